@@ -1,1 +1,22 @@
-//! (being written)
+//! The domain of Motet and its round machine: pure values, no socket, no file, no clock, no dice of its own.
+//!
+//! ```text
+//! refusal     stable codes for every no            moment     time as a number
+//! roster      who is in a study, signed            enrol      how a site or person joins
+//! study       what is asked, and of whom           decision   what a steward says to it
+//! chain       the states of a study's recipe       log        what is on record about its sums
+//! round       one attempt: coordinator's `Round`, node's `Member`
+//! manifest    what a release folder vouches for
+//! ```
+#![warn(missing_docs)]
+
+pub mod refusal;
+pub mod moment;
+pub mod roster;
+pub mod enrol;
+pub mod study;
+pub mod decision;
+pub mod chain;
+pub mod log;
+pub mod round;
+pub mod manifest;

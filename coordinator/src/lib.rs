@@ -1,1 +1,27 @@
-//! (being written)
+//! The consortium's daemon: it plans rounds, takes masked vectors, and can read nothing but their sum.
+//!
+//! ```text
+//! config     coordinator.toml                 entries   what is written down
+//! shared     keys, ledger, hub, studies       members   who was invited, joined, removed
+//! hub        who is connected                 book      what is known of one study (pure)
+//! line_up    who may be in the next round     driver    one study's driver: the only clock and dice
+//! folding    masked uploads -> sum            publish   finished run -> release
+//! release    report, card, weights, pictures  services  gRPC
+//! ```
+
+mod book;
+pub mod config;
+mod driver;
+mod entries;
+mod folding;
+mod hub;
+mod line_up;
+mod members;
+mod publish;
+pub mod release;
+mod serve;
+mod services;
+mod shared;
+mod view;
+
+pub use serve::run;

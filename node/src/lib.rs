@@ -1,1 +1,49 @@
-//! (being written)
+//! The hospital's side of Motet: the daemon that answers rounds, and the desk at which a steward decides.
+//!
+//! ```text
+//! cli         commands: the binary `motet-node`, and `motet node ...`        output    every print of this package
+//! join        an invitation becomes a folder                                 doctor    why it does not work
+//! home        the folder: settings, keys, ledger, datasets                   records   what its ledger holds
+//! studies     what was proposed and decided, folded from the ledger
+//! desk        approve, decline, withdraw             steward   the key that signs these
+//! permits     the legal authority for a study        switch    stop and resume
+//! data_desk   datasets: add, check, profile, list    ledger_desk   what left this hospital
+//! session     the daemon: dials, hears, acts      link     frames out, each on record first
+//! follower    one study's chain and attempt       vault    what an open attempt must keep and forget
+//! ```
+//! A study is answered only when the steward's own signature stands under exactly its digest and its roster: whatever
+//! is missing, altered or withdrawn means no.
+
+// the folder and what is in it
+pub mod home;
+pub mod records;
+pub mod settings;
+pub mod studies;
+
+// the desk
+pub mod data_desk;
+pub mod desk;
+pub mod doctor;
+pub mod join;
+pub mod ledger_desk;
+pub mod permits;
+pub mod status;
+pub mod steward;
+pub mod switch;
+
+// the daemon
+pub mod drill;
+mod follower;
+mod link;
+mod local;
+pub mod session;
+mod vault;
+
+// the command line
+pub mod cli;
+pub mod clock;
+pub mod error;
+pub mod output;
+
+pub use error::NodeError;
+pub use home::Home;

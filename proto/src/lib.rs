@@ -1,1 +1,20 @@
-//! (being written)
+//! The wire schema `motet.v1` and mutual TLS.
+//!
+//! [`v1`] is generated from the `.proto` files beside this crate; [`refusal`] carries stable codes through gRPC;
+//! [`tls`] is the only way in and out; [`keyfile`] keeps secrets on disk.
+
+pub mod keyfile;
+pub mod refusal;
+pub mod tls;
+
+/// Generated from `motet/v1/*.proto`.
+#[expect(missing_docs, clippy::all, unreachable_pub, reason = "generated code; the documents are in the .proto files")]
+pub mod v1 {
+    tonic::include_proto!("motet.v1");
+}
+
+/// The largest message either side accepts; anything bigger travels in pieces.
+pub const MAX_MESSAGE: usize = 16 << 20;
+
+/// The size of a piece of an upload or a download.
+pub const PIECE: usize = 256 << 10;

@@ -1,1 +1,33 @@
-//! (being written)
+//! The record: append-only streams of entries, each chained to the one before it, and blobs named by their digest.
+//!
+//! Entries and blobs are opaque bytes here: this crate knows no protocol, no clock and no network. An entry carries
+//! its own moment if it needs one. No secret belongs in a ledger, because a chain cannot forget.
+//!
+//! ```text
+//! append(stream, expected, entry)       a conflict says: read again and decide anew
+//!   |
+//!   v
+//! chain(n) = H("entry", chain(n-1), stream, n, entry)        chain(0) = 32 zero bytes
+//! ```
+//!
+//! The modules in reading order: [`Ledger`] is the door, [`record`](Recorded) the chain, `memory` and `sqlite` the
+//! stores, `blobs` and `spool` files on disk, `report` and `export` the checks a person can run.
+#![warn(missing_docs)]
+
+mod blobs;
+mod error;
+mod export;
+mod files;
+mod ledger;
+mod memory;
+mod record;
+mod report;
+mod spool;
+mod sqlite;
+
+pub use error::LedgerError;
+pub use export::verify_export;
+pub use ledger::Ledger;
+pub use record::{Head, MAX_ENTRY, MAX_STREAM, Recorded, START, link};
+pub use report::{Fault, Report};
+pub use spool::{MAX_CHUNK, Spool};

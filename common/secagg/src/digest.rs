@@ -44,7 +44,10 @@ impl Digest {
     /// # Errors
     /// [`Malformed`] for anything else.
     pub fn from_hex(text: &str) -> Result<Self, Malformed> {
-        from_hex(text).and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or(Malformed { what: "hex digest" })
+        from_hex(text)
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(Self)
+            .ok_or(Malformed { what: "hex digest" })
     }
 }
 
@@ -54,7 +57,10 @@ pub fn from_hex(text: &str) -> Option<Vec<u8>> {
     if !digits.len().is_multiple_of(2) || !text.is_ascii() {
         return None;
     }
-    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+    digits
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+        .collect()
 }
 
 /// Lower-case hexadecimal of any bytes.

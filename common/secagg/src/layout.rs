@@ -20,6 +20,24 @@ canonical! {
     }
 }
 
+impl Ring {
+    /// Bits of a word, B.
+    pub fn bits(self) -> u32 {
+        match self {
+            Self::Bits32 => 32,
+            Self::Bits64 => 64,
+        }
+    }
+
+    /// Bytes of a word on the wire. A ring whose words straddle bytes would pack whole chunks instead.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::Bits32 => 4,
+            Self::Bits64 => 8,
+        }
+    }
+}
+
 canonical! {
     /// How the elements of a block become ring words.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +104,12 @@ impl ClearUpdate {
     }
 }
 
+/// The largest number of fractional bits, at most `most`, with `sites * bound * 2^bits <= 2^(B-2)`; nothing where that is
+/// below `least`. `bound` is a public integer that no site's element exceeds, for instance the pooled rows.
+pub fn fixed_bits(ring: Ring, sites: u32, bound: u64, most: u8, least: u8) -> Option<u8> {
+    crate::quantise::fixed_bits(ring, sites, bound, most, least)
+}
+
 /// The decoded sum over the sites of a set. It has no wire type: what travels is the ring words it was decoded from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sum {
@@ -107,7 +131,11 @@ impl Layout {
 
     /// Ring words of the vector, the weight's included, sentinels not.
     pub fn words(&self) -> usize {
-        1 + self.blocks.iter().map(|b| b.len as usize * if b.scale == Scale::Limbs { 4 } else { 1 }).sum::<usize>()
+        1 + self
+            .blocks
+            .iter()
+            .map(|b| b.len as usize * if b.scale == Scale::Limbs { 4 } else { 1 })
+            .sum::<usize>()
     }
 
     /// Digest that a plan pins, so that both sides mean the same vector.

@@ -1,0 +1,462 @@
+//! The command line as clap sees it: every command, every flag, and the help that explains them.
+
+use crate::demo::Loss;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Motet: hospitals compute together, patients' rows stay where they are.
+///
+/// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused (with a stable code on standard error and in --json).
+#[derive(Parser)]
+#[command(name = "motet", version, propagate_version = true, max_term_width = 100)]
+pub struct Motet {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Make a consortium: keys, authority, configuration, and the operator's identity
+    Init(Init),
+    /// Run the consortium's coordinator
+    Coordinator(Coordinator),
+    /// A hospital's node (the same commands as the program motet-node)
+    Node(Box<motet_node::cli::NodeArgs>),
+    /// Invite, list and remove sites
+    #[command(subcommand)]
+    Site(Site),
+    /// Invite operators and researchers, or join as one
+    #[command(subcommand)]
+    Person(Person),
+    /// Propose, check, list and withdraw studies
+    #[command(subcommand)]
+    Study(Study),
+    /// Start and follow runs
+    #[command(subcommand)]
+    Run(Run),
+    /// Fetch and verify results
+    #[command(subcommand)]
+    Release(Release),
+    /// Check and export the consortium's ledger
+    #[command(subcommand)]
+    Ledger(Ledger),
+    /// A whole consortium on this machine, on real data, in front of your eyes
+    Demo(Demo),
+}
+
+/// Who calls: the folder made by `motet init` (DIR/operator) or by `motet person join`.
+#[derive(Args, Clone)]
+pub struct As {
+    /// Identity folder; without it, MOTET_IDENTITY, else the platform's configuration folder
+    #[arg(long = "as", value_name = "DIR", env = "MOTET_IDENTITY", hide_env_values = true)]
+    pub identity: Option<PathBuf>,
+}
+
+/// Who calls, and for whom the answer is.
+#[derive(Args, Clone)]
+pub struct Read {
+    #[command(flatten)]
+    pub who: As,
+    /// Print one JSON value with the same facts instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Init {
+    /// Folder to make; a folder that holds anything is refused
+    pub dir: PathBuf,
+    /// Name of the consortium, as stewards will read it
+    #[arg(long)]
+    pub name: String,
+    /// Country of the coordinator and the operator: two capital letters
+    #[arg(long, value_name = "CC")]
+    pub country: String,
+    /// Fewest sites in any sum, whatever a study asks for
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(3..=250))]
+    pub min_sites: u32,
+    /// Address to listen on, HOST:PORT; without it a free port of this machine only
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<String>,
+    /// Address that nodes dial, HOST:PORT, when it differs from --listen (a public name, 0.0.0.0, a gateway)
+    #[arg(long, value_name = "ADDR")]
+    pub address: Option<String>,
+}
+
+#[derive(Args)]
+pub struct Coordinator {
+    /// The coordinator.toml that `motet init` wrote
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+#[derive(Subcommand)]
+pub enum Site {
+    /// Make a join code for a hospital; the last line of the output is the code alone
+    Invite(InviteSite),
+    /// Sites: invited, joined, verified, connected, removed
+    List(Read),
+    /// Remove a site at once: its certificate opens nothing any more and its connections close
+    Remove(RemoveSite),
+}
+
+#[derive(Args)]
+pub struct InviteSite {
+    /// Name of the site: letters, digits, `-` and `_`
+    pub name: String,
+    /// Country of the site: two capital letters
+    #[arg(long, value_name = "CC")]
+    pub country: String,
+    /// Days for which the code is good
+    #[arg(long, default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..=90))]
+    pub days: u32,
+    #[command(flatten)]
+    pub who: As,
+}
+
+#[derive(Args)]
+pub struct RemoveSite {
+    /// Name of the site
+    pub name: String,
+    /// Why, for the signed record of the removal
+    #[arg(long, value_name = "TEXT", default_value = "removed by the operator")]
+    pub why: String,
+    #[command(flatten)]
+    pub who: As,
+}
+
+/// What a person may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PersonRole {
+    /// Starts runs
+    Operator,
+    /// Receives releases
+    Researcher,
+}
+
+#[derive(Subcommand)]
+pub enum Person {
+    /// Make a join code for a person; the last line of the output is the code alone
+    Invite(InvitePerson),
+    /// Join a consortium with a code: makes the keys here and gets a certificate
+    Join(JoinPerson),
+    /// Operators and researchers: invited, joined, verified
+    List(Read),
+}
+
+#[derive(Args)]
+pub struct InvitePerson {
+    /// Name of the person: letters, digits, `-` and `_`
+    pub name: String,
+    /// What the person may do
+    #[arg(long, value_enum)]
+    pub role: PersonRole,
+    /// Country of the person: two capital letters; without it the inviting operator's
+    #[arg(long, value_name = "CC")]
+    pub country: Option<String>,
+    /// Days for which the code is good
+    #[arg(long, default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..=90))]
+    pub days: u32,
+    #[command(flatten)]
+    pub who: As,
+}
+
+#[derive(Args)]
+pub struct JoinPerson {
+    /// The join code, or a file that holds it; `-` reads it from standard input
+    pub code: String,
+    /// Identity folder to make; without it the place where commands look first
+    #[arg(long = "as", value_name = "DIR", env = "MOTET_IDENTITY", hide_env_values = true)]
+    pub identity: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub enum Study {
+    /// Propose a study: checks it, verifies every site's keys, signs the roster
+    Propose(ProposeStudy),
+    /// Check a study file: survivors, quorum, and what stewards will ask about
+    Lint(LintStudy),
+    /// Studies and how many sites have approved
+    List(Read),
+    /// One study: its roster and every site's decision
+    Show(Named),
+    /// Withdraw a study: no run of it starts or goes on
+    Withdraw(NamedWrite),
+}
+
+#[derive(Args)]
+pub struct ProposeStudy {
+    /// The study file
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub read: Read,
+}
+
+#[derive(Args)]
+pub struct LintStudy {
+    /// The study file
+    pub file: PathBuf,
+    /// Check for this many enrolled sites instead of asking the coordinator
+    #[arg(long, value_name = "N")]
+    pub sites: Option<usize>,
+    #[command(flatten)]
+    pub read: Read,
+}
+
+#[derive(Args)]
+pub struct Named {
+    /// Its id; of a run, the first digits are enough
+    pub id: String,
+    #[command(flatten)]
+    pub read: Read,
+}
+
+#[derive(Args)]
+pub struct NamedWrite {
+    /// Its id; of a run, the first digits are enough
+    pub id: String,
+    #[command(flatten)]
+    pub who: As,
+}
+
+#[derive(Subcommand)]
+pub enum Run {
+    /// Start a run of a study
+    Start(StartRun),
+    /// Follow a run to its end
+    Watch(Named),
+    /// Runs, latest first
+    List(ListRuns),
+    /// Why a run stands where it stands, and what to do
+    Show(Named),
+    /// Give a run up
+    Abandon(NamedWrite),
+}
+
+#[derive(Args)]
+pub struct StartRun {
+    /// Id of the study
+    pub study: String,
+    /// Follow it to the release, waiting for approvals on the way
+    #[arg(long)]
+    pub wait: bool,
+    #[command(flatten)]
+    pub read: Read,
+}
+
+#[derive(Args)]
+pub struct ListRuns {
+    /// Only runs of this study
+    pub study: Option<String>,
+    #[command(flatten)]
+    pub read: Read,
+}
+
+#[derive(Subcommand)]
+pub enum Release {
+    /// Releases of a study
+    List(ListReleases),
+    /// Fetch a release folder
+    Get(GetRelease),
+    /// Check a release folder offline: digests, signatures, proofs
+    Verify(VerifyRelease),
+}
+
+#[derive(Args)]
+pub struct ListReleases {
+    /// Id of the study
+    pub study: String,
+    #[command(flatten)]
+    pub read: Read,
+}
+
+#[derive(Args)]
+pub struct GetRelease {
+    /// Id of the study
+    pub study: String,
+    /// The run; without it the latest that was released
+    #[arg(long)]
+    pub run: Option<String>,
+    /// Folder to make; a folder that holds anything is refused
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub read: Read,
+}
+
+#[derive(Args)]
+pub struct VerifyRelease {
+    /// The release folder
+    pub dir: PathBuf,
+    /// Trust the governance key of this identity or site folder
+    #[arg(long = "as", value_name = "DIR", conflicts_with = "governance")]
+    pub identity: Option<PathBuf>,
+    /// Trust the governance key with this fingerprint (64 hexadecimal digits)
+    #[arg(long, value_name = "FINGERPRINT")]
+    pub governance: Option<String>,
+    /// Print one JSON value with the same facts instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Subcommand)]
+pub enum Ledger {
+    /// Recompute every chain of an export, offline; without a file, of the coordinator's ledger as it is now
+    Verify(VerifyLedger),
+    /// Write the coordinator's ledger as JSON lines
+    Export(ExportLedger),
+    /// The part of a release's manifest that ties it to the ledger
+    Proof(Proof),
+}
+
+#[derive(Args)]
+pub struct VerifyLedger {
+    /// An export
+    pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub read: Read,
+}
+
+#[derive(Args)]
+pub struct ExportLedger {
+    /// File to write; one that exists is refused
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub read: Read,
+}
+
+#[derive(Args)]
+pub struct Proof {
+    /// The release folder or its manifest.json
+    pub release: PathBuf,
+    /// Print one JSON value with the same facts instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The data a demo runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Scene {
+    /// International Stroke Trial: ten European countries, death within 14 days
+    Stroke,
+    /// UCI Heart Disease: four hospitals, coronary disease
+    Heart,
+}
+
+#[derive(Args)]
+pub struct Demo {
+    /// Which data
+    #[arg(value_enum, default_value_t = Scene::Stroke)]
+    pub scene: Scene,
+    /// Folder for the releases; a former demo's is replaced, any other that holds something is refused
+    #[arg(long, value_name = "DIR", default_value = "motet-demo")]
+    pub out: PathBuf,
+    /// Keep the folders of the coordinator and the nodes (keys, ledgers, logs) in --out
+    #[arg(long)]
+    pub keep: bool,
+    /// Print one JSON object instead of the narration
+    #[arg(long)]
+    pub json: bool,
+    /// Kill that site's node at join, share, upload, sign or reveal of a round (5, the third Newton round, unless
+    /// said); it stays dead. May be given several times
+    #[arg(long = "drop", value_name = "SITE@PHASE[:ROUND]")]
+    pub drops: Vec<Loss>,
+}
+
+impl Command {
+    /// Whether the answer, and a failure too, is for a program.
+    pub fn is_json(&self) -> bool {
+        match self {
+            Self::Init(_) | Self::Coordinator(_) | Self::Node(_) => false,
+            Self::Site(Site::List(read)) | Self::Person(Person::List(read)) => read.json,
+            Self::Site(_) | Self::Person(_) => false,
+            Self::Study(command) => match command {
+                Study::Propose(args) => args.read.json,
+                Study::Lint(args) => args.read.json,
+                Study::List(read) => read.json,
+                Study::Show(args) => args.read.json,
+                Study::Withdraw(_) => false,
+            },
+            Self::Run(command) => match command {
+                Run::Start(args) => args.read.json,
+                Run::Watch(args) | Run::Show(args) => args.read.json,
+                Run::List(args) => args.read.json,
+                Run::Abandon(_) => false,
+            },
+            Self::Release(command) => match command {
+                Release::List(args) => args.read.json,
+                Release::Get(args) => args.read.json,
+                Release::Verify(args) => args.json,
+            },
+            Self::Ledger(command) => match command {
+                Ledger::Verify(args) => args.read.json,
+                Ledger::Export(args) => args.read.json,
+                Ledger::Proof(args) => args.json,
+            },
+            Self::Demo(args) => args.json,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn parse(line: &str) -> Result<Motet, clap::Error> {
+        Motet::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_tree_is_sound() {
+        Motet::command().debug_assert();
+    }
+
+    #[test]
+    fn every_line_of_the_contract_parses() {
+        for line in [
+            "motet init d --name N --country NL",
+            "motet init d --name N --country NL --min-sites 4 --listen 127.0.0.1:7443",
+            "motet coordinator --config d/coordinator.toml",
+            "motet site invite lyon --country FR --as d/operator",
+            "motet site list --json",
+            "motet site remove lyon",
+            "motet person invite ada --role researcher",
+            "motet study propose f.toml",
+            "motet study lint f.toml",
+            "motet study list",
+            "motet study show s --json",
+            "motet study withdraw s",
+            "motet run start s --wait",
+            "motet run watch 00ff",
+            "motet run list",
+            "motet run show 00ff",
+            "motet run abandon 00ff",
+            "motet release list s",
+            "motet release get s --run 00ff --out d",
+            "motet release verify d --governance 00",
+            "motet ledger verify",
+            "motet ledger export f",
+            "motet ledger proof d",
+            "motet demo",
+            "motet demo heart --out d --keep --json --drop va@upload --drop hungarian@join:2",
+        ] {
+            assert!(parse(line).is_ok(), "{line}: {}", parse(line).err().map(|e| e.to_string()).unwrap_or_default());
+        }
+    }
+
+    #[test]
+    fn wrong_usage_is_exit_code_two() {
+        for line in [
+            "motet",
+            "motet init d --name N",
+            "motet init d --name N --country NL --min-sites 2",
+            "motet person invite ada --role steward",
+            "motet demo lungs",
+            "motet demo --drop ITAL@lunch",
+            "motet release verify d --as e --governance 00",
+        ] {
+            assert_eq!(parse(line).map(|_| ()).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+}

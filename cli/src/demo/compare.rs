@@ -1,0 +1,247 @@
+//! Federated against pooled. Only a demo can do this: it puts the extracts of exactly the released sites into one table
+//! and fits them here, with the same recipe, which in earnest nobody may.
+
+use super::data::Data;
+use crate::failure::{Done, Failure};
+use motet_common::study::Study;
+use motet_data::{Cohort, Schema, Table};
+use motet_recipes::logistic::LogisticOutcome;
+use motet_recipes::{Outcome, Rows};
+use ndarray::{Axis, concatenate};
+use serde::Deserialize;
+use std::path::Path;
+
+/// What the demo reads of a `report.json`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Report {
+    /// The study.
+    pub study: String,
+    /// The run, hexadecimal.
+    pub run: String,
+    /// Rounds of the run.
+    pub rounds: u32,
+    /// Sites behind every number.
+    pub sites: u32,
+    /// Their rows.
+    pub rows: u64,
+    /// Rows with the outcome.
+    pub events: u64,
+    /// Whether an exact fit came to its end.
+    pub converged: Option<bool>,
+    /// Log-likelihood of an exact fit.
+    pub loglik: Option<f64>,
+    /// Coefficients of an exact fit.
+    #[serde(default)]
+    pub coefficients: Vec<Coefficient>,
+    /// On the same rows.
+    pub metrics: Metrics,
+    /// The sites by name.
+    pub site_names: Vec<String>,
+    /// Sites that began and are not in the numbers.
+    #[serde(default)]
+    pub sites_lost: Vec<Lost>,
+}
+
+/// A coefficient.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Coefficient {
+    /// `(intercept)` or the column.
+    pub name: String,
+    /// Log odds ratio.
+    pub estimate: f64,
+    /// Its standard error.
+    pub se: f64,
+    /// Two-sided.
+    pub p: f64,
+    /// 95 % interval of the estimate, lower end.
+    pub ci_low: f64,
+    /// Upper end.
+    pub ci_high: f64,
+}
+
+/// Metrics; a figure that could not be computed is null.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Metrics {
+    /// Area under the ROC curve.
+    pub auc: Option<f64>,
+    /// Mean squared error of the risk.
+    pub brier: Option<f64>,
+    /// 1 is perfect.
+    pub calibration_slope: Option<f64>,
+}
+
+/// A lost site.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Lost {
+    /// Its name.
+    pub name: String,
+    /// The first round without it.
+    pub round: u32,
+}
+
+/// How near the federated fit is to the pooled one: digits that agree in the worst place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Agreement {
+    /// Of all coefficients.
+    pub estimates: u32,
+    /// Of all standard errors.
+    pub errors: u32,
+    /// Of the log-likelihood.
+    pub loglik: u32,
+}
+
+/// Reads a release's report.
+///
+/// # Errors
+/// When it is not one.
+pub fn report(bytes: &[u8]) -> Done<Report> {
+    serde_json::from_slice(bytes).map_err(|error| Failure::failed(format!("report.json is not a report: {error}"), ""))
+}
+
+/// The fit of one table that holds the rows of exactly these sites.
+///
+/// # Errors
+/// When an extract does not fit its schema or the pooled fit has no answer.
+pub fn pooled(data: &Data, extracts: &Path, study: &Study, sites: &[String]) -> Done<LogisticOutcome> {
+    let failed = |what: String| Failure::failed(format!("the pooled comparison failed: {what}"), "");
+    let schema = Schema::parse(data.schema).map_err(|error| failed(error.to_string()))?;
+    let mut cohorts = Vec::new();
+    for name in sites {
+        let path = extracts.join(format!("{name}.csv"));
+        let table = Table::open(&path, &schema, study.reads()).map_err(|error| failed(error.to_string()))?;
+        cohorts.push(Cohort::of(&table, study).map_err(|error| failed(error.to_string()))?);
+    }
+    let x: Vec<_> = cohorts.iter().map(|cohort| cohort.x.view()).collect();
+    let y: Vec<_> = cohorts.iter().filter_map(|cohort| cohort.y.as_ref().map(|y| y.view())).collect();
+    let x = concatenate(Axis(0), &x).map_err(|error| failed(error.to_string()))?;
+    let y = concatenate(Axis(0), &y).map_err(|error| failed(error.to_string()))?;
+    let rows = Rows { x: x.view(), y: Some(y.view()) };
+    match study.recipe().alone(&rows, &mut rand::rng()) {
+        Ok(Outcome::Logistic(fit)) => Ok(fit),
+        Ok(_) => Err(failed("the study is not a logistic regression".to_owned())),
+        Err(error) => Err(failed(error.to_string())),
+    }
+}
+
+/// Compares a released fit with the pooled one.
+pub fn agreement(report: &Report, pooled: &LogisticOutcome) -> Agreement {
+    let worst = |pairs: Vec<(f64, f64)>| pairs.into_iter().map(|(a, b)| digits(a, b)).min().unwrap_or(0);
+    let pairs = || report.coefficients.iter().zip(&pooled.coefficients);
+    let same_names = report.coefficients.len() == pooled.coefficients.len() && pairs().all(|(a, b)| a.name == b.name);
+    if !same_names {
+        return Agreement { estimates: 0, errors: 0, loglik: 0 };
+    }
+    Agreement {
+        estimates: worst(pairs().map(|(a, b)| (a.estimate, b.estimate)).collect()),
+        errors: worst(pairs().map(|(a, b)| (a.se, b.se)).collect()),
+        loglik: digits(report.loglik.unwrap_or(f64::NAN), pooled.loglik),
+    }
+}
+
+/// How many leading digits two numbers share: `floor(-log10(|a - b| / max(|a|, |b|)))`, from 0 to 15, which is as many as
+/// a double always carries.
+pub fn digits(a: f64, b: f64) -> u32 {
+    const MOST: u32 = 15;
+    if !a.is_finite() || !b.is_finite() {
+        return 0;
+    }
+    let scale = a.abs().max(b.abs());
+    if a == b || scale == 0.0 {
+        return MOST;
+    }
+    let agreed = -((a - b).abs() / scale).log10();
+    (1..=MOST).rev().find(|digit| f64::from(*digit) <= agreed).unwrap_or(0)
+}
+
+/// What one site's own report says about its own patients; nothing where there was no estimate.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Own {
+    /// AUC of the model that the site fitted alone.
+    pub alone: Option<f64>,
+    /// The ridge that its own fit needed to have an answer at all; 0 for none.
+    pub ridge: Option<f64>,
+    /// AUC of the federated model on the same patients.
+    pub federated: Option<f64>,
+}
+
+/// Reads what a node wrote for its own steward.
+pub fn own(bytes: &[u8]) -> Own {
+    let value: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let number = |place: &str| value.pointer(place).and_then(serde_json::Value::as_f64);
+    Own {
+        alone: number("/alone/metrics/auc"),
+        ridge: number("/alone_ridge"),
+        federated: number("/federated_here/auc"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_counted_from_the_first_and_never_more_than_a_double_has() {
+        assert_eq!(digits(1.0, 1.0), 15);
+        assert_eq!(digits(0.0, 0.0), 15);
+        assert_eq!(digits(1.0, 1.0 + 1e-12), 11, "1e-12 is not representable exactly: a little more than it is added");
+        assert_eq!(digits(-6.327_1, -6.327_2), 4);
+        assert_eq!(digits(2264.687, 2264.687_000_5), 9);
+        assert_eq!(digits(1.0, -1.0), 0);
+        assert_eq!(digits(1.0, 3.0), 0);
+        assert_eq!(digits(f64::NAN, 1.0), 0);
+        assert_eq!(digits(1.0, f64::INFINITY), 0);
+        assert_eq!(digits(0.0, 1e-300), 0);
+    }
+
+    #[test]
+    fn a_site_without_an_estimate_has_none_here_either() {
+        let written = r#"{"alone": {"metrics": {"auc": 0.81}}, "alone_ridge": 1.0, "federated_here": {"auc": 0.79}}"#;
+        assert_eq!(own(written.as_bytes()), Own { alone: Some(0.81), ridge: Some(1.0), federated: Some(0.79) });
+        assert_eq!(own(br#"{"alone": null}"#), Own::default());
+        assert_eq!(own(b"no json"), Own::default());
+    }
+
+    #[test]
+    fn one_site_more_or_less_is_seen_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = super::super::data::of(crate::args::Scene::Stroke);
+        for site in data.sites {
+            std::fs::write(folder.path().join(format!("{}.csv", site.name)), site.csv).unwrap();
+        }
+        let study = Study::parse(data.logistic).unwrap();
+        let all: Vec<String> = data.sites.iter().map(|site| site.name.to_owned()).collect();
+        let fit = pooled(data, folder.path(), &study, &all).unwrap();
+        assert_eq!((fit.rows, fit.events, fit.converged), (9381, 813, true));
+        // The reference fit of the same rows by other software.
+        assert!((fit.coefficients[0].estimate + 6.327).abs() < 1e-3, "{}", fit.coefficients[0].estimate);
+        assert!((fit.loglik + 2264.687).abs() < 1e-3, "{}", fit.loglik);
+        let fewer = pooled(data, folder.path(), &study, &all[1..]).unwrap();
+        let as_report = |fit: &LogisticOutcome| Report {
+            study: study.id.clone(),
+            run: String::new(),
+            rounds: fit.rounds,
+            sites: fit.sites,
+            rows: fit.rows,
+            events: fit.events,
+            converged: Some(fit.converged),
+            loglik: Some(fit.loglik),
+            coefficients: fit
+                .coefficients
+                .iter()
+                .map(|c| Coefficient {
+                    name: c.name.clone(),
+                    estimate: c.estimate,
+                    se: c.se,
+                    p: c.p,
+                    ci_low: c.ci_low,
+                    ci_high: c.ci_high,
+                })
+                .collect(),
+            metrics: Metrics::default(),
+            site_names: all.clone(),
+            sites_lost: Vec::new(),
+        };
+        assert_eq!(agreement(&as_report(&fit), &fit), Agreement { estimates: 15, errors: 15, loglik: 15 });
+        assert!(agreement(&as_report(&fewer), &fit).estimates < 3);
+    }
+}

@@ -1,0 +1,214 @@
+//! A consortium on this machine: one coordinator and one node a site, each a process of its own, joined, approved and
+//! run by the very commands that a consortium types.
+
+use super::data::{Data, Site};
+use super::loss::Loss;
+use super::process::{Process, run, words};
+use crate::args::Init;
+use crate::failure::{Done, Failure};
+use crate::identity::{Desk, Identity, private_folder, write_plain};
+use motet_common::enrol::Role;
+use motet_common::study::Study;
+use motet_proto::v1;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+
+/// How long a process may take to be ready; a slow laptop takes two seconds.
+const READY: Duration = Duration::from_secs(60);
+
+/// How often it is looked for meanwhile.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A hospital of the demo.
+pub struct Member {
+    /// Which.
+    pub site: Site,
+    /// Its node's folder.
+    pub dir: PathBuf,
+    /// Its node.
+    pub process: Process,
+}
+
+/// Everything that runs. Dropping it ends every process.
+pub struct Consortium {
+    /// The folder of all folders.
+    pub dir: PathBuf,
+    /// The operator.
+    pub identity: Identity,
+    /// Our line to the coordinator.
+    pub desk: Desk,
+    /// The daemon of the consortium.
+    pub coordinator: Process,
+    /// The hospitals.
+    pub members: Vec<Member>,
+    program: PathBuf,
+}
+
+impl Consortium {
+    /// Makes keys, starts the coordinator, and lets every site join, map its data and start its node.
+    ///
+    /// # Errors
+    /// The first command that fails, with its own words.
+    pub async fn start(dir: &Path, data: &'static Data, losses: &[Loss]) -> Done<Self> {
+        let program = std::env::current_exe().map_err(Failure::io("find", Path::new("this program")))?;
+        let home = dir.join("consortium");
+        let made = crate::init::make(&Init {
+            dir: home.clone(),
+            name: format!("Motet demo: {}", data.title),
+            country: "NL".to_owned(),
+            min_sites: 3,
+            listen: None,
+            address: None,
+        })?;
+        let args = words!["coordinator", "--config", &made.config];
+        let mut coordinator = Process::start(&program, &args, &dir.join("coordinator.log"))?;
+        let identity = Identity::open(Some(&made.operator))?;
+        let mut desk = reach(&identity, &mut coordinator).await?;
+        let members = join_all(&program, dir, data, losses, &identity, &mut desk).await?;
+        let mut consortium = Self { dir: dir.to_owned(), identity, desk, coordinator, members, program };
+        consortium.all_connected().await?;
+        Ok(consortium)
+    }
+
+    /// Proposes a study and lets every steward approve it.
+    ///
+    /// # Errors
+    /// A proof that does not hold, a study that cannot run, a steward's command that fails.
+    pub async fn agree(&mut self, text: &str) -> Done<Study> {
+        let study = Study::parse(text).map_err(|error| Failure::failed(error.to_string(), ""))?;
+        crate::study::submit(&self.identity, &mut self.desk, text, &study).await?;
+        let mut decisions = JoinSet::new();
+        for member in &self.members {
+            let (program, dir, id) = (self.program.clone(), member.dir.clone(), study.id.clone());
+            decisions.spawn(async move { approve(&program, &dir, &id).await });
+        }
+        all(decisions).await?;
+        Ok(study)
+    }
+
+    /// Waits until every node's line stands.
+    async fn all_connected(&mut self) -> Done {
+        let began = Instant::now();
+        loop {
+            let members = self.desk.list_members(v1::ListMembersRequest {}).await?.into_inner().members;
+            let away: Vec<&str> = members
+                .iter()
+                .filter(|member| member.role == Role::Site.as_str() && !member.connected)
+                .map(|member| member.name.as_str())
+                .collect();
+            if away.is_empty() {
+                return Ok(());
+            }
+            for member in &mut self.members {
+                if member.process.is_over() {
+                    let what = format!("the node of {} did not start; {}", member.site.name, member.process.last_words());
+                    return Err(Failure::failed(what, "try again with --keep and look at the logs"));
+                }
+            }
+            if began.elapsed() > READY {
+                let what = format!("not connected after {} s: {}", READY.as_secs(), away.join(", "));
+                return Err(Failure::failed(what, "try again with --keep and look at the logs"));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// The program's own file, for the commands that check the releases.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Ends every process.
+    pub fn stop(&mut self) {
+        self.members.iter_mut().for_each(|member| member.process.stop());
+        self.coordinator.stop();
+    }
+}
+
+/// Waits for the coordinator to answer.
+async fn reach(identity: &Identity, coordinator: &mut Process) -> Done<Desk> {
+    let began = Instant::now();
+    loop {
+        let failure = match identity.desk().await {
+            Ok(mut desk) => match desk.about(v1::AboutRequest {}).await {
+                Ok(_) => return Ok(desk),
+                Err(status) => status.into(),
+            },
+            Err(failure) => failure,
+        };
+        if coordinator.is_over() {
+            let what = format!("the coordinator did not start; {}", coordinator.last_words());
+            return Err(Failure::failed(what, "try again with --keep and look at the log"));
+        }
+        if began.elapsed() > READY {
+            return Err(failure);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn join_all(
+    program: &Path,
+    dir: &Path,
+    data: &'static Data,
+    losses: &[Loss],
+    identity: &Identity,
+    desk: &mut Desk,
+) -> Done<Vec<Member>> {
+    let extracts = dir.join("extracts");
+    private_folder(&extracts)?;
+    write_plain(&extracts.join("schema.toml"), data.schema)?;
+    let mut joining = JoinSet::new();
+    for site in data.sites {
+        let invited = crate::members::invite(identity, desk, site.name, site.country, Role::Site, 1).await?;
+        write_plain(&extracts.join(format!("{}.csv", site.name)), site.csv)?;
+        let loss = losses.iter().find(|loss| loss.site == site.name).map(Loss::drill);
+        let (program, dir, site) = (program.to_owned(), dir.to_owned(), *site);
+        joining.spawn(async move { join(&program, &dir, site, data.dataset, invited.code, loss).await });
+    }
+    let mut members = all(joining).await?;
+    members.sort_by_key(|member| member.site.name);
+    Ok(members)
+}
+
+/// What a hospital types, in its order: join, data add, run.
+async fn join(
+    program: &Path,
+    dir: &Path,
+    site: Site,
+    dataset: &str,
+    code: String,
+    loss: Option<String>,
+) -> Done<Member> {
+    let home = dir.join("nodes").join(site.name);
+    let csv = dir.join("extracts").join(format!("{}.csv", site.name));
+    let schema = dir.join("extracts/schema.toml");
+    run(program, words!["node", "join", "-", "--dir", &home], &code).await?;
+    run(program, words!["node", "data", "add", dataset, "--csv", csv, "--schema", schema, "--dir", &home], "").await?;
+    let mut args = words!["node", "run", "--dir", &home];
+    args.extend(loss.into_iter().flat_map(|loss| words!["--drill", loss]));
+    let process = Process::start(program, &args, &dir.join(format!("{}.log", site.name)))?;
+    Ok(Member { site, dir: home, process })
+}
+
+/// A steward's approval, as soon as the proposal has arrived at the node.
+async fn approve(program: &Path, dir: &Path, id: &str) -> Done {
+    let began = Instant::now();
+    loop {
+        match run(program, words!["node", "study", "approve", id, "--dir", dir], "").await {
+            Ok(_) => return Ok(()),
+            Err(failure) if began.elapsed() > READY || !failure.to_string().contains("study_unknown") => return Err(failure),
+            Err(_) => tokio::time::sleep(4 * LOOK).await,
+        }
+    }
+}
+
+/// Everything that was begun, or the first failure.
+async fn all<T: 'static>(mut tasks: JoinSet<Done<T>>) -> Done<Vec<T>> {
+    let mut done = Vec::new();
+    while let Some(task) = tasks.join_next().await {
+        done.push(task.map_err(|error| Failure::failed(error.to_string(), ""))??);
+    }
+    Ok(done)
+}

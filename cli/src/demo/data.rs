@@ -1,0 +1,135 @@
+//! The data of the demos, inside the program: an installed `motet` needs no source tree.
+
+use crate::args::Scene;
+
+/// One hospital's extract.
+#[derive(Debug, Clone, Copy)]
+pub struct Site {
+    /// Its name in the consortium.
+    pub name: &'static str,
+    /// Two capital letters.
+    pub country: &'static str,
+    /// The country in words.
+    pub land: &'static str,
+    /// Its file.
+    pub csv: &'static str,
+}
+
+/// One demo.
+#[derive(Debug, Clone, Copy)]
+pub struct Data {
+    /// For the headline.
+    pub title: &'static str,
+    /// What is asked, in one line.
+    pub question: &'static str,
+    /// The dataset's name in schema and studies.
+    pub dataset: &'static str,
+    /// The hospitals.
+    pub sites: &'static [Site],
+    /// How each file becomes the dataset.
+    pub schema: &'static str,
+    /// The exact study.
+    pub logistic: &'static str,
+    /// The same question by federated averaging.
+    pub fedavg: &'static str,
+    /// Source, licence, how it was cut.
+    pub provenance: &'static str,
+}
+
+macro_rules! site {
+    ($scene:literal, $name:literal, $country:literal, $land:literal) => {
+        Site {
+            name: $name,
+            country: $country,
+            land: $land,
+            csv: include_str!(concat!("../../demo/", $scene, "/", $name, ".csv")),
+        }
+    };
+}
+
+const STROKE: Data = Data {
+    title: "International Stroke Trial",
+    question: "Who dies within 14 days of an acute ischaemic stroke, and do aspirin or heparin change it?",
+    dataset: "ist",
+    sites: &[
+        site!("stroke", "BELG", "BE", "Belgium"),
+        site!("stroke", "CZEC", "CZ", "Czech Republic"),
+        site!("stroke", "ITAL", "IT", "Italy"),
+        site!("stroke", "NETH", "NL", "Netherlands"),
+        site!("stroke", "NORW", "NO", "Norway"),
+        site!("stroke", "POLA", "PL", "Poland"),
+        site!("stroke", "PORT", "PT", "Portugal"),
+        site!("stroke", "SPAI", "ES", "Spain"),
+        site!("stroke", "SWED", "SE", "Sweden"),
+        site!("stroke", "SWIT", "CH", "Switzerland"),
+    ],
+    schema: include_str!("../../demo/stroke/schema.toml"),
+    logistic: include_str!("../../demo/stroke/logistic.toml"),
+    fedavg: include_str!("../../demo/stroke/fedavg.toml"),
+    provenance: include_str!("../../demo/stroke/PROVENANCE.md"),
+};
+
+const HEART: Data = Data {
+    title: "UCI Heart Disease",
+    question: "Which findings in patients with chest pain go along with a narrowed coronary vessel?",
+    dataset: "heart",
+    sites: &[
+        site!("heart", "cleveland", "US", "Cleveland, United States"),
+        site!("heart", "hungarian", "HU", "Budapest, Hungary"),
+        site!("heart", "switzerland", "CH", "Zurich and Basel, Switzerland"),
+        site!("heart", "va", "US", "Long Beach, United States"),
+    ],
+    schema: include_str!("../../demo/heart/schema.toml"),
+    logistic: include_str!("../../demo/heart/logistic.toml"),
+    fedavg: include_str!("../../demo/heart/fedavg.toml"),
+    provenance: include_str!("../../demo/heart/PROVENANCE.md"),
+};
+
+/// The data of a scene.
+pub fn of(scene: Scene) -> &'static Data {
+    match scene {
+        Scene::Stroke => &STROKE,
+        Scene::Heart => &HEART,
+    }
+}
+
+impl Site {
+    /// Patients in its file.
+    pub fn patients(&self) -> usize {
+        self.csv.lines().count().saturating_sub(1)
+    }
+}
+
+impl Data {
+    /// Patients in all files.
+    pub fn patients(&self) -> usize {
+        self.sites.iter().map(Site::patients).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use motet_common::enrol::{check_country, check_name};
+    use motet_common::study::Study;
+
+    #[test]
+    fn every_scene_is_whole_and_its_two_studies_ask_the_same() {
+        for (scene, sites, patients) in [(Scene::Stroke, 10, 9381), (Scene::Heart, 4, 920)] {
+            let data = of(scene);
+            assert_eq!((data.sites.len(), data.patients()), (sites, patients));
+            for site in data.sites {
+                check_name(site.name).unwrap();
+                check_country(site.country).unwrap();
+            }
+            let schema = motet_data::Schema::parse(data.schema).unwrap();
+            assert_eq!(schema.name, data.dataset);
+            let [exact, averaged] = [data.logistic, data.fedavg].map(|text| Study::parse(text).unwrap());
+            assert_eq!(exact.data, averaged.data);
+            assert_eq!(exact.data.dataset, data.dataset);
+            assert_eq!((exact.method.kind(), averaged.method.kind()), ("logistic", "fedavg"));
+            assert_ne!(exact.id, averaged.id);
+            assert!(exact.lint(sites).iter().all(|finding| finding.severity != motet_common::study::Severity::Error));
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! `motet demo`: a whole consortium on this machine, on real data. Nothing is short-cut but the human clicks: the demo
+//! types the commands that people type, and reads what they would read.
+//!
+//! ```text
+//! init -> coordinator -> join, data add, run (one process a site) -> propose -> approve -> run: exact, then averaged
+//!      -> fetch both releases -> stop every process -> verify offline -> compare with one pooled table
+//! ```
+
+mod compare;
+mod consortium;
+mod data;
+mod loss;
+mod narrate;
+mod process;
+
+pub use loss::Loss;
+
+use crate::args::Demo;
+use crate::failure::{Done, Failure};
+use crate::identity::write_plain;
+use crate::output::Out;
+use compare::{Own, Report};
+use consortium::Consortium;
+use data::{Data, Site};
+use motet_common::study::Study;
+use motet_ledger::Ledger;
+use motet_node::records::{Frame, OUTBOUND};
+use motet_proto::v1;
+use motet_secagg::encode::Canonical as _;
+use narrate::{Left, Narrator};
+use process::words;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// The file that says that a folder was made by a demo and may be replaced by the next.
+const MARK: &str = ".motet-demo";
+
+/// Runs the demo; Ctrl-C or a termination signal ends every process it started.
+///
+/// # Errors
+/// Wrong usage; the first step that fails, in its own words.
+pub async fn run(args: &Demo) -> Done {
+    tokio::select! {
+        done = play(args) => done,
+        () = interrupted() => Err(Failure::failed("the demo was interrupted; its processes are ended", "")),
+    }
+}
+
+async fn interrupted() {
+    #[cfg(unix)]
+    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        return;
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+async fn play(args: &Demo) -> Done {
+    let out = Out::new(args.json);
+    let data = data::of(args.scene);
+    check_losses(data, &args.drops)?;
+    let folder = take_folder(&args.out)?;
+    let work = folder.join("consortium");
+    crate::identity::private_folder(&work)?;
+    let mut tell = Narrator::new(out);
+    tell.opening(data, &args.drops);
+
+    tell.chapter("The consortium");
+    let mut consortium = Consortium::start(&work, data, &args.drops).await?;
+    let (pid, address) = (consortium.coordinator.pid(), consortium.identity.card.address.clone());
+    tell.processes(data, &consortium.members, pid, &address);
+    tell.say(format!("every site has redeemed its own join code, and every proof was checked ({:.1} s)", tell.seconds()));
+
+    tell.chapter("The stewards decide");
+    let exact_study = consortium.agree(data.logistic).await?;
+    let averaged_study = consortium.agree(data.fedavg).await?;
+    say_thresholds(&tell, &exact_study, data.sites.len());
+
+    tell.chapter("One exact logistic regression over all sites");
+    let exact = follow(&mut consortium, &tell, &exact_study, &folder.join("logistic")).await?;
+    tell.chapter("The same question by federated averaging");
+    let averaged = follow(&mut consortium, &tell, &averaged_study, &folder.join("fedavg")).await?;
+
+    // From here on nobody can be asked any more: what follows rests on files.
+    consortium.stop();
+    tell.chapter("Both releases, checked offline");
+    let fingerprint = consortium.identity.fingerprint().hex();
+    for name in ["logistic", "fedavg"] {
+        let args = words!["release", "verify", folder.join(name), "--governance", &fingerprint];
+        for line in process::run(consortium.program(), args, "").await?.lines().filter(|line| name == "logistic" || !line.starts_with("  ok")) {
+            tell.say(line.trim());
+        }
+    }
+
+    tell.chapter("The exact result");
+    tell.coefficients(&exact);
+    let extracts = work.join("extracts");
+    let pooled = compare::pooled(data, &extracts, &exact_study, &exact.site_names)?;
+    let agreement = compare::agreement(&exact, &pooled);
+    tell.agreement(&agreement, &exact);
+
+    tell.chapter("What each model can tell apart");
+    let alone = keep_local(&folder, &consortium, &exact_study, &averaged_study)?;
+    tell.models(&exact, pooled.metrics.auc, &averaged, &alone);
+
+    tell.chapter("What left the hospitals");
+    let left = what_left(&consortium, &exact_study, &averaged_study).await?;
+    tell.what_left(&left);
+
+    drop(consortium);
+    write_plain(&folder.join("PROVENANCE.md"), data.provenance)?;
+    if !args.keep {
+        std::fs::remove_dir_all(&work).map_err(Failure::io("remove", &work))?;
+    }
+    let seconds = tell.seconds();
+    let summary = json!({
+        "out": folder, "seconds": seconds, "governance": fingerprint, "kept": args.keep,
+        "sites": data.sites.iter().map(|site| json!({ "name": site.name, "country": site.country, "patients": site.patients() })).collect::<Vec<_>>(),
+        "logistic": released(&exact, &folder.join("logistic")), "fedavg": released(&averaged, &folder.join("fedavg")),
+        "pooled": { "auc": pooled.metrics.auc, "loglik": pooled.loglik, "rows": pooled.rows },
+        "agreement": { "estimates": agreement.estimates, "errors": agreement.errors, "loglik": agreement.loglik },
+        "alone": alone.iter().map(|(site, own)| json!({
+            "site": site.name, "auc": own.alone, "ridge": own.ridge, "auc_federated": own.federated,
+        })).collect::<Vec<_>>(),
+        "left": left.iter().map(|left| json!({
+            "site": left.site, "frames": left.frames, "exact": left.exact, "averaged": left.averaged, "bytes": left.all,
+        })).collect::<Vec<_>>(),
+        "dropped": args.drops.iter().map(|loss| json!({ "site": loss.site, "at": loss.drill() })).collect::<Vec<_>>(),
+        "verified": true,
+    });
+    out.value(&summary);
+    tell.closing(&places(&folder, &fingerprint, args.keep));
+    Ok(())
+}
+
+fn say_thresholds(tell: &Narrator, study: &Study, sites: usize) {
+    let Ok(numbers) = study.thresholds(sites) else { return };
+    tell.say(format!(
+        "{sites} stewards have read and approved two studies, each with its own signature over study and roster. At least {} \
+         sites must be in every sum; up to {} may drop out; the masks hold while at most {} collude with the coordinator.",
+        numbers.survivors,
+        sites - numbers.survivors,
+        numbers.colluders
+    ));
+}
+
+/// Starts a run, tells it round by round, and fetches its release into `place`.
+async fn follow(consortium: &mut Consortium, tell: &Narrator, study: &Study, place: &Path) -> Done<Report> {
+    let run = consortium.desk.start_run(v1::StartRunRequest { study: study.id.clone() }).await?.into_inner().run;
+    let mut rounds = tell.rounds();
+    let (desk, members) = (&mut consortium.desk, &mut consortium.members);
+    let end = crate::run::follow(desk, &run, |event| {
+        for member in members.iter_mut() {
+            if member.process.has_just_ended() {
+                rounds.aside(&format!(
+                    "{} is gone: its process {} has ended in phase {} of round {} and stays dead. The others' shares take its \
+                     masks out of the sum.",
+                    member.site.name,
+                    member.process.pid(),
+                    event.phase,
+                    event.round
+                ));
+            }
+        }
+        rounds.event(event);
+    })
+    .await?;
+    let seconds = rounds.end();
+    crate::run::ended(&end)?;
+    let (_, files) = crate::release::fetch(desk, &study.id, &run).await?;
+    crate::release::write_folder(place, &files)?;
+    crate::release::check_folder(place, Some(consortium.identity.fingerprint()))?;
+    let bytes = files.get("report.json").ok_or_else(|| Failure::failed("the release has no report.json", ""))?;
+    let report = compare::report(bytes)?;
+    tell.say(format!("released in {seconds:.1} s: {} rounds, {} sites, {} patients", report.rounds, report.sites, narrate::thousands(report.rows)));
+    Ok(report)
+}
+
+/// Copies what each node wrote for its own steward, and reads what it says about the exact fit.
+fn keep_local(folder: &Path, consortium: &Consortium, exact: &Study, averaged: &Study) -> Done<Vec<(Site, Own)>> {
+    let mut alone = Vec::new();
+    for member in &consortium.members {
+        let place = folder.join("sites").join(member.site.name);
+        std::fs::create_dir_all(&place).map_err(Failure::io("make", &place))?;
+        let mut own = Own::default();
+        for (study, name) in [(exact, "local.json"), (averaged, "local-fedavg.json")] {
+            let written = member.dir.join("local").join(format!("{}.json", study.id));
+            let Ok(bytes) = std::fs::read(&written) else { continue };
+            let kept = place.join(name);
+            std::fs::write(&kept, &bytes).map_err(Failure::io("write", &kept))?;
+            if study.id == exact.id {
+                own = compare::own(&bytes);
+            }
+        }
+        alone.push((member.site, own));
+    }
+    Ok(alone)
+}
+
+/// Adds up every node's outbound ledger.
+async fn what_left(consortium: &Consortium, exact: &Study, averaged: &Study) -> Done<Vec<Left>> {
+    let mut rows = Vec::new();
+    for member in &consortium.members {
+        let ledger = Ledger::open(&member.dir.join("ledger")).await?;
+        let mut left = Left { site: member.site.name.to_owned(), frames: 0, exact: 0, averaged: 0, all: 0 };
+        for recorded in ledger.read(OUTBOUND, 1).await? {
+            let frame = Frame::from_bytes(&recorded.entry).map_err(|error| {
+                Failure::failed(format!("the outbound ledger of {} is not readable: {error}", member.site.name), "")
+            })?;
+            left.frames += 1;
+            left.all += frame.bytes;
+            if frame.study == exact.id {
+                left.exact += frame.bytes;
+            } else if frame.study == averaged.id {
+                left.averaged += frame.bytes;
+            }
+        }
+        ledger.close().await;
+        rows.push(left);
+    }
+    Ok(rows)
+}
+
+fn released(report: &Report, place: &Path) -> Value {
+    json!({
+        "study": report.study, "run": report.run, "rounds": report.rounds, "sites": report.sites, "rows": report.rows,
+        "auc": report.metrics.auc, "brier": report.metrics.brier, "calibration_slope": report.metrics.calibration_slope,
+        "loglik": report.loglik, "site_names": report.site_names, "release": place,
+        "sites_lost": report.sites_lost.iter().map(|lost| &lost.name).collect::<Vec<_>>(),
+    })
+}
+
+fn places(folder: &Path, fingerprint: &str, keep: bool) -> Vec<(String, String)> {
+    let place = |name: &str| folder.join(name).display().to_string();
+    let mut lines = vec![
+        ("exact release".to_owned(), place("logistic")),
+        ("averaged release".to_owned(), place("fedavg")),
+        ("model card".to_owned(), place("logistic/card.md")),
+        ("each site's own report".to_owned(), place("sites/NAME/local.json")),
+        ("data: source, licence".to_owned(), place("PROVENANCE.md")),
+        ("check it again".to_owned(), format!("motet release verify {} --governance {fingerprint}", place("logistic"))),
+    ];
+    if keep {
+        lines.push(("keys, ledgers, logs".to_owned(), place("consortium")));
+    }
+    lines
+}
+
+/// Every loss must name a site, and so many may be lost at once that a sum can still be opened.
+fn check_losses(data: &Data, losses: &[Loss]) -> Done {
+    let names: Vec<&str> = data.sites.iter().map(|site| site.name).collect();
+    for loss in losses {
+        if !names.contains(&loss.site.as_str()) {
+            return Err(Failure::usage(format!("--drop: no site is called `{}`", loss.site), format!("the sites are {}", names.join(", "))));
+        }
+        if losses.iter().filter(|other| other.site == loss.site).count() > 1 {
+            return Err(Failure::usage(format!("--drop: `{}` can be lost once only", loss.site), "it stays dead after that"));
+        }
+    }
+    let study = Study::parse(data.logistic).map_err(|error| Failure::failed(error.to_string(), ""))?;
+    let survivors = study.thresholds(names.len()).map_or(names.len(), |numbers| numbers.survivors);
+    let spare = names.len() - survivors;
+    if losses.len() > spare {
+        return Err(Failure::usage(
+            format!("--drop: {} of {} sites would be lost, and {survivors} must stay in every sum", losses.len(), names.len()),
+            format!("lose at most {spare}"),
+        ));
+    }
+    Ok(())
+}
+
+/// An empty folder that carries the mark: a former demo's is emptied, any other that holds something is refused.
+fn take_folder(out: &Path) -> Done<PathBuf> {
+    let folder = std::path::absolute(out).map_err(Failure::io("find", out))?.components().collect::<PathBuf>();
+    if folder.join(MARK).is_file() {
+        std::fs::remove_dir_all(&folder).map_err(Failure::io("empty", &folder))?;
+    }
+    crate::identity::refuse_existing(&folder).map_err(|failure| {
+        failure.instead("no demo made it; give another folder with --out DIR")
+    })?;
+    std::fs::create_dir_all(&folder).map_err(Failure::io("make", &folder))?;
+    write_plain(&folder.join(MARK), "made by `motet demo`, and replaced by the next one\n")?;
+    Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Scene;
+
+    #[test]
+    fn only_a_former_demo_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out");
+        take_folder(&out).unwrap();
+        std::fs::write(out.join("report.json"), "old").unwrap();
+        take_folder(&out).unwrap();
+        assert!(!out.join("report.json").exists());
+        let other = folder.path().join("thesis");
+        std::fs::create_dir(&other).unwrap();
+        std::fs::write(other.join("chapter.md"), "years of work").unwrap();
+        assert_eq!(take_folder(&other).unwrap_err().exit_code(), 2);
+        assert!(other.join("chapter.md").exists());
+    }
+
+    #[test]
+    fn losses_name_sites_once_and_leave_enough_of_them() {
+        let data = data::of(Scene::Stroke);
+        let losses = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<Loss>>();
+        assert!(check_losses(data, &losses(&["ITAL@upload", "BELG@join:2", "SWED@reveal"])).is_ok());
+        for bad in [&["PARIS@upload"][..], &["ITAL@upload", "ITAL@join"], &["ITAL@join", "BELG@join", "SWED@join", "NORW@join"]] {
+            assert_eq!(check_losses(data, &losses(bad)).unwrap_err().exit_code(), 2, "{bad:?}");
+        }
+        assert!(check_losses(data::of(Scene::Heart), &losses(&["va@sign"])).is_ok());
+        assert!(check_losses(data::of(Scene::Heart), &losses(&["va@sign", "hungarian@join"])).is_err());
+    }
+}

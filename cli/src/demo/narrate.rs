@@ -1,0 +1,336 @@
+//! The demo's words: what happens, round by round, for people who decide about such things and do not type.
+
+use super::compare::{Agreement, Own, Report};
+use super::consortium::Member;
+use super::data::{Data, Site};
+use super::loss::Loss;
+use crate::output::{Out, Table, count, shown, watched};
+use indicatif::{ProgressBar, ProgressStyle};
+use motet_proto::v1::WatchRunResponse;
+use std::time::{Duration, Instant};
+
+/// Columns of the terminal it is made for.
+const WIDTH: usize = 100;
+
+/// Tells the demo.
+pub struct Narrator {
+    out: Out,
+    began: Instant,
+    step: u32,
+}
+
+/// What one round was, once it is over.
+struct Passed {
+    round: u64,
+    step: String,
+    sites: usize,
+}
+
+/// Tells one run, round by round.
+pub struct Rounds {
+    out: Out,
+    bar: Option<ProgressBar>,
+    began: Instant,
+    done: u64,
+    open: Option<Passed>,
+    sites: usize,
+    attempt: u32,
+}
+
+impl Narrator {
+    /// Begins.
+    pub fn new(out: Out) -> Self {
+        Self { out, began: Instant::now(), step: 0 }
+    }
+
+    /// Seconds since the beginning.
+    pub fn seconds(&self) -> f64 {
+        self.began.elapsed().as_secs_f64()
+    }
+
+    /// A numbered heading.
+    pub fn chapter(&mut self, title: &str) {
+        self.step += 1;
+        self.out.line("");
+        self.out.heading(format!("{}  {title}", self.step));
+    }
+
+    /// A line of text.
+    pub fn say(&self, text: impl std::fmt::Display) {
+        for line in wrapped(&text.to_string(), WIDTH - 3) {
+            self.out.line(format!("   {line}"));
+        }
+    }
+
+    /// A table, set in.
+    pub fn table(&self, table: &Table) {
+        for line in table.lines() {
+            self.out.line(format!("   {line}"));
+        }
+    }
+
+    /// What is about to be seen.
+    pub fn opening(&self, data: &Data, losses: &[Loss]) {
+        self.out.heading(format!("MOTET  {}", data.title));
+        self.out.line(data.question);
+        self.out.line("─".repeat(WIDTH.min(88)));
+        let sites = data.sites.len();
+        self.say(format!(
+            "{} patients at {}. Every site keeps its own file. One process a hospital and one for the coordinator; what \
+             leaves a hospital is a vector under masks that cancel in the sum of all, and only that sum can be opened.",
+            thousands(data.patients() as u64),
+            count(sites, "site"),
+        ));
+        for loss in losses {
+            self.say(format!(
+                "{} will be lost on purpose: its process ends itself in phase {} of round {} and stays dead.",
+                loss.site,
+                loss.phase.as_str(),
+                loss.round
+            ));
+        }
+    }
+
+    /// Who takes part, and the proof that they are processes of their own.
+    pub fn processes(&self, data: &Data, members: &[Member], coordinator: u32, address: &str) {
+        let mut table = Table::new(&["site", "country", "where", ">patients", ">process"]);
+        for member in members {
+            let site = member.site;
+            let (rows, pid) = (thousands(site.patients() as u64), member.process.pid().to_string());
+            table.row([site.name.into(), site.country.into(), site.land.into(), rows, pid]);
+        }
+        self.table(&table);
+        self.say(format!(
+            "coordinator: process {coordinator} at {address}; {} nodes, each with its own keys, ledger and data folder",
+            data.sites.len()
+        ));
+    }
+
+    /// Follows a run.
+    pub fn rounds(&self) -> Rounds {
+        let bar = (watched() && !self.out.is_json()).then(|| {
+            let bar = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("   {spinner} {wide_msg}") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        Rounds { out: self.out, bar, began: Instant::now(), done: 0, open: None, sites: 0, attempt: 0 }
+    }
+
+    /// The exact result.
+    pub fn coefficients(&self, report: &Report) {
+        let mut table = Table::new(&["", ">odds ratio", ">95 % interval", ">coefficient", ">standard error", ">p"]);
+        for fit in &report.coefficients {
+            let interval = format!("{:.3} to {:.3}", fit.ci_low.exp(), fit.ci_high.exp());
+            let intercept = fit.name == "(intercept)";
+            let (ratio, interval) = if intercept { (String::new(), String::new()) } else { (format!("{:.3}", fit.estimate.exp()), interval) };
+            let p = if fit.p < 0.0001 { "< 0.0001".to_owned() } else { format!("{:.4}", fit.p) };
+            table.row([fit.name.clone(), ratio, interval, format!("{:+.6}", fit.estimate), format!("{:.6}", fit.se), p]);
+        }
+        self.table(&table);
+        let loglik = report.loglik.map(|loglik| format!(", log-likelihood {loglik:.6}")).unwrap_or_default();
+        self.say(format!(
+            "{} patients of {}, {} with the outcome{loglik}; {}",
+            thousands(report.rows),
+            count(report.sites as usize, "site"),
+            thousands(report.events),
+            if report.converged == Some(true) { "converged" } else { "NOT converged" },
+        ));
+        for lost in &report.sites_lost {
+            self.say(format!("without {}, lost from round {} on: every number above is of the others alone", shown(&lost.name), lost.round));
+        }
+    }
+
+    /// How near the federated fit is to one table.
+    pub fn agreement(&self, agreement: &Agreement, report: &Report) {
+        self.say(format!(
+            "federated = pooled to {} digits in every coefficient, {} in every standard error, {} in the log-likelihood",
+            agreement.estimates, agreement.errors, agreement.loglik
+        ));
+        self.say(format!(
+            "(only a demo can say so: here all extracts lie on one machine, and those of the {} released sites were also \
+             fitted as one table)",
+            report.sites
+        ));
+    }
+
+    /// Area under the ROC curve, model by model and site by site.
+    pub fn models(&self, exact: &Report, pooled_auc: f64, averaged: &Report, owns: &[(Site, Own)]) {
+        let mut table = Table::new(&["one model for all", ">AUC", ">rounds", "on"]);
+        let auc = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |auc| format!("{auc:.4}"));
+        let all = |report: &Report| format!("the patients of {}", count(report.sites as usize, "site"));
+        table.row(["exact, federated".into(), auc(exact.metrics.auc), exact.rounds.to_string(), all(exact)]);
+        table.row(["exact, one pooled table".into(), auc(Some(pooled_auc)), String::new(), all(exact)]);
+        table.row(["averaged (FedAvg), federated".into(), auc(averaged.metrics.auc), averaged.rounds.to_string(), all(averaged)]);
+        self.table(&table);
+        self.out.line("");
+        let mut table = Table::new(&["each site alone", ">patients", ">AUC of its own model", ">AUC of the exact federated model"]);
+        for (site, own) in owns {
+            // A fit that needed a ridge had no finite answer without one: few patients, or a finding none of them had.
+            let ridge = if own.ridge.is_some_and(|ridge| ridge > 0.0) { " *" } else { "  " };
+            let (alone, federated) = (format!("{}{ridge}", auc(own.alone)), auc(own.federated));
+            table.row([site.name.into(), thousands(site.patients() as u64), alone, federated]);
+        }
+        self.table(&table);
+        if owns.iter().any(|(_, own)| own.ridge.is_some_and(|ridge| ridge > 0.0)) {
+            self.say("* alone, this site's patients gave no finite answer; its own fit was held together by a ridge penalty");
+        }
+        self.say(
+            "Both columns are on the site's own patients, as its node wrote them for its own steward. A site's own model is \
+             measured on the very patients it was fitted to, which flatters it, most of all where few had the outcome.",
+        );
+    }
+
+    /// What left the hospitals, and what could be seen outside.
+    pub fn what_left(&self, rows: &[Left]) {
+        let mut table = Table::new(&["site", ">frames", ">exact fit", ">averaging", ">all bytes", "patients' rows"]);
+        for left in rows {
+            let bytes = |bytes: u64| thousands(bytes);
+            table.row([left.site.clone(), thousands(left.frames), bytes(left.exact), bytes(left.averaged), bytes(left.all), "none".into()]);
+        }
+        self.table(&table);
+        self.say("(from each node's own outbound ledger: every frame that left, with its size and digest)");
+        self.out.line("");
+        self.say("What the coordinator could see:");
+        for line in [
+            "which sites took part in which round, when they were connected, and how large their frames were",
+            "their public keys, sealed shares it cannot open, and vectors under masks it cannot remove one by one",
+            "each round's sum over all sites, and the model that follows from it: so can every site",
+            "never a row, never one site's own sums, coefficients or metrics",
+        ] {
+            self.say(format!("  - {line}"));
+        }
+    }
+
+    /// The end.
+    pub fn closing(&self, lines: &[(String, String)]) {
+        self.out.line("");
+        let width = lines.iter().map(|(what, _)| what.chars().count()).max().unwrap_or(0);
+        for (what, place) in lines {
+            self.out.line(format!("   {what:<width$}  {place}"));
+        }
+        self.out.line("");
+        self.out.heading(format!("Done in {:.1} s.", self.seconds()));
+    }
+}
+
+/// What left one site.
+#[derive(Debug, Clone)]
+pub struct Left {
+    /// The site.
+    pub site: String,
+    /// Frames.
+    pub frames: u64,
+    /// Bytes of the exact study.
+    pub exact: u64,
+    /// Bytes of the averaging study.
+    pub averaged: u64,
+    /// All bytes.
+    pub all: u64,
+}
+
+impl Rounds {
+    /// Something happened in the run.
+    pub fn event(&mut self, event: &WatchRunResponse) {
+        let Some(state) = &event.state else { return };
+        while state.rounds > self.done {
+            self.done += 1;
+            self.passed(event);
+        }
+        if !event.phase.is_empty() {
+            let sites = event.sites.len();
+            if self.sites > sites && event.phase == "join" {
+                self.aside(&format!("{} fewer: the fit goes on with {sites}", self.sites - sites));
+            }
+            if event.attempt > 1 && event.attempt != self.attempt {
+                self.aside(&format!("round {}: attempt {}, nothing of the one before was opened", event.round, event.attempt));
+            }
+            (self.sites, self.attempt) = (sites, event.attempt);
+            self.open = Some(Passed { round: event.round, step: event.step.clone(), sites });
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_message(crate::run::sentence(event));
+        }
+    }
+
+    fn passed(&mut self, event: &WatchRunResponse) {
+        let round = self.done;
+        let known = self.open.take().filter(|passed| passed.round == round);
+        let (step, sites) = known.map_or((String::new(), self.sites), |passed| (passed.step, passed.sites));
+        // The figure belongs to the last round that was counted; of rounds in between only the fact is known.
+        let figure = match event.value.is_finite() && event.state.as_ref().is_some_and(|state| state.rounds == round) {
+            true if !matches!(step.as_str(), "moments" | "spread") => format!("{} {:.2e}", event.measure, event.value),
+            _ => String::new(),
+        };
+        let seconds = self.began.elapsed().as_secs_f64();
+        self.print(format!("   round {round:>3}  {:<12} {:<9} {figure:<24} {seconds:>6.1} s", shown(&step), count(sites, "site")));
+    }
+
+    /// A remark between two rounds.
+    pub fn aside(&self, text: &str) {
+        for line in wrapped(text, WIDTH - 12) {
+            self.print(format!("         !  {line}"));
+        }
+    }
+
+    fn print(&self, line: String) {
+        let line = line.trim_end();
+        match &self.bar {
+            Some(bar) => bar.suspend(|| self.out.line(line)),
+            None => self.out.line(line),
+        }
+    }
+
+    /// The run is over.
+    pub fn end(self) -> f64 {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        self.began.elapsed().as_secs_f64()
+    }
+}
+
+/// Text in lines of at most `width` characters.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let indent = text.len() - text.trim_start().len();
+    let (mut lines, mut line) = (Vec::new(), " ".repeat(indent));
+    for word in text.split_whitespace() {
+        if line.trim().is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() > width {
+            lines.push(std::mem::replace(&mut line, format!("{}{word}", " ".repeat(indent))));
+        } else {
+            line.push(' ');
+            line.push_str(word);
+        }
+    }
+    lines.push(line);
+    lines
+}
+
+/// A count with commas: `9,381`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_commas_and_text_keeps_within_its_width() {
+        assert_eq!([0, 999, 1000, 9381, 1_234_567].map(thousands), ["0", "999", "1,000", "9,381", "1,234,567"]);
+        assert_eq!(wrapped("  - a bb ccc", 8), ["  - a bb", "  ccc"]);
+        assert_eq!(wrapped("word", 2), ["word"]);
+    }
+}

@@ -1,0 +1,183 @@
+//! How a command ends when it does not succeed: what went wrong and where, what to do next, and the exit code.
+
+use motet_common::refusal::{Code, Refusal};
+use motet_proto::tls::client::ConnectError;
+use std::fmt;
+use std::path::Path;
+
+/// What every command of this program returns.
+pub type Done<T = ()> = Result<T, Failure>;
+
+/// A command that did not do what it was asked to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    kind: Kind,
+    what: String,
+    next: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Failed,
+    Usage,
+    Refused(Code),
+}
+
+impl Failure {
+    /// Something broke: exit code 1.
+    pub fn failed(what: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { kind: Kind::Failed, what: what.into(), next: next.into() }
+    }
+
+    /// The command was given something it cannot use: exit code 2.
+    pub fn usage(what: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { kind: Kind::Usage, what: what.into(), next: next.into() }
+    }
+
+    /// A rule of the consortium says no: exit code 3.
+    pub fn refused(code: Code, what: impl Into<String>) -> Self {
+        Self { kind: Kind::Refused(code), what: what.into(), next: code.next().to_owned() }
+    }
+
+    /// The same with another advice, where the general one of the code does not fit.
+    #[must_use]
+    pub fn instead(self, next: impl Into<String>) -> Self {
+        Self { next: next.into(), ..self }
+    }
+
+    /// The operating system refused to `action` the file or folder.
+    pub fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.display().to_string();
+        move |error| {
+            Self::failed(format!("cannot {action} `{path}`: {error}"), "check the path and its permissions")
+        }
+    }
+
+    /// 1 failed, 2 wrong usage, 3 refused.
+    pub fn exit_code(&self) -> u8 {
+        match self.kind {
+            Kind::Failed => 1,
+            Kind::Usage => 2,
+            Kind::Refused(_) => 3,
+        }
+    }
+
+    /// The stable word for scripts: `failed`, `usage` or the refusal's code.
+    pub fn code(&self) -> &'static str {
+        match self.kind {
+            Kind::Failed => "failed",
+            Kind::Usage => "usage",
+            Kind::Refused(code) => code.as_str(),
+        }
+    }
+
+    /// Whether trying again may help: the coordinator was not reached, or said nothing that a rule explains.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self.kind, Kind::Refused(_))
+    }
+
+    /// The same facts for `--json`.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::json!({ "error": { "code": self.code(), "exit": self.exit_code(), "what": self.what, "next": self.next } })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            Kind::Failed | Kind::Usage => write!(f, "motet: {}", self.what)?,
+            Kind::Refused(code) if self.what.is_empty() => write!(f, "motet: refused, {}", code.as_str())?,
+            Kind::Refused(code) => write!(f, "motet: refused, {}: {}", code.as_str(), self.what)?,
+        }
+        if self.next.is_empty() { Ok(()) } else { write!(f, "\n  next: {}", self.next) }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::refused(refusal.code, refusal.detail)
+    }
+}
+
+impl From<tonic::Status> for Failure {
+    fn from(status: tonic::Status) -> Self {
+        if let Some(refusal) = motet_proto::refusal::refusal(&status) {
+            return refusal.into();
+        }
+        if let Some(error) = ConnectError::within(&status) {
+            return error.into();
+        }
+        let next = "look at the coordinator's own output; `motet coordinator --config FILE` starts it";
+        Self::failed(format!("the coordinator did not answer as it should: {}", status.message()), next)
+    }
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        let next = match &error {
+            ConnectError::Unreachable { .. } => "is it running? `motet coordinator --config FILE` starts it",
+            _ => "",
+        };
+        Self::failed(error.to_string(), next)
+    }
+}
+
+impl From<motet_proto::keyfile::KeyFileError> for Failure {
+    fn from(error: motet_proto::keyfile::KeyFileError) -> Self {
+        Self::failed(error.to_string(), "")
+    }
+}
+
+impl From<motet_proto::tls::authority::AuthorityError> for Failure {
+    fn from(error: motet_proto::tls::authority::AuthorityError) -> Self {
+        Self::failed(error.to_string(), "")
+    }
+}
+
+impl From<motet_common::enrol::EnrolError> for Failure {
+    fn from(error: motet_common::enrol::EnrolError) -> Self {
+        Self::usage(error.to_string(), "")
+    }
+}
+
+impl From<motet_common::roster::RosterError> for Failure {
+    fn from(error: motet_common::roster::RosterError) -> Self {
+        Self::failed(error.to_string(), "")
+    }
+}
+
+impl From<motet_ledger::LedgerError> for Failure {
+    fn from(error: motet_ledger::LedgerError) -> Self {
+        Self::failed(error.to_string(), "")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_three_ways_to_fail_have_three_exit_codes() {
+        assert_eq!(Failure::failed("a", "b").exit_code(), 1);
+        assert_eq!(Failure::usage("a", "b").exit_code(), 2);
+        let refused = Failure::refused(Code::StudyNotApproved, "site `lyon`");
+        assert_eq!((refused.exit_code(), refused.code()), (3, "study_not_approved"));
+    }
+
+    #[test]
+    fn a_refusal_keeps_its_code_over_the_wire_in_the_text_and_in_the_json() {
+        let status = motet_proto::refusal::status(&Refusal::new(Code::NameTaken, "site `lyon`"));
+        let failure = Failure::from(status);
+        assert_eq!(failure.exit_code(), 3);
+        assert_eq!(failure.to_string(), "motet: refused, name_taken: site `lyon`\n  next: choose another name");
+        assert_eq!(failure.json()["error"]["code"], "name_taken");
+        assert_eq!(failure.json()["error"]["exit"], 3);
+    }
+
+    #[test]
+    fn a_status_without_a_code_is_a_failure_and_not_a_refusal() {
+        assert_eq!(Failure::from(tonic::Status::internal("x")).exit_code(), 1);
+    }
+}

@@ -1,0 +1,350 @@
+//! Runs: start, follow to the end, say why one waits, abandon.
+
+use crate::args::{ListRuns, Named, NamedWrite, Read, Run, StartRun};
+use crate::failure::{Done, Failure};
+use crate::identity::{Desk, calling};
+use crate::output::{Out, Table, count, moment, remark, shown, watched};
+use indicatif::{ProgressBar, ProgressStyle};
+use motet_common::refusal::Code;
+use motet_proto::v1;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// How often a follower calls again when the coordinator is away, one second apart: a restart takes less.
+const PATIENCE: u32 = 120;
+
+/// How long `run show` waits for the first word about a run under way.
+const FIRST_WORD: Duration = Duration::from_secs(3);
+
+/// `motet run ...`
+///
+/// # Errors
+/// The coordinator's refusals; for a run that is followed, the reason for which it ended without a release.
+pub async fn run(command: &Run) -> Done {
+    match command {
+        Run::Start(args) => start(args).await,
+        Run::Watch(args) => watch(args).await,
+        Run::List(args) => list(args).await,
+        Run::Show(args) => show(args).await,
+        Run::Abandon(args) => abandon(args).await,
+    }
+}
+
+async fn start(args: &StartRun) -> Done {
+    let out = Out::new(args.read.json);
+    let (_, mut desk) = calling(args.read.who.identity.as_deref()).await?;
+    let run = desk.start_run(v1::StartRunRequest { study: args.study.clone() }).await?.into_inner().run;
+    if !args.wait {
+        out.value(&json!({ "run": run, "study": args.study }));
+        out.line(format!("Run {run} of `{}` is under way.", args.study));
+        out.line(format!("Follow it with: motet run watch {}", short(&run)));
+        return Ok(());
+    }
+    out.line(format!("Run {run} of `{}`", args.study));
+    let mut progress = Progress::new(&args.read);
+    let end = follow(&mut desk, &run, |event| progress.show(event)).await?;
+    progress.end();
+    conclude(out, &end)
+}
+
+async fn watch(args: &Named) -> Done {
+    let out = Out::new(args.read.json);
+    let (_, mut desk) = calling(args.read.who.identity.as_deref()).await?;
+    let run = find(&mut desk, &args.id).await?.run;
+    let mut progress = Progress::new(&args.read);
+    let end = follow(&mut desk, &run, |event| {
+        out.value(&event_json(event));
+        progress.show(event);
+    })
+    .await?;
+    progress.end();
+    if args.read.json { ended(&end) } else { conclude(out, &end) }
+}
+
+/// Follows a run to its end. A coordinator that restarts is called again; the run goes on from its ledger.
+///
+/// # Errors
+/// A refusal of the coordinator, or a coordinator that stays away.
+pub async fn follow(desk: &mut Desk, run: &str, mut each: impl FnMut(&v1::WatchRunResponse)) -> Done<v1::RunState> {
+    let mut missed = 0;
+    loop {
+        let error = match desk.watch_run(v1::WatchRunRequest { run: run.to_owned() }).await {
+            Ok(stream) => {
+                let mut stream = stream.into_inner();
+                loop {
+                    match stream.message().await {
+                        Ok(Some(event)) => {
+                            missed = 0;
+                            each(&event);
+                            if let Some(state) = event.state.filter(is_over) {
+                                return Ok(state);
+                            }
+                        }
+                        Ok(None) => break Failure::failed("the coordinator ended the report of the run", "`motet run watch` goes on"),
+                        Err(status) => break Failure::from(status),
+                    }
+                }
+            }
+            Err(status) => status.into(),
+        };
+        // The report may have ended because the run did, and a later one of the study has begun.
+        if let Ok(answer) = desk.list_runs(v1::ListRunsRequest { study: String::new() }).await {
+            let mut runs = answer.into_inner().runs.into_iter();
+            if let Some(state) = runs.find(|state| state.run == run && is_over(state)) {
+                return Ok(state);
+            }
+        }
+        missed += 1;
+        if error.is_refusal() || missed > PATIENCE {
+            return Err(error);
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+fn is_over(state: &v1::RunState) -> bool {
+    matches!(state.state.as_str(), "released" | "failed" | "abandoned")
+}
+
+/// Whether the run ended with a release; else the reason.
+///
+/// # Errors
+/// The run's refusal code, or a plain failure when it has none.
+pub fn ended(state: &v1::RunState) -> Done {
+    if state.state == "released" {
+        return Ok(());
+    }
+    let what = format!("run {} of `{}` {}: {}", short(&state.run), state.study, state.state, shown(&state.why));
+    Err(match Code::parse(&state.code) {
+        Some(code) => Failure::refused(code, what),
+        None => Failure::failed(what, format!("`motet run show {}` and the coordinator's output say more", short(&state.run))),
+    })
+}
+
+fn conclude(out: Out, state: &v1::RunState) -> Done {
+    ended(state)?;
+    out.value(&state_json(state));
+    out.line(format!("Released after {}.", count(usize::try_from(state.rounds).unwrap_or(usize::MAX), "round")));
+    out.line(format!("Fetch it with: motet release get {} --run {} --out DIR", state.study, short(&state.run)));
+    Ok(())
+}
+
+/// Shows a run on its way: one line that moves on a terminal, plain lines elsewhere, one for every change.
+struct Progress {
+    bar: Option<ProgressBar>,
+    quiet: bool,
+    last: String,
+}
+
+impl Progress {
+    fn new(read: &Read) -> Self {
+        let bar = (watched() && !read.json).then(|| {
+            let bar = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        Self { bar, quiet: read.json, last: String::new() }
+    }
+
+    fn show(&mut self, event: &v1::WatchRunResponse) {
+        let text = sentence(event);
+        if text == self.last || self.quiet {
+            return;
+        }
+        match &self.bar {
+            Some(bar) => bar.set_message(text.clone()),
+            None => remark(&text),
+        }
+        self.last = text;
+    }
+
+    fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Where a run stands, in one line.
+pub fn sentence(event: &v1::WatchRunResponse) -> String {
+    let Some(state) = &event.state else { return String::new() };
+    if state.state != "running" {
+        let why = if state.why.is_empty() { String::new() } else { format!(": {}", shown(&state.why)) };
+        return format!("{}{why}", state.state);
+    }
+    let mut parts = vec![format!("round {}", event.round)];
+    if event.attempt > 1 {
+        parts.push(format!("attempt {}", event.attempt));
+    }
+    parts.extend([&event.step, &event.phase].into_iter().filter(|text| !text.is_empty()).map(|text| shown(text)));
+    if !event.sites.is_empty() {
+        parts.push(count(event.sites.len(), "site"));
+    }
+    if !event.awaited.is_empty() {
+        parts.push(format!("waiting for {}", shown(&event.awaited.join(", "))));
+    }
+    if !event.measure.is_empty() && event.value.is_finite() {
+        parts.push(format!("{} {:.3e}", shown(&event.measure), event.value));
+    }
+    parts.extend(event.refusals.iter().map(|refusal| shown(refusal)));
+    parts.join(" · ")
+}
+
+async fn list(args: &ListRuns) -> Done {
+    let out = Out::new(args.read.json);
+    let (_, mut desk) = calling(args.read.who.identity.as_deref()).await?;
+    let study = args.study.clone().unwrap_or_default();
+    let runs = desk.list_runs(v1::ListRunsRequest { study }).await?.into_inner().runs;
+    out.value(&json!({ "runs": runs.iter().map(state_json).collect::<Vec<_>>() }));
+    let mut table = Table::new(&["run", "study", "state", ">rounds", "started", "why"]);
+    for run in &runs {
+        let (study, state, why) = (run.study.clone(), run.state.clone(), run.why.clone());
+        table.row([short(&run.run), study, state, run.rounds.to_string(), moment(run.started_ms), why]);
+    }
+    if table.is_empty() { out.line("No run yet. `motet run start STUDY` starts one.") } else { out.table(&table) }
+    Ok(())
+}
+
+/// The run whose id begins with `given`.
+async fn find(desk: &mut Desk, given: &str) -> Done<v1::RunState> {
+    let runs = desk.list_runs(v1::ListRunsRequest { study: String::new() }).await?.into_inner().runs;
+    let mut fitting = runs.into_iter().filter(|run| !given.is_empty() && run.run.starts_with(given));
+    match (fitting.next(), fitting.next()) {
+        (Some(run), None) => Ok(run),
+        (None, _) => Err(Failure::refused(Code::RunUnknown, format!("no run begins with `{given}`"))),
+        (Some(_), Some(_)) => {
+            Err(Failure::usage(format!("several runs begin with `{given}`"), "give more digits of the id"))
+        }
+    }
+}
+
+async fn show(args: &Named) -> Done {
+    let out = Out::new(args.read.json);
+    let (_, mut desk) = calling(args.read.who.identity.as_deref()).await?;
+    let run = find(&mut desk, &args.id).await?;
+    let event = if is_over(&run) { None } else { first_word(&mut desk, &run.run).await };
+    let advice = advice(&run, event.as_ref());
+    let mut value = event.as_ref().map_or_else(|| state_json(&run), event_json);
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("next".into(), json!(advice));
+    }
+    out.value(&value);
+    out.heading(format!("Run {} of `{}`, started {}", run.run, run.study, moment(run.started_ms)));
+    let standing = event.as_ref().map_or_else(String::new, sentence);
+    let standing = if standing.is_empty() { format!("{}: {}", run.state, shown(&run.why)) } else { standing };
+    out.line(format!("  {standing}; what you can do: {advice}"));
+    Ok(())
+}
+
+/// What the coordinator says about a run under way right now.
+async fn first_word(desk: &mut Desk, run: &str) -> Option<v1::WatchRunResponse> {
+    let asked = async {
+        let mut stream = desk.watch_run(v1::WatchRunRequest { run: run.to_owned() }).await.ok()?.into_inner();
+        stream.message().await.ok()?
+    };
+    tokio::time::timeout(FIRST_WORD, asked).await.ok()?
+}
+
+/// What the operator can do about a run that stands like this.
+fn advice(run: &v1::RunState, event: Option<&v1::WatchRunResponse>) -> String {
+    let awaited = event.map(|event| event.awaited.join(", ")).filter(|sites| !sites.is_empty());
+    match (run.state.as_str(), Code::parse(&run.code), awaited) {
+        ("released", ..) => format!("motet release get {} --run {} --out DIR", run.study, short(&run.run)),
+        (_, Some(code), _) => code.next().to_owned(),
+        ("waiting" | "paused", _, Some(sites)) => {
+            format!("call {} (`motet study show {}` says who has decided and who is away)", shown(&sites), run.study)
+        }
+        ("waiting" | "paused", ..) => format!("`motet study show {}` says who has decided and who is away", run.study),
+        ("running", _, Some(sites)) => format!("nothing yet; {} has until the phase's deadline", shown(&sites)),
+        ("running", ..) => "nothing: it is at work".to_owned(),
+        _ => "start a new run with `motet run start`".to_owned(),
+    }
+}
+
+async fn abandon(args: &NamedWrite) -> Done {
+    let (_, mut desk) = calling(args.who.identity.as_deref()).await?;
+    let run = find(&mut desk, &args.id).await?;
+    desk.abandon_run(v1::AbandonRunRequest { run: run.run.clone() }).await?;
+    Out::new(false).line(format!("Run {} of `{}` is abandoned; what was released before stays.", short(&run.run), run.study));
+    Ok(())
+}
+
+/// Enough of a run's id to name it.
+pub fn short(run: &str) -> String {
+    run.chars().take(12).collect()
+}
+
+fn state_json(run: &v1::RunState) -> Value {
+    json!({
+        "run": run.run, "study": run.study, "state": run.state, "rounds": run.rounds, "why": run.why,
+        "code": if run.code.is_empty() { Value::Null } else { json!(run.code) }, "started_ms": run.started_ms,
+    })
+}
+
+fn event_json(event: &v1::WatchRunResponse) -> Value {
+    let mut value = event.state.as_ref().map_or_else(|| json!({}), state_json);
+    if let Some(fields) = value.as_object_mut() {
+        let finite = |value: f64| if value.is_finite() { json!(value) } else { Value::Null };
+        fields.insert("round".into(), json!(event.round));
+        fields.insert("attempt".into(), json!(event.attempt));
+        fields.insert("phase".into(), json!(event.phase));
+        fields.insert("step".into(), json!(event.step));
+        fields.insert("measure".into(), json!(event.measure));
+        fields.insert("value".into(), finite(event.value));
+        fields.insert("sites".into(), json!(event.sites));
+        fields.insert("awaited".into(), json!(event.awaited));
+        fields.insert("refusals".into(), json!(event.refusals));
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(state: &str, code: &str) -> v1::RunState {
+        v1::RunState { run: "00ff".into(), study: "s".into(), state: state.into(), why: "w".into(), code: code.into(), ..Default::default() }
+    }
+
+    #[test]
+    fn a_run_ends_with_the_exit_code_of_its_reason() {
+        assert!(ended(&state("released", "")).is_ok());
+        assert_eq!(ended(&state("failed", "")).unwrap_err().exit_code(), 1);
+        let refused = ended(&state("failed", "line_up_too_small")).unwrap_err();
+        assert_eq!((refused.exit_code(), refused.code()), (3, "line_up_too_small"));
+        assert_eq!(ended(&state("abandoned", "abandoned")).unwrap_err().exit_code(), 3);
+    }
+
+    #[test]
+    fn one_line_says_where_a_run_stands_and_whom_it_waits_for() {
+        let event = v1::WatchRunResponse {
+            state: Some(state("running", "")),
+            round: 5,
+            attempt: 2,
+            phase: "upload".into(),
+            step: "newton 3".into(),
+            measure: "largest step".into(),
+            value: 0.012_34,
+            sites: vec!["a".into(), "b".into()],
+            awaited: vec!["b".into()],
+            refusals: vec!["c: too_few_rows".into()],
+        };
+        assert_eq!(
+            sentence(&event),
+            "round 5 · attempt 2 · newton 3 · upload · 2 sites · waiting for b · largest step 1.234e-2 · c: too_few_rows"
+        );
+        let waiting = v1::WatchRunResponse { state: Some(state("waiting", "")), value: f64::NAN, ..Default::default() };
+        assert_eq!(sentence(&waiting), "waiting: w");
+        assert_eq!(event_json(&waiting)["value"], Value::Null);
+    }
+
+    #[test]
+    fn the_advice_names_the_sites_to_call() {
+        let event = v1::WatchRunResponse { awaited: vec!["lyon".into()], ..Default::default() };
+        assert!(advice(&state("waiting", ""), Some(&event)).starts_with("call lyon"));
+        assert!(advice(&state("released", ""), None).starts_with("motet release get s"));
+    }
+}

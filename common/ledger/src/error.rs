@@ -1,0 +1,160 @@
+//! What can go wrong with a record, in the words of the person who has to mend it.
+
+use motet_secagg::digest::Digest;
+use std::path::{Path, PathBuf};
+
+/// A ledger or a spool refused or could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// Someone else appended first. Nothing was written.
+    #[error("stream `{stream}` is at version `{found}`, not `{expected}`: read it again and decide anew")]
+    Conflict {
+        /// The stream.
+        stream: String,
+        /// The version the caller believed to be the last.
+        expected: u64,
+        /// The version that is the last.
+        found: u64,
+    },
+    /// A stream or spool name that no store accepts.
+    #[error("`{name}` cannot be a {what} name: {rule}")]
+    Name {
+        /// `stream` or `spool`.
+        what: &'static str,
+        /// The name as given.
+        name: String,
+        /// What a name looks like.
+        rule: &'static str,
+    },
+    /// More bytes than one entry or chunk may have.
+    #[error(
+        "{what} has `{bytes}` bytes, the limit is `{limit}`: keep large values as blobs or in more chunks"
+    )]
+    TooLong {
+        /// What is too long.
+        what: String,
+        /// Its length.
+        bytes: usize,
+        /// The longest allowed.
+        limit: usize,
+    },
+    /// A stored entry does not follow from the one before it.
+    #[error(
+        "entry `{version}` of stream `{stream}` in {place} does not follow from the entry before it: the record was \
+         changed after it was written; stop, keep this copy for the inquiry and restore the folder from a backup"
+    )]
+    Broken {
+        /// Where the record is kept.
+        place: String,
+        /// The stream.
+        stream: String,
+        /// The first version that does not fit.
+        version: u64,
+    },
+    /// No blob of this digest.
+    #[error("blob `{digest}` is not in {place}: copy it there from a backup or from the site that has it")]
+    BlobMissing {
+        /// The blob asked for.
+        digest: Digest,
+        /// Where it was looked for.
+        place: String,
+    },
+    /// The bytes of a blob are not those it was named after.
+    #[error(
+        "blob `{digest}` in {place} now has the digest `{found}`: the file was changed; restore it from a backup"
+    )]
+    BlobCorrupt {
+        /// The blob asked for.
+        digest: Digest,
+        /// The digest of the bytes found.
+        found: Digest,
+        /// Where they were found.
+        place: String,
+    },
+    /// A chunk was asked for before it was written.
+    #[error("chunk `{index}` is not in `{path}`: upload it again")]
+    ChunkMissing {
+        /// The chunk.
+        index: u32,
+        /// The spool's folder.
+        path: PathBuf,
+    },
+    /// A chunk was written twice with different bytes. The first stays.
+    #[error(
+        "chunk `{index}` in `{path}` was written before with other bytes: the first stays; remove the spool to begin anew"
+    )]
+    ChunkDiffers {
+        /// The chunk.
+        index: u32,
+        /// The spool's folder.
+        path: PathBuf,
+    },
+    /// The file was written by a newer release.
+    #[error(
+        "`{path}` has schema `{found}`, this release knows `{known}`: install the release that wrote it; nothing was \
+         changed"
+    )]
+    Newer {
+        /// The database file.
+        path: PathBuf,
+        /// Its schema number.
+        found: i64,
+        /// The newest schema number known here.
+        known: i64,
+    },
+    /// The file is a database, but not one of ours.
+    #[error("`{path}` is a database of something else: name another folder; nothing was changed")]
+    Foreign {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// The operating system refused a file or folder.
+    #[error(
+        "cannot {doing} `{path}`: {cause}; check that the disk has room and that this user may write there"
+    )]
+    File {
+        /// What was attempted.
+        doing: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// The database refused.
+    #[error(
+        "cannot {doing} `{path}`: {cause}; check that the disk has room and that this user may write there"
+    )]
+    Database {
+        /// What was attempted.
+        doing: &'static str,
+        /// The database file.
+        path: PathBuf,
+        /// What the database said.
+        cause: sqlx::Error,
+    },
+    /// An export could not be written or read.
+    #[error("cannot {doing} the export: {cause}; check the disk or the pipe and run the command again")]
+    Export {
+        /// `read` or `write`.
+        doing: &'static str,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// The process is ending, so the work was not done.
+    #[error("the process is stopping: start it again and repeat the request")]
+    Stopping,
+}
+
+impl LedgerError {
+    /// For `map_err`: an operating-system refusal about `path`.
+    pub(crate) fn file(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |cause| Self::File { doing, path, cause }
+    }
+
+    /// For `map_err`: a database refusal about `path`.
+    pub(crate) fn database(doing: &'static str, path: &Path) -> impl FnOnce(sqlx::Error) -> Self {
+        let path = path.to_path_buf();
+        move |cause| Self::Database { doing, path, cause }
+    }
+}

@@ -1,0 +1,269 @@
+//! The door to the record: one set of operations over every store.
+
+use crate::blobs::Blobs;
+use crate::memory::Memory;
+use crate::record::{Head, Recorded, START, check_entry, check_stream};
+use crate::report::{Checker, Report};
+use crate::sqlite::Sqlite;
+use crate::{LedgerError, files};
+use motet_secagg::digest::Digest;
+use std::path::Path;
+use std::sync::Arc;
+
+/// How many entries are read from the store at a time, so that a long stream is never held twice.
+pub(crate) const PAGE: usize = 64;
+
+/// The name of the database inside a ledger's folder.
+const DATABASE: &str = "ledger.sqlite";
+
+/// An append-only record with its blobs. A clone is another handle on the same record.
+#[derive(Clone)]
+pub struct Ledger {
+    store: Arc<Store>,
+    blobs: Arc<Blobs>,
+}
+
+enum Store {
+    Memory(Memory),
+    Sqlite(Sqlite),
+}
+
+impl Ledger {
+    /// A new, empty record in memory, for simulation and tests.
+    pub fn memory() -> Self {
+        Self {
+            store: Arc::new(Store::Memory(Memory::default())),
+            blobs: Arc::new(Blobs::Memory(Default::default())),
+        }
+    }
+
+    /// The record in the folder `dir`, created when there is none: `dir/ledger.sqlite` and `dir/blobs/`.
+    ///
+    /// Several processes of one machine may have it open at once, a daemon and its command line. The folder must be
+    /// on a local disk: SQLite's locks do not hold over a network file system.
+    ///
+    /// # Errors
+    /// [`LedgerError::Newer`] and [`LedgerError::Foreign`] for a file that is not ours to write, and
+    /// [`LedgerError::File`] or [`LedgerError::Database`] when the system refuses.
+    pub async fn open(dir: &Path) -> Result<Self, LedgerError> {
+        let folder = dir.to_path_buf();
+        files::blocking(move || files::create_folder(&folder)).await?;
+        let store = Sqlite::open(&dir.join(DATABASE)).await?;
+        Ok(Self {
+            store: Arc::new(Store::Sqlite(store)),
+            blobs: Arc::new(Blobs::Folder(dir.join("blobs"))),
+        })
+    }
+
+    /// Appends one entry to `stream` if its last version is still `expected` (0 for a new stream). Once this returns,
+    /// the entry survives a power cut.
+    ///
+    /// # Errors
+    /// [`LedgerError::Conflict`] when someone appended first: nothing was written; read again and decide anew.
+    /// [`LedgerError::Name`], [`LedgerError::TooLong`], [`LedgerError::Database`].
+    pub async fn append(&self, stream: &str, expected: u64, entry: &[u8]) -> Result<Recorded, LedgerError> {
+        self.append_one(stream, Some(expected), entry).await
+    }
+
+    /// Appends one entry after whatever is last: for entries that do not depend on what others wrote.
+    ///
+    /// # Errors
+    /// As [`Ledger::append`], but never a conflict.
+    pub async fn append_next(&self, stream: &str, entry: &[u8]) -> Result<Recorded, LedgerError> {
+        self.append_one(stream, None, entry).await
+    }
+
+    /// Appends all of `entries` or, on any error, none of them.
+    ///
+    /// # Errors
+    /// As [`Ledger::append`].
+    pub async fn append_many(
+        &self,
+        stream: &str,
+        expected: u64,
+        entries: &[Vec<u8>],
+    ) -> Result<Vec<Recorded>, LedgerError> {
+        self.append_all(stream, Some(expected), entries).await
+    }
+
+    /// The entries of `stream` from version `from` on (1 is the first), each checked against the one before it: a
+    /// changed entry is never replayed. Empty for a stream that has none.
+    ///
+    /// # Errors
+    /// [`LedgerError::Broken`] at the first entry that does not follow, [`LedgerError::Name`],
+    /// [`LedgerError::Database`].
+    pub async fn read(&self, stream: &str, from: u64) -> Result<Vec<Recorded>, LedgerError> {
+        check_stream(stream)?;
+        let from = from.max(1);
+        let mut head = Head {
+            stream: stream.to_owned(),
+            version: from - 1,
+            chain: START,
+        };
+        if head.version > 0 {
+            match self.page(stream, head.version, 1).await?.first() {
+                Some(before) if before.version == head.version => head.chain = before.chain,
+                Some(other) => return Err(self.broken(stream, other.version)),
+                None => return Ok(Vec::new()),
+            }
+        }
+        let mut entries = Vec::new();
+        loop {
+            let page = self.page(stream, head.version.saturating_add(1), PAGE).await?;
+            if page.is_empty() {
+                return Ok(entries);
+            }
+            for stored in &page {
+                if !head.follow(stored) {
+                    return Err(self.broken(stream, stored.version));
+                }
+            }
+            entries.extend(page);
+        }
+    }
+
+    /// The version of the last entry of `stream`; 0 when it has none.
+    ///
+    /// # Errors
+    /// [`LedgerError::Name`], [`LedgerError::Database`].
+    pub async fn version(&self, stream: &str) -> Result<u64, LedgerError> {
+        Ok(self.head(stream).await?.version)
+    }
+
+    /// The last version of `stream` and its chain, to be noted elsewhere.
+    ///
+    /// # Errors
+    /// [`LedgerError::Name`], [`LedgerError::Database`].
+    pub async fn head(&self, stream: &str) -> Result<Head, LedgerError> {
+        check_stream(stream)?;
+        match &*self.store {
+            Store::Memory(memory) => Ok(memory.head(stream)),
+            Store::Sqlite(sqlite) => sqlite.head(stream).await,
+        }
+    }
+
+    /// The names of all streams that begin with `prefix`, sorted; an empty prefix gives all.
+    ///
+    /// # Errors
+    /// [`LedgerError::Database`].
+    pub async fn streams(&self, prefix: &str) -> Result<Vec<String>, LedgerError> {
+        match &*self.store {
+            Store::Memory(memory) => Ok(memory.names(prefix)),
+            Store::Sqlite(sqlite) => sqlite.names(prefix).await,
+        }
+    }
+
+    /// Keeps `bytes` under their SHA-256, `Digest::of_file`. Keeping the same bytes again does nothing; once this
+    /// returns they survive a power cut.
+    ///
+    /// # Errors
+    /// [`LedgerError::File`].
+    pub async fn put_blob(&self, bytes: &[u8]) -> Result<Digest, LedgerError> {
+        self.blobs.put(bytes).await
+    }
+
+    /// The bytes of a blob, checked against its digest.
+    ///
+    /// # Errors
+    /// [`LedgerError::BlobMissing`], [`LedgerError::BlobCorrupt`], [`LedgerError::File`].
+    pub async fn get_blob(&self, digest: &Digest) -> Result<Vec<u8>, LedgerError> {
+        self.blobs.get(digest).await
+    }
+
+    /// Whether a blob is kept; its bytes are not read.
+    ///
+    /// # Errors
+    /// [`LedgerError::File`].
+    pub async fn has_blob(&self, digest: &Digest) -> Result<bool, LedgerError> {
+        self.blobs.has(digest).await
+    }
+
+    /// Deletes a blob; tells whether there was one. The entries that name it stay.
+    ///
+    /// # Errors
+    /// [`LedgerError::File`].
+    pub async fn remove_blob(&self, digest: &Digest) -> Result<bool, LedgerError> {
+        self.blobs.remove(digest).await
+    }
+
+    /// Reads the whole record and recomputes every chain and every blob's digest.
+    ///
+    /// # Errors
+    /// Only when something cannot be read at all; what does not fit is in the report.
+    pub async fn verify(&self) -> Result<Report, LedgerError> {
+        let mut checker = Checker::default();
+        for stream in self.streams("").await? {
+            let mut from = 1;
+            loop {
+                let page = self.page(&stream, from, PAGE).await?;
+                let Some(last) = page.last() else { break };
+                from = last.version.saturating_add(1);
+                page.iter().for_each(|stored| checker.entry(&stream, stored));
+            }
+        }
+        for digest in self.blobs.list().await? {
+            checker.blob(self.blobs.check(&digest).await?);
+        }
+        Ok(checker.finish())
+    }
+
+    /// Closes the files after the appends under way; every handle on this record fails afterwards. Dropping the last
+    /// handle closes them too, a moment later.
+    pub async fn close(&self) {
+        if let Store::Sqlite(sqlite) = &*self.store {
+            sqlite.close().await;
+        }
+    }
+
+    /// Stored entries as they are, unchecked, at most `limit` of them.
+    pub(crate) async fn page(
+        &self,
+        stream: &str,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<Recorded>, LedgerError> {
+        match &*self.store {
+            Store::Memory(memory) => Ok(memory.page(stream, from, limit)),
+            Store::Sqlite(sqlite) => sqlite.page(stream, from, limit).await,
+        }
+    }
+
+    async fn append_one(
+        &self,
+        stream: &str,
+        expected: Option<u64>,
+        entry: &[u8],
+    ) -> Result<Recorded, LedgerError> {
+        let recorded = self.append_all(stream, expected, &[entry]).await?;
+        // One entry in, one out.
+        recorded.into_iter().next().ok_or(LedgerError::Stopping)
+    }
+
+    async fn append_all<B: AsRef<[u8]>>(
+        &self,
+        stream: &str,
+        expected: Option<u64>,
+        entries: &[B],
+    ) -> Result<Vec<Recorded>, LedgerError> {
+        check_stream(stream)?;
+        entries
+            .iter()
+            .try_for_each(|entry| check_entry(stream, entry.as_ref()))?;
+        match &*self.store {
+            Store::Memory(memory) => memory.append(stream, expected, entries),
+            Store::Sqlite(sqlite) => sqlite.append(stream, expected, entries).await,
+        }
+    }
+
+    fn broken(&self, stream: &str, version: u64) -> LedgerError {
+        let place = match &*self.store {
+            Store::Memory(_) => "memory".to_owned(),
+            Store::Sqlite(sqlite) => format!("`{}`", sqlite.path().display()),
+        };
+        LedgerError::Broken {
+            place,
+            stream: stream.to_owned(),
+            version,
+        }
+    }
+}

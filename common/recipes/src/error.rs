@@ -1,0 +1,177 @@
+//! Why a recipe cannot go on, in the words of the person who can do something about it.
+
+use motet_secagg::canonical;
+use motet_secagg::quantise::InputRefusal;
+
+/// The most columns a recipe takes: its second moments are then half a million numbers, the largest vector of an exact fit.
+pub(crate) const MOST_COLUMNS: usize = 1024;
+
+/// The most rows one site may hold (2^31, so that a row count is a weight); more than any health register has persons.
+pub(crate) const MOST_ROWS: f64 = 2_147_483_648.0;
+
+canonical! {
+    /// The sums themselves show that this fit has no answer. It is part of the chained state: every node sees the same.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Stuck {
+        /// This column has the same value in every row.
+        1 => Constant(u32),
+        /// This column is a linear combination of the intercept and other columns.
+        2 => Collinear(u32),
+        /// The outcome has one value only.
+        3 => OneClass,
+        /// The likelihood keeps rising while coefficients grow without end.
+        4 => Separated,
+        /// Fewer than two rows.
+        5 => TooFewRows,
+    }
+}
+
+/// A recipe, a table or a sum that cannot be used.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RecipeError {
+    /// A parameter of the recipe is out of its range.
+    #[error("recipe: `{name}` must be {must}")]
+    Parameter {
+        /// Key of the study file.
+        name: &'static str,
+        /// The values that are possible.
+        must: &'static str,
+    },
+    /// The table has another number of columns than the recipe.
+    #[error("the table has {found} columns, the recipe names {expected}")]
+    Columns {
+        /// Columns the recipe names.
+        expected: usize,
+        /// Columns of the table.
+        found: usize,
+    },
+    /// The table comes without the outcome, or with one of another length.
+    #[error("the table has no column of outcome `{outcome}` as long as its {rows} rows")]
+    NoOutcome {
+        /// The recipe's outcome.
+        outcome: String,
+        /// Rows of the table.
+        rows: usize,
+    },
+    /// The outcome is not 0 or 1.
+    #[error("outcome `{outcome}` is neither 0 nor 1 in {rows} rows: declare it as bool in the schema")]
+    NotBinary {
+        /// The recipe's outcome.
+        outcome: String,
+        /// How many rows.
+        rows: usize,
+    },
+    /// A column holds values that are not numbers.
+    #[error("column `{column}` is missing or infinite in {rows} rows: only complete rows can take part")]
+    NotFinite {
+        /// The column.
+        column: String,
+        /// How many rows.
+        rows: usize,
+    },
+    /// The table is empty.
+    #[error("the table has no rows: this site cannot take part")]
+    NoRows,
+    /// More rows than the number format holds.
+    #[error("{rows} rows are more than the {most} this recipe can add up")]
+    TooManyRows {
+        /// Rows found.
+        rows: u64,
+        /// The limit.
+        most: u64,
+    },
+    /// More sites than leave a usable precision.
+    #[error("{sites} sites are too many for the precision of this recipe")]
+    TooManySites {
+        /// Sites of the line-up.
+        sites: u32,
+    },
+    /// State, question or sum belong to another recipe or another step.
+    #[error("the {what} does not belong to this recipe and step")]
+    Mismatch {
+        /// Which of them.
+        what: &'static str,
+    },
+    /// The sum holds a value that no honest sites can have, such as a negative count.
+    #[error("the sum of {what} is impossible: a site answered wrongly")]
+    Implausible {
+        /// The figure.
+        what: &'static str,
+    },
+    /// The run has not come to its end.
+    #[error("not finished: the recipe is in phase `{phase}`")]
+    Unfinished {
+        /// Where it stands.
+        phase: &'static str,
+    },
+    /// See [`Stuck::Constant`].
+    #[error(
+        "column `{column}` has the same value in every row (or differs by less than about 0.00001): leave it out or use a smaller unit"
+    )]
+    Constant {
+        /// The column.
+        column: String,
+    },
+    /// See [`Stuck::Collinear`].
+    #[error(
+        "column `{column}` is a linear combination of the columns before it: leave one of them out or set a ridge above 0"
+    )]
+    Collinear {
+        /// The column.
+        column: String,
+    },
+    /// See [`Stuck::OneClass`].
+    #[error("outcome `{outcome}` has the same value in every row: there is nothing to fit")]
+    OneClass {
+        /// The outcome.
+        outcome: String,
+    },
+    /// See [`Stuck::Separated`].
+    #[error(
+        "no finite estimate: the columns separate outcome `{outcome}` in some of the rows; leave the column out or set a ridge above 0"
+    )]
+    Separated {
+        /// The outcome.
+        outcome: String,
+    },
+    /// See [`Stuck::TooFewRows`].
+    #[error("fewer than two rows in the whole sum: there is nothing to fit")]
+    TooFewRows,
+    /// The answer does not fit the layout of the question.
+    #[error(transparent)]
+    Input(#[from] InputRefusal),
+}
+
+impl Stuck {
+    /// The error that names the column or outcome.
+    pub(crate) fn error(self, columns: &[String], outcome: &str) -> RecipeError {
+        let column = |at: u32| columns.get(at as usize).cloned().unwrap_or_default();
+        let outcome = outcome.to_owned();
+        match self {
+            Self::Constant(at) => RecipeError::Constant { column: column(at) },
+            Self::Collinear(at) => RecipeError::Collinear { column: column(at) },
+            Self::OneClass => RecipeError::OneClass { outcome },
+            Self::Separated => RecipeError::Separated { outcome },
+            Self::TooFewRows => RecipeError::TooFewRows,
+        }
+    }
+}
+
+/// Fails with [`RecipeError::Parameter`] unless `good`.
+pub(crate) fn require(good: bool, name: &'static str, must: &'static str) -> Result<(), RecipeError> {
+    if good {
+        Ok(())
+    } else {
+        Err(RecipeError::Parameter { name, must })
+    }
+}
+
+/// Checks the list of columns of a recipe.
+pub(crate) fn check_columns(columns: &[String]) -> Result<(), RecipeError> {
+    let distinct: std::collections::BTreeSet<&String> = columns.iter().collect();
+    require(
+        !columns.is_empty() && columns.len() <= MOST_COLUMNS && distinct.len() == columns.len(),
+        "features",
+        "1 to 1024 different columns",
+    )
+}

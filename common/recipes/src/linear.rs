@@ -1,0 +1,144 @@
+//! The Cholesky factor of a small symmetric matrix, for the Newton steps. One fixed order of `+ - * /` and square root,
+//! so that every processor takes the same step.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "all indices are below `size`, which is checked when the matrix is unpacked"
+)]
+
+/// Entries of a packed upper triangle with diagonal.
+pub(crate) fn triangle(size: usize) -> usize {
+    size * (size + 1) / 2
+}
+
+/// A pivot below this part of its diagonal entry is zero: far above the rounding of the sums (under 1e-12 of the
+/// diagonal), far below columns that correlate at 0.99999999 (2e-8).
+const SINGULAR: f64 = 1e-10;
+
+/// The lower triangle L of L L' = M, row by row, as a full square.
+pub(crate) struct Factor {
+    size: usize,
+    cells: Vec<f64>,
+}
+
+impl Factor {
+    /// Factors the matrix whose upper triangle, row by row, is `packed`, with `extra` added to the diagonal but its first
+    /// entry (the ridge does not bind the intercept).
+    ///
+    /// # Errors
+    /// The row whose pivot vanishes: that row depends on those before it.
+    pub(crate) fn of(packed: &[f64], size: usize, extra: f64) -> Result<Self, usize> {
+        if packed.len() != triangle(size) {
+            return Err(0);
+        }
+        let mut cells = vec![0.0; size * size];
+        let mut next = packed.iter();
+        for row in 0..size {
+            for column in row..size {
+                cells[column * size + row] = next.next().copied().unwrap_or_default();
+            }
+            if row > 0 {
+                cells[row * size + row] += extra;
+            }
+        }
+        for column in 0..size {
+            let diagonal = cells[column * size + column];
+            let mut pivot = diagonal;
+            for k in 0..column {
+                pivot -= cells[column * size + k] * cells[column * size + k];
+            }
+            // Written so that NaN is singular too.
+            if !(pivot > SINGULAR * diagonal && pivot.is_finite()) {
+                return Err(column);
+            }
+            let root = pivot.sqrt();
+            cells[column * size + column] = root;
+            for row in column + 1..size {
+                let mut cell = cells[row * size + column];
+                for k in 0..column {
+                    cell -= cells[row * size + k] * cells[column * size + k];
+                }
+                cells[row * size + column] = cell / root;
+            }
+        }
+        Ok(Self { size, cells })
+    }
+
+    /// The x of M x = `right`.
+    pub(crate) fn solve(&self, right: &[f64]) -> Vec<f64> {
+        let size = self.size;
+        let mut x: Vec<f64> = right
+            .iter()
+            .copied()
+            .chain(std::iter::repeat(0.0))
+            .take(size)
+            .collect();
+        for row in 0..size {
+            let mut value = x[row];
+            for (cell, x) in self.cells[row * size..][..row].iter().zip(&x) {
+                value -= cell * x;
+            }
+            x[row] = value / self.cells[row * size + row];
+        }
+        for row in (0..size).rev() {
+            let mut value = x[row];
+            for (k, x) in x.iter().enumerate().skip(row + 1) {
+                value -= self.cells[k * size + row] * x;
+            }
+            x[row] = value / self.cells[row * size + row];
+        }
+        x
+    }
+
+    /// M's inverse, row by row as a full square.
+    pub(crate) fn inverse(&self) -> Vec<f64> {
+        let unit = |at: usize| {
+            (0..self.size)
+                .map(|row| if row == at { 1.0 } else { 0.0 })
+                .collect::<Vec<f64>>()
+        };
+        (0..self.size)
+            .flat_map(|column| self.solve(&unit(column)))
+            .collect()
+    }
+}
+
+/// Sum of products in order.
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).fold(0.0, |sum, (a, b)| sum + a * b)
+}
+
+/// Largest absolute value.
+pub(crate) fn largest(values: &[f64]) -> f64 {
+    values.iter().fold(
+        0.0,
+        |most, value| if value.abs() > most { value.abs() } else { most },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_factor_solves_and_names_the_dependent_row() {
+        // M = [4 2 1; 2 5 3; 1 3 6], x = (1, -2, 3)
+        let factor = Factor::of(&[4.0, 2.0, 1.0, 5.0, 3.0, 6.0], 3, 0.0).ok().unwrap();
+        let x = factor.solve(&[3.0, 1.0, 13.0]);
+        for (got, want) in x.iter().zip([1.0, -2.0, 3.0]) {
+            assert!((got - want).abs() < 1e-14);
+        }
+        let inverse = factor.inverse();
+        for (row, want) in [1.0, 0.0, 0.0].iter().enumerate() {
+            let value = 4.0 * inverse[row] + 2.0 * inverse[3 + row] + inverse[6 + row];
+            assert!((value - want).abs() < 1e-14);
+        }
+        // third row = first + second
+        let packed = [4.0, 2.0, 6.0, 5.0, 7.0, 13.0];
+        assert_eq!(Factor::of(&packed, 3, 0.0).err(), Some(2));
+        assert!(Factor::of(&packed, 3, 0.5).is_ok());
+        // rounding leaves a trace of a pivot
+        assert_eq!(Factor::of(&[1.0, 1.0, 1.0 + 1e-12], 2, 0.0).err(), Some(1));
+        assert!(Factor::of(&[1.0, 1.0, 1.0 + 1e-8], 2, 0.0).is_ok());
+        assert_eq!(Factor::of(&[f64::NAN], 1, 0.0).err(), Some(0));
+    }
+}

@@ -1,0 +1,289 @@
+//! Newton's method for the penalised log-likelihood of a logistic model on standardised columns.
+//!
+//! One round asks for `[ log-likelihood | gradient (p+1) | information, upper triangle ]` at a point. The point moves by
+//! the whole Newton step; where the objective fell, by half of it, then a quarter.
+//!
+//! Why the pooled number of rows n bounds each site's gradient and information. The columns are standardised by the
+//! pooled mean and standard deviation (ddof 1), so over all rows sum z_j^2 = n - 1, and the intercept's z is 1. Residuals
+//! are below 1 and weights p(1-p) at most 1/4. By Cauchy and Schwarz
+//!
+//! ```text
+//! |gradient_j|     <= sum |z_j|         <= sqrt(n (n - 1))     < n         (n for the intercept)
+//! |information_jk| <= sum |z_j z_k| / 4 <= max(n, n - 1) / 4   < n
+//! ```
+//!
+//! and a site's part of a sum of absolute values is no larger than the whole. The log-likelihood has no such bound: limbs.
+
+use crate::error::{RecipeError, Stuck};
+use crate::linear::{Factor, dot, largest, triangle};
+use crate::logistic::Step;
+use crate::moments::{Moments, bounded, exact, limbs};
+use crate::rows::Values;
+use crate::score::{log_likelihood, logistic};
+use motet_secagg::canonical;
+use motet_secagg::layout::{Layout, Sum};
+use ndarray::{ArrayView1, ArrayView2};
+
+/// The objective may fall by this part of its size before a step counts as too long: rounding of the sums.
+const SLACK: f64 = 1e-10;
+
+/// Signs that the likelihood has no maximum: it cannot rise noticeably any more (Newton decrement below `LITTLE_GAIN`;
+/// near a maximum the decrement then falls quadratically), and yet the coefficients go on by a step that is no shorter than
+/// half the last. In separated rows |z| <= sqrt n, so the steps, about 1 in the linear predictor, stay above `REAL_STEP`
+/// for any number of rows that can be added up; rounding of the sums moves coefficients by less.
+const LITTLE_GAIN: f64 = 1e-4;
+const REAL_STEP: f64 = 1e-6;
+
+/// When Newton's method ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) ridge: f64,
+    pub(crate) tolerance: f64,
+    pub(crate) max_rounds: u32,
+}
+
+canonical! {
+    /// The climb so far, on standardised columns.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Newton {
+        /// Rounds of this pass.
+        pub taken: u32,
+        /// The best point: intercept first.
+        pub beta: Vec<f64>,
+        /// The whole Newton step from there.
+        pub direction: Vec<f64>,
+        /// The part of it that is tried.
+        pub shrink: f64,
+        /// Penalised log-likelihood at `beta`; minus infinity before the first round.
+        pub objective: f64,
+        /// Information without the ridge at the last point with a Newton step, upper triangle.
+        pub information: Vec<f64>,
+        /// Largest coefficient of the last whole step; 0 before the first.
+        pub stride: f64,
+        /// Whether that was within the tolerance.
+        pub converged: bool,
+        /// One entry a round.
+        pub history: Vec<Step>,
+    }
+}
+
+/// What a Newton round led to.
+pub(crate) enum Climb {
+    /// Ask for another point.
+    On(Newton),
+    /// Converged, or out of rounds.
+    End(Newton),
+    /// There is no maximum.
+    Stuck(Stuck),
+}
+
+/// Question of a Newton round.
+pub(crate) fn ask(columns: usize, sites: u32, rows: u64) -> Layout {
+    let terms = columns + 1;
+    exact(vec![limbs(1), bounded(terms + triangle(terms), sites, rows)])
+}
+
+/// Calls `each` with every standardised row, intercept first, its linear predictor and its outcome.
+pub(crate) fn each_row(
+    x: ArrayView2<'_, f64>,
+    y: ArrayView1<'_, f64>,
+    moments: &Moments,
+    beta: &[f64],
+    mut each: impl FnMut(&[f64], f64, f64),
+) {
+    let mut z = vec![1.0; beta.len()];
+    for (row, y) in x.rows().into_iter().zip(y) {
+        if let Some((_, features)) = z.split_first_mut() {
+            moments.standardise(row, features);
+        }
+        each(&z, dot(&z, beta), *y);
+    }
+}
+
+pub(crate) fn answer(
+    x: ArrayView2<'_, f64>,
+    y: ArrayView1<'_, f64>,
+    moments: &Moments,
+    beta: &[f64],
+) -> Vec<f64> {
+    let terms = beta.len();
+    let mut loglik = 0.0;
+    let mut gradient = vec![0.0; terms];
+    let mut information = vec![0.0; triangle(terms)];
+    each_row(x, y, moments, beta, |z, predictor, y| {
+        let p = logistic(predictor);
+        let (rest, weight) = (y - p, p * (1.0 - p));
+        loglik += log_likelihood(predictor, y);
+        let mut cells = information.iter_mut();
+        let mut left = z;
+        for sum in &mut gradient {
+            let Some((z_j, _)) = left.split_first() else {
+                return;
+            };
+            *sum += rest * z_j;
+            let part = weight * z_j;
+            // `left` is shorter and must stand first: zip takes from its first side before it finds the second at its end.
+            for (z_k, cell) in left.iter().zip(&mut cells) {
+                *cell += part * z_k;
+            }
+            left = left.get(1..).unwrap_or_default();
+        }
+    });
+    [vec![loglik], gradient, information].concat()
+}
+
+impl Newton {
+    /// Before the first round, at zero.
+    pub(crate) fn new(columns: usize) -> Self {
+        Self {
+            taken: 0,
+            beta: vec![0.0; columns + 1],
+            direction: vec![0.0; columns + 1],
+            shrink: 1.0,
+            objective: f64::NEG_INFINITY,
+            information: Vec::new(),
+            stride: 0.0,
+            converged: false,
+            history: Vec::new(),
+        }
+    }
+
+    /// The point the next round asks for.
+    pub(crate) fn point(&self) -> Vec<f64> {
+        self.beta
+            .iter()
+            .zip(&self.direction)
+            .map(|(beta, step)| beta + self.shrink * step)
+            .collect()
+    }
+
+    /// Takes in one round; `round` counts the rounds of the run.
+    pub(crate) fn absorb(&self, sum: &Sum, round: u32, limits: Limits) -> Result<Climb, RecipeError> {
+        let point = self.point();
+        let terms = point.len();
+        let mut values = Values::of(sum);
+        let loglik = values.one()?;
+        let gradient = values.take(terms)?;
+        let information = values.take(triangle(terms))?;
+        values.end()?;
+
+        let squares = point.iter().skip(1).fold(0.0, |sum, b| sum + b * b);
+        let objective = loglik - 0.5 * limits.ridge * squares;
+        let mut next = Self {
+            taken: self.taken + 1,
+            ..self.clone()
+        };
+        if objective < self.objective - SLACK * (1.0 + self.objective.abs()) {
+            next.history.push(Step {
+                round,
+                loglik,
+                step: self.shrink * self.stride,
+            });
+            next.shrink = 0.5 * self.shrink;
+            return Ok(if next.taken >= limits.max_rounds {
+                Climb::End(next)
+            } else {
+                Climb::On(next)
+            });
+        }
+
+        let slope = |(at, (g, b)): (usize, (&f64, &f64))| if at == 0 { *g } else { g - limits.ridge * b };
+        let slope: Vec<f64> = gradient.iter().zip(&point).enumerate().map(slope).collect();
+        let factor = match Factor::of(information, terms, limits.ridge) {
+            Ok(factor) => factor,
+            // At zero all weights are 1/4: only the columns themselves can be at fault.
+            Err(at) if self.taken == 0 && at > 0 => return Ok(Climb::Stuck(Stuck::Collinear(at as u32 - 1))),
+            Err(_) => return Ok(Climb::Stuck(Stuck::Separated)),
+        };
+        let step = factor.solve(&slope);
+        let (stride, gain) = (largest(&step), dot(&step, &slope));
+        if !stride.is_finite() {
+            return Ok(Climb::Stuck(Stuck::Separated));
+        }
+        next.history.push(Step {
+            round,
+            loglik,
+            step: stride,
+        });
+        next.objective = objective;
+        next.information = information.to_vec();
+        if stride <= limits.tolerance {
+            next.beta = point.iter().zip(&step).map(|(b, step)| b + step).collect();
+            next.converged = true;
+            return Ok(Climb::End(next));
+        }
+        let goes_on = self.stride > 0.0 && stride > 0.5 * self.stride;
+        if limits.ridge == 0.0 && gain < LITTLE_GAIN && stride > REAL_STEP && goes_on {
+            return Ok(Climb::Stuck(Stuck::Separated));
+        }
+        next.beta = point;
+        (next.direction, next.shrink, next.stride) = (step, 1.0, stride);
+        Ok(if next.taken >= limits.max_rounds {
+            Climb::End(next)
+        } else {
+            Climb::On(next)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// -sqrt(1 + (b - 2)^2) at the point asked for, with its slope and curvature: from zero Newton jumps ever farther.
+    fn sum(newton: &Newton) -> Sum {
+        let distance = newton.point()[0] - 2.0;
+        let root = (1.0 + distance * distance).sqrt();
+        let values = vec![-root, -distance / root, 1.0 / (root * root * root)];
+        Sum {
+            sites: 1,
+            set: Default::default(),
+            weight: 1,
+            values,
+        }
+    }
+
+    #[test]
+    fn a_step_that_lowers_the_likelihood_is_halved_until_it_does_not() {
+        let limits = Limits {
+            ridge: 0.0,
+            tolerance: 1e-9,
+            max_rounds: 40,
+        };
+        let mut newton = Newton::new(0);
+        let mut asked = Vec::new();
+        for round in 1.. {
+            asked.push(newton.point()[0]);
+            match newton.absorb(&sum(&newton), round, limits).unwrap() {
+                Climb::On(next) => newton = next,
+                Climb::End(end) => {
+                    newton = end;
+                    break;
+                }
+                Climb::Stuck(stuck) => panic!("{stuck:?}"),
+            }
+        }
+        // The whole first step is 10 long (to 8 beyond the maximum), its half too; a quarter is taken.
+        let first: Vec<f64> = asked[..4]
+            .iter()
+            .map(|point| (point * 1e9).round() / 1e9)
+            .collect();
+        assert_eq!(first, [0.0, 10.0, 5.0, 2.5]);
+        assert!(newton.converged && (newton.beta[0] - 2.0).abs() < 1e-9);
+        assert_eq!(newton.history.len(), asked.len());
+        assert_eq!(newton.history[1].step, 10.0);
+
+        // Out of rounds in the middle of halving: the best point so far stands.
+        let short = Limits {
+            max_rounds: 2,
+            ..limits
+        };
+        let Climb::On(one) = Newton::new(0).absorb(&sum(&Newton::new(0)), 1, short).unwrap() else {
+            panic!("one round is left")
+        };
+        let Climb::End(end) = one.absorb(&sum(&one), 2, short).unwrap() else {
+            panic!("no round is left")
+        };
+        assert!(!end.converged && end.beta == [0.0]);
+    }
+}

@@ -1,0 +1,40 @@
+//! The phases that both fits go through.
+
+use crate::error::Stuck;
+use motet_secagg::canonical;
+
+canonical! {
+    /// Where a fit stands: the question of the next round.
+    #[derive(Debug, Clone, PartialEq)]
+    pub enum Phase {
+        /// Rows, events and sums.
+        1 => Moments,
+        /// Centred squares.
+        2 => Spread,
+        /// A Newton step, or a round of training.
+        3 => Fit,
+        /// Scores of the final model.
+        4 => Evaluate,
+        /// A Newton step of the calibration line.
+        5 => Calibrate,
+        /// An outcome is ready.
+        6 => Finished,
+        /// There is none to be had.
+        7 => Stuck(Stuck),
+    }
+}
+
+impl Phase {
+    /// For people; `fit` is what the recipe calls its own rounds.
+    pub(crate) fn name(&self, fit: &'static str) -> &'static str {
+        match self {
+            Self::Moments => "moments",
+            Self::Spread => "spread",
+            Self::Fit => fit,
+            Self::Evaluate => "evaluate",
+            Self::Calibrate => "calibrate",
+            Self::Finished => "finished",
+            Self::Stuck(_) => "no finite estimate",
+        }
+    }
+}

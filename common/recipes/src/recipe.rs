@@ -1,0 +1,247 @@
+//! One enum over the methods: everything outside this crate speaks to a [`Recipe`] and never to a method.
+
+use crate::error::RecipeError;
+use crate::fedavg::{self, FedAvg, FedAvgOutcome, FedAvgState};
+use crate::logistic::{self, Logistic, LogisticOutcome, LogisticState};
+use crate::phase::Phase;
+use crate::rows::Rows;
+use crate::summary::{Summary, SummaryOutcome, SummaryState};
+use motet_secagg::canonical;
+use motet_secagg::digest::Digest;
+use motet_secagg::encode::Canonical as _;
+use motet_secagg::fold::plain_sum;
+use motet_secagg::layout::{ClearUpdate, Layout, Sum};
+use rand_core::CryptoRng;
+
+canonical! {
+    /// A federated method and its parameters, as a study approves them.
+    #[derive(Debug, Clone, PartialEq)]
+    pub enum Recipe {
+        /// Counts, means and variances.
+        1 => Summary(Summary),
+        /// Exact logistic regression.
+        2 => Logistic(Logistic),
+        /// Federated averaging.
+        3 => FedAvg(FedAvg),
+    }
+}
+
+canonical! {
+    /// What all parties know between two rounds. It holds its own step counter, so that no root repeats in a run, and no
+    /// id of a study or run, so that the same question can be recognised elsewhere.
+    #[derive(Debug, Clone, PartialEq)]
+    pub enum State {
+        /// Of a summary.
+        1 => Summary(SummaryState),
+        /// Of a logistic fit.
+        2 => Logistic(LogisticState),
+        /// Of a run of federated averaging.
+        3 => FedAvg(FedAvgState),
+    }
+}
+
+/// What a round asks for. It never travels: both sides derive it from the recipe and the state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Question {
+    /// The vector that answers it.
+    pub layout: Layout,
+    /// The phase it belongs to.
+    pub phase: &'static str,
+}
+
+/// Where a run stands, for people.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// The phase of the next round; `finished` when there is none.
+    pub phase: &'static str,
+    /// Rounds absorbed.
+    pub round: u32,
+    /// The figure to watch and its last value: `largest step` or `loss`.
+    pub measure: Option<(&'static str, f64)>,
+}
+
+/// The result of a finished run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// Of a summary.
+    Summary(SummaryOutcome),
+    /// Of a logistic fit.
+    Logistic(LogisticOutcome),
+    /// Of a run of federated averaging.
+    FedAvg(FedAvgOutcome),
+}
+
+const STATE: RecipeError = RecipeError::Mismatch { what: "state" };
+
+impl Recipe {
+    /// The name a study file calls it by.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Summary(_) => "summary",
+            Self::Logistic(_) => "logistic",
+            Self::FedAvg(_) => "fedavg",
+        }
+    }
+
+    /// Whether the outcome is that of one table of all rows (then all its figures come from one set of sites) and not an
+    /// approximation that depends on how rows lie at sites.
+    pub fn exact(&self) -> bool {
+        !matches!(self, Self::FedAvg(_))
+    }
+
+    /// Checks the parameters.
+    ///
+    /// # Errors
+    /// [`RecipeError::Parameter`] names the key of the study file.
+    pub fn check(&self) -> Result<(), RecipeError> {
+        match self {
+            Self::Summary(recipe) => recipe.check(),
+            Self::Logistic(recipe) => recipe.check(),
+            Self::FedAvg(recipe) => recipe.check(),
+        }
+    }
+
+    /// The state before the first round. The seed draws the first weights of a neural network; the others need none.
+    /// Call [`Recipe::check`] before.
+    pub fn start(&self, seed: Digest) -> State {
+        match self {
+            Self::Summary(recipe) => State::Summary(recipe.start(0)),
+            Self::Logistic(recipe) => State::Logistic(recipe.start(0)),
+            Self::FedAvg(recipe) => State::FedAvg(recipe.start(&seed)),
+        }
+    }
+
+    /// The question of the next round to a line-up of `sites`; nothing when the run is over (then [`Recipe::outcome`] has
+    /// the result, or says why there is none).
+    ///
+    /// # Errors
+    /// Parameters out of range, another recipe's state, or more rows or sites than the number format holds.
+    pub fn ask(&self, state: &State, sites: u32) -> Result<Option<Question>, RecipeError> {
+        self.check()?;
+        let layout = match (self, state) {
+            (Self::Summary(recipe), State::Summary(state)) => recipe.ask(state),
+            (Self::Logistic(recipe), State::Logistic(state)) => recipe.ask(state, sites),
+            (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.ask(state, sites)?,
+            _ => return Err(STATE),
+        };
+        Ok(layout.map(|layout| Question {
+            layout,
+            phase: state.progress().phase,
+        }))
+    }
+
+    /// One site's answer from its own rows. `dice` shuffles rows in training; exact recipes do not roll it.
+    ///
+    /// # Errors
+    /// The table does not fit the recipe, or question and state do not belong together.
+    pub fn answer(
+        &self,
+        state: &State,
+        question: &Question,
+        rows: &Rows<'_>,
+        dice: &mut impl CryptoRng,
+    ) -> Result<ClearUpdate, RecipeError> {
+        if question.phase != state.progress().phase {
+            return Err(RecipeError::Mismatch { what: "question" });
+        }
+        match (self, state) {
+            (Self::Summary(recipe), State::Summary(state)) => {
+                Ok(ClearUpdate::new(1, recipe.answer(state, rows)?))
+            }
+            (Self::Logistic(recipe), State::Logistic(state)) => {
+                Ok(ClearUpdate::new(1, recipe.answer(state, rows)?))
+            }
+            (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.answer(state, rows, dice),
+            _ => Err(STATE),
+        }
+    }
+
+    /// The state after a sum: the same bits at the coordinator and at every node.
+    ///
+    /// # Errors
+    /// The sum does not answer the state's question, or holds figures that no honest sites can have; the state stays.
+    pub fn absorb(&self, state: &State, sum: &Sum) -> Result<State, RecipeError> {
+        match (self, state) {
+            (Self::Summary(recipe), State::Summary(state)) => recipe.absorb(state, sum).map(State::Summary),
+            (Self::Logistic(recipe), State::Logistic(state)) => {
+                recipe.absorb(state, sum).map(State::Logistic)
+            }
+            (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.absorb(state, sum).map(State::FedAvg),
+            _ => Err(STATE),
+        }
+    }
+
+    /// The result of a finished run.
+    ///
+    /// # Errors
+    /// [`RecipeError::Unfinished`], or why there is no finite estimate.
+    pub fn outcome(&self, state: &State) -> Result<Outcome, RecipeError> {
+        match (self, state) {
+            (Self::Summary(recipe), State::Summary(state)) => recipe.outcome(state).map(Outcome::Summary),
+            (Self::Logistic(recipe), State::Logistic(state)) => recipe.outcome(state).map(Outcome::Logistic),
+            (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.outcome(state).map(Outcome::FedAvg),
+            _ => Err(STATE),
+        }
+    }
+
+    /// The whole run on one site's rows alone, for that site's own report; no number of it leaves the site. The numbers take
+    /// the same way through ring words as in a sum over sites.
+    ///
+    /// # Errors
+    /// As in [`Recipe::answer`] and [`Recipe::outcome`]; a column that is constant at this site is one.
+    pub fn alone(&self, rows: &Rows<'_>, dice: &mut impl CryptoRng) -> Result<Outcome, RecipeError> {
+        let mut seed = Digest::default();
+        dice.fill_bytes(&mut seed.0);
+        let mut state = self.start(seed);
+        while let Some(question) = self.ask(&state, 1)? {
+            let update = self.answer(&state, &question, rows, dice)?;
+            let sum = plain_sum(&question.layout, Digest::default(), vec![update])?;
+            state = self.absorb(&state, &sum)?;
+        }
+        self.outcome(&state)
+    }
+}
+
+impl State {
+    /// The digest that chains the rounds.
+    pub fn root(&self) -> Digest {
+        self.digest("state")
+    }
+
+    /// Where the run stands.
+    pub fn progress(&self) -> Progress {
+        let (phase, round, measure) = match self {
+            Self::Summary(state) => (state.phase.name(), state.rounds, None),
+            Self::Logistic(state) => {
+                let last = state.newton.history.last();
+                (
+                    state.phase.name(logistic::FIT),
+                    state.rounds,
+                    last.map(|step| ("largest step", step.step)),
+                )
+            }
+            Self::FedAvg(state) => {
+                let last = state.history.last();
+                (
+                    state.phase.name(fedavg::FIT),
+                    state.rounds,
+                    last.map(|epoch| ("loss", epoch.loss)),
+                )
+            }
+        };
+        Progress {
+            phase,
+            round,
+            measure,
+        }
+    }
+
+    /// Whether the run ended without an estimate.
+    pub fn stuck(&self) -> bool {
+        match self {
+            Self::Summary(_) => false,
+            Self::Logistic(state) => matches!(state.phase, Phase::Stuck(_)),
+            Self::FedAvg(state) => matches!(state.phase, Phase::Stuck(_)),
+        }
+    }
+}

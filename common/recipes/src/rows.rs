@@ -1,0 +1,121 @@
+//! A site's table as a recipe sees it, and the checks that every answer begins with.
+
+use crate::error::{MOST_ROWS, RecipeError};
+use motet_secagg::layout::Sum;
+use ndarray::{ArrayView1, ArrayView2};
+
+/// The rows of one site's cohort. It has no `Debug`: patients are not printed.
+#[derive(Clone, Copy)]
+pub struct Rows<'a> {
+    /// One row a patient, one column for each column of the recipe, in its order. `summary` reads NaN as missing; the other
+    /// recipes take complete rows only.
+    pub x: ArrayView2<'a, f64>,
+    /// The outcome, 0 or 1; `summary` needs none.
+    pub y: Option<ArrayView1<'a, f64>>,
+}
+
+impl<'a> Rows<'a> {
+    /// Checks the shape only.
+    pub(crate) fn of(&self, columns: &[String]) -> Result<ArrayView2<'a, f64>, RecipeError> {
+        let (rows, found) = self.x.dim();
+        if found != columns.len() {
+            return Err(RecipeError::Columns {
+                expected: columns.len(),
+                found,
+            });
+        }
+        if rows == 0 {
+            return Err(RecipeError::NoRows);
+        }
+        if rows as f64 > MOST_ROWS {
+            return Err(RecipeError::TooManyRows {
+                rows: rows as u64,
+                most: MOST_ROWS as u64,
+            });
+        }
+        Ok(self.x)
+    }
+
+    /// Checks that the rows are complete and the outcome is 0 or 1.
+    pub(crate) fn complete(
+        &self,
+        columns: &[String],
+        outcome: &str,
+    ) -> Result<(ArrayView2<'a, f64>, ArrayView1<'a, f64>), RecipeError> {
+        let x = self.of(columns)?;
+        for (values, column) in x.columns().into_iter().zip(columns) {
+            let rows = values.iter().filter(|value| !value.is_finite()).count();
+            if rows > 0 {
+                return Err(RecipeError::NotFinite {
+                    column: column.clone(),
+                    rows,
+                });
+            }
+        }
+        let y = self
+            .y
+            .filter(|y| y.len() == x.nrows())
+            .ok_or_else(|| RecipeError::NoOutcome {
+                outcome: outcome.to_owned(),
+                rows: x.nrows(),
+            })?;
+        let rows = y.iter().filter(|value| **value != 0.0 && **value != 1.0).count();
+        if rows > 0 {
+            return Err(RecipeError::NotBinary {
+                outcome: outcome.to_owned(),
+                rows,
+            });
+        }
+        Ok((x, y))
+    }
+}
+
+/// Reads the values of a sum from front to back, so that no index can be wrong.
+pub(crate) struct Values<'a> {
+    rest: &'a [f64],
+}
+
+impl<'a> Values<'a> {
+    pub(crate) fn of(sum: &'a Sum) -> Self {
+        Self { rest: &sum.values }
+    }
+
+    /// The next `count` values.
+    pub(crate) fn take(&mut self, count: usize) -> Result<&'a [f64], RecipeError> {
+        let (head, rest) = self
+            .rest
+            .split_at_checked(count)
+            .ok_or(RecipeError::Mismatch { what: "sum" })?;
+        self.rest = rest;
+        Ok(head)
+    }
+
+    /// The next value.
+    pub(crate) fn one(&mut self) -> Result<f64, RecipeError> {
+        Ok(self.take(1)?.first().copied().unwrap_or_default())
+    }
+
+    /// The next `len` values as counts.
+    pub(crate) fn counts(&mut self, len: usize, what: &'static str) -> Result<Vec<u64>, RecipeError> {
+        self.take(len)?.iter().map(|value| count(*value, what)).collect()
+    }
+
+    /// All values must have been read.
+    pub(crate) fn end(self) -> Result<(), RecipeError> {
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(RecipeError::Mismatch { what: "sum" })
+        }
+    }
+}
+
+/// A decoded count: whole, not negative and exact in an f64.
+pub(crate) fn count(value: f64, what: &'static str) -> Result<u64, RecipeError> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if (0.0..=EXACT).contains(&value) && libm::floor(value) == value {
+        Ok(value as u64)
+    } else {
+        Err(RecipeError::Implausible { what })
+    }
+}

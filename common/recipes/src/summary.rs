@@ -1,0 +1,215 @@
+//! How many values each column has, how many are missing, and the pooled mean and variance; in two rounds, because the
+//! variance from raw squares would lose digits where the mean is large.
+//!
+//! ```text
+//! sums   -> [ values, missing a column | sum a column ]
+//! spread -> [ sum of (x - mean)^2 a column ]
+//! ```
+
+use crate::error::{MOST_ROWS, RecipeError, check_columns};
+use crate::moments::{self, counts, exact, limbs};
+use crate::rows::{Rows, Values};
+use motet_secagg::canonical;
+use motet_secagg::digest::Digest;
+use motet_secagg::layout::{Layout, Sum};
+use ndarray::Axis;
+
+canonical! {
+    /// Counts, means and variances of columns. A value that is missing in one column does not drop the row from the others.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Summary {
+        /// Columns of the table.
+        pub columns: Vec<String>,
+    }
+}
+
+canonical! {
+    /// Where a summary stands.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Phase {
+        /// Counts and sums.
+        1 => Sums,
+        /// Centred squares.
+        2 => Spread,
+        /// An outcome is ready.
+        3 => Finished,
+    }
+}
+
+canonical! {
+    /// The public state between two rounds.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct SummaryState {
+        /// Sums absorbed so far.
+        pub rounds: u32,
+        /// The set of sites that every figure below comes from; another set begins the two rounds again.
+        pub set: Digest,
+        /// How many sites that is.
+        pub sites: u32,
+        /// Where it stands.
+        pub phase: Phase,
+        /// Values of each column.
+        pub counts: Vec<u64>,
+        /// Missing values of each column.
+        pub missing: Vec<u64>,
+        /// Means; 0 for a column without values.
+        pub means: Vec<f64>,
+        /// Sums of centred squares.
+        pub squares: Vec<f64>,
+    }
+}
+
+/// One column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Variable {
+    /// The column.
+    pub name: String,
+    /// Values.
+    pub count: u64,
+    /// Missing values.
+    pub missing: u64,
+    /// Mean; NaN without values.
+    pub mean: f64,
+    /// Variance, ddof 1; NaN with fewer than two values.
+    pub variance: f64,
+}
+
+/// A finished summary.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SummaryOutcome {
+    /// Rounds of the run.
+    pub rounds: u32,
+    /// Sites every figure comes from.
+    pub sites: u32,
+    /// In the order of the recipe's columns.
+    pub variables: Vec<Variable>,
+}
+
+impl Phase {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Sums => "sums",
+            Self::Spread => "spread",
+            Self::Finished => "finished",
+        }
+    }
+}
+
+impl Summary {
+    pub(crate) fn check(&self) -> Result<(), RecipeError> {
+        check_columns(&self.columns)
+    }
+
+    pub(crate) fn start(&self, rounds: u32) -> SummaryState {
+        SummaryState {
+            rounds,
+            set: Digest::default(),
+            sites: 0,
+            phase: Phase::Sums,
+            counts: Vec::new(),
+            missing: Vec::new(),
+            means: Vec::new(),
+            squares: Vec::new(),
+        }
+    }
+
+    pub(crate) fn ask(&self, state: &SummaryState) -> Option<Layout> {
+        let columns = self.columns.len();
+        match state.phase {
+            Phase::Sums => Some(exact(vec![counts(2 * columns, MOST_ROWS), limbs(columns)])),
+            Phase::Spread => Some(moments::ask_spread(columns)),
+            Phase::Finished => None,
+        }
+    }
+
+    pub(crate) fn answer(&self, state: &SummaryState, rows: &Rows<'_>) -> Result<Vec<f64>, RecipeError> {
+        let x = rows.of(&self.columns)?;
+        for (values, column) in x.axis_iter(Axis(1)).zip(&self.columns) {
+            let rows = values.iter().filter(|value| value.is_infinite()).count();
+            if rows > 0 {
+                return Err(RecipeError::NotFinite {
+                    column: column.clone(),
+                    rows,
+                });
+            }
+        }
+        let columns = || x.axis_iter(Axis(1));
+        match state.phase {
+            Phase::Sums => {
+                let missing: Vec<f64> = columns()
+                    .map(|values| values.iter().filter(|value| value.is_nan()).count() as f64)
+                    .collect();
+                let present = missing.iter().map(|missing| x.nrows() as f64 - missing);
+                let sums = columns().map(|values| values.iter().filter(|value| !value.is_nan()).sum());
+                Ok(present.chain(missing.iter().copied()).chain(sums).collect())
+            }
+            Phase::Spread => Ok(moments::answer_spread(x, &state.means)),
+            Phase::Finished => Err(RecipeError::Mismatch { what: "state" }),
+        }
+    }
+
+    pub(crate) fn absorb(&self, state: &SummaryState, sum: &Sum) -> Result<SummaryState, RecipeError> {
+        let rounds = state.rounds + 1;
+        if state.phase != Phase::Sums && state.set != sum.set {
+            return Ok(self.start(rounds));
+        }
+        let columns = self.columns.len();
+        let mut next = SummaryState {
+            rounds,
+            set: sum.set,
+            sites: sum.sites,
+            ..state.clone()
+        };
+        let mut values = Values::of(sum);
+        match state.phase {
+            Phase::Sums => {
+                next.counts = values.counts(columns, "values")?;
+                next.missing = values.counts(columns, "missing values")?;
+                // 0 and not NaN without values: the bits of a computed NaN differ between processors.
+                let mean = |(sum, count): (&f64, &u64)| if *count == 0 { 0.0 } else { sum / *count as f64 };
+                next.means = values.take(columns)?.iter().zip(&next.counts).map(mean).collect();
+                next.phase = Phase::Spread;
+            }
+            Phase::Spread => {
+                next.squares = values.take(columns)?.to_vec();
+                next.phase = Phase::Finished;
+            }
+            Phase::Finished => return Err(RecipeError::Mismatch { what: "state" }),
+        }
+        values.end()?;
+        Ok(next)
+    }
+
+    pub(crate) fn outcome(&self, state: &SummaryState) -> Result<SummaryOutcome, RecipeError> {
+        if state.phase != Phase::Finished {
+            return Err(RecipeError::Unfinished {
+                phase: state.phase.name(),
+            });
+        }
+        let figures = state
+            .counts
+            .iter()
+            .zip(&state.missing)
+            .zip(state.means.iter().zip(&state.squares));
+        let variables =
+            self.columns
+                .iter()
+                .zip(figures)
+                .map(|(name, ((count, missing), (mean, squares)))| Variable {
+                    name: name.clone(),
+                    count: *count,
+                    missing: *missing,
+                    mean: if *count == 0 { f64::NAN } else { *mean },
+                    variance: if *count < 2 {
+                        f64::NAN
+                    } else {
+                        squares / (count - 1) as f64
+                    },
+                });
+        Ok(SummaryOutcome {
+            rounds: state.rounds,
+            sites: state.sites,
+            variables: variables.collect(),
+        })
+    }
+}

@@ -1,0 +1,238 @@
+//! The demo's tables as sites, and a run over them with plain sums.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the tests read the demo's tables and the reference figures"
+)]
+
+use motet_recipes::{FedAvgOutcome, LogisticOutcome, Outcome, Recipe, RecipeError, Rows, State};
+use motet_secagg::digest::Digest;
+use motet_secagg::encode::Canonical as _;
+use motet_secagg::fold::plain_sum;
+use ndarray::{Array1, Array2, Axis};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng as _;
+use std::path::PathBuf;
+
+pub const STROKE: [&str; 10] = [
+    "BELG", "CZEC", "ITAL", "NETH", "NORW", "POLA", "PORT", "SPAI", "SWED", "SWIT",
+];
+pub const STROKE_COLUMNS: [&str; 13] = [
+    "age",
+    "male",
+    "delay_h",
+    "sbp",
+    "drowsy",
+    "unconscious",
+    "infarct_ct",
+    "n_deficits",
+    "tacs",
+    "lacs",
+    "pocs",
+    "aspirin",
+    "heparin",
+];
+pub const HEART: [&str; 4] = ["cleveland", "hungarian", "switzerland", "va"];
+
+/// One site's table.
+#[derive(Clone)]
+pub struct Site {
+    pub name: String,
+    pub x: Array2<f64>,
+    pub y: Array1<f64>,
+}
+
+impl Site {
+    pub fn new(name: &str, rows: &[Vec<f64>]) -> Self {
+        let width = rows[0].len() - 1;
+        let x = Array2::from_shape_fn((rows.len(), width), |(row, column)| rows[row][column]);
+        let y = rows.iter().map(|row| row[width]).collect();
+        Self {
+            name: name.into(),
+            x,
+            y,
+        }
+    }
+
+    pub fn rows(&self) -> Rows<'_> {
+        Rows {
+            x: self.x.view(),
+            y: Some(self.y.view()),
+        }
+    }
+
+    /// Features and outcome side by side.
+    pub fn lines(&self) -> Vec<Vec<f64>> {
+        let line = |(row, y): (ndarray::ArrayView1<'_, f64>, &f64)| row.iter().copied().chain([*y]).collect();
+        self.x.axis_iter(Axis(0)).zip(&self.y).map(line).collect()
+    }
+}
+
+pub fn names(columns: &[&str]) -> Vec<String> {
+    columns.iter().map(|name| (*name).to_owned()).collect()
+}
+
+pub fn dice(seed: u8) -> ChaCha20Rng {
+    ChaCha20Rng::from_seed([seed; 32])
+}
+
+/// A demo table: header and fields; an empty field is NaN.
+pub fn table(data: &str, site: &str) -> (Vec<String>, Vec<Vec<f64>>) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../../cli/demo/{data}/{site}.csv"));
+    let mut reader =
+        csv::Reader::from_path(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let header = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    let number = |field: &str| field.parse().unwrap_or(f64::NAN);
+    let rows = reader
+        .records()
+        .map(|record| record.unwrap().iter().map(number).collect())
+        .collect();
+    (header, rows)
+}
+
+pub fn stroke() -> Vec<Site> {
+    let site = |name: &&str| {
+        let (header, rows) = table("stroke", name);
+        let at = |column: &str| header.iter().position(|name| name == column).unwrap();
+        let order: Vec<usize> = STROKE_COLUMNS
+            .iter()
+            .chain(&["dead14"])
+            .map(|column| at(column))
+            .collect();
+        Site::new(
+            name,
+            &rows
+                .iter()
+                .map(|row| order.iter().map(|at| row[*at]).collect())
+                .collect::<Vec<_>>(),
+        )
+    };
+    STROKE.iter().map(site).collect()
+}
+
+pub const HEART_COLUMNS: [&str; 13] = [
+    "age",
+    "sex",
+    "trestbps",
+    "chol",
+    "fbs",
+    "thalach",
+    "exang",
+    "oldpeak",
+    "cp_2",
+    "cp_3",
+    "cp_4",
+    "restecg_1",
+    "restecg_2",
+];
+
+/// The complete rows of the four hospitals: cp and restecg as dummies, disease where num > 0.
+pub fn heart() -> Vec<Site> {
+    let site = |name: &&str| {
+        let (header, rows) = table("heart", name);
+        let at = |column: &str| header.iter().position(|name| name == column).unwrap();
+        let complete = |row: &Vec<f64>| -> Option<Vec<f64>> {
+            let value = |column: &str| row[at(column)];
+            let is = |column: &str, level: f64| {
+                if value(column).is_nan() {
+                    f64::NAN
+                } else {
+                    f64::from(u8::from(value(column) == level))
+                }
+            };
+            let plain = [
+                "age", "sex", "trestbps", "chol", "fbs", "thalach", "exang", "oldpeak",
+            ]
+            .map(value);
+            let dummies = [
+                is("cp", 2.0),
+                is("cp", 3.0),
+                is("cp", 4.0),
+                is("restecg", 1.0),
+                is("restecg", 2.0),
+            ];
+            let line: Vec<f64> = plain
+                .into_iter()
+                .chain(dummies)
+                .chain([f64::from(u8::from(value("num") > 0.0))])
+                .collect();
+            line.iter().all(|value| !value.is_nan()).then_some(line)
+        };
+        Site::new(name, &rows.iter().filter_map(complete).collect::<Vec<_>>())
+    };
+    HEART.iter().map(site).collect()
+}
+
+pub fn reference(name: &str) -> serde_json::Value {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/reference/{name}.json"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+pub fn numbers(value: &serde_json::Value) -> Vec<f64> {
+    value
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|number| number.as_f64().unwrap())
+        .collect()
+}
+
+/// Within the tolerance of an exact federated fit.
+pub fn assert_close(got: f64, want: f64, what: &str) {
+    assert!(
+        (got - want).abs() <= 1e-8 * (1.0 + want.abs()),
+        "{what}: {got} instead of {want}"
+    );
+}
+
+/// One round over these sites. Every state goes through its canonical bytes, as a joining node receives it.
+pub fn round(recipe: &Recipe, state: &State, sites: &[&Site]) -> Option<Result<State, RecipeError>> {
+    let state = State::from_bytes(&state.to_bytes()).unwrap();
+    let question = recipe.ask(&state, sites.len() as u32).unwrap()?;
+    let answer = |(at, site): (usize, &&Site)| {
+        recipe
+            .answer(
+                &state,
+                &question,
+                &site.rows(),
+                &mut dice(at as u8 + state.progress().round as u8),
+            )
+            .unwrap()
+    };
+    let updates = sites.iter().enumerate().map(answer).collect();
+    let ids: Vec<&[u8]> = sites.iter().map(|site| site.name.as_bytes()).collect();
+    let sum = plain_sum(&question.layout, Digest::of("test/set", &ids), updates).unwrap();
+    Some(recipe.absorb(&state, &sum))
+}
+
+/// The whole run, with the sites that `present(round)` picks; no state may repeat.
+pub fn run_with<'a>(recipe: &Recipe, present: impl Fn(u32) -> Vec<&'a Site>) -> Result<Outcome, RecipeError> {
+    let mut state = recipe.start(Digest([3; 32]));
+    let mut roots = std::collections::BTreeSet::from([state.root()]);
+    for at in 0..200 {
+        match round(recipe, &state, &present(at)) {
+            Some(next) => state = next?,
+            None => return recipe.outcome(&state),
+        }
+        assert!(roots.insert(state.root()), "a state root repeats");
+    }
+    panic!("the run does not end");
+}
+
+pub fn run(recipe: &Recipe, sites: &[Site]) -> Result<Outcome, RecipeError> {
+    run_with(recipe, |_| sites.iter().collect())
+}
+
+pub fn logistic(outcome: Result<Outcome, RecipeError>) -> LogisticOutcome {
+    match outcome {
+        Ok(Outcome::Logistic(outcome)) => outcome,
+        other => panic!("no logistic outcome: {other:?}"),
+    }
+}
+
+pub fn fedavg(outcome: Result<Outcome, RecipeError>) -> FedAvgOutcome {
+    match outcome {
+        Ok(Outcome::FedAvg(outcome)) => outcome,
+        other => panic!("no fedavg outcome: {other:?}"),
+    }
+}

@@ -1,0 +1,246 @@
+//! Adding masked chunks, taking the opened masks off, and reading the sum: the only way from masked vectors to numbers,
+//! and it gives numbers for whole sets only.
+
+use crate::canonical;
+use crate::digest::Digest;
+use crate::encode::{Canonical, Malformed, Reader, write_bytes};
+use crate::id::NodeId;
+use crate::layout::{ClearUpdate, Layout, Ring, Scale, Sum};
+use crate::mask::{EncodedUpdate, InputRefusal, SENTINELS, Shape, Sign, Words};
+use crate::prg::{Word, apply};
+use crate::quantise::{Context, decode_block};
+use crate::secret::{Secret, Seed, derive};
+
+/// The smallest weight of a site in a sum.
+const WEIGHT_MIN: u64 = 1;
+
+/// Why a chunk of the sum cannot be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FoldError {
+    /// The vector has no such chunk.
+    #[error("the vector has no chunk `{chunk}`")]
+    NoSuchChunk {
+        /// Index of the chunk.
+        chunk: usize,
+    },
+    /// A payload has another length than the shape says.
+    #[error("payload `{payload}` of chunk `{chunk}` has the wrong length")]
+    PayloadLength {
+        /// Index of the chunk.
+        chunk: usize,
+        /// Index of the payload among those given.
+        payload: usize,
+    },
+    /// Masks are left on the sum: a payload, a seed or the set is wrong, so the round is void.
+    #[error("the masks of chunk `{chunk}` do not cancel; the round is void and its sum must not be used")]
+    Sentinel {
+        /// Index of the chunk.
+        chunk: usize,
+    },
+}
+
+/// Why a sum that unmasked cleanly is still not accepted. It names places and never values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RangeViolation {
+    /// The aggregate does not have the layout's ring or length.
+    #[error("the aggregate does not have the ring and length of its layout")]
+    Layout,
+    /// The sum of the weights cannot come from this many sites.
+    #[error("the sum of the weights is impossible for the number of sites; the round is void")]
+    Weight,
+    /// A coordinate cannot come from sites that kept their bounds.
+    #[error("a coordinate of block `{block}` is beyond what the sites' bounds allow; the round is void")]
+    Block {
+        /// Index of the block in the layout.
+        block: usize,
+    },
+}
+
+/// Adds the payloads of chunk `index` over the sites of the sum and applies the `removals` exactly as signed: a site's
+/// own mask goes with [`Sign::Minus`]; the mask that site `v` in the sum shares with a node `w` that is not goes with
+/// [`Sign::of`] `(w, v)`, the opposite of what `v` added. Returns the data words, sentinels checked and dropped.
+///
+/// # Errors
+/// [`FoldError`].
+pub fn fold_chunk(
+    shape: &Shape,
+    index: usize,
+    payloads: &[&[u8]],
+    removals: &[(Sign, Seed)],
+    sites: u32,
+) -> Result<Vec<u64>, FoldError> {
+    match shape.ring {
+        Ring::Bits32 => fold_words::<u32>(shape, index, payloads, removals, sites),
+        Ring::Bits64 => fold_words::<u64>(shape, index, payloads, removals, sites),
+    }
+}
+
+fn fold_words<W: Word>(
+    shape: &Shape,
+    index: usize,
+    payloads: &[&[u8]],
+    removals: &[(Sign, Seed)],
+    sites: u32,
+) -> Result<Vec<u64>, FoldError> {
+    let length = shape.payload_bytes(index);
+    let chunk = u64::try_from(index).map_err(|_| FoldError::NoSuchChunk { chunk: index })?;
+    if length == 0 {
+        return Err(FoldError::NoSuchChunk { chunk: index });
+    }
+    let mut words = vec![W::from_u64(0); length / W::BYTES];
+    for (number, payload) in payloads.iter().enumerate() {
+        if payload.len() != length {
+            return Err(FoldError::PayloadLength {
+                chunk: index,
+                payload: number,
+            });
+        }
+        for (word, bytes) in words.iter_mut().zip(payload.chunks_exact(W::BYTES)) {
+            *word = word.add(W::from_le(bytes));
+        }
+    }
+    for (sign, seed) in removals {
+        apply(seed, *sign, chunk, &mut words);
+    }
+    let mut sum = words.into_iter().map(Word::to_u64);
+    if [sum.next(), sum.next()] != [Some(u64::from(sites)), Some(0)] {
+        return Err(FoldError::Sentinel { chunk: index });
+    }
+    Ok(sum.collect())
+}
+
+/// The unmasked sum as ring words, weight first: what is released, hashed and sent down. Encoded at the ring's width.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Aggregate {
+    /// The ring of every word.
+    pub ring: Ring,
+    /// The data words of all chunks in order, each below 2^B.
+    pub words: Vec<u64>,
+}
+
+impl Aggregate {
+    /// Decodes the sum over `sites` sites, whose set digest is `set`, and accepts it only within the bounds that honest
+    /// sites keep: the weights between `sites` and `sites * weight_max`, and every coordinate of a block within
+    /// `sites * ceil(bound * 2^f)`, or for weighted blocks within `bound * 2^f * weight / weight_max + sites`.
+    ///
+    /// # Errors
+    /// [`RangeViolation`]: the round is void.
+    pub fn decode(&self, layout: &Layout, sites: u32, set: Digest) -> Result<Sum, RangeViolation> {
+        if self.ring != layout.ring || self.words.len() != layout.words() {
+            return Err(RangeViolation::Layout);
+        }
+        let mut words = self.words.iter().map(|word| centred(self.ring, *word));
+        let weight = words
+            .next()
+            .and_then(|word| u64::try_from(word).ok())
+            .ok_or(RangeViolation::Weight)?;
+        let allowed = u64::from(sites) * WEIGHT_MIN..=u64::from(sites) * u64::from(layout.weight_max);
+        if sites == 0 || !allowed.contains(&weight) {
+            return Err(RangeViolation::Weight);
+        }
+        let context = Context {
+            sites,
+            weight,
+            weight_max: layout.weight_max,
+        };
+        let mut values = Vec::with_capacity(layout.elements());
+        for (index, block) in layout.blocks.iter().enumerate() {
+            let width = if block.scale == Scale::Limbs { 4 } else { 1 };
+            let these: Vec<i64> = words.by_ref().take(block.len as usize * width).collect();
+            values
+                .extend(decode_block(block, &these, &context).ok_or(RangeViolation::Block { block: index })?);
+        }
+        Ok(Sum {
+            sites,
+            set,
+            weight,
+            values,
+        })
+    }
+}
+
+/// The representative of a ring word nearest to zero.
+fn centred(ring: Ring, word: u64) -> i64 {
+    let unused = 64 - ring.bits();
+    (word << unused).cast_signed() >> unused
+}
+
+impl Canonical for Aggregate {
+    fn write(&self, out: &mut Vec<u8>) {
+        let mut packed = Vec::with_capacity(self.words.len() * self.ring.bytes());
+        for word in &self.words {
+            match self.ring {
+                Ring::Bits32 => u32::from_u64(*word).put_le(&mut packed),
+                Ring::Bits64 => word.put_le(&mut packed),
+            }
+        }
+        self.ring.write(out);
+        write_bytes(&packed, out);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Self, Malformed> {
+        const WHAT: &str = "aggregate";
+        let ring = Ring::read(input)?;
+        let length = u32::read(input)?;
+        let packed = input.take(length as usize, WHAT)?;
+        if !packed.len().is_multiple_of(ring.bytes()) {
+            return Err(Malformed { what: WHAT });
+        }
+        let words = match ring {
+            Ring::Bits32 => packed
+                .chunks_exact(4)
+                .map(|word| <u32 as Word>::from_le(word).to_u64())
+                .collect(),
+            Ring::Bits64 => packed.chunks_exact(8).map(<u64 as Word>::from_le).collect(),
+        };
+        Ok(Self { ring, words })
+    }
+}
+
+canonical! {
+    /// Sorted ids, for their digest only.
+    struct Set { sites: Vec<NodeId> }
+}
+
+/// The digest of a set of sites; their order does not matter.
+pub fn set_digest(sites: &[NodeId]) -> Digest {
+    let mut sites = sites.to_vec();
+    sites.sort_unstable();
+    sites.dedup();
+    Set { sites }.digest("set")
+}
+
+/// The sum of answers that never leave this place, on the same path as a masked sum but without masks: for a site's fit
+/// on its own data and for tests. Stochastic rounding is seeded with constants, so the result is reproducible.
+///
+/// # Errors
+/// [`InputRefusal`] as for [`ClearUpdate::encode`], with as many sites as there are answers.
+pub fn plain_sum(layout: &Layout, set: Digest, updates: Vec<ClearUpdate>) -> Result<Sum, InputRefusal> {
+    let sites = u32::try_from(updates.len()).unwrap_or(u32::MAX);
+    let mut sum = vec![0_u64; layout.words()];
+    for (place, update) in (0_u64..).zip(updates) {
+        let rounding = Secret::new(*derive(&place.to_le_bytes(), &[], &[b"plain"]));
+        add_encoded(&mut sum, &update.encode(layout, sites, &rounding)?);
+    }
+    if layout.ring == Ring::Bits32 {
+        sum.iter_mut().for_each(|word| *word &= u64::from(u32::MAX));
+    }
+    Ok(Aggregate {
+        ring: layout.ring,
+        words: sum,
+    }
+    .decode(layout, sites, set)?)
+}
+
+fn add_encoded(sum: &mut [u64], update: &EncodedUpdate) {
+    fn add<W: Word>(sum: &mut [u64], words: &[W]) {
+        sum.iter_mut()
+            .zip(words)
+            .for_each(|(to, from)| *to = to.wrapping_add(from.to_u64()));
+    }
+    debug_assert!(SENTINELS == 2 && sum.len() as u64 == update.shape.words);
+    match &update.words {
+        Words::Half(words) => add(sum, words),
+        Words::Full(words) => add(sum, words),
+    }
+}

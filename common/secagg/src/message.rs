@@ -1,0 +1,654 @@
+//! The eleven messages of CSA-1 and the three transcript digests that bind them.
+//!
+//! ```text
+//! join    M1 plan ->            M2 advert <-
+//! share   M3 advert set ->      M4 shares <-
+//! upload  M5 delivery ->        M6 header and chunks <-         T1 = H(plan, adverts)
+//! sign    M7 proposal ->        M8 set signature <-             T2 = H(T1, U2, bundle roots)
+//! reveal  M9 reveal request ->  M10 reveal reply <-             T3 = H(T2, U3, upload roots)
+//!         M11 released ->
+//! ```
+//! (`->` from the coordinator to the nodes.) A message crosses the wire as its canonical bytes, so that what was signed,
+//! recorded and resent is one byte string.
+
+use crate::canonical;
+use crate::channel::Sealed;
+use crate::digest::Digest;
+use crate::encode::Canonical as _;
+use crate::id::{NodeId, RunId};
+use crate::layout::Ring;
+use crate::merkle;
+use crate::pair::{Kind, PairPublic};
+use crate::shamir::Share;
+use crate::sign::{PublicKey, SecretKey, Signature};
+
+/// The protocol version a plan carries.
+pub const VERSION: u16 = 1;
+/// Suite 1: Ed25519, X25519 + ML-KEM-768, X-Wing HPKE with AES-256-GCM, HKDF-SHA256.
+pub const SUITE: u16 = 1;
+/// Mask generator 1: AES-256 in counter mode.
+pub const PRG: u8 = 1;
+
+canonical! {
+    /// How long each phase may last, in milliseconds from its start.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct Durations {
+        /// Adverts.
+        pub join: u32,
+        /// Shares.
+        pub share: u32,
+        /// Training and the masked upload.
+        pub upload: u32,
+        /// Signatures over the set.
+        pub sign: u32,
+        /// Opened shares.
+        pub reveal: u32,
+    }
+}
+
+canonical! {
+    /// M1. Everything a round fixes. Its digest P goes into every later signature.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Plan {
+        /// [`VERSION`].
+        pub version: u16,
+        /// [`SUITE`].
+        pub suite: u16,
+        /// [`PRG`].
+        pub prg: u8,
+        /// The study's name.
+        pub study: String,
+        /// Digest of everything the study fixes; what a steward's decision is bound to.
+        pub study_digest: Digest,
+        /// Digest of the governance-signed roster.
+        pub roster: Digest,
+        /// Digest of the recipe and its parameters.
+        pub recipe: Digest,
+        /// The run.
+        pub run: RunId,
+        /// Rounds of this run, counted from 1.
+        pub round: u64,
+        /// Attempts at this ask-key, counted from 1 across rounds and runs.
+        pub attempt: u32,
+        /// The ask-key A = H("ask", study, recipe, state root): at most one opening each.
+        pub ask: Digest,
+        /// Root of the recipe's state before this round.
+        pub state_root: Digest,
+        /// Leaf hash of the previous release, or of the study's opening.
+        pub previous_leaf: Digest,
+        /// Ring of the vector.
+        pub ring: Ring,
+        /// Words of the vector, the weight's included.
+        pub words: u64,
+        /// Words of a chunk, its two sentinels included.
+        pub chunk_words: u32,
+        /// Digest of the layout, which every node derives itself.
+        pub layout: Digest,
+        /// The largest weight.
+        pub weight_max: u32,
+        /// The line-up's candidates, sorted.
+        pub candidates: Vec<NodeId>,
+        /// C: how many of the roster may collude with the coordinator.
+        pub colluders: u16,
+        /// t: shares that open a secret.
+        pub threshold: u16,
+        /// Nodes that must have joined.
+        pub min_start: u16,
+        /// s: sites that must be in the sum.
+        pub min_survivors: u16,
+        /// Signed note over the study's log.
+        pub checkpoint: String,
+        /// Index of `previous_leaf` in that log.
+        pub previous_index: u64,
+        /// Inclusion proof of `previous_leaf` in that log.
+        pub previous_proof: Vec<Digest>,
+        /// Deadlines as durations.
+        pub durations: Durations,
+        /// No upload before this many milliseconds after the delivery, so that training time says nothing about rows.
+        pub upload_slot_ms: u32,
+        /// Fresh randomness of the coordinator.
+        pub nonce: [u8; 32],
+    }
+}
+
+canonical! {
+    /// M1 as sent.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct SignedPlan {
+        /// The plan.
+        pub plan: Plan,
+        /// By the coordinator, over the plan's canonical bytes.
+        pub signature: Signature,
+    }
+}
+
+canonical! {
+    /// M2. A node's keys and commitments for one attempt.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Advert {
+        /// P.
+        pub plan: Digest,
+        /// The sender.
+        pub node: NodeId,
+        /// Keys of the pair masks.
+        pub pair: PairPublic,
+        /// X-Wing key of the share channel.
+        pub channel: Vec<u8>,
+        /// Fresh randomness of the node.
+        pub nonce: [u8; 32],
+        /// Commitment to the secret of the pair masks.
+        pub commit_pair: Digest,
+        /// Commitment to the secret of the self mask.
+        pub commit_own: Digest,
+    }
+}
+
+canonical! {
+    /// M2 as sent.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct SignedAdvert {
+        /// The advert.
+        pub advert: Advert,
+        /// By the site's identity key.
+        pub signature: Signature,
+    }
+}
+
+canonical! {
+    /// M3. The adverts of U1, sorted by node.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct AdvertSet {
+        /// P.
+        pub plan: Digest,
+        /// The adverts.
+        pub adverts: Vec<SignedAdvert>,
+    }
+}
+
+canonical! {
+    /// One dealer's sealed shares for one holder, with the commitments that let a bad share be blamed on one of them.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Bundle {
+        /// Who dealt.
+        pub dealer: NodeId,
+        /// For whom; the dealer's own entry has commitments only.
+        pub holder: NodeId,
+        /// ML-KEM ciphertext of the pair, from the lower id to the higher; empty otherwise.
+        pub mask_ct: Vec<u8>,
+        /// The sealed shares; empty for the dealer's own.
+        pub sealed: Sealed,
+        /// Commitment to the share of the pair secret.
+        pub commit_pair: Digest,
+        /// Commitment to the share of the self secret.
+        pub commit_own: Digest,
+    }
+}
+
+canonical! {
+    /// M4. A dealer's bundles, one for each node of U1 in order, under one signed Merkle root.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Shares {
+        /// T1.
+        pub t1: Digest,
+        /// Sorted by holder.
+        pub bundles: Vec<Bundle>,
+        /// The root and who signs it.
+        pub root: SignedRoot,
+    }
+}
+
+canonical! {
+    /// A node's signature over one Merkle root: its bundles' (M4) or its upload's (M6).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct SignedRoot {
+        /// The signer.
+        pub node: NodeId,
+        /// The root.
+        pub root: Digest,
+        /// Over the transcript so far, the node and the root.
+        pub signature: Signature,
+    }
+}
+
+canonical! {
+    /// A bundle and its Merkle path to the dealer's signed root.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Delivered {
+        /// The bundle.
+        pub bundle: Bundle,
+        /// The path.
+        pub path: Vec<Digest>,
+    }
+}
+
+canonical! {
+    /// M5. Who dealt (U2), under which roots, and the receiver's own bundles.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Delivery {
+        /// T1.
+        pub t1: Digest,
+        /// One root for each node of U2, sorted.
+        pub roots: Vec<SignedRoot>,
+        /// One bundle of each other node of U2, sorted by dealer.
+        pub bundles: Vec<Delivered>,
+    }
+}
+
+canonical! {
+    /// M6, its head. The first header pins the upload: chunks are checked against it on arrival and may come in pieces.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Header {
+        /// T2.
+        pub t2: Digest,
+        /// SHA-256 of each chunk's payload.
+        pub chunks: Vec<Digest>,
+        /// Merkle root over `chunks`, signed.
+        pub root: SignedRoot,
+    }
+}
+
+canonical! {
+    /// A point of the study's log: what a checkpoint says.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct LogPoint {
+        /// Name of the log.
+        pub origin: String,
+        /// Leaves.
+        pub size: u64,
+        /// Root over them.
+        pub root: Digest,
+    }
+}
+
+canonical! {
+    /// A leaf in the study's log, with what proves it.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Logged {
+        /// The leaf's canonical bytes.
+        pub leaf: Vec<u8>,
+        /// Its index.
+        pub index: u64,
+        /// Inclusion proof under `point`.
+        pub inclusion: Vec<Digest>,
+        /// Where the log stands.
+        pub point: LogPoint,
+        /// Signed note of the coordinator over `point`.
+        pub checkpoint: String,
+        /// Consistency proof from the plan's checkpoint to `point`.
+        pub consistency: Vec<Digest>,
+    }
+}
+
+canonical! {
+    /// M7. The set whose sum is to be opened, already committed to the log.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Proposal {
+        /// T2.
+        pub t2: Digest,
+        /// Upload roots of U3, sorted by node.
+        pub roots: Vec<SignedRoot>,
+        /// The commit leaf in the log.
+        pub commit: Logged,
+    }
+}
+
+canonical! {
+    /// M8. A node stands by one set under one log.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct SetSign {
+        /// T3.
+        pub t3: Digest,
+        /// The log the node saw the commitment in.
+        pub point: LogPoint,
+        /// The signer.
+        pub node: NodeId,
+        /// Over (T3, origin, size, root).
+        pub signature: Signature,
+    }
+}
+
+canonical! {
+    /// M9. At least t signatures over the same set and log.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct RevealRequest {
+        /// T3.
+        pub t3: Digest,
+        /// By distinct nodes of U2, sorted.
+        pub signatures: Vec<SetSign>,
+    }
+}
+
+canonical! {
+    /// One opened share.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct OpenedShare {
+        /// Whose secret.
+        pub dealer: NodeId,
+        /// The self secret of a node in U3, the pair secret of a node lost before it.
+        pub kind: Kind,
+        /// The share at the sender's rank.
+        pub share: Share,
+    }
+}
+
+canonical! {
+    /// M10. Exactly one kind for each node of U2.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct RevealReply {
+        /// T3.
+        pub t3: Digest,
+        /// The sender.
+        pub node: NodeId,
+        /// Sorted by dealer.
+        pub opened: Vec<OpenedShare>,
+        /// Over all of the above.
+        pub signature: Signature,
+    }
+}
+
+canonical! {
+    /// A reconstructed secret; public from M11 on, so that anyone can recompute the sum.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct OpenedSecret {
+        /// Whose.
+        pub node: NodeId,
+        /// Which.
+        pub kind: Kind,
+        /// The secret.
+        pub secret: [u8; 32],
+    }
+}
+
+canonical! {
+    /// M11. The sum, by digest, and all that is needed to recompute it.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Released {
+        /// P.
+        pub plan: Digest,
+        /// T3.
+        pub t3: Digest,
+        /// U3.
+        pub set: Vec<NodeId>,
+        /// Every opened secret, sorted by node.
+        pub opened: Vec<OpenedSecret>,
+        /// SHA-256 of the aggregate's canonical bytes.
+        pub aggregate: Digest,
+        /// Root of the recipe's state after this round.
+        pub state_root: Digest,
+        /// The release leaf in the log.
+        pub release: Logged,
+        /// By the coordinator, over all of the above.
+        pub signature: Signature,
+    }
+}
+
+canonical! {
+    /// A node's no, as a coarse code: never a value, never a count.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Refused {
+        /// P.
+        pub plan: Digest,
+        /// Stable refusal code.
+        pub code: String,
+    }
+}
+
+canonical! {
+    /// The coordinator gives up one attempt.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Abandoned {
+        /// P.
+        pub plan: Digest,
+        /// Stable refusal code.
+        pub code: String,
+    }
+}
+
+canonical! {
+    /// Any message, as it crosses the wire and stands in a ledger.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum Message {
+        /// M1.
+        1 => Plan(SignedPlan),
+        /// M2.
+        2 => Advert(SignedAdvert),
+        /// M3.
+        3 => AdvertSet(AdvertSet),
+        /// M4.
+        4 => Shares(Shares),
+        /// M5.
+        5 => Delivery(Delivery),
+        /// M6, its head.
+        6 => Header(Header),
+        /// M7.
+        7 => Proposal(Proposal),
+        /// M8.
+        8 => SetSign(SetSign),
+        /// M9.
+        9 => RevealRequest(RevealRequest),
+        /// M10.
+        10 => RevealReply(RevealReply),
+        /// M11.
+        11 => Released(Released),
+        /// A node's no.
+        12 => Refused(Refused),
+        /// The coordinator gives up an attempt.
+        13 => Abandoned(Abandoned),
+    }
+}
+
+impl Message {
+    /// The message's name in ledgers and logs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Plan(_) => "plan",
+            Self::Advert(_) => "advert",
+            Self::AdvertSet(_) => "advert-set",
+            Self::Shares(_) => "shares",
+            Self::Delivery(_) => "delivery",
+            Self::Header(_) => "upload-header",
+            Self::Proposal(_) => "proposal",
+            Self::SetSign(_) => "set-sign",
+            Self::RevealRequest(_) => "reveal-request",
+            Self::RevealReply(_) => "reveal-reply",
+            Self::Released(_) => "released",
+            Self::Refused(_) => "refused",
+            Self::Abandoned(_) => "abandoned",
+        }
+    }
+}
+
+impl Plan {
+    /// P, the digest that every later message of the attempt carries.
+    pub fn root(&self) -> Digest {
+        self.digest("plan")
+    }
+
+    /// The ask-key of a study's recipe in one state.
+    pub fn ask_key(study: &str, recipe: &Digest, state_root: &Digest) -> Digest {
+        Digest::of("ask", &[study.as_bytes(), &recipe.0, &state_root.0])
+    }
+
+    /// Signs the plan with the coordinator's key.
+    pub fn sign(self, key: &SecretKey) -> SignedPlan {
+        let signature = key.sign("m1", &self.to_bytes());
+        SignedPlan {
+            plan: self,
+            signature,
+        }
+    }
+}
+
+impl SignedPlan {
+    /// Whether `coordinator` signed this plan.
+    pub fn is_signed_by(&self, coordinator: &PublicKey) -> bool {
+        coordinator
+            .verify("m1", &self.plan.to_bytes(), &self.signature)
+            .is_ok()
+    }
+}
+
+impl Advert {
+    /// Signs the advert with the site's identity key.
+    pub fn sign(self, key: &SecretKey) -> SignedAdvert {
+        let signature = key.sign("m2", &self.to_bytes());
+        SignedAdvert {
+            advert: self,
+            signature,
+        }
+    }
+}
+
+impl SignedAdvert {
+    /// Whether `identity` signed this advert.
+    pub fn is_signed_by(&self, identity: &PublicKey) -> bool {
+        identity
+            .verify("m2", &self.advert.to_bytes(), &self.signature)
+            .is_ok()
+    }
+}
+
+impl AdvertSet {
+    /// T1, over the plan and every signed advert in order.
+    pub fn t1(&self) -> Digest {
+        let adverts: Vec<Digest> = self
+            .adverts
+            .iter()
+            .map(|advert| advert.digest("advert"))
+            .collect();
+        Digest::of("t1", &[&self.plan.0, &adverts.to_bytes()])
+    }
+}
+
+impl Bundle {
+    /// What the sealed shares are bound to besides T1, dealer and holder.
+    pub fn aad(&self) -> Vec<u8> {
+        let mask_ct = Digest::of("mask-ct", &[&self.mask_ct]);
+        [mask_ct.0, self.commit_pair.0, self.commit_own.0].concat()
+    }
+
+    /// HPKE info: the transcript, the dealer and the holder.
+    pub fn info(t1: &Digest, dealer: NodeId, holder: NodeId) -> Vec<u8> {
+        [&t1.0[..], &dealer.0[..], &holder.0[..]].concat()
+    }
+
+    /// The Merkle leaf of this bundle.
+    pub fn leaf(&self) -> Digest {
+        merkle::leaf(&self.to_bytes())
+    }
+}
+
+impl SignedRoot {
+    /// Signs `root` after transcript `t`; `tag` is the message's name, `m4` or `m6`.
+    pub fn sign(tag: &str, t: &Digest, node: NodeId, root: Digest, key: &SecretKey) -> Self {
+        Self {
+            node,
+            root,
+            signature: key.sign(tag, &Self::message(t, node, &root)),
+        }
+    }
+
+    /// Whether `identity` signed this root for this node after transcript `t`.
+    pub fn is_signed_by(&self, tag: &str, t: &Digest, identity: &PublicKey) -> bool {
+        identity
+            .verify(tag, &Self::message(t, self.node, &self.root), &self.signature)
+            .is_ok()
+    }
+
+    fn message(t: &Digest, node: NodeId, root: &Digest) -> Vec<u8> {
+        [&t.0[..], &node.0[..], &root.0[..]].concat()
+    }
+}
+
+/// T2, over T1 and the bundle root of every dealer in U2.
+pub fn t2(t1: &Digest, roots: &[SignedRoot]) -> Digest {
+    Digest::of("t2", &[&t1.0, &named_roots(roots)])
+}
+
+/// T3, over T2 and the upload root of every node in U3.
+pub fn t3(t2: &Digest, roots: &[SignedRoot]) -> Digest {
+    Digest::of("t3", &[&t2.0, &named_roots(roots)])
+}
+
+fn named_roots(roots: &[SignedRoot]) -> Vec<u8> {
+    roots
+        .iter()
+        .map(|root| (root.node, root.root))
+        .collect::<Vec<_>>()
+        .to_bytes()
+}
+
+impl SetSign {
+    /// Signs the set under the log the node saw.
+    pub fn sign(t3: Digest, point: LogPoint, node: NodeId, key: &SecretKey) -> Self {
+        let signature = key.sign("m8", &Self::message(&t3, &point));
+        Self {
+            t3,
+            point,
+            node,
+            signature,
+        }
+    }
+
+    /// Whether `identity` signed it.
+    pub fn is_signed_by(&self, identity: &PublicKey) -> bool {
+        identity
+            .verify("m8", &Self::message(&self.t3, &self.point), &self.signature)
+            .is_ok()
+    }
+
+    fn message(t3: &Digest, point: &LogPoint) -> Vec<u8> {
+        [t3.to_bytes(), point.to_bytes()].concat()
+    }
+}
+
+impl RevealReply {
+    /// Signs the opened shares.
+    pub fn sign(t3: Digest, node: NodeId, opened: Vec<OpenedShare>, key: &SecretKey) -> Self {
+        let signature = key.sign("m10", &Self::message(&t3, node, &opened));
+        Self {
+            t3,
+            node,
+            opened,
+            signature,
+        }
+    }
+
+    /// Whether `identity` signed it.
+    pub fn is_signed_by(&self, identity: &PublicKey) -> bool {
+        identity
+            .verify(
+                "m10",
+                &Self::message(&self.t3, self.node, &self.opened),
+                &self.signature,
+            )
+            .is_ok()
+    }
+
+    fn message(t3: &Digest, node: NodeId, opened: &[OpenedShare]) -> Vec<u8> {
+        [t3.to_bytes(), node.to_bytes(), opened.to_vec().to_bytes()].concat()
+    }
+}
+
+impl Released {
+    /// The bytes the coordinator signs: everything before the signature.
+    fn message(&self) -> Vec<u8> {
+        let mut bytes = self.to_bytes();
+        bytes.truncate(bytes.len().saturating_sub(64));
+        bytes
+    }
+
+    /// Fills in the coordinator's signature.
+    #[must_use]
+    pub fn signed(mut self, key: &SecretKey) -> Self {
+        self.signature = key.sign("m11", &self.message());
+        self
+    }
+
+    /// Whether `coordinator` signed it.
+    pub fn is_signed_by(&self, coordinator: &PublicKey) -> bool {
+        coordinator
+            .verify("m11", &self.message(), &self.signature)
+            .is_ok()
+    }
+}

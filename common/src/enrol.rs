@@ -1,0 +1,276 @@
+//! Joining a consortium: the one-line code that the operator hands to a hospital, and the proof that the hospital's
+//! keys come from whoever holds that code.
+//!
+//! ```text
+//! operator's command   draws a secret, prints the code, keeps the secret
+//! motet-node join      makes its keys, sends Enrolment + HMAC(secret, Enrolment) to the coordinator
+//! operator's command   reads both from the coordinator, checks the HMAC, signs the key into rosters
+//! ```
+//!
+//! The secret itself never reaches the coordinator, so a coordinator cannot invent a hospital or swap its keys.
+
+use motet_secagg::canonical;
+use motet_secagg::digest::Digest;
+use motet_secagg::encode::Canonical;
+use motet_secagg::mac;
+use motet_secagg::sign::PublicKey;
+use std::fmt;
+use std::str::FromStr;
+
+mod code;
+
+pub use code::JoinCode;
+use code::PREFIX;
+
+/// The longest name of a site or a person, in characters.
+pub const MAX_NAME: usize = 40;
+
+canonical! {
+    /// What a certificate entitles its holder to be.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Role {
+        /// A hospital's node.
+        1 => Site,
+        /// Someone who starts rounds.
+        2 => Operator,
+        /// Someone who receives releases.
+        3 => Researcher,
+        /// The consortium's daemon; nobody joins as one.
+        4 => Coordinator,
+    }
+}
+
+impl Role {
+    /// The word in certificates, commands and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Site => "site",
+            Self::Operator => "operator",
+            Self::Researcher => "researcher",
+            Self::Coordinator => "coordinator",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Role {
+    type Err = EnrolError;
+
+    fn from_str(text: &str) -> Result<Self, EnrolError> {
+        [Self::Site, Self::Operator, Self::Researcher, Self::Coordinator]
+            .into_iter()
+            .find(|role| role.as_str() == text)
+            .ok_or_else(|| EnrolError::Role { given: shown(text) })
+    }
+}
+
+/// A join code, name, country or proof that is not acceptable.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EnrolError {
+    /// Not a join code at all.
+    #[error("a join code begins with `{PREFIX}`; copy the whole last line that `invite` printed")]
+    NotACode,
+    /// A letter that no join code contains.
+    #[error("character {at} of the join code is `{found}`: only a-z and 2-7 occur after `{PREFIX}`")]
+    Letter {
+        /// Its place, counted from 1, spaces left out.
+        at: usize,
+        /// The letter.
+        found: char,
+    },
+    /// The checksum does not fit.
+    #[error(
+        "the join code is damaged or incomplete ({length} characters): copy it again from the invitation"
+    )]
+    Damaged {
+        /// Characters that were given, spaces left out.
+        length: usize,
+    },
+    /// The address in the code is not `host:port`.
+    #[error("`{given}` is not an address of the form `host:port`")]
+    Address {
+        /// The address.
+        given: String,
+    },
+    /// A name with other characters or length than allowed.
+    #[error(
+        "`{given}` is not a name: 1 to {MAX_NAME} letters, digits, `-` or `_`, the first a letter or digit"
+    )]
+    Name {
+        /// The name.
+        given: String,
+    },
+    /// Not a country code.
+    #[error("`{given}` is not a country: two capital letters are expected, for instance `NL`")]
+    Country {
+        /// The text.
+        given: String,
+    },
+    /// A role that does not exist or that nobody can join as.
+    #[error("`{given}` is not a role to join as: `site`, `operator` or `researcher`")]
+    Role {
+        /// The text.
+        given: String,
+    },
+    /// A site without a steward's key, or a person with one.
+    #[error("`{name}` joins as {role}: a site brings a steward's key and a person does not")]
+    Steward {
+        /// Who joins.
+        name: String,
+        /// As what.
+        role: Role,
+    },
+    /// The proof was not made with this invitation's secret over these keys.
+    #[error(
+        "the keys that arrived for `{name}` were not sent by the holder of the join code: do not accept them, \
+         remove the invitation and make a new one"
+    )]
+    Proof {
+        /// Whose keys they claim to be.
+        name: String,
+    },
+}
+
+/// Checks a site's or person's name: `[A-Za-z0-9][A-Za-z0-9_-]{0,39}`.
+///
+/// # Errors
+/// [`EnrolError::Name`].
+pub fn check_name(name: &str) -> Result<(), EnrolError> {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let first = name
+        .bytes()
+        .next()
+        .is_some_and(|byte| byte.is_ascii_alphanumeric());
+    if first && name.len() <= MAX_NAME && name.bytes().all(inner) {
+        Ok(())
+    } else {
+        Err(EnrolError::Name { given: shown(name) })
+    }
+}
+
+/// Checks that a country is two capital letters (ISO 3166-1 alpha-2 in form; the list itself is not held here).
+///
+/// # Errors
+/// [`EnrolError::Country`].
+pub fn check_country(country: &str) -> Result<(), EnrolError> {
+    if country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        Ok(())
+    } else {
+        Err(EnrolError::Country {
+            given: shown(country),
+        })
+    }
+}
+
+/// Splits `host:port`; an IPv6 address stands in brackets, which the host is returned without.
+///
+/// # Errors
+/// [`EnrolError::Address`].
+pub fn split_address(address: &str) -> Result<(&str, u16), EnrolError> {
+    let refused = || EnrolError::Address {
+        given: shown(address),
+    };
+    let (host, port) = address.rsplit_once(':').ok_or_else(refused)?;
+    let port = port
+        .parse::<u16>()
+        .ok()
+        .filter(|port| *port != 0)
+        .ok_or_else(refused)?;
+    if let Some(inner) = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        return inner
+            .parse::<std::net::Ipv6Addr>()
+            .map(|_| (inner, port))
+            .map_err(|_| refused());
+    }
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
+    if !host.is_empty() && host.len() <= 253 && host.bytes().all(letter) {
+        Ok((host, port))
+    } else {
+        Err(refused())
+    }
+}
+
+/// What a person pasted, cut to a length that fits an error line and without control characters.
+fn shown(text: &str) -> String {
+    text.chars()
+        .take(60)
+        .map(|letter| if letter.is_control() { '?' } else { letter })
+        .collect()
+}
+
+fn may_join(role: Role) -> Result<(), EnrolError> {
+    if role == Role::Coordinator {
+        Err(EnrolError::Role {
+            given: role.to_string(),
+        })
+    } else {
+        Ok(())
+    }
+}
+
+canonical! {
+    /// Everything that a newcomer's proof covers. Canonical; sent beside its proof.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Enrolment {
+        /// Which invitation is used.
+        pub invite: [u8; 16],
+        /// The name that was invited.
+        pub name: String,
+        /// Two capital letters.
+        pub country: String,
+        /// Site, operator or researcher.
+        pub role: Role,
+        /// The Ed25519 key that will sign for the newcomer.
+        pub identity: PublicKey,
+        /// The first steward's key: for a site, and only for a site.
+        pub steward: Option<PublicKey>,
+        /// SHA-256 of the public key (DER, SubjectPublicKeyInfo) in the certificate request.
+        pub csr_key_digest: Digest,
+        /// The governance key the newcomer will trust, as its join code says.
+        pub governance_fingerprint: Digest,
+    }
+}
+
+impl Enrolment {
+    /// The names, the country, and a steward's key exactly when a site joins.
+    ///
+    /// # Errors
+    /// [`EnrolError`].
+    pub fn check(&self) -> Result<(), EnrolError> {
+        check_name(&self.name)?;
+        check_country(&self.country)?;
+        may_join(self.role)?;
+        if (self.role == Role::Site) == self.steward.is_some() {
+            Ok(())
+        } else {
+            Err(EnrolError::Steward {
+                name: self.name.clone(),
+                role: self.role,
+            })
+        }
+    }
+
+    /// HMAC-SHA256 under the join code's secret over the canonical bytes: 32 bytes.
+    pub fn prove(&self, secret: &[u8; 32]) -> [u8; 32] {
+        mac::mac(secret, "enrolment", &self.to_bytes())
+    }
+
+    /// Checks the content and the proof; only the operator's command, which kept the secret, can.
+    ///
+    /// # Errors
+    /// [`EnrolError::Proof`], and those of [`Enrolment::check`].
+    pub fn verify(&self, secret: &[u8; 32], proof: &[u8; 32]) -> Result<(), EnrolError> {
+        self.check()?;
+        mac::verify(secret, "enrolment", &self.to_bytes(), proof).map_err(|_| EnrolError::Proof {
+            name: self.name.clone(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

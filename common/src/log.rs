@@ -1,0 +1,199 @@
+//! The study's transparency log: which leaves enter it, and the tree over them.
+
+use motet_secagg::digest::Digest;
+use motet_secagg::encode::Canonical;
+use motet_secagg::id::{NodeId, RunId};
+use motet_secagg::message::{LogPoint, Logged};
+use motet_secagg::sign::{PublicKey, SecretKey};
+use motet_secagg::{canonical, merkle, note};
+
+canonical! {
+    /// The log's first leaf: what the study fixes.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct StudyOpen {
+        /// The study's name.
+        pub study: String,
+        /// Digest of everything it fixes.
+        pub study_digest: Digest,
+        /// Digest of recipe and parameters.
+        pub recipe: Digest,
+        /// Digest of the roster.
+        pub roster: Digest,
+        /// C.
+        pub colluders: u16,
+        /// Honest sites that must be in a sum besides C.
+        pub h_min: u16,
+    }
+}
+
+canonical! {
+    /// The set whose sum is about to be opened.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Commit {
+        /// The study's name.
+        pub study: String,
+        /// A.
+        pub ask: Digest,
+        /// The run.
+        pub run: RunId,
+        /// Its round.
+        pub round: u64,
+        /// The attempt.
+        pub attempt: u32,
+        /// T3.
+        pub t3: Digest,
+        /// U3 with each node's upload root.
+        pub set: Vec<(NodeId, Digest)>,
+    }
+}
+
+canonical! {
+    /// A published sum.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Release {
+        /// The run.
+        pub run: RunId,
+        /// Its round.
+        pub round: u64,
+        /// T3.
+        pub t3: Digest,
+        /// Digest of the aggregate.
+        pub aggregate: Digest,
+        /// Root of the recipe's state after it.
+        pub state_root: Digest,
+        /// Privacy charge in thousandths of epsilon; 0 where the study has no differential privacy.
+        pub charge: u64,
+    }
+}
+
+canonical! {
+    /// An attempt that ended without a sum.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Abort {
+        /// A.
+        pub ask: Digest,
+        /// The attempt.
+        pub attempt: u32,
+        /// Stable refusal code.
+        pub code: String,
+    }
+}
+
+canonical! {
+    /// A result folder handed out: the digest of its manifest's signed content.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Publication {
+        /// The run.
+        pub run: RunId,
+        /// Digest over names and digests of the files.
+        pub files: Digest,
+        /// Root of the final state.
+        pub state_root: Digest,
+    }
+}
+
+canonical! {
+    /// What may enter the log; nothing in it holds a row count or a metric of one site.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum Leaf {
+        /// The study opens.
+        1 => StudyOpen(StudyOpen),
+        /// A set is committed before anything of it is opened.
+        2 => Commit(Commit),
+        /// An opened question whose sum failed its checks.
+        3 => Void(Digest),
+        /// A sum is published.
+        4 => Release(Release),
+        /// An attempt ended without one.
+        5 => Abort(Abort),
+        /// A result folder is published.
+        6 => Publication(Publication),
+    }
+}
+
+/// One study's log: leaves in order, proofs over them. The ledger stores the leaves; this value is rebuilt from them.
+#[derive(Debug, Clone)]
+pub struct Log {
+    origin: String,
+    leaves: Vec<Vec<u8>>,
+    hashes: Vec<Digest>,
+}
+
+impl Log {
+    /// An empty log of `study` in `consortium`.
+    pub fn new(consortium: &str, study: &str) -> Self {
+        Self { origin: format!("motet/{consortium}/{study}"), leaves: Vec::new(), hashes: Vec::new() }
+    }
+
+    /// Appends a leaf and gives its index.
+    pub fn push(&mut self, leaf: Vec<u8>) -> u64 {
+        self.hashes.push(merkle::leaf(&leaf));
+        self.leaves.push(leaf);
+        self.leaves.len() as u64 - 1
+    }
+
+    /// The index of a leaf that is already there.
+    pub fn find(&self, leaf: &[u8]) -> Option<u64> {
+        self.leaves.iter().position(|known| known == leaf).map(|index| index as u64)
+    }
+
+    /// The leaves in order.
+    pub fn leaves(&self) -> &[Vec<u8>] {
+        &self.leaves
+    }
+
+    /// Size and root now.
+    pub fn point(&self) -> LogPoint {
+        LogPoint { origin: self.origin.clone(), size: self.hashes.len() as u64, root: merkle::root(&self.hashes) }
+    }
+
+    /// Signed note over size and root.
+    pub fn checkpoint(&self, key: &SecretKey) -> String {
+        let LogPoint { origin, size, root } = self.point();
+        let name = origin.clone();
+        // An origin is made of checked names: the note's own rule on them cannot fail.
+        note::Note::sign(note::Checkpoint { origin, size, root }, &name, key).map(|n| n.to_string()).unwrap_or_default()
+    }
+
+    /// Inclusion proof of the leaf at `index` under the present root.
+    pub fn inclusion(&self, index: u64) -> Vec<Digest> {
+        usize::try_from(index).ok().and_then(|index| merkle::inclusion(&self.hashes, index)).unwrap_or_default()
+    }
+
+    /// Hash of the leaf at `index`.
+    pub fn hash(&self, index: u64) -> Option<Digest> {
+        self.hashes.get(usize::try_from(index).ok()?).copied()
+    }
+
+    /// A leaf with its proofs, the consistency proof taken from `known_size`.
+    pub fn logged(&self, index: u64, known_size: u64, key: &SecretKey) -> Option<Logged> {
+        Some(Logged {
+            leaf: self.leaves.get(usize::try_from(index).ok()?)?.clone(),
+            index,
+            inclusion: self.inclusion(index),
+            point: self.point(),
+            checkpoint: self.checkpoint(key),
+            consistency: usize::try_from(known_size)
+                .ok()
+                .and_then(|known| merkle::consistency(&self.hashes, known))
+                .unwrap_or_default(),
+        })
+    }
+}
+
+/// Checks that `logged` stands in the log whose checkpoint `coordinator` signed.
+pub fn is_logged(logged: &Logged, coordinator: &PublicKey) -> bool {
+    let LogPoint { origin, size, root } = &logged.point;
+    let leaf = merkle::leaf(&logged.leaf);
+    let signed = logged.checkpoint.parse::<note::Note>().is_ok_and(|note| {
+        note.verify(origin, coordinator).is_ok_and(|found| {
+            found.origin == *origin && found.size == *size && found.root == *root
+        })
+    });
+    signed && merkle::verify_inclusion(&leaf, logged.index, *size, &logged.inclusion, root).is_ok()
+}
+
+/// The leaf inside `logged`, when the bytes are one.
+pub fn leaf_of(logged: &Logged) -> Option<Leaf> {
+    Leaf::from_bytes(&logged.leaf).ok()
+}

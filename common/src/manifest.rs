@@ -1,0 +1,294 @@
+//! The manifest of a release folder: what each file holds, from whom, and where it stands in the study's log.
+//!
+//! ```text
+//! files <- sizes and digests <- manifest <- coordinator's signature <- roster <- governance key   whom you trust
+//!                  `- digest of the list <- leaf of the log <- inclusion proof <- signed checkpoint
+//! ```
+//! For people it is JSON, for signing canonical bytes. The JSON of a manifest is one byte string too: a file that says the
+//! same in another layout is refused, so that no byte of it can be changed unseen.
+
+mod check;
+
+pub use check::{Broken, Verified, check};
+
+use motet_secagg::canonical;
+use motet_secagg::digest::{Digest, from_hex, to_hex};
+use motet_secagg::encode::Canonical as _;
+use motet_secagg::id::{NodeId, RunId};
+use motet_secagg::sign::{PublicKey, SecretKey, Signature};
+use serde::{Deserialize, Serialize};
+
+/// The layout this software writes and reads.
+pub const FORMAT: u32 = 1;
+/// The manifest's own name in the folder.
+pub const FILE_NAME: &str = "manifest.json";
+/// Files a release may have; more would only be there to exhaust a reader.
+pub const MOST_FILES: usize = 1000;
+
+/// Tag under which the coordinator signs.
+const TAG: &str = "manifest";
+
+canonical! {
+    /// What a release folder vouches for.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct Manifest {
+        /// [`FORMAT`].
+        pub format: u32,
+        /// Name of the consortium, as in the roster.
+        pub consortium: String,
+        /// The study's id, as in the roster.
+        pub study: String,
+        /// The study's title.
+        pub title: String,
+        /// Digest of everything the study fixes; what the stewards' decisions are bound to.
+        #[serde(with = "hex")]
+        pub study_digest: Digest,
+        /// Recipe kind as in the study file.
+        pub recipe: String,
+        /// The run.
+        #[serde(with = "hex")]
+        pub run: RunId,
+        /// Root of the recipe's state at the end.
+        #[serde(with = "hex")]
+        pub state_root: Digest,
+        /// Rounds of the run: the length of `round_log`.
+        pub rounds: u32,
+        /// Sites behind the numbers of the release: the set of the last round.
+        pub sites: u32,
+        /// Sites of the roster.
+        pub roster_size: u32,
+        /// Digest of the roster, as plans and decisions quote it.
+        #[serde(with = "hex")]
+        pub roster_digest: Digest,
+        /// Canonical bytes of the signed roster.
+        #[serde(with = "hex")]
+        pub roster: Vec<u8>,
+        /// The governance key.
+        #[serde(with = "hex")]
+        pub governance: PublicKey,
+        /// Its fingerprint: what people compare.
+        #[serde(with = "hex")]
+        pub governance_fingerprint: Digest,
+        /// The coordinator's key.
+        #[serde(with = "hex")]
+        pub coordinator: PublicKey,
+        /// References of the permits, as the stewards entered them; may be empty.
+        pub permits: Vec<String>,
+        /// Differential privacy spent.
+        pub privacy: Privacy,
+        /// Software name and version.
+        pub software: String,
+        /// When the manifest was made, RFC 3339 in UTC.
+        pub created: String,
+        /// Every file of the folder but this one.
+        pub files: Vec<File>,
+        /// Where the release stands in the study's log.
+        pub ledger: LedgerProof,
+        /// The rounds in order.
+        pub round_log: Vec<RoundRecord>,
+        /// The coordinator's, over the canonical bytes of everything above.
+        #[serde(with = "hex")]
+        pub signature: Signature,
+    }
+}
+
+canonical! {
+    /// Differential privacy of a release.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct Privacy {
+        /// `none` where no noise was added.
+        pub mode: String,
+        /// The epsilon spent, where there is one.
+        pub epsilon: Option<f64>,
+    }
+}
+
+canonical! {
+    /// A file of the release.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct File {
+        /// Its name: letters, digits, `.`, `-` and `_` only, so that it names nothing outside the folder.
+        pub name: String,
+        /// Its length in bytes.
+        pub bytes: u64,
+        /// Its SHA-256, as `sha256sum` prints it.
+        #[serde(with = "hex")]
+        pub sha256: Digest,
+    }
+}
+
+canonical! {
+    /// A leaf of the study's log with the proof that it is in there.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct LedgerProof {
+        /// The log's name.
+        pub origin: String,
+        /// Canonical bytes of the publication leaf.
+        #[serde(with = "hex")]
+        pub leaf: Vec<u8>,
+        /// Its place, from 0.
+        pub leaf_index: u64,
+        /// Leaves under the root.
+        pub tree_size: u64,
+        /// Root of the tree.
+        #[serde(with = "hex")]
+        pub root: Digest,
+        /// RFC 6962 audit path from the leaf to the root.
+        #[serde(with = "hex")]
+        pub inclusion: Vec<Digest>,
+        /// The signed checkpoint over origin, size and root (C2SP signed note).
+        pub checkpoint: String,
+    }
+}
+
+canonical! {
+    /// A round of the run.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct RoundRecord {
+        /// Its number.
+        pub round: u64,
+        /// The ask-key: at most one opening each.
+        #[serde(with = "hex")]
+        pub ask: Digest,
+        /// The nodes in its sum, ascending.
+        #[serde(with = "hex")]
+        pub set: Vec<NodeId>,
+        /// T3, the transcript every node of the set signed before anything was opened.
+        #[serde(with = "hex")]
+        pub transcript: Digest,
+    }
+}
+
+impl File {
+    /// The entry of a file with this content.
+    pub fn of(name: &str, content: &[u8]) -> Self {
+        Self {
+            name: name.to_owned(),
+            bytes: content.len() as u64,
+            sha256: Digest::of_file(content),
+        }
+    }
+}
+
+/// What the publication leaf of the log holds: one digest over names, lengths and digests in the manifest's order.
+pub fn files_digest(files: &[File]) -> Digest {
+    Digest::of("release-files", &[&files.to_vec().to_bytes()])
+}
+
+impl Manifest {
+    /// The manifest with the coordinator's signature in place of whatever stood there.
+    #[must_use]
+    pub fn sign(mut self, coordinator: &SecretKey) -> Self {
+        self.coordinator = coordinator.public();
+        self.signature = coordinator.sign(TAG, &self.signed_bytes());
+        self
+    }
+
+    /// The canonical bytes without the signature, which is the last field and 64 bytes long.
+    fn signed_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.to_bytes();
+        bytes.truncate(bytes.len().saturating_sub(self.signature.0.len()));
+        bytes
+    }
+
+    /// The one JSON text of this manifest, indented, with a line end.
+    ///
+    /// # Errors
+    /// [`Broken`] never happens for a manifest made by this software; it stands for a writer that failed.
+    pub fn to_json(&self) -> Result<String, Broken> {
+        let text = serde_json::to_string_pretty(self).map_err(|_| {
+            Broken::new(
+                "the manifest cannot be written as JSON",
+                "report this with the study's ledger",
+            )
+        })?;
+        Ok(text + "\n")
+    }
+
+    /// Reads exactly what [`Manifest::to_json`] wrote.
+    ///
+    /// # Errors
+    /// [`Broken`] for another layout, unknown keys and anything else; the content is not yet verified.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, Broken> {
+        let fetch = "fetch the release again";
+        let manifest: Self = serde_json::from_slice(bytes).map_err(|error| {
+            let place = format!("line {}, column {}", error.line(), error.column());
+            Broken::new(&format!("`{FILE_NAME}` cannot be read ({place})"), fetch)
+        })?;
+        if manifest.to_json()?.as_bytes() != bytes {
+            return Err(Broken::new(
+                &format!("`{FILE_NAME}` is not laid out as it was written"),
+                fetch,
+            ));
+        }
+        Ok(manifest)
+    }
+}
+
+/// Digests, ids, keys and bytes as lower-case hexadecimal text in JSON.
+mod hex {
+    use super::{Digest, NodeId, PublicKey, RunId, Signature, from_hex, to_hex};
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) trait Hex: Sized {
+        /// The JSON shape: a text, or a list of texts.
+        type Text: Serialize + for<'de> Deserialize<'de>;
+        fn show(&self) -> Self::Text;
+        fn read(text: &Self::Text) -> Option<Self>;
+    }
+
+    macro_rules! hex {
+        ($($name:ty),*) => {$(
+            impl Hex for $name {
+                type Text = String;
+                fn show(&self) -> String {
+                    self.hex()
+                }
+                fn read(text: &String) -> Option<Self> {
+                    Self::from_hex(text).ok()
+                }
+            }
+        )*};
+    }
+    hex!(Digest, NodeId, RunId, PublicKey, Signature);
+
+    impl Hex for Vec<u8> {
+        type Text = String;
+        fn show(&self) -> String {
+            to_hex(self)
+        }
+        fn read(text: &String) -> Option<Self> {
+            from_hex(text)
+        }
+    }
+
+    macro_rules! hex_list {
+        ($($name:ty),*) => {$(
+            impl Hex for Vec<$name> {
+                type Text = Vec<String>;
+                fn show(&self) -> Vec<String> {
+                    self.iter().map(Hex::show).collect()
+                }
+                fn read(text: &Vec<String>) -> Option<Self> {
+                    text.iter().map(Hex::read).collect()
+                }
+            }
+        )*};
+    }
+    hex_list!(Digest, NodeId);
+
+    pub(super) fn serialize<T: Hex, S: Serializer>(value: &T, out: S) -> Result<S::Ok, S::Error> {
+        value.show().serialize(out)
+    }
+
+    pub(super) fn deserialize<'de, T: Hex, D: Deserializer<'de>>(input: D) -> Result<T, D::Error> {
+        let text = T::Text::deserialize(input)?;
+        T::read(&text).ok_or_else(|| D::Error::custom("not hexadecimal of the right length"))
+    }
+}

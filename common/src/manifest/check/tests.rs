@@ -1,0 +1,283 @@
+//! A release of four sites, and every way to tamper with it that we could think of.
+
+use super::*;
+use crate::log::Log;
+use crate::manifest::{File, LedgerProof, Privacy, RoundRecord};
+use crate::roster::Entry;
+use motet_secagg::id::{NodeId, RunId};
+use motet_secagg::sign::{PublicKey, SecretKey, Signature};
+
+const STUDY: &str = "ist-death14";
+
+fn key(number: u8) -> SecretKey {
+    SecretKey::from_seed([number; 32])
+}
+
+fn coordinator() -> SecretKey {
+    key(200)
+}
+
+fn roster(governance: &SecretKey, coordinator: PublicKey) -> SignedRoster {
+    let entry = |at: u8| {
+        Entry::new(
+            &format!("site-{at}"),
+            "NL",
+            key(at).public(),
+            key(100 + at).public(),
+        )
+    };
+    let roster = Roster::new(
+        STUDY,
+        1,
+        coordinator,
+        "stroke-alliance",
+        (1..=4).map(entry).collect(),
+    )
+    .unwrap();
+    roster.sign(governance).unwrap()
+}
+
+fn files() -> BTreeMap<String, Vec<u8>> {
+    [
+        ("model.safetensors", &b"weights"[..]),
+        ("report.json", b"{}\n"),
+        ("card.md", b"# card\n"),
+        ("empty.svg", b""),
+    ]
+    .map(|(name, bytes)| (name.to_owned(), bytes.to_vec()))
+    .into()
+}
+
+/// A sound manifest over `files`, signed by `coordinator`, resting on `governance`.
+fn release(governance: &SecretKey, coordinator: &SecretKey, files: &BTreeMap<String, Vec<u8>>) -> Manifest {
+    let signed = roster(governance, coordinator.public());
+    let files: Vec<File> = files.iter().map(|(name, bytes)| File::of(name, bytes)).collect();
+    let (run, state_root) = (RunId([7; 16]), Digest([8; 32]));
+    let mut log = Log::new("stroke-alliance", STUDY);
+    log.push(b"study opens".to_vec());
+    let leaf = Leaf::Publication(Publication {
+        run,
+        files: files_digest(&files),
+        state_root,
+    })
+    .to_bytes();
+    let leaf_index = log.push(leaf.clone());
+    log.push(b"another entry".to_vec());
+    let point = log.point();
+    let mut set: Vec<NodeId> = signed.roster.nodes().collect();
+    set.sort();
+    let round = |round: u8| RoundRecord {
+        round: u64::from(round),
+        ask: Digest([round; 32]),
+        set: set.clone(),
+        transcript: Digest([100 + round; 32]),
+    };
+    let manifest = Manifest {
+        format: FORMAT,
+        consortium: "stroke-alliance".to_owned(),
+        study: STUDY.to_owned(),
+        title: "Death within 14 days: \u{e9}tude".to_owned(),
+        study_digest: Digest([5; 32]),
+        recipe: "logistic".to_owned(),
+        run,
+        state_root,
+        rounds: 2,
+        sites: 4,
+        roster_size: 4,
+        roster_digest: signed.roster.digest(),
+        roster: signed.to_bytes(),
+        governance: governance.public(),
+        governance_fingerprint: governance.public().fingerprint(),
+        coordinator: coordinator.public(),
+        permits: vec!["EHDS-2026-0017".to_owned()],
+        privacy: Privacy {
+            mode: "none".to_owned(),
+            epsilon: None,
+        },
+        software: "motet 0.1.0".to_owned(),
+        created: "2026-11-20T09:14:41Z".to_owned(),
+        files,
+        ledger: LedgerProof {
+            origin: point.origin,
+            leaf,
+            leaf_index,
+            tree_size: point.size,
+            root: point.root,
+            inclusion: log.inclusion(leaf_index),
+            checkpoint: log.checkpoint(coordinator),
+        },
+        round_log: vec![round(1), round(2)],
+        signature: Signature([0; 64]),
+    };
+    manifest.sign(coordinator)
+}
+
+fn sound() -> Manifest {
+    release(&key(201), &coordinator(), &files())
+}
+
+fn json(manifest: &Manifest) -> Vec<u8> {
+    manifest.to_json().unwrap().into_bytes()
+}
+
+/// What `check` says to a change that the coordinator itself signs.
+fn resigned(change: impl FnOnce(&mut Manifest)) -> String {
+    let mut manifest = sound();
+    change(&mut manifest);
+    let manifest = manifest.sign(&coordinator());
+    check(&json(&manifest), &files(), None).unwrap_err().to_string()
+}
+
+#[test]
+fn a_sound_folder_passes_and_says_what_it_rests_on() {
+    let trusted = key(201).public().fingerprint();
+    let verified = check(&json(&sound()), &files(), Some(trusted)).unwrap();
+    assert_eq!(verified.governance, trusted);
+    assert_eq!(verified.lines.len(), 6);
+    let alone = check(&json(&sound()), &files(), None).unwrap();
+    assert!(
+        alone.lines.iter().any(|line| line.contains(&trusted.hex())),
+        "{:?}",
+        alone.lines
+    );
+    assert_eq!(Manifest::from_bytes(&sound().to_bytes()).unwrap(), sound());
+}
+
+#[test]
+fn a_changed_byte_anywhere_in_the_manifest_is_seen() {
+    let good = json(&sound());
+    for at in 0..good.len() {
+        // One bit; the case of a letter; another digit, space or bracket.
+        for change in [1, 0x20, 0x80, 7] {
+            let mut bad = good.clone();
+            bad[at] ^= change;
+            assert!(check(&bad, &files(), None).is_err(), "byte {at} ^ {change}");
+        }
+        let mut shorter = good.clone();
+        shorter.remove(at);
+        assert!(check(&shorter, &files(), None).is_err(), "byte {at} gone");
+    }
+    for space in [b' ', b'\n', b'\t'] {
+        let mut longer = good.clone();
+        longer.push(space);
+        assert!(check(&longer, &files(), None).is_err());
+    }
+}
+
+#[test]
+fn a_changed_byte_in_any_file_is_seen() {
+    for (name, bytes) in files() {
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut bad = files();
+                bad.get_mut(&name).unwrap()[at] ^= 1 << bit;
+                let error = check(&json(&sound()), &bad, None).unwrap_err();
+                assert!(error.what.contains(&name), "{error}");
+            }
+        }
+        let mut longer = files();
+        longer.get_mut(&name).unwrap().push(0);
+        assert!(check(&json(&sound()), &longer, None).is_err());
+        let mut missing = files();
+        missing.remove(&name);
+        assert!(
+            check(&json(&sound()), &missing, None)
+                .unwrap_err()
+                .what
+                .contains("missing")
+        );
+    }
+    let mut extra = files();
+    extra.insert("roc.svg".to_owned(), b"<svg/>".to_vec());
+    assert!(
+        check(&json(&sound()), &extra, None)
+            .unwrap_err()
+            .what
+            .contains("`roc.svg`")
+    );
+}
+
+#[test]
+fn a_forged_folder_is_consistent_but_not_the_trusted_consortiums() {
+    let forged = release(&key(90), &key(91), &files());
+    assert!(check(&json(&forged), &files(), None).is_ok());
+    let error = check(&json(&forged), &files(), Some(key(201).public().fingerprint())).unwrap_err();
+    assert!(error.what.contains("you trust"), "{error}");
+    // The true fingerprint over the forger's roster.
+    let claimed = Manifest {
+        governance_fingerprint: key(201).public().fingerprint(),
+        ..forged
+    }
+    .sign(&key(91));
+    assert!(check(&json(&claimed), &files(), Some(key(201).public().fingerprint())).is_err());
+    // The true roster under a key that it does not name.
+    let stolen = sound().sign(&key(91));
+    assert!(
+        check(&json(&stolen), &files(), None)
+            .unwrap_err()
+            .what
+            .contains("coordinator's key")
+    );
+}
+
+#[test]
+fn the_coordinator_itself_cannot_sign_what_the_log_and_the_roster_do_not_say() {
+    for (change, says) in [
+        (
+            (|m| m.files[0] = File::of("card.md", b"other")) as fn(&mut Manifest),
+            "not the one that was released",
+        ),
+        (|m| m.files[0].name = "../card.md".to_owned(), "not a file name"),
+        (
+            |m| m.files[0].name = "Manifest.json".to_owned(),
+            "not a file name",
+        ),
+        (|m| m.files[0] = m.files[1].clone(), "not a file name of its own"),
+        (|m| m.files.clear(), "names `0` files"),
+        (|m| m.format = 2, "format `2`"),
+        (|m| m.run = RunId([9; 16]), "about another release"),
+        (|m| m.state_root = Digest([9; 32]), "about another release"),
+        (|m| m.files.swap(0, 1), "about another release"),
+        (|m| m.ledger.leaf_index = 0, "does not contain"),
+        (|m| m.ledger.inclusion[0] = Digest([1; 32]), "does not contain"),
+        (|m| m.ledger.tree_size += 1, "checkpoint"),
+        (|m| m.ledger.root = Digest([1; 32]), "checkpoint"),
+        (|m| m.ledger.checkpoint.push('\n'), "checkpoint"),
+        (|m| m.ledger.origin.push('x'), "checkpoint"),
+        (|m| m.study = "other".to_owned(), "the study in the manifest"),
+        (
+            |m| m.consortium = "other".to_owned(),
+            "the consortium in the manifest",
+        ),
+        (|m| m.roster_size = 5, "the number of sites in the manifest"),
+        (|m| m.roster_digest = Digest([1; 32]), "the roster's digest"),
+        (|m| m.governance = key(1).public(), "the governance key"),
+        (|m| m.roster.truncate(90), "malformed"),
+        (|m| m.rounds = 3, "not complete"),
+        (|m| m.round_log.swap(0, 1), "not in order"),
+        (|m| m.round_log[1].ask = m.round_log[0].ask, "opened twice"),
+        (|m| m.round_log[0].set[0] = NodeId([0; 16]), "set of round `1`"),
+        (|m| m.round_log[1].set.swap(0, 1), "set of round `2`"),
+        (|m| m.sites = 3, "that of the last round"),
+    ] {
+        let error = resigned(change);
+        assert!(error.contains(says), "`{says}` not in `{error}`");
+    }
+}
+
+#[test]
+fn numbers_and_unknown_keys_do_not_slip_through_the_json() {
+    let exact = 0.1 + 0.2;
+    let privacy = Privacy {
+        mode: "local".to_owned(),
+        epsilon: Some(exact),
+    };
+    let manifest = Manifest { privacy, ..sound() }.sign(&coordinator());
+    let read = Manifest::from_json(&json(&manifest)).unwrap();
+    assert_eq!(read.privacy.epsilon.unwrap().to_bits(), exact.to_bits());
+    let text = manifest
+        .to_json()
+        .unwrap()
+        .replace("\"format\": 1", "\"format\": 1,\n  \"approved\": true");
+    assert!(Manifest::from_json(text.as_bytes()).is_err());
+}

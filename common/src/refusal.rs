@@ -1,0 +1,135 @@
+//! Refusals: well-formed requests that are not acceptable now. The code is stable and is what scripts, the operator's
+//! table and the wire carry; the detail is for the reader beside it and holds no value of a patient.
+
+use std::fmt;
+
+macro_rules! codes {
+    ($($(#[$meta:meta])* $name:ident = $text:literal: $next:literal),* $(,)?) => {
+        /// Why something was refused.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Code { $($(#[$meta])* #[doc = $next] $name),* }
+
+        impl Code {
+            /// Every code, for documents and tests.
+            pub const ALL: &[Code] = &[$(Code::$name),*];
+
+            /// The stable code.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Code::$name => $text),* }
+            }
+
+            /// What the reader can do next.
+            pub fn next(self) -> &'static str {
+                match self { $(Code::$name => $next),* }
+            }
+        }
+    };
+}
+
+codes! {
+    // consent and standing
+    StudyNotApproved = "study_not_approved": "the site's steward decides with `motet-node study show` and `approve`",
+    StudyUnknown = "study_unknown": "check the study's id with `motet study list`",
+    StudyEnded = "study_ended": "the study's end date has passed; propose it anew",
+    StudyWithdrawn = "study_withdrawn": "the study was withdrawn; propose it anew",
+    SiteStopped = "site_stopped": "the site's steward has stopped the node; `motet-node resume` releases it",
+    SiteRevoked = "site_revoked": "the site was removed from the consortium; ask the operator for a new invitation",
+    NotInRoster = "not_in_roster": "propose the study again with a roster that holds the site",
+    RoleNotAllowed = "role_not_allowed": "use an identity whose role may do this",
+    NoClientCertificate = "no_client_certificate": "join first: the certificate is what proves who calls",
+    // enrolment
+    BadJoinCode = "bad_join_code": "copy the whole line that `motet site invite` printed",
+    TokenUnknown = "token_unknown": "ask the operator for a new invitation",
+    TokenExpired = "token_expired": "ask the operator for a new invitation",
+    TokenUsed = "token_used": "an invitation works once; ask the operator for a new one",
+    NameTaken = "name_taken": "choose another name",
+    ClockSkew = "clock_skew": "set the machine's clock; TLS certificates and deadlines depend on it",
+    VersionUnknown = "version_unknown": "install the version the consortium runs",
+    // data at the site
+    NoDataset = "no_dataset": "`motet-node data add` gives the dataset its file and schema",
+    DataRefused = "data_refused": "`motet-node data check` names file, line and column",
+    TooFewRows = "too_few_rows": "the site has fewer complete rows than the study asks for and does not take part",
+    InputRefused = "input_refused": "the site's own log names the reason; the round goes on without it",
+    RecipeFailed = "recipe_failed": "the recipe found no answer in this state; `run show` names it",
+    // the round
+    Malformed = "malformed": "the sender's version may differ",
+    WrongPhase = "wrong_phase": "the phase is over; the next round takes the site along",
+    NotInLineUp = "not_in_line_up": "the node takes part again in the next round",
+    TwoMessages = "two_different_messages": "one node sent two different messages where the protocol allows one",
+    BadSignature = "bad_signature": "the key in the roster did not make this signature",
+    PlanRejected = "plan_rejected": "the plan differs from what the approved study fixes",
+    RosterMismatch = "roster_mismatch": "the plan names another roster than the one the steward approved",
+    StateRootMismatch = "state_root_mismatch": "the node fetches the missing releases and checks them",
+    RoundReplay = "round_replay": "this attempt was already seen",
+    RoundSpent = "round_spent": "this question was opened once; it cannot be asked again",
+    LineUpTooSmall = "line_up_too_small": "wait for more sites or lower the quorum down to the protocol's minimum",
+    ThresholdTooLow = "threshold_too_low": "the plan's thresholds are below the protocol's",
+    HeadroomViolation = "headroom_violation": "the sum could wrap around; fewer sites or a smaller bound",
+    DuplicateKey = "duplicate_key": "two nodes sent the same key",
+    OwnAdvertAltered = "own_advert_altered": "the coordinator changed this node's advert",
+    ShareOpenFailed = "share_open_failed": "a dealer's sealed shares do not open; both nodes are named",
+    ShareCommitment = "share_commitment": "a share does not match the dealer's commitment",
+    SetNotLogged = "set_not_logged": "the set was not committed to the study's log",
+    SetEquivocation = "set_equivocation": "a second set was proposed for the same attempt",
+    TooFewSignatures = "too_few_signatures": "fewer signatures than t stand under the same set and log",
+    ReconstructFailed = "reconstruct_failed": "a dealer's shares do not give the committed secret",
+    SentinelMismatch = "sentinel_mismatch": "masks did not cancel; nothing is released",
+    RangeViolation = "range_violation": "the sum lies outside what the sites may contribute; nothing is released",
+    ReleaseMismatch = "release_mismatch": "the released state does not follow from the released sum",
+    UploadMismatch = "upload_mismatch": "the chunk does not match the header",
+    Deadline = "deadline": "the phase's deadline passed with too few nodes",
+    Abandoned = "abandoned": "the operator abandoned the run",
+    SiteLost = "site_lost": "an exact run waits for its sites; `on_site_loss = \"continue\"` in the study would go on",
+    RunUnknown = "run_unknown": "check the id with `motet run list`",
+    RunOver = "run_over": "start a new run with `motet run start`",
+    ReleaseUnknown = "release_unknown": "list releases with `motet release list STUDY`",
+    StudyInvalid = "study_invalid": "`motet study lint FILE` names line and fix",
+    Storage = "storage": "look at the disk and the permissions of the folder, then start again",
+}
+
+/// A stable code and, for the reader, the particulars.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The code.
+    pub code: Code,
+    /// Particulars: names and ids, never a value or a count of patients.
+    pub detail: String,
+}
+
+impl Refusal {
+    /// A refusal with particulars.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into() }
+    }
+}
+
+impl From<Code> for Refusal {
+    fn from(code: Code) -> Self {
+        Self { code, detail: String::new() }
+    }
+}
+
+impl From<motet_secagg::encode::Malformed> for Refusal {
+    fn from(error: motet_secagg::encode::Malformed) -> Self {
+        Self::new(Code::Malformed, error.to_string())
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.code.as_str())?;
+        if !self.detail.is_empty() {
+            write!(f, ": {}", self.detail)?;
+        }
+        write!(f, " ({})", self.code.next())
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl Code {
+    /// The code with this text.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == text)
+    }
+}

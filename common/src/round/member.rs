@@ -1,0 +1,400 @@
+//! The node's side of one round attempt, as a value.
+//!
+//! ```text
+//! plan -> Answering -> Advertised -> Dealt -> Masked -> Signed -> Spent -> released
+//!                                        \-> Excluded (own upload not in the set: signs and opens for the others)
+//! ```
+//! Every step is sealed into the vault, then recorded, then told; a message that comes again gets the same bytes again.
+
+mod deal;
+mod kept;
+mod open;
+
+pub use kept::Kept;
+pub use open::{Expected, admit};
+
+use super::line_up::Terms;
+use super::pins::{Fact, Joined, Masked};
+use crate::refusal::{Code, Refusal};
+use crate::roster::Roster;
+use motet_secagg::channel::ChannelSecret;
+use motet_secagg::digest::Digest;
+use motet_secagg::encode::Canonical as _;
+use motet_secagg::id::NodeId;
+use motet_secagg::layout::{ClearUpdate, Layout};
+use motet_secagg::mask::{EncodedUpdate, MaskedUpdate, upload_root};
+use motet_secagg::message::{
+    Advert, AdvertSet, Delivery, Header, Message, OpenedShare, Proposal, Refused, Released, RevealReply,
+    RevealRequest, SetSign, SignedRoot, t3,
+};
+use motet_secagg::pair::{Kind, PairKeys, commit};
+use motet_secagg::secret::Secret;
+use motet_secagg::sign::SecretKey;
+use rand_core::CryptoRng;
+
+/// The node's identity in the protocol.
+pub struct Me<'a> {
+    /// Its id.
+    pub node: NodeId,
+    /// Its identity key.
+    pub key: &'a SecretKey,
+    /// The study's roster.
+    pub roster: &'a Roster,
+}
+
+/// What the session does next, in this order.
+pub enum Act {
+    /// Put this into the vault under the attempt's plan digest, durably.
+    Seal(Vec<u8>),
+    /// Write the masked vector to disk, durably.
+    Store(MaskedUpdate),
+    /// Append this fact to the node's ledger.
+    Record(Fact),
+    /// Send this.
+    Tell(Message),
+    /// Upload the stored chunks under this header.
+    Upload(Header),
+    /// Fetch, check and absorb this release; then forget the attempt.
+    Absorb(Box<Released>),
+    /// Wipe what the attempt left in the vault and on disk.
+    Forget,
+}
+
+/// One attempt.
+pub struct Member {
+    terms: Terms,
+    kept: Kept,
+    /// The encoded answer, in memory only until it is masked.
+    answer: Option<EncodedUpdate>,
+    /// A delivery that came while the answer was being computed again.
+    early: Option<Delivery>,
+    /// Read back from the vault: the fact of the last step may not have reached the ledger before the stop.
+    restored: bool,
+}
+
+impl Member {
+    /// An attempt whose plan was admitted by [`admit`].
+    pub fn new(terms: Terms) -> Self {
+        let kept = Kept::new(terms.signed().clone());
+        Self { terms, kept, answer: None, early: None, restored: false }
+    }
+
+    /// The attempt as the vault kept it over a restart.
+    ///
+    /// # Errors
+    /// `malformed` when the vault's bytes are not a member's.
+    pub fn restore(bytes: &[u8], roster: &Roster) -> Result<Self, Refusal> {
+        let kept = Kept::from_bytes(bytes)?;
+        let terms = Terms::new(kept.plan.clone(), roster)?;
+        Ok(Self { terms, kept, answer: None, early: None, restored: true })
+    }
+
+    /// The terms of the attempt.
+    pub fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    /// Whether the answer must be computed (again): nothing is masked yet and none is in memory.
+    pub fn needs_answer(&self) -> bool {
+        self.answer.is_none() && self.kept.header.is_none()
+    }
+
+    /// The header of the stored upload, once there is one.
+    pub fn header(&self) -> Option<&Header> {
+        self.kept.header.as_ref()
+    }
+
+    /// Takes the clear update, refuses what is out of range, and adverts.
+    ///
+    /// # Errors
+    /// `input_refused` with the reason for the node's own log; the coordinator gets the code alone.
+    pub fn answered(
+        &mut self,
+        update: ClearUpdate,
+        layout: &Layout,
+        me: &Me<'_>,
+        dice: &mut impl CryptoRng,
+    ) -> Result<Vec<Act>, Refusal> {
+        let rounding = Secret::draw(dice);
+        let sites = u32::try_from(self.terms.plan().candidates.len()).unwrap_or(u32::MAX);
+        let answer = update
+            .encode(layout, sites, &rounding)
+            .map_err(|refusal| Refusal::new(Code::InputRefused, refusal.to_string()))?;
+        if self.kept.header.is_some() {
+            // Masked already: a second answer under the same masks would show the difference of the two.
+            return Ok(self.say_again());
+        }
+        self.answer = Some(answer.with_chunk_words(self.terms.plan().chunk_words));
+        match self.early.take() {
+            Some(delivery) => self.on_delivery(&delivery, me),
+            // Computed again after a restart: the advert has long left.
+            None if self.kept.advert.is_some() => Ok(self.say_again()),
+            None => Ok(self.advertise(me, dice)),
+        }
+    }
+
+    fn advertise(&mut self, me: &Me<'_>, dice: &mut impl CryptoRng) -> Vec<Act> {
+        let (pair, own, channel) = (Secret::draw(dice), Secret::draw(dice), Secret::draw(dice));
+        let plan = self.terms.plan_root();
+        let mut nonce = [0; 32];
+        dice.fill_bytes(&mut nonce);
+        let advert = Advert {
+            plan,
+            node: me.node,
+            pair: PairKeys::derive(&pair).public(),
+            channel: ChannelSecret::derive(&channel).public(),
+            nonce,
+            commit_pair: commit(Kind::Pair, &plan, me.node, &pair),
+            commit_own: commit(Kind::Own, &plan, me.node, &own),
+        };
+        self.kept.draw(&pair, &own, &channel);
+        self.kept.advert = Some(advert.sign(me.key));
+        self.acts(self.joined())
+    }
+
+    /// Takes a message of the coordinator.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; nothing is said and nothing changes.
+    pub fn handle(&mut self, message: &Message, me: &Me<'_>, dice: &mut impl CryptoRng) -> Result<Vec<Act>, Refusal> {
+        match message {
+            Message::Plan(plan) if *plan == self.kept.plan => Ok(self.say_again()),
+            Message::AdvertSet(set) => self.on_adverts(set, me, dice),
+            Message::Delivery(delivery) => self.on_delivery(delivery, me),
+            Message::Proposal(proposal) => self.on_proposal(proposal, me),
+            Message::RevealRequest(request) => self.on_request(request, me),
+            Message::Released(released) => self.on_released(released, me),
+            Message::Abandoned(abandoned) if abandoned.plan == self.terms.plan_root() => Ok(vec![Act::Forget]),
+            other => Err(super::entry::wrong_phase(other)),
+        }
+    }
+
+    fn on_adverts(&mut self, set: &AdvertSet, me: &Me<'_>, dice: &mut impl CryptoRng) -> Result<Vec<Act>, Refusal> {
+        if let Some(known) = &self.kept.adverts {
+            return if known == set { Ok(self.say_again()) } else { Err(Code::TwoMessages.into()) };
+        }
+        let own = self.kept.advert.as_ref().ok_or(Code::WrongPhase)?;
+        deal::check_adverts(&self.terms, set, own, me)?;
+        let (shares, kept_shares) = deal::shares(&self.kept, set, me, dice)?;
+        self.kept.own_shares = Some(kept_shares);
+        self.kept.adverts = Some(set.clone());
+        self.kept.shares = Some(shares);
+        Ok(self.acts(None))
+    }
+
+    fn on_delivery(&mut self, delivery: &Delivery, me: &Me<'_>) -> Result<Vec<Act>, Refusal> {
+        if let Some(known) = &self.kept.delivery {
+            return if known == delivery { Ok(self.say_again()) } else { Err(Code::TwoMessages.into()) };
+        }
+        let held = deal::open_delivery(&self.terms, &self.kept, delivery, me)?;
+        let masks = deal::masks(&self.kept, delivery, me)?;
+        let Some(answer) = self.answer.take() else {
+            // Stopped and started since the advert: masked as soon as the answer is there again.
+            self.early = Some(delivery.clone());
+            return Ok(Vec::new());
+        };
+        let masked = answer.mask(masks);
+        let t2 = motet_secagg::message::t2(&delivery.t1, &delivery.roots);
+        let chunks = masked.hashes();
+        let root = SignedRoot::sign("m6", &t2, me.node, upload_root(&chunks), me.key);
+        self.kept.held = held;
+        self.kept.close_channel();
+        self.kept.delivery = Some(delivery.clone());
+        self.kept.header = Some(Header { t2, chunks, root });
+        // The file first: a header in the vault without its file could never be uploaded, while a file without its
+        // header was shown to nobody and is written anew.
+        let mut acts = vec![Act::Store(masked)];
+        acts.extend(self.acts(self.masked()));
+        Ok(acts)
+    }
+
+    fn on_proposal(&mut self, proposal: &Proposal, me: &Me<'_>) -> Result<Vec<Act>, Refusal> {
+        let t3 = t3(&proposal.t2, &proposal.roots);
+        if let Some(signed) = &self.kept.signed {
+            let same = signed.t3 == t3 && signed.point == proposal.commit.point;
+            return if same { Ok(self.say_again()) } else { Err(Code::SetEquivocation.into()) };
+        }
+        self.check_proposal(proposal, &t3, me)?;
+        let own_in_set = proposal.roots.iter().any(|root| root.node == me.node);
+        if !own_in_set {
+            // Left out: the own upload can no longer count, so the own secrets go; the peers' shares stay until the reveal.
+            self.kept.forget_own();
+        }
+        self.kept.set = proposal.roots.iter().map(|root| root.node).collect();
+        self.kept.signed = Some(SetSign::sign(t3, proposal.commit.point.clone(), me.node, me.key));
+        Ok(self.acts(self.signed()))
+    }
+
+    fn check_proposal(&self, proposal: &Proposal, t3: &Digest, me: &Me<'_>) -> Result<(), Refusal> {
+        let delivery = self.kept.delivery.as_ref().ok_or(Code::WrongPhase)?;
+        let header = self.kept.header.as_ref().ok_or(Code::WrongPhase)?;
+        if proposal.t2 != header.t2 {
+            return Err(Refusal::new(Code::RoundReplay, "a set of another attempt"));
+        }
+        let sorted = proposal.roots.is_sorted_by(|a, b| a.node < b.node);
+        let known = proposal.roots.iter().all(|root| delivery.roots.iter().any(|dealt| dealt.node == root.node));
+        if !sorted || !known {
+            return Err(Refusal::new(Code::PlanRejected, "the set is not a sorted part of the dealers"));
+        }
+        if proposal.roots.len() < self.terms.survivors() {
+            return Err(Code::LineUpTooSmall.into());
+        }
+        for root in &proposal.roots {
+            if !root.is_signed_by("m6", &proposal.t2, self.terms.key(root.node)?) {
+                return Err(super::line_up::bad_signature(root.node));
+            }
+        }
+        if proposal.roots.iter().any(|root| root.node == me.node && root.root != header.root.root) {
+            return Err(Refusal::new(Code::UploadMismatch, "the set holds another upload of this node"));
+        }
+        self.check_logged(proposal, t3, me)
+    }
+
+    /// The commitment must be this set's, and lie in the log whose root the coordinator signed.
+    fn check_logged(&self, proposal: &Proposal, t3: &Digest, me: &Me<'_>) -> Result<(), Refusal> {
+        let commit = &proposal.commit;
+        let matches = match crate::log::leaf_of(commit) {
+            Some(crate::log::Leaf::Commit(leaf)) => {
+                leaf.t3 == *t3 && leaf.ask == self.terms.plan().ask && leaf.attempt == self.terms.plan().attempt
+            }
+            _ => false,
+        };
+        let logged = crate::log::is_logged(commit, &me.roster.coordinator);
+        if matches && logged { Ok(()) } else { Err(Code::SetNotLogged.into()) }
+    }
+
+    fn on_request(&mut self, request: &RevealRequest, me: &Me<'_>) -> Result<Vec<Act>, Refusal> {
+        let signed = self.kept.signed.as_ref();
+        if let Some(reply) = &self.kept.reply {
+            return if reply.t3 == request.t3 { Ok(self.say_again()) } else { Err(Code::SetEquivocation.into()) };
+        }
+        // A node that did not sign learns the set from the request's proposal alone and must not open anything for it.
+        let signed = signed.ok_or(Code::WrongPhase)?;
+        self.check_request(request, signed)?;
+        let opened = self.open_shares()?;
+        let reply = RevealReply::sign(request.t3, me.node, opened, me.key);
+        self.kept.spend(reply);
+        Ok(self.acts(self.spent()))
+    }
+
+    fn check_request(&self, request: &RevealRequest, own: &SetSign) -> Result<(), Refusal> {
+        if request.t3 != own.t3 {
+            return Err(Code::SetEquivocation.into());
+        }
+        let delivery = self.kept.delivery.as_ref().ok_or(Code::WrongPhase)?;
+        let distinct = request.signatures.is_sorted_by(|a, b| a.node < b.node);
+        if !distinct || request.signatures.len() < self.terms.threshold() {
+            return Err(Code::TooFewSignatures.into());
+        }
+        for signature in &request.signatures {
+            let dealer = delivery.roots.iter().any(|root| root.node == signature.node);
+            let same = signature.t3 == own.t3 && signature.point == own.point;
+            if !dealer || !same || !signature.is_signed_by(self.terms.key(signature.node)?) {
+                return Err(Refusal::new(Code::TooFewSignatures, format!("node `{}`", signature.node)));
+            }
+        }
+        Ok(())
+    }
+
+    /// One share for each dealer: of the self secret for a node in the set, of the pair secret for a lost one.
+    fn open_shares(&self) -> Result<Vec<OpenedShare>, Refusal> {
+        let delivery = self.kept.delivery.as_ref().ok_or(Code::WrongPhase)?;
+        delivery
+            .roots
+            .iter()
+            .map(|root| {
+                let held = self.kept.share_of(root.node).ok_or(Code::ReconstructFailed)?;
+                let in_set = self.kept.set.contains(&root.node);
+                let (kind, share) = if in_set { (Kind::Own, held.own) } else { (Kind::Pair, held.pair) };
+                Ok(OpenedShare { dealer: root.node, kind, share })
+            })
+            .collect()
+    }
+
+    fn on_released(&self, released: &Released, me: &Me<'_>) -> Result<Vec<Act>, Refusal> {
+        if released.plan != self.terms.plan_root() {
+            return Err(Refusal::new(Code::RoundReplay, "a release of another attempt"));
+        }
+        if !released.is_signed_by(&me.roster.coordinator) {
+            return Err(Refusal::new(Code::BadSignature, "the coordinator's release"));
+        }
+        if self.kept.signed.as_ref().is_some_and(|signed| signed.t3 != released.t3) {
+            return Err(Code::SetEquivocation.into());
+        }
+        Ok(vec![Act::Absorb(Box::new(released.clone())), Act::Forget])
+    }
+
+    /// The message this node last owed, with the same bytes; after [`Member::restore`] preceded by every fact it rests
+    /// on, because the stop may have come between the vault and the ledger. A fact recorded twice is the same fact.
+    pub fn say_again(&self) -> Vec<Act> {
+        let mut acts = if self.restored { self.facts() } else { Vec::new() };
+        acts.extend(self.last_word());
+        acts
+    }
+
+    fn last_word(&self) -> Vec<Act> {
+        let kept = &self.kept;
+        if let Some(reply) = &kept.reply {
+            vec![Act::Tell(Message::RevealReply(reply.clone()))]
+        } else if let Some(signed) = &kept.signed {
+            vec![Act::Tell(Message::SetSign(signed.clone()))]
+        } else if let Some(header) = &kept.header {
+            vec![Act::Tell(Message::Header(header.clone())), Act::Upload(header.clone())]
+        } else if let Some(shares) = &kept.shares {
+            vec![Act::Tell(Message::Shares(shares.clone()))]
+        } else if let Some(advert) = &kept.advert {
+            vec![Act::Tell(Message::Advert(advert.clone()))]
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Seal first, then the fact of the step, then say it.
+    fn acts(&mut self, fact: Option<Fact>) -> Vec<Act> {
+        let mut acts = vec![Act::Seal(self.kept.to_bytes())];
+        if std::mem::take(&mut self.restored) {
+            acts.extend(self.facts());
+        } else {
+            acts.extend(fact.map(Act::Record));
+        }
+        acts.extend(self.last_word());
+        acts
+    }
+
+    /// Every irrevocable step so far, in order.
+    fn facts(&self) -> Vec<Act> {
+        let steps = [self.joined(), self.masked(), self.signed(), self.spent()];
+        steps.into_iter().flatten().map(Act::Record).collect()
+    }
+
+    fn joined(&self) -> Option<Fact> {
+        let plan = self.terms.plan();
+        self.kept.advert.as_ref()?;
+        Some(Fact::Joined(Joined { ask: plan.ask, attempt: plan.attempt, plan: self.terms.plan_root() }))
+    }
+
+    fn masked(&self) -> Option<Fact> {
+        let (plan, header) = (self.terms.plan(), self.kept.header.as_ref()?);
+        Some(Fact::Masked(Masked {
+            ask: plan.ask,
+            attempt: plan.attempt,
+            candidates: plan.candidates.clone(),
+            colluders: plan.colluders,
+            min_survivors: plan.min_survivors,
+            upload_root: header.root.root,
+        }))
+    }
+
+    fn signed(&self) -> Option<Fact> {
+        Some(Fact::Signed((self.terms.plan().ask, self.kept.signed.as_ref()?.t3)))
+    }
+
+    fn spent(&self) -> Option<Fact> {
+        Some(Fact::Spent((self.terms.plan().ask, self.kept.reply.as_ref()?.digest("reply"))))
+    }
+}
+
+/// The coarse no that goes to the coordinator for a plan.
+pub fn refused(plan: Digest, refusal: &Refusal) -> Message {
+    Message::Refused(Refused { plan, code: refusal.code.as_str().to_owned() })
+}

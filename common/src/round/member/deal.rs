@@ -1,0 +1,211 @@
+//! Checking the line-up, dealing shares to it, opening what it dealt, and deriving the masks.
+
+use super::super::line_up::{Terms, bad_signature};
+use super::super::share::rank;
+use super::kept::{Held, Kept};
+use super::Me;
+use crate::refusal::{Code, Refusal};
+use motet_secagg::channel::{self, ChannelSecret, Sealed};
+use motet_secagg::digest::Digest;
+use motet_secagg::encode::Canonical as _;
+use motet_secagg::id::NodeId;
+use motet_secagg::mask::{Masks, Sign};
+use motet_secagg::merkle;
+use motet_secagg::message::{Advert, AdvertSet, Bundle, Delivered, Delivery, Shares, SignedAdvert, SignedRoot, t2};
+use motet_secagg::pair::{Kind, PairKeys, commit_share, self_seed};
+use motet_secagg::secret::Secret;
+use motet_secagg::shamir::{self, Share};
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+/// M3: signed by their sites, for this plan, sorted, no key twice, the own advert untouched, enough of them.
+pub(super) fn check_adverts(
+    terms: &Terms,
+    set: &AdvertSet,
+    own: &SignedAdvert,
+    me: &Me<'_>,
+) -> Result<(), Refusal> {
+    if set.plan != terms.plan_root() {
+        return Err(Refusal::new(Code::RoundReplay, "adverts of another attempt"));
+    }
+    let adverts = &set.adverts;
+    if adverts.len() < usize::from(terms.plan().min_start) {
+        return Err(Code::LineUpTooSmall.into());
+    }
+    if !adverts.is_sorted_by(|a, b| a.advert.node < b.advert.node) {
+        return Err(Refusal::new(Code::PlanRejected, "adverts are not sorted, or repeated"));
+    }
+    for signed in adverts {
+        let advert = &signed.advert;
+        if advert.plan != set.plan || !signed.is_signed_by(terms.key(advert.node)?) {
+            return Err(bad_signature(advert.node));
+        }
+        let twins = adverts.iter().filter(|other| {
+            other.advert.pair.x25519 == advert.pair.x25519 || other.advert.channel == advert.channel
+        });
+        if twins.count() != 1 {
+            return Err(Refusal::new(Code::DuplicateKey, format!("node `{}`", advert.node)));
+        }
+    }
+    match adverts.iter().find(|signed| signed.advert.node == me.node) {
+        Some(found) if found == own => Ok(()),
+        _ => Err(Code::OwnAdvertAltered.into()),
+    }
+}
+
+/// M4: shares of both secrets for every node of U1, sealed to each holder; also the dealer's own shares.
+pub(super) fn shares(
+    kept: &Kept,
+    set: &AdvertSet,
+    me: &Me<'_>,
+    dice: &mut impl CryptoRng,
+) -> Result<(Shares, Held), Refusal> {
+    let (pair, own) = (Secret::new(kept.pair), Secret::new(kept.own));
+    let holders = set.adverts.len();
+    let threshold = usize::from(kept.plan.plan.threshold);
+    let failed = |_| Refusal::new(Code::Malformed, "the secrets could not be shared");
+    let pair_shares = shamir::split(&pair, threshold, holders, dice).map_err(failed)?;
+    let own_shares = shamir::split(&own, threshold, holders, dice).map_err(failed)?;
+    let t1 = set.t1();
+    let keys = PairKeys::derive(&pair);
+    let mut mine = None;
+    let mut bundles = Vec::with_capacity(holders);
+    for ((signed, pair), own) in set.adverts.iter().zip(pair_shares).zip(own_shares) {
+        let holder = &signed.advert;
+        let held = Held { dealer: me.node, pair, own };
+        let x = rank(set.adverts.iter().map(|s| s.advert.node), holder.node).ok_or(Code::LineUpTooSmall)?;
+        bundles.push(seal(&t1, &keys, holder, x, &held, dice)?);
+        if holder.node == me.node {
+            mine = Some(held);
+        }
+    }
+    let leaves: Vec<Digest> = bundles.iter().map(Bundle::leaf).collect();
+    let root = SignedRoot::sign("m4", &t1, me.node, merkle::root(&leaves), me.key);
+    let mine = mine.ok_or(Code::OwnAdvertAltered)?;
+    Ok((Shares { t1, bundles, root }, mine))
+}
+
+fn seal(
+    t1: &Digest,
+    keys: &PairKeys,
+    holder: &Advert,
+    x: u8,
+    shares: &Held,
+    dice: &mut impl CryptoRng,
+) -> Result<Bundle, Refusal> {
+    let dealer = shares.dealer;
+    let malformed = || Refusal::new(Code::Malformed, format!("a key of node `{}`", holder.node));
+    let mut bundle = Bundle {
+        dealer,
+        holder: holder.node,
+        mask_ct: Vec::new(),
+        sealed: Sealed { enc: Vec::new(), ct: Vec::new() },
+        commit_pair: commit_share(Kind::Pair, t1, dealer, holder.node, x, &shares.pair),
+        commit_own: commit_share(Kind::Own, t1, dealer, holder.node, x, &shares.own),
+    };
+    if holder.node == dealer {
+        return Ok(bundle);
+    }
+    if dealer < holder.node {
+        bundle.mask_ct = keys.encapsulate(holder.node, &holder.pair).map_err(|_| malformed())?;
+    }
+    let info = Bundle::info(t1, dealer, holder.node);
+    let plain = Zeroizing::new(plaintext(holder.node, x, shares));
+    bundle.sealed = channel::seal(&holder.channel, &info, &bundle.aad(), &plain, dice).map_err(|_| malformed())?;
+    Ok(bundle)
+}
+
+/// `u || v || x_v || share_r || share_b`.
+fn plaintext(holder: NodeId, x: u8, shares: &Held) -> Vec<u8> {
+    [&shares.dealer.0[..], &holder.0, &[x], &shares.pair.0, &shares.own.0].concat()
+}
+
+/// M5: every dealer's signed root, the own bundles under them, each opened and held against its commitments.
+pub(super) fn open_delivery(
+    terms: &Terms,
+    kept: &Kept,
+    delivery: &Delivery,
+    me: &Me<'_>,
+) -> Result<Vec<Held>, Refusal> {
+    let set = kept.adverts.as_ref().ok_or(Code::WrongPhase)?;
+    let own = kept.shares.as_ref().ok_or(Code::WrongPhase)?;
+    if delivery.t1 != own.t1 {
+        return Err(Refusal::new(Code::RoundReplay, "shares of another attempt"));
+    }
+    let nodes = || set.adverts.iter().map(|signed| signed.advert.node);
+    let sorted = delivery.roots.is_sorted_by(|a, b| a.node < b.node);
+    if !sorted || !delivery.roots.iter().all(|root| nodes().any(|node| node == root.node)) {
+        return Err(Refusal::new(Code::PlanRejected, "the dealers are not a sorted part of the line-up"));
+    }
+    if delivery.roots.len() < terms.survivors().max(terms.threshold()) {
+        return Err(Code::LineUpTooSmall.into());
+    }
+    if !delivery.roots.iter().any(|root| *root == own.root) {
+        return Err(Refusal::new(Code::NotInLineUp, "this node's own shares are not among the dealt ones"));
+    }
+    for root in &delivery.roots {
+        if !root.is_signed_by("m4", &delivery.t1, terms.key(root.node)?) {
+            return Err(bad_signature(root.node));
+        }
+    }
+    let others = || delivery.roots.iter().filter(|root| root.node != me.node);
+    if !others().map(|root| root.node).eq(delivery.bundles.iter().map(|delivered| delivered.bundle.dealer)) {
+        return Err(Refusal::new(Code::Malformed, "the delivered bundles"));
+    }
+    let x = rank(nodes(), me.node).ok_or(Code::NotInLineUp)?;
+    let secret = ChannelSecret::derive(&Secret::new(kept.channel));
+    let total = set.adverts.len() as u64;
+    let open = |(root, delivered): (&SignedRoot, &Delivered)| {
+        let bundle = &delivered.bundle;
+        let failed = || Refusal::new(Code::ShareOpenFailed, format!("dealer `{}`", bundle.dealer));
+        let index = u64::from(x) - 1;
+        let proven = merkle::verify_inclusion(&bundle.leaf(), index, total, &delivered.path, &root.root);
+        if bundle.holder != me.node || proven.is_err() {
+            return Err(failed());
+        }
+        open_bundle(&delivery.t1, bundle, x, &secret).ok_or_else(failed)?
+    };
+    others().zip(&delivery.bundles).map(open).collect()
+}
+
+fn open_bundle(t1: &Digest, bundle: &Bundle, x: u8, secret: &ChannelSecret) -> Option<Result<Held, Refusal>> {
+    let info = Bundle::info(t1, bundle.dealer, bundle.holder);
+    let plain = secret.open(&bundle.sealed, &info, &bundle.aad()).ok()?;
+    let header = [&bundle.dealer.0[..], &bundle.holder.0, &[x]].concat();
+    let shares = plain.strip_prefix(header.as_slice())?;
+    let (pair, own) = <([u8; 32], [u8; 32])>::from_bytes(shares).ok()?;
+    let held = Held { dealer: bundle.dealer, pair: Share(pair), own: Share(own) };
+    let commitment = |kind, share| commit_share(kind, t1, bundle.dealer, bundle.holder, x, share);
+    let matches = commitment(Kind::Pair, &held.pair) == bundle.commit_pair
+        && commitment(Kind::Own, &held.own) == bundle.commit_own;
+    Some(if matches {
+        Ok(held)
+    } else {
+        Err(Refusal::new(Code::ShareCommitment, format!("dealer `{}`", bundle.dealer)))
+    })
+}
+
+/// The node's self mask and one pair mask for each other dealer, all bound to T2.
+pub(super) fn masks(kept: &Kept, delivery: &Delivery, me: &Me<'_>) -> Result<Masks, Refusal> {
+    let set = kept.adverts.as_ref().ok_or(Code::WrongPhase)?;
+    let own = kept.shares.as_ref().ok_or(Code::WrongPhase)?;
+    let t2 = t2(&delivery.t1, &delivery.roots);
+    let keys = PairKeys::derive(&Secret::new(kept.pair));
+    let mut peers = Vec::with_capacity(delivery.bundles.len());
+    for delivered in &delivery.bundles {
+        let bundle = &delivered.bundle;
+        let peer = bundle.dealer;
+        let malformed = || Refusal::new(Code::Malformed, format!("a key of node `{peer}`"));
+        let advert = set.adverts.iter().find(|signed| signed.advert.node == peer).ok_or(Code::NotInLineUp)?;
+        let their = &advert.advert.pair;
+        let pair = if me.node < peer {
+            let own_bundle = own.bundles.iter().find(|bundle| bundle.holder == peer).ok_or_else(malformed)?;
+            debug_assert!(!own_bundle.mask_ct.is_empty(), "the lower node encapsulates");
+            (Sign::Plus, keys.seed_as_lower(me.node, peer, their, &t2))
+        } else {
+            (Sign::Minus, keys.seed_as_upper(me.node, peer, their, &bundle.mask_ct, &t2))
+        };
+        peers.push((pair.0, pair.1.map_err(|_| malformed())?));
+    }
+    Ok(Masks { own: self_seed(&Secret::new(kept.own), &t2), peers })
+}

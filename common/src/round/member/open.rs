@@ -1,0 +1,92 @@
+//! What a node checks before it joins: the plan must say what the approved study, the pinned roster and the node's own
+//! state say. A mismatch is a refusal; there is nothing to negotiate.
+
+use super::super::line_up::Terms;
+use super::super::pins::Pins;
+use super::Me;
+use crate::refusal::{Code, Refusal};
+use motet_secagg::digest::Digest;
+use motet_secagg::layout::Layout;
+use motet_secagg::mask::chunk_words;
+use motet_secagg::message::{PRG, Plan, SUITE, SignedPlan, VERSION};
+use motet_secagg::threshold::Thresholds;
+
+/// What the node knows by itself.
+pub struct Expected<'a> {
+    /// The study's name.
+    pub study: &'a str,
+    /// Digest of the study the steward approved.
+    pub study_digest: Digest,
+    /// Digest of its recipe.
+    pub recipe: Digest,
+    /// Root of the state this node computed from the releases so far.
+    pub state_root: Digest,
+    /// The layout of the question derived from that state.
+    pub layout: &'a Layout,
+    /// The larger of the study's and the site's own minimum of sites in a sum.
+    pub min_sites: usize,
+    /// Earlier facts.
+    pub pins: &'a Pins,
+}
+
+/// Checks a plan and gives the attempt's terms.
+///
+/// # Errors
+/// The [`Refusal`] names the first thing that differs.
+pub fn admit(signed: &SignedPlan, expected: &Expected<'_>, me: &Me<'_>) -> Result<Terms, Refusal> {
+    let plan = &signed.plan;
+    if plan.version != VERSION || plan.suite != SUITE || plan.prg != PRG {
+        return Err(Code::VersionUnknown.into());
+    }
+    if !signed.is_signed_by(&me.roster.coordinator) {
+        return Err(Refusal::new(Code::BadSignature, "the plan"));
+    }
+    let terms = Terms::new(signed.clone(), me.roster)?;
+    if !terms.is_candidate(me.node) {
+        return Err(Code::NotInLineUp.into());
+    }
+    check_study(plan, expected)?;
+    check_vector(plan, expected.layout)?;
+    check_thresholds(plan, expected, me)?;
+    expected.pins.admit(plan)?;
+    Ok(terms)
+}
+
+fn check_study(plan: &Plan, expected: &Expected<'_>) -> Result<(), Refusal> {
+    let rejected = |what: &str| Err(Refusal::new(Code::PlanRejected, what.to_owned()));
+    if plan.study != expected.study || plan.study_digest != expected.study_digest {
+        return rejected("the study differs from the approved one");
+    }
+    if plan.recipe != expected.recipe {
+        return rejected("the recipe differs from the approved study's");
+    }
+    if plan.state_root != expected.state_root {
+        return Err(Code::StateRootMismatch.into());
+    }
+    if plan.ask != Plan::ask_key(expected.study, &expected.recipe, &expected.state_root) {
+        return rejected("the ask-key does not follow from study, recipe and state");
+    }
+    Ok(())
+}
+
+fn check_vector(plan: &Plan, layout: &Layout) -> Result<(), Refusal> {
+    let same = plan.layout == layout.root()
+        && plan.ring == layout.ring
+        && plan.words == layout.words() as u64
+        && plan.weight_max == layout.weight_max
+        && plan.chunk_words == chunk_words(layout.ring);
+    if same { Ok(()) } else { Err(Refusal::new(Code::PlanRejected, "the vector differs from the derived question")) }
+}
+
+fn check_thresholds(plan: &Plan, expected: &Expected<'_>, me: &Me<'_>) -> Result<(), Refusal> {
+    let (colluders, h_min) = (usize::from(plan.colluders), usize::from(me.roster.h_min));
+    if plan.colluders < me.roster.colluders {
+        return Err(Refusal::new(Code::ThresholdTooLow, "fewer colluders than the roster assumes"));
+    }
+    let due = Thresholds::of(plan.candidates.len(), colluders, h_min, expected.min_sites)
+        .map_err(|small| Refusal::new(Code::LineUpTooSmall, small.to_string()))?;
+    let low = usize::from(plan.threshold) != due.threshold
+        || usize::from(plan.min_survivors) < due.survivors
+        || plan.min_start < plan.min_survivors;
+    if low { Err(Code::ThresholdTooLow.into()) } else { Ok(()) }
+}

@@ -1,0 +1,419 @@
+//! The coordinator's side of one round attempt, as a value.
+//!
+//! ```text
+//! Join --U1--> Share --U2--> Upload --U3--> Sign --t signatures--> Reveal --t replies--> Fold --> Released
+//!   |            |             |             |                        |                    |
+//!   +------------+-------------+-------------+------------------------+--------------------+--> Abandoned(code)
+//! ```
+//! [`Round::handle`] checks an input against the phase by reference, writes entries, and only then lets the phase be
+//! consumed by its transition. Every phase owns its own data, in its own file.
+
+mod entry;
+mod fold;
+mod join;
+mod line_up;
+pub mod member;
+pub mod pins;
+mod reveal;
+mod share;
+mod sign;
+mod upload;
+
+pub use entry::{Closed, Effect, Entry, Fold, Folded, Heard, Input};
+pub use line_up::Terms;
+
+use crate::log::{Abort, Leaf, Release};
+use crate::moment::Moment;
+use crate::refusal::{Code, Refusal};
+use motet_secagg::digest::Digest;
+use motet_secagg::encode::Canonical as _;
+use motet_secagg::id::NodeId;
+use motet_secagg::message::{Abandoned, Message, Released};
+use motet_secagg::sign::SecretKey;
+use std::collections::BTreeSet;
+
+/// One attempt at one round.
+pub struct Round {
+    terms: Terms,
+    phase: Phase,
+    /// When the present phase began.
+    since: Moment,
+    /// Nodes whose lease is over. Not recorded: after a restart the connections tell it anew.
+    gone: BTreeSet<NodeId>,
+    /// Nodes that refused this attempt.
+    refused: Vec<(NodeId, String)>,
+}
+
+enum Phase {
+    Join(join::Join),
+    Share(share::Share),
+    Upload(upload::Upload),
+    Sign(sign::Sign),
+    Reveal(reveal::Reveal),
+    Fold(fold::Fold),
+    Released(Box<Released>),
+    /// With the code, and whether the sum had been opened: the question is void then.
+    Abandoned(Code, bool),
+    /// Only while a transition consumes the phase before it.
+    Moving,
+}
+
+/// The outside name of a phase: the words of code, study files, `--drop` and documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PhaseName {
+    /// Adverts.
+    Join,
+    /// Shares.
+    Share,
+    /// Masked vectors.
+    Upload,
+    /// Signatures over the set.
+    Sign,
+    /// Opened shares, then folding.
+    Reveal,
+    /// The sum is public.
+    Released,
+    /// The attempt ended without a sum.
+    Abandoned,
+}
+
+impl PhaseName {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Join => "join",
+            Self::Share => "share",
+            Self::Upload => "upload",
+            Self::Sign => "sign",
+            Self::Reveal => "reveal",
+            Self::Released => "released",
+            Self::Abandoned => "abandoned",
+        }
+    }
+
+    /// The phase of this name.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Join, Self::Share, Self::Upload, Self::Sign, Self::Reveal].into_iter().find(|p| p.as_str() == text)
+    }
+}
+
+impl Round {
+    /// Opens an attempt whose plan has been recorded at `now`; [`Round::resume`] gives what to do first.
+    pub fn open(terms: Terms, now: Moment) -> Self {
+        Self {
+            terms,
+            phase: Phase::Join(join::Join::default()),
+            since: now,
+            gone: BTreeSet::new(),
+            refused: Vec::new(),
+        }
+    }
+
+    /// The terms of the attempt.
+    pub fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    /// Where the attempt stands.
+    pub fn phase(&self) -> PhaseName {
+        match &self.phase {
+            Phase::Join(_) | Phase::Moving => PhaseName::Join,
+            Phase::Share(_) => PhaseName::Share,
+            Phase::Upload(_) => PhaseName::Upload,
+            Phase::Sign(_) => PhaseName::Sign,
+            Phase::Reveal(_) | Phase::Fold(_) => PhaseName::Reveal,
+            Phase::Released(_) => PhaseName::Released,
+            Phase::Abandoned(..) => PhaseName::Abandoned,
+        }
+    }
+
+    /// Who refused the attempt, with the refusal codes.
+    pub fn refused(&self) -> &[(NodeId, String)] {
+        &self.refused
+    }
+
+    /// Until when the present phase waits.
+    pub fn deadline(&self) -> Moment {
+        let durations = &self.terms.plan().durations;
+        self.since.after(match self.phase() {
+            PhaseName::Join => durations.join,
+            PhaseName::Share => durations.share,
+            PhaseName::Upload => durations.upload,
+            PhaseName::Sign => durations.sign,
+            PhaseName::Reveal | PhaseName::Released | PhaseName::Abandoned => durations.reveal,
+        })
+    }
+
+    /// Nodes the present phase still waits for.
+    pub fn awaited(&self) -> Vec<NodeId> {
+        let open = match &self.phase {
+            Phase::Join(phase) => phase.awaited(&self.terms),
+            Phase::Share(phase) => phase.awaited(),
+            Phase::Upload(phase) => phase.awaited(),
+            Phase::Sign(phase) => phase.awaited(),
+            Phase::Reveal(phase) => phase.awaited(),
+            Phase::Fold(_) | Phase::Released(_) | Phase::Abandoned(..) | Phase::Moving => Vec::new(),
+        };
+        open.into_iter().filter(|node| !self.is_out(*node)).collect()
+    }
+
+    /// The header that pins a node's upload, while uploads are taken.
+    pub fn header(&self, node: NodeId) -> Option<&motet_secagg::message::Header> {
+        match &self.phase {
+            Phase::Upload(phase) => phase.header(node),
+            _ => None,
+        }
+    }
+
+    /// T2 of the attempt, from the upload on: it names the uploads.
+    pub fn t2(&self) -> Option<Digest> {
+        match &self.phase {
+            Phase::Upload(phase) => Some(phase.t2),
+            Phase::Sign(phase) => Some(phase.t2),
+            Phase::Reveal(phase) => Some(phase.t2),
+            Phase::Fold(phase) => Some(phase.t2()),
+            _ => None,
+        }
+    }
+
+    /// Takes one input. A refusal changes nothing.
+    ///
+    /// # Errors
+    /// A [`Refusal`] with a stable code when the input is not acceptable now.
+    pub fn handle(&mut self, input: Input, now: Moment, key: &SecretKey) -> Result<Vec<Effect>, Refusal> {
+        let mut effects = Vec::new();
+        match input {
+            Input::Gone(node) => {
+                self.gone.insert(node);
+            }
+            Input::Back(node) => {
+                self.gone.remove(&node);
+                effects.extend(self.pending(node).into_iter().map(|message| Effect::Tell(node, message)));
+            }
+            Input::Tick => {}
+            input => {
+                if let Some(entry) = self.decide(input)? {
+                    self.step(entry, &mut effects, key)?;
+                }
+            }
+        }
+        while let Some(entry) = self.closing(now) {
+            self.step(entry, &mut effects, key)?;
+        }
+        Ok(effects)
+    }
+
+    /// Applies a recorded entry, without deciding anything: what a restart replays.
+    ///
+    /// # Errors
+    /// A [`Refusal`] when the entry does not belong to the present phase; the ledger is then not this round's.
+    pub fn apply(&mut self, entry: Entry, key: &SecretKey) -> Result<(), Refusal> {
+        let misplaced = || Refusal::new(Code::Storage, "a recorded entry does not follow from those before it");
+        match entry {
+            Entry::Heard(Heard { node, message: Message::Refused(refused) }) => self.refused.push((node, refused.code)),
+            Entry::Heard(heard) => match &mut self.phase {
+                Phase::Join(phase) => phase.hear(heard),
+                Phase::Share(phase) => phase.hear(heard),
+                Phase::Upload(phase) => phase.hear(heard),
+                Phase::Sign(phase) => phase.hear(heard),
+                Phase::Reveal(phase) => phase.hear(heard),
+                _ => return Err(misplaced()),
+            },
+            Entry::Uploaded(node) => match &mut self.phase {
+                Phase::Upload(phase) => phase.complete(node),
+                _ => return Err(misplaced()),
+            },
+            Entry::Closed(closed) => {
+                self.since = closed.at;
+                self.phase = match std::mem::replace(&mut self.phase, Phase::Moving) {
+                    Phase::Join(phase) => Phase::Share(phase.close(&self.terms, &closed.nodes)),
+                    Phase::Share(phase) => Phase::Upload(phase.close(&closed.nodes)),
+                    Phase::Upload(phase) => Phase::Sign(phase.close(&closed.nodes)),
+                    Phase::Sign(phase) => Phase::Reveal(phase.close()?),
+                    Phase::Reveal(phase) => Phase::Fold(phase.close(&self.terms)?),
+                    _ => return Err(misplaced()),
+                };
+            }
+            Entry::Committed(logged) => match &mut self.phase {
+                Phase::Sign(phase) => phase.committed(logged),
+                _ => return Err(misplaced()),
+            },
+            Entry::Folded(folded) => match &mut self.phase {
+                Phase::Fold(phase) => phase.folded(folded),
+                _ => return Err(misplaced()),
+            },
+            Entry::Released(logged) => {
+                self.phase = match std::mem::replace(&mut self.phase, Phase::Moving) {
+                    Phase::Fold(phase) => Phase::Released(Box::new(phase.release(&self.terms, logged, key)?)),
+                    _ => return Err(misplaced()),
+                };
+            }
+            Entry::Abandoned(code) => {
+                let code = Code::parse(&code).unwrap_or(Code::Abandoned);
+                let opened = matches!(self.phase, Phase::Fold(_)) || code == Code::ReconstructFailed;
+                self.phase = Phase::Abandoned(code, opened);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the present phase waits for, said again: after opening, after a restart.
+    pub fn resume(&self) -> Vec<Effect> {
+        let mut effects = match &self.phase {
+            Phase::Sign(phase) if !phase.is_committed() => vec![Effect::Log(phase.leaf(&self.terms))],
+            Phase::Fold(phase) => match phase.result() {
+                None => vec![Effect::Fold(phase.task())],
+                Some(folded) => vec![Effect::Log(self.release_leaf(folded, phase))],
+            },
+            Phase::Released(released) => vec![Effect::Publish(released.clone())],
+            Phase::Abandoned(code, opened) => vec![Effect::Log(self.last_leaf(*code, *opened)), Effect::End(*code)],
+            _ => Vec::new(),
+        };
+        for node in &self.terms.plan().candidates {
+            effects.extend(self.pending(*node).into_iter().map(|message| Effect::Tell(*node, message)));
+        }
+        if self.phase() < PhaseName::Released {
+            effects.push(Effect::WakeAt(self.deadline()));
+        }
+        effects
+    }
+
+    /// What `node` should be told now: the message it has not answered yet.
+    pub fn pending(&self, node: NodeId) -> Vec<Message> {
+        let message = match &self.phase {
+            Phase::Join(phase) => phase.pending(&self.terms, node),
+            Phase::Share(phase) => phase.pending(node),
+            Phase::Upload(phase) => phase.pending(node),
+            Phase::Sign(phase) => phase.pending(node),
+            Phase::Reveal(phase) => return phase.pending(node),
+            Phase::Released(released) => Some(Message::Released((**released).clone())),
+            Phase::Abandoned(code, _) => Some(Message::Abandoned(Abandoned {
+                plan: self.terms.plan_root(),
+                code: code.as_str().to_owned(),
+            })),
+            Phase::Fold(_) | Phase::Moving => None,
+        };
+        message.into_iter().collect()
+    }
+
+    fn decide(&self, input: Input) -> Result<Option<Entry>, Refusal> {
+        match input {
+            Input::Message(node, message) => self.decide_message(node, message),
+            Input::Uploaded(node) => match &self.phase {
+                Phase::Upload(phase) => phase.check_complete(node),
+                _ => Ok(None),
+            },
+            Input::Logged(logged) => match &self.phase {
+                Phase::Sign(phase) if !phase.is_committed() && logged.leaf == phase.leaf(&self.terms).to_bytes() => {
+                    Ok(Some(Entry::Committed(logged)))
+                }
+                Phase::Fold(phase) => {
+                    let due = phase.result().map(|folded| self.release_leaf(folded, phase).to_bytes());
+                    Ok((due.as_ref() == Some(&logged.leaf)).then_some(Entry::Released(logged)))
+                }
+                _ => Ok(None),
+            },
+            Input::Folded(folded) => match &self.phase {
+                Phase::Fold(phase) if phase.result().is_none() => Ok(Some(Entry::Folded(folded))),
+                _ => Ok(None),
+            },
+            Input::FoldFailed(code) => Ok(self.is_open().then(|| Entry::Abandoned(code.as_str().to_owned()))),
+            Input::Abandon => Ok(self.is_open().then(|| Entry::Abandoned(Code::Abandoned.as_str().to_owned()))),
+            Input::Gone(_) | Input::Back(_) | Input::Tick => Ok(None),
+        }
+    }
+
+    fn decide_message(&self, node: NodeId, message: Message) -> Result<Option<Entry>, Refusal> {
+        if !self.terms.is_candidate(node) {
+            return Err(Code::NotInLineUp.into());
+        }
+        if let Message::Refused(refused) = &message {
+            let known = refused.plan != self.terms.plan_root() || self.is_out(node) || !self.is_open();
+            return Ok((!known).then_some(Entry::Heard(Heard { node, message })));
+        }
+        let heard = match &self.phase {
+            Phase::Join(phase) => phase.check(&self.terms, node, &message)?,
+            Phase::Share(phase) => phase.check(&self.terms, node, &message)?,
+            Phase::Upload(phase) => phase.check(&self.terms, node, &message)?,
+            Phase::Sign(phase) => phase.check(&self.terms, node, &message)?,
+            Phase::Reveal(phase) => phase.check(&self.terms, node, &message)?,
+            _ => return Err(entry::wrong_phase(&message)),
+        };
+        Ok(heard.then_some(Entry::Heard(Heard { node, message })))
+    }
+
+    /// The entry that ends the present phase, when it is due.
+    fn closing(&self, now: Moment) -> Option<Entry> {
+        let late = now >= self.deadline();
+        let waiting = !self.awaited().is_empty();
+        let verdict = match &self.phase {
+            Phase::Join(phase) => phase.closing(&self.terms, waiting, late),
+            Phase::Share(phase) => phase.closing(&self.terms, waiting, late),
+            Phase::Upload(phase) => phase.closing(&self.terms, waiting, late),
+            Phase::Sign(phase) => phase.closing(&self.terms, waiting, late),
+            Phase::Reveal(phase) => phase.closing(&self.terms, waiting, late),
+            _ => Verdict::Wait,
+        };
+        match verdict {
+            Verdict::Wait => None,
+            Verdict::Close(nodes) => Some(Entry::Closed(Closed { nodes, at: now })),
+            Verdict::Abandon(code) => Some(Entry::Abandoned(code.as_str().to_owned())),
+        }
+    }
+
+    fn step(&mut self, entry: Entry, effects: &mut Vec<Effect>, key: &SecretKey) -> Result<(), Refusal> {
+        let quiet = matches!(entry, Entry::Heard(_) | Entry::Uploaded(_));
+        effects.push(Effect::Record(entry.clone()));
+        match self.apply(entry, key) {
+            Ok(()) => {}
+            // A dealer's shares that do not give its committed secret: the question is void, nothing is released.
+            Err(refusal) if refusal.code == Code::ReconstructFailed => {
+                effects.pop();
+                let abandoned = Entry::Abandoned(refusal.code.as_str().to_owned());
+                effects.push(Effect::Record(abandoned.clone()));
+                self.apply(abandoned, key)?;
+            }
+            Err(refusal) => return Err(refusal),
+        }
+        if !quiet {
+            effects.extend(self.resume());
+        }
+        Ok(())
+    }
+
+    /// The leaf under which an attempt without a sum is on record.
+    fn last_leaf(&self, code: Code, opened: bool) -> Leaf {
+        let plan = self.terms.plan();
+        if opened {
+            return Leaf::Void(plan.ask);
+        }
+        Leaf::Abort(Abort { ask: plan.ask, attempt: plan.attempt, code: code.as_str().to_owned() })
+    }
+
+    fn release_leaf(&self, folded: Folded, phase: &fold::Fold) -> Leaf {
+        let plan = self.terms.plan();
+        Leaf::Release(Release {
+            run: plan.run,
+            round: plan.round,
+            t3: phase.t3(),
+            aggregate: folded.aggregate,
+            state_root: folded.state_root,
+            charge: 0,
+        })
+    }
+
+    fn is_open(&self) -> bool {
+        self.phase() < PhaseName::Released
+    }
+
+    fn is_out(&self, node: NodeId) -> bool {
+        self.gone.contains(&node) || self.refused.iter().any(|(known, _)| *known == node)
+    }
+}
+
+/// What a phase makes of the time and of who is still awaited.
+enum Verdict {
+    Wait,
+    Close(Vec<NodeId>),
+    Abandon(Code),
+}

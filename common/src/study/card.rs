@@ -1,0 +1,346 @@
+//! The card of a study: everything a steward needs to decide, in plain language, and the command that approves it.
+
+use super::text::cleaned;
+use super::write::duration;
+use super::{Method, SiteLoss, Study, Weighting, purpose_meaning};
+use crate::roster::Roster;
+use std::fmt::Write as _;
+
+/// What the card needs besides the study: who asks, and with whom the sum would be formed.
+#[derive(Debug, Clone, Copy)]
+pub struct CardContext<'a> {
+    /// Who proposed the study: name and role, as verified from the proposal's signature.
+    pub proposer: &'a str,
+    /// The governance-signed roster of the study; approving binds its digest.
+    pub roster: &'a Roster,
+    /// Earlier studies on the same dataset at this site, for what two sums together may show.
+    pub earlier: &'a [Earlier],
+    /// The node's folder, for the command to type.
+    pub dir: &'a str,
+}
+
+/// An earlier study on the same dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earlier {
+    /// Its id.
+    pub id: String,
+    /// Sites of this study that were not in it.
+    pub joined: Vec<String>,
+    /// Sites that were in it and are not in this study.
+    pub left: Vec<String>,
+}
+
+/// A path as it is typed in a shell.
+fn shell(path: &str) -> String {
+    let path = cleaned(path);
+    if path.chars().all(|c| c.is_alphanumeric() || "/._-~".contains(c)) {
+        return path;
+    }
+    format!("'{}'", path.replace('\'', "'\\''"))
+}
+
+/// Bins of the final score's histograms, of those of a training round, and sums of a calibration step, as the recipes
+/// have them; a test of motet-data holds [`Study::vectors`] to what the recipes really ask.
+const SCORE_BINS: usize = 1000;
+const PROGRESS_BINS: usize = 100;
+const CALIBRATION: usize = 5;
+/// Line width of a terminal; long text is wrapped to it.
+const WIDTH: usize = 100;
+
+struct Card(String);
+
+impl Card {
+    fn title(&mut self, text: &str) {
+        // Writing to a String cannot fail.
+        let _ = write!(self.0, "\n{text}\n");
+    }
+
+    /// One fact, wrapped and indented.
+    fn fact(&mut self, text: &str) {
+        let mut column = 0;
+        for (i, line) in text.lines().enumerate() {
+            if i > 0 {
+                self.0.push('\n');
+                column = 0;
+            }
+            for word in cleaned(line).split_whitespace() {
+                let length = word.chars().count();
+                if column == 0 {
+                    self.0.push_str(if i == 0 { "  - " } else { "    " });
+                    column = 4;
+                } else if column + 1 + length > WIDTH {
+                    self.0.push_str("\n    ");
+                    column = 4;
+                } else {
+                    self.0.push(' ');
+                    column += 1;
+                }
+                self.0.push_str(word);
+                column += length;
+            }
+        }
+        self.0.push('\n');
+    }
+}
+
+impl Study {
+    /// The card. Everything that came from other people is shown without control characters.
+    pub fn card(&self, context: &CardContext<'_>) -> String {
+        let mut card = Card(format!("STUDY {}: {}\n", cleaned(&self.id), cleaned(&self.title)));
+        self.who_and_why(&mut card, context);
+        self.which_data(&mut card);
+        self.what_leaves(&mut card, context);
+        self.with_whom(&mut card, context);
+        self.limits(&mut card, context);
+        self.not_protected(&mut card, context);
+        card.title("TO DECIDE");
+        card.fact(&format!("study digest   {}", self.root().hex()));
+        card.fact(&format!("roster digest  {}", context.roster.digest().hex()));
+        card.fact("your approval is signed with your own key over these two digests: if the study or the roster changes, it no longer holds");
+        let (id, dir) = (cleaned(&self.id), shell(context.dir));
+        let _ = write!(
+            card.0,
+            "\n  approve:  motet-node study approve {id} --dir {dir}\n  decline:  motet-node study decline {id} --why TEXT --dir {dir}\n"
+        );
+        card.0
+    }
+
+    fn who_and_why(&self, card: &mut Card, context: &CardContext<'_>) {
+        card.title("WHO ASKS, AND WHY");
+        card.fact(&format!(
+            "proposed by {}, in the consortium {}",
+            context.proposer, context.roster.consortium
+        ));
+        card.fact(&self.question);
+        let meaning = purpose_meaning(&self.purpose).unwrap_or("not a point this version knows");
+        card.fact(&format!(
+            "purpose: Article {} of Regulation (EU) 2025/327: {meaning}",
+            self.purpose
+        ));
+    }
+
+    fn which_data(&self, card: &mut Card) {
+        card.title("WHICH OF YOUR DATA");
+        card.fact(&format!(
+            "your dataset `{}`, read only, on your own machine; only the columns named here are interpreted, and the patient \
+             key if your schema names one, to leave out second rows",
+            self.data.dataset
+        ));
+        if let Some(outcome) = &self.data.outcome {
+            card.fact(&format!("the outcome that is explained: {outcome} (yes or no)"));
+        }
+        let features: Vec<String> = self
+            .data
+            .features
+            .iter()
+            .map(|feature| match self.levels_of(feature) {
+                Some(levels) => format!("{feature} (one of {})", levels.join(", ")),
+                None => feature.clone(),
+            })
+            .collect();
+        card.fact(&format!("columns: {}", features.join(", ")));
+        match &self.data.filter {
+            Some(filter) => card.fact(&format!(
+                "patients: only those for whom {filter}; without a value there, left out"
+            )),
+            None => card.fact("patients: every row of the dataset"),
+        }
+        if self.method != Method::Summary {
+            card.fact("a patient with a missing value in a used column is left out");
+        }
+    }
+
+    fn what_leaves(&self, card: &mut Card, context: &CardContext<'_>) {
+        card.title("WHAT LEAVES YOUR SITE");
+        card.fact("in each round one masked vector; masked, it looks like random numbers to everyone");
+        let steps: Vec<String> = self
+            .vectors()
+            .iter()
+            .map(|(step, numbers)| format!("{step}: {numbers}"))
+            .collect();
+        card.fact(&format!("numbers in one vector: {}", steps.join("; ")));
+        card.fact(&match &self.method {
+            Method::Summary => "what the vector adds up: counts, missing values, means and variances of the columns".to_string(),
+            Method::Logistic(m) => format!(
+                "what the vector adds up: the slopes and curvatures of a logistic regression, and histograms of its score; at \
+                 most {} rounds",
+                m.max_rounds
+            ),
+            Method::FedAvg(m) => format!(
+                "what the vector adds up: how far {} moved in {} passes over your rows, each site counting {}; then histograms \
+                 of its score; {} rounds",
+                match m.hidden.as_slice() {
+                    [] => "a logistic model".to_string(),
+                    widths => format!("a neural network with a hidden layer of {widths:?}"),
+                },
+                m.local_epochs,
+                if m.weight == Weighting::Rows { "by its rows" } else { "the same" },
+                m.rounds
+            ),
+        });
+        let survivors = self.survivors(context);
+        card.fact(&format!(
+            "the coordinator and every node of this study can read the SUM of at least {survivors} sites' vectors, and nothing \
+             smaller; rows, patients and your own vector in the clear do not leave"
+        ));
+        card.fact("the finished result, made from these sums, goes to the researchers of the study");
+    }
+
+    fn with_whom(&self, card: &mut Card, context: &CardContext<'_>) {
+        let entries = &context.roster.entries;
+        card.title(&format!("WITH WHOM ({} SITES)", entries.len()));
+        for entry in entries {
+            card.fact(&format!(
+                "{} ({}), identity key {}",
+                entry.name,
+                entry.country,
+                entry.identity.fingerprint().hex()
+            ));
+        }
+        if !self.sites.is_empty() {
+            let extra = entries
+                .iter()
+                .map(|entry| &entry.name)
+                .filter(|name| !self.sites.contains(name));
+            for name in extra {
+                card.fact(&format!(
+                    "ATTENTION: {name} is in the roster, but the study does not name it; ask the operator why"
+                ));
+            }
+            for name in self
+                .sites
+                .iter()
+                .filter(|name| context.roster.named(name).is_none())
+            {
+                card.fact(&format!(
+                    "{name} is named in the study, but is not in this roster: its data are not in the sum"
+                ));
+            }
+        }
+        card.fact("compare a few of these fingerprints with the sites themselves, by telephone: it is what keeps invented sites out");
+    }
+
+    fn limits(&self, card: &mut Card, context: &CardContext<'_>) {
+        card.title("LIMITS");
+        card.fact(&format!(
+            "until {}, or until you withdraw: motet-node study withdraw {} --dir {}",
+            self.ends,
+            self.id,
+            shell(context.dir)
+        ));
+        let (colluders, survivors) = (context.roster.colluders, self.survivors(context));
+        card.fact(&format!(
+            "nothing is opened with fewer than {survivors} sites in the sum; this holds while at most {colluders} of them \
+             collude with the coordinator"
+        ));
+        card.fact(&format!(
+            "a site with fewer than {} rows does not take part and says no number",
+            self.privacy.min_rows
+        ));
+        let rounds = &self.rounds;
+        card.fact(&format!(
+            "a round waits {} to join, {} for keys, {} for vectors, {} for signatures, {} to open",
+            duration(rounds.join_s),
+            duration(rounds.share_s),
+            duration(rounds.upload_s),
+            duration(rounds.sign_s),
+            duration(rounds.reveal_s)
+        ));
+    }
+
+    fn not_protected(&self, card: &mut Card, context: &CardContext<'_>) {
+        card.title("WHAT IS NOT PROTECTED");
+        card.fact(
+            "the sum is shown as it is, without added noise: where few patients of ALL sites together fall into a cell of a \
+             count or histogram, the sum shows that small number",
+        );
+        match self.rounds.on_site_loss {
+            SiteLoss::Continue => card.fact(
+                "if a site leaves in the middle of a run, the others go on without it: comparing the sums before and after \
+                 shows roughly that site's own statistics. Approving accepts this for your site too",
+            ),
+            SiteLoss::Pause => card.fact(
+                "if a site leaves in the middle of a run, the run waits for it and then ends; a new run without it, compared \
+                 with this one, would show roughly that site's own statistics",
+            ),
+        }
+        if context.roster.colluders == 0 {
+            card.fact("no collusion is assumed: one site together with the coordinator learns the sum of the other sites");
+        } else if context.roster.h_min < 3 {
+            card.fact(&format!(
+                "if {} of the sites collude and one drops out, your vector may be mixed with that of one other honest site only",
+                context.roster.colluders
+            ));
+        }
+        if context.earlier.is_empty() {
+            card.fact("no earlier study on this dataset is known to this node");
+        }
+        for earlier in context.earlier {
+            let names = |list: &[String]| {
+                if list.is_empty() {
+                    "none".to_string()
+                } else {
+                    list.join(", ")
+                }
+            };
+            card.fact(&format!(
+                "earlier study {} used this dataset; sites new since then: {}; sites no longer there: {}. Where one site alone \
+                 differs, comparing both results shows roughly its statistics",
+                earlier.id,
+                names(&earlier.joined),
+                names(&earlier.left)
+            ));
+        }
+    }
+
+    /// The kinds of rounds a run goes through and how many numbers one site's vector has in each, without the few words
+    /// that the masking itself adds.
+    pub fn vectors(&self) -> Vec<(&'static str, usize)> {
+        let columns = self.columns().len();
+        // Counts of both outcomes and summed risks in each bin, the right answers, the squared error and a calibration line.
+        let score = 3 * SCORE_BINS + 2 + CALIBRATION;
+        match &self.method {
+            Method::Summary => vec![("counts and sums", 3 * columns), ("spread", columns)],
+            Method::Logistic(_) => {
+                let terms = columns + 1;
+                // Log-likelihood, gradient, and one triangle of the information matrix.
+                let newton = 1 + terms + terms * (terms + 1) / 2;
+                vec![
+                    ("counts and sums", 2 + columns),
+                    ("spread", columns),
+                    ("a step of the fit", newton),
+                    ("the score's histograms", score + 1),
+                    ("calibration", CALIBRATION),
+                ]
+            }
+            Method::FedAvg(method) => {
+                let widths = || method.hidden.iter().map(|width| *width as usize).chain([1]);
+                let parameters: usize = std::iter::once(columns)
+                    .chain(widths())
+                    .zip(widths())
+                    .map(|(from, to)| (from + 1) * to)
+                    .sum();
+                vec![
+                    ("counts and sums", 2 + columns),
+                    ("spread", columns),
+                    ("a training round", 1 + 2 * PROGRESS_BINS + parameters),
+                    ("the score's histograms", score),
+                    ("calibration", CALIBRATION),
+                ]
+            }
+        }
+    }
+
+    /// Sites that must stay in a sum, by the roster's own numbers; never below the study's `min_sites`.
+    fn survivors(&self, context: &CardContext<'_>) -> usize {
+        let roster = context.roster;
+        let floor = self.privacy.min_sites as usize;
+        let thresholds = motet_secagg::threshold::Thresholds::of(
+            roster.entries.len(),
+            roster.colluders.into(),
+            roster.h_min.into(),
+            floor,
+        );
+        thresholds.map_or_else(|too_small| too_small.needed, |thresholds| thresholds.survivors)
+    }
+}

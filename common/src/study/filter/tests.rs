@@ -1,0 +1,96 @@
+use super::*;
+
+fn keeps(rule: &str, cells: &[(&str, Value<'static>)]) -> bool {
+    let cells = cells.to_vec();
+    Filter::parse(rule)
+        .unwrap()
+        .keeps(&|name| cells.iter().find(|(n, _)| *n == name).map(|(_, v)| *v))
+}
+
+#[test]
+fn rules_say_who_belongs_to_the_cohort() {
+    let row = [
+        ("age", Value::Number(64.0)),
+        ("cp", Value::Text("4")),
+        ("sex", Value::Number(1.0)),
+        ("seen", Value::Number(18_262.0)), // 2020-01-01
+    ];
+    for (rule, expected) in [
+        ("age >= 64", true),
+        ("age > 64", false),
+        ("age<64.5 and not sex == 0", true),
+        ("not (age < 64.5 and sex == 1)", false),
+        ("age < 18 or cp == 4", true),
+        ("age < 18 or cp == \"4.0\"", true),
+        ("age < 18 or cp != '4'", false),
+        ("age < 18 and age < 17 or sex == 1", true),
+        ("age < 18 and (age < 17 or sex == 1)", false),
+        ("seen >= \"2020-01-01\"", true),
+        ("seen < \"2020-01-01\"", false),
+        ("age > -1e-3", true),
+    ] {
+        assert_eq!(keeps(rule, &row), expected, "{rule}");
+    }
+}
+
+#[test]
+fn a_row_without_a_value_the_rule_names_is_left_out() {
+    let row = [("sex", Value::Number(1.0))];
+    for rule in ["age < 18", "not (age < 18)", "age != 3", "sex == 1 or age < 18"] {
+        assert!(!keeps(rule, &row), "{rule}");
+    }
+    assert!(keeps("sex == 1", &row));
+}
+
+#[test]
+fn the_normal_text_means_the_same_rule_and_stays_as_it_is() {
+    for (written, normal) in [
+        ("age>=18.0", "age >= 18"),
+        ("(a == 1) and (b == 2 and c == 3)", "a == 1 and b == 2 and c == 3"),
+        ("a == 1 and (b == 2 or c == 3)", "a == 1 and (b == 2 or c == 3)"),
+        ("not not a == -0.0", "not (not (a == 0))"),
+        (r#"w == 'he said "no"\\'"#, r#"w == "he said \"no\"\\""#),
+    ] {
+        let filter = Filter::parse(written).unwrap();
+        assert_eq!(filter.to_string(), normal);
+        assert_eq!(Filter::parse(normal).unwrap(), filter);
+        assert_eq!(Filter::from_bytes(&filter.to_bytes()).unwrap(), filter);
+    }
+    assert!(
+        Filter::from_bytes(&"age>=18".to_string().to_bytes()).is_err(),
+        "only the normal text is canonical"
+    );
+}
+
+#[test]
+fn mistakes_are_found_where_they_are() {
+    for (rule, position, word) in [
+        ("", 1, "condition"),
+        ("age", 4, "nothing"),
+        ("age = 3", 5, "`==`"),
+        ("age >= ", 8, "number"),
+        ("age >= 18 and", 14, "condition"),
+        ("age >= 18 sex == 1", 11, "`and`"),
+        ("(age >= 18", 1, "not closed"),
+        ("age >= 18)", 10, "`)`"),
+        ("age >= \"old\"", 8, "dates"),
+        ("name == \"x", 9, "closing quote"),
+        ("age >= 18 && b == 1", 11, "`and`"),
+        ("age >= 1.2.3", 8, "not a number"),
+        ("age >= 1e999", 8, "not a number"),
+        ("3 < age", 1, "column"),
+        ("a; b == 1", 2, "no meaning"),
+    ] {
+        let error = Filter::parse(rule).unwrap_err();
+        assert_eq!(error.position, position, "{rule}: {error}");
+        assert!(error.problem.contains(word), "{rule}: {error}");
+    }
+}
+
+#[test]
+fn deep_nesting_is_refused_before_it_exhausts_the_stack() {
+    let deep = format!("{}a == 1{}", "(".repeat(400), ")".repeat(400));
+    assert!(Filter::parse(&deep).unwrap_err().problem.contains("deeper"));
+    assert!(Filter::parse(&format!("{}a == 1", "not ".repeat(200))).is_err());
+    assert!(Filter::parse(&"a == 1 and ".repeat(200)).is_err());
+}

@@ -1,0 +1,147 @@
+//! Advice before a study is proposed: what the line-up allows, and what a steward will ask about.
+
+use super::{Method, SiteLoss, Study};
+use motet_secagg::threshold::{Thresholds, default_h_min};
+use std::fmt;
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The study cannot run like this.
+    Error,
+    /// It can run; a steward should know.
+    Warning,
+    /// A number to know.
+    Note,
+}
+
+/// One remark about a study.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How much it matters.
+    pub severity: Severity,
+    /// What it is and what to do.
+    pub message: String,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
+        })
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.severity, self.message)
+    }
+}
+
+/// Fewer rows than this and a site's share of a sum is about few people.
+const FEW_ROWS: u32 = 10;
+/// A shorter question does not tell a steward what is asked.
+const SHORT_QUESTION: usize = 25;
+
+impl Study {
+    /// Everything worth saying about this study with `sites` enrolled sites (those it names, if it names any), errors
+    /// first. A study with an error is refused.
+    pub fn lint(&self, sites: usize) -> Vec<Finding> {
+        let mut found = Vec::new();
+        let mut say = |severity, message: String| found.push(Finding { severity, message });
+        let line_up = if self.sites.is_empty() {
+            sites
+        } else {
+            self.sites.len()
+        };
+        if line_up > sites {
+            say(
+                Severity::Error,
+                format!("the study names `{line_up}` sites, `{sites}` are enrolled; invite the others first"),
+            );
+        }
+        match self.thresholds(line_up) {
+            Err(error) => say(Severity::Error, error.to_string()),
+            Ok(thresholds) => self.lint_line_up(line_up, thresholds, &mut say),
+        }
+        if self.rounds.on_site_loss == SiteLoss::Continue {
+            let message = "`on_site_loss = \"continue\"`: if a site leaves during a run, its own statistics become computable \
+                           by difference; the card tells every steward so";
+            say(Severity::Warning, message.into());
+        }
+        if self.privacy.min_rows < FEW_ROWS {
+            let message = format!(
+                "`min_rows` is `{}`; below {FEW_ROWS} a site's share is about few people",
+                self.privacy.min_rows
+            );
+            say(Severity::Warning, message);
+        }
+        if self.question.chars().count() < SHORT_QUESTION {
+            say(
+                Severity::Warning,
+                "`question` is very short; a steward reads it to decide".into(),
+            );
+        }
+        if let Method::FedAvg(method) = &self.method
+            && method.weight == super::Weighting::Equal
+        {
+            say(
+                Severity::Note,
+                "`weight = \"equal\"`: a small site counts as much as a large one".into(),
+            );
+        }
+        found.sort_by_key(|finding| finding.severity);
+        found
+    }
+
+    fn lint_line_up(&self, line_up: usize, thresholds: Thresholds, say: &mut impl FnMut(Severity, String)) {
+        let Thresholds {
+            colluders,
+            threshold,
+            survivors,
+        } = thresholds;
+        let spare = line_up - survivors;
+        say(
+            Severity::Note,
+            format!(
+                "with `{line_up}` sites, `{survivors}` must stay in every sum and `{threshold}` must open it: `{spare}` may \
+                 drop out; holds while at most `{colluders}` collude with the coordinator"
+            ),
+        );
+        match self.rounds.quorum.map(|quorum| quorum as usize) {
+            Some(quorum) if quorum < survivors => say(
+                Severity::Error,
+                format!(
+                    "`quorum` is `{quorum}`, but `{survivors}` sites must stay in the sum; write `{survivors}` or leave it out"
+                ),
+            ),
+            Some(quorum) if quorum > line_up => {
+                say(
+                    Severity::Error,
+                    format!(
+                        "`quorum` is `{quorum}`, but only `{line_up}` sites take part; write at most that"
+                    ),
+                );
+            }
+            _ => {}
+        }
+        if spare == 0 {
+            say(
+                Severity::Warning,
+                "no drop-out is tolerated: one site away and nothing is opened".into(),
+            );
+        }
+        if line_up == 3 {
+            say(
+                Severity::Warning,
+                "with 3 sites, one that colludes with the coordinator learns the sum of the other two".into(),
+            );
+        } else if default_h_min(line_up) < 3 {
+            let message =
+                "with 4 sites, one colluding and one dropping out leave a site mixed with one honest other";
+            say(Severity::Warning, message.into());
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! A study: a research question with its purpose, its data, its recipe, its limits and its end. What a steward
+//! approves is the digest of this value, so nothing about a study can change behind an approval.
+//!
+//! ```text
+//! study file (TOML) --Study::parse--> Study --digest--> what decisions and permits sign
+//!                                       |--recipe()--> the federated method      |--lint()--> advice before proposing
+//!                                       |--columns()-> the columns of every site |--card()--> what the steward reads
+//! ```
+
+pub mod card; //    the plain-language card
+pub mod filter; //  the cohort's rule
+mod keys; //        from TOML: recipe and rounds
+mod lint; //        advice and refusals before a study is proposed
+mod parse; //       from TOML: the study and its data
+mod raw; //         the file's tables and keys
+pub mod text; //    lines and plain words for TOML mistakes
+mod write; //       back to TOML, and the check of a study that came over the wire
+
+pub use card::{CardContext, Earlier};
+pub use filter::{Filter, FilterError};
+pub use lint::{Finding, Severity};
+
+use motet_secagg::canonical;
+use motet_secagg::digest::Digest;
+use motet_secagg::encode::Canonical as _;
+use motet_secagg::threshold::{LineUpTooSmall, Thresholds, default_colluders, default_h_min};
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// A study file that cannot be accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("study file, line {line}: {problem}; {fix}")]
+pub struct StudyError {
+    /// 1-based line.
+    pub line: u32,
+    /// What is wrong.
+    pub problem: String,
+    /// What to write instead.
+    pub fix: String,
+}
+
+canonical! {
+    /// One study, as proposed and approved.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Study {
+        /// `[a-z0-9-]{3,40}`, unique in the consortium.
+        pub id: String,
+        /// One line.
+        pub title: String,
+        /// What is asked, in plain language.
+        pub question: String,
+        /// The point of Article 53(1) of Regulation (EU) 2025/327, such as `53(1)(e)`; [`purpose_meaning`] spells it out.
+        pub purpose: String,
+        /// The last day on which the study may run.
+        pub ends: Date,
+        /// Names of the sites asked to take part; empty means every enrolled site.
+        pub sites: Vec<String>,
+        /// Which data are used.
+        pub data: Data,
+        /// The federated method.
+        pub method: Method,
+        /// Limits.
+        pub privacy: Privacy,
+        /// Deadlines and quorum.
+        pub rounds: Rounds,
+    }
+}
+
+canonical! {
+    /// The data of a study, in the names that every site maps its own table to.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Data {
+        /// The name of the dataset at each site.
+        pub dataset: String,
+        /// The yes/no column that is explained; `summary` has none.
+        pub outcome: Option<String>,
+        /// The columns in order; a category stands for its levels' columns.
+        pub features: Vec<String>,
+        /// The features that are categories, in the order of `features`.
+        pub levels: Vec<Levels>,
+        /// Which patients form the cohort.
+        pub filter: Option<Filter>,
+        /// The share of rows kept for testing; only 0 in this version.
+        pub test_fraction: f64,
+    }
+}
+
+canonical! {
+    /// A category and its levels, fixed by the study so that every site has the same columns.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Levels {
+        /// The feature.
+        pub feature: String,
+        /// At least two, the first being the reference; numbers in their shortest form (`1`, not `1.0`).
+        pub levels: Vec<String>,
+    }
+}
+
+canonical! {
+    /// The federated method with its parameters.
+    #[derive(Debug, Clone, PartialEq)]
+    pub enum Method {
+        /// Counts, means and variances of every column.
+        1 => Summary,
+        /// Exact logistic regression.
+        2 => Logistic(Logistic),
+        /// Federated averaging.
+        3 => FedAvg(FedAvg),
+    }
+}
+
+canonical! {
+    /// Exact logistic regression by Newton's method.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Logistic {
+        /// Penalty `ridge/2 * sum b^2` on features standardised by the pooled standard deviation; the intercept is free.
+        pub ridge: f64,
+        /// Finished when no coefficient moves further than this on the standardised scale.
+        pub tolerance: f64,
+        /// Rounds after which it gives up.
+        pub max_rounds: u32,
+    }
+}
+
+canonical! {
+    /// Federated averaging.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct FedAvg {
+        /// Widths of the hidden layers; none is a logistic model.
+        pub hidden: Vec<u32>,
+        /// Averaging rounds.
+        pub rounds: u32,
+        /// Passes over the site's own rows in a round.
+        pub local_epochs: u32,
+        /// Rows a step; 0 is the whole table.
+        pub batch: u32,
+        /// Step size at the site.
+        pub lr: f64,
+        /// Step size of the averaged update.
+        pub server_lr: f64,
+        /// What a site counts for in the average.
+        pub weight: Weighting,
+    }
+}
+
+canonical! {
+    /// What a site counts for in an average.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Weighting {
+        /// Its number of rows.
+        1 => Rows,
+        /// The same as any other.
+        2 => Equal,
+    }
+}
+
+canonical! {
+    /// Limits that nothing is opened below.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Privacy {
+        /// Sites that must be in a sum.
+        pub min_sites: u32,
+        /// Rows a site must have to take part; one with fewer says no number.
+        pub min_rows: u32,
+    }
+}
+
+canonical! {
+    /// How long each phase of a round may take, in seconds, and who must be there.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Rounds {
+        /// For nodes to join.
+        pub join_s: u32,
+        /// For key shares.
+        pub share_s: u32,
+        /// For masked vectors: the slowest link decides.
+        pub upload_s: u32,
+        /// For signatures on the set of sites.
+        pub sign_s: u32,
+        /// For opening the sum.
+        pub reveal_s: u32,
+        /// Nodes that must have joined; absent means the survivors that the protocol needs.
+        pub quorum: Option<u32>,
+        /// What a run does when a site stays away.
+        pub on_site_loss: SiteLoss,
+    }
+}
+
+canonical! {
+    /// What a run does when a site that was in the last sum stays away.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum SiteLoss {
+        /// Wait for it until the deadline, then end with the last complete state.
+        1 => Pause,
+        /// Go on without it: its own statistics become computable by difference.
+        2 => Continue,
+    }
+}
+
+canonical! {
+    /// A day of the calendar.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub struct Date {
+        /// Year of the common era.
+        pub year: u16,
+        /// 1 to 12.
+        pub month: u8,
+        /// 1 to 31.
+        pub day: u8,
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
+    }
+}
+
+/// What a point of Article 53(1) of Regulation (EU) 2025/327 allows, in short words, or nothing for another code.
+pub fn purpose_meaning(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "53(1)(a)" => {
+            "public interest in public or occupational health, such as surveillance or the safety of care"
+        }
+        "53(1)(b)" => "policymaking and regulation by public bodies in the health or care sector",
+        "53(1)(c)" => "official statistics on the health or care sector",
+        "53(1)(d)" => "vocational or higher education in the health or care sector",
+        "53(1)(e)" => {
+            "scientific research that serves public health, health technology assessment or the quality of care"
+        }
+        "53(1)(e)(i)" => "scientific research: development of and innovation in products or services",
+        "53(1)(e)(ii)" => "scientific research: training, testing and evaluation of algorithms",
+        "53(1)(f)" => "better delivery of care and better treatment, learned from other patients' data",
+        _ => return None,
+    })
+}
+
+impl Study {
+    /// The digest that plans, decisions and permits name: it covers every field.
+    pub fn root(&self) -> Digest {
+        self.digest("study")
+    }
+
+    /// The columns of the vector `x` at every site, in order: a category gives one column for each level but the first
+    /// (`cp` gives `cp_2`, `cp_3`, ...), in its place among the features.
+    pub fn columns(&self) -> Vec<String> {
+        let expand = |feature: &String| match self.levels_of(feature) {
+            Some(levels) => levels
+                .iter()
+                .skip(1)
+                .map(|level| format!("{feature}_{level}"))
+                .collect(),
+            None => vec![feature.clone()],
+        };
+        self.data.features.iter().flat_map(expand).collect()
+    }
+
+    /// The levels of a feature that is a category.
+    pub fn levels_of(&self, feature: &str) -> Option<&[String]> {
+        self.data
+            .levels
+            .iter()
+            .find(|levels| levels.feature == feature)
+            .map(|levels| levels.levels.as_slice())
+    }
+
+    /// The columns of the dataset that a site opens for this study, and no others: features, outcome and those of the
+    /// rule.
+    pub fn reads(&self) -> BTreeSet<&str> {
+        let data = &self.data;
+        let mut names: BTreeSet<&str> = data.features.iter().map(String::as_str).collect();
+        names.extend(data.outcome.as_deref());
+        names.extend(data.filter.iter().flat_map(Filter::columns));
+        names
+    }
+
+    /// The federated method, on this study's columns.
+    pub fn recipe(&self) -> motet_recipes::Recipe {
+        let columns = self.columns();
+        let outcome = self.data.outcome.clone().unwrap_or_default();
+        match &self.method {
+            Method::Summary => motet_recipes::Recipe::Summary(motet_recipes::Summary { columns }),
+            Method::Logistic(m) => motet_recipes::Recipe::Logistic(motet_recipes::Logistic {
+                columns,
+                outcome,
+                ridge: m.ridge,
+                tolerance: m.tolerance,
+                max_rounds: m.max_rounds,
+            }),
+            Method::FedAvg(m) => motet_recipes::Recipe::FedAvg(motet_recipes::FedAvg {
+                columns,
+                outcome,
+                hidden: m.hidden.clone(),
+                rounds: m.rounds,
+                local_epochs: m.local_epochs,
+                batch: m.batch,
+                lr: m.lr,
+                server_lr: m.server_lr,
+                weight: match m.weight {
+                    Weighting::Rows => motet_recipes::Weight::Rows,
+                    Weighting::Equal => motet_recipes::Weight::Equal,
+                },
+            }),
+        }
+    }
+
+    /// Colluders, openers and survivors of a line-up of `sites` with the roster's usual numbers. A roster that states
+    /// its own colluders and honest sites goes to [`Thresholds::of`] directly, with `privacy.min_sites` as floor.
+    ///
+    /// # Errors
+    /// [`LineUpTooSmall`] when more sites must stay in the sum than there are.
+    pub fn thresholds(&self, sites: usize) -> Result<Thresholds, LineUpTooSmall> {
+        Thresholds::of(
+            sites,
+            default_colluders(sites),
+            default_h_min(sites),
+            self.privacy.min_sites as usize,
+        )
+    }
+
+    /// Nodes that must have joined before a round goes on: the study's quorum, and never fewer than the survivors that
+    /// the protocol needs.
+    ///
+    /// # Errors
+    /// As [`Study::thresholds`].
+    pub fn quorum(&self, sites: usize) -> Result<usize, LineUpTooSmall> {
+        let survivors = self.thresholds(sites)?.survivors;
+        Ok(self
+            .rounds
+            .quorum
+            .map_or(survivors, |quorum| survivors.max(quorum as usize)))
+    }
+}
+
+impl Method {
+    /// The word in the study file.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Method::Summary => "summary",
+            Method::Logistic(_) => "logistic",
+            Method::FedAvg(_) => "fedavg",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

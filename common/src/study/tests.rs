@@ -1,0 +1,337 @@
+//! A study file from all sides: what is read, what is refused and where, what the digest covers, what the card says.
+
+use super::*;
+
+mod approval;
+mod card;
+
+const FULL: &str = r#"
+[study]
+id = "heart-1"
+title = "Narrowed vessels"
+question = "Which findings go along with a narrowed vessel?"
+purpose = "53(1)(e)"
+ends = 2027-12-31
+sites = ["cleveland", "hungarian", "switzerland", "va"]
+
+[data]
+dataset = "heart"
+outcome = "y"
+features = ["age", "cp", "sex", "restecg"]
+filter = "age >= 18 and (sex == 1 or seen > '2020-01-01')"
+test_fraction = 0.0
+
+[data.levels]
+restecg = ["0", "1.0", "2"]
+cp = ["1", "2", "3", "4"]
+
+[recipe]
+kind = "logistic"
+ridge = 0.5
+tolerance = 1e-8
+max_rounds = 12
+
+[privacy]
+min_sites = 3
+min_rows = 20
+
+[rounds]
+join = "90s"
+share = "1m"
+upload = "2h"
+sign = "10s"
+reveal = "11s"
+quorum = 3
+on_site_loss = "continue"
+"#;
+
+const SHORT: &str = r#"
+[study]
+id = "abc"
+title = "t"
+question = "How many?"
+purpose = "53(1)(c)"
+ends = 2030-02-28
+[data]
+dataset = "d"
+features = ["age", "sex"]
+[recipe]
+kind = "summary"
+"#;
+
+fn full() -> Study {
+    Study::parse(FULL).unwrap()
+}
+
+fn fedavg() -> Study {
+    let recipe = "kind = \"fedavg\"\nmodel = { kind = \"mlp\", hidden = [16] }\nrounds = 7\nbatch = 0\nweight = \"equal\"\n";
+    let start = FULL.find("kind = ").unwrap();
+    let end = FULL.find("\n[privacy]").unwrap();
+    Study::parse(&format!("{}{recipe}{}", &FULL[..start], &FULL[end..])).unwrap()
+}
+
+#[test]
+fn a_file_says_everything_about_a_study() {
+    let study = full();
+    assert_eq!(
+        study.columns(),
+        ["age", "cp_2", "cp_3", "cp_4", "sex", "restecg_1", "restecg_2"]
+    );
+    assert_eq!(
+        study.reads().into_iter().collect::<Vec<_>>(),
+        ["age", "cp", "restecg", "seen", "sex", "y"]
+    );
+    assert_eq!(
+        study.ends,
+        Date {
+            year: 2027,
+            month: 12,
+            day: 31
+        }
+    );
+    assert_eq!(study.rounds.upload_s, 7200);
+    assert_eq!(
+        study.data.filter.as_ref().unwrap().to_string(),
+        "age >= 18 and (sex == 1 or seen > \"2020-01-01\")"
+    );
+    let motet_recipes::Recipe::Logistic(recipe) = study.recipe() else {
+        panic!("another recipe")
+    };
+    assert_eq!(
+        (recipe.columns, recipe.outcome.as_str(), recipe.max_rounds),
+        (study.columns(), "y", 12)
+    );
+    assert_eq!((recipe.ridge, recipe.tolerance), (0.5, 1e-8));
+}
+
+#[test]
+fn what_is_left_out_has_the_documented_default() {
+    let study = Study::parse(SHORT).unwrap();
+    assert_eq!(
+        study.privacy,
+        Privacy {
+            min_sites: 3,
+            min_rows: 10
+        }
+    );
+    let Rounds {
+        join_s,
+        share_s,
+        upload_s,
+        sign_s,
+        reveal_s,
+        quorum,
+        on_site_loss,
+    } = study.rounds;
+    assert_eq!(
+        (join_s, share_s, upload_s, sign_s, reveal_s),
+        (30, 30, 600, 30, 30)
+    );
+    assert_eq!((quorum, on_site_loss), (None, SiteLoss::Pause));
+    assert!(study.sites.is_empty() && study.data.filter.is_none());
+    let logistic = SHORT
+        .replace("features", "outcome = \"y\"\nfeatures")
+        .replace("summary", "logistic");
+    let expected = Method::Logistic(Logistic {
+        ridge: 0.0,
+        tolerance: 1e-10,
+        max_rounds: 30,
+    });
+    assert_eq!(Study::parse(&logistic).unwrap().method, expected);
+    let Method::FedAvg(fedavg) = Study::parse(&logistic.replace("\"logistic\"", "\"fedavg\""))
+        .unwrap()
+        .method
+    else {
+        panic!("another recipe")
+    };
+    let expected = FedAvg {
+        hidden: vec![],
+        rounds: 20,
+        local_epochs: 1,
+        batch: 32,
+        lr: 0.1,
+        server_lr: 1.0,
+        weight: Weighting::Rows,
+    };
+    assert_eq!(fedavg, expected);
+}
+
+/// Replaces `from` by `to`, and expects a refusal in the line of `to` whose text holds `word`.
+fn refused(from: &str, to: &str, word: &str) {
+    assert!(FULL.contains(from), "{from} is not in the file");
+    let text = FULL.replacen(from, to, 1);
+    let error = Study::parse(&text).expect_err(to);
+    let line = 1 + text[..FULL.find(from).unwrap()].matches('\n').count();
+    assert!(error.to_string().contains(word), "{to}: {error}");
+    assert_eq!(error.line as usize, line, "{to}: {error}");
+    for rust in ["u32", "f64", "struct", "Raw", "sequence", "Spanned"] {
+        assert!(!error.to_string().contains(rust), "{error}");
+    }
+}
+
+#[test]
+fn every_mistake_is_refused_in_its_line_with_its_fix() {
+    refused("min_rows = 20", "min_rowz = 20", "unknown key `min_rowz`");
+    refused("min_rows = 20", "min_rows = \"20\"", "whole number");
+    refused("min_rows = 20", "min_rows = -1", "whole number");
+    refused("min_sites = 3", "min_sites = 2", "write 3 to");
+    refused("ridge = 0.5", "ridge = \"x\"", "number");
+    refused("ridge = 0.5", "ridge = nan", "`ridge` is `NaN`");
+    refused(
+        "ridge = 0.5",
+        "lr = 0.5",
+        "`lr` is not a key of recipe `logistic`",
+    );
+    refused(
+        "kind = \"logistic\"",
+        "kind = \"cox\"",
+        "not yet available in this version",
+    );
+    refused("kind = \"logistic\"", "kind = \"magic\"", "no recipe");
+    refused("id = \"heart-1\"", "id = \"Heart 1\"", "a-z");
+    refused(
+        "title = \"Narrowed vessels\"",
+        "title = \"a\\u001b[2Jb\"",
+        "terminal",
+    );
+    refused("\"53(1)(e)\"", "\"53(1)(g)\"", "Article 53(1)");
+    refused("\"53(1)(e)\"", "\"53(1)(e)(iii)\"", "53(1)(e)(ii)");
+    refused("2027-12-31", "2027-12-31T00:00:00Z", "without quotes");
+    refused(
+        "ends = 2027-12-31",
+        "ends = \"2027-12-31\"",
+        "a date without quotes",
+    );
+    refused(
+        "[\"cleveland\", \"hungarian\", \"switzerland\", \"va\"]",
+        "[\"cleveland\", \"va\"]",
+        "`min_sites`",
+    );
+    refused("\"hungarian\"", "\"va\", \"va\"", "stands twice");
+    refused("\"hungarian\"", "\"hun\\tgarian\"", "not a site's name");
+    refused(
+        "outcome = \"y\"",
+        "outcome = \"age\"",
+        "is the outcome and a feature",
+    );
+    refused("\"cp\", \"sex\"", "\"cp\", \"cp_2\"", "another column");
+    refused("\"cp\", \"sex\"", "\"cp\", \"cp\"", "stands twice");
+    refused("\"cp\", \"sex\"", "\"cp\", \"the sex\"", "not a column's name");
+    refused("age >= 18 and", "age >= eighteen and", "at character 8");
+    refused(
+        "test_fraction = 0.0",
+        "test_fraction = 0.2",
+        "not yet available in this version",
+    );
+    refused("\"0\", \"1.0\", \"2\"", "\"0\", \"1.0\", \"1\"", "level `1`");
+    refused("[\"0\", \"1.0\", \"2\"]", "[\"0\"]", "fewer than two");
+    refused("restecg = [\"0\"", "thal = [\"0\"", "not one of the features");
+    refused("join = \"90s\"", "join = \"90\"", "30s");
+    refused("join = \"90s\"", "join = \"0s\"", "30s");
+    refused("join = \"90s\"", "join = \"9999h\"", "a week");
+    refused("quorum = 3", "quorum = 2", "write 3");
+    refused("\"continue\"", "\"go on\"", "pause");
+    refused("id = \"heart-1\"", "id = heart", "quoted");
+}
+
+#[test]
+fn missing_keys_and_tables_are_named() {
+    for (line, name) in [
+        ("id = \"heart-1\"\n", "id"),
+        ("dataset = \"heart\"\n", "dataset"),
+        ("kind = \"logistic\"\n", "kind"),
+    ] {
+        let error = Study::parse(&FULL.replacen(line, "", 1)).unwrap_err();
+        assert!(
+            error.to_string().contains(&format!("missing key `{name}`")),
+            "{error}"
+        );
+    }
+    let error = Study::parse("[study]\nid = \"a\"\n").unwrap_err();
+    assert_eq!((error.line, error.problem.as_str()), (1, "missing key `title`"));
+    let error = Study::parse(&SHORT.replace("[recipe]\nkind = \"summary\"\n", "")).unwrap_err();
+    assert!(error.problem.contains("missing table `[recipe]`"), "{error}");
+    let error = Study::parse(&FULL.replacen("outcome = \"y\"", "", 1)).unwrap_err();
+    assert!(error.to_string().contains("needs an `outcome`"), "{error}");
+    let error = Study::parse(&SHORT.replace("features", "outcome = \"y\"\nfeatures")).unwrap_err();
+    assert!(error.to_string().contains("has no `outcome`"), "{error}");
+    let time = SHORT.replace("features", "time = \"t\"\nfeatures");
+    assert!(Study::parse(&time).unwrap_err().to_string().contains("`cox`"));
+}
+
+#[test]
+fn a_model_with_more_layers_waits_for_a_later_version() {
+    let text = fedavg().to_toml();
+    for (model, word) in [
+        (
+            "{ kind = \"mlp\", hidden = [32, 16] }",
+            "not yet available in this version",
+        ),
+        ("{ kind = \"mlp\", hidden = [0] }", "write 1 to"),
+        ("{ kind = \"mlp\", hidden = [] }", "empty"),
+        ("{ kind = \"mlp\" }", "needs `hidden`"),
+        ("{ kind = \"logistic\", hidden = [4] }", "no `hidden`"),
+        ("{ kind = \"cnn\" }", "no model"),
+        (
+            "{ kind = \"mlp\", hidden = [16], dropout = 0.5 }",
+            "unknown key `dropout`",
+        ),
+    ] {
+        let error = Study::parse(&text.replace("{ kind = \"mlp\", hidden = [16] }", model)).unwrap_err();
+        assert!(error.to_string().contains(word), "{error}");
+        let line = 1 + text[..text.find("model = ").unwrap()].matches('\n').count();
+        assert_eq!(error.line as usize, line, "{error}");
+    }
+}
+
+#[test]
+fn a_study_written_back_is_the_same_study() {
+    for study in [full(), fedavg(), Study::parse(SHORT).unwrap()] {
+        assert_eq!(Study::parse(&study.to_toml()).unwrap(), study);
+        assert_eq!(Study::from_bytes(&study.to_bytes()).unwrap(), study);
+        study.check().unwrap();
+    }
+    let odd = Study {
+        question: "He said \"\"\"why\"\"\"\nand \\n left [data]".into(),
+        ..full()
+    };
+    assert_eq!(Study::parse(&odd.to_toml()).unwrap(), odd);
+}
+
+#[test]
+fn a_study_from_the_wire_is_held_to_the_rules_of_a_file() {
+    let mut study = full();
+    study.privacy.min_sites = 1;
+    assert!(study.check().unwrap_err().problem.contains("min_sites"));
+    study = full();
+    study.title = "a\nid = \"other\"".into();
+    assert!(study.check().is_err());
+    study = full();
+    study.data.levels.reverse();
+    assert!(
+        study.check().is_err(),
+        "levels stand in the order of the features"
+    );
+    study = full();
+    study.data.levels[0].levels[1] = "2.0".into();
+    assert!(study.check().is_err(), "levels stand in their normal form");
+}
+
+#[test]
+fn only_the_points_of_the_article_are_purposes() {
+    for code in [
+        "53(1)(a)",
+        "53(1)(b)",
+        "53(1)(c)",
+        "53(1)(d)",
+        "53(1)(e)",
+        "53(1)(e)(i)",
+        "53(1)(e)(ii)",
+        "53(1)(f)",
+    ] {
+        assert!(purpose_meaning(code).is_some());
+    }
+    for code in ["53(1)(g)", "53(1)", "54(a)", "53(1)(a)(i)", ""] {
+        assert!(purpose_meaning(code).is_none());
+    }
+}

@@ -1,0 +1,144 @@
+//! A study written back as its file, and the check that holds a study from someone else to the rules of a file.
+
+use super::{Levels, Method, Rounds, SiteLoss, Study, StudyError, Weighting};
+
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_string()).to_string()
+}
+
+fn list(items: &[String]) -> String {
+    let items: Vec<String> = items.iter().map(|item| quoted(item)).collect();
+    format!("[{}]", items.join(", "))
+}
+
+/// Seconds as a person writes them: `30s`, `10m`, `2h`.
+pub(super) fn duration(seconds: u32) -> String {
+    match seconds {
+        s if s % 3600 == 0 => format!("{}h", s / 3600),
+        s if s % 60 == 0 => format!("{}m", s / 60),
+        s => format!("{s}s"),
+    }
+}
+
+impl Study {
+    /// The study file that gives this study, with every default spelled out.
+    pub fn to_toml(&self) -> String {
+        let mut lines = vec![
+            "[study]".to_string(),
+            format!("id = {}", quoted(&self.id)),
+            format!("title = {}", quoted(&self.title)),
+            format!("question = {}", quoted(&self.question)),
+            format!("purpose = {}", quoted(&self.purpose)),
+            format!("ends = {}", self.ends),
+        ];
+        if !self.sites.is_empty() {
+            lines.push(format!("sites = {}", list(&self.sites)));
+        }
+        lines.extend([
+            "".to_string(),
+            "[data]".to_string(),
+            format!("dataset = {}", quoted(&self.data.dataset)),
+        ]);
+        lines.extend(
+            self.data
+                .outcome
+                .iter()
+                .map(|outcome| format!("outcome = {}", quoted(outcome))),
+        );
+        lines.push(format!("features = {}", list(&self.data.features)));
+        lines.extend(
+            self.data
+                .filter
+                .iter()
+                .map(|filter| format!("filter = {}", quoted(&filter.to_string()))),
+        );
+        lines.push(format!("test_fraction = {:?}", self.data.test_fraction));
+        if !self.data.levels.is_empty() {
+            lines.extend(["".to_string(), "[data.levels]".to_string()]);
+        }
+        lines.extend(
+            self.data
+                .levels
+                .iter()
+                .map(|Levels { feature, levels }| format!("{feature} = {}", list(levels))),
+        );
+        lines.extend([
+            "".to_string(),
+            "[recipe]".to_string(),
+            format!("kind = \"{}\"", self.method.kind()),
+        ]);
+        lines.extend(recipe_keys(&self.method));
+        lines.extend(["".to_string(), "[privacy]".to_string()]);
+        lines.push(format!("min_sites = {}", self.privacy.min_sites));
+        lines.push(format!("min_rows = {}", self.privacy.min_rows));
+        lines.extend(rounds_keys(&self.rounds));
+        lines.join("\n") + "\n"
+    }
+
+    /// Holds a study that was decoded from someone else's bytes to the same rules as a file: what cannot be written in
+    /// a study file is not a study.
+    ///
+    /// # Errors
+    /// [`StudyError`], its line being that of [`Study::to_toml`].
+    pub fn check(&self) -> Result<(), StudyError> {
+        if Self::parse(&self.to_toml())? == *self {
+            return Ok(());
+        }
+        Err(StudyError {
+            line: 1,
+            problem: "a value is not in its normal form".into(),
+            fix: "propose the study from a file with this version".into(),
+        })
+    }
+}
+
+fn recipe_keys(method: &Method) -> Vec<String> {
+    match method {
+        Method::Summary => Vec::new(),
+        Method::Logistic(m) => vec![
+            format!("ridge = {:?}", m.ridge),
+            format!("tolerance = {:?}", m.tolerance),
+            format!("max_rounds = {}", m.max_rounds),
+        ],
+        Method::FedAvg(m) => vec![
+            match m.hidden.as_slice() {
+                [] => "model = { kind = \"logistic\" }".to_string(),
+                widths => format!("model = {{ kind = \"mlp\", hidden = {widths:?} }}"),
+            },
+            format!("rounds = {}", m.rounds),
+            format!("local_epochs = {}", m.local_epochs),
+            format!("batch = {}", m.batch),
+            format!("lr = {:?}", m.lr),
+            format!("server_lr = {:?}", m.server_lr),
+            format!(
+                "weight = \"{}\"",
+                if m.weight == Weighting::Rows {
+                    "rows"
+                } else {
+                    "equal"
+                }
+            ),
+        ],
+    }
+}
+
+fn rounds_keys(rounds: &Rounds) -> Vec<String> {
+    let mut lines = vec![String::new(), "[rounds]".to_string()];
+    for (key, seconds) in [
+        ("join", rounds.join_s),
+        ("share", rounds.share_s),
+        ("upload", rounds.upload_s),
+        ("sign", rounds.sign_s),
+        ("reveal", rounds.reveal_s),
+    ] {
+        lines.push(format!("{key} = \"{}\"", duration(seconds)));
+    }
+    lines.extend(rounds.quorum.map(|quorum| format!("quorum = {quorum}")));
+    let loss = if rounds.on_site_loss == SiteLoss::Pause {
+        "pause"
+    } else {
+        "continue"
+    };
+    lines.push(format!("on_site_loss = \"{loss}\""));
+    lines
+}

@@ -1,0 +1,240 @@
+//! What the coordinator knows about one study: proposal, decisions, chain, log, runs. A pure read model of the study's
+//! stream; replaying the stream gives the same book.
+
+use crate::publish;
+use crate::entries::{Planned, Proposed, RunEnded, RunStarted, StudyEntry};
+use motet_common::chain::Chain;
+use motet_common::decision::{SignedDecision, Verdict};
+use motet_common::log::Log;
+use motet_common::refusal::{Code, Refusal};
+use motet_common::roster::Roster;
+use motet_common::round::{PhaseName, Round, Terms};
+use motet_common::study::Study;
+use motet_secagg::digest::Digest;
+use motet_secagg::fold::Aggregate;
+use motet_secagg::id::NodeId;
+use motet_secagg::mask::Shape;
+use motet_secagg::message::{Message, Released};
+use motet_secagg::sign::SecretKey;
+use std::collections::BTreeMap;
+
+/// A released round, as a node that missed it needs it.
+#[derive(Clone)]
+pub(crate) struct Past {
+    pub(crate) round: u64,
+    pub(crate) candidates: u32,
+    pub(crate) ask: Digest,
+    pub(crate) released: Released,
+}
+
+/// The present run of a study.
+pub(crate) struct Run {
+    pub(crate) started: RunStarted,
+    pub(crate) round: Option<Round>,
+    /// Attempts in a row that ended without a sum.
+    pub(crate) failures: u32,
+    /// Code of the last of them.
+    pub(crate) last_code: Option<Code>,
+}
+
+pub(crate) struct Book {
+    pub(crate) proposed: Proposed,
+    pub(crate) study: Study,
+    pub(crate) digest: Digest,
+    pub(crate) decisions: BTreeMap<NodeId, SignedDecision>,
+    pub(crate) withdrawn: bool,
+    pub(crate) chain: Chain,
+    pub(crate) log: Log,
+    pub(crate) run: Option<Run>,
+    /// Runs that are over, with what began them.
+    pub(crate) past_runs: Vec<(RunStarted, RunEnded)>,
+    pub(crate) past: Vec<Past>,
+    /// Attempts made at each ask-key.
+    attempts: BTreeMap<Digest, u32>,
+    /// The line-up that an ask-key is pinned to once nodes may have masked for it.
+    pinned: Option<(Digest, Vec<NodeId>)>,
+    /// T2 and candidates of attempts whose uploads may still lie in spools, oldest first.
+    pub(crate) spooled: Vec<(Digest, Vec<NodeId>)>,
+    /// Masked bytes of all released rounds together.
+    pub(crate) bytes_up: u64,
+    /// First round without each site that was lost.
+    pub(crate) lost: BTreeMap<NodeId, u64>,
+}
+
+impl Book {
+    /// Checks a proposal and opens the book on it.
+    pub(crate) fn open(proposed: Proposed, governance: &Digest) -> Result<Self, Refusal> {
+        let study = Study::parse(&proposed.text)
+            .map_err(|error| Refusal::new(Code::StudyInvalid, error.to_string()))?;
+        let roster = proposed
+            .roster
+            .verify(governance)
+            .map_err(|error| Refusal::new(Code::BadSignature, error.to_string()))?;
+        if roster.study_id != study.id {
+            return Err(Refusal::new(Code::RosterMismatch, "the roster is for another study"));
+        }
+        let digest = study.root();
+        let chain = Chain::start(&study, roster);
+        let log = Log::new(&roster.consortium, &format!("{}/{}", study.id, digest.short()));
+        Ok(Self {
+            study,
+            digest,
+            decisions: BTreeMap::new(),
+            withdrawn: false,
+            chain,
+            log,
+            run: None,
+            past_runs: Vec::new(),
+            past: Vec::new(),
+            attempts: BTreeMap::new(),
+            pinned: None,
+            spooled: Vec::new(),
+            bytes_up: 0,
+            lost: BTreeMap::new(),
+            proposed,
+        })
+    }
+
+    pub(crate) fn roster(&self) -> &Roster {
+        &self.proposed.roster.roster
+    }
+
+    /// The study's stream in the ledger; that of its log is beside it.
+    pub(crate) fn stream(&self) -> String {
+        format!("study/{}/{}", self.study.id, self.digest.short())
+    }
+
+    pub(crate) fn log_stream(&self) -> String {
+        format!("log/{}/{}", self.study.id, self.digest.short())
+    }
+
+    /// Takes in a recorded entry. `aggregate` is what a released round summed to.
+    pub(crate) fn apply(
+        &mut self,
+        entry: StudyEntry,
+        key: &SecretKey,
+        aggregate: Option<&Aggregate>,
+    ) -> Result<(), Refusal> {
+        match entry {
+            StudyEntry::Proposed(_) => {}
+            StudyEntry::Decided(decision) => {
+                self.decisions.insert(decision.decision.site, decision);
+            }
+            StudyEntry::Withdrawn(_) => self.withdrawn = true,
+            StudyEntry::RunStarted(started) => {
+                self.run = Some(Run { started, round: None, failures: 0, last_code: None });
+            }
+            StudyEntry::Planned(planned) => self.plan(planned)?,
+            StudyEntry::Round(entry) => {
+                let round = self.run.as_mut().and_then(|run| run.round.as_mut()).ok_or(Code::Storage)?;
+                round.apply(entry, key)?;
+                self.settle(aggregate)?;
+            }
+            StudyEntry::RunEnded(ended) => {
+                if let Some(run) = self.run.take() {
+                    self.past_runs.push((run.started, ended));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn plan(&mut self, planned: Planned) -> Result<(), Refusal> {
+        let Planned { plan, at } = planned;
+        self.attempts.insert(plan.plan.ask, plan.plan.attempt);
+        let terms = Terms::new(plan, self.roster())?;
+        let run = self.run.as_mut().ok_or(Code::Storage)?;
+        run.round = Some(Round::open(terms, at));
+        Ok(())
+    }
+
+    /// Closes a round that is over: a released one moves the chain, an abandoned one counts as a failure.
+    pub(crate) fn settle(&mut self, aggregate: Option<&Aggregate>) -> Result<(), Refusal> {
+        let Some(run) = self.run.as_mut() else { return Ok(()) };
+        let Some(round) = run.round.as_mut() else { return Ok(()) };
+        match round.phase() {
+            PhaseName::Released => {
+                let Some(Message::Released(released)) = first_message(round) else { return Ok(()) };
+                let candidates = round.terms().plan().candidates.clone();
+                let number = round.terms().plan().round;
+                run.round = None;
+                run.failures = 0;
+                run.last_code = None;
+                self.accept(released, &candidates, number, aggregate.ok_or(Code::Storage)?)
+            }
+            PhaseName::Abandoned => {
+                let Some(Message::Abandoned(abandoned)) = first_message(round) else { return Ok(()) };
+                run.failures += 1;
+                run.last_code = Code::parse(&abandoned.code);
+                run.round = None;
+                Ok(())
+            }
+            PhaseName::Upload | PhaseName::Sign | PhaseName::Reveal => {
+                let plan = round.terms().plan();
+                if self.pinned.as_ref().is_none_or(|(ask, _)| *ask != plan.ask) {
+                    self.pinned = Some((plan.ask, plan.candidates.clone()));
+                }
+                if let Some(t2) = round.t2()
+                    && self.spooled.last().is_none_or(|(known, _)| *known != t2)
+                {
+                    self.spooled.push((t2, plan.candidates.clone()));
+                }
+                Ok(())
+            }
+            PhaseName::Join | PhaseName::Share => Ok(()),
+        }
+    }
+
+    fn accept(
+        &mut self,
+        released: Released,
+        candidates: &[NodeId],
+        round: u64,
+        aggregate: &Aggregate,
+    ) -> Result<(), Refusal> {
+        let question = self.chain.question(candidates.len())?.ok_or(Code::Storage)?;
+        let state = self.chain.follow(aggregate, &question.layout, &released.set)?;
+        for node in self.chain.set().iter().filter(|node| !released.set.contains(node)) {
+            self.lost.entry(*node).or_insert(round);
+        }
+        self.lost.retain(|node, _| !released.set.contains(node));
+        let ask = self.chain.ask_key();
+        let upload = publish::upload_bytes(&Shape::of(&question.layout));
+        self.bytes_up += upload.saturating_mul(released.set.len() as u64);
+        self.chain.accept(state, &released.set);
+        let candidates = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
+        self.past.push(Past { round: self.chain.round(), candidates, ask, released });
+        Ok(())
+    }
+
+    /// The next attempt at an ask-key.
+    pub(crate) fn next_attempt(&self, ask: &Digest) -> u32 {
+        self.attempts.get(ask).copied().unwrap_or(0).saturating_add(1)
+    }
+
+    /// The line-up that the present question is pinned to, when nodes may have masked an answer to it already.
+    pub(crate) fn pinned(&self) -> Option<&[NodeId]> {
+        let (ask, nodes) = self.pinned.as_ref()?;
+        (*ask == self.chain.ask_key()).then_some(nodes.as_slice())
+    }
+
+    /// Whether a site's steward has approved.
+    pub(crate) fn approved(&self, node: NodeId) -> bool {
+        self.decisions.get(&node).is_some_and(|signed| matches!(signed.decision.verdict, Verdict::Approve(_)))
+    }
+
+    /// A site's name in the roster.
+    pub(crate) fn name(&self, node: NodeId) -> String {
+        self.roster().entry(node).map_or_else(|| node.to_string(), |entry| entry.name.clone())
+    }
+
+    pub(crate) fn names(&self, nodes: &[NodeId]) -> Vec<String> {
+        nodes.iter().map(|node| self.name(*node)).collect()
+    }
+}
+
+/// What an ended round says to everybody.
+fn first_message(round: &Round) -> Option<Message> {
+    let node = round.terms().plan().candidates.first()?;
+    round.pending(*node).into_iter().next()
+}

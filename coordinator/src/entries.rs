@@ -1,0 +1,127 @@
+//! What the coordinator writes down, by stream: `members`, and one `study/...` for each proposed study.
+
+use motet_common::decision::SignedDecision;
+use motet_common::enrol::{Enrolment, Role};
+use motet_common::moment::Moment;
+use motet_common::roster::{SignedRemoval, SignedRoster};
+use motet_common::round::Entry;
+use motet_secagg::canonical;
+use motet_secagg::digest::Digest;
+use motet_secagg::id::RunId;
+use motet_secagg::message::SignedPlan;
+
+canonical! {
+    /// An invitation; its secret is the operator's alone.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Invited {
+        /// Its id.
+        pub invite: [u8; 16],
+        /// Whom it is for.
+        pub name: String,
+        /// The country.
+        pub country: String,
+        /// The role.
+        pub role: Role,
+        /// When it ends.
+        pub expires: Moment,
+    }
+}
+
+canonical! {
+    /// A redeemed invitation.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Joined {
+        /// Who joined with which keys.
+        pub enrolment: Enrolment,
+        /// The proof that the operator's command checks.
+        pub proof: [u8; 32],
+        /// When.
+        pub at: Moment,
+    }
+}
+
+canonical! {
+    /// Stream `members`.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum MemberEntry {
+        /// An invitation was made.
+        1 => Invited(Invited),
+        /// It was redeemed.
+        2 => Joined(Joined),
+        /// A site was removed.
+        3 => Removed(SignedRemoval),
+    }
+}
+
+canonical! {
+    /// A study as proposed.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Proposed {
+        /// The study file.
+        pub text: String,
+        /// Its roster.
+        pub roster: SignedRoster,
+        /// Who proposed.
+        pub proposer: String,
+        /// When.
+        pub at: Moment,
+    }
+}
+
+canonical! {
+    /// A run began.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct RunStarted {
+        /// The run.
+        pub run: RunId,
+        /// When.
+        pub at: Moment,
+    }
+}
+
+canonical! {
+    /// A round attempt began.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Planned {
+        /// The plan as signed.
+        pub plan: SignedPlan,
+        /// When.
+        pub at: Moment,
+    }
+}
+
+canonical! {
+    /// A run is over.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct RunEnded {
+        /// The run.
+        pub run: RunId,
+        /// Refusal code; empty when it was released.
+        pub code: String,
+        /// Name and digest of each file of the release folder.
+        pub files: Vec<(String, Digest)>,
+        /// When.
+        pub at: Moment,
+    }
+}
+
+canonical! {
+    /// Stream `study/ID/DIGEST`.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum StudyEntry {
+        /// The study was proposed.
+        1 => Proposed(Proposed),
+        /// A steward decided.
+        2 => Decided(SignedDecision),
+        /// The study was withdrawn.
+        3 => Withdrawn(Moment),
+        /// A run began.
+        4 => RunStarted(RunStarted),
+        /// A round attempt began.
+        5 => Planned(Planned),
+        /// The round wrote this.
+        6 => Round(Entry),
+        /// The run is over.
+        7 => RunEnded(RunEnded),
+    }
+}

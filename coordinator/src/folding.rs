@@ -1,0 +1,84 @@
+//! Folding: the masked uploads of a set are added chunk by chunk, the opened masks come off, and the sum is absorbed.
+
+use motet_common::chain::Chain;
+use motet_common::refusal::{Code, Refusal};
+use motet_common::round::Fold;
+use motet_ledger::{Ledger, Spool};
+use motet_recipes::State;
+use motet_secagg::digest::Digest;
+use motet_secagg::encode::Canonical as _;
+use motet_secagg::fold::{Aggregate, FoldError, fold_chunk};
+use motet_secagg::id::NodeId;
+use motet_secagg::mask::Shape;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The sum, where it lies, and the state that follows from it.
+pub(crate) struct Done {
+    pub(crate) aggregate: Aggregate,
+    pub(crate) digest: Digest,
+    pub(crate) state: State,
+}
+
+/// Name of a node's spool for one attempt.
+pub(crate) fn spool_name(t2: &Digest, node: NodeId) -> String {
+    format!("{}-{}", t2.hex(), node.hex())
+}
+
+/// Folds the uploads of `fold.set` and follows the chain with the sum.
+///
+/// # Errors
+/// `sentinel_mismatch`, `range_violation`, `recipe_failed`, or `storage`.
+pub(crate) async fn fold(
+    fold: Fold,
+    t2: Digest,
+    shape: Shape,
+    chain: Chain,
+    candidates: usize,
+    spools: PathBuf,
+    ledger: Ledger,
+) -> Result<Done, Refusal> {
+    let sites = u32::try_from(fold.set.len()).unwrap_or(u32::MAX);
+    let removals = Arc::new(fold.removals);
+    let mut words = Vec::with_capacity(usize::try_from(shape.words).unwrap_or(0));
+    for index in 0..shape.chunks() {
+        let mut payloads = Vec::with_capacity(fold.set.len());
+        for node in &fold.set {
+            let spool = Spool::open(&spools, &spool_name(&t2, *node)).await.map_err(storage)?;
+            payloads.push(spool.read_chunk(u32::try_from(index).unwrap_or(u32::MAX)).await.map_err(storage)?);
+        }
+        let removals = Arc::clone(&removals);
+        let chunk = tokio::task::spawn_blocking(move || {
+            let payloads: Vec<&[u8]> = payloads.iter().map(Vec::as_slice).collect();
+            fold_chunk(&shape, index, &payloads, &removals, sites)
+        });
+        words.extend(chunk.await.map_err(storage)?.map_err(refusal)?);
+    }
+    let aggregate = Aggregate { ring: shape.ring, words };
+    let digest = ledger.put_blob(&aggregate.to_bytes()).await.map_err(storage)?;
+    let set = fold.set;
+    let (aggregate, state) = tokio::task::spawn_blocking(move || {
+        let state = follow(&chain, &aggregate, candidates, &set);
+        (aggregate, state)
+    })
+    .await
+    .map_err(storage)?;
+    Ok(Done { aggregate, digest, state: state? })
+}
+
+fn follow(chain: &Chain, aggregate: &Aggregate, candidates: usize, set: &[NodeId]) -> Result<State, Refusal> {
+    let question = chain.question(candidates)?.ok_or(Code::RecipeFailed)?;
+    chain.follow(aggregate, &question.layout, set)
+}
+
+fn refusal(error: FoldError) -> Refusal {
+    let code = match error {
+        FoldError::Sentinel { .. } => Code::SentinelMismatch,
+        _ => Code::UploadMismatch,
+    };
+    Refusal::new(code, error.to_string())
+}
+
+fn storage(error: impl std::fmt::Display) -> Refusal {
+    crate::members::storage(error)
+}

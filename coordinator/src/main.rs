@@ -1,0 +1,24 @@
+//! The binary `motet-coordinator`.
+
+use clap::Parser;
+use motet_coordinator::config::Config;
+use std::path::PathBuf;
+
+/// The consortium's coordinator: plans rounds, takes masked vectors, can read nothing but their sum.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    /// The configuration file that `motet init` wrote.
+    #[arg(long)]
+    config: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
+        .with_writer(std::io::stderr)
+        .init();
+    motet_coordinator::run(Config::read(&args.config)?).await
+}

@@ -1,0 +1,183 @@
+//! A finished run becomes a release: files, a leaf in the study's log over their digests, and a signed manifest.
+
+use crate::book::Book;
+use crate::release::{self, Context, LostSite, Site};
+use crate::shared::Shared;
+use crate::view::timestamp;
+use motet_common::log::{Leaf, Publication};
+use motet_common::manifest::{FILE_NAME, FORMAT, File, LedgerProof, Manifest, Privacy, RoundRecord, files_digest};
+use motet_common::moment::Moment;
+use motet_common::refusal::{Code, Refusal};
+use motet_common::study::{Method, SiteLoss};
+use motet_secagg::encode::Canonical as _;
+use motet_secagg::mask::Shape;
+use motet_secagg::sign::Signature;
+
+/// Groups smaller than this are merged in report, card and pictures.
+const SMALLEST_CELL: u64 = 5;
+
+/// Name and content of every file but the manifest.
+pub(crate) fn files(book: &Book, shared: &Shared, at: Moment) -> Result<Vec<(String, Vec<u8>)>, Refusal> {
+    let outcome = book
+        .chain
+        .recipe()
+        .outcome(book.chain.state())
+        .map_err(|error| Refusal::new(Code::RecipeFailed, error.to_string()))?;
+    release::build(&outcome, &context(book, shared, at)).map_err(|error| Refusal::new(Code::RecipeFailed, error.to_string()))
+}
+
+fn context(book: &Book, shared: &Shared, at: Moment) -> Context {
+    let study = &book.study;
+    let roster = book.roster();
+    let site = |node: &motet_secagg::id::NodeId| roster.entry(*node).map(|entry| (entry.name.clone(), entry.country.clone()));
+    let run = book.run.as_ref();
+    Context {
+        consortium: roster.consortium.clone(),
+        study: study.id.clone(),
+        title: study.title.clone(),
+        question: study.question.clone(),
+        purpose: study.purpose.clone(),
+        dataset: study.data.dataset.clone(),
+        outcome: study.data.outcome.clone().unwrap_or_default(),
+        filter: study.data.filter.as_ref().map(ToString::to_string),
+        features: study.data.features.clone(),
+        run: run.map(|run| run.started.run.hex()).unwrap_or_default(),
+        recipe: study.method.kind().to_owned(),
+        parameters: parameters(&study.method),
+        tolerance: match &study.method {
+            Method::Logistic(logistic) => Some(logistic.tolerance),
+            _ => None,
+        },
+        sites: book.chain.set().iter().filter_map(site).map(|(name, country)| Site { name, country }).collect(),
+        sites_lost: book
+            .lost
+            .iter()
+            .filter_map(|(node, round)| {
+                let (name, country) = site(node)?;
+                Some(LostSite { name, country, round: u32::try_from(*round).unwrap_or(u32::MAX) })
+            })
+            .collect(),
+        on_site_loss: match study.rounds.on_site_loss {
+            SiteLoss::Pause => "pause".to_owned(),
+            SiteLoss::Continue => "continue".to_owned(),
+        },
+        min_sites: study.privacy.min_sites,
+        min_rows: u64::from(study.privacy.min_rows),
+        colluders: u32::from(roster.colluders),
+        smallest_cell: SMALLEST_CELL,
+        started: run.map(|run| timestamp(run.started.at)).unwrap_or_default(),
+        finished: timestamp(at),
+        bytes_up: Some(book.bytes_up),
+        governance: shared.keys.governance.fingerprint().hex(),
+        software: software(),
+        ..Context::default()
+    }
+}
+
+fn parameters(method: &Method) -> Vec<(String, String)> {
+    let pair = |name: &str, value: String| (name.to_owned(), value);
+    match method {
+        Method::Summary => Vec::new(),
+        Method::Logistic(m) => vec![
+            pair("ridge", m.ridge.to_string()),
+            pair("tolerance", format!("{:e}", m.tolerance)),
+            pair("max_rounds", m.max_rounds.to_string()),
+        ],
+        Method::FedAvg(m) => vec![
+            pair("hidden", format!("{:?}", m.hidden)),
+            pair("rounds", m.rounds.to_string()),
+            pair("local_epochs", m.local_epochs.to_string()),
+            pair("batch", m.batch.to_string()),
+            pair("lr", m.lr.to_string()),
+            pair("server_lr", m.server_lr.to_string()),
+        ],
+    }
+}
+
+/// Bytes of one site's masked upload for a vector of this shape.
+pub(crate) fn upload_bytes(shape: &Shape) -> u64 {
+    shape.total_bytes() as u64
+}
+
+fn software() -> String {
+    format!("motet {}", env!("CARGO_PKG_VERSION"))
+}
+
+/// The leaf that puts the folder on record.
+pub(crate) fn leaf(book: &Book, files: &[(String, Vec<u8>)]) -> Result<Vec<u8>, Refusal> {
+    let run = book.run.as_ref().ok_or(Code::RunUnknown)?.started.run;
+    let files = files_digest(&entries(files));
+    Ok(Leaf::Publication(Publication { run, files, state_root: book.chain.root() }).to_bytes())
+}
+
+fn entries(files: &[(String, Vec<u8>)]) -> Vec<File> {
+    files.iter().map(|(name, bytes)| File::of(name, bytes)).collect()
+}
+
+/// The signed manifest over the files and their leaf.
+pub(crate) fn manifest(
+    book: &Book,
+    shared: &Shared,
+    files: &[(String, Vec<u8>)],
+    index: u64,
+    at: Moment,
+) -> Result<(String, Vec<u8>), Refusal> {
+    let key = &shared.keys.signing;
+    let logged = book.log.logged(index, 0, key).ok_or(Code::Storage)?;
+    let roster = book.roster();
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let manifest = Manifest {
+        format: FORMAT,
+        consortium: roster.consortium.clone(),
+        study: book.study.id.clone(),
+        title: book.study.title.clone(),
+        study_digest: book.digest,
+        recipe: book.study.method.kind().to_owned(),
+        run: book.run.as_ref().ok_or(Code::RunUnknown)?.started.run,
+        state_root: book.chain.root(),
+        rounds: count(book.past.len()),
+        sites: count(book.chain.set().len()),
+        roster_size: count(roster.entries.len()),
+        roster_digest: roster.digest(),
+        roster: book.proposed.roster.to_bytes(),
+        governance: shared.keys.governance,
+        governance_fingerprint: shared.keys.governance.fingerprint(),
+        coordinator: key.public(),
+        permits: permits(book),
+        privacy: Privacy { mode: "none".to_owned(), epsilon: None },
+        software: software(),
+        created: timestamp(at),
+        files: entries(files),
+        ledger: LedgerProof {
+            origin: logged.point.origin,
+            leaf: logged.leaf,
+            leaf_index: logged.index,
+            tree_size: logged.point.size,
+            root: logged.point.root,
+            inclusion: logged.inclusion,
+            checkpoint: logged.checkpoint,
+        },
+        round_log: book
+            .past
+            .iter()
+            .map(|past| RoundRecord {
+                round: past.round,
+                ask: past.ask,
+                set: past.released.set.clone(),
+                transcript: past.released.t3,
+            })
+            .collect(),
+        signature: Signature([0; 64]),
+    };
+    let text = manifest.sign(key).to_json().map_err(|error| Refusal::new(Code::Storage, error.to_string()))?;
+    Ok((FILE_NAME.to_owned(), text.into_bytes()))
+}
+
+/// The permits that stewards named when they approved.
+fn permits(book: &Book) -> Vec<String> {
+    let named = book.decisions.iter().filter(|(node, _)| book.approved(**node));
+    named
+        .filter(|(_, signed)| !signed.decision.verdict.text().is_empty())
+        .map(|(node, signed)| format!("{}: {}", book.name(*node), signed.decision.verdict.text()))
+        .collect()
+}

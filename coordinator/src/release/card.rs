@@ -1,0 +1,490 @@
+//! `card.md`: the model card, in plain words for clinicians and data stewards.
+//!
+//! Names come from people and from data, so everything that is not ours is escaped: a study's title cannot draw a
+//! heading or a link here.
+
+mod words;
+
+use super::cells::small;
+use super::pictures::thousands;
+use super::{Context, Site};
+use motet_recipes::{CalibrationBin, FedAvgOutcome, LogisticOutcome, Metrics, Outcome, SummaryOutcome};
+use std::fmt::Write as _;
+use words::{code, digits, near, p_value, percent, plain, ratio};
+
+/// The card as Markdown; `pictures` are the file names of the pictures that go with it.
+pub(super) fn text(outcome: &Outcome, context: &Context, pictures: &[&str]) -> String {
+    let mut card = Card {
+        text: String::new(),
+        context,
+    };
+    card.head();
+    card.what_it_is(outcome);
+    card.data(outcome);
+    card.computation(outcome);
+    match outcome {
+        Outcome::Logistic(fit) => {
+            card.coefficients(fit);
+            card.performance(&fit.metrics, &fit.calibration);
+        }
+        Outcome::FedAvg(model) => {
+            card.network(model);
+            card.performance(&model.metrics, &model.calibration);
+        }
+        Outcome::Summary(summary) => card.variables(summary),
+    }
+    card.cautions(outcome);
+    card.what_the_sums_show();
+    card.verify();
+    card.files(outcome, pictures);
+    card.reuse();
+    card.text
+}
+
+struct Card<'a> {
+    text: String,
+    context: &'a Context,
+}
+
+impl Card<'_> {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    fn section(&mut self, title: &str) {
+        let _ = write!(self.text, "\n## {title}\n\n");
+    }
+
+    fn head(&mut self) {
+        let title = if self.context.title.is_empty() {
+            &self.context.study
+        } else {
+            &self.context.title
+        };
+        self.line(&format!("# Model card: {}", plain(title)));
+        self.line("");
+        self.line(
+            "> **A research result, not a medical device.** It was not validated for the care of patients. Do not use \
+             it to decide about a patient.",
+        );
+    }
+
+    fn what_it_is(&mut self, outcome: &Outcome) {
+        let context = self.context;
+        self.section("What this is");
+        let kind = match outcome {
+            Outcome::Logistic(_) => "a logistic regression, fitted exactly as on one pooled table",
+            Outcome::FedAvg(_) => {
+                "a prediction model trained by federated averaging, which is an approximation"
+            }
+            Outcome::Summary(_) => "a table of counts, means and variances over all sites",
+        };
+        self.line(&format!("The result is {kind}.\n"));
+        let mut facts = vec![
+            ("Study", code(&context.study)),
+            ("Question", plain(&context.question)),
+            (
+                "Purpose (EHDS, Regulation (EU) 2025/327, Article 53)",
+                plain(&context.purpose),
+            ),
+            ("Recipe", code(&context.recipe)),
+        ];
+        if !context.outcome.is_empty() {
+            facts.push(("Outcome", code(&context.outcome)));
+        }
+        let features: Vec<String> = context.features.iter().map(|name| code(name)).collect();
+        facts.push(("Variables", features.join(", ")));
+        let parameters: Vec<String> = context
+            .parameters
+            .iter()
+            .map(|(name, value)| format!("{} = {}", code(name), plain(value)))
+            .collect();
+        facts.push(("Parameters", parameters.join(", ")));
+        facts.push(("Consortium", plain(&context.consortium)));
+        facts.push(("Run", code(&context.run)));
+        facts.push((
+            "Started, finished",
+            format!("{}, {}", plain(&context.started), plain(&context.finished)),
+        ));
+        facts.push(("Software", plain(&context.software)));
+        self.line("| | |\n|---|---|");
+        for (name, value) in facts
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty() && value != "``")
+        {
+            self.line(&format!("| {name} | {value} |"));
+        }
+    }
+
+    fn data(&mut self, outcome: &Outcome) {
+        let context = self.context;
+        self.section("The data");
+        let counted = match outcome {
+            Outcome::Logistic(fit) => Some((fit.rows, fit.events)),
+            Outcome::FedAvg(model) => Some((model.rows, model.events)),
+            Outcome::Summary(_) => None,
+        };
+        let sites = context.sites_in_words();
+        match counted {
+            Some((rows, events)) if small(events, context.smallest_cell) => self.line(&format!(
+                "{} patients at {sites}; fewer than {} of them had the outcome.",
+                thousands(rows),
+                context.smallest_cell
+            )),
+            Some((rows, events)) => self.line(&format!(
+                "{} patients at {sites}; {} of them had the outcome.",
+                thousands(rows),
+                thousands(events)
+            )),
+            None => self.line(&format!(
+                "Patients at {sites}; the count of each variable is in the table below."
+            )),
+        }
+        self.line(&format!(
+            "Each site mapped its own table to the dataset {}.",
+            code(&context.dataset)
+        ));
+        if let Some(filter) = &context.filter {
+            self.line(&format!("Patients were chosen by the rule {}.", code(filter)));
+        }
+        if counted.is_some() {
+            self.line("Patients with a missing value in a used column were left out.");
+        }
+        self.line(&format!(
+            "A site with fewer than {} patients did not take part. How many patients each site has is not part of this \
+             release.",
+            context.min_rows
+        ));
+        self.line("\n| Site | Country |\n|---|---|");
+        for Site { name, country } in &context.sites {
+            self.line(&format!("| {} | {} |", plain(name), plain(country)));
+        }
+        self.sites_lost(matches!(outcome, Outcome::FedAvg(_)));
+    }
+
+    /// `averaged`: training went on without the lost site, so the model still holds what it learned there.
+    fn sites_lost(&mut self, averaged: bool) {
+        let context = self.context;
+        if context.sites_lost.is_empty() {
+            self.line("\nNo site was lost during the run.");
+            return;
+        }
+        self.line("\n**Sites lost during the run:**\n");
+        for lost in &context.sites_lost {
+            let (name, country) = (plain(&lost.name), plain(&lost.country));
+            self.line(&format!(
+                "- {name} ({country}), not in the sums from round {} on.",
+                lost.round
+            ));
+        }
+        self.line(if averaged {
+            "\nPatient counts and measures come from the sites in the table above alone; the weights were also trained on \
+             the lost sites in the rounds before."
+        } else {
+            "\nEvery number in this release comes from the sites in the table above alone."
+        });
+        if context.on_site_loss == "continue" {
+            self.line(
+                "The approved study says `on_site_loss = \"continue\"`: earlier rounds held the lost site, later rounds \
+                 do not, and who holds both sums can compute that site's own statistics for those rounds by difference.",
+            );
+        }
+    }
+
+    fn computation(&mut self, outcome: &Outcome) {
+        let context = self.context;
+        self.section("How it was computed");
+        let rounds = match outcome {
+            Outcome::Logistic(fit) => fit.rounds,
+            Outcome::FedAvg(model) => model.rounds,
+            Outcome::Summary(summary) => summary.rounds,
+        };
+        self.line(&format!(
+            "In each of {rounds} rounds every site computed a vector of numbers on its own patients and added random \
+             masks to it before sending. The masks cancel only when the vectors of all sites in the set are added. No \
+             patient's row left a site, and no site's own vector was readable by the coordinator or by another site: \
+             only the sum was opened.",
+        ));
+        self.line(&format!(
+            "\nThe protection holds as long as at most {} of the sites work together with the coordinator. A sum is \
+             opened only for {} or more sites. No noise was added (no differential privacy).",
+            context.colluders, context.min_sites
+        ));
+        if let Some(bytes) = context.bytes_up {
+            self.line(&format!(
+                "\nAll sites together sent {} bytes of masked numbers.",
+                thousands(bytes)
+            ));
+        }
+    }
+
+    fn coefficients(&mut self, fit: &LogisticOutcome) {
+        self.section("Result");
+        let settled = if fit.converged {
+            "The fit settled."
+        } else {
+            "**The fit did not settle: do not use it.**"
+        };
+        self.line(&format!(
+            "{settled} Log-likelihood {} (without any variable: {}). Full precision is in `report.json`.\n",
+            digits(fit.loglik, 4),
+            digits(fit.null_loglik, 4)
+        ));
+        self.line(
+            "An odds ratio above 1 means higher odds of the outcome for one unit more of the variable, the others held \
+             equal. It is an association, not proof of a cause.\n",
+        );
+        self.line("| Variable | Unit | Coefficient | Standard error | Odds ratio | 95% CI | p |");
+        self.line("|---|---|---:|---:|---:|---:|---:|");
+        for c in &fit.coefficients {
+            let unit = self
+                .context
+                .units
+                .get(&c.name)
+                .map_or_else(String::new, |unit| plain(unit));
+            let odds = if c.name == "(intercept)" {
+                ["".to_owned(), "".to_owned()]
+            } else if c.estimate.is_finite() && !c.ci_low.is_nan() && !c.ci_high.is_nan() {
+                [
+                    ratio(c.estimate),
+                    format!("{} to {}", ratio(c.ci_low), ratio(c.ci_high)),
+                ]
+            } else {
+                ["not estimated".to_owned(), "".to_owned()]
+            };
+            let [odds, interval] = odds;
+            let (estimate, se, p) = (digits(c.estimate, 4), digits(c.se, 4), p_value(c.p));
+            self.line(&format!(
+                "| {} | {unit} | {estimate} | {se} | {odds} | {interval} | {p} |",
+                code(&c.name)
+            ));
+        }
+    }
+
+    fn network(&mut self, model: &FedAvgOutcome) {
+        self.section("Result");
+        self.line(&format!(
+            "The weights after {} rounds of training are in `model.safetensors`. To use them: subtract \
+             `standardise.mean` from the variables and divide by `standardise.sd`; each layer but the last gives \
+             tanh(W x + b); the last gives the log odds of the outcome.\n",
+            model.history.len()
+        ));
+        self.line("| Layer | Shape |\n|---|---|");
+        for layer in &model.layers {
+            let shape: Vec<String> = layer.shape.iter().map(usize::to_string).collect();
+            self.line(&format!("| {} | {} |", code(&layer.name), shape.join(" x ")));
+        }
+        if let Some(last) = model.history.last() {
+            self.line(&format!(
+                "\nThe common model at the start of the last round: loss {}, AUC {}.",
+                digits(last.loss, 4),
+                digits(last.auc, 3)
+            ));
+        }
+    }
+
+    fn variables(&mut self, summary: &SummaryOutcome) {
+        let smallest = self.context.smallest_cell;
+        self.section("Result");
+        self.line("| Variable | Unit | Patients | Missing | Mean | Standard deviation |");
+        self.line("|---|---|---:|---:|---:|---:|");
+        for v in &summary.variables {
+            let shown = |count| {
+                if small(count, smallest) {
+                    format!("fewer than {smallest}")
+                } else {
+                    thousands(count)
+                }
+            };
+            let unit = self
+                .context
+                .units
+                .get(&v.name)
+                .map_or_else(String::new, |unit| plain(unit));
+            self.line(&format!(
+                "| {} | {unit} | {} | {} | {} | {} |",
+                code(&v.name),
+                shown(v.count),
+                shown(v.missing),
+                digits(v.mean, 4),
+                digits(v.variance.sqrt(), 4)
+            ));
+        }
+    }
+
+    fn performance(&mut self, metrics: &Metrics, calibration: &[CalibrationBin]) {
+        self.section("How well it predicts");
+        self.line("Measured on the same patients the model was fitted to, so expect less in new patients.\n");
+        self.line("| Measure | Value | How to read it |\n|---|---:|---|");
+        let auc_note = format!(
+            "1 is perfect, 0.5 is chance. Counted from {} score bins: the exact value differs by at most {}",
+            metrics.auc_bins,
+            if metrics.auc_error_bound.is_finite() {
+                super::pictures::bound(metrics.auc_error_bound)
+            } else {
+                "an unknown amount".to_owned()
+            }
+        );
+        let rows = [
+            (
+                "Area under the ROC curve (AUC)",
+                digits(metrics.auc, 4),
+                auc_note.as_str(),
+            ),
+            (
+                "Accuracy at risk 0.5",
+                digits(metrics.accuracy, 4),
+                "Share classified rightly; misleading when the outcome is rare",
+            ),
+            (
+                "Brier score",
+                digits(metrics.brier, 4),
+                "Mean squared error of the risk; 0 is perfect",
+            ),
+            (
+                "Calibration slope",
+                near(metrics.calibration_slope, 3),
+                "1 is ideal; below 1: predictions too extreme",
+            ),
+            (
+                "Calibration intercept",
+                near(metrics.calibration_intercept, 3),
+                "0 is ideal; above 0: risks too low",
+            ),
+        ];
+        for (name, value, note) in rows {
+            self.line(&format!("| {name} | {value} | {note} |"));
+        }
+        if calibration.is_empty() {
+            return;
+        }
+        self.line("\nPatients in groups of rising predicted risk:\n");
+        self.line("| Mean predicted risk | Had the outcome | Patients |\n|---:|---:|---:|");
+        for bin in calibration {
+            self.line(&format!(
+                "| {} | {} | {} |",
+                percent(bin.predicted),
+                percent(bin.observed),
+                thousands(bin.rows)
+            ));
+        }
+    }
+
+    fn cautions(&mut self, outcome: &Outcome) {
+        self.section("Limits and cautions");
+        self.line("- **Not for clinical use** without validation on other patients, at the place where it would be used.");
+        self.line(
+            "- The patients are those of the sites listed above. Other hospitals, countries and years can differ, and \
+             so can how a variable was measured at each site.",
+        );
+        self.line(
+            "- Sites check their own columns, units and ranges; nobody saw the rows of another site. A site that \
+             supplies wrong numbers distorts the result, and under the masks nobody can see which one did.",
+        );
+        match outcome {
+            Outcome::Logistic(_) => self.line(
+                "- One set of coefficients for all sites: differences between sites are averaged away. Coefficients \
+                 are associations, given the other variables, and no proof of cause and effect.",
+            ),
+            Outcome::FedAvg(_) => {
+                self.line(
+                    "- **Federated averaging can harm a site.** The common model is a compromise and can predict worse \
+                     at one site than that site's own model. Each site's local report compares the two: read it before \
+                     using the model there.",
+                );
+                self.line("- Another start or other training parameters give another model; this one is not unique.");
+            }
+            Outcome::Summary(_) => {
+                self.line("- Means and variances over all sites hide differences between them.");
+            }
+        }
+        self.line("- Fairness between groups of patients was not examined unless the study says so.");
+    }
+
+    fn what_the_sums_show(&mut self) {
+        let context = self.context;
+        self.section("What these numbers can show about patients");
+        self.line(
+            "The opened sums of every round are known to the coordinator and to every site of the study. They are \
+             statistics over all sites, but statistics of few patients can still say something about one of them, and \
+             a model can reveal whether a known patient was among those it was fitted to. Whether that risk is \
+             acceptable is for the data holders and the terms of the permit to decide, not for this software.",
+        );
+        if context.smallest_cell > 1 {
+            self.line(&format!(
+                "\nIn this folder, steps of the ROC curve and calibration groups with fewer than {0} patients are joined \
+                 to their neighbours, and counts of 1 to {1} are left out.",
+                context.smallest_cell,
+                context.smallest_cell - 1
+            ));
+        }
+    }
+
+    fn verify(&mut self) {
+        let context = self.context;
+        self.section("How to verify this folder");
+        self.line("Needs no network and no word from the coordinator:\n");
+        let known =
+            !context.governance.is_empty() && context.governance.chars().all(|c| c.is_ascii_hexdigit());
+        let fingerprint = if known {
+            context.governance.as_str()
+        } else {
+            "FINGERPRINT"
+        };
+        self.line(&format!(
+            "    motet release verify DIR --governance {fingerprint}\n"
+        ));
+        self.line(
+            "It checks every file against `manifest.json`, the coordinator's signature, the roster of sites signed by \
+             the consortium's governance key, and that the release stands in the study's log. Compare the fingerprint \
+             with the one your consortium gave you by another way: a forged folder would carry a forged one here. It \
+             shows who published these files and that they are unchanged; it does not compute the numbers again.",
+        );
+    }
+
+    fn files(&mut self, outcome: &Outcome, pictures: &[&str]) {
+        self.section("Files");
+        let weights = match outcome {
+            Outcome::Logistic(_) => "coefficients and standard errors, 64-bit",
+            Outcome::FedAvg(_) => "weights of the model, 64-bit",
+            Outcome::Summary(_) => "means and variances, 64-bit",
+        };
+        self.line(&format!("- `model.safetensors`: {weights}"));
+        self.line("- `report.json`: every number in full precision");
+        self.line("- `manifest.json`: digests, roster, rounds, signatures and the log's proof");
+        for picture in pictures {
+            let shows = match *picture {
+                "convergence.svg" => "how the fit settled, round by round",
+                "roc.svg" => "how well the model tells patients apart",
+                "calibration.svg" => "predicted risk against what happened",
+                _ => "odds ratios with their confidence intervals",
+            };
+            self.line(&format!("- `{picture}`: {shows}"));
+        }
+    }
+
+    fn reuse(&mut self) {
+        let context = self.context;
+        self.section("Licence and citation");
+        let given =
+            |text: &Option<String>, none: &str| text.as_deref().map_or_else(|| none.to_owned(), plain);
+        let licence = given(
+            &context.licence,
+            "not stated; ask the consortium before you reuse it",
+        );
+        let citation = given(
+            &context.citation,
+            "name the study, the run and the sites above, and acknowledge that the data were made available under the \
+             purpose stated above",
+        );
+        self.line(&format!("- Licence: {licence}"));
+        self.line(&format!("- Citation: {citation}"));
+        if let Some(contact) = &context.contact {
+            self.line(&format!("- Contact: {}", plain(contact)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+//! A release folder: what the researcher receives when a run has ended.
+//!
+//! ```text
+//! Outcome + Context -> report.json        every number, full double precision     report.rs
+//!                   -> model.safetensors  the weights, f64                        weights.rs
+//!                   -> card.md            the model card, for clinicians          card.rs
+//!                   -> *.svg              pictures for a slide                    pictures/
+//! ```
+//! The manifest is made afterwards, over exactly these bytes, because it holds their digests. The same outcome and
+//! context always give the same bytes: a coordinator that restarts while it publishes writes the same folder again.
+
+mod card;
+mod cells;
+mod pictures;
+mod report;
+#[cfg(test)]
+mod sample;
+mod weights;
+
+use motet_recipes::Outcome;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Everything about a run that its numbers do not say. Texts are shown to people as they stand (and escaped here).
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    /// Name of the consortium.
+    pub consortium: String,
+    /// The study's id.
+    pub study: String,
+    /// The study's title.
+    pub title: String,
+    /// The study's question in plain language.
+    pub question: String,
+    /// EHDS Article 53(1) code of the purpose.
+    pub purpose: String,
+    /// Name of the dataset at the sites.
+    pub dataset: String,
+    /// Name of the outcome column; empty where the recipe has none.
+    pub outcome: String,
+    /// The rule that chose the patients, when the study has one.
+    pub filter: Option<String>,
+    /// The study's feature columns in order.
+    pub features: Vec<String>,
+    /// Units of columns in words ("year", "mmHg"); may be empty.
+    pub units: BTreeMap<String, String>,
+    /// The run, hexadecimal.
+    pub run: String,
+    /// Recipe kind as in the study file.
+    pub recipe: String,
+    /// Recipe parameters as name and value, in the order in which they are to be read.
+    pub parameters: Vec<(String, String)>,
+    /// Largest coefficient step at which an exact fit stops.
+    pub tolerance: Option<f64>,
+    /// The set of sites behind every number of the release.
+    pub sites: Vec<Site>,
+    /// Sites that began and are not in that set.
+    pub sites_lost: Vec<LostSite>,
+    /// What the approved study says about losing a site ("pause", "continue").
+    pub on_site_loss: String,
+    /// Fewest sites in a sum.
+    pub min_sites: u32,
+    /// Fewest rows with which a site takes part.
+    pub min_rows: u64,
+    /// How many colluding sites the masking withstands.
+    pub colluders: u32,
+    /// Groups with fewer patients are merged or left out of report, card and pictures; 0 shows all.
+    pub smallest_cell: u64,
+    /// Day or time of the run's start and end, as text in UTC.
+    pub started: String,
+    /// End of the run.
+    pub finished: String,
+    /// Masked bytes all sites together sent, when counted.
+    pub bytes_up: Option<u64>,
+    /// Governance fingerprint, hexadecimal: what a reader must know to trust the folder.
+    pub governance: String,
+    /// Software name and version.
+    pub software: String,
+    /// Licence of the release, when the consortium has named one.
+    pub licence: Option<String>,
+    /// How to cite it, when the consortium has said so.
+    pub citation: Option<String>,
+    /// Whom to ask, when the consortium has said so.
+    pub contact: Option<String>,
+}
+
+/// A site whose statistics are in the release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// Its name in the roster.
+    pub name: String,
+    /// Two-letter country code.
+    pub country: String,
+}
+
+/// A site that took part in earlier rounds only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostSite {
+    /// Its name in the roster.
+    pub name: String,
+    /// Two-letter country code.
+    pub country: String,
+    /// First round without it.
+    pub round: u32,
+}
+
+impl Context {
+    fn countries(&self) -> usize {
+        self.sites
+            .iter()
+            .map(|site| site.country.as_str())
+            .collect::<BTreeSet<_>>()
+            .len()
+    }
+
+    /// "10 sites in 9 countries".
+    fn sites_in_words(&self) -> String {
+        let many =
+            |count: usize, one: &str, more: &str| format!("{count} {}", if count == 1 { one } else { more });
+        let sites = many(self.sites.len(), "site", "sites");
+        format!("{sites} in {}", many(self.countries(), "country", "countries"))
+    }
+}
+
+/// Why a release folder could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ReleaseError {
+    /// The numbers do not fit together.
+    #[error("the outcome of run `{run}` cannot be released: {what}; keep the ledger and report it")]
+    Outcome {
+        /// The run.
+        run: String,
+        /// What was wrong.
+        what: String,
+    },
+    /// The report could not be written as JSON.
+    #[error("report.json could not be written")]
+    Report(#[from] serde_json::Error),
+    /// The weights could not be written.
+    #[error("model.safetensors could not be written")]
+    Weights(#[from] safetensors::SafeTensorError),
+    /// A picture could not be drawn.
+    #[error("picture could not be drawn: {0}")]
+    Picture(String),
+}
+
+/// The files of a release folder but for its manifest, as file name and content, in the order a reader wants them.
+///
+/// # Errors
+/// [`ReleaseError::Outcome`] when tensor shapes, names and context do not agree; the others when a writer fails.
+pub fn build(outcome: &Outcome, context: &Context) -> Result<Vec<(String, Vec<u8>)>, ReleaseError> {
+    check(outcome, context)?;
+    let outcome = &cells::merged(outcome, context.smallest_cell);
+    let pictures = pictures::all(outcome, context)?;
+    let names: Vec<&str> = pictures.iter().map(|(name, _)| name.as_str()).collect();
+    let mut files = vec![
+        ("model.safetensors".to_owned(), weights::bytes(outcome, context)?),
+        ("report.json".to_owned(), report::bytes(outcome, context)?),
+        (
+            "card.md".to_owned(),
+            card::text(outcome, context, &names).into_bytes(),
+        ),
+    ];
+    files.extend(pictures.into_iter().map(|(name, svg)| (name, svg.into_bytes())));
+    Ok(files)
+}
+
+/// The report says "sites" twice (a number and names): they must agree, or a reader trusts the wrong one.
+fn check(outcome: &Outcome, context: &Context) -> Result<(), ReleaseError> {
+    let sites = match outcome {
+        Outcome::Logistic(fit) => fit.sites,
+        Outcome::FedAvg(model) => model.sites,
+        Outcome::Summary(summary) => summary.sites,
+    };
+    if sites as usize != context.sites.len() {
+        let what = format!(
+            "its sum holds `{sites}` sites and the set names `{}`",
+            context.sites.len()
+        );
+        return Err(ReleaseError::Outcome {
+            run: context.run.clone(),
+            what,
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_outcome_gives_a_whole_folder_and_the_same_bytes_again() {
+        for (outcome, pictures) in [
+            (sample::logistic(), 4),
+            (sample::fedavg(), 3),
+            (sample::summary(), 0),
+        ] {
+            let context = sample::context();
+            let files = build(&outcome, &context).unwrap();
+            let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(names[..3], ["model.safetensors", "report.json", "card.md"]);
+            assert_eq!(names.len(), 3 + pictures, "{names:?}");
+            assert!(files.iter().all(|(_, bytes)| !bytes.is_empty()));
+            assert_eq!(files, build(&outcome, &context).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_set_that_is_not_the_set_of_the_sum_is_refused() {
+        let mut context = sample::context();
+        context.sites.pop();
+        let error = build(&sample::logistic(), &context).unwrap_err();
+        assert!(
+            error.to_string().contains("`10` sites and the set names `9`"),
+            "{error}"
+        );
+    }
+
+    /// Writes the sample folders for a person to look at: `MOTET_SHOW=DIR cargo test -p motet-coordinator release`.
+    #[test]
+    fn folders_can_be_looked_at() {
+        let Ok(out) = std::env::var("MOTET_SHOW") else {
+            return;
+        };
+        for (name, outcome) in [
+            ("logistic", sample::logistic()),
+            ("hard", sample::hard()),
+            ("fedavg", sample::fedavg()),
+            ("summary", sample::summary()),
+        ] {
+            let folder = std::path::Path::new(&out).join(name);
+            std::fs::create_dir_all(&folder).unwrap();
+            for (file, bytes) in build(&outcome, &sample::context()).unwrap() {
+                std::fs::write(folder.join(file), bytes).unwrap();
+            }
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! Pictures of a release as SVG, 1600 by 1000, for a clinician's slide.
+//!
+//! One look for all: a title in plain words, a line that says how to read it, one plot, and a footnote with the study,
+//! the sites and the patients. Colours are from the Okabe-Ito palette, which colour-blind readers can tell apart.
+
+mod axis;
+mod calibration;
+mod canvas;
+mod convergence;
+mod forest;
+mod roc;
+
+use super::{Context, ReleaseError};
+use canvas::{BLUE, Canvas, GREY, HEIGHT, INK, Ink, LEFT, WIDTH};
+use motet_recipes::{Metrics, Outcome};
+
+pub(super) use roc::bound;
+
+/// Every picture the outcome has data for, as file name and SVG text.
+pub(super) fn all(outcome: &Outcome, context: &Context) -> Result<Vec<(String, String)>, ReleaseError> {
+    let mut pictures = Vec::new();
+    let (rows, metrics, roc, calibration) = match outcome {
+        Outcome::Logistic(fit) => {
+            pictures.extend(forest::draw(fit, context)?);
+            pictures.extend(convergence::newton(fit, context)?);
+            (fit.rows, &fit.metrics, &fit.roc, &fit.calibration)
+        }
+        Outcome::FedAvg(model) => {
+            pictures.extend(convergence::fedavg(model, context)?);
+            (model.rows, &model.metrics, &model.roc, &model.calibration)
+        }
+        Outcome::Summary(_) => return Ok(pictures),
+    };
+    let scene = Scene {
+        context,
+        rows,
+        metrics,
+    };
+    pictures.extend(roc::draw(&scene, roc)?);
+    pictures.extend(calibration::draw(&scene, calibration)?);
+    Ok(pictures)
+}
+
+/// What the pictures of a model's performance share.
+struct Scene<'a> {
+    context: &'a Context,
+    rows: u64,
+    metrics: &'a Metrics,
+}
+
+/// Draws a picture with its heading and footnote around `inside`; `description` is read out by screen readers.
+fn picture(
+    context: &Context,
+    rows: u64,
+    heading: &Heading,
+    inside: impl FnOnce(&mut Canvas<'_>) -> Result<(), ReleaseError>,
+) -> Result<String, ReleaseError> {
+    let mut svg = String::new();
+    let mut canvas = Canvas::new(&mut svg)?;
+    let room = f64::from(WIDTH) - 2.0 * LEFT;
+    canvas.text_within((LEFT, 62.0), &heading.title, &Ink::bold(INK, 40.0), room)?;
+    canvas.text_within((LEFT, 108.0), &heading.how_to_read, &Ink::new(GREY, 23.0), room)?;
+    inside(&mut canvas)?;
+    let from = format!(
+        "Study {}, {}, {} patients. Only masked sums left the sites. Run {}.",
+        context.study,
+        context.sites_in_words(),
+        thousands(rows),
+        context.run.chars().take(8).collect::<String>()
+    );
+    let foot = f64::from(HEIGHT) - 26.0;
+    canvas.text_within((LEFT, foot), &from, &Ink::new(GREY, 19.0), 1180.0)?;
+    let by = if context.consortium.is_empty() {
+        &context.software
+    } else {
+        &context.consortium
+    };
+    canvas.text_within(
+        (f64::from(WIDTH) - LEFT, foot),
+        by,
+        &Ink::new(GREY, 19.0).right_aligned(),
+        240.0,
+    )?;
+    canvas.finish()?;
+    Ok(canvas::described(svg, &heading.title, &heading.how_to_read))
+}
+
+/// The two lines at the top.
+struct Heading {
+    title: String,
+    how_to_read: String,
+}
+
+/// The outcome column as it stands in a sentence.
+fn outcome_name(context: &Context) -> &str {
+    if context.outcome.is_empty() {
+        "the outcome"
+    } else {
+        &context.outcome
+    }
+}
+
+/// A big number with a line below it, in the panel at the right; gives the height after it.
+fn big_number(
+    canvas: &mut Canvas<'_>,
+    at: (f64, f64),
+    value: &str,
+    label: &str,
+) -> Result<f64, ReleaseError> {
+    canvas.text_within(at, value, &Ink::bold(BLUE, 58.0), 560.0)?;
+    canvas.text_within((at.0, at.1 + 46.0), label, &Ink::new(INK, 23.0), 560.0)?;
+    Ok(at.1 + 46.0)
+}
+
+/// Lines of running text in the panel at the right; gives the height after them.
+fn lines(canvas: &mut Canvas<'_>, at: (f64, f64), text: &str) -> Result<f64, ReleaseError> {
+    let ink = Ink::new(GREY, 22.0);
+    let mut y = at.1;
+    for line in wrapped(text, 54) {
+        canvas.text_within((at.0, y), &line, &ink, 600.0)?;
+        y += 32.0;
+    }
+    Ok(y)
+}
+
+/// Breaks at spaces so that no line has more than `width` characters, unless a word has.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// "9,381".
+pub(super) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Context, Site, sample};
+    use super::*;
+
+    /// Reads an XML text of the kind SVG needs: tags nest and close, attributes are quoted, entities are known.
+    /// Gives the text between the tags.
+    fn well_formed(svg: &str) -> String {
+        let mut open: Vec<String> = Vec::new();
+        let mut shown = String::new();
+        let mut rest = svg;
+        while let Some(at) = rest.find('<') {
+            let (text, tag) = rest.split_at(at);
+            assert!(
+                open.is_empty() == text.trim().is_empty() || !open.is_empty(),
+                "text outside: {text}"
+            );
+            for entity in text.split('&').skip(1) {
+                assert!(
+                    ["amp;", "lt;", "gt;", "quot;", "apos;"]
+                        .iter()
+                        .any(|e| entity.starts_with(e)),
+                    "{entity}"
+                );
+            }
+            shown.push_str(text);
+            let end = tag.find('>').expect("a tag ends");
+            let inner = &tag[1..end];
+            assert!(!inner.contains('<'), "{inner}");
+            if let Some(name) = inner.strip_prefix('/') {
+                assert_eq!(open.pop().as_deref(), Some(name));
+            } else {
+                assert_eq!(inner.matches('"').count() % 2, 0, "{inner}");
+                if !inner.ends_with('/') {
+                    open.push(inner.split_whitespace().next().unwrap().to_owned());
+                }
+            }
+            rest = &tag[end + 1..];
+        }
+        assert!(open.is_empty() && rest.trim().is_empty(), "{open:?} {rest}");
+        assert!(svg.chars().all(|c| c == '\n' || !c.is_control()));
+        shown
+            .replace("&lt;", "<")
+            .replace("&gt;", ">")
+            .replace("&quot;", "\"")
+            .replace("&apos;", "'")
+            .replace("&amp;", "&")
+    }
+
+    #[test]
+    fn every_picture_is_well_formed_and_names_the_study_and_its_size() {
+        for outcome in [sample::logistic(), sample::fedavg()] {
+            for (name, svg) in all(&outcome, &sample::context()).unwrap() {
+                let shown = well_formed(&svg);
+                assert!(
+                    shown.contains("ist-death14") && shown.contains("10 sites in 10 countries"),
+                    "{name}"
+                );
+                assert!(shown.contains("9,381 patients"), "{name}");
+                assert!(!svg.contains("NaN") && !svg.contains(">inf"), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_forest_plot_names_every_coefficient_however_many_there_are() {
+        let Outcome::Logistic(fit) = sample::hard() else {
+            unreachable!()
+        };
+        let pictures = forest::draw(&fit, &sample::context()).unwrap();
+        assert_eq!(pictures.len(), 3);
+        let shown: String = pictures.iter().map(|(_, svg)| well_formed(svg)).collect();
+        for coefficient in &fit.coefficients {
+            assert!(shown.contains(&coefficient.name), "{}", coefficient.name);
+        }
+    }
+
+    #[test]
+    fn titles_and_names_with_markup_are_shown_and_not_obeyed() {
+        let nasty = "<script>alert('x')</script> & \"co\" \u{7}]]>";
+        let context = Context {
+            consortium: nasty.to_owned(),
+            study: nasty.to_owned(),
+            outcome: nasty.to_owned(),
+            sites: vec![
+                Site {
+                    name: nasty.to_owned(),
+                    country: "<&".to_owned()
+                };
+                10
+            ],
+            units: [("age".to_owned(), nasty.to_owned())].into(),
+            ..sample::context()
+        };
+        for (name, svg) in all(&sample::logistic(), &context).unwrap() {
+            assert!(!svg.contains("<script"), "{name}");
+            assert!(
+                well_formed(&svg).contains("<script>alert('x')</script> & \"co\""),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn numbers_that_do_not_exist_leave_gaps_and_no_panic() {
+        let Outcome::Logistic(mut fit) = sample::logistic() else {
+            unreachable!()
+        };
+        let none = f64::NAN;
+        fit.metrics.auc = none;
+        fit.metrics.auc_error_bound = none;
+        fit.metrics.calibration_slope = none;
+        fit.coefficients[1].estimate = none;
+        fit.coefficients[2].ci_high = f64::INFINITY;
+        fit.coefficients[3].estimate = 900.0;
+        fit.history[0].step = none;
+        fit.history[1].loglik = f64::NEG_INFINITY;
+        fit.calibration[0].observed = none;
+        for (name, svg) in all(&Outcome::Logistic(fit.clone()), &sample::context()).unwrap() {
+            well_formed(&svg);
+            assert!(!svg.contains("NaN") && !svg.contains(">inf"), "{name}");
+        }
+        fit.roc.clear();
+        fit.calibration.clear();
+        fit.history.clear();
+        fit.coefficients.clear();
+        assert!(
+            all(&Outcome::Logistic(fit), &sample::context())
+                .unwrap()
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn numbers_are_grouped_and_text_is_wrapped() {
+        assert_eq!(
+            [0, 999, 1000, 9381, 1234567].map(thousands),
+            ["0", "999", "1,000", "9,381", "1,234,567"]
+        );
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+    }
+}

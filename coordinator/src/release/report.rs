@@ -1,0 +1,383 @@
+//! `report.json`: every number of the release, in full double precision, in a stable order of keys.
+//!
+//! JSON knows no "not a number": what could not be computed, or may not be shown, is `null`.
+
+use super::cells::small;
+use super::{Context, ReleaseError};
+use motet_recipes::{CalibrationBin, Coefficient, Metrics, Outcome};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Report<'a> {
+    study: &'a str,
+    run: &'a str,
+    recipe: &'a str,
+    rounds: u32,
+    sites: u32,
+    #[serde(flatten)]
+    result: Body<'a>,
+    site_names: Vec<&'a str>,
+    sites_lost: Vec<Lost<'a>>,
+    consortium: &'a str,
+    dataset: &'a str,
+    started: &'a str,
+    finished: &'a str,
+    software: &'a str,
+    smallest_cell: u64,
+}
+
+#[derive(Serialize)]
+struct Lost<'a> {
+    name: &'a str,
+    country: &'a str,
+    round: u32,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Body<'a> {
+    Logistic(Logistic<'a>),
+    FedAvg(FedAvg<'a>),
+    Summary { variables: Vec<VariableOut<'a>> },
+}
+
+#[derive(Serialize)]
+struct Logistic<'a> {
+    rows: u64,
+    events: u64,
+    outcome: &'a str,
+    converged: bool,
+    loglik: f64,
+    null_loglik: f64,
+    coefficients: Vec<CoefficientOut<'a>>,
+    metrics: MetricsOut,
+    calibration: Vec<Bin>,
+    roc: &'a [(f64, f64)],
+    history: Vec<StepOut>,
+}
+
+#[derive(Serialize)]
+struct FedAvg<'a> {
+    rows: u64,
+    events: u64,
+    outcome: &'a str,
+    layers: Vec<LayerOut<'a>>,
+    metrics: MetricsOut,
+    calibration: Vec<Bin>,
+    roc: &'a [(f64, f64)],
+    history: Vec<EpochOut>,
+}
+
+#[derive(Serialize)]
+struct CoefficientOut<'a> {
+    name: &'a str,
+    estimate: f64,
+    se: f64,
+    z: f64,
+    p: f64,
+    ci_low: f64,
+    ci_high: f64,
+}
+
+#[derive(Serialize)]
+struct MetricsOut {
+    auc: f64,
+    auc_bins: u32,
+    auc_error_bound: f64,
+    accuracy: f64,
+    brier: f64,
+    calibration_slope: f64,
+    calibration_intercept: f64,
+}
+
+#[derive(Serialize)]
+struct Bin {
+    predicted: f64,
+    observed: f64,
+    rows: u64,
+}
+
+#[derive(Serialize)]
+struct StepOut {
+    round: u32,
+    loglik: f64,
+    step: f64,
+}
+
+#[derive(Serialize)]
+struct EpochOut {
+    round: u32,
+    loss: f64,
+    auc: f64,
+}
+
+#[derive(Serialize)]
+struct LayerOut<'a> {
+    name: &'a str,
+    shape: &'a [usize],
+}
+
+#[derive(Serialize)]
+struct VariableOut<'a> {
+    name: &'a str,
+    count: Option<u64>,
+    missing: Option<u64>,
+    mean: f64,
+    variance: f64,
+    sd: f64,
+}
+
+/// The report as indented JSON with a final line end.
+pub(super) fn bytes(outcome: &Outcome, context: &Context) -> Result<Vec<u8>, ReleaseError> {
+    let (rounds, sites, result) = body(outcome, context);
+    let report = Report {
+        study: &context.study,
+        run: &context.run,
+        recipe: &context.recipe,
+        rounds,
+        sites,
+        result,
+        site_names: context.sites.iter().map(|site| site.name.as_str()).collect(),
+        sites_lost: context
+            .sites_lost
+            .iter()
+            .map(|lost| Lost {
+                name: &lost.name,
+                country: &lost.country,
+                round: lost.round,
+            })
+            .collect(),
+        consortium: &context.consortium,
+        dataset: &context.dataset,
+        started: &context.started,
+        finished: &context.finished,
+        software: &context.software,
+        smallest_cell: context.smallest_cell,
+    };
+    let mut bytes = serde_json::to_vec_pretty(&report)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+fn body<'a>(outcome: &'a Outcome, context: &'a Context) -> (u32, u32, Body<'a>) {
+    match outcome {
+        Outcome::Logistic(fit) => {
+            let body = Logistic {
+                rows: fit.rows,
+                events: fit.events,
+                outcome: &context.outcome,
+                converged: fit.converged,
+                loglik: fit.loglik,
+                null_loglik: fit.null_loglik,
+                coefficients: fit.coefficients.iter().map(coefficient).collect(),
+                metrics: metrics(&fit.metrics),
+                calibration: bins(&fit.calibration),
+                roc: &fit.roc,
+                history: fit
+                    .history
+                    .iter()
+                    .map(|s| StepOut {
+                        round: s.round,
+                        loglik: s.loglik,
+                        step: s.step,
+                    })
+                    .collect(),
+            };
+            (fit.rounds, fit.sites, Body::Logistic(body))
+        }
+        Outcome::FedAvg(model) => {
+            let body = FedAvg {
+                rows: model.rows,
+                events: model.events,
+                outcome: &context.outcome,
+                layers: model
+                    .layers
+                    .iter()
+                    .map(|l| LayerOut {
+                        name: &l.name,
+                        shape: &l.shape,
+                    })
+                    .collect(),
+                metrics: metrics(&model.metrics),
+                calibration: bins(&model.calibration),
+                roc: &model.roc,
+                history: model
+                    .history
+                    .iter()
+                    .map(|e| EpochOut {
+                        round: e.round,
+                        loss: e.loss,
+                        auc: e.auc,
+                    })
+                    .collect(),
+            };
+            (model.rounds, model.sites, Body::FedAvg(body))
+        }
+        Outcome::Summary(summary) => {
+            let shown = |count: u64| (!small(count, context.smallest_cell)).then_some(count);
+            let variables = summary
+                .variables
+                .iter()
+                .map(|v| VariableOut {
+                    name: &v.name,
+                    count: shown(v.count),
+                    missing: shown(v.missing),
+                    mean: v.mean,
+                    variance: v.variance,
+                    sd: v.variance.sqrt(),
+                })
+                .collect();
+            (summary.rounds, summary.sites, Body::Summary { variables })
+        }
+    }
+}
+
+fn coefficient(c: &Coefficient) -> CoefficientOut<'_> {
+    CoefficientOut {
+        name: &c.name,
+        estimate: c.estimate,
+        se: c.se,
+        z: c.z,
+        p: c.p,
+        ci_low: c.ci_low,
+        ci_high: c.ci_high,
+    }
+}
+
+fn metrics(m: &Metrics) -> MetricsOut {
+    MetricsOut {
+        auc: m.auc,
+        auc_bins: m.auc_bins,
+        auc_error_bound: m.auc_error_bound,
+        accuracy: m.accuracy,
+        brier: m.brier,
+        calibration_slope: m.calibration_slope,
+        calibration_intercept: m.calibration_intercept,
+    }
+}
+
+fn bins(bins: &[CalibrationBin]) -> Vec<Bin> {
+    bins.iter()
+        .map(|b| Bin {
+            predicted: b.predicted,
+            observed: b.observed,
+            rows: b.rows,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+    use serde_json::Value;
+
+    fn read(outcome: &Outcome) -> (String, Value) {
+        let text = String::from_utf8(bytes(outcome, &sample::context()).unwrap()).unwrap();
+        let value = serde_json::from_str(&text).unwrap();
+        (text, value)
+    }
+
+    /// The text of a number as it stands in the file, read by the standard library, which rounds correctly.
+    fn exact(text: &str, key: &str, nth: usize) -> f64 {
+        let from = text.match_indices(&format!("\"{key}\": ")).nth(nth).unwrap().0 + key.len() + 4;
+        text[from..]
+            .split([',', '\n', '}'])
+            .next()
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap()
+    }
+
+    #[test]
+    fn every_number_comes_back_to_the_last_bit() {
+        let Outcome::Logistic(mut fit) = sample::logistic() else {
+            unreachable!()
+        };
+        let awkward = [
+            0.1 + 0.2,
+            -1.0 / 3.0,
+            5e-324,
+            f64::MIN_POSITIVE,
+            1.797e308,
+            2.0f64.powi(53) + 2.0,
+            -6.327035103753219,
+        ];
+        for (coefficient, value) in fit.coefficients.iter_mut().zip(awkward) {
+            coefficient.estimate = value;
+            coefficient.p = value.abs();
+        }
+        fit.loglik = -2264.687424311281;
+        let (text, _) = read(&Outcome::Logistic(fit));
+        for (nth, value) in awkward.into_iter().enumerate() {
+            assert_eq!(exact(&text, "estimate", nth).to_bits(), value.to_bits());
+            assert_eq!(exact(&text, "p", nth).to_bits(), value.abs().to_bits());
+        }
+        assert_eq!(exact(&text, "loglik", 0), -2264.687424311281);
+    }
+
+    #[test]
+    fn the_keys_researchers_rely_on_are_there() {
+        let (_, report) = read(&sample::logistic());
+        for key in [
+            "study",
+            "run",
+            "recipe",
+            "rounds",
+            "sites",
+            "rows",
+            "converged",
+            "loglik",
+            "null_loglik",
+            "events",
+        ] {
+            assert!(!report[key].is_null(), "{key}");
+        }
+        assert_eq!(report["coefficients"][0]["name"], "(intercept)");
+        for key in ["estimate", "se", "z", "p", "ci_low", "ci_high"] {
+            assert!(report["coefficients"][1][key].is_number(), "{key}");
+        }
+        for key in [
+            "auc",
+            "auc_bins",
+            "auc_error_bound",
+            "accuracy",
+            "brier",
+            "calibration_slope",
+        ] {
+            assert!(report["metrics"][key].is_number(), "{key}");
+        }
+        assert_eq!(report["site_names"].as_array().unwrap().len(), 10);
+        assert_eq!(report["sites_lost"][0]["name"], "ITAL");
+        let (_, report) = read(&sample::fedavg());
+        assert!(report["history"][0]["loss"].is_number() && report["history"][0]["auc"].is_number());
+    }
+
+    #[test]
+    fn what_could_not_be_computed_is_null_and_never_nan() {
+        let Outcome::Logistic(mut fit) = sample::logistic() else {
+            unreachable!()
+        };
+        fit.metrics.auc = f64::NAN;
+        fit.metrics.calibration_slope = f64::INFINITY;
+        fit.coefficients[2].se = f64::NAN;
+        fit.roc = vec![(f64::NAN, 0.0)];
+        let (text, report) = read(&Outcome::Logistic(fit));
+        assert!(report["metrics"]["auc"].is_null() && report["metrics"]["calibration_slope"].is_null());
+        assert!(report["coefficients"][2]["se"].is_null());
+        assert!(!text.contains("NaN") && !text.contains(": inf"), "{text}");
+    }
+
+    #[test]
+    fn a_count_below_the_smallest_cell_is_not_shown() {
+        let Outcome::Summary(mut summary) = sample::summary() else {
+            unreachable!()
+        };
+        summary.variables[0].missing = 3;
+        summary.variables[1].missing = 0;
+        let (_, report) = read(&Outcome::Summary(summary));
+        assert!(report["variables"][0]["missing"].is_null());
+        assert_eq!(report["variables"][1]["missing"], 0);
+    }
+}

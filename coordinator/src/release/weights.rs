@@ -1,0 +1,197 @@
+//! `model.safetensors`: the weights or coefficients as f64 tensors.
+//!
+//! The tensors are written by the `safetensors` crate; the metadata is added here with sorted keys, because the
+//! crate takes it as a hash map, whose order (and so the file's digest) would differ from run to run.
+
+use super::{Context, ReleaseError};
+use motet_recipes::Outcome;
+use safetensors::Dtype;
+use safetensors::tensor::{TensorView, serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// A named tensor before it is written: shape and little-endian f64 bytes.
+struct Tensor {
+    name: String,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl Tensor {
+    fn new(name: &str, shape: Vec<usize>, values: impl IntoIterator<Item = f64>) -> Self {
+        Self {
+            name: name.to_owned(),
+            shape,
+            bytes: values.into_iter().flat_map(f64::to_le_bytes).collect(),
+        }
+    }
+
+    fn column(name: &str, values: Vec<f64>) -> Self {
+        Self::new(name, vec![values.len()], values)
+    }
+}
+
+/// Logistic: `coefficients`, `standard_errors`. FedAvg: its layers, standardisation included. Summary: `means`,
+/// `variances`. Metadata: `names` (a JSON list, for the first and the last), `study`, `run`, `recipe`, `software`.
+pub(super) fn bytes(outcome: &Outcome, context: &Context) -> Result<Vec<u8>, ReleaseError> {
+    let (names, tensors) = match outcome {
+        Outcome::Logistic(fit) => {
+            let of =
+                |pick: fn(&motet_recipes::Coefficient) -> f64| fit.coefficients.iter().map(pick).collect();
+            (
+                Some(
+                    fit.coefficients
+                        .iter()
+                        .map(|c| c.name.clone())
+                        .collect::<Vec<_>>(),
+                ),
+                vec![
+                    Tensor::column("coefficients", of(|c| c.estimate)),
+                    Tensor::column("standard_errors", of(|c| c.se)),
+                ],
+            )
+        }
+        Outcome::FedAvg(model) => {
+            let layer =
+                |l: &motet_recipes::Layer| Tensor::new(&l.name, l.shape.clone(), l.values.iter().copied());
+            (None, model.layers.iter().map(layer).collect())
+        }
+        Outcome::Summary(summary) => {
+            let of = |pick: fn(&motet_recipes::Variable) -> f64| summary.variables.iter().map(pick).collect();
+            (
+                Some(summary.variables.iter().map(|v| v.name.clone()).collect()),
+                vec![
+                    Tensor::column("means", of(|v| v.mean)),
+                    Tensor::column("variances", of(|v| v.variance)),
+                ],
+            )
+        }
+    };
+    let mut metadata: BTreeMap<&str, String> = BTreeMap::new();
+    metadata.insert("format", "motet-release-1".to_owned());
+    metadata.insert("study", context.study.clone());
+    metadata.insert("run", context.run.clone());
+    metadata.insert("recipe", context.recipe.clone());
+    metadata.insert("software", context.software.clone());
+    metadata.insert("features", serde_json::to_string(&context.features)?);
+    if !context.outcome.is_empty() {
+        metadata.insert("outcome", context.outcome.clone());
+    }
+    if let Some(names) = names {
+        metadata.insert("names", serde_json::to_string(&names)?);
+    }
+    with_metadata(&tensor_file(&tensors, context)?, &metadata, context)
+}
+
+fn tensor_file(tensors: &[Tensor], context: &Context) -> Result<Vec<u8>, ReleaseError> {
+    let mut views = Vec::with_capacity(tensors.len());
+    for tensor in tensors {
+        let view = TensorView::new(Dtype::F64, tensor.shape.clone(), &tensor.bytes).map_err(|_| {
+            let what = format!(
+                "the shape `{:?}` of layer `{}` does not fit its values",
+                tensor.shape, tensor.name
+            );
+            ReleaseError::Outcome {
+                run: context.run.clone(),
+                what,
+            }
+        })?;
+        views.push((tensor.name.as_str(), view));
+    }
+    Ok(serialize(views, None)?)
+}
+
+/// Puts `__metadata__` into the header: 8 bytes little-endian header length, JSON padded with spaces to 8, tensors.
+fn with_metadata(
+    file: &[u8],
+    metadata: &BTreeMap<&str, String>,
+    context: &Context,
+) -> Result<Vec<u8>, ReleaseError> {
+    let parts = file
+        .split_first_chunk::<8>()
+        .and_then(|(length, rest)| rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?));
+    let Some((header, data)) = parts else {
+        return Err(ReleaseError::Outcome {
+            run: context.run.clone(),
+            what: "its tensors are cut short".to_owned(),
+        });
+    };
+    let mut header: BTreeMap<String, Value> = serde_json::from_slice(header)?;
+    header.insert("__metadata__".to_owned(), serde_json::to_value(metadata)?);
+    let mut header = serde_json::to_vec(&header)?;
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let mut out = Vec::with_capacity(8 + header.len() + data.len());
+    out.extend_from_slice(&(header.len() as u64).to_le_bytes());
+    out.extend_from_slice(&header);
+    out.extend_from_slice(data);
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+    use safetensors::SafeTensors;
+
+    fn numbers(view: &TensorView<'_>) -> Vec<f64> {
+        view.data()
+            .chunks(8)
+            .map(|b| f64::from_le_bytes(b.try_into().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn the_coefficients_read_back_bit_for_bit_with_their_names() {
+        let Outcome::Logistic(fit) = sample::logistic() else {
+            unreachable!()
+        };
+        let file = bytes(&sample::logistic(), &sample::context()).unwrap();
+        let read = SafeTensors::deserialize(&file).unwrap();
+        let wanted: Vec<f64> = fit.coefficients.iter().map(|c| c.estimate).collect();
+        assert_eq!(numbers(&read.tensor("coefficients").unwrap()), wanted);
+        let wanted: Vec<f64> = fit.coefficients.iter().map(|c| c.se).collect();
+        assert_eq!(numbers(&read.tensor("standard_errors").unwrap()), wanted);
+        let (_, header) = SafeTensors::read_metadata(&file).unwrap();
+        let metadata = header.metadata().clone().unwrap();
+        let names: Vec<String> = serde_json::from_str(&metadata["names"]).unwrap();
+        assert_eq!(
+            names,
+            fit.coefficients
+                .iter()
+                .map(|c| c.name.clone())
+                .collect::<Vec<_>>()
+        );
+        assert_eq!(
+            (metadata["study"].as_str(), metadata["recipe"].as_str()),
+            ("ist-death14", "logistic")
+        );
+    }
+
+    #[test]
+    fn every_layer_of_a_network_keeps_its_shape() {
+        let Outcome::FedAvg(model) = sample::fedavg() else {
+            unreachable!()
+        };
+        let file = bytes(&sample::fedavg(), &sample::context()).unwrap();
+        let read = SafeTensors::deserialize(&file).unwrap();
+        assert_eq!(read.len(), model.layers.len());
+        for layer in &model.layers {
+            let view = read.tensor(&layer.name).unwrap();
+            assert_eq!((view.shape(), view.dtype()), (layer.shape.as_slice(), Dtype::F64));
+            assert_eq!(numbers(&view), layer.values);
+        }
+    }
+
+    #[test]
+    fn a_layer_whose_shape_does_not_fit_is_named() {
+        let Outcome::FedAvg(mut model) = sample::fedavg() else {
+            unreachable!()
+        };
+        model.layers[0].values.pop();
+        let name = model.layers[0].name.clone();
+        let error = bytes(&Outcome::FedAvg(model), &sample::context())
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(&name), "{error}");
+    }
+}

@@ -1,0 +1,287 @@
+//! What operators and researchers ask.
+
+use super::{caller, fixed, malformed, now, run_id};
+use crate::driver::{Ask, Handle, propose};
+use crate::entries::{Invited, RunEnded};
+use crate::shared::Shared;
+use motet_common::enrol::Role;
+use motet_common::moment::Moment;
+use motet_common::refusal::{Code, Refusal};
+use motet_common::roster::{SignedRemoval, SignedRoster};
+use motet_proto::PIECE;
+use motet_proto::refusal::status;
+use motet_proto::v1::desk_server::Desk;
+use motet_proto::v1::{
+    AbandonRunRequest, AbandonRunResponse, AboutRequest, AboutResponse, ExportLedgerRequest, ExportLedgerResponse,
+    GetReleaseRequest, GetReleaseResponse, InviteRequest, InviteResponse, ListMembersRequest, ListMembersResponse,
+    ListRunsRequest, ListRunsResponse, ListStudiesRequest, ListStudiesResponse, ProposeRequest, ProposeResponse,
+    RemoveSiteRequest, RemoveSiteResponse, StartRunRequest, StartRunResponse, Study, WatchRunRequest,
+    WatchRunResponse, WithdrawStudyRequest, WithdrawStudyResponse,
+};
+use motet_secagg::encode::Canonical as _;
+use motet_secagg::id::RunId;
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::sync::{broadcast, mpsc};
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+const OPERATOR: &[Role] = &[Role::Operator];
+const PEOPLE: &[Role] = &[Role::Operator, Role::Researcher];
+
+pub(crate) struct DeskService(pub(crate) Arc<Shared>);
+
+type Boxed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+fn refused(refusal: Refusal) -> Status {
+    status(&refusal)
+}
+
+impl DeskService {
+    async fn run(&self, text: &str) -> Result<(Handle, RunId), Status> {
+        let run = run_id(text)?;
+        Ok((self.0.study_of_run(&run).await.map_err(refused)?, run))
+    }
+
+    async fn handles(&self) -> Vec<Handle> {
+        self.0.studies.read().await.values().cloned().collect()
+    }
+}
+
+#[tonic::async_trait]
+impl Desk for DeskService {
+    type WatchRunStream = Boxed<WatchRunResponse>;
+    type GetReleaseStream = Boxed<GetReleaseResponse>;
+    type ExportLedgerStream = Boxed<ExportLedgerResponse>;
+
+    async fn about(&self, request: Request<AboutRequest>) -> Result<Response<AboutResponse>, Status> {
+        caller(&self.0, &request, &[Role::Operator, Role::Researcher, Role::Site]).await?;
+        Ok(Response::new(AboutResponse {
+            consortium: self.0.config.consortium.clone(),
+            coordinator: self.0.keys.signing.public().0.to_vec(),
+            governance: self.0.keys.governance.fingerprint().hex(),
+            software: env!("CARGO_PKG_VERSION").to_owned(),
+        }))
+    }
+
+    async fn invite(&self, request: Request<InviteRequest>) -> Result<Response<InviteResponse>, Status> {
+        caller(&self.0, &request, OPERATOR).await?;
+        let request = request.into_inner();
+        let role = [Role::Site, Role::Operator, Role::Researcher].into_iter().find(|r| r.as_str() == request.role);
+        let invited = Invited {
+            invite: fixed(&request.invite, "the invitation")?,
+            name: request.name,
+            country: request.country,
+            role: role.ok_or_else(|| malformed("the role is none of site, operator, researcher"))?,
+            expires: Moment { ms: request.expires_ms },
+        };
+        self.0.members.invite(invited, now()).await.map_err(refused)?;
+        Ok(Response::new(InviteResponse {}))
+    }
+
+    async fn list_members(
+        &self,
+        request: Request<ListMembersRequest>,
+    ) -> Result<Response<ListMembersResponse>, Status> {
+        caller(&self.0, &request, OPERATOR).await?;
+        let hub = &self.0.hub;
+        let members = self.0.members.list(now(), |enrolment| hub.is_connected(enrolment.identity.node_id())).await;
+        Ok(Response::new(ListMembersResponse { members }))
+    }
+
+    async fn remove_site(&self, request: Request<RemoveSiteRequest>) -> Result<Response<RemoveSiteResponse>, Status> {
+        caller(&self.0, &request, OPERATOR).await?;
+        let removal = SignedRemoval::from_bytes(&request.into_inner().removal).map_err(malformed)?;
+        let governance = self.0.keys.governance.fingerprint();
+        let name = self.0.members.remove(removal, &governance).await.map_err(refused)?;
+        let cut = self.0.connections.close(&name);
+        tracing::info!(%name, cut, "a site was removed and its connections cut");
+        for handle in self.handles().await {
+            handle.send(Ask::Removed).await;
+        }
+        Ok(Response::new(RemoveSiteResponse {}))
+    }
+
+    async fn propose(&self, request: Request<ProposeRequest>) -> Result<Response<ProposeResponse>, Status> {
+        let peer = caller(&self.0, &request, OPERATOR).await?;
+        let request = request.into_inner();
+        let roster = SignedRoster::from_bytes(&request.roster).map_err(malformed)?;
+        let handle = propose(&self.0, request.study, roster, peer.name).await.map_err(refused)?;
+        // One open study per id: a new text replaces the old, whose approvals it voids.
+        for other in self.handles().await {
+            if other.id == handle.id && other.digest != handle.digest && !other.is_withdrawn() {
+                other.ask(|answer| Ask::Withdraw { answer }).await.map_err(refused)?.map_err(refused)?;
+            }
+        }
+        for entry in &handle.proposed.roster.roster.entries {
+            self.0.hub.send(entry.node, handle.proposal());
+        }
+        tracing::info!(study = %handle.id, digest = %handle.digest, "a study was proposed");
+        Ok(Response::new(ProposeResponse { digest: handle.digest.hex() }))
+    }
+
+    async fn list_studies(
+        &self,
+        request: Request<ListStudiesRequest>,
+    ) -> Result<Response<ListStudiesResponse>, Status> {
+        caller(&self.0, &request, PEOPLE).await?;
+        let id = request.into_inner().id;
+        let handles = if id.is_empty() { self.handles().await } else { vec![self.0.study(&id).await.map_err(refused)?] };
+        let mut studies = Vec::with_capacity(handles.len());
+        for handle in handles {
+            let sites = handle.ask(|answer| Ask::Standings { answer }).await.map_err(refused)?;
+            studies.push(Study {
+                id: handle.id.clone(),
+                title: handle.title.clone(),
+                digest: handle.digest.hex(),
+                state: if handle.is_withdrawn() { "withdrawn" } else { "open" }.to_owned(),
+                text: handle.proposed.text.clone(),
+                roster: handle.proposed.roster.to_bytes(),
+                sites,
+            });
+        }
+        studies.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(Response::new(ListStudiesResponse { studies }))
+    }
+
+    async fn withdraw_study(
+        &self,
+        request: Request<WithdrawStudyRequest>,
+    ) -> Result<Response<WithdrawStudyResponse>, Status> {
+        caller(&self.0, &request, OPERATOR).await?;
+        let handle = self.0.study(&request.into_inner().id).await.map_err(refused)?;
+        handle.ask(|answer| Ask::Withdraw { answer }).await.map_err(refused)?.map_err(refused)?;
+        Ok(Response::new(WithdrawStudyResponse {}))
+    }
+
+    async fn start_run(&self, request: Request<StartRunRequest>) -> Result<Response<StartRunResponse>, Status> {
+        caller(&self.0, &request, OPERATOR).await?;
+        let handle = self.0.study(&request.into_inner().study).await.map_err(refused)?;
+        let run = handle.ask(|answer| Ask::Start { answer }).await.map_err(refused)?.map_err(refused)?;
+        tracing::info!(study = %handle.id, %run, "a run was started");
+        Ok(Response::new(StartRunResponse { run: run.hex() }))
+    }
+
+    async fn list_runs(&self, request: Request<ListRunsRequest>) -> Result<Response<ListRunsResponse>, Status> {
+        caller(&self.0, &request, PEOPLE).await?;
+        let study = request.into_inner().study;
+        let mut runs = Vec::new();
+        for handle in self.handles().await {
+            if study.is_empty() || handle.id == study {
+                runs.extend(handle.ask(|answer| Ask::Runs { answer }).await.map_err(refused)?);
+            }
+        }
+        runs.sort_by_key(|run| std::cmp::Reverse(run.started_ms));
+        Ok(Response::new(ListRunsResponse { runs }))
+    }
+
+    async fn watch_run(&self, request: Request<WatchRunRequest>) -> Result<Response<Self::WatchRunStream>, Status> {
+        caller(&self.0, &request, PEOPLE).await?;
+        let (handle, run) = self.run(&request.into_inner().run).await?;
+        let (views, out) = mpsc::channel(64);
+        let live = handle.views();
+        tokio::spawn(follow(handle, run, live, views));
+        Ok(Response::new(Box::pin(ReceiverStream::new(out))))
+    }
+
+    async fn abandon_run(&self, request: Request<AbandonRunRequest>) -> Result<Response<AbandonRunResponse>, Status> {
+        caller(&self.0, &request, OPERATOR).await?;
+        let (handle, run) = self.run(&request.into_inner().run).await?;
+        handle.ask(|answer| Ask::Abandon { run, answer }).await.map_err(refused)?.map_err(refused)?;
+        Ok(Response::new(AbandonRunResponse {}))
+    }
+
+    async fn get_release(
+        &self,
+        request: Request<GetReleaseRequest>,
+    ) -> Result<Response<Self::GetReleaseStream>, Status> {
+        caller(&self.0, &request, PEOPLE).await?;
+        let request = request.into_inner();
+        let handle = self.0.study(&request.study).await.map_err(refused)?;
+        let run = if request.run.is_empty() { None } else { Some(run_id(&request.run)?) };
+        let releases = handle.ask(|answer| Ask::Release { run, answer }).await.map_err(refused)?;
+        if releases.is_empty() && !request.list_only {
+            let detail = format!("study `{}` has no release yet", handle.id);
+            return Err(refused(Refusal::new(Code::ReleaseUnknown, detail)));
+        }
+        let wanted: Vec<(RunId, RunEnded)> =
+            if request.list_only { releases } else { releases.into_iter().next_back().into_iter().collect() };
+        let (sender, out) = mpsc::channel(16);
+        tokio::spawn(send_files(Arc::clone(&self.0), wanted, request.list_only, sender));
+        Ok(Response::new(Box::pin(ReceiverStream::new(out))))
+    }
+
+    async fn export_ledger(
+        &self,
+        request: Request<ExportLedgerRequest>,
+    ) -> Result<Response<Self::ExportLedgerStream>, Status> {
+        caller(&self.0, &request, OPERATOR).await?;
+        let mut text = Vec::new();
+        self.0.ledger.export(&mut text).await.map_err(|error| refused(crate::members::storage(error)))?;
+        let pieces: Vec<_> =
+            text.chunks(PIECE).map(|piece| Ok(ExportLedgerResponse { piece: piece.to_vec() })).collect();
+        Ok(Response::new(Box::pin(tokio_stream::iter(pieces))))
+    }
+}
+
+/// Sends the present view and every later one until the run is over or the watcher has gone.
+async fn follow(
+    handle: Handle,
+    run: RunId,
+    mut live: broadcast::Receiver<WatchRunResponse>,
+    views: mpsc::Sender<Result<WatchRunResponse, Status>>,
+) {
+    let Ok(Some(mut view)) = handle.ask(|answer| Ask::Watch { answer }).await else { return };
+    loop {
+        let state = view.state.clone().unwrap_or_default();
+        if state.run != run.hex() {
+            // A later run of the study has begun: this one is over, and the list of runs says how.
+            return;
+        }
+        let over = matches!(state.state.as_str(), "released" | "failed" | "abandoned");
+        if views.send(Ok(view)).await.is_err() || over {
+            return;
+        }
+        view = loop {
+            match live.recv().await {
+                Ok(next) => break next,
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return,
+            }
+        };
+    }
+}
+
+async fn send_files(
+    shared: Arc<Shared>,
+    releases: Vec<(RunId, RunEnded)>,
+    list_only: bool,
+    sender: mpsc::Sender<Result<GetReleaseResponse, Status>>,
+) {
+    for (run, ended) in releases {
+        for (name, digest) in ended.files {
+            let response = |piece: &[u8]| GetReleaseResponse { run: run.hex(), name: name.clone(), piece: piece.to_vec() };
+            if list_only {
+                if sender.send(Ok(response(&[]))).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+            match shared.ledger.get_blob(&digest).await {
+                Ok(bytes) => {
+                    for piece in bytes.chunks(PIECE) {
+                        if sender.send(Ok(response(piece))).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+                Err(error) => {
+                    // The reader may have gone; the refusal then reaches nobody.
+                    let _ = sender.send(Err(refused(crate::members::storage(error)))).await;
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Redeeming invitations: the one service that answers a caller without a certificate.
+
+use super::{fixed, malformed, now};
+use crate::shared::Shared;
+use motet_common::enrol::Enrolment as EnrolmentRecord;
+use motet_common::refusal::{Code, Refusal};
+use motet_proto::refusal::status;
+use motet_proto::v1::enrolment_server::Enrolment;
+use motet_proto::v1::{InvitationRequest, InvitationResponse, JoinRequest, JoinResponse};
+use motet_secagg::encode::Canonical as _;
+use std::sync::Arc;
+use tonic::{Request, Response, Status};
+
+pub(crate) struct EnrolmentService(pub(crate) Arc<Shared>);
+
+#[tonic::async_trait]
+impl Enrolment for EnrolmentService {
+    async fn invitation(&self, request: Request<InvitationRequest>) -> Result<Response<InvitationResponse>, Status> {
+        let invite = fixed(&request.into_inner().invite, "the invitation")?;
+        let invited = self.0.members.invitation(&invite).await;
+        let invited = invited.ok_or_else(|| status(&Refusal::new(Code::TokenUnknown, "no such invitation")))?;
+        Ok(Response::new(InvitationResponse {
+            name: invited.name,
+            country: invited.country,
+            role: invited.role.as_str().to_owned(),
+        }))
+    }
+
+    async fn join(&self, request: Request<JoinRequest>) -> Result<Response<JoinResponse>, Status> {
+        let request = request.into_inner();
+        let enrolment = EnrolmentRecord::from_bytes(&request.enrolment).map_err(malformed)?;
+        let proof = fixed(&request.proof, "the proof")?;
+        let keys = &self.0.keys;
+        let governance = keys.governance.fingerprint();
+        let name = enrolment.name.clone();
+        let joined =
+            self.0.members.join(&keys.authority, &governance, enrolment, proof, &request.csr, now()).await;
+        let certificate = joined.map_err(|refusal| status(&refusal))?;
+        tracing::info!(%name, "joined");
+        Ok(Response::new(JoinResponse {
+            certificate,
+            authority: keys.authority.cert_pem().to_owned(),
+            governance: keys.governance.0.to_vec(),
+            consortium: self.0.config.consortium.clone(),
+        }))
+    }
+}

@@ -1,0 +1,264 @@
+//! What nodes speak: one long-lived stream, uploads that resume, downloads of sums.
+
+use super::{caller, digest, fixed, malformed, now};
+use crate::driver::{Ask, Handle};
+use crate::folding::spool_name;
+use crate::hub::QUEUE;
+use crate::shared::Shared;
+use motet_common::decision::SignedDecision;
+use motet_common::enrol::Role;
+use motet_common::refusal::{Code, Refusal};
+use motet_ledger::Spool;
+use motet_proto::refusal::status;
+use motet_proto::v1::attend_request::Frame as FromNode;
+use motet_proto::v1::attend_response::Frame as ToNode;
+use motet_proto::v1::rounds_server::Rounds;
+use motet_proto::v1::{
+    AttendRequest, AttendResponse, Envelope, FetchRequest, FetchResponse, Hello, ReleasesRequest, ReleasesResponse,
+    UploadRequest, UploadResponse, UploadStateRequest, UploadStateResponse, Welcome,
+};
+use motet_proto::{MAX_MESSAGE, PIECE};
+use motet_secagg::digest::Digest;
+use motet_secagg::encode::Canonical as _;
+use motet_secagg::id::{NodeId, RunId};
+use motet_secagg::mask::chunk_hash;
+use motet_secagg::message::{Header, Message, VERSION};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt as _};
+use tonic::{Request, Response, Status, Streaming};
+
+/// A clock further off than this makes deadlines and certificates meaningless.
+const CLOCK_TOLERANCE_MS: u64 = 5 * 60 * 1000;
+/// An upload may overtake its header, which travels on the other stream, by this long.
+const HEADER_PATIENCE: Duration = Duration::from_secs(10);
+const HEADER_POLL: Duration = Duration::from_millis(10);
+
+pub(crate) struct RoundsService(pub(crate) Arc<Shared>);
+
+type Boxed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+impl RoundsService {
+    async fn node<T>(&self, request: &Request<T>) -> Result<NodeId, Status> {
+        let peer = caller(&self.0, request, &[Role::Site]).await?;
+        peer.node.ok_or_else(|| malformed("the certificate names no node"))
+    }
+
+    /// The upload's header and its driver, once the header has arrived.
+    async fn upload(&self, node: NodeId, run: &[u8], t2: Digest) -> Result<(Handle, Header), Status> {
+        let run = RunId(fixed(run, "the run")?);
+        let handle = self.0.study_of_run(&run).await.map_err(|refusal| status(&refusal))?;
+        let deadline = tokio::time::Instant::now() + HEADER_PATIENCE;
+        loop {
+            let found = handle.ask(|answer| Ask::Header { node, t2, answer }).await;
+            if let Some(header) = found.map_err(|refusal| status(&refusal))? {
+                return Ok((handle, header));
+            }
+            if tokio::time::Instant::now() > deadline {
+                return Err(status(&Refusal::new(Code::WrongPhase, "no upload is awaited here")));
+            }
+            tokio::time::sleep(HEADER_POLL).await;
+        }
+    }
+
+    async fn spool(&self, t2: &Digest, node: NodeId) -> Result<Spool, Status> {
+        let spool = Spool::open(&self.0.spools(), &spool_name(t2, node)).await;
+        spool.map_err(|error| status(&crate::members::storage(error)))
+    }
+}
+
+async fn next_missing(spool: &Spool, header: &Header) -> Result<u32, Status> {
+    let count = u32::try_from(header.chunks.len()).unwrap_or(u32::MAX);
+    let missing = spool.missing(count).await.map_err(|error| status(&crate::members::storage(error)))?;
+    Ok(missing.unwrap_or(count))
+}
+
+#[tonic::async_trait]
+impl Rounds for RoundsService {
+    type AttendStream = Boxed<AttendResponse>;
+    type FetchStream = Boxed<FetchResponse>;
+    type ReleasesStream = Boxed<ReleasesResponse>;
+
+    async fn attend(
+        &self,
+        request: Request<Streaming<AttendRequest>>,
+    ) -> Result<Response<Self::AttendStream>, Status> {
+        let node = self.node(&request).await?;
+        let mut frames = request.into_inner();
+        let Some(AttendRequest { frame: Some(FromNode::Hello(hello)) }) = frames.message().await? else {
+            return Err(malformed("the first frame is not a hello"));
+        };
+        check_hello(&hello)?;
+        let (line, out) = mpsc::channel(QUEUE);
+        let welcome = ToNode::Welcome(Welcome {
+            version: u32::from(VERSION),
+            software: env!("CARGO_PKG_VERSION").to_owned(),
+            consortium: self.0.config.consortium.clone(),
+            lease_ms: u32::try_from(self.0.hub.lease().as_millis()).unwrap_or(u32::MAX),
+        });
+        let mut first = vec![welcome];
+        for handle in self.0.studies.read().await.values() {
+            let in_roster = handle.proposed.roster.roster.entry(node).is_some();
+            if in_roster && handle.is_withdrawn() {
+                first.push(ToNode::Withdrawn(handle.digest.0.to_vec()));
+            } else if in_roster {
+                first.push(handle.proposal());
+            }
+        }
+        for frame in first {
+            // More studies than the queue holds would block here; the node then reads them after reconnecting.
+            let _ = line.try_send(Ok(AttendResponse { frame: Some(frame) }));
+        }
+        let id = self.0.hub.came(node, line);
+        let shared = Arc::clone(&self.0);
+        tokio::spawn(async move {
+            while let Some(Ok(request)) = frames.next().await {
+                if let Some(frame) = request.frame {
+                    take(&shared, node, frame).await;
+                }
+            }
+            shared.hub.went(node, id);
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(out))))
+    }
+
+    async fn upload(&self, request: Request<Streaming<UploadRequest>>) -> Result<Response<UploadResponse>, Status> {
+        let node = self.node(&request).await?;
+        let mut pieces = request.into_inner();
+        let mut open: Option<(Handle, Header, Spool, Digest)> = None;
+        let mut chunk = Vec::new();
+        while let Some(piece) = pieces.message().await? {
+            let t2 = digest(&piece.t2)?;
+            if open.as_ref().is_none_or(|(_, _, _, known)| *known != t2) {
+                let (handle, header) = self.upload(node, &piece.run, t2).await?;
+                open = Some((handle, header, self.spool(&t2, node).await?, t2));
+            }
+            let Some((_, header, spool, _)) = &open else { continue };
+            take_piece(&mut chunk, &piece, header, spool).await?;
+        }
+        let Some((handle, header, spool, t2)) = open else { return Err(malformed("an empty upload")) };
+        let next = next_missing(&spool, &header).await?;
+        if next as usize == header.chunks.len() {
+            handle.send(Ask::Uploaded { node, t2 }).await;
+        }
+        Ok(Response::new(UploadResponse { next_missing: next }))
+    }
+
+    async fn upload_state(
+        &self,
+        request: Request<UploadStateRequest>,
+    ) -> Result<Response<UploadStateResponse>, Status> {
+        let node = self.node(&request).await?;
+        let request = request.into_inner();
+        let t2 = digest(&request.t2)?;
+        let (handle, header) = self.upload(node, &request.run, t2).await?;
+        let spool = self.spool(&t2, node).await?;
+        let next = next_missing(&spool, &header).await?;
+        if next as usize == header.chunks.len() {
+            handle.send(Ask::Uploaded { node, t2 }).await;
+        }
+        Ok(Response::new(UploadStateResponse { next_missing: next }))
+    }
+
+    async fn fetch(&self, request: Request<FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
+        let node = self.node(&request).await?;
+        let wanted = digest(&request.into_inner().digest)?;
+        let allowed = self.0.aggregates.read().await.get(&wanted).is_some_and(|nodes| nodes.contains(&node));
+        if !allowed {
+            return Err(status(&Refusal::new(Code::ReleaseUnknown, "no such sum for this site")));
+        }
+        let blob = self.0.ledger.get_blob(&wanted).await;
+        let blob = blob.map_err(|error| status(&crate::members::storage(error)))?;
+        let pieces: Vec<_> = blob.chunks(PIECE).map(|piece| Ok(FetchResponse { piece: piece.to_vec() })).collect();
+        Ok(Response::new(Box::pin(tokio_stream::iter(pieces))))
+    }
+
+    async fn releases(&self, request: Request<ReleasesRequest>) -> Result<Response<Self::ReleasesStream>, Status> {
+        let node = self.node(&request).await?;
+        let request = request.into_inner();
+        let study = digest(&request.study)?;
+        let handle = self.0.studies.read().await.get(&study).cloned();
+        let handle = handle.filter(|handle| handle.proposed.roster.roster.entry(node).is_some());
+        let handle = handle.ok_or_else(|| status(&Code::StudyUnknown.into()))?;
+        let past = handle.ask(|answer| Ask::Past { after: request.after_round, answer }).await;
+        let past = past.map_err(|refusal| status(&refusal))?;
+        let releases: Vec<_> = past
+            .into_iter()
+            .map(|past| {
+                Ok(ReleasesResponse {
+                    round: past.round,
+                    candidates: past.candidates,
+                    released: past.released.to_bytes(),
+                })
+            })
+            .collect();
+        Ok(Response::new(Box::pin(tokio_stream::iter(releases))))
+    }
+}
+
+fn check_hello(hello: &Hello) -> Result<(), Status> {
+    if hello.version != u32::from(VERSION) {
+        let detail = format!("the node speaks protocol {}, this coordinator {VERSION}", hello.version);
+        return Err(status(&Refusal::new(Code::VersionUnknown, detail)));
+    }
+    let skew = now().ms.abs_diff(hello.clock_ms);
+    if skew > CLOCK_TOLERANCE_MS {
+        let detail = format!("the node's clock is {} s off the coordinator's", skew / 1000);
+        return Err(status(&Refusal::new(Code::ClockSkew, detail)));
+    }
+    Ok(())
+}
+
+async fn take(shared: &Shared, node: NodeId, frame: FromNode) {
+    match frame {
+        FromNode::Hello(_) => {}
+        FromNode::Message(envelope) => take_message(shared, node, envelope).await,
+        FromNode::Decision(bytes) => {
+            let Ok(decision) = SignedDecision::from_bytes(&bytes) else { return };
+            let study = shared.studies.read().await.get(&decision.decision.study_digest).cloned();
+            let Some(handle) = study.filter(|_| decision.decision.site == node) else { return };
+            let decided = handle.ask(|answer| Ask::Decide { decision: Box::new(decision), answer }).await;
+            if let Ok(Err(refusal)) | Err(refusal) = decided {
+                tracing::warn!(%node, %refusal, "a decision was refused");
+            }
+        }
+    }
+}
+
+async fn take_message(shared: &Shared, node: NodeId, envelope: Envelope) {
+    let run = <[u8; 16]>::try_from(envelope.run.as_slice()).map(RunId);
+    let (Ok(run), Ok(message)) = (run, Message::from_bytes(&envelope.body)) else {
+        tracing::warn!(%node, "a malformed message was dropped");
+        return;
+    };
+    match shared.study_of_run(&run).await {
+        Ok(handle) => handle.send(Ask::FromNode { node, message }).await,
+        Err(refusal) => tracing::warn!(%node, %refusal, "a message for no run"),
+    }
+}
+
+/// Gathers pieces into a chunk; a whole chunk is held against the pinned header before it is kept.
+async fn take_piece(
+    chunk: &mut Vec<u8>,
+    piece: &UploadRequest,
+    header: &Header,
+    spool: &Spool,
+) -> Result<(), Status> {
+    if piece.offset == 0 {
+        chunk.clear();
+    }
+    if piece.offset as usize != chunk.len() || chunk.len() + piece.payload.len() > MAX_MESSAGE {
+        return Err(malformed("a piece of an upload is out of place"));
+    }
+    chunk.extend_from_slice(&piece.payload);
+    let expected = header.chunks.get(piece.index as usize).ok_or_else(|| malformed("no such chunk"))?;
+    if chunk_hash(chunk) != *expected {
+        return Ok(()); // more pieces of this chunk follow, or it will be found missing
+    }
+    let written = spool.write_chunk(piece.index, chunk).await;
+    chunk.clear();
+    written.map_err(|error| status(&crate::members::storage(error)))
+}

@@ -1,0 +1,84 @@
+//! What services and drivers share: keys, ledger, members, the hub, and the list of studies.
+
+use crate::config::Config;
+use crate::driver::{Ask, Handle};
+use crate::hub::Hub;
+use crate::members::Members;
+use anyhow::Context as _;
+use motet_common::refusal::{Code, Refusal};
+use motet_ledger::Ledger;
+use motet_proto::keyfile::read_secret_text;
+use motet_proto::tls::authority::{Authority, ServerIdentity};
+use motet_proto::tls::server::Connections;
+use motet_secagg::digest::{Digest, from_hex};
+use motet_secagg::id::{NodeId, RunId};
+use motet_secagg::sign::{PublicKey, SecretKey};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use tokio::sync::RwLock;
+
+/// The coordinator's own secrets and certificates.
+pub(crate) struct Keys {
+    pub(crate) authority: Authority,
+    pub(crate) server: ServerIdentity,
+    pub(crate) signing: SecretKey,
+    pub(crate) governance: PublicKey,
+}
+
+impl Keys {
+    pub(crate) fn read(config: &Config) -> anyhow::Result<Self> {
+        let text = |name: &str| {
+            let path = config.keys.join(name);
+            std::fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))
+        };
+        let secret = |name: &str| read_secret_text(&config.keys.join(name)).map_err(anyhow::Error::from);
+        let seed = secret("signing.key")?;
+        let seed: [u8; 32] = from_hex(seed.trim())
+            .and_then(|bytes| bytes.try_into().ok())
+            .context("`signing.key` is not 64 hexadecimal digits")?;
+        Ok(Self {
+            authority: Authority::from_pem(&text("authority.pem")?, &secret("authority.key")?)?,
+            server: ServerIdentity { chain_pem: text("server.pem")?, key_pem: secret("server.key")? },
+            signing: SecretKey::from_seed(seed),
+            governance: config.governance_key()?,
+        })
+    }
+}
+
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) keys: Keys,
+    pub(crate) ledger: Ledger,
+    pub(crate) members: Members,
+    pub(crate) hub: Hub,
+    pub(crate) connections: Connections,
+    pub(crate) studies: RwLock<BTreeMap<Digest, Handle>>,
+    /// Aggregates that nodes may fetch, with the nodes that may.
+    pub(crate) aggregates: RwLock<BTreeMap<Digest, BTreeSet<NodeId>>>,
+}
+
+impl Shared {
+    /// Where masked uploads lie until the next release.
+    pub(crate) fn spools(&self) -> PathBuf {
+        self.config.state.join("spools")
+    }
+
+    /// The open study of this id, or the latest of that name.
+    pub(crate) async fn study(&self, id: &str) -> Result<Handle, Refusal> {
+        let studies = self.studies.read().await;
+        let mut named: Vec<&Handle> = studies.values().filter(|handle| handle.id == id).collect();
+        named.sort_by_key(|handle| (!handle.is_withdrawn(), handle.proposed_ms));
+        named.last().map(|handle| (*handle).clone()).ok_or_else(|| Refusal::new(Code::StudyUnknown, format!("`{id}`")))
+    }
+
+    /// The study a run belongs to.
+    pub(crate) async fn study_of_run(&self, run: &RunId) -> Result<Handle, Refusal> {
+        let studies: Vec<Handle> = self.studies.read().await.values().cloned().collect();
+        for handle in studies {
+            if handle.ask(|answer| Ask::HasRun { run: *run, answer }).await? {
+                return Ok(handle);
+            }
+        }
+        Err(Refusal::new(Code::RunUnknown, format!("`{run}`")))
+    }
+}

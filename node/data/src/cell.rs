@@ -1,0 +1,122 @@
+//! One cell's text to its value. The text never gets into an error.
+
+use crate::error::{Code, DataError};
+use crate::schema::{Column, Kind};
+use motet_common::study::filter::days_since_1970;
+use motet_common::study::text::normal_level;
+
+/// What a cell holds.
+#[derive(Clone, Copy)]
+pub(crate) enum Cell {
+    /// Not known.
+    Missing,
+    /// A number, 0 or 1 of a yes/no column, or days since 1970-01-01.
+    Number(f64),
+    /// A category's level, by its place in the schema's list.
+    Level(u32),
+}
+
+/// Reads a cell of this column.
+pub(crate) fn read(column: &Column, bytes: &[u8]) -> Result<Cell, DataError> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| {
+            DataError::new(
+                Code::NotText,
+                "the cell is not UTF-8 text",
+                "save the file as CSV in UTF-8",
+            )
+        })?
+        .trim();
+    let normal = normal_level(text);
+    if column.missing.contains(&normal) {
+        return Ok(Cell::Missing);
+    }
+    match &column.kind {
+        Kind::Float => within(column, number(text)?),
+        Kind::Int => match number(text)? {
+            own if own.fract() == 0.0 => within(column, own),
+            _ => {
+                let fix = "correct the cell, or declare `type = \"float\"`";
+                Err(DataError::new(Code::NotWhole, "not a whole number", fix))
+            }
+        },
+        Kind::Bool { no, yes } => boolean(no, yes, &normal),
+        Kind::Category { levels } => match levels.iter().position(|level| *level == normal) {
+            Some(place) => Ok(Cell::Level(u32::try_from(place).unwrap_or(u32::MAX))),
+            None => {
+                let fix = format!(
+                    "the levels are {}; correct the cell, add the level or list it as `missing`",
+                    levels.join(", ")
+                );
+                Err(DataError::new(
+                    Code::UnknownLevel,
+                    "not one of the column's levels",
+                    fix,
+                ))
+            }
+        },
+        Kind::Date => match days_since_1970(text) {
+            Some(days) => Ok(Cell::Number(days)),
+            None => Err(DataError::new(
+                Code::NotADate,
+                "not a date",
+                "write dates as YYYY-MM-DD, or list the text as `missing`",
+            )),
+        },
+    }
+}
+
+fn boolean(no: &[String], yes: &[String], normal: &str) -> Result<Cell, DataError> {
+    let among = |texts: &[String]| texts.iter().any(|text| text.eq_ignore_ascii_case(normal));
+    match (among(no), among(yes)) {
+        (true, _) => Ok(Cell::Number(0.0)),
+        (_, true) => Ok(Cell::Number(1.0)),
+        _ => {
+            let fix = format!(
+                "no is {}, yes is {}; correct the cell, or the column's `false`, `true` or `missing`",
+                no.join(" or "),
+                yes.join(" or ")
+            );
+            Err(DataError::new(Code::NotABool, "neither yes nor no", fix))
+        }
+    }
+}
+
+fn number(text: &str) -> Result<f64, DataError> {
+    text.parse::<f64>()
+        .ok()
+        .filter(|value| value.is_finite())
+        .ok_or_else(|| {
+            let comma = text.replace(',', ".").parse::<f64>().is_ok();
+            let fix = if comma {
+                "it looks like a decimal comma: export the file with decimal points"
+            } else {
+                "correct the cell, or list the text as `missing`"
+            };
+            DataError::new(Code::NotANumber, "not a number", fix)
+        })
+}
+
+/// Converts a number to the column's unit and holds it to the bounds.
+fn within(column: &Column, own: f64) -> Result<Cell, DataError> {
+    let value = own * column.factor.unwrap_or(1.0);
+    let bounds = [
+        column.min.map(|min| (value < min, "below `min`", min)),
+        column.max.map(|max| (value > max, "above `max`", max)),
+    ];
+    match bounds.into_iter().flatten().find(|(outside, ..)| *outside) {
+        Some((_, where_to, bound)) => {
+            let unit = column
+                .unit
+                .as_deref()
+                .map_or_else(String::new, |unit| format!(" {unit}"));
+            let fix = "correct the cell, the bound, or the unit (`from` and `factor`)";
+            Err(DataError::new(
+                Code::OutOfRange,
+                format!("{where_to}, which is {bound}{unit}"),
+                fix,
+            ))
+        }
+        None => Ok(Cell::Number(value)),
+    }
+}

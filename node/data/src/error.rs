@@ -1,0 +1,143 @@
+//! What is wrong with a file, a schema or a table, said without a patient's value.
+
+use std::fmt;
+
+/// What kind of mistake it is, stable for scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Code {
+    /// The file cannot be opened or read.
+    FileUnreadable,
+    /// The schema file cannot be accepted.
+    SchemaInvalid,
+    /// The schema and the study mean different things by a name.
+    SchemaMismatch,
+    /// A column that the study or the schema names is not there.
+    UnknownColumn,
+    /// Two columns of the file have the name that is asked for.
+    AmbiguousColumn,
+    /// There is no row.
+    EmptyTable,
+    /// A row has more or fewer cells than the first.
+    RaggedRow,
+    /// A cell's bytes are not UTF-8 text.
+    NotText,
+    /// Text where a number belongs.
+    NotANumber,
+    /// A number with a fraction where a whole one belongs.
+    NotWhole,
+    /// Neither of the texts for yes and no.
+    NotABool,
+    /// Not a date.
+    NotADate,
+    /// Below the minimum or above the maximum.
+    OutOfRange,
+    /// A category's level that the schema does not list.
+    UnknownLevel,
+    /// Fewer rows than the study asks of a site.
+    TooFewRows,
+}
+
+impl Code {
+    /// The stable word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Code::FileUnreadable => "file_unreadable",
+            Code::SchemaInvalid => "schema_invalid",
+            Code::SchemaMismatch => "schema_mismatch",
+            Code::UnknownColumn => "unknown_column",
+            Code::AmbiguousColumn => "ambiguous_column",
+            Code::EmptyTable => "empty_table",
+            Code::RaggedRow => "ragged_row",
+            Code::NotText => "not_text",
+            Code::NotANumber => "not_a_number",
+            Code::NotWhole => "not_whole",
+            Code::NotABool => "not_a_bool",
+            Code::NotADate => "not_a_date",
+            Code::OutOfRange => "out_of_range",
+            Code::UnknownLevel => "unknown_level",
+            Code::TooFewRows => "too_few_rows",
+        }
+    }
+}
+
+/// A mistake with its place and its fix. It never holds the text of a cell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataError {
+    pub(crate) code: Code,
+    pub(crate) file: Option<String>,
+    pub(crate) line: Option<u64>,
+    pub(crate) column: Option<String>,
+    pub(crate) problem: String,
+    pub(crate) fix: String,
+}
+
+impl DataError {
+    pub(crate) fn new(code: Code, problem: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            code,
+            file: None,
+            line: None,
+            column: None,
+            problem: problem.into(),
+            fix: fix.into(),
+        }
+    }
+
+    pub(crate) fn in_file(self, file: &str) -> Self {
+        Self {
+            file: Some(file.to_string()),
+            ..self
+        }
+    }
+
+    pub(crate) fn at_line(self, line: u64) -> Self {
+        Self {
+            line: Some(line),
+            ..self
+        }
+    }
+
+    pub(crate) fn in_column(self, column: &str) -> Self {
+        Self {
+            column: Some(column.to_string()),
+            ..self
+        }
+    }
+
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        self.code.as_str()
+    }
+
+    /// The kind of mistake.
+    pub fn kind(&self) -> Code {
+        self.code
+    }
+
+    /// The 1-based line of the file, where there is one.
+    pub fn line(&self) -> Option<u64> {
+        self.line
+    }
+
+    /// The declared column, where there is one.
+    pub fn column(&self) -> Option<&str> {
+        self.column.as_deref()
+    }
+}
+
+impl fmt::Display for DataError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = [
+            self.file.as_ref().map(|file| format!("`{file}`")),
+            self.line.map(|line| format!("line {line}")),
+            self.column.as_ref().map(|column| format!("column `{column}`")),
+        ];
+        let place: Vec<String> = place.into_iter().flatten().collect();
+        if !place.is_empty() {
+            write!(f, "{}: ", place.join(", "))?;
+        }
+        write!(f, "{}; {} ({})", self.problem, self.fix, self.code())
+    }
+}
+
+impl std::error::Error for DataError {}

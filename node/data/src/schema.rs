@@ -1,0 +1,119 @@
+//! The schema of a dataset at one site: what each declared column is, and where it stands in the site's own file.
+//!
+//! | key of `[columns.NAME]` | default | meaning |
+//! |---|---|---|
+//! | `type` | | `float`, `int`, `bool`, `category` or `date` (YYYY-MM-DD) |
+//! | `source` | NAME | the column's header, or its 1-based number in a file without a header |
+//! | `missing` | `""`, `NA`, `NaN`, `?`, `.` | texts that mean "not known"; numbers compare as numbers |
+//! | `unit` | | UCUM code of the values after conversion |
+//! | `from`, `factor` | | the site's own unit, and what a value is multiplied by to get `unit` |
+//! | `min`, `max` | | allowed range in `unit`, ends included |
+//! | `levels` | | the levels of a category |
+//! | `false`, `true` | `0`, `false`, `no` and `1`, `true`, `yes` | texts of a yes/no column, in any case |
+//!
+//! `[dataset]` has `name`, which studies use, and optionally `key`, the column of the patient's identifier.
+
+mod parse;
+
+use crate::error::{Code, DataError};
+use std::collections::BTreeMap;
+
+/// A dataset's columns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schema {
+    /// The name that studies use.
+    pub name: String,
+    /// Where the patient's identifier stands, if the site names it: a second row of a patient is left out.
+    pub key: Option<Source>,
+    /// The declared columns, by name.
+    pub columns: BTreeMap<String, Column>,
+}
+
+/// One declared column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// Where it stands in the file.
+    pub source: Source,
+    /// What it holds.
+    pub kind: Kind,
+    /// UCUM code.
+    pub unit: Option<String>,
+    /// What a number is multiplied by to get `unit`.
+    pub factor: Option<f64>,
+    /// Smallest allowed value, in `unit`.
+    pub min: Option<f64>,
+    /// Largest allowed value, in `unit`.
+    pub max: Option<f64>,
+    /// Texts that mean "not known", in normal form.
+    pub missing: Vec<String>,
+}
+
+/// Where a column stands in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Under this header.
+    Header(String),
+    /// At this 1-based place, in a file without a header.
+    Number(usize),
+}
+
+/// What a column holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// A number.
+    Float,
+    /// A whole number.
+    Int,
+    /// Yes or no, read as 1 or 0: the texts for no and for yes, in normal form.
+    Bool {
+        /// Texts for no.
+        no: Vec<String>,
+        /// Texts for yes.
+        yes: Vec<String>,
+    },
+    /// One of these levels, in normal form.
+    Category {
+        /// The levels.
+        levels: Vec<String>,
+    },
+    /// A day, read as days since 1970-01-01.
+    Date,
+}
+
+impl Kind {
+    /// The word in the schema file.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Kind::Float => "float",
+            Kind::Int => "int",
+            Kind::Bool { .. } => "bool",
+            Kind::Category { .. } => "category",
+            Kind::Date => "date",
+        }
+    }
+}
+
+impl Schema {
+    /// Whether the site's file has no header: then every source is a number.
+    pub fn headerless(&self) -> bool {
+        self.columns
+            .values()
+            .any(|column| matches!(column.source, Source::Number(_)))
+    }
+
+    /// A declared column.
+    ///
+    /// # Errors
+    /// `unknown_column`, with the names there are.
+    pub fn column(&self, name: &str) -> Result<&Column, DataError> {
+        self.columns.get(name).ok_or_else(|| {
+            let names: Vec<&str> = self.columns.keys().map(String::as_str).collect();
+            let fix = format!("declare `[columns.{name}]`; declared are {}", names.join(", "));
+            DataError::new(
+                Code::UnknownColumn,
+                format!("the schema of `{}` has no column `{name}`", self.name),
+                fix,
+            )
+        })
+    }
+}

@@ -1,0 +1,341 @@
+//! From a schema file to a [`Schema`]; every mistake has its line and its fix.
+
+use super::{Column, Kind, Schema, Source};
+use crate::error::{Code, DataError};
+use motet_common::study::text;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use toml::Spanned;
+
+/// What is missing unless a column says otherwise.
+const MISSING: [&str; 5] = ["", "NA", "NaN", "?", "."];
+const FALSE: [&str; 3] = ["0", "false", "no"];
+const TRUE: [&str; 3] = ["1", "true", "yes"];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFile {
+    dataset: RawDataset,
+    columns: BTreeMap<String, Spanned<RawColumn>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDataset {
+    name: Spanned<String>,
+    key: Option<Spanned<toml::Value>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawColumn {
+    #[serde(rename = "type")]
+    kind: Spanned<String>,
+    source: Option<Spanned<toml::Value>>,
+    unit: Option<Spanned<String>>,
+    from: Option<Spanned<String>>,
+    factor: Option<Spanned<f64>>,
+    min: Option<Spanned<f64>>,
+    max: Option<Spanned<f64>>,
+    missing: Option<Spanned<Vec<String>>>,
+    levels: Option<Spanned<Vec<String>>>,
+    #[serde(rename = "false")]
+    no: Option<Spanned<Vec<String>>>,
+    #[serde(rename = "true")]
+    yes: Option<Spanned<Vec<String>>>,
+}
+
+impl Schema {
+    /// Reads a schema file.
+    ///
+    /// # Errors
+    /// `schema_invalid` with the line of the first mistake.
+    pub fn parse(toml_text: &str) -> Result<Self, DataError> {
+        let raw: RawFile = toml::from_str(toml_text).map_err(|error| {
+            let (line, problem, fix) = text::explain(toml_text, &error);
+            DataError::new(Code::SchemaInvalid, problem, fix)
+                .in_file("schema")
+                .at_line(line.into())
+        })?;
+        let reading = Reading { text: toml_text };
+        let columns: BTreeMap<String, Column> = raw
+            .columns
+            .iter()
+            .map(|(name, raw)| Ok((name.clone(), reading.column(name, raw)?)))
+            .collect::<Result<_, DataError>>()?;
+        // The identifier may be declared like any column, or just be a header of the file.
+        let key = match raw
+            .dataset
+            .key
+            .as_ref()
+            .map(|key| reading.place(key))
+            .transpose()?
+        {
+            Some(Source::Header(name)) => Some(
+                columns
+                    .get(&name)
+                    .map_or(Source::Header(name), |c| c.source.clone()),
+            ),
+            other => other,
+        };
+        let schema = Self {
+            name: reading.name(&raw.dataset.name)?,
+            key,
+            columns,
+        };
+        reading.sources(&raw.columns, &schema)?;
+        Ok(schema)
+    }
+}
+
+struct Reading<'t> {
+    text: &'t str,
+}
+
+impl Reading<'_> {
+    fn refuse<T>(&self, span: Range<usize>, problem: impl Into<String>, fix: &str) -> Result<T, DataError> {
+        let line = text::line_at(self.text, span.start).into();
+        Err(DataError::new(Code::SchemaInvalid, problem, fix)
+            .in_file("schema")
+            .at_line(line))
+    }
+
+    fn name(&self, name: &Spanned<String>) -> Result<String, DataError> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let text = name.get_ref();
+        if !text.is_empty() && text.len() <= text::NAME_LIMIT && text.chars().all(fits) {
+            return Ok(text.clone());
+        }
+        self.refuse(
+            name.span(),
+            format!("dataset `name` is {text:?}"),
+            "use letters, digits, `-` and `_`",
+        )
+    }
+
+    fn column(&self, name: &str, raw: &Spanned<RawColumn>) -> Result<Column, DataError> {
+        if !text::is_column_name(name) {
+            let fix = "use a letter, then letters, digits and `_`; `source` names the file's own header";
+            return self.refuse(raw.span(), format!("{name:?} is not a column's name"), fix);
+        }
+        let (at, raw) = (raw.span(), raw.get_ref());
+        let kind = self.kind(name, raw, at)?;
+        self.fitting(&kind, raw)?;
+        if let (Some(min), Some(max)) = (&raw.min, &raw.max)
+            && (min.get_ref() > max.get_ref() || min.get_ref().is_nan() || max.get_ref().is_nan())
+        {
+            return self.refuse(min.span(), "`min` is above `max`", "exchange them");
+        }
+        match (&raw.from, &raw.factor, &raw.unit) {
+            (None, None, _) | (Some(_), Some(_), Some(_)) => {}
+            (Some(given), ..) => {
+                return self.refuse(
+                    given.span(),
+                    "`from` needs `factor` and `unit`",
+                    "add what is missing, or remove it",
+                );
+            }
+            (_, Some(given), _) => {
+                return self.refuse(
+                    given.span(),
+                    "`factor` needs `from` and `unit`",
+                    "add what is missing, or remove it",
+                );
+            }
+        }
+        if let Some(factor) = raw
+            .factor
+            .as_ref()
+            .filter(|f| !f.get_ref().is_finite() || *f.get_ref() <= 0.0)
+        {
+            return self.refuse(
+                factor.span(),
+                "`factor` is not a positive number",
+                "write what a value is multiplied by",
+            );
+        }
+        let missing = self.missing(&kind, raw)?;
+        let value = |number: &Option<Spanned<f64>>| number.as_ref().map(|number| *number.get_ref());
+        Ok(Column {
+            source: self.source(name, raw)?,
+            unit: raw.unit.as_ref().map(|unit| unit.get_ref().clone()),
+            factor: value(&raw.factor),
+            min: value(&raw.min),
+            max: value(&raw.max),
+            missing,
+            kind,
+        })
+    }
+
+    fn kind(&self, name: &str, raw: &RawColumn, at: Range<usize>) -> Result<Kind, DataError> {
+        Ok(match raw.kind.get_ref().as_str() {
+            "float" => Kind::Float,
+            "int" => Kind::Int,
+            "date" => Kind::Date,
+            "bool" => {
+                let no = self.texts(&raw.no, &FALSE)?;
+                let yes = self.texts(&raw.yes, &TRUE)?;
+                if no.is_empty() || yes.is_empty() || no.iter().any(|text| yes.contains(text)) {
+                    let span = raw.yes.as_ref().or(raw.no.as_ref()).map_or(at, Spanned::span);
+                    let fix = "give each of them at least one text, and none in both";
+                    return self.refuse(
+                        span,
+                        format!("`false` and `true` of `{name}` do not tell no from yes"),
+                        fix,
+                    );
+                }
+                Kind::Bool { no, yes }
+            }
+            "category" => {
+                let levels = self.texts(&raw.levels, &[])?;
+                if levels.len() < 2 {
+                    let span = raw.levels.as_ref().map_or(at, Spanned::span);
+                    return self.refuse(
+                        span,
+                        format!("category `{name}` has fewer than two levels"),
+                        "list its `levels`",
+                    );
+                }
+                Kind::Category { levels }
+            }
+            other => {
+                let fix = "use `float`, `int`, `bool`, `category` or `date`";
+                return self.refuse(raw.kind.span(), format!("`type` is {other:?}"), fix);
+            }
+        })
+    }
+
+    /// Keys that only some types have.
+    fn fitting(&self, kind: &Kind, raw: &RawColumn) -> Result<(), DataError> {
+        let number = matches!(kind, Kind::Float | Kind::Int);
+        let keys = [
+            ("min", raw.min.as_ref().map(Spanned::span), number),
+            ("max", raw.max.as_ref().map(Spanned::span), number),
+            ("from", raw.from.as_ref().map(Spanned::span), number),
+            ("factor", raw.factor.as_ref().map(Spanned::span), number),
+            (
+                "levels",
+                raw.levels.as_ref().map(Spanned::span),
+                matches!(kind, Kind::Category { .. }),
+            ),
+            (
+                "false",
+                raw.no.as_ref().map(Spanned::span),
+                matches!(kind, Kind::Bool { .. }),
+            ),
+            (
+                "true",
+                raw.yes.as_ref().map(Spanned::span),
+                matches!(kind, Kind::Bool { .. }),
+            ),
+        ];
+        match keys
+            .into_iter()
+            .find_map(|(key, span, allowed)| span.filter(|_| !allowed).map(|span| (key, span)))
+        {
+            Some((key, span)) => self.refuse(
+                span,
+                format!("`{key}` is not a key of type `{}`", kind.word()),
+                "remove it, or change `type`",
+            ),
+            None => Ok(()),
+        }
+    }
+
+    fn texts(
+        &self,
+        given: &Option<Spanned<Vec<String>>>,
+        default: &[&str],
+    ) -> Result<Vec<String>, DataError> {
+        let Some(given) = given else {
+            return Ok(default.iter().map(|text| text.to_string()).collect());
+        };
+        let mut texts = Vec::new();
+        for text in given.get_ref() {
+            let text = text::normal_level(text);
+            if texts.contains(&text) {
+                return self.refuse(
+                    given.span(),
+                    format!("{text:?} stands twice"),
+                    "numbers compare as numbers: name each once",
+                );
+            }
+            texts.push(text);
+        }
+        Ok(texts)
+    }
+
+    fn missing(&self, kind: &Kind, raw: &RawColumn) -> Result<Vec<String>, DataError> {
+        let missing = self.texts(&raw.missing, &MISSING)?;
+        let meant: Vec<&String> = match kind {
+            Kind::Bool { no, yes } => no.iter().chain(yes).collect(),
+            Kind::Category { levels } => levels.iter().collect(),
+            _ => Vec::new(),
+        };
+        match (
+            meant.into_iter().find(|text| missing.contains(text)),
+            &raw.missing,
+        ) {
+            (Some(text), given) => {
+                let span = given.as_ref().map_or(raw.kind.span(), Spanned::span);
+                self.refuse(
+                    span,
+                    format!("{text:?} means a value and a missing one"),
+                    "take it out of `missing` or of the values",
+                )
+            }
+            (None, _) => Ok(missing),
+        }
+    }
+
+    fn source(&self, name: &str, raw: &RawColumn) -> Result<Source, DataError> {
+        raw.source.as_ref().map_or_else(
+            || Ok(Source::Header(name.to_string())),
+            |source| self.place(source),
+        )
+    }
+
+    /// A header, or a 1-based number.
+    fn place(&self, place: &Spanned<toml::Value>) -> Result<Source, DataError> {
+        let span = place.span();
+        match place.get_ref() {
+            toml::Value::String(header) => Ok(Source::Header(header.trim().to_string())),
+            toml::Value::Integer(number) => match usize::try_from(*number) {
+                Ok(number @ 1..=100_000) => Ok(Source::Number(number)),
+                _ => self.refuse(
+                    span,
+                    format!("column number `{number}` does not exist"),
+                    "columns are numbered from 1",
+                ),
+            },
+            _ => self.refuse(
+                span,
+                "neither a text nor a number",
+                "write the column's header or its number",
+            ),
+        }
+    }
+
+    /// A file has a header or it has none.
+    fn sources(&self, raw: &BTreeMap<String, Spanned<RawColumn>>, schema: &Schema) -> Result<(), DataError> {
+        let named = schema
+            .columns
+            .iter()
+            .find(|(_, column)| matches!(column.source, Source::Header(_)));
+        match named.and_then(|(name, _)| Some((name, raw.get(name)?))) {
+            Some((name, at)) if schema.headerless() => {
+                let problem = format!("`source` of column `{name}` is a header, others are numbers");
+                self.refuse(
+                    at.span(),
+                    problem,
+                    "a file without a header needs a number for every column",
+                )
+            }
+            _ if schema.columns.is_empty() => {
+                self.refuse(0..0, "no column is declared", "add `[columns.NAME]`")
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The columns of a site's file that were asked for, read and checked cell by cell.
+
+use crate::cell::{self, Cell};
+use crate::error::{Code, DataError};
+use crate::file::Rows;
+use crate::schema::{Column, Schema};
+use motet_common::study::filter::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// The largest table this version holds in memory.
+const MAX_ROWS: usize = 50_000_000;
+
+/// Patients' values. It has no `Debug` and no `Clone`: rows are neither printed nor spread.
+pub struct Table {
+    pub(crate) dataset: String,
+    pub(crate) file: String,
+    pub(crate) rows: usize,
+    pub(crate) repeated: u64,
+    pub(crate) columns: BTreeMap<String, Series>,
+}
+
+/// One declared column and its values, row by row.
+pub(crate) struct Series {
+    pub(crate) declared: Column,
+    pub(crate) cells: Vec<Cell>,
+}
+
+impl Table {
+    /// Reads the named columns of a CSV file (`,` or `;`), opened for reading only. No other column is interpreted, but
+    /// that of the schema's `key`, by which a second row of a patient is left out.
+    ///
+    /// # Errors
+    /// [`DataError`] with file, line and column of the first mistake.
+    pub fn open<'n>(
+        path: &Path,
+        schema: &Schema,
+        names: impl IntoIterator<Item = &'n str>,
+    ) -> Result<Self, DataError> {
+        let mut rows = Rows::open(path, schema)?;
+        let mut readers = Vec::new();
+        for name in names.into_iter().collect::<BTreeSet<&str>>() {
+            let declared = schema.column(name)?;
+            let place = rows
+                .place(&declared.source)
+                .map_err(|error| error.in_column(name))?;
+            readers.push((
+                name,
+                place,
+                Series {
+                    declared: declared.clone(),
+                    cells: Vec::new(),
+                },
+            ));
+        }
+        let key = schema.key.as_ref().map(|source| rows.place(source)).transpose()?;
+        let (mut patients, mut repeated, mut count) = (BTreeSet::new(), 0, 0);
+        let mut row = csv::ByteRecord::new();
+        while let Some(line) = rows.next(&mut row)? {
+            let patient = key
+                .and_then(|place| row.get(place))
+                .map(<[u8]>::trim_ascii)
+                .filter(|key| !key.is_empty());
+            if patient.is_some_and(|patient| !patients.insert(patient.to_vec())) {
+                repeated += 1;
+                continue;
+            }
+            count += 1;
+            if count > MAX_ROWS {
+                let problem = format!("more than {MAX_ROWS} rows");
+                return Err(
+                    DataError::new(Code::FileUnreadable, problem, "give a smaller extract")
+                        .in_file(&rows.name),
+                );
+            }
+            for (name, place, series) in &mut readers {
+                let place_error = |error: DataError| error.in_file(&rows.name).at_line(line).in_column(name);
+                let bytes = row
+                    .get(*place)
+                    .ok_or_else(|| place_error(no_such_number(*place, row.len())))?;
+                series
+                    .cells
+                    .push(cell::read(&series.declared, bytes).map_err(place_error)?);
+            }
+        }
+        if count == 0 {
+            return Err(rows.empty("the table has no row"));
+        }
+        let columns = readers
+            .into_iter()
+            .map(|(name, _, series)| (name.to_string(), series))
+            .collect();
+        Ok(Self {
+            dataset: schema.name.clone(),
+            file: rows.name,
+            rows: count,
+            repeated,
+            columns,
+        })
+    }
+
+    /// Reads every declared column.
+    ///
+    /// # Errors
+    /// As [`Table::open`].
+    pub fn open_all(path: &Path, schema: &Schema) -> Result<Self, DataError> {
+        Self::open(path, schema, schema.columns.keys().map(String::as_str))
+    }
+
+    /// Rows of the file, second rows of a patient not counted.
+    pub fn rows(&self) -> u64 {
+        self.rows as u64
+    }
+
+    pub(crate) fn series(&self, name: &str) -> Result<&Series, DataError> {
+        self.columns.get(name).ok_or_else(|| {
+            let fix = "open the table with the study's own list of columns";
+            DataError::new(
+                Code::UnknownColumn,
+                format!("column `{name}` was not opened"),
+                fix,
+            )
+            .in_file(&self.file)
+        })
+    }
+}
+
+impl Series {
+    /// The cell as a cohort's rule sees it.
+    pub(crate) fn value(&self, row: usize) -> Option<Value<'_>> {
+        match (self.cells.get(row)?, &self.declared.kind) {
+            (Cell::Number(number), _) => Some(Value::Number(*number)),
+            (Cell::Level(place), crate::schema::Kind::Category { levels }) => {
+                levels.get(*place as usize).map(|level| Value::Text(level))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn no_such_number(place: usize, width: usize) -> DataError {
+    let problem = format!("there is no column number `{}`", place + 1);
+    DataError::new(
+        Code::UnknownColumn,
+        problem,
+        format!("the file has `{width}` columns: correct `source`"),
+    )
+}

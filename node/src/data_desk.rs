@@ -1,0 +1,310 @@
+//! Datasets at the site: where a file lies and what its columns mean. The file itself stays where it is and is opened for
+//! reading only; what is kept here is its path and a copy of the schema.
+
+use crate::home::{Paths, create_folder, read_text, write_text};
+use crate::output::{self, small, small_text};
+use crate::NodeError;
+use motet_common::refusal::{Code, Refusal};
+use motet_common::study::Study;
+use motet_data::cohort::check_schema;
+use motet_data::{Cohort, DataError, Profile, Schema, Table, profile};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A dataset of this site.
+#[derive(Debug)]
+pub struct Dataset {
+    /// The name that studies use.
+    pub name: String,
+    /// The site's own file.
+    pub csv: PathBuf,
+    /// What its columns mean.
+    pub schema: Schema,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Source {
+    csv: PathBuf,
+}
+
+/// One line of `data list`.
+#[derive(Debug, Serialize)]
+pub struct Listed {
+    /// The dataset.
+    pub name: String,
+    /// The site's own file.
+    pub csv: String,
+    /// Declared columns.
+    pub columns: usize,
+    /// What stands against using it, if anything.
+    pub problem: Option<String>,
+}
+
+/// What `data check` found. Counts of one to four patients are `"<5"`.
+#[derive(Debug, Serialize)]
+pub struct Checked {
+    /// The dataset.
+    pub dataset: String,
+    /// The study it was checked for.
+    pub study: Option<String>,
+    /// Columns that were read.
+    pub columns: usize,
+    /// Rows that would be used.
+    pub rows_used: Value,
+    /// Rows left out because a value is missing.
+    pub rows_left_out: Value,
+    /// Rows that the study's rule leaves out.
+    pub rows_outside_rule: Value,
+}
+
+impl Dataset {
+    /// The dataset with this name.
+    ///
+    /// # Errors
+    /// `no_dataset`, or what is wrong with its schema.
+    pub fn find(paths: &Paths, name: &str) -> Result<Self, NodeError> {
+        let missing = || Refusal::new(Code::NoDataset, format!("this site has no dataset `{name}`"));
+        // A study's text must not reach another folder.
+        let folder = folder(paths, name).ok_or_else(missing)?;
+        if !folder.is_dir() {
+            return Err(missing().into());
+        }
+        let at = folder.join("source.toml");
+        let source: Source = toml::from_str(&read_text(&at)?)
+            .map_err(|error| NodeError::file("understand", &at)(std::io::Error::other(error.message().to_owned())))?;
+        let schema = Schema::parse(&read_text(&folder.join("schema.toml"))?)?;
+        Ok(Self { name: name.to_owned(), csv: source.csv, schema })
+    }
+
+    /// The patients of a study and the columns it uses, and no others.
+    ///
+    /// # Errors
+    /// [`DataError`]; `too_few_rows` among them.
+    pub fn cohort(&self, study: &Study) -> Result<Cohort, DataError> {
+        check_schema(&self.schema, study)?;
+        Cohort::of(&Table::open(&self.csv, &self.schema, study.reads())?, study)
+    }
+}
+
+fn folder(paths: &Paths, name: &str) -> Option<PathBuf> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    (!name.is_empty() && name.len() <= 64 && name.chars().all(fits)).then(|| paths.data().join(name))
+}
+
+/// Takes a dataset in after reading every declared cell once; `replace` exchanges one of the same name.
+///
+/// # Errors
+/// [`NodeError::Data`] with file, line and column of the first mistake, [`NodeError::Usage`], [`NodeError::File`].
+pub fn add(paths: &Paths, name: &str, csv: &Path, schema: &Path, replace: bool) -> Result<Checked, NodeError> {
+    let folder = folder(paths, name)
+        .ok_or_else(|| NodeError::Usage(format!("`{name}` is not a dataset's name: letters, digits, `-` and `_`")))?;
+    if folder.exists() && !replace {
+        return Err(NodeError::Usage(format!("dataset `{name}` is there already: add `--replace` to exchange it")));
+    }
+    let text = read_text(schema)?;
+    let parsed = Schema::parse(&text)?;
+    if parsed.name != name {
+        let problem = format!("the schema is that of dataset `{}`, not `{name}`", parsed.name);
+        return Err(NodeError::Usage(format!("{problem}: use one name for both")));
+    }
+    let csv = fs::canonicalize(csv).map_err(NodeError::file("read", csv))?;
+    let table = Table::open_all(&csv, &parsed)?;
+    create_folder(&folder)?;
+    let source = toml::to_string(&Source { csv: csv.clone() })
+        .map_err(|_| NodeError::Usage(format!("the path `{}` is not text", csv.display())))?;
+    write_text(&folder.join("schema.toml"), &text)?;
+    write_text(&folder.join("source.toml"), &source)?;
+    Ok(whole(name, &parsed, &table))
+}
+
+/// Reads a dataset as a study would, or every declared column when none is named.
+///
+/// # Errors
+/// `no_dataset`, [`NodeError::Data`]; `too_few_rows` says no number.
+pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked, NodeError> {
+    let dataset = Dataset::find(paths, name)?;
+    let Some(study) = study else {
+        let table = Table::open_all(&dataset.csv, &dataset.schema)?;
+        return Ok(whole(name, &dataset.schema, &table));
+    };
+    if study.data.dataset != name {
+        let problem = format!("study `{}` asks for dataset `{}`, not `{name}`", study.id, study.data.dataset);
+        return Err(NodeError::Usage(problem));
+    }
+    let cohort = dataset.cohort(study)?;
+    Ok(Checked {
+        dataset: name.to_owned(),
+        study: Some(study.id.clone()),
+        columns: study.reads().len(),
+        rows_used: small(cohort.used),
+        rows_left_out: small(cohort.left_out),
+        rows_outside_rule: small(cohort.filtered),
+    })
+}
+
+fn whole(name: &str, schema: &Schema, table: &Table) -> Checked {
+    Checked {
+        dataset: name.to_owned(),
+        study: None,
+        columns: schema.columns.len(),
+        rows_used: small(table.rows()),
+        rows_left_out: small(0),
+        rows_outside_rule: small(0),
+    }
+}
+
+/// What was found, for people.
+pub fn check_text(checked: &Checked) -> String {
+    let rows = small_text(&checked.rows_used);
+    match &checked.study {
+        None => format!(
+            "dataset {}: {rows} rows, {} declared columns, every cell as the schema says",
+            checked.dataset, checked.columns
+        ),
+        Some(study) => format!(
+            "dataset {} for study {study}: {} columns are read\n  rows used             {rows}\n  \
+             left out, value missing  {}\n  outside the study's rule {}",
+            checked.dataset,
+            checked.columns,
+            small_text(&checked.rows_left_out),
+            small_text(&checked.rows_outside_rule)
+        )
+        .replace("rows used             ", "rows used                "),
+    }
+}
+
+/// What a steward looks at before saying yes; it stays at the site.
+///
+/// # Errors
+/// As [`check`].
+pub fn look(paths: &Paths, name: &str) -> Result<Profile, NodeError> {
+    let dataset = Dataset::find(paths, name)?;
+    Ok(profile(&Table::open_all(&dataset.csv, &dataset.schema)?))
+}
+
+/// The names of all datasets, sorted.
+///
+/// # Errors
+/// [`NodeError::File`].
+pub fn names(paths: &Paths) -> Result<Vec<String>, NodeError> {
+    let folder = paths.data();
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(NodeError::file("read", &folder))? {
+        let entry = entry.map_err(NodeError::file("read", &folder))?;
+        if entry.path().is_dir() {
+            names.extend(entry.file_name().into_string());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Every dataset; the files' contents are not read.
+///
+/// # Errors
+/// [`NodeError::File`].
+pub fn list(paths: &Paths) -> Result<Vec<Listed>, NodeError> {
+    let line = |name: String| match Dataset::find(paths, &name) {
+        Ok(dataset) => {
+            let unreadable = fs::File::open(&dataset.csv).err().map(|cause| cause.to_string());
+            let csv = dataset.csv.display().to_string();
+            Listed { name, csv, columns: dataset.schema.columns.len(), problem: unreadable }
+        }
+        Err(error) => Listed { name, csv: String::new(), columns: 0, problem: Some(error.to_string()) },
+    };
+    Ok(names(paths)?.into_iter().map(line).collect())
+}
+
+/// The list as a table.
+pub fn list_text(lines: &Vec<Listed>) -> String {
+    if lines.is_empty() {
+        return "no dataset; `motet-node data add NAME --csv F --schema S.toml` gives one".to_owned();
+    }
+    let row = |line: &Listed| {
+        let state = line.problem.clone().unwrap_or_else(|| "readable".to_owned());
+        vec![line.name.clone(), line.columns.to_string(), state, line.csv.clone()]
+    };
+    output::table(&["dataset", "columns", "state", "file"], &lines.iter().map(row).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::studies::tests::study;
+
+    const SCHEMA: &str = "[dataset]\nname = \"ist\"\n[columns.age]\ntype = \"float\"\nmax = 120\n[columns.sbp]\n\
+                          type = \"float\"\n[columns.dead14]\ntype = \"bool\"\n";
+
+    fn site(rows: usize, missing: usize) -> (tempfile::TempDir, Paths) {
+        let folder = tempfile::tempdir().unwrap();
+        let row = |n: usize| {
+            let age = if n < missing { String::new() } else { format!("{}", 50 + n % 40) };
+            format!("{age},{},{}\n", 120 + n % 60, n % 2)
+        };
+        let csv = format!("age,sbp,dead14\n{}", (0..rows).map(row).collect::<String>());
+        fs::write(folder.path().join("p.csv"), csv).unwrap();
+        fs::write(folder.path().join("s.toml"), SCHEMA).unwrap();
+        let paths = Paths::new(&folder.path().join("node"));
+        (folder, paths)
+    }
+
+    fn put(folder: &tempfile::TempDir, paths: &Paths, name: &str) -> Result<Checked, NodeError> {
+        add(paths, name, &folder.path().join("p.csv"), &folder.path().join("s.toml"), false)
+    }
+
+    #[test]
+    fn a_dataset_is_added_checked_and_listed() {
+        let (folder, paths) = site(60, 7);
+        assert_eq!(list(&paths).unwrap().len(), 0);
+        assert_eq!(put(&folder, &paths, "ist").unwrap().rows_used, 60);
+        assert_eq!(put(&folder, &paths, "ist").unwrap_err().exit(), 2, "it is there already");
+        let study = Study::parse(&study("ist-death14", "0.0")).unwrap();
+        let checked = check(&paths, "ist", Some(&study)).unwrap();
+        assert_eq!((checked.rows_used.clone(), checked.rows_left_out.clone()), (53.into(), 7.into()));
+        assert!(check_text(&checked).contains("rows used                53"), "{}", check_text(&checked));
+        let listed = list(&paths).unwrap();
+        assert_eq!((listed[0].name.as_str(), listed[0].columns, &listed[0].problem), ("ist", 3, &None));
+        fs::remove_file(folder.path().join("p.csv")).unwrap();
+        assert!(list(&paths).unwrap()[0].problem.is_some());
+    }
+
+    #[test]
+    fn few_patients_are_not_counted_out() {
+        let (folder, paths) = site(60, 3);
+        put(&folder, &paths, "ist").unwrap();
+        let study = Study::parse(&study("ist-death14", "0.0")).unwrap();
+        assert_eq!(check(&paths, "ist", Some(&study)).unwrap().rows_left_out, "<5");
+        let (folder, paths) = site(9, 0);
+        put(&folder, &paths, "ist").unwrap();
+        let error = check(&paths, "ist", Some(&study)).unwrap_err();
+        assert_eq!((error.code(), error.exit()), (Some("too_few_rows"), 3));
+        assert!(!error.to_string().contains('9'), "{error}");
+    }
+
+    #[test]
+    fn a_bad_cell_is_refused_with_its_line_and_leaves_nothing() {
+        let (folder, paths) = site(60, 0);
+        let csv = fs::read_to_string(folder.path().join("p.csv")).unwrap().replacen("51,", "777,", 1);
+        fs::write(folder.path().join("p.csv"), csv).unwrap();
+        let error = put(&folder, &paths, "ist").unwrap_err();
+        assert_eq!(error.code(), Some("out_of_range"));
+        assert!(error.to_string().contains("line 3") && !error.to_string().contains("777"), "{error}");
+        assert!(!paths.data().exists());
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_are_no_datasets() {
+        let (folder, paths) = site(60, 0);
+        assert_eq!(put(&folder, &paths, "heart").unwrap_err().exit(), 2, "the schema is of another dataset");
+        for name in ["../keys", "", "a/b", "."] {
+            assert_eq!(put(&folder, &paths, name).unwrap_err().exit(), 2, "{name}");
+            assert_eq!(Dataset::find(&paths, name).unwrap_err().code(), Some("no_dataset"), "{name}");
+        }
+    }
+}

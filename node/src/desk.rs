@@ -1,0 +1,326 @@
+//! The steward's desk: look at a study, and say yes or no to exactly that. A decision is one signed entry of the ledger;
+//! the daemon reads it there, whether it runs now or later.
+
+use crate::permits::Permit;
+use crate::records::{self, STUDIES, StudyRecord};
+use crate::steward::StewardError;
+use crate::studies::{AtSite, Proposal, Standing, Studies};
+use crate::{Home, NodeError, clock, output};
+use motet_common::decision::{Decision, Verdict};
+use motet_common::moment::Moment;
+use motet_common::refusal::{Code, Refusal};
+use motet_common::study::{CardContext, Date, text};
+use motet_ledger::LedgerError;
+use motet_secagg::encode::Canonical as _;
+use motet_secagg::sign::SecretKey;
+use serde::Serialize;
+
+/// How often a decision is tried again when the daemon wrote to the ledger in between.
+const TRIES: usize = 8;
+
+/// The longest reason, in bytes: a reason is a sentence.
+const LONGEST_REASON: usize = 400;
+
+/// What a steward wants to say.
+#[derive(Debug, Clone)]
+pub enum Choice {
+    /// Take part, under this permit.
+    Approve(Option<Permit>),
+    /// Do not take part, for this reason.
+    Decline(String),
+    /// Take part no longer, for this reason.
+    Withdraw(String),
+}
+
+/// A decision as it was recorded.
+#[derive(Debug, Serialize)]
+pub struct Decided {
+    /// The study.
+    pub id: String,
+    /// approved, declined or withdrawn.
+    pub decision: &'static str,
+    /// The permit or the reason.
+    pub text: String,
+    /// Digest of everything the study fixes.
+    pub study_digest: String,
+    /// Digest of the roster.
+    pub roster_digest: String,
+    /// Sites in the roster.
+    pub roster: usize,
+    /// Whether an entry was written: deciding the same again writes none.
+    pub recorded: bool,
+}
+
+/// One study in the list.
+#[derive(Debug, Serialize)]
+pub struct Line {
+    /// The study.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// Digest of everything it fixes.
+    pub digest: String,
+    /// undecided, approved, declined, withdrawn, withdrawn by its proposer, or unacceptable.
+    pub decision: String,
+    /// Sites in the roster.
+    pub roster: usize,
+    /// Its last day.
+    pub until: String,
+    /// Whether that day is over.
+    pub ended: bool,
+    /// The permit or the reason, or why it is unacceptable.
+    pub text: String,
+}
+
+/// One study in full.
+#[derive(Debug, Serialize)]
+pub struct Shown {
+    /// As in the list.
+    #[serde(flatten)]
+    pub line: Line,
+    /// Digest of the roster.
+    pub roster_digest: String,
+    /// Who proposes it.
+    pub proposer: String,
+    /// When it arrived.
+    pub arrived: String,
+    /// The sites of the roster.
+    pub sites: Vec<Site>,
+    /// The study file.
+    pub study: String,
+    /// The card.
+    pub card: String,
+}
+
+/// One site of a roster.
+#[derive(Debug, Serialize)]
+pub struct Site {
+    /// Name.
+    pub name: String,
+    /// Country.
+    pub country: String,
+    /// Fingerprint of its identity key.
+    pub key: String,
+    /// Whether it is this one.
+    pub own: bool,
+}
+
+/// The studies that reached this site.
+///
+/// # Errors
+/// [`NodeError::Ledger`], [`NodeError::Entry`].
+pub async fn list(home: &Home, now: Moment) -> Result<Vec<Line>, NodeError> {
+    let studies = Studies::read(home).await?;
+    let mut lines: Vec<Line> = studies.all().map(|known| line(known, clock::day(now))).collect();
+    lines.extend(studies.refused().iter().map(|refused| Line {
+        id: refused.id.clone(),
+        title: String::new(),
+        digest: String::new(),
+        decision: "unacceptable".to_owned(),
+        roster: 0,
+        until: String::new(),
+        ended: false,
+        text: refused.why.to_string(),
+    }));
+    Ok(lines)
+}
+
+fn line(known: &AtSite, today: Date) -> Line {
+    let Proposal { study, digest, roster, .. } = &known.proposal;
+    let text = match &known.standing {
+        Standing::Decided(signed) => signed.decision.verdict.text().to_owned(),
+        Standing::Undecided | Standing::Recalled => String::new(),
+    };
+    Line {
+        id: study.id.clone(),
+        title: study.title.clone(),
+        digest: digest.hex(),
+        decision: known.standing.as_str().to_owned(),
+        roster: roster.entries.len(),
+        until: study.ends.to_string(),
+        ended: study.ends < today,
+        text,
+    }
+}
+
+/// The list as a table.
+pub fn list_text(lines: &Vec<Line>) -> String {
+    if lines.is_empty() {
+        return "no study has reached this site; `motet-node run` must have been connected once".to_owned();
+    }
+    let row = |line: &Line| {
+        let until = if line.ended { format!("{} (over)", line.until) } else { line.until.clone() };
+        let digest = line.digest.chars().take(8).collect();
+        let roster = if line.roster == 0 { String::new() } else { line.roster.to_string() };
+        vec![line.id.clone(), text::cleaned(&line.title), digest, line.decision.clone(), roster, until, text::cleaned(&line.text)]
+    };
+    let head = ["id", "title", "digest", "decision", "roster", "until", "permit or reason"];
+    output::table(&head, &lines.iter().map(row).collect::<Vec<_>>())
+}
+
+/// One study with its card.
+///
+/// # Errors
+/// `study_unknown`, or why its proposal is unacceptable.
+pub async fn show(home: &Home, id: &str, now: Moment) -> Result<Shown, NodeError> {
+    let studies = Studies::read(home).await?;
+    let known = studies.find(id)?;
+    let proposal = &known.proposal;
+    let card = proposal.study.card(&CardContext {
+        proposer: &proposal.proposer,
+        roster: &proposal.roster,
+        earlier: &studies.earlier(proposal),
+        dir: &home.paths.dir().display().to_string(),
+    });
+    let me = home.node();
+    let site = |entry: &motet_common::roster::Entry| Site {
+        name: entry.name.clone(),
+        country: entry.country.clone(),
+        key: entry.identity.fingerprint().hex(),
+        own: entry.node == me,
+    };
+    Ok(Shown {
+        line: line(known, clock::day(now)),
+        roster_digest: proposal.roster_digest.hex(),
+        proposer: proposal.proposer.clone(),
+        arrived: clock::text(proposal.when_ms),
+        sites: proposal.roster.entries.iter().map(site).collect(),
+        study: proposal.text.clone(),
+        card,
+    })
+}
+
+/// The card, and where the decision stands.
+pub fn show_text(shown: &Shown) -> String {
+    let Line { decision, text: reason, .. } = &shown.line;
+    let reason = if reason.is_empty() { String::new() } else { format!(": {}", text::cleaned(reason)) };
+    format!("{}\ndecision at this site: {decision}{reason}\n", shown.card)
+}
+
+/// Signs and records a decision about the study as it stands. `key` is asked for after everything else has been checked.
+///
+/// # Errors
+/// `study_unknown`, `study_withdrawn`, `study_ended`, `roster_mismatch` when the roster lists another steward for this site,
+/// `study_not_approved` when the site's own rules or the permit stand against it, or the study changed while the steward
+/// decided; [`StewardError`].
+pub async fn decide(
+    home: &Home,
+    id: &str,
+    choice: &Choice,
+    now: Moment,
+    key: impl FnOnce() -> Result<SecretKey, NodeError>,
+) -> Result<Decided, NodeError> {
+    let studies = Studies::read(home).await?;
+    let seen = studies.find(id)?.proposal.clone();
+    let verdict = acceptable(home, &studies, id, choice, now)?;
+    if is_same(&studies.find(id)?.standing, &verdict) {
+        return Ok(decided(&seen, &verdict, false));
+    }
+    let key = key()?;
+    if key.public() != home.steward {
+        return Err(StewardError::Mismatch.into());
+    }
+    for _ in 0..TRIES {
+        let studies = Studies::read(home).await?;
+        let proposal = &studies.find(id)?.proposal;
+        if (proposal.digest, proposal.roster_digest) != (seen.digest, seen.roster_digest) {
+            let detail = format!("study `{id}` changed while you decided: look at it again");
+            return Err(Refusal::new(Code::StudyNotApproved, detail).into());
+        }
+        let verdict = acceptable(home, &studies, id, choice, now)?;
+        let decision = Decision {
+            study: seen.study.id.clone(),
+            study_digest: seen.digest,
+            roster: seen.roster_digest,
+            site: home.node(),
+            verdict: verdict.clone(),
+            when_ms: now.ms,
+        };
+        let signed = decision.sign(&key);
+        signed.check(&seen.roster)?;
+        // The decision rests on what was read: if the daemon recorded another proposal meanwhile, this must not count.
+        let entry = StudyRecord::Decided(signed).to_bytes();
+        match home.ledger.append(STUDIES, studies.version(), &entry).await {
+            Ok(_) => {
+                let text = format!("the steward {} study `{id}`", verdict.as_str());
+                records::event(&home.ledger, now.ms, "decided", text).await?;
+                return Ok(decided(&seen, &verdict, true));
+            }
+            Err(LedgerError::Conflict { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Refusal::new(Code::Storage, "the ledger changed again and again; try once more").into())
+}
+
+/// The verdict, once nothing stands against it.
+fn acceptable(home: &Home, studies: &Studies, id: &str, choice: &Choice, now: Moment) -> Result<Verdict, NodeError> {
+    let known = studies.find(id)?;
+    let today = clock::day(now);
+    let listed = known.proposal.entry(home.node()).map(|entry| entry.steward);
+    if listed != Some(home.steward) {
+        let detail = "the roster lists another steward's key for this site: ask the operator to propose the study again";
+        return Err(Refusal::new(Code::RosterMismatch, detail).into());
+    }
+    match choice {
+        Choice::Approve(permit) => {
+            studies.acceptable(known, today)?;
+            if permit.is_none() && home.settings.limits.permit_required {
+                let detail = "this site approves under a permit only: add `--permit P.toml`";
+                return Err(Refusal::new(Code::StudyNotApproved, detail).into());
+            }
+            permit.as_ref().map(|permit| permit.cover(id, today)).transpose()?;
+            Ok(Verdict::Approve(permit.as_ref().map(Permit::citation).unwrap_or_default()))
+        }
+        Choice::Decline(_) if known.standing == Standing::Recalled => Err(Refusal::from(Code::StudyWithdrawn).into()),
+        Choice::Decline(why) => Ok(Verdict::Decline(reason(why)?)),
+        Choice::Withdraw(_) if !known.standing.is_approved() && !is_withdrawn(&known.standing) => {
+            let detail = format!("study `{id}` is {}; there is no approval to withdraw", known.standing.as_str());
+            Err(Refusal::new(Code::StudyNotApproved, detail).into())
+        }
+        Choice::Withdraw(why) if why.is_empty() => Ok(Verdict::Withdraw(String::new())),
+        Choice::Withdraw(why) => Ok(Verdict::Withdraw(reason(why)?)),
+    }
+}
+
+fn reason(why: &str) -> Result<String, NodeError> {
+    let why = why.trim();
+    if !why.is_empty() && why.len() <= LONGEST_REASON && text::is_plain(why, false) {
+        return Ok(why.to_owned());
+    }
+    Err(NodeError::Usage(format!("`--why` is a sentence on one line, at most {LONGEST_REASON} bytes; others will read it")))
+}
+
+fn is_withdrawn(standing: &Standing) -> bool {
+    matches!(standing, Standing::Decided(signed) if matches!(signed.decision.verdict, Verdict::Withdraw(_)))
+}
+
+fn is_same(standing: &Standing, verdict: &Verdict) -> bool {
+    matches!(standing, Standing::Decided(signed) if signed.decision.verdict == *verdict)
+}
+
+fn decided(proposal: &Proposal, verdict: &Verdict, recorded: bool) -> Decided {
+    Decided {
+        id: proposal.study.id.clone(),
+        decision: verdict.as_str(),
+        text: verdict.text().to_owned(),
+        study_digest: proposal.digest.hex(),
+        roster_digest: proposal.roster_digest.hex(),
+        roster: proposal.roster.entries.len(),
+        recorded,
+    }
+}
+
+/// What was recorded, for people.
+pub fn decided_text(decided: &Decided) -> String {
+    let again = if decided.recorded { "" } else { " already; nothing was written" };
+    let reason = if decided.text.is_empty() { String::new() } else { format!("\n  text           {}", decided.text) };
+    format!(
+        "study {} is {}{again}\n  study digest   {}\n  roster digest  {} ({} sites){reason}",
+        decided.id, decided.decision, decided.study_digest, decided.roster_digest, decided.roster
+    )
+}
+
+#[cfg(test)]
+#[path = "desk_tests.rs"]
+mod tests;

@@ -1,0 +1,126 @@
+//! Why a command did not do what was asked, and the exit code that says so: 1 failed, 2 wrong usage, 3 refused.
+
+use crate::settings::SettingsError;
+use crate::steward::StewardError;
+use motet_common::refusal::{Code, Refusal};
+use motet_data::DataError;
+use motet_ledger::LedgerError;
+use motet_proto::keyfile::KeyFileError;
+use motet_proto::tls::client::ConnectError;
+use std::path::{Path, PathBuf};
+
+/// One reason for the reader to do something.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// Well formed, but not acceptable now.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The site's own file or schema is not acceptable.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A command that cannot be meant.
+    #[error("{0}")]
+    Usage(String),
+    /// The folder belongs to a site already.
+    #[error(
+        "`{}` is the folder of a site already (already_joined): choose another folder, or look with `motet-node status`",
+        .0.display()
+    )]
+    AlreadyJoined(PathBuf),
+    /// The folder has something else in it.
+    #[error("`{}` is not empty: name a folder that does not exist yet", .0.display())]
+    NotEmpty(PathBuf),
+    /// The folder is not that of a site.
+    #[error("`{}` is not the folder of a site: `motet-node join CODE --dir {}` makes one", .0.display(), .0.display())]
+    NotJoined(PathBuf),
+    /// Another process runs this node.
+    #[error("a node is running from `{}` already: stop that process first", .0.display())]
+    Running(PathBuf),
+    /// `node.toml` is not acceptable.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// A key file.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// A key file that holds no key.
+    #[error("`{}` does not hold a key of 64 hexadecimal digits: restore it from a backup", .0.display())]
+    NotAKey(PathBuf),
+    /// The steward's key.
+    #[error(transparent)]
+    Steward(#[from] StewardError),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// An entry that this version cannot read.
+    #[error("entry `{version}` of stream `{stream}` is of another kind or version: install the release that wrote it")]
+    Entry {
+        /// The stream.
+        stream: &'static str,
+        /// Its place.
+        version: u64,
+    },
+    /// No connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The coordinator answered with something unusable.
+    #[error("{0}")]
+    Coordinator(String),
+    /// The operating system refused a file.
+    #[error("cannot {doing} `{}`: {cause}", path.display())]
+    File {
+        /// What was attempted.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        cause: std::io::Error,
+    },
+    /// A check found something; the lines before this one say what.
+    #[error("{0}")]
+    Unsound(String),
+}
+
+impl NodeError {
+    /// For `map_err`: the system's refusal about `path`.
+    pub(crate) fn file(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |cause| Self::File { doing, path, cause }
+    }
+
+    /// The stable code of a refusal; nothing for a failure.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Refused(refusal) if refusal.code == Code::Storage => None,
+            Self::Refused(refusal) => Some(refusal.code.as_str()),
+            Self::Data(error) if error.kind() == motet_data::Code::FileUnreadable => None,
+            Self::Data(error) => Some(error.code()),
+            Self::AlreadyJoined(_) => Some("already_joined"),
+            Self::Steward(StewardError::WrongPassphrase) => Some("wrong_passphrase"),
+            _ => None,
+        }
+    }
+
+    /// The exit code of the process.
+    pub fn exit(&self) -> u8 {
+        match self {
+            _ if self.code().is_some() => 3,
+            Self::Usage(_) => 2,
+            _ => 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_failures_and_wrong_usage_leave_with_their_own_codes() {
+        let refused = NodeError::from(Refusal::from(Code::StudyUnknown));
+        assert_eq!((refused.exit(), refused.code()), (3, Some("study_unknown")));
+        assert_eq!(NodeError::Usage("x".into()).exit(), 2);
+        assert_eq!(NodeError::NotJoined("x".into()).exit(), 1);
+        assert_eq!(NodeError::from(Refusal::from(Code::Storage)).exit(), 1);
+        assert_eq!(NodeError::AlreadyJoined("x".into()).exit(), 3);
+    }
+}

@@ -1,0 +1,182 @@
+//! Joining against a coordinator with real TLS on loopback: what is left behind, and what is refused.
+
+use super::*;
+use motet_common::enrol::EnrolError;
+use motet_proto::refusal::status;
+use motet_proto::tls::authority::{Authority, Subject, Validity};
+use motet_proto::tls::server::{Connections, http2, incoming, server_config};
+use motet_proto::v1::enrolment_server::{Enrolment as Service, EnrolmentServer};
+use motet_secagg::digest::Digest;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tonic::{Request, Response, Status};
+use zeroize::Zeroizing;
+
+const SECRET: [u8; 32] = [4; 32];
+
+fn governance_key() -> PublicKey {
+    SecretKey::from_seed([9; 32]).public()
+}
+
+/// A coordinator that issues certificates, and may lie or refuse.
+struct Coordinator {
+    authority: Authority,
+    governance: PublicKey,
+    refuse: Option<Code>,
+}
+
+#[tonic::async_trait]
+impl Service for Coordinator {
+    async fn join(&self, request: Request<JoinRequest>) -> Result<Response<JoinResponse>, Status> {
+        if let Some(code) = self.refuse {
+            return Err(status(&Refusal::from(code)));
+        }
+        let request = request.into_inner();
+        let enrolment = Enrolment::from_bytes(&request.enrolment).map_err(|_| Status::internal("enrolment"))?;
+        let proof = request.proof.try_into().map_err(|_| Status::internal("proof"))?;
+        // Only the operator's command could check this; the test plays both.
+        enrolment.verify(&SECRET, &proof).map_err(|error: EnrolError| Status::internal(error.to_string()))?;
+        if enrolment.csr_key_digest != csr_key_digest(&request.csr).unwrap() {
+            return Err(Status::internal("csr"));
+        }
+        let subject = Subject {
+            name: enrolment.name,
+            country: enrolment.country,
+            role: enrolment.role,
+            node: Some(enrolment.identity.node_id()),
+        };
+        let certificate = self.authority.sign_csr(&request.csr, &subject, Validity::days(30)).unwrap();
+        Ok(Response::new(JoinResponse {
+            certificate,
+            authority: self.authority.cert_pem().to_owned(),
+            governance: self.governance.0.to_vec(),
+            consortium: "Stroke Europe".into(),
+        }))
+    }
+}
+
+/// Starts it and gives the join code it would be found with.
+async fn coordinator(governance: PublicKey, refuse: Option<Code>) -> String {
+    let authority = Authority::create("Stroke Europe").unwrap();
+    let server = authority.issue_server(&["127.0.0.1".into()], "NL", Validity::days(30)).unwrap();
+    let config = server_config(authority.cert_pem(), &server).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let code = code_for(&listener.local_addr().unwrap().to_string(), authority.fingerprint(), Role::Site);
+    let service = EnrolmentServer::new(Coordinator { authority, governance, refuse });
+    let calls = incoming(listener, Arc::clone(&config), Connections::default());
+    tokio::spawn(http2().add_service(service).serve_with_incoming(calls));
+    code
+}
+
+fn code_for(address: &str, ca_fingerprint: Digest, role: Role) -> String {
+    let code = JoinCode {
+        address: address.into(),
+        ca_fingerprint,
+        governance_fingerprint: governance_key().fingerprint(),
+        invite: [3; 16],
+        secret: Zeroizing::new(SECRET),
+        role,
+    };
+    code.to_text().unwrap()
+}
+
+fn amsterdam() -> Invited {
+    Invited { name: Some("amsterdam".into()), country: Some("NL".into()) }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn a_site_joins_once_and_finds_its_folder_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("node");
+    let code = coordinator(governance_key(), None).await;
+    let joined = join(&code, &amsterdam(), &dir, None).await.unwrap();
+    assert_eq!(joined.warning, None, "the new certificate opens a mutual TLS connection");
+    assert_eq!((joined.consortium.as_str(), joined.steward_passphrase), ("Stroke Europe", false));
+    assert!(joined_text(&joined).contains("mode 0600"));
+    assert_eq!(names(folder.path()), ["node"], "the draft is gone");
+    let home = Home::open(&dir).await.unwrap();
+    assert_eq!((home.settings.site.as_str(), home.governance), ("amsterdam", governance_key()));
+    assert_eq!(home.node().hex(), joined.node);
+    let key = steward::open(&home.paths.key("steward"), || panic!("there is no passphrase")).unwrap();
+    assert_eq!(key.public(), home.steward);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&dir), 0o700);
+        assert_eq!(names(&dir.join("keys")), ["identity.key", "state.key", "steward.key", "tls.key"]);
+        names(&dir.join("keys")).iter().for_each(|name| assert_eq!(mode(&dir.join("keys").join(name)), 0o600, "{name}"));
+    }
+    let again = join(&code, &amsterdam(), &dir, None).await.unwrap_err();
+    assert_eq!((again.code(), again.exit()), (Some("already_joined"), 3));
+    assert_eq!(Home::open(&dir).await.unwrap().node(), home.node(), "and nothing was touched");
+}
+
+#[tokio::test]
+async fn a_passphrase_seals_the_stewards_key_from_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("node");
+    fs::create_dir(&dir).unwrap();
+    let code = coordinator(governance_key(), None).await;
+    let phrase = Zeroizing::new("correct horse battery".to_owned());
+    let joined = join(&code, &amsterdam(), &dir, Some(&phrase)).await.unwrap();
+    assert!(joined.steward_passphrase);
+    assert!(steward::is_sealed(&Paths::new(&dir).key("steward")).unwrap());
+    assert!(steward::is_sealed(&Paths::new(&dir).key("identity")).is_ok_and(|sealed| !sealed));
+}
+
+#[tokio::test]
+async fn a_failed_join_leaves_nothing() {
+    let other = SecretKey::from_seed([10; 32]).public();
+    let elsewhere = {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        code_for(&format!("127.0.0.1:{port}"), Digest([1; 32]), Role::Site)
+    };
+    let foreign = {
+        let real = JoinCode::parse(&coordinator(governance_key(), None).await).unwrap();
+        code_for(&real.address, Digest([1; 32]), Role::Site)
+    };
+    for (code, words) in [
+        (coordinator(governance_key(), Some(Code::TokenUsed)).await, "token_used"),
+        (coordinator(other, None).await, "another governance key"),
+        (elsewhere, "cannot reach"),
+        (foreign, "another authority"),
+        (code_for("127.0.0.1:1", Digest([1; 32]), Role::Researcher), "role_not_allowed"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let error = join(&code, &amsterdam(), &folder.path().join("node"), None).await.unwrap_err();
+        assert!(error.to_string().contains(words), "{words}: {error}");
+        assert_eq!(names(folder.path()), [""; 0], "{words}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_code_is_refused_before_anything_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("node");
+    let code = code_for("127.0.0.1:1", Digest([1; 32]), Role::Site);
+    let last = code.chars().last().unwrap();
+    let damaged = format!("{}{}", &code[..code.len() - 1], if last == 'a' { 'e' } else { 'a' });
+    for bad in ["", "hello", &code[..100], &damaged] {
+        let error = join(bad, &amsterdam(), &dir, None).await.unwrap_err();
+        assert_eq!((error.code(), error.exit()), (Some("bad_join_code"), 3), "{bad}");
+    }
+    assert_eq!(names(folder.path()), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_folder_with_something_in_it_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("thesis.txt"), "x").unwrap();
+    let code = code_for("127.0.0.1:1", Digest([1; 32]), Role::Site);
+    let error = join(&code, &amsterdam(), folder.path(), None).await.unwrap_err();
+    assert!(matches!(error, NodeError::NotEmpty(_)), "{error}");
+    assert_eq!(names(folder.path()), ["thesis.txt"]);
+}

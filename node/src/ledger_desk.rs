@@ -1,0 +1,162 @@
+//! What left this hospital, frame by frame, and whether the record of it is whole.
+
+use crate::records::{self, Frame, OUTBOUND};
+use crate::{Home, NodeError, clock, output};
+use motet_ledger::Report;
+use serde::Serialize;
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
+
+/// One frame that left.
+#[derive(Debug, Serialize)]
+pub struct Line {
+    /// When.
+    pub when: String,
+    /// What kind of message.
+    pub kind: String,
+    /// For which study.
+    pub study: String,
+    /// In which round.
+    pub round: u64,
+    /// How many bytes.
+    pub bytes: u64,
+    /// SHA-256 of these bytes.
+    pub digest: String,
+}
+
+/// What left.
+#[derive(Debug, Serialize)]
+pub struct Outbound {
+    /// Frames, oldest first.
+    pub frames: Vec<Line>,
+    /// How many.
+    pub count: usize,
+    /// Bytes of all of them.
+    pub bytes: u64,
+}
+
+/// Where a stream ends.
+#[derive(Debug, Serialize)]
+pub struct Stream {
+    /// The stream.
+    pub stream: String,
+    /// Entries.
+    pub entries: u64,
+    /// The chain at the last one: note it elsewhere, and a cut-off end is noticed.
+    pub chain: String,
+}
+
+/// Whether the record is whole.
+#[derive(Debug, Serialize)]
+pub struct Verified {
+    /// Whether everything fits.
+    pub sound: bool,
+    /// Entries that were read.
+    pub entries: u64,
+    /// Where each stream ends.
+    pub streams: Vec<Stream>,
+    /// What does not fit.
+    pub faults: Vec<String>,
+}
+
+/// The frames that left, of one study if named.
+///
+/// # Errors
+/// [`NodeError::Ledger`] when the record was altered.
+pub async fn show(home: &Home, study: Option<&str>) -> Result<Outbound, NodeError> {
+    let frames: Vec<Frame> = records::read(&home.ledger, OUTBOUND).await?;
+    let wanted = frames.into_iter().filter(|frame| study.is_none_or(|study| frame.study == study));
+    let frames: Vec<Line> = wanted
+        .map(|frame| Line {
+            when: clock::text(frame.when_ms),
+            kind: frame.kind,
+            study: frame.study,
+            round: frame.round,
+            bytes: frame.bytes,
+            digest: frame.digest.hex(),
+        })
+        .collect();
+    let bytes = frames.iter().map(|frame| frame.bytes).fold(0, u64::saturating_add);
+    Ok(Outbound { count: frames.len(), frames, bytes })
+}
+
+/// The frames as a table.
+pub fn show_text(outbound: &Outbound) -> String {
+    let row = |line: &Line| {
+        let round = if line.round == 0 { String::new() } else { line.round.to_string() };
+        let digest = line.digest.chars().take(16).collect();
+        vec![line.when.clone(), line.kind.clone(), line.study.clone(), round, line.bytes.to_string(), digest]
+    };
+    let head = ["when", "kind", "study", "round", "bytes", "sha256"];
+    let table = output::table(&head, &outbound.frames.iter().map(row).collect::<Vec<_>>());
+    format!("{table}{} frames, {} bytes left this site", outbound.count, outbound.bytes)
+}
+
+/// Recomputes every chain and every blob's digest.
+///
+/// # Errors
+/// [`NodeError::Ledger`] when it cannot be read at all.
+pub async fn verify(home: &Home) -> Result<Verified, NodeError> {
+    let Report { heads, entries, faults, .. } = home.ledger.verify().await?;
+    let streams = heads
+        .into_iter()
+        .map(|head| Stream { stream: head.stream, entries: head.version, chain: head.chain.hex() })
+        .collect();
+    let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    Ok(Verified { sound: faults.is_empty(), entries, streams, faults })
+}
+
+/// What was found, for people.
+pub fn verify_text(verified: &Verified) -> String {
+    let row = |stream: &Stream| vec![stream.stream.clone(), stream.entries.to_string(), stream.chain.clone()];
+    let table = output::table(&["stream", "entries", "chain"], &verified.streams.iter().map(row).collect::<Vec<_>>());
+    let faults: String = verified.faults.iter().map(|fault| format!("FAIL  {fault}\n")).collect();
+    let end = if verified.sound { "every entry follows from the one before it" } else { "the record was altered" };
+    format!("{table}{faults}{} entries: {end}", verified.entries)
+}
+
+/// Writes every entry as a line of JSON; gives how many.
+///
+/// # Errors
+/// [`NodeError::File`], [`NodeError::Ledger`].
+pub async fn export(home: &Home, file: &Path) -> Result<u64, NodeError> {
+    let mut writer = BufWriter::new(File::create(file).map_err(NodeError::file("write", file))?);
+    Ok(home.ledger.export(&mut writer).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::tests::make;
+    use motet_secagg::digest::Digest;
+    use motet_secagg::sign::SecretKey;
+
+    #[tokio::test]
+    async fn every_frame_is_shown_counted_and_exported() {
+        let folder = tempfile::tempdir().unwrap();
+        make(folder.path(), 1, &SecretKey::from_seed([9; 32]).public());
+        let home = Home::open(folder.path()).await.unwrap();
+        for (study, bytes) in [("ist", 100), ("heart", 23), ("ist", 4000)] {
+            let frame = Frame {
+                when_ms: 1_795_392_000_000,
+                kind: "masked".into(),
+                study: study.into(),
+                round: 2,
+                bytes,
+                digest: Digest::of_file(b"x"),
+            };
+            records::append(&home.ledger, OUTBOUND, &frame).await.unwrap();
+        }
+        let all = show(&home, None).await.unwrap();
+        assert_eq!((all.count, all.bytes), (3, 4123));
+        assert!(show_text(&all).contains("2026-11-23T00:00:00Z  masked  heart  2      23"), "{}", show_text(&all));
+        assert_eq!(show(&home, Some("ist")).await.unwrap().bytes, 4100);
+        let verified = verify(&home).await.unwrap();
+        assert!(verified.sound && verified.entries == 3);
+        let file = folder.path().join("export.jsonl");
+        assert_eq!(export(&home, &file).await.unwrap(), 3);
+        let reader = std::io::BufReader::new(File::open(&file).unwrap());
+        assert_eq!(motet_ledger::verify_export(reader).unwrap().heads[0].chain.hex(), verified.streams[0].chain);
+    }
+}

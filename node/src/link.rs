@@ -1,0 +1,250 @@
+//! The line to the coordinator: one stream for messages, others for uploads and downloads. Every frame that leaves is
+//! written into the outbound ledger before it is sent.
+
+use crate::follower::Absorbed;
+use crate::records::{self, Frame as Left, OUTBOUND};
+use crate::{Home, NodeError, clock, output};
+use motet_common::decision::SignedDecision;
+use motet_ledger::{Ledger, Spool};
+use motet_proto::refusal::refusal;
+use motet_proto::tls::COORDINATOR_NAME;
+use motet_proto::tls::client::{ConnectError, connect};
+use motet_proto::v1::attend_request::Frame;
+use motet_proto::v1::rounds_client::RoundsClient;
+use motet_proto::v1::{
+    AttendRequest, AttendResponse, Envelope, FetchRequest, Hello, ReleasesRequest, UploadRequest, UploadStateRequest,
+};
+use motet_proto::{MAX_MESSAGE, PIECE};
+use motet_secagg::digest::Digest;
+use motet_secagg::encode::Canonical as _;
+use motet_secagg::id::RunId;
+use motet_secagg::mask::MaskedUpdate;
+use motet_secagg::message::{Header, Message, Released, VERSION};
+use std::path::PathBuf;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
+use tonic::{Status, Streaming};
+
+/// Frames that may wait to be sent.
+const QUEUE: usize = 64;
+/// The largest sum a node will take into memory.
+const MOST_AGGREGATE: usize = 1 << 30;
+
+/// The way out.
+#[derive(Clone)]
+pub struct Link {
+    client: RoundsClient<Channel>,
+    out: mpsc::Sender<AttendRequest>,
+}
+
+/// The way in.
+pub struct Line(Streaming<AttendResponse>);
+
+impl Line {
+    /// The next frame; nothing when the coordinator closed the stream.
+    ///
+    /// # Errors
+    /// Why the stream broke, for the steward.
+    pub async fn next(&mut self) -> Result<Option<AttendResponse>, String> {
+        self.0.message().await.map_err(|status| why(&status))
+    }
+}
+
+/// A broken stream or a refusal, in words.
+fn why(status: &Status) -> String {
+    if let Some(refusal) = refusal(status) {
+        return format!("the coordinator refused: {refusal}");
+    }
+    match ConnectError::within(status) {
+        Some(error) => error.to_string(),
+        None => format!("the connection broke ({})", status.message()),
+    }
+}
+
+impl Link {
+    /// Dials the coordinator with this site's certificate and opens the stream.
+    ///
+    /// # Errors
+    /// Why it cannot be reached, for the steward.
+    pub async fn dial(home: &Home) -> Result<(Self, Line), String> {
+        let identity = home.paths.client().map_err(|error| error.to_string())?;
+        let channel = connect(&home.settings.address, &identity, COORDINATOR_NAME).await.map_err(|e| e.to_string())?;
+        let mut client = RoundsClient::new(channel)
+            .max_decoding_message_size(MAX_MESSAGE)
+            .max_encoding_message_size(MAX_MESSAGE);
+        let (out, frames) = mpsc::channel(QUEUE);
+        let hello = Hello {
+            version: u32::from(VERSION),
+            software: env!("CARGO_PKG_VERSION").to_owned(),
+            clock_ms: clock::now().ms,
+        };
+        // The queue is empty: the first frame always fits.
+        let _ = out.try_send(AttendRequest { frame: Some(Frame::Hello(hello)) });
+        let response = client.attend(ReceiverStream::new(frames)).await.map_err(|status| why(&status))?;
+        Ok((Self { client, out }, Line(response.into_inner())))
+    }
+
+    /// Sends a protocol message, after recording that it leaves.
+    ///
+    /// # Errors
+    /// When it cannot be recorded: then it is not sent.
+    pub async fn tell(
+        &self,
+        home: &Home,
+        study: &str,
+        round: u64,
+        run: RunId,
+        message: &Message,
+    ) -> Result<(), NodeError> {
+        let body = message.to_bytes();
+        record(&home.ledger, message.kind(), study, round, &body).await?;
+        self.send(Frame::Message(Envelope { run: run.0.to_vec(), body })).await;
+        Ok(())
+    }
+
+    /// Sends a steward's decision, after recording that it leaves.
+    ///
+    /// # Errors
+    /// As [`Link::tell`].
+    pub async fn decide(&self, home: &Home, decision: &SignedDecision) -> Result<(), NodeError> {
+        let body = decision.to_bytes();
+        record(&home.ledger, "decision", &decision.decision.study, 0, &body).await?;
+        self.send(Frame::Decision(body)).await;
+        Ok(())
+    }
+
+    async fn send(&self, frame: Frame) {
+        // A broken stream is noticed where it is read; what was owed is said again on the next one.
+        let _ = self.out.send(AttendRequest { frame: Some(frame) }).await;
+    }
+
+    /// Writes the masked chunks to disk, from where they are sent, and sent again, unchanged.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub async fn store(&self, home: &Home, plan: &Digest, masked: &MaskedUpdate) -> Result<(), NodeError> {
+        let spool = Spool::open(&home.paths.masked(), &plan.hex()).await?;
+        for (index, chunk) in (0..).zip(&masked.chunks) {
+            spool.write_chunk(index, chunk).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends the stored chunks from the first that the coordinator misses, in a task of its own.
+    pub fn upload(&self, home: &Home, plan: Digest, run: RunId, header: Header, context: (String, u64)) {
+        let upload = Upload {
+            client: self.client.clone(),
+            ledger: home.ledger.clone(),
+            masked: home.paths.masked(),
+            plan,
+            run,
+            header,
+            context,
+        };
+        tokio::spawn(async move {
+            if let Err(why) = upload.send().await {
+                // The next connection takes it up where it stopped.
+                output::note(&format!("an upload stopped: {why}"));
+            }
+        });
+    }
+
+    /// The releases of a study after a round.
+    ///
+    /// # Errors
+    /// Why they could not be fetched.
+    pub async fn releases(&self, study: &Digest, after_round: u64) -> Result<Vec<Absorbed>, String> {
+        let request = ReleasesRequest { study: study.0.to_vec(), after_round };
+        let mut stream = self.client.clone().releases(request).await.map_err(|status| why(&status))?.into_inner();
+        let mut releases = Vec::new();
+        while let Some(response) = stream.message().await.map_err(|status| why(&status))? {
+            let released = Released::from_bytes(&response.released).map_err(|error| error.to_string())?;
+            releases.push(Absorbed { candidates: response.candidates, released });
+        }
+        Ok(releases)
+    }
+
+    /// A public blob by its digest.
+    ///
+    /// # Errors
+    /// Why it could not be fetched.
+    pub async fn fetch(&self, digest: &Digest) -> Result<Vec<u8>, String> {
+        let request = FetchRequest { digest: digest.0.to_vec() };
+        let mut stream = self.client.clone().fetch(request).await.map_err(|status| why(&status))?.into_inner();
+        let mut bytes = Vec::new();
+        while let Some(response) = stream.message().await.map_err(|status| why(&status))? {
+            bytes.extend_from_slice(&response.piece);
+            if bytes.len() > MOST_AGGREGATE {
+                return Err("the coordinator sends more than any sum holds".into());
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+struct Upload {
+    client: RoundsClient<Channel>,
+    ledger: Ledger,
+    masked: PathBuf,
+    plan: Digest,
+    run: RunId,
+    header: Header,
+    context: (String, u64),
+}
+
+impl Upload {
+    async fn send(mut self) -> Result<(), String> {
+        let spool = Spool::open(&self.masked, &self.plan.hex()).await.map_err(|error| error.to_string())?;
+        let count = u32::try_from(self.header.chunks.len()).unwrap_or(u32::MAX);
+        let (run, t2) = (self.run.0.to_vec(), self.header.t2.0.to_vec());
+        let state = self.client.upload_state(UploadStateRequest { run: run.clone(), t2: t2.clone() }).await;
+        let mut next = state.map_err(|status| why(&status))?.into_inner().next_missing;
+        while next < count {
+            let (pieces, stream) = mpsc::channel(QUEUE);
+            let sending = self.client.upload(ReceiverStream::new(stream));
+            let (ledger, context) = (&self.ledger, &self.context);
+            let filling = async {
+                for index in next..count {
+                    let chunk = spool.read_chunk(index).await.map_err(|error| error.to_string())?;
+                    let recorded = record(ledger, "masked-chunk", &context.0, context.1, &chunk).await;
+                    recorded.map_err(|error| error.to_string())?;
+                    for (offset, payload) in (0_u32..).step_by(PIECE).zip(chunk.chunks(PIECE)) {
+                        let (run, t2) = (run.clone(), t2.clone());
+                        let piece = UploadRequest { run, t2, index, offset, payload: payload.to_vec() };
+                        if pieces.send(piece).await.is_err() {
+                            return Ok(()); // the call has ended; its answer says where to go on
+                        }
+                    }
+                }
+                drop(pieces);
+                Ok::<(), String>(())
+            };
+            let (sent, filled) = tokio::join!(sending, filling);
+            filled?;
+            next = sent.map_err(|status| why(&status))?.into_inner().next_missing;
+        }
+        Ok(())
+    }
+}
+
+async fn record(ledger: &Ledger, kind: &str, study: &str, round: u64, body: &[u8]) -> Result<(), NodeError> {
+    let left = Left {
+        when_ms: clock::now().ms,
+        kind: kind.to_owned(),
+        study: study.to_owned(),
+        round,
+        bytes: body.len() as u64,
+        digest: Digest::of_file(body),
+    };
+    records::append(ledger, OUTBOUND, &left).await.map(drop)
+}
+
+/// Removes the masked chunks of an attempt that is over.
+///
+/// # Errors
+/// When the disk refuses.
+pub async fn remove_masked(home: &Home, plan: &Digest) -> Result<(), NodeError> {
+    let spool = Spool::open(&home.paths.masked(), &plan.hex()).await?;
+    Ok(spool.remove().await?)
+}

@@ -1,0 +1,16 @@
+//! The hospital's binary: the node and its desk, and nothing of a coordinator.
+
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Motet at a hospital: a node that answers approved studies, and the desk at which a steward decides.
+#[derive(Parser)]
+#[command(name = "motet-node", version)]
+struct Command {
+    #[command(flatten)]
+    node: motet_node::cli::NodeArgs,
+}
+
+fn main() -> ExitCode {
+    motet_node::cli::main(Command::parse().node)
+}

@@ -1,0 +1,224 @@
+//! `node.toml`: who the site is, where its coordinator listens, and what its stewards may approve at all. The documented
+//! sample beside this package is also the template that `join` fills in.
+
+use motet_common::enrol::{check_country, check_name, split_address};
+use motet_common::refusal::{Code, Refusal};
+use motet_common::roster::Roster;
+use motet_common::study::{Study, purpose_meaning, text};
+use motet_secagg::threshold::{FEWEST_SITES, Thresholds};
+use serde::Deserialize;
+use std::ops::Range;
+use toml::Spanned;
+
+/// The documented sample.
+pub const SAMPLE: &str = include_str!("../node.toml.sample");
+
+/// The federated methods of this version, for `limits.recipes`.
+const RECIPES: [&str; 3] = ["summary", "logistic", "fedavg"];
+
+/// A mistake in `node.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("node.toml, line {line}: {problem}; {fix}")]
+pub struct SettingsError {
+    /// 1-based line.
+    pub line: u32,
+    /// What is wrong.
+    pub problem: String,
+    /// What to write instead.
+    pub fix: String,
+}
+
+/// The settings of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The site's name.
+    pub site: String,
+    /// Two capital letters.
+    pub country: String,
+    /// The consortium's name.
+    pub consortium: String,
+    /// The coordinator's `host:port`.
+    pub address: String,
+    /// Sites that must be in every sum, by this site's own rule.
+    pub min_sites: u32,
+    /// What may be approved.
+    pub limits: Limits,
+}
+
+/// What a steward may approve at all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Federated methods; nothing means all.
+    pub recipes: Option<Vec<String>>,
+    /// Points of Article 53(1); nothing means all.
+    pub purposes: Option<Vec<String>>,
+    /// Whether an approval must name a permit.
+    pub permit_required: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    site: Spanned<String>,
+    country: Spanned<String>,
+    consortium: Spanned<String>,
+    address: Spanned<String>,
+    min_sites: Option<Spanned<u32>>,
+    #[serde(default)]
+    limits: RawLimits,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawLimits {
+    recipes: Option<Vec<Spanned<String>>>,
+    purposes: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    permit_required: bool,
+}
+
+impl Settings {
+    /// Reads `node.toml`.
+    ///
+    /// # Errors
+    /// [`SettingsError`] with the line of the first mistake, unknown keys included.
+    pub fn parse(toml_text: &str) -> Result<Self, SettingsError> {
+        let raw: Raw = toml::from_str(toml_text).map_err(|error| {
+            let (line, problem) = text::explain(toml_text, &error);
+            SettingsError { line, problem, fix: "the sample node.toml explains every key".to_owned() }
+        })?;
+        let refuse = |span: Range<usize>, problem: String, fix: &str| SettingsError {
+            line: text::line_at(toml_text, span.start),
+            problem,
+            fix: fix.to_owned(),
+        };
+        let as_invited = "write it as the operator invited the site";
+        check_name(raw.site.get_ref()).map_err(|error| refuse(raw.site.span(), error.to_string(), as_invited))?;
+        check_country(raw.country.get_ref())
+            .map_err(|error| refuse(raw.country.span(), error.to_string(), as_invited))?;
+        split_address(raw.address.get_ref())
+            .map_err(|error| refuse(raw.address.span(), error.to_string(), "ask the operator for it"))?;
+        let consortium = raw.consortium.get_ref();
+        if consortium.trim().is_empty() || !text::is_plain(consortium, false) {
+            let problem = "`consortium` is not a name on one line".to_owned();
+            return Err(refuse(raw.consortium.span(), problem, as_invited));
+        }
+        let fewest = u32::try_from(FEWEST_SITES).unwrap_or(u32::MAX);
+        let min_sites = raw.min_sites.as_ref().map_or(fewest, |number| *number.get_ref());
+        if min_sites < fewest {
+            let span = raw.min_sites.map_or(0..0, |number| number.span());
+            return Err(refuse(span, format!("`min_sites` is `{min_sites}`"), "3 is the least: fewer protect nobody"));
+        }
+        let words = |list: Option<Vec<Spanned<String>>>, known: &dyn Fn(&str) -> bool, fix: &str| {
+            let known = |word: Spanned<String>| match known(word.get_ref()) {
+                true => Ok(word.into_inner()),
+                false => Err(refuse(word.span(), format!("`{}` is not known here", word.get_ref()), fix)),
+            };
+            list.map(|list| list.into_iter().map(known).collect::<Result<Vec<_>, _>>()).transpose()
+        };
+        let recipes = words(raw.limits.recipes, &|word| RECIPES.contains(&word), "use summary, logistic or fedavg")?;
+        let purposes = words(
+            raw.limits.purposes,
+            &|word| purpose_meaning(word).is_some(),
+            "write a point of Article 53(1), for instance 53(1)(e)",
+        )?;
+        Ok(Self {
+            site: raw.site.into_inner(),
+            country: raw.country.into_inner(),
+            consortium: raw.consortium.into_inner(),
+            address: raw.address.into_inner(),
+            min_sites,
+            limits: Limits { recipes, purposes, permit_required: raw.limits.permit_required },
+        })
+    }
+
+    /// The text of `node.toml` for a site that has just joined: the sample with its own values.
+    pub fn fresh(site: &str, country: &str, consortium: &str, address: &str) -> String {
+        let quoted = |value: &str| toml::Value::String(value.to_owned()).to_string();
+        let values = [("site", site), ("country", country), ("consortium", consortium), ("address", address)];
+        let fill = |line: &str| match line.split_once(" = ") {
+            Some((key, _)) => match values.iter().find(|(name, _)| *name == key) {
+                Some((_, value)) => format!("{key} = {}\n", quoted(value)),
+                None => format!("{line}\n"),
+            },
+            None => format!("{line}\n"),
+        };
+        SAMPLE.lines().map(fill).collect()
+    }
+
+    /// Whether the site's own rules leave room for this study with this roster.
+    ///
+    /// # Errors
+    /// `line_up_too_small` when a sum could hold fewer sites than the site's floor, `study_not_approved` for a recipe or
+    /// purpose that `node.toml` does not list.
+    pub fn allow(&self, study: &Study, roster: &Roster) -> Result<(), Refusal> {
+        let floor = study.privacy.min_sites as usize;
+        let numbers = Thresholds::of(roster.entries.len(), roster.colluders.into(), roster.h_min.into(), floor)
+            .map_err(|error| Refusal::new(Code::LineUpTooSmall, error.to_string()))?;
+        // The plan's number comes from study and roster: a coordinator does not know this site's own floor.
+        if numbers.survivors < self.min_sites as usize {
+            let detail = format!(
+                "a sum of study `{}` may hold `{}` sites, `min_sites` of node.toml asks for `{}`",
+                study.id, numbers.survivors, self.min_sites
+            );
+            return Err(Refusal::new(Code::LineUpTooSmall, detail));
+        }
+        let listed = |list: &Option<Vec<String>>, word: &str| list.as_ref().is_none_or(|list| list.iter().any(|w| w == word));
+        let outside = |what: &str, word: &str| {
+            Refusal::new(Code::StudyNotApproved, format!("`[limits]` of node.toml does not list the {what} `{word}`"))
+        };
+        if !listed(&self.limits.recipes, study.method.kind()) {
+            return Err(outside("recipe", study.method.kind()));
+        }
+        if !listed(&self.limits.purposes, &study.purpose) {
+            return Err(outside("purpose", &study.purpose));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documented_sample_is_acceptable_also_with_every_line_in_use() {
+        let settings = Settings::parse(SAMPLE).unwrap();
+        assert_eq!((settings.site.as_str(), settings.min_sites), ("amsterdam", 3));
+        assert_eq!(settings.limits, Limits::default());
+        let all = SAMPLE.replace("# recipes", "recipes").replace("# purposes", "purposes").replace("= false", "= true");
+        let limits = Settings::parse(&all).unwrap().limits;
+        assert_eq!(limits.recipes.unwrap(), ["summary", "logistic"]);
+        assert_eq!(limits.purposes.unwrap(), ["53(1)(e)", "53(1)(a)"]);
+        assert!(limits.permit_required);
+    }
+
+    #[test]
+    fn what_join_writes_is_read_back() {
+        let text = Settings::fresh("ITAL", "IT", "Stroke \"Europe\"", "127.0.0.1:7000");
+        let settings = Settings::parse(&text).unwrap();
+        assert_eq!((settings.site.as_str(), settings.country.as_str()), ("ITAL", "IT"));
+        assert_eq!((settings.consortium.as_str(), settings.address.as_str()), ("Stroke \"Europe\"", "127.0.0.1:7000"));
+        assert!(text.contains("# The site's own floor"), "the comments travel along");
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_its_line() {
+        let base = "site = \"a\"\ncountry = \"NL\"\nconsortium = \"c\"\naddress = \"h:1\"\n";
+        assert!(Settings::parse(base).is_ok());
+        for (text, line, word) in [
+            (format!("{base}colour = 1\n"), 5, "colour"),
+            (format!("{base}[limits]\nmin_rows = 1\n"), 6, "min_rows"),
+            (format!("{base}min_sites = 2\n"), 5, "min_sites"),
+            (format!("{base}\n[limits]\nrecipes = [\"cox\"]\n"), 7, "cox"),
+            (format!("{base}\n[limits]\npurposes = [\"54\"]\n"), 7, "54"),
+            (base.replace("h:1", "nowhere"), 4, "nowhere"),
+            (base.replace("\"NL\"", "\"nl\""), 2, "nl"),
+        ] {
+            let error = Settings::parse(&text).unwrap_err();
+            assert_eq!(error.line, line, "{error}");
+            assert!(error.to_string().contains(word), "{error}");
+        }
+        assert!(Settings::parse(&base.replace("site", "# site")).unwrap_err().problem.contains("site"));
+    }
+}

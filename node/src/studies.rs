@@ -1,0 +1,331 @@
+//! The studies at this site, folded from the ledger: what was proposed, and what the steward decided about exactly that.
+//!
+//! ```text
+//! Proposed  other digest or roster --> undecided again     Decided    counts only for the proposal that stands
+//! Proposed  same digest and roster --> nothing changes     Withdrawn  the proposer took it back: no decision counts
+//! ```
+//! A proposal whose roster is not signed by the governance key of the join code, or does not list this site, decides
+//! nothing and displaces nothing; it is shown among the refused ones.
+
+use crate::records::{self, Proposed, STUDIES, StudyRecord};
+use crate::settings::Settings;
+use crate::{Home, NodeError};
+use motet_common::decision::{SignedDecision, Verdict};
+use motet_common::refusal::{Code, Refusal};
+use motet_common::roster::{Entry, Roster};
+use motet_common::study::{Date, Earlier, Study};
+use motet_secagg::digest::Digest;
+use motet_secagg::id::NodeId;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A proposal that passed every check a node can make.
+#[derive(Debug, Clone)]
+pub struct Proposal {
+    /// The study.
+    pub study: Study,
+    /// Digest of everything it fixes.
+    pub digest: Digest,
+    /// The roster, its signature checked.
+    pub roster: Roster,
+    /// Digest of the roster.
+    pub roster_digest: Digest,
+    /// The study file as it came.
+    pub text: String,
+    /// Who proposes it, as the coordinator says.
+    pub proposer: String,
+    /// When it arrived, milliseconds since 1970-01-01 UTC.
+    pub when_ms: u64,
+}
+
+/// Where the decision about a study stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// Nobody decided about what now stands: it is not answered.
+    Undecided,
+    /// The steward decided about exactly what now stands.
+    Decided(Box<SignedDecision>),
+    /// The proposer withdrew the study.
+    Recalled,
+}
+
+impl Standing {
+    /// The word in tables and JSON.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Undecided => "undecided",
+            Self::Decided(signed) => signed.decision.verdict.as_str(),
+            Self::Recalled => "withdrawn by its proposer",
+        }
+    }
+
+    /// Whether the steward approved exactly what now stands.
+    pub fn is_approved(&self) -> bool {
+        matches!(self, Self::Decided(signed) if matches!(signed.decision.verdict, Verdict::Approve(_)))
+    }
+}
+
+/// One study at this site.
+#[derive(Debug, Clone)]
+pub struct AtSite {
+    /// What stands proposed.
+    pub proposal: Proposal,
+    /// What was decided about it.
+    pub standing: Standing,
+}
+
+/// A proposal that nobody can decide about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unacceptable {
+    /// The study's id, as far as it could be read.
+    pub id: String,
+    /// When it arrived.
+    pub when_ms: u64,
+    /// Why.
+    pub why: Refusal,
+}
+
+/// An approval in the past: two sums over the same dataset can be compared.
+#[derive(Debug, Clone)]
+struct Approval {
+    id: String,
+    dataset: String,
+    digest: Digest,
+    roster: Digest,
+    sites: BTreeSet<String>,
+}
+
+/// Every study at this site.
+#[derive(Debug, Clone)]
+pub struct Studies {
+    settings: Settings,
+    me: NodeId,
+    governance: Digest,
+    /// How many entries of the stream this value has seen.
+    version: u64,
+    by_id: BTreeMap<String, AtSite>,
+    refused: Vec<Unacceptable>,
+    approvals: Vec<Approval>,
+}
+
+impl Proposal {
+    /// Reads and checks a proposal: a study, with a roster of that study that the governance key signed and that lists
+    /// this node.
+    ///
+    /// # Errors
+    /// `study_invalid`, `malformed`, `bad_signature` (also for another governance key), `roster_mismatch`,
+    /// `not_in_roster`.
+    pub fn check(record: &Proposed, governance: &Digest, me: NodeId) -> Result<Self, Refusal> {
+        let study = Study::parse(&record.text).map_err(|error| Refusal::new(Code::StudyInvalid, error.to_string()))?;
+        let signed = record.signed_roster()?;
+        let roster = signed.verify(governance).map_err(|error| Refusal::new(Code::BadSignature, error.to_string()))?;
+        if roster.study_id != study.id {
+            let detail = format!("the roster is that of study `{}`, the study is `{}`", roster.study_id, study.id);
+            return Err(Refusal::new(Code::RosterMismatch, detail));
+        }
+        if roster.entry(me).is_none() {
+            return Err(Refusal::new(Code::NotInRoster, format!("study `{}`", study.id)));
+        }
+        Ok(Self {
+            digest: study.root(),
+            roster_digest: roster.digest(),
+            roster: roster.clone(),
+            text: record.text.clone(),
+            proposer: record.proposer.clone(),
+            when_ms: record.when_ms,
+            study,
+        })
+    }
+
+    /// Whether a decision is about exactly this study with exactly this roster.
+    pub fn is_meant_by(&self, signed: &SignedDecision) -> bool {
+        let decision = &signed.decision;
+        decision.study == self.study.id
+            && decision.study_digest == self.digest
+            && decision.roster == self.roster_digest
+    }
+
+    fn same(&self, other: &Self) -> bool {
+        self.digest == other.digest && self.roster_digest == other.roster_digest
+    }
+
+    /// This site's own entry.
+    pub fn entry(&self, me: NodeId) -> Option<&Entry> {
+        self.roster.entry(me)
+    }
+}
+
+impl Studies {
+    /// Reads the ledger's stream.
+    ///
+    /// # Errors
+    /// [`NodeError::Ledger`] for a record that was altered, [`NodeError::Entry`].
+    pub async fn read(home: &Home) -> Result<Self, NodeError> {
+        let mut studies = Self::none(home.settings.clone(), home.node(), home.governance.fingerprint());
+        for recorded in home.ledger.read(STUDIES, 1).await? {
+            studies.apply(&records::decode(STUDIES, &recorded)?);
+            studies.version = recorded.version;
+        }
+        Ok(studies)
+    }
+
+    /// No study, for the node `me` that trusts the governance key with this fingerprint.
+    pub fn none(settings: Settings, me: NodeId, governance: Digest) -> Self {
+        Self {
+            settings,
+            me,
+            governance,
+            version: 0,
+            by_id: BTreeMap::new(),
+            refused: Vec::new(),
+            approvals: Vec::new(),
+        }
+    }
+
+    /// Takes in one entry.
+    pub fn apply(&mut self, record: &StudyRecord) {
+        match record {
+            StudyRecord::Proposed(proposed) => self.propose(proposed),
+            StudyRecord::Withdrawn(digest) => {
+                let meant = self.by_id.values_mut().filter(|known| known.proposal.digest == *digest);
+                meant.for_each(|known| known.standing = Standing::Recalled);
+            }
+            StudyRecord::Decided(signed) => self.decide(signed),
+        }
+    }
+
+    fn propose(&mut self, proposed: &Proposed) {
+        let checked = Proposal::check(proposed, &self.governance, self.me).and_then(|proposal| {
+            let id = &proposal.study.id;
+            match self.by_id.get(id) {
+                // Whoever goes back to an older roster wants keys to count that governance has replaced.
+                Some(known) if known.proposal.roster.epoch > proposal.roster.epoch => {
+                    Err(Refusal::new(Code::RosterMismatch, format!("study `{id}` already has a later roster")))
+                }
+                _ => Ok(proposal),
+            }
+        });
+        match checked {
+            Ok(proposal) => {
+                let id = proposal.study.id.clone();
+                let stands = self.by_id.get(&id).is_some_and(|known| {
+                    known.proposal.same(&proposal) && known.standing != Standing::Recalled
+                });
+                if !stands {
+                    self.by_id.insert(id, AtSite { proposal, standing: Standing::Undecided });
+                }
+            }
+            Err(why) => {
+                let id = Study::parse(&proposed.text).map_or_else(|_| "(unreadable)".to_owned(), |study| study.id);
+                self.refused.push(Unacceptable { id, when_ms: proposed.when_ms, why });
+            }
+        }
+    }
+
+    fn decide(&mut self, signed: &SignedDecision) {
+        let Some(known) = self.by_id.get_mut(&signed.decision.study) else { return };
+        let counts = known.standing != Standing::Recalled
+            && signed.decision.site == self.me
+            && known.proposal.is_meant_by(signed)
+            && signed.check(&known.proposal.roster).is_ok();
+        if !counts {
+            return;
+        }
+        if let Verdict::Approve(_) = signed.decision.verdict {
+            self.approvals.push(Approval {
+                id: known.proposal.study.id.clone(),
+                dataset: known.proposal.study.data.dataset.clone(),
+                digest: known.proposal.digest,
+                roster: known.proposal.roster_digest,
+                sites: known.proposal.roster.entries.iter().map(|entry| entry.name.clone()).collect(),
+            });
+        }
+        known.standing = Standing::Decided(Box::new(signed.clone()));
+    }
+
+    /// How many entries of the stream were read: what an append that depends on them expects.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Every study, by id.
+    pub fn all(&self) -> impl Iterator<Item = &AtSite> {
+        self.by_id.values()
+    }
+
+    /// Proposals that cannot be decided, oldest first.
+    pub fn refused(&self) -> &[Unacceptable] {
+        &self.refused
+    }
+
+    /// The study with this id.
+    ///
+    /// # Errors
+    /// `study_unknown`; the reason instead when only unacceptable proposals came under that id.
+    pub fn find(&self, id: &str) -> Result<&AtSite, Refusal> {
+        let refused = || self.refused.iter().rev().find(|refused| refused.id == id).map(|refused| refused.why.clone());
+        self.by_id.get(id).ok_or_else(|| {
+            refused().unwrap_or_else(|| Refusal::new(Code::StudyUnknown, format!("no study `{id}` has reached this site")))
+        })
+    }
+
+    /// Whether the node may answer rounds of this study with this roster today: deny by default.
+    ///
+    /// # Errors
+    /// `study_unknown`, `study_withdrawn`, `roster_mismatch`, `study_not_approved`, `study_ended`, and whatever the
+    /// site's own [`Settings::allow`] refuses.
+    pub fn may_run(&self, digest: &Digest, roster: &Digest, today: Date) -> Result<&AtSite, Refusal> {
+        let known = self.by_id.values().find(|known| known.proposal.digest == *digest).ok_or(Code::StudyUnknown)?;
+        let id = &known.proposal.study.id;
+        if known.standing == Standing::Recalled {
+            return Err(Refusal::new(Code::StudyWithdrawn, format!("study `{id}`")));
+        }
+        if known.proposal.roster_digest != *roster {
+            return Err(Refusal::new(Code::RosterMismatch, format!("study `{id}`")));
+        }
+        if !known.standing.is_approved() {
+            return Err(Refusal::new(Code::StudyNotApproved, format!("study `{id}` is {}", known.standing.as_str())));
+        }
+        self.acceptable(known, today)?;
+        Ok(known)
+    }
+
+    /// Whether the study could be approved today at all.
+    ///
+    /// # Errors
+    /// `study_withdrawn`, `study_ended`, and whatever [`Settings::allow`] refuses.
+    pub fn acceptable(&self, known: &AtSite, today: Date) -> Result<(), Refusal> {
+        let study = &known.proposal.study;
+        if known.standing == Standing::Recalled {
+            return Err(Refusal::new(Code::StudyWithdrawn, format!("study `{}`", study.id)));
+        }
+        if study.ends < today {
+            return Err(Refusal::new(Code::StudyEnded, format!("study `{}` ended on {}", study.id, study.ends)));
+        }
+        self.settings.allow(study, &known.proposal.roster)
+    }
+
+    /// Approvals of other proposals on the same dataset, with what differs in the roster: two results together may show
+    /// the difference of their sites.
+    pub fn earlier(&self, proposal: &Proposal) -> Vec<Earlier> {
+        let sites: BTreeSet<String> = proposal.roster.entries.iter().map(|entry| entry.name.clone()).collect();
+        let other = |approval: &&Approval| {
+            approval.dataset == proposal.study.data.dataset
+                && (approval.digest != proposal.digest || approval.roster != proposal.roster_digest)
+        };
+        let mut seen = BTreeSet::new();
+        self.approvals
+            .iter()
+            .filter(other)
+            .filter(|approval| seen.insert((approval.digest, approval.roster)))
+            .map(|approval| Earlier {
+                id: approval.id.clone(),
+                joined: sites.difference(&approval.sites).cloned().collect(),
+                left: approval.sites.difference(&sites).cloned().collect(),
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+#[path = "studies_tests.rs"]
+pub(crate) mod tests;

@@ -1,0 +1,125 @@
+//! The vault: what a node must keep of an open round over a restart and must be able to forget afterwards. One file for
+//! each attempt, AES-256-GCM under the node's state key, the attempt's plan digest as associated data.
+
+use crate::NodeError;
+use aes_gcm::aead::{Aead as _, KeyInit as _, Payload};
+use aes_gcm::{Aes256Gcm, Nonce};
+use motet_secagg::digest::Digest;
+use motet_secagg::secret::Secret;
+use rand::Rng as _;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+const NONCE: usize = 12;
+
+/// A folder of sealed items.
+pub struct Vault {
+    dir: PathBuf,
+    cipher: Aes256Gcm,
+}
+
+impl Vault {
+    /// The vault in `dir`, made when absent.
+    ///
+    /// # Errors
+    /// [`NodeError::File`].
+    pub fn open(dir: &Path, state_key: &Secret) -> Result<Self, NodeError> {
+        std::fs::create_dir_all(dir).map_err(NodeError::file("make", dir))?;
+        Ok(Self { dir: dir.to_path_buf(), cipher: Aes256Gcm::new(state_key.expose().into()) })
+    }
+
+    /// Seals an item durably: it is on disk, whole, when this returns.
+    ///
+    /// # Errors
+    /// [`NodeError::File`]; the former item then still stands.
+    pub fn seal(&self, name: &Digest, plain: &[u8]) -> Result<(), NodeError> {
+        let mut nonce = [0; NONCE];
+        rand::rng().fill_bytes(&mut nonce);
+        let payload = Payload { msg: plain, aad: &name.0 };
+        let path = self.path(name);
+        let failed = |_| NodeError::file("seal", &path)(std::io::Error::other("the item is too large"));
+        let sealed = self.cipher.encrypt(&Nonce::from(nonce), payload).map_err(failed)?;
+        let part = path.with_extension("part");
+        let write = || {
+            let mut file = File::create(&part)?;
+            file.write_all(&nonce)?;
+            file.write_all(&sealed)?;
+            file.sync_all()?;
+            std::fs::rename(&part, &path)?;
+            File::open(&self.dir)?.sync_all()
+        };
+        write().map_err(NodeError::file("write", &path))
+    }
+
+    /// Opens an item.
+    ///
+    /// # Errors
+    /// [`NodeError::File`] also for bytes that were changed, or sealed under another key or name.
+    pub fn unseal(&self, name: &Digest) -> Result<Zeroizing<Vec<u8>>, NodeError> {
+        let path = self.path(name);
+        let bytes = std::fs::read(&path).map_err(NodeError::file("read", &path))?;
+        let opened = bytes.split_first_chunk::<NONCE>().and_then(|(nonce, sealed)| {
+            let payload = Payload { msg: sealed, aad: &name.0 };
+            self.cipher.decrypt(&Nonce::from(*nonce), payload).ok()
+        });
+        let changed = || NodeError::file("open", &path)(std::io::Error::other("it was changed, or the key is another"));
+        opened.map(Zeroizing::new).ok_or_else(changed)
+    }
+
+    /// Removes an item; one that is not there is no error.
+    ///
+    /// # Errors
+    /// [`NodeError::File`].
+    pub fn forget(&self, name: &Digest) -> Result<(), NodeError> {
+        let path = self.path(name);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(NodeError::file("remove", &path)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Names of all items.
+    ///
+    /// # Errors
+    /// [`NodeError::File`].
+    pub fn names(&self) -> Result<Vec<Digest>, NodeError> {
+        let entries = std::fs::read_dir(&self.dir).map_err(NodeError::file("list", &self.dir))?;
+        let name = |entry: std::io::Result<std::fs::DirEntry>| Digest::from_hex(entry.ok()?.file_name().to_str()?).ok();
+        Ok(entries.filter_map(name).collect())
+    }
+
+    fn path(&self, name: &Digest) -> PathBuf {
+        self.dir.join(name.hex())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_come_back_only_unchanged_and_under_their_own_name_and_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let vault = Vault::open(dir.path(), &Secret::new([1; 32])).unwrap();
+        let (name, other) = (Digest([2; 32]), Digest([3; 32]));
+        vault.seal(&name, b"old").unwrap();
+        vault.seal(&name, b"secret of a round").unwrap();
+        assert_eq!(*vault.unseal(&name).unwrap(), b"secret of a round");
+        assert_eq!(vault.names().unwrap(), [name]);
+        let path = dir.path().join(name.hex());
+        let sealed = std::fs::read(&path).unwrap();
+        assert!(!sealed.windows(6).any(|window| window == b"secret"));
+        std::fs::copy(&path, dir.path().join(other.hex())).unwrap();
+        assert!(vault.unseal(&other).is_err());
+        assert!(Vault::open(dir.path(), &Secret::new([9; 32])).unwrap().unseal(&name).is_err());
+        let mut changed = sealed.clone();
+        *changed.last_mut().unwrap() ^= 1;
+        std::fs::write(&path, changed).unwrap();
+        assert!(vault.unseal(&name).is_err());
+        vault.forget(&name).unwrap();
+        vault.forget(&name).unwrap();
+        assert_eq!(vault.names().unwrap(), [other]);
+    }
+}

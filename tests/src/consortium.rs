@@ -1,0 +1,203 @@
+//! A consortium of real processes for the journeys: one coordinator, several nodes, every step by the commands that
+//! people type. Processes are ended by id when the value is dropped.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a step may take before the journey fails; generous, because test machines are slow and shared.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A running process that ends with this value.
+pub struct Process(pub Child);
+
+impl Process {
+    /// Ends it at once, as a power cut would.
+    pub fn kill(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// One coordinator and its sites in a temporary folder.
+pub struct Consortium {
+    /// The program under test.
+    pub program: PathBuf,
+    /// Everything lies here.
+    pub dir: tempfile::TempDir,
+    /// The coordinator, while it runs.
+    pub coordinator: Option<Process>,
+    /// The nodes that run, by name.
+    pub nodes: Vec<(String, Process)>,
+    /// Extra environment of every process started.
+    pub env: Vec<(String, String)>,
+}
+
+/// What a command printed and how it ended.
+pub struct Said {
+    /// Exit code.
+    pub code: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl Said {
+    /// The output of a command that must succeed.
+    pub fn done(self) -> String {
+        assert_eq!(self.code, 0, "out:\n{}\nerr:\n{}", self.out, self.err);
+        self.out
+    }
+
+    /// The standard error of a command that must be refused with this stable code.
+    pub fn refused(self, code: &str) -> String {
+        assert_eq!(self.code, 3, "out:\n{}\nerr:\n{}", self.out, self.err);
+        assert!(self.err.contains(code), "`{code}` is not in:\n{}", self.err);
+        self.err
+    }
+}
+
+impl Consortium {
+    /// `motet init`, then the coordinator.
+    pub fn start(program: &str) -> Self {
+        let mut consortium = Self {
+            program: PathBuf::from(program),
+            dir: tempfile::tempdir().expect("a temporary folder"),
+            coordinator: None,
+            nodes: Vec::new(),
+            env: Vec::new(),
+        };
+        let hub = consortium.path("hub");
+        consortium.motet(&["init", &hub, "--name", "trial", "--country", "NL"]).done();
+        let config = format!("{hub}/coordinator.toml");
+        let text = std::fs::read_to_string(&config).expect("init wrote it");
+        let quick: String = text.lines().filter(|line| !line.starts_with("lease")).map(|line| format!("{line}\n")).collect();
+        std::fs::write(&config, format!("{quick}lease = \"1s\"\n")).expect("writable");
+        consortium.start_coordinator();
+        consortium
+    }
+
+    /// A path inside the consortium's folder, as text.
+    pub fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).to_str().expect("utf-8").to_owned()
+    }
+
+    /// Starts the coordinator and waits until it answers.
+    pub fn start_coordinator(&mut self) {
+        let config = self.path("hub/coordinator.toml");
+        let log = std::fs::File::options().create(true).append(true).open(self.path("coordinator.log")).expect("log");
+        let child = self.command(&["coordinator", "--config", &config]).stdout(Stdio::null()).stderr(log).spawn();
+        self.coordinator = Some(Process(child.expect("the program starts")));
+        self.wait("the coordinator answers", |c| c.motet(&["site", "list", "--as", &c.operator()]).code == 0);
+    }
+
+    /// The operator's identity folder.
+    pub fn operator(&self) -> String {
+        self.path("hub/operator")
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(args).stdin(Stdio::null()).env_remove("MOTET_IDENTITY");
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Runs a command to its end.
+    pub fn motet(&self, args: &[&str]) -> Said {
+        self.command(args).output().expect("the program starts").into()
+    }
+
+    /// Runs an operator's command to its end.
+    pub fn operate(&self, args: &[&str]) -> Said {
+        let operator = self.operator();
+        self.motet(&[args, &["--as", &operator]].concat())
+    }
+
+    /// Runs a command of a site's desk to its end.
+    pub fn desk(&self, site: &str, args: &[&str]) -> Said {
+        let dir = self.path(site);
+        self.motet(&[&["node"], args, &["--dir", &dir]].concat())
+    }
+
+    /// An invitation's join code.
+    pub fn invite(&self, site: &str, country: &str) -> String {
+        let said = self.operate(&["site", "invite", site, "--country", country]).done();
+        said.lines().last().expect("the code").to_owned()
+    }
+
+    /// Invites a site, joins it, gives it a dataset, and starts its node.
+    pub fn add_site(&mut self, site: &str, country: &str, dataset: &str, csv: &Path, schema: &Path) {
+        let code = self.invite(site, country);
+        self.desk(site, &["join", &code]).done();
+        let (csv, schema) = (csv.to_str().expect("utf-8"), schema.to_str().expect("utf-8"));
+        self.desk(site, &["data", "add", dataset, "--csv", csv, "--schema", schema]).done();
+        self.start_node(site, &[]);
+    }
+
+    /// Starts a site's node.
+    pub fn start_node(&mut self, site: &str, extra: &[&str]) {
+        let dir = self.path(site);
+        let log = std::fs::File::options().create(true).append(true).open(self.path(&format!("{site}.log"))).expect("log");
+        let errors = log.try_clone().expect("log");
+        let child = self.command(&[&["node", "run", "--dir", &dir], extra].concat()).stdout(log).stderr(errors).spawn();
+        self.nodes.push((site.to_owned(), Process(child.expect("the program starts"))));
+    }
+
+    /// Ends a site's node as a power cut would.
+    pub fn kill_node(&mut self, site: &str) {
+        self.nodes.retain(|(name, _)| name != site);
+    }
+
+    /// Waits until something holds.
+    pub fn wait(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let start = Instant::now();
+        while !holds(self) {
+            assert!(start.elapsed() < PATIENCE, "waited in vain until {what}\n{}", self.logs());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Approves a study at a site as soon as it has arrived there.
+    pub fn approve(&self, site: &str, study: &str) {
+        self.wait("the study has arrived", |c| c.desk(site, &["study", "show", study]).code == 0);
+        self.desk(site, &["study", "approve", study]).done();
+    }
+
+    /// What every process has written to its log, for a failing journey.
+    pub fn logs(&self) -> String {
+        let mut text = String::new();
+        let mut paths: Vec<PathBuf> =
+            std::fs::read_dir(self.dir.path()).expect("readable").filter_map(|entry| Some(entry.ok()?.path())).collect();
+        paths.sort();
+        for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "log")) {
+            let log = std::fs::read_to_string(path).unwrap_or_default();
+            let tail: Vec<&str> = log.lines().rev().take(15).collect();
+            text.push_str(&format!("--- {}\n", path.display()));
+            tail.iter().rev().for_each(|line| text.push_str(&format!("{line}\n")));
+        }
+        text
+    }
+}
+
+/// A file of the demo's data, which the journeys use too.
+pub fn demo_file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../cli/demo").join(name)
+}

@@ -1,0 +1,396 @@
+//! A hospital's node: a real `Member`, a vault and a ledger that survive a stop, and everything else that does not.
+
+use super::cast::{Answer, STUDY, follow};
+use super::checks::{Broken, Check, hold};
+use super::net::{Down, Event, LEASE_MS, Stage, Up};
+use motet_common::refusal::{Code, Refusal};
+use motet_common::round::member::{Act, Expected, Member, admit, refused};
+use motet_common::round::pins::{Fact, Pins};
+use motet_common::round::{PhaseName, Terms};
+use motet_secagg::digest::Digest;
+use motet_secagg::encode::Canonical as _;
+use motet_secagg::mask::{MaskedUpdate, chunk_hash};
+use motet_secagg::message::{Header, Message, Plan, Released, SignedPlan};
+use rand_chacha::ChaCha20Rng;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+/// A node is not stopped more often than this in one attempt.
+const STOPS: u32 = 2;
+
+/// One node.
+pub struct Node {
+    site: usize,
+    dice: ChaCha20Rng,
+    // what survives a stop
+    vault: BTreeMap<Digest, Vec<u8>>,
+    masked: BTreeMap<Digest, MaskedUpdate>,
+    facts: Vec<Vec<u8>>,
+    state: Digest,
+    // what does not
+    member: Option<Member>,
+    pins: Pins,
+    is_up: bool,
+    life: u64,
+    // what the world knows of it
+    /// Gone for good.
+    pub is_dead: bool,
+    /// It dies after this many more steps.
+    pub doom: Option<u32>,
+    /// The answer last given to the member.
+    latest: Option<Answer>,
+    acts: usize,
+    stops: u32,
+    /// How often it started again.
+    pub starts: u32,
+}
+
+impl Node {
+    /// A node that is off.
+    pub fn new(site: usize, state: Digest, dice: ChaCha20Rng) -> Self {
+        Self {
+            site,
+            dice,
+            vault: BTreeMap::new(),
+            masked: BTreeMap::new(),
+            facts: Vec::new(),
+            state,
+            member: None,
+            pins: Pins::default(),
+            is_up: false,
+            life: 0,
+            is_dead: false,
+            doom: None,
+            latest: None,
+            acts: 0,
+            stops: 0,
+            starts: 0,
+        }
+    }
+
+    /// Whether it runs.
+    pub fn is_up(&self) -> bool {
+        self.is_up
+    }
+
+    /// The state it computed from the releases so far.
+    pub fn state(&self) -> Digest {
+        self.state
+    }
+
+    /// How many acts it has executed.
+    pub fn acts(&self) -> usize {
+        self.acts
+    }
+
+    /// Another question is asked: the last one was given up.
+    pub fn turn_to(&mut self, state: Digest) {
+        self.state = state;
+    }
+
+    /// A new attempt begins.
+    pub fn fresh_luck(&mut self, doom: Option<u32>) {
+        self.stops = 0;
+        self.doom = doom;
+    }
+
+    /// Starts from what survived.
+    pub fn start(&mut self, stage: &mut Stage) -> Check {
+        if self.is_up || self.is_dead {
+            return Ok(());
+        }
+        (self.is_up, self.member, self.pins) = (true, None, Pins::default());
+        self.life += 1;
+        self.starts += 1;
+        stage.net.say(|| format!("    node {} starts", self.site));
+        let mut joined = BTreeMap::new();
+        for bytes in &self.facts {
+            let fact = Fact::from_bytes(bytes).map_err(|error| Broken(error.to_string()))?;
+            if let Fact::Joined(fact) = &fact {
+                joined.insert(fact.ask, fact.attempt);
+            }
+            self.pins.apply(&fact);
+        }
+        for (root, bytes) in std::mem::take(&mut self.vault) {
+            let member = Member::restore(&bytes, &stage.cast.roster)
+                .map_err(|refusal| Broken(format!("node {} cannot restore: {refusal}", self.site)))?;
+            let plan = member.terms().plan();
+            let is_old = joined.get(&plan.ask).is_some_and(|attempt| *attempt > plan.attempt);
+            if plan.state_root == self.state && !is_old {
+                self.vault.insert(root, bytes);
+                self.member = Some(member);
+            }
+        }
+        self.masked.retain(|root, _| self.vault.contains_key(root));
+        self.compute(stage);
+        let delay = stage.net.between(1, 50);
+        stage.net.after(delay, Event::Connect(self.site));
+        Ok(())
+    }
+
+    /// Stops; unless for good it starts again, mostly within its lease.
+    pub fn stop(&mut self, stage: &mut Stage, for_good: bool) {
+        if !self.is_up {
+            return;
+        }
+        stage.net.say(|| format!("    node {} {}", self.site, if for_good { "dies" } else { "stops" }));
+        self.is_up = false;
+        self.is_dead = for_good;
+        self.member = None;
+        self.life += 1;
+        if stage.net.is_up(self.site) {
+            stage.net.cut(self.site);
+        }
+        if !for_good {
+            let delay = stage.net.between(20, LEASE_MS / 2);
+            stage.net.after(delay, Event::Start(self.site));
+        }
+    }
+
+    /// It comes back after all, with whatever it had kept.
+    pub fn revive(&mut self, stage: &mut Stage) {
+        if std::mem::take(&mut self.is_dead) {
+            stage.net.after(1, Event::Start(self.site));
+        }
+    }
+
+    /// Something arrived.
+    pub fn hear(&mut self, what: &Down, stage: &mut Stage) -> Check {
+        if !self.is_up {
+            return Ok(());
+        }
+        if self.is_doomed(what, stage) {
+            self.stop(stage, true);
+            return Ok(());
+        }
+        match what {
+            Down::Message(message) => self.on_message(message, stage),
+            Down::Missing(t2, next) => {
+                let (site, life) = (self.site, self.life);
+                stage.net.after(1, Event::Chunk { site, life, t2: *t2, index: *next });
+                Ok(())
+            }
+        }
+    }
+
+    fn is_doomed(&mut self, what: &Down, stage: &Stage) -> bool {
+        if let Some(left) = &mut self.doom {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                return true;
+            }
+        }
+        let Down::Message(message) = what else { return false };
+        let phase = match **message {
+            Message::Plan(_) => PhaseName::Join,
+            Message::AdvertSet(_) => PhaseName::Share,
+            Message::Delivery(_) => PhaseName::Upload,
+            Message::Proposal(_) => PhaseName::Sign,
+            Message::RevealRequest(_) => PhaseName::Reveal,
+            _ => return false,
+        };
+        stage.net.weather.script.deaths.get(&self.site) == Some(&phase)
+    }
+
+    fn on_message(&mut self, message: &Message, stage: &mut Stage) -> Check {
+        if let Message::Plan(plan) = message
+            && self.member.as_ref().is_none_or(|member| member.terms().signed() != plan)
+        {
+            return self.on_plan(plan, stage);
+        }
+        let Some(member) = &mut self.member else { return Ok(()) };
+        match member.handle(message, &stage.cast.me(self.site), &mut self.dice) {
+            Ok(acts) => self.act(acts, stage),
+            Err(refusal) => {
+                stage.net.say(|| format!("    node {} refuses `{}`: {refusal}", self.site, message.kind()));
+                Ok(())
+            }
+        }
+    }
+
+    fn on_plan(&mut self, signed: &SignedPlan, stage: &mut Stage) -> Check {
+        let mut terms = self.admit(signed, stage);
+        if terms.as_ref().is_err_and(|refusal| refusal.code == Code::StateRootMismatch) {
+            self.catch_up(stage)?;
+            terms = self.admit(signed, stage);
+        }
+        match terms {
+            Ok(terms) => {
+                // Joining this attempt ends every earlier one.
+                self.vault.clear();
+                self.masked.clear();
+                self.member = Some(Member::new(terms));
+                self.compute(stage);
+            }
+            Err(refusal) => {
+                stage.net.say(|| format!("    node {} does not join: {refusal}", self.site));
+                let message = Rc::new(refused(signed.plan.root(), &refusal));
+                stage.net.send_up(self.site, Up::Message(message));
+            }
+        }
+        Ok(())
+    }
+
+    /// With chunks of the real size through the node's own door; with tiny ones through the same checks but that one.
+    fn admit(&self, signed: &SignedPlan, stage: &Stage) -> Result<Terms, Refusal> {
+        let (cast, plan) = (&stage.cast, &signed.plan);
+        let me = cast.me(self.site);
+        if cast.real_chunks() {
+            let expected = Expected {
+                study: STUDY,
+                study_digest: cast.study_digest(),
+                recipe: cast.recipe(),
+                state_root: self.state,
+                layout: &cast.layout,
+                min_sites: 3,
+                pins: &self.pins,
+            };
+            return admit(signed, &expected, &me);
+        }
+        if plan.state_root != self.state {
+            return Err(Code::StateRootMismatch.into());
+        }
+        if !signed.is_signed_by(&me.roster.coordinator) || plan.ask != Plan::ask_key(STUDY, &cast.recipe(), &self.state) {
+            return Err(Code::PlanRejected.into());
+        }
+        let terms = Terms::new(signed.clone(), me.roster)?;
+        self.pins.admit(plan)?;
+        Ok(terms)
+    }
+
+    /// Fetches and checks the releases it missed.
+    fn catch_up(&mut self, stage: &Stage) -> Check {
+        while let Some(released) = stage.archive.releases.get(&self.state) {
+            self.absorb(released, stage)?;
+        }
+        Ok(())
+    }
+
+    fn absorb(&mut self, released: &Released, stage: &Stage) -> Check {
+        let sum = stage.archive.sums.get(&released.aggregate);
+        let sum = sum.ok_or_else(|| Broken("a released sum cannot be fetched".to_owned()))?;
+        let next = follow(&self.state, &sum.digest("aggregate"));
+        // A copy of an earlier release leads nowhere.
+        if next == released.state_root {
+            self.state = next;
+        }
+        Ok(())
+    }
+
+    fn compute(&self, stage: &mut Stage) {
+        if let Some(member) = &self.member
+            && member.needs_answer()
+        {
+            let delay = stage.net.between(1, 400);
+            let plan = member.terms().plan_root();
+            stage.net.after(delay, Event::Answered { site: self.site, life: self.life, plan });
+        }
+    }
+
+    /// The answer is there. It differs each time it is computed: training rolls dice.
+    pub fn answered(&mut self, life: u64, plan: Digest, stage: &mut Stage) -> Check {
+        let due = |member: &&mut Member| member.terms().plan_root() == plan && member.needs_answer();
+        let Some(member) = self.member.as_mut().filter(due) else { return Ok(()) };
+        if life != self.life {
+            return Ok(());
+        }
+        let mut answer = stage.cast.answer(&mut self.dice);
+        if stage.net.chance(stage.net.weather.bad_answer) {
+            answer.spoil();
+        }
+        let result = member.answered(answer.update(), &stage.cast.layout, &stage.cast.me(self.site), &mut self.dice);
+        self.latest = Some(answer);
+        match result {
+            Ok(acts) => self.act(acts, stage),
+            Err(refusal) => {
+                stage.net.say(|| format!("    node {} has no answer: {refusal}", self.site));
+                self.member = None;
+                self.vault.remove(&plan);
+                stage.net.send_up(self.site, Up::Message(Rc::new(refused(plan, &refusal))));
+                Ok(())
+            }
+        }
+    }
+
+    /// Executes acts in order; it may stop after any of them.
+    fn act(&mut self, acts: Vec<Act>, stage: &mut Stage) -> Check {
+        let mut acts = VecDeque::from(acts);
+        while let Some(act) = acts.pop_front() {
+            let Some(plan) = self.member.as_ref().map(|member| member.terms().signed().plan.clone()) else {
+                return Ok(());
+            };
+            self.execute(act, &plan, stage)?;
+            self.acts += 1;
+            if self.stops_here(stage) {
+                self.stop(stage, false);
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn stops_here(&mut self, stage: &mut Stage) -> bool {
+        let scripted = stage.net.weather.script.node_stop == Some((self.site, self.acts));
+        let drawn = self.stops < STOPS && stage.net.chance(stage.net.weather.node_stop);
+        self.stops += u32::from(drawn);
+        scripted || drawn
+    }
+
+    fn execute(&mut self, act: Act, plan: &Plan, stage: &mut Stage) -> Check {
+        let root = plan.root();
+        match act {
+            Act::Seal(bytes) => {
+                stage.net.say(|| format!("    node {} seals {} bytes", self.site, bytes.len()));
+                self.vault.insert(root, bytes);
+            }
+            Act::Store(masked) => {
+                stage.net.say(|| format!("    node {} stores its masked answer", self.site));
+                self.masked.insert(root, masked);
+                let answer = self.latest.clone().map(|answer| ((root, stage.cast.node(self.site)), answer));
+                stage.archive.masked.extend(answer);
+            }
+            Act::Record(fact) => {
+                stage.net.say(|| format!("    node {} records {fact:?}", self.site));
+                self.pins.apply(&fact);
+                self.facts.push(fact.to_bytes());
+            }
+            Act::Tell(message) => {
+                stage.net.say(|| format!("    node {} says `{}`", self.site, message.kind()));
+                stage.watch.said(self.site, plan, &message)?;
+                stage.net.send_up(self.site, Up::Message(Rc::new(message)));
+            }
+            Act::Upload(header) => self.upload(&header, &root, stage)?,
+            Act::Absorb(released) => {
+                self.absorb(&released, stage)?;
+            }
+            Act::Forget => {
+                self.vault.remove(&root);
+                self.masked.remove(&root);
+                self.member = None;
+            }
+        }
+        Ok(())
+    }
+
+    fn upload(&mut self, header: &Header, root: &Digest, stage: &mut Stage) -> Check {
+        let stored = self.masked.get(root).is_some_and(|masked| masked.hashes() == header.chunks);
+        hold(stored, || format!("node {} has no masked file for the header it sent", self.site))?;
+        stage.net.send_up(self.site, Up::Query(header.t2));
+        Ok(())
+    }
+
+    /// Sends one chunk of its upload; the next follows.
+    pub fn send_chunk(&mut self, life: u64, t2: Digest, index: usize, stage: &mut Stage) -> Check {
+        let Some(member) = self.member.as_ref().filter(|_| life == self.life) else { return Ok(()) };
+        if member.header().is_none_or(|header| header.t2 != t2) {
+            return Ok(());
+        }
+        let root = member.terms().plan_root();
+        let Some(payload) = self.masked.get(&root).and_then(|masked| masked.chunks.get(index)) else { return Ok(()) };
+        stage.watch.uploaded(self.site, t2, index, chunk_hash(payload))?;
+        stage.net.send_up(self.site, Up::Chunk(t2, index, Rc::new(payload.clone())));
+        let site = self.site;
+        stage.net.after(1, Event::Chunk { site, life, t2, index: index + 1 });
+        Ok(())
+    }
+}
