@@ -222,7 +222,7 @@ pub fn list(paths: &Paths) -> Result<Vec<Listed>, NodeError> {
 }
 
 /// The list as a table.
-pub fn list_text(lines: &Vec<Listed>) -> String {
+pub fn list_text(lines: &[Listed]) -> String {
     if lines.is_empty() {
         return "no dataset; `motet-node data add NAME --csv F --schema S.toml` gives one".to_owned();
     }

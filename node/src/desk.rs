@@ -144,7 +144,7 @@ fn line(known: &AtSite, today: Date) -> Line {
 }
 
 /// The list as a table.
-pub fn list_text(lines: &Vec<Line>) -> String {
+pub fn list_text(lines: &[Line]) -> String {
     if lines.is_empty() {
         return "no study has reached this site; `motet-node run` must have been connected once".to_owned();
     }

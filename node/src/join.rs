@@ -2,8 +2,8 @@
 //! gets public halves and a proof that only the holder of the join code can make.
 //!
 //! ```text
-//! code --> keys in DIR's draft --> coordinator (known by the fingerprint in the code) --> certificate
-//!                                                                                     --> draft becomes DIR
+//! code --> coordinator, known by the fingerprint in the code --> for whom the invitation is
+//!      --> keys in a draft of DIR --> proof over their public halves --> certificate --> the draft becomes DIR
 //! ```
 //! The draft lies beside DIR until everything is in it, so that a failed join leaves nothing half-made. Keys are made in
 //! this file only; it reads the operating system's randomness.
@@ -21,14 +21,18 @@ use motet_proto::tls::COORDINATOR_NAME;
 use motet_proto::tls::authority::{csr_key_digest, make_csr};
 use motet_proto::tls::client::{ConnectError, Pinned, connect, connect_pinned};
 use motet_proto::v1::enrolment_client::EnrolmentClient;
-use motet_proto::v1::{JoinRequest, JoinResponse};
+use motet_proto::v1::{InvitationRequest, InvitationResponse, JoinRequest, JoinResponse};
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::secret::Secret;
 use motet_secagg::sign::{PublicKey, SecretKey};
 use serde::Serialize;
 use std::fs;
+use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::time::timeout;
+use tonic::transport::Channel;
+use tonic::{Response, Status};
 
 /// How long the coordinator may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -73,15 +77,6 @@ struct Draft {
     kept: bool,
 }
 
-/// As whom the site was invited.
-#[derive(Debug, Clone, Default)]
-pub struct Invited {
-    /// Its name.
-    pub name: Option<String>,
-    /// Two capital letters.
-    pub country: Option<String>,
-}
-
 /// Joins the consortium that invited the site.
 ///
 /// # Errors
@@ -89,28 +84,27 @@ pub struct Invited {
 /// [`NodeError::NotEmpty`], [`NodeError::Connect`].
 pub async fn join(
     code: &str,
-    invited: &Invited,
     dir: &Path,
     passphrase: Option<&Passphrase>,
 ) -> Result<Joined, NodeError> {
     let code = read_code(code)?;
-    let (name, country) = invited.check()?;
     refuse_taken(dir)?;
-    let keys = Keys::make(name)?;
+    let Pinned { channel, ca_pem } = connect_pinned(&code.address, &code.ca_fingerprint).await?;
+    let mut coordinator = EnrolmentClient::new(channel);
+    let InvitationResponse { name, country, .. } = invitation(&mut coordinator, &code).await?;
+    let keys = Keys::make(&name)?;
     // The keys are on disk before the invitation is spent: a full disk must not cost the site its invitation.
     let draft = Draft::beside(dir)?;
     keys.write(&draft.paths, passphrase)?;
-    let Pinned { channel, ca_pem } = connect_pinned(&code.address, &code.ca_fingerprint).await?;
-    let request = keys.request(&code, name, country)?;
-    let call = EnrolmentClient::new(channel);
-    let answer = redeem(call, request).await?;
+    let request = keys.request(&code, &name, &country)?;
+    let answer = heard(coordinator.join(request)).await?;
     let governance = governance(&code, &answer)?;
 
     let paths = &draft.paths;
     write_text(&paths.authority(), &ca_pem)?;
     write_text(&paths.certificate(), &answer.certificate)?;
     write_text(&paths.public("governance"), &format!("{}\n", governance.hex()))?;
-    write_text(&paths.settings(), &Settings::fresh(name, country, &answer.consortium, &code.address))?;
+    write_text(&paths.settings(), &Settings::fresh(&name, &country, &answer.consortium, &code.address))?;
     paths.read_settings()?;
     let warning = match connect(&code.address, &paths.client()?, COORDINATOR_NAME).await {
         Ok(_) => None,
@@ -126,8 +120,8 @@ pub async fn join(
     let text = format!("site {name} joined the consortium {}", answer.consortium);
     records::event(&home.ledger, clock::now().ms, "joined", text).await?;
     Ok(Joined {
-        site: name.to_owned(),
-        country: country.to_owned(),
+        site: name,
+        country,
         consortium: answer.consortium,
         node: home.node().hex(),
         identity: home.identity.public().fingerprint().hex(),
@@ -170,18 +164,6 @@ fn read_code(text: &str) -> Result<JoinCode, NodeError> {
         return Err(Refusal::new(Code::RoleNotAllowed, detail).into());
     }
     Ok(code)
-}
-
-impl Invited {
-    fn check(&self) -> Result<(&str, &str), NodeError> {
-        let (Some(name), Some(country)) = (&self.name, &self.country) else {
-            return Err(NodeError::Usage("give `--name` and `--country` as the operator invited the site".to_owned()));
-        };
-        let bad = |error: motet_common::enrol::EnrolError| NodeError::Usage(error.to_string());
-        check_name(name).map_err(bad)?;
-        check_country(country).map_err(bad)?;
-        Ok((name, country))
-    }
 }
 
 fn refuse_taken(dir: &Path) -> Result<(), NodeError> {
@@ -233,20 +215,30 @@ impl Keys {
     }
 }
 
-async fn redeem(
-    mut call: EnrolmentClient<tonic::transport::Channel>,
-    request: JoinRequest,
-) -> Result<JoinResponse, NodeError> {
-    let answer = tokio::time::timeout(PATIENCE, call.join(request)).await.map_err(|_| {
+/// Whom the invitation is for, as the coordinator says. The proof covers these words, and the operator's command holds
+/// them against its own record: a coordinator that lies here gains no hospital.
+async fn invitation(
+    coordinator: &mut EnrolmentClient<Channel>,
+    code: &JoinCode,
+) -> Result<InvitationResponse, NodeError> {
+    let request = InvitationRequest { invite: code.invite.to_vec() };
+    let invited = heard(coordinator.invitation(request)).await?;
+    let strange = |why: String| NodeError::Coordinator(format!("the coordinator's answer is not acceptable: {why}"));
+    check_name(&invited.name).map_err(|error| strange(error.to_string()))?;
+    check_country(&invited.country).map_err(|error| strange(error.to_string()))?;
+    Ok(invited)
+}
+
+/// The coordinator's answer, or its refusal, or what happened on the way.
+async fn heard<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, NodeError> {
+    let answer = timeout(PATIENCE, call).await.map_err(|_| {
         let waited = PATIENCE.as_secs();
         NodeError::Coordinator(format!("the coordinator did not answer within {waited} s: try the same code again"))
     })?;
-    answer.map(tonic::Response::into_inner).map_err(|status| match refusal(&status) {
-        Some(refusal) => refusal.into(),
-        None => match ConnectError::within(&status) {
-            Some(error) => error.into(),
-            None => NodeError::Coordinator(format!("the coordinator failed: {}", status.message())),
-        },
+    answer.map(Response::into_inner).map_err(|status| match (refusal(&status), ConnectError::within(&status)) {
+        (Some(refusal), _) => refusal.into(),
+        (None, Some(error)) => error.into(),
+        (None, None) => NodeError::Coordinator(format!("the coordinator failed: {}", status.message())),
     })
 }
 

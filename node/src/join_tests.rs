@@ -9,7 +9,7 @@ use motet_proto::v1::enrolment_server::{Enrolment as Service, EnrolmentServer};
 use motet_secagg::digest::Digest;
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use tonic::{Request, Response, Status};
+use tonic::Request;
 use zeroize::Zeroizing;
 
 const SECRET: [u8; 32] = [4; 32];
@@ -23,10 +23,18 @@ struct Coordinator {
     authority: Authority,
     governance: PublicKey,
     refuse: Option<Code>,
+    /// Another name than the invited one.
+    name: Option<String>,
 }
 
 #[tonic::async_trait]
 impl Service for Coordinator {
+    async fn invitation(&self, request: Request<InvitationRequest>) -> Result<Response<InvitationResponse>, Status> {
+        assert_eq!(request.into_inner().invite, [3; 16]);
+        let (name, country, role) = ("amsterdam".to_owned(), "NL".to_owned(), "site".to_owned());
+        Ok(Response::new(InvitationResponse { name: self.name.clone().unwrap_or(name), country, role }))
+    }
+
     async fn join(&self, request: Request<JoinRequest>) -> Result<Response<JoinResponse>, Status> {
         if let Some(code) = self.refuse {
             return Err(status(&Refusal::from(code)));
@@ -57,12 +65,16 @@ impl Service for Coordinator {
 
 /// Starts it and gives the join code it would be found with.
 async fn coordinator(governance: PublicKey, refuse: Option<Code>) -> String {
+    start(governance, refuse, None).await
+}
+
+async fn start(governance: PublicKey, refuse: Option<Code>, name: Option<String>) -> String {
     let authority = Authority::create("Stroke Europe").unwrap();
     let server = authority.issue_server(&["127.0.0.1".into()], "NL", Validity::days(30)).unwrap();
     let config = server_config(authority.cert_pem(), &server).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let code = code_for(&listener.local_addr().unwrap().to_string(), authority.fingerprint(), Role::Site);
-    let service = EnrolmentServer::new(Coordinator { authority, governance, refuse });
+    let service = EnrolmentServer::new(Coordinator { authority, governance, refuse, name });
     let calls = incoming(listener, Arc::clone(&config), Connections::default());
     tokio::spawn(http2().add_service(service).serve_with_incoming(calls));
     code
@@ -80,10 +92,6 @@ fn code_for(address: &str, ca_fingerprint: Digest, role: Role) -> String {
     code.to_text().unwrap()
 }
 
-fn amsterdam() -> Invited {
-    Invited { name: Some("amsterdam".into()), country: Some("NL".into()) }
-}
-
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> =
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -96,7 +104,7 @@ async fn a_site_joins_once_and_finds_its_folder_whole() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("node");
     let code = coordinator(governance_key(), None).await;
-    let joined = join(&code, &amsterdam(), &dir, None).await.unwrap();
+    let joined = join(&code, &dir, None).await.unwrap();
     assert_eq!(joined.warning, None, "the new certificate opens a mutual TLS connection");
     assert_eq!((joined.consortium.as_str(), joined.steward_passphrase), ("Stroke Europe", false));
     assert!(joined_text(&joined).contains("mode 0600"));
@@ -114,7 +122,7 @@ async fn a_site_joins_once_and_finds_its_folder_whole() {
         assert_eq!(names(&dir.join("keys")), ["identity.key", "state.key", "steward.key", "tls.key"]);
         names(&dir.join("keys")).iter().for_each(|name| assert_eq!(mode(&dir.join("keys").join(name)), 0o600, "{name}"));
     }
-    let again = join(&code, &amsterdam(), &dir, None).await.unwrap_err();
+    let again = join(&code, &dir, None).await.unwrap_err();
     assert_eq!((again.code(), again.exit()), (Some("already_joined"), 3));
     assert_eq!(Home::open(&dir).await.unwrap().node(), home.node(), "and nothing was touched");
 }
@@ -126,7 +134,7 @@ async fn a_passphrase_seals_the_stewards_key_from_the_start() {
     fs::create_dir(&dir).unwrap();
     let code = coordinator(governance_key(), None).await;
     let phrase = Zeroizing::new("correct horse battery".to_owned());
-    let joined = join(&code, &amsterdam(), &dir, Some(&phrase)).await.unwrap();
+    let joined = join(&code, &dir, Some(&phrase)).await.unwrap();
     assert!(joined.steward_passphrase);
     assert!(steward::is_sealed(&Paths::new(&dir).key("steward")).unwrap());
     assert!(steward::is_sealed(&Paths::new(&dir).key("identity")).is_ok_and(|sealed| !sealed));
@@ -146,12 +154,13 @@ async fn a_failed_join_leaves_nothing() {
     for (code, words) in [
         (coordinator(governance_key(), Some(Code::TokenUsed)).await, "token_used"),
         (coordinator(other, None).await, "another governance key"),
+        (start(governance_key(), None, Some("../etc".into())).await, "not acceptable"),
         (elsewhere, "cannot reach"),
         (foreign, "another authority"),
         (code_for("127.0.0.1:1", Digest([1; 32]), Role::Researcher), "role_not_allowed"),
     ] {
         let folder = tempfile::tempdir().unwrap();
-        let error = join(&code, &amsterdam(), &folder.path().join("node"), None).await.unwrap_err();
+        let error = join(&code, &folder.path().join("node"), None).await.unwrap_err();
         assert!(error.to_string().contains(words), "{words}: {error}");
         assert_eq!(names(folder.path()), [""; 0], "{words}");
     }
@@ -165,7 +174,7 @@ async fn a_damaged_code_is_refused_before_anything_is_made() {
     let last = code.chars().last().unwrap();
     let damaged = format!("{}{}", &code[..code.len() - 1], if last == 'a' { 'e' } else { 'a' });
     for bad in ["", "hello", &code[..100], &damaged] {
-        let error = join(bad, &amsterdam(), &dir, None).await.unwrap_err();
+        let error = join(bad, &dir, None).await.unwrap_err();
         assert_eq!((error.code(), error.exit()), (Some("bad_join_code"), 3), "{bad}");
     }
     assert_eq!(names(folder.path()), [""; 0]);
@@ -176,7 +185,7 @@ async fn a_folder_with_something_in_it_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("thesis.txt"), "x").unwrap();
     let code = code_for("127.0.0.1:1", Digest([1; 32]), Role::Site);
-    let error = join(&code, &amsterdam(), folder.path(), None).await.unwrap_err();
+    let error = join(&code, folder.path(), None).await.unwrap_err();
     assert!(matches!(error, NodeError::NotEmpty(_)), "{error}");
     assert_eq!(names(folder.path()), ["thesis.txt"]);
 }

@@ -77,7 +77,7 @@ impl Permit {
             NodeError::Usage(format!("{name}, line {line}: {problem}; the sample permit.toml explains every key"))
         };
         let raw: RawFile = toml::from_str(toml_text).map_err(|error| {
-            let (line, problem) = text::explain(toml_text, &error);
+            let (line, problem, _) = text::explain(toml_text, &error);
             wrong(line, problem)
         })?;
         let raw = raw.permit;
@@ -181,7 +181,7 @@ pub fn list(home: &Home) -> Result<Vec<Permit>, NodeError> {
 }
 
 /// The list as a table.
-pub fn list_text(permits: &Vec<Listed>) -> String {
+pub fn list_text(permits: &[Listed]) -> String {
     if permits.is_empty() {
         return "no permit; `motet-node permit add P.toml` keeps one".to_owned();
     }

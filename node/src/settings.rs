@@ -84,7 +84,7 @@ impl Settings {
     /// [`SettingsError`] with the line of the first mistake, unknown keys included.
     pub fn parse(toml_text: &str) -> Result<Self, SettingsError> {
         let raw: Raw = toml::from_str(toml_text).map_err(|error| {
-            let (line, problem) = text::explain(toml_text, &error);
+            let (line, problem, _) = text::explain(toml_text, &error);
             SettingsError { line, problem, fix: "the sample node.toml explains every key".to_owned() }
         })?;
         let refuse = |span: Range<usize>, problem: String, fix: &str| SettingsError {

@@ -8,7 +8,8 @@ pub mod refusal;
 pub mod tls;
 
 /// Generated from `motet/v1/*.proto`.
-#[expect(missing_docs, clippy::all, unreachable_pub, reason = "generated code; the documents are in the .proto files")]
+#[expect(clippy::all, reason = "generated")]
+#[allow(missing_docs, unreachable_pub, reason = "generated code; the documents are in the .proto files")]
 pub mod v1 {
     tonic::include_proto!("motet.v1");
 }

@@ -13,88 +13,88 @@ use std::path::Path;
 
 /// What the demo reads of a `report.json`.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Report {
+pub(super) struct Report {
     /// The study.
-    pub study: String,
+    pub(super) study: String,
     /// The run, hexadecimal.
-    pub run: String,
+    pub(super) run: String,
     /// Rounds of the run.
-    pub rounds: u32,
+    pub(super) rounds: u32,
     /// Sites behind every number.
-    pub sites: u32,
+    pub(super) sites: u32,
     /// Their rows.
-    pub rows: u64,
+    pub(super) rows: u64,
     /// Rows with the outcome.
-    pub events: u64,
+    pub(super) events: u64,
     /// Whether an exact fit came to its end.
-    pub converged: Option<bool>,
+    pub(super) converged: Option<bool>,
     /// Log-likelihood of an exact fit.
-    pub loglik: Option<f64>,
+    pub(super) loglik: Option<f64>,
     /// Coefficients of an exact fit.
     #[serde(default)]
-    pub coefficients: Vec<Coefficient>,
+    pub(super) coefficients: Vec<Coefficient>,
     /// On the same rows.
-    pub metrics: Metrics,
+    pub(super) metrics: Metrics,
     /// The sites by name.
-    pub site_names: Vec<String>,
+    pub(super) site_names: Vec<String>,
     /// Sites that began and are not in the numbers.
     #[serde(default)]
-    pub sites_lost: Vec<Lost>,
+    pub(super) sites_lost: Vec<Lost>,
 }
 
 /// A coefficient.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Coefficient {
+pub(super) struct Coefficient {
     /// `(intercept)` or the column.
-    pub name: String,
+    pub(super) name: String,
     /// Log odds ratio.
-    pub estimate: f64,
+    pub(super) estimate: f64,
     /// Its standard error.
-    pub se: f64,
+    pub(super) se: f64,
     /// Two-sided.
-    pub p: f64,
+    pub(super) p: f64,
     /// 95 % interval of the estimate, lower end.
-    pub ci_low: f64,
+    pub(super) ci_low: f64,
     /// Upper end.
-    pub ci_high: f64,
+    pub(super) ci_high: f64,
 }
 
 /// Metrics; a figure that could not be computed is null.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub struct Metrics {
+pub(super) struct Metrics {
     /// Area under the ROC curve.
-    pub auc: Option<f64>,
+    pub(super) auc: Option<f64>,
     /// Mean squared error of the risk.
-    pub brier: Option<f64>,
+    pub(super) brier: Option<f64>,
     /// 1 is perfect.
-    pub calibration_slope: Option<f64>,
+    pub(super) calibration_slope: Option<f64>,
 }
 
 /// A lost site.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Lost {
+pub(super) struct Lost {
     /// Its name.
-    pub name: String,
+    pub(super) name: String,
     /// The first round without it.
-    pub round: u32,
+    pub(super) round: u32,
 }
 
 /// How near the federated fit is to the pooled one: digits that agree in the worst place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Agreement {
+pub(super) struct Agreement {
     /// Of all coefficients.
-    pub estimates: u32,
+    pub(super) estimates: u32,
     /// Of all standard errors.
-    pub errors: u32,
+    pub(super) errors: u32,
     /// Of the log-likelihood.
-    pub loglik: u32,
+    pub(super) loglik: u32,
 }
 
 /// Reads a release's report.
 ///
 /// # Errors
 /// When it is not one.
-pub fn report(bytes: &[u8]) -> Done<Report> {
+pub(super) fn report(bytes: &[u8]) -> Done<Report> {
     serde_json::from_slice(bytes).map_err(|error| Failure::failed(format!("report.json is not a report: {error}"), ""))
 }
 
@@ -102,7 +102,7 @@ pub fn report(bytes: &[u8]) -> Done<Report> {
 ///
 /// # Errors
 /// When an extract does not fit its schema or the pooled fit has no answer.
-pub fn pooled(data: &Data, extracts: &Path, study: &Study, sites: &[String]) -> Done<LogisticOutcome> {
+pub(super) fn pooled(data: &Data, extracts: &Path, study: &Study, sites: &[String]) -> Done<LogisticOutcome> {
     let failed = |what: String| Failure::failed(format!("the pooled comparison failed: {what}"), "");
     let schema = Schema::parse(data.schema).map_err(|error| failed(error.to_string()))?;
     let mut cohorts = Vec::new();
@@ -124,7 +124,7 @@ pub fn pooled(data: &Data, extracts: &Path, study: &Study, sites: &[String]) -> 
 }
 
 /// Compares a released fit with the pooled one.
-pub fn agreement(report: &Report, pooled: &LogisticOutcome) -> Agreement {
+pub(super) fn agreement(report: &Report, pooled: &LogisticOutcome) -> Agreement {
     let worst = |pairs: Vec<(f64, f64)>| pairs.into_iter().map(|(a, b)| digits(a, b)).min().unwrap_or(0);
     let pairs = || report.coefficients.iter().zip(&pooled.coefficients);
     let same_names = report.coefficients.len() == pooled.coefficients.len() && pairs().all(|(a, b)| a.name == b.name);
@@ -140,7 +140,7 @@ pub fn agreement(report: &Report, pooled: &LogisticOutcome) -> Agreement {
 
 /// How many leading digits two numbers share: `floor(-log10(|a - b| / max(|a|, |b|)))`, from 0 to 15, which is as many as
 /// a double always carries.
-pub fn digits(a: f64, b: f64) -> u32 {
+pub(super) fn digits(a: f64, b: f64) -> u32 {
     const MOST: u32 = 15;
     if !a.is_finite() || !b.is_finite() {
         return 0;
@@ -155,17 +155,17 @@ pub fn digits(a: f64, b: f64) -> u32 {
 
 /// What one site's own report says about its own patients; nothing where there was no estimate.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Own {
+pub(super) struct Own {
     /// AUC of the model that the site fitted alone.
-    pub alone: Option<f64>,
+    pub(super) alone: Option<f64>,
     /// The ridge that its own fit needed to have an answer at all; 0 for none.
-    pub ridge: Option<f64>,
+    pub(super) ridge: Option<f64>,
     /// AUC of the federated model on the same patients.
-    pub federated: Option<f64>,
+    pub(super) federated: Option<f64>,
 }
 
 /// Reads what a node wrote for its own steward.
-pub fn own(bytes: &[u8]) -> Own {
+pub(super) fn own(bytes: &[u8]) -> Own {
     let value: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
     let number = |place: &str| value.pointer(place).and_then(serde_json::Value::as_f64);
     Own {

@@ -21,27 +21,25 @@ const READY: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A hospital of the demo.
-pub struct Member {
+pub(super) struct Member {
     /// Which.
-    pub site: Site,
+    pub(super) site: Site,
     /// Its node's folder.
-    pub dir: PathBuf,
+    pub(super) dir: PathBuf,
     /// Its node.
-    pub process: Process,
+    pub(super) process: Process,
 }
 
 /// Everything that runs. Dropping it ends every process.
-pub struct Consortium {
-    /// The folder of all folders.
-    pub dir: PathBuf,
+pub(super) struct Consortium {
     /// The operator.
-    pub identity: Identity,
+    pub(super) identity: Identity,
     /// Our line to the coordinator.
-    pub desk: Desk,
+    pub(super) desk: Desk,
     /// The daemon of the consortium.
-    pub coordinator: Process,
+    pub(super) coordinator: Process,
     /// The hospitals.
-    pub members: Vec<Member>,
+    pub(super) members: Vec<Member>,
     program: PathBuf,
 }
 
@@ -50,7 +48,7 @@ impl Consortium {
     ///
     /// # Errors
     /// The first command that fails, with its own words.
-    pub async fn start(dir: &Path, data: &'static Data, losses: &[Loss]) -> Done<Self> {
+    pub(super) async fn start(dir: &Path, data: &'static Data, losses: &[Loss]) -> Done<Self> {
         let program = std::env::current_exe().map_err(Failure::io("find", Path::new("this program")))?;
         let home = dir.join("consortium");
         let made = crate::init::make(&Init {
@@ -66,7 +64,7 @@ impl Consortium {
         let identity = Identity::open(Some(&made.operator))?;
         let mut desk = reach(&identity, &mut coordinator).await?;
         let members = join_all(&program, dir, data, losses, &identity, &mut desk).await?;
-        let mut consortium = Self { dir: dir.to_owned(), identity, desk, coordinator, members, program };
+        let mut consortium = Self { identity, desk, coordinator, members, program };
         consortium.all_connected().await?;
         Ok(consortium)
     }
@@ -75,7 +73,7 @@ impl Consortium {
     ///
     /// # Errors
     /// A proof that does not hold, a study that cannot run, a steward's command that fails.
-    pub async fn agree(&mut self, text: &str) -> Done<Study> {
+    pub(super) async fn agree(&mut self, text: &str) -> Done<Study> {
         let study = Study::parse(text).map_err(|error| Failure::failed(error.to_string(), ""))?;
         crate::study::submit(&self.identity, &mut self.desk, text, &study).await?;
         let mut decisions = JoinSet::new();
@@ -115,12 +113,12 @@ impl Consortium {
     }
 
     /// The program's own file, for the commands that check the releases.
-    pub fn program(&self) -> &Path {
+    pub(super) fn program(&self) -> &Path {
         &self.program
     }
 
     /// Ends every process.
-    pub fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         self.members.iter_mut().for_each(|member| member.process.stop());
         self.coordinator.stop();
     }

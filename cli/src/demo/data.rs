@@ -4,36 +4,36 @@ use crate::args::Scene;
 
 /// One hospital's extract.
 #[derive(Debug, Clone, Copy)]
-pub struct Site {
+pub(super) struct Site {
     /// Its name in the consortium.
-    pub name: &'static str,
+    pub(super) name: &'static str,
     /// Two capital letters.
-    pub country: &'static str,
+    pub(super) country: &'static str,
     /// The country in words.
-    pub land: &'static str,
+    pub(super) land: &'static str,
     /// Its file.
-    pub csv: &'static str,
+    pub(super) csv: &'static str,
 }
 
 /// One demo.
 #[derive(Debug, Clone, Copy)]
-pub struct Data {
+pub(super) struct Data {
     /// For the headline.
-    pub title: &'static str,
+    pub(super) title: &'static str,
     /// What is asked, in one line.
-    pub question: &'static str,
+    pub(super) question: &'static str,
     /// The dataset's name in schema and studies.
-    pub dataset: &'static str,
+    pub(super) dataset: &'static str,
     /// The hospitals.
-    pub sites: &'static [Site],
+    pub(super) sites: &'static [Site],
     /// How each file becomes the dataset.
-    pub schema: &'static str,
+    pub(super) schema: &'static str,
     /// The exact study.
-    pub logistic: &'static str,
+    pub(super) logistic: &'static str,
     /// The same question by federated averaging.
-    pub fedavg: &'static str,
+    pub(super) fedavg: &'static str,
     /// Source, licence, how it was cut.
-    pub provenance: &'static str,
+    pub(super) provenance: &'static str,
 }
 
 macro_rules! site {
@@ -86,7 +86,7 @@ const HEART: Data = Data {
 };
 
 /// The data of a scene.
-pub fn of(scene: Scene) -> &'static Data {
+pub(super) fn of(scene: Scene) -> &'static Data {
     match scene {
         Scene::Stroke => &STROKE,
         Scene::Heart => &HEART,
@@ -95,14 +95,14 @@ pub fn of(scene: Scene) -> &'static Data {
 
 impl Site {
     /// Patients in its file.
-    pub fn patients(&self) -> usize {
+    pub(super) fn patients(&self) -> usize {
         self.csv.lines().count().saturating_sub(1)
     }
 }
 
 impl Data {
     /// Patients in all files.
-    pub fn patients(&self) -> usize {
+    pub(super) fn patients(&self) -> usize {
         self.sites.iter().map(Site::patients).sum()
     }
 }

@@ -4,7 +4,7 @@ use motet_common::round::PhaseName;
 use std::str::FromStr;
 
 /// The round when nobody says: the third Newton round of a logistic fit, after moments, spread and two Newton rounds.
-pub const USUAL_ROUND: u64 = 5;
+const USUAL_ROUND: u64 = 5;
 
 /// A node that is lost on purpose.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Loss {
 
 impl Loss {
     /// As `motet node run --drill` takes it.
-    pub fn drill(&self) -> String {
+    pub(super) fn drill(&self) -> String {
         format!("{}:{}", self.phase.as_str(), self.round)
     }
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const WIDTH: usize = 100;
 
 /// Tells the demo.
-pub struct Narrator {
+pub(super) struct Narrator {
     out: Out,
     began: Instant,
     step: u32,
@@ -27,7 +27,7 @@ struct Passed {
 }
 
 /// Tells one run, round by round.
-pub struct Rounds {
+pub(super) struct Rounds {
     out: Out,
     bar: Option<ProgressBar>,
     began: Instant,
@@ -39,38 +39,38 @@ pub struct Rounds {
 
 impl Narrator {
     /// Begins.
-    pub fn new(out: Out) -> Self {
+    pub(super) fn new(out: Out) -> Self {
         Self { out, began: Instant::now(), step: 0 }
     }
 
     /// Seconds since the beginning.
-    pub fn seconds(&self) -> f64 {
+    pub(super) fn seconds(&self) -> f64 {
         self.began.elapsed().as_secs_f64()
     }
 
     /// A numbered heading.
-    pub fn chapter(&mut self, title: &str) {
+    pub(super) fn chapter(&mut self, title: &str) {
         self.step += 1;
         self.out.line("");
         self.out.heading(format!("{}  {title}", self.step));
     }
 
     /// A line of text.
-    pub fn say(&self, text: impl std::fmt::Display) {
+    pub(super) fn say(&self, text: impl std::fmt::Display) {
         for line in wrapped(&text.to_string(), WIDTH - 3) {
             self.out.line(format!("   {line}"));
         }
     }
 
     /// A table, set in.
-    pub fn table(&self, table: &Table) {
+    pub(super) fn table(&self, table: &Table) {
         for line in table.lines() {
             self.out.line(format!("   {line}"));
         }
     }
 
     /// What is about to be seen.
-    pub fn opening(&self, data: &Data, losses: &[Loss]) {
+    pub(super) fn opening(&self, data: &Data, losses: &[Loss]) {
         self.out.heading(format!("MOTET  {}", data.title));
         self.out.line(data.question);
         self.out.line("─".repeat(WIDTH.min(88)));
@@ -92,7 +92,7 @@ impl Narrator {
     }
 
     /// Who takes part, and the proof that they are processes of their own.
-    pub fn processes(&self, data: &Data, members: &[Member], coordinator: u32, address: &str) {
+    pub(super) fn processes(&self, data: &Data, members: &[Member], coordinator: u32, address: &str) {
         let mut table = Table::new(&["site", "country", "where", ">patients", ">process"]);
         for member in members {
             let site = member.site;
@@ -107,7 +107,7 @@ impl Narrator {
     }
 
     /// Follows a run.
-    pub fn rounds(&self) -> Rounds {
+    pub(super) fn rounds(&self) -> Rounds {
         let bar = (watched() && !self.out.is_json()).then(|| {
             let bar = ProgressBar::new_spinner();
             if let Ok(style) = ProgressStyle::with_template("   {spinner} {wide_msg}") {
@@ -120,7 +120,7 @@ impl Narrator {
     }
 
     /// The exact result.
-    pub fn coefficients(&self, report: &Report) {
+    pub(super) fn coefficients(&self, report: &Report) {
         let mut table = Table::new(&["", ">odds ratio", ">95 % interval", ">coefficient", ">standard error", ">p"]);
         for fit in &report.coefficients {
             let interval = format!("{:.3} to {:.3}", fit.ci_low.exp(), fit.ci_high.exp());
@@ -144,7 +144,7 @@ impl Narrator {
     }
 
     /// How near the federated fit is to one table.
-    pub fn agreement(&self, agreement: &Agreement, report: &Report) {
+    pub(super) fn agreement(&self, agreement: &Agreement, report: &Report) {
         self.say(format!(
             "federated = pooled to {} digits in every coefficient, {} in every standard error, {} in the log-likelihood",
             agreement.estimates, agreement.errors, agreement.loglik
@@ -157,7 +157,7 @@ impl Narrator {
     }
 
     /// Area under the ROC curve, model by model and site by site.
-    pub fn models(&self, exact: &Report, pooled_auc: f64, averaged: &Report, owns: &[(Site, Own)]) {
+    pub(super) fn models(&self, exact: &Report, pooled_auc: f64, averaged: &Report, owns: &[(Site, Own)]) {
         let mut table = Table::new(&["one model for all", ">AUC", ">rounds", "on"]);
         let auc = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |auc| format!("{auc:.4}"));
         let all = |report: &Report| format!("the patients of {}", count(report.sites as usize, "site"));
@@ -184,7 +184,7 @@ impl Narrator {
     }
 
     /// What left the hospitals, and what could be seen outside.
-    pub fn what_left(&self, rows: &[Left]) {
+    pub(super) fn what_left(&self, rows: &[Left]) {
         let mut table = Table::new(&["site", ">frames", ">exact fit", ">averaging", ">all bytes", "patients' rows"]);
         for left in rows {
             let bytes = |bytes: u64| thousands(bytes);
@@ -205,7 +205,7 @@ impl Narrator {
     }
 
     /// The end.
-    pub fn closing(&self, lines: &[(String, String)]) {
+    pub(super) fn closing(&self, lines: &[(String, String)]) {
         self.out.line("");
         let width = lines.iter().map(|(what, _)| what.chars().count()).max().unwrap_or(0);
         for (what, place) in lines {
@@ -218,22 +218,22 @@ impl Narrator {
 
 /// What left one site.
 #[derive(Debug, Clone)]
-pub struct Left {
+pub(super) struct Left {
     /// The site.
-    pub site: String,
+    pub(super) site: String,
     /// Frames.
-    pub frames: u64,
+    pub(super) frames: u64,
     /// Bytes of the exact study.
-    pub exact: u64,
+    pub(super) exact: u64,
     /// Bytes of the averaging study.
-    pub averaged: u64,
+    pub(super) averaged: u64,
     /// All bytes.
-    pub all: u64,
+    pub(super) all: u64,
 }
 
 impl Rounds {
     /// Something happened in the run.
-    pub fn event(&mut self, event: &WatchRunResponse) {
+    pub(super) fn event(&mut self, event: &WatchRunResponse) {
         let Some(state) = &event.state else { return };
         while state.rounds > self.done {
             self.done += 1;
@@ -269,7 +269,7 @@ impl Rounds {
     }
 
     /// A remark between two rounds.
-    pub fn aside(&self, text: &str) {
+    pub(super) fn aside(&self, text: &str) {
         for line in wrapped(text, WIDTH - 12) {
             self.print(format!("         !  {line}"));
         }
@@ -284,7 +284,7 @@ impl Rounds {
     }
 
     /// The run is over.
-    pub fn end(self) -> f64 {
+    pub(super) fn end(self) -> f64 {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
@@ -311,7 +311,7 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 }
 
 /// A count with commas: `9,381`.
-pub fn thousands(number: u64) -> String {
+pub(super) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {

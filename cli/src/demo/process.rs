@@ -12,13 +12,13 @@ use std::process::{Child, Command, Stdio};
 macro_rules! words {
     ($($word:expr),* $(,)?) => { vec![$(std::ffi::OsString::from($word)),*] };
 }
-pub(crate) use words;
+pub(super) use words;
 
 /// Lines of a log that are shown when its process ended unexpectedly.
 const TAIL: usize = 6;
 
 /// A daemon. Dropping it ends the process.
-pub struct Process {
+pub(super) struct Process {
     child: Child,
     log: PathBuf,
     ended: bool,
@@ -29,7 +29,7 @@ impl Process {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn start(program: &Path, args: &[OsString], log: &Path) -> Done<Self> {
+    pub(super) fn start(program: &Path, args: &[OsString], log: &Path) -> Done<Self> {
         let out = File::create(log).map_err(Failure::io("make", log))?;
         let err = out.try_clone().map_err(Failure::io("open", log))?;
         let child = command(program, args)
@@ -42,23 +42,23 @@ impl Process {
     }
 
     /// Its id.
-    pub fn pid(&self) -> u32 {
+    pub(super) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Whether it has ended by itself; tells so once only.
-    pub fn has_just_ended(&mut self) -> bool {
+    pub(super) fn has_just_ended(&mut self) -> bool {
         let ended = self.is_over();
         !std::mem::replace(&mut self.ended, ended) && ended
     }
 
     /// Whether it has ended.
-    pub fn is_over(&mut self) -> bool {
+    pub(super) fn is_over(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(Some(_)))
     }
 
     /// The end of its log, for an error.
-    pub fn last_words(&self) -> String {
+    pub(super) fn last_words(&self) -> String {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
         let tail = lines.get(lines.len().saturating_sub(TAIL)..).unwrap_or_default();
@@ -66,7 +66,7 @@ impl Process {
     }
 
     /// Ends it.
-    pub fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         if !self.is_over() {
             // By its id and no other way: nothing but what this demo started is ever ended.
             let _ = self.child.kill();
@@ -86,7 +86,7 @@ impl Drop for Process {
 ///
 /// # Errors
 /// When it ends with another code than 0, with its own words.
-pub async fn run(program: &Path, args: Vec<OsString>, secret: &str) -> Done<String> {
+pub(super) async fn run(program: &Path, args: Vec<OsString>, secret: &str) -> Done<String> {
     let mut command = command(program, &args);
     let shown = args.iter().map(|arg| arg.to_string_lossy()).collect::<Vec<_>>().join(" ");
     let secret = secret.to_owned();

@@ -51,10 +51,11 @@ impl Digest {
     }
 }
 
-/// Bytes of a hexadecimal text, or nothing.
+/// Bytes of a hexadecimal text of either case, or nothing.
 pub fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
-    if !digits.len().is_multiple_of(2) || !text.is_ascii() {
+    // Parsing a number would take a sign for a digit: `+f` is no byte.
+    if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {
         return None;
     }
     digits
@@ -100,5 +101,15 @@ mod tests {
         assert_ne!(base, Digest::of("t", &[b"a", b"bc"]));
         assert_eq!(Digest::from_hex(&base.hex()).unwrap(), base);
         assert!(Digest::from_hex("zz").is_err());
+    }
+
+    #[test]
+    fn only_hexadecimal_digits_are_read() {
+        assert_eq!(from_hex("0aF9"), Some(vec![0x0a, 0xf9]));
+        assert_eq!(from_hex(""), Some(Vec::new()));
+        for wrong in ["+f", "-1", " f", "0x", "f", "fg", "ff+0", "\u{e9}"] {
+            assert_eq!(from_hex(wrong), None, "{wrong}");
+        }
+        assert!(Digest::from_hex(&"+f".repeat(32)).is_err());
     }
 }

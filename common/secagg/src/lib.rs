@@ -19,6 +19,7 @@
 //!                     threshold   colluders, openers and survivors of a line-up
 //! what is on record   merkle      RFC 6962 roots and proofs
 //!                     note        C2SP checkpoints, signed by the log and cosigned by its witnesses
+//! what crosses        message     the eleven messages M1 to M11, what each signs, and the transcript digests T1 to T3
 //! ```
 //!
 //! There is no clock, file, socket or system randomness here: every random byte comes from the caller's `dice`. Nothing

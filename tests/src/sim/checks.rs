@@ -36,11 +36,16 @@ pub struct Watch {
     released: BTreeMap<Digest, Digest>,
     /// T3 of every commitment in the log.
     committed: BTreeSet<Digest>,
-    /// Several logs may be shown: then a commitment may stand in one that is not ours.
-    pub forked: bool,
+    /// Several logs are shown: a commitment may stand in one that is not ours.
+    forked: bool,
 }
 
 impl Watch {
+    /// Nothing was said yet. Where logs are `forked`, what is opened need not stand in ours.
+    pub fn new(forked: bool) -> Self {
+        Self { forked, ..Self::default() }
+    }
+
     /// A set was committed to the log.
     pub fn committed(&mut self, t3: Digest) {
         self.committed.insert(t3);

@@ -3,6 +3,7 @@
 
 use super::cast::{Asked, PHASE_MS, follow};
 use super::checks::{Broken, Check, Claim, hold};
+use super::liar::Liar;
 use super::net::{Down, Event, Stage, Up};
 use motet_common::log::{Leaf, Log};
 use motet_common::moment::Moment;
@@ -42,6 +43,7 @@ pub struct Coordinator {
     // what the world knows of it
     shadow: Option<Round>,
     closed: Vec<Closed>,
+    liar: Liar,
     effects: usize,
     stops: u32,
     /// How often it started again.
@@ -67,6 +69,7 @@ impl Coordinator {
             life: 0,
             shadow: None,
             closed: Vec::new(),
+            liar: Liar::default(),
             effects: 0,
             stops: 0,
             starts: 0,
@@ -207,7 +210,8 @@ impl Coordinator {
     fn on_message(&mut self, site: usize, message: &Message, stage: &mut Stage) -> Check {
         let node = stage.cast.node(site);
         if let Message::Refused(refused) = message
-            && self.round.as_ref().is_some_and(|round| round.terms().plan_root() == refused.plan)
+            && let Some(round) = self.round.as_ref().filter(|round| round.terms().plan_root() == refused.plan)
+            && round.phase() < PhaseName::Released
         {
             self.failed.insert(site);
             let calm = !stage.net.weather.storm && !stage.net.weather.lies;
@@ -216,7 +220,24 @@ impl Coordinator {
                 format!("node {site} refused a fair plan: {}", refused.code)
             })?;
         }
+        if stage.net.weather.lies
+            && let Message::SetSign(signed) = message
+            && let Some(threshold) = self.plan().map(|plan| usize::from(plan.threshold))
+            && let Some(request) = self.liar.hear(signed, threshold)
+        {
+            for site in 0..stage.cast.size() {
+                stage.net.send_down(site, Down::Message(Rc::new(request.clone())));
+            }
+        }
         self.input(Input::Message(node, message.clone()), stage)
+    }
+
+    /// Shows a node another plan for the same question.
+    pub fn other_plan(&mut self, site: usize, stage: &mut Stage) {
+        let Some(recorded) = &self.recorded else { return };
+        let other = Liar::other_plan(&recorded.plan.plan, &stage.cast, &mut stage.net.dice);
+        stage.net.say(|| format!("    shows node {site} another plan, attempt {}", other.plan.attempt));
+        stage.net.send_down(site, Down::Message(Rc::new(Message::Plan(other))));
     }
 
     fn on_query(&mut self, site: usize, t2: &Digest, stage: &mut Stage) -> Check {
@@ -339,6 +360,15 @@ impl Coordinator {
             return Ok(());
         }
         let site = stage.cast.place(node);
+        if stage.net.weather.lies
+            && stage.net.chance(400)
+            && let Message::Proposal(honest) = &message
+            && let Some(plan) = self.recorded.as_ref().map(|recorded| &recorded.plan.plan)
+            && let Some(lie) = self.liar.other_set(honest, plan, &self.log, &stage.cast, &mut stage.net.dice)
+        {
+            stage.net.say(|| format!("    shows node {site} another set"));
+            stage.net.send_down(site, Down::Message(Rc::new(lie)));
+        }
         stage.net.say(|| format!("    tells node {site} `{}`", message.kind()));
         stage.net.send_down(site, Down::Message(Rc::new(message)));
         Ok(())

@@ -62,6 +62,8 @@ pub enum Event {
     Folded(u64),
     /// The operator gives up.
     Abandon,
+    /// A lying coordinator shows a node another plan for the same question.
+    OtherPlan(usize),
 }
 
 /// What goes wrong, and how often (in thousandths).
@@ -192,6 +194,11 @@ impl Net {
         let ((when, _), event) = self.queue.pop_first()?;
         self.now = self.now.max(when);
         Some(event)
+    }
+
+    /// When the next thing happens.
+    pub fn next_moment(&self) -> Option<u64> {
+        self.queue.keys().next().map(|(when, _)| *when)
     }
 
     /// Whether a node is connected.

@@ -35,6 +35,8 @@ pub struct Node {
     // what the world knows of it
     /// Gone for good.
     pub is_dead: bool,
+    /// Its answer was out of range in this attempt: it said so, but that may have been lost.
+    pub had_no_answer: bool,
     /// It dies after this many more steps.
     pub doom: Option<u32>,
     /// The answer last given to the member.
@@ -60,6 +62,7 @@ impl Node {
             is_up: false,
             life: 0,
             is_dead: false,
+            had_no_answer: false,
             doom: None,
             latest: None,
             acts: 0,
@@ -90,7 +93,7 @@ impl Node {
 
     /// A new attempt begins.
     pub fn fresh_luck(&mut self, doom: Option<u32>) {
-        self.stops = 0;
+        (self.stops, self.had_no_answer) = (0, false);
         self.doom = doom;
     }
 
@@ -304,7 +307,7 @@ impl Node {
             Ok(acts) => self.act(acts, stage),
             Err(refusal) => {
                 stage.net.say(|| format!("    node {} has no answer: {refusal}", self.site));
-                self.member = None;
+                (self.member, self.had_no_answer) = (None, true);
                 self.vault.remove(&plan);
                 stage.net.send_up(self.site, Up::Message(Rc::new(refused(plan, &refusal))));
                 Ok(())

@@ -1,0 +1,207 @@
+//! What is signed and what is hashed: each message's signature under the tag of its number, and the three digests that
+//! bind every later message to all that was said before.
+
+use super::{
+    Advert, AdvertSet, Bundle, LogPoint, OpenedShare, Plan, Released, RevealReply, SetSign, SignedAdvert, SignedPlan,
+    SignedRoot,
+};
+use crate::digest::Digest;
+use crate::encode::Canonical as _;
+use crate::id::NodeId;
+use crate::merkle;
+use crate::sign::{PublicKey, SecretKey};
+
+impl Plan {
+    /// P, the digest that every later message of the attempt carries.
+    pub fn root(&self) -> Digest {
+        self.digest("plan")
+    }
+
+    /// The ask-key of a study's recipe in one state.
+    pub fn ask_key(study: &str, recipe: &Digest, state_root: &Digest) -> Digest {
+        Digest::of("ask", &[study.as_bytes(), &recipe.0, &state_root.0])
+    }
+
+    /// Signs the plan with the coordinator's key.
+    pub fn sign(self, key: &SecretKey) -> SignedPlan {
+        let signature = key.sign("m1", &self.to_bytes());
+        SignedPlan {
+            plan: self,
+            signature,
+        }
+    }
+}
+
+impl SignedPlan {
+    /// Whether `coordinator` signed this plan.
+    pub fn is_signed_by(&self, coordinator: &PublicKey) -> bool {
+        coordinator
+            .verify("m1", &self.plan.to_bytes(), &self.signature)
+            .is_ok()
+    }
+}
+
+impl Advert {
+    /// Signs the advert with the site's identity key.
+    pub fn sign(self, key: &SecretKey) -> SignedAdvert {
+        let signature = key.sign("m2", &self.to_bytes());
+        SignedAdvert {
+            advert: self,
+            signature,
+        }
+    }
+}
+
+impl SignedAdvert {
+    /// Whether `identity` signed this advert.
+    pub fn is_signed_by(&self, identity: &PublicKey) -> bool {
+        identity
+            .verify("m2", &self.advert.to_bytes(), &self.signature)
+            .is_ok()
+    }
+}
+
+impl AdvertSet {
+    /// T1, over the plan and every signed advert in order.
+    pub fn t1(&self) -> Digest {
+        let adverts: Vec<Digest> = self
+            .adverts
+            .iter()
+            .map(|advert| advert.digest("advert"))
+            .collect();
+        Digest::of("t1", &[&self.plan.0, &adverts.to_bytes()])
+    }
+}
+
+impl Bundle {
+    /// What the sealed shares are bound to besides T1, dealer and holder.
+    pub fn aad(&self) -> Vec<u8> {
+        let mask_ct = Digest::of("mask-ct", &[&self.mask_ct]);
+        [mask_ct.0, self.commit_pair.0, self.commit_own.0].concat()
+    }
+
+    /// HPKE info: the transcript, the dealer and the holder.
+    pub fn info(t1: &Digest, dealer: NodeId, holder: NodeId) -> Vec<u8> {
+        [&t1.0[..], &dealer.0[..], &holder.0[..]].concat()
+    }
+
+    /// The Merkle leaf of this bundle.
+    pub fn leaf(&self) -> Digest {
+        merkle::leaf(&self.to_bytes())
+    }
+}
+
+impl SignedRoot {
+    /// Signs `root` after transcript `t`; `tag` is the message's name, `m4` or `m6`.
+    pub fn sign(tag: &str, t: &Digest, node: NodeId, root: Digest, key: &SecretKey) -> Self {
+        Self {
+            node,
+            root,
+            signature: key.sign(tag, &Self::message(t, node, &root)),
+        }
+    }
+
+    /// Whether `identity` signed this root for this node after transcript `t`.
+    pub fn is_signed_by(&self, tag: &str, t: &Digest, identity: &PublicKey) -> bool {
+        identity
+            .verify(tag, &Self::message(t, self.node, &self.root), &self.signature)
+            .is_ok()
+    }
+
+    fn message(t: &Digest, node: NodeId, root: &Digest) -> Vec<u8> {
+        [&t.0[..], &node.0[..], &root.0[..]].concat()
+    }
+}
+
+/// T2, over T1 and the bundle root of every dealer in U2.
+pub fn t2(t1: &Digest, roots: &[SignedRoot]) -> Digest {
+    Digest::of("t2", &[&t1.0, &named_roots(roots)])
+}
+
+/// T3, over T2 and the upload root of every node in U3.
+pub fn t3(t2: &Digest, roots: &[SignedRoot]) -> Digest {
+    Digest::of("t3", &[&t2.0, &named_roots(roots)])
+}
+
+fn named_roots(roots: &[SignedRoot]) -> Vec<u8> {
+    roots
+        .iter()
+        .map(|root| (root.node, root.root))
+        .collect::<Vec<_>>()
+        .to_bytes()
+}
+
+impl SetSign {
+    /// Signs the set under the log the node saw.
+    pub fn sign(t3: Digest, point: LogPoint, node: NodeId, key: &SecretKey) -> Self {
+        let signature = key.sign("m8", &Self::message(&t3, &point));
+        Self {
+            t3,
+            point,
+            node,
+            signature,
+        }
+    }
+
+    /// Whether `identity` signed it.
+    pub fn is_signed_by(&self, identity: &PublicKey) -> bool {
+        identity
+            .verify("m8", &Self::message(&self.t3, &self.point), &self.signature)
+            .is_ok()
+    }
+
+    fn message(t3: &Digest, point: &LogPoint) -> Vec<u8> {
+        [t3.to_bytes(), point.to_bytes()].concat()
+    }
+}
+
+impl RevealReply {
+    /// Signs the opened shares.
+    pub fn sign(t3: Digest, node: NodeId, opened: Vec<OpenedShare>, key: &SecretKey) -> Self {
+        let signature = key.sign("m10", &Self::message(&t3, node, &opened));
+        Self {
+            t3,
+            node,
+            opened,
+            signature,
+        }
+    }
+
+    /// Whether `identity` signed it.
+    pub fn is_signed_by(&self, identity: &PublicKey) -> bool {
+        identity
+            .verify(
+                "m10",
+                &Self::message(&self.t3, self.node, &self.opened),
+                &self.signature,
+            )
+            .is_ok()
+    }
+
+    fn message(t3: &Digest, node: NodeId, opened: &[OpenedShare]) -> Vec<u8> {
+        [t3.to_bytes(), node.to_bytes(), opened.to_vec().to_bytes()].concat()
+    }
+}
+
+impl Released {
+    /// The bytes the coordinator signs: everything before the signature.
+    fn message(&self) -> Vec<u8> {
+        let mut bytes = self.to_bytes();
+        bytes.truncate(bytes.len().saturating_sub(64));
+        bytes
+    }
+
+    /// Fills in the coordinator's signature.
+    #[must_use]
+    pub fn signed(mut self, key: &SecretKey) -> Self {
+        self.signature = key.sign("m11", &self.message());
+        self
+    }
+
+    /// Whether `coordinator` signed it.
+    pub fn is_signed_by(&self, coordinator: &PublicKey) -> bool {
+        coordinator
+            .verify("m11", &self.message(), &self.signature)
+            .is_ok()
+    }
+}

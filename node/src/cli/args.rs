@@ -1,0 +1,300 @@
+//! The words of the command line, with the help text of every flag.
+
+use crate::drill::Drill;
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+/// What to do at this hospital.
+#[derive(Debug, Args)]
+pub struct NodeArgs {
+    #[command(subcommand)]
+    pub(crate) command: NodeCommand,
+}
+
+/// Where the site's folder is, and how to answer.
+#[derive(Debug, Clone, Args)]
+pub struct At {
+    /// The site's folder, made by `join`
+    #[arg(long, value_name = "DIR", env = "MOTET_NODE_DIR")]
+    pub(crate) dir: PathBuf,
+    /// Answer in JSON: the same facts
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The steward's passphrase, for a sealed key.
+#[derive(Debug, Clone, Args)]
+pub struct Sign {
+    /// File whose one line is the passphrase of the steward's key; without it the terminal asks
+    #[arg(long, value_name = "FILE")]
+    pub(crate) steward_passphrase_file: Option<PathBuf>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum NodeCommand {
+    /// Join a consortium: makes the site's keys here and gets its certificate
+    Join(JoinArgs),
+    /// Run the node: dials out, answers approved studies, prints one line per event
+    Run(RunArgs),
+    /// Datasets of this site
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Studies: look, approve, decline, withdraw
+    #[command(subcommand)]
+    Study(StudyCommand),
+    /// Permits: the legal authority for a study
+    #[command(subcommand)]
+    Permit(PermitCommand),
+    /// What left this hospital, frame by frame
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+    /// Stop answering, at once and across restarts
+    Stop(Plain),
+    /// Answer approved studies again after `stop`
+    Resume(Plain),
+    /// Check keys, disk, data, policy, DNS, TLS and clock; each line says what to send to IT
+    Doctor(Plain),
+    /// The site at a glance
+    Status(Plain),
+}
+
+/// A command without further words.
+#[derive(Debug, Args)]
+pub struct Plain {
+    #[command(flatten)]
+    pub(crate) at: At,
+}
+
+/// `join`.
+#[derive(Debug, Args)]
+pub struct JoinArgs {
+    /// The join code: the last line of `motet site invite`; `-` reads it from standard input
+    pub(crate) code: String,
+    #[command(flatten)]
+    pub(crate) sign: Sign,
+    #[command(flatten)]
+    pub(crate) at: At,
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// A rehearsal of a lost site: the process ends itself when a round reaches this phase
+    #[arg(long, value_name = "PHASE[:ROUND]", hide = true)]
+    pub(crate) drill: Option<Drill>,
+    #[command(flatten)]
+    pub(crate) at: At,
+}
+
+/// `data`.
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// Take a dataset in: its file stays where it is, the schema is copied
+    Add {
+        /// The name that studies use
+        name: String,
+        /// The site's own file, comma- or semicolon-separated
+        #[arg(long, value_name = "FILE")]
+        csv: PathBuf,
+        /// What its columns mean (TOML)
+        #[arg(long, value_name = "FILE")]
+        schema: PathBuf,
+        /// Exchange a dataset of the same name
+        #[arg(long)]
+        replace: bool,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Read it as a study would: rows used, rows left out
+    Check {
+        /// The dataset
+        name: String,
+        /// A study that reached this site
+        #[arg(long, value_name = "ID")]
+        study: Option<String>,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Each column's type, missing values and spread; stays at the site
+    Profile {
+        /// The dataset
+        name: String,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Every dataset
+    List(Plain),
+}
+
+/// `study`.
+#[derive(Debug, Subcommand)]
+pub enum StudyCommand {
+    /// Every study that reached this site, with its decision
+    List(Plain),
+    /// The card of a study: everything a steward needs to decide
+    Show {
+        /// The study
+        id: String,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Take part: signed over exactly this study and this roster
+    Approve {
+        /// The study
+        id: String,
+        /// The permit under which the site takes part (TOML); a copy is kept
+        #[arg(long, value_name = "FILE")]
+        permit: Option<PathBuf>,
+        #[command(flatten)]
+        sign: Sign,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Do not take part
+    Decline {
+        /// The study
+        id: String,
+        /// The reason: one sentence, which the proposer reads
+        #[arg(long, value_name = "TEXT")]
+        why: String,
+        #[command(flatten)]
+        sign: Sign,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Take part no longer, from the next message on
+    Withdraw {
+        /// The study
+        id: String,
+        /// The reason, if one is given: one sentence
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        why: String,
+        #[command(flatten)]
+        sign: Sign,
+        #[command(flatten)]
+        at: At,
+    },
+}
+
+/// `permit`.
+#[derive(Debug, Subcommand)]
+pub enum PermitCommand {
+    /// Keep a copy of a permit under its digest
+    Add {
+        /// The permit (TOML)
+        file: PathBuf,
+        #[command(flatten)]
+        at: At,
+    },
+    /// The permits that are kept
+    List(Plain),
+}
+
+/// `ledger`.
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Every frame that left: when, what kind, how many bytes
+    Show {
+        /// Of this study only
+        #[arg(long, value_name = "ID")]
+        study: Option<String>,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Recompute every chain of the record
+    Verify(Plain),
+    /// Write the whole record as lines of JSON
+    Export {
+        /// The file to write
+        file: PathBuf,
+        #[command(flatten)]
+        at: At,
+    },
+}
+
+impl NodeCommand {
+    pub(crate) fn at(&self) -> &At {
+        match self {
+            Self::Join(JoinArgs { at, .. }) | Self::Run(RunArgs { at, .. }) => at,
+            Self::Stop(plain) | Self::Resume(plain) | Self::Doctor(plain) | Self::Status(plain) => &plain.at,
+            Self::Data(
+                DataCommand::Add { at, .. }
+                | DataCommand::Check { at, .. }
+                | DataCommand::Profile { at, .. }
+                | DataCommand::List(Plain { at }),
+            )
+            | Self::Study(
+                StudyCommand::List(Plain { at })
+                | StudyCommand::Show { at, .. }
+                | StudyCommand::Approve { at, .. }
+                | StudyCommand::Decline { at, .. }
+                | StudyCommand::Withdraw { at, .. },
+            )
+            | Self::Permit(PermitCommand::Add { at, .. } | PermitCommand::List(Plain { at }))
+            | Self::Ledger(
+                LedgerCommand::Show { at, .. } | LedgerCommand::Verify(Plain { at }) | LedgerCommand::Export { at, .. },
+            ) => at,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory as _, Parser};
+    use std::path::Path;
+
+    #[derive(Parser)]
+    struct Whole {
+        #[command(flatten)]
+        node: NodeArgs,
+    }
+
+    #[test]
+    fn the_commands_of_the_interface_are_understood() {
+        Whole::command().debug_assert();
+        for line in [
+            "join motet1-x --dir D",
+            "join motet1-x --dir D --steward-passphrase-file F",
+            "run --dir D",
+            "run --dir D --drill upload:3",
+            "data add ist --csv F --schema S.toml --dir D",
+            "data check ist --study ist-death14 --dir D",
+            "data profile ist --dir D --json",
+            "data list --dir D",
+            "study list --dir D --json",
+            "study show ist --dir D",
+            "study approve ist --permit P.toml --dir D",
+            "study decline ist --why no --dir D",
+            "study withdraw ist --dir D",
+            "permit add P.toml --dir D",
+            "permit list --dir D",
+            "ledger show --dir D",
+            "ledger verify --dir D",
+            "ledger export F --dir D",
+            "stop --dir D",
+            "resume --dir D",
+            "doctor --dir D",
+            "status --dir D --json",
+        ] {
+            let words = std::iter::once("motet-node").chain(line.split(' '));
+            let parsed = Whole::try_parse_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
+            assert_eq!(parsed.node.command.at().dir, Path::new("D"), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_drill_is_not_in_the_help_and_every_flag_is_explained() {
+        let mut command = Whole::command();
+        let run = command.find_subcommand_mut("run").unwrap();
+        assert!(!run.render_help().to_string().contains("drill"));
+        fn walk(command: &clap::Command) {
+            for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
+                assert!(argument.get_help().is_some(), "`{}` of `{}`", argument.get_id(), command.get_name());
+            }
+            command.get_subcommands().for_each(walk);
+        }
+        walk(&command);
+    }
+}
