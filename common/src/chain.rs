@@ -100,7 +100,9 @@ impl Chain {
     /// `recipe_failed` when the state has no next question, such as no finite estimate.
     pub fn question(&self, candidates: usize) -> Result<Option<Question>, Refusal> {
         let sites = u32::try_from(candidates).unwrap_or(u32::MAX);
-        self.recipe.ask(&self.state, sites).map_err(|error| Refusal::new(Code::RecipeFailed, error.to_string()))
+        self.recipe
+            .ask(&self.state, sites)
+            .map_err(|error| Refusal::new(Code::RecipeFailed, error.to_string()))
     }
 
     /// The state that follows from a sum over `set`.
@@ -112,7 +114,9 @@ impl Chain {
         let sum = aggregate
             .decode(layout, sites, set_digest(set))
             .map_err(|violation| Refusal::new(Code::RangeViolation, violation.to_string()))?;
-        self.recipe.absorb(&self.state, &sum).map_err(|error| Refusal::new(Code::RecipeFailed, error.to_string()))
+        self.recipe
+            .absorb(&self.state, &sum)
+            .map_err(|error| Refusal::new(Code::RecipeFailed, error.to_string()))
     }
 
     /// Moves on to a state that was followed and checked.

@@ -10,13 +10,13 @@
 //! ```
 #![warn(missing_docs)]
 
-pub mod refusal;
-pub mod moment;
-pub mod roster;
-pub mod enrol;
-pub mod study;
-pub mod decision;
 pub mod chain;
+pub mod decision;
+pub mod enrol;
 pub mod log;
-pub mod round;
 pub mod manifest;
+pub mod moment;
+pub mod refusal;
+pub mod roster;
+pub mod round;
+pub mod study;

@@ -122,7 +122,20 @@ pub struct Log {
 impl Log {
     /// An empty log of `study` in `consortium`.
     pub fn new(consortium: &str, study: &str) -> Self {
-        Self { origin: format!("motet/{consortium}/{study}"), leaves: Vec::new(), hashes: Vec::new() }
+        // A note's key name must not hold spaces or `+`; two consortia are told apart by their keys, not by this name.
+        let plain = |c: char| {
+            if c.is_ascii_alphanumeric() || "-_./".contains(c) {
+                c
+            } else {
+                '-'
+            }
+        };
+        let origin = format!("motet/{consortium}/{study}").chars().map(plain).collect();
+        Self {
+            origin,
+            leaves: Vec::new(),
+            hashes: Vec::new(),
+        }
     }
 
     /// Appends a leaf and gives its index.
@@ -134,7 +147,10 @@ impl Log {
 
     /// The index of a leaf that is already there.
     pub fn find(&self, leaf: &[u8]) -> Option<u64> {
-        self.leaves.iter().position(|known| known == leaf).map(|index| index as u64)
+        self.leaves
+            .iter()
+            .position(|known| known == leaf)
+            .map(|index| index as u64)
     }
 
     /// The leaves in order.
@@ -144,7 +160,11 @@ impl Log {
 
     /// Size and root now.
     pub fn point(&self) -> LogPoint {
-        LogPoint { origin: self.origin.clone(), size: self.hashes.len() as u64, root: merkle::root(&self.hashes) }
+        LogPoint {
+            origin: self.origin.clone(),
+            size: self.hashes.len() as u64,
+            root: merkle::root(&self.hashes),
+        }
     }
 
     /// Signed note over size and root.
@@ -152,12 +172,17 @@ impl Log {
         let LogPoint { origin, size, root } = self.point();
         let name = origin.clone();
         // An origin is made of checked names: the note's own rule on them cannot fail.
-        note::Note::sign(note::Checkpoint { origin, size, root }, &name, key).map(|n| n.to_string()).unwrap_or_default()
+        note::Note::sign(note::Checkpoint { origin, size, root }, &name, key)
+            .map(|n| n.to_string())
+            .unwrap_or_default()
     }
 
     /// Inclusion proof of the leaf at `index` under the present root.
     pub fn inclusion(&self, index: u64) -> Vec<Digest> {
-        usize::try_from(index).ok().and_then(|index| merkle::inclusion(&self.hashes, index)).unwrap_or_default()
+        usize::try_from(index)
+            .ok()
+            .and_then(|index| merkle::inclusion(&self.hashes, index))
+            .unwrap_or_default()
     }
 
     /// Hash of the leaf at `index`.
@@ -186,9 +211,8 @@ pub fn is_logged(logged: &Logged, coordinator: &PublicKey) -> bool {
     let LogPoint { origin, size, root } = &logged.point;
     let leaf = merkle::leaf(&logged.leaf);
     let signed = logged.checkpoint.parse::<note::Note>().is_ok_and(|note| {
-        note.verify(origin, coordinator).is_ok_and(|found| {
-            found.origin == *origin && found.size == *size && found.root == *root
-        })
+        note.verify(origin, coordinator)
+            .is_ok_and(|found| found.origin == *origin && found.size == *size && found.root == *root)
     });
     signed && merkle::verify_inclusion(&leaf, logged.index, *size, &logged.inclusion, root).is_ok()
 }

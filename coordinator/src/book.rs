@@ -1,8 +1,8 @@
 //! What the coordinator knows about one study: proposal, decisions, chain, log, runs. A pure read model of the study's
 //! stream; replaying the stream gives the same book.
 
-use crate::publish;
 use crate::entries::{Planned, Proposed, RunEnded, RunStarted, StudyEntry};
+use crate::publish;
 use motet_common::chain::Chain;
 use motet_common::decision::{SignedDecision, Verdict};
 use motet_common::log::Log;
@@ -71,7 +71,10 @@ impl Book {
             .verify(governance)
             .map_err(|error| Refusal::new(Code::BadSignature, error.to_string()))?;
         if roster.study_id != study.id {
-            return Err(Refusal::new(Code::RosterMismatch, "the roster is for another study"));
+            return Err(Refusal::new(
+                Code::RosterMismatch,
+                "the roster is for another study",
+            ));
         }
         let digest = study.root();
         let chain = Chain::start(&study, roster);
@@ -122,11 +125,20 @@ impl Book {
             }
             StudyEntry::Withdrawn(_) => self.withdrawn = true,
             StudyEntry::RunStarted(started) => {
-                self.run = Some(Run { started, round: None, failures: 0, last_code: None });
+                self.run = Some(Run {
+                    started,
+                    round: None,
+                    failures: 0,
+                    last_code: None,
+                });
             }
             StudyEntry::Planned(planned) => self.plan(planned)?,
             StudyEntry::Round(entry) => {
-                let round = self.run.as_mut().and_then(|run| run.round.as_mut()).ok_or(Code::Storage)?;
+                let round = self
+                    .run
+                    .as_mut()
+                    .and_then(|run| run.round.as_mut())
+                    .ok_or(Code::Storage)?;
                 round.apply(entry, key)?;
                 self.settle(aggregate)?;
             }
@@ -150,11 +162,17 @@ impl Book {
 
     /// Closes a round that is over: a released one moves the chain, an abandoned one counts as a failure.
     pub(crate) fn settle(&mut self, aggregate: Option<&Aggregate>) -> Result<(), Refusal> {
-        let Some(run) = self.run.as_mut() else { return Ok(()) };
-        let Some(round) = run.round.as_mut() else { return Ok(()) };
+        let Some(run) = self.run.as_mut() else {
+            return Ok(());
+        };
+        let Some(round) = run.round.as_mut() else {
+            return Ok(());
+        };
         match round.phase() {
             PhaseName::Released => {
-                let Some(Message::Released(released)) = first_message(round) else { return Ok(()) };
+                let Some(Message::Released(released)) = first_message(round) else {
+                    return Ok(());
+                };
                 let candidates = round.terms().plan().candidates.clone();
                 let number = round.terms().plan().round;
                 run.round = None;
@@ -163,7 +181,9 @@ impl Book {
                 self.accept(released, &candidates, number, aggregate.ok_or(Code::Storage)?)
             }
             PhaseName::Abandoned => {
-                let Some(Message::Abandoned(abandoned)) = first_message(round) else { return Ok(()) };
+                let Some(Message::Abandoned(abandoned)) = first_message(round) else {
+                    return Ok(());
+                };
                 run.failures += 1;
                 run.last_code = Code::parse(&abandoned.code);
                 run.round = None;
@@ -194,7 +214,12 @@ impl Book {
     ) -> Result<(), Refusal> {
         let question = self.chain.question(candidates.len())?.ok_or(Code::Storage)?;
         let state = self.chain.follow(aggregate, &question.layout, &released.set)?;
-        for node in self.chain.set().iter().filter(|node| !released.set.contains(node)) {
+        for node in self
+            .chain
+            .set()
+            .iter()
+            .filter(|node| !released.set.contains(node))
+        {
             self.lost.entry(*node).or_insert(round);
         }
         self.lost.retain(|node, _| !released.set.contains(node));
@@ -203,7 +228,12 @@ impl Book {
         self.bytes_up += upload.saturating_mul(released.set.len() as u64);
         self.chain.accept(state, &released.set);
         let candidates = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
-        self.past.push(Past { round: self.chain.round(), candidates, ask, released });
+        self.past.push(Past {
+            round: self.chain.round(),
+            candidates,
+            ask,
+            released,
+        });
         Ok(())
     }
 
@@ -220,12 +250,16 @@ impl Book {
 
     /// Whether a site's steward has approved.
     pub(crate) fn approved(&self, node: NodeId) -> bool {
-        self.decisions.get(&node).is_some_and(|signed| matches!(signed.decision.verdict, Verdict::Approve(_)))
+        self.decisions
+            .get(&node)
+            .is_some_and(|signed| matches!(signed.decision.verdict, Verdict::Approve(_)))
     }
 
     /// A site's name in the roster.
     pub(crate) fn name(&self, node: NodeId) -> String {
-        self.roster().entry(node).map_or_else(|| node.to_string(), |entry| entry.name.clone())
+        self.roster()
+            .entry(node)
+            .map_or_else(|| node.to_string(), |entry| entry.name.clone())
     }
 
     pub(crate) fn names(&self, nodes: &[NodeId]) -> Vec<String> {

@@ -47,15 +47,18 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read `{}`: `motet init DIR` writes it", path.display()))?;
-        let mut config: Self =
-            toml::from_str(&text).with_context(|| format!("`{}` is not a coordinator's configuration", path.display()))?;
+        let mut config: Self = toml::from_str(&text)
+            .with_context(|| format!("`{}` is not a coordinator's configuration", path.display()))?;
         let base = path.parent().unwrap_or(Path::new(""));
         config.keys = base.join(&config.keys);
         config.state = base.join(&config.state);
         config.lease_ms()?;
         config.governance_key()?;
         if config.min_sites < 3 {
-            bail!("`min_sites` in `{}` is below 3: a sum of two sites shows each the other's", path.display());
+            bail!(
+                "`min_sites` in `{}` is below 3: a sum of two sites shows each the other's",
+                path.display()
+            );
         }
         Ok(config)
     }
@@ -66,13 +69,20 @@ impl Config {
     /// When the text is not a number with `ms`, `s` or `m`.
     pub fn lease_ms(&self) -> Result<u32> {
         let text = self.lease.trim();
-        let (number, factor) = match (text.strip_suffix("ms"), text.strip_suffix('s'), text.strip_suffix('m')) {
+        let (number, factor) = match (
+            text.strip_suffix("ms"),
+            text.strip_suffix('s'),
+            text.strip_suffix('m'),
+        ) {
             (Some(number), _, _) => (number, 1),
             (None, Some(number), _) => (number, 1_000),
             (None, None, Some(number)) => (number, 60_000),
             _ => bail!("`lease = \"{text}\"` needs a unit: `15s`, `500ms` or `2m`"),
         };
-        let number: u32 = number.trim().parse().with_context(|| format!("`lease = \"{text}\"` is not a number"))?;
+        let number: u32 = number
+            .trim()
+            .parse()
+            .with_context(|| format!("`lease = \"{text}\"` is not a number"))?;
         Ok(number.saturating_mul(factor))
     }
 

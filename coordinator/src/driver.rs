@@ -40,19 +40,54 @@ const MOST_FAILURES: u32 = 5;
 
 /// What may be asked of a driver.
 pub(crate) enum Ask {
-    FromNode { node: NodeId, message: Message },
-    Header { node: NodeId, t2: Digest, answer: oneshot::Sender<Option<Header>> },
-    Uploaded { node: NodeId, t2: Digest },
-    Decide { decision: Box<SignedDecision>, answer: oneshot::Sender<Result<(), Refusal>> },
-    Withdraw { answer: oneshot::Sender<Result<(), Refusal>> },
-    Start { answer: oneshot::Sender<Result<RunId, Refusal>> },
-    Abandon { run: RunId, answer: oneshot::Sender<Result<(), Refusal>> },
-    HasRun { run: RunId, answer: oneshot::Sender<bool> },
-    Runs { answer: oneshot::Sender<Vec<RunState>> },
-    Watch { answer: oneshot::Sender<Option<WatchRunResponse>> },
-    Standings { answer: oneshot::Sender<Vec<Standing>> },
-    Past { after: u64, answer: oneshot::Sender<Vec<Past>> },
-    Release { run: Option<RunId>, answer: oneshot::Sender<Vec<(RunId, RunEnded)>> },
+    FromNode {
+        node: NodeId,
+        message: Message,
+    },
+    Header {
+        node: NodeId,
+        t2: Digest,
+        answer: oneshot::Sender<Option<Header>>,
+    },
+    Uploaded {
+        node: NodeId,
+        t2: Digest,
+    },
+    Decide {
+        decision: Box<SignedDecision>,
+        answer: oneshot::Sender<Result<(), Refusal>>,
+    },
+    Withdraw {
+        answer: oneshot::Sender<Result<(), Refusal>>,
+    },
+    Start {
+        answer: oneshot::Sender<Result<RunId, Refusal>>,
+    },
+    Abandon {
+        run: RunId,
+        answer: oneshot::Sender<Result<(), Refusal>>,
+    },
+    HasRun {
+        run: RunId,
+        answer: oneshot::Sender<bool>,
+    },
+    Runs {
+        answer: oneshot::Sender<Vec<RunState>>,
+    },
+    Watch {
+        answer: oneshot::Sender<Option<WatchRunResponse>>,
+    },
+    Standings {
+        answer: oneshot::Sender<Vec<Standing>>,
+    },
+    Past {
+        after: u64,
+        answer: oneshot::Sender<Vec<Past>>,
+    },
+    Release {
+        run: Option<RunId>,
+        answer: oneshot::Sender<Vec<(RunId, RunEnded)>>,
+    },
     Removed,
     Folded(Box<Result<Done, Refusal>>),
 }
@@ -75,7 +110,12 @@ impl Handle {
     pub(crate) async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, Refusal> {
         let (answer, answered) = oneshot::channel();
         self.send(ask(answer)).await;
-        answered.await.map_err(|_| Refusal::new(Code::Storage, format!("the driver of study `{}` has stopped", self.id)))
+        answered.await.map_err(|_| {
+            Refusal::new(
+                Code::Storage,
+                format!("the driver of study `{}` has stopped", self.id),
+            )
+        })
     }
 
     /// Tells, without an answer.
@@ -125,7 +165,9 @@ pub(crate) struct Driver {
 
 fn now() -> Moment {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Moment { ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX) }
+    Moment {
+        ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+    }
 }
 
 fn random<const N: usize>() -> [u8; N] {
@@ -133,30 +175,55 @@ fn random<const N: usize>() -> [u8; N] {
 }
 
 /// Records a proposal and starts its driver.
-pub(crate) async fn propose(shared: &Arc<Shared>, text: String, roster: motet_common::roster::SignedRoster, proposer: String) -> Result<Handle, Refusal> {
-    let proposed = Proposed { text, roster, proposer, at: now() };
+pub(crate) async fn propose(
+    shared: &Arc<Shared>,
+    text: String,
+    roster: motet_common::roster::SignedRoster,
+    proposer: String,
+) -> Result<Handle, Refusal> {
+    let proposed = Proposed {
+        text,
+        roster,
+        proposer,
+        at: now(),
+    };
     let book = Book::open(proposed.clone(), &shared.keys.governance.fingerprint())?;
     if book.roster().coordinator != shared.keys.signing.public() {
-        return Err(Refusal::new(Code::RosterMismatch, "the roster names another coordinator"));
+        return Err(Refusal::new(
+            Code::RosterMismatch,
+            "the roster names another coordinator",
+        ));
     }
     if let Some(known) = shared.studies.read().await.get(&book.digest)
         && !known.is_withdrawn()
     {
-        return Err(Refusal::new(Code::StudyInvalid, format!("the very same study is already proposed as `{}`", known.id)));
+        return Err(Refusal::new(
+            Code::StudyInvalid,
+            format!("the very same study is already proposed as `{}`", known.id),
+        ));
     }
     let stream = book.stream();
     let version = shared.ledger.version(&stream).await.map_err(storage)?;
     if version > 0 {
-        return Err(Refusal::new(Code::StudyWithdrawn, "the very same study was withdrawn; change its text to propose it anew"));
+        return Err(Refusal::new(
+            Code::StudyWithdrawn,
+            "the very same study was withdrawn; change its text to propose it anew",
+        ));
     }
-    shared.ledger.append(&stream, 0, &StudyEntry::Proposed(proposed).to_bytes()).await.map_err(storage)?;
+    shared
+        .ledger
+        .append(&stream, 0, &StudyEntry::Proposed(proposed).to_bytes())
+        .await
+        .map_err(storage)?;
     start(shared, book, 1).await
 }
 
 /// Rebuilds a study from its stream and starts its driver.
 pub(crate) async fn reopen(shared: &Arc<Shared>, stream: &str) -> anyhow::Result<Handle> {
     let recorded = shared.ledger.read(stream, 1).await?;
-    let mut entries = recorded.iter().map(|recorded| StudyEntry::from_bytes(&recorded.entry));
+    let mut entries = recorded
+        .iter()
+        .map(|recorded| StudyEntry::from_bytes(&recorded.entry));
     let Some(Ok(StudyEntry::Proposed(proposed))) = entries.next() else {
         anyhow::bail!("stream `{stream}` does not begin with a proposal");
     };
@@ -184,7 +251,11 @@ pub(crate) async fn reopen(shared: &Arc<Shared>, stream: &str) -> anyhow::Result
 }
 
 async fn allow(shared: &Shared, book: &Book, aggregate: Digest) {
-    shared.aggregates.write().await.insert(aggregate, book.roster().nodes().collect());
+    shared
+        .aggregates
+        .write()
+        .await
+        .insert(aggregate, book.roster().nodes().collect());
 }
 
 async fn start(shared: &Arc<Shared>, book: Book, version: u64) -> Result<Handle, Refusal> {
@@ -229,7 +300,9 @@ impl Driver {
             return self.stopped(&refusal);
         }
         loop {
-            let wait = self.wake.map(|wake| Duration::from_millis(wake.ms.saturating_sub(now().ms)));
+            let wait = self
+                .wake
+                .map(|wake| Duration::from_millis(wake.ms.saturating_sub(now().ms)));
             let result = tokio::select! {
                 ask = self.inbox.recv() => match ask {
                     Some(ask) => self.asked(ask).await,
@@ -282,7 +355,11 @@ impl Driver {
         let present = self.shared.hub.present();
         let nodes: Vec<NodeId> = self.book.roster().nodes().collect();
         for node in nodes {
-            let input = if present.contains(&node) { Input::Back(node) } else { Input::Gone(node) };
+            let input = if present.contains(&node) {
+                Input::Back(node)
+            } else {
+                Input::Gone(node)
+            };
             self.input(input).await?;
         }
         Ok(())
@@ -301,7 +378,9 @@ impl Driver {
                 if self.round().is_none()
                     && let (Some(past), Some(run)) = (self.book.past.last(), self.latest_run())
                 {
-                    self.shared.hub.tell(node, run, &Message::Released(past.released.clone()));
+                    self.shared
+                        .hub
+                        .tell(node, run, &Message::Released(past.released.clone()));
                 }
                 Ok(())
             }
@@ -317,13 +396,23 @@ impl Driver {
         match ask {
             Ask::FromNode { node, message } => self.input(Input::Message(node, message)).await,
             Ask::Header { node, t2, answer } => {
-                let header = self.round().and_then(|round| round.header(node)).filter(|header| header.t2 == t2);
+                let header = self
+                    .round()
+                    .and_then(|round| round.header(node))
+                    .filter(|header| header.t2 == t2);
                 reply(answer, header.cloned());
                 Ok(())
             }
             Ask::Uploaded { node, t2 } => {
-                let current = self.round().and_then(|round| round.header(node)).is_some_and(|header| header.t2 == t2);
-                if current { self.input(Input::Uploaded(node)).await } else { Ok(()) }
+                let current = self
+                    .round()
+                    .and_then(|round| round.header(node))
+                    .is_some_and(|header| header.t2 == t2);
+                if current {
+                    self.input(Input::Uploaded(node)).await
+                } else {
+                    Ok(())
+                }
             }
             Ask::Decide { decision, answer } => self.decide(*decision, answer).await,
             Ask::Withdraw { answer } => {
@@ -331,7 +420,9 @@ impl Driver {
                     self.record(StudyEntry::Withdrawn(now()), None).await?;
                     self.withdrawn.store(true, Ordering::Relaxed);
                     for node in self.book.roster().nodes().collect::<Vec<_>>() {
-                        self.shared.hub.send(node, Frame::Withdrawn(self.book.digest.0.to_vec()));
+                        self.shared
+                            .hub
+                            .send(node, Frame::Withdrawn(self.book.digest.0.to_vec()));
                     }
                     self.input(Input::Abandon).await?;
                 }
@@ -362,13 +453,25 @@ impl Driver {
             Ask::Watch { answer } => reply(answer, view::watch(book, self.pause.as_ref())),
             Ask::Standings { answer } => reply(answer, self.standings()),
             Ask::Past { after, answer } => {
-                reply(answer, book.past.iter().filter(|past| past.round > after).cloned().collect());
+                reply(
+                    answer,
+                    book.past
+                        .iter()
+                        .filter(|past| past.round > after)
+                        .cloned()
+                        .collect(),
+                );
             }
             Ask::Release { run, answer } => {
                 let released = book.past_runs.iter().filter(|(started, ended)| {
                     ended.code.is_empty() && run.is_none_or(|wanted| wanted == started.run)
                 });
-                reply(answer, released.map(|(started, ended)| (started.run, ended.clone())).collect());
+                reply(
+                    answer,
+                    released
+                        .map(|(started, ended)| (started.run, ended.clone()))
+                        .collect(),
+                );
             }
             _ => {}
         }
@@ -376,12 +479,18 @@ impl Driver {
 
     fn standings(&self) -> Vec<Standing> {
         let standing = |entry: &motet_common::roster::Entry| {
-            let verdict = self.book.decisions.get(&entry.node).map(|signed| &signed.decision.verdict);
+            let verdict = self
+                .book
+                .decisions
+                .get(&entry.node)
+                .map(|signed| &signed.decision.verdict);
             Standing {
                 site: entry.name.clone(),
                 country: entry.country.clone(),
                 decision: verdict.map_or("undecided", |verdict| verdict.as_str()).to_owned(),
-                why: verdict.map(|verdict| verdict.text().to_owned()).unwrap_or_default(),
+                why: verdict
+                    .map(|verdict| verdict.text().to_owned())
+                    .unwrap_or_default(),
                 connected: self.shared.hub.is_connected(entry.node),
             }
         };
@@ -410,9 +519,15 @@ impl Driver {
             Some(Code::StudyEnded.into())
         } else if let Some(run) = &self.book.run {
             let run = run.started.run;
-            Some(Refusal::new(Code::WrongPhase, format!("run `{run}` of this study is still going; watch or abandon it")))
+            Some(Refusal::new(
+                Code::WrongPhase,
+                format!("run `{run}` of this study is still going; watch or abandon it"),
+            ))
         } else if matches!(self.book.chain.question(3), Ok(None)) {
-            Some(Refusal::new(Code::RoundSpent, "the study's question was answered; fetch its release, or propose a new study"))
+            Some(Refusal::new(
+                Code::RoundSpent,
+                "the study's question was answered; fetch its release, or propose a new study",
+            ))
         } else {
             None
         };
@@ -421,7 +536,8 @@ impl Driver {
             return Ok(());
         }
         let run = RunId(random());
-        self.record(StudyEntry::RunStarted(RunStarted { run, at: now() }), None).await?;
+        self.record(StudyEntry::RunStarted(RunStarted { run, at: now() }), None)
+            .await?;
         self.waiting_since = now();
         reply(answer, Ok(run));
         Ok(())
@@ -434,8 +550,17 @@ impl Driver {
         today > last
     }
 
-    async fn abandon(&mut self, run: RunId, answer: oneshot::Sender<Result<(), Refusal>>) -> Result<(), Refusal> {
-        if self.book.run.as_ref().is_none_or(|known| known.started.run != run) {
+    async fn abandon(
+        &mut self,
+        run: RunId,
+        answer: oneshot::Sender<Result<(), Refusal>>,
+    ) -> Result<(), Refusal> {
+        if self
+            .book
+            .run
+            .as_ref()
+            .is_none_or(|known| known.started.run != run)
+        {
             reply(answer, Err(Refusal::new(Code::RunOver, format!("`{run}`"))));
             return Ok(());
         }
@@ -459,7 +584,12 @@ impl Driver {
     }
 
     async fn write(&mut self, entry: &StudyEntry) -> Result<(), Refusal> {
-        let recorded = self.shared.ledger.append(&self.stream, self.version, &entry.to_bytes()).await.map_err(storage)?;
+        let recorded = self
+            .shared
+            .ledger
+            .append(&self.stream, self.version, &entry.to_bytes())
+            .await
+            .map_err(storage)?;
         self.version = recorded.version;
         Ok(())
     }
@@ -469,14 +599,20 @@ impl Driver {
             return Ok(index);
         }
         let size = self.book.log.point().size;
-        self.shared.ledger.append(&self.book.log_stream(), size, &leaf).await.map_err(storage)?;
+        self.shared
+            .ledger
+            .append(&self.book.log_stream(), size, &leaf)
+            .await
+            .map_err(storage)?;
         Ok(self.book.log.push(leaf))
     }
 
     /// Hands an input to the round and executes what follows. A refusal of the input is the sender's affair.
     async fn input(&mut self, input: Input) -> Result<(), Refusal> {
         let key = &self.shared.keys.signing;
-        let Some(round) = self.book.run.as_mut().and_then(|run| run.round.as_mut()) else { return Ok(()) };
+        let Some(round) = self.book.run.as_mut().and_then(|run| run.round.as_mut()) else {
+            return Ok(());
+        };
         match round.handle(input, now(), key) {
             Ok(effects) => self.act(effects).await,
             Err(refusal) => {
@@ -513,11 +649,15 @@ impl Driver {
     }
 
     async fn log(&mut self, leaf: Leaf) -> Result<Vec<Effect>, Refusal> {
-        let known = self.round().map_or(0, |round| round.terms().plan().previous_index);
+        let known = self
+            .round()
+            .map_or(0, |round| round.terms().plan().previous_index);
         let index = self.put_leaf(leaf.to_bytes()).await?;
         let key = &self.shared.keys.signing;
         let logged = self.book.log.logged(index, known + 1, key).ok_or(Code::Storage)?;
-        let Some(round) = self.book.run.as_mut().and_then(|run| run.round.as_mut()) else { return Ok(Vec::new()) };
+        let Some(round) = self.book.run.as_mut().and_then(|run| run.round.as_mut()) else {
+            return Ok(Vec::new());
+        };
         round.handle(Input::Logged(logged), now(), key)
     }
 
@@ -542,7 +682,10 @@ impl Driver {
         self.folding = false;
         match result {
             Ok(done) => {
-                let folded = Folded { aggregate: done.digest, state_root: done.state.root() };
+                let folded = Folded {
+                    aggregate: done.digest,
+                    state_root: done.state.root(),
+                };
                 self.done = Some(done);
                 self.input(Input::Folded(folded)).await
             }
@@ -561,7 +704,9 @@ impl Driver {
     /// Moves the run on as far as it goes without anybody: closes an ended round, opens the next, publishes, ends.
     async fn advance(&mut self) -> Result<(), Refusal> {
         loop {
-            let over = self.round().is_some_and(|round| round.phase() >= PhaseName::Released);
+            let over = self
+                .round()
+                .is_some_and(|round| round.phase() >= PhaseName::Released);
             let aggregate = self.done.as_ref().map(|done| &done.aggregate);
             self.book.settle(aggregate)?;
             if over {
@@ -640,11 +785,20 @@ impl Driver {
     }
 
     async fn open(&mut self, line_up: LineUp) -> Result<bool, Refusal> {
-        let Some(question) = self.book.chain.question(line_up.candidates.len())? else { return Ok(true) };
+        let Some(question) = self.book.chain.question(line_up.candidates.len())? else {
+            return Ok(true);
+        };
         let plan = self.plan(line_up, &question)?;
         let signed = plan.sign(&self.shared.keys.signing);
         Terms::new(signed.clone(), self.book.roster())?;
-        self.record(StudyEntry::Planned(Planned { plan: signed, at: now() }), None).await?;
+        self.record(
+            StudyEntry::Planned(Planned {
+                plan: signed,
+                at: now(),
+            }),
+            None,
+        )
+        .await?;
         self.wake = None;
         self.catch_up().await?;
         let effects = self.round().map(Round::resume).unwrap_or_default();
@@ -702,7 +856,9 @@ impl Driver {
     /// Index of the latest release in the log, or of the study's opening.
     fn previous_leaf(&self) -> u64 {
         let leaves = self.book.log.leaves();
-        let release = leaves.iter().rposition(|leaf| matches!(Leaf::from_bytes(leaf), Ok(Leaf::Release(_))));
+        let release = leaves
+            .iter()
+            .rposition(|leaf| matches!(Leaf::from_bytes(leaf), Ok(Leaf::Release(_))));
         release.unwrap_or(0) as u64
     }
 
@@ -721,9 +877,20 @@ impl Driver {
     }
 
     async fn end_run(&mut self, code: &str, files: Vec<(String, Digest)>) -> Result<(), Refusal> {
-        let Some(run) = self.book.run.as_ref().map(|run| run.started.run) else { return Ok(()) };
+        let Some(run) = self.book.run.as_ref().map(|run| run.started.run) else {
+            return Ok(());
+        };
         self.wake = None;
-        self.record(StudyEntry::RunEnded(RunEnded { run, code: code.to_owned(), files, at: now() }), None).await?;
+        self.record(
+            StudyEntry::RunEnded(RunEnded {
+                run,
+                code: code.to_owned(),
+                files,
+                at: now(),
+            }),
+            None,
+        )
+        .await?;
         tracing::info!(study = %self.book.study.id, %run, code, "the run is over");
         Ok(())
     }

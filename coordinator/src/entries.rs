@@ -13,37 +13,37 @@ use motet_secagg::message::SignedPlan;
 canonical! {
     /// An invitation; its secret is the operator's alone.
     #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct Invited {
+    pub(crate) struct Invited {
         /// Its id.
-        pub invite: [u8; 16],
+        pub(crate) invite: [u8; 16],
         /// Whom it is for.
-        pub name: String,
+        pub(crate) name: String,
         /// The country.
-        pub country: String,
+        pub(crate) country: String,
         /// The role.
-        pub role: Role,
+        pub(crate) role: Role,
         /// When it ends.
-        pub expires: Moment,
+        pub(crate) expires: Moment,
     }
 }
 
 canonical! {
     /// A redeemed invitation.
     #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct Joined {
+    pub(crate) struct Joined {
         /// Who joined with which keys.
-        pub enrolment: Enrolment,
+        pub(crate) enrolment: Enrolment,
         /// The proof that the operator's command checks.
-        pub proof: [u8; 32],
+        pub(crate) proof: [u8; 32],
         /// When.
-        pub at: Moment,
+        pub(crate) at: Moment,
     }
 }
 
 canonical! {
     /// Stream `members`.
     #[derive(Debug, Clone, PartialEq, Eq)]
-    pub enum MemberEntry {
+    pub(crate) enum MemberEntry {
         /// An invitation was made.
         1 => Invited(Invited),
         /// It was redeemed.
@@ -56,59 +56,59 @@ canonical! {
 canonical! {
     /// A study as proposed.
     #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct Proposed {
+    pub(crate) struct Proposed {
         /// The study file.
-        pub text: String,
+        pub(crate) text: String,
         /// Its roster.
-        pub roster: SignedRoster,
+        pub(crate) roster: SignedRoster,
         /// Who proposed.
-        pub proposer: String,
+        pub(crate) proposer: String,
         /// When.
-        pub at: Moment,
+        pub(crate) at: Moment,
     }
 }
 
 canonical! {
     /// A run began.
     #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct RunStarted {
+    pub(crate) struct RunStarted {
         /// The run.
-        pub run: RunId,
+        pub(crate) run: RunId,
         /// When.
-        pub at: Moment,
+        pub(crate) at: Moment,
     }
 }
 
 canonical! {
     /// A round attempt began.
     #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct Planned {
+    pub(crate) struct Planned {
         /// The plan as signed.
-        pub plan: SignedPlan,
+        pub(crate) plan: SignedPlan,
         /// When.
-        pub at: Moment,
+        pub(crate) at: Moment,
     }
 }
 
 canonical! {
     /// A run is over.
     #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct RunEnded {
+    pub(crate) struct RunEnded {
         /// The run.
-        pub run: RunId,
+        pub(crate) run: RunId,
         /// Refusal code; empty when it was released.
-        pub code: String,
+        pub(crate) code: String,
         /// Name and digest of each file of the release folder.
-        pub files: Vec<(String, Digest)>,
+        pub(crate) files: Vec<(String, Digest)>,
         /// When.
-        pub at: Moment,
+        pub(crate) at: Moment,
     }
 }
 
 canonical! {
     /// Stream `study/ID/DIGEST`.
     #[derive(Debug, Clone, PartialEq, Eq)]
-    pub enum StudyEntry {
+    pub(crate) enum StudyEntry {
         /// The study was proposed.
         1 => Proposed(Proposed),
         /// A steward decided.

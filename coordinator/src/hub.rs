@@ -42,7 +42,11 @@ struct Lines {
 
 impl Hub {
     pub(crate) fn new(lease: Duration) -> Self {
-        Self { lines: Arc::default(), news: broadcast::channel(NEWS).0, lease }
+        Self {
+            lines: Arc::default(),
+            news: broadcast::channel(NEWS).0,
+            lease,
+        }
     }
 
     pub(crate) fn lease(&self) -> Duration {
@@ -98,14 +102,22 @@ impl Hub {
     /// Sends a frame, or cuts a node whose queue is full.
     pub(crate) fn send(&self, node: NodeId, frame: Frame) {
         let mut lines = self.lock();
-        let Some((_, line)) = lines.open.get(&node) else { return };
+        let Some((_, line)) = lines.open.get(&node) else {
+            return;
+        };
         if line.try_send(Ok(AttendResponse { frame: Some(frame) })).is_err() {
             lines.open.remove(&node);
         }
     }
 
     pub(crate) fn tell(&self, node: NodeId, run: RunId, message: &Message) {
-        self.send(node, Frame::Message(Envelope { run: run.0.to_vec(), body: message.to_bytes() }));
+        self.send(
+            node,
+            Frame::Message(Envelope {
+                run: run.0.to_vec(),
+                body: message.to_bytes(),
+            }),
+        );
     }
 
     fn lock(&self) -> MutexGuard<'_, Lines> {

@@ -30,7 +30,14 @@ pub(crate) fn next(book: &Book, present: &[NodeId], removed: &[NodeId], since: M
     let here = |node: &NodeId| present.contains(node) && book.approved(*node) && !removed.contains(node);
     let willing: Vec<NodeId> = book.roster().nodes().filter(here).collect();
     if let Some(pinned) = book.pinned() {
-        return all_of(book, pinned, here, patience, now, "answered this question before and must all be there again");
+        return all_of(
+            book,
+            pinned,
+            here,
+            patience,
+            now,
+            "answered this question before and must all be there again",
+        );
     }
     let first = book.chain.set().is_empty();
     if first {
@@ -40,16 +47,40 @@ pub(crate) fn next(book: &Book, present: &[NodeId], removed: &[NodeId], since: M
     let pauses = book.study.rounds.on_site_loss == SiteLoss::Pause;
     let candidates = match (bound, pauses) {
         // An exact fit keeps its sites: one that comes or goes would make its own statistics a difference of two sums.
-        (true, true) => return all_of(book, book.chain.set(), here, patience, now, "belong to this exact run"),
-        (true, false) => book.chain.set().iter().copied().filter(|node| here(node)).collect(),
+        (true, true) => {
+            return all_of(
+                book,
+                book.chain.set(),
+                here,
+                patience,
+                now,
+                "belong to this exact run",
+            );
+        }
+        (true, false) => book
+            .chain
+            .set()
+            .iter()
+            .copied()
+            .filter(|node| here(node))
+            .collect(),
         (false, _) => willing,
     };
     match line_up(book, candidates) {
         Ok(line_up) => Next::Open(line_up),
         Err(code) if now >= patience => Next::Fail(code),
         Err(_) => {
-            let missing: Vec<NodeId> = book.chain.set().iter().copied().filter(|node| !here(node)).collect();
-            Next::Wait { why: waits_for(book, &missing, "too few sites are left without them"), until: Some(patience) }
+            let missing: Vec<NodeId> = book
+                .chain
+                .set()
+                .iter()
+                .copied()
+                .filter(|node| !here(node))
+                .collect();
+            Next::Wait {
+                why: waits_for(book, &missing, "too few sites are left without them"),
+                until: Some(patience),
+            }
         }
     }
 }
@@ -72,7 +103,10 @@ fn all_of(
     if now >= patience {
         return Next::Fail(Code::SiteLost);
     }
-    Next::Wait { why: waits_for(book, &missing, reason), until: Some(patience) }
+    Next::Wait {
+        why: waits_for(book, &missing, reason),
+        until: Some(patience),
+    }
 }
 
 /// The first round waits until every site of the roster has decided and is there, or patience ends with a quorum.
@@ -90,10 +124,16 @@ fn first_round(book: &Book, willing: Vec<NodeId>, patience: Moment, now: Moment)
     let enough = line_up(book, willing);
     match enough {
         Ok(line_up) if waiting.is_empty() || now >= patience => Next::Open(line_up),
-        Ok(_) => Next::Wait { why: format!("waits for {}", waiting.join(", ")), until: Some(patience) },
+        Ok(_) => Next::Wait {
+            why: format!("waits for {}", waiting.join(", ")),
+            until: Some(patience),
+        },
         // Everybody has decided and too few said yes: nothing to wait for but a change of mind.
         Err(code) if waiting.is_empty() => Next::Fail(code),
-        Err(_) => Next::Wait { why: format!("waits for {}", waiting.join(", ")), until: None },
+        Err(_) => Next::Wait {
+            why: format!("waits for {}", waiting.join(", ")),
+            until: None,
+        },
     }
 }
 
@@ -109,7 +149,11 @@ fn line_up(book: &Book, mut candidates: Vec<NodeId>) -> Result<LineUp, Code> {
     if candidates.len() < min_start {
         return Err(Code::LineUpTooSmall);
     }
-    Ok(LineUp { candidates, thresholds, min_start })
+    Ok(LineUp {
+        candidates,
+        thresholds,
+        min_start,
+    })
 }
 
 fn waits_for(book: &Book, missing: &[NodeId], reason: &str) -> String {

@@ -19,7 +19,7 @@ const VALID_DAYS: u32 = 730;
 const STREAM: &str = "members";
 
 /// The members, rebuilt from their stream.
-pub struct Members {
+pub(crate) struct Members {
     ledger: Ledger,
     book: Mutex<Book>,
 }
@@ -51,7 +51,10 @@ impl Book {
     /// A name is free when nobody joined under it and no open invitation carries it.
     fn is_taken(&self, name: &str, now: Moment) -> bool {
         self.joined.values().any(|joined| joined.enrolment.name == name)
-            || self.invited.values().any(|invited| invited.name == name && invited.expires > now)
+            || self
+                .invited
+                .values()
+                .any(|invited| invited.name == name && invited.expires > now)
     }
 }
 
@@ -60,16 +63,22 @@ impl Members {
     ///
     /// # Errors
     /// When the ledger cannot be read.
-    pub async fn load(ledger: Ledger) -> anyhow::Result<Self> {
+    pub(crate) async fn load(ledger: Ledger) -> anyhow::Result<Self> {
         let mut book = Book::default();
         for recorded in ledger.read(STREAM, 1).await? {
             book.apply(MemberEntry::from_bytes(&recorded.entry)?);
         }
-        Ok(Self { ledger, book: Mutex::new(book) })
+        Ok(Self {
+            ledger,
+            book: Mutex::new(book),
+        })
     }
 
     async fn record(&self, book: &mut Book, entry: MemberEntry) -> Result<(), Refusal> {
-        self.ledger.append_next(STREAM, &entry.to_bytes()).await.map_err(storage)?;
+        self.ledger
+            .append_next(STREAM, &entry.to_bytes())
+            .await
+            .map_err(storage)?;
         book.apply(entry);
         Ok(())
     }
@@ -78,7 +87,7 @@ impl Members {
     ///
     /// # Errors
     /// `malformed` for a bad name or country, `name_taken`.
-    pub async fn invite(&self, invited: Invited, now: Moment) -> Result<(), Refusal> {
+    pub(crate) async fn invite(&self, invited: Invited, now: Moment) -> Result<(), Refusal> {
         check_name(&invited.name).map_err(malformed)?;
         check_country(&invited.country).map_err(malformed)?;
         let mut book = self.book.lock().await;
@@ -92,7 +101,7 @@ impl Members {
     ///
     /// # Errors
     /// `token_unknown`, `token_expired`, `token_used`, or `malformed` when the keys and the request disagree.
-    pub async fn join(
+    pub(crate) async fn join(
         &self,
         authority: &Authority,
         governance: &Digest,
@@ -105,17 +114,32 @@ impl Members {
         let mut book = self.book.lock().await;
         let invited = book.invited.get(&enrolment.invite).ok_or(Code::TokenUnknown)?;
         if book.joined.contains_key(&enrolment.invite) {
-            return Err(Refusal::new(Code::TokenUsed, format!("the invitation of `{}`", invited.name)));
+            return Err(Refusal::new(
+                Code::TokenUsed,
+                format!("the invitation of `{}`", invited.name),
+            ));
         }
         if invited.expires <= now {
-            return Err(Refusal::new(Code::TokenExpired, format!("the invitation of `{}`", invited.name)));
+            return Err(Refusal::new(
+                Code::TokenExpired,
+                format!("the invitation of `{}`", invited.name),
+            ));
         }
-        if enrolment.name != invited.name || enrolment.country != invited.country || enrolment.role != invited.role {
-            return Err(Refusal::new(Code::TokenUnknown, "the invitation is for another name, country or role"));
+        if enrolment.name != invited.name
+            || enrolment.country != invited.country
+            || enrolment.role != invited.role
+        {
+            return Err(Refusal::new(
+                Code::TokenUnknown,
+                "the invitation is for another name, country or role",
+            ));
         }
         let same_key = csr_key_digest(csr).is_ok_and(|digest| digest == enrolment.csr_key_digest);
         if enrolment.governance_fingerprint != *governance || !same_key {
-            return Err(Refusal::new(Code::Malformed, "the certificate request does not fit the enrolment"));
+            return Err(Refusal::new(
+                Code::Malformed,
+                "the certificate request does not fit the enrolment",
+            ));
         }
         let subject = Subject {
             name: invited.name.clone(),
@@ -123,13 +147,23 @@ impl Members {
             role: invited.role,
             node: (invited.role == Role::Site).then(|| enrolment.identity.node_id()),
         };
-        let certificate = authority.sign_csr(csr, &subject, Validity::days(VALID_DAYS)).map_err(malformed)?;
-        self.record(&mut book, MemberEntry::Joined(Joined { enrolment, proof, at: now })).await?;
+        let certificate = authority
+            .sign_csr(csr, &subject, Validity::days(VALID_DAYS))
+            .map_err(malformed)?;
+        self.record(
+            &mut book,
+            MemberEntry::Joined(Joined {
+                enrolment,
+                proof,
+                at: now,
+            }),
+        )
+        .await?;
         Ok(certificate)
     }
 
     /// Whom an open invitation is for: what a node needs before it can sign its enrolment.
-    pub async fn invitation(&self, invite: &[u8; 16]) -> Option<Invited> {
+    pub(crate) async fn invitation(&self, invite: &[u8; 16]) -> Option<Invited> {
         self.book.lock().await.invited.get(invite).cloned()
     }
 
@@ -137,14 +171,24 @@ impl Members {
     ///
     /// # Errors
     /// `bad_signature` or `not_in_roster` for an unknown site.
-    pub async fn remove(&self, removal: SignedRemoval, governance: &Digest) -> Result<String, Refusal> {
-        let checked = removal.verify(governance).map_err(|e| Refusal::new(Code::BadSignature, e.to_string()))?.clone();
+    pub(crate) async fn remove(
+        &self,
+        removal: SignedRemoval,
+        governance: &Digest,
+    ) -> Result<String, Refusal> {
+        let checked = removal
+            .verify(governance)
+            .map_err(|e| Refusal::new(Code::BadSignature, e.to_string()))?
+            .clone();
         let mut book = self.book.lock().await;
         let known = book.joined.values().any(|joined| {
             joined.enrolment.name == checked.name && joined.enrolment.identity.node_id() == checked.node
         });
         if !known {
-            return Err(Refusal::new(Code::NotInRoster, format!("no site `{}` with this key has joined", checked.name)));
+            return Err(Refusal::new(
+                Code::NotInRoster,
+                format!("no site `{}` with this key has joined", checked.name),
+            ));
         }
         if !book.is_removed(&checked.name) {
             self.record(&mut book, MemberEntry::Removed(removal)).await?;
@@ -156,7 +200,7 @@ impl Members {
     ///
     /// # Errors
     /// `site_revoked`.
-    pub async fn admit(&self, name: &str) -> Result<(), Refusal> {
+    pub(crate) async fn admit(&self, name: &str) -> Result<(), Refusal> {
         if self.book.lock().await.is_removed(name) {
             return Err(Refusal::new(Code::SiteRevoked, format!("`{name}`")));
         }
@@ -164,12 +208,22 @@ impl Members {
     }
 
     /// Whether a site's node was removed.
-    pub async fn removed_nodes(&self) -> Vec<motet_secagg::id::NodeId> {
-        self.book.lock().await.removed.iter().map(|removal| removal.removal.node).collect()
+    pub(crate) async fn removed_nodes(&self) -> Vec<motet_secagg::id::NodeId> {
+        self.book
+            .lock()
+            .await
+            .removed
+            .iter()
+            .map(|removal| removal.removal.node)
+            .collect()
     }
 
     /// Everybody, by name.
-    pub async fn list(&self, now: Moment, is_connected: impl Fn(&Enrolment) -> bool) -> Vec<v1::Member> {
+    pub(crate) async fn list(
+        &self,
+        now: Moment,
+        is_connected: impl Fn(&Enrolment) -> bool,
+    ) -> Vec<v1::Member> {
         let book = self.book.lock().await;
         let mut members: Vec<v1::Member> = book
             .invited
@@ -188,7 +242,9 @@ impl Members {
                     role: invited.role.as_str().to_owned(),
                     state: state.to_owned(),
                     invite: invited.invite.to_vec(),
-                    enrolment: joined.map(|joined| joined.enrolment.to_bytes()).unwrap_or_default(),
+                    enrolment: joined
+                        .map(|joined| joined.enrolment.to_bytes())
+                        .unwrap_or_default(),
                     proof: joined.map(|joined| joined.proof.to_vec()).unwrap_or_default(),
                     connected: joined.is_some_and(|joined| is_connected(&joined.enrolment)),
                 }

@@ -5,7 +5,9 @@ use crate::release::{self, Context, LostSite, Site};
 use crate::shared::Shared;
 use crate::view::timestamp;
 use motet_common::log::{Leaf, Publication};
-use motet_common::manifest::{FILE_NAME, FORMAT, File, LedgerProof, Manifest, Privacy, RoundRecord, files_digest};
+use motet_common::manifest::{
+    FILE_NAME, FORMAT, File, LedgerProof, Manifest, Privacy, RoundRecord, files_digest,
+};
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::study::{Method, SiteLoss};
@@ -23,13 +25,18 @@ pub(crate) fn files(book: &Book, shared: &Shared, at: Moment) -> Result<Vec<(Str
         .recipe()
         .outcome(book.chain.state())
         .map_err(|error| Refusal::new(Code::RecipeFailed, error.to_string()))?;
-    release::build(&outcome, &context(book, shared, at)).map_err(|error| Refusal::new(Code::RecipeFailed, error.to_string()))
+    release::build(&outcome, &context(book, shared, at))
+        .map_err(|error| Refusal::new(Code::RecipeFailed, error.to_string()))
 }
 
 fn context(book: &Book, shared: &Shared, at: Moment) -> Context {
     let study = &book.study;
     let roster = book.roster();
-    let site = |node: &motet_secagg::id::NodeId| roster.entry(*node).map(|entry| (entry.name.clone(), entry.country.clone()));
+    let site = |node: &motet_secagg::id::NodeId| {
+        roster
+            .entry(*node)
+            .map(|entry| (entry.name.clone(), entry.country.clone()))
+    };
     let run = book.run.as_ref();
     Context {
         consortium: roster.consortium.clone(),
@@ -48,13 +55,23 @@ fn context(book: &Book, shared: &Shared, at: Moment) -> Context {
             Method::Logistic(logistic) => Some(logistic.tolerance),
             _ => None,
         },
-        sites: book.chain.set().iter().filter_map(site).map(|(name, country)| Site { name, country }).collect(),
+        sites: book
+            .chain
+            .set()
+            .iter()
+            .filter_map(site)
+            .map(|(name, country)| Site { name, country })
+            .collect(),
         sites_lost: book
             .lost
             .iter()
             .filter_map(|(node, round)| {
                 let (name, country) = site(node)?;
-                Some(LostSite { name, country, round: u32::try_from(*round).unwrap_or(u32::MAX) })
+                Some(LostSite {
+                    name,
+                    country,
+                    round: u32::try_from(*round).unwrap_or(u32::MAX),
+                })
             })
             .collect(),
         on_site_loss: match study.rounds.on_site_loss {
@@ -107,7 +124,12 @@ fn software() -> String {
 pub(crate) fn leaf(book: &Book, files: &[(String, Vec<u8>)]) -> Result<Vec<u8>, Refusal> {
     let run = book.run.as_ref().ok_or(Code::RunUnknown)?.started.run;
     let files = files_digest(&entries(files));
-    Ok(Leaf::Publication(Publication { run, files, state_root: book.chain.root() }).to_bytes())
+    Ok(Leaf::Publication(Publication {
+        run,
+        files,
+        state_root: book.chain.root(),
+    })
+    .to_bytes())
 }
 
 fn entries(files: &[(String, Vec<u8>)]) -> Vec<File> {
@@ -144,7 +166,10 @@ pub(crate) fn manifest(
         governance_fingerprint: shared.keys.governance.fingerprint(),
         coordinator: key.public(),
         permits: permits(book),
-        privacy: Privacy { mode: "none".to_owned(), epsilon: None },
+        privacy: Privacy {
+            mode: "none".to_owned(),
+            epsilon: None,
+        },
         software: software(),
         created: timestamp(at),
         files: entries(files),
@@ -169,7 +194,10 @@ pub(crate) fn manifest(
             .collect(),
         signature: Signature([0; 64]),
     };
-    let text = manifest.sign(key).to_json().map_err(|error| Refusal::new(Code::Storage, error.to_string()))?;
+    let text = manifest
+        .sign(key)
+        .to_json()
+        .map_err(|error| Refusal::new(Code::Storage, error.to_string()))?;
     Ok((FILE_NAME.to_owned(), text.into_bytes()))
 }
 

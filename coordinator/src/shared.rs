@@ -38,7 +38,10 @@ impl Keys {
             .context("`signing.key` is not 64 hexadecimal digits")?;
         Ok(Self {
             authority: Authority::from_pem(&text("authority.pem")?, &secret("authority.key")?)?,
-            server: ServerIdentity { chain_pem: text("server.pem")?, key_pem: secret("server.key")? },
+            server: ServerIdentity {
+                chain_pem: text("server.pem")?,
+                key_pem: secret("server.key")?,
+            },
             signing: SecretKey::from_seed(seed),
             governance: config.governance_key()?,
         })
@@ -68,7 +71,10 @@ impl Shared {
         let studies = self.studies.read().await;
         let mut named: Vec<&Handle> = studies.values().filter(|handle| handle.id == id).collect();
         named.sort_by_key(|handle| (!handle.is_withdrawn(), handle.proposed_ms));
-        named.last().map(|handle| (*handle).clone()).ok_or_else(|| Refusal::new(Code::StudyUnknown, format!("`{id}`")))
+        named
+            .last()
+            .map(|handle| (*handle).clone())
+            .ok_or_else(|| Refusal::new(Code::StudyUnknown, format!("`{id}`")))
     }
 
     /// The study a run belongs to.

@@ -37,7 +37,9 @@ pub(crate) fn watch(book: &Book, pause: Option<&Pause>) -> Option<WatchRunRespon
         view.sites = book.names(&plan.candidates);
         view.awaited = book.names(&round.awaited());
         let refused = round.refused().iter();
-        view.refusals = refused.map(|(node, code)| format!("{}: {code}", book.name(*node))).collect();
+        view.refusals = refused
+            .map(|(node, code)| format!("{}: {code}", book.name(*node)))
+            .collect();
     }
     Some(view)
 }
@@ -65,15 +67,40 @@ fn present(book: &Book, pause: Option<&Pause>) -> Option<RunState> {
     let (state, why) = match (&run.round, pause) {
         (Some(round), _) => {
             let awaited = book.names(&round.awaited());
-            let whom = if awaited.is_empty() { "its own work".to_owned() } else { awaited.join(", ") };
+            let whom = if awaited.is_empty() {
+                "its own work".to_owned()
+            } else {
+                awaited.join(", ")
+            };
             let plan = round.terms().plan();
             let until = clock(round.deadline());
-            ("running", format!("round {}, phase {}: waits for {whom} until {until}", plan.round, round.phase().as_str()))
+            (
+                "running",
+                format!(
+                    "round {}, phase {}: waits for {whom} until {until}",
+                    plan.round,
+                    round.phase().as_str()
+                ),
+            )
         }
         (None, Some(pause)) => {
-            let until = pause.until.map(|until| format!(" until {}", clock(until))).unwrap_or_default();
-            let state = if book.chain.round() == 0 { "waiting" } else { "paused" };
-            (state, format!("{}{until}; `motet run abandon {}` gives up", pause.why, run.started.run.hex()))
+            let until = pause
+                .until
+                .map(|until| format!(" until {}", clock(until)))
+                .unwrap_or_default();
+            let state = if book.chain.round() == 0 {
+                "waiting"
+            } else {
+                "paused"
+            };
+            (
+                state,
+                format!(
+                    "{}{until}; `motet run abandon {}` gives up",
+                    pause.why,
+                    run.started.run.hex()
+                ),
+            )
         }
         (None, None) => ("running", "between two rounds".to_owned()),
     };
@@ -115,5 +142,7 @@ pub(crate) fn clock(moment: Moment) -> String {
 /// A moment as RFC 3339 text.
 pub(crate) fn timestamp(moment: Moment) -> String {
     let ms = i64::try_from(moment.ms).unwrap_or(i64::MAX);
-    Timestamp::from_millisecond(ms).map(|time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).unwrap_or_default()
+    Timestamp::from_millisecond(ms)
+        .map(|time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+        .unwrap_or_default()
 }

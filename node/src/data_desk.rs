@@ -1,9 +1,9 @@
 //! Datasets at the site: where a file lies and what its columns mean. The file itself stays where it is and is opened for
 //! reading only; what is kept here is its path and a copy of the schema.
 
+use crate::NodeError;
 use crate::home::{Paths, create_folder, read_text, write_text};
 use crate::output::{self, small, small_text};
-use crate::NodeError;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::study::Study;
 use motet_data::cohort::check_schema;
@@ -73,10 +73,15 @@ impl Dataset {
             return Err(missing().into());
         }
         let at = folder.join("source.toml");
-        let source: Source = toml::from_str(&read_text(&at)?)
-            .map_err(|error| NodeError::file("understand", &at)(std::io::Error::other(error.message().to_owned())))?;
+        let source: Source = toml::from_str(&read_text(&at)?).map_err(|error| {
+            NodeError::file("understand", &at)(std::io::Error::other(error.message().to_owned()))
+        })?;
         let schema = Schema::parse(&read_text(&folder.join("schema.toml"))?)?;
-        Ok(Self { name: name.to_owned(), csv: source.csv, schema })
+        Ok(Self {
+            name: name.to_owned(),
+            csv: source.csv,
+            schema,
+        })
     }
 
     /// The patients of a study and the columns it uses, and no others.
@@ -98,11 +103,22 @@ fn folder(paths: &Paths, name: &str) -> Option<PathBuf> {
 ///
 /// # Errors
 /// [`NodeError::Data`] with file, line and column of the first mistake, [`NodeError::Usage`], [`NodeError::File`].
-pub fn add(paths: &Paths, name: &str, csv: &Path, schema: &Path, replace: bool) -> Result<Checked, NodeError> {
-    let folder = folder(paths, name)
-        .ok_or_else(|| NodeError::Usage(format!("`{name}` is not a dataset's name: letters, digits, `-` and `_`")))?;
+pub fn add(
+    paths: &Paths,
+    name: &str,
+    csv: &Path,
+    schema: &Path,
+    replace: bool,
+) -> Result<Checked, NodeError> {
+    let folder = folder(paths, name).ok_or_else(|| {
+        NodeError::Usage(format!(
+            "`{name}` is not a dataset's name: letters, digits, `-` and `_`"
+        ))
+    })?;
     if folder.exists() && !replace {
-        return Err(NodeError::Usage(format!("dataset `{name}` is there already: add `--replace` to exchange it")));
+        return Err(NodeError::Usage(format!(
+            "dataset `{name}` is there already: add `--replace` to exchange it"
+        )));
     }
     let text = read_text(schema)?;
     let parsed = Schema::parse(&text)?;
@@ -131,7 +147,10 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
         return Ok(whole(name, &dataset.schema, &table));
     };
     if study.data.dataset != name {
-        let problem = format!("study `{}` asks for dataset `{}`, not `{name}`", study.id, study.data.dataset);
+        let problem = format!(
+            "study `{}` asks for dataset `{}`, not `{name}`",
+            study.id, study.data.dataset
+        );
         return Err(NodeError::Usage(problem));
     }
     let cohort = dataset.cohort(study)?;
@@ -165,14 +184,13 @@ pub fn check_text(checked: &Checked) -> String {
             checked.dataset, checked.columns
         ),
         Some(study) => format!(
-            "dataset {} for study {study}: {} columns are read\n  rows used             {rows}\n  \
-             left out, value missing  {}\n  outside the study's rule {}",
+            "dataset {} for study {study}: {} columns are read\n  rows used                 {rows}\n  \
+             left out, value missing   {}\n  outside the study's rule  {}",
             checked.dataset,
             checked.columns,
             small_text(&checked.rows_left_out),
             small_text(&checked.rows_outside_rule)
-        )
-        .replace("rows used             ", "rows used                "),
+        ),
     }
 }
 
@@ -214,9 +232,19 @@ pub fn list(paths: &Paths) -> Result<Vec<Listed>, NodeError> {
         Ok(dataset) => {
             let unreadable = fs::File::open(&dataset.csv).err().map(|cause| cause.to_string());
             let csv = dataset.csv.display().to_string();
-            Listed { name, csv, columns: dataset.schema.columns.len(), problem: unreadable }
+            Listed {
+                name,
+                csv,
+                columns: dataset.schema.columns.len(),
+                problem: unreadable,
+            }
         }
-        Err(error) => Listed { name, csv: String::new(), columns: 0, problem: Some(error.to_string()) },
+        Err(error) => Listed {
+            name,
+            csv: String::new(),
+            columns: 0,
+            problem: Some(error.to_string()),
+        },
     };
     Ok(names(paths)?.into_iter().map(line).collect())
 }
@@ -228,9 +256,17 @@ pub fn list_text(lines: &[Listed]) -> String {
     }
     let row = |line: &Listed| {
         let state = line.problem.clone().unwrap_or_else(|| "readable".to_owned());
-        vec![line.name.clone(), line.columns.to_string(), state, line.csv.clone()]
+        vec![
+            line.name.clone(),
+            line.columns.to_string(),
+            state,
+            line.csv.clone(),
+        ]
     };
-    output::table(&["dataset", "columns", "state", "file"], &lines.iter().map(row).collect::<Vec<_>>())
+    output::table(
+        &["dataset", "columns", "state", "file"],
+        &lines.iter().map(row).collect::<Vec<_>>(),
+    )
 }
 
 #[cfg(test)]
@@ -244,7 +280,11 @@ mod tests {
     fn site(rows: usize, missing: usize) -> (tempfile::TempDir, Paths) {
         let folder = tempfile::tempdir().unwrap();
         let row = |n: usize| {
-            let age = if n < missing { String::new() } else { format!("{}", 50 + n % 40) };
+            let age = if n < missing {
+                String::new()
+            } else {
+                format!("{}", 50 + n % 40)
+            };
             format!("{age},{},{}\n", 120 + n % 60, n % 2)
         };
         let csv = format!("age,sbp,dead14\n{}", (0..rows).map(row).collect::<String>());
@@ -255,7 +295,13 @@ mod tests {
     }
 
     fn put(folder: &tempfile::TempDir, paths: &Paths, name: &str) -> Result<Checked, NodeError> {
-        add(paths, name, &folder.path().join("p.csv"), &folder.path().join("s.toml"), false)
+        add(
+            paths,
+            name,
+            &folder.path().join("p.csv"),
+            &folder.path().join("s.toml"),
+            false,
+        )
     }
 
     #[test]
@@ -263,13 +309,27 @@ mod tests {
         let (folder, paths) = site(60, 7);
         assert_eq!(list(&paths).unwrap().len(), 0);
         assert_eq!(put(&folder, &paths, "ist").unwrap().rows_used, 60);
-        assert_eq!(put(&folder, &paths, "ist").unwrap_err().exit(), 2, "it is there already");
+        assert_eq!(
+            put(&folder, &paths, "ist").unwrap_err().exit(),
+            2,
+            "it is there already"
+        );
         let study = Study::parse(&study("ist-death14", "0.0")).unwrap();
         let checked = check(&paths, "ist", Some(&study)).unwrap();
-        assert_eq!((checked.rows_used.clone(), checked.rows_left_out.clone()), (53.into(), 7.into()));
-        assert!(check_text(&checked).contains("rows used                53"), "{}", check_text(&checked));
+        assert_eq!(
+            (checked.rows_used.clone(), checked.rows_left_out.clone()),
+            (53.into(), 7.into())
+        );
+        assert!(
+            check_text(&checked).contains("rows used                 53"),
+            "{}",
+            check_text(&checked)
+        );
         let listed = list(&paths).unwrap();
-        assert_eq!((listed[0].name.as_str(), listed[0].columns, &listed[0].problem), ("ist", 3, &None));
+        assert_eq!(
+            (listed[0].name.as_str(), listed[0].columns, &listed[0].problem),
+            ("ist", 3, &None)
+        );
         fs::remove_file(folder.path().join("p.csv")).unwrap();
         assert!(list(&paths).unwrap()[0].problem.is_some());
     }
@@ -290,21 +350,34 @@ mod tests {
     #[test]
     fn a_bad_cell_is_refused_with_its_line_and_leaves_nothing() {
         let (folder, paths) = site(60, 0);
-        let csv = fs::read_to_string(folder.path().join("p.csv")).unwrap().replacen("51,", "777,", 1);
+        let csv = fs::read_to_string(folder.path().join("p.csv"))
+            .unwrap()
+            .replacen("51,", "777,", 1);
         fs::write(folder.path().join("p.csv"), csv).unwrap();
         let error = put(&folder, &paths, "ist").unwrap_err();
         assert_eq!(error.code(), Some("out_of_range"));
-        assert!(error.to_string().contains("line 3") && !error.to_string().contains("777"), "{error}");
+        assert!(
+            error.to_string().contains("line 3") && !error.to_string().contains("777"),
+            "{error}"
+        );
         assert!(!paths.data().exists());
     }
 
     #[test]
     fn names_that_lead_elsewhere_are_no_datasets() {
         let (folder, paths) = site(60, 0);
-        assert_eq!(put(&folder, &paths, "heart").unwrap_err().exit(), 2, "the schema is of another dataset");
+        assert_eq!(
+            put(&folder, &paths, "heart").unwrap_err().exit(),
+            2,
+            "the schema is of another dataset"
+        );
         for name in ["../keys", "", "a/b", "."] {
             assert_eq!(put(&folder, &paths, name).unwrap_err().exit(), 2, "{name}");
-            assert_eq!(Dataset::find(&paths, name).unwrap_err().code(), Some("no_dataset"), "{name}");
+            assert_eq!(
+                Dataset::find(&paths, name).unwrap_err().code(),
+                Some("no_dataset"),
+                "{name}"
+            );
         }
     }
 }

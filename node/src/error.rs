@@ -52,7 +52,9 @@ pub enum NodeError {
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     /// An entry that this version cannot read.
-    #[error("entry `{version}` of stream `{stream}` is of another kind or version: install the release that wrote it")]
+    #[error(
+        "entry `{version}` of stream `{stream}` is of another kind or version: install the release that wrote it"
+    )]
     Entry {
         /// The stream.
         stream: &'static str,

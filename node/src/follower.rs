@@ -26,38 +26,38 @@ const MOST_LOCAL_ROUNDS: usize = 100;
 canonical! {
     /// A release as this node absorbed it; its aggregate lies among the ledger's blobs.
     #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct Absorbed {
+    pub(crate) struct Absorbed {
         /// How many candidates its question was derived for.
-        pub candidates: u32,
+        pub(crate) candidates: u32,
         /// The release.
-        pub released: Released,
+        pub(crate) released: Released,
     }
 }
 
 /// The attempt under way.
-pub struct Attempt {
+pub(crate) struct Attempt {
     /// The run it belongs to.
-    pub run: RunId,
+    pub(crate) run: RunId,
     /// The round.
-    pub round: u64,
+    pub(crate) round: u64,
     /// The machine.
-    pub member: Member,
+    pub(crate) member: Member,
     /// The question's layout.
-    pub layout: Layout,
+    pub(crate) layout: Layout,
 }
 
 /// One study.
-pub struct Follower {
+pub(crate) struct Follower {
     /// The approved proposal.
-    pub proposal: Proposal,
+    pub(crate) proposal: Proposal,
     /// The states.
-    pub chain: Chain,
+    pub(crate) chain: Chain,
     /// The patients, read at the first round of each start.
-    pub cohort: Option<Arc<Cohort>>,
+    pub(crate) cohort: Option<Arc<Cohort>>,
     /// The attempt under way.
-    pub attempt: Option<Attempt>,
+    pub(crate) attempt: Option<Attempt>,
     /// How the final model did on this site's own rows; for its own steward.
-    pub own: Option<Outcome>,
+    pub(crate) own: Option<Outcome>,
 }
 
 impl Follower {
@@ -65,7 +65,7 @@ impl Follower {
     ///
     /// # Errors
     /// When the ledger cannot be read, or an absorbed release does not follow any more.
-    pub async fn open(home: &Home, proposal: Proposal) -> Result<Self, NodeError> {
+    pub(crate) async fn open(home: &Home, proposal: Proposal) -> Result<Self, NodeError> {
         let chain = Chain::start(&proposal.study, &proposal.roster);
         let mut follower = Self { proposal, chain, cohort: None, attempt: None, own: None };
         for recorded in home.ledger.read(&follower.stream(), 1).await? {
@@ -83,7 +83,7 @@ impl Follower {
     }
 
     /// The node in this study's roster.
-    pub fn me<'a>(&'a self, home: &'a Home) -> Me<'a> {
+    pub(crate) fn me<'a>(&'a self, home: &'a Home) -> Me<'a> {
         Me { node: home.node(), key: &home.identity, roster: &self.proposal.roster }
     }
 
@@ -102,7 +102,7 @@ impl Follower {
     ///
     /// # Errors
     /// `release_mismatch` and the others of a sum that cannot be absorbed: nothing moves.
-    pub async fn absorb(&mut self, home: &Home, absorbed: Absorbed, bytes: &[u8]) -> Result<(), NodeError> {
+    pub(crate) async fn absorb(&mut self, home: &Home, absorbed: Absorbed, bytes: &[u8]) -> Result<(), NodeError> {
         if Digest::of_file(bytes) != absorbed.released.aggregate {
             return Err(Refusal::new(Code::ReleaseMismatch, "the sum is not the one that was announced").into());
         }
@@ -115,7 +115,7 @@ impl Follower {
     }
 
     /// What must be known to answer, to be taken to another thread.
-    pub fn work(&self, home: &Home) -> Work {
+    pub(crate) fn work(&self, home: &Home) -> Work {
         Work {
             dataset: Dataset::find(&home.paths, &self.proposal.study.data.dataset),
             proposal: self.proposal.clone(),
@@ -126,7 +126,7 @@ impl Follower {
 }
 
 /// A computation on patients, away from the session's thread.
-pub struct Work {
+pub(crate) struct Work {
     dataset: Result<Dataset, NodeError>,
     proposal: Proposal,
     cohort: Option<Arc<Cohort>>,
@@ -134,13 +134,13 @@ pub struct Work {
 }
 
 /// What came of it.
-pub struct Answered {
+pub(crate) struct Answered {
     /// The patients, to be kept for the next round.
-    pub cohort: Arc<Cohort>,
+    pub(crate) cohort: Arc<Cohort>,
     /// The answer in the clear: it goes to the round machine, which masks it, and nowhere else.
-    pub update: ClearUpdate,
+    pub(crate) update: ClearUpdate,
     /// The final model on this site's own rows, where the question was its evaluation.
-    pub own: Option<Outcome>,
+    pub(crate) own: Option<Outcome>,
 }
 
 impl Work {
@@ -148,7 +148,7 @@ impl Work {
     ///
     /// # Errors
     /// `no_dataset`, `too_few_rows`, or `data_refused` with file, line and column for the site's own eyes.
-    pub fn cohort(&mut self) -> Result<Arc<Cohort>, Refusal> {
+    pub(crate) fn cohort(&mut self) -> Result<Arc<Cohort>, Refusal> {
         if let Some(cohort) = &self.cohort {
             return Ok(Arc::clone(cohort));
         }
@@ -169,7 +169,7 @@ impl Work {
     ///
     /// # Errors
     /// As [`Work::cohort`]; `input_refused` when the recipe cannot answer from these rows.
-    pub fn answer(mut self, candidates: usize, dice: &mut impl CryptoRng) -> Result<Answered, Refusal> {
+    pub(crate) fn answer(mut self, candidates: usize, dice: &mut impl CryptoRng) -> Result<Answered, Refusal> {
         let cohort = self.cohort()?;
         let rows = cohort.rows();
         let question = self.chain.question(candidates)?.ok_or(Code::PlanRejected)?;
@@ -186,7 +186,7 @@ impl Work {
     ///
     /// # Errors
     /// `recipe_failed` where even that has none.
-    pub fn alone(&mut self, dice: &mut impl CryptoRng) -> Result<(Outcome, f64), Refusal> {
+    pub(crate) fn alone(&mut self, dice: &mut impl CryptoRng) -> Result<(Outcome, f64), Refusal> {
         let cohort = self.cohort()?;
         let recipe = self.chain.recipe();
         let failed = |error: motet_recipes::RecipeError| Refusal::new(Code::RecipeFailed, error.to_string());

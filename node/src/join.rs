@@ -82,11 +82,7 @@ struct Draft {
 /// # Errors
 /// `bad_join_code`, the coordinator's own refusals such as `token_used`, [`NodeError::AlreadyJoined`],
 /// [`NodeError::NotEmpty`], [`NodeError::Connect`].
-pub async fn join(
-    code: &str,
-    dir: &Path,
-    passphrase: Option<&Passphrase>,
-) -> Result<Joined, NodeError> {
+pub async fn join(code: &str, dir: &Path, passphrase: Option<&Passphrase>) -> Result<Joined, NodeError> {
     let code = read_code(code)?;
     refuse_taken(dir)?;
     let Pinned { channel, ca_pem } = connect_pinned(&code.address, &code.ca_fingerprint).await?;
@@ -104,7 +100,10 @@ pub async fn join(
     write_text(&paths.authority(), &ca_pem)?;
     write_text(&paths.certificate(), &answer.certificate)?;
     write_text(&paths.public("governance"), &format!("{}\n", governance.hex()))?;
-    write_text(&paths.settings(), &Settings::fresh(&name, &country, &answer.consortium, &code.address))?;
+    write_text(
+        &paths.settings(),
+        &Settings::fresh(&name, &country, &answer.consortium, &code.address),
+    )?;
     paths.read_settings()?;
     let warning = match connect(&code.address, &paths.client()?, COORDINATOR_NAME).await {
         Ok(_) => None,
@@ -136,14 +135,20 @@ pub async fn join(
 /// What a person sees after joining.
 pub fn joined_text(joined: &Joined) -> String {
     let key = match joined.steward_passphrase {
-        true => "the steward's key is sealed under its passphrase: it is asked for at each decision".to_owned(),
+        true => {
+            "the steward's key is sealed under its passphrase: it is asked for at each decision".to_owned()
+        }
         false => format!(
             "the steward's key is the file {}/keys/steward.key (mode 0600): whoever can read it decides for this site.\n\
              `join` with --steward-passphrase-file F protects it",
             joined.dir
         ),
     };
-    let warning = joined.warning.as_ref().map(|why| format!("\nwarning: {why}")).unwrap_or_default();
+    let warning = joined
+        .warning
+        .as_ref()
+        .map(|why| format!("\nwarning: {why}"))
+        .unwrap_or_default();
     format!(
         "site {} ({}) has joined the consortium {}\n  identity key  {}\n  steward's key {}\n  governance    {}\n{key}\n\
          next: motet-node data add NAME --csv F --schema S.toml --dir {dir}\n      motet-node run --dir {dir}{warning}",
@@ -160,7 +165,10 @@ pub fn joined_text(joined: &Joined) -> String {
 fn read_code(text: &str) -> Result<JoinCode, NodeError> {
     let code = JoinCode::parse(text).map_err(|error| Refusal::new(Code::BadJoinCode, error.to_string()))?;
     if code.role != Role::Site {
-        let detail = format!("this invitation is for a {}; a site needs one of `motet site invite`", code.role);
+        let detail = format!(
+            "this invitation is for a {}; a site needs one of `motet site invite`",
+            code.role
+        );
         return Err(Refusal::new(Code::RoleNotAllowed, detail).into());
     }
     Ok(code)
@@ -187,16 +195,28 @@ impl Keys {
         let mut key = || SecretKey::from_seed(*Secret::draw(&mut dice).expose());
         let (identity, steward) = (key(), key());
         let (csr, tls_pem) = make_csr(name).map_err(|error| NodeError::Usage(error.to_string()))?;
-        Ok(Self { identity, steward, state: Secret::draw(&mut dice), csr, tls_pem })
+        Ok(Self {
+            identity,
+            steward,
+            state: Secret::draw(&mut dice),
+            csr,
+            tls_pem,
+        })
     }
 
     fn write(&self, paths: &Paths, passphrase: Option<&Passphrase>) -> Result<(), NodeError> {
         create_folder(&paths.dir().join("keys"))?;
-        keyfile::write_new_secret(&paths.key("identity"), seed_text(&self.identity.seed()).as_bytes())?;
+        keyfile::write_new_secret(
+            &paths.key("identity"),
+            seed_text(&self.identity.seed()).as_bytes(),
+        )?;
         keyfile::write_new_secret(&paths.key("state"), seed_text(self.state.expose()).as_bytes())?;
         keyfile::write_new_secret(&paths.key("tls"), self.tls_pem.as_bytes())?;
         steward::write(&paths.key("steward"), &self.steward, passphrase)?;
-        write_text(&paths.public("steward"), &format!("{}\n", self.steward.public().hex()))
+        write_text(
+            &paths.public("steward"),
+            &format!("{}\n", self.steward.public().hex()),
+        )
     }
 
     fn request(&self, code: &JoinCode, name: &str, country: &str) -> Result<JoinRequest, NodeError> {
@@ -211,7 +231,11 @@ impl Keys {
             governance_fingerprint: code.governance_fingerprint,
         };
         let proof = enrolment.prove(&code.secret).to_vec();
-        Ok(JoinRequest { enrolment: enrolment.to_bytes(), proof, csr: self.csr.clone() })
+        Ok(JoinRequest {
+            enrolment: enrolment.to_bytes(),
+            proof,
+            csr: self.csr.clone(),
+        })
     }
 }
 
@@ -221,9 +245,12 @@ async fn invitation(
     coordinator: &mut EnrolmentClient<Channel>,
     code: &JoinCode,
 ) -> Result<InvitationResponse, NodeError> {
-    let request = InvitationRequest { invite: code.invite.to_vec() };
+    let request = InvitationRequest {
+        invite: code.invite.to_vec(),
+    };
     let invited = heard(coordinator.invitation(request)).await?;
-    let strange = |why: String| NodeError::Coordinator(format!("the coordinator's answer is not acceptable: {why}"));
+    let strange =
+        |why: String| NodeError::Coordinator(format!("the coordinator's answer is not acceptable: {why}"));
     check_name(&invited.name).map_err(|error| strange(error.to_string()))?;
     check_country(&invited.country).map_err(|error| strange(error.to_string()))?;
     Ok(invited)
@@ -233,18 +260,24 @@ async fn invitation(
 async fn heard<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, NodeError> {
     let answer = timeout(PATIENCE, call).await.map_err(|_| {
         let waited = PATIENCE.as_secs();
-        NodeError::Coordinator(format!("the coordinator did not answer within {waited} s: try the same code again"))
+        NodeError::Coordinator(format!(
+            "the coordinator did not answer within {waited} s: try the same code again"
+        ))
     })?;
-    answer.map(Response::into_inner).map_err(|status| match (refusal(&status), ConnectError::within(&status)) {
-        (Some(refusal), _) => refusal.into(),
-        (None, Some(error)) => error.into(),
-        (None, None) => NodeError::Coordinator(format!("the coordinator failed: {}", status.message())),
+    answer.map(Response::into_inner).map_err(|status| {
+        match (refusal(&status), ConnectError::within(&status)) {
+            (Some(refusal), _) => refusal.into(),
+            (None, Some(error)) => error.into(),
+            (None, None) => NodeError::Coordinator(format!("the coordinator failed: {}", status.message())),
+        }
     })
 }
 
 /// The governance key, when it is the one that the operator's join code names: every roster will hang on it.
 fn governance(code: &JoinCode, answer: &JoinResponse) -> Result<PublicKey, NodeError> {
-    let named = <[u8; 32]>::try_from(answer.governance.as_slice()).map(PublicKey).ok();
+    let named = <[u8; 32]>::try_from(answer.governance.as_slice())
+        .map(PublicKey)
+        .ok();
     named.filter(|key| key.is_sound() && key.fingerprint() == code.governance_fingerprint).ok_or_else(|| {
         NodeError::Coordinator(
             "the coordinator names another governance key than the join code: do not go on, and call the operator".to_owned(),
@@ -254,14 +287,22 @@ fn governance(code: &JoinCode, answer: &JoinResponse) -> Result<PublicKey, NodeE
 
 impl Draft {
     fn beside(dir: &Path) -> Result<Self, NodeError> {
-        let name = dir.file_name().ok_or_else(|| NodeError::NotEmpty(dir.to_path_buf()))?;
-        let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let name = dir
+            .file_name()
+            .ok_or_else(|| NodeError::NotEmpty(dir.to_path_buf()))?;
+        let parent = dir
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         let mut hidden = std::ffi::OsString::from(".");
         hidden.push(name);
         hidden.push(format!(".{:016x}.joining", rand::random::<u64>()));
         let path: PathBuf = parent.join(hidden);
         create_folder(&path)?;
-        Ok(Self { paths: Paths::new(&path), kept: false })
+        Ok(Self {
+            paths: Paths::new(&path),
+            kept: false,
+        })
     }
 
     /// Gives the folder its name. An empty folder of that name gives way; anything in it stands.
@@ -286,4 +327,4 @@ impl Drop for Draft {
 
 #[cfg(test)]
 #[path = "join_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -33,20 +33,20 @@ const MOST_AGGREGATE: usize = 1 << 30;
 
 /// The way out.
 #[derive(Clone)]
-pub struct Link {
+pub(crate) struct Link {
     client: RoundsClient<Channel>,
     out: mpsc::Sender<AttendRequest>,
 }
 
 /// The way in.
-pub struct Line(Streaming<AttendResponse>);
+pub(crate) struct Line(Streaming<AttendResponse>);
 
 impl Line {
     /// The next frame; nothing when the coordinator closed the stream.
     ///
     /// # Errors
     /// Why the stream broke, for the steward.
-    pub async fn next(&mut self) -> Result<Option<AttendResponse>, String> {
+    pub(crate) async fn next(&mut self) -> Result<Option<AttendResponse>, String> {
         self.0.message().await.map_err(|status| why(&status))
     }
 }
@@ -67,7 +67,7 @@ impl Link {
     ///
     /// # Errors
     /// Why it cannot be reached, for the steward.
-    pub async fn dial(home: &Home) -> Result<(Self, Line), String> {
+    pub(crate) async fn dial(home: &Home) -> Result<(Self, Line), String> {
         let identity = home.paths.client().map_err(|error| error.to_string())?;
         let channel = connect(&home.settings.address, &identity, COORDINATOR_NAME).await.map_err(|e| e.to_string())?;
         let mut client = RoundsClient::new(channel)
@@ -89,7 +89,7 @@ impl Link {
     ///
     /// # Errors
     /// When it cannot be recorded: then it is not sent.
-    pub async fn tell(
+    pub(crate) async fn tell(
         &self,
         home: &Home,
         study: &str,
@@ -107,7 +107,7 @@ impl Link {
     ///
     /// # Errors
     /// As [`Link::tell`].
-    pub async fn decide(&self, home: &Home, decision: &SignedDecision) -> Result<(), NodeError> {
+    pub(crate) async fn decide(&self, home: &Home, decision: &SignedDecision) -> Result<(), NodeError> {
         let body = decision.to_bytes();
         record(&home.ledger, "decision", &decision.decision.study, 0, &body).await?;
         self.send(Frame::Decision(body)).await;
@@ -123,7 +123,7 @@ impl Link {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub async fn store(&self, home: &Home, plan: &Digest, masked: &MaskedUpdate) -> Result<(), NodeError> {
+    pub(crate) async fn store(&self, home: &Home, plan: &Digest, masked: &MaskedUpdate) -> Result<(), NodeError> {
         let spool = Spool::open(&home.paths.masked(), &plan.hex()).await?;
         for (index, chunk) in (0..).zip(&masked.chunks) {
             spool.write_chunk(index, chunk).await?;
@@ -132,7 +132,7 @@ impl Link {
     }
 
     /// Sends the stored chunks from the first that the coordinator misses, in a task of its own.
-    pub fn upload(&self, home: &Home, plan: Digest, run: RunId, header: Header, context: (String, u64)) {
+    pub(crate) fn upload(&self, home: &Home, plan: Digest, run: RunId, header: Header, context: (String, u64)) {
         let upload = Upload {
             client: self.client.clone(),
             ledger: home.ledger.clone(),
@@ -154,7 +154,7 @@ impl Link {
     ///
     /// # Errors
     /// Why they could not be fetched.
-    pub async fn releases(&self, study: &Digest, after_round: u64) -> Result<Vec<Absorbed>, String> {
+    pub(crate) async fn releases(&self, study: &Digest, after_round: u64) -> Result<Vec<Absorbed>, String> {
         let request = ReleasesRequest { study: study.0.to_vec(), after_round };
         let mut stream = self.client.clone().releases(request).await.map_err(|status| why(&status))?.into_inner();
         let mut releases = Vec::new();
@@ -169,7 +169,7 @@ impl Link {
     ///
     /// # Errors
     /// Why it could not be fetched.
-    pub async fn fetch(&self, digest: &Digest) -> Result<Vec<u8>, String> {
+    pub(crate) async fn fetch(&self, digest: &Digest) -> Result<Vec<u8>, String> {
         let request = FetchRequest { digest: digest.0.to_vec() };
         let mut stream = self.client.clone().fetch(request).await.map_err(|status| why(&status))?.into_inner();
         let mut bytes = Vec::new();
@@ -244,7 +244,7 @@ async fn record(ledger: &Ledger, kind: &str, study: &str, round: u64, body: &[u8
 ///
 /// # Errors
 /// When the disk refuses.
-pub async fn remove_masked(home: &Home, plan: &Digest) -> Result<(), NodeError> {
+pub(crate) async fn remove_masked(home: &Home, plan: &Digest) -> Result<(), NodeError> {
     let spool = Spool::open(&home.paths.masked(), &plan.hex()).await?;
     Ok(spool.remove().await?)
 }

@@ -18,7 +18,10 @@ pub fn note(text: &str) {
 /// The facts as JSON, or as the text made of them.
 pub fn answer<F: Serialize>(json: bool, facts: &F, text: impl FnOnce(&F) -> String) {
     if json {
-        line(&serde_json::to_string_pretty(facts).unwrap_or_else(|error| json!({"failed": error.to_string()}).to_string()));
+        line(
+            &serde_json::to_string_pretty(facts)
+                .unwrap_or_else(|error| json!({"failed": error.to_string()}).to_string()),
+        );
     } else {
         line(text(facts).trim_end_matches('\n'));
     }
@@ -48,8 +51,10 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
         }
     }
     let line = |cells: &mut dyn Iterator<Item = &str>| {
-        let padded: Vec<String> =
-            cells.zip(&widths).map(|(cell, width)| format!("{cell:<width$}", width = *width)).collect();
+        let padded: Vec<String> = cells
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}", width = *width))
+            .collect();
         padded.join("  ").trim_end().to_owned() + "\n"
     };
     let mut text = line(&mut head.iter().copied());
@@ -62,7 +67,11 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 /// A count of patients as it may be shown: one to four are `<5`, also to the site's own people, because screens get
 /// copied into mails.
 pub fn small(count: u64) -> serde_json::Value {
-    if (1..5).contains(&count) { "<5".into() } else { count.into() }
+    if (1..5).contains(&count) {
+        "<5".into()
+    } else {
+        count.into()
+    }
 }
 
 /// A count made by [`small`], as text.
@@ -76,8 +85,14 @@ mod tests {
 
     #[test]
     fn columns_stand_below_each_other() {
-        let rows = vec![vec!["ist".to_owned(), "10".to_owned()], vec!["héart-b".to_owned(), "4".to_owned()]];
-        assert_eq!(table(&["study", "sites"], &rows), "study    sites\nist      10\nhéart-b  4\n");
+        let rows = vec![
+            vec!["ist".to_owned(), "10".to_owned()],
+            vec!["héart-b".to_owned(), "4".to_owned()],
+        ];
+        assert_eq!(
+            table(&["study", "sites"], &rows),
+            "study    sites\nist      10\nhéart-b  4\n"
+        );
     }
 
     #[test]

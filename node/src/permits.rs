@@ -74,7 +74,9 @@ impl Permit {
     /// [`NodeError::Usage`] with the line of the first mistake.
     pub fn parse(name: &str, toml_text: &str) -> Result<Self, NodeError> {
         let wrong = |line: u32, problem: String| {
-            NodeError::Usage(format!("{name}, line {line}: {problem}; the sample permit.toml explains every key"))
+            NodeError::Usage(format!(
+                "{name}, line {line}: {problem}; the sample permit.toml explains every key"
+            ))
         };
         let raw: RawFile = toml::from_str(toml_text).map_err(|error| {
             let (line, problem, _) = text::explain(toml_text, &error);
@@ -85,17 +87,30 @@ impl Permit {
             let text = value.get_ref();
             let acceptable = !text.trim().is_empty() && text.len() <= MAX_TEXT && text::is_plain(text, false);
             let at = text::line_at(toml_text, value.span().start);
-            if acceptable { Ok(text.clone()) } else { Err(wrong(at, format!("`{key}` is not one line of text"))) }
+            if acceptable {
+                Ok(text.clone())
+            } else {
+                Err(wrong(at, format!("`{key}` is not one line of text")))
+            }
         };
         let kind = line(&raw.kind, "kind")?;
         if !KINDS.contains(&kind.as_str()) {
             let at = text::line_at(toml_text, raw.kind.span().start);
-            return Err(wrong(at, format!("`kind` is `{kind}`, and must be one of {}", KINDS.join(", "))));
+            return Err(wrong(
+                at,
+                format!("`kind` is `{kind}`, and must be one of {}", KINDS.join(", ")),
+            ));
         }
         let until = match raw.until.get_ref() {
-            toml::value::Datetime { date: Some(date), time: None, offset: None } => {
-                Date { year: date.year, month: date.month, day: date.day }
-            }
+            toml::value::Datetime {
+                date: Some(date),
+                time: None,
+                offset: None,
+            } => Date {
+                year: date.year,
+                month: date.month,
+                day: date.day,
+            },
             _ => {
                 let at = text::line_at(toml_text, raw.until.span().start);
                 return Err(wrong(at, "`until` is not a day such as 2027-12-31".to_owned()));
@@ -114,7 +129,10 @@ impl Permit {
 
     /// What a decision says about its permit.
     pub fn citation(&self) -> String {
-        format!("{} {} ({}), until {}, sha256:{}", self.kind, self.reference, self.authority, self.until, self.digest)
+        format!(
+            "{} {} ({}), until {}, sha256:{}",
+            self.kind, self.reference, self.authority, self.until, self.digest
+        )
     }
 
     /// Whether the permit covers a study today.
@@ -128,7 +146,10 @@ impl Permit {
         }
         match &self.study {
             Some(named) if named != study => {
-                let detail = format!("permit `{}` is for study `{named}`, not `{study}`", self.reference);
+                let detail = format!(
+                    "permit `{}` is for study `{named}`, not `{study}`",
+                    self.reference
+                );
                 Err(Refusal::new(Code::StudyNotApproved, detail))
             }
             _ => Ok(()),
@@ -164,7 +185,11 @@ pub fn list(home: &Home) -> Result<Vec<Permit>, NodeError> {
     let mut permits = Vec::new();
     for entry in std::fs::read_dir(&folder).map_err(NodeError::file("read", &folder))? {
         let path = entry.map_err(NodeError::file("read", &folder))?.path();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".toml")) else {
+        let Some(name) = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .and_then(|name| name.strip_suffix(".toml"))
+        else {
             continue;
         };
         let permit = Permit::parse(&path.display().to_string(), &read_text(&path)?)?;
@@ -188,7 +213,14 @@ pub fn list_text(permits: &[Listed]) -> String {
     let row = |permit: &Listed| {
         let digest = permit.digest.chars().take(8).collect();
         let study = permit.study.clone().unwrap_or_else(|| "any".to_owned());
-        vec![permit.reference.clone(), permit.kind.clone(), permit.authority.clone(), permit.until.clone(), study, digest]
+        vec![
+            permit.reference.clone(),
+            permit.kind.clone(),
+            permit.authority.clone(),
+            permit.until.clone(),
+            study,
+            digest,
+        ]
     };
     let head = ["reference", "kind", "authority", "until", "study", "sha256"];
     output::table(&head, &permits.iter().map(row).collect::<Vec<_>>())
@@ -218,17 +250,44 @@ mod tests {
     #[test]
     fn the_documented_sample_is_a_permit() {
         let permit = Permit::parse("sample", SAMPLE).unwrap();
-        assert_eq!((permit.kind.as_str(), permit.reference.as_str()), ("data-permit", "HDAB-NL-2026-0117"));
-        assert!(permit.citation().contains(&Digest::of_file(SAMPLE.as_bytes()).hex()));
-        let day = |year| Date { year, month: 12, day: 31 };
+        assert_eq!(
+            (permit.kind.as_str(), permit.reference.as_str()),
+            ("data-permit", "HDAB-NL-2026-0117")
+        );
+        assert!(
+            permit
+                .citation()
+                .contains(&Digest::of_file(SAMPLE.as_bytes()).hex())
+        );
+        let day = |year| Date {
+            year,
+            month: 12,
+            day: 31,
+        };
         assert!(permit.cover("ist-death14", day(2027)).is_ok());
-        assert!(permit.cover("ist-death14", day(2028)).unwrap_err().detail.contains("2027-12-31"));
-        assert!(permit.cover("other", day(2027)).unwrap_err().detail.contains("ist-death14"));
+        assert!(
+            permit
+                .cover("ist-death14", day(2028))
+                .unwrap_err()
+                .detail
+                .contains("2027-12-31")
+        );
+        assert!(
+            permit
+                .cover("other", day(2027))
+                .unwrap_err()
+                .detail
+                .contains("ist-death14")
+        );
     }
 
     #[test]
     fn mistakes_are_named_with_their_line() {
-        let plain: String = SAMPLE.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+        let plain: String = SAMPLE
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .map(|line| format!("{line}\n"))
+            .collect();
         for (text, line) in [
             (plain.replace("data-permit", "licence"), "line 2"),
             (plain.replace("2027-12-31", "2027-12-31T10:00:00Z"), "line 5"),
@@ -237,7 +296,10 @@ mod tests {
             (plain.replace("authority", "# authority"), "authority"),
         ] {
             let error = Permit::parse("P.toml", &text).unwrap_err().to_string();
-            assert!(error.starts_with("P.toml, line") && error.contains(line), "{error}");
+            assert!(
+                error.starts_with("P.toml, line") && error.contains(line),
+                "{error}"
+            );
         }
     }
 
@@ -251,7 +313,7 @@ mod tests {
         std::fs::write(&file, SAMPLE).unwrap();
         let permit = add(&home, &file).unwrap();
         add(&home, &file).unwrap();
-        assert_eq!(list(&home).unwrap(), [permit.clone()]);
+        assert_eq!(list(&home).unwrap(), std::slice::from_ref(&permit));
         let copy = home.paths.permits().join(format!("{}.toml", permit.digest));
         std::fs::write(&copy, SAMPLE.replace("0117", "0118")).unwrap();
         assert!(list(&home).unwrap_err().to_string().contains("altered"));

@@ -85,7 +85,11 @@ impl Settings {
     pub fn parse(toml_text: &str) -> Result<Self, SettingsError> {
         let raw: Raw = toml::from_str(toml_text).map_err(|error| {
             let (line, problem, _) = text::explain(toml_text, &error);
-            SettingsError { line, problem, fix: "the sample node.toml explains every key".to_owned() }
+            SettingsError {
+                line,
+                problem,
+                fix: "the sample node.toml explains every key".to_owned(),
+            }
         })?;
         let refuse = |span: Range<usize>, problem: String, fix: &str| SettingsError {
             line: text::line_at(toml_text, span.start),
@@ -93,7 +97,8 @@ impl Settings {
             fix: fix.to_owned(),
         };
         let as_invited = "write it as the operator invited the site";
-        check_name(raw.site.get_ref()).map_err(|error| refuse(raw.site.span(), error.to_string(), as_invited))?;
+        check_name(raw.site.get_ref())
+            .map_err(|error| refuse(raw.site.span(), error.to_string(), as_invited))?;
         check_country(raw.country.get_ref())
             .map_err(|error| refuse(raw.country.span(), error.to_string(), as_invited))?;
         split_address(raw.address.get_ref())
@@ -107,16 +112,29 @@ impl Settings {
         let min_sites = raw.min_sites.as_ref().map_or(fewest, |number| *number.get_ref());
         if min_sites < fewest {
             let span = raw.min_sites.map_or(0..0, |number| number.span());
-            return Err(refuse(span, format!("`min_sites` is `{min_sites}`"), "3 is the least: fewer protect nobody"));
+            return Err(refuse(
+                span,
+                format!("`min_sites` is `{min_sites}`"),
+                "3 is the least: fewer protect nobody",
+            ));
         }
         let words = |list: Option<Vec<Spanned<String>>>, known: &dyn Fn(&str) -> bool, fix: &str| {
             let known = |word: Spanned<String>| match known(word.get_ref()) {
                 true => Ok(word.into_inner()),
-                false => Err(refuse(word.span(), format!("`{}` is not known here", word.get_ref()), fix)),
+                false => Err(refuse(
+                    word.span(),
+                    format!("`{}` is not known here", word.get_ref()),
+                    fix,
+                )),
             };
-            list.map(|list| list.into_iter().map(known).collect::<Result<Vec<_>, _>>()).transpose()
+            list.map(|list| list.into_iter().map(known).collect::<Result<Vec<_>, _>>())
+                .transpose()
         };
-        let recipes = words(raw.limits.recipes, &|word| RECIPES.contains(&word), "use summary, logistic or fedavg")?;
+        let recipes = words(
+            raw.limits.recipes,
+            &|word| RECIPES.contains(&word),
+            "use summary, logistic or fedavg",
+        )?;
         let purposes = words(
             raw.limits.purposes,
             &|word| purpose_meaning(word).is_some(),
@@ -128,14 +146,23 @@ impl Settings {
             consortium: raw.consortium.into_inner(),
             address: raw.address.into_inner(),
             min_sites,
-            limits: Limits { recipes, purposes, permit_required: raw.limits.permit_required },
+            limits: Limits {
+                recipes,
+                purposes,
+                permit_required: raw.limits.permit_required,
+            },
         })
     }
 
     /// The text of `node.toml` for a site that has just joined: the sample with its own values.
     pub fn fresh(site: &str, country: &str, consortium: &str, address: &str) -> String {
         let quoted = |value: &str| toml::Value::String(value.to_owned()).to_string();
-        let values = [("site", site), ("country", country), ("consortium", consortium), ("address", address)];
+        let values = [
+            ("site", site),
+            ("country", country),
+            ("consortium", consortium),
+            ("address", address),
+        ];
         let fill = |line: &str| match line.split_once(" = ") {
             Some((key, _)) => match values.iter().find(|(name, _)| *name == key) {
                 Some((_, value)) => format!("{key} = {}\n", quoted(value)),
@@ -153,8 +180,13 @@ impl Settings {
     /// purpose that `node.toml` does not list.
     pub fn allow(&self, study: &Study, roster: &Roster) -> Result<(), Refusal> {
         let floor = study.privacy.min_sites as usize;
-        let numbers = Thresholds::of(roster.entries.len(), roster.colluders.into(), roster.h_min.into(), floor)
-            .map_err(|error| Refusal::new(Code::LineUpTooSmall, error.to_string()))?;
+        let numbers = Thresholds::of(
+            roster.entries.len(),
+            roster.colluders.into(),
+            roster.h_min.into(),
+            floor,
+        )
+        .map_err(|error| Refusal::new(Code::LineUpTooSmall, error.to_string()))?;
         // The plan's number comes from study and roster: a coordinator does not know this site's own floor.
         if numbers.survivors < self.min_sites as usize {
             let detail = format!(
@@ -163,9 +195,14 @@ impl Settings {
             );
             return Err(Refusal::new(Code::LineUpTooSmall, detail));
         }
-        let listed = |list: &Option<Vec<String>>, word: &str| list.as_ref().is_none_or(|list| list.iter().any(|w| w == word));
+        let listed = |list: &Option<Vec<String>>, word: &str| {
+            list.as_ref().is_none_or(|list| list.iter().any(|w| w == word))
+        };
         let outside = |what: &str, word: &str| {
-            Refusal::new(Code::StudyNotApproved, format!("`[limits]` of node.toml does not list the {what} `{word}`"))
+            Refusal::new(
+                Code::StudyNotApproved,
+                format!("`[limits]` of node.toml does not list the {what} `{word}`"),
+            )
         };
         if !listed(&self.limits.recipes, study.method.kind()) {
             return Err(outside("recipe", study.method.kind()));
@@ -186,7 +223,10 @@ mod tests {
         let settings = Settings::parse(SAMPLE).unwrap();
         assert_eq!((settings.site.as_str(), settings.min_sites), ("amsterdam", 3));
         assert_eq!(settings.limits, Limits::default());
-        let all = SAMPLE.replace("# recipes", "recipes").replace("# purposes", "purposes").replace("= false", "= true");
+        let all = SAMPLE
+            .replace("# recipes", "recipes")
+            .replace("# purposes", "purposes")
+            .replace("= false", "= true");
         let limits = Settings::parse(&all).unwrap().limits;
         assert_eq!(limits.recipes.unwrap(), ["summary", "logistic"]);
         assert_eq!(limits.purposes.unwrap(), ["53(1)(e)", "53(1)(a)"]);
@@ -197,9 +237,18 @@ mod tests {
     fn what_join_writes_is_read_back() {
         let text = Settings::fresh("ITAL", "IT", "Stroke \"Europe\"", "127.0.0.1:7000");
         let settings = Settings::parse(&text).unwrap();
-        assert_eq!((settings.site.as_str(), settings.country.as_str()), ("ITAL", "IT"));
-        assert_eq!((settings.consortium.as_str(), settings.address.as_str()), ("Stroke \"Europe\"", "127.0.0.1:7000"));
-        assert!(text.contains("# The site's own floor"), "the comments travel along");
+        assert_eq!(
+            (settings.site.as_str(), settings.country.as_str()),
+            ("ITAL", "IT")
+        );
+        assert_eq!(
+            (settings.consortium.as_str(), settings.address.as_str()),
+            ("Stroke \"Europe\"", "127.0.0.1:7000")
+        );
+        assert!(
+            text.contains("# The site's own floor"),
+            "the comments travel along"
+        );
     }
 
     #[test]
@@ -219,6 +268,11 @@ mod tests {
             assert_eq!(error.line, line, "{error}");
             assert!(error.to_string().contains(word), "{error}");
         }
-        assert!(Settings::parse(&base.replace("site", "# site")).unwrap_err().problem.contains("site"));
+        assert!(
+            Settings::parse(&base.replace("site", "# site"))
+                .unwrap_err()
+                .problem
+                .contains("site")
+        );
     }
 }

@@ -115,11 +115,17 @@ impl Proposal {
     /// `study_invalid`, `malformed`, `bad_signature` (also for another governance key), `roster_mismatch`,
     /// `not_in_roster`.
     pub fn check(record: &Proposed, governance: &Digest, me: NodeId) -> Result<Self, Refusal> {
-        let study = Study::parse(&record.text).map_err(|error| Refusal::new(Code::StudyInvalid, error.to_string()))?;
+        let study = Study::parse(&record.text)
+            .map_err(|error| Refusal::new(Code::StudyInvalid, error.to_string()))?;
         let signed = record.signed_roster()?;
-        let roster = signed.verify(governance).map_err(|error| Refusal::new(Code::BadSignature, error.to_string()))?;
+        let roster = signed
+            .verify(governance)
+            .map_err(|error| Refusal::new(Code::BadSignature, error.to_string()))?;
         if roster.study_id != study.id {
-            let detail = format!("the roster is that of study `{}`, the study is `{}`", roster.study_id, study.id);
+            let detail = format!(
+                "the roster is that of study `{}`, the study is `{}`",
+                roster.study_id, study.id
+            );
             return Err(Refusal::new(Code::RosterMismatch, detail));
         }
         if roster.entry(me).is_none() {
@@ -186,7 +192,10 @@ impl Studies {
         match record {
             StudyRecord::Proposed(proposed) => self.propose(proposed),
             StudyRecord::Withdrawn(digest) => {
-                let meant = self.by_id.values_mut().filter(|known| known.proposal.digest == *digest);
+                let meant = self
+                    .by_id
+                    .values_mut()
+                    .filter(|known| known.proposal.digest == *digest);
                 meant.for_each(|known| known.standing = Standing::Recalled);
             }
             StudyRecord::Decided(signed) => self.decide(signed),
@@ -198,9 +207,10 @@ impl Studies {
             let id = &proposal.study.id;
             match self.by_id.get(id) {
                 // Whoever goes back to an older roster wants keys to count that governance has replaced.
-                Some(known) if known.proposal.roster.epoch > proposal.roster.epoch => {
-                    Err(Refusal::new(Code::RosterMismatch, format!("study `{id}` already has a later roster")))
-                }
+                Some(known) if known.proposal.roster.epoch > proposal.roster.epoch => Err(Refusal::new(
+                    Code::RosterMismatch,
+                    format!("study `{id}` already has a later roster"),
+                )),
                 _ => Ok(proposal),
             }
         });
@@ -211,18 +221,31 @@ impl Studies {
                     known.proposal.same(&proposal) && known.standing != Standing::Recalled
                 });
                 if !stands {
-                    self.by_id.insert(id, AtSite { proposal, standing: Standing::Undecided });
+                    self.by_id.insert(
+                        id,
+                        AtSite {
+                            proposal,
+                            standing: Standing::Undecided,
+                        },
+                    );
                 }
             }
             Err(why) => {
-                let id = Study::parse(&proposed.text).map_or_else(|_| "(unreadable)".to_owned(), |study| study.id);
-                self.refused.push(Unacceptable { id, when_ms: proposed.when_ms, why });
+                let id =
+                    Study::parse(&proposed.text).map_or_else(|_| "(unreadable)".to_owned(), |study| study.id);
+                self.refused.push(Unacceptable {
+                    id,
+                    when_ms: proposed.when_ms,
+                    why,
+                });
             }
         }
     }
 
     fn decide(&mut self, signed: &SignedDecision) {
-        let Some(known) = self.by_id.get_mut(&signed.decision.study) else { return };
+        let Some(known) = self.by_id.get_mut(&signed.decision.study) else {
+            return;
+        };
         let counts = known.standing != Standing::Recalled
             && signed.decision.site == self.me
             && known.proposal.is_meant_by(signed)
@@ -236,7 +259,13 @@ impl Studies {
                 dataset: known.proposal.study.data.dataset.clone(),
                 digest: known.proposal.digest,
                 roster: known.proposal.roster_digest,
-                sites: known.proposal.roster.entries.iter().map(|entry| entry.name.clone()).collect(),
+                sites: known
+                    .proposal
+                    .roster
+                    .entries
+                    .iter()
+                    .map(|entry| entry.name.clone())
+                    .collect(),
             });
         }
         known.standing = Standing::Decided(Box::new(signed.clone()));
@@ -262,9 +291,20 @@ impl Studies {
     /// # Errors
     /// `study_unknown`; the reason instead when only unacceptable proposals came under that id.
     pub fn find(&self, id: &str) -> Result<&AtSite, Refusal> {
-        let refused = || self.refused.iter().rev().find(|refused| refused.id == id).map(|refused| refused.why.clone());
+        let refused = || {
+            self.refused
+                .iter()
+                .rev()
+                .find(|refused| refused.id == id)
+                .map(|refused| refused.why.clone())
+        };
         self.by_id.get(id).ok_or_else(|| {
-            refused().unwrap_or_else(|| Refusal::new(Code::StudyUnknown, format!("no study `{id}` has reached this site")))
+            refused().unwrap_or_else(|| {
+                Refusal::new(
+                    Code::StudyUnknown,
+                    format!("no study `{id}` has reached this site"),
+                )
+            })
         })
     }
 
@@ -274,7 +314,11 @@ impl Studies {
     /// `study_unknown`, `study_withdrawn`, `roster_mismatch`, `study_not_approved`, `study_ended`, and whatever the
     /// site's own [`Settings::allow`] refuses.
     pub fn may_run(&self, digest: &Digest, roster: &Digest, today: Date) -> Result<&AtSite, Refusal> {
-        let known = self.by_id.values().find(|known| known.proposal.digest == *digest).ok_or(Code::StudyUnknown)?;
+        let known = self
+            .by_id
+            .values()
+            .find(|known| known.proposal.digest == *digest)
+            .ok_or(Code::StudyUnknown)?;
         let id = &known.proposal.study.id;
         if known.standing == Standing::Recalled {
             return Err(Refusal::new(Code::StudyWithdrawn, format!("study `{id}`")));
@@ -283,7 +327,10 @@ impl Studies {
             return Err(Refusal::new(Code::RosterMismatch, format!("study `{id}`")));
         }
         if !known.standing.is_approved() {
-            return Err(Refusal::new(Code::StudyNotApproved, format!("study `{id}` is {}", known.standing.as_str())));
+            return Err(Refusal::new(
+                Code::StudyNotApproved,
+                format!("study `{id}` is {}", known.standing.as_str()),
+            ));
         }
         self.acceptable(known, today)?;
         Ok(known)
@@ -296,10 +343,16 @@ impl Studies {
     pub fn acceptable(&self, known: &AtSite, today: Date) -> Result<(), Refusal> {
         let study = &known.proposal.study;
         if known.standing == Standing::Recalled {
-            return Err(Refusal::new(Code::StudyWithdrawn, format!("study `{}`", study.id)));
+            return Err(Refusal::new(
+                Code::StudyWithdrawn,
+                format!("study `{}`", study.id),
+            ));
         }
         if study.ends < today {
-            return Err(Refusal::new(Code::StudyEnded, format!("study `{}` ended on {}", study.id, study.ends)));
+            return Err(Refusal::new(
+                Code::StudyEnded,
+                format!("study `{}` ended on {}", study.id, study.ends),
+            ));
         }
         self.settings.allow(study, &known.proposal.roster)
     }
@@ -307,7 +360,12 @@ impl Studies {
     /// Approvals of other proposals on the same dataset, with what differs in the roster: two results together may show
     /// the difference of their sites.
     pub fn earlier(&self, proposal: &Proposal) -> Vec<Earlier> {
-        let sites: BTreeSet<String> = proposal.roster.entries.iter().map(|entry| entry.name.clone()).collect();
+        let sites: BTreeSet<String> = proposal
+            .roster
+            .entries
+            .iter()
+            .map(|entry| entry.name.clone())
+            .collect();
         let other = |approval: &&Approval| {
             approval.dataset == proposal.study.data.dataset
                 && (approval.digest != proposal.digest || approval.roster != proposal.roster_digest)

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 const NONCE: usize = 12;
 
 /// A folder of sealed items.
-pub struct Vault {
+pub(crate) struct Vault {
     dir: PathBuf,
     cipher: Aes256Gcm,
 }
@@ -25,7 +25,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`NodeError::File`].
-    pub fn open(dir: &Path, state_key: &Secret) -> Result<Self, NodeError> {
+    pub(crate) fn open(dir: &Path, state_key: &Secret) -> Result<Self, NodeError> {
         std::fs::create_dir_all(dir).map_err(NodeError::file("make", dir))?;
         Ok(Self { dir: dir.to_path_buf(), cipher: Aes256Gcm::new(state_key.expose().into()) })
     }
@@ -34,7 +34,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`NodeError::File`]; the former item then still stands.
-    pub fn seal(&self, name: &Digest, plain: &[u8]) -> Result<(), NodeError> {
+    pub(crate) fn seal(&self, name: &Digest, plain: &[u8]) -> Result<(), NodeError> {
         let mut nonce = [0; NONCE];
         rand::rng().fill_bytes(&mut nonce);
         let payload = Payload { msg: plain, aad: &name.0 };
@@ -57,7 +57,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`NodeError::File`] also for bytes that were changed, or sealed under another key or name.
-    pub fn unseal(&self, name: &Digest) -> Result<Zeroizing<Vec<u8>>, NodeError> {
+    pub(crate) fn unseal(&self, name: &Digest) -> Result<Zeroizing<Vec<u8>>, NodeError> {
         let path = self.path(name);
         let bytes = std::fs::read(&path).map_err(NodeError::file("read", &path))?;
         let opened = bytes.split_first_chunk::<NONCE>().and_then(|(nonce, sealed)| {
@@ -72,7 +72,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`NodeError::File`].
-    pub fn forget(&self, name: &Digest) -> Result<(), NodeError> {
+    pub(crate) fn forget(&self, name: &Digest) -> Result<(), NodeError> {
         let path = self.path(name);
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(NodeError::file("remove", &path)(error)),
@@ -84,7 +84,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`NodeError::File`].
-    pub fn names(&self) -> Result<Vec<Digest>, NodeError> {
+    pub(crate) fn names(&self) -> Result<Vec<Digest>, NodeError> {
         let entries = std::fs::read_dir(&self.dir).map_err(NodeError::file("list", &self.dir))?;
         let name = |entry: std::io::Result<std::fs::DirEntry>| Digest::from_hex(entry.ok()?.file_name().to_str()?).ok();
         Ok(entries.filter_map(name).collect())

@@ -1,1 +1,4 @@
-//! (being written)
+//! What the tests share: a simulated world of rounds, and a consortium of real processes.
+
+pub mod consortium;
+pub mod sim;

@@ -30,6 +30,13 @@ pub(super) struct Member {
     pub(super) process: Process,
 }
 
+impl Member {
+    /// What its node writes for its own steward about a study.
+    pub(super) fn report(&self, study: &Study) -> PathBuf {
+        self.dir.join("local").join(format!("{}.json", study.id))
+    }
+}
+
 /// Everything that runs. Dropping it ends every process.
 pub(super) struct Consortium {
     /// The operator.
@@ -108,6 +115,15 @@ impl Consortium {
                 let what = format!("not connected after {} s: {}", READY.as_secs(), away.join(", "));
                 return Err(Failure::failed(what, "try again with --keep and look at the logs"));
             }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until every node that lives has written its own report of a study; it fits its own rows for it.
+    pub(super) async fn own_reports(&mut self, study: &Study) {
+        let began = Instant::now();
+        let mut missing = |member: &mut Member| !member.report(study).exists() && !member.process.is_over();
+        while self.members.iter_mut().any(&mut missing) && began.elapsed() < READY {
             tokio::time::sleep(LOOK).await;
         }
     }

@@ -84,6 +84,8 @@ async fn play(args: &Demo) -> Done {
     tell.chapter("The same question by federated averaging");
     let averaged = follow(&mut consortium, &tell, &averaged_study, &folder.join("fedavg")).await?;
 
+    consortium.own_reports(&exact_study).await;
+    consortium.own_reports(&averaged_study).await;
     // From here on nobody can be asked any more: what follows rests on files.
     consortium.stop();
     tell.chapter("Both releases, checked offline");
@@ -187,8 +189,7 @@ fn keep_local(folder: &Path, consortium: &Consortium, exact: &Study, averaged: &
         std::fs::create_dir_all(&place).map_err(Failure::io("make", &place))?;
         let mut own = Own::default();
         for (study, name) in [(exact, "local.json"), (averaged, "local-fedavg.json")] {
-            let written = member.dir.join("local").join(format!("{}.json", study.id));
-            let Ok(bytes) = std::fs::read(&written) else { continue };
+            let Ok(bytes) = std::fs::read(member.report(study)) else { continue };
             let kept = place.join(name);
             std::fs::write(&kept, &bytes).map_err(Failure::io("write", &kept))?;
             if study.id == exact.id {

@@ -117,5 +117,8 @@ pub struct Fold {
 
 /// The message is late, or early: right once, not now.
 pub(super) fn wrong_phase(message: &Message) -> Refusal {
-    Refusal::new(Code::WrongPhase, format!("`{}` is not awaited now", message.kind()))
+    Refusal::new(
+        Code::WrongPhase,
+        format!("`{}` is not awaited now", message.kind()),
+    )
 }

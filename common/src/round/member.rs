@@ -76,7 +76,13 @@ impl Member {
     /// An attempt whose plan was admitted by [`admit`].
     pub fn new(terms: Terms) -> Self {
         let kept = Kept::new(terms.signed().clone());
-        Self { terms, kept, answer: None, early: None, restored: false }
+        Self {
+            terms,
+            kept,
+            answer: None,
+            early: None,
+            restored: false,
+        }
     }
 
     /// The attempt as the vault kept it over a restart.
@@ -86,7 +92,13 @@ impl Member {
     pub fn restore(bytes: &[u8], roster: &Roster) -> Result<Self, Refusal> {
         let kept = Kept::from_bytes(bytes)?;
         let terms = Terms::new(kept.plan.clone(), roster)?;
-        Ok(Self { terms, kept, answer: None, early: None, restored: true })
+        Ok(Self {
+            terms,
+            kept,
+            answer: None,
+            early: None,
+            restored: true,
+        })
     }
 
     /// The terms of the attempt.
@@ -156,7 +168,12 @@ impl Member {
     ///
     /// # Errors
     /// A [`Refusal`]; nothing is said and nothing changes.
-    pub fn handle(&mut self, message: &Message, me: &Me<'_>, dice: &mut impl CryptoRng) -> Result<Vec<Act>, Refusal> {
+    pub fn handle(
+        &mut self,
+        message: &Message,
+        me: &Me<'_>,
+        dice: &mut impl CryptoRng,
+    ) -> Result<Vec<Act>, Refusal> {
         match message {
             Message::Plan(plan) if *plan == self.kept.plan => Ok(self.say_again()),
             Message::AdvertSet(set) => self.on_adverts(set, me, dice),
@@ -164,14 +181,25 @@ impl Member {
             Message::Proposal(proposal) => self.on_proposal(proposal, me),
             Message::RevealRequest(request) => self.on_request(request, me),
             Message::Released(released) => self.on_released(released, me),
-            Message::Abandoned(abandoned) if abandoned.plan == self.terms.plan_root() => Ok(vec![Act::Forget]),
+            Message::Abandoned(abandoned) if abandoned.plan == self.terms.plan_root() => {
+                Ok(vec![Act::Forget])
+            }
             other => Err(super::entry::wrong_phase(other)),
         }
     }
 
-    fn on_adverts(&mut self, set: &AdvertSet, me: &Me<'_>, dice: &mut impl CryptoRng) -> Result<Vec<Act>, Refusal> {
+    fn on_adverts(
+        &mut self,
+        set: &AdvertSet,
+        me: &Me<'_>,
+        dice: &mut impl CryptoRng,
+    ) -> Result<Vec<Act>, Refusal> {
         if let Some(known) = &self.kept.adverts {
-            return if known == set { Ok(self.say_again()) } else { Err(Code::TwoMessages.into()) };
+            return if known == set {
+                Ok(self.say_again())
+            } else {
+                Err(Code::TwoMessages.into())
+            };
         }
         let own = self.kept.advert.as_ref().ok_or(Code::WrongPhase)?;
         deal::check_adverts(&self.terms, set, own, me)?;
@@ -184,7 +212,11 @@ impl Member {
 
     fn on_delivery(&mut self, delivery: &Delivery, me: &Me<'_>) -> Result<Vec<Act>, Refusal> {
         if let Some(known) = &self.kept.delivery {
-            return if known == delivery { Ok(self.say_again()) } else { Err(Code::TwoMessages.into()) };
+            return if known == delivery {
+                Ok(self.say_again())
+            } else {
+                Err(Code::TwoMessages.into())
+            };
         }
         let held = deal::open_delivery(&self.terms, &self.kept, delivery, me)?;
         let masks = deal::masks(&self.kept, delivery, me)?;
@@ -212,7 +244,11 @@ impl Member {
         let t3 = t3(&proposal.t2, &proposal.roots);
         if let Some(signed) = &self.kept.signed {
             let same = signed.t3 == t3 && signed.point == proposal.commit.point;
-            return if same { Ok(self.say_again()) } else { Err(Code::SetEquivocation.into()) };
+            return if same {
+                Ok(self.say_again())
+            } else {
+                Err(Code::SetEquivocation.into())
+            };
         }
         self.check_proposal(proposal, &t3, me)?;
         let own_in_set = proposal.roots.iter().any(|root| root.node == me.node);
@@ -232,9 +268,15 @@ impl Member {
             return Err(Refusal::new(Code::RoundReplay, "a set of another attempt"));
         }
         let sorted = proposal.roots.is_sorted_by(|a, b| a.node < b.node);
-        let known = proposal.roots.iter().all(|root| delivery.roots.iter().any(|dealt| dealt.node == root.node));
+        let known = proposal
+            .roots
+            .iter()
+            .all(|root| delivery.roots.iter().any(|dealt| dealt.node == root.node));
         if !sorted || !known {
-            return Err(Refusal::new(Code::PlanRejected, "the set is not a sorted part of the dealers"));
+            return Err(Refusal::new(
+                Code::PlanRejected,
+                "the set is not a sorted part of the dealers",
+            ));
         }
         if proposal.roots.len() < self.terms.survivors() {
             return Err(Code::LineUpTooSmall.into());
@@ -244,8 +286,15 @@ impl Member {
                 return Err(super::line_up::bad_signature(root.node));
             }
         }
-        if proposal.roots.iter().any(|root| root.node == me.node && root.root != header.root.root) {
-            return Err(Refusal::new(Code::UploadMismatch, "the set holds another upload of this node"));
+        if proposal
+            .roots
+            .iter()
+            .any(|root| root.node == me.node && root.root != header.root.root)
+        {
+            return Err(Refusal::new(
+                Code::UploadMismatch,
+                "the set holds another upload of this node",
+            ));
         }
         self.check_logged(proposal, t3, me)
     }
@@ -255,18 +304,28 @@ impl Member {
         let commit = &proposal.commit;
         let matches = match crate::log::leaf_of(commit) {
             Some(crate::log::Leaf::Commit(leaf)) => {
-                leaf.t3 == *t3 && leaf.ask == self.terms.plan().ask && leaf.attempt == self.terms.plan().attempt
+                leaf.t3 == *t3
+                    && leaf.ask == self.terms.plan().ask
+                    && leaf.attempt == self.terms.plan().attempt
             }
             _ => false,
         };
         let logged = crate::log::is_logged(commit, &me.roster.coordinator);
-        if matches && logged { Ok(()) } else { Err(Code::SetNotLogged.into()) }
+        if matches && logged {
+            Ok(())
+        } else {
+            Err(Code::SetNotLogged.into())
+        }
     }
 
     fn on_request(&mut self, request: &RevealRequest, me: &Me<'_>) -> Result<Vec<Act>, Refusal> {
         let signed = self.kept.signed.as_ref();
         if let Some(reply) = &self.kept.reply {
-            return if reply.t3 == request.t3 { Ok(self.say_again()) } else { Err(Code::SetEquivocation.into()) };
+            return if reply.t3 == request.t3 {
+                Ok(self.say_again())
+            } else {
+                Err(Code::SetEquivocation.into())
+            };
         }
         // A node that did not sign learns the set from the request's proposal alone and must not open anything for it.
         let signed = signed.ok_or(Code::WrongPhase)?;
@@ -290,7 +349,10 @@ impl Member {
             let dealer = delivery.roots.iter().any(|root| root.node == signature.node);
             let same = signature.t3 == own.t3 && signature.point == own.point;
             if !dealer || !same || !signature.is_signed_by(self.terms.key(signature.node)?) {
-                return Err(Refusal::new(Code::TooFewSignatures, format!("node `{}`", signature.node)));
+                return Err(Refusal::new(
+                    Code::TooFewSignatures,
+                    format!("node `{}`", signature.node),
+                ));
             }
         }
         Ok(())
@@ -305,8 +367,16 @@ impl Member {
             .map(|root| {
                 let held = self.kept.share_of(root.node).ok_or(Code::ReconstructFailed)?;
                 let in_set = self.kept.set.contains(&root.node);
-                let (kind, share) = if in_set { (Kind::Own, held.own) } else { (Kind::Pair, held.pair) };
-                Ok(OpenedShare { dealer: root.node, kind, share })
+                let (kind, share) = if in_set {
+                    (Kind::Own, held.own)
+                } else {
+                    (Kind::Pair, held.pair)
+                };
+                Ok(OpenedShare {
+                    dealer: root.node,
+                    kind,
+                    share,
+                })
             })
             .collect()
     }
@@ -318,7 +388,12 @@ impl Member {
         if !released.is_signed_by(&me.roster.coordinator) {
             return Err(Refusal::new(Code::BadSignature, "the coordinator's release"));
         }
-        if self.kept.signed.as_ref().is_some_and(|signed| signed.t3 != released.t3) {
+        if self
+            .kept
+            .signed
+            .as_ref()
+            .is_some_and(|signed| signed.t3 != released.t3)
+        {
             return Err(Code::SetEquivocation.into());
         }
         Ok(vec![Act::Absorb(Box::new(released.clone())), Act::Forget])
@@ -339,7 +414,10 @@ impl Member {
         } else if let Some(signed) = &kept.signed {
             vec![Act::Tell(Message::SetSign(signed.clone()))]
         } else if let Some(header) = &kept.header {
-            vec![Act::Tell(Message::Header(header.clone())), Act::Upload(header.clone())]
+            vec![
+                Act::Tell(Message::Header(header.clone())),
+                Act::Upload(header.clone()),
+            ]
         } else if let Some(shares) = &kept.shares {
             vec![Act::Tell(Message::Shares(shares.clone()))]
         } else if let Some(advert) = &kept.advert {
@@ -370,7 +448,11 @@ impl Member {
     fn joined(&self) -> Option<Fact> {
         let plan = self.terms.plan();
         self.kept.advert.as_ref()?;
-        Some(Fact::Joined(Joined { ask: plan.ask, attempt: plan.attempt, plan: self.terms.plan_root() }))
+        Some(Fact::Joined(Joined {
+            ask: plan.ask,
+            attempt: plan.attempt,
+            plan: self.terms.plan_root(),
+        }))
     }
 
     fn masked(&self) -> Option<Fact> {
@@ -386,15 +468,24 @@ impl Member {
     }
 
     fn signed(&self) -> Option<Fact> {
-        Some(Fact::Signed((self.terms.plan().ask, self.kept.signed.as_ref()?.t3)))
+        Some(Fact::Signed((
+            self.terms.plan().ask,
+            self.kept.signed.as_ref()?.t3,
+        )))
     }
 
     fn spent(&self) -> Option<Fact> {
-        Some(Fact::Spent((self.terms.plan().ask, self.kept.reply.as_ref()?.digest("reply"))))
+        Some(Fact::Spent((
+            self.terms.plan().ask,
+            self.kept.reply.as_ref()?.digest("reply"),
+        )))
     }
 }
 
 /// The coarse no that goes to the coordinator for a plan.
 pub fn refused(plan: Digest, refusal: &Refusal) -> Message {
-    Message::Refused(Refused { plan, code: refusal.code.as_str().to_owned() })
+    Message::Refused(Refused {
+        plan,
+        code: refusal.code.as_str().to_owned(),
+    })
 }

@@ -93,7 +93,9 @@ impl PhaseName {
 
     /// The phase of this name.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Join, Self::Share, Self::Upload, Self::Sign, Self::Reveal].into_iter().find(|p| p.as_str() == text)
+        [Self::Join, Self::Share, Self::Upload, Self::Sign, Self::Reveal]
+            .into_iter()
+            .find(|p| p.as_str() == text)
     }
 }
 
@@ -188,7 +190,11 @@ impl Round {
             }
             Input::Back(node) => {
                 self.gone.remove(&node);
-                effects.extend(self.pending(node).into_iter().map(|message| Effect::Tell(node, message)));
+                effects.extend(
+                    self.pending(node)
+                        .into_iter()
+                        .map(|message| Effect::Tell(node, message)),
+                );
             }
             Input::Tick => {}
             input => {
@@ -208,9 +214,17 @@ impl Round {
     /// # Errors
     /// A [`Refusal`] when the entry does not belong to the present phase; the ledger is then not this round's.
     pub fn apply(&mut self, entry: Entry, key: &SecretKey) -> Result<(), Refusal> {
-        let misplaced = || Refusal::new(Code::Storage, "a recorded entry does not follow from those before it");
+        let misplaced = || {
+            Refusal::new(
+                Code::Storage,
+                "a recorded entry does not follow from those before it",
+            )
+        };
         match entry {
-            Entry::Heard(Heard { node, message: Message::Refused(refused) }) => self.refused.push((node, refused.code)),
+            Entry::Heard(Heard {
+                node,
+                message: Message::Refused(refused),
+            }) => self.refused.push((node, refused.code)),
             Entry::Heard(heard) => match &mut self.phase {
                 Phase::Join(phase) => phase.hear(heard),
                 Phase::Share(phase) => phase.hear(heard),
@@ -244,7 +258,9 @@ impl Round {
             },
             Entry::Released(logged) => {
                 self.phase = match std::mem::replace(&mut self.phase, Phase::Moving) {
-                    Phase::Fold(phase) => Phase::Released(Box::new(phase.release(&self.terms, logged, key)?)),
+                    Phase::Fold(phase) => {
+                        Phase::Released(Box::new(phase.release(&self.terms, logged, key)?))
+                    }
                     _ => return Err(misplaced()),
                 };
             }
@@ -266,11 +282,17 @@ impl Round {
                 Some(folded) => vec![Effect::Log(self.release_leaf(folded, phase))],
             },
             Phase::Released(released) => vec![Effect::Publish(released.clone())],
-            Phase::Abandoned(code, opened) => vec![Effect::Log(self.last_leaf(*code, *opened)), Effect::End(*code)],
+            Phase::Abandoned(code, opened) => {
+                vec![Effect::Log(self.last_leaf(*code, *opened)), Effect::End(*code)]
+            }
             _ => Vec::new(),
         };
         for node in &self.terms.plan().candidates {
-            effects.extend(self.pending(*node).into_iter().map(|message| Effect::Tell(*node, message)));
+            effects.extend(
+                self.pending(*node)
+                    .into_iter()
+                    .map(|message| Effect::Tell(*node, message)),
+            );
         }
         if self.phase() < PhaseName::Released {
             effects.push(Effect::WakeAt(self.deadline()));
@@ -304,11 +326,15 @@ impl Round {
                 _ => Ok(None),
             },
             Input::Logged(logged) => match &self.phase {
-                Phase::Sign(phase) if !phase.is_committed() && logged.leaf == phase.leaf(&self.terms).to_bytes() => {
+                Phase::Sign(phase)
+                    if !phase.is_committed() && logged.leaf == phase.leaf(&self.terms).to_bytes() =>
+                {
                     Ok(Some(Entry::Committed(logged)))
                 }
                 Phase::Fold(phase) => {
-                    let due = phase.result().map(|folded| self.release_leaf(folded, phase).to_bytes());
+                    let due = phase
+                        .result()
+                        .map(|folded| self.release_leaf(folded, phase).to_bytes());
                     Ok((due.as_ref() == Some(&logged.leaf)).then_some(Entry::Released(logged)))
                 }
                 _ => Ok(None),
@@ -318,7 +344,9 @@ impl Round {
                 _ => Ok(None),
             },
             Input::FoldFailed(code) => Ok(self.is_open().then(|| Entry::Abandoned(code.as_str().to_owned()))),
-            Input::Abandon => Ok(self.is_open().then(|| Entry::Abandoned(Code::Abandoned.as_str().to_owned()))),
+            Input::Abandon => Ok(self
+                .is_open()
+                .then(|| Entry::Abandoned(Code::Abandoned.as_str().to_owned()))),
             Input::Gone(_) | Input::Back(_) | Input::Tick => Ok(None),
         }
     }
@@ -387,7 +415,11 @@ impl Round {
         if opened {
             return Leaf::Void(plan.ask);
         }
-        Leaf::Abort(Abort { ask: plan.ask, attempt: plan.attempt, code: code.as_str().to_owned() })
+        Leaf::Abort(Abort {
+            ask: plan.ask,
+            attempt: plan.attempt,
+            code: code.as_str().to_owned(),
+        })
     }
 
     fn release_leaf(&self, folded: Folded, phase: &fold::Fold) -> Leaf {

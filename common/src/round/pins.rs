@@ -94,18 +94,28 @@ impl Pins {
     /// (its secrets are gone, and new ones would be a second advert), for an older one, and for another line-up after a
     /// masked file exists.
     pub fn admit(&self, plan: &Plan) -> Result<(), Refusal> {
-        let Some(pin) = self.by_ask.get(&plan.ask) else { return Ok(()) };
+        let Some(pin) = self.by_ask.get(&plan.ask) else {
+            return Ok(());
+        };
         if pin.spent {
             return Err(Code::RoundSpent.into());
         }
         if plan.attempt <= pin.attempt {
-            return Err(Refusal::new(Code::RoundReplay, format!("attempt {}", plan.attempt)));
+            return Err(Refusal::new(
+                Code::RoundReplay,
+                format!("attempt {}", plan.attempt),
+            ));
         }
         let differs = |(candidates, colluders, min_survivors): &(Vec<NodeId>, u16, u16)| {
-            *candidates != plan.candidates || *colluders != plan.colluders || *min_survivors != plan.min_survivors
+            *candidates != plan.candidates
+                || *colluders != plan.colluders
+                || *min_survivors != plan.min_survivors
         };
         if pin.line_up.as_ref().is_some_and(differs) {
-            return Err(Refusal::new(Code::RoundReplay, "another line-up for a question already answered"));
+            return Err(Refusal::new(
+                Code::RoundReplay,
+                "another line-up for a question already answered",
+            ));
         }
         Ok(())
     }

@@ -8,7 +8,9 @@ use super::share::Share;
 use crate::refusal::{Code, Refusal};
 use motet_secagg::digest::Digest;
 use motet_secagg::id::NodeId;
-use motet_secagg::message::{Logged, Message, OpenedSecret, OpenedShare, Proposal, RevealReply, RevealRequest, SignedRoot};
+use motet_secagg::message::{
+    Logged, Message, OpenedSecret, OpenedShare, Proposal, RevealReply, RevealRequest, SignedRoot,
+};
 use motet_secagg::pair::{Kind, commit, commit_share};
 use motet_secagg::shamir;
 use std::collections::BTreeMap;
@@ -30,7 +32,14 @@ impl Reveal {
         commit: Logged,
         request: RevealRequest,
     ) -> Self {
-        Self { dealt, t2, roots, commit, request, replies: BTreeMap::new() }
+        Self {
+            dealt,
+            t2,
+            roots,
+            commit,
+            request,
+            replies: BTreeMap::new(),
+        }
     }
 
     pub(super) fn t3(&self) -> Digest {
@@ -47,18 +56,31 @@ impl Reveal {
         if matches!(message, Message::SetSign(_)) {
             return Ok(false);
         }
-        let Message::RevealReply(reply) = message else { return Err(wrong_phase(message)) };
+        let Message::RevealReply(reply) = message else {
+            return Err(wrong_phase(message));
+        };
         if !self.dealt.shares.contains_key(&node) || reply.node != node {
             return Err(Code::NotInLineUp.into());
         }
         if reply.t3 != self.request.t3 {
-            return Err(Refusal::new(Code::SetEquivocation, format!("node `{node}` opened another set")));
+            return Err(Refusal::new(
+                Code::SetEquivocation,
+                format!("node `{node}` opened another set"),
+            ));
         }
         if !reply.is_signed_by(terms.key(node)?) {
             return Err(bad_signature(node));
         }
-        if !reply.opened.iter().map(|share| share.dealer).eq(self.dealt.shares.keys().copied()) {
-            return Err(Refusal::new(Code::Malformed, format!("the opened shares of node `{node}`")));
+        if !reply
+            .opened
+            .iter()
+            .map(|share| share.dealer)
+            .eq(self.dealt.shares.keys().copied())
+        {
+            return Err(Refusal::new(
+                Code::Malformed,
+                format!("the opened shares of node `{node}`"),
+            ));
         }
         for share in &reply.opened {
             self.check_share(node, share)?;
@@ -73,7 +95,12 @@ impl Reveal {
     }
 
     pub(super) fn awaited(&self) -> Vec<NodeId> {
-        self.dealt.shares.keys().filter(|node| !self.replies.contains_key(node)).copied().collect()
+        self.dealt
+            .shares
+            .keys()
+            .filter(|node| !self.replies.contains_key(node))
+            .copied()
+            .collect()
     }
 
     /// A node that has not signed is shown the committed set first: it may still open its shares.
@@ -85,7 +112,11 @@ impl Reveal {
         if self.request.signatures.iter().any(|signed| signed.node == node) {
             return vec![request];
         }
-        let proposal = Proposal { t2: self.t2, roots: self.roots.clone(), commit: self.commit.clone() };
+        let proposal = Proposal {
+            t2: self.t2,
+            roots: self.roots.clone(),
+            commit: self.commit.clone(),
+        };
         vec![Message::Proposal(proposal), request]
     }
 
@@ -93,7 +124,11 @@ impl Reveal {
         if self.replies.len() >= terms.threshold() {
             return Verdict::Close(self.replies.keys().copied().collect());
         }
-        if late { Verdict::Abandon(Code::Deadline) } else { Verdict::Wait }
+        if late {
+            Verdict::Abandon(Code::Deadline)
+        } else {
+            Verdict::Wait
+        }
     }
 
     pub(super) fn close(self, terms: &Terms) -> Result<Fold, Refusal> {
@@ -108,16 +143,32 @@ impl Reveal {
 
     /// The self secret where the upload counts, the pair secret where the node was lost before it.
     fn kind_of(&self, node: NodeId) -> Kind {
-        if self.roots.iter().any(|root| root.node == node) { Kind::Own } else { Kind::Pair }
+        if self.roots.iter().any(|root| root.node == node) {
+            Kind::Own
+        } else {
+            Kind::Pair
+        }
     }
 
     fn check_share(&self, holder: NodeId, share: &OpenedShare) -> Result<(), Refusal> {
-        let blame = || Refusal::new(Code::ShareCommitment, format!("from node `{holder}` for `{}`", share.dealer));
+        let blame = || {
+            Refusal::new(
+                Code::ShareCommitment,
+                format!("from node `{holder}` for `{}`", share.dealer),
+            )
+        };
         if share.kind != self.kind_of(share.dealer) {
-            return Err(Refusal::new(Code::ShareCommitment, format!("node `{holder}` opened the other kind")));
+            return Err(Refusal::new(
+                Code::ShareCommitment,
+                format!("node `{holder}` opened the other kind"),
+            ));
         }
         let dealt = self.dealt.shares.get(&share.dealer).ok_or_else(blame)?;
-        let bundle = dealt.bundles.iter().find(|bundle| bundle.holder == holder).ok_or_else(blame)?;
+        let bundle = dealt
+            .bundles
+            .iter()
+            .find(|bundle| bundle.holder == holder)
+            .ok_or_else(blame)?;
         let committed = match share.kind {
             Kind::Pair => bundle.commit_pair,
             Kind::Own => bundle.commit_own,
@@ -148,6 +199,10 @@ impl Reveal {
         if commit(kind, &terms.plan_root(), dealer, &secret) != committed {
             return Err(blame());
         }
-        Ok(OpenedSecret { node: dealer, kind, secret: *secret.expose() })
+        Ok(OpenedSecret {
+            node: dealer,
+            kind,
+            secret: *secret.expose(),
+        })
     }
 }

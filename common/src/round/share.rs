@@ -20,23 +20,35 @@ pub(super) struct Share {
 impl Share {
     pub(super) fn new(adverts: AdvertSet) -> Self {
         let t1 = adverts.t1();
-        Self { adverts, t1, shares: BTreeMap::new() }
+        Self {
+            adverts,
+            t1,
+            shares: BTreeMap::new(),
+        }
     }
 
     pub(super) fn check(&self, terms: &Terms, node: NodeId, message: &Message) -> Result<bool, Refusal> {
-        let Message::Shares(shares) = message else { return Err(wrong_phase(message)) };
+        let Message::Shares(shares) = message else {
+            return Err(wrong_phase(message));
+        };
         if !self.nodes().any(|known| known == node) {
             return Err(Code::NotInLineUp.into());
         }
         if shares.t1 != self.t1 || shares.root.node != node {
-            return Err(Refusal::new(Code::RoundReplay, format!("shares of node `{node}` for another attempt")));
+            return Err(Refusal::new(
+                Code::RoundReplay,
+                format!("shares of node `{node}` for another attempt"),
+            ));
         }
         let leaves: Vec<Digest> = shares.bundles.iter().map(Bundle::leaf).collect();
         let complete = shares.bundles.iter().map(|bundle| bundle.holder).eq(self.nodes())
             && shares.bundles.iter().all(|bundle| bundle.dealer == node)
             && merkle::root(&leaves) == shares.root.root;
         if !complete {
-            return Err(Refusal::new(Code::Malformed, format!("the bundles of node `{node}`")));
+            return Err(Refusal::new(
+                Code::Malformed,
+                format!("the bundles of node `{node}`"),
+            ));
         }
         if !shares.root.is_signed_by("m4", &self.t1, terms.key(node)?) {
             return Err(bad_signature(node));
@@ -51,11 +63,15 @@ impl Share {
     }
 
     pub(super) fn awaited(&self) -> Vec<NodeId> {
-        self.nodes().filter(|node| !self.shares.contains_key(node)).collect()
+        self.nodes()
+            .filter(|node| !self.shares.contains_key(node))
+            .collect()
     }
 
     pub(super) fn pending(&self, node: NodeId) -> Option<Message> {
-        self.awaited().contains(&node).then(|| Message::AdvertSet(self.adverts.clone()))
+        self.awaited()
+            .contains(&node)
+            .then(|| Message::AdvertSet(self.adverts.clone()))
     }
 
     pub(super) fn closing(&self, terms: &Terms, waiting: bool, late: bool) -> Verdict {
@@ -63,7 +79,11 @@ impl Share {
             return Verdict::Wait;
         }
         if self.shares.len() < terms.survivors().max(terms.threshold()) {
-            return if late { Verdict::Abandon(Code::LineUpTooSmall) } else { Verdict::Wait };
+            return if late {
+                Verdict::Abandon(Code::LineUpTooSmall)
+            } else {
+                Verdict::Wait
+            };
         }
         Verdict::Close(self.shares.keys().copied().collect())
     }
@@ -80,7 +100,11 @@ impl Share {
 
     /// A node's advert.
     pub(super) fn advert(&self, node: NodeId) -> Option<&Advert> {
-        self.adverts.adverts.iter().map(|signed| &signed.advert).find(|advert| advert.node == node)
+        self.adverts
+            .adverts
+            .iter()
+            .map(|signed| &signed.advert)
+            .find(|advert| advert.node == node)
     }
 
     /// A node's rank in U1, counted from 1: the x of its shares.
@@ -91,5 +115,7 @@ impl Share {
 
 /// The 1-based rank of a node, the x at which its shares are taken.
 pub(super) fn rank(mut nodes: impl Iterator<Item = NodeId>, node: NodeId) -> Option<u8> {
-    nodes.position(|known| known == node).and_then(|index| u8::try_from(index + 1).ok())
+    nodes
+        .position(|known| known == node)
+        .and_then(|index| u8::try_from(index + 1).ok())
 }

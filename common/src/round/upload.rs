@@ -23,7 +23,12 @@ pub(super) struct Upload {
 impl Upload {
     pub(super) fn new(dealt: Share) -> Self {
         let t2 = t2(&dealt.t1, &dealt_roots(&dealt));
-        Self { dealt, t2, headers: BTreeMap::new(), complete: BTreeSet::new() }
+        Self {
+            dealt,
+            t2,
+            headers: BTreeMap::new(),
+            complete: BTreeSet::new(),
+        }
     }
 
     pub(super) fn header(&self, node: NodeId) -> Option<&Header> {
@@ -31,15 +36,23 @@ impl Upload {
     }
 
     pub(super) fn check(&self, terms: &Terms, node: NodeId, message: &Message) -> Result<bool, Refusal> {
-        let Message::Header(header) = message else { return Err(wrong_phase(message)) };
+        let Message::Header(header) = message else {
+            return Err(wrong_phase(message));
+        };
         if !self.dealt.shares.contains_key(&node) {
             return Err(Code::NotInLineUp.into());
         }
         if header.t2 != self.t2 || header.root.node != node {
-            return Err(Refusal::new(Code::RoundReplay, format!("an upload of node `{node}` for another attempt")));
+            return Err(Refusal::new(
+                Code::RoundReplay,
+                format!("an upload of node `{node}` for another attempt"),
+            ));
         }
         if header.chunks.len() != terms.shape().chunks() || upload_root(&header.chunks) != header.root.root {
-            return Err(Refusal::new(Code::Malformed, format!("the upload header of node `{node}`")));
+            return Err(Refusal::new(
+                Code::Malformed,
+                format!("the upload header of node `{node}`"),
+            ));
         }
         if !header.root.is_signed_by("m6", &self.t2, terms.key(node)?) {
             return Err(bad_signature(node));
@@ -56,7 +69,10 @@ impl Upload {
     /// The last chunk of a pinned upload has arrived.
     pub(super) fn check_complete(&self, node: NodeId) -> Result<Option<Entry>, Refusal> {
         if !self.headers.contains_key(&node) {
-            return Err(Refusal::new(Code::UploadMismatch, format!("no header of node `{node}`")));
+            return Err(Refusal::new(
+                Code::UploadMismatch,
+                format!("no header of node `{node}`"),
+            ));
         }
         Ok((!self.complete.contains(&node)).then_some(Entry::Uploaded(node)))
     }
@@ -66,7 +82,12 @@ impl Upload {
     }
 
     pub(super) fn awaited(&self) -> Vec<NodeId> {
-        self.dealt.shares.keys().filter(|node| !self.complete.contains(node)).copied().collect()
+        self.dealt
+            .shares
+            .keys()
+            .filter(|node| !self.complete.contains(node))
+            .copied()
+            .collect()
     }
 
     pub(super) fn pending(&self, node: NodeId) -> Option<Message> {
@@ -79,24 +100,45 @@ impl Upload {
             return Verdict::Wait;
         }
         if self.complete.len() < terms.survivors() {
-            return if late { Verdict::Abandon(Code::LineUpTooSmall) } else { Verdict::Wait };
+            return if late {
+                Verdict::Abandon(Code::LineUpTooSmall)
+            } else {
+                Verdict::Wait
+            };
         }
         Verdict::Close(self.complete.iter().copied().collect())
     }
 
     pub(super) fn close(self, nodes: &[NodeId]) -> Sign {
-        let roots = self.headers.values().map(|header| header.root).filter(|root| nodes.contains(&root.node)).collect();
+        let roots = self
+            .headers
+            .values()
+            .map(|header| header.root)
+            .filter(|root| nodes.contains(&root.node))
+            .collect();
         Sign::new(self.dealt, self.t2, roots)
     }
 
     fn delivery(&self, holder: NodeId) -> Delivery {
-        let bundles = self.dealt.shares.values().filter(|shares| shares.root.node != holder).filter_map(|shares| {
-            let index = shares.bundles.iter().position(|bundle| bundle.holder == holder)?;
-            let leaves: Vec<Digest> = shares.bundles.iter().map(Bundle::leaf).collect();
-            let path = merkle::inclusion(&leaves, index)?;
-            Some(Delivered { bundle: shares.bundles.get(index)?.clone(), path })
-        });
-        Delivery { t1: self.dealt.t1, roots: dealt_roots(&self.dealt), bundles: bundles.collect() }
+        let bundles = self
+            .dealt
+            .shares
+            .values()
+            .filter(|shares| shares.root.node != holder)
+            .filter_map(|shares| {
+                let index = shares.bundles.iter().position(|bundle| bundle.holder == holder)?;
+                let leaves: Vec<Digest> = shares.bundles.iter().map(Bundle::leaf).collect();
+                let path = merkle::inclusion(&leaves, index)?;
+                Some(Delivered {
+                    bundle: shares.bundles.get(index)?.clone(),
+                    path,
+                })
+            });
+        Delivery {
+            t1: self.dealt.t1,
+            roots: dealt_roots(&self.dealt),
+            bundles: bundles.collect(),
+        }
     }
 }
 

@@ -12,11 +12,12 @@ use motet_proto::PIECE;
 use motet_proto::refusal::status;
 use motet_proto::v1::desk_server::Desk;
 use motet_proto::v1::{
-    AbandonRunRequest, AbandonRunResponse, AboutRequest, AboutResponse, ExportLedgerRequest, ExportLedgerResponse,
-    GetReleaseRequest, GetReleaseResponse, InviteRequest, InviteResponse, ListMembersRequest, ListMembersResponse,
-    ListRunsRequest, ListRunsResponse, ListStudiesRequest, ListStudiesResponse, ProposeRequest, ProposeResponse,
-    RemoveSiteRequest, RemoveSiteResponse, StartRunRequest, StartRunResponse, Study, WatchRunRequest,
-    WatchRunResponse, WithdrawStudyRequest, WithdrawStudyResponse,
+    AbandonRunRequest, AbandonRunResponse, AboutRequest, AboutResponse, ExportLedgerRequest,
+    ExportLedgerResponse, GetReleaseRequest, GetReleaseResponse, InviteRequest, InviteResponse,
+    ListMembersRequest, ListMembersResponse, ListRunsRequest, ListRunsResponse, ListStudiesRequest,
+    ListStudiesResponse, ProposeRequest, ProposeResponse, RemoveSiteRequest, RemoveSiteResponse,
+    StartRunRequest, StartRunResponse, Study, WatchRunRequest, WatchRunResponse, WithdrawStudyRequest,
+    WithdrawStudyResponse,
 };
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::RunId;
@@ -68,13 +69,17 @@ impl Desk for DeskService {
     async fn invite(&self, request: Request<InviteRequest>) -> Result<Response<InviteResponse>, Status> {
         caller(&self.0, &request, OPERATOR).await?;
         let request = request.into_inner();
-        let role = [Role::Site, Role::Operator, Role::Researcher].into_iter().find(|r| r.as_str() == request.role);
+        let role = [Role::Site, Role::Operator, Role::Researcher]
+            .into_iter()
+            .find(|r| r.as_str() == request.role);
         let invited = Invited {
             invite: fixed(&request.invite, "the invitation")?,
             name: request.name,
             country: request.country,
             role: role.ok_or_else(|| malformed("the role is none of site, operator, researcher"))?,
-            expires: Moment { ms: request.expires_ms },
+            expires: Moment {
+                ms: request.expires_ms,
+            },
         };
         self.0.members.invite(invited, now()).await.map_err(refused)?;
         Ok(Response::new(InviteResponse {}))
@@ -86,15 +91,27 @@ impl Desk for DeskService {
     ) -> Result<Response<ListMembersResponse>, Status> {
         caller(&self.0, &request, OPERATOR).await?;
         let hub = &self.0.hub;
-        let members = self.0.members.list(now(), |enrolment| hub.is_connected(enrolment.identity.node_id())).await;
+        let members = self
+            .0
+            .members
+            .list(now(), |enrolment| hub.is_connected(enrolment.identity.node_id()))
+            .await;
         Ok(Response::new(ListMembersResponse { members }))
     }
 
-    async fn remove_site(&self, request: Request<RemoveSiteRequest>) -> Result<Response<RemoveSiteResponse>, Status> {
+    async fn remove_site(
+        &self,
+        request: Request<RemoveSiteRequest>,
+    ) -> Result<Response<RemoveSiteResponse>, Status> {
         caller(&self.0, &request, OPERATOR).await?;
         let removal = SignedRemoval::from_bytes(&request.into_inner().removal).map_err(malformed)?;
         let governance = self.0.keys.governance.fingerprint();
-        let name = self.0.members.remove(removal, &governance).await.map_err(refused)?;
+        let name = self
+            .0
+            .members
+            .remove(removal, &governance)
+            .await
+            .map_err(refused)?;
         let cut = self.0.connections.close(&name);
         tracing::info!(%name, cut, "a site was removed and its connections cut");
         for handle in self.handles().await {
@@ -107,18 +124,26 @@ impl Desk for DeskService {
         let peer = caller(&self.0, &request, OPERATOR).await?;
         let request = request.into_inner();
         let roster = SignedRoster::from_bytes(&request.roster).map_err(malformed)?;
-        let handle = propose(&self.0, request.study, roster, peer.name).await.map_err(refused)?;
+        let handle = propose(&self.0, request.study, roster, peer.name)
+            .await
+            .map_err(refused)?;
         // One open study per id: a new text replaces the old, whose approvals it voids.
         for other in self.handles().await {
             if other.id == handle.id && other.digest != handle.digest && !other.is_withdrawn() {
-                other.ask(|answer| Ask::Withdraw { answer }).await.map_err(refused)?.map_err(refused)?;
+                other
+                    .ask(|answer| Ask::Withdraw { answer })
+                    .await
+                    .map_err(refused)?
+                    .map_err(refused)?;
             }
         }
         for entry in &handle.proposed.roster.roster.entries {
             self.0.hub.send(entry.node, handle.proposal());
         }
         tracing::info!(study = %handle.id, digest = %handle.digest, "a study was proposed");
-        Ok(Response::new(ProposeResponse { digest: handle.digest.hex() }))
+        Ok(Response::new(ProposeResponse {
+            digest: handle.digest.hex(),
+        }))
     }
 
     async fn list_studies(
@@ -127,15 +152,27 @@ impl Desk for DeskService {
     ) -> Result<Response<ListStudiesResponse>, Status> {
         caller(&self.0, &request, PEOPLE).await?;
         let id = request.into_inner().id;
-        let handles = if id.is_empty() { self.handles().await } else { vec![self.0.study(&id).await.map_err(refused)?] };
+        let handles = if id.is_empty() {
+            self.handles().await
+        } else {
+            vec![self.0.study(&id).await.map_err(refused)?]
+        };
         let mut studies = Vec::with_capacity(handles.len());
         for handle in handles {
-            let sites = handle.ask(|answer| Ask::Standings { answer }).await.map_err(refused)?;
+            let sites = handle
+                .ask(|answer| Ask::Standings { answer })
+                .await
+                .map_err(refused)?;
             studies.push(Study {
                 id: handle.id.clone(),
                 title: handle.title.clone(),
                 digest: handle.digest.hex(),
-                state: if handle.is_withdrawn() { "withdrawn" } else { "open" }.to_owned(),
+                state: if handle.is_withdrawn() {
+                    "withdrawn"
+                } else {
+                    "open"
+                }
+                .to_owned(),
                 text: handle.proposed.text.clone(),
                 roster: handle.proposed.roster.to_bytes(),
                 sites,
@@ -151,19 +188,33 @@ impl Desk for DeskService {
     ) -> Result<Response<WithdrawStudyResponse>, Status> {
         caller(&self.0, &request, OPERATOR).await?;
         let handle = self.0.study(&request.into_inner().id).await.map_err(refused)?;
-        handle.ask(|answer| Ask::Withdraw { answer }).await.map_err(refused)?.map_err(refused)?;
+        handle
+            .ask(|answer| Ask::Withdraw { answer })
+            .await
+            .map_err(refused)?
+            .map_err(refused)?;
         Ok(Response::new(WithdrawStudyResponse {}))
     }
 
-    async fn start_run(&self, request: Request<StartRunRequest>) -> Result<Response<StartRunResponse>, Status> {
+    async fn start_run(
+        &self,
+        request: Request<StartRunRequest>,
+    ) -> Result<Response<StartRunResponse>, Status> {
         caller(&self.0, &request, OPERATOR).await?;
         let handle = self.0.study(&request.into_inner().study).await.map_err(refused)?;
-        let run = handle.ask(|answer| Ask::Start { answer }).await.map_err(refused)?.map_err(refused)?;
+        let run = handle
+            .ask(|answer| Ask::Start { answer })
+            .await
+            .map_err(refused)?
+            .map_err(refused)?;
         tracing::info!(study = %handle.id, %run, "a run was started");
         Ok(Response::new(StartRunResponse { run: run.hex() }))
     }
 
-    async fn list_runs(&self, request: Request<ListRunsRequest>) -> Result<Response<ListRunsResponse>, Status> {
+    async fn list_runs(
+        &self,
+        request: Request<ListRunsRequest>,
+    ) -> Result<Response<ListRunsResponse>, Status> {
         caller(&self.0, &request, PEOPLE).await?;
         let study = request.into_inner().study;
         let mut runs = Vec::new();
@@ -176,7 +227,10 @@ impl Desk for DeskService {
         Ok(Response::new(ListRunsResponse { runs }))
     }
 
-    async fn watch_run(&self, request: Request<WatchRunRequest>) -> Result<Response<Self::WatchRunStream>, Status> {
+    async fn watch_run(
+        &self,
+        request: Request<WatchRunRequest>,
+    ) -> Result<Response<Self::WatchRunStream>, Status> {
         caller(&self.0, &request, PEOPLE).await?;
         let (handle, run) = self.run(&request.into_inner().run).await?;
         let (views, out) = mpsc::channel(64);
@@ -185,10 +239,17 @@ impl Desk for DeskService {
         Ok(Response::new(Box::pin(ReceiverStream::new(out))))
     }
 
-    async fn abandon_run(&self, request: Request<AbandonRunRequest>) -> Result<Response<AbandonRunResponse>, Status> {
+    async fn abandon_run(
+        &self,
+        request: Request<AbandonRunRequest>,
+    ) -> Result<Response<AbandonRunResponse>, Status> {
         caller(&self.0, &request, OPERATOR).await?;
         let (handle, run) = self.run(&request.into_inner().run).await?;
-        handle.ask(|answer| Ask::Abandon { run, answer }).await.map_err(refused)?.map_err(refused)?;
+        handle
+            .ask(|answer| Ask::Abandon { run, answer })
+            .await
+            .map_err(refused)?
+            .map_err(refused)?;
         Ok(Response::new(AbandonRunResponse {}))
     }
 
@@ -199,14 +260,24 @@ impl Desk for DeskService {
         caller(&self.0, &request, PEOPLE).await?;
         let request = request.into_inner();
         let handle = self.0.study(&request.study).await.map_err(refused)?;
-        let run = if request.run.is_empty() { None } else { Some(run_id(&request.run)?) };
-        let releases = handle.ask(|answer| Ask::Release { run, answer }).await.map_err(refused)?;
+        let run = if request.run.is_empty() {
+            None
+        } else {
+            Some(run_id(&request.run)?)
+        };
+        let releases = handle
+            .ask(|answer| Ask::Release { run, answer })
+            .await
+            .map_err(refused)?;
         if releases.is_empty() && !request.list_only {
             let detail = format!("study `{}` has no release yet", handle.id);
             return Err(refused(Refusal::new(Code::ReleaseUnknown, detail)));
         }
-        let wanted: Vec<(RunId, RunEnded)> =
-            if request.list_only { releases } else { releases.into_iter().next_back().into_iter().collect() };
+        let wanted: Vec<(RunId, RunEnded)> = if request.list_only {
+            releases
+        } else {
+            releases.into_iter().next_back().into_iter().collect()
+        };
         let (sender, out) = mpsc::channel(16);
         tokio::spawn(send_files(Arc::clone(&self.0), wanted, request.list_only, sender));
         Ok(Response::new(Box::pin(ReceiverStream::new(out))))
@@ -218,9 +289,19 @@ impl Desk for DeskService {
     ) -> Result<Response<Self::ExportLedgerStream>, Status> {
         caller(&self.0, &request, OPERATOR).await?;
         let mut text = Vec::new();
-        self.0.ledger.export(&mut text).await.map_err(|error| refused(crate::members::storage(error)))?;
-        let pieces: Vec<_> =
-            text.chunks(PIECE).map(|piece| Ok(ExportLedgerResponse { piece: piece.to_vec() })).collect();
+        self.0
+            .ledger
+            .export(&mut text)
+            .await
+            .map_err(|error| refused(crate::members::storage(error)))?;
+        let pieces: Vec<_> = text
+            .chunks(PIECE)
+            .map(|piece| {
+                Ok(ExportLedgerResponse {
+                    piece: piece.to_vec(),
+                })
+            })
+            .collect();
         Ok(Response::new(Box::pin(tokio_stream::iter(pieces))))
     }
 }
@@ -232,7 +313,9 @@ async fn follow(
     mut live: broadcast::Receiver<WatchRunResponse>,
     views: mpsc::Sender<Result<WatchRunResponse, Status>>,
 ) {
-    let Ok(Some(mut view)) = handle.ask(|answer| Ask::Watch { answer }).await else { return };
+    let Ok(Some(mut view)) = handle.ask(|answer| Ask::Watch { answer }).await else {
+        return;
+    };
     loop {
         let state = view.state.clone().unwrap_or_default();
         if state.run != run.hex() {
@@ -261,7 +344,11 @@ async fn send_files(
 ) {
     for (run, ended) in releases {
         for (name, digest) in ended.files {
-            let response = |piece: &[u8]| GetReleaseResponse { run: run.hex(), name: name.clone(), piece: piece.to_vec() };
+            let response = |piece: &[u8]| GetReleaseResponse {
+                run: run.hex(),
+                name: name.clone(),
+                piece: piece.to_vec(),
+            };
             if list_only {
                 if sender.send(Ok(response(&[]))).await.is_err() {
                     return;

@@ -15,10 +15,14 @@ pub(crate) struct EnrolmentService(pub(crate) Arc<Shared>);
 
 #[tonic::async_trait]
 impl Enrolment for EnrolmentService {
-    async fn invitation(&self, request: Request<InvitationRequest>) -> Result<Response<InvitationResponse>, Status> {
+    async fn invitation(
+        &self,
+        request: Request<InvitationRequest>,
+    ) -> Result<Response<InvitationResponse>, Status> {
         let invite = fixed(&request.into_inner().invite, "the invitation")?;
         let invited = self.0.members.invitation(&invite).await;
-        let invited = invited.ok_or_else(|| status(&Refusal::new(Code::TokenUnknown, "no such invitation")))?;
+        let invited =
+            invited.ok_or_else(|| status(&Refusal::new(Code::TokenUnknown, "no such invitation")))?;
         Ok(Response::new(InvitationResponse {
             name: invited.name,
             country: invited.country,
@@ -33,8 +37,18 @@ impl Enrolment for EnrolmentService {
         let keys = &self.0.keys;
         let governance = keys.governance.fingerprint();
         let name = enrolment.name.clone();
-        let joined =
-            self.0.members.join(&keys.authority, &governance, enrolment, proof, &request.csr, now()).await;
+        let joined = self
+            .0
+            .members
+            .join(
+                &keys.authority,
+                &governance,
+                enrolment,
+                proof,
+                &request.csr,
+                now(),
+            )
+            .await;
         let certificate = joined.map_err(|refusal| status(&refusal))?;
         tracing::info!(%name, "joined");
         Ok(Response::new(JoinResponse {

@@ -14,8 +14,8 @@ use motet_proto::v1::attend_request::Frame as FromNode;
 use motet_proto::v1::attend_response::Frame as ToNode;
 use motet_proto::v1::rounds_server::Rounds;
 use motet_proto::v1::{
-    AttendRequest, AttendResponse, Envelope, FetchRequest, FetchResponse, Hello, ReleasesRequest, ReleasesResponse,
-    UploadRequest, UploadResponse, UploadStateRequest, UploadStateResponse, Welcome,
+    AttendRequest, AttendResponse, Envelope, FetchRequest, FetchResponse, Hello, ReleasesRequest,
+    ReleasesResponse, UploadRequest, UploadResponse, UploadStateRequest, UploadStateResponse, Welcome,
 };
 use motet_proto::{MAX_MESSAGE, PIECE};
 use motet_secagg::digest::Digest;
@@ -44,13 +44,18 @@ type Boxed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 impl RoundsService {
     async fn node<T>(&self, request: &Request<T>) -> Result<NodeId, Status> {
         let peer = caller(&self.0, request, &[Role::Site]).await?;
-        peer.node.ok_or_else(|| malformed("the certificate names no node"))
+        peer.node
+            .ok_or_else(|| malformed("the certificate names no node"))
     }
 
     /// The upload's header and its driver, once the header has arrived.
     async fn upload(&self, node: NodeId, run: &[u8], t2: Digest) -> Result<(Handle, Header), Status> {
         let run = RunId(fixed(run, "the run")?);
-        let handle = self.0.study_of_run(&run).await.map_err(|refusal| status(&refusal))?;
+        let handle = self
+            .0
+            .study_of_run(&run)
+            .await
+            .map_err(|refusal| status(&refusal))?;
         let deadline = tokio::time::Instant::now() + HEADER_PATIENCE;
         loop {
             let found = handle.ask(|answer| Ask::Header { node, t2, answer }).await;
@@ -58,7 +63,10 @@ impl RoundsService {
                 return Ok((handle, header));
             }
             if tokio::time::Instant::now() > deadline {
-                return Err(status(&Refusal::new(Code::WrongPhase, "no upload is awaited here")));
+                return Err(status(&Refusal::new(
+                    Code::WrongPhase,
+                    "no upload is awaited here",
+                )));
             }
             tokio::time::sleep(HEADER_POLL).await;
         }
@@ -72,7 +80,10 @@ impl RoundsService {
 
 async fn next_missing(spool: &Spool, header: &Header) -> Result<u32, Status> {
     let count = u32::try_from(header.chunks.len()).unwrap_or(u32::MAX);
-    let missing = spool.missing(count).await.map_err(|error| status(&crate::members::storage(error)))?;
+    let missing = spool
+        .missing(count)
+        .await
+        .map_err(|error| status(&crate::members::storage(error)))?;
     Ok(missing.unwrap_or(count))
 }
 
@@ -88,7 +99,10 @@ impl Rounds for RoundsService {
     ) -> Result<Response<Self::AttendStream>, Status> {
         let node = self.node(&request).await?;
         let mut frames = request.into_inner();
-        let Some(AttendRequest { frame: Some(FromNode::Hello(hello)) }) = frames.message().await? else {
+        let Some(AttendRequest {
+            frame: Some(FromNode::Hello(hello)),
+        }) = frames.message().await?
+        else {
             return Err(malformed("the first frame is not a hello"));
         };
         check_hello(&hello)?;
@@ -125,7 +139,10 @@ impl Rounds for RoundsService {
         Ok(Response::new(Box::pin(ReceiverStream::new(out))))
     }
 
-    async fn upload(&self, request: Request<Streaming<UploadRequest>>) -> Result<Response<UploadResponse>, Status> {
+    async fn upload(
+        &self,
+        request: Request<Streaming<UploadRequest>>,
+    ) -> Result<Response<UploadResponse>, Status> {
         let node = self.node(&request).await?;
         let mut pieces = request.into_inner();
         let mut open: Option<(Handle, Header, Spool, Digest)> = None;
@@ -136,10 +153,14 @@ impl Rounds for RoundsService {
                 let (handle, header) = self.upload(node, &piece.run, t2).await?;
                 open = Some((handle, header, self.spool(&t2, node).await?, t2));
             }
-            let Some((_, header, spool, _)) = &open else { continue };
+            let Some((_, header, spool, _)) = &open else {
+                continue;
+            };
             take_piece(&mut chunk, &piece, header, spool).await?;
         }
-        let Some((handle, header, spool, t2)) = open else { return Err(malformed("an empty upload")) };
+        let Some((handle, header, spool, t2)) = open else {
+            return Err(malformed("an empty upload"));
+        };
         let next = next_missing(&spool, &header).await?;
         if next as usize == header.chunks.len() {
             handle.send(Ask::Uploaded { node, t2 }).await;
@@ -166,24 +187,48 @@ impl Rounds for RoundsService {
     async fn fetch(&self, request: Request<FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
         let node = self.node(&request).await?;
         let wanted = digest(&request.into_inner().digest)?;
-        let allowed = self.0.aggregates.read().await.get(&wanted).is_some_and(|nodes| nodes.contains(&node));
+        let allowed = self
+            .0
+            .aggregates
+            .read()
+            .await
+            .get(&wanted)
+            .is_some_and(|nodes| nodes.contains(&node));
         if !allowed {
-            return Err(status(&Refusal::new(Code::ReleaseUnknown, "no such sum for this site")));
+            return Err(status(&Refusal::new(
+                Code::ReleaseUnknown,
+                "no such sum for this site",
+            )));
         }
         let blob = self.0.ledger.get_blob(&wanted).await;
         let blob = blob.map_err(|error| status(&crate::members::storage(error)))?;
-        let pieces: Vec<_> = blob.chunks(PIECE).map(|piece| Ok(FetchResponse { piece: piece.to_vec() })).collect();
+        let pieces: Vec<_> = blob
+            .chunks(PIECE)
+            .map(|piece| {
+                Ok(FetchResponse {
+                    piece: piece.to_vec(),
+                })
+            })
+            .collect();
         Ok(Response::new(Box::pin(tokio_stream::iter(pieces))))
     }
 
-    async fn releases(&self, request: Request<ReleasesRequest>) -> Result<Response<Self::ReleasesStream>, Status> {
+    async fn releases(
+        &self,
+        request: Request<ReleasesRequest>,
+    ) -> Result<Response<Self::ReleasesStream>, Status> {
         let node = self.node(&request).await?;
         let request = request.into_inner();
         let study = digest(&request.study)?;
         let handle = self.0.studies.read().await.get(&study).cloned();
         let handle = handle.filter(|handle| handle.proposed.roster.roster.entry(node).is_some());
         let handle = handle.ok_or_else(|| status(&Code::StudyUnknown.into()))?;
-        let past = handle.ask(|answer| Ask::Past { after: request.after_round, answer }).await;
+        let past = handle
+            .ask(|answer| Ask::Past {
+                after: request.after_round,
+                answer,
+            })
+            .await;
         let past = past.map_err(|refusal| status(&refusal))?;
         let releases: Vec<_> = past
             .into_iter()
@@ -201,7 +246,10 @@ impl Rounds for RoundsService {
 
 fn check_hello(hello: &Hello) -> Result<(), Status> {
     if hello.version != u32::from(VERSION) {
-        let detail = format!("the node speaks protocol {}, this coordinator {VERSION}", hello.version);
+        let detail = format!(
+            "the node speaks protocol {}, this coordinator {VERSION}",
+            hello.version
+        );
         return Err(status(&Refusal::new(Code::VersionUnknown, detail)));
     }
     let skew = now().ms.abs_diff(hello.clock_ms);
@@ -217,10 +265,24 @@ async fn take(shared: &Shared, node: NodeId, frame: FromNode) {
         FromNode::Hello(_) => {}
         FromNode::Message(envelope) => take_message(shared, node, envelope).await,
         FromNode::Decision(bytes) => {
-            let Ok(decision) = SignedDecision::from_bytes(&bytes) else { return };
-            let study = shared.studies.read().await.get(&decision.decision.study_digest).cloned();
-            let Some(handle) = study.filter(|_| decision.decision.site == node) else { return };
-            let decided = handle.ask(|answer| Ask::Decide { decision: Box::new(decision), answer }).await;
+            let Ok(decision) = SignedDecision::from_bytes(&bytes) else {
+                return;
+            };
+            let study = shared
+                .studies
+                .read()
+                .await
+                .get(&decision.decision.study_digest)
+                .cloned();
+            let Some(handle) = study.filter(|_| decision.decision.site == node) else {
+                return;
+            };
+            let decided = handle
+                .ask(|answer| Ask::Decide {
+                    decision: Box::new(decision),
+                    answer,
+                })
+                .await;
             if let Ok(Err(refusal)) | Err(refusal) = decided {
                 tracing::warn!(%node, %refusal, "a decision was refused");
             }
@@ -254,7 +316,10 @@ async fn take_piece(
         return Err(malformed("a piece of an upload is out of place"));
     }
     chunk.extend_from_slice(&piece.payload);
-    let expected = header.chunks.get(piece.index as usize).ok_or_else(|| malformed("no such chunk"))?;
+    let expected = header
+        .chunks
+        .get(piece.index as usize)
+        .ok_or_else(|| malformed("no such chunk"))?;
     if chunk_hash(chunk) != *expected {
         return Ok(()); // more pieces of this chunk follow, or it will be found missing
     }

@@ -233,7 +233,9 @@ impl NodeCommand {
             )
             | Self::Permit(PermitCommand::Add { at, .. } | PermitCommand::List(Plain { at }))
             | Self::Ledger(
-                LedgerCommand::Show { at, .. } | LedgerCommand::Verify(Plain { at }) | LedgerCommand::Export { at, .. },
+                LedgerCommand::Show { at, .. }
+                | LedgerCommand::Verify(Plain { at })
+                | LedgerCommand::Export { at, .. },
             ) => at,
         }
     }
@@ -291,7 +293,12 @@ mod tests {
         assert!(!run.render_help().to_string().contains("drill"));
         fn walk(command: &clap::Command) {
             for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
-                assert!(argument.get_help().is_some(), "`{}` of `{}`", argument.get_id(), command.get_name());
+                assert!(
+                    argument.get_help().is_some(),
+                    "`{}` of `{}`",
+                    argument.get_id(),
+                    command.get_name()
+                );
             }
             command.get_subcommands().for_each(walk);
         }

@@ -200,11 +200,21 @@ impl Coordinator {
 
     /// Something arrived from a node.
     pub fn hear(&mut self, site: usize, what: &Up, stage: &mut Stage) -> Check {
+        if stage.net.chance(stage.net.weather.stray / 4) {
+            self.hear_of_old_leaf(stage)?;
+        }
         match what {
             Up::Message(message) => self.on_message(site, message, stage),
             Up::Query(t2) => self.on_query(site, t2, stage),
             Up::Chunk(t2, index, payload) => self.on_chunk(site, *t2, *index, payload, stage),
         }
+    }
+
+    /// The log may report any leaf again.
+    fn hear_of_old_leaf(&mut self, stage: &mut Stage) -> Check {
+        let index = stage.net.between(0, self.log.point().size - 1);
+        let logged = self.log.logged(index, 1, &stage.cast.coordinator);
+        logged.map_or(Ok(()), |logged| self.input(Input::Logged(logged), stage))
     }
 
     fn on_message(&mut self, site: usize, message: &Message, stage: &mut Stage) -> Check {
@@ -396,7 +406,10 @@ impl Coordinator {
 
     /// Folds the uploads of the set, chunk by chunk.
     pub fn fold(&mut self, life: u64, stage: &mut Stage) -> Check {
-        let Some(fold) = self.folding.take().filter(|_| self.is_up && life == self.life) else { return Ok(()) };
+        if !self.is_up || life != self.life {
+            return Ok(());
+        }
+        let Some(fold) = self.folding.take() else { return Ok(()) };
         let Some(round) = &self.round else { return Ok(()) };
         let (shape, t2, state) = (round.terms().shape(), round.t2(), round.terms().plan().state_root);
         let t2 = t2.ok_or_else(|| Broken("a fold before the uploads".to_owned()))?;

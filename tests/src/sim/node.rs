@@ -237,6 +237,11 @@ impl Node {
     /// With chunks of the real size through the node's own door; with tiny ones through the same checks but that one.
     fn admit(&self, signed: &SignedPlan, stage: &Stage) -> Result<Terms, Refusal> {
         let (cast, plan) = (&stage.cast, &signed.plan);
+        // The ledger knows of an attempt from its advert on; until then the attempt that is open speaks for itself.
+        let open = self.member.as_ref().map(|member| member.terms().plan());
+        if open.is_some_and(|open| open.ask == plan.ask && open.attempt >= plan.attempt) {
+            return Err(Code::RoundReplay.into());
+        }
         let me = cast.me(self.site);
         if cast.real_chunks() {
             let expected = Expected {

@@ -82,9 +82,17 @@ impl Setup {
 
     /// Whatever the seed draws.
     pub fn drawn(dice: &mut ChaCha20Rng) -> Self {
-        let mut one_of = |choices: &[u64]| choices[below(dice, choices.len() as u64) as usize];
         // Work grows with the square of the sites: most worlds are small.
-        let size = one_of(&[3, 3, 3, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 5, 5, 5, 6, 6, 7, 8, 9]) as usize;
+        let size = match below(dice, 100) {
+            0..70 => 3,
+            70..88 => 4,
+            88..94 => 5,
+            94..97 => 6,
+            97 => 7,
+            98 => 8,
+            _ => 9,
+        };
+        let mut one_of = |choices: &[u64]| choices[below(dice, choices.len() as u64) as usize];
         let kind = one_of(&[0, 0, 0, 0, 0, 0, 1, 1, 2, 2]);
         let weather = Weather {
             loss: one_of(&[0, 5, 20, 40]),

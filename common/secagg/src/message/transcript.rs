@@ -2,8 +2,8 @@
 //! bind every later message to all that was said before.
 
 use super::{
-    Advert, AdvertSet, Bundle, LogPoint, OpenedShare, Plan, Released, RevealReply, SetSign, SignedAdvert, SignedPlan,
-    SignedRoot,
+    Advert, AdvertSet, Bundle, LogPoint, OpenedShare, Plan, Released, RevealReply, SetSign, SignedAdvert,
+    SignedPlan, SignedRoot,
 };
 use crate::digest::Digest;
 use crate::encode::Canonical as _;
