@@ -97,6 +97,8 @@ struct Session {
     followers: BTreeMap<Digest, Follower>,
     results: mpsc::Sender<Computed>,
     computed: mpsc::Receiver<Computed>,
+    /// Decisions that the present connection has carried.
+    told: Vec<SignedDecision>,
     /// The last line said, so that a long outage is one line and not a thousand.
     last_said: String,
 }
@@ -119,6 +121,7 @@ impl Session {
             followers: BTreeMap::new(),
             results,
             computed,
+            told: Vec::new(),
             last_said: String::new(),
             home,
         };
@@ -188,10 +191,8 @@ impl Session {
             return Err(Away::Coordinator("the coordinator did not say welcome; its version may differ".into()));
         };
         self.say("connected", &format!("connected to the coordinator of {}", welcome.consortium)).await?;
-        let decisions: Vec<SignedDecision> = self.decisions().collect();
-        for decision in decisions {
-            link.decide(&self.home, &decision).await?;
-        }
+        self.told.clear();
+        self.tell_decisions(&link, false).await?;
         self.speak_again(&link).await?;
         self.serve(&link, &mut line).await?;
         Ok(true)
@@ -241,16 +242,24 @@ impl Session {
     async fn look(&mut self, link: &Link) -> Result<(), Away> {
         let version = self.home.ledger.version(STUDIES).await?;
         if version == self.studies_version {
-            return Ok(());
+            // A proposal that arrived meanwhile may have taken a decision in with it.
+            return self.tell_decisions(link, true).await;
         }
-        let before: Vec<SignedDecision> = self.decisions().collect();
         self.studies = Studies::read(&self.home).await?;
         self.studies_version = self.studies.version();
-        let new: Vec<SignedDecision> = self.decisions().filter(|decision| !before.contains(decision)).collect();
+        self.tell_decisions(link, true).await
+    }
+
+    /// Sends every decision that this connection has not carried yet.
+    async fn tell_decisions(&mut self, link: &Link, aloud: bool) -> Result<(), Away> {
+        let new: Vec<SignedDecision> = self.decisions().filter(|decision| !self.told.contains(decision)).collect();
         for decision in new {
-            let text = format!("study {} is {}", decision.decision.study, decision.decision.verdict.as_str());
-            self.say("decision", &text).await?;
+            if aloud {
+                let text = format!("study {} is {}", decision.decision.study, decision.decision.verdict.as_str());
+                self.say("decision", &text).await?;
+            }
             link.decide(&self.home, &decision).await?;
+            self.told.push(decision);
         }
         Ok(())
     }

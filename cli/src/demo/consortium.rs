@@ -89,7 +89,26 @@ impl Consortium {
             decisions.spawn(async move { approve(&program, &dir, &id).await });
         }
         all(decisions).await?;
+        self.all_approved(&study.id).await?;
         Ok(study)
+    }
+
+    /// Waits until every steward's decision has reached the coordinator.
+    async fn all_approved(&mut self, id: &str) -> Done {
+        let began = Instant::now();
+        loop {
+            let studies = self.desk.list_studies(v1::ListStudiesRequest { id: id.to_owned() }).await?.into_inner().studies;
+            let sites = studies.iter().flat_map(|study| &study.sites);
+            let silent: Vec<&str> = sites.filter(|site| site.decision != "approved").map(|site| site.site.as_str()).collect();
+            if silent.is_empty() {
+                return Ok(());
+            }
+            if began.elapsed() > READY {
+                let what = format!("approvals of `{id}` that did not arrive within {} s: {}", READY.as_secs(), silent.join(", "));
+                return Err(Failure::failed(what, "try again with --keep and look at the logs"));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Waits until every node's line stands.

@@ -129,8 +129,19 @@ impl Coordinator {
     pub fn open(&mut self, asked: &Asked, dice: &mut ChaCha20Rng, stage: &mut Stage) -> Check {
         let plan = stage.cast.sign(stage.cast.plan(asked, &self.log, dice));
         let at = stage.net.now();
-        stage.net.say(|| format!("attempt {} at round {} with {} sites", asked.attempt, asked.round, asked.candidates.len()));
-        self.recorded = Some(Recorded { plan, at, entries: Vec::new() });
+        stage.net.say(|| {
+            format!(
+                "attempt {} at round {} with {} sites",
+                asked.attempt,
+                asked.round,
+                asked.candidates.len()
+            )
+        });
+        self.recorded = Some(Recorded {
+            plan,
+            at,
+            entries: Vec::new(),
+        });
         (self.stops, self.folding, self.abandoned) = (0, None, false);
         self.closed.clear();
         self.failed.clear();
@@ -143,7 +154,10 @@ impl Coordinator {
     }
 
     fn empty_round(&self, stage: &Stage) -> Result<Round, Broken> {
-        let recorded = self.recorded.as_ref().ok_or_else(|| Broken("no attempt is recorded".to_owned()))?;
+        let recorded = self
+            .recorded
+            .as_ref()
+            .ok_or_else(|| Broken("no attempt is recorded".to_owned()))?;
         let terms = Terms::new(recorded.plan.clone(), &stage.cast.roster);
         let terms = terms.map_err(|refusal| Broken(refusal.to_string()))?;
         Ok(Round::open(terms, recorded.at))
@@ -183,7 +197,12 @@ impl Coordinator {
             let applied = round.apply(entry, &stage.cast.coordinator);
             applied.map_err(|refusal| Broken(format!("the record cannot be replayed: {refusal}")))?;
         }
-        stage.net.say(|| format!("    the coordinator starts, in phase `{}`", round.phase().as_str()));
+        stage.net.say(|| {
+            format!(
+                "    the coordinator starts, in phase `{}`",
+                round.phase().as_str()
+            )
+        });
         let effects = round.resume();
         self.round = Some(round);
         self.compare(stage, &(0..stage.cast.size()).collect::<Vec<_>>())?;
@@ -220,7 +239,10 @@ impl Coordinator {
     fn on_message(&mut self, site: usize, message: &Message, stage: &mut Stage) -> Check {
         let node = stage.cast.node(site);
         if let Message::Refused(refused) = message
-            && let Some(round) = self.round.as_ref().filter(|round| round.terms().plan_root() == refused.plan)
+            && let Some(round) = self
+                .round
+                .as_ref()
+                .filter(|round| round.terms().plan_root() == refused.plan)
             && round.phase() < PhaseName::Released
         {
             self.failed.insert(site);
@@ -246,13 +268,22 @@ impl Coordinator {
     pub fn other_plan(&mut self, site: usize, stage: &mut Stage) {
         let Some(recorded) = &self.recorded else { return };
         let other = Liar::other_plan(&recorded.plan.plan, &stage.cast, &mut stage.net.dice);
-        stage.net.say(|| format!("    shows node {site} another plan, attempt {}", other.plan.attempt));
-        stage.net.send_down(site, Down::Message(Rc::new(Message::Plan(other))));
+        stage.net.say(|| {
+            format!(
+                "    shows node {site} another plan, attempt {}",
+                other.plan.attempt
+            )
+        });
+        stage
+            .net
+            .send_down(site, Down::Message(Rc::new(Message::Plan(other))));
     }
 
     fn on_query(&mut self, site: usize, t2: &Digest, stage: &mut Stage) -> Check {
         let node = stage.cast.node(site);
-        let Some(header) = self.round.as_ref().and_then(|round| round.header(node)) else { return Ok(()) };
+        let Some(header) = self.round.as_ref().and_then(|round| round.header(node)) else {
+            return Ok(());
+        };
         if header.t2 != *t2 {
             return Ok(());
         }
@@ -266,9 +297,18 @@ impl Coordinator {
         }
     }
 
-    fn on_chunk(&mut self, site: usize, t2: Digest, index: usize, payload: &Rc<Vec<u8>>, stage: &mut Stage) -> Check {
+    fn on_chunk(
+        &mut self,
+        site: usize,
+        t2: Digest,
+        index: usize,
+        payload: &Rc<Vec<u8>>,
+        stage: &mut Stage,
+    ) -> Check {
         let node = stage.cast.node(site);
-        let Some(header) = self.round.as_ref().and_then(|round| round.header(node)) else { return Ok(()) };
+        let Some(header) = self.round.as_ref().and_then(|round| round.header(node)) else {
+            return Ok(());
+        };
         if header.t2 != t2 || header.chunks.get(index) != Some(&chunk_hash(payload)) {
             return Ok(());
         }
@@ -282,11 +322,15 @@ impl Coordinator {
 
     /// Hands an input to the round and executes what follows.
     pub fn input(&mut self, input: Input, stage: &mut Stage) -> Check {
-        let Some(round) = self.round.as_mut().filter(|_| self.is_up) else { return Ok(()) };
+        let Some(round) = self.round.as_mut().filter(|_| self.is_up) else {
+            return Ok(());
+        };
         let now = stage.net.now();
         match round.handle(input, now, &stage.cast.coordinator) {
             Ok(effects) => self.act(effects, stage)?,
-            Err(refusal) => stage.net.say(|| format!("    the coordinator refuses: {refusal}")),
+            Err(refusal) => stage
+                .net
+                .say(|| format!("    the coordinator refuses: {refusal}")),
         }
         let site = stage.net.between(0, stage.cast.size() as u64 - 1) as usize;
         self.compare(stage, &[site])
@@ -294,18 +338,28 @@ impl Coordinator {
 
     /// The live round and the replay of its record say the same.
     fn compare(&self, stage: &Stage, sites: &[usize]) -> Check {
-        let (Some(live), Some(shadow)) = (&self.round, &self.shadow) else { return Ok(()) };
+        let (Some(live), Some(shadow)) = (&self.round, &self.shadow) else {
+            return Ok(());
+        };
         let open = live.phase() < PhaseName::Released;
         let same = live.phase() == shadow.phase()
             && live.t2() == shadow.t2()
             && live.refused() == shadow.refused()
             && (!open || live.deadline() == shadow.deadline());
-        hold(same, || format!("the record gives phase `{}`, the round is in `{}`", shadow.phase().as_str(), live.phase().as_str()))?;
+        hold(same, || {
+            format!(
+                "the record gives phase `{}`, the round is in `{}`",
+                shadow.phase().as_str(),
+                live.phase().as_str()
+            )
+        })?;
         let told = |site: &usize| {
             let node = stage.cast.node(*site);
             live.pending(node) == shadow.pending(node) && live.header(node) == shadow.header(node)
         };
-        hold(sites.iter().all(told), || "the round has something to say that its record does not give".to_owned())
+        hold(sites.iter().all(told), || {
+            "the round has something to say that its record does not give".to_owned()
+        })
     }
 
     /// Executes effects in order; it may stop before any of them.
@@ -334,7 +388,9 @@ impl Coordinator {
                 }
                 Effect::WakeAt(moment) => stage.net.at(moment, Event::Tick),
                 Effect::Publish(released) => self.publish(&released, stage)?,
-                Effect::End(code) => stage.net.say(|| format!("    the attempt ends: {}", code.as_str())),
+                Effect::End(code) => stage
+                    .net
+                    .say(|| format!("    the attempt ends: {}", code.as_str())),
             }
         }
         Ok(())
@@ -358,14 +414,21 @@ impl Coordinator {
         if let Some(recorded) = &mut self.recorded {
             recorded.entries.push(bytes);
         }
-        let Some(shadow) = &mut self.shadow else { return Ok(()) };
+        let Some(shadow) = &mut self.shadow else {
+            return Ok(());
+        };
         let applied = shadow.apply(entry, &stage.cast.coordinator);
         applied.map_err(|refusal| Broken(format!("a recorded entry cannot be applied: {refusal}")))
     }
 
     fn tell(&mut self, node: NodeId, message: Message, stage: &mut Stage) -> Check {
-        let derivable = self.shadow.as_ref().is_some_and(|shadow| shadow.pending(node).contains(&message));
-        hold(derivable, || format!("`{}` was told before it was recorded", message.kind()))?;
+        let derivable = self
+            .shadow
+            .as_ref()
+            .is_some_and(|shadow| shadow.pending(node).contains(&message));
+        hold(derivable, || {
+            format!("`{}` was told before it was recorded", message.kind())
+        })?;
         if self.withholds && matches!(message, Message::Released(_)) {
             return Ok(());
         }
@@ -374,12 +437,16 @@ impl Coordinator {
             && stage.net.chance(400)
             && let Message::Proposal(honest) = &message
             && let Some(plan) = self.recorded.as_ref().map(|recorded| &recorded.plan.plan)
-            && let Some(lie) = self.liar.other_set(honest, plan, &self.log, &stage.cast, &mut stage.net.dice)
+            && let Some(lie) = self
+                .liar
+                .other_set(honest, plan, &self.log, &stage.cast, &mut stage.net.dice)
         {
             stage.net.say(|| format!("    shows node {site} another set"));
             stage.net.send_down(site, Down::Message(Rc::new(lie)));
         }
-        stage.net.say(|| format!("    tells node {site} `{}`", message.kind()));
+        stage
+            .net
+            .say(|| format!("    tells node {site} `{}`", message.kind()));
         stage.net.send_down(site, Down::Message(Rc::new(message)));
         Ok(())
     }
@@ -398,7 +465,9 @@ impl Coordinator {
         let index = self.log.find(&leaf.to_bytes());
         let logged = index.and_then(|index| self.log.logged(index, 1, &stage.cast.coordinator));
         let logged = logged.ok_or_else(|| Broken("a leaf is not in the log".to_owned()))?;
-        let Some(round) = &mut self.round else { return Ok(Vec::new()) };
+        let Some(round) = &mut self.round else {
+            return Ok(Vec::new());
+        };
         round
             .handle(Input::Logged(logged), stage.net.now(), &stage.cast.coordinator)
             .map_err(|refusal| Broken(format!("a logged leaf was refused: {refusal}")))
@@ -409,7 +478,9 @@ impl Coordinator {
         if !self.is_up || life != self.life {
             return Ok(());
         }
-        let Some(fold) = self.folding.take() else { return Ok(()) };
+        let Some(fold) = self.folding.take() else {
+            return Ok(());
+        };
         let Some(round) = &self.round else { return Ok(()) };
         let (shape, t2, state) = (round.terms().shape(), round.t2(), round.terms().plan().state_root);
         let t2 = t2.ok_or_else(|| Broken("a fold before the uploads".to_owned()))?;
@@ -418,28 +489,56 @@ impl Coordinator {
         for index in 0..shape.chunks() {
             let spooled = |node: &NodeId| Some(self.spools.get(&(t2, *node))?.get(&index)?.as_slice());
             let payloads = fold.set.iter().map(spooled).collect::<Option<Vec<_>>>();
-            let payloads = payloads.ok_or_else(|| Broken("a set holds an upload that is not complete".to_owned()))?;
+            let payloads =
+                payloads.ok_or_else(|| Broken("a set holds an upload that is not complete".to_owned()))?;
             let chunk = fold_chunk(&shape, index, &payloads, &fold.removals, sites);
             words.extend(chunk.map_err(|error| Broken(error.to_string()))?);
         }
-        let sum = Aggregate { ring: shape.ring, words };
+        let sum = Aggregate {
+            ring: shape.ring,
+            words,
+        };
         let aggregate = sum.digest("aggregate");
         stage.archive.sums.insert(aggregate, sum);
         let state_root = follow(&state, &aggregate);
-        self.input(Input::Folded(Folded { aggregate, state_root }), stage)
+        self.input(
+            Input::Folded(Folded {
+                aggregate,
+                state_root,
+            }),
+            stage,
+        )
     }
 
     fn publish(&mut self, released: &Released, stage: &mut Stage) -> Check {
-        stage.net.say(|| format!("    the sum of {} sites is public", released.set.len()));
-        let plan = self.plan().cloned().ok_or_else(|| Broken("a release without a plan".to_owned()))?;
-        let dealers = self.closed.get(1).map(|closed| closed.nodes.clone()).unwrap_or_default();
+        stage
+            .net
+            .say(|| format!("    the sum of {} sites is public", released.set.len()));
+        let plan = self
+            .plan()
+            .cloned()
+            .ok_or_else(|| Broken("a release without a plan".to_owned()))?;
+        let dealers = self
+            .closed
+            .get(1)
+            .map(|closed| closed.nodes.clone())
+            .unwrap_or_default();
         let sum = stage.archive.sums.get(&released.aggregate);
-        let sum = sum.cloned().ok_or_else(|| Broken("the released sum is nowhere".to_owned()))?;
-        let answers = released.set.iter().filter_map(|node| {
-            Some((*node, stage.archive.masked.get(&(plan.root(), *node))?.clone()))
-        });
+        let sum = sum
+            .cloned()
+            .ok_or_else(|| Broken("the released sum is nowhere".to_owned()))?;
+        let answers = released
+            .set
+            .iter()
+            .filter_map(|node| Some((*node, stage.archive.masked.get(&(plan.root(), *node))?.clone())));
         let answers = answers.collect();
-        let claim = Claim { plan: &plan, released, sum: &sum, dealers: &dealers, answers };
+        let claim = Claim {
+            plan: &plan,
+            released,
+            sum: &sum,
+            dealers: &dealers,
+            answers,
+        };
         stage.watch.released(&stage.cast, &claim)?;
         if !self.withholds {
             stage.archive.releases.insert(plan.state_root, released.clone());
@@ -462,10 +561,13 @@ impl Coordinator {
     /// The code under which the present attempt was abandoned.
     pub fn code(&self) -> Option<Code> {
         let recorded = self.recorded.as_ref()?;
-        recorded.entries.iter().find_map(|bytes| match Entry::from_bytes(bytes) {
-            Ok(Entry::Abandoned(code)) => Code::parse(&code),
-            _ => None,
-        })
+        recorded
+            .entries
+            .iter()
+            .find_map(|bytes| match Entry::from_bytes(bytes) {
+                Ok(Entry::Abandoned(code)) => Code::parse(&code),
+                _ => None,
+            })
     }
 }
 

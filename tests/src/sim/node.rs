@@ -118,7 +118,9 @@ impl Node {
             let member = Member::restore(&bytes, &stage.cast.roster)
                 .map_err(|refusal| Broken(format!("node {} cannot restore: {refusal}", self.site)))?;
             let plan = member.terms().plan();
-            let is_old = joined.get(&plan.ask).is_some_and(|attempt| *attempt > plan.attempt);
+            let is_old = joined
+                .get(&plan.ask)
+                .is_some_and(|attempt| *attempt > plan.attempt);
             if plan.state_root == self.state && !is_old {
                 self.vault.insert(root, bytes);
                 self.member = Some(member);
@@ -136,7 +138,13 @@ impl Node {
         if !self.is_up {
             return;
         }
-        stage.net.say(|| format!("    node {} {}", self.site, if for_good { "dies" } else { "stops" }));
+        stage.net.say(|| {
+            format!(
+                "    node {} {}",
+                self.site,
+                if for_good { "dies" } else { "stops" }
+            )
+        });
         self.is_up = false;
         self.is_dead = for_good;
         self.member = None;
@@ -170,7 +178,15 @@ impl Node {
             Down::Message(message) => self.on_message(message, stage),
             Down::Missing(t2, next) => {
                 let (site, life) = (self.site, self.life);
-                stage.net.after(1, Event::Chunk { site, life, t2: *t2, index: *next });
+                stage.net.after(
+                    1,
+                    Event::Chunk {
+                        site,
+                        life,
+                        t2: *t2,
+                        index: *next,
+                    },
+                );
                 Ok(())
             }
         }
@@ -183,7 +199,9 @@ impl Node {
                 return true;
             }
         }
-        let Down::Message(message) = what else { return false };
+        let Down::Message(message) = what else {
+            return false;
+        };
         let phase = match **message {
             Message::Plan(_) => PhaseName::Join,
             Message::AdvertSet(_) => PhaseName::Share,
@@ -197,15 +215,22 @@ impl Node {
 
     fn on_message(&mut self, message: &Message, stage: &mut Stage) -> Check {
         if let Message::Plan(plan) = message
-            && self.member.as_ref().is_none_or(|member| member.terms().signed() != plan)
+            && self
+                .member
+                .as_ref()
+                .is_none_or(|member| member.terms().signed() != plan)
         {
             return self.on_plan(plan, stage);
         }
-        let Some(member) = &mut self.member else { return Ok(()) };
+        let Some(member) = &mut self.member else {
+            return Ok(());
+        };
         match member.handle(message, &stage.cast.me(self.site), &mut self.dice) {
             Ok(acts) => self.act(acts, stage),
             Err(refusal) => {
-                stage.net.say(|| format!("    node {} refuses `{}`: {refusal}", self.site, message.kind()));
+                stage
+                    .net
+                    .say(|| format!("    node {} refuses `{}`: {refusal}", self.site, message.kind()));
                 Ok(())
             }
         }
@@ -213,7 +238,10 @@ impl Node {
 
     fn on_plan(&mut self, signed: &SignedPlan, stage: &mut Stage) -> Check {
         let mut terms = self.admit(signed, stage);
-        if terms.as_ref().is_err_and(|refusal| refusal.code == Code::StateRootMismatch) {
+        if terms
+            .as_ref()
+            .is_err_and(|refusal| refusal.code == Code::StateRootMismatch)
+        {
             self.catch_up(stage)?;
             terms = self.admit(signed, stage);
         }
@@ -226,7 +254,9 @@ impl Node {
                 self.compute(stage);
             }
             Err(refusal) => {
-                stage.net.say(|| format!("    node {} does not join: {refusal}", self.site));
+                stage
+                    .net
+                    .say(|| format!("    node {} does not join: {refusal}", self.site));
                 let message = Rc::new(refused(signed.plan.root(), &refusal));
                 stage.net.send_up(self.site, Up::Message(message));
             }
@@ -258,7 +288,9 @@ impl Node {
         if plan.state_root != self.state {
             return Err(Code::StateRootMismatch.into());
         }
-        if !signed.is_signed_by(&me.roster.coordinator) || plan.ask != Plan::ask_key(STUDY, &cast.recipe(), &self.state) {
+        if !signed.is_signed_by(&me.roster.coordinator)
+            || plan.ask != Plan::ask_key(STUDY, &cast.recipe(), &self.state)
+        {
             return Err(Code::PlanRejected.into());
         }
         let terms = Terms::new(signed.clone(), me.roster)?;
@@ -291,14 +323,23 @@ impl Node {
         {
             let delay = stage.net.between(1, 400);
             let plan = member.terms().plan_root();
-            stage.net.after(delay, Event::Answered { site: self.site, life: self.life, plan });
+            stage.net.after(
+                delay,
+                Event::Answered {
+                    site: self.site,
+                    life: self.life,
+                    plan,
+                },
+            );
         }
     }
 
     /// The answer is there. It differs each time it is computed: training rolls dice.
     pub fn answered(&mut self, life: u64, plan: Digest, stage: &mut Stage) -> Check {
         let due = |member: &&mut Member| member.terms().plan_root() == plan && member.needs_answer();
-        let Some(member) = self.member.as_mut().filter(due) else { return Ok(()) };
+        let Some(member) = self.member.as_mut().filter(due) else {
+            return Ok(());
+        };
         if life != self.life {
             return Ok(());
         }
@@ -306,15 +347,24 @@ impl Node {
         if stage.net.chance(stage.net.weather.bad_answer) {
             answer.spoil();
         }
-        let result = member.answered(answer.update(), &stage.cast.layout, &stage.cast.me(self.site), &mut self.dice);
+        let result = member.answered(
+            answer.update(),
+            &stage.cast.layout,
+            &stage.cast.me(self.site),
+            &mut self.dice,
+        );
         self.latest = Some(answer);
         match result {
             Ok(acts) => self.act(acts, stage),
             Err(refusal) => {
-                stage.net.say(|| format!("    node {} has no answer: {refusal}", self.site));
+                stage
+                    .net
+                    .say(|| format!("    node {} has no answer: {refusal}", self.site));
                 (self.member, self.had_no_answer) = (None, true);
                 self.vault.remove(&plan);
-                stage.net.send_up(self.site, Up::Message(Rc::new(refused(plan, &refusal))));
+                stage
+                    .net
+                    .send_up(self.site, Up::Message(Rc::new(refused(plan, &refusal))));
                 Ok(())
             }
         }
@@ -324,7 +374,11 @@ impl Node {
     fn act(&mut self, acts: Vec<Act>, stage: &mut Stage) -> Check {
         let mut acts = VecDeque::from(acts);
         while let Some(act) = acts.pop_front() {
-            let Some(plan) = self.member.as_ref().map(|member| member.terms().signed().plan.clone()) else {
+            let Some(plan) = self
+                .member
+                .as_ref()
+                .map(|member| member.terms().signed().plan.clone())
+            else {
                 return Ok(());
             };
             self.execute(act, &plan, stage)?;
@@ -348,22 +402,34 @@ impl Node {
         let root = plan.root();
         match act {
             Act::Seal(bytes) => {
-                stage.net.say(|| format!("    node {} seals {} bytes", self.site, bytes.len()));
+                stage
+                    .net
+                    .say(|| format!("    node {} seals {} bytes", self.site, bytes.len()));
                 self.vault.insert(root, bytes);
             }
             Act::Store(masked) => {
-                stage.net.say(|| format!("    node {} stores its masked answer", self.site));
+                stage
+                    .net
+                    .say(|| format!("    node {} stores its masked answer", self.site));
                 self.masked.insert(root, masked);
-                let answer = self.latest.clone().map(|answer| ((root, stage.cast.node(self.site)), answer));
+                let answer = self
+                    .latest
+                    .clone()
+                    .map(|answer| ((root, stage.cast.node(self.site)), answer));
                 stage.archive.masked.extend(answer);
             }
             Act::Record(fact) => {
-                stage.net.say(|| format!("    node {} records {fact:?}", self.site));
+                stage
+                    .net
+                    .say(|| format!("    node {} records {fact:?}", self.site));
                 self.pins.apply(&fact);
                 self.facts.push(fact.to_bytes());
             }
             Act::Tell(message) => {
-                stage.net.say(|| format!("    node {} says `{}`", self.site, message.kind()));
+                stage
+                    .net
+                    .say(|| format!("    node {} says `{}`", self.site, message.kind()));
+                self.is_on_record(plan, &message)?;
                 stage.watch.said(self.site, plan, &message)?;
                 stage.net.send_up(self.site, Up::Message(Rc::new(message)));
             }
@@ -380,25 +446,68 @@ impl Node {
         Ok(())
     }
 
+    /// What may never be done twice stands in the node's ledger before it is said.
+    fn is_on_record(&self, plan: &Plan, message: &Message) -> Check {
+        let due = |fact: Fact| match (fact, message) {
+            (Fact::Joined(joined), Message::Advert(_)) => joined.plan == plan.root(),
+            (Fact::Masked(masked), Message::Header(header)) => masked.upload_root == header.root.root,
+            (Fact::Signed((ask, t3)), Message::SetSign(signed)) => (ask, t3) == (plan.ask, signed.t3),
+            (Fact::Spent((ask, _)), Message::RevealReply(_)) => ask == plan.ask,
+            (_, Message::Shares(_) | Message::Refused(_)) => true,
+            _ => false,
+        };
+        let recorded = self
+            .facts
+            .iter()
+            .rev()
+            .any(|bytes| Fact::from_bytes(bytes).is_ok_and(due));
+        hold(recorded, || {
+            format!(
+                "node {} says `{}` and its ledger does not know",
+                self.site,
+                message.kind()
+            )
+        })
+    }
+
     fn upload(&mut self, header: &Header, root: &Digest, stage: &mut Stage) -> Check {
-        let stored = self.masked.get(root).is_some_and(|masked| masked.hashes() == header.chunks);
-        hold(stored, || format!("node {} has no masked file for the header it sent", self.site))?;
+        let stored = self
+            .masked
+            .get(root)
+            .is_some_and(|masked| masked.hashes() == header.chunks);
+        hold(stored, || {
+            format!("node {} has no masked file for the header it sent", self.site)
+        })?;
         stage.net.send_up(self.site, Up::Query(header.t2));
         Ok(())
     }
 
     /// Sends one chunk of its upload; the next follows.
     pub fn send_chunk(&mut self, life: u64, t2: Digest, index: usize, stage: &mut Stage) -> Check {
-        let Some(member) = self.member.as_ref().filter(|_| life == self.life) else { return Ok(()) };
+        let Some(member) = self.member.as_ref().filter(|_| life == self.life) else {
+            return Ok(());
+        };
         if member.header().is_none_or(|header| header.t2 != t2) {
             return Ok(());
         }
         let root = member.terms().plan_root();
-        let Some(payload) = self.masked.get(&root).and_then(|masked| masked.chunks.get(index)) else { return Ok(()) };
+        let Some(payload) = self.masked.get(&root).and_then(|masked| masked.chunks.get(index)) else {
+            return Ok(());
+        };
         stage.watch.uploaded(self.site, t2, index, chunk_hash(payload))?;
-        stage.net.send_up(self.site, Up::Chunk(t2, index, Rc::new(payload.clone())));
+        stage
+            .net
+            .send_up(self.site, Up::Chunk(t2, index, Rc::new(payload.clone())));
         let site = self.site;
-        stage.net.after(1, Event::Chunk { site, life, t2, index: index + 1 });
+        stage.net.after(
+            1,
+            Event::Chunk {
+                site,
+                life,
+                t2,
+                index: index + 1,
+            },
+        );
         Ok(())
     }
 }

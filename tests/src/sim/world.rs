@@ -77,7 +77,14 @@ impl Setup {
     /// No faults at all.
     pub fn calm(size: usize) -> Self {
         let weather = Weather::default();
-        Self { size, ring: Ring::Bits32, real_chunks: false, rounds: 1, weather, doom: 0 }
+        Self {
+            size,
+            ring: Ring::Bits32,
+            real_chunks: false,
+            rounds: 1,
+            weather,
+            doom: 0,
+        }
     }
 
     /// Whatever the seed draws.
@@ -107,8 +114,19 @@ impl Setup {
             script: Script::default(),
         };
         let doom = one_of(&[0, 0, 60, 150, 300]);
-        let ring = if one_of(&[0, 1]) == 0 { Ring::Bits32 } else { Ring::Bits64 };
-        Self { size, ring, real_chunks: one_of(&[0, 0, 1]) == 1, rounds: 2, weather, doom }
+        let ring = if one_of(&[0, 1]) == 0 {
+            Ring::Bits32
+        } else {
+            Ring::Bits64
+        };
+        Self {
+            size,
+            ring,
+            real_chunks: one_of(&[0, 0, 1]) == 1,
+            rounds: 2,
+            weather,
+            doom,
+        }
     }
 }
 
@@ -130,11 +148,27 @@ impl World {
         let fork = |dice: &mut ChaCha20Rng| ChaCha20Rng::seed_from_u64(dice.next_u64());
         let net = Net::new(setup.size, setup.weather.clone(), fork(&mut dice), trace);
         let state = Digest::of("simulated-state", &[]);
-        let nodes = (0..setup.size).map(|site| Node::new(site, state, fork(&mut dice))).collect();
+        let nodes = (0..setup.size)
+            .map(|site| Node::new(site, state, fork(&mut dice)))
+            .collect();
         let coordinator = Coordinator::new(cast.log());
         let watch = Watch::new(setup.weather.lies);
-        let stage = Stage { cast, net, watch, archive: Default::default() };
-        Self { stage, nodes, coordinator, dice, setup, state, tally: Tally::default(), ends: Vec::new() }
+        let stage = Stage {
+            cast,
+            net,
+            watch,
+            archive: Default::default(),
+        };
+        Self {
+            stage,
+            nodes,
+            coordinator,
+            dice,
+            setup,
+            state,
+            tally: Tally::default(),
+            ends: Vec::new(),
+        }
     }
 
     /// Runs every round to its end.
@@ -172,10 +206,20 @@ impl World {
         let mut candidates = self.stage.cast.nodes();
         let (mut sum, mut pinned) = (None, false);
         for attempt in 1..=ATTEMPTS {
-            let asked = Asked { run, round, attempt, state: self.state, candidates: candidates.clone() };
-            self.coordinator.withholds = self.setup.weather.lies && attempt < ATTEMPTS && below(&mut self.dice, 2) == 0;
+            let asked = Asked {
+                run,
+                round,
+                attempt,
+                state: self.state,
+                candidates: candidates.clone(),
+            };
+            self.coordinator.withholds =
+                self.setup.weather.lies && attempt < ATTEMPTS && below(&mut self.dice, 2) == 0;
             self.attempt(&asked)?;
-            let released = self.coordinator.released().filter(|_| !self.coordinator.withholds);
+            let released = self
+                .coordinator
+                .released()
+                .filter(|_| !self.coordinator.withholds);
             if let Some(released) = released {
                 self.tally.released += 1;
                 self.tally.later += u64::from(attempt > 1);
@@ -198,7 +242,9 @@ impl World {
             }
         }
         if below(&mut self.dice, 2) == 0 {
-            self.nodes.iter_mut().for_each(|node| node.revive(&mut self.stage));
+            self.nodes
+                .iter_mut()
+                .for_each(|node| node.revive(&mut self.stage));
             self.pass(PAUSE_MS)?;
         }
         Ok(())
@@ -206,7 +252,12 @@ impl World {
 
     /// Before anything was masked, an attempt may go on without those who are away.
     fn line_up(&self) -> Vec<NodeId> {
-        let here = self.stage.net.present.iter().map(|site| self.stage.cast.node(*site));
+        let here = self
+            .stage
+            .net
+            .present
+            .iter()
+            .map(|site| self.stage.cast.node(*site));
         let mut here: Vec<NodeId> = here.collect();
         here.sort_unstable();
         let enough = self.stage.cast.thresholds(here.len()).is_some();
@@ -227,7 +278,9 @@ impl World {
         }
         self.coordinator.open(asked, &mut self.dice, &mut self.stage)?;
         self.lie(asked);
-        self.until("the attempt has ended", |world| world.coordinator.ended().is_some())?;
+        self.until("the attempt has ended", |world| {
+            world.coordinator.ended().is_some()
+        })?;
         let end = self.coordinator.ended().unwrap_or(PhaseName::Abandoned);
         self.ends.push(end);
         self.tally.abandoned += u64::from(end == PhaseName::Abandoned);
@@ -247,17 +300,31 @@ impl World {
         };
         let failures = asked.candidates.iter().filter(failed).count();
         let tolerated = asked.candidates.len()
-            - self.stage.cast.thresholds(asked.candidates.len()).map_or(0, |numbers| numbers.survivors);
+            - self
+                .stage
+                .cast
+                .thresholds(asked.candidates.len())
+                .map_or(0, |numbers| numbers.survivors);
         if failures <= tolerated {
             self.tally.promised += 1;
             hold(end == PhaseName::Released, || {
                 let code = coordinator.code().map_or("", |code| code.as_str());
-                format!("{failures} sites failed, {tolerated} may, and still the attempt was abandoned: {code}")
+                format!(
+                    "{failures} sites failed, {tolerated} may, and still the attempt was abandoned: {code}"
+                )
             })?;
         }
-        let Some(released) = coordinator.released() else { return Ok(()) };
-        let whole = asked.candidates.iter().filter(|node| !failed(node)).all(|node| released.set.contains(node));
-        hold(whole, || "a site that did not fail is missing from the sum".to_owned())
+        let Some(released) = coordinator.released() else {
+            return Ok(());
+        };
+        let whole = asked
+            .candidates
+            .iter()
+            .filter(|node| !failed(node))
+            .all(|node| released.set.contains(node));
+        hold(whole, || {
+            "a site that did not fail is missing from the sum".to_owned()
+        })
     }
 
     fn lie(&mut self, asked: &Asked) {
@@ -267,7 +334,9 @@ impl World {
         for node in &asked.candidates {
             if self.stage.net.chance(250) {
                 let delay = self.stage.net.between(1, 1_500);
-                self.stage.net.after(delay, Event::OtherPlan(self.stage.cast.place(*node)));
+                self.stage
+                    .net
+                    .after(delay, Event::OtherPlan(self.stage.cast.place(*node)));
             }
         }
     }
@@ -293,13 +362,22 @@ impl World {
     }
 
     fn step(&mut self) -> Check {
-        let Some(event) = self.stage.net.next_event() else { return Ok(()) };
-        let Self { stage, nodes, coordinator, .. } = self;
+        let Some(event) = self.stage.net.next_event() else {
+            return Ok(());
+        };
+        let Self {
+            stage,
+            nodes,
+            coordinator,
+            ..
+        } = self;
         match event {
             Event::Up { site, line, what } if stage.net.stands(site, line) && coordinator.is_up() => {
                 coordinator.hear(site, &what, stage)
             }
-            Event::Down { site, line, what } if stage.net.stands(site, line) => nodes[site].hear(&what, stage),
+            Event::Down { site, line, what } if stage.net.stands(site, line) => {
+                nodes[site].hear(&what, stage)
+            }
             Event::Up { .. } | Event::Down { .. } => Ok(()),
             Event::Connect(site) => Self::connect(&nodes[site], site, coordinator, stage),
             Event::LeaseOver(site, line) if coordinator.is_up() && stage.net.lease_is_over(site, line) => {
@@ -308,12 +386,19 @@ impl World {
             }
             Event::LeaseOver(..) => Ok(()),
             Event::Answered { site, life, plan } => nodes[site].answered(life, plan, stage),
-            Event::Chunk { site, life, t2, index } => nodes[site].send_chunk(life, t2, index, stage),
+            Event::Chunk {
+                site,
+                life,
+                t2,
+                index,
+            } => nodes[site].send_chunk(life, t2, index, stage),
             Event::Start(site) => nodes[site].start(stage),
             Event::StartCoordinator => coordinator.start(stage),
             Event::Tick => coordinator.input(Input::Tick, stage),
             Event::Folded(life) => coordinator.fold(life, stage),
-            Event::Abandon if coordinator.is_up() && coordinator.ended().is_none() => coordinator.abandon(stage),
+            Event::Abandon if coordinator.is_up() && coordinator.ended().is_none() => {
+                coordinator.abandon(stage)
+            }
             Event::Abandon => Ok(()),
             Event::OtherPlan(site) => {
                 coordinator.other_plan(site, stage);
