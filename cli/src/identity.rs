@@ -3,7 +3,7 @@
 //! ```text
 //! identity.toml   consortium, address, name, country, role, the governance key and the authority's fingerprint
 //! authority.pem   the consortium's certificate authority       client.pem, client.key   our side of mutual TLS
-//! signing.key     signs what this person proposes              governance.key, invites/  the operator who ran `init`
+//! signing.key     kept for signed requests to come            governance.key, invites/  the operator who ran `init`
 //! ```
 
 use crate::failure::{Done, Failure};

@@ -126,7 +126,7 @@ fn proof(args: &Proof) -> Done {
     for (step, digest) in path_up.iter().enumerate() {
         out.line(format!("  {}  {digest}", if step == 0 { "path up   " } else { "          " }));
     }
-    out.line("  checkpoint, signed by the coordinator and its witnesses:");
+    out.line("  checkpoint, signed by the coordinator:");
     proof.checkpoint.lines().for_each(|line| out.line(format!("    {}", shown(line))));
     out.line("`motet release verify DIR` checks all of it.");
     Ok(())

@@ -2,7 +2,6 @@
 //! stream; replaying the stream gives the same book.
 
 use crate::entries::{Planned, Proposed, RunEnded, RunStarted, StudyEntry};
-use crate::publish;
 use motet_common::chain::Chain;
 use motet_common::decision::{SignedDecision, Verdict};
 use motet_common::log::Log;
@@ -185,7 +184,9 @@ impl Book {
                     return Ok(());
                 };
                 run.failures += 1;
-                run.last_code = Code::parse(&abandoned.code);
+                // When nodes say that the question was opened before, another attempt changes nothing.
+                let spent = round.refused().iter().any(|(_, code)| code == Code::RoundSpent.as_str());
+                run.last_code = if spent { Some(Code::RoundSpent) } else { Code::parse(&abandoned.code) };
                 run.round = None;
                 Ok(())
             }
@@ -224,7 +225,7 @@ impl Book {
         }
         self.lost.retain(|node, _| !released.set.contains(node));
         let ask = self.chain.ask_key();
-        let upload = publish::upload_bytes(&Shape::of(&question.layout));
+        let upload = Shape::of(&question.layout).total_bytes() as u64;
         self.bytes_up += upload.saturating_mul(released.set.len() as u64);
         self.chain.accept(state, &released.set);
         let candidates = u32::try_from(candidates.len()).unwrap_or(u32::MAX);

@@ -5,6 +5,7 @@
 //! shared     keys, ledger, hub, studies       members   who was invited, joined, removed
 //! hub        who is connected                 book      what is known of one study (pure)
 //! line_up    who may be in the next round     driver    one study's driver: the only clock and dice
+//! handle     how others reach a driver
 //! folding    masked uploads -> sum            publish   finished run -> release
 //! release    report, card, weights, pictures  services  gRPC
 //! ```
@@ -14,6 +15,7 @@ pub mod config;
 mod driver;
 mod entries;
 mod folding;
+mod handle;
 mod hub;
 mod line_up;
 mod members;

@@ -25,36 +25,26 @@ pub(crate) struct LineUp {
 }
 
 /// Decides from who is `present` and how long the run has waited `since`.
-pub(crate) fn next(book: &Book, present: &[NodeId], removed: &[NodeId], since: Moment, now: Moment) -> Next {
+pub(crate) fn next(book: &Book, least: u32, present: &[NodeId], removed: &[NodeId], since: Moment, now: Moment) -> Next {
     let patience = since.after(book.study.rounds.join_s.saturating_mul(1000));
     let here = |node: &NodeId| present.contains(node) && book.approved(*node) && !removed.contains(node);
     let willing: Vec<NodeId> = book.roster().nodes().filter(here).collect();
     if let Some(pinned) = book.pinned() {
-        return all_of(
-            book,
-            pinned,
-            here,
-            patience,
-            now,
-            "answered this question before and must all be there again",
+        return all_of(book, least, pinned, here, (patience, now),
+            "they may have answered this question already and must all be there again",
         );
     }
     let first = book.chain.set().is_empty();
     if first {
-        return first_round(book, willing, patience, now);
+        return first_round(book, least, willing, patience, now);
     }
     let bound = book.chain.recipe().exact();
     let pauses = book.study.rounds.on_site_loss == SiteLoss::Pause;
     let candidates = match (bound, pauses) {
         // An exact fit keeps its sites: one that comes or goes would make its own statistics a difference of two sums.
         (true, true) => {
-            return all_of(
-                book,
-                book.chain.set(),
-                here,
-                patience,
-                now,
-                "belong to this exact run",
+            return all_of(book, least, book.chain.set(), here, (patience, now),
+                "they belong to this exact run",
             );
         }
         (true, false) => book
@@ -66,7 +56,7 @@ pub(crate) fn next(book: &Book, present: &[NodeId], removed: &[NodeId], since: M
             .collect(),
         (false, _) => willing,
     };
-    match line_up(book, candidates) {
+    match line_up(book, least, candidates) {
         Ok(line_up) => Next::Open(line_up),
         Err(code) if now >= patience => Next::Fail(code),
         Err(_) => {
@@ -87,15 +77,15 @@ pub(crate) fn next(book: &Book, present: &[NodeId], removed: &[NodeId], since: M
 
 fn all_of(
     book: &Book,
+    least: u32,
     nodes: &[NodeId],
     here: impl Fn(&NodeId) -> bool,
-    patience: Moment,
-    now: Moment,
+    (patience, now): (Moment, Moment),
     reason: &str,
 ) -> Next {
     let missing: Vec<NodeId> = nodes.iter().copied().filter(|node| !here(node)).collect();
     if missing.is_empty() {
-        return match line_up(book, nodes.to_vec()) {
+        return match line_up(book, least, nodes.to_vec()) {
             Ok(line_up) => Next::Open(line_up),
             Err(code) => Next::Fail(code),
         };
@@ -110,7 +100,7 @@ fn all_of(
 }
 
 /// The first round waits until every site of the roster has decided and is there, or patience ends with a quorum.
-fn first_round(book: &Book, willing: Vec<NodeId>, patience: Moment, now: Moment) -> Next {
+fn first_round(book: &Book, least: u32, willing: Vec<NodeId>, patience: Moment, now: Moment) -> Next {
     let waiting: Vec<String> = book
         .roster()
         .nodes()
@@ -121,7 +111,7 @@ fn first_round(book: &Book, willing: Vec<NodeId>, patience: Moment, now: Moment)
             Some(_) => None,
         })
         .collect();
-    let enough = line_up(book, willing);
+    let enough = line_up(book, least, willing);
     match enough {
         Ok(line_up) if waiting.is_empty() || now >= patience => Next::Open(line_up),
         Ok(_) => Next::Wait {
@@ -137,10 +127,10 @@ fn first_round(book: &Book, willing: Vec<NodeId>, patience: Moment, now: Moment)
     }
 }
 
-fn line_up(book: &Book, mut candidates: Vec<NodeId>) -> Result<LineUp, Code> {
+fn line_up(book: &Book, least: u32, mut candidates: Vec<NodeId>) -> Result<LineUp, Code> {
     candidates.sort_unstable();
     let roster = book.roster();
-    let floor = book.study.privacy.min_sites as usize;
+    let floor = book.study.privacy.min_sites.max(least) as usize;
     let (colluders, h_min) = (usize::from(roster.colluders), usize::from(roster.h_min));
     let thresholds =
         Thresholds::of(candidates.len(), colluders, h_min, floor).map_err(|_| Code::LineUpTooSmall)?;
@@ -157,5 +147,5 @@ fn line_up(book: &Book, mut candidates: Vec<NodeId>) -> Result<LineUp, Code> {
 }
 
 fn waits_for(book: &Book, missing: &[NodeId], reason: &str) -> String {
-    format!("waits for {}: they {reason}", book.names(missing).join(", "))
+    format!("waits for {}: {reason}", book.names(missing).join(", "))
 }

@@ -8,9 +8,11 @@ use motet_common::refusal::{Code, Refusal};
 use motet_common::roster::SignedRemoval;
 use motet_ledger::Ledger;
 use motet_proto::tls::authority::{Authority, Subject, Validity, csr_key_digest};
+use motet_proto::tls::peer::Peer;
 use motet_proto::v1;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
+use motet_secagg::id::NodeId;
 use std::collections::BTreeMap;
 use tokio::sync::Mutex;
 
@@ -35,7 +37,10 @@ impl Book {
     fn apply(&mut self, entry: MemberEntry) {
         match entry {
             MemberEntry::Invited(invited) => {
-                self.invited.insert(invited.invite, invited);
+                // A new invitation of the same name takes the place of one that nobody redeemed.
+                let Self { invited: known, joined, .. } = self;
+                known.retain(|id, old| old.name != invited.name || joined.contains_key(id));
+                known.insert(invited.invite, invited);
             }
             MemberEntry::Joined(joined) => {
                 self.joined.insert(joined.enrolment.invite, joined);
@@ -44,17 +49,15 @@ impl Book {
         }
     }
 
-    fn is_removed(&self, name: &str) -> bool {
-        self.removed.iter().any(|removal| removal.removal.name == name)
+    /// A removal names a node, so that its name can be invited again with new keys.
+    fn is_removed(&self, node: NodeId) -> bool {
+        self.removed.iter().any(|removal| removal.removal.node == node)
     }
 
-    /// A name is free when nobody joined under it and no open invitation carries it.
-    fn is_taken(&self, name: &str, now: Moment) -> bool {
-        self.joined.values().any(|joined| joined.enrolment.name == name)
-            || self
-                .invited
-                .values()
-                .any(|invited| invited.name == name && invited.expires > now)
+    /// A name is free when nobody who still belongs joined under it.
+    fn is_taken(&self, name: &str) -> bool {
+        let belongs = |joined: &&Joined| !self.is_removed(joined.enrolment.identity.node_id());
+        self.joined.values().filter(belongs).any(|joined| joined.enrolment.name == name)
     }
 }
 
@@ -87,11 +90,11 @@ impl Members {
     ///
     /// # Errors
     /// `malformed` for a bad name or country, `name_taken`.
-    pub(crate) async fn invite(&self, invited: Invited, now: Moment) -> Result<(), Refusal> {
+    pub(crate) async fn invite(&self, invited: Invited) -> Result<(), Refusal> {
         check_name(&invited.name).map_err(malformed)?;
         check_country(&invited.country).map_err(malformed)?;
         let mut book = self.book.lock().await;
-        if book.is_taken(&invited.name, now) {
+        if book.is_taken(&invited.name) {
             return Err(Refusal::new(Code::NameTaken, format!("`{}`", invited.name)));
         }
         self.record(&mut book, MemberEntry::Invited(invited)).await
@@ -190,7 +193,7 @@ impl Members {
                 format!("no site `{}` with this key has joined", checked.name),
             ));
         }
-        if !book.is_removed(&checked.name) {
+        if !book.is_removed(checked.node) {
             self.record(&mut book, MemberEntry::Removed(removal)).await?;
         }
         Ok(checked.name)
@@ -200,9 +203,10 @@ impl Members {
     ///
     /// # Errors
     /// `site_revoked`.
-    pub(crate) async fn admit(&self, name: &str) -> Result<(), Refusal> {
-        if self.book.lock().await.is_removed(name) {
-            return Err(Refusal::new(Code::SiteRevoked, format!("`{name}`")));
+    pub(crate) async fn admit(&self, peer: &Peer) -> Result<(), Refusal> {
+        let book = self.book.lock().await;
+        if peer.node.is_some_and(|node| book.is_removed(node)) {
+            return Err(Refusal::new(Code::SiteRevoked, format!("`{}`", peer.name)));
         }
         Ok(())
     }
@@ -231,7 +235,7 @@ impl Members {
             .map(|invited| {
                 let joined = book.joined.get(&invited.invite);
                 let state = match joined {
-                    Some(_) if book.is_removed(&invited.name) => "removed",
+                    Some(joined) if book.is_removed(joined.enrolment.identity.node_id()) => "removed",
                     Some(_) => "joined",
                     None if invited.expires <= now => "expired",
                     None => "invited",

@@ -12,7 +12,6 @@ use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::study::{Method, SiteLoss};
 use motet_secagg::encode::Canonical as _;
-use motet_secagg::mask::Shape;
 use motet_secagg::sign::Signature;
 
 /// Groups smaller than this are merged in report, card and pictures.
@@ -109,11 +108,6 @@ fn parameters(method: &Method) -> Vec<(String, String)> {
             pair("server_lr", m.server_lr.to_string()),
         ],
     }
-}
-
-/// Bytes of one site's masked upload for a vector of this shape.
-pub(crate) fn upload_bytes(shape: &Shape) -> u64 {
-    shape.total_bytes() as u64
 }
 
 fn software() -> String {

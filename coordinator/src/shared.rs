@@ -1,7 +1,7 @@
 //! What services and drivers share: keys, ledger, members, the hub, and the list of studies.
 
 use crate::config::Config;
-use crate::driver::{Ask, Handle};
+use crate::handle::{Ask, Handle};
 use crate::hub::Hub;
 use crate::members::Members;
 use anyhow::Context as _;

@@ -20,6 +20,7 @@ use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::RunId;
 use motet_secagg::mask::MaskedUpdate;
 use motet_secagg::message::{Header, Message, Released, VERSION};
+use prost::Message as _;
 use std::path::PathBuf;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -35,6 +36,7 @@ const MOST_AGGREGATE: usize = 1 << 30;
 #[derive(Clone)]
 pub(crate) struct Link {
     client: RoundsClient<Channel>,
+    ledger: Ledger,
     out: mpsc::Sender<AttendRequest>,
 }
 
@@ -79,10 +81,11 @@ impl Link {
             software: env!("CARGO_PKG_VERSION").to_owned(),
             clock_ms: clock::now().ms,
         };
+        record(&home.ledger, "hello", "", 0, &hello.encode_to_vec()).await.map_err(|error| error.to_string())?;
         // The queue is empty: the first frame always fits.
         let _ = out.try_send(AttendRequest { frame: Some(Frame::Hello(hello)) });
         let response = client.attend(ReceiverStream::new(frames)).await.map_err(|status| why(&status))?;
-        Ok((Self { client, out }, Line(response.into_inner())))
+        Ok((Self { client, ledger: home.ledger.clone(), out }, Line(response.into_inner())))
     }
 
     /// Sends a protocol message, after recording that it leaves.
@@ -112,6 +115,12 @@ impl Link {
         record(&home.ledger, "decision", &decision.decision.study, 0, &body).await?;
         self.send(Frame::Decision(body)).await;
         Ok(())
+    }
+
+    /// Requests carry ids and digests only; they leave the site all the same and are on record.
+    async fn record_request(&self, kind: &str, request: &impl prost::Message) -> Result<(), String> {
+        let recorded = record(&self.ledger, kind, "", 0, &request.encode_to_vec()).await;
+        recorded.map_err(|error| error.to_string())
     }
 
     async fn send(&self, frame: Frame) {
@@ -156,6 +165,7 @@ impl Link {
     /// Why they could not be fetched.
     pub(crate) async fn releases(&self, study: &Digest, after_round: u64) -> Result<Vec<Absorbed>, String> {
         let request = ReleasesRequest { study: study.0.to_vec(), after_round };
+        self.record_request("releases-request", &request).await?;
         let mut stream = self.client.clone().releases(request).await.map_err(|status| why(&status))?.into_inner();
         let mut releases = Vec::new();
         while let Some(response) = stream.message().await.map_err(|status| why(&status))? {
@@ -171,6 +181,7 @@ impl Link {
     /// Why it could not be fetched.
     pub(crate) async fn fetch(&self, digest: &Digest) -> Result<Vec<u8>, String> {
         let request = FetchRequest { digest: digest.0.to_vec() };
+        self.record_request("fetch-request", &request).await?;
         let mut stream = self.client.clone().fetch(request).await.map_err(|status| why(&status))?.into_inner();
         let mut bytes = Vec::new();
         while let Some(response) = stream.message().await.map_err(|status| why(&status))? {
@@ -198,7 +209,11 @@ impl Upload {
         let spool = Spool::open(&self.masked, &self.plan.hex()).await.map_err(|error| error.to_string())?;
         let count = u32::try_from(self.header.chunks.len()).unwrap_or(u32::MAX);
         let (run, t2) = (self.run.0.to_vec(), self.header.t2.0.to_vec());
-        let state = self.client.upload_state(UploadStateRequest { run: run.clone(), t2: t2.clone() }).await;
+        let request = UploadStateRequest { run: run.clone(), t2: t2.clone() };
+        let body = request.encode_to_vec();
+        let recorded = record(&self.ledger, "upload-request", &self.context.0, self.context.1, &body).await;
+        recorded.map_err(|error| error.to_string())?;
+        let state = self.client.upload_state(request).await;
         let mut next = state.map_err(|status| why(&status))?.into_inner().next_missing;
         while next < count {
             let (pieces, stream) = mpsc::channel(QUEUE);

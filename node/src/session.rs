@@ -1,28 +1,29 @@
 //! The node's session: it dials out, holds one stream, and executes the acts of the round machine in order, what is sealed
 //! and recorded before what is told. Here, and only here at the node, clock and randomness are read for the protocol.
 
-use crate::clock;
+mod absorbing;
+mod answering;
+mod studying;
+
 use crate::drill::Drill;
-use crate::follower::{Absorbed, Answered, Attempt, Follower};
-use crate::link::{Link, Line};
-use crate::local;
-use crate::records::{self, FACTS, Proposed, STUDIES, StudyRecord};
-use crate::studies::Studies;
-use crate::switch;
+use crate::follower::{Answered, Attempt, Follower};
+use crate::link::{Line, Link};
+use crate::records::{self, FACTS, STUDIES};
+use crate::studies::{Standing, Studies};
 use crate::vault::Vault;
-use crate::{Home, NodeError, output};
+use crate::{Home, NodeError, clock, output, switch};
 use motet_common::decision::SignedDecision;
 use motet_common::refusal::{Code, Refusal};
-use motet_common::roster::SignedRoster;
 use motet_common::round::PhaseName;
-use motet_common::round::member::{Act, Expected, Member, admit, refused};
+use motet_common::round::member::{Act, Me, Member, refused};
 use motet_common::round::pins::{Fact, Pins};
+use motet_common::study::Date;
+use motet_proto::v1::Envelope;
 use motet_proto::v1::attend_response::Frame;
-use motet_proto::v1::{Envelope, Proposal};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::{Canonical as _, Reader};
 use motet_secagg::id::RunId;
-use motet_secagg::message::{Message, Released, SignedPlan};
+use motet_secagg::message::{Message, SignedPlan};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -146,7 +147,7 @@ impl Session {
         // The plan is the first field of what the vault keeps.
         let signed = SignedPlan::read(&mut Reader::new(plain)).map_err(Refusal::from)?;
         let plan = &signed.plan;
-        let today = clock::day(clock::now());
+        let today = clock_day();
         let proposal = self.studies.may_run(&plan.study_digest, &plan.roster, today)?.proposal.clone();
         let (run, round, candidates) = (plan.run, plan.round, plan.candidates.len());
         let study = proposal.digest;
@@ -200,7 +201,7 @@ impl Session {
 
     fn decisions(&self) -> impl Iterator<Item = SignedDecision> {
         self.studies.all().filter_map(|study| match &study.standing {
-            crate::studies::Standing::Decided(signed) => Some((**signed).clone()),
+            Standing::Decided(signed) => Some((**signed).clone()),
             _ => None,
         })
     }
@@ -280,39 +281,6 @@ impl Session {
         }
     }
 
-    async fn proposed(&mut self, proposal: Proposal) -> Result<(), NodeError> {
-        let Proposal { study, roster, proposer, .. } = proposal;
-        let arrived = SignedRoster::from_bytes(&roster).map(|signed| signed.roster.digest()).unwrap_or_default();
-        let known = self.studies.all().any(|at| at.proposal.text == study && at.proposal.roster_digest == arrived);
-        if known {
-            return Ok(());
-        }
-        let record = Proposed { text: study, roster, proposer, when_ms: clock::now().ms };
-        records::append(&self.home.ledger, STUDIES, &StudyRecord::Proposed(record)).await?;
-        self.studies = Studies::read(&self.home).await?;
-        self.studies_version = self.studies.version();
-        let newest = self.studies.all().max_by_key(|at| at.proposal.when_ms);
-        let text = newest.map(|at| {
-            format!("study {} is proposed by {}: read it with `motet-node study show {}`", at.proposal.study.id, at.proposal.proposer, at.proposal.study.id)
-        });
-        match text {
-            Some(text) => self.say("proposed", &text).await,
-            None => Ok(()),
-        }
-    }
-
-    async fn withdrawn(&mut self, digest: &[u8]) -> Result<(), NodeError> {
-        let Ok(digest) = <[u8; 32]>::try_from(digest).map(Digest) else { return Ok(()) };
-        let standing = self.studies.all().find(|at| at.proposal.digest == digest);
-        let Some(id) = standing.filter(|at| at.standing != crate::studies::Standing::Recalled).map(|at| at.proposal.study.id.clone()) else {
-            return Ok(());
-        };
-        records::append(&self.home.ledger, STUDIES, &StudyRecord::Withdrawn(digest)).await?;
-        self.studies = Studies::read(&self.home).await?;
-        self.studies_version = self.studies.version();
-        self.say("withdrawn", &format!("study {id} was withdrawn by its proposer")).await
-    }
-
     async fn message(&mut self, link: &Link, run: RunId, message: Message) -> Result<(), Away> {
         if let Message::Plan(plan) = message {
             return self.planned(link, plan).await;
@@ -324,13 +292,13 @@ impl Session {
         }
         let Some(study) = study else { return Ok(()) };
         self.drill(&study, &message);
-        if switch::is_stopped(&self.home.ledger).await? {
-            return self.refuse_attempt(link, &study, &Code::SiteStopped.into()).await;
+        if let Err(refusal) = self.may_go_on(&study).await? {
+            return self.refuse_attempt(link, &study, &refusal).await;
         }
         let Some(follower) = self.followers.get_mut(&study) else { return Ok(()) };
         let Follower { proposal, attempt, .. } = follower;
         let Some(attempt) = attempt.as_mut() else { return Ok(()) };
-        let me = motet_common::round::member::Me { node: self.home.node(), key: &self.home.identity, roster: &proposal.roster };
+        let me = Me { node: self.home.node(), key: &self.home.identity, roster: &proposal.roster };
         match attempt.member.handle(&message, &me, &mut rand::rng()) {
             Ok(acts) => self.act(link, &study, acts).await,
             // Repeats and late messages are the network's; anything else the steward should know.
@@ -341,6 +309,20 @@ impl Session {
                 self.refuse_attempt(link, &study, &refusal).await
             }
         }
+    }
+
+    /// Whether the steward still lets the site answer: a stop or a withdrawal holds from the next message on.
+    async fn may_go_on(&mut self, study: &Digest) -> Result<Result<(), Refusal>, NodeError> {
+        if switch::is_stopped(&self.home.ledger).await? {
+            return Ok(Err(Code::SiteStopped.into()));
+        }
+        if self.home.ledger.version(STUDIES).await? != self.studies_version {
+            self.studies = Studies::read(&self.home).await?;
+            self.studies_version = self.studies.version();
+        }
+        let Some(follower) = self.followers.get(study) else { return Ok(Err(Code::StudyUnknown.into())) };
+        let today = clock_day();
+        Ok(self.studies.may_run(study, &follower.proposal.roster_digest, today).map(drop))
     }
 
     /// A rehearsed loss of this site: the process ends where the phase begins.
@@ -368,98 +350,6 @@ impl Session {
         let Some(attempt) = self.followers.get(study).and_then(|follower| follower.attempt.as_ref()) else { return Ok(()) };
         let (run, plan) = (attempt.run, attempt.member.terms().plan_root());
         self.tell(link, study, run, &refused(plan, refusal)).await
-    }
-
-    async fn planned(&mut self, link: &Link, signed: SignedPlan) -> Result<(), Away> {
-        let study = signed.plan.study_digest;
-        self.drill(&study, &Message::Plan(signed.clone()));
-        match self.join(link, &signed).await {
-            Ok(()) => Ok(()),
-            Err(Away::Node(NodeError::Refused(refusal))) => {
-                let text = format!("round {} of study {}: {refusal}", signed.plan.round, signed.plan.study);
-                self.say("refused", &text).await?;
-                self.tell(link, &study, signed.plan.run, &refused(signed.plan.root(), &refusal)).await
-            }
-            Err(away) => Err(away),
-        }
-    }
-
-    /// Everything a node checks before it computes: standing, roster, state, question, thresholds, pins.
-    async fn join(&mut self, link: &Link, signed: &SignedPlan) -> Result<(), Away> {
-        let plan = &signed.plan;
-        if switch::is_stopped(&self.home.ledger).await? {
-            return Err(Refusal::from(Code::SiteStopped).into());
-        }
-        let today = clock::day(clock::now());
-        let proposal = self.studies.may_run(&plan.study_digest, &plan.roster, today)?.proposal.clone();
-        let study = proposal.digest;
-        let follower = self.follower(&study, proposal).await?;
-        if let Some(attempt) = &follower.attempt
-            && attempt.member.terms().signed() == signed
-        {
-            let acts = attempt.member.say_again();
-            return self.act(link, &study, acts).await;
-        }
-        if follower.chain.root() != plan.state_root {
-            self.catch_up(link, &study).await?;
-        }
-        self.forget(&study).await?;
-        let Some(follower) = self.followers.get_mut(&study) else { return Ok(()) };
-        let question = follower.chain.question(plan.candidates.len())?.ok_or(Code::PlanRejected).map_err(Refusal::from)?;
-        let min_sites = follower.proposal.study.privacy.min_sites.max(self.home.settings.min_sites);
-        let expected = Expected {
-            study: &follower.proposal.study.id,
-            study_digest: study,
-            recipe: follower.chain.recipe_digest(),
-            state_root: follower.chain.root(),
-            layout: &question.layout,
-            min_sites: min_sites as usize,
-            pins: &self.pins,
-        };
-        let terms = admit(signed, &expected, &follower.me(&self.home))?;
-        let member = Member::new(terms);
-        follower.attempt = Some(Attempt { run: plan.run, round: plan.round, member, layout: question.layout });
-        self.compute(&study);
-        Ok(())
-    }
-
-    /// Starts the computation on patients in a thread of its own.
-    fn compute(&self, study: &Digest) {
-        let Some(follower) = self.followers.get(study) else { return };
-        let Some(attempt) = &follower.attempt else { return };
-        let (study, plan) = (*study, attempt.member.terms().plan_root());
-        let candidates = attempt.member.terms().plan().candidates.len();
-        let (work, results) = (follower.work(&self.home), self.results.clone());
-        tokio::task::spawn_blocking(move || {
-            let result = work.answer(candidates, &mut rand::rng());
-            // A session that has ended computes again when it is back.
-            let _ = results.blocking_send(Computed { study, plan, result });
-        });
-    }
-
-    async fn computed(&mut self, link: &Link, computed: Computed) -> Result<(), Away> {
-        let Computed { study, plan, result } = computed;
-        let Some(follower) = self.followers.get_mut(&study) else { return Ok(()) };
-        let Follower { proposal, attempt, cohort, own, .. } = follower;
-        let Some(attempt) = attempt.as_mut().filter(|attempt| attempt.member.terms().plan_root() == plan) else {
-            return Ok(());
-        };
-        let (run, round) = (attempt.run, attempt.round);
-        let answered = result.and_then(|answered| {
-            *cohort = Some(answered.cohort);
-            *own = answered.own.or(own.take());
-            let me = motet_common::round::member::Me { node: self.home.node(), key: &self.home.identity, roster: &proposal.roster };
-            attempt.member.answered(answered.update, &attempt.layout, &me, &mut rand::rng())
-        });
-        match answered {
-            Ok(acts) => self.act(link, &study, acts).await,
-            Err(refusal) => {
-                let id = proposal.study.id.clone();
-                follower.attempt = None;
-                self.say("refused", &format!("round {round} of study {id} is not answered: {refusal}")).await?;
-                self.tell(link, &study, run, &refused(plan, &refusal)).await
-            }
-        }
     }
 
     async fn act(&mut self, link: &Link, study: &Digest, acts: Vec<Act>) -> Result<(), Away> {
@@ -493,99 +383,6 @@ impl Session {
         Ok(link.tell(&self.home, &id, round, run, message).await?)
     }
 
-    /// A release: of the attempt under way, or a hint that something was missed.
-    async fn released(&mut self, link: &Link, study: Option<Digest>, released: &Released) -> Result<(), Away> {
-        let own = study.filter(|study| {
-            let attempt = self.followers.get(study).and_then(|follower| follower.attempt.as_ref());
-            attempt.is_some_and(|attempt| attempt.member.terms().plan_root() == released.plan)
-        });
-        if let Some(study) = own {
-            let Some(follower) = self.followers.get_mut(&study) else { return Ok(()) };
-            let Follower { proposal, attempt, .. } = follower;
-            let Some(attempt) = attempt.as_mut() else { return Ok(()) };
-            let me = motet_common::round::member::Me { node: self.home.node(), key: &self.home.identity, roster: &proposal.roster };
-            return match attempt.member.handle(&Message::Released(released.clone()), &me, &mut rand::rng()) {
-                Ok(acts) => self.act(link, &study, acts).await,
-                Err(refusal) => {
-                    self.say("refused", &format!("a release was refused: {refusal}")).await?;
-                    Ok(())
-                }
-            };
-        }
-        let today = clock::day(clock::now());
-        let approved: Vec<_> = self
-            .studies
-            .all()
-            .filter(|at| self.studies.may_run(&at.proposal.digest, &at.proposal.roster_digest, today).is_ok())
-            .map(|at| at.proposal.clone())
-            .collect();
-        for proposal in approved {
-            let study = proposal.digest;
-            self.follower(&study, proposal).await?;
-            match self.catch_up(link, &study).await {
-                Err(Away::Node(NodeError::Refused(_))) | Ok(()) => {}
-                Err(away) => return Err(away),
-            }
-        }
-        Ok(())
-    }
-
-    /// Absorbs the releases this node has missed, each checked like any other.
-    async fn catch_up(&mut self, link: &Link, study: &Digest) -> Result<(), Away> {
-        let Some(after) = self.followers.get(study).map(|follower| follower.chain.round()) else { return Ok(()) };
-        let missed = link.releases(study, after).await.map_err(Away::Coordinator)?;
-        for absorbed in missed {
-            let bytes = link.fetch(&absorbed.released.aggregate).await.map_err(Away::Coordinator)?;
-            if let Some(follower) = self.followers.get_mut(study) {
-                follower.absorb(&self.home, absorbed, &bytes).await?;
-            }
-        }
-        self.finish(study).await?;
-        Ok(())
-    }
-
-    async fn absorb(&mut self, link: &Link, study: &Digest, released: &Released) -> Result<(), Away> {
-        let bytes = link.fetch(&released.aggregate).await.map_err(Away::Coordinator)?;
-        let Some(follower) = self.followers.get_mut(study) else { return Ok(()) };
-        let candidates = follower.attempt.as_ref().map_or(0, |attempt| attempt.member.terms().plan().candidates.len());
-        let candidates = u32::try_from(candidates).unwrap_or(u32::MAX);
-        let absorbed = Absorbed { candidates, released: released.clone() };
-        match follower.absorb(&self.home, absorbed, &bytes).await {
-            Ok(()) => {}
-            Err(NodeError::Refused(refusal)) => {
-                self.say("refused", &format!("a release does not follow from its sum: {refusal}")).await?;
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        }
-        self.finish(study).await?;
-        Ok(())
-    }
-
-    /// When the recipe is finished, the site's own report is written for its steward.
-    async fn finish(&mut self, study: &Digest) -> Result<(), NodeError> {
-        let Some(follower) = self.followers.get_mut(study) else { return Ok(()) };
-        let path = self.home.paths.local(&follower.proposal.study.id);
-        if !matches!(follower.chain.question(3), Ok(None)) || path.exists() {
-            return Ok(());
-        }
-        let mut work = follower.work(&self.home);
-        let own = follower.own.take();
-        let id = follower.proposal.study.id.clone();
-        let (site, kind) = (self.home.settings.site.clone(), follower.proposal.study.method.kind());
-        let written = tokio::task::spawn_blocking(move || -> Result<(), NodeError> {
-            let Ok(cohort) = work.cohort() else { return Ok(()) };
-            let alone = work.alone(&mut rand::rng()).ok();
-            let report = local::report(&site, &id, kind, cohort.used, alone.as_ref(), own.as_ref());
-            let parent = path.parent().unwrap_or(&path);
-            std::fs::create_dir_all(parent).map_err(NodeError::file("make", parent))?;
-            std::fs::write(&path, format!("{report:#}\n")).map_err(NodeError::file("write", &path))
-        });
-        written.await.unwrap_or(Ok(()))?;
-        let id = self.followers.get(study).map(|follower| follower.proposal.study.id.clone()).unwrap_or_default();
-        self.say("finished", &format!("study {id} is finished; this site's own report is written")).await
-    }
-
     /// Wipes what an attempt left behind.
     async fn forget(&mut self, study: &Digest) -> Result<(), NodeError> {
         let Some(attempt) = self.followers.get_mut(study).and_then(|follower| follower.attempt.take()) else { return Ok(()) };
@@ -594,6 +391,11 @@ impl Session {
         self.vault.forget(&plan)?;
         crate::link::remove_masked(&self.home, &plan).await
     }
+}
+
+/// Today, in UTC.
+fn clock_day() -> Date {
+    clock::day(clock::now())
 }
 
 /// Ctrl-C or the service manager's terminate signal: everything said is written, so the node may end at any moment.

@@ -1,7 +1,8 @@
 //! What operators and researchers ask.
 
 use super::{caller, fixed, malformed, now, run_id};
-use crate::driver::{Ask, Handle, propose};
+use crate::driver::propose;
+use crate::handle::{Ask, Handle};
 use crate::entries::{Invited, RunEnded};
 use crate::shared::Shared;
 use motet_common::enrol::Role;
@@ -81,7 +82,7 @@ impl Desk for DeskService {
                 ms: request.expires_ms,
             },
         };
-        self.0.members.invite(invited, now()).await.map_err(refused)?;
+        self.0.members.invite(invited).await.map_err(refused)?;
         Ok(Response::new(InviteResponse {}))
     }
 

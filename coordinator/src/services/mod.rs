@@ -21,7 +21,7 @@ pub(crate) async fn caller<T>(shared: &Shared, request: &Request<T>, roles: &[Ro
     let peer = peer_of_request(request).ok_or_else(|| status(&Code::NoClientCertificate.into()))?;
     shared
         .members
-        .admit(&peer.name)
+        .admit(&peer)
         .await
         .map_err(|refusal| status(&refusal))?;
     if !roles.contains(&peer.role) {

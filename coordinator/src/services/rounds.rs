@@ -1,7 +1,7 @@
 //! What nodes speak: one long-lived stream, uploads that resume, downloads of sums.
 
 use super::{caller, digest, fixed, malformed, now};
-use crate::driver::{Ask, Handle};
+use crate::handle::{Ask, Handle};
 use crate::folding::spool_name;
 use crate::hub::QUEUE;
 use crate::shared::Shared;

@@ -3,9 +3,10 @@
 //! of a step, storms, a lying coordinator. Every step is checked, and a seed repeats its world step by step.
 //!
 //! ```text
-//! cast          keys, roster, question, answers          checks   what must hold after every step
-//! net           virtual clock, lines, faults             liar     what a lying coordinator tries
-//! node          a `Member` with vault and ledger         coordinator   a `Round` with ledger, log and spools
+//! cast          keys, roster, question, answers       checks   what must hold after every step
+//! net           virtual clock, lines, faults          liar     what a lying coordinator tries
+//! node          a `Member`, executing acts            disk     what it keeps over a stop
+//! coordinator   a `Round`, executing effects          record, spools   what it keeps over a stop
 //! world         puts them together and runs rounds
 //! ```
 #![expect(
@@ -17,7 +18,10 @@
 pub mod cast;
 pub mod checks;
 pub mod coordinator;
+pub mod disk;
 pub mod liar;
 pub mod net;
 pub mod node;
+pub mod record;
+pub mod spools;
 pub mod world;

@@ -2,17 +2,18 @@
 
 use super::cast::{Answer, STUDY, follow};
 use super::checks::{Broken, Check, hold};
+use super::disk::Disk;
 use super::net::{Down, Event, LEASE_MS, Stage, Up};
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::member::{Act, Expected, Member, admit, refused};
-use motet_common::round::pins::{Fact, Pins};
+use motet_common::round::pins::Pins;
 use motet_common::round::{PhaseName, Terms};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
-use motet_secagg::mask::{MaskedUpdate, chunk_hash};
+use motet_secagg::mask::chunk_hash;
 use motet_secagg::message::{Header, Message, Plan, Released, SignedPlan};
 use rand_chacha::ChaCha20Rng;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// A node is not stopped more often than this in one attempt.
@@ -23,10 +24,7 @@ pub struct Node {
     site: usize,
     dice: ChaCha20Rng,
     // what survives a stop
-    vault: BTreeMap<Digest, Vec<u8>>,
-    masked: BTreeMap<Digest, MaskedUpdate>,
-    facts: Vec<Vec<u8>>,
-    state: Digest,
+    disk: Disk,
     // what does not
     member: Option<Member>,
     pins: Pins,
@@ -53,10 +51,7 @@ impl Node {
         Self {
             site,
             dice,
-            vault: BTreeMap::new(),
-            masked: BTreeMap::new(),
-            facts: Vec::new(),
-            state,
+            disk: Disk::new(state),
             member: None,
             pins: Pins::default(),
             is_up: false,
@@ -78,7 +73,7 @@ impl Node {
 
     /// The state it computed from the releases so far.
     pub fn state(&self) -> Digest {
-        self.state
+        self.disk.state
     }
 
     /// How many acts it has executed.
@@ -88,7 +83,7 @@ impl Node {
 
     /// Another question is asked: the last one was given up.
     pub fn turn_to(&mut self, state: Digest) {
-        self.state = state;
+        self.disk.state = state;
     }
 
     /// A new attempt begins.
@@ -102,31 +97,11 @@ impl Node {
         if self.is_up || self.is_dead {
             return Ok(());
         }
-        (self.is_up, self.member, self.pins) = (true, None, Pins::default());
+        self.is_up = true;
         self.life += 1;
         self.starts += 1;
         stage.net.say(|| format!("    node {} starts", self.site));
-        let mut joined = BTreeMap::new();
-        for bytes in &self.facts {
-            let fact = Fact::from_bytes(bytes).map_err(|error| Broken(error.to_string()))?;
-            if let Fact::Joined(fact) = &fact {
-                joined.insert(fact.ask, fact.attempt);
-            }
-            self.pins.apply(&fact);
-        }
-        for (root, bytes) in std::mem::take(&mut self.vault) {
-            let member = Member::restore(&bytes, &stage.cast.roster)
-                .map_err(|refusal| Broken(format!("node {} cannot restore: {refusal}", self.site)))?;
-            let plan = member.terms().plan();
-            let is_old = joined
-                .get(&plan.ask)
-                .is_some_and(|attempt| *attempt > plan.attempt);
-            if plan.state_root == self.state && !is_old {
-                self.vault.insert(root, bytes);
-                self.member = Some(member);
-            }
-        }
-        self.masked.retain(|root, _| self.vault.contains_key(root));
+        (self.pins, self.member) = self.disk.wake(&stage.cast)?;
         self.compute(stage);
         let delay = stage.net.between(1, 50);
         stage.net.after(delay, Event::Connect(self.site));
@@ -248,8 +223,7 @@ impl Node {
         match terms {
             Ok(terms) => {
                 // Joining this attempt ends every earlier one.
-                self.vault.clear();
-                self.masked.clear();
+                self.disk.forget_all();
                 self.member = Some(Member::new(terms));
                 self.compute(stage);
             }
@@ -278,18 +252,18 @@ impl Node {
                 study: STUDY,
                 study_digest: cast.study_digest(),
                 recipe: cast.recipe(),
-                state_root: self.state,
+                state_root: self.disk.state,
                 layout: &cast.layout,
                 min_sites: 3,
                 pins: &self.pins,
             };
             return admit(signed, &expected, &me);
         }
-        if plan.state_root != self.state {
+        if plan.state_root != self.disk.state {
             return Err(Code::StateRootMismatch.into());
         }
         if !signed.is_signed_by(&me.roster.coordinator)
-            || plan.ask != Plan::ask_key(STUDY, &cast.recipe(), &self.state)
+            || plan.ask != Plan::ask_key(STUDY, &cast.recipe(), &self.disk.state)
         {
             return Err(Code::PlanRejected.into());
         }
@@ -300,7 +274,7 @@ impl Node {
 
     /// Fetches and checks the releases it missed.
     fn catch_up(&mut self, stage: &Stage) -> Check {
-        while let Some(released) = stage.archive.releases.get(&self.state) {
+        while let Some(released) = stage.archive.releases.get(&self.disk.state) {
             self.absorb(released, stage)?;
         }
         Ok(())
@@ -309,10 +283,10 @@ impl Node {
     fn absorb(&mut self, released: &Released, stage: &Stage) -> Check {
         let sum = stage.archive.sums.get(&released.aggregate);
         let sum = sum.ok_or_else(|| Broken("a released sum cannot be fetched".to_owned()))?;
-        let next = follow(&self.state, &sum.digest("aggregate"));
+        let next = follow(&self.disk.state, &sum.digest("aggregate"));
         // A copy of an earlier release leads nowhere.
         if next == released.state_root {
-            self.state = next;
+            self.disk.state = next;
         }
         Ok(())
     }
@@ -361,7 +335,7 @@ impl Node {
                     .net
                     .say(|| format!("    node {} has no answer: {refusal}", self.site));
                 (self.member, self.had_no_answer) = (None, true);
-                self.vault.remove(&plan);
+                self.disk.forget(&plan);
                 stage
                     .net
                     .send_up(self.site, Up::Message(Rc::new(refused(plan, &refusal))));
@@ -405,13 +379,13 @@ impl Node {
                 stage
                     .net
                     .say(|| format!("    node {} seals {} bytes", self.site, bytes.len()));
-                self.vault.insert(root, bytes);
+                self.disk.seal(root, bytes);
             }
             Act::Store(masked) => {
                 stage
                     .net
                     .say(|| format!("    node {} stores its masked answer", self.site));
-                self.masked.insert(root, masked);
+                self.disk.store(root, masked);
                 let answer = self
                     .latest
                     .clone()
@@ -423,13 +397,13 @@ impl Node {
                     .net
                     .say(|| format!("    node {} records {fact:?}", self.site));
                 self.pins.apply(&fact);
-                self.facts.push(fact.to_bytes());
+                self.disk.append(&fact);
             }
             Act::Tell(message) => {
                 stage
                     .net
                     .say(|| format!("    node {} says `{}`", self.site, message.kind()));
-                self.is_on_record(plan, &message)?;
+                self.disk.knows(plan, &message)?;
                 stage.watch.said(self.site, plan, &message)?;
                 stage.net.send_up(self.site, Up::Message(Rc::new(message)));
             }
@@ -438,42 +412,17 @@ impl Node {
                 self.absorb(&released, stage)?;
             }
             Act::Forget => {
-                self.vault.remove(&root);
-                self.masked.remove(&root);
+                self.disk.forget(&root);
                 self.member = None;
             }
         }
         Ok(())
     }
 
-    /// What may never be done twice stands in the node's ledger before it is said.
-    fn is_on_record(&self, plan: &Plan, message: &Message) -> Check {
-        let due = |fact: Fact| match (fact, message) {
-            (Fact::Joined(joined), Message::Advert(_)) => joined.plan == plan.root(),
-            (Fact::Masked(masked), Message::Header(header)) => masked.upload_root == header.root.root,
-            (Fact::Signed((ask, t3)), Message::SetSign(signed)) => (ask, t3) == (plan.ask, signed.t3),
-            (Fact::Spent((ask, _)), Message::RevealReply(_)) => ask == plan.ask,
-            (_, Message::Shares(_) | Message::Refused(_)) => true,
-            _ => false,
-        };
-        let recorded = self
-            .facts
-            .iter()
-            .rev()
-            .any(|bytes| Fact::from_bytes(bytes).is_ok_and(due));
-        hold(recorded, || {
-            format!(
-                "node {} says `{}` and its ledger does not know",
-                self.site,
-                message.kind()
-            )
-        })
-    }
-
     fn upload(&mut self, header: &Header, root: &Digest, stage: &mut Stage) -> Check {
         let stored = self
-            .masked
-            .get(root)
+            .disk
+            .masked(root)
             .is_some_and(|masked| masked.hashes() == header.chunks);
         hold(stored, || {
             format!("node {} has no masked file for the header it sent", self.site)
@@ -491,7 +440,11 @@ impl Node {
             return Ok(());
         }
         let root = member.terms().plan_root();
-        let Some(payload) = self.masked.get(&root).and_then(|masked| masked.chunks.get(index)) else {
+        let Some(payload) = self
+            .disk
+            .masked(&root)
+            .and_then(|masked| masked.chunks.get(index))
+        else {
             return Ok(());
         };
         stage.watch.uploaded(self.site, t2, index, chunk_hash(payload))?;

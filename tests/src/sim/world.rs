@@ -5,6 +5,7 @@ use super::checks::{Broken, Check, Watch, hold};
 use super::coordinator::Coordinator;
 use super::net::{Event, Net, Script, Stage, Weather};
 use super::node::Node;
+use super::record::Record;
 use motet_common::round::{Input, PhaseName};
 use motet_secagg::digest::Digest;
 use motet_secagg::id::{NodeId, RunId};
@@ -216,10 +217,8 @@ impl World {
             self.coordinator.withholds =
                 self.setup.weather.lies && attempt < ATTEMPTS && below(&mut self.dice, 2) == 0;
             self.attempt(&asked)?;
-            let released = self
-                .coordinator
-                .released()
-                .filter(|_| !self.coordinator.withholds);
+            let released = self.coordinator.record().and_then(Record::released);
+            let released = released.filter(|_| !self.coordinator.withholds);
             if let Some(released) = released {
                 self.tally.released += 1;
                 self.tally.later += u64::from(attempt > 1);
@@ -228,7 +227,10 @@ impl World {
                 break;
             }
             // Who may have masked an answer stays in the line-up of this question.
-            pinned |= self.coordinator.reached_upload();
+            pinned |= self
+                .coordinator
+                .record()
+                .is_some_and(|record| record.closed(1).is_some());
             if !pinned {
                 candidates = self.line_up();
             }
@@ -308,13 +310,16 @@ impl World {
         if failures <= tolerated {
             self.tally.promised += 1;
             hold(end == PhaseName::Released, || {
-                let code = coordinator.code().map_or("", |code| code.as_str());
+                let code = coordinator
+                    .record()
+                    .and_then(Record::code)
+                    .map_or("", |code| code.as_str());
                 format!(
                     "{failures} sites failed, {tolerated} may, and still the attempt was abandoned: {code}"
                 )
             })?;
         }
-        let Some(released) = coordinator.released() else {
+        let Some(released) = coordinator.record().and_then(Record::released) else {
             return Ok(());
         };
         let whole = asked
@@ -352,7 +357,12 @@ impl World {
 
     /// Runs until something is so; it must become so.
     fn until(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) -> Check {
-        let end = self.stage.net.now().ms.max(self.coordinator.patience());
+        let end = self
+            .stage
+            .net
+            .now()
+            .ms
+            .max(self.coordinator.record().map_or(0, Record::patience));
         while !is_so(self) {
             let late = self.stage.net.next_moment().is_none_or(|moment| moment > end);
             hold(!late, || format!("stuck before {what}"))?;
@@ -401,7 +411,7 @@ impl World {
             }
             Event::Abandon => Ok(()),
             Event::OtherPlan(site) => {
-                coordinator.other_plan(site, stage);
+                coordinator.show_other_plan(site, stage);
                 Ok(())
             }
         }

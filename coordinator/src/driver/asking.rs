@@ -1,0 +1,152 @@
+//! What stewards, operators and watchers ask of a driver.
+
+use super::{Driver, now, random, reply};
+use crate::entries::{RunStarted, StudyEntry};
+use crate::handle::Ask;
+use crate::view;
+use motet_common::decision::SignedDecision;
+use motet_common::refusal::{Code, Refusal};
+use motet_common::round::Input;
+use motet_proto::v1::Standing;
+use motet_secagg::id::RunId;
+use tokio::sync::oneshot;
+
+impl Driver {
+    /// Questions that change nothing.
+    pub(super) fn look(&self, ask: Ask) {
+        let book = &self.book;
+        match ask {
+            Ask::HasRun { run, answer } => {
+                let present = book.run.as_ref().is_some_and(|known| known.started.run == run);
+                let past = book.past_runs.iter().any(|(started, _)| started.run == run);
+                reply(answer, present || past);
+            }
+            Ask::Runs { answer } => reply(answer, view::runs(book, self.pause.as_ref())),
+            Ask::Watch { answer } => reply(answer, view::watch(book, self.pause.as_ref())),
+            Ask::Standings { answer } => reply(answer, self.standings()),
+            Ask::Past { after, answer } => {
+                reply(
+                    answer,
+                    book.past
+                        .iter()
+                        .filter(|past| past.round > after)
+                        .cloned()
+                        .collect(),
+                );
+            }
+            Ask::Release { run, answer } => {
+                let released = book.past_runs.iter().filter(|(started, ended)| {
+                    ended.code.is_empty() && run.is_none_or(|wanted| wanted == started.run)
+                });
+                reply(
+                    answer,
+                    released
+                        .map(|(started, ended)| (started.run, ended.clone()))
+                        .collect(),
+                );
+            }
+            _ => {}
+        }
+    }
+
+    fn standings(&self) -> Vec<Standing> {
+        let standing = |entry: &motet_common::roster::Entry| {
+            let verdict = self
+                .book
+                .decisions
+                .get(&entry.node)
+                .map(|signed| &signed.decision.verdict);
+            Standing {
+                site: entry.name.clone(),
+                country: entry.country.clone(),
+                decision: verdict.map_or("undecided", |verdict| verdict.as_str()).to_owned(),
+                why: verdict
+                    .map(|verdict| verdict.text().to_owned())
+                    .unwrap_or_default(),
+                connected: self.shared.hub.is_connected(entry.node),
+            }
+        };
+        self.book.roster().entries.iter().map(standing).collect()
+    }
+
+    pub(super) async fn decide(
+        &mut self,
+        decision: SignedDecision,
+        answer: oneshot::Sender<Result<(), Refusal>>,
+    ) -> Result<(), Refusal> {
+        let checked = decision.check(self.book.roster());
+        if checked.is_ok() && self.book.decisions.get(&decision.decision.site) != Some(&decision) {
+            tracing::info!(study = %self.book.study.id, site = %self.book.name(decision.decision.site),
+                decision = decision.decision.verdict.as_str(), "a steward decided");
+            self.record(StudyEntry::Decided(decision), None).await?;
+        }
+        reply(answer, checked);
+        Ok(())
+    }
+
+    pub(super) async fn start_run(&mut self, answer: oneshot::Sender<Result<RunId, Refusal>>) -> Result<(), Refusal> {
+        let refused = if self.book.withdrawn {
+            Some(Code::StudyWithdrawn.into())
+        } else if self.has_ended() {
+            Some(Code::StudyEnded.into())
+        } else if let Some(run) = &self.book.run {
+            let run = run.started.run;
+            Some(Refusal::new(
+                Code::WrongPhase,
+                format!("run `{run}` of this study is still going; watch or abandon it"),
+            ))
+        } else if matches!(self.book.chain.question(3), Ok(None)) {
+            Some(Refusal::new(
+                Code::RoundSpent,
+                "the study's question was answered; fetch its release, or propose a new study",
+            ))
+        } else {
+            None
+        };
+        if let Some(refusal) = refused {
+            reply(answer, Err(refusal));
+            return Ok(());
+        }
+        let run = RunId(random());
+        self.record(StudyEntry::RunStarted(RunStarted { run, at: now() }), None)
+            .await?;
+        self.waiting_since = now();
+        reply(answer, Ok(run));
+        Ok(())
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        let today = view::timestamp(now());
+        let ends = &self.book.study.ends;
+        let last = format!("{:04}-{:02}-{:02}T23:59:59Z", ends.year, ends.month, ends.day);
+        today > last
+    }
+
+    pub(super) async fn abandon(
+        &mut self,
+        run: RunId,
+        answer: oneshot::Sender<Result<(), Refusal>>,
+    ) -> Result<(), Refusal> {
+        if self
+            .book
+            .run
+            .as_ref()
+            .is_none_or(|known| known.started.run != run)
+        {
+            reply(answer, Err(Refusal::new(Code::RunOver, format!("`{run}`"))));
+            return Ok(());
+        }
+        self.input(Input::Abandon).await?;
+        self.end_run(Code::Abandoned.as_str(), Vec::new()).await?;
+        reply(answer, Ok(()));
+        Ok(())
+    }
+
+    /// Nothing more is awaited from a removed site.
+    pub(super) async fn removed(&mut self) -> Result<(), Refusal> {
+        for node in self.shared.members.removed_nodes().await {
+            self.input(Input::Gone(node)).await?;
+        }
+        Ok(())
+    }
+}

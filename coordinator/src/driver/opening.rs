@@ -1,0 +1,142 @@
+//! Bringing a driver to life: from a proposal, or from a stream that a restart finds.
+
+use super::{Driver, now};
+use crate::book::Book;
+use crate::entries::{Proposed, StudyEntry};
+use crate::handle::Handle;
+use crate::members::storage;
+use crate::shared::Shared;
+use motet_common::refusal::{Code, Refusal};
+use motet_common::round::{Entry, Folded};
+use motet_secagg::digest::Digest;
+use motet_secagg::encode::Canonical as _;
+use motet_secagg::fold::Aggregate;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use tokio::sync::{broadcast, mpsc};
+
+/// Requests that may wait for a driver.
+const INBOX: usize = 1024;
+/// Views that a slow watcher may lag behind before it skips some.
+const VIEWS: usize = 256;
+
+/// Records a proposal and starts its driver.
+pub(crate) async fn propose(
+    shared: &Arc<Shared>,
+    text: String,
+    roster: motet_common::roster::SignedRoster,
+    proposer: String,
+) -> Result<Handle, Refusal> {
+    let proposed = Proposed {
+        text,
+        roster,
+        proposer,
+        at: now(),
+    };
+    let book = Book::open(proposed.clone(), &shared.keys.governance.fingerprint())?;
+    if book.roster().coordinator != shared.keys.signing.public() {
+        return Err(Refusal::new(
+            Code::RosterMismatch,
+            "the roster names another coordinator",
+        ));
+    }
+    if let Some(known) = shared.studies.read().await.get(&book.digest)
+        && !known.is_withdrawn()
+    {
+        return Err(Refusal::new(
+            Code::StudyInvalid,
+            format!("the very same study is already proposed as `{}`", known.id),
+        ));
+    }
+    let stream = book.stream();
+    let version = shared.ledger.version(&stream).await.map_err(storage)?;
+    if version > 0 {
+        return Err(Refusal::new(
+            Code::StudyWithdrawn,
+            "the very same study was withdrawn; propose it under a new id",
+        ));
+    }
+    shared
+        .ledger
+        .append(&stream, 0, &StudyEntry::Proposed(proposed).to_bytes())
+        .await
+        .map_err(storage)?;
+    start(shared, book, 1).await
+}
+
+/// Rebuilds a study from its stream and starts its driver.
+pub(crate) async fn reopen(shared: &Arc<Shared>, stream: &str) -> anyhow::Result<Handle> {
+    let recorded = shared.ledger.read(stream, 1).await?;
+    let mut entries = recorded
+        .iter()
+        .map(|recorded| StudyEntry::from_bytes(&recorded.entry));
+    let Some(Ok(StudyEntry::Proposed(proposed))) = entries.next() else {
+        anyhow::bail!("stream `{stream}` does not begin with a proposal");
+    };
+    let mut book = Book::open(proposed, &shared.keys.governance.fingerprint())?;
+    for leaf in shared.ledger.read(&book.log_stream(), 1).await? {
+        book.log.push(leaf.entry);
+    }
+    let mut folded: Option<Folded> = None;
+    for entry in entries {
+        let entry = entry?;
+        let mut aggregate = None;
+        match &entry {
+            StudyEntry::Round(Entry::Folded(result)) => folded = Some(*result),
+            StudyEntry::Round(Entry::Released(_)) => {
+                let digest = folded.map(|folded| folded.aggregate).unwrap_or_default();
+                aggregate = Some(Aggregate::from_bytes(&shared.ledger.get_blob(&digest).await?)?);
+                allow(shared, &book, digest).await;
+            }
+            _ => {}
+        }
+        book.apply(entry, &shared.keys.signing, aggregate.as_ref())?;
+    }
+    let version = recorded.len() as u64;
+    Ok(start(shared, book, version).await?)
+}
+
+pub(super) async fn allow(shared: &Shared, book: &Book, aggregate: Digest) {
+    shared
+        .aggregates
+        .write()
+        .await
+        .insert(aggregate, book.roster().nodes().collect());
+}
+
+async fn start(shared: &Arc<Shared>, book: Book, version: u64) -> Result<Handle, Refusal> {
+    let (own, inbox) = mpsc::channel(INBOX);
+    let views = broadcast::channel(VIEWS).0;
+    let withdrawn = Arc::new(AtomicBool::new(book.withdrawn));
+    let handle = Handle {
+        id: book.study.id.clone(),
+        digest: book.digest,
+        proposed_ms: book.proposed.at.ms,
+        proposed: Arc::new(book.proposed.clone()),
+        title: book.study.title.clone(),
+        withdrawn: Arc::clone(&withdrawn),
+        inbox: own.clone(),
+        views: views.clone(),
+    };
+    let stream = book.stream();
+    let driver = Driver {
+        shared: Arc::clone(shared),
+        stream,
+        version,
+        inbox,
+        own,
+        news: shared.hub.news(),
+        views,
+        withdrawn,
+        wake: None,
+        pause: None,
+        waiting_since: now(),
+        done: None,
+        folding: false,
+        book,
+    };
+    shared.studies.write().await.insert(handle.digest, handle.clone());
+    tokio::spawn(driver.run());
+    Ok(handle)
+}
+

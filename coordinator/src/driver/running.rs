@@ -1,0 +1,231 @@
+//! Between two rounds: close the ended one, open the next, publish, or end the run.
+
+use super::{Driver, now, random};
+use crate::entries::{Planned, RunEnded, StudyEntry};
+use crate::folding;
+use crate::line_up::{self, LineUp, Next};
+use crate::members::storage;
+use crate::publish;
+use crate::view::Pause;
+use motet_common::log::Leaf;
+use motet_common::refusal::{Code, Refusal};
+use motet_common::round::{PhaseName, Round, Terms};
+use motet_ledger::Spool;
+use motet_recipes::Question;
+use motet_secagg::digest::Digest;
+use motet_secagg::encode::Canonical as _;
+use motet_secagg::mask::chunk_words;
+use motet_secagg::message::{Durations, PRG, Plan, SUITE, VERSION};
+
+/// Attempts in a row that may fail before the run does.
+const MOST_FAILURES: u32 = 5;
+
+impl Driver {
+    /// Moves the run on as far as it goes without anybody: closes an ended round, opens the next, publishes, ends.
+    pub(super) async fn advance(&mut self) -> Result<(), Refusal> {
+        loop {
+            let over = self
+                .round()
+                .is_some_and(|round| round.phase() >= PhaseName::Released);
+            let aggregate = self.done.as_ref().map(|done| &done.aggregate);
+            self.book.settle(aggregate)?;
+            if over {
+                self.done = None;
+                self.waiting_since = now();
+                self.sweep_spools().await;
+            }
+            self.pause = None;
+            if self.book.run.is_none() || self.round().is_some() {
+                return Ok(());
+            }
+            if !self.step().await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// One step between rounds; false when there is something to wait for.
+    async fn step(&mut self) -> Result<bool, Refusal> {
+        if let Some(code) = self.dead_end() {
+            self.end_run(code.as_str(), Vec::new()).await?;
+            return Ok(false);
+        }
+        let present = self.shared.hub.present();
+        let removed = self.shared.members.removed_nodes().await;
+        match self.book.chain.question(self.book.roster().entries.len()) {
+            Ok(None) => match self.publish().await {
+                // The fit ended without an estimate, such as separated classes: a result, not a fault.
+                Err(refusal) if refusal.code == Code::RecipeFailed => {
+                    tracing::warn!(study = %self.book.study.id, %refusal, "there is no estimate");
+                    self.end_run(refusal.code.as_str(), Vec::new()).await?;
+                    Ok(false)
+                }
+                published => published,
+            },
+            Err(refusal) => {
+                tracing::error!(study = %self.book.study.id, %refusal, "the recipe found no way on");
+                self.end_run(refusal.code.as_str(), Vec::new()).await?;
+                Ok(false)
+            }
+            Ok(Some(_)) => match line_up::next(&self.book, self.shared.config.min_sites, &present, &removed, self.waiting_since, now()) {
+                Next::Open(line_up) => self.open(line_up).await,
+                Next::Wait { why, until } => {
+                    self.wake = until;
+                    self.pause = Some(Pause { why, until });
+                    Ok(false)
+                }
+                Next::Fail(code) => {
+                    self.end_run(code.as_str(), Vec::new()).await?;
+                    Ok(false)
+                }
+            },
+        }
+    }
+
+    /// Codes after which another attempt would be wrong, or useless.
+    fn dead_end(&self) -> Option<Code> {
+        if self.book.withdrawn {
+            return Some(Code::StudyWithdrawn);
+        }
+        if self.has_ended() {
+            return Some(Code::StudyEnded);
+        }
+        let run = self.book.run.as_ref()?;
+        let code = run.last_code?;
+        let opened = matches!(
+            code,
+            Code::ReconstructFailed
+                | Code::SentinelMismatch
+                | Code::RangeViolation
+                | Code::RecipeFailed
+                | Code::UploadMismatch
+                | Code::Abandoned
+                | Code::RoundSpent
+        );
+        (opened || run.failures >= MOST_FAILURES).then_some(code)
+    }
+
+    async fn open(&mut self, line_up: LineUp) -> Result<bool, Refusal> {
+        let Some(question) = self.book.chain.question(line_up.candidates.len())? else {
+            return Ok(true);
+        };
+        let plan = self.plan(line_up, &question)?;
+        let signed = plan.sign(&self.shared.keys.signing);
+        Terms::new(signed.clone(), self.book.roster())?;
+        self.record(
+            StudyEntry::Planned(Planned {
+                plan: signed,
+                at: now(),
+            }),
+            None,
+        )
+        .await?;
+        self.wake = None;
+        self.catch_up().await?;
+        let effects = self.round().map(Round::resume).unwrap_or_default();
+        self.act(effects).await?;
+        Ok(true)
+    }
+
+    fn plan(&self, line_up: LineUp, question: &Question) -> Result<Plan, Refusal> {
+        let book = &self.book;
+        let run = book.run.as_ref().ok_or(Code::Storage)?;
+        let rounds = &book.study.rounds;
+        let ms = |seconds: u32| seconds.saturating_mul(1000);
+        let (chain, layout) = (&book.chain, &question.layout);
+        let previous = self.previous_leaf();
+        let narrow = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
+        Ok(Plan {
+            version: VERSION,
+            suite: SUITE,
+            prg: PRG,
+            study: book.study.id.clone(),
+            study_digest: book.digest,
+            roster: book.roster().digest(),
+            recipe: chain.recipe_digest(),
+            run: run.started.run,
+            round: chain.round() + 1,
+            attempt: book.next_attempt(&chain.ask_key()),
+            ask: chain.ask_key(),
+            state_root: chain.root(),
+            previous_leaf: book.log.hash(previous).ok_or(Code::Storage)?,
+            ring: layout.ring,
+            words: layout.words() as u64,
+            chunk_words: chunk_words(layout.ring),
+            layout: layout.root(),
+            weight_max: layout.weight_max,
+            candidates: line_up.candidates,
+            colluders: book.roster().colluders,
+            threshold: narrow(line_up.thresholds.threshold),
+            min_start: narrow(line_up.min_start),
+            min_survivors: narrow(line_up.thresholds.survivors),
+            checkpoint: book.log.checkpoint(&self.shared.keys.signing),
+            previous_index: previous,
+            previous_proof: book.log.inclusion(previous),
+            durations: Durations {
+                join: ms(rounds.join_s),
+                share: ms(rounds.share_s),
+                upload: ms(rounds.upload_s),
+                sign: ms(rounds.sign_s),
+                reveal: ms(rounds.reveal_s),
+            },
+            upload_slot_ms: 0,
+            nonce: random(),
+        })
+    }
+
+    /// Index of the latest release in the log, or of the study's opening.
+    fn previous_leaf(&self) -> u64 {
+        let leaves = self.book.log.leaves();
+        let release = leaves
+            .iter()
+            .rposition(|leaf| matches!(Leaf::from_bytes(leaf), Ok(Leaf::Release(_))));
+        release.unwrap_or(0) as u64
+    }
+
+    async fn publish(&mut self) -> Result<bool, Refusal> {
+        let at = now();
+        let files = publish::files(&self.book, &self.shared, at)?;
+        let leaf = publish::leaf(&self.book, &files)?;
+        let index = self.put_leaf(leaf).await?;
+        let manifest = publish::manifest(&self.book, &self.shared, &files, index, at)?;
+        let mut stored = Vec::with_capacity(files.len() + 1);
+        for (name, bytes) in files.into_iter().chain([manifest]) {
+            stored.push((name, self.shared.ledger.put_blob(&bytes).await.map_err(storage)?));
+        }
+        self.end_run("", stored).await?;
+        Ok(false)
+    }
+
+    pub(super) async fn end_run(&mut self, code: &str, files: Vec<(String, Digest)>) -> Result<(), Refusal> {
+        let Some(run) = self.book.run.as_ref().map(|run| run.started.run) else {
+            return Ok(());
+        };
+        self.wake = None;
+        self.record(
+            StudyEntry::RunEnded(RunEnded {
+                run,
+                code: code.to_owned(),
+                files,
+                at: now(),
+            }),
+            None,
+        )
+        .await?;
+        tracing::info!(study = %self.book.study.id, %run, code, "the run is over");
+        Ok(())
+    }
+
+    /// Uploads of earlier attempts go; those of the latest stay, so that its sum can be recomputed.
+    async fn sweep_spools(&mut self) {
+        let old = self.book.spooled.len().saturating_sub(1);
+        for (t2, nodes) in self.book.spooled.drain(..old).collect::<Vec<_>>() {
+            for node in nodes {
+                if let Ok(spool) = Spool::open(&self.shared.spools(), &folding::spool_name(&t2, node)).await {
+                    // A spool that cannot be removed now is in nobody's way.
+                    let _ = spool.remove().await;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! From a plan to an advert: what a node checks before it computes, and the computation away from the session's thread.
+
+use super::{Away, Computed, Session, clock_day};
+use crate::follower::{Attempt, Follower};
+use crate::link::Link;
+use crate::{NodeError, switch};
+use motet_common::refusal::{Code, Refusal};
+use motet_common::round::member::{Expected, Me, Member, admit, refused};
+use motet_secagg::digest::Digest;
+use motet_secagg::message::{Message, SignedPlan};
+
+impl Session {
+    pub(super) async fn planned(&mut self, link: &Link, signed: SignedPlan) -> Result<(), Away> {
+        let study = signed.plan.study_digest;
+        self.drill(&study, &Message::Plan(signed.clone()));
+        match self.join(link, &signed).await {
+            Ok(()) => Ok(()),
+            Err(Away::Node(NodeError::Refused(refusal))) => {
+                let text = format!("round {} of study {}: {refusal}", signed.plan.round, signed.plan.study);
+                self.say("refused", &text).await?;
+                self.tell(link, &study, signed.plan.run, &refused(signed.plan.root(), &refusal)).await
+            }
+            Err(away) => Err(away),
+        }
+    }
+
+    /// Everything a node checks before it computes: standing, roster, state, question, thresholds, pins.
+    async fn join(&mut self, link: &Link, signed: &SignedPlan) -> Result<(), Away> {
+        let plan = &signed.plan;
+        if switch::is_stopped(&self.home.ledger).await? {
+            return Err(Refusal::from(Code::SiteStopped).into());
+        }
+        let today = clock_day();
+        let proposal = self.studies.may_run(&plan.study_digest, &plan.roster, today)?.proposal.clone();
+        let study = proposal.digest;
+        let follower = self.follower(&study, proposal).await?;
+        if let Some(attempt) = &follower.attempt
+            && attempt.member.terms().signed() == signed
+        {
+            let acts = attempt.member.say_again();
+            return self.act(link, &study, acts).await;
+        }
+        if follower.chain.root() != plan.state_root {
+            self.catch_up(link, &study).await?;
+        }
+        self.forget(&study).await?;
+        let Some(follower) = self.followers.get_mut(&study) else { return Ok(()) };
+        let question = follower.chain.question(plan.candidates.len())?.ok_or(Code::PlanRejected).map_err(Refusal::from)?;
+        let min_sites = follower.proposal.study.privacy.min_sites.max(self.home.settings.min_sites);
+        let expected = Expected {
+            study: &follower.proposal.study.id,
+            study_digest: study,
+            recipe: follower.chain.recipe_digest(),
+            state_root: follower.chain.root(),
+            layout: &question.layout,
+            min_sites: min_sites as usize,
+            pins: &self.pins,
+        };
+        let terms = admit(signed, &expected, &follower.me(&self.home))?;
+        let member = Member::new(terms);
+        follower.attempt = Some(Attempt { run: plan.run, round: plan.round, member, layout: question.layout });
+        self.compute(&study);
+        Ok(())
+    }
+
+    /// Starts the computation on patients in a thread of its own.
+    pub(super) fn compute(&self, study: &Digest) {
+        let Some(follower) = self.followers.get(study) else { return };
+        let Some(attempt) = &follower.attempt else { return };
+        let (study, plan) = (*study, attempt.member.terms().plan_root());
+        let candidates = attempt.member.terms().plan().candidates.len();
+        let (work, results) = (follower.work(&self.home), self.results.clone());
+        tokio::task::spawn_blocking(move || {
+            let result = work.answer(candidates, &mut rand::rng());
+            // A session that has ended computes again when it is back.
+            let _ = results.blocking_send(Computed { study, plan, result });
+        });
+    }
+
+    pub(super) async fn computed(&mut self, link: &Link, computed: Computed) -> Result<(), Away> {
+        let Computed { study, plan, result } = computed;
+        let Some(follower) = self.followers.get_mut(&study) else { return Ok(()) };
+        let Follower { proposal, attempt, cohort, own, .. } = follower;
+        let Some(attempt) = attempt.as_mut().filter(|attempt| attempt.member.terms().plan_root() == plan) else {
+            return Ok(());
+        };
+        let (run, round) = (attempt.run, attempt.round);
+        let answered = result.and_then(|answered| {
+            *cohort = Some(answered.cohort);
+            *own = answered.own.or(own.take());
+            let me = Me { node: self.home.node(), key: &self.home.identity, roster: &proposal.roster };
+            attempt.member.answered(answered.update, &attempt.layout, &me, &mut rand::rng())
+        });
+        match answered {
+            Ok(acts) => self.act(link, &study, acts).await,
+            Err(refusal) => {
+                let id = proposal.study.id.clone();
+                follower.attempt = None;
+                self.say("refused", &format!("round {round} of study {id} is not answered: {refusal}")).await?;
+                self.tell(link, &study, run, &refused(plan, &refusal)).await
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Studies as they arrive and go: written down for the steward, who alone decides.
+
+use super::Session;
+use crate::records::{self, Proposed, STUDIES, StudyRecord};
+use crate::studies::{Standing, Studies};
+use crate::{NodeError, clock};
+use motet_common::roster::SignedRoster;
+use motet_proto::v1::Proposal;
+use motet_secagg::digest::Digest;
+use motet_secagg::encode::Canonical as _;
+
+impl Session {
+    pub(super) async fn proposed(&mut self, proposal: Proposal) -> Result<(), NodeError> {
+        let Proposal { study, roster, proposer, .. } = proposal;
+        let arrived = SignedRoster::from_bytes(&roster).map(|signed| signed.roster.digest()).unwrap_or_default();
+        let known = self.studies.all().any(|at| at.proposal.text == study && at.proposal.roster_digest == arrived);
+        if known {
+            return Ok(());
+        }
+        let record = Proposed { text: study, roster, proposer, when_ms: clock::now().ms };
+        records::append(&self.home.ledger, STUDIES, &StudyRecord::Proposed(record)).await?;
+        self.studies = Studies::read(&self.home).await?;
+        self.studies_version = self.studies.version();
+        let newest = self.studies.all().max_by_key(|at| at.proposal.when_ms);
+        let text = newest.map(|at| {
+            format!("study {} is proposed by {}: read it with `motet-node study show {}`", at.proposal.study.id, at.proposal.proposer, at.proposal.study.id)
+        });
+        match text {
+            Some(text) => self.say("proposed", &text).await,
+            None => Ok(()),
+        }
+    }
+
+    pub(super) async fn withdrawn(&mut self, digest: &[u8]) -> Result<(), NodeError> {
+        let Ok(digest) = <[u8; 32]>::try_from(digest).map(Digest) else { return Ok(()) };
+        let standing = self.studies.all().find(|at| at.proposal.digest == digest);
+        let Some(id) = standing.filter(|at| at.standing != Standing::Recalled).map(|at| at.proposal.study.id.clone()) else {
+            return Ok(());
+        };
+        records::append(&self.home.ledger, STUDIES, &StudyRecord::Withdrawn(digest)).await?;
+        self.studies = Studies::read(&self.home).await?;
+        self.studies_version = self.studies.version();
+        self.say("withdrawn", &format!("study {id} was withdrawn by its proposer")).await
+    }
+}

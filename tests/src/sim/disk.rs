@@ -1,0 +1,121 @@
+//! What a node keeps over a stop: vault, masked files, its ledger of facts, and the state it computed.
+
+use super::cast::Cast;
+use super::checks::{Broken, Check, hold};
+use motet_common::round::member::Member;
+use motet_common::round::pins::{Fact, Pins};
+use motet_secagg::digest::Digest;
+use motet_secagg::encode::Canonical as _;
+use motet_secagg::mask::MaskedUpdate;
+use motet_secagg::message::{Message, Plan};
+use std::collections::BTreeMap;
+
+/// One node's disk.
+pub struct Disk {
+    vault: BTreeMap<Digest, Vec<u8>>,
+    masked: BTreeMap<Digest, MaskedUpdate>,
+    facts: Vec<Vec<u8>>,
+    /// Root of the state that follows from the releases so far.
+    pub state: Digest,
+}
+
+impl Disk {
+    /// A disk with nothing on it but the first state.
+    pub fn new(state: Digest) -> Self {
+        Self {
+            vault: BTreeMap::new(),
+            masked: BTreeMap::new(),
+            facts: Vec::new(),
+            state,
+        }
+    }
+
+    /// Seals the vault's item of an attempt.
+    pub fn seal(&mut self, plan: Digest, bytes: Vec<u8>) {
+        self.vault.insert(plan, bytes);
+    }
+
+    /// Writes the masked file of an attempt.
+    pub fn store(&mut self, plan: Digest, masked: MaskedUpdate) {
+        self.masked.insert(plan, masked);
+    }
+
+    /// The masked file of an attempt.
+    pub fn masked(&self, plan: &Digest) -> Option<&MaskedUpdate> {
+        self.masked.get(plan)
+    }
+
+    /// Appends a fact to the ledger.
+    pub fn append(&mut self, fact: &Fact) {
+        self.facts.push(fact.to_bytes());
+    }
+
+    /// Wipes an attempt.
+    pub fn forget(&mut self, plan: &Digest) {
+        self.vault.remove(plan);
+        self.masked.remove(plan);
+    }
+
+    /// Wipes every attempt: a new one is joined.
+    pub fn forget_all(&mut self) {
+        self.vault.clear();
+        self.masked.clear();
+    }
+
+    /// What a start finds: the pins, and the attempt that was under way unless it is over since.
+    ///
+    /// # Errors
+    /// [`Broken`] when something cannot be read back.
+    pub fn wake(&mut self, cast: &Cast) -> Result<(Pins, Option<Member>), Broken> {
+        let mut pins = Pins::default();
+        let mut joined = BTreeMap::new();
+        for bytes in &self.facts {
+            let fact = Fact::from_bytes(bytes).map_err(|error| Broken(error.to_string()))?;
+            if let Fact::Joined(fact) = &fact {
+                joined.insert(fact.ask, fact.attempt);
+            }
+            pins.apply(&fact);
+        }
+        let mut open = None;
+        for (root, bytes) in std::mem::take(&mut self.vault) {
+            let member = Member::restore(&bytes, &cast.roster)
+                .map_err(|refusal| Broken(format!("the vault cannot be read: {refusal}")))?;
+            let plan = member.terms().plan();
+            let is_old = joined
+                .get(&plan.ask)
+                .is_some_and(|attempt| *attempt > plan.attempt);
+            if plan.state_root == self.state && !is_old {
+                self.vault.insert(root, bytes);
+                open = Some(member);
+            }
+        }
+        self.masked.retain(|root, _| self.vault.contains_key(root));
+        Ok((pins, open))
+    }
+
+    /// What may never be done twice stands in the ledger before it is said.
+    ///
+    /// # Errors
+    /// [`Broken`] when the fact behind the message is missing.
+    pub fn knows(&self, plan: &Plan, message: &Message) -> Check {
+        let due = |fact: Fact| match (fact, message) {
+            (Fact::Joined(joined), Message::Advert(_)) => joined.plan == plan.root(),
+            (Fact::Masked(masked), Message::Header(header)) => masked.upload_root == header.root.root,
+            (Fact::Signed((ask, t3)), Message::SetSign(signed)) => (ask, t3) == (plan.ask, signed.t3),
+            (Fact::Spent((ask, _)), Message::RevealReply(_)) => ask == plan.ask,
+            (_, Message::Shares(_)) => true,
+            _ => false,
+        };
+        let known = self
+            .facts
+            .iter()
+            .rev()
+            .any(|bytes| Fact::from_bytes(bytes).is_ok_and(due));
+        hold(known, || {
+            format!(
+                "a node says `{}` before its ledger knows why it may",
+                message.kind()
+            )
+        })
+    }
+}
