@@ -1,6 +1,6 @@
 //! The command line as clap sees it: every command, every flag, and the help that explains them.
 
-use crate::demo::Loss;
+use crate::loss::Loss;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -441,7 +441,11 @@ mod tests {
             "motet demo",
             "motet demo heart --out d --keep --json --drop va@upload --drop hungarian@join:2",
         ] {
-            assert!(parse(line).is_ok(), "{line}: {}", parse(line).err().map(|e| e.to_string()).unwrap_or_default());
+            assert!(
+                parse(line).is_ok(),
+                "{line}: {}",
+                parse(line).err().map(|e| e.to_string()).unwrap_or_default()
+            );
         }
     }
 

@@ -14,6 +14,7 @@ pub struct Failure {
     kind: Kind,
     what: String,
     next: String,
+    facts: serde_json::Value,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,25 +25,35 @@ enum Kind {
 }
 
 impl Failure {
+    fn new(kind: Kind, what: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { kind, what: what.into(), next: next.into(), facts: serde_json::json!({}) }
+    }
+
     /// Something broke: exit code 1.
     pub fn failed(what: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { kind: Kind::Failed, what: what.into(), next: next.into() }
+        Self::new(Kind::Failed, what, next)
     }
 
     /// The command was given something it cannot use: exit code 2.
     pub fn usage(what: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { kind: Kind::Usage, what: what.into(), next: next.into() }
+        Self::new(Kind::Usage, what, next)
     }
 
     /// A rule of the consortium says no: exit code 3.
     pub fn refused(code: Code, what: impl Into<String>) -> Self {
-        Self { kind: Kind::Refused(code), what: what.into(), next: code.next().to_owned() }
+        Self::new(Kind::Refused(code), what, code.next())
     }
 
     /// The same with another advice, where the general one of the code does not fit.
     #[must_use]
     pub fn instead(self, next: impl Into<String>) -> Self {
         Self { next: next.into(), ..self }
+    }
+
+    /// What was found out all the same: `--json` gives it beside the error, so that it stays one value.
+    #[must_use]
+    pub fn with_facts(self, facts: serde_json::Value) -> Self {
+        Self { facts, ..self }
     }
 
     /// The operating system refused to `action` the file or folder.
@@ -71,14 +82,21 @@ impl Failure {
         }
     }
 
-    /// Whether trying again may help: the coordinator was not reached, or said nothing that a rule explains.
+    /// Whether a rule says no: then trying again does not help.
     pub fn is_refusal(&self) -> bool {
         matches!(self.kind, Kind::Refused(_))
     }
 
     /// The same facts for `--json`.
     pub fn json(&self) -> serde_json::Value {
-        serde_json::json!({ "error": { "code": self.code(), "exit": self.exit_code(), "what": self.what, "next": self.next } })
+        let mut value = self.facts.clone();
+        let error = serde_json::json!({
+            "code": self.code(), "exit": self.exit_code(), "what": self.what, "next": self.next,
+        });
+        if let Some(fields) = value.as_object_mut() {
+            fields.insert("error".to_owned(), error);
+        }
+        value
     }
 }
 
@@ -171,9 +189,14 @@ mod tests {
         let status = motet_proto::refusal::status(&Refusal::new(Code::NameTaken, "site `lyon`"));
         let failure = Failure::from(status);
         assert_eq!(failure.exit_code(), 3);
-        assert_eq!(failure.to_string(), "motet: refused, name_taken: site `lyon`\n  next: choose another name");
+        assert_eq!(
+            failure.to_string(),
+            "motet: refused, name_taken: site `lyon`\n  next: choose another name"
+        );
         assert_eq!(failure.json()["error"]["code"], "name_taken");
         assert_eq!(failure.json()["error"]["exit"], 3);
+        let more = failure.with_facts(serde_json::json!({ "sites": 4 })).json();
+        assert_eq!((more["sites"].as_u64(), more["error"]["exit"].as_u64()), (Some(4), Some(3)));
     }
 
     #[test]

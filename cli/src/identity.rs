@@ -71,7 +71,10 @@ impl Identity {
         }
         let text = std::fs::read_to_string(&file).map_err(Failure::io("read", &file))?;
         let damaged = |why: String| {
-            Failure::failed(format!("`{}`: {why}", file.display()), "restore the folder from a backup or join again")
+            Failure::failed(
+                format!("`{}`: {why}", file.display()),
+                "restore the folder from a backup or join again",
+            )
         };
         let card: Card = toml::from_str(&text).map_err(|error| damaged(error.to_string()))?;
         let governance = PublicKey::from_hex(&card.governance).map_err(|error| damaged(error.to_string()))?;
@@ -157,7 +160,10 @@ impl Papers<'_> {
     pub fn write(&self, dir: &Path) -> Done {
         let made: Role = self.card.role.parse::<Role>()?;
         if !matches!(made, Role::Operator | Role::Researcher) {
-            return Err(Failure::usage(format!("`{made}` is not a person's role"), "use an operator's or researcher's code"));
+            return Err(Failure::usage(
+                format!("`{made}` is not a person's role"),
+                "use an operator's or researcher's code",
+            ));
         }
         let text = toml::to_string(self.card)
             .map_err(|error| Failure::failed(format!("identity.toml cannot be written: {error}"), ""))?;
@@ -192,7 +198,10 @@ pub fn read_key(path: &Path) -> Done<SecretKey> {
     let text = read_secret_text(path)?;
     let seed = from_hex(text.trim()).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     seed.map(SecretKey::from_seed).ok_or_else(|| {
-        Failure::failed(format!("key file `{}` does not hold 64 hexadecimal digits", path.display()), "restore it from a backup")
+        Failure::failed(
+            format!("key file `{}` does not hold 64 hexadecimal digits", path.display()),
+            "restore it from a backup",
+        )
     })
 }
 
@@ -205,7 +214,8 @@ pub fn private_folder(path: &Path) -> Done {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(Failure::io("protect", path))?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
+            .map_err(Failure::io("protect", path))?;
     }
     Ok(())
 }
@@ -227,7 +237,10 @@ pub fn refuse_existing(path: &Path) -> Done {
     if empty || std::fs::symlink_metadata(path).is_err() {
         return Ok(());
     }
-    Err(Failure::usage(format!("`{}` exists already and is left as it is", path.display()), "give a folder that does not exist yet"))
+    Err(Failure::usage(
+        format!("`{}` exists already and is left as it is", path.display()),
+        "give a folder that does not exist yet",
+    ))
 }
 
 /// Where an identity is looked for when nobody says.
@@ -242,11 +255,13 @@ pub fn default_dir() -> Done<PathBuf> {
     } else if cfg!(target_os = "macos") {
         home().map(|home| home.join("Library/Application Support"))
     } else {
-        variable("XDG_CONFIG_HOME").filter(|dir| dir.is_absolute()).or_else(|| home().map(|home| home.join(".config")))
+        variable("XDG_CONFIG_HOME")
+            .filter(|dir| dir.is_absolute())
+            .or_else(|| home().map(|home| home.join(".config")))
     };
-    config
-        .map(|dir| dir.join("motet"))
-        .ok_or_else(|| Failure::usage("this system names no configuration folder", "give --as DIR or set MOTET_IDENTITY"))
+    config.map(|dir| dir.join("motet")).ok_or_else(|| {
+        Failure::usage("this system names no configuration folder", "give --as DIR or set MOTET_IDENTITY")
+    })
 }
 
 #[cfg(test)]

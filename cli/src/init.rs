@@ -44,7 +44,11 @@ pub struct Consortium {
 pub fn run(args: &Init, out: Out) -> Done {
     let made = make(args)?;
     out.heading(format!("Consortium `{}` is made in `{}`.", args.name, args.dir.display()));
-    out.line(format!("  coordinator           {} (join codes will carry {})", made.config.display(), made.address));
+    out.line(format!(
+        "  coordinator           {} (join codes will carry {})",
+        made.config.display(),
+        made.address
+    ));
     out.line(format!("  operator's identity   {}", made.operator.display()));
     out.line(format!("  governance key        fingerprint {}", made.governance));
     out.line("  Members compare that fingerprint by telephone. Keep a copy of governance.key offline: it signs every roster.");
@@ -104,8 +108,12 @@ fn write(args: &Init, listen: &str, address: &str, dir: &Path) -> Done<SecretKey
     write_key(&keys.join("signing.key"), &new_key())?;
 
     let (request, client_key) = make_csr(OPERATOR)?;
-    let subject =
-        Subject { name: OPERATOR.to_owned(), country: args.country.clone(), role: Role::Operator, node: None };
+    let subject = Subject {
+        name: OPERATOR.to_owned(),
+        country: args.country.clone(),
+        role: Role::Operator,
+        node: None,
+    };
     let client_pem = authority.sign_csr(&request, &subject, validity)?;
     let card = Card {
         consortium: args.name.clone(),
@@ -174,7 +182,10 @@ fn addresses(listen: Option<&str>, address: Option<&str>) -> Done<(String, Strin
 fn free_port() -> Done<String> {
     let bound = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     let at = bound.map_err(|error| {
-        Failure::failed(format!("this machine gives no free port: {error}"), "name one with --listen 127.0.0.1:PORT")
+        Failure::failed(
+            format!("this machine gives no free port: {error}"),
+            "name one with --listen 127.0.0.1:PORT",
+        )
     })?;
     Ok(at.to_string())
 }
@@ -184,7 +195,14 @@ mod tests {
     use super::*;
 
     fn args(dir: PathBuf) -> Init {
-        Init { dir, name: "Stroke \"EU\"".into(), country: "NL".into(), min_sites: 3, listen: None, address: None }
+        Init {
+            dir,
+            name: "Stroke \"EU\"".into(),
+            country: "NL".into(),
+            min_sites: 3,
+            listen: None,
+            address: None,
+        }
     }
 
     #[test]
@@ -201,7 +219,14 @@ mod tests {
         assert_eq!(config["governance"].as_str(), Some(identity.card.governance.as_str()));
         assert_eq!(config["listen"], config["address"]);
         #[cfg(unix)]
-        for key in ["coordinator/authority.key", "coordinator/server.key", "coordinator/signing.key", "operator/governance.key", "operator/signing.key", "operator/client.key"] {
+        for key in [
+            "coordinator/authority.key",
+            "coordinator/server.key",
+            "coordinator/signing.key",
+            "operator/governance.key",
+            "operator/signing.key",
+            "operator/client.key",
+        ] {
             use std::os::unix::fs::PermissionsExt as _;
             let mode = std::fs::metadata(args.dir.join(key)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{key}");

@@ -39,7 +39,11 @@ async fn export(args: &ExportLedger) -> Done {
         }
     };
     out.value(&json!({ "file": args.file, "bytes": bytes }));
-    out.line(format!("{bytes} bytes in `{}`; check them offline: motet ledger verify {}", args.file.display(), args.file.display()));
+    out.line(format!(
+        "{bytes} bytes in `{}`; check them offline: motet ledger verify {}",
+        args.file.display(),
+        args.file.display()
+    ));
     Ok(())
 }
 
@@ -85,10 +89,13 @@ async fn verify(args: &VerifyLedger) -> Done {
 
 fn conclude(out: Out, report: &Report) -> Done {
     let faults: Vec<String> = report.faults.iter().map(ToString::to_string).collect();
-    let heads = report.heads.iter().map(|head| json!({ "stream": head.stream, "version": head.version, "chain": head.chain.hex() }));
-    out.value(&json!({
+    let heads = report
+        .heads
+        .iter()
+        .map(|head| json!({ "stream": head.stream, "version": head.version, "chain": head.chain.hex() }));
+    let facts = json!({
         "sound": report.is_sound(), "entries": report.entries, "heads": heads.collect::<Vec<_>>(), "faults": faults,
-    }));
+    });
     let mut table = Table::new(&["stream", ">entries", "chain at its end"]);
     for head in &report.heads {
         table.row([head.stream.clone(), head.version.to_string(), head.chain.hex()]);
@@ -96,13 +103,15 @@ fn conclude(out: Out, report: &Report) -> Done {
     out.table(&table);
     let entries = format!("{} entries in {}", report.entries, count(report.heads.len(), "stream"));
     let Some(first) = faults.first() else {
+        out.value(&facts);
         out.line(format!("{entries}: every entry follows from the one before it."));
         out.line("A chain cannot show that its last entries were cut off: compare its ends with those noted elsewhere.");
         return Ok(());
     };
     faults.iter().for_each(|fault| out.line(format!("  FAULT  {}", shown(fault))));
     let what = format!("{entries}, {}, the first: {first}", count(faults.len(), "fault"));
-    Err(Failure::failed(what, "export it again; if it stays so, keep both exports and tell every member"))
+    let next = "export it again; if it stays so, keep both exports and tell every member";
+    Err(Failure::failed(what, next).with_facts(facts))
 }
 
 fn proof(args: &Proof) -> Done {
@@ -110,7 +119,8 @@ fn proof(args: &Proof) -> Done {
     let path = if args.release.is_dir() { args.release.join(FILE_NAME) } else { args.release.clone() };
     let bytes = std::fs::read(&path).map_err(Failure::io("read", &path))?;
     let manifest = Manifest::from_json(&bytes).map_err(|broken| {
-        Failure::refused(Code::ReleaseMismatch, format!("`{}`: {}", path.display(), broken.what)).instead(broken.next)
+        Failure::refused(Code::ReleaseMismatch, format!("`{}`: {}", path.display(), broken.what))
+            .instead(broken.next)
     })?;
     let proof = &manifest.ledger;
     let path_up: Vec<String> = proof.inclusion.iter().map(|digest| digest.hex()).collect();
@@ -144,9 +154,9 @@ mod tests {
         let mut bytes = Vec::new();
         ledger.export(&mut bytes).await.unwrap();
         let sound = verify_export(bytes.as_slice()).unwrap();
-        assert!(conclude(Out::new(true), &sound).is_ok());
+        assert!(conclude(Out::new(false), &sound).is_ok());
         let changed = String::from_utf8(bytes).unwrap().replace(&to_hex(b"two"), &to_hex(b"owt"));
-        let failure = conclude(Out::new(true), &verify_export(changed.as_bytes()).unwrap()).unwrap_err();
+        let failure = conclude(Out::new(false), &verify_export(changed.as_bytes()).unwrap()).unwrap_err();
         assert_eq!(failure.exit_code(), 1);
         assert!(failure.to_string().contains("entry `2` of stream `runs`"), "{failure}");
     }

@@ -3,20 +3,28 @@
 //! ```text
 //! args       the command line               identity   who calls, and the line to the coordinator
 //! init       a new consortium               members    invite, list, remove; person: join
-//! study      lint, propose with a roster    run        start, follow, say why it waits
+//! standing   who joined with a proof        study      lint, show, withdraw; propose: with a signed roster
+//! run        start, list, why it waits      watch      follow one to its end
 //! release    list, get, verify              ledger     verify, export, proof
 //! demo       all of it, on real data        output, failure   how commands speak and how they end
 //! ```
 
 pub mod args;
 pub mod demo;
+mod entry;
 pub mod failure;
 pub mod identity;
 pub mod init;
 pub mod ledger;
+pub mod loss;
 pub mod members;
 pub mod output;
 pub mod person;
+pub mod propose;
 pub mod release;
 pub mod run;
+pub mod standing;
 pub mod study;
+pub mod watch;
+
+pub use entry::main;

@@ -14,7 +14,8 @@ pub struct Out {
 impl Out {
     /// Lines and tables, or one JSON value.
     pub fn new(json: bool) -> Self {
-        let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let colour =
+            io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         Self { json, colour }
     }
 
@@ -96,7 +97,8 @@ impl Table {
 
     /// The heading and the rows, each a line without spaces at its end.
     pub fn lines(&self) -> Vec<String> {
-        let heads: Vec<String> = self.heads.iter().map(|head| head.trim_start_matches('>').to_owned()).collect();
+        let heads: Vec<String> =
+            self.heads.iter().map(|head| head.trim_start_matches('>').to_owned()).collect();
         let width = |column: usize| {
             let cells = self.rows.iter().chain([&heads]).filter_map(|row| row.get(column));
             cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
@@ -115,6 +117,43 @@ impl Table {
 /// A number of things in words: `1 site`, `10 sites`.
 pub fn count(number: usize, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
+/// Columns of the terminal it is made for.
+pub const WIDTH: usize = 100;
+
+/// Enough of a run's id to name it.
+pub fn short(run: &str) -> String {
+    run.chars().take(12).collect()
+}
+
+/// Text in lines of at most `width` characters.
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let indent = text.len() - text.trim_start().len();
+    let (mut lines, mut line) = (Vec::new(), " ".repeat(indent));
+    // A list item goes on under its first word.
+    let hang = if text.trim_start().starts_with("- ") { indent + 2 } else { indent };
+    for word in text.split_whitespace() {
+        if line.trim().is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() > width {
+            lines.push(std::mem::replace(&mut line, format!("{}{word}", " ".repeat(hang))));
+        } else {
+            line.push(' ');
+            line.push_str(word);
+        }
+    }
+    lines.push(line);
+    lines
+}
+
+/// A figure to watch, short: four decimals, or powers of ten where that would show nothing.
+pub fn figure(value: f64) -> String {
+    if value == 0.0 || (1e-3..1e6).contains(&value.abs()) {
+        format!("{value:.4}")
+    } else {
+        format!("{value:.2e}")
+    }
 }
 
 /// Milliseconds since 1970-01-01 as a moment in UTC, to the second.
@@ -151,8 +190,15 @@ mod tests {
     }
 
     #[test]
+    fn text_keeps_within_its_width() {
+        assert_eq!(wrapped("  - a bb ccc", 8), ["  - a bb", "    ccc"]);
+        assert_eq!(wrapped("word", 2), ["word"]);
+    }
+
+    #[test]
     fn moments_are_utc() {
         assert_eq!(moment(0), "1970-01-01 00:00:00 UTC");
+        assert_eq!([0.0, 0.24209, 7.27e-13, -12.5].map(figure), ["0.0000", "0.2421", "7.27e-13", "-12.5000"]);
         assert_eq!(count(1, "site"), "1 site");
         assert_eq!(count(0, "site"), "0 sites");
     }

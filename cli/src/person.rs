@@ -24,9 +24,13 @@ pub async fn join(args: &JoinPerson) -> Done {
     let dir = args.identity.clone().map_or_else(default_dir, Ok)?;
     refuse_existing(&dir)?;
     let text = code_text(&args.code)?;
-    let code = JoinCode::parse(&text).map_err(|error| Failure::refused(Code::BadJoinCode, error.to_string()))?;
+    let code =
+        JoinCode::parse(&text).map_err(|error| Failure::refused(Code::BadJoinCode, error.to_string()))?;
     if code.role == Role::Site {
-        return Err(Failure::usage("this code invites a hospital, not a person", "there:  motet-node join CODE --dir DIR"));
+        return Err(Failure::usage(
+            "this code invites a hospital, not a person",
+            "there:  motet-node join CODE --dir DIR",
+        ));
     }
     let pinned = connect_pinned(&code.address, &code.ca_fingerprint).await?;
     let mut enrolments = EnrolmentClient::new(pinned.channel);
@@ -45,8 +49,11 @@ pub async fn join(args: &JoinPerson) -> Done {
         governance_fingerprint: code.governance_fingerprint,
     };
     enrolment.check()?;
-    let request =
-        v1::JoinRequest { proof: enrolment.prove(&code.secret).to_vec(), enrolment: enrolment.to_bytes(), csr };
+    let request = v1::JoinRequest {
+        proof: enrolment.prove(&code.secret).to_vec(),
+        enrolment: enrolment.to_bytes(),
+        csr,
+    };
     let answer = enrolments.join(request).await?.into_inner();
     let governance = <[u8; 32]>::try_from(answer.governance.as_slice())
         .ok()
@@ -76,9 +83,17 @@ pub async fn join(args: &JoinPerson) -> Done {
     }
     .write(&dir)?;
     let out = Out::new(false);
-    out.line(format!("`{}` is now {} in `{}`.", card.name, enrolment.role, crate::output::shown(&card.consortium)));
+    out.line(format!(
+        "`{}` is now {} in `{}`.",
+        card.name,
+        enrolment.role,
+        crate::output::shown(&card.consortium)
+    ));
     out.line(format!("  identity       {} (use it with --as, or set MOTET_IDENTITY)", dir.display()));
-    out.line(format!("  governance key fingerprint {}: compare it with the operator's", governance.fingerprint().hex()));
+    out.line(format!(
+        "  governance key fingerprint {}: compare it with the operator's",
+        governance.fingerprint().hex()
+    ));
     Ok(())
 }
 

@@ -3,8 +3,7 @@
 use crate::args::{GetRelease, ListReleases, Release, VerifyRelease};
 use crate::failure::{Done, Failure};
 use crate::identity::{Desk, Identity, calling, refuse_existing};
-use crate::output::{Out, Table, count, shown};
-use crate::run::short;
+use crate::output::{Out, Table, count, short, shown};
 use motet_common::manifest::{FILE_NAME, MOST_FILES, Verified, check};
 use motet_common::refusal::Code;
 use motet_proto::v1;
@@ -45,7 +44,10 @@ async fn list(args: &ListReleases) -> Done {
     let value = |(run, files): &(String, Vec<String>)| json!({ "run": run, "files": files });
     out.value(&json!({ "study": args.study, "releases": releases.iter().map(value).collect::<Vec<_>>() }));
     if releases.is_empty() {
-        out.line(format!("No release of `{}` yet. `motet run list {}` says how far it is.", args.study, args.study));
+        out.line(format!(
+            "No release of `{}` yet. `motet run list {}` says how far it is.",
+            args.study, args.study
+        ));
         return Ok(());
     }
     let mut table = Table::new(&["run", "files"]);
@@ -70,7 +72,11 @@ async fn get(args: &GetRelease) -> Done {
     }));
     out.heading(format!("Release of `{}`, run {}, in `{}`", args.study, short(&run), args.out.display()));
     files.iter().for_each(|(name, bytes)| out.line(format!("  {name:<24} {:>10} bytes", bytes.len())));
-    out.line(format!("{} passed; again at any time, offline: motet release verify {}", count(verified.lines.len(), "check"), args.out.display()));
+    out.line(format!(
+        "{} passed; again at any time, offline: motet release verify {}",
+        count(verified.lines.len(), "check"),
+        args.out.display()
+    ));
     Ok(())
 }
 
@@ -105,10 +111,13 @@ async fn whole_id(desk: &mut Desk, study: &str, given: &str) -> Done<String> {
         return Ok(given.to_owned());
     }
     let runs = desk.list_runs(v1::ListRunsRequest { study: study.to_owned() }).await?.into_inner().runs;
-    let fitting: Vec<String> = runs.into_iter().map(|run| run.run).filter(|run| run.starts_with(given)).collect();
+    let fitting: Vec<String> =
+        runs.into_iter().map(|run| run.run).filter(|run| run.starts_with(given)).collect();
     match fitting.as_slice() {
         [run] => Ok(run.clone()),
-        [] => Err(Failure::refused(Code::ReleaseUnknown, format!("no run of `{study}` begins with `{given}`"))),
+        [] => {
+            Err(Failure::refused(Code::ReleaseUnknown, format!("no run of `{study}` begins with `{given}`")))
+        }
         _ => Err(Failure::usage(format!("several runs begin with `{given}`"), "give more digits of the id")),
     }
 }
@@ -144,7 +153,10 @@ fn verify(args: &VerifyRelease) -> Done {
     let trusted = match (&args.identity, &args.governance) {
         (Some(dir), _) => Some(governance_of(dir)?),
         (None, Some(text)) => Some(Digest::from_hex(text.trim()).map_err(|_| {
-            Failure::usage("`--governance` is not a fingerprint", "give its 64 hexadecimal digits, as `motet init` printed them")
+            Failure::usage(
+                "`--governance` is not a fingerprint",
+                "give its 64 hexadecimal digits, as `motet init` printed them",
+            )
         })?),
         (None, None) => None,
     };
@@ -175,7 +187,10 @@ pub fn check_folder(dir: &Path, trusted: Option<Digest>) -> Done<Verified> {
         let content = std::fs::read(&path).map_err(Failure::io("read", &path))?;
         bytes += content.len();
         if files.len() > MOST_FILES || bytes > MOST_BYTES {
-            return Err(Failure::usage(format!("`{}` is too large for a release", dir.display()), "give a release folder"));
+            return Err(Failure::usage(
+                format!("`{}` is too large for a release", dir.display()),
+                "give a release folder",
+            ));
         }
         files.insert(name, content);
     }
@@ -185,12 +200,16 @@ pub fn check_folder(dir: &Path, trusted: Option<Digest>) -> Done<Verified> {
 /// Checks the files of the folder `dir`, its manifest among them.
 fn check_files(files: &mut BTreeMap<String, Vec<u8>>, dir: &Path, trusted: Option<Digest>) -> Done<Verified> {
     let manifest = files.remove(FILE_NAME).ok_or_else(|| {
-        Failure::usage(format!("`{}` has no `{FILE_NAME}`", dir.display()), "give a folder that `motet release get` made")
+        Failure::usage(
+            format!("`{}` has no `{FILE_NAME}`", dir.display()),
+            "give a folder that `motet release get` made",
+        )
     })?;
     let checked = check(&manifest, files, trusted);
     files.insert(FILE_NAME.to_owned(), manifest);
     checked.map_err(|broken| {
-        Failure::refused(Code::ReleaseMismatch, format!("`{}`: {}", dir.display(), broken.what)).instead(broken.next)
+        Failure::refused(Code::ReleaseMismatch, format!("`{}`: {}", dir.display(), broken.what))
+            .instead(broken.next)
     })
 }
 
@@ -202,8 +221,12 @@ fn governance_of(dir: &Path) -> Done<Digest> {
     }
     let text = std::fs::read_to_string(&site).map_err(Failure::io("read", &site))?;
     let key = PublicKey::from_hex(text.trim());
-    key.map(|key| key.fingerprint())
-        .map_err(|_| Failure::failed(format!("`{}` does not hold a key", site.display()), "restore the folder from a backup"))
+    key.map(|key| key.fingerprint()).map_err(|_| {
+        Failure::failed(
+            format!("`{}` does not hold a key", site.display()),
+            "restore the folder from a backup",
+        )
+    })
 }
 
 #[cfg(test)]

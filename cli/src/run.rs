@@ -1,17 +1,14 @@
 //! Runs: start, follow to the end, say why one waits, abandon.
 
-use crate::args::{ListRuns, Named, NamedWrite, Read, Run, StartRun};
+use crate::args::{ListRuns, Named, NamedWrite, Run, StartRun};
 use crate::failure::{Done, Failure};
 use crate::identity::{Desk, calling};
-use crate::output::{Out, Table, count, moment, remark, shown, watched};
-use indicatif::{ProgressBar, ProgressStyle};
+use crate::output::{Out, Table, count, moment, short, shown};
+use crate::watch::{Progress, ended, follow, is_over, sentence};
 use motet_common::refusal::Code;
 use motet_proto::v1;
 use serde_json::{Value, json};
 use std::time::Duration;
-
-/// How often a follower calls again when the coordinator is away, one second apart: a restart takes less.
-const PATIENCE: u32 = 120;
 
 /// How long `run show` waits for the first word about a run under way.
 const FIRST_WORD: Duration = Duration::from_secs(3);
@@ -61,136 +58,19 @@ async fn watch(args: &Named) -> Done {
     if args.read.json { ended(&end) } else { conclude(out, &end) }
 }
 
-/// Follows a run to its end. A coordinator that restarts is called again; the run goes on from its ledger.
-///
-/// # Errors
-/// A refusal of the coordinator, or a coordinator that stays away.
-pub async fn follow(desk: &mut Desk, run: &str, mut each: impl FnMut(&v1::WatchRunResponse)) -> Done<v1::RunState> {
-    let mut missed = 0;
-    loop {
-        let error = match desk.watch_run(v1::WatchRunRequest { run: run.to_owned() }).await {
-            Ok(stream) => {
-                let mut stream = stream.into_inner();
-                loop {
-                    match stream.message().await {
-                        Ok(Some(event)) => {
-                            missed = 0;
-                            each(&event);
-                            if let Some(state) = event.state.filter(is_over) {
-                                return Ok(state);
-                            }
-                        }
-                        Ok(None) => break Failure::failed("the coordinator ended the report of the run", "`motet run watch` goes on"),
-                        Err(status) => break Failure::from(status),
-                    }
-                }
-            }
-            Err(status) => status.into(),
-        };
-        // The report may have ended because the run did, and a later one of the study has begun.
-        if let Ok(answer) = desk.list_runs(v1::ListRunsRequest { study: String::new() }).await {
-            let mut runs = answer.into_inner().runs.into_iter();
-            if let Some(state) = runs.find(|state| state.run == run && is_over(state)) {
-                return Ok(state);
-            }
-        }
-        missed += 1;
-        if error.is_refusal() || missed > PATIENCE {
-            return Err(error);
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-}
-
-fn is_over(state: &v1::RunState) -> bool {
-    matches!(state.state.as_str(), "released" | "failed" | "abandoned")
-}
-
-/// Whether the run ended with a release; else the reason.
-///
-/// # Errors
-/// The run's refusal code, or a plain failure when it has none.
-pub fn ended(state: &v1::RunState) -> Done {
-    if state.state == "released" {
-        return Ok(());
-    }
-    let what = format!("run {} of `{}` {}: {}", short(&state.run), state.study, state.state, shown(&state.why));
-    Err(match Code::parse(&state.code) {
-        Some(code) => Failure::refused(code, what),
-        None => Failure::failed(what, format!("`motet run show {}` and the coordinator's output say more", short(&state.run))),
-    })
-}
-
 fn conclude(out: Out, state: &v1::RunState) -> Done {
     ended(state)?;
     out.value(&state_json(state));
-    out.line(format!("Released after {}.", count(usize::try_from(state.rounds).unwrap_or(usize::MAX), "round")));
-    out.line(format!("Fetch it with: motet release get {} --run {} --out DIR", state.study, short(&state.run)));
+    out.line(format!(
+        "Released after {}.",
+        count(usize::try_from(state.rounds).unwrap_or(usize::MAX), "round")
+    ));
+    out.line(format!(
+        "Fetch it with: motet release get {} --run {} --out DIR",
+        state.study,
+        short(&state.run)
+    ));
     Ok(())
-}
-
-/// Shows a run on its way: one line that moves on a terminal, plain lines elsewhere, one for every change.
-struct Progress {
-    bar: Option<ProgressBar>,
-    quiet: bool,
-    last: String,
-}
-
-impl Progress {
-    fn new(read: &Read) -> Self {
-        let bar = (watched() && !read.json).then(|| {
-            let bar = ProgressBar::new_spinner();
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
-                bar.set_style(style);
-            }
-            bar.enable_steady_tick(Duration::from_millis(120));
-            bar
-        });
-        Self { bar, quiet: read.json, last: String::new() }
-    }
-
-    fn show(&mut self, event: &v1::WatchRunResponse) {
-        let text = sentence(event);
-        if text == self.last || self.quiet {
-            return;
-        }
-        match &self.bar {
-            Some(bar) => bar.set_message(text.clone()),
-            None => remark(&text),
-        }
-        self.last = text;
-    }
-
-    fn end(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-/// Where a run stands, in one line.
-pub fn sentence(event: &v1::WatchRunResponse) -> String {
-    let Some(state) = &event.state else { return String::new() };
-    if state.state != "running" {
-        let why = if state.why.is_empty() { String::new() } else { format!(": {}", shown(&state.why)) };
-        return format!("{}{why}", state.state);
-    }
-    let mut parts = vec![format!("round {}", event.round)];
-    if event.attempt > 1 {
-        parts.push(format!("attempt {}", event.attempt));
-    }
-    parts.extend([&event.step, &event.phase].into_iter().filter(|text| !text.is_empty()).map(|text| shown(text)));
-    if !event.sites.is_empty() {
-        parts.push(count(event.sites.len(), "site"));
-    }
-    if !event.awaited.is_empty() {
-        parts.push(format!("waiting for {}", shown(&event.awaited.join(", "))));
-    }
-    if !event.measure.is_empty() && event.value.is_finite() {
-        parts.push(format!("{} {:.3e}", shown(&event.measure), event.value));
-    }
-    parts.extend(event.refusals.iter().map(|refusal| shown(refusal)));
-    parts.join(" · ")
 }
 
 async fn list(args: &ListRuns) -> Done {
@@ -204,7 +84,11 @@ async fn list(args: &ListRuns) -> Done {
         let (study, state, why) = (run.study.clone(), run.state.clone(), run.why.clone());
         table.row([short(&run.run), study, state, run.rounds.to_string(), moment(run.started_ms), why]);
     }
-    if table.is_empty() { out.line("No run yet. `motet run start STUDY` starts one.") } else { out.table(&table) }
+    if table.is_empty() {
+        out.line("No run yet. `motet run start STUDY` starts one.")
+    } else {
+        out.table(&table)
+    }
     Ok(())
 }
 
@@ -234,7 +118,11 @@ async fn show(args: &Named) -> Done {
     out.value(&value);
     out.heading(format!("Run {} of `{}`, started {}", run.run, run.study, moment(run.started_ms)));
     let standing = event.as_ref().map_or_else(String::new, sentence);
-    let standing = if standing.is_empty() { format!("{}: {}", run.state, shown(&run.why)) } else { standing };
+    let standing = match standing.is_empty() {
+        true if run.why.is_empty() || run.why == run.state => run.state.clone(),
+        true => format!("{}: {}", run.state, shown(&run.why)),
+        false => standing,
+    };
     out.line(format!("  {standing}; what you can do: {advice}"));
     Ok(())
 }
@@ -255,10 +143,18 @@ fn advice(run: &v1::RunState, event: Option<&v1::WatchRunResponse>) -> String {
         ("released", ..) => format!("motet release get {} --run {} --out DIR", run.study, short(&run.run)),
         (_, Some(code), _) => code.next().to_owned(),
         ("waiting" | "paused", _, Some(sites)) => {
-            format!("call {} (`motet study show {}` says who has decided and who is away)", shown(&sites), run.study)
+            format!(
+                "call {} (`motet study show {}` says who has decided and who is away)",
+                shown(&sites),
+                run.study
+            )
         }
-        ("waiting" | "paused", ..) => format!("`motet study show {}` says who has decided and who is away", run.study),
-        ("running", _, Some(sites)) => format!("nothing yet; {} has until the phase's deadline", shown(&sites)),
+        ("waiting" | "paused", ..) => {
+            format!("`motet study show {}` says who has decided and who is away", run.study)
+        }
+        ("running", _, Some(sites)) => {
+            format!("nothing yet; {} has until the phase's deadline", shown(&sites))
+        }
         ("running", ..) => "nothing: it is at work".to_owned(),
         _ => "start a new run with `motet run start`".to_owned(),
     }
@@ -268,13 +164,12 @@ async fn abandon(args: &NamedWrite) -> Done {
     let (_, mut desk) = calling(args.who.identity.as_deref()).await?;
     let run = find(&mut desk, &args.id).await?;
     desk.abandon_run(v1::AbandonRunRequest { run: run.run.clone() }).await?;
-    Out::new(false).line(format!("Run {} of `{}` is abandoned; what was released before stays.", short(&run.run), run.study));
+    Out::new(false).line(format!(
+        "Run {} of `{}` is abandoned; what was released before stays.",
+        short(&run.run),
+        run.study
+    ));
     Ok(())
-}
-
-/// Enough of a run's id to name it.
-pub fn short(run: &str) -> String {
-    run.chars().take(12).collect()
 }
 
 fn state_json(run: &v1::RunState) -> Value {
@@ -287,7 +182,9 @@ fn state_json(run: &v1::RunState) -> Value {
 fn event_json(event: &v1::WatchRunResponse) -> Value {
     let mut value = event.state.as_ref().map_or_else(|| json!({}), state_json);
     if let Some(fields) = value.as_object_mut() {
-        let finite = |value: f64| if value.is_finite() { json!(value) } else { Value::Null };
+        let finite = |value: f64| {
+            if value.is_finite() { json!(value) } else { Value::Null }
+        };
         fields.insert("round".into(), json!(event.round));
         fields.insert("attempt".into(), json!(event.attempt));
         fields.insert("phase".into(), json!(event.phase));
@@ -306,38 +203,20 @@ mod tests {
     use super::*;
 
     fn state(state: &str, code: &str) -> v1::RunState {
-        v1::RunState { run: "00ff".into(), study: "s".into(), state: state.into(), why: "w".into(), code: code.into(), ..Default::default() }
+        v1::RunState {
+            run: "00ff".into(),
+            study: "s".into(),
+            state: state.into(),
+            why: "w".into(),
+            code: code.into(),
+            ..Default::default()
+        }
     }
 
     #[test]
-    fn a_run_ends_with_the_exit_code_of_its_reason() {
-        assert!(ended(&state("released", "")).is_ok());
-        assert_eq!(ended(&state("failed", "")).unwrap_err().exit_code(), 1);
-        let refused = ended(&state("failed", "line_up_too_small")).unwrap_err();
-        assert_eq!((refused.exit_code(), refused.code()), (3, "line_up_too_small"));
-        assert_eq!(ended(&state("abandoned", "abandoned")).unwrap_err().exit_code(), 3);
-    }
-
-    #[test]
-    fn one_line_says_where_a_run_stands_and_whom_it_waits_for() {
-        let event = v1::WatchRunResponse {
-            state: Some(state("running", "")),
-            round: 5,
-            attempt: 2,
-            phase: "upload".into(),
-            step: "newton 3".into(),
-            measure: "largest step".into(),
-            value: 0.012_34,
-            sites: vec!["a".into(), "b".into()],
-            awaited: vec!["b".into()],
-            refusals: vec!["c: too_few_rows".into()],
-        };
-        assert_eq!(
-            sentence(&event),
-            "round 5 · attempt 2 · newton 3 · upload · 2 sites · waiting for b · largest step 1.234e-2 · c: too_few_rows"
-        );
-        let waiting = v1::WatchRunResponse { state: Some(state("waiting", "")), value: f64::NAN, ..Default::default() };
-        assert_eq!(sentence(&waiting), "waiting: w");
+    fn what_is_no_number_is_null_in_the_json() {
+        let waiting =
+            v1::WatchRunResponse { state: Some(state("waiting", "")), value: f64::NAN, ..Default::default() };
         assert_eq!(event_json(&waiting)["value"], Value::Null);
     }
 

@@ -142,10 +142,7 @@ pub enum EnrolError {
 /// [`EnrolError::Name`].
 pub fn check_name(name: &str) -> Result<(), EnrolError> {
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    let first = name
-        .bytes()
-        .next()
-        .is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let first = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
     if first && name.len() <= MAX_NAME && name.bytes().all(inner) {
         Ok(())
     } else {
@@ -161,9 +158,7 @@ pub fn check_country(country: &str) -> Result<(), EnrolError> {
     if country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_uppercase()) {
         Ok(())
     } else {
-        Err(EnrolError::Country {
-            given: shown(country),
-        })
+        Err(EnrolError::Country { given: shown(country) })
     }
 }
 
@@ -172,20 +167,11 @@ pub fn check_country(country: &str) -> Result<(), EnrolError> {
 /// # Errors
 /// [`EnrolError::Address`].
 pub fn split_address(address: &str) -> Result<(&str, u16), EnrolError> {
-    let refused = || EnrolError::Address {
-        given: shown(address),
-    };
+    let refused = || EnrolError::Address { given: shown(address) };
     let (host, port) = address.rsplit_once(':').ok_or_else(refused)?;
-    let port = port
-        .parse::<u16>()
-        .ok()
-        .filter(|port| *port != 0)
-        .ok_or_else(refused)?;
+    let port = port.parse::<u16>().ok().filter(|port| *port != 0).ok_or_else(refused)?;
     if let Some(inner) = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        return inner
-            .parse::<std::net::Ipv6Addr>()
-            .map(|_| (inner, port))
-            .map_err(|_| refused());
+        return inner.parse::<std::net::Ipv6Addr>().map(|_| (inner, port)).map_err(|_| refused());
     }
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
     if !host.is_empty() && host.len() <= 253 && host.bytes().all(letter) {
@@ -197,20 +183,11 @@ pub fn split_address(address: &str) -> Result<(&str, u16), EnrolError> {
 
 /// What a person pasted, cut to a length that fits an error line and without control characters.
 fn shown(text: &str) -> String {
-    text.chars()
-        .take(60)
-        .map(|letter| if letter.is_control() { '?' } else { letter })
-        .collect()
+    text.chars().take(60).map(|letter| if letter.is_control() { '?' } else { letter }).collect()
 }
 
 fn may_join(role: Role) -> Result<(), EnrolError> {
-    if role == Role::Coordinator {
-        Err(EnrolError::Role {
-            given: role.to_string(),
-        })
-    } else {
-        Ok(())
-    }
+    if role == Role::Coordinator { Err(EnrolError::Role { given: role.to_string() }) } else { Ok(()) }
 }
 
 canonical! {
@@ -248,10 +225,7 @@ impl Enrolment {
         if (self.role == Role::Site) == self.steward.is_some() {
             Ok(())
         } else {
-            Err(EnrolError::Steward {
-                name: self.name.clone(),
-                role: self.role,
-            })
+            Err(EnrolError::Steward { name: self.name.clone(), role: self.role })
         }
     }
 
@@ -266,9 +240,8 @@ impl Enrolment {
     /// [`EnrolError::Proof`], and those of [`Enrolment::check`].
     pub fn verify(&self, secret: &[u8; 32], proof: &[u8; 32]) -> Result<(), EnrolError> {
         self.check()?;
-        mac::verify(secret, "enrolment", &self.to_bytes(), proof).map_err(|_| EnrolError::Proof {
-            name: self.name.clone(),
-        })
+        mac::verify(secret, "enrolment", &self.to_bytes(), proof)
+            .map_err(|_| EnrolError::Proof { name: self.name.clone() })
     }
 }
 

@@ -124,18 +124,10 @@ impl Log {
     pub fn new(consortium: &str, study: &str) -> Self {
         // A note's key name must not hold spaces or `+`; two consortia are told apart by their keys, not by this name.
         let plain = |c: char| {
-            if c.is_ascii_alphanumeric() || "-_./".contains(c) {
-                c
-            } else {
-                '-'
-            }
+            if c.is_ascii_alphanumeric() || "-_./".contains(c) { c } else { '-' }
         };
         let origin = format!("motet/{consortium}/{study}").chars().map(plain).collect();
-        Self {
-            origin,
-            leaves: Vec::new(),
-            hashes: Vec::new(),
-        }
+        Self { origin, leaves: Vec::new(), hashes: Vec::new() }
     }
 
     /// Appends a leaf and gives its index.
@@ -147,10 +139,7 @@ impl Log {
 
     /// The index of a leaf that is already there.
     pub fn find(&self, leaf: &[u8]) -> Option<u64> {
-        self.leaves
-            .iter()
-            .position(|known| known == leaf)
-            .map(|index| index as u64)
+        self.leaves.iter().position(|known| known == leaf).map(|index| index as u64)
     }
 
     /// The leaves in order.

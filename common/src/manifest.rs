@@ -167,11 +167,7 @@ canonical! {
 impl File {
     /// The entry of a file with this content.
     pub fn of(name: &str, content: &[u8]) -> Self {
-        Self {
-            name: name.to_owned(),
-            bytes: content.len() as u64,
-            sha256: Digest::of_file(content),
-        }
+        Self { name: name.to_owned(), bytes: content.len() as u64, sha256: Digest::of_file(content) }
     }
 }
 
@@ -202,10 +198,7 @@ impl Manifest {
     /// [`Broken`] never happens for a manifest made by this software; it stands for a writer that failed.
     pub fn to_json(&self) -> Result<String, Broken> {
         let text = serde_json::to_string_pretty(self).map_err(|_| {
-            Broken::new(
-                "the manifest cannot be written as JSON",
-                "report this with the study's ledger",
-            )
+            Broken::new("the manifest cannot be written as JSON", "report this with the study's ledger")
         })?;
         Ok(text + "\n")
     }
@@ -221,10 +214,7 @@ impl Manifest {
             Broken::new(&format!("`{FILE_NAME}` cannot be read ({place})"), fetch)
         })?;
         if manifest.to_json()?.as_bytes() != bytes {
-            return Err(Broken::new(
-                &format!("`{FILE_NAME}` is not laid out as it was written"),
-                fetch,
-            ));
+            return Err(Broken::new(&format!("`{FILE_NAME}` is not laid out as it was written"), fetch));
         }
         Ok(manifest)
     }

@@ -15,8 +15,6 @@ impl Moment {
     /// This much later.
     #[must_use]
     pub fn after(self, span_ms: u32) -> Self {
-        Self {
-            ms: self.ms.saturating_add(u64::from(span_ms)),
-        }
+        Self { ms: self.ms.saturating_add(u64::from(span_ms)) }
     }
 }

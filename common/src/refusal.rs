@@ -99,19 +99,13 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal with particulars.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self {
-            code,
-            detail: detail.into(),
-        }
+        Self { code, detail: detail.into() }
     }
 }
 
 impl From<Code> for Refusal {
     fn from(code: Code) -> Self {
-        Self {
-            code,
-            detail: String::new(),
-        }
+        Self { code, detail: String::new() }
     }
 }
 

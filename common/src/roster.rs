@@ -197,11 +197,7 @@ impl Roster {
     /// # Errors
     /// [`RosterError::Thresholds`] when the roster is too small for them, [`RosterError::HMin`].
     pub fn with_limits(self, colluders: u16, h_min: u16) -> Result<Self, RosterError> {
-        let roster = Self {
-            colluders,
-            h_min,
-            ..self
-        };
+        let roster = Self { colluders, h_min, ..self };
         roster.check()?;
         Ok(roster)
     }
@@ -228,24 +224,12 @@ impl Roster {
             before = Some(entry.node);
             // `Lyon` and `lyon` would be two sites to the machine and one to the steward who reads the list.
             if !names.insert(entry.name.to_ascii_lowercase()) {
-                return Err(RosterError::NameTwice {
-                    name: entry.name.clone(),
-                });
+                return Err(RosterError::NameTwice { name: entry.name.clone() });
             }
-            claim(
-                &mut keys,
-                entry.identity,
-                format!("the identity of `{}`", entry.name),
-            )?;
-            claim(
-                &mut keys,
-                entry.steward,
-                format!("the steward of `{}`", entry.name),
-            )?;
+            claim(&mut keys, entry.identity, format!("the identity of `{}`", entry.name))?;
+            claim(&mut keys, entry.steward, format!("the steward of `{}`", entry.name))?;
             if entry.identity.node_id() != entry.node {
-                return Err(RosterError::WrongNode {
-                    name: entry.name.clone(),
-                });
+                return Err(RosterError::WrongNode { name: entry.name.clone() });
             }
         }
         Ok(())
@@ -261,20 +245,13 @@ impl Roster {
         }
         let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if !(3..=40).contains(&self.study_id.len()) || !self.study_id.bytes().all(letter) {
-            return Err(RosterError::Study {
-                given: self.study_id.chars().take(60).collect(),
-            });
+            return Err(RosterError::Study { given: self.study_id.chars().take(60).collect() });
         }
         check_text("consortium's name", &self.consortium)?;
         if self.h_min < 2 {
             return Err(RosterError::HMin);
         }
-        Thresholds::of(
-            count,
-            usize::from(self.colluders),
-            usize::from(self.h_min),
-            FEWEST_SITES,
-        )?;
+        Thresholds::of(count, usize::from(self.colluders), usize::from(self.h_min), FEWEST_SITES)?;
         Ok(())
     }
 
@@ -285,10 +262,7 @@ impl Roster {
 
     /// The entry of a node.
     pub fn entry(&self, node: NodeId) -> Option<&Entry> {
-        let at = self
-            .entries
-            .binary_search_by_key(&node, |entry| entry.node)
-            .ok()?;
+        let at = self.entries.binary_search_by_key(&node, |entry| entry.node).ok()?;
         self.entries.get(at)
     }
 
@@ -310,11 +284,7 @@ impl Roster {
         self.check()?;
         self.refuse_key(&governance.public())?;
         let signature = governance.sign("roster", &self.to_bytes());
-        Ok(SignedRoster {
-            roster: self,
-            governance: governance.public(),
-            signature,
-        })
+        Ok(SignedRoster { roster: self, governance: governance.public(), signature })
     }
 
     /// The governance key may stay offline for years; a site that held it would sign its own roster.
@@ -329,11 +299,9 @@ impl Roster {
             .chain((self.coordinator == *governance).then(|| "the coordinator".to_owned()))
             .next();
         match holder {
-            Some(second) => Err(RosterError::KeyTwice {
-                key: *governance,
-                first: "the governance".to_owned(),
-                second,
-            }),
+            Some(second) => {
+                Err(RosterError::KeyTwice { key: *governance, first: "the governance".to_owned(), second })
+            }
             None => Ok(()),
         }
     }
@@ -350,21 +318,13 @@ fn claim(keys: &mut BTreeMap<PublicKey, String>, key: PublicKey, whose: String) 
     }
     match keys.insert(key, whose.clone()) {
         None => Ok(()),
-        Some(first) => Err(RosterError::KeyTwice {
-            key,
-            first,
-            second: whose,
-        }),
+        Some(first) => Err(RosterError::KeyTwice { key, first, second: whose }),
     }
 }
 
 fn check_text(what: &'static str, text: &str) -> Result<(), RosterError> {
     let acceptable = !text.trim().is_empty() && text.len() <= MAX_TEXT && !text.chars().any(char::is_control);
-    if acceptable {
-        Ok(())
-    } else {
-        Err(RosterError::Text { what })
-    }
+    if acceptable { Ok(()) } else { Err(RosterError::Text { what }) }
 }
 
 canonical! {
@@ -386,13 +346,7 @@ impl SignedRoster {
     /// # Errors
     /// [`RosterError::OtherGovernance`], [`RosterError::BadSignature`], and whatever makes the content unacceptable.
     pub fn verify(&self, governance: &Digest) -> Result<&Roster, RosterError> {
-        verify(
-            "roster",
-            &self.governance,
-            governance,
-            &self.roster.to_bytes(),
-            &self.signature,
-        )?;
+        verify("roster", &self.governance, governance, &self.roster.to_bytes(), &self.signature)?;
         self.roster.check()?;
         self.roster.refuse_key(&self.governance)?;
         Ok(&self.roster)
@@ -408,14 +362,9 @@ fn verify(
 ) -> Result<(), RosterError> {
     let found = signer.fingerprint();
     if found != *trusted {
-        return Err(RosterError::OtherGovernance {
-            found,
-            trusted: *trusted,
-        });
+        return Err(RosterError::OtherGovernance { found, trusted: *trusted });
     }
-    signer
-        .verify(what, message, signature)
-        .map_err(|_| RosterError::BadSignature { what })
+    signer.verify(what, message, signature).map_err(|_| RosterError::BadSignature { what })
 }
 
 #[cfg(test)]

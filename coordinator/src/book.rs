@@ -70,10 +70,7 @@ impl Book {
             .verify(governance)
             .map_err(|error| Refusal::new(Code::BadSignature, error.to_string()))?;
         if roster.study_id != study.id {
-            return Err(Refusal::new(
-                Code::RosterMismatch,
-                "the roster is for another study",
-            ));
+            return Err(Refusal::new(Code::RosterMismatch, "the roster is for another study"));
         }
         let digest = study.root();
         let chain = Chain::start(&study, roster);
@@ -124,20 +121,11 @@ impl Book {
             }
             StudyEntry::Withdrawn(_) => self.withdrawn = true,
             StudyEntry::RunStarted(started) => {
-                self.run = Some(Run {
-                    started,
-                    round: None,
-                    failures: 0,
-                    last_code: None,
-                });
+                self.run = Some(Run { started, round: None, failures: 0, last_code: None });
             }
             StudyEntry::Planned(planned) => self.plan(planned)?,
             StudyEntry::Round(entry) => {
-                let round = self
-                    .run
-                    .as_mut()
-                    .and_then(|run| run.round.as_mut())
-                    .ok_or(Code::Storage)?;
+                let round = self.run.as_mut().and_then(|run| run.round.as_mut()).ok_or(Code::Storage)?;
                 round.apply(entry, key)?;
                 self.settle(aggregate)?;
             }
@@ -215,12 +203,7 @@ impl Book {
     ) -> Result<(), Refusal> {
         let question = self.chain.question(candidates.len())?.ok_or(Code::Storage)?;
         let state = self.chain.follow(aggregate, &question.layout, &released.set)?;
-        for node in self
-            .chain
-            .set()
-            .iter()
-            .filter(|node| !released.set.contains(node))
-        {
+        for node in self.chain.set().iter().filter(|node| !released.set.contains(node)) {
             self.lost.entry(*node).or_insert(round);
         }
         self.lost.retain(|node, _| !released.set.contains(node));
@@ -229,12 +212,7 @@ impl Book {
         self.bytes_up += upload.saturating_mul(released.set.len() as u64);
         self.chain.accept(state, &released.set);
         let candidates = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
-        self.past.push(Past {
-            round: self.chain.round(),
-            candidates,
-            ask,
-            released,
-        });
+        self.past.push(Past { round: self.chain.round(), candidates, ask, released });
         Ok(())
     }
 
@@ -251,16 +229,12 @@ impl Book {
 
     /// Whether a site's steward has approved.
     pub(crate) fn approved(&self, node: NodeId) -> bool {
-        self.decisions
-            .get(&node)
-            .is_some_and(|signed| matches!(signed.decision.verdict, Verdict::Approve(_)))
+        self.decisions.get(&node).is_some_and(|signed| matches!(signed.decision.verdict, Verdict::Approve(_)))
     }
 
     /// A site's name in the roster.
     pub(crate) fn name(&self, node: NodeId) -> String {
-        self.roster()
-            .entry(node)
-            .map_or_else(|| node.to_string(), |entry| entry.name.clone())
+        self.roster().entry(node).map_or_else(|| node.to_string(), |entry| entry.name.clone())
     }
 
     pub(crate) fn names(&self, nodes: &[NodeId]) -> Vec<String> {

@@ -69,20 +69,15 @@ impl Config {
     /// When the text is not a number with `ms`, `s` or `m`.
     pub fn lease_ms(&self) -> Result<u32> {
         let text = self.lease.trim();
-        let (number, factor) = match (
-            text.strip_suffix("ms"),
-            text.strip_suffix('s'),
-            text.strip_suffix('m'),
-        ) {
+        let (number, factor) = match (text.strip_suffix("ms"), text.strip_suffix('s'), text.strip_suffix('m'))
+        {
             (Some(number), _, _) => (number, 1),
             (None, Some(number), _) => (number, 1_000),
             (None, None, Some(number)) => (number, 60_000),
             _ => bail!("`lease = \"{text}\"` needs a unit: `15s`, `500ms` or `2m`"),
         };
-        let number: u32 = number
-            .trim()
-            .parse()
-            .with_context(|| format!("`lease = \"{text}\"` is not a number"))?;
+        let number: u32 =
+            number.trim().parse().with_context(|| format!("`lease = \"{text}\"` is not a number"))?;
         Ok(number.saturating_mul(factor))
     }
 

@@ -54,9 +54,7 @@ pub(crate) struct Driver {
 
 fn now() -> Moment {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Moment {
-        ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
-    }
+    Moment { ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX) }
 }
 
 fn random<const N: usize>() -> [u8; N] {
@@ -69,9 +67,7 @@ impl Driver {
             return self.stopped(&refusal);
         }
         loop {
-            let wait = self
-                .wake
-                .map(|wake| Duration::from_millis(wake.ms.saturating_sub(now().ms)));
+            let wait = self.wake.map(|wake| Duration::from_millis(wake.ms.saturating_sub(now().ms)));
             let result = tokio::select! {
                 ask = self.inbox.recv() => match ask {
                     Some(ask) => self.asked(ask).await,
@@ -96,7 +92,9 @@ impl Driver {
                 return self.stopped(&refusal);
             }
             // A round is never left without its alarm: the deadline is armed anew after every input.
-            if let Some(deadline) = self.round().filter(|round| round.phase() < PhaseName::Released).map(Round::deadline) {
+            if let Some(deadline) =
+                self.round().filter(|round| round.phase() < PhaseName::Released).map(Round::deadline)
+            {
                 self.wake = Some(self.wake.map_or(deadline, |wake| wake.min(deadline)));
             }
             self.show();
@@ -128,11 +126,7 @@ impl Driver {
         let present = self.shared.hub.present();
         let nodes: Vec<NodeId> = self.book.roster().nodes().collect();
         for node in nodes {
-            let input = if present.contains(&node) {
-                Input::Back(node)
-            } else {
-                Input::Gone(node)
-            };
+            let input = if present.contains(&node) { Input::Back(node) } else { Input::Gone(node) };
             self.input(input).await?;
         }
         Ok(())
@@ -151,9 +145,7 @@ impl Driver {
                 if self.round().is_none()
                     && let (Some(past), Some(run)) = (self.book.past.last(), self.latest_run())
                 {
-                    self.shared
-                        .hub
-                        .tell(node, run, &Message::Released(past.released.clone()));
+                    self.shared.hub.tell(node, run, &Message::Released(past.released.clone()));
                 }
                 Ok(())
             }
@@ -169,23 +161,15 @@ impl Driver {
         match ask {
             Ask::FromNode { node, message } => self.input(Input::Message(node, message)).await,
             Ask::Header { node, t2, answer } => {
-                let header = self
-                    .round()
-                    .and_then(|round| round.header(node))
-                    .filter(|header| header.t2 == t2);
+                let header =
+                    self.round().and_then(|round| round.header(node)).filter(|header| header.t2 == t2);
                 reply(answer, header.cloned());
                 Ok(())
             }
             Ask::Uploaded { node, t2 } => {
-                let current = self
-                    .round()
-                    .and_then(|round| round.header(node))
-                    .is_some_and(|header| header.t2 == t2);
-                if current {
-                    self.input(Input::Uploaded(node)).await
-                } else {
-                    Ok(())
-                }
+                let current =
+                    self.round().and_then(|round| round.header(node)).is_some_and(|header| header.t2 == t2);
+                if current { self.input(Input::Uploaded(node)).await } else { Ok(()) }
             }
             Ask::Decide { decision, answer } => self.decide(*decision, answer).await,
             Ask::Withdraw { answer } => {
@@ -193,9 +177,7 @@ impl Driver {
                     self.record(StudyEntry::Withdrawn(now()), None).await?;
                     self.withdrawn.store(true, Ordering::Relaxed);
                     for node in self.book.roster().nodes().collect::<Vec<_>>() {
-                        self.shared
-                            .hub
-                            .send(node, Frame::Withdrawn(self.book.digest.0.to_vec()));
+                        self.shared.hub.send(node, Frame::Withdrawn(self.book.digest.0.to_vec()));
                     }
                     self.input(Input::Abandon).await?;
                 }
@@ -234,11 +216,7 @@ impl Driver {
             return Ok(index);
         }
         let size = self.book.log.point().size;
-        self.shared
-            .ledger
-            .append(&self.book.log_stream(), size, &leaf)
-            .await
-            .map_err(storage)?;
+        self.shared.ledger.append(&self.book.log_stream(), size, &leaf).await.map_err(storage)?;
         Ok(self.book.log.push(leaf))
     }
 
@@ -284,9 +262,7 @@ impl Driver {
     }
 
     async fn log(&mut self, leaf: Leaf) -> Result<Vec<Effect>, Refusal> {
-        let known = self
-            .round()
-            .map_or(0, |round| round.terms().plan().previous_index);
+        let known = self.round().map_or(0, |round| round.terms().plan().previous_index);
         let index = self.put_leaf(leaf.to_bytes()).await?;
         let key = &self.shared.keys.signing;
         let logged = self.book.log.logged(index, known + 1, key).ok_or(Code::Storage)?;
@@ -317,10 +293,7 @@ impl Driver {
         self.folding = false;
         match result {
             Ok(done) => {
-                let folded = Folded {
-                    aggregate: done.digest,
-                    state_root: done.state.root(),
-                };
+                let folded = Folded { aggregate: done.digest, state_root: done.state.root() };
                 self.done = Some(done);
                 self.input(Input::Folded(folded)).await
             }

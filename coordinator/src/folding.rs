@@ -44,15 +44,8 @@ pub(crate) async fn fold(
     for index in 0..shape.chunks() {
         let mut payloads = Vec::with_capacity(fold.set.len());
         for node in &fold.set {
-            let spool = Spool::open(&spools, &spool_name(&t2, *node))
-                .await
-                .map_err(storage)?;
-            payloads.push(
-                spool
-                    .read_chunk(u32::try_from(index).unwrap_or(u32::MAX))
-                    .await
-                    .map_err(storage)?,
-            );
+            let spool = Spool::open(&spools, &spool_name(&t2, *node)).await.map_err(storage)?;
+            payloads.push(spool.read_chunk(u32::try_from(index).unwrap_or(u32::MAX)).await.map_err(storage)?);
         }
         let removals = Arc::clone(&removals);
         let chunk = tokio::task::spawn_blocking(move || {
@@ -61,10 +54,7 @@ pub(crate) async fn fold(
         });
         words.extend(chunk.await.map_err(storage)?.map_err(refusal)?);
     }
-    let aggregate = Aggregate {
-        ring: shape.ring,
-        words,
-    };
+    let aggregate = Aggregate { ring: shape.ring, words };
     let digest = ledger.put_blob(&aggregate.to_bytes()).await.map_err(storage)?;
     let set = fold.set;
     let (aggregate, state) = tokio::task::spawn_blocking(move || {
@@ -73,11 +63,7 @@ pub(crate) async fn fold(
     })
     .await
     .map_err(storage)?;
-    Ok(Done {
-        aggregate,
-        digest,
-        state: state?,
-    })
+    Ok(Done { aggregate, digest, state: state? })
 }
 
 fn follow(chain: &Chain, aggregate: &Aggregate, candidates: usize, set: &[NodeId]) -> Result<State, Refusal> {

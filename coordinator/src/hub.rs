@@ -42,11 +42,7 @@ struct Lines {
 
 impl Hub {
     pub(crate) fn new(lease: Duration) -> Self {
-        Self {
-            lines: Arc::default(),
-            news: broadcast::channel(NEWS).0,
-            lease,
-        }
+        Self { lines: Arc::default(), news: broadcast::channel(NEWS).0, lease }
     }
 
     pub(crate) fn lease(&self) -> Duration {
@@ -111,13 +107,7 @@ impl Hub {
     }
 
     pub(crate) fn tell(&self, node: NodeId, run: RunId, message: &Message) {
-        self.send(
-            node,
-            Frame::Message(Envelope {
-                run: run.0.to_vec(),
-                body: message.to_bytes(),
-            }),
-        );
+        self.send(node, Frame::Message(Envelope { run: run.0.to_vec(), body: message.to_bytes() }));
     }
 
     fn lock(&self) -> MutexGuard<'_, Lines> {

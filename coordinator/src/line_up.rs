@@ -25,12 +25,24 @@ pub(crate) struct LineUp {
 }
 
 /// Decides from who is `present` and how long the run has waited `since`.
-pub(crate) fn next(book: &Book, least: u32, present: &[NodeId], removed: &[NodeId], since: Moment, now: Moment) -> Next {
+pub(crate) fn next(
+    book: &Book,
+    least: u32,
+    present: &[NodeId],
+    removed: &[NodeId],
+    since: Moment,
+    now: Moment,
+) -> Next {
     let patience = since.after(book.study.rounds.join_s.saturating_mul(1000));
     let here = |node: &NodeId| present.contains(node) && book.approved(*node) && !removed.contains(node);
     let willing: Vec<NodeId> = book.roster().nodes().filter(here).collect();
     if let Some(pinned) = book.pinned() {
-        return all_of(book, least, pinned, here, (patience, now),
+        return all_of(
+            book,
+            least,
+            pinned,
+            here,
+            (patience, now),
             "they may have answered this question already and must all be there again",
         );
     }
@@ -43,30 +55,23 @@ pub(crate) fn next(book: &Book, least: u32, present: &[NodeId], removed: &[NodeI
     let candidates = match (bound, pauses) {
         // An exact fit keeps its sites: one that comes or goes would make its own statistics a difference of two sums.
         (true, true) => {
-            return all_of(book, least, book.chain.set(), here, (patience, now),
+            return all_of(
+                book,
+                least,
+                book.chain.set(),
+                here,
+                (patience, now),
                 "they belong to this exact run",
             );
         }
-        (true, false) => book
-            .chain
-            .set()
-            .iter()
-            .copied()
-            .filter(|node| here(node))
-            .collect(),
+        (true, false) => book.chain.set().iter().copied().filter(|node| here(node)).collect(),
         (false, _) => willing,
     };
     match line_up(book, least, candidates) {
         Ok(line_up) => Next::Open(line_up),
         Err(code) if now >= patience => Next::Fail(code),
         Err(_) => {
-            let missing: Vec<NodeId> = book
-                .chain
-                .set()
-                .iter()
-                .copied()
-                .filter(|node| !here(node))
-                .collect();
+            let missing: Vec<NodeId> = book.chain.set().iter().copied().filter(|node| !here(node)).collect();
             Next::Wait {
                 why: waits_for(book, &missing, "too few sites are left without them"),
                 until: Some(patience),
@@ -93,10 +98,7 @@ fn all_of(
     if now >= patience {
         return Next::Fail(Code::SiteLost);
     }
-    Next::Wait {
-        why: waits_for(book, &missing, reason),
-        until: Some(patience),
-    }
+    Next::Wait { why: waits_for(book, &missing, reason), until: Some(patience) }
 }
 
 /// The first round waits until every site of the roster has decided and is there, or patience ends with a quorum.
@@ -114,16 +116,10 @@ fn first_round(book: &Book, least: u32, willing: Vec<NodeId>, patience: Moment, 
     let enough = line_up(book, least, willing);
     match enough {
         Ok(line_up) if waiting.is_empty() || now >= patience => Next::Open(line_up),
-        Ok(_) => Next::Wait {
-            why: format!("waits for {}", waiting.join(", ")),
-            until: Some(patience),
-        },
+        Ok(_) => Next::Wait { why: format!("waits for {}", waiting.join(", ")), until: Some(patience) },
         // Everybody has decided and too few said yes: nothing to wait for but a change of mind.
         Err(code) if waiting.is_empty() => Next::Fail(code),
-        Err(_) => Next::Wait {
-            why: format!("waits for {}", waiting.join(", ")),
-            until: None,
-        },
+        Err(_) => Next::Wait { why: format!("waits for {}", waiting.join(", ")), until: None },
     }
 }
 
@@ -139,11 +135,7 @@ fn line_up(book: &Book, least: u32, mut candidates: Vec<NodeId>) -> Result<LineU
     if candidates.len() < min_start {
         return Err(Code::LineUpTooSmall);
     }
-    Ok(LineUp {
-        candidates,
-        thresholds,
-        min_start,
-    })
+    Ok(LineUp { candidates, thresholds, min_start })
 }
 
 fn waits_for(book: &Book, missing: &[NodeId], reason: &str) -> String {

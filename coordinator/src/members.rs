@@ -71,17 +71,11 @@ impl Members {
         for recorded in ledger.read(STREAM, 1).await? {
             book.apply(MemberEntry::from_bytes(&recorded.entry)?);
         }
-        Ok(Self {
-            ledger,
-            book: Mutex::new(book),
-        })
+        Ok(Self { ledger, book: Mutex::new(book) })
     }
 
     async fn record(&self, book: &mut Book, entry: MemberEntry) -> Result<(), Refusal> {
-        self.ledger
-            .append_next(STREAM, &entry.to_bytes())
-            .await
-            .map_err(storage)?;
+        self.ledger.append_next(STREAM, &entry.to_bytes()).await.map_err(storage)?;
         book.apply(entry);
         Ok(())
     }
@@ -117,16 +111,10 @@ impl Members {
         let mut book = self.book.lock().await;
         let invited = book.invited.get(&enrolment.invite).ok_or(Code::TokenUnknown)?;
         if book.joined.contains_key(&enrolment.invite) {
-            return Err(Refusal::new(
-                Code::TokenUsed,
-                format!("the invitation of `{}`", invited.name),
-            ));
+            return Err(Refusal::new(Code::TokenUsed, format!("the invitation of `{}`", invited.name)));
         }
         if invited.expires <= now {
-            return Err(Refusal::new(
-                Code::TokenExpired,
-                format!("the invitation of `{}`", invited.name),
-            ));
+            return Err(Refusal::new(Code::TokenExpired, format!("the invitation of `{}`", invited.name)));
         }
         if enrolment.name != invited.name
             || enrolment.country != invited.country
@@ -139,10 +127,7 @@ impl Members {
         }
         let same_key = csr_key_digest(csr).is_ok_and(|digest| digest == enrolment.csr_key_digest);
         if enrolment.governance_fingerprint != *governance || !same_key {
-            return Err(Refusal::new(
-                Code::Malformed,
-                "the certificate request does not fit the enrolment",
-            ));
+            return Err(Refusal::new(Code::Malformed, "the certificate request does not fit the enrolment"));
         }
         let subject = Subject {
             name: invited.name.clone(),
@@ -150,18 +135,8 @@ impl Members {
             role: invited.role,
             node: (invited.role == Role::Site).then(|| enrolment.identity.node_id()),
         };
-        let certificate = authority
-            .sign_csr(csr, &subject, Validity::days(VALID_DAYS))
-            .map_err(malformed)?;
-        self.record(
-            &mut book,
-            MemberEntry::Joined(Joined {
-                enrolment,
-                proof,
-                at: now,
-            }),
-        )
-        .await?;
+        let certificate = authority.sign_csr(csr, &subject, Validity::days(VALID_DAYS)).map_err(malformed)?;
+        self.record(&mut book, MemberEntry::Joined(Joined { enrolment, proof, at: now })).await?;
         Ok(certificate)
     }
 
@@ -179,10 +154,8 @@ impl Members {
         removal: SignedRemoval,
         governance: &Digest,
     ) -> Result<String, Refusal> {
-        let checked = removal
-            .verify(governance)
-            .map_err(|e| Refusal::new(Code::BadSignature, e.to_string()))?
-            .clone();
+        let checked =
+            removal.verify(governance).map_err(|e| Refusal::new(Code::BadSignature, e.to_string()))?.clone();
         let mut book = self.book.lock().await;
         let known = book.joined.values().any(|joined| {
             joined.enrolment.name == checked.name && joined.enrolment.identity.node_id() == checked.node
@@ -213,13 +186,7 @@ impl Members {
 
     /// Whether a site's node was removed.
     pub(crate) async fn removed_nodes(&self) -> Vec<motet_secagg::id::NodeId> {
-        self.book
-            .lock()
-            .await
-            .removed
-            .iter()
-            .map(|removal| removal.removal.node)
-            .collect()
+        self.book.lock().await.removed.iter().map(|removal| removal.removal.node).collect()
     }
 
     /// Everybody, by name.
@@ -246,9 +213,7 @@ impl Members {
                     role: invited.role.as_str().to_owned(),
                     state: state.to_owned(),
                     invite: invited.invite.to_vec(),
-                    enrolment: joined
-                        .map(|joined| joined.enrolment.to_bytes())
-                        .unwrap_or_default(),
+                    enrolment: joined.map(|joined| joined.enrolment.to_bytes()).unwrap_or_default(),
                     proof: joined.map(|joined| joined.proof.to_vec()).unwrap_or_default(),
                     connected: joined.is_some_and(|joined| is_connected(&joined.enrolment)),
                 }

@@ -32,9 +32,7 @@ fn context(book: &Book, shared: &Shared, at: Moment) -> Context {
     let study = &book.study;
     let roster = book.roster();
     let site = |node: &motet_secagg::id::NodeId| {
-        roster
-            .entry(*node)
-            .map(|entry| (entry.name.clone(), entry.country.clone()))
+        roster.entry(*node).map(|entry| (entry.name.clone(), entry.country.clone()))
     };
     let run = book.run.as_ref();
     Context {
@@ -66,11 +64,7 @@ fn context(book: &Book, shared: &Shared, at: Moment) -> Context {
             .iter()
             .filter_map(|(node, round)| {
                 let (name, country) = site(node)?;
-                Some(LostSite {
-                    name,
-                    country,
-                    round: u32::try_from(*round).unwrap_or(u32::MAX),
-                })
+                Some(LostSite { name, country, round: u32::try_from(*round).unwrap_or(u32::MAX) })
             })
             .collect(),
         on_site_loss: match study.rounds.on_site_loss {
@@ -118,12 +112,7 @@ fn software() -> String {
 pub(crate) fn leaf(book: &Book, files: &[(String, Vec<u8>)]) -> Result<Vec<u8>, Refusal> {
     let run = book.run.as_ref().ok_or(Code::RunUnknown)?.started.run;
     let files = files_digest(&entries(files));
-    Ok(Leaf::Publication(Publication {
-        run,
-        files,
-        state_root: book.chain.root(),
-    })
-    .to_bytes())
+    Ok(Leaf::Publication(Publication { run, files, state_root: book.chain.root() }).to_bytes())
 }
 
 fn entries(files: &[(String, Vec<u8>)]) -> Vec<File> {
@@ -160,10 +149,7 @@ pub(crate) fn manifest(
         governance_fingerprint: shared.keys.governance.fingerprint(),
         coordinator: key.public(),
         permits: permits(book),
-        privacy: Privacy {
-            mode: "none".to_owned(),
-            epsilon: None,
-        },
+        privacy: Privacy { mode: "none".to_owned(), epsilon: None },
         software: software(),
         created: timestamp(at),
         files: entries(files),
@@ -188,10 +174,8 @@ pub(crate) fn manifest(
             .collect(),
         signature: Signature([0; 64]),
     };
-    let text = manifest
-        .sign(key)
-        .to_json()
-        .map_err(|error| Refusal::new(Code::Storage, error.to_string()))?;
+    let text =
+        manifest.sign(key).to_json().map_err(|error| Refusal::new(Code::Storage, error.to_string()))?;
     Ok((FILE_NAME.to_owned(), text.into_bytes()))
 }
 

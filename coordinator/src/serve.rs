@@ -40,15 +40,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         config,
     });
     for stream in shared.ledger.streams("study/").await? {
-        driver::reopen(&shared, &stream)
-            .await
-            .with_context(|| format!("cannot reopen `{stream}`"))?;
+        driver::reopen(&shared, &stream).await.with_context(|| format!("cannot reopen `{stream}`"))?;
     }
     let listener = TcpListener::bind(&shared.config.listen).await.with_context(|| {
-        format!(
-            "cannot listen on `{}`: is another coordinator running?",
-            shared.config.listen
-        )
+        format!("cannot listen on `{}`: is another coordinator running?", shared.config.listen)
     })?;
     tracing::info!(address = %shared.config.listen, consortium = %shared.config.consortium, "listening");
     let tls = server_config(shared.keys.authority.cert_pem(), &shared.keys.server)?;

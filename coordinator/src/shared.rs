@@ -38,10 +38,7 @@ impl Keys {
             .context("`signing.key` is not 64 hexadecimal digits")?;
         Ok(Self {
             authority: Authority::from_pem(&text("authority.pem")?, &secret("authority.key")?)?,
-            server: ServerIdentity {
-                chain_pem: text("server.pem")?,
-                key_pem: secret("server.key")?,
-            },
+            server: ServerIdentity { chain_pem: text("server.pem")?, key_pem: secret("server.key")? },
             signing: SecretKey::from_seed(seed),
             governance: config.governance_key()?,
         })

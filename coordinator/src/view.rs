@@ -37,9 +37,7 @@ pub(crate) fn watch(book: &Book, pause: Option<&Pause>) -> Option<WatchRunRespon
         view.sites = book.names(&plan.candidates);
         view.awaited = book.names(&round.awaited());
         let refused = round.refused().iter();
-        view.refusals = refused
-            .map(|(node, code)| format!("{}: {code}", book.name(*node)))
-            .collect();
+        view.refusals = refused.map(|(node, code)| format!("{}: {code}", book.name(*node))).collect();
     }
     Some(view)
 }
@@ -67,11 +65,7 @@ fn present(book: &Book, pause: Option<&Pause>) -> Option<RunState> {
     let (state, why) = match (&run.round, pause) {
         (Some(round), _) => {
             let awaited = book.names(&round.awaited());
-            let whom = if awaited.is_empty() {
-                "its own work".to_owned()
-            } else {
-                awaited.join(", ")
-            };
+            let whom = if awaited.is_empty() { "its own work".to_owned() } else { awaited.join(", ") };
             let plan = round.terms().plan();
             let until = clock(round.deadline());
             (
@@ -84,23 +78,9 @@ fn present(book: &Book, pause: Option<&Pause>) -> Option<RunState> {
             )
         }
         (None, Some(pause)) => {
-            let until = pause
-                .until
-                .map(|until| format!(" until {}", clock(until)))
-                .unwrap_or_default();
-            let state = if book.chain.round() == 0 {
-                "waiting"
-            } else {
-                "paused"
-            };
-            (
-                state,
-                format!(
-                    "{}{until}; `motet run abandon {}` gives up",
-                    pause.why,
-                    run.started.run.hex()
-                ),
-            )
+            let until = pause.until.map(|until| format!(" until {}", clock(until))).unwrap_or_default();
+            let state = if book.chain.round() == 0 { "waiting" } else { "paused" };
+            (state, format!("{}{until}; `motet run abandon {}` gives up", pause.why, run.started.run.hex()))
         }
         (None, None) => ("running", "between two rounds".to_owned()),
     };

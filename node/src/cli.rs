@@ -69,12 +69,8 @@ async fn do_join(args: JoinArgs) -> Result<(), NodeError> {
         "-" => std::io::read_to_string(std::io::stdin()).map_err(NodeError::file("read", Path::new("-")))?,
         code => code.to_owned(),
     };
-    let passphrase = args
-        .sign
-        .steward_passphrase_file
-        .as_deref()
-        .map(steward::read_passphrase)
-        .transpose()?;
+    let passphrase =
+        args.sign.steward_passphrase_file.as_deref().map(steward::read_passphrase).transpose()?;
     let joined = join::join(&code, &args.at.dir, passphrase.as_ref()).await?;
     output::answer(args.at.json, &joined, join::joined_text);
     Ok(())
@@ -84,10 +80,7 @@ async fn run(args: RunArgs) -> Result<ExitCode, NodeError> {
     let filter = tracing_subscriber::EnvFilter::try_from_env("MOTET_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     // `motet node run` may have a subscriber already.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .try_init();
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
     let home = Home::open(&args.at.dir).await?;
     let _claim = home.paths.claim()?;
     match crate::session::run(home, args.drill).await {
@@ -106,45 +99,28 @@ async fn data(command: DataCommand, dir: &Path, json: bool) -> Result<(), NodeEr
     let paths = Paths::new(dir);
     paths.read_settings()?;
     match command {
-        DataCommand::Add {
-            name,
-            csv,
-            schema,
-            replace,
-            ..
-        } => {
+        DataCommand::Add { name, csv, schema, replace, .. } => {
             let home = Home::open(dir).await?;
             let checked = data_desk::add(&paths, &name, &csv, &schema, replace)?;
             let text = format!("dataset {name} was added");
             crate::records::event(&home.ledger, clock::now().ms, "data-added", text).await?;
-            output::answer(json, &checked, |checked| {
-                format!("added: {}", data_desk::check_text(checked))
-            });
+            output::answer(json, &checked, |checked| format!("added: {}", data_desk::check_text(checked)));
         }
         DataCommand::Check { name, study, .. } => {
             let study = match study {
-                Some(id) => Some(
-                    Studies::read(&Home::open(dir).await?)
-                        .await?
-                        .find(&id)?
-                        .proposal
-                        .study
-                        .clone(),
-                ),
+                Some(id) => {
+                    Some(Studies::read(&Home::open(dir).await?).await?.find(&id)?.proposal.study.clone())
+                }
                 None => None,
             };
-            output::answer(
-                json,
-                &data_desk::check(&paths, &name, study.as_ref())?,
-                data_desk::check_text,
-            );
+            output::answer(json, &data_desk::check(&paths, &name, study.as_ref())?, data_desk::check_text);
         }
         DataCommand::Profile { name, .. } => {
             output::answer(json, &data_desk::look(&paths, &name)?, ToString::to_string);
         }
-        DataCommand::List(_) => output::answer(json, &data_desk::list(&paths)?, |lines| {
-            data_desk::list_text(lines)
-        }),
+        DataCommand::List(_) => {
+            output::answer(json, &data_desk::list(&paths)?, |lines| data_desk::list_text(lines))
+        }
     }
     Ok(())
 }
@@ -154,9 +130,7 @@ async fn study(command: StudyCommand, dir: &Path, json: bool) -> Result<(), Node
     let now = clock::now();
     let (id, choice, sign) = match command {
         StudyCommand::List(_) => {
-            output::answer(json, &desk::list(&home, now).await?, |lines| {
-                desk::list_text(lines)
-            });
+            output::answer(json, &desk::list(&home, now).await?, |lines| desk::list_text(lines));
             return Ok(());
         }
         StudyCommand::Show { id, .. } => {
@@ -177,9 +151,7 @@ async fn study(command: StudyCommand, dir: &Path, json: bool) -> Result<(), Node
 }
 
 fn stewards_key(paths: &Paths, sign: &Sign) -> Result<SecretKey, NodeError> {
-    steward::open(&paths.key("steward"), || {
-        steward::ask(sign.steward_passphrase_file.as_deref())
-    })
+    steward::open(&paths.key("steward"), || steward::ask(sign.steward_passphrase_file.as_deref()))
 }
 
 async fn permit(command: PermitCommand, dir: &Path, json: bool) -> Result<(), NodeError> {
@@ -187,9 +159,7 @@ async fn permit(command: PermitCommand, dir: &Path, json: bool) -> Result<(), No
     match command {
         PermitCommand::Add { file, .. } => {
             let permit = permits::add(&home, &file)?;
-            output::answer(json, &permits::Listed::from(&permit), |_| {
-                format!("kept: {}", permit.citation())
-            });
+            output::answer(json, &permits::Listed::from(&permit), |_| format!("kept: {}", permit.citation()));
         }
         PermitCommand::List(_) => {
             let listed: Vec<permits::Listed> = permits::list(&home)?.iter().map(Into::into).collect();
@@ -203,11 +173,7 @@ async fn ledger(command: LedgerCommand, dir: &Path, json: bool) -> Result<(), No
     let home = Home::open(dir).await?;
     match command {
         LedgerCommand::Show { study, .. } => {
-            output::answer(
-                json,
-                &ledger_desk::show(&home, study.as_deref()).await?,
-                ledger_desk::show_text,
-            );
+            output::answer(json, &ledger_desk::show(&home, study.as_deref()).await?, ledger_desk::show_text);
         }
         LedgerCommand::Verify(_) => {
             let verified = ledger_desk::verify(&home).await?;
@@ -222,9 +188,7 @@ async fn ledger(command: LedgerCommand, dir: &Path, json: bool) -> Result<(), No
         LedgerCommand::Export { file, .. } => {
             let entries = ledger_desk::export(&home, &file).await?;
             let facts = json!({"file": file, "entries": entries});
-            output::answer(json, &facts, |_| {
-                format!("{entries} entries are in `{}`", file.display())
-            });
+            output::answer(json, &facts, |_| format!("{entries} entries are in `{}`", file.display()));
         }
     }
     Ok(())

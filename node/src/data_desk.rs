@@ -77,11 +77,7 @@ impl Dataset {
             NodeError::file("understand", &at)(std::io::Error::other(error.message().to_owned()))
         })?;
         let schema = Schema::parse(&read_text(&folder.join("schema.toml"))?)?;
-        Ok(Self {
-            name: name.to_owned(),
-            csv: source.csv,
-            schema,
-        })
+        Ok(Self { name: name.to_owned(), csv: source.csv, schema })
     }
 
     /// The patients of a study and the columns it uses, and no others.
@@ -111,9 +107,7 @@ pub fn add(
     replace: bool,
 ) -> Result<Checked, NodeError> {
     let folder = folder(paths, name).ok_or_else(|| {
-        NodeError::Usage(format!(
-            "`{name}` is not a dataset's name: letters, digits, `-` and `_`"
-        ))
+        NodeError::Usage(format!("`{name}` is not a dataset's name: letters, digits, `-` and `_`"))
     })?;
     if folder.exists() && !replace {
         return Err(NodeError::Usage(format!(
@@ -147,10 +141,7 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
         return Ok(whole(name, &dataset.schema, &table));
     };
     if study.data.dataset != name {
-        let problem = format!(
-            "study `{}` asks for dataset `{}`, not `{name}`",
-            study.id, study.data.dataset
-        );
+        let problem = format!("study `{}` asks for dataset `{}`, not `{name}`", study.id, study.data.dataset);
         return Err(NodeError::Usage(problem));
     }
     let cohort = dataset.cohort(study)?;
@@ -232,19 +223,9 @@ pub fn list(paths: &Paths) -> Result<Vec<Listed>, NodeError> {
         Ok(dataset) => {
             let unreadable = fs::File::open(&dataset.csv).err().map(|cause| cause.to_string());
             let csv = dataset.csv.display().to_string();
-            Listed {
-                name,
-                csv,
-                columns: dataset.schema.columns.len(),
-                problem: unreadable,
-            }
+            Listed { name, csv, columns: dataset.schema.columns.len(), problem: unreadable }
         }
-        Err(error) => Listed {
-            name,
-            csv: String::new(),
-            columns: 0,
-            problem: Some(error.to_string()),
-        },
+        Err(error) => Listed { name, csv: String::new(), columns: 0, problem: Some(error.to_string()) },
     };
     Ok(names(paths)?.into_iter().map(line).collect())
 }
@@ -256,17 +237,9 @@ pub fn list_text(lines: &[Listed]) -> String {
     }
     let row = |line: &Listed| {
         let state = line.problem.clone().unwrap_or_else(|| "readable".to_owned());
-        vec![
-            line.name.clone(),
-            line.columns.to_string(),
-            state,
-            line.csv.clone(),
-        ]
+        vec![line.name.clone(), line.columns.to_string(), state, line.csv.clone()]
     };
-    output::table(
-        &["dataset", "columns", "state", "file"],
-        &lines.iter().map(row).collect::<Vec<_>>(),
-    )
+    output::table(&["dataset", "columns", "state", "file"], &lines.iter().map(row).collect::<Vec<_>>())
 }
 
 #[cfg(test)]
@@ -280,11 +253,7 @@ mod tests {
     fn site(rows: usize, missing: usize) -> (tempfile::TempDir, Paths) {
         let folder = tempfile::tempdir().unwrap();
         let row = |n: usize| {
-            let age = if n < missing {
-                String::new()
-            } else {
-                format!("{}", 50 + n % 40)
-            };
+            let age = if n < missing { String::new() } else { format!("{}", 50 + n % 40) };
             format!("{age},{},{}\n", 120 + n % 60, n % 2)
         };
         let csv = format!("age,sbp,dead14\n{}", (0..rows).map(row).collect::<String>());
@@ -295,13 +264,7 @@ mod tests {
     }
 
     fn put(folder: &tempfile::TempDir, paths: &Paths, name: &str) -> Result<Checked, NodeError> {
-        add(
-            paths,
-            name,
-            &folder.path().join("p.csv"),
-            &folder.path().join("s.toml"),
-            false,
-        )
+        add(paths, name, &folder.path().join("p.csv"), &folder.path().join("s.toml"), false)
     }
 
     #[test]
@@ -309,27 +272,13 @@ mod tests {
         let (folder, paths) = site(60, 7);
         assert_eq!(list(&paths).unwrap().len(), 0);
         assert_eq!(put(&folder, &paths, "ist").unwrap().rows_used, 60);
-        assert_eq!(
-            put(&folder, &paths, "ist").unwrap_err().exit(),
-            2,
-            "it is there already"
-        );
+        assert_eq!(put(&folder, &paths, "ist").unwrap_err().exit(), 2, "it is there already");
         let study = Study::parse(&study("ist-death14", "0.0")).unwrap();
         let checked = check(&paths, "ist", Some(&study)).unwrap();
-        assert_eq!(
-            (checked.rows_used.clone(), checked.rows_left_out.clone()),
-            (53.into(), 7.into())
-        );
-        assert!(
-            check_text(&checked).contains("rows used                 53"),
-            "{}",
-            check_text(&checked)
-        );
+        assert_eq!((checked.rows_used.clone(), checked.rows_left_out.clone()), (53.into(), 7.into()));
+        assert!(check_text(&checked).contains("rows used                 53"), "{}", check_text(&checked));
         let listed = list(&paths).unwrap();
-        assert_eq!(
-            (listed[0].name.as_str(), listed[0].columns, &listed[0].problem),
-            ("ist", 3, &None)
-        );
+        assert_eq!((listed[0].name.as_str(), listed[0].columns, &listed[0].problem), ("ist", 3, &None));
         fs::remove_file(folder.path().join("p.csv")).unwrap();
         assert!(list(&paths).unwrap()[0].problem.is_some());
     }
@@ -350,34 +299,21 @@ mod tests {
     #[test]
     fn a_bad_cell_is_refused_with_its_line_and_leaves_nothing() {
         let (folder, paths) = site(60, 0);
-        let csv = fs::read_to_string(folder.path().join("p.csv"))
-            .unwrap()
-            .replacen("51,", "777,", 1);
+        let csv = fs::read_to_string(folder.path().join("p.csv")).unwrap().replacen("51,", "777,", 1);
         fs::write(folder.path().join("p.csv"), csv).unwrap();
         let error = put(&folder, &paths, "ist").unwrap_err();
         assert_eq!(error.code(), Some("out_of_range"));
-        assert!(
-            error.to_string().contains("line 3") && !error.to_string().contains("777"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("line 3") && !error.to_string().contains("777"), "{error}");
         assert!(!paths.data().exists());
     }
 
     #[test]
     fn names_that_lead_elsewhere_are_no_datasets() {
         let (folder, paths) = site(60, 0);
-        assert_eq!(
-            put(&folder, &paths, "heart").unwrap_err().exit(),
-            2,
-            "the schema is of another dataset"
-        );
+        assert_eq!(put(&folder, &paths, "heart").unwrap_err().exit(), 2, "the schema is of another dataset");
         for name in ["../keys", "", "a/b", "."] {
             assert_eq!(put(&folder, &paths, name).unwrap_err().exit(), 2, "{name}");
-            assert_eq!(
-                Dataset::find(&paths, name).unwrap_err().code(),
-                Some("no_dataset"),
-                "{name}"
-            );
+            assert_eq!(Dataset::find(&paths, name).unwrap_err().code(), Some("no_dataset"), "{name}");
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The steward's desk: look at a study, and say yes or no to exactly that. A decision is one signed entry of the ledger;
 //! the daemon reads it there, whether it runs now or later.
 
+use crate::error::StewardError;
 use crate::permits::Permit;
 use crate::records::{self, STUDIES, StudyRecord};
-use crate::steward::StewardError;
 use crate::studies::{AtSite, Proposal, Standing, Studies};
 use crate::{Home, NodeError, clock, output};
 use motet_common::decision::{Decision, Verdict};
@@ -126,12 +126,7 @@ pub async fn list(home: &Home, now: Moment) -> Result<Vec<Line>, NodeError> {
 }
 
 fn line(known: &AtSite, today: Date) -> Line {
-    let Proposal {
-        study,
-        digest,
-        roster,
-        ..
-    } = &known.proposal;
+    let Proposal { study, digest, roster, .. } = &known.proposal;
     let text = match &known.standing {
         Standing::Decided(signed) => signed.decision.verdict.text().to_owned(),
         Standing::Undecided | Standing::Recalled => String::new(),
@@ -154,17 +149,9 @@ pub fn list_text(lines: &[Line]) -> String {
         return "no study has reached this site; `motet-node run` must have been connected once".to_owned();
     }
     let row = |line: &Line| {
-        let until = if line.ended {
-            format!("{} (over)", line.until)
-        } else {
-            line.until.clone()
-        };
+        let until = if line.ended { format!("{} (over)", line.until) } else { line.until.clone() };
         let digest = line.digest.chars().take(8).collect();
-        let roster = if line.roster == 0 {
-            String::new()
-        } else {
-            line.roster.to_string()
-        };
+        let roster = if line.roster == 0 { String::new() } else { line.roster.to_string() };
         vec![
             line.id.clone(),
             text::cleaned(&line.title),
@@ -175,15 +162,7 @@ pub fn list_text(lines: &[Line]) -> String {
             text::cleaned(&line.text),
         ]
     };
-    let head = [
-        "id",
-        "title",
-        "digest",
-        "decision",
-        "roster",
-        "until",
-        "permit or reason",
-    ];
+    let head = ["id", "title", "digest", "decision", "roster", "until", "permit or reason"];
     output::table(&head, &lines.iter().map(row).collect::<Vec<_>>())
 }
 
@@ -221,16 +200,8 @@ pub async fn show(home: &Home, id: &str, now: Moment) -> Result<Shown, NodeError
 
 /// The card, and where the decision stands.
 pub fn show_text(shown: &Shown) -> String {
-    let Line {
-        decision,
-        text: reason,
-        ..
-    } = &shown.line;
-    let reason = if reason.is_empty() {
-        String::new()
-    } else {
-        format!(": {}", text::cleaned(reason))
-    };
+    let Line { decision, text: reason, .. } = &shown.line;
+    let reason = if reason.is_empty() { String::new() } else { format!(": {}", text::cleaned(reason)) };
     format!("{}\ndecision at this site: {decision}{reason}\n", shown.card)
 }
 
@@ -312,23 +283,16 @@ fn acceptable(
                 let detail = "this site approves under a permit only: add `--permit P.toml`";
                 return Err(Refusal::new(Code::StudyNotApproved, detail).into());
             }
-            permit
-                .as_ref()
-                .map(|permit| permit.cover(id, today))
-                .transpose()?;
-            Ok(Verdict::Approve(
-                permit.as_ref().map(Permit::citation).unwrap_or_default(),
-            ))
+            permit.as_ref().map(|permit| permit.cover(id, today)).transpose()?;
+            Ok(Verdict::Approve(permit.as_ref().map(Permit::citation).unwrap_or_default()))
         }
         Choice::Decline(_) if known.standing == Standing::Recalled => {
             Err(Refusal::from(Code::StudyWithdrawn).into())
         }
         Choice::Decline(why) => Ok(Verdict::Decline(reason(why)?)),
         Choice::Withdraw(_) if !known.standing.is_approved() && !is_withdrawn(&known.standing) => {
-            let detail = format!(
-                "study `{id}` is {}; there is no approval to withdraw",
-                known.standing.as_str()
-            );
+            let detail =
+                format!("study `{id}` is {}; there is no approval to withdraw", known.standing.as_str());
             Err(Refusal::new(Code::StudyNotApproved, detail).into())
         }
         Choice::Withdraw(why) if why.is_empty() => Ok(Verdict::Withdraw(String::new())),
@@ -368,16 +332,9 @@ fn decided(proposal: &Proposal, verdict: &Verdict, recorded: bool) -> Decided {
 
 /// What was recorded, for people.
 pub fn decided_text(decided: &Decided) -> String {
-    let again = if decided.recorded {
-        ""
-    } else {
-        " already; nothing was written"
-    };
-    let reason = if decided.text.is_empty() {
-        String::new()
-    } else {
-        format!("\n  text           {}", decided.text)
-    };
+    let again = if decided.recorded { "" } else { " already; nothing was written" };
+    let reason =
+        if decided.text.is_empty() { String::new() } else { format!("\n  text           {}", decided.text) };
     format!(
         "study {} is {}{again}\n  study digest   {}\n  roster digest  {} ({} sites){reason}",
         decided.id, decided.decision, decided.study_digest, decided.roster_digest, decided.roster

@@ -5,9 +5,7 @@ use crate::home::tests::make;
 use crate::studies::tests::{governance, proposed, roster, study};
 use tempfile::TempDir;
 
-const NOW: Moment = Moment {
-    ms: 1_795_392_000_000,
-};
+const NOW: Moment = Moment { ms: 1_795_392_000_000 };
 
 async fn site() -> (TempDir, Home) {
     let folder = tempfile::tempdir().unwrap();
@@ -42,10 +40,7 @@ async fn a_study_is_approved_withdrawn_and_approved_again() {
     assert_eq!(decision(&home).await, "undecided");
     assert!(say(&home, Choice::Approve(None)).await.unwrap().recorded);
     assert_eq!(decision(&home).await, "approved");
-    assert!(
-        !say(&home, Choice::Approve(None)).await.unwrap().recorded,
-        "once is enough"
-    );
+    assert!(!say(&home, Choice::Approve(None)).await.unwrap().recorded, "once is enough");
     say(&home, Choice::Withdraw(String::new())).await.unwrap();
     assert_eq!(decision(&home).await, "withdrawn");
     say(&home, Choice::Approve(None)).await.unwrap();
@@ -60,9 +55,7 @@ async fn a_changed_hyper_parameter_is_undecided_at_the_desk_too() {
     let first = say(&home, Choice::Approve(None)).await.unwrap().study_digest;
     propose(&home, "0.1").await;
     assert_eq!(decision(&home).await, "undecided");
-    let second = say(&home, Choice::Decline("penalty was agreed as zero".into()))
-        .await
-        .unwrap();
+    let second = say(&home, Choice::Decline("penalty was agreed as zero".into())).await.unwrap();
     assert_ne!(first, second.study_digest);
     assert_eq!(decision(&home).await, "declined");
 }
@@ -76,19 +69,13 @@ async fn a_study_that_changes_while_the_steward_types_is_not_decided() {
         // The daemon records a new proposal while the passphrase is being typed.
         std::thread::scope(|scope| {
             scope
-                .spawn(|| {
-                    tokio::runtime::Runtime::new()
-                        .unwrap()
-                        .block_on(propose(&other, "0.1"))
-                })
+                .spawn(|| tokio::runtime::Runtime::new().unwrap().block_on(propose(&other, "0.1")))
                 .join()
                 .unwrap();
         });
         steward()
     };
-    let error = decide(&home, "ist", &Choice::Approve(None), NOW, typing)
-        .await
-        .unwrap_err();
+    let error = decide(&home, "ist", &Choice::Approve(None), NOW, typing).await.unwrap_err();
     assert!(error.to_string().contains("changed while you decided"), "{error}");
     assert_eq!(decision(&home).await, "undecided");
 }
@@ -98,17 +85,10 @@ async fn only_the_stewards_own_key_signs() {
     let (_folder, home) = site().await;
     propose(&home, "0.0").await;
     let stranger = || Ok(SecretKey::from_seed([102; 32]));
-    let error = decide(&home, "ist", &Choice::Approve(None), NOW, stranger)
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(error, NodeError::Steward(StewardError::Mismatch)),
-        "{error}"
-    );
+    let error = decide(&home, "ist", &Choice::Approve(None), NOW, stranger).await.unwrap_err();
+    assert!(matches!(error, NodeError::Steward(StewardError::Mismatch)), "{error}");
     let locked = || Err(StewardError::WrongPassphrase.into());
-    let error = decide(&home, "ist", &Choice::Approve(None), NOW, locked)
-        .await
-        .unwrap_err();
+    let error = decide(&home, "ist", &Choice::Approve(None), NOW, locked).await.unwrap_err();
     assert_eq!(error.code(), Some("wrong_passphrase"));
     assert_eq!(decision(&home).await, "undecided");
 }
@@ -121,20 +101,11 @@ async fn rules_and_permits_of_the_site_are_kept() {
     let error = say(&home, Choice::Approve(None)).await.unwrap_err();
     assert!(error.to_string().contains("--permit"), "{error}");
     let permit = Permit::parse("P", include_str!("../permit.toml.sample")).unwrap();
-    let error = say(&home, Choice::Approve(Some(permit.clone())))
-        .await
-        .unwrap_err();
+    let error = say(&home, Choice::Approve(Some(permit.clone()))).await.unwrap_err();
     assert!(error.to_string().contains("ist-death14"), "{error}");
-    let permit = Permit {
-        study: None,
-        ..permit
-    };
+    let permit = Permit { study: None, ..permit };
     say(&home, Choice::Approve(Some(permit.clone()))).await.unwrap();
-    assert!(
-        list(&home, NOW).await.unwrap()[0]
-            .text
-            .contains(&permit.digest.hex())
-    );
+    assert!(list(&home, NOW).await.unwrap()[0].text.contains(&permit.digest.hex()));
 }
 
 #[tokio::test]
@@ -144,11 +115,7 @@ async fn there_is_nothing_to_withdraw_before_an_approval_and_no_reason_is_no_rea
     let error = say(&home, Choice::Withdraw(String::new())).await.unwrap_err();
     assert_eq!(error.code(), Some("study_not_approved"));
     for why in ["", "two\nlines", "\u{1b}[2J"] {
-        assert_eq!(
-            say(&home, Choice::Decline(why.into())).await.unwrap_err().exit(),
-            2,
-            "{why:?}"
-        );
+        assert_eq!(say(&home, Choice::Decline(why.into())).await.unwrap_err().exit(), 2, "{why:?}");
     }
 }
 
@@ -161,13 +128,9 @@ async fn the_card_names_study_sites_and_the_command() {
     assert_eq!(shown.sites.iter().filter(|site| site.own).count(), 1);
     let text = show_text(&shown);
     let dir = home.paths.dir().display().to_string();
-    for part in [
-        "Jane Roe",
-        &shown.line.digest,
-        &shown.roster_digest,
-        "decision at this site: undecided",
-        &dir,
-    ] {
+    for part in
+        ["Jane Roe", &shown.line.digest, &shown.roster_digest, "decision at this site: undecided", &dir]
+    {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert!(list_text(&list(&home, NOW).await.unwrap()).contains("Death after stroke"));
@@ -176,15 +139,8 @@ async fn the_card_names_study_sites_and_the_command() {
 #[tokio::test]
 async fn a_strangers_roster_is_listed_and_cannot_be_approved() {
     let (_folder, home) = site().await;
-    let record = proposed(
-        study("ist", "0.0"),
-        roster("ist", 1, 4),
-        &SecretKey::from_seed([251; 32]),
-    );
+    let record = proposed(study("ist", "0.0"), roster("ist", 1, 4), &SecretKey::from_seed([251; 32]));
     records::append(&home.ledger, STUDIES, &record).await.unwrap();
     assert_eq!(decision(&home).await, "unacceptable");
-    assert_eq!(
-        say(&home, Choice::Approve(None)).await.unwrap_err().code(),
-        Some("bad_signature")
-    );
+    assert_eq!(say(&home, Choice::Approve(None)).await.unwrap_err().code(), Some("bad_signature"));
 }

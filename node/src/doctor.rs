@@ -55,22 +55,12 @@ pub struct Findings {
 
 impl Findings {
     fn ok(&mut self, check: &'static str, found: impl Into<String>) {
-        self.checks.push(Line {
-            check,
-            outcome: Outcome::Ok,
-            found: found.into(),
-            advice: None,
-        });
+        self.checks.push(Line { check, outcome: Outcome::Ok, found: found.into(), advice: None });
     }
 
     fn fail(&mut self, check: &'static str, found: impl Into<String>, advice: impl Into<String>) {
         let advice = Some(advice.into());
-        self.checks.push(Line {
-            check,
-            outcome: Outcome::Fail,
-            found: found.into(),
-            advice,
-        });
+        self.checks.push(Line { check, outcome: Outcome::Fail, found: found.into(), advice });
     }
 
     fn skip(&mut self, checks: &[&'static str]) {
@@ -106,16 +96,8 @@ pub fn findings_text(findings: &Findings) -> String {
             Outcome::Fail => "FAIL",
             Outcome::Skip => "--  ",
         };
-        let advice = line
-            .advice
-            .as_ref()
-            .map(|advice| format!("\n                   send or do: {advice}"));
-        format!(
-            "{outcome}  {:<12} {}{}\n",
-            line.check,
-            line.found,
-            advice.unwrap_or_default()
-        )
+        let advice = line.advice.as_ref().map(|advice| format!("\n                   send or do: {advice}"));
+        format!("{outcome}  {:<12} {}{}\n", line.check, line.found, advice.unwrap_or_default())
     };
     findings.checks.iter().map(line).collect()
 }
@@ -165,11 +147,7 @@ fn disk(paths: &Paths, findings: &mut Findings) {
 
 /// Room left, asked of the system's own `df`; nothing where there is none.
 fn free_kib(dir: &Path) -> Option<u64> {
-    let output = std::process::Command::new("df")
-        .arg("-Pk")
-        .arg(dir)
-        .output()
-        .ok()?;
+    let output = std::process::Command::new("df").arg("-Pk").arg(dir).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     text.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()
 }
@@ -194,11 +172,9 @@ async fn ledger(paths: &Paths, findings: &mut Findings) {
                 "stop the node, keep a copy for the inquiry, restore the folder from a backup",
             );
         }
-        Err(error) => findings.fail(
-            "ledger",
-            error.to_string(),
-            "the disk, or the rights of the node's account",
-        ),
+        Err(error) => {
+            findings.fail("ledger", error.to_string(), "the disk, or the rights of the node's account")
+        }
     }
 }
 
@@ -208,20 +184,15 @@ fn datasets(paths: &Paths, findings: &mut Findings) {
         Err(error) => return findings.fail("data", error.to_string(), "the rights of the node's account"),
     };
     if names.is_empty() {
-        return findings.fail(
-            "data",
-            "no dataset",
-            "`motet-node data add NAME --csv F --schema S.toml`",
-        );
+        return findings.fail("data", "no dataset", "`motet-node data add NAME --csv F --schema S.toml`");
     }
     for name in names {
         let opened = data_desk::Dataset::find(paths, &name)
             .and_then(|dataset| Ok(Table::open_all(&dataset.csv, &dataset.schema)?));
         match opened {
-            Ok(_) => findings.ok(
-                "data",
-                format!("dataset `{name}`: readable, every cell as its schema says"),
-            ),
+            Ok(_) => {
+                findings.ok("data", format!("dataset `{name}`: readable, every cell as its schema says"))
+            }
             Err(error) => {
                 let advice = format!("whoever makes the extract; then `motet-node data check {name}`");
                 findings.fail("data", format!("dataset `{name}`: {error}"), advice);
@@ -247,24 +218,14 @@ async fn standing(paths: &Paths, findings: &mut Findings) -> Result<(), NodeErro
     let home = Home::open(paths.dir()).await?;
     if switch::is_stopped(&home.ledger).await? {
         let found = "the steward stopped the node: it answers nothing";
-        findings.fail(
-            "policy",
-            found,
-            "`motet-node resume`, if the steward wants it to answer again",
-        );
+        findings.fail("policy", found, "`motet-node resume`, if the steward wants it to answer again");
     }
     let studies = Studies::read(&home).await?;
     let today = clock::day(clock::now());
-    let approved: Vec<_> = studies
-        .all()
-        .filter(|known| known.standing.is_approved())
-        .collect();
+    let approved: Vec<_> = studies.all().filter(|known| known.standing.is_approved()).collect();
     for known in &approved {
         if let Err(refusal) = studies.acceptable(known, today) {
-            let found = format!(
-                "approved study `{}` is not answered: {refusal}",
-                known.proposal.study.id
-            );
+            let found = format!("approved study `{}` is not answered: {refusal}", known.proposal.study.id);
             findings.fail(
                 "policy",
                 found,
@@ -278,10 +239,7 @@ async fn standing(paths: &Paths, findings: &mut Findings) -> Result<(), NodeErro
         }
     }
     if findings.checks.iter().all(|line| line.check != "policy") {
-        findings.ok(
-            "policy",
-            format!("node.toml is sound, {} studies approved", approved.len()),
-        );
+        findings.ok("policy", format!("node.toml is sound, {} studies approved", approved.len()));
     }
     Ok(())
 }

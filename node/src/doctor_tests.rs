@@ -7,11 +7,7 @@ use motet_common::moment::Moment;
 use motet_secagg::sign::SecretKey;
 
 fn outcomes<'f>(findings: &'f Findings, check: &str) -> Vec<&'f Line> {
-    findings
-        .checks
-        .iter()
-        .filter(|line| line.check == check)
-        .collect()
+    findings.checks.iter().filter(|line| line.check == check).collect()
 }
 
 async fn site() -> (tempfile::TempDir, Paths) {
@@ -26,11 +22,7 @@ async fn site() -> (tempfile::TempDir, Paths) {
 async fn a_closed_port_fails_alone_and_says_what_to_send() {
     let (folder, paths) = site().await;
     // A port that was just given back: nothing listens there.
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let settings = crate::settings::Settings::fresh("site-1", "NL", "c", &format!("127.0.0.1:{port}"));
     write_text(&paths.settings(), &settings).unwrap();
     let findings = examine(folder.path()).await;
@@ -45,18 +37,10 @@ async fn a_closed_port_fails_alone_and_says_what_to_send() {
         ("tls", Outcome::Skip),
         ("clock", Outcome::Skip),
     ] {
-        assert_eq!(
-            outcomes(&findings, check)[0].outcome,
-            outcome,
-            "{}",
-            findings_text(&findings)
-        );
+        assert_eq!(outcomes(&findings, check)[0].outcome, outcome, "{}", findings_text(&findings));
     }
     let advice = outcomes(&findings, "tcp")[0].advice.clone().unwrap();
-    assert!(
-        advice.contains(&format!("outgoing TCP from this machine to 127.0.0.1:{port}")),
-        "{advice}"
-    );
+    assert!(advice.contains(&format!("outgoing TCP from this machine to 127.0.0.1:{port}")), "{advice}");
     assert!(findings_text(&findings).contains("FAIL  tcp"));
 }
 
@@ -81,11 +65,7 @@ async fn a_stopped_node_and_a_broken_extract_are_seen() {
     let csv = folder.path().join("p.csv");
     std::fs::write(&csv, "age\n1\n2\n").unwrap();
     let schema = folder.path().join("s.toml");
-    std::fs::write(
-        &schema,
-        "[dataset]\nname = \"ist\"\n[columns.age]\ntype = \"float\"\n",
-    )
-    .unwrap();
+    std::fs::write(&schema, "[dataset]\nname = \"ist\"\n[columns.age]\ntype = \"float\"\n").unwrap();
     data_desk::add(&paths, "ist", &csv, &schema, false).unwrap();
     let healthy = examine(folder.path()).await;
     assert_eq!(outcomes(&healthy, "data")[0].outcome, Outcome::Ok);
@@ -93,9 +73,5 @@ async fn a_stopped_node_and_a_broken_extract_are_seen() {
     std::fs::write(&csv, "age\n1\nsecret\n").unwrap();
     let broken = examine(folder.path()).await;
     let line = outcomes(&broken, "data")[0];
-    assert!(
-        line.found.contains("line 3") && !line.found.contains("secret"),
-        "{}",
-        line.found
-    );
+    assert!(line.found.contains("line 3") && !line.found.contains("secret"), "{}", line.found);
 }

@@ -16,9 +16,7 @@ impl FromStr for Drill {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (phase, round) = text
-            .split_once(':')
-            .map_or((text, None), |(phase, round)| (phase, Some(round)));
+        let (phase, round) = text.split_once(':').map_or((text, None), |(phase, round)| (phase, Some(round)));
         let phase = PhaseName::parse(phase).ok_or_else(|| {
             format!("`{phase}` is not a phase: `join`, `share`, `upload`, `sign` or `reveal`")
         })?;
@@ -37,20 +35,8 @@ mod tests {
 
     #[test]
     fn a_drill_names_a_phase_and_perhaps_a_round() {
-        assert_eq!(
-            "upload".parse(),
-            Ok(Drill {
-                phase: PhaseName::Upload,
-                round: None
-            })
-        );
-        assert_eq!(
-            "reveal:3".parse(),
-            Ok(Drill {
-                phase: PhaseName::Reveal,
-                round: Some(3)
-            })
-        );
+        assert_eq!("upload".parse(), Ok(Drill { phase: PhaseName::Upload, round: None }));
+        assert_eq!("reveal:3".parse(), Ok(Drill { phase: PhaseName::Reveal, round: Some(3) }));
         for bad in ["", "train", "upload:", "upload:0", "upload:x", "released"] {
             assert!(bad.parse::<Drill>().is_err(), "{bad}");
         }

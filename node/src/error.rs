@@ -1,13 +1,45 @@
 //! Why a command did not do what was asked, and the exit code that says so: 1 failed, 2 wrong usage, 3 refused.
 
 use crate::settings::SettingsError;
-use crate::steward::StewardError;
 use motet_common::refusal::{Code, Refusal};
 use motet_data::DataError;
 use motet_ledger::LedgerError;
 use motet_proto::keyfile::KeyFileError;
 use motet_proto::tls::client::ConnectError;
 use std::path::{Path, PathBuf};
+
+/// What is wrong with a steward's key or passphrase.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StewardError {
+    /// The passphrase does not open the key.
+    #[error("the passphrase does not open the steward's key (wrong_passphrase): nothing was signed")]
+    WrongPassphrase,
+    /// The file is neither form of a key.
+    #[error("`{}` is not a steward's key: restore it from a backup", .0.display())]
+    NotAKey(PathBuf),
+    /// A passphrase that protects nothing.
+    #[error("a passphrase has 8 to 1024 characters on one line: choose four or five words")]
+    Passphrase,
+    /// The key needs a passphrase and there is nobody to ask.
+    #[error(
+        "the steward's key has a passphrase: name its file with --steward-passphrase-file, or run this in a terminal"
+    )]
+    NobodyToAsk,
+    /// The file with the passphrase cannot be read.
+    #[error("cannot read the passphrase file `{}`: {why}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        why: String,
+    },
+    /// The terminal failed.
+    #[error("cannot ask for the passphrase: {0}")]
+    Terminal(String),
+    /// The key's two halves are not one pair.
+    #[error("keys/steward.key and steward.pub do not belong together: restore both from the same backup")]
+    Mismatch,
+}
 
 /// One reason for the reader to do something.
 #[derive(Debug, thiserror::Error)]

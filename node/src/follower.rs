@@ -102,9 +102,16 @@ impl Follower {
     ///
     /// # Errors
     /// `release_mismatch` and the others of a sum that cannot be absorbed: nothing moves.
-    pub(crate) async fn absorb(&mut self, home: &Home, absorbed: Absorbed, bytes: &[u8]) -> Result<(), NodeError> {
+    pub(crate) async fn absorb(
+        &mut self,
+        home: &Home,
+        absorbed: Absorbed,
+        bytes: &[u8],
+    ) -> Result<(), NodeError> {
         if Digest::of_file(bytes) != absorbed.released.aggregate {
-            return Err(Refusal::new(Code::ReleaseMismatch, "the sum is not the one that was announced").into());
+            return Err(
+                Refusal::new(Code::ReleaseMismatch, "the sum is not the one that was announced").into()
+            );
         }
         let aggregate = Aggregate::from_bytes(bytes).map_err(Refusal::from)?;
         let state = self.check(&absorbed, &aggregate)?;
@@ -169,7 +176,11 @@ impl Work {
     ///
     /// # Errors
     /// As [`Work::cohort`]; `input_refused` when the recipe cannot answer from these rows.
-    pub(crate) fn answer(mut self, candidates: usize, dice: &mut impl CryptoRng) -> Result<Answered, Refusal> {
+    pub(crate) fn answer(
+        mut self,
+        candidates: usize,
+        dice: &mut impl CryptoRng,
+    ) -> Result<Answered, Refusal> {
         let cohort = self.cohort()?;
         let rows = cohort.rows();
         let question = self.chain.question(candidates)?.ok_or(Code::PlanRejected)?;

@@ -232,9 +232,8 @@ pub(crate) fn create_folder(path: &Path) -> Result<(), NodeError> {
 /// Thirty-two secret bytes, stored as hexadecimal.
 pub(crate) fn read_seed(path: &Path) -> Result<Zeroizing<[u8; 32]>, NodeError> {
     let text = keyfile::read_secret_text(path)?;
-    let bytes = from_hex(text.trim())
-        .map(Zeroizing::new)
-        .ok_or_else(|| NodeError::NotAKey(path.to_owned()))?;
+    let bytes =
+        from_hex(text.trim()).map(Zeroizing::new).ok_or_else(|| NodeError::NotAKey(path.to_owned()))?;
     let seed = <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| NodeError::NotAKey(path.to_owned()))?;
     Ok(Zeroizing::new(seed))
 }
@@ -282,17 +281,11 @@ pub(crate) mod tests {
     async fn a_folder_opens_with_its_keys_and_only_with_them() {
         let folder = tempfile::tempdir().unwrap();
         let governance = SecretKey::from_seed([9; 32]).public();
-        assert!(matches!(
-            Home::open(folder.path()).await,
-            Err(NodeError::NotJoined(_))
-        ));
+        assert!(matches!(Home::open(folder.path()).await, Err(NodeError::NotJoined(_))));
         let paths = make(folder.path(), 1, &governance);
         let home = Home::open(folder.path()).await.unwrap();
         assert_eq!(home.node(), SecretKey::from_seed([1; 32]).public().node_id());
-        assert_eq!(
-            (home.governance, home.settings.site.as_str()),
-            (governance, "site-1")
-        );
+        assert_eq!((home.governance, home.settings.site.as_str()), (governance, "site-1"));
         assert_eq!(home.state_key.expose(), &[51; 32]);
 
         keyfile::write_secret(&paths.key("state"), b"abcd").unwrap();
@@ -308,9 +301,7 @@ pub(crate) mod tests {
         let folder = tempfile::tempdir().unwrap();
         let paths = make(folder.path(), 1, &SecretKey::from_seed([9; 32]).public());
         fs::set_permissions(paths.key("identity"), fs::Permissions::from_mode(0o644)).unwrap();
-        let Err(error) = Home::open(folder.path()).await else {
-            panic!("it opened")
-        };
+        let Err(error) = Home::open(folder.path()).await else { panic!("it opened") };
         assert!(error.to_string().contains("chmod 600"), "{error}");
     }
 

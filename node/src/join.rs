@@ -100,10 +100,7 @@ pub async fn join(code: &str, dir: &Path, passphrase: Option<&Passphrase>) -> Re
     write_text(&paths.authority(), &ca_pem)?;
     write_text(&paths.certificate(), &answer.certificate)?;
     write_text(&paths.public("governance"), &format!("{}\n", governance.hex()))?;
-    write_text(
-        &paths.settings(),
-        &Settings::fresh(&name, &country, &answer.consortium, &code.address),
-    )?;
+    write_text(&paths.settings(), &Settings::fresh(&name, &country, &answer.consortium, &code.address))?;
     paths.read_settings()?;
     let warning = match connect(&code.address, &paths.client()?, COORDINATOR_NAME).await {
         Ok(_) => None,
@@ -144,11 +141,7 @@ pub fn joined_text(joined: &Joined) -> String {
             joined.dir
         ),
     };
-    let warning = joined
-        .warning
-        .as_ref()
-        .map(|why| format!("\nwarning: {why}"))
-        .unwrap_or_default();
+    let warning = joined.warning.as_ref().map(|why| format!("\nwarning: {why}")).unwrap_or_default();
     format!(
         "site {} ({}) has joined the consortium {}\n  identity key  {}\n  steward's key {}\n  governance    {}\n{key}\n\
          next: motet-node data add NAME --csv F --schema S.toml --dir {dir}\n      motet-node run --dir {dir}{warning}",
@@ -165,10 +158,8 @@ pub fn joined_text(joined: &Joined) -> String {
 fn read_code(text: &str) -> Result<JoinCode, NodeError> {
     let code = JoinCode::parse(text).map_err(|error| Refusal::new(Code::BadJoinCode, error.to_string()))?;
     if code.role != Role::Site {
-        let detail = format!(
-            "this invitation is for a {}; a site needs one of `motet site invite`",
-            code.role
-        );
+        let detail =
+            format!("this invitation is for a {}; a site needs one of `motet site invite`", code.role);
         return Err(Refusal::new(Code::RoleNotAllowed, detail).into());
     }
     Ok(code)
@@ -195,28 +186,16 @@ impl Keys {
         let mut key = || SecretKey::from_seed(*Secret::draw(&mut dice).expose());
         let (identity, steward) = (key(), key());
         let (csr, tls_pem) = make_csr(name).map_err(|error| NodeError::Usage(error.to_string()))?;
-        Ok(Self {
-            identity,
-            steward,
-            state: Secret::draw(&mut dice),
-            csr,
-            tls_pem,
-        })
+        Ok(Self { identity, steward, state: Secret::draw(&mut dice), csr, tls_pem })
     }
 
     fn write(&self, paths: &Paths, passphrase: Option<&Passphrase>) -> Result<(), NodeError> {
         create_folder(&paths.dir().join("keys"))?;
-        keyfile::write_new_secret(
-            &paths.key("identity"),
-            seed_text(&self.identity.seed()).as_bytes(),
-        )?;
+        keyfile::write_new_secret(&paths.key("identity"), seed_text(&self.identity.seed()).as_bytes())?;
         keyfile::write_new_secret(&paths.key("state"), seed_text(self.state.expose()).as_bytes())?;
         keyfile::write_new_secret(&paths.key("tls"), self.tls_pem.as_bytes())?;
         steward::write(&paths.key("steward"), &self.steward, passphrase)?;
-        write_text(
-            &paths.public("steward"),
-            &format!("{}\n", self.steward.public().hex()),
-        )
+        write_text(&paths.public("steward"), &format!("{}\n", self.steward.public().hex()))
     }
 
     fn request(&self, code: &JoinCode, name: &str, country: &str) -> Result<JoinRequest, NodeError> {
@@ -231,11 +210,7 @@ impl Keys {
             governance_fingerprint: code.governance_fingerprint,
         };
         let proof = enrolment.prove(&code.secret).to_vec();
-        Ok(JoinRequest {
-            enrolment: enrolment.to_bytes(),
-            proof,
-            csr: self.csr.clone(),
-        })
+        Ok(JoinRequest { enrolment: enrolment.to_bytes(), proof, csr: self.csr.clone() })
     }
 }
 
@@ -245,9 +220,7 @@ async fn invitation(
     coordinator: &mut EnrolmentClient<Channel>,
     code: &JoinCode,
 ) -> Result<InvitationResponse, NodeError> {
-    let request = InvitationRequest {
-        invite: code.invite.to_vec(),
-    };
+    let request = InvitationRequest { invite: code.invite.to_vec() };
     let invited = heard(coordinator.invitation(request)).await?;
     let strange =
         |why: String| NodeError::Coordinator(format!("the coordinator's answer is not acceptable: {why}"));
@@ -275,9 +248,7 @@ async fn heard<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> Re
 
 /// The governance key, when it is the one that the operator's join code names: every roster will hang on it.
 fn governance(code: &JoinCode, answer: &JoinResponse) -> Result<PublicKey, NodeError> {
-    let named = <[u8; 32]>::try_from(answer.governance.as_slice())
-        .map(PublicKey)
-        .ok();
+    let named = <[u8; 32]>::try_from(answer.governance.as_slice()).map(PublicKey).ok();
     named.filter(|key| key.is_sound() && key.fingerprint() == code.governance_fingerprint).ok_or_else(|| {
         NodeError::Coordinator(
             "the coordinator names another governance key than the join code: do not go on, and call the operator".to_owned(),
@@ -287,22 +258,14 @@ fn governance(code: &JoinCode, answer: &JoinResponse) -> Result<PublicKey, NodeE
 
 impl Draft {
     fn beside(dir: &Path) -> Result<Self, NodeError> {
-        let name = dir
-            .file_name()
-            .ok_or_else(|| NodeError::NotEmpty(dir.to_path_buf()))?;
-        let parent = dir
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
+        let name = dir.file_name().ok_or_else(|| NodeError::NotEmpty(dir.to_path_buf()))?;
+        let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut hidden = std::ffi::OsString::from(".");
         hidden.push(name);
         hidden.push(format!(".{:016x}.joining", rand::random::<u64>()));
         let path: PathBuf = parent.join(hidden);
         create_folder(&path)?;
-        Ok(Self {
-            paths: Paths::new(&path),
-            kept: false,
-        })
+        Ok(Self { paths: Paths::new(&path), kept: false })
     }
 
     /// Gives the folder its name. An empty folder of that name gives way; anything in it stands.

@@ -35,11 +35,7 @@ impl Service for Coordinator {
     ) -> Result<Response<InvitationResponse>, Status> {
         assert_eq!(request.into_inner().invite, [3; 16]);
         let (name, country, role) = ("amsterdam".to_owned(), "NL".to_owned(), "site".to_owned());
-        Ok(Response::new(InvitationResponse {
-            name: self.name.clone().unwrap_or(name),
-            country,
-            role,
-        }))
+        Ok(Response::new(InvitationResponse { name: self.name.clone().unwrap_or(name), country, role }))
     }
 
     async fn join(&self, request: Request<JoinRequest>) -> Result<Response<JoinResponse>, Status> {
@@ -51,9 +47,7 @@ impl Service for Coordinator {
             Enrolment::from_bytes(&request.enrolment).map_err(|_| Status::internal("enrolment"))?;
         let proof = request.proof.try_into().map_err(|_| Status::internal("proof"))?;
         // Only the operator's command could check this; the test plays both.
-        enrolment
-            .verify(&SECRET, &proof)
-            .map_err(|error: EnrolError| Status::internal(error.to_string()))?;
+        enrolment.verify(&SECRET, &proof).map_err(|error: EnrolError| Status::internal(error.to_string()))?;
         if enrolment.csr_key_digest != csr_key_digest(&request.csr).unwrap() {
             return Err(Status::internal("csr"));
         }
@@ -63,10 +57,7 @@ impl Service for Coordinator {
             role: enrolment.role,
             node: Some(enrolment.identity.node_id()),
         };
-        let certificate = self
-            .authority
-            .sign_csr(&request.csr, &subject, Validity::days(30))
-            .unwrap();
+        let certificate = self.authority.sign_csr(&request.csr, &subject, Validity::days(30)).unwrap();
         Ok(Response::new(JoinResponse {
             certificate,
             authority: self.authority.cert_pem().to_owned(),
@@ -83,22 +74,11 @@ pub(crate) async fn coordinator(governance: PublicKey, refuse: Option<Code>) -> 
 
 async fn start(governance: PublicKey, refuse: Option<Code>, name: Option<String>) -> String {
     let authority = Authority::create("Stroke Europe").unwrap();
-    let server = authority
-        .issue_server(&["127.0.0.1".into()], "NL", Validity::days(30))
-        .unwrap();
+    let server = authority.issue_server(&["127.0.0.1".into()], "NL", Validity::days(30)).unwrap();
     let config = server_config(authority.cert_pem(), &server).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let code = code_for(
-        &listener.local_addr().unwrap().to_string(),
-        authority.fingerprint(),
-        Role::Site,
-    );
-    let service = EnrolmentServer::new(Coordinator {
-        authority,
-        governance,
-        refuse,
-        name,
-    });
+    let code = code_for(&listener.local_addr().unwrap().to_string(), authority.fingerprint(), Role::Site);
+    let service = EnrolmentServer::new(Coordinator { authority, governance, refuse, name });
     let calls = incoming(listener, Arc::clone(&config), Connections::default());
     tokio::spawn(http2().add_service(service).serve_with_incoming(calls));
     code
@@ -131,21 +111,12 @@ async fn a_site_joins_once_and_finds_its_folder_whole() {
     let dir = folder.path().join("node");
     let code = coordinator(governance_key(), None).await;
     let joined = join(&code, &dir, None).await.unwrap();
-    assert_eq!(
-        joined.warning, None,
-        "the new certificate opens a mutual TLS connection"
-    );
-    assert_eq!(
-        (joined.consortium.as_str(), joined.steward_passphrase),
-        ("Stroke Europe", false)
-    );
+    assert_eq!(joined.warning, None, "the new certificate opens a mutual TLS connection");
+    assert_eq!((joined.consortium.as_str(), joined.steward_passphrase), ("Stroke Europe", false));
     assert!(joined_text(&joined).contains("mode 0600"));
     assert_eq!(names(folder.path()), ["node"], "the draft is gone");
     let home = Home::open(&dir).await.unwrap();
-    assert_eq!(
-        (home.settings.site.as_str(), home.governance),
-        ("amsterdam", governance_key())
-    );
+    assert_eq!((home.settings.site.as_str(), home.governance), ("amsterdam", governance_key()));
     assert_eq!(home.node().hex(), joined.node);
     let key = steward::open(&home.paths.key("steward"), || panic!("there is no passphrase")).unwrap();
     assert_eq!(key.public(), home.steward);
@@ -154,21 +125,14 @@ async fn a_site_joins_once_and_finds_its_folder_whole() {
         use std::os::unix::fs::PermissionsExt as _;
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&dir), 0o700);
-        assert_eq!(
-            names(&dir.join("keys")),
-            ["identity.key", "state.key", "steward.key", "tls.key"]
-        );
+        assert_eq!(names(&dir.join("keys")), ["identity.key", "state.key", "steward.key", "tls.key"]);
         names(&dir.join("keys"))
             .iter()
             .for_each(|name| assert_eq!(mode(&dir.join("keys").join(name)), 0o600, "{name}"));
     }
     let again = join(&code, &dir, None).await.unwrap_err();
     assert_eq!((again.code(), again.exit()), (Some("already_joined"), 3));
-    assert_eq!(
-        Home::open(&dir).await.unwrap().node(),
-        home.node(),
-        "and nothing was touched"
-    );
+    assert_eq!(Home::open(&dir).await.unwrap().node(), home.node(), "and nothing was touched");
 }
 
 #[tokio::test]
@@ -188,11 +152,7 @@ async fn a_passphrase_seals_the_stewards_key_from_the_start() {
 async fn a_failed_join_leaves_nothing() {
     let other = SecretKey::from_seed([10; 32]).public();
     let elsewhere = {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         code_for(&format!("127.0.0.1:{port}"), Digest([1; 32]), Role::Site)
     };
     let foreign = {
@@ -200,21 +160,12 @@ async fn a_failed_join_leaves_nothing() {
         code_for(&real.address, Digest([1; 32]), Role::Site)
     };
     for (code, words) in [
-        (
-            coordinator(governance_key(), Some(Code::TokenUsed)).await,
-            "token_used",
-        ),
+        (coordinator(governance_key(), Some(Code::TokenUsed)).await, "token_used"),
         (coordinator(other, None).await, "another governance key"),
-        (
-            start(governance_key(), None, Some("../etc".into())).await,
-            "not acceptable",
-        ),
+        (start(governance_key(), None, Some("../etc".into())).await, "not acceptable"),
         (elsewhere, "cannot reach"),
         (foreign, "another authority"),
-        (
-            code_for("127.0.0.1:1", Digest([1; 32]), Role::Researcher),
-            "role_not_allowed",
-        ),
+        (code_for("127.0.0.1:1", Digest([1; 32]), Role::Researcher), "role_not_allowed"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let error = join(&code, &folder.path().join("node"), None).await.unwrap_err();
@@ -229,11 +180,7 @@ async fn a_damaged_code_is_refused_before_anything_is_made() {
     let dir = folder.path().join("node");
     let code = code_for("127.0.0.1:1", Digest([1; 32]), Role::Site);
     let last = code.chars().last().unwrap();
-    let damaged = format!(
-        "{}{}",
-        &code[..code.len() - 1],
-        if last == 'a' { 'e' } else { 'a' }
-    );
+    let damaged = format!("{}{}", &code[..code.len() - 1], if last == 'a' { 'e' } else { 'a' });
     for bad in ["", "hello", &code[..100], &damaged] {
         let error = join(bad, &dir, None).await.unwrap_err();
         assert_eq!((error.code(), error.exit()), (Some("bad_join_code"), 3), "{bad}");

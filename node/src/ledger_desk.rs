@@ -66,9 +66,7 @@ pub struct Verified {
 /// [`NodeError::Ledger`] when the record was altered.
 pub async fn show(home: &Home, study: Option<&str>) -> Result<Outbound, NodeError> {
     let frames: Vec<Frame> = records::read(&home.ledger, OUTBOUND).await?;
-    let wanted = frames
-        .into_iter()
-        .filter(|frame| study.is_none_or(|study| frame.study == study));
+    let wanted = frames.into_iter().filter(|frame| study.is_none_or(|study| frame.study == study));
     let frames: Vec<Line> = wanted
         .map(|frame| Line {
             when: clock::text(frame.when_ms),
@@ -79,41 +77,20 @@ pub async fn show(home: &Home, study: Option<&str>) -> Result<Outbound, NodeErro
             digest: frame.digest.hex(),
         })
         .collect();
-    let bytes = frames
-        .iter()
-        .map(|frame| frame.bytes)
-        .fold(0, u64::saturating_add);
-    Ok(Outbound {
-        count: frames.len(),
-        frames,
-        bytes,
-    })
+    let bytes = frames.iter().map(|frame| frame.bytes).fold(0, u64::saturating_add);
+    Ok(Outbound { count: frames.len(), frames, bytes })
 }
 
 /// The frames as a table.
 pub fn show_text(outbound: &Outbound) -> String {
     let row = |line: &Line| {
-        let round = if line.round == 0 {
-            String::new()
-        } else {
-            line.round.to_string()
-        };
+        let round = if line.round == 0 { String::new() } else { line.round.to_string() };
         let digest = line.digest.chars().take(16).collect();
-        vec![
-            line.when.clone(),
-            line.kind.clone(),
-            line.study.clone(),
-            round,
-            line.bytes.to_string(),
-            digest,
-        ]
+        vec![line.when.clone(), line.kind.clone(), line.study.clone(), round, line.bytes.to_string(), digest]
     };
     let head = ["when", "kind", "study", "round", "bytes", "sha256"];
     let table = output::table(&head, &outbound.frames.iter().map(row).collect::<Vec<_>>());
-    format!(
-        "{table}{} frames, {} bytes left this site",
-        outbound.count, outbound.bytes
-    )
+    format!("{table}{} frames, {} bytes left this site", outbound.count, outbound.bytes)
 }
 
 /// Recomputes every chain and every blob's digest.
@@ -121,52 +98,23 @@ pub fn show_text(outbound: &Outbound) -> String {
 /// # Errors
 /// [`NodeError::Ledger`] when it cannot be read at all.
 pub async fn verify(home: &Home) -> Result<Verified, NodeError> {
-    let Report {
-        heads,
-        entries,
-        faults,
-        ..
-    } = home.ledger.verify().await?;
+    let Report { heads, entries, faults, .. } = home.ledger.verify().await?;
     let streams = heads
         .into_iter()
-        .map(|head| Stream {
-            stream: head.stream,
-            entries: head.version,
-            chain: head.chain.hex(),
-        })
+        .map(|head| Stream { stream: head.stream, entries: head.version, chain: head.chain.hex() })
         .collect();
     let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
-    Ok(Verified {
-        sound: faults.is_empty(),
-        entries,
-        streams,
-        faults,
-    })
+    Ok(Verified { sound: faults.is_empty(), entries, streams, faults })
 }
 
 /// What was found, for people.
 pub fn verify_text(verified: &Verified) -> String {
-    let row = |stream: &Stream| {
-        vec![
-            stream.stream.clone(),
-            stream.entries.to_string(),
-            stream.chain.clone(),
-        ]
-    };
-    let table = output::table(
-        &["stream", "entries", "chain"],
-        &verified.streams.iter().map(row).collect::<Vec<_>>(),
-    );
-    let faults: String = verified
-        .faults
-        .iter()
-        .map(|fault| format!("FAIL  {fault}\n"))
-        .collect();
-    let end = if verified.sound {
-        "every entry follows from the one before it"
-    } else {
-        "the record was altered"
-    };
+    let row = |stream: &Stream| vec![stream.stream.clone(), stream.entries.to_string(), stream.chain.clone()];
+    let table =
+        output::table(&["stream", "entries", "chain"], &verified.streams.iter().map(row).collect::<Vec<_>>());
+    let faults: String = verified.faults.iter().map(|fault| format!("FAIL  {fault}\n")).collect();
+    let end =
+        if verified.sound { "every entry follows from the one before it" } else { "the record was altered" };
     format!("{table}{faults}{} entries: {end}", verified.entries)
 }
 

@@ -12,7 +12,8 @@ use motet_proto::tls::client::{ConnectError, connect};
 use motet_proto::v1::attend_request::Frame;
 use motet_proto::v1::rounds_client::RoundsClient;
 use motet_proto::v1::{
-    AttendRequest, AttendResponse, Envelope, FetchRequest, Hello, ReleasesRequest, UploadRequest, UploadStateRequest,
+    AttendRequest, AttendResponse, Envelope, FetchRequest, Hello, ReleasesRequest, UploadRequest,
+    UploadStateRequest,
 };
 use motet_proto::{MAX_MESSAGE, PIECE};
 use motet_secagg::digest::Digest;
@@ -71,7 +72,8 @@ impl Link {
     /// Why it cannot be reached, for the steward.
     pub(crate) async fn dial(home: &Home) -> Result<(Self, Line), String> {
         let identity = home.paths.client().map_err(|error| error.to_string())?;
-        let channel = connect(&home.settings.address, &identity, COORDINATOR_NAME).await.map_err(|e| e.to_string())?;
+        let channel =
+            connect(&home.settings.address, &identity, COORDINATOR_NAME).await.map_err(|e| e.to_string())?;
         let mut client = RoundsClient::new(channel)
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);
@@ -81,7 +83,9 @@ impl Link {
             software: env!("CARGO_PKG_VERSION").to_owned(),
             clock_ms: clock::now().ms,
         };
-        record(&home.ledger, "hello", "", 0, &hello.encode_to_vec()).await.map_err(|error| error.to_string())?;
+        record(&home.ledger, "hello", "", 0, &hello.encode_to_vec())
+            .await
+            .map_err(|error| error.to_string())?;
         // The queue is empty: the first frame always fits.
         let _ = out.try_send(AttendRequest { frame: Some(Frame::Hello(hello)) });
         let response = client.attend(ReceiverStream::new(frames)).await.map_err(|status| why(&status))?;
@@ -132,7 +136,12 @@ impl Link {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub(crate) async fn store(&self, home: &Home, plan: &Digest, masked: &MaskedUpdate) -> Result<(), NodeError> {
+    pub(crate) async fn store(
+        &self,
+        home: &Home,
+        plan: &Digest,
+        masked: &MaskedUpdate,
+    ) -> Result<(), NodeError> {
         let spool = Spool::open(&home.paths.masked(), &plan.hex()).await?;
         for (index, chunk) in (0..).zip(&masked.chunks) {
             spool.write_chunk(index, chunk).await?;
@@ -141,7 +150,14 @@ impl Link {
     }
 
     /// Sends the stored chunks from the first that the coordinator misses, in a task of its own.
-    pub(crate) fn upload(&self, home: &Home, plan: Digest, run: RunId, header: Header, context: (String, u64)) {
+    pub(crate) fn upload(
+        &self,
+        home: &Home,
+        plan: Digest,
+        run: RunId,
+        header: Header,
+        context: (String, u64),
+    ) {
         let upload = Upload {
             client: self.client.clone(),
             ledger: home.ledger.clone(),
@@ -166,7 +182,8 @@ impl Link {
     pub(crate) async fn releases(&self, study: &Digest, after_round: u64) -> Result<Vec<Absorbed>, String> {
         let request = ReleasesRequest { study: study.0.to_vec(), after_round };
         self.record_request("releases-request", &request).await?;
-        let mut stream = self.client.clone().releases(request).await.map_err(|status| why(&status))?.into_inner();
+        let mut stream =
+            self.client.clone().releases(request).await.map_err(|status| why(&status))?.into_inner();
         let mut releases = Vec::new();
         while let Some(response) = stream.message().await.map_err(|status| why(&status))? {
             let released = Released::from_bytes(&response.released).map_err(|error| error.to_string())?;
@@ -182,7 +199,8 @@ impl Link {
     pub(crate) async fn fetch(&self, digest: &Digest) -> Result<Vec<u8>, String> {
         let request = FetchRequest { digest: digest.0.to_vec() };
         self.record_request("fetch-request", &request).await?;
-        let mut stream = self.client.clone().fetch(request).await.map_err(|status| why(&status))?.into_inner();
+        let mut stream =
+            self.client.clone().fetch(request).await.map_err(|status| why(&status))?.into_inner();
         let mut bytes = Vec::new();
         while let Some(response) = stream.message().await.map_err(|status| why(&status))? {
             bytes.extend_from_slice(&response.piece);

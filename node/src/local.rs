@@ -5,7 +5,14 @@ use motet_recipes::{LogisticOutcome, Metrics, Outcome};
 use serde_json::{Value, json};
 
 /// `local/STUDY.json`: `alone` and `federated_here` are null where there is no estimate.
-pub(crate) fn report(site: &str, study: &str, recipe: &str, rows: u64, alone: Option<&(Outcome, f64)>, here: Option<&Outcome>) -> Value {
+pub(crate) fn report(
+    site: &str,
+    study: &str,
+    recipe: &str,
+    rows: u64,
+    alone: Option<&(Outcome, f64)>,
+    here: Option<&Outcome>,
+) -> Value {
     json!({
         "site": site,
         "study": study,

@@ -29,6 +29,10 @@ pub fn answer<F: Serialize>(json: bool, facts: &F, text: impl FnOnce(&F) -> Stri
 
 /// What went wrong: a line on stderr, and with `--json` the same on stdout.
 pub fn failure(json: bool, code: Option<&str>, text: &str) {
+    // Most refusals begin with their code; it is printed once.
+    let text = code
+        .and_then(|code| text.strip_prefix(code))
+        .map_or(text, |rest| rest.trim_start_matches([':', ' ']));
     match code {
         Some(code) => note(&format!("refused [{code}]: {text}")),
         None => note(&format!("error: {text}")),
@@ -51,10 +55,8 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
         }
     }
     let line = |cells: &mut dyn Iterator<Item = &str>| {
-        let padded: Vec<String> = cells
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:<width$}", width = *width))
-            .collect();
+        let padded: Vec<String> =
+            cells.zip(&widths).map(|(cell, width)| format!("{cell:<width$}", width = *width)).collect();
         padded.join("  ").trim_end().to_owned() + "\n"
     };
     let mut text = line(&mut head.iter().copied());
@@ -67,11 +69,7 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 /// A count of patients as it may be shown: one to four are `<5`, also to the site's own people, because screens get
 /// copied into mails.
 pub fn small(count: u64) -> serde_json::Value {
-    if (1..5).contains(&count) {
-        "<5".into()
-    } else {
-        count.into()
-    }
+    if (1..5).contains(&count) { "<5".into() } else { count.into() }
 }
 
 /// A count made by [`small`], as text.
@@ -85,14 +83,8 @@ mod tests {
 
     #[test]
     fn columns_stand_below_each_other() {
-        let rows = vec![
-            vec!["ist".to_owned(), "10".to_owned()],
-            vec!["héart-b".to_owned(), "4".to_owned()],
-        ];
-        assert_eq!(
-            table(&["study", "sites"], &rows),
-            "study    sites\nist      10\nhéart-b  4\n"
-        );
+        let rows = vec![vec!["ist".to_owned(), "10".to_owned()], vec!["héart-b".to_owned(), "4".to_owned()]];
+        assert_eq!(table(&["study", "sites"], &rows), "study    sites\nist      10\nhéart-b  4\n");
     }
 
     #[test]

@@ -106,12 +106,7 @@ impl Proposed {
 /// # Errors
 /// [`NodeError::Ledger`] when the chain does not hold, [`NodeError::Entry`] for bytes of another kind or version.
 pub async fn read<T: Canonical>(ledger: &Ledger, stream: &'static str) -> Result<Vec<T>, NodeError> {
-    ledger
-        .read(stream, 1)
-        .await?
-        .iter()
-        .map(|recorded| decode(stream, recorded))
-        .collect()
+    ledger.read(stream, 1).await?.iter().map(|recorded| decode(stream, recorded)).collect()
 }
 
 /// The last value of a stream, if there is one.
@@ -121,10 +116,7 @@ pub async fn read<T: Canonical>(ledger: &Ledger, stream: &'static str) -> Result
 pub async fn last<T: Canonical>(ledger: &Ledger, stream: &'static str) -> Result<Option<T>, NodeError> {
     let version = ledger.version(stream).await?;
     let entries = ledger.read(stream, version).await?;
-    entries
-        .last()
-        .map(|recorded| decode(stream, recorded))
-        .transpose()
+    entries.last().map(|recorded| decode(stream, recorded)).transpose()
 }
 
 /// Appends a value after whatever is last.
@@ -145,19 +137,12 @@ pub async fn event(
     code: &str,
     text: impl Into<String>,
 ) -> Result<(), NodeError> {
-    let event = Event {
-        when_ms,
-        code: code.to_owned(),
-        text: text.into(),
-    };
+    let event = Event { when_ms, code: code.to_owned(), text: text.into() };
     append(ledger, EVENTS, &event).await.map(drop)
 }
 
 pub(crate) fn decode<T: Canonical>(stream: &'static str, recorded: &Recorded) -> Result<T, NodeError> {
-    T::from_bytes(&recorded.entry).map_err(|_| NodeError::Entry {
-        stream,
-        version: recorded.version,
-    })
+    T::from_bytes(&recorded.entry).map_err(|_| NodeError::Entry { stream, version: recorded.version })
 }
 
 #[cfg(test)]
@@ -177,40 +162,15 @@ mod tests {
 
     #[test]
     fn the_bytes_of_a_record_are_a_promise() {
-        let event = Event {
-            when_ms: 1,
-            code: "joined".into(),
-            text: "x".into(),
-        };
+        let event = Event { when_ms: 1, code: "joined".into(), text: "x".into() };
         assert_eq!(
             event.to_bytes(),
-            [
-                &[1, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0][..],
-                b"joined",
-                &[1, 0, 0, 0],
-                b"x"
-            ]
-            .concat()
+            [&[1, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0][..], b"joined", &[1, 0, 0, 0], b"x"].concat()
         );
-        assert_eq!(
-            StudyRecord::Withdrawn(Digest([7; 32])).to_bytes(),
-            [&[2][..], &[7; 32]].concat()
-        );
-        assert_eq!(
-            Switch {
-                when_ms: 2,
-                stopped: true
-            }
-            .to_bytes(),
-            [2, 0, 0, 0, 0, 0, 0, 0, 1]
-        );
+        assert_eq!(StudyRecord::Withdrawn(Digest([7; 32])).to_bytes(), [&[2][..], &[7; 32]].concat());
+        assert_eq!(Switch { when_ms: 2, stopped: true }.to_bytes(), [2, 0, 0, 0, 0, 0, 0, 0, 1]);
         assert_eq!(Frame::from_bytes(&frame(3).to_bytes()), Ok(frame(3)));
-        let proposed = Proposed {
-            text: "t".into(),
-            roster: vec![1, 2],
-            proposer: "p".into(),
-            when_ms: 3,
-        };
+        let proposed = Proposed { text: "t".into(), roster: vec![1, 2], proposer: "p".into(), when_ms: 3 };
         let record = StudyRecord::Proposed(proposed);
         assert_eq!(StudyRecord::from_bytes(&record.to_bytes()), Ok(record));
     }
@@ -222,22 +182,10 @@ mod tests {
         for round in 1..=3 {
             append(&ledger, OUTBOUND, &frame(round)).await.unwrap();
         }
-        assert_eq!(
-            read::<Frame>(&ledger, OUTBOUND).await.unwrap(),
-            [frame(1), frame(2), frame(3)]
-        );
+        assert_eq!(read::<Frame>(&ledger, OUTBOUND).await.unwrap(), [frame(1), frame(2), frame(3)]);
         assert_eq!(last(&ledger, OUTBOUND).await.unwrap(), Some(frame(3)));
         ledger.append_next(OUTBOUND, b"?").await.unwrap();
         let error = read::<Frame>(&ledger, OUTBOUND).await.unwrap_err();
-        assert!(
-            matches!(
-                error,
-                NodeError::Entry {
-                    stream: OUTBOUND,
-                    version: 4
-                }
-            ),
-            "{error}"
-        );
+        assert!(matches!(error, NodeError::Entry { stream: OUTBOUND, version: 4 }), "{error}");
     }
 }

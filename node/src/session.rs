@@ -57,7 +57,9 @@ pub async fn run(home: Home, drill: Option<Drill>) -> anyhow::Result<()> {
         };
         match attended {
             Ok(was_welcome) => {
-                session.say("disconnected", "the connection to the coordinator ended; dialling again").await?;
+                session
+                    .say("disconnected", "the connection to the coordinator ended; dialling again")
+                    .await?;
                 if was_welcome {
                     wait = FIRST_WAIT;
                 }
@@ -136,7 +138,8 @@ impl Session {
             let plain = self.vault.unseal(&name)?;
             let restored = self.restore_one(&plain).await;
             if let Err(error) = restored {
-                self.say("attempt-lost", &format!("an open attempt could not be taken up again: {error}")).await?;
+                self.say("attempt-lost", &format!("an open attempt could not be taken up again: {error}"))
+                    .await?;
                 self.vault.forget(&name)?;
             }
         }
@@ -156,7 +159,8 @@ impl Session {
         if follower.chain.root() != plan.state_root {
             return Err(Refusal::new(Code::WrongPhase, "its round is over").into());
         }
-        let layout = follower.chain.question(candidates)?.ok_or(Code::WrongPhase).map_err(Refusal::from)?.layout;
+        let layout =
+            follower.chain.question(candidates)?.ok_or(Code::WrongPhase).map_err(Refusal::from)?.layout;
         follower.attempt = Some(Attempt { run, round, member, layout });
         Ok(())
     }
@@ -189,7 +193,9 @@ impl Session {
         let (link, mut line) = Link::dial(&self.home).await.map_err(Away::Coordinator)?;
         let Some(welcome) = line.next().await.map_err(Away::Coordinator)? else { return Ok(false) };
         let Some(Frame::Welcome(welcome)) = welcome.frame else {
-            return Err(Away::Coordinator("the coordinator did not say welcome; its version may differ".into()));
+            return Err(Away::Coordinator(
+                "the coordinator did not say welcome; its version may differ".into(),
+            ));
         };
         self.say("connected", &format!("connected to the coordinator of {}", welcome.consortium)).await?;
         self.told.clear();
@@ -253,10 +259,12 @@ impl Session {
 
     /// Sends every decision that this connection has not carried yet.
     async fn tell_decisions(&mut self, link: &Link, aloud: bool) -> Result<(), Away> {
-        let new: Vec<SignedDecision> = self.decisions().filter(|decision| !self.told.contains(decision)).collect();
+        let new: Vec<SignedDecision> =
+            self.decisions().filter(|decision| !self.told.contains(decision)).collect();
         for decision in new {
             if aloud {
-                let text = format!("study {} is {}", decision.decision.study, decision.decision.verdict.as_str());
+                let text =
+                    format!("study {} is {}", decision.decision.study, decision.decision.verdict.as_str());
                 self.say("decision", &text).await?;
             }
             link.decide(&self.home, &decision).await?;
@@ -273,7 +281,11 @@ impl Session {
             Frame::Message(Envelope { run, body }) => {
                 let run = <[u8; 16]>::try_from(run.as_slice()).map(RunId);
                 let (Ok(run), Ok(message)) = (run, Message::from_bytes(&body)) else {
-                    self.say("malformed", "a message of the coordinator could not be read; its version may differ").await?;
+                    self.say(
+                        "malformed",
+                        "a message of the coordinator could not be read; its version may differ",
+                    )
+                    .await?;
                     return Ok(());
                 };
                 self.message(link, run, message).await
@@ -285,7 +297,8 @@ impl Session {
         if let Message::Plan(plan) = message {
             return self.planned(link, plan).await;
         }
-        let of_run = |follower: &Follower| follower.attempt.as_ref().is_some_and(|attempt| attempt.run == run);
+        let of_run =
+            |follower: &Follower| follower.attempt.as_ref().is_some_and(|attempt| attempt.run == run);
         let study = self.followers.iter().find(|(_, follower)| of_run(follower)).map(|(study, _)| *study);
         if let Message::Released(released) = &message {
             return self.released(link, study, released).await;
@@ -339,7 +352,8 @@ impl Session {
             Message::Plan(signed) => Some(signed.plan.round),
             _ => self.followers.get(study).and_then(|f| f.attempt.as_ref()).map(|attempt| attempt.round),
         };
-        let due = |drill: Drill| drill.phase == phase && drill.round.is_none_or(|wanted| Some(wanted) == round);
+        let due =
+            |drill: Drill| drill.phase == phase && drill.round.is_none_or(|wanted| Some(wanted) == round);
         if self.drill.is_some_and(due) {
             output::note("drill: this process ends here");
             std::process::abort();
@@ -347,7 +361,9 @@ impl Session {
     }
 
     async fn refuse_attempt(&mut self, link: &Link, study: &Digest, refusal: &Refusal) -> Result<(), Away> {
-        let Some(attempt) = self.followers.get(study).and_then(|follower| follower.attempt.as_ref()) else { return Ok(()) };
+        let Some(attempt) = self.followers.get(study).and_then(|follower| follower.attempt.as_ref()) else {
+            return Ok(());
+        };
         let (run, plan) = (attempt.run, attempt.member.terms().plan_root());
         self.tell(link, study, run, &refused(plan, refusal)).await
     }
@@ -379,13 +395,16 @@ impl Session {
     async fn tell(&self, link: &Link, study: &Digest, run: RunId, message: &Message) -> Result<(), Away> {
         let follower = self.followers.get(study);
         let id = follower.map(|follower| follower.proposal.study.id.clone()).unwrap_or_default();
-        let round = follower.and_then(|follower| follower.attempt.as_ref()).map_or(0, |attempt| attempt.round);
+        let round =
+            follower.and_then(|follower| follower.attempt.as_ref()).map_or(0, |attempt| attempt.round);
         Ok(link.tell(&self.home, &id, round, run, message).await?)
     }
 
     /// Wipes what an attempt left behind.
     async fn forget(&mut self, study: &Digest) -> Result<(), NodeError> {
-        let Some(attempt) = self.followers.get_mut(study).and_then(|follower| follower.attempt.take()) else { return Ok(()) };
+        let Some(attempt) = self.followers.get_mut(study).and_then(|follower| follower.attempt.take()) else {
+            return Ok(());
+        };
         let plan = attempt.member.terms().plan_root();
         drop(attempt);
         self.vault.forget(&plan)?;

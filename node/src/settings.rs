@@ -85,11 +85,7 @@ impl Settings {
     pub fn parse(toml_text: &str) -> Result<Self, SettingsError> {
         let raw: Raw = toml::from_str(toml_text).map_err(|error| {
             let (line, problem, _) = text::explain(toml_text, &error);
-            SettingsError {
-                line,
-                problem,
-                fix: "the sample node.toml explains every key".to_owned(),
-            }
+            SettingsError { line, problem, fix: "the sample node.toml explains every key".to_owned() }
         })?;
         let refuse = |span: Range<usize>, problem: String, fix: &str| SettingsError {
             line: text::line_at(toml_text, span.start),
@@ -121,20 +117,12 @@ impl Settings {
         let words = |list: Option<Vec<Spanned<String>>>, known: &dyn Fn(&str) -> bool, fix: &str| {
             let known = |word: Spanned<String>| match known(word.get_ref()) {
                 true => Ok(word.into_inner()),
-                false => Err(refuse(
-                    word.span(),
-                    format!("`{}` is not known here", word.get_ref()),
-                    fix,
-                )),
+                false => Err(refuse(word.span(), format!("`{}` is not known here", word.get_ref()), fix)),
             };
-            list.map(|list| list.into_iter().map(known).collect::<Result<Vec<_>, _>>())
-                .transpose()
+            list.map(|list| list.into_iter().map(known).collect::<Result<Vec<_>, _>>()).transpose()
         };
-        let recipes = words(
-            raw.limits.recipes,
-            &|word| RECIPES.contains(&word),
-            "use summary, logistic or fedavg",
-        )?;
+        let recipes =
+            words(raw.limits.recipes, &|word| RECIPES.contains(&word), "use summary, logistic or fedavg")?;
         let purposes = words(
             raw.limits.purposes,
             &|word| purpose_meaning(word).is_some(),
@@ -146,23 +134,14 @@ impl Settings {
             consortium: raw.consortium.into_inner(),
             address: raw.address.into_inner(),
             min_sites,
-            limits: Limits {
-                recipes,
-                purposes,
-                permit_required: raw.limits.permit_required,
-            },
+            limits: Limits { recipes, purposes, permit_required: raw.limits.permit_required },
         })
     }
 
     /// The text of `node.toml` for a site that has just joined: the sample with its own values.
     pub fn fresh(site: &str, country: &str, consortium: &str, address: &str) -> String {
         let quoted = |value: &str| toml::Value::String(value.to_owned()).to_string();
-        let values = [
-            ("site", site),
-            ("country", country),
-            ("consortium", consortium),
-            ("address", address),
-        ];
+        let values = [("site", site), ("country", country), ("consortium", consortium), ("address", address)];
         let fill = |line: &str| match line.split_once(" = ") {
             Some((key, _)) => match values.iter().find(|(name, _)| *name == key) {
                 Some((_, value)) => format!("{key} = {}\n", quoted(value)),
@@ -180,13 +159,9 @@ impl Settings {
     /// purpose that `node.toml` does not list.
     pub fn allow(&self, study: &Study, roster: &Roster) -> Result<(), Refusal> {
         let floor = study.privacy.min_sites as usize;
-        let numbers = Thresholds::of(
-            roster.entries.len(),
-            roster.colluders.into(),
-            roster.h_min.into(),
-            floor,
-        )
-        .map_err(|error| Refusal::new(Code::LineUpTooSmall, error.to_string()))?;
+        let numbers =
+            Thresholds::of(roster.entries.len(), roster.colluders.into(), roster.h_min.into(), floor)
+                .map_err(|error| Refusal::new(Code::LineUpTooSmall, error.to_string()))?;
         // The plan's number comes from study and roster: a coordinator does not know this site's own floor.
         if numbers.survivors < self.min_sites as usize {
             let detail = format!(
@@ -237,18 +212,12 @@ mod tests {
     fn what_join_writes_is_read_back() {
         let text = Settings::fresh("ITAL", "IT", "Stroke \"Europe\"", "127.0.0.1:7000");
         let settings = Settings::parse(&text).unwrap();
-        assert_eq!(
-            (settings.site.as_str(), settings.country.as_str()),
-            ("ITAL", "IT")
-        );
+        assert_eq!((settings.site.as_str(), settings.country.as_str()), ("ITAL", "IT"));
         assert_eq!(
             (settings.consortium.as_str(), settings.address.as_str()),
             ("Stroke \"Europe\"", "127.0.0.1:7000")
         );
-        assert!(
-            text.contains("# The site's own floor"),
-            "the comments travel along"
-        );
+        assert!(text.contains("# The site's own floor"), "the comments travel along");
     }
 
     #[test]
@@ -268,11 +237,6 @@ mod tests {
             assert_eq!(error.line, line, "{error}");
             assert!(error.to_string().contains(word), "{error}");
         }
-        assert!(
-            Settings::parse(&base.replace("site", "# site"))
-                .unwrap_err()
-                .problem
-                .contains("site")
-        );
+        assert!(Settings::parse(&base.replace("site", "# site")).unwrap_err().problem.contains("site"));
     }
 }

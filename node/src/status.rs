@@ -62,10 +62,7 @@ pub async fn status(home: &Home) -> Result<Status, NodeError> {
     let studies = Studies::read(home).await?;
     let today = clock::day(clock::now());
     let (mut approved, mut undecided) = (Vec::new(), Vec::new());
-    for known in studies
-        .all()
-        .filter(|known| studies.acceptable(known, today).is_ok())
-    {
+    for known in studies.all().filter(|known| studies.acceptable(known, today).is_ok()) {
         let id = known.proposal.study.id.clone();
         match &known.standing {
             standing if standing.is_approved() => approved.push(id),
@@ -101,11 +98,7 @@ pub async fn status(home: &Home) -> Result<Status, NodeError> {
 /// The same for people.
 pub fn status_text(status: &Status) -> String {
     let list = |names: &[String]| {
-        if names.is_empty() {
-            "none".to_owned()
-        } else {
-            names.join(", ")
-        }
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
     };
     let running = match (status.running, status.stopped) {
         (true, false) => "running",
@@ -113,23 +106,13 @@ pub fn status_text(status: &Status) -> String {
         (false, false) => "not running; `motet-node run` starts it",
         (false, true) => "not running, and stopped by its steward",
     };
-    let passphrase = if status.steward_passphrase {
-        "with a passphrase"
-    } else {
-        "without a passphrase"
-    };
+    let passphrase = if status.steward_passphrase { "with a passphrase" } else { "without a passphrase" };
     let last = status.last_event.as_ref().map_or_else(
         || "none".to_owned(),
         |last| format!("{} {}: {}", last.when, last.code, text::cleaned(&last.text)),
     );
     let facts = [
-        (
-            "site",
-            format!(
-                "{} ({}), in the consortium {}",
-                status.site, status.country, status.consortium
-            ),
-        ),
+        ("site", format!("{} ({}), in the consortium {}", status.site, status.country, status.consortium)),
         ("node", running.to_owned()),
         ("coordinator", status.address.clone()),
         ("node id", status.node.clone()),
@@ -139,19 +122,10 @@ pub fn status_text(status: &Status) -> String {
         ("approved", list(&status.approved)),
         ("undecided", list(&status.undecided)),
         ("datasets", list(&status.datasets)),
-        (
-            "left so far",
-            format!(
-                "{} frames; `motet-node ledger show` lists them",
-                status.frames_out
-            ),
-        ),
+        ("left so far", format!("{} frames; `motet-node ledger show` lists them", status.frames_out)),
         ("last event", last),
     ];
-    facts
-        .iter()
-        .map(|(name, fact)| format!("{name:<12} {fact}\n"))
-        .collect()
+    facts.iter().map(|(name, fact)| format!("{name:<12} {fact}\n")).collect()
 }
 
 #[cfg(test)]
@@ -167,18 +141,8 @@ mod tests {
         make(folder.path(), 1, &governance().public());
         let home = Home::open(folder.path()).await.unwrap();
         let record = proposed(study("ist", "0.0"), roster("ist", 1, 4), &governance());
-        records::append(&home.ledger, records::STUDIES, &record)
-            .await
-            .unwrap();
-        switch::turn(
-            &home,
-            true,
-            Moment {
-                ms: 1_795_392_000_000,
-            },
-        )
-        .await
-        .unwrap();
+        records::append(&home.ledger, records::STUDIES, &record).await.unwrap();
+        switch::turn(&home, true, Moment { ms: 1_795_392_000_000 }).await.unwrap();
         let _held = home.paths.claim().unwrap();
         let status = status(&home).await.unwrap();
         assert_eq!((status.running, status.stopped), (true, true));
@@ -188,10 +152,6 @@ mod tests {
         );
         assert_eq!(status.last_event.as_ref().unwrap().code, "stopped");
         assert!(status_text(&status).contains("stopped by its steward"));
-        assert!(
-            serde_json::to_string(&status)
-                .unwrap()
-                .contains("\"undecided\":[\"ist\"]")
-        );
+        assert!(serde_json::to_string(&status).unwrap().contains("\"undecided\":[\"ist\"]"));
     }
 }

@@ -118,14 +118,11 @@ impl Proposal {
         let study = Study::parse(&record.text)
             .map_err(|error| Refusal::new(Code::StudyInvalid, error.to_string()))?;
         let signed = record.signed_roster()?;
-        let roster = signed
-            .verify(governance)
-            .map_err(|error| Refusal::new(Code::BadSignature, error.to_string()))?;
+        let roster =
+            signed.verify(governance).map_err(|error| Refusal::new(Code::BadSignature, error.to_string()))?;
         if roster.study_id != study.id {
-            let detail = format!(
-                "the roster is that of study `{}`, the study is `{}`",
-                roster.study_id, study.id
-            );
+            let detail =
+                format!("the roster is that of study `{}`, the study is `{}`", roster.study_id, study.id);
             return Err(Refusal::new(Code::RosterMismatch, detail));
         }
         if roster.entry(me).is_none() {
@@ -192,10 +189,7 @@ impl Studies {
         match record {
             StudyRecord::Proposed(proposed) => self.propose(proposed),
             StudyRecord::Withdrawn(digest) => {
-                let meant = self
-                    .by_id
-                    .values_mut()
-                    .filter(|known| known.proposal.digest == *digest);
+                let meant = self.by_id.values_mut().filter(|known| known.proposal.digest == *digest);
                 meant.for_each(|known| known.standing = Standing::Recalled);
             }
             StudyRecord::Decided(signed) => self.decide(signed),
@@ -221,23 +215,13 @@ impl Studies {
                     known.proposal.same(&proposal) && known.standing != Standing::Recalled
                 });
                 if !stands {
-                    self.by_id.insert(
-                        id,
-                        AtSite {
-                            proposal,
-                            standing: Standing::Undecided,
-                        },
-                    );
+                    self.by_id.insert(id, AtSite { proposal, standing: Standing::Undecided });
                 }
             }
             Err(why) => {
                 let id =
                     Study::parse(&proposed.text).map_or_else(|_| "(unreadable)".to_owned(), |study| study.id);
-                self.refused.push(Unacceptable {
-                    id,
-                    when_ms: proposed.when_ms,
-                    why,
-                });
+                self.refused.push(Unacceptable { id, when_ms: proposed.when_ms, why });
             }
         }
     }
@@ -259,13 +243,7 @@ impl Studies {
                 dataset: known.proposal.study.data.dataset.clone(),
                 digest: known.proposal.digest,
                 roster: known.proposal.roster_digest,
-                sites: known
-                    .proposal
-                    .roster
-                    .entries
-                    .iter()
-                    .map(|entry| entry.name.clone())
-                    .collect(),
+                sites: known.proposal.roster.entries.iter().map(|entry| entry.name.clone()).collect(),
             });
         }
         known.standing = Standing::Decided(Box::new(signed.clone()));
@@ -291,19 +269,11 @@ impl Studies {
     /// # Errors
     /// `study_unknown`; the reason instead when only unacceptable proposals came under that id.
     pub fn find(&self, id: &str) -> Result<&AtSite, Refusal> {
-        let refused = || {
-            self.refused
-                .iter()
-                .rev()
-                .find(|refused| refused.id == id)
-                .map(|refused| refused.why.clone())
-        };
+        let refused =
+            || self.refused.iter().rev().find(|refused| refused.id == id).map(|refused| refused.why.clone());
         self.by_id.get(id).ok_or_else(|| {
             refused().unwrap_or_else(|| {
-                Refusal::new(
-                    Code::StudyUnknown,
-                    format!("no study `{id}` has reached this site"),
-                )
+                Refusal::new(Code::StudyUnknown, format!("no study `{id}` has reached this site"))
             })
         })
     }
@@ -314,11 +284,8 @@ impl Studies {
     /// `study_unknown`, `study_withdrawn`, `roster_mismatch`, `study_not_approved`, `study_ended`, and whatever the
     /// site's own [`Settings::allow`] refuses.
     pub fn may_run(&self, digest: &Digest, roster: &Digest, today: Date) -> Result<&AtSite, Refusal> {
-        let known = self
-            .by_id
-            .values()
-            .find(|known| known.proposal.digest == *digest)
-            .ok_or(Code::StudyUnknown)?;
+        let known =
+            self.by_id.values().find(|known| known.proposal.digest == *digest).ok_or(Code::StudyUnknown)?;
         let id = &known.proposal.study.id;
         if known.standing == Standing::Recalled {
             return Err(Refusal::new(Code::StudyWithdrawn, format!("study `{id}`")));
@@ -343,10 +310,7 @@ impl Studies {
     pub fn acceptable(&self, known: &AtSite, today: Date) -> Result<(), Refusal> {
         let study = &known.proposal.study;
         if known.standing == Standing::Recalled {
-            return Err(Refusal::new(
-                Code::StudyWithdrawn,
-                format!("study `{}`", study.id),
-            ));
+            return Err(Refusal::new(Code::StudyWithdrawn, format!("study `{}`", study.id)));
         }
         if study.ends < today {
             return Err(Refusal::new(
@@ -360,12 +324,8 @@ impl Studies {
     /// Approvals of other proposals on the same dataset, with what differs in the roster: two results together may show
     /// the difference of their sites.
     pub fn earlier(&self, proposal: &Proposal) -> Vec<Earlier> {
-        let sites: BTreeSet<String> = proposal
-            .roster
-            .entries
-            .iter()
-            .map(|entry| entry.name.clone())
-            .collect();
+        let sites: BTreeSet<String> =
+            proposal.roster.entries.iter().map(|entry| entry.name.clone()).collect();
         let other = |approval: &&Approval| {
             approval.dataset == proposal.study.data.dataset
                 && (approval.digest != proposal.digest || approval.roster != proposal.roster_digest)

@@ -25,31 +25,15 @@ pub(crate) fn public(seed: u8) -> PublicKey {
 /// Sites 1 to `sites`; site n has the identity key of seed n and the steward's of seed n + 100, as in `home::tests`.
 pub(crate) fn roster(id: &str, epoch: u64, sites: u8) -> Roster {
     let entry = |n: u8| Entry::new(&format!("site-{n}"), "NL", public(n), public(n + 100));
-    Roster::new(
-        id,
-        epoch,
-        public(200),
-        "Stroke Europe",
-        (1..=sites).map(entry).collect(),
-    )
-    .unwrap()
+    Roster::new(id, epoch, public(200), "Stroke Europe", (1..=sites).map(entry).collect()).unwrap()
 }
 
 pub(crate) fn proposed(text: String, roster: Roster, governance: &SecretKey) -> StudyRecord {
     let roster = roster.sign(governance).unwrap().to_bytes();
-    StudyRecord::Proposed(Proposed {
-        text,
-        roster,
-        proposer: "Jane Roe, researcher".into(),
-        when_ms: 1,
-    })
+    StudyRecord::Proposed(Proposed { text, roster, proposer: "Jane Roe, researcher".into(), when_ms: 1 })
 }
 
-pub(crate) const TODAY: Date = Date {
-    year: 2026,
-    month: 11,
-    day: 23,
-};
+pub(crate) const TODAY: Date = Date { year: 2026, month: 11, day: 23 };
 
 fn studies() -> Studies {
     let settings = Settings::parse(&Settings::fresh("site-1", "NL", "Stroke Europe", "127.0.0.1:1")).unwrap();
@@ -101,40 +85,23 @@ fn one_changed_hyper_parameter_or_site_makes_a_study_undecided_again() {
     for (text, roster_now) in [
         (study("ist", "0.5"), roster("ist", 1, 4)),
         (study("ist", "0.0"), roster("ist", 2, 5)),
-        (
-            study("ist", "0.0").replace("2027-12-31", "2027-12-30"),
-            roster("ist", 1, 4),
-        ),
+        (study("ist", "0.0").replace("2027-12-31", "2027-12-30"), roster("ist", 1, 4)),
     ] {
         let mut studies = studies();
         let first = proposed(study("ist", "0.0"), roster("ist", 1, 4), &governance());
         studies.apply(&first);
         decide(&mut studies, "ist", Verdict::Approve(String::new()), 101);
         studies.apply(&first);
-        assert_eq!(
-            may_run(&studies, "ist"),
-            Ok(()),
-            "the same proposal again changes nothing"
-        );
-        let (old, old_roster) = (
-            studies.find("ist").unwrap().proposal.digest,
-            roster("ist", 1, 4).digest(),
-        );
+        assert_eq!(may_run(&studies, "ist"), Ok(()), "the same proposal again changes nothing");
+        let (old, old_roster) = (studies.find("ist").unwrap().proposal.digest, roster("ist", 1, 4).digest());
 
         studies.apply(&proposed(text, roster_now.clone(), &governance()));
         assert_eq!(studies.find("ist").unwrap().standing, Standing::Undecided);
         assert_eq!(may_run(&studies, "ist"), Err(Code::StudyNotApproved));
-        assert!(
-            studies.may_run(&old, &old_roster, TODAY).is_err(),
-            "nor does the old one run any more"
-        );
+        assert!(studies.may_run(&old, &old_roster, TODAY).is_err(), "nor does the old one run any more");
         if roster_now.epoch == 1 {
             studies.apply(&first);
-            assert_eq!(
-                may_run(&studies, "ist"),
-                Err(Code::StudyNotApproved),
-                "nor after going back"
-            );
+            assert_eq!(may_run(&studies, "ist"), Err(Code::StudyNotApproved), "nor after going back");
         }
     }
 }
@@ -169,11 +136,7 @@ fn only_the_listed_steward_of_this_site_decides() {
         let mut studies = studies();
         studies.apply(&proposed(study("ist", "0.0"), roster("ist", 1, 4), &governance()));
         decide(&mut studies, "ist", Verdict::Approve(String::new()), steward);
-        assert_eq!(
-            may_run(&studies, "ist"),
-            Err(Code::StudyNotApproved),
-            "key {steward}"
-        );
+        assert_eq!(may_run(&studies, "ist"), Err(Code::StudyNotApproved), "key {steward}");
     }
 }
 
@@ -183,36 +146,19 @@ fn rosters_of_strangers_decide_nothing_and_displace_nothing() {
     studies.apply(&proposed(study("ist", "0.0"), roster("ist", 2, 4), &governance()));
     decide(&mut studies, "ist", Verdict::Approve(String::new()), 101);
     let without_us = {
-        let entries = (2..=5)
-            .map(|n| Entry::new(&format!("site-{n}"), "NL", public(n), public(n + 100)))
-            .collect();
+        let entries =
+            (2..=5).map(|n| Entry::new(&format!("site-{n}"), "NL", public(n), public(n + 100))).collect();
         Roster::new("ist", 3, public(200), "Stroke Europe", entries).unwrap()
     };
     for (record, code) in [
         (
-            proposed(
-                study("ist", "0.5"),
-                roster("ist", 3, 4),
-                &SecretKey::from_seed([251; 32]),
-            ),
+            proposed(study("ist", "0.5"), roster("ist", 3, 4), &SecretKey::from_seed([251; 32])),
             Code::BadSignature,
         ),
-        (
-            proposed(study("ist", "0.5"), roster("ist", 1, 4), &governance()),
-            Code::RosterMismatch,
-        ),
-        (
-            proposed(study("ist", "0.5"), roster("other", 3, 4), &governance()),
-            Code::RosterMismatch,
-        ),
-        (
-            proposed(study("ist", "0.5"), without_us, &governance()),
-            Code::NotInRoster,
-        ),
-        (
-            proposed("[study]".into(), roster("ist", 3, 4), &governance()),
-            Code::StudyInvalid,
-        ),
+        (proposed(study("ist", "0.5"), roster("ist", 1, 4), &governance()), Code::RosterMismatch),
+        (proposed(study("ist", "0.5"), roster("other", 3, 4), &governance()), Code::RosterMismatch),
+        (proposed(study("ist", "0.5"), without_us, &governance()), Code::NotInRoster),
+        (proposed("[study]".into(), roster("ist", 3, 4), &governance()), Code::StudyInvalid),
         (
             StudyRecord::Proposed(Proposed {
                 text: study("ist", "0.5"),
@@ -239,11 +185,7 @@ fn what_the_proposer_withdrew_needs_a_new_decision() {
     studies.apply(&StudyRecord::Withdrawn(digest));
     assert_eq!(may_run(&studies, "ist"), Err(Code::StudyWithdrawn));
     decide(&mut studies, "ist", Verdict::Approve(String::new()), 101);
-    assert_eq!(
-        may_run(&studies, "ist"),
-        Err(Code::StudyWithdrawn),
-        "there is nothing to approve"
-    );
+    assert_eq!(may_run(&studies, "ist"), Err(Code::StudyWithdrawn), "there is nothing to approve");
     studies.apply(&record);
     assert_eq!(may_run(&studies, "ist"), Err(Code::StudyNotApproved));
 }
@@ -277,32 +219,13 @@ fn the_end_and_the_sites_own_rules_count_every_day() {
 #[test]
 fn earlier_approvals_on_the_dataset_are_named_with_the_sites_that_differ() {
     let mut studies = studies();
-    studies.apply(&proposed(
-        study("first", "0.0"),
-        roster("first", 1, 4),
-        &governance(),
-    ));
-    studies.apply(&proposed(
-        study("second", "0.0"),
-        roster("second", 1, 5),
-        &governance(),
-    ));
+    studies.apply(&proposed(study("first", "0.0"), roster("first", 1, 4), &governance()));
+    studies.apply(&proposed(study("second", "0.0"), roster("second", 1, 5), &governance()));
     let second = studies.find("second").unwrap().proposal.clone();
     assert_eq!(studies.earlier(&second), []);
     decide(&mut studies, "first", Verdict::Approve(String::new()), 101);
     let earlier = studies.earlier(&second);
-    assert_eq!(
-        earlier,
-        [Earlier {
-            id: "first".into(),
-            joined: vec!["site-5".into()],
-            left: vec![]
-        }]
-    );
+    assert_eq!(earlier, [Earlier { id: "first".into(), joined: vec!["site-5".into()], left: vec![] }]);
     decide(&mut studies, "second", Verdict::Approve(String::new()), 101);
-    assert_eq!(
-        studies.earlier(&second).len(),
-        1,
-        "an approval of the study itself is not an earlier one"
-    );
+    assert_eq!(studies.earlier(&second).len(), 1, "an approval of the study itself is not an earlier one");
 }

@@ -11,9 +11,7 @@ use motet_ledger::Ledger;
 /// # Errors
 /// [`NodeError::Ledger`], [`NodeError::Entry`]: whoever cannot tell must take the node for stopped.
 pub async fn is_stopped(ledger: &Ledger) -> Result<bool, NodeError> {
-    Ok(records::last::<Switch>(ledger, SWITCH)
-        .await?
-        .is_some_and(|switch| switch.stopped))
+    Ok(records::last::<Switch>(ledger, SWITCH).await?.is_some_and(|switch| switch.stopped))
 }
 
 /// Turns the switch; tells whether that changed anything.
@@ -24,21 +22,10 @@ pub async fn turn(home: &Home, stopped: bool, now: Moment) -> Result<bool, NodeE
     if is_stopped(&home.ledger).await? == stopped {
         return Ok(false);
     }
-    records::append(
-        &home.ledger,
-        SWITCH,
-        &Switch {
-            when_ms: now.ms,
-            stopped,
-        },
-    )
-    .await?;
+    records::append(&home.ledger, SWITCH, &Switch { when_ms: now.ms, stopped }).await?;
     let (code, text) = match stopped {
         true => ("stopped", "the steward stopped the node; it answers nothing"),
-        false => (
-            "resumed",
-            "the steward released the node; it answers approved studies again",
-        ),
+        false => ("resumed", "the steward released the node; it answers approved studies again"),
     };
     records::event(&home.ledger, now.ms, code, text).await?;
     Ok(true)
@@ -58,18 +45,13 @@ mod tests {
         let now = Moment { ms: 5 };
         assert!(!is_stopped(&home.ledger).await.unwrap());
         assert!(turn(&home, true, now).await.unwrap());
-        assert!(
-            !turn(&home, true, now).await.unwrap(),
-            "stopping twice is one entry"
-        );
+        assert!(!turn(&home, true, now).await.unwrap(), "stopping twice is one entry");
         home.ledger.close().await;
         let home = Home::open(folder.path()).await.unwrap();
         assert!(is_stopped(&home.ledger).await.unwrap());
         assert!(turn(&home, false, now).await.unwrap());
         assert!(!is_stopped(&home.ledger).await.unwrap());
-        let events = records::read::<records::Event>(&home.ledger, records::EVENTS)
-            .await
-            .unwrap();
+        let events = records::read::<records::Event>(&home.ledger, records::EVENTS).await.unwrap();
         assert_eq!(
             events.iter().map(|event| event.code.as_str()).collect::<Vec<_>>(),
             ["stopped", "resumed"]

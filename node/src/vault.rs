@@ -64,7 +64,8 @@ impl Vault {
             let payload = Payload { msg: sealed, aad: &name.0 };
             self.cipher.decrypt(&Nonce::from(*nonce), payload).ok()
         });
-        let changed = || NodeError::file("open", &path)(std::io::Error::other("it was changed, or the key is another"));
+        let changed =
+            || NodeError::file("open", &path)(std::io::Error::other("it was changed, or the key is another"));
         opened.map(Zeroizing::new).ok_or_else(changed)
     }
 
@@ -75,7 +76,9 @@ impl Vault {
     pub(crate) fn forget(&self, name: &Digest) -> Result<(), NodeError> {
         let path = self.path(name);
         match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(NodeError::file("remove", &path)(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(NodeError::file("remove", &path)(error))
+            }
             _ => Ok(()),
         }
     }
@@ -86,7 +89,9 @@ impl Vault {
     /// [`NodeError::File`].
     pub(crate) fn names(&self) -> Result<Vec<Digest>, NodeError> {
         let entries = std::fs::read_dir(&self.dir).map_err(NodeError::file("list", &self.dir))?;
-        let name = |entry: std::io::Result<std::fs::DirEntry>| Digest::from_hex(entry.ok()?.file_name().to_str()?).ok();
+        let name = |entry: std::io::Result<std::fs::DirEntry>| {
+            Digest::from_hex(entry.ok()?.file_name().to_str()?).ok()
+        };
         Ok(entries.filter_map(name).collect())
     }
 

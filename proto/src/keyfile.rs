@@ -65,12 +65,10 @@ pub enum KeyFileError {
 /// [`KeyFileError::Io`].
 pub fn write_secret(path: &Path, secret: &[u8]) -> Result<(), KeyFileError> {
     write_beside(path, secret).and_then(|draft| {
-        fs::rename(&draft, path)
-            .and_then(|()| sync_folder(path))
-            .map_err(|source| {
-                let _ = fs::remove_file(&draft);
-                failed("write", path, source)
-            })
+        fs::rename(&draft, path).and_then(|()| sync_folder(path)).map_err(|source| {
+            let _ = fs::remove_file(&draft);
+            failed("write", path, source)
+        })
     })
 }
 
@@ -84,9 +82,7 @@ pub fn write_new_secret(path: &Path, secret: &[u8]) -> Result<(), KeyFileError> 
     let linked = fs::hard_link(&draft, path).and_then(|()| sync_folder(path));
     let _ = fs::remove_file(&draft);
     linked.map_err(|source| match source.kind() {
-        io::ErrorKind::AlreadyExists => KeyFileError::Exists {
-            path: path.to_owned(),
-        },
+        io::ErrorKind::AlreadyExists => KeyFileError::Exists { path: path.to_owned() },
         _ => failed("write", path, source),
     })
 }
@@ -100,23 +96,16 @@ pub fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
     // The mode of the opened file, not of the path: nobody can swap the file between the look and the read.
     let about = file.metadata().map_err(|source| failed("read", path, source))?;
     if !about.is_file() {
-        return Err(KeyFileError::NotAFile {
-            path: path.to_owned(),
-        });
+        return Err(KeyFileError::NotAFile { path: path.to_owned() });
     }
     check_mode(path, &about)?;
     if about.len() > MAX_BYTES {
-        return Err(KeyFileError::TooLong {
-            path: path.to_owned(),
-        });
+        return Err(KeyFileError::TooLong { path: path.to_owned() });
     }
     // Room for the whole file at once: a vector that grows leaves copies of the secret behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(
-        usize::try_from(about.len()).unwrap_or(0).saturating_add(1),
-    ));
-    file.take(MAX_BYTES)
-        .read_to_end(&mut bytes)
-        .map_err(|source| failed("read", path, source))?;
+    let mut bytes =
+        Zeroizing::new(Vec::with_capacity(usize::try_from(about.len()).unwrap_or(0).saturating_add(1)));
+    file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(|source| failed("read", path, source))?;
     Ok(bytes)
 }
 
@@ -126,9 +115,7 @@ pub fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
 /// As [`read_secret`], and [`KeyFileError::NotText`].
 pub fn read_secret_text(path: &Path) -> Result<Zeroizing<String>, KeyFileError> {
     let bytes = read_secret(path)?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| KeyFileError::NotText {
-        path: path.to_owned(),
-    })?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| KeyFileError::NotText { path: path.to_owned() })?;
     Ok(Zeroizing::new(text.to_owned()))
 }
 
@@ -160,10 +147,7 @@ fn create_private(path: &Path) -> io::Result<File> {
 /// Makes the new name itself survive a power cut.
 fn sync_folder(path: &Path) -> io::Result<()> {
     if cfg!(unix) {
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         File::open(folder)?.sync_all()?;
     }
     Ok(())
@@ -173,14 +157,7 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 fn check_mode(path: &Path, about: &fs::Metadata) -> Result<(), KeyFileError> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = about.permissions().mode() & 0o7777;
-    if mode & 0o077 == 0 {
-        Ok(())
-    } else {
-        Err(KeyFileError::Open {
-            path: path.to_owned(),
-            mode,
-        })
-    }
+    if mode & 0o077 == 0 { Ok(()) } else { Err(KeyFileError::Open { path: path.to_owned(), mode }) }
 }
 
 #[cfg(not(unix))]
@@ -189,11 +166,7 @@ fn check_mode(_path: &Path, _about: &fs::Metadata) -> Result<(), KeyFileError> {
 }
 
 fn failed(action: &'static str, path: &Path, source: io::Error) -> KeyFileError {
-    KeyFileError::Io {
-        action,
-        path: path.to_owned(),
-        source,
-    }
+    KeyFileError::Io { action, path: path.to_owned(), source }
 }
 
 #[cfg(all(test, unix))]
@@ -209,10 +182,8 @@ mod tests {
         write_secret(&path, b"second").unwrap();
         assert_eq!(&**read_secret(&path).unwrap(), b"second");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        let names: Vec<_> = fs::read_dir(folder.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect();
+        let names: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, ["identity.key"], "no draft is left behind");
     }
 
@@ -224,10 +195,7 @@ mod tests {
         for mode in [0o640, 0o604, 0o660, 0o602] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             let text = read_secret(&path).unwrap_err().to_string();
-            assert!(
-                text.contains(&format!("chmod 600 '{}'", path.display())),
-                "{text}"
-            );
+            assert!(text.contains(&format!("chmod 600 '{}'", path.display())), "{text}");
             assert!(text.contains(&format!("{mode:04o}")), "{text}");
         }
         fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
@@ -239,10 +207,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("governance.key");
         write_new_secret(&path, b"first").unwrap();
-        assert!(matches!(
-            write_new_secret(&path, b"second"),
-            Err(KeyFileError::Exists { .. })
-        ));
+        assert!(matches!(write_new_secret(&path, b"second"), Err(KeyFileError::Exists { .. })));
         assert_eq!(&**read_secret(&path).unwrap(), b"first");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
@@ -250,10 +215,7 @@ mod tests {
     #[test]
     fn a_folder_or_a_missing_file_is_named_in_the_refusal() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(
-            read_secret(folder.path()),
-            Err(KeyFileError::NotAFile { .. })
-        ));
+        assert!(matches!(read_secret(folder.path()), Err(KeyFileError::NotAFile { .. })));
         let missing = folder.path().join("none");
         assert!(read_secret(&missing).unwrap_err().to_string().contains("none"));
         assert!(write_secret(&missing.join("below"), b"x").is_err());

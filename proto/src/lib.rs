@@ -8,8 +8,13 @@ pub mod refusal;
 pub mod tls;
 
 /// Generated from `motet/v1/*.proto`.
-#[expect(clippy::all, reason = "generated")]
-#[allow(missing_docs, unreachable_pub, reason = "generated code; the documents are in the .proto files")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "generated code; the documents are in the .proto files"
+)]
 pub mod v1 {
     tonic::include_proto!("motet.v1");
 }

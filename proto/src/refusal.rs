@@ -12,7 +12,9 @@ pub fn status(refusal: &Refusal) -> Status {
     let grpc = match refusal.code {
         Code::NoClientCertificate => GrpcCode::Unauthenticated,
         Code::RoleNotAllowed | Code::SiteRevoked => GrpcCode::PermissionDenied,
-        Code::StudyUnknown | Code::RunUnknown | Code::ReleaseUnknown | Code::TokenUnknown => GrpcCode::NotFound,
+        Code::StudyUnknown | Code::RunUnknown | Code::ReleaseUnknown | Code::TokenUnknown => {
+            GrpcCode::NotFound
+        }
         Code::Storage => GrpcCode::Internal,
         _ => GrpcCode::FailedPrecondition,
     };

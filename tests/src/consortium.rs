@@ -1,5 +1,9 @@
 //! A consortium of real processes for the journeys: one coordinator, several nodes, every step by the commands that
 //! people type. Processes are ended by id when the value is dropped.
+#![expect(
+    clippy::expect_used,
+    reason = "a test: clippy knows only the functions marked as one, not their helpers"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -88,7 +92,8 @@ impl Consortium {
         consortium.motet(&["init", &hub, "--name", "trial", "--country", "NL"]).done();
         let config = format!("{hub}/coordinator.toml");
         let text = std::fs::read_to_string(&config).expect("init wrote it");
-        let quick: String = text.lines().filter(|line| !line.starts_with("lease")).map(|line| format!("{line}\n")).collect();
+        let quick: String =
+            text.lines().filter(|line| !line.starts_with("lease")).map(|line| format!("{line}\n")).collect();
         std::fs::write(&config, format!("{quick}lease = \"1s\"\n")).expect("writable");
         consortium.start_coordinator();
         consortium
@@ -102,8 +107,13 @@ impl Consortium {
     /// Starts the coordinator and waits until it answers.
     pub fn start_coordinator(&mut self) {
         let config = self.path("hub/coordinator.toml");
-        let log = std::fs::File::options().create(true).append(true).open(self.path("coordinator.log")).expect("log");
-        let child = self.command(&["coordinator", "--config", &config]).stdout(Stdio::null()).stderr(log).spawn();
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.path("coordinator.log"))
+            .expect("log");
+        let child =
+            self.command(&["coordinator", "--config", &config]).stdout(Stdio::null()).stderr(log).spawn();
         self.coordinator = Some(Process(child.expect("the program starts")));
         self.wait("the coordinator answers", |c| c.motet(&["site", "list", "--as", &c.operator()]).code == 0);
     }
@@ -155,9 +165,17 @@ impl Consortium {
     /// Starts a site's node.
     pub fn start_node(&mut self, site: &str, extra: &[&str]) {
         let dir = self.path(site);
-        let log = std::fs::File::options().create(true).append(true).open(self.path(&format!("{site}.log"))).expect("log");
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.path(&format!("{site}.log")))
+            .expect("log");
         let errors = log.try_clone().expect("log");
-        let child = self.command(&[&["node", "run", "--dir", &dir], extra].concat()).stdout(log).stderr(errors).spawn();
+        let child = self
+            .command(&[&["node", "run", "--dir", &dir], extra].concat())
+            .stdout(log)
+            .stderr(errors)
+            .spawn();
         self.nodes.push((site.to_owned(), Process(child.expect("the program starts"))));
     }
 
@@ -184,8 +202,10 @@ impl Consortium {
     /// What every process has written to its log, for a failing journey.
     pub fn logs(&self) -> String {
         let mut text = String::new();
-        let mut paths: Vec<PathBuf> =
-            std::fs::read_dir(self.dir.path()).expect("readable").filter_map(|entry| Some(entry.ok()?.path())).collect();
+        let mut paths: Vec<PathBuf> = std::fs::read_dir(self.dir.path())
+            .expect("readable")
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .collect();
         paths.sort();
         for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "log")) {
             let log = std::fs::read_to_string(path).unwrap_or_default();

@@ -1,10 +1,15 @@
 //! Journeys with real processes: a consortium from nothing to a verified release, and what happens to those who may not.
+#![expect(
+    clippy::expect_used,
+    reason = "a test: clippy knows only the functions marked as one, not their helpers"
+)]
 
 use motet_tests::consortium::{Consortium, demo_file};
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_motet-under-test");
-const HEART: [(&str, &str); 4] = [("cleveland", "US"), ("hungarian", "HU"), ("switzerland", "CH"), ("va", "US")];
+const HEART: [(&str, &str); 4] =
+    [("cleveland", "US"), ("hungarian", "HU"), ("switzerland", "CH"), ("va", "US")];
 
 fn heart_sites(consortium: &mut Consortium, names: &[&str]) {
     for (site, country) in HEART.iter().filter(|(site, _)| names.contains(site)) {
@@ -20,7 +25,10 @@ fn report(folder: &str) -> Value {
 
 fn assert_close(what: &str, found: f64, reference: f64) {
     let distance = (found - reference).abs();
-    assert!(distance <= 1e-8 * (1.0 + reference.abs()), "{what}: {found} and {reference} differ by {distance:e}");
+    assert!(
+        distance <= 1e-8 * (1.0 + reference.abs()),
+        "{what}: {found} and {reference} differ by {distance:e}"
+    );
 }
 
 #[test]
@@ -40,10 +48,9 @@ fn four_hospitals_fit_the_pooled_model_and_the_release_verifies_offline() {
     consortium.motet(&["release", "verify", &out, "--as", &consortium.operator()]).done();
 
     let report = report(&out);
-    let reference: Value = serde_json::from_str(include_str!(
-        "../../common/recipes/tests/reference/heart_logistic.json"
-    ))
-    .unwrap();
+    let reference: Value =
+        serde_json::from_str(include_str!("../../common/recipes/tests/reference/heart_logistic.json"))
+            .unwrap();
     assert_eq!(report["rows"], 740);
     assert_eq!(report["sites"], 4);
     let fit = &reference;
@@ -71,8 +78,12 @@ fn a_site_that_has_not_approved_sends_no_update_byte_and_the_operator_sees_why()
     for site in ["cleveland", "hungarian", "va"] {
         consortium.approve(site, "heart-disease");
     }
-    consortium.wait("the study has arrived", |c| c.desk("switzerland", &["study", "show", "heart-disease"]).code == 0);
-    consortium.desk("switzerland", &["study", "decline", "heart-disease", "--why", "no ethics vote yet"]).done();
+    consortium.wait("the study has arrived", |c| {
+        c.desk("switzerland", &["study", "show", "heart-disease"]).code == 0
+    });
+    consortium
+        .desk("switzerland", &["study", "decline", "heart-disease", "--why", "no ethics vote yet"])
+        .done();
     consortium.operate(&["run", "start", "heart-disease", "--wait"]).done();
     let study = consortium.operate(&["study", "show", "heart-disease"]).done();
     assert!(study.contains("declined") && study.contains("no ethics vote yet"), "{study}");
@@ -108,7 +119,8 @@ fn one_changed_hyper_parameter_voids_every_approval() {
 fn a_removed_site_is_cut_at_once_and_stays_out() {
     let mut consortium = Consortium::start(PROGRAM);
     heart_sites(&mut consortium, &["cleveland", "hungarian", "va"]);
-    consortium.wait("va is connected", |c| c.operate(&["site", "list"]).out.matches("connected").count() >= 3);
+    consortium
+        .wait("va is connected", |c| c.operate(&["site", "list"]).out.matches("connected").count() >= 3);
     consortium.operate(&["site", "remove", "va"]).done();
     consortium.wait("va hears it", |c| c.logs().contains("site_revoked"));
     assert!(consortium.operate(&["site", "list"]).done().contains("removed"));
@@ -124,7 +136,10 @@ fn invitations_work_once_and_only_as_printed() {
     consortium.desk("typo", &["join", &mistyped]).refused("bad_join_code");
     consortium.desk("first", &["join", &code]).done();
     consortium.desk("second", &["join", &code]).refused("token_used");
-    assert!(!std::path::Path::new(&consortium.path("second")).join("node.toml").exists(), "nothing half-made");
+    assert!(
+        !std::path::Path::new(&consortium.path("second")).join("node.toml").exists(),
+        "nothing half-made"
+    );
 }
 
 #[test]

@@ -57,35 +57,19 @@ fn ten_thousand_faulty_rounds_release_the_exact_sum_once_or_nothing() {
     }
     let threads = available_parallelism().map_or(1, NonZero::get) as u64;
     let worlds = ROUNDS / 2;
-    let share = |thread: u64| {
-        (thread..worlds)
-            .step_by(threads as usize)
-            .map(|n| world_of(FIRST_SEED + n, false))
-    };
+    let share =
+        |thread: u64| (thread..worlds).step_by(threads as usize).map(|n| world_of(FIRST_SEED + n, false));
     let total = scope(|scope| {
-        let running: Vec<_> = (0..threads)
-            .map(|n| scope.spawn(move || share(n).fold(Tally::default(), add)))
-            .collect();
-        running
-            .into_iter()
-            .map(|thread| thread.join().expect("a world held"))
-            .fold(Tally::default(), add)
+        let running: Vec<_> =
+            (0..threads).map(|n| scope.spawn(move || share(n).fold(Tally::default(), add))).collect();
+        running.into_iter().map(|thread| thread.join().expect("a world held")).fold(Tally::default(), add)
     });
     println!("{total:?}");
     // The worlds are neither too kind nor too harsh to mean anything.
     assert_eq!(total.rounds, ROUNDS);
-    assert!(
-        total.released * 2 > ROUNDS && total.released < ROUNDS,
-        "{total:?}"
-    );
+    assert!(total.released * 2 > ROUNDS && total.released < ROUNDS, "{total:?}");
     assert!(total.promised * 3 > ROUNDS, "{total:?}");
-    for rare in [
-        total.smaller,
-        total.later,
-        total.abandoned,
-        total.node_starts,
-        total.coordinator_starts,
-    ] {
+    for rare in [total.smaller, total.later, total.abandoned, total.node_starts, total.coordinator_starts] {
         assert!(rare * 50 > ROUNDS, "{total:?}");
     }
 }
@@ -94,18 +78,8 @@ fn ten_thousand_faulty_rounds_release_the_exact_sum_once_or_nothing() {
 fn is_released_without(size: usize, lost: usize, phase: PhaseName, ring: Ring) -> bool {
     // The last ones and the first one: a lost node is below some and above others.
     let deaths: BTreeMap<usize, PhaseName> = (0..lost).map(|n| ((size - n) % size, phase)).collect();
-    let weather = Weather {
-        script: Script {
-            deaths,
-            ..Script::default()
-        },
-        ..Weather::default()
-    };
-    let setup = Setup {
-        weather,
-        ring,
-        ..Setup::calm(size)
-    };
+    let weather = Weather { script: Script { deaths, ..Script::default() }, ..Weather::default() };
+    let setup = Setup { weather, ring, ..Setup::calm(size) };
     let mut world = World::new(setup, 77 + lost as u64, false);
     let outcome = world.run();
     outcome
@@ -118,18 +92,11 @@ fn as_many_sites_may_be_lost_at_each_phase_as_the_table_says() {
     use PhaseName::{Join, Reveal, Share, Sign, Upload};
     // sites, lost before the sum is fixed, lost after it (N - t, for t must sign and open)
     for (size, before, after) in [(3, 0, 1), (4, 1, 1), (10, 3, 3)] {
-        for (phase, may) in [
-            (Join, before),
-            (Share, before),
-            (Upload, before),
-            (Sign, after),
-            (Reveal, after),
-        ] {
+        for (phase, may) in
+            [(Join, before), (Share, before), (Upload, before), (Sign, after), (Reveal, after)]
+        {
             let ring = if size == 4 { Ring::Bits64 } else { Ring::Bits32 };
-            assert!(
-                is_released_without(size, may, phase, ring),
-                "{size} sites, {may} lost at {phase:?}"
-            );
+            assert!(is_released_without(size, may, phase, ring), "{size} sites, {may} lost at {phase:?}");
             assert!(
                 !is_released_without(size, may + 1, phase, ring),
                 "{size} sites, {} lost at {phase:?}",
@@ -140,21 +107,12 @@ fn as_many_sites_may_be_lost_at_each_phase_as_the_table_says() {
 }
 
 fn four_sites(script: Script) -> Setup {
-    let weather = Weather {
-        script,
-        ..Weather::default()
-    };
-    Setup {
-        weather,
-        ring: Ring::Bits64,
-        ..Setup::calm(4)
-    }
+    let weather = Weather { script, ..Weather::default() };
+    Setup { weather, ring: Ring::Bits64, ..Setup::calm(4) }
 }
 
 fn released_in_one_attempt(what: &str, mut world: World) -> (Tally, World) {
-    let tally = world
-        .run()
-        .unwrap_or_else(|broken| panic!("{what}: {}", broken.0));
+    let tally = world.run().unwrap_or_else(|broken| panic!("{what}: {}", broken.0));
     assert_eq!((tally.released, tally.attempts), (1, 1), "{what}");
     (tally, world)
 }
@@ -163,11 +121,7 @@ fn released_in_one_attempt(what: &str, mut world: World) -> (Tally, World) {
 fn a_coordinator_that_stops_before_any_effect_of_a_round_finishes_it() {
     // One site is lost at the upload, so that both kinds of secret are opened.
     let deaths = BTreeMap::from([(1, PhaseName::Upload)]);
-    let script = |coordinator_stop| Script {
-        deaths: deaths.clone(),
-        coordinator_stop,
-        node_stop: None,
-    };
+    let script = |coordinator_stop| Script { deaths: deaths.clone(), coordinator_stop, node_stop: None };
     let (calm, _) = released_in_one_attempt("no stop", World::new(four_sites(script(None)), 5, false));
     assert!(calm.effects > 40, "{calm:?}");
     for effect in 0..calm.effects {
@@ -185,10 +139,7 @@ fn a_node_that_stops_after_any_of_its_acts_is_in_the_sum_all_the_same() {
         assert!(acts > 10, "node {site} has {acts} acts");
         for act in 1..=acts {
             let what = format!("node {site} stopped after act {act}");
-            let script = Script {
-                node_stop: Some((site, act)),
-                ..Script::default()
-            };
+            let script = Script { node_stop: Some((site, act)), ..Script::default() };
             let (tally, _) = released_in_one_attempt(&what, World::new(four_sites(script), 6, false));
             assert_eq!((tally.node_starts, tally.smaller), (1, 0), "{what}");
         }
@@ -199,14 +150,7 @@ fn a_node_that_stops_after_any_of_its_acts_is_in_the_sum_all_the_same() {
 fn a_question_gets_three_attempts_and_the_next_one_starts_afresh() {
     // Two of four are lost at every upload: nothing can be released, and nothing is.
     let deaths = BTreeMap::from([(0, PhaseName::Upload), (3, PhaseName::Upload)]);
-    let mut world = World::new(
-        four_sites(Script {
-            deaths,
-            ..Script::default()
-        }),
-        8,
-        false,
-    );
+    let mut world = World::new(four_sites(Script { deaths, ..Script::default() }), 8, false);
     let tally = world.run().unwrap_or_else(|broken| panic!("{}", broken.0));
     assert_eq!(
         (tally.released, tally.attempts, tally.abandoned),

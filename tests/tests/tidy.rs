@@ -29,25 +29,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("motet-data", &["motet-common", "motet-recipes", "motet-secagg"]),
     (
         "motet-node",
-        &[
-            "motet-proto",
-            "motet-common",
-            "motet-ledger",
-            "motet-data",
-            "motet-recipes",
-            "motet-secagg",
-        ],
+        &["motet-proto", "motet-common", "motet-ledger", "motet-data", "motet-recipes", "motet-secagg"],
     ),
-    (
-        "motet-coordinator",
-        &[
-            "motet-proto",
-            "motet-common",
-            "motet-ledger",
-            "motet-recipes",
-            "motet-secagg",
-        ],
-    ),
+    ("motet-coordinator", &["motet-proto", "motet-common", "motet-ledger", "motet-recipes", "motet-secagg"]),
     (
         "motet",
         &[
@@ -101,20 +85,10 @@ type Knit = (&'static str, &'static [&'static str], &'static str);
 
 /// Modules that know each other and are right to: package, modules, why.
 const KNIT: &[Knit] = &[
-    (
-        "motet-secagg",
-        &["digest", "encode"],
-        "a digest has an encoding, and every encoding a digest",
-    ),
+    ("motet-secagg", &["digest", "encode"], "a digest has an encoding, and every encoding a digest"),
     (
         "motet-common",
-        &[
-            "round::fold",
-            "round::reveal",
-            "round::share",
-            "round::sign",
-            "round::upload",
-        ],
+        &["round::fold", "round::reveal", "round::share", "round::sign", "round::upload"],
         "a phase is consumed by its transition into the next one and keeps what the one before it settled",
     ),
 ];
@@ -126,12 +100,8 @@ const TRIVIAL: usize = 30;
 const GENERATED: &[(&str, &str)] = &[("motet-proto", "prost"), ("motet-proto", "tonic-prost")];
 
 /// Claims that are not ours to make. (Written apart, so that this file does not make them.)
-const CLAIMS: &[(&str, &str)] = &[
-    ("anony", "mous"),
-    ("gdpr ", "compliant"),
-    ("gdpr-", "compliant"),
-    ("certi", "fied"),
-];
+const CLAIMS: &[(&str, &str)] =
+    &[("anony", "mous"), ("gdpr ", "compliant"), ("gdpr-", "compliant"), ("certi", "fied")];
 
 const KINDS: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
 
@@ -142,9 +112,7 @@ struct Package {
 }
 
 fn parse(path: &Path) -> toml::Table {
-    text(path)
-        .parse()
-        .unwrap_or_else(|cause| panic!("{}: {cause}", path.display()))
+    text(path).parse().unwrap_or_else(|cause| panic!("{}: {cause}", path.display()))
 }
 
 fn packages() -> Vec<Package> {
@@ -153,11 +121,7 @@ fn packages() -> Vec<Package> {
     let package = |member: &toml::Value| {
         let folder = root().join(member.as_str().unwrap());
         let manifest = parse(&folder.join("Cargo.toml"));
-        Package {
-            name: manifest["package"]["name"].as_str().unwrap().to_owned(),
-            folder,
-            manifest,
-        }
+        Package { name: manifest["package"]["name"].as_str().unwrap().to_owned(), folder, manifest }
     };
     members.iter().map(package).collect()
 }
@@ -165,19 +129,10 @@ fn packages() -> Vec<Package> {
 impl Package {
     /// The dependency tables of one kind, those of single platforms included.
     fn dependencies(&self, kind: &str) -> Vec<(String, toml::Value)> {
-        let platforms = self
-            .manifest
-            .get("target")
-            .and_then(toml::Value::as_table)
-            .into_iter()
-            .flatten();
-        let tables = platforms
-            .map(|(_, platform)| platform.get(kind))
-            .chain([self.manifest.get(kind)]);
+        let platforms = self.manifest.get("target").and_then(toml::Value::as_table).into_iter().flatten();
+        let tables = platforms.map(|(_, platform)| platform.get(kind)).chain([self.manifest.get(kind)]);
         let entries = tables.flatten().filter_map(toml::Value::as_table).flatten();
-        entries
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect()
+        entries.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
     /// The sources of this package without those of packages in folders below it.
@@ -189,9 +144,7 @@ impl Package {
                     && path.starts_with(&other.folder)
             })
         };
-        all.iter()
-            .filter(|source| source.path.starts_with(&self.folder) && !inner(&source.path))
-            .collect()
+        all.iter().filter(|source| source.path.starts_with(&self.folder) && !inner(&source.path)).collect()
     }
 }
 
@@ -204,18 +157,10 @@ fn packages_know_only_those_below_them() {
     let table: BTreeMap<&str, &[&str]> = ARROWS.iter().copied().collect();
     let packages = packages();
     let mut complaints = Vec::new();
-    for Package { name, .. } in packages
-        .iter()
-        .filter(|package| !table.contains_key(package.name.as_str()))
-    {
-        complaints.push(format!(
-            "`{name}` has no row in ARROWS: decide what it may know and draw it"
-        ));
+    for Package { name, .. } in packages.iter().filter(|package| !table.contains_key(package.name.as_str())) {
+        complaints.push(format!("`{name}` has no row in ARROWS: decide what it may know and draw it"));
     }
-    for package in packages
-        .iter()
-        .filter(|package| table.contains_key(package.name.as_str()))
-    {
+    for package in packages.iter().filter(|package| table.contains_key(package.name.as_str())) {
         let allowed = table[package.name.as_str()];
         let all = KINDS.iter().flat_map(|kind| package.dependencies(kind));
         for (other, _) in all.filter(|(other, _)| other == "motet" || other.starts_with("motet-")) {
@@ -224,46 +169,19 @@ fn packages_know_only_those_below_them() {
             }
         }
     }
-    for (name, _) in ARROWS
-        .iter()
-        .filter(|(name, _)| !packages.iter().any(|package| package.name == *name))
-    {
-        complaints.push(format!(
-            "`{name}` has a row in ARROWS but is no member of the workspace"
-        ));
+    for (name, _) in ARROWS.iter().filter(|(name, _)| !packages.iter().any(|package| package.name == *name)) {
+        complaints.push(format!("`{name}` has a row in ARROWS but is no member of the workspace"));
     }
     no_complaints(complaints);
 }
 
 /// Everything linked into `package` on this machine: what `cargo tree` prints for a person, one name a line.
 fn linked_into(package: &str) -> BTreeSet<String> {
-    let arguments = [
-        "tree",
-        "--offline",
-        "--locked",
-        "-p",
-        package,
-        "-e",
-        "normal",
-        "--prefix",
-        "none",
-    ];
-    let output = Command::new(env!("CARGO"))
-        .args(arguments)
-        .current_dir(root())
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "cargo tree -p {package}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let arguments = ["tree", "--offline", "--locked", "-p", package, "-e", "normal", "--prefix", "none"];
+    let output = Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().unwrap();
+    assert!(output.status.success(), "cargo tree -p {package}: {}", String::from_utf8_lossy(&output.stderr));
     let printed = String::from_utf8(output.stdout).unwrap();
-    printed
-        .lines()
-        .filter_map(|line| line.split(' ').next())
-        .map(str::to_owned)
-        .collect()
+    printed.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 
 #[test]
@@ -271,15 +189,8 @@ fn the_walls_stand() {
     let mut complaints = Vec::new();
     for (package, walls) in WALLS {
         let linked = linked_into(package);
-        assert!(
-            linked.contains(*package),
-            "cargo tree names the package itself first"
-        );
-        for name in walls
-            .iter()
-            .flat_map(|wall| wall.iter())
-            .filter(|name| linked.contains(**name))
-        {
+        assert!(linked.contains(*package), "cargo tree names the package itself first");
+        for name in walls.iter().flat_map(|wall| wall.iter()).filter(|name| linked.contains(**name)) {
             complaints.push(format!(
                 "`{name}` is linked into `{package}`: see `cargo tree -p {package} -e normal -i {name}`"
             ));
@@ -287,11 +198,7 @@ fn the_walls_stand() {
     }
     no_complaints(complaints);
     // The check can fail: the package that speaks to the network links it.
-    assert!(
-        NETWORK
-            .iter()
-            .all(|name| linked_into("motet-proto").contains(*name))
-    );
+    assert!(NETWORK.iter().all(|name| linked_into("motet-proto").contains(*name)));
 }
 
 #[test]
@@ -311,32 +218,21 @@ fn a_dependency_is_declared_once_and_used() {
                 let build =
                     |source: &&&Source| source.path.ends_with("build.rs") == (kind == "build-dependencies");
                 let spelled = name.replace('-', "_");
-                let used = own
-                    .iter()
-                    .filter(build)
-                    .any(|source| source.words().any(|word| word == spelled));
+                let used = own.iter().filter(build).any(|source| source.words().any(|word| word == spelled));
                 if !used && !GENERATED.contains(&(package.name.as_str(), name.as_str())) {
-                    complaints.push(format!(
-                        "{manifest}: nothing uses `{name}`: delete the line in [{kind}]"
-                    ));
+                    complaints
+                        .push(format!("{manifest}: nothing uses `{name}`: delete the line in [{kind}]"));
                 }
                 wanted.insert(name);
             }
         }
         for key in ["version", "edition", "rust-version", "license"] {
-            let value = package.manifest["package"]
-                .get(key)
-                .and_then(|value| value.get("workspace"));
+            let value = package.manifest["package"].get(key).and_then(|value| value.get("workspace"));
             if value.and_then(toml::Value::as_bool) != Some(true) {
                 complaints.push(format!("{manifest}: write `{key}.workspace = true`"));
             }
         }
-        if package
-            .manifest
-            .get("lints")
-            .and_then(|lints| lints.get("workspace"))
-            .is_none()
-        {
+        if package.manifest.get("lints").and_then(|lints| lints.get("workspace")).is_none() {
             complaints.push(format!("{manifest}: write `[lints] workspace = true`"));
         }
     }
@@ -355,16 +251,9 @@ fn modules_import_each_other_in_one_direction() {
     let mut seen = 0;
     for package in &packages {
         let folder = package.folder.join("src");
-        let own = package
-            .sources(&all, &packages)
-            .into_iter()
-            .filter(|source| source.path.starts_with(&folder));
-        let files = own.map(|source| {
-            (
-                source.path.strip_prefix(&folder).unwrap(),
-                source.tokens.as_slice(),
-            )
-        });
+        let own =
+            package.sources(&all, &packages).into_iter().filter(|source| source.path.starts_with(&folder));
+        let files = own.map(|source| (source.path.strip_prefix(&folder).unwrap(), source.tokens.as_slice()));
         let graph = modules::Graph::of(files);
         seen += graph.modules();
         for circle in graph.circles() {
@@ -382,10 +271,7 @@ fn modules_import_each_other_in_one_direction() {
         }
     }
     for (name, modules, _) in unused {
-        complaints.push(format!(
-            "{name}: {} stand in no circle: take them out of KNIT",
-            modules.join(", ")
-        ));
+        complaints.push(format!("{name}: {} stand in no circle: take them out of KNIT", modules.join(", ")));
     }
     assert!(seen > packages.len(), "no modules were found at all");
     no_complaints(complaints);
@@ -401,25 +287,18 @@ fn files_are_short_and_say_first_what_they_are() {
         let exception = LONG_FILES.iter().find(|(long, ..)| *long == path);
         let limit = exception.map_or(LINES, |(_, limit, _)| *limit);
         if lines > limit {
-            complaints.push(format!(
-                "{path}: {lines} lines, the limit is {limit}: make two nouns of it"
-            ));
+            complaints.push(format!("{path}: {lines} lines, the limit is {limit}: make two nouns of it"));
         }
         if lines > LINES {
             unused.remove(path.as_str());
         }
         let trivial = lines <= TRIVIAL && (path.ends_with("/main.rs") || path.ends_with("/build.rs"));
         if !trivial && !source.text.trim_start().starts_with("//!") {
-            complaints.push(format!(
-                "{path}: begin with a `//!` line that says what this file is"
-            ));
+            complaints.push(format!("{path}: begin with a `//!` line that says what this file is"));
         }
     }
-    complaints.extend(
-        unused
-            .iter()
-            .map(|path| format!("{path}: is short or gone: take it out of LONG_FILES")),
-    );
+    complaints
+        .extend(unused.iter().map(|path| format!("{path}: is short or gone: take it out of LONG_FILES")));
     no_complaints(complaints);
 }
 
@@ -445,10 +324,7 @@ fn pages_and_messages_claim_nothing_they_cannot_keep() {
         for (start, end) in CLAIMS {
             let claim = format!("{start}{end}");
             if content.contains(&claim) {
-                complaints.push(format!(
-                    "{}: says `{claim}`; say what is done instead",
-                    relative(&path)
-                ));
+                complaints.push(format!("{}: says `{claim}`; say what is done instead", relative(&path)));
             }
         }
     }
@@ -460,14 +336,9 @@ fn every_clippy_file_repeats_the_lines_of_the_root() {
     // Clippy takes the nearest file and merges nothing: a line missing below is a rule lost below.
     let all = text(&root().join("clippy.toml"));
     let mut complaints = Vec::new();
-    for path in source::files(&["toml"])
-        .into_iter()
-        .filter(|path| path.ends_with("clippy.toml"))
-    {
+    for path in source::files(&["toml"]).into_iter().filter(|path| path.ends_with("clippy.toml")) {
         let here = text(&path);
-        for line in all
-            .lines()
-            .filter(|line| line.contains('=') && !here.lines().any(|other| other == *line))
+        for line in all.lines().filter(|line| line.contains('=') && !here.lines().any(|other| other == *line))
         {
             complaints.push(format!("{}: lacks `{line}`", relative(&path)));
         }

@@ -95,7 +95,8 @@ pub(super) struct Agreement {
 /// # Errors
 /// When it is not one.
 pub(super) fn report(bytes: &[u8]) -> Done<Report> {
-    serde_json::from_slice(bytes).map_err(|error| Failure::failed(format!("report.json is not a report: {error}"), ""))
+    serde_json::from_slice(bytes)
+        .map_err(|error| Failure::failed(format!("report.json is not a report: {error}"), ""))
 }
 
 /// The fit of one table that holds the rows of exactly these sites.
@@ -127,7 +128,8 @@ pub(super) fn pooled(data: &Data, extracts: &Path, study: &Study, sites: &[Strin
 pub(super) fn agreement(report: &Report, pooled: &LogisticOutcome) -> Agreement {
     let worst = |pairs: Vec<(f64, f64)>| pairs.into_iter().map(|(a, b)| digits(a, b)).min().unwrap_or(0);
     let pairs = || report.coefficients.iter().zip(&pooled.coefficients);
-    let same_names = report.coefficients.len() == pooled.coefficients.len() && pairs().all(|(a, b)| a.name == b.name);
+    let same_names =
+        report.coefficients.len() == pooled.coefficients.len() && pairs().all(|(a, b)| a.name == b.name);
     if !same_names {
         return Agreement { estimates: 0, errors: 0, loglik: 0 };
     }
@@ -156,6 +158,8 @@ pub(super) fn digits(a: f64, b: f64) -> u32 {
 /// What one site's own report says about its own patients; nothing where there was no estimate.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Own {
+    /// Whether there is a report: a node that was lost wrote none.
+    pub(super) written: bool,
     /// AUC of the model that the site fitted alone.
     pub(super) alone: Option<f64>,
     /// The ridge that its own fit needed to have an answer at all; 0 for none.
@@ -169,6 +173,7 @@ pub(super) fn own(bytes: &[u8]) -> Own {
     let value: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
     let number = |place: &str| value.pointer(place).and_then(serde_json::Value::as_f64);
     Own {
+        written: value.is_object(),
         alone: number("/alone/metrics/auc"),
         ridge: number("/alone_ridge"),
         federated: number("/federated_here/auc"),
@@ -183,9 +188,13 @@ mod tests {
     fn digits_are_counted_from_the_first_and_never_more_than_a_double_has() {
         assert_eq!(digits(1.0, 1.0), 15);
         assert_eq!(digits(0.0, 0.0), 15);
-        assert_eq!(digits(1.0, 1.0 + 1e-12), 11, "1e-12 is not representable exactly: a little more than it is added");
+        assert_eq!(
+            digits(1.0, 1.0 + 1e-12),
+            11,
+            "1e-12 is not representable exactly: a little more than it is added"
+        );
         assert_eq!(digits(-6.327_1, -6.327_2), 4);
-        assert_eq!(digits(2264.687, 2264.687_000_5), 9);
+        assert_eq!(digits(2_264.687, 2_264.687_000_5), 9);
         assert_eq!(digits(1.0, -1.0), 0);
         assert_eq!(digits(1.0, 3.0), 0);
         assert_eq!(digits(f64::NAN, 1.0), 0);
@@ -195,9 +204,13 @@ mod tests {
 
     #[test]
     fn a_site_without_an_estimate_has_none_here_either() {
-        let written = r#"{"alone": {"metrics": {"auc": 0.81}}, "alone_ridge": 1.0, "federated_here": {"auc": 0.79}}"#;
-        assert_eq!(own(written.as_bytes()), Own { alone: Some(0.81), ridge: Some(1.0), federated: Some(0.79) });
-        assert_eq!(own(br#"{"alone": null}"#), Own::default());
+        let written =
+            r#"{"alone": {"metrics": {"auc": 0.81}}, "alone_ridge": 1.0, "federated_here": {"auc": 0.79}}"#;
+        assert_eq!(
+            own(written.as_bytes()),
+            Own { written: true, alone: Some(0.81), ridge: Some(1.0), federated: Some(0.79) }
+        );
+        assert_eq!(own(br#"{"alone": null}"#), Own { written: true, ..Own::default() });
         assert_eq!(own(b"no json"), Own::default());
     }
 

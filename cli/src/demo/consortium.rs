@@ -2,11 +2,11 @@
 //! run by the very commands that a consortium types.
 
 use super::data::{Data, Site};
-use super::loss::Loss;
 use super::process::{Process, run, words};
 use crate::args::Init;
 use crate::failure::{Done, Failure};
 use crate::identity::{Desk, Identity, private_folder, write_plain};
+use crate::loss::Loss;
 use motet_common::enrol::Role;
 use motet_common::study::Study;
 use motet_proto::v1;
@@ -83,7 +83,7 @@ impl Consortium {
     /// A proof that does not hold, a study that cannot run, a steward's command that fails.
     pub(super) async fn agree(&mut self, text: &str) -> Done<Study> {
         let study = Study::parse(text).map_err(|error| Failure::failed(error.to_string(), ""))?;
-        crate::study::submit(&self.identity, &mut self.desk, text, &study).await?;
+        crate::propose::submit(&self.identity, &mut self.desk, text, &study).await?;
         let mut decisions = JoinSet::new();
         for member in &self.members {
             let (program, dir, id) = (self.program.clone(), member.dir.clone(), study.id.clone());
@@ -98,15 +98,25 @@ impl Consortium {
     async fn all_approved(&mut self, id: &str) -> Done {
         let began = Instant::now();
         loop {
-            let studies = self.desk.list_studies(v1::ListStudiesRequest { id: id.to_owned() }).await?.into_inner().studies;
+            let studies = self
+                .desk
+                .list_studies(v1::ListStudiesRequest { id: id.to_owned() })
+                .await?
+                .into_inner()
+                .studies;
             let sites = studies.iter().flat_map(|study| &study.sites);
-            let silent: Vec<&str> = sites.filter(|site| site.decision != "approved").map(|site| site.site.as_str()).collect();
+            let silent: Vec<&str> =
+                sites.filter(|site| site.decision != "approved").map(|site| site.site.as_str()).collect();
             if silent.is_empty() {
                 return Ok(());
             }
             if began.elapsed() > READY {
-                let what = format!("approvals of `{id}` that did not arrive within {} s: {}", READY.as_secs(), silent.join(", "));
-                return Err(Failure::failed(what, "try again with --keep and look at the logs"));
+                let what = format!(
+                    "approvals of `{id}` that did not arrive within {} s: {}",
+                    READY.as_secs(),
+                    silent.join(", ")
+                );
+                return Err(Failure::failed(what, "the logs lie in the demo's folder, under consortium/"));
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -127,13 +137,20 @@ impl Consortium {
             }
             for member in &mut self.members {
                 if member.process.is_over() {
-                    let what = format!("the node of {} did not start; {}", member.site.name, member.process.last_words());
-                    return Err(Failure::failed(what, "try again with --keep and look at the logs"));
+                    let what = format!(
+                        "the node of {} did not start; {}",
+                        member.site.name,
+                        member.process.last_words()
+                    );
+                    return Err(Failure::failed(
+                        what,
+                        "the logs lie in the demo's folder, under consortium/",
+                    ));
                 }
             }
             if began.elapsed() > READY {
                 let what = format!("not connected after {} s: {}", READY.as_secs(), away.join(", "));
-                return Err(Failure::failed(what, "try again with --keep and look at the logs"));
+                return Err(Failure::failed(what, "the logs lie in the demo's folder, under consortium/"));
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -173,7 +190,7 @@ async fn reach(identity: &Identity, coordinator: &mut Process) -> Done<Desk> {
         };
         if coordinator.is_over() {
             let what = format!("the coordinator did not start; {}", coordinator.last_words());
-            return Err(Failure::failed(what, "try again with --keep and look at the log"));
+            return Err(Failure::failed(what, "the logs lie in the demo's folder, under consortium/"));
         }
         if began.elapsed() > READY {
             return Err(failure);
@@ -219,7 +236,12 @@ async fn join(
     let csv = dir.join("extracts").join(format!("{}.csv", site.name));
     let schema = dir.join("extracts/schema.toml");
     run(program, words!["node", "join", "-", "--dir", &home], &code).await?;
-    run(program, words!["node", "data", "add", dataset, "--csv", csv, "--schema", schema, "--dir", &home], "").await?;
+    run(
+        program,
+        words!["node", "data", "add", dataset, "--csv", csv, "--schema", schema, "--dir", &home],
+        "",
+    )
+    .await?;
     let mut args = words!["node", "run", "--dir", &home];
     args.extend(loss.into_iter().flat_map(|loss| words!["--drill", loss]));
     let process = Process::start(program, &args, &dir.join(format!("{}.log", site.name)))?;
@@ -232,7 +254,9 @@ async fn approve(program: &Path, dir: &Path, id: &str) -> Done {
     loop {
         match run(program, words!["node", "study", "approve", id, "--dir", dir], "").await {
             Ok(_) => return Ok(()),
-            Err(failure) if began.elapsed() > READY || !failure.to_string().contains("study_unknown") => return Err(failure),
+            Err(failure) if began.elapsed() > READY || !failure.to_string().contains("study_unknown") => {
+                return Err(failure);
+            }
             Err(_) => tokio::time::sleep(4 * LOOK).await,
         }
     }
@@ -250,6 +274,7 @@ async fn all<T: 'static>(mut tasks: JoinSet<Done<T>>) -> Done<Vec<T>> {
 /// Between processes of one machine a broken connection is a dead process: nobody needs to be waited for.
 fn shorten_lease(config: &Path) -> Done {
     let text = std::fs::read_to_string(config).map_err(Failure::io("read", config))?;
-    let others: String = text.lines().filter(|line| !line.starts_with("lease")).map(|line| format!("{line}\n")).collect();
+    let others: String =
+        text.lines().filter(|line| !line.starts_with("lease")).map(|line| format!("{line}\n")).collect();
     std::fs::write(config, format!("{others}lease = \"2s\"\n")).map_err(Failure::io("write", config))
 }

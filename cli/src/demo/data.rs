@@ -129,7 +129,12 @@ mod tests {
             assert_eq!(exact.data.dataset, data.dataset);
             assert_eq!((exact.method.kind(), averaged.method.kind()), ("logistic", "fedavg"));
             assert_ne!(exact.id, averaged.id);
-            assert!(exact.lint(sites).iter().all(|finding| finding.severity != motet_common::study::Severity::Error));
+            assert!(
+                exact
+                    .lint(sites)
+                    .iter()
+                    .all(|finding| finding.severity != motet_common::study::Severity::Error)
+            );
         }
     }
 }

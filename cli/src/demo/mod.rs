@@ -9,11 +9,12 @@
 mod compare;
 mod consortium;
 mod data;
-mod loss;
+
 mod narrate;
 mod process;
+mod rounds;
 
-pub use loss::Loss;
+pub use crate::loss::Loss;
 
 use crate::args::Demo;
 use crate::failure::{Done, Failure};
@@ -72,7 +73,10 @@ async fn play(args: &Demo) -> Done {
     let mut consortium = Consortium::start(&work, data, &args.drops).await?;
     let (pid, address) = (consortium.coordinator.pid(), consortium.identity.card.address.clone());
     tell.processes(data, &consortium.members, pid, &address);
-    tell.say(format!("every site has redeemed its own join code, and every proof was checked ({:.1} s)", tell.seconds()));
+    tell.say(format!(
+        "every site has redeemed its own join code, and every proof was checked ({:.1} s)",
+        tell.seconds()
+    ));
 
     tell.chapter("The stewards decide");
     let exact_study = consortium.agree(data.logistic).await?;
@@ -92,7 +96,11 @@ async fn play(args: &Demo) -> Done {
     let fingerprint = consortium.identity.fingerprint().hex();
     for name in ["logistic", "fedavg"] {
         let args = words!["release", "verify", folder.join(name), "--governance", &fingerprint];
-        for line in process::run(consortium.program(), args, "").await?.lines().filter(|line| name == "logistic" || !line.starts_with("  ok")) {
+        for line in process::run(consortium.program(), args, "")
+            .await?
+            .lines()
+            .filter(|line| name == "logistic" || !line.starts_with("  ok"))
+        {
             tell.say(line.trim());
         }
     }
@@ -139,22 +147,26 @@ async fn play(args: &Demo) -> Done {
 }
 
 fn say_thresholds(tell: &Narrator, study: &Study, sites: usize) {
-    let Ok(numbers) = study.thresholds(sites) else { return };
+    let Ok(numbers) = study.thresholds(sites) else {
+        return;
+    };
     tell.say(format!(
-        "{sites} stewards have read and approved two studies, each with its own signature over study and roster. At least {} \
-         sites must be in every sum; up to {} may drop out; the masks hold while at most {} collude with the coordinator.",
+        "{sites} stewards have approved two studies, each with its own signature over study and roster (the demo types the \
+         command for them: the only clicks that are not people's). At least {} sites must be in every sum, {} may drop out; \
+         the masks hold against {} colluding with the coordinator.",
         numbers.survivors,
         sites - numbers.survivors,
-        numbers.colluders
+        crate::output::count(numbers.colluders, "site"),
     ));
 }
 
 /// Starts a run, tells it round by round, and fetches its release into `place`.
 async fn follow(consortium: &mut Consortium, tell: &Narrator, study: &Study, place: &Path) -> Done<Report> {
-    let run = consortium.desk.start_run(v1::StartRunRequest { study: study.id.clone() }).await?.into_inner().run;
+    let run =
+        consortium.desk.start_run(v1::StartRunRequest { study: study.id.clone() }).await?.into_inner().run;
     let mut rounds = tell.rounds();
     let (desk, members) = (&mut consortium.desk, &mut consortium.members);
-    let end = crate::run::follow(desk, &run, |event| {
+    let end = crate::watch::follow(desk, &run, |event| {
         for member in members.iter_mut() {
             if member.process.has_just_ended() {
                 rounds.aside(&format!(
@@ -171,25 +183,38 @@ async fn follow(consortium: &mut Consortium, tell: &Narrator, study: &Study, pla
     })
     .await?;
     let seconds = rounds.end();
-    crate::run::ended(&end)?;
+    crate::watch::ended(&end)?;
     let (_, files) = crate::release::fetch(desk, &study.id, &run).await?;
     crate::release::write_folder(place, &files)?;
     crate::release::check_folder(place, Some(consortium.identity.fingerprint()))?;
-    let bytes = files.get("report.json").ok_or_else(|| Failure::failed("the release has no report.json", ""))?;
+    let bytes =
+        files.get("report.json").ok_or_else(|| Failure::failed("the release has no report.json", ""))?;
     let report = compare::report(bytes)?;
-    tell.say(format!("released in {seconds:.1} s: {} rounds, {} sites, {} patients", report.rounds, report.sites, narrate::thousands(report.rows)));
+    tell.say(format!(
+        "released in {seconds:.1} s: {} rounds, {} sites, {} patients",
+        report.rounds,
+        report.sites,
+        narrate::thousands(report.rows)
+    ));
     Ok(report)
 }
 
 /// Copies what each node wrote for its own steward, and reads what it says about the exact fit.
-fn keep_local(folder: &Path, consortium: &Consortium, exact: &Study, averaged: &Study) -> Done<Vec<(Site, Own)>> {
+fn keep_local(
+    folder: &Path,
+    consortium: &Consortium,
+    exact: &Study,
+    averaged: &Study,
+) -> Done<Vec<(Site, Own)>> {
     let mut alone = Vec::new();
     for member in &consortium.members {
         let place = folder.join("sites").join(member.site.name);
         std::fs::create_dir_all(&place).map_err(Failure::io("make", &place))?;
         let mut own = Own::default();
         for (study, name) in [(exact, "local.json"), (averaged, "local-fedavg.json")] {
-            let Ok(bytes) = std::fs::read(member.report(study)) else { continue };
+            let Ok(bytes) = std::fs::read(member.report(study)) else {
+                continue;
+            };
             let kept = place.join(name);
             std::fs::write(&kept, &bytes).map_err(Failure::io("write", &kept))?;
             if study.id == exact.id {
@@ -209,7 +234,10 @@ async fn what_left(consortium: &Consortium, exact: &Study, averaged: &Study) -> 
         let mut left = Left { site: member.site.name.to_owned(), frames: 0, exact: 0, averaged: 0, all: 0 };
         for recorded in ledger.read(OUTBOUND, 1).await? {
             let frame = Frame::from_bytes(&recorded.entry).map_err(|error| {
-                Failure::failed(format!("the outbound ledger of {} is not readable: {error}", member.site.name), "")
+                Failure::failed(
+                    format!("the outbound ledger of {} is not readable: {error}", member.site.name),
+                    "",
+                )
             })?;
             left.frames += 1;
             left.all += frame.bytes;
@@ -242,7 +270,8 @@ fn places(folder: &Path, fingerprint: &str, keep: bool) -> Vec<(String, String)>
         ("model card".to_owned(), place("logistic/card.md")),
         ("each site's own report".to_owned(), place("sites/NAME/local.json")),
         ("data: source, licence".to_owned(), place("PROVENANCE.md")),
-        ("check it again".to_owned(), format!("motet release verify {} --governance {fingerprint}", place("logistic"))),
+        ("check it again".to_owned(), format!("motet release verify {} \\", place("logistic"))),
+        (String::new(), format!("  --governance {fingerprint}")),
     ];
     if keep {
         lines.push(("keys, ledgers, logs".to_owned(), place("consortium")));
@@ -255,10 +284,16 @@ fn check_losses(data: &Data, losses: &[Loss]) -> Done {
     let names: Vec<&str> = data.sites.iter().map(|site| site.name).collect();
     for loss in losses {
         if !names.contains(&loss.site.as_str()) {
-            return Err(Failure::usage(format!("--drop: no site is called `{}`", loss.site), format!("the sites are {}", names.join(", "))));
+            return Err(Failure::usage(
+                format!("--drop: no site is called `{}`", loss.site),
+                format!("the sites are {}", names.join(", ")),
+            ));
         }
         if losses.iter().filter(|other| other.site == loss.site).count() > 1 {
-            return Err(Failure::usage(format!("--drop: `{}` can be lost once only", loss.site), "it stays dead after that"));
+            return Err(Failure::usage(
+                format!("--drop: `{}` can be lost once only", loss.site),
+                "it stays dead after that",
+            ));
         }
     }
     let study = Study::parse(data.logistic).map_err(|error| Failure::failed(error.to_string(), ""))?;
@@ -266,7 +301,11 @@ fn check_losses(data: &Data, losses: &[Loss]) -> Done {
     let spare = names.len() - survivors;
     if losses.len() > spare {
         return Err(Failure::usage(
-            format!("--drop: {} of {} sites would be lost, and {survivors} must stay in every sum", losses.len(), names.len()),
+            format!(
+                "--drop: {} of {} sites would be lost, and {survivors} must stay in every sum",
+                losses.len(),
+                names.len()
+            ),
             format!("lose at most {spare}"),
         ));
     }
@@ -275,13 +314,13 @@ fn check_losses(data: &Data, losses: &[Loss]) -> Done {
 
 /// An empty folder that carries the mark: a former demo's is emptied, any other that holds something is refused.
 fn take_folder(out: &Path) -> Done<PathBuf> {
-    let folder = std::path::absolute(out).map_err(Failure::io("find", out))?.components().collect::<PathBuf>();
+    let folder =
+        std::path::absolute(out).map_err(Failure::io("find", out))?.components().collect::<PathBuf>();
     if folder.join(MARK).is_file() {
         std::fs::remove_dir_all(&folder).map_err(Failure::io("empty", &folder))?;
     }
-    crate::identity::refuse_existing(&folder).map_err(|failure| {
-        failure.instead("no demo made it; give another folder with --out DIR")
-    })?;
+    crate::identity::refuse_existing(&folder)
+        .map_err(|failure| failure.instead("no demo made it; give another folder with --out DIR"))?;
     std::fs::create_dir_all(&folder).map_err(Failure::io("make", &folder))?;
     write_plain(&folder.join(MARK), "made by `motet demo`, and replaced by the next one\n")?;
     Ok(folder)
@@ -312,7 +351,11 @@ mod tests {
         let data = data::of(Scene::Stroke);
         let losses = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<Loss>>();
         assert!(check_losses(data, &losses(&["ITAL@upload", "BELG@join:2", "SWED@reveal"])).is_ok());
-        for bad in [&["PARIS@upload"][..], &["ITAL@upload", "ITAL@join"], &["ITAL@join", "BELG@join", "SWED@join", "NORW@join"]] {
+        for bad in [
+            &["PARIS@upload"][..],
+            &["ITAL@upload", "ITAL@join"],
+            &["ITAL@join", "BELG@join", "SWED@join", "NORW@join"],
+        ] {
             assert_eq!(check_losses(data, &losses(bad)).unwrap_err().exit_code(), 2, "{bad:?}");
         }
         assert!(check_losses(data::of(Scene::Heart), &losses(&["va@sign"])).is_ok());

@@ -3,38 +3,16 @@
 use super::compare::{Agreement, Own, Report};
 use super::consortium::Member;
 use super::data::{Data, Site};
-use super::loss::Loss;
-use crate::output::{Out, Table, count, shown, watched};
-use indicatif::{ProgressBar, ProgressStyle};
-use motet_proto::v1::WatchRunResponse;
-use std::time::{Duration, Instant};
-
-/// Columns of the terminal it is made for.
-const WIDTH: usize = 100;
+use super::rounds::Rounds;
+use crate::loss::Loss;
+use crate::output::{Out, Table, WIDTH, count, shown, wrapped};
+use std::time::Instant;
 
 /// Tells the demo.
 pub(super) struct Narrator {
     out: Out,
     began: Instant,
     step: u32,
-}
-
-/// What one round was, once it is over.
-struct Passed {
-    round: u64,
-    step: String,
-    sites: usize,
-}
-
-/// Tells one run, round by round.
-pub(super) struct Rounds {
-    out: Out,
-    bar: Option<ProgressBar>,
-    began: Instant,
-    done: u64,
-    open: Option<Passed>,
-    sites: usize,
-    attempt: u32,
 }
 
 impl Narrator {
@@ -108,26 +86,30 @@ impl Narrator {
 
     /// Follows a run.
     pub(super) fn rounds(&self) -> Rounds {
-        let bar = (watched() && !self.out.is_json()).then(|| {
-            let bar = ProgressBar::new_spinner();
-            if let Ok(style) = ProgressStyle::with_template("   {spinner} {wide_msg}") {
-                bar.set_style(style);
-            }
-            bar.enable_steady_tick(Duration::from_millis(120));
-            bar
-        });
-        Rounds { out: self.out, bar, began: Instant::now(), done: 0, open: None, sites: 0, attempt: 0 }
+        Rounds::new(self.out)
     }
 
     /// The exact result.
     pub(super) fn coefficients(&self, report: &Report) {
-        let mut table = Table::new(&["", ">odds ratio", ">95 % interval", ">coefficient", ">standard error", ">p"]);
+        let mut table =
+            Table::new(&["", ">odds ratio", ">95 % interval", ">coefficient", ">standard error", ">p"]);
         for fit in &report.coefficients {
             let interval = format!("{:.3} to {:.3}", fit.ci_low.exp(), fit.ci_high.exp());
             let intercept = fit.name == "(intercept)";
-            let (ratio, interval) = if intercept { (String::new(), String::new()) } else { (format!("{:.3}", fit.estimate.exp()), interval) };
+            let (ratio, interval) = if intercept {
+                (String::new(), String::new())
+            } else {
+                (format!("{:.3}", fit.estimate.exp()), interval)
+            };
             let p = if fit.p < 0.0001 { "< 0.0001".to_owned() } else { format!("{:.4}", fit.p) };
-            table.row([fit.name.clone(), ratio, interval, format!("{:+.6}", fit.estimate), format!("{:.6}", fit.se), p]);
+            table.row([
+                fit.name.clone(),
+                ratio,
+                interval,
+                format!("{:+.6}", fit.estimate),
+                format!("{:.6}", fit.se),
+                p,
+            ]);
         }
         self.table(&table);
         let loglik = report.loglik.map(|loglik| format!(", log-likelihood {loglik:.6}")).unwrap_or_default();
@@ -139,7 +121,11 @@ impl Narrator {
             if report.converged == Some(true) { "converged" } else { "NOT converged" },
         ));
         for lost in &report.sites_lost {
-            self.say(format!("without {}, lost from round {} on: every number above is of the others alone", shown(&lost.name), lost.round));
+            self.say(format!(
+                "without {}, lost from round {} on: every number above is of the others alone",
+                shown(&lost.name),
+                lost.round
+            ));
         }
     }
 
@@ -163,10 +149,20 @@ impl Narrator {
         let all = |report: &Report| format!("the patients of {}", count(report.sites as usize, "site"));
         table.row(["exact, federated".into(), auc(exact.metrics.auc), exact.rounds.to_string(), all(exact)]);
         table.row(["exact, one pooled table".into(), auc(Some(pooled_auc)), String::new(), all(exact)]);
-        table.row(["averaged (FedAvg), federated".into(), auc(averaged.metrics.auc), averaged.rounds.to_string(), all(averaged)]);
+        table.row([
+            "averaged (FedAvg), federated".into(),
+            auc(averaged.metrics.auc),
+            averaged.rounds.to_string(),
+            all(averaged),
+        ]);
         self.table(&table);
         self.out.line("");
-        let mut table = Table::new(&["each site alone", ">patients", ">AUC of its own model", ">AUC of the exact federated model"]);
+        let mut table = Table::new(&[
+            "each site alone",
+            ">patients",
+            ">AUC of its own model",
+            ">AUC of the federated model there",
+        ]);
         for (site, own) in owns {
             // A fit that needed a ridge had no finite answer without one: few patients, or a finding none of them had.
             let ridge = if own.ridge.is_some_and(|ridge| ridge > 0.0) { " *" } else { "  " };
@@ -174,21 +170,41 @@ impl Narrator {
             table.row([site.name.into(), thousands(site.patients() as u64), alone, federated]);
         }
         self.table(&table);
-        if owns.iter().any(|(_, own)| own.ridge.is_some_and(|ridge| ridge > 0.0)) {
+        let any = |wanted: fn(&Own) -> bool| owns.iter().any(|(_, own)| wanted(own));
+        if any(|own| own.ridge.is_some_and(|ridge| ridge > 0.0)) {
             self.say("* alone, this site's patients gave no finite answer; its own fit was held together by a ridge penalty");
         }
+        if any(|own| own.written && own.alone.is_none()) {
+            self.say("- alone, this site's patients gave no answer at all");
+        }
+        let lost: Vec<&str> =
+            owns.iter().filter(|(_, own)| !own.written).map(|(site, _)| site.name).collect();
+        if !lost.is_empty() {
+            self.say(format!(
+                "no report: {}, whose node was lost before it could write one",
+                lost.join(", ")
+            ));
+        }
         self.say(
-            "Both columns are on the site's own patients, as its node wrote them for its own steward. A site's own model is \
-             measured on the very patients it was fitted to, which flatters it, most of all where few had the outcome.",
+            "Both on the site's own patients, as its node wrote them for its own steward. A site's own model is measured on \
+             the very patients it was fitted to, which flatters it, most of all where few had the outcome.",
         );
     }
 
     /// What left the hospitals, and what could be seen outside.
     pub(super) fn what_left(&self, rows: &[Left]) {
-        let mut table = Table::new(&["site", ">frames", ">exact fit", ">averaging", ">all bytes", "patients' rows"]);
+        let mut table =
+            Table::new(&["site", ">frames", ">exact fit", ">averaging", ">all bytes", "patients' rows"]);
         for left in rows {
             let bytes = |bytes: u64| thousands(bytes);
-            table.row([left.site.clone(), thousands(left.frames), bytes(left.exact), bytes(left.averaged), bytes(left.all), "none".into()]);
+            table.row([
+                left.site.clone(),
+                thousands(left.frames),
+                bytes(left.exact),
+                bytes(left.averaged),
+                bytes(left.all),
+                "none".into(),
+            ]);
         }
         self.table(&table);
         self.say("(from each node's own outbound ledger: every frame that left, with its size and digest)");
@@ -231,85 +247,6 @@ pub(super) struct Left {
     pub(super) all: u64,
 }
 
-impl Rounds {
-    /// Something happened in the run.
-    pub(super) fn event(&mut self, event: &WatchRunResponse) {
-        let Some(state) = &event.state else { return };
-        while state.rounds > self.done {
-            self.done += 1;
-            self.passed(event);
-        }
-        if !event.phase.is_empty() {
-            let sites = event.sites.len();
-            if self.sites > sites && event.phase == "join" {
-                self.aside(&format!("{} fewer: the fit goes on with {sites}", self.sites - sites));
-            }
-            if event.attempt > 1 && event.attempt != self.attempt {
-                self.aside(&format!("round {}: attempt {}, nothing of the one before was opened", event.round, event.attempt));
-            }
-            (self.sites, self.attempt) = (sites, event.attempt);
-            self.open = Some(Passed { round: event.round, step: event.step.clone(), sites });
-        }
-        if let Some(bar) = &self.bar {
-            bar.set_message(crate::run::sentence(event));
-        }
-    }
-
-    fn passed(&mut self, event: &WatchRunResponse) {
-        let round = self.done;
-        let known = self.open.take().filter(|passed| passed.round == round);
-        let (step, sites) = known.map_or((String::new(), self.sites), |passed| (passed.step, passed.sites));
-        // The figure belongs to the last round that was counted; of rounds in between only the fact is known.
-        let figure = match event.value.is_finite() && event.state.as_ref().is_some_and(|state| state.rounds == round) {
-            true if !matches!(step.as_str(), "moments" | "spread") => format!("{} {:.2e}", event.measure, event.value),
-            _ => String::new(),
-        };
-        let seconds = self.began.elapsed().as_secs_f64();
-        self.print(format!("   round {round:>3}  {:<12} {:<9} {figure:<24} {seconds:>6.1} s", shown(&step), count(sites, "site")));
-    }
-
-    /// A remark between two rounds.
-    pub(super) fn aside(&self, text: &str) {
-        for line in wrapped(text, WIDTH - 12) {
-            self.print(format!("         !  {line}"));
-        }
-    }
-
-    fn print(&self, line: String) {
-        let line = line.trim_end();
-        match &self.bar {
-            Some(bar) => bar.suspend(|| self.out.line(line)),
-            None => self.out.line(line),
-        }
-    }
-
-    /// The run is over.
-    pub(super) fn end(self) -> f64 {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-        self.began.elapsed().as_secs_f64()
-    }
-}
-
-/// Text in lines of at most `width` characters.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let indent = text.len() - text.trim_start().len();
-    let (mut lines, mut line) = (Vec::new(), " ".repeat(indent));
-    for word in text.split_whitespace() {
-        if line.trim().is_empty() {
-            line.push_str(word);
-        } else if line.chars().count() + 1 + word.chars().count() > width {
-            lines.push(std::mem::replace(&mut line, format!("{}{word}", " ".repeat(indent))));
-        } else {
-            line.push(' ');
-            line.push_str(word);
-        }
-    }
-    lines.push(line);
-    lines
-}
-
 /// A count with commas: `9,381`.
 pub(super) fn thousands(number: u64) -> String {
     let digits = number.to_string();
@@ -328,9 +265,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_have_commas_and_text_keeps_within_its_width() {
-        assert_eq!([0, 999, 1000, 9381, 1_234_567].map(thousands), ["0", "999", "1,000", "9,381", "1,234,567"]);
-        assert_eq!(wrapped("  - a bb ccc", 8), ["  - a bb", "  ccc"]);
-        assert_eq!(wrapped("word", 2), ["word"]);
+    fn numbers_have_commas() {
+        assert_eq!(
+            [0, 999, 1000, 9381, 1_234_567].map(thousands),
+            ["0", "999", "1,000", "9,381", "1,234,567"]
+        );
     }
 }

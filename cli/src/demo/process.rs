@@ -91,7 +91,8 @@ pub(super) async fn run(program: &Path, args: Vec<OsString>, secret: &str) -> Do
     let shown = args.iter().map(|arg| arg.to_string_lossy()).collect::<Vec<_>>().join(" ");
     let secret = secret.to_owned();
     let work = move || {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         if let Some(mut input) = child.stdin.take() {
             // A command that does not read has closed its end: what it says itself tells more.
             let _ = input.write_all(secret.as_bytes());
@@ -107,7 +108,10 @@ pub(super) async fn run(program: &Path, args: Vec<OsString>, secret: &str) -> Do
     }
     let words = String::from_utf8_lossy(&output.stderr);
     let words = words.trim().lines().map(str::trim).collect::<Vec<_>>().join(" | ");
-    Err(Failure::failed(format!("`motet {shown}` ended with {}: {words}", output.status), "try again with --keep and look at the logs"))
+    Err(Failure::failed(
+        format!("`motet {shown}` ended with {}: {words}", output.status),
+        "the logs lie in the demo's folder, under consortium/",
+    ))
 }
 
 fn command(program: &Path, args: &[OsString]) -> Command {
@@ -125,7 +129,7 @@ mod tests {
     fn a_process_is_ended_with_the_value_that_holds_it() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
-        let mut process = Process::start(Path::new("/bin/sleep"), &words!["600"], &log).unwrap();
+        let mut process = Process::start(Path::new("/bin/sleep"), &[OsString::from("600")], &log).unwrap();
         assert!(!process.is_over() && !process.has_just_ended());
         process.stop();
         assert!(process.has_just_ended());

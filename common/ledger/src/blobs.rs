@@ -45,17 +45,11 @@ impl Blobs {
                 blocking(move || read_if_present(&path)).await?
             }
         };
-        let bytes = bytes.ok_or_else(|| LedgerError::BlobMissing {
-            digest: *digest,
-            place: self.place(digest),
-        })?;
+        let bytes =
+            bytes.ok_or_else(|| LedgerError::BlobMissing { digest: *digest, place: self.place(digest) })?;
         let found = Digest::of_file(&bytes);
         if found != *digest {
-            return Err(LedgerError::BlobCorrupt {
-                digest: *digest,
-                found,
-                place: self.place(digest),
-            });
+            return Err(LedgerError::BlobCorrupt { digest: *digest, found, place: self.place(digest) });
         }
         Ok(bytes)
     }

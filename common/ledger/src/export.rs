@@ -30,10 +30,7 @@ impl Ledger {
     /// [`LedgerError::Export`] when the writer fails, and whatever reading the ledger gives. A broken chain is
     /// exported as it is, so that it can be examined.
     pub async fn export(&self, writer: &mut (impl Write + Send)) -> Result<u64, LedgerError> {
-        let failed = |cause| LedgerError::Export {
-            doing: "write",
-            cause,
-        };
+        let failed = |cause| LedgerError::Export { doing: "write", cause };
         let mut count = 0;
         for stream in self.streams("").await? {
             let mut from = 1;
@@ -88,19 +85,10 @@ impl Line {
 }
 
 fn parse(bytes: &[u8]) -> Result<(String, Recorded), String> {
-    let bytes = bytes
-        .strip_suffix(b"\n")
-        .ok_or("it does not end, the export was cut off")?;
+    let bytes = bytes.strip_suffix(b"\n").ok_or("it does not end, the export was cut off")?;
     let line: Line = serde_json::from_slice(bytes).map_err(|cause| cause.to_string())?;
     check_stream(&line.stream).map_err(|cause| cause.to_string())?;
     let chain = Digest::from_hex(&line.chain).map_err(|_| "`chain` is not 64 hex digits")?;
     let entry = from_hex(&line.entry).ok_or("`entry` is not hex digits")?;
-    Ok((
-        line.stream,
-        Recorded {
-            version: line.version,
-            entry,
-            chain,
-        },
-    ))
+    Ok((line.stream, Recorded { version: line.version, entry, chain }))
 }

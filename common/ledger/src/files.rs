@@ -12,9 +12,8 @@ pub(crate) const PART: &str = "part";
 /// Writes `bytes` so that `path` either is not there or holds all of them, also after a power cut.
 pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), LedgerError> {
     let part = aside(path);
-    let written = write_new(&part, bytes)
-        .and_then(|()| fs::rename(&part, path))
-        .and_then(|()| sync_parent(path));
+    let written =
+        write_new(&part, bytes).and_then(|()| fs::rename(&part, path)).and_then(|()| sync_parent(path));
     if written.is_err() {
         // The first error is the one to report; a leftover is harmless.
         let _ = fs::remove_file(&part);
@@ -34,10 +33,7 @@ pub(crate) fn create_folder(path: &Path) -> Result<(), LedgerError> {
         use std::os::unix::fs::DirBuilderExt as _;
         builder.mode(0o700);
     }
-    builder
-        .create(path)
-        .and_then(|()| sync_parent(path))
-        .map_err(LedgerError::file("create", path))
+    builder.create(path).and_then(|()| sync_parent(path)).map_err(LedgerError::file("create", path))
 }
 
 /// The bytes of a file, or nothing when there is none.
@@ -63,9 +59,7 @@ pub(crate) fn names(folder: &Path) -> Result<Vec<String>, LedgerError> {
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, LedgerError> + Send + 'static,
 ) -> Result<T, LedgerError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or(Err(LedgerError::Stopping))
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(LedgerError::Stopping))
 }
 
 /// Turns "not found" into `None`.

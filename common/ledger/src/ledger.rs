@@ -49,10 +49,7 @@ impl Ledger {
         let folder = dir.to_path_buf();
         files::blocking(move || files::create_folder(&folder)).await?;
         let store = Sqlite::open(&dir.join(DATABASE)).await?;
-        Ok(Self {
-            store: Arc::new(Store::Sqlite(store)),
-            blobs: Arc::new(Blobs::Folder(dir.join("blobs"))),
-        })
+        Ok(Self { store: Arc::new(Store::Sqlite(store)), blobs: Arc::new(Blobs::Folder(dir.join("blobs"))) })
     }
 
     /// Appends one entry to `stream` if its last version is still `expected` (0 for a new stream). Once this returns,
@@ -95,11 +92,7 @@ impl Ledger {
     pub async fn read(&self, stream: &str, from: u64) -> Result<Vec<Recorded>, LedgerError> {
         check_stream(stream)?;
         let from = from.max(1);
-        let mut head = Head {
-            stream: stream.to_owned(),
-            version: from - 1,
-            chain: START,
-        };
+        let mut head = Head { stream: stream.to_owned(), version: from - 1, chain: START };
         if head.version > 0 {
             match self.page(stream, head.version, 1).await?.first() {
                 Some(before) if before.version == head.version => head.chain = before.chain,
@@ -246,9 +239,7 @@ impl Ledger {
         entries: &[B],
     ) -> Result<Vec<Recorded>, LedgerError> {
         check_stream(stream)?;
-        entries
-            .iter()
-            .try_for_each(|entry| check_entry(stream, entry.as_ref()))?;
+        entries.iter().try_for_each(|entry| check_entry(stream, entry.as_ref()))?;
         match &*self.store {
             Store::Memory(memory) => memory.append(stream, expected, entries),
             Store::Sqlite(sqlite) => sqlite.append(stream, expected, entries).await,
@@ -260,10 +251,6 @@ impl Ledger {
             Store::Memory(_) => "memory".to_owned(),
             Store::Sqlite(sqlite) => format!("`{}`", sqlite.path().display()),
         };
-        LedgerError::Broken {
-            place,
-            stream: stream.to_owned(),
-            version,
-        }
+        LedgerError::Broken { place, stream: stream.to_owned(), version }
     }
 }

@@ -37,31 +37,20 @@ pub struct Head {
 
 /// The chain of an entry: `H("entry", chain before it, stream, version, entry)`, the version as 8 little-endian bytes.
 pub fn link(before: Digest, stream: &str, version: u64, entry: &[u8]) -> Digest {
-    Digest::of(
-        "entry",
-        &[&before.0, stream.as_bytes(), &version.to_le_bytes(), entry],
-    )
+    Digest::of("entry", &[&before.0, stream.as_bytes(), &version.to_le_bytes(), entry])
 }
 
 impl Head {
     /// A stream without entries.
     pub(crate) fn empty(stream: &str) -> Self {
-        Self {
-            stream: stream.to_owned(),
-            version: 0,
-            chain: START,
-        }
+        Self { stream: stream.to_owned(), version: 0, chain: START }
     }
 
     /// Moves the head over `entry`, the next of its stream, and gives it as it will be recorded.
     pub(crate) fn extend(&mut self, entry: &[u8]) -> Recorded {
         self.version = self.version.saturating_add(1);
         self.chain = link(self.chain, &self.stream, self.version, entry);
-        Recorded {
-            version: self.version,
-            entry: entry.to_vec(),
-            chain: self.chain,
-        }
+        Recorded { version: self.version, entry: entry.to_vec(), chain: self.chain }
     }
 
     /// Accepts a stored entry as the next of the stream, or tells that it does not follow.
@@ -78,11 +67,9 @@ impl Head {
     /// Refuses an append by a caller who has not seen the last entry.
     pub(crate) fn expect(&self, expected: Option<u64>) -> Result<(), LedgerError> {
         match expected {
-            Some(expected) if expected != self.version => Err(LedgerError::Conflict {
-                stream: self.stream.clone(),
-                expected,
-                found: self.version,
-            }),
+            Some(expected) if expected != self.version => {
+                Err(LedgerError::Conflict { stream: self.stream.clone(), expected, found: self.version })
+            }
             _ => Ok(()),
         }
     }
@@ -92,11 +79,7 @@ impl Head {
 pub(crate) fn check_stream(name: &str) -> Result<(), LedgerError> {
     if name.is_empty() || name.len() > MAX_STREAM || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
         let rule = "1 to 200 visible ASCII characters, no space";
-        return Err(LedgerError::Name {
-            what: "stream",
-            name: name.to_owned(),
-            rule,
-        });
+        return Err(LedgerError::Name { what: "stream", name: name.to_owned(), rule });
     }
     Ok(())
 }
@@ -105,11 +88,7 @@ pub(crate) fn check_stream(name: &str) -> Result<(), LedgerError> {
 pub(crate) fn check_entry(stream: &str, entry: &[u8]) -> Result<(), LedgerError> {
     if entry.len() > MAX_ENTRY {
         let what = format!("an entry for stream `{stream}`");
-        return Err(LedgerError::TooLong {
-            what,
-            bytes: entry.len(),
-            limit: MAX_ENTRY,
-        });
+        return Err(LedgerError::TooLong { what, bytes: entry.len(), limit: MAX_ENTRY });
     }
     Ok(())
 }

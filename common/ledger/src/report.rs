@@ -80,25 +80,15 @@ pub(crate) struct Checker {
 impl Checker {
     pub(crate) fn entry(&mut self, stream: &str, stored: &Recorded) {
         self.report.entries += 1;
-        let head = self
-            .heads
-            .entry(stream.to_owned())
-            .or_insert_with(|| Head::empty(stream));
+        let head = self.heads.entry(stream.to_owned()).or_insert_with(|| Head::empty(stream));
         if self.broken.contains(stream) || head.follow(stored) {
             return;
         }
         let (stream, expected, found) = (stream.to_owned(), head.version.saturating_add(1), stored.version);
         self.broken.insert(stream.clone());
         self.report.faults.push(match found == expected {
-            true => Fault::Entry {
-                stream,
-                version: found,
-            },
-            false => Fault::Order {
-                stream,
-                expected,
-                found,
-            },
+            true => Fault::Entry { stream, version: found },
+            false => Fault::Order { stream, expected, found },
         });
     }
 

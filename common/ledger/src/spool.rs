@@ -29,9 +29,7 @@ impl Spool {
     pub async fn open(dir: &Path, name: &str) -> Result<Self, LedgerError> {
         check_name(name)?;
         let folder = dir.join("spools").join(name);
-        let spool = Self {
-            folder: folder.clone(),
-        };
+        let spool = Self { folder: folder.clone() };
         blocking(move || create_folder(&folder)).await?;
         Ok(spool)
     }
@@ -44,11 +42,7 @@ impl Spool {
     pub async fn write_chunk(&self, index: u32, bytes: &[u8]) -> Result<(), LedgerError> {
         if bytes.len() > MAX_CHUNK {
             let what = format!("chunk `{index}`");
-            return Err(LedgerError::TooLong {
-                what,
-                bytes: bytes.len(),
-                limit: MAX_CHUNK,
-            });
+            return Err(LedgerError::TooLong { what, bytes: bytes.len(), limit: MAX_CHUNK });
         }
         let (folder, path, bytes) = (self.folder.clone(), self.path(index), bytes.to_vec());
         blocking(move || match read_if_present(&path)? {
@@ -90,9 +84,7 @@ impl Spool {
     pub async fn remove(self) -> Result<(), LedgerError> {
         blocking(move || {
             let removed = absent_is_none(std::fs::remove_dir_all(&self.folder));
-            removed
-                .map(|_| ())
-                .map_err(LedgerError::file("remove", &self.folder))
+            removed.map(|_| ()).map_err(LedgerError::file("remove", &self.folder))
         })
         .await
     }
@@ -110,11 +102,7 @@ fn check_name(name: &str) -> Result<(), LedgerError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     if name.is_empty() || name.len() > MAX_NAME || name.starts_with('.') || !name.bytes().all(plain) {
         let rule = "1 to 120 of a-z A-Z 0-9 . _ - and no dot in front";
-        return Err(LedgerError::Name {
-            what: "spool",
-            name: name.to_owned(),
-            rule,
-        });
+        return Err(LedgerError::Name { what: "spool", name: name.to_owned(), rule });
     }
     Ok(())
 }

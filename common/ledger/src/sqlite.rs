@@ -82,11 +82,7 @@ impl Sqlite {
         create(&writer, path).await?;
         let readers = options.create_if_missing(false).pragma("query_only", "ON");
         let readers = pool(READERS).connect_with(readers).await.map_err(failed())?;
-        Ok(Self {
-            path: path.to_path_buf(),
-            writer,
-            readers,
-        })
+        Ok(Self { path: path.to_path_buf(), writer, readers })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -122,11 +118,7 @@ impl Sqlite {
         entries: &[B],
     ) -> Result<Vec<Recorded>, LedgerError> {
         let failed = || LedgerError::database("write", &self.path);
-        let mut transaction = self
-            .writer
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(failed())?;
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed())?;
         let mut head = self.head_on(&mut transaction, stream).await?;
         head.expect(expected)?;
         let mut recorded = Vec::with_capacity(entries.len());
@@ -186,18 +178,10 @@ impl Sqlite {
     fn recorded(&self, stream: &str, (version, entry, chain): Row) -> Result<Recorded, LedgerError> {
         let version = u64::try_from(version).unwrap_or_default();
         match chain.try_into() {
-            Ok(chain) => Ok(Recorded {
-                version,
-                entry,
-                chain: Digest(chain),
-            }),
+            Ok(chain) => Ok(Recorded { version, entry, chain: Digest(chain) }),
             Err(_) => {
                 let place = format!("`{}`", self.path.display());
-                Err(LedgerError::Broken {
-                    place,
-                    stream: stream.to_owned(),
-                    version,
-                })
+                Err(LedgerError::Broken { place, stream: stream.to_owned(), version })
             }
         }
     }
@@ -223,14 +207,8 @@ async fn is_new(on: &mut SqliteConnection, path: &Path) -> Result<bool, LedgerEr
     match (found, tables) {
         (SCHEMA, _) => Ok(false),
         (0, 0) => Ok(true),
-        (0, _) => Err(LedgerError::Foreign {
-            path: path.to_path_buf(),
-        }),
-        _ => Err(LedgerError::Newer {
-            path: path.to_path_buf(),
-            found,
-            known: SCHEMA,
-        }),
+        (0, _) => Err(LedgerError::Foreign { path: path.to_path_buf() }),
+        _ => Err(LedgerError::Newer { path: path.to_path_buf(), found, known: SCHEMA }),
     }
 }
 
@@ -239,20 +217,15 @@ async fn create(writer: &SqlitePool, path: &Path) -> Result<(), LedgerError> {
     let failed = || LedgerError::database("open", path);
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed())?;
     if is_new(&mut transaction, path).await? {
-        sqlx::raw_sql(TABLES)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed())?;
+        sqlx::raw_sql(TABLES).execute(&mut *transaction).await.map_err(failed())?;
     }
     transaction.commit().await.map_err(failed())
 }
 
 fn is_busy(cause: &sqlx::Error) -> bool {
     // SQLITE_BUSY is 5 and SQLITE_LOCKED 6; the extended codes carry them in the low byte.
-    let code = cause
-        .as_database_error()
-        .and_then(|error| error.code())
-        .and_then(|code| code.parse::<i64>().ok());
+    let code =
+        cause.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<i64>().ok());
     matches!(code.map(|code| code & 0xff), Some(5 | 6))
 }
 

@@ -22,12 +22,8 @@ async fn raw(dir: &Path) -> SqliteConnection {
 /// Flips one bit of the only place in `file` that holds `bytes`.
 fn flip(file: &Path, bytes: &[u8]) {
     let mut content = fs::read(file).unwrap();
-    let places: Vec<usize> = content
-        .windows(bytes.len())
-        .enumerate()
-        .filter(|(_, w)| *w == bytes)
-        .map(|(at, _)| at)
-        .collect();
+    let places: Vec<usize> =
+        content.windows(bytes.len()).enumerate().filter(|(_, w)| *w == bytes).map(|(at, _)| at).collect();
     assert_eq!(places.len(), 1, "{} holds the bytes once", file.display());
     content[places[0]] ^= 1;
     fs::write(file, content).unwrap();
@@ -35,11 +31,7 @@ fn flip(file: &Path, bytes: &[u8]) {
 
 fn only_file_below(dir: &Path) -> PathBuf {
     let entry = fs::read_dir(dir).unwrap().next().unwrap().unwrap();
-    if entry.path().is_dir() {
-        only_file_below(&entry.path())
-    } else {
-        entry.path()
-    }
+    if entry.path().is_dir() { only_file_below(&entry.path()) } else { entry.path() }
 }
 
 #[tokio::test]
@@ -55,20 +47,11 @@ async fn a_flipped_byte_in_the_database_is_named_and_never_replayed() {
 
     let ledger = Ledger::open(dir.path()).await.unwrap();
     let report = ledger.verify().await.unwrap();
-    assert_eq!(
-        report.faults,
-        [Fault::Entry {
-            stream: "sites".into(),
-            version: 2
-        }]
-    );
+    assert_eq!(report.faults, [Fault::Entry { stream: "sites".into(), version: 2 }]);
     assert_eq!(report.heads[1].version, 1, "the last sound entry");
     let error = ledger.read("sites", 1).await.unwrap_err();
     assert!(matches!(error, LedgerError::Broken { version: 2, .. }), "{error}");
-    assert!(
-        error.to_string().contains("ledger.sqlite") && error.to_string().contains("restore"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("ledger.sqlite") && error.to_string().contains("restore"), "{error}");
     assert_eq!(ledger.read("other", 1).await.unwrap().len(), 1);
 }
 
@@ -111,10 +94,7 @@ async fn the_database_itself_refuses_to_change_or_delete_an_entry() {
 
 #[tokio::test]
 async fn a_newer_schema_and_another_programs_file_are_refused_untouched() {
-    for (change, newer) in [
-        ("PRAGMA user_version = 7", true),
-        ("CREATE TABLE patients (id TEXT)", false),
-    ] {
+    for (change, newer) in [("PRAGMA user_version = 7", true), ("CREATE TABLE patients (id TEXT)", false)] {
         let dir = tempfile::tempdir().unwrap();
         let mut other = raw(dir.path()).await;
         sqlx::raw_sql(change).execute(&mut other).await.unwrap();
@@ -124,9 +104,7 @@ async fn a_newer_schema_and_another_programs_file_are_refused_untouched() {
         let error = Ledger::open(dir.path()).await.err().unwrap();
         assert!(error.to_string().contains("ledger.sqlite"), "{error}");
         match error {
-            LedgerError::Newer {
-                found: 7, known: 1, ..
-            } => assert!(newer),
+            LedgerError::Newer { found: 7, known: 1, .. } => assert!(newer),
             LedgerError::Foreign { .. } => assert!(!newer),
             other => panic!("{other}"),
         }
@@ -139,11 +117,7 @@ async fn a_folder_that_cannot_be_made_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("taken");
     fs::write(&file, b"").unwrap();
-    let error = Ledger::open(&file.join("ledger"))
-        .await
-        .err()
-        .unwrap()
-        .to_string();
+    let error = Ledger::open(&file.join("ledger")).await.err().unwrap().to_string();
     assert!(error.contains("taken") && error.contains("may write"), "{error}");
     fs::write(
         dir.path().join("ledger.sqlite"),
@@ -178,10 +152,7 @@ async fn opening_waits_while_another_process_is_creating_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let mut other = raw(dir.path()).await;
     // As a creator that stopped half-way: the write lock is held and the file is not in WAL mode yet.
-    sqlx::raw_sql("BEGIN IMMEDIATE")
-        .execute(&mut other)
-        .await
-        .unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     let path = dir.path().to_path_buf();
     let opening = tokio::spawn(async move { Ledger::open(&path).await.map(|_| ()) });
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
@@ -215,9 +186,7 @@ async fn a_killed_process_loses_nothing_it_was_promised() {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap())
-            .lines()
-            .map(Result::unwrap);
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
         let mut promised = lines.filter_map(|line| line.strip_prefix("promised ")?.parse::<u64>().ok());
         // Two processes write to one file meanwhile.
         let last = promised.by_ref().take(8).last().unwrap();
@@ -229,11 +198,7 @@ async fn a_killed_process_loses_nothing_it_was_promised() {
 
         let after = Ledger::open(dir.path()).await.unwrap();
         let entries = after.read("child", 1).await.unwrap();
-        assert!(
-            entries.len() as u64 >= last,
-            "promised {last}, found {}",
-            entries.len()
-        );
+        assert!(entries.len() as u64 >= last, "promised {last}, found {}", entries.len());
         for recorded in &entries {
             let digest = motet_secagg::digest::Digest(recorded.entry.clone().try_into().unwrap());
             assert_eq!(after.get_blob(&digest).await.unwrap().len(), 8000);
@@ -251,31 +216,17 @@ async fn an_interrupted_upload_goes_on_where_it_stopped() {
     assert_eq!(spool.missing(3).await.unwrap(), Some(0));
     spool.write_chunk(0, b"zero").await.unwrap();
     spool.write_chunk(2, b"").await.unwrap();
-    fs::write(
-        dir.path().join("spools/run-7.round-2/1.0123456789abcdef.part"),
-        b"ha",
-    )
-    .unwrap();
+    fs::write(dir.path().join("spools/run-7.round-2/1.0123456789abcdef.part"), b"ha").unwrap();
 
     let spool = Spool::open(dir.path(), "run-7.round-2").await.unwrap();
     assert_eq!(spool.missing(3).await.unwrap(), Some(1));
-    assert!(matches!(
-        spool.read_chunk(1).await,
-        Err(LedgerError::ChunkMissing { index: 1, .. })
-    ));
+    assert!(matches!(spool.read_chunk(1).await, Err(LedgerError::ChunkMissing { index: 1, .. })));
     spool.write_chunk(1, b"one").await.unwrap();
     spool.write_chunk(1, b"one").await.unwrap();
-    assert!(matches!(
-        spool.write_chunk(1, b"two").await,
-        Err(LedgerError::ChunkDiffers { index: 1, .. })
-    ));
+    assert!(matches!(spool.write_chunk(1, b"two").await, Err(LedgerError::ChunkDiffers { index: 1, .. })));
     assert_eq!(spool.missing(3).await.unwrap(), None);
     assert_eq!(spool.missing(4).await.unwrap(), Some(3));
-    let chunks = [
-        spool.read_chunk(0).await,
-        spool.read_chunk(1).await,
-        spool.read_chunk(2).await,
-    ];
+    let chunks = [spool.read_chunk(0).await, spool.read_chunk(1).await, spool.read_chunk(2).await];
     assert_eq!(chunks.map(Result::unwrap), [&b"zero"[..], b"one", b""]);
 
     let twin = spool.clone();
@@ -287,21 +238,8 @@ async fn an_interrupted_upload_goes_on_where_it_stopped() {
 #[tokio::test]
 async fn a_spool_name_cannot_lead_out_of_the_folder() {
     let dir = tempfile::tempdir().unwrap();
-    for name in [
-        "",
-        ".",
-        "..",
-        "../x",
-        "a/b",
-        "a\\b",
-        ".hidden",
-        "a b",
-        &"x".repeat(121),
-    ] {
-        assert!(
-            matches!(Spool::open(dir.path(), name).await, Err(LedgerError::Name { .. })),
-            "{name:?}"
-        );
+    for name in ["", ".", "..", "../x", "a/b", "a\\b", ".hidden", "a b", &"x".repeat(121)] {
+        assert!(matches!(Spool::open(dir.path(), name).await, Err(LedgerError::Name { .. })), "{name:?}");
     }
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }

@@ -159,11 +159,7 @@ impl Stuck {
 
 /// Fails with [`RecipeError::Parameter`] unless `good`.
 pub(crate) fn require(good: bool, name: &'static str, must: &'static str) -> Result<(), RecipeError> {
-    if good {
-        Ok(())
-    } else {
-        Err(RecipeError::Parameter { name, must })
-    }
+    if good { Ok(()) } else { Err(RecipeError::Parameter { name, must }) }
 }
 
 /// Checks the list of columns of a recipe.

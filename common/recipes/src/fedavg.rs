@@ -26,7 +26,8 @@ use crate::rows::{Rows, Values};
 use crate::score::{self, CalibrationBin, Metrics, Score, area, bin};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
-use motet_secagg::layout::{Block, ClearUpdate, Layout, Ring, Scale, Sum, fixed_bits};
+use motet_secagg::layout::{Block, ClearUpdate, Layout, Ring, Scale, Sum};
+use motet_secagg::quantise::fixed_bits;
 use rand_core::CryptoRng;
 
 /// What this recipe calls the rounds of [`Phase::Fit`].
@@ -168,31 +169,16 @@ impl FedAvg {
 
     pub(crate) fn check(&self) -> Result<(), RecipeError> {
         check_columns(&self.columns)?;
-        require(
-            self.hidden.iter().all(|units| *units > 0),
-            "model.hidden",
-            "layers of 1 or more units",
-        )?;
+        require(self.hidden.iter().all(|units| *units > 0), "model.hidden", "layers of 1 or more units")?;
         let widths = self.hidden.iter().map(|units| *units as usize).chain([1]);
-        let sizes = widths
-            .clone()
-            .zip(std::iter::once(self.columns.len()).chain(widths));
-        let total = sizes.fold(0_usize, |sum, (units, inputs)| {
-            sum.saturating_add((inputs + 1).saturating_mul(units))
-        });
-        require(
-            total <= MOST_PARAMETERS,
-            "model.hidden",
-            "small enough for 100 million parameters",
-        )?;
+        let sizes = widths.clone().zip(std::iter::once(self.columns.len()).chain(widths));
+        let total = sizes
+            .fold(0_usize, |sum, (units, inputs)| sum.saturating_add((inputs + 1).saturating_mul(units)));
+        require(total <= MOST_PARAMETERS, "model.hidden", "small enough for 100 million parameters")?;
         require(self.rounds > 0, "rounds", "1 or more")?;
         require(self.local_epochs > 0, "local_epochs", "1 or more")?;
         require(self.lr.is_finite() && self.lr > 0.0, "lr", "above 0")?;
-        require(
-            self.server_lr.is_finite() && self.server_lr > 0.0,
-            "server_lr",
-            "above 0",
-        )
+        require(self.server_lr.is_finite() && self.server_lr > 0.0, "server_lr", "above 0")
     }
 
     fn network(&self) -> Network {
@@ -239,22 +225,14 @@ impl FedAvg {
         let weighted = |len: usize, bound: u32| -> Result<Block, RecipeError> {
             let bits = fixed_bits(ring, sites, u64::from(bound), 40, LEAST_BITS)
                 .ok_or(RecipeError::TooManySites { sites })?;
-            Ok(Block {
-                len: len as u32,
-                scale: Scale::Weighted(bits),
-                bound: f64::from(bound),
-            })
+            Ok(Block { len: len as u32, scale: Scale::Weighted(bits), bound: f64::from(bound) })
         };
         let blocks = vec![
             weighted(1, LOSS_BOUND)?,
             counts(2 * PROGRESS_BINS, rows as f64),
             weighted(state.parameters.len(), DELTA_BOUND)?,
         ];
-        Ok(Layout {
-            ring,
-            weight_max,
-            blocks,
-        })
+        Ok(Layout { ring, weight_max, blocks })
     }
 
     pub(crate) fn answer(
@@ -283,11 +261,8 @@ impl FedAvg {
             Phase::Fit => {
                 let z = standardised();
                 let (pairs, loss) = score(&z);
-                let training = Training {
-                    epochs: self.local_epochs,
-                    batch: self.batch as usize,
-                    rate: self.lr,
-                };
+                let training =
+                    Training { epochs: self.local_epochs, batch: self.batch as usize, rate: self.lr };
                 let trained = network.train(&state.parameters, &z, &y_list, training, dice);
                 let mut values = vec![loss];
                 values.extend(progress(&pairs));
@@ -310,12 +285,7 @@ impl FedAvg {
 
     pub(crate) fn absorb(&self, state: &FedAvgState, sum: &Sum) -> Result<FedAvgState, RecipeError> {
         let rounds = state.rounds + 1;
-        let mut next = FedAvgState {
-            rounds,
-            set: sum.set,
-            sites: sum.sites,
-            ..state.clone()
-        };
+        let mut next = FedAvgState { rounds, set: sum.set, sites: sum.sites, ..state.clone() };
         let columns = self.columns.len();
         match state.phase {
             Phase::Moments => match moments::absorb_sums(columns, sum)? {
@@ -371,15 +341,9 @@ impl FedAvg {
         let change = values.take(state.parameters.len())?;
         values.end()?;
         let moved = state.parameters.iter().zip(change);
-        next.parameters = moved
-            .map(|(from, change)| from + self.server_lr * (change / weight))
-            .collect();
+        next.parameters = moved.map(|(from, change)| from + self.server_lr * (change / weight)).collect();
         let round = state.history.len() as u32 + 1;
-        next.history.push(Epoch {
-            round,
-            loss,
-            auc: area(&negatives, &positives).0,
-        });
+        next.history.push(Epoch { round, loss, auc: area(&negatives, &positives).0 });
         if round >= self.rounds {
             next.phase = Phase::Evaluate;
         }
@@ -391,9 +355,7 @@ impl FedAvg {
             Phase::Finished => {}
             Phase::Stuck(stuck) => return Err(stuck.error(&self.columns, &self.outcome)),
             _ => {
-                return Err(RecipeError::Unfinished {
-                    phase: state.phase.name(FIT),
-                });
+                return Err(RecipeError::Unfinished { phase: state.phase.name(FIT) });
             }
         }
         let (rows, events) = state.score.rows();
@@ -411,11 +373,8 @@ impl FedAvg {
     }
 
     fn layers(&self, state: &FedAvgState) -> Vec<Layer> {
-        let layer = |name: String, shape: Vec<usize>, values: &[f64]| Layer {
-            name,
-            shape,
-            values: values.to_vec(),
-        };
+        let layer =
+            |name: String, shape: Vec<usize>, values: &[f64]| Layer { name, shape, values: values.to_vec() };
         let columns = vec![self.columns.len()];
         let mut layers = vec![
             layer("standardise.mean".into(), columns.clone(), &state.moments.mean),

@@ -37,7 +37,8 @@ mod normal; //          p-values
 
 pub use error::{RecipeError, Stuck};
 pub use fedavg::{Epoch, FedAvg, FedAvgOutcome, Layer, Weight};
-pub use logistic::{Coefficient, Logistic, LogisticOutcome, Step};
+pub use logistic::{Coefficient, Logistic, LogisticOutcome};
+pub use newton::Step;
 pub use phase::Phase;
 pub use recipe::{Outcome, Progress, Question, Recipe, State};
 pub use rows::Rows;

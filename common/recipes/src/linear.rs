@@ -66,12 +66,7 @@ impl Factor {
     /// The x of M x = `right`.
     pub(crate) fn solve(&self, right: &[f64]) -> Vec<f64> {
         let size = self.size;
-        let mut x: Vec<f64> = right
-            .iter()
-            .copied()
-            .chain(std::iter::repeat(0.0))
-            .take(size)
-            .collect();
+        let mut x: Vec<f64> = right.iter().copied().chain(std::iter::repeat(0.0)).take(size).collect();
         for row in 0..size {
             let mut value = x[row];
             for (cell, x) in self.cells[row * size..][..row].iter().zip(&x) {
@@ -91,14 +86,9 @@ impl Factor {
 
     /// M's inverse, row by row as a full square.
     pub(crate) fn inverse(&self) -> Vec<f64> {
-        let unit = |at: usize| {
-            (0..self.size)
-                .map(|row| if row == at { 1.0 } else { 0.0 })
-                .collect::<Vec<f64>>()
-        };
-        (0..self.size)
-            .flat_map(|column| self.solve(&unit(column)))
-            .collect()
+        let unit =
+            |at: usize| (0..self.size).map(|row| if row == at { 1.0 } else { 0.0 }).collect::<Vec<f64>>();
+        (0..self.size).flat_map(|column| self.solve(&unit(column))).collect()
     }
 }
 
@@ -109,10 +99,7 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
 
 /// Largest absolute value.
 pub(crate) fn largest(values: &[f64]) -> f64 {
-    values.iter().fold(
-        0.0,
-        |most, value| if value.abs() > most { value.abs() } else { most },
-    )
+    values.iter().fold(0.0, |most, value| if value.abs() > most { value.abs() } else { most })
 }
 
 #[cfg(test)]

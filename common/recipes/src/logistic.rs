@@ -13,7 +13,7 @@
 use crate::error::{RecipeError, Stuck, check_columns, require};
 use crate::linear::{Factor, dot};
 use crate::moments::{self, Moments, exact, limbs};
-use crate::newton::{self, Climb, Limits, Newton};
+use crate::newton::{self, Climb, Limits, Newton, Step};
 use crate::normal::{Z_95, two_sided};
 use crate::phase::Phase;
 use crate::rows::{Rows, Values};
@@ -37,19 +37,6 @@ canonical! {
         pub tolerance: f64,
         /// Newton rounds after which the fit ends without having converged.
         pub max_rounds: u32,
-    }
-}
-
-canonical! {
-    /// One Newton round.
-    #[derive(Debug, Clone, PartialEq)]
-    pub struct Step {
-        /// Round of the run.
-        pub round: u32,
-        /// Log-likelihood at the point the round asked for.
-        pub loglik: f64,
-        /// Largest coefficient of the step from there, standardised; for a step that was too long, of the step that led there.
-        pub step: f64,
     }
 }
 
@@ -130,23 +117,13 @@ pub struct LogisticOutcome {
 impl Logistic {
     /// Maximum likelihood with the usual limits: tolerance 1e-10, at most 30 Newton rounds.
     pub fn new(columns: Vec<String>, outcome: String) -> Self {
-        Self {
-            columns,
-            outcome,
-            ridge: 0.0,
-            tolerance: 1e-10,
-            max_rounds: 30,
-        }
+        Self { columns, outcome, ridge: 0.0, tolerance: 1e-10, max_rounds: 30 }
     }
 
     pub(crate) fn check(&self) -> Result<(), RecipeError> {
         check_columns(&self.columns)?;
         require(self.ridge.is_finite() && self.ridge >= 0.0, "ridge", "0 or more")?;
-        require(
-            self.tolerance.is_finite() && self.tolerance > 0.0,
-            "tolerance",
-            "above 0",
-        )?;
+        require(self.tolerance.is_finite() && self.tolerance > 0.0, "tolerance", "above 0")?;
         require(self.max_rounds > 0, "max_rounds", "1 or more")
     }
 
@@ -195,12 +172,7 @@ impl Logistic {
             Phase::Evaluate => {
                 let pairs = pairs();
                 let mut values = score::answer(&pairs);
-                values.push(
-                    pairs
-                        .iter()
-                        .map(|(predictor, y)| score::log_likelihood(*predictor, *y))
-                        .sum(),
-                );
+                values.push(pairs.iter().map(|(predictor, y)| score::log_likelihood(*predictor, *y)).sum());
                 values
             }
             Phase::Calibrate => score::answer_line(&pairs(), state.score.line.unwrap_or_default()).to_vec(),
@@ -213,12 +185,7 @@ impl Logistic {
         if state.phase != Phase::Moments && state.set != sum.set {
             return Ok(self.start(rounds));
         }
-        let mut next = LogisticState {
-            rounds,
-            set: sum.set,
-            sites: sum.sites,
-            ..state.clone()
-        };
+        let mut next = LogisticState { rounds, set: sum.set, sites: sum.sites, ..state.clone() };
         match state.phase {
             Phase::Moments => match moments::absorb_sums(self.columns.len(), sum)? {
                 Ok(moments) => (next.moments, next.phase) = (moments, Phase::Spread),
@@ -242,9 +209,7 @@ impl Logistic {
                 // own steward, brings a sum of fewer sites.
                 let same_sites = sum.sites == state.sites;
                 if same_sites && next.score.rows() != (state.moments.rows, state.moments.events) {
-                    return Err(RecipeError::Implausible {
-                        what: "the histogram",
-                    });
+                    return Err(RecipeError::Implausible { what: "the histogram" });
                 }
             }
             Phase::Calibrate => {
@@ -255,21 +220,13 @@ impl Logistic {
             Phase::Finished | Phase::Stuck(_) => return Err(RecipeError::Mismatch { what: "state" }),
         }
         if matches!(state.phase, Phase::Evaluate | Phase::Calibrate) {
-            next.phase = if next.score.settled {
-                Phase::Finished
-            } else {
-                Phase::Calibrate
-            };
+            next.phase = if next.score.settled { Phase::Finished } else { Phase::Calibrate };
         }
         Ok(next)
     }
 
     fn limits(&self) -> Limits {
-        Limits {
-            ridge: self.ridge,
-            tolerance: self.tolerance,
-            max_rounds: self.max_rounds,
-        }
+        Limits { ridge: self.ridge, tolerance: self.tolerance, max_rounds: self.max_rounds }
     }
 
     pub(crate) fn outcome(&self, state: &LogisticState) -> Result<LogisticOutcome, RecipeError> {
@@ -277,9 +234,7 @@ impl Logistic {
             Phase::Finished => {}
             Phase::Stuck(stuck) => return Err(stuck.error(&self.columns, &self.outcome)),
             _ => {
-                return Err(RecipeError::Unfinished {
-                    phase: state.phase.name(FIT),
-                });
+                return Err(RecipeError::Unfinished { phase: state.phase.name(FIT) });
             }
         }
         let (rows, events) = (state.moments.rows, state.moments.events);

@@ -9,7 +9,8 @@
 use crate::error::{MOST_ROWS, RecipeError, Stuck};
 use crate::rows::Values;
 use motet_secagg::canonical;
-use motet_secagg::layout::{Block, Layout, Ring, Scale, Sum, fixed_bits};
+use motet_secagg::layout::{Block, Layout, Ring, Scale, Sum};
+use motet_secagg::quantise::fixed_bits;
 use ndarray::{ArrayView1, ArrayView2};
 
 canonical! {
@@ -29,39 +30,23 @@ canonical! {
 
 /// A layout of exact statistics.
 pub(crate) fn exact(blocks: Vec<Block>) -> Layout {
-    Layout {
-        ring: Ring::Bits64,
-        weight_max: 1,
-        blocks,
-    }
+    Layout { ring: Ring::Bits64, weight_max: 1, blocks }
 }
 
 /// Whole numbers from 0 to `most`.
 pub(crate) fn counts(len: usize, most: f64) -> Block {
-    Block {
-        len: len as u32,
-        scale: Scale::Fixed(0),
-        bound: most,
-    }
+    Block { len: len as u32, scale: Scale::Fixed(0), bound: most }
 }
 
 /// Numbers without a provable bound.
 pub(crate) fn limbs(len: usize) -> Block {
-    Block {
-        len: len as u32,
-        scale: Scale::Limbs,
-        bound: 0.0,
-    }
+    Block { len: len as u32, scale: Scale::Limbs, bound: 0.0 }
 }
 
 /// Numbers that `bound` provably bounds: fixed point with 30 to 40 bits after the point, limbs where even 30 do not fit.
 pub(crate) fn bounded(len: usize, sites: u32, bound: u64) -> Block {
     match fixed_bits(Ring::Bits64, sites, bound, 40, 30) {
-        Some(bits) => Block {
-            len: len as u32,
-            scale: Scale::Fixed(bits),
-            bound: bound as f64,
-        },
+        Some(bits) => Block { len: len as u32, scale: Scale::Fixed(bits), bound: bound as f64 },
         None => limbs(len),
     }
 }
@@ -82,11 +67,7 @@ pub(crate) fn absorb_sums(columns: usize, sum: &Sum) -> Result<Result<Moments, S
     let mut values = Values::of(sum);
     let rows = values.counts(1, "rows")?.first().copied().unwrap_or_default();
     let events = values.counts(1, "events")?.first().copied().unwrap_or_default();
-    let mean = values
-        .take(columns)?
-        .iter()
-        .map(|total| total / rows as f64)
-        .collect();
+    let mean = values.take(columns)?.iter().map(|total| total / rows as f64).collect();
     values.end()?;
     if events > rows {
         return Err(RecipeError::Implausible { what: "events" });
@@ -95,12 +76,7 @@ pub(crate) fn absorb_sums(columns: usize, sum: &Sum) -> Result<Result<Moments, S
         (0 | 1, _) => Err(Stuck::TooFewRows),
         (_, 0) => Err(Stuck::OneClass),
         (rows, events) if rows == events => Err(Stuck::OneClass),
-        _ => Ok(Moments {
-            rows,
-            events,
-            mean,
-            sd: Vec::new(),
-        }),
+        _ => Ok(Moments { rows, events, mean, sd: Vec::new() }),
     })
 }
 
@@ -112,11 +88,7 @@ pub(crate) fn ask_spread(columns: usize) -> Layout {
 /// Sum of squared distances from `mean`; NaN is passed over.
 pub(crate) fn answer_spread(x: ArrayView2<'_, f64>, mean: &[f64]) -> Vec<f64> {
     let squares = |(column, mean): (ArrayView1<'_, f64>, &f64)| {
-        column
-            .iter()
-            .filter(|value| !value.is_nan())
-            .map(|value| (value - mean) * (value - mean))
-            .sum()
+        column.iter().filter(|value| !value.is_nan()).map(|value| (value - mean) * (value - mean)).sum()
     };
     x.columns().into_iter().zip(mean).map(squares).collect()
 }
@@ -135,14 +107,8 @@ pub(crate) fn absorb_spread(moments: &Moments, sum: &Sum) -> Result<Result<Momen
     if let Some(at) = squares.iter().position(|square| *square <= least) {
         return Ok(Err(Stuck::Constant(at as u32)));
     }
-    let sd = squares
-        .iter()
-        .map(|square| (square / (moments.rows - 1) as f64).sqrt())
-        .collect();
-    Ok(Ok(Moments {
-        sd,
-        ..moments.clone()
-    }))
+    let sd = squares.iter().map(|square| (square / (moments.rows - 1) as f64).sqrt()).collect();
+    Ok(Ok(Moments { sd, ..moments.clone() }))
 }
 
 impl Moments {

@@ -31,9 +31,7 @@ pub(crate) struct Training {
 impl Network {
     pub(crate) fn new(inputs: usize, hidden: &[u32]) -> Self {
         let hidden = hidden.iter().map(|units| *units as usize);
-        Self {
-            widths: std::iter::once(inputs).chain(hidden).chain([1]).collect(),
-        }
+        Self { widths: std::iter::once(inputs).chain(hidden).chain([1]).collect() }
     }
 
     /// (inputs, units) of each layer.
@@ -80,12 +78,7 @@ impl Network {
             let (before, after) = hidden.split_at_mut(depth);
             let input = before.last().map_or(row, Vec::as_slice);
             let sums = weights.chunks_exact(inputs).zip(biases).map(|(weights, bias)| {
-                weights
-                    .iter()
-                    .zip(input)
-                    .map(|(weight, input)| weight * input)
-                    .sum::<f64>()
-                    + bias
+                weights.iter().zip(input).map(|(weight, input)| weight * input).sum::<f64>() + bias
             });
             match after.first_mut() {
                 Some(activations) => {
@@ -136,13 +129,9 @@ impl Network {
     pub(crate) fn score(&self, parameters: &[f64], z: &[f64], y: &[f64]) -> (Vec<(f64, f64)>, f64) {
         let mut hidden = Vec::new();
         let rows = z.chunks_exact(self.widths[0]).zip(y);
-        let pairs: Vec<(f64, f64)> = rows
-            .map(|(row, y)| (self.forward(parameters, row, &mut hidden), *y))
-            .collect();
-        let loglik: f64 = pairs
-            .iter()
-            .map(|(predictor, y)| log_likelihood(*predictor, *y))
-            .sum();
+        let pairs: Vec<(f64, f64)> =
+            rows.map(|(row, y)| (self.forward(parameters, row, &mut hidden), *y)).collect();
+        let loglik: f64 = pairs.iter().map(|(predictor, y)| log_likelihood(*predictor, *y)).sum();
         let loss = -loglik / pairs.len() as f64;
         (pairs, loss)
     }
@@ -161,11 +150,7 @@ impl Network {
         let mut gradient = vec![0.0; parameters.len()];
         let mut hidden = Vec::new();
         let mut order: Vec<usize> = (0..y.len()).collect();
-        let batch = if training.batch == 0 {
-            y.len()
-        } else {
-            training.batch.min(y.len())
-        };
+        let batch = if training.batch == 0 { y.len() } else { training.batch.min(y.len()) };
         for _ in 0..training.epochs {
             if batch < y.len() {
                 shuffle(&mut order, dice);
@@ -225,18 +210,8 @@ mod tests {
         let network = Network::new(1, &[]);
         let (z, y) = ([0.5, -1.0, 2.0, 0.1, -0.7], [1.0, 0.0, 1.0, 0.0, 1.0]);
         let train = |batch: usize, seed: u8| {
-            let training = Training {
-                epochs: 3,
-                batch,
-                rate: 0.5,
-            };
-            network.train(
-                &[0.0, 0.0],
-                &z,
-                &y,
-                training,
-                &mut ChaCha20Rng::from_seed([seed; 32]),
-            )
+            let training = Training { epochs: 3, batch, rate: 0.5 };
+            network.train(&[0.0, 0.0], &z, &y, training, &mut ChaCha20Rng::from_seed([seed; 32]))
         };
         assert_ne!(train(2, 1), train(2, 2));
         assert_eq!(train(2, 1), train(2, 1));

@@ -16,7 +16,6 @@
 
 use crate::error::{RecipeError, Stuck};
 use crate::linear::{Factor, dot, largest, triangle};
-use crate::logistic::Step;
 use crate::moments::{Moments, bounded, exact, limbs};
 use crate::rows::Values;
 use crate::score::{log_likelihood, logistic};
@@ -40,6 +39,19 @@ pub(crate) struct Limits {
     pub(crate) ridge: f64,
     pub(crate) tolerance: f64,
     pub(crate) max_rounds: u32,
+}
+
+canonical! {
+    /// One Newton round.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Step {
+        /// Round of the run.
+        pub round: u32,
+        /// Log-likelihood at the point the round asked for.
+        pub loglik: f64,
+        /// Largest coefficient of the step from there, standardised; for a step that was too long, of the step that led there.
+        pub step: f64,
+    }
 }
 
 canonical! {
@@ -150,11 +162,7 @@ impl Newton {
 
     /// The point the next round asks for.
     pub(crate) fn point(&self) -> Vec<f64> {
-        self.beta
-            .iter()
-            .zip(&self.direction)
-            .map(|(beta, step)| beta + self.shrink * step)
-            .collect()
+        self.beta.iter().zip(&self.direction).map(|(beta, step)| beta + self.shrink * step).collect()
     }
 
     /// Takes in one round; `round` counts the rounds of the run.
@@ -169,22 +177,11 @@ impl Newton {
 
         let squares = point.iter().skip(1).fold(0.0, |sum, b| sum + b * b);
         let objective = loglik - 0.5 * limits.ridge * squares;
-        let mut next = Self {
-            taken: self.taken + 1,
-            ..self.clone()
-        };
+        let mut next = Self { taken: self.taken + 1, ..self.clone() };
         if objective < self.objective - SLACK * (1.0 + self.objective.abs()) {
-            next.history.push(Step {
-                round,
-                loglik,
-                step: self.shrink * self.stride,
-            });
+            next.history.push(Step { round, loglik, step: self.shrink * self.stride });
             next.shrink = 0.5 * self.shrink;
-            return Ok(if next.taken >= limits.max_rounds {
-                Climb::End(next)
-            } else {
-                Climb::On(next)
-            });
+            return Ok(if next.taken >= limits.max_rounds { Climb::End(next) } else { Climb::On(next) });
         }
 
         let slope = |(at, (g, b)): (usize, (&f64, &f64))| if at == 0 { *g } else { g - limits.ridge * b };
@@ -200,11 +197,7 @@ impl Newton {
         if !stride.is_finite() {
             return Ok(Climb::Stuck(Stuck::Separated));
         }
-        next.history.push(Step {
-            round,
-            loglik,
-            step: stride,
-        });
+        next.history.push(Step { round, loglik, step: stride });
         next.objective = objective;
         next.information = information.to_vec();
         if stride <= limits.tolerance {
@@ -218,11 +211,7 @@ impl Newton {
         }
         next.beta = point;
         (next.direction, next.shrink, next.stride) = (step, 1.0, stride);
-        Ok(if next.taken >= limits.max_rounds {
-            Climb::End(next)
-        } else {
-            Climb::On(next)
-        })
+        Ok(if next.taken >= limits.max_rounds { Climb::End(next) } else { Climb::On(next) })
     }
 }
 
@@ -235,21 +224,12 @@ mod tests {
         let distance = newton.point()[0] - 2.0;
         let root = (1.0 + distance * distance).sqrt();
         let values = vec![-root, -distance / root, 1.0 / (root * root * root)];
-        Sum {
-            sites: 1,
-            set: Default::default(),
-            weight: 1,
-            values,
-        }
+        Sum { sites: 1, set: Default::default(), weight: 1, values }
     }
 
     #[test]
     fn a_step_that_lowers_the_likelihood_is_halved_until_it_does_not() {
-        let limits = Limits {
-            ridge: 0.0,
-            tolerance: 1e-9,
-            max_rounds: 40,
-        };
+        let limits = Limits { ridge: 0.0, tolerance: 1e-9, max_rounds: 40 };
         let mut newton = Newton::new(0);
         let mut asked = Vec::new();
         for round in 1.. {
@@ -264,26 +244,18 @@ mod tests {
             }
         }
         // The whole first step is 10 long (to 8 beyond the maximum), its half too; a quarter is taken.
-        let first: Vec<f64> = asked[..4]
-            .iter()
-            .map(|point| (point * 1e9).round() / 1e9)
-            .collect();
+        let first: Vec<f64> = asked[..4].iter().map(|point| (point * 1e9).round() / 1e9).collect();
         assert_eq!(first, [0.0, 10.0, 5.0, 2.5]);
         assert!(newton.converged && (newton.beta[0] - 2.0).abs() < 1e-9);
         assert_eq!(newton.history.len(), asked.len());
         assert_eq!(newton.history[1].step, 10.0);
 
         // Out of rounds in the middle of halving: the best point so far stands.
-        let short = Limits {
-            max_rounds: 2,
-            ..limits
-        };
+        let short = Limits { max_rounds: 2, ..limits };
         let Climb::On(one) = Newton::new(0).absorb(&sum(&Newton::new(0)), 1, short).unwrap() else {
             panic!("one round is left")
         };
-        let Climb::End(end) = one.absorb(&sum(&one), 2, short).unwrap() else {
-            panic!("no round is left")
-        };
+        let Climb::End(end) = one.absorb(&sum(&one), 2, short).unwrap() else { panic!("no round is left") };
         assert!(!end.converged && end.beta == [0.0]);
     }
 }

@@ -124,10 +124,7 @@ impl Recipe {
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.ask(state, sites)?,
             _ => return Err(STATE),
         };
-        Ok(layout.map(|layout| Question {
-            layout,
-            phase: state.progress().phase,
-        }))
+        Ok(layout.map(|layout| Question { layout, phase: state.progress().phase }))
     }
 
     /// One site's answer from its own rows. `dice` shuffles rows in training; exact recipes do not roll it.
@@ -214,26 +211,14 @@ impl State {
             Self::Summary(state) => (state.phase.name(), state.rounds, None),
             Self::Logistic(state) => {
                 let last = state.newton.history.last();
-                (
-                    state.phase.name(logistic::FIT),
-                    state.rounds,
-                    last.map(|step| ("largest step", step.step)),
-                )
+                (state.phase.name(logistic::FIT), state.rounds, last.map(|step| ("largest step", step.step)))
             }
             Self::FedAvg(state) => {
                 let last = state.history.last();
-                (
-                    state.phase.name(fedavg::FIT),
-                    state.rounds,
-                    last.map(|epoch| ("loss", epoch.loss)),
-                )
+                (state.phase.name(fedavg::FIT), state.rounds, last.map(|epoch| ("loss", epoch.loss)))
             }
         };
-        Progress {
-            phase,
-            round,
-            measure,
-        }
+        Progress { phase, round, measure }
     }
 
     /// Whether the run ended without an estimate.

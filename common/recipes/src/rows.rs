@@ -19,19 +19,13 @@ impl<'a> Rows<'a> {
     pub(crate) fn of(&self, columns: &[String]) -> Result<ArrayView2<'a, f64>, RecipeError> {
         let (rows, found) = self.x.dim();
         if found != columns.len() {
-            return Err(RecipeError::Columns {
-                expected: columns.len(),
-                found,
-            });
+            return Err(RecipeError::Columns { expected: columns.len(), found });
         }
         if rows == 0 {
             return Err(RecipeError::NoRows);
         }
         if rows as f64 > MOST_ROWS {
-            return Err(RecipeError::TooManyRows {
-                rows: rows as u64,
-                most: MOST_ROWS as u64,
-            });
+            return Err(RecipeError::TooManyRows { rows: rows as u64, most: MOST_ROWS as u64 });
         }
         Ok(self.x)
     }
@@ -46,25 +40,16 @@ impl<'a> Rows<'a> {
         for (values, column) in x.columns().into_iter().zip(columns) {
             let rows = values.iter().filter(|value| !value.is_finite()).count();
             if rows > 0 {
-                return Err(RecipeError::NotFinite {
-                    column: column.clone(),
-                    rows,
-                });
+                return Err(RecipeError::NotFinite { column: column.clone(), rows });
             }
         }
         let y = self
             .y
             .filter(|y| y.len() == x.nrows())
-            .ok_or_else(|| RecipeError::NoOutcome {
-                outcome: outcome.to_owned(),
-                rows: x.nrows(),
-            })?;
+            .ok_or_else(|| RecipeError::NoOutcome { outcome: outcome.to_owned(), rows: x.nrows() })?;
         let rows = y.iter().filter(|value| **value != 0.0 && **value != 1.0).count();
         if rows > 0 {
-            return Err(RecipeError::NotBinary {
-                outcome: outcome.to_owned(),
-                rows,
-            });
+            return Err(RecipeError::NotBinary { outcome: outcome.to_owned(), rows });
         }
         Ok((x, y))
     }
@@ -82,10 +67,7 @@ impl<'a> Values<'a> {
 
     /// The next `count` values.
     pub(crate) fn take(&mut self, count: usize) -> Result<&'a [f64], RecipeError> {
-        let (head, rest) = self
-            .rest
-            .split_at_checked(count)
-            .ok_or(RecipeError::Mismatch { what: "sum" })?;
+        let (head, rest) = self.rest.split_at_checked(count).ok_or(RecipeError::Mismatch { what: "sum" })?;
         self.rest = rest;
         Ok(head)
     }
@@ -102,11 +84,7 @@ impl<'a> Values<'a> {
 
     /// All values must have been read.
     pub(crate) fn end(self) -> Result<(), RecipeError> {
-        if self.rest.is_empty() {
-            Ok(())
-        } else {
-            Err(RecipeError::Mismatch { what: "sum" })
-        }
+        if self.rest.is_empty() { Ok(()) } else { Err(RecipeError::Mismatch { what: "sum" }) }
     }
 }
 

@@ -92,11 +92,7 @@ pub(crate) fn logistic(x: f64) -> f64 {
 /// log P(y) where P(1) = logistic(x), without overflow.
 pub(crate) fn log_likelihood(x: f64, y: f64) -> f64 {
     let x = if y == 1.0 { x } else { -x };
-    if x >= 0.0 {
-        -(-x).exp().ln_1p()
-    } else {
-        x - x.exp().ln_1p()
-    }
+    if x >= 0.0 { -(-x).exp().ln_1p() } else { x - x.exp().ln_1p() }
 }
 
 /// The bin of a risk among `bins` equal ones.
@@ -106,11 +102,7 @@ pub(crate) fn bin(p: f64, bins: usize) -> usize {
 
 /// Blocks of the evaluation round; no sum of one site exceeds the pooled number of rows.
 pub(crate) fn ask(sites: u32, rows: u64) -> Vec<Block> {
-    vec![
-        counts(2 * BINS + 1, rows as f64),
-        bounded(BINS + 1, sites, rows),
-        limbs(LINE),
-    ]
+    vec![counts(2 * BINS + 1, rows as f64), bounded(BINS + 1, sites, rows), limbs(LINE)]
 }
 
 /// Answers the evaluation round from pairs (linear predictor, outcome).
@@ -143,10 +135,7 @@ pub(crate) fn answer_line(pairs: &[(f64, f64)], (a, b): (f64, f64)) -> [f64; LIN
     for &(x, y) in pairs {
         let p = logistic(a + b * x);
         let (rest, weight) = (y - p, p * (1.0 - p));
-        for (sum, term) in sums
-            .iter_mut()
-            .zip([rest, rest * x, weight, weight * x, weight * x * x])
-        {
+        for (sum, term) in sums.iter_mut().zip([rest, rest * x, weight, weight * x, weight * x * x]) {
             *sum += term;
         }
     }
@@ -158,11 +147,7 @@ impl Score {
     pub(crate) fn absorb(values: &mut Values<'_>) -> Result<Self, RecipeError> {
         let negatives = values.counts(BINS, "the histogram")?;
         let positives = values.counts(BINS, "the histogram")?;
-        let right = values
-            .counts(1, "right predictions")?
-            .first()
-            .copied()
-            .unwrap_or_default();
+        let right = values.counts(1, "right predictions")?.first().copied().unwrap_or_default();
         let predicted = values.take(BINS)?.to_vec();
         let squares = values.one()?;
         let mut score = Self {
@@ -182,9 +167,7 @@ impl Score {
     pub(crate) fn absorb_line(&mut self, values: &mut Values<'_>) -> Result<(), RecipeError> {
         let (gradient, information) = (values.take(2)?, values.take(3)?);
         self.steps += 1;
-        let step = Factor::of(information, 2, 0.0)
-            .map(|factor| factor.solve(gradient))
-            .unwrap_or_default();
+        let step = Factor::of(information, 2, 0.0).map(|factor| factor.solve(gradient)).unwrap_or_default();
         let length = largest(&step);
         self.line = match (self.line, step.as_slice()) {
             (Some((intercept, slope)), [a, b]) if length.is_finite() => {
@@ -230,11 +213,7 @@ impl Score {
             true_positives += positives;
             if negatives + positives > 0 {
                 let rate = |part: u64, whole: u64| {
-                    if whole == 0 {
-                        0.0
-                    } else {
-                        part as f64 / whole as f64
-                    }
+                    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
                 };
                 curve.push((rate(false_positives, rows - events), rate(true_positives, events)));
             }
@@ -311,25 +290,15 @@ mod tests {
 
     #[test]
     fn the_calibration_groups_hold_every_row_once() {
-        let pairs: Vec<(f64, f64)> = (0..997)
-            .map(|at| (f64::from(at) / 200.0 - 3.0, f64::from(u8::from(at % 3 == 0))))
-            .collect();
+        let pairs: Vec<(f64, f64)> =
+            (0..997).map(|at| (f64::from(at) / 200.0 - 3.0, f64::from(u8::from(at % 3 == 0)))).collect();
         let values = answer(&pairs);
-        let sum = motet_secagg::layout::Sum {
-            sites: 1,
-            set: Default::default(),
-            weight: 1,
-            values,
-        };
+        let sum = motet_secagg::layout::Sum { sites: 1, set: Default::default(), weight: 1, values };
         let score = Score::absorb(&mut Values::of(&sum)).unwrap();
         let groups = score.calibration();
         assert_eq!(groups.len(), 10);
         assert_eq!(groups.iter().map(|group| group.rows).sum::<u64>(), 997);
-        assert!(
-            groups
-                .windows(2)
-                .all(|pair| pair[0].predicted < pair[1].predicted)
-        );
+        assert!(groups.windows(2).all(|pair| pair[0].predicted < pair[1].predicted));
         assert_eq!(score.roc().last(), Some(&(1.0, 1.0)));
     }
 }

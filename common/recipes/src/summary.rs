@@ -127,10 +127,7 @@ impl Summary {
         for (values, column) in x.axis_iter(Axis(1)).zip(&self.columns) {
             let rows = values.iter().filter(|value| value.is_infinite()).count();
             if rows > 0 {
-                return Err(RecipeError::NotFinite {
-                    column: column.clone(),
-                    rows,
-                });
+                return Err(RecipeError::NotFinite { column: column.clone(), rows });
             }
         }
         let columns = || x.axis_iter(Axis(1));
@@ -154,12 +151,7 @@ impl Summary {
             return Ok(self.start(rounds));
         }
         let columns = self.columns.len();
-        let mut next = SummaryState {
-            rounds,
-            set: sum.set,
-            sites: sum.sites,
-            ..state.clone()
-        };
+        let mut next = SummaryState { rounds, set: sum.set, sites: sum.sites, ..state.clone() };
         let mut values = Values::of(sum);
         match state.phase {
             Phase::Sums => {
@@ -182,34 +174,17 @@ impl Summary {
 
     pub(crate) fn outcome(&self, state: &SummaryState) -> Result<SummaryOutcome, RecipeError> {
         if state.phase != Phase::Finished {
-            return Err(RecipeError::Unfinished {
-                phase: state.phase.name(),
-            });
+            return Err(RecipeError::Unfinished { phase: state.phase.name() });
         }
-        let figures = state
-            .counts
-            .iter()
-            .zip(&state.missing)
-            .zip(state.means.iter().zip(&state.squares));
+        let figures = state.counts.iter().zip(&state.missing).zip(state.means.iter().zip(&state.squares));
         let variables =
-            self.columns
-                .iter()
-                .zip(figures)
-                .map(|(name, ((count, missing), (mean, squares)))| Variable {
-                    name: name.clone(),
-                    count: *count,
-                    missing: *missing,
-                    mean: if *count == 0 { f64::NAN } else { *mean },
-                    variance: if *count < 2 {
-                        f64::NAN
-                    } else {
-                        squares / (count - 1) as f64
-                    },
-                });
-        Ok(SummaryOutcome {
-            rounds: state.rounds,
-            sites: state.sites,
-            variables: variables.collect(),
-        })
+            self.columns.iter().zip(figures).map(|(name, ((count, missing), (mean, squares)))| Variable {
+                name: name.clone(),
+                count: *count,
+                missing: *missing,
+                mean: if *count == 0 { f64::NAN } else { *mean },
+                variance: if *count < 2 { f64::NAN } else { squares / (count - 1) as f64 },
+            });
+        Ok(SummaryOutcome { rounds: state.rounds, sites: state.sites, variables: variables.collect() })
     }
 }

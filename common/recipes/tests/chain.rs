@@ -1,11 +1,6 @@
 //! The chain of states: fixed bytes for fixed sums, and no sum of another question.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
 
 mod common;
 
@@ -16,20 +11,12 @@ use motet_secagg::layout::Sum;
 
 /// A sum with figures made by integer arithmetic: the same on every machine.
 fn sum(values: Vec<f64>) -> Sum {
-    Sum {
-        sites: 3,
-        set: Digest([9; 32]),
-        weight: 300,
-        values,
-    }
+    Sum { sites: 3, set: Digest([9; 32]), weight: 300, values }
 }
 
 /// Moments of 300 rows with 70 events and two columns, then spread.
 fn moments() -> [Sum; 2] {
-    [
-        sum(vec![300.0, 70.0, 21_000.5, 150.0]),
-        sum(vec![43_210.75, 75.25]),
-    ]
+    [sum(vec![300.0, 70.0, 21_000.5, 150.0]), sum(vec![43_210.75, 75.25])]
 }
 
 fn chain(recipe: &Recipe, sums: &[Sum]) -> (State, Vec<String>) {
@@ -44,53 +31,22 @@ fn chain(recipe: &Recipe, sums: &[Sum]) -> (State, Vec<String>) {
 
 #[test]
 fn a_logistic_fit_moves_through_fixed_states() {
-    let recipe = Recipe::Logistic(Logistic {
-        ridge: 0.25,
-        ..Logistic::new(names(&["age", "male"]), "dead".into())
-    });
+    let recipe =
+        Recipe::Logistic(Logistic { ridge: 0.25, ..Logistic::new(names(&["age", "male"]), "dead".into()) });
     let [first, second] = moments();
     let newton = |loglik: f64, part: f64| {
-        sum(vec![
-            loglik,
-            -80.0 * part,
-            12.5 * part,
-            30.125 * part,
-            75.0,
-            1.5,
-            -2.25,
-            74.0,
-            8.0,
-            76.5,
-        ])
+        sum(vec![loglik, -80.0 * part, 12.5 * part, 30.125 * part, 75.0, 1.5, -2.25, 74.0, 8.0, 76.5])
     };
-    let (state, roots) = chain(
-        &recipe,
-        &[
-            first,
-            second,
-            newton(-207.9, 1.0),
-            newton(-300.0, 0.5),
-            newton(-180.0, 0.25),
-        ],
-    );
-    assert_eq!(
-        roots,
-        [
-            "af73095a", "82ac37c7", "b9e3d2fb", "cd6972be", "f29a6054", "05838066"
-        ]
-    );
+    let (state, roots) =
+        chain(&recipe, &[first, second, newton(-207.9, 1.0), newton(-300.0, 0.5), newton(-180.0, 0.25)]);
+    assert_eq!(roots, ["af73095a", "82ac37c7", "b9e3d2fb", "cd6972be", "f29a6054", "05838066"]);
     assert_eq!(state.progress().round, 5);
 }
 
 #[test]
 fn a_summary_and_a_training_run_move_through_fixed_states() {
-    let recipe = Recipe::Summary(Summary {
-        columns: names(&["a", "b"]),
-    });
-    let (_, roots) = chain(
-        &recipe,
-        &[sum(vec![3.0, 0.0, 0.0, 3.0, 1.0, 0.0]), sum(vec![0.7, 0.0])],
-    );
+    let recipe = Recipe::Summary(Summary { columns: names(&["a", "b"]) });
+    let (_, roots) = chain(&recipe, &[sum(vec![3.0, 0.0, 0.0, 3.0, 1.0, 0.0]), sum(vec![0.7, 0.0])]);
     assert_eq!(roots, ["dbfd4a5e", "1a278f3d", "ea61577d"]);
 
     let recipe = Recipe::FedAvg(FedAvg {
@@ -109,19 +65,10 @@ fn a_summary_and_a_training_run_move_through_fixed_states() {
 
 #[test]
 fn a_seed_draws_the_network_and_nothing_else() {
-    let wide = Recipe::FedAvg(FedAvg {
-        hidden: vec![3],
-        ..FedAvg::new(names(&["a"]), "y".into())
-    });
+    let wide = Recipe::FedAvg(FedAvg { hidden: vec![3], ..FedAvg::new(names(&["a"]), "y".into()) });
     let flat = Recipe::FedAvg(FedAvg::new(names(&["a"]), "y".into()));
-    assert_ne!(
-        wide.start(Digest([1; 32])).root(),
-        wide.start(Digest([2; 32])).root()
-    );
-    assert_eq!(
-        flat.start(Digest([1; 32])).root(),
-        flat.start(Digest([2; 32])).root()
-    );
+    assert_ne!(wide.start(Digest([1; 32])).root(), wide.start(Digest([2; 32])).root());
+    assert_eq!(flat.start(Digest([1; 32])).root(), flat.start(Digest([2; 32])).root());
 }
 
 #[test]
@@ -129,26 +76,11 @@ fn a_sum_that_cannot_be_is_refused() {
     let recipe = Recipe::Logistic(Logistic::new(names(&["age", "male"]), "dead".into()));
     let start = recipe.start(Digest::default());
     let refused = |values: Vec<f64>| recipe.absorb(&start, &sum(values)).unwrap_err();
-    assert_eq!(
-        refused(vec![300.0, 70.0, 1.0]),
-        RecipeError::Mismatch { what: "sum" }
-    );
-    assert_eq!(
-        refused(vec![300.0, 70.0, 1.0, 1.0, 1.0]),
-        RecipeError::Mismatch { what: "sum" }
-    );
-    assert_eq!(
-        refused(vec![-300.0, 70.0, 1.0, 1.0]),
-        RecipeError::Implausible { what: "rows" }
-    );
-    assert_eq!(
-        refused(vec![300.0, 300.5, 1.0, 1.0]),
-        RecipeError::Implausible { what: "events" }
-    );
-    assert_eq!(
-        refused(vec![300.0, 301.0, 1.0, 1.0]),
-        RecipeError::Implausible { what: "events" }
-    );
+    assert_eq!(refused(vec![300.0, 70.0, 1.0]), RecipeError::Mismatch { what: "sum" });
+    assert_eq!(refused(vec![300.0, 70.0, 1.0, 1.0, 1.0]), RecipeError::Mismatch { what: "sum" });
+    assert_eq!(refused(vec![-300.0, 70.0, 1.0, 1.0]), RecipeError::Implausible { what: "rows" });
+    assert_eq!(refused(vec![300.0, 300.5, 1.0, 1.0]), RecipeError::Implausible { what: "events" });
+    assert_eq!(refused(vec![300.0, 301.0, 1.0, 1.0]), RecipeError::Implausible { what: "events" });
 }
 
 #[test]
@@ -158,48 +90,15 @@ fn parameters_out_of_range_are_named_by_their_key() {
         other => panic!("accepted: {other:?}"),
     };
     let logistic = Logistic::new(names(&["a", "b"]), "y".into());
-    assert_eq!(
-        key(Recipe::Logistic(Logistic {
-            ridge: -1.0,
-            ..logistic.clone()
-        })),
-        "ridge"
-    );
-    assert_eq!(
-        key(Recipe::Logistic(Logistic {
-            tolerance: f64::NAN,
-            ..logistic.clone()
-        })),
-        "tolerance"
-    );
-    assert_eq!(
-        key(Recipe::Logistic(Logistic {
-            max_rounds: 0,
-            ..logistic.clone()
-        })),
-        "max_rounds"
-    );
-    assert_eq!(
-        key(Recipe::Logistic(Logistic {
-            columns: names(&["a", "a"]),
-            ..logistic
-        })),
-        "features"
-    );
+    assert_eq!(key(Recipe::Logistic(Logistic { ridge: -1.0, ..logistic.clone() })), "ridge");
+    assert_eq!(key(Recipe::Logistic(Logistic { tolerance: f64::NAN, ..logistic.clone() })), "tolerance");
+    assert_eq!(key(Recipe::Logistic(Logistic { max_rounds: 0, ..logistic.clone() })), "max_rounds");
+    assert_eq!(key(Recipe::Logistic(Logistic { columns: names(&["a", "a"]), ..logistic })), "features");
     assert_eq!(key(Recipe::Summary(Summary { columns: Vec::new() })), "features");
     let fedavg = FedAvg::new(names(&["a", "b"]), "y".into());
+    assert_eq!(key(Recipe::FedAvg(FedAvg { hidden: vec![4, 0], ..fedavg.clone() })), "model.hidden");
     assert_eq!(
-        key(Recipe::FedAvg(FedAvg {
-            hidden: vec![4, 0],
-            ..fedavg.clone()
-        })),
-        "model.hidden"
-    );
-    assert_eq!(
-        key(Recipe::FedAvg(FedAvg {
-            hidden: vec![u32::MAX, u32::MAX],
-            ..fedavg.clone()
-        })),
+        key(Recipe::FedAvg(FedAvg { hidden: vec![u32::MAX, u32::MAX], ..fedavg.clone() })),
         "model.hidden"
     );
     assert_eq!(key(Recipe::FedAvg(FedAvg { lr: 0.0, ..fedavg })), "lr");
@@ -209,16 +108,11 @@ fn parameters_out_of_range_are_named_by_their_key() {
 fn questions_keep_their_headroom_for_many_sites_and_many_rows() {
     let first = |recipe: &Recipe, rows: f64| {
         let start = recipe.start(Digest::default());
-        let state = recipe
-            .absorb(&start, &sum(vec![rows, 70.0, 21_000.5, 150.0]))
-            .unwrap();
+        let state = recipe.absorb(&start, &sum(vec![rows, 70.0, 21_000.5, 150.0])).unwrap();
         recipe.absorb(&state, &sum(vec![4.0 * rows, rows])).unwrap()
     };
     let logistic = Recipe::Logistic(Logistic::new(names(&["a", "b"]), "y".into()));
-    let fedavg = Recipe::FedAvg(FedAvg {
-        hidden: vec![8],
-        ..FedAvg::new(names(&["a", "b"]), "y".into())
-    });
+    let fedavg = Recipe::FedAvg(FedAvg { hidden: vec![8], ..FedAvg::new(names(&["a", "b"]), "y".into()) });
     for sites in [1, 3, 10, 250] {
         for rows in [100.0, 9381.0, 1e7, 4e9] {
             for recipe in [&logistic, &fedavg] {
@@ -227,8 +121,5 @@ fn questions_keep_their_headroom_for_many_sites_and_many_rows() {
             }
         }
     }
-    assert!(matches!(
-        fedavg.ask(&first(&fedavg, 5e9), 3),
-        Err(RecipeError::TooManyRows { .. })
-    ));
+    assert!(matches!(fedavg.ask(&first(&fedavg, 5e9), 3), Err(RecipeError::TooManyRows { .. })));
 }

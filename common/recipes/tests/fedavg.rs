@@ -1,11 +1,6 @@
 //! Federated averaging: against reference weights, its falling loss, and what a lost site does.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
 
 mod common;
 
@@ -17,12 +12,7 @@ fn stroke_recipe() -> FedAvg {
 }
 
 fn values<'a>(outcome: &'a FedAvgOutcome, name: &str) -> &'a [f64] {
-    &outcome
-        .layers
-        .iter()
-        .find(|layer| layer.name == name)
-        .unwrap()
-        .values
+    &outcome.layers.iter().find(|layer| layer.name == name).unwrap().values
 }
 
 #[test]
@@ -43,17 +33,11 @@ fn whole_table_steps_follow_the_reference_weights() {
                 continue;
             }
             let outcome = fedavg(run(&Recipe::FedAvg(recipe), &sites));
-            let got: Vec<f64> = [
-                values(&outcome, "layers.0.bias"),
-                values(&outcome, "layers.0.weight"),
-            ]
-            .concat();
+            let got: Vec<f64> =
+                [values(&outcome, "layers.0.bias"), values(&outcome, "layers.0.weight")].concat();
             for (got, want) in got.iter().zip(numbers(weights)) {
                 // Stochastic rounding at 2^-24 of ten sites, over the rounds.
-                assert!(
-                    (got - want).abs() < 2e-6,
-                    "{run_name} after {rounds}: {got} instead of {want}"
-                );
+                assert!((got - want).abs() < 2e-6, "{run_name} after {rounds}: {got} instead of {want}");
             }
         }
     }
@@ -72,37 +56,22 @@ fn falls_over_ten_rounds(recipe: FedAvg) -> FedAvgOutcome {
 #[test]
 fn the_loss_falls_and_comes_close_to_the_exact_fit() {
     let outcome = falls_over_ten_rounds(stroke_recipe());
-    let best = reference("stroke_logistic")["metrics"]["logloss"]
-        .as_f64()
-        .unwrap();
+    let best = reference("stroke_logistic")["metrics"]["logloss"].as_f64().unwrap();
     // Stochastic rounding at 2^-26 (bound 16, ten sites).
-    assert!(
-        (outcome.history[0].loss - std::f64::consts::LN_2).abs() < 3e-6,
-        "a model of zeros is a coin"
-    );
+    assert!((outcome.history[0].loss - std::f64::consts::LN_2).abs() < 3e-6, "a model of zeros is a coin");
     assert_eq!(outcome.history[0].auc, 0.5);
     let last = outcome.history.last().unwrap();
     assert!(last.loss < best + 0.002 && last.auc > 0.80, "{last:?}");
     assert!(outcome.metrics.auc > 0.80 && outcome.metrics.brier < 0.07);
-    assert!(
-        (0.8..1.2).contains(&outcome.metrics.calibration_slope),
-        "{:?}",
-        outcome.metrics
-    );
+    assert!((0.8..1.2).contains(&outcome.metrics.calibration_slope), "{:?}", outcome.metrics);
 }
 
 #[test]
 fn a_hidden_layer_learns_too() {
-    let outcome = falls_over_ten_rounds(FedAvg {
-        hidden: vec![16],
-        ..stroke_recipe()
-    });
+    let outcome = falls_over_ten_rounds(FedAvg { hidden: vec![16], ..stroke_recipe() });
     assert!(outcome.metrics.auc > 0.80, "{:?}", outcome.metrics);
-    let shapes: Vec<(&str, &[usize])> = outcome
-        .layers
-        .iter()
-        .map(|layer| (layer.name.as_str(), layer.shape.as_slice()))
-        .collect();
+    let shapes: Vec<(&str, &[usize])> =
+        outcome.layers.iter().map(|layer| (layer.name.as_str(), layer.shape.as_slice())).collect();
     assert_eq!(
         shapes,
         [
@@ -114,27 +83,15 @@ fn a_hidden_layer_learns_too() {
             ("layers.1.bias", &[1]),
         ]
     );
-    assert!(
-        outcome
-            .layers
-            .iter()
-            .all(|layer| layer.values.len() == layer.shape.iter().product::<usize>())
-    );
+    assert!(outcome.layers.iter().all(|layer| layer.values.len() == layer.shape.iter().product::<usize>()));
 }
 
 #[test]
 fn the_layers_alone_reproduce_the_score_of_the_outcome() {
     let sites = heart();
-    let recipe = FedAvg {
-        hidden: vec![5, 3],
-        rounds: 4,
-        ..FedAvg::new(names(&HEART_COLUMNS), "y".into())
-    };
+    let recipe = FedAvg { hidden: vec![5, 3], rounds: 4, ..FedAvg::new(names(&HEART_COLUMNS), "y".into()) };
     let outcome = fedavg(run(&Recipe::FedAvg(recipe), &sites));
-    let (mean, sd) = (
-        values(&outcome, "standardise.mean"),
-        values(&outcome, "standardise.sd"),
-    );
+    let (mean, sd) = (values(&outcome, "standardise.mean"), values(&outcome, "standardise.sd"));
     let mut squares = 0.0;
     for line in sites.iter().flat_map(Site::lines) {
         let mut a: Vec<f64> = (0..13).map(|at| (line[at] - mean[at]) / sd[at]).collect();
@@ -147,15 +104,7 @@ fn the_layers_alone_reproduce_the_score_of_the_outcome() {
                 .chunks(a.len())
                 .zip(bias)
                 .map(|(w, b)| w.iter().zip(&a).map(|(w, a)| w * a).sum::<f64>() + b);
-            a = sums
-                .map(|sum| {
-                    if layer < 2 {
-                        sum.tanh()
-                    } else {
-                        1.0 / (1.0 + (-sum).exp())
-                    }
-                })
-                .collect();
+            a = sums.map(|sum| if layer < 2 { sum.tanh() } else { 1.0 / (1.0 + (-sum).exp()) }).collect();
         }
         squares += (a[0] - line[13]) * (a[0] - line[13]);
     }
@@ -165,30 +114,15 @@ fn the_layers_alone_reproduce_the_score_of_the_outcome() {
 #[test]
 fn weights_decide_what_a_big_site_counts_for() {
     let sites = stroke();
-    let fit = |weight| {
-        fedavg(run(
-            &Recipe::FedAvg(FedAvg {
-                weight,
-                rounds: 3,
-                ..stroke_recipe()
-            }),
-            &sites,
-        ))
-    };
+    let fit = |weight| fedavg(run(&Recipe::FedAvg(FedAvg { weight, rounds: 3, ..stroke_recipe() }), &sites));
     let (rows, equal) = (fit(Weight::Rows), fit(Weight::Equal));
-    assert_ne!(
-        values(&rows, "layers.0.weight"),
-        values(&equal, "layers.0.weight")
-    );
+    assert_ne!(values(&rows, "layers.0.weight"), values(&equal, "layers.0.weight"));
 }
 
 #[test]
 fn a_lost_site_is_trained_without_and_evaluated_without() {
     let sites = stroke();
-    let recipe = Recipe::FedAvg(FedAvg {
-        rounds: 6,
-        ..stroke_recipe()
-    });
+    let recipe = Recipe::FedAvg(FedAvg { rounds: 6, ..stroke_recipe() });
     let left = |count: usize| sites.iter().take(count).collect::<Vec<_>>();
     // The last is SWIT with 1631 rows and 155 deaths.
     let outcome = fedavg(run_with(&recipe, |round| left(if round < 4 { 10 } else { 9 })));
@@ -200,26 +134,17 @@ fn a_lost_site_is_trained_without_and_evaluated_without() {
     assert!(complete.rounds > 9, "the test needs a round of calibration");
     // Lost between evaluation and calibration: evaluated again.
     let outcome = fedavg(run_with(&recipe, |round| left(if round < 9 { 10 } else { 9 })));
-    assert_eq!(
-        (outcome.sites, outcome.rows, outcome.events),
-        (9, 9381 - 1631, 813 - 155)
-    );
+    assert_eq!((outcome.sites, outcome.rows, outcome.events), (9, 9381 - 1631, 813 - 155));
     // Lost between the two rounds of moments: these begin again.
     let outcome = fedavg(run_with(&recipe, |round| left(if round < 1 { 10 } else { 9 })));
     let nine = fedavg(run(&recipe, &sites[..9]));
-    assert_eq!(
-        values(&outcome, "standardise.mean"),
-        values(&nine, "standardise.mean")
-    );
+    assert_eq!(values(&outcome, "standardise.mean"), values(&nine, "standardise.mean"));
 }
 
 #[test]
 fn training_that_leaves_its_bounds_is_refused_and_not_cut_off() {
     let sites = stroke();
-    let recipe = Recipe::FedAvg(FedAvg {
-        lr: 1000.0,
-        ..stroke_recipe()
-    });
+    let recipe = Recipe::FedAvg(FedAvg { lr: 1000.0, ..stroke_recipe() });
     let refused = recipe.alone(&sites[0].rows(), &mut dice(1)).unwrap_err();
     assert!(refused.to_string().contains("exceeds the bound"), "{refused}");
 }

@@ -91,9 +91,7 @@ impl ChannelSecret {
 /// # Errors
 /// [`ChannelError::MalformedKey`].
 pub fn check_public(public: &[u8]) -> Result<(), ChannelError> {
-    PublicKey::from_bytes(public)
-        .map(|_| ())
-        .map_err(|_| ChannelError::MalformedKey)
+    PublicKey::from_bytes(public).map(|_| ()).map_err(|_| ChannelError::MalformedKey)
 }
 
 /// Seals `pt` to a public key. `info` binds the key to its context, `aad` is authenticated and not sent.
@@ -117,8 +115,5 @@ pub fn seal(
         dice,
     )
     .map_err(|_| ChannelError::MalformedKey)?;
-    Ok(Sealed {
-        enc: enc.to_bytes().to_vec(),
-        ct,
-    })
+    Ok(Sealed { enc: enc.to_bytes().to_vec(), ct })
 }

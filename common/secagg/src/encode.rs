@@ -41,13 +41,7 @@ pub trait Canonical: Sized {
     fn from_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader { rest: bytes };
         let value = Self::read(&mut reader)?;
-        if reader.rest.is_empty() {
-            Ok(value)
-        } else {
-            Err(Malformed {
-                what: "trailing bytes",
-            })
-        }
+        if reader.rest.is_empty() { Ok(value) } else { Err(Malformed { what: "trailing bytes" }) }
     }
 
     /// SHA-256 over the domain `tag` and the canonical bytes.
@@ -109,11 +103,7 @@ impl Canonical for u8 {
         out.push(*self);
     }
     fn read(input: &mut Reader<'_>) -> Result<Self, Malformed> {
-        input
-            .take(1, "u8")?
-            .first()
-            .copied()
-            .ok_or(Malformed { what: "u8" })
+        input.take(1, "u8")?.first().copied().ok_or(Malformed { what: "u8" })
     }
 }
 
@@ -173,11 +163,7 @@ impl<T: Canonical> Canonical for Option<T> {
         }
     }
     fn read(input: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok(if bool::read(input)? {
-            Some(T::read(input)?)
-        } else {
-            None
-        })
+        Ok(if bool::read(input)? { Some(T::read(input)?) } else { None })
     }
 }
 
@@ -186,10 +172,7 @@ impl<const N: usize> Canonical for [u8; N] {
         out.extend_from_slice(self);
     }
     fn read(input: &mut Reader<'_>) -> Result<Self, Malformed> {
-        input
-            .take(N, "bytes")?
-            .try_into()
-            .map_err(|_| Malformed { what: "bytes" })
+        input.take(N, "bytes")?.try_into().map_err(|_| Malformed { what: "bytes" })
     }
 }
 
@@ -258,10 +241,7 @@ mod tests {
 
     #[test]
     fn values_come_back_and_only_from_their_own_bytes() {
-        let value = Choice::Some(Pair {
-            a: 7,
-            b: vec!["x".into(), String::new()],
-        });
+        let value = Choice::Some(Pair { a: 7, b: vec!["x".into(), String::new()] });
         let bytes = value.to_bytes();
         assert_eq!(bytes, [2, 7, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, b'x', 0, 0, 0, 0]);
         assert_eq!(Choice::from_bytes(&bytes).unwrap(), value);

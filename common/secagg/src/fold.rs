@@ -8,6 +8,7 @@ use crate::id::NodeId;
 use crate::layout::{ClearUpdate, Layout, Ring, Scale, Sum};
 use crate::mask::{EncodedUpdate, InputRefusal, SENTINELS, Shape, Sign, Words};
 use crate::prg::{Word, apply};
+pub use crate::quantise::RangeViolation;
 use crate::quantise::{Context, decode_block};
 use crate::secret::{Secret, Seed, derive};
 
@@ -36,23 +37,6 @@ pub enum FoldError {
     Sentinel {
         /// Index of the chunk.
         chunk: usize,
-    },
-}
-
-/// Why a sum that unmasked cleanly is still not accepted. It names places and never values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RangeViolation {
-    /// The aggregate does not have the layout's ring or length.
-    #[error("the aggregate does not have the ring and length of its layout")]
-    Layout,
-    /// The sum of the weights cannot come from this many sites.
-    #[error("the sum of the weights is impossible for the number of sites; the round is void")]
-    Weight,
-    /// A coordinate cannot come from sites that kept their bounds.
-    #[error("a coordinate of block `{block}` is beyond what the sites' bounds allow; the round is void")]
-    Block {
-        /// Index of the block in the layout.
-        block: usize,
     },
 }
 
@@ -90,10 +74,7 @@ fn fold_words<W: Word>(
     let mut words = vec![W::from_u64(0); length / W::BYTES];
     for (number, payload) in payloads.iter().enumerate() {
         if payload.len() != length {
-            return Err(FoldError::PayloadLength {
-                chunk: index,
-                payload: number,
-            });
+            return Err(FoldError::PayloadLength { chunk: index, payload: number });
         }
         for (word, bytes) in words.iter_mut().zip(payload.chunks_exact(W::BYTES)) {
             *word = word.add(W::from_le(bytes));
@@ -130,19 +111,12 @@ impl Aggregate {
             return Err(RangeViolation::Layout);
         }
         let mut words = self.words.iter().map(|word| centred(self.ring, *word));
-        let weight = words
-            .next()
-            .and_then(|word| u64::try_from(word).ok())
-            .ok_or(RangeViolation::Weight)?;
+        let weight = words.next().and_then(|word| u64::try_from(word).ok()).ok_or(RangeViolation::Weight)?;
         let allowed = u64::from(sites) * WEIGHT_MIN..=u64::from(sites) * u64::from(layout.weight_max);
         if sites == 0 || !allowed.contains(&weight) {
             return Err(RangeViolation::Weight);
         }
-        let context = Context {
-            sites,
-            weight,
-            weight_max: layout.weight_max,
-        };
+        let context = Context { sites, weight, weight_max: layout.weight_max };
         let mut values = Vec::with_capacity(layout.elements());
         for (index, block) in layout.blocks.iter().enumerate() {
             let width = if block.scale == Scale::Limbs { 4 } else { 1 };
@@ -150,12 +124,7 @@ impl Aggregate {
             values
                 .extend(decode_block(block, &these, &context).ok_or(RangeViolation::Block { block: index })?);
         }
-        Ok(Sum {
-            sites,
-            set,
-            weight,
-            values,
-        })
+        Ok(Sum { sites, set, weight, values })
     }
 }
 
@@ -187,10 +156,9 @@ impl Canonical for Aggregate {
             return Err(Malformed { what: WHAT });
         }
         let words = match ring {
-            Ring::Bits32 => packed
-                .chunks_exact(4)
-                .map(|word| <u32 as Word>::from_le(word).to_u64())
-                .collect(),
+            Ring::Bits32 => {
+                packed.chunks_exact(4).map(|word| <u32 as Word>::from_le(word).to_u64()).collect()
+            }
             Ring::Bits64 => packed.chunks_exact(8).map(<u64 as Word>::from_le).collect(),
         };
         Ok(Self { ring, words })
@@ -225,18 +193,12 @@ pub fn plain_sum(layout: &Layout, set: Digest, updates: Vec<ClearUpdate>) -> Res
     if layout.ring == Ring::Bits32 {
         sum.iter_mut().for_each(|word| *word &= u64::from(u32::MAX));
     }
-    Ok(Aggregate {
-        ring: layout.ring,
-        words: sum,
-    }
-    .decode(layout, sites, set)?)
+    Ok(Aggregate { ring: layout.ring, words: sum }.decode(layout, sites, set)?)
 }
 
 fn add_encoded(sum: &mut [u64], update: &EncodedUpdate) {
     fn add<W: Word>(sum: &mut [u64], words: &[W]) {
-        sum.iter_mut()
-            .zip(words)
-            .for_each(|(to, from)| *to = to.wrapping_add(from.to_u64()));
+        sum.iter_mut().zip(words).for_each(|(to, from)| *to = to.wrapping_add(from.to_u64()));
     }
     debug_assert!(SENTINELS == 2 && sum.len() as u64 == update.shape.words);
     match &update.words {

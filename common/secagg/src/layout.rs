@@ -104,12 +104,6 @@ impl ClearUpdate {
     }
 }
 
-/// The largest number of fractional bits, at most `most`, with `sites * bound * 2^bits <= 2^(B-2)`; nothing where that is
-/// below `least`. `bound` is a public integer that no site's element exceeds, for instance the pooled rows.
-pub fn fixed_bits(ring: Ring, sites: u32, bound: u64, most: u8, least: u8) -> Option<u8> {
-    crate::quantise::fixed_bits(ring, sites, bound, most, least)
-}
-
 /// The decoded sum over the sites of a set. It has no wire type: what travels is the ring words it was decoded from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sum {

@@ -49,10 +49,7 @@ mod tests {
         let oracle = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &key);
         let mut message = 16_u32.to_le_bytes().to_vec();
         message.extend_from_slice(b"motet/csa1/enrolhello");
-        assert_eq!(
-            aws_lc_rs::hmac::sign(&oracle, &message).as_ref(),
-            mac(&key, "enrol", b"hello")
-        );
+        assert_eq!(aws_lc_rs::hmac::sign(&oracle, &message).as_ref(), mac(&key, "enrol", b"hello"));
     }
 
     #[test]

@@ -47,11 +47,7 @@ canonical! {
 impl Shape {
     /// The shape in which a layout's vectors travel.
     pub fn of(layout: &Layout) -> Self {
-        Self {
-            ring: layout.ring,
-            words: layout.words() as u64,
-            chunk_words: chunk_words(layout.ring),
-        }
+        Self { ring: layout.ring, words: layout.words() as u64, chunk_words: chunk_words(layout.ring) }
     }
 
     fn room(&self) -> usize {
@@ -83,10 +79,7 @@ impl Shape {
 
     /// Bytes of all payloads together.
     pub fn total_bytes(&self) -> usize {
-        self.chunks()
-            .saturating_mul(SENTINELS)
-            .saturating_add(self.total())
-            .saturating_mul(self.ring.bytes())
+        self.chunks().saturating_mul(SENTINELS).saturating_add(self.total()).saturating_mul(self.ring.bytes())
     }
 }
 
@@ -148,10 +141,7 @@ impl ClearUpdate {
     ) -> Result<EncodedUpdate, InputRefusal> {
         layout.headroom(sites)?;
         if self.values.len() != layout.elements() {
-            return Err(InputRefusal::Length {
-                expected: layout.elements(),
-                got: self.values.len(),
-            });
+            return Err(InputRefusal::Length { expected: layout.elements(), got: self.values.len() });
         }
         if self.weight == 0 || self.weight > layout.weight_max {
             return Err(InputRefusal::Weight);
@@ -160,10 +150,7 @@ impl ClearUpdate {
             Ring::Bits32 => Words::Half(self.ring_words(layout, rounding)?),
             Ring::Bits64 => Words::Full(self.ring_words(layout, rounding)?),
         };
-        Ok(EncodedUpdate {
-            shape: Shape::of(layout),
-            words,
-        })
+        Ok(EncodedUpdate { shape: Shape::of(layout), words })
     }
 
     fn ring_words<W: Word + Zeroize>(
@@ -181,9 +168,7 @@ impl ClearUpdate {
             // The lengths were compared above: the split cannot come short.
             let (these, rest) = values.split_at(values.len().min(block.len as usize));
             values = rest;
-            encode_block(index, block, these, share, &mut dice, |word| {
-                words.push(W::from_u64(word))
-            })?;
+            encode_block(index, block, these, share, &mut dice, |word| words.push(W::from_u64(word)))?;
         }
         Ok(std::mem::take(&mut *words))
     }

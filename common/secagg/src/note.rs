@@ -99,15 +99,8 @@ impl Note {
             return Err(NoteError::Name);
         }
         let bytes = key.sign_text(checkpoint.text().as_bytes()).0.to_vec();
-        let line = Line {
-            name: name.to_owned(),
-            key: key_id(name, ED25519, &key.public()),
-            bytes,
-        };
-        Ok(Self {
-            checkpoint,
-            lines: vec![line],
-        })
+        let line = Line { name: name.to_owned(), key: key_id(name, ED25519, &key.public()), bytes };
+        Ok(Self { checkpoint, lines: vec![line] })
     }
 
     /// Adds a witness's cosignature made at `seconds` since 1970. A witness signs only what it found to continue the
@@ -122,11 +115,7 @@ impl Note {
         let signature = key.sign_text(cosigned_text(&self.checkpoint, seconds).as_bytes());
         let mut bytes = seconds.to_be_bytes().to_vec();
         bytes.extend_from_slice(&signature.0);
-        self.put(Line {
-            name: name.to_owned(),
-            key: key_id(name, COSIGNATURE, &key.public()),
-            bytes,
-        });
+        self.put(Line { name: name.to_owned(), key: key_id(name, COSIGNATURE, &key.public()), bytes });
         Ok(())
     }
 
@@ -143,8 +132,7 @@ impl Note {
     }
 
     fn put(&mut self, line: Line) {
-        self.lines
-            .retain(|old| (&old.name, old.key) != (&line.name, line.key));
+        self.lines.retain(|old| (&old.name, old.key) != (&line.name, line.key));
         self.lines.push(line);
     }
 
@@ -180,10 +168,7 @@ impl Note {
     }
 
     fn line(&self, name: &str, key: [u8; 4]) -> Result<&[u8], NoteError> {
-        let found = self
-            .lines
-            .iter()
-            .find(|line| line.name == name && line.key == key);
+        let found = self.lines.iter().find(|line| line.name == name && line.key == key);
         found.map(|line| line.bytes.as_slice()).ok_or(NoteError::Unsigned)
     }
 }
@@ -194,11 +179,7 @@ fn cosigned_text(checkpoint: &Checkpoint, seconds: u64) -> String {
 
 /// The four bytes by which a line names its key; a hint for finding it, not an authentication of it.
 fn key_id(name: &str, kind: u8, key: &PublicKey) -> [u8; 4] {
-    let hash = Sha256::new()
-        .chain_update(name)
-        .chain_update([b'\n', kind])
-        .chain_update(key.0)
-        .finalize();
+    let hash = Sha256::new().chain_update(name).chain_update([b'\n', kind]).chain_update(key.0).finalize();
     hash.first_chunk().copied().unwrap_or_default()
 }
 
@@ -225,19 +206,12 @@ impl FromStr for Note {
             let (name, bytes) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
             let bytes = from_base64(bytes)?;
             let (key, bytes) = bytes.split_first_chunk::<4>()?;
-            is_name(name).then(|| Line {
-                name: name.to_owned(),
-                key: *key,
-                bytes: bytes.to_vec(),
-            })
+            is_name(name).then(|| Line { name: name.to_owned(), key: *key, bytes: bytes.to_vec() })
         };
         let parse = || {
             let (body, signatures) = text.split_once("\n\n")?;
             let lines = signatures.strip_suffix('\n')?.split('\n');
-            let lines: Vec<_> = lines
-                .take(MOST_SIGNATURES + 1)
-                .map(parse_line)
-                .collect::<Option<_>>()?;
+            let lines: Vec<_> = lines.take(MOST_SIGNATURES + 1).map(parse_line).collect::<Option<_>>()?;
             let checkpoint = Checkpoint::parse(&format!("{body}\n"))?;
             (lines.len() <= MOST_SIGNATURES).then_some(Self { checkpoint, lines })
         };
@@ -250,9 +224,7 @@ impl Canonical for Note {
         self.to_string().write(out);
     }
     fn read(input: &mut Reader<'_>) -> Result<Self, Malformed> {
-        String::read(input)?.parse().map_err(|_| Malformed {
-            what: "signed checkpoint",
-        })
+        String::read(input)?.parse().map_err(|_| Malformed { what: "signed checkpoint" })
     }
 }
 
@@ -262,17 +234,10 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 fn base64(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
-        let bits = group
-            .iter()
-            .zip([16, 8, 0])
-            .fold(0_u32, |bits, (byte, at)| bits | u32::from(*byte) << at);
+        let bits = group.iter().zip([16, 8, 0]).fold(0_u32, |bits, (byte, at)| bits | u32::from(*byte) << at);
         for place in 0..4 {
             let digit = ALPHABET.get((bits >> (18 - 6 * place) & 63) as usize);
-            text.push(if place <= group.len() {
-                digit.map_or('=', |c| char::from(*c))
-            } else {
-                '='
-            });
+            text.push(if place <= group.len() { digit.map_or('=', |c| char::from(*c)) } else { '=' });
         }
     }
     text

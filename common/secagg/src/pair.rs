@@ -69,10 +69,7 @@ impl PairPublic {
     pub fn check(&self) -> Result<(), PairError> {
         self.encapsulation_key()?;
         // Clamped scalars are multiples of the cofactor: any of them sends a small-order point to zero.
-        if StaticSecret::from([1; 32])
-            .diffie_hellman(&PublicKey::from(self.x25519))
-            .was_contributory()
-        {
+        if StaticSecret::from([1; 32]).diffie_hellman(&PublicKey::from(self.x25519)).was_contributory() {
             Ok(())
         } else {
             Err(PairError::WeakKey)
@@ -80,11 +77,7 @@ impl PairPublic {
     }
 
     fn encapsulation_key(&self) -> Result<EncapsulationKey768, PairError> {
-        let bytes = self
-            .mlkem
-            .as_slice()
-            .try_into()
-            .map_err(|_| PairError::MalformedKey)?;
+        let bytes = self.mlkem.as_slice().try_into().map_err(|_| PairError::MalformedKey)?;
         EncapsulationKey768::new(bytes).map_err(|_| PairError::MalformedKey)
     }
 }
@@ -173,9 +166,7 @@ impl PairKeys {
         if peer >= me {
             return Err(PairError::Order);
         }
-        let encoded = ciphertext
-            .try_into()
-            .map_err(|_| PairError::MalformedCiphertext)?;
+        let encoded = ciphertext.try_into().map_err(|_| PairError::MalformedCiphertext)?;
         let shared = Zeroizing::new(self.mlkem.decapsulate(encoded).into());
         self.seed(&shared, their, (peer, me), ciphertext, t2)
     }

@@ -111,14 +111,8 @@ pub(crate) fn apply<W: Word>(seed: &Seed, sign: Sign, chunk: u64, words: &mut [W
         cipher.write_keystream(batch.as_mut_slice());
         let masks = batch.chunks_exact(W::BYTES).map(W::from_le);
         match sign {
-            Sign::Plus => part
-                .iter_mut()
-                .zip(masks)
-                .for_each(|(word, mask)| *word = word.add(mask)),
-            Sign::Minus => part
-                .iter_mut()
-                .zip(masks)
-                .for_each(|(word, mask)| *word = word.sub(mask)),
+            Sign::Plus => part.iter_mut().zip(masks).for_each(|(word, mask)| *word = word.add(mask)),
+            Sign::Minus => part.iter_mut().zip(masks).for_each(|(word, mask)| *word = word.sub(mask)),
         }
     }
 }

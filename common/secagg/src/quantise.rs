@@ -12,7 +12,6 @@
 //! `w/w_max <= 1` never exceeds the value, in `f64` too, because rounding to nearest keeps order.
 //! All of it is integer arithmetic on the exact value of each `f64`, so decoding gives the same bits everywhere.
 
-use crate::fold::RangeViolation;
 use crate::layout::{Block, Layout, Ring, Scale};
 use rand_core::Rng as _;
 
@@ -22,6 +21,23 @@ pub const LIMB_FRACTION: u8 = 40;
 const LIMB_RANGE: i32 = 86;
 const LIMB_BITS: u32 = 32;
 const LIMB_MASK: u128 = (1 << LIMB_BITS) - 1;
+
+/// Why a sum that unmasked cleanly is still not accepted. It names places and never values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RangeViolation {
+    /// The aggregate does not have the layout's ring or length.
+    #[error("the aggregate does not have the ring and length of its layout")]
+    Layout,
+    /// The sum of the weights cannot come from this many sites.
+    #[error("the sum of the weights is impossible for the number of sites; the round is void")]
+    Weight,
+    /// A coordinate cannot come from sites that kept their bounds.
+    #[error("a coordinate of block `{block}` is beyond what the sites' bounds allow; the round is void")]
+    Block {
+        /// Index of the block in the layout.
+        block: usize,
+    },
+}
 
 /// Why a site's answer cannot be encoded. It names places and never values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -80,11 +96,7 @@ fn parts(x: f64) -> (u64, i32) {
     let (field, fraction) = (bits >> 52 & 0x7ff, bits & ((1 << 52) - 1));
     // The masks leave 11 bits: the conversion cannot fail.
     let field = i32::try_from(field).unwrap_or(0);
-    if field == 0 {
-        (fraction, -1074)
-    } else {
-        (fraction | 1 << 52, field - 1075)
-    }
+    if field == 0 { (fraction, -1074) } else { (fraction | 1 << 52, field - 1075) }
 }
 
 /// `x * 2^bits` rounded half to even, exactly; nothing where x is not finite or the result needs more than 126 bits.
@@ -101,20 +113,13 @@ pub(crate) fn fixed(x: f64, bits: u8) -> Option<i128> {
         Err(_) if shift <= -54 => 0,
         Err(_) => {
             let right = shift.unsigned_abs();
-            let (whole, rest, half) = (
-                mantissa >> right,
-                mantissa & ((1 << right) - 1),
-                1_u128 << (right - 1),
-            );
+            let (whole, rest, half) =
+                (mantissa >> right, mantissa & ((1 << right) - 1), 1_u128 << (right - 1));
             whole + u128::from(rest > half || rest == half && whole & 1 == 1)
         }
     };
     let magnitude = i128::try_from(magnitude).ok()?;
-    Some(if x.is_sign_negative() {
-        -magnitude
-    } else {
-        magnitude
-    })
+    Some(if x.is_sign_negative() { -magnitude } else { magnitude })
 }
 
 /// `ceil(bound * 2^bits * numerator / denominator)`, exactly; nothing where it does not fit or the bound is not one.
@@ -163,9 +168,7 @@ impl Layout {
     /// [`InputRefusal::Headroom`] or [`InputRefusal::LimbsRing`].
     pub fn headroom(&self, sites: u32) -> Result<(), InputRefusal> {
         let fits = |bound: u128| {
-            bound
-                .checked_mul(u128::from(sites))
-                .is_some_and(|total| total <= ceiling(self.ring))
+            bound.checked_mul(u128::from(sites)).is_some_and(|total| total <= ceiling(self.ring))
         };
         for (index, block) in self.blocks.iter().enumerate() {
             if block.scale == Scale::Limbs && self.ring != Ring::Bits64 {
@@ -178,10 +181,7 @@ impl Layout {
         if fits(u128::from(self.weight_max)) {
             Ok(())
         } else {
-            Err(InputRefusal::Headroom {
-                sites,
-                block: self.blocks.len(),
-            })
+            Err(InputRefusal::Headroom { sites, block: self.blocks.len() })
         }
     }
 }
@@ -211,9 +211,7 @@ pub(crate) fn encode_block(
                 if x.abs() >= power_of_two(LIMB_RANGE) {
                     return Err(out_of_range);
                 }
-                limbs(fixed(x, LIMB_FRACTION).ok_or(out_of_range)?)
-                    .into_iter()
-                    .for_each(&mut push);
+                limbs(fixed(x, LIMB_FRACTION).ok_or(out_of_range)?).into_iter().for_each(&mut push);
             }
         }
     }
@@ -238,12 +236,7 @@ fn stochastic(y: f64, bits: u8, dice: &mut rand_chacha::ChaCha20Rng) -> i64 {
 /// Four limbs, low first; the top one keeps the sign.
 fn limbs(value: i128) -> [u64; 4] {
     let low = |shift: u32| (value.cast_unsigned() >> shift & LIMB_MASK) as u64;
-    [
-        low(0),
-        low(LIMB_BITS),
-        low(2 * LIMB_BITS),
-        ring_word(value >> (3 * LIMB_BITS)),
-    ]
+    [low(0), low(LIMB_BITS), low(2 * LIMB_BITS), ring_word(value >> (3 * LIMB_BITS))]
 }
 
 /// 2^exponent for a normal exponent.
@@ -289,10 +282,7 @@ pub(crate) fn decode_block(block: &Block, words: &[i64], context: &Context) -> O
         Scale::Limbs => {
             let unit = power_of_two(-i32::from(LIMB_FRACTION));
             let sites = i64::from(context.sites);
-            words
-                .chunks(4)
-                .map(|limbs| Some(join(limbs.try_into().ok()?, sites)? * unit))
-                .collect()
+            words.chunks(4).map(|limbs| Some(join(limbs.try_into().ok()?, sites)? * unit)).collect()
         }
     }
 }
@@ -329,9 +319,9 @@ fn join(limbs: [i64; 4], sites: i64) -> Option<f64> {
     Some(if negative { -magnitude } else { magnitude })
 }
 
-/// The largest number of fractional bits, at most `most`, with `sites * bound * 2^bits <= 2^(B-2)`; nothing where that
-/// is below `least`. `bound` is a public integer, for instance the pooled rows.
-pub(crate) fn fixed_bits(ring: Ring, sites: u32, bound: u64, most: u8, least: u8) -> Option<u8> {
+/// The largest number of fractional bits, at most `most`, with `sites * bound * 2^bits <= 2^(B-2)`; nothing where that is
+/// below `least`. `bound` is a public integer that no site's element exceeds, for instance the pooled rows.
+pub fn fixed_bits(ring: Ring, sites: u32, bound: u64, most: u8, least: u8) -> Option<u8> {
     let total = u128::from(sites) * u128::from(bound);
     (least..=most).rev().find(|bits| {
         let room = ceiling(ring).checked_shr(u32::from(*bits)).unwrap_or(0);

@@ -98,11 +98,7 @@ mod tests {
         let out = derive::<42>(
             &[0x0b; 22],
             &salt,
-            &[
-                &[0xf0, 0xf1, 0xf2, 0xf3],
-                &[0xf4, 0xf5],
-                &[0xf6, 0xf7, 0xf8, 0xf9],
-            ],
+            &[&[0xf0, 0xf1, 0xf2, 0xf3], &[0xf4, 0xf5], &[0xf6, 0xf7, 0xf8, 0xf9]],
         );
         let expected = "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865";
         assert_eq!(to_hex(out.as_slice()), expected);

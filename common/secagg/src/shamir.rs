@@ -57,10 +57,7 @@ pub fn split(
     dice: &mut impl CryptoRng,
 ) -> Result<Vec<Share>, ShamirError> {
     if t < 2 || t > n {
-        return Err(ShamirError::Threshold {
-            threshold: t,
-            holders: n,
-        });
+        return Err(ShamirError::Threshold { threshold: t, holders: n });
     }
     let last = u8::try_from(n).map_err(|_| ShamirError::Holders { holders: n })?;
     // One polynomial of degree t - 1 per byte: the secret is its constant term, the rest is drawn uniformly, zero
@@ -69,9 +66,7 @@ pub fn split(
     for coefficient in coefficients.iter_mut() {
         dice.fill_bytes(coefficient);
     }
-    Ok((1..=last)
-        .map(|x| evaluate(&coefficients, secret.expose(), x))
-        .collect())
+    Ok((1..=last).map(|x| evaluate(&coefficients, secret.expose(), x)).collect())
 }
 
 fn evaluate(coefficients: &[[u8; 32]], constant: &[u8; 32], x: u8) -> Share {

@@ -74,8 +74,7 @@ impl PublicKey {
     /// The counterpart of [`SecretKey::sign_text`].
     pub(crate) fn verify_text(&self, text: &[u8], signature: &Signature) -> Result<(), BadSignature> {
         let key = VerifyingKey::from_bytes(&self.0).map_err(|_| BadSignature)?;
-        key.verify_strict(text, &ed25519_dalek::Signature::from_bytes(&signature.0))
-            .map_err(|_| BadSignature)
+        key.verify_strict(text, &ed25519_dalek::Signature::from_bytes(&signature.0)).map_err(|_| BadSignature)
     }
 
     /// Whether the bytes are a point of the curve that is not of small order; a roster lists no other.

@@ -43,21 +43,11 @@ impl Thresholds {
         floor: usize,
     ) -> Result<Self, LineUpTooSmall> {
         let threshold = (candidates.saturating_add(colluders) / 2).saturating_add(1);
-        let survivors = FEWEST_SITES
-            .max(threshold)
-            .max(colluders.saturating_add(h_min))
-            .max(floor);
+        let survivors = FEWEST_SITES.max(threshold).max(colluders.saturating_add(h_min)).max(floor);
         if survivors > candidates {
-            return Err(LineUpTooSmall {
-                candidates,
-                needed: survivors,
-            });
+            return Err(LineUpTooSmall { candidates, needed: survivors });
         }
-        Ok(Self {
-            colluders,
-            threshold,
-            survivors,
-        })
+        Ok(Self { colluders, threshold, survivors })
     }
 }
 
@@ -98,14 +88,7 @@ mod tests {
         for (n, colluders, threshold, survivors, tolerated) in table {
             assert_eq!(default_colluders(n), colluders);
             let numbers = Thresholds::of(n, colluders, default_h_min(n), 0).unwrap();
-            assert_eq!(
-                numbers,
-                Thresholds {
-                    colluders,
-                    threshold,
-                    survivors
-                }
-            );
+            assert_eq!(numbers, Thresholds { colluders, threshold, survivors });
             assert_eq!(n - numbers.survivors, tolerated);
         }
     }
@@ -130,9 +113,6 @@ mod tests {
         assert_eq!(Thresholds::of(4, 1, 3, 5), refused(4, 5));
         assert_eq!(Thresholds::of(4, 2, 3, 0), refused(4, 5));
         assert_eq!(Thresholds::of(6, 1, 3, 5).unwrap().survivors, 5);
-        assert_eq!(
-            Thresholds::of(10, usize::MAX, 3, 0).unwrap_err().needed,
-            usize::MAX
-        );
+        assert_eq!(Thresholds::of(10, usize::MAX, 3, 0).unwrap_err().needed, usize::MAX);
     }
 }

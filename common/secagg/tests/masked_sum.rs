@@ -1,11 +1,7 @@
 //! The one property everything else serves: what unmasks is exactly the sum of what was encoded, whoever drops out, and
 //! nothing unmasks otherwise.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "helpers of tests fail loudly"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail loudly")]
 
 use motet_secagg::digest::{Digest, to_hex};
 use motet_secagg::encode::Canonical as _;
@@ -27,30 +23,19 @@ fn id(rank: usize) -> NodeId {
 
 fn layout(ring: Ring, elements: u32) -> Layout {
     let block = |len, scale, bound| Block { len, scale, bound };
-    let mut blocks = vec![
-        block(elements, Scale::Fixed(8), 1000.0),
-        block(2, Scale::Weighted(9), 3.0),
-    ];
+    let mut blocks = vec![block(elements, Scale::Fixed(8), 1000.0), block(2, Scale::Weighted(9), 3.0)];
     if ring == Ring::Bits64 {
         blocks.push(block(3, Scale::Limbs, 0.0));
         blocks.push(block(elements, Scale::Fixed(30), 1e6));
     }
-    Layout {
-        ring,
-        weight_max: 500,
-        blocks,
-    }
+    Layout { ring, weight_max: 500, blocks }
 }
 
 fn values(layout: &Layout, dice: &mut ChaCha20Rng) -> Vec<f64> {
     let unit = |dice: &mut ChaCha20Rng| dice.next_u32() as f64 / f64::from(u32::MAX) * 2.0 - 1.0;
     let mut values = Vec::new();
     for block in &layout.blocks {
-        let bound = if block.scale == Scale::Limbs {
-            2.0_f64.powi(85)
-        } else {
-            block.bound
-        };
+        let bound = if block.scale == Scale::Limbs { 2.0_f64.powi(85) } else { block.bound };
         values.extend((0..block.len).map(|_| unit(dice) * bound));
     }
     values
@@ -72,14 +57,7 @@ fn nodes(n: usize, t: usize, dice: &mut ChaCha20Rng) -> Vec<Node> {
         let keys = PairKeys::derive(&r);
         let public = keys.public();
         let (shares_r, shares_b) = (split(&r, t, n, dice).unwrap(), split(&b, t, n, dice).unwrap());
-        Node {
-            id: id(rank),
-            keys,
-            public,
-            b,
-            shares_r,
-            shares_b,
-        }
+        Node { id: id(rank), keys, public, b, shares_r, shares_b }
     };
     (0..n).map(node).collect()
 }
@@ -90,17 +68,14 @@ fn pair_seed(me: &PairKeys, me_id: NodeId, peer: &Node, t2: &Digest) -> Seed {
     } else {
         let public = me.public();
         let ciphertext = peer.keys.encapsulate(me_id, &public).unwrap();
-        me.seed_as_upper(me_id, peer.id, &peer.public, &ciphertext, t2)
-            .unwrap()
+        me.seed_as_upper(me_id, peer.id, &peer.public, &ciphertext, t2).unwrap()
     }
 }
 
 /// The secret put together from the shares of the given holders.
 fn recovered(shares: &[Share], holders: &[usize]) -> Secret {
-    let these: Vec<_> = holders
-        .iter()
-        .map(|rank| (u8::try_from(rank + 1).unwrap(), shares[*rank].clone()))
-        .collect();
+    let these: Vec<_> =
+        holders.iter().map(|rank| (u8::try_from(rank + 1).unwrap(), shares[*rank].clone())).collect();
     combine(&these).unwrap()
 }
 
@@ -137,26 +112,16 @@ fn round(n: usize, dropped: usize, ring: Ring, elements: u32, chunk_words: u32, 
         let again = Secret::new(*rounding.expose());
         let encode = |z: &Secret| {
             let update = ClearUpdate::new(weight, answer.clone());
-            update
-                .encode(&layout, u32::try_from(n).unwrap(), z)
-                .unwrap()
-                .with_chunk_words(chunk_words)
+            update.encode(&layout, u32::try_from(n).unwrap(), z).unwrap().with_chunk_words(chunk_words)
         };
         // The words without masks are read off a copy whose masks cancel: +s and -s.
         let s = || Seed::new([1; 32]);
-        let bare = encode(&again).mask(Masks {
-            own: s(),
-            peers: vec![(Sign::Minus, s())],
-        });
+        let bare = encode(&again).mask(Masks { own: s(), peers: vec![(Sign::Minus, s())] });
         add_bare(&shape, &bare, &mut plain);
         let peers = all.iter().filter(|peer| peer.id != me.id);
-        let peers = peers
-            .map(|peer| (Sign::of(me.id, peer.id), pair_seed(&me.keys, me.id, peer, &t2)))
-            .collect();
-        uploads.push(encode(&rounding).mask(Masks {
-            own: self_seed(&me.b, &t2),
-            peers,
-        }));
+        let peers =
+            peers.map(|peer| (Sign::of(me.id, peer.id), pair_seed(&me.keys, me.id, peer, &t2))).collect();
+        uploads.push(encode(&rounding).mask(Masks { own: self_seed(&me.b, &t2), peers }));
     }
 
     // Opening: t holders, dropped ones may answer too, give one kind of share per node.
@@ -168,30 +133,17 @@ fn round(n: usize, dropped: usize, ring: Ring, elements: u32, chunk_words: u32, 
         } else {
             let keys = PairKeys::derive(&recovered(&node.shares_r, &holders));
             for v in &kept {
-                removals.push((
-                    Sign::of(node.id, all[*v].id),
-                    pair_seed(&keys, node.id, &all[*v], &t2),
-                ));
+                removals.push((Sign::of(node.id, all[*v].id), pair_seed(&keys, node.id, &all[*v], &t2)));
             }
         }
     }
-    Round {
-        layout,
-        shape,
-        uploads,
-        kept,
-        plain,
-        removals,
-    }
+    Round { layout, shape, uploads, kept, plain, removals }
 }
 
 fn add_bare(shape: &Shape, bare: &MaskedUpdate, plain: &mut [u64]) {
     let width = shape.ring.bytes();
     for (chunk, payload) in bare.chunks.iter().enumerate() {
-        for (to, bytes) in plain[shape.data(chunk)]
-            .iter_mut()
-            .zip(payload[2 * width..].chunks(width))
-        {
+        for (to, bytes) in plain[shape.data(chunk)].iter_mut().zip(payload[2 * width..].chunks(width)) {
             let mut word = [0; 8];
             word[..width].copy_from_slice(bytes);
             *to = to.wrapping_add(u64::from_le_bytes(word));
@@ -205,13 +157,7 @@ fn add_bare(shape: &Shape, bare: &MaskedUpdate, plain: &mut [u64]) {
 impl Round {
     fn fold(&self, chunk: usize) -> Result<Vec<u64>, FoldError> {
         let payloads: Vec<&[u8]> = self.uploads.iter().map(|u| u.chunks[chunk].as_slice()).collect();
-        fold_chunk(
-            &self.shape,
-            chunk,
-            &payloads,
-            &self.removals,
-            u32::try_from(self.kept.len()).unwrap(),
-        )
+        fold_chunk(&self.shape, chunk, &payloads, &self.removals, u32::try_from(self.kept.len()).unwrap())
     }
 }
 
@@ -257,27 +203,17 @@ fn a_missing_site_a_changed_byte_or_a_mask_left_on_void_the_chunk() {
     assert_eq!(whole.fold(1), sentinel);
     whole.uploads[0].chunks.swap(0, 1);
     whole.uploads[0].chunks[1].pop();
-    assert_eq!(
-        whole.fold(1),
-        Err(FoldError::PayloadLength { chunk: 1, payload: 0 })
-    );
+    assert_eq!(whole.fold(1), Err(FoldError::PayloadLength { chunk: 1, payload: 0 }));
     whole.uploads.remove(0);
     assert_eq!(whole.fold(1), sentinel);
-    assert_eq!(
-        fold_chunk(&whole.shape, 99, &[], &[], 3),
-        Err(FoldError::NoSuchChunk { chunk: 99 })
-    );
+    assert_eq!(fold_chunk(&whole.shape, 99, &[], &[], 3), Err(FoldError::NoSuchChunk { chunk: 99 }));
 }
 
 #[test]
 fn shapes_count_sentinels_in_every_chunk() {
     for words in 1..50 {
         for chunk_words in 3..12 {
-            let shape = Shape {
-                ring: Ring::Bits32,
-                words,
-                chunk_words,
-            };
+            let shape = Shape { ring: Ring::Bits32, words, chunk_words };
             let data: usize = (0..shape.chunks()).map(|chunk| shape.data(chunk).len()).sum();
             let bytes: usize = (0..shape.chunks()).map(|chunk| shape.payload_bytes(chunk)).sum();
             assert_eq!(data as u64, words);
@@ -289,11 +225,7 @@ fn shapes_count_sentinels_in_every_chunk() {
     let million = Layout {
         ring: Ring::Bits32,
         weight_max: 1,
-        blocks: vec![Block {
-            len: 1_000_000,
-            scale: Scale::Fixed(8),
-            bound: 1.0,
-        }],
+        blocks: vec![Block { len: 1_000_000, scale: Scale::Fixed(8), bound: 1.0 }],
     };
     let shape = Shape::of(&million);
     assert_eq!((shape.chunks(), shape.payload_bytes(0)), (4, 1 << 20));
@@ -302,30 +234,16 @@ fn shapes_count_sentinels_in_every_chunk() {
 
 /// A small update under fixed seeds. The expected bytes were computed with OpenSSL's AES, not with this crate.
 fn golden(ring: Ring) -> MaskedUpdate {
-    let blocks = vec![Block {
-        len: 4,
-        scale: Scale::Fixed(8),
-        bound: 100.0,
-    }];
-    let layout = Layout {
-        ring,
-        weight_max: 100,
-        blocks,
-    };
+    let blocks = vec![Block { len: 4, scale: Scale::Fixed(8), bound: 100.0 }];
+    let layout = Layout { ring, weight_max: 100, blocks };
     let update = ClearUpdate::new(7, vec![1.5, -2.25, 0.001_953_125, 100.0]);
     let seed = |byte| Seed::new([byte; 32]);
-    let masks = Masks {
-        own: seed(1),
-        peers: vec![(Sign::Plus, seed(2)), (Sign::Minus, seed(3))],
-    };
+    let masks = Masks { own: seed(1), peers: vec![(Sign::Plus, seed(2)), (Sign::Minus, seed(3))] };
     let encoded = update.encode(&layout, 3, &Secret::new([0; 32])).unwrap();
     encoded.with_chunk_words(5).mask(masks)
 }
 
-const GOLDEN_32: [&str; 2] = [
-    "d60de454817af3475cc7d2b10dbbff57ae5c584f",
-    "d2d0c90de4e6b1f3ef7b6239dd215263",
-];
+const GOLDEN_32: [&str; 2] = ["d60de454817af3475cc7d2b10dbbff57ae5c584f", "d2d0c90de4e6b1f3ef7b6239dd215263"];
 const GOLDEN_64: [&str; 2] = [
     "d60de454817af34755c7d2b18db9ff57f55e584fe7de722fd79e6a6f782fd53c78814cccb104bec1",
     "d2d0c90de4e6b1f3ef7b6239ddbd5163ff52eb671f528076b947a107e32b6910",
@@ -333,13 +251,7 @@ const GOLDEN_64: [&str; 2] = [
 
 #[test]
 fn masked_chunks_are_these_bytes() {
-    let hex = |ring| {
-        golden(ring)
-            .chunks
-            .iter()
-            .map(|chunk| to_hex(chunk))
-            .collect::<Vec<_>>()
-    };
+    let hex = |ring| golden(ring).chunks.iter().map(|chunk| to_hex(chunk)).collect::<Vec<_>>();
     assert_eq!(hex(Ring::Bits32), GOLDEN_32);
     assert_eq!(hex(Ring::Bits64), GOLDEN_64);
 }
@@ -347,22 +259,10 @@ fn masked_chunks_are_these_bytes() {
 #[test]
 fn a_plain_sum_is_the_sum() {
     let blocks = vec![
-        Block {
-            len: 2,
-            scale: Scale::Fixed(20),
-            bound: 10.0,
-        },
-        Block {
-            len: 1,
-            scale: Scale::Limbs,
-            bound: 0.0,
-        },
+        Block { len: 2, scale: Scale::Fixed(20), bound: 10.0 },
+        Block { len: 1, scale: Scale::Limbs, bound: 0.0 },
     ];
-    let layout = Layout {
-        ring: Ring::Bits64,
-        weight_max: 9,
-        blocks,
-    };
+    let layout = Layout { ring: Ring::Bits64, weight_max: 9, blocks };
     let updates = vec![
         ClearUpdate::new(4, vec![1.25, -3.5, 1e20]),
         ClearUpdate::new(9, vec![-10.0, 0.5, -1e20]),

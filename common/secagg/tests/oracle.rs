@@ -9,10 +9,7 @@ use aws_lc_rs::kem::{Ciphertext, DecapsulationKey, EncapsulationKey, ML_KEM_768}
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use aws_lc_rs::{agreement, error::Unspecified};
 use ml_kem::DecapsulationKey768;
-#[expect(
-    deprecated,
-    reason = "the expanded ML-KEM key is the only form the other implementation reads"
-)]
+#[expect(deprecated, reason = "the expanded ML-KEM key is the only form the other implementation reads")]
 use ml_kem::ExpandedKeyEncoding;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::NodeId;
@@ -47,8 +44,7 @@ fn aes_256_ctr(key: &[u8; 32], chunk: u64, length: usize) -> Vec<u8> {
     counter[..8].copy_from_slice(&chunk.to_be_bytes());
     let mut out = vec![0; length];
     let key = EncryptingKey::ctr(UnboundCipherKey::new(&AES_256, key).unwrap()).unwrap();
-    key.less_safe_encrypt(&mut out, EncryptionContext::Iv128(FixedLength::from(counter)))
-        .unwrap();
+    key.less_safe_encrypt(&mut out, EncryptionContext::Iv128(FixedLength::from(counter))).unwrap();
     out
 }
 
@@ -88,25 +84,18 @@ fn signatures_are_those_of_another_ed25519() {
     for round in 0..20_u8 {
         let mut seed = [0; 32];
         dice.fill_bytes(&mut seed);
-        let (ours, theirs) = (
-            SecretKey::from_seed(seed),
-            Ed25519KeyPair::from_seed_unchecked(&seed).unwrap(),
-        );
+        let (ours, theirs) =
+            (SecretKey::from_seed(seed), Ed25519KeyPair::from_seed_unchecked(&seed).unwrap());
         assert_eq!(ours.public().0, theirs.public_key().as_ref());
         let signed = Digest::of("plan", &[&[round]]);
         let signature = ours.sign("plan", &[round]);
         assert_eq!(signature.0, theirs.sign(&signed.0).as_ref());
-        UnparsedPublicKey::new(&ED25519, ours.public().0)
-            .verify(&signed.0, &signature.0)
-            .unwrap();
+        UnparsedPublicKey::new(&ED25519, ours.public().0).verify(&signed.0, &signature.0).unwrap();
     }
 }
 
 /// The pair seed of the lower node, computed by aws-lc on the upper node's side from the bytes that travel.
-#[expect(
-    deprecated,
-    reason = "the expanded ML-KEM key is the only form the other implementation reads"
-)]
+#[expect(deprecated, reason = "the expanded ML-KEM key is the only form the other implementation reads")]
 fn seed_by_aws(r: &Secret, their: &PairPublic, ciphertext: &[u8], ids: [NodeId; 2], t2: &Digest) -> Vec<u8> {
     let agreed = {
         let key = hkdf(r.expose(), &[], &[b"x"], 32);
@@ -119,10 +108,7 @@ fn seed_by_aws(r: &Secret, their: &PairPublic, ciphertext: &[u8], ids: [NodeId; 
         let seed: [u8; 64] = hkdf(r.expose(), &[], &[b"k"], 64).try_into().unwrap();
         let expanded = DecapsulationKey768::from_seed(seed.into()).to_expanded_bytes();
         let key = DecapsulationKey::new(&ML_KEM_768, &expanded).unwrap();
-        key.decapsulate(Ciphertext::from(ciphertext))
-            .unwrap()
-            .as_ref()
-            .to_vec()
+        key.decapsulate(Ciphertext::from(ciphertext)).unwrap().as_ref().to_vec()
     };
     let material = [decapsulated, agreed].concat();
     let sent = ciphertext_digest(ciphertext);
@@ -138,12 +124,8 @@ fn both_sides_of_a_pair_and_aws_arrive_at_the_same_seed() {
         let (r_low, r_high) = (Secret::draw(&mut dice), Secret::draw(&mut dice));
         let (keys_low, keys_high) = (PairKeys::derive(&r_low), PairKeys::derive(&r_high));
         let ciphertext = keys_low.encapsulate(high, &keys_high.public()).unwrap();
-        let lower = keys_low
-            .seed_as_lower(low, high, &keys_high.public(), &t2)
-            .unwrap();
-        let upper = keys_high
-            .seed_as_upper(high, low, &keys_low.public(), &ciphertext, &t2)
-            .unwrap();
+        let lower = keys_low.seed_as_lower(low, high, &keys_high.public(), &t2).unwrap();
+        let upper = keys_high.seed_as_upper(high, low, &keys_low.public(), &ciphertext, &t2).unwrap();
         assert!(lower.same(&upper));
         let other = seed_by_aws(&r_high, &keys_low.public(), &ciphertext, [low, high], &t2);
         assert_eq!(lower.expose().as_slice(), other);
@@ -153,19 +135,11 @@ fn both_sides_of_a_pair_and_aws_arrive_at_the_same_seed() {
 #[test]
 fn aws_accepts_our_encapsulation_key() {
     let public = PairKeys::derive(&Secret::new([5; 32])).public();
-    assert!(
-        EncapsulationKey::new(&ML_KEM_768, &public.mlkem)
-            .unwrap()
-            .encapsulate()
-            .is_ok()
-    );
+    assert!(EncapsulationKey::new(&ML_KEM_768, &public.mlkem).unwrap().encapsulate().is_ok());
 }
 
 #[test]
 fn the_own_seed_is_hkdf_under_t2() {
     let (b, t2) = (Secret::new([4; 32]), Digest([6; 32]));
-    assert_eq!(
-        self_seed(&b, &t2).expose().as_slice(),
-        hkdf(b.expose(), &t2.0, &[b"self"], 32)
-    );
+    assert_eq!(self_seed(&b, &t2).expose().as_slice(), hkdf(b.expose(), &t2.0, &[b"self"], 32));
 }

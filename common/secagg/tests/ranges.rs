@@ -7,25 +7,12 @@ use motet_secagg::mask::InputRefusal;
 use motet_secagg::secret::Secret;
 
 fn layout(ring: Ring, scale: Scale, bound: f64) -> Layout {
-    let blocks = vec![
-        Block {
-            len: 1,
-            scale: Scale::Fixed(4),
-            bound: 1.0,
-        },
-        Block { len: 2, scale, bound },
-    ];
-    Layout {
-        ring,
-        weight_max: 10,
-        blocks,
-    }
+    let blocks = vec![Block { len: 1, scale: Scale::Fixed(4), bound: 1.0 }, Block { len: 2, scale, bound }];
+    Layout { ring, weight_max: 10, blocks }
 }
 
 fn refusal(layout: &Layout, weight: u32, values: &[f64]) -> Option<InputRefusal> {
-    ClearUpdate::new(weight, values.to_vec())
-        .encode(layout, 3, &Secret::new([1; 32]))
-        .err()
+    ClearUpdate::new(weight, values.to_vec()).encode(layout, 3, &Secret::new([1; 32])).err()
 }
 
 #[test]
@@ -43,23 +30,14 @@ fn a_site_keeps_its_bounds_or_sends_nothing() {
         let layout = layout(ring, scale, bound);
         for sign in [1.0, -1.0] {
             assert_eq!(refusal(&layout, 1, &[1.0, 0.0, sign * largest]), None);
-            assert_eq!(
-                refusal(&layout, 1, &[1.0, 0.0, sign * largest.next_up()]),
-                out_of_range
-            );
+            assert_eq!(refusal(&layout, 1, &[1.0, 0.0, sign * largest.next_up()]), out_of_range);
             assert_eq!(refusal(&layout, 1, &[1.0, sign * f64::MAX, 0.0]), out_of_range);
             assert_eq!(refusal(&layout, 1, &[1.0, sign * f64::INFINITY, 0.0]), not_finite);
         }
         assert_eq!(refusal(&layout, 1, &[1.0, f64::NAN, 0.0]), not_finite);
         assert_eq!(refusal(&layout, 1, &[1.0, -0.0, f64::from_bits(1)]), None);
-        assert_eq!(
-            refusal(&layout, 1, &[0.0; 2]),
-            Some(InputRefusal::Length { expected: 3, got: 2 })
-        );
-        assert_eq!(
-            refusal(&layout, 1, &[0.0; 4]),
-            Some(InputRefusal::Length { expected: 3, got: 4 })
-        );
+        assert_eq!(refusal(&layout, 1, &[0.0; 2]), Some(InputRefusal::Length { expected: 3, got: 2 }));
+        assert_eq!(refusal(&layout, 1, &[0.0; 4]), Some(InputRefusal::Length { expected: 3, got: 4 }));
         assert_eq!(refusal(&layout, 0, &[0.0; 3]), Some(InputRefusal::Weight));
         assert_eq!(refusal(&layout, 11, &[0.0; 3]), Some(InputRefusal::Weight));
         assert_eq!(refusal(&layout, 10, &[0.0; 3]), None);
@@ -80,11 +58,7 @@ fn decode(layout: &Layout, words: &[i64], sites: u32) -> Result<Sum, RangeViolat
     if layout.ring == Ring::Bits32 {
         words.iter_mut().for_each(|word| *word &= u64::from(u32::MAX));
     }
-    Aggregate {
-        ring: layout.ring,
-        words,
-    }
-    .decode(layout, sites, Digest([0; 32]))
+    Aggregate { ring: layout.ring, words }.decode(layout, sites, Digest([0; 32]))
 }
 
 #[test]
@@ -93,14 +67,8 @@ fn a_sum_stays_within_what_honest_sites_can_make() {
     for ring in [Ring::Bits32, Ring::Bits64] {
         // Fixed: 3 sites * 5 * 2^10.
         let exact = layout(ring, Scale::Fixed(10), 5.0);
-        assert_eq!(
-            decode(&exact, &[3, 48, 15_360, -15_360], 3).unwrap().values,
-            [3.0, 15.0, -15.0]
-        );
-        assert_eq!(
-            decode(&exact, &[3, 49, 0, 0], 3),
-            Err(RangeViolation::Block { block: 0 })
-        );
+        assert_eq!(decode(&exact, &[3, 48, 15_360, -15_360], 3).unwrap().values, [3.0, 15.0, -15.0]);
+        assert_eq!(decode(&exact, &[3, 49, 0, 0], 3), Err(RangeViolation::Block { block: 0 }));
         assert_eq!(decode(&exact, &[3, 0, 15_361, 0], 3), beyond);
         assert_eq!(decode(&exact, &[3, 0, 0, -15_361], 3), beyond);
         // Weighted: 5 * 2^10 * (12 of 10) + one unit a site.
@@ -117,20 +85,10 @@ fn a_sum_stays_within_what_honest_sites_can_make() {
         }
         assert_eq!(decode(&exact, &[0, 0, 0, 0], 0), Err(RangeViolation::Weight));
         assert_eq!(decode(&exact, &[3, 0, 0], 3), Err(RangeViolation::Layout));
-        let other = if ring == Ring::Bits32 {
-            Ring::Bits64
-        } else {
-            Ring::Bits32
-        };
+        let other = if ring == Ring::Bits32 { Ring::Bits64 } else { Ring::Bits32 };
         assert!(decode(&exact, &[3, 0, 0, 0], 3).is_ok());
-        let wrong = Aggregate {
-            ring: other,
-            words: vec![3, 0, 0, 0],
-        };
-        assert_eq!(
-            wrong.decode(&exact, 3, Digest([0; 32])),
-            Err(RangeViolation::Layout)
-        );
+        let wrong = Aggregate { ring: other, words: vec![3, 0, 0, 0] };
+        assert_eq!(wrong.decode(&exact, 3, Digest([0; 32])), Err(RangeViolation::Layout));
     }
 }
 
@@ -159,11 +117,7 @@ fn a_weighted_mean_is_right_to_its_rounding() {
     let layout = Layout {
         ring: Ring::Bits32,
         weight_max: 10,
-        blocks: vec![Block {
-            len: 1000,
-            scale: Scale::Weighted(16),
-            bound: 8.0,
-        }],
+        blocks: vec![Block { len: 1000, scale: Scale::Weighted(16), bound: 8.0 }],
     };
     let site =
         |weight, x: f64| ClearUpdate::new(weight, (0..1000).map(|i| x + f64::from(i) * 1e-3).collect());
@@ -172,10 +126,7 @@ fn a_weighted_mean_is_right_to_its_rounding() {
     for (i, value) in (0..1000).zip(&sum.values) {
         let step = f64::from(i) * 1e-3;
         let exact = 10.0 * (1.0 + step) + (step - 7.0) + 5.0 * (0.25 + step);
-        assert!(
-            (value - exact).abs() <= 3.0 * 10.0 / 65_536.0,
-            "{value} for {exact}"
-        );
+        assert!((value - exact).abs() <= 3.0 * 10.0 / 65_536.0, "{value} for {exact}");
     }
     assert_eq!(sum.weight, 16);
 }

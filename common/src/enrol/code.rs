@@ -75,22 +75,14 @@ impl JoinCode {
     pub fn parse(text: &str) -> Result<Self, EnrolError> {
         let word: Zeroizing<String> = Zeroizing::new(text.chars().filter(|c| !c.is_whitespace()).collect());
         let body = word.strip_prefix(PREFIX).ok_or(EnrolError::NotACode)?;
-        let damaged = || EnrolError::Damaged {
-            length: word.chars().count(),
-        };
+        let damaged = || EnrolError::Damaged { length: word.chars().count() };
         let bytes = Zeroizing::new(from_base32(body)?.ok_or_else(damaged)?);
         let (inner, sum) = bytes.split_last_chunk::<CHECKSUM>().ok_or_else(damaged)?;
         if checksum(inner) != *sum {
             return Err(damaged());
         }
-        let Inner {
-            address,
-            ca,
-            governance,
-            invite,
-            secret,
-            role,
-        } = Inner::from_bytes(inner).map_err(|_| damaged())?;
+        let Inner { address, ca, governance, invite, secret, role } =
+            Inner::from_bytes(inner).map_err(|_| damaged())?;
         split_address(&address)?;
         may_join(role)?;
         Ok(Self {
@@ -117,10 +109,8 @@ fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
 fn to_base32(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().saturating_mul(8).div_ceil(5));
     for group in bytes.chunks(5) {
-        let bits = group
-            .iter()
-            .enumerate()
-            .fold(0_u64, |bits, (at, byte)| bits | u64::from(*byte) << (32 - 8 * at));
+        let bits =
+            group.iter().enumerate().fold(0_u64, |bits, (at, byte)| bits | u64::from(*byte) << (32 - 8 * at));
         let letters = (group.len() * 8).div_ceil(5);
         for at in 0..letters {
             let index = (bits >> (35 - 5 * at)) & 31;
@@ -135,15 +125,9 @@ fn from_base32(text: &str) -> Result<Option<Vec<u8>>, EnrolError> {
     let mut bytes = Vec::with_capacity(text.len());
     let (mut bits, mut held) = (0_u32, 0_u32);
     for (at, letter) in text.chars().enumerate() {
-        let value = ALPHABET
-            .iter()
-            .zip(0_u32..)
-            .find(|(symbol, _)| char::from(**symbol) == letter);
+        let value = ALPHABET.iter().zip(0_u32..).find(|(symbol, _)| char::from(**symbol) == letter);
         let Some((_, value)) = value else {
-            return Err(EnrolError::Letter {
-                at: at + 1 + PREFIX.len(),
-                found: letter,
-            });
+            return Err(EnrolError::Letter { at: at + 1 + PREFIX.len(), found: letter });
         };
         bits = (bits << 5) | value;
         held += 5;
@@ -162,22 +146,12 @@ mod tests {
 
     #[test]
     fn base32_is_that_of_rfc_4648() {
-        for (bytes, text) in [
-            ("", ""),
-            ("f", "my"),
-            ("fo", "mzxq"),
-            ("foo", "mzxw6"),
-            ("foob", "mzxw6yq"),
-        ] {
+        for (bytes, text) in [("", ""), ("f", "my"), ("fo", "mzxq"), ("foo", "mzxw6"), ("foob", "mzxw6yq")] {
             assert_eq!(to_base32(bytes.as_bytes()), text);
             assert_eq!(from_base32(text).unwrap().unwrap(), bytes.as_bytes());
         }
         assert_eq!(to_base32(b"foobar"), "mzxw6ytboi");
         assert_eq!(from_base32("mz").unwrap(), None, "bits past the end");
-        assert_eq!(
-            from_base32("mzxw6y").unwrap(),
-            None,
-            "a length that no encoder makes"
-        );
+        assert_eq!(from_base32("mzxw6y").unwrap(), None, "a length that no encoder makes");
     }
 }

@@ -1,3 +1,5 @@
+//! Tests of the module above.
+
 use super::*;
 use zeroize::Zeroizing;
 
@@ -33,10 +35,7 @@ fn a_code_comes_back_also_from_a_mail_that_broke_the_line() {
     assert_eq!(read.address, code().address);
     assert_eq!(read.ca_fingerprint, code().ca_fingerprint);
     assert_eq!(read.governance_fingerprint, code().governance_fingerprint);
-    assert_eq!(
-        (read.invite, *read.secret, read.role),
-        ([3; 16], [4; 32], Role::Site)
-    );
+    assert_eq!((read.invite, *read.secret, read.role), ([3; 16], [4; 32], Role::Site));
     assert_eq!(read.to_text().unwrap(), text);
 }
 
@@ -63,47 +62,23 @@ fn a_wrong_code_says_what_is_wrong() {
     let text = code().to_text().unwrap();
     let refusal = |text: &str| JoinCode::parse(text).err().unwrap();
     assert_eq!(refusal("hello"), EnrolError::NotACode);
-    assert_eq!(
-        refusal(&text.replace("motet1-", "motet1-0")),
-        EnrolError::Letter { at: 8, found: '0' }
-    );
+    assert_eq!(refusal(&text.replace("motet1-", "motet1-0")), EnrolError::Letter { at: 8, found: '0' });
     assert_eq!(refusal(&text[..100]), EnrolError::Damaged { length: 100 });
     assert_eq!(refusal(PREFIX), EnrolError::Damaged { length: 7 });
 }
 
 #[test]
 fn no_code_is_made_that_nobody_can_use() {
-    let nowhere = JoinCode {
-        address: "coordinator".into(),
-        ..code()
-    };
+    let nowhere = JoinCode { address: "coordinator".into(), ..code() };
     assert!(matches!(nowhere.to_text(), Err(EnrolError::Address { .. })));
-    assert!(matches!(
-        JoinCode {
-            role: Role::Coordinator,
-            ..code()
-        }
-        .to_text(),
-        Err(EnrolError::Role { .. })
-    ));
+    assert!(matches!(JoinCode { role: Role::Coordinator, ..code() }.to_text(), Err(EnrolError::Role { .. })));
 }
 
 #[test]
 fn addresses_names_and_countries_are_checked() {
     assert_eq!(split_address("127.0.0.1:7443").unwrap(), ("127.0.0.1", 7443));
     assert_eq!(split_address("[::1]:1").unwrap(), ("::1", 1));
-    for bad in [
-        "",
-        "host",
-        "host:",
-        ":1",
-        "host:0",
-        "host:70000",
-        "::1:4",
-        "[x]:1",
-        "a b:1",
-        "user@host:1",
-    ] {
+    for bad in ["", "host", "host:", ":1", "host:0", "host:70000", "::1:4", "[x]:1", "a b:1", "user@host:1"] {
         assert!(split_address(bad).is_err(), "{bad}");
     }
     for good in ["a", "Site_1", "9-x", &"x".repeat(40)] {
@@ -136,47 +111,20 @@ fn a_proof_covers_every_field() {
     for change in changed {
         let mut other = honest.clone();
         change(&mut other);
-        assert!(
-            matches!(other.verify(&secret, &proof), Err(EnrolError::Proof { .. })),
-            "{other:?}"
-        );
+        assert!(matches!(other.verify(&secret, &proof), Err(EnrolError::Proof { .. })), "{other:?}");
     }
-    assert!(
-        matches!(honest.verify(&[8; 32], &proof), Err(EnrolError::Proof { .. })),
-        "another secret"
-    );
-    let person = Enrolment {
-        role: Role::Operator,
-        steward: None,
-        ..honest
-    };
-    assert!(
-        matches!(person.verify(&secret, &proof), Err(EnrolError::Proof { .. })),
-        "another role"
-    );
+    assert!(matches!(honest.verify(&[8; 32], &proof), Err(EnrolError::Proof { .. })), "another secret");
+    let person = Enrolment { role: Role::Operator, steward: None, ..honest };
+    assert!(matches!(person.verify(&secret, &proof), Err(EnrolError::Proof { .. })), "another role");
     assert_eq!(person.verify(&secret, &person.prove(&secret)), Ok(()));
 }
 
 #[test]
 fn a_site_brings_a_steward_and_a_person_does_not() {
-    assert!(matches!(
-        Enrolment {
-            steward: None,
-            ..enrolment()
-        }
-        .check(),
-        Err(EnrolError::Steward { .. })
-    ));
-    let person = Enrolment {
-        role: Role::Researcher,
-        ..enrolment()
-    };
+    assert!(matches!(Enrolment { steward: None, ..enrolment() }.check(), Err(EnrolError::Steward { .. })));
+    let person = Enrolment { role: Role::Researcher, ..enrolment() };
     assert!(matches!(person.check(), Err(EnrolError::Steward { .. })));
-    let daemon = Enrolment {
-        role: Role::Coordinator,
-        steward: None,
-        ..enrolment()
-    };
+    let daemon = Enrolment { role: Role::Coordinator, steward: None, ..enrolment() };
     assert!(matches!(daemon.check(), Err(EnrolError::Role { .. })));
 }
 

@@ -33,10 +33,7 @@ pub struct Broken {
 
 impl Broken {
     pub(super) fn new(what: &str, next: &str) -> Self {
-        Self {
-            what: what.to_owned(),
-            next: next.to_owned(),
-        }
+        Self { what: what.to_owned(), next: next.to_owned() }
     }
 }
 
@@ -60,10 +57,8 @@ pub fn check(
 ) -> Result<Verified, Broken> {
     let manifest = Manifest::from_json(manifest)?;
     if manifest.format != FORMAT {
-        let what = format!(
-            "`{FILE_NAME}` has format `{}` and this software reads `{FORMAT}`",
-            manifest.format
-        );
+        let what =
+            format!("`{FILE_NAME}` has format `{}` and this software reads `{FORMAT}`", manifest.format);
         return broken(what, "use the version of the software named in it");
     }
     let mut lines = Vec::new();
@@ -75,15 +70,9 @@ pub fn check(
             "move it out of the folder: nothing vouches for it",
         );
     }
-    lines.push(format!(
-        "{} files are byte for byte those of the manifest",
-        manifest.files.len()
-    ));
+    lines.push(format!("{} files are byte for byte those of the manifest", manifest.files.len()));
     let roster = manifest.verify_roster()?;
-    lines.push(format!(
-        "the roster of {} sites is signed by the governance key",
-        roster.entries.len()
-    ));
+    lines.push(format!("the roster of {} sites is signed by the governance key", roster.entries.len()));
     let fingerprint = manifest.governance_fingerprint;
     match trusted {
         Some(trusted) if trusted != fingerprint => {
@@ -103,19 +92,13 @@ pub fn check(
     lines.push("the manifest is signed by the coordinator that the roster names".to_owned());
     manifest.verify_inclusion()?;
     let (place, size) = (manifest.ledger.leaf_index + 1, manifest.ledger.tree_size);
-    lines.push(format!(
-        "the release is entry {place} of {size} in the log `{}`",
-        manifest.ledger.origin
-    ));
+    lines.push(format!("the release is entry {place} of {size} in the log `{}`", manifest.ledger.origin));
     manifest.verify_rounds(&roster)?;
     lines.push(format!(
         "{} rounds, each question opened once; the last sum holds {} sites of the roster",
         manifest.rounds, manifest.sites
     ));
-    Ok(Verified {
-        lines,
-        governance: fingerprint,
-    })
+    Ok(Verified { lines, governance: fingerprint })
 }
 
 impl Manifest {
@@ -139,10 +122,7 @@ impl Manifest {
                 return broken(format!("file `{}` is missing", file.name), FETCH);
             };
             if bytes.len() as u64 != file.bytes || Digest::of_file(&bytes) != file.sha256 {
-                return broken(
-                    format!("file `{}` is not the one that was released", file.name),
-                    FETCH,
-                );
+                return broken(format!("file `{}` is not the one that was released", file.name), FETCH);
             }
         }
         Ok(())
@@ -157,10 +137,7 @@ impl Manifest {
             return broken("the roster in the manifest is malformed", DISTRUST);
         };
         let roster = signed.verify(&self.governance_fingerprint).map_err(|error| {
-            Broken::new(
-                &format!("the roster in the manifest is not valid: {error}"),
-                DISTRUST,
-            )
+            Broken::new(&format!("the roster in the manifest is not valid: {error}"), DISTRUST)
         })?;
         let agree = [
             ("the governance key", self.governance == signed.governance),
@@ -168,16 +145,12 @@ impl Manifest {
             ("the study", self.study == roster.study_id),
             ("the consortium", self.consortium == roster.consortium),
             ("the roster's digest", self.roster_digest == roster.digest()),
-            (
-                "the number of sites",
-                self.roster_size as usize == roster.entries.len(),
-            ),
+            ("the number of sites", self.roster_size as usize == roster.entries.len()),
         ];
         match agree.iter().find(|(_, same)| !same) {
-            Some((what, _)) => broken(
-                format!("{what} in the manifest differs from the signed roster"),
-                DISTRUST,
-            ),
+            Some((what, _)) => {
+                broken(format!("{what} in the manifest differs from the signed roster"), DISTRUST)
+            }
             None => Ok(roster.clone()),
         }
     }
@@ -187,9 +160,7 @@ impl Manifest {
     /// # Errors
     /// [`Broken`] when it did not.
     pub fn verify_signature(&self) -> Result<(), Broken> {
-        let signed = self
-            .coordinator
-            .verify(TAG, &self.signed_bytes(), &self.signature);
+        let signed = self.coordinator.verify(TAG, &self.signed_bytes(), &self.signature);
         signed.map_err(|_| Broken::new("the coordinator's signature does not fit the manifest", FETCH))
     }
 
@@ -200,16 +171,11 @@ impl Manifest {
     pub fn verify_inclusion(&self) -> Result<(), Broken> {
         let ledger = &self.ledger;
         let note = ledger.checkpoint.parse::<Note>();
-        let signed = note
-            .as_ref()
-            .map(|note| note.verify(&ledger.origin, &self.coordinator));
+        let signed = note.as_ref().map(|note| note.verify(&ledger.origin, &self.coordinator));
         let fits = matches!(signed, Ok(Ok(found)) if found.origin == ledger.origin
             && found.size == ledger.tree_size && found.root == ledger.root);
         if !fits {
-            return broken(
-                "the log's checkpoint is not signed by the coordinator for this tree",
-                DISTRUST,
-            );
+            return broken("the log's checkpoint is not signed by the coordinator for this tree", DISTRUST);
         }
         let leaf = merkle::leaf(&ledger.leaf);
         if merkle::verify_inclusion(
@@ -223,11 +189,8 @@ impl Manifest {
         {
             return broken("the log does not contain this release where it should", DISTRUST);
         }
-        let wanted = Publication {
-            run: self.run,
-            files: files_digest(&self.files),
-            state_root: self.state_root,
-        };
+        let wanted =
+            Publication { run: self.run, files: files_digest(&self.files), state_root: self.state_root };
         match Leaf::from_bytes(&ledger.leaf) {
             Ok(Leaf::Publication(found)) if found == wanted => Ok(()),
             _ => broken("the log's entry is about another release", DISTRUST),
@@ -238,10 +201,7 @@ impl Manifest {
     fn verify_rounds(&self, roster: &Roster) -> Result<(), Broken> {
         let rounds = &self.round_log;
         if rounds.len() != self.rounds as usize || !rounds.is_sorted_by(|a, b| a.round < b.round) {
-            return broken(
-                "the rounds of the manifest are not complete or not in order",
-                DISTRUST,
-            );
+            return broken("the rounds of the manifest are not complete or not in order", DISTRUST);
         }
         let asked: BTreeSet<Digest> = rounds.iter().map(|round| round.ask).collect();
         if asked.len() != rounds.len() {
@@ -252,17 +212,11 @@ impl Manifest {
         };
         if let Some(round) = rounds.iter().find(|round| !sound(round)) {
             return broken(
-                format!(
-                    "the set of round `{}` is not made of sites of the roster",
-                    round.round
-                ),
+                format!("the set of round `{}` is not made of sites of the roster", round.round),
                 DISTRUST,
             );
         }
-        if rounds
-            .last()
-            .is_none_or(|last| last.set.len() != self.sites as usize)
-        {
+        if rounds.last().is_none_or(|last| last.set.len() != self.sites as usize) {
             return broken("the number of sites is not that of the last round", DISTRUST);
         }
         Ok(())
@@ -271,9 +225,7 @@ impl Manifest {
 
 /// Names nothing outside the folder, on any system, and is not the manifest itself.
 fn is_file_name(name: &str) -> bool {
-    let letters = name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    let letters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     letters
         && (1..=100).contains(&name.len())
         && !name.starts_with(['.', '-'])

@@ -44,11 +44,7 @@ impl Removal {
     pub fn sign(self, governance: &SecretKey) -> Result<SignedRemoval, RosterError> {
         self.check()?;
         let signature = governance.sign("removal", &self.to_bytes());
-        Ok(SignedRemoval {
-            removal: self,
-            governance: governance.public(),
-            signature,
-        })
+        Ok(SignedRemoval { removal: self, governance: governance.public(), signature })
     }
 
     fn check(&self) -> Result<(), RosterError> {
@@ -63,13 +59,7 @@ impl SignedRemoval {
     /// # Errors
     /// As [`SignedRoster::verify`](super::SignedRoster::verify).
     pub fn verify(&self, governance: &Digest) -> Result<&Removal, RosterError> {
-        verify(
-            "removal",
-            &self.governance,
-            governance,
-            &self.removal.to_bytes(),
-            &self.signature,
-        )?;
+        verify("removal", &self.governance, governance, &self.removal.to_bytes(), &self.signature)?;
         self.removal.check()?;
         Ok(&self.removal)
     }

@@ -12,6 +12,7 @@ use motet_secagg::secret::Seed;
 
 /// What may happen to a round.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, consumed at once")]
 pub enum Input {
     /// A node said something.
     Message(NodeId, Message),
@@ -117,8 +118,5 @@ pub struct Fold {
 
 /// The message is late, or early: right once, not now.
 pub(super) fn wrong_phase(message: &Message) -> Refusal {
-    Refusal::new(
-        Code::WrongPhase,
-        format!("`{}` is not awaited now", message.kind()),
-    )
+    Refusal::new(Code::WrongPhase, format!("`{}` is not awaited now", message.kind()))
 }

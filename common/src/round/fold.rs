@@ -22,11 +22,7 @@ impl Fold {
     /// Recomputes every pair seed of a lost node, so that a dealer whose opened secret does not give its advertised
     /// keys is found here and not as a wrong sum.
     pub(super) fn new(reveal: Reveal, opened: Vec<OpenedSecret>) -> Result<Self, Refusal> {
-        let fold = Self {
-            reveal,
-            opened,
-            result: None,
-        };
+        let fold = Self { reveal, opened, result: None };
         fold.removals()?;
         Ok(fold)
     }
@@ -82,11 +78,7 @@ impl Fold {
                     for survivor in self.reveal.set() {
                         let seed = self.pair_seed(&keys, opened.node, survivor)?;
                         // A survivor below the lost node added the mask, one above it subtracted it.
-                        let sign = if survivor < opened.node {
-                            Sign::Minus
-                        } else {
-                            Sign::Plus
-                        };
+                        let sign = if survivor < opened.node { Sign::Minus } else { Sign::Plus };
                         removals.push((sign, seed));
                     }
                 }
@@ -98,21 +90,13 @@ impl Fold {
     fn lost_keys(&self, lost: NodeId, secret: &Secret) -> Result<PairKeys, Refusal> {
         let keys = PairKeys::derive(secret);
         let advertised = self.reveal.dealt.advert(lost).map(|advert| &advert.pair);
-        if advertised == Some(&keys.public()) {
-            Ok(keys)
-        } else {
-            Err(blame(lost))
-        }
+        if advertised == Some(&keys.public()) { Ok(keys) } else { Err(blame(lost)) }
     }
 
     fn pair_seed(&self, keys: &PairKeys, lost: NodeId, survivor: NodeId) -> Result<Seed, Refusal> {
         let t2 = &self.reveal.t2;
         let advert = self.reveal.dealt.advert(survivor).ok_or_else(|| blame(lost))?;
-        let (lower, higher) = if lost < survivor {
-            (lost, survivor)
-        } else {
-            (survivor, lost)
-        };
+        let (lower, higher) = if lost < survivor { (lost, survivor) } else { (survivor, lost) };
         let mask_ct = self
             .reveal
             .dealt
@@ -122,9 +106,7 @@ impl Fold {
             .map(|bundle| bundle.mask_ct.as_slice())
             .ok_or_else(|| blame(lost))?;
         let seed = if lost == lower {
-            let expected = keys
-                .encapsulate(survivor, &advert.pair)
-                .map_err(|_| blame(lost))?;
+            let expected = keys.encapsulate(survivor, &advert.pair).map_err(|_| blame(lost))?;
             if expected != mask_ct {
                 return Err(blame(lost));
             }

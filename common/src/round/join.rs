@@ -31,10 +31,7 @@ impl Join {
             return Err(bad_signature(node));
         }
         if advert.pair.check().is_err() || channel::check_public(&advert.channel).is_err() {
-            return Err(Refusal::new(
-                Code::Malformed,
-                format!("a key in the advert of node `{node}`"),
-            ));
+            return Err(Refusal::new(Code::Malformed, format!("a key in the advert of node `{node}`")));
         }
         let twin = self.adverts.values().any(|other| {
             other.advert.node != node
@@ -53,13 +50,7 @@ impl Join {
     }
 
     pub(super) fn awaited(&self, terms: &Terms) -> Vec<NodeId> {
-        terms
-            .plan()
-            .candidates
-            .iter()
-            .filter(|node| !self.adverts.contains_key(node))
-            .copied()
-            .collect()
+        terms.plan().candidates.iter().filter(|node| !self.adverts.contains_key(node)).copied().collect()
     }
 
     pub(super) fn pending(&self, terms: &Terms, node: NodeId) -> Option<Message> {
@@ -72,20 +63,13 @@ impl Join {
         }
         if self.adverts.len() < usize::from(terms.plan().min_start) {
             // Nodes that are gone may come back until the deadline.
-            return if late {
-                Verdict::Abandon(Code::LineUpTooSmall)
-            } else {
-                Verdict::Wait
-            };
+            return if late { Verdict::Abandon(Code::LineUpTooSmall) } else { Verdict::Wait };
         }
         Verdict::Close(self.adverts.keys().copied().collect())
     }
 
     pub(super) fn close(mut self, terms: &Terms, nodes: &[NodeId]) -> Share {
         self.adverts.retain(|node, _| nodes.contains(node));
-        Share::new(AdvertSet {
-            plan: terms.plan_root(),
-            adverts: self.adverts.into_values().collect(),
-        })
+        Share::new(AdvertSet { plan: terms.plan_root(), adverts: self.adverts.into_values().collect() })
     }
 }

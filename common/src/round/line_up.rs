@@ -27,18 +27,11 @@ impl Terms {
             return Err(Code::RosterMismatch.into());
         }
         if !plan.candidates.is_sorted_by(|a, b| a < b) {
-            return Err(Refusal::new(
-                Code::PlanRejected,
-                "candidates are not sorted, or repeated",
-            ));
+            return Err(Refusal::new(Code::PlanRejected, "candidates are not sorted, or repeated"));
         }
         let mut keys = BTreeMap::new();
         for node in &plan.candidates {
-            let entry = roster
-                .entries
-                .iter()
-                .find(|entry| entry.node == *node)
-                .ok_or(Code::NotInRoster)?;
+            let entry = roster.entries.iter().find(|entry| entry.node == *node).ok_or(Code::NotInRoster)?;
             keys.insert(*node, entry.identity);
         }
         let root = plan.root();
@@ -70,19 +63,13 @@ impl Terms {
     /// # Errors
     /// `not_in_line_up`.
     pub fn key(&self, node: NodeId) -> Result<&PublicKey, Refusal> {
-        self.keys
-            .get(&node)
-            .ok_or_else(|| Refusal::new(Code::NotInLineUp, format!("node `{node}`")))
+        self.keys.get(&node).ok_or_else(|| Refusal::new(Code::NotInLineUp, format!("node `{node}`")))
     }
 
     /// Words and chunks of the masked vector.
     pub fn shape(&self) -> Shape {
         let plan = self.plan();
-        Shape {
-            ring: plan.ring,
-            words: plan.words,
-            chunk_words: plan.chunk_words,
-        }
+        Shape { ring: plan.ring, words: plan.words, chunk_words: plan.chunk_words }
     }
 
     /// s, the sites that must be in the sum.

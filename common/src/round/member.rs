@@ -43,6 +43,7 @@ pub struct Me<'a> {
 }
 
 /// What the session does next, in this order.
+#[expect(clippy::large_enum_variant, reason = "a handful at a time, consumed at once")]
 pub enum Act {
     /// Put this into the vault under the attempt's plan digest, durably.
     Seal(Vec<u8>),
@@ -76,13 +77,7 @@ impl Member {
     /// An attempt whose plan was admitted by [`admit`].
     pub fn new(terms: Terms) -> Self {
         let kept = Kept::new(terms.signed().clone());
-        Self {
-            terms,
-            kept,
-            answer: None,
-            early: None,
-            restored: false,
-        }
+        Self { terms, kept, answer: None, early: None, restored: false }
     }
 
     /// The attempt as the vault kept it over a restart.
@@ -92,13 +87,7 @@ impl Member {
     pub fn restore(bytes: &[u8], roster: &Roster) -> Result<Self, Refusal> {
         let kept = Kept::from_bytes(bytes)?;
         let terms = Terms::new(kept.plan.clone(), roster)?;
-        Ok(Self {
-            terms,
-            kept,
-            answer: None,
-            early: None,
-            restored: true,
-        })
+        Ok(Self { terms, kept, answer: None, early: None, restored: true })
     }
 
     /// The terms of the attempt.
@@ -195,11 +184,7 @@ impl Member {
         dice: &mut impl CryptoRng,
     ) -> Result<Vec<Act>, Refusal> {
         if let Some(known) = &self.kept.adverts {
-            return if known == set {
-                Ok(self.say_again())
-            } else {
-                Err(Code::TwoMessages.into())
-            };
+            return if known == set { Ok(self.say_again()) } else { Err(Code::TwoMessages.into()) };
         }
         let own = self.kept.advert.as_ref().ok_or(Code::WrongPhase)?;
         deal::check_adverts(&self.terms, set, own, me)?;
@@ -212,11 +197,7 @@ impl Member {
 
     fn on_delivery(&mut self, delivery: &Delivery, me: &Me<'_>) -> Result<Vec<Act>, Refusal> {
         if let Some(known) = &self.kept.delivery {
-            return if known == delivery {
-                Ok(self.say_again())
-            } else {
-                Err(Code::TwoMessages.into())
-            };
+            return if known == delivery { Ok(self.say_again()) } else { Err(Code::TwoMessages.into()) };
         }
         let held = deal::open_delivery(&self.terms, &self.kept, delivery, me)?;
         let masks = deal::masks(&self.kept, delivery, me)?;
@@ -244,11 +225,7 @@ impl Member {
         let t3 = t3(&proposal.t2, &proposal.roots);
         if let Some(signed) = &self.kept.signed {
             let same = signed.t3 == t3 && signed.point == proposal.commit.point;
-            return if same {
-                Ok(self.say_again())
-            } else {
-                Err(Code::SetEquivocation.into())
-            };
+            return if same { Ok(self.say_again()) } else { Err(Code::SetEquivocation.into()) };
         }
         self.check_proposal(proposal, &t3, me)?;
         let own_in_set = proposal.roots.iter().any(|root| root.node == me.node);
@@ -268,15 +245,10 @@ impl Member {
             return Err(Refusal::new(Code::RoundReplay, "a set of another attempt"));
         }
         let sorted = proposal.roots.is_sorted_by(|a, b| a.node < b.node);
-        let known = proposal
-            .roots
-            .iter()
-            .all(|root| delivery.roots.iter().any(|dealt| dealt.node == root.node));
+        let known =
+            proposal.roots.iter().all(|root| delivery.roots.iter().any(|dealt| dealt.node == root.node));
         if !sorted || !known {
-            return Err(Refusal::new(
-                Code::PlanRejected,
-                "the set is not a sorted part of the dealers",
-            ));
+            return Err(Refusal::new(Code::PlanRejected, "the set is not a sorted part of the dealers"));
         }
         if proposal.roots.len() < self.terms.survivors() {
             return Err(Code::LineUpTooSmall.into());
@@ -286,15 +258,8 @@ impl Member {
                 return Err(super::line_up::bad_signature(root.node));
             }
         }
-        if proposal
-            .roots
-            .iter()
-            .any(|root| root.node == me.node && root.root != header.root.root)
-        {
-            return Err(Refusal::new(
-                Code::UploadMismatch,
-                "the set holds another upload of this node",
-            ));
+        if proposal.roots.iter().any(|root| root.node == me.node && root.root != header.root.root) {
+            return Err(Refusal::new(Code::UploadMismatch, "the set holds another upload of this node"));
         }
         self.check_logged(proposal, t3, me)
     }
@@ -311,11 +276,7 @@ impl Member {
             _ => false,
         };
         let logged = crate::log::is_logged(commit, &me.roster.coordinator);
-        if matches && logged {
-            Ok(())
-        } else {
-            Err(Code::SetNotLogged.into())
-        }
+        if matches && logged { Ok(()) } else { Err(Code::SetNotLogged.into()) }
     }
 
     fn on_request(&mut self, request: &RevealRequest, me: &Me<'_>) -> Result<Vec<Act>, Refusal> {
@@ -349,10 +310,7 @@ impl Member {
             let dealer = delivery.roots.iter().any(|root| root.node == signature.node);
             let same = signature.t3 == own.t3 && signature.point == own.point;
             if !dealer || !same || !signature.is_signed_by(self.terms.key(signature.node)?) {
-                return Err(Refusal::new(
-                    Code::TooFewSignatures,
-                    format!("node `{}`", signature.node),
-                ));
+                return Err(Refusal::new(Code::TooFewSignatures, format!("node `{}`", signature.node)));
             }
         }
         Ok(())
@@ -367,16 +325,8 @@ impl Member {
             .map(|root| {
                 let held = self.kept.share_of(root.node).ok_or(Code::ReconstructFailed)?;
                 let in_set = self.kept.set.contains(&root.node);
-                let (kind, share) = if in_set {
-                    (Kind::Own, held.own)
-                } else {
-                    (Kind::Pair, held.pair)
-                };
-                Ok(OpenedShare {
-                    dealer: root.node,
-                    kind,
-                    share,
-                })
+                let (kind, share) = if in_set { (Kind::Own, held.own) } else { (Kind::Pair, held.pair) };
+                Ok(OpenedShare { dealer: root.node, kind, share })
             })
             .collect()
     }
@@ -388,12 +338,7 @@ impl Member {
         if !released.is_signed_by(&me.roster.coordinator) {
             return Err(Refusal::new(Code::BadSignature, "the coordinator's release"));
         }
-        if self
-            .kept
-            .signed
-            .as_ref()
-            .is_some_and(|signed| signed.t3 != released.t3)
-        {
+        if self.kept.signed.as_ref().is_some_and(|signed| signed.t3 != released.t3) {
             return Err(Code::SetEquivocation.into());
         }
         Ok(vec![Act::Absorb(Box::new(released.clone())), Act::Forget])
@@ -414,10 +359,7 @@ impl Member {
         } else if let Some(signed) = &kept.signed {
             vec![Act::Tell(Message::SetSign(signed.clone()))]
         } else if let Some(header) = &kept.header {
-            vec![
-                Act::Tell(Message::Header(header.clone())),
-                Act::Upload(header.clone()),
-            ]
+            vec![Act::Tell(Message::Header(header.clone())), Act::Upload(header.clone())]
         } else if let Some(shares) = &kept.shares {
             vec![Act::Tell(Message::Shares(shares.clone()))]
         } else if let Some(advert) = &kept.advert {
@@ -448,11 +390,7 @@ impl Member {
     fn joined(&self) -> Option<Fact> {
         let plan = self.terms.plan();
         self.kept.advert.as_ref()?;
-        Some(Fact::Joined(Joined {
-            ask: plan.ask,
-            attempt: plan.attempt,
-            plan: self.terms.plan_root(),
-        }))
+        Some(Fact::Joined(Joined { ask: plan.ask, attempt: plan.attempt, plan: self.terms.plan_root() }))
     }
 
     fn masked(&self) -> Option<Fact> {
@@ -468,24 +406,15 @@ impl Member {
     }
 
     fn signed(&self) -> Option<Fact> {
-        Some(Fact::Signed((
-            self.terms.plan().ask,
-            self.kept.signed.as_ref()?.t3,
-        )))
+        Some(Fact::Signed((self.terms.plan().ask, self.kept.signed.as_ref()?.t3)))
     }
 
     fn spent(&self) -> Option<Fact> {
-        Some(Fact::Spent((
-            self.terms.plan().ask,
-            self.kept.reply.as_ref()?.digest("reply"),
-        )))
+        Some(Fact::Spent((self.terms.plan().ask, self.kept.reply.as_ref()?.digest("reply"))))
     }
 }
 
 /// The coarse no that goes to the coordinator for a plan.
 pub fn refused(plan: Digest, refusal: &Refusal) -> Message {
-    Message::Refused(Refused {
-        plan,
-        code: refusal.code.as_str().to_owned(),
-    })
+    Message::Refused(Refused { plan, code: refusal.code.as_str().to_owned() })
 }

@@ -190,11 +190,7 @@ impl Round {
             }
             Input::Back(node) => {
                 self.gone.remove(&node);
-                effects.extend(
-                    self.pending(node)
-                        .into_iter()
-                        .map(|message| Effect::Tell(node, message)),
-                );
+                effects.extend(self.pending(node).into_iter().map(|message| Effect::Tell(node, message)));
             }
             Input::Tick => {}
             input => {
@@ -214,17 +210,12 @@ impl Round {
     /// # Errors
     /// A [`Refusal`] when the entry does not belong to the present phase; the ledger is then not this round's.
     pub fn apply(&mut self, entry: Entry, key: &SecretKey) -> Result<(), Refusal> {
-        let misplaced = || {
-            Refusal::new(
-                Code::Storage,
-                "a recorded entry does not follow from those before it",
-            )
-        };
+        let misplaced =
+            || Refusal::new(Code::Storage, "a recorded entry does not follow from those before it");
         match entry {
-            Entry::Heard(Heard {
-                node,
-                message: Message::Refused(refused),
-            }) => self.refused.push((node, refused.code)),
+            Entry::Heard(Heard { node, message: Message::Refused(refused) }) => {
+                self.refused.push((node, refused.code))
+            }
             Entry::Heard(heard) => match &mut self.phase {
                 Phase::Join(phase) => phase.hear(heard),
                 Phase::Share(phase) => phase.hear(heard),
@@ -288,11 +279,7 @@ impl Round {
             _ => Vec::new(),
         };
         for node in &self.terms.plan().candidates {
-            effects.extend(
-                self.pending(*node)
-                    .into_iter()
-                    .map(|message| Effect::Tell(*node, message)),
-            );
+            effects.extend(self.pending(*node).into_iter().map(|message| Effect::Tell(*node, message)));
         }
         if self.phase() < PhaseName::Released {
             effects.push(Effect::WakeAt(self.deadline()));
@@ -332,9 +319,7 @@ impl Round {
                     Ok(Some(Entry::Committed(logged)))
                 }
                 Phase::Fold(phase) => {
-                    let due = phase
-                        .result()
-                        .map(|folded| self.release_leaf(folded, phase).to_bytes());
+                    let due = phase.result().map(|folded| self.release_leaf(folded, phase).to_bytes());
                     Ok((due.as_ref() == Some(&logged.leaf)).then_some(Entry::Released(logged)))
                 }
                 _ => Ok(None),
@@ -344,9 +329,9 @@ impl Round {
                 _ => Ok(None),
             },
             Input::FoldFailed(code) => Ok(self.is_open().then(|| Entry::Abandoned(code.as_str().to_owned()))),
-            Input::Abandon => Ok(self
-                .is_open()
-                .then(|| Entry::Abandoned(Code::Abandoned.as_str().to_owned()))),
+            Input::Abandon => {
+                Ok(self.is_open().then(|| Entry::Abandoned(Code::Abandoned.as_str().to_owned())))
+            }
             Input::Gone(_) | Input::Back(_) | Input::Tick => Ok(None),
         }
     }
@@ -415,11 +400,7 @@ impl Round {
         if opened {
             return Leaf::Void(plan.ask);
         }
-        Leaf::Abort(Abort {
-            ask: plan.ask,
-            attempt: plan.attempt,
-            code: code.as_str().to_owned(),
-        })
+        Leaf::Abort(Abort { ask: plan.ask, attempt: plan.attempt, code: code.as_str().to_owned() })
     }
 
     fn release_leaf(&self, folded: Folded, phase: &fold::Fold) -> Leaf {

@@ -101,10 +101,7 @@ impl Pins {
             return Err(Code::RoundSpent.into());
         }
         if plan.attempt <= pin.attempt {
-            return Err(Refusal::new(
-                Code::RoundReplay,
-                format!("attempt {}", plan.attempt),
-            ));
+            return Err(Refusal::new(Code::RoundReplay, format!("attempt {}", plan.attempt)));
         }
         let differs = |(candidates, colluders, min_survivors): &(Vec<NodeId>, u16, u16)| {
             *candidates != plan.candidates
@@ -112,10 +109,7 @@ impl Pins {
                 || *min_survivors != plan.min_survivors
         };
         if pin.line_up.as_ref().is_some_and(differs) {
-            return Err(Refusal::new(
-                Code::RoundReplay,
-                "another line-up for a question already answered",
-            ));
+            return Err(Refusal::new(Code::RoundReplay, "another line-up for a question already answered"));
         }
         Ok(())
     }

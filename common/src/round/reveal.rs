@@ -32,14 +32,7 @@ impl Reveal {
         commit: Logged,
         request: RevealRequest,
     ) -> Self {
-        Self {
-            dealt,
-            t2,
-            roots,
-            commit,
-            request,
-            replies: BTreeMap::new(),
-        }
+        Self { dealt, t2, roots, commit, request, replies: BTreeMap::new() }
     }
 
     pub(super) fn t3(&self) -> Digest {
@@ -63,24 +56,13 @@ impl Reveal {
             return Err(Code::NotInLineUp.into());
         }
         if reply.t3 != self.request.t3 {
-            return Err(Refusal::new(
-                Code::SetEquivocation,
-                format!("node `{node}` opened another set"),
-            ));
+            return Err(Refusal::new(Code::SetEquivocation, format!("node `{node}` opened another set")));
         }
         if !reply.is_signed_by(terms.key(node)?) {
             return Err(bad_signature(node));
         }
-        if !reply
-            .opened
-            .iter()
-            .map(|share| share.dealer)
-            .eq(self.dealt.shares.keys().copied())
-        {
-            return Err(Refusal::new(
-                Code::Malformed,
-                format!("the opened shares of node `{node}`"),
-            ));
+        if !reply.opened.iter().map(|share| share.dealer).eq(self.dealt.shares.keys().copied()) {
+            return Err(Refusal::new(Code::Malformed, format!("the opened shares of node `{node}`")));
         }
         for share in &reply.opened {
             self.check_share(node, share)?;
@@ -95,12 +77,7 @@ impl Reveal {
     }
 
     pub(super) fn awaited(&self) -> Vec<NodeId> {
-        self.dealt
-            .shares
-            .keys()
-            .filter(|node| !self.replies.contains_key(node))
-            .copied()
-            .collect()
+        self.dealt.shares.keys().filter(|node| !self.replies.contains_key(node)).copied().collect()
     }
 
     /// A node that has not signed is shown the committed set first: it may still open its shares.
@@ -112,11 +89,7 @@ impl Reveal {
         if self.request.signatures.iter().any(|signed| signed.node == node) {
             return vec![request];
         }
-        let proposal = Proposal {
-            t2: self.t2,
-            roots: self.roots.clone(),
-            commit: self.commit.clone(),
-        };
+        let proposal = Proposal { t2: self.t2, roots: self.roots.clone(), commit: self.commit.clone() };
         vec![Message::Proposal(proposal), request]
     }
 
@@ -124,11 +97,7 @@ impl Reveal {
         if self.replies.len() >= terms.threshold() {
             return Verdict::Close(self.replies.keys().copied().collect());
         }
-        if late {
-            Verdict::Abandon(Code::Deadline)
-        } else {
-            Verdict::Wait
-        }
+        if late { Verdict::Abandon(Code::Deadline) } else { Verdict::Wait }
     }
 
     pub(super) fn close(self, terms: &Terms) -> Result<Fold, Refusal> {
@@ -143,20 +112,12 @@ impl Reveal {
 
     /// The self secret where the upload counts, the pair secret where the node was lost before it.
     fn kind_of(&self, node: NodeId) -> Kind {
-        if self.roots.iter().any(|root| root.node == node) {
-            Kind::Own
-        } else {
-            Kind::Pair
-        }
+        if self.roots.iter().any(|root| root.node == node) { Kind::Own } else { Kind::Pair }
     }
 
     fn check_share(&self, holder: NodeId, share: &OpenedShare) -> Result<(), Refusal> {
-        let blame = || {
-            Refusal::new(
-                Code::ShareCommitment,
-                format!("from node `{holder}` for `{}`", share.dealer),
-            )
-        };
+        let blame =
+            || Refusal::new(Code::ShareCommitment, format!("from node `{holder}` for `{}`", share.dealer));
         if share.kind != self.kind_of(share.dealer) {
             return Err(Refusal::new(
                 Code::ShareCommitment,
@@ -164,11 +125,7 @@ impl Reveal {
             ));
         }
         let dealt = self.dealt.shares.get(&share.dealer).ok_or_else(blame)?;
-        let bundle = dealt
-            .bundles
-            .iter()
-            .find(|bundle| bundle.holder == holder)
-            .ok_or_else(blame)?;
+        let bundle = dealt.bundles.iter().find(|bundle| bundle.holder == holder).ok_or_else(blame)?;
         let committed = match share.kind {
             Kind::Pair => bundle.commit_pair,
             Kind::Own => bundle.commit_own,
@@ -199,10 +156,6 @@ impl Reveal {
         if commit(kind, &terms.plan_root(), dealer, &secret) != committed {
             return Err(blame());
         }
-        Ok(OpenedSecret {
-            node: dealer,
-            kind,
-            secret: *secret.expose(),
-        })
+        Ok(OpenedSecret { node: dealer, kind, secret: *secret.expose() })
     }
 }

@@ -20,11 +20,7 @@ pub(super) struct Share {
 impl Share {
     pub(super) fn new(adverts: AdvertSet) -> Self {
         let t1 = adverts.t1();
-        Self {
-            adverts,
-            t1,
-            shares: BTreeMap::new(),
-        }
+        Self { adverts, t1, shares: BTreeMap::new() }
     }
 
     pub(super) fn check(&self, terms: &Terms, node: NodeId, message: &Message) -> Result<bool, Refusal> {
@@ -45,10 +41,7 @@ impl Share {
             && shares.bundles.iter().all(|bundle| bundle.dealer == node)
             && merkle::root(&leaves) == shares.root.root;
         if !complete {
-            return Err(Refusal::new(
-                Code::Malformed,
-                format!("the bundles of node `{node}`"),
-            ));
+            return Err(Refusal::new(Code::Malformed, format!("the bundles of node `{node}`")));
         }
         if !shares.root.is_signed_by("m4", &self.t1, terms.key(node)?) {
             return Err(bad_signature(node));
@@ -63,15 +56,11 @@ impl Share {
     }
 
     pub(super) fn awaited(&self) -> Vec<NodeId> {
-        self.nodes()
-            .filter(|node| !self.shares.contains_key(node))
-            .collect()
+        self.nodes().filter(|node| !self.shares.contains_key(node)).collect()
     }
 
     pub(super) fn pending(&self, node: NodeId) -> Option<Message> {
-        self.awaited()
-            .contains(&node)
-            .then(|| Message::AdvertSet(self.adverts.clone()))
+        self.awaited().contains(&node).then(|| Message::AdvertSet(self.adverts.clone()))
     }
 
     pub(super) fn closing(&self, terms: &Terms, waiting: bool, late: bool) -> Verdict {
@@ -79,11 +68,7 @@ impl Share {
             return Verdict::Wait;
         }
         if self.shares.len() < terms.survivors().max(terms.threshold()) {
-            return if late {
-                Verdict::Abandon(Code::LineUpTooSmall)
-            } else {
-                Verdict::Wait
-            };
+            return if late { Verdict::Abandon(Code::LineUpTooSmall) } else { Verdict::Wait };
         }
         Verdict::Close(self.shares.keys().copied().collect())
     }
@@ -100,11 +85,7 @@ impl Share {
 
     /// A node's advert.
     pub(super) fn advert(&self, node: NodeId) -> Option<&Advert> {
-        self.adverts
-            .adverts
-            .iter()
-            .map(|signed| &signed.advert)
-            .find(|advert| advert.node == node)
+        self.adverts.adverts.iter().map(|signed| &signed.advert).find(|advert| advert.node == node)
     }
 
     /// A node's rank in U1, counted from 1: the x of its shares.
@@ -115,7 +96,5 @@ impl Share {
 
 /// The 1-based rank of a node, the x at which its shares are taken.
 pub(super) fn rank(mut nodes: impl Iterator<Item = NodeId>, node: NodeId) -> Option<u8> {
-    nodes
-        .position(|known| known == node)
-        .and_then(|index| u8::try_from(index + 1).ok())
+    nodes.position(|known| known == node).and_then(|index| u8::try_from(index + 1).ok())
 }

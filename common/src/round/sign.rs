@@ -25,14 +25,7 @@ pub(super) struct Sign {
 impl Sign {
     pub(super) fn new(dealt: Share, t2: Digest, roots: Vec<SignedRoot>) -> Self {
         let t3 = t3(&t2, &roots);
-        Self {
-            dealt,
-            t2,
-            roots,
-            t3,
-            commit: None,
-            signatures: BTreeMap::new(),
-        }
+        Self { dealt, t2, roots, t3, commit: None, signatures: BTreeMap::new() }
     }
 
     /// The leaf that must stand in the log before anybody is asked to sign.
@@ -89,22 +82,13 @@ impl Sign {
         if self.commit.is_none() {
             return Vec::new();
         }
-        self.dealt
-            .shares
-            .keys()
-            .filter(|node| !self.signatures.contains_key(node))
-            .copied()
-            .collect()
+        self.dealt.shares.keys().filter(|node| !self.signatures.contains_key(node)).copied().collect()
     }
 
     pub(super) fn pending(&self, node: NodeId) -> Option<Message> {
         let commit = self.commit.as_ref()?;
         self.awaited().contains(&node).then(|| {
-            Message::Proposal(Proposal {
-                t2: self.t2,
-                roots: self.roots.clone(),
-                commit: commit.clone(),
-            })
+            Message::Proposal(Proposal { t2: self.t2, roots: self.roots.clone(), commit: commit.clone() })
         })
     }
 
@@ -112,18 +96,11 @@ impl Sign {
         if self.commit.is_some() && self.signatures.len() >= terms.threshold() {
             return Verdict::Close(self.signatures.keys().copied().collect());
         }
-        if late {
-            Verdict::Abandon(Code::TooFewSignatures)
-        } else {
-            Verdict::Wait
-        }
+        if late { Verdict::Abandon(Code::TooFewSignatures) } else { Verdict::Wait }
     }
 
     pub(super) fn close(self) -> Result<Reveal, Refusal> {
-        let request = RevealRequest {
-            t3: self.t3,
-            signatures: self.signatures.into_values().collect(),
-        };
+        let request = RevealRequest { t3: self.t3, signatures: self.signatures.into_values().collect() };
         let commit = self.commit.ok_or(Code::SetNotLogged)?;
         Ok(Reveal::new(self.dealt, self.t2, self.roots, commit, request))
     }

@@ -23,12 +23,7 @@ pub(super) struct Upload {
 impl Upload {
     pub(super) fn new(dealt: Share) -> Self {
         let t2 = t2(&dealt.t1, &dealt_roots(&dealt));
-        Self {
-            dealt,
-            t2,
-            headers: BTreeMap::new(),
-            complete: BTreeSet::new(),
-        }
+        Self { dealt, t2, headers: BTreeMap::new(), complete: BTreeSet::new() }
     }
 
     pub(super) fn header(&self, node: NodeId) -> Option<&Header> {
@@ -49,10 +44,7 @@ impl Upload {
             ));
         }
         if header.chunks.len() != terms.shape().chunks() || upload_root(&header.chunks) != header.root.root {
-            return Err(Refusal::new(
-                Code::Malformed,
-                format!("the upload header of node `{node}`"),
-            ));
+            return Err(Refusal::new(Code::Malformed, format!("the upload header of node `{node}`")));
         }
         if !header.root.is_signed_by("m6", &self.t2, terms.key(node)?) {
             return Err(bad_signature(node));
@@ -69,10 +61,7 @@ impl Upload {
     /// The last chunk of a pinned upload has arrived.
     pub(super) fn check_complete(&self, node: NodeId) -> Result<Option<Entry>, Refusal> {
         if !self.headers.contains_key(&node) {
-            return Err(Refusal::new(
-                Code::UploadMismatch,
-                format!("no header of node `{node}`"),
-            ));
+            return Err(Refusal::new(Code::UploadMismatch, format!("no header of node `{node}`")));
         }
         Ok((!self.complete.contains(&node)).then_some(Entry::Uploaded(node)))
     }
@@ -82,12 +71,7 @@ impl Upload {
     }
 
     pub(super) fn awaited(&self) -> Vec<NodeId> {
-        self.dealt
-            .shares
-            .keys()
-            .filter(|node| !self.complete.contains(node))
-            .copied()
-            .collect()
+        self.dealt.shares.keys().filter(|node| !self.complete.contains(node)).copied().collect()
     }
 
     pub(super) fn pending(&self, node: NodeId) -> Option<Message> {
@@ -100,11 +84,7 @@ impl Upload {
             return Verdict::Wait;
         }
         if self.complete.len() < terms.survivors() {
-            return if late {
-                Verdict::Abandon(Code::LineUpTooSmall)
-            } else {
-                Verdict::Wait
-            };
+            return if late { Verdict::Abandon(Code::LineUpTooSmall) } else { Verdict::Wait };
         }
         Verdict::Close(self.complete.iter().copied().collect())
     }
@@ -120,25 +100,14 @@ impl Upload {
     }
 
     fn delivery(&self, holder: NodeId) -> Delivery {
-        let bundles = self
-            .dealt
-            .shares
-            .values()
-            .filter(|shares| shares.root.node != holder)
-            .filter_map(|shares| {
+        let bundles =
+            self.dealt.shares.values().filter(|shares| shares.root.node != holder).filter_map(|shares| {
                 let index = shares.bundles.iter().position(|bundle| bundle.holder == holder)?;
                 let leaves: Vec<Digest> = shares.bundles.iter().map(Bundle::leaf).collect();
                 let path = merkle::inclusion(&leaves, index)?;
-                Some(Delivered {
-                    bundle: shares.bundles.get(index)?.clone(),
-                    path,
-                })
+                Some(Delivered { bundle: shares.bundles.get(index)?.clone(), path })
             });
-        Delivery {
-            t1: self.dealt.t1,
-            roots: dealt_roots(&self.dealt),
-            bundles: bundles.collect(),
-        }
+        Delivery { t1: self.dealt.t1, roots: dealt_roots(&self.dealt), bundles: bundles.collect() }
     }
 }
 

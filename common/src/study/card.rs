@@ -113,10 +113,7 @@ impl Study {
         ));
         card.fact(&self.question);
         let meaning = purpose_meaning(&self.purpose).unwrap_or("not a point this version knows");
-        card.fact(&format!(
-            "purpose: Article {} of Regulation (EU) 2025/327: {meaning}",
-            self.purpose
-        ));
+        card.fact(&format!("purpose: Article {} of Regulation (EU) 2025/327: {meaning}", self.purpose));
     }
 
     fn which_data(&self, card: &mut Card) {
@@ -140,9 +137,9 @@ impl Study {
             .collect();
         card.fact(&format!("columns: {}", features.join(", ")));
         match &self.data.filter {
-            Some(filter) => card.fact(&format!(
-                "patients: only those for whom {filter}; without a value there, left out"
-            )),
+            Some(filter) => {
+                card.fact(&format!("patients: only those for whom {filter}; without a value there, left out"))
+            }
             None => card.fact("patients: every row of the dataset"),
         }
         if self.method != Method::Summary {
@@ -153,11 +150,8 @@ impl Study {
     fn what_leaves(&self, card: &mut Card, context: &CardContext<'_>) {
         card.title("WHAT LEAVES YOUR SITE");
         card.fact("in each round one masked vector; masked, it looks like random numbers to everyone");
-        let steps: Vec<String> = self
-            .vectors()
-            .iter()
-            .map(|(step, numbers)| format!("{step}: {numbers}"))
-            .collect();
+        let steps: Vec<String> =
+            self.vectors().iter().map(|(step, numbers)| format!("{step}: {numbers}")).collect();
         card.fact(&format!("numbers in one vector: {}", steps.join("; ")));
         card.fact(&match &self.method {
             Method::Summary => "what the vector adds up: counts, missing values, means and variances of the columns".to_string(),
@@ -198,20 +192,13 @@ impl Study {
             ));
         }
         if !self.sites.is_empty() {
-            let extra = entries
-                .iter()
-                .map(|entry| &entry.name)
-                .filter(|name| !self.sites.contains(name));
+            let extra = entries.iter().map(|entry| &entry.name).filter(|name| !self.sites.contains(name));
             for name in extra {
                 card.fact(&format!(
                     "ATTENTION: {name} is in the roster, but the study does not name it; ask the operator why"
                 ));
             }
-            for name in self
-                .sites
-                .iter()
-                .filter(|name| context.roster.named(name).is_none())
-            {
+            for name in self.sites.iter().filter(|name| context.roster.named(name).is_none()) {
                 card.fact(&format!(
                     "{name} is named in the study, but is not in this roster: its data are not in the sum"
                 ));
@@ -277,11 +264,7 @@ impl Study {
         }
         for earlier in context.earlier {
             let names = |list: &[String]| {
-                if list.is_empty() {
-                    "none".to_string()
-                } else {
-                    list.join(", ")
-                }
+                if list.is_empty() { "none".to_string() } else { list.join(", ") }
             };
             card.fact(&format!(
                 "earlier study {} used this dataset; sites new since then: {}; sites no longer there: {}. Where one site alone \

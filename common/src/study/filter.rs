@@ -87,19 +87,14 @@ pub fn days_since_1970(text: &str) -> Option<f64> {
         return None;
     }
     let date: jiff::civil::Date = text.parse().ok()?;
-    let span = date
-        .since((jiff::Unit::Day, jiff::civil::date(1970, 1, 1)))
-        .ok()?;
+    let span = date.since((jiff::Unit::Day, jiff::civil::date(1970, 1, 1))).ok()?;
     Some(f64::from(span.get_days()))
 }
 
 impl Filter {
     /// The columns the rule names.
     pub fn columns(&self) -> BTreeSet<&str> {
-        self.comparisons()
-            .into_iter()
-            .map(|comparison| comparison.column.as_str())
-            .collect()
+        self.comparisons().into_iter().map(|comparison| comparison.column.as_str()).collect()
     }
 
     /// Every comparison, in reading order: what a schema is checked against.
@@ -146,9 +141,9 @@ impl Comparison {
                 Ok(cell) => self.op.holds(&cell, literal),
                 Err(_) => self.op == Op::Unequal,
             },
-            (Value::Text(cell), Literal::Text(text)) => self
-                .op
-                .holds(&super::text::normal_level(cell), &super::text::normal_level(text)),
+            (Value::Text(cell), Literal::Text(text)) => {
+                self.op.holds(&super::text::normal_level(cell), &super::text::normal_level(text))
+            }
         }
     }
 }

@@ -31,15 +31,7 @@ impl Reading<'_> {
         let used: &[&str] = match kind {
             "summary" => &[],
             "logistic" => &["ridge", "tolerance", "max_rounds"],
-            "fedavg" => &[
-                "model",
-                "rounds",
-                "local_epochs",
-                "batch",
-                "lr",
-                "server_lr",
-                "weight",
-            ],
+            "fedavg" => &["model", "rounds", "local_epochs", "batch", "lr", "server_lr", "weight"],
             kind if LATER.contains(&kind) => {
                 let problem = format!("recipe `{kind}` is not yet available in this version");
                 return self.refuse(raw.kind.span(), problem, "use `summary`, `logistic` or `fedavg`");
@@ -53,11 +45,7 @@ impl Reading<'_> {
             }
         };
         if let Some((key, span)) = raw.given().into_iter().find(|(key, _)| !used.contains(key)) {
-            return self.refuse(
-                span,
-                format!("`{key}` is not a key of recipe `{kind}`"),
-                "remove it",
-            );
+            return self.refuse(span, format!("`{key}` is not a key of recipe `{kind}`"), "remove it");
         }
         Ok(match kind {
             "logistic" => Method::Logistic(Logistic {
@@ -110,11 +98,7 @@ impl Reading<'_> {
                 }
             },
             ("mlp", None) => self.refuse(model.span(), "an `mlp` needs `hidden`", "write hidden = [16]"),
-            (other, _) => self.refuse(
-                kind.span(),
-                format!("no model {other:?}"),
-                "use `logistic` or `mlp`",
-            ),
+            (other, _) => self.refuse(kind.span(), format!("no model {other:?}"), "use `logistic` or `mlp`"),
         }
     }
 
@@ -138,9 +122,8 @@ impl Reading<'_> {
         let Some(value) = value else { return Ok(default) };
         let text = value.get_ref().as_str();
         let unit = |letter: char, seconds: u32| {
-            let digits = text
-                .strip_suffix(letter)
-                .filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?;
+            let digits =
+                text.strip_suffix(letter).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?;
             digits.parse::<u32>().ok()?.checked_mul(seconds)
         };
         match unit('s', 1).or_else(|| unit('m', 60)).or_else(|| unit('h', 3600)) {

@@ -51,11 +51,7 @@ impl Study {
     pub fn lint(&self, sites: usize) -> Vec<Finding> {
         let mut found = Vec::new();
         let mut say = |severity, message: String| found.push(Finding { severity, message });
-        let line_up = if self.sites.is_empty() {
-            sites
-        } else {
-            self.sites.len()
-        };
+        let line_up = if self.sites.is_empty() { sites } else { self.sites.len() };
         if line_up > sites {
             say(
                 Severity::Error,
@@ -79,29 +75,19 @@ impl Study {
             say(Severity::Warning, message);
         }
         if self.question.chars().count() < SHORT_QUESTION {
-            say(
-                Severity::Warning,
-                "`question` is very short; a steward reads it to decide".into(),
-            );
+            say(Severity::Warning, "`question` is very short; a steward reads it to decide".into());
         }
         if let Method::FedAvg(method) = &self.method
             && method.weight == super::Weighting::Equal
         {
-            say(
-                Severity::Note,
-                "`weight = \"equal\"`: a small site counts as much as a large one".into(),
-            );
+            say(Severity::Note, "`weight = \"equal\"`: a small site counts as much as a large one".into());
         }
         found.sort_by_key(|finding| finding.severity);
         found
     }
 
     fn lint_line_up(&self, line_up: usize, thresholds: Thresholds, say: &mut impl FnMut(Severity, String)) {
-        let Thresholds {
-            colluders,
-            threshold,
-            survivors,
-        } = thresholds;
+        let Thresholds { colluders, threshold, survivors } = thresholds;
         let spare = line_up - survivors;
         say(
             Severity::Note,
@@ -128,10 +114,7 @@ impl Study {
             _ => {}
         }
         if spare == 0 {
-            say(
-                Severity::Warning,
-                "no drop-out is tolerated: one site away and nothing is opened".into(),
-            );
+            say(Severity::Warning, "no drop-out is tolerated: one site away and nothing is opened".into());
         }
         if line_up == 3 {
             say(

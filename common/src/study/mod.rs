@@ -245,11 +245,7 @@ impl Study {
     /// (`cp` gives `cp_2`, `cp_3`, ...), in its place among the features.
     pub fn columns(&self) -> Vec<String> {
         let expand = |feature: &String| match self.levels_of(feature) {
-            Some(levels) => levels
-                .iter()
-                .skip(1)
-                .map(|level| format!("{feature}_{level}"))
-                .collect(),
+            Some(levels) => levels.iter().skip(1).map(|level| format!("{feature}_{level}")).collect(),
             None => vec![feature.clone()],
         };
         self.data.features.iter().flat_map(expand).collect()
@@ -310,12 +306,7 @@ impl Study {
     /// # Errors
     /// [`LineUpTooSmall`] when more sites must stay in the sum than there are.
     pub fn thresholds(&self, sites: usize) -> Result<Thresholds, LineUpTooSmall> {
-        Thresholds::of(
-            sites,
-            default_colluders(sites),
-            default_h_min(sites),
-            self.privacy.min_sites as usize,
-        )
+        Thresholds::of(sites, default_colluders(sites), default_h_min(sites), self.privacy.min_sites as usize)
     }
 
     /// Nodes that must have joined before a round goes on: the study's quorum, and never fewer than the survivors that
@@ -325,10 +316,7 @@ impl Study {
     /// As [`Study::thresholds`].
     pub fn quorum(&self, sites: usize) -> Result<usize, LineUpTooSmall> {
         let survivors = self.thresholds(sites)?.survivors;
-        Ok(self
-            .rounds
-            .quorum
-            .map_or(survivors, |quorum| survivors.max(quorum as usize)))
+        Ok(self.rounds.quorum.map_or(survivors, |quorum| survivors.max(quorum as usize)))
     }
 }
 

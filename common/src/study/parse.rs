@@ -42,11 +42,7 @@ impl Study {
         }
         let raw: RawFile = toml::from_str(toml_text).map_err(|error| {
             let (line, problem, fix) = text::explain(toml_text, &error);
-            StudyError {
-                line,
-                problem,
-                fix: fix.into(),
-            }
+            StudyError { line, problem, fix: fix.into() }
         })?;
         Reading { text: toml_text }.study(&raw)
     }
@@ -67,11 +63,7 @@ impl Reading<'_> {
         fix: impl Into<String>,
     ) -> Checked<T> {
         let line = text::line_at(self.text, span.start);
-        Err(StudyError {
-            line,
-            problem: problem.into(),
-            fix: fix.into(),
-        })
+        Err(StudyError { line, problem: problem.into(), fix: fix.into() })
     }
 
     fn study(&self, raw: &RawFile) -> Checked<Study> {
@@ -103,11 +95,7 @@ impl Reading<'_> {
         if (3..=40).contains(&text.len()) && text.chars().all(fits) {
             return Ok(text.clone());
         }
-        self.refuse(
-            id.span(),
-            format!("`id` is {text:?}"),
-            "use 3 to 40 of a-z, 0-9 and `-`",
-        )
+        self.refuse(id.span(), format!("`id` is {text:?}"), "use 3 to 40 of a-z, 0-9 and `-`")
     }
 
     fn prose(&self, value: &Spanned<String>, key: &str, most: usize, line_breaks: bool) -> Checked<String> {
@@ -147,11 +135,7 @@ impl Reading<'_> {
                 .zip(i8::try_from(date.month).ok().zip(i8::try_from(date.day).ok()))
                 .is_some_and(|(year, (month, day))| jiff::civil::Date::new(year, month, day).is_ok());
             if valid {
-                return Ok(Date {
-                    year: date.year,
-                    month: date.month,
-                    day: date.day,
-                });
+                return Ok(Date { year: date.year, month: date.month, day: date.day });
             }
         }
         self.refuse(
@@ -186,11 +170,8 @@ impl Reading<'_> {
             }
         }
         if names.len() < privacy.min_sites as usize {
-            let problem = format!(
-                "`sites` names `{}` sites, `min_sites` is `{}`",
-                names.len(),
-                privacy.min_sites
-            );
+            let problem =
+                format!("`sites` names `{}` sites, `min_sites` is `{}`", names.len(), privacy.min_sites);
             return self.refuse(
                 list.span(),
                 problem,
@@ -206,11 +187,7 @@ impl Reading<'_> {
                 "`time` and `event` belong to `cox` and `km`, which are not yet available in this version";
             return self.refuse(key.span(), problem, "give `outcome`, a yes/no column");
         }
-        if let Some(fraction) = raw
-            .test_fraction
-            .as_ref()
-            .filter(|fraction| *fraction.get_ref() != 0.0)
-        {
+        if let Some(fraction) = raw.test_fraction.as_ref().filter(|fraction| *fraction.get_ref() != 0.0) {
             let problem = format!(
                 "`test_fraction` is `{}`: held-out rows are not yet available in this version",
                 fraction.get_ref()
@@ -237,11 +214,7 @@ impl Reading<'_> {
         if (1..=NAME_LIMIT).contains(&text.len()) && text.chars().all(fits) {
             return Ok(text.clone());
         }
-        self.refuse(
-            name.span(),
-            format!("`dataset` is {text:?}"),
-            "use letters, digits, `-` and `_`",
-        )
+        self.refuse(name.span(), format!("`dataset` is {text:?}"), "use letters, digits, `-` and `_`")
     }
 
     fn column(&self, name: &Spanned<String>) -> Checked<String> {
@@ -249,11 +222,7 @@ impl Reading<'_> {
             return Ok(name.get_ref().clone());
         }
         let fix = format!("use a letter, then letters, digits and `_`, at most {NAME_LIMIT}");
-        self.refuse(
-            name.span(),
-            format!("{:?} is not a column's name", name.get_ref()),
-            fix,
-        )
+        self.refuse(name.span(), format!("{:?} is not a column's name", name.get_ref()), fix)
     }
 
     fn features(&self, list: &Spanned<Vec<Spanned<String>>>) -> Checked<Vec<String>> {
@@ -261,11 +230,7 @@ impl Reading<'_> {
         for item in list.get_ref() {
             let name = self.column(item)?;
             if features.contains(&name) {
-                return self.refuse(
-                    item.span(),
-                    format!("feature `{name}` stands twice"),
-                    "name it once",
-                );
+                return self.refuse(item.span(), format!("feature `{name}` stands twice"), "name it once");
             }
             features.push(name);
         }
@@ -306,12 +271,8 @@ impl Reading<'_> {
                 "add it there or remove it",
             );
         }
-        let listed = features
-            .iter()
-            .filter_map(|feature| Some((feature, raw.levels.get(feature)?)));
-        listed
-            .map(|(feature, list)| self.category(feature, list))
-            .collect()
+        let listed = features.iter().filter_map(|feature| Some((feature, raw.levels.get(feature)?)));
+        listed.map(|(feature, list)| self.category(feature, list)).collect()
     }
 
     fn category(&self, feature: &str, list: &Spanned<Vec<Spanned<String>>>) -> Checked<Levels> {
@@ -324,26 +285,15 @@ impl Reading<'_> {
             }
             if levels.contains(&level) {
                 let fix = "levels that are numbers compare as numbers: name each once";
-                return self.refuse(
-                    item.span(),
-                    format!("level `{level}` of `{feature}` stands twice"),
-                    fix,
-                );
+                return self.refuse(item.span(), format!("level `{level}` of `{feature}` stands twice"), fix);
             }
             levels.push(level);
         }
         if levels.len() < 2 {
             let fix = "name the reference level first, then the others";
-            return self.refuse(
-                list.span(),
-                format!("`levels.{feature}` has fewer than two levels"),
-                fix,
-            );
+            return self.refuse(list.span(), format!("`levels.{feature}` has fewer than two levels"), fix);
         }
-        Ok(Levels {
-            feature: feature.to_string(),
-            levels,
-        })
+        Ok(Levels { feature: feature.to_string(), levels })
     }
 
     fn filter(&self, rule: Option<&Spanned<String>>) -> Checked<Option<Filter>> {
@@ -359,12 +309,10 @@ impl Reading<'_> {
 
     /// The columns after expansion must be few enough and have different names.
     fn expanded(&self, raw: &RawData, data: &Data) -> Checked<()> {
-        let widths = data.features.iter().map(|f| {
-            data.levels
-                .iter()
-                .find(|l| l.feature == *f)
-                .map_or(1, |l| l.levels.len() - 1)
-        });
+        let widths = data
+            .features
+            .iter()
+            .map(|f| data.levels.iter().find(|l| l.feature == *f).map_or(1, |l| l.levels.len() - 1));
         if widths.sum::<usize>() > MAX_COLUMNS {
             return self.refuse(
                 raw.features.span(),

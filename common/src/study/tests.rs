@@ -73,74 +73,32 @@ fn fedavg() -> Study {
 #[test]
 fn a_file_says_everything_about_a_study() {
     let study = full();
-    assert_eq!(
-        study.columns(),
-        ["age", "cp_2", "cp_3", "cp_4", "sex", "restecg_1", "restecg_2"]
-    );
-    assert_eq!(
-        study.reads().into_iter().collect::<Vec<_>>(),
-        ["age", "cp", "restecg", "seen", "sex", "y"]
-    );
-    assert_eq!(
-        study.ends,
-        Date {
-            year: 2027,
-            month: 12,
-            day: 31
-        }
-    );
+    assert_eq!(study.columns(), ["age", "cp_2", "cp_3", "cp_4", "sex", "restecg_1", "restecg_2"]);
+    assert_eq!(study.reads().into_iter().collect::<Vec<_>>(), ["age", "cp", "restecg", "seen", "sex", "y"]);
+    assert_eq!(study.ends, Date { year: 2027, month: 12, day: 31 });
     assert_eq!(study.rounds.upload_s, 7200);
     assert_eq!(
         study.data.filter.as_ref().unwrap().to_string(),
         "age >= 18 and (sex == 1 or seen > \"2020-01-01\")"
     );
-    let motet_recipes::Recipe::Logistic(recipe) = study.recipe() else {
-        panic!("another recipe")
-    };
-    assert_eq!(
-        (recipe.columns, recipe.outcome.as_str(), recipe.max_rounds),
-        (study.columns(), "y", 12)
-    );
+    let motet_recipes::Recipe::Logistic(recipe) = study.recipe() else { panic!("another recipe") };
+    assert_eq!((recipe.columns, recipe.outcome.as_str(), recipe.max_rounds), (study.columns(), "y", 12));
     assert_eq!((recipe.ridge, recipe.tolerance), (0.5, 1e-8));
 }
 
 #[test]
 fn what_is_left_out_has_the_documented_default() {
     let study = Study::parse(SHORT).unwrap();
-    assert_eq!(
-        study.privacy,
-        Privacy {
-            min_sites: 3,
-            min_rows: 10
-        }
-    );
-    let Rounds {
-        join_s,
-        share_s,
-        upload_s,
-        sign_s,
-        reveal_s,
-        quorum,
-        on_site_loss,
-    } = study.rounds;
-    assert_eq!(
-        (join_s, share_s, upload_s, sign_s, reveal_s),
-        (30, 30, 600, 30, 30)
-    );
+    assert_eq!(study.privacy, Privacy { min_sites: 3, min_rows: 10 });
+    let Rounds { join_s, share_s, upload_s, sign_s, reveal_s, quorum, on_site_loss } = study.rounds;
+    assert_eq!((join_s, share_s, upload_s, sign_s, reveal_s), (30, 30, 600, 30, 30));
     assert_eq!((quorum, on_site_loss), (None, SiteLoss::Pause));
     assert!(study.sites.is_empty() && study.data.filter.is_none());
-    let logistic = SHORT
-        .replace("features", "outcome = \"y\"\nfeatures")
-        .replace("summary", "logistic");
-    let expected = Method::Logistic(Logistic {
-        ridge: 0.0,
-        tolerance: 1e-10,
-        max_rounds: 30,
-    });
+    let logistic = SHORT.replace("features", "outcome = \"y\"\nfeatures").replace("summary", "logistic");
+    let expected = Method::Logistic(Logistic { ridge: 0.0, tolerance: 1e-10, max_rounds: 30 });
     assert_eq!(Study::parse(&logistic).unwrap().method, expected);
-    let Method::FedAvg(fedavg) = Study::parse(&logistic.replace("\"logistic\"", "\"fedavg\""))
-        .unwrap()
-        .method
+    let Method::FedAvg(fedavg) =
+        Study::parse(&logistic.replace("\"logistic\"", "\"fedavg\"")).unwrap().method
     else {
         panic!("another recipe")
     };
@@ -177,31 +135,15 @@ fn every_mistake_is_refused_in_its_line_with_its_fix() {
     refused("min_sites = 3", "min_sites = 2", "write 3 to");
     refused("ridge = 0.5", "ridge = \"x\"", "number");
     refused("ridge = 0.5", "ridge = nan", "`ridge` is `NaN`");
-    refused(
-        "ridge = 0.5",
-        "lr = 0.5",
-        "`lr` is not a key of recipe `logistic`",
-    );
-    refused(
-        "kind = \"logistic\"",
-        "kind = \"cox\"",
-        "not yet available in this version",
-    );
+    refused("ridge = 0.5", "lr = 0.5", "`lr` is not a key of recipe `logistic`");
+    refused("kind = \"logistic\"", "kind = \"cox\"", "not yet available in this version");
     refused("kind = \"logistic\"", "kind = \"magic\"", "no recipe");
     refused("id = \"heart-1\"", "id = \"Heart 1\"", "a-z");
-    refused(
-        "title = \"Narrowed vessels\"",
-        "title = \"a\\u001b[2Jb\"",
-        "terminal",
-    );
+    refused("title = \"Narrowed vessels\"", "title = \"a\\u001b[2Jb\"", "terminal");
     refused("\"53(1)(e)\"", "\"53(1)(g)\"", "Article 53(1)");
     refused("\"53(1)(e)\"", "\"53(1)(e)(iii)\"", "53(1)(e)(ii)");
     refused("2027-12-31", "2027-12-31T00:00:00Z", "without quotes");
-    refused(
-        "ends = 2027-12-31",
-        "ends = \"2027-12-31\"",
-        "a date without quotes",
-    );
+    refused("ends = 2027-12-31", "ends = \"2027-12-31\"", "a date without quotes");
     refused(
         "[\"cleveland\", \"hungarian\", \"switzerland\", \"va\"]",
         "[\"cleveland\", \"va\"]",
@@ -209,20 +151,12 @@ fn every_mistake_is_refused_in_its_line_with_its_fix() {
     );
     refused("\"hungarian\"", "\"va\", \"va\"", "stands twice");
     refused("\"hungarian\"", "\"hun\\tgarian\"", "not a site's name");
-    refused(
-        "outcome = \"y\"",
-        "outcome = \"age\"",
-        "is the outcome and a feature",
-    );
+    refused("outcome = \"y\"", "outcome = \"age\"", "is the outcome and a feature");
     refused("\"cp\", \"sex\"", "\"cp\", \"cp_2\"", "another column");
     refused("\"cp\", \"sex\"", "\"cp\", \"cp\"", "stands twice");
     refused("\"cp\", \"sex\"", "\"cp\", \"the sex\"", "not a column's name");
     refused("age >= 18 and", "age >= eighteen and", "at character 8");
-    refused(
-        "test_fraction = 0.0",
-        "test_fraction = 0.2",
-        "not yet available in this version",
-    );
+    refused("test_fraction = 0.0", "test_fraction = 0.2", "not yet available in this version");
     refused("\"0\", \"1.0\", \"2\"", "\"0\", \"1.0\", \"1\"", "level `1`");
     refused("[\"0\", \"1.0\", \"2\"]", "[\"0\"]", "fewer than two");
     refused("restecg = [\"0\"", "thal = [\"0\"", "not one of the features");
@@ -242,10 +176,7 @@ fn missing_keys_and_tables_are_named() {
         ("kind = \"logistic\"\n", "kind"),
     ] {
         let error = Study::parse(&FULL.replacen(line, "", 1)).unwrap_err();
-        assert!(
-            error.to_string().contains(&format!("missing key `{name}`")),
-            "{error}"
-        );
+        assert!(error.to_string().contains(&format!("missing key `{name}`")), "{error}");
     }
     let error = Study::parse("[study]\nid = \"a\"\n").unwrap_err();
     assert_eq!((error.line, error.problem.as_str()), (1, "missing key `title`"));
@@ -263,19 +194,13 @@ fn missing_keys_and_tables_are_named() {
 fn a_model_with_more_layers_waits_for_a_later_version() {
     let text = fedavg().to_toml();
     for (model, word) in [
-        (
-            "{ kind = \"mlp\", hidden = [32, 16] }",
-            "not yet available in this version",
-        ),
+        ("{ kind = \"mlp\", hidden = [32, 16] }", "not yet available in this version"),
         ("{ kind = \"mlp\", hidden = [0] }", "write 1 to"),
         ("{ kind = \"mlp\", hidden = [] }", "empty"),
         ("{ kind = \"mlp\" }", "needs `hidden`"),
         ("{ kind = \"logistic\", hidden = [4] }", "no `hidden`"),
         ("{ kind = \"cnn\" }", "no model"),
-        (
-            "{ kind = \"mlp\", hidden = [16], dropout = 0.5 }",
-            "unknown key `dropout`",
-        ),
+        ("{ kind = \"mlp\", hidden = [16], dropout = 0.5 }", "unknown key `dropout`"),
     ] {
         let error = Study::parse(&text.replace("{ kind = \"mlp\", hidden = [16] }", model)).unwrap_err();
         assert!(error.to_string().contains(word), "{error}");
@@ -291,10 +216,7 @@ fn a_study_written_back_is_the_same_study() {
         assert_eq!(Study::from_bytes(&study.to_bytes()).unwrap(), study);
         study.check().unwrap();
     }
-    let odd = Study {
-        question: "He said \"\"\"why\"\"\"\nand \\n left [data]".into(),
-        ..full()
-    };
+    let odd = Study { question: "He said \"\"\"why\"\"\"\nand \\n left [data]".into(), ..full() };
     assert_eq!(Study::parse(&odd.to_toml()).unwrap(), odd);
 }
 
@@ -308,10 +230,7 @@ fn a_study_from_the_wire_is_held_to_the_rules_of_a_file() {
     assert!(study.check().is_err());
     study = full();
     study.data.levels.reverse();
-    assert!(
-        study.check().is_err(),
-        "levels stand in the order of the features"
-    );
+    assert!(study.check().is_err(), "levels stand in the order of the features");
     study = full();
     study.data.levels[0].levels[1] = "2.0".into();
     assert!(study.check().is_err(), "levels stand in their normal form");

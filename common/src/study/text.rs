@@ -43,18 +43,12 @@ pub fn explain(text: &str, error: &toml::de::Error) -> (u32, String, &'static st
     ];
     let plain = words
         .iter()
-        .fold(message.trim().replace('\n', ", "), |plain, (theirs, ours)| {
-            plain.replace(theirs, ours)
-        });
+        .fold(message.trim().replace('\n', ", "), |plain, (theirs, ours)| plain.replace(theirs, ours));
     let plain = match plain.split_once("struct ") {
         Some((head, _)) => format!("{head}a table"),
         None => plain,
     };
-    let fix = if message.starts_with("unknown field") {
-        "correct or remove it"
-    } else {
-        "correct the line"
-    };
+    let fix = if message.starts_with("unknown field") { "correct or remove it" } else { "correct the line" };
     (line, plain, fix)
 }
 
@@ -70,15 +64,7 @@ pub fn is_plain(text: &str, line_breaks: bool) -> bool {
 
 /// `text` with every character that [`is_plain`] refuses shown as `?`.
 pub fn cleaned(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if is_plain(c.encode_utf8(&mut [0; 4]), false) {
-                c
-            } else {
-                '?'
-            }
-        })
-        .collect()
+    text.chars().map(|c| if is_plain(c.encode_utf8(&mut [0; 4]), false) { c } else { '?' }).collect()
 }
 
 /// Whether `text` is a column's name: a letter, then letters, digits or `_`, at most [`NAME_LIMIT`].

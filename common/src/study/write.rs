@@ -39,34 +39,19 @@ impl Study {
             "[data]".to_string(),
             format!("dataset = {}", quoted(&self.data.dataset)),
         ]);
-        lines.extend(
-            self.data
-                .outcome
-                .iter()
-                .map(|outcome| format!("outcome = {}", quoted(outcome))),
-        );
+        lines.extend(self.data.outcome.iter().map(|outcome| format!("outcome = {}", quoted(outcome))));
         lines.push(format!("features = {}", list(&self.data.features)));
         lines.extend(
-            self.data
-                .filter
-                .iter()
-                .map(|filter| format!("filter = {}", quoted(&filter.to_string()))),
+            self.data.filter.iter().map(|filter| format!("filter = {}", quoted(&filter.to_string()))),
         );
         lines.push(format!("test_fraction = {:?}", self.data.test_fraction));
         if !self.data.levels.is_empty() {
             lines.extend(["".to_string(), "[data.levels]".to_string()]);
         }
         lines.extend(
-            self.data
-                .levels
-                .iter()
-                .map(|Levels { feature, levels }| format!("{feature} = {}", list(levels))),
+            self.data.levels.iter().map(|Levels { feature, levels }| format!("{feature} = {}", list(levels))),
         );
-        lines.extend([
-            "".to_string(),
-            "[recipe]".to_string(),
-            format!("kind = \"{}\"", self.method.kind()),
-        ]);
+        lines.extend(["".to_string(), "[recipe]".to_string(), format!("kind = \"{}\"", self.method.kind())]);
         lines.extend(recipe_keys(&self.method));
         lines.extend(["".to_string(), "[privacy]".to_string()]);
         lines.push(format!("min_sites = {}", self.privacy.min_sites));
@@ -110,14 +95,7 @@ fn recipe_keys(method: &Method) -> Vec<String> {
             format!("batch = {}", m.batch),
             format!("lr = {:?}", m.lr),
             format!("server_lr = {:?}", m.server_lr),
-            format!(
-                "weight = \"{}\"",
-                if m.weight == Weighting::Rows {
-                    "rows"
-                } else {
-                    "equal"
-                }
-            ),
+            format!("weight = \"{}\"", if m.weight == Weighting::Rows { "rows" } else { "equal" }),
         ],
     }
 }
@@ -134,11 +112,7 @@ fn rounds_keys(rounds: &Rounds) -> Vec<String> {
         lines.push(format!("{key} = \"{}\"", duration(seconds)));
     }
     lines.extend(rounds.quorum.map(|quorum| format!("quorum = {quorum}")));
-    let loss = if rounds.on_site_loss == SiteLoss::Pause {
-        "pause"
-    } else {
-        "continue"
-    };
+    let loss = if rounds.on_site_loss == SiteLoss::Pause { "pause" } else { "continue" };
     lines.push(format!("on_site_loss = \"{loss}\""));
     lines
 }

@@ -25,25 +25,13 @@ impl Driver {
             Ask::Watch { answer } => reply(answer, view::watch(book, self.pause.as_ref())),
             Ask::Standings { answer } => reply(answer, self.standings()),
             Ask::Past { after, answer } => {
-                reply(
-                    answer,
-                    book.past
-                        .iter()
-                        .filter(|past| past.round > after)
-                        .cloned()
-                        .collect(),
-                );
+                reply(answer, book.past.iter().filter(|past| past.round > after).cloned().collect());
             }
             Ask::Release { run, answer } => {
                 let released = book.past_runs.iter().filter(|(started, ended)| {
                     ended.code.is_empty() && run.is_none_or(|wanted| wanted == started.run)
                 });
-                reply(
-                    answer,
-                    released
-                        .map(|(started, ended)| (started.run, ended.clone()))
-                        .collect(),
-                );
+                reply(answer, released.map(|(started, ended)| (started.run, ended.clone())).collect());
             }
             _ => {}
         }
@@ -51,18 +39,12 @@ impl Driver {
 
     fn standings(&self) -> Vec<Standing> {
         let standing = |entry: &motet_common::roster::Entry| {
-            let verdict = self
-                .book
-                .decisions
-                .get(&entry.node)
-                .map(|signed| &signed.decision.verdict);
+            let verdict = self.book.decisions.get(&entry.node).map(|signed| &signed.decision.verdict);
             Standing {
                 site: entry.name.clone(),
                 country: entry.country.clone(),
                 decision: verdict.map_or("undecided", |verdict| verdict.as_str()).to_owned(),
-                why: verdict
-                    .map(|verdict| verdict.text().to_owned())
-                    .unwrap_or_default(),
+                why: verdict.map(|verdict| verdict.text().to_owned()).unwrap_or_default(),
                 connected: self.shared.hub.is_connected(entry.node),
             }
         };
@@ -84,7 +66,10 @@ impl Driver {
         Ok(())
     }
 
-    pub(super) async fn start_run(&mut self, answer: oneshot::Sender<Result<RunId, Refusal>>) -> Result<(), Refusal> {
+    pub(super) async fn start_run(
+        &mut self,
+        answer: oneshot::Sender<Result<RunId, Refusal>>,
+    ) -> Result<(), Refusal> {
         let refused = if self.book.withdrawn {
             Some(Code::StudyWithdrawn.into())
         } else if self.has_ended() {
@@ -108,8 +93,7 @@ impl Driver {
             return Ok(());
         }
         let run = RunId(random());
-        self.record(StudyEntry::RunStarted(RunStarted { run, at: now() }), None)
-            .await?;
+        self.record(StudyEntry::RunStarted(RunStarted { run, at: now() }), None).await?;
         self.waiting_since = now();
         reply(answer, Ok(run));
         Ok(())
@@ -127,12 +111,7 @@ impl Driver {
         run: RunId,
         answer: oneshot::Sender<Result<(), Refusal>>,
     ) -> Result<(), Refusal> {
-        if self
-            .book
-            .run
-            .as_ref()
-            .is_none_or(|known| known.started.run != run)
-        {
+        if self.book.run.as_ref().is_none_or(|known| known.started.run != run) {
             reply(answer, Err(Refusal::new(Code::RunOver, format!("`{run}`"))));
             return Ok(());
         }

@@ -27,18 +27,10 @@ pub(crate) async fn propose(
     roster: motet_common::roster::SignedRoster,
     proposer: String,
 ) -> Result<Handle, Refusal> {
-    let proposed = Proposed {
-        text,
-        roster,
-        proposer,
-        at: now(),
-    };
+    let proposed = Proposed { text, roster, proposer, at: now() };
     let book = Book::open(proposed.clone(), &shared.keys.governance.fingerprint())?;
     if book.roster().coordinator != shared.keys.signing.public() {
-        return Err(Refusal::new(
-            Code::RosterMismatch,
-            "the roster names another coordinator",
-        ));
+        return Err(Refusal::new(Code::RosterMismatch, "the roster names another coordinator"));
     }
     if let Some(known) = shared.studies.read().await.get(&book.digest)
         && !known.is_withdrawn()
@@ -56,20 +48,14 @@ pub(crate) async fn propose(
             "the very same study was withdrawn; propose it under a new id",
         ));
     }
-    shared
-        .ledger
-        .append(&stream, 0, &StudyEntry::Proposed(proposed).to_bytes())
-        .await
-        .map_err(storage)?;
+    shared.ledger.append(&stream, 0, &StudyEntry::Proposed(proposed).to_bytes()).await.map_err(storage)?;
     start(shared, book, 1).await
 }
 
 /// Rebuilds a study from its stream and starts its driver.
 pub(crate) async fn reopen(shared: &Arc<Shared>, stream: &str) -> anyhow::Result<Handle> {
     let recorded = shared.ledger.read(stream, 1).await?;
-    let mut entries = recorded
-        .iter()
-        .map(|recorded| StudyEntry::from_bytes(&recorded.entry));
+    let mut entries = recorded.iter().map(|recorded| StudyEntry::from_bytes(&recorded.entry));
     let Some(Ok(StudyEntry::Proposed(proposed))) = entries.next() else {
         anyhow::bail!("stream `{stream}` does not begin with a proposal");
     };
@@ -97,11 +83,7 @@ pub(crate) async fn reopen(shared: &Arc<Shared>, stream: &str) -> anyhow::Result
 }
 
 pub(super) async fn allow(shared: &Shared, book: &Book, aggregate: Digest) {
-    shared
-        .aggregates
-        .write()
-        .await
-        .insert(aggregate, book.roster().nodes().collect());
+    shared.aggregates.write().await.insert(aggregate, book.roster().nodes().collect());
 }
 
 async fn start(shared: &Arc<Shared>, book: Book, version: u64) -> Result<Handle, Refusal> {
@@ -139,4 +121,3 @@ async fn start(shared: &Arc<Shared>, book: Book, version: u64) -> Result<Handle,
     tokio::spawn(driver.run());
     Ok(handle)
 }
-

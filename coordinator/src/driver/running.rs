@@ -24,9 +24,7 @@ impl Driver {
     /// Moves the run on as far as it goes without anybody: closes an ended round, opens the next, publishes, ends.
     pub(super) async fn advance(&mut self) -> Result<(), Refusal> {
         loop {
-            let over = self
-                .round()
-                .is_some_and(|round| round.phase() >= PhaseName::Released);
+            let over = self.round().is_some_and(|round| round.phase() >= PhaseName::Released);
             let aggregate = self.done.as_ref().map(|done| &done.aggregate);
             self.book.settle(aggregate)?;
             if over {
@@ -67,7 +65,14 @@ impl Driver {
                 self.end_run(refusal.code.as_str(), Vec::new()).await?;
                 Ok(false)
             }
-            Ok(Some(_)) => match line_up::next(&self.book, self.shared.config.min_sites, &present, &removed, self.waiting_since, now()) {
+            Ok(Some(_)) => match line_up::next(
+                &self.book,
+                self.shared.config.min_sites,
+                &present,
+                &removed,
+                self.waiting_since,
+                now(),
+            ) {
                 Next::Open(line_up) => self.open(line_up).await,
                 Next::Wait { why, until } => {
                     self.wake = until;
@@ -112,14 +117,7 @@ impl Driver {
         let plan = self.plan(line_up, &question)?;
         let signed = plan.sign(&self.shared.keys.signing);
         Terms::new(signed.clone(), self.book.roster())?;
-        self.record(
-            StudyEntry::Planned(Planned {
-                plan: signed,
-                at: now(),
-            }),
-            None,
-        )
-        .await?;
+        self.record(StudyEntry::Planned(Planned { plan: signed, at: now() }), None).await?;
         self.wake = None;
         self.catch_up().await?;
         let effects = self.round().map(Round::resume).unwrap_or_default();
@@ -177,9 +175,7 @@ impl Driver {
     /// Index of the latest release in the log, or of the study's opening.
     fn previous_leaf(&self) -> u64 {
         let leaves = self.book.log.leaves();
-        let release = leaves
-            .iter()
-            .rposition(|leaf| matches!(Leaf::from_bytes(leaf), Ok(Leaf::Release(_))));
+        let release = leaves.iter().rposition(|leaf| matches!(Leaf::from_bytes(leaf), Ok(Leaf::Release(_))));
         release.unwrap_or(0) as u64
     }
 
@@ -202,16 +198,8 @@ impl Driver {
             return Ok(());
         };
         self.wake = None;
-        self.record(
-            StudyEntry::RunEnded(RunEnded {
-                run,
-                code: code.to_owned(),
-                files,
-                at: now(),
-            }),
-            None,
-        )
-        .await?;
+        self.record(StudyEntry::RunEnded(RunEnded { run, code: code.to_owned(), files, at: now() }), None)
+            .await?;
         tracing::info!(study = %self.book.study.id, %run, code, "the run is over");
         Ok(())
     }

@@ -14,10 +14,7 @@ use words::{code, digits, near, p_value, percent, plain, ratio};
 
 /// The card as Markdown; `pictures` are the file names of the pictures that go with it.
 pub(super) fn text(outcome: &Outcome, context: &Context, pictures: &[&str]) -> String {
-    let mut card = Card {
-        text: String::new(),
-        context,
-    };
+    let mut card = Card { text: String::new(), context };
     card.head();
     card.what_it_is(outcome);
     card.data(outcome);
@@ -57,11 +54,7 @@ impl Card<'_> {
     }
 
     fn head(&mut self) {
-        let title = if self.context.title.is_empty() {
-            &self.context.study
-        } else {
-            &self.context.title
-        };
+        let title = if self.context.title.is_empty() { &self.context.study } else { &self.context.title };
         self.line(&format!("# Model card: {}", plain(title)));
         self.line("");
         self.line(
@@ -84,10 +77,7 @@ impl Card<'_> {
         let mut facts = vec![
             ("Study", code(&context.study)),
             ("Question", plain(&context.question)),
-            (
-                "Purpose (EHDS, Regulation (EU) 2025/327, Article 53)",
-                plain(&context.purpose),
-            ),
+            ("Purpose (EHDS, Regulation (EU) 2025/327, Article 53)", plain(&context.purpose)),
             ("Recipe", code(&context.recipe)),
         ];
         if !context.outcome.is_empty() {
@@ -109,10 +99,7 @@ impl Card<'_> {
         ));
         facts.push(("Software", plain(&context.software)));
         self.line("| | |\n|---|---|");
-        for (name, value) in facts
-            .into_iter()
-            .filter(|(_, value)| !value.is_empty() && value != "``")
-        {
+        for (name, value) in facts.into_iter().filter(|(_, value)| !value.is_empty() && value != "``") {
             self.line(&format!("| {name} | {value} |"));
         }
     }
@@ -137,14 +124,11 @@ impl Card<'_> {
                 thousands(rows),
                 thousands(events)
             )),
-            None => self.line(&format!(
-                "Patients at {sites}; the count of each variable is in the table below."
-            )),
+            None => {
+                self.line(&format!("Patients at {sites}; the count of each variable is in the table below."))
+            }
         }
-        self.line(&format!(
-            "Each site mapped its own table to the dataset {}.",
-            code(&context.dataset)
-        ));
+        self.line(&format!("Each site mapped its own table to the dataset {}.", code(&context.dataset)));
         if let Some(filter) = &context.filter {
             self.line(&format!("Patients were chosen by the rule {}.", code(filter)));
         }
@@ -173,10 +157,7 @@ impl Card<'_> {
         self.line("\n**Sites lost during the run:**\n");
         for lost in &context.sites_lost {
             let (name, country) = (plain(&lost.name), plain(&lost.country));
-            self.line(&format!(
-                "- {name} ({country}), not in the sums from round {} on.",
-                lost.round
-            ));
+            self.line(&format!("- {name} ({country}), not in the sums from round {} on.", lost.round));
         }
         self.line(if averaged {
             "\nPatient counts and measures come from the sites in the table above alone; the weights were also trained on \
@@ -212,20 +193,14 @@ impl Card<'_> {
             context.colluders, context.min_sites
         ));
         if let Some(bytes) = context.bytes_up {
-            self.line(&format!(
-                "\nAll sites together sent {} bytes of masked numbers.",
-                thousands(bytes)
-            ));
+            self.line(&format!("\nAll sites together sent {} bytes of masked numbers.", thousands(bytes)));
         }
     }
 
     fn coefficients(&mut self, fit: &LogisticOutcome) {
         self.section("Result");
-        let settled = if fit.converged {
-            "The fit settled."
-        } else {
-            "**The fit did not settle: do not use it.**"
-        };
+        let settled =
+            if fit.converged { "The fit settled." } else { "**The fit did not settle: do not use it.**" };
         self.line(&format!(
             "{settled} Log-likelihood {} (without any variable: {}). Full precision is in `report.json`.\n",
             digits(fit.loglik, 4),
@@ -238,18 +213,11 @@ impl Card<'_> {
         self.line("| Variable | Unit | Coefficient | Standard error | Odds ratio | 95% CI | p |");
         self.line("|---|---|---:|---:|---:|---:|---:|");
         for c in &fit.coefficients {
-            let unit = self
-                .context
-                .units
-                .get(&c.name)
-                .map_or_else(String::new, |unit| plain(unit));
+            let unit = self.context.units.get(&c.name).map_or_else(String::new, |unit| plain(unit));
             let odds = if c.name == "(intercept)" {
                 ["".to_owned(), "".to_owned()]
             } else if c.estimate.is_finite() && !c.ci_low.is_nan() && !c.ci_high.is_nan() {
-                [
-                    ratio(c.estimate),
-                    format!("{} to {}", ratio(c.ci_low), ratio(c.ci_high)),
-                ]
+                [ratio(c.estimate), format!("{} to {}", ratio(c.ci_low), ratio(c.ci_high))]
             } else {
                 ["not estimated".to_owned(), "".to_owned()]
             };
@@ -291,17 +259,9 @@ impl Card<'_> {
         self.line("|---|---|---:|---:|---:|---:|");
         for v in &summary.variables {
             let shown = |count| {
-                if small(count, smallest) {
-                    format!("fewer than {smallest}")
-                } else {
-                    thousands(count)
-                }
+                if small(count, smallest) { format!("fewer than {smallest}") } else { thousands(count) }
             };
-            let unit = self
-                .context
-                .units
-                .get(&v.name)
-                .map_or_else(String::new, |unit| plain(unit));
+            let unit = self.context.units.get(&v.name).map_or_else(String::new, |unit| plain(unit));
             self.line(&format!(
                 "| {} | {unit} | {} | {} | {} | {} |",
                 code(&v.name),
@@ -327,21 +287,13 @@ impl Card<'_> {
             }
         );
         let rows = [
-            (
-                "Area under the ROC curve (AUC)",
-                digits(metrics.auc, 4),
-                auc_note.as_str(),
-            ),
+            ("Area under the ROC curve (AUC)", digits(metrics.auc, 4), auc_note.as_str()),
             (
                 "Accuracy at risk 0.5",
                 digits(metrics.accuracy, 4),
                 "Share classified rightly; misleading when the outcome is rare",
             ),
-            (
-                "Brier score",
-                digits(metrics.brier, 4),
-                "Mean squared error of the risk; 0 is perfect",
-            ),
+            ("Brier score", digits(metrics.brier, 4), "Mean squared error of the risk; 0 is perfect"),
             (
                 "Calibration slope",
                 near(metrics.calibration_slope, 3),
@@ -427,14 +379,8 @@ impl Card<'_> {
         self.line("Needs no network and no word from the coordinator:\n");
         let known =
             !context.governance.is_empty() && context.governance.chars().all(|c| c.is_ascii_hexdigit());
-        let fingerprint = if known {
-            context.governance.as_str()
-        } else {
-            "FINGERPRINT"
-        };
-        self.line(&format!(
-            "    motet release verify DIR --governance {fingerprint}\n"
-        ));
+        let fingerprint = if known { context.governance.as_str() } else { "FINGERPRINT" };
+        self.line(&format!("    motet release verify DIR --governance {fingerprint}\n"));
         self.line(
             "It checks every file against `manifest.json`, the coordinator's signature, the roster of sites signed by \
              the consortium's governance key, and that the release stands in the study's log. Compare the fingerprint \
@@ -469,10 +415,7 @@ impl Card<'_> {
         self.section("Licence and citation");
         let given =
             |text: &Option<String>, none: &str| text.as_deref().map_or_else(|| none.to_owned(), plain);
-        let licence = given(
-            &context.licence,
-            "not stated; ask the consortium before you reuse it",
-        );
+        let licence = given(&context.licence, "not stated; ask the consortium before you reuse it");
         let citation = given(
             &context.citation,
             "name the study, the run and the sites above, and acknowledge that the data were made available under the \

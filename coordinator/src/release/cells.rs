@@ -19,10 +19,9 @@ pub(super) fn merged(outcome: &Outcome, smallest: u64) -> Outcome {
             model.roc = merge_roc(&model.roc, model.rows, model.events, smallest);
             model.calibration = merge_bins(&model.calibration, smallest);
         }
-        Outcome::Summary(summary) => summary
-            .variables
-            .iter_mut()
-            .for_each(|variable| hide(variable, smallest)),
+        Outcome::Summary(summary) => {
+            summary.variables.iter_mut().for_each(|variable| hide(variable, smallest))
+        }
     }
     outcome
 }
@@ -45,10 +44,7 @@ fn merge_roc(points: &[(f64, f64)], rows: u64, events: u64, smallest: u64) -> Ve
     let patients = |a: (f64, f64), b: (f64, f64)| (b.0 - a.0) * without + (b.1 - a.1) * events as f64;
     // Half a patient of slack: the shares are quotients and come back with rounding.
     let enough = smallest as f64 - 0.5;
-    let points = points
-        .iter()
-        .copied()
-        .filter(|p| p.0.is_finite() && p.1.is_finite());
+    let points = points.iter().copied().filter(|p| p.0.is_finite() && p.1.is_finite());
     let mut kept: Vec<(f64, f64)> = Vec::new();
     let mut last = None;
     for point in points {
@@ -102,9 +98,8 @@ mod tests {
     #[test]
     fn no_step_of_the_curve_stands_for_fewer_patients_than_the_limit() {
         // 100 patients, 50 events: every point is one patient.
-        let fine: Vec<(f64, f64)> = (0..=100)
-            .map(|i: i32| ((i / 2).min(50) as f64 / 50.0, ((i + 1) / 2) as f64 / 50.0))
-            .collect();
+        let fine: Vec<(f64, f64)> =
+            (0..=100).map(|i: i32| ((i / 2).min(50) as f64 / 50.0, ((i + 1) / 2) as f64 / 50.0)).collect();
         let coarse = merge_roc(&fine, 100, 50, 10);
         assert_eq!((coarse[0], coarse[coarse.len() - 1]), ((0.0, 0.0), (1.0, 1.0)));
         assert!(coarse.len() > 8);
@@ -118,20 +113,9 @@ mod tests {
 
     #[test]
     fn short_bins_join_their_neighbour_and_no_patient_is_lost() {
-        let bin = |predicted, observed, rows| CalibrationBin {
-            predicted,
-            observed,
-            rows,
-        };
-        let merged = merge_bins(
-            &[
-                bin(0.1, 0.0, 4),
-                bin(0.2, 0.5, 12),
-                bin(0.4, 0.4, 20),
-                bin(0.9, 1.0, 3),
-            ],
-            10,
-        );
+        let bin = |predicted, observed, rows| CalibrationBin { predicted, observed, rows };
+        let merged =
+            merge_bins(&[bin(0.1, 0.0, 4), bin(0.2, 0.5, 12), bin(0.4, 0.4, 20), bin(0.9, 1.0, 3)], 10);
         assert_eq!(merged.iter().map(|b| b.rows).collect::<Vec<_>>(), [16, 23]);
         assert!((merged[0].observed - 6.0 / 16.0).abs() < 1e-12);
         assert!((merged[1].predicted - (8.0 + 2.7) / 23.0).abs() < 1e-12);

@@ -105,11 +105,7 @@ pub struct LostSite {
 
 impl Context {
     fn countries(&self) -> usize {
-        self.sites
-            .iter()
-            .map(|site| site.country.as_str())
-            .collect::<BTreeSet<_>>()
-            .len()
+        self.sites.iter().map(|site| site.country.as_str()).collect::<BTreeSet<_>>().len()
     }
 
     /// "10 sites in 9 countries".
@@ -155,10 +151,7 @@ pub fn build(outcome: &Outcome, context: &Context) -> Result<Vec<(String, Vec<u8
     let mut files = vec![
         ("model.safetensors".to_owned(), weights::bytes(outcome, context)?),
         ("report.json".to_owned(), report::bytes(outcome, context)?),
-        (
-            "card.md".to_owned(),
-            card::text(outcome, context, &names).into_bytes(),
-        ),
+        ("card.md".to_owned(), card::text(outcome, context, &names).into_bytes()),
     ];
     files.extend(pictures.into_iter().map(|(name, svg)| (name, svg.into_bytes())));
     Ok(files)
@@ -172,14 +165,8 @@ fn check(outcome: &Outcome, context: &Context) -> Result<(), ReleaseError> {
         Outcome::Summary(summary) => summary.sites,
     };
     if sites as usize != context.sites.len() {
-        let what = format!(
-            "its sum holds `{sites}` sites and the set names `{}`",
-            context.sites.len()
-        );
-        return Err(ReleaseError::Outcome {
-            run: context.run.clone(),
-            what,
-        });
+        let what = format!("its sum holds `{sites}` sites and the set names `{}`", context.sites.len());
+        return Err(ReleaseError::Outcome { run: context.run.clone(), what });
     }
     Ok(())
 }
@@ -190,11 +177,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_outcome_gives_a_whole_folder_and_the_same_bytes_again() {
-        for (outcome, pictures) in [
-            (sample::logistic(), 4),
-            (sample::fedavg(), 3),
-            (sample::summary(), 0),
-        ] {
+        for (outcome, pictures) in [(sample::logistic(), 4), (sample::fedavg(), 3), (sample::summary(), 0)] {
             let context = sample::context();
             let files = build(&outcome, &context).unwrap();
             let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
@@ -210,10 +193,7 @@ mod tests {
         let mut context = sample::context();
         context.sites.pop();
         let error = build(&sample::logistic(), &context).unwrap_err();
-        assert!(
-            error.to_string().contains("`10` sites and the set names `9`"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("`10` sites and the set names `9`"), "{error}");
     }
 
     /// Writes the sample folders for a person to look at: `MOTET_SHOW=DIR cargo test -p motet-coordinator release`.

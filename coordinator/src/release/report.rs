@@ -141,11 +141,7 @@ pub(super) fn bytes(outcome: &Outcome, context: &Context) -> Result<Vec<u8>, Rel
         sites_lost: context
             .sites_lost
             .iter()
-            .map(|lost| Lost {
-                name: &lost.name,
-                country: &lost.country,
-                round: lost.round,
-            })
+            .map(|lost| Lost { name: &lost.name, country: &lost.country, round: lost.round })
             .collect(),
         consortium: &context.consortium,
         dataset: &context.dataset,
@@ -176,11 +172,7 @@ fn body<'a>(outcome: &'a Outcome, context: &'a Context) -> (u32, u32, Body<'a>) 
                 history: fit
                     .history
                     .iter()
-                    .map(|s| StepOut {
-                        round: s.round,
-                        loglik: s.loglik,
-                        step: s.step,
-                    })
+                    .map(|s| StepOut { round: s.round, loglik: s.loglik, step: s.step })
                     .collect(),
             };
             (fit.rounds, fit.sites, Body::Logistic(body))
@@ -190,25 +182,14 @@ fn body<'a>(outcome: &'a Outcome, context: &'a Context) -> (u32, u32, Body<'a>) 
                 rows: model.rows,
                 events: model.events,
                 outcome: &context.outcome,
-                layers: model
-                    .layers
-                    .iter()
-                    .map(|l| LayerOut {
-                        name: &l.name,
-                        shape: &l.shape,
-                    })
-                    .collect(),
+                layers: model.layers.iter().map(|l| LayerOut { name: &l.name, shape: &l.shape }).collect(),
                 metrics: metrics(&model.metrics),
                 calibration: bins(&model.calibration),
                 roc: &model.roc,
                 history: model
                     .history
                     .iter()
-                    .map(|e| EpochOut {
-                        round: e.round,
-                        loss: e.loss,
-                        auc: e.auc,
-                    })
+                    .map(|e| EpochOut { round: e.round, loss: e.loss, auc: e.auc })
                     .collect(),
             };
             (model.rounds, model.sites, Body::FedAvg(body))
@@ -257,13 +238,7 @@ fn metrics(m: &Metrics) -> MetricsOut {
 }
 
 fn bins(bins: &[CalibrationBin]) -> Vec<Bin> {
-    bins.iter()
-        .map(|b| Bin {
-            predicted: b.predicted,
-            observed: b.observed,
-            rows: b.rows,
-        })
-        .collect()
+    bins.iter().map(|b| Bin { predicted: b.predicted, observed: b.observed, rows: b.rows }).collect()
 }
 
 #[cfg(test)]
@@ -281,20 +256,12 @@ mod tests {
     /// The text of a number as it stands in the file, read by the standard library, which rounds correctly.
     fn exact(text: &str, key: &str, nth: usize) -> f64 {
         let from = text.match_indices(&format!("\"{key}\": ")).nth(nth).unwrap().0 + key.len() + 4;
-        text[from..]
-            .split([',', '\n', '}'])
-            .next()
-            .unwrap()
-            .trim()
-            .parse()
-            .unwrap()
+        text[from..].split([',', '\n', '}']).next().unwrap().trim().parse().unwrap()
     }
 
     #[test]
     fn every_number_comes_back_to_the_last_bit() {
-        let Outcome::Logistic(mut fit) = sample::logistic() else {
-            unreachable!()
-        };
+        let Outcome::Logistic(mut fit) = sample::logistic() else { unreachable!() };
         let awkward = [
             0.1 + 0.2,
             -1.0 / 3.0,
@@ -338,14 +305,7 @@ mod tests {
         for key in ["estimate", "se", "z", "p", "ci_low", "ci_high"] {
             assert!(report["coefficients"][1][key].is_number(), "{key}");
         }
-        for key in [
-            "auc",
-            "auc_bins",
-            "auc_error_bound",
-            "accuracy",
-            "brier",
-            "calibration_slope",
-        ] {
+        for key in ["auc", "auc_bins", "auc_error_bound", "accuracy", "brier", "calibration_slope"] {
             assert!(report["metrics"][key].is_number(), "{key}");
         }
         assert_eq!(report["site_names"].as_array().unwrap().len(), 10);
@@ -356,9 +316,7 @@ mod tests {
 
     #[test]
     fn what_could_not_be_computed_is_null_and_never_nan() {
-        let Outcome::Logistic(mut fit) = sample::logistic() else {
-            unreachable!()
-        };
+        let Outcome::Logistic(mut fit) = sample::logistic() else { unreachable!() };
         fit.metrics.auc = f64::NAN;
         fit.metrics.calibration_slope = f64::INFINITY;
         fit.coefficients[2].se = f64::NAN;
@@ -371,9 +329,7 @@ mod tests {
 
     #[test]
     fn a_count_below_the_smallest_cell_is_not_shown() {
-        let Outcome::Summary(mut summary) = sample::summary() else {
-            unreachable!()
-        };
+        let Outcome::Summary(mut summary) = sample::summary() else { unreachable!() };
         summary.variables[0].missing = 3;
         summary.variables[1].missing = 0;
         let (_, report) = read(&Outcome::Summary(summary));

@@ -46,10 +46,7 @@ const ROC: [f64; 51] = [
 ];
 
 pub(super) fn context() -> Context {
-    let site = |(name, country): (&str, &str)| Site {
-        name: name.to_owned(),
-        country: country.to_owned(),
-    };
+    let site = |(name, country): (&str, &str)| Site { name: name.to_owned(), country: country.to_owned() };
     let sites = [
         ("BELG", "BE"),
         ("CZEC", "CZ"),
@@ -77,17 +74,10 @@ pub(super) fn context() -> Context {
             .into(),
         run: "5f0c8a3de1b24976a0c1d2e3f4a5b6c7".to_owned(),
         recipe: "logistic".to_owned(),
-        parameters: vec![
-            ("ridge".to_owned(), "0".to_owned()),
-            ("tolerance".to_owned(), "1e-10".to_owned()),
-        ],
+        parameters: vec![("ridge".to_owned(), "0".to_owned()), ("tolerance".to_owned(), "1e-10".to_owned())],
         tolerance: Some(1e-10),
         sites: sites.map(site).into(),
-        sites_lost: vec![LostSite {
-            name: "ITAL".to_owned(),
-            country: "IT".to_owned(),
-            round: 3,
-        }],
+        sites_lost: vec![LostSite { name: "ITAL".to_owned(), country: "IT".to_owned(), round: 3 }],
         on_site_loss: "continue".to_owned(),
         min_sites: 3,
         min_rows: 10,
@@ -115,20 +105,11 @@ fn metrics() -> Metrics {
 }
 
 fn roc() -> Vec<(f64, f64)> {
-    ROC.iter()
-        .enumerate()
-        .map(|(i, &y)| (i as f64 / 50.0, y))
-        .collect()
+    ROC.iter().enumerate().map(|(i, &y)| (i as f64 / 50.0, y)).collect()
 }
 
 fn calibration() -> Vec<CalibrationBin> {
-    BINS.iter()
-        .map(|&(predicted, observed, rows)| CalibrationBin {
-            predicted,
-            observed,
-            rows,
-        })
-        .collect()
+    BINS.iter().map(|&(predicted, observed, rows)| CalibrationBin { predicted, observed, rows }).collect()
 }
 
 pub(super) fn logistic() -> Outcome {
@@ -163,40 +144,23 @@ pub(super) fn logistic() -> Outcome {
         metrics: metrics(),
         roc: roc(),
         calibration: calibration(),
-        history: (1..)
-            .zip(steps)
-            .map(|(round, (loglik, step))| Step { round, loglik, step })
-            .collect(),
+        history: (1..).zip(steps).map(|(round, (loglik, step))| Step { round, loglik, step }).collect(),
     })
 }
 
 /// The fit again with 60 more variables of long names, hardly fixed, missing or nearly 1, and a perfect model.
 pub(super) fn hard() -> Outcome {
-    let Outcome::Logistic(mut fit) = logistic() else {
-        unreachable!()
-    };
+    let Outcome::Logistic(mut fit) = logistic() else { unreachable!() };
     for i in 0..60 {
         let se = [0.01, 0.3, 2.0, 9.0, f64::INFINITY, f64::NAN][i % 6];
         let estimate = f64::from(i as u32 % 7) - 3.0;
         let name = format!("extra_{i}_with_quite_a_long_name_that_has_to_be_fitted");
         let (ci_low, ci_high) = (estimate - 1.96 * se, estimate + 1.96 * se);
-        fit.coefficients.push(Coefficient {
-            name,
-            estimate,
-            se,
-            z: estimate / se,
-            p: 0.5,
-            ci_low,
-            ci_high,
-        });
+        fit.coefficients.push(Coefficient { name, estimate, se, z: estimate / se, p: 0.5, ci_low, ci_high });
     }
     fit.roc = vec![(0.0, 0.0), (0.0, 1.0), (1.0, 1.0)];
     for bin in &mut fit.calibration {
-        (bin.predicted, bin.observed) = if bin.predicted < 0.05 {
-            (0.0, 0.0)
-        } else {
-            (1.0, 1.0)
-        };
+        (bin.predicted, bin.observed) = if bin.predicted < 0.05 { (0.0, 0.0) } else { (1.0, 1.0) };
     }
     fit.converged = false;
     fit.history.truncate(1);
@@ -206,18 +170,12 @@ pub(super) fn hard() -> Outcome {
 pub(super) fn fedavg() -> Outcome {
     let epoch = |round: u32| {
         let left = (-f64::from(round) / 6.0).exp();
-        Epoch {
-            round,
-            loss: 0.2412 + 0.44 * left,
-            auc: 0.8081 - 0.29 * left,
-        }
+        Epoch { round, loss: 0.2412 + 0.44 * left, auc: 0.8081 - 0.29 * left }
     };
     let layer = |name: &str, shape: &[usize]| Layer {
         name: name.to_owned(),
         shape: shape.to_vec(),
-        values: (0..shape.iter().product())
-            .map(|i| f64::from(i as u32) / 7.0 - 1.0)
-            .collect(),
+        values: (0..shape.iter().product()).map(|i| f64::from(i as u32) / 7.0 - 1.0).collect(),
     };
     Outcome::FedAvg(FedAvgOutcome {
         rounds: 44,
@@ -247,13 +205,6 @@ pub(super) fn summary() -> Outcome {
         mean,
         variance,
     };
-    let variables = vec![
-        variable("age", 0, 71.24, 134.6),
-        variable("sbp", 41, 160.3, 763.1),
-    ];
-    Outcome::Summary(SummaryOutcome {
-        rounds: 2,
-        sites: 10,
-        variables,
-    })
+    let variables = vec![variable("age", 0, 71.24, 134.6), variable("sbp", 41, 160.3, 763.1)];
+    Outcome::Summary(SummaryOutcome { rounds: 2, sites: 10, variables })
 }

@@ -19,11 +19,7 @@ struct Tensor {
 
 impl Tensor {
     fn new(name: &str, shape: Vec<usize>, values: impl IntoIterator<Item = f64>) -> Self {
-        Self {
-            name: name.to_owned(),
-            shape,
-            bytes: values.into_iter().flat_map(f64::to_le_bytes).collect(),
-        }
+        Self { name: name.to_owned(), shape, bytes: values.into_iter().flat_map(f64::to_le_bytes).collect() }
     }
 
     fn column(name: &str, values: Vec<f64>) -> Self {
@@ -39,12 +35,7 @@ pub(super) fn bytes(outcome: &Outcome, context: &Context) -> Result<Vec<u8>, Rel
             let of =
                 |pick: fn(&motet_recipes::Coefficient) -> f64| fit.coefficients.iter().map(pick).collect();
             (
-                Some(
-                    fit.coefficients
-                        .iter()
-                        .map(|c| c.name.clone())
-                        .collect::<Vec<_>>(),
-                ),
+                Some(fit.coefficients.iter().map(|c| c.name.clone()).collect::<Vec<_>>()),
                 vec![
                     Tensor::column("coefficients", of(|c| c.estimate)),
                     Tensor::column("standard_errors", of(|c| c.se)),
@@ -87,14 +78,9 @@ fn tensor_file(tensors: &[Tensor], context: &Context) -> Result<Vec<u8>, Release
     let mut views = Vec::with_capacity(tensors.len());
     for tensor in tensors {
         let view = TensorView::new(Dtype::F64, tensor.shape.clone(), &tensor.bytes).map_err(|_| {
-            let what = format!(
-                "the shape `{:?}` of layer `{}` does not fit its values",
-                tensor.shape, tensor.name
-            );
-            ReleaseError::Outcome {
-                run: context.run.clone(),
-                what,
-            }
+            let what =
+                format!("the shape `{:?}` of layer `{}` does not fit its values", tensor.shape, tensor.name);
+            ReleaseError::Outcome { run: context.run.clone(), what }
         })?;
         views.push((tensor.name.as_str(), view));
     }
@@ -134,17 +120,12 @@ mod tests {
     use safetensors::SafeTensors;
 
     fn numbers(view: &TensorView<'_>) -> Vec<f64> {
-        view.data()
-            .chunks(8)
-            .map(|b| f64::from_le_bytes(b.try_into().unwrap()))
-            .collect()
+        view.data().chunks(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect()
     }
 
     #[test]
     fn the_coefficients_read_back_bit_for_bit_with_their_names() {
-        let Outcome::Logistic(fit) = sample::logistic() else {
-            unreachable!()
-        };
+        let Outcome::Logistic(fit) = sample::logistic() else { unreachable!() };
         let file = bytes(&sample::logistic(), &sample::context()).unwrap();
         let read = SafeTensors::deserialize(&file).unwrap();
         let wanted: Vec<f64> = fit.coefficients.iter().map(|c| c.estimate).collect();
@@ -154,24 +135,13 @@ mod tests {
         let (_, header) = SafeTensors::read_metadata(&file).unwrap();
         let metadata = header.metadata().clone().unwrap();
         let names: Vec<String> = serde_json::from_str(&metadata["names"]).unwrap();
-        assert_eq!(
-            names,
-            fit.coefficients
-                .iter()
-                .map(|c| c.name.clone())
-                .collect::<Vec<_>>()
-        );
-        assert_eq!(
-            (metadata["study"].as_str(), metadata["recipe"].as_str()),
-            ("ist-death14", "logistic")
-        );
+        assert_eq!(names, fit.coefficients.iter().map(|c| c.name.clone()).collect::<Vec<_>>());
+        assert_eq!((metadata["study"].as_str(), metadata["recipe"].as_str()), ("ist-death14", "logistic"));
     }
 
     #[test]
     fn every_layer_of_a_network_keeps_its_shape() {
-        let Outcome::FedAvg(model) = sample::fedavg() else {
-            unreachable!()
-        };
+        let Outcome::FedAvg(model) = sample::fedavg() else { unreachable!() };
         let file = bytes(&sample::fedavg(), &sample::context()).unwrap();
         let read = SafeTensors::deserialize(&file).unwrap();
         assert_eq!(read.len(), model.layers.len());
@@ -184,14 +154,10 @@ mod tests {
 
     #[test]
     fn a_layer_whose_shape_does_not_fit_is_named() {
-        let Outcome::FedAvg(mut model) = sample::fedavg() else {
-            unreachable!()
-        };
+        let Outcome::FedAvg(mut model) = sample::fedavg() else { unreachable!() };
         model.layers[0].values.pop();
         let name = model.layers[0].name.clone();
-        let error = bytes(&Outcome::FedAvg(model), &sample::context())
-            .unwrap_err()
-            .to_string();
+        let error = bytes(&Outcome::FedAvg(model), &sample::context()).unwrap_err().to_string();
         assert!(error.contains(&name), "{error}");
     }
 }

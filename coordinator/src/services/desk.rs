@@ -2,8 +2,8 @@
 
 use super::{caller, fixed, malformed, now, run_id};
 use crate::driver::propose;
-use crate::handle::{Ask, Handle};
 use crate::entries::{Invited, RunEnded};
+use crate::handle::{Ask, Handle};
 use crate::shared::Shared;
 use motet_common::enrol::Role;
 use motet_common::moment::Moment;
@@ -70,17 +70,14 @@ impl Desk for DeskService {
     async fn invite(&self, request: Request<InviteRequest>) -> Result<Response<InviteResponse>, Status> {
         caller(&self.0, &request, OPERATOR).await?;
         let request = request.into_inner();
-        let role = [Role::Site, Role::Operator, Role::Researcher]
-            .into_iter()
-            .find(|r| r.as_str() == request.role);
+        let role =
+            [Role::Site, Role::Operator, Role::Researcher].into_iter().find(|r| r.as_str() == request.role);
         let invited = Invited {
             invite: fixed(&request.invite, "the invitation")?,
             name: request.name,
             country: request.country,
             role: role.ok_or_else(|| malformed("the role is none of site, operator, researcher"))?,
-            expires: Moment {
-                ms: request.expires_ms,
-            },
+            expires: Moment { ms: request.expires_ms },
         };
         self.0.members.invite(invited).await.map_err(refused)?;
         Ok(Response::new(InviteResponse {}))
@@ -92,11 +89,8 @@ impl Desk for DeskService {
     ) -> Result<Response<ListMembersResponse>, Status> {
         caller(&self.0, &request, OPERATOR).await?;
         let hub = &self.0.hub;
-        let members = self
-            .0
-            .members
-            .list(now(), |enrolment| hub.is_connected(enrolment.identity.node_id()))
-            .await;
+        let members =
+            self.0.members.list(now(), |enrolment| hub.is_connected(enrolment.identity.node_id())).await;
         Ok(Response::new(ListMembersResponse { members }))
     }
 
@@ -107,12 +101,7 @@ impl Desk for DeskService {
         caller(&self.0, &request, OPERATOR).await?;
         let removal = SignedRemoval::from_bytes(&request.into_inner().removal).map_err(malformed)?;
         let governance = self.0.keys.governance.fingerprint();
-        let name = self
-            .0
-            .members
-            .remove(removal, &governance)
-            .await
-            .map_err(refused)?;
+        let name = self.0.members.remove(removal, &governance).await.map_err(refused)?;
         let cut = self.0.connections.close(&name);
         tracing::info!(%name, cut, "a site was removed and its connections cut");
         for handle in self.handles().await {
@@ -125,26 +114,18 @@ impl Desk for DeskService {
         let peer = caller(&self.0, &request, OPERATOR).await?;
         let request = request.into_inner();
         let roster = SignedRoster::from_bytes(&request.roster).map_err(malformed)?;
-        let handle = propose(&self.0, request.study, roster, peer.name)
-            .await
-            .map_err(refused)?;
+        let handle = propose(&self.0, request.study, roster, peer.name).await.map_err(refused)?;
         // One open study per id: a new text replaces the old, whose approvals it voids.
         for other in self.handles().await {
             if other.id == handle.id && other.digest != handle.digest && !other.is_withdrawn() {
-                other
-                    .ask(|answer| Ask::Withdraw { answer })
-                    .await
-                    .map_err(refused)?
-                    .map_err(refused)?;
+                other.ask(|answer| Ask::Withdraw { answer }).await.map_err(refused)?.map_err(refused)?;
             }
         }
         for entry in &handle.proposed.roster.roster.entries {
             self.0.hub.send(entry.node, handle.proposal());
         }
         tracing::info!(study = %handle.id, digest = %handle.digest, "a study was proposed");
-        Ok(Response::new(ProposeResponse {
-            digest: handle.digest.hex(),
-        }))
+        Ok(Response::new(ProposeResponse { digest: handle.digest.hex() }))
     }
 
     async fn list_studies(
@@ -160,20 +141,12 @@ impl Desk for DeskService {
         };
         let mut studies = Vec::with_capacity(handles.len());
         for handle in handles {
-            let sites = handle
-                .ask(|answer| Ask::Standings { answer })
-                .await
-                .map_err(refused)?;
+            let sites = handle.ask(|answer| Ask::Standings { answer }).await.map_err(refused)?;
             studies.push(Study {
                 id: handle.id.clone(),
                 title: handle.title.clone(),
                 digest: handle.digest.hex(),
-                state: if handle.is_withdrawn() {
-                    "withdrawn"
-                } else {
-                    "open"
-                }
-                .to_owned(),
+                state: if handle.is_withdrawn() { "withdrawn" } else { "open" }.to_owned(),
                 text: handle.proposed.text.clone(),
                 roster: handle.proposed.roster.to_bytes(),
                 sites,
@@ -189,11 +162,7 @@ impl Desk for DeskService {
     ) -> Result<Response<WithdrawStudyResponse>, Status> {
         caller(&self.0, &request, OPERATOR).await?;
         let handle = self.0.study(&request.into_inner().id).await.map_err(refused)?;
-        handle
-            .ask(|answer| Ask::Withdraw { answer })
-            .await
-            .map_err(refused)?
-            .map_err(refused)?;
+        handle.ask(|answer| Ask::Withdraw { answer }).await.map_err(refused)?.map_err(refused)?;
         Ok(Response::new(WithdrawStudyResponse {}))
     }
 
@@ -203,11 +172,7 @@ impl Desk for DeskService {
     ) -> Result<Response<StartRunResponse>, Status> {
         caller(&self.0, &request, OPERATOR).await?;
         let handle = self.0.study(&request.into_inner().study).await.map_err(refused)?;
-        let run = handle
-            .ask(|answer| Ask::Start { answer })
-            .await
-            .map_err(refused)?
-            .map_err(refused)?;
+        let run = handle.ask(|answer| Ask::Start { answer }).await.map_err(refused)?.map_err(refused)?;
         tracing::info!(study = %handle.id, %run, "a run was started");
         Ok(Response::new(StartRunResponse { run: run.hex() }))
     }
@@ -246,11 +211,7 @@ impl Desk for DeskService {
     ) -> Result<Response<AbandonRunResponse>, Status> {
         caller(&self.0, &request, OPERATOR).await?;
         let (handle, run) = self.run(&request.into_inner().run).await?;
-        handle
-            .ask(|answer| Ask::Abandon { run, answer })
-            .await
-            .map_err(refused)?
-            .map_err(refused)?;
+        handle.ask(|answer| Ask::Abandon { run, answer }).await.map_err(refused)?.map_err(refused)?;
         Ok(Response::new(AbandonRunResponse {}))
     }
 
@@ -261,24 +222,14 @@ impl Desk for DeskService {
         caller(&self.0, &request, PEOPLE).await?;
         let request = request.into_inner();
         let handle = self.0.study(&request.study).await.map_err(refused)?;
-        let run = if request.run.is_empty() {
-            None
-        } else {
-            Some(run_id(&request.run)?)
-        };
-        let releases = handle
-            .ask(|answer| Ask::Release { run, answer })
-            .await
-            .map_err(refused)?;
+        let run = if request.run.is_empty() { None } else { Some(run_id(&request.run)?) };
+        let releases = handle.ask(|answer| Ask::Release { run, answer }).await.map_err(refused)?;
         if releases.is_empty() && !request.list_only {
             let detail = format!("study `{}` has no release yet", handle.id);
             return Err(refused(Refusal::new(Code::ReleaseUnknown, detail)));
         }
-        let wanted: Vec<(RunId, RunEnded)> = if request.list_only {
-            releases
-        } else {
-            releases.into_iter().next_back().into_iter().collect()
-        };
+        let wanted: Vec<(RunId, RunEnded)> =
+            if request.list_only { releases } else { releases.into_iter().next_back().into_iter().collect() };
         let (sender, out) = mpsc::channel(16);
         tokio::spawn(send_files(Arc::clone(&self.0), wanted, request.list_only, sender));
         Ok(Response::new(Box::pin(ReceiverStream::new(out))))
@@ -290,19 +241,9 @@ impl Desk for DeskService {
     ) -> Result<Response<Self::ExportLedgerStream>, Status> {
         caller(&self.0, &request, OPERATOR).await?;
         let mut text = Vec::new();
-        self.0
-            .ledger
-            .export(&mut text)
-            .await
-            .map_err(|error| refused(crate::members::storage(error)))?;
-        let pieces: Vec<_> = text
-            .chunks(PIECE)
-            .map(|piece| {
-                Ok(ExportLedgerResponse {
-                    piece: piece.to_vec(),
-                })
-            })
-            .collect();
+        self.0.ledger.export(&mut text).await.map_err(|error| refused(crate::members::storage(error)))?;
+        let pieces: Vec<_> =
+            text.chunks(PIECE).map(|piece| Ok(ExportLedgerResponse { piece: piece.to_vec() })).collect();
         Ok(Response::new(Box::pin(tokio_stream::iter(pieces))))
     }
 }

@@ -37,18 +37,8 @@ impl Enrolment for EnrolmentService {
         let keys = &self.0.keys;
         let governance = keys.governance.fingerprint();
         let name = enrolment.name.clone();
-        let joined = self
-            .0
-            .members
-            .join(
-                &keys.authority,
-                &governance,
-                enrolment,
-                proof,
-                &request.csr,
-                now(),
-            )
-            .await;
+        let joined =
+            self.0.members.join(&keys.authority, &governance, enrolment, proof, &request.csr, now()).await;
         let certificate = joined.map_err(|refusal| status(&refusal))?;
         tracing::info!(%name, "joined");
         Ok(Response::new(JoinResponse {

@@ -19,11 +19,7 @@ use tonic::{Request, Status};
 /// The caller, who must have joined, not be removed, and have one of these roles.
 pub(crate) async fn caller<T>(shared: &Shared, request: &Request<T>, roles: &[Role]) -> Result<Peer, Status> {
     let peer = peer_of_request(request).ok_or_else(|| status(&Code::NoClientCertificate.into()))?;
-    shared
-        .members
-        .admit(&peer)
-        .await
-        .map_err(|refusal| status(&refusal))?;
+    shared.members.admit(&peer).await.map_err(|refusal| status(&refusal))?;
     if !roles.contains(&peer.role) {
         let detail = format!("`{}` is a {}", peer.name, peer.role.as_str());
         return Err(status(&Refusal::new(Code::RoleNotAllowed, detail)));
@@ -34,9 +30,7 @@ pub(crate) async fn caller<T>(shared: &Shared, request: &Request<T>, roles: &[Ro
 /// The coordinator's clock, for tokens and clock-skew checks.
 pub(crate) fn now() -> Moment {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Moment {
-        ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
-    }
+    Moment { ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX) }
 }
 
 pub(crate) fn malformed(what: impl std::fmt::Display) -> Status {
@@ -44,9 +38,7 @@ pub(crate) fn malformed(what: impl std::fmt::Display) -> Status {
 }
 
 pub(crate) fn fixed<const N: usize>(bytes: &[u8], what: &str) -> Result<[u8; N], Status> {
-    bytes
-        .try_into()
-        .map_err(|_| malformed(format!("{what} is not {N} bytes")))
+    bytes.try_into().map_err(|_| malformed(format!("{what} is not {N} bytes")))
 }
 
 pub(crate) fn digest(bytes: &[u8]) -> Result<Digest, Status> {

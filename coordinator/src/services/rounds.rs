@@ -1,8 +1,8 @@
 //! What nodes speak: one long-lived stream, uploads that resume, downloads of sums.
 
 use super::{caller, digest, fixed, malformed, now};
-use crate::handle::{Ask, Handle};
 use crate::folding::spool_name;
+use crate::handle::{Ask, Handle};
 use crate::hub::QUEUE;
 use crate::shared::Shared;
 use motet_common::decision::SignedDecision;
@@ -44,18 +44,13 @@ type Boxed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 impl RoundsService {
     async fn node<T>(&self, request: &Request<T>) -> Result<NodeId, Status> {
         let peer = caller(&self.0, request, &[Role::Site]).await?;
-        peer.node
-            .ok_or_else(|| malformed("the certificate names no node"))
+        peer.node.ok_or_else(|| malformed("the certificate names no node"))
     }
 
     /// The upload's header and its driver, once the header has arrived.
     async fn upload(&self, node: NodeId, run: &[u8], t2: Digest) -> Result<(Handle, Header), Status> {
         let run = RunId(fixed(run, "the run")?);
-        let handle = self
-            .0
-            .study_of_run(&run)
-            .await
-            .map_err(|refusal| status(&refusal))?;
+        let handle = self.0.study_of_run(&run).await.map_err(|refusal| status(&refusal))?;
         let deadline = tokio::time::Instant::now() + HEADER_PATIENCE;
         loop {
             let found = handle.ask(|answer| Ask::Header { node, t2, answer }).await;
@@ -63,10 +58,7 @@ impl RoundsService {
                 return Ok((handle, header));
             }
             if tokio::time::Instant::now() > deadline {
-                return Err(status(&Refusal::new(
-                    Code::WrongPhase,
-                    "no upload is awaited here",
-                )));
+                return Err(status(&Refusal::new(Code::WrongPhase, "no upload is awaited here")));
             }
             tokio::time::sleep(HEADER_POLL).await;
         }
@@ -80,10 +72,7 @@ impl RoundsService {
 
 async fn next_missing(spool: &Spool, header: &Header) -> Result<u32, Status> {
     let count = u32::try_from(header.chunks.len()).unwrap_or(u32::MAX);
-    let missing = spool
-        .missing(count)
-        .await
-        .map_err(|error| status(&crate::members::storage(error)))?;
+    let missing = spool.missing(count).await.map_err(|error| status(&crate::members::storage(error)))?;
     Ok(missing.unwrap_or(count))
 }
 
@@ -99,10 +88,7 @@ impl Rounds for RoundsService {
     ) -> Result<Response<Self::AttendStream>, Status> {
         let node = self.node(&request).await?;
         let mut frames = request.into_inner();
-        let Some(AttendRequest {
-            frame: Some(FromNode::Hello(hello)),
-        }) = frames.message().await?
-        else {
+        let Some(AttendRequest { frame: Some(FromNode::Hello(hello)) }) = frames.message().await? else {
             return Err(malformed("the first frame is not a hello"));
         };
         check_hello(&hello)?;
@@ -187,29 +173,14 @@ impl Rounds for RoundsService {
     async fn fetch(&self, request: Request<FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
         let node = self.node(&request).await?;
         let wanted = digest(&request.into_inner().digest)?;
-        let allowed = self
-            .0
-            .aggregates
-            .read()
-            .await
-            .get(&wanted)
-            .is_some_and(|nodes| nodes.contains(&node));
+        let allowed = self.0.aggregates.read().await.get(&wanted).is_some_and(|nodes| nodes.contains(&node));
         if !allowed {
-            return Err(status(&Refusal::new(
-                Code::ReleaseUnknown,
-                "no such sum for this site",
-            )));
+            return Err(status(&Refusal::new(Code::ReleaseUnknown, "no such sum for this site")));
         }
         let blob = self.0.ledger.get_blob(&wanted).await;
         let blob = blob.map_err(|error| status(&crate::members::storage(error)))?;
-        let pieces: Vec<_> = blob
-            .chunks(PIECE)
-            .map(|piece| {
-                Ok(FetchResponse {
-                    piece: piece.to_vec(),
-                })
-            })
-            .collect();
+        let pieces: Vec<_> =
+            blob.chunks(PIECE).map(|piece| Ok(FetchResponse { piece: piece.to_vec() })).collect();
         Ok(Response::new(Box::pin(tokio_stream::iter(pieces))))
     }
 
@@ -223,12 +194,7 @@ impl Rounds for RoundsService {
         let handle = self.0.studies.read().await.get(&study).cloned();
         let handle = handle.filter(|handle| handle.proposed.roster.roster.entry(node).is_some());
         let handle = handle.ok_or_else(|| status(&Code::StudyUnknown.into()))?;
-        let past = handle
-            .ask(|answer| Ask::Past {
-                after: request.after_round,
-                answer,
-            })
-            .await;
+        let past = handle.ask(|answer| Ask::Past { after: request.after_round, answer }).await;
         let past = past.map_err(|refusal| status(&refusal))?;
         let releases: Vec<_> = past
             .into_iter()
@@ -246,10 +212,7 @@ impl Rounds for RoundsService {
 
 fn check_hello(hello: &Hello) -> Result<(), Status> {
     if hello.version != u32::from(VERSION) {
-        let detail = format!(
-            "the node speaks protocol {}, this coordinator {VERSION}",
-            hello.version
-        );
+        let detail = format!("the node speaks protocol {}, this coordinator {VERSION}", hello.version);
         return Err(status(&Refusal::new(Code::VersionUnknown, detail)));
     }
     let skew = now().ms.abs_diff(hello.clock_ms);
@@ -268,21 +231,11 @@ async fn take(shared: &Shared, node: NodeId, frame: FromNode) {
             let Ok(decision) = SignedDecision::from_bytes(&bytes) else {
                 return;
             };
-            let study = shared
-                .studies
-                .read()
-                .await
-                .get(&decision.decision.study_digest)
-                .cloned();
+            let study = shared.studies.read().await.get(&decision.decision.study_digest).cloned();
             let Some(handle) = study.filter(|_| decision.decision.site == node) else {
                 return;
             };
-            let decided = handle
-                .ask(|answer| Ask::Decide {
-                    decision: Box::new(decision),
-                    answer,
-                })
-                .await;
+            let decided = handle.ask(|answer| Ask::Decide { decision: Box::new(decision), answer }).await;
             if let Ok(Err(refusal)) | Err(refusal) = decided {
                 tracing::warn!(%node, %refusal, "a decision was refused");
             }
@@ -316,10 +269,7 @@ async fn take_piece(
         return Err(malformed("a piece of an upload is out of place"));
     }
     chunk.extend_from_slice(&piece.payload);
-    let expected = header
-        .chunks
-        .get(piece.index as usize)
-        .ok_or_else(|| malformed("no such chunk"))?;
+    let expected = header.chunks.get(piece.index as usize).ok_or_else(|| malformed("no such chunk"))?;
     if chunk_hash(chunk) != *expected {
         return Ok(()); // more pieces of this chunk follow, or it will be found missing
     }

@@ -20,11 +20,7 @@ pub(crate) enum Cell {
 pub(crate) fn read(column: &Column, bytes: &[u8]) -> Result<Cell, DataError> {
     let text = std::str::from_utf8(bytes)
         .map_err(|_| {
-            DataError::new(
-                Code::NotText,
-                "the cell is not UTF-8 text",
-                "save the file as CSV in UTF-8",
-            )
+            DataError::new(Code::NotText, "the cell is not UTF-8 text", "save the file as CSV in UTF-8")
         })?
         .trim();
     let normal = normal_level(text);
@@ -48,11 +44,7 @@ pub(crate) fn read(column: &Column, bytes: &[u8]) -> Result<Cell, DataError> {
                     "the levels are {}; correct the cell, add the level or list it as `missing`",
                     levels.join(", ")
                 );
-                Err(DataError::new(
-                    Code::UnknownLevel,
-                    "not one of the column's levels",
-                    fix,
-                ))
+                Err(DataError::new(Code::UnknownLevel, "not one of the column's levels", fix))
             }
         },
         Kind::Date => match days_since_1970(text) {
@@ -83,18 +75,15 @@ fn boolean(no: &[String], yes: &[String], normal: &str) -> Result<Cell, DataErro
 }
 
 fn number(text: &str) -> Result<f64, DataError> {
-    text.parse::<f64>()
-        .ok()
-        .filter(|value| value.is_finite())
-        .ok_or_else(|| {
-            let comma = text.replace(',', ".").parse::<f64>().is_ok();
-            let fix = if comma {
-                "it looks like a decimal comma: export the file with decimal points"
-            } else {
-                "correct the cell, or list the text as `missing`"
-            };
-            DataError::new(Code::NotANumber, "not a number", fix)
-        })
+    text.parse::<f64>().ok().filter(|value| value.is_finite()).ok_or_else(|| {
+        let comma = text.replace(',', ".").parse::<f64>().is_ok();
+        let fix = if comma {
+            "it looks like a decimal comma: export the file with decimal points"
+        } else {
+            "correct the cell, or list the text as `missing`"
+        };
+        DataError::new(Code::NotANumber, "not a number", fix)
+    })
 }
 
 /// Converts a number to the column's unit and holds it to the bounds.
@@ -106,16 +95,9 @@ fn within(column: &Column, own: f64) -> Result<Cell, DataError> {
     ];
     match bounds.into_iter().flatten().find(|(outside, ..)| *outside) {
         Some((_, where_to, bound)) => {
-            let unit = column
-                .unit
-                .as_deref()
-                .map_or_else(String::new, |unit| format!(" {unit}"));
+            let unit = column.unit.as_deref().map_or_else(String::new, |unit| format!(" {unit}"));
             let fix = "correct the cell, the bound, or the unit (`from` and `factor`)";
-            Err(DataError::new(
-                Code::OutOfRange,
-                format!("{where_to}, which is {bound}{unit}"),
-                fix,
-            ))
+            Err(DataError::new(Code::OutOfRange, format!("{where_to}, which is {bound}{unit}"), fix))
         }
         None => Ok(Cell::Number(value)),
     }

@@ -45,29 +45,15 @@ impl Cohort {
     /// site (the error says no number).
     pub fn of(table: &Table, study: &Study) -> Result<Self, DataError> {
         fits(study, |name| table.series(name).map(|series| &series.declared))?;
-        let features: Vec<Expansion<'_>> = study
-            .data
-            .features
-            .iter()
-            .map(|name| expansion(table, study, name))
-            .collect::<Result<_, _>>()?;
-        let outcome = study
-            .data
-            .outcome
-            .as_deref()
-            .map(|name| table.series(name))
-            .transpose()?;
+        let features: Vec<Expansion<'_>> =
+            study.data.features.iter().map(|name| expansion(table, study, name)).collect::<Result<_, _>>()?;
+        let outcome = study.data.outcome.as_deref().map(|name| table.series(name)).transpose()?;
         let whole = study.method != Method::Summary;
         let (mut x, mut y, mut left_out, mut filtered) = (Vec::new(), Vec::new(), 0, 0);
         let mut cells = Vec::new();
         for row in 0..table.rows {
             let value = |name: &str| table.series(name).ok().and_then(|series| series.value(row));
-            if study
-                .data
-                .filter
-                .as_ref()
-                .is_some_and(|filter| !filter.keeps(&value))
-            {
+            if study.data.filter.as_ref().is_some_and(|filter| !filter.keeps(&value)) {
                 filtered += 1;
                 continue;
             }
@@ -84,10 +70,8 @@ impl Cohort {
         let width = study.columns().len();
         let used = x.len() / width.max(1);
         if used < (study.privacy.min_rows as usize).max(1) {
-            let problem = format!(
-                "fewer rows are left than the study asks of a site, `{}`",
-                study.privacy.min_rows
-            );
+            let problem =
+                format!("fewer rows are left than the study asks of a site, `{}`", study.privacy.min_rows);
             let fix = "this site does not take part; `motet-node data check` shows which rows are left out";
             return Err(DataError::new(Code::TooFewRows, problem, fix).in_file(&table.file));
         }
@@ -99,22 +83,12 @@ impl Cohort {
             )
         })?;
         let y = outcome.map(|_| Array1::from_vec(y));
-        Ok(Self {
-            x,
-            y,
-            used: used as u64,
-            left_out,
-            filtered,
-            repeated: table.repeated,
-        })
+        Ok(Self { x, y, used: used as u64, left_out, filtered, repeated: table.repeated })
     }
 
     /// The cohort as a recipe takes it.
     pub fn rows(&self) -> Rows<'_> {
-        Rows {
-            x: self.x.view(),
-            y: self.y.as_ref().map(|y| y.view()),
-        }
+        Rows { x: self.x.view(), y: self.y.as_ref().map(|y| y.view()) }
     }
 }
 
@@ -137,43 +111,26 @@ fn fits<'c>(
     if let Some(outcome) = &study.data.outcome {
         let kind = &declared(outcome)?.kind;
         if !matches!(kind, Kind::Bool { .. }) {
-            let problem = format!(
-                "the outcome is declared as `{}`, the study needs yes or no",
-                kind.word()
-            );
-            return mismatch(
-                outcome,
-                problem,
-                "declare `type = \"bool\"` with its `false` and `true` texts",
-            );
+            let problem = format!("the outcome is declared as `{}`, the study needs yes or no", kind.word());
+            return mismatch(outcome, problem, "declare `type = \"bool\"` with its `false` and `true` texts");
         }
     }
     for feature in &study.data.features {
         match (&declared(feature)?.kind, study.levels_of(feature)) {
             (Kind::Category { levels }, Some(theirs)) => {
                 if let Some(level) = levels.iter().find(|level| !theirs.contains(level)) {
-                    let problem = format!(
-                        "the study has no level `{level}`; its levels are {}",
-                        theirs.join(", ")
-                    );
+                    let problem =
+                        format!("the study has no level `{level}`; its levels are {}", theirs.join(", "));
                     return mismatch(feature, problem, "agree on the levels with the study's proposer");
                 }
             }
             (Kind::Category { .. }, None) => {
                 let problem = "a category here, but the study names no levels of it".to_string();
-                return mismatch(
-                    feature,
-                    problem,
-                    "the study's file needs them under `[data.levels]`",
-                );
+                return mismatch(feature, problem, "the study's file needs them under `[data.levels]`");
             }
             (kind, Some(_)) => {
                 let problem = format!("declared as `{}`, the study takes it as a category", kind.word());
-                return mismatch(
-                    feature,
-                    problem,
-                    "declare `type = \"category\"` with its `levels`",
-                );
+                return mismatch(feature, problem, "declare `type = \"category\"` with its `levels`");
             }
             (_, None) => {}
         }
@@ -185,15 +142,9 @@ fn fits<'c>(
             | (Kind::Float | Kind::Int | Kind::Bool { .. }, Literal::Number(_)) => {}
             (Kind::Date, Literal::Text(text)) if days_since_1970(text).is_some() => {}
             (kind, literal) => {
-                let problem = format!(
-                    "declared as `{}`, the study's rule compares it with `{literal}`",
-                    kind.word()
-                );
-                return mismatch(
-                    name,
-                    problem,
-                    "agree on the column's type with the study's proposer",
-                );
+                let problem =
+                    format!("declared as `{}`, the study's rule compares it with `{literal}`", kind.word());
+                return mismatch(name, problem, "agree on the column's type with the study's proposer");
             }
         }
     }
@@ -219,11 +170,7 @@ impl Expansion<'_> {
     fn push(&self, row: usize, cells: &mut Vec<f64>) {
         match self {
             Expansion::Number(series) => cells.push(series.number(row)),
-            Expansion::Dummies {
-                series,
-                places,
-                width,
-            } => {
+            Expansion::Dummies { series, places, width } => {
                 let level = match series.cells.get(row) {
                     Some(Cell::Level(level)) => places.get(*level as usize).copied(),
                     _ => None,

@@ -73,35 +73,19 @@ pub struct DataError {
 
 impl DataError {
     pub(crate) fn new(code: Code, problem: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self {
-            code,
-            file: None,
-            line: None,
-            column: None,
-            problem: problem.into(),
-            fix: fix.into(),
-        }
+        Self { code, file: None, line: None, column: None, problem: problem.into(), fix: fix.into() }
     }
 
     pub(crate) fn in_file(self, file: &str) -> Self {
-        Self {
-            file: Some(file.to_string()),
-            ..self
-        }
+        Self { file: Some(file.to_string()), ..self }
     }
 
     pub(crate) fn at_line(self, line: u64) -> Self {
-        Self {
-            line: Some(line),
-            ..self
-        }
+        Self { line: Some(line), ..self }
     }
 
     pub(crate) fn in_column(self, column: &str) -> Self {
-        Self {
-            column: Some(column.to_string()),
-            ..self
-        }
+        Self { column: Some(column.to_string()), ..self }
     }
 
     /// The stable code.

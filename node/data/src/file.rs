@@ -30,46 +30,26 @@ impl Rows {
         };
         let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
         let mut head = Vec::new();
-        file.by_ref()
-            .take(HEAD)
-            .read_until(b'\n', &mut head)
-            .map_err(unreadable)?;
+        file.by_ref().take(HEAD).read_until(b'\n', &mut head).map_err(unreadable)?;
         if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
-            let error = DataError::new(
-                Code::NotText,
-                "the file is UTF-16 text",
-                "save it as CSV in UTF-8",
-            );
+            let error = DataError::new(Code::NotText, "the file is UTF-16 text", "save it as CSV in UTF-8");
             return Err(error.in_file(&name));
         }
-        let mark: u64 = if head.starts_with(&[0xef, 0xbb, 0xbf]) {
-            3
-        } else {
-            0
-        };
+        let mark: u64 = if head.starts_with(&[0xef, 0xbb, 0xbf]) { 3 } else { 0 };
         file.seek(SeekFrom::Start(mark)).map_err(unreadable)?;
         let reader = csv::ReaderBuilder::new()
             .delimiter(delimiter(&head, schema.headerless()))
             .has_headers(false)
             .flexible(true)
             .from_reader(file);
-        let mut rows = Self {
-            name,
-            reader,
-            header: None,
-            width: None,
-        };
+        let mut rows = Self { name, reader, header: None, width: None };
         if !schema.headerless() {
             let mut first = csv::ByteRecord::new();
             if rows.next(&mut first)?.is_none() {
                 return Err(rows.empty("the file is empty"));
             }
-            rows.header = Some(
-                first
-                    .iter()
-                    .map(|cell| String::from_utf8_lossy(cell).trim().to_string())
-                    .collect(),
-            );
+            rows.header =
+                Some(first.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_string()).collect());
         }
         Ok(rows)
     }
@@ -97,9 +77,7 @@ impl Rows {
             Some(width) if width != row.len() => {
                 let problem = format!("the row has `{}` cells, the first one `{width}`", row.len());
                 let fix = "quote texts that hold the delimiter, and write a decimal point, not a comma";
-                Err(DataError::new(Code::RaggedRow, problem, fix)
-                    .in_file(&self.name)
-                    .at_line(line))
+                Err(DataError::new(Code::RaggedRow, problem, fix).in_file(&self.name).at_line(line))
             }
             _ => {
                 self.width = Some(row.len());
@@ -113,11 +91,8 @@ impl Rows {
         match (source, &self.header) {
             (Source::Number(number), _) => Ok(number - 1),
             (Source::Header(wanted), Some(header)) => {
-                let mut found = header
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, name)| *name == wanted)
-                    .map(|(place, _)| place);
+                let mut found =
+                    header.iter().enumerate().filter(|(_, name)| *name == wanted).map(|(place, _)| place);
                 match (found.next(), found.next()) {
                     (Some(place), None) => Ok(place),
                     (Some(_), Some(_)) => {
@@ -136,12 +111,8 @@ impl Rows {
     }
 
     pub(crate) fn empty(&self, problem: &str) -> DataError {
-        DataError::new(
-            Code::EmptyTable,
-            problem,
-            "export the table again; it needs a row for each patient",
-        )
-        .in_file(&self.name)
+        DataError::new(Code::EmptyTable, problem, "export the table again; it needs a row for each patient")
+            .in_file(&self.name)
     }
 
     fn header_error(&self, code: Code, problem: String, fix: impl Into<String>) -> DataError {
@@ -158,10 +129,7 @@ impl Rows {
         let alike = header.iter().find(|name| name.eq_ignore_ascii_case(wanted));
         let hint = alike.map_or_else(String::new, |name| format!("did you mean `{name}`? "));
         let names: Vec<&str> = header.iter().take(SHOWN).map(String::as_str).collect();
-        let fix = format!(
-            "{hint}set `source` in the schema; the file has {}",
-            names.join(", ")
-        );
+        let fix = format!("{hint}set `source` in the schema; the file has {}", names.join(", "));
         self.header_error(Code::UnknownColumn, problem, fix)
     }
 }
@@ -187,11 +155,7 @@ fn delimiter(head: &[u8], headerless: bool) -> u8 {
             _ => {}
         }
     }
-    if semicolons > commas || (headerless && semicolons > 0) {
-        b';'
-    } else {
-        b','
-    }
+    if semicolons > commas || (headerless && semicolons > 0) { b';' } else { b',' }
 }
 
 #[cfg(test)]

@@ -96,9 +96,7 @@ impl Kind {
 impl Schema {
     /// Whether the site's file has no header: then every source is a number.
     pub fn headerless(&self) -> bool {
-        self.columns
-            .values()
-            .any(|column| matches!(column.source, Source::Number(_)))
+        self.columns.values().any(|column| matches!(column.source, Source::Number(_)))
     }
 
     /// A declared column.

@@ -11,9 +11,7 @@ use motet_data::{Cohort, Schema, Table, profile};
 use std::path::PathBuf;
 
 fn demo(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../cli/demo")
-        .join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../cli/demo").join(name)
 }
 
 fn read(name: &str) -> String {
@@ -46,12 +44,8 @@ fn four_hospitals_have_740_complete_patients() {
             "restecg_2",
         ];
         assert_eq!(study.columns(), columns);
-        let sites = [
-            ("cleveland", 303, 303),
-            ("hungarian", 261, 294),
-            ("switzerland", 46, 123),
-            ("va", 130, 200),
-        ];
+        let sites =
+            [("cleveland", 303, 303), ("hungarian", 261, 294), ("switzerland", 46, 123), ("va", 130, 200)];
         for (site, used, rows) in sites {
             let cohort = cohort("heart", site, &study);
             assert_eq!((cohort.used, cohort.left_out), (used, rows - used), "{site}");
@@ -67,12 +61,8 @@ fn four_hospitals_have_740_complete_patients() {
 fn the_first_hospitals_first_patients_are_as_in_its_file() {
     let study = Study::parse(&read("heart/logistic.toml")).unwrap();
     let cohort = cohort("heart", "cleveland", &study);
-    let first = [
-        63.0, 1.0, 145.0, 233.0, 1.0, 150.0, 0.0, 2.3, 0.0, 0.0, 0.0, 0.0, 1.0,
-    ];
-    let second = [
-        67.0, 1.0, 160.0, 286.0, 0.0, 108.0, 1.0, 1.5, 0.0, 0.0, 1.0, 0.0, 1.0,
-    ];
+    let first = [63.0, 1.0, 145.0, 233.0, 1.0, 150.0, 0.0, 2.3, 0.0, 0.0, 0.0, 0.0, 1.0];
+    let second = [67.0, 1.0, 160.0, 286.0, 0.0, 108.0, 1.0, 1.5, 0.0, 0.0, 1.0, 0.0, 1.0];
     assert_eq!(cohort.x.row(0).to_vec(), first);
     assert_eq!(cohort.x.row(1).to_vec(), second);
     assert_eq!(cohort.y.unwrap().to_vec()[..3], [0.0, 1.0, 1.0]);
@@ -97,11 +87,7 @@ fn ten_countries_have_9381_patients() {
         let mut total = 0;
         for (country, rows, events) in countries {
             let cohort = cohort("stroke", country, &study);
-            assert_eq!(
-                (cohort.used, cohort.left_out, cohort.filtered),
-                (rows, 0, 0),
-                "{country}"
-            );
+            assert_eq!((cohort.used, cohort.left_out, cohort.filtered), (rows, 0, 0), "{country}");
             assert_eq!(cohort.y.unwrap().sum(), events, "{country}");
             total += cohort.used;
         }
@@ -118,11 +104,8 @@ fn the_demonstrations_studies_can_be_proposed() {
         ("stroke/fedavg.toml", 10),
     ] {
         let study = Study::parse(&read(file)).unwrap();
-        let errors: Vec<_> = study
-            .lint(sites)
-            .into_iter()
-            .filter(|f| f.severity == Severity::Error)
-            .collect();
+        let errors: Vec<_> =
+            study.lint(sites).into_iter().filter(|f| f.severity == Severity::Error).collect();
         assert!(errors.is_empty(), "{file}: {errors:?}");
         study.check().unwrap();
     }
@@ -141,9 +124,7 @@ fn the_card_counts_the_numbers_that_the_recipe_really_asks_for() {
         let mut state = recipe.start(Digest::default());
         while let Some(question) = recipe.ask(&state, 1).unwrap() {
             asked.push(question.layout.elements());
-            let update = recipe
-                .answer(&state, &question, &cohort.rows(), &mut dice)
-                .unwrap();
+            let update = recipe.answer(&state, &question, &cohort.rows(), &mut dice).unwrap();
             let sum =
                 motet_secagg::fold::plain_sum(&question.layout, Digest::default(), vec![update]).unwrap();
             state = recipe.absorb(&state, &sum).unwrap();

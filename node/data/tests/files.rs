@@ -67,11 +67,7 @@ fn site(content: impl AsRef<[u8]>, schema: &str) -> Site {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ward.csv");
     std::fs::write(&path, content).unwrap();
-    Site {
-        _folder: folder,
-        path,
-        schema: Schema::parse(schema).unwrap(),
-    }
+    Site { _folder: folder, path, schema: Schema::parse(schema).unwrap() }
 }
 
 impl Site {
@@ -119,28 +115,11 @@ fn a_good_file_becomes_the_columns_of_the_study() {
         r#"["age", "cp", "sex", "creatinine", "seen", "visits"]"#,
         "[data.levels]\ncp = [\"1\", \"2\", \"3\", \"4\"]",
     );
-    assert_eq!(
-        study.columns(),
-        [
-            "age",
-            "cp_2",
-            "cp_3",
-            "cp_4",
-            "sex",
-            "creatinine",
-            "seen",
-            "visits"
-        ]
-    );
+    assert_eq!(study.columns(), ["age", "cp_2", "cp_3", "cp_4", "sex", "creatinine", "seen", "visits"]);
     let cohort = site.cohort(&study).unwrap();
-    assert_eq!(
-        (cohort.used, cohort.left_out, cohort.filtered, cohort.repeated),
-        (2, 1, 0, 0)
-    );
-    let expected = [
-        [61.5, 0.0, 0.0, 1.0, 1.0, 88.4, 18262.0, 3.0],
-        [80.0, 1.0, 0.0, 0.0, 1.0, 221.0, -1.0, 0.0],
-    ];
+    assert_eq!((cohort.used, cohort.left_out, cohort.filtered, cohort.repeated), (2, 1, 0, 0));
+    let expected =
+        [[61.5, 0.0, 0.0, 1.0, 1.0, 88.4, 18262.0, 3.0], [80.0, 1.0, 0.0, 0.0, 1.0, 221.0, -1.0, 0.0]];
     for (row, expected) in cohort.x.rows().into_iter().zip(expected) {
         assert_eq!(row.to_vec(), expected);
     }
@@ -181,15 +160,10 @@ fn the_rule_chooses_the_cohort_and_a_missing_value_does_not_pass_it() {
 
 #[test]
 fn semicolons_a_byte_order_mark_and_windows_lines_are_understood() {
-    let text = format!("\u{feff}{HEADER}{GOOD}")
-        .replace(',', ";")
-        .replace('\n', "\r\n");
+    let text = format!("\u{feff}{HEADER}{GOOD}").replace(',', ";").replace('\n', "\r\n");
     let table = site(text, SCHEMA).all().unwrap();
     assert_eq!(table.rows(), 1);
-    let text = format!(
-        "\u{feff}\"age\",visits,sex,crea mg/dl,cp,seen,num\n{}",
-        GOOD.replace(",x", "")
-    );
+    let text = format!("\u{feff}\"age\",visits,sex,crea mg/dl,cp,seen,num\n{}", GOOD.replace(",x", ""));
     assert_eq!(site(text, SCHEMA).all().unwrap().rows(), 1);
 }
 
@@ -207,15 +181,9 @@ fn a_file_without_a_header_is_read_by_number() {
 #[test]
 fn columns_that_the_study_does_not_name_are_not_interpreted() {
     let study = study(r#"["age"]"#, "");
-    let garbage = [
-        b"61.5,\xff\xfe,?!,not a number,99,31.12.2020,0,x\n".as_slice(),
-        b"62,,,,,,1,\n",
-    ]
-    .concat();
+    let garbage = [b"61.5,\xff\xfe,?!,not a number,99,31.12.2020,0,x\n".as_slice(), b"62,,,,,,1,\n"].concat();
     let clean = "61.5,3,M,1.0,4.0,2020-01-01,0,x\n62,3,M,1.0,4.0,2020-01-01,1,x\n";
-    let one = site([HEADER.as_bytes(), &garbage].concat(), SCHEMA)
-        .cohort(&study)
-        .unwrap();
+    let one = site([HEADER.as_bytes(), &garbage].concat(), SCHEMA).cohort(&study).unwrap();
     let other = site(format!("{HEADER}{clean}"), SCHEMA).cohort(&study).unwrap();
     assert_eq!(one.x, other.x);
     assert_eq!(one.y, other.y);
@@ -225,9 +193,7 @@ fn columns_that_the_study_does_not_name_are_not_interpreted() {
 fn a_second_row_of_a_patient_is_left_out_and_counted() {
     let schema = SCHEMA.replace("name = \"ward\"", "name = \"ward\"\nkey = \"notes\"");
     let rows = "1,1,f,1,1,2020-01-01,0,p1\n2,1,f,1,1,2020-01-01,0,p2\n3,1,f,1,1,2020-01-01,0, p1\n4,1,f,1,1,2020-01-01,0,\n5,1,f,1,1,2020-01-01,0,\n";
-    let cohort = site(format!("{HEADER}{rows}"), &schema)
-        .cohort(&study(r#"["age"]"#, ""))
-        .unwrap();
+    let cohort = site(format!("{HEADER}{rows}"), &schema).cohort(&study(r#"["age"]"#, "")).unwrap();
     assert_eq!(cohort.x.column(0).to_vec(), [1.0, 2.0, 4.0, 5.0]);
     assert_eq!((cohort.used, cohort.repeated), (4, 1));
 }
@@ -250,13 +216,7 @@ fn every_bad_cell_is_refused_by_place_and_never_shown() {
         (0, "age", &text, "not_a_number", "missing"),
         (0, "age", &comma, "not_a_number", "decimal comma"),
         (0, "age", &number, "out_of_range", "above `max`, which is 120 a"),
-        (
-            0,
-            "age",
-            &format!("-{number}"),
-            "out_of_range",
-            "below `min`, which is 0 a",
-        ),
+        (0, "age", &format!("-{number}"), "out_of_range", "below `min`, which is 0 a"),
         (0, "age", &"inf".to_string(), "not_a_number", "not a number"),
         (1, "visits", &fraction, "not_whole", "float"),
         (1, "visits", &text, "not_a_number", "not a number"),
@@ -270,34 +230,19 @@ fn every_bad_cell_is_refused_by_place_and_never_shown() {
     ] {
         let error = refusal(site(with_cell(place, cell), SCHEMA).all());
         let shown = error.to_string();
-        assert_eq!(
-            (error.code(), error.line(), error.column()),
-            (code, Some(3), Some(column)),
-            "{shown}"
-        );
+        assert_eq!((error.code(), error.line(), error.column()), (code, Some(3), Some(column)), "{shown}");
         assert!(shown.contains(word), "{shown}");
         assert!(shown.contains("ward.csv`, line 3, column"), "{shown}");
         let all = format!("{shown} {error:?}");
-        assert!(
-            !all.contains(CANARY) && !all.contains("31.12.") && !all.contains("02-30"),
-            "{all}"
-        );
+        assert!(!all.contains(CANARY) && !all.contains("31.12.") && !all.contains("02-30"), "{all}");
     }
 }
 
 #[test]
 fn bytes_that_are_no_text_are_refused() {
-    let file = [
-        HEADER.as_bytes(),
-        GOOD.as_bytes(),
-        b"61,3,\xe4m\xe4,1,4,2020-01-01,0,x\n",
-    ]
-    .concat();
+    let file = [HEADER.as_bytes(), GOOD.as_bytes(), b"61,3,\xe4m\xe4,1,4,2020-01-01,0,x\n"].concat();
     let error = refusal(site(file, SCHEMA).all());
-    assert_eq!(
-        (error.code(), error.line(), error.column()),
-        ("not_text", Some(3), Some("sex"))
-    );
+    assert_eq!((error.code(), error.line(), error.column()), ("not_text", Some(3), Some("sex")));
     let error = refusal(site([0xff, 0xfe, b'a', 0], SCHEMA).all());
     assert_eq!(error.code(), "not_text");
     assert!(error.to_string().contains("UTF-16"), "{error}");
@@ -305,18 +250,10 @@ fn bytes_that_are_no_text_are_refused() {
 
 #[test]
 fn a_row_of_another_length_is_refused_without_its_text() {
-    let error = refusal(
-        site(
-            format!("{HEADER}{GOOD}{GOOD}61,5,3,M,1.0,4.0,2020-01-01,0,{CANARY}\n"),
-            SCHEMA,
-        )
-        .all(),
-    );
+    let error =
+        refusal(site(format!("{HEADER}{GOOD}{GOOD}61,5,3,M,1.0,4.0,2020-01-01,0,{CANARY}\n"), SCHEMA).all());
     assert_eq!((error.code(), error.line()), ("ragged_row", Some(4)));
-    assert!(
-        error.to_string().contains("`9` cells, the first one `8`"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("`9` cells, the first one `8`"), "{error}");
     assert!(!error.to_string().contains(CANARY));
 }
 
@@ -324,15 +261,9 @@ fn a_row_of_another_length_is_refused_without_its_text() {
 fn a_missing_column_lists_the_headers_there_are() {
     let header = HEADER.replace("age", "Age");
     let error = refusal(site(format!("{header}{GOOD}"), SCHEMA).all());
-    assert_eq!(
-        (error.code(), error.line(), error.column()),
-        ("unknown_column", Some(1), Some("age"))
-    );
+    assert_eq!((error.code(), error.line(), error.column()), ("unknown_column", Some(1), Some("age")));
     let shown = error.to_string();
-    assert!(
-        shown.contains("did you mean `Age`?") && shown.contains("crea mg/dl, cp, seen, num"),
-        "{shown}"
-    );
+    assert!(shown.contains("did you mean `Age`?") && shown.contains("crea mg/dl, cp, seen, num"), "{shown}");
 }
 
 #[test]
@@ -340,14 +271,8 @@ fn a_patients_row_is_not_listed_as_if_it_were_a_header() {
     let first = format!("61,3,M,1,4,2020-01-01,0,x{CANARY}\n");
     let error = refusal(site(format!("{first}{GOOD}"), SCHEMA).all());
     assert_eq!(error.code(), "unknown_column");
-    assert!(
-        error.to_string().contains("does not look like a header"),
-        "{error}"
-    );
-    assert!(
-        !error.to_string().contains(CANARY) && !error.to_string().contains("2020-01-01"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("does not look like a header"), "{error}");
+    assert!(!error.to_string().contains(CANARY) && !error.to_string().contains("2020-01-01"), "{error}");
 }
 
 #[test]
@@ -360,11 +285,7 @@ fn two_columns_of_one_name_are_refused_when_it_is_asked_for() {
 #[test]
 fn empty_and_unreadable_files_are_refused() {
     for content in ["", "\n\n", HEADER] {
-        assert_eq!(
-            refusal(site(content, SCHEMA).all()).code(),
-            "empty_table",
-            "{content:?}"
-        );
+        assert_eq!(refusal(site(content, SCHEMA).all()).code(), "empty_table", "{content:?}");
     }
     let mut missing = site(GOOD, SCHEMA);
     missing.path.set_file_name("nowhere.csv");
@@ -372,18 +293,12 @@ fn empty_and_unreadable_files_are_refused() {
     assert_eq!(error.code(), "file_unreadable");
     assert!(error.to_string().contains("nowhere.csv"), "{error}");
     missing.path.pop();
-    assert_eq!(
-        refusal(missing.all()).code(),
-        "file_unreadable",
-        "a folder is no file"
-    );
+    assert_eq!(refusal(missing.all()).code(), "file_unreadable", "a folder is no file");
 }
 
 #[test]
 fn too_few_rows_say_no_number() {
-    let text = study(r#"["age"]"#, "")
-        .to_toml()
-        .replace("min_rows = 1", "min_rows = 10");
+    let text = study(r#"["age"]"#, "").to_toml().replace("min_rows = 1", "min_rows = 10");
     let study = Study::parse(&text).unwrap();
     let enough = format!("{HEADER}{}", GOOD.repeat(10));
     assert_eq!(site(&enough, SCHEMA).cohort(&study).unwrap().used, 10);
@@ -399,44 +314,17 @@ fn schema_and_study_must_mean_the_same() {
     let schema = Schema::parse(SCHEMA).unwrap();
     for (features, extra, column, word) in [
         (r#"["cp"]"#, "", "cp", "names no levels"),
-        (
-            r#"["cp"]"#,
-            "[data.levels]\ncp = [\"1\", \"2\"]",
-            "cp",
-            "no level `4`",
-        ),
-        (
-            r#"["visits"]"#,
-            "[data.levels]\nvisits = [\"1\", \"2\"]",
-            "visits",
-            "declared as `int`",
-        ),
-        (
-            r#"["age"]"#,
-            "filter = 'age == \"old\"'",
-            "age",
-            "compares it with `\"old\"`",
-        ),
-        (
-            r#"["age"]"#,
-            "filter = 'seen > 2020'",
-            "seen",
-            "compares it with `2020`",
-        ),
+        (r#"["cp"]"#, "[data.levels]\ncp = [\"1\", \"2\"]", "cp", "no level `4`"),
+        (r#"["visits"]"#, "[data.levels]\nvisits = [\"1\", \"2\"]", "visits", "declared as `int`"),
+        (r#"["age"]"#, "filter = 'age == \"old\"'", "age", "compares it with `\"old\"`"),
+        (r#"["age"]"#, "filter = 'seen > 2020'", "seen", "compares it with `2020`"),
     ] {
         let study = study(features, extra);
         let error = check_schema(&schema, &study).unwrap_err();
-        assert_eq!(
-            (error.code(), error.column()),
-            ("schema_mismatch", Some(column)),
-            "{error}"
-        );
+        assert_eq!((error.code(), error.column()), ("schema_mismatch", Some(column)), "{error}");
         assert!(error.to_string().contains(word), "{error}");
         let file = site(format!("{HEADER}{GOOD}"), SCHEMA);
-        assert_eq!(
-            file.cohort(&study).err().map(|error| error.code()),
-            Some("schema_mismatch")
-        );
+        assert_eq!(file.cohort(&study).err().map(|error| error.code()), Some("schema_mismatch"));
     }
     let error = check_schema(&schema, &study(r#"["weight"]"#, "")).unwrap_err();
     assert_eq!(error.code(), "unknown_column");
@@ -456,35 +344,15 @@ fn a_bad_schema_is_refused_in_its_line() {
         ("unit = \"a\"", "units = \"a\"", "unknown key `units`"),
         ("type = \"int\"", "type = \"integer\"", "`type` is \"integer\""),
         ("type = \"int\"", "type = 3", "text"),
-        (
-            "type = \"int\"",
-            "type = \"int\"\nlevels = [\"1\", \"2\"]",
-            "`levels` is not a key of type `int`",
-        ),
+        ("type = \"int\"", "type = \"int\"\nlevels = [\"1\", \"2\"]", "`levels` is not a key of type `int`"),
         ("min = 0", "min = 121", "`min` is above `max`"),
         ("factor = 88.4", "factor = 0", "`factor` is not a positive number"),
         ("from = \"mg/dL\"\n", "", "`factor` needs `from`"),
         ("factor = 88.4\n", "", "`from` needs `factor`"),
-        (
-            "levels = [\"1\", \"2\", \"4\"]",
-            "levels = [\"1\", \"1.0\"]",
-            "stands twice",
-        ),
-        (
-            "levels = [\"1\", \"2\", \"4\"]",
-            "levels = [\"1\"]",
-            "fewer than two levels",
-        ),
-        (
-            "levels = [\"1\", \"2\", \"4\"]",
-            "levels = [\"1\", \"?\"]",
-            "a value and a missing one",
-        ),
-        (
-            "true = [\"M\", \"1\"]",
-            "true = [\"f\"]",
-            "do not tell no from yes",
-        ),
+        ("levels = [\"1\", \"2\", \"4\"]", "levels = [\"1\", \"1.0\"]", "stands twice"),
+        ("levels = [\"1\", \"2\", \"4\"]", "levels = [\"1\"]", "fewer than two levels"),
+        ("levels = [\"1\", \"2\", \"4\"]", "levels = [\"1\", \"?\"]", "a value and a missing one"),
+        ("true = [\"M\", \"1\"]", "true = [\"f\"]", "do not tell no from yes"),
         ("source = \"num\"", "source = 3", "others are numbers"),
         ("source = \"num\"", "source = 0", "column number `0`"),
         ("name = \"ward\"", "name = \"a ward\"", "dataset `name`"),
@@ -504,20 +372,14 @@ fn a_bad_schema_is_refused_in_its_line() {
     );
     for name in ["1st", "two words", "naïve"] {
         let text = SCHEMA.replace("[columns.age]", &format!("[columns.\"{name}\"]"));
-        assert!(
-            Schema::parse(&text)
-                .unwrap_err()
-                .to_string()
-                .contains("not a column's name")
-        );
+        assert!(Schema::parse(&text).unwrap_err().to_string().contains("not a column's name"));
     }
 }
 
 #[test]
 fn missing_marks_that_are_numbers_compare_as_numbers() {
     let rows = "61,1,f,0.0,1,2020-01-01,0,x\n62,1,f,00,1,2020-01-01,0,x\n63,1,f,0.5,1,2020-01-01,0,x\n";
-    let cohort = site(format!("{HEADER}{rows}"), SCHEMA)
-        .cohort(&study(r#"["age", "creatinine"]"#, ""))
-        .unwrap();
+    let cohort =
+        site(format!("{HEADER}{rows}"), SCHEMA).cohort(&study(r#"["age", "creatinine"]"#, "")).unwrap();
     assert_eq!((cohort.used, cohort.left_out), (1, 2));
 }

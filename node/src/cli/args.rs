@@ -293,12 +293,7 @@ mod tests {
         assert!(!run.render_help().to_string().contains("drill"));
         fn walk(command: &clap::Command) {
             for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
-                assert!(
-                    argument.get_help().is_some(),
-                    "`{}` of `{}`",
-                    argument.get_id(),
-                    command.get_name()
-                );
+                assert!(argument.get_help().is_some(), "`{}` of `{}`", argument.get_id(), command.get_name());
             }
             command.get_subcommands().for_each(walk);
         }

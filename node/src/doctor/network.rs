@@ -27,27 +27,11 @@ pub(super) async fn look(paths: &Paths, findings: &mut Findings) {
     let address = match paths.read_settings() {
         Ok(settings) => settings.address,
         Err(_) => {
-            return findings.skip(&[
-                "dns",
-                "tcp",
-                "tls",
-                "interception",
-                "http2",
-                "certificate",
-                "clock",
-            ]);
+            return findings.skip(&["dns", "tcp", "tls", "interception", "http2", "certificate", "clock"]);
         }
     };
     let Ok((host, port)) = split_address(&address) else {
-        return findings.skip(&[
-            "dns",
-            "tcp",
-            "tls",
-            "interception",
-            "http2",
-            "certificate",
-            "clock",
-        ]);
+        return findings.skip(&["dns", "tcp", "tls", "interception", "http2", "certificate", "clock"]);
     };
     match timeout(PATIENCE, lookup_host((host, port))).await {
         Ok(Ok(mut found)) => match found.next() {
@@ -64,22 +48,14 @@ pub(super) async fn look(paths: &Paths, findings: &mut Findings) {
         Err(_) => Some("no answer within 10 s".to_owned()),
     };
     if let Some(why) = why {
-        findings.fail(
-            "tcp",
-            format!("cannot reach `{address}`: {why}"),
-            tcp_advice(&address),
-        );
+        findings.fail("tcp", format!("cannot reach `{address}`: {why}"), tcp_advice(&address));
         return findings.skip(&["tls", "interception", "http2", "certificate", "clock"]);
     }
     findings.ok("tcp", format!("`{address}` answers"));
     let client = match paths.client() {
         Ok(client) => client,
         Err(error) => {
-            findings.fail(
-                "tls",
-                error.to_string(),
-                "restore the file from a backup or join again",
-            );
+            findings.fail("tls", error.to_string(), "restore the file from a backup or join again");
             return findings.skip(&["interception", "http2", "certificate", "clock"]);
         }
     };
@@ -157,10 +133,7 @@ fn handshake_failed(error: &ConnectError, address: &str, findings: &mut Findings
 /// Asks for an upload that does not exist: the answer shows that the coordinator knows this site, and its clock.
 async fn standing_there(channel: Channel, findings: &mut Findings) {
     let asked_at = clock::now().ms / 1000;
-    let request = UploadStateRequest {
-        run: vec![0; 16],
-        t2: vec![0; 32],
-    };
+    let request = UploadStateRequest { run: vec![0; 16], t2: vec![0; 32] };
     let answer = timeout(PATIENCE, RoundsClient::new(channel).upload_state(request)).await;
     let headers = match answer {
         Err(_) => {
@@ -179,11 +152,7 @@ async fn standing_there(channel: Channel, findings: &mut Findings) {
             let barred = [Code::SiteRevoked, Code::NoClientCertificate, Code::RoleNotAllowed];
             match refusal(&status) {
                 Some(refusal) if barred.contains(&refusal.code) => {
-                    findings.fail(
-                        "certificate",
-                        refusal.to_string(),
-                        "tell the consortium's operator",
-                    );
+                    findings.fail("certificate", refusal.to_string(), "tell the consortium's operator");
                 }
                 Some(_) => findings.ok("certificate", "the coordinator knows this site"),
                 None => {
@@ -232,16 +201,10 @@ mod tests {
     async fn the_way_to_a_real_coordinator_is_walked_to_its_end() {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("node");
-        join(&coordinator(governance().public(), None).await, &dir, None)
-            .await
-            .unwrap();
+        join(&coordinator(governance().public(), None).await, &dir, None).await.unwrap();
         let mut findings = Findings::default();
         look(&Paths::new(&dir), &mut findings).await;
-        let seen: Vec<_> = findings
-            .checks
-            .iter()
-            .map(|line| (line.check, line.outcome))
-            .collect();
+        let seen: Vec<_> = findings.checks.iter().map(|line| (line.check, line.outcome)).collect();
         let expected = [
             ("dns", Outcome::Ok),
             ("tcp", Outcome::Ok),
@@ -260,13 +223,7 @@ mod tests {
         let address = "c.example:7443".to_owned();
         let issuer = "Hospital Proxy CA".to_owned();
         for (error, check) in [
-            (
-                ConnectError::WrongAuthority {
-                    address: address.clone(),
-                    issuer,
-                },
-                "interception",
-            ),
+            (ConnectError::WrongAuthority { address: address.clone(), issuer }, "interception"),
             (
                 ConnectError::NotACoordinator {
                     address: address.clone(),
@@ -274,34 +231,14 @@ mod tests {
                 },
                 "http2",
             ),
-            (
-                ConnectError::NotACoordinator {
-                    address: address.clone(),
-                    why: "alert".into(),
-                },
-                "tls",
-            ),
-            (
-                ConnectError::Refused {
-                    address: address.clone(),
-                    why: "expired".into(),
-                },
-                "certificate",
-            ),
-            (
-                ConnectError::Expired {
-                    address: address.clone(),
-                },
-                "tls",
-            ),
+            (ConnectError::NotACoordinator { address: address.clone(), why: "alert".into() }, "tls"),
+            (ConnectError::Refused { address: address.clone(), why: "expired".into() }, "certificate"),
+            (ConnectError::Expired { address: address.clone() }, "tls"),
         ] {
             let mut findings = Findings::default();
             handshake_failed(&error, &address, &mut findings);
-            let failed: Vec<_> = findings
-                .checks
-                .iter()
-                .filter(|line| line.outcome == Outcome::Fail)
-                .collect();
+            let failed: Vec<_> =
+                findings.checks.iter().filter(|line| line.outcome == Outcome::Fail).collect();
             assert_eq!(failed.len(), 1);
             assert_eq!(failed[0].check, check);
         }

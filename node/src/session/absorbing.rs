@@ -10,7 +10,12 @@ use motet_secagg::message::{Message, Released};
 
 impl Session {
     /// A release: of the attempt under way, or a hint that something was missed.
-    pub(super) async fn released(&mut self, link: &Link, study: Option<Digest>, released: &Released) -> Result<(), Away> {
+    pub(super) async fn released(
+        &mut self,
+        link: &Link,
+        study: Option<Digest>,
+        released: &Released,
+    ) -> Result<(), Away> {
         let own = study.filter(|study| {
             let attempt = self.followers.get(study).and_then(|follower| follower.attempt.as_ref());
             attempt.is_some_and(|attempt| attempt.member.terms().plan_root() == released.plan)
@@ -48,7 +53,9 @@ impl Session {
 
     /// Absorbs the releases this node has missed, each checked like any other.
     pub(super) async fn catch_up(&mut self, link: &Link, study: &Digest) -> Result<(), Away> {
-        let Some(after) = self.followers.get(study).map(|follower| follower.chain.round()) else { return Ok(()) };
+        let Some(after) = self.followers.get(study).map(|follower| follower.chain.round()) else {
+            return Ok(());
+        };
         let missed = link.releases(study, after).await.map_err(Away::Coordinator)?;
         for absorbed in missed {
             let bytes = link.fetch(&absorbed.released.aggregate).await.map_err(Away::Coordinator)?;
@@ -60,10 +67,16 @@ impl Session {
         Ok(())
     }
 
-    pub(super) async fn absorb(&mut self, link: &Link, study: &Digest, released: &Released) -> Result<(), Away> {
+    pub(super) async fn absorb(
+        &mut self,
+        link: &Link,
+        study: &Digest,
+        released: &Released,
+    ) -> Result<(), Away> {
         let bytes = link.fetch(&released.aggregate).await.map_err(Away::Coordinator)?;
         let Some(follower) = self.followers.get_mut(study) else { return Ok(()) };
-        let candidates = follower.attempt.as_ref().map_or(0, |attempt| attempt.member.terms().plan().candidates.len());
+        let candidates =
+            follower.attempt.as_ref().map_or(0, |attempt| attempt.member.terms().plan().candidates.len());
         let candidates = u32::try_from(candidates).unwrap_or(u32::MAX);
         let absorbed = Absorbed { candidates, released: released.clone() };
         match follower.absorb(&self.home, absorbed, &bytes).await {
@@ -98,7 +111,8 @@ impl Session {
             std::fs::write(&path, format!("{report:#}\n")).map_err(NodeError::file("write", &path))
         });
         written.await.unwrap_or(Ok(()))?;
-        let id = self.followers.get(study).map(|follower| follower.proposal.study.id.clone()).unwrap_or_default();
+        let id =
+            self.followers.get(study).map(|follower| follower.proposal.study.id.clone()).unwrap_or_default();
         self.say("finished", &format!("study {id} is finished; this site's own report is written")).await
     }
 }

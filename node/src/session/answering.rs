@@ -45,7 +45,11 @@ impl Session {
         }
         self.forget(&study).await?;
         let Some(follower) = self.followers.get_mut(&study) else { return Ok(()) };
-        let question = follower.chain.question(plan.candidates.len())?.ok_or(Code::PlanRejected).map_err(Refusal::from)?;
+        let question = follower
+            .chain
+            .question(plan.candidates.len())?
+            .ok_or(Code::PlanRejected)
+            .map_err(Refusal::from)?;
         let min_sites = follower.proposal.study.privacy.min_sites.max(self.home.settings.min_sites);
         let expected = Expected {
             study: &follower.proposal.study.id,
@@ -58,7 +62,8 @@ impl Session {
         };
         let terms = admit(signed, &expected, &follower.me(&self.home))?;
         let member = Member::new(terms);
-        follower.attempt = Some(Attempt { run: plan.run, round: plan.round, member, layout: question.layout });
+        follower.attempt =
+            Some(Attempt { run: plan.run, round: plan.round, member, layout: question.layout });
         self.compute(&study);
         Ok(())
     }
@@ -81,7 +86,8 @@ impl Session {
         let Computed { study, plan, result } = computed;
         let Some(follower) = self.followers.get_mut(&study) else { return Ok(()) };
         let Follower { proposal, attempt, cohort, own, .. } = follower;
-        let Some(attempt) = attempt.as_mut().filter(|attempt| attempt.member.terms().plan_root() == plan) else {
+        let Some(attempt) = attempt.as_mut().filter(|attempt| attempt.member.terms().plan_root() == plan)
+        else {
             return Ok(());
         };
         let (run, round) = (attempt.run, attempt.round);
@@ -96,7 +102,8 @@ impl Session {
             Err(refusal) => {
                 let id = proposal.study.id.clone();
                 follower.attempt = None;
-                self.say("refused", &format!("round {round} of study {id} is not answered: {refusal}")).await?;
+                self.say("refused", &format!("round {round} of study {id} is not answered: {refusal}"))
+                    .await?;
                 self.tell(link, &study, run, &refused(plan, &refusal)).await
             }
         }

@@ -12,8 +12,10 @@ use motet_secagg::encode::Canonical as _;
 impl Session {
     pub(super) async fn proposed(&mut self, proposal: Proposal) -> Result<(), NodeError> {
         let Proposal { study, roster, proposer, .. } = proposal;
-        let arrived = SignedRoster::from_bytes(&roster).map(|signed| signed.roster.digest()).unwrap_or_default();
-        let known = self.studies.all().any(|at| at.proposal.text == study && at.proposal.roster_digest == arrived);
+        let arrived =
+            SignedRoster::from_bytes(&roster).map(|signed| signed.roster.digest()).unwrap_or_default();
+        let known =
+            self.studies.all().any(|at| at.proposal.text == study && at.proposal.roster_digest == arrived);
         if known {
             return Ok(());
         }
@@ -23,7 +25,10 @@ impl Session {
         self.studies_version = self.studies.version();
         let newest = self.studies.all().max_by_key(|at| at.proposal.when_ms);
         let text = newest.map(|at| {
-            format!("study {} is proposed by {}: read it with `motet-node study show {}`", at.proposal.study.id, at.proposal.proposer, at.proposal.study.id)
+            format!(
+                "study {} is proposed by {}: read it with `motet-node study show {}`",
+                at.proposal.study.id, at.proposal.proposer, at.proposal.study.id
+            )
         });
         match text {
             Some(text) => self.say("proposed", &text).await,
@@ -34,7 +39,9 @@ impl Session {
     pub(super) async fn withdrawn(&mut self, digest: &[u8]) -> Result<(), NodeError> {
         let Ok(digest) = <[u8; 32]>::try_from(digest).map(Digest) else { return Ok(()) };
         let standing = self.studies.all().find(|at| at.proposal.digest == digest);
-        let Some(id) = standing.filter(|at| at.standing != Standing::Recalled).map(|at| at.proposal.study.id.clone()) else {
+        let Some(id) =
+            standing.filter(|at| at.standing != Standing::Recalled).map(|at| at.proposal.study.id.clone())
+        else {
             return Ok(());
         };
         records::append(&self.home.ledger, STUDIES, &StudyRecord::Withdrawn(digest)).await?;

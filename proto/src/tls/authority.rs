@@ -93,9 +93,7 @@ pub struct Validity {
 impl Validity {
     /// From now (less an hour, for slow clocks) for this many days.
     pub fn days(days: u32) -> Self {
-        let now_s = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
+        let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         Self {
             from_s: now_s.saturating_sub(CLOCK_ALLOWANCE_S),
             until_s: now_s.saturating_add(u64::from(days).saturating_mul(DAY_S)),
@@ -135,11 +133,7 @@ impl Authority {
         limit(&mut params, Validity::days(ROOT_DAYS));
         let cert = params.self_signed(&key)?;
         let (cert_pem, cert) = (cert.pem(), CertificateDer::from(cert));
-        Ok(Self {
-            cert,
-            cert_pem,
-            issuer: Issuer::new(params, key),
-        })
+        Ok(Self { cert, cert_pem, issuer: Issuer::new(params, key) })
     }
 
     /// The authority stored as [`Authority::cert_pem`] and [`Authority::key_pem`].
@@ -154,11 +148,7 @@ impl Authority {
             return Err(AuthorityError::Stored);
         }
         let issuer = Issuer::from_ca_cert_der(&cert, key).map_err(|_| AuthorityError::Stored)?;
-        Ok(Self {
-            cert,
-            cert_pem: cert_pem.to_owned(),
-            issuer,
-        })
+        Ok(Self { cert, cert_pem: cert_pem.to_owned(), issuer })
     }
 
     /// The authority's certificate, PEM: what every member stores.
@@ -189,9 +179,7 @@ impl Authority {
     ) -> Result<ServerIdentity, AuthorityError> {
         for name in names {
             if rustls::pki_types::ServerName::try_from(name.as_str()).is_err() {
-                return Err(AuthorityError::ServerName {
-                    name: name.chars().take(60).collect(),
-                });
+                return Err(AuthorityError::ServerName { name: name.chars().take(60).collect() });
             }
         }
         let key = new_key()?;
@@ -227,10 +215,7 @@ impl Authority {
     ) -> Result<String, AuthorityError> {
         let request = read_csr(csr_der)?;
         if subject.role == Role::Coordinator {
-            return Err(EnrolError::Role {
-                given: subject.role.to_string(),
-            }
-            .into());
+            return Err(EnrolError::Role { given: subject.role.to_string() }.into());
         }
         let mut params = CertificateParams::default();
         describe(&mut params, subject)?;
@@ -261,9 +246,7 @@ pub fn make_csr(name: &str) -> Result<(Vec<u8>, Zeroizing<String>), AuthorityErr
 /// # Errors
 /// [`AuthorityError::Request`], [`AuthorityError::KeyKind`].
 pub fn csr_key_digest(csr_der: &[u8]) -> Result<Digest, AuthorityError> {
-    Ok(Digest::of_file(
-        &read_csr(csr_der)?.public_key.subject_public_key_info(),
-    ))
+    Ok(Digest::of_file(&read_csr(csr_der)?.public_key.subject_public_key_info()))
 }
 
 fn read_csr(csr_der: &[u8]) -> Result<CertificateSigningRequestParams, AuthorityError> {
@@ -286,17 +269,11 @@ fn describe(params: &mut CertificateParams, subject: &Subject) -> Result<(), Aut
     check_name(&subject.name)?;
     check_country(&subject.country)?;
     if (subject.role == Role::Site) != subject.node.is_some() {
-        return Err(AuthorityError::Node {
-            name: subject.name.clone(),
-            role: subject.role,
-        });
+        return Err(AuthorityError::Node { name: subject.name.clone(), role: subject.role });
     }
     let mut name = DistinguishedName::new();
     // Country and serialNumber are printable strings by X.520; some tools refuse any other form.
-    name.push(
-        DnType::CountryName,
-        DnValue::PrintableString(subject.country.as_str().try_into()?),
-    );
+    name.push(DnType::CountryName, DnValue::PrintableString(subject.country.as_str().try_into()?));
     name.push(DnType::OrganizationalUnitName, subject.role.as_str());
     name.push(DnType::CommonName, subject.name.as_str());
     if let Some(node) = subject.node {
@@ -324,8 +301,5 @@ fn limit(params: &mut CertificateParams, validity: Validity) {
 
 /// A consortium's name as a certificate can carry it.
 fn printable(text: &str) -> String {
-    text.chars()
-        .filter(|letter| !letter.is_control())
-        .take(60)
-        .collect()
+    text.chars().filter(|letter| !letter.is_control()).take(60).collect()
 }

@@ -165,13 +165,10 @@ pub async fn connect(
     identity: &ClientIdentity,
     server_name: &str,
 ) -> Result<Channel, ConnectError> {
-    let ca =
-        CertificateDer::from_pem_slice(identity.ca_pem.as_bytes()).map_err(|_| ConnectError::Identity {
-            what: "CA certificate",
-        })?;
-    let name = ServerName::try_from(server_name.to_owned()).map_err(|_| ConnectError::Address {
-        address: server_name.to_owned(),
-    })?;
+    let ca = CertificateDer::from_pem_slice(identity.ca_pem.as_bytes())
+        .map_err(|_| ConnectError::Identity { what: "CA certificate" })?;
+    let name = ServerName::try_from(server_name.to_owned())
+        .map_err(|_| ConnectError::Address { address: server_name.to_owned() })?;
     let trust = Arc::new(Trust::known(ca, name));
     let chain = CertificateDer::pem_slice_iter(identity.cert_pem.as_bytes())
         .collect::<Result<Vec<_>, _>>()
@@ -180,9 +177,7 @@ pub async fn connect(
         .map_err(|_| ConnectError::Identity { what: "private key" })?;
     let config = builder(&trust)?
         .with_client_auth_cert(chain, key)
-        .map_err(|_| ConnectError::Identity {
-            what: "certificate or its private key",
-        })?;
+        .map_err(|_| ConnectError::Identity { what: "certificate or its private key" })?;
     Dial::new(address, config)?.channel().await
 }
 
@@ -200,15 +195,12 @@ pub struct Pinned {
 /// # Errors
 /// [`ConnectError`]; [`ConnectError::WrongAuthority`] when the chain does not hold that authority.
 pub async fn connect_pinned(address: &str, ca_fingerprint: &Digest) -> Result<Pinned, ConnectError> {
-    let name = ServerName::try_from(COORDINATOR_NAME).map_err(|_| ConnectError::Address {
-        address: COORDINATOR_NAME.to_owned(),
-    })?;
+    let name = ServerName::try_from(COORDINATOR_NAME)
+        .map_err(|_| ConnectError::Address { address: COORDINATOR_NAME.to_owned() })?;
     let trust = Arc::new(Trust::pinned(*ca_fingerprint, name));
     let config = builder(&trust)?.with_no_client_auth();
     let channel = Dial::new(address, config)?.channel().await?;
-    let ca_pem = trust.authority_pem().ok_or(ConnectError::Identity {
-        what: "CA certificate",
-    })?;
+    let ca_pem = trust.authority_pem().ok_or(ConnectError::Identity { what: "CA certificate" })?;
     Ok(Pinned { channel, ca_pem })
 }
 
@@ -234,9 +226,7 @@ struct Dial {
 
 impl Dial {
     fn new(address: &str, mut config: ClientConfig) -> Result<Self, ConnectError> {
-        let bad = || ConnectError::Address {
-            address: address.chars().take(60).collect(),
-        };
+        let bad = || ConnectError::Address { address: address.chars().take(60).collect() };
         let (host, port) = split_address(address).map_err(|_| bad())?;
         config.alpn_protocols = vec![ALPN.to_vec()];
         config.resumption = Resumption::disabled();
@@ -270,10 +260,7 @@ impl Dial {
             let dial = self.clone();
             async move { dial.open().await.map(TokioIo::new) }
         });
-        endpoint
-            .connect_with_connector(connector)
-            .await
-            .map_err(|error| unreachable(&error))
+        endpoint.connect_with_connector(connector).await.map_err(|error| unreachable(&error))
     }
 
     async fn open(&self) -> Result<BufReader<TlsStream<TcpStream>>, ConnectError> {
@@ -283,9 +270,7 @@ impl Dial {
         })?;
         let _ = tcp.set_nodelay(true);
         let silent = || self.strange("no TLS answer within 10 s".to_owned());
-        let tls = timeout(HANDSHAKE, self.tls.connect(self.name.clone(), tcp))
-            .await
-            .map_err(|_| silent())?;
+        let tls = timeout(HANDSHAKE, self.tls.connect(self.name.clone(), tcp)).await.map_err(|_| silent())?;
         let tls = tls.map_err(|error| self.explain(&error))?;
         if tls.get_ref().1.alpn_protocol() != Some(ALPN) {
             return Err(self.strange("it does not offer HTTP/2".to_owned()));
@@ -308,19 +293,13 @@ impl Dial {
     }
 
     fn strange(&self, why: String) -> ConnectError {
-        ConnectError::NotACoordinator {
-            address: self.address.clone(),
-            why,
-        }
+        ConnectError::NotACoordinator { address: self.address.clone(), why }
     }
 
     /// Turns what the TLS library says into something a person can act on.
     fn explain(&self, error: &io::Error) -> ConnectError {
         let address = self.address.clone();
-        let Some(tls) = error
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-        else {
+        let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
             return self.strange(error.to_string());
         };
         match tls {
@@ -332,16 +311,10 @@ impl Dial {
                     ConnectError::NotYetValid { address }
                 }
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                    ConnectError::WrongName {
-                        address,
-                        name: self.name.to_str().into_owned(),
-                    }
+                    ConnectError::WrongName { address, name: self.name.to_str().into_owned() }
                 }
                 CertificateError::Other(OtherError(other)) => match other.downcast_ref::<Foreign>() {
-                    Some(foreign) => ConnectError::WrongAuthority {
-                        address,
-                        issuer: foreign.issuer.clone(),
-                    },
+                    Some(foreign) => ConnectError::WrongAuthority { address, issuer: foreign.issuer.clone() },
                     None => self.strange(tls.to_string()),
                 },
                 _ => self.strange(tls.to_string()),
@@ -365,14 +338,8 @@ fn refusal(address: String, alert: AlertDescription) -> ConnectError {
             "it was not issued by this consortium; is `--dir` or `--as` the right one?"
         }
         _ => {
-            return ConnectError::NotACoordinator {
-                address,
-                why: format!("alert {alert:?}"),
-            };
+            return ConnectError::NotACoordinator { address, why: format!("alert {alert:?}") };
         }
     };
-    ConnectError::Refused {
-        address,
-        why: why.to_owned(),
-    }
+    ConnectError::Refused { address, why: why.to_owned() }
 }

@@ -37,10 +37,7 @@ pub const CONNECTION_WINDOW: u32 = 16 << 20;
 /// to the quantum computers of its patients' lifetime.
 fn provider() -> Arc<CryptoProvider> {
     let kx_groups = vec![aws_lc_rs::kx_group::X25519MLKEM768, aws_lc_rs::kx_group::X25519];
-    Arc::new(CryptoProvider {
-        kx_groups,
-        ..aws_lc_rs::default_provider()
-    })
+    Arc::new(CryptoProvider { kx_groups, ..aws_lc_rs::default_provider() })
 }
 
 #[cfg(test)]

@@ -70,9 +70,7 @@ fn one<'a>(subject: &'a X509Name<'_>, oid: &Oid<'_>) -> Result<Option<&'a str>, 
     if values.next().is_some() {
         return Err(BadCertificate { what: "subject" });
     }
-    first
-        .map(|value| value.as_str().map_err(|_| BadCertificate { what: "subject" }))
-        .transpose()
+    first.map(|value| value.as_str().map_err(|_| BadCertificate { what: "subject" })).transpose()
 }
 
 /// Who issued a certificate, for error messages; whatever it says is shown without control characters and cut short.

@@ -125,14 +125,8 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, connections: Conne
         };
         match arrived {
             Ok((tcp, address)) => {
-                let admit = admit(
-                    tcp,
-                    address,
-                    acceptor.clone(),
-                    connections.clone(),
-                    accepted.clone(),
-                    turn,
-                );
+                let admit =
+                    admit(tcp, address, acceptor.clone(), connections.clone(), accepted.clone(), turn);
                 tokio::spawn(admit);
             }
             // The caller hung up before it was accepted, or the system is out of sockets: neither ends the service.
@@ -201,11 +195,7 @@ impl Connections {
     fn admit(&self, tls: TlsStream<TcpStream>, address: SocketAddr) -> Option<Guarded> {
         let certificate = tls.get_ref().1.peer_certificates().and_then(<[_]>::first);
         // A certificate of our authority that does not say who its holder is was not made by `authority`.
-        let peer = certificate
-            .map(|certificate| peer_of(certificate))
-            .transpose()
-            .ok()?
-            .map(Arc::new);
+        let peer = certificate.map(|certificate| peer_of(certificate)).transpose().ok()?.map(Arc::new);
         let name = peer.as_ref().map(|peer| peer.name.clone());
         let (sender, receiver) = oneshot::channel();
         let mut open = self.lock();
@@ -217,25 +207,14 @@ impl Connections {
         open.next = id.wrapping_add(1);
         open.lines.insert(id, Line { name, _cut: sender });
         drop(open);
-        let place = Place {
-            id,
-            connections: self.clone(),
-        };
-        Some(Guarded {
-            tls,
-            cut: Some(receiver),
-            caller: Caller { peer, address },
-            _place: place,
-        })
+        let place = Place { id, connections: self.clone() };
+        Some(Guarded { tls, cut: Some(receiver), caller: Caller { peer, address }, _place: place })
     }
 }
 
 impl Open {
     fn with(&self, name: Option<&str>) -> usize {
-        self.lines
-            .values()
-            .filter(|line| line.name.as_deref() == name)
-            .count()
+        self.lines.values().filter(|line| line.name.as_deref() == name).count()
     }
 }
 
@@ -288,18 +267,12 @@ impl Guarded {
 
     /// Fails once the connection was cut; otherwise has the task woken when it is.
     fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        let open = self
-            .cut
-            .as_mut()
-            .is_some_and(|cut| Pin::new(cut).poll(cx).is_pending());
+        let open = self.cut.as_mut().is_some_and(|cut| Pin::new(cut).poll(cx).is_pending());
         if open {
             return Ok(());
         }
         self.cut = None;
-        Err(io::Error::new(
-            io::ErrorKind::ConnectionAborted,
-            "the caller was removed from the consortium",
-        ))
+        Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the caller was removed from the consortium"))
     }
 }
 

@@ -24,23 +24,15 @@ use tonic::transport::Channel;
 use tower::{Service as _, ServiceExt as _};
 use x509_parser::prelude::FromDer as _;
 
-const PAST: Validity = Validity {
-    from_s: 1_000_000_000,
-    until_s: 1_100_000_000,
-};
-const FUTURE: Validity = Validity {
-    from_s: 4_000_000_000,
-    until_s: 4_100_000_000,
-};
+const PAST: Validity = Validity { from_s: 1_000_000_000, until_s: 1_100_000_000 };
+const FUTURE: Validity = Validity { from_s: 4_000_000_000, until_s: 4_100_000_000 };
 
 fn authority() -> Authority {
     Authority::create("Stroke Europe").unwrap()
 }
 
 fn server_identity(authority: &Authority, validity: Validity) -> ServerIdentity {
-    authority
-        .issue_server(&["127.0.0.1".into(), "localhost".into()], "NL", validity)
-        .unwrap()
+    authority.issue_server(&["127.0.0.1".into(), "localhost".into()], "NL", validity).unwrap()
 }
 
 fn site() -> Subject {
@@ -55,11 +47,7 @@ fn site() -> Subject {
 fn identity(authority: &Authority, validity: Validity) -> ClientIdentity {
     let (csr, key_pem) = make_csr("amsterdam-2").unwrap();
     let cert_pem = authority.sign_csr(&csr, &site(), validity).unwrap();
-    ClientIdentity {
-        ca_pem: authority.cert_pem().to_owned(),
-        cert_pem,
-        key_pem,
-    }
+    ClientIdentity { ca_pem: authority.cert_pem().to_owned(), cert_pem, key_pem }
 }
 
 fn der(pem: &str) -> CertificateDer<'static> {
@@ -75,16 +63,11 @@ async fn coordinator(authority: &Authority, identity: &ServerIdentity) -> (Strin
     let arriving = incoming(listener, config, connections.clone());
     let service = tower::service_fn(|request: Request<Body>| async move {
         let caller = request.extensions().get::<Caller>().unwrap().clone();
-        let name = caller
-            .peer
-            .map_or_else(|| "nobody".to_owned(), |peer| peer.name.clone());
+        let name = caller.peer.map_or_else(|| "nobody".to_owned(), |peer| peer.name.clone());
         if request.uri().path() == "/wait" {
             std::future::pending::<()>().await;
         }
-        let answer = Response::builder()
-            .header("caller", name)
-            .body(Body::empty())
-            .unwrap();
+        let answer = Response::builder().header("caller", name).body(Body::empty()).unwrap();
         Ok::<_, Infallible>(answer)
     });
     tokio::spawn(http2().serve_with_incoming(service, arriving));
@@ -93,11 +76,7 @@ async fn coordinator(authority: &Authority, identity: &ServerIdentity) -> (Strin
 
 async fn call(channel: &mut Channel, path: &str) -> Result<String, tonic::transport::Error> {
     let uri = format!("http://coordinator{path}");
-    let request = Request::builder()
-        .method("POST")
-        .uri(uri)
-        .body(Body::empty())
-        .unwrap();
+    let request = Request::builder().method("POST").uri(uri).body(Body::empty()).unwrap();
     let response = channel.ready().await?.call(request).await?;
     Ok(response.headers()["caller"].to_str().unwrap().to_owned())
 }
@@ -107,11 +86,8 @@ async fn both_sides_show_certificates_and_the_key_exchange_is_post_quantum() {
     let authority = authority();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let config = server_config(
-        authority.cert_pem(),
-        &server_identity(&authority, Validity::days(30)),
-    )
-    .unwrap();
+    let config =
+        server_config(authority.cert_pem(), &server_identity(&authority, Validity::days(30))).unwrap();
     let mut arriving = incoming(listener, config, Connections::default());
     // Plain rustls on the other side, with its own defaults: the server itself must insist.
     let ours = identity(&authority, Validity::days(30));
@@ -130,24 +106,15 @@ async fn both_sides_show_certificates_and_the_key_exchange_is_post_quantum() {
     let dialling = async {
         let tcp = TcpStream::connect(address).await.unwrap();
         let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-        connector
-            .connect(ServerName::try_from("127.0.0.1").unwrap(), tcp)
-            .await
-            .unwrap()
+        connector.connect(ServerName::try_from("127.0.0.1").unwrap(), tcp).await.unwrap()
     };
     let (mut client, arrived) = tokio::join!(dialling, arriving.next());
     let mut server = arrived.unwrap().unwrap();
-    assert_eq!(
-        server.session().protocol_version(),
-        Some(ProtocolVersion::TLSv1_3)
-    );
+    assert_eq!(server.session().protocol_version(), Some(ProtocolVersion::TLSv1_3));
     let group = server.session().negotiated_key_exchange_group().unwrap().name();
     assert_eq!(group, NamedGroup::X25519MLKEM768);
     assert_eq!(server.session().alpn_protocol(), Some(&b"h2"[..]));
-    assert_eq!(
-        server.caller().peer.as_ref().unwrap().node,
-        Some(NodeId([0xab; 16]))
-    );
+    assert_eq!(server.caller().peer.as_ref().unwrap().node, Some(NodeId([0xab; 16])));
     client.write_all(b"hello").await.unwrap();
     client.flush().await.unwrap();
     let mut heard = [0; 5];
@@ -177,9 +144,8 @@ async fn another_authority_is_refused_on_both_sides() {
     let (ours, theirs) = (authority(), authority());
     let (address, _connections) = coordinator(&ours, &server_identity(&ours, Validity::days(30))).await;
     // We trust another consortium than the server belongs to.
-    let refused = connect(&address, &identity(&theirs, Validity::days(30)), COORDINATOR_NAME)
-        .await
-        .unwrap_err();
+    let refused =
+        connect(&address, &identity(&theirs, Validity::days(30)), COORDINATOR_NAME).await.unwrap_err();
     assert_eq!(refused.code(), "wrong-authority");
     assert!(refused.to_string().contains("Stroke Europe CA"), "{refused}");
     // The server trusts another consortium than our certificate belongs to.
@@ -188,16 +154,10 @@ async fn another_authority_is_refused_on_both_sides() {
     let refused = connect(&address, &mixed, COORDINATOR_NAME).await.unwrap_err();
     assert_eq!(refused.code(), "certificate-refused");
     // A join code with another fingerprint, also the fingerprint of the server's own certificate.
-    let refused = connect_pinned(&address, &theirs.fingerprint())
-        .await
-        .err()
-        .unwrap();
+    let refused = connect_pinned(&address, &theirs.fingerprint()).await.err().unwrap();
     assert_eq!(refused.code(), "wrong-authority");
     let leaf = Digest::of_file(&der(&server_identity(&ours, Validity::days(30)).chain_pem));
-    assert_eq!(
-        connect_pinned(&address, &leaf).await.err().unwrap().code(),
-        "wrong-authority"
-    );
+    assert_eq!(connect_pinned(&address, &leaf).await.err().unwrap().code(), "wrong-authority");
 }
 
 #[tokio::test]
@@ -214,10 +174,8 @@ async fn showing_the_right_root_beside_a_foreign_certificate_does_not_help() {
 async fn a_site_cannot_pose_as_the_coordinator() {
     let authority = authority();
     let site = identity(&authority, Validity::days(30));
-    let posing = ServerIdentity {
-        chain_pem: format!("{}{}", site.cert_pem, site.ca_pem),
-        key_pem: site.key_pem,
-    };
+    let posing =
+        ServerIdentity { chain_pem: format!("{}{}", site.cert_pem, site.ca_pem), key_pem: site.key_pem };
     let (address, _connections) = coordinator(&authority, &posing).await;
     let ours = identity(&authority, Validity::days(30));
     assert!(connect(&address, &ours, COORDINATOR_NAME).await.is_err());
@@ -227,18 +185,12 @@ async fn a_site_cannot_pose_as_the_coordinator() {
 #[tokio::test]
 async fn certificates_outside_their_dates_are_refused_and_the_clock_is_named() {
     let authority = authority();
-    for (validity, code) in [
-        (PAST, "certificate-expired"),
-        (FUTURE, "certificate-not-yet-valid"),
-    ] {
+    for (validity, code) in [(PAST, "certificate-expired"), (FUTURE, "certificate-not-yet-valid")] {
         let (address, _connections) = coordinator(&authority, &server_identity(&authority, validity)).await;
         let ours = identity(&authority, Validity::days(30));
         for refused in [
             connect(&address, &ours, COORDINATOR_NAME).await.err().unwrap(),
-            connect_pinned(&address, &authority.fingerprint())
-                .await
-                .err()
-                .unwrap(),
+            connect_pinned(&address, &authority.fingerprint()).await.err().unwrap(),
         ] {
             assert_eq!(refused.code(), code);
             assert!(refused.to_string().contains("clock"), "{refused}");
@@ -247,9 +199,7 @@ async fn certificates_outside_their_dates_are_refused_and_the_clock_is_named() {
     let (address, _connections) =
         coordinator(&authority, &server_identity(&authority, Validity::days(30))).await;
     for validity in [PAST, FUTURE] {
-        let refused = connect(&address, &identity(&authority, validity), COORDINATOR_NAME)
-            .await
-            .unwrap_err();
+        let refused = connect(&address, &identity(&authority, validity), COORDINATOR_NAME).await.unwrap_err();
         assert_eq!(refused.code(), "certificate-refused");
         assert!(refused.to_string().contains("clock"), "{refused}");
     }
@@ -262,14 +212,8 @@ async fn another_name_nothing_and_not_a_coordinator_have_their_own_codes() {
         coordinator(&authority, &server_identity(&authority, Validity::days(30))).await;
     let ours = identity(&authority, Validity::days(30));
     let code = |result: Result<Channel, ConnectError>| result.err().unwrap().code();
-    assert_eq!(
-        code(connect(&address, &ours, "other.example.org").await),
-        "wrong-name"
-    );
-    assert_eq!(
-        code(connect("nowhere", &ours, COORDINATOR_NAME).await),
-        "bad-address"
-    );
+    assert_eq!(code(connect(&address, &ours, "other.example.org").await), "wrong-name");
+    assert_eq!(code(connect("nowhere", &ours, COORDINATOR_NAME).await), "bad-address");
 
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let free = taken.local_addr().unwrap().to_string();
@@ -283,19 +227,10 @@ async fn another_name_nothing_and_not_a_coordinator_have_their_own_codes() {
         tcp.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
         let _ = tcp.read(&mut [0; 4096]).await;
     });
-    assert_eq!(
-        code(connect(&web, &ours, COORDINATOR_NAME).await),
-        "not-a-coordinator"
-    );
+    assert_eq!(code(connect(&web, &ours, COORDINATOR_NAME).await), "not-a-coordinator");
 
-    let broken = ClientIdentity {
-        cert_pem: "no certificate".into(),
-        ..ours
-    };
-    assert_eq!(
-        code(connect(&address, &broken, COORDINATOR_NAME).await),
-        "bad-identity"
-    );
+    let broken = ClientIdentity { cert_pem: "no certificate".into(), ..ours };
+    assert_eq!(code(connect(&address, &broken, COORDINATOR_NAME).await), "bad-identity");
 }
 
 #[tokio::test]
@@ -303,17 +238,9 @@ async fn removing_a_site_cuts_the_call_under_way_and_only_that_site() {
     let authority = authority();
     let (address, connections) =
         coordinator(&authority, &server_identity(&authority, Validity::days(30))).await;
-    let mut channel = connect(
-        &address,
-        &identity(&authority, Validity::days(30)),
-        COORDINATOR_NAME,
-    )
-    .await
-    .unwrap();
-    let mut other = connect_pinned(&address, &authority.fingerprint())
-        .await
-        .unwrap()
-        .channel;
+    let mut channel =
+        connect(&address, &identity(&authority, Validity::days(30)), COORDINATOR_NAME).await.unwrap();
+    let mut other = connect_pinned(&address, &authority.fingerprint()).await.unwrap().channel;
     assert_eq!(call(&mut channel, "/hello").await.unwrap(), "amsterdam-2");
     let mut waiting = channel.clone();
     let under_way = tokio::spawn(async move { call(&mut waiting, "/wait").await });
@@ -334,11 +261,8 @@ async fn a_cut_connection_neither_reads_nor_writes() {
     let authority = authority();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let config = server_config(
-        authority.cert_pem(),
-        &server_identity(&authority, Validity::days(30)),
-    )
-    .unwrap();
+    let config =
+        server_config(authority.cert_pem(), &server_identity(&authority, Validity::days(30))).unwrap();
     let connections = Connections::default();
     let mut arriving = incoming(listener, config, connections.clone());
     let ours = identity(&authority, Validity::days(30));
@@ -356,14 +280,8 @@ async fn a_cut_connection_neither_reads_nor_writes() {
         assert_eq!(cutter.close("amsterdam-2"), 1);
     });
     assert_eq!(read.unwrap_err().kind(), std::io::ErrorKind::ConnectionAborted);
-    assert_eq!(
-        server.write(b"x").await.unwrap_err().kind(),
-        std::io::ErrorKind::ConnectionAborted
-    );
-    assert_eq!(
-        server.read(&mut [0; 1]).await.unwrap_err().kind(),
-        std::io::ErrorKind::ConnectionAborted
-    );
+    assert_eq!(server.write(b"x").await.unwrap_err().kind(), std::io::ErrorKind::ConnectionAborted);
+    assert_eq!(server.read(&mut [0; 1]).await.unwrap_err().kind(), std::io::ErrorKind::ConnectionAborted);
     dialling.abort();
 }
 
@@ -393,9 +311,7 @@ async fn the_reason_is_found_again_when_a_channel_dials_by_itself() {
     let authority = authority();
     let (address, connections) =
         coordinator(&authority, &server_identity(&authority, Validity::days(30))).await;
-    let error = connect(&address, &identity(&authority, PAST), COORDINATOR_NAME)
-        .await
-        .unwrap_err();
+    let error = connect(&address, &identity(&authority, PAST), COORDINATOR_NAME).await.unwrap_err();
     let status = tonic::Status::from_error(Box::new(error.clone()));
     assert_eq!(ConnectError::within(&status), Some(error));
     assert_eq!(ConnectError::within(&std::io::Error::other("x")), None);
@@ -407,41 +323,20 @@ fn a_request_is_signed_and_its_subject_comes_back() {
     let authority = authority();
     let (csr, key_pem) = make_csr("amsterdam-2").unwrap();
     let first = authority.sign_csr(&csr, &site(), Validity::days(30)).unwrap();
-    let Peer {
-        name,
-        country,
-        role,
-        node,
-        serial,
-    } = peer_of(&der(&first)).unwrap();
-    assert_eq!(
-        (name.as_str(), country.as_str(), role),
-        ("amsterdam-2", "NL", Role::Site)
-    );
+    let Peer { name, country, role, node, serial } = peer_of(&der(&first)).unwrap();
+    assert_eq!((name.as_str(), country.as_str(), role), ("amsterdam-2", "NL", Role::Site));
     assert_eq!((node, serial.len()), (Some(NodeId([0xab; 16])), 32));
     let second = authority.sign_csr(&csr, &site(), Validity::days(30)).unwrap();
-    assert_ne!(
-        peer_of(&der(&second)).unwrap().serial,
-        serial,
-        "serials are random"
-    );
+    assert_ne!(peer_of(&der(&second)).unwrap().serial, serial, "serials are random");
     let key = rcgen::KeyPair::from_pem(&key_pem).unwrap();
     let spki = rcgen::PublicKeyData::subject_public_key_info(&key);
     assert_eq!(csr_key_digest(&csr).unwrap(), Digest::of_file(&spki));
-    let person = Subject {
-        name: "anna".into(),
-        country: "DE".into(),
-        role: Role::Operator,
-        node: None,
-    };
+    let person = Subject { name: "anna".into(), country: "DE".into(), role: Role::Operator, node: None };
     let cert = authority.sign_csr(&csr, &person, Validity::days(30)).unwrap();
     assert_eq!(peer_of(&der(&cert)).unwrap().role, Role::Operator);
     let chain = server_identity(&authority, Validity::days(30)).chain_pem;
     assert_eq!(peer_of(&der(&chain)).unwrap().role, Role::Coordinator);
-    assert!(
-        peer_of(&der(authority.cert_pem())).is_err(),
-        "the authority is nobody"
-    );
+    assert!(peer_of(&der(authority.cert_pem())).is_err(), "the authority is nobody");
 }
 
 #[test]
@@ -458,9 +353,7 @@ fn a_request_that_is_not_what_it_says_is_refused() {
         assert!(signed.is_err(), "byte {at}");
     }
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
-    let other = rcgen::CertificateParams::default()
-        .serialize_request(&key)
-        .unwrap();
+    let other = rcgen::CertificateParams::default().serialize_request(&key).unwrap();
     let signed = authority.sign_csr(other.der(), &site(), Validity::days(30));
     assert!(matches!(signed, Err(AuthorityError::KeyKind)));
 }
@@ -473,9 +366,7 @@ fn a_request_cannot_ask_for_more_than_its_key() {
     greedy.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     greedy.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
     let csr = greedy.serialize_request(&key).unwrap();
-    let cert = der(&authority
-        .sign_csr(csr.der(), &site(), Validity::days(30))
-        .unwrap());
+    let cert = der(&authority.sign_csr(csr.der(), &site(), Validity::days(30)).unwrap());
     let (_, cert) = x509_parser::parse_x509_certificate(&cert).unwrap();
     assert!(!cert.is_ca());
     assert!(cert.subject_alternative_name().unwrap().is_none());
@@ -488,54 +379,15 @@ fn subjects_that_make_no_sense_are_refused() {
     let authority = authority();
     let (csr, _) = make_csr("amsterdam-2").unwrap();
     let sign = |subject: Subject| authority.sign_csr(&csr, &subject, Validity::days(30));
-    assert!(matches!(
-        sign(Subject { node: None, ..site() }),
-        Err(AuthorityError::Node { .. })
-    ));
-    assert!(matches!(
-        sign(Subject {
-            role: Role::Researcher,
-            ..site()
-        }),
-        Err(AuthorityError::Node { .. })
-    ));
-    assert!(
-        sign(Subject {
-            role: Role::Coordinator,
-            node: None,
-            ..site()
-        })
-        .is_err()
-    );
-    assert!(
-        sign(Subject {
-            name: "a,CN=b".into(),
-            ..site()
-        })
-        .is_err()
-    );
-    assert!(
-        sign(Subject {
-            country: "nl".into(),
-            ..site()
-        })
-        .is_err()
-    );
+    assert!(matches!(sign(Subject { node: None, ..site() }), Err(AuthorityError::Node { .. })));
+    assert!(matches!(sign(Subject { role: Role::Researcher, ..site() }), Err(AuthorityError::Node { .. })));
+    assert!(sign(Subject { role: Role::Coordinator, node: None, ..site() }).is_err());
+    assert!(sign(Subject { name: "a,CN=b".into(), ..site() }).is_err());
+    assert!(sign(Subject { country: "nl".into(), ..site() }).is_err());
     assert!(make_csr("not a name").is_err());
     let named = authority.issue_server(&["not a host".into()], "NL", Validity::days(1));
     assert!(matches!(named, Err(AuthorityError::ServerName { .. })));
-    assert!(
-        authority
-            .sign_csr(
-                &csr,
-                &site(),
-                Validity {
-                    from_s: 0,
-                    until_s: u64::MAX
-                }
-            )
-            .is_ok()
-    );
+    assert!(authority.sign_csr(&csr, &site(), Validity { from_s: 0, until_s: u64::MAX }).is_ok());
 }
 
 #[test]
@@ -544,15 +396,9 @@ fn an_authority_comes_back_from_its_files_and_only_with_its_own_key() {
     let again = Authority::from_pem(first.cert_pem(), &first.key_pem()).unwrap();
     assert_eq!(again.fingerprint(), first.fingerprint());
     assert_ne!(first.fingerprint(), second.fingerprint());
-    assert!(matches!(
-        Authority::from_pem(first.cert_pem(), &second.key_pem()),
-        Err(AuthorityError::Stored)
-    ));
+    assert!(matches!(Authority::from_pem(first.cert_pem(), &second.key_pem()), Err(AuthorityError::Stored)));
     let site = identity(&first, Validity::days(30));
-    assert!(matches!(
-        Authority::from_pem(&site.cert_pem, &site.key_pem),
-        Err(AuthorityError::Stored)
-    ));
+    assert!(matches!(Authority::from_pem(&site.cert_pem, &site.key_pem), Err(AuthorityError::Stored)));
 }
 
 #[tokio::test]
@@ -560,8 +406,7 @@ async fn a_restored_authority_issues_certificates_that_hold() {
     let first = authority();
     let again = Authority::from_pem(first.cert_pem(), &first.key_pem()).unwrap();
     let (address, _connections) = coordinator(&first, &server_identity(&again, Validity::days(30))).await;
-    let mut channel = connect(&address, &identity(&again, Validity::days(30)), COORDINATOR_NAME)
-        .await
-        .unwrap();
+    let mut channel =
+        connect(&address, &identity(&again, Validity::days(30)), COORDINATOR_NAME).await.unwrap();
     assert_eq!(call(&mut channel, "/hello").await.unwrap(), "amsterdam-2");
 }

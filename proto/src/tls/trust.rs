@@ -35,21 +35,12 @@ pub(super) struct Trust {
 impl Trust {
     /// Trusts the stored authority.
     pub(super) fn known(ca: CertificateDer<'static>, name: ServerName<'static>) -> Self {
-        Self {
-            known: Some(ca.clone()),
-            ..Self::pinned(Digest::of_file(&ca), name)
-        }
+        Self { known: Some(ca.clone()), ..Self::pinned(Digest::of_file(&ca), name) }
     }
 
     /// Trusts the authority with this fingerprint, which the other side must show.
     pub(super) fn pinned(root: Digest, name: ServerName<'static>) -> Self {
-        Self {
-            root,
-            known: None,
-            name,
-            seen: OnceLock::new(),
-            provider: provider(),
-        }
+        Self { root, known: None, name, seen: OnceLock::new(), provider: provider() }
     }
 
     /// The authority's certificate, PEM, after a handshake that held.
@@ -69,11 +60,7 @@ fn pem_of(der: &[u8]) -> String {
                 .zip([16, 8, 0])
                 .fold(0_u32, |bits, (byte, shift)| bits | u32::from(*byte) << shift);
             for (at, shift) in [18, 12, 6, 0].into_iter().enumerate() {
-                text.push(if at <= group.len() {
-                    base64_letter((bits >> shift) & 63)
-                } else {
-                    '='
-                });
+                text.push(if at <= group.len() { base64_letter((bits >> shift) & 63) } else { '=' });
             }
         }
         text.push('\n');
@@ -103,16 +90,10 @@ impl ServerCertVerifier for Trust {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let foreign = || {
-            let foreign = Foreign {
-                issuer: issuer_of(end_entity),
-            };
+            let foreign = Foreign { issuer: issuer_of(end_entity) };
             rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(foreign))))
         };
-        let in_chain = || {
-            intermediates
-                .iter()
-                .find(|cert| Digest::of_file(cert) == self.root)
-        };
+        let in_chain = || intermediates.iter().find(|cert| Digest::of_file(cert) == self.root);
         let ca = self.known.as_ref().or_else(in_chain).ok_or_else(foreign)?;
         let mut roots = RootCertStore::empty();
         roots.add(ca.clone().into_owned()).map_err(|_| foreign())?;
@@ -151,9 +132,7 @@ impl ServerCertVerifier for Trust {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 

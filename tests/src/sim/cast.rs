@@ -108,18 +108,8 @@ impl Cast {
         let entries: Vec<Entry> = sites.iter().enumerate().map(entry).collect();
         let roster = Roster::new(STUDY, 1, coordinator.public(), "sim", entries).expect("a sound roster");
         let layout = layout(ring, dice);
-        let chunk_words = if real_chunks {
-            chunk_words(ring)
-        } else {
-            4 + below(dice, 6) as u32
-        };
-        Self {
-            coordinator,
-            sites,
-            roster,
-            layout,
-            chunk_words,
-        }
+        let chunk_words = if real_chunks { chunk_words(ring) } else { 4 + below(dice, 6) as u32 };
+        Self { coordinator, sites, roster, layout, chunk_words }
     }
 
     /// How many sites there are.
@@ -134,10 +124,7 @@ impl Cast {
 
     /// The place of a node.
     pub fn place(&self, node: NodeId) -> usize {
-        self.sites
-            .iter()
-            .position(|site| site.node == node)
-            .expect("a node of the cast")
+        self.sites.iter().position(|site| site.node == node).expect("a node of the cast")
     }
 
     /// The node id at a place.
@@ -148,11 +135,7 @@ impl Cast {
     /// A node's identity as the machine takes it.
     pub fn me(&self, site: usize) -> Me<'_> {
         let Site { node, key } = &self.sites[site];
-        Me {
-            node: *node,
-            key,
-            roster: &self.roster,
-        }
+        Me { node: *node, key, roster: &self.roster }
     }
 
     /// Whether the plan's chunks are the ones that nodes insist on.
@@ -193,9 +176,7 @@ impl Cast {
 
     /// A plan for asking `state`'s question.
     pub fn plan(&self, asked: &Asked, log: &Log, dice: &mut ChaCha20Rng) -> Plan {
-        let numbers = self
-            .thresholds(asked.candidates.len())
-            .expect("a line-up that is large enough");
+        let numbers = self.thresholds(asked.candidates.len()).expect("a line-up that is large enough");
         let narrow = |number: usize| u16::try_from(number).expect("a small number");
         Plan {
             version: VERSION,
@@ -279,10 +260,7 @@ pub struct Asked {
 impl Site {
     fn new(dice: &mut ChaCha20Rng) -> Self {
         let key = SecretKey::from_seed(seed(dice));
-        Self {
-            node: key.public().node_id(),
-            key,
-        }
+        Self { node: key.public().node_id(), key }
     }
 }
 
@@ -291,16 +269,9 @@ fn exp2(power: i32) -> f64 {
 }
 
 fn layout(ring: Ring, dice: &mut ChaCha20Rng) -> Layout {
-    let mut block = |scale, bound, most| Block {
-        len: 1 + below(dice, most) as u32,
-        scale,
-        bound,
-    };
+    let mut block = |scale, bound, most| Block { len: 1 + below(dice, most) as u32, scale, bound };
     let blocks = match ring {
-        Ring::Bits32 => vec![
-            block(Scale::Fixed(8), 1000.0, 6),
-            block(Scale::Weighted(9), 4.0, 6),
-        ],
+        Ring::Bits32 => vec![block(Scale::Fixed(8), 1000.0, 6), block(Scale::Weighted(9), 4.0, 6)],
         Ring::Bits64 => {
             vec![
                 block(Scale::Fixed(30), 1e6, 5),
@@ -309,9 +280,5 @@ fn layout(ring: Ring, dice: &mut ChaCha20Rng) -> Layout {
             ]
         }
     };
-    Layout {
-        ring,
-        weight_max: WEIGHT_MAX,
-        blocks,
-    }
+    Layout { ring, weight_max: WEIGHT_MAX, blocks }
 }

@@ -91,16 +91,8 @@ impl Coordinator {
     pub fn open(&mut self, asked: &Asked, dice: &mut ChaCha20Rng, stage: &mut Stage) -> Check {
         let plan = stage.cast.sign(stage.cast.plan(asked, &self.log, dice));
         stage.net.say(|| {
-            let Asked {
-                attempt,
-                round,
-                candidates,
-                ..
-            } = asked;
-            format!(
-                "attempt {attempt} at round {round} with {} sites",
-                candidates.len()
-            )
+            let Asked { attempt, round, candidates, .. } = asked;
+            format!("attempt {attempt} at round {round} with {} sites", candidates.len())
         });
         let record = Record::new(plan, stage.net.now(), &stage.cast)?;
         (self.stops, self.folding, self.abandoned) = (0, None, false);
@@ -141,12 +133,7 @@ impl Coordinator {
         let Some(record) = &self.record else { return Ok(()) };
         let round = record.replay(&stage.cast)?;
         record.compare(&round, &stage.cast.nodes())?;
-        stage.net.say(|| {
-            format!(
-                "    the coordinator starts, in phase `{}`",
-                round.phase().as_str()
-            )
-        });
+        stage.net.say(|| format!("    the coordinator starts, in phase `{}`", round.phase().as_str()));
         let effects = round.resume();
         self.round = Some(round);
         self.act(effects, stage)
@@ -234,9 +221,7 @@ impl Coordinator {
         };
         match round.handle(input, stage.net.now(), &stage.cast.coordinator) {
             Ok(effects) => self.act(effects, stage)?,
-            Err(refusal) => stage
-                .net
-                .say(|| format!("    the coordinator refuses: {refusal}")),
+            Err(refusal) => stage.net.say(|| format!("    the coordinator refuses: {refusal}")),
         }
         let site = stage.net.between(0, stage.cast.size() as u64 - 1) as usize;
         match (&self.record, &self.round) {
@@ -269,9 +254,7 @@ impl Coordinator {
                 }
                 Effect::WakeAt(moment) => stage.net.at(moment, Event::Tick),
                 Effect::Publish(released) => self.publish(&released, stage)?,
-                Effect::End(code) => stage
-                    .net
-                    .say(|| format!("    the attempt ends: {}", code.as_str())),
+                Effect::End(code) => stage.net.say(|| format!("    the attempt ends: {}", code.as_str())),
             }
         }
         Ok(())
@@ -290,21 +273,13 @@ impl Coordinator {
 
     fn write(&mut self, entry: &Entry, stage: &Stage) -> Check {
         stage.net.say(|| format!("    recorded: {}", brief(entry)));
-        let record = self
-            .record
-            .as_mut()
-            .ok_or_else(|| Broken("an entry without a plan".to_owned()))?;
+        let record = self.record.as_mut().ok_or_else(|| Broken("an entry without a plan".to_owned()))?;
         record.write(entry, &stage.cast)
     }
 
     fn tell(&mut self, node: NodeId, message: Message, stage: &mut Stage) -> Check {
-        let on_record = self
-            .record
-            .as_ref()
-            .is_some_and(|record| record.gives(node, &message));
-        hold(on_record, || {
-            format!("`{}` was told before it was recorded", message.kind())
-        })?;
+        let on_record = self.record.as_ref().is_some_and(|record| record.gives(node, &message));
+        hold(on_record, || format!("`{}` was told before it was recorded", message.kind()))?;
         if self.withholds && matches!(message, Message::Released(_)) {
             return Ok(());
         }
@@ -312,9 +287,7 @@ impl Coordinator {
         if stage.net.weather.lies && stage.net.chance(400) {
             self.show_other_set(site, &message, stage);
         }
-        stage
-            .net
-            .say(|| format!("    tells node {site} `{}`", message.kind()));
+        stage.net.say(|| format!("    tells node {site} `{}`", message.kind()));
         stage.net.send_down(site, Down::Message(Rc::new(message)));
         Ok(())
     }
@@ -350,30 +323,17 @@ impl Coordinator {
             return Ok(());
         };
         let (shape, state) = (round.terms().shape(), round.terms().plan().state_root);
-        let t2 = round
-            .t2()
-            .ok_or_else(|| Broken("a fold before the uploads".to_owned()))?;
+        let t2 = round.t2().ok_or_else(|| Broken("a fold before the uploads".to_owned()))?;
         let sum = self.spools.fold(&fold, &shape, t2)?;
         let aggregate = sum.digest("aggregate");
         stage.archive.sums.insert(aggregate, sum);
         let state_root = follow(&state, &aggregate);
-        self.input(
-            Input::Folded(Folded {
-                aggregate,
-                state_root,
-            }),
-            stage,
-        )
+        self.input(Input::Folded(Folded { aggregate, state_root }), stage)
     }
 
     fn publish(&mut self, released: &Released, stage: &mut Stage) -> Check {
-        stage
-            .net
-            .say(|| format!("    the sum of {} sites is public", released.set.len()));
-        let record = self
-            .record
-            .as_ref()
-            .ok_or_else(|| Broken("a release without a plan".to_owned()))?;
+        stage.net.say(|| format!("    the sum of {} sites is public", released.set.len()));
+        let record = self.record.as_ref().ok_or_else(|| Broken("a release without a plan".to_owned()))?;
         let (plan, archive) = (record.plan(), &mut stage.archive);
         let sum = archive.sums.get(&released.aggregate);
         let sum = sum.ok_or_else(|| Broken("the released sum is nowhere".to_owned()))?;
@@ -381,16 +341,7 @@ impl Coordinator {
         let answer = |node: &NodeId| Some((*node, archive.masked.get(&(root, *node))?.clone()));
         let answers = released.set.iter().filter_map(answer).collect();
         let dealers = record.closed(1).unwrap_or_default();
-        stage.watch.released(
-            &stage.cast,
-            &Claim {
-                plan,
-                released,
-                sum,
-                dealers,
-                answers,
-            },
-        )?;
+        stage.watch.released(&stage.cast, &Claim { plan, released, sum, dealers, answers })?;
         if !self.withholds {
             archive.releases.insert(plan.state_root, released.clone());
         }
@@ -416,10 +367,7 @@ impl Coordinator {
             return;
         };
         let dice = &mut stage.net.dice;
-        let Some(other) = self
-            .liar
-            .other_set(honest, record.plan(), &self.log, &stage.cast, dice)
-        else {
+        let Some(other) = self.liar.other_set(honest, record.plan(), &self.log, &stage.cast, dice) else {
             return;
         };
         stage.net.say(|| format!("    shows node {site} another set"));
@@ -430,14 +378,7 @@ impl Coordinator {
     pub fn show_other_plan(&mut self, site: usize, stage: &mut Stage) {
         let Some(record) = &self.record else { return };
         let other = Liar::other_plan(record.plan(), &stage.cast, &mut stage.net.dice);
-        stage.net.say(|| {
-            format!(
-                "    shows node {site} another plan, attempt {}",
-                other.plan.attempt
-            )
-        });
-        stage
-            .net
-            .send_down(site, Down::Message(Rc::new(Message::Plan(other))));
+        stage.net.say(|| format!("    shows node {site} another plan, attempt {}", other.plan.attempt));
+        stage.net.send_down(site, Down::Message(Rc::new(Message::Plan(other))));
     }
 }

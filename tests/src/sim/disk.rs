@@ -22,12 +22,7 @@ pub struct Disk {
 impl Disk {
     /// A disk with nothing on it but the first state.
     pub fn new(state: Digest) -> Self {
-        Self {
-            vault: BTreeMap::new(),
-            masked: BTreeMap::new(),
-            facts: Vec::new(),
-            state,
-        }
+        Self { vault: BTreeMap::new(), masked: BTreeMap::new(), facts: Vec::new(), state }
     }
 
     /// Seals the vault's item of an attempt.
@@ -81,9 +76,7 @@ impl Disk {
             let member = Member::restore(&bytes, &cast.roster)
                 .map_err(|refusal| Broken(format!("the vault cannot be read: {refusal}")))?;
             let plan = member.terms().plan();
-            let is_old = joined
-                .get(&plan.ask)
-                .is_some_and(|attempt| *attempt > plan.attempt);
+            let is_old = joined.get(&plan.ask).is_some_and(|attempt| *attempt > plan.attempt);
             if plan.state_root == self.state && !is_old {
                 self.vault.insert(root, bytes);
                 open = Some(member);
@@ -106,16 +99,7 @@ impl Disk {
             (_, Message::Shares(_)) => true,
             _ => false,
         };
-        let known = self
-            .facts
-            .iter()
-            .rev()
-            .any(|bytes| Fact::from_bytes(bytes).is_ok_and(due));
-        hold(known, || {
-            format!(
-                "a node says `{}` before its ledger knows why it may",
-                message.kind()
-            )
-        })
+        let known = self.facts.iter().rev().any(|bytes| Fact::from_bytes(bytes).is_ok_and(due));
+        hold(known, || format!("a node says `{}` before its ledger knows why it may", message.kind()))
     }
 }

@@ -48,25 +48,15 @@ impl Liar {
         };
         let index = fork.push(Leaf::Commit(commit).to_bytes());
         let commit = fork.logged(index, 1, &cast.coordinator)?;
-        Some(Message::Proposal(Proposal {
-            t2: honest.t2,
-            roots,
-            commit,
-        }))
+        Some(Message::Proposal(Proposal { t2: honest.t2, roots, commit }))
     }
 
     /// Keeps a signature; once enough stand under one set and log, the request to open it.
     pub fn hear(&mut self, signed: &SetSign, threshold: usize) -> Option<Message> {
-        let group = self
-            .signatures
-            .entry((signed.t3, signed.point.to_bytes()))
-            .or_default();
+        let group = self.signatures.entry((signed.t3, signed.point.to_bytes())).or_default();
         group.insert(signed.node, signed.clone());
         let enough = group.len() >= threshold;
-        let request = || RevealRequest {
-            t3: signed.t3,
-            signatures: group.values().cloned().collect(),
-        };
+        let request = || RevealRequest { t3: signed.t3, signatures: group.values().cloned().collect() };
         enough.then(|| Message::RevealRequest(request()))
     }
 
@@ -92,8 +82,7 @@ fn fewer(plan: &mut Plan, cast: &Cast, dice: &mut ChaCha20Rng) {
     let Some(numbers) = cast.thresholds(plan.candidates.len() - 1) else {
         return;
     };
-    plan.candidates
-        .remove(below(dice, plan.candidates.len() as u64) as usize);
+    plan.candidates.remove(below(dice, plan.candidates.len() as u64) as usize);
     let narrow = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
     plan.threshold = narrow(numbers.threshold);
     plan.min_survivors = narrow(numbers.survivors);

@@ -41,17 +41,9 @@ pub enum Down {
 /// Something that happens at a moment.
 pub enum Event {
     /// Something arrives at the coordinator; over no line when it is a copy from earlier.
-    Up {
-        site: usize,
-        line: Option<u64>,
-        what: Up,
-    },
+    Up { site: usize, line: Option<u64>, what: Up },
     /// Something arrives at a node.
-    Down {
-        site: usize,
-        line: Option<u64>,
-        what: Down,
-    },
+    Down { site: usize, line: Option<u64>, what: Down },
     /// A node tries to connect.
     Connect(usize),
     /// A node was away for a lease, if its line is still this one.
@@ -59,12 +51,7 @@ pub enum Event {
     /// A node's answer is computed.
     Answered { site: usize, life: u64, plan: Digest },
     /// A node sends the next chunk of its upload.
-    Chunk {
-        site: usize,
-        life: u64,
-        t2: Digest,
-        index: usize,
-    },
+    Chunk { site: usize, life: u64, t2: Digest, index: usize },
     /// A node starts again.
     Start(usize),
     /// The coordinator starts again.
@@ -155,12 +142,7 @@ pub struct Stage {
 impl Net {
     /// Lines to `size` sites, all of them down.
     pub fn new(size: usize, weather: Weather, dice: ChaCha20Rng, trace: bool) -> Self {
-        let line = |_| Line {
-            up: false,
-            id: 0,
-            last_up: 0,
-            last_down: 0,
-        };
+        let line = |_| Line { up: false, id: 0, last_up: 0, last_down: 0 };
         Self {
             now: 1_000_000,
             count: 0,
@@ -233,12 +215,7 @@ impl Net {
     pub fn connect(&mut self, site: usize) {
         let now = self.now;
         let line = &mut self.lines[site];
-        *line = Line {
-            up: true,
-            id: line.id + 1,
-            last_up: now,
-            last_down: now,
-        };
+        *line = Line { up: true, id: line.id + 1, last_up: now, last_down: now };
         self.present.insert(site);
     }
 
@@ -293,14 +270,7 @@ impl Net {
         self.lines[site].last_up = when;
         let line = Some(self.lines[site].id);
         if self.chance(self.weather.repeat) {
-            self.at(
-                Moment { ms: when },
-                Event::Up {
-                    site,
-                    line,
-                    what: what.clone(),
-                },
-            );
+            self.at(Moment { ms: when }, Event::Up { site, line, what: what.clone() });
         }
         self.at(Moment { ms: when }, Event::Up { site, line, what });
     }
@@ -314,14 +284,7 @@ impl Net {
         self.lines[site].last_down = when;
         let line = Some(self.lines[site].id);
         if self.chance(self.weather.repeat) {
-            self.at(
-                Moment { ms: when },
-                Event::Down {
-                    site,
-                    line,
-                    what: what.clone(),
-                },
-            );
+            self.at(Moment { ms: when }, Event::Down { site, line, what: what.clone() });
         }
         self.at(Moment { ms: when }, Event::Down { site, line, what });
     }
@@ -353,27 +316,15 @@ impl Net {
         let (site, what) = self.strays[place].clone();
         let delay = self.between(0, 2_000);
         let event = match what {
-            Ok(what) => Event::Up {
-                site,
-                line: None,
-                what,
-            },
-            Err(what) => Event::Down {
-                site,
-                line: None,
-                what,
-            },
+            Ok(what) => Event::Up { site, line: None, what },
+            Err(what) => Event::Down { site, line: None, what },
         };
         self.after(delay, event);
     }
 
     fn arrival(&mut self, last: u64) -> u64 {
         if self.weather.storm {
-            let most = if self.chance(20) {
-                u64::from(PHASE_MS) * 3 / 2
-            } else {
-                400
-            };
+            let most = if self.chance(20) { u64::from(PHASE_MS) * 3 / 2 } else { 400 };
             return self.now + self.between(0, most);
         }
         let most = if self.chance(50) { 500 } else { 20 };

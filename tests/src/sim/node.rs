@@ -113,13 +113,7 @@ impl Node {
         if !self.is_up {
             return;
         }
-        stage.net.say(|| {
-            format!(
-                "    node {} {}",
-                self.site,
-                if for_good { "dies" } else { "stops" }
-            )
-        });
+        stage.net.say(|| format!("    node {} {}", self.site, if for_good { "dies" } else { "stops" }));
         self.is_up = false;
         self.is_dead = for_good;
         self.member = None;
@@ -153,15 +147,7 @@ impl Node {
             Down::Message(message) => self.on_message(message, stage),
             Down::Missing(t2, next) => {
                 let (site, life) = (self.site, self.life);
-                stage.net.after(
-                    1,
-                    Event::Chunk {
-                        site,
-                        life,
-                        t2: *t2,
-                        index: *next,
-                    },
-                );
+                stage.net.after(1, Event::Chunk { site, life, t2: *t2, index: *next });
                 Ok(())
             }
         }
@@ -190,10 +176,7 @@ impl Node {
 
     fn on_message(&mut self, message: &Message, stage: &mut Stage) -> Check {
         if let Message::Plan(plan) = message
-            && self
-                .member
-                .as_ref()
-                .is_none_or(|member| member.terms().signed() != plan)
+            && self.member.as_ref().is_none_or(|member| member.terms().signed() != plan)
         {
             return self.on_plan(plan, stage);
         }
@@ -203,9 +186,7 @@ impl Node {
         match member.handle(message, &stage.cast.me(self.site), &mut self.dice) {
             Ok(acts) => self.act(acts, stage),
             Err(refusal) => {
-                stage
-                    .net
-                    .say(|| format!("    node {} refuses `{}`: {refusal}", self.site, message.kind()));
+                stage.net.say(|| format!("    node {} refuses `{}`: {refusal}", self.site, message.kind()));
                 Ok(())
             }
         }
@@ -213,10 +194,7 @@ impl Node {
 
     fn on_plan(&mut self, signed: &SignedPlan, stage: &mut Stage) -> Check {
         let mut terms = self.admit(signed, stage);
-        if terms
-            .as_ref()
-            .is_err_and(|refusal| refusal.code == Code::StateRootMismatch)
-        {
+        if terms.as_ref().is_err_and(|refusal| refusal.code == Code::StateRootMismatch) {
             self.catch_up(stage)?;
             terms = self.admit(signed, stage);
         }
@@ -228,9 +206,7 @@ impl Node {
                 self.compute(stage);
             }
             Err(refusal) => {
-                stage
-                    .net
-                    .say(|| format!("    node {} does not join: {refusal}", self.site));
+                stage.net.say(|| format!("    node {} does not join: {refusal}", self.site));
                 let message = Rc::new(refused(signed.plan.root(), &refusal));
                 stage.net.send_up(self.site, Up::Message(message));
             }
@@ -297,14 +273,7 @@ impl Node {
         {
             let delay = stage.net.between(1, 400);
             let plan = member.terms().plan_root();
-            stage.net.after(
-                delay,
-                Event::Answered {
-                    site: self.site,
-                    life: self.life,
-                    plan,
-                },
-            );
+            stage.net.after(delay, Event::Answered { site: self.site, life: self.life, plan });
         }
     }
 
@@ -321,24 +290,16 @@ impl Node {
         if stage.net.chance(stage.net.weather.bad_answer) {
             answer.spoil();
         }
-        let result = member.answered(
-            answer.update(),
-            &stage.cast.layout,
-            &stage.cast.me(self.site),
-            &mut self.dice,
-        );
+        let result =
+            member.answered(answer.update(), &stage.cast.layout, &stage.cast.me(self.site), &mut self.dice);
         self.latest = Some(answer);
         match result {
             Ok(acts) => self.act(acts, stage),
             Err(refusal) => {
-                stage
-                    .net
-                    .say(|| format!("    node {} has no answer: {refusal}", self.site));
+                stage.net.say(|| format!("    node {} has no answer: {refusal}", self.site));
                 (self.member, self.had_no_answer) = (None, true);
                 self.disk.forget(&plan);
-                stage
-                    .net
-                    .send_up(self.site, Up::Message(Rc::new(refused(plan, &refusal))));
+                stage.net.send_up(self.site, Up::Message(Rc::new(refused(plan, &refusal))));
                 Ok(())
             }
         }
@@ -348,11 +309,7 @@ impl Node {
     fn act(&mut self, acts: Vec<Act>, stage: &mut Stage) -> Check {
         let mut acts = VecDeque::from(acts);
         while let Some(act) = acts.pop_front() {
-            let Some(plan) = self
-                .member
-                .as_ref()
-                .map(|member| member.terms().signed().plan.clone())
-            else {
+            let Some(plan) = self.member.as_ref().map(|member| member.terms().signed().plan.clone()) else {
                 return Ok(());
             };
             self.execute(act, &plan, stage)?;
@@ -376,33 +333,22 @@ impl Node {
         let root = plan.root();
         match act {
             Act::Seal(bytes) => {
-                stage
-                    .net
-                    .say(|| format!("    node {} seals {} bytes", self.site, bytes.len()));
+                stage.net.say(|| format!("    node {} seals {} bytes", self.site, bytes.len()));
                 self.disk.seal(root, bytes);
             }
             Act::Store(masked) => {
-                stage
-                    .net
-                    .say(|| format!("    node {} stores its masked answer", self.site));
+                stage.net.say(|| format!("    node {} stores its masked answer", self.site));
                 self.disk.store(root, masked);
-                let answer = self
-                    .latest
-                    .clone()
-                    .map(|answer| ((root, stage.cast.node(self.site)), answer));
+                let answer = self.latest.clone().map(|answer| ((root, stage.cast.node(self.site)), answer));
                 stage.archive.masked.extend(answer);
             }
             Act::Record(fact) => {
-                stage
-                    .net
-                    .say(|| format!("    node {} records {fact:?}", self.site));
+                stage.net.say(|| format!("    node {} records {fact:?}", self.site));
                 self.pins.apply(&fact);
                 self.disk.append(&fact);
             }
             Act::Tell(message) => {
-                stage
-                    .net
-                    .say(|| format!("    node {} says `{}`", self.site, message.kind()));
+                stage.net.say(|| format!("    node {} says `{}`", self.site, message.kind()));
                 self.disk.knows(plan, &message)?;
                 stage.watch.said(self.site, plan, &message)?;
                 stage.net.send_up(self.site, Up::Message(Rc::new(message)));
@@ -420,13 +366,8 @@ impl Node {
     }
 
     fn upload(&mut self, header: &Header, root: &Digest, stage: &mut Stage) -> Check {
-        let stored = self
-            .disk
-            .masked(root)
-            .is_some_and(|masked| masked.hashes() == header.chunks);
-        hold(stored, || {
-            format!("node {} has no masked file for the header it sent", self.site)
-        })?;
+        let stored = self.disk.masked(root).is_some_and(|masked| masked.hashes() == header.chunks);
+        hold(stored, || format!("node {} has no masked file for the header it sent", self.site))?;
         stage.net.send_up(self.site, Up::Query(header.t2));
         Ok(())
     }
@@ -440,27 +381,13 @@ impl Node {
             return Ok(());
         }
         let root = member.terms().plan_root();
-        let Some(payload) = self
-            .disk
-            .masked(&root)
-            .and_then(|masked| masked.chunks.get(index))
-        else {
+        let Some(payload) = self.disk.masked(&root).and_then(|masked| masked.chunks.get(index)) else {
             return Ok(());
         };
         stage.watch.uploaded(self.site, t2, index, chunk_hash(payload))?;
-        stage
-            .net
-            .send_up(self.site, Up::Chunk(t2, index, Rc::new(payload.clone())));
+        stage.net.send_up(self.site, Up::Chunk(t2, index, Rc::new(payload.clone())));
         let site = self.site;
-        stage.net.after(
-            1,
-            Event::Chunk {
-                site,
-                life,
-                t2,
-                index: index + 1,
-            },
-        );
+        stage.net.after(1, Event::Chunk { site, life, t2, index: index + 1 });
         Ok(())
     }
 }

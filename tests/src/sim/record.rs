@@ -25,13 +25,7 @@ impl Record {
     /// [`Broken`] when the plan is none.
     pub fn new(plan: SignedPlan, at: Moment, cast: &Cast) -> Result<Self, Broken> {
         let shadow = empty(&plan, at, cast)?;
-        Ok(Self {
-            plan,
-            at,
-            entries: Vec::new(),
-            shadow,
-            closed: Vec::new(),
-        })
+        Ok(Self { plan, at, entries: Vec::new(), shadow, closed: Vec::new() })
     }
 
     /// The plan.
@@ -101,23 +95,18 @@ impl Record {
     /// The release, once it is on record.
     pub fn released(&self) -> Option<Released> {
         let node = *self.plan().candidates.first()?;
-        self.shadow
-            .pending(node)
-            .into_iter()
-            .find_map(|message| match message {
-                Message::Released(released) => Some(released),
-                _ => None,
-            })
+        self.shadow.pending(node).into_iter().find_map(|message| match message {
+            Message::Released(released) => Some(released),
+            _ => None,
+        })
     }
 
     /// The code under which the attempt was abandoned, if it was.
     pub fn code(&self) -> Option<Code> {
-        self.entries
-            .iter()
-            .find_map(|bytes| match Entry::from_bytes(bytes) {
-                Ok(Entry::Abandoned(code)) => Code::parse(&code),
-                _ => None,
-            })
+        self.entries.iter().find_map(|bytes| match Entry::from_bytes(bytes) {
+            Ok(Entry::Abandoned(code)) => Code::parse(&code),
+            _ => None,
+        })
     }
 
     /// By then all phases are over, however often the coordinator stopped.

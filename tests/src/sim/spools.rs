@@ -26,8 +26,7 @@ impl Spools {
     /// Keeps a chunk that is what its header says; any other is dropped.
     pub fn take(&mut self, header: &Header, index: usize, payload: &Rc<Vec<u8>>) {
         if header.chunks.get(index) == Some(&chunk_hash(payload)) {
-            self.chunks
-                .insert((header.t2, header.root.node, index), Rc::clone(payload));
+            self.chunks.insert((header.t2, header.root.node, index), Rc::clone(payload));
         }
     }
 
@@ -46,10 +45,7 @@ impl Spools {
             let chunk = fold_chunk(shape, index, &payloads, &fold.removals, sites);
             words.extend(chunk.map_err(|error| Broken(error.to_string()))?);
         }
-        Ok(Aggregate {
-            ring: shape.ring,
-            words,
-        })
+        Ok(Aggregate { ring: shape.ring, words })
     }
 
     /// Uploads of earlier attempts go.

@@ -78,14 +78,7 @@ impl Setup {
     /// No faults at all.
     pub fn calm(size: usize) -> Self {
         let weather = Weather::default();
-        Self {
-            size,
-            ring: Ring::Bits32,
-            real_chunks: false,
-            rounds: 1,
-            weather,
-            doom: 0,
-        }
+        Self { size, ring: Ring::Bits32, real_chunks: false, rounds: 1, weather, doom: 0 }
     }
 
     /// Whatever the seed draws.
@@ -103,7 +96,7 @@ impl Setup {
         let mut one_of = |choices: &[u64]| choices[below(dice, choices.len() as u64) as usize];
         let kind = one_of(&[0, 0, 0, 0, 0, 0, 1, 1, 2, 2]);
         let weather = Weather {
-            loss: one_of(&[0, 5, 20, 40]),
+            loss: one_of(&[0, 0, 5, 20, 40]),
             repeat: one_of(&[0, 0, 60]),
             stray: one_of(&[0, 30, 120]),
             node_stop: one_of(&[0, 10, 40]),
@@ -114,20 +107,9 @@ impl Setup {
             lies: kind == 2,
             script: Script::default(),
         };
-        let doom = one_of(&[0, 0, 60, 150, 300]);
-        let ring = if one_of(&[0, 1]) == 0 {
-            Ring::Bits32
-        } else {
-            Ring::Bits64
-        };
-        Self {
-            size,
-            ring,
-            real_chunks: one_of(&[0, 0, 1]) == 1,
-            rounds: 2,
-            weather,
-            doom,
-        }
+        let doom = one_of(&[0, 0, 60, 120, 250]);
+        let ring = if one_of(&[0, 1]) == 0 { Ring::Bits32 } else { Ring::Bits64 };
+        Self { size, ring, real_chunks: one_of(&[0, 0, 1]) == 1, rounds: 2, weather, doom }
     }
 }
 
@@ -149,27 +131,11 @@ impl World {
         let fork = |dice: &mut ChaCha20Rng| ChaCha20Rng::seed_from_u64(dice.next_u64());
         let net = Net::new(setup.size, setup.weather.clone(), fork(&mut dice), trace);
         let state = Digest::of("simulated-state", &[]);
-        let nodes = (0..setup.size)
-            .map(|site| Node::new(site, state, fork(&mut dice)))
-            .collect();
+        let nodes = (0..setup.size).map(|site| Node::new(site, state, fork(&mut dice))).collect();
         let coordinator = Coordinator::new(cast.log());
         let watch = Watch::new(setup.weather.lies);
-        let stage = Stage {
-            cast,
-            net,
-            watch,
-            archive: Default::default(),
-        };
-        Self {
-            stage,
-            nodes,
-            coordinator,
-            dice,
-            setup,
-            state,
-            tally: Tally::default(),
-            ends: Vec::new(),
-        }
+        let stage = Stage { cast, net, watch, archive: Default::default() };
+        Self { stage, nodes, coordinator, dice, setup, state, tally: Tally::default(), ends: Vec::new() }
     }
 
     /// Runs every round to its end.
@@ -207,13 +173,7 @@ impl World {
         let mut candidates = self.stage.cast.nodes();
         let (mut sum, mut pinned) = (None, false);
         for attempt in 1..=ATTEMPTS {
-            let asked = Asked {
-                run,
-                round,
-                attempt,
-                state: self.state,
-                candidates: candidates.clone(),
-            };
+            let asked = Asked { run, round, attempt, state: self.state, candidates: candidates.clone() };
             self.coordinator.withholds =
                 self.setup.weather.lies && attempt < ATTEMPTS && below(&mut self.dice, 2) == 0;
             self.attempt(&asked)?;
@@ -227,10 +187,7 @@ impl World {
                 break;
             }
             // Who may have masked an answer stays in the line-up of this question.
-            pinned |= self
-                .coordinator
-                .record()
-                .is_some_and(|record| record.closed(1).is_some());
+            pinned |= self.coordinator.record().is_some_and(|record| record.closed(1).is_some());
             if !pinned {
                 candidates = self.line_up();
             }
@@ -244,9 +201,7 @@ impl World {
             }
         }
         if below(&mut self.dice, 2) == 0 {
-            self.nodes
-                .iter_mut()
-                .for_each(|node| node.revive(&mut self.stage));
+            self.nodes.iter_mut().for_each(|node| node.revive(&mut self.stage));
             self.pass(PAUSE_MS)?;
         }
         Ok(())
@@ -254,12 +209,7 @@ impl World {
 
     /// Before anything was masked, an attempt may go on without those who are away.
     fn line_up(&self) -> Vec<NodeId> {
-        let here = self
-            .stage
-            .net
-            .present
-            .iter()
-            .map(|site| self.stage.cast.node(*site));
+        let here = self.stage.net.present.iter().map(|site| self.stage.cast.node(*site));
         let mut here: Vec<NodeId> = here.collect();
         here.sort_unstable();
         let enough = self.stage.cast.thresholds(here.len()).is_some();
@@ -280,9 +230,7 @@ impl World {
         }
         self.coordinator.open(asked, &mut self.dice, &mut self.stage)?;
         self.lie(asked);
-        self.until("the attempt has ended", |world| {
-            world.coordinator.ended().is_some()
-        })?;
+        self.until("the attempt has ended", |world| world.coordinator.ended().is_some())?;
         let end = self.coordinator.ended().unwrap_or(PhaseName::Abandoned);
         self.ends.push(end);
         self.tally.abandoned += u64::from(end == PhaseName::Abandoned);
@@ -302,18 +250,11 @@ impl World {
         };
         let failures = asked.candidates.iter().filter(failed).count();
         let tolerated = asked.candidates.len()
-            - self
-                .stage
-                .cast
-                .thresholds(asked.candidates.len())
-                .map_or(0, |numbers| numbers.survivors);
+            - self.stage.cast.thresholds(asked.candidates.len()).map_or(0, |numbers| numbers.survivors);
         if failures <= tolerated {
             self.tally.promised += 1;
             hold(end == PhaseName::Released, || {
-                let code = coordinator
-                    .record()
-                    .and_then(Record::code)
-                    .map_or("", |code| code.as_str());
+                let code = coordinator.record().and_then(Record::code).map_or("", |code| code.as_str());
                 format!(
                     "{failures} sites failed, {tolerated} may, and still the attempt was abandoned: {code}"
                 )
@@ -322,14 +263,9 @@ impl World {
         let Some(released) = coordinator.record().and_then(Record::released) else {
             return Ok(());
         };
-        let whole = asked
-            .candidates
-            .iter()
-            .filter(|node| !failed(node))
-            .all(|node| released.set.contains(node));
-        hold(whole, || {
-            "a site that did not fail is missing from the sum".to_owned()
-        })
+        let whole =
+            asked.candidates.iter().filter(|node| !failed(node)).all(|node| released.set.contains(node));
+        hold(whole, || "a site that did not fail is missing from the sum".to_owned())
     }
 
     fn lie(&mut self, asked: &Asked) {
@@ -339,9 +275,7 @@ impl World {
         for node in &asked.candidates {
             if self.stage.net.chance(250) {
                 let delay = self.stage.net.between(1, 1_500);
-                self.stage
-                    .net
-                    .after(delay, Event::OtherPlan(self.stage.cast.place(*node)));
+                self.stage.net.after(delay, Event::OtherPlan(self.stage.cast.place(*node)));
             }
         }
     }
@@ -357,12 +291,7 @@ impl World {
 
     /// Runs until something is so; it must become so.
     fn until(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) -> Check {
-        let end = self
-            .stage
-            .net
-            .now()
-            .ms
-            .max(self.coordinator.record().map_or(0, Record::patience));
+        let end = self.stage.net.now().ms.max(self.coordinator.record().map_or(0, Record::patience));
         while !is_so(self) {
             let late = self.stage.net.next_moment().is_none_or(|moment| moment > end);
             hold(!late, || format!("stuck before {what}"))?;
@@ -375,12 +304,7 @@ impl World {
         let Some(event) = self.stage.net.next_event() else {
             return Ok(());
         };
-        let Self {
-            stage,
-            nodes,
-            coordinator,
-            ..
-        } = self;
+        let Self { stage, nodes, coordinator, .. } = self;
         match event {
             Event::Up { site, line, what } if stage.net.stands(site, line) && coordinator.is_up() => {
                 coordinator.hear(site, &what, stage)
@@ -396,12 +320,7 @@ impl World {
             }
             Event::LeaseOver(..) => Ok(()),
             Event::Answered { site, life, plan } => nodes[site].answered(life, plan, stage),
-            Event::Chunk {
-                site,
-                life,
-                t2,
-                index,
-            } => nodes[site].send_chunk(life, t2, index, stage),
+            Event::Chunk { site, life, t2, index } => nodes[site].send_chunk(life, t2, index, stage),
             Event::Start(site) => nodes[site].start(stage),
             Event::StartCoordinator => coordinator.start(stage),
             Event::Tick => coordinator.input(Input::Tick, stage),

@@ -30,11 +30,7 @@ impl Graph {
         let mut mentions = Vec::new();
         for (path, tokens) in files {
             if let Some(module) = module_of(path) {
-                Reader {
-                    tokens,
-                    mentions: &mut mentions,
-                }
-                .read(&module);
+                Reader { tokens, mentions: &mut mentions }.read(&module);
                 modules.insert(module);
             }
         }
@@ -49,10 +45,7 @@ impl Graph {
             let to = resolve(&mention.path, &modules, &exports, 0);
             let shared = to.iter().zip(&mention.from).take_while(|(a, b)| a == b).count();
             if shared < to.len() && shared < mention.from.len() {
-                arrows
-                    .entry(mention.from[..=shared].to_vec())
-                    .or_default()
-                    .insert(to[..=shared].to_vec());
+                arrows.entry(mention.from[..=shared].to_vec()).or_default().insert(to[..=shared].to_vec());
             }
         }
         Self { modules, arrows }
@@ -64,22 +57,11 @@ impl Graph {
 
     /// Every set of modules that reach each other, sorted.
     pub(crate) fn circles(&self) -> Vec<Vec<String>> {
-        let reached: BTreeMap<&Module, BTreeSet<&Module>> = self
-            .arrows
-            .keys()
-            .map(|module| (module, self.reached(module)))
-            .collect();
+        let reached: BTreeMap<&Module, BTreeSet<&Module>> =
+            self.arrows.keys().map(|module| (module, self.reached(module))).collect();
         let circle = |module: &&Module| {
-            let back = |other: &&&Module| {
-                reached
-                    .get(*other)
-                    .is_some_and(|reached| reached.contains(module))
-            };
-            reached[*module]
-                .iter()
-                .filter(back)
-                .map(|other| other.join("::"))
-                .collect::<Vec<_>>()
+            let back = |other: &&&Module| reached.get(*other).is_some_and(|reached| reached.contains(module));
+            reached[*module].iter().filter(back).map(|other| other.join("::")).collect::<Vec<_>>()
         };
         let circles: BTreeSet<Vec<String>> = self.arrows.keys().map(|module| circle(&module)).collect();
         circles.into_iter().filter(|circle| !circle.is_empty()).collect()
@@ -100,10 +82,7 @@ impl Graph {
 
 /// The module a file holds: `round/share.rs` is `round::share`, `lib.rs` the root, an empty path.
 fn module_of(path: &Path) -> Option<Module> {
-    let mut parts: Module = path
-        .iter()
-        .map(|part| part.to_string_lossy().into_owned())
-        .collect();
+    let mut parts: Module = path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
     let file = parts.pop()?;
     match file.strip_suffix(".rs")? {
         "lib" if parts.is_empty() => {}
@@ -145,10 +124,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn is(&self, here: usize, expected: &[&str]) -> bool {
-        expected
-            .iter()
-            .enumerate()
-            .all(|(offset, token)| self.token(here + offset) == *token)
+        expected.iter().enumerate().all(|(offset, token)| self.token(here + offset) == *token)
     }
 
     fn token(&self, here: usize) -> &str {
@@ -250,11 +226,7 @@ impl Reader<'_> {
         }
         if let Some(path) = absolute(&path, from) {
             let exported_as = (public == Some(true) && name != "*").then_some(name);
-            self.mentions.push(Mention {
-                from: from.clone(),
-                path,
-                exported_as,
-            });
+            self.mentions.push(Mention { from: from.clone(), path, exported_as });
         }
         here.max(start + 1)
     }
@@ -285,10 +257,7 @@ mod tests {
     use std::path::Path;
 
     fn circles(files: &[(&str, &str)]) -> Vec<String> {
-        let files: Vec<_> = files
-            .iter()
-            .map(|(path, text)| (Path::new(*path), tokens(text)))
-            .collect();
+        let files: Vec<_> = files.iter().map(|(path, text)| (Path::new(*path), tokens(text))).collect();
         let graph = Graph::of(files.iter().map(|(path, tokens)| (*path, tokens.as_slice())));
         graph.circles().iter().map(|circle| circle.join(" ")).collect()
     }
@@ -297,16 +266,8 @@ mod tests {
     fn a_circle_is_found_however_it_is_written() {
         let lib = ("lib.rs", "mod a; mod b; pub use b::{Thing as Renamed, other};");
         let a = ("a.rs", "pub fn f() {}");
-        for circular in [
-            "use crate::a::f;",
-            "fn g() { super::a::f() }",
-            "use crate::{x::Y, a::{self, f}};",
-        ] {
-            for way in [
-                "use crate::b::g;",
-                "use crate::Renamed;",
-                "mod inner { use super::super::b; }",
-            ] {
+        for circular in ["use crate::a::f;", "fn g() { super::a::f() }", "use crate::{x::Y, a::{self, f}};"] {
+            for way in ["use crate::b::g;", "use crate::Renamed;", "mod inner { use super::super::b; }"] {
                 let files = [lib, (a.0, way), ("b.rs", circular)];
                 assert_eq!(circles(&files), ["a b"], "{way} {circular}");
             }
@@ -317,11 +278,8 @@ mod tests {
             ("round/upload.rs", "use crate::round::share::S;"),
         ];
         assert_eq!(circles(&deep), ["round::share round::upload"]);
-        let three = [
-            ("a.rs", "use crate::b::x;"),
-            ("b.rs", "use crate::c::x;"),
-            ("c.rs", "use crate::a::x;"),
-        ];
+        let three =
+            [("a.rs", "use crate::b::x;"), ("b.rs", "use crate::c::x;"), ("c.rs", "use crate::a::x;")];
         assert_eq!(circles(&three), ["a b c"]);
     }
 
@@ -329,14 +287,8 @@ mod tests {
     fn a_one_way_flow_is_left_alone() {
         let files = [
             ("lib.rs", "mod a; mod b; pub use a::A;"),
-            (
-                "a.rs",
-                "use serde::b; // use crate::b\n#[cfg(test)] mod tests { use crate::b::B; }",
-            ),
-            (
-                "b.rs",
-                "use crate::{A, Missing}; use super::a; mod c; pub use c::C;",
-            ),
+            ("a.rs", "use serde::b; // use crate::b\n#[cfg(test)] mod tests { use crate::b::B; }"),
+            ("b.rs", "use crate::{A, Missing}; use super::a; mod c; pub use c::C;"),
             ("b/c.rs", "use super::Parents; use crate::b::Own;"),
             ("main.rs", "use crate::a::A; use crate::b::B;"),
         ];

@@ -1,9 +1,6 @@
 //! The demo's tables as sites, and a run over them with plain sums.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
-#![allow(
-    clippy::disallowed_methods,
-    reason = "the tests read the demo's tables and the reference figures"
-)]
+#![allow(clippy::disallowed_methods, reason = "the tests read the demo's tables and the reference figures")]
 
 use motet_recipes::{FedAvgOutcome, LogisticOutcome, Outcome, Recipe, RecipeError, Rows, State};
 use motet_secagg::digest::Digest;
@@ -14,9 +11,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 use std::path::PathBuf;
 
-pub const STROKE: [&str; 10] = [
-    "BELG", "CZEC", "ITAL", "NETH", "NORW", "POLA", "PORT", "SPAI", "SWED", "SWIT",
-];
+pub const STROKE: [&str; 10] =
+    ["BELG", "CZEC", "ITAL", "NETH", "NORW", "POLA", "PORT", "SPAI", "SWED", "SWIT"];
 pub const STROKE_COLUMNS: [&str; 13] = [
     "age",
     "male",
@@ -47,18 +43,11 @@ impl Site {
         let width = rows[0].len() - 1;
         let x = Array2::from_shape_fn((rows.len(), width), |(row, column)| rows[row][column]);
         let y = rows.iter().map(|row| row[width]).collect();
-        Self {
-            name: name.into(),
-            x,
-            y,
-        }
+        Self { name: name.into(), x, y }
     }
 
     pub fn rows(&self) -> Rows<'_> {
-        Rows {
-            x: self.x.view(),
-            y: Some(self.y.view()),
-        }
+        Rows { x: self.x.view(), y: Some(self.y.view()) }
     }
 
     /// Features and outcome side by side.
@@ -83,10 +72,7 @@ pub fn table(data: &str, site: &str) -> (Vec<String>, Vec<Vec<f64>>) {
         csv::Reader::from_path(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let header = reader.headers().unwrap().iter().map(str::to_owned).collect();
     let number = |field: &str| field.parse().unwrap_or(f64::NAN);
-    let rows = reader
-        .records()
-        .map(|record| record.unwrap().iter().map(number).collect())
-        .collect();
+    let rows = reader.records().map(|record| record.unwrap().iter().map(number).collect()).collect();
     (header, rows)
 }
 
@@ -94,18 +80,8 @@ pub fn stroke() -> Vec<Site> {
     let site = |name: &&str| {
         let (header, rows) = table("stroke", name);
         let at = |column: &str| header.iter().position(|name| name == column).unwrap();
-        let order: Vec<usize> = STROKE_COLUMNS
-            .iter()
-            .chain(&["dead14"])
-            .map(|column| at(column))
-            .collect();
-        Site::new(
-            name,
-            &rows
-                .iter()
-                .map(|row| order.iter().map(|at| row[*at]).collect())
-                .collect::<Vec<_>>(),
-        )
+        let order: Vec<usize> = STROKE_COLUMNS.iter().chain(&["dead14"]).map(|column| at(column)).collect();
+        Site::new(name, &rows.iter().map(|row| order.iter().map(|at| row[*at]).collect()).collect::<Vec<_>>())
     };
     STROKE.iter().map(site).collect()
 }
@@ -134,28 +110,13 @@ pub fn heart() -> Vec<Site> {
         let complete = |row: &Vec<f64>| -> Option<Vec<f64>> {
             let value = |column: &str| row[at(column)];
             let is = |column: &str, level: f64| {
-                if value(column).is_nan() {
-                    f64::NAN
-                } else {
-                    f64::from(u8::from(value(column) == level))
-                }
+                if value(column).is_nan() { f64::NAN } else { f64::from(u8::from(value(column) == level)) }
             };
-            let plain = [
-                "age", "sex", "trestbps", "chol", "fbs", "thalach", "exang", "oldpeak",
-            ]
-            .map(value);
-            let dummies = [
-                is("cp", 2.0),
-                is("cp", 3.0),
-                is("cp", 4.0),
-                is("restecg", 1.0),
-                is("restecg", 2.0),
-            ];
-            let line: Vec<f64> = plain
-                .into_iter()
-                .chain(dummies)
-                .chain([f64::from(u8::from(value("num") > 0.0))])
-                .collect();
+            let plain = ["age", "sex", "trestbps", "chol", "fbs", "thalach", "exang", "oldpeak"].map(value);
+            let dummies =
+                [is("cp", 2.0), is("cp", 3.0), is("cp", 4.0), is("restecg", 1.0), is("restecg", 2.0)];
+            let line: Vec<f64> =
+                plain.into_iter().chain(dummies).chain([f64::from(u8::from(value("num") > 0.0))]).collect();
             line.iter().all(|value| !value.is_nan()).then_some(line)
         };
         Site::new(name, &rows.iter().filter_map(complete).collect::<Vec<_>>())
@@ -169,20 +130,12 @@ pub fn reference(name: &str) -> serde_json::Value {
 }
 
 pub fn numbers(value: &serde_json::Value) -> Vec<f64> {
-    value
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|number| number.as_f64().unwrap())
-        .collect()
+    value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
 }
 
 /// Within the tolerance of an exact federated fit.
 pub fn assert_close(got: f64, want: f64, what: &str) {
-    assert!(
-        (got - want).abs() <= 1e-8 * (1.0 + want.abs()),
-        "{what}: {got} instead of {want}"
-    );
+    assert!((got - want).abs() <= 1e-8 * (1.0 + want.abs()), "{what}: {got} instead of {want}");
 }
 
 /// One round over these sites. Every state goes through its canonical bytes, as a joining node receives it.
@@ -191,12 +144,7 @@ pub fn round(recipe: &Recipe, state: &State, sites: &[&Site]) -> Option<Result<S
     let question = recipe.ask(&state, sites.len() as u32).unwrap()?;
     let answer = |(at, site): (usize, &&Site)| {
         recipe
-            .answer(
-                &state,
-                &question,
-                &site.rows(),
-                &mut dice(at as u8 + state.progress().round as u8),
-            )
+            .answer(&state, &question, &site.rows(), &mut dice(at as u8 + state.progress().round as u8))
             .unwrap()
     };
     let updates = sites.iter().enumerate().map(answer).collect();

@@ -25,19 +25,14 @@ impl Plan {
     /// Signs the plan with the coordinator's key.
     pub fn sign(self, key: &SecretKey) -> SignedPlan {
         let signature = key.sign("m1", &self.to_bytes());
-        SignedPlan {
-            plan: self,
-            signature,
-        }
+        SignedPlan { plan: self, signature }
     }
 }
 
 impl SignedPlan {
     /// Whether `coordinator` signed this plan.
     pub fn is_signed_by(&self, coordinator: &PublicKey) -> bool {
-        coordinator
-            .verify("m1", &self.plan.to_bytes(), &self.signature)
-            .is_ok()
+        coordinator.verify("m1", &self.plan.to_bytes(), &self.signature).is_ok()
     }
 }
 
@@ -45,30 +40,21 @@ impl Advert {
     /// Signs the advert with the site's identity key.
     pub fn sign(self, key: &SecretKey) -> SignedAdvert {
         let signature = key.sign("m2", &self.to_bytes());
-        SignedAdvert {
-            advert: self,
-            signature,
-        }
+        SignedAdvert { advert: self, signature }
     }
 }
 
 impl SignedAdvert {
     /// Whether `identity` signed this advert.
     pub fn is_signed_by(&self, identity: &PublicKey) -> bool {
-        identity
-            .verify("m2", &self.advert.to_bytes(), &self.signature)
-            .is_ok()
+        identity.verify("m2", &self.advert.to_bytes(), &self.signature).is_ok()
     }
 }
 
 impl AdvertSet {
     /// T1, over the plan and every signed advert in order.
     pub fn t1(&self) -> Digest {
-        let adverts: Vec<Digest> = self
-            .adverts
-            .iter()
-            .map(|advert| advert.digest("advert"))
-            .collect();
+        let adverts: Vec<Digest> = self.adverts.iter().map(|advert| advert.digest("advert")).collect();
         Digest::of("t1", &[&self.plan.0, &adverts.to_bytes()])
     }
 }
@@ -94,18 +80,12 @@ impl Bundle {
 impl SignedRoot {
     /// Signs `root` after transcript `t`; `tag` is the message's name, `m4` or `m6`.
     pub fn sign(tag: &str, t: &Digest, node: NodeId, root: Digest, key: &SecretKey) -> Self {
-        Self {
-            node,
-            root,
-            signature: key.sign(tag, &Self::message(t, node, &root)),
-        }
+        Self { node, root, signature: key.sign(tag, &Self::message(t, node, &root)) }
     }
 
     /// Whether `identity` signed this root for this node after transcript `t`.
     pub fn is_signed_by(&self, tag: &str, t: &Digest, identity: &PublicKey) -> bool {
-        identity
-            .verify(tag, &Self::message(t, self.node, &self.root), &self.signature)
-            .is_ok()
+        identity.verify(tag, &Self::message(t, self.node, &self.root), &self.signature).is_ok()
     }
 
     fn message(t: &Digest, node: NodeId, root: &Digest) -> Vec<u8> {
@@ -124,30 +104,19 @@ pub fn t3(t2: &Digest, roots: &[SignedRoot]) -> Digest {
 }
 
 fn named_roots(roots: &[SignedRoot]) -> Vec<u8> {
-    roots
-        .iter()
-        .map(|root| (root.node, root.root))
-        .collect::<Vec<_>>()
-        .to_bytes()
+    roots.iter().map(|root| (root.node, root.root)).collect::<Vec<_>>().to_bytes()
 }
 
 impl SetSign {
     /// Signs the set under the log the node saw.
     pub fn sign(t3: Digest, point: LogPoint, node: NodeId, key: &SecretKey) -> Self {
         let signature = key.sign("m8", &Self::message(&t3, &point));
-        Self {
-            t3,
-            point,
-            node,
-            signature,
-        }
+        Self { t3, point, node, signature }
     }
 
     /// Whether `identity` signed it.
     pub fn is_signed_by(&self, identity: &PublicKey) -> bool {
-        identity
-            .verify("m8", &Self::message(&self.t3, &self.point), &self.signature)
-            .is_ok()
+        identity.verify("m8", &Self::message(&self.t3, &self.point), &self.signature).is_ok()
     }
 
     fn message(t3: &Digest, point: &LogPoint) -> Vec<u8> {
@@ -159,23 +128,12 @@ impl RevealReply {
     /// Signs the opened shares.
     pub fn sign(t3: Digest, node: NodeId, opened: Vec<OpenedShare>, key: &SecretKey) -> Self {
         let signature = key.sign("m10", &Self::message(&t3, node, &opened));
-        Self {
-            t3,
-            node,
-            opened,
-            signature,
-        }
+        Self { t3, node, opened, signature }
     }
 
     /// Whether `identity` signed it.
     pub fn is_signed_by(&self, identity: &PublicKey) -> bool {
-        identity
-            .verify(
-                "m10",
-                &Self::message(&self.t3, self.node, &self.opened),
-                &self.signature,
-            )
-            .is_ok()
+        identity.verify("m10", &Self::message(&self.t3, self.node, &self.opened), &self.signature).is_ok()
     }
 
     fn message(t3: &Digest, node: NodeId, opened: &[OpenedShare]) -> Vec<u8> {
@@ -200,8 +158,6 @@ impl Released {
 
     /// Whether `coordinator` signed it.
     pub fn is_signed_by(&self, coordinator: &PublicKey) -> bool {
-        coordinator
-            .verify("m11", &self.message(), &self.signature)
-            .is_ok()
+        coordinator.verify("m11", &self.message(), &self.signature).is_ok()
     }
 }

@@ -1,3 +1,5 @@
+//! Tests of the module above.
+
 use super::*;
 use rand_core::SeedableRng as _;
 
@@ -55,11 +57,7 @@ fn limbs_carry_an_i128_and_sum_without_loss() {
                 // Exponents from -50 to 74 and both signs, so that terms cancel and carries run all the way.
                 let exponent = i32::try_from(dice.next_u32() % 125).unwrap() - 50;
                 let unit = dice.next_u64().cast_signed() as f64 * 2.0_f64.powi(-63);
-                let x = if round == 0 {
-                    2.0_f64.powi(74)
-                } else {
-                    unit * 2.0_f64.powi(exponent)
-                };
+                let x = if round == 0 { 2.0_f64.powi(74) } else { unit * 2.0_f64.powi(exponent) };
                 let value = fixed(x, LIMB_FRACTION).unwrap();
                 exact += value;
                 for (sum, limb) in sums.iter_mut().zip(limbs(value)) {
@@ -100,22 +98,13 @@ fn one_sticky_bit_decides_a_tie() {
     let sites = 1000;
     let half = [0, 0, 1 << 12, 1 << 33];
     assert_eq!(join(half, sites), Some(2.0_f64.powi(129)));
+    assert_eq!(join([1, 0, 1 << 12, 1 << 33], sites), Some(2.0_f64.powi(129) + 2.0_f64.powi(77)));
     assert_eq!(
-        join([1, 0, 1 << 12, 1 << 33], sites),
-        Some(2.0_f64.powi(129) + 2.0_f64.powi(77))
-    );
-    assert_eq!(
-        join(
-            [i64::from(u32::MAX), i64::from(u32::MAX), (1 << 12) - 1, 1 << 33],
-            sites
-        ),
+        join([i64::from(u32::MAX), i64::from(u32::MAX), (1 << 12) - 1, 1 << 33], sites),
         Some(2.0_f64.powi(129))
     );
     // The odd neighbour goes up to even.
-    assert_eq!(
-        join([0, 0, 3 << 12, 1 << 33], sites),
-        Some(2.0_f64.powi(129) + 2.0_f64.powi(78))
-    );
+    assert_eq!(join([0, 0, 3 << 12, 1 << 33], sites), Some(2.0_f64.powi(129) + 2.0_f64.powi(78)));
     assert_eq!(join([1, 0, 0, -(1 << 33)], sites), Some(-(2.0_f64.powi(129))));
 }
 
@@ -157,23 +146,16 @@ fn most_fractional_bits_that_leave_headroom() {
     assert_eq!(fixed_bits(Ring::Bits32, 4, 1, 40, 8), Some(28));
     let mut dice = dice();
     for _ in 0..10_000 {
-        let (sites, bound) = (
-            1 + dice.next_u32() % 300,
-            1 + (dice.next_u64() >> (20 + dice.next_u32() % 40)),
-        );
-        let slow = (0..=40_u32)
-            .rev()
-            .find(|bits| u128::from(sites) * u128::from(bound) * (1 << bits) <= 1 << 62);
+        let (sites, bound) =
+            (1 + dice.next_u32() % 300, 1 + (dice.next_u64() >> (20 + dice.next_u32() % 40)));
+        let slow =
+            (0..=40_u32).rev().find(|bits| u128::from(sites) * u128::from(bound) * (1 << bits) <= 1 << 62);
         assert_eq!(fixed_bits(Ring::Bits64, sites, bound, 40, 0).map(u32::from), slow);
     }
 }
 
 fn layout(ring: Ring, scale: Scale, bound: f64, weight_max: u32) -> Layout {
-    Layout {
-        ring,
-        weight_max,
-        blocks: vec![Block { len: 1, scale, bound }],
-    }
+    Layout { ring, weight_max, blocks: vec![Block { len: 1, scale, bound }] }
 }
 
 #[test]
@@ -182,20 +164,14 @@ fn headroom_is_exact_at_its_edge() {
     for scale in [Scale::Fixed(38), Scale::Weighted(38)] {
         let at = |bound| layout(Ring::Bits64, scale, bound, 1).headroom(4);
         assert_eq!(at(edge), Ok(()));
-        assert_eq!(
-            at(edge.next_up()),
-            Err(InputRefusal::Headroom { sites: 4, block: 0 })
-        );
+        assert_eq!(at(edge.next_up()), Err(InputRefusal::Headroom { sites: 4, block: 0 }));
         for bound in [-1.0, f64::NAN, f64::INFINITY, f64::MAX] {
             assert!(at(bound).is_err());
         }
     }
     let weight = |most| layout(Ring::Bits32, Scale::Fixed(0), 1.0, most).headroom(4);
     assert_eq!(weight(1 << 28), Ok(()));
-    assert_eq!(
-        weight((1 << 28) + 1),
-        Err(InputRefusal::Headroom { sites: 4, block: 1 })
-    );
+    assert_eq!(weight((1 << 28) + 1), Err(InputRefusal::Headroom { sites: 4, block: 1 }));
     let limbs = |ring| layout(ring, Scale::Limbs, 0.0, 1).headroom(250);
     assert_eq!(limbs(Ring::Bits64), Ok(()));
     assert_eq!(limbs(Ring::Bits32), Err(InputRefusal::LimbsRing { block: 0 }));

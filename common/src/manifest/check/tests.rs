@@ -18,22 +18,8 @@ fn coordinator() -> SecretKey {
 }
 
 fn roster(governance: &SecretKey, coordinator: PublicKey) -> SignedRoster {
-    let entry = |at: u8| {
-        Entry::new(
-            &format!("site-{at}"),
-            "NL",
-            key(at).public(),
-            key(100 + at).public(),
-        )
-    };
-    let roster = Roster::new(
-        STUDY,
-        1,
-        coordinator,
-        "stroke-alliance",
-        (1..=4).map(entry).collect(),
-    )
-    .unwrap();
+    let entry = |at: u8| Entry::new(&format!("site-{at}"), "NL", key(at).public(), key(100 + at).public());
+    let roster = Roster::new(STUDY, 1, coordinator, "stroke-alliance", (1..=4).map(entry).collect()).unwrap();
     roster.sign(governance).unwrap()
 }
 
@@ -55,12 +41,7 @@ fn release(governance: &SecretKey, coordinator: &SecretKey, files: &BTreeMap<Str
     let (run, state_root) = (RunId([7; 16]), Digest([8; 32]));
     let mut log = Log::new("stroke-alliance", STUDY);
     log.push(b"study opens".to_vec());
-    let leaf = Leaf::Publication(Publication {
-        run,
-        files: files_digest(&files),
-        state_root,
-    })
-    .to_bytes();
+    let leaf = Leaf::Publication(Publication { run, files: files_digest(&files), state_root }).to_bytes();
     let leaf_index = log.push(leaf.clone());
     log.push(b"another entry".to_vec());
     let point = log.point();
@@ -90,10 +71,7 @@ fn release(governance: &SecretKey, coordinator: &SecretKey, files: &BTreeMap<Str
         governance_fingerprint: governance.public().fingerprint(),
         coordinator: coordinator.public(),
         permits: vec!["EHDS-2026-0017".to_owned()],
-        privacy: Privacy {
-            mode: "none".to_owned(),
-            epsilon: None,
-        },
+        privacy: Privacy { mode: "none".to_owned(), epsilon: None },
         software: "motet 0.1.0".to_owned(),
         created: "2026-11-20T09:14:41Z".to_owned(),
         files,
@@ -135,11 +113,7 @@ fn a_sound_folder_passes_and_says_what_it_rests_on() {
     assert_eq!(verified.governance, trusted);
     assert_eq!(verified.lines.len(), 6);
     let alone = check(&json(&sound()), &files(), None).unwrap();
-    assert!(
-        alone.lines.iter().any(|line| line.contains(&trusted.hex())),
-        "{:?}",
-        alone.lines
-    );
+    assert!(alone.lines.iter().any(|line| line.contains(&trusted.hex())), "{:?}", alone.lines);
     assert_eq!(Manifest::from_bytes(&sound().to_bytes()).unwrap(), sound());
 }
 
@@ -180,21 +154,11 @@ fn a_changed_byte_in_any_file_is_seen() {
         assert!(check(&json(&sound()), &longer, None).is_err());
         let mut missing = files();
         missing.remove(&name);
-        assert!(
-            check(&json(&sound()), &missing, None)
-                .unwrap_err()
-                .what
-                .contains("missing")
-        );
+        assert!(check(&json(&sound()), &missing, None).unwrap_err().what.contains("missing"));
     }
     let mut extra = files();
     extra.insert("roc.svg".to_owned(), b"<svg/>".to_vec());
-    assert!(
-        check(&json(&sound()), &extra, None)
-            .unwrap_err()
-            .what
-            .contains("`roc.svg`")
-    );
+    assert!(check(&json(&sound()), &extra, None).unwrap_err().what.contains("`roc.svg`"));
 }
 
 #[test]
@@ -204,20 +168,12 @@ fn a_forged_folder_is_consistent_but_not_the_trusted_consortiums() {
     let error = check(&json(&forged), &files(), Some(key(201).public().fingerprint())).unwrap_err();
     assert!(error.what.contains("you trust"), "{error}");
     // The true fingerprint over the forger's roster.
-    let claimed = Manifest {
-        governance_fingerprint: key(201).public().fingerprint(),
-        ..forged
-    }
-    .sign(&key(91));
+    let claimed =
+        Manifest { governance_fingerprint: key(201).public().fingerprint(), ..forged }.sign(&key(91));
     assert!(check(&json(&claimed), &files(), Some(key(201).public().fingerprint())).is_err());
     // The true roster under a key that it does not name.
     let stolen = sound().sign(&key(91));
-    assert!(
-        check(&json(&stolen), &files(), None)
-            .unwrap_err()
-            .what
-            .contains("coordinator's key")
-    );
+    assert!(check(&json(&stolen), &files(), None).unwrap_err().what.contains("coordinator's key"));
 }
 
 #[test]
@@ -228,10 +184,7 @@ fn the_coordinator_itself_cannot_sign_what_the_log_and_the_roster_do_not_say() {
             "not the one that was released",
         ),
         (|m| m.files[0].name = "../card.md".to_owned(), "not a file name"),
-        (
-            |m| m.files[0].name = "Manifest.json".to_owned(),
-            "not a file name",
-        ),
+        (|m| m.files[0].name = "Manifest.json".to_owned(), "not a file name"),
         (|m| m.files[0] = m.files[1].clone(), "not a file name of its own"),
         (|m| m.files.clear(), "names `0` files"),
         (|m| m.format = 2, "format `2`"),
@@ -245,10 +198,7 @@ fn the_coordinator_itself_cannot_sign_what_the_log_and_the_roster_do_not_say() {
         (|m| m.ledger.checkpoint.push('\n'), "checkpoint"),
         (|m| m.ledger.origin.push('x'), "checkpoint"),
         (|m| m.study = "other".to_owned(), "the study in the manifest"),
-        (
-            |m| m.consortium = "other".to_owned(),
-            "the consortium in the manifest",
-        ),
+        (|m| m.consortium = "other".to_owned(), "the consortium in the manifest"),
         (|m| m.roster_size = 5, "the number of sites in the manifest"),
         (|m| m.roster_digest = Digest([1; 32]), "the roster's digest"),
         (|m| m.governance = key(1).public(), "the governance key"),
@@ -268,16 +218,10 @@ fn the_coordinator_itself_cannot_sign_what_the_log_and_the_roster_do_not_say() {
 #[test]
 fn numbers_and_unknown_keys_do_not_slip_through_the_json() {
     let exact = 0.1 + 0.2;
-    let privacy = Privacy {
-        mode: "local".to_owned(),
-        epsilon: Some(exact),
-    };
+    let privacy = Privacy { mode: "local".to_owned(), epsilon: Some(exact) };
     let manifest = Manifest { privacy, ..sound() }.sign(&coordinator());
     let read = Manifest::from_json(&json(&manifest)).unwrap();
     assert_eq!(read.privacy.epsilon.unwrap().to_bits(), exact.to_bits());
-    let text = manifest
-        .to_json()
-        .unwrap()
-        .replace("\"format\": 1", "\"format\": 1,\n  \"approved\": true");
+    let text = manifest.to_json().unwrap().replace("\"format\": 1", "\"format\": 1,\n  \"approved\": true");
     assert!(Manifest::from_json(text.as_bytes()).is_err());
 }

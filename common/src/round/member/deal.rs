@@ -35,10 +35,7 @@ pub(super) fn check_adverts(
         return Err(Code::LineUpTooSmall.into());
     }
     if !adverts.is_sorted_by(|a, b| a.advert.node < b.advert.node) {
-        return Err(Refusal::new(
-            Code::PlanRejected,
-            "adverts are not sorted, or repeated",
-        ));
+        return Err(Refusal::new(Code::PlanRejected, "adverts are not sorted, or repeated"));
     }
     for signed in adverts {
         let advert = &signed.advert;
@@ -49,10 +46,7 @@ pub(super) fn check_adverts(
             other.advert.pair.x25519 == advert.pair.x25519 || other.advert.channel == advert.channel
         });
         if twins.count() != 1 {
-            return Err(Refusal::new(
-                Code::DuplicateKey,
-                format!("node `{}`", advert.node),
-            ));
+            return Err(Refusal::new(Code::DuplicateKey, format!("node `{}`", advert.node)));
         }
     }
     match adverts.iter().find(|signed| signed.advert.node == me.node) {
@@ -80,11 +74,7 @@ pub(super) fn shares(
     let mut bundles = Vec::with_capacity(holders);
     for ((signed, pair), own) in set.adverts.iter().zip(pair_shares).zip(own_shares) {
         let holder = &signed.advert;
-        let held = Held {
-            dealer: me.node,
-            pair,
-            own,
-        };
+        let held = Held { dealer: me.node, pair, own };
         let x = rank(set.adverts.iter().map(|s| s.advert.node), holder.node).ok_or(Code::LineUpTooSmall)?;
         bundles.push(seal(&t1, &keys, holder, x, &held, dice)?);
         if holder.node == me.node {
@@ -111,10 +101,7 @@ fn seal(
         dealer,
         holder: holder.node,
         mask_ct: Vec::new(),
-        sealed: Sealed {
-            enc: Vec::new(),
-            ct: Vec::new(),
-        },
+        sealed: Sealed { enc: Vec::new(), ct: Vec::new() },
         commit_pair: commit_share(Kind::Pair, t1, dealer, holder.node, x, &shares.pair),
         commit_own: commit_share(Kind::Own, t1, dealer, holder.node, x, &shares.own),
     };
@@ -122,9 +109,7 @@ fn seal(
         return Ok(bundle);
     }
     if dealer < holder.node {
-        bundle.mask_ct = keys
-            .encapsulate(holder.node, &holder.pair)
-            .map_err(|_| malformed())?;
+        bundle.mask_ct = keys.encapsulate(holder.node, &holder.pair).map_err(|_| malformed())?;
     }
     let info = Bundle::info(t1, dealer, holder.node);
     let plain = Zeroizing::new(plaintext(holder.node, x, shares));
@@ -135,14 +120,7 @@ fn seal(
 
 /// `u || v || x_v || share_r || share_b`.
 fn plaintext(holder: NodeId, x: u8, shares: &Held) -> Vec<u8> {
-    [
-        &shares.dealer.0[..],
-        &holder.0,
-        &[x],
-        &shares.pair.0,
-        &shares.own.0,
-    ]
-    .concat()
+    [&shares.dealer.0[..], &holder.0, &[x], &shares.pair.0, &shares.own.0].concat()
 }
 
 /// M5: every dealer's signed root, the own bundles under them, each opened and held against its commitments.
@@ -159,25 +137,14 @@ pub(super) fn open_delivery(
     }
     let nodes = || set.adverts.iter().map(|signed| signed.advert.node);
     let sorted = delivery.roots.is_sorted_by(|a, b| a.node < b.node);
-    if !sorted
-        || !delivery
-            .roots
-            .iter()
-            .all(|root| nodes().any(|node| node == root.node))
-    {
-        return Err(Refusal::new(
-            Code::PlanRejected,
-            "the dealers are not a sorted part of the line-up",
-        ));
+    if !sorted || !delivery.roots.iter().all(|root| nodes().any(|node| node == root.node)) {
+        return Err(Refusal::new(Code::PlanRejected, "the dealers are not a sorted part of the line-up"));
     }
     if delivery.roots.len() < terms.survivors().max(terms.threshold()) {
         return Err(Code::LineUpTooSmall.into());
     }
-    if !delivery.roots.iter().any(|root| *root == own.root) {
-        return Err(Refusal::new(
-            Code::NotInLineUp,
-            "this node's own shares are not among the dealt ones",
-        ));
+    if !delivery.roots.contains(&own.root) {
+        return Err(Refusal::new(Code::NotInLineUp, "this node's own shares are not among the dealt ones"));
     }
     for root in &delivery.roots {
         if !root.is_signed_by("m4", &delivery.t1, terms.key(root.node)?) {
@@ -185,10 +152,7 @@ pub(super) fn open_delivery(
         }
     }
     let others = || delivery.roots.iter().filter(|root| root.node != me.node);
-    if !others()
-        .map(|root| root.node)
-        .eq(delivery.bundles.iter().map(|delivered| delivered.bundle.dealer))
-    {
+    if !others().map(|root| root.node).eq(delivery.bundles.iter().map(|delivered| delivered.bundle.dealer)) {
         return Err(Refusal::new(Code::Malformed, "the delivered bundles"));
     }
     let x = rank(nodes(), me.node).ok_or(Code::NotInLineUp)?;
@@ -213,21 +177,14 @@ fn open_bundle(t1: &Digest, bundle: &Bundle, x: u8, secret: &ChannelSecret) -> O
     let header = [&bundle.dealer.0[..], &bundle.holder.0, &[x]].concat();
     let shares = plain.strip_prefix(header.as_slice())?;
     let (pair, own) = <([u8; 32], [u8; 32])>::from_bytes(shares).ok()?;
-    let held = Held {
-        dealer: bundle.dealer,
-        pair: Share(pair),
-        own: Share(own),
-    };
+    let held = Held { dealer: bundle.dealer, pair: Share(pair), own: Share(own) };
     let commitment = |kind, share| commit_share(kind, t1, bundle.dealer, bundle.holder, x, share);
     let matches = commitment(Kind::Pair, &held.pair) == bundle.commit_pair
         && commitment(Kind::Own, &held.own) == bundle.commit_own;
     Some(if matches {
         Ok(held)
     } else {
-        Err(Refusal::new(
-            Code::ShareCommitment,
-            format!("dealer `{}`", bundle.dealer),
-        ))
+        Err(Refusal::new(Code::ShareCommitment, format!("dealer `{}`", bundle.dealer)))
     })
 }
 
@@ -242,30 +199,16 @@ pub(super) fn masks(kept: &Kept, delivery: &Delivery, me: &Me<'_>) -> Result<Mas
         let bundle = &delivered.bundle;
         let peer = bundle.dealer;
         let malformed = || Refusal::new(Code::Malformed, format!("a key of node `{peer}`"));
-        let advert = set
-            .adverts
-            .iter()
-            .find(|signed| signed.advert.node == peer)
-            .ok_or(Code::NotInLineUp)?;
+        let advert = set.adverts.iter().find(|signed| signed.advert.node == peer).ok_or(Code::NotInLineUp)?;
         let their = &advert.advert.pair;
         let pair = if me.node < peer {
-            let own_bundle = own
-                .bundles
-                .iter()
-                .find(|bundle| bundle.holder == peer)
-                .ok_or_else(malformed)?;
+            let own_bundle = own.bundles.iter().find(|bundle| bundle.holder == peer).ok_or_else(malformed)?;
             debug_assert!(!own_bundle.mask_ct.is_empty(), "the lower node encapsulates");
             (Sign::Plus, keys.seed_as_lower(me.node, peer, their, &t2))
         } else {
-            (
-                Sign::Minus,
-                keys.seed_as_upper(me.node, peer, their, &bundle.mask_ct, &t2),
-            )
+            (Sign::Minus, keys.seed_as_upper(me.node, peer, their, &bundle.mask_ct, &t2))
         };
         peers.push((pair.0, pair.1.map_err(|_| malformed())?));
     }
-    Ok(Masks {
-        own: self_seed(&Secret::new(kept.own), &t2),
-        peers,
-    })
+    Ok(Masks { own: self_seed(&Secret::new(kept.own), &t2), peers })
 }

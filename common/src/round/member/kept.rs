@@ -84,11 +84,7 @@ impl Kept {
     }
 
     pub(super) fn share_of(&self, dealer: NodeId) -> Option<Held> {
-        self.own_shares
-            .iter()
-            .chain(&self.held)
-            .find(|held| held.dealer == dealer)
-            .cloned()
+        self.own_shares.iter().chain(&self.held).find(|held| held.dealer == dealer).cloned()
     }
 
     /// The shares are open: what could open them again goes.

@@ -78,29 +78,19 @@ fn check_vector(plan: &Plan, layout: &Layout) -> Result<(), Refusal> {
     if same {
         Ok(())
     } else {
-        Err(Refusal::new(
-            Code::PlanRejected,
-            "the vector differs from the derived question",
-        ))
+        Err(Refusal::new(Code::PlanRejected, "the vector differs from the derived question"))
     }
 }
 
 fn check_thresholds(plan: &Plan, expected: &Expected<'_>, me: &Me<'_>) -> Result<(), Refusal> {
     let (colluders, h_min) = (usize::from(plan.colluders), usize::from(me.roster.h_min));
     if plan.colluders < me.roster.colluders {
-        return Err(Refusal::new(
-            Code::ThresholdTooLow,
-            "fewer colluders than the roster assumes",
-        ));
+        return Err(Refusal::new(Code::ThresholdTooLow, "fewer colluders than the roster assumes"));
     }
     let due = Thresholds::of(plan.candidates.len(), colluders, h_min, expected.min_sites)
         .map_err(|small| Refusal::new(Code::LineUpTooSmall, small.to_string()))?;
     let low = usize::from(plan.threshold) != due.threshold
         || usize::from(plan.min_survivors) < due.survivors
         || plan.min_start < plan.min_survivors;
-    if low {
-        Err(Code::ThresholdTooLow.into())
-    } else {
-        Ok(())
-    }
+    if low { Err(Code::ThresholdTooLow.into()) } else { Ok(()) }
 }

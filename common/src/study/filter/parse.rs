@@ -15,23 +15,15 @@ impl Filter {
     /// [`FilterError`] with the place of the first mistake.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
         if text.chars().count() > MAX_LENGTH {
-            return fail(
-                MAX_LENGTH,
-                format!("the rule is longer than {MAX_LENGTH} characters"),
-            );
+            return fail(MAX_LENGTH, format!("the rule is longer than {MAX_LENGTH} characters"));
         }
-        let mut parser = Parser {
-            tokens: tokens(text)?,
-            next: 0,
-            end: text.chars().count() + 1,
-        };
+        let mut parser = Parser { tokens: tokens(text)?, next: 0, end: text.chars().count() + 1 };
         let rule = parser.any(0)?;
         match parser.tokens.get(parser.next) {
             None => Ok(Self { rule }),
-            Some((position, token)) => fail(
-                *position,
-                format!("expected `and`, `or` or the end, found {token}"),
-            ),
+            Some((position, token)) => {
+                fail(*position, format!("expected `and`, `or` or the end, found {token}"))
+            }
         }
     }
 }
@@ -58,10 +50,7 @@ impl fmt::Display for Token {
 }
 
 fn fail<T>(position: usize, problem: impl Into<String>) -> Result<T, FilterError> {
-    Err(FilterError {
-        position,
-        problem: problem.into(),
-    })
+    Err(FilterError { position, problem: problem.into() })
 }
 
 type Letters<'a> = std::iter::Peekable<std::iter::Zip<std::ops::RangeFrom<usize>, std::str::Chars<'a>>>;
@@ -79,9 +68,9 @@ fn tokens(text: &str) -> Result<Vec<(usize, Token)>, FilterError> {
             c if c.is_ascii_digit() || matches!(c, '-' | '+' | '.') => {
                 number(&mut letters, letter, position)?
             }
-            c if c.is_ascii_alphabetic() || c == '_' => Token::Word(run(&mut letters, letter, |c| {
-                c.is_ascii_alphanumeric() || c == '_'
-            })),
+            c if c.is_ascii_alphabetic() || c == '_' => {
+                Token::Word(run(&mut letters, letter, |c| c.is_ascii_alphanumeric() || c == '_'))
+            }
             '&' => return fail(position, "write `and` between two conditions"),
             '|' => return fail(position, "write `or` between two conditions"),
             c => return fail(position, format!("`{}` has no meaning here", c.escape_debug())),
@@ -138,10 +127,7 @@ fn number(letters: &mut Letters<'_>, first: char, position: usize) -> Result<Tok
     }
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() => Ok(Token::Literal(Literal::Number(number + 0.0))),
-        _ => fail(
-            position,
-            format!("`{text}` is not a number; put texts and dates in quotes"),
-        ),
+        _ => fail(position, format!("`{text}` is not a number; put texts and dates in quotes")),
     }
 }
 
@@ -207,10 +193,7 @@ impl Parser {
             }
             Token::Word(word) if word == "not" => Ok(Rule::Not(Box::new(self.unit(depth + 1)?))),
             Token::Word(column) if column != "and" && column != "or" => self.comparison(column),
-            token => fail(
-                position,
-                format!("expected a column, `not` or `(`, found {token}"),
-            ),
+            token => fail(position, format!("expected a column, `not` or `(`, found {token}")),
         }
     }
 
@@ -218,20 +201,14 @@ impl Parser {
         let op = match self.take() {
             Some((_, Token::Op(op))) => op,
             Some((position, token)) => {
-                return fail(
-                    position,
-                    format!("expected `<`, `<=`, `>`, `>=`, `==` or `!=`, found {token}"),
-                );
+                return fail(position, format!("expected `<`, `<=`, `>`, `>=`, `==` or `!=`, found {token}"));
             }
             None => return fail(self.end, format!("`{column}` is compared with nothing")),
         };
         let (position, literal) = match self.take() {
             Some((position, Token::Literal(literal))) => (position, literal),
             Some((position, token)) => {
-                return fail(
-                    position,
-                    format!("expected a number or a text in quotes, found {token}"),
-                );
+                return fail(position, format!("expected a number or a text in quotes, found {token}"));
             }
             None => return fail(self.end, "expected a number or a text in quotes"),
         };
@@ -241,10 +218,7 @@ impl Parser {
         {
             return fail(
                 position,
-                format!(
-                    "`{}` compares numbers, or dates such as \"2020-01-31\"",
-                    op.symbol()
-                ),
+                format!("`{}` compares numbers, or dates such as \"2020-01-31\"", op.symbol()),
             );
         }
         Ok(Rule::Compare(Comparison { column, op, literal }))

@@ -1,10 +1,10 @@
+//! Tests of the module above.
+
 use super::*;
 
 fn keeps(rule: &str, cells: &[(&str, Value<'static>)]) -> bool {
     let cells = cells.to_vec();
-    Filter::parse(rule)
-        .unwrap()
-        .keeps(&|name| cells.iter().find(|(n, _)| *n == name).map(|(_, v)| *v))
+    Filter::parse(rule).unwrap().keeps(&|name| cells.iter().find(|(n, _)| *n == name).map(|(_, v)| *v))
 }
 
 #[test]

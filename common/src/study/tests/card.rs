@@ -6,36 +6,23 @@ use motet_secagg::sign::SecretKey;
 
 fn errors(study: &Study, sites: usize) -> Vec<String> {
     let findings = study.lint(sites).into_iter();
-    findings
-        .filter(|finding| finding.severity == Severity::Error)
-        .map(|finding| finding.message)
-        .collect()
+    findings.filter(|finding| finding.severity == Severity::Error).map(|finding| finding.message).collect()
 }
 
 #[test]
 fn lint_names_the_survivors_and_refuses_a_smaller_quorum() {
-    let mut study = Study {
-        sites: vec![],
-        ..full()
-    };
+    let mut study = Study { sites: vec![], ..full() };
     for (sites, survivors) in [(4, 3), (5, 4), (7, 5), (10, 7), (16, 11)] {
         study.rounds.quorum = Some(survivors - 1);
         assert!(
-            errors(&study, sites)
-                .concat()
-                .contains(&format!("`{survivors}` sites must stay")),
+            errors(&study, sites).concat().contains(&format!("`{survivors}` sites must stay")),
             "{sites}"
         );
         study.rounds.quorum = Some(survivors);
         assert!(errors(&study, sites).is_empty(), "{sites}");
         assert_eq!(study.quorum(sites).unwrap(), survivors as usize);
         let note = format!("`{survivors}` must stay in every sum");
-        assert!(
-            study
-                .lint(sites)
-                .iter()
-                .any(|f| f.severity == Severity::Note && f.message.contains(&note))
-        );
+        assert!(study.lint(sites).iter().any(|f| f.severity == Severity::Note && f.message.contains(&note)));
     }
     study.rounds.quorum = Some(11);
     assert!(errors(&study, 10).concat().contains("only `10` sites"));
@@ -47,39 +34,21 @@ fn lint_names_the_survivors_and_refuses_a_smaller_quorum() {
     assert!(errors(&study, 8).concat().contains("too small"));
     assert!(errors(&full(), 3).concat().contains("names `4` sites"));
     let said: Vec<String> = full().lint(4).iter().map(ToString::to_string).collect();
-    assert!(
-        said.iter()
-            .any(|s| s.starts_with("warning") && s.contains("by difference")),
-        "{said:?}"
-    );
+    assert!(said.iter().any(|s| s.starts_with("warning") && s.contains("by difference")), "{said:?}");
     assert!(said.iter().any(|s| s.contains("one honest other")), "{said:?}");
 }
 
 fn roster(sites: u8) -> Roster {
     let key = |seed: u8| SecretKey::from_seed([seed; 32]).public();
-    let entries = (1..=sites)
-        .map(|i| Entry::new(&format!("site-{i}"), "NL", key(i), key(i + 100)))
-        .collect();
+    let entries = (1..=sites).map(|i| Entry::new(&format!("site-{i}"), "NL", key(i), key(i + 100))).collect();
     Roster::new("heart-1", 1, key(200), "Open Hearts", entries).unwrap()
 }
 
 #[test]
 fn the_card_says_all_a_steward_decides_on() {
-    let names: Vec<String> = ["site-1", "site-2", "site-3", "site-5"]
-        .map(String::from)
-        .to_vec();
-    let (study, roster) = (
-        Study {
-            sites: names,
-            ..full()
-        },
-        roster(4),
-    );
-    let earlier = [Earlier {
-        id: "heart-0".into(),
-        joined: vec!["site-4".into()],
-        left: vec![],
-    }];
+    let names: Vec<String> = ["site-1", "site-2", "site-3", "site-5"].map(String::from).to_vec();
+    let (study, roster) = (Study { sites: names, ..full() }, roster(4));
+    let earlier = [Earlier { id: "heart-0".into(), joined: vec!["site-4".into()], left: vec![] }];
     let context = CardContext {
         proposer: "Ada (operator)\u{1b}[2J",
         roster: &roster,
@@ -118,12 +87,6 @@ fn the_card_says_all_a_steward_decides_on() {
     }
     assert!(card.chars().all(|c| c == '\n' || !c.is_control()));
     assert!(card.lines().all(|line| line.chars().count() <= 110), "{card}");
-    let paused = Study {
-        rounds: Rounds {
-            on_site_loss: SiteLoss::Pause,
-            ..study.rounds.clone()
-        },
-        ..study
-    };
+    let paused = Study { rounds: Rounds { on_site_loss: SiteLoss::Pause, ..study.rounds.clone() }, ..study };
     assert!(!paused.card(&context).contains("go on without it"));
 }

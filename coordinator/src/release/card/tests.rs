@@ -5,11 +5,7 @@ use super::*;
 
 #[test]
 fn the_card_answers_what_a_clinician_asks() {
-    let card = text(
-        &sample::logistic(),
-        &sample::context(),
-        &["forest.svg", "roc.svg"],
-    );
+    let card = text(&sample::logistic(), &sample::context(), &["forest.svg", "roc.svg"]);
     for wanted in [
         "not a medical device",
         "9,381 patients at 10 sites in 10 countries; 813 of them",
@@ -29,10 +25,7 @@ fn the_card_answers_what_a_clinician_asks() {
         assert!(card.contains(wanted), "{wanted}\n{card}");
     }
     assert!(!card.contains("NaN"));
-    let lost_none = Context {
-        sites_lost: Vec::new(),
-        ..sample::context()
-    };
+    let lost_none = Context { sites_lost: Vec::new(), ..sample::context() };
     assert!(text(&sample::logistic(), &lost_none, &[]).contains("No site was lost"));
 }
 
@@ -61,9 +54,7 @@ fn a_title_cannot_draw_headings_links_or_tags() {
 
 #[test]
 fn small_counts_and_missing_numbers_are_put_in_words() {
-    let Outcome::Summary(mut summary) = sample::summary() else {
-        unreachable!()
-    };
+    let Outcome::Summary(mut summary) = sample::summary() else { unreachable!() };
     summary.variables[0].missing = 4;
     summary.variables[1].variance = f64::NAN;
     let card = text(&Outcome::Summary(summary), &sample::context(), &[]);

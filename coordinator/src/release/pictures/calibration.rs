@@ -22,19 +22,9 @@ pub(super) fn draw(
     if bins.is_empty() {
         return Ok(None);
     }
-    let highest = bins
-        .iter()
-        .map(|bin| bin.predicted.max(wilson(bin).1))
-        .fold(0.0, f64::max);
+    let highest = bins.iter().map(|bin| bin.predicted.max(wilson(bin).1)).fold(0.0, f64::max);
     let axis = || Axis::widened(0.0, highest.min(1.0)).in_percent();
-    let frame = Frame {
-        left: 210.0,
-        right: 920.0,
-        top: 160.0,
-        bottom: 870.0,
-        x: axis(),
-        y: axis(),
-    };
+    let frame = Frame { left: 210.0, right: 920.0, top: 160.0, bottom: 870.0, x: axis(), y: axis() };
     let outcome = outcome_name(scene.context);
     let heading = Heading {
         title: format!("Predicted risk of {outcome} against what happened"),
@@ -76,10 +66,7 @@ fn table(canvas: &mut Canvas<'_>, bins: &[&CalibrationBin]) -> Result<f64, Relea
     const COLUMNS: [f64; 4] = [1040.0, 1190.0, 1340.0, 1500.0];
     let mut y = 186.0;
     let head = Ink::bold(INK, 20.0).right_aligned();
-    for (x, title) in COLUMNS
-        .into_iter()
-        .zip(["Group", "Predicted", "Observed", "Patients"])
-    {
+    for (x, title) in COLUMNS.into_iter().zip(["Group", "Predicted", "Observed", "Patients"]) {
         canvas.text((x, y), title, &head)?;
     }
     let ink = Ink::new(INK, 20.0).right_aligned();
@@ -88,12 +75,7 @@ fn table(canvas: &mut Canvas<'_>, bins: &[&CalibrationBin]) -> Result<f64, Relea
         y += pitch;
         canvas.line((975.0, y - pitch / 2.0), (1500.0, y - pitch / 2.0), Pen(GRID, 1))?;
         let percent = |share: f64| format!("{:.1}%", share * 100.0);
-        let cells = [
-            format!("{number}"),
-            percent(bin.predicted),
-            percent(bin.observed),
-            thousands(bin.rows),
-        ];
+        let cells = [format!("{number}"), percent(bin.predicted), percent(bin.observed), thousands(bin.rows)];
         for (x, cell) in COLUMNS.into_iter().zip(cells) {
             canvas.text((x, y), &cell, &ink)?;
         }
@@ -131,11 +113,8 @@ mod tests {
             assert!((a - low).abs() < 1e-4 && (b - high).abs() < 1e-4, "{a} {b}");
         };
         // Values of Newcombe (1998), table I, method 3: 81/263, 15/148, 0/20, 1/29.
-        let bin = |events: f64, rows: u64| CalibrationBin {
-            predicted: 0.1,
-            observed: events / rows as f64,
-            rows,
-        };
+        let bin =
+            |events: f64, rows: u64| CalibrationBin { predicted: 0.1, observed: events / rows as f64, rows };
         close(bin(81.0, 263), 0.2553, 0.3662);
         close(bin(15.0, 148), 0.0624, 0.1605);
         close(bin(0.0, 20), 0.0, 0.1611);

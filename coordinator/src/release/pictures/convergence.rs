@@ -38,9 +38,7 @@ pub(super) fn newton(
         mark: None,
     }];
     if let (Some(low), Some(high)) = (least(&steps), most(&steps)) {
-        let limit = context
-            .tolerance
-            .filter(|limit| limit.is_finite() && *limit > 0.0);
+        let limit = context.tolerance.filter(|limit| limit.is_finite() && *limit > 0.0);
         panels.push(Panel {
             title: "How far the coefficients still moved".to_owned(),
             axis: "Largest step, in standard deviations",
@@ -50,11 +48,7 @@ pub(super) fn newton(
             mark: limit.map(|limit| (limit, format!("stops below {}", scientific(limit)))),
         });
     }
-    let end = if fit.converged {
-        "The fit settled"
-    } else {
-        "The fit did not settle"
-    };
+    let end = if fit.converged { "The fit settled" } else { "The fit did not settle" };
     let heading = Heading {
         title: format!("{end} after {} Newton round{}", fit.history.len(), if fit.history.len() == 1 { "" } else { "s" }),
         how_to_read: "Each Newton round is one masked sum over all sites, so these are the steps of a fit on the patients \
@@ -73,9 +67,7 @@ pub(super) fn fedavg(
     let aucs = finite(model.history.iter().map(|epoch| (epoch.round, epoch.auc)));
     let mut panels = Vec::new();
     if let (Some(low), Some(high)) = (least(&losses), most(&losses)) {
-        let mark = losses
-            .last()
-            .map(|last| (last.1, format!("at the last round {:.4}", last.1)));
+        let mark = losses.last().map(|last| (last.1, format!("at the last round {:.4}", last.1)));
         panels.push(Panel {
             title: "Loss (lower is better)".to_owned(),
             axis: "Mean log loss per patient",
@@ -86,9 +78,7 @@ pub(super) fn fedavg(
         });
     }
     if let (Some(low), Some(high)) = (least(&aucs), most(&aucs)) {
-        let mark = aucs
-            .last()
-            .map(|last| (last.1, format!("at the last round {:.3}", last.1)));
+        let mark = aucs.last().map(|last| (last.1, format!("at the last round {:.3}", last.1)));
         panels.push(Panel {
             title: "Ranking of patients (higher is better)".to_owned(),
             axis: "Area under the ROC curve (AUC)",
@@ -102,10 +92,7 @@ pub(super) fn fedavg(
         return Ok(None);
     }
     let heading = Heading {
-        title: format!(
-            "Training over {} rounds of federated averaging",
-            model.history.len()
-        ),
+        title: format!("Training over {} rounds of federated averaging", model.history.len()),
         how_to_read:
             "In each round every site trains on its own patients and only the masked sum of the models is \
                       opened."
@@ -133,16 +120,10 @@ fn both(
     heading: &Heading,
     panels: &[Panel],
 ) -> Result<Option<(String, String)>, ReleaseError> {
-    let places: &[(f64, f64)] = if panels.len() > 1 {
-        &[(215.0, 760.0), (985.0, 1520.0)]
-    } else {
-        &[(215.0, 1520.0)]
-    };
+    let places: &[(f64, f64)] =
+        if panels.len() > 1 { &[(215.0, 760.0), (985.0, 1520.0)] } else { &[(215.0, 1520.0)] };
     let svg = picture(context, rows, heading, |canvas| {
-        panels
-            .iter()
-            .zip(places)
-            .try_for_each(|(panel, &place)| plot(canvas, panel, place))
+        panels.iter().zip(places).try_for_each(|(panel, &place)| plot(canvas, panel, place))
     })?;
     Ok(Some(("convergence.svg".to_owned(), svg)))
 }
@@ -168,11 +149,8 @@ fn plot(canvas: &mut Canvas<'_>, panel: &Panel, (left, right): (f64, f64)) -> Re
         let side = if first.1 > *value { 20.0 } else { -20.0 };
         canvas.text_within((left + 14.0, y + side), name, &Ink::new(GREY, 20.0), right - left)?;
     }
-    let points: Vec<_> = panel
-        .points
-        .iter()
-        .map(|&(round, value)| frame.at(f64::from(round), value))
-        .collect();
+    let points: Vec<_> =
+        panel.points.iter().map(|&(round, value)| frame.at(f64::from(round), value)).collect();
     canvas.path(&points, Pen(panel.colour, 4))?;
     if points.len() <= 60 {
         for &point in &points {

@@ -30,11 +30,7 @@ pub(super) fn draw(fit: &LogisticOutcome, context: &Context) -> Result<Vec<(Stri
     let (low, high) = range(&rows);
     let mut pictures = Vec::new();
     for (number, rows) in (1..).zip(rows.chunks(rows.len().div_ceil(sheets))) {
-        let page = if sheets > 1 {
-            format!(" ({number} of {sheets})")
-        } else {
-            String::new()
-        };
+        let page = if sheets > 1 { format!(" ({number} of {sheets})") } else { String::new() };
         let heading = Heading {
             title: format!("Odds ratios for {}{page}", outcome_name(context)),
             how_to_read:
@@ -45,11 +41,7 @@ pub(super) fn draw(fit: &LogisticOutcome, context: &Context) -> Result<Vec<(Stri
         let svg = picture(context, fit.rows, &heading, |canvas| {
             sheet(canvas, rows, &intercept, (low, high), context)
         })?;
-        let name = if number == 1 {
-            "forest.svg".to_owned()
-        } else {
-            format!("forest-{number}.svg")
-        };
+        let name = if number == 1 { "forest.svg".to_owned() } else { format!("forest-{number}.svg") };
         pictures.push((name, svg));
     }
     Ok(pictures)
@@ -69,9 +61,8 @@ fn row<'a>(coefficient: &'a Coefficient, context: &'a Context) -> Row<'a> {
 /// The axis all sheets share: every interval, with 1 inside and a little air.
 fn range(rows: &[Row<'_>]) -> (f64, f64) {
     let ratios = rows.iter().filter_map(|row| row.ratio);
-    let (low, high) = ratios.fold((0.8f64, 1.25f64), |(low, high), [at, from, to]| {
-        (low.min(from).min(at), high.max(to).max(at))
-    });
+    let (low, high) = ratios
+        .fold((0.8f64, 1.25f64), |(low, high), [at, from, to]| (low.min(from).min(at), high.max(to).max(at)));
     ((low / 1.12).max(1.0 / WIDEST), (high * 1.12).min(WIDEST))
 }
 
@@ -93,11 +84,7 @@ fn sheet(
     let pitch = (frame.bottom - frame.top) / rows.len() as f64;
     for number in (0..rows.len()).step_by(2) {
         let top = frame.top + number as f64 * pitch;
-        canvas.rect(
-            (LEFT - 12.0, top),
-            (f64::from(WIDTH) - LEFT + 12.0, top + pitch),
-            BAND,
-        )?;
+        canvas.rect((LEFT - 12.0, top), (f64::from(WIDTH) - LEFT + 12.0, top + pitch), BAND)?;
     }
     frame.columns(canvas, "Odds ratio (logarithmic scale)")?;
     let one = frame.at(1.0, 0.0).0;
@@ -160,12 +147,7 @@ fn label(canvas: &mut Canvas<'_>, row: &Row<'_>, y: f64, size: f64) -> Result<()
     let room = match row.unit {
         Some(unit) => {
             let text = format!("per {unit}");
-            canvas.text_within(
-                (455.0, y),
-                &text,
-                &Ink::new(GREY, size * 0.85).right_aligned(),
-                130.0,
-            )?;
+            canvas.text_within((455.0, y), &text, &Ink::new(GREY, size * 0.85).right_aligned(), 130.0)?;
             230.0
         }
         None => 375.0,
@@ -192,10 +174,7 @@ fn estimate(
     canvas.line((inside(x(from)), y), (inside(x(to)), y), Pen(colour, 4))?;
     for (end, border, way) in [(x(from), frame.left, 12.0), (x(to), frame.right, -12.0)] {
         if (border - end) * way > 1.0 {
-            canvas.polygon(
-                &[(border, y), (border + way, y - 8.0), (border + way, y + 8.0)],
-                colour,
-            )?;
+            canvas.polygon(&[(border, y), (border + way, y - 8.0), (border + way, y + 8.0)], colour)?;
         } else {
             canvas.line((end, y - 6.0), (end, y + 6.0), Pen(colour, 3))?;
         }
@@ -209,11 +188,7 @@ fn estimate(
 /// "1.04 (1.03-1.05)": two decimals, three where two would hide which side of 1 the number is on, fewer for big ones.
 fn numbers([at, from, to]: [f64; 3]) -> String {
     let near_one = |value: f64| (value - 1.0).abs() < 0.005 && value != 1.0;
-    let digits = if near_one(at) || near_one(from) || near_one(to) {
-        3
-    } else {
-        2
-    };
+    let digits = if near_one(at) || near_one(from) || near_one(to) { 3 } else { 2 };
     let print = |value: f64| match value {
         v if v > WIDEST => format!(">{WIDEST:.0}"),
         v if v >= 100.0 => format!("{v:.0}"),

@@ -31,11 +31,7 @@ pub(super) fn all(outcome: &Outcome, context: &Context) -> Result<Vec<(String, S
         }
         Outcome::Summary(_) => return Ok(pictures),
     };
-    let scene = Scene {
-        context,
-        rows,
-        metrics,
-    };
+    let scene = Scene { context, rows, metrics };
     pictures.extend(roc::draw(&scene, roc)?);
     pictures.extend(calibration::draw(&scene, calibration)?);
     Ok(pictures)
@@ -70,17 +66,8 @@ fn picture(
     );
     let foot = f64::from(HEIGHT) - 26.0;
     canvas.text_within((LEFT, foot), &from, &Ink::new(GREY, 19.0), 1180.0)?;
-    let by = if context.consortium.is_empty() {
-        &context.software
-    } else {
-        &context.consortium
-    };
-    canvas.text_within(
-        (f64::from(WIDTH) - LEFT, foot),
-        by,
-        &Ink::new(GREY, 19.0).right_aligned(),
-        240.0,
-    )?;
+    let by = if context.consortium.is_empty() { &context.software } else { &context.consortium };
+    canvas.text_within((f64::from(WIDTH) - LEFT, foot), by, &Ink::new(GREY, 19.0).right_aligned(), 240.0)?;
     canvas.finish()?;
     Ok(canvas::described(svg, &heading.title, &heading.how_to_read))
 }
@@ -93,11 +80,7 @@ struct Heading {
 
 /// The outcome column as it stands in a sentence.
 fn outcome_name(context: &Context) -> &str {
-    if context.outcome.is_empty() {
-        "the outcome"
-    } else {
-        &context.outcome
-    }
+    if context.outcome.is_empty() { "the outcome" } else { &context.outcome }
 }
 
 /// A big number with a line below it, in the panel at the right; gives the height after it.
@@ -164,15 +147,10 @@ mod tests {
         let mut rest = svg;
         while let Some(at) = rest.find('<') {
             let (text, tag) = rest.split_at(at);
-            assert!(
-                open.is_empty() == text.trim().is_empty() || !open.is_empty(),
-                "text outside: {text}"
-            );
+            assert!(open.is_empty() == text.trim().is_empty() || !open.is_empty(), "text outside: {text}");
             for entity in text.split('&').skip(1) {
                 assert!(
-                    ["amp;", "lt;", "gt;", "quot;", "apos;"]
-                        .iter()
-                        .any(|e| entity.starts_with(e)),
+                    ["amp;", "lt;", "gt;", "quot;", "apos;"].iter().any(|e| entity.starts_with(e)),
                     "{entity}"
                 );
             }
@@ -217,9 +195,7 @@ mod tests {
 
     #[test]
     fn the_forest_plot_names_every_coefficient_however_many_there_are() {
-        let Outcome::Logistic(fit) = sample::hard() else {
-            unreachable!()
-        };
+        let Outcome::Logistic(fit) = sample::hard() else { unreachable!() };
         let pictures = forest::draw(&fit, &sample::context()).unwrap();
         assert_eq!(pictures.len(), 3);
         let shown: String = pictures.iter().map(|(_, svg)| well_formed(svg)).collect();
@@ -235,30 +211,19 @@ mod tests {
             consortium: nasty.to_owned(),
             study: nasty.to_owned(),
             outcome: nasty.to_owned(),
-            sites: vec![
-                Site {
-                    name: nasty.to_owned(),
-                    country: "<&".to_owned()
-                };
-                10
-            ],
+            sites: vec![Site { name: nasty.to_owned(), country: "<&".to_owned() }; 10],
             units: [("age".to_owned(), nasty.to_owned())].into(),
             ..sample::context()
         };
         for (name, svg) in all(&sample::logistic(), &context).unwrap() {
             assert!(!svg.contains("<script"), "{name}");
-            assert!(
-                well_formed(&svg).contains("<script>alert('x')</script> & \"co\""),
-                "{name}"
-            );
+            assert!(well_formed(&svg).contains("<script>alert('x')</script> & \"co\""), "{name}");
         }
     }
 
     #[test]
     fn numbers_that_do_not_exist_leave_gaps_and_no_panic() {
-        let Outcome::Logistic(mut fit) = sample::logistic() else {
-            unreachable!()
-        };
+        let Outcome::Logistic(mut fit) = sample::logistic() else { unreachable!() };
         let none = f64::NAN;
         fit.metrics.auc = none;
         fit.metrics.auc_error_bound = none;
@@ -277,19 +242,12 @@ mod tests {
         fit.calibration.clear();
         fit.history.clear();
         fit.coefficients.clear();
-        assert!(
-            all(&Outcome::Logistic(fit), &sample::context())
-                .unwrap()
-                .is_empty()
-        );
+        assert!(all(&Outcome::Logistic(fit), &sample::context()).unwrap().is_empty());
     }
 
     #[test]
     fn numbers_are_grouped_and_text_is_wrapped() {
-        assert_eq!(
-            [0, 999, 1000, 9381, 1234567].map(thousands),
-            ["0", "999", "1,000", "9,381", "1,234,567"]
-        );
+        assert_eq!([0, 999, 1000, 9381, 1234567].map(thousands), ["0", "999", "1,000", "9,381", "1,234,567"]);
         assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
     }
 }

@@ -54,9 +54,7 @@ impl Schema {
     pub fn parse(toml_text: &str) -> Result<Self, DataError> {
         let raw: RawFile = toml::from_str(toml_text).map_err(|error| {
             let (line, problem, fix) = text::explain(toml_text, &error);
-            DataError::new(Code::SchemaInvalid, problem, fix)
-                .in_file("schema")
-                .at_line(line.into())
+            DataError::new(Code::SchemaInvalid, problem, fix).in_file("schema").at_line(line.into())
         })?;
         let reading = Reading { text: toml_text };
         let columns: BTreeMap<String, Column> = raw
@@ -65,25 +63,13 @@ impl Schema {
             .map(|(name, raw)| Ok((name.clone(), reading.column(name, raw)?)))
             .collect::<Result<_, DataError>>()?;
         // The identifier may be declared like any column, or just be a header of the file.
-        let key = match raw
-            .dataset
-            .key
-            .as_ref()
-            .map(|key| reading.place(key))
-            .transpose()?
-        {
-            Some(Source::Header(name)) => Some(
-                columns
-                    .get(&name)
-                    .map_or(Source::Header(name), |c| c.source.clone()),
-            ),
+        let key = match raw.dataset.key.as_ref().map(|key| reading.place(key)).transpose()? {
+            Some(Source::Header(name)) => {
+                Some(columns.get(&name).map_or(Source::Header(name), |c| c.source.clone()))
+            }
             other => other,
         };
-        let schema = Self {
-            name: reading.name(&raw.dataset.name)?,
-            key,
-            columns,
-        };
+        let schema = Self { name: reading.name(&raw.dataset.name)?, key, columns };
         reading.sources(&raw.columns, &schema)?;
         Ok(schema)
     }
@@ -96,9 +82,7 @@ struct Reading<'t> {
 impl Reading<'_> {
     fn refuse<T>(&self, span: Range<usize>, problem: impl Into<String>, fix: &str) -> Result<T, DataError> {
         let line = text::line_at(self.text, span.start).into();
-        Err(DataError::new(Code::SchemaInvalid, problem, fix)
-            .in_file("schema")
-            .at_line(line))
+        Err(DataError::new(Code::SchemaInvalid, problem, fix).in_file("schema").at_line(line))
     }
 
     fn name(&self, name: &Spanned<String>) -> Result<String, DataError> {
@@ -107,11 +91,7 @@ impl Reading<'_> {
         if !text.is_empty() && text.len() <= text::NAME_LIMIT && text.chars().all(fits) {
             return Ok(text.clone());
         }
-        self.refuse(
-            name.span(),
-            format!("dataset `name` is {text:?}"),
-            "use letters, digits, `-` and `_`",
-        )
+        self.refuse(name.span(), format!("dataset `name` is {text:?}"), "use letters, digits, `-` and `_`")
     }
 
     fn column(&self, name: &str, raw: &Spanned<RawColumn>) -> Result<Column, DataError> {
@@ -144,10 +124,7 @@ impl Reading<'_> {
                 );
             }
         }
-        if let Some(factor) = raw
-            .factor
-            .as_ref()
-            .filter(|f| !f.get_ref().is_finite() || *f.get_ref() <= 0.0)
+        if let Some(factor) = raw.factor.as_ref().filter(|f| !f.get_ref().is_finite() || *f.get_ref() <= 0.0)
         {
             return self.refuse(
                 factor.span(),
@@ -214,21 +191,9 @@ impl Reading<'_> {
             ("max", raw.max.as_ref().map(Spanned::span), number),
             ("from", raw.from.as_ref().map(Spanned::span), number),
             ("factor", raw.factor.as_ref().map(Spanned::span), number),
-            (
-                "levels",
-                raw.levels.as_ref().map(Spanned::span),
-                matches!(kind, Kind::Category { .. }),
-            ),
-            (
-                "false",
-                raw.no.as_ref().map(Spanned::span),
-                matches!(kind, Kind::Bool { .. }),
-            ),
-            (
-                "true",
-                raw.yes.as_ref().map(Spanned::span),
-                matches!(kind, Kind::Bool { .. }),
-            ),
+            ("levels", raw.levels.as_ref().map(Spanned::span), matches!(kind, Kind::Category { .. })),
+            ("false", raw.no.as_ref().map(Spanned::span), matches!(kind, Kind::Bool { .. })),
+            ("true", raw.yes.as_ref().map(Spanned::span), matches!(kind, Kind::Bool { .. })),
         ];
         match keys
             .into_iter()
@@ -273,10 +238,7 @@ impl Reading<'_> {
             Kind::Category { levels } => levels.iter().collect(),
             _ => Vec::new(),
         };
-        match (
-            meant.into_iter().find(|text| missing.contains(text)),
-            &raw.missing,
-        ) {
+        match (meant.into_iter().find(|text| missing.contains(text)), &raw.missing) {
             (Some(text), given) => {
                 let span = given.as_ref().map_or(raw.kind.span(), Spanned::span);
                 self.refuse(
@@ -290,10 +252,7 @@ impl Reading<'_> {
     }
 
     fn source(&self, name: &str, raw: &RawColumn) -> Result<Source, DataError> {
-        raw.source.as_ref().map_or_else(
-            || Ok(Source::Header(name.to_string())),
-            |source| self.place(source),
-        )
+        raw.source.as_ref().map_or_else(|| Ok(Source::Header(name.to_string())), |source| self.place(source))
     }
 
     /// A header, or a 1-based number.
@@ -309,28 +268,17 @@ impl Reading<'_> {
                     "columns are numbered from 1",
                 ),
             },
-            _ => self.refuse(
-                span,
-                "neither a text nor a number",
-                "write the column's header or its number",
-            ),
+            _ => self.refuse(span, "neither a text nor a number", "write the column's header or its number"),
         }
     }
 
     /// A file has a header or it has none.
     fn sources(&self, raw: &BTreeMap<String, Spanned<RawColumn>>, schema: &Schema) -> Result<(), DataError> {
-        let named = schema
-            .columns
-            .iter()
-            .find(|(_, column)| matches!(column.source, Source::Header(_)));
+        let named = schema.columns.iter().find(|(_, column)| matches!(column.source, Source::Header(_)));
         match named.and_then(|(name, _)| Some((name, raw.get(name)?))) {
             Some((name, at)) if schema.headerless() => {
                 let problem = format!("`source` of column `{name}` is a header, others are numbers");
-                self.refuse(
-                    at.span(),
-                    problem,
-                    "a file without a header needs a number for every column",
-                )
+                self.refuse(at.span(), problem, "a file without a header needs a number for every column")
             }
             _ if schema.columns.is_empty() => {
                 self.refuse(0..0, "no column is declared", "add `[columns.NAME]`")

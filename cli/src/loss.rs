@@ -54,7 +54,17 @@ mod tests {
         assert_eq!((loss.site.as_str(), loss.phase, loss.round), ("ITAL", PhaseName::Upload, 5));
         assert_eq!(loss.drill(), "upload:5");
         assert_eq!("va@reveal:2".parse::<Loss>().unwrap().drill(), "reveal:2");
-        for bad in ["", "ITAL", "@upload", "ITAL@", "ITAL@train", "ITAL@upload:", "ITAL@upload:0", "ITAL@upload:x", "ITAL@released"] {
+        for bad in [
+            "",
+            "ITAL",
+            "@upload",
+            "ITAL@",
+            "ITAL@train",
+            "ITAL@upload:",
+            "ITAL@upload:0",
+            "ITAL@upload:x",
+            "ITAL@released",
+        ] {
             assert!(bad.parse::<Loss>().is_err(), "{bad}");
         }
     }

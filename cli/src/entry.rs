@@ -1,0 +1,61 @@
+//! The program's entry: from the command line to the command, and from its end to an exit code.
+
+use crate::args::{Command, Motet};
+use crate::failure::{Done, Failure};
+use crate::output::Out;
+use crate::{demo, init, ledger, members, release, run, study};
+use clap::Parser as _;
+use std::process::ExitCode;
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let motet = Motet::parse();
+    let json = motet.command.is_json();
+    let command = match motet.command {
+        // The node is a program of its own, with its own way of speaking.
+        Command::Node(args) => return motet_node::cli::main(*args),
+        command => command,
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return end(json, Err(Failure::failed(format!("this system gives no threads: {error}"), "")));
+        }
+    };
+    end(json, runtime.block_on(dispatch(command)))
+}
+
+async fn dispatch(command: Command) -> Done {
+    match command {
+        Command::Init(args) => init::run(&args, Out::new(false)),
+        Command::Coordinator(args) => coordinate(&args.config).await,
+        Command::Node(_) => Ok(()), // was taken out before: it brings its own runtime
+        Command::Site(command) => members::site(&command).await,
+        Command::Person(command) => members::person(&command).await,
+        Command::Study(command) => study::run(&command).await,
+        Command::Run(command) => run::run(&command).await,
+        Command::Release(command) => release::run(&command).await,
+        Command::Ledger(command) => ledger::run(&command).await,
+        Command::Demo(args) => demo::run(&args).await,
+    }
+}
+
+async fn coordinate(config: &std::path::Path) -> Done {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let in_words = |error: anyhow::Error| Failure::failed(format!("{error:#}"), "");
+    let config = motet_coordinator::config::Config::read(config).map_err(in_words)?;
+    motet_coordinator::run(config).await.map_err(in_words)
+}
+
+/// Says why it failed, to people and with `--json` to programs too.
+fn end(json: bool, done: Done) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            Out::new(json).value(&failure.json());
+            crate::output::remark(&failure);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}

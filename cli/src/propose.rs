@@ -1,0 +1,195 @@
+//! Proposing a study: the operator's command, and nothing else, says whose keys count.
+//!
+//! ```text
+//! lint -> fetch members -> check every proof with the kept secret -> roster, signed by governance.key -> coordinator
+//! ```
+
+use crate::failure::{Done, Failure};
+use crate::identity::{Desk, Identity};
+use crate::output::shown;
+use crate::standing::{Known, Standing, known};
+use motet_common::refusal::Code;
+use motet_common::roster::{Entry, Roster, SignedRoster};
+use motet_common::study::{Finding, Severity, Study};
+use motet_proto::v1;
+use motet_secagg::encode::Canonical as _;
+use motet_secagg::sign::PublicKey;
+
+/// What a proposal came to.
+pub struct Proposed {
+    /// The study's digest as the coordinator confirmed it, hexadecimal.
+    pub digest: String,
+    /// The roster as signed here.
+    pub signed: SignedRoster,
+    /// Advice, errors excluded: a study with an error is not proposed.
+    pub findings: Vec<Finding>,
+}
+
+/// Builds and signs the roster, then proposes.
+///
+/// # Errors
+/// `study_invalid` for a finding that is an error; a failure naming each site that is not verified; the coordinator's
+/// refusals.
+pub async fn submit(identity: &Identity, desk: &mut Desk, text: &str, study: &Study) -> Done<Proposed> {
+    let governance = identity.governance_key()?;
+    let about = desk.about(v1::AboutRequest {}).await?.into_inner();
+    if about.governance != identity.fingerprint().hex() {
+        return Err(Failure::failed(
+            "the coordinator names another governance key than the one in this identity",
+            "compare fingerprints with whoever runs the coordinator before anything else",
+        ));
+    }
+    let coordinator = <[u8; 32]>::try_from(about.coordinator.as_slice()).map(PublicKey).map_err(|_| {
+        Failure::failed(
+            "the coordinator's key is not 32 bytes",
+            "the coordinator's version may differ; see `motet --version`",
+        )
+    })?;
+    let members = known(identity, desk).await?;
+    let entries = entries(&members, &study.sites)?;
+    let findings = study.lint(entries.len());
+    refuse_errors(study, &findings)?;
+    let epoch = next_epoch(desk, &study.id).await?;
+    let roster = Roster::new(&study.id, epoch, coordinator, &identity.card.consortium, entries)?;
+    let signed = roster.sign(&governance)?;
+    let request = v1::ProposeRequest { study: text.to_owned(), roster: signed.to_bytes() };
+    let digest = desk.propose(request).await?.into_inner().digest;
+    if digest != study.root().hex() {
+        return Err(Failure::failed(
+            format!(
+                "the coordinator registered the study as `{digest}`, here it is `{}`",
+                study.root().hex()
+            ),
+            "install the same version on both sides, withdraw the study and propose it again",
+        ));
+    }
+    Ok(Proposed { digest, signed, findings })
+}
+
+/// Refuses a study with a finding that is an error.
+///
+/// # Errors
+/// `study_invalid` with every error.
+pub fn refuse_errors(study: &Study, findings: &[Finding]) -> Done {
+    let errors: Vec<&str> = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .map(|finding| finding.message.as_str())
+        .collect();
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::refused(Code::StudyInvalid, format!("study `{}`: {}", study.id, errors.join("; ")))
+        .instead("mend the study file and check it again with `motet study lint FILE`"))
+}
+
+/// The named sites, or all that are verified; a site whose proof was not checked here never enters a roster.
+fn entries(members: &[Known], names: &[String]) -> Done<Vec<Entry>> {
+    let mut entries = Vec::new();
+    let mut missing: Vec<String> = Vec::new();
+    let sites = members.iter().filter(|known| known.is_site());
+    for Known { member, standing } in sites.clone() {
+        let wanted = names.contains(&member.name);
+        match standing {
+            Standing::Verified(enrolment) if wanted || names.is_empty() => {
+                let Some(steward) = enrolment.steward else {
+                    continue;
+                };
+                entries.push(Entry::new(&enrolment.name, &enrolment.country, enrolment.identity, steward));
+            }
+            // A forged hospital is never passed over in silence, even where the study names others.
+            Standing::Wrong(why) => {
+                missing.push(format!("`{}` joined with a wrong proof ({why})", shown(&member.name)))
+            }
+            Standing::Invited | Standing::Expired if wanted => {
+                missing.push(format!("`{}` has not joined", member.name));
+            }
+            Standing::Unchecked if wanted => {
+                missing.push(format!("`{}` was invited by another operator", member.name))
+            }
+            Standing::Removed if wanted => missing.push(format!("`{}` was removed", member.name)),
+            _ => {}
+        }
+    }
+    for name in names {
+        if !sites.clone().any(|known| known.member.name == *name) {
+            missing.push(format!("`{name}` was never invited"));
+        }
+    }
+    if missing.is_empty() {
+        return Ok(entries);
+    }
+    Err(Failure::refused(Code::NotInRoster, missing.join("; "))
+        .instead("`motet site list` shows every site; remove a site with a wrong proof and invite it anew"))
+}
+
+/// One more than the roster the coordinator has for this study, so that an old roster is recognised.
+async fn next_epoch(desk: &mut Desk, id: &str) -> Done<u64> {
+    let studies = match desk.list_studies(v1::ListStudiesRequest { id: id.to_owned() }).await {
+        Ok(answer) => answer.into_inner().studies,
+        Err(status) => match motet_proto::refusal::refusal(&status) {
+            Some(refusal) if refusal.code == Code::StudyUnknown => Vec::new(),
+            _ => return Err(status.into()),
+        },
+    };
+    let epochs = studies
+        .iter()
+        .filter(|study| study.id == id)
+        .filter_map(|study| SignedRoster::from_bytes(&study.roster).ok());
+    Ok(epochs.map(|signed| signed.roster.epoch).max().unwrap_or(0).saturating_add(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use motet_common::enrol::Enrolment;
+    use motet_common::enrol::Role;
+    use motet_secagg::digest::Digest;
+    use motet_secagg::sign::SecretKey;
+
+    fn site(name: &str, seed: u8, standing: fn(Enrolment) -> Standing) -> Known {
+        let enrolment = Enrolment {
+            invite: [seed; 16],
+            name: name.into(),
+            country: "FR".into(),
+            role: Role::Site,
+            identity: SecretKey::from_seed([seed; 32]).public(),
+            steward: Some(SecretKey::from_seed([seed + 100; 32]).public()),
+            csr_key_digest: Digest::default(),
+            governance_fingerprint: Digest::default(),
+        };
+        let member = v1::Member {
+            name: name.into(),
+            country: "FR".into(),
+            role: "site".into(),
+            ..v1::Member::default()
+        };
+        Known { member, standing: standing(enrolment) }
+    }
+
+    fn names(entries: &[Entry]) -> Vec<&str> {
+        entries.iter().map(|entry| entry.name.as_str()).collect()
+    }
+
+    #[test]
+    fn a_roster_takes_the_verified_sites_and_those_only() {
+        let good: fn(Enrolment) -> Standing = |enrolment| Standing::Verified(Box::new(enrolment));
+        let members = [site("lyon", 1, good), site("nice", 2, |_| Standing::Invited), site("pau", 3, good)];
+        assert_eq!(names(&entries(&members, &[]).unwrap()), ["lyon", "pau"]);
+        assert_eq!(names(&entries(&members, &["pau".into()]).unwrap()), ["pau"]);
+        let failure = entries(&members, &["pau".into(), "nice".into(), "metz".into()]).unwrap_err();
+        let text = failure.to_string();
+        assert!(
+            text.contains("`nice` has not joined") && text.contains("`metz` was never invited"),
+            "{text}"
+        );
+        assert_eq!(failure.exit_code(), 3);
+    }
+
+    #[test]
+    fn a_forged_site_stops_the_proposal() {
+        let good: fn(Enrolment) -> Standing = |enrolment| Standing::Verified(Box::new(enrolment));
+        let members = [site("lyon", 1, good), site("nice", 2, |_| Standing::Wrong("x".into()))];
+        assert!(entries(&members, &[]).unwrap_err().to_string().contains("`nice` joined with a wrong proof"));
+    }
+}

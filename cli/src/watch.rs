@@ -1,0 +1,206 @@
+//! Following a run: its report as it comes, over a coordinator's restart too, and one line that says where it stands.
+
+use crate::args::Read;
+use crate::failure::{Done, Failure};
+use crate::identity::Desk;
+use crate::output::{count, figure, remark, short, shown, watched};
+use indicatif::{ProgressBar, ProgressStyle};
+use motet_common::refusal::Code;
+use motet_proto::v1;
+use std::time::Duration;
+
+/// How often a follower calls again when the coordinator is away, one second apart: a restart takes less.
+const PATIENCE: u32 = 120;
+
+/// Follows a run to its end. A coordinator that restarts is called again; the run goes on from its ledger.
+///
+/// # Errors
+/// A refusal of the coordinator, or a coordinator that stays away.
+pub async fn follow(
+    desk: &mut Desk,
+    run: &str,
+    mut each: impl FnMut(&v1::WatchRunResponse),
+) -> Done<v1::RunState> {
+    let mut missed = 0;
+    loop {
+        let error = match desk.watch_run(v1::WatchRunRequest { run: run.to_owned() }).await {
+            Ok(stream) => {
+                let mut stream = stream.into_inner();
+                loop {
+                    match stream.message().await {
+                        Ok(Some(event)) => {
+                            missed = 0;
+                            each(&event);
+                            if let Some(state) = event.state.filter(is_over) {
+                                return Ok(state);
+                            }
+                        }
+                        Ok(None) => {
+                            break Failure::failed(
+                                "the coordinator ended the report of the run",
+                                "`motet run watch` goes on",
+                            );
+                        }
+                        Err(status) => break Failure::from(status),
+                    }
+                }
+            }
+            Err(status) => status.into(),
+        };
+        // The report may have ended because the run did, and a later one of the study has begun.
+        if let Ok(answer) = desk.list_runs(v1::ListRunsRequest { study: String::new() }).await {
+            let mut runs = answer.into_inner().runs.into_iter();
+            if let Some(state) = runs.find(|state| state.run == run && is_over(state)) {
+                return Ok(state);
+            }
+        }
+        missed += 1;
+        if error.is_refusal() || missed > PATIENCE {
+            return Err(error);
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Whether nothing more will happen.
+pub fn is_over(state: &v1::RunState) -> bool {
+    matches!(state.state.as_str(), "released" | "failed" | "abandoned")
+}
+
+/// Whether the run ended with a release; else the reason.
+///
+/// # Errors
+/// The run's refusal code, or a plain failure when it has none.
+pub fn ended(state: &v1::RunState) -> Done {
+    if state.state == "released" {
+        return Ok(());
+    }
+    let what =
+        format!("run {} of `{}` {}: {}", short(&state.run), state.study, state.state, shown(&state.why));
+    Err(match Code::parse(&state.code) {
+        Some(code) => Failure::refused(code, what),
+        None => Failure::failed(
+            what,
+            format!("`motet run show {}` and the coordinator's output say more", short(&state.run)),
+        ),
+    })
+}
+
+/// Shows a run on its way: one line that moves on a terminal, plain lines elsewhere, one for every change.
+pub(crate) struct Progress {
+    bar: Option<ProgressBar>,
+    quiet: bool,
+    last: String,
+}
+
+impl Progress {
+    /// Nothing is shown with `--json`.
+    pub(crate) fn new(read: &Read) -> Self {
+        let bar = (watched() && !read.json).then(|| {
+            let bar = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        Self { bar, quiet: read.json, last: String::new() }
+    }
+
+    /// Shows where the run stands.
+    pub(crate) fn show(&mut self, event: &v1::WatchRunResponse) {
+        let text = sentence(event);
+        if text == self.last || self.quiet {
+            return;
+        }
+        match &self.bar {
+            Some(bar) => bar.set_message(text.clone()),
+            None => remark(&text),
+        }
+        self.last = text;
+    }
+
+    /// Takes the moving line away.
+    pub(crate) fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Where a run stands, in one line.
+pub fn sentence(event: &v1::WatchRunResponse) -> String {
+    let Some(state) = &event.state else {
+        return String::new();
+    };
+    if state.state != "running" {
+        let why = if state.why.is_empty() { String::new() } else { format!(": {}", shown(&state.why)) };
+        return format!("{}{why}", state.state);
+    }
+    let mut parts = vec![format!("round {}", event.round)];
+    if event.attempt > 1 {
+        parts.push(format!("attempt {}", event.attempt));
+    }
+    parts.extend(
+        [&event.step, &event.phase].into_iter().filter(|text| !text.is_empty()).map(|text| shown(text)),
+    );
+    if !event.sites.is_empty() {
+        parts.push(count(event.sites.len(), "site"));
+    }
+    if !event.awaited.is_empty() {
+        parts.push(format!("waiting for {}", shown(&event.awaited.join(", "))));
+    }
+    if !event.measure.is_empty() && event.value.is_finite() {
+        parts.push(format!("{} {}", shown(&event.measure), figure(event.value)));
+    }
+    parts.extend(event.refusals.iter().map(|refusal| shown(refusal)));
+    parts.join(" · ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(state: &str, code: &str) -> v1::RunState {
+        v1::RunState {
+            run: "00ff".into(),
+            study: "s".into(),
+            state: state.into(),
+            why: "w".into(),
+            code: code.into(),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_run_ends_with_the_exit_code_of_its_reason() {
+        assert!(ended(&state("released", "")).is_ok());
+        assert_eq!(ended(&state("failed", "")).unwrap_err().exit_code(), 1);
+        let refused = ended(&state("failed", "line_up_too_small")).unwrap_err();
+        assert_eq!((refused.exit_code(), refused.code()), (3, "line_up_too_small"));
+        assert_eq!(ended(&state("abandoned", "abandoned")).unwrap_err().exit_code(), 3);
+    }
+
+    #[test]
+    fn one_line_says_where_a_run_stands_and_whom_it_waits_for() {
+        let event = v1::WatchRunResponse {
+            state: Some(state("running", "")),
+            round: 5,
+            attempt: 2,
+            phase: "upload".into(),
+            step: "newton 3".into(),
+            measure: "largest step".into(),
+            value: 0.012_34,
+            sites: vec!["a".into(), "b".into()],
+            awaited: vec!["b".into()],
+            refusals: vec!["c: too_few_rows".into()],
+        };
+        assert_eq!(
+            sentence(&event),
+            "round 5 · attempt 2 · newton 3 · upload · 2 sites · waiting for b · largest step 0.0123 · c: too_few_rows"
+        );
+        let waiting =
+            v1::WatchRunResponse { state: Some(state("waiting", "")), value: f64::NAN, ..Default::default() };
+        assert_eq!(sentence(&waiting), "waiting: w");
+    }
+}
