@@ -128,6 +128,13 @@ impl Progress {
     }
 }
 
+/// Names for one line: the first three, and how many more there are.
+fn some(names: &[String]) -> String {
+    const MOST: usize = 3;
+    let first = names.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if names.len() > MOST { format!("{first} and {} more", names.len() - MOST) } else { first }
+}
+
 /// Where a run stands, in one line.
 pub fn sentence(event: &v1::WatchRunResponse) -> String {
     let Some(state) = &event.state else {
@@ -148,7 +155,7 @@ pub fn sentence(event: &v1::WatchRunResponse) -> String {
         parts.push(count(event.sites.len(), "site"));
     }
     if !event.awaited.is_empty() {
-        parts.push(format!("waiting for {}", shown(&event.awaited.join(", "))));
+        parts.push(format!("waiting for {}", shown(&some(&event.awaited))));
     }
     if !event.measure.is_empty() && event.value.is_finite() {
         parts.push(format!("{} {}", shown(&event.measure), figure(event.value)));
@@ -198,6 +205,11 @@ mod tests {
         assert_eq!(
             sentence(&event),
             "round 5 · attempt 2 · newton 3 · upload · 2 sites · waiting for b · largest step 0.0123 · c: too_few_rows"
+        );
+        let names = ["a", "b", "c", "d", "e"].map(str::to_owned);
+        assert_eq!(
+            (some(&names[..3]), some(&names)),
+            ("a, b, c".to_owned(), "a, b, c and 2 more".to_owned())
         );
         let waiting =
             v1::WatchRunResponse { state: Some(state("waiting", "")), value: f64::NAN, ..Default::default() };

@@ -1,0 +1,109 @@
+//! Bad input meets a clear refusal with a stable code, and the others go on.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test: clippy knows only the functions marked as one, not their helpers"
+)]
+
+use motet_tests::consortium::{Consortium, demo_file};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_motet-under-test");
+const SITES: [(&str, &str); 4] =
+    [("cleveland", "US"), ("hungarian", "HU"), ("switzerland", "CH"), ("va", "US")];
+
+fn four_sites(consortium: &mut Consortium) {
+    for (site, country) in SITES {
+        let csv = demo_file(&format!("heart/{site}.csv"));
+        consortium.add_site(site, country, "heart", &csv, &demo_file("heart/schema.toml"));
+    }
+}
+
+fn propose(consortium: &Consortium, change: impl Fn(String) -> String) -> String {
+    let file = consortium.path("study.toml");
+    let text = std::fs::read_to_string(demo_file("heart/logistic.toml")).unwrap();
+    std::fs::write(&file, change(text)).unwrap();
+    file
+}
+
+#[test]
+fn a_site_with_too_few_rows_stays_out_says_no_number_and_the_others_release() {
+    let mut consortium = Consortium::start(PROGRAM);
+    four_sites(&mut consortium);
+    // Switzerland has 46 complete rows.
+    let file = propose(&consortium, |text| text.replace("min_rows = 10", "min_rows = 100"));
+    consortium.operate(&["study", "propose", &file]).done();
+    for (site, _) in SITES {
+        consortium.approve(site, "heart-disease");
+    }
+    consortium.operate(&["run", "start", "heart-disease", "--wait"]).done();
+    let out = consortium.path("release");
+    consortium.operate(&["release", "get", "heart-disease", "--out", &out]).done();
+    let report = std::fs::read_to_string(format!("{out}/report.json")).unwrap();
+    assert!(!report.contains("switzerland"), "{report}");
+    assert!(consortium.logs().contains("too_few_rows"));
+    let left = consortium.desk("switzerland", &["ledger", "show", "--json"]).done();
+    assert!(!left.contains("masked-chunk"), "{left}");
+}
+
+#[test]
+fn a_study_with_an_unknown_column_is_refused_by_every_site_and_the_node_goes_on() {
+    let mut consortium = Consortium::start(PROGRAM);
+    four_sites(&mut consortium);
+    let file = propose(&consortium, |text| text.replace("\"thalach\"", "\"heart_rate\""));
+    consortium.operate(&["study", "propose", &file]).done();
+    for (site, _) in SITES {
+        consortium.approve(site, "heart-disease");
+    }
+    let run = consortium.operate(&["run", "start", "heart-disease", "--wait"]);
+    assert_ne!(run.code, 0, "{}", run.out);
+    consortium
+        .wait("a site says why", |c| c.logs().contains("data_refused") && c.logs().contains("heart_rate"));
+    // Everybody is still there for a better study.
+    let file = propose(&consortium, |text| text.replace("heart-disease", "heart-disease-2"));
+    consortium.operate(&["study", "propose", &file]).done();
+    for (site, _) in SITES {
+        consortium.approve(site, "heart-disease-2");
+    }
+    consortium.operate(&["run", "start", "heart-disease-2", "--wait"]).done();
+}
+
+#[test]
+fn files_that_do_not_fit_their_schema_are_refused_by_line_and_column_and_never_by_value() {
+    let consortium = Consortium::start(PROGRAM);
+    let code = consortium.invite("cleveland", "US");
+    consortium.desk("cleveland", &["join", &code]).done();
+    let schema = demo_file("heart/schema.toml");
+    let schema = schema.to_str().unwrap();
+    let good = std::fs::read_to_string(demo_file("heart/cleveland.csv")).unwrap();
+    let header = good.lines().next().unwrap();
+    let add = |name: &str, text: &str| {
+        let file = consortium.path(name);
+        std::fs::write(&file, text).unwrap();
+        consortium.desk("cleveland", &["data", "add", "heart", "--csv", &file, "--schema", schema])
+    };
+    add("empty.csv", "").refused("empty_table");
+    add("header.csv", &format!("{header}\n")).refused("empty_table");
+    let text = add("text.csv", &good.replacen("63.0", "sixtythreeplus", 1)).refused("not_a_number");
+    assert!(text.contains("text.csv") && text.contains("line 2") && text.contains("age"), "{text}");
+    assert!(!text.contains("sixtythreeplus"), "a patient's value in a message: {text}");
+    add("column.csv", &good.replacen("thalach", "pulse", 1)).refused("unknown_column");
+    let typo = consortium.path("schema.toml");
+    std::fs::write(&typo, std::fs::read_to_string(schema).unwrap().replacen("unit =", "units =", 1)).unwrap();
+    let file = demo_file("heart/cleveland.csv");
+    let said = consortium
+        .desk("cleveland", &["data", "add", "heart", "--csv", file.to_str().unwrap(), "--schema", &typo])
+        .refused("schema_invalid");
+    assert!(said.contains("units") && said.contains("line"), "{said}");
+}
+
+#[test]
+fn study_files_are_refused_with_their_line_and_too_small_a_consortium_is_named() {
+    let mut consortium = Consortium::start(PROGRAM);
+    four_sites(&mut consortium);
+    let file = propose(&consortium, |text| text.replace("tolerance =", "tolerence ="));
+    let said = consortium.operate(&["study", "propose", &file]);
+    assert_ne!(said.code, 0);
+    assert!(said.err.contains("line") && said.err.contains("tolerence"), "{}", said.err);
+    let file = propose(&consortium, |text| text.replace("min_sites = 3", "min_sites = 5"));
+    let said = consortium.operate(&["study", "propose", &file]);
+    assert_ne!(said.code, 0, "five sites of four: {}", said.out);
+}
