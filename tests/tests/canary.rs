@@ -112,8 +112,8 @@ fn planted_values_and_the_clear_update_are_nowhere_at_the_coordinator_or_in_a_lo
     let planted = plant(&dir, "cleveland", 0.0);
     let schema = demo_file("heart/schema.toml");
     consortium.add_site("cleveland", "US", "heart", &planted, &schema);
-    consortium.add_site("hungarian", "HU", "heart", &plant(&dir, "hungarian", 0.318_309_886_18), &schema);
-    consortium.add_site("va", "US", "heart", &plant(&dir, "va", 0.577_215_664_9), &schema);
+    consortium.add_site("hungarian", "HU", "heart", &plant(&dir, "hungarian", 0.419_318_207_63), &schema);
+    consortium.add_site("va", "US", "heart", &plant(&dir, "va", 0.273_905_118_42), &schema);
     let study_file = demo_file("heart/logistic.toml");
     consortium.operate(&["study", "propose", study_file.to_str().unwrap()]).done();
     for site in ["cleveland", "hungarian", "va"] {
