@@ -161,3 +161,24 @@ fn a_coordinator_restarted_between_two_rounds_goes_on_to_the_same_release() {
     consortium.operate(&["release", "get", "heart-disease", "--out", &out]).done();
     assert_eq!(report(&out)["rows"], 303 + 261 + 130);
 }
+
+#[test]
+fn a_node_that_dies_in_mid_round_and_returns_finishes_that_round() {
+    let mut consortium = Consortium::start(PROGRAM);
+    heart_sites(&mut consortium, &["cleveland", "hungarian", "va"]);
+    consortium.kill_node("va");
+    // Three sites tolerate no loss: the round can only end when va is back.
+    consortium.start_node("va", &["--drill", "upload:3"]);
+    consortium.operate(&["study", "propose", demo_file("heart/logistic.toml").to_str().unwrap()]).done();
+    for site in ["cleveland", "hungarian", "va"] {
+        consortium.approve(site, "heart-disease");
+    }
+    consortium.operate(&["run", "start", "heart-disease"]).done();
+    consortium.wait("va has ended in round 3", |c| c.logs().contains("this process ends here"));
+    consortium.kill_node("va");
+    consortium.start_node("va", &[]);
+    consortium.wait("the run is released", |c| c.operate(&["run", "list"]).out.contains("released"));
+    let out = consortium.path("release");
+    consortium.operate(&["release", "get", "heart-disease", "--out", &out]).done();
+    assert_eq!(report(&out)["rows"], 303 + 261 + 130);
+}

@@ -62,8 +62,13 @@ impl Session {
         };
         let terms = admit(signed, &expected, &follower.me(&self.home))?;
         let member = Member::new(terms);
-        follower.attempt =
-            Some(Attempt { run: plan.run, round: plan.round, member, layout: question.layout });
+        follower.attempt = Some(Attempt {
+            run: plan.run,
+            round: plan.round,
+            member,
+            layout: question.layout,
+            waiting: None,
+        });
         self.compute(&study);
         Ok(())
     }
@@ -98,7 +103,14 @@ impl Session {
             attempt.member.answered(answered.update, &attempt.layout, &me, &mut rand::rng())
         });
         match answered {
-            Ok(acts) => self.act(link, &study, acts).await,
+            Ok(acts) => {
+                let waiting = attempt.waiting.take();
+                self.act(link, &study, acts).await?;
+                match waiting {
+                    Some(message) => self.message(link, run, message).await,
+                    None => Ok(()),
+                }
+            }
             Err(refusal) => {
                 let id = proposal.study.id.clone();
                 follower.attempt = None;
