@@ -16,7 +16,7 @@ use motet_secagg::encode::Canonical as _;
 use motet_secagg::fold::{Aggregate, plain_sum, set_digest};
 use motet_secagg::id::RunId;
 use motet_secagg::layout::{ClearUpdate, Layout};
-use motet_secagg::message::{Message, Released};
+use motet_secagg::message::Released;
 use rand_core::CryptoRng;
 use std::sync::Arc;
 
@@ -44,8 +44,6 @@ pub(crate) struct Attempt {
     pub(crate) member: Member,
     /// The question's layout.
     pub(crate) layout: Layout,
-    /// A message that came after a restart, before the answer was computed again.
-    pub(crate) waiting: Option<Message>,
 }
 
 /// One study.

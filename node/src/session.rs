@@ -161,7 +161,7 @@ impl Session {
         }
         let layout =
             follower.chain.question(candidates)?.ok_or(Code::WrongPhase).map_err(Refusal::from)?.layout;
-        follower.attempt = Some(Attempt { run, round, member, layout, waiting: None });
+        follower.attempt = Some(Attempt { run, round, member, layout });
         Ok(())
     }
 
@@ -311,10 +311,6 @@ impl Session {
         let Some(follower) = self.followers.get_mut(&study) else { return Ok(()) };
         let Follower { proposal, attempt, .. } = follower;
         let Some(attempt) = attempt.as_mut() else { return Ok(()) };
-        if attempt.member.needs_answer() && !matches!(message, Message::Abandoned(_)) {
-            attempt.waiting = Some(message);
-            return Ok(());
-        }
         let me = Me { node: self.home.node(), key: &self.home.identity, roster: &proposal.roster };
         match attempt.member.handle(&message, &me, &mut rand::rng()) {
             Ok(acts) => self.act(link, &study, acts).await,

@@ -116,15 +116,15 @@ impl Member {
         me: &Me<'_>,
         dice: &mut impl CryptoRng,
     ) -> Result<Vec<Act>, Refusal> {
+        if self.kept.header.is_some() {
+            // Masked already: a second answer under the same masks would show the difference of the two.
+            return Ok(self.say_again());
+        }
         let rounding = Secret::draw(dice);
         let sites = u32::try_from(self.terms.plan().candidates.len()).unwrap_or(u32::MAX);
         let answer = update
             .encode(layout, sites, &rounding)
             .map_err(|refusal| Refusal::new(Code::InputRefused, refusal.to_string()))?;
-        if self.kept.header.is_some() {
-            // Masked already: a second answer under the same masks would show the difference of the two.
-            return Ok(self.say_again());
-        }
         self.answer = Some(answer.with_chunk_words(self.terms.plan().chunk_words));
         match self.early.take() {
             Some(delivery) => self.on_delivery(&delivery, me),

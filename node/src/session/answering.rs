@@ -62,13 +62,8 @@ impl Session {
         };
         let terms = admit(signed, &expected, &follower.me(&self.home))?;
         let member = Member::new(terms);
-        follower.attempt = Some(Attempt {
-            run: plan.run,
-            round: plan.round,
-            member,
-            layout: question.layout,
-            waiting: None,
-        });
+        follower.attempt =
+            Some(Attempt { run: plan.run, round: plan.round, member, layout: question.layout });
         self.compute(&study);
         Ok(())
     }
@@ -103,14 +98,7 @@ impl Session {
             attempt.member.answered(answered.update, &attempt.layout, &me, &mut rand::rng())
         });
         match answered {
-            Ok(acts) => {
-                let waiting = attempt.waiting.take();
-                self.act(link, &study, acts).await?;
-                match waiting {
-                    Some(message) => self.message(link, run, message).await,
-                    None => Ok(()),
-                }
-            }
+            Ok(acts) => self.act(link, &study, acts).await,
             Err(refusal) => {
                 let id = proposal.study.id.clone();
                 follower.attempt = None;

@@ -273,13 +273,19 @@ impl Node {
         {
             let delay = stage.net.between(1, 400);
             let plan = member.terms().plan_root();
-            stage.net.after(delay, Event::Answered { site: self.site, life: self.life, plan });
+            let (site, life) = (self.site, self.life);
+            stage.net.after(delay, Event::Answered { site, life, plan });
+            if stage.net.chance(stage.net.weather.repeat) {
+                // A session that dialled again starts the computation again, and both end.
+                let delay = stage.net.between(1, 2_000);
+                stage.net.after(delay, Event::Answered { site, life, plan });
+            }
         }
     }
 
     /// The answer is there. It differs each time it is computed: training rolls dice.
     pub fn answered(&mut self, life: u64, plan: Digest, stage: &mut Stage) -> Check {
-        let due = |member: &&mut Member| member.terms().plan_root() == plan && member.needs_answer();
+        let due = |member: &&mut Member| member.terms().plan_root() == plan;
         let Some(member) = self.member.as_mut().filter(due) else {
             return Ok(());
         };
