@@ -182,3 +182,22 @@ fn a_node_that_dies_in_mid_round_and_returns_finishes_that_round() {
     consortium.operate(&["release", "get", "heart-disease", "--out", &out]).done();
     assert_eq!(report(&out)["rows"], 303 + 261 + 130);
 }
+
+#[test]
+fn a_site_that_stays_away_ends_the_run_at_its_deadlines_with_a_code() {
+    let mut consortium = Consortium::start(PROGRAM);
+    heart_sites(&mut consortium, &["cleveland", "hungarian", "va"]);
+    consortium.kill_node("va");
+    consortium.start_node("va", &["--drill", "upload:3"]);
+    let text = std::fs::read_to_string(demo_file("heart/logistic.toml")).unwrap();
+    let file = consortium.path("study.toml");
+    let quick =
+        text.replace("upload = \"60s\"", "upload = \"4s\"").replace("join = \"10s\"", "join = \"3s\"");
+    assert_ne!(quick, text);
+    std::fs::write(&file, quick).unwrap();
+    consortium.operate(&["study", "propose", &file]).done();
+    for site in ["cleveland", "hungarian", "va"] {
+        consortium.approve(site, "heart-disease");
+    }
+    consortium.operate(&["run", "start", "heart-disease", "--wait"]).refused("site_lost");
+}

@@ -54,7 +54,8 @@ impl Join {
     }
 
     pub(super) fn pending(&self, terms: &Terms, node: NodeId) -> Option<Message> {
-        (!self.adverts.contains_key(&node)).then(|| Message::Plan(terms.signed().clone()))
+        let open = terms.is_candidate(node) && !self.adverts.contains_key(&node);
+        open.then(|| Message::Plan(terms.signed().clone()))
     }
 
     pub(super) fn closing(&self, terms: &Terms, waiting: bool, late: bool) -> Verdict {

@@ -224,10 +224,23 @@ impl Coordinator {
             Err(refusal) => stage.net.say(|| format!("    the coordinator refuses: {refusal}")),
         }
         let site = stage.net.between(0, stage.cast.size() as u64 - 1) as usize;
-        match (&self.record, &self.round) {
-            (Some(record), Some(round)) => record.compare(round, &[stage.cast.node(site)]),
-            _ => Ok(()),
+        let (Some(record), Some(round)) = (&self.record, &self.round) else { return Ok(()) };
+        record.compare(round, &[stage.cast.node(site)])?;
+        self.awaits(site, round, stage)
+    }
+
+    /// Who is connected, has something to answer and did not refuse is waited for.
+    fn awaits(&self, site: usize, round: &Round, stage: &Stage) -> Check {
+        let node = stage.cast.node(site);
+        let refused = round.refused().iter().any(|(known, _)| *known == node);
+        if !stage.net.is_up(site)
+            || refused
+            || round.phase() > PhaseName::Sign
+            || round.pending(node).is_empty()
+        {
+            return Ok(());
         }
+        hold(round.awaited().contains(&node), || format!("node {site} is back and nobody waits for it"))
     }
 
     /// Executes effects in order; it may stop before any of them.

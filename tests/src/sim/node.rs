@@ -244,6 +244,9 @@ impl Node {
             return Err(Code::PlanRejected.into());
         }
         let terms = Terms::new(signed.clone(), me.roster)?;
+        if !terms.is_candidate(me.node) {
+            return Err(Code::NotInLineUp.into());
+        }
         self.pins.admit(plan)?;
         Ok(terms)
     }
