@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! DIR/coordinator.toml   what `motet coordinator` reads
-//! DIR/coordinator/       authority, server certificate, signing key: of the coordinator's machine
+//! DIR/coordinator/       authority, server certificate, signing keys: of the coordinator's machine
 //! DIR/operator/          governance key and operator's identity: can be moved to another machine, kept offline
 //! ```
 
@@ -106,6 +106,7 @@ fn write(args: &Init, listen: &str, address: &str, dir: &Path) -> Done<SecretKey
     write_plain(&keys.join("server.pem"), &server.chain_pem)?;
     write_new_secret(&keys.join("server.key"), server.key_pem.as_bytes())?;
     write_key(&keys.join("signing.key"), &new_key())?;
+    write_key(&keys.join("log.key"), &new_key())?;
 
     let (request, client_key) = make_csr(OPERATOR)?;
     let subject = Subject {
@@ -223,6 +224,7 @@ mod tests {
             "coordinator/authority.key",
             "coordinator/server.key",
             "coordinator/signing.key",
+            "coordinator/log.key",
             "operator/governance.key",
             "operator/signing.key",
             "operator/client.key",

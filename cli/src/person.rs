@@ -45,6 +45,7 @@ pub async fn join(args: &JoinPerson) -> Done {
         role: code.role,
         identity: signing.public(),
         steward: None,
+        witness: None,
         csr_key_digest: csr_key_digest(&csr)?,
         governance_fingerprint: code.governance_fingerprint,
     };

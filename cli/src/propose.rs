@@ -9,7 +9,7 @@ use crate::identity::{Desk, Identity};
 use crate::output::shown;
 use crate::standing::{Known, Standing, known};
 use motet_common::refusal::Code;
-use motet_common::roster::{Entry, Roster, SignedRoster};
+use motet_common::roster::{Entry, HubKeys, Roster, SignedRoster, SiteKeys};
 use motet_common::study::{Finding, Severity, Study};
 use motet_proto::v1;
 use motet_secagg::encode::Canonical as _;
@@ -39,9 +39,11 @@ pub async fn submit(identity: &Identity, desk: &mut Desk, text: &str, study: &St
             "compare fingerprints with whoever runs the coordinator before anything else",
         ));
     }
-    let coordinator = <[u8; 32]>::try_from(about.coordinator.as_slice()).map(PublicKey).map_err(|_| {
+    let key = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).map(PublicKey);
+    let keys = key(&about.coordinator).and_then(|signing| Ok(HubKeys { signing, log: key(&about.log)? }));
+    let hub = keys.map_err(|_| {
         Failure::failed(
-            "the coordinator's key is not 32 bytes",
+            "a key of the coordinator is not 32 bytes",
             "the coordinator's version may differ; see `motet --version`",
         )
     })?;
@@ -50,7 +52,7 @@ pub async fn submit(identity: &Identity, desk: &mut Desk, text: &str, study: &St
     let findings = study.lint(entries.len());
     refuse_errors(study, &findings)?;
     let epoch = next_epoch(desk, &study.id).await?;
-    let roster = Roster::new(&study.id, epoch, coordinator, &identity.card.consortium, entries)?;
+    let roster = Roster::new(&study.id, epoch, hub, &identity.card.consortium, entries)?;
     let signed = roster.sign(&governance)?;
     let request = v1::ProposeRequest { study: text.to_owned(), roster: signed.to_bytes() };
     let digest = desk.propose(request).await?.into_inner().digest;
@@ -92,10 +94,11 @@ fn entries(members: &[Known], names: &[String]) -> Done<Vec<Entry>> {
         let wanted = names.contains(&member.name);
         match standing {
             Standing::Verified(enrolment) if wanted || names.is_empty() => {
-                let Some(steward) = enrolment.steward else {
+                let (Some(steward), Some(witness)) = (enrolment.steward, enrolment.witness) else {
                     continue;
                 };
-                entries.push(Entry::new(&enrolment.name, &enrolment.country, enrolment.identity, steward));
+                let keys = SiteKeys { identity: enrolment.identity, steward, witness };
+                entries.push(Entry::new(&enrolment.name, &enrolment.country, keys));
             }
             // A forged hospital is never passed over in silence, even where the study names others.
             Standing::Wrong(why) => {
@@ -155,6 +158,7 @@ mod tests {
             role: Role::Site,
             identity: SecretKey::from_seed([seed; 32]).public(),
             steward: Some(SecretKey::from_seed([seed + 100; 32]).public()),
+            witness: Some(SecretKey::from_seed([seed + 50; 32]).public()),
             csr_key_digest: Digest::default(),
             governance_fingerprint: Digest::default(),
         };

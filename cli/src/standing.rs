@@ -159,6 +159,7 @@ mod tests {
             role: Role::Site,
             identity: SecretKey::from_seed([2; 32]).public(),
             steward: Some(SecretKey::from_seed([3; 32]).public()),
+            witness: Some(SecretKey::from_seed([4; 32]).public()),
             csr_key_digest: Digest::of("csr", &[]),
             governance_fingerprint: governance,
         };

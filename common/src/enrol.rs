@@ -117,8 +117,8 @@ pub enum EnrolError {
         /// The text.
         given: String,
     },
-    /// A site without a steward's key, or a person with one.
-    #[error("`{name}` joins as {role}: a site brings a steward's key and a person does not")]
+    /// A site without a steward's or a witness's key, or a person with one.
+    #[error("`{name}` joins as {role}: a site brings a steward's and a witness's key and a person does not")]
     Steward {
         /// Who joins.
         name: String,
@@ -206,6 +206,8 @@ canonical! {
         pub identity: PublicKey,
         /// The first steward's key: for a site, and only for a site.
         pub steward: Option<PublicKey>,
+        /// The key that cosigns checkpoints of studies' logs: for a site, and only for a site.
+        pub witness: Option<PublicKey>,
         /// SHA-256 of the public key (DER, SubjectPublicKeyInfo) in the certificate request.
         pub csr_key_digest: Digest,
         /// The governance key the newcomer will trust, as its join code says.
@@ -214,7 +216,7 @@ canonical! {
 }
 
 impl Enrolment {
-    /// The names, the country, and a steward's key exactly when a site joins.
+    /// The names, the country, and a steward's and a witness's key exactly when a site joins.
     ///
     /// # Errors
     /// [`EnrolError`].
@@ -222,7 +224,8 @@ impl Enrolment {
         check_name(&self.name)?;
         check_country(&self.country)?;
         may_join(self.role)?;
-        if (self.role == Role::Site) == self.steward.is_some() {
+        let site = self.role == Role::Site;
+        if site == self.steward.is_some() && site == self.witness.is_some() {
             Ok(())
         } else {
             Err(EnrolError::Steward { name: self.name.clone(), role: self.role })

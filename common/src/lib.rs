@@ -5,17 +5,19 @@
 //! roster      who is in a study, signed            enrol      how a site or person joins
 //! study       what is asked, and of whom           decision   what a steward says to it
 //! chain       the states of a study's recipe       log        what is on record about its sums
-//! round       one attempt: coordinator's `Round`, node's `Member`
-//! manifest    what a release folder vouches for
+//! round       one attempt: coordinator's `Round`, node's `Member`    audit    making a released sum again
+//! manifest    what a release folder vouches for    proof      what ties a result to its study's log
 //! ```
 #![warn(missing_docs)]
 
+pub mod audit;
 pub mod chain;
 pub mod decision;
 pub mod enrol;
 pub mod log;
 pub mod manifest;
 pub mod moment;
+pub mod proof;
 pub mod refusal;
 pub mod roster;
 pub mod round;

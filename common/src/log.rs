@@ -1,11 +1,17 @@
 //! The study's transparency log: which leaves enter it, and the tree over them.
 
+use crate::roster::Roster;
+use crate::study::Study;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical;
 use motet_secagg::id::{NodeId, RunId};
-use motet_secagg::message::{LogPoint, Logged};
+use motet_secagg::message::{Checkpoint, Logged};
 use motet_secagg::sign::{PublicKey, SecretKey};
 use motet_secagg::{canonical, merkle, note};
+
+mod mirror;
+
+pub use mirror::{Asked, MOST_LEAVES, Mirror};
 
 canonical! {
     /// The log's first leaf: what the study fixes.
@@ -130,6 +136,11 @@ impl Log {
         Self { origin, leaves: Vec::new(), hashes: Vec::new() }
     }
 
+    /// The empty log of one study, named by what it fixes.
+    pub fn of_study(study: &Study, roster: &Roster) -> Self {
+        Self::new(&roster.consortium, &format!("{}/{}", study.id, study.root().short()))
+    }
+
     /// Appends a leaf and gives its index.
     pub fn push(&mut self, leaf: Vec<u8>) -> u64 {
         self.hashes.push(merkle::leaf(&leaf));
@@ -147,9 +158,20 @@ impl Log {
         &self.leaves
     }
 
+    /// The log's name.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Size and root when it had `size` leaves; nothing where it never had.
+    pub fn at(&self, size: u64) -> Option<Checkpoint> {
+        let hashes = self.hashes.get(..usize::try_from(size).ok()?)?;
+        Some(Checkpoint { origin: self.origin.clone(), size, root: merkle::root(hashes) })
+    }
+
     /// Size and root now.
-    pub fn point(&self) -> LogPoint {
-        LogPoint {
+    pub fn point(&self) -> Checkpoint {
+        Checkpoint {
             origin: self.origin.clone(),
             size: self.hashes.len() as u64,
             root: merkle::root(&self.hashes),
@@ -158,7 +180,7 @@ impl Log {
 
     /// Signed note over size and root.
     pub fn checkpoint(&self, key: &SecretKey) -> String {
-        let LogPoint { origin, size, root } = self.point();
+        let Checkpoint { origin, size, root } = self.point();
         let name = origin.clone();
         // An origin is made of checked names: the note's own rule on them cannot fail.
         note::Note::sign(note::Checkpoint { origin, size, root }, &name, key)
@@ -195,12 +217,12 @@ impl Log {
     }
 }
 
-/// Checks that `logged` stands in the log whose checkpoint `coordinator` signed.
-pub fn is_logged(logged: &Logged, coordinator: &PublicKey) -> bool {
-    let LogPoint { origin, size, root } = &logged.point;
+/// Checks that `logged` stands in the log whose checkpoint the log's `key` signed.
+pub fn is_logged(logged: &Logged, key: &PublicKey) -> bool {
+    let Checkpoint { origin, size, root } = &logged.point;
     let leaf = merkle::leaf(&logged.leaf);
     let signed = logged.checkpoint.parse::<note::Note>().is_ok_and(|note| {
-        note.verify(origin, coordinator)
+        note.verify(origin, key)
             .is_ok_and(|found| found.origin == *origin && found.size == *size && found.root == *root)
     });
     signed && merkle::verify_inclusion(&leaf, logged.index, *size, &logged.inclusion, root).is_ok()

@@ -11,6 +11,7 @@ mod check;
 
 pub use check::{Broken, Verified, check};
 
+use crate::proof::LedgerProof;
 use motet_secagg::canonical;
 use motet_secagg::digest::{Digest, from_hex, to_hex};
 use motet_secagg::encode::Canonical as _;
@@ -121,31 +122,6 @@ canonical! {
 }
 
 canonical! {
-    /// A leaf of the study's log with the proof that it is in there.
-    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    pub struct LedgerProof {
-        /// The log's name.
-        pub origin: String,
-        /// Canonical bytes of the publication leaf.
-        #[serde(with = "hex")]
-        pub leaf: Vec<u8>,
-        /// Its place, from 0.
-        pub leaf_index: u64,
-        /// Leaves under the root.
-        pub tree_size: u64,
-        /// Root of the tree.
-        #[serde(with = "hex")]
-        pub root: Digest,
-        /// RFC 6962 audit path from the leaf to the root.
-        #[serde(with = "hex")]
-        pub inclusion: Vec<Digest>,
-        /// The signed checkpoint over origin, size and root (C2SP signed note).
-        pub checkpoint: String,
-    }
-}
-
-canonical! {
     /// A round of the run.
     #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -221,12 +197,12 @@ impl Manifest {
 }
 
 /// Digests, ids, keys and bytes as lower-case hexadecimal text in JSON.
-mod hex {
+pub(crate) mod hex {
     use super::{Digest, NodeId, PublicKey, RunId, Signature, from_hex, to_hex};
     use serde::de::Error as _;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(super) trait Hex: Sized {
+    pub(crate) trait Hex: Sized {
         /// The JSON shape: a text, or a list of texts.
         type Text: Serialize + for<'de> Deserialize<'de>;
         fn show(&self) -> Self::Text;
@@ -273,11 +249,11 @@ mod hex {
     }
     hex_list!(Digest, NodeId);
 
-    pub(super) fn serialize<T: Hex, S: Serializer>(value: &T, out: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<T: Hex, S: Serializer>(value: &T, out: S) -> Result<S::Ok, S::Error> {
         value.show().serialize(out)
     }
 
-    pub(super) fn deserialize<'de, T: Hex, D: Deserializer<'de>>(input: D) -> Result<T, D::Error> {
+    pub(crate) fn deserialize<'de, T: Hex, D: Deserializer<'de>>(input: D) -> Result<T, D::Error> {
         let text = T::Text::deserialize(input)?;
         T::read(&text).ok_or_else(|| D::Error::custom("not hexadecimal of the right length"))
     }

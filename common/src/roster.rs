@@ -35,19 +35,37 @@ canonical! {
         pub identity: PublicKey,
         /// The key that signs the steward's decisions.
         pub steward: PublicKey,
+        /// The key that cosigns checkpoints of the study's log, and nothing else.
+        pub witness: PublicKey,
     }
+}
+
+/// The public keys of the coordinator that a roster lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HubKeys {
+    /// Signs plans and releases.
+    pub signing: PublicKey,
+    /// Signs checkpoints of logs.
+    pub log: PublicKey,
+}
+
+/// The public keys that a site brings into a roster, each for one purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SiteKeys {
+    /// Signs the node's messages.
+    pub identity: PublicKey,
+    /// Signs the steward's decisions.
+    pub steward: PublicKey,
+    /// Cosigns checkpoints.
+    pub witness: PublicKey,
 }
 
 impl Entry {
     /// The entry of a site; its node id follows from the identity key.
-    pub fn new(name: &str, country: &str, identity: PublicKey, steward: PublicKey) -> Self {
-        Self {
-            node: identity.node_id(),
-            name: name.to_owned(),
-            country: country.to_owned(),
-            identity,
-            steward,
-        }
+    pub fn new(name: &str, country: &str, keys: SiteKeys) -> Self {
+        let SiteKeys { identity, steward, witness } = keys;
+        let node = identity.node_id();
+        Self { node, name: name.to_owned(), country: country.to_owned(), identity, steward, witness }
     }
 }
 
@@ -60,8 +78,10 @@ canonical! {
         pub study_id: String,
         /// Grows by one with every change; a lower one is an old roster.
         pub epoch: u64,
-        /// The key that signs plans, checkpoints and releases.
+        /// The key that signs plans and releases.
         pub coordinator: PublicKey,
+        /// The key that signs checkpoints of the study's log.
+        pub log: PublicKey,
         /// The consortium's name.
         pub consortium: String,
         /// C: how many sites may collude with the coordinator.
@@ -173,7 +193,7 @@ impl Roster {
     pub fn new(
         study_id: &str,
         epoch: u64,
-        coordinator: PublicKey,
+        hub: HubKeys,
         consortium: &str,
         mut entries: Vec<Entry>,
     ) -> Result<Self, RosterError> {
@@ -182,7 +202,8 @@ impl Roster {
         let roster = Self {
             study_id: study_id.to_owned(),
             epoch,
-            coordinator,
+            coordinator: hub.signing,
+            log: hub.log,
             consortium: consortium.to_owned(),
             colluders: small(default_colluders(count)),
             h_min: small(default_h_min(count)),
@@ -211,6 +232,7 @@ impl Roster {
         let mut names = BTreeSet::new();
         let mut keys = BTreeMap::new();
         claim(&mut keys, self.coordinator, "the coordinator".to_owned())?;
+        claim(&mut keys, self.log, "the log".to_owned())?;
         let mut before: Option<NodeId> = None;
         for entry in &self.entries {
             check_name(&entry.name)?;
@@ -228,6 +250,7 @@ impl Roster {
             }
             claim(&mut keys, entry.identity, format!("the identity of `{}`", entry.name))?;
             claim(&mut keys, entry.steward, format!("the steward of `{}`", entry.name))?;
+            claim(&mut keys, entry.witness, format!("the witness of `{}`", entry.name))?;
             if entry.identity.node_id() != entry.node {
                 return Err(RosterError::WrongNode { name: entry.name.clone() });
             }
@@ -292,11 +315,11 @@ impl Roster {
         let listed = self
             .entries
             .iter()
-            .flat_map(|entry| [(entry.identity, &entry.name), (entry.steward, &entry.name)]);
+            .flat_map(|entry| [entry.identity, entry.steward, entry.witness].map(|key| (key, &entry.name)));
         let holder = listed
             .filter(|(key, _)| key == governance)
             .map(|(_, name)| format!("site `{name}`"))
-            .chain((self.coordinator == *governance).then(|| "the coordinator".to_owned()))
+            .chain([self.coordinator, self.log].contains(governance).then(|| "the coordinator".to_owned()))
             .next();
         match holder {
             Some(second) => {

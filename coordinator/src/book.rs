@@ -1,10 +1,11 @@
 //! What the coordinator knows about one study: proposal, decisions, chain, log, runs. A pure read model of the study's
 //! stream; replaying the stream gives the same book.
 
-use crate::entries::{Planned, Proposed, RunEnded, RunStarted, StudyEntry};
-use motet_common::chain::Chain;
+use crate::entries::{Planned, Proposed, Publishing, RunEnded, RunStarted, StudyEntry};
+use motet_common::chain::{Chain, checks_due};
 use motet_common::decision::{SignedDecision, Verdict};
 use motet_common::log::Log;
+use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::roster::Roster;
 use motet_common::round::{PhaseName, Round, Terms};
@@ -13,7 +14,7 @@ use motet_secagg::digest::Digest;
 use motet_secagg::fold::Aggregate;
 use motet_secagg::id::NodeId;
 use motet_secagg::mask::Shape;
-use motet_secagg::message::{Message, Released};
+use motet_secagg::message::{Checked, Message, Released};
 use motet_secagg::sign::SecretKey;
 use std::collections::BTreeMap;
 
@@ -26,14 +27,24 @@ pub(crate) struct Past {
     pub(crate) released: Released,
 }
 
+/// Masked uploads of one attempt, as they lie in spools.
+#[derive(Clone)]
+pub(crate) struct Uploads {
+    pub(crate) t2: Digest,
+    pub(crate) nodes: Vec<NodeId>,
+    /// When the attempt began.
+    pub(crate) at: Moment,
+}
+
 /// The present run of a study.
 pub(crate) struct Run {
     pub(crate) started: RunStarted,
     pub(crate) round: Option<Round>,
     /// Attempts in a row that ended without a sum.
     pub(crate) failures: u32,
-    /// Code of the last of them.
+    /// Code of the last of them, and particulars.
     pub(crate) last_code: Option<Code>,
+    pub(crate) last_detail: String,
 }
 
 pub(crate) struct Book {
@@ -52,8 +63,16 @@ pub(crate) struct Book {
     attempts: BTreeMap<Digest, u32>,
     /// The line-up that an ask-key is pinned to once nodes may have masked for it.
     pinned: Option<(Digest, Vec<NodeId>)>,
-    /// T2 and candidates of attempts whose uploads may still lie in spools, oldest first.
-    pub(crate) spooled: Vec<(Digest, Vec<NodeId>)>,
+    /// Attempts without a sum, or not yet with one, whose uploads may lie in spools.
+    pub(crate) spooled: Vec<Uploads>,
+    /// The uploads behind released sums that are still kept, oldest first.
+    pub(crate) uploads: Vec<Uploads>,
+    /// Who has recomputed the latest sum.
+    pub(crate) checked: BTreeMap<NodeId, Checked>,
+    /// How many must, before anything follows from it.
+    checks_due: usize,
+    /// A result whose checkpoint waits for its witnesses.
+    pub(crate) publishing: Option<Publishing>,
     /// Masked bytes of all released rounds together.
     pub(crate) bytes_up: u64,
     /// First round without each site that was lost.
@@ -74,7 +93,7 @@ impl Book {
         }
         let digest = study.root();
         let chain = Chain::start(&study, roster);
-        let log = Log::new(&roster.consortium, &format!("{}/{}", study.id, digest.short()));
+        let log = Log::of_study(&study, roster);
         Ok(Self {
             study,
             digest,
@@ -88,6 +107,10 @@ impl Book {
             attempts: BTreeMap::new(),
             pinned: None,
             spooled: Vec::new(),
+            uploads: Vec::new(),
+            checked: BTreeMap::new(),
+            checks_due: 0,
+            publishing: None,
             bytes_up: 0,
             lost: BTreeMap::new(),
             proposed,
@@ -121,7 +144,13 @@ impl Book {
             }
             StudyEntry::Withdrawn(_) => self.withdrawn = true,
             StudyEntry::RunStarted(started) => {
-                self.run = Some(Run { started, round: None, failures: 0, last_code: None });
+                self.run = Some(Run {
+                    started,
+                    round: None,
+                    failures: 0,
+                    last_code: None,
+                    last_detail: String::new(),
+                });
             }
             StudyEntry::Planned(planned) => self.plan(planned)?,
             StudyEntry::Round(entry) => {
@@ -130,10 +159,15 @@ impl Book {
                 self.settle(aggregate)?;
             }
             StudyEntry::RunEnded(ended) => {
+                self.publishing = None;
                 if let Some(run) = self.run.take() {
                     self.past_runs.push((run.started, ended));
                 }
             }
+            StudyEntry::Checked(checked) => {
+                self.checked.insert(checked.node, checked);
+            }
+            StudyEntry::Publishing(publishing) => self.publishing = Some(publishing),
         }
         Ok(())
     }
@@ -175,7 +209,14 @@ impl Book {
                 // When nodes say that the question was opened before, another attempt changes nothing.
                 let spent = round.refused().iter().any(|(_, code)| code == Code::RoundSpent.as_str());
                 run.last_code = if spent { Some(Code::RoundSpent) } else { Code::parse(&abandoned.code) };
+                let complaint = round.complaint().map(|complaint| (complaint.node, complaint.dealer));
                 run.round = None;
+                let named = complaint.map(|(node, dealer)| {
+                    format!("{} complains about the shares of {}", self.name(node), self.name(dealer))
+                });
+                if let (Some(run), Some(named)) = (self.run.as_mut(), named) {
+                    run.last_detail = named;
+                }
                 Ok(())
             }
             PhaseName::Upload | PhaseName::Sign | PhaseName::Reveal => {
@@ -184,9 +225,9 @@ impl Book {
                     self.pinned = Some((plan.ask, plan.candidates.clone()));
                 }
                 if let Some(t2) = round.t2()
-                    && self.spooled.last().is_none_or(|(known, _)| *known != t2)
+                    && self.spooled.last().is_none_or(|known| known.t2 != t2)
                 {
-                    self.spooled.push((t2, plan.candidates.clone()));
+                    self.spooled.push(Uploads { t2, nodes: plan.candidates.clone(), at: round.deadline() });
                 }
                 Ok(())
             }
@@ -202,6 +243,10 @@ impl Book {
         aggregate: &Aggregate,
     ) -> Result<(), Refusal> {
         let question = self.chain.question(candidates.len())?.ok_or(Code::Storage)?;
+        self.uploads.extend(self.spooled.pop());
+        self.checked.clear();
+        let (layout, sites) = (&question.layout, released.set.len());
+        self.checks_due = checks_due(self.roster(), candidates.len(), layout, sites).unwrap_or(0);
         let state = self.chain.follow(aggregate, &question.layout, &released.set)?;
         for node in self.chain.set().iter().filter(|node| !released.set.contains(node)) {
             self.lost.entry(*node).or_insert(round);
@@ -225,6 +270,25 @@ impl Book {
     pub(crate) fn pinned(&self) -> Option<&[NodeId]> {
         let (ask, nodes) = self.pinned.as_ref()?;
         (*ask == self.chain.ask_key()).then_some(nodes.as_slice())
+    }
+
+    /// How many sites have yet to recompute the latest sum before anything may follow from it.
+    pub(crate) fn checks_missing(&self) -> usize {
+        self.checks_due.saturating_sub(self.checked.len())
+    }
+
+    /// Whether a site recomputed the latest sum, and says so for the first time.
+    pub(crate) fn is_check(&self, checked: &Checked) -> bool {
+        let latest = self.past.last().map(|past| past.released.root());
+        let entry = self.roster().entry(checked.node);
+        latest == Some(checked.released)
+            && !self.checked.contains_key(&checked.node)
+            && entry.is_some_and(|entry| checked.is_signed_by(&entry.identity))
+    }
+
+    /// Whether the study's result was handed out.
+    pub(crate) fn was_released(&self) -> bool {
+        self.past_runs.iter().any(|(_, ended)| ended.code.is_empty())
     }
 
     /// Whether a site's steward has approved.

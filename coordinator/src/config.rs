@@ -27,6 +27,10 @@ pub struct Config {
     /// Fewest sites in any study's sum.
     #[serde(default = "default_min_sites")]
     pub min_sites: u32,
+    /// Days for which the masked uploads of every sum are kept so that auditors can recompute it; those of the latest
+    /// sum are always kept until the next, or for a week after the run.
+    #[serde(default)]
+    pub retain_uploads_days: u32,
     /// The governance key, hexadecimal: rosters and removals are signed by it.
     pub governance: String,
 }

@@ -4,6 +4,7 @@
 
 mod asking;
 mod opening;
+mod publishing;
 mod running;
 
 pub(crate) use opening::{propose, reopen};
@@ -25,9 +26,9 @@ use motet_proto::v1::attend_response::Frame;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::fold::Aggregate;
 use motet_secagg::id::{NodeId, RunId};
-use motet_secagg::message::Message;
+use motet_secagg::message::{Cosignature, Message};
 use opening::allow;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -50,6 +51,8 @@ pub(crate) struct Driver {
     /// The sum being published.
     done: Option<Done>,
     folding: bool,
+    /// Cosignatures on the checkpoint of the result being published; asked for again after a restart.
+    cosigned: BTreeMap<NodeId, Cosignature>,
 }
 
 fn now() -> Moment {
@@ -114,6 +117,7 @@ impl Driver {
         self.catch_up().await?;
         let effects = self.round().map(Round::resume).unwrap_or_default();
         self.act(effects).await?;
+        self.sweep_uploads().await;
         self.advance().await
     }
 
@@ -147,6 +151,7 @@ impl Driver {
                 {
                     self.shared.hub.tell(node, run, &Message::Released(past.released.clone()));
                 }
+                self.ask_witness(node);
                 Ok(())
             }
         }
@@ -159,6 +164,13 @@ impl Driver {
 
     async fn asked(&mut self, ask: Ask) -> Result<(), Refusal> {
         match ask {
+            Ask::FromNode { node, message: Message::Checked(checked) } if checked.node == node => {
+                self.checked(checked).await
+            }
+            Ask::FromNode { node, message: Message::Witnessed(witnessed) } => {
+                self.witnessed(node, &witnessed);
+                self.input(Input::Message(node, Message::Witnessed(witnessed))).await
+            }
             Ask::FromNode { node, message } => self.input(Input::Message(node, message)).await,
             Ask::Header { node, t2, answer } => {
                 let header =
@@ -249,7 +261,7 @@ impl Driver {
                 Effect::Fold(fold) => self.fold(fold),
                 Effect::WakeAt(moment) => self.wake = Some(self.wake.map_or(moment, |wake| wake.min(moment))),
                 Effect::Publish(released) => {
-                    allow(&self.shared, &self.book, released.aggregate).await;
+                    allow(&self.shared, &self.book, [released.aggregate, released.evidence]).await;
                     tracing::info!(study = %self.book.study.id, round = self.book.chain.round() + 1,
                         sites = released.set.len(), "a sum is released");
                 }
@@ -264,8 +276,12 @@ impl Driver {
     async fn log(&mut self, leaf: Leaf) -> Result<Vec<Effect>, Refusal> {
         let known = self.round().map_or(0, |round| round.terms().plan().previous_index);
         let index = self.put_leaf(leaf.to_bytes()).await?;
+        let logged = self.book.log.logged(index, known + 1, &self.shared.keys.log).ok_or(Code::Storage)?;
+        if let Leaf::Commit(commit) = &leaf {
+            // What an excluded node has uploaded will never count (ruling R13).
+            self.drop_uploads(|node| !commit.set.iter().any(|(counted, _)| *counted == node)).await;
+        }
         let key = &self.shared.keys.signing;
-        let logged = self.book.log.logged(index, known + 1, key).ok_or(Code::Storage)?;
         let Some(round) = self.book.run.as_mut().and_then(|run| run.round.as_mut()) else {
             return Ok(Vec::new());
         };
@@ -293,7 +309,8 @@ impl Driver {
         self.folding = false;
         match result {
             Ok(done) => {
-                let folded = Folded { aggregate: done.digest, state_root: done.state.root() };
+                let folded =
+                    Folded { aggregate: done.digest, evidence: done.evidence, state_root: done.state.root() };
                 self.done = Some(done);
                 self.input(Input::Folded(folded)).await
             }

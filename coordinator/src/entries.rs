@@ -2,13 +2,14 @@
 
 use motet_common::decision::SignedDecision;
 use motet_common::enrol::{Enrolment, Role};
+use motet_common::manifest::File;
 use motet_common::moment::Moment;
 use motet_common::roster::{SignedRemoval, SignedRoster};
 use motet_common::round::Entry;
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::RunId;
-use motet_secagg::message::SignedPlan;
+use motet_secagg::message::{Checked, SignedPlan};
 
 canonical! {
     /// An invitation; its secret is the operator's alone.
@@ -98,8 +99,24 @@ canonical! {
         pub(crate) run: RunId,
         /// Refusal code; empty when it was released.
         pub(crate) code: String,
+        /// Particulars for people, such as who complained about whom; may be empty.
+        pub(crate) detail: String,
         /// Name and digest of each file of the release folder.
         pub(crate) files: Vec<(String, Digest)>,
+        /// When.
+        pub(crate) at: Moment,
+    }
+}
+
+canonical! {
+    /// A result is being published: its files lie among the blobs, its leaf in the log, and the log's new checkpoint waits
+    /// for its witnesses.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub(crate) struct Publishing {
+        /// Name, length and digest of each file.
+        pub(crate) files: Vec<File>,
+        /// Index of the publication leaf.
+        pub(crate) leaf: u64,
         /// When.
         pub(crate) at: Moment,
     }
@@ -123,5 +140,9 @@ canonical! {
         6 => Round(Entry),
         /// The run is over.
         7 => RunEnded(RunEnded),
+        /// A site has recomputed the latest sum.
+        8 => Checked(Checked),
+        /// A result is being published.
+        9 => Publishing(Publishing),
     }
 }

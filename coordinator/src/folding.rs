@@ -17,6 +17,7 @@ use std::sync::Arc;
 pub(crate) struct Done {
     pub(crate) aggregate: Aggregate,
     pub(crate) digest: Digest,
+    pub(crate) evidence: Digest,
     pub(crate) state: State,
 }
 
@@ -25,7 +26,7 @@ pub(crate) fn spool_name(t2: &Digest, node: NodeId) -> String {
     format!("{}-{}", t2.hex(), node.hex())
 }
 
-/// Folds the uploads of `fold.set` and follows the chain with the sum.
+/// Folds the uploads of the evidence's set and follows the chain with the sum. Sum and evidence go among the blobs.
 ///
 /// # Errors
 /// `sentinel_mismatch`, `range_violation`, `recipe_failed`, or `storage`.
@@ -38,12 +39,13 @@ pub(crate) async fn fold(
     spools: PathBuf,
     ledger: Ledger,
 ) -> Result<Done, Refusal> {
-    let sites = u32::try_from(fold.set.len()).unwrap_or(u32::MAX);
+    let set = fold.evidence.set();
+    let sites = u32::try_from(set.len()).unwrap_or(u32::MAX);
     let removals = Arc::new(fold.removals);
     let mut words = Vec::with_capacity(usize::try_from(shape.words).unwrap_or(0));
     for index in 0..shape.chunks() {
-        let mut payloads = Vec::with_capacity(fold.set.len());
-        for node in &fold.set {
+        let mut payloads = Vec::with_capacity(set.len());
+        for node in &set {
             let spool = Spool::open(&spools, &spool_name(&t2, *node)).await.map_err(storage)?;
             payloads.push(spool.read_chunk(u32::try_from(index).unwrap_or(u32::MAX)).await.map_err(storage)?);
         }
@@ -56,14 +58,14 @@ pub(crate) async fn fold(
     }
     let aggregate = Aggregate { ring: shape.ring, words };
     let digest = ledger.put_blob(&aggregate.to_bytes()).await.map_err(storage)?;
-    let set = fold.set;
+    let evidence = ledger.put_blob(&fold.evidence.to_bytes()).await.map_err(storage)?;
     let (aggregate, state) = tokio::task::spawn_blocking(move || {
         let state = follow(&chain, &aggregate, candidates, &set);
         (aggregate, state)
     })
     .await
     .map_err(storage)?;
-    Ok(Done { aggregate, digest, state: state? })
+    Ok(Done { aggregate, digest, evidence, state: state? })
 }
 
 fn follow(chain: &Chain, aggregate: &Aggregate, candidates: usize, set: &[NodeId]) -> Result<State, Refusal> {

@@ -18,19 +18,64 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 /// What may be asked of a driver.
 #[expect(clippy::large_enum_variant, reason = "one at a time, consumed at once")]
 pub(crate) enum Ask {
-    FromNode { node: NodeId, message: Message },
-    Header { node: NodeId, t2: Digest, answer: oneshot::Sender<Option<Header>> },
-    Uploaded { node: NodeId, t2: Digest },
-    Decide { decision: Box<SignedDecision>, answer: oneshot::Sender<Result<(), Refusal>> },
-    Withdraw { answer: oneshot::Sender<Result<(), Refusal>> },
-    Start { answer: oneshot::Sender<Result<RunId, Refusal>> },
-    Abandon { run: RunId, answer: oneshot::Sender<Result<(), Refusal>> },
-    HasRun { run: RunId, answer: oneshot::Sender<bool> },
-    Runs { answer: oneshot::Sender<Vec<RunState>> },
-    Watch { answer: oneshot::Sender<Option<WatchRunResponse>> },
-    Standings { answer: oneshot::Sender<Vec<Standing>> },
-    Past { after: u64, answer: oneshot::Sender<Vec<Past>> },
-    Release { run: Option<RunId>, answer: oneshot::Sender<Vec<(RunId, RunEnded)>> },
+    FromNode {
+        node: NodeId,
+        message: Message,
+    },
+    Header {
+        node: NodeId,
+        t2: Digest,
+        answer: oneshot::Sender<Option<Header>>,
+    },
+    Uploaded {
+        node: NodeId,
+        t2: Digest,
+    },
+    Decide {
+        decision: Box<SignedDecision>,
+        answer: oneshot::Sender<Result<(), Refusal>>,
+    },
+    Withdraw {
+        answer: oneshot::Sender<Result<(), Refusal>>,
+    },
+    Start {
+        answer: oneshot::Sender<Result<RunId, Refusal>>,
+    },
+    Abandon {
+        run: RunId,
+        answer: oneshot::Sender<Result<(), Refusal>>,
+    },
+    HasRun {
+        run: RunId,
+        answer: oneshot::Sender<bool>,
+    },
+    Runs {
+        answer: oneshot::Sender<Vec<RunState>>,
+    },
+    Watch {
+        answer: oneshot::Sender<Option<WatchRunResponse>>,
+    },
+    Standings {
+        answer: oneshot::Sender<Vec<Standing>>,
+    },
+    Leaves {
+        from: u64,
+        to: u64,
+        answer: oneshot::Sender<Vec<Vec<u8>>>,
+    },
+    /// Whether the uploads of this T2 are those of a released sum.
+    HasUploads {
+        t2: Digest,
+        answer: oneshot::Sender<bool>,
+    },
+    Past {
+        after: u64,
+        answer: oneshot::Sender<Vec<Past>>,
+    },
+    Release {
+        run: Option<RunId>,
+        answer: oneshot::Sender<Vec<(RunId, RunEnded)>>,
+    },
     Removed,
     Folded(Box<Result<Done, Refusal>>),
 }

@@ -1,18 +1,23 @@
 //! A finished run becomes a release: files, a leaf in the study's log over their digests, and a signed manifest.
 
 use crate::book::Book;
+use crate::entries::Publishing;
 use crate::release::{self, Context, LostSite, Site};
 use crate::shared::Shared;
 use crate::view::timestamp;
 use motet_common::log::{Leaf, Publication};
-use motet_common::manifest::{
-    FILE_NAME, FORMAT, File, LedgerProof, Manifest, Privacy, RoundRecord, files_digest,
-};
+use motet_common::manifest::{FILE_NAME, FORMAT, File, Manifest, Privacy, RoundRecord, files_digest};
 use motet_common::moment::Moment;
+use motet_common::proof::{LedgerProof, Proven};
 use motet_common::refusal::{Code, Refusal};
 use motet_common::study::{Method, SiteLoss};
+use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
-use motet_secagg::sign::Signature;
+use motet_secagg::id::NodeId;
+use motet_secagg::message::Cosignature;
+use motet_secagg::note::{Note, NoteError};
+use motet_secagg::sign::{SecretKey, Signature};
+use std::collections::BTreeMap;
 
 /// Groups smaller than this are merged in report, card and pictures.
 const SMALLEST_CELL: u64 = 5;
@@ -115,7 +120,7 @@ pub(crate) fn leaf(book: &Book, files: &[(String, Vec<u8>)]) -> Result<Vec<u8>, 
     Ok(Leaf::Publication(Publication { run, files, state_root: book.chain.root() }).to_bytes())
 }
 
-fn entries(files: &[(String, Vec<u8>)]) -> Vec<File> {
+pub(crate) fn entries(files: &[(String, Vec<u8>)]) -> Vec<File> {
     files.iter().map(|(name, bytes)| File::of(name, bytes)).collect()
 }
 
@@ -123,12 +128,10 @@ fn entries(files: &[(String, Vec<u8>)]) -> Vec<File> {
 pub(crate) fn manifest(
     book: &Book,
     shared: &Shared,
-    files: &[(String, Vec<u8>)],
-    index: u64,
-    at: Moment,
+    publishing: &Publishing,
+    cosigned: &BTreeMap<NodeId, Cosignature>,
 ) -> Result<(String, Vec<u8>), Refusal> {
     let key = &shared.keys.signing;
-    let logged = book.log.logged(index, 0, key).ok_or(Code::Storage)?;
     let roster = book.roster();
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let manifest = Manifest {
@@ -151,17 +154,9 @@ pub(crate) fn manifest(
         permits: permits(book),
         privacy: Privacy { mode: "none".to_owned(), epsilon: None },
         software: software(),
-        created: timestamp(at),
-        files: entries(files),
-        ledger: LedgerProof {
-            origin: logged.point.origin,
-            leaf: logged.leaf,
-            leaf_index: logged.index,
-            tree_size: logged.point.size,
-            root: logged.point.root,
-            inclusion: logged.inclusion,
-            checkpoint: logged.checkpoint,
-        },
+        created: timestamp(publishing.at),
+        files: publishing.files.clone(),
+        ledger: ledger_proof(book, &shared.keys.log, publishing.leaf, cosigned)?,
         round_log: book
             .past
             .iter()
@@ -177,6 +172,43 @@ pub(crate) fn manifest(
     let text =
         manifest.sign(key).to_json().map_err(|error| Refusal::new(Code::Storage, error.to_string()))?;
     Ok((FILE_NAME.to_owned(), text.into_bytes()))
+}
+
+/// The log's checkpoint with its witnesses, and every leaf that the result rests on.
+fn ledger_proof(
+    book: &Book,
+    key: &SecretKey,
+    publication: u64,
+    cosigned: &BTreeMap<NodeId, Cosignature>,
+) -> Result<LedgerProof, Refusal> {
+    let (log, point) = (&book.log, book.log.point());
+    let unsound = |error: NoteError| Refusal::new(Code::Storage, error.to_string());
+    let mut note = Note::sign(point.clone(), &point.origin, key).map_err(unsound)?;
+    for entry in &book.roster().entries {
+        if let Some(cosignature) = cosigned.get(&entry.node) {
+            note.add(&entry.name, &entry.witness, cosignature).map_err(unsound)?;
+        }
+    }
+    let released: Vec<Digest> = book.past.iter().map(|past| past.released.t3).collect();
+    let counts = |leaf: &Vec<u8>| match Leaf::from_bytes(leaf) {
+        Ok(Leaf::StudyOpen(_)) => true,
+        Ok(Leaf::Commit(commit)) => released.contains(&commit.t3),
+        Ok(Leaf::Release(_)) => true,
+        _ => false,
+    };
+    let proven = |index: u64| {
+        let leaf = log.leaves().get(usize::try_from(index).ok()?)?.clone();
+        Some(Proven { index, leaf, inclusion: log.inclusion(index) })
+    };
+    let before = (0_u64..).zip(log.leaves()).filter(|(_, leaf)| counts(leaf)).map(|(index, _)| index);
+    let leaves = before.chain([publication]).map(proven).collect::<Option<Vec<_>>>();
+    Ok(LedgerProof {
+        origin: point.origin,
+        tree_size: point.size,
+        root: point.root,
+        checkpoint: note.to_string(),
+        leaves: leaves.ok_or(Code::Storage)?,
+    })
 }
 
 /// The permits that stewards named when they approved.

@@ -34,7 +34,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         hub: Hub::new(Duration::from_millis(u64::from(config.lease_ms()?))),
         connections: connections.clone(),
         studies: Default::default(),
-        aggregates: Default::default(),
+        fetchable: Default::default(),
         ledger,
         keys,
         config,

@@ -22,6 +22,8 @@ pub(crate) struct Keys {
     pub(crate) authority: Authority,
     pub(crate) server: ServerIdentity,
     pub(crate) signing: SecretKey,
+    /// Signs checkpoints of logs, and nothing else.
+    pub(crate) log: SecretKey,
     pub(crate) governance: PublicKey,
 }
 
@@ -32,14 +34,17 @@ impl Keys {
             std::fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))
         };
         let secret = |name: &str| read_secret_text(&config.keys.join(name)).map_err(anyhow::Error::from);
-        let seed = secret("signing.key")?;
-        let seed: [u8; 32] = from_hex(seed.trim())
-            .and_then(|bytes| bytes.try_into().ok())
-            .context("`signing.key` is not 64 hexadecimal digits")?;
+        let key = |name: &str| {
+            let seed: Option<[u8; 32]> =
+                from_hex(secret(name)?.trim()).and_then(|bytes| bytes.try_into().ok());
+            let seed = seed.with_context(|| format!("`{name}` is not 64 hexadecimal digits"))?;
+            anyhow::Ok(SecretKey::from_seed(seed))
+        };
         Ok(Self {
             authority: Authority::from_pem(&text("authority.pem")?, &secret("authority.key")?)?,
             server: ServerIdentity { chain_pem: text("server.pem")?, key_pem: secret("server.key")? },
-            signing: SecretKey::from_seed(seed),
+            signing: key("signing.key")?,
+            log: key("log.key")?,
             governance: config.governance_key()?,
         })
     }
@@ -53,8 +58,8 @@ pub(crate) struct Shared {
     pub(crate) hub: Hub,
     pub(crate) connections: Connections,
     pub(crate) studies: RwLock<BTreeMap<Digest, Handle>>,
-    /// Aggregates that nodes may fetch, with the nodes that may.
-    pub(crate) aggregates: RwLock<BTreeMap<Digest, BTreeSet<NodeId>>>,
+    /// Sums and their evidence, with the nodes that may fetch them.
+    pub(crate) fetchable: RwLock<BTreeMap<Digest, BTreeSet<NodeId>>>,
 }
 
 impl Shared {

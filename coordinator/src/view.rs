@@ -49,7 +49,7 @@ pub(crate) fn runs(book: &Book, pause: Option<&Pause>) -> Vec<RunState> {
         study: book.study.id.clone(),
         state: ended_state(&ended.code).to_owned(),
         rounds: book.past.len() as u64,
-        why: ended_why(&ended.code),
+        why: ended_why(&ended.code, &ended.detail),
         code: ended.code.clone(),
         started_ms: started.at.ms,
     });
@@ -103,12 +103,13 @@ fn ended_state(code: &str) -> &'static str {
     }
 }
 
-fn ended_why(code: &str) -> String {
-    match motet_common::refusal::Code::parse(code) {
-        None if code.is_empty() => "released".to_owned(),
-        None => code.to_owned(),
-        Some(code) => code.next().to_owned(),
-    }
+fn ended_why(code: &str, detail: &str) -> String {
+    let why = match motet_common::refusal::Code::parse(code) {
+        None if code.is_empty() => "released",
+        None => code,
+        Some(code) => code.next(),
+    };
+    if detail.is_empty() { why.to_owned() } else { format!("{detail}: {why}") }
 }
 
 /// A moment as a person reads it.

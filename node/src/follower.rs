@@ -4,10 +4,12 @@
 use crate::data_desk::Dataset;
 use crate::records;
 use crate::studies::Proposal;
-use crate::{Home, NodeError};
-use motet_common::chain::Chain;
+use crate::{Home, NodeError, clock};
+use motet_common::chain::{Chain, checks_due};
+use motet_common::log::{Leaf, Mirror};
 use motet_common::refusal::{Code, Refusal};
-use motet_common::round::member::{Me, Member};
+use motet_common::round::member::{Due, Me, Member, Sets};
+use motet_common::study::SiteLoss;
 use motet_data::Cohort;
 use motet_recipes::{Outcome, Recipe, State};
 use motet_secagg::canonical;
@@ -31,7 +33,19 @@ canonical! {
         pub(crate) candidates: u32,
         /// The release.
         pub(crate) released: Released,
+        /// Whether this site made the sum again from the masked uploads.
+        pub(crate) checked: bool,
     }
+}
+
+/// The latest sum this site has absorbed.
+pub(crate) struct Latest {
+    /// Digest of its release.
+    pub(crate) root: Digest,
+    /// How many sites must have made it again before anybody goes on; nothing where it is too large for that.
+    pub(crate) checks: Option<usize>,
+    /// Whether this site has.
+    pub(crate) checked: bool,
 }
 
 /// The attempt under way.
@@ -52,6 +66,10 @@ pub(crate) struct Follower {
     pub(crate) proposal: Proposal,
     /// The states.
     pub(crate) chain: Chain,
+    /// The study's log as this site has seen it.
+    pub(crate) log: Mirror,
+    /// The latest sum.
+    pub(crate) latest: Option<Latest>,
     /// The patients, read at the first round of each start.
     pub(crate) cohort: Option<Arc<Cohort>>,
     /// The attempt under way.
@@ -67,24 +85,88 @@ impl Follower {
     /// When the ledger cannot be read, or an absorbed release does not follow any more.
     pub(crate) async fn open(home: &Home, proposal: Proposal) -> Result<Self, NodeError> {
         let chain = Chain::start(&proposal.study, &proposal.roster);
-        let mut follower = Self { proposal, chain, cohort: None, attempt: None, own: None };
+        let log = Mirror::new(&proposal.study, &proposal.roster);
+        let mut follower =
+            Self { proposal, chain, log, latest: None, cohort: None, attempt: None, own: None };
+        for recorded in home.ledger.read(&follower.log_stream(), 1).await? {
+            follower.log.push(recorded.entry)?;
+        }
         for recorded in home.ledger.read(&follower.stream(), 1).await? {
             let absorbed = Absorbed::from_bytes(&recorded.entry).map_err(Refusal::from)?;
             let bytes = home.ledger.get_blob(&absorbed.released.aggregate).await?;
             let aggregate = Aggregate::from_bytes(&bytes).map_err(Refusal::from)?;
             let state = follower.check(&absorbed, &aggregate)?;
-            follower.chain.accept(state, &absorbed.released.set);
+            follower.accept(state, &absorbed)?;
         }
         Ok(follower)
     }
 
-    fn stream(&self) -> String {
-        format!("chain/{}/{}", self.proposal.study.id, self.proposal.digest.short())
+    fn accept(&mut self, state: State, absorbed: &Absorbed) -> Result<(), Refusal> {
+        let Absorbed { candidates, released, checked } = absorbed;
+        let checks = self.checks_due(*candidates, released)?;
+        self.latest = Some(Latest { root: released.root(), checks, checked: *checked });
+        self.chain.accept(state, &released.set);
+        Ok(())
     }
 
-    /// The node in this study's roster.
-    pub(crate) fn me<'a>(&'a self, home: &'a Home) -> Me<'a> {
-        Me { node: home.node(), key: &home.identity, roster: &self.proposal.roster }
+    /// How many sites must make this sum, the answer to the present question, again.
+    pub(crate) fn checks_due(&self, candidates: u32, released: &Released) -> Result<Option<usize>, Refusal> {
+        let candidates = candidates as usize;
+        let question = self.chain.question(candidates)?.ok_or(Code::ReleaseMismatch)?;
+        Ok(checks_due(&self.proposal.roster, candidates, &question.layout, released.set.len()))
+    }
+
+    /// What the next plan owes this node.
+    pub(crate) fn due(&self) -> Option<Due> {
+        let latest = self.latest.as_ref()?;
+        latest.checks.map(|checks| Due { released: latest.root, checks })
+    }
+
+    /// Takes in leaves of the log, once they are on this site's record.
+    ///
+    /// # Errors
+    /// `log_inconsistent` and `bad_signature`: then nothing of it is believed.
+    pub(crate) async fn grow(
+        &mut self,
+        home: &Home,
+        checkpoint: &str,
+        news: &[Vec<u8>],
+    ) -> Result<(), NodeError> {
+        let grown = self.log.grown(checkpoint, news, &self.proposal.roster)?;
+        let seen = self.log.log().leaves().len();
+        for leaf in grown.log().leaves().iter().skip(seen) {
+            home.ledger.append_next(&self.log_stream(), leaf).await?;
+        }
+        self.log = grown;
+        Ok(())
+    }
+
+    /// Whether a release stands in the log as this site knows it, about the set that was committed before.
+    ///
+    /// # Errors
+    /// `set_not_logged`.
+    pub(crate) fn is_on_record(&self, released: &Released) -> Result<(), Refusal> {
+        let leaf = self.log.log().leaves().get(usize::try_from(released.release.index).unwrap_or(usize::MAX));
+        let leaf = leaf.filter(|leaf| **leaf == released.release.leaf).map(|leaf| Leaf::from_bytes(leaf));
+        let told = matches!(leaf, Some(Ok(Leaf::Release(leaf))) if leaf.t3 == released.t3
+            && leaf.aggregate == released.aggregate && leaf.state_root == released.state_root);
+        let committed = self
+            .log
+            .commit(&released.t3)
+            .is_some_and(|commit| commit.set.iter().map(|(node, _)| *node).eq(released.set.iter().copied()));
+        if told && committed {
+            Ok(())
+        } else {
+            Err(Refusal::new(Code::SetNotLogged, "a release that the study's log does not hold"))
+        }
+    }
+
+    fn log_stream(&self) -> String {
+        format!("log/{}/{}", self.proposal.study.id, self.proposal.digest.short())
+    }
+
+    fn stream(&self) -> String {
+        format!("chain/{}/{}", self.proposal.study.id, self.proposal.digest.short())
     }
 
     /// The state that follows from a release; it must be the one the coordinator announces.
@@ -117,8 +199,7 @@ impl Follower {
         let state = self.check(&absorbed, &aggregate)?;
         home.ledger.put_blob(bytes).await?;
         records::append(&home.ledger, &self.stream(), &absorbed).await?;
-        self.chain.accept(state, &absorbed.released.set);
-        Ok(())
+        Ok(self.accept(state, &absorbed)?)
     }
 
     /// What must be known to answer, to be taken to another thread.
@@ -129,6 +210,26 @@ impl Follower {
             cohort: self.cohort.clone(),
             chain: self.chain.clone(),
         }
+    }
+}
+
+/// The node in a study: its keys, and what it knows of the study by itself.
+pub(crate) fn me<'a>(home: &'a Home, proposal: &'a Proposal, chain: &'a Chain, log: &'a Mirror) -> Me<'a> {
+    let pauses = proposal.study.rounds.on_site_loss == SiteLoss::Pause;
+    // Ruling R5: whoever comes or goes in an exact run makes its own statistics a difference of two sums.
+    let may_differ = if chain.recipe().exact() && pauses {
+        Some(0)
+    } else {
+        home.settings.max_set_change.map(|most| most as usize)
+    };
+    Me {
+        node: home.node(),
+        key: &home.identity,
+        witness: &home.witness,
+        roster: &proposal.roster,
+        log,
+        sets: Sets { previous: chain.set(), may_differ },
+        seconds: clock::now().ms / 1000,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! node.toml  authority.pem  tls.pem  governance.pub  steward.pub
-//! keys/      identity.key  tls.key  steward.key  state.key            mode 0600
+//! keys/      identity.key  witness.key  tls.key  steward.key  state.key            mode 0600
 //! ledger/    what happened                  vault/  masked/           secrets of open rounds (daemon only)
 //! data/NAME/ source.toml  schema.toml       local/  permits/          for this site's own eyes
 //! ```
@@ -40,6 +40,8 @@ pub struct Home {
     pub settings: Settings,
     /// Signs the node's messages.
     pub identity: SecretKey,
+    /// Cosigns checkpoints of logs.
+    pub witness: SecretKey,
     /// Seals the vault.
     pub state_key: Secret,
     /// The steward's public key; the private one is opened for a decision only.
@@ -182,6 +184,7 @@ impl Home {
         Ok(Self {
             settings,
             identity: SecretKey::from_seed(*read_seed(&paths.key("identity"))?),
+            witness: SecretKey::from_seed(*read_seed(&paths.key("witness"))?),
             state_key: Secret::new(*read_seed(&paths.key("state"))?),
             steward: read_public(&paths.public("steward"))?,
             governance: read_public(&paths.public("governance"))?,
@@ -268,6 +271,7 @@ pub(crate) mod tests {
         };
         put("identity", seed);
         put("state", seed + 50);
+        put("witness", seed + 150);
         put("steward", seed + 100);
         let steward = SecretKey::from_seed([seed + 100; 32]).public();
         write_text(&paths.public("steward"), &format!("{}\n", steward.hex())).unwrap();

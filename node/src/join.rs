@@ -66,6 +66,7 @@ pub struct Joined {
 struct Keys {
     identity: SecretKey,
     steward: SecretKey,
+    witness: SecretKey,
     state: Secret,
     csr: Vec<u8>,
     tls_pem: zeroize::Zeroizing<String>,
@@ -184,14 +185,15 @@ impl Keys {
     fn make(name: &str) -> Result<Self, NodeError> {
         let mut dice = rand::rng();
         let mut key = || SecretKey::from_seed(*Secret::draw(&mut dice).expose());
-        let (identity, steward) = (key(), key());
+        let (identity, steward, witness) = (key(), key(), key());
         let (csr, tls_pem) = make_csr(name).map_err(|error| NodeError::Usage(error.to_string()))?;
-        Ok(Self { identity, steward, state: Secret::draw(&mut dice), csr, tls_pem })
+        Ok(Self { identity, steward, witness, state: Secret::draw(&mut dice), csr, tls_pem })
     }
 
     fn write(&self, paths: &Paths, passphrase: Option<&Passphrase>) -> Result<(), NodeError> {
         create_folder(&paths.dir().join("keys"))?;
         keyfile::write_new_secret(&paths.key("identity"), seed_text(&self.identity.seed()).as_bytes())?;
+        keyfile::write_new_secret(&paths.key("witness"), seed_text(&self.witness.seed()).as_bytes())?;
         keyfile::write_new_secret(&paths.key("state"), seed_text(self.state.expose()).as_bytes())?;
         keyfile::write_new_secret(&paths.key("tls"), self.tls_pem.as_bytes())?;
         steward::write(&paths.key("steward"), &self.steward, passphrase)?;
@@ -206,6 +208,7 @@ impl Keys {
             role: Role::Site,
             identity: self.identity.public(),
             steward: Some(self.steward.public()),
+            witness: Some(self.witness.public()),
             csr_key_digest: csr_key_digest(&self.csr).map_err(|error| NodeError::Usage(error.to_string()))?,
             governance_fingerprint: code.governance_fingerprint,
         };

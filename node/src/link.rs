@@ -4,7 +4,10 @@
 use crate::follower::Absorbed;
 use crate::records::{self, Frame as Left, OUTBOUND};
 use crate::{Home, NodeError, clock, output};
+use motet_common::audit::Audit;
 use motet_common::decision::SignedDecision;
+use motet_common::log::MOST_LEAVES;
+use motet_common::refusal::Refusal;
 use motet_ledger::{Ledger, Spool};
 use motet_proto::refusal::refusal;
 use motet_proto::tls::COORDINATOR_NAME;
@@ -12,8 +15,8 @@ use motet_proto::tls::client::{ConnectError, connect};
 use motet_proto::v1::attend_request::Frame;
 use motet_proto::v1::rounds_client::RoundsClient;
 use motet_proto::v1::{
-    AttendRequest, AttendResponse, Envelope, FetchRequest, Hello, ReleasesRequest, UploadRequest,
-    UploadStateRequest,
+    AttendRequest, AttendResponse, Envelope, FetchRequest, Hello, LeavesRequest, ReleasesRequest,
+    UploadRequest, UploadStateRequest, UploadsRequest, UploadsResponse,
 };
 use motet_proto::{MAX_MESSAGE, PIECE};
 use motet_secagg::digest::Digest;
@@ -187,9 +190,60 @@ impl Link {
         let mut releases = Vec::new();
         while let Some(response) = stream.message().await.map_err(|status| why(&status))? {
             let released = Released::from_bytes(&response.released).map_err(|error| error.to_string())?;
-            releases.push(Absorbed { candidates: response.candidates, released });
+            releases.push(Absorbed { candidates: response.candidates, released, checked: false });
         }
         Ok(releases)
+    }
+
+    /// Leaves of a study's log after the first `from`, up to `to` of them in all.
+    ///
+    /// # Errors
+    /// Why they could not be fetched.
+    pub(crate) async fn leaves(&self, study: &Digest, from: u64, to: u64) -> Result<Vec<Vec<u8>>, String> {
+        let request = LeavesRequest { study: study.0.to_vec(), from, to };
+        self.record_request("leaves-request", &request).await?;
+        let mut stream =
+            self.client.clone().leaves(request).await.map_err(|status| why(&status))?.into_inner();
+        let mut leaves = Vec::new();
+        while let Some(response) = stream.message().await.map_err(|status| why(&status))? {
+            if leaves.len() as u64 >= to.saturating_sub(from).min(MOST_LEAVES) {
+                return Err("the coordinator sends more leaves than were asked for".into());
+            }
+            leaves.push(response.leaf);
+        }
+        Ok(leaves)
+    }
+
+    /// Makes a sum again from the masked uploads, row by row as they come in.
+    ///
+    /// # Errors
+    /// Why the uploads could not be fetched; within it, `sum_mismatch`.
+    pub(crate) async fn recompute(
+        &self,
+        study: &Digest,
+        mut audit: Audit,
+    ) -> Result<Result<(), Refusal>, String> {
+        let evidence = audit.evidence();
+        let (sites, chunks) = (evidence.uploads.len(), evidence.shape().chunks());
+        let nodes = evidence.uploads.iter().map(|root| root.node.0.to_vec()).collect();
+        let request = UploadsRequest { study: study.0.to_vec(), t2: evidence.t2().0.to_vec(), nodes };
+        self.record_request("uploads-request", &request).await?;
+        let mut stream =
+            self.client.clone().uploads(request).await.map_err(|status| why(&status))?.into_inner();
+        let mut rows = Rows::new(sites);
+        let mut done = 0;
+        while let Some(piece) = stream.message().await.map_err(|status| why(&status))? {
+            let Some(row) = rows.take(piece)? else { continue };
+            done += 1;
+            let payloads: Vec<&[u8]> = row.iter().map(Vec::as_slice).collect();
+            if done > chunks {
+                return Err("the coordinator sends more chunks than an upload has".into());
+            }
+            if let Err(refusal) = audit.row(&payloads) {
+                return Ok(Err(refusal));
+            }
+        }
+        Ok(audit.finish())
     }
 
     /// A public blob by its digest.
@@ -209,6 +263,32 @@ impl Link {
             }
         }
         Ok(bytes)
+    }
+}
+
+/// Gathers pieces of chunks into rows: one chunk of every site.
+struct Rows {
+    sites: usize,
+    row: Vec<Vec<u8>>,
+    chunk: Vec<u8>,
+}
+
+impl Rows {
+    fn new(sites: usize) -> Self {
+        Self { sites, row: Vec::with_capacity(sites), chunk: Vec::new() }
+    }
+
+    /// A whole row, when this piece ends one.
+    fn take(&mut self, piece: UploadsResponse) -> Result<Option<Vec<Vec<u8>>>, String> {
+        if piece.node as usize != self.row.len() || self.chunk.len() + piece.piece.len() > MAX_MESSAGE {
+            return Err("the coordinator sends masked uploads out of order".into());
+        }
+        self.chunk.extend_from_slice(&piece.piece);
+        if piece.last {
+            self.row.push(std::mem::take(&mut self.chunk));
+        }
+        let whole = self.row.len() == self.sites;
+        Ok(whole.then(|| std::mem::take(&mut self.row)))
     }
 }
 

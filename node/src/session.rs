@@ -3,19 +3,21 @@
 
 mod absorbing;
 mod answering;
+mod logging;
 mod studying;
 
 use crate::drill::Drill;
-use crate::follower::{Answered, Attempt, Follower};
+use crate::follower::{self, Answered, Attempt, Follower};
 use crate::link::{Line, Link};
 use crate::records::{self, FACTS, STUDIES};
 use crate::studies::{Standing, Studies};
 use crate::vault::Vault;
 use crate::{Home, NodeError, clock, output, switch};
+use logging::witnessed_thinly;
 use motet_common::decision::SignedDecision;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::PhaseName;
-use motet_common::round::member::{Act, Me, Member, refused};
+use motet_common::round::member::{Act, Member, refused};
 use motet_common::round::pins::{Fact, Pins};
 use motet_common::study::Date;
 use motet_proto::v1::Envelope;
@@ -300,20 +302,36 @@ impl Session {
         let of_run =
             |follower: &Follower| follower.attempt.as_ref().is_some_and(|attempt| attempt.run == run);
         let study = self.followers.iter().find(|(_, follower)| of_run(follower)).map(|(study, _)| *study);
-        if let Message::Released(released) = &message {
-            return self.released(link, study, released).await;
+        match &message {
+            Message::Released(released) => return self.released(link, study, run, released).await,
+            Message::Stands(stands) => return self.witness(link, run, stands).await,
+            _ => {}
         }
         let Some(study) = study else { return Ok(()) };
         self.drill(&study, &message);
         if let Err(refusal) = self.may_go_on(&study).await? {
             return self.refuse_attempt(link, &study, &refusal).await;
         }
+        if let Message::Proposal(proposal) = &message {
+            match self.sync_log(link, &study, &proposal.commit.checkpoint).await {
+                Err(Away::Node(NodeError::Refused(refusal))) => {
+                    return self.refuse_attempt(link, &study, &refusal).await;
+                }
+                synced => synced?,
+            }
+        }
         let Some(follower) = self.followers.get_mut(&study) else { return Ok(()) };
-        let Follower { proposal, attempt, .. } = follower;
+        let Follower { proposal, attempt, chain, log, .. } = follower;
         let Some(attempt) = attempt.as_mut() else { return Ok(()) };
-        let me = Me { node: self.home.node(), key: &self.home.identity, roster: &proposal.roster };
+        let me = follower::me(&self.home, proposal, chain, log);
         match attempt.member.handle(&message, &me, &mut rand::rng()) {
-            Ok(acts) => self.act(link, &study, acts).await,
+            Ok(acts) => {
+                let thin = witnessed_thinly(&attempt.member, &message);
+                if let Some(text) = thin {
+                    self.say("witness", &text).await?;
+                }
+                self.act(link, &study, acts).await
+            }
             // Repeats and late messages are the network's; anything else the steward should know.
             Err(refusal) if refusal.code == Code::WrongPhase => Ok(()),
             Err(refusal) => {
@@ -385,7 +403,8 @@ impl Session {
                     let context = (follower.proposal.study.id.clone(), attempt.round);
                     link.upload(&self.home, plan, run, header, context);
                 }
-                Act::Absorb(released) => self.absorb(link, study, &released).await?,
+                Act::Discard => crate::link::remove_masked(&self.home, &plan).await?,
+                Act::Absorb(released) => self.absorb(link, study, run, &released).await?,
                 Act::Forget => self.forget(study).await?,
             }
         }

@@ -41,6 +41,9 @@ pub struct Settings {
     pub address: String,
     /// Sites that must be in every sum, by this site's own rule.
     pub min_sites: u32,
+    /// How many sites may come or go between two sums of one study; nothing means any number. (In an exact run none may,
+    /// unless its approved study says `on_site_loss = "continue"`.)
+    pub max_set_change: Option<u32>,
     /// What may be approved.
     pub limits: Limits,
 }
@@ -64,6 +67,7 @@ struct Raw {
     consortium: Spanned<String>,
     address: Spanned<String>,
     min_sites: Option<Spanned<u32>>,
+    max_set_change: Option<u32>,
     #[serde(default)]
     limits: RawLimits,
 }
@@ -134,6 +138,7 @@ impl Settings {
             consortium: raw.consortium.into_inner(),
             address: raw.address.into_inner(),
             min_sites,
+            max_set_change: raw.max_set_change,
             limits: Limits { recipes, purposes, permit_required: raw.limits.permit_required },
         })
     }

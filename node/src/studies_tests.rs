@@ -2,6 +2,7 @@
 
 use super::*;
 use motet_common::decision::Decision;
+use motet_common::roster::{HubKeys, SiteKeys};
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::sign::{PublicKey, SecretKey};
 
@@ -22,10 +23,21 @@ pub(crate) fn public(seed: u8) -> PublicKey {
     SecretKey::from_seed([seed; 32]).public()
 }
 
+fn keys(n: u8) -> SiteKeys {
+    SiteKeys { identity: public(n), steward: public(n + 100), witness: public(n + 150) }
+}
+
 /// Sites 1 to `sites`; site n has the identity key of seed n and the steward's of seed n + 100, as in `home::tests`.
 pub(crate) fn roster(id: &str, epoch: u64, sites: u8) -> Roster {
-    let entry = |n: u8| Entry::new(&format!("site-{n}"), "NL", public(n), public(n + 100));
-    Roster::new(id, epoch, public(200), "Stroke Europe", (1..=sites).map(entry).collect()).unwrap()
+    let entry = |n: u8| Entry::new(&format!("site-{n}"), "NL", keys(n));
+    Roster::new(
+        id,
+        epoch,
+        HubKeys { signing: public(200), log: public(201) },
+        "Stroke Europe",
+        (1..=sites).map(entry).collect(),
+    )
+    .unwrap()
 }
 
 pub(crate) fn proposed(text: String, roster: Roster, governance: &SecretKey) -> StudyRecord {
@@ -146,9 +158,9 @@ fn rosters_of_strangers_decide_nothing_and_displace_nothing() {
     studies.apply(&proposed(study("ist", "0.0"), roster("ist", 2, 4), &governance()));
     decide(&mut studies, "ist", Verdict::Approve(String::new()), 101);
     let without_us = {
-        let entries =
-            (2..=5).map(|n| Entry::new(&format!("site-{n}"), "NL", public(n), public(n + 100))).collect();
-        Roster::new("ist", 3, public(200), "Stroke Europe", entries).unwrap()
+        let entries = (2..=5).map(|n| Entry::new(&format!("site-{n}"), "NL", keys(n))).collect();
+        Roster::new("ist", 3, HubKeys { signing: public(200), log: public(201) }, "Stroke Europe", entries)
+            .unwrap()
     };
     for (record, code) in [
         (

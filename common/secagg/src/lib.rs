@@ -20,6 +20,7 @@
 //! what is on record   merkle      RFC 6962 roots and proofs
 //!                     note        C2SP checkpoints, signed by the log and cosigned by its witnesses
 //! what crosses        message     the eleven messages M1 to M11, what each signs, and the transcript digests T1 to T3
+//! who can check       evidence    the public record of one unmasking, from which anyone repeats it
 //! ```
 //!
 //! There is no clock, file, socket or system randomness here: every random byte comes from the caller's `dice`. Nothing
@@ -50,3 +51,5 @@ pub mod merkle;
 pub mod note;
 
 pub mod message;
+
+pub mod evidence;

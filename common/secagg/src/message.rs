@@ -6,7 +6,7 @@
 //! upload  M5 delivery ->        M6 header and chunks <-         T1 = H(plan, adverts)
 //! sign    M7 proposal ->        M8 set signature <-             T2 = H(T1, U2, bundle roots)
 //! reveal  M9 reveal request ->  M10 reveal reply <-             T3 = H(T2, U3, upload roots)
-//!         M11 released ->
+//!         M11 released ->           checked <-
 //! ```
 //! (`->` from the coordinator to the nodes.) A message crosses the wire as its canonical bytes, so that what was signed,
 //! recorded and resent is one byte string. Who signs what, and what T1 to T3 hash, is in `transcript`.
@@ -20,7 +20,9 @@ use crate::channel::Sealed;
 use crate::digest::Digest;
 use crate::id::{NodeId, RunId};
 use crate::layout::Ring;
-use crate::pair::{Kind, PairPublic};
+pub use crate::note::{Checkpoint, Cosignature};
+pub use crate::pair::Kind;
+use crate::pair::PairPublic;
 use crate::shamir::Share;
 use crate::sign::Signature;
 
@@ -104,6 +106,9 @@ canonical! {
         pub previous_index: u64,
         /// Inclusion proof of `previous_leaf` in that log.
         pub previous_proof: Vec<Digest>,
+        /// Who recomputed the sum of the previous release, sorted by node; at least t of its plan, unless there was none
+        /// or it was too large to be recomputed by everybody.
+        pub checked: Vec<Checked>,
         /// Deadlines as durations.
         pub durations: Durations,
         /// No upload before this many milliseconds after the delivery, so that training time says nothing about rows.
@@ -142,6 +147,8 @@ canonical! {
         pub commit_pair: Digest,
         /// Commitment to the secret of the self mask.
         pub commit_own: Digest,
+        /// By the site's witness key, on the plan's checkpoint.
+        pub cosignature: Cosignature,
     }
 }
 
@@ -164,6 +171,19 @@ canonical! {
         pub plan: Digest,
         /// The adverts.
         pub adverts: Vec<SignedAdvert>,
+        /// Cosignatures of the roster's other sites on the plan's checkpoint, sorted by node.
+        pub witnesses: Vec<Witness>,
+    }
+}
+
+canonical! {
+    /// A site's cosignature on a checkpoint that is known from the context.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Witness {
+        /// The site.
+        pub node: NodeId,
+        /// By its witness key.
+        pub cosignature: Cosignature,
     }
 }
 
@@ -250,19 +270,6 @@ canonical! {
 }
 
 canonical! {
-    /// A point of the study's log: what a checkpoint says.
-    #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct LogPoint {
-        /// Name of the log.
-        pub origin: String,
-        /// Leaves.
-        pub size: u64,
-        /// Root over them.
-        pub root: Digest,
-    }
-}
-
-canonical! {
     /// A leaf in the study's log, with what proves it.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Logged {
@@ -273,7 +280,7 @@ canonical! {
         /// Inclusion proof under `point`.
         pub inclusion: Vec<Digest>,
         /// Where the log stands.
-        pub point: LogPoint,
+        pub point: Checkpoint,
         /// Signed note of the coordinator over `point`.
         pub checkpoint: String,
         /// Consistency proof from the plan's checkpoint to `point`.
@@ -301,11 +308,13 @@ canonical! {
         /// T3.
         pub t3: Digest,
         /// The log the node saw the commitment in.
-        pub point: LogPoint,
+        pub point: Checkpoint,
         /// The signer.
         pub node: NodeId,
         /// Over (T3, origin, size, root).
         pub signature: Signature,
+        /// By the site's witness key, on the log's point.
+        pub cosignature: Cosignature,
     }
 }
 
@@ -375,12 +384,68 @@ canonical! {
         pub opened: Vec<OpenedSecret>,
         /// SHA-256 of the aggregate's canonical bytes.
         pub aggregate: Digest,
+        /// SHA-256 of the canonical bytes of the [`crate::evidence::Evidence`] from which anyone recomputes the sum.
+        pub evidence: Digest,
         /// Root of the recipe's state after this round.
         pub state_root: Digest,
         /// The release leaf in the log.
         pub release: Logged,
         /// By the coordinator, over all of the above.
         pub signature: Signature,
+    }
+}
+
+canonical! {
+    /// A node recomputed the sum of a release from the masked uploads and the opened secrets, bit for bit.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Checked {
+        /// Digest of M11.
+        pub released: Digest,
+        /// The signer.
+        pub node: NodeId,
+        /// Over the digest.
+        pub signature: Signature,
+    }
+}
+
+canonical! {
+    /// A dealer's sealed shares do not open, or do not fit their commitments: the attempt ends and both are named.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Complaint {
+        /// T1.
+        pub t1: Digest,
+        /// Who complains.
+        pub node: NodeId,
+        /// About whom.
+        pub dealer: NodeId,
+        /// `share_open_failed` or `share_commitment`.
+        pub code: String,
+        /// Over all of the above.
+        pub signature: Signature,
+    }
+}
+
+canonical! {
+    /// Where a study's log stands, to be witnessed.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Stands {
+        /// Digest of the study.
+        pub study: Digest,
+        /// Signed note.
+        pub checkpoint: String,
+    }
+}
+
+canonical! {
+    /// A site cosigns a checkpoint outside of a round.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Witnessed {
+        /// Digest of the study.
+        pub study: Digest,
+        /// What is cosigned.
+        pub point: Checkpoint,
+        /// The cosignature.
+        pub witness: Witness,
     }
 }
 
@@ -436,6 +501,14 @@ canonical! {
         12 => Refused(Refused),
         /// The coordinator gives up an attempt.
         13 => Abandoned(Abandoned),
+        /// A sum was recomputed.
+        14 => Checked(Checked),
+        /// A dealer's shares are bad.
+        15 => Complaint(Complaint),
+        /// Where the log stands.
+        16 => Stands(Stands),
+        /// A checkpoint is cosigned.
+        17 => Witnessed(Witnessed),
     }
 }
 
@@ -456,6 +529,10 @@ impl Message {
             Self::Released(_) => "released",
             Self::Refused(_) => "refused",
             Self::Abandoned(_) => "abandoned",
+            Self::Checked(_) => "checked",
+            Self::Complaint(_) => "complaint",
+            Self::Stands(_) => "checkpoint",
+            Self::Witnessed(_) => "cosignature",
         }
     }
 }

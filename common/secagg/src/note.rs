@@ -38,6 +38,17 @@ canonical! {
     }
 }
 
+canonical! {
+    /// A witness's signature on a checkpoint, with the moment at which it was made.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct Cosignature {
+        /// Seconds since 1970.
+        pub seconds: u64,
+        /// Over the moment and the checkpoint's text.
+        pub signature: Signature,
+    }
+}
+
 /// One signature line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Line {
@@ -76,6 +87,17 @@ impl Checkpoint {
         format!("{}\n{}\n{}\n", self.origin, self.size, base64(&self.root.0))
     }
 
+    /// Cosigns at `seconds` since 1970. A witness signs only what it found to continue the log it knows.
+    pub fn cosign(&self, key: &SecretKey, seconds: u64) -> Cosignature {
+        Cosignature { seconds, signature: key.sign_text(cosigned_text(self, seconds).as_bytes()) }
+    }
+
+    /// Whether `witness` made this cosignature on this checkpoint.
+    pub fn is_cosigned_by(&self, witness: &PublicKey, cosignature: &Cosignature) -> bool {
+        let text = cosigned_text(self, cosignature.seconds);
+        witness.verify_text(text.as_bytes(), &cosignature.signature).is_ok()
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let mut lines = text.strip_suffix('\n')?.split('\n');
         let (origin, size, root) = (lines.next()?, lines.next()?, lines.next()?);
@@ -103,19 +125,20 @@ impl Note {
         Ok(Self { checkpoint, lines: vec![line] })
     }
 
-    /// Adds a witness's cosignature made at `seconds` since 1970. A witness signs only what it found to continue the
-    /// log it knows.
+    /// Adds a witness's cosignature.
     ///
     /// # Errors
-    /// [`NoteError::Name`].
-    pub fn cosign(&mut self, name: &str, key: &SecretKey, seconds: u64) -> Result<(), NoteError> {
+    /// [`NoteError::Name`], or [`NoteError::BadSignature`] where it is not `key`'s on this checkpoint.
+    pub fn add(&mut self, name: &str, key: &PublicKey, cosignature: &Cosignature) -> Result<(), NoteError> {
         if !is_name(name) {
             return Err(NoteError::Name);
         }
-        let signature = key.sign_text(cosigned_text(&self.checkpoint, seconds).as_bytes());
-        let mut bytes = seconds.to_be_bytes().to_vec();
-        bytes.extend_from_slice(&signature.0);
-        self.put(Line { name: name.to_owned(), key: key_id(name, COSIGNATURE, &key.public()), bytes });
+        if !self.checkpoint.is_cosigned_by(key, cosignature) {
+            return Err(NoteError::BadSignature);
+        }
+        let mut bytes = cosignature.seconds.to_be_bytes().to_vec();
+        bytes.extend_from_slice(&cosignature.signature.0);
+        self.put(Line { name: name.to_owned(), key: key_id(name, COSIGNATURE, key), bytes });
         Ok(())
     }
 
@@ -162,9 +185,13 @@ impl Note {
         let (seconds, signature) = bytes.split_first_chunk::<8>().ok_or(NoteError::BadSignature)?;
         let seconds = u64::from_be_bytes(*seconds);
         let signature = Signature(signature.try_into().map_err(|_| NoteError::BadSignature)?);
-        key.verify_text(cosigned_text(&self.checkpoint, seconds).as_bytes(), &signature)
-            .map_err(|_| NoteError::BadSignature)?;
-        Ok(seconds)
+        let made = self.checkpoint.is_cosigned_by(key, &Cosignature { seconds, signature });
+        if made { Ok(seconds) } else { Err(NoteError::BadSignature) }
+    }
+
+    /// How many signature lines there are, whoever made them.
+    pub fn signatures(&self) -> usize {
+        self.lines.len()
     }
 
     fn line(&self, name: &str, key: [u8; 4]) -> Result<&[u8], NoteError> {

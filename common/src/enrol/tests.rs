@@ -22,6 +22,7 @@ fn enrolment() -> Enrolment {
         role: Role::Site,
         identity: PublicKey([5; 32]),
         steward: Some(PublicKey([6; 32])),
+        witness: Some(PublicKey([10; 32])),
         csr_key_digest: Digest([7; 32]),
         governance_fingerprint: Digest([2; 32]),
     }
@@ -99,12 +100,13 @@ fn a_proof_covers_every_field() {
     let honest = enrolment();
     let proof = honest.prove(&secret);
     assert_eq!(honest.verify(&secret, &proof), Ok(()));
-    let changed: [fn(&mut Enrolment); 7] = [
+    let changed: [fn(&mut Enrolment); 8] = [
         |e| e.invite = [8; 16],
         |e| e.name = "amsterdam-3".into(),
         |e| e.country = "BE".into(),
         |e| e.identity = PublicKey([8; 32]),
         |e| e.steward = Some(PublicKey([8; 32])),
+        |e| e.witness = Some(PublicKey([8; 32])),
         |e| e.csr_key_digest = Digest([8; 32]),
         |e| e.governance_fingerprint = Digest([8; 32]),
     ];
@@ -114,7 +116,7 @@ fn a_proof_covers_every_field() {
         assert!(matches!(other.verify(&secret, &proof), Err(EnrolError::Proof { .. })), "{other:?}");
     }
     assert!(matches!(honest.verify(&[8; 32], &proof), Err(EnrolError::Proof { .. })), "another secret");
-    let person = Enrolment { role: Role::Operator, steward: None, ..honest };
+    let person = Enrolment { role: Role::Operator, steward: None, witness: None, ..honest };
     assert!(matches!(person.verify(&secret, &proof), Err(EnrolError::Proof { .. })), "another role");
     assert_eq!(person.verify(&secret, &person.prove(&secret)), Ok(()));
 }
@@ -122,9 +124,10 @@ fn a_proof_covers_every_field() {
 #[test]
 fn a_site_brings_a_steward_and_a_person_does_not() {
     assert!(matches!(Enrolment { steward: None, ..enrolment() }.check(), Err(EnrolError::Steward { .. })));
+    assert!(matches!(Enrolment { witness: None, ..enrolment() }.check(), Err(EnrolError::Steward { .. })));
     let person = Enrolment { role: Role::Researcher, ..enrolment() };
     assert!(matches!(person.check(), Err(EnrolError::Steward { .. })));
-    let daemon = Enrolment { role: Role::Coordinator, steward: None, ..enrolment() };
+    let daemon = Enrolment { role: Role::Coordinator, steward: None, witness: None, ..enrolment() };
     assert!(matches!(daemon.check(), Err(EnrolError::Role { .. })));
 }
 

@@ -3,13 +3,12 @@
 //! What a folder proves: who published it, over which roster, that not one byte changed, and that it stands in the study's
 //! log. What it does not prove: that the numbers are right; for that the sites recompute every sum and step as they go.
 
-use super::{FILE_NAME, FORMAT, MOST_FILES, Manifest, TAG, files_digest};
-use crate::log::{Leaf, Publication};
+use super::{FILE_NAME, FORMAT, MOST_FILES, Manifest, RoundRecord, TAG, files_digest};
+use crate::log::{Commit, Publication, Release};
+use crate::proof::Found;
 use crate::roster::{Roster, SignedRoster};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
-use motet_secagg::merkle;
-use motet_secagg::note::Note;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A folder that passed.
@@ -90,12 +89,14 @@ pub fn check(
     }
     manifest.verify_signature()?;
     lines.push("the manifest is signed by the coordinator that the roster names".to_owned());
-    manifest.verify_inclusion()?;
-    let (place, size) = (manifest.ledger.leaf_index + 1, manifest.ledger.tree_size);
-    lines.push(format!("the release is entry {place} of {size} in the log `{}`", manifest.ledger.origin));
     manifest.verify_rounds(&roster)?;
+    let found = manifest.verify_ledger(&roster)?;
+    let place = manifest.ledger.leaves.last().map_or(0, |leaf| leaf.index + 1);
+    let (size, origin) = (manifest.ledger.tree_size, &manifest.ledger.origin);
+    lines.push(format!("the release is entry {place} of {size} in the log `{origin}`"));
+    lines.push(found.witnessed());
     lines.push(format!(
-        "{} rounds, each question opened once; the last sum holds {} sites of the roster",
+        "{} rounds, each committed to the log before it was opened and opened once; the last sum holds {} sites",
         manifest.rounds, manifest.sites
     ));
     Ok(Verified { lines, governance: fingerprint })
@@ -164,37 +165,27 @@ impl Manifest {
         signed.map_err(|_| Broken::new("the coordinator's signature does not fit the manifest", FETCH))
     }
 
-    /// The release stands in the log whose checkpoint the coordinator signed, with these very files.
+    /// The release stands in the study's log with these very files, and every round's sum with its commitment before it.
     ///
     /// # Errors
-    /// [`Broken`] when the checkpoint, the proof or the leaf does not fit.
-    pub fn verify_inclusion(&self) -> Result<(), Broken> {
-        let ledger = &self.ledger;
-        let note = ledger.checkpoint.parse::<Note>();
-        let signed = note.as_ref().map(|note| note.verify(&ledger.origin, &self.coordinator));
-        let fits = matches!(signed, Ok(Ok(found)) if found.origin == ledger.origin
-            && found.size == ledger.tree_size && found.root == ledger.root);
-        if !fits {
-            return broken("the log's checkpoint is not signed by the coordinator for this tree", DISTRUST);
-        }
-        let leaf = merkle::leaf(&ledger.leaf);
-        if merkle::verify_inclusion(
-            &leaf,
-            ledger.leaf_index,
-            ledger.tree_size,
-            &ledger.inclusion,
-            &ledger.root,
-        )
-        .is_err()
-        {
-            return broken("the log does not contain this release where it should", DISTRUST);
-        }
+    /// [`Broken`] when the checkpoint, a path, or what a leaf says does not fit.
+    pub fn verify_ledger(&self, roster: &Roster) -> Result<Found, Broken> {
+        let found = self.ledger.verify(roster)?;
         let wanted =
             Publication { run: self.run, files: files_digest(&self.files), state_root: self.state_root };
-        match Leaf::from_bytes(&ledger.leaf) {
-            Ok(Leaf::Publication(found)) if found == wanted => Ok(()),
-            _ => broken("the log's entry is about another release", DISTRUST),
+        if found.publication != wanted || found.opening.study_digest != self.study_digest {
+            return broken("the log's entry is about another release", DISTRUST);
         }
+        let same = |((commit, _), record): (&(Commit, Release), &RoundRecord)| {
+            let set = commit.set.iter().map(|(node, _)| *node);
+            (commit.ask, commit.t3) == (record.ask, record.transcript) && set.eq(record.set.iter().copied())
+        };
+        let rounds = found.rounds.len() == self.round_log.len();
+        let last = found.rounds.last().is_some_and(|(_, last)| last.state_root == self.state_root);
+        if !rounds || !last || !found.rounds.iter().zip(&self.round_log).all(same) {
+            return broken("the rounds of the manifest are not those of the log", DISTRUST);
+        }
+        Ok(found)
     }
 
     /// The rounds are in order, opened no question twice, and hold sites of the roster only.
@@ -207,7 +198,7 @@ impl Manifest {
         if asked.len() != rounds.len() {
             return broken("a question was opened twice", DISTRUST);
         }
-        let sound = |round: &super::RoundRecord| {
+        let sound = |round: &RoundRecord| {
             round.set.is_sorted_by(|a, b| a < b) && round.set.iter().all(|node| roster.entry(*node).is_some())
         };
         if let Some(round) = rounds.iter().find(|round| !sound(round)) {

@@ -7,22 +7,30 @@ fn key(number: u8) -> PublicKey {
 }
 
 fn entries(count: u8) -> Vec<Entry> {
-    (1..=count).map(|at| Entry::new(&format!("site-{at}"), "NL", key(at), key(100 + at))).collect()
+    let entry = |at| {
+        let keys = SiteKeys { identity: key(at), steward: key(100 + at), witness: key(50 + at) };
+        Entry::new(&format!("site-{at}"), "NL", keys)
+    };
+    (1..=count).map(entry).collect()
+}
+
+fn hub(signing: PublicKey) -> HubKeys {
+    HubKeys { signing, log: key(201) }
 }
 
 fn roster(count: u8) -> Roster {
-    Roster::new("ist-death14", 1, key(200), "Stroke Europe", entries(count)).unwrap()
+    Roster::new("ist-death14", 1, hub(key(200)), "Stroke Europe", entries(count)).unwrap()
 }
 
 fn refused(entries: Vec<Entry>) -> RosterError {
-    Roster::new("ist-death14", 1, key(200), "Stroke Europe", entries).unwrap_err()
+    Roster::new("ist-death14", 1, hub(key(200)), "Stroke Europe", entries).unwrap_err()
 }
 
 #[test]
 fn entries_are_sorted_so_that_a_roster_has_one_digest() {
     let mut backwards = entries(5);
     backwards.reverse();
-    let other = Roster::new("ist-death14", 1, key(200), "Stroke Europe", backwards).unwrap();
+    let other = Roster::new("ist-death14", 1, hub(key(200)), "Stroke Europe", backwards).unwrap();
     assert_eq!(other.digest(), roster(5).digest());
     assert!(other.entries.is_sorted_by_key(|entry| entry.node));
     assert_eq!(other.entry(key(3).node_id()).unwrap().name, "site-3");
@@ -56,6 +64,8 @@ fn nothing_stands_in_a_roster_twice() {
     assert!(matches!(twice(|e| e[1].steward = e[0].steward), RosterError::KeyTwice { .. }));
     assert!(matches!(twice(|e| e[1].steward = e[1].identity), RosterError::KeyTwice { .. }));
     assert!(matches!(twice(|e| e[1].steward = key(200)), RosterError::KeyTwice { .. }));
+    assert!(matches!(twice(|e| e[1].witness = e[1].identity), RosterError::KeyTwice { .. }));
+    assert!(matches!(twice(|e| e[1].witness = key(201)), RosterError::KeyTwice { .. }));
     assert!(matches!(twice(|e| e[1].identity = e[0].identity), RosterError::KeyTwice { .. }));
     assert!(matches!(twice(|e| e[1].node = NodeId([9; 16])), RosterError::WrongNode { .. }));
 }
@@ -69,13 +79,13 @@ fn keys_for_which_anybody_can_sign_are_refused() {
         let mut entries = entries(4);
         entries[2].steward = weak;
         assert!(matches!(refused(entries), RosterError::WeakKey { .. }), "{weak}");
-        assert!(Roster::new("ist-death14", 1, weak, "Stroke Europe", self::entries(4)).is_err());
+        assert!(Roster::new("ist-death14", 1, hub(weak), "Stroke Europe", self::entries(4)).is_err());
     }
 }
 
 #[test]
 fn texts_are_checked() {
-    let make = |study: &str, consortium: &str| Roster::new(study, 1, key(200), consortium, entries(3));
+    let make = |study: &str, consortium: &str| Roster::new(study, 1, hub(key(200)), consortium, entries(3));
     assert!(matches!(make("IST", "c"), Err(RosterError::Study { .. })));
     assert!(matches!(make("ab", "c"), Err(RosterError::Study { .. })));
     assert!(matches!(make("abc", " "), Err(RosterError::Text { .. })));

@@ -5,9 +5,10 @@ use crate::moment::Moment;
 use crate::refusal::{Code, Refusal};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
+use motet_secagg::evidence::Evidence;
 use motet_secagg::id::NodeId;
 use motet_secagg::mask::Sign;
-use motet_secagg::message::{Logged, Message, OpenedSecret, Released};
+use motet_secagg::message::{Logged, Message, Released};
 use motet_secagg::secret::Seed;
 
 /// What may happen to a round.
@@ -40,6 +41,8 @@ canonical! {
     pub struct Folded {
         /// Digest of the aggregate, which lies among the ledger's blobs.
         pub aggregate: Digest,
+        /// Digest of the evidence, which lies there too.
+        pub evidence: Digest,
         /// Root of the recipe's state after absorbing it.
         pub state_root: Digest,
     }
@@ -106,14 +109,12 @@ pub enum Effect {
     End(Code),
 }
 
-/// The work of unmasking: whose uploads to add and which masks to take off again.
+/// The work of unmasking: whose uploads to add, why, and which masks to take off again.
 pub struct Fold {
-    /// U3, sorted.
-    pub set: Vec<NodeId>,
+    /// The public record of the attempt, the opened secrets included; it is published.
+    pub evidence: Evidence,
     /// Masks to apply to the sum of the uploads, the sign being the one that removes them.
     pub removals: Vec<(Sign, Seed)>,
-    /// The opened secrets the removals were derived from; they are published.
-    pub opened: Vec<OpenedSecret>,
 }
 
 /// The message is late, or early: right once, not now.

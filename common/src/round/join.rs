@@ -7,12 +7,13 @@ use super::share::Share;
 use crate::refusal::{Code, Refusal};
 use motet_secagg::channel;
 use motet_secagg::id::NodeId;
-use motet_secagg::message::{AdvertSet, Message, SignedAdvert};
+use motet_secagg::message::{AdvertSet, Message, SignedAdvert, Stands, Witness, Witnessed};
 use std::collections::BTreeMap;
 
 #[derive(Default)]
 pub(super) struct Join {
     adverts: BTreeMap<NodeId, SignedAdvert>,
+    witnesses: BTreeMap<NodeId, Witness>,
 }
 
 impl Join {
@@ -33,6 +34,9 @@ impl Join {
         if advert.pair.check().is_err() || channel::check_public(&advert.channel).is_err() {
             return Err(Refusal::new(Code::Malformed, format!("a key in the advert of node `{node}`")));
         }
+        if !terms.is_cosigned(terms.point(), node, &advert.cosignature) {
+            return Err(Refusal::new(Code::BadSignature, format!("the cosignature of node `{node}`")));
+        }
         let twin = self.adverts.values().any(|other| {
             other.advert.node != node
                 && (other.advert.pair.x25519 == advert.pair.x25519 || other.advert.channel == advert.channel)
@@ -43,9 +47,30 @@ impl Join {
         same_again(self.adverts.get(&node), signed, node)
     }
 
+    /// A site outside the line-up may still witness the log.
+    pub(super) fn check_witness(
+        &self,
+        terms: &Terms,
+        node: NodeId,
+        witnessed: &Witnessed,
+    ) -> Result<bool, Refusal> {
+        if witnessed.witness.node != node || witnessed.point != *terms.point() {
+            return Err(Refusal::new(
+                Code::WrongPhase,
+                format!("node `{node}` witnessed another checkpoint"),
+            ));
+        }
+        if !terms.is_witness(&witnessed.witness) {
+            return Err(bad_signature(node));
+        }
+        Ok(!self.witnesses.contains_key(&node) && !terms.is_candidate(node))
+    }
+
     pub(super) fn hear(&mut self, heard: Heard) {
-        if let Message::Advert(advert) = heard.message {
-            self.adverts.insert(heard.node, advert);
+        match heard.message {
+            Message::Advert(advert) => drop(self.adverts.insert(heard.node, advert)),
+            Message::Witnessed(witnessed) => drop(self.witnesses.insert(heard.node, witnessed.witness)),
+            _ => {}
         }
     }
 
@@ -54,8 +79,12 @@ impl Join {
     }
 
     pub(super) fn pending(&self, terms: &Terms, node: NodeId) -> Option<Message> {
-        let open = terms.is_candidate(node) && !self.adverts.contains_key(&node);
-        open.then(|| Message::Plan(terms.signed().clone()))
+        if !terms.is_candidate(node) {
+            let plan = terms.plan();
+            let stands = Stands { study: plan.study_digest, checkpoint: plan.checkpoint.clone() };
+            return (!self.witnesses.contains_key(&node)).then_some(Message::Stands(stands));
+        }
+        (!self.adverts.contains_key(&node)).then(|| Message::Plan(terms.signed().clone()))
     }
 
     pub(super) fn closing(&self, terms: &Terms, waiting: bool, late: bool) -> Verdict {
@@ -71,6 +100,10 @@ impl Join {
 
     pub(super) fn close(mut self, terms: &Terms, nodes: &[NodeId]) -> Share {
         self.adverts.retain(|node, _| nodes.contains(node));
-        Share::new(AdvertSet { plan: terms.plan_root(), adverts: self.adverts.into_values().collect() })
+        Share::new(AdvertSet {
+            plan: terms.plan_root(),
+            adverts: self.adverts.into_values().collect(),
+            witnesses: self.witnesses.into_values().collect(),
+        })
     }
 }

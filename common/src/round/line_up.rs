@@ -5,7 +5,8 @@ use crate::roster::Roster;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::NodeId;
 use motet_secagg::mask::Shape;
-use motet_secagg::message::{Plan, SignedPlan};
+use motet_secagg::message::{Checkpoint, Cosignature, Plan, SignedPlan, Witness};
+use motet_secagg::note::Note;
 use motet_secagg::sign::PublicKey;
 use std::collections::BTreeMap;
 
@@ -14,13 +15,18 @@ pub struct Terms {
     signed: SignedPlan,
     root: Digest,
     keys: BTreeMap<NodeId, PublicKey>,
+    /// Witness keys of the whole roster.
+    witnesses: BTreeMap<NodeId, PublicKey>,
+    point: Checkpoint,
+    colluders: usize,
 }
 
 impl Terms {
     /// The plan with the keys that the roster gives its candidates.
     ///
     /// # Errors
-    /// `plan_rejected` when candidates are unsorted, repeated or not in the roster; `roster_mismatch` for another roster.
+    /// `plan_rejected` when candidates are unsorted, repeated or not in the roster; `roster_mismatch` for another roster;
+    /// `bad_signature` when the log's key did not sign the checkpoint.
     pub fn new(signed: SignedPlan, roster: &Roster) -> Result<Self, Refusal> {
         let plan = &signed.plan;
         if plan.roster != roster.digest() {
@@ -34,8 +40,12 @@ impl Terms {
             let entry = roster.entries.iter().find(|entry| entry.node == *node).ok_or(Code::NotInRoster)?;
             keys.insert(*node, entry.identity);
         }
-        let root = plan.root();
-        Ok(Self { signed, root, keys })
+        let note = plan.checkpoint.parse::<Note>().ok();
+        let point = note.and_then(|note| note.verify(&note.unverified().origin, &roster.log).ok().cloned());
+        let point = point.ok_or_else(|| Refusal::new(Code::BadSignature, "the plan's checkpoint"))?;
+        let witnesses = roster.entries.iter().map(|entry| (entry.node, entry.witness)).collect();
+        let (root, colluders) = (plan.root(), usize::from(roster.colluders));
+        Ok(Self { signed, root, keys, witnesses, point, colluders })
     }
 
     /// The plan.
@@ -66,6 +76,33 @@ impl Terms {
         self.keys.get(&node).ok_or_else(|| Refusal::new(Code::NotInLineUp, format!("node `{node}`")))
     }
 
+    /// Where the plan says that the study's log stands.
+    pub fn point(&self) -> &Checkpoint {
+        &self.point
+    }
+
+    /// Every site of the roster, in the line-up or not.
+    pub fn roster(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.witnesses.keys().copied()
+    }
+
+    /// Sites of the roster that must have cosigned one checkpoint for it to be the only one: two such groups share an
+    /// honest site.
+    pub fn witness_quorum(&self) -> usize {
+        witness_quorum(self.witnesses.len(), self.colluders)
+    }
+
+    /// Whether a site of the roster cosigned the plan's checkpoint.
+    pub(super) fn is_witness(&self, witness: &Witness) -> bool {
+        let key = self.witnesses.get(&witness.node);
+        key.is_some_and(|key| self.point.is_cosigned_by(key, &witness.cosignature))
+    }
+
+    /// Whether a site of the roster cosigned a point.
+    pub(super) fn is_cosigned(&self, point: &Checkpoint, node: NodeId, cosignature: &Cosignature) -> bool {
+        self.witnesses.get(&node).is_some_and(|key| point.is_cosigned_by(key, cosignature))
+    }
+
     /// Words and chunks of the masked vector.
     pub fn shape(&self) -> Shape {
         let plan = self.plan();
@@ -81,6 +118,11 @@ impl Terms {
     pub(super) fn threshold(&self) -> usize {
         usize::from(self.plan().threshold)
     }
+}
+
+/// Cosignatures that leave no room for a second log, with this many sites in the roster.
+pub fn witness_quorum(sites: usize, colluders: usize) -> usize {
+    sites.saturating_add(colluders) / 2 + 1
 }
 
 pub(super) fn bad_signature(node: NodeId) -> Refusal {

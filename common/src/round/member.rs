@@ -11,10 +11,11 @@ mod kept;
 mod open;
 
 pub use kept::Kept;
-pub use open::{Expected, admit};
+pub use open::{Due, Expected, admit};
 
 use super::line_up::Terms;
 use super::pins::{Fact, Joined, Masked};
+use crate::log::{Asked, Mirror};
 use crate::refusal::{Code, Refusal};
 use crate::roster::Roster;
 use motet_secagg::channel::ChannelSecret;
@@ -24,22 +25,51 @@ use motet_secagg::id::NodeId;
 use motet_secagg::layout::{ClearUpdate, Layout};
 use motet_secagg::mask::{EncodedUpdate, MaskedUpdate, upload_root};
 use motet_secagg::message::{
-    Advert, AdvertSet, Delivery, Header, Message, OpenedShare, Proposal, Refused, Released, RevealReply,
-    RevealRequest, SetSign, SignedRoot, t3,
+    Advert, AdvertSet, Complaint, Delivery, Header, Message, OpenedShare, Proposal, Refused, Released,
+    RevealReply, RevealRequest, SetSign, SignedRoot, t3,
 };
 use motet_secagg::pair::{Kind, PairKeys, commit};
 use motet_secagg::secret::Secret;
 use motet_secagg::sign::SecretKey;
 use rand_core::CryptoRng;
 
-/// The node's identity in the protocol.
+/// The node's identity in the protocol, and what it knows of the study by itself.
 pub struct Me<'a> {
     /// Its id.
     pub node: NodeId,
     /// Its identity key.
     pub key: &'a SecretKey,
+    /// Its witness key.
+    pub witness: &'a SecretKey,
     /// The study's roster.
     pub roster: &'a Roster,
+    /// The study's log as far as this site has seen it.
+    pub log: &'a Mirror,
+    /// Whom this question's sum may be about.
+    pub sets: Sets<'a>,
+    /// Seconds since 1970, for cosignatures.
+    pub seconds: u64,
+}
+
+/// Which sets a node signs, besides what the protocol asks.
+#[derive(Debug, Clone, Copy)]
+pub struct Sets<'a> {
+    /// The sites of the previous sum; empty before the first.
+    pub previous: &'a [NodeId],
+    /// How many sites may have come or gone since: none in an exact run whose study does not let it go on without a
+    /// site, for what differs becomes computable (ruling R5). Nothing where any set will do.
+    pub may_differ: Option<usize>,
+}
+
+impl Sets<'_> {
+    fn check(&self, set: &[SignedRoot]) -> Result<(), Refusal> {
+        let Some(most) = self.may_differ.filter(|_| !self.previous.is_empty()) else {
+            return Ok(());
+        };
+        let stays = set.iter().filter(|root| self.previous.contains(&root.node)).count();
+        let differs = set.len().saturating_sub(stays) + self.previous.len().saturating_sub(stays);
+        if differs <= most { Ok(()) } else { Err(Code::SetChanged.into()) }
+    }
 }
 
 /// What the session does next, in this order.
@@ -49,6 +79,8 @@ pub enum Act {
     Seal(Vec<u8>),
     /// Write the masked vector to disk, durably.
     Store(MaskedUpdate),
+    /// Stop uploading the masked vector and remove it from disk: it will never count.
+    Discard,
     /// Append this fact to the node's ledger.
     Record(Fact),
     /// Send this.
@@ -105,6 +137,12 @@ impl Member {
         self.kept.header.as_ref()
     }
 
+    /// Sites of the roster that cosigned the log under which the line-up met, once that is known: with a quorum
+    /// ([`Terms::witness_quorum`]) there is no second log, with fewer only this line-up vouches for it.
+    pub fn witnesses(&self) -> Option<usize> {
+        self.kept.adverts.as_ref().map(|set| set.adverts.len() + set.witnesses.len())
+    }
+
     /// Takes the clear update, refuses what is out of range, and adverts.
     ///
     /// # Errors
@@ -147,6 +185,7 @@ impl Member {
             nonce,
             commit_pair: commit(Kind::Pair, &plan, me.node, &pair),
             commit_own: commit(Kind::Own, &plan, me.node, &own),
+            cosignature: self.terms.point().cosign(me.witness, me.seconds),
         };
         self.kept.draw(&pair, &own, &channel);
         self.kept.advert = Some(advert.sign(me.key));
@@ -199,7 +238,18 @@ impl Member {
         if let Some(known) = &self.kept.delivery {
             return if known == delivery { Ok(self.say_again()) } else { Err(Code::TwoMessages.into()) };
         }
-        let held = deal::open_delivery(&self.terms, &self.kept, delivery, me)?;
+        if self.kept.complaint.is_some() {
+            return Ok(self.say_again());
+        }
+        let held = match deal::open_delivery(&self.terms, &self.kept, delivery, me) {
+            Ok(held) => held,
+            Err(deal::Fault::Refused(refusal)) => return Err(refusal),
+            Err(deal::Fault::Dealer(dealer, code)) => {
+                let complaint = Complaint::sign(delivery.t1, me.node, dealer, code.as_str(), me.key);
+                self.kept.complaint = Some(complaint);
+                return Ok(self.acts(None));
+            }
+        };
         let masks = deal::masks(&self.kept, delivery, me)?;
         let Some(answer) = self.answer.take() else {
             // Stopped and started since the advert: masked as soon as the answer is there again.
@@ -233,9 +283,15 @@ impl Member {
             // Left out: the own upload can no longer count, so the own secrets go; the peers' shares stay until the reveal.
             self.kept.forget_own();
         }
+        let point = proposal.commit.point.clone();
+        let cosignature = point.cosign(me.witness, me.seconds);
         self.kept.set = proposal.roots.iter().map(|root| root.node).collect();
-        self.kept.signed = Some(SetSign::sign(t3, proposal.commit.point.clone(), me.node, me.key));
-        Ok(self.acts(self.signed()))
+        self.kept.signed = Some(SetSign::sign(t3, point, me.node, me.key, cosignature));
+        let mut acts = self.acts(self.signed());
+        if !own_in_set {
+            acts.insert(1, Act::Discard);
+        }
+        Ok(acts)
     }
 
     fn check_proposal(&self, proposal: &Proposal, t3: &Digest, me: &Me<'_>) -> Result<(), Refusal> {
@@ -261,22 +317,26 @@ impl Member {
         if proposal.roots.iter().any(|root| root.node == me.node && root.root != header.root.root) {
             return Err(Refusal::new(Code::UploadMismatch, "the set holds another upload of this node"));
         }
+        me.sets.check(&proposal.roots)?;
         self.check_logged(proposal, t3, me)
     }
 
-    /// The commitment must be this set's, and lie in the log whose root the coordinator signed.
+    /// The commitment must be this set's, and the one that stands for this question in the log as this site recomputed it.
     fn check_logged(&self, proposal: &Proposal, t3: &Digest, me: &Me<'_>) -> Result<(), Refusal> {
-        let commit = &proposal.commit;
-        let matches = match crate::log::leaf_of(commit) {
-            Some(crate::log::Leaf::Commit(leaf)) => {
-                leaf.t3 == *t3
-                    && leaf.ask == self.terms.plan().ask
-                    && leaf.attempt == self.terms.plan().attempt
-            }
-            _ => false,
-        };
-        let logged = crate::log::is_logged(commit, &me.roster.coordinator);
-        if matches && logged { Ok(()) } else { Err(Code::SetNotLogged.into()) }
+        let (commit, plan) = (&proposal.commit, self.terms.plan());
+        if me.log.check(&commit.checkpoint, me.roster)? != commit.point {
+            return Err(Code::SetNotLogged.into());
+        }
+        let set = proposal.roots.iter().map(|root| (root.node, root.root));
+        let stands = me.log.commit(t3).is_some_and(|leaf| {
+            leaf.study == plan.study
+                && leaf.ask == plan.ask
+                && leaf.run == plan.run
+                && (leaf.round, leaf.attempt) == (plan.round, plan.attempt)
+                && set.eq(leaf.set.iter().copied())
+        });
+        let open = me.log.asked(&plan.ask) == Some(Asked::Committed(*t3));
+        if stands && open { Ok(()) } else { Err(Code::SetNotLogged.into()) }
     }
 
     fn on_request(&mut self, request: &RevealRequest, me: &Me<'_>) -> Result<Vec<Act>, Refusal> {
@@ -354,7 +414,9 @@ impl Member {
 
     fn last_word(&self) -> Vec<Act> {
         let kept = &self.kept;
-        if let Some(reply) = &kept.reply {
+        if let Some(complaint) = &kept.complaint {
+            vec![Act::Tell(Message::Complaint(complaint.clone()))]
+        } else if let Some(reply) = &kept.reply {
             vec![Act::Tell(Message::RevealReply(reply.clone()))]
         } else if let Some(signed) = &kept.signed {
             vec![Act::Tell(Message::SetSign(signed.clone()))]
@@ -398,9 +460,7 @@ impl Member {
         Some(Fact::Masked(Masked {
             ask: plan.ask,
             attempt: plan.attempt,
-            candidates: plan.candidates.clone(),
-            colluders: plan.colluders,
-            min_survivors: plan.min_survivors,
+            pin: plan.pin(),
             upload_root: header.root.root,
         }))
     }

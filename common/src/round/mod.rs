@@ -20,7 +20,7 @@ mod sign;
 mod upload;
 
 pub use entry::{Closed, Effect, Entry, Fold, Folded, Heard, Input};
-pub use line_up::Terms;
+pub use line_up::{Terms, witness_quorum};
 
 use crate::log::{Abort, Leaf, Release};
 use crate::moment::Moment;
@@ -28,7 +28,7 @@ use crate::refusal::{Code, Refusal};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::NodeId;
-use motet_secagg::message::{Abandoned, Message, Released};
+use motet_secagg::message::{Abandoned, Complaint, Message, Released};
 use motet_secagg::sign::SecretKey;
 use std::collections::BTreeSet;
 
@@ -42,6 +42,8 @@ pub struct Round {
     gone: BTreeSet<NodeId>,
     /// Nodes that refused this attempt.
     refused: Vec<(NodeId, String)>,
+    /// What ended the attempt, where a dealer's shares were bad.
+    complaint: Option<Complaint>,
 }
 
 enum Phase {
@@ -108,6 +110,7 @@ impl Round {
             since: now,
             gone: BTreeSet::new(),
             refused: Vec::new(),
+            complaint: None,
         }
     }
 
@@ -127,6 +130,11 @@ impl Round {
             Phase::Released(_) => PhaseName::Released,
             Phase::Abandoned(..) => PhaseName::Abandoned,
         }
+    }
+
+    /// Who complained about whose shares: both are to be asked by people.
+    pub fn complaint(&self) -> Option<&Complaint> {
+        self.complaint.as_ref()
     }
 
     /// Who refused the attempt, with the refusal codes.
@@ -173,7 +181,7 @@ impl Round {
             Phase::Upload(phase) => Some(phase.t2),
             Phase::Sign(phase) => Some(phase.t2),
             Phase::Reveal(phase) => Some(phase.t2),
-            Phase::Fold(phase) => Some(phase.t2()),
+            Phase::Fold(phase) => Some(phase.t2),
             _ => None,
         }
     }
@@ -215,6 +223,9 @@ impl Round {
         match entry {
             Entry::Heard(Heard { node, message: Message::Refused(refused) }) => {
                 self.refused.push((node, refused.code))
+            }
+            Entry::Heard(Heard { message: Message::Complaint(complaint), .. }) => {
+                self.complaint = Some(complaint);
             }
             Entry::Heard(heard) => match &mut self.phase {
                 Phase::Join(phase) => phase.hear(heard),
@@ -278,8 +289,8 @@ impl Round {
             }
             _ => Vec::new(),
         };
-        for node in &self.terms.plan().candidates {
-            effects.extend(self.pending(*node).into_iter().map(|message| Effect::Tell(*node, message)));
+        for node in self.terms.roster() {
+            effects.extend(self.pending(node).into_iter().map(|message| Effect::Tell(node, message)));
         }
         if self.phase() < PhaseName::Released {
             effects.push(Effect::WakeAt(self.deadline()));
@@ -295,6 +306,7 @@ impl Round {
             Phase::Upload(phase) => phase.pending(node),
             Phase::Sign(phase) => phase.pending(node),
             Phase::Reveal(phase) => return phase.pending(node),
+            _ if !self.terms.is_candidate(node) => None,
             Phase::Released(released) => Some(Message::Released((**released).clone())),
             Phase::Abandoned(code, _) => Some(Message::Abandoned(Abandoned {
                 plan: self.terms.plan_root(),
@@ -337,6 +349,10 @@ impl Round {
     }
 
     fn decide_message(&self, node: NodeId, message: Message) -> Result<Option<Entry>, Refusal> {
+        if let (Message::Witnessed(witnessed), Phase::Join(phase)) = (&message, &self.phase) {
+            let heard = phase.check_witness(&self.terms, node, witnessed)?;
+            return Ok(heard.then_some(Entry::Heard(Heard { node, message })));
+        }
         if !self.terms.is_candidate(node) {
             return Err(Code::NotInLineUp.into());
         }
@@ -357,6 +373,9 @@ impl Round {
 
     /// The entry that ends the present phase, when it is due.
     fn closing(&self, now: Moment) -> Option<Entry> {
+        if let Some(complaint) = self.complaint.as_ref().filter(|_| self.is_open()) {
+            return Some(Entry::Abandoned(complaint.code.clone()));
+        }
         let late = now >= self.deadline();
         let waiting = !self.awaited().is_empty();
         let verdict = match &self.phase {
@@ -408,7 +427,7 @@ impl Round {
         Leaf::Release(Release {
             run: plan.run,
             round: plan.round,
-            t3: phase.t3(),
+            t3: phase.t3,
             aggregate: folded.aggregate,
             state_root: folded.state_root,
             charge: 0,

@@ -4,7 +4,6 @@
 use crate::refusal::{Code, Refusal};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
-use motet_secagg::id::NodeId;
 use motet_secagg::message::Plan;
 use std::collections::BTreeMap;
 
@@ -22,19 +21,15 @@ canonical! {
 }
 
 canonical! {
-    /// The node's masked file exists; from here on A is pinned to the plan's line-up.
+    /// The node's masked file exists; from here on A is pinned to the plan's terms.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Masked {
         /// A.
         pub ask: Digest,
         /// The attempt.
         pub attempt: u32,
-        /// The plan's candidates.
-        pub candidates: Vec<NodeId>,
-        /// C of the plan.
-        pub colluders: u16,
-        /// s of the plan.
-        pub min_survivors: u16,
+        /// [`Plan::pin`]: line-up, C, s, weights and encoding, which no later attempt may change.
+        pub pin: Digest,
         /// Root over the masked chunks.
         pub upload_root: Digest,
     }
@@ -58,8 +53,8 @@ canonical! {
 #[derive(Debug, Clone, Default)]
 struct Pin {
     attempt: u32,
-    /// Line-up, C and s of the masked answer.
-    line_up: Option<(Vec<NodeId>, u16, u16)>,
+    /// The terms of the masked answer.
+    terms: Option<Digest>,
     spent: bool,
 }
 
@@ -78,8 +73,7 @@ impl Pins {
                 pin.attempt = pin.attempt.max(joined.attempt);
             }
             Fact::Masked(masked) => {
-                let line_up = (masked.candidates.clone(), masked.colluders, masked.min_survivors);
-                self.by_ask.entry(masked.ask).or_default().line_up = Some(line_up);
+                self.by_ask.entry(masked.ask).or_default().terms = Some(masked.pin);
             }
             Fact::Signed(_) => {}
             Fact::Spent((ask, _)) => self.by_ask.entry(*ask).or_default().spent = true,
@@ -91,7 +85,7 @@ impl Pins {
     ///
     /// # Errors
     /// `round_spent` when A was opened; `round_replay` for an attempt already joined, be it under the very same plan
-    /// (its secrets are gone, and new ones would be a second advert), for an older one, and for another line-up after a
+    /// (its secrets are gone, and new ones would be a second advert), for an older one, and for other terms after a
     /// masked file exists.
     pub fn admit(&self, plan: &Plan) -> Result<(), Refusal> {
         let Some(pin) = self.by_ask.get(&plan.ask) else {
@@ -103,13 +97,8 @@ impl Pins {
         if plan.attempt <= pin.attempt {
             return Err(Refusal::new(Code::RoundReplay, format!("attempt {}", plan.attempt)));
         }
-        let differs = |(candidates, colluders, min_survivors): &(Vec<NodeId>, u16, u16)| {
-            *candidates != plan.candidates
-                || *colluders != plan.colluders
-                || *min_survivors != plan.min_survivors
-        };
-        if pin.line_up.as_ref().is_some_and(differs) {
-            return Err(Refusal::new(Code::RoundReplay, "another line-up for a question already answered"));
+        if pin.terms.is_some_and(|terms| terms != plan.pin()) {
+            return Err(Refusal::new(Code::RoundReplay, "other terms for a question already answered"));
         }
         Ok(())
     }

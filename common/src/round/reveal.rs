@@ -5,13 +5,15 @@ use super::entry::{Heard, wrong_phase};
 use super::fold::Fold;
 use super::line_up::{Terms, bad_signature, same_again};
 use super::share::Share;
+use super::upload::dealt_roots;
 use crate::refusal::{Code, Refusal};
 use motet_secagg::digest::Digest;
+use motet_secagg::evidence::{Evidence, order};
 use motet_secagg::id::NodeId;
 use motet_secagg::message::{
     Logged, Message, OpenedSecret, OpenedShare, Proposal, RevealReply, RevealRequest, SignedRoot,
 };
-use motet_secagg::pair::{Kind, commit, commit_share};
+use motet_secagg::pair::{Kind, commit_share};
 use motet_secagg::shamir;
 use std::collections::BTreeMap;
 
@@ -33,15 +35,6 @@ impl Reveal {
         request: RevealRequest,
     ) -> Self {
         Self { dealt, t2, roots, commit, request, replies: BTreeMap::new() }
-    }
-
-    pub(super) fn t3(&self) -> Digest {
-        self.request.t3
-    }
-
-    /// U3.
-    pub(super) fn set(&self) -> Vec<NodeId> {
-        self.roots.iter().map(|root| root.node).collect()
     }
 
     pub(super) fn check(&self, terms: &Terms, node: NodeId, message: &Message) -> Result<bool, Refusal> {
@@ -107,7 +100,23 @@ impl Reveal {
             .keys()
             .map(|node| self.reconstruct(terms, *node))
             .collect::<Result<Vec<OpenedSecret>, Refusal>>()?;
-        Fold::new(self, opened)
+        let (t2, t3) = (self.t2, self.request.t3);
+        Fold::new(self.evidence(terms, opened), t2, t3)
+    }
+
+    fn evidence(self, terms: &Terms, opened: Vec<OpenedSecret>) -> Evidence {
+        let set: Vec<NodeId> = self.roots.iter().map(|root| root.node).collect();
+        let lost = opened.iter().filter(|opened| opened.kind == Kind::Pair).map(|opened| opened.node);
+        let pairs = lost.flat_map(|lost| set.iter().map(move |site| order(lost, *site)));
+        let lost = pairs.filter_map(|(lower, upper)| self.dealt.delivered(lower, upper)).collect();
+        Evidence {
+            plan: terms.signed().clone(),
+            dealt: dealt_roots(&self.dealt),
+            adverts: self.dealt.adverts,
+            lost,
+            uploads: self.roots,
+            opened,
+        }
     }
 
     /// The self secret where the upload counts, the pair secret where the node was lost before it.
@@ -148,14 +157,6 @@ impl Reveal {
             .collect();
         let secret = shamir::combine(&points).map_err(|_| blame())?;
         let kind = self.kind_of(dealer);
-        let advert = self.dealt.advert(dealer).ok_or_else(blame)?;
-        let committed = match kind {
-            Kind::Pair => advert.commit_pair,
-            Kind::Own => advert.commit_own,
-        };
-        if commit(kind, &terms.plan_root(), dealer, &secret) != committed {
-            return Err(blame());
-        }
         Ok(OpenedSecret { node: dealer, kind, secret: *secret.expose() })
     }
 }

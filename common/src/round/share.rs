@@ -8,7 +8,7 @@ use crate::refusal::{Code, Refusal};
 use motet_secagg::digest::Digest;
 use motet_secagg::id::NodeId;
 use motet_secagg::merkle;
-use motet_secagg::message::{Advert, AdvertSet, Bundle, Message, Shares};
+use motet_secagg::message::{AdvertSet, Bundle, Delivered, Message, Shares};
 use std::collections::BTreeMap;
 
 pub(super) struct Share {
@@ -83,9 +83,13 @@ impl Share {
         self.adverts.adverts.iter().map(|signed| signed.advert.node)
     }
 
-    /// A node's advert.
-    pub(super) fn advert(&self, node: NodeId) -> Option<&Advert> {
-        self.adverts.adverts.iter().map(|signed| &signed.advert).find(|advert| advert.node == node)
+    /// What a dealer made for a holder, with its path to the dealer's signed root.
+    pub(super) fn delivered(&self, dealer: NodeId, holder: NodeId) -> Option<Delivered> {
+        let shares = self.shares.get(&dealer)?;
+        let index = shares.bundles.iter().position(|bundle| bundle.holder == holder)?;
+        let leaves: Vec<Digest> = shares.bundles.iter().map(Bundle::leaf).collect();
+        let path = merkle::inclusion(&leaves, index)?;
+        Some(Delivered { bundle: shares.bundles.get(index)?.clone(), path })
     }
 
     /// A node's rank in U1, counted from 1: the x of its shares.

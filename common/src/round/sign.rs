@@ -69,6 +69,9 @@ impl Sign {
         if !signed.is_signed_by(terms.key(node)?) {
             return Err(bad_signature(node));
         }
+        if !terms.is_cosigned(&commit.point, node, &signed.cosignature) {
+            return Err(Refusal::new(Code::BadSignature, format!("the cosignature of node `{node}`")));
+        }
         same_again(self.signatures.get(&node), signed, node)
     }
 

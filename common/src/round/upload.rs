@@ -9,8 +9,7 @@ use crate::refusal::{Code, Refusal};
 use motet_secagg::digest::Digest;
 use motet_secagg::id::NodeId;
 use motet_secagg::mask::upload_root;
-use motet_secagg::merkle;
-use motet_secagg::message::{Bundle, Delivered, Delivery, Header, Message, SignedRoot, t2};
+use motet_secagg::message::{Complaint, Delivery, Header, Message, SignedRoot, t2};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) struct Upload {
@@ -31,8 +30,10 @@ impl Upload {
     }
 
     pub(super) fn check(&self, terms: &Terms, node: NodeId, message: &Message) -> Result<bool, Refusal> {
-        let Message::Header(header) = message else {
-            return Err(wrong_phase(message));
+        let header = match message {
+            Message::Header(header) => header,
+            Message::Complaint(complaint) => return self.check_complaint(terms, node, complaint),
+            _ => return Err(wrong_phase(message)),
         };
         if !self.dealt.shares.contains_key(&node) {
             return Err(Code::NotInLineUp.into());
@@ -50,6 +51,21 @@ impl Upload {
             return Err(bad_signature(node));
         }
         same_again(self.headers.get(&node), header, node)
+    }
+
+    fn check_complaint(&self, terms: &Terms, node: NodeId, complaint: &Complaint) -> Result<bool, Refusal> {
+        let dealers = &self.dealt.shares;
+        let known = dealers.contains_key(&node) && dealers.contains_key(&complaint.dealer);
+        if complaint.node != node || complaint.t1 != self.dealt.t1 || !known || complaint.dealer == node {
+            return Err(Refusal::new(Code::RoundReplay, format!("a complaint of node `{node}`")));
+        }
+        if ![Code::ShareOpenFailed, Code::ShareCommitment]
+            .map(Code::as_str)
+            .contains(&complaint.code.as_str())
+        {
+            return Err(Refusal::new(Code::Malformed, format!("the complaint of node `{node}`")));
+        }
+        if complaint.is_signed_by(terms.key(node)?) { Ok(true) } else { Err(bad_signature(node)) }
     }
 
     pub(super) fn hear(&mut self, heard: Heard) {
@@ -100,18 +116,13 @@ impl Upload {
     }
 
     fn delivery(&self, holder: NodeId) -> Delivery {
-        let bundles =
-            self.dealt.shares.values().filter(|shares| shares.root.node != holder).filter_map(|shares| {
-                let index = shares.bundles.iter().position(|bundle| bundle.holder == holder)?;
-                let leaves: Vec<Digest> = shares.bundles.iter().map(Bundle::leaf).collect();
-                let path = merkle::inclusion(&leaves, index)?;
-                Some(Delivered { bundle: shares.bundles.get(index)?.clone(), path })
-            });
+        let dealers = self.dealt.shares.keys().filter(|dealer| **dealer != holder);
+        let bundles = dealers.filter_map(|dealer| self.dealt.delivered(*dealer, holder));
         Delivery { t1: self.dealt.t1, roots: dealt_roots(&self.dealt), bundles: bundles.collect() }
     }
 }
 
 /// The signed bundle roots of U2, sorted by dealer.
-fn dealt_roots(dealt: &Share) -> Vec<SignedRoot> {
+pub(super) fn dealt_roots(dealt: &Share) -> Vec<SignedRoot> {
     dealt.shares.values().map(|shares| shares.root).collect()
 }

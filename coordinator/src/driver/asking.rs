@@ -27,6 +27,14 @@ impl Driver {
             Ask::Past { after, answer } => {
                 reply(answer, book.past.iter().filter(|past| past.round > after).cloned().collect());
             }
+            Ask::Leaves { from, to, answer } => {
+                let place = |index: u64| usize::try_from(index).unwrap_or(usize::MAX);
+                let leaves = book.log.leaves().iter().take(place(to)).skip(place(from));
+                reply(answer, leaves.cloned().collect());
+            }
+            Ask::HasUploads { t2, answer } => {
+                reply(answer, book.uploads.iter().any(|uploads| uploads.t2 == t2));
+            }
             Ask::Release { run, answer } => {
                 let released = book.past_runs.iter().filter(|(started, ended)| {
                     ended.code.is_empty() && run.is_none_or(|wanted| wanted == started.run)
@@ -80,7 +88,7 @@ impl Driver {
                 Code::WrongPhase,
                 format!("run `{run}` of this study is still going; watch or abandon it"),
             ))
-        } else if matches!(self.book.chain.question(3), Ok(None)) {
+        } else if matches!(self.book.chain.question(3), Ok(None)) && self.book.was_released() {
             Some(Refusal::new(
                 Code::RoundSpent,
                 "the study's question was answered; fetch its release, or propose a new study",
@@ -116,7 +124,7 @@ impl Driver {
             return Ok(());
         }
         self.input(Input::Abandon).await?;
-        self.end_run(Code::Abandoned.as_str(), Vec::new()).await?;
+        self.end_run(Code::Abandoned, "").await?;
         reply(answer, Ok(()));
         Ok(())
     }

@@ -72,7 +72,8 @@ pub(crate) async fn reopen(shared: &Arc<Shared>, stream: &str) -> anyhow::Result
             StudyEntry::Round(Entry::Released(_)) => {
                 let digest = folded.map(|folded| folded.aggregate).unwrap_or_default();
                 aggregate = Some(Aggregate::from_bytes(&shared.ledger.get_blob(&digest).await?)?);
-                allow(shared, &book, digest).await;
+                let evidence = folded.map(|folded| folded.evidence).unwrap_or_default();
+                allow(shared, &book, [digest, evidence]).await;
             }
             _ => {}
         }
@@ -82,8 +83,12 @@ pub(crate) async fn reopen(shared: &Arc<Shared>, stream: &str) -> anyhow::Result
     Ok(start(shared, book, version).await?)
 }
 
-pub(super) async fn allow(shared: &Shared, book: &Book, aggregate: Digest) {
-    shared.aggregates.write().await.insert(aggregate, book.roster().nodes().collect());
+/// The study's nodes may fetch these blobs: a sum and its evidence.
+pub(super) async fn allow(shared: &Shared, book: &Book, blobs: [Digest; 2]) {
+    let mut fetchable = shared.fetchable.write().await;
+    for blob in blobs {
+        fetchable.insert(blob, book.roster().nodes().collect());
+    }
 }
 
 async fn start(shared: &Arc<Shared>, book: Book, version: u64) -> Result<Handle, Refusal> {
@@ -115,6 +120,7 @@ async fn start(shared: &Arc<Shared>, book: Book, version: u64) -> Result<Handle,
         waiting_since: now(),
         done: None,
         folding: false,
+        cosigned: Default::default(),
         book,
     };
     shared.studies.write().await.insert(handle.digest, handle.clone());

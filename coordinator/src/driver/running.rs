@@ -2,15 +2,11 @@
 
 use super::{Driver, now, random};
 use crate::entries::{Planned, RunEnded, StudyEntry};
-use crate::folding;
 use crate::line_up::{self, LineUp, Next};
-use crate::members::storage;
-use crate::publish;
 use crate::view::Pause;
 use motet_common::log::Leaf;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::{PhaseName, Round, Terms};
-use motet_ledger::Spool;
 use motet_recipes::Question;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -30,7 +26,7 @@ impl Driver {
             if over {
                 self.done = None;
                 self.waiting_since = now();
-                self.sweep_spools().await;
+                self.sweep_uploads().await;
             }
             self.pause = None;
             if self.book.run.is_none() || self.round().is_some() {
@@ -45,8 +41,15 @@ impl Driver {
     /// One step between rounds; false when there is something to wait for.
     async fn step(&mut self) -> Result<bool, Refusal> {
         if let Some(code) = self.dead_end() {
-            self.end_run(code.as_str(), Vec::new()).await?;
+            let detail = self.book.run.as_ref().map(|run| run.last_detail.clone()).unwrap_or_default();
+            self.end_run(code, &detail).await?;
             return Ok(false);
+        }
+        if self.book.checks_missing() > 0 {
+            return self.wait_for_checks().await;
+        }
+        if self.book.publishing.is_some() {
+            return self.publish_when_witnessed().await;
         }
         let present = self.shared.hub.present();
         let removed = self.shared.members.removed_nodes().await;
@@ -55,14 +58,14 @@ impl Driver {
                 // The fit ended without an estimate, such as separated classes: a result, not a fault.
                 Err(refusal) if refusal.code == Code::RecipeFailed => {
                     tracing::warn!(study = %self.book.study.id, %refusal, "there is no estimate");
-                    self.end_run(refusal.code.as_str(), Vec::new()).await?;
+                    self.end_run(refusal.code, "").await?;
                     Ok(false)
                 }
                 published => published,
             },
             Err(refusal) => {
                 tracing::error!(study = %self.book.study.id, %refusal, "the recipe found no way on");
-                self.end_run(refusal.code.as_str(), Vec::new()).await?;
+                self.end_run(refusal.code, "").await?;
                 Ok(false)
             }
             Ok(Some(_)) => match line_up::next(
@@ -80,7 +83,7 @@ impl Driver {
                     Ok(false)
                 }
                 Next::Fail(code) => {
-                    self.end_run(code.as_str(), Vec::new()).await?;
+                    self.end_run(code, "").await?;
                     Ok(false)
                 }
             },
@@ -106,6 +109,8 @@ impl Driver {
                 | Code::UploadMismatch
                 | Code::Abandoned
                 | Code::RoundSpent
+                | Code::ShareOpenFailed
+                | Code::ShareCommitment
         );
         (opened || run.failures >= MOST_FAILURES).then_some(code)
     }
@@ -157,9 +162,10 @@ impl Driver {
             threshold: narrow(line_up.thresholds.threshold),
             min_start: narrow(line_up.min_start),
             min_survivors: narrow(line_up.thresholds.survivors),
-            checkpoint: book.log.checkpoint(&self.shared.keys.signing),
+            checkpoint: book.log.checkpoint(&self.shared.keys.log),
             previous_index: previous,
             previous_proof: book.log.inclusion(previous),
+            checked: book.checked.values().cloned().collect(),
             durations: Durations {
                 join: ms(rounds.join_s),
                 share: ms(rounds.share_s),
@@ -179,41 +185,25 @@ impl Driver {
         release.unwrap_or(0) as u64
     }
 
-    async fn publish(&mut self) -> Result<bool, Refusal> {
-        let at = now();
-        let files = publish::files(&self.book, &self.shared, at)?;
-        let leaf = publish::leaf(&self.book, &files)?;
-        let index = self.put_leaf(leaf).await?;
-        let manifest = publish::manifest(&self.book, &self.shared, &files, index, at)?;
-        let mut stored = Vec::with_capacity(files.len() + 1);
-        for (name, bytes) in files.into_iter().chain([manifest]) {
-            stored.push((name, self.shared.ledger.put_blob(&bytes).await.map_err(storage)?));
-        }
-        self.end_run("", stored).await?;
-        Ok(false)
+    /// Ends the run without a result.
+    pub(super) async fn end_run(&mut self, code: Code, detail: &str) -> Result<(), Refusal> {
+        self.run_ended(code.as_str(), detail, Vec::new()).await
     }
 
-    pub(super) async fn end_run(&mut self, code: &str, files: Vec<(String, Digest)>) -> Result<(), Refusal> {
+    pub(super) async fn run_ended(
+        &mut self,
+        code: &str,
+        detail: &str,
+        files: Vec<(String, Digest)>,
+    ) -> Result<(), Refusal> {
         let Some(run) = self.book.run.as_ref().map(|run| run.started.run) else {
             return Ok(());
         };
         self.wake = None;
-        self.record(StudyEntry::RunEnded(RunEnded { run, code: code.to_owned(), files, at: now() }), None)
-            .await?;
+        let (code, detail) = (code.to_owned(), detail.to_owned());
+        let ended = RunEnded { run, code: code.clone(), detail, files, at: now() };
+        self.record(StudyEntry::RunEnded(ended), None).await?;
         tracing::info!(study = %self.book.study.id, %run, code, "the run is over");
         Ok(())
-    }
-
-    /// Uploads of earlier attempts go; those of the latest stay, so that its sum can be recomputed.
-    async fn sweep_spools(&mut self) {
-        let old = self.book.spooled.len().saturating_sub(1);
-        for (t2, nodes) in self.book.spooled.drain(..old).collect::<Vec<_>>() {
-            for node in nodes {
-                if let Ok(spool) = Spool::open(&self.shared.spools(), &folding::spool_name(&t2, node)).await {
-                    // A spool that cannot be removed now is in nobody's way.
-                    let _ = spool.remove().await;
-                }
-            }
-        }
     }
 }

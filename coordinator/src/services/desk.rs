@@ -62,6 +62,7 @@ impl Desk for DeskService {
         Ok(Response::new(AboutResponse {
             consortium: self.0.config.consortium.clone(),
             coordinator: self.0.keys.signing.public().0.to_vec(),
+            log: self.0.keys.log.public().0.to_vec(),
             governance: self.0.keys.governance.fingerprint().hex(),
             software: env!("CARGO_PKG_VERSION").to_owned(),
         }))

@@ -14,8 +14,9 @@ use motet_proto::v1::attend_request::Frame as FromNode;
 use motet_proto::v1::attend_response::Frame as ToNode;
 use motet_proto::v1::rounds_server::Rounds;
 use motet_proto::v1::{
-    AttendRequest, AttendResponse, Envelope, FetchRequest, FetchResponse, Hello, ReleasesRequest,
-    ReleasesResponse, UploadRequest, UploadResponse, UploadStateRequest, UploadStateResponse, Welcome,
+    AttendRequest, AttendResponse, Envelope, FetchRequest, FetchResponse, Hello, LeavesRequest,
+    LeavesResponse, ReleasesRequest, ReleasesResponse, UploadRequest, UploadResponse, UploadStateRequest,
+    UploadStateResponse, UploadsRequest, UploadsResponse, Welcome,
 };
 use motet_proto::{MAX_MESSAGE, PIECE};
 use motet_secagg::digest::Digest;
@@ -45,6 +46,26 @@ impl RoundsService {
     async fn node<T>(&self, request: &Request<T>) -> Result<NodeId, Status> {
         let peer = caller(&self.0, request, &[Role::Site]).await?;
         peer.node.ok_or_else(|| malformed("the certificate names no node"))
+    }
+
+    /// Anyone who may read a study's sums.
+    async fn reader<T>(&self, request: &Request<T>) -> Result<Reader, Status> {
+        let peer = caller(&self.0, request, &[Role::Site, Role::Operator, Role::Researcher]).await?;
+        match (peer.role, peer.node) {
+            (Role::Site, Some(node)) => Ok(Reader::Site(node)),
+            (Role::Site, None) => Err(malformed("the certificate names no node")),
+            _ => Ok(Reader::Person),
+        }
+    }
+
+    /// The study, where the caller may read it.
+    async fn readable(&self, reader: &Reader, study: &[u8]) -> Result<Handle, Status> {
+        let handle = self.0.studies.read().await.get(&digest(study)?).cloned();
+        let may = |handle: &Handle| {
+            let nodes: Vec<NodeId> = handle.proposed.roster.roster.nodes().collect();
+            reader.is_one_of(nodes.iter())
+        };
+        handle.filter(may).ok_or_else(|| status(&Code::StudyUnknown.into()))
     }
 
     /// The upload's header and its driver, once the header has arrived.
@@ -81,6 +102,8 @@ impl Rounds for RoundsService {
     type AttendStream = Boxed<AttendResponse>;
     type FetchStream = Boxed<FetchResponse>;
     type ReleasesStream = Boxed<ReleasesResponse>;
+    type LeavesStream = Boxed<LeavesResponse>;
+    type UploadsStream = Boxed<UploadsResponse>;
 
     async fn attend(
         &self,
@@ -171,9 +194,10 @@ impl Rounds for RoundsService {
     }
 
     async fn fetch(&self, request: Request<FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
-        let node = self.node(&request).await?;
+        let reader = self.reader(&request).await?;
         let wanted = digest(&request.into_inner().digest)?;
-        let allowed = self.0.aggregates.read().await.get(&wanted).is_some_and(|nodes| nodes.contains(&node));
+        let allowed =
+            self.0.fetchable.read().await.get(&wanted).is_some_and(|nodes| reader.is_one_of(nodes.iter()));
         if !allowed {
             return Err(status(&Refusal::new(Code::ReleaseUnknown, "no such sum for this site")));
         }
@@ -188,12 +212,9 @@ impl Rounds for RoundsService {
         &self,
         request: Request<ReleasesRequest>,
     ) -> Result<Response<Self::ReleasesStream>, Status> {
-        let node = self.node(&request).await?;
+        let reader = self.reader(&request).await?;
         let request = request.into_inner();
-        let study = digest(&request.study)?;
-        let handle = self.0.studies.read().await.get(&study).cloned();
-        let handle = handle.filter(|handle| handle.proposed.roster.roster.entry(node).is_some());
-        let handle = handle.ok_or_else(|| status(&Code::StudyUnknown.into()))?;
+        let handle = self.readable(&reader, &request.study).await?;
         let past = handle.ask(|answer| Ask::Past { after: request.after_round, answer }).await;
         let past = past.map_err(|refusal| status(&refusal))?;
         let releases: Vec<_> = past
@@ -207,6 +228,75 @@ impl Rounds for RoundsService {
             })
             .collect();
         Ok(Response::new(Box::pin(tokio_stream::iter(releases))))
+    }
+
+    async fn leaves(&self, request: Request<LeavesRequest>) -> Result<Response<Self::LeavesStream>, Status> {
+        let reader = self.reader(&request).await?;
+        let LeavesRequest { study, from, to } = request.into_inner();
+        let handle = self.readable(&reader, &study).await?;
+        let leaves = handle.ask(|answer| Ask::Leaves { from, to, answer }).await;
+        let leaves = leaves.map_err(|refusal| status(&refusal))?;
+        let leaves = leaves.into_iter().map(|leaf| Ok(LeavesResponse { leaf }));
+        Ok(Response::new(Box::pin(tokio_stream::iter(leaves))))
+    }
+
+    async fn uploads(
+        &self,
+        request: Request<UploadsRequest>,
+    ) -> Result<Response<Self::UploadsStream>, Status> {
+        let reader = self.reader(&request).await?;
+        let UploadsRequest { study, t2, nodes } = request.into_inner();
+        let handle = self.readable(&reader, &study).await?;
+        let t2 = digest(&t2)?;
+        let released = handle.ask(|answer| Ask::HasUploads { t2, answer }).await;
+        if !released.map_err(|refusal| status(&refusal))? {
+            let detail = "the uploads of this sum are not kept any more, or there is no such sum";
+            return Err(status(&Refusal::new(Code::ReleaseUnknown, detail)));
+        }
+        let roster = &handle.proposed.roster.roster;
+        let mut spools = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            let node = NodeId(fixed(&node, "a node")?);
+            if roster.entry(node).is_none() || spools.len() > roster.entries.len() {
+                return Err(status(&Code::NotInRoster.into()));
+            }
+            spools.push(self.spool(&t2, node).await?);
+        }
+        let (sender, out) = mpsc::channel(QUEUE);
+        tokio::spawn(send_uploads(spools, sender));
+        Ok(Response::new(Box::pin(ReceiverStream::new(out))))
+    }
+}
+
+/// Sends row after row of chunks, until the first spool has no further chunk.
+async fn send_uploads(spools: Vec<Spool>, sender: mpsc::Sender<Result<UploadsResponse, Status>>) {
+    for index in 0_u32.. {
+        for (node, spool) in (0_u32..).zip(&spools) {
+            // The end of the first spool is the end of all: they are cut alike.
+            let Ok(chunk) = spool.read_chunk(index).await else { return };
+            let pieces = chunk.len().div_ceil(PIECE);
+            for (at, piece) in (1_usize..).zip(chunk.chunks(PIECE)) {
+                let piece = UploadsResponse { node, index, piece: piece.to_vec(), last: at == pieces };
+                if sender.send(Ok(piece)).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Who may read what a study has made public to its members: its sites, and the consortium's people.
+enum Reader {
+    Site(NodeId),
+    Person,
+}
+
+impl Reader {
+    fn is_one_of<'a>(&self, mut nodes: impl Iterator<Item = &'a NodeId>) -> bool {
+        match self {
+            Self::Site(node) => nodes.any(|known| known == node),
+            Self::Person => true,
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! From a release to the next state: fetched, checked like any other, absorbed; and the site's own report at the end.
 
 use super::{Away, Session, clock_day};
-use crate::follower::{Absorbed, Follower};
+use crate::follower::{self, Absorbed, Follower};
 use crate::link::Link;
 use crate::{NodeError, local};
-use motet_common::round::member::Me;
+use motet_common::audit::Audit;
 use motet_secagg::digest::Digest;
-use motet_secagg::message::{Message, Released};
+use motet_secagg::id::RunId;
+use motet_secagg::message::{Checked, Message, Released};
 
 impl Session {
     /// A release: of the attempt under way, or a hint that something was missed.
@@ -14,6 +15,7 @@ impl Session {
         &mut self,
         link: &Link,
         study: Option<Digest>,
+        run: RunId,
         released: &Released,
     ) -> Result<(), Away> {
         let own = study.filter(|study| {
@@ -22,9 +24,9 @@ impl Session {
         });
         if let Some(study) = own {
             let Some(follower) = self.followers.get_mut(&study) else { return Ok(()) };
-            let Follower { proposal, attempt, .. } = follower;
+            let Follower { proposal, attempt, chain, log, .. } = follower;
             let Some(attempt) = attempt.as_mut() else { return Ok(()) };
-            let me = Me { node: self.home.node(), key: &self.home.identity, roster: &proposal.roster };
+            let me = follower::me(&self.home, proposal, chain, log);
             return match attempt.member.handle(&Message::Released(released.clone()), &me, &mut rand::rng()) {
                 Ok(acts) => self.act(link, &study, acts).await,
                 Err(refusal) => {
@@ -43,25 +45,39 @@ impl Session {
         for proposal in approved {
             let study = proposal.digest;
             self.follower(&study, proposal).await?;
-            match self.catch_up(link, &study).await {
-                Err(Away::Node(NodeError::Refused(_))) | Ok(()) => {}
+            match self.catch_up(link, &study, &released.state_root).await {
+                Ok(()) => self.tell_checked(link, &study, run, released).await?,
+                Err(Away::Node(NodeError::Refused(_))) => {}
                 Err(away) => return Err(away),
             }
         }
         Ok(())
     }
 
-    /// Absorbs the releases this node has missed, each checked like any other.
-    pub(super) async fn catch_up(&mut self, link: &Link, study: &Digest) -> Result<(), Away> {
-        let Some(after) = self.followers.get(study).map(|follower| follower.chain.round()) else {
+    /// Absorbs the releases this node has missed on its way to a state, each checked like any other; the latest of them
+    /// it makes again. Where this node is there already, only that is left to do.
+    pub(super) async fn catch_up(&mut self, link: &Link, study: &Digest, root: &Digest) -> Result<(), Away> {
+        let Some(follower) = self.followers.get(study) else { return Ok(()) };
+        let unchecked =
+            follower.latest.as_ref().is_some_and(|latest| latest.checks.is_some() && !latest.checked);
+        let there = follower.chain.root() == *root;
+        if there && !unchecked {
             return Ok(());
-        };
-        let missed = link.releases(study, after).await.map_err(Away::Coordinator)?;
-        for absorbed in missed {
-            let bytes = link.fetch(&absorbed.released.aggregate).await.map_err(Away::Coordinator)?;
-            if let Some(follower) = self.followers.get_mut(study) {
-                follower.absorb(&self.home, absorbed, &bytes).await?;
+        }
+        let after = follower.chain.round();
+        let missed = link.releases(study, if there { after.saturating_sub(1) } else { after }).await;
+        let missed = missed.map_err(Away::Coordinator)?;
+        if let (true, [latest]) = (there, missed.as_slice()) {
+            self.recompute(link, study, &latest.released).await?;
+            if let Some(latest) = self.followers.get_mut(study).and_then(|follower| follower.latest.as_mut())
+            {
+                latest.checked = true;
             }
+            return Ok(());
+        }
+        let last = missed.len().saturating_sub(1);
+        for (index, absorbed) in missed.into_iter().enumerate() {
+            self.take_in(link, study, absorbed, index == last).await?;
         }
         self.finish(study).await?;
         Ok(())
@@ -71,24 +87,75 @@ impl Session {
         &mut self,
         link: &Link,
         study: &Digest,
+        run: RunId,
         released: &Released,
     ) -> Result<(), Away> {
-        let bytes = link.fetch(&released.aggregate).await.map_err(Away::Coordinator)?;
-        let Some(follower) = self.followers.get_mut(study) else { return Ok(()) };
+        let Some(follower) = self.followers.get(study) else { return Ok(()) };
         let candidates =
             follower.attempt.as_ref().map_or(0, |attempt| attempt.member.terms().plan().candidates.len());
         let candidates = u32::try_from(candidates).unwrap_or(u32::MAX);
-        let absorbed = Absorbed { candidates, released: released.clone() };
-        match follower.absorb(&self.home, absorbed, &bytes).await {
+        let absorbed = Absorbed { candidates, released: released.clone(), checked: false };
+        match self.take_in(link, study, absorbed, true).await {
             Ok(()) => {}
-            Err(NodeError::Refused(refusal)) => {
-                self.say("refused", &format!("a release does not follow from its sum: {refusal}")).await?;
+            Err(Away::Node(NodeError::Refused(refusal))) => {
+                self.say("refused", &format!("a release is not followed: {refusal}")).await?;
                 return Ok(());
             }
-            Err(error) => return Err(error.into()),
+            Err(away) => return Err(away),
         }
+        self.tell_checked(link, study, run, released).await?;
         self.finish(study).await?;
         Ok(())
+    }
+
+    /// One release: in the log, the sum it names, made again where it is the latest, and the state that follows from it.
+    async fn take_in(
+        &mut self,
+        link: &Link,
+        study: &Digest,
+        mut absorbed: Absorbed,
+        again: bool,
+    ) -> Result<(), Away> {
+        let released = absorbed.released.clone();
+        self.sync_log(link, study, &released.release.checkpoint).await?;
+        let Some(follower) = self.followers.get(study) else { return Ok(()) };
+        follower.is_on_record(&released)?;
+        let due = follower.checks_due(absorbed.candidates, &released)?.is_some();
+        if due && again {
+            self.recompute(link, study, &released).await?;
+            absorbed.checked = true;
+        }
+        let bytes = link.fetch(&released.aggregate).await.map_err(Away::Coordinator)?;
+        let Some(follower) = self.followers.get_mut(study) else { return Ok(()) };
+        Ok(follower.absorb(&self.home, absorbed, &bytes).await?)
+    }
+
+    /// Makes a sum again from the masked uploads and the opened secrets (ruling R3).
+    async fn recompute(&mut self, link: &Link, study: &Digest, released: &Released) -> Result<(), Away> {
+        let Some(follower) = self.followers.get(study) else { return Ok(()) };
+        let bytes = link.fetch(&released.evidence).await.map_err(Away::Coordinator)?;
+        let audit = Audit::of(released, &bytes, &follower.proposal.roster)?;
+        let again = link.recompute(study, audit).await.map_err(Away::Coordinator)?;
+        if let Err(refusal) = &again {
+            self.say("sum-mismatch", &format!("the released sum could not be made again: {refusal}")).await?;
+        }
+        Ok(again?)
+    }
+
+    /// Says that this site made the latest sum again.
+    async fn tell_checked(
+        &mut self,
+        link: &Link,
+        study: &Digest,
+        run: RunId,
+        released: &Released,
+    ) -> Result<(), Away> {
+        let latest = self.followers.get(study).and_then(|follower| follower.latest.as_ref());
+        let due = latest
+            .filter(|latest| latest.checked && latest.checks.is_some() && latest.root == released.root());
+        let Some(latest) = due else { return Ok(()) };
+        let checked = Checked::sign(latest.root, self.home.node(), &self.home.identity);
+        self.tell(link, study, run, &Message::Checked(checked)).await
     }
 
     /// When the recipe is finished, the site's own report is written for its steward.

@@ -1,11 +1,11 @@
 //! From a plan to an advert: what a node checks before it computes, and the computation away from the session's thread.
 
 use super::{Away, Computed, Session, clock_day};
-use crate::follower::{Attempt, Follower};
+use crate::follower::{self, Attempt, Follower};
 use crate::link::Link;
 use crate::{NodeError, switch};
 use motet_common::refusal::{Code, Refusal};
-use motet_common::round::member::{Expected, Me, Member, admit, refused};
+use motet_common::round::member::{Expected, Member, admit, refused};
 use motet_secagg::digest::Digest;
 use motet_secagg::message::{Message, SignedPlan};
 
@@ -40,10 +40,8 @@ impl Session {
             let acts = attempt.member.say_again();
             return self.act(link, &study, acts).await;
         }
-        if follower.chain.root() != plan.state_root {
-            self.catch_up(link, &study).await?;
-        }
-        self.forget(&study).await?;
+        self.sync_log(link, &study, &plan.checkpoint).await?;
+        self.catch_up(link, &study, &plan.state_root).await?;
         let Some(follower) = self.followers.get_mut(&study) else { return Ok(()) };
         let question = follower
             .chain
@@ -58,10 +56,14 @@ impl Session {
             state_root: follower.chain.root(),
             layout: &question.layout,
             min_sites: min_sites as usize,
+            due: follower.due(),
             pins: &self.pins,
         };
-        let terms = admit(signed, &expected, &follower.me(&self.home))?;
-        let member = Member::new(terms);
+        let me = follower::me(&self.home, &follower.proposal, &follower.chain, &follower.log);
+        let member = Member::new(admit(signed, &expected, &me)?);
+        // Joining this attempt ends every earlier one: nothing of it is signed or opened from here on.
+        self.forget(&study).await?;
+        let Some(follower) = self.followers.get_mut(&study) else { return Ok(()) };
         follower.attempt =
             Some(Attempt { run: plan.run, round: plan.round, member, layout: question.layout });
         self.compute(&study);
@@ -85,7 +87,7 @@ impl Session {
     pub(super) async fn computed(&mut self, link: &Link, computed: Computed) -> Result<(), Away> {
         let Computed { study, plan, result } = computed;
         let Some(follower) = self.followers.get_mut(&study) else { return Ok(()) };
-        let Follower { proposal, attempt, cohort, own, .. } = follower;
+        let Follower { proposal, attempt, cohort, own, chain, log, .. } = follower;
         let Some(attempt) = attempt.as_mut().filter(|attempt| attempt.member.terms().plan_root() == plan)
         else {
             return Ok(());
@@ -94,7 +96,7 @@ impl Session {
         let answered = result.and_then(|answered| {
             *cohort = Some(answered.cohort);
             *own = answered.own.or(own.take());
-            let me = Me { node: self.home.node(), key: &self.home.identity, roster: &proposal.roster };
+            let me = follower::me(&self.home, proposal, chain, log);
             attempt.member.answered(answered.update, &attempt.layout, &me, &mut rand::rng())
         });
         match answered {

@@ -1,7 +1,7 @@
 //! Who plays: keys, roster, the question, and every site's answer, all drawn from the world's seed.
 
 use motet_common::log::{Leaf, Log, StudyOpen};
-use motet_common::roster::{Entry, Roster};
+use motet_common::roster::{Entry, HubKeys, Roster, SiteKeys};
 use motet_common::round::member::Me;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -30,12 +30,16 @@ pub struct Site {
     pub node: NodeId,
     /// Its identity key.
     pub key: SecretKey,
+    /// Its witness key.
+    pub witness: SecretKey,
 }
 
 /// Everything that is fixed for one world.
 pub struct Cast {
     /// The coordinator's key.
     pub coordinator: SecretKey,
+    /// The key of its log.
+    pub log_key: SecretKey,
     /// The sites in order of their node ids.
     pub sites: Vec<Site>,
     /// Their roster.
@@ -98,18 +102,20 @@ impl Cast {
     /// `size` sites with fresh keys. With `real_chunks` the plan's chunks have the size that nodes insist on when they
     /// admit it, and the vector is one chunk; otherwise chunks are tiny and there are several.
     pub fn new(size: usize, ring: Ring, real_chunks: bool, dice: &mut ChaCha20Rng) -> Self {
-        let coordinator = SecretKey::from_seed(seed(dice));
+        let (coordinator, log_key) = (SecretKey::from_seed(seed(dice)), SecretKey::from_seed(seed(dice)));
         let mut sites: Vec<Site> = (0..size).map(|_| Site::new(dice)).collect();
         sites.sort_by_key(|site| site.node);
         let entry = |(at, site): (usize, &Site)| {
             let steward = SecretKey::from_seed(seed(&mut *dice)).public();
-            Entry::new(&format!("site-{at}"), "NL", site.key.public(), steward)
+            let keys = SiteKeys { identity: site.key.public(), steward, witness: site.witness.public() };
+            Entry::new(&format!("site-{at}"), "NL", keys)
         };
+        let hub = HubKeys { signing: coordinator.public(), log: log_key.public() };
         let entries: Vec<Entry> = sites.iter().enumerate().map(entry).collect();
-        let roster = Roster::new(STUDY, 1, coordinator.public(), "sim", entries).expect("a sound roster");
+        let roster = Roster::new(STUDY, 1, hub, "sim", entries).expect("a sound roster");
         let layout = layout(ring, dice);
         let chunk_words = if real_chunks { chunk_words(ring) } else { 4 + below(dice, 6) as u32 };
-        Self { coordinator, sites, roster, layout, chunk_words }
+        Self { coordinator, log_key, sites, roster, layout, chunk_words }
     }
 
     /// How many sites there are.
@@ -259,8 +265,8 @@ pub struct Asked {
 
 impl Site {
     fn new(dice: &mut ChaCha20Rng) -> Self {
-        let key = SecretKey::from_seed(seed(dice));
-        Self { node: key.public().node_id(), key }
+        let (key, witness) = (SecretKey::from_seed(seed(dice)), SecretKey::from_seed(seed(dice)));
+        Self { node: key.public().node_id(), key, witness }
     }
 }
 

@@ -2,12 +2,12 @@
 //! bind every later message to all that was said before.
 
 use super::{
-    Advert, AdvertSet, Bundle, LogPoint, OpenedShare, Plan, Released, RevealReply, SetSign, SignedAdvert,
-    SignedPlan, SignedRoot,
+    Advert, AdvertSet, Bundle, Checked, Checkpoint, Complaint, Cosignature, Durations, OpenedShare, Plan,
+    Released, RevealReply, SetSign, SignedAdvert, SignedPlan, SignedRoot,
 };
 use crate::digest::Digest;
 use crate::encode::Canonical as _;
-use crate::id::NodeId;
+use crate::id::{NodeId, RunId};
 use crate::merkle;
 use crate::sign::{PublicKey, SecretKey};
 
@@ -15,6 +15,25 @@ impl Plan {
     /// P, the digest that every later message of the attempt carries.
     pub fn root(&self) -> Digest {
         self.digest("plan")
+    }
+
+    /// Digest of what two attempts at one question must share once an answer is masked: all but attempt, run, round,
+    /// nonce, deadlines, and where the log stands (ruling R1).
+    pub fn pin(&self) -> Digest {
+        let none = Durations { join: 0, share: 0, upload: 0, sign: 0, reveal: 0 };
+        let pinned = Self {
+            run: RunId([0; 16]),
+            round: 0,
+            attempt: 0,
+            nonce: [0; 32],
+            durations: none,
+            upload_slot_ms: 0,
+            checkpoint: String::new(),
+            previous_proof: Vec::new(),
+            checked: Vec::new(),
+            ..self.clone()
+        };
+        pinned.digest("pin")
     }
 
     /// The ask-key of a study's recipe in one state.
@@ -109,9 +128,15 @@ fn named_roots(roots: &[SignedRoot]) -> Vec<u8> {
 
 impl SetSign {
     /// Signs the set under the log the node saw.
-    pub fn sign(t3: Digest, point: LogPoint, node: NodeId, key: &SecretKey) -> Self {
+    pub fn sign(
+        t3: Digest,
+        point: Checkpoint,
+        node: NodeId,
+        key: &SecretKey,
+        cosignature: Cosignature,
+    ) -> Self {
         let signature = key.sign("m8", &Self::message(&t3, &point));
-        Self { t3, point, node, signature }
+        Self { t3, point, node, signature, cosignature }
     }
 
     /// Whether `identity` signed it.
@@ -119,7 +144,7 @@ impl SetSign {
         identity.verify("m8", &Self::message(&self.t3, &self.point), &self.signature).is_ok()
     }
 
-    fn message(t3: &Digest, point: &LogPoint) -> Vec<u8> {
+    fn message(t3: &Digest, point: &Checkpoint) -> Vec<u8> {
         [t3.to_bytes(), point.to_bytes()].concat()
     }
 }
@@ -141,7 +166,42 @@ impl RevealReply {
     }
 }
 
+impl Checked {
+    /// Signs that the sum of `released` was recomputed.
+    pub fn sign(released: Digest, node: NodeId, key: &SecretKey) -> Self {
+        Self { released, node, signature: key.sign("checked", &released.0) }
+    }
+
+    /// Whether `identity` signed it.
+    pub fn is_signed_by(&self, identity: &PublicKey) -> bool {
+        identity.verify("checked", &self.released.0, &self.signature).is_ok()
+    }
+}
+
+impl Complaint {
+    /// Signs a complaint about a dealer's shares.
+    pub fn sign(t1: Digest, node: NodeId, dealer: NodeId, code: &str, key: &SecretKey) -> Self {
+        let signature = key.sign("complaint", &Self::message(&t1, node, dealer, code));
+        Self { t1, node, dealer, code: code.to_owned(), signature }
+    }
+
+    /// Whether `identity` signed it.
+    pub fn is_signed_by(&self, identity: &PublicKey) -> bool {
+        let message = Self::message(&self.t1, self.node, self.dealer, &self.code);
+        identity.verify("complaint", &message, &self.signature).is_ok()
+    }
+
+    fn message(t1: &Digest, node: NodeId, dealer: NodeId, code: &str) -> Vec<u8> {
+        [&t1.0[..], &node.0, &dealer.0, code.as_bytes()].concat()
+    }
+}
+
 impl Released {
+    /// What [`Checked`] is about: the digest of M11 as sent.
+    pub fn root(&self) -> Digest {
+        self.digest("m11")
+    }
+
     /// The bytes the coordinator signs: everything before the signature.
     fn message(&self) -> Vec<u8> {
         let mut bytes = self.to_bytes();

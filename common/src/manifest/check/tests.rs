@@ -1,10 +1,12 @@
 //! A release of four sites, and every way to tamper with it that we could think of.
 
 use super::*;
-use crate::log::Log;
-use crate::manifest::{File, LedgerProof, Privacy, RoundRecord};
-use crate::roster::Entry;
+use crate::log::{Leaf, Log, StudyOpen};
+use crate::manifest::{File, Privacy};
+use crate::proof::{LedgerProof, Proof, Proven};
+use crate::roster::{Entry, HubKeys, SiteKeys};
 use motet_secagg::id::{NodeId, RunId};
+use motet_secagg::note::Note;
 use motet_secagg::sign::{PublicKey, SecretKey, Signature};
 
 const STUDY: &str = "ist-death14";
@@ -13,13 +15,31 @@ fn key(number: u8) -> SecretKey {
     SecretKey::from_seed([number; 32])
 }
 
+fn log_key() -> SecretKey {
+    key(201)
+}
+
 fn coordinator() -> SecretKey {
     key(200)
 }
 
 fn roster(governance: &SecretKey, coordinator: PublicKey) -> SignedRoster {
-    let entry = |at: u8| Entry::new(&format!("site-{at}"), "NL", key(at).public(), key(100 + at).public());
-    let roster = Roster::new(STUDY, 1, coordinator, "stroke-alliance", (1..=4).map(entry).collect()).unwrap();
+    let entry = |at: u8| {
+        let keys = SiteKeys {
+            identity: key(at).public(),
+            steward: key(100 + at).public(),
+            witness: key(150 + at).public(),
+        };
+        Entry::new(&format!("site-{at}"), "NL", keys)
+    };
+    let roster = Roster::new(
+        STUDY,
+        1,
+        HubKeys { signing: coordinator, log: log_key().public() },
+        "stroke-alliance",
+        (1..=4).map(entry).collect(),
+    )
+    .unwrap();
     roster.sign(governance).unwrap()
 }
 
@@ -39,12 +59,6 @@ fn release(governance: &SecretKey, coordinator: &SecretKey, files: &BTreeMap<Str
     let signed = roster(governance, coordinator.public());
     let files: Vec<File> = files.iter().map(|(name, bytes)| File::of(name, bytes)).collect();
     let (run, state_root) = (RunId([7; 16]), Digest([8; 32]));
-    let mut log = Log::new("stroke-alliance", STUDY);
-    log.push(b"study opens".to_vec());
-    let leaf = Leaf::Publication(Publication { run, files: files_digest(&files), state_root }).to_bytes();
-    let leaf_index = log.push(leaf.clone());
-    log.push(b"another entry".to_vec());
-    let point = log.point();
     let mut set: Vec<NodeId> = signed.roster.nodes().collect();
     set.sort();
     let round = |round: u8| RoundRecord {
@@ -53,6 +67,7 @@ fn release(governance: &SecretKey, coordinator: &SecretKey, files: &BTreeMap<Str
         set: set.clone(),
         transcript: Digest([100 + round; 32]),
     };
+    let ledger = ledger(&signed, &files, [round(1), round(2)]);
     let manifest = Manifest {
         format: FORMAT,
         consortium: "stroke-alliance".to_owned(),
@@ -75,23 +90,62 @@ fn release(governance: &SecretKey, coordinator: &SecretKey, files: &BTreeMap<Str
         software: "motet 0.1.0".to_owned(),
         created: "2026-11-20T09:14:41Z".to_owned(),
         files,
-        ledger: LedgerProof {
-            origin: point.origin,
-            leaf,
-            leaf_index,
-            tree_size: point.size,
-            root: point.root,
-            inclusion: log.inclusion(leaf_index),
-            checkpoint: log.checkpoint(coordinator),
-        },
+        ledger,
         round_log: vec![round(1), round(2)],
         signature: Signature([0; 64]),
     };
     manifest.sign(coordinator)
 }
 
+/// A log of two rounds and a result, one entry after it, cosigned by three sites.
+fn ledger(signed: &SignedRoster, files: &[File], rounds: [RoundRecord; 2]) -> LedgerProof {
+    let (run, state_root) = (RunId([7; 16]), Digest([8; 32]));
+    let roster = &signed.roster;
+    let mut log = Log::new("stroke-alliance", STUDY);
+    let mut leaves = vec![Leaf::StudyOpen(StudyOpen {
+        study: STUDY.to_owned(),
+        study_digest: Digest([5; 32]),
+        recipe: Digest([6; 32]),
+        roster: roster.digest(),
+        colluders: roster.colluders,
+        h_min: roster.h_min,
+    })];
+    for record in rounds {
+        let RoundRecord { round, ask, set, transcript: t3 } = record;
+        let set = set.into_iter().map(|node| (node, Digest([3; 32]))).collect();
+        leaves.push(Leaf::Commit(Commit { study: STUDY.to_owned(), ask, run, round, attempt: 1, t3, set }));
+        let aggregate = Digest([4; 32]);
+        leaves.push(Leaf::Release(Release { run, round, t3, aggregate, state_root, charge: 0 }));
+    }
+    leaves.push(Leaf::Publication(Publication { run, files: files_digest(files), state_root }));
+    leaves.iter().for_each(|leaf| drop(log.push(leaf.to_bytes())));
+    log.push(Leaf::Void(Digest([1; 32])).to_bytes());
+    let point = log.point();
+    let mut note = Note::sign(point.clone(), &point.origin, &log_key()).unwrap();
+    for at in 1..=3 {
+        note.add(
+            &format!("site-{at}"),
+            &key(150 + at).public(),
+            &point.cosign(&key(150 + at), 1_800_000_000),
+        )
+        .unwrap();
+    }
+    let proven = |(index, leaf): (u64, &Leaf)| Proven {
+        index,
+        leaf: leaf.to_bytes(),
+        inclusion: log.inclusion(index),
+    };
+    LedgerProof {
+        origin: point.origin.clone(),
+        tree_size: point.size,
+        root: point.root,
+        checkpoint: note.to_string(),
+        leaves: (0..).zip(&leaves).map(proven).collect(),
+    }
+}
+
 fn sound() -> Manifest {
-    release(&key(201), &coordinator(), &files())
+    release(&key(210), &coordinator(), &files())
 }
 
 fn json(manifest: &Manifest) -> Vec<u8> {
@@ -108,10 +162,11 @@ fn resigned(change: impl FnOnce(&mut Manifest)) -> String {
 
 #[test]
 fn a_sound_folder_passes_and_says_what_it_rests_on() {
-    let trusted = key(201).public().fingerprint();
+    let trusted = key(210).public().fingerprint();
     let verified = check(&json(&sound()), &files(), Some(trusted)).unwrap();
     assert_eq!(verified.governance, trusted);
-    assert_eq!(verified.lines.len(), 6);
+    assert_eq!(verified.lines.len(), 7);
+    assert!(verified.lines[5].contains("3 sites, a quorum (3)"), "{:?}", verified.lines);
     let alone = check(&json(&sound()), &files(), None).unwrap();
     assert!(alone.lines.iter().any(|line| line.contains(&trusted.hex())), "{:?}", alone.lines);
     assert_eq!(Manifest::from_bytes(&sound().to_bytes()).unwrap(), sound());
@@ -165,12 +220,12 @@ fn a_changed_byte_in_any_file_is_seen() {
 fn a_forged_folder_is_consistent_but_not_the_trusted_consortiums() {
     let forged = release(&key(90), &key(91), &files());
     assert!(check(&json(&forged), &files(), None).is_ok());
-    let error = check(&json(&forged), &files(), Some(key(201).public().fingerprint())).unwrap_err();
+    let error = check(&json(&forged), &files(), Some(key(210).public().fingerprint())).unwrap_err();
     assert!(error.what.contains("you trust"), "{error}");
     // The true fingerprint over the forger's roster.
     let claimed =
-        Manifest { governance_fingerprint: key(201).public().fingerprint(), ..forged }.sign(&key(91));
-    assert!(check(&json(&claimed), &files(), Some(key(201).public().fingerprint())).is_err());
+        Manifest { governance_fingerprint: key(210).public().fingerprint(), ..forged }.sign(&key(91));
+    assert!(check(&json(&claimed), &files(), Some(key(210).public().fingerprint())).is_err());
     // The true roster under a key that it does not name.
     let stolen = sound().sign(&key(91));
     assert!(check(&json(&stolen), &files(), None).unwrap_err().what.contains("coordinator's key"));
@@ -191,8 +246,16 @@ fn the_coordinator_itself_cannot_sign_what_the_log_and_the_roster_do_not_say() {
         (|m| m.run = RunId([9; 16]), "about another release"),
         (|m| m.state_root = Digest([9; 32]), "about another release"),
         (|m| m.files.swap(0, 1), "about another release"),
-        (|m| m.ledger.leaf_index = 0, "does not contain"),
-        (|m| m.ledger.inclusion[0] = Digest([1; 32]), "does not contain"),
+        (|m| m.ledger.leaves[0].index = 1, "not in order"),
+        (|m| m.ledger.leaves[5].index = 6, "does not contain"),
+        (|m| m.ledger.leaves[5].inclusion[0] = Digest([1; 32]), "does not contain"),
+        (|m| drop(m.ledger.leaves.remove(1)), "without the commitment before it"),
+        (|m| drop(m.ledger.leaves.drain(1..3)), "not those of the log"),
+        (|m| drop(m.ledger.leaves.pop()), "does not end with the result"),
+        (|m| drop(m.ledger.leaves.remove(0)), "does not begin with"),
+        (|m| m.round_log[0].transcript = Digest([1; 32]), "not those of the log"),
+        (|m| m.study_digest = Digest([1; 32]), "about another release"),
+        (|m| m.ledger.checkpoint = m.ledger.checkpoint.replace("site-1", "site-4"), "not that of a site"),
         (|m| m.ledger.tree_size += 1, "checkpoint"),
         (|m| m.ledger.root = Digest([1; 32]), "checkpoint"),
         (|m| m.ledger.checkpoint.push('\n'), "checkpoint"),
@@ -206,6 +269,7 @@ fn the_coordinator_itself_cannot_sign_what_the_log_and_the_roster_do_not_say() {
         (|m| m.rounds = 3, "not complete"),
         (|m| m.round_log.swap(0, 1), "not in order"),
         (|m| m.round_log[1].ask = m.round_log[0].ask, "opened twice"),
+        (|m| m.round_log[1].ask = Digest([77; 32]), "not those of the log"),
         (|m| m.round_log[0].set[0] = NodeId([0; 16]), "set of round `1`"),
         (|m| m.round_log[1].set.swap(0, 1), "set of round `2`"),
         (|m| m.sites = 3, "that of the last round"),
@@ -224,4 +288,22 @@ fn numbers_and_unknown_keys_do_not_slip_through_the_json() {
     assert_eq!(read.privacy.epsilon.unwrap().to_bits(), exact.to_bits());
     let text = manifest.to_json().unwrap().replace("\"format\": 1", "\"format\": 1,\n  \"approved\": true");
     assert!(Manifest::from_json(text.as_bytes()).is_err());
+}
+
+#[test]
+fn a_proof_stands_without_the_folder_and_shows_every_changed_byte() {
+    let trusted = Some(key(210).public().fingerprint());
+    let proof = Proof::of(&sound());
+    let good = proof.to_json().unwrap().into_bytes();
+    let (roster, found) = Proof::from_json(&good).unwrap().verify(trusted).unwrap();
+    assert_eq!((roster.entries.len(), found.rounds.len(), found.witnesses), (4, 2, 3));
+    for at in 0..good.len() {
+        for change in [1, 0x20, 0x80, 7] {
+            let mut bad = good.clone();
+            bad[at] ^= change;
+            let verdict = Proof::from_json(&bad).and_then(|proof| proof.verify(trusted));
+            assert!(verdict.is_err(), "byte {at} ^ {change}");
+        }
+    }
+    assert!(proof.verify(Some(key(1).public().fingerprint())).unwrap_err().what.contains("you trust"));
 }

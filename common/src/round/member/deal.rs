@@ -12,7 +12,7 @@ use motet_secagg::id::NodeId;
 use motet_secagg::mask::{Masks, Sign};
 use motet_secagg::merkle;
 use motet_secagg::message::{
-    Advert, AdvertSet, Bundle, Delivered, Delivery, Shares, SignedAdvert, SignedRoot, t2,
+    Advert, AdvertSet, Bundle, Delivered, Delivery, Shares, SignedAdvert, SignedRoot, Witness, t2,
 };
 use motet_secagg::pair::{Kind, PairKeys, commit_share, self_seed};
 use motet_secagg::secret::Secret;
@@ -49,9 +49,28 @@ pub(super) fn check_adverts(
             return Err(Refusal::new(Code::DuplicateKey, format!("node `{}`", advert.node)));
         }
     }
+    check_witnesses(terms, set)?;
     match adverts.iter().find(|signed| signed.advert.node == me.node) {
         Some(found) if found == own => Ok(()),
         _ => Err(Code::OwnAdvertAltered.into()),
+    }
+}
+
+/// Everybody in the line-up, and whoever else is listed, cosigned the very checkpoint that this node cosigned.
+fn check_witnesses(terms: &Terms, set: &AdvertSet) -> Result<(), Refusal> {
+    let others = &set.witnesses;
+    let joined = |node| set.adverts.iter().any(|signed| signed.advert.node == node);
+    if !others.is_sorted_by(|a, b| a.node < b.node) || others.iter().any(|other| joined(other.node)) {
+        return Err(Refusal::new(Code::PlanRejected, "witnesses are not sorted, or repeated"));
+    }
+    let adverts = set.adverts.iter().map(|signed| &signed.advert);
+    let witness = |advert: &Advert| Witness { node: advert.node, cosignature: advert.cosignature };
+    let mut all = adverts.map(witness).chain(others.iter().cloned());
+    match all.find(|witness| !terms.is_witness(witness)) {
+        Some(witness) => {
+            Err(Refusal::new(Code::BadSignature, format!("the cosignature of node `{}`", witness.node)))
+        }
+        None => Ok(()),
     }
 }
 
@@ -123,69 +142,84 @@ fn plaintext(holder: NodeId, x: u8, shares: &Held) -> Vec<u8> {
     [&shares.dealer.0[..], &holder.0, &[x], &shares.pair.0, &shares.own.0].concat()
 }
 
+/// Why a delivery is not taken.
+pub(super) enum Fault {
+    /// It is not what this attempt is due.
+    Refused(Refusal),
+    /// What this dealer signed does not open, or does not fit its commitments.
+    Dealer(NodeId, Code),
+}
+
+impl<E: Into<Refusal>> From<E> for Fault {
+    fn from(error: E) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
 /// M5: every dealer's signed root, the own bundles under them, each opened and held against its commitments.
 pub(super) fn open_delivery(
     terms: &Terms,
     kept: &Kept,
     delivery: &Delivery,
     me: &Me<'_>,
-) -> Result<Vec<Held>, Refusal> {
+) -> Result<Vec<Held>, Fault> {
     let set = kept.adverts.as_ref().ok_or(Code::WrongPhase)?;
     let own = kept.shares.as_ref().ok_or(Code::WrongPhase)?;
     if delivery.t1 != own.t1 {
-        return Err(Refusal::new(Code::RoundReplay, "shares of another attempt"));
+        return Err(Refusal::new(Code::RoundReplay, "shares of another attempt").into());
     }
     let nodes = || set.adverts.iter().map(|signed| signed.advert.node);
     let sorted = delivery.roots.is_sorted_by(|a, b| a.node < b.node);
     if !sorted || !delivery.roots.iter().all(|root| nodes().any(|node| node == root.node)) {
-        return Err(Refusal::new(Code::PlanRejected, "the dealers are not a sorted part of the line-up"));
+        return Err(
+            Refusal::new(Code::PlanRejected, "the dealers are not a sorted part of the line-up").into()
+        );
     }
     if delivery.roots.len() < terms.survivors().max(terms.threshold()) {
         return Err(Code::LineUpTooSmall.into());
     }
     if !delivery.roots.contains(&own.root) {
-        return Err(Refusal::new(Code::NotInLineUp, "this node's own shares are not among the dealt ones"));
+        return Err(
+            Refusal::new(Code::NotInLineUp, "this node's own shares are not among the dealt ones").into()
+        );
     }
     for root in &delivery.roots {
         if !root.is_signed_by("m4", &delivery.t1, terms.key(root.node)?) {
-            return Err(bad_signature(root.node));
+            return Err(bad_signature(root.node).into());
         }
     }
     let others = || delivery.roots.iter().filter(|root| root.node != me.node);
     if !others().map(|root| root.node).eq(delivery.bundles.iter().map(|delivered| delivered.bundle.dealer)) {
-        return Err(Refusal::new(Code::Malformed, "the delivered bundles"));
+        return Err(Refusal::new(Code::Malformed, "the delivered bundles").into());
     }
     let x = rank(nodes(), me.node).ok_or(Code::NotInLineUp)?;
     let secret = ChannelSecret::derive(&Secret::new(kept.channel));
     let total = set.adverts.len() as u64;
     let open = |(root, delivered): (&SignedRoot, &Delivered)| {
         let bundle = &delivered.bundle;
-        let failed = || Refusal::new(Code::ShareOpenFailed, format!("dealer `{}`", bundle.dealer));
         let index = u64::from(x) - 1;
         let proven = merkle::verify_inclusion(&bundle.leaf(), index, total, &delivered.path, &root.root);
         if bundle.holder != me.node || proven.is_err() {
-            return Err(failed());
+            // Not what the dealer signed: whoever delivered it changed it.
+            return Err(Refusal::new(Code::Malformed, format!("a bundle of `{}`", bundle.dealer)).into());
         }
-        open_bundle(&delivery.t1, bundle, x, &secret).ok_or_else(failed)?
+        open_bundle(&delivery.t1, bundle, x, &secret).map_err(|code| Fault::Dealer(bundle.dealer, code))
     };
     others().zip(&delivery.bundles).map(open).collect()
 }
 
-fn open_bundle(t1: &Digest, bundle: &Bundle, x: u8, secret: &ChannelSecret) -> Option<Result<Held, Refusal>> {
+fn open_bundle(t1: &Digest, bundle: &Bundle, x: u8, secret: &ChannelSecret) -> Result<Held, Code> {
+    let closed = Code::ShareOpenFailed;
     let info = Bundle::info(t1, bundle.dealer, bundle.holder);
-    let plain = secret.open(&bundle.sealed, &info, &bundle.aad()).ok()?;
+    let plain = secret.open(&bundle.sealed, &info, &bundle.aad()).map_err(|_| closed)?;
     let header = [&bundle.dealer.0[..], &bundle.holder.0, &[x]].concat();
-    let shares = plain.strip_prefix(header.as_slice())?;
-    let (pair, own) = <([u8; 32], [u8; 32])>::from_bytes(shares).ok()?;
+    let shares = plain.strip_prefix(header.as_slice()).ok_or(closed)?;
+    let (pair, own) = <([u8; 32], [u8; 32])>::from_bytes(shares).map_err(|_| closed)?;
     let held = Held { dealer: bundle.dealer, pair: Share(pair), own: Share(own) };
     let commitment = |kind, share| commit_share(kind, t1, bundle.dealer, bundle.holder, x, share);
     let matches = commitment(Kind::Pair, &held.pair) == bundle.commit_pair
         && commitment(Kind::Own, &held.own) == bundle.commit_own;
-    Some(if matches {
-        Ok(held)
-    } else {
-        Err(Refusal::new(Code::ShareCommitment, format!("dealer `{}`", bundle.dealer)))
-    })
+    if matches { Ok(held) } else { Err(Code::ShareCommitment) }
 }
 
 /// The node's self mask and one pair mask for each other dealer, all bound to T2.

@@ -4,7 +4,7 @@
 use motet_secagg::canonical;
 use motet_secagg::id::NodeId;
 use motet_secagg::message::{
-    AdvertSet, Delivery, Header, RevealReply, SetSign, Shares, SignedAdvert, SignedPlan,
+    AdvertSet, Complaint, Delivery, Header, RevealReply, SetSign, Shares, SignedAdvert, SignedPlan,
 };
 use motet_secagg::secret::Secret;
 use motet_secagg::shamir::Share;
@@ -54,6 +54,8 @@ canonical! {
         pub signed: Option<SetSign>,
         /// M10 as sent.
         pub reply: Option<RevealReply>,
+        /// What was said instead of an upload, where a dealer's shares were bad.
+        pub complaint: Option<Complaint>,
     }
 }
 
@@ -74,6 +76,7 @@ impl Kept {
             set: Vec::new(),
             signed: None,
             reply: None,
+            complaint: None,
         }
     }
 

@@ -4,11 +4,13 @@
 use super::super::line_up::Terms;
 use super::super::pins::Pins;
 use super::Me;
+use crate::log::Asked;
 use crate::refusal::{Code, Refusal};
 use motet_secagg::digest::Digest;
 use motet_secagg::layout::Layout;
 use motet_secagg::mask::chunk_words;
-use motet_secagg::message::{PRG, Plan, SUITE, SignedPlan, VERSION};
+use motet_secagg::merkle;
+use motet_secagg::message::{Checked, PRG, Plan, SUITE, SignedPlan, VERSION};
 use motet_secagg::threshold::Thresholds;
 
 /// What the node knows by itself.
@@ -25,8 +27,19 @@ pub struct Expected<'a> {
     pub layout: &'a Layout,
     /// The larger of the study's and the site's own minimum of sites in a sum.
     pub min_sites: usize,
+    /// What the plan owes this node of the previous release; nothing before the first.
+    pub due: Option<Due>,
     /// Earlier facts.
     pub pins: &'a Pins,
+}
+
+/// That enough sites have recomputed the previous sum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// Digest of the release this node absorbed.
+    pub released: Digest,
+    /// Sites that must have recomputed it: t of its plan.
+    pub checks: usize,
 }
 
 /// Checks a plan and gives the attempt's terms.
@@ -48,8 +61,45 @@ pub fn admit(signed: &SignedPlan, expected: &Expected<'_>, me: &Me<'_>) -> Resul
     check_study(plan, expected)?;
     check_vector(plan, expected.layout)?;
     check_thresholds(plan, expected, me)?;
+    check_log(plan, me)?;
+    check_checked(plan, expected.due, me)?;
     expected.pins.admit(plan)?;
     Ok(terms)
+}
+
+/// The plan stands on the log this site knows, right after the latest release, and asks what was not opened yet.
+fn check_log(plan: &Plan, me: &Me<'_>) -> Result<(), Refusal> {
+    let point = me.log.check(&plan.checkpoint, me.roster)?;
+    let previous = (plan.previous_index, plan.previous_leaf);
+    let (size, path) = (point.size, &plan.previous_proof);
+    let proven = merkle::verify_inclusion(&previous.1, previous.0, size, path, &point.root);
+    if me.log.latest() != Some(previous) || proven.is_err() {
+        return Err(Refusal::new(Code::LogInconsistent, "the plan does not follow the latest release"));
+    }
+    match me.log.asked(&plan.ask) {
+        Some(Asked::Released | Asked::Void) => Err(Code::RoundSpent.into()),
+        Some(Asked::Committed(_) | Asked::Aborted) | None => Ok(()),
+    }
+}
+
+/// Ruling R3: nobody goes on from a sum that fewer than t sites have made again from the masked uploads.
+fn check_checked(plan: &Plan, due: Option<Due>, me: &Me<'_>) -> Result<(), Refusal> {
+    let Some(due) = due else { return Ok(()) };
+    if !plan.checked.is_sorted_by(|a, b| a.node < b.node) {
+        return Err(Refusal::new(
+            Code::PlanRejected,
+            "the checks of the last sum are not sorted, or repeated",
+        ));
+    }
+    let holds = |checked: &&Checked| {
+        let entry = me.roster.entry(checked.node);
+        checked.released == due.released && entry.is_some_and(|entry| checked.is_signed_by(&entry.identity))
+    };
+    if plan.checked.iter().filter(holds).count() >= due.checks {
+        Ok(())
+    } else {
+        Err(Code::TooFewChecks.into())
+    }
 }
 
 fn check_study(plan: &Plan, expected: &Expected<'_>) -> Result<(), Refusal> {

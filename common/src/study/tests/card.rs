@@ -1,7 +1,7 @@
 //! What is said before a study is proposed, and what a steward reads.
 
 use super::*;
-use crate::roster::{Entry, Roster};
+use crate::roster::{Entry, HubKeys, Roster, SiteKeys};
 use motet_secagg::sign::SecretKey;
 
 fn errors(study: &Study, sites: usize) -> Vec<String> {
@@ -40,8 +40,13 @@ fn lint_names_the_survivors_and_refuses_a_smaller_quorum() {
 
 fn roster(sites: u8) -> Roster {
     let key = |seed: u8| SecretKey::from_seed([seed; 32]).public();
-    let entries = (1..=sites).map(|i| Entry::new(&format!("site-{i}"), "NL", key(i), key(i + 100))).collect();
-    Roster::new("heart-1", 1, key(200), "Open Hearts", entries).unwrap()
+    let entries = (1..=sites)
+        .map(|i| {
+            let keys = SiteKeys { identity: key(i), steward: key(i + 100), witness: key(i + 150) };
+            Entry::new(&format!("site-{i}"), "NL", keys)
+        })
+        .collect();
+    Roster::new("heart-1", 1, HubKeys { signing: key(200), log: key(201) }, "Open Hearts", entries).unwrap()
 }
 
 #[test]

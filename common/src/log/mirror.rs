@@ -1,0 +1,206 @@
+//! A site's own copy of a study's log, leaf by leaf, and what a leaf may say after those before it. A node signs nothing
+//! about a log that it did not recompute and found to follow these rules:
+//!
+//! ```text
+//! StudyOpen, once, as the site derives it
+//!   `- for each question A:   Commit --> Release                 opened and published, for good
+//!                             Commit --> Void                    opened and void, for good
+//!                             Commit --> Abort --> Commit ..     nothing was opened: another attempt
+//! Publication                 after a Release
+//! ```
+
+use super::{Commit, Leaf, Log};
+use crate::chain::study_open;
+use crate::refusal::{Code, Refusal};
+use crate::roster::Roster;
+use crate::study::Study;
+use motet_secagg::digest::Digest;
+use motet_secagg::encode::Canonical as _;
+use motet_secagg::note::{Checkpoint, Note};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Leaves a log may have: far more than any study has rounds, so that nobody fills a site's disk.
+pub const MOST_LEAVES: u64 = 1 << 20;
+
+/// Where a question stands in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// The set with this T3 is committed and may be opened.
+    Committed(Digest),
+    /// Its attempt ended before anything was opened.
+    Aborted,
+    /// Its sum is public.
+    Released,
+    /// It was opened and its sum is void.
+    Void,
+}
+
+/// A log as one site has seen it.
+#[derive(Debug, Clone)]
+pub struct Mirror {
+    log: Log,
+    opening: Vec<u8>,
+    asked: BTreeMap<Digest, Asked>,
+    /// T3 of every commitment.
+    commits: BTreeMap<Digest, Commit>,
+    /// Index of the latest release.
+    latest: Option<u64>,
+}
+
+/// What a leaf changes, once it may stand where it is.
+enum Step {
+    Nothing,
+    Asked(Digest, Asked),
+    Commit(Commit),
+}
+
+impl Mirror {
+    /// Nothing seen yet of a study's log.
+    pub fn new(study: &Study, roster: &Roster) -> Self {
+        Self::empty(Log::of_study(study, roster), Leaf::StudyOpen(study_open(study, roster)).to_bytes())
+    }
+
+    /// Nothing seen yet of an empty `log`, which must open with this leaf.
+    pub fn empty(log: Log, opening: Vec<u8>) -> Self {
+        Self { log, opening, asked: BTreeMap::new(), commits: BTreeMap::new(), latest: None }
+    }
+
+    /// The leaves.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// How many leaves were seen.
+    pub fn size(&self) -> u64 {
+        self.log.leaves().len() as u64
+    }
+
+    /// Where a question stands; nothing where no set of it was ever committed or given up.
+    pub fn asked(&self, ask: &Digest) -> Option<Asked> {
+        self.asked.get(ask).copied()
+    }
+
+    /// The commitment to a set.
+    pub fn commit(&self, t3: &Digest) -> Option<&Commit> {
+        self.commits.get(t3)
+    }
+
+    /// Every commitment.
+    pub fn commits(&self) -> impl Iterator<Item = &Commit> {
+        self.commits.values()
+    }
+
+    /// Index and hash of the latest release, or of the opening before the first.
+    pub fn latest(&self) -> Option<(u64, Digest)> {
+        let index = self.latest.unwrap_or(0);
+        Some((index, self.log.hash(index)?))
+    }
+
+    /// Whether this log, at that size, is the one a checkpoint tells of.
+    pub fn holds(&self, point: &Checkpoint) -> bool {
+        self.log.at(point.size).is_some_and(|known| known == *point)
+    }
+
+    /// The point of a checkpoint that is signed by the log's key and tells of the leaves that were seen.
+    ///
+    /// # Errors
+    /// `bad_signature`, or `log_inconsistent` when it tells of another log than the one this site knows, or of more.
+    pub fn check(&self, note: &str, roster: &Roster) -> Result<Checkpoint, Refusal> {
+        let point = self.signed(note, roster)?;
+        if self.holds(&point) { Ok(point) } else { Err(self.inconsistent(&point)) }
+    }
+
+    /// This copy, grown to a signed checkpoint by leaves that prove to follow. `news` are the leaves after those seen.
+    ///
+    /// # Errors
+    /// `bad_signature`; `log_inconsistent` when the checkpoint is not over this site's leaves and the news, or a leaf
+    /// breaks the rules: the coordinator then shows different logs, or would open a question twice.
+    pub fn grown(&self, note: &str, news: &[Vec<u8>], roster: &Roster) -> Result<Self, Refusal> {
+        let point = self.signed(note, roster)?;
+        let mut grown = self.clone();
+        for leaf in news {
+            if grown.size() >= point.size.min(MOST_LEAVES) {
+                break;
+            }
+            grown.push(leaf.clone())?;
+        }
+        if grown.holds(&point) { Ok(grown) } else { Err(self.inconsistent(&point)) }
+    }
+
+    fn inconsistent(&self, point: &Checkpoint) -> Refusal {
+        let detail = format!("a checkpoint over {} leaves; this site saw {}", point.size, self.size());
+        Refusal::new(Code::LogInconsistent, detail)
+    }
+
+    fn signed(&self, note: &str, roster: &Roster) -> Result<Checkpoint, Refusal> {
+        let origin = self.log.origin();
+        let unsigned = || Refusal::new(Code::BadSignature, "a checkpoint of the study's log");
+        let note: Note = note.parse().map_err(|_| unsigned())?;
+        let point = note.verify(origin, &roster.log).map_err(|_| unsigned())?;
+        if point.origin == origin { Ok(point.clone()) } else { Err(unsigned()) }
+    }
+
+    /// Takes in one leaf.
+    ///
+    /// # Errors
+    /// `log_inconsistent` when it may not stand there; nothing changes then.
+    pub fn push(&mut self, leaf: Vec<u8>) -> Result<(), Refusal> {
+        let index = self.size();
+        let step = self.step(&leaf, index);
+        match step.map_err(|why| Refusal::new(Code::LogInconsistent, format!("leaf {index}: {why}")))? {
+            Step::Nothing => {}
+            Step::Asked(ask, asked) => {
+                self.asked.insert(ask, asked);
+                if asked == Asked::Released {
+                    self.latest = Some(index);
+                }
+            }
+            Step::Commit(commit) => {
+                self.asked.insert(commit.ask, Asked::Committed(commit.t3));
+                self.commits.insert(commit.t3, commit);
+            }
+        }
+        self.log.push(leaf);
+        Ok(())
+    }
+
+    fn step(&self, leaf: &[u8], index: u64) -> Result<Step, &'static str> {
+        let Ok(read) = Leaf::from_bytes(leaf) else { return Err("it is no leaf") };
+        match read {
+            Leaf::StudyOpen(_) if index == 0 && leaf == self.opening => Ok(Step::Nothing),
+            _ if index == 0 => Err("the study's opening is not the one this site derives"),
+            Leaf::StudyOpen(_) => Err("a study opens once"),
+            Leaf::Commit(commit) => match self.asked(&commit.ask) {
+                Some(Asked::Committed(_)) => Err("two sets are committed for one question"),
+                Some(Asked::Released | Asked::Void) => Err("a question that was opened is committed again"),
+                _ if self.commits.contains_key(&commit.t3) => Err("a transcript is committed twice"),
+                _ if !is_set(&commit) => Err("a committed set is not a sorted list of distinct sites"),
+                _ => Ok(Step::Commit(commit)),
+            },
+            Leaf::Abort(abort) => match self.asked(&abort.ask) {
+                Some(Asked::Released | Asked::Void) => Err("an attempt at an opened question ends unopened"),
+                _ => Ok(Step::Asked(abort.ask, Asked::Aborted)),
+            },
+            Leaf::Void(ask) => match self.asked(&ask) {
+                Some(Asked::Committed(_)) => Ok(Step::Asked(ask, Asked::Void)),
+                _ => Err("a question is void that was not committed"),
+            },
+            Leaf::Release(release) => match self.commits.get(&release.t3).map(|commit| commit.ask) {
+                Some(ask) if self.asked(&ask) == Some(Asked::Committed(release.t3)) => {
+                    Ok(Step::Asked(ask, Asked::Released))
+                }
+                _ => Err("a sum is released whose set was not committed"),
+            },
+            Leaf::Publication(_) if self.latest.is_some() => Ok(Step::Nothing),
+            Leaf::Publication(_) => Err("a result is published without a sum"),
+        }
+    }
+}
+
+fn is_set(commit: &Commit) -> bool {
+    let nodes: BTreeSet<_> = commit.set.iter().map(|(node, _)| *node).collect();
+    nodes.len() == commit.set.len() && commit.set.is_sorted_by(|a, b| a.0 < b.0)
+}
+
+#[cfg(test)]
+mod tests;

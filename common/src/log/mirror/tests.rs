@@ -1,0 +1,124 @@
+//! Tests of the module above: the rules of the log, each broken once.
+
+use super::*;
+use crate::log::{Abort, Publication, Release, StudyOpen};
+use crate::roster::{Entry, HubKeys, SiteKeys};
+use motet_secagg::id::{NodeId, RunId};
+use motet_secagg::sign::{PublicKey, SecretKey};
+
+fn key(number: u8) -> PublicKey {
+    SecretKey::from_seed([number; 32]).public()
+}
+
+fn roster() -> Roster {
+    let entry = |at: u8| {
+        let keys = SiteKeys { identity: key(at), steward: key(50 + at), witness: key(100 + at) };
+        Entry::new(&format!("site-{at}"), "NL", keys)
+    };
+    let hub = HubKeys { signing: key(200), log: key(201) };
+    Roster::new("study", 1, hub, "sim", (1..=4).map(entry).collect()).unwrap()
+}
+
+fn opening(colluders: u16) -> Vec<u8> {
+    let digest = Digest([1; 32]);
+    Leaf::StudyOpen(StudyOpen {
+        study: "study".into(),
+        study_digest: digest,
+        recipe: digest,
+        roster: digest,
+        colluders,
+        h_min: 2,
+    })
+    .to_bytes()
+}
+
+fn commit(ask: u8, t3: u8) -> Vec<u8> {
+    let set = (1..=3).map(|at| (NodeId([at; 16]), Digest([at; 32]))).collect();
+    let (run, ask, t3) = (RunId([0; 16]), Digest([ask; 32]), Digest([t3; 32]));
+    Leaf::Commit(Commit { study: "study".into(), ask, run, round: 1, attempt: 1, t3, set }).to_bytes()
+}
+
+fn release(t3: u8) -> Vec<u8> {
+    let (run, t3, state_root) = (RunId([0; 16]), Digest([t3; 32]), Digest([9; 32]));
+    Leaf::Release(Release { run, round: 1, t3, aggregate: state_root, state_root, charge: 0 }).to_bytes()
+}
+
+fn abort(ask: u8) -> Vec<u8> {
+    Leaf::Abort(Abort { ask: Digest([ask; 32]), attempt: 1, code: "deadline".into() }).to_bytes()
+}
+
+fn void(ask: u8) -> Vec<u8> {
+    Leaf::Void(Digest([ask; 32])).to_bytes()
+}
+
+fn publication() -> Vec<u8> {
+    let digest = Digest([3; 32]);
+    Leaf::Publication(Publication { run: RunId([0; 16]), files: digest, state_root: digest }).to_bytes()
+}
+
+fn mirror() -> Mirror {
+    Mirror::empty(Log::new("sim", "study"), opening(1))
+}
+
+fn read(leaves: &[Vec<u8>]) -> Result<Mirror, Refusal> {
+    let mut mirror = mirror();
+    leaves.iter().try_for_each(|leaf| mirror.push(leaf.clone()))?;
+    Ok(mirror)
+}
+
+#[test]
+fn a_study_runs_from_its_opening_over_attempts_to_its_publication() {
+    let leaves = [opening(1), abort(1), commit(1, 11), abort(1), commit(1, 12), release(12)];
+    let seen = read(&leaves).unwrap();
+    assert_eq!(seen.asked(&Digest([1; 32])), Some(Asked::Released));
+    assert_eq!(seen.latest().unwrap().0, 5);
+    let more = [leaves.as_slice(), &[commit(2, 21), void(2), publication()]].concat();
+    assert_eq!(read(&more).unwrap().asked(&Digest([2; 32])), Some(Asked::Void));
+}
+
+#[test]
+fn a_leaf_that_would_open_a_question_twice_is_refused() {
+    let cases: [(&str, &[Vec<u8>]); 11] = [
+        ("another opening", &[opening(0)]),
+        ("no opening", &[commit(1, 11)]),
+        ("a second opening", &[opening(1), opening(1)]),
+        ("two sets", &[opening(1), commit(1, 11), commit(1, 12)]),
+        ("a released question", &[opening(1), commit(1, 11), release(11), commit(1, 12)]),
+        ("a void question", &[opening(1), commit(1, 11), void(1), commit(1, 12)]),
+        ("one transcript for two", &[opening(1), commit(1, 11), abort(1), commit(2, 11)]),
+        ("a release of nothing", &[opening(1), release(11)]),
+        ("a release of what was given up", &[opening(1), commit(1, 11), abort(1), release(11)]),
+        ("void out of nothing", &[opening(1), void(1)]),
+        ("a result without a sum", &[opening(1), publication()]),
+    ];
+    for (what, leaves) in cases {
+        let (last, before) = leaves.split_last().unwrap();
+        let mut seen = read(before).unwrap_or_else(|refusal| panic!("{what}: {refusal}"));
+        let size = seen.size();
+        assert_eq!(seen.push(last.clone()).unwrap_err().code, Code::LogInconsistent, "{what}");
+        assert_eq!(seen.size(), size, "{what}: a refusal changes nothing");
+    }
+}
+
+#[test]
+fn a_checkpoint_over_other_leaves_is_another_log() {
+    let roster = roster();
+    let key = SecretKey::from_seed([201; 32]);
+    let mut log = Log::new("sim", "study");
+    let leaves = [opening(1), commit(1, 11), release(11)];
+    leaves.iter().for_each(|leaf| drop(log.push(leaf.clone())));
+    let note = log.checkpoint(&key);
+    let seen = mirror().grown(&note, &leaves, &roster).unwrap();
+    assert_eq!((seen.size(), seen.check(&note, &roster).unwrap().size), (3, 3));
+
+    let mut fork = Log::new("sim", "study");
+    [opening(1), commit(1, 12)].into_iter().for_each(|leaf| drop(fork.push(leaf)));
+    let forked = fork.checkpoint(&key);
+    assert_eq!(seen.check(&forked, &roster).unwrap_err().code, Code::LogInconsistent);
+    assert_eq!(seen.grown(&forked, &[], &roster).unwrap_err().code, Code::LogInconsistent);
+    assert_eq!(mirror().grown(&note, &leaves[..2], &roster).unwrap_err().code, Code::LogInconsistent);
+    let unsigned = log.checkpoint(&SecretKey::from_seed([200; 32]));
+    assert_eq!(seen.check(&unsigned, &roster).unwrap_err().code, Code::BadSignature);
+    let elsewhere = Log::new("sim", "other").checkpoint(&key);
+    assert_eq!(seen.check(&elsewhere, &roster).unwrap_err().code, Code::BadSignature);
+}

@@ -1,0 +1,272 @@
+//! What ties a result to its study's log, for anyone and offline: the roster, the log's checkpoint with the cosignatures of
+//! its witnesses, and the leaves of the result and of every sum it was made from, each with its path to the root.
+//!
+//! ```text
+//! governance key -> roster -> log key -> checkpoint <- cosigned by the sites' witness keys
+//!                                            root <- paths <- StudyOpen, (Commit, Release) of each round, Publication
+//! ```
+
+use crate::log::{Commit, Leaf, Publication, Release, StudyOpen};
+use crate::manifest::{Broken, Manifest, hex};
+use crate::roster::{Roster, SignedRoster};
+use crate::round::witness_quorum;
+use motet_secagg::canonical;
+use motet_secagg::digest::Digest;
+use motet_secagg::encode::Canonical as _;
+use motet_secagg::id::RunId;
+use motet_secagg::merkle;
+use motet_secagg::note::Note;
+use motet_secagg::sign::PublicKey;
+use serde::{Deserialize, Serialize};
+
+/// The layout this software writes and reads.
+pub const FORMAT: u32 = 1;
+/// Leaves a proof may have; more would only be there to exhaust a reader.
+pub const MOST_LEAVES: usize = 100_000;
+
+const DISTRUST: &str = "do not rely on it and tell the consortium's operator";
+
+canonical! {
+    /// A leaf with its path to the root.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct Proven {
+        /// Its place, from 0.
+        pub index: u64,
+        /// Its canonical bytes.
+        #[serde(with = "hex")]
+        pub leaf: Vec<u8>,
+        /// RFC 6962 audit path to the root.
+        #[serde(with = "hex")]
+        pub inclusion: Vec<Digest>,
+    }
+}
+
+canonical! {
+    /// A study's log as far as a result rests on it.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct LedgerProof {
+        /// The log's name.
+        pub origin: String,
+        /// Leaves under the root.
+        pub tree_size: u64,
+        /// Root of the tree.
+        #[serde(with = "hex")]
+        pub root: Digest,
+        /// The checkpoint over origin, size and root, signed by the log's key and cosigned by sites (C2SP signed note).
+        pub checkpoint: String,
+        /// The study's opening; commitment and release of every round, in order; the publication.
+        pub leaves: Vec<Proven>,
+    }
+}
+
+/// What a ledger proof says, once it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The study's opening.
+    pub opening: StudyOpen,
+    /// Commitment and release of every round.
+    pub rounds: Vec<(Commit, Release)>,
+    /// The published result.
+    pub publication: Publication,
+    /// Sites that cosigned the checkpoint.
+    pub witnesses: usize,
+    /// Cosignatures that leave no room for a second log.
+    pub quorum: usize,
+}
+
+impl Found {
+    /// How far the log is the only one, in words.
+    pub fn witnessed(&self) -> String {
+        let Self { witnesses, quorum, .. } = self;
+        if witnesses >= quorum {
+            format!("the log's checkpoint is cosigned by {witnesses} sites, a quorum ({quorum})")
+        } else {
+            format!(
+                "the log's checkpoint is cosigned by {witnesses} sites, fewer than a quorum ({quorum}): that there is one log \
+                 rests on those who took part"
+            )
+        }
+    }
+}
+
+fn broken<T>(what: impl Into<String>) -> Result<T, Broken> {
+    Err(Broken { what: what.into(), next: DISTRUST.to_owned() })
+}
+
+impl LedgerProof {
+    /// Checks checkpoint, cosignatures, paths and the order of the leaves against the study's roster.
+    ///
+    /// # Errors
+    /// [`Broken`] for the first thing that does not hold; also for a cosignature that is not one of the roster's.
+    pub fn verify(&self, roster: &Roster) -> Result<Found, Broken> {
+        let (witnesses, quorum) = (self.witnesses(roster)?, roster_quorum(roster));
+        if self.leaves.len() > MOST_LEAVES || !self.leaves.is_sorted_by(|a, b| a.index < b.index) {
+            return broken("the leaves of the log are not in order");
+        }
+        let mut leaves = Vec::with_capacity(self.leaves.len());
+        for Proven { index, leaf, inclusion } in &self.leaves {
+            let hash = merkle::leaf(leaf);
+            let proven = merkle::verify_inclusion(&hash, *index, self.tree_size, inclusion, &self.root);
+            match Leaf::from_bytes(leaf) {
+                Ok(leaf) if proven.is_ok() => leaves.push(leaf),
+                _ => return broken(format!("the log does not contain this entry at place {index}")),
+            }
+        }
+        let mut leaves = leaves.into_iter();
+        let Some(Leaf::StudyOpen(opening)) = leaves.next() else {
+            return broken("the log does not begin with the study's opening");
+        };
+        let Some(Leaf::Publication(publication)) = leaves.next_back() else {
+            return broken("the log does not end with the result");
+        };
+        let mut rounds = Vec::new();
+        while let Some(commit) = leaves.next() {
+            match (commit, leaves.next()) {
+                (Leaf::Commit(commit), Some(Leaf::Release(release))) if commit.t3 == release.t3 => {
+                    rounds.push((commit, release));
+                }
+                _ => return broken("a sum of the log was released without the commitment before it"),
+            }
+        }
+        let fits = opening.study == roster.study_id
+            && opening.roster == roster.digest()
+            && (opening.colluders, opening.h_min) == (roster.colluders, roster.h_min);
+        if !fits {
+            return broken("the log was opened for another study or roster");
+        }
+        Ok(Found { opening, rounds, publication, witnesses, quorum })
+    }
+
+    fn witnesses(&self, roster: &Roster) -> Result<usize, Broken> {
+        let unsigned = "the log's checkpoint is not signed by the log's key for this tree";
+        let Ok(note) = self.checkpoint.parse::<Note>() else { return broken(unsigned) };
+        let fits = note.verify(&self.origin, &roster.log).is_ok_and(|found| {
+            found.origin == self.origin && found.size == self.tree_size && found.root == self.root
+        });
+        if !fits || note.to_string() != self.checkpoint {
+            return broken(unsigned);
+        }
+        let cosigned = roster
+            .entries
+            .iter()
+            .filter(|entry| note.verify_cosignature(&entry.name, &entry.witness).is_ok());
+        let witnesses = cosigned.count();
+        // Every line is accounted for: one of the log, the rest of sites.
+        if note.signatures() != witnesses + 1 {
+            return broken("a cosignature of the log's checkpoint is not that of a site of the roster");
+        }
+        Ok(witnesses)
+    }
+}
+
+fn roster_quorum(roster: &Roster) -> usize {
+    witness_quorum(roster.entries.len(), usize::from(roster.colluders))
+}
+
+canonical! {
+    /// The proof of one result, without the result: what `motet ledger proof` writes.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct Proof {
+        /// [`FORMAT`].
+        pub format: u32,
+        /// The study's id, as in the roster.
+        pub study: String,
+        /// Digest of everything the study fixes.
+        #[serde(with = "hex")]
+        pub study_digest: Digest,
+        /// The run.
+        #[serde(with = "hex")]
+        pub run: RunId,
+        /// Fingerprint of the governance key on which everything rests: what people compare.
+        #[serde(with = "hex")]
+        pub governance_fingerprint: Digest,
+        /// The governance key.
+        #[serde(with = "hex")]
+        pub governance: PublicKey,
+        /// Canonical bytes of the signed roster.
+        #[serde(with = "hex")]
+        pub roster: Vec<u8>,
+        /// The log.
+        pub ledger: LedgerProof,
+    }
+}
+
+impl Proof {
+    /// The proof inside a manifest.
+    pub fn of(manifest: &Manifest) -> Self {
+        Self {
+            format: FORMAT,
+            study: manifest.study.clone(),
+            study_digest: manifest.study_digest,
+            run: manifest.run,
+            governance_fingerprint: manifest.governance_fingerprint,
+            governance: manifest.governance,
+            roster: manifest.roster.clone(),
+            ledger: manifest.ledger.clone(),
+        }
+    }
+
+    /// The one JSON text of this proof.
+    ///
+    /// # Errors
+    /// [`Broken`] never happens for a proof made by this software; it stands for a writer that failed.
+    pub fn to_json(&self) -> Result<String, Broken> {
+        match serde_json::to_string_pretty(self) {
+            Ok(text) => Ok(text + "\n"),
+            Err(_) => broken("the proof cannot be written as JSON"),
+        }
+    }
+
+    /// Reads exactly what [`Proof::to_json`] wrote.
+    ///
+    /// # Errors
+    /// [`Broken`] for another layout and anything else; the content is not yet verified.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, Broken> {
+        let proof: Self = match serde_json::from_slice(bytes) {
+            Ok(proof) => proof,
+            Err(error) => {
+                let place = format!("line {}, column {}", error.line(), error.column());
+                return broken(format!("the proof cannot be read ({place})"));
+            }
+        };
+        if proof.to_json()?.as_bytes() == bytes {
+            Ok(proof)
+        } else {
+            broken("the proof is not laid out as it was written")
+        }
+    }
+
+    /// Checks everything the proof can prove; `trusted` is the governance fingerprint the reader has from elsewhere.
+    ///
+    /// # Errors
+    /// [`Broken`] for the first thing that is wrong.
+    pub fn verify(&self, trusted: Option<Digest>) -> Result<(Roster, Found), Broken> {
+        if self.format != FORMAT {
+            return broken(format!(
+                "the proof has format `{}` and this software reads `{FORMAT}`",
+                self.format
+            ));
+        }
+        if let Some(trusted) = trusted.filter(|trusted| *trusted != self.governance_fingerprint) {
+            let own = self.governance_fingerprint;
+            return broken(format!("the proof rests on governance key `{own}` and you trust `{trusted}`"));
+        }
+        let Ok(signed) = SignedRoster::from_bytes(&self.roster) else {
+            return broken("the roster in the proof is malformed");
+        };
+        let roster = match signed.verify(&self.governance_fingerprint) {
+            Ok(roster) if self.governance == signed.governance => roster.clone(),
+            Ok(_) => return broken("the governance key in the proof differs from the signed roster"),
+            Err(error) => return broken(format!("the roster in the proof is not valid: {error}")),
+        };
+        let found = self.ledger.verify(&roster)?;
+        let agree = self.study == roster.study_id
+            && self.study_digest == found.opening.study_digest
+            && self.run == found.publication.run
+            && found.rounds.last().is_none_or(|(_, last)| last.state_root == found.publication.state_root);
+        if agree { Ok((roster, found)) } else { broken("the log's entries are about another result") }
+    }
+}

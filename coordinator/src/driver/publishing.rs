@@ -1,0 +1,167 @@
+//! What must happen between a sum and what follows from it: enough sites recompute it; a result's checkpoint is shown to
+//! its witnesses; and the uploads stay until nobody needs them.
+
+use super::{Driver, now};
+use crate::book::Uploads;
+use crate::entries::{Publishing, StudyEntry};
+use crate::folding;
+use crate::members::storage;
+use crate::publish;
+use crate::view::Pause;
+use motet_common::moment::Moment;
+use motet_common::refusal::{Code, Refusal};
+use motet_common::round::witness_quorum;
+use motet_ledger::Spool;
+use motet_secagg::id::NodeId;
+use motet_secagg::message::{Checked, Message, Stands, Witnessed};
+
+/// How long a result waits for the cosignatures of the sites that are connected.
+const WITNESS_PATIENCE_MS: u32 = 10_000;
+/// The uploads behind a run's last sum stay this long after it.
+const LAST_UPLOADS_DAYS: u32 = 7;
+const DAY_MS: u32 = 24 * 60 * 60 * 1000;
+
+impl Driver {
+    /// A site says that it made the latest sum again.
+    pub(super) async fn checked(&mut self, checked: Checked) -> Result<(), Refusal> {
+        if !self.book.is_check(&checked) {
+            return Ok(());
+        }
+        self.record(StudyEntry::Checked(checked), None).await
+    }
+
+    /// Nothing follows from a sum before t sites have recomputed it (ruling R3): false while they are awaited.
+    pub(super) async fn wait_for_checks(&mut self) -> Result<bool, Refusal> {
+        let until = self.waiting_since.after(self.book.study.rounds.join_s.saturating_mul(1000));
+        if now() >= until {
+            self.end_run(Code::TooFewChecks, "").await?;
+            return Ok(false);
+        }
+        let set = self.book.chain.set().iter();
+        let awaited: Vec<NodeId> =
+            set.filter(|node| !self.book.checked.contains_key(node)).copied().collect();
+        let (count, names) = (self.book.checks_missing(), self.book.names(&awaited).join(", "));
+        let why = format!("waits until {count} of {names} have recomputed the sum");
+        self.wake = Some(until);
+        self.pause = Some(Pause { why, until: Some(until) });
+        Ok(false)
+    }
+
+    /// Writes the result's files and its leaf; the checkpoint over it then goes to the sites.
+    pub(super) async fn publish(&mut self) -> Result<bool, Refusal> {
+        let at = now();
+        let files = publish::files(&self.book, &self.shared, at)?;
+        let leaf = self.put_leaf(publish::leaf(&self.book, &files)?).await?;
+        for (_, bytes) in &files {
+            self.shared.ledger.put_blob(bytes).await.map_err(storage)?;
+        }
+        let publishing = Publishing { files: publish::entries(&files), leaf, at };
+        self.record(StudyEntry::Publishing(publishing), None).await?;
+        self.waiting_since = at;
+        self.cosigned.clear();
+        for node in self.book.roster().nodes().collect::<Vec<_>>() {
+            self.ask_witness(node);
+        }
+        Ok(true)
+    }
+
+    /// Shows a site the checkpoint of the result being published.
+    pub(super) fn ask_witness(&self, node: NodeId) {
+        let (Some(_), Some(run)) = (&self.book.publishing, self.latest_run()) else { return };
+        if !self.cosigned.contains_key(&node) {
+            let checkpoint = self.book.log.checkpoint(&self.shared.keys.log);
+            let stands = Stands { study: self.book.digest, checkpoint };
+            self.shared.hub.tell(node, run, &Message::Stands(stands));
+        }
+    }
+
+    /// A site cosigned a checkpoint.
+    pub(super) fn witnessed(&mut self, node: NodeId, witnessed: &Witnessed) {
+        let Some(entry) = self.book.roster().entry(node) else { return };
+        let point = self.book.log.point();
+        let genuine = witnessed.witness.node == node
+            && witnessed.point == point
+            && point.is_cosigned_by(&entry.witness, &witnessed.witness.cosignature);
+        if genuine && self.book.publishing.is_some() {
+            self.cosigned.insert(node, witnessed.witness.cosignature);
+        }
+    }
+
+    /// Hands the result out once every connected site has cosigned, or patience has ended; the manifest says how many.
+    pub(super) async fn publish_when_witnessed(&mut self) -> Result<bool, Refusal> {
+        let Some(publishing) = self.book.publishing.clone() else { return Ok(false) };
+        let removed = self.shared.members.removed_nodes().await;
+        let present = self.shared.hub.present();
+        let here = |node: &NodeId| present.contains(node) && !removed.contains(node);
+        let awaited: Vec<NodeId> = self
+            .book
+            .roster()
+            .nodes()
+            .filter(|node| here(node) && !self.cosigned.contains_key(node))
+            .collect();
+        let until = self.waiting_since.after(WITNESS_PATIENCE_MS);
+        if !awaited.is_empty() && now() < until {
+            let names = self.book.names(&awaited).join(", ");
+            self.wake = Some(until);
+            self.pause =
+                Some(Pause { why: format!("waits for {names} to witness the log"), until: Some(until) });
+            return Ok(false);
+        }
+        let roster = self.book.roster();
+        let quorum = witness_quorum(roster.entries.len(), usize::from(roster.colluders));
+        if self.cosigned.len() < quorum {
+            tracing::warn!(study = %self.book.study.id, witnesses = self.cosigned.len(), quorum,
+                "the result is published with fewer witnesses than a quorum");
+        }
+        let (name, manifest) = publish::manifest(&self.book, &self.shared, &publishing, &self.cosigned)?;
+        let manifest = (name, self.shared.ledger.put_blob(&manifest).await.map_err(storage)?);
+        let files = publishing.files.into_iter().map(|file| (file.name, file.sha256));
+        self.run_ended("", "", files.chain([manifest]).collect()).await?;
+        Ok(false)
+    }
+
+    /// Removes uploads of the present attempt.
+    pub(super) async fn drop_uploads(&self, of: impl Fn(NodeId) -> bool) {
+        let Some(uploads) = self.book.spooled.last() else { return };
+        let nodes = uploads.nodes.iter().copied().filter(|node| of(*node)).collect();
+        self.remove(&Uploads { nodes, ..uploads.clone() }).await;
+    }
+
+    /// Uploads of attempts that gave no sum go at once; those of a sum when the next is there, unless they are kept for
+    /// auditors; those of a run's last sum a week after it.
+    pub(super) async fn sweep_uploads(&mut self) {
+        if self.round().is_none() {
+            for uploads in std::mem::take(&mut self.book.spooled) {
+                self.remove(&uploads).await;
+            }
+        }
+        let days = |days: u32| u64::from(days) * u64::from(DAY_MS);
+        let retained = days(self.shared.config.retain_uploads_days);
+        let is_over = self.book.run.is_none();
+        let last = self.book.uploads.len().saturating_sub(1);
+        let (mut kept, mut old) = (Vec::new(), Vec::new());
+        for (index, uploads) in self.book.uploads.drain(..).enumerate() {
+            let age = now().ms.saturating_sub(uploads.at.ms);
+            let due = index == last && (!is_over || age < days(LAST_UPLOADS_DAYS));
+            if due || age < retained { kept.push(uploads) } else { old.push(uploads) }
+        }
+        for uploads in &old {
+            self.remove(uploads).await;
+        }
+        if is_over && !kept.is_empty() {
+            let tomorrow = Moment { ms: now().ms.saturating_add(u64::from(DAY_MS)) };
+            self.wake = Some(self.wake.map_or(tomorrow, |wake| wake.min(tomorrow)));
+        }
+        self.book.uploads = kept;
+    }
+
+    async fn remove(&self, uploads: &Uploads) {
+        for node in &uploads.nodes {
+            let name = folding::spool_name(&uploads.t2, *node);
+            if let Ok(spool) = Spool::open(&self.shared.spools(), &name).await {
+                // A spool that cannot be removed now is in nobody's way.
+                let _ = spool.remove().await;
+            }
+        }
+    }
+}
