@@ -123,15 +123,16 @@ fn proof(args: &Proof) -> Done {
             .instead(broken.next)
     })?;
     let proof = &manifest.ledger;
-    let path_up: Vec<String> = proof.inclusion.iter().map(|digest| digest.hex()).collect();
+    let Some(last) = proof.leaves.last() else { return Ok(()) };
+    let path_up: Vec<String> = last.inclusion.iter().map(|digest| digest.hex()).collect();
     out.value(&json!({
-        "study": manifest.study, "run": manifest.run.hex(), "origin": proof.origin, "leaf": to_hex(&proof.leaf),
-        "leaf_index": proof.leaf_index, "tree_size": proof.tree_size, "root": proof.root.hex(), "inclusion": path_up,
+        "study": manifest.study, "run": manifest.run.hex(), "origin": proof.origin, "leaf": to_hex(&last.leaf),
+        "leaf_index": last.index, "tree_size": proof.tree_size, "root": proof.root.hex(), "inclusion": path_up,
         "checkpoint": proof.checkpoint, "coordinator": manifest.coordinator.hex(),
     }));
     out.heading(format!("Release of `{}`, run {}", shown(&manifest.study), manifest.run.hex()));
     out.line(format!("  log         {}", shown(&proof.origin)));
-    out.line(format!("  leaf        {} of {}: {}", proof.leaf_index, proof.tree_size, to_hex(&proof.leaf)));
+    out.line(format!("  leaf        {} of {}: {}", last.index, proof.tree_size, to_hex(&last.leaf)));
     out.line(format!("  root        {}", proof.root.hex()));
     for (step, digest) in path_up.iter().enumerate() {
         out.line(format!("  {}  {digest}", if step == 0 { "path up   " } else { "          " }));

@@ -178,7 +178,8 @@ impl Mirror {
                 _ => Ok(Step::Commit(commit)),
             },
             Leaf::Abort(abort) => match self.asked(&abort.ask) {
-                Some(Asked::Released | Asked::Void) => Err("an attempt at an opened question ends unopened"),
+                // It stays opened: nobody who asked in vain opens it again.
+                Some(Asked::Released | Asked::Void) => Ok(Step::Nothing),
                 _ => Ok(Step::Asked(abort.ask, Asked::Aborted)),
             },
             Leaf::Void(ask) => match self.asked(&ask) {

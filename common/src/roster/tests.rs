@@ -97,7 +97,7 @@ fn texts_are_checked() {
 
 #[test]
 fn only_the_trusted_governance_key_makes_a_roster_valid() {
-    let governance = SecretKey::from_seed([201; 32]);
+    let governance = SecretKey::from_seed([211; 32]);
     let trusted = governance.public().fingerprint();
     let signed = roster(4).sign(&governance).unwrap();
     let received = SignedRoster::from_bytes(&signed.to_bytes()).unwrap();
@@ -115,7 +115,7 @@ fn only_the_trusted_governance_key_makes_a_roster_valid() {
 
 #[test]
 fn a_signature_does_not_make_a_malformed_roster_valid() {
-    let governance = SecretKey::from_seed([201; 32]);
+    let governance = SecretKey::from_seed([211; 32]);
     let mut roster = roster(4);
     roster.entries.reverse();
     assert_eq!(roster.clone().sign(&governance), Err(RosterError::Order));
@@ -134,7 +134,7 @@ fn the_governance_key_is_nobodys_in_the_roster() {
 
 #[test]
 fn a_removal_is_signed_and_is_no_roster() {
-    let governance = SecretKey::from_seed([201; 32]);
+    let governance = SecretKey::from_seed([211; 32]);
     let trusted = governance.public().fingerprint();
     let removal = Removal {
         node: key(1).node_id(),

@@ -7,6 +7,7 @@ use crate::{NodeError, switch};
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::member::{Expected, Member, admit, refused};
 use motet_secagg::digest::Digest;
+use motet_secagg::mask::chunk_words;
 use motet_secagg::message::{Message, SignedPlan};
 
 impl Session {
@@ -55,6 +56,7 @@ impl Session {
             recipe: follower.chain.recipe_digest(),
             state_root: follower.chain.root(),
             layout: &question.layout,
+            chunk_words: chunk_words(question.layout.ring),
             min_sites: min_sites as usize,
             due: follower.due(),
             pins: &self.pins,

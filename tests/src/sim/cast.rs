@@ -1,20 +1,21 @@
 //! Who plays: keys, roster, the question, and every site's answer, all drawn from the world's seed.
 
-use motet_common::log::{Leaf, Log, StudyOpen};
+use motet_common::log::{Leaf, Log, Mirror, StudyOpen};
 use motet_common::roster::{Entry, HubKeys, Roster, SiteKeys};
-use motet_common::round::member::Me;
+use motet_common::round::member::{Due, Me, Sets};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::fold::Aggregate;
 use motet_secagg::id::{NodeId, RunId};
 use motet_secagg::layout::{Block, ClearUpdate, Layout, Ring, Scale};
 use motet_secagg::mask::chunk_words;
-use motet_secagg::message::{Durations, PRG, Plan, Released, SUITE, SignedPlan, VERSION};
+use motet_secagg::message::{Checked, Checkpoint, Durations, PRG, Plan, Released, SUITE, SignedPlan, VERSION};
 use motet_secagg::sign::SecretKey;
 use motet_secagg::threshold::Thresholds;
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng as _;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// The study's name.
 pub const STUDY: &str = "simulated";
@@ -78,8 +79,28 @@ pub struct Archive {
     pub sums: BTreeMap<Digest, Aggregate>,
     /// Releases by the state they started from.
     pub releases: BTreeMap<Digest, Released>,
+    /// Evidence of sums by its digest.
+    pub evidence: BTreeMap<Digest, Vec<u8>>,
+    /// Masked uploads of released sums: rows of chunks by T2.
+    pub uploads: BTreeMap<Digest, Vec<Vec<Rc<Vec<u8>>>>>,
+    /// Leaves of every log that was ever shown, by size and root.
+    pub logs: BTreeMap<(u64, Digest), Vec<Vec<u8>>>,
     /// Known to the world alone: the answer behind each masked file, by plan and node.
     pub masked: BTreeMap<(Digest, NodeId), Answer>,
+}
+
+impl Archive {
+    /// A log is shown to somebody: whoever sees its checkpoint can fetch its leaves.
+    pub fn show(&mut self, log: &Log) {
+        let point = log.point();
+        self.logs.insert((point.size, point.root), log.leaves().to_vec());
+    }
+
+    /// The leaves behind a point, from a size on.
+    pub fn leaves(&self, point: &Checkpoint, from: u64) -> Vec<Vec<u8>> {
+        let known = self.logs.get(&(point.size, point.root));
+        known.map_or_else(Vec::new, |leaves| leaves.iter().skip(from as usize).cloned().collect())
+    }
 }
 
 /// The state that follows from a sum; it stands for the recipe's `absorb`.
@@ -139,9 +160,15 @@ impl Cast {
     }
 
     /// A node's identity as the machine takes it.
-    pub fn me(&self, site: usize) -> Me<'_> {
-        let Site { node, key } = &self.sites[site];
-        Me { node: *node, key, roster: &self.roster }
+    pub fn me<'a>(&'a self, site: usize, log: &'a Mirror, seconds: u64) -> Me<'a> {
+        let Site { node, key, witness } = &self.sites[site];
+        let sets = Sets { previous: &[], may_differ: None };
+        Me { node: *node, key, witness, roster: &self.roster, log, sets, seconds }
+    }
+
+    /// What a node has seen of the log before it has seen anything.
+    pub fn mirror(&self) -> Mirror {
+        Mirror::empty(Log::new("sim", STUDY), self.opening())
     }
 
     /// Whether the plan's chunks are the ones that nodes insist on.
@@ -152,6 +179,11 @@ impl Cast {
     /// An empty log but for the study's opening.
     pub fn log(&self) -> Log {
         let mut log = Log::new("sim", STUDY);
+        log.push(self.opening());
+        log
+    }
+
+    fn opening(&self) -> Vec<u8> {
         let open = StudyOpen {
             study: STUDY.to_owned(),
             study_digest: self.study_digest(),
@@ -160,8 +192,7 @@ impl Cast {
             colluders: self.roster.colluders,
             h_min: self.roster.h_min,
         };
-        log.push(Leaf::StudyOpen(open).to_bytes());
-        log
+        Leaf::StudyOpen(open).to_bytes()
     }
 
     /// Digest of the study.
@@ -174,6 +205,12 @@ impl Cast {
         Digest::of("simulated-recipe", &[])
     }
 
+    /// What a plan after this release owes every node.
+    pub fn due(&self, released: &Released, candidates: usize) -> Due {
+        let checks = self.thresholds(candidates).map_or(usize::MAX, |numbers| numbers.threshold);
+        Due { released: released.root(), checks }
+    }
+
     /// The numbers of a line-up; nothing when it is too small for any sum.
     pub fn thresholds(&self, candidates: usize) -> Option<Thresholds> {
         let (colluders, h_min) = (usize::from(self.roster.colluders), usize::from(self.roster.h_min));
@@ -183,6 +220,8 @@ impl Cast {
     /// A plan for asking `state`'s question.
     pub fn plan(&self, asked: &Asked, log: &Log, dice: &mut ChaCha20Rng) -> Plan {
         let numbers = self.thresholds(asked.candidates.len()).expect("a line-up that is large enough");
+        let leaf = |bytes: &Vec<u8>| matches!(Leaf::from_bytes(bytes), Ok(Leaf::Release(_)));
+        let previous = log.leaves().iter().rposition(leaf).unwrap_or(0) as u64;
         let narrow = |number: usize| u16::try_from(number).expect("a small number");
         Plan {
             version: VERSION,
@@ -197,7 +236,7 @@ impl Cast {
             attempt: asked.attempt,
             ask: Plan::ask_key(STUDY, &self.recipe(), &asked.state),
             state_root: asked.state,
-            previous_leaf: log.hash(0).expect("the opening leaf"),
+            previous_leaf: log.hash(previous).expect("the opening leaf"),
             ring: self.layout.ring,
             words: self.layout.words() as u64,
             chunk_words: self.chunk_words,
@@ -208,9 +247,10 @@ impl Cast {
             threshold: narrow(numbers.threshold),
             min_start: narrow(numbers.survivors),
             min_survivors: narrow(numbers.survivors),
-            checkpoint: log.checkpoint(&self.coordinator),
-            previous_index: 0,
-            previous_proof: log.inclusion(0),
+            checkpoint: log.checkpoint(&self.log_key),
+            previous_index: previous,
+            previous_proof: log.inclusion(previous),
+            checked: asked.checked.clone(),
             durations: Durations {
                 join: PHASE_MS,
                 share: PHASE_MS,
@@ -261,6 +301,8 @@ pub struct Asked {
     pub state: Digest,
     /// The line-up.
     pub candidates: Vec<NodeId>,
+    /// Who made the previous sum again.
+    pub checked: Vec<Checked>,
 }
 
 impl Site {

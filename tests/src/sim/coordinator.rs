@@ -8,13 +8,14 @@ use super::net::{Down, Event, Stage, Up};
 use super::record::{Record, brief};
 use super::spools::Spools;
 use motet_common::log::{Leaf, Log};
+use motet_common::round::member::Due;
 use motet_common::round::{Effect, Entry, Fold, Folded, Input, PhaseName, Round};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::NodeId;
-use motet_secagg::message::{Header, Message, Released};
+use motet_secagg::message::{Checked, Header, Message, Released};
 use rand_chacha::ChaCha20Rng;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 /// The coordinator is not stopped by the dice more often than this in one attempt.
@@ -26,6 +27,9 @@ pub struct Coordinator {
     record: Option<Record>,
     log: Log,
     spools: Spools,
+    /// Digest of the latest release, and who made its sum again.
+    latest: Option<Due>,
+    checked: BTreeMap<NodeId, Checked>,
     // what does not
     round: Option<Round>,
     folding: Option<Fold>,
@@ -52,6 +56,8 @@ impl Coordinator {
             record: None,
             log,
             spools: Spools::default(),
+            latest: None,
+            checked: BTreeMap::new(),
             round: None,
             folding: None,
             is_up: true,
@@ -87,6 +93,12 @@ impl Coordinator {
         (phase >= PhaseName::Released).then_some(phase)
     }
 
+    /// Who made the latest sum again, once there are enough of them.
+    pub fn checked(&self) -> Option<Vec<Checked>> {
+        let enough = self.latest.is_none_or(|due| self.checked.len() >= due.checks);
+        enough.then(|| self.checked.values().cloned().collect())
+    }
+
     /// Records a plan and opens the attempt.
     pub fn open(&mut self, asked: &Asked, dice: &mut ChaCha20Rng, stage: &mut Stage) -> Check {
         let plan = stage.cast.sign(stage.cast.plan(asked, &self.log, dice));
@@ -94,6 +106,7 @@ impl Coordinator {
             let Asked { attempt, round, candidates, .. } = asked;
             format!("attempt {attempt} at round {round} with {} sites", candidates.len())
         });
+        stage.archive.show(&self.log);
         let record = Record::new(plan, stage.net.now(), &stage.cast)?;
         (self.stops, self.folding, self.abandoned) = (0, None, false);
         self.failed.clear();
@@ -113,6 +126,20 @@ impl Coordinator {
     pub fn miss(&mut self, site: usize, stage: &mut Stage) -> Check {
         self.failed.insert(site);
         self.input(Input::Gone(stage.cast.node(site)), stage)
+    }
+
+    /// Shows the latest release again to those who have not said that they made its sum again.
+    pub fn nudge(&mut self, stage: &mut Stage) -> Check {
+        let Some(round) = self.round.as_ref().filter(|_| self.is_up && !self.withholds) else {
+            return Ok(());
+        };
+        for node in stage.cast.nodes().into_iter().filter(|node| !self.checked.contains_key(node)) {
+            for message in round.pending(node) {
+                let site = stage.cast.place(node);
+                stage.net.send_down(site, Down::Message(Rc::new(message)));
+            }
+        }
+        Ok(())
     }
 
     /// Gives the attempt up.
@@ -178,6 +205,12 @@ impl Coordinator {
                 format!("node {site} refused a fair plan: {}", refused.code)
             })?;
         }
+        if let Message::Checked(checked) = message {
+            if self.latest.is_some_and(|due| due.released == checked.released) {
+                self.checked.insert(checked.node, checked.clone());
+            }
+            return Ok(());
+        }
         if stage.net.weather.lies {
             self.misuse(message, stage);
         }
@@ -210,7 +243,7 @@ impl Coordinator {
     /// The log may report any leaf again.
     fn hear_of_old_leaf(&mut self, stage: &mut Stage) -> Check {
         let index = stage.net.between(0, self.log.point().size - 1);
-        let logged = self.log.logged(index, 1, &stage.cast.coordinator);
+        let logged = self.log.logged(index, 1, &stage.cast.log_key);
         logged.map_or(Ok(()), |logged| self.input(Input::Logged(logged), stage))
     }
 
@@ -310,6 +343,7 @@ impl Coordinator {
         if self.log.find(&bytes).is_none() {
             self.log.push(bytes);
         }
+        stage.archive.show(&self.log);
         if let Leaf::Commit(commit) = leaf {
             stage.watch.committed(commit.t3);
         }
@@ -317,7 +351,7 @@ impl Coordinator {
 
     fn logged(&mut self, leaf: &Leaf, stage: &Stage) -> Result<Vec<Effect>, Broken> {
         let index = self.log.find(&leaf.to_bytes());
-        let logged = index.and_then(|index| self.log.logged(index, 1, &stage.cast.coordinator));
+        let logged = index.and_then(|index| self.log.logged(index, 1, &stage.cast.log_key));
         let logged = logged.ok_or_else(|| Broken("a leaf is not in the log".to_owned()))?;
         let Some(round) = &mut self.round else {
             return Ok(Vec::new());
@@ -338,10 +372,16 @@ impl Coordinator {
         let (shape, state) = (round.terms().shape(), round.terms().plan().state_root);
         let t2 = round.t2().ok_or_else(|| Broken("a fold before the uploads".to_owned()))?;
         let sum = self.spools.fold(&fold, &shape, t2)?;
-        let aggregate = sum.digest("aggregate");
+        let aggregate = Digest::of_file(&sum.to_bytes());
+        let bytes = fold.evidence.to_bytes();
+        let evidence = Digest::of_file(&bytes);
+        let set = fold.evidence.set();
+        let rows = (0..shape.chunks()).filter_map(|index| self.spools.row(t2, &set, index)).collect();
+        stage.archive.uploads.insert(t2, rows);
         stage.archive.sums.insert(aggregate, sum);
+        stage.archive.evidence.insert(evidence, bytes);
         let state_root = follow(&state, &aggregate);
-        self.input(Input::Folded(Folded { aggregate, state_root }), stage)
+        self.input(Input::Folded(Folded { aggregate, evidence, state_root }), stage)
     }
 
     fn publish(&mut self, released: &Released, stage: &mut Stage) -> Check {
@@ -355,6 +395,11 @@ impl Coordinator {
         let answers = released.set.iter().filter_map(answer).collect();
         let dealers = record.closed(1).unwrap_or_default();
         stage.watch.released(&stage.cast, &Claim { plan, released, sum, dealers, answers })?;
+        let due = stage.cast.due(released, plan.candidates.len());
+        if self.latest != Some(due) {
+            self.latest = Some(due);
+            self.checked.clear();
+        }
         if !self.withholds {
             archive.releases.insert(plan.state_root, released.clone());
         }
@@ -379,8 +424,10 @@ impl Coordinator {
         let (Message::Proposal(honest), Some(record)) = (message, &self.record) else {
             return;
         };
-        let dice = &mut stage.net.dice;
-        let Some(other) = self.liar.other_set(honest, record.plan(), &self.log, &stage.cast, dice) else {
+        let Stage { net, cast, archive, .. } = stage;
+        let Some(other) =
+            self.liar.other_set(honest, record.plan(), &self.log, cast, &mut net.dice, archive)
+        else {
             return;
         };
         stage.net.say(|| format!("    shows node {site} another set"));

@@ -2,7 +2,8 @@
 
 use super::cast::Cast;
 use super::checks::{Broken, Check, hold};
-use motet_common::round::member::Member;
+use motet_common::log::Mirror;
+use motet_common::round::member::{Due, Member};
 use motet_common::round::pins::{Fact, Pins};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -17,12 +18,16 @@ pub struct Disk {
     facts: Vec<Vec<u8>>,
     /// Root of the state that follows from the releases so far.
     pub state: Digest,
+    /// The study's log as this site has seen it.
+    pub log: Mirror,
+    /// What the next plan owes this site of the latest release.
+    pub due: Option<Due>,
 }
 
 impl Disk {
-    /// A disk with nothing on it but the first state.
-    pub fn new(state: Digest) -> Self {
-        Self { vault: BTreeMap::new(), masked: BTreeMap::new(), facts: Vec::new(), state }
+    /// A disk with nothing on it but the first state and an empty log.
+    pub fn new(state: Digest, log: Mirror) -> Self {
+        Self { vault: BTreeMap::new(), masked: BTreeMap::new(), facts: Vec::new(), state, log, due: None }
     }
 
     /// Seals the vault's item of an attempt.
@@ -43,6 +48,11 @@ impl Disk {
     /// Appends a fact to the ledger.
     pub fn append(&mut self, fact: &Fact) {
         self.facts.push(fact.to_bytes());
+    }
+
+    /// Removes the masked file of an attempt in which it will never count.
+    pub fn discard(&mut self, plan: &Digest) {
+        self.masked.remove(plan);
     }
 
     /// Wipes an attempt.
@@ -96,7 +106,7 @@ impl Disk {
             (Fact::Masked(masked), Message::Header(header)) => masked.upload_root == header.root.root,
             (Fact::Signed((ask, t3)), Message::SetSign(signed)) => (ask, t3) == (plan.ask, signed.t3),
             (Fact::Spent((ask, _)), Message::RevealReply(_)) => ask == plan.ask,
-            (_, Message::Shares(_)) => true,
+            (_, Message::Shares(_) | Message::Complaint(_)) => true,
             _ => false,
         };
         let known = self.facts.iter().rev().any(|bytes| Fact::from_bytes(bytes).is_ok_and(due));

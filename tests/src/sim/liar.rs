@@ -1,7 +1,7 @@
 //! What a lying coordinator tries: other sets in forked logs, other plans for the same question, and asking everybody
 //! to open whatever set has found enough signatures.
 
-use super::cast::{Cast, below};
+use super::cast::{Archive, Cast, below};
 use motet_common::log::{Commit, Leaf, Log};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -26,6 +26,7 @@ impl Liar {
         log: &Log,
         cast: &Cast,
         dice: &mut ChaCha20Rng,
+        archive: &mut Archive,
     ) -> Option<Message> {
         let mut roots = honest.roots.clone();
         roots.remove(below(dice, roots.len() as u64) as usize);
@@ -47,7 +48,8 @@ impl Liar {
             set: roots.iter().map(|root| (root.node, root.root)).collect(),
         };
         let index = fork.push(Leaf::Commit(commit).to_bytes());
-        let commit = fork.logged(index, 1, &cast.coordinator)?;
+        archive.show(&fork);
+        let commit = fork.logged(index, 1, &cast.log_key)?;
         Some(Message::Proposal(Proposal { t2: honest.t2, roots, commit }))
     }
 

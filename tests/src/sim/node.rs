@@ -4,14 +4,18 @@ use super::cast::{Answer, STUDY, follow};
 use super::checks::{Broken, Check, hold};
 use super::disk::Disk;
 use super::net::{Down, Event, LEASE_MS, Stage, Up};
+use motet_common::audit::Audit;
+use motet_common::log::Mirror;
 use motet_common::refusal::{Code, Refusal};
-use motet_common::round::member::{Act, Expected, Member, admit, refused};
+use motet_common::round::member::{Act, Expected, Me, Member, admit, refused};
 use motet_common::round::pins::Pins;
 use motet_common::round::{PhaseName, Terms};
 use motet_secagg::digest::Digest;
-use motet_secagg::encode::Canonical as _;
 use motet_secagg::mask::chunk_hash;
-use motet_secagg::message::{Header, Message, Plan, Released, SignedPlan};
+use motet_secagg::message::{
+    Checked, Header, Message, Plan, Released, SignedPlan, Stands, Witness, Witnessed,
+};
+use motet_secagg::note::Note;
 use rand_chacha::ChaCha20Rng;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -47,11 +51,11 @@ pub struct Node {
 
 impl Node {
     /// A node that is off.
-    pub fn new(site: usize, state: Digest, dice: ChaCha20Rng) -> Self {
+    pub fn new(site: usize, state: Digest, log: Mirror, dice: ChaCha20Rng) -> Self {
         Self {
             site,
             dice,
-            disk: Disk::new(state),
+            disk: Disk::new(state, log),
             member: None,
             pins: Pins::default(),
             is_up: false,
@@ -130,6 +134,7 @@ impl Node {
     /// It comes back after all, with whatever it had kept.
     pub fn revive(&mut self, stage: &mut Stage) {
         if std::mem::take(&mut self.is_dead) {
+            self.doom = None;
             stage.net.after(1, Event::Start(self.site));
         }
     }
@@ -175,15 +180,30 @@ impl Node {
     }
 
     fn on_message(&mut self, message: &Message, stage: &mut Stage) -> Check {
+        if let Message::Stands(stands) = message {
+            self.witness(stands, stage);
+            return Ok(());
+        }
+        if let Message::Proposal(proposal) = message
+            && let Err(refusal) = self.sync(&proposal.commit.checkpoint, stage)
+        {
+            stage.net.say(|| format!("    node {} refuses a log: {refusal}", self.site));
+            return Ok(());
+        }
         if let Message::Plan(plan) = message
             && self.member.as_ref().is_none_or(|member| member.terms().signed() != plan)
         {
             return self.on_plan(plan, stage);
         }
         let Some(member) = &mut self.member else {
+            // Between attempts a release that comes again asks for what this node owes: that it made the sum again.
+            if let Message::Released(released) = message {
+                self.tell_checked(released, stage);
+            }
             return Ok(());
         };
-        match member.handle(message, &stage.cast.me(self.site), &mut self.dice) {
+        let me = stage.cast.me(self.site, &self.disk.log, stage.net.now().ms / 1000);
+        match member.handle(message, &me, &mut self.dice) {
             Ok(acts) => self.act(acts, stage),
             Err(refusal) => {
                 stage.net.say(|| format!("    node {} refuses `{}`: {refusal}", self.site, message.kind()));
@@ -193,6 +213,10 @@ impl Node {
     }
 
     fn on_plan(&mut self, signed: &SignedPlan, stage: &mut Stage) -> Check {
+        if let Err(refusal) = self.sync(&signed.plan.checkpoint, stage) {
+            stage.net.say(|| format!("    node {} does not join: {refusal}", self.site));
+            return Ok(());
+        }
         let mut terms = self.admit(signed, stage);
         if terms.as_ref().is_err_and(|refusal| refusal.code == Code::StateRootMismatch) {
             self.catch_up(stage)?;
@@ -214,7 +238,7 @@ impl Node {
         Ok(())
     }
 
-    /// With chunks of the real size through the node's own door; with tiny ones through the same checks but that one.
+    /// Through the node's own door.
     fn admit(&self, signed: &SignedPlan, stage: &Stage) -> Result<Terms, Refusal> {
         let (cast, plan) = (&stage.cast, &signed.plan);
         // The ledger knows of an attempt from its advert on; until then the attempt that is open speaks for itself.
@@ -222,52 +246,92 @@ impl Node {
         if open.is_some_and(|open| open.ask == plan.ask && open.attempt >= plan.attempt) {
             return Err(Code::RoundReplay.into());
         }
-        let me = cast.me(self.site);
-        if cast.real_chunks() {
-            let expected = Expected {
-                study: STUDY,
-                study_digest: cast.study_digest(),
-                recipe: cast.recipe(),
-                state_root: self.disk.state,
-                layout: &cast.layout,
-                min_sites: 3,
-                pins: &self.pins,
-            };
-            return admit(signed, &expected, &me);
+        let expected = Expected {
+            study: STUDY,
+            study_digest: cast.study_digest(),
+            recipe: cast.recipe(),
+            state_root: self.disk.state,
+            layout: &cast.layout,
+            chunk_words: cast.chunk_words,
+            min_sites: 3,
+            due: self.disk.due,
+            pins: &self.pins,
+        };
+        admit(signed, &expected, &self.me(stage))
+    }
+
+    fn me<'a>(&'a self, stage: &'a Stage) -> Me<'a> {
+        stage.cast.me(self.site, &self.disk.log, stage.net.now().ms / 1000)
+    }
+
+    /// Follows the log to a checkpoint; leaves can be fetched for every log that was shown to anybody.
+    fn sync(&mut self, checkpoint: &str, stage: &Stage) -> Result<(), Refusal> {
+        let log = &self.disk.log;
+        let point = checkpoint.parse::<Note>().map(|note| note.unverified().clone());
+        let news = point.map(|point| stage.archive.leaves(&point, log.size())).unwrap_or_default();
+        let seen = log.check(checkpoint, &stage.cast.roster);
+        if seen.is_err() {
+            self.disk.log = log.grown(checkpoint, &news, &stage.cast.roster)?;
         }
-        if plan.state_root != self.disk.state {
-            return Err(Code::StateRootMismatch.into());
+        Ok(())
+    }
+
+    /// Cosigns where the log stands.
+    fn witness(&mut self, stands: &Stands, stage: &mut Stage) {
+        if let Err(refusal) = self.sync(&stands.checkpoint, stage) {
+            stage.net.say(|| format!("    node {} does not witness: {refusal}", self.site));
+            return;
         }
-        if !signed.is_signed_by(&me.roster.coordinator)
-            || plan.ask != Plan::ask_key(STUDY, &cast.recipe(), &self.disk.state)
-        {
-            return Err(Code::PlanRejected.into());
-        }
-        let terms = Terms::new(signed.clone(), me.roster)?;
-        if !terms.is_candidate(me.node) {
-            return Err(Code::NotInLineUp.into());
-        }
-        self.pins.admit(plan)?;
-        Ok(terms)
+        let me = self.me(stage);
+        let Ok(point) = me.log.check(&stands.checkpoint, me.roster) else { return };
+        let witness = Witness { node: me.node, cosignature: point.cosign(me.witness, me.seconds) };
+        let message = Message::Witnessed(Witnessed { study: stands.study, point, witness });
+        stage.net.send_up(self.site, Up::Message(Rc::new(message)));
     }
 
     /// Fetches and checks the releases it missed.
-    fn catch_up(&mut self, stage: &Stage) -> Check {
-        while let Some(released) = stage.archive.releases.get(&self.disk.state) {
-            self.absorb(released, stage)?;
+    fn catch_up(&mut self, stage: &mut Stage) -> Check {
+        while let Some(released) = stage.archive.releases.get(&self.disk.state).cloned() {
+            self.absorb(&released, stage)?;
         }
         Ok(())
     }
 
-    fn absorb(&mut self, released: &Released, stage: &Stage) -> Check {
-        let sum = stage.archive.sums.get(&released.aggregate);
-        let sum = sum.ok_or_else(|| Broken("a released sum cannot be fetched".to_owned()))?;
-        let next = follow(&self.disk.state, &sum.digest("aggregate"));
+    /// A release is in the log, and its sum is made again, before anything follows from it.
+    fn absorb(&mut self, released: &Released, stage: &mut Stage) -> Check {
+        let broken = |refusal: Refusal| Broken(format!("an honest release is not followed: {refusal}"));
+        if let Err(refusal) = self.sync(&released.release.checkpoint, stage) {
+            let lies = stage.net.weather.lies;
+            return if lies { Ok(()) } else { Err(broken(refusal)) };
+        }
+        let archive = &stage.archive;
+        let evidence = archive.evidence.get(&released.evidence);
+        let evidence = evidence.ok_or_else(|| Broken("evidence cannot be fetched".to_owned()))?;
+        let mut audit = Audit::of(released, evidence, &stage.cast.roster).map_err(broken)?;
+        let candidates = audit.evidence().plan.plan.candidates.len();
+        for row in archive.uploads.get(&audit.evidence().t2()).into_iter().flatten() {
+            let row: Vec<&[u8]> = row.iter().map(|chunk| chunk.as_slice()).collect();
+            audit.row(&row).map_err(broken)?;
+        }
+        audit.finish().map_err(broken)?;
+        let next = follow(&self.disk.state, &released.aggregate);
         // A copy of an earlier release leads nowhere.
         if next == released.state_root {
             self.disk.state = next;
+            self.disk.due = Some(stage.cast.due(released, candidates));
         }
+        self.tell_checked(released, stage);
         Ok(())
+    }
+
+    /// Says that it made the latest sum again.
+    fn tell_checked(&mut self, released: &Released, stage: &mut Stage) {
+        if self.disk.due.is_some_and(|due| due.released == released.root()) {
+            let site = &stage.cast.sites[self.site];
+            stage.net.say(|| format!("    node {} made the sum again", self.site));
+            let checked = Checked::sign(released.root(), site.node, &site.key);
+            stage.net.send_up(self.site, Up::Message(Rc::new(Message::Checked(checked))));
+        }
     }
 
     fn compute(&self, stage: &mut Stage) {
@@ -299,8 +363,8 @@ impl Node {
         if stage.net.chance(stage.net.weather.bad_answer) {
             answer.spoil();
         }
-        let result =
-            member.answered(answer.update(), &stage.cast.layout, &stage.cast.me(self.site), &mut self.dice);
+        let me = stage.cast.me(self.site, &self.disk.log, stage.net.now().ms / 1000);
+        let result = member.answered(answer.update(), &stage.cast.layout, &me, &mut self.dice);
         self.latest = Some(answer);
         match result {
             Ok(acts) => self.act(acts, stage),
@@ -351,6 +415,7 @@ impl Node {
                 let answer = self.latest.clone().map(|answer| ((root, stage.cast.node(self.site)), answer));
                 stage.archive.masked.extend(answer);
             }
+            Act::Discard => self.disk.discard(&root),
             Act::Record(fact) => {
                 stage.net.say(|| format!("    node {} records {fact:?}", self.site));
                 self.pins.apply(&fact);

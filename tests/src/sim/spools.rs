@@ -35,17 +35,23 @@ impl Spools {
     /// # Errors
     /// [`Broken`] when an upload is not complete or a mask is left: with honest nodes neither happens.
     pub fn fold(&self, fold: &Fold, shape: &Shape, t2: Digest) -> Result<Aggregate, Broken> {
-        let sites = u32::try_from(fold.set.len()).unwrap_or(u32::MAX);
+        let set = fold.evidence.set();
+        let sites = u32::try_from(set.len()).unwrap_or(u32::MAX);
         let mut words = Vec::new();
         for index in 0..shape.chunks() {
             let spooled = |node: &NodeId| Some(self.chunks.get(&(t2, *node, index))?.as_slice());
-            let payloads = fold.set.iter().map(spooled).collect::<Option<Vec<_>>>();
+            let payloads = set.iter().map(spooled).collect::<Option<Vec<_>>>();
             let payloads =
                 payloads.ok_or_else(|| Broken("a set holds an upload that is not complete".to_owned()))?;
             let chunk = fold_chunk(shape, index, &payloads, &fold.removals, sites);
             words.extend(chunk.map_err(|error| Broken(error.to_string()))?);
         }
         Ok(Aggregate { ring: shape.ring, words })
+    }
+
+    /// One row of chunks, of these nodes.
+    pub fn row(&self, t2: Digest, nodes: &[NodeId], index: usize) -> Option<Vec<Rc<Vec<u8>>>> {
+        nodes.iter().map(|node| self.chunks.get(&(t2, *node, index)).cloned()).collect()
     }
 
     /// Uploads of earlier attempts go.

@@ -10,6 +10,7 @@ use motet_common::round::{Input, PhaseName};
 use motet_secagg::digest::Digest;
 use motet_secagg::id::{NodeId, RunId};
 use motet_secagg::layout::Ring;
+use motet_secagg::message::Checked;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 
@@ -17,6 +18,8 @@ use rand_core::{Rng as _, SeedableRng as _};
 pub const ATTEMPTS: u32 = 3;
 /// Between attempts and rounds what is under way goes on for this long.
 const PAUSE_MS: u64 = 2_000;
+/// Pauses in which the sites of a round come back to make its sum again.
+const PATIENCE: u64 = 50;
 
 /// What a world is made of.
 pub struct Setup {
@@ -131,7 +134,8 @@ impl World {
         let fork = |dice: &mut ChaCha20Rng| ChaCha20Rng::seed_from_u64(dice.next_u64());
         let net = Net::new(setup.size, setup.weather.clone(), fork(&mut dice), trace);
         let state = Digest::of("simulated-state", &[]);
-        let nodes = (0..setup.size).map(|site| Node::new(site, state, fork(&mut dice))).collect();
+        let node = |site| Node::new(site, state, cast.mirror(), fork(&mut dice));
+        let nodes = (0..setup.size).map(node).collect();
         let coordinator = Coordinator::new(cast.log());
         let watch = Watch::new(setup.weather.lies);
         let stage = Stage { cast, net, watch, archive: Default::default() };
@@ -173,7 +177,9 @@ impl World {
         let mut candidates = self.stage.cast.nodes();
         let (mut sum, mut pinned) = (None, false);
         for attempt in 1..=ATTEMPTS {
-            let asked = Asked { run, round, attempt, state: self.state, candidates: candidates.clone() };
+            let checked = self.checks()?;
+            let asked =
+                Asked { run, round, attempt, state: self.state, candidates: candidates.clone(), checked };
             self.coordinator.withholds =
                 self.setup.weather.lies && attempt < ATTEMPTS && below(&mut self.dice, 2) == 0;
             self.attempt(&asked)?;
@@ -205,6 +211,23 @@ impl World {
             self.pass(PAUSE_MS)?;
         }
         Ok(())
+    }
+
+    /// Enough sites must have made the latest sum again before anything follows from it: those who are away come back
+    /// for that. A liar gets what there is.
+    fn checks(&mut self) -> Result<Vec<Checked>, Broken> {
+        for pause in 1..=PATIENCE {
+            if let Some(checked) = self.coordinator.checked() {
+                return Ok(checked);
+            }
+            self.nodes.iter_mut().for_each(|node| node.revive(&mut self.stage));
+            // The clock moves with events only: longer and longer, until the next one is in reach.
+            self.pass(PAUSE_MS * pause)?;
+            self.coordinator.nudge(&mut self.stage)?;
+        }
+        let disorder = self.setup.weather.storm || self.setup.weather.lies;
+        hold(disorder, || "too few sites made the latest sum again".to_owned())?;
+        Ok(Vec::new())
     }
 
     /// Before anything was masked, an attempt may go on without those who are away.

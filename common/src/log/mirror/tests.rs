@@ -106,13 +106,13 @@ fn a_checkpoint_over_other_leaves_is_another_log() {
     let key = SecretKey::from_seed([201; 32]);
     let mut log = Log::new("sim", "study");
     let leaves = [opening(1), commit(1, 11), release(11)];
-    leaves.iter().for_each(|leaf| drop(log.push(leaf.clone())));
+    leaves.iter().for_each(|leaf| _ = log.push(leaf.clone()));
     let note = log.checkpoint(&key);
     let seen = mirror().grown(&note, &leaves, &roster).unwrap();
     assert_eq!((seen.size(), seen.check(&note, &roster).unwrap().size), (3, 3));
 
     let mut fork = Log::new("sim", "study");
-    [opening(1), commit(1, 12)].into_iter().for_each(|leaf| drop(fork.push(leaf)));
+    [opening(1), commit(1, 12)].into_iter().for_each(|leaf| _ = fork.push(leaf));
     let forked = fork.checkpoint(&key);
     assert_eq!(seen.check(&forked, &roster).unwrap_err().code, Code::LogInconsistent);
     assert_eq!(seen.grown(&forked, &[], &roster).unwrap_err().code, Code::LogInconsistent);

@@ -118,7 +118,7 @@ fn ledger(signed: &SignedRoster, files: &[File], rounds: [RoundRecord; 2]) -> Le
         leaves.push(Leaf::Release(Release { run, round, t3, aggregate, state_root, charge: 0 }));
     }
     leaves.push(Leaf::Publication(Publication { run, files: files_digest(files), state_root }));
-    leaves.iter().for_each(|leaf| drop(log.push(leaf.to_bytes())));
+    leaves.iter().for_each(|leaf| _ = log.push(leaf.to_bytes()));
     log.push(Leaf::Void(Digest([1; 32])).to_bytes());
     let point = log.point();
     let mut note = Note::sign(point.clone(), &point.origin, &log_key()).unwrap();

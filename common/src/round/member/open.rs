@@ -8,7 +8,6 @@ use crate::log::Asked;
 use crate::refusal::{Code, Refusal};
 use motet_secagg::digest::Digest;
 use motet_secagg::layout::Layout;
-use motet_secagg::mask::chunk_words;
 use motet_secagg::merkle;
 use motet_secagg::message::{Checked, PRG, Plan, SUITE, SignedPlan, VERSION};
 use motet_secagg::threshold::Thresholds;
@@ -25,6 +24,8 @@ pub struct Expected<'a> {
     pub state_root: Digest,
     /// The layout of the question derived from that state.
     pub layout: &'a Layout,
+    /// Words of a chunk: [`motet_secagg::mask::chunk_words`] of its ring, smaller in simulations only.
+    pub chunk_words: u32,
     /// The larger of the study's and the site's own minimum of sites in a sum.
     pub min_sites: usize,
     /// What the plan owes this node of the previous release; nothing before the first.
@@ -59,7 +60,7 @@ pub fn admit(signed: &SignedPlan, expected: &Expected<'_>, me: &Me<'_>) -> Resul
         return Err(Code::NotInLineUp.into());
     }
     check_study(plan, expected)?;
-    check_vector(plan, expected.layout)?;
+    check_vector(plan, expected)?;
     check_thresholds(plan, expected, me)?;
     check_log(plan, me)?;
     check_checked(plan, expected.due, me)?;
@@ -119,12 +120,13 @@ fn check_study(plan: &Plan, expected: &Expected<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_vector(plan: &Plan, layout: &Layout) -> Result<(), Refusal> {
+fn check_vector(plan: &Plan, expected: &Expected<'_>) -> Result<(), Refusal> {
+    let layout = expected.layout;
     let same = plan.layout == layout.root()
         && plan.ring == layout.ring
         && plan.words == layout.words() as u64
         && plan.weight_max == layout.weight_max
-        && plan.chunk_words == chunk_words(layout.ring);
+        && plan.chunk_words == expected.chunk_words;
     if same {
         Ok(())
     } else {
