@@ -2,16 +2,17 @@
 //! peer, pack. What leaves here is uniformly random to anyone who lacks one of the seeds.
 //!
 //! ```text
-//! chunk j = [ 1 | 0 | data words ] + PRG(own, j) +/- PRG(pair, j) for every peer        mod 2^B
+//! chunk j = pack([ 1 | 0 | data words ] + PRG(own, j) +/- PRG(pair, j) for every peer        mod 2^B)
 //! ```
-//! The two sentinel slots come back as (number of sites, 0) when, and only when, every mask has been removed.
+//! How words become bytes is in `pack`. The two sentinel slots come back as (number of sites, 0) when, and only when, every mask has been removed.
 
 use crate::canonical;
 use crate::digest::Digest;
 use crate::layout::{ClearUpdate, Layout, Ring};
 use crate::merkle;
+use crate::pack::{Word, pack};
 pub use crate::prg::Sign;
-use crate::prg::{Word, apply};
+use crate::prg::apply;
 pub use crate::quantise::InputRefusal;
 use crate::quantise::encode_block;
 use crate::secret::{Secret, Seed, derive};
@@ -23,10 +24,10 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 /// Sentinel slots at the start of every chunk.
 pub const SENTINELS: usize = 2;
 
-/// Ring words of a full chunk, sentinels included: 1 MiB of payload in either ring.
+/// Ring words of a full chunk, sentinels included: at most 1 MiB of payload in every ring.
 pub fn chunk_words(ring: Ring) -> u32 {
     match ring {
-        Ring::Bits32 => 1 << 18,
+        Ring::Bits16 | Ring::Bits20 | Ring::Bits24 | Ring::Bits32 => 1 << 18,
         Ring::Bits64 => 1 << 17,
     }
 }
@@ -73,17 +74,21 @@ impl Shape {
     pub fn payload_bytes(&self, index: usize) -> usize {
         match self.data(index).len() {
             0 => 0,
-            data => (data + SENTINELS) * self.ring.bytes(),
+            data => self.ring.packed_bytes(data + SENTINELS),
         }
     }
 
     /// Bytes of all payloads together.
     pub fn total_bytes(&self) -> usize {
-        self.chunks().saturating_mul(SENTINELS).saturating_add(self.total()).saturating_mul(self.ring.bytes())
+        // All chunks but the last are alike, and each is rounded up to whole bytes on its own.
+        match self.chunks().checked_sub(1) {
+            None => 0,
+            Some(last) => last.saturating_mul(self.payload_bytes(0)).saturating_add(self.payload_bytes(last)),
+        }
     }
 }
 
-/// Ring words as wide as the ring: half the memory for models.
+/// Ring words in machine words of 32 or 64 bits: half the memory for models. Below 32 bits the high ones mean nothing.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub(crate) enum Words {
     Half(Vec<u32>),
@@ -147,8 +152,8 @@ impl ClearUpdate {
             return Err(InputRefusal::Weight);
         }
         let words = match layout.ring {
-            Ring::Bits32 => Words::Half(self.ring_words(layout, rounding)?),
             Ring::Bits64 => Words::Full(self.ring_words(layout, rounding)?),
+            _ => Words::Half(self.ring_words(layout, rounding)?),
         };
         Ok(EncodedUpdate { shape: Shape::of(layout), words })
     }
@@ -206,9 +211,7 @@ fn mask_words<W: Word>(shape: &Shape, words: &[W], masks: &Masks) -> Vec<Vec<u8>
         for (sign, seed) in &masks.peers {
             apply(seed, *sign, chunk, &mut part);
         }
-        let mut payload = Vec::with_capacity(part.len() * W::BYTES);
-        part.iter().for_each(|word| word.put_le(&mut payload));
-        payload
+        pack(shape.ring, &part)
     };
     (0..).zip(words.chunks(shape.room())).map(mask_chunk).collect()
 }
