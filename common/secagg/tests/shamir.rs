@@ -5,6 +5,8 @@
 //! some renaming of the elements keeps sums and products: it sends `x` to a root of our polynomial in their field. Under it
 //! shares combine across, in both directions, and every weight of Lagrange's formula is computed by code that is not ours.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail loudly")]
+
 use blahaj::{Share as TheirShare, Sharks};
 use motet_secagg::secret::Secret;
 use motet_secagg::shamir::{Share, combine, split};

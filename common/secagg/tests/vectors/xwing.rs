@@ -5,7 +5,7 @@
 //! One step stays ours: aws-lc reads the expanded ML-KEM key only, so expanding its seed is the `ml-kem` crate's work. The
 //! published public keys hold that step.
 
-use crate::{hex, unhex};
+use crate::{Known, hex, unhex};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Prk};
 use aws_lc_rs::kem::{Ciphertext, DecapsulationKey, ML_KEM_768};
@@ -16,9 +16,8 @@ use ml_kem::{ExpandedKeyEncoding as _, KeyExport as _};
 use motet_secagg::channel::{ChannelSecret, seal};
 use motet_secagg::secret::Secret;
 use rand_chacha::ChaCha20Rng;
-use rand_core::{SeedableRng as _, TryCryptoRng, TryRng};
+use rand_core::SeedableRng as _;
 use serde_json::{Value, json};
-use std::convert::Infallible;
 
 /// Keccak-f[1600] (FIPS 202 section 3), straight from its text.
 fn keccak(a: &mut [u64; 25]) {
@@ -157,26 +156,6 @@ fn open(shared: &[u8], info: &[u8], aad: &[u8], sealed: &[u8]) -> Option<Vec<u8>
     let nonce = Nonce::try_assume_unique_for_key(&nonce).unwrap();
     key.open_in_place(nonce, Aad::from(aad), &mut text).ok().map(|text| text.to_vec())
 }
-
-/// A die whose throws are known.
-struct Known(Vec<u8>);
-
-impl TryRng for Known {
-    type Error = Infallible;
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        panic!("nothing here draws words")
-    }
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        panic!("nothing here draws words")
-    }
-    fn try_fill_bytes(&mut self, to: &mut [u8]) -> Result<(), Infallible> {
-        let rest = self.0.split_off(to.len());
-        to.copy_from_slice(&std::mem::replace(&mut self.0, rest));
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Known {}
 
 /// The published vector through `seal`: its randomness gives its encapsulated key, and what is sealed opens under its
 /// shared secret.
