@@ -80,11 +80,11 @@ fn fold_words<W: Word>(
     if length == 0 {
         return Err(FoldError::NoSuchChunk { chunk: index });
     }
+    if let Some(payload) = payloads.iter().position(|payload| payload.len() != length) {
+        return Err(FoldError::PayloadLength { chunk: index, payload });
+    }
     let mut words = vec![W::default(); shape.data(index).len() + SENTINELS];
     for (number, payload) in payloads.iter().enumerate() {
-        if payload.len() != length {
-            return Err(FoldError::PayloadLength { chunk: index, payload: number });
-        }
         if !unpack(shape.ring, payload, &mut words, |sum, word| *sum = sum.add(word)) {
             return Err(FoldError::Padding { chunk: index, payload: number });
         }
