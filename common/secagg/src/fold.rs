@@ -12,6 +12,7 @@ use crate::prg::apply;
 pub use crate::quantise::RangeViolation;
 use crate::quantise::{Context, decode_block};
 use crate::secret::{Secret, Seed, derive};
+use zeroize::Zeroizing;
 
 /// The smallest weight of a site in a sum.
 const WEIGHT_MIN: u64 = 1;
@@ -187,13 +188,15 @@ pub fn set_digest(sites: &[NodeId]) -> Digest {
 /// [`InputRefusal`] as for [`ClearUpdate::encode`], with as many sites as there are answers.
 pub fn plain_sum(layout: &Layout, set: Digest, updates: Vec<ClearUpdate>) -> Result<Sum, InputRefusal> {
     let sites = u32::try_from(updates.len()).unwrap_or(u32::MAX);
-    let mut sum = vec![0_u64; layout.words()];
+    // What has been added so far may be one site's answer: it is wiped where the next one is refused.
+    let mut sum = Zeroizing::new(vec![0_u64; layout.words()]);
     for (place, update) in (0_u64..).zip(updates) {
         let rounding = Secret::new(*derive(&place.to_le_bytes(), &[], &[b"plain"]));
         add_encoded(&mut sum, &update.encode(layout, sites, &rounding)?);
     }
     sum.iter_mut().for_each(|word| *word &= layout.ring.largest());
-    Ok(Aggregate { ring: layout.ring, words: sum }.decode(layout, sites, set)?)
+    let words = std::mem::take(&mut *sum);
+    Ok(Aggregate { ring: layout.ring, words }.decode(layout, sites, set)?)
 }
 
 fn add_encoded(sum: &mut [u64], update: &EncodedUpdate) {
@@ -202,7 +205,7 @@ fn add_encoded(sum: &mut [u64], update: &EncodedUpdate) {
     }
     debug_assert!(SENTINELS == 2 && sum.len() as u64 == update.shape.words);
     match &update.words {
-        Words::Half(words) => add(sum, words),
-        Words::Full(words) => add(sum, words),
+        Words::Half(words) => add(sum, &words.0),
+        Words::Full(words) => add(sum, &words.0),
     }
 }

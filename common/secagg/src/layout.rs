@@ -104,11 +104,23 @@ canonical! {
 /// use motet_secagg::encode::Canonical;
 /// fn send(update: &motet_secagg::layout::ClearUpdate) -> Vec<u8> { update.to_bytes() }
 /// ```
-#[derive(Zeroize, ZeroizeOnDrop)]
+#[derive(Zeroize)]
 pub struct ClearUpdate {
     pub(crate) weight: u32,
     pub(crate) values: Vec<f64>,
 }
+
+impl Drop for ClearUpdate {
+    fn drop(&mut self) {
+        #[cfg(test)]
+        let held = self.values.len();
+        self.zeroize();
+        #[cfg(test)]
+        crate::wiped::saw("ClearUpdate", held, self.values.is_empty() && self.weight == 0);
+    }
+}
+
+impl ZeroizeOnDrop for ClearUpdate {}
 
 impl ClearUpdate {
     /// An answer of `values` in layout order, from a site of this `weight`.

@@ -52,3 +52,6 @@ pub mod merkle;
 pub mod note;
 
 pub mod message;
+
+#[cfg(test)]
+mod wiped;

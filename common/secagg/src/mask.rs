@@ -19,7 +19,7 @@ use crate::secret::{Secret, Seed, derive};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 use std::ops::Range;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::Zeroize;
 
 /// Sentinel slots at the start of every chunk.
 pub const SENTINELS: usize = 2;
@@ -89,10 +89,22 @@ impl Shape {
 }
 
 /// Ring words in machine words of 32 or 64 bits: half the memory for models. Below 32 bits the high ones mean nothing.
-#[derive(Zeroize, ZeroizeOnDrop)]
 pub(crate) enum Words {
-    Half(Vec<u32>),
-    Full(Vec<u64>),
+    Half(Wiped<u32>),
+    Full(Wiped<u64>),
+}
+
+/// Words of one site that are wiped wherever they are dropped: masked, refused half way or given up.
+pub(crate) struct Wiped<W: Zeroize>(pub(crate) Vec<W>);
+
+impl<W: Zeroize> Drop for Wiped<W> {
+    fn drop(&mut self) {
+        #[cfg(test)]
+        let held = self.0.len();
+        self.0.zeroize();
+        #[cfg(test)]
+        crate::wiped::saw("EncodedUpdate", held, self.0.is_empty());
+    }
 }
 
 /// One site's answer as ring words, not yet masked: as secret as the answer itself, and consumed by
@@ -113,8 +125,11 @@ pub struct EncodedUpdate {
     pub(crate) words: Words,
 }
 
-/// The seeds of every mask on one site's update.
+/// The seeds of every mask on one site's update, each wiped when it is dropped.
 ///
+/// ```compile_fail
+/// fn show(masks: motet_secagg::mask::Masks) { println!("{masks:?}"); }
+/// ```
 /// ```compile_fail
 /// fn copy(masks: &motet_secagg::mask::Masks) -> motet_secagg::mask::Masks { masks.clone() }
 /// ```
@@ -162,20 +177,20 @@ impl ClearUpdate {
         &self,
         layout: &Layout,
         rounding: &Secret,
-    ) -> Result<Vec<W>, InputRefusal> {
+    ) -> Result<Wiped<W>, InputRefusal> {
         let mut dice = ChaCha20Rng::from_seed(*derive(rounding.expose(), &[], &[b"sr"]));
         let share = f64::from(self.weight) / f64::from(layout.weight_max);
         // The full length at once: a vector that grows leaves copies of itself behind.
-        let mut words = zeroize::Zeroizing::new(Vec::with_capacity(layout.words()));
-        words.push(W::from_u64(u64::from(self.weight)));
+        let mut words = Wiped(Vec::with_capacity(layout.words()));
+        words.0.push(W::from_u64(u64::from(self.weight)));
         let mut values = self.values.as_slice();
         for (index, block) in layout.blocks.iter().enumerate() {
             // The lengths were compared above: the split cannot come short.
             let (these, rest) = values.split_at(values.len().min(block.len as usize));
             values = rest;
-            encode_block(index, block, these, share, &mut dice, |word| words.push(W::from_u64(word)))?;
+            encode_block(index, block, these, share, &mut dice, |word| words.0.push(W::from_u64(word)))?;
         }
-        Ok(std::mem::take(&mut *words))
+        Ok(words)
     }
 }
 
@@ -195,8 +210,8 @@ impl EncodedUpdate {
     /// Adds every mask, chunk by chunk, and packs the words.
     pub fn mask(self, masks: Masks) -> MaskedUpdate {
         let chunks = match &self.words {
-            Words::Half(words) => mask_words(&self.shape, words, &masks),
-            Words::Full(words) => mask_words(&self.shape, words, &masks),
+            Words::Half(words) => mask_words(&self.shape, &words.0, &masks),
+            Words::Full(words) => mask_words(&self.shape, &words.0, &masks),
         };
         MaskedUpdate { chunks }
     }
