@@ -191,6 +191,16 @@ proptest! {
 }
 
 #[test]
+fn forty_sites_of_which_twelve_are_lost_still_unmask() {
+    for ring in [Ring::Bits20, Ring::Bits24] {
+        let round = round(40, 12, ring, 31, 7, 5);
+        assert_eq!((round.kept.len(), round.shape.chunks()), (28, 7));
+        let words: Vec<u64> = (0..7).flat_map(|chunk| round.fold(chunk).unwrap()).collect();
+        assert_eq!(words, round.plain);
+    }
+}
+
+#[test]
 fn a_missing_site_a_changed_byte_or_a_mask_left_on_void_the_chunk() {
     let sentinel = Err(FoldError::Sentinel { chunk: 1 });
     let mut whole = round(5, 1, Ring::Bits32, 20, 7, 1);
