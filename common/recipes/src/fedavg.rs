@@ -17,6 +17,11 @@
 //! **Bounds.** A change of a parameter above [`DELTA_BOUND`] or a mean loss above [`LOSS_BOUND`] is refused at the site and
 //! never cut off silently: training has diverged, `lr` or `local_epochs` is too large. So is a site with more rows than all
 //! sites of the first round together, because row counts are weights and the largest is fixed then.
+//!
+//! **Precision.** `ring` is the width of a word of the update. Every site rounds each change at random to `2^-f`, with `f`
+//! from [`fraction_bits`]: the mean of ten sites is off by about `1.6 * 2^-f`, which averages out over the rounds. What the
+//! study cannot know is whether the pooled rows, which bound the weights, fit the ring too; where they do not, the update
+//! travels in the next wider ring that has room.
 
 use crate::error::{RecipeError, check_columns, require};
 use crate::moments::{self, Moments, counts, exact, limbs};
@@ -39,8 +44,14 @@ pub const DELTA_BOUND: u32 = 4;
 pub const LOSS_BOUND: u32 = 16;
 /// Bins of the histogram that shows progress.
 const PROGRESS_BINS: usize = 100;
-/// Fewer fractional bits than this would drown small changes in rounding.
-const LEAST_BITS: u8 = 12;
+/// Fewer fractional bits of a parameter than this would drown small changes in rounding (2^-8 = 0.004).
+const LEAST_BITS: u8 = 8;
+/// Fewer fractional bits of the loss than this would hide whether it falls.
+const LEAST_LOSS_BITS: u8 = 6;
+/// More fractional bits than this say nothing more: changes are sums over noisy minibatches.
+const MOST_BITS: u8 = 40;
+/// From the narrowest ring to the widest.
+const RINGS: [Ring; 5] = [Ring::Bits16, Ring::Bits20, Ring::Bits24, Ring::Bits32, Ring::Bits64];
 /// The most parameters of a model (32-bit words: 400 MB an update).
 const MOST_PARAMETERS: usize = 100_000_000;
 
@@ -77,6 +88,8 @@ canonical! {
         pub server_lr: f64,
         /// What a site counts for.
         pub weight: Weight,
+        /// The narrowest ring in which updates travel; 64 bits are not asked for but taken where rows need them.
+        pub ring: Ring,
     }
 }
 
@@ -150,9 +163,21 @@ pub struct FedAvgOutcome {
     pub history: Vec<Epoch>,
 }
 
+/// Fractional bits that a ring leaves each change of a parameter when the updates of so many sites are added; nothing
+/// where they, or those of the loss, are too few to train with.
+pub fn fraction_bits(ring: Ring, sites: u32) -> Option<u8> {
+    fixed_bits(ring, sites, u64::from(LOSS_BOUND), MOST_BITS, LEAST_LOSS_BITS)?;
+    fixed_bits(ring, sites, u64::from(DELTA_BOUND), MOST_BITS, LEAST_BITS)
+}
+
+/// The most pooled rows whose counts and weights a ring can add up for so many sites.
+pub fn most_rows(ring: Ring, sites: u32) -> u64 {
+    (1_u64 << (ring.bits() - 2)) / u64::from(sites.max(1))
+}
+
 impl FedAvg {
     /// Plain averaging of logistic regression that suits tables of some hundred to some ten thousand rows a site: 20 rounds
-    /// of one pass each, minibatches of 64 rows, step length 0.1, weights by rows.
+    /// of one pass each, minibatches of 64 rows, step length 0.1, weights by rows, words of 32 bits.
     pub fn new(columns: Vec<String>, outcome: String) -> Self {
         Self {
             columns,
@@ -164,6 +189,7 @@ impl FedAvg {
             lr: 0.1,
             server_lr: 1.0,
             weight: Weight::Rows,
+            ring: Ring::Bits32,
         }
     }
 
@@ -178,7 +204,8 @@ impl FedAvg {
         require(self.rounds > 0, "rounds", "1 or more")?;
         require(self.local_epochs > 0, "local_epochs", "1 or more")?;
         require(self.lr.is_finite() && self.lr > 0.0, "lr", "above 0")?;
-        require(self.server_lr.is_finite() && self.server_lr > 0.0, "server_lr", "above 0")
+        require(self.server_lr.is_finite() && self.server_lr > 0.0, "server_lr", "above 0")?;
+        require(self.ring != Ring::Bits64, "ring", "16, 20, 24 or 32")
     }
 
     fn network(&self) -> Network {
@@ -210,7 +237,7 @@ impl FedAvg {
         }))
     }
 
-    /// 32-bit words where the pooled rows leave room in them (2^30 rows over the number of sites), else 64-bit words.
+    /// The recipe's ring, or the next wider one with room for the pooled rows and for enough fractional bits.
     fn ask_training(&self, state: &FedAvgState, sites: u32) -> Result<Layout, RecipeError> {
         let rows = state.moments.rows;
         let most = u64::from(u32::MAX);
@@ -218,12 +245,11 @@ impl FedAvg {
             Weight::Equal => 1,
             Weight::Rows => u32::try_from(rows).map_err(|_| RecipeError::TooManyRows { rows, most })?,
         };
-        let ring = match fixed_bits(Ring::Bits32, sites, rows, 0, 0) {
-            Some(_) => Ring::Bits32,
-            None => Ring::Bits64,
-        };
+        let room = |ring: &Ring| rows <= most_rows(*ring, sites) && fraction_bits(*ring, sites).is_some();
+        let wide_enough = RINGS.into_iter().filter(|ring| ring.bits() >= self.ring.bits()).find(room);
+        let ring = wide_enough.ok_or(RecipeError::TooManySites { sites })?;
         let weighted = |len: usize, bound: u32| -> Result<Block, RecipeError> {
-            let bits = fixed_bits(ring, sites, u64::from(bound), 40, LEAST_BITS)
+            let bits = fixed_bits(ring, sites, u64::from(bound), MOST_BITS, 0)
                 .ok_or(RecipeError::TooManySites { sites })?;
             Ok(Block { len: len as u32, scale: Scale::Weighted(bits), bound: f64::from(bound) })
         };

@@ -36,7 +36,7 @@ mod newton; //          the climb of the logistic fit to the maximum of its like
 mod normal; //          p-values
 
 pub use error::{RecipeError, Stuck};
-pub use fedavg::{Epoch, FedAvg, FedAvgOutcome, Layer, Weight};
+pub use fedavg::{Epoch, FedAvg, FedAvgOutcome, Layer, Weight, fraction_bits, most_rows};
 pub use logistic::{Coefficient, Logistic, LogisticOutcome};
 pub use newton::Step;
 pub use phase::Phase;

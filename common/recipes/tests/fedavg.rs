@@ -5,7 +5,10 @@
 mod common;
 
 use common::*;
-use motet_recipes::{FedAvg, FedAvgOutcome, Recipe, Weight};
+use motet_recipes::{FedAvg, FedAvgOutcome, Recipe, Weight, fraction_bits};
+use motet_secagg::digest::Digest;
+use motet_secagg::encode::Canonical as _;
+use motet_secagg::layout::{Ring, Sum};
 
 fn stroke_recipe() -> FedAvg {
     FedAvg::new(names(&STROKE_COLUMNS), "dead14".into())
@@ -147,4 +150,65 @@ fn training_that_leaves_its_bounds_is_refused_and_not_cut_off() {
     let recipe = Recipe::FedAvg(FedAvg { lr: 1000.0, ..stroke_recipe() });
     let refused = recipe.alone(&sites[0].rows(), &mut dice(1)).unwrap_err();
     assert!(refused.to_string().contains("exceeds the bound"), "{refused}");
+}
+
+#[test]
+fn narrow_rings_train_as_well() {
+    let wide = fedavg(run(&Recipe::FedAvg(stroke_recipe()), &stroke()));
+    let start = std::f64::consts::LN_2;
+    for (ring, sites, bits) in [(Ring::Bits24, 10, 16), (Ring::Bits20, 10, 12)] {
+        assert_eq!(fraction_bits(ring, sites), Some(bits));
+        let narrow = fedavg(run(&Recipe::FedAvg(FedAvg { ring, ..stroke_recipe() }), &stroke()));
+        // Ten dice a round, each less than a unit of the loss's own rounding, which has two bits fewer.
+        let noise = 10.0 * 2.0_f64.powi(2 - i32::from(bits));
+        let loss: Vec<f64> = narrow.history.iter().map(|epoch| epoch.loss).collect();
+        assert!((loss[0] - start).abs() <= noise, "{loss:?}");
+        assert!(loss.windows(2).all(|pair| pair[1] < pair[0] + noise), "{loss:?}");
+        assert!(loss[4] < loss[0] - 0.2 && loss[19] < 0.25, "{loss:?}");
+        assert!((narrow.metrics.auc - wide.metrics.auc).abs() < 0.002, "{:?}", narrow.metrics);
+        assert!((narrow.metrics.brier - wide.metrics.brier).abs() < 0.0005, "{:?}", narrow.metrics);
+        assert_ne!(values(&narrow, "layers.0.weight"), values(&wide, "layers.0.weight"));
+    }
+    // Four hospitals with 740 rows fit the narrowest ring, with ten bits after the point.
+    let recipe = |ring| FedAvg { ring, ..FedAvg::new(names(&HEART_COLUMNS), "y".into()) };
+    let fit = |ring| fedavg(run(&Recipe::FedAvg(recipe(ring)), &heart())).metrics.auc;
+    assert_eq!(fraction_bits(Ring::Bits16, 4), Some(10));
+    assert!((fit(Ring::Bits16) - fit(Ring::Bits32)).abs() < 0.005);
+}
+
+#[test]
+fn rows_that_do_not_fit_travel_in_the_next_wider_ring() {
+    let ring = |ring, rows: f64, sites: u32| {
+        let recipe = Recipe::FedAvg(FedAvg { ring, ..FedAvg::new(names(&["a", "b"]), "y".into()) });
+        let sum = |values| Sum { sites, set: Digest([1; 32]), weight: u64::from(sites), values };
+        let state = recipe.start(Digest::default());
+        let state = recipe.absorb(&state, &sum(vec![rows, 70.0, 21_000.5, 150.0])).unwrap();
+        let state = recipe.absorb(&state, &sum(vec![4.0 * rows, rows])).unwrap();
+        let layout = recipe.ask(&state, sites).unwrap().unwrap().layout;
+        layout.headroom(sites).unwrap();
+        layout.ring
+    };
+    // Four sites: 2^12, 2^16, 2^20 and 2^28 rows.
+    for (narrow, wider, most) in [
+        (Ring::Bits16, Ring::Bits20, 4_096.0),
+        (Ring::Bits20, Ring::Bits24, 65_536.0),
+        (Ring::Bits24, Ring::Bits32, 1_048_576.0),
+        (Ring::Bits32, Ring::Bits64, 268_435_456.0),
+    ] {
+        assert_eq!(ring(narrow, most, 4), narrow);
+        assert_eq!(ring(narrow, most + 1.0, 4), wider);
+        assert_eq!(ring(narrow, 4e9, 4), Ring::Bits64);
+    }
+    // Enough room for the rows, too few bits for seventeen sites.
+    assert_eq!((ring(Ring::Bits16, 100.0, 16), ring(Ring::Bits16, 100.0, 17)), (Ring::Bits16, Ring::Bits20));
+}
+
+#[test]
+fn the_ring_is_part_of_what_a_study_fixes() {
+    let recipe = |ring| Recipe::FedAvg(FedAvg { ring, ..stroke_recipe() });
+    let rings = [Ring::Bits16, Ring::Bits20, Ring::Bits24, Ring::Bits32];
+    let digests: std::collections::BTreeSet<Digest> = rings.map(|ring| recipe(ring).digest("recipe")).into();
+    assert_eq!(digests.len(), 4);
+    let refused = recipe(Ring::Bits64).check().unwrap_err();
+    assert!(refused.to_string().contains("`ring` must be 16, 20, 24 or 32"), "{refused}");
 }

@@ -45,8 +45,11 @@ pub enum ChannelError {
     Closed,
 }
 
-/// A node's private channel key for one attempt; deleted after the shares have been opened.
+/// A node's private channel key for one attempt; deleted after the shares have been opened, and wiped when it is dropped.
 ///
+/// ```compile_fail
+/// fn show(key: motet_secagg::channel::ChannelSecret) { println!("{key:?}"); }
+/// ```
 /// ```compile_fail
 /// fn copy(key: &motet_secagg::channel::ChannelSecret) -> motet_secagg::channel::ChannelSecret { key.clone() }
 /// ```

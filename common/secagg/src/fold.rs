@@ -3,14 +3,16 @@
 
 use crate::canonical;
 use crate::digest::Digest;
-use crate::encode::{Canonical, Malformed, Reader, write_bytes};
+use crate::encode::{Canonical, Malformed, Reader};
 use crate::id::NodeId;
 use crate::layout::{ClearUpdate, Layout, Ring, Scale, Sum};
 use crate::mask::{EncodedUpdate, InputRefusal, SENTINELS, Shape, Sign, Words};
-use crate::prg::{Word, apply};
+use crate::pack::{Word, pack, unpack};
+use crate::prg::apply;
 pub use crate::quantise::RangeViolation;
 use crate::quantise::{Context, decode_block};
 use crate::secret::{Secret, Seed, derive};
+use zeroize::Zeroizing;
 
 /// The smallest weight of a site in a sum.
 const WEIGHT_MIN: u64 = 1;
@@ -27,6 +29,14 @@ pub enum FoldError {
     /// A payload has another length than the shape says.
     #[error("payload `{payload}` of chunk `{chunk}` has the wrong length")]
     PayloadLength {
+        /// Index of the chunk.
+        chunk: usize,
+        /// Index of the payload among those given.
+        payload: usize,
+    },
+    /// The last byte of a payload has bits set beyond its last word.
+    #[error("payload `{payload}` of chunk `{chunk}` does not end in zero bits")]
+    Padding {
         /// Index of the chunk.
         chunk: usize,
         /// Index of the payload among those given.
@@ -54,8 +64,8 @@ pub fn fold_chunk(
     sites: u32,
 ) -> Result<Vec<u64>, FoldError> {
     match shape.ring {
-        Ring::Bits32 => fold_words::<u32>(shape, index, payloads, removals, sites),
         Ring::Bits64 => fold_words::<u64>(shape, index, payloads, removals, sites),
+        _ => fold_words::<u32>(shape, index, payloads, removals, sites),
     }
 }
 
@@ -71,26 +81,27 @@ fn fold_words<W: Word>(
     if length == 0 {
         return Err(FoldError::NoSuchChunk { chunk: index });
     }
-    let mut words = vec![W::from_u64(0); length / W::BYTES];
+    if let Some(payload) = payloads.iter().position(|payload| payload.len() != length) {
+        return Err(FoldError::PayloadLength { chunk: index, payload });
+    }
+    let mut words = vec![W::default(); shape.data(index).len() + SENTINELS];
     for (number, payload) in payloads.iter().enumerate() {
-        if payload.len() != length {
-            return Err(FoldError::PayloadLength { chunk: index, payload: number });
-        }
-        for (word, bytes) in words.iter_mut().zip(payload.chunks_exact(W::BYTES)) {
-            *word = word.add(W::from_le(bytes));
+        if !unpack(shape.ring, payload, &mut words, |sum, word| *sum = sum.add(word)) {
+            return Err(FoldError::Padding { chunk: index, payload: number });
         }
     }
     for (sign, seed) in removals {
         apply(seed, *sign, chunk, &mut words);
     }
-    let mut sum = words.into_iter().map(Word::to_u64);
+    let mut sum = words.into_iter().map(|word| word.to_u64() & shape.ring.largest());
     if [sum.next(), sum.next()] != [Some(u64::from(sites)), Some(0)] {
         return Err(FoldError::Sentinel { chunk: index });
     }
     Ok(sum.collect())
 }
 
-/// The unmasked sum as ring words, weight first: what is released, hashed and sent down. Encoded at the ring's width.
+/// The unmasked sum as ring words, weight first: what is released, hashed and sent down. Encoded as the ring, the number of
+/// words and the words packed as in a chunk, so that three words of 20 bits and four are told apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Aggregate {
     /// The ring of every word.
@@ -136,32 +147,24 @@ fn centred(ring: Ring, word: u64) -> i64 {
 
 impl Canonical for Aggregate {
     fn write(&self, out: &mut Vec<u8>) {
-        let mut packed = Vec::with_capacity(self.words.len() * self.ring.bytes());
-        for word in &self.words {
-            match self.ring {
-                Ring::Bits32 => u32::from_u64(*word).put_le(&mut packed),
-                Ring::Bits64 => word.put_le(&mut packed),
-            }
-        }
         self.ring.write(out);
-        write_bytes(&packed, out);
+        // Bounded far below u32::MAX like every list; a longer one saturates and is refused by any reader.
+        u32::try_from(self.words.len()).unwrap_or(u32::MAX).write(out);
+        out.extend_from_slice(&pack(self.ring, &self.words));
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Self, Malformed> {
         const WHAT: &str = "aggregate";
         let ring = Ring::read(input)?;
-        let length = u32::read(input)?;
-        let packed = input.take(length as usize, WHAT)?;
-        if !packed.len().is_multiple_of(ring.bytes()) {
-            return Err(Malformed { what: WHAT });
+        let count = u32::read(input)? as usize;
+        // The bytes are there before anything is allocated for their words.
+        let packed = input.take(ring.packed_bytes(count), WHAT)?;
+        let mut words = vec![0; count];
+        if unpack(ring, packed, &mut words, |to, word| *to = word) {
+            Ok(Self { ring, words })
+        } else {
+            Err(Malformed { what: WHAT })
         }
-        let words = match ring {
-            Ring::Bits32 => {
-                packed.chunks_exact(4).map(|word| <u32 as Word>::from_le(word).to_u64()).collect()
-            }
-            Ring::Bits64 => packed.chunks_exact(8).map(<u64 as Word>::from_le).collect(),
-        };
-        Ok(Self { ring, words })
     }
 }
 
@@ -185,15 +188,15 @@ pub fn set_digest(sites: &[NodeId]) -> Digest {
 /// [`InputRefusal`] as for [`ClearUpdate::encode`], with as many sites as there are answers.
 pub fn plain_sum(layout: &Layout, set: Digest, updates: Vec<ClearUpdate>) -> Result<Sum, InputRefusal> {
     let sites = u32::try_from(updates.len()).unwrap_or(u32::MAX);
-    let mut sum = vec![0_u64; layout.words()];
+    // What has been added so far may be one site's answer: it is wiped where the next one is refused.
+    let mut sum = Zeroizing::new(vec![0_u64; layout.words()]);
     for (place, update) in (0_u64..).zip(updates) {
         let rounding = Secret::new(*derive(&place.to_le_bytes(), &[], &[b"plain"]));
         add_encoded(&mut sum, &update.encode(layout, sites, &rounding)?);
     }
-    if layout.ring == Ring::Bits32 {
-        sum.iter_mut().for_each(|word| *word &= u64::from(u32::MAX));
-    }
-    Ok(Aggregate { ring: layout.ring, words: sum }.decode(layout, sites, set)?)
+    sum.iter_mut().for_each(|word| *word &= layout.ring.largest());
+    let words = std::mem::take(&mut *sum);
+    Ok(Aggregate { ring: layout.ring, words }.decode(layout, sites, set)?)
 }
 
 fn add_encoded(sum: &mut [u64], update: &EncodedUpdate) {
@@ -202,7 +205,7 @@ fn add_encoded(sum: &mut [u64], update: &EncodedUpdate) {
     }
     debug_assert!(SENTINELS == 2 && sum.len() as u64 == update.shape.words);
     match &update.words {
-        Words::Half(words) => add(sum, words),
-        Words::Full(words) => add(sum, words),
+        Words::Half(words) => add(sum, &words.0),
+        Words::Full(words) => add(sum, &words.0),
     }
 }

@@ -13,6 +13,12 @@ canonical! {
     /// The ring Z_2^B in which vectors are masked and added.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum Ring {
+        /// 16 bits a word: updates of small line-ups, where every byte counts.
+        16 => Bits16,
+        /// 20 bits a word: updates of large models from up to 64 sites.
+        20 => Bits20,
+        /// 24 bits a word: updates of large models.
+        24 => Bits24,
         /// 32 bits a word: updates of models.
         32 => Bits32,
         /// 64 bits a word: exact statistics.
@@ -24,17 +30,24 @@ impl Ring {
     /// Bits of a word, B.
     pub fn bits(self) -> u32 {
         match self {
+            Self::Bits16 => 16,
+            Self::Bits20 => 20,
+            Self::Bits24 => 24,
             Self::Bits32 => 32,
             Self::Bits64 => 64,
         }
     }
 
-    /// Bytes of a word on the wire. A ring whose words straddle bytes would pack whole chunks instead.
-    pub fn bytes(self) -> usize {
-        match self {
-            Self::Bits32 => 4,
-            Self::Bits64 => 8,
-        }
+    /// The largest word, 2^B - 1: also the mask that reduces a wider integer modulo 2^B.
+    pub fn largest(self) -> u64 {
+        u64::MAX >> (64 - self.bits())
+    }
+
+    /// Bytes of so many words on the wire, where they stand without gaps: their bits, rounded up to whole bytes.
+    pub fn packed_bytes(self, words: usize) -> usize {
+        let bits = self.bits() as usize;
+        // Eight words are B bytes: nothing overflows before the result does, and that saturates.
+        (words / 8).saturating_mul(bits).saturating_add((words % 8 * bits).div_ceil(8))
     }
 }
 
@@ -91,11 +104,23 @@ canonical! {
 /// use motet_secagg::encode::Canonical;
 /// fn send(update: &motet_secagg::layout::ClearUpdate) -> Vec<u8> { update.to_bytes() }
 /// ```
-#[derive(Zeroize, ZeroizeOnDrop)]
+#[derive(Zeroize)]
 pub struct ClearUpdate {
     pub(crate) weight: u32,
     pub(crate) values: Vec<f64>,
 }
+
+impl Drop for ClearUpdate {
+    fn drop(&mut self) {
+        #[cfg(test)]
+        let held = self.values.len();
+        self.zeroize();
+        #[cfg(test)]
+        crate::wiped::saw("ClearUpdate", held, self.values.is_empty() && self.weight == 0);
+    }
+}
+
+impl ZeroizeOnDrop for ClearUpdate {}
 
 impl ClearUpdate {
     /// An answer of `values` in layout order, from a site of this `weight`.

@@ -9,6 +9,7 @@
 //! what is added       layout      what each element means; ClearUpdate (one site's, secret) and Sum (all sites')
 //!                     quantise    numbers to ring words and back, headroom, bounds of an acceptable sum
 //!                     mask, prg   ClearUpdate -> EncodedUpdate -> MaskedUpdate; AES-256-CTR mask streams
+//!                     pack        words of 16 to 64 bits as bytes without gaps
 //!                     fold        masked chunks + opened masks -> Aggregate -> Sum
 //! who shares what     secret      32 secret bytes, wiped, not printable; HKDF
 //!                     sign        Ed25519 over tagged digests
@@ -35,6 +36,7 @@ pub mod id;
 pub mod fold;
 pub mod layout;
 pub mod mask;
+mod pack;
 pub mod prg;
 pub mod quantise;
 
@@ -53,3 +55,6 @@ pub mod note;
 pub mod message;
 
 pub mod evidence;
+
+#[cfg(test)]
+mod wiped;

@@ -2,31 +2,32 @@
 //! peer, pack. What leaves here is uniformly random to anyone who lacks one of the seeds.
 //!
 //! ```text
-//! chunk j = [ 1 | 0 | data words ] + PRG(own, j) +/- PRG(pair, j) for every peer        mod 2^B
+//! chunk j = pack([ 1 | 0 | data words ] + PRG(own, j) +/- PRG(pair, j) for every peer        mod 2^B)
 //! ```
-//! The two sentinel slots come back as (number of sites, 0) when, and only when, every mask has been removed.
+//! How words become bytes is in `pack`. The two sentinel slots come back as (number of sites, 0) when, and only when, every mask has been removed.
 
 use crate::canonical;
 use crate::digest::Digest;
 use crate::layout::{ClearUpdate, Layout, Ring};
 use crate::merkle;
+use crate::pack::{Word, pack};
 pub use crate::prg::Sign;
-use crate::prg::{Word, apply};
+use crate::prg::apply;
 pub use crate::quantise::InputRefusal;
 use crate::quantise::encode_block;
 use crate::secret::{Secret, Seed, derive};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 use std::ops::Range;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::Zeroize;
 
 /// Sentinel slots at the start of every chunk.
 pub const SENTINELS: usize = 2;
 
-/// Ring words of a full chunk, sentinels included: 1 MiB of payload in either ring.
+/// Ring words of a full chunk, sentinels included: at most 1 MiB of payload in every ring.
 pub fn chunk_words(ring: Ring) -> u32 {
     match ring {
-        Ring::Bits32 => 1 << 18,
+        Ring::Bits16 | Ring::Bits20 | Ring::Bits24 | Ring::Bits32 => 1 << 18,
         Ring::Bits64 => 1 << 17,
     }
 }
@@ -73,21 +74,37 @@ impl Shape {
     pub fn payload_bytes(&self, index: usize) -> usize {
         match self.data(index).len() {
             0 => 0,
-            data => (data + SENTINELS) * self.ring.bytes(),
+            data => self.ring.packed_bytes(data + SENTINELS),
         }
     }
 
     /// Bytes of all payloads together.
     pub fn total_bytes(&self) -> usize {
-        self.chunks().saturating_mul(SENTINELS).saturating_add(self.total()).saturating_mul(self.ring.bytes())
+        // All chunks but the last are alike, and each is rounded up to whole bytes on its own.
+        match self.chunks().checked_sub(1) {
+            None => 0,
+            Some(last) => last.saturating_mul(self.payload_bytes(0)).saturating_add(self.payload_bytes(last)),
+        }
     }
 }
 
-/// Ring words as wide as the ring: half the memory for models.
-#[derive(Zeroize, ZeroizeOnDrop)]
+/// Ring words in machine words of 32 or 64 bits: half the memory for models. Below 32 bits the high ones mean nothing.
 pub(crate) enum Words {
-    Half(Vec<u32>),
-    Full(Vec<u64>),
+    Half(Wiped<u32>),
+    Full(Wiped<u64>),
+}
+
+/// Words of one site that are wiped wherever they are dropped: masked, refused half way or given up.
+pub(crate) struct Wiped<W: Zeroize>(pub(crate) Vec<W>);
+
+impl<W: Zeroize> Drop for Wiped<W> {
+    fn drop(&mut self) {
+        #[cfg(test)]
+        let held = self.0.len();
+        self.0.zeroize();
+        #[cfg(test)]
+        crate::wiped::saw("EncodedUpdate", held, self.0.is_empty());
+    }
 }
 
 /// One site's answer as ring words, not yet masked: as secret as the answer itself, and consumed by
@@ -108,8 +125,11 @@ pub struct EncodedUpdate {
     pub(crate) words: Words,
 }
 
-/// The seeds of every mask on one site's update.
+/// The seeds of every mask on one site's update, each wiped when it is dropped.
 ///
+/// ```compile_fail
+/// fn show(masks: motet_secagg::mask::Masks) { println!("{masks:?}"); }
+/// ```
 /// ```compile_fail
 /// fn copy(masks: &motet_secagg::mask::Masks) -> motet_secagg::mask::Masks { masks.clone() }
 /// ```
@@ -147,8 +167,8 @@ impl ClearUpdate {
             return Err(InputRefusal::Weight);
         }
         let words = match layout.ring {
-            Ring::Bits32 => Words::Half(self.ring_words(layout, rounding)?),
             Ring::Bits64 => Words::Full(self.ring_words(layout, rounding)?),
+            _ => Words::Half(self.ring_words(layout, rounding)?),
         };
         Ok(EncodedUpdate { shape: Shape::of(layout), words })
     }
@@ -157,20 +177,20 @@ impl ClearUpdate {
         &self,
         layout: &Layout,
         rounding: &Secret,
-    ) -> Result<Vec<W>, InputRefusal> {
+    ) -> Result<Wiped<W>, InputRefusal> {
         let mut dice = ChaCha20Rng::from_seed(*derive(rounding.expose(), &[], &[b"sr"]));
         let share = f64::from(self.weight) / f64::from(layout.weight_max);
         // The full length at once: a vector that grows leaves copies of itself behind.
-        let mut words = zeroize::Zeroizing::new(Vec::with_capacity(layout.words()));
-        words.push(W::from_u64(u64::from(self.weight)));
+        let mut words = Wiped(Vec::with_capacity(layout.words()));
+        words.0.push(W::from_u64(u64::from(self.weight)));
         let mut values = self.values.as_slice();
         for (index, block) in layout.blocks.iter().enumerate() {
             // The lengths were compared above: the split cannot come short.
             let (these, rest) = values.split_at(values.len().min(block.len as usize));
             values = rest;
-            encode_block(index, block, these, share, &mut dice, |word| words.push(W::from_u64(word)))?;
+            encode_block(index, block, these, share, &mut dice, |word| words.0.push(W::from_u64(word)))?;
         }
-        Ok(std::mem::take(&mut *words))
+        Ok(words)
     }
 }
 
@@ -190,8 +210,8 @@ impl EncodedUpdate {
     /// Adds every mask, chunk by chunk, and packs the words.
     pub fn mask(self, masks: Masks) -> MaskedUpdate {
         let chunks = match &self.words {
-            Words::Half(words) => mask_words(&self.shape, words, &masks),
-            Words::Full(words) => mask_words(&self.shape, words, &masks),
+            Words::Half(words) => mask_words(&self.shape, &words.0, &masks),
+            Words::Full(words) => mask_words(&self.shape, &words.0, &masks),
         };
         MaskedUpdate { chunks }
     }
@@ -206,9 +226,7 @@ fn mask_words<W: Word>(shape: &Shape, words: &[W], masks: &Masks) -> Vec<Vec<u8>
         for (sign, seed) in &masks.peers {
             apply(seed, *sign, chunk, &mut part);
         }
-        let mut payload = Vec::with_capacity(part.len() * W::BYTES);
-        part.iter().for_each(|word| word.put_le(&mut payload));
-        payload
+        pack(shape.ring, &part)
     };
     (0..).zip(words.chunks(shape.room())).map(mask_chunk).collect()
 }

@@ -82,8 +82,11 @@ impl PairPublic {
     }
 }
 
-/// The private halves, all recomputable from `r`.
+/// The private halves, all recomputable from `r`; each is wiped when it is dropped.
 ///
+/// ```compile_fail
+/// fn show(keys: motet_secagg::pair::PairKeys) { println!("{keys:?}"); }
+/// ```
 /// ```compile_fail
 /// fn copy(keys: &motet_secagg::pair::PairKeys) -> motet_secagg::pair::PairKeys { keys.clone() }
 /// ```

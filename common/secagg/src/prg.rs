@@ -4,8 +4,10 @@
 //! ```text
 //! stream(seed, chunk) = AES-256-CTR(key = seed, counter block = be64(chunk) || be64(0))
 //! ```
+//! Rings below 32 bits read 32 bits a word too and drop the high ones when everything is added and the words are packed.
 //! The block counter has 64 bits to itself, so two chunks never share a block of keystream.
 
+use crate::pack::Word;
 use crate::secret::Seed;
 use aes::Aes256;
 use ctr::Ctr128BE;
@@ -42,55 +44,6 @@ impl Sign {
         }
     }
 }
-
-/// A machine word that holds ring elements and wraps.
-pub(crate) trait Word: Copy + 'static {
-    /// Bytes of one word.
-    const BYTES: usize;
-    fn add(self, other: Self) -> Self;
-    fn sub(self, other: Self) -> Self;
-    /// The word of exactly [`Word::BYTES`] little-endian bytes.
-    fn from_le(bytes: &[u8]) -> Self;
-    fn put_le(self, out: &mut Vec<u8>);
-    fn from_u64(wide: u64) -> Self;
-    fn to_u64(self) -> u64;
-}
-
-macro_rules! word {
-    ($name:ty) => {
-        impl Word for $name {
-            const BYTES: usize = size_of::<$name>();
-            #[inline]
-            fn add(self, other: Self) -> Self {
-                self.wrapping_add(other)
-            }
-            #[inline]
-            fn sub(self, other: Self) -> Self {
-                self.wrapping_sub(other)
-            }
-            #[inline]
-            fn from_le(bytes: &[u8]) -> Self {
-                // Callers cut exact pieces; a shorter one would be read as zero rather than panic.
-                bytes.try_into().map_or(0, Self::from_le_bytes)
-            }
-            #[inline]
-            fn put_le(self, out: &mut Vec<u8>) {
-                out.extend_from_slice(&self.to_le_bytes());
-            }
-            #[inline]
-            fn from_u64(wide: u64) -> Self {
-                // Reduction modulo 2^B is a ring homomorphism: dropping the high bits is the definition of the ring.
-                wide as Self
-            }
-            #[inline]
-            fn to_u64(self) -> u64 {
-                u64::from(self)
-            }
-        }
-    };
-}
-word!(u32);
-word!(u64);
 
 /// Writes the keystream of one chunk over `out`.
 pub fn keystream(seed: &Seed, chunk: u64, out: &mut [u8]) {

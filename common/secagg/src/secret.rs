@@ -13,7 +13,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 macro_rules! secret_bytes {
     ($(#[$meta:meta])* $name:ident) => {
         $(#[$meta])*
-        #[derive(Zeroize, ZeroizeOnDrop)]
+        #[derive(Zeroize)]
         pub struct $name([u8; 32]);
 
         impl $name {
@@ -39,6 +39,16 @@ macro_rules! secret_bytes {
                 self.0.ct_eq(&other.0).into()
             }
         }
+
+        impl Drop for $name {
+            fn drop(&mut self) {
+                self.0.zeroize();
+                #[cfg(test)]
+                crate::wiped::saw(stringify!($name), 32, self.0 == [0; 32]);
+            }
+        }
+
+        impl ZeroizeOnDrop for $name {}
     };
 }
 
@@ -67,6 +77,10 @@ secret_bytes! {
     /// ```
     /// ```compile_fail
     /// fn copy(seed: &motet_secagg::secret::Seed) -> motet_secagg::secret::Seed { seed.clone() }
+    /// ```
+    /// ```compile_fail
+    /// use motet_secagg::encode::Canonical;
+    /// fn send(seed: &motet_secagg::secret::Seed) -> Vec<u8> { seed.to_bytes() }
     /// ```
     Seed
 }

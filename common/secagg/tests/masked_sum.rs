@@ -17,13 +17,17 @@ use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 
+const RINGS: [Ring; 5] = [Ring::Bits16, Ring::Bits20, Ring::Bits24, Ring::Bits32, Ring::Bits64];
+
 fn id(rank: usize) -> NodeId {
     NodeId([u8::try_from(rank).unwrap() + 1; 16])
 }
 
 fn layout(ring: Ring, elements: u32) -> Layout {
     let block = |len, scale, bound| Block { len, scale, bound };
-    let mut blocks = vec![block(elements, Scale::Fixed(8), 1000.0), block(2, Scale::Weighted(9), 3.0)];
+    // Up to eight sites: 8 * 2^11 is the room of the narrowest ring.
+    let fixed = if ring.bits() < 32 { (3, 250.0) } else { (8, 1000.0) };
+    let mut blocks = vec![block(elements, Scale::Fixed(fixed.0), fixed.1), block(2, Scale::Weighted(9), 3.0)];
     if ring == Ring::Bits64 {
         blocks.push(block(3, Scale::Limbs, 0.0));
         blocks.push(block(elements, Scale::Fixed(30), 1e6));
@@ -141,17 +145,19 @@ fn round(n: usize, dropped: usize, ring: Ring, elements: u32, chunk_words: u32, 
 }
 
 fn add_bare(shape: &Shape, bare: &MaskedUpdate, plain: &mut [u64]) {
-    let width = shape.ring.bytes();
+    let largest = u64::MAX >> (64 - shape.ring.bits());
     for (chunk, payload) in bare.chunks.iter().enumerate() {
-        for (to, bytes) in plain[shape.data(chunk)].iter_mut().zip(payload[2 * width..].chunks(width)) {
-            let mut word = [0; 8];
-            word[..width].copy_from_slice(bytes);
-            *to = to.wrapping_add(u64::from_le_bytes(word));
-            if width == 4 {
-                *to &= u64::from(u32::MAX);
-            }
+        for (place, to) in plain[shape.data(chunk)].iter_mut().enumerate() {
+            *to = to.wrapping_add(word_at(shape.ring, payload, place + 2)) & largest;
         }
     }
+}
+
+/// One word of a payload, read bit by bit: the definition of packing and nothing of its code.
+fn word_at(ring: Ring, payload: &[u8], place: usize) -> u64 {
+    let width = ring.bits() as usize;
+    let bit = |at: usize| u64::from(payload[at / 8] >> (at % 8) & 1);
+    (0..width).map(|k| bit(place * width + k) << k).sum()
 }
 
 impl Round {
@@ -162,12 +168,12 @@ impl Round {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
     #[test]
     fn what_unmasks_is_the_plain_sum(
-        n in 3_usize..9, dropped in 0_usize..4, wide: bool, elements in 1_u32..40, chunk_words in 3_u32..20, seed: u64,
+        n in 3_usize..9, dropped in 0_usize..4, ring in 0_usize..5, elements in 1_u32..40, chunk_words in 3_u32..20, seed: u64,
     ) {
-        let ring = if wide { Ring::Bits64 } else { Ring::Bits32 };
+        let ring = RINGS[ring];
         let round = round(n, dropped, ring, elements, chunk_words, seed);
         let chunks = round.shape.chunks();
         prop_assert!(round.uploads.iter().all(|upload| upload.chunks.len() == chunks));
@@ -181,6 +187,16 @@ proptest! {
         let sites: Vec<_> = round.kept.iter().map(|rank| id(*rank)).collect();
         let sum = aggregate.decode(&round.layout, u32::try_from(sites.len()).unwrap(), set_digest(&sites));
         prop_assert!(sum.is_ok());
+    }
+}
+
+#[test]
+fn forty_sites_of_which_twelve_are_lost_still_unmask() {
+    for ring in [Ring::Bits20, Ring::Bits24] {
+        let round = round(40, 12, ring, 31, 7, 5);
+        assert_eq!((round.kept.len(), round.shape.chunks()), (28, 7));
+        let words: Vec<u64> = (0..7).flat_map(|chunk| round.fold(chunk).unwrap()).collect();
+        assert_eq!(words, round.plain);
     }
 }
 
@@ -209,27 +225,46 @@ fn a_missing_site_a_changed_byte_or_a_mask_left_on_void_the_chunk() {
     assert_eq!(fold_chunk(&whole.shape, 99, &[], &[], 3), Err(FoldError::NoSuchChunk { chunk: 99 }));
 }
 
+/// Nobody but the site can add zero bits to what it signed, and two payloads of one value would have two roots.
+#[test]
+fn a_payload_whose_last_bits_are_not_zero_is_refused() {
+    let mut whole = round(4, 0, Ring::Bits20, 20, 7, 2);
+    assert!(whole.fold(1).is_ok());
+    let last = whole.uploads[2].chunks[1].last_mut().unwrap();
+    assert_eq!(*last >> 4, 0, "seven words of 20 bits leave four bits");
+    *last |= 0x10;
+    assert_eq!(whole.fold(1), Err(FoldError::Padding { chunk: 1, payload: 2 }));
+}
+
 #[test]
 fn shapes_count_sentinels_in_every_chunk() {
-    for words in 1..50 {
-        for chunk_words in 3..12 {
-            let shape = Shape { ring: Ring::Bits32, words, chunk_words };
-            let data: usize = (0..shape.chunks()).map(|chunk| shape.data(chunk).len()).sum();
-            let bytes: usize = (0..shape.chunks()).map(|chunk| shape.payload_bytes(chunk)).sum();
-            assert_eq!(data as u64, words);
-            assert_eq!(bytes, shape.total_bytes());
-            assert!((0..shape.chunks()).all(|chunk| shape.payload_bytes(chunk) <= 4 * chunk_words as usize));
-            assert_eq!(shape.payload_bytes(shape.chunks()), 0);
+    for ring in RINGS {
+        for words in 1..50 {
+            for chunk_words in 3..12 {
+                let shape = Shape { ring, words, chunk_words };
+                let data: usize = (0..shape.chunks()).map(|chunk| shape.data(chunk).len()).sum();
+                let bytes: usize = (0..shape.chunks()).map(|chunk| shape.payload_bytes(chunk)).sum();
+                assert_eq!(data as u64, words);
+                assert_eq!(bytes, shape.total_bytes());
+                let most = (chunk_words * ring.bits()).div_ceil(8) as usize;
+                assert!((0..shape.chunks()).all(|chunk| shape.payload_bytes(chunk) <= most));
+                assert_eq!(shape.payload_bytes(shape.chunks()), 0);
+            }
         }
+        assert_eq!(Shape { ring, words: 0, chunk_words: 3 }.total_bytes(), 0);
     }
-    let million = Layout {
-        ring: Ring::Bits32,
-        weight_max: 1,
-        blocks: vec![Block { len: 1_000_000, scale: Scale::Fixed(8), bound: 1.0 }],
-    };
-    let shape = Shape::of(&million);
-    assert_eq!((shape.chunks(), shape.payload_bytes(0)), (4, 1 << 20));
-    assert_eq!(shape.total_bytes(), 4 * (1_000_001 + 8));
+    // A million numbers and the weight; the last chunk is not full.
+    for (ring, chunk, whole) in [
+        (Ring::Bits16, 524_288, 2_000_018),
+        (Ring::Bits20, 655_360, 2_500_023),
+        (Ring::Bits24, 786_432, 3_000_027),
+        (Ring::Bits32, 1 << 20, 4_000_036),
+        (Ring::Bits64, 1 << 20, 8_000_136),
+    ] {
+        let blocks = vec![Block { len: 1_000_000, scale: Scale::Fixed(8), bound: 1.0 }];
+        let shape = Shape::of(&Layout { ring, weight_max: 1, blocks });
+        assert_eq!((shape.payload_bytes(0), shape.total_bytes()), (chunk, whole));
+    }
 }
 
 /// A small update under fixed seeds. The expected bytes were computed with OpenSSL's AES, not with this crate.
@@ -254,6 +289,30 @@ fn masked_chunks_are_these_bytes() {
     let hex = |ring| golden(ring).chunks.iter().map(|chunk| to_hex(chunk)).collect::<Vec<_>>();
     assert_eq!(hex(Ring::Bits32), GOLDEN_32);
     assert_eq!(hex(Ring::Bits64), GOLDEN_64);
+}
+
+/// Masks and words are added in 32 bits and cut when they are packed, so a narrower ring sends the low bits of a wider one.
+#[test]
+fn a_narrow_ring_sends_the_low_bits_of_a_wide_one() {
+    let masked = |ring| {
+        let blocks = vec![Block { len: 6, scale: Scale::Fixed(4), bound: 100.0 }];
+        let layout = Layout { ring, weight_max: 100, blocks };
+        let update = ClearUpdate::new(7, vec![1.5, -2.25, 0.125, 100.0, -100.0, -0.0625]);
+        let seed = |byte| Seed::new([byte; 32]);
+        let masks = Masks { own: seed(1), peers: vec![(Sign::Plus, seed(2)), (Sign::Minus, seed(3))] };
+        update.encode(&layout, 3, &Secret::new([0; 32])).unwrap().with_chunk_words(5).mask(masks)
+    };
+    let wide = masked(Ring::Bits32);
+    for ring in [Ring::Bits16, Ring::Bits20, Ring::Bits24] {
+        let narrow = masked(ring);
+        for (narrow, wide) in narrow.chunks.iter().zip(&wide.chunks) {
+            assert_eq!(narrow.len(), ring.packed_bytes(wide.len() / 4));
+            for place in 0..wide.len() / 4 {
+                let whole = word_at(Ring::Bits32, wide, place);
+                assert_eq!(word_at(ring, narrow, place), whole & ring.largest());
+            }
+        }
+    }
 }
 
 #[test]

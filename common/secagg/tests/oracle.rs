@@ -51,12 +51,15 @@ fn aes_256_ctr(key: &[u8; 32], chunk: u64, length: usize) -> Vec<u8> {
 #[test]
 fn the_mask_stream_is_aes_256_ctr_over_the_chunk_number() {
     let mut dice = dice(1);
-    for chunk in [0, 1, 2, 255, 256, 1 << 32, u64::MAX] {
+    // Every power of two and both neighbours: each of the 64 bits of a chunk number stands where the other puts it.
+    let edges = (0..64).flat_map(|bit| [(1_u64 << bit) - 1, 1 << bit, (1 << bit) + 1]);
+    for chunk in edges.chain([u64::MAX - 1, u64::MAX]) {
         let mut key = [0; 32];
         dice.fill_bytes(&mut key);
-        let mut ours = vec![0; 70_001];
+        // Longer than one batch of keystream, and no multiple of a block.
+        let mut ours = vec![0; 20_001];
         keystream(&Seed::new(key), chunk, &mut ours);
-        assert_eq!(ours, aes_256_ctr(&key, chunk, 70_001), "chunk {chunk}");
+        assert_eq!(ours, aes_256_ctr(&key, chunk, 20_001), "chunk {chunk}");
     }
 }
 
@@ -76,6 +79,41 @@ fn every_bit_of_a_seed_changes_the_stream() {
     seen.sort_unstable();
     seen.dedup();
     assert_eq!(seen.len(), 257);
+}
+
+/// A derived seed that ignored a bit of what it comes from would have fewer than 256 bits itself.
+#[test]
+fn every_bit_of_a_secret_and_of_the_transcript_changes_every_derived_seed() {
+    let flipped = |bytes: [u8; 32]| {
+        let one = move |bit: usize| {
+            let mut changed = bytes;
+            changed[bit / 8] ^= 1 << (bit % 8);
+            changed
+        };
+        std::iter::once(bytes).chain((0..256).map(one))
+    };
+    let all_differ = |mut seeds: Vec<[u8; 32]>| {
+        assert_eq!(seeds.len(), 257);
+        seeds.sort_unstable();
+        seeds.dedup();
+        assert_eq!(seeds.len(), 257);
+    };
+    let (secret, other, t2) = ([7; 32], Secret::new([8; 32]), Digest([9; 32]));
+    let (low, high) = (NodeId([1; 16]), NodeId([2; 16]));
+    let peer = PairKeys::derive(&other);
+    let (their, me) = (peer.public(), PairKeys::derive(&Secret::new(secret)));
+
+    all_differ(flipped(secret).map(|b| *self_seed(&Secret::new(b), &t2).expose()).collect());
+    all_differ(flipped(t2.0).map(|t2| *self_seed(&Secret::new(secret), &Digest(t2)).expose()).collect());
+    let as_lower = |keys: &PairKeys, t2| *keys.seed_as_lower(low, high, &their, &t2).unwrap().expose();
+    all_differ(flipped(secret).map(|r| as_lower(&PairKeys::derive(&Secret::new(r)), t2)).collect());
+    all_differ(flipped(t2.0).map(|t2| as_lower(&me, Digest(t2))).collect());
+    let as_upper = |r: [u8; 32]| {
+        let keys = PairKeys::derive(&Secret::new(r));
+        let sent = peer.encapsulate(high, &keys.public()).unwrap();
+        *keys.seed_as_upper(high, low, &their, &sent, &t2).unwrap().expose()
+    };
+    all_differ(flipped(secret).map(as_upper).collect());
 }
 
 #[test]
@@ -140,6 +178,9 @@ fn aws_accepts_our_encapsulation_key() {
 
 #[test]
 fn the_own_seed_is_hkdf_under_t2() {
-    let (b, t2) = (Secret::new([4; 32]), Digest([6; 32]));
-    assert_eq!(self_seed(&b, &t2).expose().as_slice(), hkdf(b.expose(), &t2.0, &[b"self"], 32));
+    let mut dice = dice(4);
+    for _ in 0..20 {
+        let (b, t2) = (Secret::draw(&mut dice), Digest(*Secret::draw(&mut dice).expose()));
+        assert_eq!(self_seed(&b, &t2).expose().as_slice(), hkdf(b.expose(), &t2.0, &[b"self"], 32));
+    }
 }

@@ -5,6 +5,9 @@ use motet_secagg::fold::{Aggregate, RangeViolation, plain_sum};
 use motet_secagg::layout::{Block, ClearUpdate, Layout, Ring, Scale, Sum};
 use motet_secagg::mask::InputRefusal;
 use motet_secagg::secret::Secret;
+use proptest::prelude::*;
+
+const RINGS: [Ring; 5] = [Ring::Bits16, Ring::Bits20, Ring::Bits24, Ring::Bits32, Ring::Bits64];
 
 fn layout(ring: Ring, scale: Scale, bound: f64) -> Layout {
     let blocks = vec![Block { len: 1, scale: Scale::Fixed(4), bound: 1.0 }, Block { len: 2, scale, bound }];
@@ -21,6 +24,10 @@ fn a_site_keeps_its_bounds_or_sends_nothing() {
     let out_of_range = Some(InputRefusal::OutOfRange { block: 1 });
     let limit = 2.0_f64.powi(86);
     let cases = [
+        (Ring::Bits16, Scale::Fixed(10), 5.0, 5.0),
+        (Ring::Bits16, Scale::Weighted(10), 5.0, 5.0),
+        (Ring::Bits20, Scale::Weighted(14), 5.0, 5.0),
+        (Ring::Bits24, Scale::Fixed(18), 5.0, 5.0),
         (Ring::Bits32, Scale::Fixed(10), 5.0, 5.0),
         (Ring::Bits32, Scale::Weighted(10), 5.0, 5.0),
         (Ring::Bits64, Scale::Fixed(40), 5.0, 5.0),
@@ -55,16 +62,14 @@ fn no_refusal_tells_a_value() {
 
 fn decode(layout: &Layout, words: &[i64], sites: u32) -> Result<Sum, RangeViolation> {
     let mut words: Vec<u64> = words.iter().map(|word| word.cast_unsigned()).collect();
-    if layout.ring == Ring::Bits32 {
-        words.iter_mut().for_each(|word| *word &= u64::from(u32::MAX));
-    }
+    words.iter_mut().for_each(|word| *word &= layout.ring.largest());
     Aggregate { ring: layout.ring, words }.decode(layout, sites, Digest([0; 32]))
 }
 
 #[test]
 fn a_sum_stays_within_what_honest_sites_can_make() {
     let beyond = Err(RangeViolation::Block { block: 1 });
-    for ring in [Ring::Bits32, Ring::Bits64] {
+    for ring in RINGS {
         // Fixed: 3 sites * 5 * 2^10.
         let exact = layout(ring, Scale::Fixed(10), 5.0);
         assert_eq!(decode(&exact, &[3, 48, 15_360, -15_360], 3).unwrap().values, [3.0, 15.0, -15.0]);
@@ -94,7 +99,7 @@ fn a_sum_stays_within_what_honest_sites_can_make() {
 
 #[test]
 fn sites_at_their_bounds_are_always_accepted() {
-    for ring in [Ring::Bits32, Ring::Bits64] {
+    for ring in RINGS {
         for scale in [Scale::Fixed(7), Scale::Weighted(7)] {
             // 0.3 * 2^7 is no integer: the bound rounds up, the values at it must still pass.
             let layout = layout(ring, scale, 0.3);
@@ -129,4 +134,69 @@ fn a_weighted_mean_is_right_to_its_rounding() {
         assert!((value - exact).abs() <= 3.0 * 10.0 / 65_536.0, "{value} for {exact}");
     }
     assert_eq!(sum.weight, 16);
+}
+
+#[test]
+fn a_sum_at_the_edge_of_its_ring_keeps_its_sign() {
+    for ring in RINGS {
+        let most = 2.0_f64.powi(ring.bits().cast_signed() - 4);
+        let layout = Layout {
+            ring,
+            weight_max: 1,
+            blocks: vec![Block { len: 2, scale: Scale::Fixed(0), bound: most }],
+        };
+        let site = || ClearUpdate::new(1, vec![most, -most]);
+        let sum = plain_sum(&layout, Digest([0; 32]), (0..4).map(|_| site()).collect()).unwrap();
+        assert_eq!(sum.values, [4.0 * most, -4.0 * most]);
+        assert_eq!(
+            plain_sum(&layout, Digest([0; 32]), (0..5).map(|_| site()).collect()),
+            Err(InputRefusal::Headroom { sites: 5, block: 0 })
+        );
+    }
+}
+
+proptest! {
+    /// What comes back differs from the exact sum by half a unit a site in fixed point, and by less than a whole one where
+    /// rounding is a die.
+    #[test]
+    fn numbers_come_back_to_their_rounding_in_every_ring(
+        sites in proptest::collection::vec((1_u32..=10, -5.0..=5.0_f64, -5.0..=5.0_f64), 1..4), spare in 0_u8..5,
+    ) {
+        for ring in RINGS {
+            // 3 * 5 * 2^(B-6) is below 2^(B-2).
+            let bits = u8::try_from(ring.bits()).unwrap().min(50) - 6 - spare;
+            let blocks = vec![
+                Block { len: 1, scale: Scale::Fixed(bits), bound: 5.0 },
+                Block { len: 1, scale: Scale::Weighted(bits), bound: 5.0 },
+            ];
+            let layout = Layout { ring, weight_max: 10, blocks };
+            let updates = sites.iter().map(|(weight, x, y)| ClearUpdate::new(*weight, vec![*x, *y])).collect();
+            let sum = plain_sum(&layout, Digest([0; 32]), updates).unwrap();
+            let (unit, count) = (2.0_f64.powi(-i32::from(bits)), sites.len() as f64);
+            let fixed: f64 = sites.iter().map(|(_, x, _)| x).sum();
+            let mean: f64 = sites.iter().map(|(weight, _, y)| f64::from(*weight) * y).sum();
+            // What f64 itself loses in the two sums above and in x * w/w_max.
+            let slack = 1e-12;
+            prop_assert!((sum.values[0] - fixed).abs() <= count * unit / 2.0 + slack);
+            prop_assert!((sum.values[1] - mean).abs() <= 10.0 * count * unit + slack);
+        }
+    }
+}
+
+#[test]
+fn rounding_does_not_pull_a_mean_in_any_ring() {
+    const MANY: u32 = 40_000;
+    for ring in RINGS {
+        let scale = Scale::Weighted(8);
+        let layout = Layout { ring, weight_max: 10, blocks: vec![Block { len: MANY, scale, bound: 4.0 }] };
+        for x in [0.3, -0.3, 3.999, -0.001] {
+            let site = |weight| ClearUpdate::new(weight, vec![x; MANY as usize]);
+            let sum = plain_sum(&layout, Digest([0; 32]), vec![site(7), site(10), site(3)]).unwrap();
+            let mean = sum.values.iter().sum::<f64>() / f64::from(MANY);
+            // Three dice a number, each with a variance of at most a quarter of a unit (10/2^8) squared; five times the
+            // standard error.
+            let allowed = 5.0 * (3.0_f64 / 4.0 / f64::from(MANY)).sqrt() * 10.0 / 256.0;
+            assert!((mean - 20.0 * x).abs() <= allowed, "{ring:?}: {mean} for {}", 20.0 * x);
+        }
+    }
 }

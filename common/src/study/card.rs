@@ -162,14 +162,15 @@ impl Study {
             ),
             Method::FedAvg(m) => format!(
                 "what the vector adds up: how far {} moved in {} passes over your rows, each site counting {}; then histograms \
-                 of its score; {} rounds",
+                 of its score; {} rounds, {} bits a number",
                 match m.hidden.as_slice() {
                     [] => "a logistic model".to_string(),
                     widths => format!("a neural network with a hidden layer of {widths:?}"),
                 },
                 m.local_epochs,
                 if m.weight == Weighting::Rows { "by its rows" } else { "the same" },
-                m.rounds
+                m.rounds,
+                m.ring.bits()
             ),
         });
         let survivors = self.survivors(context);

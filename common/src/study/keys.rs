@@ -3,6 +3,7 @@
 use super::parse::{Checked, Reading};
 use super::raw::{RawModel, RawRecipe, RawRounds};
 use super::{FedAvg, Logistic, Method, Rounds, SiteLoss, Weighting};
+use motet_secagg::layout::Ring;
 use std::ops::RangeInclusive;
 use toml::Spanned;
 
@@ -31,7 +32,7 @@ impl Reading<'_> {
         let used: &[&str] = match kind {
             "summary" => &[],
             "logistic" => &["ridge", "tolerance", "max_rounds"],
-            "fedavg" => &["model", "rounds", "local_epochs", "batch", "lr", "server_lr", "weight"],
+            "fedavg" => &["model", "rounds", "local_epochs", "batch", "lr", "server_lr", "weight", "ring"],
             kind if LATER.contains(&kind) => {
                 let problem = format!("recipe `{kind}` is not yet available in this version");
                 return self.refuse(raw.kind.span(), problem, "use `summary`, `logistic` or `fedavg`");
@@ -65,9 +66,34 @@ impl Reading<'_> {
                     "weight",
                     &[("rows", Weighting::Rows), ("equal", Weighting::Equal)],
                 )?,
+                ring: self.ring(raw.ring.as_ref())?,
             }),
             _ => Method::Summary,
         })
+    }
+
+    fn ring(&self, bits: Option<&Spanned<u32>>) -> Checked<Ring> {
+        match bits.map(|bits| (bits, *bits.get_ref())) {
+            None | Some((_, 32)) => Ok(Ring::Bits32),
+            Some((_, 16)) => Ok(Ring::Bits16),
+            Some((_, 20)) => Ok(Ring::Bits20),
+            Some((_, 24)) => Ok(Ring::Bits24),
+            Some((bits, other)) => {
+                self.refuse(bits.span(), format!("`ring` is `{other}`"), "write 16, 20, 24 or 32")
+            }
+        }
+    }
+
+    /// A ring too narrow for the sites that the study names. How many there are of a study that names none is known when it
+    /// is proposed.
+    pub(super) fn room(&self, raw: &RawRecipe, method: &Method, sites: usize) -> Checked<()> {
+        match (&raw.ring, method.too_narrow(sites)) {
+            (Some(ring), Some(needed)) => {
+                let problem = format!("`ring = {}` leaves `{sites}` sites too few bits", ring.get_ref());
+                self.refuse(ring.span(), problem, format!("write {needed}"))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn model(&self, model: Option<&Spanned<RawModel>>) -> Checked<Vec<u32>> {

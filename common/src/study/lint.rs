@@ -1,6 +1,7 @@
 //! Advice before a study is proposed: what the line-up allows, and what a steward will ask about.
 
-use super::{Method, SiteLoss, Study};
+use super::{FedAvg, Method, SiteLoss, Study};
+use motet_recipes::{fraction_bits, most_rows};
 use motet_secagg::threshold::{Thresholds, default_h_min};
 use std::fmt;
 
@@ -77,13 +78,35 @@ impl Study {
         if self.question.chars().count() < SHORT_QUESTION {
             say(Severity::Warning, "`question` is very short; a steward reads it to decide".into());
         }
-        if let Method::FedAvg(method) = &self.method
-            && method.weight == super::Weighting::Equal
-        {
-            say(Severity::Note, "`weight = \"equal\"`: a small site counts as much as a large one".into());
+        if let Method::FedAvg(method) = &self.method {
+            if method.weight == super::Weighting::Equal {
+                say(
+                    Severity::Note,
+                    "`weight = \"equal\"`: a small site counts as much as a large one".into(),
+                );
+            }
+            self.lint_ring(method, line_up, &mut say);
         }
         found.sort_by_key(|finding| finding.severity);
         found
+    }
+
+    /// What a narrow ring leaves: bits after the point, and rows that it can count.
+    fn lint_ring(&self, method: &FedAvg, line_up: usize, say: &mut impl FnMut(Severity, String)) {
+        let bits = method.ring.bits();
+        if let Some(needed) = self.method.too_narrow(line_up) {
+            let message = format!("`ring = {bits}` leaves `{line_up}` sites too few bits; write `{needed}`");
+            return say(Severity::Error, message);
+        }
+        let sites = u32::try_from(line_up).unwrap_or(u32::MAX);
+        if let (true, Some(fraction)) = (bits < 32, fraction_bits(method.ring, sites)) {
+            let rows = most_rows(method.ring, sites);
+            let message = format!(
+                "`ring = {bits}`: `{line_up}` sites round each change of the model to 2^-{fraction}; with more than `{rows}` \
+                 rows together, the next wider ring is taken"
+            );
+            say(Severity::Note, message);
+        }
     }
 
     fn lint_line_up(&self, line_up: usize, thresholds: Thresholds, say: &mut impl FnMut(Severity, String)) {

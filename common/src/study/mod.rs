@@ -23,6 +23,7 @@ pub use lint::{Finding, Severity};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
+use motet_secagg::layout::Ring;
 use motet_secagg::threshold::{LineUpTooSmall, Thresholds, default_colluders, default_h_min};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -140,6 +141,8 @@ canonical! {
         pub server_lr: f64,
         /// What a site counts for in the average.
         pub weight: Weighting,
+        /// Bits of a word of the update; a run takes more where the pooled rows need them.
+        pub ring: Ring,
     }
 }
 
@@ -296,6 +299,7 @@ impl Study {
                     Weighting::Rows => motet_recipes::Weight::Rows,
                     Weighting::Equal => motet_recipes::Weight::Equal,
                 },
+                ring: m.ring,
             }),
         }
     }
@@ -321,6 +325,20 @@ impl Study {
 }
 
 impl Method {
+    /// The bits of the narrowest ring in which so many sites can train, where the study's own has too few.
+    fn too_narrow(&self, sites: usize) -> Option<u32> {
+        let Method::FedAvg(method) = self else { return None };
+        let sites = u32::try_from(sites).unwrap_or(u32::MAX);
+        let fits = |ring: &Ring| motet_recipes::fraction_bits(*ring, sites).is_some();
+        if fits(&method.ring) {
+            return None;
+        }
+        [Ring::Bits16, Ring::Bits20, Ring::Bits24, Ring::Bits32]
+            .iter()
+            .find(|ring| fits(ring))
+            .map(|ring| ring.bits())
+    }
+
     /// The word in the study file.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -10,6 +10,7 @@
 //! | `recipe.model` | `{ kind = "logistic" }` | fedavg; or `{ kind = "mlp", hidden = [16] }` |
 //! | `recipe.rounds`, `local_epochs`, `batch` | 20, 1, 32 | fedavg; batch 0 is the whole table |
 //! | `recipe.lr`, `server_lr`, `weight` | 0.1, 1.0, "rows" | fedavg |
+//! | `recipe.ring` | 32 | fedavg; bits of a number of the update: 16, 20, 24 or 32 |
 //! | `privacy.min_sites`, `min_rows` | 3, 10 | |
 //! | `rounds.join`, `share`, `upload`, `sign`, `reveal` | 30s, 30s, 10m, 30s, 30s | whole seconds, minutes or hours |
 //! | `rounds.quorum` | survivors of the protocol | nodes that must have joined |
@@ -75,13 +76,15 @@ impl Reading<'_> {
             min_rows: self.whole(&raw.privacy.min_rows, "min_rows", 10, 1..=1_000_000)?,
         };
         let study = &raw.study;
+        let sites = self.sites(study.sites.as_ref(), &privacy)?;
+        self.room(&raw.recipe, &method, sites.len())?;
         Ok(Study {
             id: self.id(&study.id)?,
             title: self.prose(&study.title, "title", 200, false)?,
             question: self.prose(&study.question, "question", 4000, true)?,
             purpose: self.purpose(&study.purpose)?,
             ends: self.ends(&study.ends)?,
-            sites: self.sites(study.sites.as_ref(), &privacy)?,
+            sites,
             data,
             method,
             privacy,

@@ -58,6 +58,7 @@ pub(super) struct RawRecipe {
     pub(super) lr: Option<Spanned<f64>>,
     pub(super) server_lr: Option<Spanned<f64>>,
     pub(super) weight: Option<Spanned<String>>,
+    pub(super) ring: Option<Spanned<u32>>,
 }
 
 #[derive(Deserialize)]
@@ -105,6 +106,7 @@ impl RawRecipe {
             at("lr", &self.lr),
             at("server_lr", &self.server_lr),
             at("weight", &self.weight),
+            at("ring", &self.ring),
         ]
         .into_iter()
         .flatten()

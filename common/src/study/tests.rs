@@ -64,7 +64,7 @@ fn full() -> Study {
 }
 
 fn fedavg() -> Study {
-    let recipe = "kind = \"fedavg\"\nmodel = { kind = \"mlp\", hidden = [16] }\nrounds = 7\nbatch = 0\nweight = \"equal\"\n";
+    let recipe = "kind = \"fedavg\"\nmodel = { kind = \"mlp\", hidden = [16] }\nrounds = 7\nbatch = 0\nweight = \"equal\"\nring = 20\n";
     let start = FULL.find("kind = ").unwrap();
     let end = FULL.find("\n[privacy]").unwrap();
     Study::parse(&format!("{}{recipe}{}", &FULL[..start], &FULL[end..])).unwrap()
@@ -110,6 +110,7 @@ fn what_is_left_out_has_the_documented_default() {
         lr: 0.1,
         server_lr: 1.0,
         weight: Weighting::Rows,
+        ring: Ring::Bits32,
     };
     assert_eq!(fedavg, expected);
 }
@@ -207,6 +208,45 @@ fn a_model_with_more_layers_waits_for_a_later_version() {
         let line = 1 + text[..text.find("model = ").unwrap()].matches('\n').count();
         assert_eq!(error.line as usize, line, "{error}");
     }
+}
+
+#[test]
+fn a_ring_is_one_of_four_and_leaves_the_sites_enough_bits() {
+    let text = fedavg().to_toml();
+    let line = 1 + text[..text.find("ring = 20").unwrap()].matches('\n').count();
+    for (ring, word) in [("64", "write 16, 20, 24 or 32"), ("8", "`ring` is `8`"), ("\"20\"", "whole number")]
+    {
+        let error = Study::parse(&text.replace("ring = 20", &format!("ring = {ring}"))).unwrap_err();
+        assert!(error.to_string().contains(word), "{error}");
+        assert_eq!(error.line as usize, line, "{error}");
+    }
+    for (bits, ring) in [(16, Ring::Bits16), (20, Ring::Bits20), (24, Ring::Bits24), (32, Ring::Bits32)] {
+        let study = Study::parse(&text.replace("ring = 20", &format!("ring = {bits}"))).unwrap();
+        let motet_recipes::Recipe::FedAvg(recipe) = study.recipe() else { panic!("another recipe") };
+        assert_eq!(recipe.ring, ring);
+        assert_eq!(Study::parse(&study.to_toml()).unwrap(), study);
+    }
+
+    // Sixteen sites still round to 2^-8 in the narrowest ring, seventeen do not.
+    let named = |count: usize| {
+        let sites: Vec<String> = (0..count).map(|at| format!("\"site-{at}\"")).collect();
+        let named = format!("sites = [{}]", sites.join(", "));
+        let old = "sites = [\"cleveland\", \"hungarian\", \"switzerland\", \"va\"]";
+        text.replace("ring = 20", "ring = 16").replace(old, &named)
+    };
+    Study::parse(&named(16)).unwrap();
+    let error = Study::parse(&named(17)).unwrap_err();
+    assert_eq!((error.line as usize, error.fix.as_str()), (line, "write 20"), "{error}");
+    assert!(error.problem.contains("`17` sites"), "{error}");
+
+    // A study that names no sites is held to those that are enrolled.
+    let open = Study { sites: vec![], ..Study::parse(&named(16)).unwrap() };
+    let said =
+        |sites| open.lint(sites).into_iter().find(|finding| finding.message.contains("`ring")).unwrap();
+    assert_eq!(said(17).severity, Severity::Error);
+    assert!(said(17).message.contains("write `20`"), "{:?}", said(17));
+    assert_eq!(said(16).severity, Severity::Note);
+    assert!(said(16).message.contains("2^-8") && said(16).message.contains("`1024` rows"), "{:?}", said(16));
 }
 
 #[test]

@@ -96,6 +96,7 @@ fn recipe_keys(method: &Method) -> Vec<String> {
             format!("lr = {:?}", m.lr),
             format!("server_lr = {:?}", m.server_lr),
             format!("weight = \"{}\"", if m.weight == Weighting::Rows { "rows" } else { "equal" }),
+            format!("ring = {}", m.ring.bits()),
         ],
     }
 }

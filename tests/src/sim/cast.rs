@@ -319,7 +319,7 @@ fn exp2(power: i32) -> f64 {
 fn layout(ring: Ring, dice: &mut ChaCha20Rng) -> Layout {
     let mut block = |scale, bound, most| Block { len: 1 + below(dice, most) as u32, scale, bound };
     let blocks = match ring {
-        Ring::Bits32 => vec![block(Scale::Fixed(8), 1000.0, 6), block(Scale::Weighted(9), 4.0, 6)],
+        Ring::Bits32 | Ring::Bits24 | Ring::Bits20 | Ring::Bits16 => vec![block(Scale::Fixed(8), 1000.0, 6), block(Scale::Weighted(9), 4.0, 6)],
         Ring::Bits64 => {
             vec![
                 block(Scale::Fixed(30), 1e6, 5),

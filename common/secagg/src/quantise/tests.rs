@@ -176,3 +176,41 @@ fn headroom_is_exact_at_its_edge() {
     assert_eq!(limbs(Ring::Bits64), Ok(()));
     assert_eq!(limbs(Ring::Bits32), Err(InputRefusal::LimbsRing { block: 0 }));
 }
+
+/// The rule itself in integers: bounds are dyadic, so that rounding up by hand is exact.
+#[test]
+fn headroom_is_the_rule_in_every_ring() {
+    let mut dice = dice();
+    for ring in [Ring::Bits16, Ring::Bits20, Ring::Bits24, Ring::Bits32, Ring::Bits64] {
+        let room = 1_u128 << (ring.bits() - 2);
+        for _ in 0..4_000 {
+            let sites = 1 + dice.next_u32() % 300;
+            let (bits, fraction) = (dice.next_u32() % 12, dice.next_u32() % 12);
+            // Around the edge as often as anywhere: the largest bound that fits, and a few units to both sides.
+            let edge = ((room / u128::from(sites)) >> bits) << fraction;
+            let units = match dice.next_u32() % 3 {
+                0 => u128::from(dice.next_u64() >> (12 + dice.next_u32() % 52)),
+                _ => (edge + u128::from(dice.next_u32() % 5)).saturating_sub(2),
+            };
+            if units >= 1 << 53 {
+                continue;
+            }
+            let bound = units as f64 * 2.0_f64.powi(-fraction.cast_signed());
+            let fits = u128::from(sites) * (units << bits).div_ceil(1 << fraction) <= room;
+            for scale in [Scale::Fixed(bits as u8), Scale::Weighted(bits as u8)] {
+                let refused = layout(ring, scale, bound, 1).headroom(sites).err();
+                assert_eq!(refused, (!fits).then_some(InputRefusal::Headroom { sites, block: 0 }));
+            }
+        }
+        let edge = room as f64;
+        for (bound, fits) in
+            [(edge - 1.0, true), (edge, true), (edge.next_up(), false), (edge + 1024.0, false)]
+        {
+            assert_eq!(layout(ring, Scale::Fixed(0), bound, 1).headroom(1).is_ok(), fits, "{bound}");
+        }
+        let Ok(most) = u32::try_from(room) else { continue };
+        for (weight, fits) in [(most - 1, true), (most, true), (most + 1, false)] {
+            assert_eq!(layout(ring, Scale::Fixed(0), 0.0, weight).headroom(1).is_ok(), fits, "{weight}");
+        }
+    }
+}

@@ -58,8 +58,9 @@ fn changes(study: &Study) -> Vec<(&'static str, Study)> {
             ]
         }
         Method::FedAvg(m) => {
-            let FedAvg { hidden, rounds, local_epochs, batch, lr, server_lr, weight } = m.clone();
+            let FedAvg { hidden, rounds, local_epochs, batch, lr, server_lr, weight, ring } = m.clone();
             let weight = if weight == Weighting::Rows { Weighting::Equal } else { Weighting::Rows };
+            let other_ring = if ring == Ring::Bits32 { Ring::Bits24 } else { Ring::Bits32 };
             vec![
                 ("hidden", Method::FedAvg(FedAvg { hidden: [hidden, vec![3]].concat(), ..m.clone() })),
                 ("rounds", Method::FedAvg(FedAvg { rounds: rounds + 1, ..m.clone() })),
@@ -67,7 +68,8 @@ fn changes(study: &Study) -> Vec<(&'static str, Study)> {
                 ("batch", Method::FedAvg(FedAvg { batch: batch + 1, ..m.clone() })),
                 ("lr", Method::FedAvg(FedAvg { lr: lr + 0.1, ..m.clone() })),
                 ("server_lr", Method::FedAvg(FedAvg { server_lr: server_lr + 0.1, ..m.clone() })),
-                ("weight", Method::FedAvg(FedAvg { weight, ..m })),
+                ("weight", Method::FedAvg(FedAvg { weight, ..m.clone() })),
+                ("ring", Method::FedAvg(FedAvg { ring: other_ring, ..m })),
             ]
         }
     };
