@@ -9,7 +9,9 @@ use motet_secagg::fold::Aggregate;
 use motet_secagg::id::{NodeId, RunId};
 use motet_secagg::layout::{Block, ClearUpdate, Layout, Ring, Scale};
 use motet_secagg::mask::chunk_words;
-use motet_secagg::message::{Checked, Checkpoint, Durations, PRG, Plan, Released, SUITE, SignedPlan, VERSION};
+use motet_secagg::message::{
+    Checked, Checkpoint, Durations, PRG, Plan, Released, SUITE, SignedPlan, VERSION,
+};
 use motet_secagg::sign::SecretKey;
 use motet_secagg::threshold::Thresholds;
 use rand_chacha::ChaCha20Rng;
@@ -319,7 +321,9 @@ fn exp2(power: i32) -> f64 {
 fn layout(ring: Ring, dice: &mut ChaCha20Rng) -> Layout {
     let mut block = |scale, bound, most| Block { len: 1 + below(dice, most) as u32, scale, bound };
     let blocks = match ring {
-        Ring::Bits32 | Ring::Bits24 | Ring::Bits20 | Ring::Bits16 => vec![block(Scale::Fixed(8), 1000.0, 6), block(Scale::Weighted(9), 4.0, 6)],
+        Ring::Bits32 | Ring::Bits24 | Ring::Bits20 | Ring::Bits16 => {
+            vec![block(Scale::Fixed(8), 1000.0, 6), block(Scale::Weighted(9), 4.0, 6)]
+        }
         Ring::Bits64 => {
             vec![
                 block(Scale::Fixed(30), 1e6, 5),

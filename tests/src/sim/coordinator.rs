@@ -425,8 +425,7 @@ impl Coordinator {
             return;
         };
         let Stage { net, cast, archive, .. } = stage;
-        let Some(other) =
-            self.liar.other_set(honest, record.plan(), &self.log, cast, &mut net.dice, archive)
+        let Some(other) = self.liar.other_set(honest, record.plan(), &self.log, cast, &mut net.dice, archive)
         else {
             return;
         };

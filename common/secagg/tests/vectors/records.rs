@@ -57,7 +57,9 @@ pub(crate) fn note(takes: &Value) -> Value {
             };
             let mut note = Note::sign(checkpoint, &text(&log["name"]), &key(&log["seed"]))?;
             if !witness.is_null() {
-                note.cosign(&text(&witness["name"]), &key(&witness["seed"]), number(&witness["seconds"]))?;
+                let (name, key) = (text(&witness["name"]), key(&witness["seed"]));
+                let cosignature = note.unverified().cosign(&key, number(&witness["seconds"]));
+                note.add(&name, &key.public(), &cosignature)?;
             }
             Ok(json!({ "log_key": key(&log["seed"]).public().hex(), "text": note.to_string() }))
         };
