@@ -6,8 +6,8 @@
 //!                                            root <- paths <- StudyOpen, (Commit, Release) of each round, Publication
 //! ```
 
+use crate::hex;
 use crate::log::{Commit, Leaf, Publication, Release, StudyOpen};
-use crate::manifest::{Broken, Manifest, hex};
 use crate::roster::{Roster, SignedRoster};
 use crate::round::witness_quorum;
 use motet_secagg::canonical;
@@ -23,6 +23,22 @@ use serde::{Deserialize, Serialize};
 pub const FORMAT: u32 = 1;
 /// Leaves a proof may have; more would only be there to exhaust a reader.
 pub const MOST_LEAVES: usize = 100_000;
+
+/// A folder or proof that does not hold: what is wrong, and what to do next.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}; {next}")]
+pub struct Broken {
+    /// What is wrong.
+    pub what: String,
+    /// What the reader can do.
+    pub next: String,
+}
+
+impl Broken {
+    pub(crate) fn new(what: &str, next: &str) -> Self {
+        Self { what: what.to_owned(), next: next.to_owned() }
+    }
+}
 
 const DISTRUST: &str = "do not rely on it and tell the consortium's operator";
 
@@ -195,20 +211,6 @@ canonical! {
 }
 
 impl Proof {
-    /// The proof inside a manifest.
-    pub fn of(manifest: &Manifest) -> Self {
-        Self {
-            format: FORMAT,
-            study: manifest.study.clone(),
-            study_digest: manifest.study_digest,
-            run: manifest.run,
-            governance_fingerprint: manifest.governance_fingerprint,
-            governance: manifest.governance,
-            roster: manifest.roster.clone(),
-            ledger: manifest.ledger.clone(),
-        }
-    }
-
     /// The one JSON text of this proof.
     ///
     /// # Errors

@@ -9,8 +9,7 @@
 //! Publication                 after a Release
 //! ```
 
-use super::{Commit, Leaf, Log};
-use crate::chain::study_open;
+use super::{Commit, Leaf, Log, StudyOpen};
 use crate::refusal::{Code, Refusal};
 use crate::roster::Roster;
 use crate::study::Study;
@@ -57,7 +56,7 @@ enum Step {
 impl Mirror {
     /// Nothing seen yet of a study's log.
     pub fn new(study: &Study, roster: &Roster) -> Self {
-        Self::empty(Log::of_study(study, roster), Leaf::StudyOpen(study_open(study, roster)).to_bytes())
+        Self::empty(Log::of_study(study, roster), Leaf::StudyOpen(StudyOpen::of(study, roster)).to_bytes())
     }
 
     /// Nothing seen yet of an empty `log`, which must open with this leaf.
