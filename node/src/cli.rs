@@ -137,9 +137,11 @@ async fn study(command: StudyCommand, dir: &Path, json: bool) -> Result<(), Node
             output::answer(json, &desk::show(&home, &id, now).await?, desk::show_text);
             return Ok(());
         }
-        StudyCommand::Approve { id, permit, sign, .. } => {
+        StudyCommand::Approve { id, permit, again, sign, .. } => {
             let permit = permit.map(|file| permits::add(&home, &file)).transpose()?;
-            (id, desk::Choice::Approve(permit), sign)
+            let choice =
+                if again { desk::Choice::ApproveAgain(permit) } else { desk::Choice::Approve(permit) };
+            (id, choice, sign)
         }
         StudyCommand::Decline { id, why, sign, .. } => (id, desk::Choice::Decline(why), sign),
         StudyCommand::Withdraw { id, why, sign, .. } => (id, desk::Choice::Withdraw(why), sign),

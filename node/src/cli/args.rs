@@ -146,6 +146,10 @@ pub enum StudyCommand {
         /// The permit under which the site takes part (TOML); a copy is kept
         #[arg(long, value_name = "FILE")]
         permit: Option<PathBuf>,
+        /// Approve although an earlier study asked exactly the same of other sites: both results together show what the
+        /// sites that differ would say alone
+        #[arg(long)]
+        again: bool,
         #[command(flatten)]
         sign: Sign,
         #[command(flatten)]
