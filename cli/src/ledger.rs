@@ -1,14 +1,12 @@
-//! The consortium's ledger from outside: export it, recompute its chains, show what ties a release to it.
+//! The consortium's ledger from outside: export it, recompute its chains.
 
-use crate::args::{ExportLedger, Ledger, Proof, VerifyLedger};
+use crate::args::{ExportLedger, Ledger, VerifyLedger};
 use crate::failure::{Done, Failure};
 use crate::identity::{Desk, calling};
 use crate::output::{Out, Table, count, shown};
-use motet_common::manifest::{FILE_NAME, Manifest};
-use motet_common::refusal::Code;
+use crate::proof;
 use motet_ledger::{Report, verify_export};
 use motet_proto::v1;
-use motet_secagg::digest::to_hex;
 use serde_json::json;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Seek as _, Write};
@@ -22,7 +20,7 @@ pub async fn run(command: &Ledger) -> Done {
     match command {
         Ledger::Verify(args) => verify(args).await,
         Ledger::Export(args) => export(args).await,
-        Ledger::Proof(args) => proof(args),
+        Ledger::Proof(args) => proof::write(args).await,
     }
 }
 
@@ -114,37 +112,10 @@ fn conclude(out: Out, report: &Report) -> Done {
     Err(Failure::failed(what, next).with_facts(facts))
 }
 
-fn proof(args: &Proof) -> Done {
-    let out = Out::new(args.json);
-    let path = if args.release.is_dir() { args.release.join(FILE_NAME) } else { args.release.clone() };
-    let bytes = std::fs::read(&path).map_err(Failure::io("read", &path))?;
-    let manifest = Manifest::from_json(&bytes).map_err(|broken| {
-        Failure::refused(Code::ReleaseMismatch, format!("`{}`: {}", path.display(), broken.what))
-            .instead(broken.next)
-    })?;
-    let proof = &manifest.ledger;
-    let path_up: Vec<String> = proof.inclusion.iter().map(|digest| digest.hex()).collect();
-    out.value(&json!({
-        "study": manifest.study, "run": manifest.run.hex(), "origin": proof.origin, "leaf": to_hex(&proof.leaf),
-        "leaf_index": proof.leaf_index, "tree_size": proof.tree_size, "root": proof.root.hex(), "inclusion": path_up,
-        "checkpoint": proof.checkpoint, "coordinator": manifest.coordinator.hex(),
-    }));
-    out.heading(format!("Release of `{}`, run {}", shown(&manifest.study), manifest.run.hex()));
-    out.line(format!("  log         {}", shown(&proof.origin)));
-    out.line(format!("  leaf        {} of {}: {}", proof.leaf_index, proof.tree_size, to_hex(&proof.leaf)));
-    out.line(format!("  root        {}", proof.root.hex()));
-    for (step, digest) in path_up.iter().enumerate() {
-        out.line(format!("  {}  {digest}", if step == 0 { "path up   " } else { "          " }));
-    }
-    out.line("  checkpoint, signed by the coordinator:");
-    proof.checkpoint.lines().for_each(|line| out.line(format!("    {}", shown(line))));
-    out.line("`motet release verify DIR` checks all of it.");
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use motet_secagg::digest::to_hex;
 
     #[tokio::test]
     async fn an_export_that_was_changed_is_a_failure_that_names_the_place() {
