@@ -301,7 +301,8 @@ pub struct VerifyRelease {
 
 #[derive(Subcommand)]
 pub enum Ledger {
-    /// Recompute every chain of an export, offline; without a file, of the coordinator's ledger as it is now
+    /// Recompute every chain of an export, offline; without a file, of the coordinator's ledger as it is now; or make
+    /// the sums of a run again from the masked uploads
     Verify(VerifyLedger),
     /// Write the coordinator's ledger as JSON lines
     Export(ExportLedger),
@@ -313,6 +314,11 @@ pub enum Ledger {
 pub struct VerifyLedger {
     /// An export
     pub file: Option<PathBuf>,
+    /// Instead of chains, check the sums of this run: each stands in the study's log with its set before it, and is
+    /// made again bit for bit from the masked uploads, where they are still kept. The first digits of the run are
+    /// enough; the id of a study stands for its latest run
+    #[arg(long, value_name = "RUN", conflicts_with = "file")]
+    pub recompute: Option<String>,
     #[command(flatten)]
     pub read: Read,
 }
@@ -441,6 +447,7 @@ mod tests {
             "motet release get s --run 00ff --out d",
             "motet release verify d --governance 00",
             "motet ledger verify",
+            "motet ledger verify --recompute 00ff --as e --json",
             "motet ledger export f",
             "motet ledger proof d",
             "motet ledger proof s --run 00ff --out f --as e --json",
@@ -465,6 +472,7 @@ mod tests {
             "motet demo lungs",
             "motet demo --drop ITAL@lunch",
             "motet release verify d --as e --governance 00",
+            "motet ledger verify f --recompute 00ff",
         ] {
             assert_eq!(parse(line).map(|_| ()).unwrap_err().exit_code(), 2, "{line}");
         }

@@ -4,7 +4,7 @@ use crate::args::{ExportLedger, Ledger, VerifyLedger};
 use crate::failure::{Done, Failure};
 use crate::identity::{Desk, calling};
 use crate::output::{Out, Table, count, shown};
-use crate::proof;
+use crate::{proof, recompute};
 use motet_ledger::{Report, verify_export};
 use motet_proto::v1;
 use serde_json::json;
@@ -18,7 +18,10 @@ use std::path::Path;
 /// A ledger that does not hold together, a file that cannot be read or written.
 pub async fn run(command: &Ledger) -> Done {
     match command {
-        Ledger::Verify(args) => verify(args).await,
+        Ledger::Verify(args) => match &args.recompute {
+            Some(run) => recompute::run(&args.read, run).await,
+            None => verify(args).await,
+        },
         Ledger::Export(args) => export(args).await,
         Ledger::Proof(args) => proof::write(args).await,
     }

@@ -6,7 +6,7 @@
 //! standing   who joined with a proof        study      lint, show, withdraw; propose: with a signed roster
 //! run        start, list, why it waits      watch      follow one to its end
 //! release    list, get, verify              proof      the file that ties a release to its log
-//! ledger     verify, export
+//! ledger     verify, export                 recompute  a run's sums, made again from the masked uploads
 //! demo       all of it, on real data        output, failure   how commands speak and how they end
 //! ```
 
@@ -23,6 +23,7 @@ pub mod output;
 pub mod person;
 pub mod proof;
 pub mod propose;
+pub mod recompute;
 pub mod release;
 pub mod run;
 pub mod standing;
