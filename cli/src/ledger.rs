@@ -1,21 +1,25 @@
-//! The consortium's ledger from outside: export it, recompute its chains.
+//! The consortium's ledger from outside: export it, recompute its chains, write the proof of a release.
 
-use crate::args::{ExportLedger, Ledger, VerifyLedger};
+use crate::args::{ExportLedger, Ledger, Proof, VerifyLedger};
 use crate::failure::{Done, Failure};
-use crate::identity::{Desk, calling};
+use crate::identity::{Desk, Identity, calling, governance_of};
 use crate::output::{Out, Table, count, shown};
-use crate::{proof, recompute};
+use crate::proof::{self, Held};
+use crate::recompute;
+use crate::release::{check_files, fetch};
+use motet_common::manifest::{FILE_NAME, Manifest};
 use motet_ledger::{Report, verify_export};
 use motet_proto::v1;
+use motet_secagg::digest::Digest;
 use serde_json::json;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Seek as _, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// `motet ledger ...`
 ///
 /// # Errors
-/// A ledger that does not hold together, a file that cannot be read or written.
+/// A ledger or a release that does not hold together, a file that cannot be read or written or is there already.
 pub async fn run(command: &Ledger) -> Done {
     match command {
         Ledger::Verify(args) => match &args.recompute {
@@ -23,7 +27,7 @@ pub async fn run(command: &Ledger) -> Done {
             None => verify(args).await,
         },
         Ledger::Export(args) => export(args).await,
-        Ledger::Proof(args) => proof::write(args).await,
+        Ledger::Proof(args) => prove(args).await,
     }
 }
 
@@ -113,6 +117,98 @@ fn conclude(out: Out, report: &Report) -> Done {
     let what = format!("{entries}, {}, the first: {first}", count(faults.len(), "fault"));
     let next = "export it again; if it stays so, keep both exports and tell every member";
     Err(Failure::failed(what, next).with_facts(facts))
+}
+
+/// Writes the proof of a release, once it holds.
+async fn prove(args: &Proof) -> Done {
+    let out = Out::new(args.read.json);
+    let (manifest, trusted, place) = manifest(args).await?;
+    let held = proof::held_by(&manifest, trusted, &place)?;
+    let file = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.proof.json", held.proof.study)));
+    create(&file, &held.proof, &place)?;
+    say(out, &held, &file, trusted);
+    Ok(())
+}
+
+/// The manifest, the governance fingerprint to trust, and what to call the release in messages.
+async fn manifest(args: &Proof) -> Done<(Manifest, Option<Digest>, PathBuf)> {
+    let given = args.read.who.identity.as_deref();
+    let path = PathBuf::from(&args.release);
+    let (bytes, trusted, place) = if path.exists() {
+        if args.run.is_some() {
+            return Err(Failure::usage(
+                format!("`{}` is a release already, and --run picks one of a study", path.display()),
+                "leave --run out, or give the id of the study",
+            ));
+        }
+        let file = if path.is_dir() { path.join(FILE_NAME) } else { path };
+        let bytes = std::fs::read(&file).map_err(Failure::io("read", &file))?;
+        (bytes, given.map(governance_of).transpose()?, file)
+    } else {
+        if !is_study_id(&args.release) {
+            return Err(Failure::usage(
+                format!("`{}` is neither a release folder nor the id of a study", shown(&args.release)),
+                "give a folder that `motet release get` made, its manifest.json, or the id of a study",
+            ));
+        }
+        let identity = Identity::open(given)?;
+        let (trusted, place) = (identity.fingerprint(), PathBuf::from(&args.release));
+        let run = args.run.as_deref().unwrap_or_default();
+        let (_, mut files) = fetch(&mut identity.desk().await?, &args.release, run).await?;
+        check_files(&mut files, &place, Some(trusted))?;
+        (files.remove(FILE_NAME).unwrap_or_default(), Some(trusted), place)
+    };
+    let manifest = Manifest::from_json(&bytes).map_err(|broken| proof::refused(&place, broken))?;
+    Ok((manifest, trusted, place))
+}
+
+fn is_study_id(text: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (3..=40).contains(&text.len()) && text.bytes().all(letter)
+}
+
+fn create(file: &Path, proof: &motet_common::proof::Proof, place: &Path) -> Done {
+    let text = proof.to_json().map_err(|broken| proof::refused(place, broken))?;
+    let mut target = match File::create_new(file) {
+        Ok(target) => target,
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            return Err(Failure::usage(
+                format!("`{}` exists already and is left as it is", file.display()),
+                "give a file that does not exist yet with --out FILE",
+            ));
+        }
+        Err(error) => return Err(Failure::io("make", file)(error)),
+    };
+    target.write_all(text.as_bytes()).and_then(|()| target.sync_all()).map_err(|error| {
+        let _ = std::fs::remove_file(file);
+        Failure::io("write", file)(error)
+    })
+}
+
+fn say(out: Out, held: &Held, file: &Path, trusted: Option<Digest>) {
+    let Held { proof, roster, found } = held;
+    let mut facts = held.facts(trusted);
+    if let Some(fields) = facts.as_object_mut() {
+        fields.insert("file".into(), json!(file));
+    }
+    out.value(&facts);
+    let (study, run) = (shown(&proof.study), proof.run.hex());
+    out.heading(format!("Proof of the release of `{study}`, run {run}, in `{}`", file.display()));
+    out.line(format!("  log         {}", shown(&proof.ledger.origin)));
+    out.line(format!("  entry       {} of {}", held.entry(), proof.ledger.tree_size));
+    out.line(format!(
+        "  witnesses   {} of {}; a quorum is {}",
+        found.witnesses,
+        count(roster.entries.len(), "site"),
+        found.quorum
+    ));
+    out.line(format!(
+        "  rounds      {}, each committed before it was opened, with at least {}",
+        found.rounds.len(),
+        count(found.fewest_sites(), "site")
+    ));
+    out.line(format!("  governance  {}", proof.governance_fingerprint));
+    out.line(format!("Anyone checks it offline: motet release verify {} --as DIR", file.display()));
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@
 //! init       a new consortium               members    invite, list, remove; person: join
 //! standing   who joined with a proof        study      lint, show, withdraw; propose: with a signed roster
 //! run        start, list, why it waits      watch      follow one to its end
-//! release    list, get, verify              proof      the file that ties a release to its log
-//! ledger     verify, export                 recompute  a run's sums, made again from the masked uploads
+//! release    list, get, verify              proof      what ties a release to its log
+//! ledger     verify, export, proof          recompute  a run's sums, made again from the masked uploads
 //! demo       all of it, on real data        output, failure   how commands speak and how they end
 //! ```
 

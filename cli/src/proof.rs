@@ -1,20 +1,17 @@
 //! The proof file: what ties one release to its study's log, on one page of JSON that anyone checks offline, without the
 //! release itself and without the coordinator.
 
-use crate::args::Proof as Args;
 use crate::failure::{Done, Failure};
-use crate::identity::{Identity, governance_of};
-use crate::output::{Out, count, shown};
-use crate::release::{check_files, fetch};
-use motet_common::manifest::{Broken, FILE_NAME, Manifest};
+use crate::output::{count, shown};
+use motet_common::manifest::{Broken, Manifest};
 use motet_common::proof::{Found, Proof};
 use motet_common::refusal::Code;
 use motet_common::roster::Roster;
 use motet_secagg::digest::Digest;
 use serde_json::{Value, json};
 use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::Read as _;
+use std::path::Path;
 
 /// The largest proof file that is read: the leaves of far more rounds than any study has.
 const MOST_BYTES: u64 = 256 << 20;
@@ -30,59 +27,11 @@ pub struct Held {
     pub found: Found,
 }
 
-/// `motet ledger proof`
+/// The proof of a manifest that is signed and stands in the log: nobody is handed a proof of anything else.
 ///
 /// # Errors
-/// A release whose manifest does not hold; `release_unknown`; a file that is there already.
-pub async fn write(args: &Args) -> Done {
-    let out = Out::new(args.read.json);
-    let (manifest, trusted, place) = manifest(args).await?;
-    let held = held_by(&manifest, trusted, &place)?;
-    let file = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.proof.json", held.proof.study)));
-    create(&file, &held.proof, &place)?;
-    say(out, &held, &file, trusted);
-    Ok(())
-}
-
-/// The manifest, the governance fingerprint to trust, and what to call the release in messages.
-async fn manifest(args: &Args) -> Done<(Manifest, Option<Digest>, PathBuf)> {
-    let given = args.read.who.identity.as_deref();
-    let path = PathBuf::from(&args.release);
-    let (bytes, trusted, place) = if path.exists() {
-        if args.run.is_some() {
-            return Err(Failure::usage(
-                format!("`{}` is a release already, and --run picks one of a study", path.display()),
-                "leave --run out, or give the id of the study",
-            ));
-        }
-        let file = if path.is_dir() { path.join(FILE_NAME) } else { path };
-        let bytes = std::fs::read(&file).map_err(Failure::io("read", &file))?;
-        (bytes, given.map(governance_of).transpose()?, file)
-    } else {
-        if !is_study_id(&args.release) {
-            return Err(Failure::usage(
-                format!("`{}` is neither a release folder nor the id of a study", shown(&args.release)),
-                "give a folder that `motet release get` made, its manifest.json, or the id of a study",
-            ));
-        }
-        let identity = Identity::open(given)?;
-        let (trusted, place) = (identity.fingerprint(), PathBuf::from(&args.release));
-        let run = args.run.as_deref().unwrap_or_default();
-        let (_, mut files) = fetch(&mut identity.desk().await?, &args.release, run).await?;
-        check_files(&mut files, &place, Some(trusted))?;
-        (files.remove(FILE_NAME).unwrap_or_default(), Some(trusted), place)
-    };
-    let manifest = Manifest::from_json(&bytes).map_err(|broken| refused(&place, broken))?;
-    Ok((manifest, trusted, place))
-}
-
-fn is_study_id(text: &str) -> bool {
-    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (3..=40).contains(&text.len()) && text.bytes().all(letter)
-}
-
-/// The proof of a manifest that is signed and stands in the log: nobody is handed a proof of anything else.
-fn held_by(manifest: &Manifest, trusted: Option<Digest>, place: &Path) -> Done<Held> {
+/// `release_mismatch` with what does not hold.
+pub fn held_by(manifest: &Manifest, trusted: Option<Digest>, place: &Path) -> Done<Held> {
     let wrong = |broken| refused(place, broken);
     manifest.verify_ledger(&manifest.verify_roster().map_err(wrong)?).map_err(wrong)?;
     manifest.verify_signature().map_err(wrong)?;
@@ -91,32 +40,15 @@ fn held_by(manifest: &Manifest, trusted: Option<Digest>, place: &Path) -> Done<H
     Ok(Held { proof, roster, found })
 }
 
-fn refused(place: &Path, broken: Broken) -> Failure {
+/// A release or a proof that does not hold.
+pub fn refused(place: &Path, broken: Broken) -> Failure {
     Failure::refused(Code::ReleaseMismatch, format!("`{}`: {}", place.display(), broken.what))
         .instead(broken.next)
 }
 
-fn create(file: &Path, proof: &Proof, place: &Path) -> Done {
-    let text = proof.to_json().map_err(|broken| refused(place, broken))?;
-    let mut target = match File::create_new(file) {
-        Ok(target) => target,
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            return Err(Failure::usage(
-                format!("`{}` exists already and is left as it is", file.display()),
-                "give a file that does not exist yet with --out FILE",
-            ));
-        }
-        Err(error) => return Err(Failure::io("make", file)(error)),
-    };
-    target.write_all(text.as_bytes()).and_then(|()| target.sync_all()).map_err(|error| {
-        let _ = std::fs::remove_file(file);
-        Failure::io("write", file)(error)
-    })
-}
-
 impl Held {
     /// The place of the result among the entries of the log, counted from 1.
-    fn entry(&self) -> u64 {
+    pub fn entry(&self) -> u64 {
         self.proof.ledger.leaves.last().map_or(0, |leaf| leaf.index + 1)
     }
 
@@ -146,7 +78,7 @@ impl Held {
     }
 
     /// The same facts for programs.
-    fn facts(&self, trusted: Option<Digest>) -> Value {
+    pub fn facts(&self, trusted: Option<Digest>) -> Value {
         let Self { proof, roster, found } = self;
         json!({
             "study": proof.study, "study_digest": proof.study_digest.hex(), "run": proof.run.hex(),
@@ -156,32 +88,6 @@ impl Held {
             "governance": proof.governance_fingerprint.hex(), "trusted": trusted.is_some(),
         })
     }
-}
-
-fn say(out: Out, held: &Held, file: &Path, trusted: Option<Digest>) {
-    let Held { proof, roster, found } = held;
-    let mut facts = held.facts(trusted);
-    if let Some(fields) = facts.as_object_mut() {
-        fields.insert("file".into(), json!(file));
-    }
-    out.value(&facts);
-    let (study, run) = (shown(&proof.study), proof.run.hex());
-    out.heading(format!("Proof of the release of `{study}`, run {run}, in `{}`", file.display()));
-    out.line(format!("  log         {}", shown(&proof.ledger.origin)));
-    out.line(format!("  entry       {} of {}", held.entry(), proof.ledger.tree_size));
-    out.line(format!(
-        "  witnesses   {} of {}; a quorum is {}",
-        found.witnesses,
-        count(roster.entries.len(), "site"),
-        found.quorum
-    ));
-    out.line(format!(
-        "  rounds      {}, each committed before it was opened, with at least {}",
-        found.rounds.len(),
-        count(found.fewest_sites(), "site")
-    ));
-    out.line(format!("  governance  {}", proof.governance_fingerprint));
-    out.line(format!("Anyone checks it offline: motet release verify {} --as DIR", file.display()));
 }
 
 /// `motet release verify FILE`: everything a proof file can prove, without any network.

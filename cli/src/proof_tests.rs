@@ -1,8 +1,9 @@
 //! A release of four sites, its proof through the commands, and every byte of it changed.
 
 use super::*;
-use crate::args::{As, Read, Release, VerifyRelease};
+use crate::args::{As, Ledger, Proof as Args, Read, Release, VerifyRelease};
 use motet_common::log::{Commit, Leaf, Log, Publication, Release as Sum, StudyOpen};
+use motet_common::manifest::FILE_NAME;
 use motet_common::manifest::{self, Privacy, RoundRecord, files_digest};
 use motet_common::proof::{LedgerProof, Proven};
 use motet_common::roster::{Entry, HubKeys, SiteKeys};
@@ -32,10 +33,9 @@ fn roster() -> Roster {
     Roster::new(STUDY, 1, hub, "stroke-alliance", (1..=4).map(entry).collect()).unwrap()
 }
 
-/// A log of one round over `set`, and the result, cosigned by three sites.
-fn ledger(files: &[manifest::File], set: &[NodeId]) -> LedgerProof {
+/// A log of a question that is opened so many times, over `set`, and the result, cosigned by three sites.
+fn ledger(files: &[manifest::File], set: &[NodeId], times: u8) -> LedgerProof {
     let roster = roster();
-    let t3 = Digest([101; 32]);
     let opening = StudyOpen {
         study: STUDY.into(),
         study_digest: Digest([5; 32]),
@@ -44,13 +44,23 @@ fn ledger(files: &[manifest::File], set: &[NodeId]) -> LedgerProof {
         colluders: roster.colluders,
         h_min: roster.h_min,
     };
-    let roots = set.iter().map(|node| (*node, Digest([3; 32]))).collect();
-    let commit =
-        Commit { study: STUDY.into(), ask: Digest([1; 32]), run: RUN, round: 1, attempt: 1, t3, set: roots };
-    let sum = Sum { run: RUN, round: 1, t3, aggregate: Digest([4; 32]), state_root: STATE, charge: 0 };
+    let mut leaves = vec![Leaf::StudyOpen(opening)];
+    for t3 in (1..=times).map(|time| Digest([100 + time; 32])) {
+        let (ask, set) = (Digest([1; 32]), set.iter().map(|node| (*node, Digest([3; 32]))).collect());
+        leaves.push(Leaf::Commit(Commit {
+            study: STUDY.into(),
+            ask,
+            run: RUN,
+            round: 1,
+            attempt: 1,
+            t3,
+            set,
+        }));
+        let aggregate = Digest([4; 32]);
+        leaves.push(Leaf::Release(Sum { run: RUN, round: 1, t3, aggregate, state_root: STATE, charge: 0 }));
+    }
     let result = Publication { run: RUN, files: files_digest(files), state_root: STATE };
-    let leaves =
-        [Leaf::StudyOpen(opening), Leaf::Commit(commit), Leaf::Release(sum), Leaf::Publication(result)];
+    leaves.push(Leaf::Publication(result));
     let mut log = Log::new("stroke-alliance", STUDY);
     for leaf in &leaves {
         log.push(leaf.to_bytes());
@@ -100,7 +110,7 @@ fn release_over(set: &[NodeId]) -> Manifest {
         privacy: Privacy { mode: "none".into(), epsilon: None },
         software: "motet 0.1.0".into(),
         created: "2026-11-20T09:14:41Z".into(),
-        ledger: ledger(&files, set),
+        ledger: ledger(&files, set, 1),
         files,
         round_log: vec![round],
         signature: Signature([0; 64]),
@@ -117,6 +127,10 @@ fn arguments(release: &Path, out: &Path) -> Args {
     Args { release: release.display().to_string(), run: None, out: Some(out.to_owned()), read }
 }
 
+async fn write(args: &Path, out: &Path) -> Done {
+    crate::ledger::run(&Ledger::Proof(arguments(args, out))).await
+}
+
 async fn verify_command(path: &Path, governance: &str) -> Done {
     let (path, governance) = (path.to_owned(), Some(governance.to_owned()));
     let verify = VerifyRelease { path, identity: None, governance, json: false };
@@ -128,8 +142,8 @@ async fn a_proof_goes_out_of_a_release_into_a_file_and_holds_there() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(FILE_NAME), release().to_json().unwrap()).unwrap();
     let file = folder.path().join("ist.proof.json");
-    write(&arguments(folder.path(), &file)).await.unwrap();
-    let again = write(&arguments(&folder.path().join(FILE_NAME), &file)).await.unwrap_err();
+    write(folder.path(), &file).await.unwrap();
+    let again = write(&folder.path().join(FILE_NAME), &file).await.unwrap_err();
     assert_eq!(again.exit_code(), 2, "an existing file is left as it is");
 
     verify_command(&file, &governance().hex()).await.unwrap();
@@ -170,11 +184,20 @@ async fn no_proof_is_written_of_a_manifest_that_does_not_hold() {
         release().sign(&key(91)),
     ] {
         std::fs::write(&path, broken.to_json().unwrap()).unwrap();
-        assert_eq!(write(&arguments(&path, &file)).await.unwrap_err().code(), "release_mismatch");
+        assert_eq!(write(&path, &file).await.unwrap_err().code(), "release_mismatch");
         assert!(!file.exists());
     }
-    let missing = write(&arguments(&folder.path().join("none"), &file)).await.unwrap_err();
+    let missing = write(&folder.path().join("none"), &file).await.unwrap_err();
     assert_eq!(missing.exit_code(), 2);
+}
+
+#[test]
+fn a_question_that_was_opened_twice_is_no_proof() {
+    let nodes: Vec<NodeId> = roster().nodes().collect();
+    let files = release().files;
+    let twice = Manifest { ledger: ledger(&files, &nodes, 2), ..release() };
+    let says = Proof::of(&twice).verify(Some(governance())).unwrap_err().to_string();
+    assert!(says.contains("opened twice"), "{says}");
 }
 
 #[test]

@@ -191,7 +191,8 @@ impl Follower {
     }
 }
 
-fn log_stream(proposal: &Proposal) -> String {
+/// The stream that holds a study's log as this site has seen it.
+pub(crate) fn log_stream(proposal: &Proposal) -> String {
     format!("log/{}/{}", proposal.study.id, proposal.digest.short())
 }
 

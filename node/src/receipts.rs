@@ -12,6 +12,7 @@ use crate::follower::{self, Absorbed, Follower};
 use crate::records::{self, FACTS, STUDIES, StudyRecord};
 use crate::studies::Proposal;
 use crate::{Home, NodeError, output};
+use motet_common::chain::study_open;
 use motet_common::log::{Commit, Leaf, Mirror};
 use motet_common::round::pins::{Fact, Masked};
 use motet_secagg::digest::Digest;
@@ -109,17 +110,17 @@ async fn proposals(home: &Home) -> Result<BTreeMap<String, Vec<Proposal>>, NodeE
 
 /// Reads one study's record; a log is that of the roster from which its opening derives.
 async fn read_study(home: &Home, rosters: &[Proposal], found: &mut Receipts) -> Result<(), String> {
-    let Some((first, others)) = rosters.split_first() else { return Ok(()) };
+    let Some(first) = rosters.first() else { return Ok(()) };
     // The daemon may be at work: what it writes last is read first.
     let absorbed = follower::absorbed(home, first).await.map_err(|error| error.to_string())?;
-    let mut read = follower::mirror(home, first).await.map(|log| (first, log));
-    for other in others.iter().filter(|_| read.is_err()) {
-        if let Ok(log) = follower::mirror(home, other).await {
-            read = Ok((other, log));
-            break;
-        }
-    }
-    let (proposal, log) = read.map_err(|error| error.to_string())?;
+    let leaves =
+        home.ledger.read(&follower::log_stream(first), 1).await.map_err(|error| error.to_string())?;
+    let opens = |proposal: &&Proposal| {
+        let opening = Leaf::StudyOpen(study_open(&proposal.study, &proposal.roster)).to_bytes();
+        leaves.first().is_some_and(|leaf| leaf.entry == opening)
+    };
+    let proposal = rosters.iter().find(opens).unwrap_or(first);
+    let log = follower::mirror(home, proposal).await.map_err(|error| error.to_string())?;
     let masked = masked(home).await.map_err(|error| error.to_string())?;
     let before = found.faults.len();
     let desk = Desk { me: home.node(), proposal, log: &log, masked: &masked, absorbed: &absorbed };

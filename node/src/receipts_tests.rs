@@ -39,13 +39,15 @@ fn told() -> Told {
     Told { masked: Some(root), logged: root, hub: key(200), log_key: key(201), state_root: None, cut: false }
 }
 
-/// A site's folder after a first attempt that was given up, a second that was released, and a set of the next question.
+/// A site's folder of a study that came with two rosters, the later of which was approved, after a first attempt that was given up, a second that was released, and a set of the next question.
 async fn ledger(told: Told) -> (TempDir, Home) {
     let folder = tempfile::tempdir().unwrap();
     make(folder.path(), 1, &governance().public());
     let home = Home::open(folder.path()).await.unwrap();
-    let (text, roster) = (study("ist", "0.0"), roster("ist", 1, 4));
-    append(&home.ledger, STUDIES, &proposed(text.clone(), roster.clone(), &governance())).await.unwrap();
+    let (text, roster) = (study("ist", "0.0"), roster("ist", 2, 4));
+    for roster in [crate::studies::tests::roster("ist", 1, 5), roster.clone()] {
+        append(&home.ledger, STUDIES, &proposed(text.clone(), roster, &governance())).await.unwrap();
+    }
     let study = Study::parse(&text).unwrap();
     let chain = Chain::start(&study, &roster);
     let set: Vec<NodeId> = roster.nodes().collect();
@@ -171,7 +173,7 @@ async fn a_leaf_that_breaks_the_rules_is_a_fault() {
     let (_folder, home) = ledger(told()).await;
     let stream = home.ledger.streams("log/").await.unwrap().remove(0);
     let again = Leaf::Void(
-        Chain::start(&Study::parse(&study("ist", "0.0")).unwrap(), &roster("ist", 1, 4)).ask_key(),
+        Chain::start(&Study::parse(&study("ist", "0.0")).unwrap(), &roster("ist", 2, 4)).ask_key(),
     );
     home.ledger.append_next(&stream, &again.to_bytes()).await.unwrap();
     let verified = verify(&home).await.unwrap();
@@ -181,9 +183,9 @@ async fn a_leaf_that_breaks_the_rules_is_a_fault() {
 #[tokio::test]
 async fn another_text_under_the_same_id_and_a_strangers_proposal_change_nothing() {
     let (_folder, home) = ledger(told()).await;
-    let later = proposed(study("ist", "0.5"), roster("ist", 2, 4), &governance());
+    let later = proposed(study("ist", "0.5"), roster("ist", 3, 4), &governance());
     let stranger = proposed(study("ist", "0.0"), roster("ist", 3, 4), &key(9));
-    let newer_roster = proposed(study("ist", "0.0"), roster("ist", 4, 5), &governance());
+    let newer_roster = proposed(study("ist", "0.0"), roster("ist", 4, 6), &governance());
     for record in [later, stranger, newer_roster] {
         append(&home.ledger, STUDIES, &record).await.unwrap();
     }
