@@ -18,6 +18,7 @@ use motet_secagg::merkle;
 use motet_secagg::note::Note;
 use motet_secagg::sign::PublicKey;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// The layout this software writes and reads.
 pub const FORMAT: u32 = 1;
@@ -93,6 +94,11 @@ pub struct Found {
 }
 
 impl Found {
+    /// Sites in the smallest of the sums.
+    pub fn fewest_sites(&self) -> usize {
+        self.rounds.iter().map(|(commit, _)| commit.set.len()).min().unwrap_or(0)
+    }
+
     /// How far the log is the only one, in words.
     pub fn witnessed(&self) -> String {
         let Self { witnesses, quorum, .. } = self;
@@ -137,10 +143,16 @@ impl LedgerProof {
         let Some(Leaf::Publication(publication)) = leaves.next_back() else {
             return broken("the log does not end with the result");
         };
-        let mut rounds = Vec::new();
+        let (mut rounds, mut asked) = (Vec::new(), BTreeSet::new());
         while let Some(commit) = leaves.next() {
             match (commit, leaves.next()) {
                 (Leaf::Commit(commit), Some(Leaf::Release(release))) if commit.t3 == release.t3 => {
+                    if !is_set(&commit, roster) {
+                        return broken("a committed set is not made of sites of the roster");
+                    }
+                    if !asked.insert(commit.ask) {
+                        return broken("a question was opened twice");
+                    }
                     rounds.push((commit, release));
                 }
                 _ => return broken("a sum of the log was released without the commitment before it"),
@@ -175,6 +187,11 @@ impl LedgerProof {
         }
         Ok(witnesses)
     }
+}
+
+fn is_set(commit: &Commit, roster: &Roster) -> bool {
+    let sorted = commit.set.is_sorted_by(|a, b| a.0 < b.0);
+    sorted && commit.set.iter().all(|(node, _)| roster.entry(*node).is_some())
 }
 
 fn roster_quorum(roster: &Roster) -> usize {

@@ -180,12 +180,7 @@ async fn ledger(command: LedgerCommand, dir: &Path, json: bool) -> Result<(), No
         LedgerCommand::Verify(_) => {
             let verified = ledger_desk::verify(&home).await?;
             output::answer(json, &verified, ledger_desk::verify_text);
-            if !verified.sound {
-                let next = "stop the node, keep a copy for the inquiry and restore the folder from a backup";
-                return Err(NodeError::Unsound(format!(
-                    "the record was altered after it was written: {next}"
-                )));
-            }
+            verified.conclude()?;
         }
         LedgerCommand::Export { file, .. } => {
             let entries = ledger_desk::export(&home, &file).await?;

@@ -93,9 +93,8 @@ impl Driver {
         let removed = self.shared.members.removed_nodes().await;
         let present = self.shared.hub.present();
         // A site that did not approve does not follow the study's log.
-        let here = |node: &NodeId| {
-            present.contains(node) && !removed.contains(node) && self.book.approved(*node)
-        };
+        let here =
+            |node: &NodeId| present.contains(node) && !removed.contains(node) && self.book.approved(*node);
         let awaited: Vec<NodeId> = self
             .book
             .roster()

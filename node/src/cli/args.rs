@@ -46,7 +46,7 @@ pub enum NodeCommand {
     /// Permits: the legal authority for a study
     #[command(subcommand)]
     Permit(PermitCommand),
-    /// What left this hospital, frame by frame
+    /// What left this hospital, frame by frame, and what became of it
     #[command(subcommand)]
     Ledger(LedgerCommand),
     /// Stop answering, at once and across restarts
@@ -206,7 +206,8 @@ pub enum LedgerCommand {
         #[command(flatten)]
         at: At,
     },
-    /// Recompute every chain of the record
+    /// Recompute every chain of the record, and list every sum that an update of this site went into, held against the
+    /// studies' logs; needs no network
     Verify(Plain),
     /// Write the whole record as lines of JSON
     Export {
