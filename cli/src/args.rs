@@ -2,6 +2,7 @@
 
 use crate::loss::Loss;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use motet_coordinator::drill::Drill;
 use std::path::PathBuf;
 
 /// Motet: hospitals compute together, patients' rows stay where they are.
@@ -88,6 +89,9 @@ pub struct Coordinator {
     /// The coordinator.toml that `motet init` wrote
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+    /// A rehearsal: the process ends itself at ROUND:ENTRY
+    #[arg(long, hide = true)]
+    pub drill: Option<Drill>,
 }
 
 #[derive(Subcommand)]

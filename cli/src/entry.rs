@@ -1,6 +1,6 @@
 //! The program's entry: from the command line to the command, and from its end to an exit code.
 
-use crate::args::{Command, Motet};
+use crate::args::{Command, Coordinator, Motet};
 use crate::failure::{Done, Failure};
 use crate::output::Out;
 use crate::{demo, init, ledger, members, release, run, study};
@@ -28,7 +28,7 @@ pub fn main() -> ExitCode {
 async fn dispatch(command: Command) -> Done {
     match command {
         Command::Init(args) => init::run(&args, Out::new(false)),
-        Command::Coordinator(args) => coordinate(&args.config).await,
+        Command::Coordinator(args) => coordinate(&args).await,
         Command::Node(_) => Ok(()), // was taken out before: it brings its own runtime
         Command::Site(command) => members::site(&command).await,
         Command::Person(command) => members::person(&command).await,
@@ -40,12 +40,12 @@ async fn dispatch(command: Command) -> Done {
     }
 }
 
-async fn coordinate(config: &std::path::Path) -> Done {
+async fn coordinate(args: &Coordinator) -> Done {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let in_words = |error: anyhow::Error| Failure::failed(format!("{error:#}"), "");
-    let config = motet_coordinator::config::Config::read(config).map_err(in_words)?;
-    motet_coordinator::run(config).await.map_err(in_words)
+    let config = motet_coordinator::config::Config::read(&args.config).map_err(in_words)?;
+    motet_coordinator::run(config, args.drill).await.map_err(in_words)
 }
 
 /// Says why it failed, to people and with `--json` to programs too.

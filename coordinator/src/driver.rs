@@ -10,6 +10,7 @@ mod running;
 pub(crate) use opening::{propose, reopen};
 
 use crate::book::Book;
+use crate::drill::Drill;
 use crate::entries::StudyEntry;
 use crate::folding::{self, Done};
 use crate::handle::Ask;
@@ -51,6 +52,8 @@ pub(crate) struct Driver {
     /// The sum being published.
     done: Option<Done>,
     folding: bool,
+    /// Entries written about the present round, for a rehearsed loss.
+    written: u32,
     /// Cosignatures on the checkpoint of the result being published; asked for again after a restart.
     cosigned: BTreeMap<NodeId, Cosignature>,
 }
@@ -213,6 +216,10 @@ impl Driver {
     }
 
     async fn write(&mut self, entry: &StudyEntry) -> Result<(), Refusal> {
+        let rehearsed = self.rehearsed(entry);
+        let rehearse =
+            |after| rehearsed.iter().for_each(|(drill, round, count)| drill.at(*round, *count, after));
+        rehearse(false);
         let recorded = self
             .shared
             .ledger
@@ -220,7 +227,18 @@ impl Driver {
             .await
             .map_err(storage)?;
         self.version = recorded.version;
+        rehearse(true);
         Ok(())
+    }
+
+    /// The rehearsed loss of this process, if there is to be one, and which entry of which round this is.
+    fn rehearsed(&mut self, entry: &StudyEntry) -> Option<(Drill, u64, u32)> {
+        self.written = match entry {
+            StudyEntry::Planned(_) => 1,
+            StudyEntry::Round(_) => self.written + 1,
+            _ => return None,
+        };
+        Some((self.shared.drill?, self.book.chain.round() + 1, self.written))
     }
 
     async fn put_leaf(&mut self, leaf: Vec<u8>) -> Result<u64, Refusal> {

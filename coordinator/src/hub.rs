@@ -62,6 +62,14 @@ impl Hub {
         self.lock().open.contains_key(&node)
     }
 
+    /// After a restart every node has a lease to come back: what was under way waits for it as before.
+    pub(crate) fn expect(&self, nodes: impl IntoIterator<Item = NodeId>) {
+        for node in nodes {
+            self.lock().present.insert(node);
+            self.lease_begins(node);
+        }
+    }
+
     /// Registers a node's line; a second line of the same node replaces the first.
     pub(crate) fn came(&self, node: NodeId, line: Line) -> u64 {
         let mut lines = self.lock();
@@ -84,6 +92,10 @@ impl Hub {
         }
         lines.open.remove(&node);
         drop(lines);
+        self.lease_begins(node);
+    }
+
+    fn lease_begins(&self, node: NodeId) {
         let hub = self.clone();
         tokio::spawn(async move {
             tokio::time::sleep(hub.lease).await;

@@ -7,11 +7,13 @@
 //! line_up    who may be in the next round     driver    one study's driver: the only clock and dice
 //! handle     how others reach a driver
 //! folding    masked uploads -> sum            publish   finished run -> release
+//! drill      a rehearsed loss of this process
 //! release    report, card, weights, pictures  services  gRPC
 //! ```
 
 mod book;
 pub mod config;
+pub mod drill;
 mod driver;
 mod entries;
 mod folding;

@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use motet_coordinator::config::Config;
+use motet_coordinator::drill::Drill;
 use std::path::PathBuf;
 
 /// The consortium's coordinator: plans rounds, takes masked vectors, can read nothing but their sum.
@@ -11,6 +12,9 @@ struct Args {
     /// The configuration file that `motet init` wrote.
     #[arg(long)]
     config: PathBuf,
+    /// A rehearsal: the process ends itself at ROUND:ENTRY.
+    #[arg(long, hide = true)]
+    drill: Option<Drill>,
 }
 
 #[tokio::main]
@@ -22,5 +26,5 @@ async fn main() -> anyhow::Result<()> {
         )
         .with_writer(std::io::stderr)
         .init();
-    motet_coordinator::run(Config::read(&args.config)?).await
+    motet_coordinator::run(Config::read(&args.config)?, args.drill).await
 }

@@ -189,6 +189,16 @@ impl Members {
         self.book.lock().await.removed.iter().map(|removal| removal.removal.node).collect()
     }
 
+    /// The nodes of every site that belongs.
+    pub(crate) async fn nodes(&self) -> Vec<NodeId> {
+        let book = self.book.lock().await;
+        let sites = book.joined.values().filter(|joined| joined.enrolment.role == Role::Site);
+        sites
+            .map(|joined| joined.enrolment.identity.node_id())
+            .filter(|node| !book.is_removed(*node))
+            .collect()
+    }
+
     /// Everybody, by name.
     pub(crate) async fn list(
         &self,

@@ -1,6 +1,7 @@
 //! Starting up: read keys and ledger, reopen every study where it stood, then listen.
 
 use crate::config::Config;
+use crate::drill::Drill;
 use crate::driver;
 use crate::hub::Hub;
 use crate::members::Members;
@@ -23,7 +24,7 @@ use tokio::net::TcpListener;
 ///
 /// # Errors
 /// When configuration, keys or ledger cannot be used, or the address is taken.
-pub async fn run(config: Config) -> anyhow::Result<()> {
+pub async fn run(config: Config, drill: Option<Drill>) -> anyhow::Result<()> {
     let keys = Keys::read(&config)?;
     std::fs::create_dir_all(&config.state)
         .with_context(|| format!("cannot make the folder `{}`", config.state.display()))?;
@@ -38,7 +39,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         ledger,
         keys,
         config,
+        drill,
     });
+    shared.hub.expect(shared.members.nodes().await);
     for stream in shared.ledger.streams("study/").await? {
         driver::reopen(&shared, &stream).await.with_context(|| format!("cannot reopen `{stream}`"))?;
     }

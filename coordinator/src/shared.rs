@@ -1,6 +1,7 @@
 //! What services and drivers share: keys, ledger, members, the hub, and the list of studies.
 
 use crate::config::Config;
+use crate::drill::Drill;
 use crate::handle::{Ask, Handle};
 use crate::hub::Hub;
 use crate::members::Members;
@@ -54,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) keys: Keys,
     pub(crate) ledger: Ledger,
+    /// A rehearsed loss of this process.
+    pub(crate) drill: Option<Drill>,
     pub(crate) members: Members,
     pub(crate) hub: Hub,
     pub(crate) connections: Connections,

@@ -1,4 +1,4 @@
-//! A rehearsal of a lost site: the node ends its own process when a round reaches a phase.
+//! A rehearsal of a lost site: the node ends its own process when a round reaches a phase, or between two of its acts there.
 
 use motet_common::round::PhaseName;
 use std::str::FromStr;
@@ -8,24 +8,28 @@ use std::str::FromStr;
 pub struct Drill {
     /// On entering this phase,
     pub phase: PhaseName,
-    /// of this round (counted from 1), or of the first round that gets there.
+    /// of this round (counted from 1), or of the first round that gets there;
     pub round: Option<u64>,
+    /// there before this act (counted from 1) of what the node then does, where one is named.
+    pub act: Option<u32>,
 }
 
 impl FromStr for Drill {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (phase, round) = text.split_once(':').map_or((text, None), |(phase, round)| (phase, Some(round)));
+        let mut parts = text.split(':');
+        let phase = parts.next().unwrap_or_default();
         let phase = PhaseName::parse(phase).ok_or_else(|| {
             format!("`{phase}` is not a phase: `join`, `share`, `upload`, `sign` or `reveal`")
         })?;
-        let round = match round.map(str::parse::<u64>) {
-            None => None,
-            Some(Ok(round)) if round > 0 => Some(round),
-            Some(_) => return Err("the round after `:` is a number from 1".to_owned()),
+        let mut number = |what: &str| match parts.next().map(str::parse::<u32>) {
+            None => Ok(None),
+            Some(Ok(number)) if number > 0 => Ok(Some(number)),
+            Some(_) => Err(format!("the {what} after `:` is a number from 1")),
         };
-        Ok(Self { phase, round })
+        let (round, act) = (number("round")?, number("act")?);
+        Ok(Self { phase, round: round.map(u64::from), act })
     }
 }
 
@@ -34,10 +38,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_drill_names_a_phase_and_perhaps_a_round() {
-        assert_eq!("upload".parse(), Ok(Drill { phase: PhaseName::Upload, round: None }));
-        assert_eq!("reveal:3".parse(), Ok(Drill { phase: PhaseName::Reveal, round: Some(3) }));
-        for bad in ["", "train", "upload:", "upload:0", "upload:x", "released"] {
+    fn a_drill_names_a_phase_and_perhaps_a_round_and_an_act() {
+        let upload = PhaseName::Upload;
+        assert_eq!("upload".parse(), Ok(Drill { phase: upload, round: None, act: None }));
+        assert_eq!("upload:3".parse(), Ok(Drill { phase: upload, round: Some(3), act: None }));
+        assert_eq!("upload:3:2".parse(), Ok(Drill { phase: upload, round: Some(3), act: Some(2) }));
+        for bad in ["", "train", "upload:", "upload:0", "upload:x", "upload:1:0", "released"] {
             assert!(bad.parse::<Drill>().is_err(), "{bad}");
         }
     }

@@ -96,6 +96,8 @@ struct Session {
     home: Home,
     vault: Vault,
     drill: Option<Drill>,
+    /// Acts left before a rehearsed loss, once its phase is reached.
+    acts_left: Option<u32>,
     studies: Studies,
     studies_version: u64,
     pins: Pins,
@@ -121,6 +123,7 @@ impl Session {
             studies_version: studies.version(),
             vault,
             drill,
+            acts_left: None,
             studies,
             pins,
             followers: BTreeMap::new(),
@@ -356,8 +359,8 @@ impl Session {
         Ok(self.studies.may_run(study, &follower.proposal.roster_digest, today).map(drop))
     }
 
-    /// A rehearsed loss of this site: the process ends where the phase begins.
-    fn drill(&self, study: &Digest, message: &Message) {
+    /// A rehearsed loss of this site: the process ends where the phase begins, or soon after.
+    fn drill(&mut self, study: &Digest, message: &Message) {
         let phase = match message {
             Message::Plan(_) => PhaseName::Join,
             Message::AdvertSet(_) => PhaseName::Share,
@@ -372,9 +375,21 @@ impl Session {
         };
         let due =
             |drill: Drill| drill.phase == phase && drill.round.is_none_or(|wanted| Some(wanted) == round);
-        if self.drill.is_some_and(due) {
-            output::note("drill: this process ends here");
-            std::process::abort();
+        if let Some(drill) = self.drill.filter(|drill| due(*drill)) {
+            match drill.act {
+                None => end_here(),
+                Some(act) => self.acts_left = Some(act),
+            }
+        }
+    }
+
+    /// A rehearsed loss between two acts.
+    fn drill_act(&mut self) {
+        if let Some(left) = &mut self.acts_left {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                end_here();
+            }
         }
     }
 
@@ -388,6 +403,7 @@ impl Session {
 
     async fn act(&mut self, link: &Link, study: &Digest, acts: Vec<Act>) -> Result<(), Away> {
         for act in acts {
+            self.drill_act();
             let Some(follower) = self.followers.get(study) else { return Ok(()) };
             let Some(attempt) = &follower.attempt else { return Ok(()) };
             let (run, plan) = (attempt.run, attempt.member.terms().plan_root());
@@ -429,6 +445,11 @@ impl Session {
         self.vault.forget(&plan)?;
         crate::link::remove_masked(&self.home, &plan).await
     }
+}
+
+fn end_here() -> ! {
+    output::note("drill: this process ends here");
+    std::process::abort();
 }
 
 /// Today, in UTC.

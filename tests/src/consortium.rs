@@ -106,16 +106,29 @@ impl Consortium {
 
     /// Starts the coordinator and waits until it answers.
     pub fn start_coordinator(&mut self) {
+        self.start_coordinator_with(&[]);
+    }
+
+    /// Starts the coordinator with more arguments and waits until it answers, or has ended.
+    pub fn start_coordinator_with(&mut self, extra: &[&str]) {
         let config = self.path("hub/coordinator.toml");
         let log = std::fs::File::options()
             .create(true)
             .append(true)
             .open(self.path("coordinator.log"))
             .expect("log");
-        let child =
-            self.command(&["coordinator", "--config", &config]).stdout(Stdio::null()).stderr(log).spawn();
+        let args = [&["coordinator", "--config", &config], extra].concat();
+        let child = self.command(&args).stdout(Stdio::null()).stderr(log).spawn();
         self.coordinator = Some(Process(child.expect("the program starts")));
-        self.wait("the coordinator answers", |c| c.motet(&["site", "list", "--as", &c.operator()]).code == 0);
+        let start = Instant::now();
+        while self.motet(&["site", "list", "--as", &self.operator()]).code != 0 {
+            let ended = self.coordinator.as_mut().is_some_and(|c| c.0.try_wait().ok().flatten().is_some());
+            if ended && !extra.is_empty() {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "the coordinator does not answer\n{}", self.logs());
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// The operator's identity folder.

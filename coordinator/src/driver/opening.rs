@@ -120,6 +120,7 @@ async fn start(shared: &Arc<Shared>, book: Book, version: u64) -> Result<Handle,
         waiting_since: now(),
         done: None,
         folding: false,
+        written: 0,
         cosigned: Default::default(),
         book,
     };

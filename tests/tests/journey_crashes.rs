@@ -1,0 +1,149 @@
+//! Kill anything, any time, with real processes: the coordinator before and after every entry that it writes about a round,
+//! a node before every act of every phase. Started again, the same round and run go on, and the result is that of an
+//! undisturbed run, bit for bit.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test: clippy knows only the functions marked as one, not their helpers"
+)]
+
+use motet_tests::consortium::{Consortium, PATIENCE, demo_file};
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_motet-under-test");
+const SITES: [&str; 4] = ["cleveland", "hungarian", "switzerland", "va"];
+/// Rounds of the exact fit on these data.
+const ROUNDS: u64 = 10;
+/// Entries written about one round of four sites: plan, adverts, shares, headers, uploads, commitment, signatures, replies,
+/// sum, release, and what closes each phase. The last few come only when more answered than had to.
+const ENTRIES: u32 = 30;
+
+fn four_hospitals() -> Consortium {
+    let mut consortium = Consortium::start(PROGRAM);
+    // Long enough for a process to come back on a busy machine: what comes back in time is in the sum.
+    let config = consortium.path("hub/coordinator.toml");
+    let text = std::fs::read_to_string(&config).expect("init wrote it");
+    std::fs::write(&config, text.replace("lease = \"1s\"", "lease = \"60s\"")).expect("writable");
+    for site in SITES {
+        let csv = demo_file(&format!("heart/{site}.csv"));
+        consortium.add_site(site, "NL", "heart", &csv, &demo_file("heart/schema.toml"));
+    }
+    consortium
+}
+
+/// Proposes the study under a name of its own and lets everybody approve it.
+fn approved(consortium: &Consortium, name: &str) {
+    let file = consortium.path(&format!("{name}.toml"));
+    let text = std::fs::read_to_string(demo_file("heart/logistic.toml")).expect("readable");
+    let patient = ["join", "share", "sign", "reveal"].into_iter().fold(text, |text, phase| {
+        text.replace(&format!("\n{phase} = \"10s\""), &format!("\n{phase} = \"60s\""))
+    });
+    std::fs::write(&file, patient.replace("heart-disease", name)).expect("writable");
+    consortium.operate(&["study", "propose", &file]).done();
+    SITES.iter().for_each(|site| consortium.approve(site, name));
+}
+
+fn is_released(consortium: &Consortium, study: &str) -> bool {
+    let runs = consortium.operate(&["run", "list", study]);
+    assert!(!runs.out.contains("failed"), "{}\n{}", runs.out, consortium.logs());
+    runs.out.contains("released")
+}
+
+/// Everything the report says but names of study and run.
+fn result(consortium: &Consortium, study: &str) -> Value {
+    consortium.wait("the run is released", |c| is_released(c, study));
+    let out = consortium.path(&format!("{study}.release"));
+    consortium.operate(&["release", "get", study, "--out", &out]).done();
+    let text = std::fs::read_to_string(format!("{out}/report.json")).expect("readable");
+    let mut report: Value = serde_json::from_str(&text).expect("valid JSON");
+    let object = report.as_object_mut().expect("an object");
+    object.retain(|key, _| !key.contains("study") && !key.contains("run"));
+    assert_eq!(object.get("sites"), Some(&Value::from(4)), "every site is in the sum all the same");
+    report
+}
+
+/// Until the process has ended itself; false when the run was over before.
+fn ended(consortium: &mut Consortium, study: &str, site: Option<&str>) -> bool {
+    let start = Instant::now();
+    loop {
+        let process = match site {
+            None => consortium.coordinator.as_mut(),
+            Some(site) => consortium.nodes.iter_mut().find(|(name, _)| name == site).map(|(_, node)| node),
+        };
+        let exited = process.expect("it runs").0.try_wait().expect("a child").is_some();
+        if exited || is_released(consortium, study) {
+            return exited;
+        }
+        assert!(start.elapsed() < PATIENCE, "neither ended nor released\n{}", consortium.logs());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_coordinator_killed_at_every_entry_of_a_round_gives_the_undisturbed_result() {
+    let mut consortium = four_hospitals();
+    approved(&consortium, "undisturbed");
+    consortium.operate(&["run", "start", "undisturbed"]).done();
+    let due = result(&consortium, "undisturbed");
+
+    let mut points = (1..=ENTRIES).flat_map(|entry| [format!("{entry}"), format!("{entry}+")]).peekable();
+    let (mut kills, mut study) = (0, 0);
+    while points.peek().is_some() {
+        study += 1;
+        let name = format!("disturbed-{study}");
+        approved(&consortium, &name);
+        let mut begun = false;
+        for round in 1..=ROUNDS {
+            let Some(point) = points.next() else { break };
+            consortium.coordinator = None;
+            consortium.start_coordinator_with(&["--drill", &format!("{round}:{point}")]);
+            if !begun {
+                consortium.operate(&["run", "start", &name]).done();
+                begun = true;
+            }
+            kills += u32::from(ended(&mut consortium, &name, None));
+        }
+        consortium.coordinator = None;
+        consortium.start_coordinator();
+        assert_eq!(result(&consortium, &name), due, "{name}");
+    }
+    // A round may close a phase with fewer messages than could come.
+    assert!(kills * 10 > ENTRIES * 2 * 8, "only {kills} of {} kills happened", ENTRIES * 2);
+    println!("{kills} kills of the coordinator, {study} runs with the undisturbed result");
+}
+
+#[test]
+fn a_node_killed_before_every_act_of_every_phase_is_in_the_undisturbed_result() {
+    let mut consortium = four_hospitals();
+    approved(&consortium, "undisturbed");
+    consortium.operate(&["run", "start", "undisturbed"]).done();
+    let due = result(&consortium, "undisturbed");
+
+    // seal, record, tell; seal, tell; store, seal, record, tell, upload; seal, record, tell; seal, record, tell, absorb
+    let acts = [("join", 3), ("share", 2), ("upload", 5), ("sign", 3), ("reveal", 4)];
+    let mut points =
+        acts.into_iter().flat_map(|(phase, most)| (1..=most).map(move |act| (phase, act))).peekable();
+    let (mut kills, mut study) = (0, 0);
+    while points.peek().is_some() {
+        study += 1;
+        let name = format!("disturbed-{study}");
+        approved(&consortium, &name);
+        let mut begun = false;
+        for round in 1..=ROUNDS {
+            let Some((phase, act)) = points.next() else { break };
+            consortium.kill_node("va");
+            consortium.start_node("va", &["--drill", &format!("{phase}:{round}:{act}")]);
+            if !begun {
+                consortium.operate(&["run", "start", &name]).done();
+                begun = true;
+            }
+            kills += u32::from(ended(&mut consortium, &name, Some("va")));
+        }
+        consortium.kill_node("va");
+        consortium.start_node("va", &[]);
+        assert_eq!(result(&consortium, &name), due, "{name}");
+    }
+    assert!(kills >= 15, "only {kills} of 17 kills happened");
+    println!("{kills} kills of a node, {study} runs with the undisturbed result");
+}
