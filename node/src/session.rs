@@ -57,14 +57,15 @@ pub async fn run(home: Home, drill: Option<Drill>) -> anyhow::Result<()> {
             attended = session.attend() => attended,
             () = told_to_stop() => return Ok(()),
         };
+        // However the connection ended: whoever was welcome comes back soon.
+        if std::mem::take(&mut session.was_welcome) {
+            wait = FIRST_WAIT;
+        }
         match attended {
-            Ok(was_welcome) => {
+            Ok(()) => {
                 session
                     .say("disconnected", "the connection to the coordinator ended; dialling again")
                     .await?;
-                if was_welcome {
-                    wait = FIRST_WAIT;
-                }
             }
             Err(Away::Node(error)) => return Err(error.into()),
             Err(Away::Coordinator(why)) => session.say("away", &why).await?,
@@ -106,6 +107,8 @@ struct Session {
     computed: mpsc::Receiver<Computed>,
     /// Decisions that the present connection has carried.
     told: Vec<SignedDecision>,
+    /// Whether the coordinator welcomed the latest connection.
+    was_welcome: bool,
     /// The last line said, so that a long outage is one line and not a thousand.
     last_said: String,
 }
@@ -130,6 +133,7 @@ impl Session {
             results,
             computed,
             told: Vec::new(),
+            was_welcome: false,
             last_said: String::new(),
             home,
         };
@@ -193,21 +197,21 @@ impl Session {
         records::event(&self.home.ledger, now.ms, code, text).await
     }
 
-    /// Connects and serves the stream until it ends. True when the coordinator had welcomed the node.
-    async fn attend(&mut self) -> Result<bool, Away> {
+    /// Connects and serves the stream until it ends.
+    async fn attend(&mut self) -> Result<(), Away> {
         let (link, mut line) = Link::dial(&self.home).await.map_err(Away::Coordinator)?;
-        let Some(welcome) = line.next().await.map_err(Away::Coordinator)? else { return Ok(false) };
+        let Some(welcome) = line.next().await.map_err(Away::Coordinator)? else { return Ok(()) };
         let Some(Frame::Welcome(welcome)) = welcome.frame else {
             return Err(Away::Coordinator(
                 "the coordinator did not say welcome; its version may differ".into(),
             ));
         };
         self.say("connected", &format!("connected to the coordinator of {}", welcome.consortium)).await?;
+        self.was_welcome = true;
         self.told.clear();
         self.tell_decisions(&link, false).await?;
         self.speak_again(&link).await?;
-        self.serve(&link, &mut line).await?;
-        Ok(true)
+        self.serve(&link, &mut line).await
     }
 
     fn decisions(&self) -> impl Iterator<Item = SignedDecision> {

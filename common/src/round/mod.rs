@@ -142,6 +142,14 @@ impl Round {
         &self.refused
     }
 
+    /// What is public, once it is.
+    pub fn released(&self) -> Option<&Released> {
+        match &self.phase {
+            Phase::Released(released) => Some(released),
+            _ => None,
+        }
+    }
+
     /// Until when the present phase waits.
     pub fn deadline(&self) -> Moment {
         let durations = &self.terms.plan().durations;

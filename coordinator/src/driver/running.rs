@@ -3,6 +3,7 @@
 use super::{Driver, now, random};
 use crate::entries::{Planned, RunEnded, StudyEntry};
 use crate::line_up::{self, LineUp, Next};
+use crate::members::storage;
 use crate::view::Pause;
 use motet_common::log::Leaf;
 use motet_common::refusal::{Code, Refusal};
@@ -10,6 +11,7 @@ use motet_common::round::{PhaseName, Round, Terms};
 use motet_recipes::Question;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
+use motet_secagg::fold::Aggregate;
 use motet_secagg::mask::chunk_words;
 use motet_secagg::message::{Durations, PRG, Plan, SUITE, VERSION};
 
@@ -21,8 +23,8 @@ impl Driver {
     pub(super) async fn advance(&mut self) -> Result<(), Refusal> {
         loop {
             let over = self.round().is_some_and(|round| round.phase() >= PhaseName::Released);
-            let aggregate = self.done.as_ref().map(|done| &done.aggregate);
-            self.book.settle(aggregate)?;
+            let aggregate = self.released_sum().await?;
+            self.book.settle(aggregate.as_ref())?;
             if over {
                 self.done = None;
                 self.waiting_since = now();
@@ -36,6 +38,19 @@ impl Driver {
                 return Ok(());
             }
         }
+    }
+
+    /// The sum of a round that has just ended with one: as it was folded, or from the ledger when the coordinator was
+    /// stopped between the fold and the release.
+    async fn released_sum(&mut self) -> Result<Option<Aggregate>, Refusal> {
+        let Some(digest) = self.round().and_then(Round::released).map(|released| released.aggregate) else {
+            return Ok(None);
+        };
+        if let Some(done) = self.done.take_if(|done| done.digest == digest) {
+            return Ok(Some(done.aggregate));
+        }
+        let bytes = self.shared.ledger.get_blob(&digest).await.map_err(storage)?;
+        Ok(Some(Aggregate::from_bytes(&bytes)?))
     }
 
     /// One step between rounds; false when there is something to wait for.

@@ -5,6 +5,7 @@ use crate::follower::{self, Absorbed, Follower};
 use crate::link::{Again, Link};
 use crate::{NodeError, local};
 use motet_common::audit::Audit;
+use motet_common::log::Log;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::RunId;
 use motet_secagg::message::{Checked, Message, Released};
@@ -35,23 +36,25 @@ impl Session {
                 }
             };
         }
+        // Which study it is of, its log's name tells.
         let today = clock_day();
-        let approved: Vec<_> = self
-            .studies
-            .all()
-            .filter(|at| self.studies.may_run(&at.proposal.digest, &at.proposal.roster_digest, today).is_ok())
-            .map(|at| at.proposal.clone())
-            .collect();
-        for proposal in approved {
-            let study = proposal.digest;
-            self.follower(&study, proposal).await?;
-            match self.catch_up(link, &study, &released.state_root).await {
-                Ok(()) => self.tell_checked(link, &study, run, released).await?,
-                Err(Away::Node(NodeError::Refused(_))) => {}
-                Err(away) => return Err(away),
+        let origin = &released.release.point.origin;
+        let mut approved = self.studies.all().filter(|at| {
+            self.studies.may_run(&at.proposal.digest, &at.proposal.roster_digest, today).is_ok()
+                && Log::of_study(&at.proposal.study, &at.proposal.roster).origin() == origin
+        });
+        let Some(proposal) = approved.next().map(|at| at.proposal.clone()) else { return Ok(()) };
+        drop(approved);
+        let study = proposal.digest;
+        self.follower(&study, proposal).await?;
+        match self.catch_up(link, &study, &released.state_root).await {
+            Ok(()) => self.tell_checked(link, &study, run, released).await,
+            Err(Away::Node(NodeError::Refused(refusal))) => {
+                self.say("refused", &format!("a release is not followed: {refusal}")).await?;
+                Ok(())
             }
+            Err(away) => Err(away),
         }
-        Ok(())
     }
 
     /// Absorbs the releases this node has missed on its way to a state, each checked like any other; the latest of them
@@ -91,6 +94,10 @@ impl Session {
         released: &Released,
     ) -> Result<(), Away> {
         let Some(follower) = self.followers.get(study) else { return Ok(()) };
+        if follower.latest.as_ref().is_some_and(|latest| latest.root == released.root()) {
+            // Absorbed before the attempt was forgotten: a stop came between the two.
+            return self.tell_checked(link, study, run, released).await;
+        }
         let candidates =
             follower.attempt.as_ref().map_or(0, |attempt| attempt.member.terms().plan().candidates.len());
         let candidates = u32::try_from(candidates).unwrap_or(u32::MAX);
