@@ -175,6 +175,37 @@ impl Consortium {
         self.start_node(site, &[]);
     }
 
+    /// Makes the coordinator wait this long for a process that comes back.
+    pub fn set_lease(&mut self, lease: &str) {
+        let config = self.path("hub/coordinator.toml");
+        let text = std::fs::read_to_string(&config).expect("init wrote it");
+        let rest: String =
+            text.lines().filter(|line| !line.starts_with("lease")).map(|line| format!("{line}\n")).collect();
+        std::fs::write(&config, format!("{rest}lease = \"{lease}\"\n")).expect("writable");
+        self.coordinator = None;
+        self.start_coordinator();
+    }
+
+    /// Where the coordinator listens.
+    pub fn address(&self) -> String {
+        let text = std::fs::read_to_string(self.path("hub/coordinator.toml")).expect("init wrote it");
+        let line = text.lines().find(|line| line.starts_with("listen")).expect("where it listens");
+        line.split('"').nth(1).expect("an address").to_owned()
+    }
+
+    /// Invites a site, joins it, gives it a dataset; its node will dial `address` and does not run yet.
+    pub fn add_site_behind(&mut self, site: &str, address: &str, dataset: &str, csv: &Path, schema: &Path) {
+        let code = self.invite(site, "NL");
+        self.desk(site, &["join", &code]).done();
+        let (csv, schema) = (csv.to_str().expect("utf-8"), schema.to_str().expect("utf-8"));
+        self.desk(site, &["data", "add", dataset, "--csv", csv, "--schema", schema]).done();
+        let settings = self.path(&format!("{site}/node.toml"));
+        let text = std::fs::read_to_string(&settings).expect("join wrote it");
+        let direct = self.address();
+        assert!(text.contains(&direct), "{text}");
+        std::fs::write(&settings, text.replace(&direct, address)).expect("writable");
+    }
+
     /// Starts a site's node.
     pub fn start_node(&mut self, site: &str, extra: &[&str]) {
         let dir = self.path(site);

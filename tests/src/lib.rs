@@ -1,4 +1,5 @@
-//! What the tests share: a simulated world of rounds, and a consortium of real processes.
+//! What the tests share: a simulated world of rounds, a consortium of real processes, and a bad network.
 
 pub mod consortium;
+pub mod proxy;
 pub mod sim;

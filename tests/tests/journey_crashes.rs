@@ -22,11 +22,7 @@ const ENTRIES: u32 = 31;
 fn four_hospitals() -> Consortium {
     let mut consortium = Consortium::start(PROGRAM);
     // Long enough for a process to come back on a busy machine: what comes back in time is in the sum.
-    let config = consortium.path("hub/coordinator.toml");
-    let text = std::fs::read_to_string(&config).expect("init wrote it");
-    std::fs::write(&config, text.replace("lease = \"1s\"", "lease = \"60s\"")).expect("writable");
-    consortium.coordinator = None;
-    consortium.start_coordinator();
+    consortium.set_lease("60s");
     for site in SITES {
         let csv = demo_file(&format!("heart/{site}.csv"));
         consortium.add_site(site, "NL", "heart", &csv, &demo_file("heart/schema.toml"));
