@@ -1,4 +1,5 @@
-//! What the tests share: a simulated world of rounds, and a consortium of real processes.
+//! What the tests share: a simulated world of rounds, a lying coordinator, and a consortium of real processes.
 
+pub mod attack;
 pub mod consortium;
 pub mod sim;
