@@ -5,7 +5,7 @@
 //! StudyOpen, once, as the site derives it
 //!   `- for each question A:   Commit --> Release                 opened and published, for good
 //!                             Commit --> Void                    opened and void, for good
-//!                             Commit --> Abort --> Commit ..     nothing was opened: another attempt
+//!                             Commit --> Abort --> Commit ..     nothing was opened: another attempt, same terms
 //! Publication                 after a Release
 //! ```
 
@@ -88,6 +88,11 @@ impl Mirror {
     /// Every commitment.
     pub fn commits(&self) -> impl Iterator<Item = &Commit> {
         self.commits.values().map(|(_, commit)| commit)
+    }
+
+    /// Whether every set that was ever committed for this question is of a line-up with these terms.
+    pub fn keeps_terms(&self, ask: &Digest, pin: &Digest) -> bool {
+        self.commits().filter(|commit| commit.ask == *ask).all(|commit| commit.pin == *pin)
     }
 
     /// Whether the commitment to a set stands among the leaves that a point of this log covers.
@@ -179,6 +184,7 @@ impl Mirror {
                 Some(Asked::Committed(_)) => Err("two sets are committed for one question"),
                 Some(Asked::Released | Asked::Void) => Err("a question that was opened is committed again"),
                 _ if self.commits.contains_key(&commit.t3) => Err("a transcript is committed twice"),
+                _ if !self.keeps_terms(&commit.ask, &commit.pin) => Err("two line-ups for one question"),
                 _ if !is_set(&commit) => Err("a committed set is not a sorted list of distinct sites"),
                 _ => Ok(Step::Commit(commit)),
             },

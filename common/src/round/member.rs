@@ -336,6 +336,7 @@ impl Member {
                 && leaf.ask == plan.ask
                 && leaf.run == plan.run
                 && (leaf.round, leaf.attempt) == (plan.round, plan.attempt)
+                && leaf.pin == plan.pin()
                 && set.eq(leaf.set.iter().copied())
         });
         let open = me.log.asked(&plan.ask) == Some(Asked::Committed(*t3));
