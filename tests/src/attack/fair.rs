@@ -68,7 +68,8 @@ impl Lie {
         tamper: Tamper<'_>,
         ended: &mut Ended,
     ) {
-        if lost.iter().any(|(gone, phase)| *gone == site && round.phase() >= *phase) {
+        let gone = lost.iter().any(|(gone, phase)| *gone == site && round.phase() >= *phase);
+        if gone || round.phase() >= PhaseName::Released {
             return;
         }
         let node = self.cast.node(site);

@@ -200,10 +200,14 @@ impl Lie {
 
     /// An honest first attempt is joined by everybody.
     pub fn join_all(&mut self) {
-        let plan = self.draft(1);
+        self.join_these_to(1, &self.all());
+    }
+
+    /// A new honest plan for everybody is the present attempt's, and is joined by these.
+    pub fn join_these_to(&mut self, attempt: u32, sites: &[usize]) {
+        let plan = self.draft(attempt);
         self.begin(plan);
-        let sites = self.all();
-        self.join_these(&sites);
+        self.join_these(sites);
     }
 
     /// The present attempt is joined by these.
@@ -296,6 +300,7 @@ impl Lie {
             run: plan.run,
             round: plan.round,
             attempt: plan.attempt,
+            pin: plan.pin(),
             t3: t3(&self.t2(), roots),
             set: roots.iter().map(|root| (root.node, root.root)).collect(),
         }
@@ -374,14 +379,16 @@ impl Lie {
         let nodes: Vec<NodeId> = self.heard.adverts.keys().copied().collect();
         let rank = |node: NodeId| 1 + nodes.iter().position(|known| *known == node).expect("of U1") as u8;
         let t3 = t3(&proposal.t2, &proposal.roots);
-        let replies = || self.heard.replies.iter().filter(|reply| reply.t3 == t3).take(threshold);
+        let replies = self.heard.replies.iter().filter(|reply| reply.t3 == t3);
+        let replies: BTreeMap<NodeId, &RevealReply> = replies.map(|reply| (reply.node, reply)).collect();
         let open = |dealer: &NodeId| {
             let kind = if set.contains(dealer) { Kind::Own } else { Kind::Pair };
-            let share = |reply: &RevealReply| {
+            let share = |reply: &&RevealReply| {
                 let found = reply.opened.iter().find(|share| share.dealer == *dealer).expect("every dealer");
                 (rank(reply.node), found.share.clone())
             };
-            let secret = shamir::combine(&replies().map(share).collect::<Vec<_>>()).expect("t shares");
+            let shares: Vec<_> = replies.values().take(threshold).map(share).collect();
+            let secret = shamir::combine(&shares).expect("t shares");
             OpenedSecret { node: *dealer, kind, secret: *secret.expose() }
         };
         let opened: Vec<OpenedSecret> = self.heard.shares.keys().map(open).collect();
@@ -444,10 +451,8 @@ impl Lie {
 
     /// An honest round of everybody, to its end; gives the release after every site made its sum again.
     pub fn whole_round(&mut self) -> Released {
-        let plan = self.draft(1);
-        self.begin(plan);
         let all = self.all();
-        self.join_these(&all);
+        self.join_these_to(1, &all);
         self.share_these(&all);
         self.upload_these(&all);
         let proposal = self.proposal(&all);
@@ -474,6 +479,8 @@ impl Lie {
             let mine = kept.own_shares.as_mut().expect("it dealt before");
             (mine.pair, mine.own) = (dealt.pair, dealt.own);
         });
+        // Its answer was lost with its memory.
+        self.resume(site);
     }
 
     /// A colluding site: it has forgotten everything it ever did, but for the log.
