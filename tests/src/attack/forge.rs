@@ -106,7 +106,8 @@ impl Deal<'_> {
             let name = if self.trick == Trick::Ciphertext(holder.node) { self.dealer } else { holder.node };
             bundle.mask_ct = self.keys.encapsulate(name, &holder.pair).expect("a sound key");
         }
-        let flipped = |share: &Share, lies| if lies { Share(share.0.map(|byte| !byte)) } else { share.clone() };
+        let flipped =
+            |share: &Share, lies| if lies { Share(share.0.map(|byte| !byte)) } else { share.clone() };
         let pair = flipped(pair, self.trick == Trick::BadPair(holder.node));
         let own = flipped(own, self.trick == Trick::BadOwn(holder.node));
         let place = x + u8::from(self.trick == Trick::Place(holder.node));

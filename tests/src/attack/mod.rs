@@ -3,9 +3,10 @@
 //! the doors a node has, and each step can be another than the honest one. A test then reads like a story.
 //!
 //! ```text
-//! lie     the coordinator that may say anything          node    a hospital: a `Member`, its disk, kills at any act
-//! fair    an honest `Round` over the same nodes, where    forge   what a lying hospital makes: shares of another
-//!         hospitals are lost, or lie                              secret, another ciphertext
+//! lie      the coordinator that may say anything          node    a hospital: a `Member`, its disk, kills at any act
+//! opened   what comes of an opened set                    forge   what a lying hospital makes: shares of another
+//! fair     an honest `Round` over the same nodes, where           secret, another ciphertext
+//!          hospitals are lost, or lie
 //! ```
 #![expect(
     clippy::expect_used,
@@ -17,3 +18,4 @@ pub mod fair;
 pub mod forge;
 pub mod lie;
 pub mod node;
+pub mod opened;

@@ -201,7 +201,9 @@ fn attack_a20_seed_and_channel_hang_on_the_lattice_and_on_the_curve() {
     let mut dice = ChaCha20Rng::seed_from_u64(1);
     let mut sealed = |to: &[u8]| channel::seal(to, b"info", b"aad", b"shares", &mut dice).unwrap();
     assert!(honest.open(&sealed(&public), b"info", b"aad").is_ok());
-    for swapped in [[&other[..border], &public[border..]].concat(), [&public[..border], &other[border..]].concat()] {
+    for swapped in
+        [[&other[..border], &public[border..]].concat(), [&public[..border], &other[border..]].concat()]
+    {
         let sealed = sealed(&swapped);
         assert!(honest.open(&sealed, b"info", b"aad").is_err());
         assert!(foreign.open(&sealed, b"info", b"aad").is_err());

@@ -190,7 +190,11 @@ fn ruling_r05_a_void_question_is_not_asked_again() {
 }
 
 /// Four sites whose last sum was over `previous`; the set is proposed to site 0.
-fn after(previous: &[usize], set: &[usize], may_differ: Option<usize>) -> Result<Vec<Message>, motet_common::refusal::Refusal> {
+fn after(
+    previous: &[usize],
+    set: &[usize],
+    may_differ: Option<usize>,
+) -> Result<Vec<Message>, motet_common::refusal::Refusal> {
     let mut lie = Lie::with_sites(7);
     lie.upload_all();
     lie.nodes[0].previous = lie.ids(previous);

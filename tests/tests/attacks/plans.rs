@@ -102,6 +102,17 @@ fn attack_a03_a_crafted_model_is_refused_by_everybody_it_is_shown_to() {
 }
 
 #[test]
+fn attack_a06_a_plan_that_leaves_the_latest_release_out_is_refused() {
+    let mut lie = Lie::with_sites(3);
+    lie.whole_round();
+    let opening = (lie.log.hash(0).unwrap(), lie.log.inclusion(0));
+    let plan =
+        Plan { previous_leaf: opening.0, previous_index: 0, previous_proof: opening.1, ..lie.draft(1) };
+    lie.begin(plan);
+    refused(lie.join(0), Code::LogInconsistent);
+}
+
+#[test]
 fn attack_a03_a_release_that_announces_another_state_leads_nowhere() {
     let mut lie = Lie::with_sites(3);
     lie.upload_all();

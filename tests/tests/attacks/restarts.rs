@@ -96,7 +96,8 @@ fn ruling_r07_each_fact_stands_in_the_ledger_before_its_message_and_is_one() {
     let lie = round(None);
     let facts: Vec<Fact> =
         lie.nodes[0].disk.facts().iter().map(|bytes| Fact::from_bytes(bytes).unwrap()).collect();
-    let [Fact::Joined(joined), Fact::Masked(masked), Fact::Signed((ask, t3)), Fact::Spent(spent)] = &facts[..]
+    let [Fact::Joined(joined), Fact::Masked(masked), Fact::Signed((ask, t3)), Fact::Spent(spent)] =
+        &facts[..]
     else {
         panic!("{facts:?}")
     };

@@ -186,10 +186,7 @@ fn attack_a11_a_late_upload_stays_closed_after_its_pair_secret_is_open() {
     };
     let payload: [&[u8]; 1] = [&late[0]];
     // ... and its own mask stays on: nothing can be read.
-    assert_eq!(
-        fold_chunk(&shape, 0, &payload, &removals(None), 1),
-        Err(FoldError::Sentinel { chunk: 0 })
-    );
+    assert_eq!(fold_chunk(&shape, 0, &payload, &removals(None), 1), Err(FoldError::Sentinel { chunk: 0 }));
     // (The test can fail: with the own secret, which nobody may open now, it reads.)
     fold_chunk(&shape, 0, &payload, &removals(Some(self_seed(&own, &t2))), 1).unwrap();
     refused(lie.reveal_to(0, &RevealRequest { t3: t2, signatures: Vec::new() }), Code::SetEquivocation);

@@ -126,16 +126,15 @@ fn opened(spoil: impl Fn(&mut RevealReply)) -> (Lie, motet_tests::attack::fair::
     lie.share_all();
     lie.upload_these(&[0, 1, 2]);
     let key = motet_secagg::sign::SecretKey::from_seed(*lie.cast.sites[0].key.seed());
-    let ended = lie.fair(&[(3, PhaseName::Upload), (0, PhaseName::Released)], &mut |site, message| {
-        match message {
+    let ended =
+        lie.fair(&[(3, PhaseName::Upload), (0, PhaseName::Released)], &mut |site, message| match message {
             Message::RevealReply(mut reply) if site == 0 => {
                 spoil(&mut reply);
                 let RevealReply { t3, node, opened, .. } = reply;
                 Some(Message::RevealReply(RevealReply::sign(t3, node, opened, &key)))
             }
             other => Some(other),
-        }
-    });
+        });
     (lie, ended)
 }
 
