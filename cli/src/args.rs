@@ -258,7 +258,7 @@ pub enum Release {
     List(ListReleases),
     /// Fetch a release folder
     Get(GetRelease),
-    /// Check a release folder offline: digests, signatures, proofs
+    /// Check a release folder, or the proof file of one, offline: digests, signatures, proofs
     Verify(VerifyRelease),
 }
 
@@ -286,8 +286,8 @@ pub struct GetRelease {
 
 #[derive(Args)]
 pub struct VerifyRelease {
-    /// The release folder
-    pub dir: PathBuf,
+    /// The release folder, or a file that `motet ledger proof` wrote
+    pub path: PathBuf,
     /// Trust the governance key of this identity or site folder
     #[arg(long = "as", value_name = "DIR", conflicts_with = "governance")]
     pub identity: Option<PathBuf>,
@@ -301,11 +301,12 @@ pub struct VerifyRelease {
 
 #[derive(Subcommand)]
 pub enum Ledger {
-    /// Recompute every chain of an export, offline; without a file, of the coordinator's ledger as it is now
+    /// Recompute every chain of an export, offline; without a file, of the coordinator's ledger as it is now; or make
+    /// the sums of a run again from the masked uploads
     Verify(VerifyLedger),
     /// Write the coordinator's ledger as JSON lines
     Export(ExportLedger),
-    /// The part of a release's manifest that ties it to the ledger
+    /// Write what ties a release to its study's log into one file, which anyone checks offline
     Proof(Proof),
 }
 
@@ -313,6 +314,11 @@ pub enum Ledger {
 pub struct VerifyLedger {
     /// An export
     pub file: Option<PathBuf>,
+    /// Instead of chains, check the sums of this run: each stands in the study's log with its set before it, and is
+    /// made again bit for bit from the masked uploads, where they are still kept. The first digits of the run are
+    /// enough; the id of a study stands for its latest run
+    #[arg(long, value_name = "RUN", conflicts_with = "file")]
+    pub recompute: Option<String>,
     #[command(flatten)]
     pub read: Read,
 }
@@ -327,11 +333,16 @@ pub struct ExportLedger {
 
 #[derive(Args)]
 pub struct Proof {
-    /// The release folder or its manifest.json
-    pub release: PathBuf,
-    /// Print one JSON value with the same facts instead of text
+    /// The release folder, its manifest.json, or the id of a study (then the coordinator is asked)
+    pub release: String,
+    /// Of a study, the run; its first digits are enough; without it the latest that was released
     #[arg(long)]
-    pub json: bool,
+    pub run: Option<String>,
+    /// File to write; one that exists is refused; without it STUDY.proof.json in this folder
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub read: Read,
 }
 
 /// The data a demo runs on.
@@ -391,7 +402,7 @@ impl Command {
             Self::Ledger(command) => match command {
                 Ledger::Verify(args) => args.read.json,
                 Ledger::Export(args) => args.read.json,
-                Ledger::Proof(args) => args.json,
+                Ledger::Proof(args) => args.read.json,
             },
             Self::Demo(args) => args.json,
         }
@@ -436,8 +447,10 @@ mod tests {
             "motet release get s --run 00ff --out d",
             "motet release verify d --governance 00",
             "motet ledger verify",
+            "motet ledger verify --recompute 00ff --as e --json",
             "motet ledger export f",
             "motet ledger proof d",
+            "motet ledger proof s --run 00ff --out f --as e --json",
             "motet demo",
             "motet demo heart --out d --keep --json --drop va@upload --drop hungarian@join:2",
         ] {
@@ -459,6 +472,7 @@ mod tests {
             "motet demo lungs",
             "motet demo --drop ITAL@lunch",
             "motet release verify d --as e --governance 00",
+            "motet ledger verify f --recompute 00ff",
         ] {
             assert_eq!(parse(line).map(|_| ()).unwrap_err().exit_code(), 2, "{line}");
         }

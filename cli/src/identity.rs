@@ -9,10 +9,12 @@
 use crate::failure::{Done, Failure};
 use motet_common::enrol::Role;
 use motet_common::refusal::Code;
+use motet_proto::MAX_MESSAGE;
 use motet_proto::keyfile::{read_secret_text, write_new_secret};
 use motet_proto::tls::COORDINATOR_NAME;
 use motet_proto::tls::client::{ClientIdentity, connect};
 use motet_proto::v1::desk_client::DeskClient;
+use motet_proto::v1::rounds_client::RoundsClient;
 use motet_secagg::digest::{Digest, from_hex, to_hex};
 use motet_secagg::sign::{PublicKey, SecretKey};
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,9 @@ use tonic::transport::Channel;
 
 /// What operators and researchers ask the coordinator through.
 pub type Desk = DeskClient<Channel>;
+
+/// What sums are checked with: leaves of logs, releases, masked uploads.
+pub type Rounds = RoundsClient<Channel>;
 
 /// What `identity.toml` says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,6 +119,14 @@ impl Identity {
     /// # Errors
     /// When this folder's files are not usable or the coordinator is not reached.
     pub async fn desk(&self) -> Done<Desk> {
+        Ok(self.lines().await?.0)
+    }
+
+    /// Connects to the coordinator: the desk, and what is public about rounds, on one channel.
+    ///
+    /// # Errors
+    /// As [`Identity::desk`].
+    pub async fn lines(&self) -> Done<(Desk, Rounds)> {
         let read = |name: &str| {
             let path = self.dir.join(name);
             std::fs::read_to_string(&path).map_err(Failure::io("read", &path))
@@ -124,7 +137,8 @@ impl Identity {
             key_pem: read_secret_text(&self.dir.join("client.key"))?,
         };
         let channel = connect(&self.card.address, &identity, COORDINATOR_NAME).await?;
-        Ok(DeskClient::new(channel).max_decoding_message_size(motet_proto::MAX_MESSAGE))
+        let desk = DeskClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE);
+        Ok((desk, RoundsClient::new(channel).max_decoding_message_size(MAX_MESSAGE)))
     }
 }
 
@@ -136,6 +150,25 @@ pub async fn calling(given: Option<&Path>) -> Done<(Identity, Desk)> {
     let identity = Identity::open(given)?;
     let desk = identity.desk().await?;
     Ok((identity, desk))
+}
+
+/// The governance fingerprint that a person's or a site's folder trusts.
+///
+/// # Errors
+/// When there is no such folder, or its key cannot be read.
+pub fn governance_of(dir: &Path) -> Done<Digest> {
+    let site = dir.join("governance.pub");
+    if !site.is_file() {
+        return Ok(Identity::open(Some(dir))?.fingerprint());
+    }
+    let text = std::fs::read_to_string(&site).map_err(Failure::io("read", &site))?;
+    let key = PublicKey::from_hex(text.trim());
+    key.map(|key| key.fingerprint()).map_err(|_| {
+        Failure::failed(
+            format!("`{}` does not hold a key", site.display()),
+            "restore the folder from a backup",
+        )
+    })
 }
 
 /// Everything a new identity folder holds besides keys that only some have.

@@ -1,28 +1,33 @@
-//! The consortium's ledger from outside: export it, recompute its chains, show what ties a release to it.
+//! The consortium's ledger from outside: export it, recompute its chains, write the proof of a release.
 
 use crate::args::{ExportLedger, Ledger, Proof, VerifyLedger};
 use crate::failure::{Done, Failure};
-use crate::identity::{Desk, calling};
+use crate::identity::{Desk, Identity, calling, governance_of};
 use crate::output::{Out, Table, count, shown};
+use crate::proof::{self, Held};
+use crate::recompute;
+use crate::release::{check_files, fetch};
 use motet_common::manifest::{FILE_NAME, Manifest};
-use motet_common::refusal::Code;
 use motet_ledger::{Report, verify_export};
 use motet_proto::v1;
-use motet_secagg::digest::to_hex;
+use motet_secagg::digest::Digest;
 use serde_json::json;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Seek as _, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// `motet ledger ...`
 ///
 /// # Errors
-/// A ledger that does not hold together, a file that cannot be read or written.
+/// A ledger or a release that does not hold together, a file that cannot be read or written or is there already.
 pub async fn run(command: &Ledger) -> Done {
     match command {
-        Ledger::Verify(args) => verify(args).await,
+        Ledger::Verify(args) => match &args.recompute {
+            Some(run) => recompute::run(&args.read, run).await,
+            None => verify(args).await,
+        },
         Ledger::Export(args) => export(args).await,
-        Ledger::Proof(args) => proof(args),
+        Ledger::Proof(args) => prove(args).await,
     }
 }
 
@@ -114,38 +119,102 @@ fn conclude(out: Out, report: &Report) -> Done {
     Err(Failure::failed(what, next).with_facts(facts))
 }
 
-fn proof(args: &Proof) -> Done {
-    let out = Out::new(args.json);
-    let path = if args.release.is_dir() { args.release.join(FILE_NAME) } else { args.release.clone() };
-    let bytes = std::fs::read(&path).map_err(Failure::io("read", &path))?;
-    let manifest = Manifest::from_json(&bytes).map_err(|broken| {
-        Failure::refused(Code::ReleaseMismatch, format!("`{}`: {}", path.display(), broken.what))
-            .instead(broken.next)
-    })?;
-    let proof = &manifest.ledger;
-    let Some(last) = proof.leaves.last() else { return Ok(()) };
-    let path_up: Vec<String> = last.inclusion.iter().map(|digest| digest.hex()).collect();
-    out.value(&json!({
-        "study": manifest.study, "run": manifest.run.hex(), "origin": proof.origin, "leaf": to_hex(&last.leaf),
-        "leaf_index": last.index, "tree_size": proof.tree_size, "root": proof.root.hex(), "inclusion": path_up,
-        "checkpoint": proof.checkpoint, "coordinator": manifest.coordinator.hex(),
-    }));
-    out.heading(format!("Release of `{}`, run {}", shown(&manifest.study), manifest.run.hex()));
-    out.line(format!("  log         {}", shown(&proof.origin)));
-    out.line(format!("  leaf        {} of {}: {}", last.index, proof.tree_size, to_hex(&last.leaf)));
-    out.line(format!("  root        {}", proof.root.hex()));
-    for (step, digest) in path_up.iter().enumerate() {
-        out.line(format!("  {}  {digest}", if step == 0 { "path up   " } else { "          " }));
-    }
-    out.line("  checkpoint, signed by the coordinator:");
-    proof.checkpoint.lines().for_each(|line| out.line(format!("    {}", shown(line))));
-    out.line("`motet release verify DIR` checks all of it.");
+/// Writes the proof of a release, once it holds.
+async fn prove(args: &Proof) -> Done {
+    let out = Out::new(args.read.json);
+    let (manifest, trusted, place) = manifest(args).await?;
+    let held = proof::held_by(&manifest, trusted, &place)?;
+    let file = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.proof.json", held.proof.study)));
+    create(&file, &held.proof, &place)?;
+    say(out, &held, &file, trusted);
     Ok(())
+}
+
+/// The manifest, the governance fingerprint to trust, and what to call the release in messages.
+async fn manifest(args: &Proof) -> Done<(Manifest, Option<Digest>, PathBuf)> {
+    let given = args.read.who.identity.as_deref();
+    let path = PathBuf::from(&args.release);
+    let (bytes, trusted, place) = if path.exists() {
+        if args.run.is_some() {
+            return Err(Failure::usage(
+                format!("`{}` is a release already, and --run picks one of a study", path.display()),
+                "leave --run out, or give the id of the study",
+            ));
+        }
+        let file = if path.is_dir() { path.join(FILE_NAME) } else { path };
+        let bytes = std::fs::read(&file).map_err(Failure::io("read", &file))?;
+        (bytes, given.map(governance_of).transpose()?, file)
+    } else {
+        if !is_study_id(&args.release) {
+            return Err(Failure::usage(
+                format!("`{}` is neither a release folder nor the id of a study", shown(&args.release)),
+                "give a folder that `motet release get` made, its manifest.json, or the id of a study",
+            ));
+        }
+        let identity = Identity::open(given)?;
+        let (trusted, place) = (identity.fingerprint(), PathBuf::from(&args.release));
+        let run = args.run.as_deref().unwrap_or_default();
+        let (_, mut files) = fetch(&mut identity.desk().await?, &args.release, run).await?;
+        check_files(&mut files, &place, Some(trusted))?;
+        (files.remove(FILE_NAME).unwrap_or_default(), Some(trusted), place)
+    };
+    let manifest = Manifest::from_json(&bytes).map_err(|broken| proof::refused(&place, broken))?;
+    Ok((manifest, trusted, place))
+}
+
+fn is_study_id(text: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (3..=40).contains(&text.len()) && text.bytes().all(letter)
+}
+
+fn create(file: &Path, proof: &motet_common::proof::Proof, place: &Path) -> Done {
+    let text = proof.to_json().map_err(|broken| proof::refused(place, broken))?;
+    let mut target = match File::create_new(file) {
+        Ok(target) => target,
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            return Err(Failure::usage(
+                format!("`{}` exists already and is left as it is", file.display()),
+                "give a file that does not exist yet with --out FILE",
+            ));
+        }
+        Err(error) => return Err(Failure::io("make", file)(error)),
+    };
+    target.write_all(text.as_bytes()).and_then(|()| target.sync_all()).map_err(|error| {
+        let _ = std::fs::remove_file(file);
+        Failure::io("write", file)(error)
+    })
+}
+
+fn say(out: Out, held: &Held, file: &Path, trusted: Option<Digest>) {
+    let Held { proof, roster, found } = held;
+    let mut facts = held.facts(trusted);
+    if let Some(fields) = facts.as_object_mut() {
+        fields.insert("file".into(), json!(file));
+    }
+    out.value(&facts);
+    let (study, run) = (shown(&proof.study), proof.run.hex());
+    out.heading(format!("Proof of the release of `{study}`, run {run}, in `{}`", file.display()));
+    out.line(format!("  log         {}", shown(&proof.ledger.origin)));
+    out.line(format!("  entry       {} of {}", held.entry(), proof.ledger.tree_size));
+    out.line(format!(
+        "  witnesses   {} of {}; a quorum is {}",
+        found.witnesses,
+        count(roster.entries.len(), "site"),
+        found.quorum
+    ));
+    out.line(format!(
+        "  rounds      {}, each committed before it was opened, with at least {}",
+        found.rounds.len(),
+        count(found.fewest_sites(), "site")
+    ));
+    out.line(format!("  governance  {}", proof.governance_fingerprint));
+    out.line(format!("Anyone checks it offline: motet release verify {} --as DIR", file.display()));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use motet_secagg::digest::to_hex;
 
     #[tokio::test]
     async fn an_export_that_was_changed_is_a_failure_that_names_the_place() {

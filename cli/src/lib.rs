@@ -5,7 +5,8 @@
 //! init       a new consortium               members    invite, list, remove; person: join
 //! standing   who joined with a proof        study      lint, show, withdraw; propose: with a signed roster
 //! run        start, list, why it waits      watch      follow one to its end
-//! release    list, get, verify              ledger     verify, export, proof
+//! release    list, get, verify              proof      what ties a release to its log
+//! ledger     verify, export, proof          recompute  a run's sums, made again from the masked uploads
 //! demo       all of it, on real data        output, failure   how commands speak and how they end
 //! ```
 
@@ -20,7 +21,9 @@ pub mod loss;
 pub mod members;
 pub mod output;
 pub mod person;
+pub mod proof;
 pub mod propose;
+pub mod recompute;
 pub mod release;
 pub mod run;
 pub mod standing;

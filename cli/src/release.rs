@@ -1,14 +1,14 @@
-//! Releases for researchers: list them, fetch a folder, check it offline.
+//! Releases for researchers: list them, fetch a folder, check it or its proof offline.
 
 use crate::args::{GetRelease, ListReleases, Release, VerifyRelease};
 use crate::failure::{Done, Failure};
-use crate::identity::{Desk, Identity, calling, refuse_existing};
+use crate::identity::{Desk, calling, governance_of, refuse_existing};
 use crate::output::{Out, Table, count, short, shown};
+use crate::proof;
 use motet_common::manifest::{FILE_NAME, MOST_FILES, Verified, check};
 use motet_common::refusal::Code;
 use motet_proto::v1;
 use motet_secagg::digest::Digest;
-use motet_secagg::sign::PublicKey;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -160,15 +160,23 @@ fn verify(args: &VerifyRelease) -> Done {
         })?),
         (None, None) => None,
     };
-    let verified = check_folder(&args.dir, trusted)?;
-    out.value(&json!({
-        "verified": true, "trusted": trusted.is_some(), "governance": verified.governance.hex(), "checks": verified.lines,
-    }));
-    for line in &verified.lines {
+    let path = &args.path;
+    let (lines, facts, holds) = if path.is_dir() {
+        let Verified { lines, governance } = check_folder(path, trusted)?;
+        let facts = json!({
+            "verified": true, "trusted": trusted.is_some(), "governance": governance.hex(), "checks": lines,
+        });
+        (lines, facts, "it is what the consortium released")
+    } else {
+        let proof::Verdict { lines, facts } = proof::verify(path, trusted)?;
+        (lines, facts, "the result it names stands in the consortium's log")
+    };
+    out.value(&facts);
+    for line in &lines {
         out.line(format!("  ok  {line}"));
     }
     match trusted {
-        Some(_) => out.heading(format!("`{}` holds: it is what the consortium released.", args.dir.display())),
+        Some(_) => out.heading(format!("`{}` holds: {holds}.", path.display())),
         None => out.heading("Consistent in itself. Compare the fingerprint above, or say whom to trust with --as or --governance."),
     }
     Ok(())
@@ -198,7 +206,14 @@ pub fn check_folder(dir: &Path, trusted: Option<Digest>) -> Done<Verified> {
 }
 
 /// Checks the files of the folder `dir`, its manifest among them.
-fn check_files(files: &mut BTreeMap<String, Vec<u8>>, dir: &Path, trusted: Option<Digest>) -> Done<Verified> {
+///
+/// # Errors
+/// As [`check_folder`].
+pub fn check_files(
+    files: &mut BTreeMap<String, Vec<u8>>,
+    dir: &Path,
+    trusted: Option<Digest>,
+) -> Done<Verified> {
     let manifest = files.remove(FILE_NAME).ok_or_else(|| {
         Failure::usage(
             format!("`{}` has no `{FILE_NAME}`", dir.display()),
@@ -210,22 +225,6 @@ fn check_files(files: &mut BTreeMap<String, Vec<u8>>, dir: &Path, trusted: Optio
     checked.map_err(|broken| {
         Failure::refused(Code::ReleaseMismatch, format!("`{}`: {}", dir.display(), broken.what))
             .instead(broken.next)
-    })
-}
-
-/// The governance fingerprint that a person's or a site's folder trusts.
-fn governance_of(dir: &Path) -> Done<Digest> {
-    let site = dir.join("governance.pub");
-    if !site.is_file() {
-        return Ok(Identity::open(Some(dir))?.fingerprint());
-    }
-    let text = std::fs::read_to_string(&site).map_err(Failure::io("read", &site))?;
-    let key = PublicKey::from_hex(text.trim());
-    key.map(|key| key.fingerprint()).map_err(|_| {
-        Failure::failed(
-            format!("`{}` does not hold a key", site.display()),
-            "restore the folder from a backup",
-        )
     })
 }
 

@@ -27,18 +27,6 @@ pub struct Chain {
     set: Vec<NodeId>,
 }
 
-/// What opens the study's log: derived by everybody from the study and its roster.
-pub fn study_open(study: &Study, roster: &Roster) -> StudyOpen {
-    StudyOpen {
-        study: study.id.clone(),
-        study_digest: study.digest("study"),
-        recipe: study.recipe().digest("recipe"),
-        roster: roster.digest(),
-        colluders: roster.colluders,
-        h_min: roster.h_min,
-    }
-}
-
 /// Sites that must have recomputed a sum before anybody goes on from it: t of the plan it came from. Nothing where the
 /// sum is too large for every site to fetch its uploads.
 pub fn checks_due(roster: &Roster, candidates: usize, layout: &Layout, sites: usize) -> Option<usize> {
@@ -49,7 +37,7 @@ pub fn checks_due(roster: &Roster, candidates: usize, layout: &Layout, sites: us
 impl Chain {
     /// The state before the first round; any randomness in it is drawn from what opened the study.
     pub fn start(study: &Study, roster: &Roster) -> Self {
-        let open = study_open(study, roster);
+        let open = StudyOpen::of(study, roster);
         let recipe = study.recipe();
         let state = recipe.start(open.digest("m0"));
         Self {

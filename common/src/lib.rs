@@ -14,6 +14,7 @@ pub mod audit;
 pub mod chain;
 pub mod decision;
 pub mod enrol;
+mod hex;
 pub mod log;
 pub mod manifest;
 pub mod moment;

@@ -32,6 +32,20 @@ canonical! {
     }
 }
 
+impl StudyOpen {
+    /// What opens the study's log: derived by everybody from the study and its roster.
+    pub fn of(study: &Study, roster: &Roster) -> Self {
+        Self {
+            study: study.id.clone(),
+            study_digest: study.root(),
+            recipe: study.recipe().digest("recipe"),
+            roster: roster.digest(),
+            colluders: roster.colluders,
+            h_min: roster.h_min,
+        }
+    }
+}
+
 canonical! {
     /// The set whose sum is about to be opened.
     #[derive(Debug, Clone, PartialEq, Eq)]

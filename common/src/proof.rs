@@ -6,8 +6,8 @@
 //!                                            root <- paths <- StudyOpen, (Commit, Release) of each round, Publication
 //! ```
 
+use crate::hex;
 use crate::log::{Commit, Leaf, Publication, Release, StudyOpen};
-use crate::manifest::{Broken, Manifest, hex};
 use crate::roster::{Roster, SignedRoster};
 use crate::round::witness_quorum;
 use motet_secagg::canonical;
@@ -18,11 +18,28 @@ use motet_secagg::merkle;
 use motet_secagg::note::Note;
 use motet_secagg::sign::PublicKey;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// The layout this software writes and reads.
 pub const FORMAT: u32 = 1;
 /// Leaves a proof may have; more would only be there to exhaust a reader.
 pub const MOST_LEAVES: usize = 100_000;
+
+/// A folder or proof that does not hold: what is wrong, and what to do next.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}; {next}")]
+pub struct Broken {
+    /// What is wrong.
+    pub what: String,
+    /// What the reader can do.
+    pub next: String,
+}
+
+impl Broken {
+    pub(crate) fn new(what: &str, next: &str) -> Self {
+        Self { what: what.to_owned(), next: next.to_owned() }
+    }
+}
 
 const DISTRUST: &str = "do not rely on it and tell the consortium's operator";
 
@@ -77,6 +94,11 @@ pub struct Found {
 }
 
 impl Found {
+    /// Sites in the smallest of the sums.
+    pub fn fewest_sites(&self) -> usize {
+        self.rounds.iter().map(|(commit, _)| commit.set.len()).min().unwrap_or(0)
+    }
+
     /// How far the log is the only one, in words.
     pub fn witnessed(&self) -> String {
         let Self { witnesses, quorum, .. } = self;
@@ -121,10 +143,16 @@ impl LedgerProof {
         let Some(Leaf::Publication(publication)) = leaves.next_back() else {
             return broken("the log does not end with the result");
         };
-        let mut rounds = Vec::new();
+        let (mut rounds, mut asked) = (Vec::new(), BTreeSet::new());
         while let Some(commit) = leaves.next() {
             match (commit, leaves.next()) {
                 (Leaf::Commit(commit), Some(Leaf::Release(release))) if commit.t3 == release.t3 => {
+                    if !is_set(&commit, roster) {
+                        return broken("a committed set is not made of sites of the roster");
+                    }
+                    if !asked.insert(commit.ask) {
+                        return broken("a question was opened twice");
+                    }
                     rounds.push((commit, release));
                 }
                 _ => return broken("a sum of the log was released without the commitment before it"),
@@ -161,6 +189,11 @@ impl LedgerProof {
     }
 }
 
+fn is_set(commit: &Commit, roster: &Roster) -> bool {
+    let sorted = commit.set.is_sorted_by(|a, b| a.0 < b.0);
+    sorted && commit.set.iter().all(|(node, _)| roster.entry(*node).is_some())
+}
+
 fn roster_quorum(roster: &Roster) -> usize {
     witness_quorum(roster.entries.len(), usize::from(roster.colluders))
 }
@@ -195,20 +228,6 @@ canonical! {
 }
 
 impl Proof {
-    /// The proof inside a manifest.
-    pub fn of(manifest: &Manifest) -> Self {
-        Self {
-            format: FORMAT,
-            study: manifest.study.clone(),
-            study_digest: manifest.study_digest,
-            run: manifest.run,
-            governance_fingerprint: manifest.governance_fingerprint,
-            governance: manifest.governance,
-            roster: manifest.roster.clone(),
-            ledger: manifest.ledger.clone(),
-        }
-    }
-
     /// The one JSON text of this proof.
     ///
     /// # Errors

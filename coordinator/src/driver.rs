@@ -17,7 +17,7 @@ use crate::hub::News;
 use crate::members::storage;
 use crate::shared::Shared;
 use crate::view::{self, Pause};
-use motet_common::log::Leaf;
+use motet_common::log::{Leaf, StudyOpen};
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::{Effect, Folded, Input, PhaseName, Round};
@@ -111,7 +111,7 @@ impl Driver {
 
     async fn begin(&mut self) -> Result<(), Refusal> {
         if self.book.log.leaves().is_empty() {
-            let open = motet_common::chain::study_open(&self.book.study, self.book.roster());
+            let open = StudyOpen::of(&self.book.study, self.book.roster());
             self.put_leaf(Leaf::StudyOpen(open).to_bytes()).await?;
         }
         self.catch_up().await?;

@@ -137,9 +137,11 @@ async fn study(command: StudyCommand, dir: &Path, json: bool) -> Result<(), Node
             output::answer(json, &desk::show(&home, &id, now).await?, desk::show_text);
             return Ok(());
         }
-        StudyCommand::Approve { id, permit, sign, .. } => {
+        StudyCommand::Approve { id, permit, again, sign, .. } => {
             let permit = permit.map(|file| permits::add(&home, &file)).transpose()?;
-            (id, desk::Choice::Approve(permit), sign)
+            let choice =
+                if again { desk::Choice::ApproveAgain(permit) } else { desk::Choice::Approve(permit) };
+            (id, choice, sign)
         }
         StudyCommand::Decline { id, why, sign, .. } => (id, desk::Choice::Decline(why), sign),
         StudyCommand::Withdraw { id, why, sign, .. } => (id, desk::Choice::Withdraw(why), sign),
@@ -178,12 +180,7 @@ async fn ledger(command: LedgerCommand, dir: &Path, json: bool) -> Result<(), No
         LedgerCommand::Verify(_) => {
             let verified = ledger_desk::verify(&home).await?;
             output::answer(json, &verified, ledger_desk::verify_text);
-            if !verified.sound {
-                let next = "stop the node, keep a copy for the inquiry and restore the folder from a backup";
-                return Err(NodeError::Unsound(format!(
-                    "the record was altered after it was written: {next}"
-                )));
-            }
+            verified.conclude()?;
         }
         LedgerCommand::Export { file, .. } => {
             let entries = ledger_desk::export(&home, &file).await?;

@@ -9,7 +9,7 @@ use crate::{Home, NodeError, clock, output};
 use motet_common::decision::{Decision, Verdict};
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
-use motet_common::study::{CardContext, Date, text};
+use motet_common::study::{CardContext, Date, Earlier, text};
 use motet_ledger::LedgerError;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::sign::SecretKey;
@@ -26,6 +26,8 @@ const LONGEST_REASON: usize = 400;
 pub enum Choice {
     /// Take part, under this permit.
     Approve(Option<Permit>),
+    /// The same although an earlier study asked exactly this of other sites (ruling R5).
+    ApproveAgain(Option<Permit>),
     /// Do not take part, for this reason.
     Decline(String),
     /// Take part no longer, for this reason.
@@ -277,8 +279,11 @@ fn acceptable(
         return Err(Refusal::new(Code::RosterMismatch, detail).into());
     }
     match choice {
-        Choice::Approve(permit) => {
+        Choice::Approve(permit) | Choice::ApproveAgain(permit) => {
             studies.acceptable(known, today)?;
+            if !matches!(choice, Choice::ApproveAgain(_)) {
+                not_repeated(&studies.earlier(&known.proposal), id)?;
+            }
             if permit.is_none() && home.settings.limits.permit_required {
                 let detail = "this site approves under a permit only: add `--permit P.toml`";
                 return Err(Refusal::new(Code::StudyNotApproved, detail).into());
@@ -298,6 +303,22 @@ fn acceptable(
         Choice::Withdraw(why) if why.is_empty() => Ok(Verdict::Withdraw(String::new())),
         Choice::Withdraw(why) => Ok(Verdict::Withdraw(reason(why)?)),
     }
+}
+
+/// Two sums over one question and nearly the same sites are a statement about the sites that differ: a steward says yes
+/// to that in so many words, or not at all. (The same study proposed anew is another matter: a node opens each of its
+/// questions once.)
+fn not_repeated(earlier: &[Earlier], id: &str) -> Result<(), Refusal> {
+    let Some(repeated) = earlier.iter().find(|earlier| earlier.id != id && earlier.tells_apart()) else {
+        return Ok(());
+    };
+    let sites: Vec<&str> = repeated.joined.iter().chain(&repeated.left).map(String::as_str).collect();
+    let detail = format!(
+        "study `{}` asked exactly this; both results together would show what {} alone would say",
+        repeated.id,
+        sites.join(", ")
+    );
+    Err(Refusal::new(Code::QuestionRepeated, detail))
 }
 
 fn reason(why: &str) -> Result<String, NodeError> {

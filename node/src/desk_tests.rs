@@ -109,6 +109,29 @@ async fn rules_and_permits_of_the_site_are_kept() {
 }
 
 #[tokio::test]
+async fn what_was_asked_of_other_sites_is_approved_in_so_many_words_or_not_at_all() {
+    let (_folder, home) = site().await;
+    let put = async |id: &str, ridge: &str, sites: u8| {
+        let record = proposed(study(id, ridge), roster(id, 1, sites), &governance());
+        records::append(&home.ledger, STUDIES, &record).await.unwrap();
+    };
+    put("ist", "0.0", 5).await;
+    say(&home, Choice::Approve(None)).await.unwrap();
+    // Another name, one site fewer: the difference of both results is that site.
+    put("ist-again", "0.0", 4).await;
+    let answer = async |choice: Choice| decide(&home, "ist-again", &choice, NOW, steward).await;
+    let error = answer(Choice::Approve(None)).await.unwrap_err();
+    assert_eq!((error.code(), error.exit()), (Some("question_repeated"), 3));
+    assert!(error.to_string().contains("site-5"), "{error}");
+    assert!(show(&home, "ist-again", NOW).await.unwrap().card.contains("EXACTLY THE SAME"));
+    assert!(answer(Choice::ApproveAgain(None)).await.unwrap().recorded);
+    // Another question over the same sites is not held up.
+    put("ist-ridge", "0.5", 4).await;
+    let other = decide(&home, "ist-ridge", &Choice::Approve(None), NOW, steward).await;
+    assert!(other.unwrap().recorded);
+}
+
+#[tokio::test]
 async fn there_is_nothing_to_withdraw_before_an_approval_and_no_reason_is_no_reason() {
     let (_folder, home) = site().await;
     propose(&home, "0.0").await;

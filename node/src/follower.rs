@@ -6,11 +6,12 @@ use crate::records;
 use crate::studies::Proposal;
 use crate::{Home, NodeError, clock};
 use motet_common::chain::{Chain, checks_due};
-use motet_common::log::{Leaf, Mirror};
+use motet_common::log::Mirror;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::member::{Due, Me, Member, Sets};
 use motet_common::study::SiteLoss;
 use motet_data::Cohort;
+use motet_ledger::Recorded;
 use motet_recipes::{Outcome, Recipe, State};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
@@ -85,14 +86,11 @@ impl Follower {
     /// When the ledger cannot be read, or an absorbed release does not follow any more.
     pub(crate) async fn open(home: &Home, proposal: Proposal) -> Result<Self, NodeError> {
         let chain = Chain::start(&proposal.study, &proposal.roster);
-        let log = Mirror::new(&proposal.study, &proposal.roster);
+        let log = mirror(home, &proposal).await?;
+        let past = absorbed(home, &proposal).await?;
         let mut follower =
             Self { proposal, chain, log, latest: None, cohort: None, attempt: None, own: None };
-        for recorded in home.ledger.read(&follower.log_stream(), 1).await? {
-            follower.log.push(recorded.entry)?;
-        }
-        for recorded in home.ledger.read(&follower.stream(), 1).await? {
-            let absorbed = Absorbed::from_bytes(&recorded.entry).map_err(Refusal::from)?;
+        for absorbed in past {
             let bytes = home.ledger.get_blob(&absorbed.released.aggregate).await?;
             let aggregate = Aggregate::from_bytes(&bytes).map_err(Refusal::from)?;
             let state = follower.check(&absorbed, &aggregate)?;
@@ -135,7 +133,7 @@ impl Follower {
         let grown = self.log.grown(checkpoint, news, &self.proposal.roster)?;
         let seen = self.log.log().leaves().len();
         for leaf in grown.log().leaves().iter().skip(seen) {
-            home.ledger.append_next(&self.log_stream(), leaf).await?;
+            home.ledger.append_next(&log_stream(&self.proposal), leaf).await?;
         }
         self.log = grown;
         Ok(())
@@ -146,27 +144,7 @@ impl Follower {
     /// # Errors
     /// `set_not_logged`.
     pub(crate) fn is_on_record(&self, released: &Released) -> Result<(), Refusal> {
-        let leaf = self.log.log().leaves().get(usize::try_from(released.release.index).unwrap_or(usize::MAX));
-        let leaf = leaf.filter(|leaf| **leaf == released.release.leaf).map(|leaf| Leaf::from_bytes(leaf));
-        let told = matches!(leaf, Some(Ok(Leaf::Release(leaf))) if leaf.t3 == released.t3
-            && leaf.aggregate == released.aggregate && leaf.state_root == released.state_root);
-        let committed = self
-            .log
-            .commit(&released.t3)
-            .is_some_and(|commit| commit.set.iter().map(|(node, _)| *node).eq(released.set.iter().copied()));
-        if told && committed {
-            Ok(())
-        } else {
-            Err(Refusal::new(Code::SetNotLogged, "a release that the study's log does not hold"))
-        }
-    }
-
-    fn log_stream(&self) -> String {
-        format!("log/{}/{}", self.proposal.study.id, self.proposal.digest.short())
-    }
-
-    fn stream(&self) -> String {
-        format!("chain/{}/{}", self.proposal.study.id, self.proposal.digest.short())
+        self.log.is_on_record(released)
     }
 
     /// The state that follows from a release; it must be the one the coordinator announces.
@@ -198,7 +176,7 @@ impl Follower {
         let aggregate = Aggregate::from_bytes(bytes).map_err(Refusal::from)?;
         let state = self.check(&absorbed, &aggregate)?;
         home.ledger.put_blob(bytes).await?;
-        records::append(&home.ledger, &self.stream(), &absorbed).await?;
+        records::append(&home.ledger, &chain_stream(&self.proposal), &absorbed).await?;
         Ok(self.accept(state, &absorbed)?)
     }
 
@@ -211,6 +189,37 @@ impl Follower {
             chain: self.chain.clone(),
         }
     }
+}
+
+/// The stream that holds a study's log as this site has seen it.
+pub(crate) fn log_stream(proposal: &Proposal) -> String {
+    format!("log/{}/{}", proposal.study.id, proposal.digest.short())
+}
+
+fn chain_stream(proposal: &Proposal) -> String {
+    format!("chain/{}/{}", proposal.study.id, proposal.digest.short())
+}
+
+/// A study's log as this site has seen it, built again from the ledger.
+///
+/// # Errors
+/// When the ledger cannot be read; `log_inconsistent` when a leaf breaks the rules.
+pub(crate) async fn mirror(home: &Home, proposal: &Proposal) -> Result<Mirror, NodeError> {
+    let mut log = Mirror::new(&proposal.study, &proposal.roster);
+    for recorded in home.ledger.read(&log_stream(proposal), 1).await? {
+        log.push(recorded.entry)?;
+    }
+    Ok(log)
+}
+
+/// What this site has absorbed of a study, oldest first; nothing of it is checked.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub(crate) async fn absorbed(home: &Home, proposal: &Proposal) -> Result<Vec<Absorbed>, NodeError> {
+    let recorded = home.ledger.read(&chain_stream(proposal), 1).await?;
+    let read = |recorded: &Recorded| Absorbed::from_bytes(&recorded.entry).map_err(Refusal::from);
+    Ok(recorded.iter().map(read).collect::<Result<_, _>>()?)
 }
 
 /// The node in a study: its keys, and what it knows of the study by itself.

@@ -125,7 +125,8 @@ async fn a_site_joins_once_and_finds_its_folder_whole() {
         use std::os::unix::fs::PermissionsExt as _;
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&dir), 0o700);
-        assert_eq!(names(&dir.join("keys")), ["identity.key", "state.key", "steward.key", "tls.key"]);
+        let keys = ["identity.key", "state.key", "steward.key", "tls.key", "witness.key"];
+        assert_eq!(names(&dir.join("keys")), keys);
         names(&dir.join("keys"))
             .iter()
             .for_each(|name| assert_eq!(mode(&dir.join("keys").join(name)), 0o600, "{name}"));

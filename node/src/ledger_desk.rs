@@ -1,5 +1,6 @@
-//! What left this hospital, frame by frame, and whether the record of it is whole.
+//! What left this hospital, frame by frame, whether the record of it is whole, and what became of it.
 
+use crate::receipts::{self, Receipt};
 use crate::records::{self, Frame, OUTBOUND};
 use crate::{Home, NodeError, clock, output};
 use motet_ledger::Report;
@@ -47,15 +48,19 @@ pub struct Stream {
     pub chain: String,
 }
 
-/// Whether the record is whole.
+/// Whether the record is whole, and what became of this site's updates.
 #[derive(Debug, Serialize)]
 pub struct Verified {
     /// Whether everything fits.
     pub sound: bool,
+    /// Whether every entry follows from the one before it.
+    pub whole: bool,
     /// Entries that were read.
     pub entries: u64,
     /// Where each stream ends.
     pub streams: Vec<Stream>,
+    /// Every set of a study's log that counts an update of this site.
+    pub receipts: Vec<Receipt>,
     /// What does not fit.
     pub faults: Vec<String>,
 }
@@ -93,7 +98,7 @@ pub fn show_text(outbound: &Outbound) -> String {
     format!("{table}{} frames, {} bytes left this site", outbound.count, outbound.bytes)
 }
 
-/// Recomputes every chain and every blob's digest.
+/// Recomputes every chain and every blob's digest, and holds each study's log against this site's own record.
 ///
 /// # Errors
 /// [`NodeError::Ledger`] when it cannot be read at all.
@@ -103,8 +108,18 @@ pub async fn verify(home: &Home) -> Result<Verified, NodeError> {
         .into_iter()
         .map(|head| Stream { stream: head.stream, entries: head.version, chain: head.chain.hex() })
         .collect();
-    let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
-    Ok(Verified { sound: faults.is_empty(), entries, streams, faults })
+    let mut faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    let whole = faults.is_empty();
+    let receipts = match receipts::read(home).await {
+        Ok(found) => {
+            faults.extend(found.faults);
+            found.receipts
+        }
+        // What cannot be read because it was altered is named already.
+        Err(_) if !whole => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    Ok(Verified { sound: faults.is_empty(), whole, entries, streams, receipts, faults })
 }
 
 /// What was found, for people.
@@ -112,10 +127,32 @@ pub fn verify_text(verified: &Verified) -> String {
     let row = |stream: &Stream| vec![stream.stream.clone(), stream.entries.to_string(), stream.chain.clone()];
     let table =
         output::table(&["stream", "entries", "chain"], &verified.streams.iter().map(row).collect::<Vec<_>>());
-    let faults: String = verified.faults.iter().map(|fault| format!("FAIL  {fault}\n")).collect();
+    let faults: String = verified.faults.iter().map(|fault| format!("FAULT  {fault}\n")).collect();
     let end =
-        if verified.sound { "every entry follows from the one before it" } else { "the record was altered" };
-    format!("{table}{faults}{} entries: {end}", verified.entries)
+        if verified.whole { "every entry follows from the one before it" } else { "the record was altered" };
+    let receipts = receipts::text(&verified.receipts);
+    format!("{table}\n{receipts}\n{faults}{} entries: {end}", verified.entries)
+}
+
+impl Verified {
+    /// The failure to end with, when something does not fit.
+    ///
+    /// # Errors
+    /// [`NodeError::Unsound`] with what to do next.
+    pub fn conclude(&self) -> Result<(), NodeError> {
+        if self.sound {
+            return Ok(());
+        }
+        Err(NodeError::Unsound(if self.whole {
+            "what the consortium's log says of this site does not hold: stop the node, keep a copy of this folder as \
+             evidence and call the other sites"
+                .to_owned()
+        } else {
+            "the record was altered after it was written: stop the node, keep a copy for the inquiry and restore the \
+             folder from a backup"
+                .to_owned()
+        }))
+    }
 }
 
 /// Writes every entry as a line of JSON; gives how many.

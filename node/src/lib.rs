@@ -8,6 +8,7 @@
 //! desk        approve, decline, withdraw             steward   the key that signs these
 //! permits     the legal authority for a study        switch    stop and resume
 //! data_desk   datasets: add, check, profile, list    ledger_desk   what left this hospital
+//! receipts    what became of this hospital's updates, by the studies' logs and its own record
 //! session     the daemon: dials, hears, acts      link     frames out, each on record first
 //! follower    one study's chain and attempt       vault    what an open attempt must keep and forget
 //! ```
@@ -27,6 +28,7 @@ pub mod doctor;
 pub mod join;
 pub mod ledger_desk;
 pub mod permits;
+pub mod receipts;
 pub mod status;
 pub mod steward;
 pub mod switch;

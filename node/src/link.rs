@@ -7,16 +7,17 @@ use crate::{Home, NodeError, clock, output};
 use motet_common::audit::Audit;
 use motet_common::decision::SignedDecision;
 use motet_common::log::MOST_LEAVES;
-use motet_common::refusal::Refusal;
+use motet_common::refusal::{Code, Refusal};
 use motet_ledger::{Ledger, Spool};
 use motet_proto::refusal::refusal;
 use motet_proto::tls::COORDINATOR_NAME;
 use motet_proto::tls::client::{ConnectError, connect};
+use motet_proto::uploads::{Gathering, UploadsError};
 use motet_proto::v1::attend_request::Frame;
 use motet_proto::v1::rounds_client::RoundsClient;
 use motet_proto::v1::{
     AttendRequest, AttendResponse, Envelope, FetchRequest, Hello, LeavesRequest, ReleasesRequest,
-    UploadRequest, UploadStateRequest, UploadsRequest, UploadsResponse,
+    UploadRequest, UploadStateRequest,
 };
 use motet_proto::{MAX_MESSAGE, PIECE};
 use motet_secagg::digest::Digest;
@@ -42,6 +43,16 @@ pub(crate) struct Link {
     client: RoundsClient<Channel>,
     ledger: Ledger,
     out: mpsc::Sender<AttendRequest>,
+}
+
+/// What came of making a sum again.
+pub(crate) enum Again {
+    /// It is the released one, bit for bit.
+    Same,
+    /// The coordinator does not hand out all of the uploads (any more): this site cannot say that it made the sum again.
+    NotKept,
+    /// It is another.
+    Wrong(Refusal),
 }
 
 /// The way in.
@@ -217,33 +228,29 @@ impl Link {
     /// Makes a sum again from the masked uploads, row by row as they come in.
     ///
     /// # Errors
-    /// Why the uploads could not be fetched; within it, `sum_mismatch`.
-    pub(crate) async fn recompute(
-        &self,
-        study: &Digest,
-        mut audit: Audit,
-    ) -> Result<Result<(), Refusal>, String> {
-        let evidence = audit.evidence();
-        let (sites, chunks) = (evidence.uploads.len(), evidence.shape().chunks());
-        let nodes = evidence.uploads.iter().map(|root| root.node.0.to_vec()).collect();
-        let request = UploadsRequest { study: study.0.to_vec(), t2: evidence.t2().0.to_vec(), nodes };
+    /// Why the uploads could not be fetched.
+    pub(crate) async fn recompute(&self, study: &Digest, audit: Audit) -> Result<Again, String> {
+        let mut gathering = Gathering::new(audit);
+        let request = gathering.request(study);
         self.record_request("uploads-request", &request).await?;
-        let mut stream =
-            self.client.clone().uploads(request).await.map_err(|status| why(&status))?.into_inner();
-        let mut rows = Rows::new(sites);
-        let mut done = 0;
-        while let Some(piece) = stream.message().await.map_err(|status| why(&status))? {
-            let Some(row) = rows.take(piece)? else { continue };
-            done += 1;
-            let payloads: Vec<&[u8]> = row.iter().map(Vec::as_slice).collect();
-            if done > chunks {
-                return Err("the coordinator sends more chunks than an upload has".into());
+        let mut stream = match self.client.clone().uploads(request).await {
+            Ok(stream) => stream.into_inner(),
+            Err(status) if refusal(&status).is_some_and(|why| why.code == Code::ReleaseUnknown) => {
+                return Ok(Again::NotKept);
             }
-            if let Err(refusal) = audit.row(&payloads) {
-                return Ok(Err(refusal));
+            Err(status) => return Err(why(&status)),
+        };
+        while let Some(piece) = stream.message().await.map_err(|status| why(&status))? {
+            match gathering.take(piece) {
+                Ok(()) => {}
+                Err(UploadsError::Sum(refusal)) => return Ok(Again::Wrong(refusal)),
+                Err(error) => return Err(error.to_string()),
             }
         }
-        Ok(audit.finish())
+        if !gathering.is_whole() {
+            return Ok(Again::NotKept);
+        }
+        Ok(gathering.finish().map_or_else(Again::Wrong, |()| Again::Same))
     }
 
     /// A public blob by its digest.
@@ -263,32 +270,6 @@ impl Link {
             }
         }
         Ok(bytes)
-    }
-}
-
-/// Gathers pieces of chunks into rows: one chunk of every site.
-struct Rows {
-    sites: usize,
-    row: Vec<Vec<u8>>,
-    chunk: Vec<u8>,
-}
-
-impl Rows {
-    fn new(sites: usize) -> Self {
-        Self { sites, row: Vec::with_capacity(sites), chunk: Vec::new() }
-    }
-
-    /// A whole row, when this piece ends one.
-    fn take(&mut self, piece: UploadsResponse) -> Result<Option<Vec<Vec<u8>>>, String> {
-        if piece.node as usize != self.row.len() || self.chunk.len() + piece.piece.len() > MAX_MESSAGE {
-            return Err("the coordinator sends masked uploads out of order".into());
-        }
-        self.chunk.extend_from_slice(&piece.piece);
-        if piece.last {
-            self.row.push(std::mem::take(&mut self.chunk));
-        }
-        let whole = self.row.len() == self.sites;
-        Ok(whole.then(|| std::mem::take(&mut self.row)))
     }
 }
 

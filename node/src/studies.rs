@@ -91,6 +91,7 @@ struct Approval {
     dataset: String,
     digest: Digest,
     roster: Digest,
+    asks: Digest,
     sites: BTreeSet<String>,
 }
 
@@ -243,6 +244,7 @@ impl Studies {
                 dataset: known.proposal.study.data.dataset.clone(),
                 digest: known.proposal.digest,
                 roster: known.proposal.roster_digest,
+                asks: known.proposal.study.asks(),
                 sites: known.proposal.roster.entries.iter().map(|entry| entry.name.clone()).collect(),
             });
         }
@@ -339,6 +341,7 @@ impl Studies {
                 id: approval.id.clone(),
                 joined: sites.difference(&approval.sites).cloned().collect(),
                 left: approval.sites.difference(&sites).cloned().collect(),
+                same_question: approval.asks == proposal.study.asks(),
             })
             .collect()
     }

@@ -237,7 +237,10 @@ fn earlier_approvals_on_the_dataset_are_named_with_the_sites_that_differ() {
     assert_eq!(studies.earlier(&second), []);
     decide(&mut studies, "first", Verdict::Approve(String::new()), 101);
     let earlier = studies.earlier(&second);
-    assert_eq!(earlier, [Earlier { id: "first".into(), joined: vec!["site-5".into()], left: vec![] }]);
+    assert_eq!(
+        earlier,
+        [Earlier { id: "first".into(), joined: vec!["site-5".into()], left: vec![], same_question: true }]
+    );
     decide(&mut studies, "second", Verdict::Approve(String::new()), 101);
     assert_eq!(studies.earlier(&second).len(), 1, "an approval of the study itself is not an earlier one");
 }

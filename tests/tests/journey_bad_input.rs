@@ -107,3 +107,47 @@ fn study_files_are_refused_with_their_line_and_too_small_a_consortium_is_named()
     let said = consortium.operate(&["study", "propose", &file]);
     assert_ne!(said.code, 0, "five sites of four: {}", said.out);
 }
+
+/// Elsewhere a single value that is no number turns everybody's model into none, and the run reports success.
+#[test]
+fn a_site_whose_answer_is_out_of_range_is_stopped_at_that_site_and_the_others_release() {
+    let mut consortium = Consortium::start(PROGRAM);
+    let (schema, csv) = (consortium.path("schema.toml"), consortium.path("cleveland.csv"));
+    let text = std::fs::read_to_string(demo_file("heart/schema.toml")).unwrap();
+    std::fs::write(&schema, text.replace("max = 1000\n", "")).unwrap();
+    let table = std::fs::read_to_string(demo_file("heart/cleveland.csv")).unwrap();
+    let (header, rest) = table.split_once('\n').unwrap();
+    let (first, rest) = rest.split_once('\n').unwrap();
+    let column = header.split(',').position(|name| name == "chol").unwrap();
+    let mut cells: Vec<&str> = first.split(',').collect();
+    *cells.get_mut(column).unwrap() = "7.31e30";
+    std::fs::write(&csv, format!("{header}\n{}\n{rest}", cells.join(","))).unwrap();
+    consortium.add_site("cleveland", "US", "heart", csv.as_ref(), schema.as_ref());
+    for (site, country) in SITES.iter().skip(1) {
+        let csv = demo_file(&format!("heart/{site}.csv"));
+        consortium.add_site(site, country, "heart", &csv, &demo_file("heart/schema.toml"));
+    }
+    let file = propose(&consortium, |text| text);
+    consortium.operate(&["study", "propose", &file]).done();
+    for (site, _) in SITES {
+        consortium.approve(site, "heart-disease");
+    }
+    let run = consortium.operate(&["run", "start", "heart-disease", "--wait"]);
+    let seen = format!("{}{}", run.out, run.err);
+    run.done();
+    assert!(seen.contains("cleveland: input_refused"), "{seen}");
+    let out = consortium.path("release");
+    consortium.operate(&["release", "get", "heart-disease", "--out", &out]).done();
+    let report: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(format!("{out}/report.json")).unwrap()).unwrap();
+    assert_eq!(report.get("sites"), Some(&serde_json::json!(3)));
+    assert_eq!(report.get("converged"), Some(&serde_json::json!(true)));
+    // The reason stands in the site's own log, by place and without the value, and nowhere else.
+    let own = std::fs::read_to_string(consortium.path("cleveland.log")).unwrap();
+    assert!(own.contains("input_refused: a value in block"), "{own}");
+    let theirs = std::fs::read_to_string(consortium.path("coordinator.log")).unwrap();
+    assert!(
+        !theirs.contains("a value in block") && !format!("{own}{theirs}{seen}").contains("7.31"),
+        "{theirs}"
+    );
+}

@@ -9,13 +9,13 @@
 //! Publication                 after a Release
 //! ```
 
-use super::{Commit, Leaf, Log};
-use crate::chain::study_open;
+use super::{Commit, Leaf, Log, StudyOpen};
 use crate::refusal::{Code, Refusal};
 use crate::roster::Roster;
 use crate::study::Study;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
+use motet_secagg::message::Released;
 use motet_secagg::note::{Checkpoint, Note};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,7 +57,7 @@ enum Step {
 impl Mirror {
     /// Nothing seen yet of a study's log.
     pub fn new(study: &Study, roster: &Roster) -> Self {
-        Self::empty(Log::of_study(study, roster), Leaf::StudyOpen(study_open(study, roster)).to_bytes())
+        Self::empty(Log::of_study(study, roster), Leaf::StudyOpen(StudyOpen::of(study, roster)).to_bytes())
     }
 
     /// Nothing seen yet of an empty `log`, which must open with this leaf.
@@ -109,6 +109,25 @@ impl Mirror {
     /// Whether this log, at that size, is the one a checkpoint tells of.
     pub fn holds(&self, point: &Checkpoint) -> bool {
         self.log.at(point.size).is_some_and(|known| known == *point)
+    }
+
+    /// Whether a release stands in this log, about the set that was committed before.
+    ///
+    /// # Errors
+    /// `set_not_logged`.
+    pub fn is_on_record(&self, released: &Released) -> Result<(), Refusal> {
+        let leaf = self.log.leaves().get(usize::try_from(released.release.index).unwrap_or(usize::MAX));
+        let leaf = leaf.filter(|leaf| **leaf == released.release.leaf).map(|leaf| Leaf::from_bytes(leaf));
+        let told = matches!(leaf, Some(Ok(Leaf::Release(leaf))) if leaf.t3 == released.t3
+            && leaf.aggregate == released.aggregate && leaf.state_root == released.state_root);
+        let committed = self
+            .commit(&released.t3)
+            .is_some_and(|commit| commit.set.iter().map(|(node, _)| *node).eq(released.set.iter().copied()));
+        if told && committed {
+            Ok(())
+        } else {
+            Err(Refusal::new(Code::SetNotLogged, "a release that the study's log does not hold"))
+        }
     }
 
     /// The point of a checkpoint that is signed by the log's key and tells of the leaves that were seen.

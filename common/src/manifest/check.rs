@@ -5,7 +5,7 @@
 
 use super::{FILE_NAME, FORMAT, MOST_FILES, Manifest, RoundRecord, TAG, files_digest};
 use crate::log::{Commit, Publication, Release};
-use crate::proof::Found;
+use crate::proof::{Broken, Found};
 use crate::roster::{Roster, SignedRoster};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -18,22 +18,6 @@ pub struct Verified {
     pub lines: Vec<String>,
     /// Fingerprint of the governance key on which everything rests.
     pub governance: Digest,
-}
-
-/// A folder that did not: what is wrong, and what to do next.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what}; {next}")]
-pub struct Broken {
-    /// What is wrong.
-    pub what: String,
-    /// What the reader can do.
-    pub next: String,
-}
-
-impl Broken {
-    pub(super) fn new(what: &str, next: &str) -> Self {
-        Self { what: what.to_owned(), next: next.to_owned() }
-    }
 }
 
 const FETCH: &str = "fetch the release again and, if it stays so, tell the consortium's operator";

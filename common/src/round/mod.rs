@@ -52,7 +52,7 @@ enum Phase {
     Upload(upload::Upload),
     Sign(sign::Sign),
     Reveal(reveal::Reveal),
-    Fold(fold::Fold),
+    Fold(Box<fold::Fold>),
     Released(Box<Released>),
     /// With the code, and whether the sum had been opened: the question is void then.
     Abandoned(Code, bool),
@@ -246,7 +246,7 @@ impl Round {
                     Phase::Share(phase) => Phase::Upload(phase.close(&closed.nodes)),
                     Phase::Upload(phase) => Phase::Sign(phase.close(&closed.nodes)),
                     Phase::Sign(phase) => Phase::Reveal(phase.close()?),
-                    Phase::Reveal(phase) => Phase::Fold(phase.close(&self.terms)?),
+                    Phase::Reveal(phase) => Phase::Fold(Box::new(phase.close(&self.terms)?)),
                     _ => return Err(misplaced()),
                 };
             }

@@ -28,6 +28,15 @@ pub struct Earlier {
     pub joined: Vec<String>,
     /// Sites that were in it and are not in this study.
     pub left: Vec<String>,
+    /// Whether it asked exactly the same of them.
+    pub same_question: bool,
+}
+
+impl Earlier {
+    /// Whether both results together show what the sites that differ would say alone.
+    pub fn tells_apart(&self) -> bool {
+        self.same_question && !(self.joined.is_empty() && self.left.is_empty())
+    }
 }
 
 /// A path as it is typed in a shell.
@@ -274,6 +283,13 @@ impl Study {
                 names(&earlier.joined),
                 names(&earlier.left)
             ));
+            if earlier.tells_apart() {
+                card.fact(&format!(
+                    "ATTENTION: study {} asked EXACTLY THE SAME of other sites: both results together show what the sites that \
+                     differ would say alone. Approving takes the word `--again`",
+                    earlier.id
+                ));
+            }
         }
     }
 

@@ -244,6 +244,12 @@ impl Study {
         self.digest("study")
     }
 
+    /// What is asked of the data, whatever the study is called and whoever is asked: two studies with one question over
+    /// nearly the same sites tell what the sites that differ would say alone.
+    pub fn asks(&self) -> Digest {
+        Digest::of("question", &[&self.data.to_bytes(), &self.method.to_bytes()])
+    }
+
     /// The columns of the vector `x` at every site, in order: a category gives one column for each level but the first
     /// (`cp` gives `cp_2`, `cp_3`, ...), in its place among the features.
     pub fn columns(&self) -> Vec<String> {

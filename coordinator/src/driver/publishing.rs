@@ -87,12 +87,14 @@ impl Driver {
         }
     }
 
-    /// Hands the result out once every connected site has cosigned, or patience has ended; the manifest says how many.
+    /// Hands the result out once every connected site that takes part has cosigned, or patience has ended; the manifest says how many.
     pub(super) async fn publish_when_witnessed(&mut self) -> Result<bool, Refusal> {
         let Some(publishing) = self.book.publishing.clone() else { return Ok(false) };
         let removed = self.shared.members.removed_nodes().await;
         let present = self.shared.hub.present();
-        let here = |node: &NodeId| present.contains(node) && !removed.contains(node);
+        // A site that did not approve does not follow the study's log.
+        let here =
+            |node: &NodeId| present.contains(node) && !removed.contains(node) && self.book.approved(*node);
         let awaited: Vec<NodeId> = self
             .book
             .roster()

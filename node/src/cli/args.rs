@@ -46,7 +46,7 @@ pub enum NodeCommand {
     /// Permits: the legal authority for a study
     #[command(subcommand)]
     Permit(PermitCommand),
-    /// What left this hospital, frame by frame
+    /// What left this hospital, frame by frame, and what became of it
     #[command(subcommand)]
     Ledger(LedgerCommand),
     /// Stop answering, at once and across restarts
@@ -146,6 +146,10 @@ pub enum StudyCommand {
         /// The permit under which the site takes part (TOML); a copy is kept
         #[arg(long, value_name = "FILE")]
         permit: Option<PathBuf>,
+        /// Approve although an earlier study asked exactly the same of other sites: both results together show what the
+        /// sites that differ would say alone
+        #[arg(long)]
+        again: bool,
         #[command(flatten)]
         sign: Sign,
         #[command(flatten)]
@@ -202,7 +206,8 @@ pub enum LedgerCommand {
         #[command(flatten)]
         at: At,
     },
-    /// Recompute every chain of the record
+    /// Recompute every chain of the record, and list every sum that an update of this site went into, held against the
+    /// studies' logs; needs no network
     Verify(Plain),
     /// Write the whole record as lines of JSON
     Export {

@@ -2,7 +2,7 @@
 
 use super::{Away, Session, clock_day};
 use crate::follower::{self, Absorbed, Follower};
-use crate::link::Link;
+use crate::link::{Again, Link};
 use crate::{NodeError, local};
 use motet_common::audit::Audit;
 use motet_secagg::digest::Digest;
@@ -68,10 +68,10 @@ impl Session {
         let missed = link.releases(study, if there { after.saturating_sub(1) } else { after }).await;
         let missed = missed.map_err(Away::Coordinator)?;
         if let (true, [latest]) = (there, missed.as_slice()) {
-            self.recompute(link, study, &latest.released).await?;
+            let checked = self.recompute(link, study, &latest.released).await?;
             if let Some(latest) = self.followers.get_mut(study).and_then(|follower| follower.latest.as_mut())
             {
-                latest.checked = true;
+                latest.checked = checked;
             }
             return Ok(());
         }
@@ -122,24 +122,32 @@ impl Session {
         follower.is_on_record(&released)?;
         let due = follower.checks_due(absorbed.candidates, &released)?.is_some();
         if due && again {
-            self.recompute(link, study, &released).await?;
-            absorbed.checked = true;
+            absorbed.checked = self.recompute(link, study, &released).await?;
         }
         let bytes = link.fetch(&released.aggregate).await.map_err(Away::Coordinator)?;
         let Some(follower) = self.followers.get_mut(study) else { return Ok(()) };
         Ok(follower.absorb(&self.home, absorbed, &bytes).await?)
     }
 
-    /// Makes a sum again from the masked uploads and the opened secrets (ruling R3).
-    async fn recompute(&mut self, link: &Link, study: &Digest, released: &Released) -> Result<(), Away> {
-        let Some(follower) = self.followers.get(study) else { return Ok(()) };
+    /// Makes a sum again from the masked uploads and the opened secrets (ruling R3). False when the uploads are not handed
+    /// out any more: then this site does not vouch for the sum, and goes on only where t others have.
+    async fn recompute(&mut self, link: &Link, study: &Digest, released: &Released) -> Result<bool, Away> {
+        let Some(follower) = self.followers.get(study) else { return Ok(false) };
         let bytes = link.fetch(&released.evidence).await.map_err(Away::Coordinator)?;
         let audit = Audit::of(released, &bytes, &follower.proposal.roster)?;
-        let again = link.recompute(study, audit).await.map_err(Away::Coordinator)?;
-        if let Err(refusal) = &again {
-            self.say("sum-mismatch", &format!("the released sum could not be made again: {refusal}")).await?;
+        match link.recompute(study, audit).await.map_err(Away::Coordinator)? {
+            Again::Same => Ok(true),
+            Again::NotKept => {
+                self.say("not-checked", "a sum could not be made again: its uploads are not handed out")
+                    .await?;
+                Ok(false)
+            }
+            Again::Wrong(refusal) => {
+                self.say("sum-mismatch", &format!("the released sum could not be made again: {refusal}"))
+                    .await?;
+                Err(refusal.into())
+            }
         }
-        Ok(again?)
     }
 
     /// Says that this site made the latest sum again.

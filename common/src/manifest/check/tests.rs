@@ -294,7 +294,7 @@ fn numbers_and_unknown_keys_do_not_slip_through_the_json() {
 #[test]
 fn a_proof_stands_without_the_folder_and_shows_every_changed_byte() {
     let trusted = Some(key(210).public().fingerprint());
-    let proof = Proof::of(&sound());
+    let proof = sound().proof();
     let good = proof.to_json().unwrap().into_bytes();
     let (roster, found) = Proof::from_json(&good).unwrap().verify(trusted).unwrap();
     assert_eq!((roster.entries.len(), found.rounds.len(), found.witnesses), (4, 2, 3));

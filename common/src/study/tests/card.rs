@@ -53,7 +53,8 @@ fn roster(sites: u8) -> Roster {
 fn the_card_says_all_a_steward_decides_on() {
     let names: Vec<String> = ["site-1", "site-2", "site-3", "site-5"].map(String::from).to_vec();
     let (study, roster) = (Study { sites: names, ..full() }, roster(4));
-    let earlier = [Earlier { id: "heart-0".into(), joined: vec!["site-4".into()], left: vec![] }];
+    let earlier =
+        [Earlier { id: "heart-0".into(), joined: vec!["site-4".into()], left: vec![], same_question: true }];
     let context = CardContext {
         proposer: "Ada (operator)\u{1b}[2J",
         roster: &roster,

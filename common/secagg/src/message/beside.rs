@@ -1,0 +1,94 @@
+//! What is said beside the eleven messages of an attempt: that a sum was made again, that a log was seen, and every no.
+
+use crate::canonical;
+use crate::digest::Digest;
+use crate::id::NodeId;
+use crate::note::{Checkpoint, Cosignature};
+use crate::sign::Signature;
+
+canonical! {
+    /// A site's cosignature on a checkpoint that is known from the context.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Witness {
+        /// The site.
+        pub node: NodeId,
+        /// By its witness key.
+        pub cosignature: Cosignature,
+    }
+}
+
+canonical! {
+    /// A node recomputed the sum of a release from the masked uploads and the opened secrets, bit for bit.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Checked {
+        /// Digest of M11.
+        pub released: Digest,
+        /// The signer.
+        pub node: NodeId,
+        /// Over the digest.
+        pub signature: Signature,
+    }
+}
+
+canonical! {
+    /// A dealer's sealed shares do not open, or do not fit their commitments: the attempt ends and both are named.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Complaint {
+        /// T1.
+        pub t1: Digest,
+        /// Who complains.
+        pub node: NodeId,
+        /// About whom.
+        pub dealer: NodeId,
+        /// `share_open_failed` or `share_commitment`.
+        pub code: String,
+        /// Over all of the above.
+        pub signature: Signature,
+    }
+}
+
+canonical! {
+    /// Where a study's log stands, to be witnessed.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Stands {
+        /// Digest of the study.
+        pub study: Digest,
+        /// Signed note.
+        pub checkpoint: String,
+    }
+}
+
+canonical! {
+    /// A site cosigns a checkpoint outside of a round.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Witnessed {
+        /// Digest of the study.
+        pub study: Digest,
+        /// What is cosigned.
+        pub point: Checkpoint,
+        /// The cosignature.
+        pub witness: Witness,
+    }
+}
+
+canonical! {
+    /// A node's no, as a coarse code: never a value, never a count.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Refused {
+        /// P.
+        pub plan: Digest,
+        /// Stable refusal code.
+        pub code: String,
+    }
+}
+
+canonical! {
+    /// The coordinator gives up one attempt.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Abandoned {
+        /// P.
+        pub plan: Digest,
+        /// Stable refusal code.
+        pub code: String,
+    }
+}
