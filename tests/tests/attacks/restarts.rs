@@ -73,7 +73,7 @@ fn ruling_r07_a_node_killed_and_killed_again_at_every_step_stays_the_same() {
     let mut lie = Lie::with_sites(3);
     let plan = lie.draft(1);
     let signed = lie.begin(plan);
-    let mut twice = |lie: &mut Lie, message: &dyn Fn(&Lie, usize) -> Message| {
+    let twice = |lie: &mut Lie, message: &dyn Fn(&Lie, usize) -> Message| {
         step(lie, message);
         for site in lie.all() {
             let before = lie.nodes[site].said.clone();

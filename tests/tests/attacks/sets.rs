@@ -6,7 +6,7 @@ use motet_common::roster::{HubKeys, Roster, RosterError};
 use motet_secagg::digest::Digest;
 use motet_secagg::fold::{FoldError, fold_chunk};
 use motet_secagg::mask::{Shape, Sign};
-use motet_secagg::message::{AdvertSet, Kind, Message, RevealRequest};
+use motet_secagg::message::{AdvertSet, Kind, Message, RevealRequest, SetSign};
 use motet_secagg::pair::{PairKeys, self_seed};
 use motet_secagg::secret::{Secret, Seed};
 use motet_secagg::threshold::{FEWEST_SITES, LARGEST_LINE_UP, Thresholds};
@@ -26,7 +26,7 @@ fn attack_a05_two_sets_for_two_halves_find_no_quorum() {
     // Signatures of both sets together are no quorum of one.
     let mixed = |t3, mut signatures: Vec<_>| {
         signatures.extend(first.signatures.iter().chain(&second.signatures).cloned());
-        signatures.sort_by_key(|signed: &motet_secagg::message::SetSign| signed.node);
+        signatures.sort_by_key(|signed: &SetSign| signed.node);
         RevealRequest { t3, signatures }
     };
     refused(lie.reveal_to(0, &mixed(first.t3, Vec::new())), Code::TooFewSignatures);
@@ -48,6 +48,20 @@ fn attack_a05_another_sites_name_under_ones_own_signature_does_not_count() {
     let mut forged = request.signatures[1].clone();
     forged.node = lie.cast.node(2);
     request.signatures.push(forged);
+    refused(lie.reveal_to(0, &request), Code::TooFewSignatures);
+}
+
+#[test]
+fn attack_a05_a_colluders_signature_over_another_set_does_not_count() {
+    let mut lie = Lie::with_sites(4);
+    lie.upload_all();
+    let proposal = lie.proposal(&lie.all());
+    lie.sign_these(&[0, 1], &proposal);
+    let mut request = lie.request(&proposal);
+    // Under the very log that the others signed, and with the colluder's own real key.
+    let (point, site) = (proposal.commit.point, &lie.cast.sites[2]);
+    let (other, cosignature) = (Digest::of("another set", &[]), point.cosign(&site.witness, 7));
+    request.signatures.push(SetSign::sign(other, point, site.node, &site.key, cosignature));
     refused(lie.reveal_to(0, &request), Code::TooFewSignatures);
 }
 

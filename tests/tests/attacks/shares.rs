@@ -5,6 +5,7 @@ use motet_common::log::Leaf;
 use motet_common::refusal::Code;
 use motet_common::round::PhaseName;
 use motet_secagg::digest::Digest;
+use motet_secagg::id::NodeId;
 use motet_secagg::message::{Kind, Message, RevealReply};
 use motet_secagg::pair::{commit, commit_share};
 use motet_secagg::secret::Secret;
@@ -69,9 +70,12 @@ fn dealt(trick: impl FnOnce(&Lie) -> Trick) -> (Lie, Vec<Message>) {
     (lie, said)
 }
 
+/// A trick on one holder.
+type OnHolder = fn(NodeId) -> Trick;
+
 #[test]
 fn attack_a15_a_bad_sealed_share_gives_a_signed_complaint_that_names_its_dealer() {
-    let tricks: [(fn(motet_secagg::id::NodeId) -> Trick, &str); 4] = [
+    let tricks: [(OnHolder, &str); 4] = [
         (Trick::BadPair, "share_commitment"),
         (Trick::BadOwn, "share_commitment"),
         (Trick::Closed, "share_open_failed"),
