@@ -88,6 +88,17 @@ impl Lie {
 
     /// An honest round of everybody, to its end; gives the release after every site made its sum again.
     pub fn whole_round(&mut self) -> Released {
+        let released = self.whole_but_told();
+        self.checked.clear();
+        for site in self.all() {
+            self.tell(site, Message::Released(released.clone())).expect("an honest sum is made again");
+        }
+        self.state = released.state_root;
+        released
+    }
+
+    /// The same up to the release, which nobody has seen yet.
+    pub fn whole_but_told(&mut self) -> Released {
         let all = self.all();
         self.join_these_to(1, &all);
         self.share_these(&all);
@@ -96,12 +107,6 @@ impl Lie {
         self.open_with(&all, &proposal);
         let evidence = self.evidence(&proposal);
         let sum = self.sum(&evidence);
-        let released = self.released(&evidence, &sum);
-        self.checked.clear();
-        for site in all {
-            self.tell(site, Message::Released(released.clone())).expect("an honest sum is made again");
-        }
-        self.state = released.state_root;
-        released
+        self.released(&evidence, &sum)
     }
 }

@@ -4,6 +4,7 @@ use super::refused;
 use motet_common::log::{Abort, Leaf, Log};
 use motet_common::refusal::Code;
 use motet_secagg::digest::Digest;
+use motet_secagg::encode::Canonical as _;
 use motet_secagg::message::{Message, Proposal, Witness};
 use motet_tests::attack::lie::Lie;
 use motet_tests::sim::cast::STUDY;
@@ -124,6 +125,15 @@ fn attack_a21_another_studys_log_and_another_key_are_refused() {
     plan.checkpoint = lie.log.checkpoint(&lie.cast.coordinator);
     lie.begin(plan);
     refused(lie.join(0), Code::BadSignature);
+    // Nor is such a checkpoint witnessed, or a set signed under it.
+    let mut lie = four();
+    let mut proposal = lie.proposal(&lie.all());
+    let checkpoint = lie.log.checkpoint(&lie.cast.coordinator);
+    let study = lie.cast.study_digest();
+    let stands = motet_secagg::message::Stands { study, checkpoint: checkpoint.clone() };
+    refused(lie.tell(0, Message::Stands(stands)), Code::BadSignature);
+    proposal.commit.checkpoint = checkpoint;
+    refused(lie.propose_to(0, &proposal), Code::BadSignature);
 }
 
 #[test]
@@ -185,6 +195,7 @@ fn ruling_r06_the_first_round_stands_on_the_opening_alone() {
     let mut lie = Lie::with_sites(3);
     assert_eq!(lie.log.leaves().len(), 1);
     lie.whole_round();
+    refused(lie.cast.mirror().push(filler("no opening").to_bytes()), Code::LogInconsistent);
     // A log without it, or with another one, is not the study's.
     let mut lie = Lie::with_sites(3);
     let plan = lie.draft(1);

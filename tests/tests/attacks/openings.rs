@@ -111,6 +111,15 @@ fn ruling_r01_two_line_ups_never_open_one_question() {
     let plan = lie.draft_of(2, &[4, 5, 6, 7, 8, 9]);
     lie.begin(plan);
     refused(lie.join(4), Code::RoundReplay);
+    // Nor may a set of theirs stand in the log that site 4 knows.
+    let (honest, mut fork) = (lie.log.clone(), lie.log.clone());
+    let (roots, plan) = (proposal.roots[..0].to_vec(), lie.plan.clone().unwrap().plan);
+    let six = motet_common::log::Commit { pin: plan.pin(), attempt: 2, ..lie.commitment(&roots) };
+    lie.log_in(&mut fork, &Leaf::Commit(six));
+    lie.log = fork;
+    let stands = lie.stands();
+    refused(lie.tell(4, stands), Code::LogInconsistent);
+    lie.log = honest;
     // The line-up that is on record may try again.
     let plan = lie.draft(2);
     lie.begin(plan);

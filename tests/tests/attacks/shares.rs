@@ -4,6 +4,7 @@ use super::refused;
 use motet_common::log::Leaf;
 use motet_common::refusal::Code;
 use motet_common::round::PhaseName;
+use motet_common::round::member::Kept;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::NodeId;
 use motet_secagg::message::{Kind, Message, RevealReply};
@@ -125,15 +126,16 @@ fn ruling_r04_commitments_of_the_two_kinds_do_not_stand_for_each_other() {
 }
 
 /// A round of four in which site 3 is lost and site 0 opens what `spoil` makes of its shares.
-fn opened(spoil: impl Fn(&mut RevealReply)) -> (Lie, motet_tests::attack::fair::Ended) {
+fn opened(spoil: impl Fn(&mut RevealReply, &Kept)) -> (Lie, motet_tests::attack::fair::Ended) {
     let mut lie = Lie::with_sites(4);
     lie.share_all();
     lie.upload_these(&[0, 1, 2]);
+    let kept = lie.nodes[0].kept(&lie.root()).unwrap();
     let key = motet_secagg::sign::SecretKey::from_seed(*lie.cast.sites[0].key.seed());
     let ended =
         lie.fair(&[(3, PhaseName::Upload), (0, PhaseName::Released)], &mut |site, message| match message {
             Message::RevealReply(mut reply) if site == 0 => {
-                spoil(&mut reply);
+                spoil(&mut reply, &kept);
                 let RevealReply { t3, node, opened, .. } = reply;
                 Some(Message::RevealReply(RevealReply::sign(t3, node, opened, &key)))
             }
@@ -146,7 +148,7 @@ fn opened(spoil: impl Fn(&mut RevealReply)) -> (Lie, motet_tests::attack::fair::
 fn ruling_r04_one_corrupt_share_of_one_kind_names_exactly_its_revealer() {
     // Dealer 1 is in the sum, dealer 3 is lost: a share of either kind.
     for dealer in [1, 3] {
-        let (lie, ended) = opened(|reply| reply.opened[dealer].share.0[5] ^= 1);
+        let (lie, ended) = opened(|reply, _| reply.opened[dealer].share.0[5] ^= 1);
         let (site, refusal) = &ended.refused[0];
         assert_eq!((*site, refusal.code), (0, Code::ShareCommitment));
         let (revealer, named) = (lie.cast.node(0).to_string(), lie.cast.node(dealer).to_string());
@@ -158,13 +160,20 @@ fn ruling_r04_one_corrupt_share_of_one_kind_names_exactly_its_revealer() {
 
 #[test]
 fn attack_a15_a_share_of_the_other_kind_or_for_another_set_is_refused() {
-    let (_, ended) = opened(|reply| reply.opened[1].kind = Kind::Pair);
+    let (_, ended) = opened(|reply, _| reply.opened[1].kind = Kind::Pair);
     assert_eq!(ended.refused[0].1.code, Code::ShareCommitment);
-    let (_, ended) = opened(|reply| reply.t3.0[0] ^= 1);
+    // Its real share of that kind, which fits the dealer's commitment.
+    let (_, ended) = opened(|reply, kept| {
+        let share = &mut reply.opened[1];
+        let held = kept.held.iter().find(|held| held.dealer == share.dealer).unwrap();
+        (share.kind, share.share) = (Kind::Pair, held.pair.clone());
+    });
+    assert_eq!(ended.refused[0].1.code, Code::ShareCommitment);
+    let (_, ended) = opened(|reply, _| reply.t3.0[0] ^= 1);
     assert_eq!(ended.refused[0].1.code, Code::SetEquivocation);
-    let (_, ended) = opened(|reply| drop(reply.opened.pop()));
+    let (_, ended) = opened(|reply, _| drop(reply.opened.pop()));
     assert_eq!(ended.refused[0].1.code, Code::Malformed);
-    let (_, ended) = opened(|reply| reply.opened.swap(0, 1));
+    let (_, ended) = opened(|reply, _| reply.opened.swap(0, 1));
     assert_eq!(ended.refused[0].1.code, Code::Malformed);
 }
 

@@ -137,6 +137,18 @@ fn ruling_r03_evidence_of_anything_else_is_refused() {
     let chunk = lie.archive.uploads[&t2][0][1].iter().map(|byte| byte ^ 1).collect::<Vec<u8>>();
     lie.archive.uploads.get_mut(&t2).unwrap()[0][1] = chunk.into();
     refused(lie.tell(3, Message::Released(honest.clone())), Code::SumMismatch);
+    // Two uploads that are not the signed ones and add up to the same.
+    let mut lie = Lie::with_sites(4);
+    let honest = lie.whole_but_told();
+    let rows = lie.archive.uploads.values_mut().next().unwrap();
+    for (site, add) in [(1, 1_u32), (2, u32::MAX)] {
+        let mut chunk = rows[0][site].to_vec();
+        let word = u32::from_le_bytes(chunk[8..12].try_into().unwrap()).wrapping_add(add);
+        chunk[8..12].copy_from_slice(&word.to_le_bytes());
+        rows[0][site] = chunk.into();
+    }
+    refused(lie.tell(3, Message::Released(honest.clone())), Code::SumMismatch);
+    let t2 = lie.t2();
     // Another signature than the coordinator's, and another set than the one that was signed.
     let mut forged = honest.clone();
     forged.aggregate.0[0] ^= 1;
