@@ -60,6 +60,9 @@ canonical! {
         pub round: u64,
         /// The attempt.
         pub attempt: u32,
+        /// The plan's pin, [`motet_secagg::message::Plan::pin`]: every commitment of one question has the same, so that
+        /// one number of openers holds for all of them (ruling R1).
+        pub pin: Digest,
         /// T3.
         pub t3: Digest,
         /// U3 with each node's upload root.

@@ -5,7 +5,7 @@
 //! StudyOpen, once, as the site derives it
 //!   `- for each question A:   Commit --> Release                 opened and published, for good
 //!                             Commit --> Void                    opened and void, for good
-//!                             Commit --> Abort --> Commit ..     nothing was opened: another attempt
+//!                             Commit --> Abort --> Commit ..     nothing was opened: another attempt, same terms
 //! Publication                 after a Release
 //! ```
 
@@ -41,8 +41,8 @@ pub struct Mirror {
     log: Log,
     opening: Vec<u8>,
     asked: BTreeMap<Digest, Asked>,
-    /// T3 of every commitment.
-    commits: BTreeMap<Digest, Commit>,
+    /// T3 of every commitment, with the index of its leaf.
+    commits: BTreeMap<Digest, (u64, Commit)>,
     /// Index of the latest release.
     latest: Option<u64>,
 }
@@ -82,12 +82,22 @@ impl Mirror {
 
     /// The commitment to a set.
     pub fn commit(&self, t3: &Digest) -> Option<&Commit> {
-        self.commits.get(t3)
+        self.commits.get(t3).map(|(_, commit)| commit)
     }
 
     /// Every commitment.
     pub fn commits(&self) -> impl Iterator<Item = &Commit> {
-        self.commits.values()
+        self.commits.values().map(|(_, commit)| commit)
+    }
+
+    /// Whether every set that was ever committed for this question is of a line-up with these terms.
+    pub fn keeps_terms(&self, ask: &Digest, pin: &Digest) -> bool {
+        self.commits().filter(|commit| commit.ask == *ask).all(|commit| commit.pin == *pin)
+    }
+
+    /// Whether the commitment to a set stands among the leaves that a point of this log covers.
+    pub fn covers(&self, point: &Checkpoint, t3: &Digest) -> bool {
+        self.holds(point) && self.commits.get(t3).is_some_and(|(index, _)| *index < point.size)
     }
 
     /// Index and hash of the latest release, or of the opening before the first.
@@ -176,7 +186,7 @@ impl Mirror {
             }
             Step::Commit(commit) => {
                 self.asked.insert(commit.ask, Asked::Committed(commit.t3));
-                self.commits.insert(commit.t3, commit);
+                self.commits.insert(commit.t3, (index, commit));
             }
         }
         self.log.push(leaf);
@@ -193,6 +203,7 @@ impl Mirror {
                 Some(Asked::Committed(_)) => Err("two sets are committed for one question"),
                 Some(Asked::Released | Asked::Void) => Err("a question that was opened is committed again"),
                 _ if self.commits.contains_key(&commit.t3) => Err("a transcript is committed twice"),
+                _ if !self.keeps_terms(&commit.ask, &commit.pin) => Err("two line-ups for one question"),
                 _ if !is_set(&commit) => Err("a committed set is not a sorted list of distinct sites"),
                 _ => Ok(Step::Commit(commit)),
             },
@@ -205,7 +216,7 @@ impl Mirror {
                 Some(Asked::Committed(_)) => Ok(Step::Asked(ask, Asked::Void)),
                 _ => Err("a question is void that was not committed"),
             },
-            Leaf::Release(release) => match self.commits.get(&release.t3).map(|commit| commit.ask) {
+            Leaf::Release(release) => match self.commit(&release.t3).map(|commit| commit.ask) {
                 Some(ask) if self.asked(&ask) == Some(Asked::Committed(release.t3)) => {
                     Ok(Step::Asked(ask, Asked::Released))
                 }

@@ -324,7 +324,10 @@ impl Member {
     /// The commitment must be this set's, and the one that stands for this question in the log as this site recomputed it.
     fn check_logged(&self, proposal: &Proposal, t3: &Digest, me: &Me<'_>) -> Result<(), Refusal> {
         let (commit, plan) = (&proposal.commit, self.terms.plan());
-        if me.log.check(&commit.checkpoint, me.roster)? != commit.point {
+        // What is signed is the log up to this point: were it older than the commitment, sites that saw two logs part
+        // after it would sign the same, and add up to a quorum.
+        let point = me.log.check(&commit.checkpoint, me.roster)?;
+        if point != commit.point || !me.log.covers(&point, t3) {
             return Err(Code::SetNotLogged.into());
         }
         let set = proposal.roots.iter().map(|root| (root.node, root.root));
@@ -333,6 +336,7 @@ impl Member {
                 && leaf.ask == plan.ask
                 && leaf.run == plan.run
                 && (leaf.round, leaf.attempt) == (plan.round, plan.attempt)
+                && leaf.pin == plan.pin()
                 && set.eq(leaf.set.iter().copied())
         });
         let open = me.log.asked(&plan.ask) == Some(Asked::Committed(*t3));

@@ -37,6 +37,7 @@ impl Sign {
             run: plan.run,
             round: plan.round,
             attempt: plan.attempt,
+            pin: plan.pin(),
             t3: self.t3,
             set: self.roots.iter().map(|root| (root.node, root.root)).collect(),
         })

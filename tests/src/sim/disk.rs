@@ -1,14 +1,19 @@
-//! What a node keeps over a stop: vault, masked files, its ledger of facts, and the state it computed.
+//! What a node keeps over a stop: vault, masked files, its ledger of facts, and the state it computed; and what it does
+//! with that before it believes a plan, a log or a sum.
 
-use super::cast::Cast;
+use super::cast::{Archive, Cast, STUDY, follow};
 use super::checks::{Broken, Check, hold};
+use motet_common::audit::Audit;
 use motet_common::log::Mirror;
-use motet_common::round::member::{Due, Member};
+use motet_common::refusal::{Code, Refusal};
+use motet_common::round::Terms;
+use motet_common::round::member::{Due, Expected, Me, Member, admit};
 use motet_common::round::pins::{Fact, Pins};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::mask::MaskedUpdate;
-use motet_secagg::message::{Message, Plan};
+use motet_secagg::message::{Message, Plan, Released, SignedPlan};
+use motet_secagg::note::Note;
 use std::collections::BTreeMap;
 
 /// One node's disk.
@@ -65,6 +70,83 @@ impl Disk {
     pub fn forget_all(&mut self) {
         self.vault.clear();
         self.masked.clear();
+    }
+
+    /// What the vault holds of an attempt.
+    pub fn vault(&self, plan: &Digest) -> Option<&[u8]> {
+        self.vault.get(plan).map(Vec::as_slice)
+    }
+
+    /// Every fact in the ledger, in order.
+    pub fn facts(&self) -> &[Vec<u8>] {
+        &self.facts
+    }
+
+    /// Follows the log to a checkpoint; leaves can be fetched for every log that was shown to anybody.
+    ///
+    /// # Errors
+    /// As [`Mirror::grown`]: then nothing of it is believed.
+    pub fn sync(&mut self, checkpoint: &str, archive: &Archive, cast: &Cast) -> Result<(), Refusal> {
+        let point = checkpoint.parse::<Note>().map(|note| note.unverified().clone());
+        let news = point.map(|point| archive.leaves(&point, self.log.size())).unwrap_or_default();
+        if self.log.check(checkpoint, &cast.roster).is_err() {
+            self.log = self.log.grown(checkpoint, &news, &cast.roster)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the node joins a plan: through its own door. `open` is the attempt under way, which speaks for itself
+    /// until the ledger knows of it, from its advert on.
+    ///
+    /// # Errors
+    /// As [`admit`].
+    pub fn admit(
+        &self,
+        signed: &SignedPlan,
+        open: Option<&Plan>,
+        pins: &Pins,
+        cast: &Cast,
+        me: &Me<'_>,
+    ) -> Result<Terms, Refusal> {
+        let plan = &signed.plan;
+        if open.is_some_and(|open| open.ask == plan.ask && open.attempt >= plan.attempt) {
+            return Err(Code::RoundReplay.into());
+        }
+        let expected = Expected {
+            study: STUDY,
+            study_digest: cast.study_digest(),
+            recipe: cast.recipe(),
+            state_root: self.state,
+            layout: &cast.layout,
+            chunk_words: cast.chunk_words,
+            min_sites: 3,
+            due: self.due,
+            pins,
+        };
+        admit(signed, &expected, me)
+    }
+
+    /// A sum is made again from the masked uploads before anything follows from it.
+    ///
+    /// # Errors
+    /// `sum_mismatch`: nothing follows then.
+    pub fn absorb(&mut self, released: &Released, archive: &Archive, cast: &Cast) -> Result<(), Refusal> {
+        let evidence = archive.evidence.get(&released.evidence);
+        let missing = || Refusal::new(Code::SumMismatch, "the evidence cannot be fetched");
+        let mut audit = Audit::of(released, evidence.ok_or_else(missing)?, &cast.roster)?;
+        let candidates = audit.evidence().plan.plan.candidates.len();
+        for row in archive.uploads.get(&audit.evidence().t2()).into_iter().flatten() {
+            let row: Vec<&[u8]> = row.iter().map(|chunk| chunk.as_slice()).collect();
+            audit.row(&row)?;
+        }
+        audit.finish()?;
+        let next = follow(&self.state, &released.aggregate);
+        // A copy of an earlier release leads nowhere.
+        if next == released.state_root {
+            self.state = next;
+            self.due = Some(cast.due(released, candidates));
+        }
+        Ok(())
     }
 
     /// What a start finds: the pins, and the attempt that was under way unless it is over since.

@@ -44,6 +44,7 @@ impl Liar {
             run: plan.run,
             round: plan.round,
             attempt: plan.attempt,
+            pin: plan.pin(),
             t3: t3(&honest.t2, &roots),
             set: roots.iter().map(|root| (root.node, root.root)).collect(),
         };

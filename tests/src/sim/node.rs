@@ -1,13 +1,12 @@
 //! A hospital's node: a real `Member`, a vault and a ledger that survive a stop, and everything else that does not.
 
-use super::cast::{Answer, STUDY, follow};
+use super::cast::Answer;
 use super::checks::{Broken, Check, hold};
 use super::disk::Disk;
 use super::net::{Down, Event, LEASE_MS, Stage, Up};
-use motet_common::audit::Audit;
 use motet_common::log::Mirror;
 use motet_common::refusal::{Code, Refusal};
-use motet_common::round::member::{Act, Expected, Me, Member, admit, refused};
+use motet_common::round::member::{Act, Me, Member, refused};
 use motet_common::round::pins::Pins;
 use motet_common::round::{PhaseName, Terms};
 use motet_secagg::digest::Digest;
@@ -15,7 +14,6 @@ use motet_secagg::mask::chunk_hash;
 use motet_secagg::message::{
     Checked, Header, Message, Plan, Released, SignedPlan, Stands, Witness, Witnessed,
 };
-use motet_secagg::note::Note;
 use rand_chacha::ChaCha20Rng;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -185,7 +183,7 @@ impl Node {
             return Ok(());
         }
         if let Message::Proposal(proposal) = message
-            && let Err(refusal) = self.sync(&proposal.commit.checkpoint, stage)
+            && let Err(refusal) = self.disk.sync(&proposal.commit.checkpoint, &stage.archive, &stage.cast)
         {
             stage.net.say(|| format!("    node {} refuses a log: {refusal}", self.site));
             return Ok(());
@@ -213,7 +211,7 @@ impl Node {
     }
 
     fn on_plan(&mut self, signed: &SignedPlan, stage: &mut Stage) -> Check {
-        if let Err(refusal) = self.sync(&signed.plan.checkpoint, stage) {
+        if let Err(refusal) = self.disk.sync(&signed.plan.checkpoint, &stage.archive, &stage.cast) {
             stage.net.say(|| format!("    node {} does not join: {refusal}", self.site));
             return Ok(());
         }
@@ -240,45 +238,17 @@ impl Node {
 
     /// Through the node's own door.
     fn admit(&self, signed: &SignedPlan, stage: &Stage) -> Result<Terms, Refusal> {
-        let (cast, plan) = (&stage.cast, &signed.plan);
-        // The ledger knows of an attempt from its advert on; until then the attempt that is open speaks for itself.
         let open = self.member.as_ref().map(|member| member.terms().plan());
-        if open.is_some_and(|open| open.ask == plan.ask && open.attempt >= plan.attempt) {
-            return Err(Code::RoundReplay.into());
-        }
-        let expected = Expected {
-            study: STUDY,
-            study_digest: cast.study_digest(),
-            recipe: cast.recipe(),
-            state_root: self.disk.state,
-            layout: &cast.layout,
-            chunk_words: cast.chunk_words,
-            min_sites: 3,
-            due: self.disk.due,
-            pins: &self.pins,
-        };
-        admit(signed, &expected, &self.me(stage))
+        self.disk.admit(signed, open, &self.pins, &stage.cast, &self.me(stage))
     }
 
     fn me<'a>(&'a self, stage: &'a Stage) -> Me<'a> {
         stage.cast.me(self.site, &self.disk.log, stage.net.now().ms / 1000)
     }
 
-    /// Follows the log to a checkpoint; leaves can be fetched for every log that was shown to anybody.
-    fn sync(&mut self, checkpoint: &str, stage: &Stage) -> Result<(), Refusal> {
-        let log = &self.disk.log;
-        let point = checkpoint.parse::<Note>().map(|note| note.unverified().clone());
-        let news = point.map(|point| stage.archive.leaves(&point, log.size())).unwrap_or_default();
-        let seen = log.check(checkpoint, &stage.cast.roster);
-        if seen.is_err() {
-            self.disk.log = log.grown(checkpoint, &news, &stage.cast.roster)?;
-        }
-        Ok(())
-    }
-
     /// Cosigns where the log stands.
     fn witness(&mut self, stands: &Stands, stage: &mut Stage) {
-        if let Err(refusal) = self.sync(&stands.checkpoint, stage) {
+        if let Err(refusal) = self.disk.sync(&stands.checkpoint, &stage.archive, &stage.cast) {
             stage.net.say(|| format!("    node {} does not witness: {refusal}", self.site));
             return;
         }
@@ -300,26 +270,11 @@ impl Node {
     /// A release is in the log, and its sum is made again, before anything follows from it.
     fn absorb(&mut self, released: &Released, stage: &mut Stage) -> Check {
         let broken = |refusal: Refusal| Broken(format!("an honest release is not followed: {refusal}"));
-        if let Err(refusal) = self.sync(&released.release.checkpoint, stage) {
+        if let Err(refusal) = self.disk.sync(&released.release.checkpoint, &stage.archive, &stage.cast) {
             let lies = stage.net.weather.lies;
             return if lies { Ok(()) } else { Err(broken(refusal)) };
         }
-        let archive = &stage.archive;
-        let evidence = archive.evidence.get(&released.evidence);
-        let evidence = evidence.ok_or_else(|| Broken("evidence cannot be fetched".to_owned()))?;
-        let mut audit = Audit::of(released, evidence, &stage.cast.roster).map_err(broken)?;
-        let candidates = audit.evidence().plan.plan.candidates.len();
-        for row in archive.uploads.get(&audit.evidence().t2()).into_iter().flatten() {
-            let row: Vec<&[u8]> = row.iter().map(|chunk| chunk.as_slice()).collect();
-            audit.row(&row).map_err(broken)?;
-        }
-        audit.finish().map_err(broken)?;
-        let next = follow(&self.disk.state, &released.aggregate);
-        // A copy of an earlier release leads nowhere.
-        if next == released.state_root {
-            self.disk.state = next;
-            self.disk.due = Some(stage.cast.due(released, candidates));
-        }
+        self.disk.absorb(released, &stage.archive, &stage.cast).map_err(broken)?;
         self.tell_checked(released, stage);
         Ok(())
     }

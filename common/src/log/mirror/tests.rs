@@ -33,9 +33,13 @@ fn opening(colluders: u16) -> Vec<u8> {
 }
 
 fn commit(ask: u8, t3: u8) -> Vec<u8> {
+    commit_of(ask, t3, 7)
+}
+
+fn commit_of(ask: u8, t3: u8, pin: u8) -> Vec<u8> {
     let set = (1..=3).map(|at| (NodeId([at; 16]), Digest([at; 32]))).collect();
-    let (run, ask, t3) = (RunId([0; 16]), Digest([ask; 32]), Digest([t3; 32]));
-    Leaf::Commit(Commit { study: "study".into(), ask, run, round: 1, attempt: 1, t3, set }).to_bytes()
+    let (run, ask, pin, t3) = (RunId([0; 16]), Digest([ask; 32]), Digest([pin; 32]), Digest([t3; 32]));
+    Leaf::Commit(Commit { study: "study".into(), ask, run, round: 1, attempt: 1, pin, t3, set }).to_bytes()
 }
 
 fn release(t3: u8) -> Vec<u8> {
@@ -78,11 +82,12 @@ fn a_study_runs_from_its_opening_over_attempts_to_its_publication() {
 
 #[test]
 fn a_leaf_that_would_open_a_question_twice_is_refused() {
-    let cases: [(&str, &[Vec<u8>]); 11] = [
+    let cases: [(&str, &[Vec<u8>]); 12] = [
         ("another opening", &[opening(0)]),
         ("no opening", &[commit(1, 11)]),
         ("a second opening", &[opening(1), opening(1)]),
         ("two sets", &[opening(1), commit(1, 11), commit(1, 12)]),
+        ("two line-ups", &[opening(1), commit(1, 11), abort(1), commit_of(1, 12, 8)]),
         ("a released question", &[opening(1), commit(1, 11), release(11), commit(1, 12)]),
         ("a void question", &[opening(1), commit(1, 11), void(1), commit(1, 12)]),
         ("one transcript for two", &[opening(1), commit(1, 11), abort(1), commit(2, 11)]),

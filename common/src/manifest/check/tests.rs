@@ -113,7 +113,8 @@ fn ledger(signed: &SignedRoster, files: &[File], rounds: [RoundRecord; 2]) -> Le
     for record in rounds {
         let RoundRecord { round, ask, set, transcript: t3 } = record;
         let set = set.into_iter().map(|node| (node, Digest([3; 32]))).collect();
-        leaves.push(Leaf::Commit(Commit { study: STUDY.to_owned(), ask, run, round, attempt: 1, t3, set }));
+        let (study, pin) = (STUDY.to_owned(), Digest([7; 32]));
+        leaves.push(Leaf::Commit(Commit { study, ask, run, round, attempt: 1, pin, t3, set }));
         let aggregate = Digest([4; 32]);
         leaves.push(Leaf::Release(Release { run, round, t3, aggregate, state_root, charge: 0 }));
     }

@@ -62,9 +62,9 @@ pub fn admit(signed: &SignedPlan, expected: &Expected<'_>, me: &Me<'_>) -> Resul
     check_study(plan, expected)?;
     check_vector(plan, expected)?;
     check_thresholds(plan, expected, me)?;
+    expected.pins.admit(plan)?;
     check_log(plan, me)?;
     check_checked(plan, expected.due, me)?;
-    expected.pins.admit(plan)?;
     Ok(terms)
 }
 
@@ -79,6 +79,10 @@ fn check_log(plan: &Plan, me: &Me<'_>) -> Result<(), Refusal> {
     }
     match me.log.asked(&plan.ask) {
         Some(Asked::Released | Asked::Void) => Err(Code::RoundSpent.into()),
+        // Even for who masked nothing yet: of two line-ups each could find its openers.
+        _ if !me.log.keeps_terms(&plan.ask, &plan.pin()) => {
+            Err(Refusal::new(Code::RoundReplay, "other terms for a question that was committed before"))
+        }
         Some(Asked::Committed(_) | Asked::Aborted) | None => Ok(()),
     }
 }

@@ -1,0 +1,233 @@
+//! Opening one question twice: A4, A7, and rulings R1 and R5.
+
+use super::refused;
+use motet_common::log::{Abort, Leaf};
+use motet_common::refusal::Code;
+use motet_secagg::message::{Kind, Message, Plan, Proposal, RevealRequest};
+use motet_tests::attack::lie::Lie;
+
+/// Ten sites of which 7, 8 and 9 collude; all have uploaded.
+fn ten() -> Lie {
+    let mut lie = Lie::with_sites(10);
+    lie.upload_all();
+    lie
+}
+
+fn abort(lie: &mut Lie, attempt: u32) {
+    let ask = lie.plan.as_ref().unwrap().plan.ask;
+    lie.log(&Leaf::Abort(Abort { ask, attempt, code: "deadline".to_owned() }));
+}
+
+#[test]
+fn attack_a04_a_site_opens_one_kind_of_share_for_each_dealer_and_only_once() {
+    let mut lie = ten();
+    let proposal = lie.proposal(&[0, 1, 2, 3, 4, 5, 6, 7]);
+    let signers = [0, 1, 2, 3, 4, 5, 6];
+    lie.sign_these(&signers, &proposal);
+    let request = lie.request(&proposal);
+    lie.reveal_to(0, &request).unwrap();
+    let reply = &lie.heard.replies[0];
+    let kinds = reply.opened.iter().map(|share| (lie.cast.place(share.dealer), share.kind));
+    let due = (0..10).map(|site| (site, if site < 8 { Kind::Own } else { Kind::Pair }));
+    assert!(kinds.eq(due));
+    // Site 0 is said to be lost now, so that its other secret would be opened as well.
+    let other = lie.forked(&[1, 2, 3, 4, 5, 6, 7]);
+    for site in [0, 1] {
+        refused(lie.propose_to(site, &other), Code::LogInconsistent);
+        let t3 = motet_secagg::message::t3(&other.t2, &other.roots);
+        let asked = RevealRequest { t3, signatures: request.signatures.clone() };
+        refused(lie.reveal_to(site, &asked), Code::SetEquivocation);
+    }
+    lie.reveal_to(0, &request).unwrap();
+    assert_eq!(lie.heard.replies[0], lie.heard.replies[1]);
+}
+
+#[test]
+fn attack_a04_a_site_that_signed_nothing_opens_nothing() {
+    let mut lie = ten();
+    let proposal = lie.proposal(&lie.all());
+    lie.sign_these(&[0, 1, 2, 3, 4, 5, 6], &proposal);
+    let request = lie.request(&proposal);
+    refused(lie.reveal_to(7, &request), Code::WrongPhase);
+}
+
+#[test]
+fn attack_a07_a_second_attempt_after_the_opening_is_refused() {
+    let mut lie = ten();
+    let all = lie.all();
+    let proposal = lie.proposal(&all);
+    lie.open_with(&all, &proposal);
+    abort(&mut lie, 1);
+    for (sites, run) in [(all, 1), ((0..9).collect(), 2)] {
+        let mut plan = lie.draft_of(2, &sites);
+        plan.run.0[0] = run;
+        lie.begin(plan);
+        refused(lie.join(0), Code::RoundSpent);
+        // Nor does it come back to life with the disk.
+        lie.nodes[0].restart(&lie.cast);
+        refused(lie.join(0), Code::RoundSpent);
+    }
+}
+
+#[test]
+fn ruling_r01_the_attempt_split_does_not_isolate_a_site() {
+    let mut lie = ten();
+    // The first four are in the sum, and the next three help to open it.
+    let proposal = lie.proposal(&[0, 1, 2, 3, 7, 8, 9]);
+    lie.open_with(&[3, 4, 5, 6, 7, 8, 9], &proposal);
+    abort(&mut lie, 1);
+    // A second attempt with everybody but site 3: what the two sums differ in would be its own answer.
+    let six = lie.draft_of(2, &[0, 1, 2, 7, 8, 9]);
+    lie.begin(six.clone());
+    for site in 0..3 {
+        refused(lie.join(site), Code::RoundReplay);
+    }
+    lie.begin(Plan { candidates: lie.ids(&[0, 1, 7, 8, 9]), min_start: 5, min_survivors: 5, ..six });
+    refused(lie.join(0), Code::LineUpTooSmall);
+    // The same ten: who has opened is out, and the rest are too few to deal.
+    let plan = lie.draft(2);
+    lie.begin(plan);
+    for site in 3..7 {
+        refused(lie.join(site), Code::RoundSpent);
+    }
+    (7..10).for_each(|site| lie.corrupt(site));
+    lie.join_these(&[0, 1, 2, 7, 8, 9]);
+    refused(lie.tell(0, Message::AdvertSet(lie.adverts())), Code::LineUpTooSmall);
+}
+
+#[test]
+fn ruling_r01_two_line_ups_never_open_one_question() {
+    let mut lie = Lie::with_sites(10);
+    lie.share_all();
+    // Four honest sites and the colluders are told the others are lost; they upload, sign and open.
+    let first = [0, 1, 2, 3, 7, 8, 9];
+    lie.upload_these(&first);
+    let proposal = lie.proposal(&first);
+    lie.open_with(&first, &proposal);
+    assert_eq!(lie.heard.replies.len(), usize::from(lie.plan.as_ref().unwrap().plan.threshold));
+    // It hides the sum, and asks the three that never masked anything, with the colluders.
+    abort(&mut lie, 1);
+    (7..10).for_each(|site| lie.corrupt(site));
+    let plan = lie.draft_of(2, &[4, 5, 6, 7, 8, 9]);
+    lie.begin(plan);
+    refused(lie.join(4), Code::RoundReplay);
+    // Nor may a set of theirs stand in the log that site 4 knows.
+    let (honest, mut fork) = (lie.log.clone(), lie.log.clone());
+    let (roots, plan) = (proposal.roots[..0].to_vec(), lie.plan.clone().unwrap().plan);
+    let six = motet_common::log::Commit { pin: plan.pin(), attempt: 2, ..lie.commitment(&roots) };
+    lie.log_in(&mut fork, &Leaf::Commit(six));
+    lie.log = fork;
+    let stands = lie.stands();
+    refused(lie.tell(4, stands), Code::LogInconsistent);
+    lie.log = honest;
+    // The line-up that is on record may try again.
+    let plan = lie.draft(2);
+    lie.begin(plan);
+    lie.join(4).unwrap();
+}
+
+#[test]
+fn ruling_r01_after_masking_a_question_keeps_its_terms() {
+    let mut lie = ten();
+    abort(&mut lie, 1);
+    let honest = lie.draft(2);
+    let changed: [(&str, Plan); 4] = [
+        ("line-up", lie.draft_of(2, &[0, 1, 2, 3, 4, 5, 6, 7, 8])),
+        ("survivors", Plan { min_survivors: 8, min_start: 8, ..honest.clone() }),
+        ("colluders", Plan { colluders: 4, threshold: 8, min_survivors: 8, min_start: 8, ..honest.clone() }),
+        ("start", Plan { min_start: 8, ..honest.clone() }),
+    ];
+    for (what, plan) in changed {
+        lie.begin(plan);
+        assert_eq!(lie.join(0).expect_err(what).code, Code::RoundReplay, "{what}");
+        lie.nodes[0].restart(&lie.cast);
+        assert_eq!(lie.join(0).expect_err(what).code, Code::RoundReplay, "{what}");
+    }
+    // Weights and quantisation are held to the derived question at any time; the pin holds them, too.
+    for other in [Plan { weight_max: 9, ..honest.clone() }, Plan { words: 9, ..honest.clone() }] {
+        assert_ne!(other.pin(), honest.pin());
+        lie.begin(other);
+        refused(lie.join(0), Code::PlanRejected);
+    }
+    // Attempt, run, round, nonce and deadlines may differ.
+    let mut again = Plan { round: 7, ..honest };
+    (again.run.0, again.nonce, again.durations.upload) = ([5; 16], [5; 32], 5);
+    lie.begin(again);
+    lie.join(0).unwrap();
+}
+
+#[test]
+fn ruling_r01_joining_again_ends_what_was_before() {
+    let mut lie = ten();
+    let (old, first) = (lie.proposal(&lie.all()), lie.root());
+    lie.sign_these(&[1, 2, 3, 4, 5, 6, 7], &old);
+    let request = lie.request(&old);
+    abort(&mut lie, 1);
+    let plan = lie.draft(2);
+    lie.begin(plan);
+    lie.join_these(&[0, 1]);
+    assert!(lie.nodes[1].kept(&first).is_none(), "the first attempt's secrets are gone");
+    refused(lie.reveal_to(1, &request), Code::WrongPhase);
+    refused(lie.propose_to(0, &old), Code::WrongPhase);
+}
+
+/// A set of all ten was opened and is void.
+fn void() -> Lie {
+    let mut lie = ten();
+    let all = lie.all();
+    let proposal = lie.proposal(&all);
+    lie.open_with(&[0, 1, 2, 3, 4, 5, 6], &proposal);
+    let ask = lie.plan.as_ref().unwrap().plan.ask;
+    lie.log(&Leaf::Void(ask));
+    lie
+}
+
+#[test]
+fn ruling_r05_a_void_question_is_not_asked_again() {
+    let mut lie = void();
+    let plan = lie.draft(2);
+    lie.begin(plan);
+    // Who opened knows by its own ledger, who did not by the log.
+    for site in lie.all() {
+        refused(lie.join(site), Code::RoundSpent);
+    }
+    // An abort afterwards makes nothing of it undone.
+    abort(&mut lie, 2);
+    let plan = lie.draft(3);
+    lie.begin(plan);
+    refused(lie.join(9), Code::RoundSpent);
+}
+
+/// Four sites whose last sum was over `previous`; the set is proposed to site 0.
+fn after(
+    previous: &[usize],
+    set: &[usize],
+    may_differ: Option<usize>,
+) -> Result<Vec<Message>, motet_common::refusal::Refusal> {
+    let mut lie = Lie::with_sites(7);
+    lie.upload_all();
+    lie.nodes[0].previous = lie.ids(previous);
+    lie.nodes[0].may_differ = may_differ;
+    let proposal: Proposal = lie.proposal(set);
+    lie.propose_to(0, &proposal)
+}
+
+#[test]
+fn ruling_r05_an_exact_run_keeps_its_sites() {
+    let before = [0, 1, 2, 3, 4, 5];
+    after(&before, &before, Some(0)).unwrap();
+    refused(after(&before, &[0, 1, 2, 3, 4], Some(0)), Code::SetChanged);
+    refused(after(&before, &[0, 1, 2, 3, 4, 5, 6], Some(0)), Code::SetChanged);
+    refused(after(&before, &[0, 1, 2, 3, 4, 6], Some(0)), Code::SetChanged);
+    // The first sum has none before it, and a decision lifts the rule.
+    after(&[], &before, Some(0)).unwrap();
+    after(&before, &[0, 1, 2, 3, 4, 6], None).unwrap();
+}
+
+#[test]
+fn attack_a08_a_site_may_bound_how_many_come_and_go_between_two_sums() {
+    let before = [0, 1, 2, 3, 4, 5];
+    after(&before, &[0, 1, 2, 3, 4], Some(1)).unwrap();
+    after(&before, &[0, 1, 2, 3, 4, 6], Some(2)).unwrap();
+    refused(after(&before, &[0, 1, 2, 3, 4, 6], Some(1)), Code::SetChanged);
+}
