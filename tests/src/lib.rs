@@ -1,6 +1,8 @@
-//! What the tests share: a simulated world of rounds, a lying coordinator, a consortium of real processes, and a bad network.
+//! What the tests share: a simulated world of rounds, a lying coordinator, a model of the rules, a consortium of real
+//! processes, and a bad network.
 
 pub mod attack;
 pub mod consortium;
+pub mod model;
 pub mod proxy;
 pub mod sim;

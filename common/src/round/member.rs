@@ -15,7 +15,7 @@ pub use open::{Due, Expected, admit};
 
 use super::line_up::Terms;
 use super::pins::{Fact, Joined, Masked};
-use crate::log::{Asked, Mirror};
+use crate::log::{Asked, Leaf, Mirror};
 use crate::refusal::{Code, Refusal};
 use crate::roster::Roster;
 use motet_secagg::channel::ChannelSecret;
@@ -24,6 +24,7 @@ use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::NodeId;
 use motet_secagg::layout::{ClearUpdate, Layout};
 use motet_secagg::mask::{EncodedUpdate, MaskedUpdate, upload_root};
+use motet_secagg::merkle;
 use motet_secagg::message::{
     Advert, AdvertSet, Complaint, Delivery, Header, Message, OpenedShare, Proposal, Refused, Released,
     RevealReply, RevealRequest, SetSign, SignedRoot, t3,
@@ -321,7 +322,8 @@ impl Member {
         self.check_logged(proposal, t3, me)
     }
 
-    /// The commitment must be this set's, and the one that stands for this question in the log as this site recomputed it.
+    /// The commitment must be this set's, the one that stands for this question in the log as this site recomputed it, and
+    /// in the very tree that is signed: under an older point, which two logs may share, signatures would not bind to one log.
     fn check_logged(&self, proposal: &Proposal, t3: &Digest, me: &Me<'_>) -> Result<(), Refusal> {
         let (commit, plan) = (&proposal.commit, self.terms.plan());
         // What is signed is the log up to this point: were it older than the commitment, sites that saw two logs part
@@ -331,8 +333,11 @@ impl Member {
             return Err(Code::SetNotLogged.into());
         }
         let set = proposal.roots.iter().map(|root| (root.node, root.root));
+        let in_point = commit.index < commit.point.size;
+        let found = me.log.log().hash(commit.index) == Some(merkle::leaf(&commit.leaf));
         let stands = me.log.commit(t3).is_some_and(|leaf| {
-            leaf.study == plan.study
+            Leaf::Commit(leaf.clone()).to_bytes() == commit.leaf
+                && leaf.study == plan.study
                 && leaf.ask == plan.ask
                 && leaf.run == plan.run
                 && (leaf.round, leaf.attempt) == (plan.round, plan.attempt)
@@ -340,7 +345,7 @@ impl Member {
                 && set.eq(leaf.set.iter().copied())
         });
         let open = me.log.asked(&plan.ask) == Some(Asked::Committed(*t3));
-        if stands && open { Ok(()) } else { Err(Code::SetNotLogged.into()) }
+        if in_point && found && stands && open { Ok(()) } else { Err(Code::SetNotLogged.into()) }
     }
 
     fn on_request(&mut self, request: &RevealRequest, me: &Me<'_>) -> Result<Vec<Act>, Refusal> {

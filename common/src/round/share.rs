@@ -15,12 +15,14 @@ pub(super) struct Share {
     pub(super) adverts: AdvertSet,
     pub(super) t1: Digest,
     pub(super) shares: BTreeMap<NodeId, Shares>,
+    /// Of each dealer, the hashes of its bundles: every holder's path is over them.
+    leaves: BTreeMap<NodeId, Vec<Digest>>,
 }
 
 impl Share {
     pub(super) fn new(adverts: AdvertSet) -> Self {
         let t1 = adverts.t1();
-        Self { adverts, t1, shares: BTreeMap::new() }
+        Self { adverts, t1, shares: BTreeMap::new(), leaves: BTreeMap::new() }
     }
 
     pub(super) fn check(&self, terms: &Terms, node: NodeId, message: &Message) -> Result<bool, Refusal> {
@@ -51,6 +53,7 @@ impl Share {
 
     pub(super) fn hear(&mut self, heard: Heard) {
         if let Message::Shares(shares) = heard.message {
+            self.leaves.insert(heard.node, shares.bundles.iter().map(Bundle::leaf).collect());
             self.shares.insert(heard.node, shares);
         }
     }
@@ -87,8 +90,7 @@ impl Share {
     pub(super) fn delivered(&self, dealer: NodeId, holder: NodeId) -> Option<Delivered> {
         let shares = self.shares.get(&dealer)?;
         let index = shares.bundles.iter().position(|bundle| bundle.holder == holder)?;
-        let leaves: Vec<Digest> = shares.bundles.iter().map(Bundle::leaf).collect();
-        let path = merkle::inclusion(&leaves, index)?;
+        let path = merkle::inclusion(self.leaves.get(&dealer)?, index)?;
         Some(Delivered { bundle: shares.bundles.get(index)?.clone(), path })
     }
 

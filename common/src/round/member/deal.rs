@@ -18,6 +18,7 @@ use motet_secagg::pair::{Kind, PairKeys, commit_share, self_seed};
 use motet_secagg::secret::Secret;
 use motet_secagg::shamir::{self, Share};
 use rand_core::CryptoRng;
+use std::collections::BTreeSet;
 use zeroize::Zeroizing;
 
 /// M3: signed by their sites, for this plan, sorted, no key twice, the own advert untouched, enough of them.
@@ -37,15 +38,13 @@ pub(super) fn check_adverts(
     if !adverts.is_sorted_by(|a, b| a.advert.node < b.advert.node) {
         return Err(Refusal::new(Code::PlanRejected, "adverts are not sorted, or repeated"));
     }
+    let (mut pairs, mut channels) = (BTreeSet::new(), BTreeSet::new());
     for signed in adverts {
         let advert = &signed.advert;
         if advert.plan != set.plan || !signed.is_signed_by(terms.key(advert.node)?) {
             return Err(bad_signature(advert.node));
         }
-        let twins = adverts.iter().filter(|other| {
-            other.advert.pair.x25519 == advert.pair.x25519 || other.advert.channel == advert.channel
-        });
-        if twins.count() != 1 {
+        if !pairs.insert(advert.pair.x25519) || !channels.insert(advert.channel.as_slice()) {
             return Err(Refusal::new(Code::DuplicateKey, format!("node `{}`", advert.node)));
         }
     }
@@ -91,10 +90,10 @@ pub(super) fn shares(
     let keys = PairKeys::derive(&pair);
     let mut mine = None;
     let mut bundles = Vec::with_capacity(holders);
-    for ((signed, pair), own) in set.adverts.iter().zip(pair_shares).zip(own_shares) {
+    // The adverts are sorted, so the place of a holder is its rank.
+    for (((x, signed), pair), own) in (1..).zip(&set.adverts).zip(pair_shares).zip(own_shares) {
         let holder = &signed.advert;
         let held = Held { dealer: me.node, pair, own };
-        let x = rank(set.adverts.iter().map(|s| s.advert.node), holder.node).ok_or(Code::LineUpTooSmall)?;
         bundles.push(seal(&t1, &keys, holder, x, &held, dice)?);
         if holder.node == me.node {
             mine = Some(held);
