@@ -62,7 +62,8 @@ async fn ledger(told: Told) -> (TempDir, Home) {
         let root = |node: NodeId| if node == home.node() { told.logged } else { Digest([t3; 32]) };
         let set = set.iter().map(|node| (*node, root(*node))).collect();
         let t3 = Digest([t3; 32]);
-        Leaf::Commit(Commit { study: "ist".into(), ask, run: RUN, round, attempt, t3, set })
+        let pin = Digest([7; 32]);
+        Leaf::Commit(Commit { study: "ist".into(), ask, run: RUN, round, attempt, pin, t3, set })
     };
     let (ask, next) = (chain.ask_key(), Digest([2; 32]));
     let t3 = Digest([12; 32]);

@@ -333,7 +333,6 @@ impl Member {
             return Err(Code::SetNotLogged.into());
         }
         let set = proposal.roots.iter().map(|root| (root.node, root.root));
-        let in_point = commit.index < commit.point.size;
         let found = me.log.log().hash(commit.index) == Some(merkle::leaf(&commit.leaf));
         let stands = me.log.commit(t3).is_some_and(|leaf| {
             Leaf::Commit(leaf.clone()).to_bytes() == commit.leaf
@@ -345,7 +344,7 @@ impl Member {
                 && set.eq(leaf.set.iter().copied())
         });
         let open = me.log.asked(&plan.ask) == Some(Asked::Committed(*t3));
-        if in_point && found && stands && open { Ok(()) } else { Err(Code::SetNotLogged.into()) }
+        if found && stands && open { Ok(()) } else { Err(Code::SetNotLogged.into()) }
     }
 
     fn on_request(&mut self, request: &RevealRequest, me: &Me<'_>) -> Result<Vec<Act>, Refusal> {
