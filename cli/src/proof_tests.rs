@@ -53,6 +53,7 @@ fn ledger(files: &[manifest::File], set: &[NodeId], times: u8) -> LedgerProof {
             run: RUN,
             round: 1,
             attempt: 1,
+            pin: Digest([2; 32]),
             t3,
             set,
         }));

@@ -44,8 +44,8 @@ fn set() -> Vec<(NodeId, Digest)> {
 }
 
 fn commit() -> Commit {
-    let (ask, t3) = (Digest([1; 32]), Digest([11; 32]));
-    Commit { study: "study".into(), ask, run: RunId([7; 16]), round: 2, attempt: 3, t3, set: set() }
+    let (ask, pin, t3) = (Digest([1; 32]), Digest([2; 32]), Digest([11; 32]));
+    Commit { study: "study".into(), ask, run: RunId([7; 16]), round: 2, attempt: 3, pin, t3, set: set() }
 }
 
 /// A sum as the coordinator releases it, signed by `hub`.

@@ -91,7 +91,8 @@ impl Books {
             Leaf::Commit(set) => {
                 let RealPlan { study, ask, run, round, attempt, .. } = plan(set).clone();
                 let set_roots = set.set.sites().map(|site| (self.cast.node(site), root(site))).collect();
-                RealLeaf::Commit(Commit { study, ask, run, round, attempt, t3: t3(set), set: set_roots })
+                let (pin, t3) = (plan(set).pin(), t3(set));
+                RealLeaf::Commit(Commit { study, ask, run, round, attempt, pin, t3, set: set_roots })
             }
             Leaf::Abort => RealLeaf::Abort(motet_common::log::Abort {
                 ask: self.ask(),
