@@ -1,7 +1,7 @@
 //! Answers that are no numbers, too large, or would wrap: A12, and rulings R8 and R9.
 
 use super::refused;
-use motet_common::refusal::Code;
+use motet_common::refusal::{Code, Refusal};
 use motet_secagg::digest::Digest;
 use motet_secagg::fold::{Aggregate, RangeViolation, plain_sum};
 use motet_secagg::layout::{Block, ClearUpdate, Layout, Ring, Scale};
@@ -9,15 +9,21 @@ use motet_secagg::mask::InputRefusal;
 use motet_secagg::quantise::fixed_bits;
 use motet_tests::attack::lie::Lie;
 
-/// What a node makes of one answer to an honest plan, in the layout of models.
-fn answer(weight: u32, value: f64) -> Result<usize, motet_common::refusal::Refusal> {
+/// What a node makes of a value in either block of its answer to an honest plan, in the layout of models.
+fn answer(weight: u32, value: f64) -> Result<usize, Refusal> {
+    let fixed = answers(weight, [1.0, value, 1.0]);
+    assert_eq!(fixed.is_ok(), answers(weight, [1.0, 1.0, value]).is_ok(), "{value} in the weighted block");
+    fixed
+}
+
+fn answers(weight: u32, values: [f64; 3]) -> Result<usize, Refusal> {
     let mut lie = Lie::with_sites(3);
     let blocks = vec![
         Block { len: 2, scale: Scale::Fixed(8), bound: 1000.0 },
         Block { len: 1, scale: Scale::Weighted(9), bound: 1000.0 },
     ];
     lie.cast.layout = Layout { ring: Ring::Bits32, weight_max: 8, blocks };
-    lie.nodes[0].answer = Some((weight, vec![1.0, value, value]));
+    lie.nodes[0].answer = Some((weight, values.to_vec()));
     let plan = lie.draft(1);
     lie.begin(plan);
     let said = lie.join(0);

@@ -240,7 +240,7 @@ fn ruling_r10_rounding_does_not_follow_from_any_secret_that_is_opened() {
     let root = lie.root();
     let kept = lie.nodes[0].kept(&root).unwrap();
     let upload: Vec<Vec<u8>> = lie.chunks(0).iter().map(|chunk| chunk.to_vec()).collect();
-    for opened in [&kept.own, &kept.pair] {
+    for opened in [&kept.own, &kept.pair, &[0; 32]] {
         assert_ne!(masked_with(&lie, opened, 8, &thirds), upload);
     }
     // (The masks are the right ones: where rounding decides nothing, the bytes are the same.)
