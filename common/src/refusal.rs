@@ -74,6 +74,7 @@ codes! {
     LogInconsistent = "log_inconsistent": "the coordinator shows another log than before; keep the node's ledger and call the other sites",
     SumMismatch = "sum_mismatch": "the released sum is not that of the masked uploads; keep the node's ledger and call the other sites",
     SetChanged = "set_changed": "an exact run keeps its sites unless the approved study says `on_site_loss = \"continue\"`",
+    TooFewWitnesses = "too_few_witnesses": "fewer sites than a quorum of the roster have cosigned the log; propose the study again to those who take part",
     TooFewChecks = "too_few_checks": "fewer nodes than t have recomputed the last sum; `run show` names who is awaited",
     SetEquivocation = "set_equivocation": "a second set was proposed for the same attempt",
     TooFewSignatures = "too_few_signatures": "fewer signatures than t stand under the same set and log",

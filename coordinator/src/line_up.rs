@@ -4,6 +4,7 @@
 use crate::book::Book;
 use motet_common::moment::Moment;
 use motet_common::refusal::Code;
+use motet_common::round::witness_quorum;
 use motet_common::study::SiteLoss;
 use motet_secagg::id::NodeId;
 use motet_secagg::threshold::Thresholds;
@@ -36,10 +37,12 @@ pub(crate) fn next(
     let patience = since.after(book.study.rounds.join_s.saturating_mul(1000));
     let here = |node: &NodeId| present.contains(node) && book.approved(*node) && !removed.contains(node);
     let willing: Vec<NodeId> = book.roster().nodes().filter(here).collect();
+    let witnesses = willing.len();
     if let Some(pinned) = book.pinned() {
         return all_of(
             book,
             least,
+            witnesses,
             pinned,
             here,
             (patience, now),
@@ -58,6 +61,7 @@ pub(crate) fn next(
             return all_of(
                 book,
                 least,
+                witnesses,
                 book.chain.set(),
                 here,
                 (patience, now),
@@ -67,7 +71,7 @@ pub(crate) fn next(
         (true, false) => book.chain.set().iter().copied().filter(|node| here(node)).collect(),
         (false, _) => willing,
     };
-    match line_up(book, least, candidates) {
+    match line_up(book, least, witnesses, candidates) {
         Ok(line_up) => Next::Open(line_up),
         Err(code) if now >= patience => Next::Fail(code),
         Err(_) => {
@@ -83,6 +87,7 @@ pub(crate) fn next(
 fn all_of(
     book: &Book,
     least: u32,
+    witnesses: usize,
     nodes: &[NodeId],
     here: impl Fn(&NodeId) -> bool,
     (patience, now): (Moment, Moment),
@@ -90,7 +95,7 @@ fn all_of(
 ) -> Next {
     let missing: Vec<NodeId> = nodes.iter().copied().filter(|node| !here(node)).collect();
     if missing.is_empty() {
-        return match line_up(book, least, nodes.to_vec()) {
+        return match line_up(book, least, witnesses, nodes.to_vec()) {
             Ok(line_up) => Next::Open(line_up),
             Err(code) => Next::Fail(code),
         };
@@ -113,7 +118,7 @@ fn first_round(book: &Book, least: u32, willing: Vec<NodeId>, patience: Moment, 
             Some(_) => None,
         })
         .collect();
-    let enough = line_up(book, least, willing);
+    let enough = line_up(book, least, willing.len(), willing);
     match enough {
         Ok(line_up) if waiting.is_empty() || now >= patience => Next::Open(line_up),
         Ok(_) => Next::Wait { why: format!("waits for {}", waiting.join(", ")), until: Some(patience) },
@@ -123,9 +128,13 @@ fn first_round(book: &Book, least: u32, willing: Vec<NodeId>, patience: Moment, 
     }
 }
 
-fn line_up(book: &Book, least: u32, mut candidates: Vec<NodeId>) -> Result<LineUp, Code> {
+fn line_up(book: &Book, least: u32, witnesses: usize, mut candidates: Vec<NodeId>) -> Result<LineUp, Code> {
     candidates.sort_unstable();
     let roster = book.roster();
+    // Whoever is willing witnesses the log, in the line-up or not.
+    if witnesses < witness_quorum(roster.entries.len(), usize::from(roster.colluders)) {
+        return Err(Code::TooFewWitnesses);
+    }
     let floor = book.study.privacy.min_sites.max(least) as usize;
     let (colluders, h_min) = (usize::from(roster.colluders), usize::from(roster.h_min));
     let thresholds =

@@ -13,7 +13,6 @@ use crate::records::{self, FACTS, STUDIES};
 use crate::studies::{Standing, Studies};
 use crate::vault::Vault;
 use crate::{Home, NodeError, clock, output, switch};
-use logging::witnessed_thinly;
 use motet_common::decision::SignedDecision;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::PhaseName;
@@ -332,13 +331,7 @@ impl Session {
         let Some(attempt) = attempt.as_mut() else { return Ok(()) };
         let me = follower::me(&self.home, proposal, chain, log);
         match attempt.member.handle(&message, &me, &mut rand::rng()) {
-            Ok(acts) => {
-                let thin = witnessed_thinly(&attempt.member, &message);
-                if let Some(text) = thin {
-                    self.say("witness", &text).await?;
-                }
-                self.act(link, &study, acts).await
-            }
+            Ok(acts) => self.act(link, &study, acts).await,
             // Repeats and late messages are the network's; anything else the steward should know.
             Err(refusal) if refusal.code == Code::WrongPhase => Ok(()),
             Err(refusal) => {

@@ -91,9 +91,12 @@ impl Join {
         if waiting && !late {
             return Verdict::Wait;
         }
+        // Nodes that are gone may come back until the deadline.
         if self.adverts.len() < usize::from(terms.plan().min_start) {
-            // Nodes that are gone may come back until the deadline.
             return if late { Verdict::Abandon(Code::LineUpTooSmall) } else { Verdict::Wait };
+        }
+        if self.adverts.len() + self.witnesses.len() < terms.witness_quorum() {
+            return if late { Verdict::Abandon(Code::TooFewWitnesses) } else { Verdict::Wait };
         }
         Verdict::Close(self.adverts.keys().copied().collect())
     }

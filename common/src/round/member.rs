@@ -138,12 +138,6 @@ impl Member {
         self.kept.header.as_ref()
     }
 
-    /// Sites of the roster that cosigned the log under which the line-up met, once that is known: with a quorum
-    /// ([`Terms::witness_quorum`]) there is no second log, with fewer only this line-up vouches for it.
-    pub fn witnesses(&self) -> Option<usize> {
-        self.kept.adverts.as_ref().map(|set| set.adverts.len() + set.witnesses.len())
-    }
-
     /// Takes the clear update, refuses what is out of range, and adverts.
     ///
     /// # Errors

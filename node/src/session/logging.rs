@@ -5,7 +5,6 @@ use crate::NodeError;
 use crate::follower;
 use crate::link::Link;
 use motet_common::refusal::Code;
-use motet_common::round::member::Member;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::RunId;
 use motet_secagg::message::{Message, Stands, Witness, Witnessed};
@@ -67,15 +66,4 @@ impl Session {
         let witnessed = Message::Witnessed(Witnessed { study: stands.study, point, witness });
         self.tell(link, &stands.study, run, &witnessed).await
     }
-}
-
-/// What the steward should know when a line-up met with fewer witnesses than leave no room for a second log.
-pub(super) fn witnessed_thinly(member: &Member, message: &Message) -> Option<String> {
-    let (Message::AdvertSet(_), Some(witnesses)) = (message, member.witnesses()) else { return None };
-    let quorum = member.terms().witness_quorum();
-    (witnesses < quorum).then(|| {
-        format!(
-            "the log is witnessed by {witnesses} sites, fewer than a quorum ({quorum}): only those who take part vouch for it"
-        )
-    })
 }

@@ -3,6 +3,7 @@
 use motet_common::log::{Leaf, Log, Mirror, StudyOpen};
 use motet_common::roster::{Entry, HubKeys, Roster, SiteKeys};
 use motet_common::round::member::{Due, Me, Sets};
+use motet_common::round::witness_quorum;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::fold::Aggregate;
@@ -211,6 +212,11 @@ impl Cast {
     pub fn due(&self, released: &Released, candidates: usize) -> Due {
         let checks = self.thresholds(candidates).map_or(usize::MAX, |numbers| numbers.threshold);
         Due { released: released.root(), checks }
+    }
+
+    /// Sites that must have cosigned one checkpoint.
+    pub fn witness_quorum(&self) -> usize {
+        witness_quorum(self.size(), usize::from(self.roster.colluders))
     }
 
     /// The numbers of a line-up; nothing when it is too small for any sum.

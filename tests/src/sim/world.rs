@@ -235,7 +235,8 @@ impl World {
         let here = self.stage.net.present.iter().map(|site| self.stage.cast.node(*site));
         let mut here: Vec<NodeId> = here.collect();
         here.sort_unstable();
-        let enough = self.stage.cast.thresholds(here.len()).is_some();
+        let enough = self.stage.cast.thresholds(here.len()).is_some()
+            && here.len() >= self.stage.cast.witness_quorum();
         if enough { here } else { self.stage.cast.nodes() }
     }
 
@@ -272,8 +273,9 @@ impl World {
             coordinator.failed.contains(&site) || self.nodes[site].had_no_answer
         };
         let failures = asked.candidates.iter().filter(failed).count();
-        let tolerated = asked.candidates.len()
-            - self.stage.cast.thresholds(asked.candidates.len()).map_or(0, |numbers| numbers.survivors);
+        let survivors =
+            self.stage.cast.thresholds(asked.candidates.len()).map_or(0, |numbers| numbers.survivors);
+        let tolerated = asked.candidates.len() - survivors.max(self.stage.cast.witness_quorum());
         if failures <= tolerated {
             self.tally.promised += 1;
             hold(end == PhaseName::Released, || {

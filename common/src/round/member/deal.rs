@@ -55,12 +55,17 @@ pub(super) fn check_adverts(
     }
 }
 
-/// Everybody in the line-up, and whoever else is listed, cosigned the very checkpoint that this node cosigned.
+/// Everybody in the line-up, and whoever else is listed, cosigned the very checkpoint that this node cosigned; and they
+/// are so many of the roster that no second log can find as many. Without that, sites that were shown another log could
+/// open the same question once more (rulings R1 and R6).
 fn check_witnesses(terms: &Terms, set: &AdvertSet) -> Result<(), Refusal> {
     let others = &set.witnesses;
     let joined = |node| set.adverts.iter().any(|signed| signed.advert.node == node);
     if !others.is_sorted_by(|a, b| a.node < b.node) || others.iter().any(|other| joined(other.node)) {
         return Err(Refusal::new(Code::PlanRejected, "witnesses are not sorted, or repeated"));
+    }
+    if set.adverts.len() + others.len() < terms.witness_quorum() {
+        return Err(Code::TooFewWitnesses.into());
     }
     let adverts = set.adverts.iter().map(|signed| &signed.advert);
     let witness = |advert: &Advert| Witness { node: advert.node, cosignature: advert.cosignature };
