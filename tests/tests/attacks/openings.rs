@@ -3,7 +3,7 @@
 use super::refused;
 use motet_common::log::{Abort, Leaf};
 use motet_common::refusal::Code;
-use motet_secagg::message::{Kind, Message, Plan, Proposal, RevealRequest};
+use motet_secagg::message::{Kind, Message, Plan, Proposal, RevealRequest, Witness};
 use motet_tests::attack::lie::Lie;
 
 /// Ten sites of which 7, 8 and 9 collude; all have uploaded.
@@ -124,6 +124,24 @@ fn ruling_r01_two_line_ups_never_open_one_question() {
     let plan = lie.draft(2);
     lie.begin(plan);
     lie.join(4).unwrap();
+}
+
+#[test]
+fn ruling_r06_a_small_line_up_without_a_quorum_of_witnesses_opens_nothing() {
+    // Six of ten, three of them with the coordinator, are shown a log of their own: nothing in it says that the question
+    // was committed before. Enough to join, to share and to open; not enough to witness that there is no other log.
+    let mut lie = Lie::with_sites(10);
+    let six = [4, 5, 6, 7, 8, 9];
+    let plan = lie.draft_of(1, &six);
+    lie.begin(plan);
+    lie.join_these(&six);
+    let mut set = lie.adverts();
+    assert_eq!(set.adverts.len(), 6);
+    refused(lie.tell(4, Message::AdvertSet(set.clone())), Code::TooFewWitnesses);
+    // A seventh site that stays out of the line-up but saw the same log makes them a quorum.
+    let (point, site) = (lie.log.point(), &lie.cast.sites[0]);
+    set.witnesses.push(Witness { node: site.node, cosignature: point.cosign(&site.witness, 7) });
+    lie.tell(4, Message::AdvertSet(set)).unwrap();
 }
 
 #[test]
