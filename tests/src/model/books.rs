@@ -189,6 +189,11 @@ impl Books {
         self.pages[usize::from(log.0)].closed
     }
 
+    /// `Mirror::keeps_terms`: every set committed for the question is of a line-up like the plan's.
+    pub fn keeps_terms(&self, log: Log, plan: Plan) -> bool {
+        self.mirror(log).keeps_terms(&self.ask(), &self.plans[&plan].plan.pin())
+    }
+
     /// `Pins::admit`, on pins to which these facts were applied.
     pub fn admits(&mut self, facts: Facts, plan: Plan) -> bool {
         let (plans, cast) = (&self.plans, &self.cast);

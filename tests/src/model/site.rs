@@ -183,7 +183,10 @@ impl Site {
         let spent = self.facts.spent && rules.has(Rule::Spent);
         let joined = if rules.has(Rule::JoinOnce) { self.facts.joined } else { 0 };
         let facts = Facts { spent, joined, ..self.facts };
-        let due = plan.line_up.holds(me) && !books.is_closed(self.log) && books.admits(facts, plan);
+        let due = plan.line_up.holds(me)
+            && !books.is_closed(self.log)
+            && books.keeps_terms(self.log, plan)
+            && books.admits(facts, plan);
         let none = Set(0);
         due.then_some(Kept {
             plan,
