@@ -4,7 +4,7 @@
 //! The search is our own: `stateright` would bring a second `rand` beside the one of the cryptography, and an HTTP server.
 #![expect(
     clippy::expect_used,
-    clippy::panic,
+    clippy::print_stdout,
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
 )]
 

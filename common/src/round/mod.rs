@@ -46,6 +46,7 @@ pub struct Round {
     complaint: Option<Complaint>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "one of them at a time, moved once a phase")]
 enum Phase {
     Join(join::Join),
     Share(share::Share),

@@ -4,7 +4,7 @@
 //! ```text
 //! words    plans, sets, logs, messages as small numbers       site     one honest node: its rules, one line each
 //! books    the real `Pins` and `Mirror` behind those rules    search   breadth first, every state once
-//! worlds   what is searched and what must hold                replay   the same steps taken by real `Member`s
+//! worlds   what is searched and what must hold                replay, hands   the same steps, taken by real `Member`s
 //! ```
 //! A site is more patient here than in earnest: whatever other sites may ever say up to their uploads is taken to be at
 //! hand, and every site may be shown a log of its own. What cannot happen here cannot happen there.
@@ -15,6 +15,7 @@
 )]
 
 pub mod books;
+pub mod hands;
 pub mod replay;
 pub mod search;
 pub mod site;
