@@ -5,6 +5,7 @@
 
 use crate::LedgerError;
 use crate::record::{Head, Recorded};
+use crate::schema::{PRESENT, Schema};
 use motet_secagg::digest::Digest;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -12,9 +13,6 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// The schema written by this release, kept in `PRAGMA user_version`.
-const SCHEMA: i64 = 1;
 
 /// How long a process waits for another one's write: an append takes milliseconds, a slow disk or a backup seconds.
 const BUSY: Duration = Duration::from_secs(20);
@@ -27,21 +25,6 @@ const OPEN_PAUSE: Duration = Duration::from_millis(50);
 /// Readers beside the writer: WAL lets them read while it writes; more would only queue for the disk.
 const READERS: u32 = 4;
 
-const TABLES: &str = "
-    CREATE TABLE entry (
-        stream  TEXT    NOT NULL,
-        version INTEGER NOT NULL CHECK (version >= 1),
-        entry   BLOB    NOT NULL,
-        chain   BLOB    NOT NULL CHECK (length(chain) = 32),
-        PRIMARY KEY (stream, version)
-    ) STRICT;
-    CREATE TRIGGER entry_stays BEFORE UPDATE ON entry
-        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
-    CREATE TRIGGER entry_remains BEFORE DELETE ON entry
-        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
-    PRAGMA user_version = 1;
-";
-
 pub(crate) struct Sqlite {
     path: PathBuf,
     writer: SqlitePool,
@@ -52,9 +35,14 @@ type Row = (i64, Vec<u8>, Vec<u8>);
 
 impl Sqlite {
     pub(crate) async fn open(path: &Path) -> Result<Self, LedgerError> {
+        Self::open_as(path, &PRESENT).await
+    }
+
+    /// Opens a file as a release with this schema would.
+    pub(crate) async fn open_as(path: &Path, schema: &Schema) -> Result<Self, LedgerError> {
         let mut tries = 0;
         loop {
-            match Self::open_once(path).await {
+            match Self::open_once(path, schema).await {
                 Err(LedgerError::Database { cause, .. }) if is_busy(&cause) && tries < OPEN_TRIES => {
                     tries += 1;
                     tokio::time::sleep(OPEN_PAUSE).await;
@@ -64,7 +52,7 @@ impl Sqlite {
         }
     }
 
-    async fn open_once(path: &Path) -> Result<Self, LedgerError> {
+    async fn open_once(path: &Path, schema: &Schema) -> Result<Self, LedgerError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -75,11 +63,11 @@ impl Sqlite {
         let failed = || LedgerError::database("open", path);
         // Look before turning the file to WAL: a file that is refused stays as it is, to the byte.
         let mut look = options.connect().await.map_err(failed())?;
-        let _ = is_new(&mut look, path).await?;
+        schema.look(&mut look, path).await?;
         look.close().await.map_err(failed())?;
         let options = options.journal_mode(SqliteJournalMode::Wal);
         let writer = pool(1).connect_with(options.clone()).await.map_err(failed())?;
-        create(&writer, path).await?;
+        schema.prepare(&writer, path).await?;
         let readers = options.create_if_missing(false).pragma("query_only", "ON");
         let readers = pool(READERS).connect_with(readers).await.map_err(failed())?;
         Ok(Self { path: path.to_path_buf(), writer, readers })
@@ -194,32 +182,6 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .min_connections(1)
         .idle_timeout(None)
         .max_lifetime(None)
-}
-
-/// Whether the file has no schema yet; refuses a newer one and a database of something else.
-async fn is_new(on: &mut SqliteConnection, path: &Path) -> Result<bool, LedgerError> {
-    let failed = || LedgerError::database("open", path);
-    let (found, tables): (i64, i64) =
-        sqlx::query_as("SELECT user_version, (SELECT count(*) FROM sqlite_master) FROM pragma_user_version")
-            .fetch_one(on)
-            .await
-            .map_err(failed())?;
-    match (found, tables) {
-        (SCHEMA, _) => Ok(false),
-        (0, 0) => Ok(true),
-        (0, _) => Err(LedgerError::Foreign { path: path.to_path_buf() }),
-        _ => Err(LedgerError::Newer { path: path.to_path_buf(), found, known: SCHEMA }),
-    }
-}
-
-/// Writes the schema into a new file, under the write lock: another process may be doing the same.
-async fn create(writer: &SqlitePool, path: &Path) -> Result<(), LedgerError> {
-    let failed = || LedgerError::database("open", path);
-    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed())?;
-    if is_new(&mut transaction, path).await? {
-        sqlx::raw_sql(TABLES).execute(&mut *transaction).await.map_err(failed())?;
-    }
-    transaction.commit().await.map_err(failed())
 }
 
 fn is_busy(cause: &sqlx::Error) -> bool {
