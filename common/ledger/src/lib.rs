@@ -12,9 +12,10 @@
 //!
 //! The modules in reading order: [`Ledger`] is the door, [`record`](Recorded) the chain, `memory` and `sqlite` the
 //! stores, `schema` the tables and the way to them from an older release, `blobs` and `spool` files on disk, `report`
-//! and `export` the checks a person can run.
+//! and `export` the checks a person can run, [`backup`] a copy taken while others write.
 #![warn(missing_docs)]
 
+pub mod backup;
 mod blobs;
 mod error;
 mod export;

@@ -108,6 +108,7 @@ mod tests {
     use super::*;
     use crate::Ledger;
     use crate::sqlite::Sqlite;
+    use sqlx::Connection as _;
 
     /// What a later release might say.
     const PRETENDED: Schema = Schema {
@@ -139,6 +140,11 @@ mod tests {
             store.append("sites", Some(store.head("sites").await.unwrap().version), &[b""; 0]).await.unwrap();
             store.close().await;
         }
+        let mut raw = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+        let noted: Vec<(String, i64)> =
+            sqlx::query_as("SELECT * FROM noted").fetch_all(&mut raw).await.unwrap();
+        assert_eq!(noted, [("sites".to_owned(), 2)], "each step ran once, in order");
+        raw.close().await.unwrap();
         let error = Ledger::open(dir.path()).await.err().unwrap();
         assert!(matches!(error, LedgerError::Newer { found: 3, known: 1, .. }), "{error}");
     }

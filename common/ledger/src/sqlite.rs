@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a process waits for another one's write: an append takes milliseconds, a slow disk or a backup seconds.
-const BUSY: Duration = Duration::from_secs(20);
+pub(crate) const BUSY: Duration = Duration::from_secs(20);
 
 /// How often opening is repeated while another process creates the file. Turning a new file to WAL does not wait for
 /// `BUSY`: SQLite answers "locked" at once.
@@ -71,6 +71,21 @@ impl Sqlite {
         let readers = options.create_if_missing(false).pragma("query_only", "ON");
         let readers = pool(READERS).connect_with(readers).await.map_err(failed())?;
         Ok(Self { path: path.to_path_buf(), writer, readers })
+    }
+
+    /// Opens a file that is there and that nobody writes, without touching it or anything beside it.
+    pub(crate) async fn open_to_read(path: &Path) -> Result<Self, LedgerError> {
+        let failed = || LedgerError::database("open", path);
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            .immutable(true)
+            .disable_statement_logging();
+        let mut look = options.connect().await.map_err(failed())?;
+        PRESENT.look(&mut look, path).await?;
+        look.close().await.map_err(failed())?;
+        let readers = pool(1).connect_with(options).await.map_err(failed())?;
+        Ok(Self { path: path.to_path_buf(), writer: readers.clone(), readers })
     }
 
     pub(crate) fn path(&self) -> &Path {
