@@ -40,6 +40,8 @@ pub(crate) struct Driver {
     book: Book,
     stream: String,
     version: u64,
+    /// The round under way, if there is one, comes from a backup: it is abandoned at once.
+    restored: bool,
     inbox: mpsc::Receiver<Ask>,
     own: mpsc::Sender<Ask>,
     news: broadcast::Receiver<News>,
@@ -117,11 +119,29 @@ impl Driver {
             let open = StudyOpen::of(&self.book.study, self.book.roster());
             self.put_leaf(Leaf::StudyOpen(open).to_bytes()).await?;
         }
+        if self.restored {
+            self.abandon_restored().await?;
+        }
         self.catch_up().await?;
         let effects = self.round().map(Round::resume).unwrap_or_default();
         self.act(effects).await?;
         self.sweep_uploads().await;
         self.advance().await
+    }
+
+    /// Nodes may have heard more about this round than a restored ledger knows: nothing more is said in it.
+    async fn abandon_restored(&mut self) -> Result<(), Refusal> {
+        self.restored = false;
+        if self.round().is_none_or(|round| round.phase() >= PhaseName::Released) {
+            return Ok(());
+        }
+        self.input(Input::Abandon).await?;
+        self.book.settle(None)?;
+        if let Some(run) = self.book.run.as_mut() {
+            "it was open in the backup that this coordinator was restored from"
+                .clone_into(&mut run.last_detail);
+        }
+        Ok(())
     }
 
     fn round(&self) -> Option<&Round> {

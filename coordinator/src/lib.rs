@@ -7,10 +7,12 @@
 //! line_up    who may be in the next round     driver    one study's driver: the only clock and dice
 //! handle     how others reach a driver
 //! folding    masked uploads -> sum            publish   finished run -> release
-//! drill      a rehearsed loss of this process
+//! drill      a rehearsed loss of this process   lock      one process on one state folder
+//! backup     what a copy of the state holds, and what a restored one must not go on with
 //! release    report, card, weights, pictures  services  gRPC
 //! ```
 
+pub mod backup;
 mod book;
 pub mod config;
 pub mod drill;
@@ -20,6 +22,7 @@ mod folding;
 mod handle;
 mod hub;
 mod line_up;
+pub mod lock;
 mod members;
 mod publish;
 pub mod release;

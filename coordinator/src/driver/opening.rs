@@ -49,11 +49,12 @@ pub(crate) async fn propose(
         ));
     }
     shared.ledger.append(&stream, 0, &StudyEntry::Proposed(proposed).to_bytes()).await.map_err(storage)?;
-    start(shared, book, 1).await
+    start(shared, book, 1, false).await
 }
 
-/// Rebuilds a study from its stream and starts its driver.
-pub(crate) async fn reopen(shared: &Arc<Shared>, stream: &str) -> anyhow::Result<Handle> {
+/// Rebuilds a study from its stream and starts its driver. What was under way at version `backed_up` or before is not gone
+/// on with: the stream was restored from a backup then, and the nodes may be further (ruling R7).
+pub(crate) async fn reopen(shared: &Arc<Shared>, stream: &str, backed_up: u64) -> anyhow::Result<Handle> {
     let recorded = shared.ledger.read(stream, 1).await?;
     let mut entries = recorded.iter().map(|recorded| StudyEntry::from_bytes(&recorded.entry));
     let Some(Ok(StudyEntry::Proposed(proposed))) = entries.next() else {
@@ -64,10 +65,12 @@ pub(crate) async fn reopen(shared: &Arc<Shared>, stream: &str) -> anyhow::Result
         book.log.push(leaf.entry);
     }
     let mut folded: Option<Folded> = None;
-    for entry in entries {
+    let mut planned = 0;
+    for (entry, version) in entries.zip(2..) {
         let entry = entry?;
         let mut aggregate = None;
         match &entry {
+            StudyEntry::Planned(_) => planned = version,
             StudyEntry::Round(Entry::Folded(result)) => folded = Some(*result),
             StudyEntry::Round(Entry::Released(_)) => {
                 let digest = folded.map(|folded| folded.aggregate).unwrap_or_default();
@@ -80,7 +83,7 @@ pub(crate) async fn reopen(shared: &Arc<Shared>, stream: &str) -> anyhow::Result
         book.apply(entry, &shared.keys.signing, aggregate.as_ref())?;
     }
     let version = recorded.len() as u64;
-    Ok(start(shared, book, version).await?)
+    Ok(start(shared, book, version, planned <= backed_up).await?)
 }
 
 /// The study's nodes may fetch these blobs: a sum and its evidence.
@@ -91,7 +94,7 @@ pub(super) async fn allow(shared: &Shared, book: &Book, blobs: [Digest; 2]) {
     }
 }
 
-async fn start(shared: &Arc<Shared>, book: Book, version: u64) -> Result<Handle, Refusal> {
+async fn start(shared: &Arc<Shared>, book: Book, version: u64, restored: bool) -> Result<Handle, Refusal> {
     let (own, inbox) = mpsc::channel(INBOX);
     let views = broadcast::channel(VIEWS).0;
     let withdrawn = Arc::new(AtomicBool::new(book.withdrawn));
@@ -110,6 +113,7 @@ async fn start(shared: &Arc<Shared>, book: Book, version: u64) -> Result<Handle,
         shared: Arc::clone(shared),
         stream,
         version,
+        restored,
         inbox,
         own,
         news: shared.hub.news(),
