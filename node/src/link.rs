@@ -17,14 +17,15 @@ use motet_proto::v1::attend_request::Frame;
 use motet_proto::v1::rounds_client::RoundsClient;
 use motet_proto::v1::{
     AttendRequest, AttendResponse, Envelope, FetchRequest, Hello, LeavesRequest, ReleasesRequest,
-    UploadRequest, UploadStateRequest,
+    UploadRequest, UploadStateRequest, Welcome,
 };
+use motet_proto::version::{Side, Version, agree};
 use motet_proto::{MAX_MESSAGE, PIECE};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::RunId;
 use motet_secagg::mask::MaskedUpdate;
-use motet_secagg::message::{Header, Message, Released, VERSION};
+use motet_secagg::message::{Header, Message, Released};
 use prost::Message as _;
 use std::path::PathBuf;
 use tokio::sync::mpsc;
@@ -79,6 +80,16 @@ fn why(status: &Status) -> String {
     }
 }
 
+/// What this node and the coordinator speak with each other.
+///
+/// # Errors
+/// `version_unknown` for another major.
+pub(crate) fn agreed(welcome: &Welcome) -> Result<Version, Refusal> {
+    let theirs = Version { major: welcome.version, minor: welcome.minor };
+    let ours = Side { version: Version::ours(), software: env!("CARGO_PKG_VERSION") };
+    agree(&ours, &Side { version: theirs, software: &welcome.software })
+}
+
 impl Link {
     /// Dials the coordinator with this site's certificate and opens the stream.
     ///
@@ -93,9 +104,10 @@ impl Link {
             .max_encoding_message_size(MAX_MESSAGE);
         let (out, frames) = mpsc::channel(QUEUE);
         let hello = Hello {
-            version: u32::from(VERSION),
+            version: Version::ours().major,
             software: env!("CARGO_PKG_VERSION").to_owned(),
             clock_ms: clock::now().ms,
+            minor: Version::ours().minor,
         };
         record(&home.ledger, "hello", "", 0, &hello.encode_to_vec())
             .await
@@ -341,4 +353,22 @@ async fn record(ledger: &Ledger, kind: &str, study: &str, round: u64, body: &[u8
 pub(crate) async fn remove_masked(home: &Home, plan: &Digest) -> Result<(), NodeError> {
     let spool = Spool::open(&home.paths.masked(), &plan.hex()).await?;
     Ok(spool.remove().await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use motet_secagg::digest::from_hex;
+
+    #[test]
+    fn a_coordinator_of_the_minor_before_is_understood_and_another_major_is_refused() {
+        // Welcome { version: 1, software: "0.1.0", consortium: "trial", lease_ms: 15000 } of protocol 1.0, and a field of
+        // a later one.
+        let recorded = "08011205302e312e301a05747269616c2098757a056c61746572";
+        let welcome = Welcome::decode(from_hex(recorded).unwrap().as_slice()).unwrap();
+        assert_eq!((welcome.lease_ms, agreed(&welcome).unwrap()), (15_000, Version { major: 1, minor: 0 }));
+        let refusal = agreed(&Welcome { version: 2, software: "0.9.0".into(), ..welcome }).unwrap_err();
+        assert_eq!(refusal.code, Code::VersionUnknown);
+        assert!(refusal.detail.contains("install motet `0.9.0`"), "{}", refusal.detail);
+    }
 }

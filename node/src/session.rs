@@ -8,7 +8,7 @@ mod studying;
 
 use crate::drill::Drill;
 use crate::follower::{self, Answered, Attempt, Follower};
-use crate::link::{Line, Link};
+use crate::link::{Line, Link, agreed};
 use crate::records::{self, FACTS, STUDIES};
 use crate::studies::{Standing, Studies};
 use crate::vault::Vault;
@@ -202,7 +202,9 @@ impl Session {
                 "the coordinator did not say welcome; its version may differ".into(),
             ));
         };
-        self.say("connected", &format!("connected to the coordinator of {}", welcome.consortium)).await?;
+        let agreed = agreed(&welcome).map_err(|refusal| Away::Coordinator(refusal.to_string()))?;
+        let text = format!("connected to the coordinator of {} (protocol {agreed})", welcome.consortium);
+        self.say("connected", &text).await?;
         self.told.clear();
         self.tell_decisions(&link, false).await?;
         self.speak_again(&link).await?;
