@@ -4,6 +4,7 @@
 //! config     coordinator.toml                 entries   what is written down
 //! shared     keys, ledger, hub, studies       members   who was invited, joined, removed
 //! hub        who is connected                 book      what is known of one study (pure)
+//! run_state  what may follow what in a run    pause     why one is held, and what to do
 //! line_up    who may be in the next round     driver    one study's driver: the only clock and dice
 //! handle     how others reach a driver
 //! folding    masked uploads -> sum            publish   finished run -> release
@@ -24,8 +25,10 @@ mod hub;
 mod line_up;
 pub mod lock;
 mod members;
+mod pause;
 mod publish;
 pub mod release;
+mod run_state;
 mod serve;
 mod services;
 mod shared;

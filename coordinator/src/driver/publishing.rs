@@ -6,8 +6,8 @@ use crate::book::Uploads;
 use crate::entries::{Publishing, StudyEntry};
 use crate::folding;
 use crate::members::storage;
+use crate::pause::{Pause, Reason};
 use crate::publish;
-use crate::view::Pause;
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::witness_quorum;
@@ -40,11 +40,8 @@ impl Driver {
         let set = self.book.chain.set().iter();
         let awaited: Vec<NodeId> =
             set.filter(|node| !self.book.checked.contains_key(node)).copied().collect();
-        let (count, names) = (self.book.checks_missing(), self.book.names(&awaited).join(", "));
-        let why = format!("waits until {count} of {names} have recomputed the sum");
-        self.wake = Some(until);
-        self.pause = Some(Pause { why, until: Some(until) });
-        Ok(false)
+        let reason = Reason::Checks(self.book.checks_missing());
+        Ok(self.hold(Pause { reason, awaited, until: Some(until) }))
     }
 
     /// Writes the result's files and its leaf; the checkpoint over it then goes to the sites.
@@ -103,11 +100,7 @@ impl Driver {
             .collect();
         let until = self.waiting_since.after(WITNESS_PATIENCE_MS);
         if !awaited.is_empty() && now() < until {
-            let names = self.book.names(&awaited).join(", ");
-            self.wake = Some(until);
-            self.pause =
-                Some(Pause { why: format!("waits for {names} to witness the log"), until: Some(until) });
-            return Ok(false);
+            return Ok(self.hold(Pause { reason: Reason::Witnesses, awaited, until: Some(until) }));
         }
         let roster = self.book.roster();
         let quorum = witness_quorum(roster.entries.len(), usize::from(roster.colluders));
