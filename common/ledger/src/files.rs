@@ -21,6 +21,12 @@ pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), LedgerError
     written.map_err(LedgerError::file("write", path))
 }
 
+/// Writes so many bytes and removes them again.
+pub(crate) fn try_room(path: &Path, bytes: usize) -> Result<(), LedgerError> {
+    write_durably(path, &vec![0; bytes])?;
+    fs::remove_file(path).map_err(LedgerError::file("remove", path))
+}
+
 /// Creates a folder and those above it, readable by this user only: a record tells which study ran where.
 pub(crate) fn create_folder(path: &Path) -> Result<(), LedgerError> {
     if path.is_dir() {

@@ -13,6 +13,9 @@ use std::sync::Arc;
 /// How many entries are read from the store at a time, so that a long stream is never held twice.
 pub(crate) const PAGE: usize = 64;
 
+/// What must fit on a disk before it counts as mended: the longest chunk of an upload, or a good many entries.
+const ROOM: usize = 1 << 20;
+
 /// The name of the database inside a ledger's folder.
 pub(crate) const DATABASE: &str = "ledger.sqlite";
 
@@ -218,6 +221,21 @@ impl Ledger {
             }
         }
         Ok(checker.finish())
+    }
+
+    /// Whether there is room to go on: writes a file of 1 MiB beside the record and removes it. For a writer that was
+    /// refused, before it tries again.
+    ///
+    /// # Errors
+    /// [`LedgerError::File`].
+    pub async fn room(&self) -> Result<(), LedgerError> {
+        match &*self.blobs {
+            Blobs::Memory(_) => Ok(()),
+            Blobs::Folder(blobs) => {
+                let path = blobs.with_file_name("room");
+                files::blocking(move || files::try_room(&path, ROOM)).await
+            }
+        }
     }
 
     /// Closes the files after the appends under way; every handle on this record fails afterwards. Dropping the last

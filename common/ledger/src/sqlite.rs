@@ -121,7 +121,25 @@ impl Sqlite {
         entries: &[B],
     ) -> Result<Vec<Recorded>, LedgerError> {
         let failed = || LedgerError::database("write", &self.path);
-        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed())?;
+        let mut writer = self.writer.acquire().await.map_err(failed())?;
+        let appended = self.append_on(&mut writer, stream, expected, entries).await;
+        if let Err(LedgerError::Database { .. }) = &appended {
+            // A full disk ends the transaction behind the driver's back, and the connection would refuse every later
+            // one: the next append gets a new connection. What closing says is of no use to anybody.
+            let _ = writer.close().await;
+        }
+        appended
+    }
+
+    async fn append_on<B: AsRef<[u8]>>(
+        &self,
+        writer: &mut SqliteConnection,
+        stream: &str,
+        expected: Option<u64>,
+        entries: &[B],
+    ) -> Result<Vec<Recorded>, LedgerError> {
+        let failed = || LedgerError::database("write", &self.path);
+        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed())?;
         let mut head = self.head_on(&mut transaction, stream).await?;
         head.expect(expected)?;
         let mut recorded = Vec::with_capacity(entries.len());
@@ -208,4 +226,27 @@ fn is_busy(cause: &sqlx::Error) -> bool {
 
 fn integer(version: u64) -> i64 {
     i64::try_from(version).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_disk_refuses_appends_only_while_it_is_full() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(&dir.path().join("ledger.sqlite")).await.unwrap();
+        store.append("sites", Some(0), &["amsterdam"]).await.unwrap();
+        let long = vec![0_u8; 1 << 16];
+        for _ in 0..3 {
+            // SQLite says "database or disk is full" beyond this many pages.
+            let limit = "PRAGMA max_page_count = 8";
+            sqlx::raw_sql(limit).execute(&store.writer).await.unwrap();
+            let error = store.append("sites", Some(1), &[&long]).await.unwrap_err().to_string();
+            assert!(error.contains("full") && error.contains("ledger.sqlite"), "{error}");
+            assert!(error.contains("check that the disk has room"), "{error}");
+        }
+        store.append("sites", Some(1), &[&long]).await.unwrap();
+        assert_eq!(store.head("sites").await.unwrap().version, 2);
+    }
 }

@@ -5,7 +5,7 @@ use super::{Driver, now};
 use crate::book::Uploads;
 use crate::entries::{Publishing, StudyEntry};
 use crate::folding;
-use crate::members::storage;
+use crate::members::disk;
 use crate::pause::{Pause, Reason};
 use crate::publish;
 use motet_common::moment::Moment;
@@ -50,7 +50,7 @@ impl Driver {
         let files = publish::files(&self.book, &self.shared, at)?;
         let leaf = self.put_leaf(publish::leaf(&self.book, &files)?).await?;
         for (_, bytes) in &files {
-            self.shared.ledger.put_blob(bytes).await.map_err(storage)?;
+            self.shared.ledger.put_blob(bytes).await.map_err(disk)?;
         }
         let publishing = Publishing { files: publish::entries(&files), leaf, at };
         self.record(StudyEntry::Publishing(publishing), None).await?;
@@ -109,7 +109,7 @@ impl Driver {
                 "the result is published with fewer witnesses than a quorum");
         }
         let (name, manifest) = publish::manifest(&self.book, &self.shared, &publishing, &self.cosigned)?;
-        let manifest = (name, self.shared.ledger.put_blob(&manifest).await.map_err(storage)?);
+        let manifest = (name, self.shared.ledger.put_blob(&manifest).await.map_err(disk)?);
         let files = publishing.files.into_iter().map(|file| (file.name, file.sha256));
         self.run_ended("", "", files.chain([manifest]).collect()).await?;
         Ok(false)
