@@ -6,7 +6,9 @@
 
 use motet_tests::consortium::{Consortium, demo_file};
 use serde_json::Value;
-use std::path::Path;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_motet-under-test");
 const SITES: [&str; 3] = ["cleveland", "hungarian", "va"];
@@ -81,7 +83,9 @@ fn released(consortium: &Consortium, study: &str, run: &str) -> Value {
     consortium.motet(&["release", "verify", &out, "--as", &consortium.operator()]).done();
     let mut report = json(&std::fs::read_to_string(format!("{out}/report.json")).expect("readable"));
     let fields = report.as_object_mut().expect("an object");
-    fields.retain(|key, _| !key.contains("study") && !key.contains("run"));
+    let changes =
+        |key: &str| key.contains("study") || key.contains("run") || ["started", "finished"].contains(&key);
+    fields.retain(|key, _| !changes(key));
     assert_eq!(report["rows"], ROWS);
     report
 }
@@ -230,4 +234,148 @@ fn everything_stopped_by_the_service_manager_during_a_round_goes_on_to_the_same_
     consortium.start_node("cleveland", &[]);
     consortium.node("va").signal("CONT");
     assert_eq!(released(&consortium, "heart-stopped", &run), due);
+}
+
+/// A small disk of its own for a folder that exists; what is in the folder is on it. Gone with this value.
+struct Disk {
+    at: PathBuf,
+    /// What fills it up.
+    filler: PathBuf,
+}
+
+impl Disk {
+    /// Nothing where this process may not mount; it then says so where no test harness hides it.
+    fn below(folder: &str) -> Option<Self> {
+        let at = PathBuf::from(folder);
+        let aside = at.with_extension("aside");
+        std::fs::rename(&at, &aside).expect("movable");
+        std::fs::create_dir(&at).expect("a folder");
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=16m,mode=0700", "tmpfs", folder]).output();
+        let why = match mounted {
+            Ok(output) if output.status.success() => {
+                let copied = Command::new("cp").arg("-a").arg(aside.join(".")).arg(&at).status().expect("cp");
+                assert!(copied.success(), "the folder is on its own disk");
+                return Some(Self { filler: at.join("filler"), at });
+            }
+            Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
+            Err(error) => error.to_string(),
+        };
+        let _ =
+            writeln!(std::io::stderr(), "SKIPPED, no disk is filled: a tmpfs cannot be mounted here: {why}");
+        None
+    }
+
+    /// Leaves no byte.
+    fn fill(&self) {
+        let mut file = std::fs::File::options().create(true).append(true).open(&self.filler).expect("a file");
+        for size in [1 << 16, 1 << 12, 1] {
+            let zeros = vec![0; size];
+            while file.write_all(&zeros).is_ok() {}
+        }
+    }
+
+    fn free(&self) {
+        std::fs::remove_file(&self.filler).expect("removable");
+    }
+
+    fn remount(&self, how: &str) {
+        let options = format!("remount,{how}");
+        let done = Command::new("mount").args(["-o", &options]).arg(&self.at).status().expect("mount");
+        assert!(done.success(), "{options}");
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Lazily: a failing test may have left processes on it.
+        let _ = Command::new("umount").arg("-l").arg(&self.at).status();
+    }
+}
+
+/// A run whose round was never given up.
+fn in_one_attempt(consortium: &Consortium, run: &str) {
+    let log = std::fs::read_to_string(consortium.path("coordinator.log")).expect("readable");
+    assert!(!log.contains("an attempt ended without a sum"), "{run}\n{log}");
+}
+
+#[test]
+fn a_coordinator_whose_disk_is_full_says_so_and_goes_on_without_a_restart() {
+    let mut consortium = three_hospitals();
+    consortium.coordinator = None;
+    let state = consortium.path("hub/state");
+    let Some(disk) = Disk::below(&state) else { return };
+    consortium.start_coordinator();
+    consortium
+        .wait("everybody is back", |c| c.operate(&["site", "list"]).out.matches("connected").count() >= 3);
+    let run = held_in_a_round(&mut consortium, "heart-disease");
+    disk.fill();
+    consortium.node("va").signal("CONT");
+    consortium.wait("the run says storage", |c| show(c, &run)["code"] == "storage");
+    let shown = consortium.operate(&["run", "show", &run]).done();
+    for part in ["storage: ", &state, "next try is at", "free space"] {
+        assert!(shown.contains(part), "`{part}` is not in: {shown}");
+    }
+    let listed = consortium.operate(&["run", "list"]).done();
+    assert!(listed.contains("storage"), "{listed}");
+    let refused = consortium.operate(&["run", "abandon", &run]);
+    assert_eq!((refused.code, refused.err.contains("storage")), (3, true), "{}", refused.err);
+    disk.free();
+    released(&consortium, "heart-disease", &run);
+    in_one_attempt(&consortium, &run);
+    assert_eq!(consortium.hub().0.try_wait().expect("a child"), None, "the same process went on");
+    consortium.operate(&["ledger", "verify"]).done();
+
+    // A disk that cannot be written at all is named at the start, and nothing on it changes.
+    assert_eq!(consortium.hub().terminate(), Some(0));
+    consortium.coordinator = None;
+    disk.remount("ro");
+    let ledger = std::fs::read(disk.at.join("ledger.sqlite")).expect("readable");
+    let said = consortium.motet(&["coordinator", "--config", &consortium.path("hub/coordinator.toml")]);
+    assert_eq!((said.code, said.err.contains(&state)), (1, true), "{}", said.err);
+    assert!(
+        said.err.contains("check that the disk has room and that this user may write there"),
+        "{}",
+        said.err
+    );
+    assert_eq!(std::fs::read(disk.at.join("ledger.sqlite")).expect("readable"), ledger);
+    disk.remount("rw");
+    consortium.start_coordinator();
+    assert!(consortium.operate(&["run", "list"]).done().contains("released"));
+}
+
+#[test]
+fn a_node_whose_disk_is_full_is_silent_and_goes_on_without_a_restart() {
+    let mut consortium = three_hospitals();
+    consortium.kill_node("va");
+    let Some(disk) = Disk::below(&consortium.path("va")) else { return };
+    consortium.start_node("va", &[]);
+    consortium
+        .wait("everybody is back", |c| c.operate(&["site", "list"]).out.matches("connected").count() >= 3);
+    let run = held_in_a_round(&mut consortium, "heart-disease");
+    disk.fill();
+    consortium.node("va").signal("CONT");
+    let log = consortium.path("va.log");
+    let said = |word: &str| std::fs::read_to_string(&log).expect("readable").matches(word).count();
+    consortium.wait("the node says what is wrong", |_| said(" storage: ") > 0);
+    assert_eq!(
+        show(&consortium, &run)["awaited"],
+        serde_json::json!(["va"]),
+        "nothing was said that is not on disk"
+    );
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert_eq!(said(" storage: "), 1, "it says so once\n{}", consortium.logs());
+    disk.free();
+    released(&consortium, "heart-disease", &run);
+    in_one_attempt(&consortium, &run);
+    assert_eq!((said("attempt-lost"), said(" mended: ")), (0, 1), "{}", consortium.logs());
+    assert_eq!(consortium.node("va").0.try_wait().expect("a child"), None, "the same process went on");
+    consortium.desk("va", &["ledger", "verify"]).done();
+
+    assert_eq!(consortium.node("va").terminate(), Some(0));
+    consortium.kill_node("va");
+    disk.remount("ro");
+    let said = consortium.desk("va", &["run"]);
+    assert_eq!((said.code, said.err.contains(&consortium.path("va"))), (1, true), "{}", said.err);
+    disk.remount("rw");
 }
