@@ -41,6 +41,9 @@ pub enum Command {
     /// Check and export the consortium's ledger
     #[command(subcommand)]
     Ledger(Ledger),
+    /// Copy the coordinator's state while it runs, check such a copy, put it back
+    #[command(subcommand)]
+    Backup(Backup),
     /// A whole consortium on this machine, on real data, in front of your eyes
     Demo(Demo),
 }
@@ -349,6 +352,57 @@ pub struct Proof {
     pub read: Read,
 }
 
+#[derive(Subcommand)]
+pub enum Backup {
+    /// Copy ledger and released files as they are at one moment; the coordinator may run. Run it on the coordinator's
+    /// machine, as the coordinator's user. Masked uploads are not copied: they are good for open rounds and for
+    /// recomputing the latest sums only
+    Make(MakeBackup),
+    /// Check a backup, offline: every chain, every file, nothing missing. Nothing is written
+    Verify(VerifyBackup),
+    /// Put a backup back into an empty state folder. Rounds that were open in it are abandoned when the coordinator
+    /// starts. A site whose copy of a study's log is ahead of the backup refuses that study as forked
+    Restore(RestoreBackup),
+}
+
+#[derive(Args)]
+pub struct MakeBackup {
+    /// The coordinator.toml that `motet init` wrote
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Folder to make; one that exists is refused
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Copy the coordinator's keys too, readable by their owner only. Whoever has them can take the coordinator's place
+    #[arg(long)]
+    pub with_keys: bool,
+    /// Print one JSON value with the same facts instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct VerifyBackup {
+    /// The backup
+    pub dir: PathBuf,
+    /// Print one JSON value with the same facts instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct RestoreBackup {
+    /// The backup
+    pub dir: PathBuf,
+    /// The coordinator.toml of the coordinator to restore; its state folder must be empty. Keys that are in the backup
+    /// and not in its keys folder are put there
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Print one JSON value with the same facts instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// The data a demo runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Scene {
@@ -408,77 +462,16 @@ impl Command {
                 Ledger::Export(args) => args.read.json,
                 Ledger::Proof(args) => args.read.json,
             },
+            Self::Backup(command) => match command {
+                Backup::Make(args) => args.json,
+                Backup::Verify(args) => args.json,
+                Backup::Restore(args) => args.json,
+            },
             Self::Demo(args) => args.json,
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory as _;
-
-    fn parse(line: &str) -> Result<Motet, clap::Error> {
-        Motet::try_parse_from(line.split_whitespace())
-    }
-
-    #[test]
-    fn the_tree_is_sound() {
-        Motet::command().debug_assert();
-    }
-
-    #[test]
-    fn every_line_of_the_contract_parses() {
-        for line in [
-            "motet init d --name N --country NL",
-            "motet init d --name N --country NL --min-sites 4 --listen 127.0.0.1:7443",
-            "motet coordinator --config d/coordinator.toml",
-            "motet site invite lyon --country FR --as d/operator",
-            "motet site list --json",
-            "motet site remove lyon",
-            "motet person invite ada --role researcher",
-            "motet study propose f.toml",
-            "motet study lint f.toml",
-            "motet study list",
-            "motet study show s --json",
-            "motet study withdraw s",
-            "motet run start s --wait",
-            "motet run watch 00ff",
-            "motet run list",
-            "motet run show 00ff",
-            "motet run abandon 00ff",
-            "motet release list s",
-            "motet release get s --run 00ff --out d",
-            "motet release verify d --governance 00",
-            "motet ledger verify",
-            "motet ledger verify --recompute 00ff --as e --json",
-            "motet ledger export f",
-            "motet ledger proof d",
-            "motet ledger proof s --run 00ff --out f --as e --json",
-            "motet demo",
-            "motet demo heart --out d --keep --json --drop va@upload --drop hungarian@join:2",
-        ] {
-            assert!(
-                parse(line).is_ok(),
-                "{line}: {}",
-                parse(line).err().map(|e| e.to_string()).unwrap_or_default()
-            );
-        }
-    }
-
-    #[test]
-    fn wrong_usage_is_exit_code_two() {
-        for line in [
-            "motet",
-            "motet init d --name N",
-            "motet init d --name N --country NL --min-sites 2",
-            "motet person invite ada --role steward",
-            "motet demo lungs",
-            "motet demo --drop ITAL@lunch",
-            "motet release verify d --as e --governance 00",
-            "motet ledger verify f --recompute 00ff",
-        ] {
-            assert_eq!(parse(line).map(|_| ()).unwrap_err().exit_code(), 2, "{line}");
-        }
-    }
-}
+#[path = "args_tests.rs"]
+mod tests;

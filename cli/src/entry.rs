@@ -3,7 +3,7 @@
 use crate::args::{Command, Coordinator, Motet};
 use crate::failure::{Done, Failure};
 use crate::output::Out;
-use crate::{demo, init, ledger, members, release, run, study};
+use crate::{backup, demo, init, ledger, members, release, run, study};
 use clap::Parser as _;
 use std::process::ExitCode;
 
@@ -36,6 +36,7 @@ async fn dispatch(command: Command) -> Done {
         Command::Run(command) => run::run(&command).await,
         Command::Release(command) => release::run(&command).await,
         Command::Ledger(command) => ledger::run(&command).await,
+        Command::Backup(command) => backup::run(&command).await,
         Command::Demo(args) => demo::run(&args).await,
     }
 }

@@ -7,10 +7,12 @@
 //! run        start, list, why it waits      watch      follow one to its end
 //! release    list, get, verify              proof      what ties a release to its log
 //! ledger     verify, export, proof          recompute  a run's sums, made again from the masked uploads
+//! backup     make, verify, restore
 //! demo       all of it, on real data        output, failure   how commands speak and how they end
 //! ```
 
 pub mod args;
+pub mod backup;
 pub mod demo;
 mod entry;
 pub mod failure;

@@ -138,6 +138,11 @@ async fn first_word(desk: &mut Desk, run: &str) -> Option<v1::WatchRunResponse> 
 
 /// What the operator can do about a run that stands like this.
 fn advice(run: &v1::RunState, event: Option<&v1::WatchRunResponse>) -> String {
+    let state = event.and_then(|event| event.state.as_ref()).unwrap_or(run);
+    if !state.next.is_empty() {
+        return shown(&state.next);
+    }
+    // A coordinator of the release before does not say.
     let awaited = event.map(|event| event.awaited.join(", ")).filter(|sites| !sites.is_empty());
     match (run.state.as_str(), Code::parse(&run.code), awaited) {
         ("released", ..) => format!("motet release get {} --run {} --out DIR", run.study, short(&run.run)),
@@ -176,6 +181,7 @@ fn state_json(run: &v1::RunState) -> Value {
     json!({
         "run": run.run, "study": run.study, "state": run.state, "rounds": run.rounds, "why": run.why,
         "code": if run.code.is_empty() { Value::Null } else { json!(run.code) }, "started_ms": run.started_ms,
+        "until_ms": if run.until_ms == 0 { Value::Null } else { json!(run.until_ms) },
     })
 }
 
@@ -225,5 +231,7 @@ mod tests {
         let event = v1::WatchRunResponse { awaited: vec!["lyon".into()], ..Default::default() };
         assert!(advice(&state("waiting", ""), Some(&event)).starts_with("call lyon"));
         assert!(advice(&state("released", ""), None).starts_with("motet release get s"));
+        let said = v1::RunState { next: "let the time pass".into(), ..state("paused", "storage") };
+        assert_eq!(advice(&said, None), "let the time pass", "the coordinator knows best");
     }
 }

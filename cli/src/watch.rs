@@ -3,7 +3,7 @@
 use crate::args::Read;
 use crate::failure::{Done, Failure};
 use crate::identity::Desk;
-use crate::output::{count, figure, remark, short, shown, watched};
+use crate::output::{count, figure, moment, remark, short, shown, watched};
 use indicatif::{ProgressBar, ProgressStyle};
 use motet_common::refusal::Code;
 use motet_proto::v1;
@@ -155,7 +155,9 @@ pub fn sentence(event: &v1::WatchRunResponse) -> String {
         parts.push(count(event.sites.len(), "site"));
     }
     if !event.awaited.is_empty() {
-        parts.push(format!("waiting for {}", shown(&some(&event.awaited))));
+        let until =
+            if state.until_ms == 0 { String::new() } else { format!(" until {}", moment(state.until_ms)) };
+        parts.push(format!("waiting for {}{until}", shown(&some(&event.awaited))));
     }
     if !event.measure.is_empty() && event.value.is_finite() {
         parts.push(format!("{} {}", shown(&event.measure), figure(event.value)));

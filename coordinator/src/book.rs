@@ -2,6 +2,7 @@
 //! stream; replaying the stream gives the same book.
 
 use crate::entries::{Planned, Proposed, Publishing, RunEnded, RunStarted, StudyEntry};
+use crate::run_state::{RunEvent, RunState};
 use motet_common::chain::{Chain, checks_due};
 use motet_common::decision::{SignedDecision, Verdict};
 use motet_common::log::Log;
@@ -39,6 +40,7 @@ pub(crate) struct Uploads {
 /// The present run of a study.
 pub(crate) struct Run {
     pub(crate) started: RunStarted,
+    pub(crate) state: RunState,
     pub(crate) round: Option<Round>,
     /// Attempts in a row that ended without a sum.
     pub(crate) failures: u32,
@@ -144,8 +146,15 @@ impl Book {
             }
             StudyEntry::Withdrawn(_) => self.withdrawn = true,
             StudyEntry::RunStarted(started) => {
+                if self.run.is_some() {
+                    return Err(Refusal::new(
+                        Code::Storage,
+                        "the record starts a run while another is going",
+                    ));
+                }
                 self.run = Some(Run {
                     started,
+                    state: RunState::Waiting,
                     round: None,
                     failures: 0,
                     last_code: None,
@@ -159,6 +168,7 @@ impl Book {
                 self.settle(aggregate)?;
             }
             StudyEntry::RunEnded(ended) => {
+                self.happens(RunEvent::Ended(&ended.code))?;
                 self.publishing = None;
                 if let Some(run) = self.run.take() {
                     self.past_runs.push((run.started, ended));
@@ -172,8 +182,22 @@ impl Book {
         Ok(())
     }
 
+    /// Moves the present run on; a record in which that cannot happen is not followed.
+    fn happens(&mut self, event: RunEvent<'_>) -> Result<(), Refusal> {
+        let run =
+            self.run.as_mut().ok_or_else(|| Refusal::new(Code::Storage, "the record has no run there"))?;
+        run.state = run.state.next(event).ok_or_else(|| {
+            Refusal::new(
+                Code::Storage,
+                format!("the record says {event:?} of a run that is {}", run.state.as_str()),
+            )
+        })?;
+        Ok(())
+    }
+
     fn plan(&mut self, planned: Planned) -> Result<(), Refusal> {
         let Planned { plan, at } = planned;
+        self.happens(RunEvent::Opened)?;
         self.attempts.insert(plan.plan.ask, plan.plan.attempt);
         let terms = Terms::new(plan, self.roster())?;
         let run = self.run.as_mut().ok_or(Code::Storage)?;
@@ -310,4 +334,111 @@ impl Book {
 fn first_message(round: &Round) -> Option<Message> {
     let node = round.terms().plan().candidates.first()?;
     round.pending(*node).into_iter().next()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use motet_common::decision::Decision;
+    use motet_common::roster::{Entry, HubKeys, SiteKeys};
+    use motet_secagg::id::RunId;
+
+    const TEXT: &str = r#"
+        [study]
+        id = "study"
+        title = "t"
+        question = "How many?"
+        purpose = "53(1)(e)"
+        ends = 2030-02-28
+        [data]
+        dataset = "d"
+        features = ["age", "sex"]
+        [recipe]
+        kind = "summary"
+        [rounds]
+        join = "90s"
+    "#;
+    const AT: Moment = Moment { ms: 1_000 };
+
+    fn key(seed: usize) -> SecretKey {
+        SecretKey::from_seed([u8::try_from(seed).unwrap(); 32])
+    }
+
+    /// Site 1, 2, ...
+    pub(crate) fn node(site: usize) -> NodeId {
+        key(site).public().node_id()
+    }
+
+    fn site(number: usize) -> Entry {
+        let [identity, steward, witness] = [0, 50, 100].map(|more| key(number + more).public());
+        Entry::new(&format!("site-{number}"), "NL", SiteKeys { identity, steward, witness })
+    }
+
+    /// A study of so many sites, of which these have approved.
+    pub(crate) fn book(sites: usize, approved: &[usize]) -> Book {
+        let hub = HubKeys { signing: key(201).public(), log: key(202).public() };
+        let roster = Roster::new("study", 1, hub, "trial", (1..=sites).map(site).collect()).unwrap();
+        let roster = roster.sign(&key(200)).unwrap();
+        let proposed = Proposed { text: TEXT.to_owned(), roster, proposer: "operator".to_owned(), at: AT };
+        let mut book = Book::open(proposed, &key(200).public().fingerprint()).unwrap();
+        for number in approved {
+            let decision = Decision {
+                study: "study".to_owned(),
+                study_digest: book.digest,
+                roster: book.roster().digest(),
+                site: node(*number),
+                verdict: Verdict::Approve(String::new()),
+                when_ms: AT.ms,
+            };
+            apply(&mut book, StudyEntry::Decided(decision.sign(&key(number + 50)))).unwrap();
+        }
+        book
+    }
+
+    /// As if a first sum over these sites had been released.
+    pub(crate) fn with_set(mut book: Book, sites: &[usize]) -> Book {
+        let mut set: Vec<NodeId> = sites.iter().map(|site| node(*site)).collect();
+        set.sort_unstable();
+        let state = book.chain.state().clone();
+        book.chain.accept(state, &set);
+        book
+    }
+
+    /// As if these sites may have answered the present question.
+    pub(crate) fn pinned_to(mut book: Book, sites: &[usize]) -> Book {
+        book.pinned = Some((book.chain.ask_key(), sites.iter().map(|site| node(*site)).collect()));
+        book
+    }
+
+    fn apply(book: &mut Book, entry: StudyEntry) -> Result<(), Refusal> {
+        book.apply(entry, &key(201), None)
+    }
+
+    /// A book with a run.
+    pub(crate) fn started(mut book: Book) -> Book {
+        apply(&mut book, StudyEntry::RunStarted(RunStarted { run: RunId([1; 16]), at: AT })).unwrap();
+        book
+    }
+
+    #[test]
+    fn a_record_in_which_runs_do_not_follow_each_other_is_not_followed() {
+        let ended = |code: &str| {
+            let (detail, files) = (String::new(), Vec::new());
+            StudyEntry::RunEnded(RunEnded {
+                run: RunId([1; 16]),
+                code: code.to_owned(),
+                detail,
+                files,
+                at: AT,
+            })
+        };
+        let mut never = book(3, &[]);
+        assert!(apply(&mut never, ended("")).is_err(), "none was started");
+        let mut twice = started(book(3, &[]));
+        let again = StudyEntry::RunStarted(RunStarted { run: RunId([2; 16]), at: AT });
+        assert!(apply(&mut twice, again.clone()).is_err(), "one is going");
+        apply(&mut twice, ended("abandoned")).unwrap();
+        apply(&mut twice, again).unwrap();
+        assert_eq!(twice.past_runs.len(), 1);
+    }
 }

@@ -3,6 +3,7 @@
 //! protocol.
 
 mod asking;
+mod mending;
 mod opening;
 mod publishing;
 mod running;
@@ -15,9 +16,10 @@ use crate::entries::StudyEntry;
 use crate::folding::{self, Done};
 use crate::handle::Ask;
 use crate::hub::News;
-use crate::members::storage;
+use crate::members::disk;
+use crate::pause::Pause;
 use crate::shared::Shared;
-use crate::view::{self, Pause};
+use crate::view;
 use motet_common::log::{Leaf, StudyOpen};
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
@@ -40,6 +42,8 @@ pub(crate) struct Driver {
     book: Book,
     stream: String,
     version: u64,
+    /// The round under way, if there is one, comes from a backup: it is abandoned at once.
+    restored: bool,
     inbox: mpsc::Receiver<Ask>,
     own: mpsc::Sender<Ask>,
     news: broadcast::Receiver<News>,
@@ -54,6 +58,8 @@ pub(crate) struct Driver {
     folding: bool,
     /// Entries written about the present round, for a rehearsed loss.
     written: u32,
+    /// When the disk was last mended, and the wait if it was not.
+    mended: Option<(tokio::time::Instant, Duration)>,
     /// Cosignatures on the checkpoint of the result being published; asked for again after a restart.
     cosigned: BTreeMap<NodeId, Cosignature>,
 }
@@ -69,33 +75,12 @@ fn random<const N: usize>() -> [u8; N] {
 
 impl Driver {
     async fn run(mut self) {
-        if let Err(refusal) = self.begin().await {
-            return self.stopped(&refusal);
-        }
+        let mut result = self.begin().await;
         loop {
-            let wait = self.wake.map(|wake| Duration::from_millis(wake.ms.saturating_sub(now().ms)));
-            let result = tokio::select! {
-                ask = self.inbox.recv() => match ask {
-                    Some(ask) => self.asked(ask).await,
-                    None => return,
-                },
-                news = self.news.recv() => match news {
-                    Ok(news) => self.heard(news).await,
-                    // Too far behind: ask the hub for everybody at once.
-                    Err(broadcast::error::RecvError::Lagged(_)) => self.catch_up().await,
-                    Err(broadcast::error::RecvError::Closed) => return,
-                },
-                () = tokio::time::sleep(wait.unwrap_or(Duration::from_secs(3600))), if wait.is_some() => {
-                    self.wake = None;
-                    self.input(Input::Tick).await
-                }
-            };
-            let result = match result {
-                Ok(()) => self.advance().await,
-                Err(refusal) => Err(refusal),
-            };
-            if let Err(refusal) = result {
-                return self.stopped(&refusal);
+            if let Err(refusal) = result
+                && !self.mend(refusal).await
+            {
+                return;
             }
             // A round is never left without its alarm: the deadline is armed anew after every input.
             if let Some(deadline) =
@@ -104,12 +89,31 @@ impl Driver {
                 self.wake = Some(self.wake.map_or(deadline, |wake| wake.min(deadline)));
             }
             self.show();
+            let Some(turned) = self.turn().await else { return };
+            result = turned;
         }
     }
 
-    /// A driver stops only when it cannot write; what is written is enough to go on after a restart.
-    fn stopped(&self, refusal: &Refusal) {
-        tracing::error!(study = %self.book.study.id, %refusal, "the study's driver stops; restart the coordinator when mended");
+    /// The next thing that happens, and what follows from it; nothing when the process is ending.
+    async fn turn(&mut self) -> Option<Result<(), Refusal>> {
+        let wait = self.wake.map(|wake| Duration::from_millis(wake.ms.saturating_sub(now().ms)));
+        let result = tokio::select! {
+            ask = self.inbox.recv() => self.asked(ask?).await,
+            news = self.news.recv() => match news {
+                Ok(news) => self.heard(news).await,
+                // Too far behind: ask the hub for everybody at once.
+                Err(broadcast::error::RecvError::Lagged(_)) => self.catch_up().await,
+                Err(broadcast::error::RecvError::Closed) => return None,
+            },
+            () = tokio::time::sleep(wait.unwrap_or(Duration::from_secs(3600))), if wait.is_some() => {
+                self.wake = None;
+                self.input(Input::Tick).await
+            }
+        };
+        Some(match result {
+            Ok(()) => self.advance().await,
+            Err(refusal) => Err(refusal),
+        })
     }
 
     async fn begin(&mut self) -> Result<(), Refusal> {
@@ -117,11 +121,29 @@ impl Driver {
             let open = StudyOpen::of(&self.book.study, self.book.roster());
             self.put_leaf(Leaf::StudyOpen(open).to_bytes()).await?;
         }
+        if self.restored {
+            self.abandon_restored().await?;
+        }
         self.catch_up().await?;
         let effects = self.round().map(Round::resume).unwrap_or_default();
         self.act(effects).await?;
         self.sweep_uploads().await;
         self.advance().await
+    }
+
+    /// Nodes may have heard more about this round than a restored ledger knows: nothing more is said in it.
+    async fn abandon_restored(&mut self) -> Result<(), Refusal> {
+        self.restored = false;
+        if self.round().is_none_or(|round| round.phase() >= PhaseName::Released) {
+            return Ok(());
+        }
+        self.input(Input::Abandon).await?;
+        self.book.settle(None)?;
+        if let Some(run) = self.book.run.as_mut() {
+            "it was open in the backup that this coordinator was restored from"
+                .clone_into(&mut run.last_detail);
+        }
+        Ok(())
     }
 
     fn round(&self) -> Option<&Round> {
@@ -220,12 +242,8 @@ impl Driver {
         let rehearse =
             |after| rehearsed.iter().for_each(|(drill, round, count)| drill.at(*round, *count, after));
         rehearse(false);
-        let recorded = self
-            .shared
-            .ledger
-            .append(&self.stream, self.version, &entry.to_bytes())
-            .await
-            .map_err(storage)?;
+        let recorded =
+            self.shared.ledger.append(&self.stream, self.version, &entry.to_bytes()).await.map_err(disk)?;
         self.version = recorded.version;
         rehearse(true);
         Ok(())
@@ -246,7 +264,7 @@ impl Driver {
             return Ok(index);
         }
         let size = self.book.log.point().size;
-        self.shared.ledger.append(&self.book.log_stream(), size, &leaf).await.map_err(storage)?;
+        self.shared.ledger.append(&self.book.log_stream(), size, &leaf).await.map_err(disk)?;
         Ok(self.book.log.push(leaf))
     }
 
@@ -318,7 +336,7 @@ impl Driver {
         let (spools, own) = (self.shared.spools(), self.own.clone());
         tokio::spawn(async move {
             let result = folding::fold(task, t2, shape, chain, candidates, spools, ledger).await;
-            // A driver that has stopped meanwhile folds again after the restart.
+            // A driver that read its book anew meanwhile has begun to fold again.
             let _ = own.send(Ask::Folded(Box::new(result))).await;
         });
     }

@@ -1,4 +1,4 @@
-//! What the coordinator writes down, by stream: `members`, and one `study/...` for each proposed study.
+//! What the coordinator writes down, by stream: `members`, one `study/...` for each proposed study, and `restores`.
 
 use motet_common::decision::SignedDecision;
 use motet_common::enrol::{Enrolment, Role};
@@ -119,6 +119,17 @@ canonical! {
         pub(crate) leaf: u64,
         /// When.
         pub(crate) at: Moment,
+    }
+}
+
+canonical! {
+    /// Stream `restores`: this ledger was put back from a backup.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub(crate) struct Restored {
+        /// When.
+        pub(crate) at: Moment,
+        /// Every study's stream and its last version then.
+        pub(crate) studies: Vec<(String, u64)>,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Folding: the masked uploads of a set are added chunk by chunk, the opened masks come off, and the sum is absorbed.
 
+use crate::members::disk;
 use motet_common::chain::Chain;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::Fold;
@@ -46,25 +47,25 @@ pub(crate) async fn fold(
     for index in 0..shape.chunks() {
         let mut payloads = Vec::with_capacity(set.len());
         for node in &set {
-            let spool = Spool::open(&spools, &spool_name(&t2, *node)).await.map_err(storage)?;
-            payloads.push(spool.read_chunk(u32::try_from(index).unwrap_or(u32::MAX)).await.map_err(storage)?);
+            let spool = Spool::open(&spools, &spool_name(&t2, *node)).await.map_err(disk)?;
+            payloads.push(spool.read_chunk(u32::try_from(index).unwrap_or(u32::MAX)).await.map_err(disk)?);
         }
         let removals = Arc::clone(&removals);
         let chunk = tokio::task::spawn_blocking(move || {
             let payloads: Vec<&[u8]> = payloads.iter().map(Vec::as_slice).collect();
             fold_chunk(&shape, index, &payloads, &removals, sites)
         });
-        words.extend(chunk.await.map_err(storage)?.map_err(refusal)?);
+        words.extend(chunk.await.map_err(disk)?.map_err(refusal)?);
     }
     let aggregate = Aggregate { ring: shape.ring, words };
-    let digest = ledger.put_blob(&aggregate.to_bytes()).await.map_err(storage)?;
-    let evidence = ledger.put_blob(&fold.evidence.to_bytes()).await.map_err(storage)?;
+    let digest = ledger.put_blob(&aggregate.to_bytes()).await.map_err(disk)?;
+    let evidence = ledger.put_blob(&fold.evidence.to_bytes()).await.map_err(disk)?;
     let (aggregate, state) = tokio::task::spawn_blocking(move || {
         let state = follow(&chain, &aggregate, candidates, &set);
         (aggregate, state)
     })
     .await
-    .map_err(storage)?;
+    .map_err(disk)?;
     Ok(Done { aggregate, digest, evidence, state: state? })
 }
 
@@ -79,8 +80,4 @@ fn refusal(error: FoldError) -> Refusal {
         _ => Code::UploadMismatch,
     };
     Refusal::new(code, error.to_string())
-}
-
-fn storage(error: impl std::fmt::Display) -> Refusal {
-    crate::members::storage(error)
 }

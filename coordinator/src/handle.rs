@@ -99,7 +99,11 @@ impl Handle {
         let (answer, answered) = oneshot::channel();
         self.send(ask(answer)).await;
         answered.await.map_err(|_| {
-            Refusal::new(Code::Storage, format!("the driver of study `{}` has stopped", self.id))
+            let detail = format!(
+                "study `{}` could not be written down; `motet run list {}` says why",
+                self.id, self.id
+            );
+            Refusal::new(Code::Storage, detail)
         })
     }
 

@@ -118,6 +118,11 @@ impl Hub {
         }
     }
 
+    /// Ends a node's line; the node comes back and says again what it owes.
+    pub(crate) fn cut(&self, node: NodeId) {
+        self.lock().open.remove(&node);
+    }
+
     pub(crate) fn tell(&self, node: NodeId, run: RunId, message: &Message) {
         self.send(node, Frame::Message(Envelope { run: run.0.to_vec(), body: message.to_bytes() }));
     }

@@ -4,13 +4,16 @@
 //! config     coordinator.toml                 entries   what is written down
 //! shared     keys, ledger, hub, studies       members   who was invited, joined, removed
 //! hub        who is connected                 book      what is known of one study (pure)
+//! run_state  what may follow what in a run    pause     why one is held, and what to do
 //! line_up    who may be in the next round     driver    one study's driver: the only clock and dice
 //! handle     how others reach a driver
 //! folding    masked uploads -> sum            publish   finished run -> release
-//! drill      a rehearsed loss of this process
+//! drill      a rehearsed loss of this process   lock      one process on one state folder
+//! backup     what a copy of the state holds, and what a restored one must not go on with
 //! release    report, card, weights, pictures  services  gRPC
 //! ```
 
+pub mod backup;
 mod book;
 pub mod config;
 pub mod drill;
@@ -20,9 +23,12 @@ mod folding;
 mod handle;
 mod hub;
 mod line_up;
+pub mod lock;
 mod members;
+mod pause;
 mod publish;
 pub mod release;
+mod run_state;
 mod serve;
 mod services;
 mod shared;

@@ -2,6 +2,7 @@
 //! one. Decided from the book and from who is present; no clock and no network here.
 
 use crate::book::Book;
+use crate::pause::{Pause, Reason};
 use motet_common::moment::Moment;
 use motet_common::refusal::Code;
 use motet_common::round::witness_quorum;
@@ -13,8 +14,8 @@ use motet_secagg::threshold::Thresholds;
 pub(crate) enum Next {
     /// Open it with this line-up.
     Open(LineUp),
-    /// Wait; the text says for what, the moment until when at the latest.
-    Wait { why: String, until: Option<Moment> },
+    /// Wait.
+    Wait(Pause),
     /// There is no way on.
     Fail(Code),
 }
@@ -39,15 +40,7 @@ pub(crate) fn next(
     let willing: Vec<NodeId> = book.roster().nodes().filter(here).collect();
     let witnesses = willing.len();
     if let Some(pinned) = book.pinned() {
-        return all_of(
-            book,
-            least,
-            witnesses,
-            pinned,
-            here,
-            (patience, now),
-            "they may have answered this question already and must all be there again",
-        );
+        return all_of(book, least, witnesses, pinned, here, (patience, now), Reason::SameSites);
     }
     let first = book.chain.set().is_empty();
     if first {
@@ -58,15 +51,8 @@ pub(crate) fn next(
     let candidates = match (bound, pauses) {
         // An exact fit keeps its sites: one that comes or goes would make its own statistics a difference of two sums.
         (true, true) => {
-            return all_of(
-                book,
-                least,
-                witnesses,
-                book.chain.set(),
-                here,
-                (patience, now),
-                "they belong to this exact run",
-            );
+            let set = book.chain.set();
+            return all_of(book, least, witnesses, set, here, (patience, now), Reason::ItsSites);
         }
         (true, false) => book.chain.set().iter().copied().filter(|node| here(node)).collect(),
         (false, _) => willing,
@@ -75,11 +61,8 @@ pub(crate) fn next(
         Ok(line_up) => Next::Open(line_up),
         Err(code) if now >= patience => Next::Fail(code),
         Err(_) => {
-            let missing: Vec<NodeId> = book.chain.set().iter().copied().filter(|node| !here(node)).collect();
-            Next::Wait {
-                why: waits_for(book, &missing, "too few sites are left without them"),
-                until: Some(patience),
-            }
+            let awaited = book.chain.set().iter().copied().filter(|node| !here(node)).collect();
+            Next::Wait(Pause { reason: Reason::TooFew, awaited, until: Some(patience) })
         }
     }
 }
@@ -91,10 +74,10 @@ fn all_of(
     nodes: &[NodeId],
     here: impl Fn(&NodeId) -> bool,
     (patience, now): (Moment, Moment),
-    reason: &str,
+    reason: Reason,
 ) -> Next {
-    let missing: Vec<NodeId> = nodes.iter().copied().filter(|node| !here(node)).collect();
-    if missing.is_empty() {
+    let awaited: Vec<NodeId> = nodes.iter().copied().filter(|node| !here(node)).collect();
+    if awaited.is_empty() {
         return match line_up(book, least, witnesses, nodes.to_vec()) {
             Ok(line_up) => Next::Open(line_up),
             Err(code) => Next::Fail(code),
@@ -103,28 +86,27 @@ fn all_of(
     if now >= patience {
         return Next::Fail(Code::SiteLost);
     }
-    Next::Wait { why: waits_for(book, &missing, reason), until: Some(patience) }
+    Next::Wait(Pause { reason, awaited, until: Some(patience) })
 }
 
 /// The first round waits until every site of the roster has decided and is there, or patience ends with a quorum.
 fn first_round(book: &Book, least: u32, willing: Vec<NodeId>, patience: Moment, now: Moment) -> Next {
-    let waiting: Vec<String> = book
+    // Whoever declined is not waited for.
+    let undecided = |node: &NodeId| !book.decisions.contains_key(node);
+    let awaited: Vec<NodeId> = book
         .roster()
         .nodes()
-        .filter(|node| !willing.contains(node))
-        .filter_map(|node| match book.decisions.get(&node) {
-            None => Some(format!("{} (its steward has not decided)", book.name(node))),
-            Some(_) if book.approved(node) => Some(format!("{} (not connected)", book.name(node))),
-            Some(_) => None,
-        })
+        .filter(|node| !willing.contains(node) && (undecided(node) || book.approved(*node)))
         .collect();
-    let enough = line_up(book, least, willing.len(), willing);
-    match enough {
-        Ok(line_up) if waiting.is_empty() || now >= patience => Next::Open(line_up),
-        Ok(_) => Next::Wait { why: format!("waits for {}", waiting.join(", ")), until: Some(patience) },
+    let wait = |enough: bool, until| {
+        Next::Wait(Pause { reason: Reason::Beginning { enough }, awaited: awaited.clone(), until })
+    };
+    match line_up(book, least, willing.len(), willing) {
+        Ok(line_up) if awaited.is_empty() || now >= patience => Next::Open(line_up),
+        Ok(_) => wait(true, Some(patience)),
         // Everybody has decided and too few said yes: nothing to wait for but a change of mind.
-        Err(code) if waiting.is_empty() => Next::Fail(code),
-        Err(_) => Next::Wait { why: format!("waits for {}", waiting.join(", ")), until: None },
+        Err(code) if awaited.is_empty() => Next::Fail(code),
+        Err(_) => wait(false, None),
     }
 }
 
@@ -147,6 +129,84 @@ fn line_up(book: &Book, least: u32, witnesses: usize, mut candidates: Vec<NodeId
     Ok(LineUp { candidates, thresholds, min_start })
 }
 
-fn waits_for(book: &Book, missing: &[NodeId], reason: &str) -> String {
-    format!("waits for {}: {reason}", book.names(missing).join(", "))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::book::tests::{book, node, pinned_to, with_set};
+
+    const SINCE: Moment = Moment { ms: 1_000 };
+    /// The study's `join` is ninety seconds.
+    const PATIENCE: Moment = Moment { ms: 91_000 };
+
+    fn at(book: &Book, present: &[usize], now: Moment) -> Next {
+        let present: Vec<NodeId> = present.iter().map(|site| node(*site)).collect();
+        next(book, 3, &present, &[], SINCE, now)
+    }
+
+    fn held(book: &Book, present: &[usize]) -> Pause {
+        match at(book, present, SINCE) {
+            Next::Wait(pause) => pause,
+            Next::Open(_) => panic!("it begins"),
+            Next::Fail(code) => panic!("it fails: {code:?}"),
+        }
+    }
+
+    fn sites(sites: &[usize]) -> Vec<NodeId> {
+        let mut nodes: Vec<NodeId> = sites.iter().map(|site| node(*site)).collect();
+        nodes.sort_unstable();
+        nodes
+    }
+
+    fn fails(book: &Book, present: &[usize], code: Code) {
+        assert!(matches!(at(book, present, PATIENCE), Next::Fail(found) if found == code));
+    }
+
+    #[test]
+    fn a_first_round_waits_for_all_who_may_still_come_and_then_begins_without_them() {
+        let (book, here) = (book(6, &[1, 2, 3, 4, 5]), [1, 2, 3, 4]);
+        let pause = held(&book, &here);
+        assert_eq!((pause.reason, pause.until), (Reason::Beginning { enough: true }, Some(PATIENCE)));
+        assert_eq!(pause.awaited, sites(&[5, 6]), "one is away and one has not decided");
+        assert!(
+            matches!(at(&book, &here, PATIENCE), Next::Open(line_up) if line_up.candidates == sites(&here))
+        );
+    }
+
+    #[test]
+    fn a_first_round_without_enough_sites_waits_however_long() {
+        let book = book(4, &[1]);
+        let pause = held(&book, &[1]);
+        assert_eq!((pause.reason, pause.until), (Reason::Beginning { enough: false }, None));
+        assert_eq!(pause.awaited, sites(&[2, 3, 4]));
+        assert!(matches!(at(&book, &[1], PATIENCE), Next::Wait(_)));
+    }
+
+    #[test]
+    fn an_exact_run_waits_for_its_sites_and_then_ends() {
+        let book = with_set(book(4, &[1, 2, 3, 4]), &[1, 2, 3, 4]);
+        let pause = held(&book, &[1, 2, 3]);
+        assert_eq!((pause.reason, pause.until), (Reason::ItsSites, Some(PATIENCE)));
+        assert_eq!(pause.awaited, sites(&[4]));
+        fails(&book, &[1, 2, 3], Code::SiteLost);
+    }
+
+    #[test]
+    fn a_question_that_may_be_answered_waits_for_the_same_sites_and_then_ends() {
+        let book = pinned_to(book(4, &[1, 2, 3, 4]), &[1, 2, 3]);
+        let pause = held(&book, &[1, 2, 4]);
+        assert_eq!((pause.reason, pause.until), (Reason::SameSites, Some(PATIENCE)));
+        assert_eq!(pause.awaited, sites(&[3]), "site-4 is no help");
+        fails(&book, &[1, 2, 4], Code::SiteLost);
+    }
+
+    #[test]
+    fn a_run_that_may_lose_sites_waits_when_too_few_are_left_and_then_ends() {
+        let mut book = with_set(book(4, &[1, 2, 3, 4]), &[1, 2, 3, 4]);
+        book.study.rounds.on_site_loss = SiteLoss::Continue;
+        let pause = held(&book, &[1, 2]);
+        assert_eq!((pause.reason, pause.until), (Reason::TooFew, Some(PATIENCE)));
+        assert_eq!(pause.awaited, sites(&[3, 4]));
+        fails(&book, &[1, 2], Code::LineUpTooSmall);
+        assert!(matches!(at(&book, &[1, 2, 3], SINCE), Next::Open(_)));
+    }
 }

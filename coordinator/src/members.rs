@@ -240,6 +240,11 @@ pub(crate) fn storage(error: impl std::fmt::Display) -> Refusal {
     Refusal::new(Code::Storage, "the coordinator could not write its ledger")
 }
 
+/// The same for operators, with the file and what to do.
+pub(crate) fn disk(error: impl std::fmt::Display) -> Refusal {
+    Refusal::new(Code::Storage, error.to_string())
+}
+
 fn malformed(error: impl std::fmt::Display) -> Refusal {
     Refusal::new(Code::Malformed, error.to_string())
 }

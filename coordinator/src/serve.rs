@@ -1,9 +1,11 @@
 //! Starting up: read keys and ledger, reopen every study where it stood, then listen.
 
+use crate::backup;
 use crate::config::Config;
 use crate::drill::Drill;
 use crate::driver;
 use crate::hub::Hub;
+use crate::lock::StateLock;
 use crate::members::Members;
 use crate::services::desk::DeskService;
 use crate::services::enrolment::EnrolmentService;
@@ -28,7 +30,10 @@ pub async fn run(config: Config, drill: Option<Drill>) -> anyhow::Result<()> {
     let keys = Keys::read(&config)?;
     std::fs::create_dir_all(&config.state)
         .with_context(|| format!("cannot make the folder `{}`", config.state.display()))?;
+    let _lock = StateLock::claim(&config.state)?;
+    backup::refuse_draft(&config.state)?;
     let ledger = Ledger::open(&config.state).await?;
+    let restored = backup::restored(&ledger).await?;
     let connections = Connections::default();
     let shared = Arc::new(Shared {
         members: Members::load(ledger.clone()).await?,
@@ -43,7 +48,10 @@ pub async fn run(config: Config, drill: Option<Drill>) -> anyhow::Result<()> {
     });
     shared.hub.expect(shared.members.nodes().await);
     for stream in shared.ledger.streams("study/").await? {
-        driver::reopen(&shared, &stream).await.with_context(|| format!("cannot reopen `{stream}`"))?;
+        let backed_up = restored.get(&stream).copied().unwrap_or(0);
+        driver::reopen(&shared, &stream, backed_up)
+            .await
+            .with_context(|| format!("cannot reopen `{stream}`"))?;
     }
     let listener = TcpListener::bind(&shared.config.listen).await.with_context(|| {
         format!("cannot listen on `{}`: is another coordinator running?", shared.config.listen)

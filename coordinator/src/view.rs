@@ -1,17 +1,13 @@
 //! Where a run stands, in the words of the operator's table. Rebuilt from the book at every look.
 
-use crate::book::Book;
+use crate::book::{Book, Run};
+use crate::pause::{Pause, Reason, clock};
+use crate::run_state::{RunEvent, RunState};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use motet_common::moment::Moment;
-use motet_proto::v1::{RunState, WatchRunResponse};
-
-/// Why the present run is not moving, when it is not.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Pause {
-    pub(crate) why: String,
-    pub(crate) until: Option<Moment>,
-}
+use motet_common::refusal::Code;
+use motet_common::round::Round;
+use motet_proto::v1::{self, WatchRunResponse};
 
 /// The present run, or the latest.
 pub(crate) fn watch(book: &Book, pause: Option<&Pause>) -> Option<WatchRunResponse> {
@@ -26,7 +22,7 @@ pub(crate) fn watch(book: &Book, pause: Option<&Pause>) -> Option<WatchRunRespon
         measure: measure.0.to_owned(),
         value: measure.1,
         sites: book.names(book.chain.set()),
-        awaited: Vec::new(),
+        awaited: pause.map(|pause| book.names(&pause.awaited)).unwrap_or_default(),
         refusals: Vec::new(),
     };
     if let Some(round) = book.run.as_ref().and_then(|run| run.round.as_ref()) {
@@ -43,64 +39,70 @@ pub(crate) fn watch(book: &Book, pause: Option<&Pause>) -> Option<WatchRunRespon
 }
 
 /// Every run of the study, latest first.
-pub(crate) fn runs(book: &Book, pause: Option<&Pause>) -> Vec<RunState> {
-    let past = book.past_runs.iter().rev().map(|(started, ended)| RunState {
+pub(crate) fn runs(book: &Book, pause: Option<&Pause>) -> Vec<v1::RunState> {
+    let past = book.past_runs.iter().rev().map(|(started, ended)| v1::RunState {
         run: started.run.hex(),
         study: book.study.id.clone(),
-        state: ended_state(&ended.code).to_owned(),
+        state: RunState::ended(&ended.code).as_str().to_owned(),
         rounds: book.past.len() as u64,
         why: ended_why(&ended.code, &ended.detail),
         code: ended.code.clone(),
         started_ms: started.at.ms,
+        next: String::new(),
+        until_ms: 0,
     });
     present(book, pause).into_iter().chain(past).collect()
 }
 
-fn latest(book: &Book, pause: Option<&Pause>) -> Option<RunState> {
+fn latest(book: &Book, pause: Option<&Pause>) -> Option<v1::RunState> {
     runs(book, pause).into_iter().next()
 }
 
-fn present(book: &Book, pause: Option<&Pause>) -> Option<RunState> {
+fn present(book: &Book, pause: Option<&Pause>) -> Option<v1::RunState> {
     let run = book.run.as_ref()?;
-    let (state, why) = match (&run.round, pause) {
-        (Some(round), _) => {
-            let awaited = book.names(&round.awaited());
-            let whom = if awaited.is_empty() { "its own work".to_owned() } else { awaited.join(", ") };
-            let plan = round.terms().plan();
-            let until = clock(round.deadline());
-            (
-                "running",
-                format!(
-                    "round {}, phase {}: waits for {whom} until {until}",
-                    plan.round,
-                    round.phase().as_str()
-                ),
-            )
+    let held = pause.map(|pause| (pause, run.state.next(RunEvent::Held).unwrap_or(run.state)));
+    let (state, why, next, until) = match (held, &run.round) {
+        (Some((pause, state)), _) => (state, pause.why(book), pause.next(book, run.started.run), pause.until),
+        (None, Some(round)) => {
+            let (why, next) = in_round(book, run, round);
+            (run.state, why, next, Some(round.deadline()))
         }
-        (None, Some(pause)) => {
-            let until = pause.until.map(|until| format!(" until {}", clock(until))).unwrap_or_default();
-            let state = if book.chain.round() == 0 { "waiting" } else { "paused" };
-            (state, format!("{}{until}; `motet run abandon {}` gives up", pause.why, run.started.run.hex()))
+        (None, None) => {
+            (run.state, "between two rounds".to_owned(), "nothing: it is at work".to_owned(), None)
         }
-        (None, None) => ("running", "between two rounds".to_owned()),
     };
-    Some(RunState {
+    let code = match pause.map(|pause| &pause.reason) {
+        Some(Reason::Storage(_)) => Code::Storage.as_str(),
+        _ => "",
+    };
+    Some(v1::RunState {
         run: run.started.run.hex(),
         study: book.study.id.clone(),
-        state: state.to_owned(),
+        state: state.as_str().to_owned(),
         rounds: book.chain.round(),
         why,
-        code: String::new(),
+        code: code.to_owned(),
         started_ms: run.started.at.ms,
+        next,
+        until_ms: until.map_or(0, |until| until.ms),
     })
 }
 
-fn ended_state(code: &str) -> &'static str {
-    match code {
-        "" => "released",
-        "abandoned" => "abandoned",
-        _ => "failed",
+/// Why a round stands where it stands, and what to do.
+fn in_round(book: &Book, run: &Run, round: &Round) -> (String, String) {
+    let (number, phase, until) =
+        (round.terms().plan().round, round.phase().as_str(), clock(round.deadline()));
+    let awaited = book.names(&round.awaited()).join(", ");
+    if awaited.is_empty() {
+        let why = format!("round {number}, phase {phase}: is at work until {until} at the latest");
+        return (why, "nothing: it is at work".to_owned());
     }
+    (
+        format!(
+            "round {number}, phase {phase}: waits for {awaited} until {until}, then goes on without them or begins the round anew"
+        ),
+        format!("nothing yet, or call {awaited}; `motet run abandon {}` gives the run up", run.started.run),
+    )
 }
 
 fn ended_why(code: &str, detail: &str) -> String {
@@ -112,18 +114,47 @@ fn ended_why(code: &str, detail: &str) -> String {
     if detail.is_empty() { why.to_owned() } else { format!("{detail}: {why}") }
 }
 
-/// A moment as a person reads it.
-pub(crate) fn clock(moment: Moment) -> String {
-    let ms = i64::try_from(moment.ms).unwrap_or(i64::MAX);
-    Timestamp::from_millisecond(ms)
-        .map(|time| time.to_zoned(TimeZone::UTC).strftime("%H:%M:%S UTC").to_string())
-        .unwrap_or_default()
-}
-
 /// A moment as RFC 3339 text.
 pub(crate) fn timestamp(moment: Moment) -> String {
     let ms = i64::try_from(moment.ms).unwrap_or(i64::MAX);
     Timestamp::from_millisecond(ms)
         .map(|time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::book::tests::{book, node, started};
+
+    fn held(reason: Reason) -> Pause {
+        Pause { reason, awaited: vec![node(2)], until: Some(Moment { ms: 1_795_392_000_000 }) }
+    }
+
+    #[test]
+    fn a_held_run_is_shown_with_whom_it_waits_for_until_when_and_what_to_do() {
+        let book = started(book(3, &[1]));
+        let view = watch(&book, Some(&held(Reason::Beginning { enough: true }))).unwrap();
+        let state = view.state.unwrap();
+        assert_eq!((state.state.as_str(), state.code.as_str()), ("waiting", ""));
+        assert_eq!((view.awaited, state.until_ms), (vec!["site-2".to_owned()], 1_795_392_000_000));
+        assert!(state.why.contains("site-2") && state.why.contains("00:00:00 UTC"), "{}", state.why);
+        assert!(state.next.contains("call site-2"), "{}", state.next);
+    }
+
+    #[test]
+    fn a_coordinator_that_cannot_write_says_storage() {
+        let book = started(book(3, &[1]));
+        let states = runs(&book, Some(&held(Reason::Storage("cannot write `x`".into()))));
+        assert_eq!((states[0].code.as_str(), states[0].why.starts_with("storage: ")), ("storage", true));
+    }
+
+    #[test]
+    fn a_run_that_nothing_holds_has_no_end_and_no_code() {
+        let states = runs(&started(book(3, &[1])), None);
+        assert_eq!(
+            (states[0].state.as_str(), states[0].until_ms, states[0].code.as_str()),
+            ("waiting", 0, "")
+        );
+    }
 }

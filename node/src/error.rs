@@ -121,6 +121,14 @@ impl NodeError {
         move |cause| Self::File { doing, path, cause }
     }
 
+    /// Whether the disk refused, which passes when it is mended.
+    pub(crate) fn is_of_the_disk(&self) -> bool {
+        matches!(
+            self,
+            Self::File { .. } | Self::Ledger(LedgerError::File { .. } | LedgerError::Database { .. })
+        )
+    }
+
     /// The stable code of a refusal; nothing for a failure.
     pub fn code(&self) -> Option<&str> {
         match self {

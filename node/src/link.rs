@@ -17,16 +17,18 @@ use motet_proto::v1::attend_request::Frame;
 use motet_proto::v1::rounds_client::RoundsClient;
 use motet_proto::v1::{
     AttendRequest, AttendResponse, Envelope, FetchRequest, Hello, LeavesRequest, ReleasesRequest,
-    UploadRequest, UploadStateRequest,
+    UploadRequest, UploadStateRequest, Welcome,
 };
+use motet_proto::version::{Side, Version, agree};
 use motet_proto::{MAX_MESSAGE, PIECE};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::RunId;
 use motet_secagg::mask::MaskedUpdate;
-use motet_secagg::message::{Header, Message, Released, VERSION};
+use motet_secagg::message::{Header, Message, Released};
 use prost::Message as _;
 use std::path::PathBuf;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
@@ -34,6 +36,9 @@ use tonic::{Status, Streaming};
 
 /// Frames that may wait to be sent.
 const QUEUE: usize = 64;
+/// The first wait of an upload that a disk refused; it doubles up to [`LONGEST_WAIT`].
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// The largest sum a node will take into memory.
 const MOST_AGGREGATE: usize = 1 << 30;
 
@@ -58,6 +63,26 @@ pub(crate) enum Again {
 /// The way in.
 pub(crate) struct Line(Streaming<AttendResponse>);
 
+/// Why nothing came of a call.
+pub(crate) enum Broken {
+    /// The node's own folder, in which everything that leaves stands first: nothing was said.
+    Own(NodeError),
+    /// The coordinator, or the way there, in words for the steward.
+    Line(String),
+}
+
+impl From<NodeError> for Broken {
+    fn from(error: NodeError) -> Self {
+        Self::Own(error)
+    }
+}
+
+impl From<String> for Broken {
+    fn from(why: String) -> Self {
+        Self::Line(why)
+    }
+}
+
 impl Line {
     /// The next frame; nothing when the coordinator closed the stream.
     ///
@@ -79,13 +104,23 @@ fn why(status: &Status) -> String {
     }
 }
 
+/// What this node and the coordinator speak with each other.
+///
+/// # Errors
+/// `version_unknown` for another major.
+pub(crate) fn agreed(welcome: &Welcome) -> Result<Version, Refusal> {
+    let theirs = Version { major: welcome.version, minor: welcome.minor };
+    let ours = Side { version: Version::ours(), software: env!("CARGO_PKG_VERSION") };
+    agree(&ours, &Side { version: theirs, software: &welcome.software })
+}
+
 impl Link {
     /// Dials the coordinator with this site's certificate and opens the stream.
     ///
     /// # Errors
     /// Why it cannot be reached, for the steward.
-    pub(crate) async fn dial(home: &Home) -> Result<(Self, Line), String> {
-        let identity = home.paths.client().map_err(|error| error.to_string())?;
+    pub(crate) async fn dial(home: &Home) -> Result<(Self, Line), Broken> {
+        let identity = home.paths.client()?;
         let channel =
             connect(&home.settings.address, &identity, COORDINATOR_NAME).await.map_err(|e| e.to_string())?;
         let mut client = RoundsClient::new(channel)
@@ -93,13 +128,12 @@ impl Link {
             .max_encoding_message_size(MAX_MESSAGE);
         let (out, frames) = mpsc::channel(QUEUE);
         let hello = Hello {
-            version: u32::from(VERSION),
+            version: Version::ours().major,
             software: env!("CARGO_PKG_VERSION").to_owned(),
             clock_ms: clock::now().ms,
+            minor: Version::ours().minor,
         };
-        record(&home.ledger, "hello", "", 0, &hello.encode_to_vec())
-            .await
-            .map_err(|error| error.to_string())?;
+        record(&home.ledger, "hello", "", 0, &hello.encode_to_vec()).await?;
         // The queue is empty: the first frame always fits.
         let _ = out.try_send(AttendRequest { frame: Some(Frame::Hello(hello)) });
         let response = client.attend(ReceiverStream::new(frames)).await.map_err(|status| why(&status))?;
@@ -136,9 +170,8 @@ impl Link {
     }
 
     /// Requests carry ids and digests only; they leave the site all the same and are on record.
-    async fn record_request(&self, kind: &str, request: &impl prost::Message) -> Result<(), String> {
-        let recorded = record(&self.ledger, kind, "", 0, &request.encode_to_vec()).await;
-        recorded.map_err(|error| error.to_string())
+    async fn record_request(&self, kind: &str, request: &impl prost::Message) -> Result<(), NodeError> {
+        record(&self.ledger, kind, "", 0, &request.encode_to_vec()).await
     }
 
     async fn send(&self, frame: Frame) {
@@ -181,19 +214,14 @@ impl Link {
             header,
             context,
         };
-        tokio::spawn(async move {
-            if let Err(why) = upload.send().await {
-                // The next connection takes it up where it stopped.
-                output::note(&format!("an upload stopped: {why}"));
-            }
-        });
+        tokio::spawn(upload.send());
     }
 
     /// The releases of a study after a round.
     ///
     /// # Errors
     /// Why they could not be fetched.
-    pub(crate) async fn releases(&self, study: &Digest, after_round: u64) -> Result<Vec<Absorbed>, String> {
+    pub(crate) async fn releases(&self, study: &Digest, after_round: u64) -> Result<Vec<Absorbed>, Broken> {
         let request = ReleasesRequest { study: study.0.to_vec(), after_round };
         self.record_request("releases-request", &request).await?;
         let mut stream =
@@ -210,7 +238,7 @@ impl Link {
     ///
     /// # Errors
     /// Why they could not be fetched.
-    pub(crate) async fn leaves(&self, study: &Digest, from: u64, to: u64) -> Result<Vec<Vec<u8>>, String> {
+    pub(crate) async fn leaves(&self, study: &Digest, from: u64, to: u64) -> Result<Vec<Vec<u8>>, Broken> {
         let request = LeavesRequest { study: study.0.to_vec(), from, to };
         self.record_request("leaves-request", &request).await?;
         let mut stream =
@@ -218,7 +246,7 @@ impl Link {
         let mut leaves = Vec::new();
         while let Some(response) = stream.message().await.map_err(|status| why(&status))? {
             if leaves.len() as u64 >= to.saturating_sub(from).min(MOST_LEAVES) {
-                return Err("the coordinator sends more leaves than were asked for".into());
+                return Err("the coordinator sends more leaves than were asked for".to_owned().into());
             }
             leaves.push(response.leaf);
         }
@@ -229,7 +257,7 @@ impl Link {
     ///
     /// # Errors
     /// Why the uploads could not be fetched.
-    pub(crate) async fn recompute(&self, study: &Digest, audit: Audit) -> Result<Again, String> {
+    pub(crate) async fn recompute(&self, study: &Digest, audit: Audit) -> Result<Again, Broken> {
         let mut gathering = Gathering::new(audit);
         let request = gathering.request(study);
         self.record_request("uploads-request", &request).await?;
@@ -238,13 +266,13 @@ impl Link {
             Err(status) if refusal(&status).is_some_and(|why| why.code == Code::ReleaseUnknown) => {
                 return Ok(Again::NotKept);
             }
-            Err(status) => return Err(why(&status)),
+            Err(status) => return Err(why(&status).into()),
         };
         while let Some(piece) = stream.message().await.map_err(|status| why(&status))? {
             match gathering.take(piece) {
                 Ok(()) => {}
                 Err(UploadsError::Sum(refusal)) => return Ok(Again::Wrong(refusal)),
-                Err(error) => return Err(error.to_string()),
+                Err(error) => return Err(error.to_string().into()),
             }
         }
         if !gathering.is_whole() {
@@ -257,7 +285,7 @@ impl Link {
     ///
     /// # Errors
     /// Why it could not be fetched.
-    pub(crate) async fn fetch(&self, digest: &Digest) -> Result<Vec<u8>, String> {
+    pub(crate) async fn fetch(&self, digest: &Digest) -> Result<Vec<u8>, Broken> {
         let request = FetchRequest { digest: digest.0.to_vec() };
         self.record_request("fetch-request", &request).await?;
         let mut stream =
@@ -266,7 +294,7 @@ impl Link {
         while let Some(response) = stream.message().await.map_err(|status| why(&status))? {
             bytes.extend_from_slice(&response.piece);
             if bytes.len() > MOST_AGGREGATE {
-                return Err("the coordinator sends more than any sum holds".into());
+                return Err("the coordinator sends more than any sum holds".to_owned().into());
             }
         }
         Ok(bytes)
@@ -283,26 +311,63 @@ struct Upload {
     context: (String, u64),
 }
 
+/// Why an upload stopped.
+enum Stopped {
+    /// The connection is gone, or the upload is not wanted any more: the next connection takes it up where it stopped.
+    Over(String),
+    /// A disk refused, here or at the coordinator: the same connection may go on when it is mended.
+    Disk(String),
+}
+
+impl From<NodeError> for Stopped {
+    fn from(error: NodeError) -> Self {
+        if error.is_of_the_disk() { Self::Disk(error.to_string()) } else { Self::Over(error.to_string()) }
+    }
+}
+
+impl From<Status> for Stopped {
+    fn from(status: Status) -> Self {
+        match refusal(&status) {
+            Some(refused) if refused.code == Code::Storage => Self::Disk(why(&status)),
+            _ => Self::Over(why(&status)),
+        }
+    }
+}
+
 impl Upload {
-    async fn send(mut self) -> Result<(), String> {
-        let spool = Spool::open(&self.masked, &self.plan.hex()).await.map_err(|error| error.to_string())?;
+    /// Sends everything, over disks that are full for a while; what cannot go on in this connection is left to the next.
+    async fn send(mut self) {
+        let mut wait = FIRST_WAIT;
+        loop {
+            match self.send_missing().await {
+                Ok(()) => return,
+                Err(Stopped::Over(why)) => return output::note(&format!("an upload stopped: {why}")),
+                Err(Stopped::Disk(why)) if wait == FIRST_WAIT => {
+                    output::note(&format!("an upload waits for a disk and goes on by itself: {why}"));
+                }
+                Err(Stopped::Disk(_)) => {}
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    async fn send_missing(&mut self) -> Result<(), Stopped> {
+        let spool = Spool::open(&self.masked, &self.plan.hex()).await.map_err(NodeError::from)?;
         let count = u32::try_from(self.header.chunks.len()).unwrap_or(u32::MAX);
         let (run, t2) = (self.run.0.to_vec(), self.header.t2.0.to_vec());
         let request = UploadStateRequest { run: run.clone(), t2: t2.clone() };
         let body = request.encode_to_vec();
-        let recorded = record(&self.ledger, "upload-request", &self.context.0, self.context.1, &body).await;
-        recorded.map_err(|error| error.to_string())?;
-        let state = self.client.upload_state(request).await;
-        let mut next = state.map_err(|status| why(&status))?.into_inner().next_missing;
+        record(&self.ledger, "upload-request", &self.context.0, self.context.1, &body).await?;
+        let mut next = self.client.upload_state(request).await?.into_inner().next_missing;
         while next < count {
             let (pieces, stream) = mpsc::channel(QUEUE);
             let sending = self.client.upload(ReceiverStream::new(stream));
             let (ledger, context) = (&self.ledger, &self.context);
             let filling = async {
                 for index in next..count {
-                    let chunk = spool.read_chunk(index).await.map_err(|error| error.to_string())?;
-                    let recorded = record(ledger, "masked-chunk", &context.0, context.1, &chunk).await;
-                    recorded.map_err(|error| error.to_string())?;
+                    let chunk = spool.read_chunk(index).await.map_err(NodeError::from)?;
+                    record(ledger, "masked-chunk", &context.0, context.1, &chunk).await?;
                     for (offset, payload) in (0_u32..).step_by(PIECE).zip(chunk.chunks(PIECE)) {
                         let (run, t2) = (run.clone(), t2.clone());
                         let piece = UploadRequest { run, t2, index, offset, payload: payload.to_vec() };
@@ -312,11 +377,11 @@ impl Upload {
                     }
                 }
                 drop(pieces);
-                Ok::<(), String>(())
+                Ok::<(), Stopped>(())
             };
             let (sent, filled) = tokio::join!(sending, filling);
             filled?;
-            next = sent.map_err(|status| why(&status))?.into_inner().next_missing;
+            next = sent?.into_inner().next_missing;
         }
         Ok(())
     }
@@ -341,4 +406,22 @@ async fn record(ledger: &Ledger, kind: &str, study: &str, round: u64, body: &[u8
 pub(crate) async fn remove_masked(home: &Home, plan: &Digest) -> Result<(), NodeError> {
     let spool = Spool::open(&home.paths.masked(), &plan.hex()).await?;
     Ok(spool.remove().await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use motet_secagg::digest::from_hex;
+
+    #[test]
+    fn a_coordinator_of_the_minor_before_is_understood_and_another_major_is_refused() {
+        // Welcome { version: 1, software: "0.1.0", consortium: "trial", lease_ms: 15000 } of protocol 1.0, and a field of
+        // a later one.
+        let recorded = "08011205302e312e301a05747269616c2098757a056c61746572";
+        let welcome = Welcome::decode(from_hex(recorded).unwrap().as_slice()).unwrap();
+        assert_eq!((welcome.lease_ms, agreed(&welcome).unwrap()), (15_000, Version { major: 1, minor: 0 }));
+        let refusal = agreed(&Welcome { version: 2, software: "0.9.0".into(), ..welcome }).unwrap_err();
+        assert_eq!(refusal.code, Code::VersionUnknown);
+        assert!(refusal.detail.contains("install motet `0.9.0`"), "{}", refusal.detail);
+    }
 }

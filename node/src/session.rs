@@ -3,12 +3,15 @@
 
 mod absorbing;
 mod answering;
+mod lasting;
 mod logging;
 mod studying;
 
+pub use lasting::run;
+
 use crate::drill::Drill;
 use crate::follower::{self, Answered, Attempt, Follower};
-use crate::link::{Line, Link};
+use crate::link::{Broken, Line, Link, agreed};
 use crate::records::{self, FACTS, STUDIES};
 use crate::studies::{Standing, Studies};
 use crate::vault::Vault;
@@ -31,9 +34,6 @@ use tokio::sync::mpsc;
 
 /// How often the node looks at what the command line has written meanwhile.
 const LOOK: Duration = Duration::from_millis(200);
-/// The first wait before dialling again; it doubles up to [`LONGEST_WAIT`], with jitter so that sites do not dial in step.
-const FIRST_WAIT: Duration = Duration::from_millis(250);
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Results of computations that may wait for the session.
 const RESULTS: usize = 16;
 
@@ -44,43 +44,9 @@ struct Computed {
     result: Result<Answered, Refusal>,
 }
 
-/// Runs the node until its process is told to stop. It never ends because the coordinator is away.
-///
-/// # Errors
-/// When the node's own folder cannot be read or written.
-pub async fn run(home: Home, drill: Option<Drill>) -> anyhow::Result<()> {
-    let mut session = Session::open(home, drill).await?;
-    let mut wait = FIRST_WAIT;
-    loop {
-        let attended = tokio::select! {
-            attended = session.attend() => attended,
-            () = told_to_stop() => return Ok(()),
-        };
-        // However the connection ended: whoever was welcome comes back soon.
-        if std::mem::take(&mut session.was_welcome) {
-            wait = FIRST_WAIT;
-        }
-        match attended {
-            Ok(()) => {
-                session
-                    .say("disconnected", "the connection to the coordinator ended; dialling again")
-                    .await?;
-            }
-            Err(Away::Node(error)) => return Err(error.into()),
-            Err(Away::Coordinator(why)) => session.say("away", &why).await?,
-        }
-        let jitter = rand::random::<f64>() + 0.5;
-        tokio::select! {
-            () = tokio::time::sleep(wait.mul_f64(jitter)) => {}
-            () = told_to_stop() => return Ok(()),
-        }
-        wait = (wait * 2).min(LONGEST_WAIT);
-    }
-}
-
 /// Why a session ended.
 enum Away {
-    /// The node's own folder is the trouble: going on would not help.
+    /// The node's own folder is the trouble: nothing more is said before it is mended.
     Node(NodeError),
     /// The coordinator, or the way there.
     Coordinator(String),
@@ -89,6 +55,15 @@ enum Away {
 impl<E: Into<NodeError>> From<E> for Away {
     fn from(error: E) -> Self {
         Self::Node(error.into())
+    }
+}
+
+impl From<Broken> for Away {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Own(error) => Self::Node(error),
+            Broken::Line(why) => Self::Coordinator(why),
+        }
     }
 }
 
@@ -146,6 +121,10 @@ impl Session {
             let plain = self.vault.unseal(&name)?;
             let restored = self.restore_one(&plain).await;
             if let Err(error) = restored {
+                // A disk that refuses for a while costs no attempt.
+                if error.is_of_the_disk() {
+                    return Err(error);
+                }
                 self.say("attempt-lost", &format!("an open attempt could not be taken up again: {error}"))
                     .await?;
                 self.vault.forget(&name)?;
@@ -198,14 +177,16 @@ impl Session {
 
     /// Connects and serves the stream until it ends.
     async fn attend(&mut self) -> Result<(), Away> {
-        let (link, mut line) = Link::dial(&self.home).await.map_err(Away::Coordinator)?;
+        let (link, mut line) = Link::dial(&self.home).await.map_err(Away::from)?;
         let Some(welcome) = line.next().await.map_err(Away::Coordinator)? else { return Ok(()) };
         let Some(Frame::Welcome(welcome)) = welcome.frame else {
             return Err(Away::Coordinator(
                 "the coordinator did not say welcome; its version may differ".into(),
             ));
         };
-        self.say("connected", &format!("connected to the coordinator of {}", welcome.consortium)).await?;
+        let agreed = agreed(&welcome).map_err(|refusal| Away::Coordinator(refusal.to_string()))?;
+        let text = format!("connected to the coordinator of {} (protocol {agreed})", welcome.consortium);
+        self.say("connected", &text).await?;
         self.was_welcome = true;
         self.told.clear();
         self.tell_decisions(&link, false).await?;
@@ -452,21 +433,4 @@ fn end_here() -> ! {
 /// Today, in UTC.
 fn clock_day() -> Date {
     clock::day(clock::now())
-}
-
-/// Ctrl-C or the service manager's terminate signal: everything said is written, so the node may end at any moment.
-async fn told_to_stop() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    // Without a handler the process simply ends.
-    let _ = tokio::signal::ctrl_c().await;
 }

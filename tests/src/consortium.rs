@@ -21,6 +21,19 @@ impl Process {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+
+    /// Sends it a signal, such as `STOP` or `CONT`.
+    pub fn signal(&self, name: &str) {
+        let line = format!("kill -{name} {}", self.0.id());
+        let sent = Command::new("sh").args(["-c", &line]).status().expect("a shell");
+        assert!(sent.success(), "{line}");
+    }
+
+    /// Asks it to end, as a service manager does, and gives its exit code.
+    pub fn terminate(&mut self) -> Option<i32> {
+        self.signal("TERM");
+        self.0.wait().expect("a child").code()
+    }
 }
 
 impl Drop for Process {
@@ -226,6 +239,17 @@ impl Consortium {
     /// Ends a site's node as a power cut would.
     pub fn kill_node(&mut self, site: &str) {
         self.nodes.retain(|(name, _)| name != site);
+    }
+
+    /// A site's node, which runs.
+    pub fn node(&mut self, site: &str) -> &mut Process {
+        let found = self.nodes.iter_mut().find(|(name, _)| name == site);
+        found.map(|(_, process)| process).expect("it runs")
+    }
+
+    /// The coordinator, which runs.
+    pub fn hub(&mut self) -> &mut Process {
+        self.coordinator.as_mut().expect("it runs")
     }
 
     /// Waits until something holds.

@@ -108,6 +108,12 @@ pub enum LedgerError {
         /// The database file.
         path: PathBuf,
     },
+    /// A ledger that should be there is not.
+    #[error("`{path}` is not there: name the folder that the ledger was written to")]
+    NoLedger {
+        /// The database file.
+        path: PathBuf,
+    },
     /// The operating system refused a file or folder.
     #[error(
         "cannot {doing} `{path}`: {cause}; check that the disk has room and that this user may write there"

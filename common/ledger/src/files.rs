@@ -13,12 +13,18 @@ pub(crate) const PART: &str = "part";
 pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), LedgerError> {
     let part = aside(path);
     let written =
-        write_new(&part, bytes).and_then(|()| fs::rename(&part, path)).and_then(|()| sync_parent(path));
+        write_new(&part, bytes).and_then(|()| fs::rename(&part, path)).and_then(|()| sync_folder(path));
     if written.is_err() {
         // The first error is the one to report; a leftover is harmless.
         let _ = fs::remove_file(&part);
     }
     written.map_err(LedgerError::file("write", path))
+}
+
+/// Writes so many bytes and removes them again.
+pub(crate) fn try_room(path: &Path, bytes: usize) -> Result<(), LedgerError> {
+    write_durably(path, &vec![0; bytes])?;
+    fs::remove_file(path).map_err(LedgerError::file("remove", path))
 }
 
 /// Creates a folder and those above it, readable by this user only: a record tells which study ran where.
@@ -33,7 +39,7 @@ pub(crate) fn create_folder(path: &Path) -> Result<(), LedgerError> {
         use std::os::unix::fs::DirBuilderExt as _;
         builder.mode(0o700);
     }
-    builder.create(path).and_then(|()| sync_parent(path)).map_err(LedgerError::file("create", path))
+    builder.create(path).and_then(|()| sync_folder(path)).map_err(LedgerError::file("create", path))
 }
 
 /// The bytes of a file, or nothing when there is none.
@@ -84,7 +90,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// A rename is durable only once its folder is synced; elsewhere than on Unix a folder cannot be opened for that.
-fn sync_parent(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(parent) if cfg!(unix) && !parent.as_os_str().is_empty() => fs::File::open(parent)?.sync_all(),
         _ => Ok(()),

@@ -13,8 +13,11 @@ use std::sync::Arc;
 /// How many entries are read from the store at a time, so that a long stream is never held twice.
 pub(crate) const PAGE: usize = 64;
 
+/// What must fit on a disk before it counts as mended: the longest chunk of an upload, or a good many entries.
+const ROOM: usize = 1 << 20;
+
 /// The name of the database inside a ledger's folder.
-const DATABASE: &str = "ledger.sqlite";
+pub(crate) const DATABASE: &str = "ledger.sqlite";
 
 /// An append-only record with its blobs. A clone is another handle on the same record.
 #[derive(Clone)]
@@ -49,6 +52,13 @@ impl Ledger {
         let folder = dir.to_path_buf();
         files::blocking(move || files::create_folder(&folder)).await?;
         let store = Sqlite::open(&dir.join(DATABASE)).await?;
+        Ok(Self { store: Arc::new(Store::Sqlite(store)), blobs: Arc::new(Blobs::Folder(dir.join("blobs"))) })
+    }
+
+    /// The record in the folder `dir`, which must be there, to be read alone: nothing in the folder changes, not even
+    /// beside the database. For a copy that nobody writes to, such as a backup.
+    pub(crate) async fn open_to_read(dir: &Path) -> Result<Self, LedgerError> {
+        let store = Sqlite::open_to_read(&dir.join(DATABASE)).await?;
         Ok(Self { store: Arc::new(Store::Sqlite(store)), blobs: Arc::new(Blobs::Folder(dir.join("blobs"))) })
     }
 
@@ -184,6 +194,19 @@ impl Ledger {
     /// # Errors
     /// Only when something cannot be read at all; what does not fit is in the report.
     pub async fn verify(&self) -> Result<Report, LedgerError> {
+        let mut report = self.check_chains(&mut |_, _| ()).await?;
+        for digest in self.blobs.list().await? {
+            report.blobs += 1;
+            report.faults.extend(self.blobs.check(&digest).await?);
+        }
+        Ok(report)
+    }
+
+    /// Recomputes every chain and shows every entry on the way.
+    pub(crate) async fn check_chains(
+        &self,
+        each: &mut (dyn FnMut(&str, &[u8]) + Send),
+    ) -> Result<Report, LedgerError> {
         let mut checker = Checker::default();
         for stream in self.streams("").await? {
             let mut from = 1;
@@ -191,13 +214,28 @@ impl Ledger {
                 let page = self.page(&stream, from, PAGE).await?;
                 let Some(last) = page.last() else { break };
                 from = last.version.saturating_add(1);
-                page.iter().for_each(|stored| checker.entry(&stream, stored));
+                for stored in &page {
+                    checker.entry(&stream, stored);
+                    each(&stream, &stored.entry);
+                }
             }
         }
-        for digest in self.blobs.list().await? {
-            checker.blob(self.blobs.check(&digest).await?);
-        }
         Ok(checker.finish())
+    }
+
+    /// Whether there is room to go on: writes a file of 1 MiB beside the record and removes it. For a writer that was
+    /// refused, before it tries again.
+    ///
+    /// # Errors
+    /// [`LedgerError::File`].
+    pub async fn room(&self) -> Result<(), LedgerError> {
+        match &*self.blobs {
+            Blobs::Memory(_) => Ok(()),
+            Blobs::Folder(blobs) => {
+                let path = blobs.with_file_name("room");
+                files::blocking(move || files::try_room(&path, ROOM)).await
+            }
+        }
     }
 
     /// Closes the files after the appends under way; every handle on this record fails afterwards. Dropping the last

@@ -11,9 +11,11 @@
 //! ```
 //!
 //! The modules in reading order: [`Ledger`] is the door, [`record`](Recorded) the chain, `memory` and `sqlite` the
-//! stores, `blobs` and `spool` files on disk, `report` and `export` the checks a person can run.
+//! stores, `schema` the tables and the way to them from an older release, `blobs` and `spool` files on disk, `report`
+//! and `export` the checks a person can run, [`backup`] a copy taken while others write.
 #![warn(missing_docs)]
 
+pub mod backup;
 mod blobs;
 mod error;
 mod export;
@@ -22,6 +24,7 @@ mod ledger;
 mod memory;
 mod record;
 mod report;
+mod schema;
 mod spool;
 mod sqlite;
 

@@ -92,11 +92,6 @@ impl Checker {
         });
     }
 
-    pub(crate) fn blob(&mut self, fault: Option<Fault>) {
-        self.report.blobs += 1;
-        self.report.faults.extend(fault);
-    }
-
     pub(crate) fn fault(&mut self, fault: Fault) {
         self.report.faults.push(fault);
     }

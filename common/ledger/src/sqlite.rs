@@ -5,6 +5,7 @@
 
 use crate::LedgerError;
 use crate::record::{Head, Recorded};
+use crate::schema::{PRESENT, Schema};
 use motet_secagg::digest::Digest;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -13,11 +14,8 @@ use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The schema written by this release, kept in `PRAGMA user_version`.
-const SCHEMA: i64 = 1;
-
 /// How long a process waits for another one's write: an append takes milliseconds, a slow disk or a backup seconds.
-const BUSY: Duration = Duration::from_secs(20);
+pub(crate) const BUSY: Duration = Duration::from_secs(20);
 
 /// How often opening is repeated while another process creates the file. Turning a new file to WAL does not wait for
 /// `BUSY`: SQLite answers "locked" at once.
@@ -26,21 +24,6 @@ const OPEN_PAUSE: Duration = Duration::from_millis(50);
 
 /// Readers beside the writer: WAL lets them read while it writes; more would only queue for the disk.
 const READERS: u32 = 4;
-
-const TABLES: &str = "
-    CREATE TABLE entry (
-        stream  TEXT    NOT NULL,
-        version INTEGER NOT NULL CHECK (version >= 1),
-        entry   BLOB    NOT NULL,
-        chain   BLOB    NOT NULL CHECK (length(chain) = 32),
-        PRIMARY KEY (stream, version)
-    ) STRICT;
-    CREATE TRIGGER entry_stays BEFORE UPDATE ON entry
-        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
-    CREATE TRIGGER entry_remains BEFORE DELETE ON entry
-        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
-    PRAGMA user_version = 1;
-";
 
 pub(crate) struct Sqlite {
     path: PathBuf,
@@ -52,9 +35,14 @@ type Row = (i64, Vec<u8>, Vec<u8>);
 
 impl Sqlite {
     pub(crate) async fn open(path: &Path) -> Result<Self, LedgerError> {
+        Self::open_as(path, &PRESENT).await
+    }
+
+    /// Opens a file as a release with this schema would.
+    pub(crate) async fn open_as(path: &Path, schema: &Schema) -> Result<Self, LedgerError> {
         let mut tries = 0;
         loop {
-            match Self::open_once(path).await {
+            match Self::open_once(path, schema).await {
                 Err(LedgerError::Database { cause, .. }) if is_busy(&cause) && tries < OPEN_TRIES => {
                     tries += 1;
                     tokio::time::sleep(OPEN_PAUSE).await;
@@ -64,7 +52,7 @@ impl Sqlite {
         }
     }
 
-    async fn open_once(path: &Path) -> Result<Self, LedgerError> {
+    async fn open_once(path: &Path, schema: &Schema) -> Result<Self, LedgerError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -75,14 +63,29 @@ impl Sqlite {
         let failed = || LedgerError::database("open", path);
         // Look before turning the file to WAL: a file that is refused stays as it is, to the byte.
         let mut look = options.connect().await.map_err(failed())?;
-        let _ = is_new(&mut look, path).await?;
+        schema.look(&mut look, path).await?;
         look.close().await.map_err(failed())?;
         let options = options.journal_mode(SqliteJournalMode::Wal);
         let writer = pool(1).connect_with(options.clone()).await.map_err(failed())?;
-        create(&writer, path).await?;
+        schema.prepare(&writer, path).await?;
         let readers = options.create_if_missing(false).pragma("query_only", "ON");
         let readers = pool(READERS).connect_with(readers).await.map_err(failed())?;
         Ok(Self { path: path.to_path_buf(), writer, readers })
+    }
+
+    /// Opens a file that is there and that nobody writes, without touching it or anything beside it.
+    pub(crate) async fn open_to_read(path: &Path) -> Result<Self, LedgerError> {
+        let failed = || LedgerError::database("open", path);
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            .immutable(true)
+            .disable_statement_logging();
+        let mut look = options.connect().await.map_err(failed())?;
+        PRESENT.look(&mut look, path).await?;
+        look.close().await.map_err(failed())?;
+        let readers = pool(1).connect_with(options).await.map_err(failed())?;
+        Ok(Self { path: path.to_path_buf(), writer: readers.clone(), readers })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -118,7 +121,25 @@ impl Sqlite {
         entries: &[B],
     ) -> Result<Vec<Recorded>, LedgerError> {
         let failed = || LedgerError::database("write", &self.path);
-        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed())?;
+        let mut writer = self.writer.acquire().await.map_err(failed())?;
+        let appended = self.append_on(&mut writer, stream, expected, entries).await;
+        if let Err(LedgerError::Database { .. }) = &appended {
+            // A full disk ends the transaction behind the driver's back, and the connection would refuse every later
+            // one: the next append gets a new connection. What closing says is of no use to anybody.
+            let _ = writer.close().await;
+        }
+        appended
+    }
+
+    async fn append_on<B: AsRef<[u8]>>(
+        &self,
+        writer: &mut SqliteConnection,
+        stream: &str,
+        expected: Option<u64>,
+        entries: &[B],
+    ) -> Result<Vec<Recorded>, LedgerError> {
+        let failed = || LedgerError::database("write", &self.path);
+        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed())?;
         let mut head = self.head_on(&mut transaction, stream).await?;
         head.expect(expected)?;
         let mut recorded = Vec::with_capacity(entries.len());
@@ -196,32 +217,6 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .max_lifetime(None)
 }
 
-/// Whether the file has no schema yet; refuses a newer one and a database of something else.
-async fn is_new(on: &mut SqliteConnection, path: &Path) -> Result<bool, LedgerError> {
-    let failed = || LedgerError::database("open", path);
-    let (found, tables): (i64, i64) =
-        sqlx::query_as("SELECT user_version, (SELECT count(*) FROM sqlite_master) FROM pragma_user_version")
-            .fetch_one(on)
-            .await
-            .map_err(failed())?;
-    match (found, tables) {
-        (SCHEMA, _) => Ok(false),
-        (0, 0) => Ok(true),
-        (0, _) => Err(LedgerError::Foreign { path: path.to_path_buf() }),
-        _ => Err(LedgerError::Newer { path: path.to_path_buf(), found, known: SCHEMA }),
-    }
-}
-
-/// Writes the schema into a new file, under the write lock: another process may be doing the same.
-async fn create(writer: &SqlitePool, path: &Path) -> Result<(), LedgerError> {
-    let failed = || LedgerError::database("open", path);
-    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed())?;
-    if is_new(&mut transaction, path).await? {
-        sqlx::raw_sql(TABLES).execute(&mut *transaction).await.map_err(failed())?;
-    }
-    transaction.commit().await.map_err(failed())
-}
-
 fn is_busy(cause: &sqlx::Error) -> bool {
     // SQLITE_BUSY is 5 and SQLITE_LOCKED 6; the extended codes carry them in the low byte.
     let code =
@@ -231,4 +226,27 @@ fn is_busy(cause: &sqlx::Error) -> bool {
 
 fn integer(version: u64) -> i64 {
     i64::try_from(version).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_disk_refuses_appends_only_while_it_is_full() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(&dir.path().join("ledger.sqlite")).await.unwrap();
+        store.append("sites", Some(0), &["amsterdam"]).await.unwrap();
+        let long = vec![0_u8; 1 << 16];
+        for _ in 0..3 {
+            // SQLite says "database or disk is full" beyond this many pages.
+            let limit = "PRAGMA max_page_count = 8";
+            sqlx::raw_sql(limit).execute(&store.writer).await.unwrap();
+            let error = store.append("sites", Some(1), &[&long]).await.unwrap_err().to_string();
+            assert!(error.contains("full") && error.contains("ledger.sqlite"), "{error}");
+            assert!(error.contains("check that the disk has room"), "{error}");
+        }
+        store.append("sites", Some(1), &[&long]).await.unwrap();
+        assert_eq!(store.head("sites").await.unwrap().version, 2);
+    }
 }

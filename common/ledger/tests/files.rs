@@ -253,3 +253,21 @@ async fn only_this_user_may_look_into_a_new_folder() {
     Ledger::open(&home).await.unwrap().close().await;
     assert_eq!(fs::metadata(&home).unwrap().permissions().mode() & 0o777, 0o700);
 }
+
+#[tokio::test]
+async fn room_is_tried_without_leaving_anything_and_a_place_that_cannot_be_written_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(dir.path()).await.unwrap();
+    let names =
+        || fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+    let before = names();
+    ledger.room().await.unwrap();
+    assert_eq!(names(), before);
+    // A folder of that name stands for a disk that refuses.
+    fs::create_dir(dir.path().join("room")).unwrap();
+    let error = ledger.room().await.unwrap_err().to_string();
+    assert!(error.contains("room") && error.contains("check that the disk has room"), "{error}");
+    fs::remove_dir(dir.path().join("room")).unwrap();
+    ledger.room().await.unwrap();
+    Ledger::memory().room().await.unwrap();
+}

@@ -4,7 +4,7 @@ use super::{Driver, now};
 use crate::book::Book;
 use crate::entries::{Proposed, StudyEntry};
 use crate::handle::Handle;
-use crate::members::storage;
+use crate::members::disk;
 use crate::shared::Shared;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::{Entry, Folded};
@@ -41,19 +41,35 @@ pub(crate) async fn propose(
         ));
     }
     let stream = book.stream();
-    let version = shared.ledger.version(&stream).await.map_err(storage)?;
+    let version = shared.ledger.version(&stream).await.map_err(disk)?;
     if version > 0 {
         return Err(Refusal::new(
             Code::StudyWithdrawn,
             "the very same study was withdrawn; propose it under a new id",
         ));
     }
-    shared.ledger.append(&stream, 0, &StudyEntry::Proposed(proposed).to_bytes()).await.map_err(storage)?;
-    start(shared, book, 1).await
+    shared.ledger.append(&stream, 0, &StudyEntry::Proposed(proposed).to_bytes()).await.map_err(disk)?;
+    start(shared, book, 1, false).await
 }
 
-/// Rebuilds a study from its stream and starts its driver.
-pub(crate) async fn reopen(shared: &Arc<Shared>, stream: &str) -> anyhow::Result<Handle> {
+/// Rebuilds a study from its stream and starts its driver. What was under way at version `backed_up` or before is not gone
+/// on with: the stream was restored from a backup then, and the nodes may be further (ruling R7).
+pub(crate) async fn reopen(shared: &Arc<Shared>, stream: &str, backed_up: u64) -> anyhow::Result<Handle> {
+    let Replayed { book, version, planned } = replay(shared, stream).await?;
+    Ok(start(shared, book, version, planned <= backed_up).await?)
+}
+
+/// A study as its stream has it.
+pub(super) struct Replayed {
+    pub(super) book: Book,
+    /// Version of its last entry.
+    pub(super) version: u64,
+    /// Version of its last plan; 0 when there is none.
+    planned: u64,
+}
+
+/// Reads a study's stream.
+pub(super) async fn replay(shared: &Shared, stream: &str) -> anyhow::Result<Replayed> {
     let recorded = shared.ledger.read(stream, 1).await?;
     let mut entries = recorded.iter().map(|recorded| StudyEntry::from_bytes(&recorded.entry));
     let Some(Ok(StudyEntry::Proposed(proposed))) = entries.next() else {
@@ -64,10 +80,12 @@ pub(crate) async fn reopen(shared: &Arc<Shared>, stream: &str) -> anyhow::Result
         book.log.push(leaf.entry);
     }
     let mut folded: Option<Folded> = None;
-    for entry in entries {
+    let mut planned = 0;
+    for (entry, version) in entries.zip(2..) {
         let entry = entry?;
         let mut aggregate = None;
         match &entry {
+            StudyEntry::Planned(_) => planned = version,
             StudyEntry::Round(Entry::Folded(result)) => folded = Some(*result),
             StudyEntry::Round(Entry::Released(_)) => {
                 let digest = folded.map(|folded| folded.aggregate).unwrap_or_default();
@@ -80,7 +98,7 @@ pub(crate) async fn reopen(shared: &Arc<Shared>, stream: &str) -> anyhow::Result
         book.apply(entry, &shared.keys.signing, aggregate.as_ref())?;
     }
     let version = recorded.len() as u64;
-    Ok(start(shared, book, version).await?)
+    Ok(Replayed { book, version, planned })
 }
 
 /// The study's nodes may fetch these blobs: a sum and its evidence.
@@ -91,7 +109,7 @@ pub(super) async fn allow(shared: &Shared, book: &Book, blobs: [Digest; 2]) {
     }
 }
 
-async fn start(shared: &Arc<Shared>, book: Book, version: u64) -> Result<Handle, Refusal> {
+async fn start(shared: &Arc<Shared>, book: Book, version: u64, restored: bool) -> Result<Handle, Refusal> {
     let (own, inbox) = mpsc::channel(INBOX);
     let views = broadcast::channel(VIEWS).0;
     let withdrawn = Arc::new(AtomicBool::new(book.withdrawn));
@@ -110,6 +128,7 @@ async fn start(shared: &Arc<Shared>, book: Book, version: u64) -> Result<Handle,
         shared: Arc::clone(shared),
         stream,
         version,
+        restored,
         inbox,
         own,
         news: shared.hub.news(),
@@ -121,6 +140,7 @@ async fn start(shared: &Arc<Shared>, book: Book, version: u64) -> Result<Handle,
         done: None,
         folding: false,
         written: 0,
+        mended: None,
         cosigned: Default::default(),
         book,
     };

@@ -5,9 +5,9 @@ use super::{Driver, now};
 use crate::book::Uploads;
 use crate::entries::{Publishing, StudyEntry};
 use crate::folding;
-use crate::members::storage;
+use crate::members::disk;
+use crate::pause::{Pause, Reason};
 use crate::publish;
-use crate::view::Pause;
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::witness_quorum;
@@ -40,11 +40,8 @@ impl Driver {
         let set = self.book.chain.set().iter();
         let awaited: Vec<NodeId> =
             set.filter(|node| !self.book.checked.contains_key(node)).copied().collect();
-        let (count, names) = (self.book.checks_missing(), self.book.names(&awaited).join(", "));
-        let why = format!("waits until {count} of {names} have recomputed the sum");
-        self.wake = Some(until);
-        self.pause = Some(Pause { why, until: Some(until) });
-        Ok(false)
+        let reason = Reason::Checks(self.book.checks_missing());
+        Ok(self.hold(Pause { reason, awaited, until: Some(until) }))
     }
 
     /// Writes the result's files and its leaf; the checkpoint over it then goes to the sites.
@@ -53,7 +50,7 @@ impl Driver {
         let files = publish::files(&self.book, &self.shared, at)?;
         let leaf = self.put_leaf(publish::leaf(&self.book, &files)?).await?;
         for (_, bytes) in &files {
-            self.shared.ledger.put_blob(bytes).await.map_err(storage)?;
+            self.shared.ledger.put_blob(bytes).await.map_err(disk)?;
         }
         let publishing = Publishing { files: publish::entries(&files), leaf, at };
         self.record(StudyEntry::Publishing(publishing), None).await?;
@@ -103,11 +100,7 @@ impl Driver {
             .collect();
         let until = self.waiting_since.after(WITNESS_PATIENCE_MS);
         if !awaited.is_empty() && now() < until {
-            let names = self.book.names(&awaited).join(", ");
-            self.wake = Some(until);
-            self.pause =
-                Some(Pause { why: format!("waits for {names} to witness the log"), until: Some(until) });
-            return Ok(false);
+            return Ok(self.hold(Pause { reason: Reason::Witnesses, awaited, until: Some(until) }));
         }
         let roster = self.book.roster();
         let quorum = witness_quorum(roster.entries.len(), usize::from(roster.colluders));
@@ -116,7 +109,7 @@ impl Driver {
                 "the result is published with fewer witnesses than a quorum");
         }
         let (name, manifest) = publish::manifest(&self.book, &self.shared, &publishing, &self.cosigned)?;
-        let manifest = (name, self.shared.ledger.put_blob(&manifest).await.map_err(storage)?);
+        let manifest = (name, self.shared.ledger.put_blob(&manifest).await.map_err(disk)?);
         let files = publishing.files.into_iter().map(|file| (file.name, file.sha256));
         self.run_ended("", "", files.chain([manifest]).collect()).await?;
         Ok(false)

@@ -4,7 +4,7 @@ use super::{Driver, now, random};
 use crate::entries::{Planned, RunEnded, StudyEntry};
 use crate::line_up::{self, LineUp, Next};
 use crate::members::storage;
-use crate::view::Pause;
+use crate::pause::Pause;
 use motet_common::log::Leaf;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::{PhaseName, Round, Terms};
@@ -92,17 +92,20 @@ impl Driver {
                 now(),
             ) {
                 Next::Open(line_up) => self.open(line_up).await,
-                Next::Wait { why, until } => {
-                    self.wake = until;
-                    self.pause = Some(Pause { why, until });
-                    Ok(false)
-                }
+                Next::Wait(pause) => Ok(self.hold(pause)),
                 Next::Fail(code) => {
                     self.end_run(code, "").await?;
                     Ok(false)
                 }
             },
         }
+    }
+
+    /// Holds the run until somebody comes, or the moment does; false: nothing goes on by itself.
+    pub(super) fn hold(&mut self, pause: Pause) -> bool {
+        self.wake = pause.until;
+        self.pause = Some(pause);
+        false
     }
 
     /// Codes after which another attempt would be wrong, or useless.

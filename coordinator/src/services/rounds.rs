@@ -7,6 +7,7 @@ use crate::hub::QUEUE;
 use crate::shared::Shared;
 use motet_common::decision::SignedDecision;
 use motet_common::enrol::Role;
+use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_ledger::Spool;
 use motet_proto::refusal::status;
@@ -18,12 +19,13 @@ use motet_proto::v1::{
     LeavesResponse, ReleasesRequest, ReleasesResponse, UploadRequest, UploadResponse, UploadStateRequest,
     UploadStateResponse, UploadsRequest, UploadsResponse, Welcome,
 };
+use motet_proto::version::{Side, Version, agree};
 use motet_proto::{MAX_MESSAGE, PIECE};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::{NodeId, RunId};
 use motet_secagg::mask::chunk_hash;
-use motet_secagg::message::{Header, Message, VERSION};
+use motet_secagg::message::{Header, Message};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -111,18 +113,9 @@ impl Rounds for RoundsService {
     ) -> Result<Response<Self::AttendStream>, Status> {
         let node = self.node(&request).await?;
         let mut frames = request.into_inner();
-        let Some(AttendRequest { frame: Some(FromNode::Hello(hello)) }) = frames.message().await? else {
-            return Err(malformed("the first frame is not a hello"));
-        };
-        check_hello(&hello)?;
+        let welcome = greet(frames.message().await?, now(), &self.0.config.consortium, self.0.hub.lease())?;
         let (line, out) = mpsc::channel(QUEUE);
-        let welcome = ToNode::Welcome(Welcome {
-            version: u32::from(VERSION),
-            software: env!("CARGO_PKG_VERSION").to_owned(),
-            consortium: self.0.config.consortium.clone(),
-            lease_ms: u32::try_from(self.0.hub.lease().as_millis()).unwrap_or(u32::MAX),
-        });
-        let mut first = vec![welcome];
+        let mut first = vec![ToNode::Welcome(welcome)];
         for handle in self.0.studies.read().await.values() {
             let in_roster = handle.proposed.roster.roster.entry(node).is_some();
             if in_roster && handle.is_withdrawn() {
@@ -300,12 +293,32 @@ impl Reader {
     }
 }
 
-fn check_hello(hello: &Hello) -> Result<(), Status> {
-    if hello.version != u32::from(VERSION) {
-        let detail = format!("the node speaks protocol {}, this coordinator {VERSION}", hello.version);
-        return Err(status(&Refusal::new(Code::VersionUnknown, detail)));
-    }
-    let skew = now().ms.abs_diff(hello.clock_ms);
+/// Answers the first frame of a node.
+fn greet(
+    first: Option<AttendRequest>,
+    now: Moment,
+    consortium: &str,
+    lease: Duration,
+) -> Result<Welcome, Status> {
+    let Some(AttendRequest { frame: Some(FromNode::Hello(hello)) }) = first else {
+        return Err(malformed("the first frame is not a hello"));
+    };
+    let theirs = Version { major: hello.version, minor: hello.minor };
+    let ours = Side { version: Version::ours(), software: env!("CARGO_PKG_VERSION") };
+    let agreed = agree(&Side { version: theirs, software: &hello.software }, &ours);
+    let agreed = agreed.map_err(|refusal| status(&refusal))?;
+    check_clock(&hello, now)?;
+    Ok(Welcome {
+        version: agreed.major,
+        minor: agreed.minor,
+        software: ours.software.to_owned(),
+        consortium: consortium.to_owned(),
+        lease_ms: u32::try_from(lease.as_millis()).unwrap_or(u32::MAX),
+    })
+}
+
+fn check_clock(hello: &Hello, now: Moment) -> Result<(), Status> {
+    let skew = now.ms.abs_diff(hello.clock_ms);
     if skew > CLOCK_TOLERANCE_MS {
         let detail = format!("the node's clock is {} s off the coordinator's", skew / 1000);
         return Err(status(&Refusal::new(Code::ClockSkew, detail)));
@@ -366,4 +379,51 @@ async fn take_piece(
     let written = spool.write_chunk(piece.index, chunk).await;
     chunk.clear();
     written.map_err(|error| status(&crate::members::storage(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use motet_proto::refusal::refusal;
+    use motet_secagg::digest::from_hex;
+    use prost::Message as _;
+
+    /// The clock of the recorded frames.
+    const AT: Moment = Moment { ms: 1_795_392_000_123 };
+    /// The first frame of a node of protocol 1.0, which says no minor, as it was sent.
+    const HELLO_1_0: &str = "0a1008011205302e312e3018fba0cfada034";
+    /// One of a later 1.7, with fields that this release does not know, in the hello and beside it.
+    const HELLO_1_7: &str = "0a1c08011205302e312e3018fba0cfada03420077a056c6174657280012a8a0103616263";
+
+    fn greeted(frame: &[u8]) -> Result<Welcome, Status> {
+        greet(Some(AttendRequest::decode(frame).unwrap()), AT, "trial", Duration::from_secs(15))
+    }
+
+    #[test]
+    fn a_node_of_the_minor_before_and_one_of_a_later_one_are_understood() {
+        for (recorded, minor) in [(HELLO_1_0, 0), (HELLO_1_7, Version::ours().minor)] {
+            let welcome = greeted(&from_hex(recorded).unwrap()).unwrap();
+            assert_eq!((welcome.version, welcome.minor), (1, minor));
+            assert_eq!((welcome.lease_ms, welcome.consortium.as_str()), (15_000, "trial"));
+        }
+    }
+
+    #[test]
+    fn another_major_is_refused_with_both_versions() {
+        let hello = Hello { version: 2, software: "0.9.0".into(), clock_ms: AT.ms, minor: 3 };
+        let frame = AttendRequest { frame: Some(FromNode::Hello(hello)) };
+        let found = refusal(&greeted(&frame.encode_to_vec()).unwrap_err()).unwrap();
+        assert_eq!(found.code, Code::VersionUnknown);
+        assert!(found.detail.contains("2.3") && found.detail.contains("1.1"), "{}", found.detail);
+    }
+
+    #[test]
+    fn a_clock_that_is_far_off_and_a_frame_that_is_no_hello_are_refused() {
+        let hello = Hello { version: 1, clock_ms: AT.ms + CLOCK_TOLERANCE_MS + 1, ..Hello::default() };
+        let frame = AttendRequest { frame: Some(FromNode::Hello(hello)) };
+        let found = refusal(&greeted(&frame.encode_to_vec()).unwrap_err()).unwrap();
+        assert_eq!(found.code, Code::ClockSkew);
+        let found = refusal(&greet(None, AT, "trial", Duration::ZERO).unwrap_err()).unwrap();
+        assert_eq!(found.code, Code::Malformed);
+    }
 }

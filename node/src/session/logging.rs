@@ -28,7 +28,7 @@ impl Session {
         let result = if size <= seen {
             follower.log.check(checkpoint, &follower.proposal.roster).map(drop).map_err(NodeError::from)
         } else {
-            let news = link.leaves(study, seen, size).await.map_err(Away::Coordinator)?;
+            let news = link.leaves(study, seen, size).await.map_err(Away::from)?;
             follower.grow(&self.home, checkpoint, &news).await
         };
         match result {

@@ -1,0 +1,105 @@
+//! What a backup of the coordinator has to know: which blobs its entries name, which keys it has, and that a ledger was
+//! restored, so that no round goes on that the nodes may have taken further.
+
+use crate::entries::{Restored, StudyEntry};
+use anyhow::bail;
+use motet_common::moment::Moment;
+use motet_common::round::Entry;
+use motet_ledger::Ledger;
+use motet_secagg::digest::Digest;
+use motet_secagg::encode::Canonical as _;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The files in the keys folder.
+pub const KEYS: [&str; 6] =
+    ["authority.pem", "authority.key", "server.pem", "server.key", "signing.key", "log.key"];
+
+/// The folder inside the state folder in which a restore is put together before it is moved into place.
+pub const DRAFT: &str = "restoring";
+
+/// Entries are added by `motet backup restore` alone.
+const STREAM: &str = "restores";
+
+/// The blobs that an entry names: sums, their evidence, the files of releases.
+pub fn names(stream: &str, entry: &[u8]) -> Vec<Digest> {
+    if !stream.starts_with("study/") {
+        return Vec::new();
+    }
+    match StudyEntry::from_bytes(entry) {
+        Ok(StudyEntry::Round(Entry::Folded(folded))) => vec![folded.aggregate, folded.evidence],
+        Ok(StudyEntry::Publishing(publishing)) => publishing.files.iter().map(|file| file.sha256).collect(),
+        Ok(StudyEntry::RunEnded(ended)) => ended.files.iter().map(|(_, digest)| *digest).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Writes into a restored ledger that it was restored, and where its studies stood.
+///
+/// # Errors
+/// When the ledger cannot be read or written.
+pub async fn note(ledger: &Ledger, at: Moment) -> anyhow::Result<()> {
+    let mut studies = Vec::new();
+    for stream in ledger.streams("study/").await? {
+        let version = ledger.version(&stream).await?;
+        studies.push((stream, version));
+    }
+    ledger.append_next(STREAM, &Restored { at, studies }.to_bytes()).await?;
+    Ok(())
+}
+
+/// Where each study stood when the ledger was restored last; empty for one that never was.
+pub(crate) async fn restored(ledger: &Ledger) -> anyhow::Result<BTreeMap<String, u64>> {
+    let last = ledger.version(STREAM).await?;
+    let entries = ledger.read(STREAM, last).await?;
+    let Some(entry) = entries.last() else { return Ok(BTreeMap::new()) };
+    Ok(Restored::from_bytes(&entry.entry)?.studies.into_iter().collect())
+}
+
+/// Refuses a folder in which a restore did not finish: a coordinator would begin an empty ledger beside it.
+pub(crate) fn refuse_draft(state: &Path) -> anyhow::Result<()> {
+    if state.join(DRAFT).exists() {
+        bail!(
+            "a restore into `{}` did not finish: empty the folder and run `motet backup restore` again",
+            state.display()
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entries::RunEnded;
+    use motet_common::round::Folded;
+    use motet_secagg::id::RunId;
+
+    #[test]
+    fn every_entry_that_names_blobs_is_read_for_them() {
+        let digest = |byte| Digest([byte; 32]);
+        let folded = Folded { aggregate: digest(1), evidence: digest(2), state_root: digest(3) };
+        let folded = StudyEntry::Round(Entry::Folded(folded)).to_bytes();
+        assert_eq!(names("study/a/b", &folded), [digest(1), digest(2)]);
+        assert_eq!(names("log/a/b", &folded), []);
+        let ended = RunEnded {
+            run: RunId([0; 16]),
+            code: String::new(),
+            detail: String::new(),
+            files: vec![("card.md".to_owned(), digest(4))],
+            at: Moment { ms: 1 },
+        };
+        assert_eq!(names("study/a/b", &StudyEntry::RunEnded(ended).to_bytes()), [digest(4)]);
+        assert_eq!(names("study/a/b", b"?"), []);
+    }
+
+    #[tokio::test]
+    async fn a_restore_is_on_record_with_where_every_study_stood() {
+        let ledger = Ledger::memory();
+        assert!(restored(&ledger).await.unwrap().is_empty());
+        ledger.append_next("study/a/b", b"1").await.unwrap();
+        ledger.append_next("study/a/b", b"2").await.unwrap();
+        note(&ledger, Moment { ms: 7 }).await.unwrap();
+        ledger.append_next("study/a/b", b"3").await.unwrap();
+        assert_eq!(restored(&ledger).await.unwrap(), BTreeMap::from([("study/a/b".to_owned(), 2)]));
+    }
+}

@@ -1,0 +1,91 @@
+//! A driver that cannot write: nothing more is said, the book is read anew from the ledger once the disk can be written,
+//! and the study goes on as after a restart of the process.
+//!
+//! What is in memory may be ahead of the record, or behind it: an append can fail after it was written. So nothing of it
+//! is kept.
+
+use super::opening::replay;
+use super::{Driver, now, reply};
+use crate::handle::Ask;
+use crate::members::disk;
+use crate::pause::{Pause, Reason};
+use motet_common::moment::Moment;
+use motet_common::refusal::Refusal;
+use motet_secagg::id::NodeId;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The first wait before the disk is tried again; it doubles up to [`LONGEST_WAIT`].
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+impl Driver {
+    /// Until the study can go on; false when the process is ending.
+    pub(super) async fn mend(&mut self, mut refusal: Refusal) -> bool {
+        // A disk that is mended for a moment only does not begin anew with short waits.
+        let lately = self.mended.filter(|(at, _)| at.elapsed() < LONGEST_WAIT * 2);
+        let mut wait = lately.map_or(FIRST_WAIT, |(_, wait)| wait);
+        loop {
+            tracing::error!(study = %self.book.study.id, %refusal, wait_s = wait.as_secs(),
+                "the study's driver cannot write; it tries again by itself");
+            let until = now().ms.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+            let reason = Reason::Storage(refusal.detail.clone());
+            self.pause = Some(Pause { reason, awaited: Vec::new(), until: Some(Moment { ms: until }) });
+            self.show();
+            if !self.turn_away(wait, &refusal).await {
+                return false;
+            }
+            match self.again().await {
+                Ok(()) => {
+                    self.mended = Some((Instant::now(), (wait * 2).min(LONGEST_WAIT)));
+                    tracing::info!(study = %self.book.study.id, "the disk can be written again; the study goes on");
+                    return true;
+                }
+                Err(next) => refusal = next,
+            }
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    /// Answers questions for a while and refuses what would have to be written; false when the process is ending.
+    async fn turn_away(&mut self, wait: Duration, refusal: &Refusal) -> bool {
+        let end = Instant::now() + wait;
+        loop {
+            let ask = tokio::select! {
+                () = tokio::time::sleep_until(end) => return true,
+                ask = self.inbox.recv() => ask,
+            };
+            match ask {
+                None => return false,
+                Some(Ask::Decide { answer, .. } | Ask::Withdraw { answer } | Ask::Abandon { answer, .. }) => {
+                    reply(answer, Err(refusal.clone()));
+                }
+                Some(Ask::Start { answer }) => reply(answer, Err(refusal.clone())),
+                Some(Ask::Header { answer, .. }) => reply(answer, None),
+                // Nodes say it again on their next connection; a sum is made again.
+                Some(Ask::FromNode { .. } | Ask::Uploaded { .. } | Ask::Folded(_) | Ask::Removed) => {}
+                Some(looking) => self.look(looking),
+            }
+        }
+    }
+
+    /// Reads the book anew and goes on.
+    async fn again(&mut self) -> Result<(), Refusal> {
+        // A small append may fit where a chunk or a sum does not: there is to be room for these too.
+        self.shared.ledger.room().await.map_err(disk)?;
+        let read = replay(&self.shared, &self.stream).await.map_err(|error| disk(format!("{error:#}")))?;
+        (self.book, self.version) = (read.book, read.version);
+        self.withdrawn.store(self.book.withdrawn, Ordering::Relaxed);
+        (self.wake, self.pause, self.done, self.folding, self.written) = (None, None, None, false, 0);
+        self.waiting_since = now();
+        self.cosigned.clear();
+        self.begin().await?;
+        self.removed().await?;
+        // What nodes said meanwhile was not heard: cut off, they come back at once and say it again.
+        for node in self.book.roster().nodes().collect::<Vec<NodeId>>() {
+            self.shared.hub.cut(node);
+        }
+        Ok(())
+    }
+}

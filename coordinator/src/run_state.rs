@@ -1,0 +1,116 @@
+//! The states of a run, and which may follow which.
+//!
+//! ```text
+//!            Opened                 Held
+//! waiting ----------> running <-----------> paused
+//!    |                   |         Opened     |
+//!    +-------------------+--------------------+--Ended--> released | failed | abandoned
+//! ```
+//!
+//! Entries of the study's stream open rounds and end runs; that a run is held is the driver's to say and nobody's to
+//! record: a restart finds out anew.
+
+/// Where a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RunState {
+    /// No round of it has begun.
+    Waiting,
+    /// In a round, or at work between two.
+    Running,
+    /// Between two rounds, and something is missing.
+    Paused,
+    /// Over, with a result.
+    Released,
+    /// Over, without one.
+    Failed,
+    /// Given up by the operator.
+    Abandoned,
+}
+
+/// What happens to a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RunEvent<'a> {
+    /// A round begins.
+    Opened,
+    /// The next step has to wait.
+    Held,
+    /// It is over; the code is empty when there is a result.
+    Ended(&'a str),
+}
+
+impl RunState {
+    /// The state that follows; nothing where the event cannot happen in this one.
+    pub(crate) fn next(self, event: RunEvent<'_>) -> Option<Self> {
+        use RunEvent::{Ended, Held, Opened};
+        match (self, event) {
+            (Self::Waiting | Self::Running | Self::Paused, Opened) => Some(Self::Running),
+            (Self::Waiting, Held) => Some(Self::Waiting),
+            (Self::Running | Self::Paused, Held) => Some(Self::Paused),
+            (Self::Waiting | Self::Running | Self::Paused, Ended(code)) => Some(Self::ended(code)),
+            // What is over stays as it is.
+            (Self::Released | Self::Failed | Self::Abandoned, _) => None,
+        }
+    }
+
+    /// How a run that ended with this code ended.
+    pub(crate) fn ended(code: &str) -> Self {
+        match code {
+            "" => Self::Released,
+            "abandoned" => Self::Abandoned,
+            _ => Self::Failed,
+        }
+    }
+
+    /// The word in tables and on the wire.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Released => "released",
+            Self::Failed => "failed",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RunEvent::{Ended, Held, Opened};
+    use super::*;
+
+    const ALL: [RunState; 6] = [
+        RunState::Waiting,
+        RunState::Running,
+        RunState::Paused,
+        RunState::Released,
+        RunState::Failed,
+        RunState::Abandoned,
+    ];
+
+    #[test]
+    fn every_transition_is_the_one_in_the_diagram() {
+        let events = [Opened, Held, Ended(""), Ended("abandoned"), Ended("site_lost")];
+        let due = [
+            ["running", "waiting", "released", "abandoned", "failed"],
+            ["running", "paused", "released", "abandoned", "failed"],
+            ["running", "paused", "released", "abandoned", "failed"],
+            ["-"; 5],
+            ["-"; 5],
+            ["-"; 5],
+        ];
+        for (state, due) in ALL.into_iter().zip(due) {
+            let found = events.map(|event| state.next(event).map_or("-", RunState::as_str));
+            assert_eq!(found, due, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_is_over_never_waits_and_one_that_began_never_waits_for_its_beginning() {
+        for state in ALL.into_iter().filter(|state| *state != RunState::Waiting) {
+            for event in [Opened, Held, Ended("")] {
+                assert_ne!(state.next(event), Some(RunState::Waiting));
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The life of a node: session after session, until its process is told to stop. It outlasts a coordinator that is away
+//! and a disk of its own that cannot be written.
+//!
+//! What is in memory may be ahead of what is on disk when a write fails, so after such an error the folder is opened
+//! anew, as after a restart: what was sealed and recorded is said again, what was not is computed again. Nothing is said
+//! in between.
+
+use super::{Away, Session};
+use crate::drill::Drill;
+use crate::{Home, NodeError, clock, output};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// The first wait before dialling again; it doubles up to [`LONGEST_WAIT`], with jitter so that sites do not dial in step.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// The first wait before the node's own folder is tried again.
+const FIRST_TRY: Duration = Duration::from_secs(1);
+
+/// Runs the node until its process is told to stop. It never ends because the coordinator is away, nor because its folder
+/// cannot be written for a while.
+///
+/// # Errors
+/// When the node's own folder cannot be read at the start.
+pub async fn run(home: Home, drill: Option<Drill>) -> anyhow::Result<()> {
+    let dir = home.paths.dir().to_path_buf();
+    let mut session = Session::open(home, drill).await?;
+    let mut wait = FIRST_WAIT;
+    let mut trouble = Trouble::default();
+    loop {
+        let attended = tokio::select! {
+            attended = session.attend() => attended,
+            () = told_to_stop() => return Ok(()),
+        };
+        // However the connection ended: whoever was welcome comes back soon.
+        if std::mem::take(&mut session.was_welcome) {
+            wait = FIRST_WAIT;
+        }
+        let said = match attended {
+            Ok(_) => {
+                session.say("disconnected", "the connection to the coordinator ended; dialling again").await
+            }
+            Err(Away::Coordinator(why)) => session.say("away", &why).await,
+            Err(Away::Node(error)) => Err(error),
+        };
+        if let Err(error) = said {
+            // The old session is gone before the folder is opened anew: two would not know of each other.
+            drop(session);
+            tokio::select! {
+                again = trouble.mend(&dir, drill, error) => session = again,
+                () = told_to_stop() => return Ok(()),
+            }
+            continue;
+        }
+        let jitter = rand::random::<f64>() + 0.5;
+        tokio::select! {
+            () = tokio::time::sleep(wait.mul_f64(jitter)) => {}
+            () = told_to_stop() => return Ok(()),
+        }
+        wait = (wait * 2).min(LONGEST_WAIT);
+    }
+}
+
+/// What was last wrong with the node's own folder.
+struct Trouble {
+    said: bool,
+    wait: Duration,
+    mended: Option<Instant>,
+}
+
+impl Default for Trouble {
+    fn default() -> Self {
+        Self { said: false, wait: FIRST_TRY, mended: None }
+    }
+}
+
+impl Trouble {
+    /// Says once what is wrong, waits, and opens the folder again until it can be read and written.
+    async fn mend(&mut self, dir: &Path, drill: Option<Drill>, mut error: NodeError) -> Session {
+        if self.mended.is_none_or(|mended| mended.elapsed() > LONGEST_WAIT * 2) {
+            *self = Self::default();
+        }
+        loop {
+            self.say(&error);
+            tokio::time::sleep(self.wait).await;
+            self.wait = (self.wait * 2).min(LONGEST_WAIT);
+            match again(dir, drill).await {
+                Ok(session) => {
+                    (self.said, self.mended) = (false, Some(Instant::now()));
+                    return session;
+                }
+                Err(next) => error = next,
+            }
+        }
+    }
+
+    /// An event for standard error: the ledger, where events belong, is what cannot be written.
+    fn say(&mut self, error: &NodeError) {
+        // The ledger's own errors say what to do.
+        let what_to_do = match error {
+            NodeError::File { .. } => "; check that the disk has room and that this user may write there",
+            _ => "",
+        };
+        if std::mem::replace(&mut self.said, true) {
+            return;
+        }
+        let code = if matches!(error, NodeError::Refused(_)) { "refused" } else { "storage" };
+        let now = clock::text(clock::now().ms);
+        output::note(&format!(
+            "{now} {code}: {error}{what_to_do}; the node says nothing until then and goes on by itself"
+        ));
+    }
+}
+
+/// The folder, opened as after a restart, once there is room to write in it.
+async fn again(dir: &Path, drill: Option<Drill>) -> Result<Session, NodeError> {
+    let home = Home::open(dir).await?;
+    home.ledger.room().await?;
+    let mut session = Session::open(home, drill).await?;
+    session.say("mended", "the node's folder can be read and written; going on where it stood").await?;
+    Ok(session)
+}
+
+/// Ctrl-C or the service manager's terminate signal: everything said is written, so the node may end at any moment.
+async fn told_to_stop() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    // Without a handler the process simply ends.
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::tests::make;
+    use crate::records::{self, EVENTS, Event};
+    use motet_secagg::sign::SecretKey;
+    use std::fs;
+
+    #[tokio::test]
+    async fn a_folder_that_cannot_be_written_is_tried_until_it_can() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = make(folder.path(), 1, &SecretKey::from_seed([9; 32]).public());
+        drop(Home::open(folder.path()).await.unwrap());
+        // A folder of that name stands for a disk that refuses.
+        let refuses = paths.ledger().join("room");
+        fs::create_dir(&refuses).unwrap();
+        let error = again(folder.path(), None).await.err().unwrap();
+        assert!(error.to_string().contains("check that the disk has room"), "{error}");
+        let mut trouble = Trouble::default();
+        let mended = async {
+            tokio::time::sleep(FIRST_TRY / 10).await;
+            fs::remove_dir(&refuses).unwrap();
+        };
+        let (session, ()) = tokio::join!(trouble.mend(folder.path(), None, error), mended);
+        assert_eq!(trouble.wait, FIRST_TRY * 2, "the next wait is longer");
+        let events = records::read::<Event>(&session.home.ledger, EVENTS).await.unwrap();
+        assert_eq!(events.last().map(|event| event.code.as_str()), Some("mended"));
+    }
+}
