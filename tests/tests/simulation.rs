@@ -6,6 +6,7 @@
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
 )]
 
+use motet_common::refusal::Code;
 use motet_common::round::PhaseName;
 use motet_secagg::layout::Ring;
 use motet_tests::sim::net::{Script, Weather};
@@ -121,7 +122,7 @@ fn released_in_one_attempt(what: &str, mut world: World) -> (Tally, World) {
 fn a_coordinator_that_stops_before_any_effect_of_a_round_finishes_it() {
     // One site is lost at the upload, so that both kinds of secret are opened.
     let deaths = BTreeMap::from([(1, PhaseName::Upload)]);
-    let script = |coordinator_stop| Script { deaths: deaths.clone(), coordinator_stop, node_stop: None };
+    let script = |coordinator_stop| Script { deaths: deaths.clone(), coordinator_stop, ..Script::default() };
     let (calm, _) = released_in_one_attempt("no stop", World::new(four_sites(script(None)), 5, false));
     assert!(calm.effects > 40, "{calm:?}");
     for effect in 0..calm.effects {
@@ -156,4 +157,90 @@ fn a_question_gets_three_attempts_and_the_next_one_starts_afresh() {
         (tally.released, tally.attempts, tally.abandoned),
         (0, u64::from(ATTEMPTS), u64::from(ATTEMPTS))
     );
+}
+
+/// Runs a world as it is, then with the coordinator stopping before each of its effects, then with each node stopping
+/// after each of its acts; every time what must hold is held.
+fn stopped_anywhere(
+    what: &str,
+    setup: impl Fn(Script) -> Setup,
+    script: &Script,
+    must: impl Fn(&str, &World, &Tally),
+) {
+    let run = |name: &str, script: Script| {
+        let mut world = World::new(setup(script), 9, false);
+        let tally = world.run().unwrap_or_else(|broken| panic!("{what}, {name}: {}", broken.0));
+        must(&format!("{what}, {name}"), &world, &tally);
+        (world, tally)
+    };
+    let (calm, tally) = run("no stop", script.clone());
+    assert!(tally.effects > 20, "{what}: {tally:?}");
+    for effect in 0..tally.effects {
+        let name = format!("stopped before effect {effect}");
+        let (_, tally) = run(&name, Script { coordinator_stop: Some(effect), ..script.clone() });
+        assert_eq!(tally.coordinator_starts, 1, "{what}, {name}");
+    }
+    for (site, acts) in calm.acts().into_iter().enumerate() {
+        for act in 1..=acts {
+            let name = format!("node {site} stopped after act {act}");
+            run(&name, Script { node_stop: Some((site, act)), ..script.clone() });
+        }
+    }
+}
+
+#[test]
+fn sites_outside_the_line_up_witness_the_log_wherever_somebody_stops() {
+    let setup = |script| Setup {
+        outside: 1,
+        ring: Ring::Bits20,
+        ..Setup { weather: Weather { script, ..Weather::default() }, ..Setup::calm(5) }
+    };
+    stopped_anywhere("a witness", setup, &Script::default(), |what, world, tally| {
+        assert_eq!((tally.released, tally.attempts, tally.smaller), (1, 1, 0), "{what}");
+        assert!(world.witnesses() <= 1, "{what}");
+    });
+    let mut world = World::new(setup(Script::default()), 9, false);
+    world.run().unwrap_or_else(|broken| panic!("{}", broken.0));
+    assert_eq!(world.witnesses(), 1);
+}
+
+#[test]
+fn a_sum_is_made_again_by_enough_sites_before_the_next_round_wherever_somebody_stops() {
+    let setup = |script| Setup { rounds: 2, ..four_sites(script) };
+    stopped_anywhere("two rounds", setup, &Script::default(), |what, world, tally| {
+        assert_eq!((tally.released, tally.attempts, tally.smaller), (2, 2, 0), "{what}");
+        assert_eq!(world.released().len(), 4, "{what}");
+    });
+}
+
+#[test]
+fn a_bad_share_ends_the_attempt_and_names_both_wherever_somebody_stops() {
+    let script = Script { bad_share: Some((2, 1)), ..Script::default() };
+    stopped_anywhere("a bad share", four_sites, &script, |what, world, tally| {
+        assert_eq!((tally.released, tally.abandoned), (0, u64::from(ATTEMPTS)), "{what}");
+        let due = (Code::ShareOpenFailed, world.node(1), world.node(2));
+        assert_eq!(world.complaint(), Some(due), "{what}");
+    });
+}
+
+#[test]
+fn a_site_that_is_left_out_discards_its_upload_and_opens_for_the_others_wherever_somebody_stops() {
+    // Two of four are needed besides it to sign and open: one more may be lost, and it takes that one's place.
+    let deaths = BTreeMap::from([(0, PhaseName::Sign)]);
+    let script = Script { unheard: Some(3), deaths, ..Script::default() };
+    stopped_anywhere("left out", four_sites, &script, |what, world, tally| {
+        assert_eq!((tally.released, tally.attempts, tally.smaller), (1, 1, 1), "{what}");
+        assert!(!world.released().contains(&world.node(3)), "{what}");
+    });
+}
+
+#[test]
+fn a_site_that_missed_a_sum_makes_it_again_and_joins_the_next_round_wherever_somebody_stops() {
+    let deaths = BTreeMap::from([(1, PhaseName::Reveal)]);
+    let script = Script { deaths, comes_back: true, ..Script::default() };
+    let setup = |script| Setup { rounds: 2, ..four_sites(script) };
+    stopped_anywhere("catching up", setup, &script, |what, world, tally| {
+        assert_eq!((tally.released, tally.attempts), (2, 2), "{what}");
+        assert_eq!(world.released().len(), 4, "{what}");
+    });
 }

@@ -445,10 +445,17 @@ impl Member {
         acts
     }
 
-    /// Every irrevocable step so far, in order.
+    /// Every irrevocable step so far, in order. Who is left out of the set may have stopped before its upload was gone.
     fn facts(&self) -> Vec<Act> {
         let steps = [self.joined(), self.masked(), self.signed(), self.spent()];
-        steps.into_iter().flatten().map(Act::Record).collect()
+        let discard = self.is_left_out().then_some(Act::Discard);
+        discard.into_iter().chain(steps.into_iter().flatten().map(Act::Record)).collect()
+    }
+
+    /// A set was signed that the own upload is not in.
+    fn is_left_out(&self) -> bool {
+        let own = self.kept.advert.as_ref().map(|signed| signed.advert.node);
+        self.kept.signed.is_some() && own.is_some_and(|own| !self.kept.set.contains(&own))
     }
 
     fn joined(&self) -> Option<Fact> {

@@ -327,9 +327,11 @@ fn exp2(power: i32) -> f64 {
 fn layout(ring: Ring, dice: &mut ChaCha20Rng) -> Layout {
     let mut block = |scale, bound, most| Block { len: 1 + below(dice, most) as u32, scale, bound };
     let blocks = match ring {
-        Ring::Bits32 | Ring::Bits24 | Ring::Bits20 | Ring::Bits16 => {
-            vec![block(Scale::Fixed(8), 1000.0, 6), block(Scale::Weighted(9), 4.0, 6)]
-        }
+        // Forty sites times the bound in units stay below 2^(B-2).
+        Ring::Bits32 => vec![block(Scale::Fixed(8), 1000.0, 6), block(Scale::Weighted(9), 4.0, 6)],
+        Ring::Bits24 => vec![block(Scale::Fixed(8), 300.0, 6), block(Scale::Weighted(9), 4.0, 6)],
+        Ring::Bits20 => vec![block(Scale::Fixed(6), 90.0, 6), block(Scale::Weighted(7), 4.0, 6)],
+        Ring::Bits16 => vec![block(Scale::Fixed(4), 15.0, 6), block(Scale::Weighted(5), 4.0, 6)],
         Ring::Bits64 => {
             vec![
                 block(Scale::Fixed(30), 1e6, 5),

@@ -182,6 +182,7 @@ impl Coordinator {
         match what {
             Up::Message(message) => self.on_message(site, message, stage),
             Up::Query(t2) => self.on_query(site, t2, stage),
+            Up::Chunk(..) if stage.net.weather.script.unheard == Some(site) => Ok(()),
             Up::Chunk(t2, index, payload) => {
                 let Some(header) = self.header(site, t2, stage) else {
                     return Ok(());
@@ -269,6 +270,7 @@ impl Coordinator {
         if !stage.net.is_up(site)
             || refused
             || round.phase() > PhaseName::Sign
+            || !round.terms().is_candidate(node)
             || round.pending(node).is_empty()
         {
             return Ok(());
@@ -370,7 +372,8 @@ impl Coordinator {
             return Ok(());
         };
         let (shape, state) = (round.terms().shape(), round.terms().plan().state_root);
-        let t2 = round.t2().ok_or_else(|| Broken("a fold before the uploads".to_owned()))?;
+        // Given up while it was folded: what comes out is nobody's.
+        let Some(t2) = round.t2() else { return Ok(()) };
         let sum = self.spools.fold(&fold, &shape, t2)?;
         let aggregate = Digest::of_file(&sum.to_bytes());
         let bytes = fold.evidence.to_bytes();

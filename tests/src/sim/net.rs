@@ -100,6 +100,12 @@ pub struct Script {
     pub node_stop: Option<(usize, usize)>,
     /// The coordinator stops before its effect of this number.
     pub coordinator_stop: Option<usize>,
+    /// The first site deals a share to the second that does not open.
+    pub bad_share: Option<(usize, usize)>,
+    /// The site's chunks never arrive: it is there, and left out.
+    pub unheard: Option<usize>,
+    /// After the first round the dead come back for good.
+    pub comes_back: bool,
 }
 
 struct Line {

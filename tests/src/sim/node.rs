@@ -11,8 +11,9 @@ use motet_common::round::pins::Pins;
 use motet_common::round::{PhaseName, Terms};
 use motet_secagg::digest::Digest;
 use motet_secagg::mask::chunk_hash;
+use motet_secagg::merkle;
 use motet_secagg::message::{
-    Checked, Header, Message, Plan, Released, SignedPlan, Stands, Witness, Witnessed,
+    Bundle, Checked, Header, Message, Plan, Released, SignedPlan, SignedRoot, Stands, Witness, Witnessed,
 };
 use rand_chacha::ChaCha20Rng;
 use std::collections::VecDeque;
@@ -377,8 +378,10 @@ impl Node {
                 self.disk.append(&fact);
             }
             Act::Tell(message) => {
+                let message = self.dealt(message, stage);
                 stage.net.say(|| format!("    node {} says `{}`", self.site, message.kind()));
                 self.disk.knows(plan, &message)?;
+                self.has_discarded(&message, &root, stage)?;
                 stage.watch.said(self.site, plan, &message)?;
                 stage.net.send_up(self.site, Up::Message(Rc::new(message)));
             }
@@ -392,6 +395,35 @@ impl Node {
             }
         }
         Ok(())
+    }
+
+    /// Who is left out of the set that it signs keeps no masked answer.
+    fn has_discarded(&self, message: &Message, root: &Digest, stage: &Stage) -> Check {
+        let left_out = stage.net.weather.script.unheard == Some(self.site)
+            && matches!(message, Message::SetSign(_) | Message::RevealReply(_));
+        hold(!left_out || self.disk.masked(root).is_none(), || {
+            format!("node {} is left out and keeps its masked answer", self.site)
+        })
+    }
+
+    /// A bad dealer signs a share that does not open.
+    fn dealt(&self, message: Message, stage: &Stage) -> Message {
+        let (Message::Shares(mut shares), Some((dealer, holder))) =
+            (message.clone(), stage.net.weather.script.bad_share)
+        else {
+            return message;
+        };
+        if dealer != self.site {
+            return message;
+        }
+        let holder = stage.cast.node(holder);
+        for bundle in shares.bundles.iter_mut().filter(|bundle| bundle.holder == holder) {
+            bundle.sealed.ct[0] ^= 1;
+        }
+        let leaves: Vec<Digest> = shares.bundles.iter().map(Bundle::leaf).collect();
+        let site = &stage.cast.sites[self.site];
+        shares.root = SignedRoot::sign("m4", &shares.t1, site.node, merkle::root(&leaves), &site.key);
+        Message::Shares(shares)
     }
 
     fn upload(&mut self, header: &Header, root: &Digest, stage: &mut Stage) -> Check {

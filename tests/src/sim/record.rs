@@ -101,6 +101,17 @@ impl Record {
         })
     }
 
+    /// Who complained about whom.
+    pub fn complaint(&self) -> Option<(NodeId, NodeId)> {
+        self.shadow.complaint().map(|complaint| (complaint.node, complaint.dealer))
+    }
+
+    /// Cosignatures of sites outside of the line-up.
+    pub fn witnesses(&self) -> usize {
+        let heard = |bytes: &&Vec<u8>| matches!(Entry::from_bytes(bytes), Ok(Entry::Heard(heard)) if heard.message.kind() == "cosignature");
+        self.entries.iter().filter(heard).count()
+    }
+
     /// The code under which the attempt was abandoned, if it was.
     pub fn code(&self) -> Option<Code> {
         self.entries.iter().find_map(|bytes| match Entry::from_bytes(bytes) {

@@ -6,6 +6,7 @@ use super::coordinator::Coordinator;
 use super::net::{Event, Net, Script, Stage, Weather};
 use super::node::Node;
 use super::record::Record;
+use motet_common::refusal::Code;
 use motet_common::round::{Input, PhaseName};
 use motet_secagg::digest::Digest;
 use motet_secagg::id::{NodeId, RunId};
@@ -35,6 +36,8 @@ pub struct Setup {
     pub weather: Weather,
     /// How likely a site is to die in an attempt, in thousandths.
     pub doom: u64,
+    /// Sites of the roster that are not in the line-up: they witness the log.
+    pub outside: usize,
 }
 
 /// What happened in a world.
@@ -81,20 +84,21 @@ impl Setup {
     /// No faults at all.
     pub fn calm(size: usize) -> Self {
         let weather = Weather::default();
-        Self { size, ring: Ring::Bits32, real_chunks: false, rounds: 1, weather, doom: 0 }
+        Self { size, ring: Ring::Bits32, real_chunks: false, rounds: 1, weather, doom: 0, outside: 0 }
     }
 
     /// Whatever the seed draws.
     pub fn drawn(dice: &mut ChaCha20Rng) -> Self {
-        // Work grows with the square of the sites: most worlds are small.
-        let size = match below(dice, 100) {
-            0..70 => 3,
-            70..88 => 4,
-            88..94 => 5,
-            94..97 => 6,
-            97 => 7,
-            98 => 8,
-            _ => 9,
+        // Work grows with the square of the sites: most worlds are small, and one in five hundred is large.
+        let size = match below(dice, 1000) {
+            0..720 => 3,
+            720..890 => 4,
+            890..945 => 5,
+            945..975 => 6,
+            975..985 => 7,
+            985..993 => 8,
+            993..998 => 9,
+            _ => 10 + below(dice, 31) as usize,
         };
         let mut one_of = |choices: &[u64]| choices[below(dice, choices.len() as u64) as usize];
         let kind = one_of(&[0, 0, 0, 0, 0, 0, 1, 1, 2, 2]);
@@ -111,8 +115,17 @@ impl Setup {
             script: Script::default(),
         };
         let doom = one_of(&[0, 0, 60, 120, 250]);
-        let ring = if one_of(&[0, 1]) == 0 { Ring::Bits32 } else { Ring::Bits64 };
-        Self { size, ring, real_chunks: one_of(&[0, 0, 1]) == 1, rounds: 2, weather, doom }
+        let rings = [
+            Ring::Bits32,
+            Ring::Bits64,
+            Ring::Bits32,
+            Ring::Bits64,
+            Ring::Bits16,
+            Ring::Bits20,
+            Ring::Bits24,
+        ];
+        let ring = rings[one_of(&[0, 1, 2, 3, 4, 5, 6]) as usize];
+        Self { size, ring, real_chunks: one_of(&[0, 0, 1]) == 1, rounds: 2, weather, doom, outside: 0 }
     }
 }
 
@@ -166,6 +179,28 @@ impl World {
         &self.ends
     }
 
+    /// The code under which the latest attempt ended without a sum, and who was complained about by whom.
+    pub fn complaint(&self) -> Option<(Code, NodeId, NodeId)> {
+        let record = self.coordinator.record()?;
+        let (node, dealer) = record.complaint()?;
+        Some((record.code()?, node, dealer))
+    }
+
+    /// How many sites outside of the line-up cosigned the latest attempt's log.
+    pub fn witnesses(&self) -> usize {
+        self.coordinator.record().map_or(0, Record::witnesses)
+    }
+
+    /// The node at a place.
+    pub fn node(&self, site: usize) -> NodeId {
+        self.stage.cast.node(site)
+    }
+
+    /// Sites of the latest release.
+    pub fn released(&self) -> Vec<NodeId> {
+        self.coordinator.record().and_then(Record::released).map_or_else(Vec::new, |released| released.set)
+    }
+
     /// Acts of each node.
     pub fn acts(&self) -> Vec<usize> {
         self.nodes.iter().map(Node::acts).collect()
@@ -175,6 +210,7 @@ impl World {
         self.tally.rounds += 1;
         let run = RunId([u8::try_from(round).unwrap_or(u8::MAX); 16]);
         let mut candidates = self.stage.cast.nodes();
+        candidates.truncate(candidates.len() - self.setup.outside);
         let (mut sum, mut pinned) = (None, false);
         for attempt in 1..=ATTEMPTS {
             let checked = self.checks()?;
@@ -206,7 +242,11 @@ impl World {
                 self.nodes.iter_mut().for_each(|node| node.turn_to(self.state));
             }
         }
-        if below(&mut self.dice, 2) == 0 {
+        let comes_back = self.setup.weather.script.comes_back;
+        if comes_back {
+            self.stage.net.weather.script.deaths.clear();
+        }
+        if comes_back || below(&mut self.dice, 2) == 0 {
             self.nodes.iter_mut().for_each(|node| node.revive(&mut self.stage));
             self.pass(PAUSE_MS)?;
         }
@@ -265,12 +305,13 @@ impl World {
     fn keep_promises(&mut self, asked: &Asked, end: PhaseName) -> Check {
         let weather = &self.setup.weather;
         let coordinator = &self.coordinator;
-        if weather.storm || weather.lies || coordinator.abandoned {
+        if weather.storm || weather.lies || coordinator.abandoned || weather.script.bad_share.is_some() {
             return Ok(());
         }
         let failed = |node: &&NodeId| {
             let site = self.stage.cast.place(**node);
-            coordinator.failed.contains(&site) || self.nodes[site].had_no_answer
+            let unheard = weather.script.unheard == Some(site);
+            unheard || coordinator.failed.contains(&site) || self.nodes[site].had_no_answer
         };
         let failures = asked.candidates.iter().filter(failed).count();
         let survivors =
