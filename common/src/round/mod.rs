@@ -46,7 +46,6 @@ pub struct Round {
     complaint: Option<Complaint>,
 }
 
-#[expect(clippy::large_enum_variant, reason = "one of them at a time, moved once a phase")]
 enum Phase {
     Join(join::Join),
     Share(share::Share),
