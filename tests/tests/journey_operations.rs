@@ -1,6 +1,7 @@
 //! What an operator meets in a year: backups and their return, and a service manager that stops and starts everything.
 #![expect(
     clippy::expect_used,
+    clippy::indexing_slicing,
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
 )]
 
