@@ -282,7 +282,7 @@ fn acceptable(
         Choice::Approve(permit) | Choice::ApproveAgain(permit) => {
             studies.acceptable(known, today)?;
             if !matches!(choice, Choice::ApproveAgain(_)) {
-                not_repeated(&studies.earlier(&known.proposal), id)?;
+                not_repeated(&studies.earlier(&known.proposal))?;
             }
             if permit.is_none() && home.settings.limits.permit_required {
                 let detail = "this site approves under a permit only: add `--permit P.toml`";
@@ -306,10 +306,10 @@ fn acceptable(
 }
 
 /// Two sums over one question and nearly the same sites are a statement about the sites that differ: a steward says yes
-/// to that in so many words, or not at all. (The same study proposed anew is another matter: a node opens each of its
-/// questions once.)
-fn not_repeated(earlier: &[Earlier], id: &str) -> Result<(), Refusal> {
-    let Some(repeated) = earlier.iter().find(|earlier| earlier.id != id && earlier.tells_apart()) else {
+/// to that in so many words, or not at all. That holds for the same study proposed anew over other sites, too: where its
+/// start is drawn from text and roster, every question of it is another one.
+fn not_repeated(earlier: &[Earlier]) -> Result<(), Refusal> {
+    let Some(repeated) = earlier.iter().find(|earlier| earlier.tells_apart()) else {
         return Ok(());
     };
     let sites: Vec<&str> = repeated.joined.iter().chain(&repeated.left).map(String::as_str).collect();

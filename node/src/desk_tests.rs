@@ -125,6 +125,9 @@ async fn what_was_asked_of_other_sites_is_approved_in_so_many_words_or_not_at_al
     assert!(error.to_string().contains("site-5"), "{error}");
     assert!(show(&home, "ist-again", NOW).await.unwrap().card.contains("EXACTLY THE SAME"));
     assert!(answer(Choice::ApproveAgain(None)).await.unwrap().recorded);
+    // Nor does the old name make it another matter.
+    put("ist", "0.0", 4).await;
+    assert_eq!(say(&home, Choice::Approve(None)).await.unwrap_err().code(), Some("question_repeated"));
     // Another question over the same sites is not held up.
     put("ist-ridge", "0.5", 4).await;
     let other = decide(&home, "ist-ridge", &Choice::Approve(None), NOW, steward).await;
