@@ -113,10 +113,6 @@ fn first_round(book: &Book, least: u32, willing: Vec<NodeId>, patience: Moment, 
 fn line_up(book: &Book, least: u32, witnesses: usize, mut candidates: Vec<NodeId>) -> Result<LineUp, Code> {
     candidates.sort_unstable();
     let roster = book.roster();
-    // Whoever is willing witnesses the log, in the line-up or not.
-    if witnesses < witness_quorum(roster.entries.len(), usize::from(roster.colluders)) {
-        return Err(Code::TooFewWitnesses);
-    }
     let floor = book.study.privacy.min_sites.max(least) as usize;
     let (colluders, h_min) = (usize::from(roster.colluders), usize::from(roster.h_min));
     let thresholds =
@@ -125,6 +121,10 @@ fn line_up(book: &Book, least: u32, witnesses: usize, mut candidates: Vec<NodeId
     let min_start = thresholds.survivors.max(quorum);
     if candidates.len() < min_start {
         return Err(Code::LineUpTooSmall);
+    }
+    // Whoever is willing witnesses the log, in the line-up or not.
+    if witnesses < witness_quorum(roster.entries.len(), usize::from(roster.colluders)) {
+        return Err(Code::TooFewWitnesses);
     }
     Ok(LineUp { candidates, thresholds, min_start })
 }
