@@ -267,6 +267,19 @@ impl Consortium {
         self.desk(site, &["study", "approve", study]).done();
     }
 
+    /// Proposes the heart study under a name of its own, with phases long enough for a process to come back, and lets
+    /// these sites approve it.
+    pub fn propose_patient(&self, name: &str, sites: &[&str]) {
+        let file = self.path(&format!("{name}.toml"));
+        let text = std::fs::read_to_string(demo_file("heart/logistic.toml")).expect("readable");
+        let patient = ["join", "share", "sign", "reveal"].into_iter().fold(text, |text, phase| {
+            text.replace(&format!("\n{phase} = \"10s\""), &format!("\n{phase} = \"60s\""))
+        });
+        std::fs::write(&file, patient.replace("heart-disease", name)).expect("writable");
+        self.operate(&["study", "propose", &file]).done();
+        sites.iter().for_each(|site| self.approve(site, name));
+    }
+
     /// What every process has written to its log, for a failing journey.
     pub fn logs(&self) -> String {
         let mut text = String::new();

@@ -29,18 +29,6 @@ fn four_hospitals() -> Consortium {
     consortium
 }
 
-/// Proposes the study under a name of its own and lets everybody approve it.
-fn approved(consortium: &Consortium, name: &str) {
-    let file = consortium.path(&format!("{name}.toml"));
-    let text = std::fs::read_to_string(demo_file("heart/logistic.toml")).expect("readable");
-    let patient = ["join", "share", "sign", "reveal"].into_iter().fold(text, |text, phase| {
-        text.replace(&format!("\n{phase} = \"10s\""), &format!("\n{phase} = \"60s\""))
-    });
-    std::fs::write(&file, patient.replace("heart-disease", name)).expect("writable");
-    consortium.operate(&["study", "propose", &file]).done();
-    SITES.iter().for_each(|site| consortium.approve(site, name));
-}
-
 fn is_released(consortium: &Consortium, study: &str) -> bool {
     let runs = consortium.operate(&["run", "list", study]);
     assert!(!runs.out.contains("failed"), "{}\n{}", runs.out, consortium.logs());
@@ -82,7 +70,7 @@ fn ended(consortium: &mut Consortium, study: &str, site: Option<&str>) -> bool {
 #[test]
 fn a_coordinator_killed_at_every_entry_of_a_round_gives_the_undisturbed_result() {
     let mut consortium = four_hospitals();
-    approved(&consortium, "undisturbed");
+    consortium.propose_patient("undisturbed", &SITES);
     consortium.operate(&["run", "start", "undisturbed"]).done();
     let due = result(&consortium, "undisturbed");
 
@@ -91,7 +79,7 @@ fn a_coordinator_killed_at_every_entry_of_a_round_gives_the_undisturbed_result()
     while points.peek().is_some() {
         study += 1;
         let name = format!("disturbed-{study}");
-        approved(&consortium, &name);
+        consortium.propose_patient(&name, &SITES);
         let mut begun = false;
         for round in 1..=ROUNDS {
             let Some(point) = points.next() else { break };
@@ -119,7 +107,7 @@ fn a_coordinator_killed_at_every_entry_of_a_round_gives_the_undisturbed_result()
 #[test]
 fn a_node_killed_before_every_act_of_every_phase_is_in_the_undisturbed_result() {
     let mut consortium = four_hospitals();
-    approved(&consortium, "undisturbed");
+    consortium.propose_patient("undisturbed", &SITES);
     consortium.operate(&["run", "start", "undisturbed"]).done();
     let due = result(&consortium, "undisturbed");
 
@@ -131,7 +119,7 @@ fn a_node_killed_before_every_act_of_every_phase_is_in_the_undisturbed_result() 
     while points.peek().is_some() {
         study += 1;
         let name = format!("disturbed-{study}");
-        approved(&consortium, &name);
+        consortium.propose_patient(&name, &SITES);
         let mut begun = false;
         for round in 1..=ROUNDS {
             let Some((phase, act)) = points.next() else { break };

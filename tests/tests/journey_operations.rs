@@ -18,11 +18,7 @@ const ROWS: u64 = 303 + 261 + 130;
 /// Three hospitals that have approved the study; a process may be away for a while.
 fn three_hospitals() -> Consortium {
     let mut consortium = Consortium::start(PROGRAM);
-    let config = consortium.path("hub/coordinator.toml");
-    let text = std::fs::read_to_string(&config).expect("init wrote it");
-    std::fs::write(&config, text.replace("lease = \"1s\"", "lease = \"60s\"")).expect("writable");
-    consortium.coordinator = None;
-    consortium.start_coordinator();
+    consortium.set_lease("60s");
     for site in SITES {
         let csv = demo_file(&format!("heart/{site}.csv"));
         consortium.add_site(site, "NL", "heart", &csv, &demo_file("heart/schema.toml"));
@@ -33,14 +29,7 @@ fn three_hospitals() -> Consortium {
 
 /// Proposes the study under this name, with patient phases, and lets everybody approve it.
 fn approved(consortium: &Consortium, name: &str) {
-    let file = consortium.path(&format!("{name}.toml"));
-    let text = std::fs::read_to_string(demo_file("heart/logistic.toml")).expect("readable");
-    let patient = ["join", "share", "sign", "reveal"].into_iter().fold(text, |text, phase| {
-        text.replace(&format!("\n{phase} = \"10s\""), &format!("\n{phase} = \"60s\""))
-    });
-    std::fs::write(&file, patient.replace("heart-disease", name)).expect("writable");
-    consortium.operate(&["study", "propose", &file]).done();
-    SITES.iter().for_each(|site| consortium.approve(site, name));
+    consortium.propose_patient(name, &SITES);
     all_heard(consortium, name);
 }
 
