@@ -60,9 +60,9 @@ pub(crate) fn next(
     match line_up(book, least, witnesses, candidates) {
         Ok(line_up) => Next::Open(line_up),
         Err(code) if now >= patience => Next::Fail(code),
-        Err(_) => {
+        Err(code) => {
             let awaited = book.chain.set().iter().copied().filter(|node| !here(node)).collect();
-            Next::Wait(Pause { reason: Reason::TooFew, awaited, until: Some(patience) })
+            Next::Wait(Pause { reason: Reason::TooFew(code), awaited, until: Some(patience) })
         }
     }
 }
@@ -204,9 +204,18 @@ mod tests {
         let mut book = with_set(book(4, &[1, 2, 3, 4]), &[1, 2, 3, 4]);
         book.study.rounds.on_site_loss = SiteLoss::Continue;
         let pause = held(&book, &[1, 2]);
-        assert_eq!((pause.reason, pause.until), (Reason::TooFew, Some(PATIENCE)));
+        assert_eq!((pause.reason, pause.until), (Reason::TooFew(Code::LineUpTooSmall), Some(PATIENCE)));
         assert_eq!(pause.awaited, sites(&[3, 4]));
         fails(&book, &[1, 2], Code::LineUpTooSmall);
         assert!(matches!(at(&book, &[1, 2, 3], SINCE), Next::Open(_)));
+    }
+
+    #[test]
+    fn a_line_up_that_is_large_enough_still_needs_a_quorum_of_witnesses() {
+        let all = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
+        let of = |sites: &[usize]| pinned_to(book(10, &all), sites);
+        assert!(matches!(at(&of(&all[..6]), &all[..6], SINCE), Next::Fail(Code::TooFewWitnesses)));
+        let seventh_witnesses = at(&of(&all[..6]), &all[..7], SINCE);
+        assert!(matches!(seventh_witnesses, Next::Open(line_up) if line_up.candidates == sites(&all[..6])));
     }
 }
