@@ -116,7 +116,7 @@ pub(super) fn pooled(data: &Data, extracts: &Path, study: &Study, sites: &[Strin
     let y: Vec<_> = cohorts.iter().filter_map(|cohort| cohort.y.as_ref().map(|y| y.view())).collect();
     let x = concatenate(Axis(0), &x).map_err(|error| failed(error.to_string()))?;
     let y = concatenate(Axis(0), &y).map_err(|error| failed(error.to_string()))?;
-    let rows = Rows { x: x.view(), y: Some(y.view()) };
+    let rows = Rows::new(x.view()).outcome(y.view());
     match study.recipe().alone(&rows, &mut rand::rng()) {
         Ok(Outcome::Logistic(fit)) => Ok(fit),
         Ok(_) => Err(failed("the study is not a logistic regression".to_owned())),

@@ -10,11 +10,29 @@ pub struct Rows<'a> {
     /// One row a patient, one column for each column of the recipe, in its order. `summary` reads NaN as missing; the other
     /// recipes take complete rows only.
     pub x: ArrayView2<'a, f64>,
-    /// The outcome, 0 or 1; `summary` needs none.
+    /// The outcome: 0 or 1, a number or a count, as the recipe says; in survival recipes whether the event was seen.
     pub y: Option<ArrayView1<'a, f64>>,
+    /// Time to the event or to the end of follow-up, in the unit of its column.
+    pub time: Option<ArrayView1<'a, f64>>,
+    /// The level, from 0, of the category that groups or stratifies.
+    pub group: Option<ArrayView1<'a, f64>>,
+    /// A known part of the linear predictor.
+    pub offset: Option<ArrayView1<'a, f64>>,
+    /// How often a row counts; 1 where there is none.
+    pub weight: Option<ArrayView1<'a, f64>>,
 }
 
 impl<'a> Rows<'a> {
+    /// A table of columns alone; [`Rows::outcome`] and the fields add the rest.
+    pub fn new(x: ArrayView2<'a, f64>) -> Self {
+        Self { x, y: None, time: None, group: None, offset: None, weight: None }
+    }
+
+    /// The same table with an outcome.
+    pub fn outcome(self, y: ArrayView1<'a, f64>) -> Self {
+        Self { y: Some(y), ..self }
+    }
+
     /// Checks the shape only.
     pub(crate) fn of(&self, columns: &[String]) -> Result<ArrayView2<'a, f64>, RecipeError> {
         let (rows, found) = self.x.dim();

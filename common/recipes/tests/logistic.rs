@@ -204,7 +204,7 @@ fn tables_that_do_not_fit_the_recipe_are_refused_before_an_answer() {
     assert_eq!(refusal(&holed), Some(RecipeError::NotFinite { column: "b".into(), rows: 2 }));
     let graded = Site::new("a", &[vec![1.0, 1.0, 3.0], vec![1.0, 2.0, 1.0]]);
     assert_eq!(refusal(&graded), Some(RecipeError::NotBinary { outcome: "y".into(), rows: 1 }));
-    let without = motet_recipes::Rows { x: good.x.view(), y: None };
+    let without = motet_recipes::Rows::new(good.x.view());
     assert!(matches!(
         recipe.answer(&state, &question, &without, &mut dice(0)).err(),
         Some(RecipeError::NoOutcome { .. })

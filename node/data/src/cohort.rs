@@ -88,7 +88,7 @@ impl Cohort {
 
     /// The cohort as a recipe takes it.
     pub fn rows(&self) -> Rows<'_> {
-        Rows { x: self.x.view(), y: self.y.as_ref().map(|y| y.view()) }
+        Rows { y: self.y.as_ref().map(|y| y.view()), ..Rows::new(self.x.view()) }
     }
 }
 

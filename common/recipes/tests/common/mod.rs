@@ -47,7 +47,7 @@ impl Site {
     }
 
     pub fn rows(&self) -> Rows<'_> {
-        Rows { x: self.x.view(), y: Some(self.y.view()) }
+        Rows::new(self.x.view()).outcome(self.y.view())
     }
 
     /// Features and outcome side by side.
