@@ -36,8 +36,9 @@ pub(crate) struct Hub {
 struct Lines {
     next: u64,
     open: BTreeMap<NodeId, (u64, Line)>,
-    /// Nodes within their lease, connected or not.
-    present: std::collections::BTreeSet<NodeId>,
+    /// Nodes within their lease, connected or not, with the number of their latest line or lease: an older lease that runs
+    /// out says nothing about them any more.
+    present: BTreeMap<NodeId, u64>,
 }
 
 impl Hub {
@@ -55,7 +56,7 @@ impl Hub {
 
     /// Nodes within their lease.
     pub(crate) fn present(&self) -> Vec<NodeId> {
-        self.lock().present.iter().copied().collect()
+        self.lock().present.keys().copied().collect()
     }
 
     pub(crate) fn is_connected(&self, node: NodeId) -> bool {
@@ -64,19 +65,15 @@ impl Hub {
 
     /// After a restart every node has a lease to come back: what was under way waits for it as before.
     pub(crate) fn expect(&self, nodes: impl IntoIterator<Item = NodeId>) {
-        for node in nodes {
-            self.lock().present.insert(node);
-            self.lease_begins(node);
-        }
+        nodes.into_iter().for_each(|node| self.lease_begins(node));
     }
 
     /// Registers a node's line; a second line of the same node replaces the first.
     pub(crate) fn came(&self, node: NodeId, line: Line) -> u64 {
         let mut lines = self.lock();
-        let id = lines.next;
-        lines.next += 1;
+        let id = lines.number();
         lines.open.insert(node, (id, line));
-        lines.present.insert(node);
+        lines.present.insert(node, id);
         drop(lines);
         // Nobody listens before the first study: that is no error.
         let _ = self.news.send(News::Came(node));
@@ -96,11 +93,16 @@ impl Hub {
     }
 
     fn lease_begins(&self, node: NodeId) {
+        let mut lines = self.lock();
+        let lease = lines.number();
+        lines.present.insert(node, lease);
+        drop(lines);
         let hub = self.clone();
         tokio::spawn(async move {
             tokio::time::sleep(hub.lease).await;
             let mut lines = hub.lock();
-            if !lines.open.contains_key(&node) && lines.present.remove(&node) {
+            if lines.present.get(&node) == Some(&lease) {
+                lines.present.remove(&node);
                 drop(lines);
                 let _ = hub.news.send(News::Went(node));
             }
@@ -129,5 +131,50 @@ impl Hub {
 
     fn lock(&self) -> MutexGuard<'_, Lines> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lines {
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_line_that_breaks_again_and_again_has_a_whole_lease_each_time() {
+        let hub = Hub::new(Duration::from_secs(3));
+        let node = NodeId([7; 16]);
+        let mut news = hub.news();
+        let come = || hub.came(node, mpsc::channel(QUEUE).0);
+        let first = come();
+        hub.went(node, first);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let second = come();
+        // The first lease would be over now; the second has just begun.
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        hub.went(node, second);
+        tokio::time::sleep(Duration::from_millis(2_900)).await;
+        assert_eq!(hub.present(), [node]);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(hub.present(), []);
+        let heard: Vec<News> = std::iter::from_fn(|| news.try_recv().ok()).collect();
+        assert_eq!(heard, [News::Came(node), News::Came(node), News::Went(node)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_a_line_that_was_replaced_begins_no_lease() {
+        let hub = Hub::new(Duration::from_secs(3));
+        let node = NodeId([7; 16]);
+        let first = hub.came(node, mpsc::channel(QUEUE).0);
+        hub.came(node, mpsc::channel(QUEUE).0);
+        hub.went(node, first);
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!(hub.present(), [node]);
+        assert!(hub.is_connected(node));
     }
 }
