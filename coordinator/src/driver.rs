@@ -32,9 +32,9 @@ use motet_secagg::id::{NodeId, RunId};
 use motet_secagg::message::{Cosignature, Message};
 use opening::allow;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 pub(crate) struct Driver {
@@ -64,9 +64,23 @@ pub(crate) struct Driver {
     cosigned: BTreeMap<NodeId, Cosignature>,
 }
 
+/// How far the record was ahead of this machine's clock when a study was read: the clock has been set back since.
+static AHEAD_MS: AtomicU64 = AtomicU64::new(0);
+
+/// The wall clock as it stood when this process first looked, and the steady clock from there: a clock that somebody sets
+/// while a phase is under way neither ends it early nor makes it longer.
 fn now() -> Moment {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Moment { ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX) }
+    static BEGAN: LazyLock<(SystemTime, Instant)> = LazyLock::new(|| (SystemTime::now(), Instant::now()));
+    let (wall, steady) = &*BEGAN;
+    let since = wall.duration_since(UNIX_EPOCH).unwrap_or_default() + steady.elapsed();
+    let ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+    Moment { ms: ms.saturating_add(AHEAD_MS.load(Ordering::Relaxed)) }
+}
+
+/// Time does not go on before `recorded`: a phase that a clock now set back has dated keeps the length it was given.
+fn not_before(recorded: Moment) {
+    let behind = recorded.ms.saturating_sub(now().ms);
+    AHEAD_MS.fetch_add(behind, Ordering::Relaxed);
 }
 
 fn random<const N: usize>() -> [u8; N] {

@@ -1,5 +1,6 @@
 //! The round machine under everything that goes wrong, from seeds. A failure names its seed;
 //! `MOTET_SEED=123 cargo test -p motet-tests --test simulation -- --nocapture` repeats that world step by step.
+//! `MOTET_ROUNDS=1000000` makes a night of it; `MOTET_FIRST_SEED` says where its seeds begin.
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -16,10 +17,16 @@ use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{available_parallelism, scope};
 
-/// Rounds of the long test; every world has two.
+/// Rounds of the long test where `MOTET_ROUNDS` does not ask for more; every world has two.
 const ROUNDS: u64 = 10_000;
-/// Where the seeds of the long test begin.
+/// Where the seeds of the long test begin, where `MOTET_FIRST_SEED` does not say.
 const FIRST_SEED: u64 = 1_000_000;
+
+/// A number from the environment.
+fn asked(variable: &str, usual: u64) -> u64 {
+    let number = |text: String| text.parse().unwrap_or_else(|_| panic!("{variable} is no number: {text}"));
+    std::env::var(variable).map_or(usual, number)
+}
 
 fn world_of(seed: u64, trace: bool) -> Tally {
     let outcome = catch_unwind(AssertUnwindSafe(|| World::of_seed(seed, trace).run()));
@@ -57,9 +64,9 @@ fn ten_thousand_faulty_rounds_release_the_exact_sum_once_or_nothing() {
         return;
     }
     let threads = available_parallelism().map_or(1, NonZero::get) as u64;
-    let worlds = ROUNDS / 2;
-    let share =
-        |thread: u64| (thread..worlds).step_by(threads as usize).map(|n| world_of(FIRST_SEED + n, false));
+    let (rounds, first) = (asked("MOTET_ROUNDS", ROUNDS), asked("MOTET_FIRST_SEED", FIRST_SEED));
+    let worlds = rounds / 2;
+    let share = |thread: u64| (thread..worlds).step_by(threads as usize).map(|n| world_of(first + n, false));
     let total = scope(|scope| {
         let running: Vec<_> =
             (0..threads).map(|n| scope.spawn(move || share(n).fold(Tally::default(), add))).collect();
@@ -67,11 +74,11 @@ fn ten_thousand_faulty_rounds_release_the_exact_sum_once_or_nothing() {
     });
     println!("{total:?}");
     // The worlds are neither too kind nor too harsh to mean anything.
-    assert_eq!(total.rounds, ROUNDS);
-    assert!(total.released * 2 > ROUNDS && total.released < ROUNDS, "{total:?}");
-    assert!(total.promised * 3 > ROUNDS, "{total:?}");
+    assert_eq!(total.rounds, worlds * 2);
+    assert!(total.released * 2 > rounds && total.released < rounds, "{total:?}");
+    assert!(total.promised * 3 > rounds, "{total:?}");
     for rare in [total.smaller, total.later, total.abandoned, total.node_starts, total.coordinator_starts] {
-        assert!(rare * 50 > ROUNDS, "{total:?}");
+        assert!(rare * 50 > rounds, "{total:?}");
     }
 }
 

@@ -150,6 +150,11 @@ impl Round {
         }
     }
 
+    /// When the present phase began, as recorded.
+    pub fn since(&self) -> Moment {
+        self.since
+    }
+
     /// Until when the present phase waits.
     pub fn deadline(&self) -> Moment {
         let durations = &self.terms.plan().durations;

@@ -1,6 +1,6 @@
 //! Bringing a driver to life: from a proposal, or from a stream that a restart finds.
 
-use super::{Driver, now};
+use super::{Driver, not_before, now};
 use crate::book::Book;
 use crate::entries::{Proposed, StudyEntry};
 use crate::handle::Handle;
@@ -110,6 +110,9 @@ pub(super) async fn allow(shared: &Shared, book: &Book, blobs: [Digest; 2]) {
 }
 
 async fn start(shared: &Arc<Shared>, book: Book, version: u64, restored: bool) -> Result<Handle, Refusal> {
+    if let Some(round) = book.run.as_ref().and_then(|run| run.round.as_ref()) {
+        not_before(round.since());
+    }
     let (own, inbox) = mpsc::channel(INBOX);
     let views = broadcast::channel(VIEWS).0;
     let withdrawn = Arc::new(AtomicBool::new(book.withdrawn));

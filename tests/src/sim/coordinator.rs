@@ -8,6 +8,7 @@ use super::net::{Down, Event, Stage, Up};
 use super::record::{Record, brief};
 use super::spools::Spools;
 use motet_common::log::{Leaf, Log};
+use motet_common::moment::Moment;
 use motet_common::round::member::Due;
 use motet_common::round::{Effect, Entry, Fold, Folded, Input, PhaseName, Round};
 use motet_secagg::digest::Digest;
@@ -19,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 /// The coordinator is not stopped by the dice more often than this in one attempt.
-const STOPS: u32 = 3;
+pub const STOPS: u32 = 3;
 
 /// The coordinator.
 pub struct Coordinator {
@@ -31,6 +32,8 @@ pub struct Coordinator {
     latest: Option<Due>,
     checked: BTreeMap<NodeId, Checked>,
     // what does not
+    /// How far its clock is from the world's: somebody set it while it was down.
+    ahead_ms: i64,
     round: Option<Round>,
     folding: Option<Fold>,
     is_up: bool,
@@ -58,6 +61,7 @@ impl Coordinator {
             spools: Spools::default(),
             latest: None,
             checked: BTreeMap::new(),
+            ahead_ms: 0,
             round: None,
             folding: None,
             is_up: true,
@@ -107,7 +111,7 @@ impl Coordinator {
             format!("attempt {attempt} at round {round} with {} sites", candidates.len())
         });
         stage.archive.show(&self.log);
-        let record = Record::new(plan, stage.net.now(), &stage.cast)?;
+        let record = Record::new(plan, (self.now(stage), stage.net.now()), &stage.cast)?;
         (self.stops, self.folding, self.abandoned) = (0, None, false);
         self.failed.clear();
         self.spools.clear();
@@ -160,6 +164,10 @@ impl Coordinator {
         let Some(record) = &self.record else { return Ok(()) };
         let round = record.replay(&stage.cast)?;
         record.compare(&round, &stage.cast.nodes())?;
+        // As the driver has it: its time does not go on before what is on record.
+        let since = i64::try_from(round.since().ms).unwrap_or(i64::MAX);
+        let least = since - i64::try_from(stage.net.now().ms).unwrap_or(i64::MAX);
+        self.ahead_ms = stage.net.clock_set_to().max(least);
         stage.net.say(|| format!("    the coordinator starts, in phase `{}`", round.phase().as_str()));
         let effects = round.resume();
         self.round = Some(round);
@@ -172,6 +180,11 @@ impl Coordinator {
         stage.net.cut_all();
         let delay = stage.net.between(20, 1_500);
         stage.net.after(delay, Event::StartCoordinator);
+    }
+
+    /// Its own clock: the driver's runs steadily from where the wall clock, or the record, had it at the start.
+    fn now(&self, stage: &Stage) -> Moment {
+        Moment { ms: stage.net.now().ms.saturating_add_signed(self.ahead_ms) }
     }
 
     /// Something arrived from a node.
@@ -250,10 +263,11 @@ impl Coordinator {
 
     /// Hands an input to the round and executes what follows.
     pub fn input(&mut self, input: Input, stage: &mut Stage) -> Check {
+        let now = self.now(stage);
         let Some(round) = self.round.as_mut().filter(|_| self.is_up) else {
             return Ok(());
         };
-        match round.handle(input, stage.net.now(), &stage.cast.coordinator) {
+        match round.handle(input, now, &stage.cast.coordinator) {
             Ok(effects) => self.act(effects, stage)?,
             Err(refusal) => stage.net.say(|| format!("    the coordinator refuses: {refusal}")),
         }
@@ -300,7 +314,10 @@ impl Coordinator {
                     let delay = stage.net.between(1, 300);
                     stage.net.after(delay, Event::Folded(self.life));
                 }
-                Effect::WakeAt(moment) => stage.net.at(moment, Event::Tick),
+                Effect::WakeAt(moment) => {
+                    let due = moment.ms.saturating_add_signed(-self.ahead_ms);
+                    stage.net.at(Moment { ms: due }, Event::Tick);
+                }
                 Effect::Publish(released) => self.publish(&released, stage)?,
                 Effect::End(code) => stage.net.say(|| format!("    the attempt ends: {}", code.as_str())),
             }
@@ -355,11 +372,12 @@ impl Coordinator {
         let index = self.log.find(&leaf.to_bytes());
         let logged = index.and_then(|index| self.log.logged(index, 1, &stage.cast.log_key));
         let logged = logged.ok_or_else(|| Broken("a leaf is not in the log".to_owned()))?;
+        let now = self.now(stage);
         let Some(round) = &mut self.round else {
             return Ok(Vec::new());
         };
         round
-            .handle(Input::Logged(logged), stage.net.now(), &stage.cast.coordinator)
+            .handle(Input::Logged(logged), now, &stage.cast.coordinator)
             .map_err(|refusal| Broken(format!("a logged leaf was refused: {refusal}")))
     }
 

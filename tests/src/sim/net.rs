@@ -15,6 +15,8 @@ use std::rc::Rc;
 
 /// How long the coordinator waits for a broken line.
 pub const LEASE_MS: u64 = 3_000;
+/// By how much a clock is set, at the most.
+const MOST_SET_MS: u64 = 30 * 60_000;
 /// Old messages kept for being delivered again.
 const STRAYS: usize = 256;
 
@@ -79,6 +81,8 @@ pub struct Weather {
     pub node_stop: u64,
     /// The coordinator stops before an effect and starts again.
     pub coordinator_stop: u64,
+    /// The coordinator's clock has been set when it starts again.
+    pub clock_set: u64,
     /// An answer is out of range.
     pub bad_answer: u64,
     /// The operator abandons an attempt.
@@ -182,6 +186,17 @@ impl Net {
     /// A number of milliseconds.
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
         low + below(&mut self.dice, high - low + 1)
+    }
+
+    /// Where a coordinator that starts finds its clock, in milliseconds off. Forward only where nothing is promised: that
+    /// ends phases early.
+    pub fn clock_set_to(&mut self) -> i64 {
+        if !self.chance(self.weather.clock_set) {
+            return 0;
+        }
+        let forward = if self.weather.storm || self.weather.lies { MOST_SET_MS } else { 0 };
+        let span = self.between(0, MOST_SET_MS + forward);
+        i64::try_from(span).unwrap_or(0) - i64::try_from(MOST_SET_MS).unwrap_or(0)
     }
 
     /// Something will happen.

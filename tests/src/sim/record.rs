@@ -2,6 +2,7 @@
 
 use super::cast::{ATTEMPT_MS, Cast, PHASE_MS};
 use super::checks::{Broken, Check, hold};
+use super::coordinator::STOPS;
 use motet_common::moment::Moment;
 use motet_common::refusal::Code;
 use motet_common::round::{Closed, Entry, PhaseName, Round, Terms};
@@ -13,6 +14,8 @@ use motet_secagg::message::{Message, Plan, Released, SignedPlan};
 pub struct Record {
     plan: SignedPlan,
     at: Moment,
+    /// The world's moment of it, where the coordinator's clock may be off.
+    opened: Moment,
     entries: Vec<Vec<u8>>,
     shadow: Round,
     closed: Vec<Closed>,
@@ -23,9 +26,9 @@ impl Record {
     ///
     /// # Errors
     /// [`Broken`] when the plan is none.
-    pub fn new(plan: SignedPlan, at: Moment, cast: &Cast) -> Result<Self, Broken> {
+    pub fn new(plan: SignedPlan, (at, opened): (Moment, Moment), cast: &Cast) -> Result<Self, Broken> {
         let shadow = empty(&plan, at, cast)?;
-        Ok(Self { plan, at, entries: Vec::new(), shadow, closed: Vec::new() })
+        Ok(Self { plan, at, opened, entries: Vec::new(), shadow, closed: Vec::new() })
     }
 
     /// The plan.
@@ -120,9 +123,10 @@ impl Record {
         })
     }
 
-    /// By then all phases are over, however often the coordinator stopped.
+    /// By then all phases are over, however often the coordinator stopped: a clock that was set back meanwhile begins the
+    /// present phase anew.
     pub fn patience(&self) -> u64 {
-        self.at.ms + ATTEMPT_MS + 2 * u64::from(PHASE_MS)
+        self.opened.ms + ATTEMPT_MS + u64::from(2 + STOPS) * u64::from(PHASE_MS)
     }
 }
 

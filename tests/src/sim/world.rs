@@ -102,12 +102,13 @@ impl Setup {
         };
         let mut one_of = |choices: &[u64]| choices[below(dice, choices.len() as u64) as usize];
         let kind = one_of(&[0, 0, 0, 0, 0, 0, 1, 1, 2, 2]);
-        let weather = Weather {
+        let mut weather = Weather {
             loss: one_of(&[0, 0, 5, 20, 40]),
             repeat: one_of(&[0, 0, 60]),
             stray: one_of(&[0, 30, 120]),
             node_stop: one_of(&[0, 10, 40]),
             coordinator_stop: one_of(&[0, 4, 12]),
+            clock_set: 0,
             bad_answer: one_of(&[0, 0, 0, 40]),
             abandon: one_of(&[0, 0, 0, 100]),
             storm: kind == 1,
@@ -125,7 +126,10 @@ impl Setup {
             Ring::Bits24,
         ];
         let ring = rings[one_of(&[0, 1, 2, 3, 4, 5, 6]) as usize];
-        Self { size, ring, real_chunks: one_of(&[0, 0, 1]) == 1, rounds: 2, weather, doom, outside: 0 }
+        let real_chunks = one_of(&[0, 0, 1]) == 1;
+        // Drawn last: the worlds of older seeds stay what they were where no clock is set.
+        weather.clock_set = one_of(&[0, 0, 500]);
+        Self { size, ring, real_chunks, rounds: 2, weather, doom, outside: 0 }
     }
 }
 
