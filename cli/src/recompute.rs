@@ -245,7 +245,7 @@ fn is_committed(commit: &Commit, evidence: &Evidence) -> bool {
 
 /// The evidence with this digest, where the coordinator has it.
 async fn evidence(rounds: &mut Rounds, digest: &Digest) -> Done<Option<Vec<u8>>> {
-    let request = v1::FetchRequest { digest: digest.0.to_vec() };
+    let request = v1::FetchRequest { digest: digest.0.to_vec(), offset: 0 };
     let mut stream = match rounds.fetch(request).await {
         Ok(response) => response.into_inner(),
         Err(status) if is_unknown(&status) => return Ok(None),

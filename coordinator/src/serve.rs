@@ -37,6 +37,7 @@ pub async fn run(config: Config, drill: Option<Drill>) -> anyhow::Result<()> {
     let connections = Connections::default();
     let shared = Arc::new(Shared {
         members: Members::load(ledger.clone()).await?,
+        receiving: Default::default(),
         hub: Hub::new(Duration::from_millis(u64::from(config.lease_ms()?))),
         connections: connections.clone(),
         studies: Default::default(),

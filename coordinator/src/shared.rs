@@ -5,6 +5,7 @@ use crate::drill::Drill;
 use crate::handle::{Ask, Handle};
 use crate::hub::Hub;
 use crate::members::Members;
+use crate::services::receiving::Receiving;
 use anyhow::Context as _;
 use motet_common::refusal::{Code, Refusal};
 use motet_ledger::Ledger;
@@ -59,6 +60,7 @@ pub(crate) struct Shared {
     pub(crate) drill: Option<Drill>,
     pub(crate) members: Members,
     pub(crate) hub: Hub,
+    pub(crate) receiving: Receiving,
     pub(crate) connections: Connections,
     pub(crate) studies: RwLock<BTreeMap<Digest, Handle>>,
     /// Sums and their evidence, with the nodes that may fetch them.

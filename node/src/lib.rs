@@ -34,6 +34,7 @@ pub mod steward;
 pub mod switch;
 
 // the daemon
+mod downloads;
 pub mod drill;
 mod follower;
 mod link;

@@ -1,6 +1,7 @@
 //! The line to the coordinator: one stream for messages, others for uploads and downloads. Every frame that leaves is
 //! written into the outbound ledger before it is sent.
 
+use crate::downloads::Downloads;
 use crate::follower::Absorbed;
 use crate::records::{self, Frame as Left, OUTBOUND};
 use crate::{Home, NodeError, clock, output};
@@ -27,7 +28,9 @@ use motet_secagg::id::RunId;
 use motet_secagg::mask::MaskedUpdate;
 use motet_secagg::message::{Header, Message, Released};
 use prost::Message as _;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -48,6 +51,10 @@ pub(crate) struct Link {
     client: RoundsClient<Channel>,
     ledger: Ledger,
     out: mpsc::Sender<AttendRequest>,
+    /// Whether the coordinator lets a download go on where it broke.
+    resumes: bool,
+    /// Plans whose upload is on its way over this connection: what asks for it again meanwhile sends nothing twice.
+    uploading: Arc<Mutex<BTreeSet<Digest>>>,
 }
 
 /// What came of making a sum again.
@@ -137,7 +144,14 @@ impl Link {
         // The queue is empty: the first frame always fits.
         let _ = out.try_send(AttendRequest { frame: Some(Frame::Hello(hello)) });
         let response = client.attend(ReceiverStream::new(frames)).await.map_err(|status| why(&status))?;
-        Ok((Self { client, ledger: home.ledger.clone(), out }, Line(response.into_inner())))
+        let link =
+            Self { client, ledger: home.ledger.clone(), out, resumes: false, uploading: Arc::default() };
+        Ok((link, Line(response.into_inner())))
+    }
+
+    /// The version that both sides will speak.
+    pub(crate) fn speaks(&mut self, version: Version) {
+        self.resumes = version.resumes();
     }
 
     /// Sends a protocol message, after recording that it leaves.
@@ -196,7 +210,7 @@ impl Link {
         Ok(())
     }
 
-    /// Sends the stored chunks from the first that the coordinator misses, in a task of its own.
+    /// Sends the stored chunks from the first that the coordinator misses, in a task of its own; one at a time.
     pub(crate) fn upload(
         &self,
         home: &Home,
@@ -205,6 +219,9 @@ impl Link {
         header: Header,
         context: (String, u64),
     ) {
+        if !self.uploads().insert(plan) {
+            return;
+        }
         let upload = Upload {
             client: self.client.clone(),
             ledger: home.ledger.clone(),
@@ -214,7 +231,15 @@ impl Link {
             header,
             context,
         };
-        tokio::spawn(upload.send());
+        let link = self.clone();
+        tokio::spawn(async move {
+            upload.send().await;
+            link.uploads().remove(&plan);
+        });
+    }
+
+    fn uploads(&self) -> MutexGuard<'_, BTreeSet<Digest>> {
+        self.uploading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The releases of a study after a round.
@@ -253,51 +278,79 @@ impl Link {
         Ok(leaves)
     }
 
-    /// Makes a sum again from the masked uploads, row by row as they come in.
+    /// Makes a sum again from the masked uploads, row by row as they come in. Where the line breaks, `downloads` keeps what
+    /// was added up.
     ///
     /// # Errors
     /// Why the uploads could not be fetched.
-    pub(crate) async fn recompute(&self, study: &Digest, audit: Audit) -> Result<Again, Broken> {
-        let mut gathering = Gathering::new(audit);
+    pub(crate) async fn recompute(
+        &self,
+        study: &Digest,
+        audit: Audit,
+        downloads: &mut Downloads,
+    ) -> Result<Again, Broken> {
+        let t2 = audit.evidence().t2();
+        let mut gathering =
+            downloads.sum(&t2).filter(|_| self.resumes).unwrap_or_else(|| Gathering::new(audit));
+        let gathered = self.gather(study, &mut gathering).await;
+        if matches!(gathered, Err(Broken::Line(_))) {
+            downloads.keep_sum(t2, gathering);
+            return gathered.map(|_| Again::NotKept);
+        }
+        match gathered? {
+            Some(verdict) => Ok(verdict),
+            None => Ok(gathering.finish().map_or_else(Again::Wrong, |()| Again::Same)),
+        }
+    }
+
+    /// Takes in all rows that are missing; a verdict where it is clear before the end.
+    async fn gather(&self, study: &Digest, gathering: &mut Gathering) -> Result<Option<Again>, Broken> {
         let request = gathering.request(study);
         self.record_request("uploads-request", &request).await?;
         let mut stream = match self.client.clone().uploads(request).await {
             Ok(stream) => stream.into_inner(),
             Err(status) if refusal(&status).is_some_and(|why| why.code == Code::ReleaseUnknown) => {
-                return Ok(Again::NotKept);
+                return Ok(Some(Again::NotKept));
             }
             Err(status) => return Err(why(&status).into()),
         };
         while let Some(piece) = stream.message().await.map_err(|status| why(&status))? {
             match gathering.take(piece) {
                 Ok(()) => {}
-                Err(UploadsError::Sum(refusal)) => return Ok(Again::Wrong(refusal)),
+                Err(UploadsError::Sum(refusal)) => return Ok(Some(Again::Wrong(refusal))),
                 Err(error) => return Err(error.to_string().into()),
             }
         }
-        if !gathering.is_whole() {
-            return Ok(Again::NotKept);
-        }
-        Ok(gathering.finish().map_or_else(Again::Wrong, |()| Again::Same))
+        Ok((!gathering.is_whole()).then_some(Again::NotKept))
     }
 
-    /// A public blob by its digest.
+    /// A public blob by its digest. Where the line breaks, `downloads` keeps what has arrived.
     ///
     /// # Errors
     /// Why it could not be fetched.
-    pub(crate) async fn fetch(&self, digest: &Digest) -> Result<Vec<u8>, Broken> {
-        let request = FetchRequest { digest: digest.0.to_vec() };
+    pub(crate) async fn fetch(&self, digest: &Digest, downloads: &mut Downloads) -> Result<Vec<u8>, Broken> {
+        let mut bytes = downloads.blob(digest).filter(|_| self.resumes).unwrap_or_default();
+        let fetched = self.fetch_rest(digest, &mut bytes).await;
+        if matches!(fetched, Err(Broken::Line(_))) {
+            downloads.keep_blob(*digest, bytes);
+            return fetched.map(|()| Vec::new());
+        }
+        fetched.map(|()| bytes)
+    }
+
+    async fn fetch_rest(&self, digest: &Digest, bytes: &mut Vec<u8>) -> Result<(), Broken> {
+        let request = FetchRequest { digest: digest.0.to_vec(), offset: bytes.len() as u64 };
         self.record_request("fetch-request", &request).await?;
         let mut stream =
             self.client.clone().fetch(request).await.map_err(|status| why(&status))?.into_inner();
-        let mut bytes = Vec::new();
         while let Some(response) = stream.message().await.map_err(|status| why(&status))? {
-            bytes.extend_from_slice(&response.piece);
-            if bytes.len() > MOST_AGGREGATE {
+            if bytes.len() + response.piece.len() > MOST_AGGREGATE {
+                bytes.clear();
                 return Err("the coordinator sends more than any sum holds".to_owned().into());
             }
+            bytes.extend_from_slice(&response.piece);
         }
-        Ok(bytes)
+        Ok(())
     }
 }
 
@@ -359,7 +412,8 @@ impl Upload {
         let request = UploadStateRequest { run: run.clone(), t2: t2.clone() };
         let body = request.encode_to_vec();
         record(&self.ledger, "upload-request", &self.context.0, self.context.1, &body).await?;
-        let mut next = self.client.upload_state(request).await?.into_inner().next_missing;
+        let state = self.client.upload_state(request).await?.into_inner();
+        let (mut next, mut arrived) = (state.next_missing, usize::try_from(state.offset).unwrap_or(0));
         while next < count {
             let (pieces, stream) = mpsc::channel(QUEUE);
             let sending = self.client.upload(ReceiverStream::new(stream));
@@ -368,7 +422,10 @@ impl Upload {
                 for index in next..count {
                     let chunk = spool.read_chunk(index).await.map_err(NodeError::from)?;
                     record(ledger, "masked-chunk", &context.0, context.1, &chunk).await?;
-                    for (offset, payload) in (0_u32..).step_by(PIECE).zip(chunk.chunks(PIECE)) {
+                    let first = std::mem::take(&mut arrived).min(chunk.len());
+                    let rest = chunk.get(first..).unwrap_or_default();
+                    let offsets = (u32::try_from(first).unwrap_or(u32::MAX)..).step_by(PIECE);
+                    for (offset, payload) in offsets.zip(rest.chunks(PIECE)) {
                         let (run, t2) = (run.clone(), t2.clone());
                         let piece = UploadRequest { run, t2, index, offset, payload: payload.to_vec() };
                         if pieces.send(piece).await.is_err() {

@@ -9,6 +9,7 @@ mod studying;
 
 pub use lasting::run;
 
+use crate::downloads::Downloads;
 use crate::drill::Drill;
 use crate::follower::{self, Answered, Attempt, Follower};
 use crate::link::{Broken, Line, Link, agreed};
@@ -77,6 +78,7 @@ struct Session {
     studies_version: u64,
     pins: Pins,
     followers: BTreeMap<Digest, Follower>,
+    downloads: Downloads,
     results: mpsc::Sender<Computed>,
     computed: mpsc::Receiver<Computed>,
     /// Decisions that the present connection has carried.
@@ -104,6 +106,7 @@ impl Session {
             studies,
             pins,
             followers: BTreeMap::new(),
+            downloads: Downloads::default(),
             results,
             computed,
             told: Vec::new(),
@@ -177,7 +180,7 @@ impl Session {
 
     /// Connects and serves the stream until it ends.
     async fn attend(&mut self) -> Result<(), Away> {
-        let (link, mut line) = Link::dial(&self.home).await.map_err(Away::from)?;
+        let (mut link, mut line) = Link::dial(&self.home).await.map_err(Away::from)?;
         let Some(welcome) = line.next().await.map_err(Away::Coordinator)? else { return Ok(()) };
         let Some(Frame::Welcome(welcome)) = welcome.frame else {
             return Err(Away::Coordinator(
@@ -185,6 +188,7 @@ impl Session {
             ));
         };
         let agreed = agreed(&welcome).map_err(|refusal| Away::Coordinator(refusal.to_string()))?;
+        link.speaks(agreed);
         let text = format!("connected to the coordinator of {} (protocol {agreed})", welcome.consortium);
         self.say("connected", &text).await?;
         self.was_welcome = true;

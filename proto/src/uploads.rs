@@ -37,11 +37,13 @@ impl Gathering {
         Self { audit, rows: Rows::new(sites), chunks, done: 0 }
     }
 
-    /// What to ask the coordinator for.
-    pub fn request(&self, study: &Digest) -> UploadsRequest {
+    /// What to ask the coordinator for: the rows that have not arrived. What has of the next one is let go.
+    pub fn request(&mut self, study: &Digest) -> UploadsRequest {
+        self.rows = Rows::new(self.rows.sites);
         let evidence = self.audit.evidence();
         let nodes = evidence.uploads.iter().map(|root| root.node.0.to_vec()).collect();
-        UploadsRequest { study: study.0.to_vec(), t2: evidence.t2().0.to_vec(), nodes }
+        let rows = u32::try_from(self.done).unwrap_or(u32::MAX);
+        UploadsRequest { study: study.0.to_vec(), t2: evidence.t2().0.to_vec(), nodes, rows }
     }
 
     /// Takes in the next piece.

@@ -7,8 +7,8 @@ use motet_common::refusal::{Code, Refusal};
 use motet_secagg::message::VERSION;
 use std::fmt;
 
-/// The minor this release speaks: 1 says the minor, which 0 did not.
-pub const MINOR: u32 = 1;
+/// The minor this release speaks: 1 says the minor, which 0 did not; 2 lets a download go on where it broke.
+pub const MINOR: u32 = 2;
 
 /// The longest name of a release that is repeated to a person.
 const MOST_SOFTWARE: usize = 40;
@@ -32,6 +32,11 @@ pub struct Side<'a> {
 }
 
 impl Version {
+    /// Whether the coordinator sends the rest of a download, and not the whole again.
+    pub fn resumes(self) -> bool {
+        self.minor >= 2
+    }
+
     /// What this release speaks.
     pub fn ours() -> Self {
         Self { major: u32::from(VERSION), minor: MINOR }

@@ -1,7 +1,7 @@
 //! A folder for an upload that arrives in chunks and may be interrupted: `spools/<name>/<index>.chunk`.
 //!
 //! A chunk's file exists only when all of its bytes are on disk, so "which chunk comes next" needs no index beside
-//! the folder itself. Whether the bytes are the right ones is for the owner, who knows their digests.
+//! the folder itself. The beginning of one chunk may lie beside them, for a line that breaks in mid-chunk. Whether the bytes are the right ones is for the owner, who knows their digests.
 
 use crate::LedgerError;
 use crate::files::{absent_is_none, blocking, create_folder, names, read_if_present, write_durably};
@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 
 /// The longest chunk in bytes: many times what a round's chunks have, far below what would strain memory.
 pub const MAX_CHUNK: usize = 16 << 20;
+
+/// The file with the first bytes of a chunk: its index, four bytes, then the bytes.
+const PART: &str = "part";
 
 /// The longest spool name in bytes: two ids of 32 digits and a few words; file systems end at 255.
 const MAX_NAME: usize = 120;
@@ -75,6 +78,28 @@ impl Spool {
         let (folder, path) = (self.folder.clone(), self.path(index));
         blocking(move || read_if_present(&path)?.ok_or(LedgerError::ChunkMissing { index, path: folder }))
             .await
+    }
+
+    /// Keeps the first bytes of a chunk that a broken line left, instead of those of another. They need not survive a power
+    /// cut: what is not here is sent again.
+    ///
+    /// # Errors
+    /// [`LedgerError::File`].
+    pub async fn write_part(&self, index: u32, bytes: &[u8]) -> Result<(), LedgerError> {
+        let path = self.folder.join(PART);
+        let stored = [&index.to_le_bytes(), bytes].concat();
+        blocking(move || std::fs::write(&path, stored).map_err(LedgerError::file("write", &path))).await
+    }
+
+    /// The first bytes of a chunk, as far as they were kept.
+    ///
+    /// # Errors
+    /// [`LedgerError::File`].
+    pub async fn read_part(&self, index: u32) -> Result<Vec<u8>, LedgerError> {
+        let path = self.folder.join(PART);
+        let stored = blocking(move || read_if_present(&path)).await?.unwrap_or_default();
+        let part = stored.strip_prefix(index.to_le_bytes().as_slice());
+        Ok(part.map(<[u8]>::to_vec).unwrap_or_default())
     }
 
     /// Deletes the spool with all its chunks. Doing it again does nothing.

@@ -236,6 +236,19 @@ async fn an_interrupted_upload_goes_on_where_it_stopped() {
 }
 
 #[tokio::test]
+async fn the_beginning_of_a_chunk_is_kept_for_that_chunk_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::open(dir.path(), "cut").await.unwrap();
+    assert_eq!(spool.read_part(0).await.unwrap(), b"");
+    spool.write_part(1, b"begin").await.unwrap();
+    assert_eq!(spool.read_part(0).await.unwrap(), b"");
+    assert_eq!(spool.read_part(1).await.unwrap(), b"begin");
+    assert_eq!(spool.missing(2).await.unwrap(), Some(0), "a part is no chunk");
+    spool.write_part(2, b"").await.unwrap();
+    assert_eq!(spool.read_part(1).await.unwrap(), b"");
+}
+
+#[tokio::test]
 async fn a_spool_name_cannot_lead_out_of_the_folder() {
     let dir = tempfile::tempdir().unwrap();
     for name in ["", ".", "..", "../x", "a/b", "a\\b", ".hidden", "a b", &"x".repeat(121)] {

@@ -174,7 +174,8 @@ impl Study {
                  of its score; {} rounds, {} bits a number",
                 match m.hidden.as_slice() {
                     [] => "a logistic model".to_string(),
-                    widths => format!("a neural network with a hidden layer of {widths:?}"),
+                    [width] => format!("a neural network with a hidden layer of {width} units"),
+                    widths => format!("a neural network with hidden layers of {widths:?} units"),
                 },
                 m.local_epochs,
                 if m.weight == Weighting::Rows { "by its rows" } else { "the same" },

@@ -7,8 +7,10 @@ use motet_secagg::layout::Ring;
 use std::ops::RangeInclusive;
 use toml::Spanned;
 
-/// Width of the hidden layer.
-const MAX_HIDDEN: u32 = 4096;
+/// Width of a hidden layer.
+const MAX_HIDDEN: u32 = 16_384;
+/// Hidden layers; deeper networks of tanh units do not train from here.
+const MAX_LAYERS: usize = 16;
 /// A phase longer than a week is a forgotten run.
 const LONGEST_PHASE_S: u32 = 7 * 24 * 3600;
 /// Recipes of the study file's format that this version cannot run.
@@ -107,21 +109,22 @@ impl Reading<'_> {
                 "remove it, or write kind = \"mlp\"",
             ),
             ("mlp", Some(hidden)) => match hidden.get_ref().as_slice() {
-                [width] if (1..=MAX_HIDDEN).contains(width) => Ok(vec![*width]),
-                [_] => self.refuse(
-                    hidden.span(),
-                    "the hidden layer's width is out of range",
-                    format!("write 1 to {MAX_HIDDEN}"),
-                ),
                 [] => self.refuse(
                     hidden.span(),
                     "`hidden` is empty",
                     "write hidden = [16], or kind = \"logistic\"",
                 ),
-                _ => {
-                    let problem = "more than one hidden layer is not yet available in this version";
-                    self.refuse(hidden.span(), problem, "write one width, such as hidden = [16]")
+                widths if widths.len() > MAX_LAYERS => {
+                    let problem = format!("`hidden` has `{}` layers", widths.len());
+                    self.refuse(hidden.span(), problem, format!("write at most {MAX_LAYERS}"))
                 }
+                widths => match widths.iter().find(|width| !(1..=MAX_HIDDEN).contains(width)) {
+                    None => Ok(widths.to_vec()),
+                    Some(width) => {
+                        let problem = format!("a hidden layer is `{width}` wide");
+                        self.refuse(hidden.span(), problem, format!("write 1 to {MAX_HIDDEN}"))
+                    }
+                },
             },
             ("mlp", None) => self.refuse(model.span(), "an `mlp` needs `hidden`", "write hidden = [16]"),
             (other, _) => self.refuse(kind.span(), format!("no model {other:?}"), "use `logistic` or `mlp`"),

@@ -195,7 +195,8 @@ fn missing_keys_and_tables_are_named() {
 fn a_model_with_more_layers_waits_for_a_later_version() {
     let text = fedavg().to_toml();
     for (model, word) in [
-        ("{ kind = \"mlp\", hidden = [32, 16] }", "not yet available in this version"),
+        ("{ kind = \"mlp\", hidden = [1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1] }", "write at most 16"),
+        ("{ kind = \"mlp\", hidden = [16, 16385] }", "a hidden layer is `16385` wide"),
         ("{ kind = \"mlp\", hidden = [0] }", "write 1 to"),
         ("{ kind = \"mlp\", hidden = [] }", "empty"),
         ("{ kind = \"mlp\" }", "needs `hidden`"),

@@ -2,6 +2,7 @@
 
 pub(crate) mod desk;
 pub(crate) mod enrolment;
+pub(crate) mod receiving;
 pub(crate) mod rounds;
 
 use crate::shared::Shared;

@@ -1,5 +1,6 @@
 //! What nodes speak: one long-lived stream, uploads that resume, downloads of sums.
 
+use super::receiving::{Upload, missing};
 use super::{caller, digest, fixed, malformed, now};
 use crate::folding::spool_name;
 use crate::handle::{Ask, Handle};
@@ -10,6 +11,7 @@ use motet_common::enrol::Role;
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_ledger::Spool;
+use motet_proto::PIECE;
 use motet_proto::refusal::status;
 use motet_proto::v1::attend_request::Frame as FromNode;
 use motet_proto::v1::attend_response::Frame as ToNode;
@@ -20,11 +22,9 @@ use motet_proto::v1::{
     UploadStateResponse, UploadsRequest, UploadsResponse, Welcome,
 };
 use motet_proto::version::{Side, Version, agree};
-use motet_proto::{MAX_MESSAGE, PIECE};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::{NodeId, RunId};
-use motet_secagg::mask::chunk_hash;
 use motet_secagg::message::{Header, Message};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -93,12 +93,6 @@ impl RoundsService {
     }
 }
 
-async fn next_missing(spool: &Spool, header: &Header) -> Result<u32, Status> {
-    let count = u32::try_from(header.chunks.len()).unwrap_or(u32::MAX);
-    let missing = spool.missing(count).await.map_err(|error| status(&crate::members::storage(error)))?;
-    Ok(missing.unwrap_or(count))
-}
-
 #[tonic::async_trait]
 impl Rounds for RoundsService {
     type AttendStream = Boxed<AttendResponse>;
@@ -147,26 +141,23 @@ impl Rounds for RoundsService {
     ) -> Result<Response<UploadResponse>, Status> {
         let node = self.node(&request).await?;
         let mut pieces = request.into_inner();
-        let mut open: Option<(Handle, Header, Spool, Digest)> = None;
-        let mut chunk = Vec::new();
-        while let Some(piece) = pieces.message().await? {
-            let t2 = digest(&piece.t2)?;
-            if open.as_ref().is_none_or(|(_, _, _, known)| *known != t2) {
-                let (handle, header) = self.upload(node, &piece.run, t2).await?;
-                open = Some((handle, header, self.spool(&t2, node).await?, t2));
-            }
-            let Some((_, header, spool, _)) = &open else {
-                continue;
-            };
-            take_piece(&mut chunk, &piece, header, spool).await?;
-        }
-        let Some((handle, header, spool, t2)) = open else {
+        let Some(first) = pieces.message().await? else {
             return Err(malformed("an empty upload"));
         };
-        let next = next_missing(&spool, &header).await?;
-        if next as usize == header.chunks.len() {
-            handle.send(Ask::Uploaded { node, t2 }).await;
-        }
+        let t2 = digest(&first.t2)?;
+        let (handle, header) = self.upload(node, &first.run, t2).await?;
+        let count = header.chunks.len();
+        let upload = Upload::new(header, self.spool(&t2, node).await?);
+        let turn = self.0.receiving.turn((t2, node)).await;
+        // In a task of its own: when the line breaks, this call is gone at once, and what has arrived is not.
+        let received = tokio::spawn(async move {
+            let (next, _) = upload.receive(first, pieces, turn).await?;
+            if next as usize == count {
+                handle.send(Ask::Uploaded { node, t2 }).await;
+            }
+            Ok(next)
+        });
+        let next = received.await.unwrap_or_else(|error| Err(Status::internal(error.to_string())))?;
         Ok(Response::new(UploadResponse { next_missing: next }))
     }
 
@@ -179,16 +170,19 @@ impl Rounds for RoundsService {
         let t2 = digest(&request.t2)?;
         let (handle, header) = self.upload(node, &request.run, t2).await?;
         let spool = self.spool(&t2, node).await?;
-        let next = next_missing(&spool, &header).await?;
-        if next as usize == header.chunks.len() {
+        let turn = self.0.receiving.turn((t2, node)).await;
+        let (next_missing, offset) = missing(&spool, &header).await?;
+        drop(turn);
+        if next_missing as usize == header.chunks.len() {
             handle.send(Ask::Uploaded { node, t2 }).await;
         }
-        Ok(Response::new(UploadStateResponse { next_missing: next }))
+        Ok(Response::new(UploadStateResponse { next_missing, offset }))
     }
 
     async fn fetch(&self, request: Request<FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
         let reader = self.reader(&request).await?;
-        let wanted = digest(&request.into_inner().digest)?;
+        let FetchRequest { digest: wanted, offset } = request.into_inner();
+        let wanted = digest(&wanted)?;
         let allowed =
             self.0.fetchable.read().await.get(&wanted).is_some_and(|nodes| reader.is_one_of(nodes.iter()));
         if !allowed {
@@ -196,8 +190,13 @@ impl Rounds for RoundsService {
         }
         let blob = self.0.ledger.get_blob(&wanted).await;
         let blob = blob.map_err(|error| status(&crate::members::storage(error)))?;
-        let pieces: Vec<_> =
-            blob.chunks(PIECE).map(|piece| Ok(FetchResponse { piece: piece.to_vec() })).collect();
+        let rest = usize::try_from(offset).ok().filter(|offset| *offset <= blob.len());
+        let mut at = rest.ok_or_else(|| malformed("more bytes than the sum has"))?;
+        let pieces = std::iter::from_fn(move || {
+            let piece = blob.get(at..)?.chunks(PIECE).next()?.to_vec();
+            at += piece.len();
+            Some(Ok(FetchResponse { piece }))
+        });
         Ok(Response::new(Box::pin(tokio_stream::iter(pieces))))
     }
 
@@ -238,7 +237,7 @@ impl Rounds for RoundsService {
         request: Request<UploadsRequest>,
     ) -> Result<Response<Self::UploadsStream>, Status> {
         let reader = self.reader(&request).await?;
-        let UploadsRequest { study, t2, nodes } = request.into_inner();
+        let UploadsRequest { study, t2, nodes, rows } = request.into_inner();
         let handle = self.readable(&reader, &study).await?;
         let t2 = digest(&t2)?;
         let released = handle.ask(|answer| Ask::HasUploads { t2, answer }).await;
@@ -256,14 +255,14 @@ impl Rounds for RoundsService {
             spools.push(self.spool(&t2, node).await?);
         }
         let (sender, out) = mpsc::channel(QUEUE);
-        tokio::spawn(send_uploads(spools, sender));
+        tokio::spawn(send_uploads(spools, rows, sender));
         Ok(Response::new(Box::pin(ReceiverStream::new(out))))
     }
 }
 
-/// Sends row after row of chunks, until the first spool has no further chunk.
-async fn send_uploads(spools: Vec<Spool>, sender: mpsc::Sender<Result<UploadsResponse, Status>>) {
-    for index in 0_u32.. {
+/// Sends row after row of chunks from the row `first` on, until the first spool has no further chunk.
+async fn send_uploads(spools: Vec<Spool>, first: u32, sender: mpsc::Sender<Result<UploadsResponse, Status>>) {
+    for index in first.. {
         for (node, spool) in (0_u32..).zip(&spools) {
             // The end of the first spool is the end of all: they are cut alike.
             let Ok(chunk) = spool.read_chunk(index).await else { return };
@@ -356,29 +355,6 @@ async fn take_message(shared: &Shared, node: NodeId, envelope: Envelope) {
         Ok(handle) => handle.send(Ask::FromNode { node, message }).await,
         Err(refusal) => tracing::warn!(%node, %refusal, "a message for no run"),
     }
-}
-
-/// Gathers pieces into a chunk; a whole chunk is held against the pinned header before it is kept.
-async fn take_piece(
-    chunk: &mut Vec<u8>,
-    piece: &UploadRequest,
-    header: &Header,
-    spool: &Spool,
-) -> Result<(), Status> {
-    if piece.offset == 0 {
-        chunk.clear();
-    }
-    if piece.offset as usize != chunk.len() || chunk.len() + piece.payload.len() > MAX_MESSAGE {
-        return Err(malformed("a piece of an upload is out of place"));
-    }
-    chunk.extend_from_slice(&piece.payload);
-    let expected = header.chunks.get(piece.index as usize).ok_or_else(|| malformed("no such chunk"))?;
-    if chunk_hash(chunk) != *expected {
-        return Ok(()); // more pieces of this chunk follow, or it will be found missing
-    }
-    let written = spool.write_chunk(piece.index, chunk).await;
-    chunk.clear();
-    written.map_err(|error| status(&crate::members::storage(error)))
 }
 
 #[cfg(test)]

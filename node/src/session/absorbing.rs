@@ -131,7 +131,7 @@ impl Session {
         if due && again {
             absorbed.checked = self.recompute(link, study, &released).await?;
         }
-        let bytes = link.fetch(&released.aggregate).await.map_err(Away::from)?;
+        let bytes = link.fetch(&released.aggregate, &mut self.downloads).await.map_err(Away::from)?;
         let Some(follower) = self.followers.get_mut(study) else { return Ok(()) };
         Ok(follower.absorb(&self.home, absorbed, &bytes).await?)
     }
@@ -140,9 +140,9 @@ impl Session {
     /// out any more: then this site does not vouch for the sum, and goes on only where t others have.
     async fn recompute(&mut self, link: &Link, study: &Digest, released: &Released) -> Result<bool, Away> {
         let Some(follower) = self.followers.get(study) else { return Ok(false) };
-        let bytes = link.fetch(&released.evidence).await.map_err(Away::from)?;
+        let bytes = link.fetch(&released.evidence, &mut self.downloads).await.map_err(Away::from)?;
         let audit = Audit::of(released, &bytes, &follower.proposal.roster)?;
-        match link.recompute(study, audit).await.map_err(Away::from)? {
+        match link.recompute(study, audit, &mut self.downloads).await.map_err(Away::from)? {
             Again::Same => Ok(true),
             Again::NotKept => {
                 self.say("not-checked", "a sum could not be made again: its uploads are not handed out")

@@ -1,0 +1,175 @@
+//! An upload on its way in: pieces become chunks, and a whole chunk is held against the pinned header before it is kept.
+//! What had arrived when a line broke counts, to the last piece: it is taken in to its end by a task of its own, the part of
+//! a chunk is put beside the chunks, and the next connection of that node waits for that before it hears where to go on.
+
+use super::malformed;
+use motet_ledger::Spool;
+use motet_proto::MAX_MESSAGE;
+use motet_proto::refusal::status;
+use motet_proto::v1::UploadRequest;
+use motet_secagg::digest::Digest;
+use motet_secagg::id::NodeId;
+use motet_secagg::mask::chunk_hash;
+use motet_secagg::message::Header;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{OwnedMutexGuard, watch};
+use tonic::{Status, Streaming};
+
+/// Whose upload of which attempt.
+type Name = (Digest, NodeId);
+
+/// The uploads being received.
+#[derive(Clone, Default)]
+pub(crate) struct Receiving(Arc<Mutex<BTreeMap<Name, Arc<Line>>>>);
+
+/// The connections that want to bring one upload; one of them does.
+struct Line {
+    turn: Arc<tokio::sync::Mutex<()>>,
+    /// Counts those who came.
+    came: watch::Sender<u64>,
+}
+
+/// The right to bring an upload, until it is dropped or somebody newer comes.
+pub(crate) struct Turn {
+    receiving: Receiving,
+    name: Name,
+    line: Arc<Line>,
+    newer: watch::Receiver<u64>,
+    _guard: OwnedMutexGuard<()>,
+}
+
+impl Receiving {
+    /// Waits until whoever brought this upload before has put down what arrived. A connection that only seems to stand gives
+    /// way.
+    pub(crate) async fn turn(&self, name: Name) -> Turn {
+        let line = Arc::clone(
+            self.lines()
+                .entry(name)
+                .or_insert_with(|| Arc::new(Line { turn: Arc::default(), came: watch::channel(0).0 })),
+        );
+        line.came.send_modify(|count| *count += 1);
+        let newer = line.came.subscribe();
+        let guard = Arc::clone(&line.turn).lock_owned().await;
+        Turn { receiving: self.clone(), name, line, newer, _guard: guard }
+    }
+
+    fn lines(&self) -> MutexGuard<'_, BTreeMap<Name, Arc<Line>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut lines = self.receiving.lines();
+        // Here and in the list: nobody else waits.
+        if Arc::strong_count(&self.line) == 2 {
+            lines.remove(&self.name);
+        }
+    }
+}
+
+/// The first chunk that is not here, and how much of it is.
+pub(super) async fn missing(spool: &Spool, header: &Header) -> Result<(u32, u64), Status> {
+    let failed = |error| status(&crate::members::storage(error));
+    let count = u32::try_from(header.chunks.len()).unwrap_or(u32::MAX);
+    let next = spool.missing(count).await.map_err(failed)?.unwrap_or(count);
+    let part = if next < count { spool.read_part(next).await.map_err(failed)?.len() } else { 0 };
+    Ok((next, part as u64))
+}
+
+/// An upload that is being received.
+pub(super) struct Upload {
+    header: Header,
+    spool: Spool,
+    index: u32,
+    chunk: Vec<u8>,
+}
+
+impl Upload {
+    pub(super) fn new(header: Header, spool: Spool) -> Self {
+        Self { header, spool, index: 0, chunk: Vec::new() }
+    }
+
+    /// Takes in pieces, the first of which has arrived, until they end, the line breaks, or somebody newer comes.
+    pub(super) async fn receive(
+        mut self,
+        first: UploadRequest,
+        mut pieces: Streaming<UploadRequest>,
+        mut turn: Turn,
+    ) -> Result<(u32, u64), Status> {
+        let mut next = Ok(Some(first));
+        let ended = loop {
+            match next {
+                Ok(Some(piece)) => {
+                    if let Err(refused) = self.take(&piece).await {
+                        return Err(refused);
+                    }
+                }
+                Ok(None) => break Ok(()),
+                Err(broken) => break Err(broken),
+            }
+            next = tokio::select! {
+                // What has arrived comes before who has come.
+                biased;
+                piece = pieces.message() => piece,
+                _ = turn.newer.changed() => Err(Status::aborted("the upload goes on over a newer connection")),
+            };
+        };
+        if !self.chunk.is_empty() {
+            let kept = self.spool.write_part(self.index, &self.chunk).await;
+            kept.map_err(|error| status(&crate::members::storage(error)))?;
+        }
+        ended?;
+        missing(&self.spool, &self.header).await
+    }
+
+    async fn take(&mut self, piece: &UploadRequest) -> Result<(), Status> {
+        let failed = |error| status(&crate::members::storage(error));
+        if piece.offset == 0 {
+            self.chunk.clear();
+        } else if self.chunk.is_empty() {
+            self.chunk = self.spool.read_part(piece.index).await.map_err(failed)?;
+        } else if piece.index != self.index {
+            return Err(malformed("a piece of an upload is out of place"));
+        }
+        self.index = piece.index;
+        let expected =
+            self.header.chunks.get(piece.index as usize).ok_or_else(|| malformed("no such chunk"))?;
+        if piece.offset as usize != self.chunk.len() || self.chunk.len() + piece.payload.len() > MAX_MESSAGE {
+            self.chunk.clear();
+            return Err(malformed("a piece of an upload is out of place"));
+        }
+        self.chunk.extend_from_slice(&piece.payload);
+        if chunk_hash(&self.chunk) != *expected {
+            return Ok(()); // more pieces of this chunk follow, or it will be found missing
+        }
+        let written = self.spool.write_chunk(piece.index, &self.chunk).await;
+        self.chunk.clear();
+        written.map_err(failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_newer_connection_waits_until_the_older_has_put_down_what_arrived() {
+        let receiving = Receiving::default();
+        let name = (Digest::default(), NodeId([7; 16]));
+        let mut first = receiving.turn(name).await;
+        let other = receiving.turn((Digest::default(), NodeId([8; 16]))).await;
+        assert!(!first.newer.has_changed().unwrap(), "another site's upload is no newcomer");
+        let (mine, waiting) = (receiving.clone(), receiving.clone());
+        let second = tokio::spawn(async move { mine.turn(name).await });
+        tokio::time::timeout(Duration::from_secs(1), first.newer.changed()).await.unwrap().unwrap();
+        assert!(!second.is_finished());
+        drop(first);
+        let second = second.await.unwrap();
+        assert!(!second.newer.has_changed().unwrap(), "nobody newer than itself");
+        drop((second, other));
+        assert!(waiting.lines().is_empty(), "who has gone is forgotten");
+    }
+}

@@ -1,0 +1,132 @@
+//! A large update over a line that is cut again and again: it arrives, hardly a byte is sent twice, and the sum comes down
+//! the same way.
+//!
+//! `MOTET_UPLOAD_MB=400 cargo test -p motet-tests --test journey_upload -- --nocapture` sends the largest model
+//! there is, cut every 50 MB; it takes some ten GiB of memory.
+#![expect(
+    clippy::expect_used,
+    reason = "a test: clippy knows only the functions marked as one, not their helpers"
+)]
+
+use motet_tests::consortium::{Consortium, demo_file};
+use motet_tests::proxy::{Faults, Proxy};
+use std::time::{Duration, Instant};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_motet-under-test");
+const SITES: [&str; 3] = ["amsterdam", "budapest", "cork"];
+/// Patients of each hospital: what is tried is the line, not the training.
+const ROWS: usize = 12;
+/// What a cut may cost in MB: the piece (256 KiB) that was on its way, and everything said to dial again.
+const LOST_MB: f64 = 0.75;
+/// Columns of the model.
+const COLUMNS: f64 = 4.0;
+
+fn megabytes() -> u64 {
+    std::env::var("MOTET_UPLOAD_MB").ok().map_or(24, |text| text.parse().expect("a number of megabytes"))
+}
+
+/// The width of two hidden layers whose model is just below so many 32-bit words.
+fn width(words: f64) -> u64 {
+    // columns * w + w^2 + the second hidden layer's own weights to the output, with biases
+    let linear = COLUMNS + 3.0;
+    ((-linear + (linear * linear + 4.0 * words).sqrt()) / 2.0).floor() as u64
+}
+
+/// Words of that model's parameters.
+fn parameters(width: u64) -> u64 {
+    (COLUMNS as u64 + 1) * width + (width + 1) * width + width + 1
+}
+
+/// The study file, and the bytes of its update.
+fn study(megabytes: u64) -> (String, u64) {
+    let width = width(megabytes as f64 * 250_000.0);
+    let text = format!(
+        r#"
+[study]
+id = "large"
+title = "A large model"
+question = "Does it arrive?"
+purpose = "53(1)(e)"
+ends = 2099-12-31
+
+[data]
+dataset = "heart"
+outcome = "y"
+features = ["age", "trestbps", "chol", "thalach"]
+
+[recipe]
+kind = "fedavg"
+model = {{ kind = "mlp", hidden = [{width}, {width}] }}
+rounds = 1
+batch = 0
+lr = 0.01
+weight = "equal"
+
+[privacy]
+min_sites = 3
+min_rows = 10
+
+[rounds]
+join = "30m"
+share = "30m"
+upload = "30m"
+sign = "30m"
+reveal = "30m"
+"#
+    );
+    (text, 4 * parameters(width))
+}
+
+#[test]
+fn a_large_upload_over_a_line_that_is_cut_arrives_and_hardly_a_byte_is_sent_twice() {
+    let megabytes = megabytes();
+    let mut consortium = Consortium::start(PROGRAM);
+    consortium.set_lease("10m");
+    let each = (megabytes / 8).max(6) * 1_000_000;
+    let proxy = Proxy::start(&consortium.address(), Faults { cut_after: Some(each), ..Faults::default() });
+    let proxy = proxy.expect("a free port");
+    let table = std::fs::read_to_string(demo_file("heart/cleveland.csv")).expect("readable");
+    let header = table.lines().next().expect("a header").to_owned();
+    let rows: Vec<&str> = table.lines().skip(1).collect();
+    for (site, rows) in SITES.iter().zip(rows.chunks(ROWS)) {
+        let csv = consortium.path(&format!("{site}.csv"));
+        std::fs::write(&csv, format!("{header}\n{}\n", rows.join("\n"))).expect("writable");
+        let address = if *site == "cork" { proxy.address.clone() } else { consortium.address() };
+        let schema = demo_file("heart/schema.toml");
+        consortium.add_site_behind(site, &address, "heart", csv.as_ref(), &schema);
+        consortium.start_node(site, &[]);
+    }
+    let (text, bytes) = study(megabytes);
+    let file = consortium.path("study.toml");
+    std::fs::write(&file, text).expect("writable");
+    consortium.operate(&["study", "propose", &file]).done();
+    SITES.iter().for_each(|site| consortium.approve(site, "large"));
+    let before = proxy.bytes_up();
+    let start = Instant::now();
+    let until = |done: &[&str]| {
+        loop {
+            let shown = consortium.operate(&["run", "list", "large", "--json"]).out;
+            assert!(!shown.contains("\"failed\""), "{shown}\n{}", consortium.logs());
+            assert!(start.elapsed() < Duration::from_secs(3000), "{shown}\n{}", consortium.logs());
+            if done.iter().any(|text| shown.contains(text)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    };
+    consortium.operate(&["run", "start", "large"]).done();
+    // The training round is the third.
+    until(&["\"rounds\": 3", "\"rounds\":3"]);
+    let spent = proxy.bytes_up() - before;
+    let (spent, bytes, cuts) = (spent as f64 / 1e6, bytes as f64 / 1e6, proxy.cuts());
+    let took = start.elapsed().as_secs_f64();
+    println!(
+        "an update of {bytes:.1} MB, cut {cuts} times: {spent:.1} MB sent, {:.4} times as much, {took:.0} s",
+        spent / bytes
+    );
+    assert!(cuts >= 3, "{cuts} cuts");
+    assert!(spent - bytes <= cuts as f64 * LOST_MB, "more is sent again than a cut can cost");
+    // The sum, as large, comes down over the same line, or there would be no next round.
+    until(&["\"rounds\": 4", "\"rounds\":4", "released"]);
+    println!("the next round after {:.0} s and {} cuts", start.elapsed().as_secs_f64(), proxy.cuts());
+}
