@@ -27,6 +27,7 @@ pub mod lock;
 mod members;
 mod pause;
 mod publish;
+mod receiving;
 pub mod release;
 mod run_state;
 mod serve;

@@ -5,7 +5,7 @@ use crate::drill::Drill;
 use crate::handle::{Ask, Handle};
 use crate::hub::Hub;
 use crate::members::Members;
-use crate::services::receiving::Receiving;
+use crate::receiving::Receiving;
 use anyhow::Context as _;
 use motet_common::refusal::{Code, Refusal};
 use motet_ledger::Ledger;

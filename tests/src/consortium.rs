@@ -221,6 +221,11 @@ impl Consortium {
 
     /// Starts a site's node.
     pub fn start_node(&mut self, site: &str, extra: &[&str]) {
+        self.start_node_under(&[], site, extra);
+    }
+
+    /// Starts a site's node under another command, such as one that puts it into a network of its own.
+    pub fn start_node_under(&mut self, outer: &[&str], site: &str, extra: &[&str]) {
         let dir = self.path(site);
         let log = std::fs::File::options()
             .create(true)
@@ -228,11 +233,16 @@ impl Consortium {
             .open(self.path(&format!("{site}.log")))
             .expect("log");
         let errors = log.try_clone().expect("log");
-        let child = self
-            .command(&[&["node", "run", "--dir", &dir], extra].concat())
-            .stdout(log)
-            .stderr(errors)
-            .spawn();
+        let own = [&["node", "run", "--dir", &dir], extra].concat();
+        let mut command = match outer.split_first() {
+            None => self.command(&own),
+            Some((program, rest)) => {
+                let mut command = Command::new(program);
+                command.args(rest).arg(&self.program).args(&own).stdin(Stdio::null());
+                command
+            }
+        };
+        let child = command.stdout(log).stderr(errors).spawn();
         self.nodes.push((site.to_owned(), Process(child.expect("the program starts"))));
     }
 

@@ -4,5 +4,6 @@
 pub mod attack;
 pub mod consortium;
 pub mod model;
+pub mod netns;
 pub mod proxy;
 pub mod sim;

@@ -1,5 +1,5 @@
 //! A network as hospitals have it: a proxy on loopback that cuts connections after so many bytes or so long, delays what it
-//! passes on, and goes dark. It counts what it passes.
+//! passes on, forgets connections, and goes dark. It counts what it passes.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -32,6 +32,8 @@ struct Counts {
     cuts: AtomicU64,
     dark: AtomicBool,
     over: AtomicBool,
+    /// How often the proxy has forgotten its connections.
+    forgotten: AtomicU64,
 }
 
 /// The proxy; it ends with this value.
@@ -47,7 +49,15 @@ impl Proxy {
     /// # Errors
     /// When there is no free port.
     pub fn start(target: &str, faults: Faults) -> std::io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
+        Self::start_at("127.0.0.1", target, faults)
+    }
+
+    /// The same at another of this machine's addresses.
+    ///
+    /// # Errors
+    /// When there is no such address, or no free port.
+    pub fn start_at(host: &str, target: &str, faults: Faults) -> std::io::Result<Self> {
+        let listener = TcpListener::bind((host, 0))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?.to_string();
         let counts = Arc::new(Counts::default());
@@ -70,6 +80,12 @@ impl Proxy {
     /// Cuts everything and lets nobody through, or lets them through again.
     pub fn go_dark(&self, dark: bool) {
         self.counts.dark.store(dark, Ordering::Relaxed);
+    }
+
+    /// Forgets its connections, as a router does that translates addresses: what is sent over them is swallowed, neither end
+    /// is told, and only new connections pass.
+    pub fn forget(&self) {
+        self.counts.forgotten.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Bytes passed on towards the coordinator.
@@ -104,6 +120,7 @@ fn pass(client: TcpStream, target: SocketAddr, faults: Faults, counts: &Arc<Coun
             start,
             faults,
             counts: Arc::clone(counts),
+            known: counts.forgotten.load(Ordering::Relaxed),
         };
         thread::spawn(move || way.run());
     }
@@ -119,6 +136,8 @@ struct Way {
     start: Instant,
     faults: Faults,
     counts: Arc<Counts>,
+    /// How often the proxy had forgotten when this connection began.
+    known: u64,
 }
 
 impl Way {
@@ -145,6 +164,7 @@ impl Way {
             }
             match self.from.read(&mut piece) {
                 Ok(0) => break,
+                Ok(_) if self.known < self.counts.forgotten.load(Ordering::Relaxed) => {}
                 Ok(count) => {
                     self.passed.fetch_add(count as u64, Ordering::Relaxed);
                     if self.is_up {

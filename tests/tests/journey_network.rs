@@ -82,19 +82,41 @@ fn connections_cut_again_and_again_change_nothing() {
 
 #[test]
 fn a_line_that_goes_dark_in_mid_round_is_waited_for_and_a_long_way_is_only_slow() {
-    let (consortium, proxy) = behind(Faults { delay: Duration::from_millis(100), ..Faults::default() });
-    approved(&consortium, "dark");
+    // `MOTET_DARK_S=600` makes it ten minutes; then the deadlines and the lease are longer than that, too.
+    let dark = std::env::var("MOTET_DARK_S").map_or(10, |text| text.parse().expect("a number of seconds"));
+    let patience = format!("{}s", dark + 50);
+    let (mut consortium, proxy) = behind(Faults { delay: Duration::from_millis(100), ..Faults::default() });
+    consortium.set_lease(&patience);
+    proposed(&consortium, "dark", |text| text.replace("\"60s\"", &format!("\"{patience}\"")));
+    SITES.iter().for_each(|site| consortium.approve(site, "dark"));
     consortium.operate(&["run", "start", "dark"]).done();
     consortium.wait("the run is under way", |c| {
         c.operate(&["run", "list", "dark", "--json"]).out.contains("\"rounds\": 2")
             || c.operate(&["run", "list", "dark", "--json"]).out.contains("\"rounds\":2")
     });
     proxy.go_dark(true);
-    std::thread::sleep(Duration::from_secs(10));
+    std::thread::sleep(Duration::from_secs(dark));
     assert!(!is_released(&consortium, "dark"), "four sites are in the sum or none: it waits");
     proxy.go_dark(false);
     let report = result(&consortium, "dark");
     assert_eq!(report.last(), Some(&Value::from(4)), "the site is in the sum all the same");
+}
+
+#[test]
+fn a_router_that_forgets_connections_is_noticed_within_a_minute() {
+    let (consortium, proxy) = behind(Faults::default());
+    approved(&consortium, "forgotten");
+    proxy.forget();
+    let start = Instant::now();
+    consortium.operate(&["run", "start", "forgotten"]).done();
+    assert_eq!(
+        result(&consortium, "forgotten").last(),
+        Some(&Value::from(4)),
+        "the site is in the sum all the same"
+    );
+    let took = start.elapsed();
+    assert!(took > Duration::from_secs(5), "the line was silent: {took:?}");
+    println!("a forgotten connection held the run up for {:.0} s", took.as_secs_f64());
 }
 
 #[test]

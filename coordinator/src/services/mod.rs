@@ -2,7 +2,6 @@
 
 pub(crate) mod desk;
 pub(crate) mod enrolment;
-pub(crate) mod receiving;
 pub(crate) mod rounds;
 
 use crate::shared::Shared;

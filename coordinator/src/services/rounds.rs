@@ -1,10 +1,10 @@
 //! What nodes speak: one long-lived stream, uploads that resume, downloads of sums.
 
-use super::receiving::{Upload, missing};
 use super::{caller, digest, fixed, malformed, now};
 use crate::folding::spool_name;
 use crate::handle::{Ask, Handle};
 use crate::hub::QUEUE;
+use crate::receiving::{Upload, missing};
 use crate::shared::Shared;
 use motet_common::decision::SignedDecision;
 use motet_common::enrol::Role;

@@ -26,6 +26,8 @@ pub const STUDY: &str = "simulated";
 pub const PHASE_MS: u32 = 60_000;
 /// All five phases one after the other.
 pub const ATTEMPT_MS: u64 = 5 * PHASE_MS as u64;
+/// The coordinator is not stopped by the dice more often than this in one attempt.
+pub const STOPS: u32 = 3;
 const WEIGHT_MAX: u32 = 8;
 
 /// One site: its node's id and identity key.

@@ -1,7 +1,7 @@
 //! The coordinator: a real `Round`, driven as the daemon drives it, with a record, a log and spools that survive a stop.
 //! Whatever it tells must be what its record alone gives.
 
-use super::cast::{Asked, follow};
+use super::cast::{Asked, STOPS, follow};
 use super::checks::{Broken, Check, Claim, hold};
 use super::liar::Liar;
 use super::net::{Down, Event, Stage, Up};
@@ -18,9 +18,6 @@ use motet_secagg::message::{Checked, Header, Message, Released};
 use rand_chacha::ChaCha20Rng;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
-
-/// The coordinator is not stopped by the dice more often than this in one attempt.
-pub const STOPS: u32 = 3;
 
 /// The coordinator.
 pub struct Coordinator {

@@ -1,8 +1,7 @@
 //! What the coordinator's ledger holds of one attempt, and the shadow: a round fed with nothing but that.
 
-use super::cast::{ATTEMPT_MS, Cast, PHASE_MS};
+use super::cast::{ATTEMPT_MS, Cast, PHASE_MS, STOPS};
 use super::checks::{Broken, Check, hold};
-use super::coordinator::STOPS;
 use motet_common::moment::Moment;
 use motet_common::refusal::Code;
 use motet_common::round::{Closed, Entry, PhaseName, Round, Terms};

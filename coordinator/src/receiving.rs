@@ -2,7 +2,8 @@
 //! What had arrived when a line broke counts, to the last piece: it is taken in to its end by a task of its own, the part of
 //! a chunk is put beside the chunks, and the next connection of that node waits for that before it hears where to go on.
 
-use super::malformed;
+use crate::members::storage;
+use motet_common::refusal::{Code, Refusal};
 use motet_ledger::Spool;
 use motet_proto::MAX_MESSAGE;
 use motet_proto::refusal::status;
@@ -69,9 +70,13 @@ impl Drop for Turn {
     }
 }
 
+fn malformed(what: &str) -> Status {
+    status(&Refusal::new(Code::Malformed, what))
+}
+
 /// The first chunk that is not here, and how much of it is.
-pub(super) async fn missing(spool: &Spool, header: &Header) -> Result<(u32, u64), Status> {
-    let failed = |error| status(&crate::members::storage(error));
+pub(crate) async fn missing(spool: &Spool, header: &Header) -> Result<(u32, u64), Status> {
+    let failed = |error| status(&storage(error));
     let count = u32::try_from(header.chunks.len()).unwrap_or(u32::MAX);
     let next = spool.missing(count).await.map_err(failed)?.unwrap_or(count);
     let part = if next < count { spool.read_part(next).await.map_err(failed)?.len() } else { 0 };
@@ -79,7 +84,7 @@ pub(super) async fn missing(spool: &Spool, header: &Header) -> Result<(u32, u64)
 }
 
 /// An upload that is being received.
-pub(super) struct Upload {
+pub(crate) struct Upload {
     header: Header,
     spool: Spool,
     index: u32,
@@ -87,12 +92,12 @@ pub(super) struct Upload {
 }
 
 impl Upload {
-    pub(super) fn new(header: Header, spool: Spool) -> Self {
+    pub(crate) fn new(header: Header, spool: Spool) -> Self {
         Self { header, spool, index: 0, chunk: Vec::new() }
     }
 
     /// Takes in pieces, the first of which has arrived, until they end, the line breaks, or somebody newer comes.
-    pub(super) async fn receive(
+    pub(crate) async fn receive(
         mut self,
         first: UploadRequest,
         mut pieces: Streaming<UploadRequest>,
@@ -102,9 +107,7 @@ impl Upload {
         let ended = loop {
             match next {
                 Ok(Some(piece)) => {
-                    if let Err(refused) = self.take(&piece).await {
-                        return Err(refused);
-                    }
+                    self.take(&piece).await?;
                 }
                 Ok(None) => break Ok(()),
                 Err(broken) => break Err(broken),
@@ -118,14 +121,14 @@ impl Upload {
         };
         if !self.chunk.is_empty() {
             let kept = self.spool.write_part(self.index, &self.chunk).await;
-            kept.map_err(|error| status(&crate::members::storage(error)))?;
+            kept.map_err(|error| status(&storage(error)))?;
         }
         ended?;
         missing(&self.spool, &self.header).await
     }
 
     async fn take(&mut self, piece: &UploadRequest) -> Result<(), Status> {
-        let failed = |error| status(&crate::members::storage(error));
+        let failed = |error| status(&storage(error));
         if piece.offset == 0 {
             self.chunk.clear();
         } else if self.chunk.is_empty() {
