@@ -2,7 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 #![allow(clippy::disallowed_methods, reason = "the tests read the demo's tables and the reference figures")]
 
-use motet_recipes::{FedAvgOutcome, LogisticOutcome, Outcome, Recipe, RecipeError, Rows, State};
+use motet_recipes::{FedAvgOutcome, LogisticOutcome, Memory, Outcome, Recipe, RecipeError, Rows, State};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::fold::plain_sum;
@@ -143,9 +143,8 @@ pub fn round(recipe: &Recipe, state: &State, sites: &[&Site]) -> Option<Result<S
     let state = State::from_bytes(&state.to_bytes()).unwrap();
     let question = recipe.ask(&state, sites.len() as u32).unwrap()?;
     let answer = |(at, site): (usize, &&Site)| {
-        recipe
-            .answer(&state, &question, &site.rows(), &mut dice(at as u8 + state.progress().round as u8))
-            .unwrap()
+        let mut dice = dice(at as u8 + state.progress().round as u8);
+        recipe.answer(&state, &question, &site.rows(), &Memory::default(), &mut dice).unwrap().update
     };
     let updates = sites.iter().enumerate().map(answer).collect();
     let ids: Vec<&[u8]> = sites.iter().map(|site| site.name.as_bytes()).collect();
