@@ -8,7 +8,7 @@
 //! train    = [ loss at the start of the round
 //!            | binary outcome: histogram of its scores, 2 x 100 bins
 //!            | change of the parameters
-//!            | scaffold: change of the site's control variate, one number a parameter ]
+//!            | scaffold: the site's next control variate, one number a parameter ]
 //! ```
 //!
 //! `standard.rs` has the vectors of the first two rounds, `evaluation.rs` those of the last, `rule.rs` the formulas and
@@ -23,7 +23,7 @@
 //! outcome come from the `evaluate` and `calibrate` rounds alone, and these start again when their set of sites changes. In
 //! `history` each round stands for the sites of that round.
 //!
-//! **Bounds.** A change of a parameter above [`DELTA_BOUND`], of a control variate above [`CONTROL_BOUND`] or a mean loss
+//! **Bounds.** A change of a parameter above [`DELTA_BOUND`], a control variate above [`CONTROL_BOUND`] or a mean loss
 //! above [`LOSS_BOUND`] is refused at the site and never cut off silently: training has diverged, `lr` or `local_epochs` is
 //! too large. So is a site with more rows than all sites of the first round together, because row counts are weights and
 //! the largest is fixed then.
@@ -64,7 +64,7 @@ pub const DELTA_BOUND: u32 = 4;
 /// No site's mean loss is above this; log 2 = 0.69 is the cross-entropy of a coin, and 16 the partial likelihood of an event
 /// among nine million patients at risk.
 pub const LOSS_BOUND: u32 = 16;
-/// No control variate moves further than this in one round: it is a mean gradient on standardised columns.
+/// No control variate is above this: it is a mean gradient on standardised columns.
 pub const CONTROL_BOUND: u32 = 16;
 /// Bins of the histogram that shows progress.
 const PROGRESS_BINS: usize = 100;
@@ -360,12 +360,11 @@ impl FedAvg {
         }
         values.extend(&change);
         let memory = (self.rule == Rule::Scaffold).then(|| {
-            // c_k' - c_k of option II.
             let way = steps as f64 * rate;
-            let drift: Vec<f64> =
-                change.iter().zip(common).map(|(change, common)| -change / way - common).collect();
-            values.extend(&drift);
-            Memory::new(own.iter().zip(&drift).map(|(own, drift)| own + drift).collect())
+            let after = |(change, ahead): (&f64, &f64)| -change / way - ahead;
+            let control: Vec<f64> = change.iter().zip(&correction).map(after).collect();
+            values.extend(&control);
+            Memory::new(control)
         });
         let counted = match self.weight {
             Weight::Rows if self.weight_cap < 1.0 => {

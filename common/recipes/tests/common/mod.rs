@@ -104,24 +104,26 @@ pub const HEART_COLUMNS: [&str; 13] = [
 
 /// The complete rows of the four hospitals: cp and restecg as dummies, disease where num > 0.
 pub fn heart() -> Vec<Site> {
-    let site = |name: &&str| {
-        let (header, rows) = table("heart", name);
-        let at = |column: &str| header.iter().position(|name| name == column).unwrap();
-        let complete = |row: &Vec<f64>| -> Option<Vec<f64>> {
-            let value = |column: &str| row[at(column)];
-            let is = |column: &str, level: f64| {
-                if value(column).is_nan() { f64::NAN } else { f64::from(u8::from(value(column) == level)) }
-            };
-            let plain = ["age", "sex", "trestbps", "chol", "fbs", "thalach", "exang", "oldpeak"].map(value);
-            let dummies =
-                [is("cp", 2.0), is("cp", 3.0), is("cp", 4.0), is("restecg", 1.0), is("restecg", 2.0)];
-            let line: Vec<f64> =
-                plain.into_iter().chain(dummies).chain([f64::from(u8::from(value("num") > 0.0))]).collect();
-            line.iter().all(|value| !value.is_nan()).then_some(line)
+    HEART.iter().map(|name| heart_rows(name, |_| true)).collect()
+}
+
+/// Those of one hospital among the rows, from 0, that `keep` names.
+pub fn heart_rows(name: &str, keep: impl Fn(usize) -> bool) -> Site {
+    let (header, rows) = table("heart", name);
+    let at = |column: &str| header.iter().position(|name| name == column).unwrap();
+    let complete = |row: &Vec<f64>| -> Option<Vec<f64>> {
+        let value = |column: &str| row[at(column)];
+        let is = |column: &str, level: f64| {
+            if value(column).is_nan() { f64::NAN } else { f64::from(u8::from(value(column) == level)) }
         };
-        Site::new(name, &rows.iter().filter_map(complete).collect::<Vec<_>>())
+        let plain = ["age", "sex", "trestbps", "chol", "fbs", "thalach", "exang", "oldpeak"].map(value);
+        let dummies = [is("cp", 2.0), is("cp", 3.0), is("cp", 4.0), is("restecg", 1.0), is("restecg", 2.0)];
+        let line: Vec<f64> =
+            plain.into_iter().chain(dummies).chain([f64::from(u8::from(value("num") > 0.0))]).collect();
+        line.iter().all(|value| !value.is_nan()).then_some(line)
     };
-    HEART.iter().map(site).collect()
+    let kept = rows.iter().enumerate().filter(|(at, _)| keep(*at)).map(|(_, row)| row);
+    Site::new(name, &kept.filter_map(complete).collect::<Vec<_>>())
 }
 
 pub fn reference(name: &str) -> serde_json::Value {
