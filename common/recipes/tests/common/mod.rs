@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 #![allow(clippy::disallowed_methods, reason = "the tests read the demo's tables and the reference figures")]
 
+pub mod plain;
+
 use motet_recipes::{FedAvgOutcome, LogisticOutcome, Memory, Outcome, Recipe, RecipeError, Rows, State};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
