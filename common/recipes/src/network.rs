@@ -206,7 +206,7 @@ fn clip(gradient: &mut [f64], longest: f64) {
 }
 
 /// Fisher and Yates; the bias of the multiplication is below 2^-32.
-fn shuffle(order: &mut [usize], dice: &mut impl CryptoRng) {
+pub(crate) fn shuffle(order: &mut [usize], dice: &mut impl CryptoRng) {
     for last in (1..order.len()).rev() {
         let pick = (u128::from(dice.next_u64()) * (last as u128 + 1)) >> 64;
         order.swap(last, pick as usize);

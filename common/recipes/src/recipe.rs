@@ -183,7 +183,11 @@ impl Recipe {
         match (self, state) {
             (Self::Summary(recipe), State::Summary(state)) => recipe.outcome(state).map(Outcome::Summary),
             (Self::Logistic(recipe), State::Logistic(state)) => recipe.outcome(state).map(Outcome::Logistic),
-            (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.outcome(state),
+            (Self::FedAvg(recipe), State::FedAvg(state)) => Ok(match recipe.outcome(state)? {
+                fedavg::Finished::Binary(outcome) => Outcome::FedAvg(outcome),
+                fedavg::Finished::Number(outcome) => Outcome::FedNumber(outcome),
+                fedavg::Finished::Time(outcome) => Outcome::FedTime(outcome),
+            }),
             _ => Err(STATE),
         }
     }

@@ -40,6 +40,7 @@ pub(crate) mod standard; // the standardisation of the first two rounds
 
 pub use evaluation::{Evaluation, Ranking, Residuals};
 pub use outcome::{FedAvgOutcome, FedNumberOutcome, FedTimeOutcome, Layer};
+pub(crate) use outcome::{Finished, layers};
 pub use rule::{Adaptive, Carried, Rule};
 
 use crate::error::{RecipeError, check_columns, require};

@@ -3,8 +3,9 @@
 use super::evaluation::{Evaluation, Ranking, Residuals};
 use super::{Epoch, FIT, FedAvg, FedAvgState, standard};
 use crate::error::RecipeError;
+use crate::moments::Moments;
+use crate::network::Network;
 use crate::phase::Phase;
-use crate::recipe::Outcome;
 use crate::score::{CalibrationBin, Metrics, Score};
 
 /// A named array of the model.
@@ -85,17 +86,24 @@ pub struct FedTimeOutcome {
     pub history: Vec<Epoch>,
 }
 
+/// The result by the kind of outcome.
+pub(crate) enum Finished {
+    Binary(FedAvgOutcome),
+    Number(FedNumberOutcome),
+    Time(FedTimeOutcome),
+}
+
 impl FedAvg {
-    pub(crate) fn outcome(&self, state: &FedAvgState) -> Result<Outcome, RecipeError> {
+    pub(crate) fn outcome(&self, state: &FedAvgState) -> Result<Finished, RecipeError> {
         match state.phase {
             Phase::Finished => {}
             Phase::Stuck(stuck) => return Err(stuck.error(&self.columns, &self.outcome)),
             _ => return Err(RecipeError::Unfinished { phase: state.phase.name(FIT) }),
         }
         match &state.evaluation {
-            Evaluation::Binary(score) => Ok(Outcome::FedAvg(self.binary(state, score))),
-            Evaluation::Number(sums) => Ok(Outcome::FedNumber(self.number(state, sums))),
-            Evaluation::Time(ranking) => Ok(Outcome::FedTime(self.time(state, ranking))),
+            Evaluation::Binary(score) => Ok(Finished::Binary(self.binary(state, score))),
+            Evaluation::Number(sums) => Ok(Finished::Number(self.number(state, sums))),
+            Evaluation::Time(ranking) => Ok(Finished::Time(self.time(state, ranking))),
             Evaluation::Nothing => Err(RecipeError::Mismatch { what: "state" }),
         }
     }
@@ -107,7 +115,7 @@ impl FedAvg {
             sites: state.sites,
             rows,
             events,
-            layers: self.layers(state, &state.parameters),
+            layers: self.layers(state),
             metrics: score.metrics(),
             roc: score.roc(),
             calibration: score.calibration(),
@@ -123,7 +131,7 @@ impl FedAvg {
             rounds: state.rounds,
             sites: state.sites,
             rows: sums.rows,
-            layers: self.layers(state, &state.parameters),
+            layers: self.layers(state),
             mse: sums.squares / rows * scale * scale,
             r_squared: (spread > 0.0).then(|| 1.0 - sums.squares / spread),
             history: state.history.clone(),
@@ -137,7 +145,7 @@ impl FedAvg {
             sites: state.sites,
             rows: ranking.rows,
             events: ranking.events,
-            layers: self.layers(state, &state.parameters),
+            layers: self.layers(state),
             c_index: (ranking.comparable > 0.0).then(|| concordant / ranking.comparable),
             comparable: ranking.comparable,
             loglik: ranking.loglik,
@@ -145,28 +153,38 @@ impl FedAvg {
         }
     }
 
-    /// Named arrays of a model of this shape, the run's standardisation first.
-    pub(crate) fn layers(&self, state: &FedAvgState, parameters: &[f64]) -> Vec<Layer> {
-        let layer =
-            |name: String, shape: Vec<usize>, values: &[f64]| Layer { name, shape, values: values.to_vec() };
-        let columns = self.columns.len();
-        let first = |values: &'_ [f64]| values.iter().copied().take(columns).collect::<Vec<f64>>();
-        let mut layers = vec![
-            layer("standardise.mean".into(), vec![columns], &first(&state.moments.mean)),
-            layer("standardise.sd".into(), vec![columns], &first(&state.moments.sd)),
-        ];
-        if let Some((mean, sd)) = standard::outcome_scale(&self.loss, &state.moments) {
-            layers.push(layer("outcome.mean".into(), vec![1], &[mean]));
-            layers.push(layer("outcome.sd".into(), vec![1], &[sd]));
-        }
-        let mut rest = parameters;
-        for (at, (inputs, units)) in self.network().layers().enumerate() {
-            let (weights, after) = rest.split_at_checked(inputs * units).unwrap_or_default();
-            let (biases, after) = after.split_at_checked(units).unwrap_or_default();
-            layers.push(layer(format!("layers.{at}.weight"), vec![units, inputs], weights));
-            layers.push(layer(format!("layers.{at}.bias"), vec![units], biases));
-            rest = after;
-        }
-        layers
+    fn layers(&self, state: &FedAvgState) -> Vec<Layer> {
+        let scale = standard::outcome_scale(&self.loss, &state.moments);
+        layers(&self.network(), &state.moments, scale, &state.parameters)
     }
+}
+
+/// The named arrays of a model, the standardisation (and the mean and standard deviation of its outcome) first.
+pub(crate) fn layers(
+    network: &Network,
+    moments: &Moments,
+    outcome: Option<(f64, f64)>,
+    parameters: &[f64],
+) -> Vec<Layer> {
+    let layer =
+        |name: String, shape: Vec<usize>, values: &[f64]| Layer { name, shape, values: values.to_vec() };
+    let columns = network.layers().next().map_or(0, |(inputs, _)| inputs);
+    let first = |values: &[f64]| values.iter().copied().take(columns).collect::<Vec<f64>>();
+    let mut layers = vec![
+        layer("standardise.mean".into(), vec![columns], &first(&moments.mean)),
+        layer("standardise.sd".into(), vec![columns], &first(&moments.sd)),
+    ];
+    if let Some((mean, sd)) = outcome {
+        layers.push(layer("outcome.mean".into(), vec![1], &[mean]));
+        layers.push(layer("outcome.sd".into(), vec![1], &[sd]));
+    }
+    let mut rest = parameters;
+    for (at, (inputs, units)) in network.layers().enumerate() {
+        let (weights, after) = rest.split_at_checked(inputs * units).unwrap_or_default();
+        let (biases, after) = after.split_at_checked(units).unwrap_or_default();
+        layers.push(layer(format!("layers.{at}.weight"), vec![units, inputs], weights));
+        layers.push(layer(format!("layers.{at}.bias"), vec![units], biases));
+        rest = after;
+    }
+    layers
 }
