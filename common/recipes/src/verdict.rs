@@ -390,3 +390,68 @@ impl Predicted {
         Some(Difference { auc: here.less(there), brier: Interval::of_mean(&better) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 60 rows with two columns; the outcome leans on both.
+    fn rows() -> Part {
+        let value = |at: usize, by: usize| (at * by % 61) as f64 / 30.0 - 1.0;
+        let x = Array2::from_shape_fn((60, 2), |(row, column)| value(row + 1, [17, 23][column]));
+        let y = (0..60).map(|row| {
+            let noise = value(row + 1, 37);
+            f64::from(u8::from(x[[row, 0]] - 0.7 * x[[row, 1]] + noise > 0.2))
+        });
+        Part { y: y.collect(), x }
+    }
+
+    fn fit(part: &Part, moments: &Moments) -> Newton {
+        let mut climb = Newton::new(2);
+        for round in 1.. {
+            let values = newton::answer(part.x.view(), part.y.view(), moments, &climb.point());
+            let sum = Sum { sites: 1, set: Digest::default(), weight: 1, values };
+            let limits = Limits { ridge: 0.5, tolerance: 1e-12, max_rounds: 50 };
+            match climb.absorb(&sum, round, limits).unwrap() {
+                Climb::On(next) => climb = next,
+                Climb::End(end) => return end,
+                Climb::Stuck(stuck) => panic!("{stuck:?}"),
+            }
+        }
+        unreachable!()
+    }
+
+    #[test]
+    fn an_exact_model_without_some_rows_is_almost_the_fit_of_the_others() {
+        let (all, moments) = (rows(), Moments { rows: 60, events: 30, mean: vec![0.0; 2], sd: vec![1.0; 2] });
+        let newton = fit(&all, &moments);
+        let common = Common {
+            network: Network::new(2, &[]),
+            parameters: flat(&newton.beta),
+            moments: &moments,
+            exact: Some((&newton, 0.5)),
+        };
+        let folds = all.folds();
+        let others: Vec<usize> = folds[1..].concat();
+        let want = flat(&fit(&all.pick(&others), &moments).beta);
+        let got = common.without(&all.pick(&folds[0]));
+        let far = |a: &[f64]| a.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(far(&got) < 0.15 * far(&common.parameters), "{got:?} {want:?} {:?}", common.parameters);
+        // Without all rows there is no information left: the common model itself stands in.
+        let nothing = Common { exact: Some((&newton, 0.0)), ..common };
+        assert_eq!(nothing.without(&all), nothing.parameters);
+    }
+
+    #[test]
+    fn folds_hold_every_row_once_and_equal_shares_of_events() {
+        let all = rows();
+        let folds = all.folds();
+        let mut places = folds.concat();
+        places.sort_unstable();
+        assert_eq!(places, (0..60).collect::<Vec<_>>());
+        let events: Vec<f64> = folds.iter().map(|fold| all.pick(fold).y.sum()).collect();
+        let (most, least) =
+            (events.iter().copied().fold(0.0, f64::max), events.iter().copied().fold(99.0, f64::min));
+        assert!(most - least <= 1.0, "{events:?}");
+    }
+}

@@ -65,14 +65,6 @@ fn follow(name: &str, columns: &[&str], sites: &[Site], ring: f64) {
     }
 }
 
-/// The rows of the four hospitals that the reference trains on.
-fn heart_train() -> Vec<Site> {
-    let rows = &reference("heart_trajectories")["train_rows"];
-    let pick =
-        |name: &&str| heart_rows(name, |at| rows[*name].as_array().unwrap().contains(&(at + 1).into()));
-    HEART.iter().map(pick).collect()
-}
-
 const EICU_COLUMNS: [&str; 6] = ["age", "male", "aps", "vent_day1", "metastatic", "elective"];
 
 /// Intensive care by region of the United States.

@@ -109,6 +109,14 @@ pub fn heart() -> Vec<Site> {
     HEART.iter().map(|name| heart_rows(name, |_| true)).collect()
 }
 
+/// The rows of the four hospitals that the reference trains on.
+pub fn heart_train() -> Vec<Site> {
+    let rows = &reference("heart_trajectories")["train_rows"];
+    let pick =
+        |name: &&str| heart_rows(name, |at| rows[*name].as_array().unwrap().contains(&(at + 1).into()));
+    HEART.iter().map(pick).collect()
+}
+
 /// Those of one hospital among the rows, from 0, that `keep` names.
 pub fn heart_rows(name: &str, keep: impl Fn(usize) -> bool) -> Site {
     let (header, rows) = table("heart", name);

@@ -1,0 +1,168 @@
+//! Whether the common model serves a site's own patients.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+
+mod common;
+
+use common::plain::finished;
+use common::*;
+use motet_recipes::{Comparison, FedAvg, Logistic, Loss, Recipe, RecipeError, State, Verdict, compare};
+use motet_secagg::digest::Digest;
+
+const SEED: Digest = Digest([7; 32]);
+
+fn logistic_recipe() -> Recipe {
+    Recipe::Logistic(Logistic::new(names(&HEART_COLUMNS), "y".into()))
+}
+
+fn averaged_recipe() -> Recipe {
+    Recipe::FedAvg(FedAvg { batch: 0, lr: 0.5, ..FedAvg::new(names(&HEART_COLUMNS), "y".into()) })
+}
+
+fn fit(recipe: &Recipe, sites: &[Site]) -> State {
+    finished(recipe, &sites.iter().map(Site::rows).collect::<Vec<_>>(), false).unwrap()
+}
+
+fn judge(recipe: &Recipe, state: &State, site: &Site) -> Comparison {
+    let comparison = compare(recipe, state, &site.rows(), SEED).unwrap().unwrap();
+    let brier = comparison.common.brier;
+    assert!(brier.low <= brier.estimate && brier.estimate <= brier.high && brier.high <= 1.0);
+    comparison
+}
+
+#[test]
+fn the_local_model_is_the_reference_fit_of_that_hospital() {
+    let sites = heart_train();
+    let want = &reference("heart_trajectories")["local_ridge1_standardised"];
+    for recipe in [logistic_recipe(), averaged_recipe()] {
+        let state = fit(&recipe, &sites);
+        let mut seen = 0;
+        for site in &sites {
+            let Some(own) = judge(&recipe, &state, site).own else { continue };
+            let values =
+                |name: &str| own.local_model.iter().find(|layer| layer.name == name).unwrap().values.clone();
+            let got = [values("layers.0.bias"), values("layers.0.weight")].concat();
+            for (got, want) in got.iter().zip(numbers(&want[&site.name])) {
+                assert_close(*got, want, &site.name);
+            }
+            seen += 1;
+        }
+        assert_eq!(seen, 3);
+    }
+}
+
+#[test]
+fn every_heart_hospital_hears_a_verdict_and_switzerland_that_it_is_too_small() {
+    let sites = heart();
+    for recipe in [logistic_recipe(), averaged_recipe()] {
+        let state = fit(&recipe, &sites);
+        for site in &sites {
+            let comparison = judge(&recipe, &state, site);
+            assert_eq!(comparison.rows as usize, site.y.len());
+            if site.name == "switzerland" {
+                assert_eq!(comparison.verdict.text(), "too small to judge");
+                assert!(comparison.own.is_none() && !comparison.held_out);
+                continue;
+            }
+            assert_eq!(comparison.held_out, matches!(recipe, Recipe::Logistic(_)));
+            let own = comparison.own.unwrap();
+            assert!((0.5..1.0).contains(&own.local.auc.unwrap().estimate));
+            let (common, local) = (comparison.common.brier.estimate, own.local.brier.estimate);
+            assert!((own.common_to_local.brier.estimate - (local - common)).abs() < 1e-12);
+        }
+    }
+}
+
+#[test]
+fn one_class_or_one_row_is_too_small_and_divides_nothing_by_nothing() {
+    let sites = heart();
+    for recipe in [logistic_recipe(), averaged_recipe()] {
+        let state = fit(&recipe, &sites);
+        let mut lines = sites[2].lines();
+        lines.retain(|line| line[13] == 1.0);
+        for rows in [lines.len(), 1] {
+            let comparison = judge(&recipe, &state, &Site::new("one class", &lines[..rows]));
+            assert_eq!(
+                (comparison.verdict, comparison.personal_verdict),
+                (Verdict::TooSmall, Verdict::TooSmall)
+            );
+            assert_eq!(comparison.common.auc, None);
+        }
+        // Columns that do not vary at a site: the Swiss cholesterol, and one more.
+        let flat: Vec<Vec<f64>> = sites[0]
+            .lines()
+            .into_iter()
+            .map(|mut line| {
+                (line[3], line[8]) = (0.0, 1.0);
+                line
+            })
+            .collect();
+        let own = judge(&recipe, &state, &Site::new("flat", &flat)).own.unwrap();
+        let all = own.local_model.iter().chain(&own.personal_model).flat_map(|layer| &layer.values);
+        assert!(all.copied().all(f64::is_finite));
+    }
+}
+
+#[test]
+fn a_site_of_another_kind_is_harmed_and_tuning_helps_it() {
+    let sites = heart();
+    // Where every diagnosis is the other way round the common model is worse than none.
+    let turned = sites[0].lines().into_iter().map(|mut line| {
+        line[13] = 1.0 - line[13];
+        line
+    });
+    let turned = Site::new("turned", &turned.collect::<Vec<_>>());
+    for recipe in [logistic_recipe(), averaged_recipe()] {
+        let state = fit(&recipe, &sites);
+        let comparison = judge(&recipe, &state, &turned);
+        assert_eq!(comparison.verdict, Verdict::Harmed);
+        assert_eq!(comparison.personal_verdict, Verdict::Gains);
+        let own = comparison.own.unwrap();
+        assert!(own.common_to_local.auc.high < 0.0 && own.personal_to_common.auc.low > 0.0);
+    }
+}
+
+#[test]
+fn a_small_site_gains_from_the_others() {
+    let countries = stroke();
+    let recipe = Recipe::Logistic(Logistic::new(names(&STROKE_COLUMNS), "dead14".into()));
+    let state = fit(&recipe, &countries);
+    // Thirty-six patients of Belgium, a third of whom died.
+    let mut lines = countries[0].lines();
+    lines.sort_by(|a, b| b[13].total_cmp(&a[13]));
+    let small = Site::new("small", &lines[18..54]);
+    let comparison = judge(&recipe, &state, &small);
+    assert_eq!((comparison.rows, comparison.events), (36, 12));
+    let own = comparison.own.unwrap();
+    assert!(own.common_to_local.auc.estimate > 0.0, "{:?}", own.common_to_local);
+}
+
+#[test]
+fn the_seed_draws_the_folds_and_nothing_else() {
+    let sites = heart();
+    let recipe = logistic_recipe();
+    let state = fit(&recipe, &sites);
+    let judge = |seed: u8| compare(&recipe, &state, &sites[0].rows(), Digest([seed; 32])).unwrap().unwrap();
+    assert_eq!(judge(1), judge(1));
+    let (one, two) = (judge(1).own.unwrap(), judge(2).own.unwrap());
+    assert_ne!(one.local.brier, two.local.brier);
+    for (one, two) in one.local_model.iter().zip(&two.local_model) {
+        let apart = one.values.iter().zip(&two.values).map(|(a, b)| (a - b).abs());
+        assert!(apart.fold(0.0, f64::max) < 1e-12);
+    }
+}
+
+#[test]
+fn a_network_is_judged_and_an_unfinished_run_or_another_outcome_is_not() {
+    let sites = heart();
+    let fedavg = FedAvg { hidden: vec![4, 3], rounds: 5, ..FedAvg::new(names(&HEART_COLUMNS), "y".into()) };
+    let recipe = Recipe::FedAvg(fedavg.clone());
+    let state = fit(&recipe, &sites);
+    let own = judge(&recipe, &state, &sites[0]).own.unwrap();
+    assert_eq!(own.personal_model[2].shape, [4, 13]);
+    let start = recipe.start(SEED);
+    let refused = compare(&recipe, &start, &sites[0].rows(), SEED).unwrap_err();
+    assert_eq!(refused, RecipeError::Unfinished { phase: "moments" });
+    let number = Recipe::FedAvg(FedAvg { loss: Loss::Number, ..fedavg });
+    assert_eq!(compare(&number, &number.start(SEED), &sites[0].rows(), SEED).unwrap(), None);
+}
