@@ -94,6 +94,17 @@ fn every_rule_of_the_server_moves_through_fixed_states() {
 }
 
 #[test]
+fn a_server_step_without_measure_ends_in_an_error_and_not_in_the_state() {
+    let fedavg = FedAvg { server_lr: 1e308, ..FedAvg::new(names(&["age", "male"]), "dead".into()) };
+    let recipe = Recipe::FedAvg(fedavg);
+    let state = chain(&recipe, &moments()).0;
+    let mut training = vec![208.0; 201];
+    training.extend([1200.0, 0.0, 0.0]);
+    let refused = recipe.absorb(&state, &sum(training)).unwrap_err().to_string();
+    assert!(refused.contains("`server_lr`"), "{refused}");
+}
+
+#[test]
 fn a_seed_draws_the_network_and_nothing_else() {
     let wide = Recipe::FedAvg(FedAvg { hidden: vec![3], ..FedAvg::new(names(&["a"]), "y".into()) });
     let flat = Recipe::FedAvg(FedAvg::new(names(&["a"]), "y".into()));

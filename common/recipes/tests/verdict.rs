@@ -104,6 +104,23 @@ fn one_class_or_one_row_is_too_small_and_divides_nothing_by_nothing() {
 }
 
 #[test]
+fn nine_of_a_class_are_too_few_and_ten_are_not() {
+    let sites = heart();
+    let state = fit(&logistic_recipe(), &sites);
+    for event in [0.0, 1.0] {
+        let (mut few, rest): (Vec<_>, Vec<_>) =
+            sites[0].lines().into_iter().partition(|line| line[13] == event);
+        for count in [10, 9] {
+            few.truncate(count);
+            let site = Site::new("few", &[few.clone(), rest.clone()].concat());
+            let comparison = judge(&logistic_recipe(), &state, &site);
+            assert_eq!(comparison.verdict == Verdict::TooSmall, count == 9, "{count} with outcome {event}");
+            assert_eq!(comparison.own.is_none(), count == 9);
+        }
+    }
+}
+
+#[test]
 fn a_site_of_another_kind_is_harmed_and_tuning_helps_it() {
     let sites = heart();
     // Where every diagnosis is the other way round the common model is worse than none.
