@@ -7,7 +7,7 @@
 use crate::error::RecipeError;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::layout::ClearUpdate;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// Numbers of one site, secret: no `Debug`, `Clone` or wire type, wiped when dropped. Empty before the first round and in
 /// every recipe that keeps nothing.
@@ -41,17 +41,17 @@ impl Memory {
     }
 
     /// As many numbers as the model has parameters: zeros before the first round.
-    pub(crate) fn read(&self, len: usize) -> Result<Vec<f64>, RecipeError> {
+    pub(crate) fn read(&self, len: usize) -> Result<Zeroizing<Vec<f64>>, RecipeError> {
         match self.values.len() {
-            0 => Ok(vec![0.0; len]),
-            held if held == len => Ok(self.values.clone()),
+            0 => Ok(Zeroizing::new(vec![0.0; len])),
+            held if held == len => Ok(Zeroizing::new(self.values.clone())),
             _ => Err(RecipeError::Mismatch { what: "memory of this site" }),
         }
     }
 
-    /// The bytes to seal in the site's own vault; they are as secret as the memory, and the caller wipes them.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        self.values.to_bytes()
+    /// The bytes to seal in the site's own vault; they are as secret as the memory.
+    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(self.values.to_bytes())
     }
 
     /// The memory that [`Memory::to_bytes`] wrote.
@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(Memory::from_bytes(&bytes).ok().unwrap().values, [1.5, -2.0]);
         assert!(Memory::from_bytes(&bytes[..bytes.len() - 1]).is_err());
         assert!(Memory::from_bytes(&Memory::new(vec![f64::NAN]).to_bytes()).is_err());
-        assert_eq!(Memory::default().read(3).ok(), Some(vec![0.0; 3]));
+        assert_eq!(Memory::default().read(3).ok(), Some(Zeroizing::new(vec![0.0; 3])));
         assert!(memory.read(3).is_err());
     }
 

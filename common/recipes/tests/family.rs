@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::plain::{drive, weights};
+use common::plain::{drive, finished_with, weights};
 use common::*;
 use motet_recipes::{Adaptive, FedAvg, Loss, Memory, Recipe, RecipeError, Rule, Weight};
 use motet_secagg::digest::Digest;
@@ -206,6 +206,26 @@ fn scaffold_asks_for_one_more_number_a_parameter_and_keeps_one_at_the_site() {
     let refused = answer(&foreign).err().unwrap();
     assert_eq!(refused, RecipeError::Mismatch { what: "memory of this site" });
     let _: ClearUpdate = answer(&first).unwrap().update;
+}
+
+#[test]
+fn scaffold_goes_on_when_a_site_is_lost_and_when_it_comes_back() {
+    let sites = heart();
+    let rows: Vec<_> = sites.iter().map(Site::rows).collect();
+    let fit = |rounds, present: fn(u32) -> usize| {
+        let recipe = Recipe::FedAvg(FedAvg {
+            rule: Rule::Scaffold,
+            rounds,
+            lr: 0.2,
+            local_epochs: 5,
+            ..heart_recipe()
+        });
+        weights(finished_with(&recipe, &rows, true, present).and_then(|state| recipe.outcome(&state)))
+    };
+    // Two rounds of moments, then training: the last site is away for ten rounds of four hundred and is then made up for.
+    let (whole, away) = (fit(400, |_| 4), fit(400, |round| if (20..30).contains(&round) { 3 } else { 4 }));
+    assert!(furthest(&whole, &away) < 1e-3, "{whole:?} {away:?}");
+    assert!(furthest(&fit(30, |_| 4), &fit(30, |round| if round < 20 { 4 } else { 3 })) > 1e-3);
 }
 
 #[test]

@@ -215,6 +215,15 @@ fn hazards_train_through_words_in_networks_and_where_nobody_had_an_event() {
     assert!(outcome.c_index.unwrap() > 0.7, "{:?}", outcome.c_index);
     assert!(outcome.history[29].loss < outcome.history[0].loss);
 
+    // Nobody is censored: still something to fit. Nobody had the event: nothing.
+    let fit = |event: f64| {
+        let mut table = follow_up(&recipe.columns).remove(0);
+        table.event.fill(event);
+        Recipe::FedAvg(recipe.clone()).alone(&table.rows(), &mut dice(0))
+    };
+    assert_eq!(time(fit(1.0)).events, 305);
+    assert_eq!(fit(0.0).unwrap_err(), RecipeError::OneClass { outcome: "died".into() });
+
     let recipe = Recipe::FedAvg(recipe);
     let without = Rows { time: None, ..rows[0] };
     let refused = recipe.alone(&without, &mut dice(0)).unwrap_err();

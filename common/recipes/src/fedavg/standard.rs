@@ -30,23 +30,33 @@ pub(super) fn answer_sums(loss: &Loss, x: ArrayView2<'_, f64>, y: ArrayView1<'_,
     values
 }
 
+/// Rows, events and means; or why there is nothing to fit. That everybody had the event is something to fit where the
+/// outcome is a time.
 pub(super) fn absorb_sums(
     loss: &Loss,
     columns: usize,
     sum: &Sum,
 ) -> Result<Result<Moments, Stuck>, RecipeError> {
-    if *loss != Loss::Number {
+    if *loss == Loss::Binary {
         return moments::absorb_sums(columns, sum);
     }
+    let number = *loss == Loss::Number;
     let mut values = Values::of(sum);
     let rows = values.counts(1, "rows")?.first().copied().unwrap_or_default();
-    let totals = values.take(columns + 1)?;
+    let events = values.counts(usize::from(!number), "events")?.first().copied();
+    let totals = values.take(columns + usize::from(number))?;
     values.end()?;
-    if rows < 2 {
-        return Ok(Err(Stuck::TooFewRows));
+    if events.is_some_and(|events| events > rows) {
+        return Err(RecipeError::Implausible { what: "events" });
     }
-    let mean = totals.iter().map(|total| total / rows as f64).collect();
-    Ok(Ok(Moments { rows, events: 0, mean, sd: Vec::new() }))
+    Ok(match (rows, events) {
+        (0 | 1, _) => Err(Stuck::TooFewRows),
+        (_, Some(0)) => Err(Stuck::OneClass),
+        _ => {
+            let mean = totals.iter().map(|total| total / rows as f64).collect();
+            Ok(Moments { rows, events: events.unwrap_or_default(), mean, sd: Vec::new() })
+        }
+    })
 }
 
 pub(super) fn ask_spread(loss: &Loss, columns: usize) -> Layout {

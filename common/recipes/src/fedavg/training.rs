@@ -15,6 +15,7 @@ use crate::score::{self, area, bin};
 use motet_secagg::layout::{Block, ClearUpdate, Layout, Ring, Scale, Sum};
 use motet_secagg::quantise::fixed_bits;
 use rand_core::CryptoRng;
+use zeroize::Zeroizing;
 
 /// Bins of the histogram that shows progress.
 const PROGRESS_BINS: usize = 100;
@@ -69,8 +70,12 @@ impl FedAvg {
         dice: &mut impl CryptoRng,
     ) -> Result<Answer, RecipeError> {
         let common = &state.carried.first;
-        let own = if self.rule == Rule::Scaffold { memory.read(state.parameters.len())? } else { Vec::new() };
-        let correction: Vec<f64> = common.iter().zip(&own).map(|(common, own)| common - own).collect();
+        let own = if self.rule == Rule::Scaffold {
+            memory.read(state.parameters.len())?
+        } else {
+            Zeroizing::default()
+        };
+        let correction: Vec<f64> = common.iter().zip(own.iter()).map(|(common, own)| common - own).collect();
         let rate = self.rate(state.history.len());
         let training = Training {
             loss: &self.loss,

@@ -27,13 +27,25 @@ pub fn drive(recipe: &Recipe, tables: &[Rows<'_>], plain: bool) -> Result<Outcom
 
 /// Its last state.
 pub fn finished(recipe: &Recipe, tables: &[Rows<'_>], plain: bool) -> Result<State, RecipeError> {
-    let count = tables.len() as u32;
+    finished_with(recipe, tables, plain, |_| tables.len())
+}
+
+/// The same with so many of the tables in each round, which is counted from 0.
+pub fn finished_with(
+    recipe: &Recipe,
+    tables: &[Rows<'_>],
+    plain: bool,
+    present: impl Fn(u32) -> usize,
+) -> Result<State, RecipeError> {
     let mut memories: Vec<Memory> = tables.iter().map(|_| Memory::default()).collect();
     let mut state = recipe.start(Digest([3; 32]));
-    while let Some(question) = recipe.ask(&state, count)? {
+    loop {
+        let here = present(state.progress().round);
+        let count = here as u32;
+        let Some(question) = recipe.ask(&state, count)? else { return Ok(state) };
         state = State::from_bytes(&state.to_bytes()).unwrap();
         let mut updates = Vec::new();
-        for (rows, memory) in tables.iter().zip(&mut memories) {
+        for (rows, memory) in tables.iter().zip(&mut memories).take(here) {
             let answer = recipe.answer(&state, &question, rows, memory, &mut dice(1))?;
             updates.push(answer.update);
             if let Some(next) = answer.memory {
@@ -41,9 +53,9 @@ pub fn finished(recipe: &Recipe, tables: &[Rows<'_>], plain: bool) -> Result<Sta
             }
         }
         let layout = if plain { finest(&question.layout, count) } else { question.layout };
-        state = recipe.absorb(&state, &plain_sum(&layout, Digest::of("test/set", &[]), updates)?)?;
+        state =
+            recipe.absorb(&state, &plain_sum(&layout, Digest::of("test/set", &[&[here as u8]]), updates)?)?;
     }
-    Ok(state)
 }
 
 /// The weights of a regression, intercept first.
