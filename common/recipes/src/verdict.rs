@@ -4,8 +4,9 @@
 //!
 //! ```text
 //! rows --seed--> 5 folds with equal shares of events; for each fold, from the other four:
-//!   common    the common model. Of an exact logistic fit, less the fold: one Newton step from the pooled estimate with the
-//!             fold's gradient and information taken out. Of averaging, as it is: it has seen these rows as one site's part.
+//!   common    the common model less the fold: one Newton step with the fold's gradient and information taken out of the
+//!             pooled ones. Averaging knows no pooled information: that of this site's rows stands in, enlarged to the whole
+//!             by what the site counts for. A network with hidden layers stays as it is: it has seen the rows.
 //!   local     ridge regression (strength 1) of these rows
 //!   personal  gradient descent from the common model with a pull back to it (Li et al. 2021, Ditto)
 //! ```
@@ -17,7 +18,7 @@
 
 use crate::auc::{Interval, Placements};
 use crate::error::RecipeError;
-use crate::fedavg::{self, FedAvg, FedAvgState, Layer, layers};
+use crate::fedavg::{self, FedAvg, FedAvgState, Layer, Weight, layers};
 use crate::linear::Factor;
 use crate::logistic::{self, Logistic, LogisticState};
 use crate::loss::{Loss, Table};
@@ -102,7 +103,8 @@ pub struct Comparison {
     pub rows: u64,
     /// Those with the outcome.
     pub events: u64,
-    /// Whether the common model is judged without the rows it is judged on.
+    /// Whether the common model is judged less the rows it is judged on. Where not, it looks the better the larger the part
+    /// of this site is.
     pub held_out: bool,
     /// The common model.
     pub common: Quality,
@@ -145,7 +147,7 @@ pub fn compare(
     rows: &Rows<'_>,
     seed: Digest,
 ) -> Result<Option<Comparison>, RecipeError> {
-    let (common, columns, outcome) = match (recipe, state) {
+    let (mut common, columns, outcome) = match (recipe, state) {
         (Recipe::Logistic(recipe), State::Logistic(state)) => {
             (Common::exact(recipe, state)?, &recipe.columns, &recipe.outcome)
         }
@@ -155,6 +157,9 @@ pub fn compare(
         _ => return Ok(None),
     };
     let (x, y) = rows.complete(columns, outcome)?;
+    if let (Recipe::FedAvg(recipe), State::FedAvg(state)) = (recipe, state) {
+        common.pooled = Pooled::guess(recipe, state, x, y);
+    }
     let mut dice = ChaCha20Rng::from_seed(Digest::of("recipes/folds", &[&seed.0]).0);
     let mut order: Vec<usize> = (0..y.len()).collect();
     shuffle(&mut order, &mut dice);
@@ -167,8 +172,37 @@ struct Common<'a> {
     network: Network,
     parameters: Vec<f64>,
     moments: &'a Moments,
-    /// Of an exact fit: its estimates, information and ridge.
-    exact: Option<(&'a Newton, f64)>,
+    /// What it takes to leave rows out; nothing for hidden layers.
+    pooled: Option<Pooled>,
+}
+
+/// A regression as its sums know it, intercept first.
+struct Pooled {
+    beta: Vec<f64>,
+    /// Information without the ridge, upper triangle.
+    information: Vec<f64>,
+    ridge: f64,
+}
+
+impl Pooled {
+    /// Of averaging without hidden layers: the information of this site's rows, over the site's part of the mean. A ridge of
+    /// 1 keeps columns that do not vary here from leaving it singular.
+    fn guess(
+        recipe: &FedAvg,
+        state: &FedAvgState,
+        x: ArrayView2<'_, f64>,
+        y: ArrayView1<'_, f64>,
+    ) -> Option<Self> {
+        let (intercept, slopes) = state.parameters.split_last().filter(|_| recipe.hidden.is_empty())?;
+        let beta: Vec<f64> = std::iter::once(intercept).chain(slopes).copied().collect();
+        let part = match recipe.weight {
+            Weight::Rows => (y.len() as f64 / state.moments.rows as f64).min(recipe.weight_cap),
+            Weight::Equal => 1.0 / f64::from(state.sites.max(1)),
+        };
+        let sums = newton::answer(x, y, &state.moments, &beta);
+        let information = sums.get(1 + beta.len()..)?.iter().map(|sum| sum / part.min(1.0)).collect();
+        Some(Self { beta, information, ridge: 1.0 })
+    }
 }
 
 /// Some rows of the site.
@@ -214,7 +248,11 @@ impl<'a> Common<'a> {
             network: Network::new(recipe.columns.len(), &[]),
             parameters: flat(&state.newton.beta),
             moments: &state.moments,
-            exact: Some((&state.newton, recipe.ridge)),
+            pooled: Some(Pooled {
+                beta: state.newton.beta.clone(),
+                information: state.newton.information.clone(),
+                ridge: recipe.ridge,
+            }),
         })
     }
 
@@ -224,7 +262,7 @@ impl<'a> Common<'a> {
         if !network.fits(&state.parameters) {
             return Err(RecipeError::Mismatch { what: "state" });
         }
-        Ok(Self { network, parameters: state.parameters.clone(), moments: &state.moments, exact: None })
+        Ok(Self { network, parameters: state.parameters.clone(), moments: &state.moments, pooled: None })
     }
 
     fn judge(&self, all: &Part) -> Result<Comparison, RecipeError> {
@@ -243,7 +281,7 @@ impl<'a> Common<'a> {
         Ok(Comparison {
             rows: all.y.len() as u64,
             events: events as u64,
-            held_out: held.is_some() && self.exact.is_some(),
+            held_out: held.is_some() && self.pooled.is_some(),
             common: common.quality(),
             verdict: verdict(|own| &own.common_to_local),
             personal_verdict: verdict(|own| &own.personal_to_common),
@@ -297,14 +335,14 @@ impl<'a> Common<'a> {
     /// The common model without these rows, where it can be had: their gradient and information leave the pooled ones.
     fn without(&self, part: &Part) -> Vec<f64> {
         let step = || {
-            let (newton, ridge) = self.exact?;
-            let terms = newton.beta.len();
-            let sums = newton::answer(part.x.view(), part.y.view(), self.moments, &newton.beta);
+            let pooled = self.pooled.as_ref()?;
+            let terms = pooled.beta.len();
+            let sums = newton::answer(part.x.view(), part.y.view(), self.moments, &pooled.beta);
             let (gradient, information) = sums.get(1..)?.split_at_checked(terms)?;
             let left: Vec<f64> =
-                newton.information.iter().zip(information).map(|(all, part)| all - part).collect();
-            let step = Factor::of(&left, terms, ridge).ok()?.solve(gradient);
-            let beta: Vec<f64> = newton.beta.iter().zip(&step).map(|(beta, step)| beta - step).collect();
+                pooled.information.iter().zip(information).map(|(all, part)| all - part).collect();
+            let step = Factor::of(&left, terms, pooled.ridge).ok()?.solve(gradient);
+            let beta: Vec<f64> = pooled.beta.iter().zip(&step).map(|(beta, step)| beta - step).collect();
             Some(flat(&beta)).filter(|beta| beta.iter().all(|value| value.is_finite()))
         };
         step().unwrap_or_else(|| self.parameters.clone())
@@ -425,11 +463,13 @@ mod tests {
     fn an_exact_model_without_some_rows_is_almost_the_fit_of_the_others() {
         let (all, moments) = (rows(), Moments { rows: 60, events: 30, mean: vec![0.0; 2], sd: vec![1.0; 2] });
         let newton = fit(&all, &moments);
+        let pooled =
+            |ridge| Pooled { beta: newton.beta.clone(), information: newton.information.clone(), ridge };
         let common = Common {
             network: Network::new(2, &[]),
             parameters: flat(&newton.beta),
             moments: &moments,
-            exact: Some((&newton, 0.5)),
+            pooled: Some(pooled(0.5)),
         };
         let folds = all.folds();
         let others: Vec<usize> = folds[1..].concat();
@@ -438,7 +478,7 @@ mod tests {
         let far = |a: &[f64]| a.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         assert!(far(&got) < 0.15 * far(&common.parameters), "{got:?} {want:?} {:?}", common.parameters);
         // Without all rows there is no information left: the common model itself stands in.
-        let nothing = Common { exact: Some((&newton, 0.0)), ..common };
+        let nothing = Common { pooled: Some(pooled(0.0)), ..common };
         assert_eq!(nothing.without(&all), nothing.parameters);
     }
 
