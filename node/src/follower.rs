@@ -12,7 +12,7 @@ use motet_common::round::member::{Due, Me, Member, Sets};
 use motet_common::study::SiteLoss;
 use motet_data::Cohort;
 use motet_ledger::Recorded;
-use motet_recipes::{Outcome, Recipe, State};
+use motet_recipes::{Memory, Outcome, Recipe, State};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -296,8 +296,9 @@ impl Work {
         let question = self.chain.question(candidates)?.ok_or(Code::PlanRejected)?;
         let recipe = self.chain.recipe();
         let update = recipe
-            .answer(self.chain.state(), &question, &rows, dice)
-            .map_err(|error| Refusal::new(Code::InputRefused, error.to_string()))?;
+            .answer(self.chain.state(), &question, &rows, &Memory::default(), dice)
+            .map_err(|error| Refusal::new(Code::InputRefused, error.to_string()))?
+            .update;
         let own = (question.phase == "evaluate").then(|| evaluate_here(&self.chain, &cohort, dice)).flatten();
         Ok(Answered { cohort, update, own })
     }
@@ -334,7 +335,7 @@ fn evaluate_here(chain: &Chain, cohort: &Cohort, dice: &mut impl CryptoRng) -> O
         let Some(question) = recipe.ask(&state, 1).ok()? else {
             return recipe.outcome(&state).ok();
         };
-        let update = recipe.answer(&state, &question, &rows, dice).ok()?;
+        let update = recipe.answer(&state, &question, &rows, &Memory::default(), dice).ok()?.update;
         let sum = plain_sum(&question.layout, set, vec![update]).ok()?;
         state = recipe.absorb(&state, &sum).ok()?;
     }

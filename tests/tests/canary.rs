@@ -45,7 +45,8 @@ fn clear_update(csv: &Path, study: &Study) -> Vec<f64> {
     let recipe = study.recipe();
     let state = recipe.start(Default::default());
     let question = recipe.ask(&state, 3).unwrap().unwrap();
-    let update = recipe.answer(&state, &question, &cohort.rows(), &mut rand::rng()).unwrap();
+    let memory = motet_recipes::Memory::default();
+    let update = recipe.answer(&state, &question, &cohort.rows(), &memory, &mut rand::rng()).unwrap().update;
     plain_sum(&question.layout, Default::default(), vec![update]).unwrap().values
 }
 

@@ -18,29 +18,43 @@
 mod recipe;
 
 // the methods
-pub mod fedavg; //      federated averaging of a logistic model or a small neural network
+pub mod fedavg; //      federated averaging of a regression or a small neural network, and its family
 pub mod logistic; //    exact logistic regression
 pub mod summary; //     counts, means and variances
 
+// what a site learns for itself
+pub mod verdict; //     whether the common model serves this site's own patients
+
 // what they share
 mod error; //           why a recipe cannot go on
+mod loss; //            what a model is to predict, and how far off it is
+mod memory; //          what a site keeps for itself between rounds
 mod moments; //         pooled mean and standard deviation
 mod phase; //           the phases of a fit
 mod rows; //            a site's table, checked; a sum, read from front to back
 mod score; //           histograms of the score: AUC, ROC, Brier, calibration
 
 // numerics
+mod auc; //             area under the ROC curve of one table, with its interval
 mod linear; //          Cholesky factor of a small symmetric matrix
 mod network; //         forward, backward and start of the neural network
 mod newton; //          the climb of the logistic fit to the maximum of its likelihood
 mod normal; //          p-values
+mod partial; //         Cox's partial likelihood and pairs of one site
 
+pub use auc::Interval;
 pub use error::{RecipeError, Stuck};
-pub use fedavg::{Epoch, FedAvg, FedAvgOutcome, Layer, Weight, fraction_bits, most_rows};
+pub use fedavg::{
+    Adaptive, Epoch, FedAvg, FedAvgOutcome, FedNumberOutcome, FedTimeOutcome, Layer, Rule, Weight,
+    fraction_bits, most_rows,
+};
 pub use logistic::{Coefficient, Logistic, LogisticOutcome};
+pub use loss::Loss;
+pub use memory::{Answer, Memory};
 pub use newton::Step;
 pub use phase::Phase;
 pub use recipe::{Outcome, Progress, Question, Recipe, State};
 pub use rows::Rows;
 pub use score::{CalibrationBin, Metrics};
 pub use summary::{Summary, SummaryOutcome, Variable};
+pub use verdict::{Comparison, Difference, OwnModels, Quality, Verdict, compare};

@@ -1,14 +1,14 @@
-//! A small feed-forward network with tanh units and one logistic output, as one flat vector of parameters: for each layer
-//! the weights row by row (a row for each unit) and then the biases. Without hidden layers it is logistic regression.
+//! A small feed-forward network with tanh units and one linear output, the predictor, as one flat vector of parameters: for
+//! each layer the weights row by row (a row for each unit) and then the biases. Without hidden layers it is a regression.
 //!
-//! Training is plain minibatch gradient descent on the mean cross-entropy. It runs inside `answer` only and need not give
-//! the same bits everywhere; [`Network::start`] is part of the chain and does.
+//! Training is minibatch gradient descent on the mean loss. It runs inside `answer` only and need not give the same bits
+//! everywhere; [`Network::start`] is part of the chain and does.
 #![expect(
     clippy::indexing_slicing,
     reason = "offsets follow from `widths`, and `Network::fits` checks the length once"
 )]
 
-use crate::score::{log_likelihood, logistic};
+use crate::loss::{Loss, Table};
 use motet_secagg::digest::Digest;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{CryptoRng, Rng as _, SeedableRng as _};
@@ -21,11 +21,18 @@ pub(crate) struct Network {
 
 /// How a site trains.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Training {
+pub(crate) struct Training<'a> {
+    pub(crate) loss: &'a Loss,
     pub(crate) epochs: u32,
     /// Rows of a minibatch; 0 for the whole table.
     pub(crate) batch: usize,
     pub(crate) rate: f64,
+    /// The longest gradient of the loss, all parameters together; 0 for any length.
+    pub(crate) clip: f64,
+    /// Strength of the pull back to the parameters it starts from.
+    pub(crate) pull: f64,
+    /// Added to every gradient; empty for nothing.
+    pub(crate) correction: &'a [f64],
 }
 
 impl Network {
@@ -91,7 +98,7 @@ impl Network {
         0.0
     }
 
-    /// Adds the gradient of one row's cross-entropy to `gradient`; `rest` is p - y.
+    /// Adds the gradient of one row's loss to `gradient`; `rest` is the slope of the loss in its predictor.
     fn backward(
         &self,
         parameters: &[f64],
@@ -125,55 +132,81 @@ impl Network {
         }
     }
 
-    /// (linear predictor, outcome) of every row, and the mean cross-entropy.
-    pub(crate) fn score(&self, parameters: &[f64], z: &[f64], y: &[f64]) -> (Vec<(f64, f64)>, f64) {
+    /// The predictor of every row.
+    pub(crate) fn predict(&self, parameters: &[f64], z: &[f64]) -> Vec<f64> {
         let mut hidden = Vec::new();
-        let rows = z.chunks_exact(self.widths[0]).zip(y);
-        let pairs: Vec<(f64, f64)> =
-            rows.map(|(row, y)| (self.forward(parameters, row, &mut hidden), *y)).collect();
-        let loglik: f64 = pairs.iter().map(|(predictor, y)| log_likelihood(*predictor, *y)).sum();
-        let loss = -loglik / pairs.len() as f64;
-        (pairs, loss)
+        z.chunks_exact(self.widths[0]).map(|row| self.forward(parameters, row, &mut hidden)).collect()
     }
 
-    /// Trains a copy of `parameters` on the rows `z` (standardised, one after another) and outcomes `y`.
+    /// Writes the gradient of the mean loss of the rows that `batch` names.
+    fn gradient(
+        &self,
+        loss: &Loss,
+        parameters: &[f64],
+        table: &Table<'_>,
+        batch: &[usize],
+        gradient: &mut [f64],
+    ) {
+        let inputs = self.widths[0];
+        let row = |at: usize| &table.z[at * inputs..(at + 1) * inputs];
+        let mut hidden = Vec::new();
+        let predictors: Vec<f64> =
+            batch.iter().map(|at| self.forward(parameters, row(*at), &mut hidden)).collect();
+        let pick = |from: &[f64]| batch.iter().filter_map(|at| from.get(*at).copied()).collect::<Vec<f64>>();
+        let slopes = loss.slopes(&predictors, &pick(table.y), &pick(table.time));
+        gradient.fill(0.0);
+        for (at, slope) in batch.iter().zip(slopes) {
+            if !hidden.is_empty() {
+                self.forward(parameters, row(*at), &mut hidden);
+            }
+            self.backward(parameters, row(*at), &hidden, slope, gradient);
+        }
+    }
+
+    /// Trains a copy of `parameters` on the rows; also says how many steps that took.
     pub(crate) fn train(
         &self,
         parameters: &[f64],
-        z: &[f64],
-        y: &[f64],
-        training: Training,
+        table: &Table<'_>,
+        training: Training<'_>,
         dice: &mut impl CryptoRng,
-    ) -> Vec<f64> {
-        let inputs = self.widths[0];
-        let mut parameters = parameters.to_vec();
-        let mut gradient = vec![0.0; parameters.len()];
-        let mut hidden = Vec::new();
-        let mut order: Vec<usize> = (0..y.len()).collect();
-        let batch = if training.batch == 0 { y.len() } else { training.batch.min(y.len()) };
+    ) -> (Vec<f64>, u64) {
+        let rows = table.y.len();
+        let start = parameters;
+        let (mut parameters, mut steps) = (start.to_vec(), 0);
+        let mut gradient = vec![0.0; start.len()];
+        let mut order: Vec<usize> = (0..rows).collect();
+        let batch = if training.batch == 0 { rows } else { training.batch.min(rows) };
         for _ in 0..training.epochs {
-            if batch < y.len() {
+            if batch < rows {
                 shuffle(&mut order, dice);
             }
             for batch in order.chunks(batch.max(1)) {
-                gradient.fill(0.0);
-                for &at in batch {
-                    let row = &z[at * inputs..(at + 1) * inputs];
-                    let rest = logistic(self.forward(&parameters, row, &mut hidden)) - y[at];
-                    self.backward(&parameters, row, &hidden, rest, &mut gradient);
+                self.gradient(training.loss, &parameters, table, batch, &mut gradient);
+                clip(&mut gradient, training.clip);
+                for (slope, correction) in gradient.iter_mut().zip(training.correction) {
+                    *slope += correction;
                 }
-                let rate = training.rate / batch.len() as f64;
-                for (parameter, slope) in parameters.iter_mut().zip(&gradient) {
-                    *parameter -= rate * slope;
+                for ((parameter, slope), from) in parameters.iter_mut().zip(&gradient).zip(start) {
+                    *parameter -= training.rate * (slope + training.pull * (*parameter - from));
                 }
+                steps += 1;
             }
         }
-        parameters
+        (parameters, steps)
+    }
+}
+
+/// Shortens a gradient that is longer than `longest`; 0 leaves every length.
+fn clip(gradient: &mut [f64], longest: f64) {
+    let length = gradient.iter().map(|slope| slope * slope).sum::<f64>().sqrt();
+    if longest > 0.0 && length > longest {
+        gradient.iter_mut().for_each(|slope| *slope *= longest / length);
     }
 }
 
 /// Fisher and Yates; the bias of the multiplication is below 2^-32.
-fn shuffle(order: &mut [usize], dice: &mut impl CryptoRng) {
+pub(crate) fn shuffle(order: &mut [usize], dice: &mut impl CryptoRng) {
     for last in (1..order.len()).rev() {
         let pick = (u128::from(dice.next_u64()) * (last as u128 + 1)) >> 64;
         order.swap(last, pick as usize);
@@ -184,39 +217,63 @@ fn shuffle(order: &mut [usize], dice: &mut impl CryptoRng) {
 mod tests {
     use super::*;
 
+    fn training(loss: &Loss) -> Training<'_> {
+        Training { loss, epochs: 1, batch: 0, rate: 0.5, clip: 0.0, pull: 0.0, correction: &[] }
+    }
+
     #[test]
     fn the_gradient_is_the_slope_of_the_loss() {
-        let network = Network::new(3, &[4, 2]);
-        assert_eq!(network.parameters(), 4 * 4 + 5 * 2 + 3);
+        let network = Network::new(3, &[4, 2, 3]);
+        assert_eq!(network.parameters(), 4 * 4 + 5 * 2 + 3 * 3 + 4);
         let parameters = network.start(&Digest([7; 32]));
-        let (row, y) = ([0.3, -1.2, 0.8], 1.0);
-        let mut hidden = Vec::new();
-        let rest = logistic(network.forward(&parameters, &row, &mut hidden)) - y;
-        let mut gradient = vec![0.0; parameters.len()];
-        network.backward(&parameters, &row, &hidden, rest, &mut gradient);
-        for at in 0..parameters.len() {
-            let loss = |shift: f64| {
-                let mut moved = parameters.clone();
-                moved[at] += shift;
-                -log_likelihood(network.forward(&moved, &row, &mut Vec::new()), y)
-            };
-            let slope = (loss(1e-5) - loss(-1e-5)) / 2e-5;
-            assert!((gradient[at] - slope).abs() < 1e-9, "parameter {at}");
+        let z: Vec<f64> = (0..12).map(|at| f64::from(at * 7 % 11) / 5.0 - 1.0).collect();
+        let table = Table { z: &z, y: &[1.0, 0.0, 1.0, 1.0], time: &[2.0, 3.0, 5.0, 2.0] };
+        for loss in [Loss::Binary, Loss::Number, Loss::Time("t".into())] {
+            let mut gradient = vec![0.0; parameters.len()];
+            network.gradient(&loss, &parameters, &table, &[0, 1, 2, 3], &mut gradient);
+            for at in 0..parameters.len() {
+                let value = |shift: f64| {
+                    let mut moved = parameters.clone();
+                    moved[at] += shift;
+                    loss.mean(&network.predict(&moved, &z), &table)
+                };
+                let slope = (value(1e-5) - value(-1e-5)) / 2e-5;
+                assert!((gradient[at] - slope).abs() < 1e-9, "{loss:?}, parameter {at}");
+            }
         }
     }
 
     #[test]
     fn minibatches_follow_the_dice_and_the_whole_table_needs_none() {
         let network = Network::new(1, &[]);
-        let (z, y) = ([0.5, -1.0, 2.0, 0.1, -0.7], [1.0, 0.0, 1.0, 0.0, 1.0]);
+        let table = Table { z: &[0.5, -1.0, 2.0, 0.1, -0.7], y: &[1.0, 0.0, 1.0, 0.0, 1.0], time: &[] };
         let train = |batch: usize, seed: u8| {
-            let training = Training { epochs: 3, batch, rate: 0.5 };
-            network.train(&[0.0, 0.0], &z, &y, training, &mut ChaCha20Rng::from_seed([seed; 32]))
+            let training = Training { epochs: 3, batch, ..training(&Loss::Binary) };
+            network.train(&[0.0, 0.0], &table, training, &mut ChaCha20Rng::from_seed([seed; 32]))
         };
         assert_ne!(train(2, 1), train(2, 2));
         assert_eq!(train(2, 1), train(2, 1));
         assert_eq!(train(0, 1), train(0, 2));
         assert_eq!(train(0, 1), train(5, 2));
+        assert_eq!((train(2, 1).1, train(0, 1).1), (9, 3));
+    }
+
+    #[test]
+    fn a_long_gradient_is_shortened_and_a_pull_leads_back() {
+        let network = Network::new(1, &[]);
+        let table = Table { z: &[1.0, 1.0], y: &[30.0, 50.0], time: &[] };
+        let step = |training: Training<'_>| {
+            network.train(&[0.0, 0.0], &table, training, &mut ChaCha20Rng::from_seed([0; 32])).0
+        };
+        // The gradient at zero is (-40, -40).
+        assert_eq!(step(training(&Loss::Number)), [20.0, 20.0]);
+        let clipped = step(Training { clip: 2.0, ..training(&Loss::Number) });
+        assert!((clipped[0] - 0.5_f64.sqrt()).abs() < 1e-12 && clipped[0] == clipped[1]);
+        assert_eq!(step(Training { correction: &[40.0, 30.0], ..training(&Loss::Number) }), [0.0, 5.0]);
+        let far = step(Training { epochs: 200, ..training(&Loss::Number) });
+        // Both parameters pulled to zero: w = 40 / (2 + pull).
+        let held = step(Training { epochs: 200, rate: 0.1, pull: 2.0, ..training(&Loss::Number) });
+        assert!((far[0] - 20.0).abs() < 1e-9 && (held[0] - 10.0).abs() < 1e-9);
     }
 
     #[test]

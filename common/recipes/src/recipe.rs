@@ -1,8 +1,9 @@
 //! One enum over the methods: everything outside this crate speaks to a [`Recipe`] and never to a method.
 
 use crate::error::RecipeError;
-use crate::fedavg::{self, FedAvg, FedAvgOutcome, FedAvgState};
+use crate::fedavg::{self, FedAvg, FedAvgOutcome, FedAvgState, FedNumberOutcome, FedTimeOutcome};
 use crate::logistic::{self, Logistic, LogisticOutcome, LogisticState};
+use crate::memory::{Answer, Memory};
 use crate::phase::Phase;
 use crate::rows::Rows;
 use crate::summary::{Summary, SummaryOutcome, SummaryState};
@@ -67,8 +68,12 @@ pub enum Outcome {
     Summary(SummaryOutcome),
     /// Of a logistic fit.
     Logistic(LogisticOutcome),
-    /// Of a run of federated averaging.
+    /// Of a run of federated averaging with a binary outcome.
     FedAvg(FedAvgOutcome),
+    /// Of one whose outcome is a number.
+    FedNumber(FedNumberOutcome),
+    /// Of one whose outcome is a time to an event.
+    FedTime(FedTimeOutcome),
 }
 
 const STATE: RecipeError = RecipeError::Mismatch { what: "state" };
@@ -79,7 +84,7 @@ impl Recipe {
         match self {
             Self::Summary(_) => "summary",
             Self::Logistic(_) => "logistic",
-            Self::FedAvg(_) => "fedavg",
+            Self::FedAvg(recipe) => recipe.rule.kind(),
         }
     }
 
@@ -127,7 +132,8 @@ impl Recipe {
         Ok(layout.map(|layout| Question { layout, phase: state.progress().phase }))
     }
 
-    /// One site's answer from its own rows. `dice` shuffles rows in training; exact recipes do not roll it.
+    /// One site's answer from its own rows. `memory` is what the site kept from its last answer in this run, empty before the
+    /// first; `dice` shuffles rows in training, exact recipes do not roll it.
     ///
     /// # Errors
     /// The table does not fit the recipe, or question and state do not belong together.
@@ -136,19 +142,20 @@ impl Recipe {
         state: &State,
         question: &Question,
         rows: &Rows<'_>,
+        memory: &Memory,
         dice: &mut impl CryptoRng,
-    ) -> Result<ClearUpdate, RecipeError> {
+    ) -> Result<Answer, RecipeError> {
         if question.phase != state.progress().phase {
             return Err(RecipeError::Mismatch { what: "question" });
         }
         match (self, state) {
             (Self::Summary(recipe), State::Summary(state)) => {
-                Ok(ClearUpdate::new(1, recipe.answer(state, rows)?))
+                Ok(ClearUpdate::new(1, recipe.answer(state, rows)?).into())
             }
             (Self::Logistic(recipe), State::Logistic(state)) => {
-                Ok(ClearUpdate::new(1, recipe.answer(state, rows)?))
+                Ok(ClearUpdate::new(1, recipe.answer(state, rows)?).into())
             }
-            (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.answer(state, rows, dice),
+            (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.answer(state, rows, memory, dice),
             _ => Err(STATE),
         }
     }
@@ -176,7 +183,11 @@ impl Recipe {
         match (self, state) {
             (Self::Summary(recipe), State::Summary(state)) => recipe.outcome(state).map(Outcome::Summary),
             (Self::Logistic(recipe), State::Logistic(state)) => recipe.outcome(state).map(Outcome::Logistic),
-            (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.outcome(state).map(Outcome::FedAvg),
+            (Self::FedAvg(recipe), State::FedAvg(state)) => Ok(match recipe.outcome(state)? {
+                fedavg::Finished::Binary(outcome) => Outcome::FedAvg(outcome),
+                fedavg::Finished::Number(outcome) => Outcome::FedNumber(outcome),
+                fedavg::Finished::Time(outcome) => Outcome::FedTime(outcome),
+            }),
             _ => Err(STATE),
         }
     }
@@ -190,10 +201,12 @@ impl Recipe {
         let mut seed = Digest::default();
         dice.fill_bytes(&mut seed.0);
         let mut state = self.start(seed);
+        let mut memory = Memory::default();
         while let Some(question) = self.ask(&state, 1)? {
-            let update = self.answer(&state, &question, rows, dice)?;
-            let sum = plain_sum(&question.layout, Digest::default(), vec![update])?;
+            let answer = self.answer(&state, &question, rows, &memory, dice)?;
+            let sum = plain_sum(&question.layout, Digest::default(), vec![answer.update])?;
             state = self.absorb(&state, &sum)?;
+            memory = answer.memory.unwrap_or(memory);
         }
         self.outcome(&state)
     }

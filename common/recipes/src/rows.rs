@@ -48,12 +48,8 @@ impl<'a> Rows<'a> {
         Ok(self.x)
     }
 
-    /// Checks that the rows are complete and the outcome is 0 or 1.
-    pub(crate) fn complete(
-        &self,
-        columns: &[String],
-        outcome: &str,
-    ) -> Result<(ArrayView2<'a, f64>, ArrayView1<'a, f64>), RecipeError> {
+    /// Checks that the columns are complete.
+    pub(crate) fn finite(&self, columns: &[String]) -> Result<ArrayView2<'a, f64>, RecipeError> {
         let x = self.of(columns)?;
         for (values, column) in x.columns().into_iter().zip(columns) {
             let rows = values.iter().filter(|value| !value.is_finite()).count();
@@ -61,6 +57,16 @@ impl<'a> Rows<'a> {
                 return Err(RecipeError::NotFinite { column: column.clone(), rows });
             }
         }
+        Ok(x)
+    }
+
+    /// Checks that the rows are complete and the outcome is 0 or 1.
+    pub(crate) fn complete(
+        &self,
+        columns: &[String],
+        outcome: &str,
+    ) -> Result<(ArrayView2<'a, f64>, ArrayView1<'a, f64>), RecipeError> {
+        let x = self.finite(columns)?;
         let y = self
             .y
             .filter(|y| y.len() == x.nrows())

@@ -5,7 +5,7 @@
 mod common;
 
 use common::*;
-use motet_recipes::{FedAvg, Logistic, Recipe, RecipeError, State, Summary, Weight};
+use motet_recipes::{Adaptive, FedAvg, Logistic, Recipe, RecipeError, Rule, State, Summary, Weight};
 use motet_secagg::digest::Digest;
 use motet_secagg::layout::Sum;
 
@@ -60,7 +60,48 @@ fn a_summary_and_a_training_run_move_through_fixed_states() {
     training.extend((0..200).map(|at| f64::from(at % 3)));
     training.extend((0..9).map(|at| f64::from(at) - 4.0));
     let (_, roots) = chain(&recipe, &[first, second, sum(training)]);
-    assert_eq!(roots, ["057c8e85", "9d7dd27e", "cffafd2d", "f5f7c084"]);
+    assert_eq!(roots, ["82230360", "18c8b878", "249a182a", "eea35b79"]);
+}
+
+#[test]
+fn every_rule_of_the_server_moves_through_fixed_states() {
+    let adaptive = Adaptive { tau: 0.125, ..Adaptive::default() };
+    let rules = [
+        Rule::Average,
+        Rule::Prox(0.5),
+        Rule::Momentum(0.75),
+        Rule::Adam(adaptive),
+        Rule::Yogi(adaptive),
+        Rule::Adagrad(adaptive),
+        Rule::Scaffold,
+    ];
+    let end = |rule: Rule| {
+        let recipe = Recipe::FedAvg(FedAvg { rule, ..FedAvg::new(names(&["age", "male"]), "dead".into()) });
+        let [first, second] = moments();
+        let mut training = vec![208.0];
+        training.extend((0..200).map(|at| f64::from(at % 3)));
+        training.extend([-96.0, 33.5, 7.0]);
+        if rule == Rule::Scaffold {
+            training.extend([1.0, -2.0, 3.0]);
+        }
+        let again = sum(training.iter().map(|value| 0.5 * value).map(f64::floor).collect());
+        chain(&recipe, &[first, second, sum(training), again]).1.pop().unwrap()
+    };
+    assert_eq!(
+        rules.map(end),
+        ["80c3ca72", "80c3ca72", "755116c8", "ca76babf", "60c2452f", "ce2d82c3", "e4f3782a"]
+    );
+}
+
+#[test]
+fn a_server_step_without_measure_ends_in_an_error_and_not_in_the_state() {
+    let fedavg = FedAvg { server_lr: 1e308, ..FedAvg::new(names(&["age", "male"]), "dead".into()) };
+    let recipe = Recipe::FedAvg(fedavg);
+    let state = chain(&recipe, &moments()).0;
+    let mut training = vec![208.0; 201];
+    training.extend([1200.0, 0.0, 0.0]);
+    let refused = recipe.absorb(&state, &sum(training)).unwrap_err().to_string();
+    assert!(refused.contains("`server_lr`"), "{refused}");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 mod common;
 
 use common::*;
-use motet_recipes::{Logistic, LogisticOutcome, Outcome, Recipe, RecipeError};
+use motet_recipes::{Logistic, LogisticOutcome, Memory, Outcome, Recipe, RecipeError};
 use proptest::prelude::*;
 
 fn stroke_recipe() -> Recipe {
@@ -193,7 +193,8 @@ fn tables_that_do_not_fit_the_recipe_are_refused_before_an_answer() {
     let recipe = Recipe::Logistic(small(2));
     let state = recipe.start(Default::default());
     let question = recipe.ask(&state, 1).unwrap().unwrap();
-    let refusal = |site: &Site| recipe.answer(&state, &question, &site.rows(), &mut dice(0)).err();
+    let refusal =
+        |site: &Site| recipe.answer(&state, &question, &site.rows(), &Memory::default(), &mut dice(0)).err();
     let good = Site::new("a", &[vec![1.0, 2.0, 0.0], vec![2.0, 5.0, 1.0]]);
     assert_eq!(refusal(&good), None);
     assert_eq!(
@@ -206,7 +207,7 @@ fn tables_that_do_not_fit_the_recipe_are_refused_before_an_answer() {
     assert_eq!(refusal(&graded), Some(RecipeError::NotBinary { outcome: "y".into(), rows: 1 }));
     let without = motet_recipes::Rows::new(good.x.view());
     assert!(matches!(
-        recipe.answer(&state, &question, &without, &mut dice(0)).err(),
+        recipe.answer(&state, &question, &without, &Memory::default(), &mut dice(0)).err(),
         Some(RecipeError::NoOutcome { .. })
     ));
 }

@@ -124,7 +124,8 @@ fn the_card_counts_the_numbers_that_the_recipe_really_asks_for() {
         let mut state = recipe.start(Digest::default());
         while let Some(question) = recipe.ask(&state, 1).unwrap() {
             asked.push(question.layout.elements());
-            let update = recipe.answer(&state, &question, &cohort.rows(), &mut dice).unwrap();
+            let memory = motet_recipes::Memory::default();
+            let update = recipe.answer(&state, &question, &cohort.rows(), &memory, &mut dice).unwrap().update;
             let sum =
                 motet_secagg::fold::plain_sum(&question.layout, Digest::default(), vec![update]).unwrap();
             state = recipe.absorb(&state, &sum).unwrap();

@@ -231,7 +231,8 @@ fn ruling_r05_a_step_or_a_start_that_repeats_asks_a_new_question_and_the_run_end
         let mut dice = ChaCha20Rng::seed_from_u64(1);
         let mut answer = || {
             let rows = Rows::new(x.view()).outcome(y.view());
-            chain.recipe().answer(chain.state(), &question, &rows, &mut dice).unwrap()
+            let memory = motet_recipes::Memory::default();
+            chain.recipe().answer(chain.state(), &question, &rows, &memory, &mut dice).unwrap().update
         };
         // A site is lost after the second round: the pass begins again, from what was the first state.
         let set = if rounds <= 2 { &all[..] } else { &all[..3] };

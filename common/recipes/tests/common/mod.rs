@@ -2,7 +2,9 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 #![allow(clippy::disallowed_methods, reason = "the tests read the demo's tables and the reference figures")]
 
-use motet_recipes::{FedAvgOutcome, LogisticOutcome, Outcome, Recipe, RecipeError, Rows, State};
+pub mod plain;
+
+use motet_recipes::{FedAvgOutcome, LogisticOutcome, Memory, Outcome, Recipe, RecipeError, Rows, State};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::fold::plain_sum;
@@ -104,24 +106,34 @@ pub const HEART_COLUMNS: [&str; 13] = [
 
 /// The complete rows of the four hospitals: cp and restecg as dummies, disease where num > 0.
 pub fn heart() -> Vec<Site> {
-    let site = |name: &&str| {
-        let (header, rows) = table("heart", name);
-        let at = |column: &str| header.iter().position(|name| name == column).unwrap();
-        let complete = |row: &Vec<f64>| -> Option<Vec<f64>> {
-            let value = |column: &str| row[at(column)];
-            let is = |column: &str, level: f64| {
-                if value(column).is_nan() { f64::NAN } else { f64::from(u8::from(value(column) == level)) }
-            };
-            let plain = ["age", "sex", "trestbps", "chol", "fbs", "thalach", "exang", "oldpeak"].map(value);
-            let dummies =
-                [is("cp", 2.0), is("cp", 3.0), is("cp", 4.0), is("restecg", 1.0), is("restecg", 2.0)];
-            let line: Vec<f64> =
-                plain.into_iter().chain(dummies).chain([f64::from(u8::from(value("num") > 0.0))]).collect();
-            line.iter().all(|value| !value.is_nan()).then_some(line)
+    HEART.iter().map(|name| heart_rows(name, |_| true)).collect()
+}
+
+/// The rows of the four hospitals that the reference trains on.
+pub fn heart_train() -> Vec<Site> {
+    let rows = &reference("heart_trajectories")["train_rows"];
+    let pick =
+        |name: &&str| heart_rows(name, |at| rows[*name].as_array().unwrap().contains(&(at + 1).into()));
+    HEART.iter().map(pick).collect()
+}
+
+/// Those of one hospital among the rows, from 0, that `keep` names.
+pub fn heart_rows(name: &str, keep: impl Fn(usize) -> bool) -> Site {
+    let (header, rows) = table("heart", name);
+    let at = |column: &str| header.iter().position(|name| name == column).unwrap();
+    let complete = |row: &Vec<f64>| -> Option<Vec<f64>> {
+        let value = |column: &str| row[at(column)];
+        let is = |column: &str, level: f64| {
+            if value(column).is_nan() { f64::NAN } else { f64::from(u8::from(value(column) == level)) }
         };
-        Site::new(name, &rows.iter().filter_map(complete).collect::<Vec<_>>())
+        let plain = ["age", "sex", "trestbps", "chol", "fbs", "thalach", "exang", "oldpeak"].map(value);
+        let dummies = [is("cp", 2.0), is("cp", 3.0), is("cp", 4.0), is("restecg", 1.0), is("restecg", 2.0)];
+        let line: Vec<f64> =
+            plain.into_iter().chain(dummies).chain([f64::from(u8::from(value("num") > 0.0))]).collect();
+        line.iter().all(|value| !value.is_nan()).then_some(line)
     };
-    HEART.iter().map(site).collect()
+    let kept = rows.iter().enumerate().filter(|(at, _)| keep(*at)).map(|(_, row)| row);
+    Site::new(name, &kept.filter_map(complete).collect::<Vec<_>>())
 }
 
 pub fn reference(name: &str) -> serde_json::Value {
@@ -143,9 +155,8 @@ pub fn round(recipe: &Recipe, state: &State, sites: &[&Site]) -> Option<Result<S
     let state = State::from_bytes(&state.to_bytes()).unwrap();
     let question = recipe.ask(&state, sites.len() as u32).unwrap()?;
     let answer = |(at, site): (usize, &&Site)| {
-        recipe
-            .answer(&state, &question, &site.rows(), &mut dice(at as u8 + state.progress().round as u8))
-            .unwrap()
+        let mut dice = dice(at as u8 + state.progress().round as u8);
+        recipe.answer(&state, &question, &site.rows(), &Memory::default(), &mut dice).unwrap().update
     };
     let updates = sites.iter().enumerate().map(answer).collect();
     let ids: Vec<&[u8]> = sites.iter().map(|site| site.name.as_bytes()).collect();

@@ -1,0 +1,190 @@
+//! What a finished run leaves: the model, and what it is worth.
+
+use super::evaluation::{Evaluation, Ranking, Residuals};
+use super::{Epoch, FIT, FedAvg, FedAvgState, standard};
+use crate::error::RecipeError;
+use crate::moments::Moments;
+use crate::network::Network;
+use crate::phase::Phase;
+use crate::score::{CalibrationBin, Metrics, Score};
+
+/// A named array of the model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Layer {
+    /// `standardise.mean`, `standardise.sd`, `layers.0.weight`, `layers.0.bias`, ...; with an outcome that is a number also
+    /// `outcome.mean`, `outcome.sd`.
+    pub name: String,
+    /// `[units, inputs]` of weights, `[units]` of biases, `[columns]` of the standardisation.
+    pub shape: Vec<usize>,
+    /// Row by row.
+    pub values: Vec<f64>,
+}
+
+/// A finished run with a binary outcome.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FedAvgOutcome {
+    /// Rounds of the run, all phases.
+    pub rounds: u32,
+    /// Sites of the evaluation.
+    pub sites: u32,
+    /// Their rows.
+    pub rows: u64,
+    /// Rows with outcome 1.
+    pub events: u64,
+    /// The model: standardise, then `tanh(W x + b)` a hidden layer, then the log odds.
+    pub layers: Vec<Layer>,
+    /// On the rows of the evaluation.
+    pub metrics: Metrics,
+    /// (false positive rate, true positive rate), rising.
+    pub roc: Vec<(f64, f64)>,
+    /// Ten groups of rising risk.
+    pub calibration: Vec<CalibrationBin>,
+    /// The rounds of training.
+    pub history: Vec<Epoch>,
+}
+
+/// A finished run whose outcome is a number.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FedNumberOutcome {
+    /// Rounds of the run, all phases.
+    pub rounds: u32,
+    /// Sites of the evaluation.
+    pub sites: u32,
+    /// Their rows.
+    pub rows: u64,
+    /// The model: standardise, hidden layers as in [`FedAvgOutcome`], then `outcome.mean + outcome.sd * f`.
+    pub layers: Vec<Layer>,
+    /// Mean squared error, in the outcome's unit squared.
+    pub mse: f64,
+    /// 1 - squared error / spread around the mean; none where the outcome does not vary at these sites.
+    pub r_squared: Option<f64>,
+    /// The rounds of training.
+    pub history: Vec<Epoch>,
+}
+
+/// A finished run whose outcome is a time to an event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FedTimeOutcome {
+    /// Rounds of the run, all phases.
+    pub rounds: u32,
+    /// Sites of the evaluation.
+    pub sites: u32,
+    /// Their rows.
+    pub rows: u64,
+    /// Rows with an event.
+    pub events: u64,
+    /// The model: standardise, hidden layers as in [`FedAvgOutcome`], then the log hazard ratio. The last bias is 0: the
+    /// baseline hazards of the sites take its place.
+    pub layers: Vec<Layer>,
+    /// Harrell's C over the pairs within sites; none without such a pair.
+    pub c_index: Option<f64>,
+    /// Those pairs.
+    pub comparable: f64,
+    /// Log partial likelihood stratified by site, Breslow's ties.
+    pub loglik: f64,
+    /// The rounds of training.
+    pub history: Vec<Epoch>,
+}
+
+/// The result by the kind of outcome.
+pub(crate) enum Finished {
+    Binary(FedAvgOutcome),
+    Number(FedNumberOutcome),
+    Time(FedTimeOutcome),
+}
+
+impl FedAvg {
+    pub(crate) fn outcome(&self, state: &FedAvgState) -> Result<Finished, RecipeError> {
+        match state.phase {
+            Phase::Finished => {}
+            Phase::Stuck(stuck) => return Err(stuck.error(&self.columns, &self.outcome)),
+            _ => return Err(RecipeError::Unfinished { phase: state.phase.name(FIT) }),
+        }
+        match &state.evaluation {
+            Evaluation::Binary(score) => Ok(Finished::Binary(self.binary(state, score))),
+            Evaluation::Number(sums) => Ok(Finished::Number(self.number(state, sums))),
+            Evaluation::Time(ranking) => Ok(Finished::Time(self.time(state, ranking))),
+            Evaluation::Nothing => Err(RecipeError::Mismatch { what: "state" }),
+        }
+    }
+
+    fn binary(&self, state: &FedAvgState, score: &Score) -> FedAvgOutcome {
+        let (rows, events) = score.rows();
+        FedAvgOutcome {
+            rounds: state.rounds,
+            sites: state.sites,
+            rows,
+            events,
+            layers: self.layers(state),
+            metrics: score.metrics(),
+            roc: score.roc(),
+            calibration: score.calibration(),
+            history: state.history.clone(),
+        }
+    }
+
+    fn number(&self, state: &FedAvgState, sums: &Residuals) -> FedNumberOutcome {
+        let rows = sums.rows.max(1) as f64;
+        let scale = standard::outcome_scale(&self.loss, &state.moments).map_or(1.0, |(_, sd)| sd);
+        let spread = sums.outcome_squares - sums.outcome * (sums.outcome / rows);
+        FedNumberOutcome {
+            rounds: state.rounds,
+            sites: state.sites,
+            rows: sums.rows,
+            layers: self.layers(state),
+            mse: sums.squares / rows * scale * scale,
+            r_squared: (spread > 0.0).then(|| 1.0 - sums.squares / spread),
+            history: state.history.clone(),
+        }
+    }
+
+    fn time(&self, state: &FedAvgState, ranking: &Ranking) -> FedTimeOutcome {
+        let concordant = ranking.concordant + 0.5 * ranking.tied;
+        FedTimeOutcome {
+            rounds: state.rounds,
+            sites: state.sites,
+            rows: ranking.rows,
+            events: ranking.events,
+            layers: self.layers(state),
+            c_index: (ranking.comparable > 0.0).then(|| concordant / ranking.comparable),
+            comparable: ranking.comparable,
+            loglik: ranking.loglik,
+            history: state.history.clone(),
+        }
+    }
+
+    fn layers(&self, state: &FedAvgState) -> Vec<Layer> {
+        let scale = standard::outcome_scale(&self.loss, &state.moments);
+        layers(&self.network(), &state.moments, scale, &state.parameters)
+    }
+}
+
+/// The named arrays of a model, the standardisation (and the mean and standard deviation of its outcome) first.
+pub(crate) fn layers(
+    network: &Network,
+    moments: &Moments,
+    outcome: Option<(f64, f64)>,
+    parameters: &[f64],
+) -> Vec<Layer> {
+    let layer =
+        |name: String, shape: Vec<usize>, values: &[f64]| Layer { name, shape, values: values.to_vec() };
+    let columns = network.layers().next().map_or(0, |(inputs, _)| inputs);
+    let first = |values: &[f64]| values.iter().copied().take(columns).collect::<Vec<f64>>();
+    let mut layers = vec![
+        layer("standardise.mean".into(), vec![columns], &first(&moments.mean)),
+        layer("standardise.sd".into(), vec![columns], &first(&moments.sd)),
+    ];
+    if let Some((mean, sd)) = outcome {
+        layers.push(layer("outcome.mean".into(), vec![1], &[mean]));
+        layers.push(layer("outcome.sd".into(), vec![1], &[sd]));
+    }
+    let mut rest = parameters;
+    for (at, (inputs, units)) in network.layers().enumerate() {
+        let (weights, after) = rest.split_at_checked(inputs * units).unwrap_or_default();
+        let (biases, after) = after.split_at_checked(units).unwrap_or_default();
+        layers.push(layer(format!("layers.{at}.weight"), vec![units, inputs], weights));
+        layers.push(layer(format!("layers.{at}.bias"), vec![units], biases));
+        rest = after;
+    }
+    layers
+}
