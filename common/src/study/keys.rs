@@ -1,217 +1,190 @@
-//! The tables `[recipe]` and `[rounds]`, and the numbers, words and durations in them.
+//! The table `[recipe]`, key by key: each method takes the keys it knows, and what nobody took is refused in its line.
 
-use super::parse::{Checked, Reading};
-use super::raw::{RawModel, RawRecipe, RawRounds};
-use super::{FedAvg, Logistic, Method, Rounds, SiteLoss, Weighting};
-use motet_secagg::layout::Ring;
-use std::ops::RangeInclusive;
-use toml::Spanned;
+use super::reading::{Checked, Reading};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Range, RangeInclusive};
+use toml::{Spanned, Value};
 
-/// Width of a hidden layer.
-const MAX_HIDDEN: u32 = 16_384;
-/// Hidden layers; deeper networks of tanh units do not train from here.
-const MAX_LAYERS: usize = 16;
-/// A phase longer than a week is a forgotten run.
-const LONGEST_PHASE_S: u32 = 7 * 24 * 3600;
-/// Recipes of the study file's format that this version cannot run.
-const LATER: [&str; 11] = [
-    "linear",
-    "poisson",
-    "cox",
-    "km",
-    "fedprox",
-    "fedavgm",
-    "fedadam",
-    "fedyogi",
-    "fedadagrad",
-    "scaffold",
-    "gbdt",
-];
+/// A table as it stands in the file.
+pub(super) type Table = BTreeMap<String, Spanned<Value>>;
 
-impl Reading<'_> {
-    pub(super) fn method(&self, raw: &RawRecipe) -> Checked<Method> {
-        let kind = raw.kind.get_ref().as_str();
-        let used: &[&str] = match kind {
-            "summary" => &[],
-            "logistic" => &["ridge", "tolerance", "max_rounds"],
-            "fedavg" => &["model", "rounds", "local_epochs", "batch", "lr", "server_lr", "weight", "ring"],
-            kind if LATER.contains(&kind) => {
-                let problem = format!("recipe `{kind}` is not yet available in this version");
-                return self.refuse(raw.kind.span(), problem, "use `summary`, `logistic` or `fedavg`");
-            }
-            kind => {
-                return self.refuse(
-                    raw.kind.span(),
-                    format!("no recipe {kind:?}"),
-                    "use `summary`, `logistic` or `fedavg`",
-                );
-            }
-        };
-        if let Some((key, span)) = raw.given().into_iter().find(|(key, _)| !used.contains(key)) {
-            return self.refuse(span, format!("`{key}` is not a key of recipe `{kind}`"), "remove it");
-        }
-        Ok(match kind {
-            "logistic" => Method::Logistic(Logistic {
-                ridge: self.number(&raw.ridge, "ridge", 0.0, 0.0..=1e9)?,
-                tolerance: self.number(&raw.tolerance, "tolerance", 1e-10, 1e-14..=0.1)?,
-                max_rounds: self.whole(&raw.max_rounds, "max_rounds", 30, 1..=1000)?,
-            }),
-            "fedavg" => Method::FedAvg(FedAvg {
-                hidden: self.model(raw.model.as_ref())?,
-                rounds: self.whole(&raw.rounds, "rounds", 20, 1..=100_000)?,
-                local_epochs: self.whole(&raw.local_epochs, "local_epochs", 1, 1..=1000)?,
-                batch: self.whole(&raw.batch, "batch", 32, 0..=1_000_000)?,
-                lr: self.number(&raw.lr, "lr", 0.1, 1e-9..=100.0)?,
-                server_lr: self.number(&raw.server_lr, "server_lr", 1.0, 1e-9..=100.0)?,
-                weight: self.choice(
-                    &raw.weight,
-                    "weight",
-                    &[("rows", Weighting::Rows), ("equal", Weighting::Equal)],
-                )?,
-                ring: self.ring(raw.ring.as_ref())?,
-            }),
-            _ => Method::Summary,
-        })
+/// The keys of a recipe.
+pub(super) struct Keys<'r> {
+    reading: &'r Reading<'r>,
+    table: &'r Table,
+    taken: BTreeSet<&'static str>,
+    kind: &'r str,
+}
+
+impl<'r> Keys<'r> {
+    pub(super) fn new(reading: &'r Reading<'r>, table: &'r Table, kind: &'r str) -> Self {
+        Self { reading, table, taken: BTreeSet::from(["kind"]), kind }
     }
 
-    fn ring(&self, bits: Option<&Spanned<u32>>) -> Checked<Ring> {
-        match bits.map(|bits| (bits, *bits.get_ref())) {
-            None | Some((_, 32)) => Ok(Ring::Bits32),
-            Some((_, 16)) => Ok(Ring::Bits16),
-            Some((_, 20)) => Ok(Ring::Bits20),
-            Some((_, 24)) => Ok(Ring::Bits24),
-            Some((bits, other)) => {
-                self.refuse(bits.span(), format!("`ring` is `{other}`"), "write 16, 20, 24 or 32")
-            }
-        }
-    }
-
-    /// A ring too narrow for the sites that the study names. How many there are of a study that names none is known when it
-    /// is proposed.
-    pub(super) fn room(&self, raw: &RawRecipe, method: &Method, sites: usize) -> Checked<()> {
-        match (&raw.ring, method.too_narrow(sites)) {
-            (Some(ring), Some(needed)) => {
-                let problem = format!("`ring = {}` leaves `{sites}` sites too few bits", ring.get_ref());
-                self.refuse(ring.span(), problem, format!("write {needed}"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn model(&self, model: Option<&Spanned<RawModel>>) -> Checked<Vec<u32>> {
-        let Some(model) = model else { return Ok(Vec::new()) };
-        let RawModel { kind, hidden } = model.get_ref();
-        match (kind.get_ref().as_str(), hidden) {
-            ("logistic", None) => Ok(Vec::new()),
-            ("logistic", Some(hidden)) => self.refuse(
-                hidden.span(),
-                "a `logistic` model has no `hidden` layer",
-                "remove it, or write kind = \"mlp\"",
-            ),
-            ("mlp", Some(hidden)) => match hidden.get_ref().as_slice() {
-                [] => self.refuse(
-                    hidden.span(),
-                    "`hidden` is empty",
-                    "write hidden = [16], or kind = \"logistic\"",
-                ),
-                widths if widths.len() > MAX_LAYERS => {
-                    let problem = format!("`hidden` has `{}` layers", widths.len());
-                    self.refuse(hidden.span(), problem, format!("write at most {MAX_LAYERS}"))
-                }
-                widths => match widths.iter().find(|width| !(1..=MAX_HIDDEN).contains(width)) {
-                    None => Ok(widths.to_vec()),
-                    Some(width) => {
-                        let problem = format!("a hidden layer is `{width}` wide");
-                        self.refuse(hidden.span(), problem, format!("write 1 to {MAX_HIDDEN}"))
-                    }
-                },
-            },
-            ("mlp", None) => self.refuse(model.span(), "an `mlp` needs `hidden`", "write hidden = [16]"),
-            (other, _) => self.refuse(kind.span(), format!("no model {other:?}"), "use `logistic` or `mlp`"),
-        }
-    }
-
-    pub(super) fn rounds(&self, raw: &RawRounds) -> Checked<Rounds> {
-        let losses = [("pause", SiteLoss::Pause), ("continue", SiteLoss::Continue)];
-        Ok(Rounds {
-            join_s: self.seconds(&raw.join, "join", 30)?,
-            share_s: self.seconds(&raw.share, "share", 30)?,
-            upload_s: self.seconds(&raw.upload, "upload", 600)?,
-            sign_s: self.seconds(&raw.sign, "sign", 30)?,
-            reveal_s: self.seconds(&raw.reveal, "reveal", 30)?,
-            quorum: match &raw.quorum {
-                Some(_) => Some(self.whole(&raw.quorum, "quorum", 3, 3..=250)?),
-                None => None,
-            },
-            on_site_loss: self.choice(&raw.on_site_loss, "on_site_loss", &losses)?,
-        })
-    }
-
-    fn seconds(&self, value: &Option<Spanned<String>>, key: &str, default: u32) -> Checked<u32> {
-        let Some(value) = value else { return Ok(default) };
-        let text = value.get_ref().as_str();
-        let unit = |letter: char, seconds: u32| {
-            let digits =
-                text.strip_suffix(letter).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?;
-            digits.parse::<u32>().ok()?.checked_mul(seconds)
-        };
-        match unit('s', 1).or_else(|| unit('m', 60)).or_else(|| unit('h', 3600)) {
-            Some(seconds) if (1..=LONGEST_PHASE_S).contains(&seconds) => Ok(seconds),
-            _ => self.refuse(
-                value.span(),
-                format!("`{key}` is {text:?}"),
-                "write \"30s\", \"10m\" or \"2h\", at most a week",
-            ),
-        }
-    }
-
-    pub(super) fn whole(
+    pub(super) fn refuse<T>(
         &self,
-        value: &Option<Spanned<u32>>,
         key: &str,
-        default: u32,
-        range: RangeInclusive<u32>,
-    ) -> Checked<u32> {
-        let Some(value) = value else { return Ok(default) };
-        if range.contains(value.get_ref()) {
-            return Ok(*value.get_ref());
-        }
-        let fix = format!("write {} to {}", range.start(), range.end());
-        self.refuse(value.span(), format!("`{key}` is `{}`", value.get_ref()), fix)
+        problem: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Checked<T> {
+        self.reading.refuse(self.span(key), problem, fix)
     }
 
+    /// Where a key stands; the recipe's kind where it is not given.
+    fn span(&self, key: &str) -> Range<usize> {
+        self.table.get(key).or_else(|| self.table.get("kind")).map_or(0..0, Spanned::span)
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<&'r Value> {
+        self.taken.insert(key);
+        self.table.get(key).map(Spanned::get_ref)
+    }
+
+    pub(super) fn given(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    fn wrong<T>(&self, key: &str, value: &Value, wanted: &str) -> Checked<T> {
+        let problem = format!("`{key}` is {}, not {wanted}", said(value));
+        self.refuse(key, problem, "correct the line")
+    }
+
+    /// A number within a range.
     pub(super) fn number(
-        &self,
-        value: &Option<Spanned<f64>>,
-        key: &str,
+        &mut self,
+        key: &'static str,
         default: f64,
         range: RangeInclusive<f64>,
     ) -> Checked<f64> {
-        let Some(value) = value else { return Ok(default) };
-        if range.contains(value.get_ref()) {
+        Ok(self.number_given(key, range)?.unwrap_or(default))
+    }
+
+    /// The same, without a default.
+    pub(super) fn number_given(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<f64>,
+    ) -> Checked<Option<f64>> {
+        let Some(value) = self.take(key) else { return Ok(None) };
+        let Some(number) = float(value) else { return self.wrong(key, value, "a number") };
+        if range.contains(&number) {
             // Adding zero turns -0 into 0: one number, one digest.
-            return Ok(*value.get_ref() + 0.0);
+            return Ok(Some(number + 0.0));
         }
         let fix = format!("write {:?} to {:?}", range.start(), range.end());
-        self.refuse(value.span(), format!("`{key}` is `{}`", value.get_ref()), fix)
+        self.refuse(key, format!("`{key}` is `{number}`"), fix)
+    }
+
+    /// A whole number within a range.
+    pub(super) fn whole(
+        &mut self,
+        key: &'static str,
+        default: u32,
+        range: RangeInclusive<u32>,
+    ) -> Checked<u32> {
+        let Some(value) = self.take(key) else { return Ok(default) };
+        let Some(number) = value.as_integer() else {
+            return self.wrong(key, value, "a whole number");
+        };
+        match u32::try_from(number).ok().filter(|number| range.contains(number)) {
+            Some(number) => Ok(number),
+            None => {
+                let fix = format!("write {} to {}", range.start(), range.end());
+                self.refuse(key, format!("`{key}` is `{number}`"), fix)
+            }
+        }
+    }
+
+    /// `true` or `false`.
+    pub(super) fn flag(&mut self, key: &'static str, default: bool) -> Checked<bool> {
+        let Some(value) = self.take(key) else { return Ok(default) };
+        value.as_bool().map_or_else(|| self.wrong(key, value, "true or false"), Ok)
+    }
+
+    /// A text.
+    pub(super) fn text(&mut self, key: &'static str) -> Checked<Option<&'r str>> {
+        let Some(value) = self.take(key) else { return Ok(None) };
+        value.as_str().map_or_else(|| self.wrong(key, value, "a text in quotes"), |text| Ok(Some(text)))
     }
 
     /// One of a few words; the first is the default.
-    fn choice<T: Copy>(
-        &self,
-        value: &Option<Spanned<String>>,
-        key: &str,
-        words: &[(&str, T); 2],
-    ) -> Checked<T> {
-        let [first, second] = words;
-        match value.as_ref().map(|value| (value, value.get_ref().as_str())) {
-            None => Ok(first.1),
-            Some((_, word)) if word == first.0 => Ok(first.1),
-            Some((_, word)) if word == second.0 => Ok(second.1),
-            Some((value, word)) => {
-                let fix = format!("write \"{}\" or \"{}\"", first.0, second.0);
-                self.refuse(value.span(), format!("`{key}` is {word:?}"), fix)
+    pub(super) fn word<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)]) -> Checked<T> {
+        let wanted = match self.text(key)? {
+            Some(word) => words.iter().find(|(known, _)| *known == word).ok_or(word),
+            None => words.first().ok_or(""),
+        };
+        match wanted {
+            Ok((_, value)) => Ok(*value),
+            Err(word) => {
+                let known: Vec<String> = words.iter().map(|(known, _)| format!("\"{known}\"")).collect();
+                let fix = match known.split_last() {
+                    Some((last, rest)) if !rest.is_empty() => {
+                        format!("write {} or {last}", rest.join(", "))
+                    }
+                    _ => format!("write {}", known.join("")),
+                };
+                self.refuse(key, format!("`{key}` is {word:?}"), fix)
             }
         }
+    }
+
+    /// A list of numbers; empty where the key is not given.
+    pub(super) fn numbers(&mut self, key: &'static str) -> Checked<Vec<f64>> {
+        let Some(value) = self.take(key) else { return Ok(Vec::new()) };
+        let numbers: Option<Vec<f64>> = value.as_array().and_then(|list| list.iter().map(float).collect());
+        match numbers.filter(|numbers| numbers.iter().all(|number| number.is_finite())) {
+            // As in `number_given`.
+            Some(numbers) => Ok(numbers.iter().map(|number| number + 0.0).collect()),
+            None => self.wrong(key, value, "a list of numbers"),
+        }
+    }
+
+    /// A table within the table, with the keys that it may have.
+    pub(super) fn table(
+        &mut self,
+        key: &'static str,
+        known: &[&str],
+    ) -> Checked<Option<&'r toml::map::Map<String, Value>>> {
+        let Some(value) = self.take(key) else { return Ok(None) };
+        let Some(table) = value.as_table() else {
+            return self.wrong(key, value, "a table in braces");
+        };
+        match table.keys().find(|name| !known.contains(&name.as_str())) {
+            None => Ok(Some(table)),
+            Some(name) => {
+                let problem = format!("unknown key `{name}` in `{key}`, expected {}", known.join(", "));
+                self.refuse(key, problem, "correct or remove it")
+            }
+        }
+    }
+
+    /// Every key must have been taken.
+    pub(super) fn end(self) -> Checked<()> {
+        let left = self.table.iter().find(|(key, _)| !self.taken.contains(key.as_str()));
+        match left {
+            None => Ok(()),
+            Some((key, value)) => {
+                let problem = format!("`{key}` is not a key of recipe `{}`", self.kind);
+                self.reading.refuse(value.span(), problem, "remove it")
+            }
+        }
+    }
+}
+
+/// A number, whole or not.
+pub(super) fn float(value: &Value) -> Option<f64> {
+    value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64))
+}
+
+/// A value in the words of its kind.
+fn said(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "a text",
+        Value::Integer(_) => "a whole number",
+        Value::Float(_) => "a number",
+        Value::Boolean(_) => "true or false",
+        Value::Datetime(_) => "a date",
+        Value::Array(_) => "a list",
+        Value::Table(_) => "a table",
     }
 }

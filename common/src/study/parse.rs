@@ -16,12 +16,15 @@
 //! | `rounds.quorum` | survivors of the protocol | nodes that must have joined |
 //! | `rounds.on_site_loss` | "pause" | or "continue" |
 
+use super::keys::{Keys, Table};
+use super::methods::{self, Wants};
 use super::raw::{RawData, RawFile};
+use super::reading::{Checked, Reading};
 use super::text::{self, NAME_LIMIT};
-use super::{Data, Date, Filter, Levels, Method, Privacy, Study, StudyError};
+use super::{Data, Date, Filter, Levels, Privacy, Study, StudyError};
 use crate::enrol::check_name;
+use motet_recipes::Recipe;
 use std::collections::BTreeSet;
-use std::ops::Range;
 use toml::Spanned;
 
 /// A study file is a page of text; a longer one is a mistake.
@@ -49,35 +52,24 @@ impl Study {
     }
 }
 
-/// The file's text, to turn places into lines.
-pub(super) struct Reading<'t> {
-    text: &'t str,
-}
-
-pub(super) type Checked<T> = Result<T, StudyError>;
-
 impl Reading<'_> {
-    pub(super) fn refuse<T>(
-        &self,
-        span: Range<usize>,
-        problem: impl Into<String>,
-        fix: impl Into<String>,
-    ) -> Checked<T> {
-        let line = text::line_at(self.text, span.start);
-        Err(StudyError { line, problem: problem.into(), fix: fix.into() })
-    }
-
     fn study(&self, raw: &RawFile) -> Checked<Study> {
-        // The recipe comes first: what the data table must hold depends on it.
-        let method = self.method(&raw.recipe)?;
-        let data = self.data(&raw.data, &method)?;
+        let kind = self.kind(raw)?;
+        let wants = self.wants(kind)?;
+        let data = self.data(&raw.data, kind.get_ref(), wants)?;
+        let mut keys = Keys::new(self, &raw.recipe, kind.get_ref());
+        let recipe = methods::read(kind.get_ref(), &mut keys, &data)?;
+        keys.end()?;
+        if let Err(error) = recipe.check() {
+            return self.refuse(kind.span(), error.to_string(), "correct the keys of the recipe");
+        }
         let privacy = Privacy {
             min_sites: self.whole(&raw.privacy.min_sites, "min_sites", 3, 3..=250)?,
             min_rows: self.whole(&raw.privacy.min_rows, "min_rows", 10, 1..=1_000_000)?,
         };
         let study = &raw.study;
         let sites = self.sites(study.sites.as_ref(), &privacy)?;
-        self.room(&raw.recipe, &method, sites.len())?;
+        self.room(&raw.recipe, &recipe, sites.len())?;
         Ok(Study {
             id: self.id(&study.id)?,
             title: self.prose(&study.title, "title", 200, false)?,
@@ -86,7 +78,7 @@ impl Reading<'_> {
             ends: self.ends(&study.ends)?,
             sites,
             data,
-            method,
+            recipe,
             privacy,
             rounds: self.rounds(&raw.rounds)?,
         })
@@ -184,12 +176,7 @@ impl Reading<'_> {
         Ok(list.get_ref().iter().map(|site| site.get_ref().clone()).collect())
     }
 
-    fn data(&self, raw: &RawData, method: &Method) -> Checked<Data> {
-        if let Some(key) = raw.time.as_ref().or(raw.event.as_ref()) {
-            let problem =
-                "`time` and `event` belong to `cox` and `km`, which are not yet available in this version";
-            return self.refuse(key.span(), problem, "give `outcome`, a yes/no column");
-        }
+    fn data(&self, raw: &RawData, kind: &str, wants: Wants) -> Checked<Data> {
         if let Some(fraction) = raw.test_fraction.as_ref().filter(|fraction| *fraction.get_ref() != 0.0) {
             let problem = format!(
                 "`test_fraction` is `{}`: held-out rows are not yet available in this version",
@@ -198,17 +185,56 @@ impl Reading<'_> {
             return self.refuse(fraction.span(), problem, "write 0.0 or leave it out");
         }
         let features = self.features(&raw.features)?;
-        let outcome = self.outcome(raw, &features, method)?;
+        let (outcome, time) = self.explained(raw, kind, wants)?;
+        let [group, offset, weight] = [&raw.group, &raw.offset, &raw.weight];
         let data = Data {
             dataset: self.dataset(&raw.dataset)?,
             outcome,
+            time,
+            group: self.other(group.as_ref())?,
+            offset: self.other(offset.as_ref())?,
+            weight: self.other(weight.as_ref())?,
             levels: self.levels(raw, &features)?,
             features,
             filter: self.filter(raw.filter.as_ref())?,
             test_fraction: 0.0,
         };
+        self.distinct(raw, &data)?;
         self.expanded(raw, &data)?;
         Ok(data)
+    }
+
+    /// The recipe's kind, with its place.
+    fn kind(&self, raw: &RawFile) -> Checked<Spanned<String>> {
+        let Some(kind) = raw.recipe.get("kind") else {
+            return self.refuse(self.table("recipe"), "missing key `kind`", "add it");
+        };
+        match kind.get_ref().as_str() {
+            Some(word) => Ok(Spanned::new(kind.span(), word.to_owned())),
+            None => self.refuse(kind.span(), "`kind` is not a text", "write it in quotes"),
+        }
+    }
+
+    fn wants(&self, kind: &Spanned<String>) -> Checked<Wants> {
+        match methods::wants(kind.get_ref()) {
+            Some(wants) => Ok(wants),
+            None => {
+                let fix = format!("use one of {}", methods::kinds());
+                self.refuse(kind.span(), format!("no recipe {:?}", kind.get_ref()), fix)
+            }
+        }
+    }
+
+    /// A ring too narrow for the sites that the study names. How many there are of a study that names none is known when it
+    /// is proposed.
+    fn room(&self, table: &Table, recipe: &Recipe, sites: usize) -> Checked<()> {
+        match (table.get("ring"), methods::too_narrow(recipe, sites)) {
+            (Some(ring), Some(needed)) => {
+                let problem = format!("`ring = {}` leaves `{sites}` sites too few bits", ring.get_ref());
+                self.refuse(ring.span(), problem, format!("write {needed}"))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn dataset(&self, name: &Spanned<String>) -> Checked<String> {
@@ -243,38 +269,93 @@ impl Reading<'_> {
         Ok(features)
     }
 
-    fn outcome(&self, raw: &RawData, features: &[String], method: &Method) -> Checked<Option<String>> {
-        match (&raw.outcome, method) {
-            (Some(outcome), Method::Summary) => self.refuse(
-                outcome.span(),
-                "recipe `summary` has no `outcome`",
-                "name the column in `features` instead",
-            ),
-            (None, Method::Summary) => Ok(None),
-            (None, _) => {
-                let problem = format!("recipe `{}` needs an `outcome`", method.kind());
-                self.refuse(raw.features.span(), problem, "add the name of a yes/no column")
+    fn other(&self, name: Option<&Spanned<String>>) -> Checked<Option<String>> {
+        name.map(|name| self.column(name)).transpose()
+    }
+
+    /// Outcome and time: `outcome` alone, or `time` and `event` together.
+    fn explained(
+        &self,
+        raw: &RawData,
+        kind: &str,
+        wants: Wants,
+    ) -> Checked<(Option<String>, Option<String>)> {
+        let unwanted = |key: &Spanned<String>, name: &str, fix: &str| {
+            self.refuse(key.span(), format!("recipe `{kind}` has no `{name}`"), fix)
+        };
+        match (&raw.outcome, &raw.time, &raw.event, wants) {
+            (Some(outcome), _, _, Wants::Features) => {
+                unwanted(outcome, "outcome", "name the column in `features` instead")
             }
-            (Some(outcome), _) => {
-                let name = self.column(outcome)?;
-                if features.contains(&name) {
-                    let problem = format!("`{name}` is the outcome and a feature");
-                    return self.refuse(outcome.span(), problem, "take it out of one of them");
-                }
-                Ok(Some(name))
+            (Some(outcome), _, _, Wants::Event) => {
+                unwanted(outcome, "outcome", "give `time` and `event` instead")
+            }
+            (_, Some(key), _, Wants::Features | Wants::Outcome) => unwanted(key, "time", "remove it"),
+            (_, _, Some(key), Wants::Features | Wants::Outcome) => unwanted(key, "event", "remove it"),
+            (None, None, None, Wants::Features) => Ok((None, None)),
+            (Some(outcome), None, None, _) => Ok((Some(self.column(outcome)?), None)),
+            (None, Some(time), Some(event), _) => Ok((Some(self.column(event)?), Some(self.column(time)?))),
+            (Some(outcome), _, _, _) => {
+                let problem = "`outcome` stands beside `time` or `event`";
+                self.refuse(outcome.span(), problem, "give `outcome` alone, or `time` and `event`")
+            }
+            (None, Some(key), None, _) | (None, None, Some(key), _) => {
+                self.refuse(key.span(), "`time` and `event` belong together", "add the other")
+            }
+            (None, None, None, Wants::Event) => {
+                let problem = format!("recipe `{kind}` needs `time` and `event`");
+                let fix = "add the columns of the time and of whether the event was seen";
+                self.refuse(raw.features.span(), problem, fix)
+            }
+            (None, None, None, _) => {
+                let problem = format!("recipe `{kind}` needs an `outcome`");
+                self.refuse(raw.features.span(), problem, "add the name of a column")
             }
         }
     }
 
+    /// No column has two parts to play.
+    fn distinct(&self, raw: &RawData, data: &Data) -> Checked<()> {
+        let of = |key: &Option<Spanned<String>>| key.as_ref().map_or(0..0, Spanned::span);
+        let outcome_span = of(if raw.event.is_some() { &raw.event } else { &raw.outcome });
+        let parts = [
+            ("the outcome", &data.outcome, outcome_span),
+            ("the time", &data.time, of(&raw.time)),
+            ("the group", &data.group, of(&raw.group)),
+            ("the offset", &data.offset, of(&raw.offset)),
+            ("the weight", &data.weight, of(&raw.weight)),
+        ];
+        let mut seen: Vec<(&str, &String)> =
+            data.features.iter().map(|feature| ("a feature", feature)).collect();
+        for (part, name, span) in parts {
+            let Some(name) = name else { continue };
+            if let Some((other, _)) = seen.iter().find(|(_, known)| *known == name) {
+                let problem = format!("`{name}` is {part} and {other}");
+                return self.refuse(span, problem, "take it out of one of them");
+            }
+            seen.push((part, name));
+        }
+        match (&data.group, &raw.group) {
+            (Some(group), Some(key)) if data.levels_of(group).is_none() => {
+                let fix = format!("add `{group} = [\"..\", \"..\"]` under `[data.levels]`");
+                self.refuse(key.span(), format!("the study names no levels of `{group}`"), fix)
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn levels(&self, raw: &RawData, features: &[String]) -> Checked<Vec<Levels>> {
-        if let Some((name, levels)) = raw.levels.iter().find(|(name, _)| !features.contains(name)) {
+        let group = raw.group.as_ref().map(|group| group.get_ref());
+        let known = |name: &String| features.contains(name) || group == Some(name);
+        if let Some((name, levels)) = raw.levels.iter().find(|(name, _)| !known(name)) {
             return self.refuse(
                 levels.span(),
                 format!("`levels.{name}` is not one of the features"),
                 "add it there or remove it",
             );
         }
-        let listed = features.iter().filter_map(|feature| Some((feature, raw.levels.get(feature)?)));
+        let listed =
+            features.iter().chain(group).filter_map(|feature| Some((feature, raw.levels.get(feature)?)));
         listed.map(|(feature, list)| self.category(feature, list)).collect()
     }
 

@@ -1,0 +1,251 @@
+//! `fedavg` and its family: models trained at the sites and averaged.
+
+use super::super::Data;
+use super::super::keys::{Keys, float};
+use super::super::reading::Checked;
+use super::{CALIBRATION, SCORE};
+use motet_recipes::{Adaptive, FedAvg, Loss, Recipe, Rule, Weight};
+use motet_secagg::layout::Ring;
+use toml::Value;
+use toml::map::Map;
+
+/// Width of a hidden layer.
+const MAX_HIDDEN: u32 = 16_384;
+/// Hidden layers; deeper networks of tanh units do not train from here.
+const MAX_LAYERS: usize = 16;
+/// Bins of a training round's histogram for each class, as the recipe has them.
+const PROGRESS_BINS: usize = 100;
+/// The rings a study may ask for, narrowest first.
+const RINGS: [(u32, Ring); 4] =
+    [(16, Ring::Bits16), (20, Ring::Bits20), (24, Ring::Bits24), (32, Ring::Bits32)];
+/// The words of `weight`.
+const WEIGHTS: [(&str, Weight); 2] = [("rows", Weight::Rows), ("equal", Weight::Equal)];
+
+pub(super) fn read(kind: &str, keys: &mut Keys<'_>, data: &Data) -> Checked<Recipe> {
+    let (loss, hidden) = model(keys, data)?;
+    // A partial likelihood is of the whole table.
+    let batch = if matches!(loss, Loss::Time(_)) { 0 } else { 32 };
+    let recipe = FedAvg {
+        columns: data.columns(),
+        outcome: data.outcome.clone().unwrap_or_default(),
+        loss,
+        hidden,
+        rounds: keys.whole("rounds", 20, 1..=100_000)?,
+        local_epochs: keys.whole("local_epochs", 1, 1..=1000)?,
+        batch: keys.whole("batch", batch, 0..=1_000_000)?,
+        lr: keys.number("lr", 0.1, 1e-9..=100.0)?,
+        lr_decay: keys.number("lr_decay", 1.0, 1e-9..=1.0)?,
+        lr_step: keys.whole("lr_step", 1, 1..=100_000)?,
+        clip: keys.number("clip", 0.0, 0.0..=1e9)?,
+        rule: rule(kind, keys)?,
+        server_lr: keys.number("server_lr", 1.0, 1e-9..=100.0)?,
+        weight: keys.word("weight", &WEIGHTS)?,
+        weight_cap: keys.number("weight_cap", 1.0, 1e-6..=1.0)?,
+        ring: ring(keys)?,
+    };
+    Ok(Recipe::FedAvg(recipe))
+}
+
+fn rule(kind: &str, keys: &mut Keys<'_>) -> Checked<Rule> {
+    let usual = Adaptive::default();
+    let mut adaptive = |keys: &mut Keys<'_>| -> Checked<Adaptive> {
+        Ok(Adaptive {
+            beta1: keys.number("beta1", usual.beta1, 0.0..=0.999_999)?,
+            beta2: keys.number("beta2", usual.beta2, 0.0..=0.999_999)?,
+            tau: keys.number("tau", usual.tau, 1e-9..=1e3)?,
+        })
+    };
+    Ok(match kind {
+        "fedprox" => Rule::Prox(keys.number("mu", 0.01, 1e-9..=1e6)?),
+        "fedavgm" => Rule::Momentum(keys.number("momentum", 0.9, 0.0..=0.999_999)?),
+        "fedadam" => Rule::Adam(adaptive(keys)?),
+        "fedyogi" => Rule::Yogi(adaptive(keys)?),
+        "fedadagrad" => Rule::Adagrad(adaptive(keys)?),
+        "scaffold" => Rule::Scaffold,
+        _ => Rule::Average,
+    })
+}
+
+fn ring(keys: &mut Keys<'_>) -> Checked<Ring> {
+    let bits = keys.whole("ring", 32, 0..=u32::MAX)?;
+    match RINGS.iter().find(|(known, _)| *known == bits) {
+        Some((_, ring)) => Ok(*ring),
+        None => keys.refuse("ring", format!("`ring` is `{bits}`"), "write 16, 20, 24 or 32"),
+    }
+}
+
+/// What is predicted, and the hidden layers.
+fn model(keys: &mut Keys<'_>, data: &Data) -> Checked<(Loss, Vec<u32>)> {
+    let usual = if data.time.is_some() { "cox" } else { "logistic" };
+    let table = keys.table("model", &["kind", "hidden", "outcome"])?;
+    let text = |key: &str| table.and_then(|table| table.get(key)).map(|value| value.as_str().unwrap_or(""));
+    let kind = text("kind").unwrap_or(if table.is_some() { "" } else { usual });
+    let given = |key: &str| table.is_some_and(|table| table.contains_key(key));
+    let (outcome, hidden) = match kind {
+        "mlp" => (text("outcome").unwrap_or(usual_outcome(data)), hidden(keys, table)?),
+        "logistic" | "linear" | "cox" if given("hidden") => {
+            let fix = "remove it, or write kind = \"mlp\"";
+            return keys.refuse("model", format!("a `{kind}` model has no `hidden` layer"), fix);
+        }
+        "logistic" | "linear" | "cox" if given("outcome") => {
+            let problem = format!("a `{kind}` model says by itself what it predicts");
+            return keys.refuse("model", problem, "remove `outcome` from `model`");
+        }
+        "logistic" => ("binary", Vec::new()),
+        "linear" => ("number", Vec::new()),
+        "cox" => ("time", Vec::new()),
+        other => {
+            let fix = "use `logistic`, `linear`, `cox` or `mlp`";
+            return keys.refuse("model", format!("no model {other:?}"), fix);
+        }
+    };
+    let loss = match (outcome, &data.time) {
+        ("binary", None) => Loss::Binary,
+        ("number", None) => Loss::Number,
+        ("time", Some(time)) => Loss::Time(time.clone()),
+        ("time", None) => {
+            let problem = "this model predicts the time to an event, and the study names no `time`";
+            return keys.refuse("model", problem, "add `time` and `event` to `[data]`");
+        }
+        ("binary" | "number", Some(_)) => {
+            let problem = "`time` belongs to models of the time to an event";
+            return keys.refuse("model", problem, "use `cox`, or give `outcome` alone");
+        }
+        (other, _) => {
+            let fix = "write \"binary\", \"number\" or \"time\"";
+            return keys.refuse("model", format!("`outcome` is {other:?}"), fix);
+        }
+    };
+    Ok((loss, hidden))
+}
+
+fn usual_outcome(data: &Data) -> &'static str {
+    if data.time.is_some() { "time" } else { "binary" }
+}
+
+fn hidden(keys: &Keys<'_>, table: Option<&Map<String, Value>>) -> Checked<Vec<u32>> {
+    let Some(list) = table.and_then(|table| table.get("hidden")) else {
+        return keys.refuse("model", "an `mlp` needs `hidden`", "write hidden = [16]");
+    };
+    let widths = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    if widths.is_empty() {
+        let fix = "write hidden = [16], or kind = \"logistic\"";
+        return keys.refuse("model", "`hidden` is empty", fix);
+    }
+    if widths.len() > MAX_LAYERS {
+        let problem = format!("`hidden` has `{}` layers", widths.len());
+        return keys.refuse("model", problem, format!("write at most {MAX_LAYERS}"));
+    }
+    let width = |value: &Value| {
+        let whole = value.as_integer().and_then(|whole| u32::try_from(whole).ok());
+        whole.filter(|width| (1..=MAX_HIDDEN).contains(width)).ok_or_else(|| float(value))
+    };
+    match widths.iter().map(width).collect::<Result<Vec<u32>, _>>() {
+        Ok(widths) => Ok(widths),
+        Err(width) => {
+            let said = width.map_or("no number".to_owned(), |width| format!("`{width}`"));
+            let problem = format!("a hidden layer is {said} wide");
+            keys.refuse("model", problem, format!("write 1 to {MAX_HIDDEN}"))
+        }
+    }
+}
+
+pub(super) fn write(recipe: &FedAvg) -> Vec<String> {
+    let model = match (&recipe.loss, recipe.hidden.as_slice()) {
+        (Loss::Binary, []) => "kind = \"logistic\"".to_owned(),
+        (Loss::Number, []) => "kind = \"linear\"".to_owned(),
+        (Loss::Time(_), []) => "kind = \"cox\"".to_owned(),
+        (loss, widths) => {
+            let outcome = match loss {
+                Loss::Binary => "binary",
+                Loss::Number => "number",
+                Loss::Time(_) => "time",
+            };
+            format!("kind = \"mlp\", hidden = {widths:?}, outcome = \"{outcome}\"")
+        }
+    };
+    let weight = WEIGHTS.iter().find(|(_, weight)| *weight == recipe.weight).map_or("", |(word, _)| word);
+    let mut lines = vec![
+        format!("model = {{ {model} }}"),
+        format!("rounds = {}", recipe.rounds),
+        format!("local_epochs = {}", recipe.local_epochs),
+        format!("batch = {}", recipe.batch),
+        format!("lr = {:?}", recipe.lr),
+        format!("lr_decay = {:?}", recipe.lr_decay),
+        format!("lr_step = {}", recipe.lr_step),
+        format!("clip = {:?}", recipe.clip),
+        format!("server_lr = {:?}", recipe.server_lr),
+        format!("weight = \"{weight}\""),
+        format!("weight_cap = {:?}", recipe.weight_cap),
+        format!("ring = {}", recipe.ring.bits()),
+    ];
+    match recipe.rule {
+        Rule::Average | Rule::Scaffold => {}
+        Rule::Prox(mu) => lines.push(format!("mu = {mu:?}")),
+        Rule::Momentum(momentum) => lines.push(format!("momentum = {momentum:?}")),
+        Rule::Adam(a) | Rule::Yogi(a) | Rule::Adagrad(a) => lines.extend([
+            format!("beta1 = {:?}", a.beta1),
+            format!("beta2 = {:?}", a.beta2),
+            format!("tau = {:?}", a.tau),
+        ]),
+    }
+    lines
+}
+
+pub(super) fn adds_up(recipe: &FedAvg) -> String {
+    let predicts = match recipe.loss {
+        Loss::Binary => "",
+        Loss::Number => " of a number",
+        Loss::Time(_) => " of the time to an event",
+    };
+    let model = match (recipe.hidden.as_slice(), &recipe.loss) {
+        ([], Loss::Binary) => "a logistic model".to_owned(),
+        ([], Loss::Number) => "a linear model".to_owned(),
+        ([], Loss::Time(_)) => "a Cox model".to_owned(),
+        ([width], _) => format!("a neural network{predicts} with a hidden layer of {width} units"),
+        (widths, _) => format!("a neural network{predicts} with hidden layers of {widths:?} units"),
+    };
+    let counting = if recipe.weight == Weight::Rows { "by its rows" } else { "the same" };
+    let after = match recipe.loss {
+        Loss::Binary => "then histograms of its score",
+        Loss::Number => "the mean and spread of the outcome, and the squared errors at the end",
+        Loss::Time(_) => "the number of events, and how many pairs of patients it ranks rightly",
+    };
+    let more = if recipe.rule == Rule::Scaffold {
+        "; also your site's mean gradient, in a sum of its own, and a secret number for each parameter stays at your site \
+         between the rounds"
+    } else {
+        ""
+    };
+    format!(
+        "how far {model} moved in {} passes over your rows, each site counting {counting}; {after}; {} rounds, {} bits a \
+         number{more}",
+        recipe.local_epochs,
+        recipe.rounds,
+        recipe.ring.bits()
+    )
+}
+
+pub(super) fn vectors(recipe: &FedAvg) -> Vec<(&'static str, usize)> {
+    let columns = recipe.columns.len();
+    let widths = || recipe.hidden.iter().map(|width| *width as usize).chain([1]);
+    let parameters: usize =
+        std::iter::once(columns).chain(widths()).zip(widths()).map(|(from, to)| (from + 1) * to).sum();
+    // A Cox model has no intercept of its own.
+    let controls = if recipe.rule == Rule::Scaffold { parameters } else { 0 };
+    let (first, spread, progress, evaluate) = match recipe.loss {
+        Loss::Binary => (2 + columns, columns, 2 * PROGRESS_BINS, ("the score's histograms", SCORE)),
+        Loss::Number => (2 + columns, columns + 1, 0, ("squared errors", 4)),
+        Loss::Time(_) => (2 + columns, columns, 0, ("ranked pairs", 6)),
+    };
+    let mut steps = vec![
+        ("counts and sums", first),
+        ("spread", spread),
+        ("a training round", 1 + progress + parameters + controls),
+        evaluate,
+    ];
+    if recipe.loss == Loss::Binary {
+        steps.push(("calibration", CALIBRATION));
+    }
+    steps
+}
