@@ -19,24 +19,32 @@ mod recipe;
 
 // the methods
 pub mod fedavg; //      federated averaging of a logistic model or a small neural network
+pub mod km; //          exact Kaplan-Meier curves and log-rank test
 pub mod logistic; //    exact logistic regression
 pub mod summary; //     counts, means and variances
 
 // what they share
 mod error; //           why a recipe cannot go on
+mod followup; //        how long each patient was followed, on a grid of times
 mod moments; //         pooled mean and standard deviation
 mod phase; //           the phases of a fit
 mod rows; //            a site's table, checked; a sum, read from front to back
 mod score; //           histograms of the score: AUC, ROC, Brier, calibration
 
 // numerics
+mod chi2; //            p-values of joint tests
 mod linear; //          Cholesky factor of a small symmetric matrix
 mod network; //         forward, backward and start of the neural network
 mod newton; //          the climb of the logistic fit to the maximum of its likelihood
 mod normal; //          p-values
 
+pub use chi2::ChiSquare;
 pub use error::{RecipeError, Stuck};
 pub use fedavg::{Epoch, FedAvg, FedAvgOutcome, Layer, Weight, fraction_bits, most_rows};
+pub use followup::{Grid, Grouping, Times};
+pub use km::{
+    Curve, CurvePoint, Interval, KaplanMeier, KmOutcome, KmPhase, KmState, LogRank, RestrictedMean,
+};
 pub use logistic::{Coefficient, Logistic, LogisticOutcome};
 pub use newton::Step;
 pub use phase::Phase;

@@ -2,6 +2,7 @@
 
 use crate::error::RecipeError;
 use crate::fedavg::{self, FedAvg, FedAvgOutcome, FedAvgState};
+use crate::km::{KaplanMeier, KmOutcome, KmState};
 use crate::logistic::{self, Logistic, LogisticOutcome, LogisticState};
 use crate::phase::Phase;
 use crate::rows::Rows;
@@ -23,6 +24,8 @@ canonical! {
         2 => Logistic(Logistic),
         /// Federated averaging.
         3 => FedAvg(FedAvg),
+        /// Kaplan-Meier curves and the log-rank test.
+        6 => KaplanMeier(KaplanMeier),
     }
 }
 
@@ -37,6 +40,8 @@ canonical! {
         2 => Logistic(LogisticState),
         /// Of a run of federated averaging.
         3 => FedAvg(FedAvgState),
+        /// Of Kaplan-Meier curves.
+        6 => KaplanMeier(KmState),
     }
 }
 
@@ -69,6 +74,8 @@ pub enum Outcome {
     Logistic(LogisticOutcome),
     /// Of a run of federated averaging.
     FedAvg(FedAvgOutcome),
+    /// Kaplan-Meier curves.
+    KaplanMeier(KmOutcome),
 }
 
 const STATE: RecipeError = RecipeError::Mismatch { what: "state" };
@@ -80,6 +87,7 @@ impl Recipe {
             Self::Summary(_) => "summary",
             Self::Logistic(_) => "logistic",
             Self::FedAvg(_) => "fedavg",
+            Self::KaplanMeier(_) => "km",
         }
     }
 
@@ -98,6 +106,7 @@ impl Recipe {
             Self::Summary(recipe) => recipe.check(),
             Self::Logistic(recipe) => recipe.check(),
             Self::FedAvg(recipe) => recipe.check(),
+            Self::KaplanMeier(recipe) => recipe.check(),
         }
     }
 
@@ -108,6 +117,7 @@ impl Recipe {
             Self::Summary(recipe) => State::Summary(recipe.start(0)),
             Self::Logistic(recipe) => State::Logistic(recipe.start(0)),
             Self::FedAvg(recipe) => State::FedAvg(recipe.start(&seed)),
+            Self::KaplanMeier(recipe) => State::KaplanMeier(recipe.start(0)),
         }
     }
 
@@ -122,6 +132,7 @@ impl Recipe {
             (Self::Summary(recipe), State::Summary(state)) => recipe.ask(state),
             (Self::Logistic(recipe), State::Logistic(state)) => recipe.ask(state, sites),
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.ask(state, sites)?,
+            (Self::KaplanMeier(recipe), State::KaplanMeier(state)) => recipe.ask(state),
             _ => return Err(STATE),
         };
         Ok(layout.map(|layout| Question { layout, phase: state.progress().phase }))
@@ -149,6 +160,9 @@ impl Recipe {
                 Ok(ClearUpdate::new(1, recipe.answer(state, rows)?))
             }
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.answer(state, rows, dice),
+            (Self::KaplanMeier(recipe), State::KaplanMeier(state)) => {
+                Ok(ClearUpdate::new(1, recipe.answer(state, rows)?))
+            }
             _ => Err(STATE),
         }
     }
@@ -164,6 +178,9 @@ impl Recipe {
                 recipe.absorb(state, sum).map(State::Logistic)
             }
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.absorb(state, sum).map(State::FedAvg),
+            (Self::KaplanMeier(recipe), State::KaplanMeier(state)) => {
+                recipe.absorb(state, sum).map(State::KaplanMeier)
+            }
             _ => Err(STATE),
         }
     }
@@ -177,6 +194,9 @@ impl Recipe {
             (Self::Summary(recipe), State::Summary(state)) => recipe.outcome(state).map(Outcome::Summary),
             (Self::Logistic(recipe), State::Logistic(state)) => recipe.outcome(state).map(Outcome::Logistic),
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.outcome(state).map(Outcome::FedAvg),
+            (Self::KaplanMeier(recipe), State::KaplanMeier(state)) => {
+                recipe.outcome(state).map(Outcome::KaplanMeier)
+            }
             _ => Err(STATE),
         }
     }
@@ -213,6 +233,7 @@ impl State {
                 let last = state.newton.history.last();
                 (state.phase.name(logistic::FIT), state.rounds, last.map(|step| ("largest step", step.step)))
             }
+            Self::KaplanMeier(state) => (state.phase.name(), state.rounds, None),
             Self::FedAvg(state) => {
                 let last = state.history.last();
                 (state.phase.name(fedavg::FIT), state.rounds, last.map(|epoch| ("loss", epoch.loss)))
@@ -224,7 +245,7 @@ impl State {
     /// Whether the run ended without an estimate.
     pub fn stuck(&self) -> bool {
         match self {
-            Self::Summary(_) => false,
+            Self::Summary(_) | Self::KaplanMeier(_) => false,
             Self::Logistic(state) => matches!(state.phase, Phase::Stuck(_)),
             Self::FedAvg(state) => matches!(state.phase, Phase::Stuck(_)),
         }
