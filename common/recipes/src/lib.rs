@@ -18,6 +18,7 @@
 mod recipe;
 
 // the methods
+pub mod cox; //         exact Cox regression
 pub mod fedavg; //      federated averaging of a logistic model or a small neural network
 pub mod km; //          exact Kaplan-Meier curves and log-rank test
 pub mod logistic; //    exact logistic regression
@@ -39,6 +40,10 @@ mod newton; //          the climb of the logistic fit to the maximum of its like
 mod normal; //          p-values
 
 pub use chi2::ChiSquare;
+pub use cox::{
+    Baseline, Clock, Concordance, Cox, CoxOutcome, CoxPhase, CoxState, CoxStuck, Proportionality, Strata,
+    Ties,
+};
 pub use error::{RecipeError, Stuck};
 pub use fedavg::{Epoch, FedAvg, FedAvgOutcome, Layer, Weight, fraction_bits, most_rows};
 pub use followup::{Grid, Grouping, Times};

@@ -1,5 +1,6 @@
 //! One enum over the methods: everything outside this crate speaks to a [`Recipe`] and never to a method.
 
+use crate::cox::{Cox, CoxOutcome, CoxPhase, CoxState};
 use crate::error::RecipeError;
 use crate::fedavg::{self, FedAvg, FedAvgOutcome, FedAvgState};
 use crate::km::{KaplanMeier, KmOutcome, KmState};
@@ -24,6 +25,8 @@ canonical! {
         2 => Logistic(Logistic),
         /// Federated averaging.
         3 => FedAvg(FedAvg),
+        /// Exact Cox regression.
+        5 => Cox(Cox),
         /// Kaplan-Meier curves and the log-rank test.
         6 => KaplanMeier(KaplanMeier),
     }
@@ -40,6 +43,8 @@ canonical! {
         2 => Logistic(LogisticState),
         /// Of a run of federated averaging.
         3 => FedAvg(FedAvgState),
+        /// Of a Cox fit.
+        5 => Cox(CoxState),
         /// Of Kaplan-Meier curves.
         6 => KaplanMeier(KmState),
     }
@@ -74,7 +79,9 @@ pub enum Outcome {
     Logistic(LogisticOutcome),
     /// Of a run of federated averaging.
     FedAvg(FedAvgOutcome),
-    /// Kaplan-Meier curves.
+    /// Of a Cox fit.
+    Cox(CoxOutcome),
+    /// Of Kaplan-Meier curves.
     KaplanMeier(KmOutcome),
 }
 
@@ -87,6 +94,7 @@ impl Recipe {
             Self::Summary(_) => "summary",
             Self::Logistic(_) => "logistic",
             Self::FedAvg(_) => "fedavg",
+            Self::Cox(_) => "cox",
             Self::KaplanMeier(_) => "km",
         }
     }
@@ -106,6 +114,7 @@ impl Recipe {
             Self::Summary(recipe) => recipe.check(),
             Self::Logistic(recipe) => recipe.check(),
             Self::FedAvg(recipe) => recipe.check(),
+            Self::Cox(recipe) => recipe.check(),
             Self::KaplanMeier(recipe) => recipe.check(),
         }
     }
@@ -117,6 +126,7 @@ impl Recipe {
             Self::Summary(recipe) => State::Summary(recipe.start(0)),
             Self::Logistic(recipe) => State::Logistic(recipe.start(0)),
             Self::FedAvg(recipe) => State::FedAvg(recipe.start(&seed)),
+            Self::Cox(recipe) => State::Cox(recipe.start(0)),
             Self::KaplanMeier(recipe) => State::KaplanMeier(recipe.start(0)),
         }
     }
@@ -132,6 +142,7 @@ impl Recipe {
             (Self::Summary(recipe), State::Summary(state)) => recipe.ask(state),
             (Self::Logistic(recipe), State::Logistic(state)) => recipe.ask(state, sites),
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.ask(state, sites)?,
+            (Self::Cox(recipe), State::Cox(state)) => recipe.ask(state),
             (Self::KaplanMeier(recipe), State::KaplanMeier(state)) => recipe.ask(state),
             _ => return Err(STATE),
         };
@@ -160,6 +171,7 @@ impl Recipe {
                 Ok(ClearUpdate::new(1, recipe.answer(state, rows)?))
             }
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.answer(state, rows, dice),
+            (Self::Cox(recipe), State::Cox(state)) => Ok(ClearUpdate::new(1, recipe.answer(state, rows)?)),
             (Self::KaplanMeier(recipe), State::KaplanMeier(state)) => {
                 Ok(ClearUpdate::new(1, recipe.answer(state, rows)?))
             }
@@ -178,6 +190,7 @@ impl Recipe {
                 recipe.absorb(state, sum).map(State::Logistic)
             }
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.absorb(state, sum).map(State::FedAvg),
+            (Self::Cox(recipe), State::Cox(state)) => recipe.absorb(state, sum).map(State::Cox),
             (Self::KaplanMeier(recipe), State::KaplanMeier(state)) => {
                 recipe.absorb(state, sum).map(State::KaplanMeier)
             }
@@ -194,6 +207,7 @@ impl Recipe {
             (Self::Summary(recipe), State::Summary(state)) => recipe.outcome(state).map(Outcome::Summary),
             (Self::Logistic(recipe), State::Logistic(state)) => recipe.outcome(state).map(Outcome::Logistic),
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.outcome(state).map(Outcome::FedAvg),
+            (Self::Cox(recipe), State::Cox(state)) => recipe.outcome(state).map(Outcome::Cox),
             (Self::KaplanMeier(recipe), State::KaplanMeier(state)) => {
                 recipe.outcome(state).map(Outcome::KaplanMeier)
             }
@@ -233,6 +247,10 @@ impl State {
                 let last = state.newton.history.last();
                 (state.phase.name(logistic::FIT), state.rounds, last.map(|step| ("largest step", step.step)))
             }
+            Self::Cox(state) => {
+                let last = state.climb.history.last();
+                (state.phase.name(), state.rounds, last.map(|step| ("largest step", step.step)))
+            }
             Self::KaplanMeier(state) => (state.phase.name(), state.rounds, None),
             Self::FedAvg(state) => {
                 let last = state.history.last();
@@ -247,6 +265,7 @@ impl State {
         match self {
             Self::Summary(_) | Self::KaplanMeier(_) => false,
             Self::Logistic(state) => matches!(state.phase, Phase::Stuck(_)),
+            Self::Cox(state) => matches!(state.phase, CoxPhase::Stuck(_)),
             Self::FedAvg(state) => matches!(state.phase, Phase::Stuck(_)),
         }
     }

@@ -1,0 +1,228 @@
+//! The sums over risk sets that a Newton step of the partial likelihood needs, at a site and from the sum.
+//!
+//! At an event point k of a stratum, with r = exp(b z), let S0, S1 be the sums of r and r z over all who are at risk there,
+//! D0, D1 the same over the d who have the event there. Efron's approximation of ties has a term for each l = 0 .. d-1 (with
+//! f = l / d), Breslow's has d times that of l = 0 (Efron 1977; Therneau & Grambsch 2000, section 3.3):
+//!
+//! ```text
+//! den_l = S0 - f D0           mean_l = (S1 - f D1) / den_l
+//! loglik      = sum over events of b z - sum_kl log den_l
+//! gradient    = sum over events of z   - sum_kl mean_l
+//! information = sum_kl (S2 - f D2) / den_l  -  sum_kl mean_l mean_l'
+//! ```
+//!
+//! The first part of the information needs no S2 for each k. With the public weights w_k = sum_l 1 / den_l and
+//! v_k = sum_l f / den_l it is `sum over rows of z z' r (W - v)`: W adds up w_k over the points at which the row is at risk,
+//! and v is that of the row's own event. So it is one triangle, whatever the number of event points.
+#![expect(clippy::indexing_slicing, reason = "all indices are below lengths that this file itself allots")]
+
+use super::points::{EventPoint, Ties, reach};
+use crate::error::RecipeError;
+use crate::followup::Follow;
+use crate::linear::{dot, triangle};
+use crate::moments::Moments;
+use crate::rows::Values;
+use motet_secagg::canonical;
+use ndarray::ArrayView2;
+use std::ops::Range;
+
+/// Sums of r travel times 2^20, so that limbs keep 2^-60: the last risk sets may be one patient of low risk.
+const SCALE: f64 = 1_048_576.0;
+/// No score b z above this enters a sum: exp(30) for seven million rows still fits. A point where a row lies beyond is a
+/// step that was too long (R's `coxph` bounds scores at 22 and goes on with a wrong likelihood).
+const MOST_SCORE: f64 = 30.0;
+/// A risk set whose sum is below this (2^-40) is known to too few digits; the step was too long.
+const LEAST_SUM: f64 = 9.094_947_017_729_282e-13;
+
+/// A site's rows as the sums see them.
+pub(super) struct Patients<'a> {
+    pub(super) x: ArrayView2<'a, f64>,
+    pub(super) moments: &'a Moments,
+    pub(super) follow: &'a [Follow],
+    pub(super) points: &'a [EventPoint],
+}
+
+canonical! {
+    /// What is kept of the risk sets at one point of the climb.
+    #[derive(Debug, Clone, PartialEq, Default)]
+    pub struct RiskSets {
+        /// Log partial likelihood.
+        pub loglik: f64,
+        /// Its gradient.
+        pub gradient: Vec<f64>,
+        /// w_k of each event point.
+        pub weights: Vec<f64>,
+        /// v_k of each event point; 0 without ties.
+        pub tied: Vec<f64>,
+        /// Sums over all terms of g mean, with g the clock of the check of proportional hazards.
+        pub drift: Vec<f64>,
+        /// Sums over all terms of mean mean', then g mean mean', then g^2 mean mean', each an upper triangle; the last two
+        /// only where there is a clock.
+        pub outer: Vec<Vec<f64>>,
+    }
+}
+
+/// Weights of the rows in a triangle.
+pub(super) struct Weighing {
+    /// Sum of the points' weights up to each point, from the first of its stratum.
+    cumulative: Vec<f64>,
+    tied: Vec<f64>,
+}
+
+impl Patients<'_> {
+    /// Calls `each` with every row's standardised columns, its score, and the event points at which it is at risk.
+    pub(super) fn each(&self, beta: &[f64], mut each: impl FnMut(&[f64], f64, &Follow, Range<usize>)) {
+        let mut z = vec![0.0; beta.len()];
+        for (row, follow) in self.x.rows().into_iter().zip(self.follow) {
+            self.moments.standardise(row, &mut z);
+            each(&z, dot(&z, beta), follow, reach(self.points, follow));
+        }
+    }
+
+    /// `[ rows beyond the largest score | S0, S1 a point | D0, D1 a point with ties | sum of z over events ]`
+    pub(super) fn risk_sets(&self, beta: &[f64], ties: Ties) -> Vec<f64> {
+        let width = 1 + beta.len();
+        let slots = ties.slots(self.points);
+        let mut risk = vec![0.0; self.points.len() * width];
+        let mut tied = vec![0.0; slots.iter().flatten().count() * width];
+        let mut events = vec![0.0; beta.len()];
+        let mut beyond = 0.0;
+        self.each(beta, |z, score, follow, at_risk| {
+            let Some(last) = at_risk.last() else { return };
+            beyond += if score > MOST_SCORE { 1.0 } else { 0.0 };
+            let r = SCALE * score.min(MOST_SCORE).exp();
+            add(&mut risk[last * width..][..width], r, z);
+            if follow.event {
+                events.iter_mut().zip(z).for_each(|(sum, z)| *sum += z);
+                if let Some(slot) = slots[last] {
+                    add(&mut tied[slot * width..][..width], r, z);
+                }
+            }
+        });
+        // So far each row stands at the last point at which it is at risk; it is at risk at all before too.
+        for k in (1..self.points.len()).rev() {
+            if self.points[k].stratum == self.points[k - 1].stratum {
+                let (before, here) = risk.split_at_mut(k * width);
+                let before = &mut before[(k - 1) * width..];
+                before.iter_mut().zip(&here[..width]).for_each(|(sum, later)| *sum += later);
+            }
+        }
+        [vec![beyond], risk, tied, events].concat()
+    }
+
+    /// For each weighing the upper triangle of the sum of z z' r (W - v).
+    pub(super) fn triangles(&self, beta: &[f64], weighings: &[Weighing]) -> Vec<f64> {
+        let size = triangle(beta.len());
+        let mut sums = vec![0.0; size * weighings.len()];
+        self.each(beta, |z, score, follow, at_risk| {
+            let Some(last) = at_risk.last() else { return };
+            let r = score.min(MOST_SCORE).exp();
+            for (weighing, sums) in weighings.iter().zip(sums.chunks_exact_mut(size)) {
+                let own = if follow.event { weighing.tied[last] } else { 0.0 };
+                add_square(sums, r * (weighing.cumulative[last] - own), z);
+            }
+        });
+        sums
+    }
+}
+
+/// Adds `r (1, z)`.
+fn add(sums: &mut [f64], r: f64, z: &[f64]) {
+    sums[0] += r;
+    sums[1..].iter_mut().zip(z).for_each(|(sum, z)| *sum += r * z);
+}
+
+/// Adds the upper triangle of `weight z z'`.
+fn add_square(sums: &mut [f64], weight: f64, z: &[f64]) {
+    let mut cells = sums.iter_mut();
+    for (at, z_j) in z.iter().enumerate() {
+        let part = weight * z_j;
+        // The rest of z stands first: zip takes from its first side before it finds the second at its end.
+        for (z_k, cell) in z[at..].iter().zip(&mut cells) {
+            *cell += part * z_k;
+        }
+    }
+}
+
+/// Elements of [`Patients::risk_sets`] after the first.
+pub(super) fn elements(points: &[EventPoint], columns: usize, ties: Ties) -> usize {
+    (points.len() + ties.slots(points).iter().flatten().count()) * (1 + columns) + columns
+}
+
+/// S0 of each point from the start of a round's values.
+pub(super) fn masses(values: &[f64], points: &[EventPoint], columns: usize) -> Vec<f64> {
+    values.iter().step_by(1 + columns).take(points.len()).map(|sum| sum / SCALE).collect()
+}
+
+impl RiskSets {
+    /// Reads the sum (or one site's values, where each site has its own risk sets) after its first element; nothing where
+    /// a risk set's sum is too small to divide by. `clock` has g of each point, or is empty.
+    pub(super) fn read(
+        values: &mut Values<'_>,
+        points: &[EventPoint],
+        beta: &[f64],
+        ties: Ties,
+        clock: &[f64],
+    ) -> Result<Option<Self>, RecipeError> {
+        let width = 1 + beta.len();
+        let slots = ties.slots(points);
+        let risk = values.take(points.len() * width)?;
+        let tied = values.take(slots.iter().flatten().count() * width)?;
+        let gradient = values.take(beta.len())?.to_vec();
+        let outers = if clock.is_empty() { 1 } else { 3 };
+        let mut sets = Self {
+            loglik: dot(beta, &gradient),
+            gradient,
+            weights: vec![0.0; points.len()],
+            tied: vec![0.0; points.len()],
+            drift: vec![0.0; if clock.is_empty() { 0 } else { beta.len() }],
+            outer: vec![vec![0.0; triangle(beta.len())]; outers],
+        };
+        for (k, point) in points.iter().enumerate() {
+            let s = &risk[k * width..][..width];
+            let d = slots[k].map(|slot| &tied[slot * width..][..width]);
+            let g = clock.get(k).copied().unwrap_or_default();
+            // Breslow's d terms are one with multiplicity d.
+            let (terms, times) = if d.is_some() { (point.events, 1.0) } else { (1, point.events as f64) };
+            for l in 0..terms {
+                let f = l as f64 / point.events as f64;
+                let term = |at: usize| s[at] - d.map_or(0.0, |d| f * d[at]);
+                if term(0) <= LEAST_SUM * SCALE {
+                    return Ok(None);
+                }
+                let mean: Vec<f64> = (1..width).map(|at| term(at) / term(0)).collect();
+                sets.add(k, times, f, term(0) / SCALE, &mean, g);
+            }
+        }
+        Ok(Some(sets))
+    }
+
+    /// One term of the sums over k and l.
+    fn add(&mut self, k: usize, times: f64, f: f64, den: f64, mean: &[f64], g: f64) {
+        self.loglik -= times * libm::log(den);
+        self.weights[k] += times / den;
+        self.tied[k] += times * f / den;
+        self.gradient.iter_mut().zip(mean).for_each(|(sum, mean)| *sum -= times * mean);
+        self.drift.iter_mut().zip(mean).for_each(|(sum, mean)| *sum += times * g * mean);
+        let mut weight = times;
+        for outer in &mut self.outer {
+            add_square(outer, weight, mean);
+            weight *= g;
+        }
+    }
+
+    /// Weights w_k and v_k times `factor` of the point.
+    pub(super) fn weighing(&self, points: &[EventPoint], factor: impl Fn(usize) -> f64) -> Weighing {
+        let mut cumulative = Vec::with_capacity(points.len());
+        let mut sum = 0.0;
+        for (k, weight) in self.weights.iter().enumerate() {
+            if k > 0 && points[k].stratum != points[k - 1].stratum {
+                sum = 0.0;
+            }
+            sum += weight * factor(k);
+            cumulative.push(sum);
+        }
+        let tied = self.tied.iter().enumerate().map(|(k, tied)| tied * factor(k)).collect();
+        Weighing { cumulative, tied }
+    }
+}
