@@ -17,6 +17,8 @@ const LITTLE_GAIN: f64 = 1e-4;
 const REAL_STEP: f64 = 1e-6;
 /// A column takes part in a direction without end if it moves by this part of the largest.
 const PART: f64 = 0.1;
+/// So many times in a row a point lay out of range, without a whole step between: scores beyond exp(30) are no hazards.
+const OUT_OF_RANGE: u32 = 5;
 /// Information of a column, an event, below which risk sets do not tell its values apart.
 const SILENT: f64 = 1e-10;
 
@@ -59,9 +61,11 @@ canonical! {
         pub null_loglik: f64,
         /// Information without the ridge, upper triangle.
         pub information: Vec<f64>,
-        /// Largest coefficient of the last whole step; 0 before the first.
+        /// Largest coefficient of the whole step from `beta`; 0 before the first.
         pub stride: f64,
-        /// Whether that was within the tolerance.
+        /// Points out of range since the last whole step.
+        pub beyond: u32,
+        /// Whether the last step was within the tolerance.
         pub converged: bool,
         /// One entry a point whose likelihood could be told.
         pub history: Vec<Step>,
@@ -121,6 +125,7 @@ impl Climb {
             null_loglik: 0.0,
             information: Vec::new(),
             stride: 0.0,
+            beyond: 0,
             converged: false,
             history: Vec::new(),
         }
@@ -149,6 +154,10 @@ impl Climb {
             return Err(RecipeError::Implausible { what: "risk sets" });
         }
         let mut next = Self { taken: self.taken + 1, shrink: 0.5 * self.shrink, ..self.clone() };
+        next.beyond += u32::from(loglik.is_none());
+        if limits.ridge == 0.0 && next.beyond >= OUT_OF_RANGE {
+            return Ok(Move::Stuck(monotone(&self.direction)));
+        }
         let tried = self.shrink * self.stride;
         next.history.extend(loglik.map(|loglik| Step { round, loglik, step: tried }));
         Ok(if next.taken >= limits.max_rounds { Move::End(next) } else { Move::On(next) })
@@ -194,6 +203,9 @@ impl Climb {
         let goes_on = self.stride > 0.0 && stride > 0.5 * self.stride;
         if limits.ridge == 0.0 && gain < LITTLE_GAIN && stride > REAL_STEP && goes_on {
             return Move::Stuck(monotone(&step));
+        }
+        if self.shrink == 1.0 {
+            next.beyond = 0;
         }
         next.beta = point;
         (next.direction, next.shrink, next.stride) = (step, 1.0, stride);
