@@ -182,33 +182,60 @@ impl RiskSets {
             let s = &risk[k * width..][..width];
             let d = slots[k].map(|slot| &tied[slot * width..][..width]);
             let g = clock.get(k).copied().unwrap_or_default();
-            // Breslow's d terms are one with multiplicity d.
-            let (terms, times) = if d.is_some() { (point.events, 1.0) } else { (1, point.events as f64) };
-            for l in 0..terms {
-                let f = l as f64 / point.events as f64;
-                let term = |at: usize| s[at] - d.map_or(0.0, |d| f * d[at]);
-                if term(0) <= LEAST_SUM * SCALE {
-                    return Ok(None);
-                }
-                let mean: Vec<f64> = (1..width).map(|at| term(at) / term(0)).collect();
-                sets.add(k, times, f, term(0) / SCALE, &mean, g);
+            if s[0] <= LEAST_SUM * SCALE || !sets.add(k, point.events, s, d, g) {
+                return Ok(None);
             }
         }
         Ok(Some(sets))
     }
 
-    /// One term of the sums over k and l.
-    fn add(&mut self, k: usize, times: f64, f: f64, den: f64, mean: &[f64], g: f64) {
-        self.loglik -= times * libm::log(den);
-        self.weights[k] += times / den;
-        self.tied[k] += times * f / den;
-        self.gradient.iter_mut().zip(mean).for_each(|(sum, mean)| *sum -= times * mean);
-        self.drift.iter_mut().zip(mean).for_each(|(sum, mean)| *sum += times * g * mean);
-        let mut weight = times;
+    /// The terms l of one point; false where one of them cannot be divided by.
+    ///
+    /// With s = S1 / S0, e = D1 / S0 and q = S0 / den_l, a mean is `q (s - f e)`, and so
+    /// `sum_l mean_l mean_l' = a (s - c e) (s - c e)' + b e e'` with `a = sum q^2`, `c = sum f q^2 / a` and
+    /// `b = sum (f - c)^2 q^2`: two squares, however many events are tied.
+    fn add(&mut self, k: usize, events: u64, s: &[f64], d: Option<&[f64]>, g: f64) -> bool {
+        let (count, tied) = (events as f64, d.map_or(0.0, |d| d[0] / s[0]));
+        let terms = if d.is_some() { events } else { 1 };
+        let times = if d.is_some() { 1.0 } else { count };
+        let (mut q1, mut f1, mut q2, mut f2) = (0.0, 0.0, 0.0, 0.0);
+        for l in 0..terms {
+            let f = l as f64 / count;
+            let den = s[0] * (1.0 - f * tied);
+            if den <= LEAST_SUM * SCALE {
+                return false;
+            }
+            let q = s[0] / den;
+            self.loglik -= times * libm::log(den / SCALE);
+            (q1, f1) = (q1 + times * q, f1 + f * q);
+            (q2, f2) = (q2 + times * q * q, f2 + f * q * q);
+        }
+        let centre = f2 / q2;
+        let spread = (0..if d.is_some() { terms } else { 0 }).fold(0.0, |sum, l| {
+            let f = l as f64 / count;
+            let part = (f - centre) / (1.0 - f * tied);
+            sum + part * part
+        });
+        self.weights[k] = q1 * SCALE / s[0];
+        self.tied[k] = f1 * SCALE / s[0];
+        let mean: Vec<f64> = s[1..].iter().map(|sum| sum / s[0]).collect();
+        let own: Vec<f64> =
+            d.map_or_else(|| vec![0.0; mean.len()], |d| d[1..].iter().map(|sum| sum / s[0]).collect());
+        for (at, (mean, own)) in mean.iter().zip(&own).enumerate() {
+            let sum = q1 * mean - f1 * own;
+            self.gradient[at] -= sum;
+            self.drift.get_mut(at).into_iter().for_each(|drift| *drift += g * sum);
+        }
+        let middle: Vec<f64> = mean.iter().zip(&own).map(|(mean, own)| mean - centre * own).collect();
+        let mut weight = 1.0;
         for outer in &mut self.outer {
-            add_square(outer, weight, mean);
+            add_square(outer, weight * q2, &middle);
+            if d.is_some() {
+                add_square(outer, weight * spread, &own);
+            }
             weight *= g;
         }
+        true
     }
 
     /// Weights w_k and v_k times `factor` of the point.
