@@ -2,9 +2,9 @@
 
 use super::climb::{CoxStuck, penalised};
 use super::concordance::Concordance;
+use super::model::{Cox, Strata};
 use super::proportional::{Clock, Proportionality};
 use super::state::{CoxPhase, CoxState};
-use super::{Cox, Strata};
 use crate::chi2::ChiSquare;
 use crate::error::RecipeError;
 use crate::linear::Factor;

@@ -2,10 +2,10 @@
 
 use super::climb::{Climb, CoxStuck, Move};
 use super::concordance::{self, Pairs};
+use super::model::Cox;
 use super::points::{self, EventPoint};
 use super::proportional::{self, Clock, Drift};
 use super::risk::{self, RiskSets};
-use super::{Cox, STATE, spread};
 use crate::error::{RecipeError, Stuck};
 use crate::linear::triangle;
 use crate::moments::{self, Moments};
@@ -136,7 +136,7 @@ impl Cox {
                 }
             }
             CoxPhase::Evaluate => self.take_evaluation(&mut next, &mut values)?,
-            CoxPhase::Finished | CoxPhase::Stuck(_) => return Err(STATE),
+            CoxPhase::Finished | CoxPhase::Stuck(_) => return Err(RecipeError::Mismatch { what: "state" }),
         }
         values.end()?;
         Ok(next)
@@ -260,4 +260,18 @@ impl Cox {
         next.phase = CoxPhase::Finished;
         Ok(())
     }
+}
+
+/// Spread of the score within risk sets, over all events: what the score bins are made for.
+fn spread(beta: &[f64], information: &[f64], events: u64) -> f64 {
+    let mut cells = information.iter();
+    let mut sum = 0.0;
+    for (at, b) in beta.iter().enumerate() {
+        for (column, (other, cell)) in beta.iter().skip(at).zip(&mut cells).enumerate() {
+            sum += if column == 0 { 1.0 } else { 2.0 } * b * other * cell;
+        }
+    }
+    let spread = libm::sqrt(sum / events as f64);
+    // All coefficients may be 0; the score is then 0 in every row.
+    if spread.is_finite() && spread > 0.0 { spread } else { 1.0 }
 }

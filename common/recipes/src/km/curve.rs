@@ -1,6 +1,7 @@
 //! One group's survival curve from its counts, with what may be printed of it.
 
-use super::{Counts, KaplanMeier};
+use super::counts::Counts;
+use crate::followup::Grid;
 use crate::normal::Z_95;
 use motet_secagg::canonical;
 
@@ -75,13 +76,22 @@ pub struct Curve {
     pub withheld: bool,
 }
 
+/// What a study fixes of its curves.
+pub(super) struct Rules<'a> {
+    pub(super) grid: &'a Grid,
+    pub(super) marks: &'a [f64],
+    pub(super) tau: Option<f64>,
+    pub(super) interval: Interval,
+    pub(super) least: u64,
+}
+
 impl Curve {
-    pub(super) fn of(recipe: &KaplanMeier, name: &str, counts: &Counts<'_>) -> Self {
-        let all = points(recipe, counts);
-        let least = u64::from(recipe.min_cell);
+    pub(super) fn of(rules: &Rules<'_>, name: &str, counts: &Counts<'_>) -> Self {
+        let all = points(rules, counts);
+        let least = rules.least;
         let seen: Vec<CurvePoint> = all.iter().take_while(|point| point.at_risk >= least).cloned().collect();
         let is_mark = |point: &&CurvePoint| {
-            recipe.marks.iter().any(|mark| (mark - point.time).abs() < 0.5 * recipe.grid.step)
+            rules.marks.iter().any(|mark| (mark - point.time).abs() < 0.5 * rules.grid.step)
         };
         let marks =
             seen.iter().filter(is_mark).map(|mark| CurvePoint { events: 0, ..mark.clone() }).collect();
@@ -98,7 +108,7 @@ impl Curve {
             median: median(&|point| Some(point.survival)),
             median_low: median(&|point| point.low),
             median_high: median(&|point| point.high),
-            restricted_mean: recipe.tau.and_then(|tau| restricted_mean(counts, &all, tau)),
+            restricted_mean: rules.tau.and_then(|tau| restricted_mean(counts, &all, tau)),
             withheld: printed_events < total || seen.len() < all.len(),
             points: printed,
             marks,
@@ -107,7 +117,7 @@ impl Curve {
 }
 
 /// The whole curve at all asked points.
-fn points(recipe: &KaplanMeier, counts: &Counts<'_>) -> Vec<CurvePoint> {
+fn points(rules: &Rules<'_>, counts: &Counts<'_>) -> Vec<CurvePoint> {
     let (mut survival, mut greenwood) = (1.0, 0.0);
     let mut points = Vec::with_capacity(counts.cells.len());
     for ((cell, events), at_risk) in counts.cells.iter().zip(counts.events).zip(counts.at_risk) {
@@ -117,10 +127,10 @@ fn points(recipe: &KaplanMeier, counts: &Counts<'_>) -> Vec<CurvePoint> {
             greenwood += if events == at_risk { 0.0 } else { d / (n * (n - d)) };
         }
         let s = libm::sqrt(greenwood);
-        let (low, high) = interval(recipe.interval, survival, s).unzip();
+        let (low, high) = interval(rules.interval, survival, s).unzip();
         let se = (survival > 0.0).then_some(survival * s);
         points.push(CurvePoint {
-            time: recipe.grid.time(*cell),
+            time: rules.grid.time(*cell),
             at_risk: *at_risk,
             events: *events,
             survival,

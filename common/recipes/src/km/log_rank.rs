@@ -3,7 +3,7 @@
 //! With d events among n at risk, n_g of them in group g, `expected_g = sum d n_g / n` and the hypergeometric covariance is
 //! `sum d (n - d) / (n - 1) * n_g / n * ([g = h] - n_h / n)` (Mantel 1966; R's `survdiff`).
 
-use super::Counts;
+use super::counts::Counts;
 use crate::chi2::ChiSquare;
 use crate::linear::{Factor, dot};
 

@@ -16,12 +16,15 @@
 //! Sources: estimate and Greenwood's variance as `survfit`, median as its `print`, restricted mean as `survmean`, log-rank
 //! test as `survdiff` of R's package survival 3.5.
 
+mod counts;
 mod curve;
 mod log_rank;
 
 pub use curve::{Curve, CurvePoint, Interval, RestrictedMean};
 pub use log_rank::LogRank;
 
+use self::counts::Counts;
+use self::curve::Rules;
 use crate::error::{MOST_ROWS, RecipeError, require};
 use crate::followup::{Follow, Grid, Grouping, follow};
 use crate::moments::{counts, exact};
@@ -108,14 +111,6 @@ pub struct KmOutcome {
     pub curves: Vec<Curve>,
     /// The test that all groups survive alike; none for one group, or where groups cannot be compared.
     pub log_rank: Option<LogRank>,
-}
-
-/// One group at the asked grid points.
-pub(crate) struct Counts<'a> {
-    pub(crate) rows: u64,
-    pub(crate) cells: &'a [u32],
-    pub(crate) events: &'a [u64],
-    pub(crate) at_risk: &'a [u64],
 }
 
 impl KmPhase {
@@ -273,7 +268,14 @@ impl KaplanMeier {
             return Err(RecipeError::Unfinished { phase: state.phase.name() });
         }
         let names = self.group.as_ref().map_or_else(|| vec!["all".to_owned()], |group| group.levels.clone());
-        let curves = names.iter().zip(groups(state)).map(|(name, group)| Curve::of(self, name, &group));
+        let rules = Rules {
+            grid: &self.grid,
+            marks: &self.marks,
+            tau: self.tau,
+            interval: self.interval,
+            least: u64::from(self.min_cell),
+        };
+        let curves = names.iter().zip(groups(state)).map(|(name, group)| Curve::of(&rules, name, &group));
         let counts: Vec<Counts<'_>> = groups(state).collect();
         Ok(KmOutcome {
             rounds: state.rounds,
@@ -281,7 +283,7 @@ impl KaplanMeier {
             rows: state.rows.iter().sum(),
             events: state.events.iter().sum(),
             curves: curves.collect(),
-            log_rank: LogRank::of(&counts, u64::from(self.min_cell)),
+            log_rank: LogRank::of(&counts, rules.least),
         })
     }
 }
@@ -298,16 +300,4 @@ fn groups(state: &KmState) -> impl Iterator<Item = Counts<'_>> {
             at_risk: state.at_risk.get(part(&state.at_risk)).unwrap_or_default(),
         }
     })
-}
-
-impl Counts<'_> {
-    /// Whether rows leave and never come: nobody is at risk who was not before, and no more have the event than are at risk.
-    fn possible(&self) -> bool {
-        let mut left = self.rows;
-        self.events.iter().zip(self.at_risk).all(|(events, at_risk)| {
-            let fits = events <= at_risk && *at_risk <= left;
-            left = at_risk.saturating_sub(*events);
-            fits
-        })
-    }
 }
