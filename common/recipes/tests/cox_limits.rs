@@ -255,6 +255,49 @@ proptest! {
     }
 }
 
+/// Few rows with small whole numbers: ties, empty risk sets, columns that are constant, dependent or say nothing.
+fn tiny() -> impl Strategy<Value = Vec<Patient>> {
+    let row = (0_u32..6, prop::bool::ANY, proptest::collection::vec(-2_i32..3, 2), 0_u32..2);
+    let patient = |(days, event, x, group): (u32, bool, Vec<i32>, u32)| Patient {
+        x: x.into_iter().map(f64::from).collect(),
+        days: f64::from(days),
+        event: f64::from(u8::from(event)),
+        group: f64::from(group),
+    };
+    proptest::collection::vec(row.prop_map(patient), 2..14)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn tiny_tables_give_numbers_or_a_reason(rows in tiny(), ridge in prop::bool::ANY, efron in prop::bool::ANY) {
+        let ties = if efron { Ties::Efron } else { Ties::Breslow };
+        let base = Cox { ridge: if ridge { 0.3 } else { 0.0 }, ties, ..small(2) };
+        let plain = Cox { strata: Strata::None, clock: Clock::Km, ..base.clone() };
+        for recipe in all_strata(&base).into_iter().chain([plain]) {
+            let got = match fit(&recipe, &halves(&rows)) {
+                Ok(got) => got,
+                Err(error) => {
+                    prop_assert!(!ridge || !error.to_string().starts_with("no finite"), "{error} with a ridge");
+                    continue;
+                }
+            };
+            let figures = got.coefficients.iter().flat_map(|c| [c.estimate, c.se, c.z, c.p, c.ci_low, c.ci_high]);
+            let hazards = got.baseline.iter().flat_map(|stratum| stratum.hazard.iter().map(|(_, hazard)| *hazard));
+            let tests = got.proportionality.iter().flat_map(|check| {
+                check.columns.iter().filter_map(|(_, test)| *test).chain(check.global)
+            });
+            let tests = tests.chain(got.likelihood_ratio).flat_map(|test| [test.statistic, test.p]);
+            let others = [got.loglik, got.null_loglik, got.concordance.index, got.concordance.error_bound];
+            for figure in figures.chain(hazards).chain(tests).chain(others) {
+                prop_assert!(figure.is_finite(), "{got:?}");
+            }
+            prop_assert!(got.loglik >= got.null_loglik - 1e-9 && got.coefficients.iter().all(|c| c.se > 0.0));
+            prop_assert!(got.proportionality.iter().all(|check| check.columns.iter().all(|(_, test)| test.is_none_or(|test| test.statistic >= 0.0))));
+        }
+    }
+}
+
 #[test]
 fn every_patient_twice_leaves_breslow_coefficients() {
     let (recipe, cohort) = compact();

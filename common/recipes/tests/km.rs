@@ -7,6 +7,7 @@ mod common;
 use common::survival::*;
 use common::*;
 use motet_recipes::{Grid, Grouping, Interval, KaplanMeier, KmOutcome, Outcome, Recipe, RecipeError, Times};
+use proptest::prelude::*;
 
 fn km(recipe: &KaplanMeier, sites: &[Site]) -> KmOutcome {
     match run(&Recipe::KaplanMeier(recipe.clone()), sites) {
@@ -259,4 +260,28 @@ fn a_lost_site_begins_the_count_again() {
     let Ok(Outcome::KaplanMeier(want)) = run(&recipe, &sites[..5]) else { panic!("no curves") };
     assert_eq!((got.rounds, got.sites), (4, 5));
     assert_eq!(KmOutcome { rounds: want.rounds, ..got }, want);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn tiny_tables_give_numbers(rows in proptest::collection::vec((0_u32..6, prop::bool::ANY, 0_u32..3), 1..12), min_cell in 0_u32..4) {
+        let row = |(days, event, group): &(u32, bool, u32)| (f64::from(*days), f64::from(u8::from(*event)), f64::from(*group));
+        let patients = patients(&rows.iter().map(row).collect::<Vec<_>>());
+        let grouping = Grouping { column: "arm".into(), levels: names(&["a", "b", "c"]) };
+        for interval in [Interval::LogLog, Interval::Log, Interval::Plain] {
+            let recipe = KaplanMeier { group: Some(grouping.clone()), interval, min_cell, marks: vec![0.0, 2.0], tau: Some(5.0), ..recipe(Grid::days(5.0)) };
+            let half = patients.len().div_ceil(2);
+            let sites: Vec<Site> = patients.chunks(half).enumerate().map(|(at, rows)| site(&at.to_string(), rows)).collect();
+            let outcome = km(&recipe, &sites);
+            for point in outcome.curves.iter().flat_map(|curve| curve.points.iter().chain(&curve.marks)) {
+                let ends = [point.low.unwrap_or(0.0), point.survival, point.high.unwrap_or(1.0)];
+                prop_assert!(ends.windows(2).all(|pair| pair[0] <= pair[1]) && (0.0..=1.0).contains(&ends[1]), "{point:?}");
+                prop_assert!(point.se.is_none_or(|se| se.is_finite()) && point.at_risk >= u64::from(min_cell));
+            }
+            let means = outcome.curves.iter().filter_map(|curve| curve.restricted_mean);
+            prop_assert!(means.clone().all(|mean| (0.0..=5.0).contains(&mean.mean) && mean.se.is_finite()));
+            prop_assert!(outcome.log_rank.is_none_or(|log_rank| log_rank.test.statistic >= 0.0 && log_rank.test.p.is_finite()));
+        }
+    }
 }

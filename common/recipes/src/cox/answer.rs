@@ -83,7 +83,7 @@ impl Cox {
         &self,
         patients: &Patients<'_>,
         beta: &[f64],
-        clock: &[f64],
+        clock: Option<&[f64]>,
     ) -> Result<(f64, Option<RiskSets>), RecipeError> {
         let values = patients.risk_sets(beta, self.ties);
         let mut values = Values::from(&values);
@@ -100,7 +100,7 @@ impl Cox {
     ) -> Result<Vec<f64>, RecipeError> {
         let own = self.own_points(patients.follow);
         let patients = Patients { points: &own, moments: &state.moments, ..*patients };
-        let (beyond, sets) = self.sets_alone(&patients, beta, &[])?;
+        let (beyond, sets) = self.sets_alone(&patients, beta, None)?;
         let Some(sets) = sets else {
             // A risk set that cannot be divided by makes the step too long just as a score out of range does.
             return Ok([vec![beyond.max(1.0)], vec![0.0; 1 + beta.len() + triangle(beta.len())]].concat());
@@ -126,7 +126,7 @@ impl Cox {
         let mut values = vec![pairs.concordant, pairs.discordant, pairs.tied];
         if self.clock() != Clock::Off {
             let clock = proportional::clock(self.clock(), &own, self.grid.last(), &[]);
-            let (_, sets) = self.sets_alone(&patients, beta, &clock)?;
+            let (_, sets) = self.sets_alone(&patients, beta, Some(&clock))?;
             let sets = sets.ok_or(RecipeError::Implausible { what: "risk sets" })?;
             let sums = proportional::answer(&patients, beta, &sets, &clock);
             let drift = Drift::read(&mut Values::from(&sums), &sets)?;

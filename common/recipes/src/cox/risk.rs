@@ -156,32 +156,32 @@ pub(super) fn masses(values: &[f64], points: &[EventPoint], columns: usize) -> V
 
 impl RiskSets {
     /// Reads the sum (or one site's values, where each site has its own risk sets) after its first element; nothing where
-    /// a risk set's sum is too small to divide by. `clock` has g of each point, or is empty.
+    /// a risk set's sum is too small to divide by. `clock` has g of each point where there is a check.
     pub(super) fn read(
         values: &mut Values<'_>,
         points: &[EventPoint],
         beta: &[f64],
         ties: Ties,
-        clock: &[f64],
+        clock: Option<&[f64]>,
     ) -> Result<Option<Self>, RecipeError> {
         let width = 1 + beta.len();
         let slots = ties.slots(points);
         let risk = values.take(points.len() * width)?;
         let tied = values.take(slots.iter().flatten().count() * width)?;
         let gradient = values.take(beta.len())?.to_vec();
-        let outers = if clock.is_empty() { 1 } else { 3 };
+        let outers = if clock.is_some() { 3 } else { 1 };
         let mut sets = Self {
             loglik: dot(beta, &gradient),
             gradient,
             weights: vec![0.0; points.len()],
             tied: vec![0.0; points.len()],
-            drift: vec![0.0; if clock.is_empty() { 0 } else { beta.len() }],
+            drift: vec![0.0; if clock.is_some() { beta.len() } else { 0 }],
             outer: vec![vec![0.0; triangle(beta.len())]; outers],
         };
         for (k, point) in points.iter().enumerate() {
             let s = &risk[k * width..][..width];
             let d = slots[k].map(|slot| &tied[slot * width..][..width]);
-            let g = clock.get(k).copied().unwrap_or_default();
+            let g = clock.and_then(|clock| clock.get(k)).copied().unwrap_or_default();
             if s[0] <= LEAST_SUM * SCALE || !sets.add(k, point.events, s, d, g) {
                 return Ok(None);
             }

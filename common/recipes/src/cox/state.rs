@@ -199,7 +199,8 @@ impl Cox {
             let at_risk = risk::masses(ahead.take(next.points.len() * (1 + columns))?, &next.points, columns);
             next.clock = proportional::clock(self.clock(), &next.points, self.grid.last(), &at_risk);
         }
-        let sets = RiskSets::read(values, &next.points, &point, self.ties, &next.clock)?;
+        let clock = (self.clock() != Clock::Off).then_some(next.clock.as_slice());
+        let sets = RiskSets::read(values, &next.points, &point, self.ties, clock)?;
         // Where the sums say too little the rest of the vector is of no use.
         let Some(sets) = sets.filter(|_| beyond == 0.0) else {
             return self.halve(next, None);

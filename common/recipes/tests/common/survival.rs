@@ -8,7 +8,7 @@ use std::path::PathBuf;
 pub const BREAST: [&str; 6] = ["northeast", "south", "west", "midwest", "europe", "canada"];
 
 /// One patient: covariates, days, event and the number of the site.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Patient {
     pub x: Vec<f64>,
     pub days: f64,
