@@ -103,6 +103,14 @@ pub enum RecipeError {
         /// The recipe's event.
         event: String,
     },
+    /// Sums at each event point times columns make too long a vector.
+    #[error(
+        "sums at {points} event times are too many for one vector: use a larger step, a shorter horizon, fewer features or strata = \"site\""
+    )]
+    TooManyPoints {
+        /// Grid points with events.
+        points: u32,
+    },
     /// A column that says nothing about who has the event.
     #[error(
         "column `{column}` is the same for all who are at risk at each event: leave it out or set a ridge above 0"

@@ -190,16 +190,22 @@ fn parameters_out_of_range_are_named_by_their_key() {
     assert_eq!(key(Cox { grid: Grid::days(0.5), ..small(1) }), "horizon");
     assert_eq!(key(Cox { strata: group(51), clock: Clock::Off, ..small(1) }), "strata");
     assert_eq!(key(Cox { strata: group(2), ..small(1) }), "proportional_hazards");
-    let wide: Vec<String> = levels(60);
-    assert_eq!(key(Cox { columns: wide.clone(), grid: Grid::days(20_000.0), ..small(1) }), "horizon");
-    let by_site = Cox {
-        columns: wide,
-        grid: Grid::days(20_000.0),
-        strata: Strata::Site,
-        clock: Clock::Off,
-        ..small(1)
-    };
-    assert_eq!(Recipe::Cox(by_site).check(), Ok(()));
+}
+
+#[test]
+fn a_vector_that_would_be_too_long_is_refused_and_not_sent() {
+    let wide: Vec<String> = (0..1000).map(|at| format!("c{at}")).collect();
+    let rows: Vec<Patient> = (0..2100)
+        .map(|at| Patient {
+            x: (0..1000).map(|column| f64::from((at * 7 + column * at + at * at) % 11)).collect(),
+            days: f64::from(at),
+            event: 1.0,
+            group: 0.0,
+        })
+        .collect();
+    let recipe = Cox { columns: wide, grid: Grid::days(2100.0), ..small(1) };
+    let error = fit(&recipe, &[site("a", &rows)]).unwrap_err();
+    assert_eq!(error, RecipeError::TooManyPoints { points: 2100 });
 }
 
 fn close(a: &CoxOutcome, b: &CoxOutcome) {

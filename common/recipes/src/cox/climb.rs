@@ -38,6 +38,8 @@ canonical! {
         5 => TooFewRows,
         /// This column is the same for all who are at risk whenever there is an event.
         6 => Silent(u32),
+        /// Sums at so many event points are too many for one vector.
+        7 => TooManyPoints(u32),
     }
 }
 
@@ -95,6 +97,7 @@ impl CoxStuck {
             }
             Self::TooFewRows => RecipeError::TooFewRows,
             Self::Silent(at) => RecipeError::Silent { column: column(at) },
+            Self::TooManyPoints(points) => RecipeError::TooManyPoints { points: *points },
         }
     }
 }

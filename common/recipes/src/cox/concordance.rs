@@ -232,6 +232,33 @@ mod tests {
     }
 
     #[test]
+    fn bins_of_one_point_each_lose_no_pair() {
+        let points: Vec<EventPoint> =
+            [2, 5, 9].map(|cell| EventPoint { stratum: 0, cell, events: 1 }).to_vec();
+        let rows: Vec<(f64, Follow)> = (0_u32..80)
+            .map(|at| {
+                let cell = at * 53 % 13;
+                let event = [2, 5, 9].contains(&cell) && at % 4 != 0;
+                (f64::from(at * 37 % 23), Follow { group: 0, cell, event })
+            })
+            .collect();
+        let mut histogram = vec![0; elements(&points, 1)];
+        for (score, follow) in &rows {
+            if let Some(bin) = points.iter().rposition(|point| point.cell <= follow.cell) {
+                histogram[(2 * bin + usize::from(follow.event)) * SCORES + *score as usize] += 1;
+            }
+        }
+        assert_eq!(Pairs::of(&histogram, &points, 1), Pairs::exact(&rows));
+        // Held in one bin, pairs are undecided and no number is made of them.
+        let crowd: Vec<EventPoint> =
+            (0..300).map(|cell| EventPoint { stratum: 0, cell, events: 1 }).collect();
+        let mut histogram = vec![0; elements(&crowd, 1)];
+        (histogram[3], histogram[SCORES + 1], histogram[SCORES + 9]) = (1, 2, 1);
+        let pairs = Pairs::of(&histogram, &crowd, 1);
+        assert_eq!(pairs, Pairs { undecided: 3.0 + 3.0, ..Pairs::default() });
+    }
+
+    #[test]
     fn time_bins_are_the_points_themselves_while_there_are_few() {
         let point = |stratum, cell, events| EventPoint { stratum, cell, events };
         let few: Vec<EventPoint> = vec![point(0, 1, 5), point(0, 7, 1), point(2, 0, 1)];

@@ -6,8 +6,6 @@ use crate::error::{RecipeError, check_columns, require};
 use crate::followup::{Grid, Grouping};
 use motet_secagg::canonical;
 
-/// Numbers in one vector of risk sets, at the most: 32 MB of limbs.
-const MOST_NUMBERS: usize = 1_000_000;
 /// Coefficients, hazards and tests are told at points that differ by the last step: it must be small.
 const MOST_TOLERANCE: f64 = 1e-6;
 
@@ -75,11 +73,6 @@ impl Cox {
             grouping.check("strata")?;
         }
         self.grid.check(self.strata())?;
-        let numbers =
-            if self.by_site() { 0 } else { self.strata() * self.grid.cells() * (1 + self.columns.len()) };
-        let must =
-            "so short that strata times steps times features is at most a million: or use a larger step";
-        require(numbers <= MOST_NUMBERS, "horizon", must)?;
         require(self.ridge.is_finite() && self.ridge >= 0.0, "ridge", "0 or more")?;
         let tolerance = self.tolerance > 0.0 && self.tolerance <= MOST_TOLERANCE;
         require(tolerance, "tolerance", "above 0 and at most 0.000001")?;

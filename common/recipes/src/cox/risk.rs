@@ -62,12 +62,8 @@ canonical! {
     }
 }
 
-/// Weights of the rows in a triangle.
-pub(super) struct Weighing {
-    /// Sum of the points' weights up to each point, from the first of its stratum.
-    cumulative: Vec<f64>,
-    tied: Vec<f64>,
-}
+/// Weights of the rows in a triangle: of each point the sum of weights up to it, from the first of its stratum, and v.
+pub(super) struct Weighing(Vec<(f64, f64)>);
 
 impl Patients<'_> {
     /// Calls `each` with every row's standardised columns, its score, and the event points at which it is at risk.
@@ -117,9 +113,10 @@ impl Patients<'_> {
         self.each(beta, |z, score, follow, at_risk| {
             let Some(last) = at_risk.last() else { return };
             let r = score.min(MOST_SCORE).exp();
-            for (weighing, sums) in weighings.iter().zip(sums.chunks_exact_mut(size)) {
-                let own = if follow.event { weighing.tied[last] } else { 0.0 };
-                add_square(sums, r * (weighing.cumulative[last] - own), z);
+            for (weighing, sums) in weighings.iter().zip(sums.chunks_exact_mut(size.max(1))) {
+                // A state from elsewhere may hold fewer weights than points: nothing is added, and nothing panics.
+                let Some((whole, tied)) = weighing.0.get(last) else { return };
+                add_square(sums, r * (whole - if follow.event { *tied } else { 0.0 }), z);
             }
         });
         sums
@@ -240,16 +237,15 @@ impl RiskSets {
 
     /// Weights w_k and v_k times `factor` of the point.
     pub(super) fn weighing(&self, points: &[EventPoint], factor: impl Fn(usize) -> f64) -> Weighing {
-        let mut cumulative = Vec::with_capacity(points.len());
-        let mut sum = 0.0;
-        for (k, weight) in self.weights.iter().enumerate() {
-            if k > 0 && points[k].stratum != points[k - 1].stratum {
-                sum = 0.0;
+        let (mut sum, mut stratum) = (0.0, None);
+        let point = |(k, (point, (weight, tied))): (usize, (&EventPoint, (&f64, &f64)))| {
+            if stratum != Some(point.stratum) {
+                (sum, stratum) = (0.0, Some(point.stratum));
             }
             sum += weight * factor(k);
-            cumulative.push(sum);
-        }
-        let tied = self.tied.iter().enumerate().map(|(k, tied)| tied * factor(k)).collect();
-        Weighing { cumulative, tied }
+            (sum, tied * factor(k))
+        };
+        let weights = self.weights.iter().zip(&self.tied);
+        Weighing(points.iter().zip(weights).enumerate().map(point).collect())
     }
 }

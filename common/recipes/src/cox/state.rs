@@ -15,6 +15,9 @@ use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
 use motet_secagg::layout::Sum;
 
+/// Numbers in one vector of risk sets, at the most: 64 MB of limbs.
+const MOST_NUMBERS: usize = 2_000_000;
+
 canonical! {
     /// The question of the next round.
     #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,6 +182,9 @@ impl Cox {
             next.points = points::points(&events, self.grid.cells());
         }
         next.phase = match moments::absorb_spread(&next.moments, &squares)? {
+            Ok(_) if risk::elements(&next.points, self.columns.len(), self.ties) > MOST_NUMBERS => {
+                CoxPhase::Stuck(CoxStuck::TooManyPoints(next.points.len() as u32))
+            }
             Ok(moments) => {
                 next.moments = moments;
                 if self.by_site() { CoxPhase::Newton } else { CoxPhase::RiskSets }
