@@ -205,3 +205,30 @@ fn rounded_times_give_the_fit_of_rounded_times() {
         assert_close(a.estimate, b.estimate, &a.name);
     }
 }
+
+#[test]
+fn a_site_scores_the_final_model_on_its_own_rows() {
+    let cohort = breast("breast_tcga_cox");
+    let sites = cohort.tables();
+    let recipe = Recipe::Cox(Cox::new(cohort.columns.clone(), "t".into(), "e".into(), cohort.grid));
+    let all: Vec<&Site> = sites.iter().collect();
+    let mut state = recipe.start(Default::default());
+    while recipe.ask(&state, 6).unwrap().unwrap().phase != "evaluate" {
+        state = round(&recipe, &state, &all).unwrap().unwrap();
+    }
+    let question = recipe.ask(&state, 1).unwrap().unwrap();
+    let answer = recipe.answer(&state, &question, &sites[1].rows(), &mut dice(1)).unwrap();
+    let motet_recipes::State::Cox(fit) = &state else { panic!("another state") };
+    let sum = motet_secagg::fold::plain_sum(&question.layout, fit.set, vec![answer]).unwrap();
+    let Ok(Outcome::Cox(here)) = recipe.outcome(&recipe.absorb(&state, &sum).unwrap()) else {
+        panic!("no outcome")
+    };
+    // R's concordance of the pooled scores within the South.
+    assert!(
+        (here.concordance.index - 0.673_597_025_016_903_3).abs() <= here.concordance.error_bound,
+        "{:?}",
+        here.concordance
+    );
+    let check = here.proportionality.unwrap();
+    assert!(check.global.is_none() && check.columns.iter().all(|(_, test)| test.is_none()));
+}

@@ -88,7 +88,7 @@ fn a_sum_that_cannot_be_is_refused() {
     let start = after(&[]);
     assert_eq!(refused(&start, vec![300.0, 301.0, 1.0, 1.0]), RecipeError::Implausible { what: "events" });
     assert_eq!(refused(&start, vec![300.0, 7.0, 1.0]), RecipeError::Mismatch { what: "sum" });
-    let spread = after(&[first.clone()]);
+    let spread = after(std::slice::from_ref(&first));
     let one_more = [second[..6].to_vec(), vec![2.0]].concat();
     assert_eq!(refused(&spread, one_more), RecipeError::Implausible { what: "events" });
     let fit = after(&[first, second]);

@@ -138,7 +138,7 @@ impl Cox {
                     None => self.halve(&mut next, loglik)?,
                 }
             }
-            CoxPhase::Evaluate => self.take_evaluation(&mut next, &mut values)?,
+            CoxPhase::Evaluate => self.take_evaluation(&mut next, &mut values, sum.sites == state.sites)?,
             CoxPhase::Finished | CoxPhase::Stuck(_) => return Err(RecipeError::Mismatch { what: "state" }),
         }
         values.end()?;
@@ -245,7 +245,14 @@ impl Cox {
         };
     }
 
-    fn take_evaluation(&self, next: &mut CoxState, values: &mut Values<'_>) -> Result<(), RecipeError> {
+    /// A site that scores the final model on its own rows alone, for its own steward, brings a sum of fewer sites: it has
+    /// pairs, but no check of its own, for the means within risk sets are those of all sites.
+    fn take_evaluation(
+        &self,
+        next: &mut CoxState,
+        values: &mut Values<'_>,
+        same_sites: bool,
+    ) -> Result<(), RecipeError> {
         let columns = self.columns.len();
         next.pairs = if self.by_site() {
             let (concordant, discordant, tied) = (values.one()?, values.one()?, values.one()?);
@@ -263,6 +270,9 @@ impl Cox {
             } else {
                 Drift::read(values, &next.sets)?
             };
+            if !same_sites {
+                next.drift = Drift::default();
+            }
         }
         next.phase = CoxPhase::Finished;
         Ok(())
