@@ -114,7 +114,12 @@ impl Direct {
 }
 
 fn checks_agree(cohort: &Cohort, ties: Ties, clock: Clock) {
-    let recipe = Cox { ties, clock, ..Cox::new(cohort.columns.clone(), "t".into(), "e".into(), cohort.grid) };
+    let recipe = Cox {
+        ties,
+        clock,
+        min_cell: 0,
+        ..Cox::new(cohort.columns.clone(), "t".into(), "e".into(), cohort.grid)
+    };
     let got = fit(&recipe, &cohort.tables());
     let want = direct(&cohort.patients(), &got, ties, clock);
     let check = got.proportionality.as_ref().unwrap();
@@ -134,6 +139,10 @@ fn checks_agree(cohort: &Cohort, ties: Ties, clock: Clock) {
         assert_eq!(got.0, want.0);
         assert_close(got.1, want.1, "baseline hazard");
     }
+    // With small steps joined, the same hazard at fewer times.
+    let joined = fit(&Cox { min_cell: 5, ..recipe }, &cohort.tables()).baseline.remove(0).hazard;
+    assert!(joined.len() <= got.events as usize / 5 && joined.len() > 10);
+    assert!(joined.iter().all(|step| got.baseline[0].hazard.contains(step)));
 }
 
 #[test]

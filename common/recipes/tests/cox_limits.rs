@@ -17,7 +17,8 @@ fn fit(recipe: &Cox, sites: &[Site]) -> Result<CoxOutcome, RecipeError> {
 }
 
 fn small(width: usize) -> Cox {
-    Cox::new(names(&["a", "b", "c"][..width]), "days".into(), "died".into(), Grid::days(100.0))
+    let columns = names(&["a", "b", "c"][..width]);
+    Cox { min_cell: 0, ..Cox::new(columns, "days".into(), "died".into(), Grid::days(100.0)) }
 }
 
 /// Patients (days, died, columns).

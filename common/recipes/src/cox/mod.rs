@@ -15,7 +15,8 @@
 //! z is the row standardised by the pooled mean and standard deviation, r = exp(b z), a point a grid point (of a stratum) at
 //! which there are events; `risk.rs` has the formulas. With p columns, K grid points, M event points, T of them with ties and
 //! t = p (p + 1) / 2: risk sets are (M + T) (p + 1) + p numbers in limbs, information t, evaluate at most 20,000 counts
-//! (4,000 a stratum where there are more than five) and p + 2 t numbers. A step that lowered the likelihood is seen after `risk sets`; no information is asked there.
+//! (4,000 a stratum where there are more than five) and p + 2 t numbers. A step that lowered the likelihood is seen after
+//! `risk sets`; no information is asked there.
 //!
 //! **What it shows**, to the coordinator and to all sites, of the sum of all sites: at which grid points (of which stratum)
 //! there were how many events, single ones included; and at each, for the coefficients of every step, the weight and the mean

@@ -47,11 +47,14 @@ canonical! {
         pub max_rounds: u32,
         /// The check of proportional hazards; left out with a ridge, for which the test does not hold.
         pub clock: Clock,
+        /// The outcome tells the baseline hazard after no fewer events than this; it does not change the sums.
+        pub min_cell: u32,
     }
 }
 
 impl Cox {
-    /// Maximum likelihood over one set of risk sets with Efron's ties, tolerance 1e-10, at most 30 points, and R's check.
+    /// Maximum likelihood over one set of risk sets with Efron's ties, tolerance 1e-10, at most 30 points, R's check,
+    /// and steps of the baseline hazard of at least 5 events.
     pub fn new(columns: Vec<String>, time: String, event: String, grid: Grid) -> Self {
         Self {
             columns,
@@ -64,6 +67,7 @@ impl Cox {
             tolerance: 1e-10,
             max_rounds: 30,
             clock: Clock::Km,
+            min_cell: 5,
         }
     }
 

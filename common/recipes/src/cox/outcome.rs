@@ -17,7 +17,7 @@ use crate::normal::{Z_95, two_sided};
 pub struct Baseline {
     /// The level, or `all`.
     pub stratum: String,
-    /// Event times, and the cumulative hazard from 0 to each of a patient with the pooled mean of every column. Survival is
+    /// Event times, each `min_cell` events or more after the last, and the cumulative hazard up to it of a patient with the pooled mean of every column. Survival is
     /// `exp(-hazard * exp(sum b (x - mean)))`.
     pub hazard: Vec<(f64, f64)>,
 }
@@ -120,12 +120,15 @@ impl Cox {
             Strata::Group(grouping) => grouping.levels.clone(),
         };
         let stratum = |(number, name): (usize, String)| {
-            let mut sum = 0.0;
+            let (mut sum, mut gathered) = (0.0, 0);
             let steps = state.points.iter().zip(&state.sets.weights);
             let own = steps.filter(|(point, _)| point.stratum as usize == number);
-            let hazard = own.map(|(point, weight)| {
-                sum += weight;
-                (self.grid.time(point.cell), sum)
+            // A step for each event would print the day of every death.
+            let hazard = own.filter_map(|(point, weight)| {
+                (sum, gathered) = (sum + weight, gathered + point.events);
+                let enough = gathered >= u64::from(self.min_cell);
+                gathered = if enough { 0 } else { gathered };
+                enough.then(|| (self.grid.time(point.cell), sum))
             });
             Baseline { stratum: name, hazard: hazard.collect() }
         };
