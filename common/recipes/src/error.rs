@@ -61,6 +61,72 @@ pub enum RecipeError {
         /// How many rows.
         rows: usize,
     },
+    /// The table comes without a column that a survival recipe needs.
+    #[error("the table has no column `{column}` as long as its {rows} rows")]
+    NoColumn {
+        /// The column.
+        column: String,
+        /// Rows of the table.
+        rows: usize,
+    },
+    /// A follow-up time is negative, missing or infinite.
+    #[error("time `{time}` is negative, missing or infinite in {rows} rows: correct or drop them")]
+    BadTime {
+        /// The column.
+        time: String,
+        /// How many rows.
+        rows: usize,
+    },
+    /// A follow-up time lies between two grid points, and the study takes exact times only.
+    #[error(
+        "time `{time}` is no multiple of the study's step in {rows} rows: round it to that unit, or propose the study with times = \"grid\""
+    )]
+    OffGrid {
+        /// The column.
+        time: String,
+        /// How many rows.
+        rows: usize,
+    },
+    /// A group or stratum is none of the levels the study names.
+    #[error(
+        "column `{column}` is none of its declared levels in {rows} rows: correct the schema or drop them"
+    )]
+    NotALevel {
+        /// The column.
+        column: String,
+        /// How many rows.
+        rows: usize,
+    },
+    /// No event at any site.
+    #[error("no event `{event}` within the horizon at any site: there is nothing to fit")]
+    NoEvents {
+        /// The recipe's event.
+        event: String,
+    },
+    /// Sums at each event point times columns make too long a vector.
+    #[error(
+        "sums at {points} event times are too many for one vector: use a larger step, a shorter horizon, fewer features or strata = \"site\""
+    )]
+    TooManyPoints {
+        /// Grid points with events.
+        points: u32,
+    },
+    /// A column that says nothing about who has the event.
+    #[error(
+        "column `{column}` is the same for all who are at risk at each event: leave it out or set a ridge above 0"
+    )]
+    Silent {
+        /// The column.
+        column: String,
+    },
+    /// The likelihood of a survival model has no maximum.
+    #[error(
+        "no finite estimate: the likelihood rises without end along {columns}; leave a column out, join categories or set a ridge above 0"
+    )]
+    Monotone {
+        /// The columns whose coefficients grow, in backquotes.
+        columns: String,
+    },
     /// A column holds values that are not numbers.
     #[error("column `{column}` is missing or infinite in {rows} rows: only complete rows can take part")]
     NotFinite {

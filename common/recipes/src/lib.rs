@@ -19,6 +19,9 @@ mod recipe;
 
 // the methods
 pub mod fedavg; //      federated averaging of a regression or a small neural network, and its family
+pub mod cox; //         exact Cox regression
+pub mod fedavg; //      federated averaging of a logistic model or a small neural network
+pub mod km; //          exact Kaplan-Meier curves and log-rank test
 pub mod logistic; //    exact logistic regression
 pub mod summary; //     counts, means and variances
 
@@ -29,6 +32,7 @@ pub mod verdict; //     whether the common model serves this site's own patients
 mod error; //           why a recipe cannot go on
 mod loss; //            what a model is to predict, and how far off it is
 mod memory; //          what a site keeps for itself between rounds
+mod followup; //        how long each patient was followed, on a grid of times
 mod moments; //         pooled mean and standard deviation
 mod phase; //           the phases of a fit
 mod rows; //            a site's table, checked; a sum, read from front to back
@@ -36,6 +40,7 @@ mod score; //           histograms of the score: AUC, ROC, Brier, calibration
 
 // numerics
 mod auc; //             area under the ROC curve of one table, with its interval
+mod chi2; //            p-values of joint tests
 mod linear; //          Cholesky factor of a small symmetric matrix
 mod network; //         forward, backward and start of the neural network
 mod newton; //          the climb of the logistic fit to the maximum of its likelihood
@@ -47,6 +52,16 @@ pub use error::{RecipeError, Stuck};
 pub use fedavg::{
     Adaptive, Epoch, FedAvg, FedAvgOutcome, FedNumberOutcome, FedTimeOutcome, Layer, Rule, Weight,
     fraction_bits, most_rows,
+pub use chi2::ChiSquare;
+pub use cox::{
+    Baseline, Clock, Concordance, Cox, CoxOutcome, CoxPhase, CoxState, CoxStuck, Proportionality, Strata,
+    Ties,
+};
+pub use error::{RecipeError, Stuck};
+pub use fedavg::{Epoch, FedAvg, FedAvgOutcome, Layer, Weight, fraction_bits, most_rows};
+pub use followup::{Grid, Grouping, Times};
+pub use km::{
+    Curve, CurvePoint, Interval, KaplanMeier, KmOutcome, KmPhase, KmState, LogRank, RestrictedMean,
 };
 pub use logistic::{Coefficient, Logistic, LogisticOutcome};
 pub use loss::Loss;

@@ -71,7 +71,7 @@ pub(crate) const FIT: &str = "newton";
 pub struct Coefficient {
     /// `(intercept)` or the column.
     pub name: String,
-    /// Log odds ratio for one unit.
+    /// Log odds ratio for one unit; in a Cox fit the log hazard ratio.
     pub estimate: f64,
     /// Standard error: root of the diagonal of the inverse (penalised) information.
     pub se: f64,

@@ -1,7 +1,10 @@
 //! One enum over the methods: everything outside this crate speaks to a [`Recipe`] and never to a method.
 
+use crate::cox::{Cox, CoxOutcome, CoxPhase, CoxState};
 use crate::error::RecipeError;
 use crate::fedavg::{self, FedAvg, FedAvgOutcome, FedAvgState, FedNumberOutcome, FedTimeOutcome};
+use crate::fedavg::{self, FedAvg, FedAvgOutcome, FedAvgState};
+use crate::km::{KaplanMeier, KmOutcome, KmState};
 use crate::logistic::{self, Logistic, LogisticOutcome, LogisticState};
 use crate::memory::{Answer, Memory};
 use crate::phase::Phase;
@@ -24,6 +27,10 @@ canonical! {
         2 => Logistic(Logistic),
         /// Federated averaging.
         3 => FedAvg(FedAvg),
+        /// Exact Cox regression.
+        5 => Cox(Cox),
+        /// Kaplan-Meier curves and the log-rank test.
+        6 => KaplanMeier(KaplanMeier),
     }
 }
 
@@ -38,6 +45,10 @@ canonical! {
         2 => Logistic(LogisticState),
         /// Of a run of federated averaging.
         3 => FedAvg(FedAvgState),
+        /// Of a Cox fit.
+        5 => Cox(CoxState),
+        /// Of Kaplan-Meier curves.
+        6 => KaplanMeier(KmState),
     }
 }
 
@@ -74,6 +85,10 @@ pub enum Outcome {
     FedNumber(FedNumberOutcome),
     /// Of one whose outcome is a time to an event.
     FedTime(FedTimeOutcome),
+    /// Of a Cox fit.
+    Cox(CoxOutcome),
+    /// Of Kaplan-Meier curves.
+    KaplanMeier(KmOutcome),
 }
 
 const STATE: RecipeError = RecipeError::Mismatch { what: "state" };
@@ -85,6 +100,9 @@ impl Recipe {
             Self::Summary(_) => "summary",
             Self::Logistic(_) => "logistic",
             Self::FedAvg(recipe) => recipe.rule.kind(),
+            Self::FedAvg(_) => "fedavg",
+            Self::Cox(_) => "cox",
+            Self::KaplanMeier(_) => "km",
         }
     }
 
@@ -103,6 +121,8 @@ impl Recipe {
             Self::Summary(recipe) => recipe.check(),
             Self::Logistic(recipe) => recipe.check(),
             Self::FedAvg(recipe) => recipe.check(),
+            Self::Cox(recipe) => recipe.check(),
+            Self::KaplanMeier(recipe) => recipe.check(),
         }
     }
 
@@ -113,6 +133,8 @@ impl Recipe {
             Self::Summary(recipe) => State::Summary(recipe.start(0)),
             Self::Logistic(recipe) => State::Logistic(recipe.start(0)),
             Self::FedAvg(recipe) => State::FedAvg(recipe.start(&seed)),
+            Self::Cox(recipe) => State::Cox(recipe.start(0)),
+            Self::KaplanMeier(recipe) => State::KaplanMeier(recipe.start(0)),
         }
     }
 
@@ -127,6 +149,8 @@ impl Recipe {
             (Self::Summary(recipe), State::Summary(state)) => recipe.ask(state),
             (Self::Logistic(recipe), State::Logistic(state)) => recipe.ask(state, sites),
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.ask(state, sites)?,
+            (Self::Cox(recipe), State::Cox(state)) => recipe.ask(state),
+            (Self::KaplanMeier(recipe), State::KaplanMeier(state)) => recipe.ask(state),
             _ => return Err(STATE),
         };
         Ok(layout.map(|layout| Question { layout, phase: state.progress().phase }))
@@ -156,6 +180,11 @@ impl Recipe {
                 Ok(ClearUpdate::new(1, recipe.answer(state, rows)?).into())
             }
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.answer(state, rows, memory, dice),
+            (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.answer(state, rows, dice),
+            (Self::Cox(recipe), State::Cox(state)) => Ok(ClearUpdate::new(1, recipe.answer(state, rows)?)),
+            (Self::KaplanMeier(recipe), State::KaplanMeier(state)) => {
+                Ok(ClearUpdate::new(1, recipe.answer(state, rows)?))
+            }
             _ => Err(STATE),
         }
     }
@@ -171,6 +200,10 @@ impl Recipe {
                 recipe.absorb(state, sum).map(State::Logistic)
             }
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.absorb(state, sum).map(State::FedAvg),
+            (Self::Cox(recipe), State::Cox(state)) => recipe.absorb(state, sum).map(State::Cox),
+            (Self::KaplanMeier(recipe), State::KaplanMeier(state)) => {
+                recipe.absorb(state, sum).map(State::KaplanMeier)
+            }
             _ => Err(STATE),
         }
     }
@@ -188,6 +221,11 @@ impl Recipe {
                 fedavg::Finished::Number(outcome) => Outcome::FedNumber(outcome),
                 fedavg::Finished::Time(outcome) => Outcome::FedTime(outcome),
             }),
+            (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.outcome(state).map(Outcome::FedAvg),
+            (Self::Cox(recipe), State::Cox(state)) => recipe.outcome(state).map(Outcome::Cox),
+            (Self::KaplanMeier(recipe), State::KaplanMeier(state)) => {
+                recipe.outcome(state).map(Outcome::KaplanMeier)
+            }
             _ => Err(STATE),
         }
     }
@@ -226,6 +264,11 @@ impl State {
                 let last = state.newton.history.last();
                 (state.phase.name(logistic::FIT), state.rounds, last.map(|step| ("largest step", step.step)))
             }
+            Self::Cox(state) => {
+                let last = state.climb.history.last();
+                (state.phase.name(), state.rounds, last.map(|step| ("largest step", step.step)))
+            }
+            Self::KaplanMeier(state) => (state.phase.name(), state.rounds, None),
             Self::FedAvg(state) => {
                 let last = state.history.last();
                 (state.phase.name(fedavg::FIT), state.rounds, last.map(|epoch| ("loss", epoch.loss)))
@@ -237,8 +280,9 @@ impl State {
     /// Whether the run ended without an estimate.
     pub fn stuck(&self) -> bool {
         match self {
-            Self::Summary(_) => false,
+            Self::Summary(_) | Self::KaplanMeier(_) => false,
             Self::Logistic(state) => matches!(state.phase, Phase::Stuck(_)),
+            Self::Cox(state) => matches!(state.phase, CoxPhase::Stuck(_)),
             Self::FedAvg(state) => matches!(state.phase, Phase::Stuck(_)),
         }
     }

@@ -80,6 +80,7 @@ impl<'a> Rows<'a> {
 }
 
 /// Reads the values of a sum from front to back, so that no index can be wrong.
+#[derive(Clone)]
 pub(crate) struct Values<'a> {
     rest: &'a [f64],
 }
@@ -87,6 +88,11 @@ pub(crate) struct Values<'a> {
 impl<'a> Values<'a> {
     pub(crate) fn of(sum: &'a Sum) -> Self {
         Self { rest: &sum.values }
+    }
+
+    /// One site's own values, where it takes in its answer as others take in the sum.
+    pub(crate) fn from(values: &'a [f64]) -> Self {
+        Self { rest: values }
     }
 
     /// The next `count` values.

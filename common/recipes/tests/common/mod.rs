@@ -13,6 +13,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 use std::path::PathBuf;
 
+pub mod survival;
+
 pub const STROKE: [&str; 10] =
     ["BELG", "CZEC", "ITAL", "NETH", "NORW", "POLA", "PORT", "SPAI", "SWED", "SWIT"];
 pub const STROKE_COLUMNS: [&str; 13] = [
@@ -38,6 +40,8 @@ pub struct Site {
     pub name: String,
     pub x: Array2<f64>,
     pub y: Array1<f64>,
+    pub time: Option<Array1<f64>>,
+    pub group: Option<Array1<f64>>,
 }
 
 impl Site {
@@ -45,11 +49,13 @@ impl Site {
         let width = rows[0].len() - 1;
         let x = Array2::from_shape_fn((rows.len(), width), |(row, column)| rows[row][column]);
         let y = rows.iter().map(|row| row[width]).collect();
-        Self { name: name.into(), x, y }
+        Self { name: name.into(), x, y, time: None, group: None }
     }
 
     pub fn rows(&self) -> Rows<'_> {
-        Rows::new(self.x.view()).outcome(self.y.view())
+        let time = self.time.as_ref().map(|values| values.view());
+        let group = self.group.as_ref().map(|values| values.view());
+        Rows { time, group, ..Rows::new(self.x.view()).outcome(self.y.view()) }
     }
 
     /// Features and outcome side by side.

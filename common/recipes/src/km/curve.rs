@@ -1,0 +1,251 @@
+//! One group's survival curve from its counts, with what may be printed of it.
+
+use super::counts::Counts;
+use crate::followup::Grid;
+use crate::normal::Z_95;
+use motet_secagg::canonical;
+
+/// A survival within this distance of one half is one half: the square root of the machine's epsilon, as in R.
+const HALF_TOLERANCE: f64 = 1.490_116_119_384_765_6e-8;
+
+canonical! {
+    /// How the interval of survival is made, with s the standard error of log S.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Interval {
+        /// exp(-exp(log(-log S) -+ z s / log S)): within 0 and 1, good for few events.
+        1 => LogLog,
+        /// S exp(-+ z s), at most 1: R's default.
+        2 => Log,
+        /// S -+ z s S, cut at 0 and 1.
+        3 => Plain,
+    }
+}
+
+/// The curve at one time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CurvePoint {
+    /// In the unit of the time column.
+    pub time: f64,
+    /// Rows at risk just before.
+    pub at_risk: u64,
+    /// Events since the point before; of a mark, 0.
+    pub events: u64,
+    /// Share of the group without the event.
+    pub survival: f64,
+    /// Greenwood's standard error; none where nobody is left.
+    pub se: Option<f64>,
+    /// Lower end of the 95 % interval; none where its formula has no value.
+    pub low: Option<f64>,
+    /// Upper end.
+    pub high: Option<f64>,
+}
+
+/// Mean survival time restricted to tau: the area under the curve.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RestrictedMean {
+    /// Where the area ends.
+    pub tau: f64,
+    /// The area.
+    pub mean: f64,
+    /// Its standard error.
+    pub se: f64,
+}
+
+/// The curve of one group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Curve {
+    /// The level, or `all`.
+    pub group: String,
+    /// Rows of the group.
+    pub rows: u64,
+    /// Events of the group; none where they are fewer than `min_cell`.
+    pub events: Option<u64>,
+    /// The steps that may be printed; smaller ones are merged into the next, and what is left at the end into none.
+    pub points: Vec<CurvePoint>,
+    /// The times the study names, where enough rows are at risk.
+    pub marks: Vec<CurvePoint>,
+    /// First time at which survival is one half or less, among points with enough rows at risk.
+    pub median: Option<f64>,
+    /// Lower end of its 95 % interval, from the lower ends of the curve's.
+    pub median_low: Option<f64>,
+    /// Upper end.
+    pub median_high: Option<f64>,
+    /// None without tau, or where nobody is followed that far.
+    pub restricted_mean: Option<RestrictedMean>,
+    /// Whether `min_cell` keeps a part of the curve back.
+    pub withheld: bool,
+}
+
+/// What a study fixes of its curves.
+pub(super) struct Rules<'a> {
+    pub(super) grid: &'a Grid,
+    pub(super) marks: &'a [f64],
+    pub(super) tau: Option<f64>,
+    pub(super) interval: Interval,
+    pub(super) least: u64,
+}
+
+impl Curve {
+    pub(super) fn of(rules: &Rules<'_>, name: &str, counts: &Counts<'_>) -> Self {
+        let all = points(rules, counts);
+        let least = rules.least;
+        let seen: Vec<CurvePoint> = all.iter().take_while(|point| point.at_risk >= least).cloned().collect();
+        let is_mark = |point: &&CurvePoint| {
+            rules.marks.iter().any(|mark| (mark - point.time).abs() < 0.5 * rules.grid.step)
+        };
+        let marks =
+            seen.iter().filter(is_mark).map(|mark| CurvePoint { events: 0, ..mark.clone() }).collect();
+        let median = |value: &dyn Fn(&CurvePoint) -> Option<f64>| {
+            let curve = seen.iter().filter_map(|point| Some((point.time, value(point)?)));
+            median(&curve.collect::<Vec<_>>())
+        };
+        let (printed, total) = (print(&seen, &all, least), all.iter().map(|point| point.events).sum());
+        let printed_events: u64 = printed.iter().map(|point| point.events).sum();
+        Self {
+            group: name.to_owned(),
+            rows: counts.rows,
+            events: (total >= least || total == 0).then_some(total),
+            median: median(&|point| Some(point.survival)),
+            median_low: median(&|point| point.low),
+            median_high: median(&|point| point.high),
+            restricted_mean: rules.tau.and_then(|tau| restricted_mean(counts, &all, tau)),
+            withheld: printed_events < total || seen.len() < all.len(),
+            points: printed,
+            marks,
+        }
+    }
+}
+
+/// The whole curve at all asked points.
+fn points(rules: &Rules<'_>, counts: &Counts<'_>) -> Vec<CurvePoint> {
+    let (mut survival, mut greenwood) = (1.0, 0.0);
+    let mut points = Vec::with_capacity(counts.cells.len());
+    for ((cell, events), at_risk) in counts.cells.iter().zip(counts.events).zip(counts.at_risk) {
+        let (d, n) = (*events as f64, *at_risk as f64);
+        if *events > 0 {
+            survival *= (n - d) / n;
+            greenwood += if events == at_risk { 0.0 } else { d / (n * (n - d)) };
+        }
+        let s = libm::sqrt(greenwood);
+        let (low, high) = interval(rules.interval, survival, s).unzip();
+        let se = (survival > 0.0).then_some(survival * s);
+        points.push(CurvePoint {
+            time: rules.grid.time(*cell),
+            at_risk: *at_risk,
+            events: *events,
+            survival,
+            se,
+            low,
+            high,
+        });
+    }
+    points
+}
+
+/// R's `survfit_confint`.
+fn interval(kind: Interval, survival: f64, s: f64) -> Option<(f64, f64)> {
+    if survival <= 0.0 {
+        return None;
+    }
+    let half = Z_95 * s;
+    match kind {
+        Interval::Plain => {
+            Some(((survival - half * survival).max(0.0), (survival + half * survival).min(1.0)))
+        }
+        Interval::Log => Some((survival * libm::exp(-half), (survival * libm::exp(half)).min(1.0))),
+        Interval::LogLog if survival >= 1.0 => None,
+        Interval::LogLog => {
+            let log = libm::log(survival);
+            let end = |sign: f64| libm::exp(-libm::exp(libm::log(-log) + sign * half / log));
+            Some((end(-1.0), end(1.0)))
+        }
+    }
+}
+
+/// First time with half or less; where the curve runs level at one half, the middle of that piece.
+fn median(curve: &[(f64, f64)]) -> Option<f64> {
+    let mut low = curve.iter().filter(|(_, value)| *value < 0.5 + HALF_TOLERANCE);
+    let (time, value) = low.next()?;
+    match low.find(|(_, later)| later < value) {
+        Some((next, _)) if (value - 0.5).abs() < HALF_TOLERANCE => Some(0.5 * (time + next)),
+        _ => Some(*time),
+    }
+}
+
+/// Area under the curve up to tau, and the variance sum of A_k^2 d / (n (n - d)) with A_k the area beyond event k.
+fn restricted_mean(counts: &Counts<'_>, curve: &[CurvePoint], tau: f64) -> Option<RestrictedMean> {
+    let within: Vec<&CurvePoint> = curve.iter().filter(|point| point.time <= tau).collect();
+    let last = within.last();
+    // tau is among the asked points: the last one tells whether anybody is followed so far.
+    if counts.rows == 0 || last.is_none_or(|last| last.at_risk == 0 && last.survival > 0.0) {
+        return None;
+    }
+    let (mut area, mut variance, mut end) = (0.0, 0.0, tau);
+    for point in within.iter().rev() {
+        area += point.survival * (end - point.time);
+        end = point.time;
+        let (d, n) = (point.events as f64, point.at_risk as f64);
+        if point.events > 0 && point.events < point.at_risk {
+            variance += area * area * d / (n * (n - d));
+        }
+    }
+    Some(RestrictedMean { tau, mean: area + end, se: libm::sqrt(variance) })
+}
+
+/// The steps that may be printed: events are gathered until they are enough, and where too few are left over for a step
+/// of their own, the last step is kept back with them, so that no difference from the total shows them.
+fn print(seen: &[CurvePoint], all: &[CurvePoint], least: u64) -> Vec<CurvePoint> {
+    let mut printed: Vec<CurvePoint> = Vec::new();
+    let mut gathered = 0;
+    for point in seen.iter().filter(|point| point.events > 0) {
+        gathered += point.events;
+        if gathered >= least {
+            printed.push(CurvePoint { events: gathered, ..point.clone() });
+            gathered = 0;
+        }
+    }
+    let total: u64 = all.iter().map(|point| point.events).sum();
+    let left = total - printed.iter().map(|point| point.events).sum::<u64>();
+    if left > 0 && left < least {
+        printed.pop();
+    }
+    printed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(time: f64, at_risk: u64, events: u64) -> CurvePoint {
+        CurvePoint { time, at_risk, events, survival: 0.9, se: None, low: None, high: None }
+    }
+
+    #[test]
+    fn no_printed_number_and_no_difference_from_the_total_is_small() {
+        let steps = |events: &[u64], least: u64| -> Vec<(f64, u64)> {
+            let mut left = events.iter().sum::<u64>() + 20;
+            let points: Vec<CurvePoint> = events
+                .iter()
+                .enumerate()
+                .map(|(at, events)| {
+                    left -= events;
+                    point(at as f64, left + events, *events)
+                })
+                .collect();
+            print(&points, &points, least).iter().map(|point| (point.time, point.events)).collect()
+        };
+        assert_eq!(steps(&[1, 2, 0, 3], 0), [(0.0, 1), (1.0, 2), (3.0, 3)]);
+        assert_eq!(steps(&[1, 2, 3, 5], 5), [(2.0, 6), (3.0, 5)]);
+        // Three events would be left over: the step before is kept back too.
+        assert_eq!(steps(&[1, 2, 3, 5, 3], 5), [(2.0, 6)]);
+        assert_eq!(steps(&[1, 2, 1], 5), []);
+    }
+
+    #[test]
+    fn a_level_piece_at_one_half_has_its_median_in_the_middle() {
+        assert_eq!(median(&[(1.0, 0.75), (2.0, 0.5), (4.0, 0.25)]), Some(3.0));
+        assert_eq!(median(&[(1.0, 0.75), (2.0, 0.5)]), Some(2.0));
+        assert_eq!(median(&[(1.0, 0.75), (2.0, 0.4), (4.0, 0.25)]), Some(2.0));
+        assert_eq!(median(&[(1.0, 0.75)]), None);
+    }
+}

@@ -1,0 +1,243 @@
+//! What follows a Cox fit, against direct sums over one table: the check of proportional hazards, the baseline hazard and
+//! the concordance.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+
+mod common;
+
+use common::survival::*;
+use common::*;
+use motet_recipes::{Clock, Cox, CoxOutcome, Grid, Outcome, Recipe, Strata, Ties, Times};
+
+fn fit(recipe: &Cox, sites: &[Site]) -> CoxOutcome {
+    match run(&Recipe::Cox(recipe.clone()), sites) {
+        Ok(Outcome::Cox(outcome)) => outcome,
+        other => panic!("no cox outcome: {other:?}"),
+    }
+}
+
+/// `u' matrix^-1 u` by elimination with pivoting, on plain rows.
+fn quadratic(mut matrix: Vec<Vec<f64>>, u: &[f64]) -> f64 {
+    let size = u.len();
+    for (row, u) in matrix.iter_mut().zip(u) {
+        row.push(*u);
+    }
+    for column in 0..size {
+        let pivot = (column..size)
+            .max_by(|a, b| matrix[*a][column].abs().total_cmp(&matrix[*b][column].abs()))
+            .unwrap();
+        matrix.swap(column, pivot);
+        let line = matrix[column].clone();
+        for (at, row) in matrix.iter_mut().enumerate().filter(|(at, _)| *at != column) {
+            let part = row[column] / line[column];
+            row.iter_mut().zip(&line).for_each(|(cell, line)| *cell -= part * line);
+            assert!(at < size);
+        }
+    }
+    (0..size).map(|at| u[at] * matrix[at][size] / matrix[at][at]).sum()
+}
+
+/// All sums in the columns' own units, risk set by risk set, as the definitions have them.
+struct Direct {
+    /// Of g(t) z.
+    score: Vec<f64>,
+    /// (b, theta) x (b, theta).
+    information: Vec<Vec<f64>>,
+    /// At the means.
+    hazard: Vec<(f64, f64)>,
+}
+
+fn direct(patients: &[Patient], fit: &CoxOutcome, ties: Ties, clock: Clock) -> Direct {
+    let p = fit.means.len();
+    let centred =
+        |patient: &Patient| patient.x.iter().zip(&fit.means).map(|(x, mean)| x - mean).collect::<Vec<f64>>();
+    let rows: Vec<(Vec<f64>, f64, &Patient)> = patients
+        .iter()
+        .map(|patient| {
+            let z = centred(patient);
+            let score: f64 = z.iter().zip(&fit.coefficients).map(|(z, b)| z * b.estimate).sum();
+            (z, score.exp(), patient)
+        })
+        .collect();
+    let mut times: Vec<f64> = patients.iter().filter(|row| row.event == 1.0).map(|row| row.days).collect();
+    times.sort_by(f64::total_cmp);
+    times.dedup();
+    let mut out =
+        Direct { score: vec![0.0; p], information: vec![vec![0.0; 2 * p]; 2 * p], hazard: Vec::new() };
+    let (mut survival, mut hazard) = (1.0, 0.0);
+    for time in times {
+        let at_risk = || rows.iter().filter(|(_, _, row)| row.days >= time);
+        let events: Vec<_> = at_risk().filter(|(_, _, row)| row.days == time && row.event == 1.0).collect();
+        let (n, d) = (at_risk().count() as f64, events.len() as f64);
+        let g = if clock == Clock::Km { 1.0 - survival } else { time };
+        survival *= 1.0 - d / n;
+        for (z, _, _) in &events {
+            out.score.iter_mut().zip(z).for_each(|(sum, z)| *sum += g * z);
+        }
+        for l in 0..events.len() {
+            let f = if ties == Ties::Efron { l as f64 / d } else { 0.0 };
+            let weight = |row: &(Vec<f64>, f64, &Patient)| {
+                let tied = row.2.days == time && row.2.event == 1.0;
+                row.1 * if tied { 1.0 - f } else { 1.0 }
+            };
+            let total: f64 = at_risk().map(weight).sum();
+            hazard += 1.0 / total;
+            let mean: Vec<f64> =
+                (0..p).map(|j| at_risk().map(|row| weight(row) * row.0[j]).sum::<f64>() / total).collect();
+            for j in 0..p {
+                out.score[j] -= g * mean[j];
+                for k in 0..p {
+                    let second: f64 =
+                        at_risk().map(|row| weight(row) * row.0[j] * row.0[k]).sum::<f64>() / total;
+                    let variance = second - mean[j] * mean[k];
+                    out.information[j][k] += variance;
+                    out.information[j][p + k] += g * variance;
+                    out.information[p + j][k] += g * variance;
+                    out.information[p + j][p + k] += g * g * variance;
+                }
+            }
+        }
+        out.hazard.push((time, hazard));
+    }
+    out
+}
+
+impl Direct {
+    fn test(&self, columns: &[usize]) -> f64 {
+        let p = self.score.len();
+        let keep: Vec<usize> = (0..p).chain(columns.iter().map(|at| p + at)).collect();
+        let pick = |row: &usize| keep.iter().map(|column| self.information[*row][*column]).collect();
+        let u: Vec<f64> =
+            (0..keep.len()).map(|at| if at < p { 0.0 } else { self.score[columns[at - p]] }).collect();
+        quadratic(keep.iter().map(pick).collect(), &u)
+    }
+}
+
+fn checks_agree(cohort: &Cohort, ties: Ties, clock: Clock) {
+    let recipe = Cox {
+        ties,
+        clock,
+        min_cell: 0,
+        ..Cox::new(cohort.columns.clone(), "t".into(), "e".into(), cohort.grid)
+    };
+    let got = fit(&recipe, &cohort.tables());
+    let want = direct(&cohort.patients(), &got, ties, clock);
+    let check = got.proportionality.as_ref().unwrap();
+    let close = |got: f64, want: f64, what: &str| {
+        assert!((got - want).abs() <= 1e-7 * (1.0 + want), "{what}: {got} instead of {want}");
+    };
+    for (at, (name, test)) in check.columns.iter().enumerate() {
+        close(test.unwrap().statistic, want.test(&[at]), name);
+        assert_eq!(test.unwrap().df, 1);
+    }
+    let all: Vec<usize> = (0..cohort.columns.len()).collect();
+    close(check.global.unwrap().statistic, want.test(&all), "global");
+    assert_eq!(check.global.unwrap().df as usize, all.len());
+    assert_eq!(got.baseline.len(), 1);
+    assert_eq!(got.baseline[0].hazard.len(), want.hazard.len());
+    for (got, want) in got.baseline[0].hazard.iter().zip(&want.hazard) {
+        assert_eq!(got.0, want.0);
+        assert_close(got.1, want.1, "baseline hazard");
+    }
+    // With small steps joined, the same hazard at fewer times.
+    let joined = fit(&Cox { min_cell: 5, ..recipe }, &cohort.tables()).baseline.remove(0).hazard;
+    assert!(joined.len() <= got.events as usize / 5 && joined.len() > 10);
+    assert!(joined.iter().all(|step| got.baseline[0].hazard.contains(step)));
+}
+
+#[test]
+fn checks_and_baseline_are_those_of_direct_sums() {
+    for ties in [Ties::Efron, Ties::Breslow] {
+        for clock in [Clock::Km, Clock::Identity] {
+            checks_agree(&breast("breast_tcga_cox"), ties, clock);
+        }
+    }
+    let mut tied = stroke_followup();
+    tied.sites.truncate(3);
+    for (_, patients) in &mut tied.sites {
+        patients.truncate(300);
+        // The direct sums know no horizon.
+        for patient in patients.iter_mut().filter(|patient| patient.days > 182.0) {
+            (patient.days, patient.event) = (182.0, 0.0);
+        }
+    }
+    checks_agree(&tied, Ties::Efron, Clock::Km);
+}
+
+#[test]
+fn concordance_bounds_hold_the_share_of_all_pairs() {
+    for cohort in [breast("breast_tcga_cox"), stroke_followup()] {
+        let recipe = Cox::new(cohort.columns.clone(), "t".into(), "e".into(), cohort.grid);
+        let pooled = [site("all", &cohort.patients())];
+        // One site with its own risk sets counts every pair.
+        let alone = Cox { strata: Strata::Site, clock: Clock::Off, ..recipe.clone() };
+        let exact = fit(&alone, &pooled).concordance;
+        let binned = fit(&recipe, &cohort.tables()).concordance;
+        let want = cohort.reference["cox_efron"]["cindex"].as_f64().unwrap();
+        assert!((exact.index - want).abs() < 1e-12 && exact.error_bound == 0.0, "{exact:?} {want}");
+        assert!((binned.index - want).abs() <= binned.error_bound && binned.error_bound < 0.02, "{binned:?}");
+    }
+}
+
+#[test]
+fn a_site_alone_gives_its_own_fit() {
+    let cohort = breast("breast_tcga_cox");
+    let columns = ["age_at_index", "ajcc_pathologic_stage_stage_iiia"];
+    let at = columns.map(|name| cohort.columns.iter().position(|column| column == name).unwrap());
+    let cut: Vec<Patient> = cohort.sites[0]
+        .1
+        .iter()
+        .map(|patient| Patient { x: at.map(|at| patient.x[at]).to_vec(), ..patient.clone() })
+        .collect();
+    let recipe = Cox::new(names(&columns), "t".into(), "e".into(), cohort.grid);
+    let alone = Recipe::Cox(recipe.clone()).alone(&site("a", &cut).rows(), &mut dice(1));
+    let Ok(Outcome::Cox(alone)) = alone else { panic!("{alone:?}") };
+    assert_eq!((alone.sites, alone.rows, alone.events), (1, 311, 59));
+    let halves = fit(&recipe, &[site("a", &cut[..100]), site("b", &cut[100..])]);
+    for (a, b) in alone.coefficients.iter().zip(&halves.coefficients) {
+        assert_close(a.estimate, b.estimate, &a.name);
+        assert_close(a.se, b.se, &a.name);
+    }
+}
+
+#[test]
+fn rounded_times_give_the_fit_of_rounded_times() {
+    let cohort = breast("breast_tcga_cox");
+    let month = Grid { step: 30.0, horizon: 3000.0, times: Times::Grid };
+    let up = |patient: &Patient| Patient { days: (patient.days / 30.0).ceil() * 30.0, ..patient.clone() };
+    let rounded: Vec<Patient> = cohort.patients().iter().map(up).collect();
+    let recipe = Cox::new(cohort.columns.clone(), "t".into(), "e".into(), month);
+    let exact = Cox { grid: Grid { times: Times::Exact, ..month }, ..recipe.clone() };
+    let (got, want) = (fit(&recipe, &cohort.tables()), fit(&exact, &[site("all", &rounded)]));
+    assert_eq!(got.events, want.events);
+    for (a, b) in got.coefficients.iter().zip(&want.coefficients) {
+        assert_close(a.estimate, b.estimate, &a.name);
+    }
+}
+
+#[test]
+fn a_site_scores_the_final_model_on_its_own_rows() {
+    let cohort = breast("breast_tcga_cox");
+    let sites = cohort.tables();
+    let recipe = Recipe::Cox(Cox::new(cohort.columns.clone(), "t".into(), "e".into(), cohort.grid));
+    let all: Vec<&Site> = sites.iter().collect();
+    let mut state = recipe.start(Default::default());
+    while recipe.ask(&state, 6).unwrap().unwrap().phase != "evaluate" {
+        state = round(&recipe, &state, &all).unwrap().unwrap();
+    }
+    let question = recipe.ask(&state, 1).unwrap().unwrap();
+    let answer = recipe.answer(&state, &question, &sites[1].rows(), &mut dice(1)).unwrap();
+    let motet_recipes::State::Cox(fit) = &state else { panic!("another state") };
+    let sum = motet_secagg::fold::plain_sum(&question.layout, fit.set, vec![answer]).unwrap();
+    let Ok(Outcome::Cox(here)) = recipe.outcome(&recipe.absorb(&state, &sum).unwrap()) else {
+        panic!("no outcome")
+    };
+    // R's concordance of the pooled scores within the South.
+    assert!(
+        (here.concordance.index - 0.673_597_025_016_903_3).abs() <= here.concordance.error_bound,
+        "{:?}",
+        here.concordance
+    );
+    let check = here.proportionality.unwrap();
+    assert!(check.global.is_none() && check.columns.iter().all(|(_, test)| test.is_none()));
+}
