@@ -19,28 +19,39 @@ mod recipe;
 
 // the methods
 pub mod fedavg; //      federated averaging of a logistic model or a small neural network
+pub mod glm; //         exact generalised linear models
 pub mod logistic; //    exact logistic regression
 pub mod summary; //     counts, means and variances
 
 // what they share
+pub mod design; //      the columns of a regression, made from those of the table
 mod error; //           why a recipe cannot go on
+pub mod formula; //     a formula in the manner of R, which gives a design
 mod moments; //         pooled mean and standard deviation
 mod phase; //           the phases of a fit
 mod rows; //            a site's table, checked; a sum, read from front to back
 mod score; //           histograms of the score: AUC, ROC, Brier, calibration
 
 // numerics
+mod lasso; //           the Newton step with a lasso
 mod linear; //          Cholesky factor of a small symmetric matrix
 mod network; //         forward, backward and start of the neural network
-mod newton; //          the climb of the logistic fit to the maximum of its likelihood
+mod newton; //          the climb of a fit to the maximum of its likelihood
 mod normal; //          p-values
+mod spline; //          natural cubic splines
+mod student; //         p-values where the dispersion is estimated too
+mod units; //           from standardised columns back to their units
 
+pub use design::Design;
 pub use error::{RecipeError, Stuck};
 pub use fedavg::{Epoch, FedAvg, FedAvgOutcome, Layer, Weight, fraction_bits, most_rows};
+pub use formula::{Formula, FormulaError};
+pub use glm::{Errors, Estimate, Evaluation, Family, Glm, GlmOutcome, Uncertainty};
 pub use logistic::{Coefficient, Logistic, LogisticOutcome};
 pub use newton::Step;
 pub use phase::Phase;
 pub use recipe::{Outcome, Progress, Question, Recipe, State};
 pub use rows::Rows;
 pub use score::{CalibrationBin, Metrics};
+pub use spline::Spline;
 pub use summary::{Summary, SummaryOutcome, Variable};

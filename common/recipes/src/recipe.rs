@@ -2,6 +2,7 @@
 
 use crate::error::RecipeError;
 use crate::fedavg::{self, FedAvg, FedAvgOutcome, FedAvgState};
+use crate::glm::{Glm, GlmOutcome, GlmPhase, GlmState};
 use crate::logistic::{self, Logistic, LogisticOutcome, LogisticState};
 use crate::phase::Phase;
 use crate::rows::Rows;
@@ -23,6 +24,8 @@ canonical! {
         2 => Logistic(Logistic),
         /// Federated averaging.
         3 => FedAvg(FedAvg),
+        /// Exact generalised linear models.
+        4 => Glm(Glm),
     }
 }
 
@@ -37,6 +40,8 @@ canonical! {
         2 => Logistic(LogisticState),
         /// Of a run of federated averaging.
         3 => FedAvg(FedAvgState),
+        /// Of a generalised linear model.
+        4 => Glm(GlmState),
     }
 }
 
@@ -69,6 +74,8 @@ pub enum Outcome {
     Logistic(LogisticOutcome),
     /// Of a run of federated averaging.
     FedAvg(FedAvgOutcome),
+    /// Of a generalised linear model.
+    Glm(GlmOutcome),
 }
 
 const STATE: RecipeError = RecipeError::Mismatch { what: "state" };
@@ -80,6 +87,7 @@ impl Recipe {
             Self::Summary(_) => "summary",
             Self::Logistic(_) => "logistic",
             Self::FedAvg(_) => "fedavg",
+            Self::Glm(recipe) => recipe.family.name(),
         }
     }
 
@@ -98,6 +106,7 @@ impl Recipe {
             Self::Summary(recipe) => recipe.check(),
             Self::Logistic(recipe) => recipe.check(),
             Self::FedAvg(recipe) => recipe.check(),
+            Self::Glm(recipe) => recipe.check(),
         }
     }
 
@@ -108,6 +117,7 @@ impl Recipe {
             Self::Summary(recipe) => State::Summary(recipe.start(0)),
             Self::Logistic(recipe) => State::Logistic(recipe.start(0)),
             Self::FedAvg(recipe) => State::FedAvg(recipe.start(&seed)),
+            Self::Glm(recipe) => State::Glm(recipe.start(0)),
         }
     }
 
@@ -122,6 +132,7 @@ impl Recipe {
             (Self::Summary(recipe), State::Summary(state)) => recipe.ask(state),
             (Self::Logistic(recipe), State::Logistic(state)) => recipe.ask(state, sites),
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.ask(state, sites)?,
+            (Self::Glm(recipe), State::Glm(state)) => recipe.ask(state, sites),
             _ => return Err(STATE),
         };
         Ok(layout.map(|layout| Question { layout, phase: state.progress().phase }))
@@ -149,6 +160,7 @@ impl Recipe {
                 Ok(ClearUpdate::new(1, recipe.answer(state, rows)?))
             }
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.answer(state, rows, dice),
+            (Self::Glm(recipe), State::Glm(state)) => Ok(ClearUpdate::new(1, recipe.answer(state, rows)?)),
             _ => Err(STATE),
         }
     }
@@ -164,6 +176,7 @@ impl Recipe {
                 recipe.absorb(state, sum).map(State::Logistic)
             }
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.absorb(state, sum).map(State::FedAvg),
+            (Self::Glm(recipe), State::Glm(state)) => recipe.absorb(state, sum).map(State::Glm),
             _ => Err(STATE),
         }
     }
@@ -177,6 +190,7 @@ impl Recipe {
             (Self::Summary(recipe), State::Summary(state)) => recipe.outcome(state).map(Outcome::Summary),
             (Self::Logistic(recipe), State::Logistic(state)) => recipe.outcome(state).map(Outcome::Logistic),
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.outcome(state).map(Outcome::FedAvg),
+            (Self::Glm(recipe), State::Glm(state)) => recipe.outcome(state).map(Outcome::Glm),
             _ => Err(STATE),
         }
     }
@@ -217,6 +231,10 @@ impl State {
                 let last = state.history.last();
                 (state.phase.name(fedavg::FIT), state.rounds, last.map(|epoch| ("loss", epoch.loss)))
             }
+            Self::Glm(state) => {
+                let last = state.newton.history.last();
+                (state.phase.name(), state.rounds, last.map(|step| ("largest step", step.step)))
+            }
         };
         Progress { phase, round, measure }
     }
@@ -227,6 +245,7 @@ impl State {
             Self::Summary(_) => false,
             Self::Logistic(state) => matches!(state.phase, Phase::Stuck(_)),
             Self::FedAvg(state) => matches!(state.phase, Phase::Stuck(_)),
+            Self::Glm(state) => matches!(state.phase, GlmPhase::Stuck(_)),
         }
     }
 }

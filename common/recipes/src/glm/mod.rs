@@ -1,0 +1,492 @@
+//! Exact generalised linear models: the fit that one table of all rows would give, as R's `lm` and `glm`.
+//!
+//! ```text
+//! moments -> spread -> [null ..] -> newton (until the largest step <= tolerance) -> evaluate -> [calibrate ..] -> finished
+//!    ^          |          |          |                                               |            |
+//!    +----------+----------+----------+----- a sum of another set of sites -----------+------------+
+//!
+//! moments    [ rows, events (logistic) | sum w, sum w offset, sum w y, sum w x_j ]    (w, offset: where the study has them)
+//! spread     [ sum w (x_j - mean_j)^2, sum w (y - mean)^2 (linear), sum w exp offset (log link with an offset) ]
+//! null       [ kernel, gradient, information of the intercept ]           only for a logit link with an offset
+//! newton     [ kernel | gradient (p+1) | information, upper triangle ]
+//! evaluate   [ kernel, sum of squared Pearson residuals, 2 constants of the likelihood | expected information (gamma)
+//!            | meat, upper triangle (robust errors) | histograms of the score, see `score` (logistic without weights) ]
+//! calibrate  [ line, see `score` ]
+//! ```
+//!
+//! Columns are standardised by the pooled mean and standard deviation (weighted by w), and so is the outcome of `linear`;
+//! that of `gamma` is divided by its mean, an offset is centred. The climb begins at the model of the intercept alone,
+//! whose log-likelihood is then that of the first Newton round. Numbers are counts, or fixed point where a bound is known
+//! (below), or limbs of 2^-40.
+//!
+//! **Sources.** Fisher scoring: McCullagh and Nelder 1989, 2.5. Log-likelihoods: R's `logLik.lm` and `logLik.glm`, with the
+//! dispersion that they use. Dispersion: Pearson's, sum / (rows - coefficients). Robust errors: the sandwich `A B A`, A the
+//! inverse of the (penalised) expected information and B = sum (w r)^2 z z' (White 1980, Econometrica 48, 817; R:
+//! `sandwich::vcovHC`), times n / (n - p) for HC1. Ridge and lasso bind the standardised columns; with a lasso there are no
+//! standard errors, because none are valid for a selected model.
+//!
+//! **Bounds.** Without weights, `newton` explains why n bounds gradient and information of the logistic model. In the linear
+//! one sum z_j^2 <= n and sum r^2 <= sum (standardised y)^2 <= n, since the climb begins at 0 and no step of it raises the
+//! penalised sum of squares: by Cauchy and Schwarz gradient and information are within n too. The meat of a logit link has
+//! r^2 <= 1 and the bound of z_j z_k; so has gamma's expected information.
+//!
+//! **What a sum shows.** Means, variances and correlations of all columns with one another and with the outcome over all
+//! rows of the sum; the meat their fourth moments with the residuals. A design with rare products of columns shows how many
+//! rows have them. Histograms: see `score`.
+//!
+//! **One set of sites** and restarts: as in `logistic`.
+
+mod answer;
+mod family;
+mod outcome;
+mod table;
+
+use crate::design::Design;
+use crate::error::{MOST_ROWS, RecipeError, Stuck, require};
+use crate::linear::triangle;
+use crate::moments::{Moments, bounded, counts, exact, limbs};
+use crate::newton::{Climb, Limits, Newton};
+use crate::rows::Values;
+use crate::score::{self, Score};
+pub use family::Family;
+use motet_secagg::canonical;
+use motet_secagg::digest::Digest;
+use motet_secagg::layout::{Block, Layout, Sum};
+pub use outcome::{Estimate, Evaluation, GlmOutcome, Uncertainty};
+
+/// Sums are known to 2^-40: of an outcome whose mean is smaller than this, too few digits are left.
+const LEAST_MEAN: f64 = 1e-5;
+/// A sum of squared residuals, on the scale of the fit and for each site, that cannot be told from rounding.
+const NO_ERROR: f64 = 1e-10;
+
+canonical! {
+    /// Where standard errors come from.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Errors {
+        /// The model's information.
+        1 => Model,
+        /// The sandwich.
+        2 => Hc0,
+        /// The sandwich times rows / (rows - coefficients).
+        3 => Hc1,
+    }
+}
+
+canonical! {
+    /// A generalised linear model, maximising `kernel - ridge / 2 * sum b_j^2 - lasso * sum |b_j|` on standardised columns
+    /// (and, if linear, a standardised outcome), intercept free.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Glm {
+        /// The columns and what is made of them.
+        pub design: Design,
+        /// The outcome.
+        pub outcome: String,
+        /// Its distribution.
+        pub family: Family,
+        /// Whether the table brings an offset.
+        pub offset: bool,
+        /// Whether the table brings prior weights.
+        pub weight: bool,
+        /// Strength of the ridge; 0 for none.
+        pub ridge: f64,
+        /// Strength of the lasso; 0 for none.
+        pub lasso: f64,
+        /// Where standard errors come from.
+        pub errors: Errors,
+        /// Largest coefficient of the last Newton step, on the standardised scale.
+        pub tolerance: f64,
+        /// Newton rounds after which the fit ends without having converged.
+        pub max_rounds: u32,
+    }
+}
+
+canonical! {
+    /// Where a fit stands: the question of the next round.
+    #[derive(Debug, Clone, PartialEq)]
+    pub enum GlmPhase {
+        /// Rows and sums.
+        1 => Moments,
+        /// Centred squares.
+        2 => Spread,
+        /// A Newton step of the intercept alone.
+        3 => Null,
+        /// A Newton step.
+        4 => Fit,
+        /// The final model.
+        5 => Evaluate,
+        /// A Newton step of the calibration line.
+        6 => Calibrate,
+        /// An outcome is ready.
+        7 => Finished,
+        /// There is none to be had.
+        8 => Stuck(Stuck),
+    }
+}
+
+canonical! {
+    /// What the sites say of the final model; all on the scale of the fit.
+    #[derive(Debug, Clone, PartialEq, Default)]
+    pub struct Check {
+        /// The part of the log-likelihood that depends on the coefficients.
+        pub kernel: f64,
+        /// Sum of squared Pearson residuals, weighted.
+        pub pearson: f64,
+        /// Two sums of the family's likelihood that do not depend on coefficients.
+        pub constants: Vec<f64>,
+        /// Expected information where it is not the observed one; upper triangle.
+        pub expected: Vec<f64>,
+        /// The middle of the sandwich; empty without robust errors.
+        pub meat: Vec<f64>,
+    }
+}
+
+canonical! {
+    /// The public state between two rounds.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct GlmState {
+        /// Sums absorbed so far: no two states of a run are equal.
+        pub rounds: u32,
+        /// The set of sites that every figure below comes from.
+        pub set: Digest,
+        /// How many sites that is.
+        pub sites: u32,
+        /// Where the fit stands.
+        pub phase: GlmPhase,
+        /// Pooled moments of the design's terms; rows are those with a weight above 0.
+        pub moments: Moments,
+        /// Sum of the weights.
+        pub total: f64,
+        /// Mean of the outcome (of outcome less offset if linear).
+        pub mean: f64,
+        /// Subtracted from the outcome ..
+        pub centre: f64,
+        /// .. which is then divided by this.
+        pub scale: f64,
+        /// Mean of the offset.
+        pub offset: f64,
+        /// The climb; in phase `null` that of the intercept alone.
+        pub newton: Newton,
+        /// The final model.
+        pub check: Check,
+        /// Its evaluation, if logistic.
+        pub score: Score,
+    }
+}
+
+impl GlmPhase {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Moments => "moments",
+            Self::Spread => "spread",
+            Self::Null => "null",
+            Self::Fit => "newton",
+            Self::Evaluate => "evaluate",
+            Self::Calibrate => "calibrate",
+            Self::Finished => "finished",
+            Self::Stuck(_) => "no finite estimate",
+        }
+    }
+}
+
+impl GlmState {
+    /// The outcome on the scale of the fit.
+    fn scaled(&self, y: f64) -> f64 {
+        (y - self.centre) / self.scale
+    }
+
+    /// Mean weight of the rows.
+    fn unit(&self) -> f64 {
+        self.total / self.moments.rows as f64
+    }
+}
+
+impl Glm {
+    /// A plain fit over these columns with the usual limits: tolerance 1e-10, at most 30 Newton rounds.
+    pub fn new(design: Design, outcome: String, family: Family) -> Self {
+        Self {
+            design,
+            outcome,
+            family,
+            offset: false,
+            weight: false,
+            ridge: 0.0,
+            lasso: 0.0,
+            errors: Errors::Model,
+            tolerance: 1e-10,
+            max_rounds: 30,
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), RecipeError> {
+        self.design.check()?;
+        let strength = |value: f64| value.is_finite() && value >= 0.0;
+        require(strength(self.ridge), "ridge", "0 or more")?;
+        require(strength(self.lasso), "lasso", "0 or more")?;
+        let plain = self.lasso == 0.0 || self.errors == Errors::Model;
+        require(plain, "errors", "`model` where there is a lasso: no standard errors are valid with one")?;
+        require(self.tolerance.is_finite() && self.tolerance > 0.0, "tolerance", "above 0")?;
+        require(self.max_rounds > 0, "max_rounds", "1 or more")
+    }
+
+    pub(crate) fn start(&self, rounds: u32) -> GlmState {
+        GlmState {
+            rounds,
+            set: Digest::default(),
+            sites: 0,
+            phase: GlmPhase::Moments,
+            moments: Moments::default(),
+            total: 0.0,
+            mean: 0.0,
+            centre: 0.0,
+            scale: 1.0,
+            offset: 0.0,
+            newton: Newton::new(0),
+            check: Check::default(),
+            score: Score::default(),
+        }
+    }
+
+    /// Coefficients, the intercept's included.
+    fn terms(&self) -> usize {
+        self.design.terms.len() + 1
+    }
+
+    /// Whether the linear predictor holds an offset (that of a linear model is taken from the outcome).
+    fn shifted(&self) -> bool {
+        self.offset && self.family != Family::Linear
+    }
+
+    /// Whether the final model is evaluated as a classifier.
+    fn scored(&self) -> bool {
+        self.family == Family::Logistic && !self.weight
+    }
+
+    fn robust(&self) -> bool {
+        self.errors != Errors::Model
+    }
+
+    pub(crate) fn ask(&self, state: &GlmState, sites: u32) -> Option<Layout> {
+        let (terms, rows) = (self.terms(), state.moments.rows);
+        let block =
+            |known: bool, len| if known && !self.weight { bounded(len, sites, rows) } else { limbs(len) };
+        let logit = self.family.logit_link();
+        Some(match state.phase {
+            GlmPhase::Moments => {
+                let sums = usize::from(self.weight) + usize::from(self.shifted()) + terms;
+                exact(vec![counts(1 + usize::from(self.family == Family::Logistic), MOST_ROWS), limbs(sums)])
+            }
+            GlmPhase::Spread => {
+                let more = self.family == Family::Linear || self.shifted() && self.family.log_link();
+                exact(vec![limbs(terms - 1 + usize::from(more))])
+            }
+            GlmPhase::Null => exact(vec![limbs(1), block(true, 2)]),
+            GlmPhase::Fit => {
+                let known = logit || self.family == Family::Linear;
+                exact(vec![limbs(1), block(known, terms + triangle(terms))])
+            }
+            GlmPhase::Evaluate => {
+                let mut blocks: Vec<Block> = vec![limbs(4)];
+                if self.family == Family::Gamma {
+                    blocks.push(block(true, triangle(terms)));
+                }
+                if self.robust() {
+                    blocks.push(block(logit, triangle(terms)));
+                }
+                if self.scored() {
+                    blocks.extend(score::ask(sites, rows));
+                }
+                exact(blocks)
+            }
+            GlmPhase::Calibrate => exact(vec![limbs(score::LINE)]),
+            GlmPhase::Finished | GlmPhase::Stuck(_) => return None,
+        })
+    }
+
+    pub(crate) fn absorb(&self, state: &GlmState, sum: &Sum) -> Result<GlmState, RecipeError> {
+        let rounds = state.rounds + 1;
+        if state.phase != GlmPhase::Moments && state.set != sum.set {
+            return Ok(self.start(rounds));
+        }
+        let mut next = GlmState { rounds, set: sum.set, sites: sum.sites, ..state.clone() };
+        let mut values = Values::of(sum);
+        let done = match state.phase {
+            GlmPhase::Moments => self.absorb_moments(&mut next, &mut values)?,
+            GlmPhase::Spread => self.absorb_spread(&mut next, &mut values)?,
+            GlmPhase::Null => return self.absorb_null(next, sum),
+            GlmPhase::Fit => return self.absorb_fit(next, sum),
+            GlmPhase::Evaluate => self.absorb_check(&mut next, &mut values, sum.sites == state.sites)?,
+            GlmPhase::Calibrate => {
+                next.score.absorb_line(&mut values)?;
+                Ok(())
+            }
+            GlmPhase::Finished | GlmPhase::Stuck(_) => return Err(RecipeError::Mismatch { what: "state" }),
+        };
+        values.end()?;
+        if let Err(stuck) = done {
+            next.phase = GlmPhase::Stuck(stuck);
+        } else if matches!(state.phase, GlmPhase::Evaluate | GlmPhase::Calibrate) {
+            let settled = !self.scored() || next.score.settled;
+            next.phase = if settled { GlmPhase::Finished } else { GlmPhase::Calibrate };
+        }
+        Ok(next)
+    }
+
+    fn absorb_moments(
+        &self,
+        next: &mut GlmState,
+        values: &mut Values<'_>,
+    ) -> Result<Result<(), Stuck>, RecipeError> {
+        let mut count =
+            |what| values.counts(1, what).map(|counts| counts.first().copied().unwrap_or_default());
+        let rows = count("rows")?;
+        let events = if self.family == Family::Logistic { count("events")? } else { 0 };
+        let total = if self.weight { values.one()? } else { rows as f64 };
+        let offset = if self.shifted() { values.one()? } else { 0.0 };
+        let y = values.one()?;
+        let sums = values.take(self.terms() - 1)?;
+        if events > rows {
+            return Err(RecipeError::Implausible { what: "events" });
+        }
+        if rows < 2 {
+            return Ok(Err(Stuck::TooFewRows));
+        }
+        if self.ridge == 0.0 && self.lasso == 0.0 && rows <= self.terms() as u64 {
+            return Ok(Err(Stuck::Saturated));
+        }
+        if total <= 0.0 {
+            return Err(RecipeError::Implausible { what: "weights" });
+        }
+        (next.total, next.offset, next.mean) = (total, offset / total, y / total);
+        let mean = sums.iter().map(|sum| sum / total).collect();
+        next.moments = Moments { rows, events, mean, sd: Vec::new() };
+        next.phase = GlmPhase::Spread;
+        let one_class = match self.family {
+            Family::Linear | Family::Gamma => false,
+            Family::Poisson | Family::Quasipoisson => next.mean <= 0.0,
+            Family::Logistic => events == 0 || events == rows,
+            Family::Quasibinomial => next.mean <= 0.0 || next.mean >= 1.0,
+        };
+        // The mean of a gamma outcome is its unit, so it must be known to many digits: sums are, to 2^-40.
+        let flat = self.family == Family::Gamma && next.mean <= LEAST_MEAN;
+        Ok(if one_class {
+            Err(Stuck::OneClass)
+        } else if flat {
+            Err(Stuck::Flat)
+        } else {
+            Ok(())
+        })
+    }
+
+    fn absorb_spread(
+        &self,
+        next: &mut GlmState,
+        values: &mut Values<'_>,
+    ) -> Result<Result<(), Stuck>, RecipeError> {
+        let squares = values.take(self.terms() - 1)?;
+        let rows = next.moments.rows as f64;
+        let divisor = next.total * (rows - 1.0) / rows;
+        match next.moments.spread(squares, next.sites, divisor) {
+            Ok(moments) => next.moments = moments,
+            Err(stuck) => return Ok(Err(stuck)),
+        }
+        let mut base = next.total;
+        if self.family == Family::Linear {
+            let square = values.one()?;
+            if square <= next.moments.least_spread(next.sites) {
+                return Ok(Err(Stuck::Flat));
+            }
+            (next.centre, next.scale) = (next.mean, (square / divisor).sqrt());
+        } else if self.shifted() && self.family.log_link() {
+            base = values.one()?;
+            if base <= 0.0 {
+                return Err(RecipeError::Implausible { what: "the offset" });
+            }
+        }
+        // The intercept of the model without columns; with an offset and a logit link only where its climb begins.
+        let intercept = match self.family {
+            Family::Linear => 0.0,
+            Family::Poisson | Family::Quasipoisson => libm::log(next.total * next.mean / base),
+            Family::Gamma => {
+                next.scale = next.mean;
+                libm::log(base / (next.total * next.mean))
+            }
+            Family::Logistic | Family::Quasibinomial => libm::log(next.mean / (1.0 - next.mean)),
+        };
+        let null = self.shifted() && self.family.logit_link();
+        next.phase = if null { GlmPhase::Null } else { GlmPhase::Fit };
+        next.newton = Newton::at(intercept, if null { 0 } else { self.terms() - 1 });
+        Ok(Ok(()))
+    }
+
+    fn absorb_null(&self, mut next: GlmState, sum: &Sum) -> Result<GlmState, RecipeError> {
+        let limits = Limits { ridge: 0.0, lasso: 0.0, ..self.limits(&next) };
+        match next.newton.absorb(sum, next.rounds, limits)? {
+            Climb::On(newton) => next.newton = newton,
+            Climb::End(newton) => {
+                let intercept = newton.beta.first().copied().unwrap_or_default();
+                next.newton = Newton::at(intercept, self.terms() - 1);
+                next.phase = GlmPhase::Fit;
+            }
+            Climb::Stuck(stuck) => next.phase = GlmPhase::Stuck(stuck),
+        }
+        Ok(next)
+    }
+
+    fn absorb_fit(&self, mut next: GlmState, sum: &Sum) -> Result<GlmState, RecipeError> {
+        match next.newton.absorb(sum, next.rounds, self.limits(&next))? {
+            Climb::On(newton) => next.newton = newton,
+            Climb::End(newton) => (next.newton, next.phase) = (newton, GlmPhase::Evaluate),
+            Climb::Stuck(stuck) => next.phase = GlmPhase::Stuck(stuck),
+        }
+        Ok(next)
+    }
+
+    /// See `logistic` for a sum of other sites than the fit's.
+    fn absorb_check(
+        &self,
+        next: &mut GlmState,
+        values: &mut Values<'_>,
+        same_sites: bool,
+    ) -> Result<Result<(), Stuck>, RecipeError> {
+        let size = triangle(self.terms());
+        next.check = Check {
+            kernel: values.one()?,
+            pearson: values.one()?,
+            constants: values.take(2)?.to_vec(),
+            expected: values.take(if self.family == Family::Gamma { size } else { 0 })?.to_vec(),
+            meat: values.take(if self.robust() { size } else { 0 })?.to_vec(),
+        };
+        if self.scored() {
+            next.score = Score::absorb(values)?;
+            if same_sites && next.score.rows() != (next.moments.rows, next.moments.events) {
+                return Err(RecipeError::Implausible { what: "the histogram" });
+            }
+        }
+        let divides = self.family.disperses() || self.errors == Errors::Hc1;
+        if divides && next.moments.rows <= self.fitted(next) {
+            return Ok(Err(Stuck::Saturated));
+        }
+        let least = NO_ERROR * f64::from(next.sites) * next.unit();
+        Ok(if self.family.disperses() && next.check.pearson <= least { Err(Stuck::Perfect) } else { Ok(()) })
+    }
+
+    /// Coefficients that the degrees of freedom pay for: with a lasso those that are not zero (Zou, Hastie and Tibshirani
+    /// 2007, Annals of Statistics 35, 2173).
+    fn fitted(&self, state: &GlmState) -> u64 {
+        if self.lasso > 0.0 {
+            1 + state.newton.beta.iter().skip(1).filter(|b| **b != 0.0).count() as u64
+        } else {
+            self.terms() as u64
+        }
+    }
+
+    fn limits(&self, state: &GlmState) -> Limits {
+        Limits {
+            ridge: self.ridge,
+            lasso: self.lasso,
+            tolerance: self.tolerance,
+            max_rounds: self.max_rounds,
+            unit: state.unit(),
+        }
+    }
+}
