@@ -389,7 +389,9 @@ impl Glm {
             Ok(moments) => next.moments = moments,
             Err(stuck) => return Ok(Err(stuck)),
         }
-        let mut base = next.total;
+        // Without an offset both sums follow from the moments.
+        let gamma = self.family == Family::Gamma;
+        let mut base = if gamma { next.total * next.mean } else { next.total };
         if self.family == Family::Linear {
             let square = values.one()?;
             if square <= next.moments.least_spread(next.sites) {
