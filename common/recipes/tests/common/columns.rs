@@ -1,4 +1,5 @@
 //! Tables by column name, with offset and weight, and a run of a recipe over them with plain sums.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 
 use motet_recipes::{Glm, GlmOutcome, Outcome, Recipe, RecipeError, Rows, State};
 use motet_secagg::digest::Digest;
