@@ -206,11 +206,11 @@ impl Newton {
     }
 
     /// Without a finite maximum: the columns along which the coefficients grow, those with the largest part of the last
-    /// step first. Standardised, so that units do not decide; the intercept and what merely follows (below a tenth of
-    /// the largest part) are left out.
+    /// step first. Standardised, so that units do not decide; the intercept and what merely follows (below a
+    /// hundredth of the largest part) are left out.
     pub(crate) fn growing(&self) -> Vec<usize> {
         let columns = self.direction.get(1..).unwrap_or_default();
-        let least = 0.1 * largest(columns);
+        let least = 0.01 * largest(columns);
         let mut growing: Vec<(usize, f64)> = columns
             .iter()
             .map(|step| step.abs())

@@ -81,12 +81,8 @@ impl Glm {
             let weight = line.weight;
             kernel += weight * part.kernel;
             pearson += weight * part.pearson;
-            let raw = line.y * state.scale + state.centre;
-            for (sum, constant) in constants.iter_mut().zip(self.family.constants(raw, line.y)) {
-                *sum += weight * constant;
-            }
-            if self.family == Family::Linear && weight > 0.0 {
-                constants[0] += weight.ln();
+            for (sum, constant) in constants.iter_mut().zip(self.family.constant(line.y, weight)) {
+                *sum += constant;
             }
             if self.family == Family::Gamma {
                 add_square(&mut expected, line.z, weight * part.expected);
@@ -97,7 +93,7 @@ impl Glm {
             }
         });
         let mut values = vec![kernel, pearson];
-        values.extend(constants);
+        values.extend(constants.into_iter().take(self.family.constants(self.weight)));
         if self.family == Family::Gamma {
             values.extend(expected);
         }

@@ -68,11 +68,6 @@ impl Family {
         !matches!(self, Self::Poisson | Self::Logistic)
     }
 
-    /// Whether there is a likelihood to report, and not only its shape.
-    pub(super) fn likely(self) -> bool {
-        !matches!(self, Self::Quasipoisson | Self::Quasibinomial)
-    }
-
     pub(super) fn log_link(self) -> bool {
         matches!(self, Self::Poisson | Self::Gamma | Self::Quasipoisson)
     }
@@ -154,16 +149,27 @@ impl Family {
         }
     }
 
-    /// What the log-likelihood and the deviance need besides the kernel, for a row of weight 1: two sums that do not
-    /// depend on the coefficients. `y` is the outcome as it was, `scaled` as the fit sees it.
-    pub(super) fn constants(self, y: f64, scaled: f64) -> [f64; 2] {
+    /// How many sums besides the kernel log-likelihood and deviance need; they do not depend on the coefficients.
+    pub(super) fn constants(self, weighted: bool) -> usize {
+        match self {
+            Self::Linear => usize::from(weighted),
+            Self::Poisson => 2,
+            Self::Gamma | Self::Quasipoisson | Self::Quasibinomial => 1,
+            Self::Logistic => 0,
+        }
+    }
+
+    /// What a row adds to them. First what the kernel would be if the mean were the outcome (gamma: log y; linear: log
+    /// w), then what the density has besides. `y` is the outcome on the scale of the fit.
+    pub(super) fn constant(self, y: f64, weight: f64) -> [f64; 2] {
         let entropy = |y: f64| if y > 0.0 { y * y.ln() } else { 0.0 };
         match self {
-            Self::Linear | Self::Logistic => [0.0, 0.0],
-            Self::Poisson => [-libm::lgamma(y + 1.0), entropy(y) - y],
-            Self::Quasipoisson => [0.0, entropy(y) - y],
-            Self::Gamma => [scaled.ln(), 0.0],
-            Self::Quasibinomial => [0.0, entropy(y) + entropy(1.0 - y)],
+            Self::Linear => [if weight > 0.0 { weight.ln() } else { 0.0 }, 0.0],
+            Self::Poisson => [weight * (entropy(y) - y), -weight * libm::lgamma(y + 1.0)],
+            Self::Quasipoisson => [weight * (entropy(y) - y), 0.0],
+            Self::Gamma => [weight * y.ln(), 0.0],
+            Self::Logistic => [0.0, 0.0],
+            Self::Quasibinomial => [weight * (entropy(y) + entropy(1.0 - y)), 0.0],
         }
     }
 }

@@ -9,7 +9,7 @@
 //! spread     [ sum w (x_j - mean_j)^2, sum w (y - mean)^2 (linear), sum w exp offset (log link with an offset) ]
 //! null       [ kernel, gradient, information of the intercept ]           only for a logit link with an offset
 //! newton     [ kernel | gradient (p+1) | information, upper triangle ]
-//! evaluate   [ kernel, sum of squared Pearson residuals, 2 constants of the likelihood | expected information (gamma)
+//! evaluate   [ kernel, sum of squared Pearson residuals, constants (see `family`) | expected information (gamma)
 //!            | meat, upper triangle (robust errors) | histograms of the score, see `score` (logistic without weights) ]
 //! calibrate  [ line, see `score` ]
 //! ```
@@ -36,6 +36,7 @@
 //!
 //! **One set of sites** and restarts: as in `logistic`.
 
+mod absorb;
 mod answer;
 mod family;
 mod outcome;
@@ -45,19 +46,13 @@ use crate::design::Design;
 use crate::error::{MOST_ROWS, RecipeError, Stuck, require};
 use crate::linear::triangle;
 use crate::moments::{Moments, bounded, counts, exact, limbs};
-use crate::newton::{Climb, Limits, Newton};
-use crate::rows::Values;
+use crate::newton::Newton;
 use crate::score::{self, Score};
 pub use family::Family;
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
-use motet_secagg::layout::{Block, Layout, Sum};
+use motet_secagg::layout::{Block, Layout};
 pub use outcome::{Estimate, Evaluation, GlmOutcome, Uncertainty};
-
-/// Sums are known to 2^-40: of an outcome whose mean is smaller than this, too few digits are left.
-const LEAST_MEAN: f64 = 1e-5;
-/// A sum of squared residuals, on the scale of the fit and for each site, that cannot be told from rounding.
-const NO_ERROR: f64 = 1e-10;
 
 canonical! {
     /// Where standard errors come from.
@@ -131,7 +126,7 @@ canonical! {
         pub kernel: f64,
         /// Sum of squared Pearson residuals, weighted.
         pub pearson: f64,
-        /// Two sums of the family's likelihood that do not depend on coefficients.
+        /// Sums of the family's likelihood that do not depend on coefficients.
         pub constants: Vec<f64>,
         /// Expected information where it is not the observed one; upper triangle.
         pub expected: Vec<f64>,
@@ -285,7 +280,7 @@ impl Glm {
                 exact(vec![limbs(1), block(known, terms + triangle(terms))])
             }
             GlmPhase::Evaluate => {
-                let mut blocks: Vec<Block> = vec![limbs(4)];
+                let mut blocks: Vec<Block> = vec![limbs(2 + self.family.constants(self.weight))];
                 if self.family == Family::Gamma {
                     blocks.push(block(true, triangle(terms)));
                 }
@@ -300,195 +295,5 @@ impl Glm {
             GlmPhase::Calibrate => exact(vec![limbs(score::LINE)]),
             GlmPhase::Finished | GlmPhase::Stuck(_) => return None,
         })
-    }
-
-    pub(crate) fn absorb(&self, state: &GlmState, sum: &Sum) -> Result<GlmState, RecipeError> {
-        let rounds = state.rounds + 1;
-        if state.phase != GlmPhase::Moments && state.set != sum.set {
-            return Ok(self.start(rounds));
-        }
-        let mut next = GlmState { rounds, set: sum.set, sites: sum.sites, ..state.clone() };
-        let mut values = Values::of(sum);
-        let done = match state.phase {
-            GlmPhase::Moments => self.absorb_moments(&mut next, &mut values)?,
-            GlmPhase::Spread => self.absorb_spread(&mut next, &mut values)?,
-            GlmPhase::Null => return self.absorb_null(next, sum),
-            GlmPhase::Fit => return self.absorb_fit(next, sum),
-            GlmPhase::Evaluate => self.absorb_check(&mut next, &mut values, sum.sites == state.sites)?,
-            GlmPhase::Calibrate => {
-                next.score.absorb_line(&mut values)?;
-                Ok(())
-            }
-            GlmPhase::Finished | GlmPhase::Stuck(_) => return Err(RecipeError::Mismatch { what: "state" }),
-        };
-        values.end()?;
-        if let Err(stuck) = done {
-            next.phase = GlmPhase::Stuck(stuck);
-        } else if matches!(state.phase, GlmPhase::Evaluate | GlmPhase::Calibrate) {
-            let settled = !self.scored() || next.score.settled;
-            next.phase = if settled { GlmPhase::Finished } else { GlmPhase::Calibrate };
-        }
-        Ok(next)
-    }
-
-    fn absorb_moments(
-        &self,
-        next: &mut GlmState,
-        values: &mut Values<'_>,
-    ) -> Result<Result<(), Stuck>, RecipeError> {
-        let mut count =
-            |what| values.counts(1, what).map(|counts| counts.first().copied().unwrap_or_default());
-        let rows = count("rows")?;
-        let events = if self.family == Family::Logistic { count("events")? } else { 0 };
-        let total = if self.weight { values.one()? } else { rows as f64 };
-        let offset = if self.shifted() { values.one()? } else { 0.0 };
-        let y = values.one()?;
-        let sums = values.take(self.terms() - 1)?;
-        if events > rows {
-            return Err(RecipeError::Implausible { what: "events" });
-        }
-        if rows < 2 {
-            return Ok(Err(Stuck::TooFewRows));
-        }
-        if self.ridge == 0.0 && self.lasso == 0.0 && rows <= self.terms() as u64 {
-            return Ok(Err(Stuck::Saturated));
-        }
-        if total <= 0.0 {
-            return Err(RecipeError::Implausible { what: "weights" });
-        }
-        (next.total, next.offset, next.mean) = (total, offset / total, y / total);
-        let mean = sums.iter().map(|sum| sum / total).collect();
-        next.moments = Moments { rows, events, mean, sd: Vec::new() };
-        next.phase = GlmPhase::Spread;
-        let one_class = match self.family {
-            Family::Linear | Family::Gamma => false,
-            Family::Poisson | Family::Quasipoisson => next.mean <= 0.0,
-            Family::Logistic => events == 0 || events == rows,
-            Family::Quasibinomial => next.mean <= 0.0 || next.mean >= 1.0,
-        };
-        // The mean of a gamma outcome is its unit, so it must be known to many digits: sums are, to 2^-40.
-        let flat = self.family == Family::Gamma && next.mean <= LEAST_MEAN;
-        Ok(if one_class {
-            Err(Stuck::OneClass)
-        } else if flat {
-            Err(Stuck::Flat)
-        } else {
-            Ok(())
-        })
-    }
-
-    fn absorb_spread(
-        &self,
-        next: &mut GlmState,
-        values: &mut Values<'_>,
-    ) -> Result<Result<(), Stuck>, RecipeError> {
-        let squares = values.take(self.terms() - 1)?;
-        let rows = next.moments.rows as f64;
-        let divisor = next.total * (rows - 1.0) / rows;
-        match next.moments.spread(squares, next.sites, divisor) {
-            Ok(moments) => next.moments = moments,
-            Err(stuck) => return Ok(Err(stuck)),
-        }
-        // Without an offset both sums follow from the moments.
-        let gamma = self.family == Family::Gamma;
-        let mut base = if gamma { next.total * next.mean } else { next.total };
-        if self.family == Family::Linear {
-            let square = values.one()?;
-            if square <= next.moments.least_spread(next.sites) {
-                return Ok(Err(Stuck::Flat));
-            }
-            (next.centre, next.scale) = (next.mean, (square / divisor).sqrt());
-        } else if self.shifted() && self.family.log_link() {
-            base = values.one()?;
-            if base <= 0.0 {
-                return Err(RecipeError::Implausible { what: "the offset" });
-            }
-        }
-        // The intercept of the model without columns; with an offset and a logit link only where its climb begins.
-        let intercept = match self.family {
-            Family::Linear => 0.0,
-            Family::Poisson | Family::Quasipoisson => libm::log(next.total * next.mean / base),
-            Family::Gamma => {
-                next.scale = next.mean;
-                libm::log(base / (next.total * next.mean))
-            }
-            Family::Logistic | Family::Quasibinomial => libm::log(next.mean / (1.0 - next.mean)),
-        };
-        let null = self.shifted() && self.family.logit_link();
-        next.phase = if null { GlmPhase::Null } else { GlmPhase::Fit };
-        next.newton = Newton::at(intercept, if null { 0 } else { self.terms() - 1 });
-        Ok(Ok(()))
-    }
-
-    fn absorb_null(&self, mut next: GlmState, sum: &Sum) -> Result<GlmState, RecipeError> {
-        let limits = Limits { ridge: 0.0, lasso: 0.0, ..self.limits(&next) };
-        match next.newton.absorb(sum, next.rounds, limits)? {
-            Climb::On(newton) => next.newton = newton,
-            Climb::End(newton) => {
-                let intercept = newton.beta.first().copied().unwrap_or_default();
-                next.newton = Newton::at(intercept, self.terms() - 1);
-                next.phase = GlmPhase::Fit;
-            }
-            Climb::Stuck(stuck) => next.phase = GlmPhase::Stuck(stuck),
-        }
-        Ok(next)
-    }
-
-    fn absorb_fit(&self, mut next: GlmState, sum: &Sum) -> Result<GlmState, RecipeError> {
-        match next.newton.absorb(sum, next.rounds, self.limits(&next))? {
-            Climb::On(newton) => next.newton = newton,
-            Climb::End(newton) => (next.newton, next.phase) = (newton, GlmPhase::Evaluate),
-            Climb::Stuck(stuck) => next.phase = GlmPhase::Stuck(stuck),
-        }
-        Ok(next)
-    }
-
-    /// See `logistic` for a sum of other sites than the fit's.
-    fn absorb_check(
-        &self,
-        next: &mut GlmState,
-        values: &mut Values<'_>,
-        same_sites: bool,
-    ) -> Result<Result<(), Stuck>, RecipeError> {
-        let size = triangle(self.terms());
-        next.check = Check {
-            kernel: values.one()?,
-            pearson: values.one()?,
-            constants: values.take(2)?.to_vec(),
-            expected: values.take(if self.family == Family::Gamma { size } else { 0 })?.to_vec(),
-            meat: values.take(if self.robust() { size } else { 0 })?.to_vec(),
-        };
-        if self.scored() {
-            next.score = Score::absorb(values)?;
-            if same_sites && next.score.rows() != (next.moments.rows, next.moments.events) {
-                return Err(RecipeError::Implausible { what: "the histogram" });
-            }
-        }
-        let divides = self.family.disperses() || self.errors == Errors::Hc1;
-        if divides && next.moments.rows <= self.fitted(next) {
-            return Ok(Err(Stuck::Saturated));
-        }
-        let least = NO_ERROR * f64::from(next.sites) * next.unit();
-        Ok(if self.family.disperses() && next.check.pearson <= least { Err(Stuck::Perfect) } else { Ok(()) })
-    }
-
-    /// Coefficients that the degrees of freedom pay for: with a lasso those that are not zero (Zou, Hastie and Tibshirani
-    /// 2007, Annals of Statistics 35, 2173).
-    fn fitted(&self, state: &GlmState) -> u64 {
-        if self.lasso > 0.0 {
-            1 + state.newton.beta.iter().skip(1).filter(|b| **b != 0.0).count() as u64
-        } else {
-            self.terms() as u64
-        }
-    }
-
-    fn limits(&self, state: &GlmState) -> Limits {
-        Limits {
-            ridge: self.ridge,
-            lasso: self.lasso,
-            tolerance: self.tolerance,
-            max_rounds: self.max_rounds,
-            unit: state.unit(),
-        }
     }
 }

@@ -17,7 +17,7 @@ pub struct Estimate {
     pub name: String,
     /// Change of the linear predictor for one unit.
     pub estimate: f64,
-    /// How well it is known; nothing with a lasso.
+    /// How well it is known; nothing with a lasso, or where a robust error vanishes.
     pub uncertainty: Option<Uncertainty>,
 }
 
@@ -148,7 +148,7 @@ impl Glm {
         let saturated = match self.family {
             Family::Linear => return -2.0 * kernel * state.scale * state.scale,
             Family::Gamma => -Self::constant(state, 0) - state.total,
-            _ => Self::constant(state, 1),
+            _ => Self::constant(state, 0),
         };
         2.0 * (saturated - kernel)
     }
@@ -169,7 +169,9 @@ impl Glm {
                 let rows = (a - 1.0) * constant + a * kernel - total * libm::log(state.scale);
                 Some(rows + total * (a * libm::log(a) - libm::lgamma(a)))
             }
-            family => family.likely().then_some(kernel + constant),
+            Family::Poisson => Some(kernel + Self::constant(state, 1)),
+            Family::Logistic => Some(kernel),
+            Family::Quasipoisson | Family::Quasibinomial => None,
         }
     }
 
@@ -196,7 +198,8 @@ impl Glm {
             };
             let (ci_low, ci_high) = (estimate - wide * se, estimate + wide * se);
             let known = Uncertainty { se, statistic, p, ci_low, ci_high };
-            Estimate { name, estimate, uncertainty: (self.lasso == 0.0).then_some(known) }
+            // An error that is zero or no number is none: robust errors can be so in a cell of one row.
+            Estimate { name, estimate, uncertainty: (se > 0.0 && self.lasso == 0.0).then_some(known) }
         };
         Ok(names.zip(figures).enumerate().map(estimate).collect())
     }
