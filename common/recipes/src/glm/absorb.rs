@@ -97,41 +97,40 @@ impl Glm {
         values: &mut Values<'_>,
     ) -> Result<Result<(), Stuck>, RecipeError> {
         let squares = values.take(self.terms() - 1)?;
+        let more = if self.spreads_more() { Some(values.one()?) } else { None };
         let rows = next.moments.rows as f64;
         let divisor = next.total * (rows - 1.0) / rows;
         match next.moments.spread(squares, next.sites, divisor) {
             Ok(moments) => next.moments = moments,
             Err(stuck) => return Ok(Err(stuck)),
         }
-        // Without an offset both sums follow from the moments.
-        let gamma = self.family == Family::Gamma;
-        let mut base = if gamma { next.total * next.mean } else { next.total };
-        if self.family == Family::Linear {
-            let square = values.one()?;
+        if let (Family::Linear, Some(square)) = (self.family, more) {
             if square <= next.moments.least_spread(next.sites) {
                 return Ok(Err(Stuck::Flat));
             }
             (next.centre, next.scale) = (next.mean, (square / divisor).sqrt());
-        } else if self.shifted() && self.family.log_link() {
-            base = values.one()?;
-            if base <= 0.0 {
-                return Err(RecipeError::Implausible { what: "the offset" });
-            }
+        } else if more.is_some_and(|base| base <= 0.0) {
+            return Err(RecipeError::Implausible { what: "the offset" });
         }
-        // The intercept of the model without columns; with an offset and a logit link only where its climb begins.
-        let intercept = match self.family {
-            Family::Linear => 0.0,
-            Family::Poisson | Family::Quasipoisson => libm::log(next.total * next.mean / base),
-            Family::Gamma => {
-                next.scale = next.mean;
-                libm::log(base / (next.total * next.mean))
-            }
-            Family::Logistic | Family::Quasibinomial => libm::log(next.mean / (1.0 - next.mean)),
-        };
+        if self.family == Family::Gamma {
+            next.scale = next.mean;
+        }
         let null = self.shifted() && self.family.logit_link();
         next.phase = if null { GlmPhase::Null } else { GlmPhase::Fit };
-        next.newton = Newton::at(intercept, if null { 0 } else { self.terms() - 1 });
+        next.newton = Newton::at(self.first(next, more), if null { 0 } else { self.terms() - 1 });
         Ok(Ok(()))
+    }
+
+    /// The intercept of the model without columns; with an offset and a logit link only where its climb begins. `base` is
+    /// the sum that an offset under a log link makes necessary.
+    fn first(&self, next: &GlmState, base: Option<f64>) -> f64 {
+        let sum = next.total * next.mean;
+        match self.family {
+            Family::Linear => 0.0,
+            Family::Poisson | Family::Quasipoisson => libm::log(sum / base.unwrap_or(next.total)),
+            Family::Gamma => libm::log(base.unwrap_or(sum) / sum),
+            Family::Logistic | Family::Quasibinomial => libm::log(next.mean / (1.0 - next.mean)),
+        }
     }
 
     fn absorb_null(&self, mut next: GlmState, sum: &Sum) -> Result<GlmState, RecipeError> {

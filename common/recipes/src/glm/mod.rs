@@ -251,6 +251,11 @@ impl Glm {
         self.offset && self.family != Family::Linear
     }
 
+    /// Whether the spread of the columns is not all that the second round asks for.
+    fn spreads_more(&self) -> bool {
+        self.family == Family::Linear || self.shifted() && self.family.log_link()
+    }
+
     /// Whether the final model is evaluated as a classifier.
     fn scored(&self) -> bool {
         self.family == Family::Logistic && !self.weight
@@ -270,10 +275,7 @@ impl Glm {
                 let sums = usize::from(self.weight) + usize::from(self.shifted()) + terms;
                 exact(vec![counts(1 + usize::from(self.family == Family::Logistic), MOST_ROWS), limbs(sums)])
             }
-            GlmPhase::Spread => {
-                let more = self.family == Family::Linear || self.shifted() && self.family.log_link();
-                exact(vec![limbs(terms - 1 + usize::from(more))])
-            }
+            GlmPhase::Spread => exact(vec![limbs(terms - 1 + usize::from(self.spreads_more()))]),
             GlmPhase::Null => exact(vec![limbs(1), block(true, 2)]),
             GlmPhase::Fit => {
                 let known = logit || self.family == Family::Linear;
