@@ -29,6 +29,8 @@ canonical! {
         21 => Flat,
         /// The columns give the outcome exactly.
         22 => Perfect,
+        /// Weights are so small that the sums lose them.
+        23 => Light,
     }
 }
 
@@ -155,6 +157,11 @@ pub enum RecipeError {
         /// The outcome.
         outcome: String,
     },
+    /// See [`Stuck::Light`].
+    #[error(
+        "the weights are below 0.001 on average, too small to add up exactly: multiply all by a constant"
+    )]
+    Light,
     /// The outcome has values that the family does not know.
     #[error("outcome `{outcome}` is not {must} in {rows} rows: choose another family or mend the schema")]
     Outcome {
@@ -209,6 +216,7 @@ impl Stuck {
             Self::Saturated => RecipeError::Saturated,
             Self::Flat => RecipeError::Constant { column: outcome },
             Self::Perfect => RecipeError::Perfect { outcome },
+            Self::Light => RecipeError::Light,
         }
     }
 }

@@ -237,6 +237,9 @@ impl Newton {
         values.end()?;
 
         let objective = loglik - limits.penalty(&point);
+        if !objective.is_finite() {
+            return Ok(Climb::Stuck(Stuck::Separated));
+        }
         let mut next = Self { taken: self.taken + 1, ..self.clone() };
         if objective < self.objective - SLACK * (1.0 + self.objective.abs()) {
             next.history.push(Step { round, loglik, step: self.shrink * self.stride });
@@ -327,5 +330,13 @@ mod tests {
         };
         let Climb::End(end) = one.absorb(&sum(&one), 2, short).unwrap() else { panic!("no round is left") };
         assert!(!end.converged && end.beta == [0.0]);
+    }
+
+    #[test]
+    fn the_columns_that_grow_are_named_by_their_part_of_the_step() {
+        let mut newton = Newton::new(5);
+        newton.direction = vec![9.0, 0.3, -2.0, 0.001, 0.0, 0.5];
+        assert_eq!(newton.growing(), [1, 4, 0], "not the intercept, not what merely follows");
+        assert!(Newton::new(0).growing().is_empty() && Newton::new(3).growing().is_empty());
     }
 }

@@ -10,6 +10,7 @@ use columns::{Columns, heart, round, run, stroke};
 use common::names;
 use motet_recipes::{Design, Errors, Family, Formula, Glm, GlmOutcome, Recipe, RecipeError, State};
 use motet_secagg::digest::Digest;
+use motet_secagg::fold::plain_sum;
 use motet_secagg::layout::Sum;
 use proptest::prelude::*;
 
@@ -76,6 +77,53 @@ proptest! {
             prop_assert!(apart <= 1e-10, "{}: {apart}", family.name());
             let logliks = (here.loglik.unwrap_or(0.0), there.loglik.unwrap_or(0.0));
             prop_assert!((logliks.0 - logliks.1).abs() <= 1e-10 * (1.0 + logliks.1.abs()));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn whatever_a_sum_holds_no_state_and_no_result_is_no_number(
+        which in (0_usize..5, any::<bool>(), any::<bool>(), 0_usize..3),
+        numbers in proptest::collection::vec((0_usize..12, -1.0e3_f64..1.0e3, any::<bool>()), 200),
+    ) {
+        let (family, side, robust, penalty) = (EVERY[which.0], which.1, which.2, which.3);
+        let recipe = Glm {
+            offset: side,
+            weight: side,
+            lasso: if penalty == 1 && !robust { 3.0 } else { 0.0 },
+            ridge: if penalty == 2 { 0.5 } else { 0.0 },
+            errors: if robust { Errors::Hc1 } else { Errors::Model },
+            max_rounds: 4,
+            ..glm(&["a", "b"], family.1, family.0)
+        };
+        let recipe = Recipe::Glm(recipe);
+        let mut state = recipe.start(Digest::default());
+        let mut numbers = numbers.iter().cycle();
+        for _ in 0..12 {
+            let Some(question) = recipe.ask(&state, 3).unwrap() else { break };
+            let first = state.progress().phase == "moments";
+            let value = |at: usize, (kind, number, whole): &(usize, f64, bool)| match kind {
+                _ if first && at == 0 => 300.0,
+                0 => 0.0,
+                1 => 1e20 * number,
+                2 => 1e-12 * number,
+                3..6 => number.abs(),
+                _ if *whole => number.floor().abs(),
+                _ => *number,
+            };
+            let values = (0..question.layout.elements()).map(|at| value(at, numbers.next().unwrap())).collect();
+            let sum = Sum { sites: 3, set: Digest([9; 32]), weight: 3, values };
+            match recipe.absorb(&state, &sum) {
+                Ok(next) => state = next,
+                Err(_) => continue,
+            }
+            prop_assert!(!format!("{state:?}").contains("NaN"), "{state:?}");
+        }
+        if let Ok(outcome) = recipe.outcome(&state) {
+            let text = format!("{outcome:?}").replace("calibration_slope: NaN, calibration_intercept: NaN", "");
+            prop_assert!(!text.contains("NaN"), "{text}");
         }
     }
 }
@@ -227,6 +275,9 @@ fn what_cannot_be_fitted_is_named() {
     );
     assert_eq!(fit("a ~ b + I(a^2) + a", Family::Linear), Err(RecipeError::Perfect { outcome: "a".into() }));
     assert_eq!(fit("flat ~ a", Family::Gamma), Err(RecipeError::Perfect { outcome: "flat".into() }));
+    let light = made(&["a", "y", "weight"], 40, |at| vec![at, at * 3.0 % 4.0, 1e-6]);
+    let weighted = Glm { weight: true, ..glm(&["a"], "y", Family::Linear) };
+    assert_eq!(run(&weighted, &light).unwrap_err(), RecipeError::Light);
     let few = made(&["a", "b", "c", "y"], 4, |at| vec![at, at * at, at * 5.0 % 3.0, at * 3.0 % 4.0]);
     assert_eq!(run(&glm(&["a", "b", "c"], "y", Family::Linear), &few).unwrap_err(), RecipeError::Saturated);
     let net = Glm { lasso: 0.1, ..glm(&["a", "b", "c"], "y", Family::Poisson) };
@@ -302,6 +353,54 @@ fn a_lost_site_restarts_the_pass_and_the_fit_is_that_of_the_others() {
         assert_eq!(got.history.len(), want.history.len());
         assert_eq!(GlmOutcome { rounds: want.rounds, history: want.history.clone(), ..got }, want);
     }
+}
+
+#[test]
+fn a_site_can_score_the_final_model_on_its_own_rows() {
+    for (family, outcome) in EVERY {
+        let recipe = Glm { errors: Errors::Hc1, ..glm(&HEART, outcome, family) };
+        let whole = Recipe::Glm(recipe.clone());
+        let mut state = whole.start(Digest::default());
+        while state.progress().phase != "evaluate" {
+            state = round(&recipe, &state, &heart()).unwrap().unwrap();
+        }
+        let before = state.clone();
+        while state.progress().phase != "finished" {
+            state = round(&recipe, &state, &heart()).unwrap().unwrap();
+        }
+        let motet_recipes::Outcome::Glm(all) = whole.outcome(&state).unwrap() else {
+            panic!("another outcome")
+        };
+
+        // As a node does it: the same set's name, a line-up of one.
+        let set = Digest::of("test/set", &[&[4_u8][..]]);
+        let mut state = before;
+        while let Some(question) = whole.ask(&state, 1).unwrap() {
+            let update = heart()[3]
+                .read(&recipe, |rows| whole.answer(&state, &question, rows, &mut common::dice(0)).unwrap());
+            state = whole.absorb(&state, &plain_sum(&question.layout, set, vec![update]).unwrap()).unwrap();
+        }
+        let motet_recipes::Outcome::Glm(own) = whole.outcome(&state).unwrap() else {
+            panic!("another outcome")
+        };
+        assert!(own.coefficients.iter().zip(&all.coefficients).all(|(a, b)| a.estimate == b.estimate));
+        if let (Some(own), Some(all)) = (own.evaluation, all.evaluation) {
+            assert_eq!(own.calibration.iter().map(|group| group.rows).sum::<u64>(), 130);
+            assert!(own.metrics.auc != all.metrics.auc);
+        }
+    }
+}
+
+#[test]
+fn a_spline_of_many_knots_is_not_taken_for_collinear() {
+    let text = "y ~ ns(age, knots = c(38, 41, 44, 47, 50, 53, 56, 59, 62, 65), boundary = c(28, 77)) + sex + age:sex";
+    let fit = run(&over(text, Family::Logistic), &heart()).unwrap();
+    assert!(fit.converged && fit.coefficients.len() == 1 + 11 + 2);
+    // Three knots are at least enough for a fit that is no worse than a straight line.
+    let curve =
+        run(&over("y ~ ns(age, knots = 53, boundary = c(28, 77))", Family::Logistic), &heart()).unwrap();
+    let line = run(&over("y ~ age", Family::Logistic), &heart()).unwrap();
+    assert!(curve.loglik > line.loglik);
 }
 
 #[test]
@@ -385,7 +484,7 @@ fn fixed_sums_lead_through_fixed_states() {
     };
     let check = vec![-150.0, 310.5, -33.0, 20.0, 301.0, 2.0, 3.0, 280.0, 7.0, 333.0];
     let roots = chain(
-        poisson,
+        poisson.clone(),
         &[
             vec![300.0, 421.5, 12.25, 640.0, 21_000.5, 150.0],
             vec![43_210.75, 75.25, 433.0],
@@ -409,4 +508,18 @@ fn fixed_sums_lead_through_fixed_states() {
         ],
     );
     assert_eq!(roots, ["83cde4cc", "6881696e", "54bff4b3", "b17a6596", "9a43ad45", "3fc53e7c", "bc8550ef"]);
+
+    // A robust error that vanishes is none, and no division by zero.
+    let recipe = Recipe::Glm(poisson);
+    let mut state = recipe.start(Digest::default());
+    for values in [
+        vec![300.0, 421.5, 12.25, 640.0, 21_000.5, 150.0],
+        vec![43_210.75, 75.25, 433.0],
+        newton(-180.0, 1e-13),
+        [vec![-150.0, 310.5, -33.0, 20.0], vec![0.0; 6]].concat(),
+    ] {
+        state = recipe.absorb(&state, &sum(values)).unwrap();
+    }
+    let motet_recipes::Outcome::Glm(fit) = recipe.outcome(&state).unwrap() else { panic!("another outcome") };
+    assert!(fit.coefficients.iter().all(|coefficient| coefficient.uncertainty.is_none()));
 }

@@ -12,6 +12,8 @@ use motet_secagg::layout::Sum;
 
 /// Sums are known to 2^-40: of an outcome whose mean is smaller than this, too few digits are left.
 const LEAST_MEAN: f64 = 1e-5;
+/// The same of weights.
+const LEAST_WEIGHT: f64 = 1e-3;
 /// A sum of squared residuals, on the scale of the fit and for each site, that cannot be told from rounding.
 const NO_ERROR: f64 = 1e-10;
 
@@ -67,19 +69,23 @@ impl Glm {
         if self.ridge == 0.0 && self.lasso == 0.0 && rows <= self.terms() as u64 {
             return Ok(Err(Stuck::Saturated));
         }
-        if total <= 0.0 {
-            return Err(RecipeError::Implausible { what: "weights" });
+        if total < LEAST_WEIGHT * rows as f64 {
+            return Ok(Err(Stuck::Light));
         }
         (next.total, next.offset, next.mean) = (total, offset / total, y / total);
         let mean = sums.iter().map(|sum| sum / total).collect();
         next.moments = Moments { rows, events, mean, sd: Vec::new() };
         next.phase = GlmPhase::Spread;
+        let inside = next.mean > 0.0 && next.mean < 1.0;
         let one_class = match self.family {
             Family::Linear | Family::Gamma => false,
             Family::Poisson | Family::Quasipoisson => next.mean <= 0.0,
             Family::Logistic => events == 0 || events == rows,
-            Family::Quasibinomial => next.mean <= 0.0 || next.mean >= 1.0,
+            Family::Quasibinomial => !inside,
         };
+        if self.family == Family::Logistic && !one_class && !inside {
+            return Err(RecipeError::Implausible { what: "the outcome" });
+        }
         // The mean of a gamma outcome is its unit, so it must be known to many digits: sums are, to 2^-40.
         let flat = self.family == Family::Gamma && next.mean <= LEAST_MEAN;
         Ok(if one_class {
@@ -182,7 +188,10 @@ impl Glm {
             return Ok(Err(Stuck::Saturated));
         }
         let least = NO_ERROR * f64::from(next.sites) * next.unit();
-        Ok(if self.family.disperses() && next.check.pearson <= least { Err(Stuck::Perfect) } else { Ok(()) })
+        if self.family.disperses() && next.check.pearson <= least {
+            return Ok(Err(Stuck::Perfect));
+        }
+        Ok(Ok(()))
     }
 
     /// Coefficients that the degrees of freedom pay for: with a lasso those that are not zero (Zou, Hastie and Tibshirani

@@ -189,6 +189,16 @@ impl GlmState {
         (y - self.centre) / self.scale
     }
 
+    /// A sum of the family's likelihood.
+    fn constant(&self, at: usize) -> f64 {
+        self.check.constants.get(at).copied().unwrap_or_default()
+    }
+
+    /// The kernel of the model of intercept and offset alone, where the climb began.
+    fn null(&self) -> f64 {
+        self.newton.history.first().map(|step| step.loglik).unwrap_or_default()
+    }
+
     /// Mean weight of the rows.
     fn unit(&self) -> f64 {
         self.total / self.moments.rows as f64
@@ -297,5 +307,15 @@ impl Glm {
             GlmPhase::Calibrate => exact(vec![limbs(score::LINE)]),
             GlmPhase::Finished | GlmPhase::Stuck(_) => return None,
         })
+    }
+
+    /// Twice the distance to the kernel of a model that hits every row; if linear the residual sum of squares.
+    fn deviance(&self, state: &GlmState, kernel: f64) -> f64 {
+        let saturated = match self.family {
+            Family::Linear => return -2.0 * kernel * state.scale * state.scale,
+            Family::Gamma => -state.constant(0) - state.total,
+            _ => state.constant(0),
+        };
+        2.0 * (saturated - kernel)
     }
 }

@@ -99,8 +99,7 @@ impl Glm {
             GlmPhase::Stuck(stuck) => return Err(self.error(state, stuck)),
             _ => return Err(RecipeError::Unfinished { phase: state.phase.name() }),
         }
-        let null = state.newton.history.first().map(|step| step.loglik).unwrap_or_default();
-        let kernel = state.check.kernel;
+        let (kernel, null) = (state.check.kernel, state.null());
         let (deviance, null_deviance) = (self.deviance(state, kernel), self.deviance(state, null));
         let df = state.moments.rows.saturating_sub(self.fitted(state));
         let square = state.scale * state.scale;
@@ -128,7 +127,8 @@ impl Glm {
             pearson,
             dispersion: if self.family.disperses() { pearson / df as f64 } else { 1.0 },
             df,
-            r_squared: (self.family == Family::Linear).then(|| 1.0 - deviance / null_deviance),
+            r_squared: (self.family == Family::Linear && null_deviance > 0.0)
+                .then(|| 1.0 - deviance / null_deviance),
             coefficients: self.coefficients(state, df)?,
             evaluation,
             history: state.newton.history.clone(),
@@ -139,37 +139,25 @@ impl Glm {
         stuck.error(&self.design.names(), &self.outcome, &state.newton.growing())
     }
 
-    fn constant(state: &GlmState, at: usize) -> f64 {
-        state.check.constants.get(at).copied().unwrap_or_default()
-    }
-
-    /// Twice the distance to the likelihood of a model that hits every row.
-    fn deviance(&self, state: &GlmState, kernel: f64) -> f64 {
-        let saturated = match self.family {
-            Family::Linear => return -2.0 * kernel * state.scale * state.scale,
-            Family::Gamma => -Self::constant(state, 0) - state.total,
-            _ => Self::constant(state, 0),
-        };
-        2.0 * (saturated - kernel)
-    }
-
     /// R's `logLik`. Linear: `(sum ln w - n (ln 2 pi + 1 - ln n + ln RSS)) / 2`. Gamma: the density of shape a and mean m,
     /// where 1/a is deviance / sum w. The others have no further parameter.
     fn loglik(&self, state: &GlmState, kernel: f64) -> Option<f64> {
         let (n, total) = (state.moments.rows as f64, state.total);
-        let constant = Self::constant(state, 0);
+        let (constant, deviance) = (state.constant(0), self.deviance(state, kernel));
         match self.family {
+            // Not positive only where a site scores the model of all on its own rows: that has no likelihood.
+            Family::Linear | Family::Gamma if deviance <= 0.0 => None,
             Family::Linear => {
                 let two_pi = 2.0 * std::f64::consts::PI;
-                let variance = self.deviance(state, kernel) / n;
+                let variance = deviance / n;
                 Some(0.5 * (constant - n * (libm::log(two_pi) + 1.0 + libm::log(variance))))
             }
             Family::Gamma => {
-                let a = total / self.deviance(state, kernel);
+                let a = total / deviance;
                 let rows = (a - 1.0) * constant + a * kernel - total * libm::log(state.scale);
                 Some(rows + total * (a * libm::log(a) - libm::lgamma(a)))
             }
-            Family::Poisson => Some(kernel + Self::constant(state, 1)),
+            Family::Poisson => Some(kernel + state.constant(1)),
             Family::Logistic => Some(kernel),
             Family::Quasipoisson | Family::Quasibinomial => None,
         }
