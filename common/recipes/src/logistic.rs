@@ -1,4 +1,5 @@
-//! Exact logistic regression: the maximum-likelihood (or ridge) fit that one table of all rows would give.
+//! Exact logistic regression: the maximum-likelihood (or ridge) fit that one table of all rows would give. Its family in
+//! `glm` is the same fit with an offset, weights, a lasso, robust errors or a formula.
 //!
 //! ```text
 //! moments -> spread -> newton (until the largest step <= tolerance) -> evaluate -> [calibrate ..] -> finished

@@ -1,6 +1,6 @@
 //! What a site answers in each phase.
 
-use super::family::Family;
+use super::family::{FAR, Family};
 use super::table::Table;
 use super::{Glm, GlmPhase, GlmState};
 use crate::error::RecipeError;
@@ -8,9 +8,6 @@ use crate::linear::triangle;
 use crate::newton::{Sums, add_square};
 use crate::rows::Rows;
 use crate::score;
-
-/// An offset beyond this many units from its mean is counted as this far when the climb looks for its start.
-const FAR: f64 = 40.0;
 
 impl Glm {
     pub(crate) fn answer(&self, state: &GlmState, rows: &Rows<'_>) -> Result<Vec<f64>, RecipeError> {

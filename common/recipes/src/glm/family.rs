@@ -16,7 +16,7 @@ use motet_secagg::canonical;
 
 /// exp of more than this is no mean that people count, and its sums would leave the range of the limbs: a step that goes
 /// there is far too long. The likelihood, not this number, then makes the climb turn back.
-const FAR: f64 = 40.0;
+pub(super) const FAR: f64 = 40.0;
 
 canonical! {
     /// Distribution and link.

@@ -19,7 +19,8 @@
 //! whose log-likelihood is then that of the first Newton round. Numbers are counts, or fixed point where a bound is known
 //! (below), or limbs of 2^-40.
 //!
-//! **Sources.** Fisher scoring: McCullagh and Nelder 1989, 2.5. Log-likelihoods: R's `logLik.lm` and `logLik.glm`, with the
+//! **Sources.** Models: McCullagh and Nelder 1989, 2. The climb takes Newton steps by the observed information, which with all
+//! links here but gamma's is the expected one (Fisher scoring). Log-likelihoods: R's `logLik.lm` and `logLik.glm`, with the
 //! dispersion that they use. Dispersion: Pearson's, sum / (rows - coefficients). Robust errors: the sandwich `A B A`, A the
 //! inverse of the (penalised) expected information and B = sum (w r)^2 z z' (White 1980, Econometrica 48, 817; R:
 //! `sandwich::vcovHC`), times n / (n - p) for HC1. Ridge and lasso bind the standardised columns; with a lasso there are no
@@ -30,9 +31,10 @@
 //! penalised sum of squares: by Cauchy and Schwarz gradient and information are within n too. The meat of a logit link has
 //! r^2 <= 1 and the bound of z_j z_k; so has gamma's expected information.
 //!
-//! **What a sum shows.** Means, variances and correlations of all columns with one another and with the outcome over all
-//! rows of the sum; the meat their fourth moments with the residuals. A design with rare products of columns shows how many
-//! rows have them. Histograms: see `score`.
+//! **What a sum shows,** to the coordinator and to every site, of all rows together: sums of each column and of the outcome,
+//! so of a 0/1 column how many rows have it; the products of each two columns, weighted by the model, which for `linear` and
+//! `gamma` is how many rows have both; and each column's product with the outcome. The meat adds products weighted by squared
+//! residuals: a column that one row alone has shows that row's residual. Histograms: see `score`.
 //!
 //! **One set of sites** and restarts: as in `logistic`.
 

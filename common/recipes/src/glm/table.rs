@@ -78,16 +78,16 @@ impl Table {
     }
 }
 
-/// A column beside the table, or `else_` where the recipe names none.
+/// A column beside the table, or `absent` where the recipe names none.
 fn side(
     given: Option<ArrayView1<'_, f64>>,
     named: bool,
     count: usize,
-    else_: f64,
+    absent: f64,
     (role, must, good): (&'static str, &'static str, fn(f64) -> bool),
 ) -> Result<Array1<f64>, RecipeError> {
     if !named {
-        return Ok(Array1::from_elem(count, else_));
+        return Ok(Array1::from_elem(count, absent));
     }
     let values =
         given.filter(|values| values.len() == count).ok_or(RecipeError::Side { role, must, rows: count })?;
