@@ -23,6 +23,14 @@ canonical! {
         4 => Separated,
         /// Fewer than two rows.
         5 => TooFewRows,
+        /// No more rows than coefficients.
+        20 => Saturated,
+        /// The outcome does not vary.
+        21 => Flat,
+        /// The columns give the outcome exactly.
+        22 => Perfect,
+        /// Weights are so small that the sums lose them.
+        23 => Light,
     }
 }
 
@@ -194,11 +202,51 @@ pub enum RecipeError {
     },
     /// See [`Stuck::Separated`].
     #[error(
-        "no finite estimate: the columns separate outcome `{outcome}` in some of the rows; leave the column out or set a ridge above 0"
+        "no finite estimate: {} outcome `{outcome}` in some of the rows; leave {} out or set a ridge above 0",
+        separating(columns),
+        if columns.len() == 1 { "it" } else { "one of them" }
     )]
     Separated {
         /// The outcome.
         outcome: String,
+        /// The columns whose coefficients grow without end, the largest part of the direction first.
+        columns: Vec<String>,
+    },
+    /// See [`Stuck::Saturated`].
+    #[error("no more rows in the whole sum than coefficients: take fewer columns or more sites")]
+    Saturated,
+    /// See [`Stuck::Perfect`].
+    #[error(
+        "the columns give outcome `{outcome}` exactly: no error is left to estimate; is it computed from one of them?"
+    )]
+    Perfect {
+        /// The outcome.
+        outcome: String,
+    },
+    /// See [`Stuck::Light`].
+    #[error(
+        "the weights are below 0.001 on average, too small to add up exactly: multiply all by a constant"
+    )]
+    Light,
+    /// The outcome has values that the family does not know.
+    #[error("outcome `{outcome}` is not {must} in {rows} rows: choose another family or mend the schema")]
+    Outcome {
+        /// The recipe's outcome.
+        outcome: String,
+        /// The values that are possible.
+        must: &'static str,
+        /// How many rows.
+        rows: usize,
+    },
+    /// The table lacks a column that the recipe names, or it is not usable.
+    #[error("the {role} column has no entry, or one that is not {must}, in {rows} rows")]
+    Side {
+        /// `offset` or `weight`.
+        role: &'static str,
+        /// The values that are possible.
+        must: &'static str,
+        /// How many rows.
+        rows: usize,
     },
     /// See [`Stuck::TooFewRows`].
     #[error("fewer than two rows in the whole sum: there is nothing to fit")]
@@ -208,17 +256,33 @@ pub enum RecipeError {
     Input(#[from] InputRefusal),
 }
 
+/// Which columns do it, as the start of a sentence.
+fn separating(columns: &[String]) -> String {
+    match columns {
+        [] => "the columns separate".to_owned(),
+        [one] => format!("column `{one}` separates"),
+        several => format!("columns `{}` together separate", several.join("`, `")),
+    }
+}
+
 impl Stuck {
-    /// The error that names the column or outcome.
-    pub(crate) fn error(self, columns: &[String], outcome: &str) -> RecipeError {
+    /// The error that names the columns or the outcome; `growing` are those whose coefficients have no end.
+    pub(crate) fn error(self, columns: &[String], outcome: &str, growing: &[usize]) -> RecipeError {
         let column = |at: u32| columns.get(at as usize).cloned().unwrap_or_default();
         let outcome = outcome.to_owned();
         match self {
             Self::Constant(at) => RecipeError::Constant { column: column(at) },
             Self::Collinear(at) => RecipeError::Collinear { column: column(at) },
             Self::OneClass => RecipeError::OneClass { outcome },
-            Self::Separated => RecipeError::Separated { outcome },
+            Self::Separated => {
+                let columns = growing.iter().filter_map(|at| columns.get(*at)).cloned().collect();
+                RecipeError::Separated { outcome, columns }
+            }
             Self::TooFewRows => RecipeError::TooFewRows,
+            Self::Saturated => RecipeError::Saturated,
+            Self::Flat => RecipeError::Constant { column: outcome },
+            Self::Perfect => RecipeError::Perfect { outcome },
+            Self::Light => RecipeError::Light,
         }
     }
 }

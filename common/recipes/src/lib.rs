@@ -22,6 +22,7 @@ pub mod fedavg; //      federated averaging of a regression or a small neural ne
 pub mod cox; //         exact Cox regression
 pub mod fedavg; //      federated averaging of a logistic model or a small neural network
 pub mod km; //          exact Kaplan-Meier curves and log-rank test
+pub mod glm; //         exact generalised linear models
 pub mod logistic; //    exact logistic regression
 pub mod summary; //     counts, means and variances
 
@@ -29,10 +30,12 @@ pub mod summary; //     counts, means and variances
 pub mod verdict; //     whether the common model serves this site's own patients
 
 // what they share
+pub mod design; //      the columns of a regression, made from those of the table
 mod error; //           why a recipe cannot go on
 mod loss; //            what a model is to predict, and how far off it is
 mod memory; //          what a site keeps for itself between rounds
 mod followup; //        how long each patient was followed, on a grid of times
+pub mod formula; //     a formula in the manner of R, which gives a design
 mod moments; //         pooled mean and standard deviation
 mod phase; //           the phases of a fit
 mod rows; //            a site's table, checked; a sum, read from front to back
@@ -41,9 +44,10 @@ mod score; //           histograms of the score: AUC, ROC, Brier, calibration
 // numerics
 mod auc; //             area under the ROC curve of one table, with its interval
 mod chi2; //            p-values of joint tests
+mod lasso; //           the Newton step with a lasso
 mod linear; //          Cholesky factor of a small symmetric matrix
 mod network; //         forward, backward and start of the neural network
-mod newton; //          the climb of the logistic fit to the maximum of its likelihood
+mod newton; //          the climb of a fit to the maximum of its likelihood
 mod normal; //          p-values
 mod partial; //         Cox's partial likelihood and pairs of one site
 
@@ -63,6 +67,15 @@ pub use followup::{Grid, Grouping, Times};
 pub use km::{
     Curve, CurvePoint, Interval, KaplanMeier, KmOutcome, KmPhase, KmState, LogRank, RestrictedMean,
 };
+mod spline; //          natural cubic splines
+mod student; //         p-values where the dispersion is estimated too
+mod units; //           from standardised columns back to their units
+
+pub use design::Design;
+pub use error::{RecipeError, Stuck};
+pub use fedavg::{Epoch, FedAvg, FedAvgOutcome, Layer, Weight, fraction_bits, most_rows};
+pub use formula::{Formula, FormulaError};
+pub use glm::{Errors, Estimate, Evaluation, Family, Glm, GlmOutcome, Uncertainty};
 pub use logistic::{Coefficient, Logistic, LogisticOutcome};
 pub use loss::Loss;
 pub use memory::{Answer, Memory};
@@ -71,5 +84,6 @@ pub use phase::Phase;
 pub use recipe::{Outcome, Progress, Question, Recipe, State};
 pub use rows::Rows;
 pub use score::{CalibrationBin, Metrics};
+pub use spline::Spline;
 pub use summary::{Summary, SummaryOutcome, Variable};
 pub use verdict::{Comparison, Difference, OwnModels, Quality, Verdict, compare};

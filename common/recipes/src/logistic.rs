@@ -1,4 +1,5 @@
-//! Exact logistic regression: the maximum-likelihood (or ridge) fit that one table of all rows would give.
+//! Exact logistic regression: the maximum-likelihood (or ridge) fit that one table of all rows would give. Its family in
+//! `glm` is the same fit with an offset, weights, a lasso, robust errors or a formula.
 //!
 //! ```text
 //! moments -> spread -> newton (until the largest step <= tolerance) -> evaluate -> [calibrate ..] -> finished
@@ -11,13 +12,14 @@
 //! outcome all come from one set. Rounds keep counting; `max_rounds` limits the Newton rounds of one pass.
 
 use crate::error::{RecipeError, Stuck, check_columns, require};
-use crate::linear::{Factor, dot};
+use crate::linear::Factor;
 use crate::moments::{self, Moments, exact, limbs};
 use crate::newton::{self, Climb, Limits, Newton, Step};
 use crate::normal::{Z_95, two_sided};
 use crate::phase::Phase;
 use crate::rows::{Rows, Values};
 use crate::score::{self, CalibrationBin, Metrics, Score};
+use crate::units;
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
 use motet_secagg::layout::{Layout, Sum};
@@ -226,13 +228,14 @@ impl Logistic {
     }
 
     fn limits(&self) -> Limits {
-        Limits { ridge: self.ridge, tolerance: self.tolerance, max_rounds: self.max_rounds }
+        let Self { ridge, tolerance, max_rounds, .. } = *self;
+        Limits { ridge, lasso: 0.0, tolerance, max_rounds, unit: 1.0 }
     }
 
     pub(crate) fn outcome(&self, state: &LogisticState) -> Result<LogisticOutcome, RecipeError> {
         match state.phase {
             Phase::Finished => {}
-            Phase::Stuck(stuck) => return Err(stuck.error(&self.columns, &self.outcome)),
+            Phase::Stuck(stuck) => return Err(self.error(state, stuck)),
             _ => {
                 return Err(RecipeError::Unfinished { phase: state.phase.name(FIT) });
             }
@@ -255,30 +258,15 @@ impl Logistic {
         })
     }
 
-    /// Back to the units of the columns: estimates T b and their covariance T V T', where row 0 of T is
-    /// (1, -mean_1/sd_1, ..) and row j is 1/sd_j at j.
     fn coefficients(&self, state: &LogisticState) -> Result<Vec<Coefficient>, RecipeError> {
         let beta = &state.newton.beta;
         let terms = beta.len();
         let covariance = Factor::of(&state.newton.information, terms, self.ridge)
-            .map_err(|_| Stuck::Separated.error(&self.columns, &self.outcome))?
+            .map_err(|_| self.error(state, Stuck::Separated))?
             .inverse();
-        let Moments { mean, sd, .. } = &state.moments;
-        let transform = |row: usize| -> Vec<f64> {
-            let mut t = vec![0.0; terms];
-            if row == 0 {
-                let shift = std::iter::once(1.0).chain(mean.iter().zip(sd).map(|(mean, sd)| -mean / sd));
-                t = shift.collect();
-            } else if let (Some(cell), Some(sd)) = (t.get_mut(row), sd.get(row - 1)) {
-                *cell = 1.0 / sd;
-            }
-            t
-        };
         let names = std::iter::once("(intercept)").chain(self.columns.iter().map(String::as_str));
-        let coefficient = |(row, name): (usize, &str)| {
-            let t = transform(row);
-            let moved: Vec<f64> = covariance.chunks_exact(terms).map(|line| dot(line, &t)).collect();
-            let (estimate, se) = (dot(&t, beta), dot(&t, &moved).sqrt());
+        let figures = units::own(beta, &covariance, &state.moments);
+        let coefficient = |(name, (estimate, se)): (&str, (f64, f64))| {
             let z = estimate / se;
             Coefficient {
                 name: name.to_owned(),
@@ -290,6 +278,10 @@ impl Logistic {
                 ci_high: estimate + Z_95 * se,
             }
         };
-        Ok(names.enumerate().map(coefficient).collect())
+        Ok(names.zip(figures).map(coefficient).collect())
+    }
+
+    fn error(&self, state: &LogisticState, stuck: Stuck) -> RecipeError {
+        stuck.error(&self.columns, &self.outcome, &state.newton.growing())
     }
 }

@@ -94,24 +94,34 @@ pub(crate) fn answer_spread(x: ArrayView2<'_, f64>, mean: &[f64]) -> Vec<f64> {
 }
 
 /// Standard deviations; or the first column that does not vary.
-///
-/// The limbs round each site's sum to 2^-41, so a sum of squares S is known to sites * 2^-41. S must be so large that
-/// this error is below S / (4 rows): then sum z^2 <= rows - 1/2 for the standardised columns, which the bounds of the
-/// Newton rounds rest on. A column with less spread counts as constant (standard deviation about 1e-5 for ten sites).
 pub(crate) fn absorb_spread(moments: &Moments, sum: &Sum) -> Result<Result<Moments, Stuck>, RecipeError> {
-    const HALF_UNIT: f64 = 1.0 / 2_199_023_255_552.0; // 2^-41
     let mut values = Values::of(sum);
     let squares = values.take(moments.mean.len())?;
     values.end()?;
-    let least = 4.0 * moments.rows as f64 * f64::from(sum.sites) * HALF_UNIT;
-    if let Some(at) = squares.iter().position(|square| *square <= least) {
-        return Ok(Err(Stuck::Constant(at as u32)));
-    }
-    let sd = squares.iter().map(|square| (square / (moments.rows - 1) as f64).sqrt()).collect();
-    Ok(Ok(Moments { sd, ..moments.clone() }))
+    Ok(moments.spread(squares, sum.sites, (moments.rows - 1) as f64))
 }
 
 impl Moments {
+    /// Standard deviations from sums of squared distances; or the first column that does not vary.
+    ///
+    /// The limbs round each site's sum to 2^-41, so a sum of squares S is known to sites * 2^-41. S must be so large that
+    /// this error is below S / (4 rows): then sum z^2 <= rows - 1/2 for the standardised columns, which the bounds of the
+    /// Newton rounds rest on. A column with less spread counts as constant (standard deviation about 1e-5 for ten sites).
+    pub(crate) fn spread(&self, squares: &[f64], sites: u32, divisor: f64) -> Result<Moments, Stuck> {
+        let least = self.least_spread(sites);
+        if let Some(at) = squares.iter().position(|square| *square <= least) {
+            return Err(Stuck::Constant(at as u32));
+        }
+        let sd = squares.iter().map(|square| (square / divisor).sqrt()).collect();
+        Ok(Moments { sd, ..self.clone() })
+    }
+
+    /// The sum of squares at and below which a column counts as constant.
+    pub(crate) fn least_spread(&self, sites: u32) -> f64 {
+        const HALF_UNIT: f64 = 1.0 / 2_199_023_255_552.0; // 2^-41
+        4.0 * self.rows as f64 * f64::from(sites) * HALF_UNIT
+    }
+
     /// Writes the standardised row into `z`.
     pub(crate) fn standardise(&self, row: ArrayView1<'_, f64>, z: &mut [f64]) {
         for (((z, x), mean), sd) in z.iter_mut().zip(row).zip(&self.mean).zip(&self.sd) {

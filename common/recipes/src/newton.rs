@@ -1,9 +1,11 @@
-//! Newton's method for the penalised log-likelihood of a logistic model on standardised columns.
+//! Newton's method for the penalised log-likelihood of a regression on standardised columns: shared by `logistic`, which
+//! answers with the sums below, and by `glm`, which brings its own.
 //!
 //! One round asks for `[ log-likelihood | gradient (p+1) | information, upper triangle ]` at a point. The point moves by
-//! the whole Newton step; where the objective fell, by half of it, then a quarter.
+//! the whole Newton step; where the objective fell, by half of it, then a quarter. With a lasso the step is that of the
+//! quadratic model with the lasso's corner (proximal Newton, see `lasso`).
 //!
-//! Why the pooled number of rows n bounds each site's gradient and information. The columns are standardised by the
+//! Why the pooled number of rows n bounds each site's gradient and information in the logistic model. The columns are standardised by the
 //! pooled mean and standard deviation (ddof 1), so over all rows sum z_j^2 = n - 1, and the intercept's z is 1. Residuals
 //! are below 1 and weights p(1-p) at most 1/4. By Cauchy and Schwarz
 //!
@@ -15,6 +17,7 @@
 //! and a site's part of a sum of absolute values is no larger than the whole. The log-likelihood has no such bound: limbs.
 
 use crate::error::{RecipeError, Stuck};
+use crate::lasso;
 use crate::linear::{Factor, dot, largest, triangle};
 use crate::moments::{Moments, bounded, exact, limbs};
 use crate::rows::Values;
@@ -37,8 +40,19 @@ const REAL_STEP: f64 = 1e-6;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) ridge: f64,
+    pub(crate) lasso: f64,
     pub(crate) tolerance: f64,
     pub(crate) max_rounds: u32,
+    /// Mean weight of a row: what the likelihood is measured in.
+    pub(crate) unit: f64,
+}
+
+impl Limits {
+    fn penalty(&self, beta: &[f64]) -> f64 {
+        let squares = beta.iter().skip(1).fold(0.0, |sum, b| sum + b * b);
+        let sizes = beta.iter().skip(1).fold(0.0, |sum, b| sum + b.abs());
+        0.5 * self.ridge * squares + self.lasso * sizes
+    }
 }
 
 canonical! {
@@ -118,38 +132,69 @@ pub(crate) fn answer(
     moments: &Moments,
     beta: &[f64],
 ) -> Vec<f64> {
-    let terms = beta.len();
-    let mut loglik = 0.0;
-    let mut gradient = vec![0.0; terms];
-    let mut information = vec![0.0; triangle(terms)];
+    let mut sums = Sums::new(beta.len());
     each_row(x, y, moments, beta, |z, predictor, y| {
         let p = logistic(predictor);
-        let (rest, weight) = (y - p, p * (1.0 - p));
-        loglik += log_likelihood(predictor, y);
-        let mut cells = information.iter_mut();
-        let mut left = z;
-        for sum in &mut gradient {
-            let Some((z_j, _)) = left.split_first() else {
-                return;
-            };
-            *sum += rest * z_j;
-            let part = weight * z_j;
-            // `left` is shorter and must stand first: zip takes from its first side before it finds the second at its end.
-            for (z_k, cell) in left.iter().zip(&mut cells) {
-                *cell += part * z_k;
-            }
-            left = left.get(1..).unwrap_or_default();
-        }
+        sums.add(z, log_likelihood(predictor, y), y - p, p * (1.0 - p));
     });
-    [vec![loglik], gradient, information].concat()
+    sums.values()
+}
+
+/// A site's sums of one round.
+pub(crate) struct Sums {
+    loglik: f64,
+    gradient: Vec<f64>,
+    information: Vec<f64>,
+}
+
+impl Sums {
+    pub(crate) fn new(terms: usize) -> Self {
+        Self { loglik: 0.0, gradient: vec![0.0; terms], information: vec![0.0; triangle(terms)] }
+    }
+
+    /// Adds a row: its part of the log-likelihood, and first and (negative) second derivative by the linear predictor.
+    pub(crate) fn add(&mut self, z: &[f64], loglik: f64, rest: f64, weight: f64) {
+        self.loglik += loglik;
+        for (sum, z_j) in self.gradient.iter_mut().zip(z) {
+            *sum += rest * z_j;
+        }
+        add_square(&mut self.information, z, weight);
+    }
+
+    pub(crate) fn values(self) -> Vec<f64> {
+        [vec![self.loglik], self.gradient, self.information].concat()
+    }
+}
+
+/// Adds `weight * z z'`, upper triangle.
+pub(crate) fn add_square(cells: &mut [f64], z: &[f64], weight: f64) {
+    let mut cells = cells.iter_mut();
+    let mut left = z;
+    while let Some((z_j, rest)) = left.split_first() {
+        let part = weight * z_j;
+        // `left` is shorter and must stand first: zip takes from its first side before it finds the second at its end.
+        for (z_k, cell) in left.iter().zip(&mut cells) {
+            *cell += part * z_k;
+        }
+        left = rest;
+    }
 }
 
 impl Newton {
     /// Before the first round, at zero.
     pub(crate) fn new(columns: usize) -> Self {
+        Self::at(0.0, columns)
+    }
+
+    /// Before the first round, at a model of this intercept alone.
+    pub(crate) fn at(intercept: f64, columns: usize) -> Self {
+        let mut beta = vec![0.0; columns + 1];
+        if let Some(first) = beta.first_mut() {
+            *first = intercept;
+        }
         Self {
             taken: 0,
-            beta: vec![0.0; columns + 1],
+            beta,
             direction: vec![0.0; columns + 1],
             shrink: 1.0,
             objective: f64::NEG_INFINITY,
@@ -158,6 +203,22 @@ impl Newton {
             converged: false,
             history: Vec::new(),
         }
+    }
+
+    /// Without a finite maximum: the columns along which the coefficients grow, those with the largest part of the last
+    /// step first. Standardised, so that units do not decide; the intercept and what merely follows (below a
+    /// hundredth of the largest part) are left out.
+    pub(crate) fn growing(&self) -> Vec<usize> {
+        let columns = self.direction.get(1..).unwrap_or_default();
+        let least = 0.01 * largest(columns);
+        let mut growing: Vec<(usize, f64)> = columns
+            .iter()
+            .map(|step| step.abs())
+            .enumerate()
+            .filter(|(_, size)| *size > 0.0 && *size >= least)
+            .collect();
+        growing.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        growing.into_iter().map(|(at, _)| at).collect()
     }
 
     /// The point the next round asks for.
@@ -175,8 +236,10 @@ impl Newton {
         let information = values.take(triangle(terms))?;
         values.end()?;
 
-        let squares = point.iter().skip(1).fold(0.0, |sum, b| sum + b * b);
-        let objective = loglik - 0.5 * limits.ridge * squares;
+        let objective = loglik - limits.penalty(&point);
+        if !objective.is_finite() {
+            return Ok(Climb::Stuck(Stuck::Separated));
+        }
         let mut next = Self { taken: self.taken + 1, ..self.clone() };
         if objective < self.objective - SLACK * (1.0 + self.objective.abs()) {
             next.history.push(Step { round, loglik, step: self.shrink * self.stride });
@@ -186,13 +249,18 @@ impl Newton {
 
         let slope = |(at, (g, b)): (usize, (&f64, &f64))| if at == 0 { *g } else { g - limits.ridge * b };
         let slope: Vec<f64> = gradient.iter().zip(&point).enumerate().map(slope).collect();
-        let factor = match Factor::of(information, terms, limits.ridge) {
-            Ok(factor) => factor,
-            // At zero all weights are 1/4: only the columns themselves can be at fault.
-            Err(at) if self.taken == 0 && at > 0 => return Ok(Climb::Stuck(Stuck::Collinear(at as u32 - 1))),
-            Err(_) => return Ok(Climb::Stuck(Stuck::Separated)),
+        let step = if limits.lasso > 0.0 {
+            lasso::step(information, gradient, &point, limits.ridge, limits.lasso)
+        } else {
+            match Factor::of(information, terms, limits.ridge) {
+                Ok(factor) => factor.solve(&slope),
+                // At the start the weights are far from zero: only the columns themselves can be at fault.
+                Err(at) if self.taken == 0 && at > 0 => {
+                    return Ok(Climb::Stuck(Stuck::Collinear(at as u32 - 1)));
+                }
+                Err(_) => return Ok(Climb::Stuck(Stuck::Separated)),
+            }
         };
-        let step = factor.solve(&slope);
         let (stride, gain) = (largest(&step), dot(&step, &slope));
         if !stride.is_finite() {
             return Ok(Climb::Stuck(Stuck::Separated));
@@ -206,7 +274,12 @@ impl Newton {
             return Ok(Climb::End(next));
         }
         let goes_on = self.stride > 0.0 && stride > 0.5 * self.stride;
-        if limits.ridge == 0.0 && gain < LITTLE_GAIN && stride > REAL_STEP && goes_on {
+        if limits.ridge == 0.0
+            && limits.lasso == 0.0
+            && gain < LITTLE_GAIN * limits.unit
+            && stride > REAL_STEP
+            && goes_on
+        {
             return Ok(Climb::Stuck(Stuck::Separated));
         }
         next.beta = point;
@@ -229,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_step_that_lowers_the_likelihood_is_halved_until_it_does_not() {
-        let limits = Limits { ridge: 0.0, tolerance: 1e-9, max_rounds: 40 };
+        let limits = Limits { ridge: 0.0, lasso: 0.0, tolerance: 1e-9, max_rounds: 40, unit: 1.0 };
         let mut newton = Newton::new(0);
         let mut asked = Vec::new();
         for round in 1.. {
@@ -257,5 +330,13 @@ mod tests {
         };
         let Climb::End(end) = one.absorb(&sum(&one), 2, short).unwrap() else { panic!("no round is left") };
         assert!(!end.converged && end.beta == [0.0]);
+    }
+
+    #[test]
+    fn the_columns_that_grow_are_named_by_their_part_of_the_step() {
+        let mut newton = Newton::new(5);
+        newton.direction = vec![9.0, 0.3, -2.0, 0.001, 0.0, 0.5];
+        assert_eq!(newton.growing(), [1, 4, 0], "not the intercept, not what merely follows");
+        assert!(Newton::new(0).growing().is_empty() && Newton::new(3).growing().is_empty());
     }
 }

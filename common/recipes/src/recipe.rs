@@ -5,6 +5,7 @@ use crate::error::RecipeError;
 use crate::fedavg::{self, FedAvg, FedAvgOutcome, FedAvgState, FedNumberOutcome, FedTimeOutcome};
 use crate::fedavg::{self, FedAvg, FedAvgOutcome, FedAvgState};
 use crate::km::{KaplanMeier, KmOutcome, KmState};
+use crate::glm::{Glm, GlmOutcome, GlmPhase, GlmState};
 use crate::logistic::{self, Logistic, LogisticOutcome, LogisticState};
 use crate::memory::{Answer, Memory};
 use crate::phase::Phase;
@@ -31,6 +32,8 @@ canonical! {
         5 => Cox(Cox),
         /// Kaplan-Meier curves and the log-rank test.
         6 => KaplanMeier(KaplanMeier),
+        /// Exact generalised linear models.
+        4 => Glm(Glm),
     }
 }
 
@@ -49,6 +52,8 @@ canonical! {
         5 => Cox(CoxState),
         /// Of Kaplan-Meier curves.
         6 => KaplanMeier(KmState),
+        /// Of a generalised linear model.
+        4 => Glm(GlmState),
     }
 }
 
@@ -89,6 +94,8 @@ pub enum Outcome {
     Cox(CoxOutcome),
     /// Of Kaplan-Meier curves.
     KaplanMeier(KmOutcome),
+    /// Of a generalised linear model.
+    Glm(GlmOutcome),
 }
 
 const STATE: RecipeError = RecipeError::Mismatch { what: "state" };
@@ -103,6 +110,7 @@ impl Recipe {
             Self::FedAvg(_) => "fedavg",
             Self::Cox(_) => "cox",
             Self::KaplanMeier(_) => "km",
+            Self::Glm(recipe) => recipe.family.name(),
         }
     }
 
@@ -123,6 +131,7 @@ impl Recipe {
             Self::FedAvg(recipe) => recipe.check(),
             Self::Cox(recipe) => recipe.check(),
             Self::KaplanMeier(recipe) => recipe.check(),
+            Self::Glm(recipe) => recipe.check(),
         }
     }
 
@@ -135,6 +144,7 @@ impl Recipe {
             Self::FedAvg(recipe) => State::FedAvg(recipe.start(&seed)),
             Self::Cox(recipe) => State::Cox(recipe.start(0)),
             Self::KaplanMeier(recipe) => State::KaplanMeier(recipe.start(0)),
+            Self::Glm(recipe) => State::Glm(recipe.start(0)),
         }
     }
 
@@ -151,6 +161,7 @@ impl Recipe {
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.ask(state, sites)?,
             (Self::Cox(recipe), State::Cox(state)) => recipe.ask(state),
             (Self::KaplanMeier(recipe), State::KaplanMeier(state)) => recipe.ask(state),
+            (Self::Glm(recipe), State::Glm(state)) => recipe.ask(state, sites),
             _ => return Err(STATE),
         };
         Ok(layout.map(|layout| Question { layout, phase: state.progress().phase }))
@@ -185,6 +196,8 @@ impl Recipe {
             (Self::KaplanMeier(recipe), State::KaplanMeier(state)) => {
                 Ok(ClearUpdate::new(1, recipe.answer(state, rows)?))
             }
+            (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.answer(state, rows, dice),
+            (Self::Glm(recipe), State::Glm(state)) => Ok(ClearUpdate::new(1, recipe.answer(state, rows)?)),
             _ => Err(STATE),
         }
     }
@@ -204,6 +217,7 @@ impl Recipe {
             (Self::KaplanMeier(recipe), State::KaplanMeier(state)) => {
                 recipe.absorb(state, sum).map(State::KaplanMeier)
             }
+            (Self::Glm(recipe), State::Glm(state)) => recipe.absorb(state, sum).map(State::Glm),
             _ => Err(STATE),
         }
     }
@@ -226,6 +240,7 @@ impl Recipe {
             (Self::KaplanMeier(recipe), State::KaplanMeier(state)) => {
                 recipe.outcome(state).map(Outcome::KaplanMeier)
             }
+            (Self::Glm(recipe), State::Glm(state)) => recipe.outcome(state).map(Outcome::Glm),
             _ => Err(STATE),
         }
     }
@@ -273,6 +288,10 @@ impl State {
                 let last = state.history.last();
                 (state.phase.name(fedavg::FIT), state.rounds, last.map(|epoch| ("loss", epoch.loss)))
             }
+            Self::Glm(state) => {
+                let last = state.newton.history.last();
+                (state.phase.name(), state.rounds, last.map(|step| ("largest step", step.step)))
+            }
         };
         Progress { phase, round, measure }
     }
@@ -284,6 +303,7 @@ impl State {
             Self::Logistic(state) => matches!(state.phase, Phase::Stuck(_)),
             Self::Cox(state) => matches!(state.phase, CoxPhase::Stuck(_)),
             Self::FedAvg(state) => matches!(state.phase, Phase::Stuck(_)),
+            Self::Glm(state) => matches!(state.phase, GlmPhase::Stuck(_)),
         }
     }
 }

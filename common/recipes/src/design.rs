@@ -1,0 +1,199 @@
+//! The columns a regression is fitted on, made from the columns of the table: each is a product of functions of columns.
+//! A site expands its rows in `answer`; nothing of a design is learned from data.
+//!
+//! ```text
+//! table     age   male   sbp                              design.columns
+//! design    age | male | ns(sbp)[120] | ns(sbp)[..] | age:male     design.terms, in the order of the coefficients
+//! ```
+//!
+//! [`Design::plain`] takes the columns as they are; [`crate::Formula`] makes others.
+
+use crate::error::{MOST_COLUMNS, RecipeError, check_columns, require};
+use crate::rows::Rows;
+use crate::spline::Spline;
+use motet_secagg::canonical;
+use ndarray::{Array2, ArrayView1};
+
+canonical! {
+    /// Terms over the columns of a table. The intercept is not among them: every regression has its own.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Design {
+        /// Columns of the table.
+        pub columns: Vec<String>,
+        /// What the coefficients belong to.
+        pub terms: Vec<Term>,
+    }
+}
+
+canonical! {
+    /// The product of its factors.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Term {
+        /// The name of the coefficient.
+        pub name: String,
+        /// At least one.
+        pub factors: Vec<Factor>,
+    }
+}
+
+canonical! {
+    /// A function of one column.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Factor {
+        /// Index of the column in [`Design::columns`].
+        pub column: u32,
+        /// The function.
+        pub shape: Shape,
+    }
+}
+
+canonical! {
+    /// What is done with a value.
+    #[derive(Debug, Clone, PartialEq)]
+    pub enum Shape {
+        /// Taken as it is.
+        1 => Plain,
+        /// Raised to a whole power, 2 to 9.
+        2 => Power(u32),
+        /// Natural logarithm.
+        3 => Log,
+        /// One function of a natural cubic spline.
+        4 => Spline(Spline),
+    }
+}
+
+impl Design {
+    /// The columns themselves.
+    pub fn plain(columns: Vec<String>) -> Self {
+        let term = |(at, name): (usize, &String)| Term {
+            name: name.clone(),
+            factors: vec![Factor { column: at as u32, shape: Shape::Plain }],
+        };
+        let terms = columns.iter().enumerate().map(term).collect();
+        Self { columns, terms }
+    }
+
+    /// Names of the coefficients, without the intercept.
+    pub fn names(&self) -> Vec<String> {
+        self.terms.iter().map(|term| term.name.clone()).collect()
+    }
+
+    /// Checks columns, terms and knots. Call it in a recipe's `check`.
+    ///
+    /// # Errors
+    /// [`RecipeError::Parameter`].
+    pub fn check(&self) -> Result<(), RecipeError> {
+        check_columns(&self.columns)?;
+        let names: std::collections::BTreeSet<&String> = self.terms.iter().map(|term| &term.name).collect();
+        let good = |factor: &Factor| {
+            let shape = match &factor.shape {
+                Shape::Plain | Shape::Log => true,
+                Shape::Power(power) => (2..=9).contains(power),
+                Shape::Spline(spline) => spline.good(),
+            };
+            shape && (factor.column as usize) < self.columns.len()
+        };
+        require(
+            !self.terms.is_empty()
+                && self.terms.len() <= MOST_COLUMNS
+                && names.len() == self.terms.len()
+                && self.terms.iter().all(|term| !term.factors.is_empty() && term.factors.iter().all(good)),
+            "formula",
+            "1 to 1024 different terms over the columns",
+        )
+    }
+
+    /// A site's rows as the regression sees them: one line a row, one column a term.
+    ///
+    /// # Errors
+    /// The table has other columns, or values that are missing, infinite or outside of a function's range.
+    pub fn expand(&self, rows: &Rows<'_>) -> Result<Array2<f64>, RecipeError> {
+        let x = rows.of(&self.columns)?;
+        for (values, column) in x.columns().into_iter().zip(&self.columns) {
+            finite(values, column)?;
+        }
+        let mut expanded = Array2::zeros((x.nrows(), self.terms.len()));
+        for (from, mut to) in x.rows().into_iter().zip(expanded.rows_mut()) {
+            for (cell, term) in to.iter_mut().zip(&self.terms) {
+                *cell = term.value(from);
+            }
+        }
+        for (values, term) in expanded.columns().into_iter().zip(&self.terms) {
+            finite(values, &term.name)?;
+        }
+        Ok(expanded)
+    }
+}
+
+fn finite(values: ArrayView1<'_, f64>, column: &str) -> Result<(), RecipeError> {
+    match values.iter().filter(|value| !value.is_finite()).count() {
+        0 => Ok(()),
+        rows => Err(RecipeError::NotFinite { column: column.to_owned(), rows }),
+    }
+}
+
+impl Term {
+    fn value(&self, row: ArrayView1<'_, f64>) -> f64 {
+        let factor = |factor: &Factor| {
+            let x = row.get(factor.column as usize).copied().unwrap_or(f64::NAN);
+            factor.shape.value(x)
+        };
+        self.factors.iter().map(factor).product()
+    }
+}
+
+impl Shape {
+    fn value(&self, x: f64) -> f64 {
+        match self {
+            Self::Plain => x,
+            Self::Power(power) => (0..*power).map(|_| x).product(),
+            Self::Log => libm::log(x),
+            Self::Spline(spline) => spline.value(x),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn design(terms: Vec<Term>) -> Design {
+        Design { columns: vec!["a".into(), "b".into()], terms }
+    }
+
+    fn factor(column: u32, shape: Shape) -> Factor {
+        Factor { column, shape }
+    }
+
+    #[test]
+    fn a_row_is_expanded_term_by_term() {
+        let product = Term {
+            name: "a:I(b^3)".into(),
+            factors: vec![factor(0, Shape::Plain), factor(1, Shape::Power(3))],
+        };
+        let log = Term { name: "log(b)".into(), factors: vec![factor(1, Shape::Log)] };
+        let design = design(vec![product, log]);
+        let x = ndarray::arr2(&[[3.0, 2.0], [1.0, 1.0]]);
+        let got = design.expand(&Rows::new(x.view())).unwrap();
+        assert_eq!(got, ndarray::arr2(&[[24.0, 2.0_f64.ln()], [1.0, 0.0]]));
+        let zero = ndarray::arr2(&[[3.0, 0.0], [1.0, 1.0]]);
+        assert_eq!(
+            design.expand(&Rows::new(zero.view())).unwrap_err(),
+            RecipeError::NotFinite { column: "log(b)".into(), rows: 1 }
+        );
+    }
+
+    #[test]
+    fn a_design_that_cannot_be_is_refused() {
+        let good = Design::plain(vec!["a".into(), "b".into()]);
+        assert_eq!(good.check(), Ok(()));
+        assert_eq!(good.names(), ["a", "b"]);
+        let bad = |terms: Vec<Term>| design(terms).check().is_err();
+        let term = |factors: Vec<Factor>| Term { name: "t".into(), factors };
+        assert!(bad(vec![]));
+        assert!(bad(vec![term(vec![])]));
+        assert!(bad(vec![term(vec![factor(2, Shape::Plain)])]));
+        assert!(bad(vec![term(vec![factor(0, Shape::Power(1))])]));
+        assert!(bad(vec![term(vec![factor(0, Shape::Plain)]), term(vec![factor(1, Shape::Plain)])]));
+    }
+}

@@ -1,0 +1,216 @@
+//! How a sum moves the state: the same bits at the coordinator and at every node.
+
+use super::family::Family;
+use super::{Check, Errors, Glm, GlmPhase, GlmState};
+use crate::error::{RecipeError, Stuck};
+use crate::linear::triangle;
+use crate::moments::Moments;
+use crate::newton::{Climb, Limits, Newton};
+use crate::rows::Values;
+use crate::score::Score;
+use motet_secagg::layout::Sum;
+
+/// Sums are known to 2^-40: of an outcome whose mean is smaller than this, too few digits are left.
+const LEAST_MEAN: f64 = 1e-5;
+/// The same of weights.
+const LEAST_WEIGHT: f64 = 1e-3;
+/// A sum of squared residuals, on the scale of the fit and for each site, that cannot be told from rounding.
+const NO_ERROR: f64 = 1e-10;
+
+impl Glm {
+    pub(crate) fn absorb(&self, state: &GlmState, sum: &Sum) -> Result<GlmState, RecipeError> {
+        let rounds = state.rounds + 1;
+        if state.phase != GlmPhase::Moments && state.set != sum.set {
+            return Ok(self.start(rounds));
+        }
+        let mut next = GlmState { rounds, set: sum.set, sites: sum.sites, ..state.clone() };
+        let mut values = Values::of(sum);
+        let done = match state.phase {
+            GlmPhase::Moments => self.absorb_moments(&mut next, &mut values)?,
+            GlmPhase::Spread => self.absorb_spread(&mut next, &mut values)?,
+            GlmPhase::Null => return self.absorb_null(next, sum),
+            GlmPhase::Fit => return self.absorb_fit(next, sum),
+            GlmPhase::Evaluate => self.absorb_check(&mut next, &mut values, sum.sites == state.sites)?,
+            GlmPhase::Calibrate => {
+                next.score.absorb_line(&mut values)?;
+                Ok(())
+            }
+            GlmPhase::Finished | GlmPhase::Stuck(_) => return Err(RecipeError::Mismatch { what: "state" }),
+        };
+        values.end()?;
+        if let Err(stuck) = done {
+            next.phase = GlmPhase::Stuck(stuck);
+        } else if matches!(state.phase, GlmPhase::Evaluate | GlmPhase::Calibrate) {
+            let settled = !self.scored() || next.score.settled;
+            next.phase = if settled { GlmPhase::Finished } else { GlmPhase::Calibrate };
+        }
+        Ok(next)
+    }
+
+    fn absorb_moments(
+        &self,
+        next: &mut GlmState,
+        values: &mut Values<'_>,
+    ) -> Result<Result<(), Stuck>, RecipeError> {
+        let mut count =
+            |what| values.counts(1, what).map(|counts| counts.first().copied().unwrap_or_default());
+        let rows = count("rows")?;
+        let events = if self.family == Family::Logistic { count("events")? } else { 0 };
+        let total = if self.weight { values.one()? } else { rows as f64 };
+        let offset = if self.shifted() { values.one()? } else { 0.0 };
+        let y = values.one()?;
+        let sums = values.take(self.terms() - 1)?;
+        if events > rows {
+            return Err(RecipeError::Implausible { what: "events" });
+        }
+        if rows < 2 {
+            return Ok(Err(Stuck::TooFewRows));
+        }
+        if self.ridge == 0.0 && self.lasso == 0.0 && rows <= self.terms() as u64 {
+            return Ok(Err(Stuck::Saturated));
+        }
+        if total < LEAST_WEIGHT * rows as f64 {
+            return Ok(Err(Stuck::Light));
+        }
+        (next.total, next.offset, next.mean) = (total, offset / total, y / total);
+        let mean = sums.iter().map(|sum| sum / total).collect();
+        next.moments = Moments { rows, events, mean, sd: Vec::new() };
+        next.phase = GlmPhase::Spread;
+        let inside = next.mean > 0.0 && next.mean < 1.0;
+        let one_class = match self.family {
+            Family::Linear | Family::Gamma => false,
+            Family::Poisson | Family::Quasipoisson => next.mean <= 0.0,
+            Family::Logistic => events == 0 || events == rows,
+            Family::Quasibinomial => !inside,
+        };
+        if self.family == Family::Logistic && !one_class && !inside {
+            return Err(RecipeError::Implausible { what: "the outcome" });
+        }
+        // The mean of a gamma outcome is its unit, so it must be known to many digits: sums are, to 2^-40.
+        let flat = self.family == Family::Gamma && next.mean <= LEAST_MEAN;
+        Ok(if one_class {
+            Err(Stuck::OneClass)
+        } else if flat {
+            Err(Stuck::Flat)
+        } else {
+            Ok(())
+        })
+    }
+
+    fn absorb_spread(
+        &self,
+        next: &mut GlmState,
+        values: &mut Values<'_>,
+    ) -> Result<Result<(), Stuck>, RecipeError> {
+        let squares = values.take(self.terms() - 1)?;
+        let more = if self.spreads_more() { Some(values.one()?) } else { None };
+        let rows = next.moments.rows as f64;
+        let divisor = next.total * (rows - 1.0) / rows;
+        match next.moments.spread(squares, next.sites, divisor) {
+            Ok(moments) => next.moments = moments,
+            Err(stuck) => return Ok(Err(stuck)),
+        }
+        if let (Family::Linear, Some(square)) = (self.family, more) {
+            if square <= next.moments.least_spread(next.sites) {
+                return Ok(Err(Stuck::Flat));
+            }
+            (next.centre, next.scale) = (next.mean, (square / divisor).sqrt());
+        } else if more.is_some_and(|base| base <= 0.0) {
+            return Err(RecipeError::Implausible { what: "the offset" });
+        }
+        if self.family == Family::Gamma {
+            next.scale = next.mean;
+        }
+        let null = self.shifted() && self.family.logit_link();
+        next.phase = if null { GlmPhase::Null } else { GlmPhase::Fit };
+        next.newton = Newton::at(self.first(next, more), if null { 0 } else { self.terms() - 1 });
+        Ok(Ok(()))
+    }
+
+    /// The intercept of the model without columns; with an offset and a logit link only where its climb begins. `base` is
+    /// the sum that an offset under a log link makes necessary.
+    fn first(&self, next: &GlmState, base: Option<f64>) -> f64 {
+        let sum = next.total * next.mean;
+        match self.family {
+            Family::Linear => 0.0,
+            Family::Poisson | Family::Quasipoisson => libm::log(sum / base.unwrap_or(next.total)),
+            Family::Gamma => libm::log(base.unwrap_or(sum) / sum),
+            Family::Logistic | Family::Quasibinomial => libm::log(next.mean / (1.0 - next.mean)),
+        }
+    }
+
+    fn absorb_null(&self, mut next: GlmState, sum: &Sum) -> Result<GlmState, RecipeError> {
+        let limits = Limits { ridge: 0.0, lasso: 0.0, ..self.limits(&next) };
+        match next.newton.absorb(sum, next.rounds, limits)? {
+            Climb::On(newton) => next.newton = newton,
+            Climb::End(newton) => {
+                let intercept = newton.beta.first().copied().unwrap_or_default();
+                next.newton = Newton::at(intercept, self.terms() - 1);
+                next.phase = GlmPhase::Fit;
+            }
+            Climb::Stuck(stuck) => next.phase = GlmPhase::Stuck(stuck),
+        }
+        Ok(next)
+    }
+
+    fn absorb_fit(&self, mut next: GlmState, sum: &Sum) -> Result<GlmState, RecipeError> {
+        match next.newton.absorb(sum, next.rounds, self.limits(&next))? {
+            Climb::On(newton) => next.newton = newton,
+            Climb::End(newton) => (next.newton, next.phase) = (newton, GlmPhase::Evaluate),
+            Climb::Stuck(stuck) => next.phase = GlmPhase::Stuck(stuck),
+        }
+        Ok(next)
+    }
+
+    /// See `logistic` for a sum of other sites than the fit's.
+    fn absorb_check(
+        &self,
+        next: &mut GlmState,
+        values: &mut Values<'_>,
+        same_sites: bool,
+    ) -> Result<Result<(), Stuck>, RecipeError> {
+        let size = triangle(self.terms());
+        next.check = Check {
+            kernel: values.one()?,
+            pearson: values.one()?,
+            constants: values.take(self.family.constants(self.weight))?.to_vec(),
+            expected: values.take(if self.family == Family::Gamma { size } else { 0 })?.to_vec(),
+            meat: values.take(if self.robust() { size } else { 0 })?.to_vec(),
+        };
+        if self.scored() {
+            next.score = Score::absorb(values)?;
+            if same_sites && next.score.rows() != (next.moments.rows, next.moments.events) {
+                return Err(RecipeError::Implausible { what: "the histogram" });
+            }
+        }
+        let divides = self.family.disperses() || self.errors == Errors::Hc1;
+        if divides && next.moments.rows <= self.fitted(next) {
+            return Ok(Err(Stuck::Saturated));
+        }
+        let least = NO_ERROR * f64::from(next.sites) * next.unit();
+        if self.family.disperses() && next.check.pearson <= least {
+            return Ok(Err(Stuck::Perfect));
+        }
+        Ok(Ok(()))
+    }
+
+    /// Coefficients that the degrees of freedom pay for: with a lasso those that are not zero (Zou, Hastie and Tibshirani
+    /// 2007, Annals of Statistics 35, 2173).
+    pub(super) fn fitted(&self, state: &GlmState) -> u64 {
+        if self.lasso > 0.0 {
+            1 + state.newton.beta.iter().skip(1).filter(|b| **b != 0.0).count() as u64
+        } else {
+            self.terms() as u64
+        }
+    }
+
+    fn limits(&self, state: &GlmState) -> Limits {
+        Limits {
+            ridge: self.ridge,
+            lasso: self.lasso,
+            tolerance: self.tolerance,
+            max_rounds: self.max_rounds,
+            unit: state.unit(),
+        }
+    }
+}

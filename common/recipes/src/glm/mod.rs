@@ -1,0 +1,323 @@
+//! Exact generalised linear models: the fit that one table of all rows would give, as R's `lm` and `glm`.
+//!
+//! ```text
+//! moments -> spread -> [null ..] -> newton (until the largest step <= tolerance) -> evaluate -> [calibrate ..] -> finished
+//!    ^          |          |          |                                               |            |
+//!    +----------+----------+----------+----- a sum of another set of sites -----------+------------+
+//!
+//! moments    [ rows, events (logistic) | sum w, sum w offset, sum w y, sum w x_j ]    (w, offset: where the study has them)
+//! spread     [ sum w (x_j - mean_j)^2, sum w (y - mean)^2 (linear), sum w exp offset (log link with an offset) ]
+//! null       [ kernel, gradient, information of the intercept ]           only for a logit link with an offset
+//! newton     [ kernel | gradient (p+1) | information, upper triangle ]
+//! evaluate   [ kernel, sum of squared Pearson residuals, constants (see `family`) | expected information (gamma)
+//!            | meat, upper triangle (robust errors) | histograms of the score, see `score` (logistic without weights) ]
+//! calibrate  [ line, see `score` ]
+//! ```
+//!
+//! Columns are standardised by the pooled mean and standard deviation (weighted by w), and so is the outcome of `linear`;
+//! that of `gamma` is divided by its mean, an offset is centred. The climb begins at the model of the intercept alone,
+//! whose log-likelihood is then that of the first Newton round. Numbers are counts, or fixed point where a bound is known
+//! (below), or limbs of 2^-40.
+//!
+//! **Sources.** Models: McCullagh and Nelder 1989, 2. The climb takes Newton steps by the observed information, which with all
+//! links here but gamma's is the expected one (Fisher scoring). Log-likelihoods: R's `logLik.lm` and `logLik.glm`, with the
+//! dispersion that they use. Dispersion: Pearson's, sum / (rows - coefficients). Robust errors: the sandwich `A B A`, A the
+//! inverse of the (penalised) expected information and B = sum (w r)^2 z z' (White 1980, Econometrica 48, 817; R:
+//! `sandwich::vcovHC`), times n / (n - p) for HC1. Ridge and lasso bind the standardised columns; with a lasso there are no
+//! standard errors, because none are valid for a selected model.
+//!
+//! **Bounds.** Without weights, `newton` explains why n bounds gradient and information of the logistic model. In the linear
+//! one sum z_j^2 <= n and sum r^2 <= sum (standardised y)^2 <= n, since the climb begins at 0 and no step of it raises the
+//! penalised sum of squares: by Cauchy and Schwarz gradient and information are within n too. The meat of a logit link has
+//! r^2 <= 1 and the bound of z_j z_k; so has gamma's expected information.
+//!
+//! **What a sum shows,** to the coordinator and to every site, of all rows together: sums of each column and of the outcome,
+//! so of a 0/1 column how many rows have it; the products of each two columns, weighted by the model, which for `linear` and
+//! `gamma` is how many rows have both; and each column's product with the outcome. The meat adds products weighted by squared
+//! residuals: a column that one row alone has shows that row's residual. Histograms: see `score`.
+//!
+//! **One set of sites** and restarts: as in `logistic`.
+
+mod absorb;
+mod answer;
+mod family;
+mod outcome;
+mod table;
+
+use crate::design::Design;
+use crate::error::{MOST_ROWS, RecipeError, Stuck, require};
+use crate::linear::triangle;
+use crate::moments::{Moments, bounded, counts, exact, limbs};
+use crate::newton::Newton;
+use crate::score::{self, Score};
+pub use family::Family;
+use motet_secagg::canonical;
+use motet_secagg::digest::Digest;
+use motet_secagg::layout::{Block, Layout};
+pub use outcome::{Estimate, Evaluation, GlmOutcome, Uncertainty};
+
+canonical! {
+    /// Where standard errors come from.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Errors {
+        /// The model's information.
+        1 => Model,
+        /// The sandwich.
+        2 => Hc0,
+        /// The sandwich times rows / (rows - coefficients).
+        3 => Hc1,
+    }
+}
+
+canonical! {
+    /// A generalised linear model, maximising `kernel - ridge / 2 * sum b_j^2 - lasso * sum |b_j|` on standardised columns
+    /// (and, if linear, a standardised outcome), intercept free.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Glm {
+        /// The columns and what is made of them.
+        pub design: Design,
+        /// The outcome.
+        pub outcome: String,
+        /// Its distribution.
+        pub family: Family,
+        /// Whether the table brings an offset.
+        pub offset: bool,
+        /// Whether the table brings prior weights.
+        pub weight: bool,
+        /// Strength of the ridge; 0 for none.
+        pub ridge: f64,
+        /// Strength of the lasso; 0 for none.
+        pub lasso: f64,
+        /// Where standard errors come from.
+        pub errors: Errors,
+        /// Largest coefficient of the last Newton step, on the standardised scale.
+        pub tolerance: f64,
+        /// Newton rounds after which the fit ends without having converged.
+        pub max_rounds: u32,
+    }
+}
+
+canonical! {
+    /// Where a fit stands: the question of the next round.
+    #[derive(Debug, Clone, PartialEq)]
+    pub enum GlmPhase {
+        /// Rows and sums.
+        1 => Moments,
+        /// Centred squares.
+        2 => Spread,
+        /// A Newton step of the intercept alone.
+        3 => Null,
+        /// A Newton step.
+        4 => Fit,
+        /// The final model.
+        5 => Evaluate,
+        /// A Newton step of the calibration line.
+        6 => Calibrate,
+        /// An outcome is ready.
+        7 => Finished,
+        /// There is none to be had.
+        8 => Stuck(Stuck),
+    }
+}
+
+canonical! {
+    /// What the sites say of the final model; all on the scale of the fit.
+    #[derive(Debug, Clone, PartialEq, Default)]
+    pub struct Check {
+        /// The part of the log-likelihood that depends on the coefficients.
+        pub kernel: f64,
+        /// Sum of squared Pearson residuals, weighted.
+        pub pearson: f64,
+        /// Sums of the family's likelihood that do not depend on coefficients.
+        pub constants: Vec<f64>,
+        /// Expected information where it is not the observed one; upper triangle.
+        pub expected: Vec<f64>,
+        /// The middle of the sandwich; empty without robust errors.
+        pub meat: Vec<f64>,
+    }
+}
+
+canonical! {
+    /// The public state between two rounds.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct GlmState {
+        /// Sums absorbed so far: no two states of a run are equal.
+        pub rounds: u32,
+        /// The set of sites that every figure below comes from.
+        pub set: Digest,
+        /// How many sites that is.
+        pub sites: u32,
+        /// Where the fit stands.
+        pub phase: GlmPhase,
+        /// Pooled moments of the design's terms; rows are those with a weight above 0.
+        pub moments: Moments,
+        /// Sum of the weights.
+        pub total: f64,
+        /// Mean of the outcome (of outcome less offset if linear).
+        pub mean: f64,
+        /// Subtracted from the outcome ..
+        pub centre: f64,
+        /// .. which is then divided by this.
+        pub scale: f64,
+        /// Mean of the offset.
+        pub offset: f64,
+        /// The climb; in phase `null` that of the intercept alone.
+        pub newton: Newton,
+        /// The final model.
+        pub check: Check,
+        /// Its evaluation, if logistic.
+        pub score: Score,
+    }
+}
+
+impl GlmPhase {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Moments => "moments",
+            Self::Spread => "spread",
+            Self::Null => "null",
+            Self::Fit => "newton",
+            Self::Evaluate => "evaluate",
+            Self::Calibrate => "calibrate",
+            Self::Finished => "finished",
+            Self::Stuck(_) => "no finite estimate",
+        }
+    }
+}
+
+impl GlmState {
+    /// The outcome on the scale of the fit.
+    fn scaled(&self, y: f64) -> f64 {
+        (y - self.centre) / self.scale
+    }
+
+    /// A sum of the family's likelihood.
+    fn constant(&self, at: usize) -> f64 {
+        self.check.constants.get(at).copied().unwrap_or_default()
+    }
+
+    /// The kernel of the model of intercept and offset alone, where the climb began.
+    fn null(&self) -> f64 {
+        self.newton.history.first().map(|step| step.loglik).unwrap_or_default()
+    }
+
+    /// Mean weight of the rows.
+    fn unit(&self) -> f64 {
+        self.total / self.moments.rows as f64
+    }
+}
+
+impl Glm {
+    /// A plain fit over these columns with the usual limits: tolerance 1e-10, at most 30 Newton rounds.
+    pub fn new(design: Design, outcome: String, family: Family) -> Self {
+        Self {
+            design,
+            outcome,
+            family,
+            offset: false,
+            weight: false,
+            ridge: 0.0,
+            lasso: 0.0,
+            errors: Errors::Model,
+            tolerance: 1e-10,
+            max_rounds: 30,
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), RecipeError> {
+        self.design.check()?;
+        let strength = |value: f64| value.is_finite() && value >= 0.0;
+        require(strength(self.ridge), "ridge", "0 or more")?;
+        require(strength(self.lasso), "lasso", "0 or more")?;
+        let plain = self.lasso == 0.0 || self.errors == Errors::Model;
+        require(plain, "errors", "`model` where there is a lasso: no standard errors are valid with one")?;
+        require(self.tolerance.is_finite() && self.tolerance > 0.0, "tolerance", "above 0")?;
+        require(self.max_rounds > 0, "max_rounds", "1 or more")
+    }
+
+    pub(crate) fn start(&self, rounds: u32) -> GlmState {
+        GlmState {
+            rounds,
+            set: Digest::default(),
+            sites: 0,
+            phase: GlmPhase::Moments,
+            moments: Moments::default(),
+            total: 0.0,
+            mean: 0.0,
+            centre: 0.0,
+            scale: 1.0,
+            offset: 0.0,
+            newton: Newton::new(0),
+            check: Check::default(),
+            score: Score::default(),
+        }
+    }
+
+    /// Coefficients, the intercept's included.
+    fn terms(&self) -> usize {
+        self.design.terms.len() + 1
+    }
+
+    /// Whether the linear predictor holds an offset (that of a linear model is taken from the outcome).
+    fn shifted(&self) -> bool {
+        self.offset && self.family != Family::Linear
+    }
+
+    /// Whether the spread of the columns is not all that the second round asks for.
+    fn spreads_more(&self) -> bool {
+        self.family == Family::Linear || self.shifted() && self.family.log_link()
+    }
+
+    /// Whether the final model is evaluated as a classifier.
+    fn scored(&self) -> bool {
+        self.family == Family::Logistic && !self.weight
+    }
+
+    fn robust(&self) -> bool {
+        self.errors != Errors::Model
+    }
+
+    pub(crate) fn ask(&self, state: &GlmState, sites: u32) -> Option<Layout> {
+        let (terms, rows) = (self.terms(), state.moments.rows);
+        let block =
+            |known: bool, len| if known && !self.weight { bounded(len, sites, rows) } else { limbs(len) };
+        let logit = self.family.logit_link();
+        Some(match state.phase {
+            GlmPhase::Moments => {
+                let sums = usize::from(self.weight) + usize::from(self.shifted()) + terms;
+                exact(vec![counts(1 + usize::from(self.family == Family::Logistic), MOST_ROWS), limbs(sums)])
+            }
+            GlmPhase::Spread => exact(vec![limbs(terms - 1 + usize::from(self.spreads_more()))]),
+            GlmPhase::Null => exact(vec![limbs(1), block(true, 2)]),
+            GlmPhase::Fit => {
+                let known = logit || self.family == Family::Linear;
+                exact(vec![limbs(1), block(known, terms + triangle(terms))])
+            }
+            GlmPhase::Evaluate => {
+                let mut blocks: Vec<Block> = vec![limbs(2 + self.family.constants(self.weight))];
+                if self.family == Family::Gamma {
+                    blocks.push(block(true, triangle(terms)));
+                }
+                if self.robust() {
+                    blocks.push(block(logit, triangle(terms)));
+                }
+                if self.scored() {
+                    blocks.extend(score::ask(sites, rows));
+                }
+                exact(blocks)
+            }
+            GlmPhase::Calibrate => exact(vec![limbs(score::LINE)]),
+            GlmPhase::Finished | GlmPhase::Stuck(_) => return None,
+        })
+    }
+
+    /// Twice the distance to the kernel of a model that hits every row; if linear the residual sum of squares.
+    fn deviance(&self, state: &GlmState, kernel: f64) -> f64 {
+        let saturated = match self.family {
+            Family::Linear => return -2.0 * kernel * state.scale * state.scale,
+            Family::Gamma => -state.constant(0) - state.total,
+            _ => state.constant(0),
+        };
+        2.0 * (saturated - kernel)
+    }
+}

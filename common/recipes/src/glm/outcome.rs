@@ -1,0 +1,238 @@
+//! The result of a finished fit, in the units of the columns. Outside the chain.
+
+use super::family::Family;
+use super::{Errors, Glm, GlmPhase, GlmState};
+use crate::error::{RecipeError, Stuck};
+use crate::linear::{Factor, dot};
+use crate::newton::Step;
+use crate::normal::{self, Z_95};
+use crate::score::{CalibrationBin, Metrics};
+use crate::student;
+use crate::units;
+
+/// A fitted coefficient in the units of its column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Estimate {
+    /// `(intercept)` or the term of the design.
+    pub name: String,
+    /// Change of the linear predictor for one unit.
+    pub estimate: f64,
+    /// How well it is known; nothing with a lasso, or where a robust error vanishes.
+    pub uncertainty: Option<Uncertainty>,
+}
+
+/// How well a coefficient is known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Uncertainty {
+    /// Standard error.
+    pub se: f64,
+    /// estimate / se: Student's t with [`GlmOutcome::df`] where the dispersion is estimated, else normal.
+    pub statistic: f64,
+    /// Two-sided p-value.
+    pub p: f64,
+    /// Lower end of the 95 % interval.
+    pub ci_low: f64,
+    /// Upper end of the 95 % interval.
+    pub ci_high: f64,
+}
+
+/// The model as a classifier, on the rows it was fitted on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluation {
+    /// Discrimination and calibration.
+    pub metrics: Metrics,
+    /// (false positive rate, true positive rate), rising.
+    pub roc: Vec<(f64, f64)>,
+    /// Ten groups of rising risk.
+    pub calibration: Vec<CalibrationBin>,
+}
+
+/// A finished fit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GlmOutcome {
+    /// The distribution.
+    pub family: Family,
+    /// Where standard errors come from.
+    pub errors: Errors,
+    /// Rounds of the run, all passes and phases.
+    pub rounds: u32,
+    /// Sites every figure comes from.
+    pub sites: u32,
+    /// Their rows with a weight above 0.
+    pub rows: u64,
+    /// Sum of the weights; the rows where there are none.
+    pub weight: f64,
+    /// Weighted mean of the outcome; of outcome less offset if linear.
+    pub mean: f64,
+    /// Rows with outcome 1, if logistic.
+    pub events: Option<u64>,
+    /// Whether the last step was within the tolerance.
+    pub converged: bool,
+    /// Log-likelihood, without penalties, as R's `logLik`; none for quasi families.
+    pub loglik: Option<f64>,
+    /// The same of the model of intercept and offset alone.
+    pub null_loglik: Option<f64>,
+    /// Deviance; if linear the residual sum of squares.
+    pub deviance: f64,
+    /// The same of the model of intercept and offset alone.
+    pub null_deviance: f64,
+    /// Sum of squared Pearson residuals.
+    pub pearson: f64,
+    /// pearson / df where the family estimates it (linear: the residual variance), else 1.
+    pub dispersion: f64,
+    /// Rows less coefficients; with a lasso less those that are not zero.
+    pub df: u64,
+    /// Share of the variance of the outcome that the columns explain, if linear.
+    pub r_squared: Option<f64>,
+    /// Intercept first, then the terms of the design.
+    pub coefficients: Vec<Estimate>,
+    /// If logistic and without weights.
+    pub evaluation: Option<Evaluation>,
+    /// The Newton rounds of the last pass.
+    pub history: Vec<Step>,
+}
+
+impl Glm {
+    pub(crate) fn outcome(&self, state: &GlmState) -> Result<GlmOutcome, RecipeError> {
+        match state.phase {
+            GlmPhase::Finished => {}
+            GlmPhase::Stuck(stuck) => return Err(self.error(state, stuck)),
+            _ => return Err(RecipeError::Unfinished { phase: state.phase.name() }),
+        }
+        let (kernel, null) = (state.check.kernel, state.null());
+        let (deviance, null_deviance) = (self.deviance(state, kernel), self.deviance(state, null));
+        let df = state.moments.rows.saturating_sub(self.fitted(state));
+        let square = state.scale * state.scale;
+        let pearson =
+            if self.family == Family::Linear { square * state.check.pearson } else { state.check.pearson };
+        let evaluation = self.scored().then(|| Evaluation {
+            metrics: state.score.metrics(),
+            roc: state.score.roc(),
+            calibration: state.score.calibration(),
+        });
+        Ok(GlmOutcome {
+            family: self.family,
+            errors: self.errors,
+            rounds: state.rounds,
+            sites: state.sites,
+            rows: state.moments.rows,
+            weight: state.total,
+            mean: state.mean,
+            events: (self.family == Family::Logistic).then_some(state.moments.events),
+            converged: state.newton.converged,
+            loglik: self.loglik(state, kernel),
+            null_loglik: self.loglik(state, null),
+            deviance,
+            null_deviance,
+            pearson,
+            dispersion: if self.family.disperses() { pearson / df as f64 } else { 1.0 },
+            df,
+            r_squared: (self.family == Family::Linear && null_deviance > 0.0)
+                .then(|| 1.0 - deviance / null_deviance),
+            coefficients: self.coefficients(state, df)?,
+            evaluation,
+            history: state.newton.history.clone(),
+        })
+    }
+
+    fn error(&self, state: &GlmState, stuck: Stuck) -> RecipeError {
+        stuck.error(&self.design.names(), &self.outcome, &state.newton.growing())
+    }
+
+    /// R's `logLik`. Linear: `(sum ln w - n (ln 2 pi + 1 - ln n + ln RSS)) / 2`. Gamma: the density of shape a and mean m,
+    /// where 1/a is deviance / sum w. The others have no further parameter.
+    fn loglik(&self, state: &GlmState, kernel: f64) -> Option<f64> {
+        let (n, total) = (state.moments.rows as f64, state.total);
+        let (constant, deviance) = (state.constant(0), self.deviance(state, kernel));
+        match self.family {
+            // Not positive only where a site scores the model of all on its own rows: that has no likelihood.
+            Family::Linear | Family::Gamma if deviance <= 0.0 => None,
+            Family::Linear => {
+                let two_pi = 2.0 * std::f64::consts::PI;
+                let variance = deviance / n;
+                Some(0.5 * (constant - n * (libm::log(two_pi) + 1.0 + libm::log(variance))))
+            }
+            Family::Gamma => {
+                let a = total / deviance;
+                let rows = (a - 1.0) * constant + a * kernel - total * libm::log(state.scale);
+                Some(rows + total * (a * libm::log(a) - libm::lgamma(a)))
+            }
+            Family::Poisson => Some(kernel + state.constant(1)),
+            Family::Logistic => Some(kernel),
+            Family::Quasipoisson | Family::Quasibinomial => None,
+        }
+    }
+
+    fn coefficients(&self, state: &GlmState, df: u64) -> Result<Vec<Estimate>, RecipeError> {
+        let covariance = if self.lasso > 0.0 { Vec::new() } else { self.covariance(state, df)? };
+        let linear = self.family == Family::Linear;
+        let factor = if linear { state.scale } else { 1.0 };
+        let shift = match self.family {
+            Family::Linear => state.mean,
+            Family::Gamma => libm::log(state.scale) - state.offset,
+            _ => -state.offset,
+        };
+        let wide = if self.family.disperses() && self.lasso == 0.0 { student::t_95(df as f64) } else { Z_95 };
+        let names = std::iter::once("(intercept)".to_owned()).chain(self.design.names());
+        let figures = units::own(&state.newton.beta, &covariance, &state.moments);
+        let estimate = |(at, (name, (estimate, se))): (usize, (String, (f64, f64)))| {
+            let estimate = factor * estimate + if at == 0 { shift } else { 0.0 };
+            let se = factor * se;
+            let statistic = estimate / se;
+            let p = if self.family.disperses() {
+                student::two_sided(statistic, df as f64)
+            } else {
+                normal::two_sided(statistic)
+            };
+            let (ci_low, ci_high) = (estimate - wide * se, estimate + wide * se);
+            let known = Uncertainty { se, statistic, p, ci_low, ci_high };
+            // An error that is zero or no number is none: robust errors can be so in a cell of one row.
+            Estimate { name, estimate, uncertainty: (se > 0.0 && self.lasso == 0.0).then_some(known) }
+        };
+        Ok(names.zip(figures).enumerate().map(estimate).collect())
+    }
+
+    /// Covariance of the coefficients on the scale of the fit, a full square.
+    fn covariance(&self, state: &GlmState, df: u64) -> Result<Vec<f64>, RecipeError> {
+        let terms = self.terms();
+        let observed = &state.newton.information;
+        let information = if self.family == Family::Gamma { &state.check.expected } else { observed };
+        let bread = Factor::of(information, terms, self.ridge)
+            .map_err(|_| self.error(state, Stuck::Separated))?
+            .inverse();
+        let times = |factor: f64, cells: Vec<f64>| cells.into_iter().map(|cell| factor * cell).collect();
+        let free = df as f64;
+        Ok(match self.errors {
+            Errors::Model if self.family.disperses() => times(state.check.pearson / free, bread),
+            Errors::Model => bread,
+            Errors::Hc0 => sandwich(&bread, &state.check.meat, terms),
+            Errors::Hc1 => {
+                times(state.moments.rows as f64 / free, sandwich(&bread, &state.check.meat, terms))
+            }
+        })
+    }
+}
+
+/// `bread * meat * bread`; the meat as an upper triangle.
+fn sandwich(bread: &[f64], meat: &[f64], size: usize) -> Vec<f64> {
+    let mut square = vec![0.0; size * size];
+    let mut cells = meat.iter().copied();
+    for row in 0..size {
+        for column in row..size {
+            let cell = cells.next().unwrap_or_default();
+            for at in [row * size + column, column * size + row] {
+                if let Some(place) = square.get_mut(at) {
+                    *place = cell;
+                }
+            }
+        }
+    }
+    product(&product(bread, &square, size), bread, size)
+}
+
+/// The product of two squares, row by row; the right one is symmetric.
+fn product(left: &[f64], right: &[f64], size: usize) -> Vec<f64> {
+    let dots =
+        |row: &[f64]| -> Vec<f64> { right.chunks_exact(size).map(|column| dot(row, column)).collect() };
+    left.chunks_exact(size).flat_map(dots).collect()
+}

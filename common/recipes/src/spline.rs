@@ -1,0 +1,127 @@
+//! Natural cubic splines: cubic between knots, straight beyond the outer two. The basis is the cardinal one (Wood 2017,
+//! Generalized Additive Models, 5.3.1): function k is 1 at knot k and 0 at the others, so that a coefficient is the
+//! difference of the linear predictor between its knot and the first. It spans, with the intercept, the same functions as
+//! R's `splines::ns` with these knots: fitted values, log-likelihood and all other coefficients are equal.
+
+use motet_secagg::canonical;
+
+/// More knots than anyone places by hand.
+pub(crate) const MOST_KNOTS: usize = 32;
+
+canonical! {
+    /// One function of the basis.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Spline {
+        /// Rising; the first and the last are the boundary.
+        pub knots: Vec<f64>,
+        /// The knot at which this function is 1; never the first, whose function the intercept replaces.
+        pub at: u32,
+        /// Its second derivative at each knot; 0 at the boundary.
+        pub bend: Vec<f64>,
+    }
+}
+
+impl Spline {
+    /// The basis: one function for each knot but the first.
+    pub(crate) fn basis(knots: &[f64]) -> Vec<Self> {
+        let function = |at: usize| Self { knots: knots.to_vec(), at: at as u32, bend: bend(knots, at) };
+        (1..knots.len()).map(function).collect()
+    }
+
+    pub(crate) fn good(&self) -> bool {
+        rising(&self.knots)
+            && (1..self.knots.len()).contains(&(self.at as usize))
+            && self.bend == bend(&self.knots, self.at as usize)
+    }
+
+    pub(crate) fn value(&self, x: f64) -> f64 {
+        let height = |at: usize| if at == self.at as usize { 1.0 } else { 0.0 };
+        // The interval of x, or the outer one that it is nearest to.
+        let place = self.knots.iter().filter(|knot| **knot <= x).count();
+        let right = place.clamp(1, self.knots.len().saturating_sub(1));
+        let left = right.saturating_sub(1);
+        let ends = (self.knots.get(left), self.knots.get(right), self.bend.get(left), self.bend.get(right));
+        let (Some(from), Some(to), Some(bend_from), Some(bend_to)) = ends else { return f64::NAN };
+        let (from_height, to_height, width) = (height(left), height(right), to - from);
+        let steep = (to_height - from_height) / width;
+        if x < *from {
+            return from_height + (x - from) * (steep - width * (2.0 * bend_from + bend_to) / 6.0);
+        }
+        if x > *to {
+            return to_height + (x - to) * (steep + width * (bend_from + 2.0 * bend_to) / 6.0);
+        }
+        let (a, b) = (to - x, x - from);
+        let cubic = |part: f64| part * (part * part / width - width) / 6.0;
+        (from_height * a + to_height * b) / width + bend_from * cubic(a) + bend_to * cubic(b)
+    }
+}
+
+/// At least three finite knots, each above the last.
+pub(crate) fn rising(knots: &[f64]) -> bool {
+    (3..=MOST_KNOTS).contains(&knots.len())
+        && knots.iter().all(|knot| knot.is_finite())
+        && knots.windows(2).all(|pair| matches!(pair, [low, high] if low < high))
+}
+
+/// Second derivatives of the natural spline through 1 at knot `at` and 0 at the others: the tridiagonal system
+/// `h_(i-1) m_(i-1) + 2 (h_(i-1) + h_i) m_i + h_i m_(i+1) = 6 (slope_i - slope_(i-1))`, solved from top to bottom and back.
+fn bend(knots: &[f64], at: usize) -> Vec<f64> {
+    let height = |knot: usize| if knot == at { 1.0 } else { 0.0 };
+    let width: Vec<f64> =
+        knots.windows(2).map(|pair| if let [low, high] = pair { high - low } else { 1.0 }).collect();
+    let mut lines: Vec<(f64, f64)> = vec![(0.0, 0.0)]; // (factor, right side) of the lines above
+    for (inner, pair) in width.windows(2).enumerate() {
+        let [before, after] = pair else { continue };
+        let slope = |from: usize, width: f64| (height(from + 1) - height(from)) / width;
+        let right = 6.0 * (slope(inner + 1, *after) - slope(inner, *before));
+        let (factor, above) = lines.last().copied().unwrap_or_default();
+        let pivot = 2.0 * (before + after) - before * factor;
+        lines.push((after / pivot, (right - before * above) / pivot));
+    }
+    let mut bend = vec![0.0];
+    let mut next = 0.0;
+    for (factor, right) in lines.iter().skip(1).rev() {
+        next = right - factor * next;
+        bend.push(next);
+    }
+    bend.push(0.0);
+    bend.reverse();
+    bend
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_basis_is_one_at_its_knot_smooth_and_straight_outside() {
+        let knots = [80.0, 120.0, 140.0, 160.0, 220.0];
+        for spline in Spline::basis(&knots) {
+            assert!(spline.good());
+            for (at, knot) in knots.iter().enumerate() {
+                assert_eq!(spline.value(*knot), if at == spline.at as usize { 1.0 } else { 0.0 });
+            }
+            let value = |x: f64| spline.value(x);
+            let slope = |x: f64, h: f64| (value(x + h) - value(x)) / h;
+            let bend = |x: f64, h: f64| (slope(x + h, h) - slope(x, h)) / h;
+            for (at, knot) in knots.iter().enumerate() {
+                assert!((slope(*knot, 1e-6) - slope(*knot, -1e-6)).abs() < 1e-6, "a kink at {knot}");
+                let (left, right) = (bend(*knot, -1e-3), bend(*knot, 1e-3));
+                assert!((left - right).abs() < 1e-6, "the second derivative jumps at {knot}: {left} {right}");
+                assert!((right - spline.bend[at]).abs() < 1e-6);
+            }
+            assert!(
+                (slope(20.0, 10.0) - slope(79.0, 1.0)).abs() < 1e-12
+                    && (slope(220.0, 1.0) - slope(300.0, 9.0)).abs() < 1e-12
+            );
+        }
+    }
+
+    #[test]
+    fn knots_must_rise() {
+        assert!(rising(&[0.0, 1.0, 2.0]));
+        for bad in [&[0.0, 1.0][..], &[0.0, 1.0, 1.0], &[0.0, f64::NAN, 1.0], &[0.0, 2.0, 1.0, 3.0]] {
+            assert!(!rising(bad));
+        }
+    }
+}
