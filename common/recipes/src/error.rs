@@ -69,6 +69,30 @@ pub enum RecipeError {
         /// How many rows.
         rows: usize,
     },
+    /// A column that the study calls yes/no, or a level of a category, is not.
+    #[error(
+        "column `{column}` is neither 0 nor 1 in {rows} rows: declare it as bool or category in the schema"
+    )]
+    NotYesNo {
+        /// The column.
+        column: String,
+        /// How many rows.
+        rows: usize,
+    },
+    /// The table comes without its group, or with one of another length.
+    #[error("the table has no group as long as its {rows} rows: name the study's group column in the schema")]
+    NoGroup {
+        /// Rows of the table.
+        rows: usize,
+    },
+    /// The group holds a level that the study does not name.
+    #[error(
+        "the group is none of the study's levels in {rows} rows: agree on the levels with the study's proposer"
+    )]
+    UnknownLevel {
+        /// How many rows.
+        rows: usize,
+    },
     /// The table is empty.
     #[error("the table has no rows: this site cannot take part")]
     NoRows,

@@ -20,14 +20,16 @@ mod recipe;
 // the methods
 pub mod fedavg; //      federated averaging of a logistic model or a small neural network
 pub mod logistic; //    exact logistic regression
-pub mod summary; //     counts, means and variances
+pub mod summary; //     counts, means, variances, distributions, a table by group
 
 // what they share
 mod error; //           why a recipe cannot go on
 mod moments; //         pooled mean and standard deviation
 mod phase; //           the phases of a fit
 mod rows; //            a site's table, checked; a sum, read from front to back
-mod score; //           histograms of the score: AUC, ROC, Brier, calibration
+mod score;
+mod tails; //           chi-square and F distribution
+mod windows; //         counts in ever narrower intervals //           histograms of the score: AUC, ROC, Brier, calibration
 
 // numerics
 mod linear; //          Cholesky factor of a small symmetric matrix
@@ -43,4 +45,4 @@ pub use phase::Phase;
 pub use recipe::{Outcome, Progress, Question, Recipe, State};
 pub use rows::Rows;
 pub use score::{CalibrationBin, Metrics};
-pub use summary::{Summary, SummaryOutcome, Variable};
+pub use summary::{Details, Scale, Summary, SummaryOutcome, Variable};

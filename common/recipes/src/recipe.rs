@@ -119,7 +119,7 @@ impl Recipe {
     pub fn ask(&self, state: &State, sites: u32) -> Result<Option<Question>, RecipeError> {
         self.check()?;
         let layout = match (self, state) {
-            (Self::Summary(recipe), State::Summary(state)) => recipe.ask(state),
+            (Self::Summary(recipe), State::Summary(state)) => recipe.ask(state, sites)?,
             (Self::Logistic(recipe), State::Logistic(state)) => recipe.ask(state, sites),
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.ask(state, sites)?,
             _ => return Err(STATE),
