@@ -18,6 +18,7 @@
 mod recipe;
 
 // the methods
+pub mod count; //       rounded counts: is a study feasible
 pub mod fedavg; //      federated averaging of a logistic model or a small neural network
 pub mod logistic; //    exact logistic regression
 pub mod summary; //     counts, means, variances, distributions, a table by group
@@ -37,6 +38,7 @@ mod network; //         forward, backward and start of the neural network
 mod newton; //          the climb of the logistic fit to the maximum of its likelihood
 mod normal; //          p-values
 
+pub use count::{Count, CountOutcome, Rounded};
 pub use error::{RecipeError, Stuck};
 pub use fedavg::{Epoch, FedAvg, FedAvgOutcome, Layer, Weight, fraction_bits, most_rows};
 pub use logistic::{Coefficient, Logistic, LogisticOutcome};

@@ -1,5 +1,6 @@
 //! One enum over the methods: everything outside this crate speaks to a [`Recipe`] and never to a method.
 
+use crate::count::{Count, CountOutcome, CountState};
 use crate::error::RecipeError;
 use crate::fedavg::{self, FedAvg, FedAvgOutcome, FedAvgState};
 use crate::logistic::{self, Logistic, LogisticOutcome, LogisticState};
@@ -23,6 +24,8 @@ canonical! {
         2 => Logistic(Logistic),
         /// Federated averaging.
         3 => FedAvg(FedAvg),
+        /// Rounded counts of the cohort.
+        8 => Count(Count),
     }
 }
 
@@ -37,6 +40,8 @@ canonical! {
         2 => Logistic(LogisticState),
         /// Of a run of federated averaging.
         3 => FedAvg(FedAvgState),
+        /// Of a count.
+        8 => Count(CountState),
     }
 }
 
@@ -69,6 +74,8 @@ pub enum Outcome {
     Logistic(LogisticOutcome),
     /// Of a run of federated averaging.
     FedAvg(FedAvgOutcome),
+    /// Of a count.
+    Count(CountOutcome),
 }
 
 const STATE: RecipeError = RecipeError::Mismatch { what: "state" };
@@ -80,13 +87,14 @@ impl Recipe {
             Self::Summary(_) => "summary",
             Self::Logistic(_) => "logistic",
             Self::FedAvg(_) => "fedavg",
+            Self::Count(_) => "count",
         }
     }
 
     /// Whether the outcome is that of one table of all rows (then all its figures come from one set of sites) and not an
     /// approximation that depends on how rows lie at sites.
     pub fn exact(&self) -> bool {
-        !matches!(self, Self::FedAvg(_))
+        !matches!(self, Self::FedAvg(_) | Self::Count(_))
     }
 
     /// Checks the parameters.
@@ -98,6 +106,7 @@ impl Recipe {
             Self::Summary(recipe) => recipe.check(),
             Self::Logistic(recipe) => recipe.check(),
             Self::FedAvg(recipe) => recipe.check(),
+            Self::Count(recipe) => recipe.check(),
         }
     }
 
@@ -108,6 +117,7 @@ impl Recipe {
             Self::Summary(recipe) => State::Summary(recipe.start(0)),
             Self::Logistic(recipe) => State::Logistic(recipe.start(0)),
             Self::FedAvg(recipe) => State::FedAvg(recipe.start(&seed)),
+            Self::Count(recipe) => State::Count(recipe.start()),
         }
     }
 
@@ -122,6 +132,7 @@ impl Recipe {
             (Self::Summary(recipe), State::Summary(state)) => recipe.ask(state, sites)?,
             (Self::Logistic(recipe), State::Logistic(state)) => recipe.ask(state, sites),
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.ask(state, sites)?,
+            (Self::Count(recipe), State::Count(state)) => recipe.ask(state),
             _ => return Err(STATE),
         };
         Ok(layout.map(|layout| Question { layout, phase: state.progress().phase }))
@@ -149,6 +160,7 @@ impl Recipe {
                 Ok(ClearUpdate::new(1, recipe.answer(state, rows)?))
             }
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.answer(state, rows, dice),
+            (Self::Count(recipe), State::Count(_)) => Ok(ClearUpdate::new(1, recipe.answer(rows)?)),
             _ => Err(STATE),
         }
     }
@@ -164,6 +176,7 @@ impl Recipe {
                 recipe.absorb(state, sum).map(State::Logistic)
             }
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.absorb(state, sum).map(State::FedAvg),
+            (Self::Count(recipe), State::Count(state)) => recipe.absorb(state, sum).map(State::Count),
             _ => Err(STATE),
         }
     }
@@ -177,6 +190,7 @@ impl Recipe {
             (Self::Summary(recipe), State::Summary(state)) => recipe.outcome(state).map(Outcome::Summary),
             (Self::Logistic(recipe), State::Logistic(state)) => recipe.outcome(state).map(Outcome::Logistic),
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.outcome(state).map(Outcome::FedAvg),
+            (Self::Count(recipe), State::Count(state)) => recipe.outcome(state).map(Outcome::Count),
             _ => Err(STATE),
         }
     }
@@ -217,6 +231,7 @@ impl State {
                 let last = state.history.last();
                 (state.phase.name(fedavg::FIT), state.rounds, last.map(|epoch| ("loss", epoch.loss)))
             }
+            Self::Count(state) => (state.phase(), state.rounds, None),
         };
         Progress { phase, round, measure }
     }
@@ -227,6 +242,7 @@ impl State {
             Self::Summary(_) => false,
             Self::Logistic(state) => matches!(state.phase, Phase::Stuck(_)),
             Self::FedAvg(state) => matches!(state.phase, Phase::Stuck(_)),
+            Self::Count(_) => false,
         }
     }
 }
