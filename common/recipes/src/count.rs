@@ -14,7 +14,6 @@ use crate::error::{MOST_ROWS, RecipeError, require};
 use crate::moments::{counts, exact};
 use crate::rows::{Rows, Values};
 use motet_secagg::canonical;
-use motet_secagg::digest::Digest;
 use motet_secagg::layout::{Layout, Sum};
 
 canonical! {

@@ -93,6 +93,14 @@ pub enum RecipeError {
         /// How many rows.
         rows: usize,
     },
+    /// A column holds larger values than the first cells of trees reach.
+    #[error("column `{column}` is beyond 2^40 (about 1.1e12) in {rows} rows: use a larger unit")]
+    TooLarge {
+        /// The column.
+        column: String,
+        /// How many rows.
+        rows: usize,
+    },
     /// The table is empty.
     #[error("the table has no rows: this site cannot take part")]
     NoRows,

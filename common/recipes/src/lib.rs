@@ -20,6 +20,7 @@ mod recipe;
 // the methods
 pub mod count; //       rounded counts: is a study feasible
 pub mod fedavg; //      federated averaging of a logistic model or a small neural network
+pub mod gbdt; //        gradient boosting of trees
 pub mod logistic; //    exact logistic regression
 pub mod summary; //     counts, means, variances, distributions, a table by group
 
@@ -41,6 +42,7 @@ mod normal; //          p-values
 pub use count::{Count, CountOutcome, Rounded};
 pub use error::{RecipeError, Stuck};
 pub use fedavg::{Epoch, FedAvg, FedAvgOutcome, Layer, Weight, fraction_bits, most_rows};
+pub use gbdt::{Boost, Fit, Gbdt, GbdtOutcome, Loss, Node, Split, Tree};
 pub use logistic::{Coefficient, Logistic, LogisticOutcome};
 pub use newton::Step;
 pub use phase::Phase;

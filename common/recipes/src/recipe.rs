@@ -3,6 +3,7 @@
 use crate::count::{Count, CountOutcome, CountState};
 use crate::error::RecipeError;
 use crate::fedavg::{self, FedAvg, FedAvgOutcome, FedAvgState};
+use crate::gbdt::{self, Boost, Gbdt, GbdtOutcome, GbdtState};
 use crate::logistic::{self, Logistic, LogisticOutcome, LogisticState};
 use crate::phase::Phase;
 use crate::rows::Rows;
@@ -24,6 +25,8 @@ canonical! {
         2 => Logistic(Logistic),
         /// Federated averaging.
         3 => FedAvg(FedAvg),
+        /// Gradient boosting of trees.
+        7 => Gbdt(Gbdt),
         /// Rounded counts of the cohort.
         8 => Count(Count),
     }
@@ -40,6 +43,8 @@ canonical! {
         2 => Logistic(LogisticState),
         /// Of a run of federated averaging.
         3 => FedAvg(FedAvgState),
+        /// Of a run of boosting.
+        7 => Gbdt(GbdtState),
         /// Of a count.
         8 => Count(CountState),
     }
@@ -74,6 +79,8 @@ pub enum Outcome {
     Logistic(LogisticOutcome),
     /// Of a run of federated averaging.
     FedAvg(FedAvgOutcome),
+    /// Of a run of boosting.
+    Gbdt(GbdtOutcome),
     /// Of a count.
     Count(CountOutcome),
 }
@@ -87,6 +94,7 @@ impl Recipe {
             Self::Summary(_) => "summary",
             Self::Logistic(_) => "logistic",
             Self::FedAvg(_) => "fedavg",
+            Self::Gbdt(_) => "gbdt",
             Self::Count(_) => "count",
         }
     }
@@ -106,17 +114,20 @@ impl Recipe {
             Self::Summary(recipe) => recipe.check(),
             Self::Logistic(recipe) => recipe.check(),
             Self::FedAvg(recipe) => recipe.check(),
+            Self::Gbdt(recipe) => recipe.check(),
             Self::Count(recipe) => recipe.check(),
         }
     }
 
-    /// The state before the first round. The seed draws the first weights of a neural network; the others need none.
+    /// The state before the first round. The seed draws the first weights of a neural network, and rows and columns
+    /// of boosted trees; the others need none.
     /// Call [`Recipe::check`] before.
     pub fn start(&self, seed: Digest) -> State {
         match self {
             Self::Summary(recipe) => State::Summary(recipe.start(0)),
             Self::Logistic(recipe) => State::Logistic(recipe.start(0)),
             Self::FedAvg(recipe) => State::FedAvg(recipe.start(&seed)),
+            Self::Gbdt(recipe) => State::Gbdt(recipe.start(seed, 0)),
             Self::Count(recipe) => State::Count(recipe.start()),
         }
     }
@@ -132,6 +143,7 @@ impl Recipe {
             (Self::Summary(recipe), State::Summary(state)) => recipe.ask(state, sites)?,
             (Self::Logistic(recipe), State::Logistic(state)) => recipe.ask(state, sites),
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.ask(state, sites)?,
+            (Self::Gbdt(recipe), State::Gbdt(state)) => recipe.ask(state, sites)?,
             (Self::Count(recipe), State::Count(state)) => recipe.ask(state),
             _ => return Err(STATE),
         };
@@ -160,6 +172,7 @@ impl Recipe {
                 Ok(ClearUpdate::new(1, recipe.answer(state, rows)?))
             }
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.answer(state, rows, dice),
+            (Self::Gbdt(recipe), State::Gbdt(state)) => Ok(ClearUpdate::new(1, recipe.answer(state, rows)?)),
             (Self::Count(recipe), State::Count(_)) => Ok(ClearUpdate::new(1, recipe.answer(rows)?)),
             _ => Err(STATE),
         }
@@ -176,6 +189,7 @@ impl Recipe {
                 recipe.absorb(state, sum).map(State::Logistic)
             }
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.absorb(state, sum).map(State::FedAvg),
+            (Self::Gbdt(recipe), State::Gbdt(state)) => recipe.absorb(state, sum).map(State::Gbdt),
             (Self::Count(recipe), State::Count(state)) => recipe.absorb(state, sum).map(State::Count),
             _ => Err(STATE),
         }
@@ -190,6 +204,7 @@ impl Recipe {
             (Self::Summary(recipe), State::Summary(state)) => recipe.outcome(state).map(Outcome::Summary),
             (Self::Logistic(recipe), State::Logistic(state)) => recipe.outcome(state).map(Outcome::Logistic),
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.outcome(state).map(Outcome::FedAvg),
+            (Self::Gbdt(recipe), State::Gbdt(state)) => recipe.outcome(state).map(Outcome::Gbdt),
             (Self::Count(recipe), State::Count(state)) => recipe.outcome(state).map(Outcome::Count),
             _ => Err(STATE),
         }
@@ -232,6 +247,11 @@ impl State {
                 (state.phase.name(fedavg::FIT), state.rounds, last.map(|epoch| ("loss", epoch.loss)))
             }
             Self::Count(state) => (state.phase(), state.rounds, None),
+            Self::Gbdt(state) => {
+                let last = state.history.last();
+                let loss = |boost: &Boost| ("loss", boost.held_out.unwrap_or(boost.training));
+                (state.phase.name(), state.rounds, last.map(loss))
+            }
         };
         Progress { phase, round, measure }
     }
@@ -242,6 +262,7 @@ impl State {
             Self::Summary(_) => false,
             Self::Logistic(state) => matches!(state.phase, Phase::Stuck(_)),
             Self::FedAvg(state) => matches!(state.phase, Phase::Stuck(_)),
+            Self::Gbdt(state) => matches!(state.phase, gbdt::Phase::Stuck(_)),
             Self::Count(_) => false,
         }
     }
