@@ -299,3 +299,55 @@ fn tables_that_do_not_fit_are_refused_with_a_reason() {
     assert_eq!(key(&|details| details.tolerance = 0.0), "quantile_tolerance");
     assert_eq!(key(&|details| details.min_cell = 0), "min_cell");
 }
+
+#[test]
+fn details_that_ask_for_nothing_change_nothing() {
+    let plain = Recipe::Summary(Summary::new(names(&["age", "male"])));
+    let asked = Details::new(vec![Scale::default(), Scale::level(0)]);
+    let more = Recipe::Summary(Summary { columns: names(&["age", "male"]), details: Some(asked) });
+    let plain = run_grouped(&plain, &deal(&people(), 3)).unwrap();
+    let more = run_grouped(&more, &deal(&people(), 3)).unwrap();
+    assert_eq!((&plain.variables, plain.rounds), (&more.variables, more.rounds));
+    assert_eq!(more.details, Some(Detailed { distributions: Vec::new(), table: None }));
+}
+
+#[test]
+fn another_set_of_sites_begins_the_search_again() {
+    let recipe = small(|details| details.min_cell = 1);
+    let sites = deal(&people(), 3);
+    let mut state = recipe.start(Digest::default());
+    let mut phases = Vec::new();
+    while let Some(question) = recipe.ask(&state, 3).unwrap() {
+        phases.push(question.phase);
+        let present = if phases.len() < 3 { 3 } else { 2 };
+        let answer = |site: &Grouped| {
+            let rows = Rows { group: Some(site.group.view()), ..Rows::new(site.x.view()) };
+            recipe.answer(&state, &question, &rows, &mut dice(1)).unwrap()
+        };
+        let updates = sites.iter().take(present).map(answer).collect();
+        let sum = plain_sum(&question.layout, Digest([present as u8; 32]), updates).unwrap();
+        state = recipe.absorb(&state, &sum).unwrap();
+    }
+    assert_eq!(phases, ["sums", "spread", "refine", "sums", "spread", "refine", "refine"]);
+    let Ok(Outcome::Summary(outcome)) = recipe.outcome(&state) else { panic!("no summary") };
+    let whole = run_grouped(&recipe, &sites[..2]).unwrap();
+    assert_eq!((outcome.variables, outcome.details), (whole.variables, whole.details));
+}
+
+#[test]
+fn a_search_moves_through_fixed_states() {
+    let recipe = small(|_| {});
+    let mut state = recipe.start(Digest::default());
+    let mut roots = Vec::new();
+    let sites = deal(&people(), 2);
+    while let Some(question) = recipe.ask(&state, 2).unwrap() {
+        let answer = |site: &Grouped| {
+            let rows = Rows { group: Some(site.group.view()), ..Rows::new(site.x.view()) };
+            recipe.answer(&state, &question, &rows, &mut dice(1)).unwrap()
+        };
+        let sum = plain_sum(&question.layout, Digest([9; 32]), sites.iter().map(answer).collect()).unwrap();
+        state = recipe.absorb(&state, &sum).unwrap();
+        roots.push(state.root().short());
+    }
+    assert_eq!(roots, ["22f95517", "bfb0f41d", "4daad092"]);
+}

@@ -10,7 +10,7 @@
 //! refine   = [ rows in parts of heavy cells ]                                              counts
 //! base     = [ sum of the outcome ]                                                        squared loss only; limbs
 //! grow     = [ rows | g | h of each node, column and bin | losses ]                        see `grow`
-//! evaluate = score histograms as in the logistic fit, or [ sum d, d^2, r^2 ]               d = y - base, r = y - score
+//! evaluate = score histograms as in the logistic fit, or [ rows, sum d, d^2, r^2 ]         d = y - base, r = y - score
 //! ```
 //!
 //! **Exact.** What a row adds is rounded to 2^-20 before it is added (for a number: 2^-20 of the power of two above the
@@ -33,11 +33,13 @@ mod bins; //           candidate splits
 mod grow; //           a level of a tree
 mod outcome; //        the finished model
 mod site; //           rows in training
+mod state; //          between two rounds
 mod tree; //           splits and leaves
 
 pub use bins::{Bins, Cell, Search};
 pub use grow::{Growth, Histogram, Pending};
 pub use outcome::{Fit, GbdtOutcome};
+pub use state::{Boost, GbdtState, Phase};
 pub use tree::{Node, Split, Tree};
 
 use crate::error::{MOST_ROWS, RecipeError, Stuck, check_columns, require};
@@ -97,94 +99,6 @@ canonical! {
         pub validation: f64,
         /// Trees without a lower loss held out after which boosting ends.
         pub patience: u32,
-    }
-}
-
-canonical! {
-    /// Where a run stands.
-    #[derive(Debug, Clone, PartialEq)]
-    pub enum Phase {
-        /// Rows, and the first cells of every column.
-        1 => Cells,
-        /// Finer cells.
-        2 => Refine(Search),
-        /// The mean outcome.
-        3 => Base,
-        /// A level of a tree.
-        4 => Grow(Growth),
-        /// The final model on the rows held out, or on all.
-        5 => Evaluate,
-        /// A Newton step of the calibration line.
-        6 => Calibrate,
-        /// An outcome is ready.
-        7 => Finished,
-        /// There is none to be had.
-        8 => Stuck(Stuck),
-    }
-}
-
-canonical! {
-    /// Mean losses of the first trees.
-    #[derive(Debug, Clone, PartialEq)]
-    pub struct Boost {
-        /// How many trees.
-        pub trees: u32,
-        /// On the rows in training: cross-entropy, or mean squared distance.
-        pub training: f64,
-        /// On the rows held out, if there are any.
-        pub held_out: Option<f64>,
-    }
-}
-
-canonical! {
-    /// The public state between two rounds.
-    #[derive(Debug, Clone, PartialEq)]
-    pub struct GbdtState {
-        /// Sums absorbed so far: no two states of a run are equal.
-        pub rounds: u32,
-        /// The set of sites that every figure below comes from.
-        pub set: Digest,
-        /// How many sites that is.
-        pub sites: u32,
-        /// Draws the rows that are held out and the columns of each tree.
-        pub seed: Digest,
-        /// Where the run stands.
-        pub phase: Phase,
-        /// Rows in training.
-        pub rows: u64,
-        /// Rows held out.
-        pub held: u64,
-        /// Rows in training with outcome 1.
-        pub events: u64,
-        /// A power of two that no outcome exceeds; 1 for log loss.
-        pub scale: f64,
-        /// Score before the first tree: log odds, or the mean outcome in units of the scale.
-        pub base: f64,
-        /// Bins of each column.
-        pub columns: Vec<Bins>,
-        /// Whole trees.
-        pub trees: Vec<Tree>,
-        /// One entry a tree, and one before the first.
-        pub history: Vec<Boost>,
-        /// Evaluation of a yes/no outcome.
-        pub score: Score,
-        /// Evaluation of a number: sums of d, d^2 and r^2 in units of the scale; empty before.
-        pub residuals: Vec<f64>,
-    }
-}
-
-impl Phase {
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Cells => "cells",
-            Self::Refine(_) => "refine",
-            Self::Base => "base",
-            Self::Grow(_) => "grow",
-            Self::Evaluate => "evaluate",
-            Self::Calibrate => "calibrate",
-            Self::Finished => "finished",
-            Self::Stuck(_) => "no finite estimate",
-        }
     }
 }
 
@@ -283,7 +197,7 @@ impl Gbdt {
             Phase::Refine(search) => counting(search.words(self.bins), sites, state.rows),
             Phase::Base => exact(vec![limbs(1)]),
             Phase::Grow(growth) => growth.ask(self, state),
-            Phase::Evaluate if self.loss == Loss::Squared => exact(vec![limbs(3)]),
+            Phase::Evaluate if self.loss == Loss::Squared => exact(vec![counts(1, MOST_ROWS), limbs(3)]),
             Phase::Evaluate => exact(score::ask(sites, state.evaluated())),
             Phase::Calibrate => exact(vec![limbs(score::LINE)]),
             Phase::Finished | Phase::Stuck(_) => return Ok(None),
@@ -330,13 +244,14 @@ impl Gbdt {
         match (self.loss, &state.phase) {
             (Loss::Squared, _) => {
                 let mut sums = [0_i64; 3];
+                let rows = pairs.len() as f64;
                 for (score, y) in pairs {
                     let (d, r) = (y - state.base, y - score);
                     for (sum, term) in sums.iter_mut().zip([d, d * d, r * r]) {
                         *sum += whole(term);
                     }
                 }
-                sums.iter().map(|sum| *sum as f64 * UNIT).collect()
+                std::iter::once(rows).chain(sums.iter().map(|sum| *sum as f64 * UNIT)).collect()
             }
             (Loss::Logistic, Phase::Calibrate) => {
                 score::answer_line(&pairs, state.score.line.unwrap_or_default()).to_vec()
@@ -364,11 +279,17 @@ impl Gbdt {
             }
             Phase::Grow(growth) => self.absorb_growth(&mut next, growth, &mut values)?,
             Phase::Evaluate if self.loss == Loss::Squared => {
-                next.residuals = values.take(3)?.to_vec();
+                let rows = values.counts(1, "rows")?.first().copied().unwrap_or_default();
+                if sum.sites == state.sites && rows != state.evaluated() {
+                    return Err(RecipeError::Implausible { what: "rows" });
+                }
+                next.residuals =
+                    std::iter::once(rows as f64).chain(values.take(3)?.iter().copied()).collect();
                 next.phase = Phase::Finished;
             }
             Phase::Evaluate => {
                 next.score = Score::absorb(&mut values)?;
+                // A site that scores the final model on its own rows alone, for its own steward, brings a sum of fewer sites.
                 if sum.sites == state.sites && next.score.rows().0 != state.evaluated() {
                     return Err(RecipeError::Implausible { what: "the histogram" });
                 }
@@ -466,31 +387,5 @@ impl Gbdt {
             }
         }
         Ok(())
-    }
-}
-
-impl GbdtState {
-    /// Rows of the evaluation.
-    fn evaluated(&self) -> u64 {
-        if self.held > 0 { self.held } else { self.rows }
-    }
-
-    /// The first entry with the lowest loss held out; none without rows held out.
-    fn best(&self) -> Option<&Boost> {
-        let measured = self.history.iter().filter_map(|boost| Some((boost, boost.held_out?)));
-        measured.min_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(boost, _)| boost)
-    }
-
-    /// Trees since the best.
-    fn patient_for(&self) -> u32 {
-        self.best().map_or(0, |best| self.trees.len() as u32 - best.trees)
-    }
-
-    /// Boosting is over: the trees up to the best stay.
-    fn end(&mut self) {
-        if let Some(trees) = self.best().map(|best| best.trees) {
-            self.trees.truncate(trees as usize);
-        }
-        self.phase = Phase::Evaluate;
     }
 }

@@ -81,23 +81,24 @@ impl Gbdt {
             trees: state.trees.iter().map(tree).collect(),
             importance,
             history: state.history.clone(),
-            fit: self.fit(state),
+            fit: self.fit(state)?,
         })
     }
 
-    fn fit(&self, state: &GbdtState) -> Fit {
+    fn fit(&self, state: &GbdtState) -> Result<Fit, RecipeError> {
         match (self.loss, state.residuals.as_slice()) {
-            (Loss::Squared, [d, squares, rest]) => {
-                let rows = state.evaluated() as f64;
+            (Loss::Squared, [rows, d, squares, rest]) if *rows > 0.0 => {
                 let whole = squares - d * d / rows;
                 let r2 = (whole > 0.0).then(|| 1.0 - rest / whole);
-                Fit::Numbers { rmse: (rest / rows).sqrt() * state.scale, r2 }
+                Ok(Fit::Numbers { rmse: (rest / rows).sqrt() * state.scale, r2 })
             }
-            _ => Fit::Classes {
+            (Loss::Logistic, _) if state.score.rows().0 > 0 => Ok(Fit::Classes {
                 metrics: state.score.metrics(),
                 roc: state.score.roc(),
                 calibration: state.score.calibration(),
-            },
+            }),
+            // A site that evaluates alone may hold out none of its rows.
+            _ => Err(RecipeError::NoRows),
         }
     }
 }
