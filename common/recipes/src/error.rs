@@ -79,6 +79,16 @@ pub enum RecipeError {
         /// How many rows.
         rows: usize,
     },
+    /// Columns that the study calls levels of one category are not.
+    #[error(
+        "column `{column}` and another level of its category are both 1 in {rows} rows: the study must tell them apart"
+    )]
+    TwoLevels {
+        /// The column.
+        column: String,
+        /// How many rows.
+        rows: usize,
+    },
     /// The table comes without its group, or with one of another length.
     #[error("the table has no group as long as its {rows} rows: name the study's group column in the schema")]
     NoGroup {

@@ -281,6 +281,9 @@ fn tables_that_do_not_fit_are_refused_with_a_reason() {
         RecipeError::NotYesNo { column: "male".into(), rows: 1 }
     );
     assert_eq!(refused(vec![(vec![1.0, 0.0], 2.0)]), RecipeError::UnknownLevel { rows: 1 });
+    let recipe = small(|details| details.scales[0] = Scale::level(0));
+    let both = run_grouped(&recipe, &deal(&[(vec![1.0, 1.0], 0.0), (vec![1.0, 0.0], 0.0)], 1)).unwrap_err();
+    assert_eq!(both, RecipeError::TwoLevels { column: "male".into(), rows: 1 });
     let x = Array2::zeros((3, 2));
     let recipe = small(|_| {});
     assert_eq!(

@@ -31,13 +31,14 @@
 
 mod bins; //           candidate splits
 mod grow; //           a level of a tree
+mod growth; //         a tree that grows
 mod outcome; //        the finished model
 mod site; //           rows in training
 mod state; //          between two rounds
 mod tree; //           splits and leaves
 
 pub use bins::{Bins, Cell, Search};
-pub use grow::{Growth, Histogram, Pending};
+pub use growth::{Growth, Histogram, Pending};
 pub use outcome::{Fit, GbdtOutcome};
 pub use state::{Boost, GbdtState, Phase};
 pub use tree::{Node, Split, Tree};

@@ -1,7 +1,7 @@
 //! What all parties know between two rounds of boosting, and when boosting ends.
 
 use super::bins::{Bins, Search};
-use super::grow::Growth;
+use super::growth::Growth;
 use super::tree::Tree;
 use crate::error::Stuck;
 use crate::score::Score;

@@ -89,10 +89,28 @@ pub(crate) fn answer_sums(
             values.extend(histogram(cells, &scale.edges));
         }
     }
+    one_level(details, columns, rows)?;
     if !details.levels.is_empty() {
         values.extend(groups::answer_sums(details, rows)?);
     }
     Ok(values)
+}
+
+/// No row may have two levels of one category: then the study calls columns one category that are not.
+fn one_level(details: &Details, columns: &[String], rows: &Rows<'_>) -> Result<(), RecipeError> {
+    let (flags, _) = details.split();
+    for (at, column) in flags.iter().enumerate() {
+        let earlier =
+            flags.iter().take(at).filter(|own| details.category(**own) == details.category(*column));
+        for other in earlier {
+            let both = rows.x.column(*column).into_iter().zip(rows.x.column(*other));
+            let rows = both.filter(|(a, b)| **a == 1.0 && **b == 1.0).count();
+            if let (true, Some(column)) = (rows > 0, columns.get(*column)) {
+                return Err(RecipeError::TwoLevels { column: column.clone(), rows });
+            }
+        }
+    }
+    Ok(())
 }
 
 impl Found {

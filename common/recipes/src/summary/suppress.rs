@@ -2,6 +2,8 @@
 //! cells until the total of the line cannot give one back: at least two cells of a line are withheld, with `min_cell` rows
 //! together. An empty cell is shown unless nothing else is left to hide behind.
 //!
+//! Each table is protected on its own; what two tables of one outcome give away by their difference is not looked for.
+//!
 //! This protects readers of a release from seeing small cells, not sites or the coordinator: they have opened the sum.
 
 /// Withholds the small cells of a single line with a known total.
