@@ -17,7 +17,6 @@ use crate::rows::{Rows, Values};
 use crate::tails;
 use motet_secagg::canonical;
 use motet_secagg::layout::Block;
-use ndarray::ArrayView1;
 use std::collections::BTreeMap;
 
 canonical! {
@@ -108,39 +107,55 @@ pub(crate) fn ask_spread(details: &Details) -> Block {
 }
 
 /// The level of each row, if it has one.
-fn levels<'a>(details: &Details, rows: &Rows<'a>) -> Result<ArrayView1<'a, f64>, RecipeError> {
+fn levels(details: &Details, rows: &Rows<'_>) -> Result<Vec<Option<usize>>, RecipeError> {
     let group = rows
         .group
         .filter(|group| group.len() == rows.x.nrows())
         .ok_or(RecipeError::NoGroup { rows: rows.x.nrows() })?;
     let known = |level: &&f64| {
-        level.is_nan()
-            || (**level >= 0.0 && libm::floor(**level) == **level && **level < details.levels.len() as f64)
+        let place = **level >= 0.0 && **level < details.levels.len() as f64;
+        level.is_nan() || place && libm::floor(**level) == **level
     };
     let unknown = group.iter().filter(|level| !known(level)).count();
     if unknown > 0 {
         return Err(RecipeError::UnknownLevel { rows: unknown });
     }
-    Ok(group)
+    Ok(group.iter().map(|level| (!level.is_nan()).then_some(*level as usize)).collect())
+}
+
+/// Sums of a figure of (value, place of its cell), a cell a level and column; missing values add nothing.
+fn sums(
+    rows: &Rows<'_>,
+    group: &[Option<usize>],
+    levels: usize,
+    columns: &[usize],
+    figure: impl Fn(f64, usize) -> f64,
+) -> Vec<f64> {
+    let mut cells = vec![0.0; levels * columns.len()];
+    for (at, column) in columns.iter().enumerate() {
+        for (x, level) in rows.x.column(*column).into_iter().zip(group) {
+            let (Some(level), false) = (level, x.is_nan()) else { continue };
+            let place = level * columns.len() + at;
+            if let Some(cell) = cells.get_mut(place) {
+                *cell += figure(*x, place);
+            }
+        }
+    }
+    cells
 }
 
 pub(crate) fn answer_sums(details: &Details, rows: &Rows<'_>) -> Result<Vec<f64>, RecipeError> {
     let group = levels(details, rows)?;
     let (flags, numbers) = details.split();
-    let names = 0..details.levels.len();
-    let of_level = |level: usize| group.iter().filter(move |at| **at == level as f64).count() as f64;
-    let mut values: Vec<f64> = names.clone().map(of_level).collect();
-    let per = |columns: &[usize], figure: &dyn Fn(f64) -> f64| -> Vec<f64> {
-        let cell = |level: usize, column: &usize| -> f64 {
-            let cells = rows.x.column(*column).into_iter().zip(group);
-            cells.filter(|(x, at)| **at == level as f64 && !x.is_nan()).map(|(x, _)| figure(*x)).sum()
-        };
-        names.clone().flat_map(|level| columns.iter().map(move |column| cell(level, column))).collect()
-    };
+    let of_level = |level| group.iter().filter(|at| **at == Some(level)).count() as f64;
+    let mut values: Vec<f64> = (0..details.levels.len()).map(of_level).collect();
     let all: Vec<usize> = (0..details.scales.len()).collect();
-    values.extend(per(&all, &|_| 1.0));
-    values.extend(per(&flags, &|x| x));
-    values.extend(per(&numbers, &|x| x));
+    let mut add = |columns: &[usize], figure: fn(f64, usize) -> f64| {
+        values.extend(sums(rows, &group, details.levels.len(), columns, figure));
+    };
+    add(&all, |_, _| 1.0);
+    add(&flags, |x, _| x);
+    add(&numbers, |x, _| x);
     Ok(values)
 }
 
@@ -151,18 +166,11 @@ pub(crate) fn answer_spread(
 ) -> Result<Vec<f64>, RecipeError> {
     let group = levels(details, rows)?;
     let (_, numbers) = details.split();
-    let mut means = groups.means.iter();
-    let mut values = Vec::with_capacity(groups.means.len());
-    for level in 0..details.levels.len() {
-        for column in &numbers {
-            let mean = means.next().copied().unwrap_or_default();
-            let cells = rows.x.column(*column).into_iter().zip(group);
-            let distances =
-                cells.filter(|(x, at)| **at == level as f64 && !x.is_nan()).map(|(x, _)| x - mean);
-            values.push(distances.map(|distance| distance * distance).sum());
-        }
-    }
-    Ok(values)
+    let square = |x: f64, place: usize| {
+        let distance = x - groups.means.get(place).copied().unwrap_or_default();
+        distance * distance
+    };
+    Ok(sums(rows, &group, details.levels.len(), &numbers, square))
 }
 
 impl Groups {
