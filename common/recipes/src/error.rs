@@ -143,6 +143,48 @@ pub enum RecipeError {
         /// How many rows.
         rows: usize,
     },
+    /// A column that the study calls yes/no, or a level of a category, is not.
+    #[error(
+        "column `{column}` is neither 0 nor 1 in {rows} rows: declare it as bool or category in the schema"
+    )]
+    NotYesNo {
+        /// The column.
+        column: String,
+        /// How many rows.
+        rows: usize,
+    },
+    /// Columns that the study calls levels of one category are not.
+    #[error(
+        "column `{column}` and another level of its category are both 1 in {rows} rows: the study must tell them apart"
+    )]
+    TwoLevels {
+        /// The column.
+        column: String,
+        /// How many rows.
+        rows: usize,
+    },
+    /// The table comes without its group, or with one of another length.
+    #[error("the table has no group as long as its {rows} rows: name the study's group column in the schema")]
+    NoGroup {
+        /// Rows of the table.
+        rows: usize,
+    },
+    /// The group holds a level that the study does not name.
+    #[error(
+        "the group is none of the study's levels in {rows} rows: agree on the levels with the study's proposer"
+    )]
+    UnknownLevel {
+        /// How many rows.
+        rows: usize,
+    },
+    /// A column holds larger values than the first cells of trees reach.
+    #[error("column `{column}` is beyond 2^40 (about 1.1e12) in {rows} rows: use a larger unit")]
+    TooLarge {
+        /// The column.
+        column: String,
+        /// How many rows.
+        rows: usize,
+    },
     /// The table is empty.
     #[error("the table has no rows: this site cannot take part")]
     NoRows,

@@ -23,8 +23,11 @@ pub mod cox; //         exact Cox regression
 pub mod fedavg; //      federated averaging of a logistic model or a small neural network
 pub mod km; //          exact Kaplan-Meier curves and log-rank test
 pub mod glm; //         exact generalised linear models
+pub mod count; //       rounded counts: is a study feasible
+pub mod fedavg; //      federated averaging of a logistic model or a small neural network
+pub mod gbdt; //        gradient boosting of trees
 pub mod logistic; //    exact logistic regression
-pub mod summary; //     counts, means and variances
+pub mod summary; //     counts, means, variances, distributions, a table by group
 
 // what a site learns for itself
 pub mod verdict; //     whether the common model serves this site's own patients
@@ -39,7 +42,9 @@ pub mod formula; //     a formula in the manner of R, which gives a design
 mod moments; //         pooled mean and standard deviation
 mod phase; //           the phases of a fit
 mod rows; //            a site's table, checked; a sum, read from front to back
-mod score; //           histograms of the score: AUC, ROC, Brier, calibration
+mod score;
+mod tails; //           chi-square and F distribution
+mod windows; //         counts in ever narrower intervals //           histograms of the score: AUC, ROC, Brier, calibration
 
 // numerics
 mod auc; //             area under the ROC curve of one table, with its interval
@@ -76,6 +81,10 @@ pub use error::{RecipeError, Stuck};
 pub use fedavg::{Epoch, FedAvg, FedAvgOutcome, Layer, Weight, fraction_bits, most_rows};
 pub use formula::{Formula, FormulaError};
 pub use glm::{Errors, Estimate, Evaluation, Family, Glm, GlmOutcome, Uncertainty};
+pub use count::{Count, CountOutcome, Rounded};
+pub use error::{RecipeError, Stuck};
+pub use fedavg::{Epoch, FedAvg, FedAvgOutcome, Layer, Weight, fraction_bits, most_rows};
+pub use gbdt::{Boost, Fit, Gbdt, GbdtOutcome, Loss, Node, Split, Tree};
 pub use logistic::{Coefficient, Logistic, LogisticOutcome};
 pub use loss::Loss;
 pub use memory::{Answer, Memory};
@@ -87,3 +96,4 @@ pub use score::{CalibrationBin, Metrics};
 pub use spline::Spline;
 pub use summary::{Summary, SummaryOutcome, Variable};
 pub use verdict::{Comparison, Difference, OwnModels, Quality, Verdict, compare};
+pub use summary::{Details, Scale, Summary, SummaryOutcome, Variable};

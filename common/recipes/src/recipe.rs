@@ -1,11 +1,13 @@
 //! One enum over the methods: everything outside this crate speaks to a [`Recipe`] and never to a method.
 
 use crate::cox::{Cox, CoxOutcome, CoxPhase, CoxState};
+use crate::count::{Count, CountOutcome, CountState};
 use crate::error::RecipeError;
 use crate::fedavg::{self, FedAvg, FedAvgOutcome, FedAvgState, FedNumberOutcome, FedTimeOutcome};
 use crate::fedavg::{self, FedAvg, FedAvgOutcome, FedAvgState};
 use crate::km::{KaplanMeier, KmOutcome, KmState};
 use crate::glm::{Glm, GlmOutcome, GlmPhase, GlmState};
+use crate::gbdt::{self, Boost, Gbdt, GbdtOutcome, GbdtState};
 use crate::logistic::{self, Logistic, LogisticOutcome, LogisticState};
 use crate::memory::{Answer, Memory};
 use crate::phase::Phase;
@@ -34,6 +36,10 @@ canonical! {
         6 => KaplanMeier(KaplanMeier),
         /// Exact generalised linear models.
         4 => Glm(Glm),
+        /// Gradient boosting of trees.
+        7 => Gbdt(Gbdt),
+        /// Rounded counts of the cohort.
+        8 => Count(Count),
     }
 }
 
@@ -54,6 +60,10 @@ canonical! {
         6 => KaplanMeier(KmState),
         /// Of a generalised linear model.
         4 => Glm(GlmState),
+        /// Of a run of boosting.
+        7 => Gbdt(GbdtState),
+        /// Of a count.
+        8 => Count(CountState),
     }
 }
 
@@ -96,6 +106,10 @@ pub enum Outcome {
     KaplanMeier(KmOutcome),
     /// Of a generalised linear model.
     Glm(GlmOutcome),
+    /// Of a run of boosting.
+    Gbdt(GbdtOutcome),
+    /// Of a count.
+    Count(CountOutcome),
 }
 
 const STATE: RecipeError = RecipeError::Mismatch { what: "state" };
@@ -111,13 +125,15 @@ impl Recipe {
             Self::Cox(_) => "cox",
             Self::KaplanMeier(_) => "km",
             Self::Glm(recipe) => recipe.family.name(),
+            Self::Gbdt(_) => "gbdt",
+            Self::Count(_) => "count",
         }
     }
 
     /// Whether the outcome is that of one table of all rows (then all its figures come from one set of sites) and not an
     /// approximation that depends on how rows lie at sites.
     pub fn exact(&self) -> bool {
-        !matches!(self, Self::FedAvg(_))
+        !matches!(self, Self::FedAvg(_) | Self::Count(_))
     }
 
     /// Checks the parameters.
@@ -132,10 +148,13 @@ impl Recipe {
             Self::Cox(recipe) => recipe.check(),
             Self::KaplanMeier(recipe) => recipe.check(),
             Self::Glm(recipe) => recipe.check(),
+            Self::Gbdt(recipe) => recipe.check(),
+            Self::Count(recipe) => recipe.check(),
         }
     }
 
-    /// The state before the first round. The seed draws the first weights of a neural network; the others need none.
+    /// The state before the first round. The seed draws the first weights of a neural network, and rows and columns
+    /// of boosted trees; the others need none.
     /// Call [`Recipe::check`] before.
     pub fn start(&self, seed: Digest) -> State {
         match self {
@@ -145,6 +164,8 @@ impl Recipe {
             Self::Cox(recipe) => State::Cox(recipe.start(0)),
             Self::KaplanMeier(recipe) => State::KaplanMeier(recipe.start(0)),
             Self::Glm(recipe) => State::Glm(recipe.start(0)),
+            Self::Gbdt(recipe) => State::Gbdt(recipe.start(seed, 0)),
+            Self::Count(recipe) => State::Count(recipe.start()),
         }
     }
 
@@ -156,12 +177,14 @@ impl Recipe {
     pub fn ask(&self, state: &State, sites: u32) -> Result<Option<Question>, RecipeError> {
         self.check()?;
         let layout = match (self, state) {
-            (Self::Summary(recipe), State::Summary(state)) => recipe.ask(state),
+            (Self::Summary(recipe), State::Summary(state)) => recipe.ask(state, sites)?,
             (Self::Logistic(recipe), State::Logistic(state)) => recipe.ask(state, sites),
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.ask(state, sites)?,
             (Self::Cox(recipe), State::Cox(state)) => recipe.ask(state),
             (Self::KaplanMeier(recipe), State::KaplanMeier(state)) => recipe.ask(state),
             (Self::Glm(recipe), State::Glm(state)) => recipe.ask(state, sites),
+            (Self::Gbdt(recipe), State::Gbdt(state)) => recipe.ask(state, sites)?,
+            (Self::Count(recipe), State::Count(state)) => recipe.ask(state),
             _ => return Err(STATE),
         };
         Ok(layout.map(|layout| Question { layout, phase: state.progress().phase }))
@@ -198,6 +221,8 @@ impl Recipe {
             }
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.answer(state, rows, dice),
             (Self::Glm(recipe), State::Glm(state)) => Ok(ClearUpdate::new(1, recipe.answer(state, rows)?)),
+            (Self::Gbdt(recipe), State::Gbdt(state)) => Ok(ClearUpdate::new(1, recipe.answer(state, rows)?)),
+            (Self::Count(recipe), State::Count(_)) => Ok(ClearUpdate::new(1, recipe.answer(rows)?)),
             _ => Err(STATE),
         }
     }
@@ -218,6 +243,8 @@ impl Recipe {
                 recipe.absorb(state, sum).map(State::KaplanMeier)
             }
             (Self::Glm(recipe), State::Glm(state)) => recipe.absorb(state, sum).map(State::Glm),
+            (Self::Gbdt(recipe), State::Gbdt(state)) => recipe.absorb(state, sum).map(State::Gbdt),
+            (Self::Count(recipe), State::Count(state)) => recipe.absorb(state, sum).map(State::Count),
             _ => Err(STATE),
         }
     }
@@ -241,6 +268,8 @@ impl Recipe {
                 recipe.outcome(state).map(Outcome::KaplanMeier)
             }
             (Self::Glm(recipe), State::Glm(state)) => recipe.outcome(state).map(Outcome::Glm),
+            (Self::Gbdt(recipe), State::Gbdt(state)) => recipe.outcome(state).map(Outcome::Gbdt),
+            (Self::Count(recipe), State::Count(state)) => recipe.outcome(state).map(Outcome::Count),
             _ => Err(STATE),
         }
     }
@@ -291,6 +320,11 @@ impl State {
             Self::Glm(state) => {
                 let last = state.newton.history.last();
                 (state.phase.name(), state.rounds, last.map(|step| ("largest step", step.step)))
+            Self::Count(state) => (state.phase(), state.rounds, None),
+            Self::Gbdt(state) => {
+                let last = state.history.last();
+                let loss = |boost: &Boost| ("loss", boost.held_out.unwrap_or(boost.training));
+                (state.phase.name(), state.rounds, last.map(loss))
             }
         };
         Progress { phase, round, measure }
@@ -304,6 +338,8 @@ impl State {
             Self::Cox(state) => matches!(state.phase, CoxPhase::Stuck(_)),
             Self::FedAvg(state) => matches!(state.phase, Phase::Stuck(_)),
             Self::Glm(state) => matches!(state.phase, GlmPhase::Stuck(_)),
+            Self::Gbdt(state) => matches!(state.phase, gbdt::Phase::Stuck(_)),
+            Self::Count(_) => false,
         }
     }
 }

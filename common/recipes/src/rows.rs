@@ -7,8 +7,8 @@ use ndarray::{ArrayView1, ArrayView2};
 /// The rows of one site's cohort. It has no `Debug`: patients are not printed.
 #[derive(Clone, Copy)]
 pub struct Rows<'a> {
-    /// One row a patient, one column for each column of the recipe, in its order. `summary` reads NaN as missing; the other
-    /// recipes take complete rows only.
+    /// One row a patient, one column for each column of the recipe, in its order. `summary` and `gbdt`
+    /// read NaN as missing; the other recipes take complete rows only.
     pub x: ArrayView2<'a, f64>,
     /// The outcome: 0 or 1, a number or a count, as the recipe says; in survival recipes whether the event was seen.
     pub y: Option<ArrayView1<'a, f64>>,

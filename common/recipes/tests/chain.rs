@@ -45,7 +45,7 @@ fn a_logistic_fit_moves_through_fixed_states() {
 
 #[test]
 fn a_summary_and_a_training_run_move_through_fixed_states() {
-    let recipe = Recipe::Summary(Summary { columns: names(&["a", "b"]) });
+    let recipe = Recipe::Summary(Summary::new(names(&["a", "b"])));
     let (_, roots) = chain(&recipe, &[sum(vec![3.0, 0.0, 0.0, 3.0, 1.0, 0.0]), sum(vec![0.7, 0.0])]);
     assert_eq!(roots, ["dbfd4a5e", "1a278f3d", "ea61577d"]);
 
@@ -135,7 +135,7 @@ fn parameters_out_of_range_are_named_by_their_key() {
     assert_eq!(key(Recipe::Logistic(Logistic { tolerance: f64::NAN, ..logistic.clone() })), "tolerance");
     assert_eq!(key(Recipe::Logistic(Logistic { max_rounds: 0, ..logistic.clone() })), "max_rounds");
     assert_eq!(key(Recipe::Logistic(Logistic { columns: names(&["a", "a"]), ..logistic })), "features");
-    assert_eq!(key(Recipe::Summary(Summary { columns: Vec::new() })), "features");
+    assert_eq!(key(Recipe::Summary(Summary::new(Vec::new()))), "features");
     let fedavg = FedAvg::new(names(&["a", "b"]), "y".into());
     assert_eq!(key(Recipe::FedAvg(FedAvg { hidden: vec![4, 0], ..fedavg.clone() })), "model.hidden");
     assert_eq!(

@@ -237,7 +237,7 @@ proptest! {
 #[test]
 fn an_outcome_is_of_its_own_kind() {
     assert!(matches!(run(&heart_recipe(), &heart()), Ok(Outcome::Logistic(_))));
-    let other = Recipe::Summary(motet_recipes::Summary { columns: names(&["a"]) });
+    let other = Recipe::Summary(motet_recipes::Summary::new(names(&["a"])));
     assert!(other.outcome(&heart_recipe().start(Default::default())).is_err());
     let unfinished = heart_recipe().outcome(&heart_recipe().start(Default::default()));
     assert_eq!(unfinished.unwrap_err().to_string(), "not finished: the recipe is in phase `moments`");

@@ -8,7 +8,7 @@ use common::*;
 use motet_recipes::{Outcome, Recipe, Summary, SummaryOutcome};
 
 fn summary(columns: &[&str], sites: &[Site]) -> SummaryOutcome {
-    match run(&Recipe::Summary(Summary { columns: names(columns) }), sites) {
+    match run(&Recipe::Summary(Summary::new(names(columns))), sites) {
         Ok(Outcome::Summary(outcome)) => outcome,
         other => panic!("no summary: {other:?}"),
     }
@@ -57,7 +57,7 @@ fn a_column_without_values_has_no_mean_and_one_value_no_variance() {
 fn a_changed_set_begins_again() {
     let sites = [1.0, 2.0, 6.0]
         .map(|value| Site::new(&value.to_string(), &[vec![value, 0.0], vec![value + 1.0, 0.0]]));
-    let recipe = Recipe::Summary(Summary { columns: names(&["a"]) });
+    let recipe = Recipe::Summary(Summary::new(names(&["a"])));
     let Ok(Outcome::Summary(outcome)) =
         run_with(&recipe, |round| sites.iter().take(if round < 1 { 3 } else { 2 }).collect())
     else {

@@ -1,10 +1,30 @@
 //! How many values each column has, how many are missing, and the pooled mean and variance; in two rounds, because the
-//! variance from raw squares would lose digits where the mean is large.
+//! variance from raw squares would lose digits where the mean is large. With [`Details`] also histograms, quantiles,
+//! extremes and a table by group.
 //!
 //! ```text
-//! sums   -> [ values, missing a column | sum a column ]
-//! spread -> [ sum of (x - mean)^2 a column ]
+//! sums   -> [ values, missing a column | sum a column | histograms | by group ]
+//! spread -> [ sum of (x - mean)^2 a column            | by group ]
+//! refine -> [ rows in parts of the windows around the quantiles ]         only with quantiles or extremes, some rounds
 //! ```
+//!
+//! **What the sums show.** All participants read every count of every sum, also those of one patient: `min_cell` withholds
+//! cells of the outcome, which readers of the release see, and cannot withhold a cell of an opened sum. What must not be
+//! seen must not be asked for: choose wide bins and few groups. Windows grow no narrower where they hold fewer than
+//! `min_cell` rows, but for the extremes that a study asks for.
+//!
+//! **One set of sites.** A sum of another set begins the pass again at `sums`.
+
+mod details; //        what a study may ask
+mod found; //          what its rounds have found
+mod groups; //         table by group
+mod quantile; //       order statistics in ever narrower windows
+mod suppress; //       small cells of an outcome
+
+pub use details::{Details, Scale};
+pub use found::{Detailed, Distribution, Found};
+pub use groups::{Cell, Groups, Line, Table, Test};
+pub use quantile::{Quantile, Target};
 
 use crate::error::{MOST_ROWS, RecipeError, check_columns};
 use crate::moments::{self, counts, exact, limbs};
@@ -20,12 +40,14 @@ canonical! {
     pub struct Summary {
         /// Columns of the table.
         pub columns: Vec<String>,
+        /// Distributions and groups, if the study asks for them.
+        pub details: Option<Details>,
     }
 }
 
 canonical! {
     /// Where a summary stands.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    #[derive(Debug, Clone, PartialEq)]
     pub enum Phase {
         /// Counts and sums.
         1 => Sums,
@@ -33,6 +55,12 @@ canonical! {
         2 => Spread,
         /// An outcome is ready.
         3 => Finished,
+        /// Centred squares, after sums with details.
+        4 => Spreading(Found),
+        /// Windows around the quantiles.
+        5 => Refining(Found),
+        /// An outcome with details is ready.
+        6 => Detailed(Found),
     }
 }
 
@@ -83,21 +111,30 @@ pub struct SummaryOutcome {
     pub sites: u32,
     /// In the order of the recipe's columns.
     pub variables: Vec<Variable>,
+    /// Distributions and groups, if the study asks for them.
+    pub details: Option<Detailed>,
 }
 
 impl Phase {
-    pub(crate) fn name(self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Sums => "sums",
-            Self::Spread => "spread",
-            Self::Finished => "finished",
+            Self::Spread | Self::Spreading(_) => "spread",
+            Self::Refining(_) => "refine",
+            Self::Finished | Self::Detailed(_) => "finished",
         }
     }
 }
 
 impl Summary {
+    /// Counts, means and variances alone.
+    pub fn new(columns: Vec<String>) -> Self {
+        Self { columns, details: None }
+    }
+
     pub(crate) fn check(&self) -> Result<(), RecipeError> {
-        check_columns(&self.columns)
+        check_columns(&self.columns)?;
+        self.details.as_ref().map_or(Ok(()), |details| details.check(self.columns.len()))
     }
 
     pub(crate) fn start(&self, rounds: u32) -> SummaryState {
@@ -113,13 +150,30 @@ impl Summary {
         }
     }
 
-    pub(crate) fn ask(&self, state: &SummaryState) -> Option<Layout> {
+    fn details(&self) -> Result<&Details, RecipeError> {
+        self.details.as_ref().ok_or(RecipeError::Mismatch { what: "state" })
+    }
+
+    pub(crate) fn ask(&self, state: &SummaryState, sites: u32) -> Result<Option<Layout>, RecipeError> {
         let columns = self.columns.len();
-        match state.phase {
-            Phase::Sums => Some(exact(vec![counts(2 * columns, MOST_ROWS), limbs(columns)])),
+        Ok(match &state.phase {
+            Phase::Sums => {
+                let mut blocks = vec![counts(2 * columns, MOST_ROWS), limbs(columns)];
+                blocks.extend(self.details.iter().flat_map(found::ask_sums));
+                Some(exact(blocks))
+            }
             Phase::Spread => Some(moments::ask_spread(columns)),
-            Phase::Finished => None,
-        }
+            Phase::Spreading(_) => {
+                let mut layout = moments::ask_spread(columns);
+                layout.blocks.extend(found::ask_spread(self.details()?));
+                Some(layout)
+            }
+            Phase::Refining(found) => {
+                let most = state.counts.iter().max().copied().unwrap_or_default();
+                Some(found.ask(self.details()?, sites, most))
+            }
+            Phase::Finished | Phase::Detailed(_) => None,
+        })
     }
 
     pub(crate) fn answer(&self, state: &SummaryState, rows: &Rows<'_>) -> Result<Vec<f64>, RecipeError> {
@@ -131,17 +185,27 @@ impl Summary {
             }
         }
         let columns = || x.axis_iter(Axis(1));
-        match state.phase {
+        match &state.phase {
             Phase::Sums => {
                 let missing: Vec<f64> = columns()
                     .map(|values| values.iter().filter(|value| value.is_nan()).count() as f64)
                     .collect();
                 let present = missing.iter().map(|missing| x.nrows() as f64 - missing);
                 let sums = columns().map(|values| values.iter().filter(|value| !value.is_nan()).sum());
-                Ok(present.chain(missing.iter().copied()).chain(sums).collect())
+                let mut values: Vec<f64> = present.chain(missing.iter().copied()).chain(sums).collect();
+                if let Some(details) = &self.details {
+                    values.extend(found::answer_sums(details, &self.columns, rows)?);
+                }
+                Ok(values)
             }
             Phase::Spread => Ok(moments::answer_spread(x, &state.means)),
-            Phase::Finished => Err(RecipeError::Mismatch { what: "state" }),
+            Phase::Spreading(found) => {
+                let mut values = moments::answer_spread(x, &state.means);
+                values.extend(found.answer_spread(self.details()?, rows)?);
+                Ok(values)
+            }
+            Phase::Refining(found) => Ok(found.answer(self.details()?, rows)),
+            Phase::Finished | Phase::Detailed(_) => Err(RecipeError::Mismatch { what: "state" }),
         }
     }
 
@@ -153,29 +217,47 @@ impl Summary {
         let columns = self.columns.len();
         let mut next = SummaryState { rounds, set: sum.set, sites: sum.sites, ..state.clone() };
         let mut values = Values::of(sum);
-        match state.phase {
+        match &state.phase {
             Phase::Sums => {
                 next.counts = values.counts(columns, "values")?;
                 next.missing = values.counts(columns, "missing values")?;
                 // 0 and not NaN without values: the bits of a computed NaN differ between processors.
                 let mean = |(sum, count): (&f64, &u64)| if *count == 0 { 0.0 } else { sum / *count as f64 };
                 next.means = values.take(columns)?.iter().zip(&next.counts).map(mean).collect();
-                next.phase = Phase::Spread;
+                next.phase = match &self.details {
+                    None => Phase::Spread,
+                    Some(details) => {
+                        Phase::Spreading(Found::absorb_sums(details, &next.counts, &mut values)?)
+                    }
+                };
             }
             Phase::Spread => {
                 next.squares = values.take(columns)?.to_vec();
                 next.phase = Phase::Finished;
             }
-            Phase::Finished => return Err(RecipeError::Mismatch { what: "state" }),
+            Phase::Spreading(found) => {
+                next.squares = values.take(columns)?.to_vec();
+                next.phase = self.refine(found.absorb_spread(&mut values)?)?;
+            }
+            Phase::Refining(found) => {
+                next.phase = self.refine(found.absorb(self.details()?, &mut values)?)?;
+            }
+            Phase::Finished | Phase::Detailed(_) => return Err(RecipeError::Mismatch { what: "state" }),
         }
         values.end()?;
         Ok(next)
     }
 
+    fn refine(&self, found: Found) -> Result<Phase, RecipeError> {
+        Ok(if found.open(self.details()?) { Phase::Refining(found) } else { Phase::Detailed(found) })
+    }
+
     pub(crate) fn outcome(&self, state: &SummaryState) -> Result<SummaryOutcome, RecipeError> {
-        if state.phase != Phase::Finished {
-            return Err(RecipeError::Unfinished { phase: state.phase.name() });
-        }
+        let details = match &state.phase {
+            Phase::Finished => None,
+            Phase::Detailed(found) => Some(found.outcome(self.details()?, &self.columns, &state.counts)),
+            phase => return Err(RecipeError::Unfinished { phase: phase.name() }),
+        };
         let figures = state.counts.iter().zip(&state.missing).zip(state.means.iter().zip(&state.squares));
         let variables =
             self.columns.iter().zip(figures).map(|(name, ((count, missing), (mean, squares)))| Variable {
@@ -185,6 +267,11 @@ impl Summary {
                 mean: if *count == 0 { f64::NAN } else { *mean },
                 variance: if *count < 2 { f64::NAN } else { squares / (count - 1) as f64 },
             });
-        Ok(SummaryOutcome { rounds: state.rounds, sites: state.sites, variables: variables.collect() })
+        Ok(SummaryOutcome {
+            rounds: state.rounds,
+            sites: state.sites,
+            variables: variables.collect(),
+            details,
+        })
     }
 }

@@ -1,0 +1,345 @@
+//! A table by group ("table one"): every column in every level of the group, and a test of whether the levels differ.
+//!
+//! ```text
+//! sums   -> [ rows a level | values a level and column | rows with 1 a level and 0/1 column | sum a level and number ]
+//! spread -> [ sum of (x - mean of the level)^2 a level and number ]
+//! ```
+//!
+//! Rows without a group count in the whole and in no level. Numbers: one-way analysis of variance, F = (between / (k - 1)) /
+//! (within / (n - k)), as R's aov. 0/1 columns and categories: Pearson's chi-square without continuity correction, as R's
+//! chisq.test(correct = FALSE); levels without rows take no part.
+
+use super::details::Details;
+use super::suppress;
+use crate::error::RecipeError;
+use crate::moments::{counts, limbs};
+use crate::rows::{Rows, Values};
+use crate::tails;
+use motet_secagg::canonical;
+use motet_secagg::layout::Block;
+use std::collections::BTreeMap;
+
+canonical! {
+    /// The sums of every level; of each figure the levels in turn, and in a level the columns.
+    #[derive(Debug, Clone, PartialEq, Default)]
+    pub struct Groups {
+        /// Rows of each level.
+        pub rows: Vec<u64>,
+        /// Values of each column.
+        pub counts: Vec<u64>,
+        /// Rows with 1 of each 0/1 column.
+        pub ones: Vec<u64>,
+        /// Mean of each number; 0 without values.
+        pub means: Vec<f64>,
+        /// Centred squares of each number.
+        pub squares: Vec<f64>,
+    }
+}
+
+/// A table by group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// The levels of the group with their rows; withheld where they are few.
+    pub levels: Vec<(String, Option<u64>)>,
+    /// Lines in the order of the recipe's columns.
+    pub lines: Vec<Line>,
+}
+
+/// One column of the recipe by group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// The column.
+    pub name: String,
+    /// One cell a level of the group.
+    pub cells: Vec<Cell>,
+    /// Whether the levels differ; for a level of a category the test of the whole category. None where there is nothing to
+    /// test.
+    pub test: Option<Test>,
+}
+
+/// A column in one level of the group.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell {
+    /// Of a number.
+    Number {
+        /// Values.
+        values: u64,
+        /// Mean; NaN without values.
+        mean: f64,
+        /// Standard deviation, ddof 1; NaN with fewer than two values.
+        sd: f64,
+    },
+    /// Of a 0/1 column.
+    Share {
+        /// Values.
+        values: u64,
+        /// Rows with 1.
+        rows: u64,
+        /// Their part; NaN without values.
+        share: f64,
+    },
+    /// Fewer rows than may be shown, or a cell that would give one of those back.
+    Withheld,
+}
+
+/// A comparison of the levels of the group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Test {
+    /// `anova F` or `chi-square`.
+    pub name: &'static str,
+    /// The statistic. Three digits where cells of its table are withheld, so that it does not give them back.
+    pub statistic: f64,
+    /// Degrees of freedom: of the levels and, for F, of the residuals.
+    pub df: (u64, Option<u64>),
+    /// P-value, rounded like the statistic.
+    pub p: f64,
+}
+
+pub(crate) fn ask_sums(details: &Details) -> Vec<Block> {
+    let (flags, numbers) = details.split();
+    let levels = details.levels.len();
+    let whole = levels * (1 + details.scales.len() + flags.len());
+    vec![counts(whole, crate::error::MOST_ROWS), limbs(levels * numbers.len())]
+}
+
+pub(crate) fn ask_spread(details: &Details) -> Block {
+    limbs(details.levels.len() * details.split().1.len())
+}
+
+/// The level of each row, if it has one.
+fn levels(details: &Details, rows: &Rows<'_>) -> Result<Vec<Option<usize>>, RecipeError> {
+    let group = rows
+        .group
+        .filter(|group| group.len() == rows.x.nrows())
+        .ok_or(RecipeError::NoGroup { rows: rows.x.nrows() })?;
+    let known = |level: &&f64| {
+        let place = **level >= 0.0 && **level < details.levels.len() as f64;
+        level.is_nan() || place && libm::floor(**level) == **level
+    };
+    let unknown = group.iter().filter(|level| !known(level)).count();
+    if unknown > 0 {
+        return Err(RecipeError::UnknownLevel { rows: unknown });
+    }
+    Ok(group.iter().map(|level| (!level.is_nan()).then_some(*level as usize)).collect())
+}
+
+/// Sums of a figure of (value, place of its cell), a cell a level and column; missing values add nothing.
+fn sums(
+    rows: &Rows<'_>,
+    group: &[Option<usize>],
+    levels: usize,
+    columns: &[usize],
+    figure: impl Fn(f64, usize) -> f64,
+) -> Vec<f64> {
+    let mut cells = vec![0.0; levels * columns.len()];
+    for (at, column) in columns.iter().enumerate() {
+        for (x, level) in rows.x.column(*column).into_iter().zip(group) {
+            let (Some(level), false) = (level, x.is_nan()) else { continue };
+            let place = level * columns.len() + at;
+            if let Some(cell) = cells.get_mut(place) {
+                *cell += figure(*x, place);
+            }
+        }
+    }
+    cells
+}
+
+pub(crate) fn answer_sums(details: &Details, rows: &Rows<'_>) -> Result<Vec<f64>, RecipeError> {
+    let group = levels(details, rows)?;
+    let (flags, numbers) = details.split();
+    let of_level = |level| group.iter().filter(|at| **at == Some(level)).count() as f64;
+    let mut values: Vec<f64> = (0..details.levels.len()).map(of_level).collect();
+    let all: Vec<usize> = (0..details.scales.len()).collect();
+    let mut add = |columns: &[usize], figure: fn(f64, usize) -> f64| {
+        values.extend(sums(rows, &group, details.levels.len(), columns, figure));
+    };
+    add(&all, |_, _| 1.0);
+    add(&flags, |x, _| x);
+    add(&numbers, |x, _| x);
+    Ok(values)
+}
+
+pub(crate) fn answer_spread(
+    details: &Details,
+    groups: &Groups,
+    rows: &Rows<'_>,
+) -> Result<Vec<f64>, RecipeError> {
+    let group = levels(details, rows)?;
+    let (_, numbers) = details.split();
+    let square = |x: f64, place: usize| {
+        let distance = x - groups.means.get(place).copied().unwrap_or_default();
+        distance * distance
+    };
+    Ok(sums(rows, &group, details.levels.len(), &numbers, square))
+}
+
+impl Groups {
+    pub(crate) fn absorb_sums(details: &Details, values: &mut Values<'_>) -> Result<Self, RecipeError> {
+        const WHAT: &str = "rows by group";
+        let (flags, numbers) = details.split();
+        let (levels, columns) = (details.levels.len(), details.scales.len());
+        let rows = values.counts(levels, WHAT)?;
+        let counts = values.counts(levels * columns, WHAT)?;
+        let ones = values.counts(levels * flags.len(), WHAT)?;
+        let sums = values.take(levels * numbers.len())?;
+        let mut groups = Self { rows, counts, ones, ..Self::default() };
+        let values = (0..levels).flat_map(|level| numbers.iter().map(move |column| (level, *column)));
+        groups.means = values
+            .zip(sums)
+            .map(|((level, column), sum)| match groups.count(columns, level, column) {
+                0 => 0.0,
+                count => sum / count as f64,
+            })
+            .collect();
+        Ok(groups)
+    }
+
+    fn count(&self, columns: usize, level: usize, column: usize) -> u64 {
+        self.counts.get(level * columns + column).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn table(&self, details: &Details, names: &[String]) -> Table {
+        let (flags, numbers) = details.split();
+        let categories = self.categories(details, &flags);
+        let least = details.min_cell;
+        let lines = names.iter().enumerate().map(|(column, name)| {
+            let (cells, test) = match details.category(column).and_then(|category| categories.get(&category))
+            {
+                Some(category) => category.line(column, least),
+                None => {
+                    let at = numbers.iter().position(|number| *number == column).unwrap_or_default();
+                    self.number(details, column, at, numbers.len())
+                }
+            };
+            Line { name: name.clone(), cells, test }
+        });
+        let rows = suppress::line(&self.rows, least);
+        Table { lines: lines.collect(), levels: details.levels.iter().cloned().zip(rows).collect() }
+    }
+
+    /// A number: its cells, and the analysis of variance.
+    fn number(
+        &self,
+        details: &Details,
+        column: usize,
+        at: usize,
+        numbers: usize,
+    ) -> (Vec<Cell>, Option<Test>) {
+        let levels = 0..details.levels.len();
+        let figure = |of: &[f64], level: usize| of.get(level * numbers + at).copied().unwrap_or_default();
+        let parts: Vec<(u64, f64, f64)> = levels
+            .map(|level| {
+                let count = self.count(details.scales.len(), level, column);
+                (count, figure(&self.means, level), figure(&self.squares, level))
+            })
+            .collect();
+        let counts: Vec<u64> = parts.iter().map(|part| part.0).collect();
+        let shown = suppress::line(&counts, details.min_cell);
+        let cell = |((count, mean, squares), shown): (&(u64, f64, f64), &Option<u64>)| match shown {
+            None => Cell::Withheld,
+            Some(values) => Cell::Number {
+                values: *values,
+                mean: if *count == 0 { f64::NAN } else { *mean },
+                sd: if *count < 2 { f64::NAN } else { (squares / (count - 1) as f64).sqrt() },
+            },
+        };
+        (parts.iter().zip(&shown).map(cell).collect(), anova(&parts, shown.contains(&None)))
+    }
+
+    /// The tables of all categories.
+    fn categories(&self, details: &Details, flags: &[usize]) -> BTreeMap<u32, Category> {
+        let mut categories: BTreeMap<u32, Category> = BTreeMap::new();
+        for (at, column) in flags.iter().enumerate() {
+            let Some(number) = details.category(*column) else { continue };
+            let category = categories.entry(number).or_default();
+            category.columns.push(*column);
+            for level in 0..details.levels.len() {
+                let values = self.count(details.scales.len(), level, *column);
+                let ones = self.ones.get(level * flags.len() + at).copied().unwrap_or_default();
+                match category.cells.get_mut(level) {
+                    Some(cells) => cells.push(ones),
+                    // The first level of the category is what the others leave over.
+                    None => category.cells.push(vec![values, ones]),
+                }
+            }
+        }
+        for cells in categories.values_mut().flat_map(|category| &mut category.cells) {
+            let others: u64 = cells.iter().skip(1).sum();
+            if let Some(first) = cells.first_mut() {
+                *first = first.saturating_sub(others);
+            }
+        }
+        categories
+    }
+}
+
+/// The counts of a category: a row a level of the group, a column a level of the category, its first level first.
+#[derive(Default)]
+struct Category {
+    columns: Vec<usize>,
+    cells: Vec<Vec<u64>>,
+}
+
+impl Category {
+    fn line(&self, column: usize, least: u32) -> (Vec<Cell>, Option<Test>) {
+        let shown = suppress::table(&self.cells, least);
+        let at = 1 + self.columns.iter().position(|own| *own == column).unwrap_or_default();
+        let cell = |(cells, shown): (&Vec<u64>, &Vec<Option<u64>>)| match shown.get(at).copied().flatten() {
+            None => Cell::Withheld,
+            Some(rows) => {
+                let values: u64 = cells.iter().sum();
+                let share = if values == 0 { f64::NAN } else { rows as f64 / values as f64 };
+                Cell::Share { values, rows, share }
+            }
+        };
+        let withheld = shown.iter().flatten().any(Option::is_none);
+        (self.cells.iter().zip(&shown).map(cell).collect(), chi_square(&self.cells, withheld))
+    }
+}
+
+fn test(name: &'static str, statistic: f64, df: (u64, Option<u64>), p: f64, withheld: bool) -> Test {
+    let round = |x| if withheld { suppress::rounded(x) } else { x };
+    Test { name, statistic: round(statistic), df, p: round(p) }
+}
+
+/// One-way analysis of variance of (values, mean, centred squares) a level.
+fn anova(parts: &[(u64, f64, f64)], withheld: bool) -> Option<Test> {
+    let n: u64 = parts.iter().map(|part| part.0).sum();
+    let levels = parts.iter().filter(|part| part.0 > 0).count() as u64;
+    if levels < 2 || n <= levels {
+        return None;
+    }
+    let mean = parts.iter().map(|(count, mean, _)| *count as f64 * mean).sum::<f64>() / n as f64;
+    let between: f64 = parts.iter().map(|(count, own, _)| *count as f64 * (own - mean) * (own - mean)).sum();
+    let within: f64 = parts.iter().map(|part| part.2).sum();
+    if within <= 0.0 {
+        return None;
+    }
+    let (df, rest) = (levels - 1, n - levels);
+    let statistic = (between / df as f64) / (within / rest as f64);
+    let p = tails::f(statistic, df as f64, rest as f64);
+    Some(test("anova F", statistic, (df, Some(rest)), p, withheld))
+}
+
+/// Pearson's chi-square of a table; lines and columns without rows take no part.
+fn chi_square(cells: &[Vec<u64>], withheld: bool) -> Option<Test> {
+    let columns = cells.first().map(Vec::len).unwrap_or_default();
+    let down: Vec<u64> = (0..columns).map(|at| cells.iter().filter_map(|row| row.get(at)).sum()).collect();
+    let across: Vec<u64> = cells.iter().map(|row| row.iter().sum()).collect();
+    let n: u64 = across.iter().sum();
+    let used = |totals: &[u64]| totals.iter().filter(|total| **total > 0).count() as u64;
+    let df = used(&down).saturating_sub(1) * used(&across).saturating_sub(1);
+    if df == 0 {
+        return None;
+    }
+    let mut statistic = 0.0;
+    for (row, across) in cells.iter().zip(&across) {
+        for (cell, down) in row.iter().zip(&down) {
+            let expected = *across as f64 * *down as f64 / n as f64;
+            if expected > 0.0 {
+                statistic += (*cell as f64 - expected) * (*cell as f64 - expected) / expected;
+            }
+        }
+    }
+    Some(test("chi-square", statistic, (df, None), tails::chi_square(statistic, df as f64), withheld))
+}

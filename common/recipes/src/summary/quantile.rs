@@ -1,0 +1,192 @@
+//! Quantiles and extremes from counts alone. Each is an order statistic or lies between two; the state knows for each a
+//! window that holds it, and a round looks into the [`PARTS`] parts of that window.
+//!
+//! ```text
+//! refine -> [ rows in each part of window 1 | .. of window 2 | .. ]      counts; a window that several share is asked once
+//! ```
+//!
+//! A window is narrow enough when a quantile in its middle is off by no more than the tolerance. It is also left alone when
+//! it holds fewer than `min_cell` rows: a narrower one would show what single patients have. The outcome says how far each
+//! quantile may be off. For extremes the search goes on to 2^-36 of the range: it is meant to find one patient's value.
+
+use super::details::Details;
+use crate::error::RecipeError;
+use crate::rows::Values;
+use crate::windows::{PARTS, edge, spent, tally};
+use motet_secagg::canonical;
+use ndarray::ArrayView2;
+
+/// What is left of the range around an extreme.
+const FINE: f64 = 1.0 / 68_719_476_736.0; // 2^-36
+
+canonical! {
+    /// An order statistic and what is known of it.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Target {
+        /// Its column.
+        pub column: u32,
+        /// Values that are smaller, in order: 0 is the smallest value.
+        pub rank: u64,
+        /// Whether it is an extreme that the study asks for.
+        pub extreme: bool,
+        /// Lower edge of the window that holds it.
+        pub low: f64,
+        /// Upper edge.
+        pub high: f64,
+        /// Values below the window.
+        pub below: u64,
+        /// Values in it.
+        pub inside: u64,
+    }
+}
+
+/// A quantile of a column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Quantile {
+    /// Its probability; 0 is the smallest value and 1 the largest.
+    pub probability: f64,
+    /// The quantile as R's type 7 defines it: linear between the order statistics around (n - 1) p. NaN where it lies
+    /// outside the edges or there are no values.
+    pub estimate: f64,
+    /// The exact one differs by no more.
+    pub error: f64,
+}
+
+/// The two order statistics around a quantile and the part of the way between them.
+fn ranks(values: u64, probability: f64) -> (u64, u64, f64) {
+    let at = values.saturating_sub(1) as f64 * probability;
+    let low = libm::floor(at);
+    let rest = at - low;
+    (low as u64, if rest > 0.0 { low as u64 + 1 } else { low as u64 }, rest)
+}
+
+/// The order statistics to look for, from the histograms (below, bins, above) of all columns.
+pub(crate) fn targets(details: &Details, histograms: &[Vec<u64>], counts: &[u64]) -> Vec<Target> {
+    let mut targets = Vec::new();
+    for ((column, scale), (histogram, values)) in
+        (0_u32..).zip(&details.scales).zip(histograms.iter().zip(counts))
+    {
+        if scale.edges.is_empty() || *values == 0 {
+            continue;
+        }
+        let mut wanted = std::collections::BTreeMap::new();
+        if details.extremes {
+            wanted.insert(0, true);
+            wanted.insert(values - 1, true);
+        }
+        for probability in &details.quantiles {
+            let (low, high, _) = ranks(*values, *probability);
+            wanted.entry(low).or_insert(false);
+            wanted.entry(high).or_insert(false);
+        }
+        let mut below = histogram.first().copied().unwrap_or_default();
+        for (inside, edges) in histogram.iter().skip(1).zip(scale.edges.windows(2)) {
+            let [low, high] = edges else { continue };
+            for (rank, extreme) in wanted.range(below..below + inside) {
+                let (rank, extreme, low, high, inside) = (*rank, *extreme, *low, *high, *inside);
+                targets.push(Target { column, rank, extreme, low, high, below, inside });
+            }
+            below += inside;
+        }
+    }
+    targets
+}
+
+fn range(details: &Details, column: u32) -> (f64, f64) {
+    let edges = details.scales.get(column as usize).map(|scale| scale.edges.as_slice()).unwrap_or_default();
+    (edges.first().copied().unwrap_or_default(), edges.last().copied().unwrap_or_default())
+}
+
+impl Target {
+    fn open(&self, details: &Details) -> bool {
+        let (low, high) = range(details, self.column);
+        let wide = |part: f64| self.high - self.low > part * (high - low);
+        let narrow = if self.extreme {
+            !wide(FINE)
+        } else {
+            !wide(2.0 * details.tolerance) || self.inside < u64::from(details.min_cell)
+        };
+        !narrow && !spent(self.low, self.high)
+    }
+}
+
+/// The windows of the next round, each once: (column, low, high), rising.
+fn windows(details: &Details, targets: &[Target]) -> Vec<(u32, f64, f64)> {
+    let mut windows: Vec<_> = targets
+        .iter()
+        .filter(|target| target.open(details))
+        .map(|target| (target.column, target.low, target.high))
+        .collect();
+    windows.dedup();
+    windows
+}
+
+/// Counts of the next round; 0 when nothing is left to look for.
+pub(crate) fn words(details: &Details, targets: &[Target]) -> usize {
+    windows(details, targets).len() * PARTS
+}
+
+pub(crate) fn answer(details: &Details, targets: &[Target], x: ArrayView2<'_, f64>) -> Vec<f64> {
+    let windows = windows(details, targets);
+    let mut values = Vec::new();
+    for (column, cells) in (0_u32..).zip(x.columns()) {
+        let of_column: Vec<(f64, f64)> =
+            windows.iter().filter(|window| window.0 == column).map(|(_, low, high)| (*low, *high)).collect();
+        if !of_column.is_empty() {
+            values.extend(tally(cells, &of_column, range(details, column).1));
+        }
+    }
+    values
+}
+
+/// Every target moves into the part that holds it.
+pub(crate) fn absorb(
+    details: &Details,
+    targets: &[Target],
+    values: &mut Values<'_>,
+) -> Result<Vec<Target>, RecipeError> {
+    const WHAT: &str = "rows in parts of a window";
+    let mut next = targets.to_vec();
+    for window in windows(details, targets) {
+        let cells = values.counts(PARTS, WHAT)?;
+        let shares =
+            |target: &&mut Target| target.open(details) && (target.column, target.low, target.high) == window;
+        for target in next.iter_mut().filter(shares) {
+            if cells.iter().sum::<u64>() != target.inside {
+                return Err(RecipeError::Implausible { what: WHAT });
+            }
+            let mut below = target.below;
+            for (part, inside) in cells.iter().enumerate() {
+                if target.rank < below + inside {
+                    let (_, low, high) = window;
+                    *target = Target {
+                        low: edge(low, high, part),
+                        high: edge(low, high, part + 1),
+                        below,
+                        inside: *inside,
+                        ..target.clone()
+                    };
+                    break;
+                }
+                below += inside;
+            }
+        }
+    }
+    Ok(next)
+}
+
+/// The quantile of a column of so many values.
+pub(crate) fn quantile(targets: &[Target], column: u32, values: u64, probability: f64) -> Quantile {
+    let (low, high, part) = ranks(values, probability);
+    let find = |rank| targets.iter().find(|target| target.column == column && target.rank == rank);
+    let (estimate, error) = match (find(low), find(high)) {
+        (Some(below), Some(above)) if values > 0 => {
+            let between = |a: f64, b: f64| a + (b - a) * part;
+            let (from, to) = (between(below.low, above.low), between(below.high, above.high));
+            // The last term is what the rounding of the edges can make.
+            (from + (to - from) / 2.0, (to - from) / 2.0 + f64::EPSILON * (from.abs() + to.abs()))
+        }
+        _ => (f64::NAN, f64::NAN),
+    };
+    Quantile { probability, estimate, error }
+}
