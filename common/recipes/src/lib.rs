@@ -18,14 +18,12 @@
 mod recipe;
 
 // the methods
-pub mod fedavg; //      federated averaging of a regression or a small neural network, and its family
-pub mod cox; //         exact Cox regression
-pub mod fedavg; //      federated averaging of a logistic model or a small neural network
-pub mod km; //          exact Kaplan-Meier curves and log-rank test
-pub mod glm; //         exact generalised linear models
 pub mod count; //       rounded counts: is a study feasible
-pub mod fedavg; //      federated averaging of a logistic model or a small neural network
+pub mod cox; //         exact Cox regression
+pub mod fedavg; //      federated averaging of a regression or a small neural network, and its family
 pub mod gbdt; //        gradient boosting of trees
+pub mod glm; //         exact generalised linear models
+pub mod km; //          exact Kaplan-Meier curves and log-rank test
 pub mod logistic; //    exact logistic regression
 pub mod summary; //     counts, means, variances, distributions, a table by group
 
@@ -35,56 +33,46 @@ pub mod verdict; //     whether the common model serves this site's own patients
 // what they share
 pub mod design; //      the columns of a regression, made from those of the table
 mod error; //           why a recipe cannot go on
-mod loss; //            what a model is to predict, and how far off it is
-mod memory; //          what a site keeps for itself between rounds
 mod followup; //        how long each patient was followed, on a grid of times
 pub mod formula; //     a formula in the manner of R, which gives a design
+mod loss; //            what a model is to predict, and how far off it is
+mod memory; //          what a site keeps for itself between rounds
 mod moments; //         pooled mean and standard deviation
 mod phase; //           the phases of a fit
 mod rows; //            a site's table, checked; a sum, read from front to back
-mod score;
-mod tails; //           chi-square and F distribution
-mod windows; //         counts in ever narrower intervals //           histograms of the score: AUC, ROC, Brier, calibration
+mod score; //           histograms of the score: AUC, ROC, Brier, calibration
+mod windows; //         counts in ever narrower intervals
 
 // numerics
 mod auc; //             area under the ROC curve of one table, with its interval
-mod chi2; //            p-values of joint tests
 mod lasso; //           the Newton step with a lasso
 mod linear; //          Cholesky factor of a small symmetric matrix
 mod network; //         forward, backward and start of the neural network
 mod newton; //          the climb of a fit to the maximum of its likelihood
 mod normal; //          p-values
 mod partial; //         Cox's partial likelihood and pairs of one site
+mod spline; //          natural cubic splines
+mod student; //         p-values where the dispersion is estimated too
+mod tails; //           chi-square and F distribution
+mod units; //           from standardised columns back to their units
 
 pub use auc::Interval;
-pub use error::{RecipeError, Stuck};
-pub use fedavg::{
-    Adaptive, Epoch, FedAvg, FedAvgOutcome, FedNumberOutcome, FedTimeOutcome, Layer, Rule, Weight,
-    fraction_bits, most_rows,
-pub use chi2::ChiSquare;
+pub use count::{Count, CountOutcome, Rounded};
 pub use cox::{
     Baseline, Clock, Concordance, Cox, CoxOutcome, CoxPhase, CoxState, CoxStuck, Proportionality, Strata,
     Ties,
 };
-pub use error::{RecipeError, Stuck};
-pub use fedavg::{Epoch, FedAvg, FedAvgOutcome, Layer, Weight, fraction_bits, most_rows};
-pub use followup::{Grid, Grouping, Times};
-pub use km::{
-    Curve, CurvePoint, Interval, KaplanMeier, KmOutcome, KmPhase, KmState, LogRank, RestrictedMean,
-};
-mod spline; //          natural cubic splines
-mod student; //         p-values where the dispersion is estimated too
-mod units; //           from standardised columns back to their units
-
 pub use design::Design;
 pub use error::{RecipeError, Stuck};
-pub use fedavg::{Epoch, FedAvg, FedAvgOutcome, Layer, Weight, fraction_bits, most_rows};
+pub use fedavg::{
+    Adaptive, Epoch, FedAvg, FedAvgOutcome, FedNumberOutcome, FedTimeOutcome, Layer, Rule, Weight,
+    fraction_bits, most_rows,
+};
+pub use followup::{Grid, Grouping, Times};
 pub use formula::{Formula, FormulaError};
+pub use gbdt::{Boost, Fit, Gbdt, GbdtOutcome, Node, Split, Tree};
 pub use glm::{Errors, Estimate, Evaluation, Family, Glm, GlmOutcome, Uncertainty};
-pub use count::{Count, CountOutcome, Rounded};
-pub use error::{RecipeError, Stuck};
-pub use fedavg::{Epoch, FedAvg, FedAvgOutcome, Layer, Weight, fraction_bits, most_rows};
-pub use gbdt::{Boost, Fit, Gbdt, GbdtOutcome, Loss, Node, Split, Tree};
+pub use km::{Curve, CurvePoint, KaplanMeier, KmOutcome, KmPhase, KmState, LogRank, RestrictedMean};
 pub use logistic::{Coefficient, Logistic, LogisticOutcome};
 pub use loss::Loss;
 pub use memory::{Answer, Memory};
@@ -94,6 +82,6 @@ pub use recipe::{Outcome, Progress, Question, Recipe, State};
 pub use rows::Rows;
 pub use score::{CalibrationBin, Metrics};
 pub use spline::Spline;
-pub use summary::{Summary, SummaryOutcome, Variable};
-pub use verdict::{Comparison, Difference, OwnModels, Quality, Verdict, compare};
 pub use summary::{Details, Scale, Summary, SummaryOutcome, Variable};
+pub use tails::ChiSquare;
+pub use verdict::{Comparison, Difference, OwnModels, Quality, Verdict, compare};

@@ -1,13 +1,12 @@
 //! One enum over the methods: everything outside this crate speaks to a [`Recipe`] and never to a method.
 
-use crate::cox::{Cox, CoxOutcome, CoxPhase, CoxState};
 use crate::count::{Count, CountOutcome, CountState};
+use crate::cox::{Cox, CoxOutcome, CoxPhase, CoxState};
 use crate::error::RecipeError;
 use crate::fedavg::{self, FedAvg, FedAvgOutcome, FedAvgState, FedNumberOutcome, FedTimeOutcome};
-use crate::fedavg::{self, FedAvg, FedAvgOutcome, FedAvgState};
-use crate::km::{KaplanMeier, KmOutcome, KmState};
-use crate::glm::{Glm, GlmOutcome, GlmPhase, GlmState};
 use crate::gbdt::{self, Boost, Gbdt, GbdtOutcome, GbdtState};
+use crate::glm::{Glm, GlmOutcome, GlmPhase, GlmState};
+use crate::km::{KaplanMeier, KmOutcome, KmState};
 use crate::logistic::{self, Logistic, LogisticOutcome, LogisticState};
 use crate::memory::{Answer, Memory};
 use crate::phase::Phase;
@@ -30,12 +29,12 @@ canonical! {
         2 => Logistic(Logistic),
         /// Federated averaging.
         3 => FedAvg(FedAvg),
+        /// Exact generalised linear models.
+        4 => Glm(Glm),
         /// Exact Cox regression.
         5 => Cox(Cox),
         /// Kaplan-Meier curves and the log-rank test.
         6 => KaplanMeier(KaplanMeier),
-        /// Exact generalised linear models.
-        4 => Glm(Glm),
         /// Gradient boosting of trees.
         7 => Gbdt(Gbdt),
         /// Rounded counts of the cohort.
@@ -54,12 +53,12 @@ canonical! {
         2 => Logistic(LogisticState),
         /// Of a run of federated averaging.
         3 => FedAvg(FedAvgState),
+        /// Of a generalised linear model.
+        4 => Glm(GlmState),
         /// Of a Cox fit.
         5 => Cox(CoxState),
         /// Of Kaplan-Meier curves.
         6 => KaplanMeier(KmState),
-        /// Of a generalised linear model.
-        4 => Glm(GlmState),
         /// Of a run of boosting.
         7 => Gbdt(GbdtState),
         /// Of a count.
@@ -121,7 +120,6 @@ impl Recipe {
             Self::Summary(_) => "summary",
             Self::Logistic(_) => "logistic",
             Self::FedAvg(recipe) => recipe.rule.kind(),
-            Self::FedAvg(_) => "fedavg",
             Self::Cox(_) => "cox",
             Self::KaplanMeier(_) => "km",
             Self::Glm(recipe) => recipe.family.name(),
@@ -214,15 +212,19 @@ impl Recipe {
                 Ok(ClearUpdate::new(1, recipe.answer(state, rows)?).into())
             }
             (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.answer(state, rows, memory, dice),
-            (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.answer(state, rows, dice),
-            (Self::Cox(recipe), State::Cox(state)) => Ok(ClearUpdate::new(1, recipe.answer(state, rows)?)),
-            (Self::KaplanMeier(recipe), State::KaplanMeier(state)) => {
-                Ok(ClearUpdate::new(1, recipe.answer(state, rows)?))
+            (Self::Cox(recipe), State::Cox(state)) => {
+                Ok(ClearUpdate::new(1, recipe.answer(state, rows)?).into())
             }
-            (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.answer(state, rows, dice),
-            (Self::Glm(recipe), State::Glm(state)) => Ok(ClearUpdate::new(1, recipe.answer(state, rows)?)),
-            (Self::Gbdt(recipe), State::Gbdt(state)) => Ok(ClearUpdate::new(1, recipe.answer(state, rows)?)),
-            (Self::Count(recipe), State::Count(_)) => Ok(ClearUpdate::new(1, recipe.answer(rows)?)),
+            (Self::KaplanMeier(recipe), State::KaplanMeier(state)) => {
+                Ok(ClearUpdate::new(1, recipe.answer(state, rows)?).into())
+            }
+            (Self::Glm(recipe), State::Glm(state)) => {
+                Ok(ClearUpdate::new(1, recipe.answer(state, rows)?).into())
+            }
+            (Self::Gbdt(recipe), State::Gbdt(state)) => {
+                Ok(ClearUpdate::new(1, recipe.answer(state, rows)?).into())
+            }
+            (Self::Count(recipe), State::Count(_)) => Ok(ClearUpdate::new(1, recipe.answer(rows)?).into()),
             _ => Err(STATE),
         }
     }
@@ -262,7 +264,6 @@ impl Recipe {
                 fedavg::Finished::Number(outcome) => Outcome::FedNumber(outcome),
                 fedavg::Finished::Time(outcome) => Outcome::FedTime(outcome),
             }),
-            (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.outcome(state).map(Outcome::FedAvg),
             (Self::Cox(recipe), State::Cox(state)) => recipe.outcome(state).map(Outcome::Cox),
             (Self::KaplanMeier(recipe), State::KaplanMeier(state)) => {
                 recipe.outcome(state).map(Outcome::KaplanMeier)
@@ -320,6 +321,7 @@ impl State {
             Self::Glm(state) => {
                 let last = state.newton.history.last();
                 (state.phase.name(), state.rounds, last.map(|step| ("largest step", step.step)))
+            }
             Self::Count(state) => (state.phase(), state.rounds, None),
             Self::Gbdt(state) => {
                 let last = state.history.last();

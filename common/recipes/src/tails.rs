@@ -1,6 +1,24 @@
 //! Upper tails of the chi-square and the F distribution, for p-values: Lentz's continued fractions of the incomplete gamma
 //! and beta functions (Press et al., Numerical Recipes, 3rd edition, 6.2 and 6.4), exact in the far tail too.
 
+/// A test of several coefficients or groups at once.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ChiSquare {
+    /// The statistic.
+    pub statistic: f64,
+    /// Degrees of freedom.
+    pub df: u32,
+    /// Chance of a statistic at least as large where there is no effect.
+    pub p: f64,
+}
+
+impl ChiSquare {
+    pub(crate) fn new(statistic: f64, df: u32) -> Self {
+        // Rounding may leave a statistic just below zero.
+        Self { statistic, df, p: chi_square(statistic.max(0.0), f64::from(df)) }
+    }
+}
+
 const TINY: f64 = 1e-300;
 const STEPS: u32 = 100_000;
 
@@ -107,5 +125,22 @@ mod tests {
         near(f(414.022_682_933_859_64, 3.0, 886.0), 4.731_621_562_694_06e-168);
         assert_eq!((chi_square(0.0, 2.0), f(0.0, 2.0, 3.0)), (1.0, 1.0));
         assert!(chi_square(f64::NAN, 1.0).is_nan() && f(1.0, 0.0, 3.0).is_nan());
+    }
+
+    #[test]
+    fn p_values_are_those_of_the_tables() {
+        let close = |statistic: f64, df: u32, want: f64| {
+            let got = ChiSquare::new(statistic, df).p;
+            assert!((got / want - 1.0).abs() < 1e-11, "{statistic} on {df}: {got} instead of {want}");
+        };
+        // df 1: erfc(sqrt(x / 2)); df 2: exp(-x / 2); df 4: exp(-x / 2) (1 + x / 2)
+        close(3.841_458_820_694_124, 1, 0.05);
+        close(0.1, 1, libm::erfc(0.05_f64.sqrt()));
+        close(7.0, 2, (-3.5_f64).exp());
+        close(1.0, 4, (-0.5_f64).exp() * 1.5);
+        close(300.0, 4, (-150.0_f64).exp() * 151.0);
+        close(103.697_473_904_384_14, 9, 2.805_752_009_543_458_6e-18);
+        assert_eq!(ChiSquare::new(0.0, 3).p, 1.0);
+        assert!((ChiSquare::new(1024.0, 1024).p - 0.494_123).abs() < 1e-4);
     }
 }

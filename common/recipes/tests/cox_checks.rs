@@ -226,9 +226,11 @@ fn a_site_scores_the_final_model_on_its_own_rows() {
         state = round(&recipe, &state, &all).unwrap().unwrap();
     }
     let question = recipe.ask(&state, 1).unwrap().unwrap();
-    let answer = recipe.answer(&state, &question, &sites[1].rows(), &mut dice(1)).unwrap();
+    let answer = recipe
+        .answer(&state, &question, &sites[1].rows(), &motet_recipes::Memory::default(), &mut dice(1))
+        .unwrap();
     let motet_recipes::State::Cox(fit) = &state else { panic!("another state") };
-    let sum = motet_secagg::fold::plain_sum(&question.layout, fit.set, vec![answer]).unwrap();
+    let sum = motet_secagg::fold::plain_sum(&question.layout, fit.set, vec![answer.update]).unwrap();
     let Ok(Outcome::Cox(here)) = recipe.outcome(&recipe.absorb(&state, &sum).unwrap()) else {
         panic!("no outcome")
     };

@@ -37,7 +37,9 @@ fn run_grouped(recipe: &Recipe, sites: &[Grouped]) -> Result<SummaryOutcome, Rec
         question.layout.headroom(sites.len() as u32).unwrap();
         let answer = |site: &Grouped| {
             let rows = Rows { group: Some(site.group.view()), ..Rows::new(site.x.view()) };
-            recipe.answer(&state, &question, &rows, &mut dice(1))
+            recipe
+                .answer(&state, &question, &rows, &motet_recipes::Memory::default(), &mut dice(1))
+                .map(|answer| answer.update)
         };
         let updates = sites.iter().map(answer).collect::<Result<Vec<_>, _>>()?;
         let sum = plain_sum(&question.layout, Digest([7; 32]), updates).unwrap();
@@ -325,7 +327,10 @@ fn another_set_of_sites_begins_the_search_again() {
         let present = if phases.len() < 3 { 3 } else { 2 };
         let answer = |site: &Grouped| {
             let rows = Rows { group: Some(site.group.view()), ..Rows::new(site.x.view()) };
-            recipe.answer(&state, &question, &rows, &mut dice(1)).unwrap()
+            recipe
+                .answer(&state, &question, &rows, &motet_recipes::Memory::default(), &mut dice(1))
+                .unwrap()
+                .update
         };
         let updates = sites.iter().take(present).map(answer).collect();
         let sum = plain_sum(&question.layout, Digest([present as u8; 32]), updates).unwrap();
@@ -346,7 +351,10 @@ fn a_search_moves_through_fixed_states() {
     while let Some(question) = recipe.ask(&state, 2).unwrap() {
         let answer = |site: &Grouped| {
             let rows = Rows { group: Some(site.group.view()), ..Rows::new(site.x.view()) };
-            recipe.answer(&state, &question, &rows, &mut dice(1)).unwrap()
+            recipe
+                .answer(&state, &question, &rows, &motet_recipes::Memory::default(), &mut dice(1))
+                .unwrap()
+                .update
         };
         let sum = plain_sum(&question.layout, Digest([9; 32]), sites.iter().map(answer).collect()).unwrap();
         state = recipe.absorb(&state, &sum).unwrap();

@@ -5,8 +5,9 @@
 mod common;
 
 use common::*;
+use motet_recipes::gbdt::Loss;
 use motet_recipes::{
-    Fit, Gbdt, GbdtOutcome, Logistic, Loss, Metrics, Node, Outcome, Recipe, RecipeError, State, Tree,
+    Fit, Gbdt, GbdtOutcome, Logistic, Metrics, Node, Outcome, Recipe, RecipeError, State, Tree,
 };
 use motet_secagg::digest::Digest;
 use proptest::prelude::*;
@@ -444,8 +445,10 @@ fn a_site_may_evaluate_the_final_model_on_its_own_rows() {
         let State::Gbdt(known) = &state else { panic!("no trees") };
         let set = known.set;
         while let Some(question) = wrapped.ask(&state, 1).unwrap() {
-            let update = wrapped.answer(&state, &question, &sites[0].rows(), &mut dice(1)).unwrap();
-            let sum = motet_secagg::fold::plain_sum(&question.layout, set, vec![update]).unwrap();
+            let answer = wrapped
+                .answer(&state, &question, &sites[0].rows(), &motet_recipes::Memory::default(), &mut dice(1))
+                .unwrap();
+            let sum = motet_secagg::fold::plain_sum(&question.layout, set, vec![answer.update]).unwrap();
             state = wrapped.absorb(&state, &sum).unwrap();
         }
         let Ok(Outcome::Gbdt(own)) = wrapped.outcome(&state) else { panic!("no trees") };

@@ -213,7 +213,15 @@ fn tables_that_do_not_fit_are_refused_before_an_answer() {
     let weighted = Recipe::Glm(Glm { weight: true, ..plain.clone() });
     let question = weighted.ask(&weighted.start(Digest::default()), 1).unwrap().unwrap();
     let answer = sites(2.0, 0.0, 1.0)[0].read(&plain, |rows| {
-        weighted.answer(&weighted.start(Digest::default()), &question, rows, &mut common::dice(0)).err()
+        weighted
+            .answer(
+                &weighted.start(Digest::default()),
+                &question,
+                rows,
+                &motet_recipes::Memory::default(),
+                &mut common::dice(0),
+            )
+            .err()
     });
     assert_eq!(answer, Some(RecipeError::Side { role: "weight", must: "0 or more", rows: 10 }));
 }
@@ -273,9 +281,14 @@ fn a_site_can_score_the_final_model_on_its_own_rows() {
         let set = Digest::of("test/set", &[&[4_u8][..]]);
         let mut state = before;
         while let Some(question) = whole.ask(&state, 1).unwrap() {
-            let update = heart()[3]
-                .read(&recipe, |rows| whole.answer(&state, &question, rows, &mut common::dice(0)).unwrap());
-            state = whole.absorb(&state, &plain_sum(&question.layout, set, vec![update]).unwrap()).unwrap();
+            let update = heart()[3].read(&recipe, |rows| {
+                whole
+                    .answer(&state, &question, rows, &motet_recipes::Memory::default(), &mut common::dice(0))
+                    .unwrap()
+            });
+            state = whole
+                .absorb(&state, &plain_sum(&question.layout, set, vec![update.update]).unwrap())
+                .unwrap();
         }
         let motet_recipes::Outcome::Glm(own) = whole.outcome(&state).unwrap() else {
             panic!("another outcome")

@@ -6,7 +6,8 @@ mod common;
 
 use common::survival::*;
 use common::*;
-use motet_recipes::{Grid, Grouping, Interval, KaplanMeier, KmOutcome, Outcome, Recipe, RecipeError, Times};
+use motet_recipes::km::Interval;
+use motet_recipes::{Grid, Grouping, KaplanMeier, KmOutcome, Outcome, Recipe, RecipeError, Times};
 use proptest::prelude::*;
 
 fn km(recipe: &KaplanMeier, sites: &[Site]) -> KmOutcome {
@@ -227,7 +228,7 @@ fn tables_without_usable_times_are_refused_before_an_answer() {
         let recipe = Recipe::KaplanMeier(recipe.clone());
         let state = recipe.start(Default::default());
         let question = recipe.ask(&state, 1).unwrap().unwrap();
-        recipe.answer(&state, &question, &site.rows(), &mut dice(0)).err()
+        recipe.answer(&state, &question, &site.rows(), &motet_recipes::Memory::default(), &mut dice(0)).err()
     };
     let plain = recipe(Grid::days(10.0));
     let at = |days: f64| site("a", &patients(&[(days, 1.0, 0.0), (3.0, 0.0, 0.0)]));

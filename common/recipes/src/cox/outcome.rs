@@ -5,12 +5,12 @@ use super::concordance::Concordance;
 use super::model::{Cox, Strata};
 use super::proportional::{Clock, Proportionality};
 use super::state::{CoxPhase, CoxState};
-use crate::chi2::ChiSquare;
 use crate::error::RecipeError;
 use crate::linear::Factor;
 use crate::logistic::Coefficient;
 use crate::newton::Step;
 use crate::normal::{Z_95, two_sided};
+use crate::tails::ChiSquare;
 
 /// The baseline hazard of one stratum.
 #[derive(Debug, Clone, PartialEq)]

@@ -16,10 +16,10 @@
 
 use super::points::EventPoint;
 use super::risk::{Patients, RiskSets};
-use crate::chi2::ChiSquare;
 use crate::error::RecipeError;
 use crate::linear::{Factor, dot, triangle};
 use crate::rows::Values;
+use crate::tails::ChiSquare;
 use motet_secagg::canonical;
 
 canonical! {

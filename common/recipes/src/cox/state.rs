@@ -106,7 +106,13 @@ impl Cox {
     }
 
     fn limits(&self) -> Limits {
-        Limits { ridge: self.ridge, tolerance: self.tolerance, max_rounds: self.max_rounds }
+        Limits {
+            ridge: self.ridge,
+            lasso: 0.0,
+            tolerance: self.tolerance,
+            max_rounds: self.max_rounds,
+            unit: 1.0,
+        }
     }
 
     pub(crate) fn absorb(&self, state: &CoxState, sum: &Sum) -> Result<CoxState, RecipeError> {

@@ -97,7 +97,7 @@ impl FedAvg {
     pub(crate) fn outcome(&self, state: &FedAvgState) -> Result<Finished, RecipeError> {
         match state.phase {
             Phase::Finished => {}
-            Phase::Stuck(stuck) => return Err(stuck.error(&self.columns, &self.outcome)),
+            Phase::Stuck(stuck) => return Err(stuck.error(&self.columns, &self.outcome, &[])),
             _ => return Err(RecipeError::Unfinished { phase: state.phase.name(FIT) }),
         }
         match &state.evaluation {

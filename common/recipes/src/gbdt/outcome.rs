@@ -55,7 +55,7 @@ impl Gbdt {
     pub(crate) fn outcome(&self, state: &GbdtState) -> Result<GbdtOutcome, RecipeError> {
         match &state.phase {
             Phase::Finished => {}
-            Phase::Stuck(stuck) => return Err(stuck.error(&self.columns, &self.outcome)),
+            Phase::Stuck(stuck) => return Err(stuck.error(&self.columns, &self.outcome, &[])),
             phase => return Err(RecipeError::Unfinished { phase: phase.name() }),
         }
         let squared = state.scale * state.scale;

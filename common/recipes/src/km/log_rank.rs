@@ -4,8 +4,8 @@
 //! `sum d (n - d) / (n - 1) * n_g / n * ([g = h] - n_h / n)` (Mantel 1966; R's `survdiff`).
 
 use super::counts::Counts;
-use crate::chi2::ChiSquare;
 use crate::linear::{Factor, dot};
+use crate::tails::ChiSquare;
 
 /// The test and its figures a group.
 #[derive(Debug, Clone, PartialEq)]

@@ -20,7 +20,7 @@ use rand_core::SeedableRng as _;
 /// Parts of the rows.
 const FOLDS: usize = 5;
 /// The local model: strength of the ridge on standardised columns, largest last step, most steps.
-const LOCAL: Limits = Limits { ridge: 1.0, tolerance: 1e-9, max_rounds: 50 };
+const LOCAL: Limits = Limits { ridge: 1.0, lasso: 0.0, tolerance: 1e-9, max_rounds: 50, unit: 1.0 };
 /// The personal model: steps of the whole table, their length, strength of the pull.
 const STEPS: u32 = 200;
 const RATE: f64 = 0.2;
@@ -209,7 +209,7 @@ impl<'a> Common<'a> {
 fn finished(phase: &Phase, columns: &[String], outcome: &str, fit: &'static str) -> Result<(), RecipeError> {
     match phase {
         Phase::Finished => Ok(()),
-        Phase::Stuck(stuck) => Err(stuck.error(columns, outcome)),
+        Phase::Stuck(stuck) => Err(stuck.error(columns, outcome, &[])),
         _ => Err(RecipeError::Unfinished { phase: phase.name(fit) }),
     }
 }
@@ -241,7 +241,7 @@ mod tests {
         for round in 1.. {
             let values = newton::answer(part.x.view(), part.y.view(), moments, &climb.point());
             let sum = Sum { sites: 1, set: Digest::default(), weight: 1, values };
-            let limits = Limits { ridge: 0.5, tolerance: 1e-12, max_rounds: 50 };
+            let limits = Limits { ridge: 0.5, lasso: 0.0, tolerance: 1e-12, max_rounds: 50, unit: 1.0 };
             match climb.absorb(&sum, round, limits).unwrap() {
                 Climb::On(next) => climb = next,
                 Climb::End(end) => return end,

@@ -76,8 +76,16 @@ pub fn round(recipe: &Glm, state: &State, sites: &[Columns]) -> Option<Result<St
     };
     let mut updates = Vec::new();
     for site in sites {
-        match site.read(recipe, |rows| whole.answer(&state, &question, rows, &mut crate::common::dice(0))) {
-            Ok(update) => updates.push(update),
+        match site.read(recipe, |rows| {
+            whole.answer(
+                &state,
+                &question,
+                rows,
+                &motet_recipes::Memory::default(),
+                &mut crate::common::dice(0),
+            )
+        }) {
+            Ok(answer) => updates.push(answer.update),
             Err(error) => return Some(Err(error)),
         }
     }
