@@ -38,7 +38,7 @@ impl Chain {
     /// The state before the first round; any randomness in it is drawn from what opened the study.
     pub fn start(study: &Study, roster: &Roster) -> Self {
         let open = StudyOpen::of(study, roster);
-        let recipe = study.recipe();
+        let recipe = study.recipe.clone();
         let state = recipe.start(open.digest("m0"));
         Self {
             study: study.id.clone(),

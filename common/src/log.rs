@@ -38,7 +38,7 @@ impl StudyOpen {
         Self {
             study: study.id.clone(),
             study_digest: study.root(),
-            recipe: study.recipe().digest("recipe"),
+            recipe: study.recipe.digest("recipe"),
             roster: roster.digest(),
             colluders: roster.colluders,
             h_min: roster.h_min,

@@ -2,7 +2,7 @@
 
 use super::text::cleaned;
 use super::write::duration;
-use super::{Method, SiteLoss, Study, Weighting, purpose_meaning};
+use super::{SiteLoss, Study, purpose_meaning};
 use crate::roster::Roster;
 use std::fmt::Write as _;
 
@@ -48,11 +48,6 @@ fn shell(path: &str) -> String {
     format!("'{}'", path.replace('\'', "'\\''"))
 }
 
-/// Bins of the final score's histograms, of those of a training round, and sums of a calibration step, as the recipes
-/// have them; a test of motet-data holds [`Study::vectors`] to what the recipes really ask.
-const SCORE_BINS: usize = 1000;
-const PROGRESS_BINS: usize = 100;
-const CALIBRATION: usize = 5;
 /// Line width of a terminal; long text is wrapped to it.
 const WIDTH: usize = 100;
 
@@ -132,8 +127,8 @@ impl Study {
              key if your schema names one, to leave out second rows",
             self.data.dataset
         ));
-        if let Some(outcome) = &self.data.outcome {
-            card.fact(&format!("the outcome that is explained: {outcome} (yes or no)"));
+        for line in self.explains() {
+            card.fact(&line);
         }
         let features: Vec<String> = self
             .data
@@ -151,7 +146,7 @@ impl Study {
             }
             None => card.fact("patients: every row of the dataset"),
         }
-        if self.method != Method::Summary {
+        if !self.keeps_missing() {
             card.fact("a patient with a missing value in a used column is left out");
         }
     }
@@ -162,27 +157,7 @@ impl Study {
         let steps: Vec<String> =
             self.vectors().iter().map(|(step, numbers)| format!("{step}: {numbers}")).collect();
         card.fact(&format!("numbers in one vector: {}", steps.join("; ")));
-        card.fact(&match &self.method {
-            Method::Summary => "what the vector adds up: counts, missing values, means and variances of the columns".to_string(),
-            Method::Logistic(m) => format!(
-                "what the vector adds up: the slopes and curvatures of a logistic regression, and histograms of its score; at \
-                 most {} rounds",
-                m.max_rounds
-            ),
-            Method::FedAvg(m) => format!(
-                "what the vector adds up: how far {} moved in {} passes over your rows, each site counting {}; then histograms \
-                 of its score; {} rounds, {} bits a number",
-                match m.hidden.as_slice() {
-                    [] => "a logistic model".to_string(),
-                    [width] => format!("a neural network with a hidden layer of {width} units"),
-                    widths => format!("a neural network with hidden layers of {widths:?} units"),
-                },
-                m.local_epochs,
-                if m.weight == Weighting::Rows { "by its rows" } else { "the same" },
-                m.rounds,
-                m.ring.bits()
-            ),
-        });
+        card.fact(&format!("what the vector adds up: {}", self.adds_up()));
         let survivors = self.survivors(context);
         card.fact(&format!(
             "the coordinator and every node of this study can read the SUM of at least {survivors} sites' vectors, and nothing \
@@ -252,6 +227,9 @@ impl Study {
             "the sum is shown as it is, without added noise: where few patients of ALL sites together fall into a cell of a \
              count or histogram, the sum shows that small number",
         );
+        for line in self.shows() {
+            card.fact(&line);
+        }
         match self.rounds.on_site_loss {
             SiteLoss::Continue => card.fact(
                 "if a site leaves in the middle of a run, the others go on without it: comparing the sums before and after \
@@ -290,44 +268,6 @@ impl Study {
                      differ would say alone. Approving takes the word `--again`",
                     earlier.id
                 ));
-            }
-        }
-    }
-
-    /// The kinds of rounds a run goes through and how many numbers one site's vector has in each, without the few words
-    /// that the masking itself adds.
-    pub fn vectors(&self) -> Vec<(&'static str, usize)> {
-        let columns = self.columns().len();
-        // Counts of both outcomes and summed risks in each bin, the right answers, the squared error and a calibration line.
-        let score = 3 * SCORE_BINS + 2 + CALIBRATION;
-        match &self.method {
-            Method::Summary => vec![("counts and sums", 3 * columns), ("spread", columns)],
-            Method::Logistic(_) => {
-                let terms = columns + 1;
-                // Log-likelihood, gradient, and one triangle of the information matrix.
-                let newton = 1 + terms + terms * (terms + 1) / 2;
-                vec![
-                    ("counts and sums", 2 + columns),
-                    ("spread", columns),
-                    ("a step of the fit", newton),
-                    ("the score's histograms", score + 1),
-                    ("calibration", CALIBRATION),
-                ]
-            }
-            Method::FedAvg(method) => {
-                let widths = || method.hidden.iter().map(|width| *width as usize).chain([1]);
-                let parameters: usize = std::iter::once(columns)
-                    .chain(widths())
-                    .zip(widths())
-                    .map(|(from, to)| (from + 1) * to)
-                    .sum();
-                vec![
-                    ("counts and sums", 2 + columns),
-                    ("spread", columns),
-                    ("a training round", 1 + 2 * PROGRESS_BINS + parameters),
-                    ("the score's histograms", score),
-                    ("calibration", CALIBRATION),
-                ]
             }
         }
     }

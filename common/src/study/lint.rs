@@ -1,7 +1,8 @@
 //! Advice before a study is proposed: what the line-up allows, and what a steward will ask about.
 
-use super::{FedAvg, Method, SiteLoss, Study};
-use motet_recipes::{fraction_bits, most_rows};
+use super::methods;
+use super::{SiteLoss, Study};
+use motet_recipes::{FedAvg, Recipe, Weight, fraction_bits, most_rows};
 use motet_secagg::threshold::{Thresholds, default_h_min};
 use std::fmt;
 
@@ -78,8 +79,8 @@ impl Study {
         if self.question.chars().count() < SHORT_QUESTION {
             say(Severity::Warning, "`question` is very short; a steward reads it to decide".into());
         }
-        if let Method::FedAvg(method) = &self.method {
-            if method.weight == super::Weighting::Equal {
+        if let Recipe::FedAvg(method) = &self.recipe {
+            if method.weight == Weight::Equal {
                 say(
                     Severity::Note,
                     "`weight = \"equal\"`: a small site counts as much as a large one".into(),
@@ -94,7 +95,7 @@ impl Study {
     /// What a narrow ring leaves: bits after the point, and rows that it can count.
     fn lint_ring(&self, method: &FedAvg, line_up: usize, say: &mut impl FnMut(Severity, String)) {
         let bits = method.ring.bits();
-        if let Some(needed) = self.method.too_narrow(line_up) {
+        if let Some(needed) = methods::too_narrow(&self.recipe, line_up) {
             let message = format!("`ring = {bits}` leaves `{line_up}` sites too few bits; write `{needed}`");
             return say(Severity::Error, message);
         }

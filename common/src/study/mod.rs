@@ -3,27 +3,31 @@
 //!
 //! ```text
 //! study file (TOML) --Study::parse--> Study --digest--> what decisions and permits sign
-//!                                       |--recipe()--> the federated method      |--lint()--> advice before proposing
+//!                                       |--recipe----> the federated method      |--lint()--> advice before proposing
 //!                                       |--columns()-> the columns of every site |--card()--> what the steward reads
 //! ```
 
 pub mod card; //    the plain-language card
 pub mod filter; //  the cohort's rule
-mod keys; //        from TOML: recipe and rounds
+mod keys; //        from TOML: the keys of a recipe
 mod lint; //        advice and refusals before a study is proposed
+mod methods; //     what each kind of recipe reads, writes and tells
 mod parse; //       from TOML: the study and its data
 mod raw; //         the file's tables and keys
+mod reading; //     places in the text, and mistakes
+mod rounds; //      from TOML: deadlines and quorum
 pub mod text; //    lines and plain words for TOML mistakes
 mod write; //       back to TOML, and the check of a study that came over the wire
 
 pub use card::{CardContext, Earlier};
 pub use filter::{Filter, FilterError};
 pub use lint::{Finding, Severity};
+pub use methods::Outcome;
 
+use motet_recipes::Recipe;
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
-use motet_secagg::layout::Ring;
 use motet_secagg::threshold::{LineUpTooSmall, Thresholds, default_colluders, default_h_min};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -58,8 +62,8 @@ canonical! {
         pub sites: Vec<String>,
         /// Which data are used.
         pub data: Data,
-        /// The federated method.
-        pub method: Method,
+        /// The federated method, on this study's columns.
+        pub recipe: Recipe,
         /// Limits.
         pub privacy: Privacy,
         /// Deadlines and quorum.
@@ -73,11 +77,21 @@ canonical! {
     pub struct Data {
         /// The name of the dataset at each site.
         pub dataset: String,
-        /// The yes/no column that is explained; `summary` has none.
+        /// The column that is explained, if one is; with a time, whether the event was seen.
         pub outcome: Option<String>,
+        /// The time to the event or to the end of follow-up.
+        pub time: Option<String>,
+        /// The category that groups or stratifies; its levels stand among `levels`.
+        pub group: Option<String>,
+        /// A known part of the linear predictor.
+        pub offset: Option<String>,
+        /// How often a row counts.
+        pub weight: Option<String>,
+        /// What a regression makes of the features, where it does not take them as they are.
+        pub formula: Option<String>,
         /// The columns in order; a category stands for its levels' columns.
         pub features: Vec<String>,
-        /// The features that are categories, in the order of `features`.
+        /// The features that are categories, in the order of `features`, and the group last.
         pub levels: Vec<Levels>,
         /// Which patients form the cohort.
         pub filter: Option<Filter>,
@@ -94,66 +108,6 @@ canonical! {
         pub feature: String,
         /// At least two, the first being the reference; numbers in their shortest form (`1`, not `1.0`).
         pub levels: Vec<String>,
-    }
-}
-
-canonical! {
-    /// The federated method with its parameters.
-    #[derive(Debug, Clone, PartialEq)]
-    pub enum Method {
-        /// Counts, means and variances of every column.
-        1 => Summary,
-        /// Exact logistic regression.
-        2 => Logistic(Logistic),
-        /// Federated averaging.
-        3 => FedAvg(FedAvg),
-    }
-}
-
-canonical! {
-    /// Exact logistic regression by Newton's method.
-    #[derive(Debug, Clone, PartialEq)]
-    pub struct Logistic {
-        /// Penalty `ridge/2 * sum b^2` on features standardised by the pooled standard deviation; the intercept is free.
-        pub ridge: f64,
-        /// Finished when no coefficient moves further than this on the standardised scale.
-        pub tolerance: f64,
-        /// Rounds after which it gives up.
-        pub max_rounds: u32,
-    }
-}
-
-canonical! {
-    /// Federated averaging.
-    #[derive(Debug, Clone, PartialEq)]
-    pub struct FedAvg {
-        /// Widths of the hidden layers; none is a logistic model.
-        pub hidden: Vec<u32>,
-        /// Averaging rounds.
-        pub rounds: u32,
-        /// Passes over the site's own rows in a round.
-        pub local_epochs: u32,
-        /// Rows a step; 0 is the whole table.
-        pub batch: u32,
-        /// Step size at the site.
-        pub lr: f64,
-        /// Step size of the averaged update.
-        pub server_lr: f64,
-        /// What a site counts for in the average.
-        pub weight: Weighting,
-        /// Bits of a word of the update; a run takes more where the pooled rows need them.
-        pub ring: Ring,
-    }
-}
-
-canonical! {
-    /// What a site counts for in an average.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub enum Weighting {
-        /// Its number of rows.
-        1 => Rows,
-        /// The same as any other.
-        2 => Equal,
     }
 }
 
@@ -247,67 +201,28 @@ impl Study {
     /// What is asked of the data, whatever the study is called and whoever is asked: two studies with one question over
     /// nearly the same sites tell what the sites that differ would say alone.
     pub fn asks(&self) -> Digest {
-        Digest::of("question", &[&self.data.to_bytes(), &self.method.to_bytes()])
+        Digest::of("question", &[&self.data.to_bytes(), &self.recipe.to_bytes()])
     }
 
-    /// The columns of the vector `x` at every site, in order: a category gives one column for each level but the first
-    /// (`cp` gives `cp_2`, `cp_3`, ...), in its place among the features.
+    /// The columns of the table `x` at every site, in order: see [`Data::columns`].
     pub fn columns(&self) -> Vec<String> {
-        let expand = |feature: &String| match self.levels_of(feature) {
-            Some(levels) => levels.iter().skip(1).map(|level| format!("{feature}_{level}")).collect(),
-            None => vec![feature.clone()],
-        };
-        self.data.features.iter().flat_map(expand).collect()
+        self.data.columns()
     }
 
-    /// The levels of a feature that is a category.
-    pub fn levels_of(&self, feature: &str) -> Option<&[String]> {
-        self.data
-            .levels
-            .iter()
-            .find(|levels| levels.feature == feature)
-            .map(|levels| levels.levels.as_slice())
+    /// The levels of a column that is a category.
+    pub fn levels_of(&self, column: &str) -> Option<&[String]> {
+        self.data.levels_of(column)
     }
 
-    /// The columns of the dataset that a site opens for this study, and no others: features, outcome and those of the
-    /// rule.
+    /// The columns of the dataset that a site opens for this study, and no others: features, what is explained, what groups or
+    /// weighs, and those of the rule.
     pub fn reads(&self) -> BTreeSet<&str> {
         let data = &self.data;
         let mut names: BTreeSet<&str> = data.features.iter().map(String::as_str).collect();
-        names.extend(data.outcome.as_deref());
+        let others = [&data.outcome, &data.time, &data.group, &data.offset, &data.weight];
+        names.extend(others.into_iter().filter_map(Option::as_deref));
         names.extend(data.filter.iter().flat_map(Filter::columns));
         names
-    }
-
-    /// The federated method, on this study's columns.
-    pub fn recipe(&self) -> motet_recipes::Recipe {
-        let columns = self.columns();
-        let outcome = self.data.outcome.clone().unwrap_or_default();
-        match &self.method {
-            Method::Summary => motet_recipes::Recipe::Summary(motet_recipes::Summary { columns }),
-            Method::Logistic(m) => motet_recipes::Recipe::Logistic(motet_recipes::Logistic {
-                columns,
-                outcome,
-                ridge: m.ridge,
-                tolerance: m.tolerance,
-                max_rounds: m.max_rounds,
-            }),
-            Method::FedAvg(m) => motet_recipes::Recipe::FedAvg(motet_recipes::FedAvg {
-                columns,
-                outcome,
-                hidden: m.hidden.clone(),
-                rounds: m.rounds,
-                local_epochs: m.local_epochs,
-                batch: m.batch,
-                lr: m.lr,
-                server_lr: m.server_lr,
-                weight: match m.weight {
-                    Weighting::Rows => motet_recipes::Weight::Rows,
-                    Weighting::Equal => motet_recipes::Weight::Equal,
-                },
-                ring: m.ring,
-            }),
-        }
     }
 
     /// Colluders, openers and survivors of a line-up of `sites` with the roster's usual numbers. A roster that states
@@ -330,28 +245,20 @@ impl Study {
     }
 }
 
-impl Method {
-    /// The bits of the narrowest ring in which so many sites can train, where the study's own has too few.
-    fn too_narrow(&self, sites: usize) -> Option<u32> {
-        let Method::FedAvg(method) = self else { return None };
-        let sites = u32::try_from(sites).unwrap_or(u32::MAX);
-        let fits = |ring: &Ring| motet_recipes::fraction_bits(*ring, sites).is_some();
-        if fits(&method.ring) {
-            return None;
-        }
-        [Ring::Bits16, Ring::Bits20, Ring::Bits24, Ring::Bits32]
-            .iter()
-            .find(|ring| fits(ring))
-            .map(|ring| ring.bits())
+impl Data {
+    /// The columns of the table `x` at every site, in order: a category gives one column for each level but the first (`cp`
+    /// gives `cp_2`, `cp_3`, ...), in its place among the features.
+    pub fn columns(&self) -> Vec<String> {
+        let expand = |feature: &String| match self.levels_of(feature) {
+            Some(levels) => levels.iter().skip(1).map(|level| format!("{feature}_{level}")).collect(),
+            None => vec![feature.clone()],
+        };
+        self.features.iter().flat_map(expand).collect()
     }
 
-    /// The word in the study file.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Method::Summary => "summary",
-            Method::Logistic(_) => "logistic",
-            Method::FedAvg(_) => "fedavg",
-        }
+    /// The levels of a column that is a category.
+    pub fn levels_of(&self, column: &str) -> Option<&[String]> {
+        self.levels.iter().find(|levels| levels.feature == column).map(|levels| levels.levels.as_slice())
     }
 }
 

@@ -17,7 +17,7 @@
 //! | `rounds.on_site_loss` | "pause" | or "continue" |
 
 use super::keys::{Keys, Table};
-use super::methods::{self, Wants};
+use super::methods::{self, Explained, Wants};
 use super::raw::{RawData, RawFile};
 use super::reading::{Checked, Reading};
 use super::text::{self, NAME_LIMIT};
@@ -55,10 +55,10 @@ impl Study {
 impl Reading<'_> {
     fn study(&self, raw: &RawFile) -> Checked<Study> {
         let kind = self.kind(raw)?;
-        let wants = self.wants(kind)?;
-        let data = self.data(&raw.data, kind.get_ref(), wants)?;
+        let wants = self.wants(&kind)?;
+        let mut data = self.data(raw, kind.get_ref(), wants)?;
         let mut keys = Keys::new(self, &raw.recipe, kind.get_ref());
-        let recipe = methods::read(kind.get_ref(), &mut keys, &data)?;
+        let recipe = methods::read(kind.get_ref(), &mut keys, &mut data)?;
         keys.end()?;
         if let Err(error) = recipe.check() {
             return self.refuse(kind.span(), error.to_string(), "correct the keys of the recipe");
@@ -176,7 +176,9 @@ impl Reading<'_> {
         Ok(list.get_ref().iter().map(|site| site.get_ref().clone()).collect())
     }
 
-    fn data(&self, raw: &RawData, kind: &str, wants: Wants) -> Checked<Data> {
+    fn data(&self, file: &RawFile, kind: &str, wants: Wants) -> Checked<Data> {
+        let raw = &file.data;
+        self.wanted(raw, kind, wants)?;
         if let Some(fraction) = raw.test_fraction.as_ref().filter(|fraction| *fraction.get_ref() != 0.0) {
             let problem = format!(
                 "`test_fraction` is `{}`: held-out rows are not yet available in this version",
@@ -184,8 +186,15 @@ impl Reading<'_> {
             );
             return self.refuse(fraction.span(), problem, "write 0.0 or leave it out");
         }
-        let features = self.features(&raw.features)?;
-        let (outcome, time) = self.explained(raw, kind, wants)?;
+        let features = match &raw.features {
+            Some(features) => self.features(features)?,
+            None if wants.features => {
+                let problem = "missing key `features`";
+                return self.refuse(raw.dataset.span(), problem, "name the columns");
+            }
+            None => Vec::new(),
+        };
+        let (outcome, time) = self.explained(raw, kind, wants.explained)?;
         let [group, offset, weight] = [&raw.group, &raw.offset, &raw.weight];
         let data = Data {
             dataset: self.dataset(&raw.dataset)?,
@@ -194,6 +203,7 @@ impl Reading<'_> {
             group: self.other(group.as_ref())?,
             offset: self.other(offset.as_ref())?,
             weight: self.other(weight.as_ref())?,
+            formula: None,
             levels: self.levels(raw, &features)?,
             features,
             filter: self.filter(raw.filter.as_ref())?,
@@ -207,7 +217,7 @@ impl Reading<'_> {
     /// The recipe's kind, with its place.
     fn kind(&self, raw: &RawFile) -> Checked<Spanned<String>> {
         let Some(kind) = raw.recipe.get("kind") else {
-            return self.refuse(self.table("recipe"), "missing key `kind`", "add it");
+            return self.refuse(0..0, "missing key `kind`", "add it");
         };
         match kind.get_ref().as_str() {
             Some(word) => Ok(Spanned::new(kind.span(), word.to_owned())),
@@ -278,21 +288,26 @@ impl Reading<'_> {
         &self,
         raw: &RawData,
         kind: &str,
-        wants: Wants,
+        wants: Explained,
     ) -> Checked<(Option<String>, Option<String>)> {
         let unwanted = |key: &Spanned<String>, name: &str, fix: &str| {
             self.refuse(key.span(), format!("recipe `{kind}` has no `{name}`"), fix)
         };
+        let place = raw.dataset.span();
         match (&raw.outcome, &raw.time, &raw.event, wants) {
-            (Some(outcome), _, _, Wants::Features) => {
+            (Some(outcome), _, _, Explained::Nothing) => {
                 unwanted(outcome, "outcome", "name the column in `features` instead")
             }
-            (Some(outcome), _, _, Wants::Event) => {
+            (Some(outcome), _, _, Explained::Event) => {
                 unwanted(outcome, "outcome", "give `time` and `event` instead")
             }
-            (_, Some(key), _, Wants::Features | Wants::Outcome) => unwanted(key, "time", "remove it"),
-            (_, _, Some(key), Wants::Features | Wants::Outcome) => unwanted(key, "event", "remove it"),
-            (None, None, None, Wants::Features) => Ok((None, None)),
+            (_, Some(key), _, Explained::Nothing | Explained::Outcome | Explained::Maybe) => {
+                unwanted(key, "time", "remove it; `cox` and `km` have one")
+            }
+            (_, _, Some(key), Explained::Nothing | Explained::Outcome | Explained::Maybe) => {
+                unwanted(key, "event", "remove it; `cox` and `km` have one")
+            }
+            (None, None, None, Explained::Nothing | Explained::Maybe) => Ok((None, None)),
             (Some(outcome), None, None, _) => Ok((Some(self.column(outcome)?), None)),
             (None, Some(time), Some(event), _) => Ok((Some(self.column(event)?), Some(self.column(time)?))),
             (Some(outcome), _, _, _) => {
@@ -302,14 +317,28 @@ impl Reading<'_> {
             (None, Some(key), None, _) | (None, None, Some(key), _) => {
                 self.refuse(key.span(), "`time` and `event` belong together", "add the other")
             }
-            (None, None, None, Wants::Event) => {
+            (None, None, None, Explained::Event) => {
                 let problem = format!("recipe `{kind}` needs `time` and `event`");
-                let fix = "add the columns of the time and of whether the event was seen";
-                self.refuse(raw.features.span(), problem, fix)
+                self.refuse(place, problem, "add the columns of the time and of whether the event was seen")
             }
             (None, None, None, _) => {
                 let problem = format!("recipe `{kind}` needs an `outcome`");
-                self.refuse(raw.features.span(), problem, "add the name of a column")
+                self.refuse(place, problem, "add the name of a column")
+            }
+        }
+    }
+
+    /// Group, offset and weight belong to some kinds only.
+    fn wanted(&self, raw: &RawData, kind: &str, wants: Wants) -> Checked<()> {
+        let keys = [
+            ("group", &raw.group, wants.group),
+            ("offset", &raw.offset, wants.sides),
+            ("weight", &raw.weight, wants.sides),
+        ];
+        match keys.into_iter().find_map(|(name, key, may)| Some((name, key.as_ref().filter(|_| !may)?))) {
+            None => Ok(()),
+            Some((name, key)) => {
+                self.refuse(key.span(), format!("recipe `{kind}` has no `{name}`"), "remove it")
             }
         }
     }
@@ -399,7 +428,7 @@ impl Reading<'_> {
             .map(|f| data.levels.iter().find(|l| l.feature == *f).map_or(1, |l| l.levels.len() - 1));
         if widths.sum::<usize>() > MAX_COLUMNS {
             return self.refuse(
-                raw.features.span(),
+                raw.features.as_ref().map_or(0..0, Spanned::span),
                 format!("the study has more than {MAX_COLUMNS} columns"),
                 "use fewer",
             );
@@ -410,7 +439,7 @@ impl Reading<'_> {
                     let problem =
                         format!("column `{name}` of category `{feature}` has the name of another column");
                     return self.refuse(
-                        raw.features.span(),
+                        raw.features.as_ref().map_or(0..0, Spanned::span),
                         problem,
                         "rename one of them in the schema and here",
                     );

@@ -38,7 +38,7 @@ pub(super) struct RawData {
     pub(super) group: Option<Spanned<String>>,
     pub(super) offset: Option<Spanned<String>>,
     pub(super) weight: Option<Spanned<String>>,
-    pub(super) features: Spanned<Vec<Spanned<String>>>,
+    pub(super) features: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     pub(super) levels: BTreeMap<String, Spanned<Vec<Spanned<String>>>>,
     pub(super) filter: Option<Spanned<String>>,

@@ -81,7 +81,7 @@ fn a_file_says_everything_about_a_study() {
         study.data.filter.as_ref().unwrap().to_string(),
         "age >= 18 and (sex == 1 or seen > \"2020-01-01\")"
     );
-    let motet_recipes::Recipe::Logistic(recipe) = study.recipe() else { panic!("another recipe") };
+    let motet_recipes::Recipe::Logistic(recipe) = study.recipe else { panic!("another recipe") };
     assert_eq!((recipe.columns, recipe.outcome.as_str(), recipe.max_rounds), (study.columns(), "y", 12));
     assert_eq!((recipe.ridge, recipe.tolerance), (0.5, 1e-8));
 }
@@ -223,7 +223,7 @@ fn a_ring_is_one_of_four_and_leaves_the_sites_enough_bits() {
     }
     for (bits, ring) in [(16, Ring::Bits16), (20, Ring::Bits20), (24, Ring::Bits24), (32, Ring::Bits32)] {
         let study = Study::parse(&text.replace("ring = 20", &format!("ring = {bits}"))).unwrap();
-        let motet_recipes::Recipe::FedAvg(recipe) = study.recipe() else { panic!("another recipe") };
+        let motet_recipes::Recipe::FedAvg(recipe) = study.recipe else { panic!("another recipe") };
         assert_eq!(recipe.ring, ring);
         assert_eq!(Study::parse(&study.to_toml()).unwrap(), study);
     }

@@ -1,6 +1,7 @@
 //! A study written back as its file, and the check that holds a study from someone else to the rules of a file.
 
-use super::{Levels, Method, Rounds, SiteLoss, Study, StudyError, Weighting};
+use super::methods;
+use super::{Levels, Rounds, SiteLoss, Study, StudyError};
 
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_string()).to_string()
@@ -39,8 +40,20 @@ impl Study {
             "[data]".to_string(),
             format!("dataset = {}", quoted(&self.data.dataset)),
         ]);
-        lines.extend(self.data.outcome.iter().map(|outcome| format!("outcome = {}", quoted(outcome))));
-        lines.push(format!("features = {}", list(&self.data.features)));
+        let data = &self.data;
+        let outcome = if data.time.is_some() { "event" } else { "outcome" };
+        for (key, column) in [
+            (outcome, &data.outcome),
+            ("time", &data.time),
+            ("group", &data.group),
+            ("offset", &data.offset),
+            ("weight", &data.weight),
+        ] {
+            lines.extend(column.iter().map(|column| format!("{key} = {}", quoted(column))));
+        }
+        if !data.features.is_empty() {
+            lines.push(format!("features = {}", list(&data.features)));
+        }
         lines.extend(
             self.data.filter.iter().map(|filter| format!("filter = {}", quoted(&filter.to_string()))),
         );
@@ -51,8 +64,8 @@ impl Study {
         lines.extend(
             self.data.levels.iter().map(|Levels { feature, levels }| format!("{feature} = {}", list(levels))),
         );
-        lines.extend(["".to_string(), "[recipe]".to_string(), format!("kind = \"{}\"", self.method.kind())]);
-        lines.extend(recipe_keys(&self.method));
+        lines.extend(["".to_string(), "[recipe]".to_string(), format!("kind = \"{}\"", self.recipe.kind())]);
+        lines.extend(methods::write(&self.recipe, &self.data));
         lines.extend(["".to_string(), "[privacy]".to_string()]);
         lines.push(format!("min_sites = {}", self.privacy.min_sites));
         lines.push(format!("min_rows = {}", self.privacy.min_rows));
@@ -74,30 +87,6 @@ impl Study {
             problem: "a value is not in its normal form".into(),
             fix: "propose the study from a file with this version".into(),
         })
-    }
-}
-
-fn recipe_keys(method: &Method) -> Vec<String> {
-    match method {
-        Method::Summary => Vec::new(),
-        Method::Logistic(m) => vec![
-            format!("ridge = {:?}", m.ridge),
-            format!("tolerance = {:?}", m.tolerance),
-            format!("max_rounds = {}", m.max_rounds),
-        ],
-        Method::FedAvg(m) => vec![
-            match m.hidden.as_slice() {
-                [] => "model = { kind = \"logistic\" }".to_string(),
-                widths => format!("model = {{ kind = \"mlp\", hidden = {widths:?} }}"),
-            },
-            format!("rounds = {}", m.rounds),
-            format!("local_epochs = {}", m.local_epochs),
-            format!("batch = {}", m.batch),
-            format!("lr = {:?}", m.lr),
-            format!("server_lr = {:?}", m.server_lr),
-            format!("weight = \"{}\"", if m.weight == Weighting::Rows { "rows" } else { "equal" }),
-            format!("ring = {}", m.ring.bits()),
-        ],
     }
 }
 

@@ -4,7 +4,7 @@ use super::super::Data;
 use super::super::keys::{Keys, float};
 use super::super::reading::Checked;
 use super::{CALIBRATION, SCORE};
-use motet_recipes::{Adaptive, FedAvg, Loss, Recipe, Rule, Weight};
+use motet_recipes::{Adaptive, FedAvg, Loss, Recipe, Rule, Weight, fraction_bits};
 use motet_secagg::layout::Ring;
 use toml::Value;
 use toml::map::Map;
@@ -48,7 +48,7 @@ pub(super) fn read(kind: &str, keys: &mut Keys<'_>, data: &Data) -> Checked<Reci
 
 fn rule(kind: &str, keys: &mut Keys<'_>) -> Checked<Rule> {
     let usual = Adaptive::default();
-    let mut adaptive = |keys: &mut Keys<'_>| -> Checked<Adaptive> {
+    let adaptive = |keys: &mut Keys<'_>| -> Checked<Adaptive> {
         Ok(Adaptive {
             beta1: keys.number("beta1", usual.beta1, 0.0..=0.999_999)?,
             beta2: keys.number("beta2", usual.beta2, 0.0..=0.999_999)?,
@@ -148,6 +148,16 @@ fn hidden(keys: &Keys<'_>, table: Option<&Map<String, Value>>) -> Checked<Vec<u3
             keys.refuse("model", problem, format!("write 1 to {MAX_HIDDEN}"))
         }
     }
+}
+
+/// The bits of the narrowest ring in which so many sites can train, where the recipe's own has too few.
+pub(super) fn too_narrow(recipe: &FedAvg, sites: usize) -> Option<u32> {
+    let sites = u32::try_from(sites).unwrap_or(u32::MAX);
+    let fits = |ring: Ring| fraction_bits(ring, sites).is_some();
+    if fits(recipe.ring) {
+        return None;
+    }
+    RINGS.iter().find(|(_, ring)| fits(*ring)).map(|(bits, _)| *bits)
 }
 
 pub(super) fn write(recipe: &FedAvg) -> Vec<String> {

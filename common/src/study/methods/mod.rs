@@ -1,13 +1,15 @@
 //! The methods of a study file: for each kind its keys, its keys written back, and what it tells a steward.
 
 mod averaging; // fedavg and its family
-mod regression; // logistic
-mod summary; // summary
+mod regression; // logistic, linear, poisson, gamma
+mod summary; // summary, count
+mod survival; // cox, km
+mod trees; // gbdt
 
 use super::keys::Keys;
 use super::reading::Checked;
 use super::{Data, Study};
-use motet_recipes::Recipe;
+use motet_recipes::{Family, Loss, Recipe, gbdt};
 
 /// Sums of a calibration step, and of the final score: counts of both outcomes and summed risks in each of 1000 bins, the
 /// right answers, the squared error and a calibration line. A test of motet-data holds [`Study::vectors`] to what the
@@ -15,71 +17,220 @@ use motet_recipes::Recipe;
 const CALIBRATION: usize = 5;
 const SCORE: usize = 3 * 1000 + 2 + CALIBRATION;
 
-/// The kinds, in the order in which a message lists them.
-const KINDS: [&str; 8] =
-    ["summary", "logistic", "fedavg", "fedprox", "fedavgm", "fedadam", "fedyogi", "fedadagrad"];
-
 /// What a kind wants of the table `[data]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wants {
-    /// Columns alone.
-    Features,
-    /// Columns and an outcome to explain.
-    Outcome,
-    /// The same, or a time and an event.
-    OutcomeOrEvent,
+pub(super) struct Wants {
+    /// Whether there must be features.
+    pub(super) features: bool,
+    /// What is explained.
+    pub(super) explained: Explained,
+    /// Whether a group may divide the patients.
+    pub(super) group: bool,
+    /// Whether offset and weight may be named.
+    pub(super) sides: bool,
 }
+
+/// What is explained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Explained {
+    /// Nothing.
+    Nothing,
+    /// An outcome, or nothing.
+    Maybe,
+    /// An outcome.
+    Outcome,
+    /// A time and an event.
+    Event,
+    /// An outcome, or a time and an event.
+    Either,
+}
+
+/// The kinds, in the order in which a message lists them.
+const KINDS: [(&str, Wants); 17] = {
+    const fn wants(features: bool, explained: Explained, group: bool, sides: bool) -> Wants {
+        Wants { features, explained, group, sides }
+    }
+    const REGRESSION: Wants = wants(true, Explained::Outcome, false, true);
+    const AVERAGING: Wants = wants(true, Explained::Either, false, false);
+    [
+        ("summary", wants(true, Explained::Nothing, true, false)),
+        ("count", wants(false, Explained::Maybe, false, false)),
+        ("linear", REGRESSION),
+        ("logistic", REGRESSION),
+        ("poisson", REGRESSION),
+        ("gamma", REGRESSION),
+        ("quasipoisson", REGRESSION),
+        ("quasibinomial", REGRESSION),
+        ("cox", wants(true, Explained::Event, true, false)),
+        ("km", wants(false, Explained::Event, true, false)),
+        ("fedavg", AVERAGING),
+        ("fedprox", AVERAGING),
+        ("fedavgm", AVERAGING),
+        ("fedadam", AVERAGING),
+        ("fedyogi", AVERAGING),
+        ("fedadagrad", AVERAGING),
+        ("gbdt", wants(true, Explained::Outcome, false, false)),
+    ]
+};
 
 /// What a kind wants; nothing for an unknown one.
 pub(super) fn wants(kind: &str) -> Option<Wants> {
-    Some(match kind {
-        "summary" => Wants::Features,
-        "logistic" => Wants::Outcome,
-        kind if KINDS.contains(&kind) => Wants::OutcomeOrEvent,
-        _ => return None,
-    })
+    KINDS.iter().find(|(known, _)| *known == kind).map(|(_, wants)| *wants)
 }
 
 /// The kinds as a sentence says them.
 pub(super) fn kinds() -> String {
-    KINDS.map(|kind| format!("`{kind}`")).join(", ")
+    KINDS.map(|(kind, _)| format!("`{kind}`")).join(", ")
 }
 
-/// The method of a kind from its keys, on the columns of the study.
-pub(super) fn read(kind: &str, keys: &mut Keys<'_>, data: &Data) -> Checked<Recipe> {
+/// The method of a kind from its keys, on the columns of the study; a formula brings them into its own order.
+pub(super) fn read(kind: &str, keys: &mut Keys<'_>, data: &mut Data) -> Checked<Recipe> {
     match kind {
-        "summary" => summary::read(data),
-        "logistic" => regression::read(keys, data),
+        "summary" => summary::read(keys, data),
+        "count" => summary::read_count(keys, data),
+        "cox" => survival::read_cox(keys, data),
+        "km" => survival::read_km(keys, data),
+        "gbdt" => trees::read(keys, data),
+        kind if regression::FAMILIES.iter().any(|family| family.name() == kind) => {
+            regression::read(kind, keys, data)
+        }
         _ => averaging::read(kind, keys, data),
     }
 }
 
 /// The keys that give this recipe, with every default spelled out.
-pub(super) fn write(recipe: &Recipe) -> Vec<String> {
+pub(super) fn write(recipe: &Recipe, data: &Data) -> Vec<String> {
     match recipe {
-        Recipe::Summary(_) => Vec::new(),
+        Recipe::Summary(recipe) => summary::write(recipe, data),
+        Recipe::Count(recipe) => summary::write_count(recipe),
         Recipe::Logistic(recipe) => regression::write(recipe),
+        Recipe::Glm(recipe) => regression::write_glm(recipe, data),
+        Recipe::Cox(recipe) => survival::write_cox(recipe),
+        Recipe::KaplanMeier(recipe) => survival::write_km(recipe),
         Recipe::FedAvg(recipe) => averaging::write(recipe),
+        Recipe::Gbdt(recipe) => trees::write(recipe),
     }
 }
 
+/// The bits of the narrowest ring in which so many sites can train, where the study's own has too few.
+pub(super) fn too_narrow(recipe: &Recipe, sites: usize) -> Option<u32> {
+    match recipe {
+        Recipe::FedAvg(recipe) => averaging::too_narrow(recipe, sites),
+        _ => None,
+    }
+}
+
+/// The levels of a category, which the study names.
+fn levels(data: &Data, column: &str) -> Vec<String> {
+    data.levels_of(column).map(<[String]>::to_vec).unwrap_or_default()
+}
+
+/// Numbers as a list in the file.
+fn numbers(numbers: &[f64]) -> String {
+    let numbers: Vec<String> = numbers.iter().map(|number| format!("{number:?}")).collect();
+    format!("[{}]", numbers.join(", "))
+}
+
+/// What the explained column must be at every site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// 0 or 1.
+    YesNo,
+    /// A number.
+    Number,
+}
+
 impl Study {
-    /// What a site's vector adds up, in a sentence for the steward.
-    pub(super) fn adds_up(&self) -> String {
+    /// What the explained column must be.
+    pub fn outcome(&self) -> Outcome {
+        let number = match &self.recipe {
+            Recipe::FedAvg(recipe) => recipe.loss == Loss::Number,
+            Recipe::Gbdt(recipe) => recipe.loss == gbdt::Loss::Squared,
+            Recipe::Glm(recipe) => recipe.family != Family::Logistic,
+            _ => false,
+        };
+        if number { Outcome::Number } else { Outcome::YesNo }
+    }
+
+    /// Whether a row with a missing feature stays in the cohort.
+    pub fn keeps_missing(&self) -> bool {
+        matches!(self.recipe, Recipe::Summary(_) | Recipe::Gbdt(_))
+    }
+
+    /// Whether times between the points of the grid stay as they are, which a site must allow by itself.
+    pub fn shows_exact_times(&self) -> bool {
+        let grid = match &self.recipe {
+            Recipe::Cox(recipe) if recipe.strata != motet_recipes::Strata::Site => &recipe.grid,
+            Recipe::KaplanMeier(recipe) => &recipe.grid,
+            _ => return false,
+        };
+        grid.times == motet_recipes::Times::Exact
+    }
+
+    /// What is explained, and what groups or weighs, in sentences for the steward.
+    pub(super) fn explains(&self) -> Vec<String> {
+        let data = &self.data;
+        let mut lines = Vec::new();
+        match (&data.outcome, &data.time) {
+            (Some(event), Some(time)) => {
+                lines.push(format!(
+                    "the time that is explained: {time}, and whether the event was seen: {event}"
+                ));
+            }
+            (Some(outcome), None) => {
+                let kind = if self.outcome() == Outcome::YesNo { "yes or no" } else { "a number" };
+                lines.push(format!("the outcome that is explained: {outcome} ({kind})"));
+            }
+            _ => {}
+        }
+        if let Some(group) = &data.group {
+            let levels = levels(data, group).join(", ");
+            lines.push(format!("the column that divides the patients: {group} (one of {levels})"));
+        }
+        lines.extend(data.offset.iter().map(|column| format!("a known part of the prediction: {column}")));
+        lines.extend(data.weight.iter().map(|column| format!("how often a row counts: {column}")));
+        lines.extend(data.formula.iter().map(|formula| format!("the model: {formula}")));
+        lines
+    }
+
+    /// What the sums of this method show of few patients, in sentences for the steward.
+    pub(super) fn shows(&self) -> Vec<String> {
         match &self.recipe {
-            Recipe::Summary(_) => summary::adds_up(),
-            Recipe::Logistic(recipe) => regression::adds_up(recipe),
-            Recipe::FedAvg(recipe) => averaging::adds_up(recipe),
+            Recipe::Summary(recipe) => summary::shows(recipe),
+            Recipe::Glm(recipe) => regression::glm_shows(recipe),
+            Recipe::Cox(recipe) => survival::cox_shows(recipe),
+            Recipe::KaplanMeier(recipe) => survival::km_shows(recipe),
+            Recipe::Gbdt(recipe) => trees::shows(recipe),
+            Recipe::Count(_) | Recipe::Logistic(_) | Recipe::FedAvg(_) => Vec::new(),
         }
     }
 
-    /// The kinds of rounds a run goes through and how many numbers one site's vector has in each, without the few words
-    /// that the masking itself adds.
+    /// What a site's vector adds up, in a sentence for the steward.
+    pub(super) fn adds_up(&self) -> String {
+        match &self.recipe {
+            Recipe::Summary(recipe) => summary::adds_up(recipe),
+            Recipe::Count(recipe) => summary::count_adds_up(recipe),
+            Recipe::Logistic(recipe) => regression::adds_up(recipe),
+            Recipe::Glm(recipe) => regression::glm_adds_up(recipe),
+            Recipe::Cox(recipe) => survival::cox_adds_up(recipe),
+            Recipe::KaplanMeier(recipe) => survival::km_adds_up(recipe),
+            Recipe::FedAvg(recipe) => averaging::adds_up(recipe),
+            Recipe::Gbdt(recipe) => trees::adds_up(recipe),
+        }
+    }
+
+    /// The kinds of rounds a run goes through and how many numbers one site's vector has in each at the most, without the few
+    /// words that the masking itself adds.
     pub fn vectors(&self) -> Vec<(&'static str, usize)> {
         match &self.recipe {
             Recipe::Summary(recipe) => summary::vectors(recipe),
+            Recipe::Count(recipe) => summary::count_vectors(recipe),
             Recipe::Logistic(recipe) => regression::vectors(recipe),
+            Recipe::Glm(recipe) => regression::glm_vectors(recipe),
+            Recipe::Cox(recipe) => survival::cox_vectors(recipe),
+            Recipe::KaplanMeier(recipe) => survival::km_vectors(recipe),
             Recipe::FedAvg(recipe) => averaging::vectors(recipe),
+            Recipe::Gbdt(recipe) => trees::vectors(recipe),
         }
     }
 }

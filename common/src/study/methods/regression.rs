@@ -1,19 +1,90 @@
-//! `logistic`: exact regression by Newton's method.
+//! `logistic`, `linear`, `poisson`, `gamma` and their like: exact regression by Newton's method.
 
 use super::super::Data;
 use super::super::keys::Keys;
 use super::super::reading::Checked;
 use super::{CALIBRATION, SCORE};
-use motet_recipes::{Logistic, Recipe};
+use motet_recipes::{Design, Errors, Family, Formula, Glm, Logistic, Recipe};
 
-pub(super) fn read(keys: &mut Keys<'_>, data: &Data) -> Checked<Recipe> {
-    Ok(Recipe::Logistic(Logistic {
-        columns: data.columns(),
-        outcome: data.outcome.clone().unwrap_or_default(),
-        ridge: keys.number("ridge", 0.0, 0.0..=1e9)?,
-        tolerance: keys.number("tolerance", 1e-10, 1e-14..=0.1)?,
-        max_rounds: keys.whole("max_rounds", 30, 1..=1000)?,
-    }))
+/// The kinds, with their distribution.
+pub(super) const FAMILIES: [Family; 6] = [
+    Family::Linear,
+    Family::Logistic,
+    Family::Poisson,
+    Family::Gamma,
+    Family::Quasipoisson,
+    Family::Quasibinomial,
+];
+const ERRORS: [(&str, Errors); 3] = [("model", Errors::Model), ("hc0", Errors::Hc0), ("hc1", Errors::Hc1)];
+
+pub(super) fn read(kind: &str, keys: &mut Keys<'_>, data: &mut Data) -> Checked<Recipe> {
+    let formula = keys.text("formula")?.map(str::to_owned);
+    let design = match &formula {
+        Some(text) => design(keys, text, data)?,
+        None => Design::plain(data.columns()),
+    };
+    let outcome = data.outcome.clone().unwrap_or_default();
+    let (ridge, lasso) = (keys.number("ridge", 0.0, 0.0..=1e9)?, keys.number("lasso", 0.0, 0.0..=1e9)?);
+    let errors = keys.word("errors", &ERRORS)?;
+    let tolerance = keys.number("tolerance", 1e-10, 1e-14..=0.1)?;
+    let max_rounds = keys.whole("max_rounds", 30, 1..=1000)?;
+    let plain = formula.is_none() && data.offset.is_none() && data.weight.is_none();
+    data.formula = formula;
+    if kind == "logistic" && plain && lasso == 0.0 && errors == Errors::Model {
+        let columns = data.columns();
+        return Ok(Recipe::Logistic(Logistic { columns, outcome, ridge, tolerance, max_rounds }));
+    }
+    let family = FAMILIES.into_iter().find(|family| family.name() == kind).unwrap_or(Family::Linear);
+    let (offset, weight) = (data.offset.is_some(), data.weight.is_some());
+    let recipe = Glm { design, outcome, family, offset, weight, ridge, lasso, errors, tolerance, max_rounds };
+    Ok(Recipe::Glm(recipe))
+}
+
+/// The columns that a formula makes; `features` come into the order in which it names them.
+fn design(keys: &Keys<'_>, text: &str, data: &mut Data) -> Checked<Design> {
+    let wrong = |error: motet_recipes::FormulaError| {
+        keys.refuse("formula", format!("`formula`, {error}"), "correct it")
+    };
+    let formula = match Formula::parse(text) {
+        Ok(formula) => formula,
+        Err(error) => return wrong(error),
+    };
+    if let Some(other) = formula.outcome.as_ref().filter(|other| Some(*other) != data.outcome.as_ref()) {
+        let problem = format!("`formula` explains `{other}`, and `outcome` is another column");
+        return keys.refuse("formula", problem, "name the outcome before `~`, or nothing");
+    }
+    let named: Vec<String> = formula.features().into_iter().map(str::to_owned).collect();
+    let other = |from: &[String], to: &[String]| from.iter().find(|name| !to.contains(name)).cloned();
+    if let Some(name) = other(&named, &data.features) {
+        let problem = format!("`formula` names `{name}`, which is not among the features");
+        return keys.refuse("formula", problem, "add it to `features`");
+    }
+    if let Some(name) = other(&data.features, &named) {
+        let problem = format!("feature `{name}` has no part in the formula");
+        return keys.refuse(
+            "formula",
+            problem,
+            "use it, or take it out of `features`: what is not needed is not read",
+        );
+    }
+    data.features = named;
+    let order = data.features.clone();
+    data.levels.sort_by_key(|levels| {
+        order.iter().position(|feature| *feature == levels.feature).unwrap_or(order.len())
+    });
+    let lookup = |feature: &str| match data.levels_of(feature) {
+        Some(levels) => Some(levels.iter().skip(1).map(|level| format!("{feature}_{level}")).collect()),
+        None => data.features.iter().any(|known| known == feature).then(|| vec![feature.to_owned()]),
+    };
+    match formula.design(lookup) {
+        Ok(design) if design.columns == data.columns() => Ok(design),
+        Ok(_) => keys.refuse(
+            "formula",
+            "the formula leaves out a column",
+            "write the features as main effects first",
+        ),
+        Err(error) => wrong(error),
+    }
 }
 
 pub(super) fn write(recipe: &Logistic) -> Vec<String> {
@@ -24,11 +95,57 @@ pub(super) fn write(recipe: &Logistic) -> Vec<String> {
     ]
 }
 
+pub(super) fn write_glm(recipe: &Glm, data: &Data) -> Vec<String> {
+    let errors = ERRORS.iter().find(|(_, errors)| *errors == recipe.errors).map_or("", |(word, _)| word);
+    let formula = data.formula.iter().map(|text| format!("formula = {}", toml::Value::String(text.clone())));
+    formula
+        .chain([
+            format!("ridge = {:?}", recipe.ridge),
+            format!("lasso = {:?}", recipe.lasso),
+            format!("errors = \"{errors}\""),
+            format!("tolerance = {:?}", recipe.tolerance),
+            format!("max_rounds = {}", recipe.max_rounds),
+        ])
+        .collect()
+}
+
 pub(super) fn adds_up(recipe: &Logistic) -> String {
     format!(
         "the slopes and curvatures of a logistic regression, and histograms of its score; at most {} rounds",
         recipe.max_rounds
     )
+}
+
+pub(super) fn glm_adds_up(recipe: &Glm) -> String {
+    let terms: Vec<String> = recipe.design.names();
+    let robust =
+        if recipe.errors == Errors::Model { "" } else { "; the squared errors by each pair of columns" };
+    let score = if has_score(recipe) { "; histograms of its score" } else { "" };
+    format!(
+        "the slopes and curvatures of a {} regression on {}{robust}{score}; at most {} rounds",
+        recipe.family.name(),
+        terms.join(", "),
+        recipe.max_rounds
+    )
+}
+
+pub(super) fn glm_shows(recipe: &Glm) -> Vec<String> {
+    let mut lines = vec![
+        "the sum shows how many patients have each yes/no column and each pair of them, and their sums with the outcome: a pair \
+         that one patient of all sites has shows that patient's outcome, though not at which site"
+            .to_owned(),
+    ];
+    if recipe.errors != Errors::Model {
+        lines.push(
+            "robust errors add squared errors: a column that one patient alone has shows that patient's"
+                .to_owned(),
+        );
+    }
+    lines
+}
+
+fn has_score(recipe: &Glm) -> bool {
+    recipe.family == Family::Logistic && !recipe.weight
 }
 
 pub(super) fn vectors(recipe: &Logistic) -> Vec<(&'static str, usize)> {
@@ -43,4 +160,27 @@ pub(super) fn vectors(recipe: &Logistic) -> Vec<(&'static str, usize)> {
         ("the score's histograms", SCORE + 1),
         ("calibration", CALIBRATION),
     ]
+}
+
+pub(super) fn glm_vectors(recipe: &Glm) -> Vec<(&'static str, usize)> {
+    let terms = recipe.design.terms.len() + 1;
+    let triangle = terms * (terms + 1) / 2;
+    let mut evaluate = 4;
+    if recipe.family == Family::Gamma {
+        evaluate += triangle;
+    }
+    if recipe.errors != Errors::Model {
+        evaluate += triangle;
+    }
+    let mut steps = vec![
+        ("counts and sums", 5 + terms),
+        ("spread", terms + 1),
+        ("a step of the fit", 1 + terms + triangle),
+    ];
+    if has_score(recipe) {
+        steps.extend([("the final model", evaluate + SCORE), ("calibration", CALIBRATION)]);
+    } else {
+        steps.push(("the final model", evaluate));
+    }
+    steps
 }
