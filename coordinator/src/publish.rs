@@ -10,7 +10,8 @@ use motet_common::manifest::{FILE_NAME, FORMAT, File, Manifest, Privacy, RoundRe
 use motet_common::moment::Moment;
 use motet_common::proof::{LedgerProof, Proven};
 use motet_common::refusal::{Code, Refusal};
-use motet_common::study::{Method, SiteLoss};
+use motet_common::study::SiteLoss;
+use motet_recipes::Recipe;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::NodeId;
@@ -51,10 +52,12 @@ fn context(book: &Book, shared: &Shared, at: Moment) -> Context {
         filter: study.data.filter.as_ref().map(ToString::to_string),
         features: study.data.features.clone(),
         run: run.map(|run| run.started.run.hex()).unwrap_or_default(),
-        recipe: study.method.kind().to_owned(),
-        parameters: parameters(&study.method),
-        tolerance: match &study.method {
-            Method::Logistic(logistic) => Some(logistic.tolerance),
+        recipe: study.recipe.kind().to_owned(),
+        parameters: study.parameters(),
+        tolerance: match &study.recipe {
+            Recipe::Logistic(recipe) => Some(recipe.tolerance),
+            Recipe::Glm(recipe) => Some(recipe.tolerance),
+            Recipe::Cox(recipe) => Some(recipe.tolerance),
             _ => None,
         },
         sites: book
@@ -89,26 +92,6 @@ fn context(book: &Book, shared: &Shared, at: Moment) -> Context {
     }
 }
 
-fn parameters(method: &Method) -> Vec<(String, String)> {
-    let pair = |name: &str, value: String| (name.to_owned(), value);
-    match method {
-        Method::Summary => Vec::new(),
-        Method::Logistic(m) => vec![
-            pair("ridge", m.ridge.to_string()),
-            pair("tolerance", format!("{:e}", m.tolerance)),
-            pair("max_rounds", m.max_rounds.to_string()),
-        ],
-        Method::FedAvg(m) => vec![
-            pair("hidden", format!("{:?}", m.hidden)),
-            pair("rounds", m.rounds.to_string()),
-            pair("local_epochs", m.local_epochs.to_string()),
-            pair("batch", m.batch.to_string()),
-            pair("lr", m.lr.to_string()),
-            pair("server_lr", m.server_lr.to_string()),
-        ],
-    }
-}
-
 fn software() -> String {
     format!("motet {}", env!("CARGO_PKG_VERSION"))
 }
@@ -140,7 +123,7 @@ pub(crate) fn manifest(
         study: book.study.id.clone(),
         title: book.study.title.clone(),
         study_digest: book.digest,
-        recipe: book.study.method.kind().to_owned(),
+        recipe: book.study.recipe.kind().to_owned(),
         run: book.run.as_ref().ok_or(Code::RunUnknown)?.started.run,
         state_root: book.chain.root(),
         rounds: count(book.past.len()),

@@ -111,6 +111,40 @@ pub enum Outcome {
     Count(CountOutcome),
 }
 
+impl Outcome {
+    /// Rounds of the run, all phases.
+    pub fn rounds(&self) -> u32 {
+        match self {
+            Self::Summary(outcome) => outcome.rounds,
+            Self::Logistic(outcome) => outcome.rounds,
+            Self::FedAvg(outcome) => outcome.rounds,
+            Self::FedNumber(outcome) => outcome.rounds,
+            Self::FedTime(outcome) => outcome.rounds,
+            Self::Glm(outcome) => outcome.rounds,
+            Self::Cox(outcome) => outcome.rounds,
+            Self::KaplanMeier(outcome) => outcome.rounds,
+            Self::Gbdt(outcome) => outcome.rounds,
+            Self::Count(outcome) => outcome.rounds,
+        }
+    }
+
+    /// Sites that every figure comes from.
+    pub fn sites(&self) -> u32 {
+        match self {
+            Self::Summary(outcome) => outcome.sites,
+            Self::Logistic(outcome) => outcome.sites,
+            Self::FedAvg(outcome) => outcome.sites,
+            Self::FedNumber(outcome) => outcome.sites,
+            Self::FedTime(outcome) => outcome.sites,
+            Self::Glm(outcome) => outcome.sites,
+            Self::Cox(outcome) => outcome.sites,
+            Self::KaplanMeier(outcome) => outcome.sites,
+            Self::Gbdt(outcome) => outcome.sites,
+            Self::Count(outcome) => outcome.sites,
+        }
+    }
+}
+
 const STATE: RecipeError = RecipeError::Mismatch { what: "state" };
 
 impl Recipe {

@@ -159,11 +159,7 @@ pub fn build(outcome: &Outcome, context: &Context) -> Result<Vec<(String, Vec<u8
 
 /// The report says "sites" twice (a number and names): they must agree, or a reader trusts the wrong one.
 fn check(outcome: &Outcome, context: &Context) -> Result<(), ReleaseError> {
-    let sites = match outcome {
-        Outcome::Logistic(fit) => fit.sites,
-        Outcome::FedAvg(model) => model.sites,
-        Outcome::Summary(summary) => summary.sites,
-    };
+    let sites = outcome.sites();
     if sites as usize != context.sites.len() {
         let what = format!("its sum holds `{sites}` sites and the set names `{}`", context.sites.len());
         return Err(ReleaseError::Outcome { run: context.run.clone(), what });

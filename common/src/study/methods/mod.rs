@@ -152,6 +152,15 @@ impl Study {
         if number { Outcome::Number } else { Outcome::YesNo }
     }
 
+    /// The recipe's keys and values, for a report.
+    pub fn parameters(&self) -> Vec<(String, String)> {
+        let pair = |line: &String| {
+            let (key, value) = line.split_once(" = ")?;
+            Some((key.to_owned(), value.trim_matches('"').to_owned()))
+        };
+        write(&self.recipe, &self.data).iter().filter_map(pair).collect()
+    }
+
     /// Whether a row with a missing feature stays in the cohort.
     pub fn keeps_missing(&self) -> bool {
         matches!(self.recipe, Recipe::Summary(_) | Recipe::Gbdt(_))
