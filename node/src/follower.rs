@@ -2,6 +2,7 @@
 //! session speaks.
 
 use crate::data_desk::Dataset;
+use crate::memory::{Memories, Remembered};
 use crate::records;
 use crate::studies::Proposal;
 use crate::{Home, NodeError, clock};
@@ -12,7 +13,7 @@ use motet_common::round::member::{Due, Me, Member, Sets};
 use motet_common::study::SiteLoss;
 use motet_data::Cohort;
 use motet_ledger::Recorded;
-use motet_recipes::{Memory, Outcome, Recipe, State};
+use motet_recipes::{Comparison, Memory, Outcome, State};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -187,6 +188,8 @@ impl Follower {
             proposal: self.proposal.clone(),
             cohort: self.cohort.clone(),
             chain: self.chain.clone(),
+            memory: Memories::open(home)
+                .and_then(|memories| memories.before(&self.proposal.digest, &self.chain.root())),
         }
     }
 }
@@ -248,6 +251,8 @@ pub(crate) struct Work {
     proposal: Proposal,
     cohort: Option<Arc<Cohort>>,
     chain: Chain,
+    /// What the answer begins from.
+    memory: Result<Memory, NodeError>,
 }
 
 /// What came of it.
@@ -258,6 +263,8 @@ pub(crate) struct Answered {
     pub(crate) update: ClearUpdate,
     /// The final model on this site's own rows, where the question was its evaluation.
     pub(crate) own: Option<Outcome>,
+    /// What this site keeps for itself, where the recipe lets it.
+    pub(crate) remembered: Option<Remembered>,
 }
 
 impl Work {
@@ -293,14 +300,16 @@ impl Work {
     ) -> Result<Answered, Refusal> {
         let cohort = self.cohort()?;
         let rows = cohort.rows();
+        let unread = |error: NodeError| Refusal::new(Code::Storage, error.to_string());
+        let before = std::mem::replace(&mut self.memory, Ok(Memory::default())).map_err(unread)?;
         let question = self.chain.question(candidates)?.ok_or(Code::PlanRejected)?;
         let recipe = self.chain.recipe();
-        let update = recipe
-            .answer(self.chain.state(), &question, &rows, &Memory::default(), dice)
-            .map_err(|error| Refusal::new(Code::InputRefused, error.to_string()))?
-            .update;
+        let answer = recipe
+            .answer(self.chain.state(), &question, &rows, &before, dice)
+            .map_err(|error| Refusal::new(Code::InputRefused, error.to_string()))?;
+        let remembered = answer.memory.map(|after| Remembered { before, after });
         let own = (question.phase == "evaluate").then(|| evaluate_here(&self.chain, &cohort, dice)).flatten();
-        Ok(Answered { cohort, update, own })
+        Ok(Answered { cohort, update: answer.update, own, remembered })
     }
 
     /// The same recipe fitted on this site's rows alone, and the ridge it took: a small site often has no finite
@@ -312,16 +321,22 @@ impl Work {
         let cohort = self.cohort()?;
         let recipe = self.chain.recipe();
         let failed = |error: motet_recipes::RecipeError| Refusal::new(Code::RecipeFailed, error.to_string());
-        match (recipe.alone(&cohort.rows(), dice), recipe) {
-            (Ok(outcome), Recipe::Logistic(logistic)) => Ok((outcome, logistic.ridge)),
-            (Ok(outcome), _) => Ok((outcome, 0.0)),
-            (Err(_), Recipe::Logistic(logistic)) => {
-                let ridge = logistic.ridge.max(1.0);
-                let penalised = Recipe::Logistic(motet_recipes::Logistic { ridge, ..logistic.clone() });
-                Ok((penalised.alone(&cohort.rows(), dice).map_err(failed)?, ridge))
+        match (recipe.alone(&cohort.rows(), dice), recipe.ridge()) {
+            (Ok(outcome), ridge) => Ok((outcome, ridge.unwrap_or_default())),
+            (Err(_), Some(ridge)) => {
+                let ridge = ridge.max(1.0);
+                Ok((recipe.with_ridge(ridge).alone(&cohort.rows(), dice).map_err(failed)?, ridge))
             }
-            (Err(error), _) => Err(failed(error)),
+            (Err(error), None) => Err(failed(error)),
         }
+    }
+
+    /// Whether the finished model serves this site's own patients; nothing where the method has no such judgement, or no model.
+    pub(crate) fn compare(&mut self, dice: &mut impl CryptoRng) -> Option<Comparison> {
+        let cohort = self.cohort().ok()?;
+        let mut seed = Digest::default();
+        dice.fill_bytes(&mut seed.0);
+        motet_recipes::compare(self.chain.recipe(), self.chain.state(), &cohort.rows(), seed).ok()?
     }
 }
 

@@ -102,6 +102,11 @@ impl Paths {
         self.0.join("vault")
     }
 
+    /// What recipes keep at this site between rounds.
+    pub fn memory(&self) -> PathBuf {
+        self.0.join("memory")
+    }
+
     /// Masked vectors of open rounds.
     pub fn masked(&self) -> PathBuf {
         self.0.join("masked")

@@ -39,6 +39,7 @@ pub mod drill;
 mod follower;
 mod link;
 mod local;
+mod memory;
 pub mod session;
 mod vault;
 

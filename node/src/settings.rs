@@ -13,9 +13,6 @@ use toml::Spanned;
 /// The documented sample.
 pub const SAMPLE: &str = include_str!("../node.toml.sample");
 
-/// The federated methods of this version, for `limits.recipes`.
-const RECIPES: [&str; 3] = ["summary", "logistic", "fedavg"];
-
 /// A mistake in `node.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("node.toml, line {line}: {problem}; {fix}")]
@@ -57,6 +54,8 @@ pub struct Limits {
     pub purposes: Option<Vec<String>>,
     /// Whether an approval must name a permit.
     pub permit_required: bool,
+    /// Whether a survival study may take times as they are, not rounded up to a grid.
+    pub exact_times: bool,
 }
 
 #[derive(Deserialize)]
@@ -79,6 +78,8 @@ struct RawLimits {
     purposes: Option<Vec<Spanned<String>>>,
     #[serde(default)]
     permit_required: bool,
+    #[serde(default)]
+    exact_times: bool,
 }
 
 impl Settings {
@@ -125,8 +126,8 @@ impl Settings {
             };
             list.map(|list| list.into_iter().map(known).collect::<Result<Vec<_>, _>>()).transpose()
         };
-        let recipes =
-            words(raw.limits.recipes, &|word| RECIPES.contains(&word), "use summary, logistic or fedavg")?;
+        let kinds = format!("use one of {}", Study::kinds());
+        let recipes = words(raw.limits.recipes, &Study::is_kind, &kinds)?;
         let purposes = words(
             raw.limits.purposes,
             &|word| purpose_meaning(word).is_some(),
@@ -139,7 +140,12 @@ impl Settings {
             address: raw.address.into_inner(),
             min_sites,
             max_set_change: raw.max_set_change,
-            limits: Limits { recipes, purposes, permit_required: raw.limits.permit_required },
+            limits: Limits {
+                recipes,
+                purposes,
+                permit_required: raw.limits.permit_required,
+                exact_times: raw.limits.exact_times,
+            },
         })
     }
 
@@ -161,7 +167,7 @@ impl Settings {
     ///
     /// # Errors
     /// `line_up_too_small` when a sum could hold fewer sites than the site's floor, `study_not_approved` for a recipe or
-    /// purpose that `node.toml` does not list.
+    /// purpose that `node.toml` does not list, and for exact times that it does not allow.
     pub fn allow(&self, study: &Study, roster: &Roster) -> Result<(), Refusal> {
         let floor = study.privacy.min_sites as usize;
         let numbers =
@@ -184,8 +190,16 @@ impl Settings {
                 format!("`[limits]` of node.toml does not list the {what} `{word}`"),
             )
         };
-        if !listed(&self.limits.recipes, study.method.kind()) {
-            return Err(outside("recipe", study.method.kind()));
+        if !listed(&self.limits.recipes, study.recipe.kind()) {
+            return Err(outside("recipe", study.recipe.kind()));
+        }
+        if study.shows_exact_times() && !self.limits.exact_times {
+            let detail = format!(
+                "study `{}` takes times as they are, and the sum shows them; `exact_times = true` under `[limits]` of node.toml \
+                 allows that, or the proposer writes times = \"grid\"",
+                study.id
+            );
+            return Err(Refusal::new(Code::StudyNotApproved, detail));
         }
         if !listed(&self.limits.purposes, &study.purpose) {
             return Err(outside("purpose", &study.purpose));
@@ -210,7 +224,7 @@ mod tests {
         let limits = Settings::parse(&all).unwrap().limits;
         assert_eq!(limits.recipes.unwrap(), ["summary", "logistic"]);
         assert_eq!(limits.purposes.unwrap(), ["53(1)(e)", "53(1)(a)"]);
-        assert!(limits.permit_required);
+        assert!(limits.permit_required && limits.exact_times);
     }
 
     #[test]
@@ -233,7 +247,7 @@ mod tests {
             (format!("{base}colour = 1\n"), 5, "colour"),
             (format!("{base}[limits]\nmin_rows = 1\n"), 6, "min_rows"),
             (format!("{base}min_sites = 2\n"), 5, "min_sites"),
-            (format!("{base}\n[limits]\nrecipes = [\"cox\"]\n"), 7, "cox"),
+            (format!("{base}\n[limits]\nrecipes = [\"magic\"]\n"), 7, "magic"),
             (format!("{base}\n[limits]\npurposes = [\"54\"]\n"), 7, "54"),
             (base.replace("h:1", "nowhere"), 4, "nowhere"),
             (base.replace("\"NL\"", "\"nl\""), 2, "nl"),

@@ -168,6 +168,26 @@ impl Recipe {
         !matches!(self, Self::FedAvg(_) | Self::Count(_))
     }
 
+    /// The strength of the ridge, in the methods that have one.
+    pub fn ridge(&self) -> Option<f64> {
+        match self {
+            Self::Logistic(recipe) => Some(recipe.ridge),
+            Self::Glm(recipe) => Some(recipe.ridge),
+            Self::Cox(recipe) => Some(recipe.ridge),
+            _ => None,
+        }
+    }
+
+    /// The same recipe with another ridge, where it has one.
+    pub fn with_ridge(&self, ridge: f64) -> Self {
+        match self.clone() {
+            Self::Logistic(recipe) => Self::Logistic(Logistic { ridge, ..recipe }),
+            Self::Glm(recipe) => Self::Glm(Glm { ridge, ..recipe }),
+            Self::Cox(recipe) => Self::Cox(Cox { ridge, ..recipe }),
+            other => other,
+        }
+    }
+
     /// Checks the parameters.
     ///
     /// # Errors

@@ -5,17 +5,25 @@ use crate::error::{Code, DataError};
 use crate::schema::{Column, Kind, Schema};
 use crate::table::{Series, Table};
 use motet_common::study::filter::{Literal, days_since_1970};
-use motet_common::study::{Method, Study};
-use motet_recipes::Rows;
+use motet_common::study::{Outcome, Study};
+use motet_recipes::{Recipe, Rows};
 use ndarray::{Array1, Array2};
 
 /// What a recipe answers from. It has no `Debug` and no `Clone`.
 pub struct Cohort {
-    /// One row a patient, one column for each of [`Study::columns`]. For `summary` NaN is a missing value; other recipes
-    /// have complete rows only.
+    /// One row a patient, one column for each of [`Study::columns`]. NaN is a missing value where
+    /// [`Study::keeps_missing`]; elsewhere rows are complete.
     pub x: Array2<f64>,
-    /// The outcome, 0 or 1, where the study has one.
+    /// What is explained, where the study has it: 0 or 1, or a number.
     pub y: Option<Array1<f64>>,
+    /// Time to the event or to the end of follow-up.
+    pub time: Option<Array1<f64>>,
+    /// Place of the level among the study's, from 0.
+    pub group: Option<Array1<f64>>,
+    /// A known part of the linear predictor.
+    pub offset: Option<Array1<f64>>,
+    /// How often a row counts.
+    pub weight: Option<Array1<f64>>,
     /// Rows in `x`.
     pub used: u64,
     /// Rows left out because a value was missing.
@@ -24,6 +32,19 @@ pub struct Cohort {
     pub filtered: u64,
     /// Second rows of a patient.
     pub repeated: u64,
+}
+
+/// A column beside the features, while rows are gathered.
+struct Side<'a> {
+    source: Source<'a>,
+    values: Vec<f64>,
+}
+
+/// Where its values come from.
+enum Source<'a> {
+    Number(&'a Series),
+    /// For each level of the schema, its place in the study's list.
+    Place(&'a Series, Vec<usize>),
 }
 
 /// How one feature becomes columns.
@@ -47,49 +68,102 @@ impl Cohort {
         fits(study, |name| table.series(name).map(|series| &series.declared))?;
         let features: Vec<Expansion<'_>> =
             study.data.features.iter().map(|name| expansion(table, study, name)).collect::<Result<_, _>>()?;
-        let outcome = study.data.outcome.as_deref().map(|name| table.series(name)).transpose()?;
-        let whole = study.method != Method::Summary;
-        let (mut x, mut y, mut left_out, mut filtered) = (Vec::new(), Vec::new(), 0, 0);
-        let mut cells = Vec::new();
+        let data = &study.data;
+        let side =
+            |name: &Option<String>| name.as_deref().map(|name| Side::of(table, study, name)).transpose();
+        let mut sides = [
+            side(&data.outcome)?,
+            side(&data.time)?,
+            side(&data.group)?,
+            side(&data.offset)?,
+            side(&data.weight)?,
+        ];
+        let whole = !study.keeps_missing();
+        let (mut x, mut used, mut left_out, mut filtered) = (Vec::new(), 0, 0, 0);
+        let (mut cells, mut beside) = (Vec::new(), Vec::new());
         for row in 0..table.rows {
             let value = |name: &str| table.series(name).ok().and_then(|series| series.value(row));
-            if study.data.filter.as_ref().is_some_and(|filter| !filter.keeps(&value)) {
+            if data.filter.as_ref().is_some_and(|filter| !filter.keeps(&value)) {
                 filtered += 1;
                 continue;
             }
             cells.clear();
             features.iter().for_each(|feature| feature.push(row, &mut cells));
-            let answer = outcome.map(|series| series.number(row));
-            if whole && (cells.iter().any(|cell| cell.is_nan()) || answer.is_some_and(f64::is_nan)) {
+            beside.clear();
+            beside.extend(sides.iter().flatten().map(|side| side.source.value(row)));
+            if whole && cells.iter().any(|cell| cell.is_nan()) || beside.iter().any(|value| value.is_nan()) {
                 left_out += 1;
                 continue;
             }
+            used += 1;
             x.append(&mut cells);
-            y.extend(answer);
+            for (side, value) in sides.iter_mut().flatten().zip(&beside) {
+                side.values.push(*value);
+            }
         }
-        let width = study.columns().len();
-        let used = x.len() / width.max(1);
-        if used < (study.privacy.min_rows as usize).max(1) {
+        // A count answers for a site of any size: what is small it says as none, and nobody learns who did.
+        let least = if matches!(study.recipe, Recipe::Count(_)) { 0 } else { study.privacy.min_rows.max(1) };
+        if used < least as usize {
             let problem =
                 format!("fewer rows are left than the study asks of a site, `{}`", study.privacy.min_rows);
             let fix = "this site does not take part; `motet-node data check` shows which rows are left out";
             return Err(DataError::new(Code::TooFewRows, problem, fix).in_file(&table.file));
         }
-        let x = Array2::from_shape_vec((used, width), x).map_err(|_| {
+        let x = Array2::from_shape_vec((used, study.columns().len()), x).map_err(|_| {
             DataError::new(
                 Code::SchemaMismatch,
                 "columns and study do not agree",
                 "compare the schema's levels with the study's",
             )
         })?;
-        let y = outcome.map(|_| Array1::from_vec(y));
-        Ok(Self { x, y, used: used as u64, left_out, filtered, repeated: table.repeated })
+        let [y, time, group, offset, weight] =
+            sides.map(|side| side.map(|side| Array1::from_vec(side.values)));
+        let (used, repeated) = (used as u64, table.repeated);
+        Ok(Self { x, y, time, group, offset, weight, used, left_out, filtered, repeated })
     }
 
     /// The cohort as a recipe takes it.
     pub fn rows(&self) -> Rows<'_> {
-        Rows { y: self.y.as_ref().map(|y| y.view()), ..Rows::new(self.x.view()) }
+        Rows {
+            x: self.x.view(),
+            y: self.y.as_ref().map(|y| y.view()),
+            time: self.time.as_ref().map(|time| time.view()),
+            group: self.group.as_ref().map(|group| group.view()),
+            offset: self.offset.as_ref().map(|offset| offset.view()),
+            weight: self.weight.as_ref().map(|weight| weight.view()),
+        }
     }
+}
+
+impl<'a> Side<'a> {
+    fn of(table: &'a Table, study: &Study, name: &str) -> Result<Self, DataError> {
+        let series = table.series(name)?;
+        let source = match (&series.declared.kind, study.levels_of(name)) {
+            (Kind::Category { levels }, Some(theirs)) => Source::Place(series, places(levels, theirs)),
+            _ => Source::Number(series),
+        };
+        Ok(Self { source, values: Vec::new() })
+    }
+}
+
+impl Source<'_> {
+    /// The value of a row; NaN when it is missing.
+    fn value(&self, row: usize) -> f64 {
+        match self {
+            Source::Number(series) => series.number(row),
+            Source::Place(series, places) => match series.cells.get(row) {
+                Some(Cell::Level(level)) => {
+                    places.get(*level as usize).map_or(f64::NAN, |place| *place as f64)
+                }
+                _ => f64::NAN,
+            },
+        }
+    }
+}
+
+/// For each of a schema's levels, its place among the study's.
+fn places(levels: &[String], theirs: &[String]) -> Vec<usize> {
+    levels.iter().filter_map(|level| theirs.iter().position(|their| their == level)).collect()
 }
 
 /// Checks that a site's schema and a study mean the same, before any file is opened.
@@ -108,14 +182,24 @@ fn fits<'c>(
     study: &Study,
     declared: impl Fn(&str) -> Result<&'c Column, DataError>,
 ) -> Result<(), DataError> {
-    if let Some(outcome) = &study.data.outcome {
+    let data = &study.data;
+    if let Some(outcome) = &data.outcome {
         let kind = &declared(outcome)?.kind;
-        if !matches!(kind, Kind::Bool { .. }) {
+        if study.outcome() == Outcome::YesNo && !matches!(kind, Kind::Bool { .. }) {
             let problem = format!("the outcome is declared as `{}`, the study needs yes or no", kind.word());
             return mismatch(outcome, problem, "declare `type = \"bool\"` with its `false` and `true` texts");
         }
     }
-    for feature in &study.data.features {
+    let number = study.outcome() == Outcome::Number;
+    let numbers = [data.outcome.as_ref().filter(|_| number), data.time.as_ref(), data.offset.as_ref()];
+    for name in numbers.into_iter().chain([data.weight.as_ref()]).flatten() {
+        let kind = &declared(name)?.kind;
+        if !matches!(kind, Kind::Float | Kind::Int) {
+            let problem = format!("declared as `{}`, the study needs a number", kind.word());
+            return mismatch(name, problem, "declare `type = \"float\"` or `type = \"int\"`");
+        }
+    }
+    for feature in data.features.iter().chain(&data.group) {
         match (&declared(feature)?.kind, study.levels_of(feature)) {
             (Kind::Category { levels }, Some(theirs)) => {
                 if let Some(level) = levels.iter().find(|level| !theirs.contains(level)) {
@@ -155,12 +239,7 @@ fn expansion<'a>(table: &'a Table, study: &Study, name: &str) -> Result<Expansio
     let series = table.series(name)?;
     Ok(match (&series.declared.kind, study.levels_of(name)) {
         (Kind::Category { levels }, Some(theirs)) => {
-            let place = |level: &String| theirs.iter().position(|their| their == level);
-            Expansion::Dummies {
-                series,
-                places: levels.iter().filter_map(place).collect(),
-                width: theirs.len(),
-            }
+            Expansion::Dummies { series, places: places(levels, theirs), width: theirs.len() }
         }
         _ => Expansion::Number(series),
     })

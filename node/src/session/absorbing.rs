@@ -3,6 +3,7 @@
 use super::{Away, Session, clock_day};
 use crate::follower::{self, Absorbed, Follower};
 use crate::link::{Again, Link};
+use crate::memory::Memories;
 use crate::{NodeError, local};
 use motet_common::audit::Audit;
 use motet_common::log::Log;
@@ -180,14 +181,18 @@ impl Session {
         if !matches!(follower.chain.question(3), Ok(None)) || path.exists() {
             return Ok(());
         }
+        Memories::open(&self.home)?.forget(study)?;
+        let Some(follower) = self.followers.get_mut(study) else { return Ok(()) };
         let mut work = follower.work(&self.home);
         let own = follower.own.take();
         let id = follower.proposal.study.id.clone();
-        let (site, kind) = (self.home.settings.site.clone(), follower.proposal.study.method.kind());
+        let (site, kind) = (self.home.settings.site.clone(), follower.proposal.study.recipe.kind());
         let written = tokio::task::spawn_blocking(move || -> Result<(), NodeError> {
             let Ok(cohort) = work.cohort() else { return Ok(()) };
             let alone = work.alone(&mut rand::rng()).ok();
-            let report = local::report(&site, &id, kind, cohort.used, alone.as_ref(), own.as_ref());
+            let comparison = work.compare(&mut rand::rng());
+            let subject = local::Subject { site: &site, study: &id, recipe: kind, rows: cohort.used };
+            let report = local::report(&subject, alone.as_ref(), own.as_ref(), comparison.as_ref());
             let parent = path.parent().unwrap_or(&path);
             std::fs::create_dir_all(parent).map_err(NodeError::file("make", parent))?;
             std::fs::write(&path, format!("{report:#}\n")).map_err(NodeError::file("write", &path))

@@ -3,6 +3,7 @@
 use super::{Away, Computed, Session, clock_day};
 use crate::follower::{self, Attempt, Follower};
 use crate::link::Link;
+use crate::memory::Memories;
 use crate::{NodeError, switch};
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::member::{Expected, Member, admit, refused};
@@ -98,6 +99,11 @@ impl Session {
         let answered = result.and_then(|answered| {
             *cohort = Some(answered.cohort);
             *own = answered.own.or(own.take());
+            if let Some(remembered) = &answered.remembered {
+                Memories::open(&self.home)
+                    .and_then(|memories| memories.keep(&study, &chain.root(), remembered))
+                    .map_err(|error| Refusal::new(Code::Storage, error.to_string()))?;
+            }
             let me = follower::me(&self.home, proposal, chain, log);
             attempt.member.answered(answered.update, &attempt.layout, &me, &mut rand::rng())
         });

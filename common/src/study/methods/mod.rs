@@ -46,7 +46,7 @@ pub(super) enum Explained {
 }
 
 /// The kinds, in the order in which a message lists them.
-const KINDS: [(&str, Wants); 17] = {
+const KINDS: [(&str, Wants); 18] = {
     const fn wants(features: bool, explained: Explained, group: bool, sides: bool) -> Wants {
         Wants { features, explained, group, sides }
     }
@@ -69,6 +69,7 @@ const KINDS: [(&str, Wants); 17] = {
         ("fedadam", AVERAGING),
         ("fedyogi", AVERAGING),
         ("fedadagrad", AVERAGING),
+        ("scaffold", AVERAGING),
         ("gbdt", wants(true, Explained::Outcome, false, false)),
     ]
 };
@@ -150,6 +151,16 @@ impl Study {
             _ => false,
         };
         if number { Outcome::Number } else { Outcome::YesNo }
+    }
+
+    /// Whether a study file may name this kind of recipe.
+    pub fn is_kind(word: &str) -> bool {
+        wants(word).is_some()
+    }
+
+    /// The kinds as a sentence says them.
+    pub fn kinds() -> String {
+        kinds()
     }
 
     /// The recipe's keys and values, for a report.
