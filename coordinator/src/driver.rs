@@ -14,7 +14,7 @@ use crate::book::Book;
 use crate::drill::Drill;
 use crate::entries::StudyEntry;
 use crate::folding::{self, Done};
-use crate::handle::Ask;
+use crate::handle::{Ask, Decided};
 use crate::hub::News;
 use crate::members::disk;
 use crate::pause::Pause;
@@ -49,6 +49,7 @@ pub(crate) struct Driver {
     news: broadcast::Receiver<News>,
     views: broadcast::Sender<WatchRunResponse>,
     withdrawn: Arc<AtomicBool>,
+    decided: Decided,
     wake: Option<Moment>,
     pause: Option<Pause>,
     /// Since when the run has waited for its next round.
@@ -184,8 +185,9 @@ impl Driver {
             News::Went(_) => self.input(Input::Gone(node)).await,
             News::Came(_) => {
                 self.input(Input::Back(node)).await?;
-                // Between rounds, the latest release tells a returning node what it missed.
+                // Between rounds, the latest release tells a returning node what it missed, unless it has made that sum again.
                 if self.round().is_none()
+                    && !self.book.checked.contains_key(&node)
                     && let (Some(past), Some(run)) = (self.book.past.last(), self.latest_run())
                 {
                     self.shared.hub.tell(node, run, &Message::Released(past.released.clone()));

@@ -11,8 +11,9 @@ use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::{NodeId, RunId};
 use motet_secagg::message::{Header, Message};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 /// What may be asked of a driver.
@@ -80,6 +81,9 @@ pub(crate) enum Ask {
     Folded(Box<Result<Done, Refusal>>),
 }
 
+/// Digests of the decisions on record, by node.
+pub(crate) type Decided = Arc<Mutex<BTreeMap<NodeId, Digest>>>;
+
 /// How the rest of the coordinator reaches a driver.
 #[derive(Clone)]
 pub(crate) struct Handle {
@@ -89,6 +93,8 @@ pub(crate) struct Handle {
     pub(crate) proposed: Arc<Proposed>,
     pub(crate) title: String,
     pub(crate) withdrawn: Arc<AtomicBool>,
+    /// Digests of the decisions on record.
+    pub(crate) decided: Decided,
     pub(crate) inbox: mpsc::Sender<Ask>,
     pub(crate) views: broadcast::Sender<WatchRunResponse>,
 }
@@ -123,8 +129,11 @@ impl Handle {
     }
 
     /// What a node of the roster is told about the study.
-    pub(crate) fn proposal(&self) -> Frame {
+    /// The proposal as a node hears it, with what is known of its steward's decision.
+    pub(crate) fn proposal(&self, node: NodeId) -> Frame {
+        let decision = self.decided.lock().unwrap_or_else(PoisonError::into_inner).get(&node).copied();
         Frame::Proposal(Proposal {
+            decision: decision.map(|digest| digest.0.to_vec()).unwrap_or_default(),
             study: self.proposed.text.clone(),
             roster: self.proposed.roster.to_bytes(),
             proposer: self.proposed.proposer.clone(),

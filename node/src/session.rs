@@ -81,7 +81,7 @@ struct Session {
     downloads: Downloads,
     results: mpsc::Sender<Computed>,
     computed: mpsc::Receiver<Computed>,
-    /// Decisions that the present connection has carried.
+    /// Decisions that the coordinator has, or that the present connection has carried.
     told: Vec<SignedDecision>,
     /// Whether the coordinator welcomed the latest connection.
     was_welcome: bool,
@@ -192,8 +192,8 @@ impl Session {
         let text = format!("connected to the coordinator of {} (protocol {agreed})", welcome.consortium);
         self.say("connected", &text).await?;
         self.was_welcome = true;
-        self.told.clear();
-        self.tell_decisions(&link, false).await?;
+        // The proposals that come first say which decisions the coordinator knows; the others are told then.
+        self.told = self.decisions().collect();
         self.speak_again(&link).await?;
         self.serve(&link, &mut line).await
     }
@@ -243,23 +243,20 @@ impl Session {
         let version = self.home.ledger.version(STUDIES).await?;
         if version == self.studies_version {
             // A proposal that arrived meanwhile may have taken a decision in with it.
-            return self.tell_decisions(link, true).await;
+            return self.tell_decisions(link).await;
         }
         self.studies = Studies::read(&self.home).await?;
         self.studies_version = self.studies.version();
-        self.tell_decisions(link, true).await
+        self.tell_decisions(link).await
     }
 
     /// Sends every decision that this connection has not carried yet.
-    async fn tell_decisions(&mut self, link: &Link, aloud: bool) -> Result<(), Away> {
+    async fn tell_decisions(&mut self, link: &Link) -> Result<(), Away> {
         let new: Vec<SignedDecision> =
             self.decisions().filter(|decision| !self.told.contains(decision)).collect();
         for decision in new {
-            if aloud {
-                let text =
-                    format!("study {} is {}", decision.decision.study, decision.decision.verdict.as_str());
-                self.say("decision", &text).await?;
-            }
+            let text = format!("study {} is {}", decision.decision.study, decision.decision.verdict.as_str());
+            self.say("decision", &text).await?;
             link.decide(&self.home, &decision).await?;
             self.told.push(decision);
         }
@@ -269,7 +266,7 @@ impl Session {
     async fn hear(&mut self, link: &Link, frame: Frame) -> Result<(), Away> {
         match frame {
             Frame::Welcome(_) => Ok(()),
-            Frame::Proposal(proposal) => Ok(self.proposed(proposal).await?),
+            Frame::Proposal(proposal) => self.heard_of(link, proposal).await,
             Frame::Withdrawn(digest) => Ok(self.withdrawn(&digest).await?),
             Frame::Message(Envelope { run, body }) => {
                 let run = <[u8; 16]>::try_from(run.as_slice()).map(RunId);

@@ -7,7 +7,8 @@ use motet_common::refusal::{Code, Refusal};
 use motet_secagg::message::VERSION;
 use std::fmt;
 
-/// The minor this release speaks: 1 says the minor, which 0 did not; 2 lets a download go on where it broke.
+/// The minor this release speaks: 1 says the minor, which 0 did not; 2 lets a download go on where it broke
+/// and says which decisions are known.
 pub const MINOR: u32 = 2;
 
 /// The longest name of a release that is repeated to a person.

@@ -8,7 +8,9 @@ use motet_common::decision::SignedDecision;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::Input;
 use motet_proto::v1::Standing;
+use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::RunId;
+use std::sync::PoisonError;
 use tokio::sync::oneshot;
 
 impl Driver {
@@ -68,7 +70,9 @@ impl Driver {
         if checked.is_ok() && self.book.decisions.get(&decision.decision.site) != Some(&decision) {
             tracing::info!(study = %self.book.study.id, site = %self.book.name(decision.decision.site),
                 decision = decision.decision.verdict.as_str(), "a steward decided");
+            let (site, digest) = (decision.decision.site, decision.digest("decision"));
             self.record(StudyEntry::Decided(decision), None).await?;
+            self.decided.lock().unwrap_or_else(PoisonError::into_inner).insert(site, digest);
         }
         reply(answer, checked);
         Ok(())

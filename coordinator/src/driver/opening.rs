@@ -3,7 +3,7 @@
 use super::{Driver, not_before, now};
 use crate::book::Book;
 use crate::entries::{Proposed, StudyEntry};
-use crate::handle::Handle;
+use crate::handle::{Decided, Handle};
 use crate::members::disk;
 use crate::shared::Shared;
 use motet_common::refusal::{Code, Refusal};
@@ -11,8 +11,8 @@ use motet_common::round::{Entry, Folded};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::fold::Aggregate;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use tokio::sync::{broadcast, mpsc};
 
 /// Requests that may wait for a driver.
@@ -116,6 +116,8 @@ async fn start(shared: &Arc<Shared>, book: Book, version: u64, restored: bool) -
     let (own, inbox) = mpsc::channel(INBOX);
     let views = broadcast::channel(VIEWS).0;
     let withdrawn = Arc::new(AtomicBool::new(book.withdrawn));
+    let known = book.decisions.iter().map(|(node, decision)| (*node, decision.digest("decision")));
+    let decided: Decided = Arc::new(Mutex::new(known.collect()));
     let handle = Handle {
         id: book.study.id.clone(),
         digest: book.digest,
@@ -123,6 +125,7 @@ async fn start(shared: &Arc<Shared>, book: Book, version: u64, restored: bool) -
         proposed: Arc::new(book.proposed.clone()),
         title: book.study.title.clone(),
         withdrawn: Arc::clone(&withdrawn),
+        decided: Arc::clone(&decided),
         inbox: own.clone(),
         views: views.clone(),
     };
@@ -137,6 +140,7 @@ async fn start(shared: &Arc<Shared>, book: Book, version: u64, restored: bool) -
         news: shared.hub.news(),
         views,
         withdrawn,
+        decided,
         wake: None,
         pause: None,
         waiting_since: now(),

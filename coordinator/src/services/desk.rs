@@ -123,7 +123,7 @@ impl Desk for DeskService {
             }
         }
         for entry in &handle.proposed.roster.roster.entries {
-            self.0.hub.send(entry.node, handle.proposal());
+            self.0.hub.send(entry.node, handle.proposal(entry.node));
         }
         tracing::info!(study = %handle.id, digest = %handle.digest, "a study was proposed");
         Ok(Response::new(ProposeResponse { digest: handle.digest.hex() }))

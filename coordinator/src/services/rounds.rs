@@ -115,16 +115,18 @@ impl Rounds for RoundsService {
             if in_roster && handle.is_withdrawn() {
                 first.push(ToNode::Withdrawn(handle.digest.0.to_vec()));
             } else if in_roster {
-                first.push(handle.proposal());
+                first.push(handle.proposal(node));
             }
         }
-        for frame in first {
-            // More studies than the queue holds would block here; the node then reads them after reconnecting.
-            let _ = line.try_send(Ok(AttendResponse { frame: Some(frame) }));
-        }
-        let id = self.0.hub.came(node, line);
         let shared = Arc::clone(&self.0);
         tokio::spawn(async move {
+            // However many studies there are: each waits until the node has read those before it.
+            for frame in first {
+                if line.send(Ok(AttendResponse { frame: Some(frame) })).await.is_err() {
+                    return;
+                }
+            }
+            let id = shared.hub.came(node, line);
             while let Some(Ok(request)) = frames.next().await {
                 if let Some(frame) = request.frame {
                     take(&shared, node, frame).await;

@@ -1,6 +1,7 @@
 //! Studies as they arrive and go: written down for the steward, who alone decides.
 
-use super::Session;
+use super::{Away, Session};
+use crate::link::Link;
 use crate::records::{self, Proposed, STUDIES, StudyRecord};
 use crate::studies::{Standing, Studies};
 use crate::{NodeError, clock};
@@ -10,7 +11,22 @@ use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 
 impl Session {
-    pub(super) async fn proposed(&mut self, proposal: Proposal) -> Result<(), NodeError> {
+    /// A proposal, and what the coordinator knows of this steward's decision about it: another one is told.
+    pub(super) async fn heard_of(&mut self, link: &Link, proposal: Proposal) -> Result<(), Away> {
+        let (text, known) = (proposal.study.clone(), proposal.decision.clone());
+        self.proposed(proposal).await?;
+        let decided = self.studies.all().find_map(|at| match &at.standing {
+            Standing::Decided(signed) if at.proposal.text == text => Some((**signed).clone()),
+            _ => None,
+        });
+        let Some(decision) = decided.filter(|decision| decision.digest("decision").0 != known.as_slice())
+        else {
+            return Ok(());
+        };
+        Ok(link.decide(&self.home, &decision).await?)
+    }
+
+    async fn proposed(&mut self, proposal: Proposal) -> Result<(), NodeError> {
         let Proposal { study, roster, proposer, .. } = proposal;
         let arrived =
             SignedRoster::from_bytes(&roster).map(|signed| signed.roster.digest()).unwrap_or_default();
