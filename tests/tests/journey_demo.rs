@@ -47,7 +47,7 @@ fn pooled(scene: &str, sites: &[String]) -> LogisticOutcome {
     let y: Vec<_> = cohorts.iter().map(|cohort| cohort.y.as_ref().unwrap().view()).collect();
     let (x, y) = (concatenate(Axis(0), &x).unwrap(), concatenate(Axis(0), &y).unwrap());
     let rows = Rows::new(x.view()).outcome(y.view());
-    match study.recipe().alone(&rows, &mut rand::rng()).unwrap() {
+    match study.recipe.alone(&rows, &mut rand::rng()).unwrap() {
         Outcome::Logistic(fit) => fit,
         _ => unreachable!("a logistic study"),
     }

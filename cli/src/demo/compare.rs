@@ -117,7 +117,7 @@ pub(super) fn pooled(data: &Data, extracts: &Path, study: &Study, sites: &[Strin
     let x = concatenate(Axis(0), &x).map_err(|error| failed(error.to_string()))?;
     let y = concatenate(Axis(0), &y).map_err(|error| failed(error.to_string()))?;
     let rows = Rows::new(x.view()).outcome(y.view());
-    match study.recipe().alone(&rows, &mut rand::rng()) {
+    match study.recipe.alone(&rows, &mut rand::rng()) {
         Ok(Outcome::Logistic(fit)) => Ok(fit),
         Ok(_) => Err(failed("the study is not a logistic regression".to_owned())),
         Err(error) => Err(failed(error.to_string())),

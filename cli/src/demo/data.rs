@@ -127,7 +127,7 @@ mod tests {
             let [exact, averaged] = [data.logistic, data.fedavg].map(|text| Study::parse(text).unwrap());
             assert_eq!(exact.data, averaged.data);
             assert_eq!(exact.data.dataset, data.dataset);
-            assert_eq!((exact.method.kind(), averaged.method.kind()), ("logistic", "fedavg"));
+            assert_eq!((exact.recipe.kind(), averaged.recipe.kind()), ("logistic", "fedavg"));
             assert_ne!(exact.id, averaged.id);
             assert!(
                 exact

@@ -117,7 +117,7 @@ fn the_card_counts_the_numbers_that_the_recipe_really_asks_for() {
     use rand_chacha::rand_core::SeedableRng;
     for file in ["heart/logistic.toml", "heart/fedavg.toml"] {
         let study = Study::parse(&read(file)).unwrap();
-        let recipe = study.recipe();
+        let recipe = study.recipe.clone();
         let cohort = cohort("heart", "cleveland", &study);
         let mut dice = rand_chacha::ChaCha20Rng::seed_from_u64(1);
         let mut asked = Vec::new();
