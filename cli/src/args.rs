@@ -183,6 +183,8 @@ pub enum Study {
     Propose(ProposeStudy),
     /// Check a study file: survivors, quorum, and what stewards will ask about
     Lint(LintStudy),
+    /// How many patients a study would have: rounded counts, suppressed at the sites, before anything is trained
+    Feasibility(Feasibility),
     /// Studies and how many sites have approved
     List(Read),
     /// One study: its roster and every site's decision
@@ -195,6 +197,17 @@ pub enum Study {
 pub struct ProposeStudy {
     /// The study file
     pub file: PathBuf,
+    #[command(flatten)]
+    pub read: Read,
+}
+
+#[derive(Args)]
+pub struct Feasibility {
+    /// The study file whose patients are counted
+    pub file: PathBuf,
+    /// Each site rounds its count to a multiple of this
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub multiple: u32,
     #[command(flatten)]
     pub read: Read,
 }
@@ -410,6 +423,8 @@ pub enum Scene {
     Stroke,
     /// UCI Heart Disease: four hospitals, coronary disease
     Heart,
+    /// TCGA breast cancer: six regions, survival
+    Breast,
 }
 
 #[derive(Args)]
@@ -442,6 +457,7 @@ impl Command {
             Self::Study(command) => match command {
                 Study::Propose(args) => args.read.json,
                 Study::Lint(args) => args.read.json,
+                Study::Feasibility(args) => args.read.json,
                 Study::List(read) => read.json,
                 Study::Show(args) => args.read.json,
                 Study::Withdraw(_) => false,

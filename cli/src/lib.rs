@@ -16,6 +16,7 @@ pub mod backup;
 pub mod demo;
 mod entry;
 pub mod failure;
+mod feasibility;
 pub mod identity;
 pub mod init;
 pub mod ledger;

@@ -23,6 +23,7 @@ pub async fn run(command: &Command) -> Done {
     match command {
         Command::Propose(args) => propose(args).await,
         Command::Lint(args) => lint(args).await,
+        Command::Feasibility(args) => crate::feasibility::run(args).await,
         Command::List(args) => list(args).await,
         Command::Show(args) => show(args).await,
         Command::Withdraw(args) => withdraw(args).await,

@@ -5,9 +5,8 @@ use super::data::Data;
 use crate::failure::{Done, Failure};
 use motet_common::study::Study;
 use motet_data::{Cohort, Schema, Table};
-use motet_recipes::logistic::LogisticOutcome;
 use motet_recipes::{Outcome, Rows};
-use ndarray::{Axis, concatenate};
+use ndarray::{Array1, Axis, concatenate};
 use serde::Deserialize;
 use std::path::Path;
 
@@ -23,9 +22,11 @@ pub(super) struct Report {
     /// Sites behind every number.
     pub(super) sites: u32,
     /// Their rows.
+    #[serde(default)]
     pub(super) rows: u64,
-    /// Rows with the outcome.
-    pub(super) events: u64,
+    /// Rows with the outcome, where it is counted.
+    #[serde(default)]
+    pub(super) events: Option<u64>,
     /// Whether an exact fit came to its end.
     pub(super) converged: Option<bool>,
     /// Log-likelihood of an exact fit.
@@ -34,6 +35,7 @@ pub(super) struct Report {
     #[serde(default)]
     pub(super) coefficients: Vec<Coefficient>,
     /// On the same rows.
+    #[serde(default)]
     pub(super) metrics: Metrics,
     /// The sites by name.
     pub(super) site_names: Vec<String>,
@@ -47,7 +49,7 @@ pub(super) struct Report {
 pub(super) struct Coefficient {
     /// `(intercept)` or the column.
     pub(super) name: String,
-    /// Log odds ratio.
+    /// Log odds ratio, or log hazard ratio.
     pub(super) estimate: f64,
     /// Its standard error.
     pub(super) se: f64,
@@ -68,6 +70,21 @@ pub(super) struct Metrics {
     pub(super) brier: Option<f64>,
     /// 1 is perfect.
     pub(super) calibration_slope: Option<f64>,
+    /// Of a survival model.
+    pub(super) c_index: Option<f64>,
+}
+
+/// The fit of one pooled table.
+#[derive(Debug, Clone)]
+pub(super) struct Pooled {
+    /// Coefficients in the order of the report.
+    pub(super) coefficients: Vec<motet_recipes::Coefficient>,
+    /// Log-likelihood.
+    pub(super) loglik: f64,
+    /// Rows.
+    pub(super) rows: u64,
+    /// Area under the ROC curve, where the outcome is yes or no.
+    pub(super) auc: Option<f64>,
 }
 
 /// A lost site.
@@ -103,7 +120,7 @@ pub(super) fn report(bytes: &[u8]) -> Done<Report> {
 ///
 /// # Errors
 /// When an extract does not fit its schema or the pooled fit has no answer.
-pub(super) fn pooled(data: &Data, extracts: &Path, study: &Study, sites: &[String]) -> Done<LogisticOutcome> {
+pub(super) fn pooled(data: &Data, extracts: &Path, study: &Study, sites: &[String]) -> Done<Pooled> {
     let failed = |what: String| Failure::failed(format!("the pooled comparison failed: {what}"), "");
     let schema = Schema::parse(data.schema).map_err(|error| failed(error.to_string()))?;
     let mut cohorts = Vec::new();
@@ -113,19 +130,32 @@ pub(super) fn pooled(data: &Data, extracts: &Path, study: &Study, sites: &[Strin
         cohorts.push(Cohort::of(&table, study).map_err(|error| failed(error.to_string()))?);
     }
     let x: Vec<_> = cohorts.iter().map(|cohort| cohort.x.view()).collect();
-    let y: Vec<_> = cohorts.iter().filter_map(|cohort| cohort.y.as_ref().map(|y| y.view())).collect();
     let x = concatenate(Axis(0), &x).map_err(|error| failed(error.to_string()))?;
-    let y = concatenate(Axis(0), &y).map_err(|error| failed(error.to_string()))?;
-    let rows = Rows::new(x.view()).outcome(y.view());
+    let side = |of: fn(&Cohort) -> Option<&Array1<f64>>| -> Option<Array1<f64>> {
+        let parts: Option<Vec<_>> = cohorts.iter().map(|cohort| of(cohort).map(|side| side.view())).collect();
+        concatenate(Axis(0), &parts?).ok()
+    };
+    let (y, time) = (side(|cohort| cohort.y.as_ref()), side(|cohort| cohort.time.as_ref()));
+    let mut rows = Rows::new(x.view());
+    rows.y = y.as_ref().map(|y| y.view());
+    rows.time = time.as_ref().map(|time| time.view());
     match study.recipe.alone(&rows, &mut rand::rng()) {
-        Ok(Outcome::Logistic(fit)) => Ok(fit),
-        Ok(_) => Err(failed("the study is not a logistic regression".to_owned())),
+        Ok(Outcome::Logistic(fit)) => Ok(Pooled {
+            coefficients: fit.coefficients,
+            loglik: fit.loglik,
+            rows: fit.rows,
+            auc: Some(fit.metrics.auc),
+        }),
+        Ok(Outcome::Cox(fit)) => {
+            Ok(Pooled { coefficients: fit.coefficients, loglik: fit.loglik, rows: fit.rows, auc: None })
+        }
+        Ok(_) => Err(failed("the study is neither a logistic nor a Cox regression".to_owned())),
         Err(error) => Err(failed(error.to_string())),
     }
 }
 
 /// Compares a released fit with the pooled one.
-pub(super) fn agreement(report: &Report, pooled: &LogisticOutcome) -> Agreement {
+pub(super) fn agreement(report: &Report, pooled: &Pooled) -> Agreement {
     let worst = |pairs: Vec<(f64, f64)>| pairs.into_iter().map(|(a, b)| digits(a, b)).min().unwrap_or(0);
     let pairs = || report.coefficients.iter().zip(&pooled.coefficients);
     let same_names =
@@ -221,22 +251,22 @@ mod tests {
         for site in data.sites {
             std::fs::write(folder.path().join(format!("{}.csv", site.name)), site.csv).unwrap();
         }
-        let study = Study::parse(data.logistic).unwrap();
+        let study = Study::parse(data.exact.text).unwrap();
         let all: Vec<String> = data.sites.iter().map(|site| site.name.to_owned()).collect();
         let fit = pooled(data, folder.path(), &study, &all).unwrap();
-        assert_eq!((fit.rows, fit.events, fit.converged), (9381, 813, true));
+        assert_eq!(fit.rows, 9381);
         // The reference fit of the same rows by other software.
         assert!((fit.coefficients[0].estimate + 6.327).abs() < 1e-3, "{}", fit.coefficients[0].estimate);
         assert!((fit.loglik + 2264.687).abs() < 1e-3, "{}", fit.loglik);
         let fewer = pooled(data, folder.path(), &study, &all[1..]).unwrap();
-        let as_report = |fit: &LogisticOutcome| Report {
+        let as_report = |fit: &Pooled| Report {
             study: study.id.clone(),
             run: String::new(),
-            rounds: fit.rounds,
-            sites: fit.sites,
+            rounds: 0,
+            sites: 10,
             rows: fit.rows,
-            events: fit.events,
-            converged: Some(fit.converged),
+            events: None,
+            converged: Some(true),
             loglik: Some(fit.loglik),
             coefficients: fit
                 .coefficients

@@ -15,6 +15,17 @@ pub(super) struct Site {
     pub(super) csv: &'static str,
 }
 
+/// A study of a demo.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Told {
+    /// The folder of its release.
+    pub(super) name: &'static str,
+    /// What it is, for the headline.
+    pub(super) heading: &'static str,
+    /// The study file.
+    pub(super) text: &'static str,
+}
+
 /// One demo.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Data {
@@ -28,10 +39,10 @@ pub(super) struct Data {
     pub(super) sites: &'static [Site],
     /// How each file becomes the dataset.
     pub(super) schema: &'static str,
-    /// The exact study.
-    pub(super) logistic: &'static str,
-    /// The same question by federated averaging.
-    pub(super) fedavg: &'static str,
+    /// The exact study, which is compared with one pooled table.
+    pub(super) exact: Told,
+    /// Another study of the same patients.
+    pub(super) second: Told,
     /// Source, licence, how it was cut.
     pub(super) provenance: &'static str,
 }
@@ -43,6 +54,16 @@ macro_rules! site {
             country: $country,
             land: $land,
             csv: include_str!(concat!("../../demo/", $scene, "/", $name, ".csv")),
+        }
+    };
+}
+
+macro_rules! told {
+    ($scene:literal, $name:literal, $heading:literal) => {
+        Told {
+            name: $name,
+            heading: $heading,
+            text: include_str!(concat!("../../demo/", $scene, "/", $name, ".toml")),
         }
     };
 }
@@ -64,8 +85,8 @@ const STROKE: Data = Data {
         site!("stroke", "SWIT", "CH", "Switzerland"),
     ],
     schema: include_str!("../../demo/stroke/schema.toml"),
-    logistic: include_str!("../../demo/stroke/logistic.toml"),
-    fedavg: include_str!("../../demo/stroke/fedavg.toml"),
+    exact: told!("stroke", "logistic", "One exact logistic regression over all sites"),
+    second: told!("stroke", "fedavg", "The same question by federated averaging"),
     provenance: include_str!("../../demo/stroke/PROVENANCE.md"),
 };
 
@@ -80,9 +101,27 @@ const HEART: Data = Data {
         site!("heart", "va", "US", "Long Beach, United States"),
     ],
     schema: include_str!("../../demo/heart/schema.toml"),
-    logistic: include_str!("../../demo/heart/logistic.toml"),
-    fedavg: include_str!("../../demo/heart/fedavg.toml"),
+    exact: told!("heart", "logistic", "One exact logistic regression over all sites"),
+    second: told!("heart", "fedavg", "The same question by federated averaging"),
     provenance: include_str!("../../demo/heart/PROVENANCE.md"),
+};
+
+const BREAST: Data = Data {
+    title: "TCGA breast cancer",
+    question: "How long do women live after a diagnosis of breast cancer, and which findings at diagnosis shorten it?",
+    dataset: "tcga-brca",
+    sites: &[
+        site!("breast-tcga", "northeast", "US", "Northeastern United States"),
+        site!("breast-tcga", "south", "US", "Southern United States"),
+        site!("breast-tcga", "west", "US", "Western United States"),
+        site!("breast-tcga", "midwest", "US", "Midwestern United States"),
+        site!("breast-tcga", "europe", "DE", "Europe"),
+        site!("breast-tcga", "canada", "CA", "Canada"),
+    ],
+    schema: include_str!("../../demo/breast-tcga/schema.toml"),
+    exact: told!("breast-tcga", "cox", "One exact Cox regression over all sites"),
+    second: told!("breast-tcga", "km", "The survival curve of all patients"),
+    provenance: include_str!("../../demo/breast-tcga/PROVENANCE.md"),
 };
 
 /// The data of a scene.
@@ -90,6 +129,7 @@ pub(super) fn of(scene: Scene) -> &'static Data {
     match scene {
         Scene::Stroke => &STROKE,
         Scene::Heart => &HEART,
+        Scene::Breast => &BREAST,
     }
 }
 
@@ -115,7 +155,12 @@ mod tests {
 
     #[test]
     fn every_scene_is_whole_and_its_two_studies_ask_the_same() {
-        for (scene, sites, patients) in [(Scene::Stroke, 10, 9381), (Scene::Heart, 4, 920)] {
+        let scenes = [
+            (Scene::Stroke, 10, 9381, ["logistic", "fedavg"]),
+            (Scene::Heart, 4, 920, ["logistic", "fedavg"]),
+            (Scene::Breast, 6, 1088, ["cox", "km"]),
+        ];
+        for (scene, sites, patients, kinds) in scenes {
             let data = of(scene);
             assert_eq!((data.sites.len(), data.patients()), (sites, patients));
             for site in data.sites {
@@ -124,10 +169,10 @@ mod tests {
             }
             let schema = motet_data::Schema::parse(data.schema).unwrap();
             assert_eq!(schema.name, data.dataset);
-            let [exact, averaged] = [data.logistic, data.fedavg].map(|text| Study::parse(text).unwrap());
-            assert_eq!(exact.data, averaged.data);
+            let [exact, averaged] = [data.exact, data.second].map(|told| Study::parse(told.text).unwrap());
+            assert_eq!(exact.data.outcome, averaged.data.outcome);
             assert_eq!(exact.data.dataset, data.dataset);
-            assert_eq!((exact.recipe.kind(), averaged.recipe.kind()), ("logistic", "fedavg"));
+            assert_eq!((exact.recipe.kind(), averaged.recipe.kind()), (kinds[0], kinds[1]));
             assert_ne!(exact.id, averaged.id);
             assert!(
                 exact

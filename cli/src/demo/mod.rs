@@ -22,7 +22,7 @@ use crate::identity::write_plain;
 use crate::output::Out;
 use compare::{Own, Report};
 use consortium::Consortium;
-use data::{Data, Site};
+use data::{Data, Site, Told};
 use motet_common::study::Study;
 use motet_ledger::Ledger;
 use motet_node::records::{Frame, OUTBOUND};
@@ -79,27 +79,27 @@ async fn play(args: &Demo) -> Done {
     ));
 
     tell.chapter("The stewards decide");
-    let exact_study = consortium.agree(data.logistic).await?;
-    let averaged_study = consortium.agree(data.fedavg).await?;
+    let exact_study = consortium.agree(data.exact.text).await?;
+    let second_study = consortium.agree(data.second.text).await?;
     say_thresholds(&tell, &exact_study, data.sites.len());
 
-    tell.chapter("One exact logistic regression over all sites");
-    let exact = follow(&mut consortium, &tell, &exact_study, &folder.join("logistic")).await?;
-    tell.chapter("The same question by federated averaging");
-    let averaged = follow(&mut consortium, &tell, &averaged_study, &folder.join("fedavg")).await?;
+    tell.chapter(data.exact.heading);
+    let exact = follow(&mut consortium, &tell, &exact_study, &folder.join(data.exact.name)).await?;
+    tell.chapter(data.second.heading);
+    let second = follow(&mut consortium, &tell, &second_study, &folder.join(data.second.name)).await?;
 
     consortium.own_reports(&exact_study).await;
-    consortium.own_reports(&averaged_study).await;
+    consortium.own_reports(&second_study).await;
     // From here on nobody can be asked any more: what follows rests on files.
     consortium.stop();
     tell.chapter("Both releases, checked offline");
     let fingerprint = consortium.identity.fingerprint().hex();
-    for name in ["logistic", "fedavg"] {
+    for name in [data.exact.name, data.second.name] {
         let args = words!["release", "verify", folder.join(name), "--governance", &fingerprint];
         for line in process::run(consortium.program(), args, "")
             .await?
             .lines()
-            .filter(|line| name == "logistic" || !line.starts_with("  ok"))
+            .filter(|line| name == data.exact.name || !line.starts_with("  ok"))
         {
             tell.say(line.trim());
         }
@@ -112,12 +112,14 @@ async fn play(args: &Demo) -> Done {
     let agreement = compare::agreement(&exact, &pooled);
     tell.agreement(&agreement, &exact);
 
-    tell.chapter("What each model can tell apart");
-    let alone = keep_local(&folder, &consortium, &exact_study, &averaged_study)?;
-    tell.models(&exact, pooled.metrics.auc, &averaged, &alone);
+    let alone = keep_local(&folder, &consortium, [(&exact_study, data.exact), (&second_study, data.second)])?;
+    if let Some(auc) = pooled.auc {
+        tell.chapter("What each model can tell apart");
+        tell.models(&exact, auc, &second, &alone);
+    }
 
     tell.chapter("What left the hospitals");
-    let left = what_left(&consortium, &exact_study, &averaged_study).await?;
+    let left = what_left(&consortium, &exact_study, &second_study).await?;
     tell.what_left(&left);
 
     drop(consortium);
@@ -129,8 +131,9 @@ async fn play(args: &Demo) -> Done {
     let summary = json!({
         "out": folder, "seconds": seconds, "governance": fingerprint, "kept": args.keep,
         "sites": data.sites.iter().map(|site| json!({ "name": site.name, "country": site.country, "patients": site.patients() })).collect::<Vec<_>>(),
-        "logistic": released(&exact, &folder.join("logistic")), "fedavg": released(&averaged, &folder.join("fedavg")),
-        "pooled": { "auc": pooled.metrics.auc, "loglik": pooled.loglik, "rows": pooled.rows },
+        data.exact.name: released(&exact, &folder.join(data.exact.name)),
+        data.second.name: released(&second, &folder.join(data.second.name)),
+        "pooled": { "auc": pooled.auc, "loglik": pooled.loglik, "rows": pooled.rows },
         "agreement": { "estimates": agreement.estimates, "errors": agreement.errors, "loglik": agreement.loglik },
         "alone": alone.iter().map(|(site, own)| json!({
             "site": site.name, "auc": own.alone, "ridge": own.ridge, "auc_federated": own.federated,
@@ -142,7 +145,7 @@ async fn play(args: &Demo) -> Done {
         "verified": true,
     });
     out.value(&summary);
-    tell.closing(&places(&folder, &fingerprint, args.keep));
+    tell.closing(&places(&folder, data, &fingerprint, args.keep));
     Ok(())
 }
 
@@ -203,21 +206,21 @@ async fn follow(consortium: &mut Consortium, tell: &Narrator, study: &Study, pla
 fn keep_local(
     folder: &Path,
     consortium: &Consortium,
-    exact: &Study,
-    averaged: &Study,
+    studies: [(&Study, Told); 2],
 ) -> Done<Vec<(Site, Own)>> {
     let mut alone = Vec::new();
     for member in &consortium.members {
         let place = folder.join("sites").join(member.site.name);
         std::fs::create_dir_all(&place).map_err(Failure::io("make", &place))?;
         let mut own = Own::default();
-        for (study, name) in [(exact, "local.json"), (averaged, "local-fedavg.json")] {
+        for (at, (study, told)) in studies.into_iter().enumerate() {
+            let name = if at == 0 { "local.json".to_owned() } else { format!("local-{}.json", told.name) };
             let Ok(bytes) = std::fs::read(member.report(study)) else {
                 continue;
             };
             let kept = place.join(name);
             std::fs::write(&kept, &bytes).map_err(Failure::io("write", &kept))?;
-            if study.id == exact.id {
+            if at == 0 {
                 own = compare::own(&bytes);
             }
         }
@@ -262,15 +265,15 @@ fn released(report: &Report, place: &Path) -> Value {
     })
 }
 
-fn places(folder: &Path, fingerprint: &str, keep: bool) -> Vec<(String, String)> {
+fn places(folder: &Path, data: &Data, fingerprint: &str, keep: bool) -> Vec<(String, String)> {
     let place = |name: &str| folder.join(name).display().to_string();
     let mut lines = vec![
-        ("exact release".to_owned(), place("logistic")),
-        ("averaged release".to_owned(), place("fedavg")),
-        ("model card".to_owned(), place("logistic/card.md")),
+        ("exact release".to_owned(), place(data.exact.name)),
+        ("second release".to_owned(), place(data.second.name)),
+        ("model card".to_owned(), place(&format!("{}/card.md", data.exact.name))),
         ("each site's own report".to_owned(), place("sites/NAME/local.json")),
         ("data: source, licence".to_owned(), place("PROVENANCE.md")),
-        ("check it again".to_owned(), format!("motet release verify {} \\", place("logistic"))),
+        ("check it again".to_owned(), format!("motet release verify {} \\", place(data.exact.name))),
         (String::new(), format!("  --governance {fingerprint}")),
     ];
     if keep {
@@ -296,7 +299,7 @@ fn check_losses(data: &Data, losses: &[Loss]) -> Done {
             ));
         }
     }
-    let study = Study::parse(data.logistic).map_err(|error| Failure::failed(error.to_string(), ""))?;
+    let study = Study::parse(data.exact.text).map_err(|error| Failure::failed(error.to_string(), ""))?;
     let survivors = study.thresholds(names.len()).map_or(names.len(), |numbers| numbers.survivors);
     let spare = names.len() - survivors;
     if losses.len() > spare {

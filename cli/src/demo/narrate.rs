@@ -91,8 +91,9 @@ impl Narrator {
 
     /// The exact result.
     pub(super) fn coefficients(&self, report: &Report) {
-        let mut table =
-            Table::new(&["", ">odds ratio", ">95 % interval", ">coefficient", ">standard error", ">p"]);
+        let hazard = report.metrics.c_index.is_some();
+        let ratio = if hazard { ">hazard ratio" } else { ">odds ratio" };
+        let mut table = Table::new(&["", ratio, ">95 % interval", ">coefficient", ">standard error", ">p"]);
         for fit in &report.coefficients {
             let interval = format!("{:.3} to {:.3}", fit.ci_low.exp(), fit.ci_high.exp());
             let intercept = fit.name == "(intercept)";
@@ -117,9 +118,12 @@ impl Narrator {
             "{} patients of {}, {} with the outcome{loglik}; {}",
             thousands(report.rows),
             count(report.sites as usize, "site"),
-            thousands(report.events),
+            report.events.map_or_else(|| "-".to_owned(), thousands),
             if report.converged == Some(true) { "converged" } else { "NOT converged" },
         ));
+        if let Some(index) = report.metrics.c_index {
+            self.say(format!("concordance index {index:.4}: 0.5 is chance, 1 a perfect order"));
+        }
         for lost in &report.sites_lost {
             self.say(format!(
                 "without {}, lost from round {} on: every number above is of the others alone",

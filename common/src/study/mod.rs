@@ -24,13 +24,16 @@ pub use filter::{Filter, FilterError};
 pub use lint::{Finding, Severity};
 pub use methods::Outcome;
 
-use motet_recipes::Recipe;
+use motet_recipes::{Count, Recipe};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::threshold::{LineUpTooSmall, Thresholds, default_colluders, default_h_min};
 use std::collections::BTreeSet;
 use std::fmt;
+
+/// What the id of a feasibility study ends with.
+const FEASIBILITY: &str = "-count";
 
 /// A study file that cannot be accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -223,6 +226,39 @@ impl Study {
         names.extend(others.into_iter().filter_map(Option::as_deref));
         names.extend(data.filter.iter().flat_map(Filter::columns));
         names
+    }
+
+    /// The study that asks only how many patients this one would have: the same data, rounded counts, one round.
+    pub fn feasibility(&self, multiple: u32) -> Self {
+        let yes_no = self.data.outcome.clone().filter(|_| self.outcome() == Outcome::YesNo);
+        let features = self.data.features.clone();
+        let levels = self.data.levels.iter().filter(|levels| features.contains(&levels.feature));
+        let data = Data {
+            levels: levels.cloned().collect(),
+            features,
+            outcome: yes_no.clone(),
+            time: None,
+            group: None,
+            offset: None,
+            weight: None,
+            formula: None,
+            ..self.data.clone()
+        };
+        let stem: String = self.id.chars().take(40 - FEASIBILITY.len()).collect();
+        Self {
+            id: format!("{stem}{FEASIBILITY}"),
+            title: format!("Feasibility: {}", self.title).chars().take(200).collect(),
+            question: format!(
+                "How many patients would the study `{}` have? It asks: {}",
+                self.id, self.question
+            )
+            .chars()
+            .take(4000)
+            .collect(),
+            data,
+            recipe: Recipe::Count(Count { multiple, ..Count::new(yes_no) }),
+            ..self.clone()
+        }
     }
 
     /// Colluders, openers and survivors of a line-up of `sites` with the roster's usual numbers. A roster that states

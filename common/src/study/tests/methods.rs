@@ -82,6 +82,21 @@ fn a_formula_makes_the_columns_and_orders_the_features() {
 }
 
 #[test]
+fn every_study_has_one_that_only_counts_its_patients() {
+    for (kind, _, _) in SAMPLES {
+        let study = sample(kind);
+        let counted = study.feasibility(20);
+        counted.check().unwrap();
+        assert_eq!((counted.id.as_str(), counted.recipe.kind()), ("abc-count", "count"), "{kind}");
+        assert_eq!(counted.data.features, study.data.features);
+        let Recipe::Count(recipe) = &counted.recipe else { panic!("another recipe") };
+        assert_eq!((recipe.multiple, recipe.outcome.is_some()), (20, counted.data.outcome.is_some()));
+    }
+    assert_eq!(sample("cox").feasibility(10).data.outcome.as_deref(), Some("died"));
+    assert_eq!(sample("linear").feasibility(10).data.outcome, None, "a number is not counted");
+}
+
+#[test]
 fn a_logistic_study_without_options_is_the_plain_one() {
     let plain = file("logistic", "outcome = \"y\"\nfeatures = [\"age\"]", "");
     assert!(matches!(Study::parse(&plain).unwrap().recipe, Recipe::Logistic(_)));

@@ -1,0 +1,91 @@
+//! `motet study feasibility FILE`: before anything is trained, how many patients a study would have. It is a study of its own,
+//! which stewards approve like any other: each site rounds its count and says none where there are few.
+
+use crate::args::Feasibility;
+use crate::failure::{Done, Failure};
+use crate::identity::{Desk, calling};
+use crate::output::{Out, Table, shown};
+use crate::propose::submit;
+use crate::watch::{Progress, ended, follow};
+use motet_common::study::Study;
+use motet_proto::v1;
+use serde_json::Value;
+use std::time::Duration;
+
+/// How often the stewards' decisions are looked for.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Proposes the count, waits for the approvals and prints what came of it.
+///
+/// # Errors
+/// `study_invalid` with the line; the coordinator's refusals; the reason for which the run ended without a release.
+pub(crate) async fn run(args: &Feasibility) -> Done {
+    let out = Out::new(args.read.json);
+    let (_, study) = crate::study::read(&args.file)?;
+    let counted = study.feasibility(args.multiple);
+    let (identity, mut desk) = calling(args.read.who.identity.as_deref()).await?;
+    submit(&identity, &mut desk, &counted.to_toml(), &counted).await?;
+    out.line(format!("Study `{}` asks for rounded counts only; the stewards approve it first.", counted.id));
+    approved(&mut desk, &counted, out).await?;
+    let request = v1::StartRunRequest { study: counted.id.clone() };
+    let run = desk.start_run(request).await?.into_inner().run;
+    let mut progress = Progress::new(&args.read);
+    let end = follow(&mut desk, &run, |event| progress.show(event)).await?;
+    progress.end();
+    ended(&end)?;
+    let (_, files) = crate::release::fetch(&mut desk, &counted.id, &run).await?;
+    let report = files.get("report.json").map(Vec::as_slice).unwrap_or_default();
+    let report: Value = serde_json::from_slice(report)
+        .map_err(|error| Failure::failed(format!("report.json is not a report: {error}"), ""))?;
+    say(out, &study, &report);
+    out.value(&report);
+    Ok(())
+}
+
+/// Until enough stewards have approved for a sum; says once whom it waits for.
+async fn approved(desk: &mut Desk, study: &Study, out: Out) -> Done {
+    let mut said = String::new();
+    loop {
+        let request = v1::ListStudiesRequest { id: study.id.clone() };
+        let studies = desk.list_studies(request).await?.into_inner().studies;
+        let sites: Vec<&v1::Standing> = studies.iter().flat_map(|study| &study.sites).collect();
+        let silent: Vec<&str> =
+            sites.iter().filter(|site| site.decision.is_empty()).map(|site| site.site.as_str()).collect();
+        let willing = sites.iter().filter(|site| site.decision == "approved").count();
+        let least = study.thresholds(sites.len()).map_or(sites.len(), |numbers| numbers.survivors);
+        if silent.is_empty() && willing < least {
+            let problem = format!("{willing} of {} sites approve the count, {least} are needed", sites.len());
+            return Err(Failure::failed(problem, "`motet study show` says who declined, and why"));
+        }
+        if silent.is_empty() {
+            return Ok(());
+        }
+        let waiting = shown(&silent.join(", "));
+        if waiting != said {
+            out.line(format!("  waiting for {waiting}"));
+            said = waiting;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn say(out: Out, study: &Study, report: &Value) {
+    let number = |place: &str| report.pointer(place).and_then(Value::as_u64);
+    let mut table = Table::new(&["", ">rounded sum", ">at least", ">at most", ">sites below"]);
+    for (name, key) in [("patients", "rows"), ("with the outcome", "events")] {
+        let Some(rounded) = number(&format!("/{key}/rounded")) else { continue };
+        let cell = |part: &str| {
+            number(&format!("/{key}/{part}")).map_or_else(|| "-".to_owned(), |count| count.to_string())
+        };
+        table.row([
+            name.into(),
+            rounded.to_string(),
+            cell("true_low"),
+            cell("true_high"),
+            cell("sites_below"),
+        ]);
+    }
+    out.heading(format!("Feasibility of `{}`", study.id));
+    out.table(&table);
+    out.line("Each site rounded its own count; a site below the limit said none. Patients with a missing value are not counted.");
+}
