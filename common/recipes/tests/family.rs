@@ -69,13 +69,10 @@ const EICU_COLUMNS: [&str; 6] = ["age", "male", "aps", "vent_day1", "metastatic"
 
 /// Intensive care by region of the United States.
 fn eicu() -> Vec<Site> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/eicu.csv");
-    let mut reader = csv::Reader::from_path(path).unwrap();
-    let records: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let (_, rows) = regions();
     let site = |region: &&str| {
-        let mine = records.iter().filter(|record| &record[0] == *region);
-        let line = |record: &csv::StringRecord| record.iter().skip(1).map(|x| x.parse().unwrap()).collect();
-        Site::new(region, &mine.map(line).collect::<Vec<Vec<f64>>>())
+        let mine = rows.iter().filter(|(name, _)| name == region).map(|(_, row)| row.clone());
+        Site::new(region, &mine.collect::<Vec<Vec<f64>>>())
     };
     ["Midwest", "Northeast", "South", "West"].iter().map(site).collect()
 }

@@ -12,12 +12,14 @@ use common::{assert_close, numbers, reference};
 use motet_recipes::{Design, Family, Glm, GlmOutcome, Logistic, Recipe};
 use serde_json::Value;
 
-const REGIONS: [&str; 4] = ["midwest", "northeast", "south", "west"];
+const REGIONS: [&str; 4] = ["Midwest", "Northeast", "South", "West"];
 
 fn eicu() -> Vec<Columns> {
+    let (header, rows) = common::regions();
     let site = |name: &&str| {
-        let (header, rows) = common::table("eicu", name);
-        let column = |at: usize| rows.iter().map(|row| row[at]).collect();
+        let mine: Vec<&Vec<f64>> =
+            rows.iter().filter(|(region, _)| region == name).map(|(_, row)| row).collect();
+        let column = |at: usize| mine.iter().map(|row| row[at]).collect();
         Columns(header.iter().enumerate().map(|(at, name)| (name.clone(), column(at))).collect())
     };
     REGIONS.iter().map(site).collect()

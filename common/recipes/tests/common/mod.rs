@@ -142,6 +142,17 @@ pub fn heart_rows(name: &str, keep: impl Fn(usize) -> bool) -> Site {
     Site::new(name, &kept.filter_map(complete).collect::<Vec<_>>())
 }
 
+/// Intensive care of four regions: the columns, and each row with its region.
+pub fn regions() -> (Vec<String>, Vec<(String, Vec<f64>)>) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/eicu.csv");
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    let header = reader.headers().unwrap().iter().skip(1).map(str::to_owned).collect();
+    let row = |record: csv::StringRecord| {
+        (record[0].to_owned(), record.iter().skip(1).map(|field| field.parse().unwrap()).collect())
+    };
+    (header, reader.records().map(|record| row(record.unwrap())).collect())
+}
+
 pub fn reference(name: &str) -> serde_json::Value {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/reference/{name}.json"));
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
