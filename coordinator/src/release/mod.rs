@@ -12,9 +12,11 @@
 mod card;
 mod cells;
 mod pictures;
+mod range;
 mod report;
 #[cfg(test)]
 mod sample;
+mod scale;
 mod weights;
 
 use motet_recipes::Outcome;

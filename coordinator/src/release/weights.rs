@@ -3,8 +3,10 @@
 //! The tensors are written by the `safetensors` crate; the metadata is added here with sorted keys, because the
 //! crate takes it as a hash map, whose order (and so the file's digest) would differ from run to run.
 
+pub(super) mod trees;
+
 use super::{Context, ReleaseError};
-use motet_recipes::Outcome;
+use motet_recipes::{CountOutcome, GlmOutcome, Layer, Outcome, Rounded};
 use safetensors::Dtype;
 use safetensors::tensor::{TensorView, serialize};
 use serde_json::Value;
@@ -27,8 +29,8 @@ impl Tensor {
     }
 }
 
-/// Logistic: `coefficients`, `standard_errors`. FedAvg: its layers, standardisation included. Summary: `means`,
-/// `variances`. Metadata: `names` (a JSON list, for the first and the last), `study`, `run`, `recipe`, `software`.
+/// Regression: `coefficients`, `standard_errors`. FedAvg: its layers, standardisation included. Summary: `means`,
+/// `variances`. Boosted trees: see [`trees::LAYOUT`]. Count: `rounded_counts`, `sites_below` (rows, then events). Metadata: `names` (a JSON list, for the first and the last), `study`, `run`, `recipe`, `software`.
 pub(super) fn bytes(outcome: &Outcome, context: &Context) -> Result<Vec<u8>, ReleaseError> {
     let (names, tensors) = match outcome {
         Outcome::Logistic(fit) => {
@@ -42,11 +44,7 @@ pub(super) fn bytes(outcome: &Outcome, context: &Context) -> Result<Vec<u8>, Rel
                 ],
             )
         }
-        Outcome::FedAvg(model) => {
-            let layer =
-                |l: &motet_recipes::Layer| Tensor::new(&l.name, l.shape.clone(), l.values.iter().copied());
-            (None, model.layers.iter().map(layer).collect())
-        }
+        Outcome::FedAvg(model) => (None, model.layers.iter().map(layer).collect()),
         Outcome::Summary(summary) => {
             let of = |pick: fn(&motet_recipes::Variable) -> f64| summary.variables.iter().map(pick).collect();
             (
@@ -57,6 +55,11 @@ pub(super) fn bytes(outcome: &Outcome, context: &Context) -> Result<Vec<u8>, Rel
                 ],
             )
         }
+        Outcome::Glm(fit) => (Some(fit.coefficients.iter().map(|c| c.name.clone()).collect()), glm(fit)),
+        Outcome::Gbdt(model) => (None, trees::tensors(model)),
+        Outcome::Count(count) => (None, counts(count)),
+        Outcome::FedNumber(model) => (None, model.layers.iter().map(layer).collect()),
+        _ => unreachable!("the other half"),
     };
     let mut metadata: BTreeMap<&str, String> = BTreeMap::new();
     metadata.insert("format", "motet-release-1".to_owned());
@@ -72,6 +75,26 @@ pub(super) fn bytes(outcome: &Outcome, context: &Context) -> Result<Vec<u8>, Rel
         metadata.insert("names", serde_json::to_string(&names)?);
     }
     with_metadata(&tensor_file(&tensors, context)?, &metadata, context)
+}
+
+fn layer(layer: &Layer) -> Tensor {
+    Tensor::new(&layer.name, layer.shape.clone(), layer.values.iter().copied())
+}
+
+/// A standard error that does not exist is NaN.
+fn glm(fit: &GlmOutcome) -> Vec<Tensor> {
+    let errors = fit.coefficients.iter().map(|c| c.uncertainty.as_ref().map_or(f64::NAN, |known| known.se));
+    vec![
+        Tensor::column("coefficients", fit.coefficients.iter().map(|c| c.estimate).collect()),
+        Tensor::column("standard_errors", errors.collect()),
+    ]
+}
+
+fn counts(count: &CountOutcome) -> Vec<Tensor> {
+    let of = |pick: fn(&Rounded) -> u64| {
+        std::iter::once(&count.rows).chain(&count.events).map(|sum| pick(sum) as f64).collect()
+    };
+    vec![Tensor::column("rounded_counts", of(|sum| sum.rows)), Tensor::column("sites_below", of(|sum| sum.below))]
 }
 
 fn tensor_file(tensors: &[Tensor], context: &Context) -> Result<Vec<u8>, ReleaseError> {

@@ -49,7 +49,7 @@ pub(super) fn draw(
         lines(
             canvas,
             (1000.0, y),
-            "Measured on the patients the model was fitted to: expect less in new patients.",
+            scene.measured,
         )?;
         Ok(())
     })?;
