@@ -13,7 +13,9 @@ mod words;
 use super::cells::small;
 use super::pictures::thousands;
 use super::{Context, Site};
-use motet_recipes::{CalibrationBin, Family, FedAvgOutcome, LogisticOutcome, Metrics, Outcome, SummaryOutcome};
+use motet_recipes::{
+    CalibrationBin, Family, FedAvgOutcome, LogisticOutcome, Metrics, Outcome, SummaryOutcome,
+};
 use std::fmt::Write as _;
 use words::{code, digits, near, p_value, percent, plain, ratio};
 
@@ -90,7 +92,9 @@ impl Card<'_> {
             Outcome::Glm(fit) => glm::kind(fit),
             Outcome::Gbdt(_) => "a prediction model of boosted trees, grown exactly as on one pooled table",
             Outcome::Count(_) => "a rounded count of patients, to see whether a study is feasible",
-            Outcome::FedNumber(_) => "a model of a number, trained by federated averaging, which is an approximation",
+            Outcome::FedNumber(_) => {
+                "a model of a number, trained by federated averaging, which is an approximation"
+            }
             _ => unreachable!("the other half"),
         };
         self.line(&format!("The result is {kind}.\n"));
@@ -161,7 +165,8 @@ impl Card<'_> {
     }
 
     fn with_outcome(&self, rows: u64, events: u64) -> String {
-        let (rows, sites, smallest) = (thousands(rows), self.context.sites_in_words(), self.context.smallest_cell);
+        let (rows, sites, smallest) =
+            (thousands(rows), self.context.sites_in_words(), self.context.smallest_cell);
         let events =
             if small(events, smallest) { format!("fewer than {smallest}") } else { thousands(events) };
         format!("{rows} patients at {sites}; {events} of them had the outcome.")
@@ -426,7 +431,9 @@ impl Card<'_> {
         self.line("- `manifest.json`: digests, roster, rounds, signatures and the log's proof");
         for picture in pictures {
             let shows = match *picture {
-                "convergence.svg" if matches!(outcome, Outcome::Gbdt(_)) => "the loss with more and more trees",
+                "convergence.svg" if matches!(outcome, Outcome::Gbdt(_)) => {
+                    "the loss with more and more trees"
+                }
                 "convergence.svg" => "how the fit settled, round by round",
                 "importance.svg" => "which variables the trees use",
                 name if name.starts_with("histograms") => "how the variables are distributed",
@@ -471,3 +478,6 @@ fn effects(outcome: &Outcome) -> &'static str {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod kinds_tests;

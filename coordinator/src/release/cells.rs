@@ -6,7 +6,7 @@
 
 mod details;
 
-use motet_recipes::{CalibrationBin, Fit, Outcome, Variable};
+use motet_recipes::{CalibrationBin, Fit, GbdtOutcome, GlmOutcome, Outcome, Variable};
 
 /// The outcome with no step, bin or count in it that stands for 1 to `smallest - 1` patients. A variable that too few
 /// patients have keeps its name and loses its numbers (`NaN`, written as null).
@@ -25,20 +25,8 @@ pub(super) fn merged(outcome: &Outcome, smallest: u64) -> Outcome {
             summary.variables.iter_mut().for_each(|variable| hide(variable, smallest));
             details::protect(summary, smallest);
         }
-        Outcome::Glm(fit) => {
-            let (rows, events) = (fit.rows, fit.events.unwrap_or_default());
-            if let Some(evaluation) = &mut fit.evaluation {
-                evaluation.roc = merge_roc(&evaluation.roc, rows, events, smallest);
-                evaluation.calibration = merge_bins(&evaluation.calibration, smallest);
-            }
-        }
-        Outcome::Gbdt(model) => {
-            if let Fit::Classes { roc, calibration, .. } = &mut model.fit {
-                let (rows, events) = behind(calibration);
-                *roc = merge_roc(roc, rows, events, smallest);
-                *calibration = merge_bins(calibration, smallest);
-            }
-        }
+        Outcome::Glm(fit) => glm(fit, smallest),
+        Outcome::Gbdt(model) => gbdt(model, smallest),
         // Sites round counts themselves; a network for numbers holds no counts.
         Outcome::Count(_) | Outcome::FedNumber(_) => {}
         _ => unreachable!("the other half"),
@@ -49,6 +37,50 @@ pub(super) fn merged(outcome: &Outcome, smallest: u64) -> Outcome {
 /// Is this a count that may not be shown?
 pub(super) fn small(count: u64, smallest: u64) -> bool {
     count > 0 && count < smallest
+}
+
+/// Few patients with the outcome, or few without it?
+pub(super) fn one_sided(rows: u64, events: u64, smallest: u64) -> bool {
+    small(events, smallest) || small(rows.saturating_sub(events), smallest)
+}
+
+fn glm(fit: &mut GlmOutcome, smallest: u64) {
+    let (rows, events) = (fit.rows, fit.events.unwrap_or_default());
+    if one_sided(rows, events, smallest) {
+        // Each of these would give the few events back.
+        (fit.mean, fit.null_deviance, fit.null_loglik) = (f64::NAN, f64::NAN, None);
+        fit.evaluation = None;
+    }
+    if let Some(evaluation) = &mut fit.evaluation {
+        evaluation.roc = merge_roc(&evaluation.roc, rows, events, smallest);
+        evaluation.calibration = merge_bins(&evaluation.calibration, smallest);
+    }
+}
+
+fn gbdt(model: &mut GbdtOutcome, smallest: u64) {
+    let few = small(model.held, smallest);
+    if few {
+        model.history.iter_mut().for_each(|boost| boost.held_out = None);
+    }
+    match &mut model.fit {
+        Fit::Numbers { rmse, r2 } if few => (*rmse, *r2) = (f64::NAN, None),
+        Fit::Numbers { .. } => {}
+        Fit::Classes { metrics, roc, calibration } => {
+            let (rows, events) = behind(calibration);
+            *roc = merge_roc(roc, rows, events, smallest);
+            *calibration = merge_bins(calibration, smallest);
+            if one_sided(rows, events, smallest) {
+                roc.clear();
+                calibration.clear();
+            }
+            if few {
+                let none = f64::NAN;
+                (metrics.auc, metrics.auc_error_bound, metrics.accuracy) = (none, none, none);
+                (metrics.brier, metrics.calibration_slope, metrics.calibration_intercept) =
+                    (none, none, none);
+            }
+        }
+    }
 }
 
 /// Rows and events of the patients in the groups: of those held out nothing else tells the events.

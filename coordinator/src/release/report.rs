@@ -61,7 +61,7 @@ struct Summary<'a> {
 #[derive(Serialize)]
 struct Logistic<'a> {
     rows: u64,
-    events: u64,
+    events: Option<u64>,
     outcome: &'a str,
     converged: bool,
     loglik: f64,
@@ -76,7 +76,7 @@ struct Logistic<'a> {
 #[derive(Serialize)]
 struct FedAvg<'a> {
     rows: u64,
-    events: u64,
+    events: Option<u64>,
     outcome: &'a str,
     layers: Vec<LayerOut<'a>>,
     metrics: MetricsOut,
@@ -188,7 +188,7 @@ fn body<'a>(outcome: &'a Outcome, context: &'a Context) -> (u32, u32, Body<'a>) 
         Outcome::Logistic(fit) => {
             let body = Logistic {
                 rows: fit.rows,
-                events: fit.events,
+                events: Some(fit.events).filter(|events| !small(*events, context.smallest_cell)),
                 outcome: &context.outcome,
                 converged: fit.converged,
                 loglik: fit.loglik,
@@ -208,7 +208,7 @@ fn body<'a>(outcome: &'a Outcome, context: &'a Context) -> (u32, u32, Body<'a>) 
         Outcome::FedAvg(model) => {
             let body = FedAvg {
                 rows: model.rows,
-                events: model.events,
+                events: Some(model.events).filter(|events| !small(*events, context.smallest_cell)),
                 outcome: &context.outcome,
                 layers: model.layers.iter().map(|l| LayerOut { name: &l.name, shape: &l.shape }).collect(),
                 metrics: metrics(&model.metrics),
@@ -280,6 +280,9 @@ fn metrics(m: &Metrics) -> MetricsOut {
 fn bins(bins: &[CalibrationBin]) -> Vec<Bin> {
     bins.iter().map(|b| Bin { predicted: b.predicted, observed: b.observed, rows: b.rows }).collect()
 }
+
+#[cfg(test)]
+mod kinds_tests;
 
 #[cfg(test)]
 mod tests {

@@ -94,7 +94,10 @@ fn counts(count: &CountOutcome) -> Vec<Tensor> {
     let of = |pick: fn(&Rounded) -> u64| {
         std::iter::once(&count.rows).chain(&count.events).map(|sum| pick(sum) as f64).collect()
     };
-    vec![Tensor::column("rounded_counts", of(|sum| sum.rows)), Tensor::column("sites_below", of(|sum| sum.below))]
+    vec![
+        Tensor::column("rounded_counts", of(|sum| sum.rows)),
+        Tensor::column("sites_below", of(|sum| sum.below)),
+    ]
 }
 
 fn tensor_file(tensors: &[Tensor], context: &Context) -> Result<Vec<u8>, ReleaseError> {
@@ -172,6 +175,49 @@ mod tests {
             let view = read.tensor(&layer.name).unwrap();
             assert_eq!((view.shape(), view.dtype()), (layer.shape.as_slice(), Dtype::F64));
             assert_eq!(numbers(&view), layer.values);
+        }
+    }
+
+    /// Follows the description in the report, and the trees themselves.
+    #[test]
+    fn the_tensors_predict_what_the_trees_predict() {
+        use motet_recipes::{Node, gbdt};
+        let outcome = sample::run::trees(gbdt::Loss::Squared, 0.2);
+        let Outcome::Gbdt(model) = &outcome else { unreachable!() };
+        let file = bytes(&outcome, &sample::run::context("gbdt-number")).unwrap();
+        let read = SafeTensors::deserialize(&file).unwrap();
+        assert_eq!(read.len(), trees::LAYOUT.len());
+        let tensor = |name: &str| numbers(&read.tensor(name).unwrap());
+        let [column, edge, left, missing_left, value] =
+            ["node_column", "node_edge", "node_left", "node_missing_left", "node_value"].map(tensor);
+        let rows = [
+            [71.0, 1.0, 160.0, 3.0, 0.0, 0.0, 1.5],
+            [55.0, 0.0, 130.0, 20.0, 1.0, 0.0, f64::NAN],
+            [93.0, 1.0, 210.0, 0.2, 1.0, 1.0, 0.1],
+        ];
+        for row in rows {
+            let mut score = tensor("base")[0];
+            for start in tensor("tree_start") {
+                let mut at = start as usize;
+                while column[at] >= 0.0 {
+                    let x: f64 = row[column[at] as usize];
+                    let goes_left = if x.is_nan() { missing_left[at] == 1.0 } else { x < edge[at] };
+                    at = left[at] as usize + usize::from(!goes_left);
+                }
+                score += value[at];
+            }
+            let mut wanted = model.base;
+            for tree in &model.trees {
+                let mut at = 0;
+                while let Node::Split(split) = &tree.nodes[at] {
+                    let x = row[split.column as usize];
+                    let goes_left = if x.is_nan() { split.missing_left } else { x < split.edge };
+                    at = split.left as usize + usize::from(!goes_left);
+                }
+                let Node::Leaf(value) = tree.nodes[at] else { unreachable!() };
+                wanted += value;
+            }
+            assert_eq!(score.to_bits(), wanted.to_bits());
         }
     }
 

@@ -8,7 +8,9 @@ impl Card<'_> {
     pub(super) fn counted(&mut self, count: &CountOutcome) {
         self.section("Result");
         let Some(rule) = Rule::of(self.context) else {
-            self.line("The study does not say how sites rounded, so nothing is known about the true totals.\n");
+            self.line(
+                "The study does not say how sites rounded, so nothing is known about the true totals.\n",
+            );
             self.totals(count, None, None);
             return;
         };
@@ -39,7 +41,13 @@ impl Card<'_> {
             None => "not known".to_owned(),
         };
         let line = |name: &str, sum: &Rounded, total: Option<Range>| {
-            format!("| {name} | {} | {} of {} | {} |", thousands(sum.rows), sum.below, count.sites, range(total))
+            format!(
+                "| {name} | {} | {} of {} | {} |",
+                thousands(sum.rows),
+                sum.below,
+                count.sites,
+                range(total)
+            )
         };
         self.line(&line("Patients", &count.rows, rows));
         if let Some(sum) = &count.events {

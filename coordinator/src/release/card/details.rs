@@ -44,7 +44,9 @@ impl Card<'_> {
             self.line(&format!("| {} | {unit} | {} |", code(name), cells.join(" | ")));
         }
         if first.extremes.is_some() {
-            self.line("\nA smallest or largest value is that of one patient; the approved study asks for it.");
+            self.line(
+                "\nA smallest or largest value is that of one patient; the approved study asks for it.",
+            );
         }
     }
 
@@ -76,7 +78,8 @@ fn quantile(quantile: &Quantile) -> String {
         return "not available".to_owned();
     }
     // As many decimals as the error leaves sure, and one more.
-    let sure = if quantile.error > 0.0 { (1.0 - quantile.error.log10().floor()).clamp(0.0, 6.0) } else { 3.0 };
+    let sure =
+        if quantile.error > 0.0 { (1.0 - quantile.error.log10().floor()).clamp(0.0, 6.0) } else { 3.0 };
     let places = sure as usize;
     format!("{:.places$} \u{b1} {:.places$}", quantile.estimate, quantile.error)
 }

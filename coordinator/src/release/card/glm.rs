@@ -46,13 +46,9 @@ impl Card<'_> {
         self.line(&format!("{}\n", certainty(fit)));
         self.effects(fit);
         self.fit_in_numbers(fit);
-        // Where the outcome has few patients on one side, the measures would tell how few.
-        let few = |events: u64| {
-            let smallest = self.context.smallest_cell;
-            small(events, smallest) || small(fit.rows.saturating_sub(events), smallest)
-        };
-        if let Some(evaluation) = fit.evaluation.as_ref().filter(|_| !fit.events.is_some_and(few)) {
-            let measured = "Measured on the same patients the model was fitted to, so expect less in new patients.";
+        if let Some(evaluation) = &fit.evaluation {
+            let measured =
+                "Measured on the same patients the model was fitted to, so expect less in new patients.";
             self.performance(&evaluation.metrics, &evaluation.calibration, measured);
         }
     }
@@ -70,7 +66,11 @@ impl Card<'_> {
                 .as_ref()
                 .map_or((String::new(), String::new()), |known| (figure(known.se), p_value(known.p)));
             let effect = if name.is_some() { ratios(c) } else { format!("{} |", interval(c, figure)) };
-            self.line(&format!("| {} | {unit} | {} | {se} | {effect} {p} |", code(&c.name), figure(c.estimate)));
+            self.line(&format!(
+                "| {} | {unit} | {} | {se} | {effect} {p} |",
+                code(&c.name),
+                figure(c.estimate)
+            ));
         }
     }
 
@@ -78,14 +78,16 @@ impl Card<'_> {
         self.line("\n| Of the whole model | Value |\n|---|---:|");
         let mut facts = Vec::new();
         if let Some(r_squared) = fit.r_squared {
-            facts.push(("R squared: share of the variance of the outcome that the variables explain", digits(r_squared, 4)));
+            facts.push((
+                "R squared: share of the variance of the outcome that the variables explain",
+                digits(r_squared, 4),
+            ));
         }
         if fit.family == Family::Linear {
             facts.push(("Residual standard error", figure(fit.dispersion.sqrt())));
         } else {
-            let hidden = fit.events.is_some_and(|events| small(events, self.context.smallest_cell));
             facts.push(("Deviance", figure(fit.deviance)));
-            if !hidden {
+            if fit.null_deviance.is_finite() {
                 facts.push(("Deviance without any variable", figure(fit.null_deviance)));
             }
         }
@@ -141,7 +143,8 @@ fn meaning(family: Family) -> String {
 /// Where the standard errors and the p-values come from.
 fn certainty(fit: &GlmOutcome) -> String {
     if fit.coefficients.iter().all(|c| c.uncertainty.is_none()) {
-        return "There are no standard errors: none are valid for variables that the fit itself has chosen.".to_owned();
+        return "There are no standard errors: none are valid for variables that the fit itself has chosen."
+            .to_owned();
     }
     let errors = match fit.errors {
         Errors::Model => "Standard errors are those of the model",
@@ -158,7 +161,11 @@ fn certainty(fit: &GlmOutcome) -> String {
 
 /// Ratio and interval as two cells; the intercept has none.
 fn ratios(c: &Estimate) -> String {
-    if c.name == "(intercept)" { " | |".to_owned() } else { format!("{} | {} |", ratio(c.estimate), interval(c, ratio)) }
+    if c.name == "(intercept)" {
+        " | |".to_owned()
+    } else {
+        format!("{} | {} |", ratio(c.estimate), interval(c, ratio))
+    }
 }
 
 fn interval(c: &Estimate, print: fn(f64) -> String) -> String {

@@ -23,9 +23,13 @@ impl Card<'_> {
             self.line(&format!("| {} | {} |", code(&layer.name), shape.join(" x ")));
         }
         if let Some(last) = model.history.last() {
-            self.line(&format!("\nThe common model at the start of the last round: loss {}.", digits(last.loss, 4)));
+            self.line(&format!(
+                "\nThe common model at the start of the last round: loss {}.",
+                digits(last.loss, 4)
+            ));
         }
-        let measured = "Measured on the same patients the model was fitted to, so expect less in new patients.";
+        let measured =
+            "Measured on the same patients the model was fitted to, so expect less in new patients.";
         self.number_performance(model.mse.sqrt(), model.r_squared, measured);
     }
 }

@@ -24,12 +24,17 @@ impl Card<'_> {
             }
         }
         let held = if model.held > 0 {
-            format!("{} other patients of the same sites were held out: they chose how many trees are kept, and the model \
-                     was measured on them.", capital(&count(model.held)))
+            format!(
+                "{} other patients of the same sites were held out: they chose how many trees are kept, and the model \
+                     was measured on them.",
+                capital(&count(model.held))
+            )
         } else {
             "No patients were held out.".to_owned()
         };
-        format!("{text}. {held} A missing value is allowed in a variable: every split says which way it goes.")
+        format!(
+            "{text}. {held} A missing value is allowed in a variable: every split says which way it goes."
+        )
     }
 
     pub(super) fn trees(&mut self, model: &GbdtOutcome) {
@@ -43,7 +48,9 @@ impl Card<'_> {
             model.history.first(),
             model.history.iter().find(|boost| boost.trees as usize == model.trees.len()),
         ) {
-            let held = |loss: Option<f64>| loss.map_or_else(String::new, |loss| format!(", held out {}", digits(loss, 4)));
+            let held = |loss: Option<f64>| {
+                loss.map_or_else(String::new, |loss| format!(", held out {}", digits(loss, 4)))
+            };
             self.line(&format!(
                 "\nLoss before the first tree: training {}{}. With the trees that are kept: training {}{}.",
                 digits(first.training, 4),

@@ -31,7 +31,8 @@ fn hide(counts: &mut [Option<u64>], smallest: u64) {
         hidden += usize::from(count.is_none());
     }
     // The smallest with rows, else an empty one.
-    let next = counts.iter_mut().filter(|count| count.is_some()).min_by_key(|count| (**count == Some(0), **count));
+    let next =
+        counts.iter_mut().filter(|count| count.is_some()).min_by_key(|count| (**count == Some(0), **count));
     if let (1, Some(next)) = (hidden, next) {
         *next = None;
     }

@@ -108,7 +108,7 @@ pub(super) fn number(
     let mark = losses.last().map(|last| (last.1, format!("at the last round {:.4}", last.1)));
     let panel = Panel {
         title: "Loss (lower is better)".to_owned(),
-        axis: "Mean squared error, outcome in standard deviations",
+        axis: "Half the mean squared error, in standard deviations",
         y: Axis::widened(low - 0.08 * (high - low), high),
         points: losses,
         colour: VERMILION,

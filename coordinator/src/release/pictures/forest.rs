@@ -81,7 +81,11 @@ pub(super) fn draw(
     let x = axis(&rows, words);
     let none = if words.ratio { 1 } else { 0 };
     let bars = rows.iter().any(|row| row.effect.is_some_and(|effect| !effect[1].is_nan()));
-    let bars = if bars { format!("; bar: 95% confidence interval (grey: it includes {none})") } else { String::new() };
+    let bars = if bars {
+        format!("; bar: 95% confidence interval (grey: it includes {none})")
+    } else {
+        String::new()
+    };
     let mut pictures = Vec::new();
     for (number, rows) in (1..).zip(rows.chunks(rows.len().div_ceil(sheets))) {
         let page = if sheets > 1 { format!(" ({number} of {sheets})") } else { String::new() };
@@ -134,14 +138,7 @@ fn sheet(
     x: Axis,
     words: &Words,
 ) -> Result<(), ReleaseError> {
-    let frame = Frame {
-        left: 480.0,
-        right: 1215.0,
-        top: 190.0,
-        bottom: 838.0,
-        x,
-        y: Axis::linear(0.0, 1.0),
-    };
+    let frame = Frame { left: 480.0, right: 1215.0, top: 190.0, bottom: 838.0, x, y: Axis::linear(0.0, 1.0) };
     let pitch = (frame.bottom - frame.top) / rows.len() as f64;
     for number in (0..rows.len()).step_by(2) {
         let top = frame.top + number as f64 * pitch;
@@ -169,12 +166,7 @@ fn sheet(
 }
 
 /// Column heads, with the direction in words on either side of 1.
-fn directions(
-    canvas: &mut Canvas<'_>,
-    frame: &Frame,
-    one: f64,
-    words: &Words,
-) -> Result<(), ReleaseError> {
+fn directions(canvas: &mut Canvas<'_>, frame: &Frame, one: f64, words: &Words) -> Result<(), ReleaseError> {
     let y = frame.top - 26.0;
     let head = Ink::bold(INK, 21.0);
     canvas.text((LEFT, y), "Variable", &head)?;
@@ -183,19 +175,11 @@ fn directions(
     let side = Ink::new(GREY, 20.0);
     let (left, right) = (one - frame.left, frame.right - one);
     if left > 110.0 {
-        let text = if left > 330.0 {
-            format!("\u{2190} lower {of}")
-        } else {
-            "\u{2190} lower".to_owned()
-        };
+        let text = if left > 330.0 { format!("\u{2190} lower {of}") } else { "\u{2190} lower".to_owned() };
         canvas.text_within((one - 14.0, y), &text, &side.clone().right_aligned(), left - 14.0)?;
     }
     if right > 110.0 {
-        let text = if right > 330.0 {
-            format!("higher {of} \u{2192}")
-        } else {
-            "higher \u{2192}".to_owned()
-        };
+        let text = if right > 330.0 { format!("higher {of} \u{2192}") } else { "higher \u{2192}".to_owned() };
         canvas.text_within((one + 14.0, y), &text, &side, right - 14.0)?;
     }
     Ok(())
@@ -235,7 +219,9 @@ fn estimate(
     if interval {
         canvas.line((inside(x(from)), y), (inside(x(to)), y), Pen(colour, 4))?;
     }
-    for (end, border, way) in [(x(from), frame.left, 12.0), (x(to), frame.right, -12.0)].into_iter().filter(|_| interval) {
+    for (end, border, way) in
+        [(x(from), frame.left, 12.0), (x(to), frame.right, -12.0)].into_iter().filter(|_| interval)
+    {
         if (border - end) * way > 1.0 {
             canvas.polygon(&[(border, y), (border + way, y - 8.0), (border + way, y + 8.0)], colour)?;
         } else {
@@ -270,7 +256,8 @@ fn numbers([at, from, to]: [f64; 3]) -> String {
 
 /// "-0.0124 (-0.0211 to 0.0037)": all with the decimals that the estimate needs for three digits.
 fn differences([at, from, to]: [f64; 3]) -> String {
-    let size = [at, from, to].into_iter().filter(|value| value.is_finite()).fold(0.0f64, |a, b| a.max(b.abs()));
+    let size =
+        [at, from, to].into_iter().filter(|value| value.is_finite()).fold(0.0f64, |a, b| a.max(b.abs()));
     let digits = if size > 0.0 { (2.0 - size.log10().floor()).clamp(0.0, 9.0) as usize } else { 1 };
     let print = |value: f64| format!("{value:.digits$}");
     if from.is_nan() { print(at) } else { format!("{} ({} to {})", print(at), print(from), print(to)) }

@@ -25,13 +25,18 @@ pub(super) fn all(fit: &GlmOutcome, context: &Context) -> Result<Vec<(String, St
 fn words(family: Family, context: &Context) -> Words {
     let outcome = outcome_name(context);
     let (one, many, of, intercept) = match family {
-        Family::Linear => ("Coefficient", "Coefficients", "", "the mean of a patient with 0 in every variable"),
+        Family::Linear => {
+            ("Coefficient", "Coefficients", "", "the mean of a patient with 0 in every variable")
+        }
         Family::Poisson | Family::Quasipoisson => {
             ("Rate ratio", "Rate ratios", "rate of ", "the log rate of a patient with 0 in every variable")
         }
-        Family::Gamma => {
-            ("Ratio of means", "Ratios of means", "mean of ", "the log mean of a patient with 0 in every variable")
-        }
+        Family::Gamma => (
+            "Ratio of means",
+            "Ratios of means",
+            "mean of ",
+            "the log mean of a patient with 0 in every variable",
+        ),
         Family::Logistic | Family::Quasibinomial => {
             ("Odds ratio", "Odds ratios", "odds of ", "the log odds of a patient with 0 in every variable")
         }

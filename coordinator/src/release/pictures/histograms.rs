@@ -13,7 +13,10 @@ const PANELS: usize = 12;
 const MARK: f64 = 7.0;
 
 /// `histograms.svg`, `histograms-2.svg`, ...; nothing for a summary without distributions.
-pub(super) fn all(summary: &SummaryOutcome, context: &Context) -> Result<Vec<(String, String)>, ReleaseError> {
+pub(super) fn all(
+    summary: &SummaryOutcome,
+    context: &Context,
+) -> Result<Vec<(String, String)>, ReleaseError> {
     let Some(details) = &summary.details else { return Ok(Vec::new()) };
     let drawn = |d: &&Distribution| d.edges.len() > 1;
     let columns: Vec<&Distribution> = details.distributions.iter().filter(drawn).collect();
@@ -24,9 +27,10 @@ pub(super) fn all(summary: &SummaryOutcome, context: &Context) -> Result<Vec<(St
     let sheets = columns.len().div_ceil(PANELS);
     let mut pictures = Vec::new();
     for (number, columns) in (1..).zip(columns.chunks(columns.len().div_ceil(sheets))) {
-        let svg = picture(context, rows, &heading(columns, (number, sheets)), |canvas| sheet(canvas, columns, context))?;
-        let name =
-            if number == 1 { "histograms.svg".to_owned() } else { format!("histograms-{number}.svg") };
+        let svg = picture(context, rows, &heading(columns, (number, sheets)), |canvas| {
+            sheet(canvas, columns, context)
+        })?;
+        let name = if number == 1 { "histograms.svg".to_owned() } else { format!("histograms-{number}.svg") };
         pictures.push((name, svg));
     }
     Ok(pictures)

@@ -117,7 +117,8 @@ fn losses(model: &GbdtOutcome, context: &Context) -> Result<Option<(String, Stri
         let held = (&held, VERMILION, "held out", model.held);
         let mut y = 230.0;
         for (points, colour, name, rows) in [training, held] {
-            let places: Vec<_> = points.iter().map(|&(trees, loss)| frame.at(f64::from(trees), loss)).collect();
+            let places: Vec<_> =
+                points.iter().map(|&(trees, loss)| frame.at(f64::from(trees), loss)).collect();
             canvas.path(&places, Pen(colour, 4))?;
             if !places.is_empty() {
                 legend(canvas, y, (colour, name, rows))?;
@@ -136,5 +137,10 @@ fn legend(
 ) -> Result<(), ReleaseError> {
     canvas.line((1215.0, y), (1260.0, y), Pen(colour, 5))?;
     canvas.text((1275.0, y), name, &Ink::bold(INK, 25.0))?;
-    canvas.text_within((1275.0, y + 34.0), &format!("{} patients", thousands(rows)), &Ink::new(GREY, 22.0), 245.0)
+    canvas.text_within(
+        (1275.0, y + 34.0),
+        &format!("{} patients", thousands(rows)),
+        &Ink::new(GREY, 22.0),
+        245.0,
+    )
 }

@@ -1,7 +1,7 @@
 //! The report of boosted trees. The trees themselves are tensors: the report says how to read them.
 
 use super::super::Context;
-use super::super::cells::small;
+use super::super::cells::{one_sided, small};
 use super::super::weights::trees::LAYOUT;
 use super::{Bin, MetricsOut, bins, metrics};
 use motet_recipes::{Fit, GbdtOutcome};
@@ -78,9 +78,7 @@ pub(super) fn body<'a>(model: &'a GbdtOutcome, context: &'a Context) -> Gbdt<'a>
     Gbdt {
         rows: model.rows,
         rows_held_out: shown(model.held),
-        events: model
-            .events
-            .filter(|events| shown(*events).and(shown(model.rows.saturating_sub(*events))).is_some()),
+        events: model.events.filter(|e| !one_sided(model.rows, *e, context.smallest_cell)),
         outcome: &context.outcome,
         measured_on: if model.held > 0 { "held_out" } else { "training" },
         metrics: measures,

@@ -1,6 +1,6 @@
 //! The report of a generalised linear model.
 
-use super::super::cells::small;
+use super::super::cells::one_sided;
 use super::super::{Context, scale};
 use super::{Bin, MetricsOut, StepOut, bins, metrics};
 use motet_recipes::{Estimate, GlmOutcome};
@@ -20,7 +20,7 @@ pub(super) struct Glm<'a> {
     loglik: Option<f64>,
     null_loglik: Option<f64>,
     deviance: f64,
-    null_deviance: Option<f64>,
+    null_deviance: f64,
     pearson: f64,
     dispersion: f64,
     /// Whether it is estimated: then coefficients have a `t` with `df` degrees of freedom, else a `z`.
@@ -28,7 +28,7 @@ pub(super) struct Glm<'a> {
     df: u64,
     r_squared: Option<f64>,
     weight: f64,
-    mean: Option<f64>,
+    mean: f64,
     /// What `ratio` of a coefficient is.
     ratio: Option<&'static str>,
     coefficients: Vec<Row<'a>>,
@@ -54,30 +54,27 @@ struct Row<'a> {
 }
 
 pub(super) fn body<'a>(fit: &'a GlmOutcome, context: &'a Context) -> Glm<'a> {
-    let hidden = fit.events.is_some_and(|events| {
-        small(events, context.smallest_cell) || small(fit.rows.saturating_sub(events), context.smallest_cell)
-    });
-    // The mean, the model of the intercept alone and the calibration groups would give hidden events back.
-    let evaluation = fit.evaluation.as_ref().filter(|_| !hidden);
+    let evaluation = fit.evaluation.as_ref();
+    let shown = |events: &u64| !one_sided(fit.rows, *events, context.smallest_cell);
     Glm {
         rows: fit.rows,
-        events: fit.events.filter(|_| !hidden),
+        events: fit.events.filter(shown),
         outcome: &context.outcome,
         family: fit.family.name(),
         link: scale::link(fit.family),
         standard_errors: scale::errors(fit.errors),
         converged: fit.converged,
         loglik: fit.loglik,
-        null_loglik: fit.null_loglik.filter(|_| !hidden),
+        null_loglik: fit.null_loglik,
         deviance: fit.deviance,
-        null_deviance: (!hidden).then_some(fit.null_deviance),
+        null_deviance: fit.null_deviance,
         pearson: fit.pearson,
         dispersion: fit.dispersion,
         dispersion_estimated: fit.family.disperses(),
         df: fit.df,
         r_squared: fit.r_squared,
         weight: fit.weight,
-        mean: (!hidden).then_some(fit.mean),
+        mean: fit.mean,
         ratio: scale::ratio(fit.family),
         coefficients: fit.coefficients.iter().map(|estimate| row(estimate, fit)).collect(),
         metrics: evaluation.map(|evaluation| metrics(&evaluation.metrics)),
