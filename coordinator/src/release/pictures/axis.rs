@@ -143,7 +143,7 @@ impl Frame {
         for (value, label) in &self.y.ticks {
             let y = self.y.place(*value, self.bottom, self.top);
             canvas.line((self.left, y), (self.right, y), Pen(GRID, 1))?;
-            canvas.text_within((self.left - 8.0, y), label, &ink.clone().right_aligned(), 76.0)?;
+            canvas.text_within((self.left - 8.0, y), label, &ink.clone().right_aligned(), 62.0)?;
         }
         for (value, label) in &self.x.ticks {
             let x = self.x.place(*value, self.left, self.right);

@@ -80,8 +80,7 @@ pub(super) fn draw(
     let sheets = rows.len().div_ceil(ROWS);
     let x = axis(&rows, words);
     let none = if words.ratio { 1 } else { 0 };
-    let bars = rows.iter().any(|row| row.effect.is_some_and(|effect| !effect[1].is_nan()));
-    let bars = if bars {
+    let bars = if intervals(&rows) {
         format!("; bar: 95% confidence interval (grey: it includes {none})")
     } else {
         String::new()
@@ -103,6 +102,11 @@ pub(super) fn draw(
         pictures.push((name, svg));
     }
     Ok(pictures)
+}
+
+/// Whether any row has an interval: a lasso has none.
+fn intervals(rows: &[Row<'_>]) -> bool {
+    rows.iter().any(|row| row.effect.is_some_and(|[_, low, _]| !low.is_nan()))
 }
 
 fn row<'a>(effect: &Effect<'a>, words: &Words, context: &'a Context) -> Row<'a> {
@@ -148,7 +152,7 @@ fn sheet(
     frame.columns(canvas, &format!("{}{scale}", words.one))?;
     let one = frame.at(if words.ratio { 1.0 } else { 0.0 }, 0.0).0;
     canvas.line((one, frame.top), (one, frame.bottom), Pen(RULE, 3))?;
-    directions(canvas, &frame, one, words)?;
+    directions(canvas, &frame, one, (words, intervals(rows)))?;
     let size = (pitch * 0.6).clamp(13.0, 24.0);
     for (number, row) in rows.iter().enumerate() {
         let y = frame.top + (number as f64 + 0.5) * pitch;
@@ -166,11 +170,17 @@ fn sheet(
 }
 
 /// Column heads, with the direction in words on either side of 1.
-fn directions(canvas: &mut Canvas<'_>, frame: &Frame, one: f64, words: &Words) -> Result<(), ReleaseError> {
+fn directions(
+    canvas: &mut Canvas<'_>,
+    frame: &Frame,
+    one: f64,
+    (words, intervals): (&Words, bool),
+) -> Result<(), ReleaseError> {
     let y = frame.top - 26.0;
     let head = Ink::bold(INK, 21.0);
+    let interval = if intervals { " (95% CI)" } else { "" };
     canvas.text((LEFT, y), "Variable", &head)?;
-    canvas.text((1245.0, y), &format!("{} (95% CI)", words.one), &head)?;
+    canvas.text((1245.0, y), &format!("{}{interval}", words.one), &head)?;
     let of = &words.of;
     let side = Ink::new(GREY, 20.0);
     let (left, right) = (one - frame.left, frame.right - one);

@@ -38,16 +38,12 @@ pub(super) fn all(
 
 fn heading(columns: &[&Distribution], (number, sheets): (usize, usize)) -> Heading {
     let page = if sheets > 1 { format!(" ({number} of {sheets})") } else { String::new() };
-    let mut how_to_read = "Height: patients in a bin".to_owned();
-    if !columns.iter().all(|column| even(column)) {
-        how_to_read += ", for uneven bins per unit of the variable";
-    }
-    how_to_read += ".";
+    let mut how_to_read = "Every bar is a bin of values.".to_owned();
     if columns.iter().any(|column| median(column).is_some()) {
         how_to_read += " Orange line: median.";
     }
     if columns.iter().any(|column| column.bins.contains(&None)) {
-        how_to_read += " Low grey mark: withheld, because a bin has few patients.";
+        how_to_read += " Low grey mark: few patients, number withheld.";
     }
     Heading { title: format!("How the variables are distributed{page}"), how_to_read }
 }
@@ -116,6 +112,10 @@ fn panel(
     let name = format!("{}{unit}", column.name);
     canvas.text_within((frame.left, top + 24.0), &name, &Ink::bold(INK, 24.0), frame.right - frame.left)?;
     frame.small(canvas)?;
+    let height = if even { "patients" } else { "patients per unit" };
+    let middle = (left + 2.0, (frame.top + frame.bottom) / 2.0);
+    let ink = Ink::new(super::canvas::GREY, 19.0).centred().upwards();
+    canvas.text_within(middle, height, &ink, frame.bottom - frame.top)?;
     for (from, to, rows) in bars {
         let base = frame.at(from, 0.0);
         let end = frame.at(to, rows.unwrap_or_default());

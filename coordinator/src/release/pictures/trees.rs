@@ -36,7 +36,7 @@ fn importance(model: &GbdtOutcome, context: &Context) -> Result<Option<(String, 
     let highest = bars.first().map_or(1.0, |bar| bar.1);
     let heading = Heading {
         title: format!("What the prediction of {} rests on", outcome_name(context)),
-        how_to_read: "Each variable's share of what all splits of the trees took off the training loss. It says what the \
+        how_to_read: "What each variable's splits took off the training loss. It says what the \
                       model uses, not what causes the outcome."
             .to_owned(),
     };
@@ -107,9 +107,11 @@ fn losses(model: &GbdtOutcome, context: &Context) -> Result<Option<(String, Stri
     };
     let measure = match model.fit {
         Fit::Classes { .. } => "Mean log loss per patient",
-        Fit::Numbers { .. } => "Mean squared error",
+        Fit::Numbers { .. } => "Mean squared error, in the outcome's unit squared",
     };
-    let svg = picture(context, model.rows.saturating_add(model.held), &heading, |canvas| {
+    // Patients held out who are too few to be shown have no curve; the total must not tell how many they are.
+    let patients = if held.is_empty() { model.rows } else { model.rows.saturating_add(model.held) };
+    let svg = picture(context, patients, &heading, |canvas| {
         frame.draw(canvas, "Trees", measure)?;
         let stop = frame.at(kept as f64, 0.0).0;
         canvas.dashes((stop, frame.top), (stop, frame.bottom), Pen(GREY, 2))?;
