@@ -207,6 +207,38 @@ mod tests {
     }
 
     #[test]
+    fn pictures_of_recipes_that_are_run_are_well_formed_whatever_names_they_hold() {
+        for (name, outcome) in sample::run::all() {
+            let nasty = "<b>&\"y\"</b>".to_owned();
+            let context = Context { outcome: nasty.clone(), study: nasty, ..sample::run::context(name) };
+            for (file, svg) in all(&outcome, &context).unwrap() {
+                assert!(well_formed(&svg).contains("<b>&\"y\"</b>"), "{name} {file}");
+                assert!(
+                    !svg.contains("<b>") && !svg.contains("NaN") && !svg.contains(">inf"),
+                    "{name} {file}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn many_distributions_go_on_several_pictures_and_withheld_ones_leave_gaps() {
+        let Outcome::Summary(mut summary) = sample::run::distributions() else { unreachable!() };
+        let details = summary.details.as_mut().unwrap();
+        let mut gone = details.distributions[0].clone();
+        gone.bins.fill(None);
+        gone.quantiles.iter_mut().for_each(|quantile| quantile.estimate = f64::NAN);
+        details.distributions = (0..14).map(|at| details.distributions[at % 4].clone()).collect();
+        details.distributions.push(gone);
+        let pictures = all(&Outcome::Summary(summary), &sample::run::context("distributions")).unwrap();
+        let names: Vec<&str> = pictures.iter().map(|picture| picture.0.as_str()).collect();
+        assert_eq!(names, ["histograms.svg", "histograms-2.svg"]);
+        for (_, svg) in &pictures {
+            assert!(well_formed(svg).contains("age (year)") && !svg.contains("NaN"));
+        }
+    }
+
+    #[test]
     fn the_forest_plot_names_every_coefficient_however_many_there_are() {
         let Outcome::Logistic(fit) = sample::hard() else { unreachable!() };
         let pictures = forest::logistic(&fit, &sample::context()).unwrap();
