@@ -30,7 +30,7 @@ impl Tensor {
 }
 
 /// Regression: `coefficients`, `standard_errors`. FedAvg: its layers, standardisation included. Summary: `means`,
-/// `variances`. Boosted trees: see [`trees::LAYOUT`]. Count: `rounded_counts`, `sites_below` (rows, then events). Metadata: `names` (a JSON list, for the first and the last), `study`, `run`, `recipe`, `software`.
+/// `variances`. Boosted trees: see [`trees::LAYOUT`]. Count: `rounded_counts`, `sites_below` (rows, then events). Metadata: `names` (a JSON list of coefficients, variables or the columns of trees), `study`, `run`, `recipe`, `software`.
 pub(super) fn bytes(outcome: &Outcome, context: &Context) -> Result<Vec<u8>, ReleaseError> {
     let (names, tensors) = match outcome {
         Outcome::Logistic(fit) => {
@@ -56,7 +56,9 @@ pub(super) fn bytes(outcome: &Outcome, context: &Context) -> Result<Vec<u8>, Rel
             )
         }
         Outcome::Glm(fit) => (Some(fit.coefficients.iter().map(|c| c.name.clone()).collect()), glm(fit)),
-        Outcome::Gbdt(model) => (None, trees::tensors(model)),
+        Outcome::Gbdt(model) => {
+            (Some(model.importance.iter().map(|(name, _)| name.clone()).collect()), trees::tensors(model))
+        }
         Outcome::Count(count) => (None, counts(count)),
         Outcome::FedNumber(model) => (None, model.layers.iter().map(layer).collect()),
         _ => unreachable!("the other half"),
@@ -187,6 +189,9 @@ mod tests {
         let file = bytes(&outcome, &sample::run::context("gbdt-number")).unwrap();
         let read = SafeTensors::deserialize(&file).unwrap();
         assert_eq!(read.len(), trees::LAYOUT.len());
+        let (_, header) = SafeTensors::read_metadata(&file).unwrap();
+        let names: Vec<String> = serde_json::from_str(&header.metadata().clone().unwrap()["names"]).unwrap();
+        assert_eq!(names, sample::run::COLUMNS);
         let tensor = |name: &str| numbers(&read.tensor(name).unwrap());
         let [column, edge, left, missing_left, value] =
             ["node_column", "node_edge", "node_left", "node_missing_left", "node_value"].map(tensor);

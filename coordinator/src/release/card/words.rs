@@ -37,7 +37,7 @@ pub(super) fn figure(value: f64) -> String {
         return digits(value, 0);
     }
     let size = value.abs();
-    if size > 0.0 && (size < 1e-4 || size >= 1e9) {
+    if size > 0.0 && !(1e-4..1e9).contains(&size) {
         return format!("{value:.3e}");
     }
     let places = if size > 0.0 { (3.0 - size.log10().floor()).max(0.0) as usize } else { 0 };

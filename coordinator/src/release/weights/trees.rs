@@ -6,8 +6,8 @@ use motet_recipes::{GbdtOutcome, Node, Split};
 /// The tensors and what they hold, as the report says it.
 pub(in super::super) const LAYOUT: [(&str, &str); 8] = [
     ("base", "[1]: score before the first tree"),
-    ("importance", "[columns]: what each column's splits took off the training loss"),
-    ("node_column", "[nodes]: position in `features` of the column a node asks about; -1 in a leaf"),
+    ("importance", "[names]: what each column's splits took off the training loss"),
+    ("node_column", "[nodes]: position in `names` (metadata) of the column a node asks about; -1 in a leaf"),
     ("node_edge", "[nodes]: a value below it goes left; 0 in a leaf"),
     ("node_left", "[nodes]: position of the left child, the right one follows it; -1 in a leaf"),
     ("node_missing_left", "[nodes]: 1 if a missing value goes left, else 0"),
