@@ -57,9 +57,9 @@ struct Model {
     predict: &'static str,
 }
 
-const PREDICT: &str = "names = the file's metadata, in the order of `importance` here; score = base[0]; for each tree t: n = tree_start[t]; while node_column[n] >= 0: x = the row's value of \
-    column names[node_column[n]]; n = node_left[n] if x < node_edge[n], or if x is missing and node_missing_left[n] is \
-    1, else node_left[n] + 1; then score += node_value[n]";
+const PREDICT: &str = "names: in the file's metadata, in the order of `importance` here; score = base[0]; for each tree t: \
+    n = tree_start[t]; while node_column[n] >= 0: x = the row's value of column names[node_column[n]]; n = node_left[n] if \
+    x < node_edge[n], or if x is missing and node_missing_left[n] is 1, else node_left[n] + 1; then score += node_value[n]";
 
 pub(super) fn body<'a>(model: &'a GbdtOutcome, context: &'a Context) -> Gbdt<'a> {
     let shown = |count: u64| (!small(count, context.smallest_cell)).then_some(count);
