@@ -3,12 +3,19 @@
 //! Names come from people and from data, so everything that is not ours is escaped: a study's title cannot draw a
 //! heading or a link here.
 
+mod count;
+mod details;
+mod glm;
+mod number;
+mod trees;
 mod words;
 
 use super::cells::small;
 use super::pictures::thousands;
 use super::{Context, Site};
-use motet_recipes::{CalibrationBin, FedAvgOutcome, LogisticOutcome, Metrics, Outcome, SummaryOutcome};
+use motet_recipes::{
+    CalibrationBin, Family, FedAvgOutcome, LogisticOutcome, Metrics, Outcome, SummaryOutcome,
+};
 use std::fmt::Write as _;
 use words::{code, digits, near, p_value, percent, plain, ratio};
 
@@ -22,13 +29,21 @@ pub(super) fn text(outcome: &Outcome, context: &Context, pictures: &[&str]) -> S
     match outcome {
         Outcome::Logistic(fit) => {
             card.coefficients(fit);
-            card.performance(&fit.metrics, &fit.calibration);
+            card.performance(&fit.metrics, &fit.calibration, FITTED);
         }
         Outcome::FedAvg(model) => {
             card.network(model);
-            card.performance(&model.metrics, &model.calibration);
+            card.performance(&model.metrics, &model.calibration, FITTED);
         }
-        Outcome::Summary(summary) => card.variables(summary),
+        Outcome::Summary(summary) => {
+            card.variables(summary);
+            card.details(summary);
+        }
+        Outcome::Glm(fit) => card.glm(fit),
+        Outcome::Gbdt(model) => card.trees(model),
+        Outcome::Count(count) => card.counted(count),
+        Outcome::FedNumber(model) => card.number(model),
+        _ => unreachable!("the other half"),
     }
     card.cautions(outcome);
     card.what_the_sums_show();
@@ -37,6 +52,8 @@ pub(super) fn text(outcome: &Outcome, context: &Context, pictures: &[&str]) -> S
     card.reuse();
     card.text
 }
+
+const FITTED: &str = "Measured on the same patients the model was fitted to, so expect less in new patients.";
 
 struct Card<'a> {
     text: String,
@@ -72,6 +89,13 @@ impl Card<'_> {
                 "a prediction model trained by federated averaging, which is an approximation"
             }
             Outcome::Summary(_) => "a table of counts, means and variances over all sites",
+            Outcome::Glm(fit) => glm::kind(fit),
+            Outcome::Gbdt(_) => "a prediction model of boosted trees, grown exactly as on one pooled table",
+            Outcome::Count(_) => "a rounded count of patients, to see whether a study is feasible",
+            Outcome::FedNumber(_) => {
+                "a model of a number, trained by federated averaging, which is an approximation"
+            }
+            _ => unreachable!("the other half"),
         };
         self.line(&format!("The result is {kind}.\n"));
         let mut facts = vec![
@@ -107,32 +131,25 @@ impl Card<'_> {
     fn data(&mut self, outcome: &Outcome) {
         let context = self.context;
         self.section("The data");
-        let counted = match outcome {
-            Outcome::Logistic(fit) => Some((fit.rows, fit.events)),
-            Outcome::FedAvg(model) => Some((model.rows, model.events)),
-            Outcome::Summary(_) => None,
-        };
         let sites = context.sites_in_words();
-        match counted {
-            Some((rows, events)) if small(events, context.smallest_cell) => self.line(&format!(
-                "{} patients at {sites}; fewer than {} of them had the outcome.",
-                thousands(rows),
-                context.smallest_cell
-            )),
-            Some((rows, events)) => self.line(&format!(
-                "{} patients at {sites}; {} of them had the outcome.",
-                thousands(rows),
-                thousands(events)
-            )),
-            None => {
-                self.line(&format!("Patients at {sites}; the count of each variable is in the table below."))
+        let patients = match outcome {
+            Outcome::Logistic(fit) => self.with_outcome(fit.rows, fit.events),
+            Outcome::FedAvg(model) => self.with_outcome(model.rows, model.events),
+            Outcome::Summary(_) => {
+                format!("Patients at {sites}; the count of each variable is in the table below.")
             }
-        }
+            Outcome::Glm(fit) => self.patients_of_glm(fit),
+            Outcome::Gbdt(model) => self.patients_of_trees(model),
+            Outcome::Count(_) => format!("Patients at {sites}; rounded counts are in the table below."),
+            Outcome::FedNumber(model) => self.patients_of_number(model),
+            _ => unreachable!("the other half"),
+        };
+        self.line(&patients);
         self.line(&format!("Each site mapped its own table to the dataset {}.", code(&context.dataset)));
         if let Some(filter) = &context.filter {
             self.line(&format!("Patients were chosen by the rule {}.", code(filter)));
         }
-        if counted.is_some() {
+        if !matches!(outcome, Outcome::Summary(_) | Outcome::Gbdt(_) | Outcome::Count(_)) {
             self.line("Patients with a missing value in a used column were left out.");
         }
         self.line(&format!(
@@ -144,7 +161,15 @@ impl Card<'_> {
         for Site { name, country } in &context.sites {
             self.line(&format!("| {} | {} |", plain(name), plain(country)));
         }
-        self.sites_lost(matches!(outcome, Outcome::FedAvg(_)));
+        self.sites_lost(matches!(outcome, Outcome::FedAvg(_) | Outcome::FedNumber(_)));
+    }
+
+    fn with_outcome(&self, rows: u64, events: u64) -> String {
+        let (rows, sites, smallest) =
+            (thousands(rows), self.context.sites_in_words(), self.context.smallest_cell);
+        let events =
+            if small(events, smallest) { format!("fewer than {smallest}") } else { thousands(events) };
+        format!("{rows} patients at {sites}; {events} of them had the outcome.")
     }
 
     /// `averaged`: training went on without the lost site, so the model still holds what it learned there.
@@ -176,11 +201,7 @@ impl Card<'_> {
     fn computation(&mut self, outcome: &Outcome) {
         let context = self.context;
         self.section("How it was computed");
-        let rounds = match outcome {
-            Outcome::Logistic(fit) => fit.rounds,
-            Outcome::FedAvg(model) => model.rounds,
-            Outcome::Summary(summary) => summary.rounds,
-        };
+        let rounds = outcome.rounds();
         self.line(&format!(
             "In each of {rounds} rounds every site computed a vector of numbers on its own patients and added random \
              masks to it before sending. The masks cancel only when the vectors of all sites in the set are added. No \
@@ -273,9 +294,9 @@ impl Card<'_> {
         }
     }
 
-    fn performance(&mut self, metrics: &Metrics, calibration: &[CalibrationBin]) {
+    fn performance(&mut self, metrics: &Metrics, calibration: &[CalibrationBin], measured: &str) {
         self.section("How well it predicts");
-        self.line("Measured on the same patients the model was fitted to, so expect less in new patients.\n");
+        self.line(&format!("{measured}\n"));
         self.line("| Measure | Value | How to read it |\n|---|---:|---|");
         let auc_note = format!(
             "1 is perfect, 0.5 is chance. Counted from {} score bins: the exact value differs by at most {}",
@@ -339,7 +360,7 @@ impl Card<'_> {
                 "- One set of coefficients for all sites: differences between sites are averaged away. Coefficients \
                  are associations, given the other variables, and no proof of cause and effect.",
             ),
-            Outcome::FedAvg(_) => {
+            Outcome::FedAvg(_) | Outcome::FedNumber(_) => {
                 self.line(
                     "- **Federated averaging can harm a site.** The common model is a compromise and can predict worse \
                      at one site than that site's own model. Each site's local report compares the two: read it before \
@@ -350,6 +371,10 @@ impl Card<'_> {
             Outcome::Summary(_) => {
                 self.line("- Means and variances over all sites hide differences between them.");
             }
+            Outcome::Glm(fit) => self.cautions_of_glm(fit),
+            Outcome::Gbdt(model) => self.cautions_of_trees(model),
+            Outcome::Count(_) => self.line("- Rounded counts plan a study; they are no result about patients."),
+            _ => unreachable!("the other half"),
         }
         self.line("- Fairness between groups of patients was not examined unless the study says so.");
     }
@@ -395,16 +420,26 @@ impl Card<'_> {
             Outcome::Logistic(_) => "coefficients and standard errors, 64-bit",
             Outcome::FedAvg(_) => "weights of the model, 64-bit",
             Outcome::Summary(_) => "means and variances, 64-bit",
+            Outcome::Glm(_) => "coefficients and standard errors, 64-bit",
+            Outcome::Gbdt(_) => "the trees, 64-bit; `report.json` says how to read them",
+            Outcome::Count(_) => "the rounded counts, 64-bit",
+            Outcome::FedNumber(_) => "weights of the model, 64-bit",
+            _ => unreachable!("the other half"),
         };
         self.line(&format!("- `model.safetensors`: {weights}"));
         self.line("- `report.json`: every number in full precision");
         self.line("- `manifest.json`: digests, roster, rounds, signatures and the log's proof");
         for picture in pictures {
             let shows = match *picture {
+                "convergence.svg" if matches!(outcome, Outcome::Gbdt(_)) => {
+                    "the loss with more and more trees"
+                }
                 "convergence.svg" => "how the fit settled, round by round",
+                "importance.svg" => "which variables the trees use",
+                name if name.starts_with("histograms") => "how the variables are distributed",
                 "roc.svg" => "how well the model tells patients apart",
                 "calibration.svg" => "predicted risk against what happened",
-                _ => "odds ratios with their confidence intervals",
+                _ => effects(outcome),
             };
             self.line(&format!("- `{picture}`: {shows}"));
         }
@@ -429,5 +464,20 @@ impl Card<'_> {
     }
 }
 
+/// What a forest plot shows.
+fn effects(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Glm(fit) if fit.family == Family::Linear => "coefficients with their confidence intervals",
+        Outcome::Glm(fit) if fit.family == Family::Gamma => "ratios of means with their confidence intervals",
+        Outcome::Glm(fit) if fit.family.disperses() || fit.family == Family::Poisson => {
+            "ratios with their confidence intervals"
+        }
+        _ => "odds ratios with their confidence intervals",
+    }
+}
+
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod kinds_tests;

@@ -4,7 +4,9 @@
 //! people outside, so a step of the ROC curve or a calibration bin that stands for a handful of patients is joined to
 //! the next one. The metrics themselves are not touched.
 
-use motet_recipes::{CalibrationBin, Outcome, Variable};
+mod details;
+
+use motet_recipes::{CalibrationBin, Fit, GbdtOutcome, GlmOutcome, Outcome, Variable};
 
 /// The outcome with no step, bin or count in it that stands for 1 to `smallest - 1` patients. A variable that too few
 /// patients have keeps its name and loses its numbers (`NaN`, written as null).
@@ -20,8 +22,14 @@ pub(super) fn merged(outcome: &Outcome, smallest: u64) -> Outcome {
             model.calibration = merge_bins(&model.calibration, smallest);
         }
         Outcome::Summary(summary) => {
-            summary.variables.iter_mut().for_each(|variable| hide(variable, smallest))
+            summary.variables.iter_mut().for_each(|variable| hide(variable, smallest));
+            details::protect(summary, smallest);
         }
+        Outcome::Glm(fit) => glm(fit, smallest),
+        Outcome::Gbdt(model) => gbdt(model, smallest),
+        // Sites round counts themselves; a network for numbers holds no counts.
+        Outcome::Count(_) | Outcome::FedNumber(_) => {}
+        _ => unreachable!("the other half"),
     }
     outcome
 }
@@ -31,8 +39,70 @@ pub(super) fn small(count: u64, smallest: u64) -> bool {
     count > 0 && count < smallest
 }
 
+/// Few patients with the outcome, or few without it?
+pub(super) fn one_sided(rows: u64, events: u64, smallest: u64) -> bool {
+    small(events, smallest) || small(rows.saturating_sub(events), smallest)
+}
+
+fn glm(fit: &mut GlmOutcome, smallest: u64) {
+    let (rows, events) = (fit.rows, fit.events.unwrap_or_default());
+    if one_sided(rows, events, smallest) {
+        // Each of these would give the few events back.
+        (fit.mean, fit.null_deviance, fit.null_loglik) = (f64::NAN, f64::NAN, None);
+        fit.evaluation = None;
+    }
+    if let Some(evaluation) = &mut fit.evaluation {
+        evaluation.roc = merge_roc(&evaluation.roc, rows, events, smallest);
+        evaluation.calibration = merge_bins(&evaluation.calibration, smallest);
+    }
+}
+
+fn gbdt(model: &mut GbdtOutcome, smallest: u64) {
+    let few = small(model.held, smallest);
+    if few {
+        model.history.iter_mut().for_each(|boost| boost.held_out = None);
+    }
+    match &mut model.fit {
+        Fit::Numbers { rmse, r2 } if few => (*rmse, *r2) = (f64::NAN, None),
+        Fit::Numbers { .. } => {}
+        Fit::Classes { metrics, roc, calibration } => {
+            let (rows, events) = behind(calibration);
+            *roc = merge_roc(roc, rows, events, smallest);
+            *calibration = merge_bins(calibration, smallest);
+            if one_sided(rows, events, smallest) {
+                roc.clear();
+                calibration.clear();
+            }
+            if few {
+                let none = f64::NAN;
+                (metrics.auc, metrics.auc_error_bound, metrics.accuracy) = (none, none, none);
+                (metrics.brier, metrics.calibration_slope, metrics.calibration_intercept) =
+                    (none, none, none);
+            }
+        }
+    }
+}
+
+/// Rows and events of the patients in the groups: of those held out nothing else tells the events.
+fn behind(bins: &[CalibrationBin]) -> (u64, u64) {
+    let events: f64 = bins.iter().map(|bin| (bin.observed * bin.rows as f64).round()).sum();
+    (bins.iter().map(|bin| bin.rows).sum(), events as u64)
+}
+
+/// The rows with 1, if the column holds nothing but 0 and 1: then its sum is a whole number that fixes its variance.
+fn ones(variable: &Variable) -> Option<u64> {
+    let n = variable.count as f64;
+    let sum = (variable.mean * n).round();
+    let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * (1.0 + a.abs());
+    let variance = sum * (1.0 - sum / n) / (n - 1.0);
+    let yes_no = near(variable.mean * n, sum) && near(variable.variance, variance);
+    (yes_no && (0.0..=n).contains(&sum)).then_some(sum as u64)
+}
+
 fn hide(variable: &mut Variable, smallest: u64) {
-    if small(variable.count, smallest) {
+    // The mean of a yes/no column is the count of its yes.
+    let rare = |ones: u64| small(ones, smallest) || small(variable.count.saturating_sub(ones), smallest);
+    if small(variable.count, smallest) || ones(variable).is_some_and(rare) {
         variable.mean = f64::NAN;
         variable.variance = f64::NAN;
     }
@@ -109,6 +179,23 @@ mod tests {
         }
         assert_eq!(merge_roc(&fine, 100, 50, 0), fine);
         assert!(merge_roc(&[], 0, 0, 10).is_empty());
+    }
+
+    #[test]
+    fn the_mean_of_a_yes_no_column_does_not_tell_its_few_patients() {
+        let column = |ones: f64, n: u64| {
+            let mean = ones / n as f64;
+            let variance = ones * (1.0 - mean) / (n as f64 - 1.0);
+            Variable { name: "x".to_owned(), count: n, missing: 0, mean, variance }
+        };
+        for (ones, shown) in [(0.0, true), (3.0, false), (5.0, true), (997.0, false), (1000.0, true)] {
+            let mut variable = column(ones, 1000);
+            hide(&mut variable, 5);
+            assert_eq!(variable.mean.is_finite(), shown, "{ones}");
+        }
+        let mut number = Variable { variance: 7.0, ..column(3.0, 1000) };
+        hide(&mut number, 5);
+        assert!(number.mean.is_finite());
     }
 
     #[test]

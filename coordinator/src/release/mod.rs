@@ -12,9 +12,11 @@
 mod card;
 mod cells;
 mod pictures;
+mod range;
 mod report;
 #[cfg(test)]
 mod sample;
+mod scale;
 mod weights;
 
 use motet_recipes::Outcome;
@@ -185,6 +187,32 @@ mod tests {
     }
 
     #[test]
+    fn recipes_that_are_run_give_whole_folders_and_no_number_that_is_none() {
+        for (name, outcome) in sample::run::all() {
+            let context = sample::run::context(name);
+            let files = build(&outcome, &context).unwrap();
+            assert_eq!(files, build(&outcome, &context).unwrap());
+            let pictures: Vec<&str> = files.iter().skip(3).map(|(name, _)| name.as_str()).collect();
+            let wanted: &[&str] = match name {
+                "gbdt" | "gbdt-nothing-held" => {
+                    &["importance.svg", "convergence.svg", "roc.svg", "calibration.svg"]
+                }
+                "gbdt-number" => &["importance.svg", "convergence.svg"],
+                "logistic-robust" => &["forest.svg", "convergence.svg", "roc.svg", "calibration.svg"],
+                "fednumber" => &["convergence.svg"],
+                "distributions" => &["histograms.svg"],
+                "count" => &[],
+                _ => &["forest.svg", "convergence.svg"],
+            };
+            assert_eq!(pictures, wanted, "{name}");
+            for (file, bytes) in files.iter().skip(1) {
+                let text = String::from_utf8(bytes.clone()).unwrap();
+                assert!(!text.contains("NaN") && !text.contains("inf "), "{name} {file} {text}");
+            }
+        }
+    }
+
+    #[test]
     fn a_set_that_is_not_the_set_of_the_sum_is_refused() {
         let mut context = sample::context();
         context.sites.pop();
@@ -207,6 +235,13 @@ mod tests {
             let folder = std::path::Path::new(&out).join(name);
             std::fs::create_dir_all(&folder).unwrap();
             for (file, bytes) in build(&outcome, &sample::context()).unwrap() {
+                std::fs::write(folder.join(file), bytes).unwrap();
+            }
+        }
+        for (name, outcome) in sample::run::all() {
+            let folder = std::path::Path::new(&out).join(name);
+            std::fs::create_dir_all(&folder).unwrap();
+            for (file, bytes) in build(&outcome, &sample::run::context(name)).unwrap() {
                 std::fs::write(folder.join(file), bytes).unwrap();
             }
         }

@@ -2,9 +2,15 @@
 //!
 //! JSON knows no "not a number": what could not be computed, or may not be shown, is `null`.
 
+mod count;
+mod details;
+mod gbdt;
+mod glm;
+mod number;
+
 use super::cells::small;
 use super::{Context, ReleaseError};
-use motet_recipes::{CalibrationBin, Coefficient, Metrics, Outcome};
+use motet_recipes::{CalibrationBin, Coefficient, Metrics, Outcome, SummaryOutcome, Variable};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -38,13 +44,24 @@ struct Lost<'a> {
 enum Body<'a> {
     Logistic(Logistic<'a>),
     FedAvg(FedAvg<'a>),
-    Summary { variables: Vec<VariableOut<'a>> },
+    Summary(Summary<'a>),
+    Glm(glm::Glm<'a>),
+    Gbdt(gbdt::Gbdt<'a>),
+    Count(count::Count<'a>),
+    FedNumber(number::FedNumber<'a>),
+}
+
+#[derive(Serialize)]
+struct Summary<'a> {
+    variables: Vec<VariableOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by_group: Option<details::ByGroup<'a>>,
 }
 
 #[derive(Serialize)]
 struct Logistic<'a> {
     rows: u64,
-    events: u64,
+    events: Option<u64>,
     outcome: &'a str,
     converged: bool,
     loglik: f64,
@@ -59,7 +76,7 @@ struct Logistic<'a> {
 #[derive(Serialize)]
 struct FedAvg<'a> {
     rows: u64,
-    events: u64,
+    events: Option<u64>,
     outcome: &'a str,
     layers: Vec<LayerOut<'a>>,
     metrics: MetricsOut,
@@ -125,6 +142,17 @@ struct VariableOut<'a> {
     mean: f64,
     variance: f64,
     sd: f64,
+    #[serde(flatten)]
+    distribution: Option<DistributionOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct DistributionOut<'a> {
+    histogram: details::Histogram<'a>,
+    quantiles: Vec<details::QuantileOut>,
+    /// Null unless the study asks for extremes.
+    min: Option<details::QuantileOut>,
+    max: Option<details::QuantileOut>,
 }
 
 /// The report as indented JSON with a final line end.
@@ -160,7 +188,7 @@ fn body<'a>(outcome: &'a Outcome, context: &'a Context) -> (u32, u32, Body<'a>) 
         Outcome::Logistic(fit) => {
             let body = Logistic {
                 rows: fit.rows,
-                events: fit.events,
+                events: Some(fit.events).filter(|events| !small(*events, context.smallest_cell)),
                 outcome: &context.outcome,
                 converged: fit.converged,
                 loglik: fit.loglik,
@@ -180,7 +208,7 @@ fn body<'a>(outcome: &'a Outcome, context: &'a Context) -> (u32, u32, Body<'a>) 
         Outcome::FedAvg(model) => {
             let body = FedAvg {
                 rows: model.rows,
-                events: model.events,
+                events: Some(model.events).filter(|events| !small(*events, context.smallest_cell)),
                 outcome: &context.outcome,
                 layers: model.layers.iter().map(|l| LayerOut { name: &l.name, shape: &l.shape }).collect(),
                 metrics: metrics(&model.metrics),
@@ -194,22 +222,34 @@ fn body<'a>(outcome: &'a Outcome, context: &'a Context) -> (u32, u32, Body<'a>) 
             };
             (model.rounds, model.sites, Body::FedAvg(body))
         }
-        Outcome::Summary(summary) => {
-            let shown = |count: u64| (!small(count, context.smallest_cell)).then_some(count);
-            let variables = summary
-                .variables
-                .iter()
-                .map(|v| VariableOut {
-                    name: &v.name,
-                    count: shown(v.count),
-                    missing: shown(v.missing),
-                    mean: v.mean,
-                    variance: v.variance,
-                    sd: v.variance.sqrt(),
-                })
-                .collect();
-            (summary.rounds, summary.sites, Body::Summary { variables })
-        }
+        Outcome::Summary(found) => (found.rounds, found.sites, Body::Summary(summary(found, context))),
+        Outcome::Glm(fit) => (fit.rounds, fit.sites, Body::Glm(glm::body(fit, context))),
+        Outcome::Gbdt(model) => (model.rounds, model.sites, Body::Gbdt(gbdt::body(model, context))),
+        Outcome::Count(count) => (count.rounds, count.sites, Body::Count(count::body(count, context))),
+        Outcome::FedNumber(m) => (m.rounds, m.sites, Body::FedNumber(number::body(m, context))),
+        _ => unreachable!("the other half"),
+    }
+}
+
+fn summary<'a>(summary: &'a SummaryOutcome, context: &Context) -> Summary<'a> {
+    let shown = |count: u64| (!small(count, context.smallest_cell)).then_some(count);
+    let variable = |v: &'a Variable| VariableOut {
+        name: &v.name,
+        count: shown(v.count),
+        missing: shown(v.missing),
+        mean: v.mean,
+        variance: v.variance,
+        sd: v.variance.sqrt(),
+        distribution: details::of(summary, &v.name).map(|d| DistributionOut {
+            histogram: details::histogram(d),
+            quantiles: d.quantiles.iter().map(details::quantile).collect(),
+            min: d.extremes.as_ref().map(|ends| details::quantile(&ends.0)),
+            max: d.extremes.as_ref().map(|ends| details::quantile(&ends.1)),
+        }),
+    };
+    Summary {
+        variables: summary.variables.iter().map(variable).collect(),
+        by_group: details::by_group(summary),
     }
 }
 
@@ -240,6 +280,9 @@ fn metrics(m: &Metrics) -> MetricsOut {
 fn bins(bins: &[CalibrationBin]) -> Vec<Bin> {
     bins.iter().map(|b| Bin { predicted: b.predicted, observed: b.observed, rows: b.rows }).collect()
 }
+
+#[cfg(test)]
+mod kinds_tests;
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,8 @@
 //! Outcomes for the tests of this folder: the numbers of the logistic fit are those of the International Stroke Trial,
 //! ten European countries, death within 14 days.
 
+pub(super) mod run;
+
 use super::{Context, LostSite, Site};
 use motet_recipes::{
     CalibrationBin, Coefficient, Epoch, FedAvgOutcome, Layer, LogisticOutcome, Metrics, Outcome, Step,
@@ -206,5 +208,5 @@ pub(super) fn summary() -> Outcome {
         variance,
     };
     let variables = vec![variable("age", 0, 71.24, 134.6), variable("sbp", 41, 160.3, 763.1)];
-    Outcome::Summary(SummaryOutcome { rounds: 2, sites: 10, variables })
+    Outcome::Summary(SummaryOutcome { rounds: 2, sites: 10, variables, details: None })
 }

@@ -3,8 +3,10 @@
 //! The tensors are written by the `safetensors` crate; the metadata is added here with sorted keys, because the
 //! crate takes it as a hash map, whose order (and so the file's digest) would differ from run to run.
 
+pub(super) mod trees;
+
 use super::{Context, ReleaseError};
-use motet_recipes::Outcome;
+use motet_recipes::{CountOutcome, GlmOutcome, Layer, Outcome, Rounded};
 use safetensors::Dtype;
 use safetensors::tensor::{TensorView, serialize};
 use serde_json::Value;
@@ -27,8 +29,8 @@ impl Tensor {
     }
 }
 
-/// Logistic: `coefficients`, `standard_errors`. FedAvg: its layers, standardisation included. Summary: `means`,
-/// `variances`. Metadata: `names` (a JSON list, for the first and the last), `study`, `run`, `recipe`, `software`.
+/// Regression: `coefficients`, `standard_errors`. FedAvg: its layers, standardisation included. Summary: `means`,
+/// `variances`. Boosted trees: see [`trees::LAYOUT`]. Count: `rounded_counts`, `sites_below` (rows, then events). Metadata: `names` (a JSON list of coefficients, variables or the columns of trees), `study`, `run`, `recipe`, `software`.
 pub(super) fn bytes(outcome: &Outcome, context: &Context) -> Result<Vec<u8>, ReleaseError> {
     let (names, tensors) = match outcome {
         Outcome::Logistic(fit) => {
@@ -42,11 +44,7 @@ pub(super) fn bytes(outcome: &Outcome, context: &Context) -> Result<Vec<u8>, Rel
                 ],
             )
         }
-        Outcome::FedAvg(model) => {
-            let layer =
-                |l: &motet_recipes::Layer| Tensor::new(&l.name, l.shape.clone(), l.values.iter().copied());
-            (None, model.layers.iter().map(layer).collect())
-        }
+        Outcome::FedAvg(model) => (None, model.layers.iter().map(layer).collect()),
         Outcome::Summary(summary) => {
             let of = |pick: fn(&motet_recipes::Variable) -> f64| summary.variables.iter().map(pick).collect();
             (
@@ -57,6 +55,13 @@ pub(super) fn bytes(outcome: &Outcome, context: &Context) -> Result<Vec<u8>, Rel
                 ],
             )
         }
+        Outcome::Glm(fit) => (Some(fit.coefficients.iter().map(|c| c.name.clone()).collect()), glm(fit)),
+        Outcome::Gbdt(model) => {
+            (Some(model.importance.iter().map(|(name, _)| name.clone()).collect()), trees::tensors(model))
+        }
+        Outcome::Count(count) => (None, counts(count)),
+        Outcome::FedNumber(model) => (None, model.layers.iter().map(layer).collect()),
+        _ => unreachable!("the other half"),
     };
     let mut metadata: BTreeMap<&str, String> = BTreeMap::new();
     metadata.insert("format", "motet-release-1".to_owned());
@@ -72,6 +77,29 @@ pub(super) fn bytes(outcome: &Outcome, context: &Context) -> Result<Vec<u8>, Rel
         metadata.insert("names", serde_json::to_string(&names)?);
     }
     with_metadata(&tensor_file(&tensors, context)?, &metadata, context)
+}
+
+fn layer(layer: &Layer) -> Tensor {
+    Tensor::new(&layer.name, layer.shape.clone(), layer.values.iter().copied())
+}
+
+/// A standard error that does not exist is NaN.
+fn glm(fit: &GlmOutcome) -> Vec<Tensor> {
+    let errors = fit.coefficients.iter().map(|c| c.uncertainty.as_ref().map_or(f64::NAN, |known| known.se));
+    vec![
+        Tensor::column("coefficients", fit.coefficients.iter().map(|c| c.estimate).collect()),
+        Tensor::column("standard_errors", errors.collect()),
+    ]
+}
+
+fn counts(count: &CountOutcome) -> Vec<Tensor> {
+    let of = |pick: fn(&Rounded) -> u64| {
+        std::iter::once(&count.rows).chain(&count.events).map(|sum| pick(sum) as f64).collect()
+    };
+    vec![
+        Tensor::column("rounded_counts", of(|sum| sum.rows)),
+        Tensor::column("sites_below", of(|sum| sum.below)),
+    ]
 }
 
 fn tensor_file(tensors: &[Tensor], context: &Context) -> Result<Vec<u8>, ReleaseError> {
@@ -149,6 +177,52 @@ mod tests {
             let view = read.tensor(&layer.name).unwrap();
             assert_eq!((view.shape(), view.dtype()), (layer.shape.as_slice(), Dtype::F64));
             assert_eq!(numbers(&view), layer.values);
+        }
+    }
+
+    /// Follows the description in the report, and the trees themselves.
+    #[test]
+    fn the_tensors_predict_what_the_trees_predict() {
+        use motet_recipes::{Node, gbdt};
+        let outcome = sample::run::trees(gbdt::Loss::Squared, 0.2);
+        let Outcome::Gbdt(model) = &outcome else { unreachable!() };
+        let file = bytes(&outcome, &sample::run::context("gbdt-number")).unwrap();
+        let read = SafeTensors::deserialize(&file).unwrap();
+        assert_eq!(read.len(), trees::LAYOUT.len());
+        let (_, header) = SafeTensors::read_metadata(&file).unwrap();
+        let names: Vec<String> = serde_json::from_str(&header.metadata().clone().unwrap()["names"]).unwrap();
+        assert_eq!(names, sample::run::COLUMNS);
+        let tensor = |name: &str| numbers(&read.tensor(name).unwrap());
+        let [column, edge, left, missing_left, value] =
+            ["node_column", "node_edge", "node_left", "node_missing_left", "node_value"].map(tensor);
+        let rows = [
+            [71.0, 1.0, 160.0, 3.0, 0.0, 0.0, 1.5],
+            [55.0, 0.0, 130.0, 20.0, 1.0, 0.0, f64::NAN],
+            [93.0, 1.0, 210.0, 0.2, 1.0, 1.0, 0.1],
+        ];
+        for row in rows {
+            let mut score = tensor("base")[0];
+            for start in tensor("tree_start") {
+                let mut at = start as usize;
+                while column[at] >= 0.0 {
+                    let x: f64 = row[column[at] as usize];
+                    let goes_left = if x.is_nan() { missing_left[at] == 1.0 } else { x < edge[at] };
+                    at = left[at] as usize + usize::from(!goes_left);
+                }
+                score += value[at];
+            }
+            let mut wanted = model.base;
+            for tree in &model.trees {
+                let mut at = 0;
+                while let Node::Split(split) = &tree.nodes[at] {
+                    let x = row[split.column as usize];
+                    let goes_left = if x.is_nan() { split.missing_left } else { x < split.edge };
+                    at = split.left as usize + usize::from(!goes_left);
+                }
+                let Node::Leaf(value) = tree.nodes[at] else { unreachable!() };
+                wanted += value;
+            }
+            assert_eq!(score.to_bits(), wanted.to_bits());
         }
     }
 

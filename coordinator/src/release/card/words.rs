@@ -31,6 +31,20 @@ pub(super) fn digits(value: f64, digits: usize) -> String {
     if value.is_finite() { format!("{value:.digits$}") } else { "not available".to_owned() }
 }
 
+/// A number of any size with four significant digits.
+pub(super) fn figure(value: f64) -> String {
+    if !value.is_finite() {
+        return digits(value, 0);
+    }
+    let size = value.abs();
+    if size > 0.0 && !(1e-4..1e9).contains(&size) {
+        return format!("{value:.3e}");
+    }
+    let places = if size > 0.0 { (3.0 - size.log10().floor()).max(0.0) as usize } else { 0 };
+    let text = format!("{value:.places$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
 /// A rounded minus zero confuses readers.
 pub(super) fn near(value: f64, places: usize) -> String {
     digits(value, places).replace(&format!("-{:.places$}", 0.0), &format!("{:.places$}", 0.0))

@@ -31,6 +31,13 @@ impl Axis {
         Self { low, high, log: false, ticks: linear_ticks(low, high, step) }
     }
 
+    /// From `low` to `high` exactly, with about so many ticks: for small plots.
+    pub(super) fn few(low: f64, high: f64, ticks: f64) -> Self {
+        let (low, high) = proper(low, high);
+        let step = round_step(high - low, ticks);
+        Self { low, high, log: false, ticks: linear_ticks(low, high, step) }
+    }
+
     /// Rounds of a run: whole numbers only.
     pub(super) fn rounds(first: u32, last: u32) -> Self {
         let (low, high) = (f64::from(first), f64::from(last.max(first + 1)));
@@ -127,6 +134,22 @@ impl Frame {
             room,
         )?;
         canvas.line((self.left, self.top), (self.left, self.bottom), Pen(RULE, 2))?;
+        canvas.line((self.left, self.bottom), (self.right, self.bottom), Pen(RULE, 2))
+    }
+
+    /// Grid and tick labels of a small plot, whose axes are named elsewhere.
+    pub(super) fn small(&self, canvas: &mut Canvas<'_>) -> Result<(), ReleaseError> {
+        let ink = Ink::new(GREY, 19.0);
+        for (value, label) in &self.y.ticks {
+            let y = self.y.place(*value, self.bottom, self.top);
+            canvas.line((self.left, y), (self.right, y), Pen(GRID, 1))?;
+            canvas.text_within((self.left - 8.0, y), label, &ink.clone().right_aligned(), 62.0)?;
+        }
+        for (value, label) in &self.x.ticks {
+            let x = self.x.place(*value, self.left, self.right);
+            canvas.line((x, self.bottom), (x, self.bottom + 5.0), Pen(RULE, 2))?;
+            canvas.text((x, self.bottom + 20.0), label, &ink.clone().centred())?;
+        }
         canvas.line((self.left, self.bottom), (self.right, self.bottom), Pen(RULE, 2))
     }
 

@@ -97,7 +97,7 @@ fn summary(canvas: &mut Canvas<'_>, scene: &Scene<'_>, y: f64) -> Result<(), Rel
     if brier.is_finite() {
         text += &format!("Brier score {brier:.4} (0 is perfect). ");
     }
-    text += "Measured on the patients the model was fitted to.";
+    text += scene.measured;
     lines(canvas, (985.0, y), &text)?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::super::{Context, ReleaseError};
 use super::axis::{Axis, Frame, scientific};
 use super::canvas::{BLUE, Canvas, GREY, INK, Ink, Pen, VERMILION};
 use super::{Heading, picture};
-use motet_recipes::{FedAvgOutcome, LogisticOutcome};
+use motet_recipes::{FedAvgOutcome, FedNumberOutcome, Step};
 use plotters::style::RGBColor;
 
 /// One of the two panels: what it shows and its points (round, value).
@@ -20,11 +20,13 @@ struct Panel {
 
 /// `convergence.svg` of an exact fit: log-likelihood and largest step per Newton round.
 pub(super) fn newton(
-    fit: &LogisticOutcome,
+    rows: u64,
+    converged: bool,
+    history: &[Step],
     context: &Context,
 ) -> Result<Option<(String, String)>, ReleaseError> {
-    let logliks = finite(fit.history.iter().map(|step| (step.round, step.loglik)));
-    let steps = finite(fit.history.iter().map(|step| (step.round, step.step)));
+    let logliks = finite(history.iter().map(|step| (step.round, step.loglik)));
+    let steps = finite(history.iter().map(|step| (step.round, step.step)));
     let steps: Vec<(u32, f64)> = steps.into_iter().filter(|step| step.1 > 0.0).collect();
     let (Some(lowest), Some(highest)) = (least(&logliks), most(&logliks)) else {
         return Ok(None);
@@ -48,14 +50,14 @@ pub(super) fn newton(
             mark: limit.map(|limit| (limit, format!("stops below {}", scientific(limit)))),
         });
     }
-    let end = if fit.converged { "The fit settled" } else { "The fit did not settle" };
+    let end = if converged { "The fit settled" } else { "The fit did not settle" };
     let heading = Heading {
-        title: format!("{end} after {} Newton round{}", fit.history.len(), if fit.history.len() == 1 { "" } else { "s" }),
+        title: format!("{end} after {} Newton round{}", history.len(), if history.len() == 1 { "" } else { "s" }),
         how_to_read: "Each Newton round is one masked sum over all sites, so these are the steps of a fit on the patients \
                       of all sites together."
             .to_owned(),
     };
-    both(context, fit.rows, &heading, &panels)
+    both(context, rows, &heading, &panels)
 }
 
 /// `convergence.svg` of federated averaging: loss and AUC per round.
@@ -91,14 +93,36 @@ pub(super) fn fedavg(
     if panels.is_empty() {
         return Ok(None);
     }
-    let heading = Heading {
-        title: format!("Training over {} rounds of federated averaging", model.history.len()),
-        how_to_read:
-            "In each round every site trains on its own patients and only the masked sum of the models is \
-                      opened."
-                .to_owned(),
+    both(context, model.rows, &averaging(model.history.len()), &panels)
+}
+
+/// `convergence.svg` of federated averaging whose outcome is a number: loss per round.
+pub(super) fn number(
+    model: &FedNumberOutcome,
+    context: &Context,
+) -> Result<Option<(String, String)>, ReleaseError> {
+    let losses = finite(model.history.iter().map(|epoch| (epoch.round, epoch.loss)));
+    let (Some(low), Some(high)) = (least(&losses), most(&losses)) else {
+        return Ok(None);
     };
-    both(context, model.rows, &heading, &panels)
+    let mark = losses.last().map(|last| (last.1, format!("at the last round {:.4}", last.1)));
+    let panel = Panel {
+        title: "Loss (lower is better)".to_owned(),
+        axis: "Half the mean squared error, in standard deviations",
+        y: Axis::widened(low - 0.08 * (high - low), high),
+        points: losses,
+        colour: VERMILION,
+        mark,
+    };
+    both(context, model.rows, &averaging(model.history.len()), &[panel])
+}
+
+fn averaging(rounds: usize) -> Heading {
+    Heading {
+        title: format!("Training over {rounds} rounds of federated averaging"),
+        how_to_read: "In each round every site trains on its own patients and only the masked sum of the models is opened."
+            .to_owned(),
+    }
 }
 
 fn finite(points: impl Iterator<Item = (u32, f64)>) -> Vec<(u32, f64)> {

@@ -8,7 +8,10 @@ mod calibration;
 mod canvas;
 mod convergence;
 mod forest;
+mod glm;
+mod histograms;
 mod roc;
+mod trees;
 
 use super::{Context, ReleaseError};
 use canvas::{BLUE, Canvas, GREY, HEIGHT, INK, Ink, LEFT, WIDTH};
@@ -21,17 +24,22 @@ pub(super) fn all(outcome: &Outcome, context: &Context) -> Result<Vec<(String, S
     let mut pictures = Vec::new();
     let (rows, metrics, roc, calibration) = match outcome {
         Outcome::Logistic(fit) => {
-            pictures.extend(forest::draw(fit, context)?);
-            pictures.extend(convergence::newton(fit, context)?);
+            pictures.extend(forest::logistic(fit, context)?);
+            pictures.extend(convergence::newton(fit.rows, fit.converged, &fit.history, context)?);
             (fit.rows, &fit.metrics, &fit.roc, &fit.calibration)
         }
         Outcome::FedAvg(model) => {
             pictures.extend(convergence::fedavg(model, context)?);
             (model.rows, &model.metrics, &model.roc, &model.calibration)
         }
-        Outcome::Summary(_) => return Ok(pictures),
+        Outcome::Summary(summary) => return histograms::all(summary, context),
+        Outcome::Glm(fit) => return glm::all(fit, context),
+        Outcome::Gbdt(model) => return trees::all(model, context),
+        Outcome::FedNumber(model) => return Ok(convergence::number(model, context)?.into_iter().collect()),
+        Outcome::Count(_) => return Ok(pictures),
+        _ => unreachable!("the other half"),
     };
-    let scene = Scene { context, rows, metrics };
+    let scene = Scene { context, rows, metrics, measured: FITTED };
     pictures.extend(roc::draw(&scene, roc)?);
     pictures.extend(calibration::draw(&scene, calibration)?);
     Ok(pictures)
@@ -42,7 +50,12 @@ struct Scene<'a> {
     context: &'a Context,
     rows: u64,
     metrics: &'a Metrics,
+    /// On which patients, as a sentence.
+    measured: &'static str,
 }
+
+const FITTED: &str = "Measured on the patients the model was fitted to: expect less in new patients.";
+const HELD_OUT: &str = "Measured on patients of the same sites who were held out of the training.";
 
 /// Draws a picture with its heading and footnote around `inside`; `description` is read out by screen readers.
 fn picture(
@@ -194,9 +207,41 @@ mod tests {
     }
 
     #[test]
+    fn pictures_of_recipes_that_are_run_are_well_formed_whatever_names_they_hold() {
+        for (name, outcome) in sample::run::all() {
+            let nasty = "<b>&\"y\"</b>".to_owned();
+            let context = Context { outcome: nasty.clone(), study: nasty, ..sample::run::context(name) };
+            for (file, svg) in all(&outcome, &context).unwrap() {
+                assert!(well_formed(&svg).contains("<b>&\"y\"</b>"), "{name} {file}");
+                assert!(
+                    !svg.contains("<b>") && !svg.contains("NaN") && !svg.contains(">inf"),
+                    "{name} {file}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn many_distributions_go_on_several_pictures_and_withheld_ones_leave_gaps() {
+        let Outcome::Summary(mut summary) = sample::run::distributions() else { unreachable!() };
+        let details = summary.details.as_mut().unwrap();
+        let mut gone = details.distributions[0].clone();
+        gone.bins.fill(None);
+        gone.quantiles.iter_mut().for_each(|quantile| quantile.estimate = f64::NAN);
+        details.distributions = (0..14).map(|at| details.distributions[at % 4].clone()).collect();
+        details.distributions.push(gone);
+        let pictures = all(&Outcome::Summary(summary), &sample::run::context("distributions")).unwrap();
+        let names: Vec<&str> = pictures.iter().map(|picture| picture.0.as_str()).collect();
+        assert_eq!(names, ["histograms.svg", "histograms-2.svg"]);
+        for (_, svg) in &pictures {
+            assert!(well_formed(svg).contains("age (year)") && !svg.contains("NaN"));
+        }
+    }
+
+    #[test]
     fn the_forest_plot_names_every_coefficient_however_many_there_are() {
         let Outcome::Logistic(fit) = sample::hard() else { unreachable!() };
-        let pictures = forest::draw(&fit, &sample::context()).unwrap();
+        let pictures = forest::logistic(&fit, &sample::context()).unwrap();
         assert_eq!(pictures.len(), 3);
         let shown: String = pictures.iter().map(|(_, svg)| well_formed(svg)).collect();
         for coefficient in &fit.coefficients {

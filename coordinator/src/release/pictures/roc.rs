@@ -46,11 +46,7 @@ pub(super) fn draw(
             );
             y = lines(canvas, (1000.0, y), &text)? + 18.0;
         }
-        lines(
-            canvas,
-            (1000.0, y),
-            "Measured on the patients the model was fitted to: expect less in new patients.",
-        )?;
+        lines(canvas, (1000.0, y), scene.measured)?;
         Ok(())
     })?;
     Ok(Some(("roc.svg".to_owned(), svg)))

@@ -1,0 +1,180 @@
+//! The card of a generalised linear model.
+
+use super::super::cells::small;
+use super::super::scale;
+use super::words::{code, digits, figure, p_value, plain, ratio};
+use super::{Card, thousands};
+use motet_recipes::{Errors, Estimate, Family, GlmOutcome};
+
+pub(super) fn kind(fit: &GlmOutcome) -> &'static str {
+    match fit.family {
+        Family::Linear => "a linear regression, fitted exactly as on one pooled table",
+        Family::Poisson => "a Poisson regression of a count, fitted exactly as on one pooled table",
+        Family::Quasipoisson => {
+            "a quasi-Poisson regression (a log rate whose spread is estimated), fitted exactly as on one pooled table"
+        }
+        Family::Gamma => "a gamma regression with a log link, fitted exactly as on one pooled table",
+        Family::Logistic => "a logistic regression, fitted exactly as on one pooled table",
+        Family::Quasibinomial => {
+            "a quasi-binomial regression (log odds whose spread is estimated), fitted exactly as on one pooled table"
+        }
+    }
+}
+
+impl Card<'_> {
+    pub(super) fn patients_of_glm(&self, fit: &GlmOutcome) -> String {
+        let (sites, smallest) = (self.context.sites_in_words(), self.context.smallest_cell);
+        let patients = format!("{} patients at {sites}", thousands(fit.rows));
+        match fit.events {
+            Some(events) if small(events, smallest) => {
+                format!("{patients}; fewer than {smallest} of them had the outcome.")
+            }
+            Some(events) if small(fit.rows.saturating_sub(events), smallest) => {
+                format!("{patients}; all but fewer than {smallest} of them had the outcome.")
+            }
+            Some(events) => format!("{patients}; {} of them had the outcome.", thousands(events)),
+            None => format!("{patients}."),
+        }
+    }
+
+    pub(super) fn glm(&mut self, fit: &GlmOutcome) {
+        self.section("Result");
+        let settled =
+            if fit.converged { "The fit settled." } else { "**The fit did not settle: do not use it.**" };
+        self.line(&format!("{settled} Full precision is in `report.json`.\n"));
+        self.line(&meaning(fit.family));
+        self.line(&format!("{}\n", certainty(fit)));
+        self.effects(fit);
+        self.fit_in_numbers(fit);
+        if let Some(evaluation) = &fit.evaluation {
+            let measured =
+                "Measured on the same patients the model was fitted to, so expect less in new patients.";
+            self.performance(&evaluation.metrics, &evaluation.calibration, measured);
+        }
+    }
+
+    fn effects(&mut self, fit: &GlmOutcome) {
+        let name = scale::ratio(fit.family);
+        let head = name.map_or_else(String::new, |name| format!(" {} |", capital(name)));
+        let rule = if name.is_some() { "---:|" } else { "" };
+        self.line(&format!("| Variable | Unit | Coefficient | Standard error |{head} 95% CI | p |"));
+        self.line(&format!("|---|---|---:|---:|{rule}---:|---:|"));
+        for c in &fit.coefficients {
+            let unit = self.context.units.get(&c.name).map_or_else(String::new, |unit| plain(unit));
+            let (se, p) = c
+                .uncertainty
+                .as_ref()
+                .map_or((String::new(), String::new()), |known| (figure(known.se), p_value(known.p)));
+            let effect = if name.is_some() { ratios(c) } else { format!("{} |", interval(c, figure)) };
+            self.line(&format!(
+                "| {} | {unit} | {} | {se} | {effect} {p} |",
+                code(&c.name),
+                figure(c.estimate)
+            ));
+        }
+    }
+
+    fn fit_in_numbers(&mut self, fit: &GlmOutcome) {
+        self.line("\n| Of the whole model | Value |\n|---|---:|");
+        let mut facts = Vec::new();
+        if let Some(r_squared) = fit.r_squared {
+            facts.push((
+                "R squared: share of the variance of the outcome that the variables explain",
+                digits(r_squared, 4),
+            ));
+        }
+        if fit.family == Family::Linear {
+            facts.push(("Residual standard error", figure(fit.dispersion.sqrt())));
+        } else {
+            facts.push(("Deviance", figure(fit.deviance)));
+            if fit.null_deviance.is_finite() {
+                facts.push(("Deviance without any variable", figure(fit.null_deviance)));
+            }
+        }
+        if fit.family.disperses() && fit.family != Family::Linear {
+            facts.push(("Dispersion", figure(fit.dispersion)));
+        }
+        if let Some(loglik) = fit.loglik {
+            facts.push(("Log-likelihood", digits(loglik, 4)));
+        }
+        facts.push(("Residual degrees of freedom", thousands(fit.df)));
+        for (name, value) in facts {
+            self.line(&format!("| {name} | {value} |"));
+        }
+    }
+
+    pub(super) fn cautions_of_glm(&mut self, fit: &GlmOutcome) {
+        self.line(
+            "- One set of coefficients for all sites: differences between sites are averaged away. Coefficients \
+             are associations, given the other variables, and no proof of cause and effect.",
+        );
+        if fit.coefficients.iter().any(|c| c.uncertainty.is_none()) {
+            self.line(
+                "- Coefficients without a standard error were chosen by the fit itself (lasso) or are fixed by too few \
+                 patients: there is no valid interval for them, and they are drawn towards 0.",
+            );
+        }
+        if fit.family == Family::Poisson && fit.pearson > 1.5 * fit.df as f64 {
+            self.line(
+                "- **The counts vary more than a Poisson model expects**, so intervals are too narrow and p-values too \
+                 small. A `quasipoisson` study or robust errors would show wider ones.",
+            );
+        }
+    }
+}
+
+fn meaning(family: Family) -> String {
+    let (what, more) = match family {
+        Family::Linear => {
+            return "A coefficient is the change of the mean of the outcome, in its own unit, for one unit more of the \
+                    variable, the others held equal. It is an association, not proof of a cause."
+                .to_owned();
+        }
+        Family::Poisson | Family::Quasipoisson => ("A rate ratio", "a higher rate of the outcome"),
+        Family::Gamma => ("A ratio of means", "a higher mean of the outcome"),
+        Family::Logistic | Family::Quasibinomial => ("An odds ratio", "higher odds of the outcome"),
+    };
+    format!(
+        "{what} above 1 means {more} for one unit more of the variable, the others held equal. It is an association, not \
+         proof of a cause."
+    )
+}
+
+/// Where the standard errors and the p-values come from.
+fn certainty(fit: &GlmOutcome) -> String {
+    if fit.coefficients.iter().all(|c| c.uncertainty.is_none()) {
+        return "There are no standard errors: none are valid for variables that the fit itself has chosen."
+            .to_owned();
+    }
+    let errors = match fit.errors {
+        Errors::Model => "Standard errors are those of the model",
+        Errors::Hc0 => "Standard errors are robust (sandwich, HC0): they do not rely on the model's spread",
+        Errors::Hc1 => "Standard errors are robust (sandwich, HC1): they do not rely on the model's spread",
+    };
+    let test = if fit.family.disperses() {
+        format!("Student's t with {} degrees of freedom", thousands(fit.df))
+    } else {
+        "the normal distribution".to_owned()
+    };
+    format!("{errors}; intervals and p-values are by {test}.")
+}
+
+/// Ratio and interval as two cells; the intercept has none.
+fn ratios(c: &Estimate) -> String {
+    if c.name == "(intercept)" {
+        " | |".to_owned()
+    } else {
+        format!("{} | {} |", ratio(c.estimate), interval(c, ratio))
+    }
+}
+
+fn interval(c: &Estimate, print: fn(f64) -> String) -> String {
+    c.uncertainty
+        .as_ref()
+        .map_or_else(String::new, |known| format!("{} to {}", print(known.ci_low), print(known.ci_high)))
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}

@@ -1,0 +1,108 @@
+//! The report of a generalised linear model.
+
+use super::super::cells::one_sided;
+use super::super::{Context, scale};
+use super::{Bin, MetricsOut, StepOut, bins, metrics};
+use motet_recipes::{Estimate, GlmOutcome};
+use serde::Serialize;
+
+/// The keys of a logistic report, and those of R's `summary(glm)`.
+#[derive(Serialize)]
+pub(super) struct Glm<'a> {
+    rows: u64,
+    events: Option<u64>,
+    outcome: &'a str,
+    family: &'static str,
+    link: &'static str,
+    /// `model`, or the sandwich `hc0` or `hc1`.
+    standard_errors: &'static str,
+    converged: bool,
+    loglik: Option<f64>,
+    null_loglik: Option<f64>,
+    deviance: f64,
+    null_deviance: f64,
+    pearson: f64,
+    dispersion: f64,
+    /// Whether it is estimated: then coefficients have a `t` with `df` degrees of freedom, else a `z`.
+    dispersion_estimated: bool,
+    df: u64,
+    r_squared: Option<f64>,
+    weight: f64,
+    mean: f64,
+    /// What `ratio` of a coefficient is.
+    ratio: Option<&'static str>,
+    coefficients: Vec<Row<'a>>,
+    metrics: Option<MetricsOut>,
+    calibration: Option<Vec<Bin>>,
+    roc: Option<&'a [(f64, f64)]>,
+    history: Vec<StepOut>,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    name: &'a str,
+    estimate: f64,
+    se: Option<f64>,
+    z: Option<f64>,
+    t: Option<f64>,
+    p: Option<f64>,
+    ci_low: Option<f64>,
+    ci_high: Option<f64>,
+    ratio: Option<f64>,
+    ratio_low: Option<f64>,
+    ratio_high: Option<f64>,
+}
+
+pub(super) fn body<'a>(fit: &'a GlmOutcome, context: &'a Context) -> Glm<'a> {
+    let evaluation = fit.evaluation.as_ref();
+    let shown = |events: &u64| !one_sided(fit.rows, *events, context.smallest_cell);
+    Glm {
+        rows: fit.rows,
+        events: fit.events.filter(shown),
+        outcome: &context.outcome,
+        family: fit.family.name(),
+        link: scale::link(fit.family),
+        standard_errors: scale::errors(fit.errors),
+        converged: fit.converged,
+        loglik: fit.loglik,
+        null_loglik: fit.null_loglik,
+        deviance: fit.deviance,
+        null_deviance: fit.null_deviance,
+        pearson: fit.pearson,
+        dispersion: fit.dispersion,
+        dispersion_estimated: fit.family.disperses(),
+        df: fit.df,
+        r_squared: fit.r_squared,
+        weight: fit.weight,
+        mean: fit.mean,
+        ratio: scale::ratio(fit.family),
+        coefficients: fit.coefficients.iter().map(|estimate| row(estimate, fit)).collect(),
+        metrics: evaluation.map(|evaluation| metrics(&evaluation.metrics)),
+        calibration: evaluation.map(|evaluation| bins(&evaluation.calibration)),
+        roc: evaluation.map(|evaluation| evaluation.roc.as_slice()),
+        history: fit
+            .history
+            .iter()
+            .map(|s| StepOut { round: s.round, loglik: s.loglik, step: s.step })
+            .collect(),
+    }
+}
+
+fn row<'a>(c: &'a Estimate, fit: &GlmOutcome) -> Row<'a> {
+    let known = c.uncertainty.as_ref();
+    let student = fit.family.disperses();
+    let ratios = scale::ratio(fit.family).is_some() && c.name != "(intercept)";
+    Row {
+        name: &c.name,
+        estimate: c.estimate,
+        se: known.map(|u| u.se),
+        z: known.filter(|_| !student).map(|u| u.statistic),
+        t: known.filter(|_| student).map(|u| u.statistic),
+        p: known.map(|u| u.p),
+        ci_low: known.map(|u| u.ci_low),
+        ci_high: known.map(|u| u.ci_high),
+        ratio: ratios.then(|| c.estimate.exp()),
+        ratio_low: known.filter(|_| ratios).map(|u| u.ci_low.exp()),
+        ratio_high: known.filter(|_| ratios).map(|u| u.ci_high.exp()),
+    }
+}

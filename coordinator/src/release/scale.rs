@@ -1,0 +1,31 @@
+//! What a coefficient of a generalised linear model means: the link, and what exp(coefficient) is called.
+
+use motet_recipes::{Errors, Family};
+
+/// The function of the mean that is linear in the variables.
+pub(super) fn link(family: Family) -> &'static str {
+    match family {
+        Family::Linear => "identity",
+        Family::Poisson | Family::Gamma | Family::Quasipoisson => "log",
+        Family::Logistic | Family::Quasibinomial => "logit",
+    }
+}
+
+/// What exp(coefficient) is; nothing where it has no meaning.
+pub(super) fn ratio(family: Family) -> Option<&'static str> {
+    match family {
+        Family::Linear => None,
+        Family::Poisson | Family::Quasipoisson => Some("rate ratio"),
+        Family::Gamma => Some("ratio of means"),
+        Family::Logistic | Family::Quasibinomial => Some("odds ratio"),
+    }
+}
+
+/// Where standard errors come from, as the report names it.
+pub(super) fn errors(errors: Errors) -> &'static str {
+    match errors {
+        Errors::Model => "model",
+        Errors::Hc0 => "hc0",
+        Errors::Hc1 => "hc1",
+    }
+}
