@@ -41,6 +41,8 @@ fn run(recipe: Recipe, group: impl Fn(usize) -> f64) -> (Outcome, Context) {
     let x = table();
     let (time, event) = follow_up(&x);
     let group: Array1<f64> = (0..ROWS).map(group).collect();
+    // Curves have no covariates.
+    let x = if matches!(recipe, Recipe::KaplanMeier(_)) { Array2::zeros((ROWS, 0)) } else { x };
     let rows = Rows {
         time: Some(time.view()),
         group: Some(group.view()),
@@ -95,6 +97,7 @@ pub(in super::super) fn network() -> (Outcome, Context) {
     let recipe = FedAvg {
         loss: Loss::Time("days".to_owned()),
         hidden: vec![4],
+        batch: 0,
         ..FedAvg::new(names(), "died".to_owned())
     };
     run(Recipe::FedAvg(recipe), |_| 0.0)

@@ -14,8 +14,34 @@ fn read((outcome, context): &(Outcome, Context)) -> Value {
 }
 
 fn same(value: &Value, wanted: f64) {
-    let read: f64 = value.to_string().parse().unwrap();
-    assert_eq!(read.to_bits(), wanted.to_bits(), "{value} {wanted}");
+    // This reader is off by a bit now and then; what the file holds is tested below.
+    let read = value.as_f64().unwrap();
+    assert!(read.to_bits().abs_diff(wanted.to_bits()) <= 1, "{value} {wanted}");
+}
+
+#[test]
+fn the_file_holds_every_number_to_the_last_bit() {
+    let (outcome, context) = sample::cox(|_| ());
+    let text = String::from_utf8(bytes(&outcome, &context).unwrap()).unwrap();
+    let Outcome::Cox(fit) = outcome else { unreachable!() };
+    let holds = |key: &str, value: f64| {
+        let wanted = format!("\"{key}\": ");
+        let numbers = text.match_indices(&wanted).map(|(at, found)| {
+            let number = &text[at + found.len()..];
+            number.split([',', '\n']).next().unwrap().trim().parse::<f64>()
+        });
+        let found = numbers.flatten().any(|number| number.to_bits() == value.to_bits());
+        assert!(found, "{key} {value:e}");
+    };
+    holds("loglik", fit.loglik);
+    holds("c_index", fit.concordance.index);
+    for c in &fit.coefficients {
+        holds("estimate", c.estimate);
+        holds("se", c.se);
+        holds("p", c.p);
+        holds("hazard_ratio_low", c.ci_low.exp());
+    }
+    fit.baseline[0].hazard.iter().for_each(|step| holds("cumulative_hazard", step.1));
 }
 
 #[test]
