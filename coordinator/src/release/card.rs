@@ -446,7 +446,7 @@ impl Card<'_> {
                 }
                 "convergence.svg" => "how the fit settled, round by round",
                 name if name.starts_with("survival") => "the share without the event over time",
-                name if name.starts_with("baseline") => "the same for an average patient",
+                name if name.starts_with("baseline") => "the share without the event for an average patient",
                 "importance.svg" => "which variables the trees use",
                 name if name.starts_with("histograms") => "how the variables are distributed",
                 "roc.svg" => "how well the model tells patients apart",

@@ -79,10 +79,14 @@ impl Survival {
         Self { times: Some(times), step: Some(grid.step), horizon: Some(grid.horizon), ..self }
     }
 
-    /// The time axis: "time_days (days)".
+    /// The name of the time axis: "Time in days (time_days)".
     pub(super) fn axis(&self, context: &Context) -> String {
-        let name = if self.time.is_empty() { "Time" } else { &self.time };
-        context.units.get(&self.time).map_or_else(|| name.to_owned(), |unit| format!("{name} ({unit})"))
+        match (self.time.as_str(), context.units.get(&self.time)) {
+            ("", _) => "Time".to_owned(),
+            (name, None) => format!("Time ({name})"),
+            (name, Some(unit)) if unit == name => format!("Time in {unit}"),
+            (name, Some(unit)) => format!("Time in {unit} ({name})"),
+        }
     }
 }
 

@@ -18,7 +18,7 @@ fn the_card_says_what_a_hazard_ratio_is_and_what_the_risk_sets_show() {
         "5 events or more apart",
         "Times are those of `days`, in days.",
         "- `forest.svg`: hazard ratios",
-        "- `baseline.svg`: the same for an average patient",
+        "- `baseline.svg`: the share without the event for an average patient",
     ] {
         assert!(card.contains(wanted), "{wanted}\n{card}");
     }

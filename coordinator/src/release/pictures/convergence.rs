@@ -52,8 +52,8 @@ pub(super) fn newton(
     }
     let end = if converged { "The fit settled" } else { "The fit did not settle" };
     let heading = Heading {
-        title: format!("{end} after {} Newton round{}", history.len(), if history.len() == 1 { "" } else { "s" }),
-        how_to_read: "Each Newton round is one masked sum over all sites, so these are the steps of a fit on the patients \
+        title: format!("{end} after {} Newton step{}", history.len(), if history.len() == 1 { "" } else { "s" }),
+        how_to_read: "Each Newton step rests on masked sums over all sites, so these are the steps of a fit on the patients \
                       of all sites together."
             .to_owned(),
     };

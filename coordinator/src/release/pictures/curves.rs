@@ -3,7 +3,7 @@
 use super::super::{Context, ReleaseError};
 use super::axis::{Axis, Frame, short};
 use super::canvas::{BLUE, Canvas, GREY, INK, Ink, LEFT, Pen, VERMILION};
-use super::{Heading, lines, picture, thousands};
+use super::{Heading, picture, thousands, wrapped};
 use plotters::style::RGBColor;
 
 /// Curves that can be told apart on one picture; more go on a second.
@@ -57,11 +57,11 @@ pub(super) fn draw(sheet: &Sheet<'_>, context: &Context) -> Result<String, Relea
     let table = sheet.lines.iter().any(|line| line.steps.iter().any(|step| step.at_risk.is_some()));
     let room = if table { 40.0 + 28.0 * sheet.lines.len() as f64 } else { 0.0 };
     let frame = Frame {
-        left: 230.0,
+        left: 270.0,
         right: RIGHT,
         top: 165.0,
         bottom: 866.0 - room,
-        x: Axis::linear(0.0, sheet.last),
+        x: Axis::linear(0.0, sheet.last * 1.03),
         y: shares(sheet.lines),
     };
     picture(context, sheet.rows, &sheet.heading, |canvas| {
@@ -104,7 +104,9 @@ fn curve(canvas: &mut Canvas<'_>, frame: &Frame, line: &Line, colour: RGBColor) 
         path.push(frame.at(step.time, step.survival));
         level = step.survival;
     }
-    canvas.path(&path, Pen(colour, 4))
+    canvas.path(&path, Pen(colour, 4))?;
+    // Where the curve ends, because no more is told.
+    path.last().into_iter().try_for_each(|end| canvas.dot(*end, 6, colour))
 }
 
 /// Below the axis, at its ticks: how many were at risk at the latest step that is told.
@@ -117,7 +119,7 @@ fn at_risk(canvas: &mut Canvas<'_>, frame: &Frame, lines: &[Line]) -> Result<(),
     )?;
     for ((number, line), colour) in lines.iter().enumerate().zip(COLOURS) {
         let y = head + 28.0 * (number as f64 + 1.0);
-        canvas.text_within((LEFT, y), &line.name, &Ink::bold(colour, 19.0), 125.0)?;
+        canvas.text_within((LEFT, y), &line.name, &Ink::bold(colour, 19.0), 160.0)?;
         for time in frame.x.ticks() {
             let step = line.steps.iter().rev().find(|step| step.time <= time && step.at_risk.is_some());
             // Beyond the last step that is told nothing is known.
@@ -144,7 +146,11 @@ fn legend(canvas: &mut Canvas<'_>, sheet: &Sheet<'_>) -> Result<(), ReleaseError
     }
     y += 6.0;
     for note in &sheet.notes {
-        y = lines(canvas, (PANEL, y), note)? + 8.0;
+        for line in wrapped(note, 36) {
+            canvas.text_within((PANEL, y), &line, &Ink::new(GREY, 20.0), 390.0)?;
+            y += 29.0;
+        }
+        y += 10.0;
     }
     Ok(())
 }

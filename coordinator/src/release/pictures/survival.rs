@@ -7,6 +7,9 @@ use super::forest::{Effect, Words};
 use super::{Heading, convergence, forest, outcome_name, thousands};
 use motet_recipes::{Baseline, CoxOutcome, Curve, CurvePoint, FedTimeOutcome, KmOutcome};
 
+/// With more curves than these, light areas hide each other.
+const BANDS: usize = 3;
+
 type Pictures = Result<Vec<(String, String)>, ReleaseError>;
 
 /// `forest.svg`, `convergence.svg`; with a baseline hazard also `baseline.svg`.
@@ -44,7 +47,7 @@ fn baseline(fit: &CoxOutcome, context: &Context) -> Pictures {
             context.survival.min_cell.max(context.smallest_cell)
         ),
     ];
-    let title = format!("Time to {outcome} for a patient who is average in every variable");
+    let title = format!("Without {outcome} over time: a patient who is average in every variable");
     let read = "From the Cox model: the share expected to be without the event at each time. The curve has no interval.";
     sheets("baseline", &lines, &notes, (fit.rows, &title, read), context)
 }
@@ -62,7 +65,7 @@ fn of_baseline(baseline: &Baseline, strata: usize) -> Line {
 
 /// `survival.svg`, `survival-2.svg`, ...: a curve a group.
 pub(super) fn km(found: &KmOutcome, context: &Context) -> Pictures {
-    let lines: Vec<Line> = found
+    let mut lines: Vec<Line> = found
         .curves
         .iter()
         .filter(|curve| !small(curve.rows, context.smallest_cell))
@@ -80,13 +83,18 @@ pub(super) fn km(found: &KmOutcome, context: &Context) -> Pictures {
     }
     if found.curves.iter().any(|curve| curve.withheld) {
         notes.push(format!(
-            "Steps of fewer than {0} events are joined to the next; a curve ends where fewer than {0} patients are at risk.",
+            "Steps of fewer than {0} events are joined to the next; a curve ends (dot) where too few patients or events are left.",
             context.survival.min_cell.max(context.smallest_cell)
         ));
     }
     let by = context.survival.group.as_ref().map_or_else(String::new, |group| format!(", by {group}"));
-    let title = format!("Time to {}{by}", outcome_name(context));
-    let read = "Kaplan-Meier: the share of patients without the event at each time. Light area: 95% confidence interval.";
+    let title = format!("Patients without {} over time{by}", outcome_name(context));
+    let read = if lines.len() > BANDS {
+        lines.iter_mut().flat_map(|line| &mut line.steps).for_each(|step| step.interval = None);
+        "Kaplan-Meier: the share of patients without the event at each time. Confidence intervals are in report.json."
+    } else {
+        "Kaplan-Meier: the share of patients without the event at each time. Light area: 95% confidence interval."
+    };
     sheets("survival", &lines, &notes, (found.rows, &title, read), context)
 }
 
@@ -139,7 +147,7 @@ fn sheets(
             heading: Heading { title: format!("{title}{page}"), how_to_read: read.to_owned() },
             rows,
             x_name: context.survival.axis(context),
-            y_name: format!("Without {}", outcome_name(context)),
+            y_name: format!("Share without {}", outcome_name(context)),
             last,
             notes: notes.to_vec(),
             lines,
