@@ -221,7 +221,8 @@ impl Card<'_> {
         let rows =
             if small(curve.rows, self.context.smallest_cell) { few.clone() } else { thousands(curve.rows) };
         let events = curve.events.map_or(few, thousands);
-        let median = curve.median.map_or_else(|| "not reached".to_owned(), figure);
+        let unknown = if curve.withheld { "not reached where shown" } else { "not reached" };
+        let median = curve.median.map_or_else(|| unknown.to_owned(), figure);
         let end = |end: Option<f64>| end.map_or_else(|| "open".to_owned(), figure);
         let interval = match (curve.median, curve.median_low) {
             (None, None) => String::new(),

@@ -57,7 +57,7 @@ pub(super) fn draw(sheet: &Sheet<'_>, context: &Context) -> Result<String, Relea
     let table = sheet.lines.iter().any(|line| line.steps.iter().any(|step| step.at_risk.is_some()));
     let room = if table { 40.0 + 28.0 * sheet.lines.len() as f64 } else { 0.0 };
     let frame = Frame {
-        left: 270.0,
+        left: 295.0,
         right: RIGHT,
         top: 165.0,
         bottom: 866.0 - room,
@@ -119,7 +119,7 @@ fn at_risk(canvas: &mut Canvas<'_>, frame: &Frame, lines: &[Line]) -> Result<(),
     )?;
     for ((number, line), colour) in lines.iter().enumerate().zip(COLOURS) {
         let y = head + 28.0 * (number as f64 + 1.0);
-        canvas.text_within((LEFT, y), &line.name, &Ink::bold(colour, 19.0), 160.0)?;
+        canvas.text_within((LEFT, y), &line.name, &Ink::bold(colour, 19.0), 186.0)?;
         for time in frame.x.ticks() {
             let step = line.steps.iter().rev().find(|step| step.time <= time && step.at_risk.is_some());
             // Beyond the last step that is told nothing is known.
