@@ -77,6 +77,9 @@ fn quantile(quantile: &Quantile) -> String {
     if !quantile.estimate.is_finite() {
         return "not available".to_owned();
     }
+    if quantile.error <= 1e-6 * quantile.estimate.abs() {
+        return figure(quantile.estimate);
+    }
     // As many decimals as the error leaves sure, and one more.
     let sure =
         if quantile.error > 0.0 { (1.0 - quantile.error.log10().floor()).clamp(0.0, 6.0) } else { 3.0 };

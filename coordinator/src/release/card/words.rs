@@ -31,7 +31,7 @@ pub(super) fn digits(value: f64, digits: usize) -> String {
     if value.is_finite() { format!("{value:.digits$}") } else { "not available".to_owned() }
 }
 
-/// A number of any size with about four digits.
+/// A number of any size with four significant digits.
 pub(super) fn figure(value: f64) -> String {
     if !value.is_finite() {
         return digits(value, 0);
@@ -40,7 +40,7 @@ pub(super) fn figure(value: f64) -> String {
     if size > 0.0 && (size < 1e-4 || size >= 1e9) {
         return format!("{value:.3e}");
     }
-    let places = if size >= 1.0 { (3.0 - size.log10().floor()).max(0.0) as usize } else { 4 };
+    let places = if size > 0.0 { (3.0 - size.log10().floor()).max(0.0) as usize } else { 0 };
     let text = format!("{value:.places$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }

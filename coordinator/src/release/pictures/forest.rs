@@ -254,11 +254,13 @@ fn numbers([at, from, to]: [f64; 3]) -> String {
     format!("{} ({}{between}{})", print(at), print(from), print(to))
 }
 
-/// "-0.0124 (-0.0211 to 0.0037)": all with the decimals that the estimate needs for three digits.
+/// "0.597 (0.293 to 0.900)": all with the same decimals.
 fn differences([at, from, to]: [f64; 3]) -> String {
     let size =
         [at, from, to].into_iter().filter(|value| value.is_finite()).fold(0.0f64, |a, b| a.max(b.abs()));
-    let digits = if size > 0.0 { (2.0 - size.log10().floor()).clamp(0.0, 9.0) as usize } else { 1 };
+    // Three digits, two for small numbers, whose zeros need room too.
+    let wanted = if size < 0.1 { 1.0 } else { 2.0 };
+    let digits = if size > 0.0 { (wanted - size.log10().floor()).clamp(0.0, 9.0) as usize } else { 0 };
     let print = |value: f64| format!("{value:.digits$}");
     if from.is_nan() { print(at) } else { format!("{} ({} to {})", print(at), print(from), print(to)) }
 }
@@ -276,8 +278,8 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_keeps_three_digits() {
-        assert_eq!(differences([-0.012_37, -0.021_11, 0.003_66]), "-0.0124 (-0.0211 to 0.0037)");
+    fn a_difference_keeps_the_digits_that_matter() {
+        assert_eq!(differences([-0.012_37, -0.021_11, 0.003_66]), "-0.012 (-0.021 to 0.004)");
         assert_eq!(differences([123.4, f64::NAN, f64::NAN]), "123");
     }
 }
