@@ -20,7 +20,7 @@ mod scale;
 mod survival;
 mod weights;
 
-pub(crate) use survival::Survival;
+pub use survival::Survival;
 
 use motet_recipes::Outcome;
 use std::collections::{BTreeMap, BTreeSet};
