@@ -2,7 +2,7 @@
 
 use crate::book::Book;
 use crate::entries::Publishing;
-use crate::release::{self, Context, LostSite, Site};
+use crate::release::{self, Context, LostSite, Site, Survival};
 use crate::shared::Shared;
 use crate::view::timestamp;
 use motet_common::log::{Leaf, Publication};
@@ -54,6 +54,7 @@ fn context(book: &Book, shared: &Shared, at: Moment) -> Context {
         run: run.map(|run| run.started.run.hex()).unwrap_or_default(),
         recipe: study.recipe.kind().to_owned(),
         parameters: study.parameters(),
+        survival: Survival::of(&study.recipe),
         tolerance: match &study.recipe {
             Recipe::Logistic(recipe) => Some(recipe.tolerance),
             Recipe::Glm(recipe) => Some(recipe.tolerance),

@@ -7,6 +7,7 @@ mod count;
 mod details;
 mod glm;
 mod number;
+mod survival;
 mod trees;
 mod words;
 
@@ -43,7 +44,9 @@ pub(super) fn text(outcome: &Outcome, context: &Context, pictures: &[&str]) -> S
         Outcome::Gbdt(model) => card.trees(model),
         Outcome::Count(count) => card.counted(count),
         Outcome::FedNumber(model) => card.number(model),
-        _ => unreachable!("the other half"),
+        Outcome::Cox(fit) => card.cox(fit),
+        Outcome::KaplanMeier(found) => card.curves(found),
+        Outcome::FedTime(model) => card.fedtime(model),
     }
     card.cautions(outcome);
     card.what_the_sums_show();
@@ -95,7 +98,9 @@ impl Card<'_> {
             Outcome::FedNumber(_) => {
                 "a model of a number, trained by federated averaging, which is an approximation"
             }
-            _ => unreachable!("the other half"),
+            Outcome::Cox(_) => survival::COX,
+            Outcome::KaplanMeier(_) => survival::KM,
+            Outcome::FedTime(_) => survival::FEDTIME,
         };
         self.line(&format!("The result is {kind}.\n"));
         let mut facts = vec![
@@ -142,7 +147,9 @@ impl Card<'_> {
             Outcome::Gbdt(model) => self.patients_of_trees(model),
             Outcome::Count(_) => format!("Patients at {sites}; rounded counts are in the table below."),
             Outcome::FedNumber(model) => self.patients_of_number(model),
-            _ => unreachable!("the other half"),
+            Outcome::Cox(fit) => self.with_outcome(fit.rows, fit.events),
+            Outcome::KaplanMeier(found) => self.patients_of_curves(found),
+            Outcome::FedTime(model) => self.with_outcome(model.rows, model.events),
         };
         self.line(&patients);
         self.line(&format!("Each site mapped its own table to the dataset {}.", code(&context.dataset)));
@@ -161,7 +168,7 @@ impl Card<'_> {
         for Site { name, country } in &context.sites {
             self.line(&format!("| {} | {} |", plain(name), plain(country)));
         }
-        self.sites_lost(matches!(outcome, Outcome::FedAvg(_) | Outcome::FedNumber(_)));
+        self.sites_lost(matches!(outcome, Outcome::FedAvg(_) | Outcome::FedNumber(_) | Outcome::FedTime(_)));
     }
 
     fn with_outcome(&self, rows: u64, events: u64) -> String {
@@ -360,7 +367,7 @@ impl Card<'_> {
                 "- One set of coefficients for all sites: differences between sites are averaged away. Coefficients \
                  are associations, given the other variables, and no proof of cause and effect.",
             ),
-            Outcome::FedAvg(_) | Outcome::FedNumber(_) => {
+            Outcome::FedAvg(_) | Outcome::FedNumber(_) | Outcome::FedTime(_) => {
                 self.line(
                     "- **Federated averaging can harm a site.** The common model is a compromise and can predict worse \
                      at one site than that site's own model. Each site's local report compares the two: read it before \
@@ -374,7 +381,8 @@ impl Card<'_> {
             Outcome::Glm(fit) => self.cautions_of_glm(fit),
             Outcome::Gbdt(model) => self.cautions_of_trees(model),
             Outcome::Count(_) => self.line("- Rounded counts plan a study; they are no result about patients."),
-            _ => unreachable!("the other half"),
+            Outcome::Cox(_) => self.cautions_of_cox(),
+            Outcome::KaplanMeier(_) => self.cautions_of_follow_up(),
         }
         self.line("- Fairness between groups of patients was not examined unless the study says so.");
     }
@@ -418,13 +426,15 @@ impl Card<'_> {
         self.section("Files");
         let weights = match outcome {
             Outcome::Logistic(_) => "coefficients and standard errors, 64-bit",
-            Outcome::FedAvg(_) => "weights of the model, 64-bit",
+            Outcome::FedAvg(_) | Outcome::FedNumber(_) | Outcome::FedTime(_) => {
+                "weights of the model, 64-bit"
+            }
             Outcome::Summary(_) => "means and variances, 64-bit",
             Outcome::Glm(_) => "coefficients and standard errors, 64-bit",
             Outcome::Gbdt(_) => "the trees, 64-bit; `report.json` says how to read them",
             Outcome::Count(_) => "the rounded counts, 64-bit",
-            Outcome::FedNumber(_) => "weights of the model, 64-bit",
-            _ => unreachable!("the other half"),
+            Outcome::Cox(_) => "coefficients, standard errors and baseline, 64-bit",
+            Outcome::KaplanMeier(_) => "the curves, 64-bit",
         };
         self.line(&format!("- `model.safetensors`: {weights}"));
         self.line("- `report.json`: every number in full precision");
@@ -435,6 +445,8 @@ impl Card<'_> {
                     "the loss with more and more trees"
                 }
                 "convergence.svg" => "how the fit settled, round by round",
+                name if name.starts_with("survival") => "the share without the event over time",
+                name if name.starts_with("baseline") => "the share without the event for an average patient",
                 "importance.svg" => "which variables the trees use",
                 name if name.starts_with("histograms") => "how the variables are distributed",
                 "roc.svg" => "how well the model tells patients apart",
@@ -472,6 +484,7 @@ fn effects(outcome: &Outcome) -> &'static str {
         Outcome::Glm(fit) if fit.family.disperses() || fit.family == Family::Poisson => {
             "ratios with their confidence intervals"
         }
+        Outcome::Cox(_) => "hazard ratios with their confidence intervals",
         _ => "odds ratios with their confidence intervals",
     }
 }
@@ -481,3 +494,6 @@ mod tests;
 
 #[cfg(test)]
 mod kinds_tests;
+
+#[cfg(test)]
+mod survival_tests;

@@ -5,6 +5,7 @@
 //! the next one. The metrics themselves are not touched.
 
 mod details;
+pub(super) mod survival;
 
 use motet_recipes::{CalibrationBin, Fit, GbdtOutcome, GlmOutcome, Outcome, Variable};
 
@@ -28,8 +29,10 @@ pub(super) fn merged(outcome: &Outcome, smallest: u64) -> Outcome {
         Outcome::Glm(fit) => glm(fit, smallest),
         Outcome::Gbdt(model) => gbdt(model, smallest),
         // Sites round counts themselves; a network for numbers holds no counts.
-        Outcome::Count(_) | Outcome::FedNumber(_) => {}
-        _ => unreachable!("the other half"),
+        Outcome::Count(_) | Outcome::FedNumber(_) | Outcome::FedTime(_) => {}
+        // Its events are hidden where they are written, its baseline is thinned with the study's own limit.
+        Outcome::Cox(_) => {}
+        Outcome::KaplanMeier(found) => survival::curves(found, smallest),
     }
     outcome
 }

@@ -17,7 +17,10 @@ mod report;
 #[cfg(test)]
 mod sample;
 mod scale;
+mod survival;
 mod weights;
+
+pub use survival::Survival;
 
 use motet_recipes::Outcome;
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +54,8 @@ pub struct Context {
     pub recipe: String,
     /// Recipe parameters as name and value, in the order in which they are to be read.
     pub parameters: Vec<(String, String)>,
+    /// How times to an event were read.
+    pub survival: Survival,
     /// Largest coefficient step at which an exact fit stops.
     pub tolerance: Option<f64>,
     /// The set of sites behind every number of the release.
@@ -147,7 +152,7 @@ pub enum ReleaseError {
 /// [`ReleaseError::Outcome`] when tensor shapes, names and context do not agree; the others when a writer fails.
 pub fn build(outcome: &Outcome, context: &Context) -> Result<Vec<(String, Vec<u8>)>, ReleaseError> {
     check(outcome, context)?;
-    let outcome = &cells::merged(outcome, context.smallest_cell);
+    let outcome = &survival::thinned(cells::merged(outcome, context.smallest_cell), context);
     let pictures = pictures::all(outcome, context)?;
     let names: Vec<&str> = pictures.iter().map(|(name, _)| name.as_str()).collect();
     let mut files = vec![
@@ -213,6 +218,27 @@ mod tests {
     }
 
     #[test]
+    fn survival_recipes_give_whole_folders() {
+        for (name, (outcome, context)) in sample::survival::all() {
+            let files = build(&outcome, &context).unwrap();
+            assert_eq!(files, build(&outcome, &context).unwrap());
+            let pictures: Vec<&str> = files.iter().skip(3).map(|(name, _)| name.as_str()).collect();
+            let wanted: &[&str] = match name {
+                "cox" | "cox-group" => &["forest.svg", "convergence.svg", "baseline.svg"],
+                "cox-site" => &["forest.svg", "convergence.svg"],
+                "km-nine" => &["survival.svg", "survival-2.svg"],
+                "fedtime" => &["convergence.svg"],
+                _ => &["survival.svg"],
+            };
+            assert_eq!(pictures, wanted, "{name}");
+            for (file, bytes) in files.iter().skip(1) {
+                let text = String::from_utf8(bytes.clone()).unwrap();
+                assert!(!text.contains("NaN") && !text.contains("inf "), "{name} {file} {text}");
+            }
+        }
+    }
+
+    #[test]
     fn a_set_that_is_not_the_set_of_the_sum_is_refused() {
         let mut context = sample::context();
         context.sites.pop();
@@ -235,6 +261,13 @@ mod tests {
             let folder = std::path::Path::new(&out).join(name);
             std::fs::create_dir_all(&folder).unwrap();
             for (file, bytes) in build(&outcome, &sample::context()).unwrap() {
+                std::fs::write(folder.join(file), bytes).unwrap();
+            }
+        }
+        for (name, (outcome, context)) in sample::survival::all() {
+            let folder = std::path::Path::new(&out).join(name);
+            std::fs::create_dir_all(&folder).unwrap();
+            for (file, bytes) in build(&outcome, &context).unwrap() {
                 std::fs::write(folder.join(file), bytes).unwrap();
             }
         }

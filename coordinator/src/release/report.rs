@@ -7,6 +7,7 @@ mod details;
 mod gbdt;
 mod glm;
 mod number;
+mod survival;
 
 use super::cells::small;
 use super::{Context, ReleaseError};
@@ -49,6 +50,9 @@ enum Body<'a> {
     Gbdt(gbdt::Gbdt<'a>),
     Count(count::Count<'a>),
     FedNumber(number::FedNumber<'a>),
+    Cox(survival::Cox<'a>),
+    Km(survival::Km<'a>),
+    FedTime(survival::FedTime<'a>),
 }
 
 #[derive(Serialize)]
@@ -227,7 +231,9 @@ fn body<'a>(outcome: &'a Outcome, context: &'a Context) -> (u32, u32, Body<'a>) 
         Outcome::Gbdt(model) => (model.rounds, model.sites, Body::Gbdt(gbdt::body(model, context))),
         Outcome::Count(count) => (count.rounds, count.sites, Body::Count(count::body(count, context))),
         Outcome::FedNumber(m) => (m.rounds, m.sites, Body::FedNumber(number::body(m, context))),
-        _ => unreachable!("the other half"),
+        Outcome::Cox(fit) => (fit.rounds, fit.sites, Body::Cox(survival::cox(fit, context))),
+        Outcome::KaplanMeier(found) => (found.rounds, found.sites, Body::Km(survival::km(found, context))),
+        Outcome::FedTime(m) => (m.rounds, m.sites, Body::FedTime(survival::fedtime(m, context))),
     }
 }
 

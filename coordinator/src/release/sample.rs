@@ -2,6 +2,7 @@
 //! ten European countries, death within 14 days.
 
 pub(super) mod run;
+pub(super) mod survival;
 
 use super::{Context, LostSite, Site};
 use motet_recipes::{

@@ -3,6 +3,7 @@
 //! The tensors are written by the `safetensors` crate; the metadata is added here with sorted keys, because the
 //! crate takes it as a hash map, whose order (and so the file's digest) would differ from run to run.
 
+mod survival;
 pub(super) mod trees;
 
 use super::{Context, ReleaseError};
@@ -61,7 +62,13 @@ pub(super) fn bytes(outcome: &Outcome, context: &Context) -> Result<Vec<u8>, Rel
         }
         Outcome::Count(count) => (None, counts(count)),
         Outcome::FedNumber(model) => (None, model.layers.iter().map(layer).collect()),
-        _ => unreachable!("the other half"),
+        Outcome::Cox(fit) => {
+            (Some(fit.coefficients.iter().map(|c| c.name.clone()).collect()), survival::cox(fit))
+        }
+        Outcome::KaplanMeier(found) => {
+            (Some(found.curves.iter().map(|c| c.group.clone()).collect()), survival::curves(found))
+        }
+        Outcome::FedTime(model) => (None, model.layers.iter().map(layer).collect()),
     };
     let mut metadata: BTreeMap<&str, String> = BTreeMap::new();
     metadata.insert("format", "motet-release-1".to_owned());

@@ -80,6 +80,11 @@ impl Axis {
         self
     }
 
+    /// Where its ticks stand.
+    pub(super) fn ticks(&self) -> impl Iterator<Item = f64> {
+        self.ticks.iter().map(|tick| tick.0)
+    }
+
     pub(super) fn high(&self) -> f64 {
         self.high
     }

@@ -142,6 +142,12 @@ impl<'a> Canvas<'a> {
         drawn(self.svg.draw_rect(pixel(from), pixel(to), &Pen(colour, 1).style(), true))
     }
 
+    /// A rectangle that lets what is below shine through.
+    pub(super) fn shade(&mut self, from: Point, to: Point, colour: RGBColor) -> Drawn {
+        let style = ShapeStyle { color: colour.mix(0.16), filled: true, stroke_width: 0 };
+        drawn(self.svg.draw_rect(pixel(from), pixel(to), &style, true))
+    }
+
     pub(super) fn dot(&mut self, centre: Point, radius: u32, colour: RGBColor) -> Drawn {
         drawn(self.svg.draw_circle(pixel(centre), radius, &Pen(colour, 1).style(), true))
     }

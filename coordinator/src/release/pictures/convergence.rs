@@ -4,7 +4,7 @@ use super::super::{Context, ReleaseError};
 use super::axis::{Axis, Frame, scientific};
 use super::canvas::{BLUE, Canvas, GREY, INK, Ink, Pen, VERMILION};
 use super::{Heading, picture};
-use motet_recipes::{FedAvgOutcome, FedNumberOutcome, Step};
+use motet_recipes::{Epoch, FedAvgOutcome, FedNumberOutcome, Step};
 use plotters::style::RGBColor;
 
 /// One of the two panels: what it shows and its points (round, value).
@@ -52,8 +52,8 @@ pub(super) fn newton(
     }
     let end = if converged { "The fit settled" } else { "The fit did not settle" };
     let heading = Heading {
-        title: format!("{end} after {} Newton round{}", history.len(), if history.len() == 1 { "" } else { "s" }),
-        how_to_read: "Each Newton round is one masked sum over all sites, so these are the steps of a fit on the patients \
+        title: format!("{end} after {} Newton step{}", history.len(), if history.len() == 1 { "" } else { "s" }),
+        how_to_read: "Each Newton step rests on masked sums over all sites, so these are the steps of a fit on the patients \
                       of all sites together."
             .to_owned(),
     };
@@ -101,20 +101,30 @@ pub(super) fn number(
     model: &FedNumberOutcome,
     context: &Context,
 ) -> Result<Option<(String, String)>, ReleaseError> {
-    let losses = finite(model.history.iter().map(|epoch| (epoch.round, epoch.loss)));
+    losses(model.rows, &model.history, "Half the mean squared error, in standard deviations", context)
+}
+
+/// `convergence.svg` of federated averaging that has no other measure: loss per round.
+pub(super) fn losses(
+    rows: u64,
+    history: &[Epoch],
+    axis: &'static str,
+    context: &Context,
+) -> Result<Option<(String, String)>, ReleaseError> {
+    let losses = finite(history.iter().map(|epoch| (epoch.round, epoch.loss)));
     let (Some(low), Some(high)) = (least(&losses), most(&losses)) else {
         return Ok(None);
     };
     let mark = losses.last().map(|last| (last.1, format!("at the last round {:.4}", last.1)));
     let panel = Panel {
         title: "Loss (lower is better)".to_owned(),
-        axis: "Half the mean squared error, in standard deviations",
+        axis,
         y: Axis::widened(low - 0.08 * (high - low), high),
         points: losses,
         colour: VERMILION,
         mark,
     };
-    both(context, model.rows, &averaging(model.history.len()), &[panel])
+    both(context, rows, &averaging(history.len()), &[panel])
 }
 
 fn averaging(rounds: usize) -> Heading {

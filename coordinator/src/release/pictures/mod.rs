@@ -7,10 +7,12 @@ mod axis;
 mod calibration;
 mod canvas;
 mod convergence;
+mod curves;
 mod forest;
 mod glm;
 mod histograms;
 mod roc;
+mod survival;
 mod trees;
 
 use super::{Context, ReleaseError};
@@ -37,7 +39,9 @@ pub(super) fn all(outcome: &Outcome, context: &Context) -> Result<Vec<(String, S
         Outcome::Gbdt(model) => return trees::all(model, context),
         Outcome::FedNumber(model) => return Ok(convergence::number(model, context)?.into_iter().collect()),
         Outcome::Count(_) => return Ok(pictures),
-        _ => unreachable!("the other half"),
+        Outcome::Cox(fit) => return survival::cox(fit, context),
+        Outcome::KaplanMeier(found) => return survival::km(found, context),
+        Outcome::FedTime(model) => return survival::fedtime(model, context),
     };
     let scene = Scene { context, rows, metrics, measured: FITTED };
     pictures.extend(roc::draw(&scene, roc)?);

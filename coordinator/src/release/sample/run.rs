@@ -13,7 +13,7 @@ pub(in super::super) const COLUMNS: [&str; 7] = ["age", "male", "sbp", "delay_h"
 const ROWS: usize = 700;
 
 /// A number from 0 to 1 that depends on row and column only.
-fn die(row: usize, column: usize) -> f64 {
+pub(super) fn die(row: usize, column: usize) -> f64 {
     let mut x = (row as u64 * 64 + column as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
     for factor in [0xbf58_476d_1ce4_e5b9_u64, 0x94d0_49bb_1331_11eb] {
         x = (x ^ (x >> 30)).wrapping_mul(factor);
