@@ -11,7 +11,6 @@ use common::*;
 use motet_recipes::{Adaptive, FedAvg, Loss, Memory, Recipe, RecipeError, Rule, Weight};
 use motet_secagg::digest::Digest;
 use motet_secagg::layout::{ClearUpdate, Layout};
-use std::path::PathBuf;
 
 fn furthest(got: &[f64], want: &[f64]) -> f64 {
     assert_eq!(got.len(), want.len());
