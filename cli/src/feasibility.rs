@@ -50,7 +50,7 @@ async fn approved(desk: &mut Desk, study: &Study, out: Out) -> Done {
         let studies = desk.list_studies(request).await?.into_inner().studies;
         let sites: Vec<&v1::Standing> = studies.iter().flat_map(|study| &study.sites).collect();
         let silent: Vec<&str> =
-            sites.iter().filter(|site| site.decision.is_empty()).map(|site| site.site.as_str()).collect();
+            sites.iter().filter(|site| site.decision == "undecided").map(|site| site.site.as_str()).collect();
         let willing = sites.iter().filter(|site| site.decision == "approved").count();
         let least = study.thresholds(sites.len()).map_or(sites.len(), |numbers| numbers.survivors);
         if silent.is_empty() && willing < least {

@@ -51,7 +51,7 @@ codes! {
     DataRefused = "data_refused": "`motet-node data check` names file, line and column",
     TooFewRows = "too_few_rows": "the site has fewer complete rows than the study asks for and does not take part",
     InputRefused = "input_refused": "the site's own log names the reason; the round goes on without it",
-    RecipeFailed = "recipe_failed": "the recipe found no answer in this state; `run show` names it",
+    RecipeFailed = "recipe_failed": "change the study as the reason says, and propose it under another id",
     // the round
     Malformed = "malformed": "the sender's version may differ",
     WrongPhase = "wrong_phase": "the phase is over; the next round takes the site along",

@@ -73,14 +73,14 @@ impl Driver {
                 // The fit ended without an estimate, such as separated classes: a result, not a fault.
                 Err(refusal) if refusal.code == Code::RecipeFailed => {
                     tracing::warn!(study = %self.book.study.id, %refusal, "there is no estimate");
-                    self.end_run(refusal.code, "").await?;
+                    self.end_run(refusal.code, &refusal.detail).await?;
                     Ok(false)
                 }
                 published => published,
             },
             Err(refusal) => {
                 tracing::error!(study = %self.book.study.id, %refusal, "the recipe found no way on");
-                self.end_run(refusal.code, "").await?;
+                self.end_run(refusal.code, &refusal.detail).await?;
                 Ok(false)
             }
             Ok(Some(_)) => match line_up::next(
