@@ -5,7 +5,7 @@ use crate::args::Feasibility;
 use crate::failure::{Done, Failure};
 use crate::identity::{Desk, calling};
 use crate::output::{Out, Table, shown};
-use crate::propose::submit;
+use crate::propose::{read, submit};
 use crate::watch::{Progress, ended, follow};
 use motet_common::study::Study;
 use motet_proto::v1;
@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// `study_invalid` with the line; the coordinator's refusals; the reason for which the run ended without a release.
 pub(crate) async fn run(args: &Feasibility) -> Done {
     let out = Out::new(args.read.json);
-    let (_, study) = crate::study::read(&args.file)?;
+    let (_, study) = read(&args.file)?;
     let counted = study.feasibility(args.multiple);
     let (identity, mut desk) = calling(args.read.who.identity.as_deref()).await?;
     submit(&identity, &mut desk, &counted.to_toml(), &counted).await?;

@@ -14,6 +14,7 @@ use motet_common::study::{Finding, Severity, Study};
 use motet_proto::v1;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::sign::PublicKey;
+use std::path::Path;
 
 /// What a proposal came to.
 pub struct Proposed {
@@ -23,6 +24,22 @@ pub struct Proposed {
     pub signed: SignedRoster,
     /// Advice, errors excluded: a study with an error is not proposed.
     pub findings: Vec<Finding>,
+}
+
+/// Reads a study file.
+///
+/// # Errors
+/// `study_invalid` with line and fix.
+pub fn read(file: &Path) -> Done<(String, Study)> {
+    let text = std::fs::read_to_string(file).map_err(Failure::io("read", file))?;
+    let study = Study::parse(&text).map_err(|error| {
+        Failure::refused(
+            Code::StudyInvalid,
+            format!("`{}`, line {}: {}", file.display(), error.line, error.problem),
+        )
+        .instead(error.fix)
+    })?;
+    Ok((text, study))
 }
 
 /// Builds and signs the roster, then proposes.

@@ -5,7 +5,7 @@ use crate::args::{LintStudy, Named, NamedWrite, ProposeStudy, Read, Study as Com
 use crate::failure::{Done, Failure};
 use crate::identity::{Desk, Identity, calling};
 use crate::output::{Out, Table, count, now_ms, shown};
-use crate::propose::{Proposed, refuse_errors, submit};
+use crate::propose::{Proposed, read, refuse_errors, submit};
 use crate::standing::{Standing, known};
 use motet_common::refusal::Code;
 use motet_common::roster::{Entry, Roster, SignedRoster};
@@ -13,7 +13,6 @@ use motet_common::study::{Finding, Study};
 use motet_proto::v1;
 use motet_secagg::encode::Canonical as _;
 use serde_json::{Value, json};
-use std::path::Path;
 
 /// `motet study ...`
 ///
@@ -28,22 +27,6 @@ pub async fn run(command: &Command) -> Done {
         Command::Show(args) => show(args).await,
         Command::Withdraw(args) => withdraw(args).await,
     }
-}
-
-/// Reads a study file.
-///
-/// # Errors
-/// `study_invalid` with line and fix.
-pub fn read(file: &Path) -> Done<(String, Study)> {
-    let text = std::fs::read_to_string(file).map_err(Failure::io("read", file))?;
-    let study = Study::parse(&text).map_err(|error| {
-        Failure::refused(
-            Code::StudyInvalid,
-            format!("`{}`, line {}: {}", file.display(), error.line, error.problem),
-        )
-        .instead(error.fix)
-    })?;
-    Ok((text, study))
 }
 
 async fn lint(args: &LintStudy) -> Done {

@@ -70,6 +70,19 @@ fn every_kind_is_read_and_written_back() {
 }
 
 #[test]
+fn every_kind_and_key_stands_on_the_page_about_recipes() {
+    let page = include_str!("../../../../RECIPES.md");
+    for kind in Study::kinds().split(", ") {
+        assert!(page.contains(kind), "{kind}");
+    }
+    for (kind, _, _) in SAMPLES {
+        for (key, _) in sample(kind).parameters() {
+            assert!(page.contains(&format!("`{key}`")), "{kind}: `{key}`");
+        }
+    }
+}
+
+#[test]
 fn a_formula_makes_the_columns_and_orders_the_features() {
     let study = sample("linear");
     assert_eq!(study.data.features, ["age", "sex", "cp"]);
