@@ -29,7 +29,8 @@ fn demo(arguments: &[&str]) -> (Value, Value, tempfile::TempDir) {
         .unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "demo {arguments:?}: {errors}");
-    let report = std::fs::read(out.join("logistic/report.json")).unwrap();
+    let exact = if arguments.contains(&"breast") { "cox" } else { "logistic" };
+    let report = std::fs::read(out.join(exact).join("report.json")).unwrap();
     (serde_json::from_slice(&output.stdout).unwrap(), serde_json::from_slice(&report).unwrap(), dir)
 }
 
@@ -108,6 +109,19 @@ fn four_heart_hospitals_equal_the_published_fit_of_740_rows() {
     let (_, report, _dir) = demo(&["heart"]);
     assert_eq!((report["sites"].as_u64(), report["rows"].as_u64()), (Some(4), Some(740)));
     assert_reference(&report, include_str!("../../common/recipes/tests/reference/heart_logistic.json"));
+}
+
+#[test]
+fn six_regions_have_the_survival_of_one_table_and_a_curve() {
+    let (demo, report, dir) = demo(&["breast"]);
+    assert_eq!((report["sites"].as_u64(), report["rows"].as_u64()), (Some(6), Some(1088)));
+    assert_eq!((report["recipe"].as_str(), report["events"].as_u64()), (Some("cox"), Some(151)));
+    assert_eq!(demo["verified"], true);
+    for figure in ["estimates", "errors", "loglik"] {
+        assert!(demo["agreement"][figure].as_u64().unwrap() >= 9, "{}", demo["agreement"]);
+    }
+    let curve = std::fs::read_to_string(dir.path().join("demo/km/survival.svg")).unwrap();
+    assert!(curve.contains("<svg") && curve.contains("1,088 patients"), "{curve}");
 }
 
 fn lose(phase: &str) {
