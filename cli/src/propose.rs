@@ -64,6 +64,11 @@ pub async fn submit(identity: &Identity, desk: &mut Desk, text: &str, study: &St
             "the coordinator's version may differ; see `motet --version`",
         )
     })?;
+    let end = jiff::civil::Date::new(study.ends.year as i16, study.ends.month as i8, study.ends.day as i8);
+    if end.is_ok_and(|end| end < jiff::Zoned::now().date()) {
+        let detail = format!("the study's last day, {}, is over", study.ends);
+        return Err(Failure::refused(Code::StudyEnded, detail).instead("write a later day as `ends`"));
+    }
     let members = known(identity, desk).await?;
     let entries = entries(&members, &study.sites)?;
     let findings = study.lint(entries.len());

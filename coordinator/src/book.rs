@@ -233,11 +233,18 @@ impl Book {
                 // When nodes say that the question was opened before, another attempt changes nothing.
                 let spent = round.refused().iter().any(|(_, code)| code == Code::RoundSpent.as_str());
                 run.last_code = if spent { Some(Code::RoundSpent) } else { Code::parse(&abandoned.code) };
+                let refused = round.refused().to_vec();
                 let complaint = round.complaint().map(|complaint| (complaint.node, complaint.dealer));
                 run.round = None;
                 let named = complaint.map(|(node, dealer)| {
                     format!("{} complains about the shares of {}", self.name(node), self.name(dealer))
                 });
+                let who = |(node, code): &(NodeId, String)| format!("{} ({code})", self.name(*node));
+                let refused: Vec<String> = refused.iter().map(who).collect();
+                let refused = (!refused.is_empty()).then(|| {
+                    format!("refused by {}; each site's own log has the reason", refused.join(", "))
+                });
+                let named = named.or(refused);
                 if let (Some(run), Some(named)) = (self.run.as_mut(), named) {
                     run.last_detail = named;
                 }

@@ -1,6 +1,7 @@
 //! The steward's desk: look at a study, and say yes or no to exactly that. A decision is one signed entry of the ledger;
 //! the daemon reads it there, whether it runs now or later.
 
+use crate::data_desk::Dataset;
 use crate::error::StewardError;
 use crate::permits::Permit;
 use crate::records::{self, STUDIES, StudyRecord};
@@ -9,7 +10,8 @@ use crate::{Home, NodeError, clock, output};
 use motet_common::decision::{Decision, Verdict};
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
-use motet_common::study::{CardContext, Date, Earlier, text};
+use motet_common::study::{CardContext, Date, Earlier, Study, text};
+use motet_data::cohort::check_schema;
 use motet_ledger::LedgerError;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::sign::SecretKey;
@@ -182,6 +184,12 @@ pub async fn show(home: &Home, id: &str, now: Moment) -> Result<Shown, NodeError
         earlier: &studies.earlier(proposal),
         dir: &home.paths.dir().display().to_string(),
     });
+    let card = match hindrance(home, &proposal.study) {
+        None => card,
+        Some(why) => format!(
+            "{card}\nATTENTION: as this site's data are mapped now, the study cannot run here: {why}\n"
+        ),
+    };
     let me = home.node();
     let site = |entry: &motet_common::roster::Entry| Site {
         name: entry.name.clone(),
@@ -198,6 +206,14 @@ pub async fn show(home: &Home, id: &str, now: Moment) -> Result<Shown, NodeError
         study: proposal.text.clone(),
         card,
     })
+}
+
+/// Why this site could not answer a study, as far as its schema tells.
+fn hindrance(home: &Home, study: &Study) -> Option<String> {
+    match Dataset::find(&home.paths, &study.data.dataset) {
+        Err(error) => Some(error.to_string()),
+        Ok(dataset) => check_schema(&dataset.schema, study).err().map(|error| error.to_string()),
+    }
 }
 
 /// The card, and where the decision stands.

@@ -150,6 +150,8 @@ async fn the_card_names_study_sites_and_the_command() {
     let (_folder, home) = site().await;
     propose(&home, "0.0").await;
     let shown = show(&home, "ist", NOW).await.unwrap();
+    // A study that this site could not answer is approved by nobody unawares.
+    assert!(shown.card.contains("ATTENTION: as this site's data are mapped now"), "{}", shown.card);
     assert_eq!(shown.sites.len(), 4);
     assert_eq!(shown.sites.iter().filter(|site| site.own).count(), 1);
     let text = show_text(&shown);

@@ -106,6 +106,7 @@ fn metrics(metrics: &Metrics) -> Value {
 fn compared(comparison: &Comparison) -> Value {
     let own = comparison.own.as_ref();
     json!({
+        "reading": "in the two comparisons a number above 0 says that the model named first is the better one",
         "rows": comparison.rows,
         "events": comparison.events,
         "common_judged_without_the_rows_it_saw": comparison.held_out,

@@ -242,6 +242,16 @@ fn regressions_and_trees_of_ten_countries_are_those_of_one_table() {
     let counted = json(counting.done().lines().last().expect("the report"));
     let total = counted["rows"]["rounded"].as_u64().expect("a count");
     assert!(total.is_multiple_of(10) && total.abs_diff(9381) <= 50, "{counted}");
+    let again = json(
+        trial
+            .consortium
+            .operate(&["study", "feasibility", &file, "--json"])
+            .done()
+            .lines()
+            .last()
+            .expect("it"),
+    );
+    assert_eq!(again["rows"], counted["rows"], "asked again, the answer is the same one");
     trial.start("trees");
     trial
         .consortium

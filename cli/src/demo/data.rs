@@ -22,6 +22,8 @@ pub(super) struct Told {
     pub(super) name: &'static str,
     /// What it is, for the headline.
     pub(super) heading: &'static str,
+    /// The head of its bytes in a table, to the right.
+    pub(super) bytes: &'static str,
     /// The study file.
     pub(super) text: &'static str,
 }
@@ -59,10 +61,11 @@ macro_rules! site {
 }
 
 macro_rules! told {
-    ($scene:literal, $name:literal, $heading:literal) => {
+    ($scene:literal, $name:literal, $bytes:literal, $heading:literal) => {
         Told {
             name: $name,
             heading: $heading,
+            bytes: $bytes,
             text: include_str!(concat!("../../demo/", $scene, "/", $name, ".toml")),
         }
     };
@@ -85,8 +88,8 @@ const STROKE: Data = Data {
         site!("stroke", "SWIT", "CH", "Switzerland"),
     ],
     schema: include_str!("../../demo/stroke/schema.toml"),
-    exact: told!("stroke", "logistic", "One exact logistic regression over all sites"),
-    second: told!("stroke", "fedavg", "The same question by federated averaging"),
+    exact: told!("stroke", "logistic", ">exact fit", "One exact logistic regression over all sites"),
+    second: told!("stroke", "fedavg", ">averaging", "The same question by federated averaging"),
     provenance: include_str!("../../demo/stroke/PROVENANCE.md"),
 };
 
@@ -101,8 +104,8 @@ const HEART: Data = Data {
         site!("heart", "va", "US", "Long Beach, United States"),
     ],
     schema: include_str!("../../demo/heart/schema.toml"),
-    exact: told!("heart", "logistic", "One exact logistic regression over all sites"),
-    second: told!("heart", "fedavg", "The same question by federated averaging"),
+    exact: told!("heart", "logistic", ">exact fit", "One exact logistic regression over all sites"),
+    second: told!("heart", "fedavg", ">averaging", "The same question by federated averaging"),
     provenance: include_str!("../../demo/heart/PROVENANCE.md"),
 };
 
@@ -119,8 +122,8 @@ const BREAST: Data = Data {
         site!("breast-tcga", "canada", "CA", "Canada"),
     ],
     schema: include_str!("../../demo/breast-tcga/schema.toml"),
-    exact: told!("breast-tcga", "cox", "One exact Cox regression over all sites"),
-    second: told!("breast-tcga", "km", "The survival curve of all patients"),
+    exact: told!("breast-tcga", "cox", ">exact fit", "One exact Cox regression over all sites"),
+    second: told!("breast-tcga", "km", ">curve", "The survival curve of all patients"),
     provenance: include_str!("../../demo/breast-tcga/PROVENANCE.md"),
 };
 

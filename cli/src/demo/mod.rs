@@ -120,7 +120,7 @@ async fn play(args: &Demo) -> Done {
 
     tell.chapter("What left the hospitals");
     let left = what_left(&consortium, &exact_study, &second_study).await?;
-    tell.what_left(&left);
+    tell.what_left(&left, data.second.bytes);
 
     drop(consortium);
     write_plain(&folder.join("PROVENANCE.md"), data.provenance)?;

@@ -196,9 +196,9 @@ impl Narrator {
     }
 
     /// What left the hospitals, and what could be seen outside.
-    pub(super) fn what_left(&self, rows: &[Left]) {
+    pub(super) fn what_left(&self, rows: &[Left], second: &'static str) {
         let mut table =
-            Table::new(&["site", ">frames", ">exact fit", ">averaging", ">all bytes", "patients' rows"]);
+            Table::new(&["site", ">frames", ">exact fit", second, ">all bytes", "patients' rows"]);
         for left in rows {
             let bytes = |bytes: u64| thousands(bytes);
             table.row([
@@ -245,7 +245,7 @@ pub(super) struct Left {
     pub(super) frames: u64,
     /// Bytes of the exact study.
     pub(super) exact: u64,
-    /// Bytes of the averaging study.
+    /// Bytes of the second study.
     pub(super) averaged: u64,
     /// All bytes.
     pub(super) all: u64,

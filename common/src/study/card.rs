@@ -202,10 +202,11 @@ impl Study {
             shell(context.dir)
         ));
         let (colluders, survivors) = (context.roster.colluders, self.survivors(context));
-        card.fact(&format!(
-            "nothing is opened with fewer than {survivors} sites in the sum; this holds while at most {colluders} of them \
-             collude with the coordinator"
-        ));
+        let while_ = match colluders {
+            0 => "this holds only if no site colludes with the coordinator".to_string(),
+            most => format!("this holds while at most {most} of them collude with the coordinator"),
+        };
+        card.fact(&format!("nothing is opened with fewer than {survivors} sites in the sum; {while_}"));
         card.fact(&format!(
             "a site with fewer than {} rows does not take part and says no number",
             self.privacy.min_rows
@@ -241,7 +242,9 @@ impl Study {
             ),
         }
         if context.roster.colluders == 0 {
-            card.fact("no collusion is assumed: one site together with the coordinator learns the sum of the other sites");
+            card.fact(
+                "if even one site colludes with the coordinator, the two learn the sum of the other sites",
+            );
         } else if context.roster.h_min < 3 {
             card.fact(&format!(
                 "if {} of the sites collude and one drops out, your vector may be mixed with that of one other honest site only",
@@ -256,7 +259,7 @@ impl Study {
                 if list.is_empty() { "none".to_string() } else { list.join(", ") }
             };
             card.fact(&format!(
-                "earlier study {} used this dataset; sites new since then: {}; sites no longer there: {}. Where one site alone \
+                "earlier study {} asks for this dataset, too; sites new since then: {}; sites no longer there: {}. Where one site alone \
                  differs, comparing both results shows roughly its statistics",
                 earlier.id,
                 names(&earlier.joined),

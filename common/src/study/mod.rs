@@ -228,11 +228,17 @@ impl Study {
         names
     }
 
-    /// The study that asks only how many patients this one would have: the same data, rounded counts, one round.
+    /// The study that asks only how many patients this one would have: the same rows, rounded counts, one round. What this one
+    /// needs of a row is a feature there.
     pub fn feasibility(&self, multiple: u32) -> Self {
-        let yes_no = self.data.outcome.clone().filter(|_| self.outcome() == Outcome::YesNo);
-        let features = self.data.features.clone();
-        let levels = self.data.levels.iter().filter(|levels| features.contains(&levels.feature));
+        let of = &self.data;
+        let yes_no = of.outcome.clone().filter(|_| self.outcome() == Outcome::YesNo);
+        let number = of.outcome.clone().filter(|_| yes_no.is_none());
+        let kept = if self.keeps_missing() { Vec::new() } else { of.features.clone() };
+        let beside = [number, of.time.clone(), of.group.clone(), of.offset.clone(), of.weight.clone()];
+        let features: Vec<String> = kept.into_iter().chain(beside.into_iter().flatten()).collect();
+        let levels =
+            features.iter().filter_map(|name| of.levels.iter().find(|levels| levels.feature == *name));
         let data = Data {
             levels: levels.cloned().collect(),
             features,

@@ -17,8 +17,8 @@ use tokio::sync::{broadcast, mpsc};
 
 /// Requests that may wait for a driver.
 const INBOX: usize = 1024;
-/// Views that a slow watcher may lag behind before it skips some.
-const VIEWS: usize = 256;
+/// Views that a slow watcher may lag behind before it skips some; each study holds room for as many.
+const VIEWS: usize = 16;
 
 /// Records a proposal and starts its driver.
 pub(crate) async fn propose(

@@ -392,7 +392,11 @@ mod tests {
         let frame = AttendRequest { frame: Some(FromNode::Hello(hello)) };
         let found = refusal(&greeted(&frame.encode_to_vec()).unwrap_err()).unwrap();
         assert_eq!(found.code, Code::VersionUnknown);
-        assert!(found.detail.contains("2.3") && found.detail.contains("1.1"), "{}", found.detail);
+        assert!(
+            found.detail.contains("2.3") && found.detail.contains(&Version::ours().to_string()),
+            "{}",
+            found.detail
+        );
     }
 
     #[test]

@@ -177,13 +177,17 @@ impl Session {
     /// When the recipe is finished, the site's own report is written for its steward.
     async fn finish(&mut self, study: &Digest) -> Result<(), NodeError> {
         let Some(follower) = self.followers.get_mut(study) else { return Ok(()) };
-        let path = self.home.paths.local(&follower.proposal.study.id);
-        if !matches!(follower.chain.question(3), Ok(None)) || path.exists() {
+        if !matches!(follower.chain.question(3), Ok(None)) {
             return Ok(());
         }
-        Memories::open(&self.home)?.forget(study)?;
-        let Some(follower) = self.followers.get_mut(study) else { return Ok(()) };
         let mut work = follower.work(&self.home);
+        // Nothing more is asked: the patients do not stay in memory, nor what the recipe kept.
+        follower.cohort = None;
+        Memories::open(&self.home)?.forget(study)?;
+        let path = self.home.paths.local(&follower.proposal.study.id);
+        if path.exists() {
+            return Ok(());
+        }
         let own = follower.own.take();
         let id = follower.proposal.study.id.clone();
         let (site, kind) = (self.home.settings.site.clone(), follower.proposal.study.recipe.kind());

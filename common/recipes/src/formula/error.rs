@@ -2,7 +2,7 @@
 
 /// A formula that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("formula, character {at}: {what}")]
+#[error("`formula`, character {at}: {what}")]
 pub struct FormulaError {
     /// The character, from 1.
     pub at: usize,

@@ -42,9 +42,7 @@ pub(super) fn read(kind: &str, keys: &mut Keys<'_>, data: &mut Data) -> Checked<
 
 /// The columns that a formula makes; `features` come into the order in which it names them.
 fn design(keys: &Keys<'_>, text: &str, data: &mut Data) -> Checked<Design> {
-    let wrong = |error: motet_recipes::FormulaError| {
-        keys.refuse("formula", format!("`formula`, {error}"), "correct it")
-    };
+    let wrong = |error: motet_recipes::FormulaError| keys.refuse("formula", error.to_string(), "correct it");
     let formula = match Formula::parse(text) {
         Ok(formula) => formula,
         Err(error) => return wrong(error),

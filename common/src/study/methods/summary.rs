@@ -15,6 +15,11 @@ pub(super) fn read(keys: &mut Keys<'_>, data: &Data) -> Checked<Recipe> {
     }
     let mut scales = categories(data);
     edges(keys, data, &columns, &mut scales)?;
+    if !keys.given("edges") && (keys.given("quantiles") || keys.given("extremes")) {
+        let key = if keys.given("quantiles") { "quantiles" } else { "extremes" };
+        let problem = format!("`{key}` are looked for between edges, and no column has any");
+        return keys.refuse(key, problem, "write edges = { age = { from = 0, to = 120, bins = 24 } }");
+    }
     let details = Details {
         quantiles: keys.numbers("quantiles")?,
         tolerance: keys.number("quantile_tolerance", 0.001, 1e-9..=0.5)?,
@@ -118,7 +123,9 @@ pub(super) fn adds_up(recipe: &Summary) -> String {
             text.push_str("; histograms, and counts in ever narrower bins around the quantiles");
         }
         if !details.levels.is_empty() {
-            text.push_str("; all of these for each group");
+            text.push_str(
+                "; for each group counts, means and variances, and how many have each yes/no column",
+            );
         }
     }
     text

@@ -101,7 +101,17 @@ fn every_study_has_one_that_only_counts_its_patients() {
         let counted = study.feasibility(20);
         counted.check().unwrap();
         assert_eq!((counted.id.as_str(), counted.recipe.kind()), ("abc-count", "count"), "{kind}");
-        assert_eq!(counted.data.features, study.data.features);
+        // A row without any of what the study needs is not counted, and no other row is left out.
+        assert_eq!(
+            counted.reads(),
+            if study.keeps_missing() { counted.reads() } else { study.reads() },
+            "{kind}"
+        );
+        assert_eq!(
+            counted.data.features.is_empty(),
+            study.keeps_missing() && study.data.group.is_none() || kind == "count",
+            "{kind}"
+        );
         let Recipe::Count(recipe) = &counted.recipe else { panic!("another recipe") };
         assert_eq!((recipe.multiple, recipe.outcome.is_some()), (20, counted.data.outcome.is_some()));
     }

@@ -127,7 +127,8 @@ fn meaning(family: Family) -> String {
     let (what, more) = match family {
         Family::Linear => {
             return "A coefficient is the change of the mean of the outcome, in its own unit, for one unit more of the \
-                    variable, the others held equal. It is an association, not proof of a cause."
+                    variable, the others held equal. Of a variable that also stands in a product (`a:b`) it is the change \
+                    where the other is 0. It is an association, not proof of a cause."
                 .to_owned();
         }
         Family::Poisson | Family::Quasipoisson => ("A rate ratio", "a higher rate of the outcome"),
@@ -135,8 +136,8 @@ fn meaning(family: Family) -> String {
         Family::Logistic | Family::Quasibinomial => ("An odds ratio", "higher odds of the outcome"),
     };
     format!(
-        "{what} above 1 means {more} for one unit more of the variable, the others held equal. It is an association, not \
-         proof of a cause."
+        "{what} above 1 means {more} for one unit more of the variable, the others held equal. Of a variable that also stands \
+         in a product (`a:b`) it holds where the other is 0. It is an association, not proof of a cause."
     )
 }
 

@@ -109,7 +109,7 @@ impl Card<'_> {
         }
         self.line(
             "- Edges of the splits and values of the leaves say something about groups of patients; the smallest leaf the \
-             study allows is among the parameters (`min_rows`).",
+             study allows is among the parameters (`min_leaf`).",
         );
     }
 }

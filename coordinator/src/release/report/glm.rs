@@ -2,7 +2,7 @@
 
 use super::super::cells::one_sided;
 use super::super::{Context, scale};
-use super::{Bin, MetricsOut, StepOut, bins, metrics};
+use super::{Bin, MetricsOut, bins, metrics};
 use motet_recipes::{Estimate, GlmOutcome};
 use serde::Serialize;
 
@@ -35,7 +35,16 @@ pub(super) struct Glm<'a> {
     metrics: Option<MetricsOut>,
     calibration: Option<Vec<Bin>>,
     roc: Option<&'a [(f64, f64)]>,
-    history: Vec<StepOut>,
+    history: Vec<Climbed>,
+}
+
+/// A Newton round.
+#[derive(Serialize)]
+struct Climbed {
+    round: u32,
+    /// The part of the log-likelihood that depends on the coefficients, on the scale of the fit.
+    objective: f64,
+    step: f64,
 }
 
 #[derive(Serialize)]
@@ -83,7 +92,7 @@ pub(super) fn body<'a>(fit: &'a GlmOutcome, context: &'a Context) -> Glm<'a> {
         history: fit
             .history
             .iter()
-            .map(|s| StepOut { round: s.round, loglik: s.loglik, step: s.step })
+            .map(|s| Climbed { round: s.round, objective: s.loglik, step: s.step })
             .collect(),
     }
 }
