@@ -16,9 +16,12 @@ use motet_ledger::LedgerError;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::sign::SecretKey;
 use serde::Serialize;
+use std::time::Duration;
 
-/// How often a decision is tried again when the daemon wrote to the ledger in between.
-const TRIES: usize = 8;
+/// How often a decision is tried again when the daemon wrote to the ledger in between, and the wait before: hundreds of
+/// proposals that arrive at once take it some seconds.
+const TRIES: usize = 200;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The longest reason, in bytes: a reason is a sentence.
 const LONGEST_REASON: usize = 400;
@@ -272,7 +275,7 @@ pub async fn decide(
                 records::event(&home.ledger, now.ms, "decided", text).await?;
                 return Ok(decided(&seen, &verdict, true));
             }
-            Err(LedgerError::Conflict { .. }) => {}
+            Err(LedgerError::Conflict { .. }) => tokio::time::sleep(PAUSE).await,
             Err(error) => return Err(error.into()),
         }
     }
