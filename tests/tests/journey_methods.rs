@@ -9,6 +9,7 @@
 
 use motet_tests::consortium::{Consortium, demo_file};
 use serde_json::Value;
+use std::path::Path;
 use std::time::Instant;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_motet-under-test");
@@ -25,11 +26,20 @@ struct Trial {
 
 impl Trial {
     fn new(scene: &str, dataset: &'static str, sites: &[&'static str]) -> Self {
-        let mut consortium = Consortium::start(PROGRAM);
+        Self::with(Consortium::start(PROGRAM), &demo_file(scene), dataset, sites)
+    }
+
+    /// With the tables and the schema of a folder.
+    fn with(
+        mut consortium: Consortium,
+        folder: &Path,
+        dataset: &'static str,
+        sites: &[&'static str],
+    ) -> Self {
         let address = consortium.address();
-        let schema = demo_file(&format!("{scene}/schema.toml"));
+        let schema = folder.join("schema.toml");
         for site in sites {
-            let csv = demo_file(&format!("{scene}/{site}.csv"));
+            let csv = folder.join(format!("{site}.csv"));
             consortium.add_site_behind(site, &address, dataset, &csv, &schema);
             consortium.start_node(site, &[]);
         }
@@ -211,6 +221,63 @@ fn survival_of_six_regions_is_that_of_one_table() {
     let shown = trial.consortium.operate(&["run", "show", &run]).done();
     assert!(shown.contains("linear combination") || shown.contains("no finite estimate"), "{shown}");
     println!("cox-all: {}", shown.lines().find(|line| line.contains("column")).unwrap_or_default().trim());
+}
+
+/// The stroke tables with each patient's follow-up beside, and a schema that knows it.
+fn follow_up(folder: &Path) {
+    let path = demo_file("../../common/recipes/tests/data/stroke_followup.csv");
+    let days = std::fs::read_to_string(path).expect("readable");
+    for site in COUNTRIES {
+        let table = std::fs::read_to_string(demo_file(&format!("stroke/{site}.csv"))).expect("readable");
+        let mut beside = days.lines().filter_map(|line| line.strip_prefix(&format!("{site},")));
+        let mut lines = table.lines();
+        let mut text = format!("{},days,died\n", lines.next().expect("a header"));
+        for line in lines {
+            text.push_str(&format!("{line},{}\n", beside.next().expect("as many patients")));
+        }
+        assert!(beside.next().is_none());
+        std::fs::write(folder.join(format!("{site}.csv")), text).expect("writable");
+    }
+    let schema = std::fs::read_to_string(demo_file("stroke/schema.toml")).expect("readable");
+    let levels = format!("{COUNTRIES:?}");
+    let more = format!(
+        "\n[columns.days]\ntype = \"int\"\n\n[columns.died]\ntype = \"bool\"\n\n\
+         [columns.country]\ntype = \"category\"\nlevels = {levels}\n"
+    );
+    std::fs::write(folder.join("schema.toml"), schema + &more).expect("writable");
+}
+
+#[test]
+fn follow_up_of_ten_countries_is_that_of_one_table() {
+    let consortium = Consortium::start(PROGRAM);
+    let folder = tempfile::tempdir().expect("a folder");
+    follow_up(folder.path());
+    let mut trial = Trial::with(consortium, folder.path(), "ist", &COUNTRIES);
+    trial.allow_exact_times();
+    let want = reference("stroke_cox");
+    let half_a_year = "times = \"exact\"\nstep = 1\nhorizon = 182\n";
+    let data = format!("time = \"days\"\nevent = \"died\"\nfeatures = {}\n", want["features"]);
+    for (id, options, key) in [
+        ("stroke-cox", "", "cox_efron"),
+        ("stroke-by-site", "strata = \"site\"\n", "cox_efron_stratified_by_site"),
+    ] {
+        let report = trial.report(id, &data, &format!("kind = \"cox\"\n{half_a_year}{options}"));
+        is_the_fit(&report, &want[key], "se");
+        assert_eq!((report["rows"].as_u64(), report["events"].as_u64()), (Some(9381), Some(1861)));
+    }
+    // Each country a group: the card says so, and every site allows it.
+    let data = format!(
+        "time = \"days\"\nevent = \"died\"\ngroup = \"country\"\n[data.levels]\ncountry = {COUNTRIES:?}\n"
+    );
+    let report = trial.report("stroke-curves", &data, &format!("kind = \"km\"\n{half_a_year}min_cell = 0\n"));
+    let (found, known) = (&report["log_rank"], &want["logrank_by_site"]);
+    close("log-rank", &found["statistic"], &known["chi2"]);
+    assert_eq!(found["df"], known["df"]);
+    close("its p", &found["p"], &known["p"]);
+    for (at, group) in found["groups"].as_array().expect("groups").iter().enumerate() {
+        close("observed", &group["observed"], &known["observed"][at]);
+        close("expected", &group["expected"], &known["expected"][at]);
+    }
 }
 
 #[test]
