@@ -64,11 +64,7 @@ pub async fn submit(identity: &Identity, desk: &mut Desk, text: &str, study: &St
             "the coordinator's version may differ; see `motet --version`",
         )
     })?;
-    let end = jiff::civil::Date::new(study.ends.year as i16, study.ends.month as i8, study.ends.day as i8);
-    if end.is_ok_and(|end| end < jiff::Zoned::now().date()) {
-        let detail = format!("the study's last day, {}, is over", study.ends);
-        return Err(Failure::refused(Code::StudyEnded, detail).instead("write a later day as `ends`"));
-    }
+    refuse_ended(study, jiff::Zoned::now().date())?;
     let members = known(identity, desk).await?;
     let entries = entries(&members, &study.sites)?;
     let findings = study.lint(entries.len());
@@ -88,6 +84,16 @@ pub async fn submit(identity: &Identity, desk: &mut Desk, text: &str, study: &St
         ));
     }
     Ok(Proposed { digest, signed, findings })
+}
+
+/// Refuses a study whose last day is before `today`.
+fn refuse_ended(study: &Study, today: jiff::civil::Date) -> Done {
+    let end = jiff::civil::Date::new(study.ends.year as i16, study.ends.month as i8, study.ends.day as i8);
+    if end.is_ok_and(|end| end < today) {
+        let detail = format!("the study's last day, {}, is over", study.ends);
+        return Err(Failure::refused(Code::StudyEnded, detail).instead("write a later day as `ends`"));
+    }
+    Ok(())
 }
 
 /// Refuses a study with a finding that is an error.
@@ -210,6 +216,15 @@ mod tests {
             "{text}"
         );
         assert_eq!(failure.exit_code(), 3);
+    }
+
+    #[test]
+    fn a_study_may_be_proposed_on_its_last_day_and_not_after() {
+        let study = Study::parse(include_str!("../demo/heart/fedavg.toml")).unwrap();
+        let last = jiff::civil::date(study.ends.year as i16, study.ends.month as i8, study.ends.day as i8);
+        refuse_ended(&study, last).unwrap();
+        let failure = refuse_ended(&study, last.tomorrow().unwrap()).unwrap_err().to_string();
+        assert!(failure.contains("is over"), "{failure}");
     }
 
     #[test]

@@ -390,3 +390,20 @@ impl Driver {
 fn reply<T>(answer: oneshot::Sender<T>, value: T) {
     let _ = answer.send(value);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_goes_on_from_the_record_and_never_back() {
+        let before = now();
+        not_before(Moment { ms: before.ms - 60_000 });
+        assert!(now().ms < before.ms + 60_000, "a record of the past moves nothing");
+        let recorded = Moment { ms: before.ms + 3_600_000 };
+        not_before(recorded);
+        assert!(now() >= recorded);
+        not_before(before);
+        assert!(now() >= recorded, "an older record takes nothing back");
+    }
+}

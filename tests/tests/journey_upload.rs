@@ -2,7 +2,7 @@
 //! the same way.
 //!
 //! `MOTET_UPLOAD_MB=400 cargo test -p motet-tests --test journey_upload -- --nocapture` sends the largest model
-//! there is, cut every 50 MB; it takes some ten GiB of memory.
+//! there is, cut every 50 MB; it takes about seven GiB of memory.
 #![expect(
     clippy::expect_used,
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
