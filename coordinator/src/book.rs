@@ -125,7 +125,7 @@ impl Book {
 
     /// The study's stream in the ledger; that of its log is beside it.
     pub(crate) fn stream(&self) -> String {
-        format!("study/{}/{}", self.study.id, self.digest.short())
+        stream(&self.study.id, &self.digest)
     }
 
     pub(crate) fn log_stream(&self) -> String {
@@ -335,6 +335,11 @@ impl Book {
     pub(crate) fn names(&self, nodes: &[NodeId]) -> Vec<String> {
         nodes.iter().map(|node| self.name(*node)).collect()
     }
+}
+
+/// The stream of the study with this id and digest in the ledger.
+pub(crate) fn stream(id: &str, digest: &Digest) -> String {
+    format!("study/{id}/{}", digest.short())
 }
 
 /// What an ended round says to everybody.

@@ -6,20 +6,23 @@ mod asking;
 mod mending;
 mod opening;
 mod publishing;
+mod resting;
 mod running;
 
-pub(crate) use opening::{propose, reopen};
+pub(crate) use opening::{propose, reopen, wake};
+pub(crate) use resting::sweep;
 
 use crate::book::Book;
 use crate::drill::Drill;
 use crate::entries::StudyEntry;
 use crate::folding::{self, Done};
-use crate::handle::{Ask, Decided};
+use crate::handle::{Ask, Handle};
 use crate::hub::News;
 use crate::members::disk;
 use crate::pause::Pause;
 use crate::shared::Shared;
 use crate::view;
+use asking::has_ended;
 use motet_common::log::{Leaf, StudyOpen};
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
@@ -31,14 +34,16 @@ use motet_secagg::fold::Aggregate;
 use motet_secagg::id::{NodeId, RunId};
 use motet_secagg::message::{Cosignature, Message};
 use opening::allow;
+use resting::{AWAKE, may_rest};
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 pub(crate) struct Driver {
     shared: Arc<Shared>,
+    handle: Handle,
     book: Book,
     stream: String,
     version: u64,
@@ -48,8 +53,8 @@ pub(crate) struct Driver {
     own: mpsc::Sender<Ask>,
     news: broadcast::Receiver<News>,
     views: broadcast::Sender<WatchRunResponse>,
-    withdrawn: Arc<AtomicBool>,
-    decided: Decided,
+    /// When somebody last asked for something; a driver that nobody needs rests.
+    asked: tokio::time::Instant,
     wake: Option<Moment>,
     pause: Option<Pause>,
     /// Since when the run has waited for its next round.
@@ -109,11 +114,22 @@ impl Driver {
         }
     }
 
-    /// The next thing that happens, and what follows from it; nothing when the process is ending.
+    /// The next thing that happens, and what follows from it; nothing when the driver rests or the process is ending.
     async fn turn(&mut self) -> Option<Result<(), Refusal>> {
         let wait = self.wake.map(|wake| Duration::from_millis(wake.ms.saturating_sub(now().ms)));
+        let rest = self.asked + AWAKE;
         let result = tokio::select! {
-            ask = self.inbox.recv() => self.asked(ask?).await,
+            ask = self.inbox.recv() => {
+                self.asked = tokio::time::Instant::now();
+                self.asked(ask?).await
+            }
+            () = tokio::time::sleep_until(rest), if may_rest(&self.book) => {
+                if self.rest() {
+                    return None;
+                }
+                self.asked = tokio::time::Instant::now();
+                Ok(())
+            }
             news = self.news.recv() => match news {
                 Ok(news) => self.heard(news).await,
                 // Too far behind: ask the hub for everybody at once.
@@ -228,7 +244,7 @@ impl Driver {
             Ask::Withdraw { answer } => {
                 if !self.book.withdrawn {
                     self.record(StudyEntry::Withdrawn(now()), None).await?;
-                    self.withdrawn.store(true, Ordering::Relaxed);
+                    self.handle.set_withdrawn(true);
                     for node in self.book.roster().nodes().collect::<Vec<_>>() {
                         self.shared.hub.send(node, Frame::Withdrawn(self.book.digest.0.to_vec()));
                     }
@@ -241,6 +257,8 @@ impl Driver {
             Ask::Abandon { run, answer } => self.abandon(run, answer).await,
             Ask::Folded(result) => self.folded(*result).await,
             Ask::Removed => self.removed().await,
+            Ask::Came(node) => self.heard(News::Came(node)).await,
+            Ask::Due => Ok(()),
             looking => {
                 self.look(looking);
                 Ok(())

@@ -1,20 +1,25 @@
-//! How the rest of the coordinator reaches a study's driver: what may be asked of it, and the line to it.
+//! How the rest of the coordinator reaches a study's driver: what may be asked of it, and the line to it. A driver that
+//! nobody needs rests: its book is let go, and read anew from the ledger when somebody asks.
 
-use crate::book::Past;
+use crate::book::{Book, Past};
+use crate::driver;
 use crate::entries::{Proposed, RunEnded};
 use crate::folding::Done;
-use motet_common::decision::SignedDecision;
+use crate::shared::Shared;
+use motet_common::decision::{SignedDecision, Verdict};
+use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
+use motet_common::roster::Entry;
 use motet_proto::v1::attend_response::Frame;
 use motet_proto::v1::{Proposal, RunState, Standing, WatchRunResponse};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::{NodeId, RunId};
 use motet_secagg::message::{Header, Message};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Mutex as AsyncMutex, broadcast, mpsc, oneshot};
 
 /// What may be asked of a driver.
 #[expect(clippy::large_enum_variant, reason = "one at a time, consumed at once")]
@@ -46,18 +51,11 @@ pub(crate) enum Ask {
         run: RunId,
         answer: oneshot::Sender<Result<(), Refusal>>,
     },
-    HasRun {
-        run: RunId,
-        answer: oneshot::Sender<bool>,
-    },
     Runs {
         answer: oneshot::Sender<Vec<RunState>>,
     },
     Watch {
         answer: oneshot::Sender<Option<WatchRunResponse>>,
-    },
-    Standings {
-        answer: oneshot::Sender<Vec<Standing>>,
     },
     Leaves {
         from: u64,
@@ -77,29 +75,84 @@ pub(crate) enum Ask {
         run: Option<RunId>,
         answer: oneshot::Sender<Vec<(RunId, RunEnded)>>,
     },
+    /// A node came that this study owes something.
+    Came(NodeId),
+    /// Something lies about that is due to go; reading the book anew has removed it.
+    Due,
     Removed,
     Folded(Box<Result<Done, Refusal>>),
 }
 
-/// Digests of the decisions on record, by node.
-pub(crate) type Decided = Arc<Mutex<BTreeMap<NodeId, Digest>>>;
+/// A decision on record.
+#[derive(Clone)]
+pub(crate) struct Decided {
+    /// Digest of the signed decision.
+    pub(crate) digest: Digest,
+    pub(crate) verdict: Verdict,
+}
+
+impl Decided {
+    pub(crate) fn of(signed: &SignedDecision) -> Self {
+        Self { digest: signed.digest("decision"), verdict: signed.decision.verdict.clone() }
+    }
+}
+
+/// The ways to a driver.
+#[derive(Clone)]
+pub(crate) struct Awake {
+    pub(crate) inbox: mpsc::Sender<Ask>,
+    pub(crate) views: broadcast::Sender<WatchRunResponse>,
+}
+
+/// What must be known of a study whose driver rests: no run of it is under way.
+pub(crate) struct Resting {
+    /// Its rows in the table of runs.
+    pub(crate) runs: Vec<RunState>,
+    /// Nodes that are to hear of its latest release when they come.
+    pub(crate) owed: BTreeSet<NodeId>,
+    /// When uploads that are still kept are due to go.
+    pub(crate) due: Option<Moment>,
+}
+
+pub(crate) enum Line {
+    Awake(Awake),
+    Resting(Resting),
+}
 
 /// How the rest of the coordinator reaches a driver.
 #[derive(Clone)]
 pub(crate) struct Handle {
     pub(crate) id: String,
     pub(crate) digest: Digest,
-    pub(crate) proposed_ms: u64,
     pub(crate) proposed: Arc<Proposed>,
     pub(crate) title: String,
-    pub(crate) withdrawn: Arc<AtomicBool>,
-    /// Digests of the decisions on record.
-    pub(crate) decided: Decided,
-    pub(crate) inbox: mpsc::Sender<Ask>,
-    pub(crate) views: broadcast::Sender<WatchRunResponse>,
+    withdrawn: Arc<AtomicBool>,
+    /// Decisions on record, by node.
+    decided: Arc<Mutex<BTreeMap<NodeId, Decided>>>,
+    pub(crate) line: Arc<AsyncMutex<Line>>,
+    shared: Arc<Shared>,
 }
 
 impl Handle {
+    /// The way to the study of this book, whose driver rests as yet.
+    pub(crate) fn new(shared: &Arc<Shared>, book: &Book, resting: Resting) -> Self {
+        let decided = book.decisions.iter().map(|(node, signed)| (*node, Decided::of(signed)));
+        Self {
+            id: book.study.id.clone(),
+            digest: book.digest,
+            proposed: Arc::new(book.proposed.clone()),
+            title: book.study.title.clone(),
+            withdrawn: Arc::new(AtomicBool::new(book.withdrawn)),
+            decided: Arc::new(Mutex::new(decided.collect())),
+            line: Arc::new(AsyncMutex::new(Line::Resting(resting))),
+            shared: Arc::clone(shared),
+        }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// Asks and waits for the answer.
     pub(crate) async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, Refusal> {
         let (answer, answered) = oneshot::channel();
@@ -115,23 +168,92 @@ impl Handle {
 
     /// Tells, without an answer.
     pub(crate) async fn send(&self, ask: Ask) {
-        if self.inbox.send(ask).await.is_err() {
-            tracing::error!(study = %self.id, "the study's driver has stopped");
+        match self.awake().await {
+            Ok(awake) => deliver(&self.id, &awake, ask).await,
+            Err(refusal) => tracing::error!(study = %self.id, %refusal, "the study's record cannot be read"),
         }
+    }
+
+    /// Tells a driver that does not rest.
+    pub(crate) async fn send_if_awake(&self, ask: Ask) {
+        let awake = match &*self.line.lock().await {
+            Line::Awake(awake) => awake.clone(),
+            Line::Resting(_) => return,
+        };
+        deliver(&self.id, &awake, ask).await;
+    }
+
+    /// The driver, woken when it rested.
+    async fn awake(&self) -> Result<Awake, Refusal> {
+        let mut line = self.line.lock().await;
+        if let Line::Awake(awake) = &*line {
+            return Ok(awake.clone());
+        }
+        let awake = driver::wake(&self.shared, self).await?;
+        *line = Line::Awake(awake.clone());
+        Ok(awake)
+    }
+
+    /// Wakes a driver that owes this node something.
+    pub(crate) async fn came(&self, node: NodeId) {
+        let owes = matches!(&*self.line.lock().await, Line::Resting(resting) if resting.owed.contains(&node));
+        if owes {
+            self.send(Ask::Came(node)).await;
+        }
+    }
+
+    /// Wakes a driver that has uploads to remove.
+    pub(crate) async fn sweep(&self, now: Moment) {
+        let is_due = |due: Option<Moment>| due.is_some_and(|due| due <= now);
+        let due = matches!(&*self.line.lock().await, Line::Resting(resting) if is_due(resting.due));
+        if due {
+            self.send(Ask::Due).await;
+        }
+    }
+
+    /// The study's rows in the table of runs, latest first.
+    pub(crate) async fn runs(&self) -> Result<Vec<RunState>, Refusal> {
+        if let Line::Resting(resting) = &*self.line.lock().await {
+            return Ok(resting.runs.clone());
+        }
+        self.ask(|answer| Ask::Runs { answer }).await
+    }
+
+    pub(crate) async fn views(&self) -> Result<broadcast::Receiver<WatchRunResponse>, Refusal> {
+        Ok(self.awake().await?.views.subscribe())
     }
 
     pub(crate) fn is_withdrawn(&self) -> bool {
         self.withdrawn.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn views(&self) -> broadcast::Receiver<WatchRunResponse> {
-        self.views.subscribe()
+    pub(crate) fn set_withdrawn(&self, withdrawn: bool) {
+        self.withdrawn.store(withdrawn, Ordering::Relaxed);
     }
 
-    /// What a node of the roster is told about the study.
+    pub(crate) fn decided(&self) -> MutexGuard<'_, BTreeMap<NodeId, Decided>> {
+        self.decided.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What each site of the roster has decided, and whether it is here.
+    pub(crate) fn standings(&self) -> Vec<Standing> {
+        let decided = self.decided();
+        let standing = |entry: &Entry| {
+            let verdict = decided.get(&entry.node).map(|decided| &decided.verdict);
+            Standing {
+                site: entry.name.clone(),
+                country: entry.country.clone(),
+                decision: verdict.map_or("undecided", |verdict| verdict.as_str()).to_owned(),
+                why: verdict.map(|verdict| verdict.text().to_owned()).unwrap_or_default(),
+                connected: self.shared.hub.is_connected(entry.node),
+            }
+        };
+        self.proposed.roster.roster.entries.iter().map(standing).collect()
+    }
+
     /// The proposal as a node hears it, with what is known of its steward's decision.
     pub(crate) fn proposal(&self, node: NodeId) -> Frame {
-        let decision = self.decided.lock().unwrap_or_else(PoisonError::into_inner).get(&node).copied();
+        let decision = self.decided().get(&node).map(|decided| decided.digest);
         Frame::Proposal(Proposal {
             decision: decision.map(|digest| digest.0.to_vec()).unwrap_or_default(),
             study: self.proposed.text.clone(),
@@ -139,5 +261,11 @@ impl Handle {
             proposer: self.proposed.proposer.clone(),
             when_ms: self.proposed.at.ms,
         })
+    }
+}
+
+async fn deliver(study: &str, awake: &Awake, ask: Ask) {
+    if awake.inbox.send(ask).await.is_err() {
+        tracing::error!(%study, "the study's driver has stopped");
     }
 }

@@ -41,6 +41,7 @@ pub async fn run(config: Config, drill: Option<Drill>) -> anyhow::Result<()> {
         hub: Hub::new(Duration::from_millis(u64::from(config.lease_ms()?))),
         connections: connections.clone(),
         studies: Default::default(),
+        runs: Default::default(),
         fetchable: Default::default(),
         ledger,
         keys,
@@ -54,6 +55,7 @@ pub async fn run(config: Config, drill: Option<Drill>) -> anyhow::Result<()> {
             .await
             .with_context(|| format!("cannot reopen `{stream}`"))?;
     }
+    tokio::spawn(driver::sweep(Arc::clone(&shared)));
     let listener = TcpListener::bind(&shared.config.listen).await.with_context(|| {
         format!("cannot listen on `{}`: is another coordinator running?", shared.config.listen)
     })?;

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::drill::Drill;
-use crate::handle::{Ask, Handle};
+use crate::handle::Handle;
 use crate::hub::Hub;
 use crate::members::Members;
 use crate::receiving::Receiving;
@@ -13,9 +13,9 @@ use motet_proto::keyfile::read_secret_text;
 use motet_proto::tls::authority::{Authority, ServerIdentity};
 use motet_proto::tls::server::Connections;
 use motet_secagg::digest::{Digest, from_hex};
-use motet_secagg::id::{NodeId, RunId};
+use motet_secagg::id::RunId;
 use motet_secagg::sign::{PublicKey, SecretKey};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use tokio::sync::RwLock;
 
@@ -63,8 +63,10 @@ pub(crate) struct Shared {
     pub(crate) receiving: Receiving,
     pub(crate) connections: Connections,
     pub(crate) studies: RwLock<BTreeMap<Digest, Handle>>,
-    /// Sums and their evidence, with the nodes that may fetch them.
-    pub(crate) fetchable: RwLock<BTreeMap<Digest, BTreeSet<NodeId>>>,
+    /// The study of every run.
+    pub(crate) runs: RwLock<BTreeMap<RunId, Digest>>,
+    /// Sums and their evidence, with the study whose members may fetch them.
+    pub(crate) fetchable: RwLock<BTreeMap<Digest, Digest>>,
 }
 
 impl Shared {
@@ -77,7 +79,7 @@ impl Shared {
     pub(crate) async fn study(&self, id: &str) -> Result<Handle, Refusal> {
         let studies = self.studies.read().await;
         let mut named: Vec<&Handle> = studies.values().filter(|handle| handle.id == id).collect();
-        named.sort_by_key(|handle| (!handle.is_withdrawn(), handle.proposed_ms));
+        named.sort_by_key(|handle| (!handle.is_withdrawn(), handle.proposed.at.ms));
         named
             .last()
             .map(|handle| (*handle).clone())
@@ -86,12 +88,9 @@ impl Shared {
 
     /// The study a run belongs to.
     pub(crate) async fn study_of_run(&self, run: &RunId) -> Result<Handle, Refusal> {
-        let studies: Vec<Handle> = self.studies.read().await.values().cloned().collect();
-        for handle in studies {
-            if handle.ask(|answer| Ask::HasRun { run: *run, answer }).await? {
-                return Ok(handle);
-            }
-        }
-        Err(Refusal::new(Code::RunUnknown, format!("`{run}`")))
+        let study = self.runs.read().await.get(run).copied();
+        let studies = self.studies.read().await;
+        let handle = study.and_then(|study| studies.get(&study));
+        handle.cloned().ok_or_else(|| Refusal::new(Code::RunUnknown, format!("`{run}`")))
     }
 }

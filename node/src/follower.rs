@@ -23,6 +23,7 @@ use motet_secagg::layout::{ClearUpdate, Layout};
 use motet_secagg::message::Released;
 use rand_core::CryptoRng;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Rounds that the site's own evaluation of the final model may take.
 const MOST_LOCAL_ROUNDS: usize = 100;
@@ -78,6 +79,10 @@ pub(crate) struct Follower {
     pub(crate) attempt: Option<Attempt>,
     /// How the final model did on this site's own rows; for its own steward.
     pub(crate) own: Option<Outcome>,
+    /// Whether the recipe has no further question.
+    pub(crate) is_over: bool,
+    /// When it was last asked for.
+    pub(crate) used: Instant,
 }
 
 impl Follower {
@@ -89,8 +94,17 @@ impl Follower {
         let chain = Chain::start(&proposal.study, &proposal.roster);
         let log = mirror(home, &proposal).await?;
         let past = absorbed(home, &proposal).await?;
-        let mut follower =
-            Self { proposal, chain, log, latest: None, cohort: None, attempt: None, own: None };
+        let mut follower = Self {
+            proposal,
+            chain,
+            log,
+            latest: None,
+            cohort: None,
+            attempt: None,
+            own: None,
+            is_over: false,
+            used: Instant::now(),
+        };
         for absorbed in past {
             let bytes = home.ledger.get_blob(&absorbed.released.aggregate).await?;
             let aggregate = Aggregate::from_bytes(&bytes).map_err(Refusal::from)?;
@@ -105,6 +119,8 @@ impl Follower {
         let checks = self.checks_due(*candidates, released)?;
         self.latest = Some(Latest { root: released.root(), checks, checked: *checked });
         self.chain.accept(state, &released.set);
+        self.is_over = !matches!(self.chain.question(*candidates as usize), Ok(Some(_)));
+        self.used = Instant::now();
         Ok(())
     }
 

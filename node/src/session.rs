@@ -13,8 +13,8 @@ use crate::downloads::Downloads;
 use crate::drill::Drill;
 use crate::follower::{self, Answered, Attempt, Follower};
 use crate::link::{Broken, Line, Link, agreed};
-use crate::records::{self, FACTS, STUDIES};
-use crate::studies::{Standing, Studies};
+use crate::records::{self, FACTS};
+use crate::studies::{Proposal, Standing, Studies};
 use crate::vault::Vault;
 use crate::{Home, NodeError, clock, output, switch};
 use motet_common::decision::SignedDecision;
@@ -30,11 +30,13 @@ use motet_secagg::encode::{Canonical as _, Reader};
 use motet_secagg::id::RunId;
 use motet_secagg::message::{Message, SignedPlan};
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// How often the node looks at what the command line has written meanwhile.
 const LOOK: Duration = Duration::from_millis(200);
+/// A study of which nothing more is asked stays in memory this long: its result may have to be witnessed yet.
+const UNUSED: Duration = Duration::from_secs(30);
 /// Results of computations that may wait for the session.
 const RESULTS: usize = 16;
 
@@ -75,7 +77,6 @@ struct Session {
     /// Acts left before a rehearsed loss, once its phase is reached.
     acts_left: Option<u32>,
     studies: Studies,
-    studies_version: u64,
     pins: Pins,
     followers: BTreeMap<Digest, Follower>,
     downloads: Downloads,
@@ -99,7 +100,6 @@ impl Session {
         let studies = Studies::read(&home).await?;
         let (results, computed) = mpsc::channel(RESULTS);
         let mut session = Self {
-            studies_version: studies.version(),
             vault,
             drill,
             acts_left: None,
@@ -155,16 +155,30 @@ impl Session {
         Ok(())
     }
 
-    async fn follower(
-        &mut self,
-        study: &Digest,
-        proposal: crate::studies::Proposal,
-    ) -> Result<&mut Follower, NodeError> {
+    async fn follower(&mut self, study: &Digest, proposal: Proposal) -> Result<&mut Follower, NodeError> {
         if !self.followers.contains_key(study) {
             let follower = Follower::open(&self.home, proposal).await?;
             self.followers.insert(*study, follower);
         }
-        self.followers.get_mut(study).ok_or_else(|| NodeError::from(Refusal::from(Code::StudyUnknown)))
+        let follower = self
+            .followers
+            .get_mut(study)
+            .ok_or_else(|| NodeError::from(Refusal::from(Code::StudyUnknown)))?;
+        follower.used = Instant::now();
+        Ok(follower)
+    }
+
+    /// Lets go of studies of which nothing more is asked, with patients, states and log: should it be, they are read again.
+    fn let_go(&mut self) {
+        let (today, studies) = (clock_day(), &self.studies);
+        let may_run = |follower: &Follower| {
+            let Proposal { digest, roster_digest, .. } = &follower.proposal;
+            studies.may_run(digest, roster_digest, today).is_ok()
+        };
+        self.followers.retain(|_, follower| {
+            let is_used = follower.attempt.is_some() || follower.used.elapsed() < UNUSED;
+            is_used || !follower.is_over && may_run(follower)
+        });
     }
 
     /// One line for the steward, on record and on the terminal; never the same line twice in a row.
@@ -224,6 +238,7 @@ impl Session {
 
     async fn serve(&mut self, link: &Link, line: &mut Line) -> Result<(), Away> {
         let mut look = tokio::time::interval(LOOK);
+        let mut unused = tokio::time::interval(UNUSED);
         loop {
             tokio::select! {
                 frame = line.next() => match frame.map_err(Away::Coordinator)? {
@@ -234,19 +249,14 @@ impl Session {
                 },
                 Some(computed) = self.computed.recv() => self.computed(link, computed).await?,
                 _ = look.tick() => self.look(link).await?,
+                _ = unused.tick() => self.let_go(),
             }
         }
     }
 
     /// Takes in what the command line decided since the last look.
     async fn look(&mut self, link: &Link) -> Result<(), Away> {
-        let version = self.home.ledger.version(STUDIES).await?;
-        if version == self.studies_version {
-            // A proposal that arrived meanwhile may have taken a decision in with it.
-            return self.tell_decisions(link).await;
-        }
-        self.studies = Studies::read(&self.home).await?;
-        self.studies_version = self.studies.version();
+        self.studies.read_on(&self.home).await?;
         self.tell_decisions(link).await
     }
 
@@ -329,10 +339,7 @@ impl Session {
         if switch::is_stopped(&self.home.ledger).await? {
             return Ok(Err(Code::SiteStopped.into()));
         }
-        if self.home.ledger.version(STUDIES).await? != self.studies_version {
-            self.studies = Studies::read(&self.home).await?;
-            self.studies_version = self.studies.version();
-        }
+        self.studies.read_on(&self.home).await?;
         let Some(follower) = self.followers.get(study) else { return Ok(Err(Code::StudyUnknown.into())) };
         let today = clock_day();
         Ok(self.studies.may_run(study, &follower.proposal.roster_digest, today).map(drop))
@@ -435,3 +442,6 @@ fn end_here() -> ! {
 fn clock_day() -> Date {
     clock::day(clock::now())
 }
+
+#[cfg(test)]
+mod tests;

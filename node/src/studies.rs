@@ -165,11 +165,20 @@ impl Studies {
     /// [`NodeError::Ledger`] for a record that was altered, [`NodeError::Entry`].
     pub async fn read(home: &Home) -> Result<Self, NodeError> {
         let mut studies = Self::none(home.settings.clone(), home.node(), home.governance.fingerprint());
-        for recorded in home.ledger.read(STUDIES, 1).await? {
-            studies.apply(&records::decode(STUDIES, &recorded)?);
-            studies.version = recorded.version;
-        }
+        studies.read_on(home).await?;
         Ok(studies)
+    }
+
+    /// Takes in what the stream has grown by since.
+    ///
+    /// # Errors
+    /// As [`Studies::read`].
+    pub(crate) async fn read_on(&mut self, home: &Home) -> Result<(), NodeError> {
+        for recorded in home.ledger.read(STUDIES, self.version + 1).await? {
+            self.apply(&records::decode(STUDIES, &recorded)?);
+            self.version = recorded.version;
+        }
+        Ok(())
     }
 
     /// No study, for the node `me` that trusts the governance key with this fingerprint.

@@ -2,15 +2,13 @@
 
 use super::{Driver, now, random, reply};
 use crate::entries::{RunStarted, StudyEntry};
-use crate::handle::Ask;
+use crate::handle::{Ask, Decided};
 use crate::view;
 use motet_common::decision::SignedDecision;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::Input;
-use motet_proto::v1::Standing;
-use motet_secagg::encode::Canonical as _;
+use motet_common::study::{Date, Study};
 use motet_secagg::id::RunId;
-use std::sync::PoisonError;
 use tokio::sync::oneshot;
 
 impl Driver {
@@ -18,14 +16,8 @@ impl Driver {
     pub(super) fn look(&self, ask: Ask) {
         let book = &self.book;
         match ask {
-            Ask::HasRun { run, answer } => {
-                let present = book.run.as_ref().is_some_and(|known| known.started.run == run);
-                let past = book.past_runs.iter().any(|(started, _)| started.run == run);
-                reply(answer, present || past);
-            }
             Ask::Runs { answer } => reply(answer, view::runs(book, self.pause.as_ref())),
             Ask::Watch { answer } => reply(answer, view::watch(book, self.pause.as_ref())),
-            Ask::Standings { answer } => reply(answer, self.standings()),
             Ask::Past { after, answer } => {
                 reply(answer, book.past.iter().filter(|past| past.round > after).cloned().collect());
             }
@@ -47,20 +39,6 @@ impl Driver {
         }
     }
 
-    fn standings(&self) -> Vec<Standing> {
-        let standing = |entry: &motet_common::roster::Entry| {
-            let verdict = self.book.decisions.get(&entry.node).map(|signed| &signed.decision.verdict);
-            Standing {
-                site: entry.name.clone(),
-                country: entry.country.clone(),
-                decision: verdict.map_or("undecided", |verdict| verdict.as_str()).to_owned(),
-                why: verdict.map(|verdict| verdict.text().to_owned()).unwrap_or_default(),
-                connected: self.shared.hub.is_connected(entry.node),
-            }
-        };
-        self.book.roster().entries.iter().map(standing).collect()
-    }
-
     pub(super) async fn decide(
         &mut self,
         decision: SignedDecision,
@@ -70,9 +48,9 @@ impl Driver {
         if checked.is_ok() && self.book.decisions.get(&decision.decision.site) != Some(&decision) {
             tracing::info!(study = %self.book.study.id, site = %self.book.name(decision.decision.site),
                 decision = decision.decision.verdict.as_str(), "a steward decided");
-            let (site, digest) = (decision.decision.site, decision.digest("decision"));
+            let (site, decided) = (decision.decision.site, Decided::of(&decision));
             self.record(StudyEntry::Decided(decision), None).await?;
-            self.decided.lock().unwrap_or_else(PoisonError::into_inner).insert(site, digest);
+            self.handle.decided().insert(site, decided);
         }
         reply(answer, checked);
         Ok(())
@@ -106,16 +84,14 @@ impl Driver {
         }
         let run = RunId(random());
         self.record(StudyEntry::RunStarted(RunStarted { run, at: now() }), None).await?;
+        self.shared.runs.write().await.insert(run, self.book.digest);
         self.waiting_since = now();
         reply(answer, Ok(run));
         Ok(())
     }
 
     pub(super) fn has_ended(&self) -> bool {
-        let today = view::timestamp(now());
-        let ends = &self.book.study.ends;
-        let last = format!("{:04}-{:02}-{:02}T23:59:59Z", ends.year, ends.month, ends.day);
-        today > last
+        has_ended(&self.book.study)
     }
 
     pub(super) async fn abandon(
@@ -140,4 +116,10 @@ impl Driver {
         }
         Ok(())
     }
+}
+
+/// Whether a study's last day is over.
+pub(super) fn has_ended(study: &Study) -> bool {
+    let Date { year, month, day } = study.ends;
+    view::timestamp(now()) > format!("{year:04}-{month:02}-{day:02}T23:59:59Z")
 }

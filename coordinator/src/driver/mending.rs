@@ -12,7 +12,6 @@ use crate::pause::{Pause, Reason};
 use motet_common::moment::Moment;
 use motet_common::refusal::Refusal;
 use motet_secagg::id::NodeId;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -64,7 +63,14 @@ impl Driver {
                 Some(Ask::Start { answer }) => reply(answer, Err(refusal.clone())),
                 Some(Ask::Header { answer, .. }) => reply(answer, None),
                 // Nodes say it again on their next connection; a sum is made again.
-                Some(Ask::FromNode { .. } | Ask::Uploaded { .. } | Ask::Folded(_) | Ask::Removed) => {}
+                Some(
+                    Ask::FromNode { .. }
+                    | Ask::Uploaded { .. }
+                    | Ask::Folded(_)
+                    | Ask::Came(_)
+                    | Ask::Due
+                    | Ask::Removed,
+                ) => {}
                 Some(looking) => self.look(looking),
             }
         }
@@ -76,7 +82,7 @@ impl Driver {
         self.shared.ledger.room().await.map_err(disk)?;
         let read = replay(&self.shared, &self.stream).await.map_err(|error| disk(format!("{error:#}")))?;
         (self.book, self.version) = (read.book, read.version);
-        self.withdrawn.store(self.book.withdrawn, Ordering::Relaxed);
+        self.handle.set_withdrawn(self.book.withdrawn);
         (self.wake, self.pause, self.done, self.folding, self.written) = (None, None, None, false, 0);
         self.waiting_since = now();
         self.cosigned.clear();

@@ -1,9 +1,10 @@
-//! Bringing a driver to life: from a proposal, or from a stream that a restart finds.
+//! Bringing a driver to life: from a proposal, or from a stream that a restart finds or that somebody asks for.
 
+use super::resting::{may_rest, resting};
 use super::{Driver, not_before, now};
-use crate::book::Book;
+use crate::book::{Book, stream};
 use crate::entries::{Proposed, StudyEntry};
-use crate::handle::{Decided, Handle};
+use crate::handle::{Awake, Handle, Line};
 use crate::members::disk;
 use crate::shared::Shared;
 use motet_common::refusal::{Code, Refusal};
@@ -11,9 +12,9 @@ use motet_common::round::{Entry, Folded};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::fold::Aggregate;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc};
+use tokio::time::Instant;
 
 /// Requests that may wait for a driver.
 const INBOX: usize = 1024;
@@ -49,14 +50,32 @@ pub(crate) async fn propose(
         ));
     }
     shared.ledger.append(&stream, 0, &StudyEntry::Proposed(proposed).to_bytes()).await.map_err(disk)?;
-    start(shared, book, 1, false).await
+    let handle = Handle::new(shared, &book, resting(&book, &shared.config));
+    let read = Replayed { book, version: 1, planned: 0 };
+    *handle.line.lock().await = Line::Awake(drive(&handle, read, false));
+    shared.studies.write().await.insert(handle.digest, handle.clone());
+    Ok(handle)
 }
 
-/// Rebuilds a study from its stream and starts its driver. What was under way at version `backed_up` or before is not gone
-/// on with: the stream was restored from a backup then, and the nodes may be further (ruling R7).
-pub(crate) async fn reopen(shared: &Arc<Shared>, stream: &str, backed_up: u64) -> anyhow::Result<Handle> {
-    let Replayed { book, version, planned } = replay(shared, stream).await?;
-    Ok(start(shared, book, version, planned <= backed_up).await?)
+/// Rebuilds a study from its stream, and starts its driver where there is something to do. What was under way at version
+/// `backed_up` or before is not gone on with: the stream was restored from a backup then, and the nodes may be further
+/// (ruling R7).
+pub(crate) async fn reopen(shared: &Arc<Shared>, stream: &str, backed_up: u64) -> anyhow::Result<()> {
+    let read = replay(shared, stream).await?;
+    let handle = Handle::new(shared, &read.book, resting(&read.book, &shared.config));
+    if !may_rest(&read.book) {
+        let restored = read.planned <= backed_up;
+        *handle.line.lock().await = Line::Awake(drive(&handle, read, restored));
+    }
+    shared.studies.write().await.insert(handle.digest, handle);
+    Ok(())
+}
+
+/// Starts the driver of a study that rested, from its stream.
+pub(crate) async fn wake(shared: &Arc<Shared>, handle: &Handle) -> Result<Awake, Refusal> {
+    let stream = stream(&handle.id, &handle.digest);
+    let read = replay(shared, &stream).await.map_err(|error| disk(format!("{error:#}")))?;
+    Ok(drive(handle, read, false))
 }
 
 /// A study as its stream has it.
@@ -85,6 +104,9 @@ pub(super) async fn replay(shared: &Shared, stream: &str) -> anyhow::Result<Repl
         let entry = entry?;
         let mut aggregate = None;
         match &entry {
+            StudyEntry::RunStarted(started) => {
+                shared.runs.write().await.insert(started.run, book.digest);
+            }
             StudyEntry::Planned(_) => planned = version,
             StudyEntry::Round(Entry::Folded(result)) => folded = Some(*result),
             StudyEntry::Round(Entry::Released(_)) => {
@@ -103,44 +125,29 @@ pub(super) async fn replay(shared: &Shared, stream: &str) -> anyhow::Result<Repl
 
 /// The study's nodes may fetch these blobs: a sum and its evidence.
 pub(super) async fn allow(shared: &Shared, book: &Book, blobs: [Digest; 2]) {
-    let mut fetchable = shared.fetchable.write().await;
-    for blob in blobs {
-        fetchable.insert(blob, book.roster().nodes().collect());
-    }
+    shared.fetchable.write().await.extend(blobs.map(|blob| (blob, book.digest)));
 }
 
-async fn start(shared: &Arc<Shared>, book: Book, version: u64, restored: bool) -> Result<Handle, Refusal> {
+fn drive(handle: &Handle, read: Replayed, restored: bool) -> Awake {
+    let Replayed { book, version, .. } = read;
     if let Some(round) = book.run.as_ref().and_then(|run| run.round.as_ref()) {
         not_before(round.since());
     }
     let (own, inbox) = mpsc::channel(INBOX);
     let views = broadcast::channel(VIEWS).0;
-    let withdrawn = Arc::new(AtomicBool::new(book.withdrawn));
-    let known = book.decisions.iter().map(|(node, decision)| (*node, decision.digest("decision")));
-    let decided: Decided = Arc::new(Mutex::new(known.collect()));
-    let handle = Handle {
-        id: book.study.id.clone(),
-        digest: book.digest,
-        proposed_ms: book.proposed.at.ms,
-        proposed: Arc::new(book.proposed.clone()),
-        title: book.study.title.clone(),
-        withdrawn: Arc::clone(&withdrawn),
-        decided: Arc::clone(&decided),
-        inbox: own.clone(),
-        views: views.clone(),
-    };
-    let stream = book.stream();
+    let awake = Awake { inbox: own.clone(), views: views.clone() };
+    let shared = handle.shared();
     let driver = Driver {
         shared: Arc::clone(shared),
-        stream,
+        handle: handle.clone(),
+        stream: book.stream(),
         version,
         restored,
         inbox,
         own,
         news: shared.hub.news(),
         views,
-        withdrawn,
-        decided,
+        asked: Instant::now(),
         wake: None,
         pause: None,
         waiting_since: now(),
@@ -151,7 +158,6 @@ async fn start(shared: &Arc<Shared>, book: Book, version: u64, restored: bool) -
         cosigned: Default::default(),
         book,
     };
-    shared.studies.write().await.insert(handle.digest, handle.clone());
     tokio::spawn(driver.run());
-    Ok(handle)
+    awake
 }

@@ -3,6 +3,7 @@
 
 use super::{Driver, now};
 use crate::book::Uploads;
+use crate::config::Config;
 use crate::entries::{Publishing, StudyEntry};
 use crate::folding;
 use crate::members::disk;
@@ -122,32 +123,18 @@ impl Driver {
         self.remove(&Uploads { nodes, ..uploads.clone() }).await;
     }
 
-    /// Uploads of attempts that gave no sum go at once; those of a sum when the next is there, unless they are kept for
-    /// auditors; those of a run's last sum a week after it.
+    /// Uploads of attempts that gave no sum go at once; those of sums as [`kept_until`] says.
     pub(super) async fn sweep_uploads(&mut self) {
         if self.round().is_none() {
             for uploads in std::mem::take(&mut self.book.spooled) {
                 self.remove(&uploads).await;
             }
         }
-        let days = |days: u32| u64::from(days) * u64::from(DAY_MS);
-        let retained = days(self.shared.config.retain_uploads_days);
-        let is_over = self.book.run.is_none();
-        let last = self.book.uploads.len().saturating_sub(1);
-        let (mut kept, mut old) = (Vec::new(), Vec::new());
-        for (index, uploads) in self.book.uploads.drain(..).enumerate() {
-            let age = now().ms.saturating_sub(uploads.at.ms);
-            let due = index == last && (!is_over || age < days(LAST_UPLOADS_DAYS));
-            if due || age < retained { kept.push(uploads) } else { old.push(uploads) }
+        let all = std::mem::take(&mut self.book.uploads);
+        let ends: Vec<_> = kept_until(&all, &self.shared.config, self.book.run.is_none()).collect();
+        for (uploads, end) in all.into_iter().zip(ends) {
+            if is_kept(end) { self.book.uploads.push(uploads) } else { self.remove(&uploads).await }
         }
-        for uploads in &old {
-            self.remove(uploads).await;
-        }
-        if is_over && !kept.is_empty() {
-            let tomorrow = Moment { ms: now().ms.saturating_add(u64::from(DAY_MS)) };
-            self.wake = Some(self.wake.map_or(tomorrow, |wake| wake.min(tomorrow)));
-        }
-        self.book.uploads = kept;
     }
 
     async fn remove(&self, uploads: &Uploads) {
@@ -159,4 +146,25 @@ impl Driver {
             }
         }
     }
+}
+
+/// Until when the uploads of each sum stay, nothing for as long as the run goes on: those of a sum until the next is there,
+/// unless they are kept for auditors; those of a run's last sum a week.
+pub(super) fn kept_until(
+    uploads: &[Uploads],
+    config: &Config,
+    is_over: bool,
+) -> impl Iterator<Item = Option<Moment>> {
+    let retained = config.retain_uploads_days;
+    let last = uploads.len().saturating_sub(1);
+    uploads.iter().enumerate().map(move |(index, uploads)| {
+        let days = if index == last { retained.max(LAST_UPLOADS_DAYS) } else { retained };
+        let end = uploads.at.ms.saturating_add(u64::from(days) * u64::from(DAY_MS));
+        (index != last || is_over).then_some(Moment { ms: end })
+    })
+}
+
+/// Whether uploads stay that are kept until then.
+pub(super) fn is_kept(end: Option<Moment>) -> bool {
+    end.is_none_or(|end| now() < end)
 }

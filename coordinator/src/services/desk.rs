@@ -106,7 +106,7 @@ impl Desk for DeskService {
         let cut = self.0.connections.close(&name);
         tracing::info!(%name, cut, "a site was removed and its connections cut");
         for handle in self.handles().await {
-            handle.send(Ask::Removed).await;
+            handle.send_if_awake(Ask::Removed).await;
         }
         Ok(Response::new(RemoveSiteResponse {}))
     }
@@ -142,7 +142,6 @@ impl Desk for DeskService {
         };
         let mut studies = Vec::with_capacity(handles.len());
         for handle in handles {
-            let sites = handle.ask(|answer| Ask::Standings { answer }).await.map_err(refused)?;
             studies.push(Study {
                 id: handle.id.clone(),
                 title: handle.title.clone(),
@@ -150,7 +149,7 @@ impl Desk for DeskService {
                 state: if handle.is_withdrawn() { "withdrawn" } else { "open" }.to_owned(),
                 text: handle.proposed.text.clone(),
                 roster: handle.proposed.roster.to_bytes(),
-                sites,
+                sites: handle.standings(),
             });
         }
         studies.sort_by(|a, b| a.id.cmp(&b.id));
@@ -187,7 +186,7 @@ impl Desk for DeskService {
         let mut runs = Vec::new();
         for handle in self.handles().await {
             if study.is_empty() || handle.id == study {
-                runs.extend(handle.ask(|answer| Ask::Runs { answer }).await.map_err(refused)?);
+                runs.extend(handle.runs().await.map_err(refused)?);
             }
         }
         runs.sort_by_key(|run| std::cmp::Reverse(run.started_ms));
@@ -201,7 +200,7 @@ impl Desk for DeskService {
         caller(&self.0, &request, PEOPLE).await?;
         let (handle, run) = self.run(&request.into_inner().run).await?;
         let (views, out) = mpsc::channel(64);
-        let live = handle.views();
+        let live = handle.views().await.map_err(refused)?;
         tokio::spawn(follow(handle, run, live, views));
         Ok(Response::new(Box::pin(ReceiverStream::new(out))))
     }

@@ -127,6 +127,10 @@ impl Rounds for RoundsService {
                 }
             }
             let id = shared.hub.came(node, line);
+            let studies: Vec<Handle> = shared.studies.read().await.values().cloned().collect();
+            for handle in studies {
+                handle.came(node).await;
+            }
             while let Some(Ok(request)) = frames.next().await {
                 if let Some(frame) = request.frame {
                     take(&shared, node, frame).await;
@@ -185,11 +189,10 @@ impl Rounds for RoundsService {
         let reader = self.reader(&request).await?;
         let FetchRequest { digest: wanted, offset } = request.into_inner();
         let wanted = digest(&wanted)?;
-        let allowed =
-            self.0.fetchable.read().await.get(&wanted).is_some_and(|nodes| reader.is_one_of(nodes.iter()));
-        if !allowed {
-            return Err(status(&Refusal::new(Code::ReleaseUnknown, "no such sum for this site")));
-        }
+        let study = self.0.fetchable.read().await.get(&wanted).copied();
+        let unknown = || status(&Refusal::new(Code::ReleaseUnknown, "no such sum for this site"));
+        let study = study.ok_or_else(unknown)?;
+        self.readable(&reader, &study.0).await.map_err(|_| unknown())?;
         let blob = self.0.ledger.get_blob(&wanted).await;
         let blob = blob.map_err(|error| status(&crate::members::storage(error)))?;
         let rest = usize::try_from(offset).ok().filter(|offset| *offset <= blob.len());

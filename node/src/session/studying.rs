@@ -3,7 +3,7 @@
 use super::{Away, Session};
 use crate::link::Link;
 use crate::records::{self, Proposed, STUDIES, StudyRecord};
-use crate::studies::{Standing, Studies};
+use crate::studies::Standing;
 use crate::{NodeError, clock};
 use motet_common::roster::SignedRoster;
 use motet_proto::v1::Proposal;
@@ -37,8 +37,7 @@ impl Session {
         }
         let record = Proposed { text: study, roster, proposer, when_ms: clock::now().ms };
         records::append(&self.home.ledger, STUDIES, &StudyRecord::Proposed(record)).await?;
-        self.studies = Studies::read(&self.home).await?;
-        self.studies_version = self.studies.version();
+        self.studies.read_on(&self.home).await?;
         let newest = self.studies.all().max_by_key(|at| at.proposal.when_ms);
         let text = newest.map(|at| {
             format!(
@@ -61,8 +60,7 @@ impl Session {
             return Ok(());
         };
         records::append(&self.home.ledger, STUDIES, &StudyRecord::Withdrawn(digest)).await?;
-        self.studies = Studies::read(&self.home).await?;
-        self.studies_version = self.studies.version();
+        self.studies.read_on(&self.home).await?;
         self.say("withdrawn", &format!("study {id} was withdrawn by its proposer")).await
     }
 }

@@ -1,0 +1,63 @@
+//! A driver that nobody needs rests: its task ends and its book is let go. What must be known of the study meanwhile stays
+//! with its handle, a few kilobytes; the rest is in the ledger, and is read from there when somebody asks.
+
+use super::publishing::{is_kept, kept_until};
+use super::{Driver, now};
+use crate::book::Book;
+use crate::config::Config;
+use crate::handle::{Handle, Line, Resting};
+use crate::shared::Shared;
+use crate::view;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a driver stays awake after somebody asked.
+pub(super) const AWAKE: Duration = Duration::from_secs(10);
+/// How often the coordinator looks for uploads that are due to go.
+const LOOK: Duration = Duration::from_secs(60 * 60);
+/// Senders of an inbox that nobody is about to use: the driver's own, and that of its handle.
+const OWN_SENDERS: usize = 2;
+
+/// Whether nothing of the study is under way.
+pub(super) fn may_rest(book: &Book) -> bool {
+    book.run.is_none() && book.spooled.is_empty() && !book.log.leaves().is_empty()
+}
+
+/// What must be known of the study while its driver rests.
+pub(super) fn resting(book: &Book, config: &Config) -> Resting {
+    // A site that has made the latest sum again knows it, and who may not answer the study does not follow it.
+    let follows = !book.past.is_empty() && !book.withdrawn && !super::has_ended(&book.study);
+    let owed = |node: &_| follows && book.approved(*node) && !book.checked.contains_key(node);
+    let ends = kept_until(&book.uploads, config, book.run.is_none());
+    Resting {
+        runs: view::runs(book, None),
+        owed: book.roster().nodes().filter(owed).collect(),
+        due: ends.filter(|end| is_kept(*end)).flatten().min(),
+    }
+}
+
+impl Driver {
+    /// Puts the handle to rest; false when somebody is about to ask, or a node has just come.
+    pub(super) fn rest(&self) -> bool {
+        let Ok(mut line) = self.handle.line.try_lock() else { return false };
+        // With the handle's line held, nobody new can come by a sender.
+        if self.own.strong_count() > OWN_SENDERS || !self.inbox.is_empty() || !self.news.is_empty() {
+            return false;
+        }
+        *line = Line::Resting(resting(&self.book, &self.shared.config));
+        tracing::info!(study = %self.book.study.id, "the study rests: nothing of it is under way");
+        true
+    }
+}
+
+/// Wakes, for as long as the process runs, studies with uploads that are due to go.
+pub(crate) async fn sweep(shared: Arc<Shared>) {
+    let mut looks = tokio::time::interval(LOOK);
+    loop {
+        looks.tick().await;
+        let studies: Vec<Handle> = shared.studies.read().await.values().cloned().collect();
+        for handle in studies {
+            handle.sweep(now()).await;
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What stays in a node's memory, and what does not.
+
+use super::*;
+use crate::home::tests::make;
+use crate::records::{STUDIES, StudyRecord};
+use crate::studies::tests::{governance, proposed, roster, study};
+use motet_common::decision::{Decision, Verdict};
+use motet_secagg::sign::SecretKey;
+
+/// A site with two approved studies, both in memory and unused for a while.
+async fn session(folder: &std::path::Path) -> Session {
+    make(folder, 1, &governance().public());
+    let home = Home::open(folder).await.unwrap();
+    for id in ["one", "two"] {
+        let text = study(id, "0.0").replace("2027", "2099");
+        let record = proposed(text, roster(id, 1, 3), &governance());
+        records::append(&home.ledger, STUDIES, &record).await.unwrap();
+    }
+    let known = Studies::read(&home).await.unwrap();
+    for at in known.all() {
+        let decision = Decision {
+            study: at.proposal.study.id.clone(),
+            study_digest: at.proposal.digest,
+            roster: at.proposal.roster_digest,
+            site: home.node(),
+            verdict: Verdict::Approve(String::new()),
+            when_ms: 2,
+        };
+        let signed = decision.sign(&SecretKey::from_seed([101; 32]));
+        records::append(&home.ledger, STUDIES, &StudyRecord::Decided(signed)).await.unwrap();
+    }
+    let mut session = Session::open(home, None).await.unwrap();
+    let proposals: Vec<Proposal> = session.studies.all().map(|at| at.proposal.clone()).collect();
+    for proposal in proposals {
+        session.follower(&proposal.digest.clone(), proposal).await.unwrap();
+    }
+    session
+}
+
+fn unused_for(session: &mut Session, time: Duration) {
+    let long_ago = Instant::now().checked_sub(time).unwrap();
+    session.followers.values_mut().for_each(|follower| follower.used = long_ago);
+}
+
+fn in_memory(session: &Session) -> Vec<&str> {
+    session.followers.values().map(|follower| follower.proposal.study.id.as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_study_of_which_nothing_more_is_asked_leaves_the_memory_and_comes_back_when_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = session(folder.path()).await;
+    unused_for(&mut session, UNUSED * 2);
+    session.let_go();
+    assert_eq!(in_memory(&session).len(), 2, "an open study stays, however long its next round takes");
+
+    let proposal = session.studies.find("one").unwrap().proposal.clone();
+    session.followers.get_mut(&proposal.digest).unwrap().is_over = true;
+    unused_for(&mut session, UNUSED / 2);
+    session.let_go();
+    assert_eq!(in_memory(&session).len(), 2, "its result may have to be witnessed yet");
+    unused_for(&mut session, UNUSED * 2);
+    session.let_go();
+    assert_eq!(in_memory(&session), ["two"]);
+    session.follower(&proposal.digest.clone(), proposal).await.unwrap();
+    assert_eq!(in_memory(&session).len(), 2);
+
+    let two = session.studies.find("two").unwrap().proposal.digest;
+    session.withdrawn(&two.0).await.unwrap();
+    unused_for(&mut session, UNUSED * 2);
+    session.let_go();
+    assert_eq!(in_memory(&session), ["one"], "what may not be answered is not kept");
+}
