@@ -5,6 +5,7 @@
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
 )]
 
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -288,6 +289,19 @@ impl Consortium {
         std::fs::write(&file, patient.replace("heart-disease", name)).expect("writable");
         self.operate(&["study", "propose", &file]).done();
         sites.iter().for_each(|site| self.approve(site, name));
+    }
+
+    /// The report of a study that is released, without what names study and run or tells the time: what an undisturbed run
+    /// gives too.
+    pub fn figures(&self, study: &str) -> Value {
+        let out = self.path(&format!("{study}.release"));
+        self.operate(&["release", "get", study, "--out", &out]).done();
+        let text = std::fs::read_to_string(format!("{out}/report.json")).expect("readable");
+        std::fs::remove_dir_all(out).expect("removable");
+        let mut report: Value = serde_json::from_str(&text).expect("valid JSON");
+        let names_and_times = ["study", "study_digest", "run", "started", "finished", "created"];
+        report.as_object_mut().expect("an object").retain(|key, _| !names_and_times.contains(&key.as_str()));
+        report
     }
 
     /// What every process has written to its log, for a failing journey.

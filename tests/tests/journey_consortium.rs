@@ -98,6 +98,30 @@ fn a_site_that_has_not_approved_sends_no_update_byte_and_the_operator_sees_why()
 }
 
 #[test]
+fn stewards_who_stop_their_nodes_are_named_by_a_run_that_fails_and_nothing_leaves_until_they_resume() {
+    let mut consortium = Consortium::start(PROGRAM);
+    let sites = ["cleveland", "hungarian", "va"];
+    heart_sites(&mut consortium, &sites);
+    consortium.operate(&["study", "propose", demo_file("heart/logistic.toml").to_str().unwrap()]).done();
+    for site in sites {
+        consortium.approve(site, "heart-disease");
+        consortium.desk(site, &["stop"]).done();
+    }
+    assert_ne!(consortium.operate(&["run", "start", "heart-disease", "--wait"]).code, 0);
+    let runs = consortium.operate(&["run", "list", "heart-disease", "--json"]).done();
+    for site in sites {
+        assert!(runs.contains(&format!("{site} (site_stopped)")), "{runs}");
+        let left = consortium.desk(site, &["ledger", "show", "--json"]).done();
+        for kind in ["advert", "shares", "masked-chunk", "upload-header", "reveal-reply"] {
+            assert!(!left.contains(&format!("\"{kind}\"")), "a `{kind}` left a stopped site:\n{left}");
+        }
+    }
+    assert!(runs.contains("failed") && runs.contains("each site's own log has the reason"), "{runs}");
+    sites.iter().for_each(|site| drop(consortium.desk(site, &["resume"]).done()));
+    consortium.operate(&["run", "start", "heart-disease", "--wait"]).done();
+}
+
+#[test]
 fn one_changed_hyper_parameter_voids_every_approval() {
     let mut consortium = Consortium::start(PROGRAM);
     heart_sites(&mut consortium, &["cleveland", "hungarian", "va"]);

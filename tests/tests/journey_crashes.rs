@@ -35,19 +35,13 @@ fn is_released(consortium: &Consortium, study: &str) -> bool {
     runs.out.contains("released")
 }
 
-/// Everything the report says but names of study and run, and times.
+/// The figures of a study in which every site is.
 fn result(consortium: &Consortium, study: &str) -> Value {
     consortium.wait("the run is released", |c| is_released(c, study));
-    let out = consortium.path(&format!("{study}.release"));
-    consortium.operate(&["release", "get", study, "--out", &out]).done();
-    let text = std::fs::read_to_string(format!("{out}/report.json")).expect("readable");
-    let mut report: Value = serde_json::from_str(&text).expect("valid JSON");
-    let object = report.as_object_mut().expect("an object");
-    let names_and_times = ["study", "study_digest", "run", "started", "finished", "created"];
-    object.retain(|key, _| !names_and_times.contains(&key.as_str()));
-    let whole = object.get("sites") == Some(&Value::from(4));
-    assert!(whole, "every site is in the sum all the same: {object:?}\n{}", consortium.logs());
-    report
+    let figures = consortium.figures(study);
+    let whole = figures.get("sites") == Some(&Value::from(4));
+    assert!(whole, "every site is in the sum all the same: {figures}\n{}", consortium.logs());
+    figures
 }
 
 /// Until the process has ended itself; false when the run was over before.

@@ -49,16 +49,10 @@ fn is_released(consortium: &Consortium, study: &str) -> bool {
     runs.out.contains("released")
 }
 
-/// What every disturbed run must give: coefficients and their errors, rows and sites, to the last bit.
-fn result(consortium: &Consortium, study: &str) -> Vec<Value> {
+/// What every disturbed run must give, to the last bit.
+fn result(consortium: &Consortium, study: &str) -> Value {
     consortium.wait("the run is released", |c| is_released(c, study));
-    let out = consortium.path(&format!("{study}.release"));
-    consortium.operate(&["release", "get", study, "--out", &out]).done();
-    let text = std::fs::read_to_string(format!("{out}/report.json")).expect("readable");
-    let report: Value = serde_json::from_str(&text).expect("valid JSON");
-    ["coefficients", "loglik", "metrics", "rows", "sites"]
-        .map(|key| report.get(key).expect("a key of the report").clone())
-        .to_vec()
+    consortium.figures(study)
 }
 
 #[test]
@@ -99,7 +93,7 @@ fn a_line_that_goes_dark_in_mid_round_is_waited_for_and_a_long_way_is_only_slow(
     assert!(!is_released(&consortium, "dark"), "four sites are in the sum or none: it waits");
     proxy.go_dark(false);
     let report = result(&consortium, "dark");
-    assert_eq!(report.last(), Some(&Value::from(4)), "the site is in the sum all the same");
+    assert_eq!(report.get("sites"), Some(&Value::from(4)), "the site is in the sum all the same");
 }
 
 #[test]
@@ -110,7 +104,7 @@ fn a_router_that_forgets_connections_is_noticed_within_a_minute() {
     let start = Instant::now();
     consortium.operate(&["run", "start", "forgotten"]).done();
     assert_eq!(
-        result(&consortium, "forgotten").last(),
+        result(&consortium, "forgotten").get("sites"),
         Some(&Value::from(4)),
         "the site is in the sum all the same"
     );
@@ -150,6 +144,6 @@ fn a_stuck_study_does_not_hold_up_another() {
     // It comes back in its time, and the stuck study ends well too.
     consortium.kill_node("va");
     consortium.start_node("va", &[]);
-    assert_eq!(result(&consortium, "stuck").last(), Some(&Value::from(4)));
+    assert_eq!(result(&consortium, "stuck").get("sites"), Some(&Value::from(4)));
     println!("alone {quiet:.2} s, beside a stuck study {busy:.2} s: ratio {:.2}", busy / quiet);
 }

@@ -134,7 +134,7 @@ impl Soak {
                 self.fault();
             }
         }
-        names.iter().map(|name| self.result(name)).collect()
+        names.iter().map(|name| self.consortium.figures(name)).collect()
     }
 
     fn is_released(&self, study: &str) -> bool {
@@ -160,18 +160,6 @@ impl Soak {
         let distinct: BTreeSet<&(String, u64)> = places.iter().collect();
         assert_eq!(distinct.len(), places.len(), "{site}: a round counted twice");
         places.len()
-    }
-
-    /// Everything the report says but names and times.
-    fn result(&self, study: &str) -> Value {
-        let out = self.consortium.path(&format!("{study}.release"));
-        self.consortium.operate(&["release", "get", study, "--out", &out]).done();
-        let text = std::fs::read_to_string(format!("{out}/report.json")).expect("readable");
-        let mut report: Value = serde_json::from_str(&text).expect("valid JSON");
-        let names_and_times = ["study", "study_digest", "run", "started", "finished", "created"];
-        report.as_object_mut().expect("an object").retain(|key, _| !names_and_times.contains(&key.as_str()));
-        std::fs::remove_dir_all(out).expect("removable");
-        report
     }
 }
 

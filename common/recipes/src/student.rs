@@ -1,6 +1,7 @@
 //! Student's t distribution, for coefficients whose dispersion is estimated too. Outside the chain.
 
 use crate::normal::Z_95;
+use crate::tails::beta_fraction;
 
 /// Two-sided p-value of a t statistic with `df` degrees of freedom: the regularised incomplete beta function
 /// I_x(df/2, 1/2) at x = df / (df + t^2).
@@ -21,7 +22,7 @@ pub(crate) fn t_95(df: f64) -> f64 {
     0.5 * (low + high)
 }
 
-/// I_x(a, 1/2), `y` = 1 - x, by a continued fraction (Lentz's method; Numerical Recipes 6.4).
+/// I_x(a, 1/2), `y` = 1 - x.
 fn incomplete_beta(x: f64, y: f64, a: f64) -> f64 {
     if x <= 0.0 {
         return 0.0;
@@ -34,9 +35,9 @@ fn incomplete_beta(x: f64, y: f64, a: f64) -> f64 {
     let log_x = if y < 0.5 { libm::log1p(-y) } else { libm::log(x) };
     let front = libm::exp(a * log_x + 0.5 * libm::log(y) - log_beta);
     if x < (a + 1.0) / (a + 2.5) {
-        front * fraction(x, a, 0.5) / a
+        front * beta_fraction(a, 0.5, x) / a
     } else {
-        1.0 - 2.0 * front * fraction(y, 0.5, a)
+        1.0 - 2.0 * front * beta_fraction(0.5, a, y)
     }
 }
 
@@ -48,28 +49,6 @@ fn log_gamma_step(a: f64) -> f64 {
     }
     let square = a * a;
     0.5 * libm::log(a) - (1.0 / 8.0 - (1.0 / 192.0 - 1.0 / (640.0 * square)) / square) / a
-}
-
-fn fraction(x: f64, a: f64, b: f64) -> f64 {
-    const TINY: f64 = 1e-300;
-    let away = |value: f64| if value.abs() < TINY { TINY } else { value };
-    let mut c = 1.0;
-    let mut d = 1.0 / away(1.0 - (a + b) * x / (a + 1.0));
-    let mut h = d;
-    for m in (1..100_000).map(f64::from) {
-        for part in [
-            m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m)),
-            -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0)),
-        ] {
-            d = 1.0 / away(1.0 + part * d);
-            c = away(1.0 + part / c);
-            h *= c * d;
-        }
-        if (c * d - 1.0).abs() < 1e-15 {
-            break;
-        }
-    }
-    h
 }
 
 #[cfg(test)]

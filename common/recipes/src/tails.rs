@@ -84,20 +84,20 @@ pub(crate) fn f(x: f64, df1: f64, df2: f64) -> f64 {
     }
 }
 
-fn beta_fraction(a: f64, b: f64, x: f64) -> f64 {
+/// The continued fraction of the incomplete beta function I_x(a, b), which wants x < (a + 1) / (a + b + 2).
+pub(crate) fn beta_fraction(a: f64, b: f64, x: f64) -> f64 {
     let (mut c, mut d) = (1.0, 1.0 / away(1.0 - (a + b) * x / (a + 1.0)));
     let mut h = d;
-    for m in 1..STEPS {
-        let m = f64::from(m);
-        let even = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m));
-        d = 1.0 / away(1.0 + even * d);
-        c = away(1.0 + even / c);
-        h *= d * c;
-        let odd = -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0));
-        d = 1.0 / away(1.0 + odd * d);
-        c = away(1.0 + odd / c);
-        h *= d * c;
-        if (d * c - 1.0).abs() < 1e-16 {
+    for m in (1..STEPS).map(f64::from) {
+        for part in [
+            m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m)),
+            -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0)),
+        ] {
+            d = 1.0 / away(1.0 + part * d);
+            c = away(1.0 + part / c);
+            h *= d * c;
+        }
+        if (d * c - 1.0).abs() < 1e-15 {
             break;
         }
     }
