@@ -1,39 +1,127 @@
-//! What has arrived of downloads that a broken line stopped: the next connection asks for the rest. In memory only; a node
-//! that starts again begins them anew.
+//! What this site takes in from the coordinator: sums, their evidence, and uploads from which a sum is made again. Each comes
+//! in a task of its own, so that a large one holds up no other study, and waits here until it is taken in. What had arrived
+//! when a line broke stays, and the next connection asks for the rest. In memory only; a node that starts again begins anew.
 
+use crate::link::Again;
 use motet_proto::uploads::Gathering;
 use motet_secagg::digest::Digest;
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Downloads kept of each kind, enough for as many studies at once; the others begin anew.
+/// Downloads kept of each kind over a broken line, enough for as many studies at once; the others begin anew.
 const MOST: usize = 8;
 
-/// Downloads that were stopped.
+/// Downloads that were stopped, and those that are whole.
+#[derive(Clone, Default)]
+pub(crate) struct Downloads(Arc<Mutex<Kept>>);
+
 #[derive(Default)]
-pub(crate) struct Downloads {
-    blobs: BTreeMap<Digest, Vec<u8>>,
-    sums: BTreeMap<Digest, Gathering>,
+struct Kept {
+    parts: BTreeMap<Digest, Vec<u8>>,
+    gathered: BTreeMap<Digest, Gathering>,
+    blobs: BTreeMap<Digest, Arc<Vec<u8>>>,
+    verdicts: BTreeMap<Digest, Again>,
 }
 
 impl Downloads {
-    /// What has arrived of a blob.
-    pub(crate) fn blob(&mut self, digest: &Digest) -> Option<Vec<u8>> {
-        self.blobs.remove(digest)
+    /// A blob that is whole.
+    pub(crate) fn blob(&self, digest: &Digest) -> Option<Arc<Vec<u8>>> {
+        self.kept().blobs.get(digest).cloned()
     }
 
-    /// Keeps what has arrived of a blob.
-    pub(crate) fn keep_blob(&mut self, digest: Digest, bytes: Vec<u8>) {
-        keep(&mut self.blobs, digest, bytes);
+    /// What came of making the sum of this release again.
+    pub(crate) fn verdict(&self, released: &Digest) -> Option<Again> {
+        self.kept().verdicts.get(released).cloned()
     }
 
-    /// What was added up of the uploads of a sum.
-    pub(crate) fn sum(&mut self, t2: &Digest) -> Option<Gathering> {
-        self.sums.remove(t2)
+    /// Lets go of what was taken in, or will not be.
+    pub(crate) fn forget(&self, digests: &[Digest]) {
+        let mut kept = self.kept();
+        for digest in digests {
+            kept.blobs.remove(digest);
+            kept.verdicts.remove(digest);
+        }
     }
 
-    /// Keeps what was added up of the uploads of a sum.
-    pub(crate) fn keep_sum(&mut self, t2: Digest, gathering: Gathering) {
-        keep(&mut self.sums, t2, gathering);
+    /// A new connection: what was whole on the last and is not asked for again does not pile up.
+    pub(crate) fn trim(&self) {
+        let mut kept = self.kept();
+        while kept.blobs.len() > MOST {
+            kept.blobs.pop_first();
+        }
+        while kept.verdicts.len() > MOST {
+            kept.verdicts.pop_first();
+        }
+    }
+
+    /// A blob on its way: what has arrived of it, and what arrives. However its task ends, nothing of it is lost.
+    pub(crate) fn part(&self, digest: Digest, resumes: bool) -> Part<'_> {
+        let arrived = self.kept().parts.remove(&digest).filter(|_| resumes);
+        Part { downloads: self, digest, bytes: arrived.unwrap_or_default() }
+    }
+
+    /// Uploads on their way, as [`Downloads::part`]; `begin` where nothing has arrived.
+    pub(crate) fn gathering(
+        &self,
+        released: Digest,
+        resumes: bool,
+        begin: impl FnOnce() -> Gathering,
+    ) -> Sum<'_> {
+        let arrived = self.kept().gathered.remove(&released).filter(|_| resumes);
+        Sum { downloads: self, released, gathering: Some(arrived.unwrap_or_else(begin)) }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A blob that is being fetched.
+pub(crate) struct Part<'a> {
+    downloads: &'a Downloads,
+    digest: Digest,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Part<'_> {
+    /// It is whole.
+    pub(crate) fn done(mut self) {
+        let bytes = Arc::new(std::mem::take(&mut self.bytes));
+        self.downloads.kept().blobs.insert(self.digest, bytes);
+    }
+}
+
+impl Drop for Part<'_> {
+    fn drop(&mut self) {
+        if !self.bytes.is_empty() {
+            keep(&mut self.downloads.kept().parts, self.digest, std::mem::take(&mut self.bytes));
+        }
+    }
+}
+
+/// A sum that is being made again.
+pub(crate) struct Sum<'a> {
+    downloads: &'a Downloads,
+    released: Digest,
+    pub(crate) gathering: Option<Gathering>,
+}
+
+impl Sum<'_> {
+    /// What came of it.
+    pub(crate) fn done(mut self, early: Option<Again>) {
+        let whole = self.gathering.take();
+        let verdict = early.or_else(|| Some(whole?.finish().map_or_else(Again::Wrong, |()| Again::Same)));
+        if let Some(verdict) = verdict {
+            self.downloads.kept().verdicts.insert(self.released, verdict);
+        }
+    }
+}
+
+impl Drop for Sum<'_> {
+    fn drop(&mut self) {
+        if let Some(gathering) = self.gathering.take() {
+            keep(&mut self.downloads.kept().gathered, self.released, gathering);
+        }
     }
 }
 
@@ -42,4 +130,40 @@ fn keep<T>(kept: &mut BTreeMap<Digest, T>, digest: Digest, value: T) {
         kept.pop_first();
     }
     kept.insert(digest, value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_download_that_stops_anywhere_goes_on_from_there_and_one_that_is_whole_is_here_until_it_is_taken_in()
+    {
+        let (downloads, digest) = (Downloads::default(), Digest([1; 32]));
+        downloads.part(digest, true).bytes.extend(b"ab");
+        let mut part = downloads.part(digest, true);
+        part.bytes.extend(b"cd");
+        assert_eq!(downloads.blob(&digest), None);
+        part.done();
+        assert_eq!(downloads.blob(&digest).unwrap().as_slice(), b"abcd");
+        downloads.forget(&[digest]);
+        assert_eq!(downloads.blob(&digest), None);
+        downloads.part(digest, true).bytes.extend(b"ab");
+        assert!(downloads.part(digest, false).bytes.is_empty(), "an older coordinator sends all of it again");
+    }
+
+    #[test]
+    fn what_nobody_asks_for_does_not_pile_up() {
+        let downloads = Downloads::default();
+        let digest = |n: usize| Digest([u8::try_from(n).unwrap(); 32]);
+        for n in 0..MOST + 3 {
+            downloads.part(digest(n), true).bytes.push(1);
+            let mut whole = downloads.part(digest(100 + n), true);
+            whole.bytes.push(1);
+            whole.done();
+        }
+        downloads.trim();
+        let kept = downloads.kept();
+        assert_eq!((kept.parts.len(), kept.blobs.len()), (MOST, MOST));
+    }
 }

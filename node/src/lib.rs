@@ -36,6 +36,7 @@ pub mod switch;
 // the daemon
 mod downloads;
 pub mod drill;
+mod fetching;
 mod follower;
 mod link;
 mod local;

@@ -1,11 +1,9 @@
 //! The line to the coordinator: one stream for messages, others for uploads and downloads. Every frame that leaves is
 //! written into the outbound ledger before it is sent.
 
-use crate::downloads::Downloads;
 use crate::follower::Absorbed;
 use crate::records::{self, Frame as Left, OUTBOUND};
 use crate::{Home, NodeError, clock, output};
-use motet_common::audit::Audit;
 use motet_common::decision::SignedDecision;
 use motet_common::log::MOST_LEAVES;
 use motet_common::refusal::{Code, Refusal};
@@ -13,12 +11,11 @@ use motet_ledger::{Ledger, Spool};
 use motet_proto::refusal::refusal;
 use motet_proto::tls::COORDINATOR_NAME;
 use motet_proto::tls::client::{ConnectError, connect};
-use motet_proto::uploads::{Gathering, UploadsError};
 use motet_proto::v1::attend_request::Frame;
 use motet_proto::v1::rounds_client::RoundsClient;
 use motet_proto::v1::{
-    AttendRequest, AttendResponse, Envelope, FetchRequest, Hello, LeavesRequest, ReleasesRequest,
-    UploadRequest, UploadStateRequest, Welcome,
+    AttendRequest, AttendResponse, Envelope, Hello, LeavesRequest, ReleasesRequest, UploadRequest,
+    UploadStateRequest, Welcome,
 };
 use motet_proto::version::{Side, Version, agree};
 use motet_proto::{MAX_MESSAGE, PIECE};
@@ -42,8 +39,6 @@ const QUEUE: usize = 64;
 /// The first wait of an upload that a disk refused; it doubles up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// The largest sum a node will take into memory.
-const MOST_AGGREGATE: usize = 1 << 30;
 
 /// The way out.
 #[derive(Clone)]
@@ -58,6 +53,7 @@ pub(crate) struct Link {
 }
 
 /// What came of making a sum again.
+#[derive(Clone)]
 pub(crate) enum Again {
     /// It is the released one, bit for bit.
     Same,
@@ -101,7 +97,7 @@ impl Line {
 }
 
 /// A broken stream or a refusal, in words.
-fn why(status: &Status) -> String {
+pub(crate) fn why(status: &Status) -> String {
     if let Some(refusal) = refusal(status) {
         return format!("the coordinator refused: {refusal}");
     }
@@ -154,6 +150,15 @@ impl Link {
         self.resumes = version.resumes();
     }
 
+    /// Whether a download may go on where it broke.
+    pub(crate) fn resumes(&self) -> bool {
+        self.resumes
+    }
+
+    pub(crate) fn client(&self) -> RoundsClient<Channel> {
+        self.client.clone()
+    }
+
     /// Sends a protocol message, after recording that it leaves.
     ///
     /// # Errors
@@ -184,7 +189,11 @@ impl Link {
     }
 
     /// Requests carry ids and digests only; they leave the site all the same and are on record.
-    async fn record_request(&self, kind: &str, request: &impl prost::Message) -> Result<(), NodeError> {
+    pub(crate) async fn record_request(
+        &self,
+        kind: &str,
+        request: &impl prost::Message,
+    ) -> Result<(), NodeError> {
         record(&self.ledger, kind, "", 0, &request.encode_to_vec()).await
     }
 
@@ -276,81 +285,6 @@ impl Link {
             leaves.push(response.leaf);
         }
         Ok(leaves)
-    }
-
-    /// Makes a sum again from the masked uploads, row by row as they come in. Where the line breaks, `downloads` keeps what
-    /// was added up.
-    ///
-    /// # Errors
-    /// Why the uploads could not be fetched.
-    pub(crate) async fn recompute(
-        &self,
-        study: &Digest,
-        audit: Audit,
-        downloads: &mut Downloads,
-    ) -> Result<Again, Broken> {
-        let t2 = audit.evidence().t2();
-        let mut gathering =
-            downloads.sum(&t2).filter(|_| self.resumes).unwrap_or_else(|| Gathering::new(audit));
-        let gathered = self.gather(study, &mut gathering).await;
-        if matches!(gathered, Err(Broken::Line(_))) {
-            downloads.keep_sum(t2, gathering);
-            return gathered.map(|_| Again::NotKept);
-        }
-        match gathered? {
-            Some(verdict) => Ok(verdict),
-            None => Ok(gathering.finish().map_or_else(Again::Wrong, |()| Again::Same)),
-        }
-    }
-
-    /// Takes in all rows that are missing; a verdict where it is clear before the end.
-    async fn gather(&self, study: &Digest, gathering: &mut Gathering) -> Result<Option<Again>, Broken> {
-        let request = gathering.request(study);
-        self.record_request("uploads-request", &request).await?;
-        let mut stream = match self.client.clone().uploads(request).await {
-            Ok(stream) => stream.into_inner(),
-            Err(status) if refusal(&status).is_some_and(|why| why.code == Code::ReleaseUnknown) => {
-                return Ok(Some(Again::NotKept));
-            }
-            Err(status) => return Err(why(&status).into()),
-        };
-        while let Some(piece) = stream.message().await.map_err(|status| why(&status))? {
-            match gathering.take(piece) {
-                Ok(()) => {}
-                Err(UploadsError::Sum(refusal)) => return Ok(Some(Again::Wrong(refusal))),
-                Err(error) => return Err(error.to_string().into()),
-            }
-        }
-        Ok((!gathering.is_whole()).then_some(Again::NotKept))
-    }
-
-    /// A public blob by its digest. Where the line breaks, `downloads` keeps what has arrived.
-    ///
-    /// # Errors
-    /// Why it could not be fetched.
-    pub(crate) async fn fetch(&self, digest: &Digest, downloads: &mut Downloads) -> Result<Vec<u8>, Broken> {
-        let mut bytes = downloads.blob(digest).filter(|_| self.resumes).unwrap_or_default();
-        let fetched = self.fetch_rest(digest, &mut bytes).await;
-        if matches!(fetched, Err(Broken::Line(_))) {
-            downloads.keep_blob(*digest, bytes);
-            return fetched.map(|()| Vec::new());
-        }
-        fetched.map(|()| bytes)
-    }
-
-    async fn fetch_rest(&self, digest: &Digest, bytes: &mut Vec<u8>) -> Result<(), Broken> {
-        let request = FetchRequest { digest: digest.0.to_vec(), offset: bytes.len() as u64 };
-        self.record_request("fetch-request", &request).await?;
-        let mut stream =
-            self.client.clone().fetch(request).await.map_err(|status| why(&status))?.into_inner();
-        while let Some(response) = stream.message().await.map_err(|status| why(&status))? {
-            if bytes.len() + response.piece.len() > MOST_AGGREGATE {
-                bytes.clear();
-                return Err("the coordinator sends more than any sum holds".to_owned().into());
-            }
-            bytes.extend_from_slice(&response.piece);
-        }
-        Ok(())
     }
 }
 

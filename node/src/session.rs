@@ -3,11 +3,14 @@
 
 mod absorbing;
 mod answering;
+mod coming;
 mod lasting;
 mod logging;
 mod studying;
 
 pub use lasting::run;
+
+use coming::Coming;
 
 use crate::downloads::Downloads;
 use crate::drill::Drill;
@@ -53,6 +56,8 @@ enum Away {
     Node(NodeError),
     /// The coordinator, or the way there.
     Coordinator(String),
+    /// No end: what a message needs is on its way, and the message is heard again when it has come.
+    Later,
 }
 
 impl<E: Into<NodeError>> From<E> for Away {
@@ -80,6 +85,7 @@ struct Session {
     pins: Pins,
     followers: BTreeMap<Digest, Follower>,
     downloads: Downloads,
+    coming: Coming,
     results: mpsc::Sender<Computed>,
     computed: mpsc::Receiver<Computed>,
     /// Decisions that the coordinator has, or that the present connection has carried.
@@ -107,6 +113,7 @@ impl Session {
             pins,
             followers: BTreeMap::new(),
             downloads: Downloads::default(),
+            coming: Coming::default(),
             results,
             computed,
             told: Vec::new(),
@@ -206,6 +213,9 @@ impl Session {
         let text = format!("connected to the coordinator of {} (protocol {agreed})", welcome.consortium);
         self.say("connected", &text).await?;
         self.was_welcome = true;
+        // What the last connection was fetching stops here; the coordinator says again what it was for.
+        self.coming = Coming::default();
+        self.downloads.trim();
         // The proposals that come first say which decisions the coordinator knows; the others are told then.
         self.told = self.decisions().collect();
         self.speak_again(&link).await?;
@@ -247,6 +257,7 @@ impl Session {
                     },
                     None => return Ok(()),
                 },
+                Some(arrived) = self.coming.next() => self.arrived(link, arrived).await?,
                 Some(computed) = self.computed.recv() => self.computed(link, computed).await?,
                 _ = look.tick() => self.look(link).await?,
                 _ = unused.tick() => self.let_go(),
@@ -293,24 +304,43 @@ impl Session {
         }
     }
 
+    /// Something that was on its way is here, or cannot be fetched.
+    async fn arrived(&mut self, link: &Link, arrived: Result<(), Broken>) -> Result<(), Away> {
+        arrived?;
+        for (run, message) in self.coming.waiting() {
+            self.message(link, run, message).await?;
+        }
+        Ok(())
+    }
+
     async fn message(&mut self, link: &Link, run: RunId, message: Message) -> Result<(), Away> {
+        match self.message_now(link, run, &message).await {
+            Err(Away::Later) => {
+                self.coming.wait(run, message);
+                Ok(())
+            }
+            heard => heard,
+        }
+    }
+
+    async fn message_now(&mut self, link: &Link, run: RunId, message: &Message) -> Result<(), Away> {
         if let Message::Plan(plan) = message {
             return self.planned(link, plan).await;
         }
         let of_run =
             |follower: &Follower| follower.attempt.as_ref().is_some_and(|attempt| attempt.run == run);
         let study = self.followers.iter().find(|(_, follower)| of_run(follower)).map(|(study, _)| *study);
-        match &message {
+        match message {
             Message::Released(released) => return self.released(link, study, run, released).await,
             Message::Stands(stands) => return self.witness(link, run, stands).await,
             _ => {}
         }
         let Some(study) = study else { return Ok(()) };
-        self.drill(&study, &message);
+        self.drill(&study, message);
         if let Err(refusal) = self.may_go_on(&study).await? {
             return self.refuse_attempt(link, &study, &refusal).await;
         }
-        if let Message::Proposal(proposal) = &message {
+        if let Message::Proposal(proposal) = message {
             match self.sync_log(link, &study, &proposal.commit.checkpoint).await {
                 Err(Away::Node(NodeError::Refused(refusal))) => {
                     return self.refuse_attempt(link, &study, &refusal).await;
@@ -322,7 +352,7 @@ impl Session {
         let Follower { proposal, attempt, chain, log, .. } = follower;
         let Some(attempt) = attempt.as_mut() else { return Ok(()) };
         let me = follower::me(&self.home, proposal, chain, log);
-        match attempt.member.handle(&message, &me, &mut rand::rng()) {
+        match attempt.member.handle(message, &me, &mut rand::rng()) {
             Ok(acts) => self.act(link, &study, acts).await,
             // Repeats and late messages are the network's; anything else the steward should know.
             Err(refusal) if refusal.code == Code::WrongPhase => Ok(()),

@@ -23,6 +23,8 @@ pub struct Faults {
     pub cut_every: Option<Duration>,
     /// Each direction delays what it passes on by this.
     pub delay: Duration,
+    /// Each direction passes on at most so many bytes a second.
+    pub rate: Option<u64>,
 }
 
 #[derive(Default)]
@@ -169,6 +171,9 @@ impl Way {
                     self.passed.fetch_add(count as u64, Ordering::Relaxed);
                     if self.is_up {
                         self.counts.up.fetch_add(count as u64, Ordering::Relaxed);
+                    }
+                    if let Some(rate) = self.faults.rate {
+                        thread::sleep(Duration::from_secs_f64(count as f64 / rate as f64));
                     }
                     let bytes = piece.get(..count).unwrap_or_default().to_vec();
                     if sender.send((Instant::now() + self.faults.delay, bytes)).is_err() {

@@ -1,5 +1,5 @@
 //! A large update over a line that is cut again and again: it arrives, hardly a byte is sent twice, and the sum comes down
-//! the same way.
+//! the same way. Over a slow line, another study is not held up meanwhile.
 //!
 //! `MOTET_UPLOAD_MB=400 cargo test -p motet-tests --test journey_upload -- --nocapture` sends the largest model
 //! there is, cut every 50 MB; it takes about seven GiB of memory.
@@ -10,6 +10,7 @@
 
 use motet_tests::consortium::{Consortium, demo_file};
 use motet_tests::proxy::{Faults, Proxy};
+use serde_json::Value;
 use std::time::{Duration, Instant};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_motet-under-test");
@@ -18,6 +19,8 @@ const SITES: [&str; 3] = ["amsterdam", "budapest", "cork"];
 const ROWS: usize = 12;
 /// What a cut may cost in MB: the piece (256 KiB) that was on its way, and everything said to dial again.
 const LOST_MB: f64 = 0.75;
+/// Three rounds are released, and the fourth is not.
+const THIRD: [&str; 2] = ["\"rounds\": 3", "\"rounds\":3"];
 /// Columns of the model.
 const COLUMNS: f64 = 4.0;
 
@@ -77,14 +80,11 @@ reveal = "30m"
     (text, 4 * parameters(width))
 }
 
-#[test]
-fn a_large_upload_over_a_line_that_is_cut_arrives_and_hardly_a_byte_is_sent_twice() {
-    let megabytes = megabytes();
+/// Three small hospitals, the last of them behind a line with these faults, that have approved a large study.
+fn three_hospitals(megabytes: u64, faults: Faults) -> (Consortium, Proxy, u64) {
     let mut consortium = Consortium::start(PROGRAM);
     consortium.set_lease("10m");
-    let each = (megabytes / 8).max(6) * 1_000_000;
-    let proxy = Proxy::start(&consortium.address(), Faults { cut_after: Some(each), ..Faults::default() });
-    let proxy = proxy.expect("a free port");
+    let proxy = Proxy::start(&consortium.address(), faults).expect("a free port");
     let table = std::fs::read_to_string(demo_file("heart/cleveland.csv")).expect("readable");
     let header = table.lines().next().expect("a header").to_owned();
     let rows: Vec<&str> = table.lines().skip(1).collect();
@@ -97,26 +97,51 @@ fn a_large_upload_over_a_line_that_is_cut_arrives_and_hardly_a_byte_is_sent_twic
         consortium.start_node(site, &[]);
     }
     let (text, bytes) = study(megabytes);
+    propose(&consortium, &text, "large");
+    (consortium, proxy, bytes)
+}
+
+fn propose(consortium: &Consortium, text: &str, id: &str) {
     let file = consortium.path("study.toml");
     std::fs::write(&file, text).expect("writable");
     consortium.operate(&["study", "propose", &file]).done();
-    SITES.iter().for_each(|site| consortium.approve(site, "large"));
+    SITES.iter().for_each(|site| consortium.approve(site, id));
+}
+
+/// Until the table of a study's runs holds one of these texts.
+fn until(consortium: &Consortium, study: &str, done: &[&str]) {
+    let start = Instant::now();
+    loop {
+        let shown = consortium.operate(&["run", "list", study, "--json"]).out;
+        assert!(!shown.contains("\"failed\""), "{shown}\n{}", consortium.logs());
+        assert!(start.elapsed() < Duration::from_secs(3000), "{shown}\n{}", consortium.logs());
+        if done.iter().any(|text| shown.contains(text)) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// How many sums of a study a site has made again, by its own ledger.
+fn checked(consortium: &Consortium, site: &str, study: &str) -> usize {
+    let text = consortium.desk(site, &["ledger", "show", "--json"]).done();
+    let value: Value = serde_json::from_str(&text).expect("valid JSON");
+    let frames = value.as_array().or_else(|| value.get("frames")?.as_array()).expect("a list of frames");
+    let is = |frame: &&Value, key: &str, text: &str| frame.get(key).is_some_and(|found| found == text);
+    frames.iter().filter(|frame| is(frame, "kind", "checked") && is(frame, "study", study)).count()
+}
+
+#[test]
+fn a_large_upload_over_a_line_that_is_cut_arrives_and_hardly_a_byte_is_sent_twice() {
+    let megabytes = megabytes();
+    let each = (megabytes / 8).max(6) * 1_000_000;
+    let faults = Faults { cut_after: Some(each), ..Faults::default() };
+    let (consortium, proxy, bytes) = three_hospitals(megabytes, faults);
     let before = proxy.bytes_up();
     let start = Instant::now();
-    let until = |done: &[&str]| {
-        loop {
-            let shown = consortium.operate(&["run", "list", "large", "--json"]).out;
-            assert!(!shown.contains("\"failed\""), "{shown}\n{}", consortium.logs());
-            assert!(start.elapsed() < Duration::from_secs(3000), "{shown}\n{}", consortium.logs());
-            if done.iter().any(|text| shown.contains(text)) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    };
     consortium.operate(&["run", "start", "large"]).done();
     // The training round is the third.
-    until(&["\"rounds\": 3", "\"rounds\":3"]);
+    until(&consortium, "large", &THIRD);
     let spent = proxy.bytes_up() - before;
     let (spent, bytes, cuts) = (spent as f64 / 1e6, bytes as f64 / 1e6, proxy.cuts());
     let took = start.elapsed().as_secs_f64();
@@ -127,6 +152,25 @@ fn a_large_upload_over_a_line_that_is_cut_arrives_and_hardly_a_byte_is_sent_twic
     assert!(cuts >= 3, "{cuts} cuts");
     assert!(spent - bytes <= cuts as f64 * LOST_MB, "more is sent again than a cut can cost");
     // The sum, as large, comes down over the same line, or there would be no next round.
-    until(&["\"rounds\": 4", "\"rounds\":4", "released"]);
+    until(&consortium, "large", &["\"rounds\": 4", "\"rounds\":4", "released"]);
     println!("the next round after {:.0} s and {} cuts", start.elapsed().as_secs_f64(), proxy.cuts());
+}
+
+#[test]
+fn a_large_sum_on_its_way_down_a_slow_line_holds_up_no_other_study() {
+    let faults = Faults { rate: Some(2_000_000), ..Faults::default() };
+    let (consortium, _proxy, _) = three_hospitals(20, faults);
+    let small = study(1).0.replace("id = \"large\"", "id = \"small\"");
+    let (head, _) = small.split_once("[recipe]").expect("a recipe");
+    propose(&consortium, &format!("{head}[recipe]\nkind = \"count\"\n"), "small");
+    consortium.operate(&["run", "start", "large"]).done();
+    until(&consortium, "large", &THIRD);
+    let start = Instant::now();
+    consortium.operate(&["run", "start", "small"]).done();
+    until(&consortium, "small", &["released"]);
+    let beside = start.elapsed().as_secs_f64();
+    // It has made the sums of two rounds again; that of the third is still on its way.
+    assert_eq!(checked(&consortium, "cork", "large"), 2);
+    println!("beside a sum of 20 MB on a line of 2 MB/s, a count took {beside:.1} s");
+    until(&consortium, "large", &["released"]);
 }

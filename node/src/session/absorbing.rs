@@ -10,6 +10,12 @@ use motet_common::log::Log;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::RunId;
 use motet_secagg::message::{Checked, Message, Released};
+use std::sync::Arc;
+
+/// What is fetched for a release: its sum, the evidence, and the sum made again.
+fn coming(released: &Released) -> [Digest; 3] {
+    [released.aggregate, released.evidence, released.root()]
+}
 
 impl Session {
     /// A release: of the attempt under way, or a hint that something was missed.
@@ -73,6 +79,7 @@ impl Session {
         let missed = missed.map_err(Away::from)?;
         if let (true, [latest]) = (there, missed.as_slice()) {
             let checked = self.recompute(link, study, &latest.released).await?;
+            self.downloads.forget(&coming(&latest.released));
             if let Some(latest) = self.followers.get_mut(study).and_then(|follower| follower.latest.as_mut())
             {
                 latest.checked = checked;
@@ -121,6 +128,21 @@ impl Session {
         &mut self,
         link: &Link,
         study: &Digest,
+        absorbed: Absorbed,
+        again: bool,
+    ) -> Result<(), Away> {
+        let coming = coming(&absorbed.released);
+        let taken = self.take_in_what_is_here(link, study, absorbed, again).await;
+        if !matches!(taken, Err(Away::Later)) {
+            self.downloads.forget(&coming);
+        }
+        taken
+    }
+
+    async fn take_in_what_is_here(
+        &mut self,
+        link: &Link,
+        study: &Digest,
         mut absorbed: Absorbed,
         again: bool,
     ) -> Result<(), Away> {
@@ -129,21 +151,38 @@ impl Session {
         let Some(follower) = self.followers.get(study) else { return Ok(()) };
         follower.is_on_record(&released)?;
         let due = follower.checks_due(absorbed.candidates, &released)?.is_some();
+        let sum = self.blob(link, released.aggregate);
         if due && again {
             absorbed.checked = self.recompute(link, study, &released).await?;
         }
-        let bytes = link.fetch(&released.aggregate, &mut self.downloads).await.map_err(Away::from)?;
+        let sum = sum?;
         let Some(follower) = self.followers.get_mut(study) else { return Ok(()) };
-        Ok(follower.absorb(&self.home, absorbed, &bytes).await?)
+        Ok(follower.absorb(&self.home, absorbed, &sum).await?)
+    }
+
+    /// A public blob that is here; else it is on its way, and this is tried again when it has come.
+    fn blob(&mut self, link: &Link, digest: Digest) -> Result<Arc<Vec<u8>>, Away> {
+        if let Some(bytes) = self.downloads.blob(&digest) {
+            return Ok(bytes);
+        }
+        let (link, downloads) = (link.clone(), self.downloads.clone());
+        self.coming.fetch(digest, async move { link.fetch(digest, &downloads).await });
+        Err(Away::Later)
     }
 
     /// Makes a sum again from the masked uploads and the opened secrets (ruling R3). False when the uploads are not handed
     /// out any more: then this site does not vouch for the sum, and goes on only where t others have.
     async fn recompute(&mut self, link: &Link, study: &Digest, released: &Released) -> Result<bool, Away> {
-        let Some(follower) = self.followers.get(study) else { return Ok(false) };
-        let bytes = link.fetch(&released.evidence, &mut self.downloads).await.map_err(Away::from)?;
-        let audit = Audit::of(released, &bytes, &follower.proposal.roster)?;
-        match link.recompute(study, audit, &mut self.downloads).await.map_err(Away::from)? {
+        let root = released.root();
+        let Some(verdict) = self.downloads.verdict(&root) else {
+            let bytes = self.blob(link, released.evidence)?;
+            let Some(follower) = self.followers.get(study) else { return Ok(false) };
+            let audit = Audit::of(released, &bytes, &follower.proposal.roster)?;
+            let (link, downloads, study) = (link.clone(), self.downloads.clone(), *study);
+            self.coming.fetch(root, async move { link.recompute(&study, root, audit, &downloads).await });
+            return Err(Away::Later);
+        };
+        match verdict {
             Again::Same => Ok(true),
             Again::NotKept => {
                 self.say("not-checked", "a sum could not be made again: its uploads are not handed out")

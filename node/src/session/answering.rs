@@ -12,10 +12,10 @@ use motet_secagg::mask::chunk_words;
 use motet_secagg::message::{Message, SignedPlan};
 
 impl Session {
-    pub(super) async fn planned(&mut self, link: &Link, signed: SignedPlan) -> Result<(), Away> {
+    pub(super) async fn planned(&mut self, link: &Link, signed: &SignedPlan) -> Result<(), Away> {
         let study = signed.plan.study_digest;
         self.drill(&study, &Message::Plan(signed.clone()));
-        match self.join(link, &signed).await {
+        match self.join(link, signed).await {
             Ok(()) => Ok(()),
             Err(Away::Node(NodeError::Refused(refusal))) => {
                 let text = format!("round {} of study {}: {refusal}", signed.plan.round, signed.plan.study);

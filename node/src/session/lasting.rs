@@ -37,7 +37,7 @@ pub async fn run(home: Home, drill: Option<Drill>) -> anyhow::Result<()> {
             wait = FIRST_WAIT;
         }
         let said = match attended {
-            Ok(_) => {
+            Ok(()) | Err(Away::Later) => {
                 session.say("disconnected", "the connection to the coordinator ended; dialling again").await
             }
             Err(Away::Coordinator(why)) => session.say("away", &why).await,

@@ -1,0 +1,81 @@
+//! Downloads over a line that may break: a blob from the byte where it stopped, the uploads of a sum from their next row.
+
+use crate::downloads::Downloads;
+use crate::link::{Again, Broken, Link, why};
+use motet_common::audit::Audit;
+use motet_common::refusal::Code;
+use motet_proto::refusal::refusal;
+use motet_proto::uploads::{Gathering, UploadsError};
+use motet_proto::v1::FetchRequest;
+use motet_secagg::digest::Digest;
+
+/// The largest sum a node will take into memory.
+const MOST_AGGREGATE: usize = 1 << 30;
+
+impl Link {
+    /// Fetches a public blob by its digest into `downloads`.
+    ///
+    /// # Errors
+    /// Why it could not be fetched; what has arrived is kept.
+    pub(crate) async fn fetch(&self, digest: Digest, downloads: &Downloads) -> Result<(), Broken> {
+        let mut part = downloads.part(digest, self.resumes());
+        self.fetch_rest(&digest, &mut part.bytes).await?;
+        part.done();
+        Ok(())
+    }
+
+    async fn fetch_rest(&self, digest: &Digest, bytes: &mut Vec<u8>) -> Result<(), Broken> {
+        let request = FetchRequest { digest: digest.0.to_vec(), offset: bytes.len() as u64 };
+        self.record_request("fetch-request", &request).await?;
+        let mut stream = self.client().fetch(request).await.map_err(|status| why(&status))?.into_inner();
+        while let Some(response) = stream.message().await.map_err(|status| why(&status))? {
+            if bytes.len() + response.piece.len() > MOST_AGGREGATE {
+                bytes.clear();
+                return Err("the coordinator sends more than any sum holds".to_owned().into());
+            }
+            bytes.extend_from_slice(&response.piece);
+        }
+        Ok(())
+    }
+
+    /// Makes the sum of a release again from the masked uploads, row by row as they come in, into `downloads`.
+    ///
+    /// # Errors
+    /// Why the uploads could not be fetched; what was added up is kept.
+    pub(crate) async fn recompute(
+        &self,
+        study: &Digest,
+        released: Digest,
+        audit: Audit,
+        downloads: &Downloads,
+    ) -> Result<(), Broken> {
+        let mut sum = downloads.gathering(released, self.resumes(), || Gathering::new(audit));
+        let verdict = match &mut sum.gathering {
+            Some(gathering) => self.gather(study, gathering).await?,
+            None => None,
+        };
+        sum.done(verdict);
+        Ok(())
+    }
+
+    /// Takes in all rows that are missing; a verdict where it is clear before the end.
+    async fn gather(&self, study: &Digest, gathering: &mut Gathering) -> Result<Option<Again>, Broken> {
+        let request = gathering.request(study);
+        self.record_request("uploads-request", &request).await?;
+        let mut stream = match self.client().uploads(request).await {
+            Ok(stream) => stream.into_inner(),
+            Err(status) if refusal(&status).is_some_and(|why| why.code == Code::ReleaseUnknown) => {
+                return Ok(Some(Again::NotKept));
+            }
+            Err(status) => return Err(why(&status).into()),
+        };
+        while let Some(piece) = stream.message().await.map_err(|status| why(&status))? {
+            match gathering.take(piece) {
+                Ok(()) => {}
+                Err(UploadsError::Sum(refusal)) => return Ok(Some(Again::Wrong(refusal))),
+                Err(error) => return Err(error.to_string().into()),
+            }
+        }
+        Ok((!gathering.is_whole()).then_some(Again::NotKept))
+    }
+}
