@@ -64,7 +64,8 @@ pub async fn submit(identity: &Identity, desk: &mut Desk, text: &str, study: &St
             "the coordinator's version may differ; see `motet --version`",
         )
     })?;
-    refuse_ended(study, jiff::Zoned::now().date())?;
+    // Coordinator and nodes count days in UTC.
+    refuse_ended(study, jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date())?;
     let members = known(identity, desk).await?;
     let entries = entries(&members, &study.sites)?;
     let findings = study.lint(entries.len());
