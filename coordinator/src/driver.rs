@@ -53,8 +53,8 @@ pub(crate) struct Driver {
     own: mpsc::Sender<Ask>,
     news: broadcast::Receiver<News>,
     views: broadcast::Sender<WatchRunResponse>,
-    /// When somebody last asked for something; a driver that nobody needs rests.
-    asked: tokio::time::Instant,
+    /// When something was last under way or asked for; a driver that nobody needs rests.
+    needed: tokio::time::Instant,
     wake: Option<Moment>,
     pause: Option<Pause>,
     /// Since when the run has waited for its next round.
@@ -117,17 +117,20 @@ impl Driver {
     /// The next thing that happens, and what follows from it; nothing when the driver rests or the process is ending.
     async fn turn(&mut self) -> Option<Result<(), Refusal>> {
         let wait = self.wake.map(|wake| Duration::from_millis(wake.ms.saturating_sub(now().ms)));
-        let rest = self.asked + AWAKE;
+        if !may_rest(&self.book) {
+            self.needed = tokio::time::Instant::now();
+        }
+        let rest = self.needed + AWAKE;
         let result = tokio::select! {
             ask = self.inbox.recv() => {
-                self.asked = tokio::time::Instant::now();
+                self.needed = tokio::time::Instant::now();
                 self.asked(ask?).await
             }
             () = tokio::time::sleep_until(rest), if may_rest(&self.book) => {
                 if self.rest() {
                     return None;
                 }
-                self.asked = tokio::time::Instant::now();
+                self.needed = tokio::time::Instant::now();
                 Ok(())
             }
             news = self.news.recv() => match news {

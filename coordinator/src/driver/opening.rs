@@ -147,7 +147,7 @@ fn drive(handle: &Handle, read: Replayed, restored: bool) -> Awake {
         own,
         news: shared.hub.news(),
         views,
-        asked: Instant::now(),
+        needed: Instant::now(),
         wake: None,
         pause: None,
         waiting_since: now(),
