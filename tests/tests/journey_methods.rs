@@ -280,6 +280,71 @@ fn follow_up_of_ten_countries_is_that_of_one_table() {
     }
 }
 
+/// Columns of the stroke tables, all countries together, and the countries as levels.
+fn pooled(columns: &[&str]) -> Vec<Vec<f64>> {
+    let mut rows = Vec::new();
+    for site in COUNTRIES {
+        let table = std::fs::read_to_string(demo_file(&format!("stroke/{site}.csv"))).expect("readable");
+        let mut lines = table.lines().map(|line| line.split(',').collect::<Vec<_>>());
+        let header = lines.next().expect("a header");
+        let at = |name: &&str| header.iter().position(|known| known == name).expect("a column");
+        let places: Vec<usize> = columns.iter().map(at).collect();
+        for line in lines {
+            let numbers = places.iter().map(|at| line[*at].parse::<f64>().expect("a number"));
+            let levels = COUNTRIES[1..].iter().map(|country| f64::from(u8::from(*country == site)));
+            rows.push(numbers.chain(levels).collect());
+        }
+    }
+    rows
+}
+
+#[test]
+fn a_spline_finds_its_knots_and_each_country_is_a_level() {
+    let consortium = Consortium::start(PROGRAM);
+    let folder = tempfile::tempdir().expect("a folder");
+    follow_up(folder.path());
+    let trial = Trial::with(consortium, folder.path(), "ist", &COUNTRIES);
+    let data = format!(
+        "outcome = \"dead14\"\nfeatures = [\"age\", \"male\", \"sbp\", \"country\"]\n[data.levels]\ncountry = {COUNTRIES:?}\n"
+    );
+    let formula = "dead14 ~ age + male + ns(sbp, 3) + country";
+    let report = trial.report("spline", &data, &format!("kind = \"logistic\"\nformula = \"{formula}\"\n"));
+    let written = report["knots"][0]["r"].as_str().expect("the spline as R writes it");
+    println!("spline: {written}, each within {}", report["knots"][0]["within"]);
+    let card = std::fs::read_to_string(trial.consortium.path("spline.release/card.md")).expect("readable");
+    assert!(card.contains(written), "{card}");
+
+    // One pooled table with these knots, and nothing masked.
+    let rows = pooled(&["age", "male", "sbp", "dead14"]);
+    let mut pressures: Vec<f64> = rows.iter().map(|row| row[2]).collect();
+    pressures.sort_by(f64::total_cmp);
+    let knots = [&report["knots"][0]["boundary"][0], &report["knots"][0]["knots"][1]];
+    for (knot, part) in knots.into_iter().zip([0.05, 2.0 / 3.0]) {
+        let want = pressures[((pressures.len() - 1) as f64 * part) as usize];
+        assert!((knot.as_f64().expect("a knot") - want).abs() <= 0.9, "{knot} {want}");
+    }
+    let levels = || COUNTRIES[1..].iter().map(|country| format!("country_{country}")).collect();
+    let design = motet_recipes::Formula::parse(&formula.replace("ns(sbp, 3)", written))
+        .and_then(|f| f.design(|name| Some(if name == "country" { levels() } else { vec![name.to_owned()] })))
+        .expect("a formula");
+    let order = [0, 1, 2].into_iter().chain(4..13).collect::<Vec<usize>>();
+    let x = ndarray::Array2::from_shape_fn((rows.len(), 12), |(row, column)| rows[row][order[column]]);
+    let y: ndarray::Array1<f64> = rows.iter().map(|row| row[3]).collect();
+    let recipe = motet_recipes::Glm::new(design, "dead14".into(), motet_recipes::Family::Logistic);
+    let mut dice = <rand_chacha::ChaCha20Rng as rand_core::SeedableRng>::from_seed([1; 32]);
+    let table = motet_recipes::Rows::new(x.view()).outcome(y.view());
+    let want = match motet_recipes::Recipe::Glm(recipe).alone(&table, &mut dice) {
+        Ok(motet_recipes::Outcome::Glm(want)) => want,
+        other => unreachable!("{other:?}"),
+    };
+    assert_eq!((want.rows, want.coefficients.len()), (9381, 1 + 2 + 3 + 9));
+    for (found, want) in report["coefficients"].as_array().expect("a list").iter().zip(&want.coefficients) {
+        close(&want.name, &found["estimate"], &want.estimate.into());
+        close(&want.name, &found["se"], &want.uncertainty.as_ref().expect("an error").se.into());
+    }
+    close("log-likelihood", &report["loglik"], &want.loglik.expect("one").into());
+}
+
 #[test]
 fn regressions_and_trees_of_ten_countries_are_those_of_one_table() {
     let trial = Trial::new("stroke", "ist", &COUNTRIES);
