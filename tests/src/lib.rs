@@ -7,3 +7,4 @@ pub mod model;
 pub mod netns;
 pub mod proxy;
 pub mod sim;
+pub mod trial;

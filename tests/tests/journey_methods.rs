@@ -3,153 +3,19 @@
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::print_stdout,
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
 )]
 
 use motet_tests::consortium::{Consortium, demo_file};
+use motet_tests::trial::{Trial, close, is_the_fit, json, reference};
 use serde_json::Value;
 use std::path::Path;
-use std::time::Instant;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_motet-under-test");
 const REGIONS: [&str; 6] = ["northeast", "south", "west", "midwest", "europe", "canada"];
 const COUNTRIES: [&str; 10] =
     ["BELG", "CZEC", "ITAL", "NETH", "NORW", "POLA", "PORT", "SPAI", "SWED", "SWIT"];
 const HOSPITALS: [&str; 4] = ["cleveland", "hungarian", "switzerland", "va"];
-
-struct Trial {
-    consortium: Consortium,
-    sites: Vec<&'static str>,
-    dataset: &'static str,
-}
-
-impl Trial {
-    fn new(scene: &str, dataset: &'static str, sites: &[&'static str]) -> Self {
-        Self::with(Consortium::start(PROGRAM), &demo_file(scene), dataset, sites)
-    }
-
-    /// With the tables and the schema of a folder.
-    fn with(
-        mut consortium: Consortium,
-        folder: &Path,
-        dataset: &'static str,
-        sites: &[&'static str],
-    ) -> Self {
-        let address = consortium.address();
-        let schema = folder.join("schema.toml");
-        for site in sites {
-            let csv = folder.join(format!("{site}.csv"));
-            consortium.add_site_behind(site, &address, dataset, &csv, &schema);
-            consortium.start_node(site, &[]);
-        }
-        Self { consortium, sites: sites.to_vec(), dataset }
-    }
-
-    /// Lets every site take times as they are, or not.
-    fn allow_exact_times(&mut self) {
-        for site in self.sites.clone() {
-            let settings = self.consortium.path(&format!("{site}/node.toml"));
-            let text = std::fs::read_to_string(&settings).expect("join wrote it");
-            assert!(text.contains("exact_times = false"), "{text}");
-            std::fs::write(&settings, text.replace("exact_times = false", "exact_times = true"))
-                .expect("writable");
-            self.consortium.kill_node(site);
-            self.consortium.start_node(site, &[]);
-        }
-    }
-
-    fn propose(&self, id: &str, data: &str, recipe: &str) -> String {
-        let file = self.consortium.path(&format!("{id}.toml"));
-        let text = format!(
-            "[study]\nid = \"{id}\"\ntitle = \"{id}\"\nquestion = \"What do all patients together say about it?\"\n\
-             purpose = \"53(1)(e)\"\nends = 2099-12-31\n\n[data]\ndataset = \"{}\"\n{data}\n[recipe]\n{recipe}\n\
-             [rounds]\njoin = \"60s\"\nshare = \"60s\"\nupload = \"60s\"\nsign = \"60s\"\nreveal = \"60s\"\n",
-            self.dataset
-        );
-        std::fs::write(&file, text).expect("writable");
-        self.consortium.operate(&["study", "propose", &file]).done();
-        file
-    }
-
-    fn start(&self, id: &str) {
-        self.sites.iter().for_each(|site| self.consortium.approve(site, id));
-        self.consortium.operate(&["run", "start", id]).done();
-    }
-
-    /// The report of a study that is proposed, approved, run, fetched and verified.
-    fn report(&self, id: &str, data: &str, recipe: &str) -> Value {
-        self.propose(id, data, recipe);
-        let began = Instant::now();
-        self.start(id);
-        self.consortium.wait("the run is released", |c| {
-            let runs = c.operate(&["run", "list", id]).out;
-            assert!(!runs.contains("failed"), "{runs}\n{}", c.logs());
-            runs.contains("released")
-        });
-        let seconds = began.elapsed().as_secs_f64();
-        let out = self.consortium.path(&format!("{id}.release"));
-        self.consortium.operate(&["release", "get", id, "--out", &out]).done();
-        self.consortium.motet(&["release", "verify", &out, "--as", &self.consortium.operator()]).done();
-        let report = json(&std::fs::read_to_string(format!("{out}/report.json")).expect("readable"));
-        let left = self.consortium.desk(self.sites[0], &["ledger", "show", "--json"]).done();
-        let frames = json(&left);
-        let frames = frames.as_array().or_else(|| frames.get("frames")?.as_array()).expect("frames").clone();
-        let bytes: u64 = frames
-            .iter()
-            .filter(|frame| frame["study"] == id)
-            .filter_map(|frame| frame["bytes"].as_u64())
-            .sum();
-        println!(
-            "{id}: {} rounds, {:.1} kB from one of {} sites, {seconds:.1} s",
-            report["rounds"],
-            bytes as f64 / 1e3,
-            self.sites.len()
-        );
-        assert_eq!(report["sites"], self.sites.len());
-        report
-    }
-
-    fn pictures(&self, id: &str) -> Vec<String> {
-        let folder = self.consortium.path(&format!("{id}.release"));
-        let names = std::fs::read_dir(folder).expect("a folder");
-        names
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .filter(|n| n.ends_with(".svg"))
-            .collect()
-    }
-
-    fn local(&self, site: &str, study: &str) -> Value {
-        let path = self.consortium.path(&format!("{site}/local/{study}.json"));
-        self.consortium.wait("the site's own report is written", |_| std::path::Path::new(&path).exists());
-        json(&std::fs::read_to_string(path).expect("readable"))
-    }
-}
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).expect("valid JSON")
-}
-
-fn reference(name: &str) -> Value {
-    let path = demo_file(&format!("../../common/recipes/tests/reference/{name}.json"));
-    json(&std::fs::read_to_string(path).expect("readable"))
-}
-
-fn close(what: &str, got: &Value, want: &Value) {
-    let (got, want) = (got.as_f64().expect(what), want.as_f64().expect(what));
-    assert!((got - want).abs() <= 1e-8 * (1.0 + want.abs()), "{what}: {got} instead of {want}");
-}
-
-/// Coefficients, standard errors and log-likelihood.
-fn is_the_fit(report: &Value, want: &Value, errors: &str) {
-    let coefficients = report["coefficients"].as_array().expect("coefficients");
-    assert_eq!(coefficients.len(), want["coef"].as_array().expect("a list").len());
-    for (at, found) in coefficients.iter().enumerate() {
-        close(&format!("coefficient {at}"), &found["estimate"], &want["coef"][at]);
-        close(&format!("error {at}"), &found["se"], &want[errors][at]);
-    }
-    close("log-likelihood", &report["loglik"], &want["loglik"]);
-}
 
 const TUMOUR: &str = "features = [\"age_at_index\", \"race_black_or_african_american\", \"race_asian\", \
     \"ajcc_pathologic_m_mx\", \"ajcc_pathologic_stage_stage_iia\", \"ajcc_pathologic_stage_stage_iib\", \
@@ -160,7 +26,7 @@ const DAYS: &str = "times = \"exact\"\nstep = 1\nhorizon = 8700\n";
 
 #[test]
 fn survival_of_six_regions_is_that_of_one_table() {
-    let mut trial = Trial::new("breast-tcga", "tcga-brca", &REGIONS);
+    let mut trial = Trial::new(PROGRAM, "breast-tcga", "tcga-brca", &REGIONS);
     // Exact times are each site's own to allow.
     trial.propose("not-allowed", &format!("{SURVIVAL}{TUMOUR}"), &format!("kind = \"cox\"\n{DAYS}"));
     trial.consortium.wait("it has arrived", |c| c.desk("south", &["study", "show", "not-allowed"]).code == 0);
@@ -280,9 +146,74 @@ fn follow_up_of_ten_countries_is_that_of_one_table() {
     }
 }
 
+/// Columns of the stroke tables, all countries together, and the countries as levels.
+fn pooled(columns: &[&str]) -> Vec<Vec<f64>> {
+    let mut rows = Vec::new();
+    for site in COUNTRIES {
+        let table = std::fs::read_to_string(demo_file(&format!("stroke/{site}.csv"))).expect("readable");
+        let mut lines = table.lines().map(|line| line.split(',').collect::<Vec<_>>());
+        let header = lines.next().expect("a header");
+        let at = |name: &&str| header.iter().position(|known| known == name).expect("a column");
+        let places: Vec<usize> = columns.iter().map(at).collect();
+        for line in lines {
+            let numbers = places.iter().map(|at| line[*at].parse::<f64>().expect("a number"));
+            let levels = COUNTRIES[1..].iter().map(|country| f64::from(u8::from(*country == site)));
+            rows.push(numbers.chain(levels).collect());
+        }
+    }
+    rows
+}
+
+#[test]
+fn a_spline_finds_its_knots_and_each_country_is_a_level() {
+    let consortium = Consortium::start(PROGRAM);
+    let folder = tempfile::tempdir().expect("a folder");
+    follow_up(folder.path());
+    let trial = Trial::with(consortium, folder.path(), "ist", &COUNTRIES);
+    let data = format!(
+        "outcome = \"dead14\"\nfeatures = [\"age\", \"male\", \"sbp\", \"country\"]\n[data.levels]\ncountry = {COUNTRIES:?}\n"
+    );
+    let formula = "dead14 ~ age + male + ns(sbp, 3) + country";
+    let report = trial.report("spline", &data, &format!("kind = \"logistic\"\nformula = \"{formula}\"\n"));
+    let written = report["knots"][0]["r"].as_str().expect("the spline as R writes it");
+    println!("spline: {written}, each within {}", report["knots"][0]["within"]);
+    let card = std::fs::read_to_string(trial.consortium.path("spline.release/card.md")).expect("readable");
+    assert!(card.contains(written), "{card}");
+
+    // One pooled table with these knots, and nothing masked.
+    let rows = pooled(&["age", "male", "sbp", "dead14"]);
+    let mut pressures: Vec<f64> = rows.iter().map(|row| row[2]).collect();
+    pressures.sort_by(f64::total_cmp);
+    let knots = [&report["knots"][0]["boundary"][0], &report["knots"][0]["knots"][1]];
+    for (knot, part) in knots.into_iter().zip([0.05, 2.0 / 3.0]) {
+        let want = pressures[((pressures.len() - 1) as f64 * part) as usize];
+        assert!((knot.as_f64().expect("a knot") - want).abs() <= 0.9, "{knot} {want}");
+    }
+    let levels = || COUNTRIES[1..].iter().map(|country| format!("country_{country}")).collect();
+    let design = motet_recipes::Formula::parse(&formula.replace("ns(sbp, 3)", written))
+        .and_then(|f| f.design(|name| Some(if name == "country" { levels() } else { vec![name.to_owned()] })))
+        .expect("a formula");
+    let order = [0, 1, 2].into_iter().chain(4..13).collect::<Vec<usize>>();
+    let x = ndarray::Array2::from_shape_fn((rows.len(), 12), |(row, column)| rows[row][order[column]]);
+    let y: ndarray::Array1<f64> = rows.iter().map(|row| row[3]).collect();
+    let recipe = motet_recipes::Glm::new(design, "dead14".into(), motet_recipes::Family::Logistic);
+    let mut dice = <rand_chacha::ChaCha20Rng as rand_core::SeedableRng>::from_seed([1; 32]);
+    let table = motet_recipes::Rows::new(x.view()).outcome(y.view());
+    let want = match motet_recipes::Recipe::Glm(recipe).alone(&table, &mut dice) {
+        Ok(motet_recipes::Outcome::Glm(want)) => want,
+        other => unreachable!("{other:?}"),
+    };
+    assert_eq!((want.rows, want.coefficients.len()), (9381, 1 + 2 + 3 + 9));
+    for (found, want) in report["coefficients"].as_array().expect("a list").iter().zip(&want.coefficients) {
+        close(&want.name, &found["estimate"], &want.estimate.into());
+        close(&want.name, &found["se"], &want.uncertainty.as_ref().expect("an error").se.into());
+    }
+    close("log-likelihood", &report["loglik"], &want.loglik.expect("one").into());
+}
+
 #[test]
 fn regressions_and_trees_of_ten_countries_are_those_of_one_table() {
-    let trial = Trial::new("stroke", "ist", &COUNTRIES);
+    let trial = Trial::new(PROGRAM, "stroke", "ist", &COUNTRIES);
     let want = &reference("glm")["fits"];
     let columns = |fit: &str| -> String {
         let names: Vec<String> =
@@ -331,7 +262,7 @@ fn regressions_and_trees_of_ten_countries_are_those_of_one_table() {
 
 #[test]
 fn averaging_with_control_variates_and_a_verdict_for_each_hospital() {
-    let mut trial = Trial::new("heart", "heart", &HOSPITALS);
+    let mut trial = Trial::new(PROGRAM, "heart", "heart", &HOSPITALS);
     let data =
         "outcome = \"y\"\nfeatures = [\"age\", \"sex\", \"trestbps\", \"thalach\", \"exang\", \"oldpeak\"]\n";
     let report = trial.report(

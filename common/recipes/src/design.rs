@@ -1,5 +1,6 @@
 //! The columns a regression is fitted on, made from the columns of the table: each is a product of functions of columns.
-//! A site expands its rows in `answer`; nothing of a design is learned from data.
+//! A site expands its rows in `answer`. Nothing of a design is learned from data but knots that the formula leaves open
+//! ([`Shape::Sought`]): [`Design::placed`] has them.
 //!
 //! ```text
 //! table     age   male   sbp                              design.columns
@@ -10,7 +11,7 @@
 
 use crate::error::{MOST_COLUMNS, RecipeError, check_columns, require};
 use crate::rows::Rows;
-use crate::spline::Spline;
+use crate::spline::{Placed, Sought, Spline};
 use motet_secagg::canonical;
 use ndarray::{Array2, ArrayView1};
 
@@ -59,6 +60,8 @@ canonical! {
         3 => Log,
         /// One function of a natural cubic spline.
         4 => Spline(Spline),
+        /// The same with knots that are not known yet: it has no value.
+        5 => Sought(Sought),
     }
 }
 
@@ -71,6 +74,38 @@ impl Design {
         };
         let terms = columns.iter().enumerate().map(term).collect();
         Self { columns, terms }
+    }
+
+    /// The splines whose knots have to be found: column and degrees, each once.
+    pub fn sought(&self) -> Vec<(u32, u32)> {
+        let mut all = Vec::new();
+        for factor in self.terms.iter().flat_map(|term| &term.factors) {
+            if let Shape::Sought(sought) = &factor.shape
+                && !all.contains(&(factor.column, sought.degrees))
+            {
+                all.push((factor.column, sought.degrees));
+            }
+        }
+        all
+    }
+
+    /// The same design with the knots that were found.
+    pub fn placed(&self, all: &[Placed]) -> Self {
+        let mut design = self.clone();
+        for term in &mut design.terms {
+            for factor in &mut term.factors {
+                let Shape::Sought(sought) = factor.shape else { continue };
+                let column = self.columns.get(factor.column as usize).map(String::as_str).unwrap_or_default();
+                let mine =
+                    |placed: &&Placed| (placed.column, placed.degrees) == (factor.column, sought.degrees);
+                let found = all.iter().find(mine).and_then(|placed| placed.function(sought.at, column));
+                if let Some((name, spline)) = found {
+                    term.name = term.name.replacen(&sought.name(column), &name, 1);
+                    factor.shape = Shape::Spline(spline);
+                }
+            }
+        }
+        design
     }
 
     /// Names of the coefficients, without the intercept.
@@ -90,6 +125,7 @@ impl Design {
                 Shape::Plain | Shape::Log => true,
                 Shape::Power(power) => (2..=9).contains(power),
                 Shape::Spline(spline) => spline.good(),
+                Shape::Sought(sought) => sought.good(),
             };
             shape && (factor.column as usize) < self.columns.len()
         };
@@ -149,6 +185,7 @@ impl Shape {
             Self::Power(power) => (0..*power).map(|_| x).product(),
             Self::Log => libm::log(x),
             Self::Spline(spline) => spline.value(x),
+            Self::Sought(_) => f64::NAN,
         }
     }
 }

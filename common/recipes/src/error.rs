@@ -31,6 +31,8 @@ canonical! {
         22 => Perfect,
         /// Weights are so small that the sums lose them.
         23 => Light,
+        /// The quantiles at which this column's knots should stand are not different numbers.
+        24 => Bunched(u32),
     }
 }
 
@@ -236,6 +238,14 @@ pub enum RecipeError {
         /// The column.
         column: String,
     },
+    /// See [`Stuck::Bunched`].
+    #[error(
+        "the knots of `{column}` fall together: too many patients have equal or almost equal values; take fewer degrees, the column itself, its logarithm or knots placed by hand"
+    )]
+    Bunched {
+        /// The column.
+        column: String,
+    },
     /// See [`Stuck::OneClass`].
     #[error("outcome `{outcome}` has the same value in every row: there is nothing to fit")]
     OneClass {
@@ -325,6 +335,7 @@ impl Stuck {
             Self::Flat => RecipeError::Constant { column: outcome },
             Self::Perfect => RecipeError::Perfect { outcome },
             Self::Light => RecipeError::Light,
+            Self::Bunched(at) => RecipeError::Bunched { column: column(at) },
         }
     }
 }

@@ -71,7 +71,7 @@ pub use fedavg::{
 pub use followup::{Grid, Grouping, Times};
 pub use formula::{Formula, FormulaError};
 pub use gbdt::{Boost, Fit, Gbdt, GbdtOutcome, Node, Split, Tree};
-pub use glm::{Errors, Estimate, Evaluation, Family, Glm, GlmOutcome, Uncertainty};
+pub use glm::{Errors, Estimate, Evaluation, Family, Glm, GlmOutcome, Knots, Uncertainty};
 pub use km::{Curve, CurvePoint, KaplanMeier, KmOutcome, KmPhase, KmState, LogRank, RestrictedMean};
 pub use logistic::{Coefficient, Logistic, LogisticOutcome};
 pub use loss::Loss;
@@ -81,7 +81,7 @@ pub use phase::Phase;
 pub use recipe::{Outcome, Progress, Question, Recipe, State};
 pub use rows::Rows;
 pub use score::{CalibrationBin, Metrics};
-pub use spline::Spline;
+pub use spline::{Placed, Sought, Spline};
 pub use summary::{Details, Scale, Summary, SummaryOutcome, Variable};
 pub use tails::ChiSquare;
 pub use verdict::{Comparison, Difference, OwnModels, Quality, Verdict, compare};

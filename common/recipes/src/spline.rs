@@ -21,6 +21,56 @@ canonical! {
     }
 }
 
+/// More degrees of freedom than a spline with knots at quantiles is worth (Harrell 2015, 2.4.6, takes 2 to 6), and so few
+/// that its inner knots, the first at one in so many, lie within the outer ones (`glm::knots`).
+pub(crate) const MOST_DEGREES: u32 = 10;
+
+canonical! {
+    /// One function of a natural spline whose knots are quantiles of its column, which a run has to find.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct Sought {
+        /// Degrees of freedom: knots less one.
+        pub degrees: u32,
+        /// The knot at which this function is 1, the first being 0; from 1.
+        pub at: u32,
+    }
+}
+
+canonical! {
+    /// Knots that a run has found.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Placed {
+        /// Index of the column in the design.
+        pub column: u32,
+        /// Degrees of freedom that the formula asks for.
+        pub degrees: u32,
+        /// Rising; the first and the last are the boundary.
+        pub knots: Vec<f64>,
+        /// Of each knot, how far the pooled quantile may be from it.
+        pub within: Vec<f64>,
+    }
+}
+
+impl Sought {
+    pub(crate) fn good(&self) -> bool {
+        (2..=MOST_DEGREES).contains(&self.degrees) && (1..=self.degrees).contains(&self.at)
+    }
+
+    /// The name of its coefficient as long as no knot is known.
+    pub(crate) fn name(&self, column: &str) -> String {
+        format!("ns({column}, {})[knot {}]", self.degrees, self.at + 1)
+    }
+}
+
+impl Placed {
+    /// The function that was looked for, and the name of its coefficient.
+    pub(crate) fn function(&self, at: u32, column: &str) -> Option<(String, Spline)> {
+        let spline = Spline::basis(&self.knots).into_iter().find(|spline| spline.at == at)?;
+        let knot = self.knots.get(at as usize)?;
+        Some((format!("ns({column}, {})[{knot}]", self.degrees), spline))
+    }
+}
+
 impl Spline {
     /// The basis: one function for each knot but the first.
     pub(crate) fn basis(knots: &[f64]) -> Vec<Self> {

@@ -48,6 +48,11 @@ fn operators_mean_what_they_mean_in_r() {
             "y ~ male*ns(sbp, Boundary.knots = c(-80, 220), knots = c(0, 140))",
             "male ns(sbp)[0] ns(sbp)[140] ns(sbp)[220] male:ns(sbp)[0] male:ns(sbp)[140] male:ns(sbp)[220]",
         ),
+        (
+            "y ~ a*ns(sbp, 2)",
+            "a ns(sbp, 2)[knot 2] ns(sbp, 2)[knot 3] a:ns(sbp, 2)[knot 2] a:ns(sbp, 2)[knot 3]",
+        ),
+        ("y ~ ns(sbp, df = 2) + ns(sbp, 2)", "ns(sbp, 2)[knot 2] ns(sbp, 2)[knot 3]"),
     ] {
         assert_eq!(terms(text), want, "{text}");
     }
@@ -92,8 +97,12 @@ fn a_formula_that_cannot_be_used_says_where_and_what_to_write() {
         ("y ~ poly(a, 2)", 5, "there are log, I and ns"),
         ("y ~ factor(a)", 5, "category in the schema"),
         ("y ~ a + offset(b)", 9, "key of the recipe"),
-        ("y ~ ns(sbp, 3)", 13, "quantiles of all sites together are not known"),
-        ("y ~ ns(sbp, df = 3)", 13, "write `ns(x, knots"),
+        ("y ~ ns(sbp, 1)", 13, "write the column itself"),
+        ("y ~ ns(sbp, 2.5)", 13, "whole number from 2 to 10"),
+        ("y ~ ns(sbp, df = 11)", 18, "more knots are placed by hand"),
+        ("y ~ ns(sbp, 3, knots = 140)", 14, "`)` is missing before `,`"),
+        ("y ~ ns(sbp, knots = 140, 3)", 26, "write `ns(x, 3)`"),
+        ("y ~ ns(country, 3)", 5, "is a category"),
         ("y ~ ns(sbp)", 5, "needs its knots and its boundary"),
         ("y ~ ns(sbp, knots = c(150, 140), boundary = c(80, 220))", 5, "must rise"),
         ("y ~ ns(sbp, knots = 140, boundary = 80)", 5, "two numbers"),

@@ -10,6 +10,7 @@
 //! | a category | its columns, one for each level but the first |
 //! | `log(x)`, `I(x^2)` | natural logarithm, a power from 2 to 9 |
 //! | `ns(x, knots = c(..), boundary = c(low, high))` | a natural cubic spline, see `spline` for its basis |
+//! | `ns(x, 3)`, `ns(x, df = 3)` | the same with knots at quantiles of all sites' patients, see `glm::knots` |
 //!
 //! The intercept is always there.
 
@@ -19,7 +20,7 @@ mod tokens;
 
 use crate::design::{Design, Factor, Shape, Term};
 use crate::error::MOST_COLUMNS;
-use crate::spline::Spline;
+use crate::spline::{Sought, Spline};
 pub use error::FormulaError;
 use parse::{Function, Part, Product};
 
@@ -124,6 +125,11 @@ impl Part {
                         .into_iter()
                         .zip(knots.iter().skip(1))
                         .map(|(spline, knot)| (format!("ns({name})[{knot}]"), factor(Shape::Spline(spline)))),
+                ),
+                Function::Sought(degrees) => named.extend(
+                    (1..=*degrees)
+                        .map(|at| Sought { degrees: *degrees, at })
+                        .map(|sought| (sought.name(name), factor(Shape::Sought(sought)))),
                 ),
             }
         }

@@ -3,18 +3,18 @@
 //! ```text
 //! formula = [ name ] "~" sum          sum     = star { ("+" | "-") star }      star = cross { "*" cross }
 //! cross   = power { ":" power }       power   = atom [ "^" number ]
-//! atom    = "(" sum ")" | "1" | name | log(name) | I(name^n) | ns(name, knots = c(..), boundary = c(low, high))
+//! atom    = "(" sum ")" | "1" | name | log(name) | I(name^n) | ns(name, n) | ns(name, knots = c(..), boundary = c(low, high))
 //! ```
 
 use super::error::FormulaError;
 use super::tokens::{Placed, Token, read};
 use crate::error::MOST_COLUMNS;
-use crate::spline::rising;
+use crate::spline::{MOST_DEGREES, rising};
 
 /// Brackets in brackets in a formula that people write.
 const MOST_DEPTH: usize = 32;
 
-const NS: &str = "write `ns(x, knots = c(120, 140), boundary = c(80, 220))`; the quantiles of all sites together are not known before a run";
+const NS: &str = "write `ns(x, 3)`, or `ns(x, knots = c(120, 140), boundary = c(80, 220))`";
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Function {
@@ -23,6 +23,8 @@ pub(super) enum Function {
     Log,
     /// Boundary included.
     Ns(Vec<f64>),
+    /// Of so many degrees of freedom, with knots at quantiles of the column.
+    Sought(u32),
 }
 
 /// A function of a feature, and where it stands.
@@ -244,6 +246,9 @@ impl Parser<'_> {
     fn knots(&mut self, at: usize) -> Result<Function, FormulaError> {
         let (mut inner, mut outer) = (None, None);
         while self.takes(',') {
+            if (&inner, &outer) == (&None, &None) && self.takes_degrees()? {
+                return self.degrees().map(Function::Sought);
+            }
             let place = match self.next() {
                 (_, Token::Name(key)) if key == "knots" && inner.is_none() => &mut inner,
                 (_, Token::Name(key))
@@ -274,6 +279,37 @@ impl Parser<'_> {
             ));
         }
         Ok(Function::Ns(knots))
+    }
+
+    /// Whether the degrees of a spline are next; `df =` is taken.
+    fn takes_degrees(&mut self) -> Result<bool, FormulaError> {
+        if self.peek().1 == Token::Name("df".into()) {
+            self.next();
+            self.expect('=', NS)?;
+            return Ok(true);
+        }
+        Ok(matches!(self.peek().1, Token::Number(_)))
+    }
+
+    fn degrees(&mut self) -> Result<u32, FormulaError> {
+        let (at, token) = self.next();
+        match token {
+            Token::Number(1.0) => {
+                Err(FormulaError::at(at, "`ns` of one degree is a straight line: write the column itself"))
+            }
+            Token::Number(number)
+                if (2.0..=f64::from(MOST_DEGREES)).contains(&number) && libm::floor(number) == number =>
+            {
+                Ok(number as u32)
+            }
+            other => {
+                let what = format!(
+                    "{} is no whole number from 2 to {MOST_DEGREES}; more knots are placed by hand: {NS}",
+                    other.said()
+                );
+                Err(FormulaError::at(at, what))
+            }
+        }
     }
 
     /// `c(1, 2)` or a single number.

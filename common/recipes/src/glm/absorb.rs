@@ -1,7 +1,9 @@
 //! How a sum moves the state: the same bits at the coordinator and at every node.
 
 use super::family::Family;
+use super::knots::{Found, Search};
 use super::{Check, Errors, Glm, GlmPhase, GlmState};
+use crate::design::{Factor, Shape};
 use crate::error::{RecipeError, Stuck};
 use crate::linear::triangle;
 use crate::moments::Moments;
@@ -20,12 +22,13 @@ const NO_ERROR: f64 = 1e-10;
 impl Glm {
     pub(crate) fn absorb(&self, state: &GlmState, sum: &Sum) -> Result<GlmState, RecipeError> {
         let rounds = state.rounds + 1;
-        if state.phase != GlmPhase::Moments && state.set != sum.set {
+        if state.phase != self.first() && state.set != sum.set {
             return Ok(self.start(rounds));
         }
         let mut next = GlmState { rounds, set: sum.set, sites: sum.sites, ..state.clone() };
         let mut values = Values::of(sum);
-        let done = match state.phase {
+        let done = match &state.phase {
+            GlmPhase::Place(search) => return self.absorb_knots(next, search, sum),
             GlmPhase::Moments => self.absorb_moments(&mut next, &mut values)?,
             GlmPhase::Spread => self.absorb_spread(&mut next, &mut values)?,
             GlmPhase::Null => return self.absorb_null(next, sum),
@@ -44,6 +47,33 @@ impl Glm {
             let settled = !self.scored() || next.score.settled;
             next.phase = if settled { GlmPhase::Finished } else { GlmPhase::Calibrate };
         }
+        Ok(next)
+    }
+
+    fn absorb_knots(&self, mut next: GlmState, search: &Search, sum: &Sum) -> Result<GlmState, RecipeError> {
+        let sought = self.sought();
+        // The search counts what it looks for; a reason names the first term that is made of it.
+        let term = |found: &dyn Fn(u32, u32) -> bool| {
+            let is =
+                |factor: &Factor| matches!(factor.shape, Shape::Sought(s) if found(factor.column, s.degrees));
+            self.design.terms.iter().position(|term| term.factors.iter().any(is)).unwrap_or_default() as u32
+        };
+        next.phase = match search.absorb(&sought, sum)? {
+            Ok(Found::On(search)) => GlmPhase::Place(search),
+            Ok(Found::Knots(placed)) => {
+                next.placed = placed;
+                GlmPhase::Moments
+            }
+            Err(Stuck::Constant(at)) => {
+                let column = sought.columns().get(at as usize).copied();
+                GlmPhase::Stuck(Stuck::Constant(term(&|own, _| Some(own) == column)))
+            }
+            Err(Stuck::Bunched(at)) => {
+                let pair = sought.0.get(at as usize).copied();
+                GlmPhase::Stuck(Stuck::Bunched(term(&|column, degrees| Some((column, degrees)) == pair)))
+            }
+            Err(stuck) => GlmPhase::Stuck(stuck),
+        };
         Ok(next)
     }
 
@@ -123,13 +153,13 @@ impl Glm {
         }
         let null = self.shifted() && self.family.logit_link();
         next.phase = if null { GlmPhase::Null } else { GlmPhase::Fit };
-        next.newton = Newton::at(self.first(next, more), if null { 0 } else { self.terms() - 1 });
+        next.newton = Newton::at(self.beginning(next, more), if null { 0 } else { self.terms() - 1 });
         Ok(Ok(()))
     }
 
     /// The intercept of the model without columns; with an offset and a logit link only where its climb begins. `base` is
     /// the sum that an offset under a log link makes necessary.
-    fn first(&self, next: &GlmState, base: Option<f64>) -> f64 {
+    fn beginning(&self, next: &GlmState, base: Option<f64>) -> f64 {
         let sum = next.total * next.mean;
         match self.family {
             Family::Linear => 0.0,

@@ -3,6 +3,7 @@
 use super::family::{FAR, Family};
 use super::table::Table;
 use super::{Glm, GlmPhase, GlmState};
+use crate::design::Design;
 use crate::error::RecipeError;
 use crate::linear::triangle;
 use crate::newton::{Sums, add_square};
@@ -11,7 +12,12 @@ use crate::score;
 
 impl Glm {
     pub(crate) fn answer(&self, state: &GlmState, rows: &Rows<'_>) -> Result<Vec<f64>, RecipeError> {
-        let table = Table::of(self, rows)?;
+        if let GlmPhase::Place(search) = &state.phase {
+            // What the fit will refuse is refused now.
+            let table = Table::of(self, &Design::plain(self.design.columns.clone()), rows)?;
+            return Ok(search.answer(&self.sought(), &table.x, table.weight.view()));
+        }
+        let table = Table::of(self, &self.design.placed(&state.placed), rows)?;
         Ok(match state.phase {
             GlmPhase::Moments => self.answer_moments(&table),
             GlmPhase::Spread => self.answer_spread(state, &table),
@@ -21,7 +27,9 @@ impl Glm {
                 let line = state.score.line.unwrap_or_default();
                 score::answer_line(&pairs(state, &table), line).to_vec()
             }
-            GlmPhase::Finished | GlmPhase::Stuck(_) => return Err(RecipeError::Mismatch { what: "state" }),
+            GlmPhase::Place(_) | GlmPhase::Finished | GlmPhase::Stuck(_) => {
+                return Err(RecipeError::Mismatch { what: "state" });
+            }
         })
     }
 

@@ -1,10 +1,11 @@
 //! Exact generalised linear models: the fit that one table of all rows would give, as R's `lm` and `glm`.
 //!
 //! ```text
-//! moments -> spread -> [null ..] -> newton (until the largest step <= tolerance) -> evaluate -> [calibrate ..] -> finished
-//!    ^          |          |          |                                               |            |
-//!    +----------+----------+----------+----- a sum of another set of sites -----------+------------+
+//! [knots ..] -> moments -> spread -> [null ..] -> newton (until the largest step <= tolerance) -> evaluate -> [calibrate ..]
+//!    ^            |          |          |          |                                                |            |
+//!    +------------+----------+----------+----------+------ a sum of another set of sites -----------+------------+
 //!
+//! knots      see `knots`; only for a formula with `ns(x, 3)`: what follows is the fit with the knots that were found
 //! moments    [ rows, events (logistic) | sum w, sum w offset, sum w y, sum w x_j ]    (w, offset: where the study has them)
 //! spread     [ sum w (x_j - mean_j)^2, sum w (y - mean)^2 (linear), sum w exp offset (log link with an offset) ]
 //! null       [ kernel, gradient, information of the intercept ]           only for a logit link with an offset
@@ -41,6 +42,7 @@
 mod absorb;
 mod answer;
 mod family;
+mod knots;
 mod outcome;
 mod table;
 
@@ -50,11 +52,13 @@ use crate::linear::triangle;
 use crate::moments::{Moments, bounded, counts, exact, limbs};
 use crate::newton::Newton;
 use crate::score::{self, Score};
+use crate::spline::Placed;
 pub use family::Family;
+use knots::{Search, Sought};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
 use motet_secagg::layout::{Block, Layout};
-pub use outcome::{Estimate, Evaluation, GlmOutcome, Uncertainty};
+pub use outcome::{Estimate, Evaluation, GlmOutcome, Knots, Uncertainty};
 
 canonical! {
     /// Where standard errors come from.
@@ -117,6 +121,8 @@ canonical! {
         7 => Finished,
         /// There is none to be had.
         8 => Stuck(Stuck),
+        /// A step of the search for knots.
+        9 => Place(Search),
     }
 }
 
@@ -149,6 +155,8 @@ canonical! {
         pub sites: u32,
         /// Where the fit stands.
         pub phase: GlmPhase,
+        /// Knots that were found; empty before, and where the formula has its own.
+        pub placed: Vec<Placed>,
         /// Pooled moments of the design's terms; rows are those with a weight above 0.
         pub moments: Moments,
         /// Sum of the weights.
@@ -173,6 +181,7 @@ canonical! {
 impl GlmPhase {
     pub(crate) fn name(&self) -> &'static str {
         match self {
+            Self::Place(_) => "knots",
             Self::Moments => "moments",
             Self::Spread => "spread",
             Self::Null => "null",
@@ -240,7 +249,8 @@ impl Glm {
             rounds,
             set: Digest::default(),
             sites: 0,
-            phase: GlmPhase::Moments,
+            phase: self.first(),
+            placed: Vec::new(),
             moments: Moments::default(),
             total: 0.0,
             mean: 0.0,
@@ -251,6 +261,21 @@ impl Glm {
             check: Check::default(),
             score: Score::default(),
         }
+    }
+
+    /// The phase of a pass's first sum.
+    fn first(&self) -> GlmPhase {
+        if self.design.sought().is_empty() { GlmPhase::Moments } else { GlmPhase::Place(Search::Sums) }
+    }
+
+    fn sought(&self) -> Sought {
+        Sought(self.design.sought())
+    }
+
+    /// The most numbers a site is asked for in each step of the search for knots; nothing where they are given.
+    pub fn knot_vectors(&self) -> Option<[usize; 4]> {
+        let sought = self.sought();
+        (!sought.0.is_empty()).then(|| sought.vectors())
     }
 
     /// Coefficients, the intercept's included.
@@ -282,7 +307,8 @@ impl Glm {
         let block =
             |known: bool, len| if known && !self.weight { bounded(len, sites, rows) } else { limbs(len) };
         let logit = self.family.logit_link();
-        Some(match state.phase {
+        Some(match &state.phase {
+            GlmPhase::Place(search) => search.ask(&self.sought(), sites),
             GlmPhase::Moments => {
                 let sums = usize::from(self.weight) + usize::from(self.shifted()) + terms;
                 exact(vec![counts(1 + usize::from(self.family == Family::Logistic), MOST_ROWS), limbs(sums)])

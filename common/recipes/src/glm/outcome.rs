@@ -7,6 +7,7 @@ use crate::linear::{Factor, dot};
 use crate::newton::Step;
 use crate::normal::{self, Z_95};
 use crate::score::{CalibrationBin, Metrics};
+use crate::spline::Placed;
 use crate::student;
 use crate::units;
 
@@ -47,6 +48,31 @@ pub struct Evaluation {
     pub calibration: Vec<CalibrationBin>,
 }
 
+/// The knots of a natural spline that were found in the run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Knots {
+    /// The column.
+    pub column: String,
+    /// Degrees of freedom: `ns(column, degrees)` stands in the formula.
+    pub degrees: u32,
+    /// Rising; the first and the last are the boundary.
+    pub knots: Vec<f64>,
+    /// Of each knot, how far the pooled quantile may be from it.
+    pub within: Vec<f64>,
+}
+
+impl Knots {
+    /// The spline with its knots written out, as R (`library(splines)`) and a formula here take it.
+    pub fn formula(&self) -> String {
+        let inner = self.knots.get(1..self.knots.len().saturating_sub(1)).unwrap_or_default();
+        let inner: Vec<String> = inner.iter().map(f64::to_string).collect();
+        let ends: Vec<String> =
+            self.knots.first().into_iter().chain(self.knots.last()).map(f64::to_string).collect();
+        let (column, inner, ends) = (&self.column, inner.join(", "), ends.join(", "));
+        format!("ns({column}, knots = c({inner}), Boundary.knots = c({ends}))")
+    }
+}
+
 /// A finished fit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GlmOutcome {
@@ -84,6 +110,8 @@ pub struct GlmOutcome {
     pub df: u64,
     /// Share of the variance of the outcome that the columns explain, if linear.
     pub r_squared: Option<f64>,
+    /// Of splines whose knots the formula left open.
+    pub knots: Vec<Knots>,
     /// Intercept first, then the terms of the design.
     pub coefficients: Vec<Estimate>,
     /// If logistic and without weights.
@@ -129,14 +157,21 @@ impl Glm {
             df,
             r_squared: (self.family == Family::Linear && null_deviance > 0.0)
                 .then(|| 1.0 - deviance / null_deviance),
+            knots: state.placed.iter().map(|placed| self.knots(placed)).collect(),
             coefficients: self.coefficients(state, df)?,
             evaluation,
             history: state.newton.history.clone(),
         })
     }
 
+    fn knots(&self, placed: &Placed) -> Knots {
+        let column = self.design.columns.get(placed.column as usize).cloned().unwrap_or_default();
+        let Placed { degrees, knots, within, .. } = placed.clone();
+        Knots { column, degrees, knots, within }
+    }
+
     fn error(&self, state: &GlmState, stuck: Stuck) -> RecipeError {
-        stuck.error(&self.design.names(), &self.outcome, &state.newton.growing())
+        stuck.error(&self.design.placed(&state.placed).names(), &self.outcome, &state.newton.growing())
     }
 
     /// R's `logLik`. Linear: `(sum ln w - n (ln 2 pi + 1 - ln n + ln RSS)) / 2`. Gamma: the density of shape a and mean m,
@@ -173,7 +208,8 @@ impl Glm {
             _ => -state.offset,
         };
         let wide = if self.family.disperses() && self.lasso == 0.0 { student::t_95(df as f64) } else { Z_95 };
-        let names = std::iter::once("(intercept)".to_owned()).chain(self.design.names());
+        let names =
+            std::iter::once("(intercept)".to_owned()).chain(self.design.placed(&state.placed).names());
         let figures = units::own(&state.newton.beta, &covariance, &state.moments);
         let estimate = |(at, (name, (estimate, se))): (usize, (String, (f64, f64)))| {
             let estimate = factor * estimate + if at == 0 { shift } else { 0.0 };

@@ -2,6 +2,7 @@
 
 use super::family::Family;
 use super::{Glm, GlmState};
+use crate::design::Design;
 use crate::error::RecipeError;
 use crate::moments::Moments;
 use crate::newton;
@@ -29,8 +30,9 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn of(recipe: &Glm, rows: &Rows<'_>) -> Result<Self, RecipeError> {
-        let x = recipe.design.expand(rows)?;
+    /// `design` is the recipe's with its knots, or its columns alone.
+    pub(super) fn of(recipe: &Glm, design: &Design, rows: &Rows<'_>) -> Result<Self, RecipeError> {
+        let x = design.expand(rows)?;
         let count = x.nrows();
         let mut y = rows
             .y

@@ -18,7 +18,7 @@
 mod details; //        what a study may ask
 mod found; //          what its rounds have found
 mod groups; //         table by group
-mod quantile; //       order statistics in ever narrower windows
+pub(crate) mod quantile; //       order statistics in ever narrower windows
 mod suppress; //       small cells of an outcome
 
 pub use details::{Details, Scale};

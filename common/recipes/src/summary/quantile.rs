@@ -15,9 +15,13 @@ use crate::rows::Values;
 use crate::windows::{PARTS, edge, spent, tally};
 use motet_secagg::canonical;
 use ndarray::ArrayView2;
+use std::collections::BTreeMap;
 
 /// What is left of the range around an extreme.
 const FINE: f64 = 1.0 / 68_719_476_736.0; // 2^-36
+
+/// What the rounds of refinement count.
+pub(crate) const WHAT: &str = "rows in parts of a window";
 
 canonical! {
     /// An order statistic and what is known of it.
@@ -53,7 +57,7 @@ pub struct Quantile {
 }
 
 /// The two order statistics around a quantile and the part of the way between them.
-fn ranks(values: u64, probability: f64) -> (u64, u64, f64) {
+pub(crate) fn ranks(values: u64, probability: f64) -> (u64, u64, f64) {
     let at = values.saturating_sub(1) as f64 * probability;
     let low = libm::floor(at);
     let rest = at - low;
@@ -69,7 +73,7 @@ pub(crate) fn targets(details: &Details, histograms: &[Vec<u64>], counts: &[u64]
         if scale.edges.is_empty() || *values == 0 {
             continue;
         }
-        let mut wanted = std::collections::BTreeMap::new();
+        let mut wanted = BTreeMap::new();
         if details.extremes {
             wanted.insert(0, true);
             wanted.insert(values - 1, true);
@@ -79,15 +83,29 @@ pub(crate) fn targets(details: &Details, histograms: &[Vec<u64>], counts: &[u64]
             wanted.entry(low).or_insert(false);
             wanted.entry(high).or_insert(false);
         }
-        let mut below = histogram.first().copied().unwrap_or_default();
-        for (inside, edges) in histogram.iter().skip(1).zip(scale.edges.windows(2)) {
-            let [low, high] = edges else { continue };
-            for (rank, extreme) in wanted.range(below..below + inside) {
-                let (rank, extreme, low, high, inside) = (*rank, *extreme, *low, *high, *inside);
-                targets.push(Target { column, rank, extreme, low, high, below, inside });
-            }
-            below += inside;
+        let below = histogram.first().copied().unwrap_or_default();
+        let bins = histogram.get(1..).unwrap_or_default();
+        targets.extend(within(column, &wanted, below, bins, &scale.edges));
+    }
+    targets
+}
+
+/// The targets of a column, which are wanted by their rank, in bins between these edges.
+pub(crate) fn within(
+    column: u32,
+    wanted: &BTreeMap<u64, bool>,
+    mut below: u64,
+    bins: &[u64],
+    edges: &[f64],
+) -> Vec<Target> {
+    let mut targets = Vec::new();
+    for (inside, edges) in bins.iter().zip(edges.windows(2)) {
+        let [low, high] = edges else { continue };
+        for (rank, extreme) in wanted.range(below..below + inside) {
+            let (rank, extreme, low, high, inside) = (*rank, *extreme, *low, *high, *inside);
+            targets.push(Target { column, rank, extreme, low, high, below, inside });
         }
+        below += inside;
     }
     targets
 }
@@ -107,6 +125,24 @@ impl Target {
             !wide(2.0 * details.tolerance) || self.inside < u64::from(details.min_cell)
         };
         !narrow && !spent(self.low, self.high)
+    }
+
+    /// In the part of its window that holds it; `cells` are the rows of the parts, [`PARTS`] or a half, a quarter .. of it.
+    pub(crate) fn narrowed(&self, cells: &[u64]) -> Result<Self, RecipeError> {
+        if cells.iter().sum::<u64>() != self.inside {
+            return Err(RecipeError::Implausible { what: WHAT });
+        }
+        let wide = PARTS / cells.len().max(1);
+        let mut below = self.below;
+        for (part, inside) in cells.iter().enumerate() {
+            if self.rank < below + inside {
+                let (low, high) =
+                    (edge(self.low, self.high, part * wide), edge(self.low, self.high, (part + 1) * wide));
+                return Ok(Self { low, high, below, inside: *inside, ..self.clone() });
+            }
+            below += inside;
+        }
+        Err(RecipeError::Implausible { what: WHAT })
     }
 }
 
@@ -145,44 +181,31 @@ pub(crate) fn absorb(
     targets: &[Target],
     values: &mut Values<'_>,
 ) -> Result<Vec<Target>, RecipeError> {
-    const WHAT: &str = "rows in parts of a window";
     let mut next = targets.to_vec();
     for window in windows(details, targets) {
         let cells = values.counts(PARTS, WHAT)?;
         let shares =
             |target: &&mut Target| target.open(details) && (target.column, target.low, target.high) == window;
         for target in next.iter_mut().filter(shares) {
-            if cells.iter().sum::<u64>() != target.inside {
-                return Err(RecipeError::Implausible { what: WHAT });
-            }
-            let mut below = target.below;
-            for (part, inside) in cells.iter().enumerate() {
-                if target.rank < below + inside {
-                    let (_, low, high) = window;
-                    *target = Target {
-                        low: edge(low, high, part),
-                        high: edge(low, high, part + 1),
-                        below,
-                        inside: *inside,
-                        ..target.clone()
-                    };
-                    break;
-                }
-                below += inside;
-            }
+            *target = target.narrowed(&cells)?;
         }
     }
     Ok(next)
 }
 
-/// The quantile of a column of so many values.
-pub(crate) fn quantile(targets: &[Target], column: u32, values: u64, probability: f64) -> Quantile {
+/// The interval that holds a quantile of a column of so many values.
+pub(crate) fn interval(targets: &[Target], column: u32, values: u64, probability: f64) -> Option<(f64, f64)> {
     let (low, high, part) = ranks(values, probability);
     let find = |rank| targets.iter().find(|target| target.column == column && target.rank == rank);
-    let (estimate, error) = match (find(low), find(high)) {
-        (Some(below), Some(above)) if values > 0 => {
-            let between = |a: f64, b: f64| a + (b - a) * part;
-            let (from, to) = (between(below.low, above.low), between(below.high, above.high));
+    let (below, above) = (find(low)?, find(high)?);
+    let between = |a: f64, b: f64| a + (b - a) * part;
+    (values > 0).then(|| (between(below.low, above.low), between(below.high, above.high)))
+}
+
+/// The quantile of a column of so many values.
+pub(crate) fn quantile(targets: &[Target], column: u32, values: u64, probability: f64) -> Quantile {
+    let (estimate, error) = match interval(targets, column, values, probability) {
+        Some((from, to)) => {
             // The last term is what the rounding of the edges can make.
             (from + (to - from) / 2.0, (to - from) / 2.0 + f64::EPSILON * (from.abs() + to.abs()))
         }

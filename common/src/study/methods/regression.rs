@@ -133,6 +133,16 @@ pub(super) fn glm_shows(recipe: &Glm) -> Vec<String> {
          that one patient of all sites has shows that patient's outcome, though not at which site"
             .to_owned(),
     ];
+    for (column, degrees) in recipe.design.sought() {
+        let name = recipe.design.columns.get(column as usize).map(String::as_str).unwrap_or_default();
+        lines.push(format!(
+            "to place the {} knots of ns({name}, {degrees}) the sums first show mean and standard deviation of {name}, how many \
+             patients lie in each of up to 18 intervals, most of them a quarter of the standard deviation wide, and in parts of \
+             those that hold a knot (no parts of fewer than 5 patients on average, though a single part may hold one patient of \
+             all sites); the knots, from the value that 5% of all patients stay below to that which 5% exceed, become public",
+            degrees + 1
+        ));
+    }
     if recipe.errors != Errors::Model {
         lines.push(
             "robust errors add squared errors: a column that one patient alone has shows that patient's"
@@ -170,11 +180,16 @@ pub(super) fn glm_vectors(recipe: &Glm) -> Vec<(&'static str, usize)> {
     if recipe.errors != Errors::Model {
         evaluate += triangle;
     }
-    let mut steps = vec![
+    let mut steps = Vec::new();
+    if let Some(numbers) = recipe.knot_vectors() {
+        let names = ["rows and sums for the knots", "spread for the knots", "cells", "parts of cells"];
+        steps.extend(names.into_iter().zip(numbers));
+    }
+    steps.extend([
         ("counts and sums", 5 + terms),
         ("spread", terms + 1),
         ("a step of the fit", 1 + terms + triangle),
-    ];
+    ]);
     if has_score(recipe) {
         steps.extend([("the final model", evaluate + SCORE), ("calibration", CALIBRATION)]);
     } else {

@@ -3,7 +3,7 @@
 use super::*;
 
 /// A kind, its table `[data]` after the dataset, and its table `[recipe]` after the kind.
-pub(super) const SAMPLES: [(&str, &str, &str); 13] = [
+pub(super) const SAMPLES: [(&str, &str, &str); 14] = [
     (
         "summary",
         "group = \"arm\"\nfeatures = [\"age\", \"sex\", \"cp\"]\n[data.levels]\narm = [\"a\", \"b\"]\ncp = [\"1\", \"2\", \"3\"]",
@@ -18,6 +18,11 @@ pub(super) const SAMPLES: [(&str, &str, &str); 13] = [
     ("logistic", "outcome = \"y\"\nfeatures = [\"age\"]", "lasso = 0.25\n"),
     ("poisson", "outcome = \"visits\"\nfeatures = [\"age\"]", ""),
     ("gamma", "outcome = \"cost\"\nfeatures = [\"age\"]", "ridge = 1\n"),
+    (
+        "quasibinomial",
+        "outcome = \"share\"\nfeatures = [\"age\", \"sbp\"]",
+        "formula = \"share ~ age + ns(sbp, 3)\"\n",
+    ),
     (
         "cox",
         "time = \"days\"\nevent = \"died\"\nfeatures = [\"age\", \"sex\"]",
@@ -92,6 +97,19 @@ fn a_formula_makes_the_columns_and_orders_the_features() {
     assert!(recipe.offset && recipe.weight);
     let reads: Vec<&str> = study.reads().into_iter().collect();
     assert_eq!(reads, ["age", "cp", "known", "sbp", "sex", "w"]);
+}
+
+#[test]
+fn a_steward_reads_what_the_search_for_knots_shows() {
+    let study = sample("quasibinomial");
+    let said = study.shows().join("\n");
+    for words in ["to place the 4 knots of ns(sbp, 3)", "may hold one patient of all sites", "become public"]
+    {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    // Two order statistics around each of four knots, 32 parts each.
+    assert!(study.vectors().contains(&("parts of cells", 256)), "{:?}", study.vectors());
+    assert!(!sample("linear").shows().join("\n").contains("knots"));
 }
 
 #[test]

@@ -45,6 +45,7 @@ impl Card<'_> {
         self.line(&meaning(fit.family));
         self.line(&format!("{}\n", certainty(fit)));
         self.effects(fit);
+        self.knots(fit);
         self.fit_in_numbers(fit);
         if let Some(evaluation) = &fit.evaluation {
             let measured =
@@ -70,6 +71,28 @@ impl Card<'_> {
                 "| {} | {unit} | {} | {se} | {effect} {p} |",
                 code(&c.name),
                 figure(c.estimate)
+            ));
+        }
+    }
+
+    /// Where the splines bend that the formula left open.
+    fn knots(&mut self, fit: &GlmOutcome) {
+        if fit.knots.is_empty() {
+            return;
+        }
+        self.line(
+            "\nThe formula left the knots of these splines open. They are quantiles of all patients, found from counts in \
+             intervals, the outer two at 5% and 95%; beyond those the curve is straight. A coefficient is the difference between \
+             its knot and the first. R's `splines::ns` with these knots fits the same curve.\n",
+        );
+        for found in &fit.knots {
+            let within = found.within.iter().copied().fold(0.0, f64::max);
+            self.line(&format!(
+                "- {}, {} degrees of freedom: {}; each within {} of the quantile",
+                code(&found.column),
+                found.degrees,
+                code(&found.formula()),
+                figure(within)
             ));
         }
     }

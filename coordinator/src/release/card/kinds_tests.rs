@@ -38,6 +38,21 @@ fn a_regression_says_what_its_coefficients_and_errors_are() {
 }
 
 #[test]
+fn knots_that_were_found_stand_on_the_card() {
+    let card = card("splines", &run::splines());
+    holds(
+        &card,
+        &[
+            "outer two at 5% and 95%",
+            "- `crp`, 4 degrees of freedom: `ns(crp, knots = c(",
+            "Boundary.knots = c(",
+            "of the quantile",
+        ],
+    );
+    assert!(!self::card("linear", &run::glm(Family::Linear, |_| ())).contains("knots"));
+}
+
+#[test]
 fn few_events_are_put_in_words() {
     let Outcome::Glm(mut fit) = run::glm(Family::Logistic, |_| ()) else { unreachable!() };
     fit.events = Some(3);

@@ -3,7 +3,7 @@
 use super::super::cells::one_sided;
 use super::super::{Context, scale};
 use super::{Bin, MetricsOut, bins, metrics};
-use motet_recipes::{Estimate, GlmOutcome};
+use motet_recipes::{Estimate, GlmOutcome, Knots};
 use serde::Serialize;
 
 /// The keys of a logistic report, and those of R's `summary(glm)`.
@@ -31,11 +31,26 @@ pub(super) struct Glm<'a> {
     mean: f64,
     /// What `ratio` of a coefficient is.
     ratio: Option<&'static str>,
+    /// Of splines whose knots were found in the run; empty without such.
+    knots: Vec<KnotsOut<'a>>,
     coefficients: Vec<Row<'a>>,
     metrics: Option<MetricsOut>,
     calibration: Option<Vec<Bin>>,
     roc: Option<&'a [(f64, f64)]>,
     history: Vec<Climbed>,
+}
+
+/// A spline whose knots were found in the run.
+#[derive(Serialize)]
+struct KnotsOut<'a> {
+    column: &'a str,
+    degrees: u32,
+    boundary: Vec<f64>,
+    knots: &'a [f64],
+    /// How far the pooled quantile may be from each, boundary included.
+    within: &'a [f64],
+    /// The same spline as R (`library(splines)`) and a study file write it.
+    r: String,
 }
 
 /// A Newton round.
@@ -85,6 +100,7 @@ pub(super) fn body<'a>(fit: &'a GlmOutcome, context: &'a Context) -> Glm<'a> {
         weight: fit.weight,
         mean: fit.mean,
         ratio: scale::ratio(fit.family),
+        knots: fit.knots.iter().map(knots).collect(),
         coefficients: fit.coefficients.iter().map(|estimate| row(estimate, fit)).collect(),
         metrics: evaluation.map(|evaluation| metrics(&evaluation.metrics)),
         calibration: evaluation.map(|evaluation| bins(&evaluation.calibration)),
@@ -94,6 +110,19 @@ pub(super) fn body<'a>(fit: &'a GlmOutcome, context: &'a Context) -> Glm<'a> {
             .iter()
             .map(|s| Climbed { round: s.round, objective: s.loglik, step: s.step })
             .collect(),
+    }
+}
+
+fn knots(found: &Knots) -> KnotsOut<'_> {
+    let inner = found.knots.get(1..found.knots.len().saturating_sub(1)).unwrap_or_default();
+    let boundary = found.knots.first().into_iter().chain(found.knots.last()).copied().collect();
+    KnotsOut {
+        column: &found.column,
+        degrees: found.degrees,
+        boundary,
+        knots: inner,
+        within: &found.within,
+        r: found.formula(),
     }
 }
 

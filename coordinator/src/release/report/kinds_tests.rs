@@ -54,6 +54,29 @@ fn a_linear_report_has_t_and_differences_a_poisson_report_has_z_and_rate_ratios(
 }
 
 #[test]
+fn knots_that_were_found_can_be_fitted_by_others() {
+    let outcome = run::splines();
+    let Outcome::Glm(fit) = &outcome else { unreachable!() };
+    let report = read("splines", &outcome);
+    let [crp, age] = report["knots"].as_array().unwrap().as_slice() else { unreachable!() };
+    assert_eq!((age["column"].as_str(), crp["degrees"].as_u64()), (Some("age"), Some(4)));
+    let found = &fit.knots[0];
+    for (at, knot) in crp["knots"].as_array().unwrap().iter().enumerate() {
+        same(knot, found.knots[at + 1]);
+    }
+    same(&crp["boundary"][0], found.knots[0]);
+    same(&crp["boundary"][1], found.knots[4]);
+    assert_eq!(crp["within"].as_array().unwrap().len(), 5);
+    // What the report says can be read as a formula, and gives the same terms.
+    let text = format!("y ~ {}", crp["r"].as_str().unwrap());
+    let design = motet_recipes::Formula::parse(&text).unwrap().design(|name| Some(vec![name.to_owned()]));
+    let names = design.unwrap().names().join(" ").replace("ns(crp)", "ns(crp, 4)");
+    let own = fit.coefficients.iter().filter(|c| c.name.starts_with("ns(crp, 4)")).map(|c| c.name.as_str());
+    assert_eq!(names, own.collect::<Vec<_>>().join(" "));
+    assert_eq!(read("linear", &run::glm(Family::Linear, |_| ()))["knots"], serde_json::json!([]));
+}
+
+#[test]
 fn what_a_lasso_or_a_quasi_family_has_not_is_null() {
     let report = read("lasso", &run::glm(Family::Linear, |recipe| recipe.lasso = 20.0));
     for key in ["se", "z", "t", "p", "ci_low", "ci_high"] {

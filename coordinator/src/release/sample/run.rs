@@ -3,8 +3,8 @@
 use super::Context;
 use motet_recipes::summary::Scale;
 use motet_recipes::{
-    CountOutcome, Design, Details, Errors, Family, FedAvg, Gbdt, Glm, Loss, Outcome, Recipe, Rounded, Rows,
-    Summary, gbdt,
+    CountOutcome, Design, Details, Errors, Family, FedAvg, Formula, Gbdt, Glm, Loss, Outcome, Recipe,
+    Rounded, Rows, Summary, gbdt,
 };
 use ndarray::{Array1, Array2, Axis};
 use rand_core::SeedableRng as _;
@@ -104,6 +104,19 @@ pub(in super::super) fn glm(family: Family, change: impl FnOnce(&mut Glm)) -> Ou
     run(Recipe::Glm(recipe), &Rows::new(x.view()).outcome(y.view()))
 }
 
+/// A linear regression with splines whose knots the run finds.
+pub(in super::super) fn splines() -> Outcome {
+    let formula =
+        Formula::parse("y ~ age + male + sbp + ns(age, 2):male + ns(crp, 4) + delay_h + drowsy").unwrap();
+    let design = formula.design(|name| Some(vec![name.to_owned()])).unwrap();
+    let x = table();
+    let order: Vec<usize> =
+        design.columns.iter().map(|name| COLUMNS.iter().position(|known| known == name).unwrap()).collect();
+    let (y, x) = (outcome(&x, number), x.select(Axis(1), &order));
+    let recipe = Glm::new(design, "y".to_owned(), Family::Linear);
+    run(Recipe::Glm(recipe), &Rows::new(x.view()).outcome(y.view()))
+}
+
 /// The regressions that people look at.
 pub(in super::super) fn glms() -> Vec<(&'static str, Outcome)> {
     vec![
@@ -114,6 +127,7 @@ pub(in super::super) fn glms() -> Vec<(&'static str, Outcome)> {
         ("quasipoisson", glm(Family::Quasipoisson, |_| ())),
         ("quasibinomial", glm(Family::Quasibinomial, |_| ())),
         ("lasso", glm(Family::Linear, |recipe| recipe.lasso = 20.0)),
+        ("splines", splines()),
     ]
 }
 
