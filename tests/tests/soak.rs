@@ -24,8 +24,12 @@ const AT_ONCE: u32 = 2;
 const CUT_EVERY: Duration = Duration::from_secs(20);
 /// A run under faults takes seconds; one that takes this long is stuck.
 const STUCK: Duration = Duration::from_secs(240);
-/// Samples of a third of the time before their means say anything.
+/// Samples of a third of the time before the mean of open files says anything ..
 const ENOUGH: usize = 8;
+/// .. and that of the memory, which is freed and taken in large pieces.
+const MANY: usize = 20;
+/// KiB that a process may keep of a study that is over: its text, its roster, its row in a list.
+const KEPT_KIB: f64 = 40.0;
 
 fn number(variable: &str, usual: u64) -> u64 {
     std::env::var(variable).map_or(usual, |text| text.parse().expect("a number"))
@@ -215,14 +219,20 @@ fn a_fault_every_few_seconds_loses_nothing_and_counts_nothing_twice() {
         let (memory, files) = (of(|weight| weight.0 / 1024.0), of(|weight| weight.1));
         let ends =
             |samples: &[f64]| samples.first().copied().zip(samples.last().copied()).unwrap_or_default();
+        let third = samples.len() / 3;
+        let kept = growth(&memory) * 1024.0 / (third.max(1) * AT_ONCE as usize) as f64;
         println!(
-            "{who}: memory {:.1?} MiB, grown by {:.2} MiB from the middle third to the last; open files {:?}, grown by {:.1}",
+            "{who}: memory {:.1?} MiB, grown by {:.2} MiB from the middle third to the last, {kept:.0} KiB a study; open \
+             files {:?}, grown by {:.1}",
             ends(&memory),
             growth(&memory),
             ends(&files),
             growth(&files)
         );
-        if samples.len() / 3 >= ENOUGH {
+        if third >= MANY {
+            assert!(kept < KEPT_KIB, "{who} keeps studies that are over");
+        }
+        if third >= ENOUGH {
             assert!(growth(&files) < 4.0, "{who} holds on to files");
         }
     }
