@@ -13,7 +13,7 @@ use motet_common::round::{PhaseName, Round, Terms};
 use motet_common::study::Study;
 use motet_secagg::digest::Digest;
 use motet_secagg::fold::Aggregate;
-use motet_secagg::id::NodeId;
+use motet_secagg::id::{NodeId, RunId};
 use motet_secagg::mask::Shape;
 use motet_secagg::message::{Checked, Message, Released};
 use motet_secagg::sign::SecretKey;
@@ -315,6 +315,12 @@ impl Book {
         latest == Some(checked.released)
             && !self.checked.contains_key(&checked.node)
             && entry.is_some_and(|entry| checked.is_signed_by(&entry.identity))
+    }
+
+    /// The present run, or the latest.
+    pub(crate) fn latest_run(&self) -> Option<RunId> {
+        let present = self.run.as_ref().map(|run| run.started.run);
+        present.or_else(|| self.past_runs.last().map(|(started, _)| started.run))
     }
 
     /// Whether the study's result was handed out.

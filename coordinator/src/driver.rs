@@ -31,7 +31,7 @@ use motet_proto::v1::WatchRunResponse;
 use motet_proto::v1::attend_response::Frame;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::fold::Aggregate;
-use motet_secagg::id::{NodeId, RunId};
+use motet_secagg::id::NodeId;
 use motet_secagg::message::{Cosignature, Message};
 use opening::allow;
 use resting::{AWAKE, may_rest};
@@ -161,7 +161,7 @@ impl Driver {
         self.catch_up().await?;
         let effects = self.round().map(Round::resume).unwrap_or_default();
         self.act(effects).await?;
-        self.sweep_uploads().await;
+        publishing::sweep_uploads(&self.shared, &mut self.book).await;
         self.advance().await
     }
 
@@ -204,22 +204,20 @@ impl Driver {
             News::Went(_) => self.input(Input::Gone(node)).await,
             News::Came(_) => {
                 self.input(Input::Back(node)).await?;
-                // Between rounds, the latest release tells a returning node what it missed, unless it has made that sum again.
-                if self.round().is_none()
-                    && !self.book.checked.contains_key(&node)
-                    && let (Some(past), Some(run)) = (self.book.past.last(), self.latest_run())
-                {
-                    self.shared.hub.tell(node, run, &Message::Released(past.released.clone()));
-                }
                 self.ask_witness(node);
                 Ok(())
             }
         }
     }
 
-    fn latest_run(&self) -> Option<RunId> {
-        let present = self.book.run.as_ref().map(|run| run.started.run);
-        present.or_else(|| self.book.past_runs.last().map(|(started, _)| started.run))
+    /// Between rounds, the latest release tells a node that came what it missed, unless it has made that sum again.
+    fn tell_latest(&self, node: NodeId) {
+        if self.round().is_none()
+            && !self.book.checked.contains_key(&node)
+            && let (Some(past), Some(run)) = (self.book.past.last(), self.book.latest_run())
+        {
+            self.shared.hub.tell(node, run, &Message::Released(past.released.clone()));
+        }
     }
 
     async fn asked(&mut self, ask: Ask) -> Result<(), Refusal> {
@@ -260,7 +258,10 @@ impl Driver {
             Ask::Abandon { run, answer } => self.abandon(run, answer).await,
             Ask::Folded(result) => self.folded(*result).await,
             Ask::Removed => self.removed().await,
-            Ask::Came(node) => self.heard(News::Came(node)).await,
+            Ask::Came(node) => {
+                self.tell_latest(node);
+                Ok(())
+            }
             Ask::Due => Ok(()),
             looking => {
                 self.look(looking);
@@ -326,7 +327,7 @@ impl Driver {
             match effect {
                 Effect::Record(entry) => self.write(&StudyEntry::Round(entry)).await?,
                 Effect::Tell(node, message) => {
-                    if let Some(run) = self.latest_run() {
+                    if let Some(run) = self.book.latest_run() {
                         self.shared.hub.tell(node, run, &message);
                     }
                 }

@@ -15,7 +15,7 @@ use motet_proto::v1::{Proposal, RunState, Standing, WatchRunResponse};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::{NodeId, RunId};
-use motet_secagg::message::{Header, Message};
+use motet_secagg::message::{Header, Message, Released};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -75,7 +75,7 @@ pub(crate) enum Ask {
         run: Option<RunId>,
         answer: oneshot::Sender<Vec<(RunId, RunEnded)>>,
     },
-    /// A node came that this study owes something.
+    /// A node has come; it may have missed the latest release.
     Came(NodeId),
     /// Something lies about that is due to go; reading the book anew has removed it.
     Due,
@@ -108,8 +108,10 @@ pub(crate) struct Awake {
 pub(crate) struct Resting {
     /// Its rows in the table of runs.
     pub(crate) runs: Vec<RunState>,
-    /// Nodes that are to hear of its latest release when they come.
+    /// Nodes that are to hear of its latest release when they come ..
     pub(crate) owed: BTreeSet<NodeId>,
+    /// .. and that release with its run, where there are such nodes.
+    pub(crate) latest: Option<(RunId, Box<Released>)>,
     /// When uploads that are still kept are due to go.
     pub(crate) due: Option<Moment>,
 }
@@ -136,17 +138,25 @@ pub(crate) struct Handle {
 impl Handle {
     /// The way to the study of this book, whose driver rests as yet.
     pub(crate) fn new(shared: &Arc<Shared>, book: &Book, resting: Resting) -> Self {
-        let decided = book.decisions.iter().map(|(node, signed)| (*node, Decided::of(signed)));
-        Self {
+        let handle = Self {
             id: book.study.id.clone(),
             digest: book.digest,
             proposed: Arc::new(book.proposed.clone()),
             title: book.study.title.clone(),
-            withdrawn: Arc::new(AtomicBool::new(book.withdrawn)),
-            decided: Arc::new(Mutex::new(decided.collect())),
+            withdrawn: Arc::default(),
+            decided: Arc::default(),
             line: Arc::new(AsyncMutex::new(Line::Resting(resting))),
             shared: Arc::clone(shared),
-        }
+        };
+        handle.follow(book);
+        handle
+    }
+
+    /// Takes over from the book what is known without it.
+    pub(crate) fn follow(&self, book: &Book) {
+        self.set_withdrawn(book.withdrawn);
+        let decided = book.decisions.iter().map(|(node, signed)| (*node, Decided::of(signed)));
+        *self.decided() = decided.collect();
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -156,7 +166,7 @@ impl Handle {
     /// Asks and waits for the answer.
     pub(crate) async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, Refusal> {
         let (answer, answered) = oneshot::channel();
-        self.send(ask(answer)).await;
+        deliver(&self.id, &self.awake().await?, ask(answer)).await;
         answered.await.map_err(|_| {
             let detail = format!(
                 "study `{}` could not be written down; `motet run list {}` says why",
@@ -172,6 +182,17 @@ impl Handle {
             Ok(awake) => deliver(&self.id, &awake, ask).await,
             Err(refusal) => tracing::error!(study = %self.id, %refusal, "the study's record cannot be read"),
         }
+    }
+
+    /// Tells without waiting for a driver that has to be woken.
+    pub(crate) fn send_soon(&self, ask: Ask) {
+        let handle = self.clone();
+        tokio::spawn(async move { handle.send(ask).await });
+    }
+
+    /// Whether a driver is there at this moment: what is sent to it arrives in order.
+    pub(crate) fn is_awake(&self) -> bool {
+        self.line.try_lock().is_ok_and(|line| matches!(&*line, Line::Awake(_)))
     }
 
     /// Tells a driver that does not rest.
@@ -194,12 +215,15 @@ impl Handle {
         Ok(awake)
     }
 
-    /// Wakes a driver that owes this node something.
+    /// A node came: it is told of a release that it may have missed. A driver need not wake for that.
     pub(crate) async fn came(&self, node: NodeId) {
-        let owes = matches!(&*self.line.lock().await, Line::Resting(resting) if resting.owed.contains(&node));
-        if owes {
-            self.send(Ask::Came(node)).await;
+        if let Line::Resting(resting) = &*self.line.lock().await {
+            if let Some((run, released)) = resting.latest.as_ref().filter(|_| resting.owed.contains(&node)) {
+                self.shared.hub.tell(node, *run, &Message::Released((**released).clone()));
+            }
+            return;
         }
+        self.send_if_awake(Ask::Came(node)).await;
     }
 
     /// Wakes a driver that has uploads to remove.

@@ -65,8 +65,8 @@ pub(crate) struct Shared {
     pub(crate) studies: RwLock<BTreeMap<Digest, Handle>>,
     /// The study of every run.
     pub(crate) runs: RwLock<BTreeMap<RunId, Digest>>,
-    /// Sums and their evidence, with the study whose members may fetch them.
-    pub(crate) fetchable: RwLock<BTreeMap<Digest, Digest>>,
+    /// Sums and their evidence, with the studies whose members may fetch them: two studies may have the same sum.
+    pub(crate) fetchable: RwLock<BTreeMap<Digest, Vec<Digest>>>,
 }
 
 impl Shared {

@@ -54,7 +54,14 @@ impl Downloads {
         }
     }
 
-    /// A blob on its way: what has arrived of it, and what arrives. However its task ends, nothing of it is lost.
+    /// Lets go of everything that is whole.
+    pub(crate) fn clear(&self) {
+        let mut kept = self.kept();
+        kept.blobs.clear();
+        kept.verdicts.clear();
+    }
+
+    /// A blob on its way: what has arrived of it, and what arrives. However its task ends, what has arrived is kept.
     pub(crate) fn part(&self, digest: Digest, resumes: bool) -> Part<'_> {
         let arrived = self.kept().parts.remove(&digest).filter(|_| resumes);
         Part { downloads: self, digest, bytes: arrived.unwrap_or_default() }

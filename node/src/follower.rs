@@ -22,6 +22,7 @@ use motet_secagg::id::RunId;
 use motet_secagg::layout::{ClearUpdate, Layout};
 use motet_secagg::message::Released;
 use rand_core::CryptoRng;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -79,6 +80,8 @@ pub(crate) struct Follower {
     pub(crate) attempt: Option<Attempt>,
     /// How the final model did on this site's own rows; for its own steward.
     pub(crate) own: Option<Outcome>,
+    /// Releases that this site has missed and takes in one after the other, oldest first.
+    pub(crate) missed: VecDeque<Absorbed>,
     /// Whether the recipe has no further question.
     pub(crate) is_over: bool,
     /// When it was last asked for.
@@ -102,6 +105,7 @@ impl Follower {
             cohort: None,
             attempt: None,
             own: None,
+            missed: VecDeque::new(),
             is_over: false,
             used: Instant::now(),
         };

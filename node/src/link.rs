@@ -395,8 +395,7 @@ async fn record(ledger: &Ledger, kind: &str, study: &str, round: u64, body: &[u8
 /// # Errors
 /// When the disk refuses.
 pub(crate) async fn remove_masked(home: &Home, plan: &Digest) -> Result<(), NodeError> {
-    let spool = Spool::open(&home.paths.masked(), &plan.hex()).await?;
-    Ok(spool.remove().await?)
+    Ok(Spool::remove(&home.paths.masked(), &plan.hex()).await?)
 }
 
 #[cfg(test)]

@@ -50,14 +50,14 @@ struct Computed {
     result: Result<Answered, Refusal>,
 }
 
-/// Why a session ended.
+/// Why a frame could not be heard to its end.
 enum Away {
     /// The node's own folder is the trouble: nothing more is said before it is mended.
     Node(NodeError),
     /// The coordinator, or the way there.
     Coordinator(String),
-    /// No end: what a message needs is on its way, and the message is heard again when it has come.
-    Later,
+    /// What a message of this study needs is on its way; the message is heard again when it has come.
+    Later(Digest),
 }
 
 impl<E: Into<NodeError>> From<E> for Away {
@@ -176,16 +176,21 @@ impl Session {
     }
 
     /// Lets go of studies of which nothing more is asked, with patients, states and log: should it be, they are read again.
-    fn let_go(&mut self) {
-        let (today, studies) = (clock_day(), &self.studies);
-        let may_run = |follower: &Follower| {
+    async fn let_go(&mut self) -> Result<(), NodeError> {
+        let today = clock_day();
+        let is_needed = |follower: &Follower| {
             let Proposal { digest, roster_digest, .. } = &follower.proposal;
-            studies.may_run(digest, roster_digest, today).is_ok()
+            let goes_on = follower.attempt.is_some() || !follower.is_over;
+            follower.used.elapsed() < UNUSED
+                || goes_on && self.studies.may_run(digest, roster_digest, today).is_ok()
         };
-        self.followers.retain(|_, follower| {
-            let is_used = follower.attempt.is_some() || follower.used.elapsed() < UNUSED;
-            is_used || !follower.is_over && may_run(follower)
-        });
+        let unneeded = self.followers.iter().filter(|(_, follower)| !is_needed(follower));
+        let unneeded: Vec<Digest> = unneeded.map(|(study, _)| *study).collect();
+        for study in unneeded {
+            self.forget(&study).await?;
+            self.followers.remove(&study);
+        }
+        Ok(())
     }
 
     /// One line for the steward, on record and on the terminal; never the same line twice in a row.
@@ -260,7 +265,7 @@ impl Session {
                 Some(arrived) = self.coming.next() => self.arrived(link, arrived).await?,
                 Some(computed) = self.computed.recv() => self.computed(link, computed).await?,
                 _ = look.tick() => self.look(link).await?,
-                _ = unused.tick() => self.let_go(),
+                _ = unused.tick() => self.let_go().await?,
             }
         }
     }
@@ -305,18 +310,22 @@ impl Session {
     }
 
     /// Something that was on its way is here, or cannot be fetched.
-    async fn arrived(&mut self, link: &Link, arrived: Result<(), Broken>) -> Result<(), Away> {
-        arrived?;
-        for (run, message) in self.coming.waiting() {
+    async fn arrived(&mut self, link: &Link, arrived: Result<Digest, Broken>) -> Result<(), Away> {
+        let study = arrived?;
+        for (run, message) in self.coming.ready(&study) {
             self.message(link, run, message).await?;
+        }
+        if self.coming.is_idle() {
+            // Nobody waits for what is whole and was not taken in, of a study that was withdrawn, say.
+            self.downloads.clear();
         }
         Ok(())
     }
 
     async fn message(&mut self, link: &Link, run: RunId, message: Message) -> Result<(), Away> {
         match self.message_now(link, run, &message).await {
-            Err(Away::Later) => {
-                self.coming.wait(run, message);
+            Err(Away::Later(study)) => {
+                self.coming.wait(study, run, message);
                 Ok(())
             }
             heard => heard,
@@ -333,11 +342,15 @@ impl Session {
         match message {
             Message::Released(released) => return self.released(link, study, run, released).await,
             Message::Stands(stands) => return self.witness(link, run, stands).await,
+            Message::Abandoned(abandoned) => self.coming.abandoned(&abandoned.plan),
             _ => {}
         }
         let Some(study) = study else { return Ok(()) };
         self.drill(&study, message);
-        if let Err(refusal) = self.may_go_on(&study).await? {
+        // What is given up is forgotten, also where nothing may be answered any more.
+        if !matches!(message, Message::Abandoned(_))
+            && let Err(refusal) = self.may_go_on(&study).await?
+        {
             return self.refuse_attempt(link, &study, &refusal).await;
         }
         if let Message::Proposal(proposal) = message {

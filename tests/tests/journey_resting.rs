@@ -9,13 +9,21 @@ use motet_tests::consortium::{Consortium, demo_file};
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_motet-under-test");
-const SITES: [&str; 4] = ["cleveland", "hungarian", "switzerland", "va"];
+const SITES: [&str; 6] = ["BELG", "CZEC", "NETH", "NORW", "PORT", "SWIT"];
+/// These are in the sum, die before they know it, and stay away.
+const LATE: [&str; 2] = ["PORT", "SWIT"];
 const STUDY: &str = "how-many";
 
-/// How often the study has gone to rest.
+const RESTS: &str = "the study rests";
+
+/// How often a study has gone to rest.
 fn rests(consortium: &Consortium) -> usize {
     let log = std::fs::read_to_string(consortium.path("coordinator.log")).expect("readable");
-    log.matches("the study rests").count()
+    log.matches(RESTS).count()
+}
+
+fn rests_again(consortium: &Consortium, before: usize) {
+    consortium.wait("a study rests", |c| rests(c) > before);
 }
 
 fn json(consortium: &Consortium, args: &[&str]) -> Value {
@@ -42,47 +50,102 @@ fn seen(consortium: &Consortium, run: &str) -> [Value; 4] {
 fn a_study_that_rests_answers_as_before_and_tells_a_late_site_its_result() {
     let mut consortium = Consortium::start(PROGRAM);
     for site in SITES {
-        let csv = demo_file(&format!("heart/{site}.csv"));
-        consortium.add_site(site, "NL", "heart", &csv, &demo_file("heart/schema.toml"));
+        let csv = demo_file(&format!("stroke/{site}.csv"));
+        consortium.add_site(site, "NL", "ist", &csv, &demo_file("stroke/schema.toml"));
     }
     let file = consortium.path("study.toml");
     let text = format!(
         "[study]\nid = \"{STUDY}\"\ntitle = \"How many\"\nquestion = \"How many patients are there?\"\n\
-         purpose = \"53(1)(e)\"\nends = 2099-12-31\n[data]\ndataset = \"heart\"\noutcome = \"y\"\n\
+         purpose = \"53(1)(e)\"\nends = 2099-12-31\n[data]\ndataset = \"ist\"\noutcome = \"dead14\"\n\
          features = [\"age\"]\n[recipe]\nkind = \"count\"\n"
     );
     std::fs::write(&file, text).expect("writable");
     consortium.operate(&["study", "propose", &file]).done();
-    // This one is in the sum, dies before it knows the sum, and stays away.
-    consortium.kill_node("va");
-    consortium.start_node("va", &["--drill", "reveal:1"]);
+    for site in LATE {
+        consortium.kill_node(site);
+        consortium.start_node(site, &["--drill", "reveal:1"]);
+    }
     SITES.iter().for_each(|site| consortium.approve(site, STUDY));
     let run = json(&consortium, &["run", "start", STUDY]);
     let run = run.get("run").and_then(Value::as_str).expect("the run's id").to_owned();
     consortium.wait("the run is released", |c| c.operate(&["run", "list", STUDY]).out.contains("released"));
-    consortium.kill_node("va");
+    LATE.iter().for_each(|site| consortium.kill_node(site));
     let before = seen(&consortium, &run);
-    assert_eq!(before.last().and_then(|report| report.get("sites")), Some(&Value::from(4)));
+    assert_eq!(before.last().and_then(|report| report.get("sites")), Some(&Value::from(SITES.len())));
 
-    consortium.wait("the study rests", |c| rests(c) == 1);
+    rests_again(&consortium, rests(&consortium));
+    let rested = rests(&consortium);
     assert_eq!(seen(&consortium, &run), before, "the same answers");
     consortium.operate(&["run", "start", STUDY]).refused("round_spent");
     consortium.operate(&["ledger", "verify", "--recompute", &run]).done();
     consortium.operate(&["run", "abandon", &run]).refused("run_over");
 
-    consortium.wait("the study rests again", |c| rests(c) == 2);
-    let own = consortium.path(&format!("va/local/{STUDY}.json"));
-    assert!(!std::path::Path::new(&own).exists(), "it cannot know the result yet");
-    consortium.start_node("va", &[]);
-    consortium.wait("the late site has its report", |_| std::path::Path::new(&own).exists());
-    consortium.wait("it has made the sum again", |c| {
-        let left = c.desk("va", &["ledger", "show", "--json"]).done();
-        left.contains("\"checked\"")
-    });
+    rests_again(&consortium, rested);
+    let own = LATE.map(|site| consortium.path(&format!("{site}/local/{STUDY}.json")));
+    let is_there = |path: &String| std::path::Path::new(path).exists();
+    assert!(!own.iter().any(is_there), "they cannot know the result yet");
+    LATE.iter().for_each(|site| consortium.start_node(site, &[]));
+    consortium.wait("the late sites have their reports", |_| own.iter().all(is_there));
+    for site in LATE {
+        consortium.wait("it has made the sum again", |c| {
+            c.desk(site, &["ledger", "show", "--json"]).done().contains("\"checked\"")
+        });
+    }
 
     // Who starts again with nothing under way is as good as resting, and has nothing to tell anybody.
-    consortium.wait("the study rests once more", |c| rests(c) == 3);
     consortium.coordinator = None;
+    let log = std::fs::read_to_string(consortium.path("coordinator.log")).expect("readable");
     consortium.start_coordinator();
     assert_eq!(seen(&consortium, &run), before, "the same answers");
+    consortium.wait("it rests", |c| {
+        let now = std::fs::read_to_string(c.path("coordinator.log")).expect("readable");
+        now.strip_prefix(log.as_str()).is_some_and(|new| new.contains(RESTS))
+    });
+}
+
+#[test]
+fn a_run_given_up_in_mid_round_leaves_nothing_behind_at_the_coordinator_and_a_withdrawn_study_nothing_at_the_sites()
+ {
+    let mut consortium = Consortium::start(PROGRAM);
+    consortium.set_lease("120s");
+    let sites = ["cleveland", "hungarian", "va"];
+    for site in sites {
+        let csv = demo_file(&format!("heart/{site}.csv"));
+        consortium.add_site(site, "NL", "heart", &csv, &demo_file("heart/schema.toml"));
+    }
+    let files = |c: &Consortium, folder: &str| {
+        std::fs::read_dir(c.path(folder)).map_or(0, |entries| entries.flatten().count())
+    };
+    let held = |consortium: &mut Consortium, study: &str| {
+        consortium.kill_node("va");
+        consortium.start_node("va", &[]);
+        consortium.propose_patient(study, &sites);
+        // It dies in the upload of the second round and is awaited.
+        consortium.kill_node("va");
+        consortium.start_node("va", &["--drill", "upload:2"]);
+        let run = json(consortium, &["run", "start", study]);
+        let run = run.get("run").and_then(Value::as_str).expect("the run's id").to_owned();
+        consortium.wait("the others have uploaded", |c| {
+            let shown = json(c, &["run", "show", &run]);
+            shown.get("phase").is_some_and(|phase| phase == "upload")
+                && shown.get("awaited") == Some(&serde_json::json!(["va"]))
+        });
+        assert!(files(consortium, "hub/state/spools/spools") > 0, "uploads lie there");
+        run
+    };
+    let run = held(&mut consortium, "given-up");
+    let rested = rests(&consortium);
+    consortium.operate(&["run", "abandon", &run]).done();
+    rests_again(&consortium, rested);
+    // Those of the first round's sum stay a week.
+    assert_eq!(files(&consortium, "hub/state/spools/spools"), sites.len());
+
+    held(&mut consortium, "withdrawn");
+    for site in ["cleveland", "hungarian"] {
+        assert!(files(&consortium, &format!("{site}/vault")) > 0, "an attempt is open");
+    }
+    consortium.operate(&["study", "withdraw", "withdrawn"]).done();
+    for site in ["cleveland", "hungarian"] {
+        consortium.wait("the attempt is forgotten", |c| files(c, &format!("{site}/vault")) == 0);
+    }
 }

@@ -102,14 +102,16 @@ impl Spool {
         Ok(part.map(<[u8]>::to_vec).unwrap_or_default())
     }
 
-    /// Deletes the spool with all its chunks. Doing it again does nothing.
+    /// Deletes the spool `name` under the folder `dir` with all its chunks. Doing it again does nothing.
     ///
     /// # Errors
-    /// [`LedgerError::File`] when the system refuses.
-    pub async fn remove(self) -> Result<(), LedgerError> {
+    /// [`LedgerError::Name`], [`LedgerError::File`] when the system refuses.
+    pub async fn remove(dir: &Path, name: &str) -> Result<(), LedgerError> {
+        check_name(name)?;
+        let folder = dir.join("spools").join(name);
         blocking(move || {
-            let removed = absent_is_none(std::fs::remove_dir_all(&self.folder));
-            removed.map(|_| ()).map_err(LedgerError::file("remove", &self.folder))
+            let removed = absent_is_none(std::fs::remove_dir_all(&folder));
+            removed.map(|_| ()).map_err(LedgerError::file("remove", &folder))
         })
         .await
     }

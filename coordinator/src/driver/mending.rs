@@ -82,7 +82,7 @@ impl Driver {
         self.shared.ledger.room().await.map_err(disk)?;
         let read = replay(&self.shared, &self.stream).await.map_err(|error| disk(format!("{error:#}")))?;
         (self.book, self.version) = (read.book, read.version);
-        self.handle.set_withdrawn(self.book.withdrawn);
+        self.handle.follow(&self.book);
         (self.wake, self.pause, self.done, self.folding, self.written) = (None, None, None, false, 0);
         self.waiting_since = now();
         self.cosigned.clear();

@@ -1,5 +1,6 @@
 //! Bringing a driver to life: from a proposal, or from a stream that a restart finds or that somebody asks for.
 
+use super::publishing::sweep_uploads;
 use super::resting::{may_rest, resting};
 use super::{Driver, not_before, now};
 use crate::book::{Book, stream};
@@ -61,7 +62,10 @@ pub(crate) async fn propose(
 /// `backed_up` or before is not gone on with: the stream was restored from a backup then, and the nodes may be further
 /// (ruling R7).
 pub(crate) async fn reopen(shared: &Arc<Shared>, stream: &str, backed_up: u64) -> anyhow::Result<()> {
-    let read = replay(shared, stream).await?;
+    let mut read = replay(shared, stream).await?;
+    if read.book.run.is_none() {
+        sweep_uploads(shared, &mut read.book).await;
+    }
     let handle = Handle::new(shared, &read.book, resting(&read.book, &shared.config));
     if !may_rest(&read.book) {
         let restored = read.planned <= backed_up;
@@ -125,7 +129,13 @@ pub(super) async fn replay(shared: &Shared, stream: &str) -> anyhow::Result<Repl
 
 /// The study's nodes may fetch these blobs: a sum and its evidence.
 pub(super) async fn allow(shared: &Shared, book: &Book, blobs: [Digest; 2]) {
-    shared.fetchable.write().await.extend(blobs.map(|blob| (blob, book.digest)));
+    let mut fetchable = shared.fetchable.write().await;
+    for blob in blobs {
+        let studies = fetchable.entry(blob).or_default();
+        if !studies.contains(&book.digest) {
+            studies.push(book.digest);
+        }
+    }
 }
 
 fn drive(handle: &Handle, read: Replayed, restored: bool) -> Awake {

@@ -2,13 +2,14 @@
 //! its witnesses; and the uploads stay until nobody needs them.
 
 use super::{Driver, now};
-use crate::book::Uploads;
+use crate::book::{Book, Uploads};
 use crate::config::Config;
 use crate::entries::{Publishing, StudyEntry};
 use crate::folding;
 use crate::members::disk;
 use crate::pause::{Pause, Reason};
 use crate::publish;
+use crate::shared::Shared;
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::witness_quorum;
@@ -65,7 +66,7 @@ impl Driver {
 
     /// Shows a site the checkpoint of the result being published.
     pub(super) fn ask_witness(&self, node: NodeId) {
-        let (Some(_), Some(run)) = (&self.book.publishing, self.latest_run()) else { return };
+        let (Some(_), Some(run)) = (&self.book.publishing, self.book.latest_run()) else { return };
         if !self.cosigned.contains_key(&node) {
             let checkpoint = self.book.log.checkpoint(&self.shared.keys.log);
             let stands = Stands { study: self.book.digest, checkpoint };
@@ -120,31 +121,30 @@ impl Driver {
     pub(super) async fn drop_uploads(&self, of: impl Fn(NodeId) -> bool) {
         let Some(uploads) = self.book.spooled.last() else { return };
         let nodes = uploads.nodes.iter().copied().filter(|node| of(*node)).collect();
-        self.remove(&Uploads { nodes, ..uploads.clone() }).await;
+        remove(&self.shared, &Uploads { nodes, ..uploads.clone() }).await;
     }
+}
 
-    /// Uploads of attempts that gave no sum go at once; those of sums as [`kept_until`] says.
-    pub(super) async fn sweep_uploads(&mut self) {
-        if self.round().is_none() {
-            for uploads in std::mem::take(&mut self.book.spooled) {
-                self.remove(&uploads).await;
-            }
-        }
-        let all = std::mem::take(&mut self.book.uploads);
-        let ends: Vec<_> = kept_until(&all, &self.shared.config, self.book.run.is_none()).collect();
-        for (uploads, end) in all.into_iter().zip(ends) {
-            if is_kept(end) { self.book.uploads.push(uploads) } else { self.remove(&uploads).await }
+/// Removes uploads that nobody needs: those of attempts that gave no sum at once, those of sums as [`kept_until`] says.
+pub(super) async fn sweep_uploads(shared: &Shared, book: &mut Book) {
+    if book.run.as_ref().is_none_or(|run| run.round.is_none()) {
+        for uploads in std::mem::take(&mut book.spooled) {
+            remove(shared, &uploads).await;
         }
     }
+    let all = std::mem::take(&mut book.uploads);
+    let ends: Vec<_> = kept_until(&all, &shared.config, book.run.is_none()).collect();
+    for (uploads, end) in all.into_iter().zip(ends) {
+        let stay = end.is_none_or(|end| now() < end);
+        if stay { book.uploads.push(uploads) } else { remove(shared, &uploads).await }
+    }
+}
 
-    async fn remove(&self, uploads: &Uploads) {
-        for node in &uploads.nodes {
-            let name = folding::spool_name(&uploads.t2, *node);
-            if let Ok(spool) = Spool::open(&self.shared.spools(), &name).await {
-                // A spool that cannot be removed now is in nobody's way.
-                let _ = spool.remove().await;
-            }
-        }
+async fn remove(shared: &Shared, uploads: &Uploads) {
+    for node in &uploads.nodes {
+        let name = folding::spool_name(&uploads.t2, *node);
+        // A spool that cannot be removed now is in nobody's way.
+        let _ = Spool::remove(&shared.spools(), &name).await;
     }
 }
 
@@ -162,9 +162,4 @@ pub(super) fn kept_until(
         let end = uploads.at.ms.saturating_add(u64::from(days) * u64::from(DAY_MS));
         (index != last || is_over).then_some(Moment { ms: end })
     })
-}
-
-/// Whether uploads stay that are kept until then.
-pub(super) fn is_kept(end: Option<Moment>) -> bool {
-    end.is_none_or(|end| now() < end)
 }

@@ -1,13 +1,15 @@
 //! A driver that nobody needs rests: its task ends and its book is let go. What must be known of the study meanwhile stays
 //! with its handle, a few kilobytes; the rest is in the ledger, and is read from there when somebody asks.
 
-use super::publishing::{is_kept, kept_until};
+use super::publishing::kept_until;
 use super::{Driver, now};
 use crate::book::Book;
 use crate::config::Config;
 use crate::handle::{Handle, Line, Resting};
 use crate::shared::Shared;
 use crate::view;
+use motet_secagg::id::NodeId;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,11 +30,13 @@ pub(super) fn resting(book: &Book, config: &Config) -> Resting {
     // A site that has made the latest sum again knows it, and who may not answer the study does not follow it.
     let follows = !book.past.is_empty() && !book.withdrawn && !super::has_ended(&book.study);
     let owed = |node: &_| follows && book.approved(*node) && !book.checked.contains_key(node);
-    let ends = kept_until(&book.uploads, config, book.run.is_none());
+    let owed: BTreeSet<NodeId> = book.roster().nodes().filter(owed).collect();
+    let latest = book.latest_run().zip(book.past.last()).filter(|_| !owed.is_empty());
     Resting {
         runs: view::runs(book, None),
-        owed: book.roster().nodes().filter(owed).collect(),
-        due: ends.filter(|end| is_kept(*end)).flatten().min(),
+        owed,
+        latest: latest.map(|(run, past)| (run, Box::new(past.released.clone()))),
+        due: kept_until(&book.uploads, config, book.run.is_none()).flatten().min(),
     }
 }
 

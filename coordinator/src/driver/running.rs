@@ -1,5 +1,6 @@
 //! Between two rounds: close the ended one, open the next, publish, or end the run.
 
+use super::publishing::sweep_uploads;
 use super::{Driver, now, random};
 use crate::entries::{Planned, RunEnded, StudyEntry};
 use crate::line_up::{self, LineUp, Next};
@@ -28,7 +29,7 @@ impl Driver {
             if over {
                 self.done = None;
                 self.waiting_since = now();
-                self.sweep_uploads().await;
+                sweep_uploads(&self.shared, &mut self.book).await;
             }
             self.pause = None;
             if self.book.run.is_none() || self.round().is_some() {
@@ -221,6 +222,8 @@ impl Driver {
         let (code, detail) = (code.to_owned(), detail.to_owned());
         let ended = RunEnded { run, code: code.clone(), detail, files, at: now() };
         self.record(StudyEntry::RunEnded(ended), None).await?;
+        // A run that was given up in mid-round leaves uploads of it.
+        sweep_uploads(&self.shared, &mut self.book).await;
         tracing::info!(study = %self.book.study.id, %run, code, "the run is over");
         Ok(())
     }

@@ -127,10 +127,7 @@ impl Rounds for RoundsService {
                 }
             }
             let id = shared.hub.came(node, line);
-            let studies: Vec<Handle> = shared.studies.read().await.values().cloned().collect();
-            for handle in studies {
-                handle.came(node).await;
-            }
+            tokio::spawn(tell_missed(Arc::clone(&shared), node));
             while let Some(Ok(request)) = frames.next().await {
                 if let Some(frame) = request.frame {
                     take(&shared, node, frame).await;
@@ -189,10 +186,14 @@ impl Rounds for RoundsService {
         let reader = self.reader(&request).await?;
         let FetchRequest { digest: wanted, offset } = request.into_inner();
         let wanted = digest(&wanted)?;
-        let study = self.0.fetchable.read().await.get(&wanted).copied();
-        let unknown = || status(&Refusal::new(Code::ReleaseUnknown, "no such sum for this site"));
-        let study = study.ok_or_else(unknown)?;
-        self.readable(&reader, &study.0).await.map_err(|_| unknown())?;
+        let studies = self.0.fetchable.read().await.get(&wanted).cloned().unwrap_or_default();
+        let mut allowed = false;
+        for study in studies {
+            allowed |= self.readable(&reader, &study.0).await.is_ok();
+        }
+        if !allowed {
+            return Err(status(&Refusal::new(Code::ReleaseUnknown, "no such sum for this site")));
+        }
         let blob = self.0.ledger.get_blob(&wanted).await;
         let blob = blob.map_err(|error| status(&crate::members::storage(error)))?;
         let rest = usize::try_from(offset).ok().filter(|offset| *offset <= blob.len());
@@ -330,6 +331,14 @@ fn check_clock(hello: &Hello, now: Moment) -> Result<(), Status> {
     Ok(())
 }
 
+/// Tells a node that came of releases that it may have missed.
+async fn tell_missed(shared: Arc<Shared>, node: NodeId) {
+    let studies: Vec<Handle> = shared.studies.read().await.values().cloned().collect();
+    for handle in studies.iter().filter(|handle| handle.proposed.roster.roster.entry(node).is_some()) {
+        handle.came(node).await;
+    }
+}
+
 async fn take(shared: &Shared, node: NodeId, frame: FromNode) {
     match frame {
         FromNode::Hello(_) => {}
@@ -357,6 +366,11 @@ async fn take_message(shared: &Shared, node: NodeId, envelope: Envelope) {
         return;
     };
     match shared.study_of_run(&run).await {
+        Ok(handle) if handle.proposed.roster.roster.entry(node).is_none() => {
+            tracing::warn!(%node, study = %handle.id, "a message for a run of others");
+        }
+        // Nothing is under way in a study that rests: no other frame of this node waits until it is awake.
+        Ok(handle) if !handle.is_awake() => handle.send_soon(Ask::FromNode { node, message }),
         Ok(handle) => handle.send(Ask::FromNode { node, message }).await,
         Err(refusal) => tracing::warn!(%node, %refusal, "a message for no run"),
     }

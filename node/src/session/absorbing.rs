@@ -12,11 +12,6 @@ use motet_secagg::id::RunId;
 use motet_secagg::message::{Checked, Message, Released};
 use std::sync::Arc;
 
-/// What is fetched for a release: its sum, the evidence, and the sum made again.
-fn coming(released: &Released) -> [Digest; 3] {
-    [released.aggregate, released.evidence, released.root()]
-}
-
 impl Session {
     /// A release: of the attempt under way, or a hint that something was missed.
     pub(super) async fn released(
@@ -70,28 +65,55 @@ impl Session {
         let Some(follower) = self.followers.get(study) else { return Ok(()) };
         let unchecked =
             follower.latest.as_ref().is_some_and(|latest| latest.checks.is_some() && !latest.checked);
-        let there = follower.chain.root() == *root;
-        if there && !unchecked {
-            return Ok(());
+        if follower.chain.root() == *root {
+            return if unchecked { self.check_latest(link, study).await } else { Ok(()) };
         }
-        let after = follower.chain.round();
-        let missed = link.releases(study, if there { after.saturating_sub(1) } else { after }).await;
-        let missed = missed.map_err(Away::from)?;
-        if let (true, [latest]) = (there, missed.as_slice()) {
-            let checked = self.recompute(link, study, &latest.released).await?;
-            self.downloads.forget(&coming(&latest.released));
-            if let Some(latest) = self.followers.get_mut(study).and_then(|follower| follower.latest.as_mut())
-            {
-                latest.checked = checked;
+        while let Some(follower) = self.followers.get_mut(study)
+            && follower.chain.root() != *root
+        {
+            let Some(next) = follower.missed.front().cloned() else {
+                let missed = link.releases(study, follower.chain.round()).await.map_err(Away::from)?;
+                if missed.is_empty() {
+                    break;
+                }
+                follower.missed = missed.into();
+                continue;
+            };
+            let latest = follower.missed.len() == 1;
+            let taken = self.take_in(link, study, next, latest).await;
+            let Some(follower) = self.followers.get_mut(study) else { return Ok(()) };
+            match &taken {
+                Ok(()) => drop(follower.missed.pop_front()),
+                // The rest is gone on with when its sum has come.
+                Err(Away::Later(_)) => {}
+                Err(_) => follower.missed.clear(),
             }
-            return Ok(());
-        }
-        let last = missed.len().saturating_sub(1);
-        for (index, absorbed) in missed.into_iter().enumerate() {
-            self.take_in(link, study, absorbed, index == last).await?;
+            taken?;
         }
         self.finish(study).await?;
         Ok(())
+    }
+
+    /// Makes the latest sum again that was absorbed without.
+    async fn check_latest(&mut self, link: &Link, study: &Digest) -> Result<(), Away> {
+        let Some(follower) = self.followers.get(study) else { return Ok(()) };
+        let before = follower.chain.round().saturating_sub(1);
+        let missed = link.releases(study, before).await.map_err(Away::from)?;
+        let [latest] = missed.as_slice() else { return Ok(()) };
+        let checked = self.recompute(link, study, &latest.released).await;
+        self.let_go_of(&latest.released, &checked);
+        let checked = checked?;
+        if let Some(latest) = self.followers.get_mut(study).and_then(|follower| follower.latest.as_mut()) {
+            latest.checked = checked;
+        }
+        Ok(())
+    }
+
+    /// What was fetched for a release is not kept, however taking it in went, but until all of it has come.
+    fn let_go_of<T>(&mut self, released: &Released, taken: &Result<T, Away>) {
+        if !matches!(taken, Err(Away::Later(_))) {
+            self.downloads.forget(&[released.aggregate, released.evidence, released.root()]);
+        }
     }
 
     pub(super) async fn absorb(
@@ -131,11 +153,9 @@ impl Session {
         absorbed: Absorbed,
         again: bool,
     ) -> Result<(), Away> {
-        let coming = coming(&absorbed.released);
+        let released = absorbed.released.clone();
         let taken = self.take_in_what_is_here(link, study, absorbed, again).await;
-        if !matches!(taken, Err(Away::Later)) {
-            self.downloads.forget(&coming);
-        }
+        self.let_go_of(&released, &taken);
         taken
     }
 
@@ -151,7 +171,7 @@ impl Session {
         let Some(follower) = self.followers.get(study) else { return Ok(()) };
         follower.is_on_record(&released)?;
         let due = follower.checks_due(absorbed.candidates, &released)?.is_some();
-        let sum = self.blob(link, released.aggregate);
+        let sum = self.blob(link, study, released.aggregate);
         if due && again {
             absorbed.checked = self.recompute(link, study, &released).await?;
         }
@@ -161,13 +181,13 @@ impl Session {
     }
 
     /// A public blob that is here; else it is on its way, and this is tried again when it has come.
-    fn blob(&mut self, link: &Link, digest: Digest) -> Result<Arc<Vec<u8>>, Away> {
+    fn blob(&mut self, link: &Link, study: &Digest, digest: Digest) -> Result<Arc<Vec<u8>>, Away> {
         if let Some(bytes) = self.downloads.blob(&digest) {
             return Ok(bytes);
         }
         let (link, downloads) = (link.clone(), self.downloads.clone());
-        self.coming.fetch(digest, async move { link.fetch(digest, &downloads).await });
-        Err(Away::Later)
+        self.coming.fetch(*study, digest, async move { link.fetch(digest, &downloads).await });
+        Err(Away::Later(*study))
     }
 
     /// Makes a sum again from the masked uploads and the opened secrets (ruling R3). False when the uploads are not handed
@@ -175,12 +195,15 @@ impl Session {
     async fn recompute(&mut self, link: &Link, study: &Digest, released: &Released) -> Result<bool, Away> {
         let root = released.root();
         let Some(verdict) = self.downloads.verdict(&root) else {
-            let bytes = self.blob(link, released.evidence)?;
+            if self.coming.is_underway(&root) {
+                return Err(Away::Later(*study));
+            }
+            let bytes = self.blob(link, study, released.evidence)?;
             let Some(follower) = self.followers.get(study) else { return Ok(false) };
             let audit = Audit::of(released, &bytes, &follower.proposal.roster)?;
-            let (link, downloads, study) = (link.clone(), self.downloads.clone(), *study);
-            self.coming.fetch(root, async move { link.recompute(&study, root, audit, &downloads).await });
-            return Err(Away::Later);
+            let (link, downloads, of) = (link.clone(), self.downloads.clone(), *study);
+            self.coming.fetch(of, root, async move { link.recompute(&of, root, audit, &downloads).await });
+            return Err(Away::Later(*study));
         };
         match verdict {
             Again::Same => Ok(true),

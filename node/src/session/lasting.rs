@@ -37,7 +37,7 @@ pub async fn run(home: Home, drill: Option<Drill>) -> anyhow::Result<()> {
             wait = FIRST_WAIT;
         }
         let said = match attended {
-            Ok(()) | Err(Away::Later) => {
+            Ok(()) | Err(Away::Later(_)) => {
                 session.say("disconnected", "the connection to the coordinator ended; dialling again").await
             }
             Err(Away::Coordinator(why)) => session.say("away", &why).await,

@@ -51,16 +51,16 @@ async fn a_study_of_which_nothing_more_is_asked_leaves_the_memory_and_comes_back
     let folder = tempfile::tempdir().unwrap();
     let mut session = session(folder.path()).await;
     unused_for(&mut session, UNUSED * 2);
-    session.let_go();
+    session.let_go().await.unwrap();
     assert_eq!(in_memory(&session).len(), 2, "an open study stays, however long its next round takes");
 
     let proposal = session.studies.find("one").unwrap().proposal.clone();
     session.followers.get_mut(&proposal.digest).unwrap().is_over = true;
     unused_for(&mut session, UNUSED / 2);
-    session.let_go();
+    session.let_go().await.unwrap();
     assert_eq!(in_memory(&session).len(), 2, "its result may have to be witnessed yet");
     unused_for(&mut session, UNUSED * 2);
-    session.let_go();
+    session.let_go().await.unwrap();
     assert_eq!(in_memory(&session), ["two"]);
     session.follower(&proposal.digest.clone(), proposal).await.unwrap();
     assert_eq!(in_memory(&session).len(), 2);
@@ -68,6 +68,6 @@ async fn a_study_of_which_nothing_more_is_asked_leaves_the_memory_and_comes_back
     let two = session.studies.find("two").unwrap().proposal.digest;
     session.withdrawn(&two.0).await.unwrap();
     unused_for(&mut session, UNUSED * 2);
-    session.let_go();
+    session.let_go().await.unwrap();
     assert_eq!(in_memory(&session), ["one"], "what may not be answered is not kept");
 }
