@@ -1,7 +1,10 @@
 //! The command line as clap sees it: every command, every flag, and the help that explains them.
 
-use crate::loss::Loss;
+pub mod bench;
+mod demo;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use demo::{Demo, Scene};
 use motet_coordinator::drill::Drill;
 use std::path::PathBuf;
 
@@ -46,6 +49,9 @@ pub enum Command {
     Backup(Backup),
     /// A whole consortium on this machine, on real data, in front of your eyes
     Demo(Demo),
+    /// What this machine's processes need for it
+    #[command(subcommand)]
+    Bench(bench::Bench),
 }
 
 /// Who calls: the folder made by `motet init` (DIR/operator) or by `motet person join`.
@@ -416,37 +422,6 @@ pub struct RestoreBackup {
     pub json: bool,
 }
 
-/// The data a demo runs on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Scene {
-    /// International Stroke Trial: ten European countries, death within 14 days
-    Stroke,
-    /// UCI Heart Disease: four hospitals, coronary disease
-    Heart,
-    /// TCGA breast cancer: six regions, survival
-    Breast,
-}
-
-#[derive(Args)]
-pub struct Demo {
-    /// Which data
-    #[arg(value_enum, default_value_t = Scene::Stroke)]
-    pub scene: Scene,
-    /// Folder for the releases; a former demo's is replaced, any other that holds something is refused
-    #[arg(long, value_name = "DIR", default_value = "motet-demo")]
-    pub out: PathBuf,
-    /// Keep the folders of the coordinator and the nodes (keys, ledgers, logs) in --out
-    #[arg(long)]
-    pub keep: bool,
-    /// Print one JSON object instead of the narration
-    #[arg(long)]
-    pub json: bool,
-    /// Kill that site's node at join, share, upload, sign or reveal of a round (5, the third Newton round, unless
-    /// said); it stays dead. May be given several times
-    #[arg(long = "drop", value_name = "SITE@PHASE[:ROUND]")]
-    pub drops: Vec<Loss>,
-}
-
 impl Command {
     /// Whether the answer, and a failure too, is for a program.
     pub fn is_json(&self) -> bool {
@@ -484,6 +459,7 @@ impl Command {
                 Backup::Restore(args) => args.json,
             },
             Self::Demo(args) => args.json,
+            Self::Bench(bench::Bench::Recipes(args)) => args.json,
         }
     }
 }

@@ -44,6 +44,8 @@ fn every_line_of_the_contract_parses() {
         "motet backup verify b --json",
         "motet backup restore b --config d/coordinator.toml --json",
         "motet demo",
+        "motet bench recipes",
+        "motet bench recipes --only cox --only km --keep --json",
         "motet demo heart --out d --keep --json --drop va@upload --drop hungarian@join:2",
     ] {
         assert!(
@@ -62,6 +64,7 @@ fn wrong_usage_is_exit_code_two() {
         "motet init d --name N --country NL --min-sites 2",
         "motet person invite ada --role steward",
         "motet demo lungs",
+        "motet bench",
         "motet demo --drop ITAL@lunch",
         "motet release verify d --as e --governance 00",
         "motet ledger verify f --recompute 00ff",

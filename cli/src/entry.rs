@@ -3,7 +3,7 @@
 use crate::args::{Command, Coordinator, Motet};
 use crate::failure::{Done, Failure};
 use crate::output::Out;
-use crate::{backup, demo, init, ledger, members, release, run, study};
+use crate::{backup, bench, demo, init, ledger, members, release, run, study};
 use clap::Parser as _;
 use std::process::ExitCode;
 
@@ -38,6 +38,7 @@ async fn dispatch(command: Command) -> Done {
         Command::Ledger(command) => ledger::run(&command).await,
         Command::Backup(command) => backup::run(&command).await,
         Command::Demo(args) => demo::run(&args).await,
+        Command::Bench(command) => bench::run(&command).await,
     }
 }
 

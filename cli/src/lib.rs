@@ -8,11 +8,13 @@
 //! release    list, get, verify              proof      what ties a release to its log
 //! ledger     verify, export, proof          recompute  a run's sums, made again from the masked uploads
 //! backup     make, verify, restore
-//! demo       all of it, on real data        output, failure   how commands speak and how they end
+//! demo       all of it, on real data        bench      what each recipe needs
+//! output, failure   how commands speak and how they end
 //! ```
 
 pub mod args;
 pub mod backup;
+pub mod bench;
 pub mod demo;
 mod entry;
 pub mod failure;

@@ -5,7 +5,7 @@ use super::data::{Data, Site};
 use super::process::{Process, run, words};
 use crate::args::Init;
 use crate::failure::{Done, Failure};
-use crate::identity::{Desk, Identity, private_folder, write_plain};
+use crate::identity::{Desk, Identity};
 use crate::loss::Loss;
 use motet_common::enrol::Role;
 use motet_common::study::Study;
@@ -21,41 +21,42 @@ const READY: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A hospital of the demo.
-pub(super) struct Member {
+pub(crate) struct Member {
     /// Which.
-    pub(super) site: Site,
+    pub(crate) site: Site,
     /// Its node's folder.
-    pub(super) dir: PathBuf,
+    pub(crate) dir: PathBuf,
     /// Its node.
-    pub(super) process: Process,
+    pub(crate) process: Process,
 }
 
 impl Member {
     /// What its node writes for its own steward about a study.
-    pub(super) fn report(&self, study: &Study) -> PathBuf {
+    pub(crate) fn report(&self, study: &Study) -> PathBuf {
         self.dir.join("local").join(format!("{}.json", study.id))
     }
 }
 
 /// Everything that runs. Dropping it ends every process.
-pub(super) struct Consortium {
+pub(crate) struct Consortium {
     /// The operator.
-    pub(super) identity: Identity,
+    pub(crate) identity: Identity,
     /// Our line to the coordinator.
-    pub(super) desk: Desk,
+    pub(crate) desk: Desk,
     /// The daemon of the consortium.
-    pub(super) coordinator: Process,
+    pub(crate) coordinator: Process,
     /// The hospitals.
-    pub(super) members: Vec<Member>,
+    pub(crate) members: Vec<Member>,
     program: PathBuf,
 }
 
 impl Consortium {
-    /// Makes keys, starts the coordinator, and lets every site join, map its data and start its node.
+    /// Makes keys, starts the coordinator, and lets every site join, map its data, which lies in `dir`/extracts, and start
+    /// its node.
     ///
     /// # Errors
     /// The first command that fails, with its own words.
-    pub(super) async fn start(dir: &Path, data: &'static Data, losses: &[Loss]) -> Done<Self> {
+    pub(crate) async fn start(dir: &Path, data: &'static Data, losses: &[Loss]) -> Done<Self> {
         let program = std::env::current_exe().map_err(Failure::io("find", Path::new("this program")))?;
         let home = dir.join("consortium");
         let made = crate::init::make(&Init {
@@ -81,7 +82,7 @@ impl Consortium {
     ///
     /// # Errors
     /// A proof that does not hold, a study that cannot run, a steward's command that fails.
-    pub(super) async fn agree(&mut self, text: &str) -> Done<Study> {
+    pub(crate) async fn agree(&mut self, text: &str) -> Done<Study> {
         let study = Study::parse(text).map_err(|error| Failure::failed(error.to_string(), ""))?;
         crate::propose::submit(&self.identity, &mut self.desk, text, &study).await?;
         let mut decisions = JoinSet::new();
@@ -92,6 +93,31 @@ impl Consortium {
         all(decisions).await?;
         self.all_approved(&study.id).await?;
         Ok(study)
+    }
+
+    /// Lets a site's node dial another address from now on.
+    ///
+    /// # Errors
+    /// When its settings cannot be changed, or it does not start again.
+    pub(crate) async fn reroute(&mut self, at: usize, address: &str) -> Done {
+        let Some(member) = self.members.get_mut(at) else { return Ok(()) };
+        member.process.stop();
+        let dir = member.dir.clone();
+        let settings = dir.join("node.toml");
+        let text = std::fs::read_to_string(&settings).map_err(Failure::io("read", &settings))?;
+        let text = text.replace(&self.identity.card.address, address);
+        std::fs::write(&settings, text).map_err(Failure::io("write", &settings))?;
+        // The old line must be known to be gone, or it would be taken for the new one.
+        let began = Instant::now();
+        while self.away().await?.is_empty() && began.elapsed() < READY {
+            tokio::time::sleep(LOOK).await;
+        }
+        let args = words!["node", "run", "--dir", &dir];
+        let process = Process::start(&self.program, &args, &dir.join("rerouted.log"))?;
+        if let Some(member) = self.members.get_mut(at) {
+            member.process = process;
+        }
+        self.all_connected().await
     }
 
     /// Waits until every steward's decision has reached the coordinator.
@@ -122,16 +148,18 @@ impl Consortium {
         }
     }
 
+    /// The sites whose line does not stand.
+    async fn away(&mut self) -> Done<Vec<String>> {
+        let members = self.desk.list_members(v1::ListMembersRequest {}).await?.into_inner().members;
+        let away = |member: &v1::Member| member.role == Role::Site.as_str() && !member.connected;
+        Ok(members.into_iter().filter(away).map(|member| member.name).collect())
+    }
+
     /// Waits until every node's line stands.
     async fn all_connected(&mut self) -> Done {
         let began = Instant::now();
         loop {
-            let members = self.desk.list_members(v1::ListMembersRequest {}).await?.into_inner().members;
-            let away: Vec<&str> = members
-                .iter()
-                .filter(|member| member.role == Role::Site.as_str() && !member.connected)
-                .map(|member| member.name.as_str())
-                .collect();
+            let away = self.away().await?;
             if away.is_empty() {
                 return Ok(());
             }
@@ -157,7 +185,7 @@ impl Consortium {
     }
 
     /// Waits until every node that lives has written its own report of a study; it fits its own rows for it.
-    pub(super) async fn own_reports(&mut self, study: &Study) {
+    pub(crate) async fn own_reports(&mut self, study: &Study) {
         let began = Instant::now();
         let mut missing = |member: &mut Member| !member.report(study).exists() && !member.process.is_over();
         while self.members.iter_mut().any(&mut missing) && began.elapsed() < READY {
@@ -166,12 +194,12 @@ impl Consortium {
     }
 
     /// The program's own file, for the commands that check the releases.
-    pub(super) fn program(&self) -> &Path {
+    pub(crate) fn program(&self) -> &Path {
         &self.program
     }
 
     /// Ends every process.
-    pub(super) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.members.iter_mut().for_each(|member| member.process.stop());
         self.coordinator.stop();
     }
@@ -207,13 +235,9 @@ async fn join_all(
     identity: &Identity,
     desk: &mut Desk,
 ) -> Done<Vec<Member>> {
-    let extracts = dir.join("extracts");
-    private_folder(&extracts)?;
-    write_plain(&extracts.join("schema.toml"), data.schema)?;
     let mut joining = JoinSet::new();
     for site in data.sites {
         let invited = crate::members::invite(identity, desk, site.name, site.country, Role::Site, 1).await?;
-        write_plain(&extracts.join(format!("{}.csv", site.name)), site.csv)?;
         let loss = losses.iter().find(|loss| loss.site == site.name).map(Loss::drill);
         let (program, dir, site) = (program.to_owned(), dir.to_owned(), *site);
         joining.spawn(async move { join(&program, &dir, site, data.dataset, invited.code, loss).await });

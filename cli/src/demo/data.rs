@@ -1,52 +1,55 @@
 //! The data of the demos, inside the program: an installed `motet` needs no source tree.
 
 use crate::args::Scene;
+use crate::failure::Done;
+use crate::identity::{private_folder, write_plain};
+use std::path::Path;
 
 /// One hospital's extract.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Site {
+pub(crate) struct Site {
     /// Its name in the consortium.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// Two capital letters.
-    pub(super) country: &'static str,
+    pub(crate) country: &'static str,
     /// The country in words.
-    pub(super) land: &'static str,
+    pub(crate) land: &'static str,
     /// Its file.
-    pub(super) csv: &'static str,
+    pub(crate) csv: &'static str,
 }
 
 /// A study of a demo.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Told {
+pub(crate) struct Told {
     /// The folder of its release.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// What it is, for the headline.
-    pub(super) heading: &'static str,
+    pub(crate) heading: &'static str,
     /// The head of its bytes in a table, to the right.
-    pub(super) bytes: &'static str,
+    pub(crate) bytes: &'static str,
     /// The study file.
-    pub(super) text: &'static str,
+    pub(crate) text: &'static str,
 }
 
 /// One demo.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Data {
+pub(crate) struct Data {
     /// For the headline.
-    pub(super) title: &'static str,
+    pub(crate) title: &'static str,
     /// What is asked, in one line.
-    pub(super) question: &'static str,
+    pub(crate) question: &'static str,
     /// The dataset's name in schema and studies.
-    pub(super) dataset: &'static str,
+    pub(crate) dataset: &'static str,
     /// The hospitals.
-    pub(super) sites: &'static [Site],
+    pub(crate) sites: &'static [Site],
     /// How each file becomes the dataset.
-    pub(super) schema: &'static str,
+    pub(crate) schema: &'static str,
     /// The exact study, which is compared with one pooled table.
-    pub(super) exact: Told,
+    pub(crate) exact: Told,
     /// Another study of the same patients.
-    pub(super) second: Told,
+    pub(crate) second: Told,
     /// Source, licence, how it was cut.
-    pub(super) provenance: &'static str,
+    pub(crate) provenance: &'static str,
 }
 
 macro_rules! site {
@@ -128,7 +131,7 @@ const BREAST: Data = Data {
 };
 
 /// The data of a scene.
-pub(super) fn of(scene: Scene) -> &'static Data {
+pub(crate) fn of(scene: Scene) -> &'static Data {
     match scene {
         Scene::Stroke => &STROKE,
         Scene::Heart => &HEART,
@@ -138,14 +141,26 @@ pub(super) fn of(scene: Scene) -> &'static Data {
 
 impl Site {
     /// Patients in its file.
-    pub(super) fn patients(&self) -> usize {
+    pub(crate) fn patients(&self) -> usize {
         self.csv.lines().count().saturating_sub(1)
     }
 }
 
 impl Data {
+    /// Writes every site's file and the schema into a folder, as a hospital's export would lie there.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(crate) fn extract(&self, folder: &Path) -> Done {
+        private_folder(folder)?;
+        write_plain(&folder.join("schema.toml"), self.schema)?;
+        self.sites
+            .iter()
+            .try_for_each(|site| write_plain(&folder.join(format!("{}.csv", site.name)), site.csv))
+    }
+
     /// Patients in all files.
-    pub(super) fn patients(&self) -> usize {
+    pub(crate) fn patients(&self) -> usize {
         self.sites.iter().map(Site::patients).sum()
     }
 }

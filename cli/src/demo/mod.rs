@@ -7,8 +7,8 @@
 //! ```
 
 mod compare;
-mod consortium;
-mod data;
+pub(crate) mod consortium;
+pub(crate) mod data;
 
 mod narrate;
 mod process;
@@ -47,7 +47,7 @@ pub async fn run(args: &Demo) -> Done {
     }
 }
 
-async fn interrupted() {
+pub(crate) async fn interrupted() {
     #[cfg(unix)]
     if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
         tokio::select! {
@@ -70,6 +70,7 @@ async fn play(args: &Demo) -> Done {
     tell.opening(data, &args.drops);
 
     tell.chapter("The consortium");
+    data.extract(&work.join("extracts"))?;
     let mut consortium = Consortium::start(&work, data, &args.drops).await?;
     let (pid, address) = (consortium.coordinator.pid(), consortium.identity.card.address.clone());
     tell.processes(data, &consortium.members, pid, &address);

@@ -18,7 +18,7 @@ pub(super) use words;
 const TAIL: usize = 6;
 
 /// A daemon. Dropping it ends the process.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     log: PathBuf,
     ended: bool,
@@ -29,7 +29,7 @@ impl Process {
     ///
     /// # Errors
     /// When the system refuses.
-    pub(super) fn start(program: &Path, args: &[OsString], log: &Path) -> Done<Self> {
+    pub(crate) fn start(program: &Path, args: &[OsString], log: &Path) -> Done<Self> {
         let out = File::create(log).map_err(Failure::io("make", log))?;
         let err = out.try_clone().map_err(Failure::io("open", log))?;
         let child = command(program, args)
@@ -42,23 +42,23 @@ impl Process {
     }
 
     /// Its id.
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Whether it has ended by itself; tells so once only.
-    pub(super) fn has_just_ended(&mut self) -> bool {
+    pub(crate) fn has_just_ended(&mut self) -> bool {
         let ended = self.is_over();
         !std::mem::replace(&mut self.ended, ended) && ended
     }
 
     /// Whether it has ended.
-    pub(super) fn is_over(&mut self) -> bool {
+    pub(crate) fn is_over(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(Some(_)))
     }
 
     /// The end of its log, for an error.
-    pub(super) fn last_words(&self) -> String {
+    pub(crate) fn last_words(&self) -> String {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
         let tail = lines.get(lines.len().saturating_sub(TAIL)..).unwrap_or_default();
@@ -66,7 +66,7 @@ impl Process {
     }
 
     /// Ends it.
-    pub(super) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if !self.is_over() {
             // By its id and no other way: nothing but what this demo started is ever ended.
             let _ = self.child.kill();

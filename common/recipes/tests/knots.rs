@@ -251,3 +251,40 @@ fn another_set_of_sites_begins_with_the_knots_again() {
         same_fit(&found, &want, "eight sites");
     }
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
+    #[test]
+    fn whatever_the_values_a_knot_is_as_near_as_it_says_or_there_is_a_reason(
+        values in proptest::collection::vec((-6.0_f64..6.0, 0_u32..3), 6..240),
+        far in proptest::option::of(-4_i32..10),
+        sites in 1_usize..6,
+        degrees in 2_u32..8,
+    ) {
+        // Heaped numbers, skewed ones, and perhaps one that is far from all others.
+        let value = |(x, kind): &(f64, u32)| match kind {
+            0 => x.round(),
+            1 => (x / 2.0).exp(),
+            _ => *x,
+        };
+        let mut x: Vec<f64> = values.iter().map(value).collect();
+        if let Some(power) = far {
+            x[0] *= 10_f64.powi(power);
+        }
+        let y = values.iter().map(|(x, kind)| x + f64::from(*kind)).collect();
+        let table = Columns::of(&[("x", x), ("y", y)]);
+        let recipe = Glm { ridge: 1.0, ..glm(&format!("y ~ ns(x, {degrees})"), Family::Linear) };
+        let shares: Vec<Columns> = scattered(std::slice::from_ref(&table), sites.min(values.len()))
+            .into_iter()
+            .filter(|share| share.len() > 0)
+            .collect();
+        match run(&recipe, &shares) {
+            Ok(found) => {
+                lie_at_quantiles(std::slice::from_ref(&table), &found);
+                assert_eq!(found.knots, run(&recipe, &[table]).unwrap().knots);
+            }
+            Err(RecipeError::Bunched { .. }) => {}
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
