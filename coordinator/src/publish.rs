@@ -55,7 +55,7 @@ fn context(book: &Book, shared: &Shared, at: Moment) -> Context {
         recipe: study.recipe.kind().to_owned(),
         parameters: study.parameters(),
         survival: Survival::of(&study.recipe),
-        tolerance: match &study.recipe {
+        tolerance: match study.recipe.method() {
             Recipe::Logistic(recipe) => Some(recipe.tolerance),
             Recipe::Glm(recipe) => Some(recipe.tolerance),
             Recipe::Cox(recipe) => Some(recipe.tolerance),

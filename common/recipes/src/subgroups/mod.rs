@@ -47,6 +47,8 @@ use std::collections::BTreeSet;
 
 /// About how many bins the score of a level has.
 pub(crate) const BINS: u64 = 100;
+/// The most bins: one for each part that is full, what is left, and the cut at risk 0.5.
+pub const MOST_BINS: usize = BINS as usize + 2;
 /// The most groups, and levels of one group: a person reads the table.
 pub const MOST_GROUPS: usize = 20;
 /// See [`MOST_GROUPS`].
