@@ -30,7 +30,12 @@ pub(crate) fn files(book: &Book, shared: &Shared, at: Moment) -> Result<Vec<(Str
         .recipe()
         .outcome(book.chain.state())
         .map_err(|error| Refusal::new(Code::RecipeFailed, error.to_string()))?;
-    release::build(&outcome, &context(book, shared, at))
+    let findings = book
+        .chain
+        .recipe()
+        .findings(book.chain.state())
+        .map_err(|error| Refusal::new(Code::RecipeFailed, error.to_string()))?;
+    release::build(&outcome, &Context { findings, ..context(book, shared, at) })
         .map_err(|error| Refusal::new(Code::RecipeFailed, error.to_string()))
 }
 
@@ -61,6 +66,11 @@ fn context(book: &Book, shared: &Shared, at: Moment) -> Context {
             Recipe::Cox(recipe) => Some(recipe.tolerance),
             _ => None,
         },
+        roster: roster
+            .entries
+            .iter()
+            .map(|entry| Site { name: entry.name.clone(), country: entry.country.clone() })
+            .collect(),
         sites: book
             .chain
             .set()

@@ -42,6 +42,23 @@ fn groups_are_read_and_written_back() {
 }
 
 #[test]
+fn every_key_stands_on_the_page_about_recipes() {
+    let page = include_str!("../../../../RECIPES.md");
+    let (_, table) = page.split_once("## Judging the model").unwrap();
+    let written = judged(EVALUATION).unwrap().to_toml();
+    let (_, keys) = written.split_once("[evaluation]\n").unwrap();
+    let (keys, _) = keys.split_once("\n\n").unwrap();
+    for line in keys.lines() {
+        let key = line.split(" = ").next().unwrap();
+        let key = key.split_once('.').map_or(key.to_owned(), |(key, _)| format!("{key}.NAME"));
+        assert!(table.contains(&format!("`{key}`")), "{key}");
+    }
+    // The example of the page is a study's.
+    let (_, example) = table.split_once("```toml\n").unwrap();
+    judged(example.split("```").next().unwrap()).unwrap();
+}
+
+#[test]
 fn a_mistake_in_the_evaluation_is_named_with_its_line() {
     let first = u32::try_from(FULL.lines().count()).unwrap();
     let many: Vec<String> = (0..101).map(|level| format!("\"{level}\"")).collect();
