@@ -87,7 +87,7 @@ pub use score::{CalibrationBin, Metrics};
 pub use spline::Spline;
 pub use subgroups::{
     Figures, Findings, GroupFindings, LevelFindings, NumberFigures, RiskFigures, Shown, SiteFindings,
-    Subgroup, SubgroupKind, Subgroups, Why,
+    Subgroup, SubgroupKind, Subgroups, TimeFigures, Why,
 };
 pub use summary::{Details, Scale, Summary, SummaryOutcome, Variable};
 pub use tails::ChiSquare;

@@ -7,8 +7,7 @@ mod common;
 use common::wards::*;
 use common::*;
 use motet_recipes::{
-    Design, Family, FedAvg, Glm, Logistic, Loss, Memory, Recipe, RecipeError, Rows, Shown, SiteFindings,
-    State,
+    Design, Family, FedAvg, Glm, Logistic, Memory, Recipe, RecipeError, Rows, Shown, SiteFindings, State,
 };
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -147,11 +146,6 @@ fn tables_and_recipes_that_do_not_fit_are_refused() {
         Recipe::Glm(Glm {
             weight: true,
             ..Glm::new(Design::plain(names(&["a"])), "y".into(), Family::Linear)
-        }),
-        Recipe::FedAvg(FedAvg {
-            loss: Loss::Time("t".into()),
-            batch: 0,
-            ..FedAvg::new(names(&["a"]), "y".into())
         }),
     ] {
         let refused = recipe.judged(asked(groups(), false)).check().unwrap_err().to_string();

@@ -6,12 +6,12 @@
 //! | `cuts.NAME` | | the bands of a number: `[50, 65, 80]` |
 //! | `levels.NAME` | those of `[data.levels]` | the levels of a category that is no feature |
 //! | `sites` | false | whether sites are asked for their own figures |
-//! | `min_cell` | 5 | fewest patients of a level that is shown, as many with and without the outcome |
+//! | `min_cell` | 5 | fewest patients of a level that is shown, as many with and without the outcome (of a time: events) |
 
 use super::raw::{RawEvaluation, RawFile};
 use super::reading::{Checked, Reading};
 use super::{Data, Privacy, Study};
-use motet_recipes::subgroups::{MISSING, MOST_BINS, MOST_GROUPS, MOST_LEVELS};
+use motet_recipes::subgroups::{MISSING, MOST_BINS, MOST_GROUPS, MOST_LEVELS, Measure};
 use motet_recipes::{Recipe, Subgroup, SubgroupKind, Subgroups};
 use toml::Spanned;
 
@@ -41,9 +41,6 @@ impl Reading<'_> {
         if judged.check().is_err() {
             let problem = match &data.weight {
                 Some(weight) => format!("with the weight `{weight}` a model is not judged by groups"),
-                None if data.time.is_some() => format!(
-                    "recipe `{kind}` explains a time; a model is judged by groups for a yes/no outcome or a number"
-                ),
                 None => format!("recipe `{kind}` has no model that could be judged by groups"),
             };
             return self.refuse(table.span(), problem, "remove the table `[evaluation]`");
@@ -159,13 +156,25 @@ pub(super) fn write(subgroups: &Subgroups, data: &Data) -> Vec<String> {
 }
 
 impl Study {
+    /// What the model says of a patient.
+    fn judged_as(&self) -> Measure {
+        match self.outcome() {
+            super::Outcome::Number => Measure::Number,
+            super::Outcome::YesNo if self.data.time.is_some() => Measure::Time,
+            super::Outcome::YesNo => Measure::Risk,
+        }
+    }
+
     /// The further kinds of rounds of the judgement, as [`Study::vectors`], with so many sites in the roster.
     pub fn judging_vectors(&self, sites: usize) -> Vec<(&'static str, usize)> {
         let Some(subgroups) = self.recipe.subgroups() else { return Vec::new() };
         let levels: usize = subgroups.groups.iter().map(|group| group.levels().len()).sum();
         let places = if subgroups.sites { sites } else { 0 };
-        let number = self.outcome() == super::Outcome::Number;
-        let [level, place] = if number { [5, 5] } else { [2 * MOST_BINS + 2, 8] };
+        let [level, place] = match self.judged_as() {
+            Measure::Risk => [2 * MOST_BINS + 2, 8],
+            Measure::Number => [5, 5],
+            Measure::Time => [5, 7],
+        };
         vec![
             ("who is in each group", 4 * levels + places),
             ("the model by groups", level * levels + place * places),
@@ -194,33 +203,45 @@ impl Study {
     /// What the judgement adds up, in sentences for the steward.
     pub(super) fn judging_adds_up(&self) -> Vec<String> {
         let Some(subgroups) = self.recipe.subgroups() else { return Vec::new() };
-        let number = self.outcome() == super::Outcome::Number;
+        let measure = self.judged_as();
+        let enough = match measure {
+            Measure::Risk => "as many with and without the outcome",
+            Measure::Number => "of any outcome",
+            Measure::Time => "as many with the event",
+        };
         let mut lines = Vec::new();
         if !subgroups.groups.is_empty() {
-            let (counts, figures) = if number {
-                ("how many sites and patients", "the outcome and the model's errors, and their squares")
-            } else {
-                (
+            let (counts, figures) = match measure {
+                Measure::Risk => (
                     "how many sites, patients and patients with the outcome",
                     "a histogram of the predicted risk with and without the outcome, the risks and the squared errors",
-                )
+                ),
+                Measure::Number => {
+                    ("how many sites and patients", "the outcome and the model's errors, and their squares")
+                }
+                Measure::Time => (
+                    "how many sites, patients and events",
+                    "how many pairs of patients at one site the model ranks rightly",
+                ),
             };
             lines.push(format!(
-                "when the model is finished, of each of these groups: {counts}; and then, of groups with at least {} patients (as \
-                 many with and without the outcome) from at least {} sites: {figures}",
+                "when the model is finished, of each of these groups: {counts}; and then, of groups with at least {} patients \
+                 ({enough}) from at least {} sites: {figures}",
                 subgroups.min_cell, subgroups.min_sites
             ));
         }
         if subgroups.sites {
-            let figures = if number {
-                "how many patients, and the sums of outcome, errors and their squares"
-            } else {
-                "how many patients, how many with the outcome, how many are predicted rightly, AUC, mean risk and Brier score"
+            let figures = match measure {
+                Measure::Risk => {
+                    "how many patients, how many with the outcome, how many are predicted rightly, AUC, mean risk and Brier score"
+                }
+                Measure::Number => "how many patients, and the sums of outcome, errors and their squares",
+                Measure::Time => "how many patients and events, and how many pairs are ranked rightly",
             };
             lines.push(format!(
                 "DISCLOSURE, if you allow it: your site's own figures, in a place of the vector that is yours alone: {figures}. Your \
-                 node fills it only with `own_metrics = true` under `[limits]` of node.toml, and with {} patients or more with and \
-                 without the outcome; else it sends zeros there and still takes part",
+                 node fills it only with `own_metrics = true` under `[limits]` of node.toml, and with {} patients or more ({enough}); \
+                 else it sends zeros there and still takes part",
                 subgroups.min_cell
             ));
         }

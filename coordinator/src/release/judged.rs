@@ -3,6 +3,7 @@
 use super::Context;
 use super::cells::small;
 use motet_recipes::gbdt::Fit;
+use motet_recipes::subgroups::Measure;
 use motet_recipes::{Figures, Findings, Outcome, RiskFigures, SiteFindings, Why};
 
 /// Why a level has no figures here, as the end of a sentence.
@@ -10,10 +11,18 @@ pub(super) fn why(why: Why, findings: &Findings) -> String {
     let Findings { min_cell, min_sites, .. } = *findings;
     match why {
         Why::Empty => "no patients".to_owned(),
-        Why::Few if findings.number => format!("fewer than {min_cell} patients"),
-        Why::Few => format!("fewer than {min_cell} patients with the outcome, or without it"),
+        Why::Few => format!("fewer than {min_cell} patients{}", of_a_class(findings)),
         Why::Sites => format!("fewer than {min_sites} sites have such patients"),
         Why::Beside => "a level that is not shown would follow from it".to_owned(),
+    }
+}
+
+/// Of which patients there must be enough.
+pub(super) fn of_a_class(findings: &Findings) -> &'static str {
+    match findings.measure {
+        Measure::Risk => " with the outcome, or without it",
+        Measure::Number => "",
+        Measure::Time => " with the event",
     }
 }
 
@@ -45,13 +54,16 @@ pub(super) fn told<'a>(findings: &'a Findings, context: &'a Context) -> Vec<(&'a
     told.collect()
 }
 
-/// The patients that a model is judged on, and its AUC on all of them, if it has one.
+/// The patients that a model is judged on, and its figure on all of them that those of groups can be held to, if it has one: a
+/// C-index of all pairs is not that of pairs within sites.
 pub(super) fn all(outcome: &Outcome) -> (u64, Option<f64>) {
     match outcome {
         Outcome::Logistic(fit) => (fit.rows, Some(fit.metrics.auc)),
         Outcome::FedAvg(model) => (model.rows, Some(model.metrics.auc)),
         Outcome::Glm(fit) => (fit.rows, fit.evaluation.as_ref().map(|found| found.metrics.auc)),
         Outcome::FedNumber(model) => (model.rows, None),
+        Outcome::Cox(fit) => (fit.rows, None),
+        Outcome::FedTime(model) => (model.rows, model.c_index),
         Outcome::Gbdt(model) => {
             let auc = match &model.fit {
                 Fit::Classes { metrics, .. } => Some(metrics.auc),

@@ -75,6 +75,13 @@ fn the_report_lists_groups_the_worst_first_and_sites_by_name() {
         assert!(level[key].is_number(), "{key} {level}");
     }
     assert!(report["sites_metrics"].as_array().unwrap().iter().all(|site| site["told"] == "told"));
+    let (outcome, context) = sample::time();
+    let (report, _, _) = folder(&outcome, &context);
+    let level = levels(&report, "age")[0];
+    for key in ["rows", "events", "c_index", "c_index_ci_low", "c_index_ci_high", "pairs"] {
+        assert!(level[key].is_number(), "{key} {level}");
+    }
+    assert!(level.get("auc").is_none() && report["sites_metrics"][2]["c_index"].is_number());
     // A study that does not ask has no such keys.
     let (report, card, pictures) = folder(&super::sample::logistic(), &super::sample::context());
     assert!(report.get("subgroups").is_none() && report.get("sites_metrics").is_none());
@@ -117,6 +124,16 @@ fn the_card_names_the_gap_in_plain_words() {
     {
         assert!(card.contains(words), "{words:?} is not in\n{card}");
     }
+    let (outcome, context) = sample::time();
+    let (_, card, _) = folder(&outcome, &context);
+    for words in [
+        "the model tells who has the event first worst in ",
+        "| Patients | With the event | C-index (95% CI) |",
+        "Pairs of patients are compared within each site",
+        "has fewer than 5 patients with the event.",
+    ] {
+        assert!(card.contains(words), "{words:?} is not in\n{card}");
+    }
 }
 
 #[test]
@@ -145,7 +162,7 @@ fn rates_that_tell_of_few_patients_and_levels_that_are_hidden_are_not_shown() {
 
 #[test]
 fn the_picture_draws_every_level_that_is_shown() {
-    for (outcome, context) in [sample::risk(), sample::number()] {
+    for (outcome, context) in [sample::risk(), sample::number(), sample::time()] {
         let (_, _, pictures) = folder(&outcome, &context);
         let svg = &pictures.iter().find(|(name, _)| name == "groups.svg").unwrap().1;
         let groups = findings(&context).groups.iter().flat_map(|group| &group.levels);
@@ -185,7 +202,9 @@ fn places_that_are_not_those_of_the_roster_are_refused() {
 #[test]
 fn judged_folders_can_be_looked_at() {
     let Ok(out) = std::env::var("MOTET_SHOW") else { return };
-    for (name, (outcome, context)) in [("judged", sample::risk()), ("judged-number", sample::number())] {
+    for (name, (outcome, context)) in
+        [("judged", sample::risk()), ("judged-number", sample::number()), ("judged-time", sample::time())]
+    {
         let folder = std::path::Path::new(&out).join(name);
         std::fs::create_dir_all(&folder).unwrap();
         for (file, bytes) in build(&outcome, &context).unwrap() {

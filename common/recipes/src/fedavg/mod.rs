@@ -303,15 +303,15 @@ impl FedAvg {
         Ok([network.predict(&state.parameters, &z), y, z])
     }
 
-    /// Predictor and outcome of every row, as the model knows them.
+    /// Predictor and outcome of every row, as the model knows them, and the time, if there is one.
     pub(crate) fn predictions(
         &self,
         state: &FedAvgState,
         rows: &Rows<'_>,
-    ) -> Result<Vec<(f64, f64)>, RecipeError> {
-        let (x, y, _) = self.loss.check(rows, &self.columns, &self.outcome)?;
+    ) -> Result<[Vec<f64>; 3], RecipeError> {
+        let (x, y, time) = self.loss.check(rows, &self.columns, &self.outcome)?;
         let [predictors, y, _] = self.predictors(state, x, y)?;
-        Ok(predictors.into_iter().zip(y).collect())
+        Ok([predictors, y, time])
     }
 
     pub(crate) fn absorb(&self, state: &FedAvgState, sum: &Sum) -> Result<FedAvgState, RecipeError> {

@@ -58,9 +58,8 @@ boxed!(State, "JudgedState");
 impl Judged {
     pub(super) fn check(&self) -> Result<(), RecipeError> {
         let known = match &*self.method {
-            Recipe::Logistic(_) | Recipe::Gbdt(_) => true,
+            Recipe::Logistic(_) | Recipe::Gbdt(_) | Recipe::FedAvg(_) | Recipe::Cox(_) => true,
             Recipe::Glm(recipe) => recipe.measure().is_some(),
-            Recipe::FedAvg(recipe) => recipe.measure().is_some(),
             _ => false,
         };
         require(known, "evaluation", "left out: this method has no figures by group")?;
@@ -78,6 +77,7 @@ impl Judged {
             (Recipe::Glm(recipe), State::Glm(state)) => Some(Model::Glm(recipe, state)),
             (Recipe::FedAvg(recipe), State::FedAvg(state)) => Some(Model::FedAvg(recipe, state)),
             (Recipe::Gbdt(recipe), State::Gbdt(state)) => Some(Model::Gbdt(recipe, state)),
+            (Recipe::Cox(recipe), State::Cox(state)) => Some(Model::Cox(recipe, state)),
             _ => None,
         }
     }
@@ -123,6 +123,7 @@ impl Judged {
         Ok(match (&*self.method, state) {
             (Recipe::Logistic(recipe), _) => State::Logistic(recipe.start(rounds)),
             (Recipe::Glm(recipe), _) => State::Glm(recipe.start(rounds)),
+            (Recipe::Cox(recipe), _) => State::Cox(recipe.start(rounds)),
             (Recipe::Gbdt(recipe), State::Gbdt(state)) => State::Gbdt(recipe.start(state.seed, rounds)),
             (Recipe::FedAvg(_), State::FedAvg(state)) => State::FedAvg(FedAvgState {
                 rounds,
@@ -149,6 +150,7 @@ fn counted(state: &State, rounds: u32) -> State {
         State::Glm(state) => state.rounds = rounds,
         State::FedAvg(state) => state.rounds = rounds,
         State::Gbdt(state) => state.rounds = rounds,
+        State::Cox(state) => state.rounds = rounds,
         _ => {}
     }
     state

@@ -1,13 +1,13 @@
-//! The two vectors: what is asked, what a site answers, and how the sums are read.
+//! The two vectors: what is asked, and how the sums are read.
 
 use super::hide::{Level, Place, hide, withhold};
 use super::model::{Measure, Model};
+use super::ranks;
 use super::{BINS, Judgement, Stage, Subgroups};
-use crate::auc::Placements;
 use crate::error::RecipeError;
 use crate::moments::{bounded, counts, exact, limbs};
-use crate::rows::{Rows, Values};
-use crate::score::{self, Score, logistic};
+use crate::rows::Values;
+use crate::score::{self, Score};
 use crate::windows::counting;
 use motet_secagg::layout::{Layout, Sum};
 
@@ -49,7 +49,8 @@ impl Bins {
         Self { of, len: bin + 1 }
     }
 
-    fn place(&self, p: f64) -> usize {
+    /// The bin of a risk.
+    pub(super) fn place(&self, p: f64) -> usize {
         self.of.get(score::bin(p, score::BINS)).copied().unwrap_or_default()
     }
 
@@ -73,6 +74,7 @@ impl Subgroups {
                 Width { counts: 4, bounded: 2, limbs: 2 },
             ],
             Measure::Number => [0, 0].map(|_| Width { counts: 1, bounded: 0, limbs: 4 }),
+            Measure::Time => [0, 2].map(|counts| Width { counts, bounded: 0, limbs: ranks::SUMS }),
         })
     }
 
@@ -100,21 +102,6 @@ impl Subgroups {
             limbs(levels * level.limbs + places * place.limbs),
         ];
         Ok(exact(blocks.into_iter().filter(|block| block.len > 0).collect()))
-    }
-
-    /// A site's answer to either question.
-    pub(crate) fn answer(
-        &self,
-        judgement: &Judgement,
-        model: &Model<'_>,
-        rows: &Rows<'_>,
-    ) -> Result<Vec<f64>, RecipeError> {
-        let site = Site::of(self, judgement, model, rows)?;
-        match judgement.stage {
-            Stage::Levels => Ok(site.levels(self.places(judgement)?)),
-            Stage::Figures => site.figures(judgement, model),
-            Stage::Finished => Err(MISMATCH),
-        }
     }
 
     pub(super) fn absorb_levels(
@@ -148,7 +135,7 @@ impl Subgroups {
         let places = withhold(&flags, u64::from(sum.sites), u64::from(self.min_sites));
         let open = !places.contains(&Place::Withheld);
         for levels in &mut groups {
-            hide(levels, self, model.measure()? == Measure::Risk, open);
+            hide(levels, self, model.measure()?, open);
         }
         let next = Judgement { stage: Stage::Figures, groups, places, ..judgement.clone() };
         let nothing = next.shown().count() == 0 && next.telling() == 0;
@@ -201,11 +188,13 @@ impl Judgement {
                 (total(others), total(events)) == (known.rows - known.events, known.events)
             }
             Measure::Number => total(found) == known.rows,
+            Measure::Time => true,
         };
         let of_place = |found: &[u64]| match found {
             [rows, events, of_events, of_others] => {
                 events <= rows && of_events <= events && *of_others <= rows - events
             }
+            [rows, events] => events <= rows,
             _ => true,
         };
         let first = |found: &[u64]| found.first().copied().unwrap_or_default();
@@ -222,6 +211,12 @@ impl Judgement {
                     [_, d_squares, _, r_squares] => *d_squares >= 0.0 && *r_squares >= 0.0,
                     _ => false,
                 }),
+                Measure::Time => self.limbs.chunks(ranks::SUMS).all(|sums| match sums {
+                    [n, c, n_squares, both, c_squares] => {
+                        within(&[*c], *n) && within(&[*both], *n_squares) && within(&[*c_squares], *n_squares)
+                    }
+                    _ => false,
+                }),
             };
         if good { Ok(()) } else { Err(RecipeError::Implausible { what: "the figures of a group" }) }
     }
@@ -231,166 +226,4 @@ impl Judgement {
 fn within(figures: &[f64], most: f64) -> bool {
     const ROUNDING: f64 = 1e-6;
     figures.iter().all(|figure| (0.0..=most + ROUNDING).contains(figure))
-}
-
-/// The rows of one site, with what the model says of them.
-struct Site {
-    measure: Measure,
-    /// What the model says, and the outcome; nothing of rows it is not judged on.
-    predictions: Vec<Option<(f64, f64)>>,
-    /// Of each group the number of its levels, and the level of every row.
-    groups: Vec<(usize, Vec<usize>)>,
-    /// The place where this site tells its figures.
-    slot: Option<usize>,
-}
-
-impl Site {
-    fn of(
-        asked: &Subgroups,
-        judgement: &Judgement,
-        model: &Model<'_>,
-        rows: &Rows<'_>,
-    ) -> Result<Self, RecipeError> {
-        let predictions = model.predictions(rows)?;
-        let count = predictions.len();
-        let mut groups = Vec::with_capacity(asked.groups.len());
-        for (at, group) in asked.groups.iter().enumerate() {
-            let values = rows.groups.filter(|groups| groups.nrows() == count && at < groups.ncols());
-            let missing = || RecipeError::NoColumn { column: group.column.clone(), rows: count };
-            groups.push((group.levels().len(), group.places(values.ok_or_else(missing)?.column(at))?));
-        }
-        let mut site = Self { measure: model.measure()?, predictions, groups, slot: None };
-        let here = rows.slot.filter(|slot| asked.sites && *slot < judgement.roster);
-        site.slot = here.map(|slot| slot as usize).filter(|_| site.is_large(u64::from(asked.min_cell)));
-        Ok(site)
-    }
-
-    fn judged(&self) -> impl Iterator<Item = (f64, f64)> {
-        self.predictions.iter().flatten().copied()
-    }
-
-    /// Whether this site has rows enough to tell figures of its own.
-    fn is_large(&self, least: u64) -> bool {
-        let rows = self.judged().count() as u64;
-        let events = self.judged().filter(|(_, y)| *y == 1.0).count() as u64;
-        rows >= least && (self.measure == Measure::Number || events >= least && rows - events >= least)
-    }
-
-    fn levels(&self, places: usize) -> Vec<f64> {
-        let mut values = Vec::new();
-        for (len, of) in &self.groups {
-            let mut cells = vec![[0.0; 4]; *len];
-            for (pair, level) in self.predictions.iter().zip(of) {
-                if let (Some((_, y)), Some([sites, apart, rows, events])) = (pair, cells.get_mut(*level)) {
-                    (*sites, *apart) = (1.0, f64::from(u8::from(self.slot.is_none())));
-                    *rows += 1.0;
-                    *events += if self.measure == Measure::Risk { *y } else { 0.0 };
-                }
-            }
-            values.extend(cells.into_iter().flatten());
-        }
-        values.extend((0..places).map(|place| f64::from(u8::from(self.slot == Some(place)))));
-        values
-    }
-
-    fn figures(&self, judgement: &Judgement, model: &Model<'_>) -> Result<Vec<f64>, RecipeError> {
-        let bins = match self.measure {
-            Measure::Risk => Some(bins(model)?),
-            Measure::Number => None,
-        };
-        let centre = model.scale().0;
-        let [mut counts, mut sums, mut limbs] = [Vec::new(), Vec::new(), Vec::new()];
-        for ((_, of), levels) in self.groups.iter().zip(&judgement.groups) {
-            for (at, _) in levels.iter().enumerate().filter(|(_, level)| level.is_shown()) {
-                let rows = self.predictions.iter().zip(of).filter(|(_, level)| **level == at);
-                let rows: Vec<(f64, f64)> = rows.filter_map(|(pair, _)| *pair).collect();
-                match &bins {
-                    Some(bins) => {
-                        counts.extend(histogram(&rows, bins));
-                        sums.extend(risks(&rows));
-                    }
-                    None => {
-                        counts.push(rows.len() as f64);
-                        limbs.extend(rests(&rows, centre));
-                    }
-                }
-            }
-        }
-        let told = judgement.places.iter().enumerate().filter(|(_, place)| **place == Place::Told);
-        for (place, _) in told {
-            // Who does not tell, or tells elsewhere, leaves zeros.
-            let mine = self.slot == Some(place);
-            let rows: Vec<(f64, f64)> = if mine { self.judged().collect() } else { Vec::new() };
-            match self.measure {
-                Measure::Risk => {
-                    counts.extend(table(&rows));
-                    sums.extend(risks(&rows));
-                    limbs.extend(area(&rows));
-                }
-                Measure::Number => {
-                    counts.push(rows.len() as f64);
-                    limbs.extend(rests(&rows, centre));
-                }
-            }
-        }
-        Ok([counts, sums, limbs].concat())
-    }
-}
-
-/// Rows without the outcome in each bin, then those with it.
-fn histogram(rows: &[(f64, f64)], bins: &Bins) -> Vec<f64> {
-    let mut cells = vec![0.0; 2 * bins.len];
-    for (x, y) in rows {
-        let at = bins.place(logistic(*x)) + if *y == 1.0 { bins.len } else { 0 };
-        if let Some(cell) = cells.get_mut(at) {
-            *cell += 1.0;
-        }
-    }
-    cells
-}
-
-/// Sum of p, and of (p - y)^2.
-fn risks(rows: &[(f64, f64)]) -> [f64; 2] {
-    let mut sums = [0.0; 2];
-    for (x, y) in rows {
-        let p = logistic(*x);
-        for (sum, term) in sums.iter_mut().zip([p, (p - y) * (p - y)]) {
-            *sum += term;
-        }
-    }
-    sums
-}
-
-/// Rows, rows with the outcome, and rightly predicted ones at risk 0.5: with the outcome, without it.
-fn table(rows: &[(f64, f64)]) -> [f64; 4] {
-    let mut cells = [0.0; 4];
-    for (x, y) in rows {
-        let (high, event) = (logistic(*x) >= 0.5, *y == 1.0);
-        let terms = [true, event, event && high, !event && !high];
-        for (cell, term) in cells.iter_mut().zip(terms) {
-            *cell += f64::from(u8::from(term));
-        }
-    }
-    cells
-}
-
-/// The area under the ROC curve and its variance; zeros where there is none.
-fn area(rows: &[(f64, f64)]) -> [f64; 2] {
-    let (scores, y): (Vec<f64>, Vec<f64>) = rows.iter().copied().unzip();
-    Placements::of(&scores, &y).map_or([0.0; 2], |placements| {
-        let (area, variance) = placements.spread();
-        [area, variance]
-    })
-}
-
-/// Sums of d, d^2, r and r^2.
-fn rests(rows: &[(f64, f64)], centre: f64) -> [f64; 4] {
-    let mut sums = [0.0; 4];
-    for (mean, y) in rows {
-        let (d, r) = (y - centre, y - mean);
-        for (sum, term) in sums.iter_mut().zip([d, d * d, r, r * r]) {
-            *sum += term;
-        }
-    }
-    sums
 }

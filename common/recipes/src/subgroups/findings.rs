@@ -3,6 +3,7 @@
 use super::cells::bins;
 use super::hide::{Level, Place, Why};
 use super::model::{Measure, Model};
+use super::ranks;
 use super::{Judgement, Stage, Subgroups};
 use crate::auc::{Interval, binned};
 use crate::error::RecipeError;
@@ -20,8 +21,8 @@ pub struct Findings {
     pub min_cell: u32,
     /// Fewest sites of a level that is shown.
     pub min_sites: u32,
-    /// Whether the outcome is a number.
-    pub number: bool,
+    /// What the model says of a patient.
+    pub measure: Measure,
 }
 
 /// One group.
@@ -30,7 +31,7 @@ pub struct GroupFindings {
     /// The column.
     pub column: String,
     /// Its levels: those that are shown first, the worst of them first, then the others as the study names them. Worst is
-    /// the lowest AUC, of a number the largest mean squared error.
+    /// the lowest AUC or C-index, of a number the largest mean squared error.
     pub levels: Vec<LevelFindings>,
 }
 
@@ -70,6 +71,8 @@ pub enum Figures {
     Risk(RiskFigures),
     /// A number.
     Number(NumberFigures),
+    /// A time to an event.
+    Time(TimeFigures),
 }
 
 /// Of a yes/no outcome.
@@ -114,12 +117,26 @@ pub struct NumberFigures {
     pub bias: Interval,
 }
 
+/// Of a time to an event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TimeFigures {
+    /// Rows.
+    pub rows: u64,
+    /// Rows with the event.
+    pub events: u64,
+    /// Harrell's C of the pairs within sites, with its interval; none without such a pair.
+    pub c_index: Option<Interval>,
+    /// Those pairs.
+    pub pairs: f64,
+}
+
 impl Figures {
     /// Rows.
     pub fn rows(&self) -> u64 {
         match self {
             Self::Risk(figures) => figures.rows,
             Self::Number(figures) => figures.rows,
+            Self::Time(figures) => figures.rows,
         }
     }
 
@@ -128,6 +145,7 @@ impl Figures {
         match self {
             Self::Risk(figures) => figures.auc.map_or(f64::INFINITY, |auc| auc.estimate),
             Self::Number(figures) => -figures.mse,
+            Self::Time(figures) => figures.c_index.map_or(f64::INFINITY, |index| index.estimate),
         }
     }
 }
@@ -199,13 +217,7 @@ impl Subgroups {
                 }
             });
         }
-        Ok(Findings {
-            groups,
-            sites,
-            min_cell: self.min_cell,
-            min_sites: self.min_sites,
-            number: measure == Measure::Number,
-        })
+        Ok(Findings { groups, sites, min_cell: self.min_cell, min_sites: self.min_sites, measure })
     }
 }
 
@@ -215,8 +227,10 @@ fn level_figures(
     measure: Measure,
     level: &Level,
 ) -> Result<Figures, RecipeError> {
-    if measure == Measure::Number {
-        return number(rest, model, level.rows);
+    match measure {
+        Measure::Number => return number(rest, model, level.rows),
+        Measure::Time => return time(rest, level.rows, level.events),
+        Measure::Risk => {}
     }
     let bins = bins(model)?;
     let (others, events) = (rest.counts(bins.len)?, rest.counts(bins.len)?);
@@ -244,6 +258,10 @@ fn site_figures(
     if measure == Measure::Number {
         let figures = number(rest, model, 0)?;
         return Ok(Some(figures).filter(|figures| figures.rows() > 0));
+    }
+    if measure == Measure::Time {
+        let [rows, events] = *rest.counts(2)? else { return Err(STATE) };
+        return time(rest, rows, events).map(|figures| Some(figures).filter(|_| rows > 0));
     }
     let counts = rest.counts(4)?;
     let (sums, [area, variance]) = (rest.sums()?, front(&mut rest.limbs, 2)?) else { return Err(STATE) };
@@ -294,6 +312,15 @@ fn ratio(events: f64, rows: f64, estimate: f64) -> Option<Interval> {
     }
     let spread = (Z_95 * ((1.0 - events / rows) / events).sqrt()).exp();
     Some(Interval { estimate, low: estimate / spread, high: estimate * spread })
+}
+
+/// Figures of a time; `ranks` has the formula.
+fn time(rest: &mut Rest<'_>, rows: u64, events: u64) -> Result<Figures, RecipeError> {
+    let [n, c, n_squares, both, c_squares] = *front(&mut rest.limbs, ranks::SUMS)? else { return Err(STATE) };
+    let index = c / n;
+    let spread = c_squares - 2.0 * index * both + index * index * n_squares;
+    let c_index = (n > 0.0).then(|| Interval::new(index, spread / (0.25 * n * n)).within_one());
+    Ok(Figures::Time(TimeFigures { rows, events, c_index, pairs: 0.5 * n }))
 }
 
 /// Figures of a number; `rows` are known of a level from the first sum, and equal those of this one.

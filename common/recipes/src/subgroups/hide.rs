@@ -6,6 +6,7 @@
 //! all that is known at this point, and a rule that everyone can compute must pick some.
 
 use super::Subgroups;
+use super::model::Measure;
 use motet_secagg::canonical;
 
 canonical! {
@@ -60,12 +61,24 @@ impl Level {
     }
 }
 
-/// Marks the levels of a group that are not shown. `classes`: the outcome is yes or no; `open`: every site that wants to
-/// tell its figures does, so that a level of such sites alone hides nothing.
-pub(super) fn hide(levels: &mut [Level], limits: &Subgroups, classes: bool, open: bool) {
+impl Measure {
+    /// Whether rows, and among them those with the outcome, are enough to be shown: of a yes/no outcome as many with it and
+    /// without, of a time as many events.
+    pub(super) fn is_large(self, (rows, events): (u64, u64), least: u64) -> bool {
+        rows >= least
+            && match self {
+                Self::Risk => events >= least && rows - events >= least,
+                Self::Time => events >= least,
+                Self::Number => true,
+            }
+    }
+}
+
+/// Marks the levels of a group that are not shown. `open`: every site that wants to tell its figures does, so that a level
+/// of such sites alone hides nothing.
+pub(super) fn hide(levels: &mut [Level], limits: &Subgroups, measure: Measure, open: bool) {
     let (least, sites) = (u64::from(limits.min_cell), u64::from(limits.min_sites));
-    let large =
-        |rows: u64, events: u64| rows >= least && (!classes || events >= least && rows - events >= least);
+    let large = |rows: u64, events: u64| measure.is_large((rows, events), least);
     let told = |level: &Level| open && level.apart == 0;
     for level in levels.iter_mut() {
         level.hidden = if level.rows == 0 {
@@ -123,7 +136,7 @@ mod tests {
     }
 
     fn why(mut levels: Vec<Level>, open: bool) -> Vec<Option<Why>> {
-        hide(&mut levels, &limits(), true, open);
+        hide(&mut levels, &limits(), Measure::Risk, open);
         levels.iter().map(|level| level.hidden).collect()
     }
 
@@ -136,8 +149,11 @@ mod tests {
         assert_eq!(why(small.to_vec(), true), [None, Some(Why::Beside), Some(Why::Few), None]);
         // Without an outcome to count, 3 events are no few.
         let mut number = small.to_vec();
-        hide(&mut number, &limits(), false, true);
+        hide(&mut number, &limits(), Measure::Number, true);
         assert!(number.iter().all(Level::is_shown));
+        let mut time = vec![level(4, 100, 97), level(4, 90, 20)];
+        hide(&mut time, &limits(), Measure::Time, true);
+        assert!(time.iter().all(Level::is_shown), "almost all have an event in the end");
         // 2 + 1 patients together are still too few.
         let tiny = [level(3, 100, 50), level(1, 2, 1), level(1, 1, 0)];
         assert_eq!(why(tiny.to_vec(), true), [Some(Why::Beside), Some(Why::Few), Some(Why::Few)]);

@@ -1,23 +1,27 @@
 //! How a finished model does in groups of patients (sex, bands of age, country) and at sites that want to tell it: two more
-//! rounds after those of the method, the same for every method with a yes/no outcome or a number.
+//! rounds after those of the method, the same for every method with a yes/no outcome, a number or a time to an event.
 //!
 //! ```text
 //! levels    = of each level of each group [ sites with such rows | of those, sites that keep their own figures to themselves
 //!             | rows | rows with the outcome ], of each place of the roster [ 1 where the site tells its own figures ]
 //! subgroups = of each level that is shown:  yes/no  [ score histogram without, with the outcome | sum p, sum (p-y)^2 ]
 //!                                           number  [ rows | sum d, d^2, r, r^2 ]             d = y - centre, r = y - mean
+//!                                           time    [ sum n, c, n^2, n c, c^2 ]               see `ranks`
 //!             of each place that tells:     yes/no  [ rows, events, right of both | sum p, sum (p-y)^2 | AUC, its variance ]
-//!                                           number  as of a level
+//!                                           number  as of a level;  time  [ rows, events | as of a level ]
 //! ```
 //!
 //! **What is asked.** The first sum says who would be seen alone; the second asks for no more than may be shown. A level is
-//! shown when it has `min_cell` rows, as many with and without the outcome, and `min_sites` sites, or when all of its sites tell
+//! shown when it has `min_cell` rows, as many with and without the outcome (of a time as many events), and `min_sites` sites, or when all of its sites tell
 //! their own figures anyway. A level (or place) that is not shown must not follow from the total either: see `hide`. So what is
 //! small is in the first sum as a count and in the second not at all.
 //!
 //! **Bins.** The pooled histogram of the method's own evaluation, a thousand bins that all know, is joined to about
 //! [`BINS`] of equally many rows, with an edge at 0.5. The AUC of a level comes with the error that these bins can make; its
 //! interval is DeLong's of the binned scores. Brier score, accuracy, sensitivity and specificity are those of the rows.
+//!
+//! **Times.** Pairs of patients are compared within a site, so that none of its times leaves it: the C-index of a group is that of
+//! pairs at one site, and depends on which patients share one.
 //!
 //! **A site's place** in the vector is its place in the roster, which every party knows. Who does not tell leaves zeros
 //! there, and a site of fewer than `min_cell` rows with or without the outcome does not tell. A site tells figures, not
@@ -32,11 +36,15 @@ mod cells; //    the two vectors
 mod findings; // the figures
 mod hide; //     what is not shown
 mod model; //    the methods that can be judged
+mod ranks; //    who has an event before whom
+mod site; //     what a site answers
 
 pub use findings::{
     Figures, Findings, GroupFindings, LevelFindings, NumberFigures, RiskFigures, Shown, SiteFindings,
+    TimeFigures,
 };
 pub use hide::{Level, Place, Why};
+pub use model::Measure;
 pub(crate) use model::Model;
 
 use crate::error::{RecipeError, require};

@@ -1,7 +1,9 @@
 //! A finished model of one of the methods that can be judged by group, whatever the method.
 
+use crate::cox::{Cox, CoxState};
 use crate::error::RecipeError;
 use crate::fedavg::{Evaluation, FedAvg, FedAvgState, standard};
+use crate::followup::Follow;
 use crate::gbdt::{self, Gbdt, GbdtState};
 use crate::glm::{Family, Glm, GlmState};
 use crate::logistic::{Logistic, LogisticState};
@@ -12,11 +14,21 @@ use motet_secagg::digest::Digest;
 
 /// What a model says of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Measure {
+pub enum Measure {
     /// The risk of a yes/no outcome.
     Risk,
     /// A number.
     Number,
+    /// Who has an event before whom.
+    Time,
+}
+
+/// What a model says of the rows of a site.
+pub(crate) struct Predictions {
+    /// Of each row log odds, a number or a score, and the outcome; nothing of rows the model is not judged on.
+    pub(crate) pairs: Vec<Option<(f64, f64)>>,
+    /// Time and stratum of each row where the outcome is a time to an event; else nothing.
+    pub(crate) times: Vec<(f64, u32)>,
 }
 
 /// A method with its state.
@@ -26,6 +38,7 @@ pub(crate) enum Model<'a> {
     Glm(&'a Glm, &'a GlmState),
     FedAvg(&'a FedAvg, &'a FedAvgState),
     Gbdt(&'a Gbdt, &'a GbdtState),
+    Cox(&'a Cox, &'a CoxState),
 }
 
 impl Glm {
@@ -40,12 +53,12 @@ impl Glm {
 }
 
 impl FedAvg {
-    /// What its model says; nothing where it orders patients by their hazard.
-    pub(crate) fn measure(&self) -> Option<Measure> {
+    /// What its model says.
+    pub(crate) fn measure(&self) -> Measure {
         match self.loss {
-            Loss::Binary => Some(Measure::Risk),
-            Loss::Number => Some(Measure::Number),
-            Loss::Time(_) => None,
+            Loss::Binary => Measure::Risk,
+            Loss::Number => Measure::Number,
+            Loss::Time(_) => Measure::Time,
         }
     }
 }
@@ -65,8 +78,9 @@ impl Model<'_> {
         let measure = match self {
             Self::Logistic(..) => Some(Measure::Risk),
             Self::Glm(recipe, _) => recipe.measure(),
-            Self::FedAvg(recipe, _) => recipe.measure(),
+            Self::FedAvg(recipe, _) => Some(recipe.measure()),
             Self::Gbdt(recipe, _) => Some(recipe.measure()),
+            Self::Cox(..) => Some(Measure::Time),
         };
         measure.ok_or(RecipeError::Mismatch { what: "evaluation" })
     }
@@ -78,10 +92,11 @@ impl Model<'_> {
             Self::Glm(_, state) => state.set,
             Self::FedAvg(_, state) => state.set,
             Self::Gbdt(_, state) => state.set,
+            Self::Cox(_, state) => state.set,
         }
     }
 
-    /// Histogram of the score of all rows; none for a number.
+    /// Histogram of the risk of all rows; none of what is no risk.
     pub(crate) fn score(&self) -> Option<&Score> {
         match self {
             Self::Logistic(_, state) => Some(&state.score),
@@ -91,6 +106,7 @@ impl Model<'_> {
                 Evaluation::Binary(score) => Some(score),
                 _ => None,
             },
+            Self::Cox(..) => None,
         }
     }
 
@@ -103,15 +119,17 @@ impl Model<'_> {
             (Self::Gbdt(_, state), _) => (state.evaluated(), 0),
             (Self::FedAvg(_, state), _) => match &state.evaluation {
                 Evaluation::Number(sums) => (sums.rows, 0),
+                Evaluation::Time(sums) => (sums.rows, sums.events),
                 _ => (0, 0),
             },
+            (Self::Cox(_, state), _) => (state.moments.rows, state.moments.events),
         }
     }
 
     /// A middle of the outcome on the scale of the fit, and what one unit of that scale is.
     pub(crate) fn scale(&self) -> (f64, f64) {
         match self {
-            Self::Logistic(..) => (0.0, 1.0),
+            Self::Logistic(..) | Self::Cox(..) => (0.0, 1.0),
             Self::Glm(recipe, state) if recipe.family == Family::Linear => (0.0, state.scale),
             Self::Glm(_, state) => (state.mean / state.scale, state.scale),
             Self::FedAvg(recipe, state) => {
@@ -121,14 +139,30 @@ impl Model<'_> {
         }
     }
 
-    /// Of each row what the model says (log odds, or a number) and the outcome; nothing of rows it is not judged on.
-    pub(crate) fn predictions(&self, rows: &Rows<'_>) -> Result<Vec<Option<(f64, f64)>>, RecipeError> {
-        let all = |pairs: Vec<(f64, f64)>| pairs.into_iter().map(Some).collect();
-        match self {
-            Self::Logistic(recipe, state) => recipe.predictions(state, rows).map(all),
-            Self::Glm(recipe, state) => recipe.predictions(state, rows).map(all),
-            Self::FedAvg(recipe, state) => recipe.predictions(state, rows).map(all),
-            Self::Gbdt(recipe, state) => recipe.predictions(state, rows),
-        }
+    pub(crate) fn predictions(&self, rows: &Rows<'_>) -> Result<Predictions, RecipeError> {
+        let all = |pairs: Vec<(f64, f64)>| Predictions {
+            pairs: pairs.into_iter().map(Some).collect(),
+            times: Vec::new(),
+        };
+        Ok(match self {
+            Self::Logistic(recipe, state) => all(recipe.predictions(state, rows)?),
+            Self::Glm(recipe, state) => all(recipe.predictions(state, rows)?),
+            Self::FedAvg(recipe, state) => {
+                let [scores, y, times] = recipe.predictions(state, rows)?;
+                let pairs = all(scores.into_iter().zip(y).collect());
+                Predictions { times: times.into_iter().map(|time| (time, 0)).collect(), ..pairs }
+            }
+            Self::Gbdt(recipe, state) => {
+                Predictions { pairs: recipe.predictions(state, rows)?, times: Vec::new() }
+            }
+            Self::Cox(recipe, state) => {
+                let rows = recipe.predictions(state, rows)?;
+                let pair = |(score, follow): &(f64, Follow)| (*score, f64::from(u8::from(follow.event)));
+                Predictions {
+                    times: rows.iter().map(|(_, follow)| (f64::from(follow.cell), follow.group)).collect(),
+                    ..all(rows.iter().map(pair).collect())
+                }
+            }
+        })
     }
 }

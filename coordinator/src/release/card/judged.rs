@@ -3,9 +3,11 @@
 use super::super::judged;
 use super::words::{code, digits, figure, percent, plain};
 use super::{Card, thousands};
+use motet_recipes::subgroups::Measure;
 use motet_recipes::{Figures, Findings, GroupFindings, Interval, Shown, SiteFindings};
 
 const RISK_HEAD: &str = "| Patients | With the outcome | AUC (95% CI) | Brier score | Observed / expected (95% CI) | Sensitivity, specificity at risk 0.5 |\n";
+const TIME_HEAD: &str = "| Patients | With the event | C-index (95% CI) |\n";
 const NUMBER_HEAD: &str =
     "| Patients | Typical error | Variance explained | Outcome less prediction (95% CI) |\n";
 
@@ -20,9 +22,12 @@ impl Card<'_> {
                 "One model for all, not fitted again for any group, on the patients it is measured on above. A gap can have \
                  many reasons: other illnesses, other care, fewer patients to learn from, or chance.",
             );
-            if !findings.number {
+            if findings.measure == Measure::Time {
+                self.line("Pairs of patients are compared within each site, so that no time leaves it.");
+            }
+            if findings.measure != Measure::Number {
                 self.line(
-                    "Within a group the AUC is often lower than over all patients: there, what divides the groups helps to tell \
+                    "Within a group the figure is often lower than over all patients: there, what divides the groups helps to tell \
                      patients apart.",
                 );
             }
@@ -72,7 +77,11 @@ impl Card<'_> {
     }
 
     fn columns_of(&mut self, first: &str, findings: &Findings) {
-        let head = if findings.number { NUMBER_HEAD } else { RISK_HEAD };
+        let head = match findings.measure {
+            Measure::Risk => RISK_HEAD,
+            Measure::Number => NUMBER_HEAD,
+            Measure::Time => TIME_HEAD,
+        };
         self.line(&format!("| {first} {head}|---|{}", "---:|".repeat(columns(findings))));
     }
 
@@ -95,7 +104,7 @@ impl Card<'_> {
         self.line(&format!(
             "\nA site that is not told did not take part in the sum, does not allow it, or has fewer than {} patients{}.",
             findings.min_cell,
-            if findings.number { "" } else { " with the outcome, or without it" }
+            judged::of_a_class(findings)
         ));
         if findings.sites.contains(&SiteFindings::Withheld) {
             self.line(
@@ -130,7 +139,11 @@ impl Card<'_> {
 }
 
 fn columns(findings: &Findings) -> usize {
-    if findings.number { 4 } else { 6 }
+    match findings.measure {
+        Measure::Risk => 6,
+        Measure::Number => 4,
+        Measure::Time => 3,
+    }
 }
 
 fn interval(interval: Interval, places: usize) -> String {
@@ -154,6 +167,12 @@ fn row(figures: &Figures, findings: &Findings) -> String {
                 found.ratio.map_or("none".to_owned(), |ratio| interval(ratio, 2)),
             )
         }
+        Figures::Time(found) => format!(
+            "| {} | {} | {} |",
+            thousands(found.rows),
+            thousands(found.events),
+            found.c_index.map_or("none".to_owned(), |index| interval(index, 3))
+        ),
         Figures::Number(found) => {
             let [at, low, high] = [found.bias.estimate, found.bias.low, found.bias.high].map(figure);
             format!(
@@ -204,6 +223,18 @@ fn gaps(shown: &[(&str, &Figures)]) -> Vec<String> {
             apart(worst.1, best.1)
         ));
     }
+    let index = pick(|figures| if let Figures::Time(found) = figures { found.c_index } else { None });
+    if let Some((worst, best)) = ends(&index) {
+        lines.push(format!(
+            "**Gap:** the model tells who has the event first worst in {} (C-index {}) and best in {} (C-index {}), a gap of {}. {}",
+            plain(worst.0),
+            digits(worst.1.estimate, 3),
+            plain(best.0),
+            digits(best.1.estimate, 3),
+            digits(best.1.estimate - worst.1.estimate, 3),
+            apart(worst.1, best.1)
+        ));
+    }
     let ratio = pick(|figures| if let Figures::Risk(found) = figures { found.ratio } else { None });
     if let Some((low, high)) = ends(&ratio) {
         lines.push(format!(
@@ -220,7 +251,7 @@ fn gaps(shown: &[(&str, &Figures)]) -> Vec<String> {
         .iter()
         .filter_map(|(name, figures)| match figures {
             Figures::Number(found) => Some((*name, found.mse.sqrt())),
-            Figures::Risk(_) => None,
+            Figures::Risk(_) | Figures::Time(_) => None,
         })
         .collect();
     errors.sort_by(|a, b| a.1.total_cmp(&b.1));

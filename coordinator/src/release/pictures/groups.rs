@@ -4,6 +4,7 @@ use super::super::{Context, ReleaseError, judged};
 use super::axis::{Axis, Frame};
 use super::canvas::{BAND, BLUE, Canvas, GREY, INK, Ink, LEFT, Pen, RULE, WIDTH};
 use super::{Heading, outcome_name, picture};
+use motet_recipes::subgroups::Measure;
 use motet_recipes::{Figures, Interval, Outcome, Shown};
 
 /// Lines that can be read on one picture; more go on a second.
@@ -30,7 +31,8 @@ pub(in super::super) fn draw(
     }) else {
         return Ok(Vec::new());
     };
-    let number = context.findings.as_ref().is_some_and(|findings| findings.number);
+    let measure = context.findings.as_ref().map_or(Measure::Risk, |findings| findings.measure);
+    let number = measure == Measure::Number;
     let line_at = if number { Some(0.0) } else { auc.filter(|auc| auc.is_finite()) };
     let (low, high) = line_at.map_or((low, high), |at| (low.min(at), high.max(at)));
     let air = 0.05 * (high - low).max(0.01);
@@ -40,19 +42,27 @@ pub(in super::super) fn draw(
         Axis::linear((low - air).max(0.0), (high + air).min(1.0))
     };
     let name = outcome_name(context);
-    let (title, measure, reading) = if number {
-        (
+    let (title, words, dot, worst) = match measure {
+        Measure::Risk => {
+            (format!("How well {name} is told apart in groups"), "AUC", "AUC", "The worst of a group")
+        }
+        Measure::Number => (
             format!("Predictions of {name} in groups of patients"),
             "Outcome less prediction",
-            "grey line: no bias",
-        )
-    } else {
-        (format!("How well {name} is told apart in groups"), "AUC", "grey line: all patients")
+            "outcome less prediction",
+            "The largest error of a group",
+        ),
+        Measure::Time => (
+            format!("Who has {name} first: the model in groups"),
+            "C-index",
+            "C-index of pairs at one site",
+            "The worst of a group",
+        ),
     };
-    let (dot, worst) = if number {
-        ("outcome less prediction", "The largest error of a group")
-    } else {
-        (measure, "The worst of a group")
+    let reading = match line_at {
+        Some(_) if number => "; grey line: no bias",
+        Some(_) => "; grey line: all patients",
+        None => "",
     };
     let sheets = lines.len().div_ceil(LINES);
     let mut pictures = Vec::new();
@@ -61,12 +71,11 @@ pub(in super::super) fn draw(
         let heading = Heading {
             title: format!("{title}{page}"),
             how_to_read: format!(
-                "One model for all. Dot: {dot}; bar: its 95% confidence interval; {reading}. {worst} comes first."
+                "One model for all. Dot: {dot}; bar: its 95% confidence interval{reading}. {worst} comes first."
             ),
         };
-        let svg = picture(context, patients, &heading, |canvas| {
-            sheet(canvas, lines, x.clone(), (measure, line_at))
-        })?;
+        let svg =
+            picture(context, patients, &heading, |canvas| sheet(canvas, lines, x.clone(), (words, line_at)))?;
         let name = if number == 1 { "groups.svg".to_owned() } else { format!("groups-{number}.svg") };
         pictures.push((name, svg));
     }
@@ -80,6 +89,7 @@ fn lines(context: &Context) -> Vec<Line> {
         let interval = match figures {
             Figures::Risk(found) => found.auc?,
             Figures::Number(found) => found.bias,
+            Figures::Time(found) => found.c_index?,
         };
         Some(Line { name: name.to_owned(), figures: Some((figures.rows(), interval)) })
     };
@@ -146,15 +156,16 @@ fn sheet(
             canvas.line((x(end), y - 6.0), (x(end), y + 6.0), Pen(BLUE, 3))?;
         }
         canvas.dot((x(at.estimate), y), if size > 18.0 { 9 } else { 6 }, BLUE)?;
-        canvas.text_within((1245.0, y), &printed(*at), &Ink::new(INK, size), 275.0)?;
+        canvas.text_within((1245.0, y), &printed(*at, line_at != Some(0.0)), &Ink::new(INK, size), 275.0)?;
     }
     Ok(())
 }
 
-/// "0.812 (0.790 to 0.834)": with the digits that fit the size.
-fn printed(at: Interval) -> String {
+/// "0.812 (0.790 to 0.834)": shares with three decimals, numbers of any size with the digits that fit it.
+fn printed(at: Interval, share: bool) -> String {
     let size = [at.estimate, at.low, at.high].into_iter().fold(0.0_f64, |most, end| most.max(end.abs()));
-    let places = if size > 0.0 { (2.0 - size.log10().floor()).clamp(0.0, 9.0) as usize } else { 0 };
+    let fitting = if size > 0.0 { (2.0 - size.log10().floor()).clamp(0.0, 9.0) as usize } else { 0 };
+    let places = if share { 3 } else { fitting };
     // A rounded minus zero confuses readers.
     let none = format!("-{:.places$}", 0.0);
     let print = |value: f64| {

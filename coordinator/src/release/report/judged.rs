@@ -39,6 +39,7 @@ struct Site<'a> {
 enum Measured {
     Risk(Risk),
     Number(Number),
+    Time(Time),
 }
 
 #[derive(Serialize)]
@@ -74,6 +75,17 @@ struct Number {
     bias: f64,
     bias_ci_low: f64,
     bias_ci_high: f64,
+}
+
+#[derive(Serialize)]
+struct Time {
+    rows: u64,
+    events: u64,
+    /// Of pairs of patients at one site.
+    c_index: Option<f64>,
+    c_index_ci_low: Option<f64>,
+    c_index_ci_high: Option<f64>,
+    pairs: f64,
 }
 
 pub(super) fn body<'a>(context: &'a Context) -> Option<Judged<'a>> {
@@ -129,6 +141,14 @@ fn measured(figures: &Figures, findings: &Findings) -> Measured {
                 specificity: rates.map(|rates| rates.1),
             })
         }
+        Figures::Time(found) => Measured::Time(Time {
+            rows: found.rows,
+            events: found.events,
+            c_index: found.c_index.map(|index| index.estimate),
+            c_index_ci_low: found.c_index.map(|index| index.low),
+            c_index_ci_high: found.c_index.map(|index| index.high),
+            pairs: found.pairs,
+        }),
         Figures::Number(found) => Measured::Number(Number {
             rows: found.rows,
             mse: found.mse,

@@ -4,7 +4,8 @@ use super::Context;
 use super::run::die;
 use crate::release::Site;
 use motet_recipes::{
-    Design, Family, Glm, Logistic, Memory, Outcome, Recipe, Rows, Subgroup, SubgroupKind, Subgroups,
+    Cox, Design, Family, Glm, Grid, Logistic, Memory, Outcome, Recipe, Rows, Subgroup, SubgroupKind,
+    Subgroups,
 };
 use motet_secagg::digest::Digest;
 use motet_secagg::fold::plain_sum;
@@ -13,6 +14,7 @@ use rand_core::SeedableRng as _;
 
 const SITES: u32 = 5;
 const ROWS: usize = 400;
+const HORIZON: f64 = 60.0;
 
 /// A name with markup, which no page may obey.
 pub(in super::super) const NASTY: &str = "arm<b>|`*";
@@ -32,6 +34,19 @@ fn subgroups() -> Subgroups {
     }
 }
 
+struct Table {
+    x: Array2<f64>,
+    y: Array1<f64>,
+    time: Array1<f64>,
+    groups: Array2<f64>,
+    slot: Option<u32>,
+}
+
+/// Days to the event, the fewer the higher the score.
+fn days(score: f64, row: usize) -> f64 {
+    (-40.0 * (-score).exp() * die(row, 7).ln()).ceil()
+}
+
 /// Outcome and context of a run in which the sites tell that `tells` picks.
 fn run(recipe: Recipe, y: impl Fn(f64, usize) -> f64, tells: impl Fn(u32) -> bool) -> (Outcome, Context) {
     let recipe = recipe.judged(subgroups());
@@ -42,26 +57,31 @@ fn run(recipe: Recipe, y: impl Fn(f64, usize) -> f64, tells: impl Fn(u32) -> boo
     let site = |site: u32| {
         let first = site as usize * ROWS;
         let table = Array2::from_shape_fn((ROWS, 3), |(row, column)| x(first + row)[column]);
-        let y: Array1<f64> = (0..ROWS)
-            .map(|row| {
-                let [age, male, crp] = x(first + row);
-                y(0.05 * (age - 66.0) + 0.3 * male + 0.06 * crp, first + row)
-            })
-            .collect();
+        let score = |row: usize| {
+            let [age, male, crp] = x(row);
+            0.05 * (age - 66.0) + 0.3 * male + 0.06 * crp
+        };
+        let column = |of: &dyn Fn(usize) -> f64| (first..first + ROWS).map(of).collect::<Array1<f64>>();
+        let outcome = column(&|row| y(score(row), row));
+        let time = column(&|row| days(score(row), row).min(HORIZON));
         let groups = Array2::from_shape_fn((ROWS, 3), |(row, column)| match column {
             0 => table[[row, 1]],
             1 => table[[row, 0]],
             _ if row % 90 == 3 => f64::NAN,
             _ => f64::from(u8::from(die(first + row, 4) < 0.4)),
         });
-        (table, y, groups, tells(site).then_some(site))
+        Table { x: table, y: outcome, time, groups, slot: tells(site).then_some(site) }
     };
     let sites: Vec<_> = (0..SITES).map(site).collect();
     let mut state = recipe.start_among(Digest([7; 32]), SITES);
     while let Some(question) = recipe.ask(&state, SITES).unwrap() {
-        let answer = |(x, y, groups, slot): &(Array2<f64>, Array1<f64>, Array2<f64>, Option<u32>)| {
-            let rows =
-                Rows { groups: Some(groups.view()), slot: *slot, ..Rows::new(x.view()).outcome(y.view()) };
+        let answer = |table: &Table| {
+            let rows = Rows {
+                time: Some(table.time.view()),
+                groups: Some(table.groups.view()),
+                slot: table.slot,
+                ..Rows::new(table.x.view()).outcome(table.y.view())
+            };
             let mut dice = rand_chacha::ChaCha20Rng::from_seed([7; 32]);
             recipe.answer(&state, &question, &rows, &Memory::default(), &mut dice).unwrap().update
         };
@@ -97,4 +117,12 @@ pub(in super::super) fn number() -> (Outcome, Context) {
     let (outcome, context) =
         run(Recipe::Glm(recipe), |score, row| 12.0 + 4.0 * score + 6.0 * die(row, 6), |_| true);
     (outcome, Context { outcome: "stay_days".to_owned(), recipe: "linear".to_owned(), ..context })
+}
+
+/// A time to an event; two sites do not tell, and one is withheld beside them.
+pub(in super::super) fn time() -> (Outcome, Context) {
+    let recipe = Cox::new(columns(), "days".to_owned(), "died".to_owned(), Grid::days(HORIZON));
+    let seen = |score: f64, row| f64::from(u8::from(days(score, row) <= HORIZON));
+    let (outcome, context) = run(Recipe::Cox(recipe), seen, |site| site > 1);
+    (outcome, Context { outcome: "died".to_owned(), recipe: "cox".to_owned(), ..context })
 }
