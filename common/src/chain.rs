@@ -39,7 +39,8 @@ impl Chain {
     pub fn start(study: &Study, roster: &Roster) -> Self {
         let open = StudyOpen::of(study, roster);
         let recipe = study.recipe.clone();
-        let state = recipe.start(open.digest("m0"));
+        let places = u32::try_from(roster.entries.len()).unwrap_or(u32::MAX);
+        let state = recipe.start_among(open.digest("m0"), places);
         Self {
             study: study.id.clone(),
             study_digest: open.study_digest,

@@ -30,7 +30,12 @@ pub(crate) fn files(book: &Book, shared: &Shared, at: Moment) -> Result<Vec<(Str
         .recipe()
         .outcome(book.chain.state())
         .map_err(|error| Refusal::new(Code::RecipeFailed, error.to_string()))?;
-    release::build(&outcome, &context(book, shared, at))
+    let findings = book
+        .chain
+        .recipe()
+        .findings(book.chain.state())
+        .map_err(|error| Refusal::new(Code::RecipeFailed, error.to_string()))?;
+    release::build(&outcome, &Context { findings, ..context(book, shared, at) })
         .map_err(|error| Refusal::new(Code::RecipeFailed, error.to_string()))
 }
 
@@ -55,12 +60,17 @@ fn context(book: &Book, shared: &Shared, at: Moment) -> Context {
         recipe: study.recipe.kind().to_owned(),
         parameters: study.parameters(),
         survival: Survival::of(&study.recipe),
-        tolerance: match &study.recipe {
+        tolerance: match study.recipe.method() {
             Recipe::Logistic(recipe) => Some(recipe.tolerance),
             Recipe::Glm(recipe) => Some(recipe.tolerance),
             Recipe::Cox(recipe) => Some(recipe.tolerance),
             _ => None,
         },
+        roster: roster
+            .entries
+            .iter()
+            .map(|entry| Site { name: entry.name.clone(), country: entry.country.clone() })
+            .collect(),
         sites: book
             .chain
             .set()

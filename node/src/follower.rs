@@ -13,7 +13,7 @@ use motet_common::round::member::{Due, Me, Member, Sets};
 use motet_common::study::SiteLoss;
 use motet_data::Cohort;
 use motet_ledger::Recorded;
-use motet_recipes::{Comparison, Memory, Outcome, State};
+use motet_recipes::{Comparison, Memory, Outcome, Rows, State};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -201,6 +201,15 @@ impl Follower {
         Ok(self.accept(state, &absorbed)?)
     }
 
+    /// The place where this site tells how the finished model does on its own rows; nothing where node.toml does not allow
+    /// that. A study that does not ask has no such places.
+    fn slot(&self, home: &Home) -> Option<u32> {
+        let mine = home.node();
+        let entries = &self.proposal.roster.entries;
+        let place = entries.iter().position(|entry| entry.node == mine)?;
+        u32::try_from(place).ok().filter(|_| home.settings.limits.own_metrics)
+    }
+
     /// What must be known to answer, to be taken to another thread.
     pub(crate) fn work(&self, home: &Home) -> Work {
         Work {
@@ -208,6 +217,7 @@ impl Follower {
             proposal: self.proposal.clone(),
             cohort: self.cohort.clone(),
             chain: self.chain.clone(),
+            slot: self.slot(home),
             memory: Memories::open(home)
                 .and_then(|memories| memories.before(&self.proposal.digest, &self.chain.root())),
         }
@@ -271,6 +281,8 @@ pub(crate) struct Work {
     proposal: Proposal,
     cohort: Option<Arc<Cohort>>,
     chain: Chain,
+    /// Where this site tells figures of its own.
+    slot: Option<u32>,
     /// What the answer begins from.
     memory: Result<Memory, NodeError>,
 }
@@ -319,7 +331,7 @@ impl Work {
         dice: &mut impl CryptoRng,
     ) -> Result<Answered, Refusal> {
         let cohort = self.cohort()?;
-        let rows = cohort.rows();
+        let rows = Rows { slot: self.slot, ..cohort.rows() };
         let unread = |error: NodeError| Refusal::new(Code::Storage, error.to_string());
         let before = std::mem::replace(&mut self.memory, Ok(Memory::default())).map_err(unread)?;
         let question = self.chain.question(candidates)?.ok_or(Code::PlanRejected)?;
@@ -362,10 +374,10 @@ impl Work {
 
 /// Takes the final model through its evaluation on this site's rows alone.
 fn evaluate_here(chain: &Chain, cohort: &Cohort, dice: &mut impl CryptoRng) -> Option<Outcome> {
-    let recipe = chain.recipe();
+    let recipe = chain.recipe().method();
     let rows = cohort.rows();
     let set = set_digest(chain.set());
-    let mut state = chain.state().clone();
+    let mut state = chain.state().method().clone();
     for _ in 0..MOST_LOCAL_ROUNDS {
         let Some(question) = recipe.ask(&state, 1).ok()? else {
             return recipe.outcome(&state).ok();

@@ -56,6 +56,8 @@ pub struct Limits {
     pub permit_required: bool,
     /// Whether a survival study may take times as they are, not rounded up to a grid.
     pub exact_times: bool,
+    /// Whether this site tells a study that asks how the finished model does on its own rows.
+    pub own_metrics: bool,
 }
 
 #[derive(Deserialize)]
@@ -80,6 +82,8 @@ struct RawLimits {
     permit_required: bool,
     #[serde(default)]
     exact_times: bool,
+    #[serde(default)]
+    own_metrics: bool,
 }
 
 impl Settings {
@@ -145,6 +149,7 @@ impl Settings {
                 purposes,
                 permit_required: raw.limits.permit_required,
                 exact_times: raw.limits.exact_times,
+                own_metrics: raw.limits.own_metrics,
             },
         })
     }
@@ -224,7 +229,7 @@ mod tests {
         let limits = Settings::parse(&all).unwrap().limits;
         assert_eq!(limits.recipes.unwrap(), ["summary", "logistic"]);
         assert_eq!(limits.purposes.unwrap(), ["53(1)(e)", "53(1)(a)"]);
-        assert!(limits.permit_required && limits.exact_times);
+        assert!(limits.permit_required && limits.exact_times && limits.own_metrics);
     }
 
     #[test]

@@ -125,11 +125,25 @@ fn follow_up_of_ten_countries_is_that_of_one_table() {
     let data = format!("time = \"days\"\nevent = \"died\"\nfeatures = {}\n", want["features"]);
     for (id, options, key) in [
         ("stroke-cox", "", "cox_efron"),
-        ("stroke-by-site", "strata = \"site\"\n", "cox_efron_stratified_by_site"),
+        (
+            "stroke-by-site",
+            "strata = \"site\"\n[evaluation]\ngroups = [\"male\", \"age\"]\ncuts.age = [65, 80]\n",
+            "cox_efron_stratified_by_site",
+        ),
     ] {
         let report = trial.report(id, &data, &format!("kind = \"cox\"\n{half_a_year}{options}"));
         is_the_fit(&report, &want[key], "se");
         assert_eq!((report["rows"].as_u64(), report["events"].as_u64()), (Some(9381), Some(1861)));
+        if id == "stroke-by-site" {
+            let groups = report["subgroups"].as_array().expect("groups");
+            let sum = |key: &str| groups.iter().filter_map(|level| level[key].as_u64()).sum::<u64>();
+            assert_eq!((sum("rows"), sum("events")), (2 * 9381, 2 * 1861));
+            for level in groups.iter().filter(|level| level["not_shown"].is_null()) {
+                let of = |key: &str| level[key].as_f64().expect("a number");
+                assert!(0.5 < of("c_index_ci_low") && of("c_index_ci_low") < of("c_index"), "{level}");
+                assert!(of("c_index") < of("c_index_ci_high") && of("c_index_ci_high") < 0.9, "{level}");
+            }
+        }
     }
     // Each country a group: the card says so, and every site allows it.
     let data = format!(

@@ -80,10 +80,16 @@ impl Placements {
         })
     }
 
+    /// The area and its variance.
+    pub(crate) fn spread(&self) -> (f64, f64) {
+        let ((area, events), (_, others)) = (moments(&self.events), moments(&self.others));
+        (area, events / self.events.len() as f64 + others / self.others.len() as f64)
+    }
+
     /// The area and its interval.
     pub(crate) fn area(&self) -> Interval {
-        let ((area, events), (_, others)) = (moments(&self.events), moments(&self.others));
-        Interval::new(area, events / self.events.len() as f64 + others / self.others.len() as f64)
+        let (area, variance) = self.spread();
+        Interval::new(area, variance)
     }
 
     /// This area less another of the same rows.
@@ -91,6 +97,35 @@ impl Placements {
         let minus = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a - b).collect();
         Self { events: minus(&self.events, &other.events), others: minus(&self.others, &other.others) }.area()
     }
+}
+
+/// The same of scores in rising bins, of which the rows without and with the event are counted: rows of one bin are ties.
+/// Nothing where there are fewer than two of either.
+pub(crate) fn binned(others: &[u64], events: &[u64]) -> Option<Interval> {
+    let total = |counts: &[u64]| counts.iter().sum::<u64>() as f64;
+    let (all_others, all_events) = (total(others), total(events));
+    if all_others < 2.0 || all_events < 2.0 {
+        return None;
+    }
+    // Placements of one class, each with how many rows have it.
+    let placements = |of: &[u64], among: &[u64], whole: f64, above: bool| -> Vec<(f64, f64)> {
+        let mut below = 0.0;
+        let place = |(rows, tied): (&u64, &u64)| {
+            let share = (below + 0.5 * *tied as f64) / whole;
+            below += *tied as f64;
+            (if above { 1.0 - share } else { share }, *rows as f64)
+        };
+        of.iter().zip(among).map(place).collect()
+    };
+    let spread = |placements: Vec<(f64, f64)>, rows: f64| {
+        let mean = placements.iter().map(|(share, rows)| share * rows).sum::<f64>() / rows;
+        let squares: f64 =
+            placements.iter().map(|(share, rows)| rows * (share - mean) * (share - mean)).sum();
+        (mean, squares / (rows - 1.0) / rows)
+    };
+    let (area, of_events) = spread(placements(events, others, all_others, false), all_events);
+    let (_, of_others) = spread(placements(others, events, all_events, true), all_others);
+    Some(Interval::new(area, of_events + of_others))
 }
 
 #[cfg(test)]
@@ -111,5 +146,17 @@ mod tests {
         let worst = Placements::of(&[0.0, 1.0, 0.0, 1.0], &y).unwrap();
         assert_eq!((worst.area().estimate, placements.less(&worst).estimate), (0.0, 0.875));
         assert!(Placements::of(&[1.0, 2.0, 3.0], &[1.0, 0.0, 0.0]).is_none());
+    }
+    #[test]
+    fn binned_scores_have_the_interval_of_their_rows() {
+        let (others, events) = ([3, 0, 4, 1], [0, 1, 2, 2]);
+        let rows = |counts: [u64; 4], y: f64| {
+            let scores = counts.into_iter().enumerate();
+            scores.flat_map(move |(bin, rows)| std::iter::repeat_n((bin as f64, y), rows as usize))
+        };
+        let (scores, y): (Vec<f64>, Vec<f64>) = rows(others, 0.0).chain(rows(events, 1.0)).unzip();
+        let (got, want) = (binned(&others, &events).unwrap(), Placements::of(&scores, &y).unwrap().area());
+        assert!((got.estimate - want.estimate).abs() < 1e-15 && (got.high - want.high).abs() < 1e-15);
+        assert_eq!(binned(&others, &[0, 1, 0, 0]), None);
     }
 }

@@ -30,6 +30,9 @@ pub mod summary; //     counts, means, variances, distributions, a table by grou
 // what a site learns for itself
 pub mod verdict; //     whether the common model serves this site's own patients
 
+// what a finished model is worth to whom
+pub mod subgroups; //   by group of patients, and by site
+
 // what they share
 pub mod design; //      the columns of a regression, made from those of the table
 mod error; //           why a recipe cannot go on
@@ -78,10 +81,14 @@ pub use loss::Loss;
 pub use memory::{Answer, Memory};
 pub use newton::Step;
 pub use phase::Phase;
-pub use recipe::{Outcome, Progress, Question, Recipe, State};
+pub use recipe::{Judged, JudgedState, Outcome, Progress, Question, Recipe, State};
 pub use rows::Rows;
 pub use score::{CalibrationBin, Metrics};
 pub use spline::{Placed, Sought, Spline};
+pub use subgroups::{
+    Figures, Findings, GroupFindings, LevelFindings, NumberFigures, RiskFigures, Shown, SiteFindings,
+    Subgroup, SubgroupKind, Subgroups, TimeFigures, Why,
+};
 pub use summary::{Details, Scale, Summary, SummaryOutcome, Variable};
 pub use tails::ChiSquare;
 pub use verdict::{Comparison, Difference, OwnModels, Quality, Verdict, compare};

@@ -23,6 +23,7 @@ use crate::units;
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
 use motet_secagg::layout::{Layout, Sum};
+use ndarray::{ArrayView1, ArrayView2};
 
 canonical! {
     /// `P(outcome = 1) = 1 / (1 + exp(-(b_0 + sum b_j x_j)))`, maximising
@@ -160,13 +161,7 @@ impl Logistic {
 
     pub(crate) fn answer(&self, state: &LogisticState, rows: &Rows<'_>) -> Result<Vec<f64>, RecipeError> {
         let (x, y) = rows.complete(&self.columns, &self.outcome)?;
-        let pairs = || {
-            let mut pairs = Vec::with_capacity(y.len());
-            newton::each_row(x, y, &state.moments, &state.newton.beta, |_, predictor, y| {
-                pairs.push((predictor, y))
-            });
-            pairs
-        };
+        let pairs = || pairs(state, x, y);
         Ok(match state.phase {
             Phase::Moments => moments::answer_sums(x, y),
             Phase::Spread => moments::answer_spread(x, &state.moments.mean),
@@ -180,6 +175,16 @@ impl Logistic {
             Phase::Calibrate => score::answer_line(&pairs(), state.score.line.unwrap_or_default()).to_vec(),
             Phase::Finished | Phase::Stuck(_) => return Err(RecipeError::Mismatch { what: "state" }),
         })
+    }
+
+    /// Log odds and outcome of every row.
+    pub(crate) fn predictions(
+        &self,
+        state: &LogisticState,
+        rows: &Rows<'_>,
+    ) -> Result<Vec<(f64, f64)>, RecipeError> {
+        let (x, y) = rows.complete(&self.columns, &self.outcome)?;
+        Ok(pairs(state, x, y))
     }
 
     pub(crate) fn absorb(&self, state: &LogisticState, sum: &Sum) -> Result<LogisticState, RecipeError> {
@@ -284,4 +289,11 @@ impl Logistic {
     fn error(&self, state: &LogisticState, stuck: Stuck) -> RecipeError {
         stuck.error(&self.columns, &self.outcome, &state.newton.growing())
     }
+}
+
+/// Log odds and outcome of every row.
+fn pairs(state: &LogisticState, x: ArrayView2<'_, f64>, y: ArrayView1<'_, f64>) -> Vec<(f64, f64)> {
+    let mut pairs = Vec::with_capacity(y.len());
+    newton::each_row(x, y, &state.moments, &state.newton.beta, |_, predictor, y| pairs.push((predictor, y)));
+    pairs
 }

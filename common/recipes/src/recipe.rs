@@ -1,5 +1,9 @@
 //! One enum over the methods: everything outside this crate speaks to a [`Recipe`] and never to a method.
 
+mod judged; // a method whose model is judged by group and by site
+
+pub use judged::{Judged, JudgedState};
+
 use crate::count::{Count, CountOutcome, CountState};
 use crate::cox::{Cox, CoxOutcome, CoxPhase, CoxState};
 use crate::error::RecipeError;
@@ -11,6 +15,7 @@ use crate::logistic::{self, Logistic, LogisticOutcome, LogisticState};
 use crate::memory::{Answer, Memory};
 use crate::phase::Phase;
 use crate::rows::Rows;
+use crate::subgroups::{Findings, Subgroups};
 use crate::summary::{Summary, SummaryOutcome, SummaryState};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
@@ -39,6 +44,8 @@ canonical! {
         7 => Gbdt(Gbdt),
         /// Rounded counts of the cohort.
         8 => Count(Count),
+        /// One of the others, its model judged by group and by site.
+        9 => Judged(Judged),
     }
 }
 
@@ -63,6 +70,8 @@ canonical! {
         7 => Gbdt(GbdtState),
         /// Of a count.
         8 => Count(CountState),
+        /// Of a method whose model is judged.
+        9 => Judged(JudgedState),
     }
 }
 
@@ -148,6 +157,21 @@ impl Outcome {
 const STATE: RecipeError = RecipeError::Mismatch { what: "state" };
 
 impl Recipe {
+    /// The method itself, without the judgement of its model.
+    pub fn method(&self) -> &Self {
+        if let Self::Judged(judged) = self { &judged.method } else { self }
+    }
+
+    /// What is asked of its finished model by group and by site.
+    pub fn subgroups(&self) -> Option<&Subgroups> {
+        if let Self::Judged(judged) = self { Some(&judged.subgroups) } else { None }
+    }
+
+    /// The same method, its model judged.
+    pub fn judged(self, subgroups: Subgroups) -> Self {
+        Self::Judged(Judged { method: Box::new(self.method().clone()), subgroups })
+    }
+
     /// The name a study file calls it by.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -159,18 +183,19 @@ impl Recipe {
             Self::Glm(recipe) => recipe.family.name(),
             Self::Gbdt(_) => "gbdt",
             Self::Count(_) => "count",
+            Self::Judged(judged) => judged.method.kind(),
         }
     }
 
     /// Whether the outcome is that of one table of all rows (then all its figures come from one set of sites) and not an
     /// approximation that depends on how rows lie at sites.
     pub fn exact(&self) -> bool {
-        !matches!(self, Self::FedAvg(_) | Self::Count(_))
+        !matches!(self.method(), Self::FedAvg(_) | Self::Count(_))
     }
 
     /// The strength of the ridge, in the methods that have one.
     pub fn ridge(&self) -> Option<f64> {
-        match self {
+        match self.method() {
             Self::Logistic(recipe) => Some(recipe.ridge),
             Self::Glm(recipe) => Some(recipe.ridge),
             Self::Cox(recipe) => Some(recipe.ridge),
@@ -178,9 +203,9 @@ impl Recipe {
         }
     }
 
-    /// The same recipe with another ridge, where it has one.
+    /// The same method with another ridge, where it has one.
     pub fn with_ridge(&self, ridge: f64) -> Self {
-        match self.clone() {
+        match self.method().clone() {
             Self::Logistic(recipe) => Self::Logistic(Logistic { ridge, ..recipe }),
             Self::Glm(recipe) => Self::Glm(Glm { ridge, ..recipe }),
             Self::Cox(recipe) => Self::Cox(Cox { ridge, ..recipe }),
@@ -202,13 +227,20 @@ impl Recipe {
             Self::Glm(recipe) => recipe.check(),
             Self::Gbdt(recipe) => recipe.check(),
             Self::Count(recipe) => recipe.check(),
+            Self::Judged(judged) => judged.check(),
         }
     }
 
     /// The state before the first round. The seed draws the first weights of a neural network, and rows and columns
     /// of boosted trees; the others need none.
-    /// Call [`Recipe::check`] before.
+    /// Call [`Recipe::check`] before. A study with a roster begins with [`Recipe::start_among`].
     pub fn start(&self, seed: Digest) -> State {
+        self.start_among(seed, 0)
+    }
+
+    /// The state before the first round of a study whose roster has so many sites: what sites tell of themselves has a place
+    /// for each.
+    pub fn start_among(&self, seed: Digest, roster: u32) -> State {
         match self {
             Self::Summary(recipe) => State::Summary(recipe.start(0)),
             Self::Logistic(recipe) => State::Logistic(recipe.start(0)),
@@ -218,6 +250,10 @@ impl Recipe {
             Self::Glm(recipe) => State::Glm(recipe.start(0)),
             Self::Gbdt(recipe) => State::Gbdt(recipe.start(seed, 0)),
             Self::Count(recipe) => State::Count(recipe.start()),
+            Self::Judged(judged) => State::Judged(JudgedState {
+                method: Box::new(judged.method.start(seed)),
+                judgement: judged.subgroups.start(roster),
+            }),
         }
     }
 
@@ -237,6 +273,7 @@ impl Recipe {
             (Self::Glm(recipe), State::Glm(state)) => recipe.ask(state, sites),
             (Self::Gbdt(recipe), State::Gbdt(state)) => recipe.ask(state, sites)?,
             (Self::Count(recipe), State::Count(state)) => recipe.ask(state),
+            (Self::Judged(judged), State::Judged(state)) => judged.ask(state, sites)?,
             _ => return Err(STATE),
         };
         Ok(layout.map(|layout| Question { layout, phase: state.progress().phase }))
@@ -258,6 +295,16 @@ impl Recipe {
         if question.phase != state.progress().phase {
             return Err(RecipeError::Mismatch { what: "question" });
         }
+        self.answer_phase(state, rows, memory, dice)
+    }
+
+    fn answer_phase(
+        &self,
+        state: &State,
+        rows: &Rows<'_>,
+        memory: &Memory,
+        dice: &mut impl CryptoRng,
+    ) -> Result<Answer, RecipeError> {
         match (self, state) {
             (Self::Summary(recipe), State::Summary(state)) => {
                 Ok(ClearUpdate::new(1, recipe.answer(state, rows)?).into())
@@ -279,6 +326,7 @@ impl Recipe {
                 Ok(ClearUpdate::new(1, recipe.answer(state, rows)?).into())
             }
             (Self::Count(recipe), State::Count(_)) => Ok(ClearUpdate::new(1, recipe.answer(rows)?).into()),
+            (Self::Judged(judged), State::Judged(state)) => judged.answer(state, rows, memory, dice),
             _ => Err(STATE),
         }
     }
@@ -301,6 +349,7 @@ impl Recipe {
             (Self::Glm(recipe), State::Glm(state)) => recipe.absorb(state, sum).map(State::Glm),
             (Self::Gbdt(recipe), State::Gbdt(state)) => recipe.absorb(state, sum).map(State::Gbdt),
             (Self::Count(recipe), State::Count(state)) => recipe.absorb(state, sum).map(State::Count),
+            (Self::Judged(judged), State::Judged(state)) => judged.absorb(state, sum).map(State::Judged),
             _ => Err(STATE),
         }
     }
@@ -325,7 +374,19 @@ impl Recipe {
             (Self::Glm(recipe), State::Glm(state)) => recipe.outcome(state).map(Outcome::Glm),
             (Self::Gbdt(recipe), State::Gbdt(state)) => recipe.outcome(state).map(Outcome::Gbdt),
             (Self::Count(recipe), State::Count(state)) => recipe.outcome(state).map(Outcome::Count),
+            (Self::Judged(judged), State::Judged(state)) => judged.method.outcome(&state.method),
             _ => Err(STATE),
+        }
+    }
+
+    /// How the model of a finished run does by group and by site; nothing where the study does not ask.
+    ///
+    /// # Errors
+    /// [`RecipeError::Unfinished`].
+    pub fn findings(&self, state: &State) -> Result<Option<Findings>, RecipeError> {
+        match (self, state) {
+            (Self::Judged(judged), State::Judged(state)) => judged.findings(state).map(Some),
+            _ => Ok(None),
         }
     }
 
@@ -335,6 +396,9 @@ impl Recipe {
     /// # Errors
     /// As in [`Recipe::answer`] and [`Recipe::outcome`]; a column that is constant at this site is one.
     pub fn alone(&self, rows: &Rows<'_>, dice: &mut impl CryptoRng) -> Result<Outcome, RecipeError> {
+        if let Self::Judged(judged) = self {
+            return judged.method.alone(rows, dice);
+        }
         let mut seed = Digest::default();
         dice.fill_bytes(&mut seed.0);
         let mut state = self.start(seed);
@@ -353,6 +417,11 @@ impl State {
     /// The digest that chains the rounds.
     pub fn root(&self) -> Digest {
         self.digest("state")
+    }
+
+    /// The state of the method itself, without that of its model's judgement.
+    pub fn method(&self) -> &Self {
+        if let Self::Judged(judged) = self { &judged.method } else { self }
     }
 
     /// Where the run stands.
@@ -377,6 +446,11 @@ impl State {
                 (state.phase.name(), state.rounds, last.map(|step| ("largest step", step.step)))
             }
             Self::Count(state) => (state.phase(), state.rounds, None),
+            Self::Judged(state) => {
+                let method = state.method.progress();
+                let phase = if method.phase == "finished" { state.judgement.phase() } else { method.phase };
+                (phase, method.round, method.measure)
+            }
             Self::Gbdt(state) => {
                 let last = state.history.last();
                 let loss = |boost: &Boost| ("loss", boost.held_out.unwrap_or(boost.training));
@@ -396,6 +470,7 @@ impl State {
             Self::Glm(state) => matches!(state.phase, GlmPhase::Stuck(_)),
             Self::Gbdt(state) => matches!(state.phase, gbdt::Phase::Stuck(_)),
             Self::Count(_) => false,
+            Self::Judged(state) => state.method.stuck(),
         }
     }
 }

@@ -20,12 +20,16 @@ pub struct Rows<'a> {
     pub offset: Option<ArrayView1<'a, f64>>,
     /// How often a row counts; 1 where there is none.
     pub weight: Option<ArrayView1<'a, f64>>,
+    /// What divides the rows where a model is judged by group, one column a group; NaN is missing.
+    pub groups: Option<ArrayView2<'a, f64>>,
+    /// This site's place in the roster, where the site tells how a model does on its rows alone; else it says nothing.
+    pub slot: Option<u32>,
 }
 
 impl<'a> Rows<'a> {
     /// A table of columns alone; [`Rows::outcome`] and the fields add the rest.
     pub fn new(x: ArrayView2<'a, f64>) -> Self {
-        Self { x, y: None, time: None, group: None, offset: None, weight: None }
+        Self { x, y: None, time: None, group: None, offset: None, weight: None, groups: None, slot: None }
     }
 
     /// The same table with an outcome.

@@ -5,8 +5,12 @@
 mod common;
 
 use common::*;
-use motet_recipes::{Adaptive, FedAvg, Logistic, Recipe, RecipeError, Rule, State, Summary, Weight};
+use motet_recipes::{
+    Adaptive, FedAvg, Logistic, Recipe, RecipeError, Rule, State, Subgroup, SubgroupKind, Subgroups, Summary,
+    Weight,
+};
 use motet_secagg::digest::Digest;
+use motet_secagg::encode::Canonical as _;
 use motet_secagg::layout::Sum;
 
 /// A sum with figures made by integer arithmetic: the same on every machine.
@@ -163,4 +167,57 @@ fn questions_keep_their_headroom_for_many_sites_and_many_rows() {
         }
     }
     assert!(matches!(fedavg.ask(&first(&fedavg, 5e9), 3), Err(RecipeError::TooManyRows { .. })));
+}
+
+/// A logistic fit of one step that is finished after five sums, and then its judgement.
+#[test]
+fn a_judged_model_moves_through_fixed_states() {
+    let groups = vec![
+        Subgroup { column: "male".into(), kind: SubgroupKind::YesNo },
+        Subgroup { column: "age".into(), kind: SubgroupKind::Bands(vec![50.0, 65.5]) },
+    ];
+    let subgroups = Subgroups { groups, sites: true, min_cell: 5, min_sites: 3 };
+    let plain = Recipe::Logistic(Logistic::new(names(&["age", "male"]), "dead".into()));
+    let recipe = plain.clone().judged(subgroups);
+    let [first, second] = moments();
+    let newton = sum(vec![-207.9, 0.0, 0.0, 0.0, 75.0, 1.5, -2.25, 74.0, 8.0, 76.5]);
+    let (mut negatives, mut positives) = (vec![0.0; 1000], vec![0.0; 1000]);
+    for at in 0..230 {
+        negatives[at * 3] += 1.0;
+    }
+    for at in 0..70 {
+        positives[200 + at * 9] += 1.0;
+    }
+    let mut evaluate = [negatives, positives, vec![240.0]].concat();
+    evaluate.extend((0..1000).map(|at| f64::from(at) / 4096.0));
+    evaluate.extend([43.75, 0.0, 0.0, 75.0, 1.5, 76.5, -180.0]);
+    // Three levels are shown, one is too small and one goes dark beside it; two of three sites do not tell.
+    let levels = vec![
+        3.0, 2.0, 200.0, 40.0, 3.0, 2.0, 100.0, 30.0, 0.0, 0.0, 0.0, 0.0, //
+        3.0, 2.0, 20.0, 4.0, 3.0, 2.0, 90.0, 30.0, 3.0, 2.0, 190.0, 36.0, 0.0, 0.0, 0.0, 0.0, //
+        0.0, 1.0, 0.0,
+    ];
+    let mut state = recipe.start_among(Digest([5; 32]), 3);
+    let mut roots = vec![state.root().short()];
+    for sum in [first, second, newton, sum(evaluate), sum(levels)] {
+        state = recipe.absorb(&state, &sum).unwrap();
+        roots.push(state.root().short());
+    }
+    assert_eq!(state.progress().phase, "subgroups");
+    let layout = recipe.ask(&state, 3).unwrap().unwrap().layout;
+    let bins = (layout.blocks[0].len / 6) as usize;
+    let mut figures = Vec::new();
+    for (rows, events) in [(200_u32, 40_u32), (100, 30), (190, 36)] {
+        let mut cells = vec![0.0; 2 * bins];
+        (0..rows - events).for_each(|at| cells[at as usize * 7 % bins] += 1.0);
+        (0..events).for_each(|at| cells[bins + at as usize * 11 % bins] += 1.0);
+        figures.extend(cells);
+    }
+    figures.extend([41.5, 28.25, 29.0, 17.75, 35.5, 22.0]);
+    state = recipe.absorb(&state, &sum(figures)).unwrap();
+    roots.push(state.root().short());
+    assert_eq!(state.progress().phase, "finished");
+    assert_eq!(roots, ["4a936a02", "e5f57372", "6e43a7e7", "a964ee5e", "040c4ab5", "7f80fe28", "3fcc3d59"]);
+    // Its method has the digest it always had.
+    assert_eq!(recipe.method().digest("recipe"), plain.digest("recipe"));
 }

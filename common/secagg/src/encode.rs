@@ -72,6 +72,11 @@ impl<'a> Reader<'a> {
         Ok(head)
     }
 
+    /// The next byte, which stays.
+    pub fn peek(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
     fn length(&mut self, what: &'static str) -> Result<usize, Malformed> {
         let length = u32::read(self)?;
         // A list of anything takes at least one byte an element: an absurd length is refused before any allocation.

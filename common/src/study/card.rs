@@ -140,6 +140,7 @@ impl Study {
             })
             .collect();
         card.fact(&format!("columns: {}", features.join(", ")));
+        self.judged_by().iter().for_each(|line| card.fact(line));
         match &self.data.filter {
             Some(filter) => {
                 card.fact(&format!("patients: only those for whom {filter}; without a value there, left out"))
@@ -154,10 +155,12 @@ impl Study {
     fn what_leaves(&self, card: &mut Card, context: &CardContext<'_>) {
         card.title("WHAT LEAVES YOUR SITE");
         card.fact("in each round one masked vector; masked, it looks like random numbers to everyone");
-        let steps: Vec<String> =
-            self.vectors().iter().map(|(step, numbers)| format!("{step}: {numbers}")).collect();
+        let mut steps = self.vectors();
+        steps.extend(self.judging_vectors(context.roster.entries.len()));
+        let steps: Vec<String> = steps.iter().map(|(step, numbers)| format!("{step}: {numbers}")).collect();
         card.fact(&format!("numbers in one vector: {}", steps.join("; ")));
         card.fact(&format!("what the vector adds up: {}", self.adds_up()));
+        self.judging_adds_up().iter().for_each(|line| card.fact(line));
         let survivors = self.survivors(context);
         card.fact(&format!(
             "the coordinator and every node of this study can read the SUM of at least {survivors} sites' vectors, and nothing \
@@ -228,7 +231,7 @@ impl Study {
             "the sum is shown as it is, without added noise: where few patients of ALL sites together fall into a cell of a \
              count or histogram, the sum shows that small number",
         );
-        for line in self.shows() {
+        for line in self.shows().into_iter().chain(self.judging_shows()) {
             card.fact(&line);
         }
         match self.rounds.on_site_loss {

@@ -79,7 +79,7 @@ impl Study {
         if self.question.chars().count() < SHORT_QUESTION {
             say(Severity::Warning, "`question` is very short; a steward reads it to decide".into());
         }
-        if let Recipe::FedAvg(method) = &self.recipe {
+        if let Recipe::FedAvg(method) = self.recipe.method() {
             if method.weight == Weight::Equal {
                 say(
                     Severity::Note,

@@ -8,6 +8,7 @@
 //! ```
 
 pub mod card; //    the plain-language card
+mod evaluation; //  by which groups and sites the finished model is judged
 pub mod filter; //  the cohort's rule
 mod keys; //        from TOML: the keys of a recipe
 mod lint; //        advice and refusals before a study is proposed
@@ -218,13 +219,15 @@ impl Study {
     }
 
     /// The columns of the dataset that a site opens for this study, and no others: features, what is explained, what groups or
-    /// weighs, and those of the rule.
+    /// weighs, by what the model is judged, and those of the rule.
     pub fn reads(&self) -> BTreeSet<&str> {
         let data = &self.data;
         let mut names: BTreeSet<&str> = data.features.iter().map(String::as_str).collect();
         let others = [&data.outcome, &data.time, &data.group, &data.offset, &data.weight];
         names.extend(others.into_iter().filter_map(Option::as_deref));
         names.extend(data.filter.iter().flat_map(Filter::columns));
+        let judged = self.recipe.subgroups().into_iter().flat_map(|asked| &asked.groups);
+        names.extend(judged.map(|group| group.column.as_str()));
         names
     }
 

@@ -70,6 +70,7 @@ impl Reading<'_> {
         let study = &raw.study;
         let sites = self.sites(study.sites.as_ref(), &privacy)?;
         self.room(&raw.recipe, &recipe, sites.len())?;
+        let recipe = self.evaluation(raw, recipe, &data, &privacy)?;
         Ok(Study {
             id: self.id(&study.id)?,
             title: self.prose(&study.title, "title", 200, false)?,
@@ -256,7 +257,7 @@ impl Reading<'_> {
         self.refuse(name.span(), format!("`dataset` is {text:?}"), "use letters, digits, `-` and `_`")
     }
 
-    fn column(&self, name: &Spanned<String>) -> Checked<String> {
+    pub(super) fn column(&self, name: &Spanned<String>) -> Checked<String> {
         if text::is_column_name(name.get_ref()) {
             return Ok(name.get_ref().clone());
         }
@@ -388,7 +389,7 @@ impl Reading<'_> {
         listed.map(|(feature, list)| self.category(feature, list)).collect()
     }
 
-    fn category(&self, feature: &str, list: &Spanned<Vec<Spanned<String>>>) -> Checked<Levels> {
+    pub(super) fn category(&self, feature: &str, list: &Spanned<Vec<Spanned<String>>>) -> Checked<Levels> {
         let mut levels: Vec<String> = Vec::new();
         for item in list.get_ref() {
             let level = text::normal_level(item.get_ref());

@@ -11,6 +11,7 @@ pub(super) struct RawFile {
     pub(super) study: RawStudy,
     pub(super) data: RawData,
     pub(super) recipe: Table,
+    pub(super) evaluation: Option<Spanned<RawEvaluation>>,
     #[serde(default)]
     pub(super) privacy: RawPrivacy,
     #[serde(default)]
@@ -43,6 +44,18 @@ pub(super) struct RawData {
     pub(super) levels: BTreeMap<String, Spanned<Vec<Spanned<String>>>>,
     pub(super) filter: Option<Spanned<String>>,
     pub(super) test_fraction: Option<Spanned<f64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawEvaluation {
+    pub(super) groups: Option<Spanned<Vec<Spanned<String>>>>,
+    #[serde(default)]
+    pub(super) cuts: BTreeMap<String, Spanned<Vec<f64>>>,
+    #[serde(default)]
+    pub(super) levels: BTreeMap<String, Spanned<Vec<Spanned<String>>>>,
+    pub(super) sites: Option<bool>,
+    pub(super) min_cell: Option<Spanned<u32>>,
 }
 
 #[derive(Deserialize, Default)]

@@ -6,6 +6,7 @@ use motet_secagg::layout::Ring;
 
 mod approval;
 mod card;
+mod evaluation;
 mod methods;
 
 const FULL: &str = r#"

@@ -1,5 +1,6 @@
 //! A study written back as its file, and the check that holds a study from someone else to the rules of a file.
 
+use super::evaluation;
 use super::methods;
 use super::{Levels, Rounds, SiteLoss, Study, StudyError};
 
@@ -66,6 +67,7 @@ impl Study {
         );
         lines.extend(["".to_string(), "[recipe]".to_string(), format!("kind = \"{}\"", self.recipe.kind())]);
         lines.extend(methods::write(&self.recipe, &self.data));
+        lines.extend(self.recipe.subgroups().iter().flat_map(|asked| evaluation::write(asked, &self.data)));
         lines.extend(["".to_string(), "[privacy]".to_string()]);
         lines.push(format!("min_sites = {}", self.privacy.min_sites));
         lines.push(format!("min_rows = {}", self.privacy.min_rows));

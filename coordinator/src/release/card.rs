@@ -6,6 +6,7 @@
 mod count;
 mod details;
 mod glm;
+mod judged;
 mod number;
 mod survival;
 mod trees;
@@ -14,9 +15,7 @@ mod words;
 use super::cells::small;
 use super::pictures::thousands;
 use super::{Context, Site};
-use motet_recipes::{
-    CalibrationBin, Family, FedAvgOutcome, LogisticOutcome, Metrics, Outcome, SummaryOutcome,
-};
+use motet_recipes::{CalibrationBin, FedAvgOutcome, LogisticOutcome, Metrics, Outcome, SummaryOutcome};
 use std::fmt::Write as _;
 use words::{code, digits, near, p_value, percent, plain, ratio};
 
@@ -48,6 +47,7 @@ pub(super) fn text(outcome: &Outcome, context: &Context, pictures: &[&str]) -> S
         Outcome::KaplanMeier(found) => card.curves(found),
         Outcome::FedTime(model) => card.fedtime(model),
     }
+    card.judgement();
     card.cautions(outcome);
     card.what_the_sums_show();
     card.verify();
@@ -160,9 +160,9 @@ impl Card<'_> {
             self.line("Patients with a missing value in a used column were left out.");
         }
         self.line(&format!(
-            "A site with fewer than {} patients did not take part. How many patients each site has is not part of this \
-             release.",
-            context.min_rows
+            "A site with fewer than {} patients did not take part. {}",
+            context.min_rows,
+            self.rows_of_sites()
         ));
         self.line("\n| Site | Country |\n|---|---|");
         for Site { name, country } in &context.sites {
@@ -384,7 +384,7 @@ impl Card<'_> {
             Outcome::Cox(_) => self.cautions_of_cox(),
             Outcome::KaplanMeier(_) => self.cautions_of_follow_up(),
         }
-        self.line("- Fairness between groups of patients was not examined unless the study says so.");
+        self.line(self.fairness());
     }
 
     fn what_the_sums_show(&mut self) {
@@ -451,7 +451,8 @@ impl Card<'_> {
                 name if name.starts_with("histograms") => "how the variables are distributed",
                 "roc.svg" => "how well the model tells patients apart",
                 "calibration.svg" => "predicted risk against what happened",
-                _ => effects(outcome),
+                name if name.starts_with("groups") => "the model in groups of patients and at sites",
+                _ => glm::effects(outcome),
             };
             self.line(&format!("- `{picture}`: {shows}"));
         }
@@ -473,19 +474,6 @@ impl Card<'_> {
         if let Some(contact) = &context.contact {
             self.line(&format!("- Contact: {}", plain(contact)));
         }
-    }
-}
-
-/// What a forest plot shows.
-fn effects(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Glm(fit) if fit.family == Family::Linear => "coefficients with their confidence intervals",
-        Outcome::Glm(fit) if fit.family == Family::Gamma => "ratios of means with their confidence intervals",
-        Outcome::Glm(fit) if fit.family.disperses() || fit.family == Family::Poisson => {
-            "ratios with their confidence intervals"
-        }
-        Outcome::Cox(_) => "hazard ratios with their confidence intervals",
-        _ => "odds ratios with their confidence intervals",
     }
 }
 

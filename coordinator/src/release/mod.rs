@@ -11,6 +11,7 @@
 
 mod card;
 mod cells;
+mod judged;
 mod pictures;
 mod range;
 mod report;
@@ -22,10 +23,10 @@ mod weights;
 
 pub use survival::Survival;
 
-use motet_recipes::Outcome;
+use motet_recipes::{Findings, Outcome};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Everything about a run that its numbers do not say. Texts are shown to people as they stand (and escaped here).
+/// Everything about a run that its outcome does not say. Texts are shown to people as they stand (and escaped here).
 #[derive(Debug, Clone, Default)]
 pub struct Context {
     /// Name of the consortium.
@@ -54,6 +55,10 @@ pub struct Context {
     pub recipe: String,
     /// Recipe parameters as name and value, in the order in which they are to be read.
     pub parameters: Vec<(String, String)>,
+    /// How the model does in groups and at sites, when the study asks.
+    pub findings: Option<Findings>,
+    /// Every site of the roster, in its order: the places that figures of sites have.
+    pub roster: Vec<Site>,
     /// How times to an event were read.
     pub survival: Survival,
     /// Largest coefficient step at which an exact fit stops.
@@ -153,7 +158,8 @@ pub enum ReleaseError {
 pub fn build(outcome: &Outcome, context: &Context) -> Result<Vec<(String, Vec<u8>)>, ReleaseError> {
     check(outcome, context)?;
     let outcome = &survival::thinned(cells::merged(outcome, context.smallest_cell), context);
-    let pictures = pictures::all(outcome, context)?;
+    let mut pictures = pictures::all(outcome, context)?;
+    pictures.extend(pictures::groups(outcome, context)?);
     let names: Vec<&str> = pictures.iter().map(|(name, _)| name.as_str()).collect();
     let mut files = vec![
         ("model.safetensors".to_owned(), weights::bytes(outcome, context)?),
@@ -171,8 +177,19 @@ fn check(outcome: &Outcome, context: &Context) -> Result<(), ReleaseError> {
         let what = format!("its sum holds `{sites}` sites and the set names `{}`", context.sites.len());
         return Err(ReleaseError::Outcome { run: context.run.clone(), what });
     }
+    let places = context.findings.as_ref().map_or(0, |findings| findings.sites.len());
+    if places != 0 && places != context.roster.len() {
+        let what = format!(
+            "its sum has places for `{places}` sites and the roster names `{}`",
+            context.roster.len()
+        );
+        return Err(ReleaseError::Outcome { run: context.run.clone(), what });
+    }
     Ok(())
 }
+
+#[cfg(test)]
+mod judged_tests;
 
 #[cfg(test)]
 mod tests {

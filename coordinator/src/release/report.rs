@@ -6,6 +6,7 @@ mod count;
 mod details;
 mod gbdt;
 mod glm;
+mod judged;
 mod number;
 mod survival;
 
@@ -23,6 +24,8 @@ struct Report<'a> {
     sites: u32,
     #[serde(flatten)]
     result: Body<'a>,
+    #[serde(flatten)]
+    judged: Option<judged::Judged<'a>>,
     site_names: Vec<&'a str>,
     sites_lost: Vec<Lost<'a>>,
     consortium: &'a str,
@@ -169,6 +172,7 @@ pub(super) fn bytes(outcome: &Outcome, context: &Context) -> Result<Vec<u8>, Rel
         rounds,
         sites,
         result,
+        judged: judged::body(context),
         site_names: context.sites.iter().map(|site| site.name.as_str()).collect(),
         sites_lost: context
             .sites_lost

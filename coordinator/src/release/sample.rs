@@ -1,6 +1,7 @@
 //! Outcomes for the tests of this folder: the numbers of the logistic fit are those of the International Stroke Trial,
 //! ten European countries, death within 14 days.
 
+pub(super) mod judged;
 pub(super) mod run;
 pub(super) mod survival;
 

@@ -30,7 +30,7 @@ pub struct Survival {
 impl Survival {
     /// As the study fixed it.
     pub(crate) fn of(recipe: &Recipe) -> Self {
-        match recipe {
+        match recipe.method() {
             Recipe::Cox(recipe) => Self {
                 time: recipe.time.clone(),
                 ties: Some(match recipe.ties {

@@ -6,7 +6,7 @@ use crate::schema::{Column, Kind, Schema};
 use crate::table::{Series, Table};
 use motet_common::study::filter::{Literal, days_since_1970};
 use motet_common::study::{Outcome, Study};
-use motet_recipes::{Recipe, Rows};
+use motet_recipes::{Recipe, Rows, SubgroupKind};
 use ndarray::{Array1, Array2};
 
 /// What a recipe answers from. It has no `Debug` and no `Clone`.
@@ -24,6 +24,9 @@ pub struct Cohort {
     pub offset: Option<Array1<f64>>,
     /// How often a row counts.
     pub weight: Option<Array1<f64>>,
+    /// By what the finished model is judged, one column a group, where the study has it; NaN is a missing value, for which no
+    /// row is left out.
+    pub groups: Option<Array2<f64>>,
     /// Rows in `x`.
     pub used: u64,
     /// Rows left out because a value was missing.
@@ -78,7 +81,9 @@ impl Cohort {
             side(&data.offset)?,
             side(&data.weight)?,
         ];
+        let judged = groups(table, study)?;
         let whole = !study.keeps_missing();
+        let mut divided = Vec::new();
         let (mut x, mut used, mut left_out, mut filtered) = (Vec::new(), 0, 0, 0);
         let (mut cells, mut beside) = (Vec::new(), Vec::new());
         for row in 0..table.rows {
@@ -100,29 +105,31 @@ impl Cohort {
             for (side, value) in sides.iter_mut().flatten().zip(&beside) {
                 side.values.push(*value);
             }
+            divided.extend(judged.iter().map(|group| group.value(row)));
         }
         // A count answers for a site of any size: what is small it says as none, and nobody learns who did.
-        let least = if matches!(study.recipe, Recipe::Count(_)) { 0 } else { study.privacy.min_rows.max(1) };
+        let least =
+            if matches!(study.recipe.method(), Recipe::Count(_)) { 0 } else { study.privacy.min_rows.max(1) };
         if used < least as usize {
             let problem =
                 format!("fewer rows are left than the study asks of a site, `{}`", study.privacy.min_rows);
             let fix = "this site does not take part; `motet-node data check` shows which rows are left out";
             return Err(DataError::new(Code::TooFewRows, problem, fix).in_file(&table.file));
         }
-        let x = Array2::from_shape_vec((used, study.columns().len()), x).map_err(|_| {
-            DataError::new(
-                Code::SchemaMismatch,
-                "columns and study do not agree",
-                "compare the schema's levels with the study's",
-            )
-        })?;
+        let disagree = |_| {
+            let fix = "compare the schema's levels with the study's";
+            DataError::new(Code::SchemaMismatch, "columns and study do not agree", fix)
+        };
+        let x = Array2::from_shape_vec((used, study.columns().len()), x).map_err(disagree)?;
+        let divided = Array2::from_shape_vec((used, judged.len()), divided).map_err(disagree)?;
+        let groups = study.recipe.subgroups().map(|_| divided);
         let [y, time, group, offset, weight] =
             sides.map(|side| side.map(|side| Array1::from_vec(side.values)));
         let (used, repeated) = (used as u64, table.repeated);
-        Ok(Self { x, y, time, group, offset, weight, used, left_out, filtered, repeated })
+        Ok(Self { x, y, time, group, offset, weight, groups, used, left_out, filtered, repeated })
     }
 
-    /// The cohort as a recipe takes it.
+    /// The cohort as a recipe takes it; this site tells nothing of itself.
     pub fn rows(&self) -> Rows<'_> {
         Rows {
             x: self.x.view(),
@@ -131,18 +138,37 @@ impl Cohort {
             group: self.group.as_ref().map(|group| group.view()),
             offset: self.offset.as_ref().map(|offset| offset.view()),
             weight: self.weight.as_ref().map(|weight| weight.view()),
+            groups: self.groups.as_ref().map(|groups| groups.view()),
+            slot: None,
         }
     }
 }
 
 impl<'a> Side<'a> {
     fn of(table: &'a Table, study: &Study, name: &str) -> Result<Self, DataError> {
-        let series = table.series(name)?;
-        let source = match (&series.declared.kind, study.levels_of(name)) {
-            (Kind::Category { levels }, Some(theirs)) => Source::Place(series, places(levels, theirs)),
-            _ => Source::Number(series),
+        Ok(Self { source: Source::of(table.series(name)?, study.levels_of(name)), values: Vec::new() })
+    }
+}
+
+/// What divides the patients where the finished model is judged.
+fn groups<'a>(table: &'a Table, study: &Study) -> Result<Vec<Source<'a>>, DataError> {
+    let groups = study.recipe.subgroups().into_iter().flat_map(|asked| &asked.groups);
+    let source = |group: &motet_recipes::Subgroup| {
+        let levels = match &group.kind {
+            SubgroupKind::Category(levels) => Some(levels.as_slice()),
+            SubgroupKind::YesNo | SubgroupKind::Bands(_) => None,
         };
-        Ok(Self { source, values: Vec::new() })
+        Ok(Source::of(table.series(&group.column)?, levels))
+    };
+    groups.map(source).collect()
+}
+
+impl<'a> Source<'a> {
+    fn of(series: &'a Series, levels: Option<&[String]>) -> Self {
+        match (&series.declared.kind, levels) {
+            (Kind::Category { levels }, Some(theirs)) => Self::Place(series, places(levels, theirs)),
+            _ => Self::Number(series),
+        }
     }
 }
 
@@ -219,6 +245,9 @@ fn fits<'c>(
             (_, None) => {}
         }
     }
+    for group in study.recipe.subgroups().into_iter().flat_map(|asked| &asked.groups) {
+        judges(&group.column, &declared(&group.column)?.kind, &group.kind)?;
+    }
     for comparison in study.data.filter.iter().flat_map(|filter| filter.comparisons()) {
         let name = &comparison.column;
         match (&declared(name)?.kind, &comparison.literal) {
@@ -233,6 +262,30 @@ fn fits<'c>(
         }
     }
     Ok(())
+}
+
+/// Whether a column can divide the patients as the study says.
+fn judges(name: &str, kind: &Kind, wanted: &SubgroupKind) -> Result<(), DataError> {
+    let (needs, fix) = match (kind, wanted) {
+        (Kind::Bool { .. }, SubgroupKind::YesNo) | (Kind::Float | Kind::Int, SubgroupKind::Bands(_)) => {
+            return Ok(());
+        }
+        (Kind::Category { levels }, SubgroupKind::Category(theirs)) => {
+            let Some(level) = levels.iter().find(|level| !theirs.contains(level)) else { return Ok(()) };
+            let problem =
+                format!("the study judges no level `{level}`; its levels are {}", theirs.join(", "));
+            return mismatch(name, problem, "agree on the levels with the study's proposer");
+        }
+        (_, SubgroupKind::YesNo) => {
+            ("yes or no", "the study's file needs its levels or its cuts under `[evaluation]`")
+        }
+        (_, SubgroupKind::Bands(_)) => {
+            ("a number with cuts", "declare `type = \"float\"` or `type = \"int\"`")
+        }
+        (_, SubgroupKind::Category(_)) => ("a category", "declare `type = \"category\"` with its `levels`"),
+    };
+    let problem = format!("declared as `{}`, the study judges its model by it as {needs}", kind.word());
+    mismatch(name, problem, fix)
 }
 
 fn expansion<'a>(table: &'a Table, study: &Study, name: &str) -> Result<Expansion<'a>, DataError> {

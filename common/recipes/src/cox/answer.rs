@@ -78,6 +78,20 @@ impl Cox {
         })
     }
 
+    /// Score of every row, and how long it was followed on the grid.
+    pub(crate) fn predictions(
+        &self,
+        state: &CoxState,
+        rows: &Rows<'_>,
+    ) -> Result<Vec<(f64, Follow)>, RecipeError> {
+        let (x, y) = rows.complete(&self.columns, &self.event)?;
+        let follow = follow(rows, y, &self.grid, &self.time, self.grouping())?;
+        let patients = Patients { x, moments: &state.moments, follow: &follow, points: &[] };
+        let mut scores = Vec::with_capacity(follow.len());
+        patients.each(&state.climb.beta, |_, score, follow, _| scores.push((score, *follow)));
+        Ok(scores)
+    }
+
     /// One site's risk sets at `beta`, taken in as the sum's would be; its first value is how many rows lie beyond.
     fn sets_alone(
         &self,

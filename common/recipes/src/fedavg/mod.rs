@@ -56,6 +56,7 @@ use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
 use motet_secagg::layout::{ClearUpdate, Layout, Ring, Sum};
 use motet_secagg::quantise::fixed_bits;
+use ndarray::{ArrayView1, ArrayView2};
 use rand_core::CryptoRng;
 
 /// What this recipe calls the rounds of [`Phase::Fit`].
@@ -272,15 +273,8 @@ impl FedAvg {
             Phase::Fit | Phase::Evaluate | Phase::Calibrate => {}
             Phase::Finished | Phase::Stuck(_) => return Err(RecipeError::Mismatch { what: "state" }),
         }
-        let network = self.network();
-        if !network.fits(&state.parameters) {
-            return Err(RecipeError::Mismatch { what: "state" });
-        }
-        let (mean, sd) = standard::outcome_scale(&self.loss, &state.moments).unwrap_or((0.0, 1.0));
-        let y: Vec<f64> = y.iter().map(|y| (y - mean) / sd).collect();
-        let z = standard::columns(&state.moments, x);
+        let [predictors, y, z] = self.predictors(state, x, y)?;
         let table = Table { z: &z, y: &y, time: &time };
-        let predictors = network.predict(&state.parameters, &z);
         match state.phase {
             Phase::Evaluate => plain(evaluation::answer(&self.loss, &predictors, &table)),
             Phase::Calibrate => {
@@ -289,6 +283,35 @@ impl FedAvg {
             }
             _ => self.answer_training(state, &predictors, &table, memory, dice),
         }
+    }
+
+    /// Predictor of every row, and what it comes from: the outcome (standardised if it is a number) and the standardised
+    /// columns.
+    fn predictors(
+        &self,
+        state: &FedAvgState,
+        x: ArrayView2<'_, f64>,
+        y: ArrayView1<'_, f64>,
+    ) -> Result<[Vec<f64>; 3], RecipeError> {
+        let network = self.network();
+        if !network.fits(&state.parameters) {
+            return Err(RecipeError::Mismatch { what: "state" });
+        }
+        let (mean, sd) = standard::outcome_scale(&self.loss, &state.moments).unwrap_or((0.0, 1.0));
+        let y: Vec<f64> = y.iter().map(|y| (y - mean) / sd).collect();
+        let z = standard::columns(&state.moments, x);
+        Ok([network.predict(&state.parameters, &z), y, z])
+    }
+
+    /// Predictor and outcome of every row, as the model knows them, and the time, if there is one.
+    pub(crate) fn predictions(
+        &self,
+        state: &FedAvgState,
+        rows: &Rows<'_>,
+    ) -> Result<[Vec<f64>; 3], RecipeError> {
+        let (x, y, time) = self.loss.check(rows, &self.columns, &self.outcome)?;
+        let [predictors, y, _] = self.predictors(state, x, y)?;
+        Ok([predictors, y, time])
     }
 
     pub(crate) fn absorb(&self, state: &FedAvgState, sum: &Sum) -> Result<FedAvgState, RecipeError> {

@@ -99,7 +99,7 @@ pub(crate) fn columns(moments: &Moments, x: ArrayView2<'_, f64>) -> Vec<f64> {
 }
 
 /// Mean and standard deviation of an outcome that is a number.
-pub(super) fn outcome_scale(loss: &Loss, moments: &Moments) -> Option<(f64, f64)> {
+pub(crate) fn outcome_scale(loss: &Loss, moments: &Moments) -> Option<(f64, f64)> {
     match loss {
         Loss::Number => moments.mean.last().copied().zip(moments.sd.last().copied()),
         Loss::Binary | Loss::Time(_) => None,

@@ -238,10 +238,7 @@ impl Gbdt {
     }
 
     fn answer_evaluation(&self, state: &GbdtState, site: &Site<'_>) -> Vec<f64> {
-        let scores = site.scores(state.base, &state.trees);
-        let of_interest =
-            scores.into_iter().zip(&site.y).zip(&site.held).filter(|(_, held)| **held || state.held == 0);
-        let pairs: Vec<(f64, f64)> = of_interest.map(|((score, y), _)| (score, *y)).collect();
+        let pairs: Vec<(f64, f64)> = judged(state, site).into_iter().flatten().collect();
         match (self.loss, &state.phase) {
             (Loss::Squared, _) => {
                 let mut sums = [0_i64; 3];
@@ -259,6 +256,15 @@ impl Gbdt {
             }
             (Loss::Logistic, _) => score::answer(&pairs),
         }
+    }
+
+    /// Score and outcome of every row that the model is judged on.
+    pub(crate) fn predictions(
+        &self,
+        state: &GbdtState,
+        rows: &Rows<'_>,
+    ) -> Result<Vec<Option<(f64, f64)>>, RecipeError> {
+        Ok(judged(state, &Site::of(self, state, rows)?))
     }
 
     pub(crate) fn absorb(&self, state: &GbdtState, sum: &Sum) -> Result<GbdtState, RecipeError> {
@@ -389,4 +395,10 @@ impl Gbdt {
         }
         Ok(())
     }
+}
+
+/// Score and outcome of the rows held out, or of all where none are.
+fn judged(state: &GbdtState, site: &Site<'_>) -> Vec<Option<(f64, f64)>> {
+    let scores = site.scores(state.base, &state.trees).into_iter().zip(&site.y).zip(&site.held);
+    scores.map(|((score, y), held)| (*held || state.held == 0).then_some((score, *y))).collect()
 }

@@ -112,6 +112,23 @@ impl Glm {
     }
 }
 
+impl Glm {
+    /// Of every row the outcome on the scale of the fit, and what the model says of it: the log odds if logistic, else the
+    /// mean.
+    pub(crate) fn predictions(
+        &self,
+        state: &GlmState,
+        rows: &Rows<'_>,
+    ) -> Result<Vec<(f64, f64)>, RecipeError> {
+        let table = Table::of(self, &self.design.placed(&state.placed), rows)?;
+        let mut pairs = pairs(state, &table);
+        if self.family != Family::Logistic {
+            pairs.iter_mut().for_each(|(predictor, _)| *predictor = self.family.mean(*predictor));
+        }
+        Ok(pairs)
+    }
+}
+
 /// Linear predictor and outcome of every row.
 fn pairs(state: &GlmState, table: &Table) -> Vec<(f64, f64)> {
     let mut pairs = Vec::with_capacity(table.y.len());

@@ -100,6 +100,15 @@ impl Family {
         }
     }
 
+    /// The mean that belongs to a linear predictor.
+    pub(super) fn mean(self, predictor: f64) -> f64 {
+        match self {
+            Self::Linear => predictor,
+            Self::Poisson | Self::Quasipoisson | Self::Gamma => predictor.clamp(-FAR, FAR).exp(),
+            Self::Logistic | Self::Quasibinomial => score::logistic(predictor),
+        }
+    }
+
     pub(super) fn part(self, predictor: f64, y: f64) -> Part {
         match self {
             Self::Linear => {

@@ -135,6 +135,7 @@ pub fn compare(
     rows: &Rows<'_>,
     seed: Digest,
 ) -> Result<Option<Comparison>, RecipeError> {
+    let (recipe, state) = (recipe.method(), state.method());
     let (mut common, columns, outcome) = match (recipe, state) {
         (Recipe::Logistic(recipe), State::Logistic(state)) => {
             (Common::exact(recipe, state)?, &recipe.columns, &recipe.outcome)

@@ -14,6 +14,7 @@ use rand_core::SeedableRng as _;
 use std::path::PathBuf;
 
 pub mod survival;
+pub mod wards;
 
 pub const STROKE: [&str; 10] =
     ["BELG", "CZEC", "ITAL", "NETH", "NORW", "POLA", "PORT", "SPAI", "SWED", "SWIT"];

@@ -101,7 +101,7 @@ pub(super) fn read(kind: &str, keys: &mut Keys<'_>, data: &mut Data) -> Checked<
 
 /// The keys that give this recipe, with every default spelled out.
 pub(super) fn write(recipe: &Recipe, data: &Data) -> Vec<String> {
-    match recipe {
+    match recipe.method() {
         Recipe::Summary(recipe) => summary::write(recipe, data),
         Recipe::Count(recipe) => summary::write_count(recipe),
         Recipe::Logistic(recipe) => regression::write(recipe),
@@ -110,12 +110,14 @@ pub(super) fn write(recipe: &Recipe, data: &Data) -> Vec<String> {
         Recipe::KaplanMeier(recipe) => survival::write_km(recipe),
         Recipe::FedAvg(recipe) => averaging::write(recipe),
         Recipe::Gbdt(recipe) => trees::write(recipe),
+        // A method is none.
+        Recipe::Judged(_) => Vec::new(),
     }
 }
 
 /// The bits of the narrowest ring in which so many sites can train, where the study's own has too few.
 pub(super) fn too_narrow(recipe: &Recipe, sites: usize) -> Option<u32> {
-    match recipe {
+    match recipe.method() {
         Recipe::FedAvg(recipe) => averaging::too_narrow(recipe, sites),
         _ => None,
     }
@@ -144,7 +146,7 @@ pub enum Outcome {
 impl Study {
     /// What the explained column must be.
     pub fn outcome(&self) -> Outcome {
-        let number = match &self.recipe {
+        let number = match self.recipe.method() {
             Recipe::FedAvg(recipe) => recipe.loss == Loss::Number,
             Recipe::Gbdt(recipe) => recipe.loss == gbdt::Loss::Squared,
             Recipe::Glm(recipe) => recipe.family != Family::Logistic,
@@ -174,12 +176,12 @@ impl Study {
 
     /// Whether a row with a missing feature stays in the cohort.
     pub fn keeps_missing(&self) -> bool {
-        matches!(self.recipe, Recipe::Summary(_) | Recipe::Gbdt(_))
+        matches!(self.recipe.method(), Recipe::Summary(_) | Recipe::Gbdt(_))
     }
 
     /// Whether times between the points of the grid stay as they are, which a site must allow by itself.
     pub fn shows_exact_times(&self) -> bool {
-        let grid = match &self.recipe {
+        let grid = match self.recipe.method() {
             Recipe::Cox(recipe) if recipe.strata != motet_recipes::Strata::Site => &recipe.grid,
             Recipe::KaplanMeier(recipe) => &recipe.grid,
             _ => return false,
@@ -215,19 +217,19 @@ impl Study {
 
     /// What the sums of this method show of few patients, in sentences for the steward.
     pub(super) fn shows(&self) -> Vec<String> {
-        match &self.recipe {
+        match self.recipe.method() {
             Recipe::Summary(recipe) => summary::shows(recipe),
             Recipe::Glm(recipe) => regression::glm_shows(recipe),
             Recipe::Cox(recipe) => survival::cox_shows(recipe),
             Recipe::KaplanMeier(recipe) => survival::km_shows(recipe),
             Recipe::Gbdt(recipe) => trees::shows(recipe),
-            Recipe::Count(_) | Recipe::Logistic(_) | Recipe::FedAvg(_) => Vec::new(),
+            Recipe::Count(_) | Recipe::Logistic(_) | Recipe::FedAvg(_) | Recipe::Judged(_) => Vec::new(),
         }
     }
 
     /// What a site's vector adds up, in a sentence for the steward.
     pub(super) fn adds_up(&self) -> String {
-        match &self.recipe {
+        match self.recipe.method() {
             Recipe::Summary(recipe) => summary::adds_up(recipe),
             Recipe::Count(recipe) => summary::count_adds_up(recipe),
             Recipe::Logistic(recipe) => regression::adds_up(recipe),
@@ -236,13 +238,14 @@ impl Study {
             Recipe::KaplanMeier(recipe) => survival::km_adds_up(recipe),
             Recipe::FedAvg(recipe) => averaging::adds_up(recipe),
             Recipe::Gbdt(recipe) => trees::adds_up(recipe),
+            Recipe::Judged(_) => String::new(),
         }
     }
 
     /// The kinds of rounds a run goes through and how many numbers one site's vector has in each at the most, without the few
     /// words that the masking itself adds.
     pub fn vectors(&self) -> Vec<(&'static str, usize)> {
-        match &self.recipe {
+        match self.recipe.method() {
             Recipe::Summary(recipe) => summary::vectors(recipe),
             Recipe::Count(recipe) => summary::count_vectors(recipe),
             Recipe::Logistic(recipe) => regression::vectors(recipe),
@@ -251,6 +254,7 @@ impl Study {
             Recipe::KaplanMeier(recipe) => survival::km_vectors(recipe),
             Recipe::FedAvg(recipe) => averaging::vectors(recipe),
             Recipe::Gbdt(recipe) => trees::vectors(recipe),
+            Recipe::Judged(_) => Vec::new(),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::super::cells::small;
 use super::super::scale;
 use super::words::{code, digits, figure, p_value, plain, ratio};
 use super::{Card, thousands};
-use motet_recipes::{Errors, Estimate, Family, GlmOutcome};
+use motet_recipes::{Errors, Estimate, Family, GlmOutcome, Outcome};
 
 pub(super) fn kind(fit: &GlmOutcome) -> &'static str {
     match fit.family {
@@ -201,4 +201,17 @@ fn interval(c: &Estimate, print: fn(f64) -> String) -> String {
 fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// What a forest plot shows.
+pub(super) fn effects(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Glm(fit) if fit.family == Family::Linear => "coefficients with their confidence intervals",
+        Outcome::Glm(fit) if fit.family == Family::Gamma => "ratios of means with their confidence intervals",
+        Outcome::Glm(fit) if fit.family.disperses() || fit.family == Family::Poisson => {
+            "ratios with their confidence intervals"
+        }
+        Outcome::Cox(_) => "hazard ratios with their confidence intervals",
+        _ => "odds ratios with their confidence intervals",
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::super::{cells, sample::run};
 use super::*;
+use motet_recipes::Family;
 use motet_recipes::gbdt;
 
 fn card(name: &str, outcome: &Outcome) -> String {

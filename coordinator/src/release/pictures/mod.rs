@@ -10,6 +10,7 @@ mod convergence;
 mod curves;
 mod forest;
 mod glm;
+mod groups;
 mod histograms;
 mod roc;
 mod survival;
@@ -19,6 +20,7 @@ use super::{Context, ReleaseError};
 use canvas::{BLUE, Canvas, GREY, HEIGHT, INK, Ink, LEFT, WIDTH};
 use motet_recipes::{Metrics, Outcome};
 
+pub(super) use groups::draw as groups;
 pub(super) use roc::bound;
 
 /// Every picture the outcome has data for, as file name and SVG text.

@@ -1,0 +1,189 @@
+//! Which levels and which sites are not shown. A level of few patients or few sites is hidden, and then further levels until
+//! the totals of all patients cannot give one back: at least two are hidden, and together they would be allowed to be shown.
+//!
+//! A site that does not tell its figures follows from the total less those of all who do. Where such sites are fewer
+//! than `min_sites` and not none, sites that would tell are withheld beside them, the last of the roster first: their number is
+//! all that is known at this point, and a rule that everyone can compute must pick some.
+
+use super::Subgroups;
+use super::model::Measure;
+use motet_secagg::canonical;
+
+canonical! {
+    /// Why a level is not shown.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Why {
+        /// Too few rows, or too few with or without the outcome.
+        1 => Few,
+        /// Too few sites have such rows.
+        2 => Sites,
+        /// Another level that is not shown would follow from the totals.
+        3 => Beside,
+        /// No patient is in it.
+        4 => Empty,
+    }
+}
+
+canonical! {
+    /// Who is in a level.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Level {
+        /// Sites that have such rows.
+        pub sites: u64,
+        /// Those of them that do not tell figures of their own.
+        pub apart: u64,
+        /// Rows.
+        pub rows: u64,
+        /// Rows with the outcome; 0 where it is a number.
+        pub events: u64,
+        /// Why its figures are not asked for; nothing where they are.
+        pub hidden: Option<Why>,
+    }
+}
+
+canonical! {
+    /// What is known of a place of the roster.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Place {
+        /// Its site was not in the sum, or does not tell.
+        1 => NotTold,
+        /// Its site would tell, and is not asked.
+        2 => Withheld,
+        /// Its site tells.
+        3 => Told,
+    }
+}
+
+impl Level {
+    /// Whether its figures are asked for.
+    pub fn is_shown(&self) -> bool {
+        self.hidden.is_none()
+    }
+}
+
+impl Measure {
+    /// Whether rows, and among them those with the outcome, are enough to be shown: of a yes/no outcome as many with it and
+    /// without, of a time as many events.
+    pub(super) fn is_large(self, (rows, events): (u64, u64), least: u64) -> bool {
+        rows >= least
+            && match self {
+                Self::Risk => events >= least && rows - events >= least,
+                Self::Time => events >= least,
+                Self::Number => true,
+            }
+    }
+}
+
+/// Marks the levels of a group that are not shown. `open`: every site that wants to tell its figures does, so that a level
+/// of such sites alone hides nothing.
+pub(super) fn hide(levels: &mut [Level], limits: &Subgroups, measure: Measure, open: bool) {
+    let (least, sites) = (u64::from(limits.min_cell), u64::from(limits.min_sites));
+    let large = |rows: u64, events: u64| measure.is_large((rows, events), least);
+    let told = |level: &Level| open && level.apart == 0;
+    for level in levels.iter_mut() {
+        level.hidden = if level.rows == 0 {
+            Some(Why::Empty)
+        } else if !large(level.rows, level.events) {
+            Some(Why::Few)
+        } else if level.sites < sites && !told(level) {
+            Some(Why::Sites)
+        } else {
+            None
+        };
+    }
+    let follows = |levels: &[Level]| {
+        let hidden: Vec<&Level> = levels.iter().filter(|level| level.rows > 0 && !level.is_shown()).collect();
+        let sum = |figure: fn(&Level) -> u64| hidden.iter().map(|level| figure(level)).sum::<u64>();
+        let covered = large(sum(|level| level.rows), sum(|level| level.events))
+            && (sum(|level| level.sites) >= sites || hidden.iter().all(|level| told(level)));
+        !hidden.is_empty() && (hidden.len() < 2 || !covered)
+    };
+    while follows(levels) {
+        let next = levels.iter_mut().filter(|level| level.is_shown()).min_by_key(|level| level.rows);
+        match next {
+            Some(level) => level.hidden = Some(Why::Beside),
+            None => break,
+        }
+    }
+}
+
+/// What becomes of each place, from what the sites of the sum say.
+pub(super) fn withhold(flags: &[u64], sites: u64, min_sites: u64) -> Vec<Place> {
+    let mut places: Vec<Place> =
+        flags.iter().map(|flag| if *flag == 1 { Place::Told } else { Place::NotTold }).collect();
+    let mut dark = sites.saturating_sub(flags.iter().sum());
+    if dark > 0 {
+        for place in places.iter_mut().rev().filter(|place| **place == Place::Told) {
+            if dark >= min_sites {
+                break;
+            }
+            (*place, dark) = (Place::Withheld, dark + 1);
+        }
+    }
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits() -> Subgroups {
+        Subgroups { groups: Vec::new(), sites: true, min_cell: 5, min_sites: 3 }
+    }
+
+    fn level(sites: u64, rows: u64, events: u64) -> Level {
+        Level { sites, apart: sites, rows, events, hidden: None }
+    }
+
+    fn why(mut levels: Vec<Level>, open: bool) -> Vec<Option<Why>> {
+        hide(&mut levels, &limits(), Measure::Risk, open);
+        levels.iter().map(|level| level.hidden).collect()
+    }
+
+    #[test]
+    fn a_small_level_does_not_follow_from_the_others() {
+        let all = [level(4, 100, 50), level(4, 90, 20), level(0, 0, 0)];
+        assert_eq!(why(all.to_vec(), true), [None, None, Some(Why::Empty)]);
+        // 3 events: with the total known, the next smallest is hidden too.
+        let small = [level(4, 100, 50), level(4, 90, 20), level(4, 40, 3), level(4, 300, 30)];
+        assert_eq!(why(small.to_vec(), true), [None, Some(Why::Beside), Some(Why::Few), None]);
+        // Without an outcome to count, 3 events are no few.
+        let mut number = small.to_vec();
+        hide(&mut number, &limits(), Measure::Number, true);
+        assert!(number.iter().all(Level::is_shown));
+        let mut time = vec![level(4, 100, 97), level(4, 90, 20)];
+        hide(&mut time, &limits(), Measure::Time, true);
+        assert!(time.iter().all(Level::is_shown), "almost all have an event in the end");
+        // 2 + 1 patients together are still too few.
+        let tiny = [level(3, 100, 50), level(1, 2, 1), level(1, 1, 0)];
+        assert_eq!(why(tiny.to_vec(), true), [Some(Why::Beside), Some(Why::Few), Some(Why::Few)]);
+        // Almost all with the outcome is as telling as almost none.
+        assert_eq!(why(vec![level(4, 100, 97), level(4, 90, 20)], true), [Some(Why::Few), Some(Why::Beside)]);
+    }
+
+    #[test]
+    fn a_level_of_few_sites_is_shown_only_when_they_tell_their_figures() {
+        let countries = |apart: [u64; 4]| -> Vec<Level> {
+            apart.map(|apart| Level { apart, ..level(1, 100, 20) }).to_vec()
+        };
+        assert_eq!(why(countries([0; 4]), true), [None; 4]);
+        assert_eq!(why(countries([0; 4]), false), [Some(Why::Sites); 4], "some of them are withheld");
+        // One country keeps its figures: two more go dark beside it.
+        let found = why(countries([0, 1, 0, 0]), true);
+        assert_eq!(found, [Some(Why::Beside), Some(Why::Sites), Some(Why::Beside), None]);
+        let large = [level(3, 100, 20), level(2, 100, 20), level(5, 400, 80)];
+        assert_eq!(why(large.to_vec(), true), [Some(Why::Beside), Some(Why::Sites), None]);
+    }
+
+    #[test]
+    fn a_site_that_keeps_its_figures_does_not_follow_from_the_others() {
+        use Place::{NotTold, Told, Withheld};
+        assert_eq!(withhold(&[1, 1, 1, 1], 4, 3), [Told; 4]);
+        assert_eq!(withhold(&[1, 0, 1, 1, 1], 5, 3), [Told, NotTold, Told, Withheld, Withheld]);
+        assert_eq!(withhold(&[1, 0, 0, 0, 1], 5, 3), [Told, NotTold, NotTold, NotTold, Told]);
+        // The second site of the roster was not in the sum: nothing of it can follow.
+        assert_eq!(withhold(&[1, 0, 1, 1], 3, 3), [Told, NotTold, Told, Told]);
+        assert_eq!(withhold(&[0, 1], 2, 3), [NotTold, Withheld]);
+        assert_eq!(withhold(&[], 3, 3), []);
+    }
+}

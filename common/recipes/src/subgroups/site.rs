@@ -1,0 +1,213 @@
+//! What one site answers from its rows.
+
+use super::cells::{Bins, bins};
+use super::hide::Place;
+use super::model::{Measure, Model, Predictions};
+use super::ranks::{self, Ranked};
+use super::{Judgement, Stage, Subgroups};
+use crate::auc::Placements;
+use crate::error::RecipeError;
+use crate::rows::Rows;
+use crate::score::logistic;
+
+impl Subgroups {
+    /// A site's answer to either question.
+    pub(crate) fn answer(
+        &self,
+        judgement: &Judgement,
+        model: &Model<'_>,
+        rows: &Rows<'_>,
+    ) -> Result<Vec<f64>, RecipeError> {
+        let site = Site::of(self, judgement, model, rows)?;
+        match judgement.stage {
+            Stage::Levels => Ok(site.levels(self.places(judgement)?)),
+            Stage::Figures => site.figures(judgement, model),
+            Stage::Finished => Err(RecipeError::Mismatch { what: "state" }),
+        }
+    }
+}
+
+/// The rows of one site, with what the model says of them.
+struct Site {
+    measure: Measure,
+    /// What the model says.
+    predictions: Predictions,
+    /// Of each group the number of its levels, and the level of every row.
+    groups: Vec<(usize, Vec<usize>)>,
+    /// The place where this site tells its figures.
+    slot: Option<usize>,
+}
+
+impl Site {
+    fn of(
+        asked: &Subgroups,
+        judgement: &Judgement,
+        model: &Model<'_>,
+        rows: &Rows<'_>,
+    ) -> Result<Self, RecipeError> {
+        let predictions = model.predictions(rows)?;
+        let count = predictions.pairs.len();
+        let mut groups = Vec::with_capacity(asked.groups.len());
+        for (at, group) in asked.groups.iter().enumerate() {
+            let values = rows.groups.filter(|groups| groups.nrows() == count && at < groups.ncols());
+            let missing = || RecipeError::NoColumn { column: group.column.clone(), rows: count };
+            groups.push((group.levels().len(), group.places(values.ok_or_else(missing)?.column(at))?));
+        }
+        let mut site = Self { measure: model.measure()?, predictions, groups, slot: None };
+        let here = rows.slot.filter(|slot| asked.sites && *slot < judgement.roster);
+        site.slot = here.map(|slot| slot as usize).filter(|_| site.is_large(u64::from(asked.min_cell)));
+        Ok(site)
+    }
+
+    fn judged(&self) -> impl Iterator<Item = (f64, f64)> {
+        self.predictions.pairs.iter().flatten().copied()
+    }
+
+    /// Whether this site has rows enough to tell figures of its own.
+    fn is_large(&self, least: u64) -> bool {
+        let rows = self.judged().count() as u64;
+        let events = self.judged().filter(|(_, y)| *y == 1.0).count() as u64;
+        self.measure.is_large((rows, events), least)
+    }
+
+    fn levels(&self, places: usize) -> Vec<f64> {
+        let mut values = Vec::new();
+        for (len, of) in &self.groups {
+            let mut cells = vec![[0.0; 4]; *len];
+            for (pair, level) in self.predictions.pairs.iter().zip(of) {
+                if let (Some((_, y)), Some([sites, apart, rows, events])) = (pair, cells.get_mut(*level)) {
+                    (*sites, *apart) = (1.0, f64::from(u8::from(self.slot.is_none())));
+                    *rows += 1.0;
+                    *events += if self.measure == Measure::Number { 0.0 } else { *y };
+                }
+            }
+            values.extend(cells.into_iter().flatten());
+        }
+        values.extend((0..places).map(|place| f64::from(u8::from(self.slot == Some(place)))));
+        values
+    }
+
+    /// The rows that `pick` wants, with their times.
+    fn ranked(&self, pick: impl Fn(usize) -> bool) -> Vec<Ranked> {
+        let rows = self.predictions.pairs.iter().zip(&self.predictions.times).enumerate();
+        let mut ranked = Vec::new();
+        for (at, (pair, (time, stratum))) in rows {
+            if let Some((score, y)) = pair.filter(|_| pick(at)) {
+                ranked.push(Ranked { score, event: y == 1.0, time: *time, stratum: *stratum });
+            }
+        }
+        ranked
+    }
+
+    fn figures(&self, judgement: &Judgement, model: &Model<'_>) -> Result<Vec<f64>, RecipeError> {
+        let bins = match self.measure {
+            Measure::Risk => Some(bins(model)?),
+            Measure::Number | Measure::Time => None,
+        };
+        let centre = model.scale().0;
+        let [mut counts, mut sums, mut limbs] = [Vec::new(), Vec::new(), Vec::new()];
+        for ((_, of), levels) in self.groups.iter().zip(&judgement.groups) {
+            for (level, _) in levels.iter().enumerate().filter(|(_, level)| level.is_shown()) {
+                let here = |at: usize| of.get(at) == Some(&level);
+                let rows = self.rows(here);
+                match (&bins, self.measure) {
+                    (Some(bins), _) => {
+                        counts.extend(histogram(&rows, bins));
+                        sums.extend(risks(&rows));
+                    }
+                    (None, Measure::Time) => limbs.extend(ranks::sums(&self.ranked(here))),
+                    (None, _) => {
+                        counts.push(rows.len() as f64);
+                        limbs.extend(rests(&rows, centre));
+                    }
+                }
+            }
+        }
+        let told = judgement.places.iter().enumerate().filter(|(_, place)| **place == Place::Told);
+        for (place, _) in told {
+            // Who does not tell, or tells elsewhere, leaves zeros.
+            let mine = self.slot == Some(place);
+            let rows = self.rows(|_| mine);
+            match self.measure {
+                Measure::Risk => {
+                    counts.extend(table(&rows));
+                    sums.extend(risks(&rows));
+                    limbs.extend(area(&rows));
+                }
+                Measure::Number => {
+                    counts.push(rows.len() as f64);
+                    limbs.extend(rests(&rows, centre));
+                }
+                Measure::Time => {
+                    counts.extend(table(&rows).into_iter().take(2));
+                    limbs.extend(ranks::sums(&self.ranked(|_| mine)));
+                }
+            }
+        }
+        Ok([counts, sums, limbs].concat())
+    }
+
+    /// The rows that `pick` wants and the model is judged on.
+    fn rows(&self, pick: impl Fn(usize) -> bool) -> Vec<(f64, f64)> {
+        let rows = self.predictions.pairs.iter().enumerate();
+        rows.filter(|(at, _)| pick(*at)).filter_map(|(_, pair)| *pair).collect()
+    }
+}
+
+/// Rows without the outcome in each bin, then those with it.
+fn histogram(rows: &[(f64, f64)], bins: &Bins) -> Vec<f64> {
+    let mut cells = vec![0.0; 2 * bins.len];
+    for (x, y) in rows {
+        let at = bins.place(logistic(*x)) + if *y == 1.0 { bins.len } else { 0 };
+        if let Some(cell) = cells.get_mut(at) {
+            *cell += 1.0;
+        }
+    }
+    cells
+}
+
+/// Sum of p, and of (p - y)^2.
+fn risks(rows: &[(f64, f64)]) -> [f64; 2] {
+    let mut sums = [0.0; 2];
+    for (x, y) in rows {
+        let p = logistic(*x);
+        for (sum, term) in sums.iter_mut().zip([p, (p - y) * (p - y)]) {
+            *sum += term;
+        }
+    }
+    sums
+}
+
+/// Rows, rows with the outcome, and rightly predicted ones at risk 0.5: with the outcome, without it.
+fn table(rows: &[(f64, f64)]) -> [f64; 4] {
+    let mut cells = [0.0; 4];
+    for (x, y) in rows {
+        let (high, event) = (logistic(*x) >= 0.5, *y == 1.0);
+        let terms = [true, event, event && high, !event && !high];
+        for (cell, term) in cells.iter_mut().zip(terms) {
+            *cell += f64::from(u8::from(term));
+        }
+    }
+    cells
+}
+
+/// The area under the ROC curve and its variance; zeros where there is none.
+fn area(rows: &[(f64, f64)]) -> [f64; 2] {
+    let (scores, y): (Vec<f64>, Vec<f64>) = rows.iter().copied().unzip();
+    Placements::of(&scores, &y).map_or([0.0; 2], |placements| {
+        let (area, variance) = placements.spread();
+        [area, variance]
+    })
+}
+
+/// Sums of d, d^2, r and r^2.
+fn rests(rows: &[(f64, f64)], centre: f64) -> [f64; 4] {
+    let mut sums = [0.0; 4];
+    for (mean, y) in rows {
+        let (d, r) = (y - centre, y - mean);
+        for (sum, term) in sums.iter_mut().zip([d, d * d, r, r * r]) {
+            *sum += term;
+        }
+    }
+    sums
+}

@@ -1,0 +1,166 @@
+//! What a judgement refuses, and what it does when a site is lost.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+
+mod common;
+
+use common::wards::*;
+use common::*;
+use motet_recipes::{
+    Design, Family, FedAvg, Glm, Logistic, Memory, Recipe, RecipeError, Rows, Shown, SiteFindings, State,
+};
+use motet_secagg::digest::Digest;
+use motet_secagg::encode::Canonical as _;
+use motet_secagg::fold::plain_sum;
+
+#[test]
+fn a_site_that_is_lost_at_the_end_takes_its_rows_out_of_the_fit_too() {
+    let hospitals = wards(heart(), |_| true);
+    let mut recipe = Logistic::new(names(&HEART_COLUMNS), "y".into());
+    recipe.ridge = 1.0;
+    for lost_in in ["levels", "subgroups"] {
+        let exact = Recipe::Logistic(recipe.clone()).judged(asked(groups(), true));
+        let gone = std::cell::Cell::new(false);
+        let state = finish_with(&exact, &hospitals, |state| {
+            gone.set(gone.get() || state.progress().phase == lost_in);
+            if gone.get() { vec![0, 1, 2] } else { vec![0, 1, 2, 3] }
+        });
+        let (outcome, findings) = (exact.outcome(&state).unwrap(), exact.findings(&state).unwrap().unwrap());
+        let fit = logistic(Ok(outcome.clone()));
+        let rows: u64 = hospitals[..3].iter().map(|ward| ward.site.y.len() as u64).sum();
+        assert_eq!((fit.sites, fit.rows), (3, rows));
+        holds(&findings, &from_coefficients(&outcome, &hospitals[..3]));
+        assert_eq!(findings.sites[3], SiteFindings::NotTold, "its place is empty");
+        let plain = Recipe::Logistic(recipe.clone());
+        let three: Vec<Site> = hospitals[..3].iter().map(|ward| ward.site.clone()).collect();
+        assert_eq!(fit.coefficients, logistic(run(&plain, &three)).coefficients);
+
+        let averaged = FedAvg { rounds: 3, batch: 0, ..FedAvg::new(names(&HEART_COLUMNS), "y".into()) };
+        let averaged = Recipe::FedAvg(averaged).judged(asked(groups(), false));
+        let gone = std::cell::Cell::new(false);
+        let state = finish_with(&averaged, &hospitals, |state| {
+            gone.set(gone.get() || state.progress().phase == lost_in);
+            if gone.get() { vec![0, 1, 2] } else { vec![0, 1, 2, 3] }
+        });
+        let model = fedavg(averaged.outcome(&state));
+        assert_eq!(
+            (model.rows, model.history.len()),
+            (rows, 3),
+            "what was trained stays, what is measured does not"
+        );
+        let findings = averaged.findings(&state).unwrap().unwrap();
+        let of_sex = &group(&findings, "male").levels;
+        let told: u64 = of_sex
+            .iter()
+            .map(|level| match &level.shown {
+                Shown::Figures(figures) => figures.rows(),
+                Shown::Hidden(_) => 0,
+            })
+            .sum();
+        assert_eq!(told, rows);
+    }
+}
+
+#[test]
+fn answers_that_no_honest_sites_give_are_refused() {
+    let hospitals = wards(heart(), |_| true);
+    let mut recipe = Logistic::new(names(&HEART_COLUMNS), "y".into());
+    recipe.ridge = 1.0;
+    let judged = Recipe::Logistic(recipe).judged(asked(groups(), true));
+    let all: Vec<&Ward> = hospitals.iter().collect();
+    let ids: Vec<&[u8]> = hospitals.iter().map(|ward| ward.site.name.as_bytes()).collect();
+    let set = Digest::of("test/set", &ids);
+    let mut state = judged.start_among(Digest([3; 32]), 4);
+    let mut tried = 0;
+    while let Some(question) = judged.ask(&state, 4).unwrap() {
+        if ["levels", "subgroups"].contains(&question.phase) {
+            let answer = |ward: &&Ward| {
+                judged
+                    .answer(&state, &question, &ward.rows(), &Memory::default(), &mut dice(1))
+                    .unwrap()
+                    .update
+            };
+            let sum = plain_sum(&question.layout, set, all.iter().map(answer).collect()).unwrap();
+            assert!(judged.absorb(&state, &sum).is_ok());
+            let counted = question.layout.blocks[0].len as usize;
+            // The first and last of each block: counts, sums, and what sites tell of their AUC.
+            let mut places = vec![0, 1, 2, 3, counted / 2, counted - 1];
+            places.extend(
+                [counted, sum.values.len() - 1].into_iter().filter(|_| question.phase == "subgroups"),
+            );
+            for at in places {
+                let mut wrong = sum.clone();
+                wrong.values[at] += 1000.0;
+                let refused = judged.absorb(&state, &wrong);
+                assert!(
+                    matches!(refused, Err(RecipeError::Implausible { .. })),
+                    "{}, {at}: {refused:?}",
+                    question.phase
+                );
+                tried += 1;
+            }
+            let mut short = sum.clone();
+            short.values.pop();
+            assert!(judged.absorb(&state, &short).is_err());
+        }
+        state = step(&judged, &state, &all).unwrap().unwrap();
+    }
+    assert_eq!(tried, 14);
+}
+
+#[test]
+fn tables_and_recipes_that_do_not_fit_are_refused() {
+    let hospitals = wards(heart(), |_| true);
+    let mut recipe = Logistic::new(names(&HEART_COLUMNS), "y".into());
+    recipe.ridge = 1.0;
+    let judged = Recipe::Logistic(recipe).judged(asked(groups(), true));
+    let all: Vec<&Ward> = hospitals.iter().collect();
+    let mut state = judged.start_among(Digest([3; 32]), 4);
+    while judged.ask(&state, 4).unwrap().unwrap().phase != "levels" {
+        state = step(&judged, &state, &all).unwrap().unwrap();
+    }
+    let question = judged.ask(&state, 4).unwrap().unwrap();
+    let answer = |rows: &Rows<'_>| {
+        let answered = judged.answer(&state, &question, rows, &Memory::default(), &mut dice(1));
+        answered.map(|_| ()).unwrap_err().to_string()
+    };
+    let ward = &hospitals[0];
+    let without = answer(&ward.site.rows());
+    assert!(without.contains("`male`"), "{without}");
+    let mut odd = ward.groups.clone();
+    odd[[0, 0]] = 3.0;
+    let odd = answer(&Rows { groups: Some(odd.view()), ..ward.rows() });
+    assert!(odd.contains("`male`") && odd.contains("1 rows"), "{odd}");
+    // A study that asks sites and has no roster.
+    let plain = judged.start(Digest([3; 32]));
+    let mut state = plain;
+    let refused = loop {
+        match judged.ask(&state, 4) {
+            Ok(_) => state = step(&judged, &state, &all).unwrap().unwrap(),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(refused, RecipeError::Mismatch { what: "state" });
+    for recipe in [
+        Recipe::Summary(motet_recipes::Summary::new(names(&["a"]))),
+        Recipe::Glm(Glm {
+            weight: true,
+            ..Glm::new(Design::plain(names(&["a"])), "y".into(), Family::Linear)
+        }),
+    ] {
+        let refused = recipe.judged(asked(groups(), false)).check().unwrap_err().to_string();
+        assert!(refused.contains("`evaluation`"), "{refused}");
+    }
+}
+
+#[test]
+fn a_judged_recipe_is_not_judged_again_and_bytes_do_not_nest() {
+    let plain = Recipe::Logistic(Logistic::new(names(&["a"]), "y".into()));
+    let once = plain.clone().judged(asked(groups(), false));
+    assert_eq!(once.clone().judged(asked(groups(), false)), once);
+    assert_eq!((once.method(), plain.method(), once.kind()), (&plain, &plain, "logistic"));
+    assert_eq!(Recipe::from_bytes(&once.to_bytes()).unwrap(), once);
+    // A hundred thousand marks in front must be an error and not the end of the process.
+    let deep: Vec<u8> = std::iter::repeat_n(9, 100_000).chain(once.to_bytes()).collect();
+    assert!(Recipe::from_bytes(&deep).is_err() && State::from_bytes(&deep).is_err());
+}

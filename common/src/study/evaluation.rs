@@ -1,0 +1,273 @@
+//! The table `[evaluation]`: by which groups of patients, and at which sites, the finished model is judged.
+//!
+//! | key | default | meaning |
+//! |---|---|---|
+//! | `groups` | none | columns of the dataset, features or not, that divide the patients: yes/no, a category, or a number with cuts |
+//! | `cuts.NAME` | | the bands of a number: `[50, 65, 80]` |
+//! | `levels.NAME` | those of `[data.levels]` | the levels of a category that is no feature |
+//! | `sites` | false | whether sites are asked for their own figures |
+//! | `min_cell` | 5 | fewest patients of a level that is shown, as many with and without the outcome (of a time: events) |
+
+use super::raw::{RawEvaluation, RawFile};
+use super::reading::{Checked, Reading};
+use super::{Data, Privacy, Study};
+use motet_recipes::subgroups::{MISSING, MOST_BINS, MOST_GROUPS, MOST_LEVELS, Measure};
+use motet_recipes::{Recipe, Subgroup, SubgroupKind, Subgroups};
+use toml::Spanned;
+
+impl Reading<'_> {
+    /// The recipe with what its model is judged by, where the study says so.
+    pub(super) fn evaluation(
+        &self,
+        file: &RawFile,
+        method: Recipe,
+        data: &Data,
+        privacy: &Privacy,
+    ) -> Checked<Recipe> {
+        let Some(table) = &file.evaluation else { return Ok(method) };
+        let raw = table.get_ref();
+        let subgroups = Subgroups {
+            groups: self.groups(raw, data)?,
+            sites: raw.sites.unwrap_or(false),
+            min_cell: self.whole(&raw.min_cell, "min_cell", 5, 2..=1000)?,
+            min_sites: privacy.min_sites,
+        };
+        if subgroups.groups.is_empty() && !subgroups.sites {
+            let fix = "name `groups`, write `sites = true`, or remove the table";
+            return self.refuse(table.span(), "`[evaluation]` asks for nothing", fix);
+        }
+        let kind = method.kind();
+        let judged = method.clone().judged(subgroups);
+        if judged.check().is_err() {
+            let problem = match &data.weight {
+                Some(weight) => format!("with the weight `{weight}` a model is not judged by groups"),
+                None => format!("recipe `{kind}` has no model that could be judged by groups"),
+            };
+            return self.refuse(table.span(), problem, "remove the table `[evaluation]`");
+        }
+        Ok(judged)
+    }
+
+    fn groups(&self, raw: &RawEvaluation, data: &Data) -> Checked<Vec<Subgroup>> {
+        let named: Vec<&Spanned<String>> = raw.groups.iter().flat_map(Spanned::get_ref).collect();
+        let known = |name: &String| named.iter().any(|group| group.get_ref() == name);
+        let cut = raw.cuts.iter().find(|(name, _)| !known(name));
+        let level = raw.levels.iter().find(|(name, _)| !known(name));
+        let stray = cut
+            .map(|(name, cuts)| ("cuts", name, cuts.span()))
+            .or_else(|| level.map(|(name, levels)| ("levels", name, levels.span())));
+        if let Some((key, name, span)) = stray {
+            let problem = format!("`{key}.{name}` is not one of the groups");
+            return self.refuse(span, problem, "add it to `groups` or remove it");
+        }
+        if let (Some(list), true) = (&raw.groups, named.len() > MOST_GROUPS) {
+            let problem = format!("`groups` names {} columns", named.len());
+            return self.refuse(list.span(), problem, format!("name at most {MOST_GROUPS}"));
+        }
+        let mut groups: Vec<Subgroup> = Vec::new();
+        for name in named {
+            let column = self.column(name)?;
+            if groups.iter().any(|group| group.column == column) {
+                return self.refuse(name.span(), format!("group `{column}` stands twice"), "name it once");
+            }
+            if [&data.outcome, &data.time].into_iter().flatten().any(|explained| *explained == column) {
+                let problem = format!("group `{column}` is what the model explains");
+                return self.refuse(name.span(), problem, "name another column");
+            }
+            let kind = self.group_kind(raw, data, name)?;
+            groups.push(Subgroup { column, kind });
+        }
+        Ok(groups)
+    }
+
+    fn group_kind(&self, raw: &RawEvaluation, data: &Data, name: &Spanned<String>) -> Checked<SubgroupKind> {
+        let column = name.get_ref();
+        let (cuts, levels) = (raw.cuts.get(column), raw.levels.get(column));
+        let kind = match (cuts, levels, data.levels_of(column)) {
+            (Some(cuts), Some(_), _) | (Some(cuts), _, Some(_)) => {
+                let problem = format!("`{column}` has both cuts and levels");
+                return self.refuse(cuts.span(), problem, "a number has cuts, a category has levels");
+            }
+            (None, Some(levels), Some(_)) => {
+                let problem = format!("the levels of `{column}` stand under `[data.levels]`");
+                return self.refuse(levels.span(), problem, "remove them here");
+            }
+            (Some(cuts), None, None) => SubgroupKind::Bands(self.cuts(column, cuts)?),
+            (None, Some(levels), None) => SubgroupKind::Category(self.category(column, levels)?.levels),
+            (None, None, Some(levels)) => SubgroupKind::Category(levels.to_vec()),
+            (None, None, None) => SubgroupKind::YesNo,
+        };
+        if let SubgroupKind::Category(found) = &kind {
+            let span = levels.map_or(name.span(), Spanned::span);
+            if found.len() > MOST_LEVELS {
+                let problem = format!("group `{column}` has {} levels", found.len());
+                return self.refuse(span, problem, format!("name a group of at most {MOST_LEVELS}"));
+            }
+            if found.iter().any(|level| level == MISSING) {
+                let problem = format!("a level of `{column}` is called `{MISSING}`");
+                return self.refuse(span, problem, "that is the level of patients without a value");
+            }
+        }
+        Ok(kind)
+    }
+
+    fn cuts(&self, column: &str, cuts: &Spanned<Vec<f64>>) -> Checked<Vec<f64>> {
+        let numbers = cuts.get_ref();
+        let rising = numbers.iter().zip(numbers.iter().skip(1)).all(|(low, high)| low < high);
+        if !rising || !numbers.iter().all(|cut| cut.is_finite()) {
+            let problem = format!("`cuts.{column}` does not rise");
+            return self.refuse(cuts.span(), problem, "write numbers such as [50, 65, 80]");
+        }
+        if !(1..MOST_LEVELS).contains(&numbers.len()) {
+            let problem = format!("`cuts.{column}` has {} numbers", numbers.len());
+            return self.refuse(cuts.span(), problem, format!("write 1 to {}", MOST_LEVELS - 1));
+        }
+        // Adding zero turns -0 into 0: one number, one digest.
+        Ok(numbers.iter().map(|cut| cut + 0.0).collect())
+    }
+}
+
+/// The table written back, with every default spelled out.
+pub(super) fn write(subgroups: &Subgroups, data: &Data) -> Vec<String> {
+    let quoted = |text: &String| toml::Value::String(text.clone()).to_string();
+    let list = |items: Vec<String>| format!("[{}]", items.join(", "));
+    let columns = subgroups.groups.iter().map(|group| quoted(&group.column)).collect();
+    let mut lines = vec![
+        String::new(),
+        "[evaluation]".to_owned(),
+        format!("groups = {}", list(columns)),
+        format!("sites = {}", subgroups.sites),
+        format!("min_cell = {}", subgroups.min_cell),
+    ];
+    for group in &subgroups.groups {
+        let column = &group.column;
+        match &group.kind {
+            SubgroupKind::Bands(cuts) => {
+                let cuts = cuts.iter().map(|cut| format!("{cut:?}")).collect();
+                lines.push(format!("cuts.{column} = {}", list(cuts)));
+            }
+            SubgroupKind::Category(levels) if data.levels_of(column).is_none() => {
+                lines.push(format!("levels.{column} = {}", list(levels.iter().map(quoted).collect())));
+            }
+            SubgroupKind::Category(_) | SubgroupKind::YesNo => {}
+        }
+    }
+    lines
+}
+
+impl Study {
+    /// What the model says of a patient.
+    fn judged_as(&self) -> Measure {
+        match self.outcome() {
+            super::Outcome::Number => Measure::Number,
+            super::Outcome::YesNo if self.data.time.is_some() => Measure::Time,
+            super::Outcome::YesNo => Measure::Risk,
+        }
+    }
+
+    /// The further kinds of rounds of the judgement, as [`Study::vectors`], with so many sites in the roster.
+    pub fn judging_vectors(&self, sites: usize) -> Vec<(&'static str, usize)> {
+        let Some(subgroups) = self.recipe.subgroups() else { return Vec::new() };
+        let levels: usize = subgroups.groups.iter().map(|group| group.levels().len()).sum();
+        let places = if subgroups.sites { sites } else { 0 };
+        let [level, place] = match self.judged_as() {
+            Measure::Risk => [2 * MOST_BINS + 2, 8],
+            Measure::Number => [5, 5],
+            Measure::Time => [5, 7],
+        };
+        vec![
+            ("who is in each group", 4 * levels + places),
+            ("the model by groups", level * levels + place * places),
+        ]
+    }
+
+    /// By what the model is judged, in sentences about the data for the steward.
+    pub(super) fn judged_by(&self) -> Vec<String> {
+        let Some(subgroups) = self.recipe.subgroups() else { return Vec::new() };
+        let group = |group: &Subgroup| {
+            let mut levels = group.levels();
+            levels.pop();
+            format!("{} ({})", group.column, levels.join(", "))
+        };
+        let groups: Vec<String> = subgroups.groups.iter().map(group).collect();
+        if groups.is_empty() {
+            return Vec::new();
+        }
+        vec![format!(
+            "columns by which the finished model is judged: {}; a patient without a value there is a group of its own and not left \
+             out",
+            groups.join("; ")
+        )]
+    }
+
+    /// What the judgement adds up, in sentences for the steward.
+    pub(super) fn judging_adds_up(&self) -> Vec<String> {
+        let Some(subgroups) = self.recipe.subgroups() else { return Vec::new() };
+        let measure = self.judged_as();
+        let enough = match measure {
+            Measure::Risk => "as many with and without the outcome",
+            Measure::Number => "of any outcome",
+            Measure::Time => "as many with the event",
+        };
+        let mut lines = Vec::new();
+        if !subgroups.groups.is_empty() {
+            let (counts, figures) = match measure {
+                Measure::Risk => (
+                    "how many sites, patients and patients with the outcome",
+                    "a histogram of the predicted risk with and without the outcome, the risks and the squared errors",
+                ),
+                Measure::Number => {
+                    ("how many sites and patients", "the outcome and the model's errors, and their squares")
+                }
+                Measure::Time => (
+                    "how many sites, patients and events",
+                    "how many pairs of patients at one site the model ranks rightly",
+                ),
+            };
+            lines.push(format!(
+                "when the model is finished, of each of these groups: {counts}; and then, of groups with at least {} patients \
+                 ({enough}) from at least {} sites: {figures}",
+                subgroups.min_cell, subgroups.min_sites
+            ));
+        }
+        if subgroups.sites {
+            let figures = match measure {
+                Measure::Risk => {
+                    "how many patients, how many with the outcome, how many are predicted rightly, AUC, mean risk and Brier score"
+                }
+                Measure::Number => "how many patients, and the sums of outcome, errors and their squares",
+                Measure::Time => "how many patients and events, and how many pairs are ranked rightly",
+            };
+            lines.push(format!(
+                "DISCLOSURE, if you allow it: your site's own figures, in a place of the vector that is yours alone: {figures}. Your \
+                 node fills it only with `own_metrics = true` under `[limits]` of node.toml, and with {} patients or more ({enough}); \
+                 else it sends zeros there and still takes part",
+                subgroups.min_cell
+            ));
+        }
+        lines
+    }
+
+    /// What the judgement shows of few patients or of one site, in sentences for the steward.
+    pub(super) fn judging_shows(&self) -> Vec<String> {
+        let Some(subgroups) = self.recipe.subgroups() else { return Vec::new() };
+        let mut lines = Vec::new();
+        if !subgroups.groups.is_empty() {
+            lines.push(format!(
+                "the first sum about groups shows how many patients each group has, small ones too. A group of fewer than {} sites \
+                 is asked for nothing more, unless all of its sites tell their own figures: where your site has a group to itself \
+                 (your country, say), its count of patients is yours",
+                subgroups.min_sites
+            ));
+        }
+        if subgroups.sites {
+            lines.push(format!(
+                "ATTENTION: the study asks sites for their OWN figures. What yours tells, the coordinator, every site and the \
+                 researchers can read, under your site's name. Where fewer than {} sites do not tell, others are left out of the \
+                 question beside them: else theirs would be the total less all that is told",
+                subgroups.min_sites
+            ));
+        }
+        lines
+    }
+}

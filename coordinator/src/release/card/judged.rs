@@ -1,0 +1,288 @@
+//! The card of a model that was judged in groups of patients and at sites.
+
+use super::super::judged;
+use super::words::{code, digits, figure, percent, plain};
+use super::{Card, thousands};
+use motet_recipes::subgroups::Measure;
+use motet_recipes::{Figures, Findings, GroupFindings, Interval, Shown, SiteFindings};
+
+const RISK_HEAD: &str = "| Patients | With the outcome | AUC (95% CI) | Brier score | Observed / expected (95% CI) | Sensitivity, specificity at risk 0.5 |\n";
+const TIME_HEAD: &str = "| Patients | With the event | C-index (95% CI) |\n";
+const NUMBER_HEAD: &str =
+    "| Patients | Typical error | Variance explained | Outcome less prediction (95% CI) |\n";
+
+impl Card<'_> {
+    /// Groups and sites, where the study asks for them.
+    pub(super) fn judgement(&mut self) {
+        let context = self.context;
+        let Some(findings) = &context.findings else { return };
+        if !findings.groups.is_empty() {
+            self.section("How it does in groups of patients");
+            self.line(
+                "One model for all, not fitted again for any group, on the patients it is measured on above. A gap can have \
+                 many reasons: other illnesses, other care, fewer patients to learn from, or chance.",
+            );
+            if findings.measure == Measure::Time {
+                self.line("Pairs of patients are compared within each site, so that no time leaves it.");
+            }
+            if findings.measure != Measure::Number {
+                self.line(
+                    "Within a group the figure is often lower than over all patients: there, what divides the groups helps to tell \
+                     patients apart.",
+                );
+            }
+            if let Some(bound) = largest_bound(findings) {
+                self.line(&format!(
+                    "AUCs are counted from about a hundred bins of the score: each exact value differs by at most {}.",
+                    super::super::pictures::bound(bound)
+                ));
+            }
+            findings.groups.iter().for_each(|group| self.group(group, findings));
+        }
+        if !findings.sites.is_empty() {
+            self.sites_figures(findings);
+        }
+    }
+
+    fn group(&mut self, group: &GroupFindings, findings: &Findings) {
+        self.line(&format!("\n### {}\n", code(&group.column)));
+        self.columns_of("Level", findings);
+        for level in &group.levels {
+            match &level.shown {
+                Shown::Figures(figures) => {
+                    let line = row(figures, findings);
+                    self.line(&format!("| {} {line}", plain(&level.name)));
+                }
+                Shown::Hidden(why) => {
+                    let empty = " |".repeat(columns(findings) - 1);
+                    let why = judged::why(*why, findings);
+                    self.line(&format!("| {} | not shown: {why} |{empty}", plain(&level.name)));
+                }
+            }
+        }
+        let shown: Vec<(&str, &Figures)> = group
+            .levels
+            .iter()
+            .filter_map(|level| match &level.shown {
+                Shown::Figures(figures) => Some((level.name.as_str(), figures)),
+                Shown::Hidden(_) => None,
+            })
+            .collect();
+        self.line("");
+        let said = gaps(&shown);
+        if said.is_empty() {
+            self.line("There are no two levels to compare.");
+        }
+        said.iter().for_each(|line| self.line(line));
+    }
+
+    fn columns_of(&mut self, first: &str, findings: &Findings) {
+        let head = match findings.measure {
+            Measure::Risk => RISK_HEAD,
+            Measure::Number => NUMBER_HEAD,
+            Measure::Time => TIME_HEAD,
+        };
+        self.line(&format!("| {first} {head}|---|{}", "---:|".repeat(columns(findings))));
+    }
+
+    fn sites_figures(&mut self, findings: &Findings) {
+        let context = self.context;
+        self.section("How it does at sites that tell it");
+        self.line(
+            "Each of these sites allowed by its own rules that its own figures are told: the common model on its patients alone.\n",
+        );
+        self.columns_of("Site", findings);
+        for (site, found) in judged::sites(findings, context) {
+            let empty = " |".repeat(columns(findings) - 1);
+            let line = match found {
+                SiteFindings::Told(figures) => row(figures, findings),
+                SiteFindings::NotTold => format!("| not told |{empty}"),
+                SiteFindings::Withheld => format!("| withheld |{empty}"),
+            };
+            self.line(&format!("| {} {line}", plain(&site.name)));
+        }
+        self.line(&format!(
+            "\nA site that is not told did not take part in the sum, does not allow it, or has fewer than {} patients{}.",
+            findings.min_cell,
+            judged::of_a_class(findings)
+        ));
+        if findings.sites.contains(&SiteFindings::Withheld) {
+            self.line(
+                "Sites are withheld, though they would have told, where the figures of those that are not told would follow from \
+                 the total.",
+            );
+        }
+        let told = judged::told(findings, context);
+        gaps(&told).iter().for_each(|line| self.line(&format!("\n{line}")));
+    }
+
+    /// What the card says about fairness among its cautions.
+    pub(super) fn fairness(&self) -> &'static str {
+        match &self.context.findings {
+            Some(findings) if !findings.groups.is_empty() => {
+                "- The groups above are those the study asked for; others were not examined. A small group shows chance, and \
+                 equal figures in two groups do not make a model fair."
+            }
+            _ => "- Fairness between groups of patients was not examined unless the study says so.",
+        }
+    }
+
+    /// Whether the release tells how many patients a site has.
+    pub(super) fn rows_of_sites(&self) -> &'static str {
+        match &self.context.findings {
+            Some(findings) if !judged::told(findings, self.context).is_empty() => {
+                "How many patients a site has is told below where the site allows it."
+            }
+            _ => "How many patients each site has is not part of this release.",
+        }
+    }
+}
+
+fn columns(findings: &Findings) -> usize {
+    match findings.measure {
+        Measure::Risk => 6,
+        Measure::Number => 4,
+        Measure::Time => 3,
+    }
+}
+
+fn interval(interval: Interval, places: usize) -> String {
+    let [at, low, high] = [interval.estimate, interval.low, interval.high].map(|end| digits(end, places));
+    format!("{at} ({low} to {high})")
+}
+
+/// The cells after the name.
+fn row(figures: &Figures, findings: &Findings) -> String {
+    match figures {
+        Figures::Risk(found) => {
+            let rates = judged::rates(found, findings)
+                .map_or("not shown".to_owned(), |(a, b)| format!("{}, {}", percent(a), percent(b)));
+            format!(
+                "| {} | {} ({}) | {} | {} | {} | {rates} |",
+                thousands(found.rows),
+                thousands(found.events),
+                percent(found.observed),
+                found.auc.map_or("none".to_owned(), |auc| interval(auc, 3)),
+                digits(found.brier, 4),
+                found.ratio.map_or("none".to_owned(), |ratio| interval(ratio, 2)),
+            )
+        }
+        Figures::Time(found) => format!(
+            "| {} | {} | {} |",
+            thousands(found.rows),
+            thousands(found.events),
+            found.c_index.map_or("none".to_owned(), |index| interval(index, 3))
+        ),
+        Figures::Number(found) => {
+            let [at, low, high] = [found.bias.estimate, found.bias.low, found.bias.high].map(figure);
+            format!(
+                "| {} | {} | {} | {at} ({low} to {high}) |",
+                thousands(found.rows),
+                figure(found.mse.sqrt()),
+                found.r_squared.map_or("none".to_owned(), percent),
+            )
+        }
+    }
+}
+
+fn largest_bound(findings: &Findings) -> Option<f64> {
+    let levels = findings.groups.iter().flat_map(|group| &group.levels);
+    let bounds = levels.filter_map(|level| match &level.shown {
+        Shown::Figures(Figures::Risk(found)) => Some(found.auc_error_bound),
+        _ => None,
+    });
+    bounds.reduce(f64::max)
+}
+
+/// A name with its figure.
+type Named<'a> = (&'a str, Interval);
+
+/// The lowest and the highest; nothing of fewer than two.
+fn ends<'a>(named: &[Named<'a>]) -> Option<(Named<'a>, Named<'a>)> {
+    let by = |a: &&Named<'_>, b: &&Named<'_>| a.1.estimate.total_cmp(&b.1.estimate);
+    let (low, high) = (named.iter().min_by(by)?, named.iter().max_by(by)?);
+    (named.len() > 1).then_some((*low, *high))
+}
+
+/// The gap between the best and the worst, in plain words.
+fn gaps(shown: &[(&str, &Figures)]) -> Vec<String> {
+    let pick = |of: fn(&Figures) -> Option<Interval>| -> Vec<Named<'_>> {
+        shown.iter().filter_map(|(name, figures)| Some((*name, of(figures)?))).collect()
+    };
+    let mut lines = Vec::new();
+    let auc = pick(|figures| if let Figures::Risk(found) = figures { found.auc } else { None });
+    if let Some((worst, best)) = ends(&auc) {
+        lines.push(format!(
+            "**Gap:** the model tells patients with and without the outcome apart worst in {} (AUC {}) and best in {} (AUC {}), a \
+             gap of {}. {}",
+            plain(worst.0),
+            digits(worst.1.estimate, 3),
+            plain(best.0),
+            digits(best.1.estimate, 3),
+            digits(best.1.estimate - worst.1.estimate, 3),
+            apart(worst.1, best.1)
+        ));
+    }
+    let index = pick(|figures| if let Figures::Time(found) = figures { found.c_index } else { None });
+    if let Some((worst, best)) = ends(&index) {
+        lines.push(format!(
+            "**Gap:** the model tells who has the event first worst in {} (C-index {}) and best in {} (C-index {}), a gap of {}. {}",
+            plain(worst.0),
+            digits(worst.1.estimate, 3),
+            plain(best.0),
+            digits(best.1.estimate, 3),
+            digits(best.1.estimate - worst.1.estimate, 3),
+            apart(worst.1, best.1)
+        ));
+    }
+    let ratio = pick(|figures| if let Figures::Risk(found) = figures { found.ratio } else { None });
+    if let Some((low, high)) = ends(&ratio) {
+        lines.push(format!(
+            "Observed over expected is lowest in {} ({}) and highest in {} ({}); below 1 the risks are too high there, above 1 too \
+             low. {}",
+            plain(low.0),
+            digits(low.1.estimate, 2),
+            plain(high.0),
+            digits(high.1.estimate, 2),
+            apart(low.1, high.1)
+        ));
+    }
+    let mut errors: Vec<(&str, f64)> = shown
+        .iter()
+        .filter_map(|(name, figures)| match figures {
+            Figures::Number(found) => Some((*name, found.mse.sqrt())),
+            Figures::Risk(_) | Figures::Time(_) => None,
+        })
+        .collect();
+    errors.sort_by(|a, b| a.1.total_cmp(&b.1));
+    if let [best, .., worst] = errors.as_slice() {
+        lines.push(format!(
+            "**Gap:** the typical error is largest in {} ({}) and smallest in {} ({}).",
+            plain(worst.0),
+            figure(worst.1),
+            plain(best.0),
+            figure(best.1)
+        ));
+    }
+    let bias = pick(|figures| if let Figures::Number(found) = figures { Some(found.bias) } else { None });
+    if let Some((low, high)) = ends(&bias) {
+        lines.push(format!(
+            "Outcome less prediction is lowest in {} ({}) and highest in {} ({}); below 0 the predictions are too high there, \
+             above 0 too low. {}",
+            plain(low.0),
+            figure(low.1.estimate),
+            plain(high.0),
+            figure(high.1.estimate),
+            apart(low.1, high.1)
+        ));
+    }
+    lines
+}
+
+fn apart(low: Interval, high: Interval) -> &'static str {
+    if low.high < high.low {
+        "The two intervals do not meet: chance alone seldom makes such a gap."
+    } else {
+        "The two intervals overlap: chance may be all of it."
+    }
+}
