@@ -9,7 +9,7 @@ mod publishing;
 mod resting;
 mod running;
 
-pub(crate) use opening::{propose, reopen, wake};
+pub(crate) use opening::{propose, reopen};
 pub(crate) use resting::sweep;
 
 use crate::book::Book;

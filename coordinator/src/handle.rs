@@ -2,10 +2,9 @@
 //! nobody needs rests: its book is let go, and read anew from the ledger when somebody asks.
 
 use crate::book::{Book, Past};
-use crate::driver;
 use crate::entries::{Proposed, RunEnded};
 use crate::folding::Done;
-use crate::shared::Shared;
+use crate::hub::Hub;
 use motet_common::decision::{SignedDecision, Verdict};
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
@@ -121,6 +120,12 @@ pub(crate) enum Line {
     Resting(Resting),
 }
 
+/// Starts the driver of a study that rested.
+#[tonic::async_trait]
+pub(crate) trait Wake: Send + Sync {
+    async fn wake(&self, handle: &Handle) -> Result<Awake, Refusal>;
+}
+
 /// How the rest of the coordinator reaches a driver.
 #[derive(Clone)]
 pub(crate) struct Handle {
@@ -132,12 +137,13 @@ pub(crate) struct Handle {
     /// Decisions on record, by node.
     decided: Arc<Mutex<BTreeMap<NodeId, Decided>>>,
     pub(crate) line: Arc<AsyncMutex<Line>>,
-    shared: Arc<Shared>,
+    hub: Hub,
+    waker: Arc<dyn Wake>,
 }
 
 impl Handle {
     /// The way to the study of this book, whose driver rests as yet.
-    pub(crate) fn new(shared: &Arc<Shared>, book: &Book, resting: Resting) -> Self {
+    pub(crate) fn new(waker: Arc<dyn Wake>, hub: Hub, book: &Book, resting: Resting) -> Self {
         let handle = Self {
             id: book.study.id.clone(),
             digest: book.digest,
@@ -146,7 +152,8 @@ impl Handle {
             withdrawn: Arc::default(),
             decided: Arc::default(),
             line: Arc::new(AsyncMutex::new(Line::Resting(resting))),
-            shared: Arc::clone(shared),
+            hub,
+            waker,
         };
         handle.follow(book);
         handle
@@ -157,10 +164,6 @@ impl Handle {
         self.set_withdrawn(book.withdrawn);
         let decided = book.decisions.iter().map(|(node, signed)| (*node, Decided::of(signed)));
         *self.decided() = decided.collect();
-    }
-
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
     }
 
     /// Asks and waits for the answer.
@@ -210,7 +213,7 @@ impl Handle {
         if let Line::Awake(awake) = &*line {
             return Ok(awake.clone());
         }
-        let awake = driver::wake(&self.shared, self).await?;
+        let awake = self.waker.wake(self).await?;
         *line = Line::Awake(awake.clone());
         Ok(awake)
     }
@@ -219,7 +222,7 @@ impl Handle {
     pub(crate) async fn came(&self, node: NodeId) {
         if let Line::Resting(resting) = &*self.line.lock().await {
             if let Some((run, released)) = resting.latest.as_ref().filter(|_| resting.owed.contains(&node)) {
-                self.shared.hub.tell(node, *run, &Message::Released((**released).clone()));
+                self.hub.tell(node, *run, &Message::Released((**released).clone()));
             }
             return;
         }
@@ -269,7 +272,7 @@ impl Handle {
                 country: entry.country.clone(),
                 decision: verdict.map_or("undecided", |verdict| verdict.as_str()).to_owned(),
                 why: verdict.map(|verdict| verdict.text().to_owned()).unwrap_or_default(),
-                connected: self.shared.hub.is_connected(entry.node),
+                connected: self.hub.is_connected(entry.node),
             }
         };
         self.proposed.roster.roster.entries.iter().map(standing).collect()

@@ -118,11 +118,16 @@ impl Follower {
         Ok(follower)
     }
 
-    fn accept(&mut self, state: State, absorbed: &Absorbed) -> Result<(), Refusal> {
+    /// Moves on to a state that was followed and checked.
+    pub(crate) fn accept(&mut self, state: State, absorbed: &Absorbed) -> Result<(), Refusal> {
         let Absorbed { candidates, released, checked } = absorbed;
         let checks = self.checks_due(*candidates, released)?;
         self.latest = Some(Latest { root: released.root(), checks, checked: *checked });
         self.chain.accept(state, &released.set);
+        // Whatever way it came: what follows it is next, and anything else is behind this site.
+        if self.missed.pop_front().is_none_or(|next| next.released.root() != released.root()) {
+            self.missed.clear();
+        }
         self.is_over = !matches!(self.chain.question(*candidates as usize), Ok(Some(_)));
         self.used = Instant::now();
         Ok(())

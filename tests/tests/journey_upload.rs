@@ -173,4 +173,6 @@ fn a_large_sum_on_its_way_down_a_slow_line_holds_up_no_other_study() {
     assert_eq!(checked(&consortium, "cork", "large"), 2);
     println!("beside a sum of 20 MB on a line of 2 MB/s, a count took {beside:.1} s");
     until(&consortium, "large", &["released"]);
+    let log = std::fs::read_to_string(consortium.path("cork.log")).expect("readable");
+    assert!(!log.contains("refused"), "whoever is behind refuses nothing for that:\n{log}");
 }

@@ -5,7 +5,7 @@ use super::resting::{may_rest, resting};
 use super::{Driver, not_before, now};
 use crate::book::{Book, stream};
 use crate::entries::{Proposed, StudyEntry};
-use crate::handle::{Awake, Handle, Line};
+use crate::handle::{Awake, Handle, Line, Wake};
 use crate::members::disk;
 use crate::shared::Shared;
 use motet_common::refusal::{Code, Refusal};
@@ -51,9 +51,9 @@ pub(crate) async fn propose(
         ));
     }
     shared.ledger.append(&stream, 0, &StudyEntry::Proposed(proposed).to_bytes()).await.map_err(disk)?;
-    let handle = Handle::new(shared, &book, resting(&book, &shared.config));
+    let handle = handle_of(shared, &book);
     let read = Replayed { book, version: 1, planned: 0 };
-    *handle.line.lock().await = Line::Awake(drive(&handle, read, false));
+    *handle.line.lock().await = Line::Awake(drive(shared, &handle, read, false));
     shared.studies.write().await.insert(handle.digest, handle.clone());
     Ok(handle)
 }
@@ -66,20 +66,31 @@ pub(crate) async fn reopen(shared: &Arc<Shared>, stream: &str, backed_up: u64) -
     if read.book.run.is_none() {
         sweep_uploads(shared, &mut read.book).await;
     }
-    let handle = Handle::new(shared, &read.book, resting(&read.book, &shared.config));
+    let handle = handle_of(shared, &read.book);
     if !may_rest(&read.book) {
         let restored = read.planned <= backed_up;
-        *handle.line.lock().await = Line::Awake(drive(&handle, read, restored));
+        *handle.line.lock().await = Line::Awake(drive(shared, &handle, read, restored));
     }
     shared.studies.write().await.insert(handle.digest, handle);
     Ok(())
 }
 
-/// Starts the driver of a study that rested, from its stream.
-pub(crate) async fn wake(shared: &Arc<Shared>, handle: &Handle) -> Result<Awake, Refusal> {
-    let stream = stream(&handle.id, &handle.digest);
-    let read = replay(shared, &stream).await.map_err(|error| disk(format!("{error:#}")))?;
-    Ok(drive(handle, read, false))
+/// Starts drivers of studies that rested, from their streams.
+struct Waker(Arc<Shared>);
+
+#[tonic::async_trait]
+impl Wake for Waker {
+    async fn wake(&self, handle: &Handle) -> Result<Awake, Refusal> {
+        let stream = stream(&handle.id, &handle.digest);
+        let read = replay(&self.0, &stream).await.map_err(|error| disk(format!("{error:#}")))?;
+        Ok(drive(&self.0, handle, read, false))
+    }
+}
+
+/// The way to the study of this book, whose driver rests as yet.
+fn handle_of(shared: &Arc<Shared>, book: &Book) -> Handle {
+    let waker = Arc::new(Waker(Arc::clone(shared)));
+    Handle::new(waker, shared.hub.clone(), book, resting(book, &shared.config))
 }
 
 /// A study as its stream has it.
@@ -138,7 +149,7 @@ pub(super) async fn allow(shared: &Shared, book: &Book, blobs: [Digest; 2]) {
     }
 }
 
-fn drive(handle: &Handle, read: Replayed, restored: bool) -> Awake {
+fn drive(shared: &Arc<Shared>, handle: &Handle, read: Replayed, restored: bool) -> Awake {
     let Replayed { book, version, .. } = read;
     if let Some(round) = book.run.as_ref().and_then(|run| run.round.as_ref()) {
         not_before(round.since());
@@ -146,7 +157,6 @@ fn drive(handle: &Handle, read: Replayed, restored: bool) -> Awake {
     let (own, inbox) = mpsc::channel(INBOX);
     let views = broadcast::channel(VIEWS).0;
     let awake = Awake { inbox: own.clone(), views: views.clone() };
-    let shared = handle.shared();
     let driver = Driver {
         shared: Arc::clone(shared),
         handle: handle.clone(),

@@ -82,11 +82,9 @@ impl Session {
             let latest = follower.missed.len() == 1;
             let taken = self.take_in(link, study, next, latest).await;
             let Some(follower) = self.followers.get_mut(study) else { return Ok(()) };
-            match &taken {
-                Ok(()) => drop(follower.missed.pop_front()),
-                // The rest is gone on with when its sum has come.
-                Err(Away::Later(_)) => {}
-                Err(_) => follower.missed.clear(),
+            // Where a sum is on its way, the rest is gone on with when it has come.
+            if !matches!(taken, Ok(()) | Err(Away::Later(_))) {
+                follower.missed.clear();
             }
             taken?;
         }

@@ -1,11 +1,14 @@
 //! What stays in a node's memory, and what does not.
 
 use super::*;
+use crate::follower::Absorbed;
 use crate::home::tests::make;
 use crate::records::{STUDIES, StudyRecord};
 use crate::studies::tests::{governance, proposed, roster, study};
 use motet_common::decision::{Decision, Verdict};
-use motet_secagg::sign::SecretKey;
+use motet_secagg::message::{Logged, Released};
+use motet_secagg::note::Checkpoint;
+use motet_secagg::sign::{SecretKey, Signature};
 
 /// A site with two approved studies, both in memory and unused for a while.
 async fn session(folder: &std::path::Path) -> Session {
@@ -70,4 +73,44 @@ async fn a_study_of_which_nothing_more_is_asked_leaves_the_memory_and_comes_back
     unused_for(&mut session, UNUSED * 2);
     session.let_go().await.unwrap();
     assert_eq!(in_memory(&session), ["one"], "what may not be answered is not kept");
+}
+
+/// A release of which only the digest matters.
+fn release(number: u8) -> Absorbed {
+    let digest = Digest([number; 32]);
+    let point = Checkpoint { origin: "log".to_owned(), size: 1, root: digest };
+    let release = Logged {
+        leaf: Vec::new(),
+        index: 0,
+        inclusion: Vec::new(),
+        point,
+        checkpoint: String::new(),
+        consistency: Vec::new(),
+    };
+    let released = Released {
+        plan: digest,
+        t3: digest,
+        set: Vec::new(),
+        opened: Vec::new(),
+        aggregate: digest,
+        evidence: digest,
+        state_root: digest,
+        release,
+        signature: Signature([0; 64]),
+    };
+    Absorbed { candidates: 3, released, checked: false }
+}
+
+#[tokio::test]
+async fn a_missed_release_that_was_absorbed_another_way_is_not_taken_in_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = session(folder.path()).await;
+    let follower = session.followers.values_mut().next().unwrap();
+    let [first, second, third] = [1, 2, 3].map(release);
+    let state = follower.chain.state().clone();
+    follower.missed = [first.clone(), second.clone()].into();
+    follower.accept(state.clone(), &first).unwrap();
+    assert_eq!(follower.missed, [second]);
+    follower.accept(state, &third).unwrap();
+    assert!(follower.missed.is_empty(), "what does not follow is behind this site");
 }
