@@ -187,6 +187,10 @@ pub async fn show(home: &Home, id: &str, now: Moment) -> Result<Shown, NodeError
         earlier: &studies.earlier(proposal),
         dir: &home.paths.dir().display().to_string(),
     });
+    let card = match own_figures(home, &proposal.study) {
+        Some(line) => format!("{card}\n{line}\n"),
+        None => card,
+    };
     let card = match hindrance(home, &proposal.study) {
         None => card,
         Some(why) => format!(
@@ -208,6 +212,16 @@ pub async fn show(home: &Home, id: &str, now: Moment) -> Result<Shown, NodeError
         sites: proposal.roster.entries.iter().map(site).collect(),
         study: proposal.text.clone(),
         card,
+    })
+}
+
+/// What this site's own rules say to a study that asks how the model does on its rows.
+fn own_figures(home: &Home, study: &Study) -> Option<&'static str> {
+    let asked = study.recipe.subgroups().is_some_and(|asked| asked.sites);
+    asked.then_some(if home.settings.limits.own_metrics {
+        "NOTE: node.toml says `own_metrics = true`: as it stands now, this node TELLS this site's own figures to this study"
+    } else {
+        "NOTE: node.toml says `own_metrics = false`: as it stands now, this node tells no figures of its own and still takes part"
     })
 }
 

@@ -171,7 +171,7 @@ impl Settings {
     /// Whether the site's own rules leave room for this study with this roster.
     ///
     /// # Errors
-    /// `line_up_too_small` when a sum could hold fewer sites than the site's floor, `study_not_approved` for a recipe or
+    /// `line_up_too_small` when a sum, or the figures of a group, could hold fewer sites than the site's floor, `study_not_approved` for a recipe or
     /// purpose that `node.toml` does not list, and for exact times that it does not allow.
     pub fn allow(&self, study: &Study, roster: &Roster) -> Result<(), Refusal> {
         let floor = study.privacy.min_sites as usize;
@@ -183,6 +183,16 @@ impl Settings {
             let detail = format!(
                 "a sum of study `{}` may hold `{}` sites, `min_sites` of node.toml asks for `{}`",
                 study.id, numbers.survivors, self.min_sites
+            );
+            return Err(Refusal::new(Code::LineUpTooSmall, detail));
+        }
+        // The figures of a group are a sum over the sites that have such patients, and those are not all.
+        let groups = study.recipe.subgroups().filter(|asked| !asked.groups.is_empty());
+        if let Some(asked) = groups.filter(|asked| asked.min_sites < self.min_sites) {
+            let detail = format!(
+                "study `{}` shows groups of patients of `{}` sites, `min_sites` of node.toml asks for `{}`; a study with that \
+                 `min_sites` under [privacy] would do",
+                study.id, asked.min_sites, self.min_sites
             );
             return Err(Refusal::new(Code::LineUpTooSmall, detail));
         }

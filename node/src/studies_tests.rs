@@ -229,6 +229,22 @@ fn the_end_and_the_sites_own_rules_count_every_day() {
 }
 
 #[test]
+fn the_sites_own_floor_counts_for_groups_of_patients_too() {
+    let mut studies = studies();
+    let groups = "[evaluation]\ngroups = [\"male\"]\n";
+    studies.apply(&proposed(study("ist", "0.0") + groups, roster("ist", 1, 10), &governance()));
+    studies.apply(&proposed(study("all", "0.0"), roster("all", 1, 10), &governance()));
+    for id in ["ist", "all"] {
+        decide(&mut studies, id, Verdict::Approve(String::new()), 101);
+        assert_eq!(may_run(&studies, id), Ok(()));
+    }
+    // Seven of ten sites stay in every sum; three are enough for a group.
+    studies.settings.min_sites = 5;
+    assert_eq!(may_run(&studies, "all"), Ok(()));
+    assert_eq!(may_run(&studies, "ist"), Err(Code::LineUpTooSmall));
+}
+
+#[test]
 fn earlier_approvals_on_the_dataset_are_named_with_the_sites_that_differ() {
     let mut studies = studies();
     studies.apply(&proposed(study("first", "0.0"), roster("first", 1, 4), &governance()));

@@ -160,6 +160,8 @@ fn groups_and_sites_of_ten_countries_are_as_their_files_say() {
     let card = consortium.desk("PORT", &["study", "show", "groups"]).done();
     let card = card.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(card.contains("DISCLOSURE, if you allow it: your site's own figures"), "{card}");
+    assert!(card.contains("this node tells no figures of its own and still takes part"), "{card}");
+    assert!(consortium.desk("ITAL", &["study", "show", "groups"]).done().contains("this node TELLS"));
     let began = Instant::now();
     consortium.operate(&["run", "start", "groups"]).done();
     consortium.wait("the run is released", |c| {

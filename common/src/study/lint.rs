@@ -2,7 +2,7 @@
 
 use super::methods;
 use super::{SiteLoss, Study};
-use motet_recipes::{FedAvg, Recipe, Weight, fraction_bits, most_rows};
+use motet_recipes::{FedAvg, Recipe, Subgroups, Weight, fraction_bits, most_rows};
 use motet_secagg::threshold::{Thresholds, default_h_min};
 use std::fmt;
 
@@ -79,6 +79,9 @@ impl Study {
         if self.question.chars().count() < SHORT_QUESTION {
             say(Severity::Warning, "`question` is very short; a steward reads it to decide".into());
         }
+        if let Some(asked) = self.recipe.subgroups() {
+            self.lint_groups(asked, &mut say);
+        }
         if let Recipe::FedAvg(method) = self.recipe.method() {
             if method.weight == Weight::Equal {
                 say(
@@ -90,6 +93,23 @@ impl Study {
         }
         found.sort_by_key(|finding| finding.severity);
         found
+    }
+
+    /// What the judgement of the model asks of stewards, and of the number of sites.
+    fn lint_groups(&self, asked: &Subgroups, say: &mut impl FnMut(Severity, String)) {
+        if asked.sites {
+            let message = "`sites = true`: only sites with `own_metrics = true` in their node.toml tell their own figures; the card calls \
+                           it a disclosure";
+            say(Severity::Note, message.into());
+        }
+        if !asked.groups.is_empty() {
+            let message = format!(
+                "a group of fewer than `{}` sites is not shown unless all of them tell their own figures: so a country with one \
+                 hospital, for instance",
+                asked.min_sites
+            );
+            say(Severity::Note, message);
+        }
     }
 
     /// What a narrow ring leaves: bits after the point, and rows that it can count.

@@ -203,9 +203,10 @@ impl Study {
     }
 
     /// What is asked of the data, whatever the study is called and whoever is asked: two studies with one question over
-    /// nearly the same sites tell what the sites that differ would say alone.
+    /// nearly the same sites tell what the sites that differ would say alone. How a model is judged does not make another
+    /// question of its fit.
     pub fn asks(&self) -> Digest {
-        Digest::of("question", &[&self.data.to_bytes(), &self.recipe.to_bytes()])
+        Digest::of("question", &[&self.data.to_bytes(), &self.recipe.method().to_bytes()])
     }
 
     /// The columns of the table `x` at every site, in order: see [`Data::columns`].

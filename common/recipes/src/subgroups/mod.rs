@@ -12,12 +12,12 @@
 //! ```
 //!
 //! **What is asked.** The first sum says who would be seen alone; the second asks for no more than may be shown. A level is
-//! shown when it has `min_cell` rows, as many with and without the outcome (of a time as many events), and `min_sites` sites, or when all of its sites tell
-//! their own figures anyway. A level (or place) that is not shown must not follow from the total either: see `hide`. So what is
-//! small is in the first sum as a count and in the second not at all.
+//! shown when it has `min_cell` rows, as many with and without the outcome (of a time as many events), and `min_sites` sites,
+//! or when all of its sites tell their own figures anyway. A level (or place) that is not shown must not follow from the total
+//! either: see `hide`. So what is small is in the first sum as a count and in the second not at all.
 //!
 //! **Bins.** The pooled histogram of the method's own evaluation, a thousand bins that all know, is joined to about
-//! [`BINS`] of equally many rows, with an edge at 0.5. The AUC of a level comes with the error that these bins can make; its
+//! a hundred of equally many rows, with an edge at 0.5. The AUC of a level comes with the error that these bins can make; its
 //! interval is DeLong's of the binned scores. Brier score, accuracy, sensitivity and specificity are those of the rows.
 //!
 //! **Times.** Pairs of patients are compared within a site, so that none of its times leaves it: the C-index of a group is that of

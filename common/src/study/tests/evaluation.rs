@@ -29,10 +29,15 @@ fn groups_are_read_and_written_back() {
     study.check().unwrap();
     let reads: Vec<&str> = study.reads().into_iter().collect();
     assert_eq!(reads, ["age", "country", "cp", "restecg", "seen", "sex", "y"]);
-    // The method is the same; what is asked is not.
+    // The method is the same; the study is not.
     let plain = full();
     assert_eq!((study.recipe.method(), study.columns()), (&plain.recipe, plain.columns()));
-    assert_ne!((study.root(), study.asks()), (plain.root(), plain.asks()));
+    assert_ne!(study.root(), plain.root());
+    assert_eq!(
+        study.asks(),
+        plain.asks(),
+        "the fit's sums are the same, so other sites take the word `--again`"
+    );
     assert_eq!((study.recipe.kind(), study.vectors()), (plain.recipe.kind(), plain.vectors()));
     // Which patients there are does not depend on it: a count asks for none of it.
     assert_eq!(study.feasibility(10).recipe.subgroups(), None);
@@ -143,6 +148,9 @@ fn the_card_calls_a_sites_own_figures_a_disclosure() {
     ] {
         assert!(card.contains(words), "{words:?} is not in\n{card}");
     }
+    let said = |study: &Study| study.lint(4).iter().map(|found| found.message.clone()).collect::<String>();
+    assert!(said(&judged(EVALUATION).unwrap()).contains("only sites with `own_metrics = true`"));
+    assert!(!said(&full()).contains("own_metrics"));
     let without = flat(&judged("[evaluation]\ngroups = [\"sex\"]\n").unwrap());
     assert!(without.contains("sex (no, yes)") && !without.contains("own_metrics"), "{without}");
     assert!(!flat(&full()).contains("judged"));

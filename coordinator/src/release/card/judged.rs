@@ -38,6 +38,10 @@ impl Card<'_> {
                 ));
             }
             findings.groups.iter().for_each(|group| self.group(group, findings));
+            self.line(
+                "\nHow many patients and sites each level has, also one that is not shown, is in a sum that the coordinator and \
+                 every site of the study know.",
+            );
         }
         if !findings.sites.is_empty() {
             self.sites_figures(findings);
