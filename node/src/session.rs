@@ -4,6 +4,7 @@
 mod absorbing;
 mod answering;
 mod coming;
+mod drilling;
 mod lasting;
 mod logging;
 mod studying;
@@ -22,7 +23,6 @@ use crate::vault::Vault;
 use crate::{Home, NodeError, clock, output, switch};
 use motet_common::decision::SignedDecision;
 use motet_common::refusal::{Code, Refusal};
-use motet_common::round::PhaseName;
 use motet_common::round::member::{Act, Member, refused};
 use motet_common::round::pins::{Fact, Pins};
 use motet_common::study::Date;
@@ -388,40 +388,6 @@ impl Session {
         Ok(self.studies.may_run(study, &follower.proposal.roster_digest, today).map(drop))
     }
 
-    /// A rehearsed loss of this site: the process ends where the phase begins, or soon after.
-    fn drill(&mut self, study: &Digest, message: &Message) {
-        let phase = match message {
-            Message::Plan(_) => PhaseName::Join,
-            Message::AdvertSet(_) => PhaseName::Share,
-            Message::Delivery(_) => PhaseName::Upload,
-            Message::Proposal(_) => PhaseName::Sign,
-            Message::RevealRequest(_) => PhaseName::Reveal,
-            _ => return,
-        };
-        let round = match message {
-            Message::Plan(signed) => Some(signed.plan.round),
-            _ => self.followers.get(study).and_then(|f| f.attempt.as_ref()).map(|attempt| attempt.round),
-        };
-        let due =
-            |drill: Drill| drill.phase == phase && drill.round.is_none_or(|wanted| Some(wanted) == round);
-        if let Some(drill) = self.drill.filter(|drill| due(*drill)) {
-            match drill.act {
-                None => end_here(),
-                Some(act) => self.acts_left = Some(act),
-            }
-        }
-    }
-
-    /// A rehearsed loss between two acts.
-    fn drill_act(&mut self) {
-        if let Some(left) = &mut self.acts_left {
-            *left = left.saturating_sub(1);
-            if *left == 0 {
-                end_here();
-            }
-        }
-    }
-
     async fn refuse_attempt(&mut self, link: &Link, study: &Digest, refusal: &Refusal) -> Result<(), Away> {
         let Some(attempt) = self.followers.get(study).and_then(|follower| follower.attempt.as_ref()) else {
             return Ok(());
@@ -474,11 +440,6 @@ impl Session {
         self.vault.forget(&plan)?;
         crate::link::remove_masked(&self.home, &plan).await
     }
-}
-
-fn end_here() -> ! {
-    output::note("drill: this process ends here");
-    std::process::abort();
 }
 
 /// Today, in UTC.

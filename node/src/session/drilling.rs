@@ -1,0 +1,49 @@
+//! Rehearsed losses of this site, for those who try what happens then.
+
+use super::Session;
+use crate::drill::Drill;
+use crate::output;
+use motet_common::round::PhaseName;
+use motet_secagg::digest::Digest;
+use motet_secagg::message::Message;
+
+impl Session {
+    /// A rehearsed loss of this site: the process ends where the phase begins, or soon after.
+    pub(super) fn drill(&mut self, study: &Digest, message: &Message) {
+        let phase = match message {
+            Message::Plan(_) => PhaseName::Join,
+            Message::AdvertSet(_) => PhaseName::Share,
+            Message::Delivery(_) => PhaseName::Upload,
+            Message::Proposal(_) => PhaseName::Sign,
+            Message::RevealRequest(_) => PhaseName::Reveal,
+            _ => return,
+        };
+        let round = match message {
+            Message::Plan(signed) => Some(signed.plan.round),
+            _ => self.followers.get(study).and_then(|f| f.attempt.as_ref()).map(|attempt| attempt.round),
+        };
+        let due =
+            |drill: Drill| drill.phase == phase && drill.round.is_none_or(|wanted| Some(wanted) == round);
+        if let Some(drill) = self.drill.filter(|drill| due(*drill)) {
+            match drill.act {
+                None => end_here(),
+                Some(act) => self.acts_left = Some(act),
+            }
+        }
+    }
+
+    /// A rehearsed loss between two acts.
+    pub(super) fn drill_act(&mut self) {
+        if let Some(left) = &mut self.acts_left {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                end_here();
+            }
+        }
+    }
+}
+
+fn end_here() -> ! {
+    output::note("drill: this process ends here");
+    std::process::abort();
+}
