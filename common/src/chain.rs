@@ -87,6 +87,12 @@ impl Chain {
         &self.set
     }
 
+    /// Whether the next sum is to be over the sites of the latest, for what differs could be computed (ruling R5): in an exact
+    /// fit always, in an average once it is judged by groups.
+    pub fn keeps_its_sites(&self) -> bool {
+        self.recipe.exact() || self.recipe.is_being_judged(&self.state)
+    }
+
     /// A: what is asked in this state may be opened once.
     pub fn ask_key(&self) -> Digest {
         Plan::ask_key(&self.study, &self.recipe_digest, &self.root())

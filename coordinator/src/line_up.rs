@@ -46,7 +46,7 @@ pub(crate) fn next(
     if first {
         return first_round(book, least, willing, patience, now);
     }
-    let bound = book.chain.recipe().exact();
+    let bound = book.chain.keeps_its_sites();
     let pauses = book.study.rounds.on_site_loss == SiteLoss::Pause;
     let candidates = match (bound, pauses) {
         // An exact fit keeps its sites: one that comes or goes would make its own statistics a difference of two sums.

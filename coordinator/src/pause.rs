@@ -50,7 +50,10 @@ impl Pause {
                 format!("waits for {names}, however long: too few sites are there to begin without them")
             }
             Reason::ItsSites => {
-                format!("waits for {names}, which belong to this exact run, {}", or_ends("site_lost"))
+                format!(
+                    "waits for {names}, which belong to the sum that is gone on from, {}",
+                    or_ends("site_lost")
+                )
             }
             Reason::SameSites => format!(
                 "waits for {names}, because only the sites that may have answered this question can answer it \

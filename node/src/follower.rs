@@ -206,13 +206,11 @@ impl Follower {
         Ok(self.accept(state, &absorbed)?)
     }
 
-    /// The place where this site tells how the finished model does on its own rows; nothing where node.toml does not allow
-    /// that. A study that does not ask has no such places.
-    fn slot(&self, home: &Home) -> Option<u32> {
+    /// This site's place in the roster.
+    fn place(&self, home: &Home) -> Option<u32> {
         let mine = home.node();
-        let entries = &self.proposal.roster.entries;
-        let place = entries.iter().position(|entry| entry.node == mine)?;
-        u32::try_from(place).ok().filter(|_| home.settings.limits.own_metrics)
+        let place = self.proposal.roster.entries.iter().position(|entry| entry.node == mine)?;
+        u32::try_from(place).ok()
     }
 
     /// What must be known to answer, to be taken to another thread.
@@ -222,7 +220,8 @@ impl Follower {
             proposal: self.proposal.clone(),
             cohort: self.cohort.clone(),
             chain: self.chain.clone(),
-            slot: self.slot(home),
+            place: self.place(home),
+            tells: home.settings.limits.own_metrics,
             memory: Memories::open(home)
                 .and_then(|memories| memories.before(&self.proposal.digest, &self.chain.root())),
         }
@@ -264,7 +263,7 @@ pub(crate) async fn absorbed(home: &Home, proposal: &Proposal) -> Result<Vec<Abs
 pub(crate) fn me<'a>(home: &'a Home, proposal: &'a Proposal, chain: &'a Chain, log: &'a Mirror) -> Me<'a> {
     let pauses = proposal.study.rounds.on_site_loss == SiteLoss::Pause;
     // Ruling R5: whoever comes or goes in an exact run makes its own statistics a difference of two sums.
-    let may_differ = if chain.recipe().exact() && pauses {
+    let may_differ = if chain.keeps_its_sites() && pauses {
         Some(0)
     } else {
         home.settings.max_set_change.map(|most| most as usize)
@@ -286,8 +285,10 @@ pub(crate) struct Work {
     proposal: Proposal,
     cohort: Option<Arc<Cohort>>,
     chain: Chain,
-    /// Where this site tells figures of its own.
-    slot: Option<u32>,
+    /// This site's place in the roster.
+    place: Option<u32>,
+    /// Whether it may tell there how the finished model does on its own rows.
+    tells: bool,
     /// What the answer begins from.
     memory: Result<Memory, NodeError>,
 }
@@ -336,7 +337,7 @@ impl Work {
         dice: &mut impl CryptoRng,
     ) -> Result<Answered, Refusal> {
         let cohort = self.cohort()?;
-        let rows = Rows { slot: self.slot, ..cohort.rows() };
+        let rows = Rows { slot: self.place.filter(|_| self.tells), place: self.place, ..cohort.rows() };
         let unread = |error: NodeError| Refusal::new(Code::Storage, error.to_string());
         let before = std::mem::replace(&mut self.memory, Ok(Memory::default())).map_err(unread)?;
         let question = self.chain.question(candidates)?.ok_or(Code::PlanRejected)?;

@@ -186,11 +186,11 @@ impl Settings {
             );
             return Err(Refusal::new(Code::LineUpTooSmall, detail));
         }
-        // The figures of a group are a sum over the sites that have such patients, and those are not all.
-        let groups = study.recipe.subgroups().filter(|asked| !asked.groups.is_empty());
-        if let Some(asked) = groups.filter(|asked| asked.min_sites < self.min_sites) {
+        // The figures of a group are a sum over the sites that have such patients, and what is told leaves a sum over the
+        // others: not all of the sum's.
+        if let Some(asked) = study.recipe.subgroups().filter(|asked| asked.min_sites < self.min_sites) {
             let detail = format!(
-                "study `{}` shows groups of patients of `{}` sites, `min_sites` of node.toml asks for `{}`; a study with that \
+                "study `{}` shows figures of `{}` sites, `min_sites` of node.toml asks for `{}`; a study with that \
                  `min_sites` under [privacy] would do",
                 study.id, asked.min_sites, self.min_sites
             );

@@ -216,6 +216,12 @@ pub enum RecipeError {
         /// The figure.
         what: &'static str,
     },
+    /// A site that does not tell figures of its own is counted as if it did.
+    #[error(
+        "this site tells no figures of its own and is counted as one that does: what it keeps could be computed; ask the operator for \
+         a new study, in which `own_metrics` of node.toml stays as it is"
+    )]
+    NotTelling,
     /// The run has not come to its end.
     #[error("not finished: the recipe is in phase `{phase}`")]
     Unfinished {

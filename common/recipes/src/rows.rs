@@ -24,12 +24,24 @@ pub struct Rows<'a> {
     pub groups: Option<ArrayView2<'a, f64>>,
     /// This site's place in the roster, where the site tells how a model does on its rows alone; else it says nothing.
     pub slot: Option<u32>,
+    /// Its place, whether it tells or not.
+    pub place: Option<u32>,
 }
 
 impl<'a> Rows<'a> {
     /// A table of columns alone; [`Rows::outcome`] and the fields add the rest.
     pub fn new(x: ArrayView2<'a, f64>) -> Self {
-        Self { x, y: None, time: None, group: None, offset: None, weight: None, groups: None, slot: None }
+        Self {
+            x,
+            y: None,
+            time: None,
+            group: None,
+            offset: None,
+            weight: None,
+            groups: None,
+            slot: None,
+            place: None,
+        }
     }
 
     /// The same table with an outcome.

@@ -36,6 +36,15 @@ impl Reading<'_> {
             let fix = "name `groups`, write `sites = true`, or remove the table";
             return self.refuse(table.span(), "`[evaluation]` asks for nothing", fix);
         }
+        let losses = file.rounds.on_site_loss.as_ref().map(|loss| loss.get_ref().as_str());
+        if losses == Some("continue") {
+            let problem = "a model is not judged by groups where a run goes on without a site: the sites left could be told apart";
+            return self.refuse(
+                table.span(),
+                problem,
+                "remove the table, or `on_site_loss = \"continue\"` under [rounds]",
+            );
+        }
         let kind = method.kind();
         let judged = method.clone().judged(subgroups);
         if judged.check().is_err() {
@@ -254,11 +263,18 @@ impl Study {
         let mut lines = Vec::new();
         if !subgroups.groups.is_empty() {
             lines.push(format!(
-                "the first sum about groups shows how many patients each group has, small ones too. A group of fewer than {} sites \
-                 is asked for nothing more, unless all of its sites tell their own figures: where your site has a group to itself \
-                 (your country, say), its count of patients is yours",
+                "the first sum about groups shows how many patients each group has and how many of them with the outcome, small \
+                 groups too. A group in which fewer than {} sites keep their own figures to themselves is asked for nothing more, \
+                 unless all tell: where your site has a group to itself (your country, say), both counts are yours, whatever \
+                 `own_metrics` says",
                 subgroups.min_sites
             ));
+            lines.push(
+                "groups are hidden one by one: where a group of one column is almost one of another, or a later study asks the same \
+                 with other cuts, their difference shows the few patients or the one site between them. These rules hold against \
+                 whoever reads the sums, not against a site that lies about who is in a group"
+                    .to_owned(),
+            );
         }
         if subgroups.sites {
             lines.push(format!(

@@ -26,6 +26,7 @@ use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::{NodeId, RunId};
 use motet_secagg::message::{Header, Message};
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,15 +110,9 @@ impl Rounds for RoundsService {
         let mut frames = request.into_inner();
         let welcome = greet(frames.message().await?, now(), &self.0.config.consortium, self.0.hub.lease())?;
         let (line, out) = mpsc::channel(QUEUE);
+        let mut told = BTreeMap::new();
         let mut first = vec![ToNode::Welcome(welcome)];
-        for handle in self.0.studies.read().await.values() {
-            let in_roster = handle.proposed.roster.roster.entry(node).is_some();
-            if in_roster && handle.is_withdrawn() {
-                first.push(ToNode::Withdrawn(handle.digest.0.to_vec()));
-            } else if in_roster {
-                first.push(handle.proposal(node));
-            }
-        }
+        first.extend(untold(&self.0, node, &mut told).await);
         let shared = Arc::clone(&self.0);
         tokio::spawn(async move {
             // However many studies there are: each waits until the node has read those before it.
@@ -127,6 +122,10 @@ impl Rounds for RoundsService {
                 }
             }
             let id = shared.hub.came(node, line);
+            // From here on the hub tells what is new; this is what came while the node was reading.
+            for frame in untold(&shared, node, &mut told).await {
+                shared.hub.send(node, frame);
+            }
             tokio::spawn(tell_missed(Arc::clone(&shared), node));
             while let Some(Ok(request)) = frames.next().await {
                 if let Some(frame) = request.frame {
@@ -329,6 +328,20 @@ fn check_clock(hello: &Hello, now: Moment) -> Result<(), Status> {
         return Err(status(&Refusal::new(Code::ClockSkew, detail)));
     }
     Ok(())
+}
+
+/// What a node is to hear of its studies: proposals, and which are withdrawn. `told` is what it has heard on this connection.
+async fn untold(shared: &Shared, node: NodeId, told: &mut BTreeMap<Digest, bool>) -> Vec<ToNode> {
+    let mut frames = Vec::new();
+    for handle in shared.studies.read().await.values() {
+        let withdrawn = handle.is_withdrawn();
+        let in_roster = handle.proposed.roster.roster.entry(node).is_some();
+        if in_roster && told.insert(handle.digest, withdrawn) != Some(withdrawn) {
+            let gone = || ToNode::Withdrawn(handle.digest.0.to_vec());
+            frames.push(if withdrawn { gone() } else { handle.proposal(node) });
+        }
+    }
+    frames
 }
 
 /// Tells a node that came of releases that it may have missed.

@@ -140,6 +140,7 @@ impl Cohort {
             weight: self.weight.as_ref().map(|weight| weight.view()),
             groups: self.groups.as_ref().map(|groups| groups.view()),
             slot: None,
+            place: None,
         }
     }
 }

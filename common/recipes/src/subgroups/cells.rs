@@ -84,7 +84,7 @@ impl Subgroups {
     }
 
     pub(super) fn ask_levels(&self, places: usize, model: &Model<'_>, sites: u32) -> Layout {
-        counting(4 * self.levels() + places, sites, model.rows().0)
+        counting(4 * self.levels() + self.groups.len() + places, sites, model.rows().0)
     }
 
     pub(super) fn ask_figures(
@@ -124,7 +124,8 @@ impl Subgroups {
             if total != all {
                 return Err(RecipeError::Implausible { what: "rows of a group" });
             }
-            groups.push(levels);
+            let [both] = values.counts(1, "sites of a group")?.try_into().unwrap_or([u64::MAX]);
+            groups.push((levels, both));
         }
         let flags = values.counts(self.places(judgement)?, "sites that tell their figures")?;
         values.end()?;
@@ -134,9 +135,10 @@ impl Subgroups {
         }
         let places = withhold(&flags, u64::from(sum.sites), u64::from(self.min_sites));
         let open = !places.contains(&Place::Withheld);
-        for levels in &mut groups {
-            hide(levels, self, model.measure()?, open);
+        for (levels, both) in &mut groups {
+            hide(levels, self, model.measure()?, open, *both);
         }
+        let groups = groups.into_iter().map(|(levels, _)| levels).collect();
         let next = Judgement { stage: Stage::Figures, groups, places, ..judgement.clone() };
         let nothing = next.shown().count() == 0 && next.telling() == 0;
         Ok(if nothing { Judgement { stage: Stage::Finished, ..next } } else { next })

@@ -1,6 +1,10 @@
 //! Which levels and which sites are not shown. A level of few patients or few sites is hidden, and then further levels until
 //! the totals of all patients cannot give one back: at least two are hidden, and together they would be allowed to be shown.
 //!
+//! Sites count that do not tell figures of their own: who does can be taken off any total. So a level is of few sites when
+//! fewer than `min_sites` of it do not tell, but when all do. Of several levels together a site may lie in more than one: so many
+//! do is in the first sum, and each of them counts once at least.
+//!
 //! A site that does not tell its figures follows from the total less those of all who do. Where such sites are fewer
 //! than `min_sites` and not none, sites that would tell are withheld beside them, the last of the roster first: their number is
 //! all that is known at this point, and a rule that everyone can compute must pick some.
@@ -75,8 +79,8 @@ impl Measure {
 }
 
 /// Marks the levels of a group that are not shown. `open`: every site that wants to tell its figures does, so that a level
-/// of such sites alone hides nothing.
-pub(super) fn hide(levels: &mut [Level], limits: &Subgroups, measure: Measure, open: bool) {
+/// of such sites alone hides nothing. `both`: sites that do not, and have patients in more than one level.
+pub(super) fn hide(levels: &mut [Level], limits: &Subgroups, measure: Measure, open: bool, both: u64) {
     let (least, sites) = (u64::from(limits.min_cell), u64::from(limits.min_sites));
     let large = |rows: u64, events: u64| measure.is_large((rows, events), least);
     let told = |level: &Level| open && level.apart == 0;
@@ -85,7 +89,7 @@ pub(super) fn hide(levels: &mut [Level], limits: &Subgroups, measure: Measure, o
             Some(Why::Empty)
         } else if !large(level.rows, level.events) {
             Some(Why::Few)
-        } else if level.sites < sites && !told(level) {
+        } else if level.apart < sites && !told(level) {
             Some(Why::Sites)
         } else {
             None
@@ -94,8 +98,11 @@ pub(super) fn hide(levels: &mut [Level], limits: &Subgroups, measure: Measure, o
     let follows = |levels: &[Level]| {
         let hidden: Vec<&Level> = levels.iter().filter(|level| level.rows > 0 && !level.is_shown()).collect();
         let sum = |figure: fn(&Level) -> u64| hidden.iter().map(|level| figure(level)).sum::<u64>();
+        let most = hidden.iter().map(|level| level.apart).max().unwrap_or_default();
+        let again = both.saturating_mul(hidden.len().saturating_sub(1) as u64);
+        let apart = sum(|level| level.apart).saturating_sub(again).max(most);
         let covered = large(sum(|level| level.rows), sum(|level| level.events))
-            && (sum(|level| level.sites) >= sites || hidden.iter().all(|level| told(level)));
+            && (apart >= sites || hidden.iter().all(|level| told(level)));
         !hidden.is_empty() && (hidden.len() < 2 || !covered)
     };
     while follows(levels) {
@@ -135,8 +142,12 @@ mod tests {
         Level { sites, apart: sites, rows, events, hidden: None }
     }
 
-    fn why(mut levels: Vec<Level>, open: bool) -> Vec<Option<Why>> {
-        hide(&mut levels, &limits(), Measure::Risk, open);
+    fn why(levels: Vec<Level>, open: bool) -> Vec<Option<Why>> {
+        why_where(levels, open, 0)
+    }
+
+    fn why_where(mut levels: Vec<Level>, open: bool, both: u64) -> Vec<Option<Why>> {
+        hide(&mut levels, &limits(), Measure::Risk, open, both);
         levels.iter().map(|level| level.hidden).collect()
     }
 
@@ -149,10 +160,10 @@ mod tests {
         assert_eq!(why(small.to_vec(), true), [None, Some(Why::Beside), Some(Why::Few), None]);
         // Without an outcome to count, 3 events are no few.
         let mut number = small.to_vec();
-        hide(&mut number, &limits(), Measure::Number, true);
+        hide(&mut number, &limits(), Measure::Number, true, 4);
         assert!(number.iter().all(Level::is_shown));
         let mut time = vec![level(4, 100, 97), level(4, 90, 20)];
-        hide(&mut time, &limits(), Measure::Time, true);
+        hide(&mut time, &limits(), Measure::Time, true, 4);
         assert!(time.iter().all(Level::is_shown), "almost all have an event in the end");
         // 2 + 1 patients together are still too few.
         let tiny = [level(3, 100, 50), level(1, 2, 1), level(1, 1, 0)];
@@ -168,11 +179,22 @@ mod tests {
         };
         assert_eq!(why(countries([0; 4]), true), [None; 4]);
         assert_eq!(why(countries([0; 4]), false), [Some(Why::Sites); 4], "some of them are withheld");
-        // One country keeps its figures: two more go dark beside it.
+        // One country keeps its figures: countries that tell hide nothing beside it, whatever is not asked of them.
         let found = why(countries([0, 1, 0, 0]), true);
-        assert_eq!(found, [Some(Why::Beside), Some(Why::Sites), Some(Why::Beside), None]);
+        assert_eq!(found, [Some(Why::Beside), Some(Why::Sites), Some(Why::Beside), Some(Why::Beside)]);
+        // Three do, each for itself: their total is that of three.
+        let found = why(countries([1, 1, 0, 1]), true);
+        assert_eq!(found, [Some(Why::Sites), Some(Why::Sites), None, Some(Why::Sites)]);
         let large = [level(3, 100, 20), level(2, 100, 20), level(5, 400, 80)];
         assert_eq!(why(large.to_vec(), true), [Some(Why::Beside), Some(Why::Sites), None]);
+        // Two of three tell: the third is the level less those.
+        let one_apart = Level { apart: 1, ..level(3, 100, 20) };
+        assert_eq!(why(vec![one_apart, level(5, 400, 80)], true), [Some(Why::Sites), Some(Why::Beside)]);
+        // Three levels of one and the same site are one site's.
+        let mut alone = vec![level(1, 30, 10); 3];
+        alone.extend([level(6, 300, 90), level(6, 400, 90)]);
+        assert_eq!(why_where(alone.clone(), true, 1)[3..], [Some(Why::Beside), None]);
+        assert_eq!(why(alone, true)[3..], [None, None], "of three sites");
     }
 
     #[test]

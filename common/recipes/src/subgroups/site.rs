@@ -21,7 +21,10 @@ impl Subgroups {
         let site = Site::of(self, judgement, model, rows)?;
         match judgement.stage {
             Stage::Levels => Ok(site.levels(self.places(judgement)?)),
-            Stage::Figures => site.figures(judgement, model),
+            Stage::Figures => {
+                site.is_heard(judgement, rows)?;
+                site.figures(judgement, model)
+            }
             Stage::Finished => Err(RecipeError::Mismatch { what: "state" }),
         }
     }
@@ -70,6 +73,16 @@ impl Site {
         self.measure.is_large((rows, events), least)
     }
 
+    /// Whether the place of a site that does not tell is asked: then somebody has lied about it, or it told when the first
+    /// sum was made. With zeros there it would follow from the total less those who tell.
+    fn is_heard(&self, judgement: &Judgement, rows: &Rows<'_>) -> Result<(), RecipeError> {
+        let place = rows.place.and_then(|place| judgement.places.get(place as usize));
+        match (place, self.slot) {
+            (Some(Place::Told), None) => Err(RecipeError::NotTelling),
+            _ => Ok(()),
+        }
+    }
+
     fn levels(&self, places: usize) -> Vec<f64> {
         let mut values = Vec::new();
         for (len, of) in &self.groups {
@@ -81,7 +94,9 @@ impl Site {
                     *events += if self.measure == Measure::Number { 0.0 } else { *y };
                 }
             }
+            let several = cells.iter().filter(|[sites, ..]| *sites == 1.0).count() > 1;
             values.extend(cells.into_iter().flatten());
+            values.push(f64::from(u8::from(several && self.slot.is_none())));
         }
         values.extend((0..places).map(|place| f64::from(u8::from(self.slot == Some(place)))));
         values

@@ -224,7 +224,7 @@ fn gaps(shown: &[(&str, &Figures)]) -> Vec<String> {
             plain(best.0),
             digits(best.1.estimate, 3),
             digits(best.1.estimate - worst.1.estimate, 3),
-            apart(worst.1, best.1)
+            apart(worst.1, best.1, shown.len())
         ));
     }
     let index = pick(|figures| if let Figures::Time(found) = figures { found.c_index } else { None });
@@ -236,7 +236,7 @@ fn gaps(shown: &[(&str, &Figures)]) -> Vec<String> {
             plain(best.0),
             digits(best.1.estimate, 3),
             digits(best.1.estimate - worst.1.estimate, 3),
-            apart(worst.1, best.1)
+            apart(worst.1, best.1, shown.len())
         ));
     }
     let ratio = pick(|figures| if let Figures::Risk(found) = figures { found.ratio } else { None });
@@ -248,7 +248,7 @@ fn gaps(shown: &[(&str, &Figures)]) -> Vec<String> {
             digits(low.1.estimate, 2),
             plain(high.0),
             digits(high.1.estimate, 2),
-            apart(low.1, high.1)
+            apart(low.1, high.1, shown.len())
         ));
     }
     let mut errors: Vec<(&str, f64)> = shown
@@ -277,14 +277,17 @@ fn gaps(shown: &[(&str, &Figures)]) -> Vec<String> {
             figure(low.1.estimate),
             plain(high.0),
             figure(high.1.estimate),
-            apart(low.1, high.1)
+            apart(low.1, high.1, shown.len())
         ));
     }
     lines
 }
 
-fn apart(low: Interval, high: Interval) -> &'static str {
-    if low.high < high.low {
+/// What the intervals of the lowest and the highest of so many figures say.
+fn apart(low: Interval, high: Interval, of: usize) -> &'static str {
+    if low.high < high.low && of > 2 {
+        "The two intervals do not meet; but the ends of several figures lie apart by chance more often than two do."
+    } else if low.high < high.low {
         "The two intervals do not meet: chance alone seldom makes such a gap."
     } else {
         "The two intervals overlap: chance may be all of it."
