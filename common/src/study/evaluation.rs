@@ -185,7 +185,7 @@ impl Study {
             Measure::Time => [5, 7],
         };
         vec![
-            ("who is in each group", 4 * levels + places),
+            ("who is in each group", 4 * levels + subgroups.groups.len() + places),
             ("the model by groups", level * levels + place * places),
         ]
     }
@@ -264,9 +264,8 @@ impl Study {
         if !subgroups.groups.is_empty() {
             lines.push(format!(
                 "the first sum about groups shows how many patients each group has and how many of them with the outcome, small \
-                 groups too. A group in which fewer than {} sites keep their own figures to themselves is asked for nothing more, \
-                 unless all tell: where your site has a group to itself (your country, say), both counts are yours, whatever \
-                 `own_metrics` says",
+                 groups too. A group of fewer than {} sites is asked for nothing more, not counting sites that tell their own figures, \
+                 unless all tell: where your site has a group to itself (your country, say), both counts are yours",
                 subgroups.min_sites
             ));
             lines.push(

@@ -77,6 +77,7 @@ fn the_card_counts_the_numbers_that_the_judgement_really_asks_for() {
     for (sites, outcome) in [(true, "y"), (false, "y"), (true, "thalach")] {
         let text =
             read("heart/logistic.toml").replace("outcome = \"y\"", &format!("outcome = \"{outcome}\""));
+        let text = text.replace("on_site_loss = \"continue\"", "on_site_loss = \"pause\"");
         let number = outcome != "y";
         let text = if number {
             text.replace("\"thalach\", ", "").replace("kind = \"logistic\"", "kind = \"linear\"")

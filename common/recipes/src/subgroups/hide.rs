@@ -1,8 +1,8 @@
 //! Which levels and which sites are not shown. A level of few patients or few sites is hidden, and then further levels until
 //! the totals of all patients cannot give one back: at least two are hidden, and together they would be allowed to be shown.
 //!
-//! Sites count that do not tell figures of their own: who does can be taken off any total. So a level is of few sites when
-//! fewer than `min_sites` of it do not tell, but when all do. Of several levels together a site may lie in more than one: so many
+//! Sites count whose part is not told: what a site tells of all its patients can be taken off a level that holds them all. So
+//! a level is of few sites when fewer than `min_sites` of it keep their part, but when all tell it. Of several levels together a site may lie in more than one: so many
 //! do is in the first sum, and each of them counts once at least.
 //!
 //! A site that does not tell its figures follows from the total less those of all who do. Where such sites are fewer
@@ -34,7 +34,7 @@ canonical! {
     pub struct Level {
         /// Sites that have such rows.
         pub sites: u64,
-        /// Those of them that do not tell figures of their own.
+        /// Those of them whose part nobody can take off: they do not tell figures of their own, or have patients elsewhere too.
         pub apart: u64,
         /// Rows.
         pub rows: u64,
@@ -79,7 +79,7 @@ impl Measure {
 }
 
 /// Marks the levels of a group that are not shown. `open`: every site that wants to tell its figures does, so that a level
-/// of such sites alone hides nothing. `both`: sites that do not, and have patients in more than one level.
+/// of such sites alone hides nothing. `both`: sites that have patients in more than one level.
 pub(super) fn hide(levels: &mut [Level], limits: &Subgroups, measure: Measure, open: bool, both: u64) {
     let (least, sites) = (u64::from(limits.min_cell), u64::from(limits.min_sites));
     let large = |rows: u64, events: u64| measure.is_large((rows, events), least);

@@ -2,8 +2,8 @@
 //! rounds after those of the method, the same for every method with a yes/no outcome, a number or a time to an event.
 //!
 //! ```text
-//! levels    = of each level of each group [ sites with such rows | of those, sites that keep their own figures to themselves
-//!             | rows | rows with the outcome ], of each group [ sites that keep theirs and lie in more than one level ],
+//! levels    = of each level of each group [ sites with such rows | of those, sites whose part is not told (see `hide`)
+//!             | rows | rows with the outcome ], of each group [ sites with rows in more than one level ],
 //!             of each place of the roster [ 1 where the site tells its own figures ]
 //! subgroups = of each level that is shown:  yes/no  [ score histogram without, with the outcome | sum p, sum (p-y)^2 ]
 //!                                           number  [ rows | sum d, d^2, r, r^2 ]             d = y - centre, r = y - mean
@@ -14,7 +14,7 @@
 //!
 //! **What is asked.** The first sum says who would be seen alone; the second asks for no more than may be shown. A level is
 //! shown when it has `min_cell` rows, as many with and without the outcome (of a time as many events), and `min_sites` sites
-//! that keep their own figures to themselves, or when all of its sites tell them anyway. A level (or place) that is not shown must not follow from the total
+//! whose part nobody tells, or when all of its sites tell it anyway. A level (or place) that is not shown must not follow from the total
 //! either: see `hide`. So what is small is in the first sum as a count and in the second not at all.
 //!
 //! **Bins.** The pooled histogram of the method's own evaluation, a thousand bins that all know, is joined to about

@@ -9,6 +9,7 @@ use crate::auc::Placements;
 use crate::error::RecipeError;
 use crate::rows::Rows;
 use crate::score::logistic;
+use std::collections::BTreeSet;
 
 impl Subgroups {
     /// A site's answer to either question.
@@ -87,16 +88,19 @@ impl Site {
         let mut values = Vec::new();
         for (len, of) in &self.groups {
             let mut cells = vec![[0.0; 4]; *len];
+            let judged = self.predictions.pairs.iter().zip(of).filter(|(pair, _)| pair.is_some());
+            let levels: BTreeSet<usize> = judged.map(|(_, level)| *level).collect();
+            // What this site tells is of all its patients: it can be taken off a level that holds them all, and off no other.
+            let apart = self.slot.is_none() || levels.len() > 1;
             for (pair, level) in self.predictions.pairs.iter().zip(of) {
-                if let (Some((_, y)), Some([sites, apart, rows, events])) = (pair, cells.get_mut(*level)) {
-                    (*sites, *apart) = (1.0, f64::from(u8::from(self.slot.is_none())));
+                if let (Some((_, y)), Some([sites, kept, rows, events])) = (pair, cells.get_mut(*level)) {
+                    (*sites, *kept) = (1.0, f64::from(u8::from(apart)));
                     *rows += 1.0;
                     *events += if self.measure == Measure::Number { 0.0 } else { *y };
                 }
             }
-            let several = cells.iter().filter(|[sites, ..]| *sites == 1.0).count() > 1;
             values.extend(cells.into_iter().flatten());
-            values.push(f64::from(u8::from(several && self.slot.is_none())));
+            values.push(f64::from(u8::from(levels.len() > 1)));
         }
         values.extend((0..places).map(|place| f64::from(u8::from(self.slot == Some(place)))));
         values

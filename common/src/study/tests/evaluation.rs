@@ -10,7 +10,13 @@ const EVALUATION: &str = "\n[evaluation]\ngroups = [\"sex\", \"age\", \"cp\", \"
      levels.country = [\"NL\", \"BE\"]\nsites = true\n";
 
 fn judged(text: &str) -> Result<Study, StudyError> {
-    Study::parse(&format!("{FULL}{text}"))
+    Study::parse(&format!("{}{text}", FULL.replace("continue", "pause")))
+}
+
+#[test]
+fn a_run_that_goes_on_without_a_site_is_not_judged() {
+    let refused = Study::parse(&format!("{FULL}{EVALUATION}")).unwrap_err().to_string();
+    assert!(refused.contains("could be told apart") && refused.contains("line"), "{refused}");
 }
 
 #[test]
@@ -30,7 +36,7 @@ fn groups_are_read_and_written_back() {
     let reads: Vec<&str> = study.reads().into_iter().collect();
     assert_eq!(reads, ["age", "country", "cp", "restecg", "seen", "sex", "y"]);
     // The method is the same; the study is not.
-    let plain = full();
+    let plain = judged("").unwrap();
     assert_eq!((study.recipe.method(), study.columns()), (&plain.recipe, plain.columns()));
     assert_ne!(study.root(), plain.root());
     assert_eq!(
@@ -138,7 +144,7 @@ fn the_card_calls_a_sites_own_figures_a_disclosure() {
         "columns by which the finished model is judged: sex (no, yes); age (below 50, 50 to below 65, 65 to below 80, 80 and \
          above); cp (1, 2, 3, 4); country (NL, BE)",
         "a patient without a value there is a group of its own",
-        "who is in each group: 68", // 3 + 5 + 5 + 3 levels, and 4 sites
+        "who is in each group: 72", // 3 + 5 + 5 + 3 levels, 4 groups, and 4 sites
         "how many sites, patients and patients with the outcome",
         "at least 5 patients (as many with and without the outcome) from at least 3 sites",
         "DISCLOSURE, if you allow it: your site's own figures",
