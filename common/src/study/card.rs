@@ -239,6 +239,11 @@ impl Study {
                 "if a site leaves in the middle of a run, the others go on without it: comparing the sums before and after \
                  shows roughly that site's own statistics. Approving accepts this for your site too",
             ),
+            SiteLoss::Pause if !self.recipe.exact() => card.fact(
+                "if a site leaves in the middle of a run, the others go on without it; where it leaves during the evaluation, that \
+                 begins again, and comparing both shows roughly that site's own figures. While the model is judged by groups or \
+                 sites the run waits instead",
+            ),
             SiteLoss::Pause => card.fact(
                 "if a site leaves in the middle of a run, the run waits for it and then ends; a new run without it, compared \
                  with this one, would show roughly that site's own statistics",
