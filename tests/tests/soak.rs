@@ -28,8 +28,9 @@ const STUCK: Duration = Duration::from_secs(240);
 const ENOUGH: usize = 8;
 /// .. and that of the memory, which is freed and taken in large pieces.
 const MANY: usize = 20;
-/// KiB that a process may keep of a study that is over: its text, its roster, its row in a list.
-const KEPT_KIB: f64 = 40.0;
+/// KiB by which a process may grow for a study that is over: its text, its roster, its row in a list, and what the allocator
+/// and the database's cache have not given back.
+const KEPT_KIB: f64 = 70.0;
 
 fn number(variable: &str, usual: u64) -> u64 {
     std::env::var(variable).map_or(usual, |text| text.parse().expect("a number"))
