@@ -82,7 +82,7 @@ pub(crate) fn pairs(predictors: &[f64], time: &[f64], event: &[f64]) -> Pairs {
         sorted.partition_point(|value| value.partial_cmp(&line.predictor) == Some(Ordering::Less))
     };
     let lines = lines(predictors, time, event);
-    let mut later = Tally { sums: vec![0.0; sorted.len() + 1] };
+    let mut later = Tally::new(sorted.len());
     let mut pairs = Pairs::default();
     let mut total = 0.0;
     for group in lines.chunk_by(|a, b| a.time == b.time) {
@@ -106,12 +106,18 @@ pub(crate) fn pairs(predictors: &[f64], time: &[f64], event: &[f64]) -> Pairs {
 }
 
 /// Counts by rank with quick sums from the front (Fenwick 1994).
-struct Tally {
+pub(crate) struct Tally {
     sums: Vec<f64>,
+    all: f64,
 }
 
 impl Tally {
-    fn add(&mut self, rank: usize) {
+    pub(crate) fn new(ranks: usize) -> Self {
+        Self { sums: vec![0.0; ranks + 1], all: 0.0 }
+    }
+
+    pub(crate) fn add(&mut self, rank: usize) {
+        self.all += 1.0;
         let mut at = rank + 1;
         while let Some(sum) = self.sums.get_mut(at) {
             *sum += 1.0;
@@ -127,6 +133,12 @@ impl Tally {
             at &= at - 1;
         }
         total
+    }
+
+    /// How many have a lower rank, this one, and any.
+    pub(crate) fn around(&self, rank: usize) -> (f64, f64, f64) {
+        let less = self.below(rank);
+        (less, self.below(rank + 1) - less, self.all)
     }
 }
 

@@ -14,6 +14,46 @@ use motet_secagg::encode::Canonical as _;
 use motet_secagg::fold::plain_sum;
 
 #[test]
+fn a_site_that_does_not_tell_refuses_to_be_counted_as_one_that_does() {
+    let hospitals = wards(heart(), |_| true);
+    let mut recipe = Logistic::new(names(&HEART_COLUMNS), "y".into());
+    recipe.ridge = 1.0;
+    let recipe = Recipe::Logistic(recipe).judged(asked(groups(), true));
+    let all: Vec<&Ward> = hospitals.iter().collect();
+    let mut state = recipe.start_among(Digest([3; 32]), 4);
+    while state.progress().phase != "subgroups" {
+        state = step(&recipe, &state, &all).unwrap().unwrap();
+    }
+    let question = recipe.ask(&state, 4).unwrap().unwrap();
+    let answer = |slot: Option<u32>| {
+        let rows = Rows { slot, place: Some(0), ..hospitals[0].rows() };
+        recipe.answer(&state, &question, &rows, &Memory::default(), &mut dice(1)).map(drop)
+    };
+    assert_eq!(answer(Some(0)), Ok(()));
+    assert_eq!(answer(None), Err(RecipeError::NotTelling));
+}
+
+#[test]
+fn an_average_keeps_its_sites_from_its_evaluation_on_where_it_is_judged() {
+    let hospitals = wards(heart(), |_| true);
+    let averaged = FedAvg { rounds: 2, batch: 0, ..FedAvg::new(names(&HEART_COLUMNS), "y".into()) };
+    let plain = Recipe::FedAvg(averaged);
+    let judged = plain.clone().judged(asked(groups(), false));
+    for (recipe, kept) in [(&judged, &["calibrate", "levels", "subgroups", "finished"][..]), (&plain, &[])] {
+        let seen = std::cell::RefCell::new(std::collections::BTreeSet::new());
+        let all = || (0..hospitals.len()).collect();
+        finish_with(recipe, &hospitals, |state| {
+            let phase = state.progress().phase;
+            assert_eq!(recipe.is_being_judged(state), kept.contains(&phase), "{phase}");
+            seen.borrow_mut().insert(phase);
+            all()
+        });
+        assert!(seen.borrow().contains("calibrate") && seen.borrow().contains("train"), "{seen:?}");
+        assert!(!recipe.exact(), "an average is not exact, and would go on with any sites");
+    }
+}
+
+#[test]
 fn a_site_that_is_lost_at_the_end_takes_its_rows_out_of_the_fit_too() {
     let hospitals = wards(heart(), |_| true);
     let mut recipe = Logistic::new(names(&HEART_COLUMNS), "y".into());

@@ -9,6 +9,8 @@
 //! C is a ratio of U-statistics of order two; its variance is that of the first terms of their expansion (Hoeffding 1948,
 //! Annals of Mathematical Statistics 19, 293), as Pencina and D'Agostino 2004 (Statistics in Medicine 23, 2109) have it.
 
+use crate::partial::Tally;
+
 /// Sums of a level or a site.
 pub(super) const SUMS: usize = 5;
 
@@ -74,42 +76,6 @@ fn counted(rows: &[Ranked]) -> Vec<(f64, f64)> {
         group.iter().for_each(|row| after.add(rank(row)));
     }
     found
-}
-
-/// Counts by rank with quick sums from the front (Fenwick 1994).
-struct Tally {
-    sums: Vec<f64>,
-    all: f64,
-}
-
-impl Tally {
-    fn new(ranks: usize) -> Self {
-        Self { sums: vec![0.0; ranks + 1], all: 0.0 }
-    }
-
-    fn add(&mut self, rank: usize) {
-        self.all += 1.0;
-        let mut at = rank + 1;
-        while let Some(sum) = self.sums.get_mut(at) {
-            *sum += 1.0;
-            at += at & at.wrapping_neg();
-        }
-    }
-
-    fn below(&self, rank: usize) -> f64 {
-        let (mut at, mut total) = (rank, 0.0);
-        while at > 0 {
-            total += self.sums.get(at).copied().unwrap_or_default();
-            at &= at - 1;
-        }
-        total
-    }
-
-    /// How many have a lower rank, this one, and any.
-    fn around(&self, rank: usize) -> (f64, f64, f64) {
-        let less = self.below(rank);
-        (less, self.below(rank + 1) - less, self.all)
-    }
 }
 
 #[cfg(test)]
