@@ -291,6 +291,14 @@ impl Consortium {
         sites.iter().for_each(|site| self.approve(site, name));
     }
 
+    /// What has left a site, frame by frame, by its own ledger.
+    pub fn frames(&self, site: &str) -> Vec<Value> {
+        let text = self.desk(site, &["ledger", "show", "--json"]).done();
+        let value: Value = serde_json::from_str(&text).expect("valid JSON");
+        let frames = value.as_array().or_else(|| value.get("frames")?.as_array());
+        frames.expect("a list of frames").clone()
+    }
+
     /// The report of a study that is released, without what names study and run or tells the time: what an undisturbed run
     /// gives too.
     pub fn figures(&self, study: &str) -> Value {

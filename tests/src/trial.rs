@@ -92,9 +92,7 @@ impl Trial {
         self.consortium.operate(&["release", "get", id, "--out", &out]).done();
         self.consortium.motet(&["release", "verify", &out, "--as", &self.consortium.operator()]).done();
         let report = json(&std::fs::read_to_string(format!("{out}/report.json")).expect("readable"));
-        let left = self.consortium.desk(self.sites[0], &["ledger", "show", "--json"]).done();
-        let frames = json(&left);
-        let frames = frames.as_array().or_else(|| frames.get("frames")?.as_array()).expect("frames").clone();
+        let frames = self.consortium.frames(self.sites[0]);
         let bytes: u64 = frames
             .iter()
             .filter(|frame| frame["study"] == id)

@@ -3,7 +3,6 @@
 
 use super::{Driver, now};
 use crate::book::{Book, Uploads};
-use crate::config::Config;
 use crate::entries::{Publishing, StudyEntry};
 use crate::folding;
 use crate::members::disk;
@@ -133,7 +132,7 @@ pub(super) async fn sweep_uploads(shared: &Shared, book: &mut Book) {
         }
     }
     let all = std::mem::take(&mut book.uploads);
-    let ends: Vec<_> = kept_until(&all, &shared.config, book.run.is_none()).collect();
+    let ends: Vec<_> = kept_until(&all, shared.config.retain_uploads_days, book.run.is_none()).collect();
     for (uploads, end) in all.into_iter().zip(ends) {
         let stay = end.is_none_or(|end| now() < end);
         if stay { book.uploads.push(uploads) } else { remove(shared, &uploads).await }
@@ -148,18 +147,36 @@ async fn remove(shared: &Shared, uploads: &Uploads) {
     }
 }
 
-/// Until when the uploads of each sum stay, nothing for as long as the run goes on: those of a sum until the next is there,
+/// Until when the uploads of each sum stay, `retained` days at least, nothing for as long as the run goes on: those of a sum until the next is there,
 /// unless they are kept for auditors; those of a run's last sum a week.
 pub(super) fn kept_until(
     uploads: &[Uploads],
-    config: &Config,
+    retained: u32,
     is_over: bool,
 ) -> impl Iterator<Item = Option<Moment>> {
-    let retained = config.retain_uploads_days;
     let last = uploads.len().saturating_sub(1);
     uploads.iter().enumerate().map(move |(index, uploads)| {
         let days = if index == last { retained.max(LAST_UPLOADS_DAYS) } else { retained };
         let end = uploads.at.ms.saturating_add(u64::from(days) * u64::from(DAY_MS));
         (index != last || is_over).then_some(Moment { ms: end })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use motet_secagg::digest::Digest;
+
+    #[test]
+    fn uploads_of_a_sum_stay_until_the_next_and_those_of_the_last_a_week() {
+        let days = |days: u64| days * u64::from(DAY_MS);
+        let sum = |at: u64| Uploads { t2: Digest::default(), nodes: Vec::new(), at: Moment { ms: at } };
+        let ends = |retained: u32, is_over: bool| -> Vec<Option<u64>> {
+            let uploads = [1, 2, 3].map(sum);
+            kept_until(&uploads, retained, is_over).map(|end| end.map(|end| end.ms)).collect()
+        };
+        assert_eq!(ends(0, false), [Some(1), Some(2), None], "the run goes on from the last");
+        assert_eq!(ends(0, true), [Some(1), Some(2), Some(3 + days(7))]);
+        assert_eq!(ends(30, true), [1, 2, 3].map(|at| Some(at + days(30))), "kept for auditors");
+    }
 }

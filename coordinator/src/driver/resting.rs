@@ -36,7 +36,7 @@ pub(super) fn resting(book: &Book, config: &Config) -> Resting {
         runs: view::runs(book, None),
         owed,
         latest: latest.map(|(run, past)| (run, Box::new(past.released.clone()))),
-        due: kept_until(&book.uploads, config, book.run.is_none()).flatten().min(),
+        due: kept_until(&book.uploads, config.retain_uploads_days, book.run.is_none()).flatten().min(),
     }
 }
 
