@@ -1,5 +1,6 @@
 //! Hundreds of studies at once: a node that comes back hears of all of them over one connection, says nothing again that is
 //! known, and goes on with the one that runs.
+
 use motet_tests::consortium::{Consortium, demo_file};
 use std::time::Duration;
 
