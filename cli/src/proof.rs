@@ -69,6 +69,7 @@ impl Held {
             format!("the log `{origin}` was opened for study `{}` and this roster", proof.study),
             format!("the result of run {} is entry {} of {size} in that log", proof.run.hex(), self.entry()),
             found.witnessed(),
+            found.checked(),
             format!(
                 "{}, each committed to the log before it was opened and opened once, with at least {} each",
                 count(found.rounds.len(), "round"),
@@ -83,7 +84,7 @@ impl Held {
         json!({
             "study": proof.study, "study_digest": proof.study_digest.hex(), "run": proof.run.hex(),
             "origin": proof.ledger.origin, "entry": self.entry(), "tree_size": proof.ledger.tree_size,
-            "root": proof.ledger.root.hex(), "witnesses": found.witnesses, "quorum": found.quorum,
+            "root": proof.ledger.root.hex(), "checks": found.checks, "witnesses": found.witnesses, "quorum": found.quorum,
             "roster_size": roster.entries.len(), "rounds": found.rounds.len(), "fewest_sites": found.fewest_sites(),
             "governance": proof.governance_fingerprint.hex(), "trusted": trusted.is_some(),
         })

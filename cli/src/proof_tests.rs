@@ -5,10 +5,12 @@ use crate::args::{As, Ledger, Proof as Args, Read, Release, VerifyRelease};
 use motet_common::log::{Commit, Leaf, Log, Publication, Release as Sum, StudyOpen};
 use motet_common::manifest::FILE_NAME;
 use motet_common::manifest::{self, Privacy, RoundRecord, files_digest};
-use motet_common::proof::{LedgerProof, Proven};
+use motet_common::proof::{Check, LedgerProof, Proven};
 use motet_common::roster::{Entry, HubKeys, SiteKeys};
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::{NodeId, RunId};
+use motet_secagg::merkle;
+use motet_secagg::message::Checked;
 use motet_secagg::note::Note;
 use motet_secagg::sign::{SecretKey, Signature};
 
@@ -82,8 +84,18 @@ fn ledger(files: &[manifest::File], set: &[NodeId], times: u8) -> LedgerProof {
         tree_size: point.size,
         root: point.root,
         checkpoint: note.to_string(),
+        checks: checks(&leaves[leaves.len() - 2]),
         leaves: (0..).zip(&leaves).map(proven).collect(),
     }
+}
+
+/// Three sites made the sum of this release again.
+fn checks(release: &Leaf) -> Vec<Check> {
+    let hash = merkle::leaf(&release.to_bytes());
+    let check = |at: u8| Check::of(&Checked::sign(hash, key(at).public().node_id(), &key(at)));
+    let mut checks: Vec<Check> = (1..=3).map(check).collect();
+    checks.sort_by_key(|check| check.node);
+    checks
 }
 
 fn release_over(set: &[NodeId]) -> Manifest {
@@ -151,10 +163,15 @@ async fn a_proof_goes_out_of_a_release_into_a_file_and_holds_there() {
     let other = verify_command(&file, &key(1).public().fingerprint().hex()).await.unwrap_err();
     assert_eq!((other.exit_code(), other.code()), (3, "release_mismatch"));
     let verdict = verify(&file, Some(governance())).unwrap();
-    assert_eq!(verdict.lines.len(), 6);
+    assert_eq!(verdict.lines.len(), 7);
     assert!(verdict.lines[3].contains("entry 4 of 4"), "{:?}", verdict.lines);
     assert!(verdict.lines[4].contains("3 sites, a quorum (3)"), "{:?}", verdict.lines);
-    assert!(verdict.lines[5].starts_with("1 round, ") && verdict.lines[5].ends_with("4 sites each"));
+    assert!(
+        verdict.lines[5].contains("made again from the masked uploads by 3 sites"),
+        "{:?}",
+        verdict.lines
+    );
+    assert!(verdict.lines[6].starts_with("1 round, ") && verdict.lines[6].ends_with("4 sites each"));
     assert_eq!(verdict.facts["witnesses"], 3);
     assert!(verify(&file, None).unwrap().lines[1].contains(&governance().hex()));
 }

@@ -1,5 +1,6 @@
-//! A run's sums, made again by a person: each stands in the study's log with its set before it, and follows bit for bit
-//! from the masked uploads that the sites signed, as far as the coordinator still keeps them.
+//! A run's sums, made again by a person: each stands in the study's log with its set before it, answers the question that
+//! follows from the sums before, and follows bit for bit from the masked uploads that the sites signed, as far as the
+//! coordinator still keeps them.
 //!
 //! ```text
 //! governance key -> roster -> log key -> checkpoint over all leaves -> Commit, Release of each round
@@ -11,23 +12,27 @@ use crate::failure::{Done, Failure};
 use crate::identity::{Desk, Identity, Rounds};
 use crate::output::{Out, count, short, shown};
 use motet_common::audit::Audit;
-use motet_common::log::{Commit, Leaf, MOST_LEAVES, Mirror, leaf_of};
+use motet_common::chain::Chain;
+use motet_common::checks::Due;
+use motet_common::log::{Leaf, MOST_LEAVES, Mirror, leaf_of};
 use motet_common::refusal::{Code, Refusal};
 use motet_common::roster::{Roster, SignedRoster};
+use motet_common::round::member::Expected;
 use motet_common::study::Study;
 use motet_proto::refusal::refusal;
 use motet_proto::uploads::{Gathering, UploadsError};
 use motet_proto::v1;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
-use motet_secagg::evidence::Evidence;
+use motet_secagg::fold::Aggregate;
 use motet_secagg::id::RunId;
+use motet_secagg::mask::chunk_words;
 use motet_secagg::message::Released;
 use motet_secagg::note::Note;
 use serde_json::{Value, json};
 
-/// The largest evidence that is fetched: adverts and bundles of the largest line-up, and room.
-const MOST_EVIDENCE: usize = 1 << 30;
+/// The largest sum or evidence that is fetched: adverts and bundles of the largest line-up, and room.
+const MOST_BYTES: usize = 1 << 30;
 
 /// What is audited: a study as governance signed its roster, its log, and the sums up to the last one of the run.
 struct Subject {
@@ -35,6 +40,12 @@ struct Subject {
     roster: Roster,
     log: Mirror,
     sums: Vec<Sum>,
+}
+
+/// Where the sums before have led: the states so far, and what is due of the last sum before the next is asked for.
+struct Standing {
+    chain: Chain,
+    due: Option<Due>,
 }
 
 /// One released sum.
@@ -70,8 +81,9 @@ pub async fn run(read: &Read, given: &str) -> Done {
     let (origin, leaves) = (subject.log.log().origin().to_owned(), subject.log.size());
     out.heading(format!("Sums of `{}` up to run {}", shown(&study), run.hex()));
     let mut verdicts = Vec::new();
+    let mut standing = Some(Standing { chain: Chain::start(&subject.study, &subject.roster), due: None });
     for sum in &subject.sums {
-        let verdict = subject.judge(&mut rounds, sum).await?;
+        let verdict = subject.judge(&mut rounds, sum, &mut standing).await?;
         out.line(line(sum, &verdict, run));
         verdicts.push(verdict);
     }
@@ -202,49 +214,71 @@ async fn log(rounds: &mut Rounds, study: &Study, roster: &Roster, sums: &[Sum]) 
 }
 
 impl Subject {
-    /// Holds one sum against the log and makes it again.
-    async fn judge(&self, rounds: &mut Rounds, sum: &Sum) -> Done<Verdict> {
-        let commit = match on_record(&self.log, &self.roster, &sum.released) {
-            Ok(commit) => commit,
-            Err(refusal) => return Ok(Verdict::Wrong(refusal)),
+    /// Holds one sum against the log and the sums before, and makes it again. What stands after it is known as long as
+    /// every sum so far could be followed.
+    async fn judge(&self, rounds: &mut Rounds, sum: &Sum, standing: &mut Option<Standing>) -> Done<Verdict> {
+        let Some(before) = standing.take() else {
+            return Ok(Verdict::NotKept("what the sum before it led to is not known"));
         };
-        let Some(bytes) = evidence(rounds, &sum.released.evidence).await? else {
+        let released = &sum.released;
+        if let Err(refusal) = self.log.is_on_record(released) {
+            return Ok(Verdict::Wrong(refusal));
+        }
+        let Some(evidence) = blob(rounds, &released.evidence).await? else {
             return Ok(Verdict::NotKept("evidence not kept any more"));
         };
-        let audit = Audit::of(&sum.released, &bytes, &self.roster).and_then(|audit| {
-            let of = &audit.evidence().plan.plan;
-            if of.study_digest == self.study.root() && is_committed(commit, audit.evidence()) {
-                Ok(audit)
-            } else {
-                Err(Refusal::new(Code::SumMismatch, "the evidence is not of the set in the log"))
+        let Some(aggregate) = blob(rounds, &released.aggregate).await? else {
+            return Ok(Verdict::NotKept("sum not kept any more"));
+        };
+        match self.follow(before, released, &evidence, &aggregate) {
+            Ok((audit, after)) => {
+                *standing = Some(after);
+                make_again(rounds, &self.study.root(), audit).await
             }
-        });
-        match audit {
-            Ok(audit) => make_again(rounds, &self.study.root(), audit).await,
             Err(refusal) => Ok(Verdict::Wrong(refusal)),
         }
     }
-}
 
-/// The commitment to a release that the coordinator signed and that stands in the log.
-fn on_record<'a>(log: &'a Mirror, roster: &Roster, released: &Released) -> Result<&'a Commit, Refusal> {
-    if !released.is_signed_by(&roster.coordinator) {
-        return Err(Refusal::new(Code::BadSignature, "the coordinator's release"));
+    /// The sum by evidence that counts after the sums before, and where it leads.
+    fn follow(
+        &self,
+        before: Standing,
+        released: &Released,
+        evidence: &[u8],
+        aggregate: &[u8],
+    ) -> Result<(Audit, Standing), Refusal> {
+        let Standing { mut chain, due } = before;
+        let audit = Audit::of(released, evidence, &self.roster)?;
+        let plan = audit.plan();
+        let question = chain.question(plan.candidates.len())?.ok_or(Code::ReleaseMismatch)?;
+        let expected = Expected {
+            study: &self.study.id,
+            study_digest: self.study.root(),
+            recipe: chain.recipe_digest(),
+            state_root: chain.root(),
+            layout: &question.layout,
+            chunk_words: chunk_words(question.layout.ring),
+            min_sites: self.study.privacy.min_sites as usize,
+            due,
+        };
+        audit.counts(&expected, &self.log, &self.roster)?;
+        if Digest::of_file(aggregate) != released.aggregate {
+            return Err(Refusal::new(Code::ReleaseMismatch, "the sum is not the one that was announced"));
+        }
+        let aggregate = Aggregate::from_bytes(aggregate)?;
+        let state = chain.follow(&aggregate, &question.layout, &released.set)?;
+        if state.root() != released.state_root {
+            return Err(Refusal::new(Code::ReleaseMismatch, "the model does not follow from the sum"));
+        }
+        chain.accept(state, &released.set);
+        let (threshold, sites) = (usize::from(plan.threshold), released.set.len());
+        let due = Due::of(released.leaf_hash(), threshold, &question.layout, sites);
+        Ok((audit, Standing { chain, due }))
     }
-    log.is_on_record(released)?;
-    log.commit(&released.t3).ok_or_else(|| Code::SetNotLogged.into())
 }
 
-/// Whether the log committed to exactly the attempt, the question and the uploads of this evidence.
-fn is_committed(commit: &Commit, evidence: &Evidence) -> bool {
-    let plan = &evidence.plan.plan;
-    let uploads = evidence.uploads.iter().map(|root| (root.node, root.root));
-    (commit.ask, commit.run, commit.round, commit.attempt) == (plan.ask, plan.run, plan.round, plan.attempt)
-        && commit.set.iter().copied().eq(uploads)
-}
-
-/// The evidence with this digest, where the coordinator has it.
-async fn evidence(rounds: &mut Rounds, digest: &Digest) -> Done<Option<Vec<u8>>> {
+/// The blob with this digest, where the coordinator has it.
+async fn blob(rounds: &mut Rounds, digest: &Digest) -> Done<Option<Vec<u8>>> {
     let request = v1::FetchRequest { digest: digest.0.to_vec(), offset: 0 };
     let mut stream = match rounds.fetch(request).await {
         Ok(response) => response.into_inner(),
@@ -254,8 +288,8 @@ async fn evidence(rounds: &mut Rounds, digest: &Digest) -> Done<Option<Vec<u8>>>
     let mut bytes = Vec::new();
     while let Some(response) = stream.message().await? {
         bytes.extend_from_slice(&response.piece);
-        if bytes.len() > MOST_EVIDENCE {
-            return Err(endless("bytes of evidence"));
+        if bytes.len() > MOST_BYTES {
+            return Err(endless("bytes of a sum"));
         }
     }
     Ok(Some(bytes))

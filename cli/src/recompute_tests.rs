@@ -3,10 +3,8 @@
 use super::*;
 use motet_common::log::{Log, Release};
 use motet_common::roster::{Entry, HubKeys, SiteKeys};
-use motet_secagg::evidence::Evidence;
 use motet_secagg::id::NodeId;
-use motet_secagg::layout::Ring;
-use motet_secagg::message::{AdvertSet, Durations, Logged, Plan, SignedRoot};
+use motet_secagg::message::Logged;
 use motet_secagg::sign::{SecretKey, Signature};
 
 fn key(number: u8) -> SecretKey {
@@ -43,11 +41,6 @@ fn set() -> Vec<(NodeId, Digest)> {
     (1..=3).map(|at| (NodeId([at; 16]), Digest([at; 32]))).collect()
 }
 
-fn commit() -> Commit {
-    let (ask, pin, t3) = (Digest([1; 32]), Digest([2; 32]), Digest([11; 32]));
-    Commit { study: "study".into(), ask, run: RunId([7; 16]), round: 2, attempt: 3, pin, t3, set: set() }
-}
-
 /// A sum as the coordinator releases it, signed by `hub`.
 fn sum(hub: &SecretKey) -> Sum {
     let (run, t3, aggregate, state_root) =
@@ -73,104 +66,6 @@ fn sum(hub: &SecretKey) -> Sum {
         signature: Signature([0; 64]),
     };
     Sum { run, round: 2, released: released.signed(hub) }
-}
-
-/// A log of an opening, a set and what follows.
-fn log(commit: Commit, then: Vec<u8>) -> Mirror {
-    let digest = Digest([1; 32]);
-    let opening = Leaf::StudyOpen(motet_common::log::StudyOpen {
-        study: "study".into(),
-        study_digest: digest,
-        recipe: digest,
-        roster: digest,
-        colluders: 1,
-        h_min: 2,
-    });
-    let mut log = Mirror::empty(Log::new("sim", "study"), opening.to_bytes());
-    for leaf in [opening.to_bytes(), Leaf::Commit(commit).to_bytes(), then] {
-        log.push(leaf).unwrap();
-    }
-    log
-}
-
-#[test]
-fn a_sum_counts_only_when_the_coordinator_signed_it_and_the_log_holds_it() {
-    let Sum { released, .. } = sum(&key(200));
-    let leaf = released.release.leaf.clone();
-    let whole = log(commit(), leaf.clone());
-    assert_eq!(on_record(&whole, &roster(), &released).unwrap(), &commit());
-    let forged = on_record(&whole, &roster(), &sum(&key(201)).released).unwrap_err();
-    assert_eq!(forged.code, Code::BadSignature);
-
-    let other = Commit { set: set()[..2].to_vec(), ..commit() };
-    let void = log(commit(), Leaf::Void(commit().ask).to_bytes());
-    for log in [log(other, leaf), void] {
-        assert_eq!(on_record(&log, &roster(), &released).unwrap_err().code, Code::SetNotLogged);
-    }
-    let another = Released { aggregate: Digest([9; 32]), ..released }.signed(&key(200));
-    assert_eq!(on_record(&whole, &roster(), &another).unwrap_err().code, Code::SetNotLogged);
-}
-
-fn evidence() -> Evidence {
-    let none = Digest([0; 32]);
-    let plan = Plan {
-        version: 1,
-        suite: 1,
-        prg: 1,
-        study: "study".into(),
-        study_digest: none,
-        roster: none,
-        recipe: none,
-        run: RunId([7; 16]),
-        round: 2,
-        attempt: 3,
-        ask: Digest([1; 32]),
-        state_root: none,
-        previous_leaf: none,
-        ring: Ring::Bits64,
-        words: 1,
-        chunk_words: 1,
-        layout: none,
-        weight_max: 1,
-        candidates: Vec::new(),
-        colluders: 1,
-        threshold: 3,
-        min_start: 3,
-        min_survivors: 3,
-        checkpoint: String::new(),
-        previous_index: 0,
-        previous_proof: Vec::new(),
-        checked: Vec::new(),
-        durations: Durations { join: 0, share: 0, upload: 0, sign: 0, reveal: 0 },
-        upload_slot_ms: 0,
-        nonce: [0; 32],
-    };
-    let root = |(node, root)| SignedRoot { node, root, signature: Signature([0; 64]) };
-    Evidence {
-        adverts: AdvertSet { plan: plan.root(), adverts: Vec::new(), witnesses: Vec::new() },
-        plan: plan.sign(&key(200)),
-        dealt: Vec::new(),
-        lost: Vec::new(),
-        uploads: set().into_iter().map(root).collect(),
-        opened: Vec::new(),
-    }
-}
-
-#[test]
-fn evidence_of_another_question_attempt_or_upload_is_not_what_the_log_committed_to() {
-    assert!(is_committed(&commit(), &evidence()));
-    let mut other_root = set();
-    other_root[1].1 = Digest([9; 32]);
-    for commit in [
-        Commit { ask: Digest([2; 32]), ..commit() },
-        Commit { run: RunId([8; 16]), ..commit() },
-        Commit { round: 1, ..commit() },
-        Commit { attempt: 4, ..commit() },
-        Commit { set: other_root, ..commit() },
-        Commit { set: set()[..2].to_vec(), ..commit() },
-    ] {
-        assert!(!is_committed(&commit, &evidence()), "{commit:?}");
-    }
 }
 
 #[test]

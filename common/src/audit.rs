@@ -1,11 +1,18 @@
-//! Making a released sum again from its evidence: what every node does before it goes on, and what an auditor does later.
+//! A released sum and what it was made from: whether its evidence counts at all, and making it again from the masked
+//! uploads, which sites do before they go on and an auditor does later.
+//!
+//! While no more than C sites work with the coordinator, evidence that counts is of an attempt in which honest sites took
+//! part: so many sites are in its sum. They joined under a plan that names the release before it and who made that one
+//! again. A site that was away therefore needs no more than the evidence of each sum, and the checks of the latest.
 
+use crate::log::Mirror;
 use crate::refusal::{Code, Refusal};
 use crate::roster::Roster;
+use crate::round::member::Expected;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::evidence::{BadEvidence, Evidence, Recomputation};
-use motet_secagg::message::Released;
+use motet_secagg::message::{Plan, Released};
 
 /// A sum being made again: feed it row after row of the masked uploads, then compare.
 pub struct Audit {
@@ -20,14 +27,19 @@ impl From<BadEvidence> for Refusal {
     }
 }
 
+fn other(what: &str) -> Refusal {
+    Refusal::new(Code::SumMismatch, format!("the evidence is of another {what}"))
+}
+
 impl Audit {
     /// Begins with the evidence that a release names, once it proved to be the record of exactly that release.
     ///
     /// # Errors
-    /// `sum_mismatch` with what does not fit.
+    /// `bad_signature` when the coordinator did not sign the release; `sum_mismatch` with what does not fit.
     pub fn of(released: &Released, bytes: &[u8], roster: &Roster) -> Result<Self, Refusal> {
-        let other =
-            |what: &str| Refusal::new(Code::SumMismatch, format!("the evidence is of another {what}"));
+        if !released.is_signed_by(&roster.coordinator) {
+            return Err(Refusal::new(Code::BadSignature, "the coordinator's release"));
+        }
         if Digest::of_file(bytes) != released.evidence {
             return Err(other("release"));
         }
@@ -44,6 +56,39 @@ impl Audit {
         }
         let again = Recomputation::of(&evidence)?;
         Ok(Self { evidence, again, aggregate: released.aggregate })
+    }
+
+    /// Whether the evidence counts for whoever stood here before the sum: its plan asked this very question with the numbers
+    /// that the roster demands, after the release that stands before its commitment in the log and that enough sites had
+    /// made again; and the log committed to exactly these uploads.
+    ///
+    /// # Errors
+    /// `sum_mismatch` with what does not fit.
+    pub fn counts(&self, expected: &Expected<'_>, log: &Mirror, roster: &Roster) -> Result<(), Refusal> {
+        let plan = self.plan();
+        let asked = expected.check(plan, roster).and_then(|()| expected.check_due(plan, roster));
+        asked.map_err(|why| {
+            Refusal::new(Code::SumMismatch, format!("the evidence's plan could not be asked: {why}"))
+        })?;
+        let (index, commit) = log.committed(&self.evidence.t3()).ok_or_else(|| other("set"))?;
+        let uploads = self.evidence.uploads.iter().map(|root| (root.node, root.root));
+        let same = (commit.ask, commit.run, commit.round, commit.attempt)
+            == (plan.ask, plan.run, plan.round, plan.attempt)
+            && commit.pin == plan.pin()
+            && uploads.eq(commit.set.iter().copied());
+        if !same {
+            return Err(other("commitment"));
+        }
+        let before = log.check(&plan.checkpoint, roster).is_ok_and(|point| point.size <= index);
+        if !before || log.release_before(index) != Some((plan.previous_index, plan.previous_leaf)) {
+            return Err(other("place in the log"));
+        }
+        Ok(())
+    }
+
+    /// The plan of the attempt that the sum came from.
+    pub fn plan(&self) -> &Plan {
+        &self.evidence.plan.plan
     }
 
     /// What the release was made from.

@@ -8,11 +8,9 @@ use crate::study::Study;
 use motet_recipes::{Question, Recipe, State};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
-use motet_secagg::evidence::{RECOMPUTED_BYTES, masked_bytes};
 use motet_secagg::fold::{Aggregate, set_digest};
 use motet_secagg::id::NodeId;
 use motet_secagg::layout::Layout;
-use motet_secagg::mask::Shape;
 use motet_secagg::message::Plan;
 
 /// A study's recipe with its present state.
@@ -25,13 +23,6 @@ pub struct Chain {
     state: State,
     round: u64,
     set: Vec<NodeId>,
-}
-
-/// Sites that must have recomputed a sum before anybody goes on from it: t of the plan it came from. Nothing where the
-/// sum is too large for every site to fetch its uploads.
-pub fn checks_due(roster: &Roster, candidates: usize, layout: &Layout, sites: usize) -> Option<usize> {
-    let small = masked_bytes(&Shape::of(layout), sites) <= RECOMPUTED_BYTES;
-    small.then(|| (candidates + usize::from(roster.colluders)) / 2 + 1)
 }
 
 impl Chain {

@@ -12,6 +12,7 @@
 
 pub mod audit;
 pub mod chain;
+pub mod checks;
 pub mod decision;
 pub mod enrol;
 mod hex;

@@ -6,6 +6,7 @@
 //!                                            root <- paths <- StudyOpen, (Commit, Release) of each round, Publication
 //! ```
 
+use crate::checks::Due;
 use crate::hex;
 use crate::log::{Commit, Leaf, Publication, Release, StudyOpen};
 use crate::roster::{Roster, SignedRoster};
@@ -13,10 +14,12 @@ use crate::round::witness_quorum;
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
-use motet_secagg::id::RunId;
+use motet_secagg::id::{NodeId, RunId};
 use motet_secagg::merkle;
+use motet_secagg::message::Checked;
 use motet_secagg::note::Note;
-use motet_secagg::sign::PublicKey;
+use motet_secagg::sign::{PublicKey, Signature};
+use motet_secagg::threshold::Thresholds;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -75,6 +78,29 @@ canonical! {
         pub checkpoint: String,
         /// The study's opening; commitment and release of every round, in order; the publication.
         pub leaves: Vec<Proven>,
+        /// Who made the last sum again, sorted by site; none where it was too large for that.
+        pub checks: Vec<Check>,
+    }
+}
+
+canonical! {
+    /// A site's word that it made the last sum again from the masked uploads, bit for bit.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct Check {
+        /// The site's node.
+        #[serde(with = "hex")]
+        pub node: NodeId,
+        /// Its signature over the hash of the last `Release` leaf.
+        #[serde(with = "hex")]
+        pub signature: Signature,
+    }
+}
+
+impl Check {
+    /// What a site said, without the hash, which the log's leaf gives.
+    pub fn of(checked: &Checked) -> Self {
+        Self { node: checked.node, signature: checked.signature }
     }
 }
 
@@ -87,6 +113,9 @@ pub struct Found {
     pub rounds: Vec<(Commit, Release)>,
     /// The published result.
     pub publication: Publication,
+    /// Sites that made the last sum again; nothing where it was too large for that, and so many sites as one that is
+    /// honest must be among cosigned the log with the result all the same.
+    pub checks: Option<usize>,
     /// Sites that cosigned the checkpoint.
     pub witnesses: usize,
     /// Cosignatures that leave no room for a second log.
@@ -97,6 +126,20 @@ impl Found {
     /// Sites in the smallest of the sums.
     pub fn fewest_sites(&self) -> usize {
         self.rounds.iter().map(|(commit, _)| commit.set.len()).min().unwrap_or(0)
+    }
+
+    /// Whether the last sum was made again, in words.
+    pub fn checked(&self) -> String {
+        match self.checks {
+            Some(checks) => {
+                format!("the last sum was made again from the masked uploads by {checks} sites, bit for bit")
+            }
+            None => format!(
+                "the last sum was NOT made again by the sites, for it was too large; {} sites that follow the study \
+                 found that none had to",
+                self.witnesses
+            ),
+        }
     }
 
     /// How far the log is the only one, in words.
@@ -150,6 +193,9 @@ impl LedgerProof {
                     if !is_set(&commit, roster) {
                         return broken("a committed set is not made of sites of the roster");
                     }
+                    if thresholds(&commit, roster).is_none() {
+                        return broken("a sum holds fewer sites than the roster demands");
+                    }
                     if !asked.insert(commit.ask) {
                         return broken("a question was opened twice");
                     }
@@ -164,7 +210,40 @@ impl LedgerProof {
         if !fits {
             return broken("the log was opened for another study or roster");
         }
-        Ok(Found { opening, rounds, publication, witnesses, quorum })
+        let mut found = Found { opening, rounds, publication, checks: None, witnesses, quorum };
+        found.checks = self.checks(roster, &found)?;
+        Ok(found)
+    }
+
+    /// How many sites made the last sum again. Those that follow a study cosign no result that rests on a sum which enough
+    /// have not: where nobody has, one honest site among the witnesses says that the sum was too large for it.
+    fn checks(&self, roster: &Roster, found: &Found) -> Result<Option<usize>, Broken> {
+        let Some((commit, release)) = found.rounds.last() else {
+            return broken("the log holds no sum that the result could rest on");
+        };
+        let colluders = usize::from(roster.colluders);
+        if self.checks.is_empty() && found.witnesses > colluders {
+            return Ok(None);
+        }
+        let release = merkle::leaf(&Leaf::Release(release.clone()).to_bytes());
+        // t of the smallest line-up that this sum can be of, and so more than may collude; a node asks for t of its own plan.
+        let checks = thresholds(commit, roster).map_or(usize::MAX, |numbers| numbers.threshold);
+        let due = Due { release, checks };
+        let said = |check: &Check| Checked { release, node: check.node, signature: check.signature };
+        let checked: Vec<Checked> = self.checks.iter().map(said).collect();
+        if !checked.iter().all(|checked| due.counts(checked, roster)) {
+            return broken(
+                "a site's word on the last sum is not that of a site of the roster, or about another sum",
+            );
+        }
+        if due.met_by(&checked, roster).is_err() {
+            return broken(format!(
+                "the last sum was made again by {} different sites, and {} must have",
+                checked.len(),
+                due.checks
+            ));
+        }
+        Ok(Some(checked.len()))
     }
 
     fn witnesses(&self, roster: &Roster) -> Result<usize, Broken> {
@@ -192,6 +271,12 @@ impl LedgerProof {
 fn is_set(commit: &Commit, roster: &Roster) -> bool {
     let sorted = commit.set.is_sorted_by(|a, b| a.0 < b.0);
     sorted && commit.set.iter().all(|(node, _)| roster.entry(*node).is_some())
+}
+
+/// What the roster demands of a line-up that is no larger than the set; nothing where it must be larger.
+fn thresholds(commit: &Commit, roster: &Roster) -> Option<Thresholds> {
+    let (colluders, h_min) = (usize::from(roster.colluders), usize::from(roster.h_min));
+    Thresholds::of(commit.set.len(), colluders, h_min, 0).ok()
 }
 
 fn roster_quorum(roster: &Roster) -> usize {

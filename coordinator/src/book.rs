@@ -3,7 +3,8 @@
 
 use crate::entries::{Planned, Proposed, Publishing, RunEnded, RunStarted, StudyEntry};
 use crate::run_state::{RunEvent, RunState};
-use motet_common::chain::{Chain, checks_due};
+use motet_common::chain::Chain;
+use motet_common::checks::Due;
 use motet_common::decision::{SignedDecision, Verdict};
 use motet_common::log::Log;
 use motet_common::moment::Moment;
@@ -15,7 +16,7 @@ use motet_secagg::digest::Digest;
 use motet_secagg::fold::Aggregate;
 use motet_secagg::id::{NodeId, RunId};
 use motet_secagg::mask::Shape;
-use motet_secagg::message::{Checked, Message, Released};
+use motet_secagg::message::{Checked, Cosignature, Message, Plan, Released, Stands, Witnessed};
 use motet_secagg::sign::SecretKey;
 use std::collections::BTreeMap;
 
@@ -23,7 +24,6 @@ use std::collections::BTreeMap;
 #[derive(Clone)]
 pub(crate) struct Past {
     pub(crate) round: u64,
-    pub(crate) candidates: u32,
     pub(crate) ask: Digest,
     pub(crate) released: Released,
 }
@@ -71,10 +71,12 @@ pub(crate) struct Book {
     pub(crate) uploads: Vec<Uploads>,
     /// Who has recomputed the latest sum.
     pub(crate) checked: BTreeMap<NodeId, Checked>,
-    /// How many must, before anything follows from it.
-    checks_due: usize,
-    /// A result whose checkpoint waits for its witnesses.
+    /// How many must, before anything follows from it; nothing where it is too large for that.
+    pub(crate) due: Option<Due>,
+    /// The result, from when it is fixed.
     pub(crate) publishing: Option<Publishing>,
+    /// Who cosigned the log after the latest sum.
+    cosigned: BTreeMap<NodeId, Witnessed>,
     /// Masked bytes of all released rounds together.
     pub(crate) bytes_up: u64,
     /// First round without each site that was lost.
@@ -111,8 +113,9 @@ impl Book {
             spooled: Vec::new(),
             uploads: Vec::new(),
             checked: BTreeMap::new(),
-            checks_due: 0,
+            due: None,
             publishing: None,
+            cosigned: BTreeMap::new(),
             bytes_up: 0,
             lost: BTreeMap::new(),
             proposed,
@@ -169,7 +172,6 @@ impl Book {
             }
             StudyEntry::RunEnded(ended) => {
                 self.happens(RunEvent::Ended(&ended.code))?;
-                self.publishing = None;
                 if let Some(run) = self.run.take() {
                     self.past_runs.push((run.started, ended));
                 }
@@ -178,6 +180,9 @@ impl Book {
                 self.checked.insert(checked.node, checked);
             }
             StudyEntry::Publishing(publishing) => self.publishing = Some(publishing),
+            StudyEntry::Witnessed(witnessed) => {
+                self.cosigned.insert(witnessed.witness.node, witnessed);
+            }
         }
         Ok(())
     }
@@ -218,12 +223,11 @@ impl Book {
                 let Some(Message::Released(released)) = first_message(round) else {
                     return Ok(());
                 };
-                let candidates = round.terms().plan().candidates.clone();
-                let number = round.terms().plan().round;
+                let plan = round.terms().plan().clone();
                 run.round = None;
                 run.failures = 0;
                 run.last_code = None;
-                self.accept(released, &candidates, number, aggregate.ok_or(Code::Storage)?)
+                self.accept(released, &plan, aggregate.ok_or(Code::Storage)?)
             }
             PhaseName::Abandoned => {
                 let Some(Message::Abandoned(abandoned)) = first_message(round) else {
@@ -266,29 +270,23 @@ impl Book {
         }
     }
 
-    fn accept(
-        &mut self,
-        released: Released,
-        candidates: &[NodeId],
-        round: u64,
-        aggregate: &Aggregate,
-    ) -> Result<(), Refusal> {
-        let question = self.chain.question(candidates.len())?.ok_or(Code::Storage)?;
+    fn accept(&mut self, released: Released, plan: &Plan, aggregate: &Aggregate) -> Result<(), Refusal> {
+        let question = self.chain.question(plan.candidates.len())?.ok_or(Code::Storage)?;
         self.uploads.extend(self.spooled.pop());
         self.checked.clear();
-        let (layout, sites) = (&question.layout, released.set.len());
-        self.checks_due = checks_due(self.roster(), candidates.len(), layout, sites).unwrap_or(0);
+        self.cosigned.clear();
+        let (threshold, sites) = (usize::from(plan.threshold), released.set.len());
+        self.due = Due::of(released.leaf_hash(), threshold, &question.layout, sites);
         let state = self.chain.follow(aggregate, &question.layout, &released.set)?;
         for node in self.chain.set().iter().filter(|node| !released.set.contains(node)) {
-            self.lost.entry(*node).or_insert(round);
+            self.lost.entry(*node).or_insert(plan.round);
         }
         self.lost.retain(|node, _| !released.set.contains(node));
         let ask = self.chain.ask_key();
         let upload = Shape::of(&question.layout).total_bytes() as u64;
         self.bytes_up += upload.saturating_mul(released.set.len() as u64);
         self.chain.accept(state, &released.set);
-        let candidates = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
-        self.past.push(Past { round: self.chain.round(), candidates, ask, released });
+        self.past.push(Past { round: self.chain.round(), ask, released });
         Ok(())
     }
 
@@ -305,16 +303,51 @@ impl Book {
 
     /// How many sites have yet to recompute the latest sum before anything may follow from it.
     pub(crate) fn checks_missing(&self) -> usize {
-        self.checks_due.saturating_sub(self.checked.len())
+        self.due.map_or(0, |due| due.checks.saturating_sub(self.checked.len()))
     }
 
     /// Whether a site recomputed the latest sum, and says so for the first time.
     pub(crate) fn is_check(&self, checked: &Checked) -> bool {
-        let latest = self.past.last().map(|past| past.released.root());
-        let entry = self.roster().entry(checked.node);
-        latest == Some(checked.released)
-            && !self.checked.contains_key(&checked.node)
-            && entry.is_some_and(|entry| checked.is_signed_by(&entry.identity))
+        !self.checked.contains_key(&checked.node)
+            && self.due.is_some_and(|due| due.counts(checked, self.roster()))
+    }
+
+    /// Whether the uploads with this T2 are still to be made a sum of by sites. They are handed out to sites no longer than
+    /// that: beside what is public then, an image of a hospital's memory would give its clear vector.
+    pub(crate) fn sites_need(&self, t2: &Digest) -> bool {
+        self.checks_missing() > 0 && self.uploads.last().is_some_and(|uploads| uploads.t2 == *t2)
+    }
+
+    /// The place of the result's leaf in the log, once it stands there.
+    pub(crate) fn published(&self) -> Option<u64> {
+        self.log.find(&self.publishing.as_ref()?.leaf(self.chain.root()))
+    }
+
+    /// Whether nothing of the study can change any more: then its sites cosign how it ended, and write their own reports.
+    pub(crate) fn is_over(&self) -> bool {
+        self.checks_missing() == 0
+            && (self.published().is_some() || self.run.is_none())
+            && matches!(self.chain.question(self.roster().entries.len()), Ok(None))
+    }
+
+    /// Cosignatures on the log as it stands now.
+    pub(crate) fn cosigned(&self) -> BTreeMap<NodeId, Cosignature> {
+        let point = self.log.point();
+        let now = self.cosigned.iter().filter(|(_, witnessed)| witnessed.point == point);
+        now.map(|(node, witnessed)| (*node, witnessed.witness.cosignature)).collect()
+    }
+
+    /// Whether a site may not know yet how the study stands: that of the latest sum, and of the end.
+    pub(crate) fn is_owed(&self, node: &NodeId) -> bool {
+        let knows =
+            if self.is_over() { self.cosigned().contains_key(node) } else { self.checked.contains_key(node) };
+        !knows && !self.past.is_empty()
+    }
+
+    /// Where the study's log stands and who made the latest sum again, to be witnessed.
+    pub(crate) fn stands(&self, key: &SecretKey) -> Stands {
+        let checked = self.checked.values().cloned().collect();
+        Stands { study: self.digest, checkpoint: self.log.checkpoint(key), checked }
     }
 
     /// The present run, or the latest.

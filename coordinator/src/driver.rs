@@ -32,10 +32,10 @@ use motet_proto::v1::attend_response::Frame;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::fold::Aggregate;
 use motet_secagg::id::NodeId;
-use motet_secagg::message::{Cosignature, Message};
+use motet_secagg::message::Message;
 use opening::allow;
 use resting::{AWAKE, may_rest};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -66,8 +66,6 @@ pub(crate) struct Driver {
     written: u32,
     /// When the disk was last mended, and the wait if it was not.
     mended: Option<(tokio::time::Instant, Duration)>,
-    /// Cosignatures on the checkpoint of the result being published; asked for again after a restart.
-    cosigned: BTreeMap<NodeId, Cosignature>,
 }
 
 /// How far the record was ahead of this machine's clock when a study was read: the clock has been set back since.
@@ -226,7 +224,7 @@ impl Driver {
                 self.checked(checked).await
             }
             Ask::FromNode { node, message: Message::Witnessed(witnessed) } => {
-                self.witnessed(node, &witnessed);
+                self.witnessed(node, &witnessed).await?;
                 self.input(Input::Message(node, Message::Witnessed(witnessed))).await
             }
             Ask::FromNode { node, message } => self.input(Input::Message(node, message)).await,

@@ -9,7 +9,7 @@ use motet_common::round::Entry;
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::RunId;
-use motet_secagg::message::{Checked, SignedPlan};
+use motet_secagg::message::{Checked, SignedPlan, Witnessed};
 
 canonical! {
     /// An invitation; its secret is the operator's alone.
@@ -109,14 +109,14 @@ canonical! {
 }
 
 canonical! {
-    /// A result is being published: its files lie among the blobs, its leaf in the log, and the log's new checkpoint waits
-    /// for its witnesses.
+    /// The result of the finished recipe, fixed for good before its leaf enters the log: its files lie among the blobs. There
+    /// is one, whatever becomes of the run, for a log holds one `Publication` of a state.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub(crate) struct Publishing {
+        /// The run that came to it.
+        pub(crate) run: RunId,
         /// Name, length and digest of each file.
         pub(crate) files: Vec<File>,
-        /// Index of the publication leaf.
-        pub(crate) leaf: u64,
         /// When.
         pub(crate) at: Moment,
     }
@@ -153,7 +153,9 @@ canonical! {
         7 => RunEnded(RunEnded),
         /// A site has recomputed the latest sum.
         8 => Checked(Checked),
-        /// A result is being published.
+        /// A result is fixed.
         9 => Publishing(Publishing),
+        /// A site cosigned the log in which the study is over.
+        10 => Witnessed(Witnessed),
     }
 }

@@ -14,7 +14,7 @@ use motet_proto::v1::{Proposal, RunState, Standing, WatchRunResponse};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::{NodeId, RunId};
-use motet_secagg::message::{Header, Message, Released};
+use motet_secagg::message::{Header, Message};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -64,6 +64,8 @@ pub(crate) enum Ask {
     /// Whether the uploads of this T2 are those of a released sum.
     HasUploads {
         t2: Digest,
+        /// Whether a site asks, which is to make the sum again.
+        site: bool,
         answer: oneshot::Sender<bool>,
     },
     Past {
@@ -109,8 +111,8 @@ pub(crate) struct Resting {
     pub(crate) runs: Vec<RunState>,
     /// Nodes that are to hear of its latest release when they come ..
     pub(crate) owed: BTreeSet<NodeId>,
-    /// .. and that release with its run, where there are such nodes.
-    pub(crate) latest: Option<(RunId, Box<Released>)>,
+    /// .. and what they are told, with its run, where there are such nodes.
+    pub(crate) latest: Option<(RunId, Vec<Message>)>,
     /// When uploads that are still kept are due to go.
     pub(crate) due: Option<Moment>,
 }
@@ -221,8 +223,8 @@ impl Handle {
     /// A node came: it is told of a release that it may have missed. A driver need not wake for that.
     pub(crate) async fn came(&self, node: NodeId) {
         if let Line::Resting(resting) = &*self.line.lock().await {
-            if let Some((run, released)) = resting.latest.as_ref().filter(|_| resting.owed.contains(&node)) {
-                self.hub.tell(node, *run, &Message::Released((**released).clone()));
+            if let Some((run, told)) = resting.latest.as_ref().filter(|_| resting.owed.contains(&node)) {
+                told.iter().for_each(|message| self.hub.tell(node, *run, message));
             }
             return;
         }

@@ -69,6 +69,10 @@ impl Pause {
                     or_ends("too_few_checks")
                 )
             }
+            Reason::Witnesses if self.until.is_none() => format!(
+                "waits for {names} to witness the log, however long: the sum is too large to be made again, and only \
+                 witnesses say that it need not be"
+            ),
             Reason::Witnesses => format!(
                 "waits for {names} to witness the log until {until}, then the result is published without them"
             ),
@@ -90,6 +94,7 @@ impl Pause {
             Reason::Checks(_) => {
                 format!("call {names} (`motet-node status` there says what is wrong); {gives_up}")
             }
+            Reason::Witnesses if self.until.is_none() => format!("{call}; {gives_up}"),
             Reason::Witnesses => "nothing: it goes on by itself".to_owned(),
             Reason::Storage(_) => {
                 "free space on the coordinator's disk, or let its user write there; it goes on by \

@@ -8,17 +8,14 @@ use crate::view::timestamp;
 use motet_common::log::{Leaf, Publication};
 use motet_common::manifest::{FILE_NAME, FORMAT, File, Manifest, Privacy, RoundRecord, files_digest};
 use motet_common::moment::Moment;
-use motet_common::proof::{LedgerProof, Proven};
+use motet_common::proof::{Check, LedgerProof, Proven};
 use motet_common::refusal::{Code, Refusal};
 use motet_common::study::SiteLoss;
 use motet_recipes::Recipe;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
-use motet_secagg::id::NodeId;
-use motet_secagg::message::Cosignature;
 use motet_secagg::note::{Note, NoteError};
 use motet_secagg::sign::{SecretKey, Signature};
-use std::collections::BTreeMap;
 
 /// Groups smaller than this are merged in report, card and pictures.
 const SMALLEST_CELL: u64 = 5;
@@ -107,11 +104,12 @@ fn software() -> String {
     format!("motet {}", env!("CARGO_PKG_VERSION"))
 }
 
-/// The leaf that puts the folder on record.
-pub(crate) fn leaf(book: &Book, files: &[(String, Vec<u8>)]) -> Result<Vec<u8>, Refusal> {
-    let run = book.run.as_ref().ok_or(Code::RunUnknown)?.started.run;
-    let files = files_digest(&entries(files));
-    Ok(Leaf::Publication(Publication { run, files, state_root: book.chain.root() }).to_bytes())
+impl Publishing {
+    /// The leaf that puts the folder on record.
+    pub(crate) fn leaf(&self, state_root: Digest) -> Vec<u8> {
+        let files = files_digest(&self.files);
+        Leaf::Publication(Publication { run: self.run, files, state_root }).to_bytes()
+    }
 }
 
 pub(crate) fn entries(files: &[(String, Vec<u8>)]) -> Vec<File> {
@@ -123,7 +121,6 @@ pub(crate) fn manifest(
     book: &Book,
     shared: &Shared,
     publishing: &Publishing,
-    cosigned: &BTreeMap<NodeId, Cosignature>,
 ) -> Result<(String, Vec<u8>), Refusal> {
     let key = &shared.keys.signing;
     let roster = book.roster();
@@ -135,7 +132,7 @@ pub(crate) fn manifest(
         title: book.study.title.clone(),
         study_digest: book.digest,
         recipe: book.study.recipe.kind().to_owned(),
-        run: book.run.as_ref().ok_or(Code::RunUnknown)?.started.run,
+        run: publishing.run,
         state_root: book.chain.root(),
         rounds: count(book.past.len()),
         sites: count(book.chain.set().len()),
@@ -150,7 +147,7 @@ pub(crate) fn manifest(
         software: software(),
         created: timestamp(publishing.at),
         files: publishing.files.clone(),
-        ledger: ledger_proof(book, &shared.keys.log, publishing.leaf, cosigned)?,
+        ledger: ledger_proof(book, &shared.keys.log)?,
         round_log: book
             .past
             .iter()
@@ -169,13 +166,9 @@ pub(crate) fn manifest(
 }
 
 /// The log's checkpoint with its witnesses, and every leaf that the result rests on.
-fn ledger_proof(
-    book: &Book,
-    key: &SecretKey,
-    publication: u64,
-    cosigned: &BTreeMap<NodeId, Cosignature>,
-) -> Result<LedgerProof, Refusal> {
-    let (log, point) = (&book.log, book.log.point());
+fn ledger_proof(book: &Book, key: &SecretKey) -> Result<LedgerProof, Refusal> {
+    let publication = book.published().ok_or(Code::Storage)?;
+    let (log, point, cosigned) = (&book.log, book.log.point(), book.cosigned());
     let unsound = |error: NoteError| Refusal::new(Code::Storage, error.to_string());
     let mut note = Note::sign(point.clone(), &point.origin, key).map_err(unsound)?;
     for entry in &book.roster().entries {
@@ -202,6 +195,7 @@ fn ledger_proof(
         root: point.root,
         checkpoint: note.to_string(),
         leaves: leaves.ok_or(Code::Storage)?,
+        checks: book.checked.values().map(Check::of).collect(),
     })
 }
 

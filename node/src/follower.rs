@@ -6,10 +6,12 @@ use crate::memory::{Memories, Remembered};
 use crate::records;
 use crate::studies::Proposal;
 use crate::{Home, NodeError, clock};
-use motet_common::chain::{Chain, checks_due};
+use motet_common::audit::Audit;
+use motet_common::chain::Chain;
+use motet_common::checks::{Due, Latest};
 use motet_common::log::Mirror;
 use motet_common::refusal::{Code, Refusal};
-use motet_common::round::member::{Due, Me, Member, Sets};
+use motet_common::round::member::{Expected, Me, Member, Sets};
 use motet_common::study::SiteLoss;
 use motet_data::Cohort;
 use motet_ledger::Recorded;
@@ -20,6 +22,7 @@ use motet_secagg::encode::Canonical as _;
 use motet_secagg::fold::{Aggregate, plain_sum, set_digest};
 use motet_secagg::id::RunId;
 use motet_secagg::layout::{ClearUpdate, Layout};
+use motet_secagg::mask::chunk_words;
 use motet_secagg::message::Released;
 use rand_core::CryptoRng;
 use std::collections::VecDeque;
@@ -35,21 +38,13 @@ canonical! {
     pub(crate) struct Absorbed {
         /// How many candidates its question was derived for.
         pub(crate) candidates: u32,
+        /// t of its plan.
+        pub(crate) threshold: u16,
         /// The release.
         pub(crate) released: Released,
         /// Whether this site made the sum again from the masked uploads.
         pub(crate) checked: bool,
     }
-}
-
-/// The latest sum this site has absorbed.
-pub(crate) struct Latest {
-    /// Digest of its release.
-    pub(crate) root: Digest,
-    /// How many sites must have made it again before anybody goes on; nothing where it is too large for that.
-    pub(crate) checks: Option<usize>,
-    /// Whether this site has.
-    pub(crate) checked: bool,
 }
 
 /// The attempt under way.
@@ -81,7 +76,7 @@ pub(crate) struct Follower {
     /// How the final model did on this site's own rows; for its own steward.
     pub(crate) own: Option<Outcome>,
     /// Releases that this site has missed and takes in one after the other, oldest first.
-    pub(crate) missed: VecDeque<Absorbed>,
+    pub(crate) missed: VecDeque<Released>,
     /// Whether the recipe has no further question.
     pub(crate) is_over: bool,
     /// When it was last asked for.
@@ -112,7 +107,7 @@ impl Follower {
         for absorbed in past {
             let bytes = home.ledger.get_blob(&absorbed.released.aggregate).await?;
             let aggregate = Aggregate::from_bytes(&bytes).map_err(Refusal::from)?;
-            let state = follower.check(&absorbed, &aggregate)?;
+            let state = follower.follow(absorbed.candidates as usize, &absorbed.released, &aggregate)?;
             follower.accept(state, &absorbed)?;
         }
         Ok(follower)
@@ -120,12 +115,12 @@ impl Follower {
 
     /// Moves on to a state that was followed and checked.
     pub(crate) fn accept(&mut self, state: State, absorbed: &Absorbed) -> Result<(), Refusal> {
-        let Absorbed { candidates, released, checked } = absorbed;
-        let checks = self.checks_due(*candidates, released)?;
-        self.latest = Some(Latest { root: released.root(), checks, checked: *checked });
+        let Absorbed { candidates, threshold, released, checked } = absorbed;
+        let due = self.due_of(*candidates as usize, *threshold, released)?;
+        self.latest = Some(Latest::new(released.leaf_hash(), due, *checked));
         self.chain.accept(state, &released.set);
         // Whatever way it came: what follows it is next, and anything else is behind this site.
-        if self.missed.pop_front().is_none_or(|next| next.released.root() != released.root()) {
+        if self.missed.pop_front().is_none_or(|next| next.root() != released.root()) {
             self.missed.clear();
         }
         self.is_over = !matches!(self.chain.question(*candidates as usize), Ok(Some(_)));
@@ -133,17 +128,45 @@ impl Follower {
         Ok(())
     }
 
-    /// How many sites must make this sum, the answer to the present question, again.
-    pub(crate) fn checks_due(&self, candidates: u32, released: &Released) -> Result<Option<usize>, Refusal> {
-        let candidates = candidates as usize;
+    /// What is due of this sum, the answer to the present question, before anything follows from it.
+    fn due_of(&self, candidates: usize, threshold: u16, released: &Released) -> Result<Option<Due>, Refusal> {
         let question = self.chain.question(candidates)?.ok_or(Code::ReleaseMismatch)?;
-        Ok(checks_due(&self.proposal.roster, candidates, &question.layout, released.set.len()))
+        let (threshold, sites) = (usize::from(threshold), released.set.len());
+        Ok(Due::of(released.leaf_hash(), threshold, &question.layout, sites))
     }
 
-    /// What the next plan owes this node.
-    pub(crate) fn due(&self) -> Option<Due> {
-        let latest = self.latest.as_ref()?;
-        latest.checks.map(|checks| Due { released: latest.root, checks })
+    /// What a plan that asks the present question must say, with at least `min_sites` sites in its sum.
+    pub(crate) fn expected<'a>(&'a self, layout: &'a Layout, min_sites: u32) -> Expected<'a> {
+        Expected {
+            study: &self.proposal.study.id,
+            study_digest: self.proposal.digest,
+            recipe: self.chain.recipe_digest(),
+            state_root: self.chain.root(),
+            layout,
+            chunk_words: chunk_words(layout.ring),
+            min_sites: min_sites as usize,
+            due: self.latest.as_ref().and_then(|latest| latest.due),
+        }
+    }
+
+    /// A release of the sum that answers the present question, by evidence that counts at this site.
+    ///
+    /// # Errors
+    /// `set_not_logged`, `bad_signature`, `sum_mismatch`.
+    pub(crate) fn audit(
+        &self,
+        released: &Released,
+        evidence: &[u8],
+    ) -> Result<(Audit, Option<Due>), Refusal> {
+        self.log.is_on_record(released)?;
+        let Proposal { roster, study, .. } = &self.proposal;
+        let audit = Audit::of(released, evidence, roster)?;
+        let candidates = audit.plan().candidates.len();
+        let question = self.chain.question(candidates)?.ok_or(Code::ReleaseMismatch)?;
+        // Not this site's own minimum: that is about sums with its own part.
+        audit.counts(&self.expected(&question.layout, study.privacy.min_sites), &self.log, roster)?;
+        let due = self.due_of(candidates, audit.plan().threshold, released)?;
+        Ok((audit, due))
     }
 
     /// Takes in leaves of the log, once they are on this site's record.
@@ -165,42 +188,41 @@ impl Follower {
         Ok(())
     }
 
-    /// Whether a release stands in the log as this site knows it, about the set that was committed before.
-    ///
-    /// # Errors
-    /// `set_not_logged`.
-    pub(crate) fn is_on_record(&self, released: &Released) -> Result<(), Refusal> {
-        self.log.is_on_record(released)
-    }
-
     /// The state that follows from a release; it must be the one the coordinator announces.
-    fn check(&self, absorbed: &Absorbed, aggregate: &Aggregate) -> Result<State, Refusal> {
-        let released = &absorbed.released;
-        if !released.is_signed_by(&self.proposal.roster.coordinator) {
-            return Err(Refusal::new(Code::BadSignature, "the coordinator's release"));
-        }
-        let question = self.chain.question(absorbed.candidates as usize)?.ok_or(Code::ReleaseMismatch)?;
+    fn follow(
+        &self,
+        candidates: usize,
+        released: &Released,
+        aggregate: &Aggregate,
+    ) -> Result<State, Refusal> {
+        let question = self.chain.question(candidates)?.ok_or(Code::ReleaseMismatch)?;
         let state = self.chain.follow(aggregate, &question.layout, &released.set)?;
         if state.root() == released.state_root { Ok(state) } else { Err(Code::ReleaseMismatch.into()) }
     }
 
-    /// Checks a release against the sum it was fetched with, records it, and moves the chain.
+    /// Checks a release against its evidence and the sum it was fetched with, records it, and moves the chain.
     ///
     /// # Errors
-    /// `release_mismatch` and the others of a sum that cannot be absorbed: nothing moves.
+    /// As [`Follower::audit`]; `release_mismatch` and the others of a sum that cannot be absorbed: nothing moves.
     pub(crate) async fn absorb(
         &mut self,
         home: &Home,
-        absorbed: Absorbed,
+        released: &Released,
+        evidence: &[u8],
         bytes: &[u8],
+        checked: bool,
     ) -> Result<(), NodeError> {
-        if Digest::of_file(bytes) != absorbed.released.aggregate {
+        let (audit, _) = self.audit(released, evidence)?;
+        let (candidates, threshold) = (audit.plan().candidates.len(), audit.plan().threshold);
+        if Digest::of_file(bytes) != released.aggregate {
             return Err(
                 Refusal::new(Code::ReleaseMismatch, "the sum is not the one that was announced").into()
             );
         }
         let aggregate = Aggregate::from_bytes(bytes).map_err(Refusal::from)?;
-        let state = self.check(&absorbed, &aggregate)?;
+        let state = self.follow(candidates, released, &aggregate)?;
+        let candidates = u32::try_from(candidates).unwrap_or(u32::MAX);
+        let absorbed = Absorbed { candidates, threshold, released: released.clone(), checked };
         home.ledger.put_blob(bytes).await?;
         records::append(&home.ledger, &chain_stream(&self.proposal), &absorbed).await?;
         Ok(self.accept(state, &absorbed)?)

@@ -1,7 +1,6 @@
 //! The line to the coordinator: one stream for messages, others for uploads and downloads. Every frame that leaves is
 //! written into the outbound ledger before it is sent.
 
-use crate::follower::Absorbed;
 use crate::records::{self, Frame as Left, OUTBOUND};
 use crate::{Home, NodeError, clock, output};
 use motet_common::decision::SignedDecision;
@@ -255,15 +254,14 @@ impl Link {
     ///
     /// # Errors
     /// Why they could not be fetched.
-    pub(crate) async fn releases(&self, study: &Digest, after_round: u64) -> Result<Vec<Absorbed>, Broken> {
+    pub(crate) async fn releases(&self, study: &Digest, after_round: u64) -> Result<Vec<Released>, Broken> {
         let request = ReleasesRequest { study: study.0.to_vec(), after_round };
         self.record_request("releases-request", &request).await?;
         let mut stream =
             self.client.clone().releases(request).await.map_err(|status| why(&status))?.into_inner();
         let mut releases = Vec::new();
         while let Some(response) = stream.message().await.map_err(|status| why(&status))? {
-            let released = Released::from_bytes(&response.released).map_err(|error| error.to_string())?;
-            releases.push(Absorbed { candidates: response.candidates, released, checked: false });
+            releases.push(Released::from_bytes(&response.released).map_err(|error| error.to_string())?);
         }
         Ok(releases)
     }

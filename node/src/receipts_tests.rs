@@ -87,7 +87,7 @@ async fn ledger(told: Told) -> (TempDir, Home) {
     }
     let released = absorbed(logged.unwrap(), digest, state_root, set).signed(&told.hub);
     home.ledger.put_blob(&aggregate.to_bytes()).await.unwrap();
-    let absorbed = Absorbed { candidates: 4, released, checked: true };
+    let absorbed = Absorbed { candidates: 4, threshold: 3, released, checked: true };
     append(&home.ledger, &format!("chain/ist/{}", study.root().short()), &absorbed).await.unwrap();
     for (ask, attempt) in [(ask, 1), (ask, 2), (next, 1)] {
         if let Some(upload_root) = told.masked {

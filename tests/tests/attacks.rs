@@ -11,6 +11,8 @@ use motet_common::refusal::{Code, Refusal};
 
 #[path = "attacks/inputs.rs"]
 mod inputs;
+#[path = "attacks/invented.rs"]
+mod invented;
 #[path = "attacks/log.rs"]
 mod log;
 #[path = "attacks/masks.rs"]

@@ -245,9 +245,8 @@ impl Site {
             chunk_words: chunk_words(Ring::Bits32),
             min_sites: 3,
             due: None,
-            pins: &Pins::default(),
         };
-        let terms = admit(plan, &expected, &cast.me(site, &mirror, 0)).expect("a fair plan");
+        let terms = admit(plan, &expected, &Pins::default(), &cast.me(site, &mirror, 0)).expect("a fair plan");
         let dice = ChaCha20Rng::seed_from_u64(1_000 + site as u64);
         Self { member: Member::new(terms), dice, masked: None }
     }

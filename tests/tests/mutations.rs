@@ -317,9 +317,8 @@ impl Attempt {
                 chunk_words: cast.chunk_words,
                 min_sites: 3,
                 due: None,
-                pins: &pins,
             };
-            let mut member = Member::new(admit(plan, &expected, &who)?);
+            let mut member = Member::new(admit(plan, &expected, &pins, &who)?);
             let acts = member.answered(site.answer.update(), &cast.layout, &who, &mut site.dice)?;
             site.member = Some(member);
             acts

@@ -130,7 +130,11 @@ impl Evidence {
             && self.uploads.is_sorted_by(|a, b| a.node < b.node);
         let nested = self.dealt.iter().all(|root| self.advert(root.node).is_some())
             && self.uploads.iter().all(|root| self.dealt.iter().any(|dealt| dealt.node == root.node));
-        if !sorted || !nested || self.uploads.len() < usize::from(self.plan.plan.min_survivors) {
+        let plan = &self.plan.plan;
+        let enough = self.adverts.adverts.len() >= usize::from(plan.min_start)
+            && self.dealt.len() >= usize::from(plan.min_survivors.max(plan.threshold))
+            && self.uploads.len() >= usize::from(plan.min_survivors);
+        if !sorted || !nested || !enough {
             return Err(BadEvidence::Shape("sets"));
         }
         let due = self.dealt.iter().map(|root| (root.node, self.kind_of(root.node)));

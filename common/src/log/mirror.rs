@@ -6,10 +6,10 @@
 //!   `- for each question A:   Commit --> Release                 opened and published, for good
 //!                             Commit --> Void                    opened and void, for good
 //!                             Commit --> Abort --> Commit ..     nothing was opened: another attempt, same terms
-//! Publication                 after a Release
+//! Publication                 after a Release, of the state it came to, once
 //! ```
 
-use super::{Commit, Leaf, Log, StudyOpen};
+use super::{Commit, Leaf, Log, Publication, StudyOpen};
 use crate::refusal::{Code, Refusal};
 use crate::roster::Roster;
 use crate::study::Study;
@@ -43,8 +43,11 @@ pub struct Mirror {
     asked: BTreeMap<Digest, Asked>,
     /// T3 of every commitment, with the index of its leaf.
     commits: BTreeMap<Digest, (u64, Commit)>,
-    /// Index of the latest release.
-    latest: Option<u64>,
+    /// Places of the releases, in order, and the state that the latest of them came to.
+    releases: Vec<u64>,
+    state_root: Digest,
+    /// The publication of the latest release.
+    published: Option<Publication>,
 }
 
 /// What a leaf changes, once it may stand where it is.
@@ -52,6 +55,9 @@ enum Step {
     Nothing,
     Asked(Digest, Asked),
     Commit(Commit),
+    /// A question is answered, and the state is this one from now on.
+    Release(Digest, Digest),
+    Publication(Publication),
 }
 
 impl Mirror {
@@ -62,7 +68,15 @@ impl Mirror {
 
     /// Nothing seen yet of an empty `log`, which must open with this leaf.
     pub fn empty(log: Log, opening: Vec<u8>) -> Self {
-        Self { log, opening, asked: BTreeMap::new(), commits: BTreeMap::new(), latest: None }
+        Self {
+            log,
+            opening,
+            asked: BTreeMap::new(),
+            commits: BTreeMap::new(),
+            releases: Vec::new(),
+            state_root: Digest::default(),
+            published: None,
+        }
     }
 
     /// The leaves.
@@ -85,6 +99,16 @@ impl Mirror {
         self.commits.get(t3).map(|(_, commit)| commit)
     }
 
+    /// The commitment to a set, with its place.
+    pub fn committed(&self, t3: &Digest) -> Option<(u64, &Commit)> {
+        self.commits.get(t3).map(|(index, commit)| (*index, commit))
+    }
+
+    /// The publication of the latest release, where it stands in the log.
+    pub fn published(&self) -> Option<&Publication> {
+        self.published.as_ref()
+    }
+
     /// Every commitment.
     pub fn commits(&self) -> impl Iterator<Item = &Commit> {
         self.commits.values().map(|(_, commit)| commit)
@@ -102,7 +126,12 @@ impl Mirror {
 
     /// Index and hash of the latest release, or of the opening before the first.
     pub fn latest(&self) -> Option<(u64, Digest)> {
-        let index = self.latest.unwrap_or(0);
+        self.release_before(self.size())
+    }
+
+    /// Index and hash of the latest release before a place, or of the opening before the first.
+    pub fn release_before(&self, place: u64) -> Option<(u64, Digest)> {
+        let index = self.releases.iter().rev().find(|index| **index < place).copied().unwrap_or(0);
         Some((index, self.log.hash(index)?))
     }
 
@@ -180,10 +209,13 @@ impl Mirror {
             Step::Nothing => {}
             Step::Asked(ask, asked) => {
                 self.asked.insert(ask, asked);
-                if asked == Asked::Released {
-                    self.latest = Some(index);
-                }
             }
+            Step::Release(ask, state_root) => {
+                self.asked.insert(ask, Asked::Released);
+                self.releases.push(index);
+                (self.state_root, self.published) = (state_root, None);
+            }
+            Step::Publication(publication) => self.published = Some(publication),
             Step::Commit(commit) => {
                 self.asked.insert(commit.ask, Asked::Committed(commit.t3));
                 self.commits.insert(commit.t3, (index, commit));
@@ -218,12 +250,16 @@ impl Mirror {
             },
             Leaf::Release(release) => match self.commit(&release.t3).map(|commit| commit.ask) {
                 Some(ask) if self.asked(&ask) == Some(Asked::Committed(release.t3)) => {
-                    Ok(Step::Asked(ask, Asked::Released))
+                    Ok(Step::Release(ask, release.state_root))
                 }
                 _ => Err("a sum is released whose set was not committed"),
             },
-            Leaf::Publication(_) if self.latest.is_some() => Ok(Step::Nothing),
-            Leaf::Publication(_) => Err("a result is published without a sum"),
+            Leaf::Publication(_) if self.releases.is_empty() => Err("a result is published without a sum"),
+            Leaf::Publication(_) if self.published.is_some() => Err("two results are published of one state"),
+            Leaf::Publication(publication) if publication.state_root == self.state_root => {
+                Ok(Step::Publication(publication))
+            }
+            Leaf::Publication(_) => Err("a result is published of another state than the latest sum's"),
         }
     }
 }

@@ -79,6 +79,7 @@ pub fn check(
     let (size, origin) = (manifest.ledger.tree_size, &manifest.ledger.origin);
     lines.push(format!("the release is entry {place} of {size} in the log `{origin}`"));
     lines.push(found.witnessed());
+    lines.push(found.checked());
     lines.push(format!(
         "{} rounds, each committed to the log before it was opened and opened once; the last sum holds {} sites",
         manifest.rounds, manifest.sites

@@ -81,7 +81,11 @@ impl Join {
     pub(super) fn pending(&self, terms: &Terms, node: NodeId) -> Option<Message> {
         if !terms.is_candidate(node) {
             let plan = terms.plan();
-            let stands = Stands { study: plan.study_digest, checkpoint: plan.checkpoint.clone() };
+            let stands = Stands {
+                study: plan.study_digest,
+                checkpoint: plan.checkpoint.clone(),
+                checked: plan.checked.clone(),
+            };
             return (!self.witnesses.contains_key(&node)).then_some(Message::Stands(stands));
         }
         (!self.adverts.contains_key(&node)).then(|| Message::Plan(terms.signed().clone()))

@@ -7,11 +7,13 @@
 //! Every step is sealed into the vault, then recorded, then told; a message that comes again gets the same bytes again.
 
 mod deal;
+mod expected;
 mod kept;
 mod open;
 
+pub use expected::Expected;
 pub use kept::Kept;
-pub use open::{Due, Expected, admit};
+pub use open::admit;
 
 use super::line_up::Terms;
 use super::pins::{Fact, Joined, Masked};

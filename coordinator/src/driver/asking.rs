@@ -26,8 +26,9 @@ impl Driver {
                 let leaves = book.log.leaves().iter().take(place(to)).skip(place(from));
                 reply(answer, leaves.cloned().collect());
             }
-            Ask::HasUploads { t2, answer } => {
-                reply(answer, book.uploads.iter().any(|uploads| uploads.t2 == t2));
+            Ask::HasUploads { t2, site, answer } => {
+                let kept = book.uploads.iter().any(|uploads| uploads.t2 == t2);
+                reply(answer, kept && (!site || book.sites_need(&t2)));
             }
             Ask::Release { run, answer } => {
                 let released = book.past_runs.iter().filter(|(started, ended)| {

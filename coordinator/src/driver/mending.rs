@@ -85,7 +85,6 @@ impl Driver {
         self.handle.follow(&self.book);
         (self.wake, self.pause, self.done, self.folding, self.written) = (None, None, None, false, 0);
         self.waiting_since = now();
-        self.cosigned.clear();
         self.begin().await?;
         self.removed().await?;
         // What nodes said meanwhile was not heard: cut off, they come back at once and say it again.

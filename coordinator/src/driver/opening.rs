@@ -90,7 +90,7 @@ impl Wake for Waker {
 /// The way to the study of this book, whose driver rests as yet.
 fn handle_of(shared: &Arc<Shared>, book: &Book) -> Handle {
     let waker = Arc::new(Waker(Arc::clone(shared)));
-    Handle::new(waker, shared.hub.clone(), book, resting(book, &shared.config))
+    Handle::new(waker, shared.hub.clone(), book, resting(book, &shared.config, &shared.keys.log))
 }
 
 /// A study as its stream has it.
@@ -175,7 +175,6 @@ fn drive(shared: &Arc<Shared>, handle: &Handle, read: Replayed, restored: bool) 
         folding: false,
         written: 0,
         mended: None,
-        cosigned: Default::default(),
         book,
     };
     tokio::spawn(driver.run());

@@ -14,7 +14,7 @@ use motet_common::refusal::{Code, Refusal};
 use motet_common::round::witness_quorum;
 use motet_ledger::Spool;
 use motet_secagg::id::NodeId;
-use motet_secagg::message::{Checked, Message, Stands, Witnessed};
+use motet_secagg::message::{Checked, Message, Witnessed};
 
 /// How long a result waits for the cosignatures of the sites that are connected.
 const WITNESS_PATIENCE_MS: u32 = 10_000;
@@ -45,71 +45,79 @@ impl Driver {
         Ok(self.hold(Pause { reason, awaited, until: Some(until) }))
     }
 
-    /// Writes the result's files and its leaf; the checkpoint over it then goes to the sites.
+    /// Fixes the result; its leaf then enters the log, and the checkpoint over it goes to the sites.
     pub(super) async fn publish(&mut self) -> Result<bool, Refusal> {
         let at = now();
+        let run = self.book.run.as_ref().ok_or(Code::RunUnknown)?.started.run;
         let files = publish::files(&self.book, &self.shared, at)?;
-        let leaf = self.put_leaf(publish::leaf(&self.book, &files)?).await?;
         for (_, bytes) in &files {
             self.shared.ledger.put_blob(bytes).await.map_err(disk)?;
         }
-        let publishing = Publishing { files: publish::entries(&files), leaf, at };
+        // On record before it is in the log: a stop between the two must not make another result of the same state.
+        let publishing = Publishing { run, files: publish::entries(&files), at };
         self.record(StudyEntry::Publishing(publishing), None).await?;
-        self.waiting_since = at;
-        self.cosigned.clear();
-        for node in self.book.roster().nodes().collect::<Vec<_>>() {
-            self.ask_witness(node);
-        }
         Ok(true)
     }
 
-    /// Shows a site the checkpoint of the result being published.
+    /// Shows a site how the study stands at its end.
     pub(super) fn ask_witness(&self, node: NodeId) {
-        let (Some(_), Some(run)) = (&self.book.publishing, self.book.latest_run()) else { return };
-        if !self.cosigned.contains_key(&node) {
-            let checkpoint = self.book.log.checkpoint(&self.shared.keys.log);
-            let stands = Stands { study: self.book.digest, checkpoint };
-            self.shared.hub.tell(node, run, &Message::Stands(stands));
+        let Some(run) = self.book.latest_run() else { return };
+        if self.book.is_owed(&node) && self.book.is_over() {
+            self.shared.hub.tell(node, run, &Message::Stands(self.book.stands(&self.shared.keys.log)));
         }
     }
 
+    /// Shows all sites how the study stands at its end.
+    pub(super) fn ask_witnesses(&self) {
+        self.book.roster().nodes().for_each(|node| self.ask_witness(node));
+    }
+
     /// A site cosigned a checkpoint.
-    pub(super) fn witnessed(&mut self, node: NodeId, witnessed: &Witnessed) {
-        let Some(entry) = self.book.roster().entry(node) else { return };
+    pub(super) async fn witnessed(&mut self, node: NodeId, witnessed: &Witnessed) -> Result<(), Refusal> {
+        let Some(entry) = self.book.roster().entry(node) else { return Ok(()) };
         let point = self.book.log.point();
         let genuine = witnessed.witness.node == node
             && witnessed.point == point
             && point.is_cosigned_by(&entry.witness, &witnessed.witness.cosignature);
-        if genuine && self.book.publishing.is_some() {
-            self.cosigned.insert(node, witnessed.witness.cosignature);
+        if genuine && self.book.is_over() && !self.book.cosigned().contains_key(&node) {
+            self.record(StudyEntry::Witnessed(witnessed.clone()), None).await?;
         }
+        Ok(())
     }
 
     /// Hands the result out once every connected site that takes part has cosigned, or patience has ended; the manifest says how many.
     pub(super) async fn publish_when_witnessed(&mut self) -> Result<bool, Refusal> {
         let Some(publishing) = self.book.publishing.clone() else { return Ok(false) };
+        if self.book.published().is_none() {
+            self.put_leaf(publishing.leaf(self.book.chain.root())).await?;
+            self.waiting_since = now();
+            self.ask_witnesses();
+        }
         let removed = self.shared.members.removed_nodes().await;
         let present = self.shared.hub.present();
         // A site that did not approve does not follow the study's log.
+        let cosigned = self.book.cosigned();
         let here =
             |node: &NodeId| present.contains(node) && !removed.contains(node) && self.book.approved(*node);
-        let awaited: Vec<NodeId> = self
-            .book
-            .roster()
-            .nodes()
-            .filter(|node| here(node) && !self.cosigned.contains_key(node))
-            .collect();
+        let awaited: Vec<NodeId> =
+            self.book.roster().nodes().filter(|node| here(node) && !cosigned.contains_key(node)).collect();
         let until = self.waiting_since.after(WITNESS_PATIENCE_MS);
         if !awaited.is_empty() && now() < until {
             return Ok(self.hold(Pause { reason: Reason::Witnesses, awaited, until: Some(until) }));
         }
         let roster = self.book.roster();
-        let quorum = witness_quorum(roster.entries.len(), usize::from(roster.colluders));
-        if self.cosigned.len() < quorum {
-            tracing::warn!(study = %self.book.study.id, witnesses = self.cosigned.len(), quorum,
+        let (witnesses, colluders) = (cosigned.len(), usize::from(roster.colluders));
+        if self.book.due.is_none() && witnesses <= colluders {
+            // Nobody makes this sum again: only the witnesses say that none has to.
+            let awaited = roster.nodes().filter(|node| !cosigned.contains_key(node)).collect();
+            return Ok(self.hold(Pause { reason: Reason::Witnesses, awaited, until: None }));
+        }
+        let quorum = witness_quorum(roster.entries.len(), colluders);
+        if witnesses < quorum {
+            tracing::warn!(study = %self.book.study.id, witnesses, quorum,
                 "the result is published with fewer witnesses than a quorum");
         }
-        let (name, manifest) = publish::manifest(&self.book, &self.shared, &publishing, &self.cosigned)?;
+        let (name, manifest) = publish::manifest(&self.book, &self.shared, &publishing)?;
         let manifest = (name, self.shared.ledger.put_blob(&manifest).await.map_err(disk)?);
         let files = publishing.files.into_iter().map(|file| (file.name, file.sha256));
         self.run_ended("", "", files.chain([manifest]).collect()).await?;

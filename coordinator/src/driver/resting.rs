@@ -3,12 +3,14 @@
 
 use super::publishing::kept_until;
 use super::{Driver, now};
-use crate::book::Book;
+use crate::book::{Book, Past};
 use crate::config::Config;
 use crate::handle::{Handle, Line, Resting};
 use crate::shared::Shared;
 use crate::view;
 use motet_secagg::id::NodeId;
+use motet_secagg::message::Message;
+use motet_secagg::sign::SecretKey;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,16 +28,20 @@ pub(super) fn may_rest(book: &Book) -> bool {
 }
 
 /// What must be known of the study while its driver rests.
-pub(super) fn resting(book: &Book, config: &Config) -> Resting {
-    // A site that has made the latest sum again knows it, and who may not answer the study does not follow it.
+pub(super) fn resting(book: &Book, config: &Config, key: &SecretKey) -> Resting {
+    // Who may not answer the study does not follow it.
     let follows = !book.past.is_empty() && !book.withdrawn && !super::has_ended(&book.study);
-    let owed = |node: &_| follows && book.approved(*node) && !book.checked.contains_key(node);
+    let owed = |node: &_| follows && book.approved(*node) && book.is_owed(node);
     let owed: BTreeSet<NodeId> = book.roster().nodes().filter(owed).collect();
     let latest = book.latest_run().zip(book.past.last()).filter(|_| !owed.is_empty());
+    let told = |past: &Past| {
+        let end = book.is_over().then(|| Message::Stands(book.stands(key)));
+        [Message::Released(past.released.clone())].into_iter().chain(end).collect()
+    };
     Resting {
         runs: view::runs(book, None),
         owed,
-        latest: latest.map(|(run, past)| (run, Box::new(past.released.clone()))),
+        latest: latest.map(|(run, past)| (run, told(past))),
         due: kept_until(&book.uploads, config.retain_uploads_days, book.run.is_none()).flatten().min(),
     }
 }
@@ -48,7 +54,7 @@ impl Driver {
         if self.own.strong_count() > OWN_SENDERS || !self.inbox.is_empty() || !self.news.is_empty() {
             return false;
         }
-        *line = Line::Resting(resting(&self.book, &self.shared.config));
+        *line = Line::Resting(resting(&self.book, &self.shared.config, &self.shared.keys.log));
         tracing::info!(study = %self.book.study.id, "the study rests: nothing of it is under way");
         true
     }

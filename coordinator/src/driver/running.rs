@@ -75,6 +75,7 @@ impl Driver {
                 Err(refusal) if refusal.code == Code::RecipeFailed => {
                     tracing::warn!(study = %self.book.study.id, %refusal, "there is no estimate");
                     self.end_run(refusal.code, &refusal.detail).await?;
+                    self.ask_witnesses();
                     Ok(false)
                 }
                 published => published,

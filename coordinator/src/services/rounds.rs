@@ -216,13 +216,7 @@ impl Rounds for RoundsService {
         let past = past.map_err(|refusal| status(&refusal))?;
         let releases: Vec<_> = past
             .into_iter()
-            .map(|past| {
-                Ok(ReleasesResponse {
-                    round: past.round,
-                    candidates: past.candidates,
-                    released: past.released.to_bytes(),
-                })
-            })
+            .map(|past| Ok(ReleasesResponse { round: past.round, released: past.released.to_bytes() }))
             .collect();
         Ok(Response::new(Box::pin(tokio_stream::iter(releases))))
     }
@@ -245,7 +239,8 @@ impl Rounds for RoundsService {
         let UploadsRequest { study, t2, nodes, rows } = request.into_inner();
         let handle = self.readable(&reader, &study).await?;
         let t2 = digest(&t2)?;
-        let released = handle.ask(|answer| Ask::HasUploads { t2, answer }).await;
+        let site = matches!(reader, Reader::Site(_));
+        let released = handle.ask(|answer| Ask::HasUploads { t2, site, answer }).await;
         if !released.map_err(|refusal| status(&refusal))? {
             let detail = "the uploads of this sum are not kept any more, or there is no such sum";
             return Err(status(&Refusal::new(Code::ReleaseUnknown, detail)));

@@ -1,7 +1,7 @@
 //! From a release to the next state: fetched, checked like any other, absorbed; and the site's own report at the end.
 
 use super::{Away, Session, clock_day};
-use crate::follower::{self, Absorbed, Follower};
+use crate::follower::{self, Follower};
 use crate::link::{Again, Link};
 use crate::memory::Memories;
 use crate::{NodeError, local};
@@ -59,12 +59,12 @@ impl Session {
         }
     }
 
-    /// Absorbs the releases this node has missed on its way to a state, each checked like any other; the latest of them
-    /// it makes again. Where this node is there already, only that is left to do.
+    /// Absorbs the releases this node has missed on its way to a state, each by evidence that counts; the latest of them
+    /// it makes again, for nothing vouches for that one yet. Where this node is there already, only that is left to do.
     pub(super) async fn catch_up(&mut self, link: &Link, study: &Digest, root: &Digest) -> Result<(), Away> {
         let Some(follower) = self.followers.get(study) else { return Ok(()) };
         let unchecked =
-            follower.latest.as_ref().is_some_and(|latest| latest.checks.is_some() && !latest.checked);
+            follower.latest.as_ref().is_some_and(|latest| latest.due.is_some() && !latest.checked);
         if follower.chain.root() == *root {
             return if unchecked { self.check_latest(link, study).await } else { Ok(()) };
         }
@@ -80,7 +80,7 @@ impl Session {
                 continue;
             };
             let latest = follower.missed.len() == 1;
-            let taken = self.take_in(link, study, next, latest).await;
+            let taken = self.take_in(link, study, &next, latest).await;
             let Some(follower) = self.followers.get_mut(study) else { return Ok(()) };
             // Where a sum is on its way, the rest is gone on with when it has come.
             if !matches!(taken, Ok(()) | Err(Away::Later(_))) {
@@ -98,8 +98,8 @@ impl Session {
         let before = follower.chain.round().saturating_sub(1);
         let missed = link.releases(study, before).await.map_err(Away::from)?;
         let [latest] = missed.as_slice() else { return Ok(()) };
-        let checked = self.recompute(link, study, &latest.released).await;
-        self.let_go_of(&latest.released, &checked);
+        let checked = self.recompute(link, study, latest).await;
+        self.let_go_of(latest, &checked);
         let checked = checked?;
         if let Some(latest) = self.followers.get_mut(study).and_then(|follower| follower.latest.as_mut()) {
             latest.checked = checked;
@@ -122,15 +122,11 @@ impl Session {
         released: &Released,
     ) -> Result<(), Away> {
         let Some(follower) = self.followers.get(study) else { return Ok(()) };
-        if follower.latest.as_ref().is_some_and(|latest| latest.root == released.root()) {
+        if follower.latest.as_ref().is_some_and(|latest| latest.release == released.leaf_hash()) {
             // Absorbed before the attempt was forgotten: a stop came between the two.
             return self.tell_checked(link, study, run, released).await;
         }
-        let candidates =
-            follower.attempt.as_ref().map_or(0, |attempt| attempt.member.terms().plan().candidates.len());
-        let candidates = u32::try_from(candidates).unwrap_or(u32::MAX);
-        let absorbed = Absorbed { candidates, released: released.clone(), checked: false };
-        match self.take_in(link, study, absorbed, true).await {
+        match self.take_in(link, study, released, true).await {
             Ok(()) => {}
             Err(Away::Node(NodeError::Refused(refusal))) => {
                 self.say("refused", &format!("a release is not followed: {refusal}")).await?;
@@ -143,17 +139,17 @@ impl Session {
         Ok(())
     }
 
-    /// One release: in the log, the sum it names, made again where it is the latest, and the state that follows from it.
+    /// One release: in the log, by evidence that counts, the sum it names, made again where it is the latest, and the
+    /// state that follows from it.
     async fn take_in(
         &mut self,
         link: &Link,
         study: &Digest,
-        absorbed: Absorbed,
+        released: &Released,
         again: bool,
     ) -> Result<(), Away> {
-        let released = absorbed.released.clone();
-        let taken = self.take_in_what_is_here(link, study, absorbed, again).await;
-        self.let_go_of(&released, &taken);
+        let taken = self.take_in_what_is_here(link, study, released, again).await;
+        self.let_go_of(released, &taken);
         taken
     }
 
@@ -161,21 +157,18 @@ impl Session {
         &mut self,
         link: &Link,
         study: &Digest,
-        mut absorbed: Absorbed,
+        released: &Released,
         again: bool,
     ) -> Result<(), Away> {
-        let released = absorbed.released.clone();
         self.sync_log(link, study, &released.release.checkpoint).await?;
-        let Some(follower) = self.followers.get(study) else { return Ok(()) };
-        follower.is_on_record(&released)?;
-        let due = follower.checks_due(absorbed.candidates, &released)?.is_some();
         let sum = self.blob(link, study, released.aggregate);
-        if due && again {
-            absorbed.checked = self.recompute(link, study, &released).await?;
-        }
+        let evidence = self.blob(link, study, released.evidence)?;
+        let Some(follower) = self.followers.get(study) else { return Ok(()) };
+        let (_, due) = follower.audit(released, &evidence)?;
+        let checked = again && due.is_some() && self.recompute(link, study, released).await?;
         let sum = sum?;
         let Some(follower) = self.followers.get_mut(study) else { return Ok(()) };
-        Ok(follower.absorb(&self.home, absorbed, &sum).await?)
+        Ok(follower.absorb(&self.home, released, &evidence, &sum, checked).await?)
     }
 
     /// A public blob that is here; else it is on its way, and this is tried again when it has come.
@@ -227,17 +220,20 @@ impl Session {
         released: &Released,
     ) -> Result<(), Away> {
         let latest = self.followers.get(study).and_then(|follower| follower.latest.as_ref());
-        let due = latest
-            .filter(|latest| latest.checked && latest.checks.is_some() && latest.root == released.root());
+        let due = latest.filter(|latest| {
+            latest.checked && latest.due.is_some() && latest.release == released.leaf_hash()
+        });
         let Some(latest) = due else { return Ok(()) };
-        let checked = Checked::sign(latest.root, self.home.node(), &self.home.identity);
+        let checked = Checked::sign(latest.release, self.home.node(), &self.home.identity);
         self.tell(link, study, run, &Message::Checked(checked)).await
     }
 
-    /// When the recipe is finished, the site's own report is written for its steward.
-    async fn finish(&mut self, study: &Digest) -> Result<(), NodeError> {
+    /// When the recipe is finished, and enough sites have made the last sum again, the site's own report is written for
+    /// its steward.
+    pub(super) async fn finish(&mut self, study: &Digest) -> Result<(), NodeError> {
         let Some(follower) = self.followers.get_mut(study) else { return Ok(()) };
-        if !matches!(follower.chain.question(3), Ok(None)) {
+        let sound = follower.latest.is_some_and(|latest| latest.may_be_used().is_ok());
+        if !sound || !matches!(follower.chain.question(3), Ok(None)) {
             return Ok(());
         }
         let mut work = follower.work(&self.home);

@@ -6,9 +6,8 @@ use crate::link::Link;
 use crate::memory::Memories;
 use crate::{NodeError, switch};
 use motet_common::refusal::{Code, Refusal};
-use motet_common::round::member::{Expected, Member, admit, refused};
+use motet_common::round::member::{Member, admit, refused};
 use motet_secagg::digest::Digest;
-use motet_secagg::mask::chunk_words;
 use motet_secagg::message::{Message, SignedPlan};
 
 impl Session {
@@ -51,19 +50,13 @@ impl Session {
             .ok_or(Code::PlanRejected)
             .map_err(Refusal::from)?;
         let min_sites = follower.proposal.study.privacy.min_sites.max(self.home.settings.min_sites);
-        let expected = Expected {
-            study: &follower.proposal.study.id,
-            study_digest: study,
-            recipe: follower.chain.recipe_digest(),
-            state_root: follower.chain.root(),
-            layout: &question.layout,
-            chunk_words: chunk_words(question.layout.ring),
-            min_sites: min_sites as usize,
-            due: follower.due(),
-            pins: &self.pins,
-        };
+        let expected = follower.expected(&question.layout, min_sites);
         let me = follower::me(&self.home, &follower.proposal, &follower.chain, &follower.log);
-        let member = Member::new(admit(signed, &expected, &me)?);
+        let terms = admit(signed, &expected, &self.pins, &me)?;
+        if let Some(latest) = follower.latest.as_mut() {
+            latest.hear(&plan.checked, &follower.proposal.roster);
+        }
+        let member = Member::new(terms);
         // Joining this attempt ends every earlier one: nothing of it is signed or opened from here on.
         self.forget(&study).await?;
         let Some(follower) = self.followers.get_mut(&study) else { return Ok(()) };

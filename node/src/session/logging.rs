@@ -4,6 +4,7 @@ use super::{Away, Session, clock_day};
 use crate::NodeError;
 use crate::follower;
 use crate::link::Link;
+use motet_common::checks::may_cosign;
 use motet_common::refusal::Code;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::RunId;
@@ -42,6 +43,23 @@ impl Session {
         }
     }
 
+    /// Follows the log to a checkpoint; where that holds a result, this site must be at the result's state, by sums that
+    /// enough sites have made again.
+    async fn stands(&mut self, link: &Link, stands: &Stands) -> Result<(), Away> {
+        let study = &stands.study;
+        self.sync_log(link, study, &stands.checkpoint).await?;
+        let published =
+            self.followers.get(study).and_then(|follower| follower.log.published()).map(|at| at.state_root);
+        if let Some(root) = published {
+            self.catch_up(link, study, &root).await?;
+        }
+        let Some(follower) = self.followers.get_mut(study) else { return Ok(()) };
+        if let Some(latest) = follower.latest.as_mut() {
+            latest.hear(&stands.checked, &follower.proposal.roster);
+        }
+        Ok(may_cosign(&follower.log, &follower.chain.root(), follower.latest.as_ref())?)
+    }
+
     /// Cosigns where a study's log stands, when it continues what this site knows.
     pub(super) async fn witness(&mut self, link: &Link, run: RunId, stands: &Stands) -> Result<(), Away> {
         let today = clock_day();
@@ -52,13 +70,15 @@ impl Session {
             return Ok(());
         }
         self.follower(&stands.study, proposal).await?;
-        match self.sync_log(link, &stands.study, &stands.checkpoint).await {
+        match self.stands(link, stands).await {
             Err(Away::Node(NodeError::Refused(refusal))) => {
                 self.say("refused", &format!("a checkpoint is not witnessed: {refusal}")).await?;
                 return Ok(());
             }
-            synced => synced?,
+            stands => stands?,
         }
+        // What the steward is to have of a finished study is there before anybody hears that this site has seen its end.
+        self.finish(&stands.study).await?;
         let Some(follower) = self.followers.get(&stands.study) else { return Ok(()) };
         let me = follower::me(&self.home, &follower.proposal, &follower.chain, &follower.log);
         let point = follower.log.check(&stands.checkpoint, me.roster)?;

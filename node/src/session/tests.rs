@@ -98,7 +98,7 @@ fn release(number: u8) -> Absorbed {
         release,
         signature: Signature([0; 64]),
     };
-    Absorbed { candidates: 3, released, checked: false }
+    Absorbed { candidates: 3, threshold: 2, released, checked: false }
 }
 
 #[tokio::test]
@@ -108,9 +108,9 @@ async fn a_missed_release_that_was_absorbed_another_way_is_not_taken_in_again() 
     let follower = session.followers.values_mut().next().unwrap();
     let [first, second, third] = [1, 2, 3].map(release);
     let state = follower.chain.state().clone();
-    follower.missed = [first.clone(), second.clone()].into();
+    follower.missed = [first.released.clone(), second.released.clone()].into();
     follower.accept(state.clone(), &first).unwrap();
-    assert_eq!(follower.missed, [second]);
+    assert_eq!(follower.missed, [second.released]);
     follower.accept(state, &third).unwrap();
     assert!(follower.missed.is_empty(), "what does not follow is behind this site");
 }

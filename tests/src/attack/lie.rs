@@ -402,6 +402,7 @@ impl Lie {
     pub fn stands(&mut self) -> Message {
         self.archive.show(&self.log);
         let checkpoint = self.log.checkpoint(&self.cast.log_key);
-        Message::Stands(Stands { study: self.cast.study_digest(), checkpoint })
+        let checked = self.checked.values().cloned().collect();
+        Message::Stands(Stands { study: self.cast.study_digest(), checkpoint, checked })
     }
 }

@@ -6,7 +6,7 @@
 //! lie      the coordinator that may say anything          node    a hospital: a `Member`, its disk, kills at any act
 //! opened   what comes of an opened set                    forge   what a lying hospital makes: shares of another
 //! fair     an honest `Round` over the same nodes, where           secret, another ciphertext
-//!          hospitals are lost, or lie
+//!          hospitals are lost, or lie                   plot    an attempt that colluding sites play alone
 //! ```
 #![expect(
     clippy::expect_used,
@@ -19,3 +19,4 @@ pub mod forge;
 pub mod lie;
 pub mod node;
 pub mod opened;
+pub mod plot;

@@ -11,7 +11,7 @@ use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::NodeId;
 use motet_secagg::layout::ClearUpdate;
-use motet_secagg::message::{Checked, Message, Plan, Released, SignedPlan, Stands};
+use motet_secagg::message::{Checked, Message, Plan, Released, SignedPlan, Stands, Witness, Witnessed};
 use rand_chacha::ChaCha20Rng;
 use std::collections::VecDeque;
 
@@ -43,6 +43,8 @@ pub struct Node {
     pub previous: Vec<NodeId>,
     /// How many sites may differ from them.
     pub may_differ: Option<usize>,
+    /// It has written its own report.
+    pub has_report: bool,
 }
 
 impl Node {
@@ -60,6 +62,7 @@ impl Node {
             killed_after: None,
             previous: Vec::new(),
             may_differ: None,
+            has_report: false,
         }
     }
 
@@ -76,12 +79,28 @@ impl Node {
                 self.disk.sync(&proposal.commit.checkpoint, scene.archive, scene.cast)?;
                 self.handle(message, scene)
             }
-            Message::Stands(Stands { checkpoint, .. }) => {
-                self.disk.sync(checkpoint, scene.archive, scene.cast)?;
-                Ok(Vec::new())
+            Message::Stands(stands) => self.witness(stands, scene),
+            Message::Released(released) if self.member.is_none() => {
+                self.disk.sync(&released.release.checkpoint, scene.archive, scene.cast)?;
+                self.disk.catch_up(Some(&released.state_root), scene.archive, scene.cast)?;
+                let from = self.said.len();
+                self.tell_checked(released, scene);
+                Ok(self.said[from..].to_vec())
             }
             _ => self.handle(message, scene),
         }
+    }
+
+    /// Cosigns where the log stands; at the end of a study its own report is written before that is told.
+    fn witness(&mut self, stands: &Stands, scene: &Scene<'_>) -> Result<Vec<Message>, Refusal> {
+        self.disk.witness(stands, scene.archive, scene.cast)?;
+        let me = self.me(scene.cast);
+        let point = me.log.check(&stands.checkpoint, me.roster)?;
+        let witness = Witness { node: me.node, cosignature: point.cosign(me.witness, me.seconds) };
+        self.has_report = self.disk.latest.is_some_and(|latest| latest.may_be_used().is_ok());
+        let said = vec![Message::Witnessed(Witnessed { study: stands.study, point, witness })];
+        self.said.extend(said.clone());
+        Ok(said)
     }
 
     fn join(&mut self, signed: &SignedPlan, scene: &Scene<'_>) -> Result<Vec<Message>, Refusal> {
@@ -186,13 +205,17 @@ impl Node {
 
     fn absorb(&mut self, released: &Released, scene: &Scene<'_>) -> Result<(), Refusal> {
         self.disk.sync(&released.release.checkpoint, scene.archive, scene.cast)?;
-        self.disk.absorb(released, scene.archive, scene.cast)?;
-        if self.disk.due.is_some_and(|due| due.released == released.root()) {
+        self.disk.absorb(released, true, scene.archive, scene.cast)?;
+        self.tell_checked(released, scene);
+        Ok(())
+    }
+
+    fn tell_checked(&mut self, released: &Released, scene: &Scene<'_>) {
+        if self.disk.has_checked(released) {
             let site = &scene.cast.sites[self.site];
-            self.said.push(Message::Checked(Checked::sign(released.root(), site.node, &site.key)));
+            self.said.push(Message::Checked(Checked::sign(released.leaf_hash(), site.node, &site.key)));
             self.previous.clone_from(&released.set);
         }
-        Ok(())
     }
 
     /// Killed and started again: only the disk is left.

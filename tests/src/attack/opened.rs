@@ -83,7 +83,9 @@ impl Lie {
             release,
             signature: Signature([0; 64]),
         };
-        released.signed(&self.cast.coordinator)
+        let released = released.signed(&self.cast.coordinator);
+        self.archive.releases.insert(self.state, released.clone());
+        released
     }
 
     /// An honest round of everybody, to its end; gives the release after every site made its sum again.

@@ -260,10 +260,9 @@ impl<'a> Walk<'a> {
                     chunk_words: cast.chunk_words,
                     min_sites: 3,
                     due: None,
-                    pins: &pins,
                 };
                 let who = cast.me(me, &node.log, 0);
-                let mut member = Member::new(admit(signed, &expected, &who)?);
+                let mut member = Member::new(admit(signed, &expected, &pins, &who)?);
                 let answer = cast.answer(dice).update();
                 let acts = member.answered(answer, &cast.layout, &who, dice)?;
                 (node.vault, node.member) = (None, Some(member));

@@ -1,8 +1,9 @@
 //! Who plays: keys, roster, the question, and every site's answer, all drawn from the world's seed.
 
+use motet_common::checks::Due;
 use motet_common::log::{Leaf, Log, Mirror, StudyOpen};
 use motet_common::roster::{Entry, HubKeys, Roster, SiteKeys};
-use motet_common::round::member::{Due, Me, Sets};
+use motet_common::round::member::{Expected, Me, Sets};
 use motet_common::round::witness_quorum;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -213,7 +214,21 @@ impl Cast {
     /// What a plan after this release owes every node.
     pub fn due(&self, released: &Released, candidates: usize) -> Due {
         let checks = self.thresholds(candidates).map_or(usize::MAX, |numbers| numbers.threshold);
-        Due { released: released.root(), checks }
+        Due { release: released.leaf_hash(), checks }
+    }
+
+    /// What a plan for a state must say after a sum of which this is due.
+    pub fn expected(&self, state_root: Digest, due: Option<Due>) -> Expected<'_> {
+        Expected {
+            study: STUDY,
+            study_digest: self.study_digest(),
+            recipe: self.recipe(),
+            state_root,
+            layout: &self.layout,
+            chunk_words: self.chunk_words,
+            min_sites: 3,
+            due,
+        }
     }
 
     /// Sites that must have cosigned one checkpoint.

@@ -7,9 +7,9 @@ use super::liar::Liar;
 use super::net::{Down, Event, Stage, Up};
 use super::record::{Record, brief};
 use super::spools::Spools;
+use motet_common::checks::Due;
 use motet_common::log::{Leaf, Log};
 use motet_common::moment::Moment;
-use motet_common::round::member::Due;
 use motet_common::round::{Effect, Entry, Fold, Folded, Input, PhaseName, Round};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -25,7 +25,7 @@ pub struct Coordinator {
     record: Option<Record>,
     log: Log,
     spools: Spools,
-    /// Digest of the latest release, and who made its sum again.
+    /// What is due of the latest release, and who made its sum again.
     latest: Option<Due>,
     checked: BTreeMap<NodeId, Checked>,
     // what does not
@@ -217,7 +217,7 @@ impl Coordinator {
             })?;
         }
         if let Message::Checked(checked) = message {
-            if self.latest.is_some_and(|due| due.released == checked.released) {
+            if self.latest.is_some_and(|due| due.release == checked.release) {
                 self.checked.insert(checked.node, checked.clone());
             }
             return Ok(());

@@ -1,18 +1,19 @@
 //! What a node keeps over a stop: vault, masked files, its ledger of facts, and the state it computed; and what it does
 //! with that before it believes a plan, a log or a sum.
 
-use super::cast::{Archive, Cast, STUDY, follow};
+use super::cast::{Archive, Cast, follow};
 use super::checks::{Broken, Check, hold};
 use motet_common::audit::Audit;
+use motet_common::checks::{Latest, may_cosign};
 use motet_common::log::Mirror;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::Terms;
-use motet_common::round::member::{Due, Expected, Me, Member, admit};
+use motet_common::round::member::{Expected, Me, Member, admit};
 use motet_common::round::pins::{Fact, Pins};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::mask::MaskedUpdate;
-use motet_secagg::message::{Message, Plan, Released, SignedPlan};
+use motet_secagg::message::{Message, Plan, Released, SignedPlan, Stands};
 use motet_secagg::note::Note;
 use std::collections::BTreeMap;
 
@@ -25,14 +26,24 @@ pub struct Disk {
     pub state: Digest,
     /// The study's log as this site has seen it.
     pub log: Mirror,
-    /// What the next plan owes this site of the latest release.
-    pub due: Option<Due>,
+    /// The latest sum.
+    pub latest: Option<Latest>,
+    /// Place of its release in the log.
+    place: u64,
 }
 
 impl Disk {
     /// A disk with nothing on it but the first state and an empty log.
     pub fn new(state: Digest, log: Mirror) -> Self {
-        Self { vault: BTreeMap::new(), masked: BTreeMap::new(), facts: Vec::new(), state, log, due: None }
+        Self {
+            vault: BTreeMap::new(),
+            masked: BTreeMap::new(),
+            facts: Vec::new(),
+            state,
+            log,
+            latest: None,
+            place: 0,
+        }
     }
 
     /// Seals the vault's item of an attempt.
@@ -112,41 +123,87 @@ impl Disk {
         if open.is_some_and(|open| open.ask == plan.ask && open.attempt >= plan.attempt) {
             return Err(Code::RoundReplay.into());
         }
-        let expected = Expected {
-            study: STUDY,
-            study_digest: cast.study_digest(),
-            recipe: cast.recipe(),
-            state_root: self.state,
-            layout: &cast.layout,
-            chunk_words: cast.chunk_words,
-            min_sites: 3,
-            due: self.due,
-            pins,
-        };
-        admit(signed, &expected, me)
+        admit(signed, &self.expected(cast), pins, me)
     }
 
-    /// A sum is made again from the masked uploads before anything follows from it.
+    fn expected<'a>(&self, cast: &'a Cast) -> Expected<'a> {
+        cast.expected(self.state, self.latest.and_then(|latest| latest.due))
+    }
+
+    /// Absorbs the releases that were missed on the way to a state, each by evidence that counts; the last of them is made
+    /// again.
     ///
     /// # Errors
-    /// `sum_mismatch`: nothing follows then.
-    pub fn absorb(&mut self, released: &Released, archive: &Archive, cast: &Cast) -> Result<(), Refusal> {
+    /// As [`Disk::absorb`].
+    pub fn catch_up(&mut self, root: Option<&Digest>, archive: &Archive, cast: &Cast) -> Result<(), Refusal> {
+        while root != Some(&self.state)
+            && let Some(released) = archive.releases.get(&self.state)
+        {
+            let next = released.state_root;
+            let latest = root.map_or(!archive.releases.contains_key(&next), |root| *root == next);
+            self.absorb(released, latest, archive, cast)?;
+        }
+        Ok(())
+    }
+
+    /// A release in the log, by evidence that counts; `again` where the sum is made again from the masked uploads before
+    /// anything follows from it.
+    ///
+    /// # Errors
+    /// `sum_mismatch` and others: nothing follows then.
+    pub fn absorb(
+        &mut self,
+        released: &Released,
+        again: bool,
+        archive: &Archive,
+        cast: &Cast,
+    ) -> Result<(), Refusal> {
+        if self.latest.is_some() && released.release.index <= self.place {
+            // A copy of an earlier release leads nowhere.
+            return Ok(());
+        }
+        self.log.is_on_record(released)?;
         let evidence = archive.evidence.get(&released.evidence);
         let missing = || Refusal::new(Code::SumMismatch, "the evidence cannot be fetched");
         let mut audit = Audit::of(released, evidence.ok_or_else(missing)?, &cast.roster)?;
-        let candidates = audit.evidence().plan.plan.candidates.len();
-        for row in archive.uploads.get(&audit.evidence().t2()).into_iter().flatten() {
-            let row: Vec<&[u8]> = row.iter().map(|chunk| chunk.as_slice()).collect();
-            audit.row(&row)?;
+        audit.counts(&self.expected(cast), &self.log, &cast.roster)?;
+        let due = cast.due(released, audit.plan().candidates.len());
+        if again {
+            for row in archive.uploads.get(&audit.evidence().t2()).into_iter().flatten() {
+                let row: Vec<&[u8]> = row.iter().map(|chunk| chunk.as_slice()).collect();
+                audit.row(&row)?;
+            }
+            audit.finish()?;
         }
-        audit.finish()?;
         let next = follow(&self.state, &released.aggregate);
-        // A copy of an earlier release leads nowhere.
-        if next == released.state_root {
-            self.state = next;
-            self.due = Some(cast.due(released, candidates));
+        if next != released.state_root {
+            return Err(Code::ReleaseMismatch.into());
         }
+        self.state = next;
+        self.latest = Some(Latest::new(due.release, Some(due), again));
+        self.place = released.release.index;
         Ok(())
+    }
+
+    /// Whether this site made the sum of this release again.
+    pub fn has_checked(&self, released: &Released) -> bool {
+        self.latest.is_some_and(|latest| latest.checked && latest.release == released.leaf_hash())
+    }
+
+    /// Whether this site cosigns where a log stands; where that holds a result, only from the result's state, and by a
+    /// last sum that enough sites have made again.
+    ///
+    /// # Errors
+    /// As [`Disk::sync`], [`Disk::absorb`] and [`may_cosign`].
+    pub fn witness(&mut self, stands: &Stands, archive: &Archive, cast: &Cast) -> Result<(), Refusal> {
+        self.sync(&stands.checkpoint, archive, cast)?;
+        if let Some(root) = self.log.published().map(|publication| publication.state_root) {
+            self.catch_up(Some(&root), archive, cast)?;
+        }
+        if let Some(latest) = &mut self.latest {
+            latest.hear(&stands.checked, &cast.roster);
+        }
+        may_cosign(&self.log, &self.state, self.latest.as_ref())
     }
 
     /// What a start finds: the pins, and the attempt that was under way unless it is over since.

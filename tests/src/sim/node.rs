@@ -249,7 +249,7 @@ impl Node {
 
     /// Cosigns where the log stands.
     fn witness(&mut self, stands: &Stands, stage: &mut Stage) {
-        if let Err(refusal) = self.disk.sync(&stands.checkpoint, &stage.archive, &stage.cast) {
+        if let Err(refusal) = self.disk.witness(stands, &stage.archive, &stage.cast) {
             stage.net.say(|| format!("    node {} does not witness: {refusal}", self.site));
             return;
         }
@@ -262,10 +262,9 @@ impl Node {
 
     /// Fetches and checks the releases it missed.
     fn catch_up(&mut self, stage: &mut Stage) -> Check {
-        while let Some(released) = stage.archive.releases.get(&self.disk.state).cloned() {
-            self.absorb(&released, stage)?;
-        }
-        Ok(())
+        let lies = stage.net.weather.lies;
+        let caught_up = self.disk.catch_up(None, &stage.archive, &stage.cast);
+        hold(lies || caught_up.is_ok(), || format!("an honest release is not followed: {caught_up:?}"))
     }
 
     /// A release is in the log, and its sum is made again, before anything follows from it.
@@ -275,17 +274,17 @@ impl Node {
             let lies = stage.net.weather.lies;
             return if lies { Ok(()) } else { Err(broken(refusal)) };
         }
-        self.disk.absorb(released, &stage.archive, &stage.cast).map_err(broken)?;
+        self.disk.absorb(released, true, &stage.archive, &stage.cast).map_err(broken)?;
         self.tell_checked(released, stage);
         Ok(())
     }
 
     /// Says that it made the latest sum again.
     fn tell_checked(&mut self, released: &Released, stage: &mut Stage) {
-        if self.disk.due.is_some_and(|due| due.released == released.root()) {
+        if self.disk.has_checked(released) {
             let site = &stage.cast.sites[self.site];
             stage.net.say(|| format!("    node {} made the sum again", self.site));
-            let checked = Checked::sign(released.root(), site.node, &site.key);
+            let checked = Checked::sign(released.leaf_hash(), site.node, &site.key);
             stage.net.send_up(self.site, Up::Message(Rc::new(Message::Checked(checked))));
         }
     }

@@ -130,7 +130,7 @@ fn attack_a21_another_studys_log_and_another_key_are_refused() {
     let mut proposal = lie.proposal(&lie.all());
     let checkpoint = lie.log.checkpoint(&lie.cast.coordinator);
     let study = lie.cast.study_digest();
-    let stands = motet_secagg::message::Stands { study, checkpoint: checkpoint.clone() };
+    let stands = motet_secagg::message::Stands { study, checkpoint: checkpoint.clone(), checked: Vec::new() };
     refused(lie.tell(0, Message::Stands(stands)), Code::BadSignature);
     proposal.commit.checkpoint = checkpoint;
     refused(lie.propose_to(0, &proposal), Code::BadSignature);

@@ -125,7 +125,7 @@ fn attack_a03_a_release_that_announces_another_state_leads_nowhere() {
     released.state_root = Digest::of("crafted", &[]);
     let released = released.signed(&lie.cast.coordinator);
     let before = lie.nodes[0].disk.state;
-    lie.tell(0, Message::Released(released)).unwrap();
+    refused(lie.tell(0, Message::Released(released)), Code::SetNotLogged);
     assert_eq!(lie.nodes[0].disk.state, before);
     assert!(lie.checked.is_empty());
 }

@@ -21,11 +21,11 @@ canonical! {
     /// A node recomputed the sum of a release from the masked uploads and the opened secrets, bit for bit.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Checked {
-        /// Digest of M11.
-        pub released: Digest,
+        /// H, the hash of the `Release` leaf in the log as the signer recomputed it: it binds T3, the sum and the state.
+        pub release: Digest,
         /// The signer.
         pub node: NodeId,
-        /// Over the digest.
+        /// Over the hash.
         pub signature: Signature,
     }
 }
@@ -55,6 +55,8 @@ canonical! {
         pub study: Digest,
         /// Signed note.
         pub checkpoint: String,
+        /// Who made the latest sum again, sorted by node; at least as many as must, where the log holds a `Publication` of it.
+        pub checked: Vec<Checked>,
     }
 }
 

@@ -167,14 +167,14 @@ impl RevealReply {
 }
 
 impl Checked {
-    /// Signs that the sum of `released` was recomputed.
-    pub fn sign(released: Digest, node: NodeId, key: &SecretKey) -> Self {
-        Self { released, node, signature: key.sign("checked", &released.0) }
+    /// Signs that the sum of the release with this leaf hash was made again.
+    pub fn sign(release: Digest, node: NodeId, key: &SecretKey) -> Self {
+        Self { release, node, signature: key.sign("checked", &release.0) }
     }
 
     /// Whether `identity` signed it.
     pub fn is_signed_by(&self, identity: &PublicKey) -> bool {
-        identity.verify("checked", &self.released.0, &self.signature).is_ok()
+        identity.verify("checked", &self.release.0, &self.signature).is_ok()
     }
 }
 
@@ -197,9 +197,14 @@ impl Complaint {
 }
 
 impl Released {
-    /// What [`Checked`] is about: the digest of M11 as sent.
+    /// Digest of M11 as sent.
     pub fn root(&self) -> Digest {
         self.digest("m11")
+    }
+
+    /// H, what [`Checked`] is about: the hash of the leaf that puts the release on record.
+    pub fn leaf_hash(&self) -> Digest {
+        merkle::leaf(&self.release.leaf)
     }
 
     /// The bytes the coordinator signs: everything before the signature.

@@ -55,9 +55,9 @@ fn void(ask: u8) -> Vec<u8> {
     Leaf::Void(Digest([ask; 32])).to_bytes()
 }
 
-fn publication() -> Vec<u8> {
-    let digest = Digest([3; 32]);
-    Leaf::Publication(Publication { run: RunId([0; 16]), files: digest, state_root: digest }).to_bytes()
+fn publication(files: u8, state_root: u8) -> Vec<u8> {
+    let (files, state_root) = (Digest([files; 32]), Digest([state_root; 32]));
+    Leaf::Publication(Publication { run: RunId([0; 16]), files, state_root }).to_bytes()
 }
 
 fn mirror() -> Mirror {
@@ -76,13 +76,20 @@ fn a_study_runs_from_its_opening_over_attempts_to_its_publication() {
     let seen = read(&leaves).unwrap();
     assert_eq!(seen.asked(&Digest([1; 32])), Some(Asked::Released));
     assert_eq!(seen.latest().unwrap().0, 5);
-    let more = [leaves.as_slice(), &[commit(2, 21), void(2), publication()]].concat();
-    assert_eq!(read(&more).unwrap().asked(&Digest([2; 32])), Some(Asked::Void));
+    let more = [leaves.as_slice(), &[commit(2, 21), void(2), publication(3, 9)]].concat();
+    let seen = read(&more).unwrap();
+    assert_eq!(seen.asked(&Digest([2; 32])), Some(Asked::Void));
+    assert_eq!(seen.published().unwrap().files, Digest([3; 32]));
+    let more = [more.as_slice(), &[commit(3, 31), release(31)]].concat();
+    let seen = read(&more).unwrap();
+    assert_eq!(seen.published(), None, "a later sum has a result of its own");
+    let releases: Vec<u64> = [4, 6, 10, 11].map(|place| seen.release_before(place).unwrap().0).into();
+    assert_eq!(releases, [0, 5, 5, 10]);
 }
 
 #[test]
 fn a_leaf_that_would_open_a_question_twice_is_refused() {
-    let cases: [(&str, &[Vec<u8>]); 12] = [
+    let cases: [(&str, &[Vec<u8>]); 14] = [
         ("another opening", &[opening(0)]),
         ("no opening", &[commit(1, 11)]),
         ("a second opening", &[opening(1), opening(1)]),
@@ -94,7 +101,12 @@ fn a_leaf_that_would_open_a_question_twice_is_refused() {
         ("a release of nothing", &[opening(1), release(11)]),
         ("a release of what was given up", &[opening(1), commit(1, 11), abort(1), release(11)]),
         ("void out of nothing", &[opening(1), void(1)]),
-        ("a result without a sum", &[opening(1), publication()]),
+        ("a result without a sum", &[opening(1), publication(3, 9)]),
+        ("a result of another state", &[opening(1), commit(1, 11), release(11), publication(3, 8)]),
+        (
+            "two results of one state",
+            &[opening(1), commit(1, 11), release(11), publication(3, 9), publication(4, 9)],
+        ),
     ];
     for (what, leaves) in cases {
         let (last, before) = leaves.split_last().unwrap();

@@ -3,9 +3,11 @@
 use super::*;
 use crate::log::{Leaf, Log, StudyOpen};
 use crate::manifest::{File, Privacy};
-use crate::proof::{LedgerProof, Proof, Proven};
+use crate::proof::{Check, LedgerProof, Proof, Proven};
 use crate::roster::{Entry, HubKeys, SiteKeys};
 use motet_secagg::id::{NodeId, RunId};
+use motet_secagg::merkle;
+use motet_secagg::message::Checked;
 use motet_secagg::note::Note;
 use motet_secagg::sign::{PublicKey, SecretKey, Signature};
 
@@ -141,8 +143,24 @@ fn ledger(signed: &SignedRoster, files: &[File], rounds: [RoundRecord; 2]) -> Le
         tree_size: point.size,
         root: point.root,
         checkpoint: note.to_string(),
+        checks: checks(&merkle::leaf(&leaves[4].to_bytes()), &[1, 2, 3]),
         leaves: (0..).zip(&leaves).map(proven).collect(),
     }
+}
+
+/// These sites say that they made the sum of this release again.
+fn checks(release: &Digest, sites: &[u8]) -> Vec<Check> {
+    let mut said: Vec<Check> = sites
+        .iter()
+        .map(|at| Check::of(&Checked::sign(*release, key(*at).public().node_id(), &key(*at))))
+        .collect();
+    said.sort_by_key(|check| check.node);
+    said
+}
+
+/// H of the last release in the log of a sound manifest.
+fn last_release(manifest: &Manifest) -> Digest {
+    merkle::leaf(&manifest.ledger.leaves[4].leaf)
 }
 
 fn sound() -> Manifest {
@@ -166,7 +184,12 @@ fn a_sound_folder_passes_and_says_what_it_rests_on() {
     let trusted = key(210).public().fingerprint();
     let verified = check(&json(&sound()), &files(), Some(trusted)).unwrap();
     assert_eq!(verified.governance, trusted);
-    assert_eq!(verified.lines.len(), 7);
+    assert_eq!(verified.lines.len(), 8);
+    assert!(
+        verified.lines[6].contains("made again from the masked uploads by 3 sites"),
+        "{:?}",
+        verified.lines
+    );
     assert!(verified.lines[5].contains("3 sites, a quorum (3)"), "{:?}", verified.lines);
     let alone = check(&json(&sound()), &files(), None).unwrap();
     assert!(alone.lines.iter().any(|line| line.contains(&trusted.hex())), "{:?}", alone.lines);
@@ -278,6 +301,66 @@ fn the_coordinator_itself_cannot_sign_what_the_log_and_the_roster_do_not_say() {
         let error = resigned(change);
         assert!(error.contains(says), "`{says}` not in `{error}`");
     }
+}
+
+#[test]
+fn a_result_over_a_last_sum_that_too_few_sites_made_again_does_not_pass() {
+    for (change, says) in [
+        (
+            (|m| m.ledger.checks = checks(&last_release(m), &[1, 2])) as fn(&mut Manifest),
+            "by 2 different sites, and 3 must have",
+        ),
+        (|m| m.ledger.checks = checks(&last_release(m), &[1, 2, 2]), "by 3 different sites"),
+        (|m| m.ledger.checks.swap(0, 1), "must have"),
+        (|m| m.ledger.checks = checks(&last_release(m), &[1, 2, 9]), "not that of a site of the roster"),
+        (|m| m.ledger.checks = checks(&Digest([4; 32]), &[1, 2, 3]), "about another sum"),
+        (
+            |m| {
+                let earlier = merkle::leaf(&m.ledger.leaves[2].leaf);
+                m.ledger.checks = checks(&earlier, &[1, 2, 3]);
+            },
+            "about another sum",
+        ),
+    ] {
+        let error = resigned(change);
+        assert!(error.contains(says), "`{says}` not in `{error}`");
+    }
+}
+
+#[test]
+fn a_sum_that_is_too_large_to_be_made_again_rests_on_more_witnesses_than_may_collude_and_the_folder_says_so()
+{
+    let large = |witnesses: usize| {
+        let mut manifest = sound();
+        manifest.ledger.checks.clear();
+        // One line of the log's key, and one of each site.
+        let lines: Vec<&str> = manifest.ledger.checkpoint.lines().collect();
+        let kept = lines.len() - 3 + witnesses;
+        manifest.ledger.checkpoint = lines[..kept].join("\n") + "\n";
+        let manifest = manifest.sign(&coordinator());
+        check(&json(&manifest), &files(), None)
+    };
+    let lines = large(2).unwrap().lines;
+    assert!(lines[6].contains("NOT made again") && lines[6].contains("2 sites"), "{lines:?}");
+    let alone = large(1).unwrap_err();
+    assert!(alone.what.contains("by 0 different sites"), "one witness may be a colluder: {alone}");
+}
+
+#[test]
+fn a_set_of_fewer_sites_than_the_roster_demands_is_no_sum_whoever_checked_it() {
+    let signed = roster(&key(210), coordinator().public());
+    let few = |manifest: &Manifest| {
+        let round = |record: &RoundRecord| RoundRecord { set: record.set[..2].to_vec(), ..record.clone() };
+        [round(&manifest.round_log[0]), round(&manifest.round_log[1])]
+    };
+    let error = resigned(|m| {
+        let rounds = few(m);
+        (m.ledger, m.sites) =
+            (ledger(&roster(&key(210), coordinator().public()), &m.files, rounds.clone()), 2);
+        m.round_log = rounds.into();
+    });
+    assert_eq!((signed.roster.colluders, signed.roster.h_min), (1, 2));
+    assert!(error.contains("fewer sites than the roster demands"), "{error}");
 }
 
 #[test]

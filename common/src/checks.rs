@@ -1,0 +1,97 @@
+//! That enough sites have made a sum again from the masked uploads (ruling R3): how many must, whose word counts, and what
+//! waits for it. A site deals no shares after a sum that lacks them, cosigns no publication of it, and writes no report.
+
+use crate::log::Mirror;
+use crate::refusal::{Code, Refusal};
+use crate::roster::Roster;
+use motet_secagg::digest::Digest;
+use motet_secagg::evidence::{RECOMPUTED_BYTES, masked_bytes};
+use motet_secagg::layout::Layout;
+use motet_secagg::mask::Shape;
+use motet_secagg::message::Checked;
+
+/// What is due of a sum before anybody goes on from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// H, the hash of its `Release` leaf.
+    pub release: Digest,
+    /// Sites that must have made it again: t of its plan.
+    pub checks: usize,
+}
+
+impl Due {
+    /// What is due of a sum of so many sites, each with a vector of this layout, whose plan asked for `threshold` openers.
+    /// Nothing where the sum is too large for every site to fetch its uploads.
+    pub fn of(release: Digest, threshold: usize, layout: &Layout, sites: usize) -> Option<Self> {
+        let small = masked_bytes(&Shape::of(layout), sites) <= RECOMPUTED_BYTES;
+        small.then_some(Self { release, checks: threshold })
+    }
+
+    /// Whether this is the word of a site of the roster about this very sum.
+    pub fn counts(&self, checked: &Checked, roster: &Roster) -> bool {
+        let entry = roster.entry(checked.node);
+        checked.release == self.release && entry.is_some_and(|entry| checked.is_signed_by(&entry.identity))
+    }
+
+    /// Whether enough different sites have made the sum again; what does not count is passed over.
+    ///
+    /// # Errors
+    /// `plan_rejected` when they are not sorted by node, or one is there twice; `too_few_checks`.
+    pub fn met_by(&self, checked: &[Checked], roster: &Roster) -> Result<(), Refusal> {
+        if !checked.is_sorted_by(|a, b| a.node < b.node) {
+            let what = "the checks of the last sum are not sorted, or repeated";
+            return Err(Refusal::new(Code::PlanRejected, what));
+        }
+        let count = checked.iter().filter(|checked| self.counts(checked, roster)).count();
+        if count >= self.checks { Ok(()) } else { Err(Code::TooFewChecks.into()) }
+    }
+}
+
+/// The latest sum as a site knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Latest {
+    /// H, the hash of its `Release` leaf.
+    pub release: Digest,
+    /// What is due before anything follows from it; nothing where it is too large for that.
+    pub due: Option<Due>,
+    /// Whether this site has made it again.
+    pub checked: bool,
+    /// Whether this site has seen that enough have.
+    met: bool,
+}
+
+impl Latest {
+    /// A sum that was just absorbed.
+    pub fn new(release: Digest, due: Option<Due>, checked: bool) -> Self {
+        Self { release, due, checked, met: false }
+    }
+
+    /// Takes in what sites say of it. What is not enough, or about another sum, changes nothing.
+    pub fn hear(&mut self, checked: &[Checked], roster: &Roster) {
+        self.met |= self.due.is_some_and(|due| due.met_by(checked, roster).is_ok());
+    }
+
+    /// Whether a result may rest on it.
+    ///
+    /// # Errors
+    /// `too_few_checks`.
+    pub fn may_be_used(&self) -> Result<(), Refusal> {
+        if self.due.is_none() || self.met { Ok(()) } else { Err(Code::TooFewChecks.into()) }
+    }
+}
+
+/// Whether a site cosigns a log that it follows and that its own chain has come to `state_root` in. A log in which the
+/// latest sum is published tells readers that this sum holds.
+///
+/// # Errors
+/// `release_mismatch` when the site is not at the published state; `too_few_checks`.
+pub fn may_cosign(log: &Mirror, state_root: &Digest, latest: Option<&Latest>) -> Result<(), Refusal> {
+    let Some(publication) = log.published() else { return Ok(()) };
+    match latest {
+        Some(latest) if publication.state_root == *state_root => latest.may_be_used(),
+        _ => Err(Refusal::new(
+            Code::ReleaseMismatch,
+            "a result is published from another state than this site's",
+        )),
+    }
+}

@@ -1,0 +1,133 @@
+//! An attempt that the coordinator plays by itself, with the keys of sites that work with it: whatever plan, sets and sum it
+//! likes. Its record holds in itself; whether anybody goes on from it is another matter.
+
+use super::lie::Lie;
+use crate::sim::cast::{STUDY, follow};
+use motet_common::log::{Commit, Leaf, Publication, Release};
+use motet_common::refusal::Refusal;
+use motet_secagg::channel::ChannelSecret;
+use motet_secagg::digest::Digest;
+use motet_secagg::encode::Canonical as _;
+use motet_secagg::evidence::Evidence;
+use motet_secagg::id::{NodeId, RunId};
+use motet_secagg::mask::{Masks, upload_root};
+use motet_secagg::message::{
+    Advert, Header, Kind, Message, OpenedSecret, Plan, Released, Shares, SignedAdvert, SignedRoot,
+};
+use motet_secagg::pair::{PairKeys, commit, self_seed};
+use motet_secagg::secret::Secret;
+use motet_secagg::sign::Signature;
+use std::rc::Rc;
+
+impl Lie {
+    /// The release of an attempt under any plan that only the first so many sites play, with a sum of their own choice,
+    /// masked, committed and opened as it should be.
+    pub fn plotted(&mut self, plan: Plan, sites: usize) -> Released {
+        self.begin(plan);
+        let root = self.root();
+        let own: Vec<Secret> = (0..sites).map(|_| Secret::draw(&mut self.dice)).collect();
+        let pair: Vec<Secret> = (0..sites).map(|_| Secret::draw(&mut self.dice)).collect();
+        for site in 0..sites {
+            let advert = self.plotted_advert(site, root, &own[site], &pair[site]);
+            self.heard.adverts.insert(self.cast.node(site), advert);
+        }
+        let t1 = self.t1();
+        for site in 0..sites {
+            let (node, key) = (self.cast.node(site), &self.cast.sites[site].key);
+            let root = SignedRoot::sign("m4", &t1, node, Digest::of("no bundles", &[]), key);
+            self.heard.shares.insert(node, Shares { t1, bundles: Vec::new(), root });
+        }
+        let t2 = self.t2();
+        for (site, own) in own.iter().enumerate() {
+            self.plotted_upload(site, t2, own);
+        }
+        let counted: Vec<usize> = (0..sites).collect();
+        let proposal = self.proposal(&counted);
+        let opened =
+            |site| OpenedSecret { node: self.cast.node(site), kind: Kind::Own, secret: *own[site].expose() };
+        let evidence = Evidence {
+            plan: self.plan.clone().expect("a plan"),
+            adverts: self.adverts(),
+            dealt: self.dealt(),
+            lost: Vec::new(),
+            uploads: proposal.roots.clone(),
+            opened: counted.into_iter().map(opened).collect(),
+        };
+        let sum = self.sum(&evidence);
+        self.released(&evidence, &sum)
+    }
+
+    fn plotted_advert(&self, site: usize, plan: Digest, own: &Secret, pair: &Secret) -> SignedAdvert {
+        let (node, cast) = (self.cast.node(site), &self.cast.sites[site]);
+        let channel = ChannelSecret::derive(own).public();
+        let advert = Advert {
+            plan,
+            node,
+            pair: PairKeys::derive(pair).public(),
+            channel,
+            nonce: [0; 32],
+            commit_pair: commit(Kind::Pair, &plan, node, pair),
+            commit_own: commit(Kind::Own, &plan, node, own),
+            cosignature: self.log.point().cosign(&cast.witness, 1_700_000_000),
+        };
+        advert.sign(&cast.key)
+    }
+
+    fn plotted_upload(&mut self, site: usize, t2: Digest, own: &Secret) {
+        let (node, layout) = (self.cast.node(site), &self.cast.layout);
+        let (answer, rounding) = (self.cast.answer(&mut self.dice), Secret::draw(&mut self.dice));
+        let sites = u32::try_from(self.cast.size()).expect("few sites");
+        let encoded = answer.update().encode(layout, sites, &rounding).expect("an answer in range");
+        let masks = Masks { own: self_seed(own, &t2), peers: Vec::new() };
+        let masked = encoded.with_chunk_words(self.cast.chunk_words).mask(masks);
+        let chunks = masked.hashes();
+        let root = SignedRoot::sign("m6", &t2, node, upload_root(&chunks), &self.cast.sites[site].key);
+        let header = Header { t2, chunks, root };
+        for (index, chunk) in masked.chunks.into_iter().enumerate() {
+            self.spools.take(&header, index, &Rc::new(chunk));
+        }
+        self.heard.headers.insert(node, header);
+    }
+
+    /// A release with nothing behind it: a commitment and a sum that the coordinator made up, in the log.
+    pub fn made_up(&mut self, state: Digest) -> Released {
+        let (run, digest) = (RunId([1; 16]), Digest::of("made up", &[&state.0]));
+        let recipe = self.cast.recipe();
+        let set: Vec<(NodeId, Digest)> = self.cast.nodes().iter().map(|node| (*node, digest)).collect();
+        let ask = Plan::ask_key(STUDY, &recipe, &state);
+        let study = STUDY.to_owned();
+        let commit = Commit { study, ask, run, round: 1, attempt: 1, pin: digest, t3: digest, set };
+        self.log(&Leaf::Commit(commit));
+        let state_root = follow(&state, &digest);
+        let leaf = Release { run, round: 1, t3: digest, aggregate: digest, state_root, charge: 0 };
+        let release = self.log(&Leaf::Release(leaf));
+        let released = Released {
+            plan: digest,
+            t3: digest,
+            set: self.cast.nodes(),
+            opened: Vec::new(),
+            aggregate: digest,
+            evidence: digest,
+            state_root,
+            release,
+            signature: Signature([0; 64]),
+        };
+        let released = released.signed(&self.cast.coordinator);
+        self.archive.releases.insert(state, released.clone());
+        released
+    }
+
+    /// The result of the latest state is published in the log; where the log stands then is shown to a site.
+    ///
+    /// # Errors
+    /// The site's refusal.
+    pub fn publish_to(&mut self, site: usize) -> Result<Vec<Message>, Refusal> {
+        let files = Digest::of("files", &[]);
+        let leaf = Leaf::Publication(Publication { run: RunId([1; 16]), files, state_root: self.state });
+        if self.log.find(&leaf.to_bytes()).is_none() {
+            self.log(&leaf);
+        }
+        let stands = self.stands();
+        self.tell(site, stands)
+    }
+}

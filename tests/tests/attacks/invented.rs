@@ -1,0 +1,177 @@
+//! Sums that nobody made: released in somebody's absence, by colluding sites alone, or as the last of a study (rulings R1,
+//! R2 and R3). The evidence of each holds in itself; a site goes on only from one that counts where it stands.
+
+use super::refused;
+use motet_common::refusal::Code;
+use motet_secagg::digest::Digest;
+use motet_secagg::message::{Checked, Message, Plan, Released};
+use motet_tests::attack::lie::Lie;
+
+/// Ten sites of which three may collude: seven open, seven stay in a sum.
+const SITES: usize = 10;
+
+/// A site that was away hears of a release and of those before it that it can fetch.
+#[track_caller]
+fn is_not_followed(lie: &mut Lie, released: &Released) {
+    let before = lie.nodes[9].disk.state;
+    let told = lie.tell(9, Message::Released(released.clone()));
+    refused(told, Code::SumMismatch);
+    assert_eq!(lie.nodes[9].disk.state, before);
+}
+
+/// What is wrong with a plan for a plot, and how many sites play it.
+type Plot = (&'static str, usize, fn(&mut Plan));
+
+#[test]
+fn ruling_r02_evidence_of_an_attempt_that_no_honest_site_would_have_joined_counts_for_nobody() {
+    let all = SITES;
+    let plots: [Plot; 15] = [
+        ("three colluders under an honest plan", 3, |_| {}),
+        ("one site fewer than must stay", 6, |_| {}),
+        ("colluders alone, with the numbers of their own line-up", 3, |plan| {
+            plan.candidates.truncate(3);
+            (plan.threshold, plan.min_start, plan.min_survivors) = (2, 2, 2);
+        }),
+        ("as if nobody colluded", 4, |plan| {
+            plan.candidates.truncate(4);
+            (plan.colluders, plan.threshold, plan.min_start, plan.min_survivors) = (0, 3, 3, 3);
+        }),
+        ("a lower threshold", all, |plan| plan.threshold = 3),
+        ("fewer sites in the sum", 3, |plan| (plan.min_start, plan.min_survivors) = (3, 3)),
+        ("a start with fewer than must stay", all, |plan| plan.min_start = 1),
+        ("another state", all, |plan| plan.state_root = Digest::of("elsewhere", &[])),
+        ("another question", all, |plan| plan.ask = Digest::of("ask", &[])),
+        ("another layout", all, |plan| plan.layout = Digest::of("layout", &[])),
+        ("another weight", all, |plan| plan.weight_max += 1),
+        ("another study", all, |plan| plan.study_digest = Digest::of("study", &[])),
+        ("another recipe", all, |plan| plan.recipe = Digest::of("recipe", &[])),
+        ("after no release of this log", all, |plan| plan.previous_leaf = Digest::of("leaf", &[])),
+        ("before the release that it follows", all, |plan| plan.previous_index += 1),
+    ];
+    for (what, sites, change) in plots {
+        let mut lie = Lie::with_sites(SITES);
+        let mut plan = lie.draft(1);
+        change(&mut plan);
+        let released = lie.plotted(plan, sites);
+        println!("{what}");
+        is_not_followed(&mut lie, &released);
+    }
+}
+
+#[test]
+fn evidence_of_an_attempt_as_it_should_be_counts_for_who_was_away() {
+    let mut lie = Lie::with_sites(SITES);
+    let plan = lie.draft(1);
+    let released = lie.plotted(plan, SITES);
+    let said = lie.tell(9, Message::Released(released.clone())).unwrap();
+    assert!(
+        matches!(said.as_slice(), [Message::Checked(checked)] if checked.release == released.leaf_hash())
+    );
+    assert_eq!(lie.nodes[9].disk.state, released.state_root);
+}
+
+#[test]
+fn ruling_r03_of_two_releases_at_once_the_first_may_not_be_made_up() {
+    let mut lie = Lie::with_sites(SITES);
+    let first = lie.made_up(lie.state);
+    lie.state = first.state_root;
+    // The second is made by colluders, in the state that the first is said to lead to.
+    for sites in [3, SITES] {
+        let mut lie = Lie::with_sites(SITES);
+        let first = lie.made_up(lie.state);
+        lie.state = first.state_root;
+        let plan = lie.draft(1);
+        let second = lie.plotted(plan, sites);
+        is_not_followed(&mut lie, &second);
+        assert_eq!(lie.nodes[9].disk.latest, None, "the first is not believed either");
+    }
+}
+
+#[test]
+fn ruling_r03_a_sum_counts_only_after_one_that_enough_sites_made_again() {
+    let mut lie = Lie::with_sites(SITES);
+    let first = lie.whole_round();
+    for too_few in [0, 6] {
+        lie.checked = lie.checked.clone().into_iter().take(too_few).collect();
+        let plan = lie.draft(1);
+        assert_eq!(plan.checked.len(), too_few);
+        let second = lie.plotted(plan, SITES);
+        is_not_followed(&mut lie, &second);
+        assert_eq!(lie.nodes[9].disk.state, first.state_root);
+        // The log goes on from a fresh copy: a question is committed once.
+        lie = Lie::with_sites(SITES);
+        assert_eq!(lie.whole_round().state_root, first.state_root);
+    }
+    let plan = lie.draft(1);
+    let second = lie.plotted(plan, SITES);
+    lie.tell(9, Message::Released(second)).unwrap();
+}
+
+#[test]
+fn ruling_r01_the_commitment_in_the_log_is_that_of_the_evidence() {
+    // The log committed to this transcript under another attempt than the plan says.
+    let mut lie = Lie::with_sites(SITES);
+    let plan = lie.draft(1);
+    let mut released = lie.plotted(plan, SITES);
+    let leaves: Vec<Vec<u8>> = lie.log.leaves().to_vec();
+    let mut other = lie.cast.log();
+    for leaf in &leaves[1..] {
+        use motet_common::log::Leaf;
+        use motet_secagg::encode::Canonical as _;
+        let leaf = match Leaf::from_bytes(leaf).unwrap() {
+            Leaf::Commit(mut commit) => {
+                commit.attempt += 1;
+                Leaf::Commit(commit)
+            }
+            leaf => leaf,
+        };
+        released.release = lie.log_in(&mut other, &leaf);
+    }
+    let released = released.signed(&lie.cast.coordinator);
+    lie.archive.releases.insert(lie.state, released.clone());
+    is_not_followed(&mut lie, &released);
+}
+
+#[test]
+fn ruling_r03_no_site_cosigns_or_reports_a_result_over_a_last_sum_that_too_few_made_again() {
+    let mut lie = Lie::with_sites(SITES);
+    let released = lie.whole_round();
+    let checked = lie.checked.clone();
+    let few = |most: usize| checked.clone().into_iter().take(most).collect();
+    let forged = |release: Digest| {
+        let sign = |site: usize| {
+            let site = &lie.cast.sites[site];
+            (site.node, Checked { release, ..Checked::sign(Digest::of("other", &[]), site.node, &site.key) })
+        };
+        (0..SITES).map(sign).collect()
+    };
+    let cases = [few(0), few(6), forged(released.leaf_hash()), forged(Digest::of("other", &[]))];
+    for case in cases {
+        lie.checked = case;
+        refused(lie.publish_to(0), Code::TooFewChecks);
+        assert!(!lie.nodes[0].has_report);
+    }
+    lie.checked = few(7);
+    let said = lie.publish_to(0).unwrap();
+    assert!(matches!(said.as_slice(), [Message::Witnessed(_)]));
+    assert!(lie.nodes[0].has_report);
+}
+
+#[test]
+fn ruling_r03_a_site_that_does_not_follow_the_last_sum_cosigns_no_result_of_it() {
+    let mut lie = Lie::with_sites(SITES);
+    let plan = lie.draft(1);
+    // Made by colluders alone: who was away is shown the end of the study only.
+    let released = lie.plotted(plan, 3);
+    let sign = |site: usize| {
+        let site = &lie.cast.sites[site];
+        (site.node, Checked::sign(released.leaf_hash(), site.node, &site.key))
+    };
+    lie.checked = (0..3).map(sign).collect();
+    lie.state = released.state_root;
+    refused(lie.publish_to(9), Code::SumMismatch);
+    assert!(!lie.nodes[9].has_report);
+    // What it cannot fetch at all, it does not cosign either.
+    lie.archive.releases.clear();
+    refused(lie.publish_to(9), Code::ReleaseMismatch);
+}
