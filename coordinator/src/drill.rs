@@ -7,7 +7,8 @@ use std::str::FromStr;
 pub struct Drill {
     /// The round, counted from 1.
     pub round: u64,
-    /// Which of the entries that are written about it, counted from 1; the first is its plan.
+    /// Which of the entries that are written about it, counted from 1; the first is its plan. After the last round come the
+    /// result and who cosigned it.
     pub entry: u32,
     /// After the entry is written, and before it.
     pub after: bool,

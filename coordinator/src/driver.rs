@@ -288,8 +288,8 @@ impl Driver {
     /// The rehearsed loss of this process, if there is to be one, and which entry of which round this is.
     fn rehearsed(&mut self, entry: &StudyEntry) -> Option<(Drill, u64, u32)> {
         self.written = match entry {
-            StudyEntry::Planned(_) => 1,
-            StudyEntry::Round(_) => self.written + 1,
+            StudyEntry::Planned(_) | StudyEntry::Publishing(_) => 1,
+            StudyEntry::Round(_) | StudyEntry::Witnessed(_) => self.written + 1,
             _ => return None,
         };
         Some((self.shared.drill?, self.book.chain.round() + 1, self.written))

@@ -99,6 +99,38 @@ fn a_coordinator_killed_at_every_entry_of_a_round_gives_the_undisturbed_result()
 }
 
 #[test]
+fn a_coordinator_killed_while_it_publishes_has_one_result_in_the_log_that_all_sites_cosign() {
+    let mut consortium = four_hospitals();
+    // What is written after the last round: the result, then who cosigned; the leaf of the result comes after the first.
+    let points = ["1", "1+", "2", "2+", "3+"];
+    let mut kills = 0;
+    for (number, point) in points.into_iter().enumerate() {
+        let name = format!("published-{number}");
+        consortium.propose_patient(&name, &SITES);
+        consortium.coordinator = None;
+        consortium.start_coordinator_with(&["--drill", &format!("{}:{point}", ROUNDS + 1)]);
+        consortium.operate(&["run", "start", &name]).done();
+        kills += u32::from(ended(&mut consortium, &name, None));
+        consortium.coordinator = None;
+        consortium.start_coordinator();
+        result(&consortium, &name);
+        let out = consortium.path(&name);
+        consortium.operate(&["release", "get", &name, "--out", &out]).done();
+        let verified = consortium.motet(&["release", "verify", &out, "--as", &consortium.operator()]).done();
+        assert!(verified.contains("the last sum was made again from the masked uploads by"), "{verified}");
+        for site in SITES {
+            let local = consortium.path(&format!("{site}/local/{name}.json"));
+            consortium.wait("each site has its own report", |_| std::path::Path::new(&local).exists());
+        }
+    }
+    assert!(kills >= 4, "only {kills} of {} kills happened", points.len());
+    for site in SITES {
+        // A second result of one state would be a fork of the log for every site.
+        consortium.desk(site, &["ledger", "verify"]).done();
+    }
+}
+
+#[test]
 fn a_node_killed_before_every_act_of_every_phase_is_in_the_undisturbed_result() {
     let mut consortium = four_hospitals();
     consortium.propose_patient("undisturbed", &SITES);

@@ -246,7 +246,8 @@ impl Site {
             min_sites: 3,
             due: None,
         };
-        let terms = admit(plan, &expected, &Pins::default(), &cast.me(site, &mirror, 0)).expect("a fair plan");
+        let terms =
+            admit(plan, &expected, &Pins::default(), &cast.me(site, &mirror, 0)).expect("a fair plan");
         let dice = ChaCha20Rng::seed_from_u64(1_000 + site as u64);
         Self { member: Member::new(terms), dice, masked: None }
     }

@@ -131,8 +131,8 @@ impl Evidence {
         let nested = self.dealt.iter().all(|root| self.advert(root.node).is_some())
             && self.uploads.iter().all(|root| self.dealt.iter().any(|dealt| dealt.node == root.node));
         let plan = &self.plan.plan;
+        // U2 holds U3; whoever compares the plan with its roster finds s no smaller than t.
         let enough = self.adverts.adverts.len() >= usize::from(plan.min_start)
-            && self.dealt.len() >= usize::from(plan.min_survivors.max(plan.threshold))
             && self.uploads.len() >= usize::from(plan.min_survivors);
         if !sorted || !nested || !enough {
             return Err(BadEvidence::Shape("sets"));

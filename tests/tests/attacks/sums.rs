@@ -126,11 +126,8 @@ fn ruling_r03_evidence_of_anything_else_is_refused() {
     };
     let smaller = Released { set: honest.set[..3].to_vec(), ..honest.clone() }.signed(key);
     let unknown = Released { evidence: Digest::of("none", &[]), ..honest.clone() }.signed(key);
-    let cases = [
-        (other_secret, Code::SumMismatch),
-        (smaller, Code::SetNotLogged),
-        (unknown, Code::SumMismatch),
-    ];
+    let cases =
+        [(other_secret, Code::SumMismatch), (smaller, Code::SetNotLogged), (unknown, Code::SumMismatch)];
     for (released, code) in cases {
         // Each at a site that has not seen one yet: a release ends its attempt.
         let site = all.iter().find(|site| lie.nodes[**site].plan().is_some()).copied().unwrap();
