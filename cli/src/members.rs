@@ -258,3 +258,48 @@ fn named<'m>(members: &'m [v1::Member], name: &str, roles: &[Role]) -> Done<&'m 
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use motet_common::enrol::Purpose;
+
+    fn member(name: &str, role: &str, state: &str, invite: u8) -> v1::Member {
+        v1::Member {
+            name: name.into(),
+            role: role.into(),
+            state: state.into(),
+            invite: vec![invite; 16],
+            ..v1::Member::default()
+        }
+    }
+
+    #[test]
+    fn equal_keys_are_an_alarm_in_words_and_in_json() {
+        let twin = Twin { purpose: Purpose::Identity, with: "clev".into(), theirs: Purpose::Identity };
+        let member = member("evil", "site", "joined", 1);
+        let known = Known { member, standing: Standing::Unchecked, twins: vec![twin] };
+        assert_eq!(known.alarms(), ["the identity key of `evil` is the identity key of `clev`"]);
+        let value = as_json(&known);
+        assert_eq!(value["equal_keys"][0]["key"], "identity");
+        assert_eq!(value["equal_keys"][0]["with"], "clev");
+        assert_eq!(value["standing"], "unchecked");
+    }
+
+    #[test]
+    fn a_removal_finds_exactly_one_member() {
+        let members = [
+            member("lyon", "site", "removed", 1),
+            member("lyon", "site", "joined", 2),
+            member("lyon", "researcher", "joined", 3),
+            member("nice", "site", "joined", 4),
+            member("nice", "site", "joined", 5),
+            member("pau", "site", "invited", 6),
+        ];
+        assert_eq!(named(&members, "lyon", SITES).unwrap().invite, [2; 16]);
+        assert_eq!(named(&members, "lyon", PEOPLE).unwrap().invite, [3; 16]);
+        assert_eq!(named(&members, "pau", SITES).unwrap().invite, [6; 16]);
+        assert_eq!(named(&members, "nice", SITES).unwrap_err().exit_code(), 1);
+        assert_eq!(named(&members, "pau", PEOPLE).unwrap_err().code(), "not_in_roster");
+    }
+}

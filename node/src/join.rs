@@ -123,11 +123,13 @@ pub async fn join(code: &str, dir: &Path, passphrase: Option<&Passphrase>) -> Re
         }
         Err(error) => Some(error.to_string()),
     };
-    refuse_taken(dir)?;
-    draft.keep().map_err(NodeError::file("write", dir))?;
-    let home = Home::open(dir).await?;
+    // Its ledger too is there before the folder has its name: a folder of a site is whole at every moment.
+    let home = Home::open(draft.path()).await?;
     let text = format!("site {name} joined the consortium {}", answer.consortium);
     records::event(&home.ledger, clock::now().ms, "joined", text).await?;
+    home.ledger.close().await;
+    refuse_taken(dir)?;
+    draft.keep().map_err(NodeError::file("write", dir))?;
     Ok(Joined {
         site: name,
         country,

@@ -2,6 +2,7 @@
 //! a governance key that lies elsewhere.
 #![expect(
     clippy::expect_used,
+    clippy::indexing_slicing,
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
 )]
 
