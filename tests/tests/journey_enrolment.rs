@@ -18,7 +18,7 @@ use motet_proto::v1::enrolment_client::EnrolmentClient;
 use motet_secagg::digest::from_hex;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::sign::{PublicKey, SecretKey};
-use motet_tests::consortium::{Consortium, Said, demo_file};
+use motet_tests::consortium::{Consortium, Process, demo_file};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -132,20 +132,22 @@ fn a_removed_persons_open_stream_ends_and_its_certificate_is_refused() {
         serde_json::from_str(&consortium.motet(&["run", "list", "--json", "--as", &ada]).done())
             .expect("JSON");
     let run = runs["runs"][0]["run"].as_str().expect("a run").to_owned();
-    let watching = Command::new(PROGRAM)
+    let heard = consortium.path("ada.watch");
+    let child = Command::new(PROGRAM)
         .args(["run", "watch", &run, "--as", &ada])
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    std::thread::sleep(std::time::Duration::from_secs(1));
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(&heard).expect("writable"))
+        .spawn();
+    let mut watching = Process(child.expect("the program starts"));
+    let text = || fs::read_to_string(&heard).expect("readable");
+    consortium.wait("the stream is open", |_| !text().is_empty());
 
     consortium.operate(&["person", "remove", "operator"]).refused("last_operator");
     consortium.operate(&["person", "remove", "grace"]).refused("not_in_roster");
     consortium.operate(&["person", "remove", "ada", "--why", "left the institute"]).done();
-    let said: Said = watching.wait_with_output().expect("a child").into();
-    said.refused("person_revoked");
+    consortium.wait("the stream has ended", |_| text().contains("person_revoked"));
+    assert_eq!(watching.0.wait().expect("a child").code(), Some(3));
     consortium.motet(&["run", "list", "--as", &ada]).refused("person_revoked");
     let people = consortium.operate(&["person", "list"]).done();
     assert!(people.contains("removed") && people.contains("joined, verified"), "{people}");
@@ -203,14 +205,16 @@ fn a_join_code_comes_from_standard_input_and_a_file() {
     let consortium = Consortium::start(PROGRAM);
     let code = consortium.invite("lyon", "FR");
     let dir = consortium.path("lyon");
-    let mut child = Command::new(PROGRAM)
+    let child = Command::new(PROGRAM)
         .args(["node", "join", "--code-file", "-", "--dir", &dir])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
-        .spawn()
-        .expect("the program starts");
-    std::io::Write::write_all(&mut child.stdin.take().expect("a pipe"), code.as_bytes()).expect("writable");
-    assert!(child.wait().expect("a child").success());
+        .spawn();
+    let mut joining = Process(child.expect("the program starts"));
+    let mut pipe = joining.0.stdin.take().expect("a pipe");
+    std::io::Write::write_all(&mut pipe, code.as_bytes()).expect("writable");
+    drop(pipe);
+    assert!(joining.0.wait().expect("a child").success());
     let file = consortium.path("nice.code");
     fs::write(&file, consortium.invite("nice", "FR")).expect("writable");
     consortium.desk("nice", &["join", "--code-file", &file]).done();
