@@ -2,9 +2,11 @@
 
 pub mod bench;
 mod demo;
+mod members;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 pub use demo::{Demo, Scene};
+pub use members::{InvitePerson, InviteSite, JoinPerson, Person, PersonRole, Remove, Site};
 use motet_coordinator::drill::Drill;
 use std::path::PathBuf;
 
@@ -29,7 +31,7 @@ pub enum Command {
     /// Invite, list and remove sites
     #[command(subcommand)]
     Site(Site),
-    /// Invite operators and researchers, or join as one
+    /// Invite, list and remove operators and researchers, or join as one
     #[command(subcommand)]
     Person(Person),
     /// Propose, check, list and withdraw studies
@@ -72,10 +74,28 @@ pub struct Read {
     pub json: bool,
 }
 
+/// For commands that the governance key signs.
+#[derive(Args, Clone, Default)]
+pub struct Govern {
+    /// File whose one line is the passphrase of the governance key; without it the terminal asks, where the key has one
+    #[arg(long, value_name = "FILE", env = "MOTET_GOVERNANCE_PASSPHRASE_FILE", hide_env_values = true)]
+    pub governance_passphrase_file: Option<PathBuf>,
+}
+
 #[derive(Args)]
 pub struct Init {
-    /// Folder to make; a folder that holds anything is refused
+    /// Folder to make, the coordinator's; a folder that holds anything is refused
     pub dir: PathBuf,
+    /// Folder to make for the operator: identity, governance key, secrets of invitations. The coordinator never reads it:
+    /// it belongs on another machine; without this, DIR/operator
+    #[arg(long, value_name = "DIR")]
+    pub operator: Option<PathBuf>,
+    /// Folder of its own for the governance key, such as a medium that is plugged in for a proposal only
+    #[arg(long, value_name = "DIR")]
+    pub governance: Option<PathBuf>,
+    /// File whose one line is a passphrase: the governance key is sealed under it
+    #[arg(long, value_name = "FILE")]
+    pub governance_passphrase_file: Option<PathBuf>,
     /// Name of the consortium, as stewards will read it
     #[arg(long)]
     pub name: String,
@@ -104,86 +124,6 @@ pub struct Coordinator {
 }
 
 #[derive(Subcommand)]
-pub enum Site {
-    /// Make a join code for a hospital; the last line of the output is the code alone
-    Invite(InviteSite),
-    /// Sites: invited, joined, verified, connected, removed
-    List(Read),
-    /// Remove a site at once: its certificate opens nothing any more and its connections close
-    Remove(RemoveSite),
-}
-
-#[derive(Args)]
-pub struct InviteSite {
-    /// Name of the site: letters, digits, `-` and `_`
-    pub name: String,
-    /// Country of the site: two capital letters
-    #[arg(long, value_name = "CC")]
-    pub country: String,
-    /// Days for which the code is good
-    #[arg(long, default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..=90))]
-    pub days: u32,
-    #[command(flatten)]
-    pub who: As,
-}
-
-#[derive(Args)]
-pub struct RemoveSite {
-    /// Name of the site
-    pub name: String,
-    /// Why, for the signed record of the removal
-    #[arg(long, value_name = "TEXT", default_value = "removed by the operator")]
-    pub why: String,
-    #[command(flatten)]
-    pub who: As,
-}
-
-/// What a person may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum PersonRole {
-    /// Starts runs
-    Operator,
-    /// Receives releases
-    Researcher,
-}
-
-#[derive(Subcommand)]
-pub enum Person {
-    /// Make a join code for a person; the last line of the output is the code alone
-    Invite(InvitePerson),
-    /// Join a consortium with a code: makes the keys here and gets a certificate
-    Join(JoinPerson),
-    /// Operators and researchers: invited, joined, verified
-    List(Read),
-}
-
-#[derive(Args)]
-pub struct InvitePerson {
-    /// Name of the person: letters, digits, `-` and `_`
-    pub name: String,
-    /// What the person may do
-    #[arg(long, value_enum)]
-    pub role: PersonRole,
-    /// Country of the person: two capital letters; without it the inviting operator's
-    #[arg(long, value_name = "CC")]
-    pub country: Option<String>,
-    /// Days for which the code is good
-    #[arg(long, default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..=90))]
-    pub days: u32,
-    #[command(flatten)]
-    pub who: As,
-}
-
-#[derive(Args)]
-pub struct JoinPerson {
-    /// The join code, or a file that holds it; `-` reads it from standard input
-    pub code: String,
-    /// Identity folder to make; without it the place where commands look first
-    #[arg(long = "as", value_name = "DIR", env = "MOTET_IDENTITY", hide_env_values = true)]
-    pub identity: Option<PathBuf>,
-}
-
-#[derive(Subcommand)]
 pub enum Study {
     /// Propose a study: checks it, verifies every site's keys, signs the roster
     Propose(ProposeStudy),
@@ -204,6 +144,8 @@ pub struct ProposeStudy {
     /// The study file
     pub file: PathBuf,
     #[command(flatten)]
+    pub govern: Govern,
+    #[command(flatten)]
     pub read: Read,
 }
 
@@ -214,6 +156,8 @@ pub struct Feasibility {
     /// Each site rounds its count to a multiple of this
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub multiple: u32,
+    #[command(flatten)]
+    pub govern: Govern,
     #[command(flatten)]
     pub read: Read,
 }

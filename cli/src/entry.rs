@@ -27,7 +27,7 @@ pub fn main() -> ExitCode {
 
 async fn dispatch(command: Command) -> Done {
     match command {
-        Command::Init(args) => init::run(&args, Out::new(false)),
+        Command::Init(args) => init::run(&args, Out::new(false)).await,
         Command::Coordinator(args) => coordinate(&args).await,
         Command::Node(_) => Ok(()), // was taken out before: it brings its own runtime
         Command::Site(command) => members::site(&command).await,

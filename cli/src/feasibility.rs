@@ -25,6 +25,7 @@ pub(crate) async fn run(args: &Feasibility) -> Done {
     let (_, study) = read(&args.file)?;
     let counted = study.feasibility(args.multiple);
     let (identity, mut desk) = calling(args.read.who.identity.as_deref()).await?;
+    let identity = identity.with_passphrase_file(&args.govern);
     let request = v1::ListStudiesRequest { id: String::new() };
     let digest = counted.root().hex();
     if desk.list_studies(request).await?.into_inner().studies.iter().any(|known| known.digest == digest) {

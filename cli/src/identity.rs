@@ -3,15 +3,17 @@
 //! ```text
 //! identity.toml   consortium, address, name, country, role, the governance key and the authority's fingerprint
 //! authority.pem   the consortium's certificate authority       client.pem, client.key   our side of mutual TLS
-//! signing.key     kept for signed requests to come            governance.key, invites/  the operator who ran `init`
+//! signing.key     signed the enrolment                        governance.key, invites/  the operator who ran `init`
 //! ```
+//! Where `init --governance DIR` put the governance key elsewhere, identity.toml says where.
 
+use crate::args::Govern;
 use crate::failure::{Done, Failure};
-use motet_common::enrol::Role;
-use motet_common::refusal::Code;
+use motet_common::enrol::{Enrolment, Role};
 use motet_proto::MAX_MESSAGE;
 use motet_proto::keyfile::{read_secret_text, write_new_secret};
 use motet_proto::tls::COORDINATOR_NAME;
+use motet_proto::tls::authority::{csr_key_digest, make_csr, renew_csr};
 use motet_proto::tls::client::{ClientIdentity, connect};
 use motet_proto::v1::desk_client::DeskClient;
 use motet_proto::v1::rounds_client::RoundsClient;
@@ -45,6 +47,10 @@ pub struct Card {
     pub governance: String,
     /// SHA-256 of the authority's certificate: what join codes carry.
     pub authority: String,
+    /// Where the governance key's secret half is kept, when it is not in this folder: it may be a medium that is plugged in
+    /// for a proposal only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub governance_key: Option<PathBuf>,
 }
 
 /// An identity folder.
@@ -55,6 +61,8 @@ pub struct Identity {
     pub card: Card,
     /// The governance key that is trusted here.
     pub governance: PublicKey,
+    /// File with the passphrase of the governance key, when the command named one.
+    pub passphrase_file: Option<PathBuf>,
 }
 
 impl Identity {
@@ -83,35 +91,18 @@ impl Identity {
         };
         let card: Card = toml::from_str(&text).map_err(|error| damaged(error.to_string()))?;
         let governance = PublicKey::from_hex(&card.governance).map_err(|error| damaged(error.to_string()))?;
-        Ok(Self { dir, card, governance })
+        Ok(Self { dir, card, governance, passphrase_file: None })
+    }
+
+    /// The same identity, with what the command said about the governance key.
+    #[must_use]
+    pub fn with_passphrase_file(self, govern: &Govern) -> Self {
+        Self { passphrase_file: govern.governance_passphrase_file.clone(), ..self }
     }
 
     /// The fingerprint by which people and join codes name the governance key.
     pub fn fingerprint(&self) -> Digest {
         self.governance.fingerprint()
-    }
-
-    /// The governance key itself, which only the operator who made the consortium holds.
-    ///
-    /// # Errors
-    /// `role_not_allowed` when it is not here; a failure when it is not the key that members trust.
-    pub fn governance_key(&self) -> Done<SecretKey> {
-        let path = self.dir.join("governance.key");
-        if !path.exists() {
-            return Err(Failure::refused(
-                Code::RoleNotAllowed,
-                format!("the governance key is not in `{}`", self.dir.display()),
-            )
-            .instead("use the identity folder that `motet init` made (DIR/operator), or bring the key back from its safe place"));
-        }
-        let key = read_key(&path)?;
-        if key.public() != self.governance {
-            return Err(Failure::failed(
-                format!("`{}` is not the governance key that identity.toml names", path.display()),
-                "bring back the key whose fingerprint members have",
-            ));
-        }
-        Ok(key)
     }
 
     /// Connects to the coordinator.
@@ -171,7 +162,7 @@ pub fn governance_of(dir: &Path) -> Done<Digest> {
     })
 }
 
-/// Everything a new identity folder holds besides keys that only some have.
+/// What a new identity folder holds besides keys.
 pub struct Papers<'a> {
     /// identity.toml.
     pub card: &'a Card,
@@ -179,14 +170,10 @@ pub struct Papers<'a> {
     pub authority_pem: &'a str,
     /// Our certificate, PEM.
     pub client_pem: &'a str,
-    /// Its private key, PEM.
-    pub client_key: &'a str,
-    /// Signs proposals.
-    pub signing: &'a SecretKey,
 }
 
 impl Papers<'_> {
-    /// Writes the folder, which must not exist; role must be a person's.
+    /// Writes them into the folder that holds the keys already; role must be a person's.
     ///
     /// # Errors
     /// When a file cannot be written.
@@ -200,13 +187,64 @@ impl Papers<'_> {
         }
         let text = toml::to_string(self.card)
             .map_err(|error| Failure::failed(format!("identity.toml cannot be written: {error}"), ""))?;
-        private_folder(dir)?;
         private_folder(&dir.join("invites"))?;
-        write_plain(&dir.join("identity.toml"), &text)?;
         write_plain(&dir.join("authority.pem"), self.authority_pem)?;
         write_plain(&dir.join("client.pem"), self.client_pem)?;
-        write_new_secret(&dir.join("client.key"), self.client_key.as_bytes())?;
-        write_key(&dir.join("signing.key"), self.signing)
+        write_plain(&dir.join("identity.toml"), &text)
+    }
+}
+
+/// A person's keys, as they lie in the folder.
+pub struct Keys {
+    /// Signs the enrolment.
+    pub signing: SecretKey,
+    /// Request for a certificate on the TLS key, DER.
+    pub csr: Vec<u8>,
+}
+
+impl Keys {
+    /// The keys in `dir`; one that is not there yet is made and written. All are on disk when this returns.
+    ///
+    /// # Errors
+    /// When a key file cannot be read or written.
+    pub fn of(dir: &Path, name: &str) -> Done<Self> {
+        private_folder(dir)?;
+        let (signing, tls) = (dir.join("signing.key"), dir.join("client.key"));
+        if !signing.exists() {
+            write_key(&signing, &new_key())?;
+        }
+        let csr = if tls.exists() {
+            renew_csr(name, &read_secret_text(&tls)?)?
+        } else {
+            let (csr, pem) = make_csr(name)?;
+            write_new_secret(&tls, pem.as_bytes())?;
+            csr
+        };
+        Ok(Self { signing: read_key(&signing)?, csr })
+    }
+
+    /// The enrolment of a person with these keys.
+    ///
+    /// # Errors
+    /// When the request is not readable.
+    pub fn enrolment(
+        &self,
+        invite: [u8; 16],
+        (name, country): (&str, &str),
+        role: Role,
+        governance: Digest,
+    ) -> Done<Enrolment> {
+        Ok(Enrolment {
+            invite,
+            name: name.to_owned(),
+            country: country.to_owned(),
+            role,
+            identity: self.signing.public(),
+            steward: None,
+            witness: None,
+            csr_key_digest: csr_key_digest(&self.csr)?,
+            governance_fingerprint: governance,
+        })
     }
 }
 

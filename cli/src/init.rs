@@ -4,17 +4,26 @@
 //! ```text
 //! DIR/coordinator.toml   what `motet coordinator` reads
 //! DIR/coordinator/       authority, server certificate, signing keys: of the coordinator's machine
-//! DIR/operator/          governance key and operator's identity: can be moved to another machine, kept offline
+//! DIR/state/             its ledger, which begins with the operator: invited, enrolled, its certificate on record
+//! OPERATOR/              operator's identity, governance key, secrets of invitations: of another machine
+//! GOVERNANCE/            where one is named, the governance key: kept offline, plugged in for a proposal
 //! ```
+//! Whoever takes the coordinator's machine must not find what rosters are signed with, nor the secrets under which
+//! newcomers are proven: `--operator` and `--governance` put them elsewhere, a passphrase seals the key.
 
 use crate::args::Init;
 use crate::failure::{Done, Failure};
-use crate::identity::{Card, Papers, new_key, private_folder, refuse_existing, write_key, write_plain};
-use crate::output::Out;
+use crate::governance::{self, FILE};
+use crate::identity::{Card, Keys, Papers, new_key, private_folder, refuse_existing, write_key, write_plain};
+use crate::output::{Out, now_ms};
+use crate::standing::Kept;
 use motet_common::enrol::{Role, check_country, split_address};
+use motet_common::moment::Moment;
 use motet_common::roster::MAX_TEXT;
+use motet_coordinator::founding::{Founder, found};
 use motet_proto::keyfile::write_new_secret;
-use motet_proto::tls::authority::{Authority, Subject, Validity, make_csr};
+use motet_proto::tls::authority::{Authority, Validity};
+use motet_secagg::digest::to_hex;
 use motet_secagg::sign::SecretKey;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -31,6 +40,8 @@ pub struct Consortium {
     pub config: PathBuf,
     /// The operator's identity folder.
     pub operator: PathBuf,
+    /// The governance key's file.
+    pub governance_key: PathBuf,
     /// What join codes carry.
     pub address: String,
     /// Fingerprint of the governance key, hexadecimal.
@@ -40,9 +51,10 @@ pub struct Consortium {
 /// Makes the consortium and says what to do next.
 ///
 /// # Errors
-/// Wrong usage for a folder that exists, a bad name, country or address; a failure when a file cannot be written.
-pub fn run(args: &Init, out: Out) -> Done {
-    let made = make(args)?;
+/// Wrong usage for a folder that exists, a bad name, country, address or passphrase; a failure when a file cannot be
+/// written.
+pub async fn run(args: &Init, out: Out) -> Done {
+    let made = make(args).await?;
     out.heading(format!("Consortium `{}` is made in `{}`.", args.name, args.dir.display()));
     out.line(format!(
         "  coordinator           {} (join codes will carry {})",
@@ -50,20 +62,38 @@ pub fn run(args: &Init, out: Out) -> Done {
         made.address
     ));
     out.line(format!("  operator's identity   {}", made.operator.display()));
-    out.line(format!("  governance key        fingerprint {}", made.governance));
-    out.line("  Members compare that fingerprint by telephone. Keep a copy of governance.key offline: it signs every roster.");
+    let sealed = if args.governance_passphrase_file.is_some() { ", sealed" } else { "" };
+    out.line(format!("  governance key        {}{sealed}", made.governance_key.display()));
+    out.line(format!("  its fingerprint       {}", made.governance));
+    out.line("  Members compare that fingerprint by telephone. The key signs every roster: keep a copy of it offline.");
+    if args.operator.is_none() {
+        out.line(format!(
+            "  `{}` holds what the coordinator must not have: move it to the operator's machine (init --operator DIR).",
+            made.operator.display()
+        ));
+    }
+    if args.governance.is_none() && args.governance_passphrase_file.is_none() {
+        out.line(
+            "  Whoever reads that folder can sign rosters: --governance DIR keeps the key elsewhere, and",
+        );
+        out.line("  --governance-passphrase-file FILE seals it.");
+    }
     out.heading("Next");
     out.line(format!("  motet coordinator --config {}", made.config.display()));
     out.line(format!("  motet site invite NAME --country CC --as {}", made.operator.display()));
     Ok(())
 }
 
-/// Makes the consortium's folder whole or not at all: everything is written beside it and moved into place.
+/// Makes the consortium whole or not at all: the coordinator's folder is written beside its place and moved there last.
 ///
 /// # Errors
 /// As [`run`].
-pub fn make(args: &Init) -> Done<Consortium> {
+pub async fn make(args: &Init) -> Done<Consortium> {
+    let apart: Vec<&PathBuf> = args.operator.iter().chain(&args.governance).collect();
     refuse_existing(&args.dir)?;
+    for folder in &apart {
+        refuse_existing(folder)?;
+    }
     check_country(&args.country)?;
     if args.name.trim().is_empty() || args.name.len() > MAX_TEXT || args.name.chars().any(char::is_control) {
         return Err(Failure::usage(
@@ -72,25 +102,49 @@ pub fn make(args: &Init) -> Done<Consortium> {
         ));
     }
     let (listen, address) = addresses(args.listen.as_deref(), args.address.as_deref())?;
+    let absolute = |path: &Path| std::path::absolute(path).map_err(Failure::io("find", path));
     // Absolute and without a slash at its end, so that the draft stands beside it.
-    let whole = std::path::absolute(&args.dir).map_err(Failure::io("find", &args.dir))?;
-    let mut draft = whole.components().collect::<PathBuf>().into_os_string();
+    let mut draft = absolute(&args.dir)?.components().collect::<PathBuf>().into_os_string();
     draft.push(format!(".{:08x}.new", rand::random::<u32>()));
     let draft = PathBuf::from(draft);
-    let written = write(args, &listen, &address, &draft).and_then(|governance| {
-        std::fs::rename(&draft, &args.dir).map_err(Failure::io("make", &args.dir))?;
+    let places = Places {
+        operator: args.operator.clone().unwrap_or_else(|| draft.join("operator")),
+        governance: args.governance.as_deref().map(absolute).transpose()?,
+        draft,
+    };
+    let written = write(args, &listen, &address, &places).await.and_then(|governance| {
+        if args.dir.is_dir() {
+            std::fs::remove_dir(&args.dir).map_err(Failure::io("make", &args.dir))?;
+        }
+        std::fs::rename(&places.draft, &args.dir).map_err(Failure::io("make", &args.dir))?;
         Ok(governance)
     });
-    let governance = written.inspect_err(|_| drop(std::fs::remove_dir_all(&draft)))?;
+    let governance = written.inspect_err(|_| {
+        // They were empty or did not exist: whatever is in them was made here.
+        for folder in apart.into_iter().chain([&places.draft]) {
+            drop(std::fs::remove_dir_all(folder));
+        }
+    })?;
+    let operator = args.operator.clone().unwrap_or_else(|| args.dir.join("operator"));
     Ok(Consortium {
         config: args.dir.join("coordinator.toml"),
-        operator: args.dir.join("operator"),
+        governance_key: places.governance.as_ref().unwrap_or(&operator).join(FILE),
+        operator,
         address,
         governance: governance.public().fingerprint().hex(),
     })
 }
 
-fn write(args: &Init, listen: &str, address: &str, dir: &Path) -> Done<SecretKey> {
+/// Where things are written.
+struct Places {
+    draft: PathBuf,
+    operator: PathBuf,
+    /// Absolute; nothing where the key lies with the operator.
+    governance: Option<PathBuf>,
+}
+
+async fn write(args: &Init, listen: &str, address: &str, places: &Places) -> Done<SecretKey> {
+    let Places { draft: dir, operator, governance: apart } = places;
     let authority = Authority::create(&args.name)?;
     let validity = Validity::days(CERTIFICATE_DAYS);
     let (host, _) = split_address(address)?;
@@ -108,14 +162,7 @@ fn write(args: &Init, listen: &str, address: &str, dir: &Path) -> Done<SecretKey
     write_key(&keys.join("signing.key"), &new_key())?;
     write_key(&keys.join("log.key"), &new_key())?;
 
-    let (request, client_key) = make_csr(OPERATOR)?;
-    let subject = Subject {
-        name: OPERATOR.to_owned(),
-        country: args.country.clone(),
-        role: Role::Operator,
-        node: None,
-    };
-    let client_pem = authority.sign_csr(&request, &subject, validity)?;
+    let client_pem = enrol_operator(args, operator, &dir.join("state"), &authority, &governance).await?;
     let card = Card {
         consortium: args.name.clone(),
         address: address.to_owned(),
@@ -124,18 +171,48 @@ fn write(args: &Init, listen: &str, address: &str, dir: &Path) -> Done<SecretKey
         role: Role::Operator.to_string(),
         governance: governance.public().hex(),
         authority: authority.fingerprint().hex(),
+        governance_key: apart.as_ref().map(|folder| folder.join(FILE)),
     };
-    let operator = dir.join("operator");
-    Papers {
-        card: &card,
-        authority_pem: authority.cert_pem(),
-        client_pem: &client_pem,
-        client_key: &client_key,
-        signing: &new_key(),
-    }
-    .write(&operator)?;
-    write_key(&operator.join("governance.key"), &governance)?;
+    Papers { card: &card, authority_pem: authority.cert_pem(), client_pem: &client_pem }.write(operator)?;
+    let key_folder = apart.as_ref().unwrap_or(operator);
+    private_folder(key_folder)?;
+    let passphrase = args.governance_passphrase_file.as_deref();
+    governance::write(&key_folder.join(FILE), &governance, passphrase)?;
     Ok(governance)
+}
+
+/// The operator joins as everyone after: under an invitation of its own, with a proof and signatures, and its certificate
+/// on the coordinator's record.
+async fn enrol_operator(
+    args: &Init,
+    operator: &Path,
+    state: &Path,
+    authority: &Authority,
+    governance: &SecretKey,
+) -> Done<String> {
+    let validity = Validity::days(CERTIFICATE_DAYS);
+    let (invite, secret) = (rand::random(), zeroize::Zeroizing::new(rand::random::<[u8; 32]>()));
+    let keys = Keys::of(operator, OPERATOR)?;
+    let fingerprint = governance.public().fingerprint();
+    let enrolment = keys.enrolment(invite, (OPERATOR, &args.country), Role::Operator, fingerprint)?;
+    let kept = Kept {
+        name: OPERATOR.to_owned(),
+        country: args.country.clone(),
+        role: Role::Operator.to_string(),
+        secret: to_hex(secret.as_slice()),
+        expires_ms: now_ms(),
+    };
+    kept.keep(operator, &invite)?;
+    private_folder(state)?;
+    let founder = Founder {
+        proof: enrolment.prove(&secret),
+        possession: enrolment.sign(&keys.signing, None, None),
+        enrolment,
+        csr: keys.csr,
+        validity,
+    };
+    let founded = found(state, authority, founder, Moment { ms: now_ms() }).await;
+    founded.map_err(|error| Failure::failed(format!("{error:#}"), ""))
 }
 
 fn config(args: &Init, listen: &str, address: &str, governance: &SecretKey) -> String {
@@ -194,6 +271,7 @@ fn free_port() -> Done<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::Identity;
 
     fn args(dir: PathBuf) -> Init {
         Init {
@@ -203,17 +281,20 @@ mod tests {
             min_sites: 3,
             listen: None,
             address: None,
+            operator: None,
+            governance: None,
+            governance_passphrase_file: None,
         }
     }
 
-    #[test]
-    fn a_consortium_is_whole_and_its_keys_are_closed_to_others() {
+    #[tokio::test]
+    async fn a_consortium_is_whole_and_its_keys_are_closed_to_others() {
         let folder = tempfile::tempdir().unwrap();
         let args = args(folder.path().join("consortium"));
-        let made = make(&args).unwrap();
-        let identity = crate::identity::Identity::open(Some(&made.operator)).unwrap();
+        let made = make(&args).await.unwrap();
+        let identity = Identity::open(Some(&made.operator)).unwrap();
         assert_eq!(identity.card.consortium, args.name);
-        assert_eq!(identity.governance_key().unwrap().public(), identity.governance);
+        assert_eq!(governance::key(&identity).unwrap().public(), identity.governance);
         assert_eq!(identity.fingerprint().hex(), made.governance);
         let config: toml::Table = toml::from_str(&std::fs::read_to_string(&made.config).unwrap()).unwrap();
         assert_eq!(config["consortium"].as_str(), Some("Stroke \"EU\""));
@@ -235,15 +316,73 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_second_init_leaves_the_first_alone() {
+    /// Every file below a folder, with what is in it.
+    fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+        let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+        let below = |path: PathBuf| match path.is_dir() {
+            true => files(&path),
+            false => vec![(path.clone(), std::fs::read(&path).unwrap())],
+        };
+        entries.flat_map(below).collect()
+    }
+
+    #[tokio::test]
+    async fn nothing_that_signs_rosters_or_proves_newcomers_lies_in_the_coordinators_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("phrase"), "correct horse battery\n").unwrap();
+        let args = Init {
+            operator: Some(at("op")),
+            governance: Some(at("stick/governance")),
+            governance_passphrase_file: Some(at("phrase")),
+            ..args(at("hub"))
+        };
+        let made = make(&args).await.unwrap();
+        let identity = Identity::open(Some(&made.operator)).unwrap();
+        assert!(governance::key(&identity).is_err(), "it has a passphrase, and nobody is asked");
+        let govern = crate::args::Govern { governance_passphrase_file: Some(at("phrase")) };
+        let key = governance::key(&identity.with_passphrase_file(&govern)).unwrap();
+        let invites = files(&at("op/invites"));
+        let kept: Kept = toml::from_str(std::str::from_utf8(&invites[0].1).unwrap()).unwrap();
+        let seed = to_hex(key.seed().as_slice());
+        let contains =
+            |bytes: &[u8], secret: &str| bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
+        for (path, bytes) in files(&at("hub")) {
+            for secret in [&seed, &kept.secret] {
+                let raw = motet_secagg::digest::from_hex(secret).unwrap();
+                assert!(!contains(&bytes, secret), "{}", path.display());
+                assert!(!bytes.windows(32).any(|part| part == raw), "{}", path.display());
+            }
+        }
+        assert!(!at("op/governance.key").exists() && at("stick/governance/governance.key").exists());
+        assert!(files(&at("op")).iter().all(|(_, bytes)| !contains(bytes, &seed)));
+    }
+
+    #[tokio::test]
+    async fn a_second_init_leaves_the_first_alone() {
         let folder = tempfile::tempdir().unwrap();
         let args = args(folder.path().join("consortium"));
-        let first = make(&args).unwrap().governance;
-        assert_eq!(make(&args).err().unwrap().exit_code(), 2);
-        let identity = crate::identity::Identity::open(Some(&args.dir.join("operator"))).unwrap();
+        let first = make(&args).await.unwrap().governance;
+        assert_eq!(make(&args).await.err().unwrap().exit_code(), 2);
+        let identity = Identity::open(Some(&args.dir.join("operator"))).unwrap();
         assert_eq!(identity.fingerprint().hex(), first);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left behind");
+        let other = Init { dir: folder.path().join("other"), operator: Some(args.dir.clone()), ..args };
+        assert_eq!(make(&other).await.err().unwrap().exit_code(), 2, "nor is the operator's folder taken");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_init_that_fails_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let args = Init {
+            operator: Some(at("op")),
+            governance_passphrase_file: Some(at("no such phrase")),
+            ..args(at("hub"))
+        };
+        assert_eq!(make(&args).await.err().unwrap().exit_code(), 2);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

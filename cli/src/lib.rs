@@ -3,7 +3,8 @@
 //! ```text
 //! args       the command line               identity   who calls, and the line to the coordinator
 //! init       a new consortium               members    invite, list, remove; person: join
-//! standing   who joined with a proof        study      lint, show, withdraw; propose: with a signed roster
+//! governance the key that signs rosters     study      lint, show, withdraw; propose: with a signed roster
+//! standing   who joined with a proof, and which keys are whose
 //! run        start, list, why it waits      watch      follow one to its end
 //! release    list, get, verify              proof      what ties a release to its log
 //! ledger     verify, export, proof          recompute  a run's sums, made again from the masked uploads
@@ -19,6 +20,7 @@ pub mod demo;
 mod entry;
 pub mod failure;
 mod feasibility;
+pub mod governance;
 pub mod identity;
 pub mod init;
 pub mod ledger;

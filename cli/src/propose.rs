@@ -1,7 +1,7 @@
 //! Proposing a study: the operator's command, and nothing else, says whose keys count.
 //!
 //! ```text
-//! lint -> fetch members -> check every proof with the kept secret -> roster, signed by governance.key -> coordinator
+//! lint -> fetch members -> check signatures and proofs, no key twice -> roster, signed by governance.key -> coordinator
 //! ```
 
 use crate::failure::{Done, Failure};
@@ -48,7 +48,7 @@ pub fn read(file: &Path) -> Done<(String, Study)> {
 /// `study_invalid` for a finding that is an error; a failure naming each site that is not verified; the coordinator's
 /// refusals.
 pub async fn submit(identity: &Identity, desk: &mut Desk, text: &str, study: &Study) -> Done<Proposed> {
-    let governance = identity.governance_key()?;
+    let governance = crate::governance::key(identity)?;
     let about = desk.about(v1::AboutRequest {}).await?.into_inner();
     if about.governance != identity.fingerprint().hex() {
         return Err(Failure::failed(
@@ -114,12 +114,25 @@ pub fn refuse_errors(study: &Study, findings: &[Finding]) -> Done {
         .instead("mend the study file and check it again with `motet study lint FILE`"))
 }
 
+/// No roster is made while two members have one key: one of them is not who it says it is, and it is not known which.
+fn refuse_twins(members: &[Known]) -> Done {
+    let twins: Vec<String> = members.iter().flat_map(Known::alarms).collect();
+    if twins.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::refused(Code::KeyTaken, twins.join("; ")).instead(
+        "`motet site list` shows both; ask them by telephone, remove whoever joined with the other's key, and look at the \
+         coordinator: it lets no key pass twice",
+    ))
+}
+
 /// The named sites, or all that are verified; a site whose proof was not checked here never enters a roster.
 fn entries(members: &[Known], names: &[String]) -> Done<Vec<Entry>> {
+    refuse_twins(members)?;
     let mut entries = Vec::new();
     let mut missing: Vec<String> = Vec::new();
     let sites = members.iter().filter(|known| known.is_site());
-    for Known { member, standing } in sites.clone() {
+    for Known { member, standing, .. } in sites.clone() {
         let wanted = names.contains(&member.name);
         match standing {
             Standing::Verified(enrolment) if wanted || names.is_empty() => {
@@ -174,8 +187,8 @@ async fn next_epoch(desk: &mut Desk, id: &str) -> Done<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use motet_common::enrol::Enrolment;
-    use motet_common::enrol::Role;
+    use crate::standing::Twin;
+    use motet_common::enrol::{Enrolment, Purpose, Role};
     use motet_secagg::digest::Digest;
     use motet_secagg::sign::SecretKey;
 
@@ -197,7 +210,7 @@ mod tests {
             role: "site".into(),
             ..v1::Member::default()
         };
-        Known { member, standing: standing(enrolment) }
+        Known { member, standing: standing(enrolment), twins: Vec::new() }
     }
 
     fn names(entries: &[Entry]) -> Vec<&str> {
@@ -226,6 +239,22 @@ mod tests {
         refuse_ended(&study, last).unwrap();
         let failure = refuse_ended(&study, last.tomorrow().unwrap()).unwrap_err().to_string();
         assert!(failure.contains("is over"), "{failure}");
+    }
+
+    #[test]
+    fn two_members_with_one_key_stop_the_proposal_also_of_others() {
+        let good: fn(Enrolment) -> Standing = |enrolment| Standing::Verified(Box::new(enrolment));
+        let mut members = [site("lyon", 1, good), site("nice", 2, good), site("pau", 3, good)];
+        let twin = Twin { purpose: Purpose::Identity, with: "lyon".into(), theirs: Purpose::Identity };
+        members[1].twins = vec![twin];
+        for names in [vec![], vec!["lyon".to_owned(), "pau".to_owned()]] {
+            let failure = entries(&members, &names).unwrap_err();
+            assert_eq!((failure.code(), failure.exit_code()), ("key_taken", 3));
+            assert!(
+                failure.to_string().contains("identity key of `nice` is the identity key of `lyon`"),
+                "{failure}"
+            );
+        }
     }
 
     #[test]

@@ -87,6 +87,7 @@ fn one_wrong_sum_is_a_refusal_and_nothing_made_again_is_a_failure() {
 fn a_roster_that_governance_did_not_sign_is_not_believed() {
     let folder = tempfile::tempdir().unwrap();
     let identity = Identity {
+        passphrase_file: None,
         dir: folder.path().to_owned(),
         card: crate::identity::Card {
             consortium: "sim".into(),
@@ -96,6 +97,7 @@ fn a_roster_that_governance_did_not_sign_is_not_believed() {
             role: "researcher".into(),
             governance: key(210).public().hex(),
             authority: String::new(),
+            governance_key: None,
         },
         governance: key(210).public(),
     };

@@ -94,6 +94,7 @@ async fn propose(args: &ProposeStudy) -> Done {
     let out = Out::new(args.read.json);
     let (text, study) = read(&args.file)?;
     let (identity, mut desk) = calling(args.read.who.identity.as_deref()).await?;
+    let identity = identity.with_passphrase_file(&args.govern);
     let proposed = submit(&identity, &mut desk, &text, &study).await?;
     let Proposed { digest, signed, findings } = &proposed;
     let roster = &signed.roster;

@@ -3,12 +3,15 @@
 //!
 //! ```text
 //! operator's command   draws a secret, prints the code, keeps the secret
-//! motet-node join      makes its keys, sends Enrolment + HMAC(secret, Enrolment) to the coordinator
-//! operator's command   reads both from the coordinator, checks the HMAC, signs the key into rosters
+//! motet-node join      makes its keys, signs Enrolment with each of them, sends it with HMAC(secret, Enrolment)
+//! coordinator          checks the signatures, refuses a key that any member has or had, issues the certificate
+//! operator's command   reads all of it from the coordinator, checks signatures and HMAC, signs the keys into rosters
 //! ```
 //!
-//! The secret itself never reaches the coordinator, so a coordinator cannot invent a hospital or swap its keys.
+//! The secret itself never reaches the coordinator, so a coordinator cannot invent a hospital or swap its keys; and
+//! whoever holds a code cannot enrol a key that is not his.
 
+use crate::refusal::{Code, Refusal};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical;
@@ -18,9 +21,11 @@ use std::fmt;
 use std::str::FromStr;
 
 mod code;
+mod possession;
 
 pub use code::JoinCode;
 use code::PREFIX;
+pub use possession::{Possession, Purpose};
 
 /// The longest name of a site or a person, in characters.
 pub const MAX_NAME: usize = 40;
@@ -125,6 +130,40 @@ pub enum EnrolError {
         /// As what.
         role: Role,
     },
+    /// Bytes that are no Ed25519 key, or a key for which anybody can sign.
+    #[error("the {purpose} of `{name}` is not a sound key")]
+    WeakKey {
+        /// Who joins.
+        name: String,
+        /// Which key.
+        purpose: Purpose,
+    },
+    /// One key for two purposes.
+    #[error("`{name}` brings one key as its {first} and as its {second}: each purpose has a key of its own")]
+    KeyTwice {
+        /// Who joins.
+        name: String,
+        /// One purpose.
+        first: Purpose,
+        /// The other.
+        second: Purpose,
+    },
+    /// The consortium's governance key as a member's own.
+    #[error("`{name}` brings the governance key as its {purpose}")]
+    Governance {
+        /// Who joins.
+        name: String,
+        /// As what.
+        purpose: Purpose,
+    },
+    /// A key that did not sign the enrolment it stands in.
+    #[error("the {purpose} of `{name}` did not sign this enrolment: its holder did not send it")]
+    Possession {
+        /// Who joins.
+        name: String,
+        /// Which key.
+        purpose: Purpose,
+    },
     /// The proof was not made with this invitation's secret over these keys.
     #[error(
         "the keys that arrived for `{name}` were not sent by the holder of the join code: do not accept them, \
@@ -134,6 +173,26 @@ pub enum EnrolError {
         /// Whose keys they claim to be.
         name: String,
     },
+}
+
+impl From<EnrolError> for Refusal {
+    fn from(error: EnrolError) -> Self {
+        let code = match &error {
+            EnrolError::KeyTwice { .. } | EnrolError::Governance { .. } => Code::KeyTaken,
+            EnrolError::WeakKey { .. } | EnrolError::Possession { .. } | EnrolError::Proof { .. } => {
+                Code::KeyUnproven
+            }
+            _ => Code::Malformed,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+/// Whether a newcomer who was refused with this code will never be admitted with these keys under this invitation. After
+/// any other failure the answer may have been lost, and the same application gets it again.
+pub fn is_final(code: Code) -> bool {
+    let codes = [Code::TokenUnknown, Code::TokenUsed, Code::TokenExpired, Code::KeyTaken, Code::KeyUnproven];
+    codes.contains(&code) || code == Code::Malformed
 }
 
 /// Checks a site's or person's name: `[A-Za-z0-9][A-Za-z0-9_-]{0,39}`.
@@ -216,7 +275,8 @@ canonical! {
 }
 
 impl Enrolment {
-    /// The names, the country, and a steward's and a witness's key exactly when a site joins.
+    /// The names, the country, a steward's and a witness's key exactly when a site joins, and sound keys of which none
+    /// has two purposes.
     ///
     /// # Errors
     /// [`EnrolError`].
@@ -225,11 +285,10 @@ impl Enrolment {
         check_country(&self.country)?;
         may_join(self.role)?;
         let site = self.role == Role::Site;
-        if site == self.steward.is_some() && site == self.witness.is_some() {
-            Ok(())
-        } else {
-            Err(EnrolError::Steward { name: self.name.clone(), role: self.role })
+        if site != self.steward.is_some() || site != self.witness.is_some() {
+            return Err(EnrolError::Steward { name: self.name.clone(), role: self.role });
         }
+        self.check_keys()
     }
 
     /// HMAC-SHA256 under the join code's secret over the canonical bytes: 32 bytes.
@@ -237,12 +296,18 @@ impl Enrolment {
         mac::mac(secret, "enrolment", &self.to_bytes())
     }
 
-    /// Checks the content and the proof; only the operator's command, which kept the secret, can.
+    /// Checks the content, the signatures of its keys, and the proof; only the operator's command, which kept the
+    /// secret, can.
     ///
     /// # Errors
-    /// [`EnrolError::Proof`], and those of [`Enrolment::check`].
-    pub fn verify(&self, secret: &[u8; 32], proof: &[u8; 32]) -> Result<(), EnrolError> {
-        self.check()?;
+    /// [`EnrolError::Proof`], and those of [`Enrolment::verify_possession`].
+    pub fn verify(
+        &self,
+        secret: &[u8; 32],
+        proof: &[u8; 32],
+        possession: &Possession,
+    ) -> Result<(), EnrolError> {
+        self.verify_possession(possession)?;
         mac::verify(secret, "enrolment", &self.to_bytes(), proof)
             .map_err(|_| EnrolError::Proof { name: self.name.clone() })
     }

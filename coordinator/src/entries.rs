@@ -1,7 +1,7 @@
 //! What the coordinator writes down, by stream: `members`, one `study/...` for each proposed study, and `restores`.
 
 use motet_common::decision::SignedDecision;
-use motet_common::enrol::{Enrolment, Role};
+use motet_common::enrol::{Enrolment, Possession, Role};
 use motet_common::manifest::File;
 use motet_common::moment::Moment;
 use motet_common::roster::{SignedRemoval, SignedRoster};
@@ -36,6 +36,12 @@ canonical! {
         pub(crate) enrolment: Enrolment,
         /// The proof that the operator's command checks.
         pub(crate) proof: [u8; 32],
+        /// The signatures of its keys, which both check.
+        pub(crate) possession: Possession,
+        /// The certificate that was issued, PEM: given once more to a newcomer whose answer was lost.
+        pub(crate) certificate: String,
+        /// SHA-256 of its DER bytes: what whoever calls is admitted by.
+        pub(crate) fingerprint: Digest,
         /// When.
         pub(crate) at: Moment,
     }
@@ -49,7 +55,7 @@ canonical! {
         1 => Invited(Invited),
         /// It was redeemed.
         2 => Joined(Joined),
-        /// A site was removed.
+        /// A site or a person was removed.
         3 => Removed(SignedRemoval),
     }
 }

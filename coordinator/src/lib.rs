@@ -6,7 +6,7 @@
 //! hub        who is connected                 book      what is known of one study (pure)
 //! run_state  what may follow what in a run    pause     why one is held, and what to do
 //! line_up    who may be in the next round     driver    one study's driver: the only clock and dice
-//! handle     how others reach a driver
+//! handle     how others reach a driver        founding  the first operator, and with it the ledger
 //! folding    masked uploads -> sum            publish   finished run -> release
 //! drill      a rehearsed loss of this process   lock      one process on one state folder
 //! backup     what a copy of the state holds, and what a restored one must not go on with
@@ -20,6 +20,7 @@ pub mod drill;
 mod driver;
 mod entries;
 mod folding;
+pub mod founding;
 mod handle;
 mod hub;
 mod line_up;

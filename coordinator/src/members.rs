@@ -1,36 +1,68 @@
-//! Who was invited, who joined, who was removed. The coordinator issues certificates; whom a roster trusts is decided by
-//! the operator's command, which alone holds the invitations' secrets.
+//! Who was invited, who joined, who was removed, and so who may call. The coordinator issues certificates; whom a roster
+//! trusts is decided by the operator's command, which alone holds the invitations' secrets.
+//!
+//! Admission is by the certificate on record, byte for byte, and not by what a certificate says of its holder: one that the
+//! authority issued but that stands in no book (an older ledger, a restored one, a stolen authority) is nobody's.
 
 use crate::entries::{Invited, Joined, MemberEntry};
-use motet_common::enrol::{Enrolment, Role, check_country, check_name};
+use motet_common::enrol::{Enrolment, Possession, Role, check_country, check_name};
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::roster::SignedRemoval;
 use motet_ledger::Ledger;
-use motet_proto::tls::authority::{Authority, Subject, Validity, csr_key_digest};
+use motet_proto::tls::authority::{Authority, Subject, Validity, certificate_digest, csr_key_digest};
 use motet_proto::tls::peer::Peer;
 use motet_proto::v1;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::NodeId;
-use std::collections::BTreeMap;
-use tokio::sync::Mutex;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use tokio::sync::{Mutex, MutexGuard};
 
 /// Days a certificate is valid.
 const VALID_DAYS: u32 = 730;
 const STREAM: &str = "members";
 
+/// The id of an invitation: it names a member, whatever keys and names there are.
+type Invite = [u8; 16];
+
 /// The members, rebuilt from their stream.
 pub(crate) struct Members {
     ledger: Ledger,
-    book: Mutex<Book>,
+    /// Held from the look into the book to the record of what follows from it.
+    writing: Mutex<()>,
+    book: RwLock<Book>,
+}
+
+/// Who calls, as the book has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Caller {
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    /// Of a site, and of a site only.
+    pub(crate) node: Option<NodeId>,
+}
+
+/// What a newcomer sends.
+pub(crate) struct Application {
+    pub(crate) enrolment: Enrolment,
+    /// Under the join secret: for the operator's command.
+    pub(crate) proof: [u8; 32],
+    pub(crate) possession: Possession,
+    /// DER.
+    pub(crate) csr: Vec<u8>,
 }
 
 #[derive(Default)]
 struct Book {
-    invited: BTreeMap<[u8; 16], Invited>,
-    joined: BTreeMap<[u8; 16], Joined>,
-    removed: Vec<SignedRemoval>,
+    invited: BTreeMap<Invite, Invited>,
+    joined: BTreeMap<Invite, Joined>,
+    removed: BTreeSet<Invite>,
+    /// Whose certificate has this digest.
+    certificates: BTreeMap<Digest, Invite>,
+    /// Every key that a member has or had.
+    keys: BTreeMap<Digest, Invite>,
 }
 
 impl Book {
@@ -43,21 +75,48 @@ impl Book {
                 known.insert(invited.invite, invited);
             }
             MemberEntry::Joined(joined) => {
-                self.joined.insert(joined.enrolment.invite, joined);
+                let invite = joined.enrolment.invite;
+                self.certificates.insert(joined.fingerprint, invite);
+                self.keys.extend(joined.enrolment.keys().map(|(_, key)| (key, invite)));
+                self.joined.insert(invite, joined);
             }
-            MemberEntry::Removed(removal) => self.removed.push(removal),
+            MemberEntry::Removed(removal) => {
+                self.removed.insert(removal.removal.invite);
+            }
         }
     }
 
-    /// A removal names a node, so that its name can be invited again with new keys.
-    fn is_removed(&self, node: NodeId) -> bool {
-        self.removed.iter().any(|removal| removal.removal.node == node)
+    /// Members who joined and were not removed.
+    fn standing(&self) -> impl Iterator<Item = &Joined> {
+        self.joined.values().filter(|joined| !self.removed.contains(&joined.enrolment.invite))
     }
 
     /// A name is free when nobody who still belongs joined under it.
     fn is_taken(&self, name: &str) -> bool {
-        let belongs = |joined: &&Joined| !self.is_removed(joined.enrolment.identity.node_id());
-        self.joined.values().filter(belongs).any(|joined| joined.enrolment.name == name)
+        self.standing().any(|joined| joined.enrolment.name == name)
+    }
+
+    /// Refuses a newcomer who brings a key that any member has or had.
+    fn refuse_known_keys(&self, enrolment: &Enrolment) -> Result<(), Refusal> {
+        for (purpose, key) in enrolment.keys() {
+            if self.keys.contains_key(&key) {
+                let detail = format!("the {purpose} of `{}` is already a key of a member", enrolment.name);
+                return Err(Refusal::new(Code::KeyTaken, detail));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses to let the last operator go: nobody could invite another.
+    fn refuse_last_operator(&self, leaving: &Enrolment) -> Result<(), Refusal> {
+        let others = self.standing().map(|joined| &joined.enrolment);
+        let mut others =
+            others.filter(|other| other.role == Role::Operator && other.invite != leaving.invite);
+        if leaving.role == Role::Operator && others.next().is_none() {
+            let detail = format!("`{}` is the consortium's only operator", leaving.name);
+            return Err(Refusal::new(Code::LastOperator, detail));
+        }
+        Ok(())
     }
 }
 
@@ -71,132 +130,164 @@ impl Members {
         for recorded in ledger.read(STREAM, 1).await? {
             book.apply(MemberEntry::from_bytes(&recorded.entry)?);
         }
-        Ok(Self { ledger, book: Mutex::new(book) })
+        Ok(Self { ledger, writing: Mutex::new(()), book: RwLock::new(book) })
     }
 
-    async fn record(&self, book: &mut Book, entry: MemberEntry) -> Result<(), Refusal> {
-        self.ledger.append_next(STREAM, &entry.to_bytes()).await.map_err(storage)?;
-        book.apply(entry);
-        Ok(())
+    /// Who shows this certificate. The only place where it is decided whether a caller is a member; what a role may do is
+    /// decided by whoever asks.
+    ///
+    /// # Errors
+    /// `not_a_member` for a certificate that is not on record, `site_revoked` and `person_revoked`.
+    pub(crate) fn caller(&self, peer: &Peer) -> Result<Caller, Refusal> {
+        let book = self.book();
+        let on_record = book.certificates.get(&peer.certificate).and_then(|invite| book.joined.get(invite));
+        let Some(Joined { enrolment, .. }) = on_record else {
+            let detail = format!("`{}`, certificate {}", peer.name, peer.certificate.short());
+            return Err(Refusal::new(Code::NotAMember, detail));
+        };
+        let site = enrolment.role == Role::Site;
+        if book.removed.contains(&enrolment.invite) {
+            let code = if site { Code::SiteRevoked } else { Code::PersonRevoked };
+            return Err(Refusal::new(code, format!("`{}`", enrolment.name)));
+        }
+        let node = site.then(|| enrolment.identity.node_id());
+        Ok(Caller { name: enrolment.name.clone(), role: enrolment.role, node })
     }
 
     /// Makes an invitation known.
     ///
     /// # Errors
-    /// `malformed` for a bad name or country, `name_taken`.
+    /// `malformed` for a bad name or country or an id that is in use, `name_taken`.
     pub(crate) async fn invite(&self, invited: Invited) -> Result<(), Refusal> {
-        check_name(&invited.name).map_err(malformed)?;
-        check_country(&invited.country).map_err(malformed)?;
-        let mut book = self.book.lock().await;
-        if book.is_taken(&invited.name) {
+        check_name(&invited.name)?;
+        check_country(&invited.country)?;
+        let turn = self.writing.lock().await;
+        if self.book().is_taken(&invited.name) {
             return Err(Refusal::new(Code::NameTaken, format!("`{}`", invited.name)));
         }
-        self.record(&mut book, MemberEntry::Invited(invited)).await
+        // Ids are drawn at random: a second one would write another name over a member's.
+        if self.book().invited.contains_key(&invited.invite) {
+            return Err(Refusal::new(Code::Malformed, "an invitation with this id exists already"));
+        }
+        self.record(&turn, MemberEntry::Invited(invited)).await
     }
 
-    /// Redeems an invitation and issues the certificate.
+    /// Redeems an invitation and issues the certificate. The same application again gets the same certificate: a newcomer
+    /// whose answer was lost has no other way in.
     ///
     /// # Errors
-    /// `token_unknown`, `token_expired`, `token_used`, or `malformed` when the keys and the request disagree.
+    /// `token_unknown`, `token_expired`, `token_used`; `key_unproven` for a key that did not sign, `key_taken` for one that a
+    /// member has or had; `malformed` when the keys and the request disagree. Nothing is recorded then.
     pub(crate) async fn join(
         &self,
         authority: &Authority,
         governance: &Digest,
-        enrolment: Enrolment,
-        proof: [u8; 32],
-        csr: &[u8],
+        application: Application,
         now: Moment,
     ) -> Result<String, Refusal> {
-        enrolment.check().map_err(malformed)?;
-        let mut book = self.book.lock().await;
-        let invited = book.invited.get(&enrolment.invite).ok_or(Code::TokenUnknown)?;
-        if book.joined.contains_key(&enrolment.invite) {
-            return Err(Refusal::new(Code::TokenUsed, format!("the invitation of `{}`", invited.name)));
+        self.enrol(authority, governance, application, Validity::days(VALID_DAYS), now).await
+    }
+
+    /// [`Members::join`] with a certificate of another length.
+    pub(crate) async fn enrol(
+        &self,
+        authority: &Authority,
+        governance: &Digest,
+        application: Application,
+        validity: Validity,
+        now: Moment,
+    ) -> Result<String, Refusal> {
+        let Application { enrolment, proof, possession, csr } = application;
+        let turn = self.writing.lock().await;
+        let invited = self.book().invited.get(&enrolment.invite).cloned().ok_or(Code::TokenUnknown)?;
+        enrolment.verify_possession(&possession)?;
+        let same_key = csr_key_digest(&csr).is_ok_and(|digest| digest == enrolment.csr_key_digest);
+        if enrolment.governance_fingerprint != *governance || !same_key {
+            return Err(Refusal::new(Code::Malformed, "the certificate request does not fit the enrolment"));
+        }
+        if let Some(certificate) = self.answered(&enrolment, &proof)? {
+            return Ok(certificate);
         }
         if invited.expires <= now {
             return Err(Refusal::new(Code::TokenExpired, format!("the invitation of `{}`", invited.name)));
         }
-        if enrolment.name != invited.name
-            || enrolment.country != invited.country
-            || enrolment.role != invited.role
+        if (&enrolment.name, &enrolment.country, enrolment.role)
+            != (&invited.name, &invited.country, invited.role)
         {
-            return Err(Refusal::new(
-                Code::TokenUnknown,
-                "the invitation is for another name, country or role",
-            ));
+            let detail = "the invitation is for another name, country or role";
+            return Err(Refusal::new(Code::TokenUnknown, detail));
         }
-        let same_key = csr_key_digest(csr).is_ok_and(|digest| digest == enrolment.csr_key_digest);
-        if enrolment.governance_fingerprint != *governance || !same_key {
-            return Err(Refusal::new(Code::Malformed, "the certificate request does not fit the enrolment"));
-        }
+        self.book().refuse_known_keys(&enrolment)?;
         let subject = Subject {
-            name: invited.name.clone(),
-            country: invited.country.clone(),
+            name: invited.name,
+            country: invited.country,
             role: invited.role,
             node: (invited.role == Role::Site).then(|| enrolment.identity.node_id()),
         };
-        let certificate = authority.sign_csr(csr, &subject, Validity::days(VALID_DAYS)).map_err(malformed)?;
-        self.record(&mut book, MemberEntry::Joined(Joined { enrolment, proof, at: now })).await?;
-        Ok(certificate)
+        let certificate = authority.sign_csr(&csr, &subject, validity).map_err(malformed)?;
+        let fingerprint = certificate_digest(&certificate).map_err(malformed)?;
+        let issued = certificate.clone();
+        let joined = Joined { enrolment, proof, possession, certificate, fingerprint, at: now };
+        self.record(&turn, MemberEntry::Joined(joined)).await?;
+        Ok(issued)
+    }
+
+    /// The certificate that this very application got before.
+    fn answered(&self, enrolment: &Enrolment, proof: &[u8; 32]) -> Result<Option<String>, Refusal> {
+        let book = self.book();
+        let Some(joined) = book.joined.get(&enrolment.invite) else { return Ok(None) };
+        let same = joined.enrolment == *enrolment && joined.proof == *proof;
+        if same && !book.removed.contains(&enrolment.invite) {
+            return Ok(Some(joined.certificate.clone()));
+        }
+        let detail = format!("the invitation of `{}`", joined.enrolment.name);
+        Err(Refusal::new(Code::TokenUsed, detail))
     }
 
     /// Whom an open invitation is for: what a node needs before it can sign its enrolment.
-    pub(crate) async fn invitation(&self, invite: &[u8; 16]) -> Option<Invited> {
-        self.book.lock().await.invited.get(invite).cloned()
+    pub(crate) async fn invitation(&self, invite: &Invite) -> Option<Invited> {
+        self.book().invited.get(invite).cloned()
     }
 
-    /// Records a removal signed by the governance key.
+    /// Records a removal signed by the governance key of a member who has one of these roles, and gives its name.
     ///
     /// # Errors
-    /// `bad_signature` or `not_in_roster` for an unknown site.
+    /// `bad_signature`, `not_in_roster` for an unknown member, `last_operator`.
     pub(crate) async fn remove(
         &self,
         removal: SignedRemoval,
         governance: &Digest,
+        roles: &[Role],
     ) -> Result<String, Refusal> {
         let checked =
             removal.verify(governance).map_err(|e| Refusal::new(Code::BadSignature, e.to_string()))?.clone();
-        let mut book = self.book.lock().await;
-        let known = book.joined.values().any(|joined| {
-            joined.enrolment.name == checked.name && joined.enrolment.identity.node_id() == checked.node
+        let turn = self.writing.lock().await;
+        let leaving = self.book().joined.get(&checked.invite).map(|joined| joined.enrolment.clone());
+        let leaving = leaving.filter(|leaving| {
+            let (name, node) = (&leaving.name, leaving.identity.node_id());
+            roles.contains(&leaving.role) && (name, node) == (&checked.name, checked.node)
         });
-        if !known {
-            return Err(Refusal::new(
-                Code::NotInRoster,
-                format!("no site `{}` with this key has joined", checked.name),
-            ));
-        }
-        if !book.is_removed(checked.node) {
-            self.record(&mut book, MemberEntry::Removed(removal)).await?;
+        let Some(leaving) = leaving else {
+            let detail = format!("nobody called `{}` has joined with this key", checked.name);
+            return Err(Refusal::new(Code::NotInRoster, detail));
+        };
+        if !self.book().removed.contains(&checked.invite) {
+            self.book().refuse_last_operator(&leaving)?;
+            self.record(&turn, MemberEntry::Removed(removal)).await?;
         }
         Ok(checked.name)
     }
 
-    /// Refuses a removed caller.
-    ///
-    /// # Errors
-    /// `site_revoked`.
-    pub(crate) async fn admit(&self, peer: &Peer) -> Result<(), Refusal> {
-        let book = self.book.lock().await;
-        if peer.node.is_some_and(|node| book.is_removed(node)) {
-            return Err(Refusal::new(Code::SiteRevoked, format!("`{}`", peer.name)));
-        }
-        Ok(())
-    }
-
-    /// Whether a site's node was removed.
-    pub(crate) async fn removed_nodes(&self) -> Vec<motet_secagg::id::NodeId> {
-        self.book.lock().await.removed.iter().map(|removal| removal.removal.node).collect()
+    /// The nodes of sites that were removed.
+    pub(crate) async fn removed_nodes(&self) -> Vec<NodeId> {
+        let book = self.book();
+        let removed = book.removed.iter().filter_map(|invite| book.joined.get(invite));
+        sites(removed).collect()
     }
 
     /// The nodes of every site that belongs.
     pub(crate) async fn nodes(&self) -> Vec<NodeId> {
-        let book = self.book.lock().await;
-        let sites = book.joined.values().filter(|joined| joined.enrolment.role == Role::Site);
-        sites
-            .map(|joined| joined.enrolment.identity.node_id())
-            .filter(|node| !book.is_removed(*node))
-            .collect()
+        sites(self.book().standing()).collect()
     }
 
     /// Everybody, by name.
@@ -205,14 +296,14 @@ impl Members {
         now: Moment,
         is_connected: impl Fn(&Enrolment) -> bool,
     ) -> Vec<v1::Member> {
-        let book = self.book.lock().await;
+        let book = self.book();
         let mut members: Vec<v1::Member> = book
             .invited
             .values()
             .map(|invited| {
                 let joined = book.joined.get(&invited.invite);
                 let state = match joined {
-                    Some(joined) if book.is_removed(joined.enrolment.identity.node_id()) => "removed",
+                    Some(_) if book.removed.contains(&invited.invite) => "removed",
                     Some(_) => "joined",
                     None if invited.expires <= now => "expired",
                     None => "invited",
@@ -225,6 +316,7 @@ impl Members {
                     invite: invited.invite.to_vec(),
                     enrolment: joined.map(|joined| joined.enrolment.to_bytes()).unwrap_or_default(),
                     proof: joined.map(|joined| joined.proof.to_vec()).unwrap_or_default(),
+                    possession: joined.map(|joined| joined.possession.to_bytes()).unwrap_or_default(),
                     connected: joined.is_some_and(|joined| is_connected(&joined.enrolment)),
                 }
             })
@@ -232,6 +324,27 @@ impl Members {
         members.sort_by(|a, b| a.name.cmp(&b.name));
         members
     }
+
+    /// Whether nobody was ever invited.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.book().invited.is_empty()
+    }
+
+    /// Writes an entry, then believes it. Only who holds the turn writes, and has looked into the book within it.
+    async fn record(&self, _turn: &MutexGuard<'_, ()>, entry: MemberEntry) -> Result<(), Refusal> {
+        self.ledger.append_next(STREAM, &entry.to_bytes()).await.map_err(storage)?;
+        self.book.write().unwrap_or_else(PoisonError::into_inner).apply(entry);
+        Ok(())
+    }
+
+    fn book(&self) -> RwLockReadGuard<'_, Book> {
+        self.book.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn sites<'a>(members: impl Iterator<Item = &'a Joined>) -> impl Iterator<Item = NodeId> {
+    let sites = members.filter(|joined| joined.enrolment.role == Role::Site);
+    sites.map(|joined| joined.enrolment.identity.node_id())
 }
 
 /// A full or broken disk, in words for the caller; the particulars go to the coordinator's own log.
@@ -248,3 +361,7 @@ pub(crate) fn disk(error: impl std::fmt::Display) -> Refusal {
 fn malformed(error: impl std::fmt::Display) -> Refusal {
     Refusal::new(Code::Malformed, error.to_string())
 }
+
+#[cfg(test)]
+#[path = "members_tests.rs"]
+mod tests;

@@ -15,11 +15,13 @@ use crate::studies::Studies;
 use crate::{
     NodeError, clock, data_desk, desk, doctor, join, ledger_desk, output, permits, status, steward, switch,
 };
+use motet_proto::keyfile;
 use motet_secagg::sign::SecretKey;
 use serde::Serialize;
 use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
+use zeroize::Zeroizing;
 
 /// Does what was asked and gives the exit code of the process.
 pub fn main(args: NodeArgs) -> ExitCode {
@@ -65,9 +67,13 @@ async fn dispatch(command: NodeCommand) -> Result<ExitCode, NodeError> {
 }
 
 async fn do_join(args: JoinArgs) -> Result<(), NodeError> {
-    let code = match args.code.as_str() {
-        "-" => std::io::read_to_string(std::io::stdin()).map_err(NodeError::file("read", Path::new("-")))?,
-        code => code.to_owned(),
+    let code = match (args.code, args.code_file) {
+        (Some(code), _) if code != "-" => Zeroizing::new(code),
+        (_, Some(file)) if file != Path::new("-") => {
+            let read = keyfile::read_code(Some(&file));
+            read.map_err(NodeError::file("read", &file))?
+        }
+        _ => keyfile::read_code(None).map_err(NodeError::file("read", Path::new("standard input")))?,
     };
     let passphrase =
         args.sign.steward_passphrase_file.as_deref().map(steward::read_passphrase).transpose()?;

@@ -1,24 +1,28 @@
 //! From an invitation to the folder of a site. Every key is made here and its private half never leaves; the coordinator
-//! gets public halves and a proof that only the holder of the join code can make.
+//! gets public halves, their signatures, and a proof that only the holder of the join code can make.
 //!
 //! ```text
 //! code --> coordinator, known by the fingerprint in the code --> for whom the invitation is
-//!      --> keys in a draft of DIR --> proof over their public halves --> certificate --> the draft becomes DIR
+//!      --> keys in a draft of DIR --> signatures and proof over their public halves --> certificate
+//!      --> the draft becomes DIR
 //! ```
-//! The draft lies beside DIR until everything is in it, so that a failed join leaves nothing half-made. Keys are made in
-//! this file only; it reads the operating system's randomness.
+//! The draft lies beside DIR until everything is in it. A refusal removes it; whatever else stops a join (a crash, an
+//! answer that is lost) leaves it, and the same code goes on with the same keys. Keys are made in this file only; it reads
+//! the operating system's randomness.
 
-use crate::home::{Paths, create_folder, seed_text, write_text};
+use crate::error::StewardError;
+use crate::home::{Paths, create_folder, read_seed, seed_text, write_text};
 use crate::records;
 use crate::settings::Settings;
 use crate::steward::{self, Passphrase};
 use crate::{Home, NodeError, clock};
-use motet_common::enrol::{Enrolment, JoinCode, Role, check_country, check_name};
+use motet_common::enrol::{Enrolment, JoinCode, Role, check_country, check_name, is_final};
 use motet_common::refusal::{Code, Refusal};
+use motet_proto::draft::Draft;
 use motet_proto::keyfile;
 use motet_proto::refusal::refusal;
 use motet_proto::tls::COORDINATOR_NAME;
-use motet_proto::tls::authority::{csr_key_digest, make_csr};
+use motet_proto::tls::authority::{AuthorityError, csr_key_digest, make_csr, renew_csr};
 use motet_proto::tls::client::{ConnectError, Pinned, connect, connect_pinned};
 use motet_proto::v1::enrolment_client::EnrolmentClient;
 use motet_proto::v1::{InvitationRequest, InvitationResponse, JoinRequest, JoinResponse};
@@ -28,7 +32,7 @@ use motet_secagg::sign::{PublicKey, SecretKey};
 use serde::Serialize;
 use std::fs;
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 use tokio::time::timeout;
 use tonic::transport::Channel;
@@ -62,20 +66,12 @@ pub struct Joined {
     pub warning: Option<String>,
 }
 
-/// The keys of a new site.
+/// The keys of a new site, as they lie in its draft.
 struct Keys {
     identity: SecretKey,
     steward: SecretKey,
     witness: SecretKey,
-    state: Secret,
     csr: Vec<u8>,
-    tls_pem: zeroize::Zeroizing<String>,
-}
-
-/// A folder that removes itself unless it became the real one.
-struct Draft {
-    paths: Paths,
-    kept: bool,
 }
 
 /// Joins the consortium that invited the site.
@@ -89,15 +85,29 @@ pub async fn join(code: &str, dir: &Path, passphrase: Option<&Passphrase>) -> Re
     let Pinned { channel, ca_pem } = connect_pinned(&code.address, &code.ca_fingerprint).await?;
     let mut coordinator = EnrolmentClient::new(channel);
     let InvitationResponse { name, country, .. } = invitation(&mut coordinator, &code).await?;
-    let keys = Keys::make(&name)?;
-    // The keys are on disk before the invitation is spent: a full disk must not cost the site its invitation.
-    let draft = Draft::beside(dir)?;
-    keys.write(&draft.paths, passphrase)?;
+    // The keys are on disk before the invitation is spent: neither a full disk nor a lost answer costs the site its place.
+    let draft = Draft::beside(dir, &code.invite).map_err(NodeError::file("make a draft of", dir))?;
+    let paths = Paths::new(draft.path());
+    let keys = Keys::of(&paths, &name, passphrase)?;
     let request = keys.request(&code, &name, &country)?;
-    let answer = heard(coordinator.join(request)).await?;
-    let governance = governance(&code, &answer)?;
+    let answered = match heard(coordinator.join(request)).await {
+        Ok(answer) => governance(&code, &answer).map(|governance| (answer, governance)),
+        Err(NodeError::Refused(refusal)) if is_final(refusal.code) => Err(refusal.into()),
+        Err(NodeError::Coordinator(what)) => {
+            let dir = dir.display();
+            let next = format!("the keys are kept beside `{dir}`: the same code and folder go on with them");
+            return Err(NodeError::Coordinator(format!("{what}; {next}")));
+        }
+        Err(error) => return Err(error),
+    };
+    let (answer, governance) = match answered {
+        Ok(answered) => answered,
+        Err(error) => {
+            draft.discard();
+            return Err(error);
+        }
+    };
 
-    let paths = &draft.paths;
     write_text(&paths.authority(), &ca_pem)?;
     write_text(&paths.certificate(), &answer.certificate)?;
     write_text(&paths.public("governance"), &format!("{}\n", governance.hex()))?;
@@ -106,16 +116,20 @@ pub async fn join(code: &str, dir: &Path, passphrase: Option<&Passphrase>) -> Re
     let warning = match connect(&code.address, &paths.client()?, COORDINATOR_NAME).await {
         Ok(_) => None,
         Err(error @ ConnectError::Identity { .. }) => {
+            draft.discard();
             return Err(NodeError::Coordinator(format!(
                 "the coordinator's certificate does not fit the keys made here ({error}): tell the operator"
             )));
         }
         Err(error) => Some(error.to_string()),
     };
-    draft.keep(dir)?;
-    let home = Home::open(dir).await?;
+    // Its ledger too is there before the folder has its name: a folder of a site is whole at every moment.
+    let home = Home::open(draft.path()).await?;
     let text = format!("site {name} joined the consortium {}", answer.consortium);
     records::event(&home.ledger, clock::now().ms, "joined", text).await?;
+    home.ledger.close().await;
+    refuse_taken(dir)?;
+    draft.keep().map_err(NodeError::file("write", dir))?;
     Ok(Joined {
         site: name,
         country,
@@ -182,22 +196,25 @@ fn refuse_taken(dir: &Path) -> Result<(), NodeError> {
 }
 
 impl Keys {
-    fn make(name: &str) -> Result<Self, NodeError> {
-        let mut dice = rand::rng();
-        let mut key = || SecretKey::from_seed(*Secret::draw(&mut dice).expose());
-        let (identity, steward, witness) = (key(), key(), key());
-        let (csr, tls_pem) = make_csr(name).map_err(|error| NodeError::Usage(error.to_string()))?;
-        Ok(Self { identity, steward, witness, state: Secret::draw(&mut dice), csr, tls_pem })
-    }
-
-    fn write(&self, paths: &Paths, passphrase: Option<&Passphrase>) -> Result<(), NodeError> {
+    /// The keys in the draft; one that is not there yet is made and written. All are on disk when this returns.
+    fn of(paths: &Paths, name: &str, passphrase: Option<&Passphrase>) -> Result<Self, NodeError> {
         create_folder(&paths.dir().join("keys"))?;
-        keyfile::write_new_secret(&paths.key("identity"), seed_text(&self.identity.seed()).as_bytes())?;
-        keyfile::write_new_secret(&paths.key("witness"), seed_text(&self.witness.seed()).as_bytes())?;
-        keyfile::write_new_secret(&paths.key("state"), seed_text(self.state.expose()).as_bytes())?;
-        keyfile::write_new_secret(&paths.key("tls"), self.tls_pem.as_bytes())?;
-        steward::write(&paths.key("steward"), &self.steward, passphrase)?;
-        write_text(&paths.public("steward"), &format!("{}\n", self.steward.public().hex()))
+        let identity = kept(&paths.key("identity"))?;
+        let witness = kept(&paths.key("witness"))?;
+        // The vault's key: no other half of it is enrolled.
+        kept(&paths.key("state"))?;
+        let steward = steward_key(&paths.key("steward"), passphrase)?;
+        write_text(&paths.public("steward"), &format!("{}\n", steward.public().hex()))?;
+        let unusable = |error: AuthorityError| NodeError::Usage(error.to_string());
+        let tls = paths.key("tls");
+        let csr = if tls.exists() {
+            renew_csr(name, &keyfile::read_secret_text(&tls)?).map_err(unusable)?
+        } else {
+            let (csr, pem) = make_csr(name).map_err(unusable)?;
+            keyfile::write_new_secret(&tls, pem.as_bytes())?;
+            csr
+        };
+        Ok(Self { identity, steward, witness, csr })
     }
 
     fn request(&self, code: &JoinCode, name: &str, country: &str) -> Result<JoinRequest, NodeError> {
@@ -212,9 +229,33 @@ impl Keys {
             csr_key_digest: csr_key_digest(&self.csr).map_err(|error| NodeError::Usage(error.to_string()))?,
             governance_fingerprint: code.governance_fingerprint,
         };
-        let proof = enrolment.prove(&code.secret).to_vec();
-        Ok(JoinRequest { enrolment: enrolment.to_bytes(), proof, csr: self.csr.clone() })
+        let possession = enrolment.sign(&self.identity, Some(&self.steward), Some(&self.witness));
+        Ok(JoinRequest {
+            proof: enrolment.prove(&code.secret).to_vec(),
+            possession: possession.to_bytes(),
+            enrolment: enrolment.to_bytes(),
+            csr: self.csr.clone(),
+        })
     }
+}
+
+/// The key in this file, made where there is none.
+fn kept(path: &Path) -> Result<SecretKey, NodeError> {
+    if !path.exists() {
+        let seed = Secret::draw(&mut rand::rng());
+        keyfile::write_new_secret(path, seed_text(seed.expose()).as_bytes())?;
+    }
+    Ok(SecretKey::from_seed(*read_seed(path)?))
+}
+
+/// The steward's key likewise; one that an earlier try sealed opens with the same passphrase.
+fn steward_key(path: &Path, passphrase: Option<&Passphrase>) -> Result<SecretKey, NodeError> {
+    if path.exists() {
+        return steward::open(path, || passphrase.cloned().ok_or(StewardError::NobodyToAsk));
+    }
+    let key = SecretKey::from_seed(*Secret::draw(&mut rand::rng()).expose());
+    steward::write(path, &key, passphrase)?;
+    Ok(key)
 }
 
 /// Whom the invitation is for, as the coordinator says. The proof covers these words, and the operator's command holds
@@ -236,9 +277,7 @@ async fn invitation(
 async fn heard<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, NodeError> {
     let answer = timeout(PATIENCE, call).await.map_err(|_| {
         let waited = PATIENCE.as_secs();
-        NodeError::Coordinator(format!(
-            "the coordinator did not answer within {waited} s: try the same code again"
-        ))
+        NodeError::Coordinator(format!("the coordinator did not answer within {waited} s"))
     })?;
     answer.map(Response::into_inner).map_err(|status| {
         match (refusal(&status), ConnectError::within(&status)) {
@@ -257,38 +296,6 @@ fn governance(code: &JoinCode, answer: &JoinResponse) -> Result<PublicKey, NodeE
             "the coordinator names another governance key than the join code: do not go on, and call the operator".to_owned(),
         )
     })
-}
-
-impl Draft {
-    fn beside(dir: &Path) -> Result<Self, NodeError> {
-        let name = dir.file_name().ok_or_else(|| NodeError::NotEmpty(dir.to_path_buf()))?;
-        let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut hidden = std::ffi::OsString::from(".");
-        hidden.push(name);
-        hidden.push(format!(".{:016x}.joining", rand::random::<u64>()));
-        let path: PathBuf = parent.join(hidden);
-        create_folder(&path)?;
-        Ok(Self { paths: Paths::new(&path), kept: false })
-    }
-
-    /// Gives the folder its name. An empty folder of that name gives way; anything in it stands.
-    fn keep(mut self, dir: &Path) -> Result<(), NodeError> {
-        refuse_taken(dir)?;
-        if dir.is_dir() {
-            fs::remove_dir(dir).map_err(NodeError::file("replace", dir))?;
-        }
-        fs::rename(self.paths.dir(), dir).map_err(NodeError::file("write", dir))?;
-        self.kept = true;
-        Ok(())
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        if !self.kept {
-            let _ = fs::remove_dir_all(self.paths.dir());
-        }
-    }
 }
 
 #[cfg(test)]

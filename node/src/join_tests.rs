@@ -1,13 +1,14 @@
 //! Joining against a coordinator with real TLS on loopback: what is left behind, and what is refused.
 
 use super::*;
-use motet_common::enrol::EnrolError;
+use motet_common::enrol::{EnrolError, Possession};
 use motet_proto::refusal::status;
 use motet_proto::tls::authority::{Authority, Subject, Validity};
 use motet_proto::tls::server::{Connections, http2, incoming, server_config};
 use motet_proto::v1::enrolment_server::{Enrolment as Service, EnrolmentServer};
 use motet_secagg::digest::Digest;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 use tonic::Request;
 use zeroize::Zeroizing;
@@ -25,6 +26,8 @@ struct Coordinator {
     refuse: Option<Code>,
     /// Another name than the invited one.
     name: Option<String>,
+    /// What was issued, by the canonical bytes of the enrolment; the first answer is lost.
+    lost: Option<Mutex<BTreeMap<Vec<u8>, String>>>,
 }
 
 #[tonic::async_trait]
@@ -47,17 +50,31 @@ impl Service for Coordinator {
             Enrolment::from_bytes(&request.enrolment).map_err(|_| Status::internal("enrolment"))?;
         let proof = request.proof.try_into().map_err(|_| Status::internal("proof"))?;
         // Only the operator's command could check this; the test plays both.
-        enrolment.verify(&SECRET, &proof).map_err(|error: EnrolError| Status::internal(error.to_string()))?;
+        let possession =
+            Possession::from_bytes(&request.possession).map_err(|_| Status::internal("possession"))?;
+        enrolment
+            .verify(&SECRET, &proof, &possession)
+            .map_err(|error: EnrolError| Status::internal(error.to_string()))?;
         if enrolment.csr_key_digest != csr_key_digest(&request.csr).unwrap() {
             return Err(Status::internal("csr"));
         }
+        let known = self.lost.as_ref().map(|lost| lost.lock().unwrap().get(&request.enrolment).cloned());
         let subject = Subject {
             name: enrolment.name,
             country: enrolment.country,
             role: enrolment.role,
             node: Some(enrolment.identity.node_id()),
         };
-        let certificate = self.authority.sign_csr(&request.csr, &subject, Validity::days(30)).unwrap();
+        let fresh = self.authority.sign_csr(&request.csr, &subject, Validity::days(30)).unwrap();
+        let certificate = match (&self.lost, known.flatten()) {
+            (_, Some(certificate)) => certificate,
+            (Some(lost), None) if lost.lock().unwrap().is_empty() => {
+                lost.lock().unwrap().insert(request.enrolment, fresh);
+                return Err(Status::unavailable("the line broke"));
+            }
+            (Some(_), None) => return Err(status(&Refusal::from(Code::TokenUsed))),
+            (None, None) => fresh,
+        };
         Ok(Response::new(JoinResponse {
             certificate,
             authority: self.authority.cert_pem().to_owned(),
@@ -69,16 +86,21 @@ impl Service for Coordinator {
 
 /// Starts it and gives the join code it would be found with.
 pub(crate) async fn coordinator(governance: PublicKey, refuse: Option<Code>) -> String {
-    start(governance, refuse, None).await
+    start(governance, refuse, None, None).await
 }
 
-async fn start(governance: PublicKey, refuse: Option<Code>, name: Option<String>) -> String {
+async fn start(
+    governance: PublicKey,
+    refuse: Option<Code>,
+    name: Option<String>,
+    lost: Option<Mutex<BTreeMap<Vec<u8>, String>>>,
+) -> String {
     let authority = Authority::create("Stroke Europe").unwrap();
     let server = authority.issue_server(&["127.0.0.1".into()], "NL", Validity::days(30)).unwrap();
     let config = server_config(authority.cert_pem(), &server).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let code = code_for(&listener.local_addr().unwrap().to_string(), authority.fingerprint(), Role::Site);
-    let service = EnrolmentServer::new(Coordinator { authority, governance, refuse, name });
+    let service = EnrolmentServer::new(Coordinator { authority, governance, refuse, name, lost });
     let calls = incoming(listener, Arc::clone(&config), Connections::default());
     tokio::spawn(http2().add_service(service).serve_with_incoming(calls));
     code
@@ -163,7 +185,7 @@ async fn a_failed_join_leaves_nothing() {
     for (code, words) in [
         (coordinator(governance_key(), Some(Code::TokenUsed)).await, "token_used"),
         (coordinator(other, None).await, "another governance key"),
-        (start(governance_key(), None, Some("../etc".into())).await, "not acceptable"),
+        (start(governance_key(), None, Some("../etc".into()), None).await, "not acceptable"),
         (elsewhere, "cannot reach"),
         (foreign, "another authority"),
         (code_for("127.0.0.1:1", Digest([1; 32]), Role::Researcher), "role_not_allowed"),
@@ -173,6 +195,28 @@ async fn a_failed_join_leaves_nothing() {
         assert!(error.to_string().contains(words), "{words}: {error}");
         assert_eq!(names(folder.path()), [""; 0], "{words}");
     }
+}
+
+#[tokio::test]
+async fn a_join_whose_answer_was_lost_goes_on_with_the_same_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("node");
+    let code = start(governance_key(), None, None, Some(Mutex::default())).await;
+    let phrase = Zeroizing::new("correct horse battery".to_owned());
+    let error = join(&code, &dir, Some(&phrase)).await.unwrap_err();
+    assert!(error.to_string().contains("the same code and folder go on"), "{error}");
+    assert!(!dir.exists(), "nothing half-made");
+    let keys = |folder: &Path| fs::read(folder.join("keys/identity.key")).unwrap();
+    let draft = folder.path().join(&names(folder.path())[0]);
+    let before = keys(&draft);
+    let elsewhere = join(&code, &folder.path().join("elsewhere"), None).await.unwrap_err();
+    assert_eq!(elsewhere.code(), Some("token_used"), "other keys have no claim");
+    let other = Zeroizing::new("another passphrase".to_owned());
+    assert!(join(&code, &dir, Some(&other)).await.is_err(), "the steward's key is sealed");
+    let joined = join(&code, &dir, Some(&phrase)).await.unwrap();
+    assert_eq!(joined.warning, None);
+    assert_eq!(keys(&dir), before);
+    assert_eq!(names(folder.path()), ["node"], "the draft is gone");
 }
 
 #[tokio::test]

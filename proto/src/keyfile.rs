@@ -119,6 +119,22 @@ pub fn read_secret_text(path: &Path) -> Result<Zeroizing<String>, KeyFileError> 
     Ok(Zeroizing::new(text.to_owned()))
 }
 
+/// Reads a join code from a file or, without one, from standard input. The file may be one that others can read: it came
+/// by mail or from a pipe, and its code is good once.
+///
+/// # Errors
+/// When it cannot be read or is not text.
+pub fn read_code(path: Option<&Path>) -> io::Result<Zeroizing<String>> {
+    // A code has some 250 letters; a mail program may have put spaces between them.
+    const MOST: u64 = 64 << 10;
+    let mut text = Zeroizing::new(String::with_capacity(4096));
+    match path {
+        Some(path) => File::open(path)?.take(MOST).read_to_string(&mut text)?,
+        None => io::stdin().take(MOST).read_to_string(&mut text)?,
+    };
+    Ok(text)
+}
+
 /// Writes the bytes to a new file in the same folder (a rename does not cross file systems) and syncs it.
 fn write_beside(path: &Path, secret: &[u8]) -> Result<PathBuf, KeyFileError> {
     let mut name = std::ffi::OsString::from(".");

@@ -11,7 +11,9 @@ pub const KEY: &str = "motet-refusal";
 pub fn status(refusal: &Refusal) -> Status {
     let grpc = match refusal.code {
         Code::NoClientCertificate => GrpcCode::Unauthenticated,
-        Code::RoleNotAllowed | Code::SiteRevoked => GrpcCode::PermissionDenied,
+        Code::RoleNotAllowed | Code::SiteRevoked | Code::PersonRevoked | Code::NotAMember => {
+            GrpcCode::PermissionDenied
+        }
         Code::StudyUnknown | Code::RunUnknown | Code::ReleaseUnknown | Code::TokenUnknown => {
             GrpcCode::NotFound
         }

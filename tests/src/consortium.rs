@@ -55,6 +55,8 @@ pub struct Consortium {
     pub nodes: Vec<(String, Process)>,
     /// Extra environment of every process started.
     pub env: Vec<(String, String)>,
+    /// The operator's identity folder, in `dir`.
+    pub identity: String,
 }
 
 /// What a command printed and how it ended.
@@ -95,15 +97,34 @@ impl Said {
 impl Consortium {
     /// `motet init`, then the coordinator.
     pub fn start(program: &str) -> Self {
+        Self::begin(program, "hub/operator", &[], |_| {})
+    }
+
+    /// The same with the operator's folder beside the coordinator's and the governance key in a third, sealed.
+    pub fn start_apart(program: &str, passphrase: &str) -> Self {
+        let files =
+            [("--operator", "op"), ("--governance", "stick"), ("--governance-passphrase-file", "phrase")];
+        Self::begin(program, "op", &files, |c| {
+            std::fs::write(c.path("phrase"), format!("{passphrase}\n")).expect("writable");
+        })
+    }
+
+    fn begin(program: &str, identity: &str, files: &[(&str, &str)], prepare: impl FnOnce(&Self)) -> Self {
         let mut consortium = Self {
             program: PathBuf::from(program),
             dir: tempfile::tempdir().expect("a temporary folder"),
             coordinator: None,
             nodes: Vec::new(),
             env: Vec::new(),
+            identity: identity.to_owned(),
         };
+        prepare(&consortium);
         let hub = consortium.path("hub");
-        consortium.motet(&["init", &hub, "--name", "trial", "--country", "NL"]).done();
+        let more: Vec<String> =
+            files.iter().flat_map(|(flag, name)| [(*flag).to_owned(), consortium.path(name)]).collect();
+        let mut line = vec!["init", &hub, "--name", "trial", "--country", "NL"];
+        line.extend(more.iter().map(String::as_str));
+        consortium.motet(&line).done();
         let config = format!("{hub}/coordinator.toml");
         let text = std::fs::read_to_string(&config).expect("init wrote it");
         let quick: String =
@@ -147,7 +168,7 @@ impl Consortium {
 
     /// The operator's identity folder.
     pub fn operator(&self) -> String {
-        self.path("hub/operator")
+        self.path(&self.identity)
     }
 
     fn command(&self, args: &[&str]) -> Command {

@@ -77,9 +77,16 @@ impl PublicKey {
         key.verify_strict(text, &ed25519_dalek::Signature::from_bytes(&signature.0)).map_err(|_| BadSignature)
     }
 
-    /// Whether the bytes are a point of the curve that is not of small order; a roster lists no other.
+    /// Whether the bytes are the one encoding of a point of the curve that is not of small order; a roster lists no other.
     pub fn is_sound(&self) -> bool {
-        VerifyingKey::from_bytes(&self.0).is_ok_and(|key| !key.is_weak())
+        self.is_canonical() && VerifyingKey::from_bytes(&self.0).is_ok_and(|key| !key.is_weak())
+    }
+
+    /// Whether the y coordinate is below p = 2^255 - 19. A few points have a second encoding at or above it, under which
+    /// one key would have two fingerprints. (The other double encodings are those of x = 0, which is of small order.)
+    fn is_canonical(&self) -> bool {
+        let [low, middle @ .., high] = &self.0;
+        *low < 0xed || high & 0x7f != 0x7f || middle.iter().any(|byte| *byte != 0xff)
     }
 
     /// The digest by which people compare keys.

@@ -1,6 +1,8 @@
 //! Tests of the module above.
 
 use super::*;
+use crate::refusal::{Code, Refusal};
+use motet_secagg::sign::{SecretKey, Signature};
 use zeroize::Zeroizing;
 
 fn code() -> JoinCode {
@@ -14,15 +16,19 @@ fn code() -> JoinCode {
     }
 }
 
+fn key(seed: u8) -> SecretKey {
+    SecretKey::from_seed([seed; 32])
+}
+
 fn enrolment() -> Enrolment {
     Enrolment {
         invite: [3; 16],
         name: "amsterdam-2".into(),
         country: "NL".into(),
         role: Role::Site,
-        identity: PublicKey([5; 32]),
-        steward: Some(PublicKey([6; 32])),
-        witness: Some(PublicKey([10; 32])),
+        identity: key(5).public(),
+        steward: Some(key(6).public()),
+        witness: Some(key(10).public()),
         csr_key_digest: Digest([7; 32]),
         governance_fingerprint: Digest([2; 32]),
     }
@@ -94,31 +100,135 @@ fn addresses_names_and_countries_are_checked() {
     }
 }
 
+/// The signatures of the keys that [`enrolment`] names.
+fn signed(enrolment: &Enrolment) -> Possession {
+    enrolment.sign(&key(5), Some(&key(6)), Some(&key(10)))
+}
+
+const CHANGES: [fn(&mut Enrolment); 8] = [
+    |e| e.invite = [8; 16],
+    |e| e.name = "amsterdam-3".into(),
+    |e| e.country = "BE".into(),
+    |e| e.identity = key(8).public(),
+    |e| e.steward = Some(key(8).public()),
+    |e| e.witness = Some(key(8).public()),
+    |e| e.csr_key_digest = Digest([8; 32]),
+    |e| e.governance_fingerprint = Digest([8; 32]),
+];
+
 #[test]
 fn a_proof_covers_every_field() {
     let secret = [9; 32];
     let honest = enrolment();
-    let proof = honest.prove(&secret);
-    assert_eq!(honest.verify(&secret, &proof), Ok(()));
-    let changed: [fn(&mut Enrolment); 8] = [
-        |e| e.invite = [8; 16],
-        |e| e.name = "amsterdam-3".into(),
-        |e| e.country = "BE".into(),
-        |e| e.identity = PublicKey([8; 32]),
-        |e| e.steward = Some(PublicKey([8; 32])),
-        |e| e.witness = Some(PublicKey([8; 32])),
-        |e| e.csr_key_digest = Digest([8; 32]),
-        |e| e.governance_fingerprint = Digest([8; 32]),
-    ];
-    for change in changed {
+    let (proof, possession) = (honest.prove(&secret), signed(&honest));
+    assert_eq!(honest.verify(&secret, &proof, &possession), Ok(()));
+    for change in CHANGES {
         let mut other = honest.clone();
         change(&mut other);
-        assert!(matches!(other.verify(&secret, &proof), Err(EnrolError::Proof { .. })), "{other:?}");
+        // Signed anew by whoever holds its keys, so that the proof alone is at stake.
+        let keys = [5, 6, 10, 8].map(key);
+        let of = |public: PublicKey| keys.iter().find(|key| key.public() == public).unwrap();
+        let again = other.sign(of(other.identity), other.steward.map(of), other.witness.map(of));
+        assert!(matches!(other.verify(&secret, &proof, &again), Err(EnrolError::Proof { .. })), "{other:?}");
     }
-    assert!(matches!(honest.verify(&[8; 32], &proof), Err(EnrolError::Proof { .. })), "another secret");
+    assert!(
+        matches!(honest.verify(&[8; 32], &proof, &possession), Err(EnrolError::Proof { .. })),
+        "another secret"
+    );
     let person = Enrolment { role: Role::Operator, steward: None, witness: None, ..honest };
-    assert!(matches!(person.verify(&secret, &proof), Err(EnrolError::Proof { .. })), "another role");
-    assert_eq!(person.verify(&secret, &person.prove(&secret)), Ok(()));
+    let possession = person.sign(&key(5), None, None);
+    assert!(
+        matches!(person.verify(&secret, &proof, &possession), Err(EnrolError::Proof { .. })),
+        "another role"
+    );
+    assert_eq!(person.verify(&secret, &person.prove(&secret), &possession), Ok(()));
+}
+
+#[test]
+fn every_key_signs_every_field_of_the_enrolment() {
+    let honest = enrolment();
+    let possession = signed(&honest);
+    assert_eq!(honest.verify_possession(&possession), Ok(()));
+    for change in CHANGES {
+        let mut other = honest.clone();
+        change(&mut other);
+        assert!(
+            matches!(other.verify_possession(&possession), Err(EnrolError::Possession { .. })),
+            "{other:?}"
+        );
+    }
+    let Possession { identity, steward, witness } = possession;
+    for (wrong, purpose) in [
+        (Possession { identity: Signature([0; 64]), steward, witness }, Purpose::Identity),
+        (Possession { identity, steward: None, witness }, Purpose::Steward),
+        (Possession { identity, steward, witness: None }, Purpose::Witness),
+        // A signature for one purpose is none for another, also of one key.
+        (
+            Possession { identity, steward: Some(honest.sign(&key(6), None, None).identity), witness },
+            Purpose::Steward,
+        ),
+        (Possession { identity, steward, witness: steward }, Purpose::Witness),
+    ] {
+        let refused = honest.verify_possession(&wrong).unwrap_err();
+        assert_eq!(refused, EnrolError::Possession { name: "amsterdam-2".into(), purpose });
+        assert_eq!(Refusal::from(refused).code, Code::KeyUnproven);
+    }
+    let person = Enrolment { role: Role::Operator, steward: None, witness: None, ..honest };
+    let alone = person.sign(&key(5), None, None);
+    assert_eq!(person.verify_possession(&alone), Ok(()));
+    let more = Possession { steward, ..alone };
+    assert!(person.verify_possession(&more).is_err(), "a signature for a key that is not there");
+}
+
+#[test]
+fn a_newcomer_cannot_enrol_the_public_key_of_another() {
+    let victim = key(77).public();
+    for borrowed in [
+        Enrolment { identity: victim, ..enrolment() },
+        Enrolment { steward: Some(victim), ..enrolment() },
+        Enrolment { witness: Some(victim), ..enrolment() },
+    ] {
+        let refused = borrowed.verify(&[9; 32], &borrowed.prove(&[9; 32]), &signed(&borrowed)).unwrap_err();
+        assert!(matches!(refused, EnrolError::Possession { .. }), "{refused}");
+    }
+}
+
+#[test]
+fn one_key_for_two_purposes_is_refused() {
+    let honest = enrolment();
+    let same = Digest([7; 32]);
+    for twice in [
+        Enrolment { steward: Some(honest.identity), ..honest.clone() },
+        Enrolment { witness: Some(honest.identity), ..honest.clone() },
+        Enrolment { witness: honest.steward, ..honest.clone() },
+        Enrolment { governance_fingerprint: honest.identity.fingerprint(), ..honest.clone() },
+        Enrolment { governance_fingerprint: key(10).public().fingerprint(), ..honest.clone() },
+        Enrolment { governance_fingerprint: same, csr_key_digest: same, ..honest },
+    ] {
+        assert_eq!(Refusal::from(twice.check().unwrap_err()).code, Code::KeyTaken, "{twice:?}");
+    }
+}
+
+#[test]
+fn a_key_with_which_anybody_can_sign_or_that_has_a_second_encoding_is_refused() {
+    // The neutral element; a point of order 8 (RFC 8032's curve has eight such); y = p + 3, a second encoding of y = 3.
+    let mut neutral = [0; 32];
+    neutral[0] = 1;
+    let order_8 = "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05";
+    let mut second = [0xff; 32];
+    (second[0], second[31]) = (0xed + 3, 0x7f);
+    let mut first = [0; 32];
+    first[0] = 3;
+    assert!(PublicKey(first).is_sound(), "y = 3 is on the curve, and this is its encoding");
+    for weak in
+        [PublicKey(neutral), PublicKey::from_hex(order_8).unwrap(), PublicKey(second), PublicKey([2; 32])]
+    {
+        assert!(!weak.is_sound(), "{weak}");
+        let enrolment = Enrolment { identity: weak, ..enrolment() };
+        let refused = enrolment.check().unwrap_err();
+        assert!(matches!(refused, EnrolError::WeakKey { .. }), "{refused}");
+        assert_eq!(Refusal::from(refused).code, Code::KeyUnproven);
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The removal of a site from the consortium, signed by the governance key.
+//! The removal of a site or a person from the consortium, signed by the governance key.
 
 use super::{RosterError, check_text, verify};
 use crate::enrol::check_name;
@@ -9,12 +9,14 @@ use motet_secagg::id::NodeId;
 use motet_secagg::sign::{PublicKey, SecretKey, Signature};
 
 canonical! {
-    /// A site leaves the consortium: from here on its certificate opens nothing.
+    /// A site or a person leaves the consortium: from here on its certificate opens nothing.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Removal {
-        /// The node.
+        /// The invitation that was redeemed: it names exactly one member, whatever keys or names another claims.
+        pub invite: [u8; 16],
+        /// The id of the identity key: a site's node.
         pub node: NodeId,
-        /// The site's name, for people.
+        /// The name, for people.
         pub name: String,
         /// Why, in the operator's words.
         pub reason: String,

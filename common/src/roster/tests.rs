@@ -137,6 +137,7 @@ fn a_removal_is_signed_and_is_no_roster() {
     let governance = SecretKey::from_seed([211; 32]);
     let trusted = governance.public().fingerprint();
     let removal = Removal {
+        invite: [3; 16],
         node: key(1).node_id(),
         name: "site-1".into(),
         reason: "left the consortium".into(),

@@ -4,6 +4,7 @@ use super::{caller, fixed, malformed, now, run_id};
 use crate::driver::propose;
 use crate::entries::{Invited, RunEnded};
 use crate::handle::{Ask, Handle};
+use crate::members::Caller;
 use crate::shared::Shared;
 use motet_common::enrol::Role;
 use motet_common::moment::Moment;
@@ -16,14 +17,15 @@ use motet_proto::v1::{
     AbandonRunRequest, AbandonRunResponse, AboutRequest, AboutResponse, ExportLedgerRequest,
     ExportLedgerResponse, GetReleaseRequest, GetReleaseResponse, InviteRequest, InviteResponse,
     ListMembersRequest, ListMembersResponse, ListRunsRequest, ListRunsResponse, ListStudiesRequest,
-    ListStudiesResponse, ProposeRequest, ProposeResponse, RemoveSiteRequest, RemoveSiteResponse,
-    StartRunRequest, StartRunResponse, Study, WatchRunRequest, WatchRunResponse, WithdrawStudyRequest,
-    WithdrawStudyResponse,
+    ListStudiesResponse, ProposeRequest, ProposeResponse, RemovePersonRequest, RemovePersonResponse,
+    RemoveSiteRequest, RemoveSiteResponse, StartRunRequest, StartRunResponse, Study, WatchRunRequest,
+    WatchRunResponse, WithdrawStudyRequest, WithdrawStudyResponse,
 };
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::RunId;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{broadcast, mpsc};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
@@ -31,6 +33,9 @@ use tonic::{Request, Response, Status};
 
 const OPERATOR: &[Role] = &[Role::Operator];
 const PEOPLE: &[Role] = &[Role::Operator, Role::Researcher];
+
+/// Whoever removes itself hears the answer on a line that is then cut.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 pub(crate) struct DeskService(pub(crate) Arc<Shared>);
 
@@ -44,6 +49,24 @@ impl DeskService {
     async fn run(&self, text: &str) -> Result<(Handle, RunId), Status> {
         let run = run_id(text)?;
         Ok((self.0.study_of_run(&run).await.map_err(refused)?, run))
+    }
+
+    /// Records a removal, then cuts what the member has open: what comes later is refused by its certificate.
+    async fn remove(&self, by: &Caller, removal: &[u8], roles: &[Role]) -> Result<(), Status> {
+        let removal = SignedRemoval::from_bytes(removal).map_err(malformed)?;
+        let governance = self.0.keys.governance.fingerprint();
+        let name = self.0.members.remove(removal, &governance, roles).await.map_err(refused)?;
+        if by.name == name {
+            let connections = self.0.connections.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(FAREWELL).await;
+                connections.close(&name);
+            });
+            return Ok(());
+        }
+        let cut = self.0.connections.close(&name);
+        tracing::info!(%name, cut, "a member was removed and its connections cut");
+        Ok(())
     }
 
     async fn handles(&self) -> Vec<Handle> {
@@ -99,16 +122,21 @@ impl Desk for DeskService {
         &self,
         request: Request<RemoveSiteRequest>,
     ) -> Result<Response<RemoveSiteResponse>, Status> {
-        caller(&self.0, &request, OPERATOR).await?;
-        let removal = SignedRemoval::from_bytes(&request.into_inner().removal).map_err(malformed)?;
-        let governance = self.0.keys.governance.fingerprint();
-        let name = self.0.members.remove(removal, &governance).await.map_err(refused)?;
-        let cut = self.0.connections.close(&name);
-        tracing::info!(%name, cut, "a site was removed and its connections cut");
+        let by = caller(&self.0, &request, OPERATOR).await?;
+        self.remove(&by, &request.into_inner().removal, &[Role::Site]).await?;
         for handle in self.handles().await {
             handle.send_if_awake(Ask::Removed).await;
         }
         Ok(Response::new(RemoveSiteResponse {}))
+    }
+
+    async fn remove_person(
+        &self,
+        request: Request<RemovePersonRequest>,
+    ) -> Result<Response<RemovePersonResponse>, Status> {
+        let by = caller(&self.0, &request, OPERATOR).await?;
+        self.remove(&by, &request.into_inner().removal, PEOPLE).await?;
+        Ok(Response::new(RemovePersonResponse {}))
     }
 
     async fn propose(&self, request: Request<ProposeRequest>) -> Result<Response<ProposeResponse>, Status> {

@@ -1,8 +1,9 @@
 //! Redeeming invitations: the one service that answers a caller without a certificate.
 
 use super::{fixed, malformed, now};
+use crate::members::Application;
 use crate::shared::Shared;
-use motet_common::enrol::Enrolment as EnrolmentRecord;
+use motet_common::enrol::{Enrolment as EnrolmentRecord, Possession};
 use motet_common::refusal::{Code, Refusal};
 use motet_proto::refusal::status;
 use motet_proto::v1::enrolment_server::Enrolment;
@@ -32,13 +33,16 @@ impl Enrolment for EnrolmentService {
 
     async fn join(&self, request: Request<JoinRequest>) -> Result<Response<JoinResponse>, Status> {
         let request = request.into_inner();
-        let enrolment = EnrolmentRecord::from_bytes(&request.enrolment).map_err(malformed)?;
-        let proof = fixed(&request.proof, "the proof")?;
+        let application = Application {
+            enrolment: EnrolmentRecord::from_bytes(&request.enrolment).map_err(malformed)?,
+            proof: fixed(&request.proof, "the proof")?,
+            possession: Possession::from_bytes(&request.possession).map_err(malformed)?,
+            csr: request.csr,
+        };
         let keys = &self.0.keys;
         let governance = keys.governance.fingerprint();
-        let name = enrolment.name.clone();
-        let joined =
-            self.0.members.join(&keys.authority, &governance, enrolment, proof, &request.csr, now()).await;
+        let name = application.enrolment.name.clone();
+        let joined = self.0.members.join(&keys.authority, &governance, application, now()).await;
         let certificate = joined.map_err(|refusal| status(&refusal))?;
         tracing::info!(%name, "joined");
         Ok(Response::new(JoinResponse {

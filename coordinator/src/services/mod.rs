@@ -4,27 +4,31 @@ pub(crate) mod desk;
 pub(crate) mod enrolment;
 pub(crate) mod rounds;
 
+use crate::members::Caller;
 use crate::shared::Shared;
 use motet_common::enrol::Role;
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_proto::refusal::status;
-use motet_proto::tls::peer::Peer;
 use motet_proto::tls::server::peer_of_request;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::RunId;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tonic::{Request, Status};
 
-/// The caller, who must have joined, not be removed, and have one of these roles.
-pub(crate) async fn caller<T>(shared: &Shared, request: &Request<T>, roles: &[Role]) -> Result<Peer, Status> {
+/// The caller, whose certificate must be on record, who must not be removed, and who must have one of these roles.
+pub(crate) async fn caller<T>(
+    shared: &Shared,
+    request: &Request<T>,
+    roles: &[Role],
+) -> Result<Caller, Status> {
     let peer = peer_of_request(request).ok_or_else(|| status(&Code::NoClientCertificate.into()))?;
-    shared.members.admit(&peer).await.map_err(|refusal| status(&refusal))?;
-    if !roles.contains(&peer.role) {
-        let detail = format!("`{}` is a {}", peer.name, peer.role.as_str());
+    let caller = shared.members.caller(&peer).map_err(|refusal| status(&refusal))?;
+    if !roles.contains(&caller.role) {
+        let detail = format!("`{}` is a {}", caller.name, caller.role.as_str());
         return Err(status(&Refusal::new(Code::RoleNotAllowed, detail)));
     }
-    Ok(peer)
+    Ok(caller)
 }
 
 /// The coordinator's clock, for tokens and clock-skew checks.

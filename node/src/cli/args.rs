@@ -69,8 +69,13 @@ pub struct Plain {
 /// `join`.
 #[derive(Debug, Args)]
 pub struct JoinArgs {
-    /// The join code: the last line of `motet site invite`; `-` reads it from standard input
-    pub(crate) code: String,
+    /// The join code: the last line of `motet site invite`; `-` reads it from standard input. It is a secret, and other
+    /// accounts of this machine can read command lines: --code-file is the better way
+    #[arg(required_unless_present = "code_file")]
+    pub(crate) code: Option<String>,
+    /// File that holds the join code; `-` reads it from standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "code")]
+    pub(crate) code_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) sign: Sign,
     #[command(flatten)]
@@ -263,6 +268,8 @@ mod tests {
         Whole::command().debug_assert();
         for line in [
             "join motet1-x --dir D",
+            "join --code-file F --dir D",
+            "join --code-file - --dir D",
             "join motet1-x --dir D --steward-passphrase-file F",
             "run --dir D",
             "run --dir D --drill upload:3",

@@ -149,7 +149,8 @@ async fn standing_there(channel: Channel, findings: &mut Findings) {
             response.metadata().clone()
         }
         Ok(Err(status)) => {
-            let barred = [Code::SiteRevoked, Code::NoClientCertificate, Code::RoleNotAllowed];
+            let barred =
+                [Code::SiteRevoked, Code::NotAMember, Code::NoClientCertificate, Code::RoleNotAllowed];
             match refusal(&status) {
                 Some(refusal) if barred.contains(&refusal.code) => {
                     findings.fail("certificate", refusal.to_string(), "tell the consortium's operator");

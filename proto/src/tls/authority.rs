@@ -232,13 +232,45 @@ impl Authority {
 /// # Errors
 /// [`AuthorityError::Subject`] for a name that no certificate may carry, [`AuthorityError::Library`].
 pub fn make_csr(name: &str) -> Result<(Vec<u8>, Zeroizing<String>), AuthorityError> {
-    check_name(name)?;
     let key = new_key()?;
+    Ok((request(name, &key)?, Zeroizing::new(key.serialize_pem())))
+}
+
+/// A request for a certificate on a key that [`make_csr`] made: who joins again after a lost answer asks with the same key.
+///
+/// # Errors
+/// [`AuthorityError::KeyKind`] when the text is not such a key, and those of [`make_csr`].
+pub fn renew_csr(name: &str, key_pem: &str) -> Result<Vec<u8>, AuthorityError> {
+    let key = KeyPair::from_pem(key_pem).map_err(|_| AuthorityError::KeyKind)?;
+    if *key.algorithm() != PKCS_ECDSA_P256_SHA256 {
+        return Err(AuthorityError::KeyKind);
+    }
+    request(name, &key)
+}
+
+fn request(name: &str, key: &KeyPair) -> Result<Vec<u8>, AuthorityError> {
+    check_name(name)?;
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
-    let request = params.serialize_request(&key)?;
-    Ok((request.der().to_vec(), Zeroizing::new(key.serialize_pem())))
+    Ok(params.serialize_request(key)?.der().to_vec())
+}
+
+/// SHA-256 of a certificate's DER bytes, as [`Peer::certificate`](super::peer::Peer::certificate) has it.
+///
+/// # Errors
+/// [`AuthorityError::Stored`] when the text is not a certificate.
+pub fn certificate_digest(cert_pem: &str) -> Result<Digest, AuthorityError> {
+    Ok(Digest::of_file(&certificate_der(cert_pem)?))
+}
+
+/// A certificate's DER bytes.
+///
+/// # Errors
+/// [`AuthorityError::Stored`] when the text is not a certificate.
+pub fn certificate_der(cert_pem: &str) -> Result<Vec<u8>, AuthorityError> {
+    let cert = CertificateDer::from_pem_slice(cert_pem.as_bytes()).map_err(|_| AuthorityError::Stored)?;
+    Ok(cert.to_vec())
 }
 
 /// SHA-256 of the public key (DER, SubjectPublicKeyInfo) in a request: what an enrolment's proof covers.

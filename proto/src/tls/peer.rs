@@ -1,6 +1,7 @@
 //! Who a certificate says its holder is.
 
 use motet_common::enrol::{Role, check_country, check_name};
+use motet_secagg::digest::Digest;
 use motet_secagg::id::NodeId;
 use x509_parser::oid_registry::{
     OID_X509_COMMON_NAME, OID_X509_COUNTRY_NAME, OID_X509_ORGANIZATIONAL_UNIT, OID_X509_SERIALNUMBER, Oid,
@@ -20,6 +21,8 @@ pub struct Peer {
     pub node: Option<NodeId>,
     /// The certificate's own serial number in hexadecimal, for removal lists and logs.
     pub serial: String,
+    /// SHA-256 of the certificate's DER bytes: what the coordinator has on record of each member, and admits by.
+    pub certificate: Digest,
 }
 
 /// A certificate that the authority of a consortium would not have issued.
@@ -60,6 +63,7 @@ pub fn peer_of(cert_der: &[u8]) -> Result<Peer, BadCertificate> {
         role,
         node,
         serial: motet_secagg::digest::to_hex(cert.raw_serial()),
+        certificate: Digest::of_file(cert_der),
     })
 }
 

@@ -1,7 +1,8 @@
 //! Real handshakes over loopback.
 
 use super::authority::{
-    Authority, AuthorityError, ServerIdentity, Subject, Validity, csr_key_digest, make_csr,
+    Authority, AuthorityError, ServerIdentity, Subject, Validity, certificate_digest, csr_key_digest,
+    make_csr, renew_csr,
 };
 use super::client::{ClientIdentity, ConnectError, connect, connect_pinned};
 use super::peer::{Peer, peer_of};
@@ -323,7 +324,8 @@ fn a_request_is_signed_and_its_subject_comes_back() {
     let authority = authority();
     let (csr, key_pem) = make_csr("amsterdam-2").unwrap();
     let first = authority.sign_csr(&csr, &site(), Validity::days(30)).unwrap();
-    let Peer { name, country, role, node, serial } = peer_of(&der(&first)).unwrap();
+    let Peer { name, country, role, node, serial, certificate } = peer_of(&der(&first)).unwrap();
+    assert_eq!(certificate, certificate_digest(&first).unwrap());
     assert_eq!((name.as_str(), country.as_str(), role), ("amsterdam-2", "NL", Role::Site));
     assert_eq!((node, serial.len()), (Some(NodeId([0xab; 16])), 32));
     let second = authority.sign_csr(&csr, &site(), Validity::days(30)).unwrap();
@@ -331,6 +333,8 @@ fn a_request_is_signed_and_its_subject_comes_back() {
     let key = rcgen::KeyPair::from_pem(&key_pem).unwrap();
     let spki = rcgen::PublicKeyData::subject_public_key_info(&key);
     assert_eq!(csr_key_digest(&csr).unwrap(), Digest::of_file(&spki));
+    let again = renew_csr("amsterdam-2", &key_pem).unwrap();
+    assert_eq!(csr_key_digest(&again).unwrap(), Digest::of_file(&spki), "a request anew, on the same key");
     let person = Subject { name: "anna".into(), country: "DE".into(), role: Role::Operator, node: None };
     let cert = authority.sign_csr(&csr, &person, Validity::days(30)).unwrap();
     assert_eq!(peer_of(&der(&cert)).unwrap().role, Role::Operator);

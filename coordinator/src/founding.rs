@@ -1,0 +1,56 @@
+//! The beginning of a consortium's ledger: the operator who makes it stands on the books as everyone after, invited,
+//! enrolled and with its certificate on record.
+
+use crate::entries::Invited;
+use crate::members::{Application, Members};
+use anyhow::{Context as _, bail};
+use motet_common::enrol::{Enrolment, Possession};
+use motet_common::moment::Moment;
+use motet_ledger::Ledger;
+use motet_proto::tls::authority::{Authority, Validity};
+use std::path::Path;
+
+/// The first operator, who invited itself.
+pub struct Founder {
+    /// Its keys.
+    pub enrolment: Enrolment,
+    /// Under a secret that stays with the operator.
+    pub proof: [u8; 32],
+    /// The signatures of its keys.
+    pub possession: Possession,
+    /// The certificate request, DER.
+    pub csr: Vec<u8>,
+    /// How long its certificate lasts.
+    pub validity: Validity,
+}
+
+/// Begins the ledger in the new folder `state` and gives the founder's certificate, PEM.
+///
+/// # Errors
+/// When the folder holds a ledger with members, when it cannot be written, or when the enrolment is not acceptable.
+pub async fn found(
+    state: &Path,
+    authority: &Authority,
+    founder: Founder,
+    now: Moment,
+) -> anyhow::Result<String> {
+    let ledger = Ledger::open(state).await?;
+    let members = Members::load(ledger.clone()).await?;
+    if !members.is_empty() {
+        bail!("`{}` holds the ledger of a consortium already: give another folder", state.display());
+    }
+    let Founder { enrolment, proof, possession, csr, validity } = founder;
+    let invited = Invited {
+        invite: enrolment.invite,
+        name: enrolment.name.clone(),
+        country: enrolment.country.clone(),
+        role: enrolment.role,
+        expires: Moment { ms: now.ms.saturating_add(1) },
+    };
+    let governance = enrolment.governance_fingerprint;
+    members.invite(invited).await?;
+    let application = Application { enrolment, proof, possession, csr };
+    let joined = members.enrol(authority, &governance, application, validity, now).await;
+    ledger.close().await;
+    joined.context("the operator could not be enrolled")
+}
