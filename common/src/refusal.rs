@@ -35,8 +35,10 @@ codes! {
     StudyWithdrawn = "study_withdrawn": "the study was withdrawn; propose it anew",
     SiteStopped = "site_stopped": "the site's steward has stopped the node; `motet-node resume` releases it",
     SiteRevoked = "site_revoked": "the site was removed from the consortium; ask the operator for a new invitation",
+    DecisionStale = "decision_stale": "a later decision is on record; `motet-node study approve`, `decline` or `withdraw` makes a new one",
     NotInRoster = "not_in_roster": "propose the study again with a roster that holds the site",
     RoleNotAllowed = "role_not_allowed": "use an identity whose role may do this",
+    TooFast = "too_fast": "this member sends more than its software ever does; look at what else uses its certificate, then wait a minute",
     NoClientCertificate = "no_client_certificate": "join first: the certificate is what proves who calls",
     // enrolment
     BadJoinCode = "bad_join_code": "copy the whole line that `motet site invite` printed",

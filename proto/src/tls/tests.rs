@@ -5,7 +5,7 @@ use super::authority::{
 };
 use super::client::{ClientIdentity, ConnectError, connect, connect_pinned};
 use super::peer::{Peer, peer_of};
-use super::server::{Caller, Connections, http2, incoming, server_config};
+use super::server::{Caller, Connections, incoming, serve, server_config};
 use super::*;
 use motet_common::enrol::Role;
 use motet_secagg::digest::Digest;
@@ -60,7 +60,6 @@ async fn coordinator(authority: &Authority, identity: &ServerIdentity) -> (Strin
     let address = listener.local_addr().unwrap().to_string();
     let connections = Connections::default();
     let config = server_config(authority.cert_pem(), identity).unwrap();
-    let arriving = incoming(listener, config, connections.clone());
     let service = tower::service_fn(|request: Request<Body>| async move {
         let caller = request.extensions().get::<Caller>().unwrap().clone();
         let name = caller.peer.map_or_else(|| "nobody".to_owned(), |peer| peer.name.clone());
@@ -70,7 +69,7 @@ async fn coordinator(authority: &Authority, identity: &ServerIdentity) -> (Strin
         let answer = Response::builder().header("caller", name).body(Body::empty()).unwrap();
         Ok::<_, Infallible>(answer)
     });
-    tokio::spawn(http2().serve_with_incoming(service, arriving));
+    tokio::spawn(serve(listener, config, connections.clone(), service));
     (address, connections)
 }
 
@@ -88,7 +87,7 @@ async fn both_sides_show_certificates_and_the_key_exchange_is_post_quantum() {
     let address = listener.local_addr().unwrap();
     let config =
         server_config(authority.cert_pem(), &server_identity(&authority, Validity::days(30))).unwrap();
-    let mut arriving = incoming(listener, config, Connections::default());
+    let mut arriving = incoming(listener, config, Connections::default()).sites;
     // Plain rustls on the other side, with its own defaults: the server itself must insist.
     let ours = identity(&authority, Validity::days(30));
     let mut roots = RootCertStore::empty();
@@ -264,7 +263,7 @@ async fn a_cut_connection_neither_reads_nor_writes() {
     let config =
         server_config(authority.cert_pem(), &server_identity(&authority, Validity::days(30))).unwrap();
     let connections = Connections::default();
-    let mut arriving = incoming(listener, config, connections.clone());
+    let mut arriving = incoming(listener, config, connections.clone()).sites;
     let ours = identity(&authority, Validity::days(30));
     let dialling = tokio::spawn(async move { connect(&address, &ours, COORDINATOR_NAME).await });
     let mut server = arriving.next().await.unwrap().unwrap();
