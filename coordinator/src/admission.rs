@@ -66,7 +66,7 @@ where
 }
 
 async fn answer<S>(
-    mut services: S,
+    services: S,
     shared: &Shared,
     under_way: &UnderWay,
     mut request: Request<Body>,
@@ -83,25 +83,33 @@ where
     if let Some(peer) = &caller.peer {
         request.extensions_mut().insert(Admitted(Arc::clone(peer)));
     }
-    let Ok(response) = match access.patience {
-        None => services.call(request).await,
-        Some(patience) => {
-            let left = access.largest + PREFIX;
-            let request = request.map(|body| Body::new(Bounded { body, left, largest: access.largest }));
-            let answered = tokio::time::timeout(patience, services.call(request)).await;
-            answered.map_err(|_| {
-                let within = patience.as_secs();
-                Status::deadline_exceeded(format!(
-                    "the request did not arrive or was not answered within {within} s: try again"
-                ))
-            })?
-        }
-    };
+    let response = within(services, access, request).await?;
     // A refusal has its status among the headers; whoever is answered knew an invitation.
     if caller.peer.is_none() && !response.headers().contains_key(Status::GRPC_STATUS) {
         caller.vouch();
     }
     Ok(response.map(|body| Body::new(Held { body, _busy: busy, _turn: turn })))
+}
+
+/// The answer to a request that is let in, held to its size and time.
+async fn within<S>(mut services: S, access: &Access, request: Request<Body>) -> Result<Response<Body>, Status>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+{
+    let Some(patience) = access.patience else {
+        let Ok(response) = services.call(request).await;
+        return Ok(response);
+    };
+    let left = access.largest + PREFIX;
+    let request = request.map(|body| Body::new(Bounded { body, left, largest: access.largest }));
+    match tokio::time::timeout(patience, services.call(request)).await {
+        Ok(Ok(response)) => Ok(response),
+        Err(_) => {
+            let seconds = patience.as_secs();
+            let why = format!("the request did not arrive or was not answered within {seconds} s: try again");
+            Err(Status::deadline_exceeded(why))
+        }
+    }
 }
 
 /// Whether this caller may call this method.
@@ -232,6 +240,60 @@ impl http_body::Body for Held {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use motet_proto::refusal::refusal;
+    use std::future::poll_fn;
+
+    /// A request's body: so many pieces of a kilobyte, and then its end or nothing more.
+    struct Pieces {
+        left: usize,
+        ends: bool,
+    }
+
+    impl http_body::Body for Pieces {
+        type Data = Bytes;
+        type Error = Status;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+            match self.left.checked_sub(1) {
+                Some(left) => {
+                    self.left = left;
+                    Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[0; 1024])))))
+                }
+                None if self.ends => Poll::Ready(None),
+                None => Poll::Pending,
+            }
+        }
+    }
+
+    /// What becomes of a request with this body, at a service that reads all of it.
+    async fn read(pieces: usize, ends: bool) -> Result<(), Status> {
+        let reading = tower::service_fn(|request: Request<Body>| async move {
+            let mut body = request.into_body();
+            loop {
+                match poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut body), cx)).await {
+                    Some(Ok(_)) => {}
+                    Some(Err(status)) => return Ok::<_, Infallible>(status.into_http()),
+                    None => return Ok(Response::new(Body::empty())),
+                }
+            }
+        });
+        let access = Access::of("/motet.v1.Enrolment/Join").unwrap();
+        let request = Request::new(Body::new(Pieces { left: pieces, ends }));
+        let response = within(reading, access, request).await?;
+        Status::from_header_map(response.headers()).map_or(Ok(()), Err)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_is_read_up_to_its_largest_size_and_for_so_long() {
+        assert!(read(64, true).await.is_ok());
+        let large = read(65, true).await.unwrap_err();
+        assert_eq!(refusal(&large).map(|refusal| refusal.code), Some(Code::Malformed), "{large}");
+        let slow = read(3, false).await.unwrap_err();
+        assert_eq!(slow.code(), tonic::Code::DeadlineExceeded, "{slow}");
+    }
 
     #[test]
     fn a_member_has_so_many_requests_under_way_and_another_has_its_own() {

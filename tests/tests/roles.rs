@@ -69,7 +69,7 @@ async fn every_method_in_every_wrong_role_is_refused_before_its_body() {
     for (path, _) in METHODS {
         assert!(Access::of(path).is_some(), "`{path}` has no row in the table of who may call it");
     }
-    let mut consortium = Consortium::start(PROGRAM);
+    let consortium = Consortium::start(PROGRAM);
     let code = consortium.invite("amsterdam", "NL");
     consortium.desk("amsterdam", &["join", &code]).done();
     let said = consortium.operate(&["person", "invite", "jane", "--role", "researcher"]).done();

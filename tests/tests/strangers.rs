@@ -156,6 +156,7 @@ fn a_stranger_who_pours_bodies_takes_no_memory_and_keeps_nobody_out() {
                 }
                 let Ok(sent) = stranger.pour(path, (16 << 20) - 16, 4 << 20) else { return };
                 siege.count(sent >> 10);
+                std::thread::sleep(Duration::from_millis(2));
             }
         }
     });
@@ -172,6 +173,8 @@ fn a_stranger_who_opens_calls_without_end_takes_no_memory_and_keeps_nobody_out()
                 break;
             }
             siege.count(400);
+            // Enough to show; the processor is left to the others.
+            std::thread::sleep(Duration::from_millis(10));
         }
         kept.push_back(stranger);
         if kept.len() > 8 {
@@ -248,8 +251,8 @@ async fn flood(consortium: &Consortium, site: &str, frames: Vec<Frame>) -> Optio
     }
 }
 
-/// How many entries of a kind the coordinator's ledger has.
-fn decisions(consortium: &Consortium) -> usize {
+/// How many entries the coordinator's ledger has.
+fn entries(consortium: &Consortium) -> usize {
     let out = consortium.path("export.jsonl");
     let _ = std::fs::remove_file(&out);
     consortium.operate(&["ledger", "export", &out]).done();
@@ -291,14 +294,15 @@ async fn a_member_that_floods_is_cut_with_a_reason_and_leaves_a_line_in_the_log_
         let decision = Decision { study, study_digest, roster, site, verdict, when_ms: began + at };
         Frame::Decision(decision.sign(&steward).to_bytes())
     });
-    let before = decisions(&consortium);
+    let before = entries(&consortium);
+    let decided = log(&consortium).matches("a steward decided").count();
     let ended = flood(&consortium, "va", flips.collect()).await;
     let code = ended.as_ref().and_then(refusal).map(|refusal| refusal.code);
     assert_eq!(code, Some(Code::TooFast), "{ended:?}");
-    let recorded = decisions(&consortium) - before;
-    eprintln!("2000 decisions: {recorded} on record");
-    assert!((1..=64).contains(&recorded), "{recorded} decisions are on record");
-    assert_eq!(log(&consortium).matches("a steward decided").count(), recorded + SITES.len());
+    let recorded = entries(&consortium) - before;
+    let decided = log(&consortium).matches("a steward decided").count() - decided;
+    eprintln!("2000 decisions: {decided} taken, {recorded} entries more in the ledger");
+    assert!((1..=40).contains(&decided) && recorded <= 48, "{decided} decisions, {recorded} entries");
 
     // Frames that mean nothing.
     let lines = log(&consortium).lines().count();

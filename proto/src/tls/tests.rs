@@ -305,6 +305,81 @@ async fn garbage_and_silence_do_not_stop_the_server() {
     }
 }
 
+/// A connection without a certificate that speaks no HTTP/2, and the coordinator's end of it.
+async fn silent_stranger(
+    authority: &Authority,
+) -> (tokio_rustls::client::TlsStream<TcpStream>, super::server::Guarded) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let config =
+        server_config(authority.cert_pem(), &server_identity(authority, Validity::days(30))).unwrap();
+    let mut arriving = incoming(listener, config, Connections::default()).strangers;
+    let mut roots = RootCertStore::empty();
+    roots.add(der(authority.cert_pem())).unwrap();
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let dialling = async {
+        let tcp = TcpStream::connect(address).await.unwrap();
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+        connector.connect(ServerName::try_from("127.0.0.1").unwrap(), tcp).await.unwrap()
+    };
+    let (client, arrived) = tokio::join!(dialling, arriving.next());
+    (client, arrived.unwrap().unwrap())
+}
+
+#[tokio::test]
+async fn a_stranger_who_asks_for_nothing_is_cut_and_one_who_waits_for_an_answer_is_not() {
+    let (_client, mut server) = silent_stranger(&authority()).await;
+    tokio::time::pause();
+    let busy = server.caller().begin();
+    let mut byte = [0; 1];
+    let waiting = tokio::time::timeout(Duration::from_secs(100), server.read(&mut byte)).await;
+    assert!(waiting.is_err(), "a request is under way: {waiting:?}");
+    drop(busy);
+    let still = tokio::time::timeout(Duration::from_secs(29), server.read(&mut byte)).await;
+    assert!(still.is_err(), "it has half a minute for the next: {still:?}");
+    let cut = tokio::time::timeout(Duration::from_secs(2), server.read(&mut byte)).await;
+    assert_eq!(cut.unwrap().unwrap_err().kind(), std::io::ErrorKind::ConnectionAborted);
+}
+
+#[tokio::test]
+async fn a_member_with_too_many_connections_loses_an_older_one_and_the_newest_answers() {
+    let authority = authority();
+    let (address, connections) =
+        coordinator(&authority, &server_identity(&authority, Validity::days(30))).await;
+    let ours = identity(&authority, Validity::days(30));
+    let mut channels = Vec::new();
+    for _ in 0..12 {
+        let mut channel = connect(&address, &ours, COORDINATOR_NAME).await.unwrap();
+        assert_eq!(call(&mut channel, "/hello").await.unwrap(), "amsterdam-2");
+        channels.push(channel);
+    }
+    assert_eq!(connections.count("amsterdam-2"), 8);
+}
+
+#[tokio::test]
+async fn a_newcomer_who_finds_no_place_hears_why() {
+    let authority = authority();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let config =
+        server_config(authority.cert_pem(), &server_identity(&authority, Validity::days(30))).unwrap();
+    let mut arriving = incoming(listener, config, Connections::default()).strangers;
+    // Whoever comes has to go at once, as when newer ones take every place.
+    tokio::spawn(async move {
+        while let Some(Ok(guarded)) = arriving.next().await {
+            drop(guarded);
+        }
+    });
+    let error = connect_pinned(&address, &authority.fingerprint()).await.err().unwrap();
+    assert_eq!(error.code(), "crowded", "{error}");
+    assert!(error.to_string().contains("try again in a minute"), "{error}");
+}
+
 #[tokio::test]
 async fn the_reason_is_found_again_when_a_channel_dials_by_itself() {
     let authority = authority();
