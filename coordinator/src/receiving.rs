@@ -5,6 +5,7 @@
 use crate::members::storage;
 use motet_common::refusal::{Code, Refusal};
 use motet_ledger::Spool;
+use motet_proto::access::UPLOAD;
 use motet_proto::refusal::status;
 use motet_proto::v1::UploadRequest;
 use motet_secagg::digest::Digest;
@@ -142,7 +143,8 @@ impl Upload {
             self.header.chunks.get(piece.index as usize).ok_or_else(|| malformed("no such chunk"))?;
         let whole = self.shape.payload_bytes(piece.index as usize);
         let length = self.chunk.len().saturating_add(piece.payload.len());
-        if piece.offset as usize != self.chunk.len() || length > whole || piece.payload.is_empty() {
+        let fits = (1..=UPLOAD).contains(&piece.payload.len()) && length <= whole;
+        if piece.offset as usize != self.chunk.len() || !fits {
             self.chunk.clear();
             return Err(malformed("a piece of an upload is out of place"));
         }

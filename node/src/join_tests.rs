@@ -7,7 +7,6 @@ use motet_proto::tls::authority::{Authority, Subject, Validity};
 use motet_proto::tls::server::{Connections, serve, server_config};
 use motet_proto::v1::enrolment_server::{Enrolment as Service, EnrolmentServer};
 use motet_secagg::digest::Digest;
-use std::sync::Arc;
 use tokio::net::TcpListener;
 use tonic::Request;
 use zeroize::Zeroizing;

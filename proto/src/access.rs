@@ -43,7 +43,7 @@ pub const PROPOSAL: usize = 1 << 20;
 /// A frame of a node: the longest are sealed shares for 250 sites and the digests of an upload's chunks.
 pub const FRAME: usize = 1 << 20;
 
-/// A piece of an upload: [`PIECE`](crate::PIECE) bytes and their place.
+/// A piece of an upload: [`PIECE`](crate::PIECE) bytes and their place, and as much again for whoever cuts otherwise.
 pub const UPLOAD: usize = 2 * crate::PIECE;
 
 /// For a request to arrive and be answered from memory or a small read.

@@ -130,8 +130,8 @@ impl Stranger {
         let stream = self.next - 2;
         let mut payload = [&[0_u8][..], &announced.to_be_bytes()].concat();
         payload.resize(FRAME, 0);
-        let (mut sent, mut waited) = (0_usize, 0);
-        while sent < most && !self.over && waited < 10 {
+        let (mut sent, mut waited, before) = (0_usize, 0, self.answered);
+        while sent < most && !self.over && self.answered == before && waited < 10 {
             let room = self.window.min(self.stream_window - i64::try_from(sent).unwrap_or(i64::MAX));
             if room < FRAME as i64 {
                 self.listen()?;

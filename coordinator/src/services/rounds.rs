@@ -41,11 +41,13 @@ use tonic::{Request, Response, Status, Streaming};
 const CLOCK_TOLERANCE_MS: u64 = 5 * 60 * 1000;
 /// An upload may overtake its header, which travels on the other stream, by this long.
 const HEADER_PATIENCE: Duration = Duration::from_secs(10);
+/// How often it is looked for, first and later: whoever asks for what does not come does not keep the study's driver busy.
+const HEADER_POLL: Duration = Duration::from_millis(10);
+const LONGEST_POLL: Duration = Duration::from_millis(160);
 /// How long the first message of a stream may take.
 const FIRST: Duration = Duration::from_secs(30);
 /// Pieces of uploads that wait for a reader: a member that does not read holds no more than these and a chunk.
 const PIECES: usize = 8;
-const HEADER_POLL: Duration = Duration::from_millis(10);
 
 pub(crate) struct RoundsService(pub(crate) Arc<Shared>);
 
@@ -82,6 +84,7 @@ impl RoundsService {
         let run = RunId(fixed(run, "the run")?);
         let handle = self.0.study_of_run(&run).await.map_err(|refusal| status(&refusal))?;
         let deadline = tokio::time::Instant::now() + HEADER_PATIENCE;
+        let mut wait = HEADER_POLL;
         loop {
             let found = handle.ask(|answer| Ask::Header { node, t2, answer }).await;
             if let Some((header, shape)) = found.map_err(|refusal| status(&refusal))? {
@@ -90,7 +93,8 @@ impl RoundsService {
             if tokio::time::Instant::now() > deadline {
                 return Err(status(&Refusal::new(Code::WrongPhase, "no upload is awaited here")));
             }
-            tokio::time::sleep(HEADER_POLL).await;
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(LONGEST_POLL);
         }
     }
 
