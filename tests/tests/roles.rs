@@ -1,5 +1,10 @@
 //! Every method of the compiled schema in every wrong role, against a real coordinator: refused with its code before a byte of
 //! the request's body was sent. The table is the one that the coordinator itself refuses by.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test: clippy knows only the functions marked as one, not their helpers"
+)]
 
 use motet_common::enrol::Role;
 use motet_common::refusal::Code;
