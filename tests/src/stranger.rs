@@ -141,6 +141,10 @@ impl Stranger {
             self.tls.write_all(&frame(DATA, 0, stream, &payload))?;
             self.window -= FRAME as i64;
             sent += FRAME;
+            // Now and then it is heard whether this is refused: what follows would be thrown away.
+            if sent.is_multiple_of(1 << 20) {
+                self.listen()?;
+            }
             payload.fill(0);
         }
         self.tls.flush()?;
@@ -169,6 +173,7 @@ impl Stranger {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.heard.extend(buffer.get(..read).unwrap_or_default());
+        let mut granted = false;
         while let Some((head, rest)) = self.heard.split_first_chunk::<9>() {
             let [a, b, c, kind, flags, stream @ ..] = *head;
             let length = u32::from_be_bytes([0, a, b, c]) as usize;
@@ -177,6 +182,7 @@ impl Stranger {
                 HEADERS => self.answered += 1,
                 GOAWAY => self.over = true,
                 SETTINGS if flags & 1 == 0 => {
+                    granted = true;
                     for setting in payload.chunks_exact(6) {
                         if let [0, 4, value @ ..] = setting {
                             let value = value.try_into().map_or(0, u32::from_be_bytes);
@@ -191,6 +197,11 @@ impl Stranger {
                 _ => {}
             }
             self.heard.drain(..9 + length);
+        }
+        if granted {
+            // What the server grants counts from here on.
+            self.tls.write_all(&frame(SETTINGS, 1, 0, &[]))?;
+            self.tls.flush()?;
         }
         Ok(())
     }
