@@ -38,8 +38,10 @@ codes! {
     PersonRevoked = "person_revoked": "the person was removed from the consortium; ask an operator for a new invitation",
     NotAMember = "not_a_member": "the coordinator has no record of this certificate: join with a new invitation; after a restore from an old backup, everybody who joined since does",
     LastOperator = "last_operator": "invite another operator first: `motet person invite NAME --role operator`",
+    DecisionStale = "decision_stale": "a later decision is on record; `motet-node study approve`, `decline` or `withdraw` makes a new one",
     NotInRoster = "not_in_roster": "propose the study again with a roster that holds the site",
     RoleNotAllowed = "role_not_allowed": "use an identity whose role may do this",
+    TooFast = "too_fast": "this member sends more than its software ever does; look at what else uses its certificate, then wait a minute",
     NoClientCertificate = "no_client_certificate": "join first: the certificate is what proves who calls",
     // enrolment
     BadJoinCode = "bad_join_code": "copy the whole line that `motet site invite` printed",

@@ -1,7 +1,8 @@
 //! What the coordinator knows about one study: proposal, decisions, chain, log, runs. A pure read model of the study's
 //! stream; replaying the stream gives the same book.
 
-use crate::entries::{Planned, Proposed, Publishing, RunEnded, RunStarted, StudyEntry};
+use crate::changes::Changes;
+use crate::entries::{Noted, Planned, Proposed, Publishing, RunEnded, RunStarted, StudyEntry};
 use crate::run_state::{RunEvent, RunState};
 use motet_common::chain::Chain;
 use motet_common::checks::Due;
@@ -54,6 +55,8 @@ pub(crate) struct Book {
     pub(crate) study: Study,
     pub(crate) digest: Digest,
     pub(crate) decisions: BTreeMap<NodeId, SignedDecision>,
+    /// How often each site has decided.
+    changes: Changes,
     pub(crate) withdrawn: bool,
     pub(crate) chain: Chain,
     pub(crate) log: Log,
@@ -102,6 +105,7 @@ impl Book {
             study,
             digest,
             decisions: BTreeMap::new(),
+            changes: Changes::default(),
             withdrawn: false,
             chain,
             log,
@@ -144,7 +148,8 @@ impl Book {
     ) -> Result<(), Refusal> {
         match entry {
             StudyEntry::Proposed(_) => {}
-            StudyEntry::Decided(decision) => {
+            StudyEntry::Decided(Noted { decision, at }) => {
+                self.changes.note(decision.decision.site, at);
                 self.decisions.insert(decision.decision.site, decision);
             }
             StudyEntry::Withdrawn(_) => self.withdrawn = true,
@@ -288,6 +293,15 @@ impl Book {
         self.chain.accept(state, &released.set);
         self.past.push(Past { round: self.chain.round(), ask, released });
         Ok(())
+    }
+
+    /// Whether a site's decision may go on record.
+    ///
+    /// # Errors
+    /// As [`Changes::may`].
+    pub(crate) fn may_decide(&self, decision: &SignedDecision, now: Moment) -> Result<(), Refusal> {
+        let known = self.decisions.get(&decision.decision.site);
+        self.changes.may(known, decision, now)
     }
 
     /// The next attempt at an ask-key.
@@ -441,7 +455,14 @@ pub(crate) mod tests {
                 verdict: Verdict::Approve(String::new()),
                 when_ms: AT.ms,
             };
-            apply(&mut book, StudyEntry::Decided(decision.sign(&key(number + 50)))).unwrap();
+            apply(
+                &mut book,
+                StudyEntry::Decided(Noted {
+                    decision: decision.sign(&key(number + 50)),
+                    at: Moment { ms: 0 },
+                }),
+            )
+            .unwrap();
         }
         book
     }

@@ -229,9 +229,11 @@ impl Driver {
             }
             Ask::FromNode { node, message } => self.input(Input::Message(node, message)).await,
             Ask::Header { node, t2, answer } => {
-                let header =
-                    self.round().and_then(|round| round.header(node)).filter(|header| header.t2 == t2);
-                reply(answer, header.cloned());
+                let found = self.round().and_then(|round| {
+                    let header = round.header(node).filter(|header| header.t2 == t2)?;
+                    Some((header.clone(), round.terms().shape()))
+                });
+                reply(answer, found);
                 Ok(())
             }
             Ask::Uploaded { node, t2 } => {

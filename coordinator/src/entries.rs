@@ -76,6 +76,17 @@ canonical! {
 }
 
 canonical! {
+    /// A steward's decision as it arrived.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub(crate) struct Noted {
+        /// The decision.
+        pub(crate) decision: SignedDecision,
+        /// When, by the coordinator's clock: how often a site may decide is counted by it.
+        pub(crate) at: Moment,
+    }
+}
+
+canonical! {
     /// A run began.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub(crate) struct RunStarted {
@@ -146,7 +157,7 @@ canonical! {
         /// The study was proposed.
         1 => Proposed(Proposed),
         /// A steward decided.
-        2 => Decided(SignedDecision),
+        2 => Decided(Noted),
         /// The study was withdrawn.
         3 => Withdrawn(Moment),
         /// A run began.

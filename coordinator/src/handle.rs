@@ -14,6 +14,7 @@ use motet_proto::v1::{Proposal, RunState, Standing, WatchRunResponse};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::{NodeId, RunId};
+use motet_secagg::mask::Shape;
 use motet_secagg::message::{Header, Message};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,7 +31,7 @@ pub(crate) enum Ask {
     Header {
         node: NodeId,
         t2: Digest,
-        answer: oneshot::Sender<Option<Header>>,
+        answer: oneshot::Sender<Option<(Header, Shape)>>,
     },
     Uploaded {
         node: NodeId,

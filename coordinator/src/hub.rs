@@ -125,6 +125,16 @@ impl Hub {
         self.lock().open.remove(&node);
     }
 
+    /// Ends this line of a node with a reason.
+    pub(crate) fn refuse(&self, node: NodeId, id: u64, why: Status) {
+        let mut lines = self.lock();
+        if let Some((_, line)) = lines.open.get(&node).filter(|(known, _)| *known == id) {
+            // A node that does not read its queue does not hear why.
+            let _ = line.try_send(Err(why));
+            lines.open.remove(&node);
+        }
+    }
+
     pub(crate) fn tell(&self, node: NodeId, run: RunId, message: &Message) {
         self.send(node, Frame::Message(Envelope { run: run.0.to_vec(), body: message.to_bytes() }));
     }

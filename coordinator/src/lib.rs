@@ -7,14 +7,19 @@
 //! run_state  what may follow what in a run    pause     why one is held, and what to do
 //! line_up    who may be in the next round     driver    one study's driver: the only clock and dice
 //! handle     how others reach a driver        founding  the first operator, and with it the ledger
+//! admission  who is let in to which call
+//! allowance  what one member may say        changes   how often a steward has decided
 //! folding    masked uploads -> sum            publish   finished run -> release
 //! drill      a rehearsed loss of this process   lock      one process on one state folder
 //! backup     what a copy of the state holds, and what a restored one must not go on with
 //! release    report, card, weights, pictures  services  gRPC
 //! ```
 
+mod admission;
+mod allowance;
 pub mod backup;
 mod book;
+mod changes;
 pub mod config;
 pub mod drill;
 mod driver;

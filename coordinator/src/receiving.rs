@@ -5,12 +5,12 @@
 use crate::members::storage;
 use motet_common::refusal::{Code, Refusal};
 use motet_ledger::Spool;
-use motet_proto::MAX_MESSAGE;
+use motet_proto::access::UPLOAD;
 use motet_proto::refusal::status;
 use motet_proto::v1::UploadRequest;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::NodeId;
-use motet_secagg::mask::chunk_hash;
+use motet_secagg::mask::{Shape, chunk_hash};
 use motet_secagg::message::Header;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -86,14 +86,16 @@ pub(crate) async fn missing(spool: &Spool, header: &Header) -> Result<(u32, u64)
 /// An upload that is being received.
 pub(crate) struct Upload {
     header: Header,
+    /// How its chunks are cut: no chunk is longer than this says.
+    shape: Shape,
     spool: Spool,
     index: u32,
     chunk: Vec<u8>,
 }
 
 impl Upload {
-    pub(crate) fn new(header: Header, spool: Spool) -> Self {
-        Self { header, spool, index: 0, chunk: Vec::new() }
+    pub(crate) fn new(header: Header, shape: Shape, spool: Spool) -> Self {
+        Self { header, shape, spool, index: 0, chunk: Vec::new() }
     }
 
     /// Takes in pieces, the first of which has arrived, until they end, the line breaks, or somebody newer comes.
@@ -139,13 +141,24 @@ impl Upload {
         self.index = piece.index;
         let expected =
             self.header.chunks.get(piece.index as usize).ok_or_else(|| malformed("no such chunk"))?;
-        if piece.offset as usize != self.chunk.len() || self.chunk.len() + piece.payload.len() > MAX_MESSAGE {
+        let whole = self.shape.payload_bytes(piece.index as usize);
+        let length = self.chunk.len().saturating_add(piece.payload.len());
+        let fits = (1..=UPLOAD).contains(&piece.payload.len()) && length <= whole;
+        if piece.offset as usize != self.chunk.len() || !fits {
             self.chunk.clear();
             return Err(malformed("a piece of an upload is out of place"));
         }
+        self.chunk.reserve_exact(if self.chunk.is_empty() { whole } else { 0 });
         self.chunk.extend_from_slice(&piece.payload);
-        if chunk_hash(&self.chunk) != *expected {
+        if length < whole {
             return Ok(()); // more pieces of this chunk follow, or it will be found missing
+        }
+        // Once, when all of it is here: a hash at every piece is the square of what was sent.
+        if chunk_hash(&self.chunk) != *expected {
+            self.chunk.clear();
+            // Also where an earlier connection brought the beginning: the chunk begins anew.
+            self.spool.write_part(piece.index, &[]).await.map_err(failed)?;
+            return Err(status(&Refusal::new(Code::UploadMismatch, format!("chunk {}", piece.index))));
         }
         let written = self.spool.write_chunk(piece.index, &self.chunk).await;
         self.chunk.clear();
@@ -156,7 +169,47 @@ impl Upload {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use motet_secagg::layout::Ring;
+    use motet_secagg::message::SignedRoot;
+    use motet_secagg::sign::Signature;
     use std::time::Duration;
+
+    /// An upload of one chunk, which by its shape has so many bytes.
+    async fn one_chunk(dir: &std::path::Path, payload: &[u8]) -> Upload {
+        let shape = Shape { ring: Ring::Bits32, words: 8, chunk_words: 1 << 10 };
+        assert_eq!(shape.payload_bytes(0), payload.len());
+        let (t2, node) = (Digest::default(), NodeId([7; 16]));
+        let root = SignedRoot { node, root: Digest::default(), signature: Signature([0; 64]) };
+        let header = Header { t2, chunks: vec![chunk_hash(payload)], root };
+        Upload::new(header, shape, Spool::open(dir, "upload").await.unwrap())
+    }
+
+    fn piece(offset: usize, payload: &[u8]) -> UploadRequest {
+        let offset = u32::try_from(offset).unwrap();
+        UploadRequest { offset, payload: payload.to_vec(), ..UploadRequest::default() }
+    }
+
+    #[tokio::test]
+    async fn a_chunk_takes_what_its_shape_says_and_is_refused_as_soon_as_it_is_whole_and_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let payload: Vec<u8> = (0..40).collect();
+        let mut upload = one_chunk(dir.path(), &payload).await;
+        let code =
+            |taken: Result<(), Status>| motet_proto::refusal::refusal(&taken.unwrap_err()).unwrap().code;
+        let large = vec![0; 1 << 20];
+        assert_eq!(code(upload.take(&piece(0, &large)).await), Code::Malformed, "larger than the chunk");
+        assert_eq!(code(upload.take(&piece(0, &[])).await), Code::Malformed, "a piece of nothing");
+        for at in 0..39 {
+            upload.take(&piece(at, &payload[at..=at])).await.unwrap();
+        }
+        assert_eq!(code(upload.take(&piece(39, &[0])).await), Code::UploadMismatch, "whole, and another");
+        assert_eq!(missing(&upload.spool, &upload.header).await.unwrap(), (0, 0), "it begins anew");
+        upload.take(&piece(0, &payload[..17])).await.unwrap();
+        assert_eq!(code(upload.take(&piece(17, &payload)).await), Code::Malformed, "beyond its end");
+        upload.take(&piece(0, &payload[..17])).await.unwrap();
+        upload.take(&piece(17, &payload[17..])).await.unwrap();
+        assert_eq!(missing(&upload.spool, &upload.header).await.unwrap(), (1, 0));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_newer_connection_waits_until_the_older_has_put_down_what_arrived() {

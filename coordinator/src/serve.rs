@@ -1,5 +1,6 @@
 //! Starting up: read keys and ledger, reopen every study where it stood, then listen.
 
+use crate::admission::Admission;
 use crate::backup;
 use crate::config::Config;
 use crate::drill::Drill;
@@ -14,13 +15,15 @@ use crate::shared::{Keys, Shared};
 use anyhow::Context as _;
 use motet_ledger::Ledger;
 use motet_proto::MAX_MESSAGE;
-use motet_proto::tls::server::{Connections, http2, incoming, server_config};
+use motet_proto::access::largest;
+use motet_proto::tls::server::{Connections, serve, server_config};
 use motet_proto::v1::desk_server::DeskServer;
 use motet_proto::v1::enrolment_server::EnrolmentServer;
 use motet_proto::v1::rounds_server::RoundsServer;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tonic::service::Routes;
 
 /// Runs the coordinator until it is told to stop (interrupt or terminate).
 ///
@@ -38,6 +41,7 @@ pub async fn run(config: Config, drill: Option<Drill>) -> anyhow::Result<()> {
     let shared = Arc::new(Shared {
         members: Members::load(ledger.clone()).await?,
         receiving: Default::default(),
+        allowances: Default::default(),
         hub: Hub::new(Duration::from_millis(u64::from(config.lease_ms()?))),
         connections: connections.clone(),
         studies: Default::default(),
@@ -61,15 +65,15 @@ pub async fn run(config: Config, drill: Option<Drill>) -> anyhow::Result<()> {
     })?;
     tracing::info!(address = %shared.config.listen, consortium = %shared.config.consortium, "listening");
     let tls = server_config(shared.keys.authority.cert_pem(), &shared.keys.server)?;
+    // A decoder knows no methods: it takes what the largest of its service may; the admission before it knows each.
+    let enrolment = EnrolmentServer::new(EnrolmentService(Arc::clone(&shared)))
+        .max_decoding_message_size(largest("Enrolment"));
     let rounds = RoundsServer::new(RoundsService(Arc::clone(&shared)))
-        .max_decoding_message_size(MAX_MESSAGE)
+        .max_decoding_message_size(largest("Rounds"))
         .max_encoding_message_size(MAX_MESSAGE);
-    let desk = DeskServer::new(DeskService(Arc::clone(&shared))).max_decoding_message_size(MAX_MESSAGE);
-    let served = http2()
-        .add_service(EnrolmentServer::new(EnrolmentService(Arc::clone(&shared))))
-        .add_service(rounds)
-        .add_service(desk)
-        .serve_with_incoming(incoming(listener, tls, connections));
+    let desk = DeskServer::new(DeskService(Arc::clone(&shared))).max_decoding_message_size(largest("Desk"));
+    let services = Routes::new(enrolment).add_service(rounds).add_service(desk).prepare();
+    let served = serve(listener, tls, connections, Admission::new(services, Arc::clone(&shared)));
     tokio::select! {
         result = served => result?,
         // Everything said is written: stopping at any moment loses nothing, so open streams are not waited for.

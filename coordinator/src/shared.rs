@@ -1,5 +1,6 @@
 //! What services and drivers share: keys, ledger, members, the hub, and the list of studies.
 
+use crate::allowance::Allowances;
 use crate::config::Config;
 use crate::drill::Drill;
 use crate::handle::Handle;
@@ -61,6 +62,8 @@ pub(crate) struct Shared {
     pub(crate) members: Members,
     pub(crate) hub: Hub,
     pub(crate) receiving: Receiving,
+    /// What each member may still say.
+    pub(crate) allowances: Allowances,
     pub(crate) connections: Connections,
     pub(crate) studies: RwLock<BTreeMap<Digest, Handle>>,
     /// The study of every run.

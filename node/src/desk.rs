@@ -240,6 +240,15 @@ pub fn show_text(shown: &Shown) -> String {
     format!("{}\ndecision at this site: {decision}{reason}\n", shown.card)
 }
 
+/// When a decision is made that follows another: later than it, also where the clock was set back, so that nobody can put
+/// the older one in its place.
+fn later_than(standing: &Standing, now: Moment) -> u64 {
+    match standing {
+        Standing::Decided(signed) => now.ms.max(signed.decision.when_ms.saturating_add(1)),
+        _ => now.ms,
+    }
+}
+
 /// Signs and records a decision about the study as it stands. `key` is asked for after everything else has been checked.
 ///
 /// # Errors
@@ -277,7 +286,7 @@ pub async fn decide(
             roster: seen.roster_digest,
             site: home.node(),
             verdict: verdict.clone(),
-            when_ms: now.ms,
+            when_ms: later_than(&studies.find(id)?.standing, now),
         };
         let signed = decision.sign(&key);
         signed.check(&seen.roster)?;

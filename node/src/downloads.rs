@@ -11,6 +11,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Downloads kept of each kind over a broken line, enough for as many studies at once; the others begin anew.
 const MOST: usize = 8;
 
+/// Bytes of blobs that are on their way at the same time; as many may lie here that broke off, and as many that are whole.
+/// The largest sum there can be fits, and what a coordinator can fill of a hospital's memory is bounded.
+const MOST_BYTES: usize = 1 << 30;
+
 /// Downloads that were stopped, and those that are whole.
 #[derive(Clone, Default)]
 pub(crate) struct Downloads(Arc<Mutex<Kept>>);
@@ -19,6 +23,8 @@ pub(crate) struct Downloads(Arc<Mutex<Kept>>);
 struct Kept {
     parts: BTreeMap<Digest, Vec<u8>>,
     gathered: BTreeMap<Digest, Gathering>,
+    /// Bytes of blobs on their way over the present connection.
+    active: usize,
     blobs: BTreeMap<Digest, Arc<Vec<u8>>>,
     verdicts: BTreeMap<Digest, Again>,
 }
@@ -64,7 +70,7 @@ impl Downloads {
     /// A blob on its way: what has arrived of it, and what arrives. However its task ends, what has arrived is kept.
     pub(crate) fn part(&self, digest: Digest, resumes: bool) -> Part<'_> {
         let arrived = self.kept().parts.remove(&digest).filter(|_| resumes);
-        Part { downloads: self, digest, bytes: arrived.unwrap_or_default() }
+        Part { downloads: self, digest, bytes: arrived.unwrap_or_default(), counted: 0 }
     }
 
     /// Uploads on their way, as [`Downloads::part`]; `begin` where nothing has arrived.
@@ -88,20 +94,49 @@ pub(crate) struct Part<'a> {
     downloads: &'a Downloads,
     digest: Digest,
     pub(crate) bytes: Vec<u8>,
+    /// How much of it counts among what is on its way.
+    counted: usize,
 }
 
 impl Part<'_> {
+    /// Takes in what has arrived; whether there was room, which a coordinator that sends without end uses up.
+    pub(crate) fn take(&mut self, piece: &[u8]) -> bool {
+        let mut kept = self.downloads.kept();
+        let size = self.bytes.len().saturating_add(piece.len());
+        let active = kept.active.saturating_sub(self.counted).saturating_add(size);
+        if active > MOST_BYTES {
+            return false;
+        }
+        kept.active = active;
+        self.counted = size;
+        self.bytes.extend_from_slice(piece);
+        true
+    }
+
     /// It is whole.
     pub(crate) fn done(mut self) {
         let bytes = Arc::new(std::mem::take(&mut self.bytes));
-        self.downloads.kept().blobs.insert(self.digest, bytes);
+        let mut kept = self.downloads.kept();
+        kept.active = kept.active.saturating_sub(std::mem::take(&mut self.counted));
+        // What the message that asked for it has not taken in by now goes first, and is fetched again.
+        while kept.blobs.values().map(|blob| blob.len()).sum::<usize>().saturating_add(bytes.len())
+            > MOST_BYTES
+            && kept.blobs.pop_first().is_some()
+        {}
+        kept.blobs.insert(self.digest, bytes);
     }
 }
 
 impl Drop for Part<'_> {
     fn drop(&mut self) {
+        let mut kept = self.downloads.kept();
+        kept.active = kept.active.saturating_sub(self.counted);
         if !self.bytes.is_empty() {
-            keep(&mut self.downloads.kept().parts, self.digest, std::mem::take(&mut self.bytes));
+            let size = self.bytes.len();
+            while kept.parts.values().map(Vec::len).sum::<usize>().saturating_add(size) > MOST_BYTES
+                && kept.parts.pop_first().is_some()
+            {}
+            keep(&mut kept.parts, self.digest, std::mem::take(&mut self.bytes));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Downloads over a line that may break: a blob from the byte where it stopped, the uploads of a sum from their next row.
 
-use crate::downloads::Downloads;
+use crate::downloads::{Downloads, Part};
 use crate::link::{Again, Broken, Link, why};
 use motet_common::audit::Audit;
 use motet_common::refusal::Code;
@@ -9,9 +9,6 @@ use motet_proto::uploads::{Gathering, UploadsError};
 use motet_proto::v1::FetchRequest;
 use motet_secagg::digest::Digest;
 
-/// The largest sum a node will take into memory.
-const MOST_AGGREGATE: usize = 1 << 30;
-
 impl Link {
     /// Fetches a public blob by its digest into `downloads`.
     ///
@@ -19,21 +16,20 @@ impl Link {
     /// Why it could not be fetched; what has arrived is kept.
     pub(crate) async fn fetch(&self, digest: Digest, downloads: &Downloads) -> Result<(), Broken> {
         let mut part = downloads.part(digest, self.resumes());
-        self.fetch_rest(&digest, &mut part.bytes).await?;
+        self.fetch_rest(&digest, &mut part).await?;
         part.done();
         Ok(())
     }
 
-    async fn fetch_rest(&self, digest: &Digest, bytes: &mut Vec<u8>) -> Result<(), Broken> {
-        let request = FetchRequest { digest: digest.0.to_vec(), offset: bytes.len() as u64 };
+    async fn fetch_rest(&self, digest: &Digest, part: &mut Part<'_>) -> Result<(), Broken> {
+        let request = FetchRequest { digest: digest.0.to_vec(), offset: part.bytes.len() as u64 };
         self.record_request("fetch-request", &request).await?;
         let mut stream = self.client().fetch(request).await.map_err(|status| why(&status))?.into_inner();
         while let Some(response) = stream.message().await.map_err(|status| why(&status))? {
-            if bytes.len() + response.piece.len() > MOST_AGGREGATE {
-                bytes.clear();
+            if !part.take(&response.piece) {
+                part.bytes.clear();
                 return Err("the coordinator sends more than any sum holds".to_owned().into());
             }
-            bytes.extend_from_slice(&response.piece);
         }
         Ok(())
     }

@@ -4,11 +4,11 @@ use super::*;
 use motet_common::enrol::{EnrolError, Possession};
 use motet_proto::refusal::status;
 use motet_proto::tls::authority::{Authority, Subject, Validity};
-use motet_proto::tls::server::{Connections, http2, incoming, server_config};
+use motet_proto::tls::server::{Connections, serve, server_config};
 use motet_proto::v1::enrolment_server::{Enrolment as Service, EnrolmentServer};
 use motet_secagg::digest::Digest;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use tokio::net::TcpListener;
 use tonic::Request;
 use zeroize::Zeroizing;
@@ -101,8 +101,7 @@ async fn start(
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let code = code_for(&listener.local_addr().unwrap().to_string(), authority.fingerprint(), Role::Site);
     let service = EnrolmentServer::new(Coordinator { authority, governance, refuse, name, lost });
-    let calls = incoming(listener, Arc::clone(&config), Connections::default());
-    tokio::spawn(http2().add_service(service).serve_with_incoming(calls));
+    tokio::spawn(serve(listener, config, Connections::default(), service));
     code
 }
 

@@ -73,6 +73,39 @@ pub struct AtSite {
     pub standing: Standing,
 }
 
+/// Proposals of one study that are kept at any pace: more than anybody makes who mends a text.
+const FREE_PROPOSALS: u32 = 32;
+
+/// How far apart later ones are. What is written down here stays for ever, and whoever runs the coordinator can send a
+/// thousand texts a second under one roster.
+const PROPOSALS_APART_MS: u64 = 60 * 60 * 1000;
+
+/// Proposals kept that nobody can decide about.
+const MOST_REFUSED: usize = 32;
+
+/// Bytes of a study's text and of its roster that are kept: what [`Study::parse`] reads, and 250 sites with their names.
+const MOST_BYTES: usize = 512 << 10;
+
+/// What becomes of a proposal that arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// It is to be written down.
+    New,
+    /// It was, and nothing has taken its place.
+    Known,
+    /// There were too many, or it is too large; the first since the node started.
+    First,
+    /// Another of these.
+    Dropped,
+}
+
+/// How often a study was proposed, and when last.
+#[derive(Debug, Clone, Copy)]
+struct Count {
+    proposals: u32,
+    latest_ms: u64,
+}
+
 /// A proposal that nobody can decide about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unacceptable {
@@ -82,6 +115,8 @@ pub struct Unacceptable {
     pub when_ms: u64,
     /// Why.
     pub why: Refusal,
+    /// Digest of what came: it is not written down again.
+    came: Digest,
 }
 
 /// An approval in the past: two sums over the same dataset can be compared.
@@ -105,6 +140,9 @@ pub struct Studies {
     version: u64,
     by_id: BTreeMap<String, AtSite>,
     refused: Vec<Unacceptable>,
+    counts: BTreeMap<String, Count>,
+    /// Whether a proposal was dropped since this value was made.
+    dropped: bool,
     approvals: Vec<Approval>,
 }
 
@@ -190,6 +228,8 @@ impl Studies {
             version: 0,
             by_id: BTreeMap::new(),
             refused: Vec::new(),
+            counts: BTreeMap::new(),
+            dropped: false,
             approvals: Vec::new(),
         }
     }
@@ -206,21 +246,63 @@ impl Studies {
         }
     }
 
-    fn propose(&mut self, proposed: &Proposed) {
-        let checked = Proposal::check(proposed, &self.governance, self.me).and_then(|proposal| {
-            let id = &proposal.study.id;
-            match self.by_id.get(id) {
-                // Whoever goes back to an older roster wants keys to count that governance has replaced.
-                Some(known) if known.proposal.roster.epoch > proposal.roster.epoch => Err(Refusal::new(
-                    Code::RosterMismatch,
-                    format!("study `{id}` already has a later roster"),
-                )),
-                _ => Ok(proposal),
+    /// Every check of a proposal, also against what stands.
+    fn check(&self, proposed: &Proposed) -> Result<Proposal, Refusal> {
+        let proposal = Proposal::check(proposed, &self.governance, self.me)?;
+        let id = &proposal.study.id;
+        match self.by_id.get(id) {
+            // Whoever goes back to an older roster wants keys to count that governance has replaced.
+            Some(known) if known.proposal.roster.epoch > proposal.roster.epoch => {
+                Err(Refusal::new(Code::RosterMismatch, format!("study `{id}` already has a later roster")))
             }
-        });
-        match checked {
+            _ => Ok(proposal),
+        }
+    }
+
+    /// What is to become of a proposal that arrives, before it is written down: it is checked first, and what the
+    /// coordinator says again on every connection is not written again.
+    pub(crate) fn weigh(&mut self, arrived: &Proposed) -> Arrival {
+        let too_large = arrived.text.len().max(arrived.roster.len()) > MOST_BYTES;
+        let full = too_large
+            || match self.check(arrived) {
+                Ok(proposal) => {
+                    let known = self.by_id.get(&proposal.study.id);
+                    let same = |known: &AtSite| {
+                        known.proposal.same(&proposal) && known.standing != Standing::Recalled
+                    };
+                    if known.is_some_and(same) {
+                        return Arrival::Known;
+                    }
+                    let count = self.counts.get(&proposal.study.id);
+                    count.is_some_and(|count| {
+                        let waited = arrived.when_ms.saturating_sub(count.latest_ms);
+                        count.proposals >= FREE_PROPOSALS && waited < PROPOSALS_APART_MS
+                    })
+                }
+                Err(_) => {
+                    let came = came(arrived);
+                    if self.refused.iter().any(|refused| refused.came == came) {
+                        return Arrival::Known;
+                    }
+                    self.refused.len() >= MOST_REFUSED
+                }
+            };
+        let before = self.dropped;
+        self.dropped |= full;
+        match (full, before) {
+            (false, _) => Arrival::New,
+            (true, false) => Arrival::First,
+            (true, true) => Arrival::Dropped,
+        }
+    }
+
+    fn propose(&mut self, proposed: &Proposed) {
+        match self.check(proposed) {
             Ok(proposal) => {
                 let id = proposal.study.id.clone();
+                let before = self.counts.get(&id).map_or(0, |count| count.proposals);
+                let count = Count { proposals: before.saturating_add(1), latest_ms: proposed.when_ms };
+                self.counts.insert(id.clone(), count);
                 let stands = self.by_id.get(&id).is_some_and(|known| {
                     known.proposal.same(&proposal) && known.standing != Standing::Recalled
                 });
@@ -231,7 +313,8 @@ impl Studies {
             Err(why) => {
                 let id =
                     Study::parse(&proposed.text).map_or_else(|_| "(unreadable)".to_owned(), |study| study.id);
-                self.refused.push(Unacceptable { id, when_ms: proposed.when_ms, why });
+                let came = came(proposed);
+                self.refused.push(Unacceptable { id, when_ms: proposed.when_ms, why, came });
             }
         }
     }
@@ -354,6 +437,11 @@ impl Studies {
             })
             .collect()
     }
+}
+
+/// Digest of a study's text and roster as they came.
+fn came(proposed: &Proposed) -> Digest {
+    Digest::of_file(&[proposed.text.as_bytes(), &[0], &proposed.roster].concat())
 }
 
 #[cfg(test)]

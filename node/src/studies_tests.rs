@@ -260,3 +260,54 @@ fn earlier_approvals_on_the_dataset_are_named_with_the_sites_that_differ() {
     decide(&mut studies, "second", Verdict::Approve(String::new()), 101);
     assert_eq!(studies.earlier(&second).len(), 1, "an approval of the study itself is not an earlier one");
 }
+
+fn arrival(studies: &mut Studies, text: String, roster: Roster, when_ms: u64) -> Arrival {
+    let StudyRecord::Proposed(mut record) = proposed(text, roster, &governance()) else { panic!() };
+    record.when_ms = when_ms;
+    let arrival = studies.weigh(&record);
+    if arrival == Arrival::New {
+        studies.apply(&StudyRecord::Proposed(record));
+    }
+    arrival
+}
+
+#[test]
+fn what_is_said_again_on_every_connection_is_written_down_once() {
+    let mut studies = studies();
+    assert_eq!(arrival(&mut studies, study("ist", "0.0"), roster("ist", 1, 4), 1), Arrival::New);
+    assert_eq!(arrival(&mut studies, study("ist", "0.0"), roster("ist", 1, 4), 2), Arrival::Known);
+    // One that nobody can decide about is kept and shown, once.
+    assert_eq!(arrival(&mut studies, "no study".to_owned(), roster("ist", 1, 4), 3), Arrival::New);
+    assert_eq!(arrival(&mut studies, "no study".to_owned(), roster("ist", 1, 4), 4), Arrival::Known);
+    assert_eq!(studies.refused().len(), 1);
+    // One that was withdrawn may be proposed again.
+    let digest = studies.find("ist").unwrap().proposal.digest;
+    studies.apply(&StudyRecord::Withdrawn(digest));
+    assert_eq!(arrival(&mut studies, study("ist", "0.0"), roster("ist", 1, 4), 5), Arrival::New);
+}
+
+#[test]
+fn a_coordinator_that_proposes_without_end_fills_no_ledger() {
+    let mut studies = studies();
+    let mut kept = 0;
+    for at in 0..1000_u64 {
+        // Texts that all hold, under one roster that governance signed; and such as nobody can read.
+        let turned = arrival(&mut studies, study("ist", &format!("{at}.5")), roster("ist", 1, 4), at * 1000);
+        let unreadable = arrival(&mut studies, format!("{at}"), roster("ist", 1, 4), at * 1000);
+        kept += [turned, unreadable].iter().filter(|arrival| **arrival == Arrival::New).count();
+    }
+    assert_eq!(kept, FREE_PROPOSALS as usize + MOST_REFUSED);
+    assert_eq!(
+        arrival(&mut studies, study("other", "0.0"), roster("other", 1, 4), 1),
+        Arrival::New,
+        "another study"
+    );
+    let later = 1_000_000 + PROPOSALS_APART_MS;
+    assert_eq!(arrival(&mut studies, study("ist", "9.0"), roster("ist", 1, 4), later), Arrival::New);
+    let large = study("third", "0.0") + &"#".repeat(MOST_BYTES);
+    assert_eq!(
+        arrival(&mut studies, large, roster("third", 1, 4), 1),
+        Arrival::Dropped,
+        "larger than any study"
+    );
+}

@@ -1,5 +1,5 @@
 //! What the tests share: a simulated world of rounds, a lying coordinator, a model of the rules, a consortium of real
-//! processes, and a bad network.
+//! processes, a bad network, and a caller who keeps to no rules.
 
 pub mod attack;
 pub mod consortium;
@@ -7,4 +7,5 @@ pub mod model;
 pub mod netns;
 pub mod proxy;
 pub mod sim;
+pub mod stranger;
 pub mod trial;

@@ -1,7 +1,7 @@
 //! What stewards, operators and watchers ask of a driver.
 
 use super::{Driver, now, random, reply};
-use crate::entries::{RunStarted, StudyEntry};
+use crate::entries::{Noted, RunStarted, StudyEntry};
 use crate::handle::{Ask, Decided};
 use crate::view;
 use motet_common::decision::SignedDecision;
@@ -45,12 +45,15 @@ impl Driver {
         decision: SignedDecision,
         answer: oneshot::Sender<Result<(), Refusal>>,
     ) -> Result<(), Refusal> {
+        let known = self.book.decisions.get(&decision.decision.site) == Some(&decision);
         let checked = decision.check(self.book.roster());
-        if checked.is_ok() && self.book.decisions.get(&decision.decision.site) != Some(&decision) {
+        let checked =
+            if known { checked } else { checked.and_then(|()| self.book.may_decide(&decision, now())) };
+        if checked.is_ok() && !known {
             tracing::info!(study = %self.book.study.id, site = %self.book.name(decision.decision.site),
                 decision = decision.decision.verdict.as_str(), "a steward decided");
             let (site, decided) = (decision.decision.site, Decided::of(&decision));
-            self.record(StudyEntry::Decided(decision), None).await?;
+            self.record(StudyEntry::Decided(Noted { decision, at: now() }), None).await?;
             self.handle.decided().insert(site, decided);
         }
         reply(answer, checked);

@@ -31,9 +31,6 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-const OPERATOR: &[Role] = &[Role::Operator];
-const PEOPLE: &[Role] = &[Role::Operator, Role::Researcher];
-
 /// Whoever removes itself hears the answer on a line that is then cut.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -80,8 +77,7 @@ impl Desk for DeskService {
     type GetReleaseStream = Boxed<GetReleaseResponse>;
     type ExportLedgerStream = Boxed<ExportLedgerResponse>;
 
-    async fn about(&self, request: Request<AboutRequest>) -> Result<Response<AboutResponse>, Status> {
-        caller(&self.0, &request, &[Role::Operator, Role::Researcher, Role::Site]).await?;
+    async fn about(&self, _request: Request<AboutRequest>) -> Result<Response<AboutResponse>, Status> {
         Ok(Response::new(AboutResponse {
             consortium: self.0.config.consortium.clone(),
             coordinator: self.0.keys.signing.public().0.to_vec(),
@@ -92,7 +88,6 @@ impl Desk for DeskService {
     }
 
     async fn invite(&self, request: Request<InviteRequest>) -> Result<Response<InviteResponse>, Status> {
-        caller(&self.0, &request, OPERATOR).await?;
         let request = request.into_inner();
         let role =
             [Role::Site, Role::Operator, Role::Researcher].into_iter().find(|r| r.as_str() == request.role);
@@ -109,9 +104,8 @@ impl Desk for DeskService {
 
     async fn list_members(
         &self,
-        request: Request<ListMembersRequest>,
+        _request: Request<ListMembersRequest>,
     ) -> Result<Response<ListMembersResponse>, Status> {
-        caller(&self.0, &request, OPERATOR).await?;
         let hub = &self.0.hub;
         let members =
             self.0.members.list(now(), |enrolment| hub.is_connected(enrolment.identity.node_id())).await;
@@ -122,7 +116,7 @@ impl Desk for DeskService {
         &self,
         request: Request<RemoveSiteRequest>,
     ) -> Result<Response<RemoveSiteResponse>, Status> {
-        let by = caller(&self.0, &request, OPERATOR).await?;
+        let by = caller(&request)?;
         self.remove(&by, &request.into_inner().removal, &[Role::Site]).await?;
         for handle in self.handles().await {
             handle.send_if_awake(Ask::Removed).await;
@@ -134,13 +128,13 @@ impl Desk for DeskService {
         &self,
         request: Request<RemovePersonRequest>,
     ) -> Result<Response<RemovePersonResponse>, Status> {
-        let by = caller(&self.0, &request, OPERATOR).await?;
-        self.remove(&by, &request.into_inner().removal, PEOPLE).await?;
+        let by = caller(&request)?;
+        self.remove(&by, &request.into_inner().removal, &[Role::Operator, Role::Researcher]).await?;
         Ok(Response::new(RemovePersonResponse {}))
     }
 
     async fn propose(&self, request: Request<ProposeRequest>) -> Result<Response<ProposeResponse>, Status> {
-        let peer = caller(&self.0, &request, OPERATOR).await?;
+        let peer = caller(&request)?;
         let request = request.into_inner();
         let roster = SignedRoster::from_bytes(&request.roster).map_err(malformed)?;
         let handle = propose(&self.0, request.study, roster, peer.name).await.map_err(refused)?;
@@ -161,7 +155,6 @@ impl Desk for DeskService {
         &self,
         request: Request<ListStudiesRequest>,
     ) -> Result<Response<ListStudiesResponse>, Status> {
-        caller(&self.0, &request, PEOPLE).await?;
         let id = request.into_inner().id;
         let handles = if id.is_empty() {
             self.handles().await
@@ -188,7 +181,6 @@ impl Desk for DeskService {
         &self,
         request: Request<WithdrawStudyRequest>,
     ) -> Result<Response<WithdrawStudyResponse>, Status> {
-        caller(&self.0, &request, OPERATOR).await?;
         let handle = self.0.study(&request.into_inner().id).await.map_err(refused)?;
         handle.ask(|answer| Ask::Withdraw { answer }).await.map_err(refused)?.map_err(refused)?;
         Ok(Response::new(WithdrawStudyResponse {}))
@@ -198,7 +190,6 @@ impl Desk for DeskService {
         &self,
         request: Request<StartRunRequest>,
     ) -> Result<Response<StartRunResponse>, Status> {
-        caller(&self.0, &request, OPERATOR).await?;
         let handle = self.0.study(&request.into_inner().study).await.map_err(refused)?;
         let run = handle.ask(|answer| Ask::Start { answer }).await.map_err(refused)?.map_err(refused)?;
         tracing::info!(study = %handle.id, %run, "a run was started");
@@ -209,7 +200,6 @@ impl Desk for DeskService {
         &self,
         request: Request<ListRunsRequest>,
     ) -> Result<Response<ListRunsResponse>, Status> {
-        caller(&self.0, &request, PEOPLE).await?;
         let study = request.into_inner().study;
         let mut runs = Vec::new();
         for handle in self.handles().await {
@@ -225,7 +215,6 @@ impl Desk for DeskService {
         &self,
         request: Request<WatchRunRequest>,
     ) -> Result<Response<Self::WatchRunStream>, Status> {
-        caller(&self.0, &request, PEOPLE).await?;
         let (handle, run) = self.run(&request.into_inner().run).await?;
         let (views, out) = mpsc::channel(64);
         let live = handle.views().await.map_err(refused)?;
@@ -237,7 +226,6 @@ impl Desk for DeskService {
         &self,
         request: Request<AbandonRunRequest>,
     ) -> Result<Response<AbandonRunResponse>, Status> {
-        caller(&self.0, &request, OPERATOR).await?;
         let (handle, run) = self.run(&request.into_inner().run).await?;
         handle.ask(|answer| Ask::Abandon { run, answer }).await.map_err(refused)?.map_err(refused)?;
         Ok(Response::new(AbandonRunResponse {}))
@@ -247,7 +235,6 @@ impl Desk for DeskService {
         &self,
         request: Request<GetReleaseRequest>,
     ) -> Result<Response<Self::GetReleaseStream>, Status> {
-        caller(&self.0, &request, PEOPLE).await?;
         let request = request.into_inner();
         let handle = self.0.study(&request.study).await.map_err(refused)?;
         let run = if request.run.is_empty() { None } else { Some(run_id(&request.run)?) };
@@ -265,9 +252,8 @@ impl Desk for DeskService {
 
     async fn export_ledger(
         &self,
-        request: Request<ExportLedgerRequest>,
+        _request: Request<ExportLedgerRequest>,
     ) -> Result<Response<Self::ExportLedgerStream>, Status> {
-        caller(&self.0, &request, OPERATOR).await?;
         let mut text = Vec::new();
         self.0.ledger.export(&mut text).await.map_err(|error| refused(crate::members::storage(error)))?;
         let pieces: Vec<_> =

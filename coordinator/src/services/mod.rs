@@ -1,34 +1,24 @@
-//! The gRPC services: each checks who calls, parses at the edge, and asks members, hub or a study's driver.
+//! The gRPC services: whoever gets here was let in; each parses at the edge and asks members, hub or a study's driver.
 
 pub(crate) mod desk;
 pub(crate) mod enrolment;
+mod frames;
 pub(crate) mod rounds;
 
+use crate::admission::Admitted;
 use crate::members::Caller;
-use crate::shared::Shared;
-use motet_common::enrol::Role;
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_proto::refusal::status;
-use motet_proto::tls::server::peer_of_request;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::RunId;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tonic::{Request, Status};
 
-/// The caller, whose certificate must be on record, who must not be removed, and who must have one of these roles.
-pub(crate) async fn caller<T>(
-    shared: &Shared,
-    request: &Request<T>,
-    roles: &[Role],
-) -> Result<Caller, Status> {
-    let peer = peer_of_request(request).ok_or_else(|| status(&Code::NoClientCertificate.into()))?;
-    let caller = shared.members.caller(&peer).map_err(|refusal| status(&refusal))?;
-    if !roles.contains(&caller.role) {
-        let detail = format!("`{}` is a {}", caller.name, caller.role.as_str());
-        return Err(status(&Refusal::new(Code::RoleNotAllowed, detail)));
-    }
-    Ok(caller)
+/// The caller, whom [`Admission`](crate::admission::Admission) has let in: no service answers without it.
+pub(crate) fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
+    let admitted = request.extensions().get::<Admitted>();
+    admitted.map(|Admitted(caller)| caller.clone()).ok_or_else(|| status(&Code::NoClientCertificate.into()))
 }
 
 /// The coordinator's clock, for tokens and clock-skew checks.

@@ -1,12 +1,13 @@
 //! What nodes speak: one long-lived stream, uploads that resume, downloads of sums.
 
+use super::frames::listen;
 use super::{caller, digest, fixed, malformed, now};
+use crate::allowance::LINE;
 use crate::folding::spool_name;
 use crate::handle::{Ask, Handle};
 use crate::hub::QUEUE;
 use crate::receiving::{Upload, missing};
 use crate::shared::Shared;
-use motet_common::decision::SignedDecision;
 use motet_common::enrol::Role;
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
@@ -17,43 +18,50 @@ use motet_proto::v1::attend_request::Frame as FromNode;
 use motet_proto::v1::attend_response::Frame as ToNode;
 use motet_proto::v1::rounds_server::Rounds;
 use motet_proto::v1::{
-    AttendRequest, AttendResponse, Envelope, FetchRequest, FetchResponse, Hello, LeavesRequest,
-    LeavesResponse, ReleasesRequest, ReleasesResponse, UploadRequest, UploadResponse, UploadStateRequest,
+    AttendRequest, AttendResponse, FetchRequest, FetchResponse, Hello, LeavesRequest, LeavesResponse,
+    ReleasesRequest, ReleasesResponse, UploadRequest, UploadResponse, UploadStateRequest,
     UploadStateResponse, UploadsRequest, UploadsResponse, Welcome,
 };
 use motet_proto::version::{Side, Version, agree};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::{NodeId, RunId};
-use motet_secagg::message::{Header, Message};
+use motet_secagg::mask::Shape;
+use motet_secagg::message::Header;
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
-use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status, Streaming};
 
 /// A clock further off than this makes deadlines and certificates meaningless.
 const CLOCK_TOLERANCE_MS: u64 = 5 * 60 * 1000;
 /// An upload may overtake its header, which travels on the other stream, by this long.
 const HEADER_PATIENCE: Duration = Duration::from_secs(10);
+/// How often it is looked for, first and later: whoever asks for what does not come does not keep the study's driver busy.
 const HEADER_POLL: Duration = Duration::from_millis(10);
+const LONGEST_POLL: Duration = Duration::from_millis(160);
+/// How long the first message of a stream may take.
+const FIRST: Duration = Duration::from_secs(30);
+/// Pieces of uploads that wait for a reader: a member that does not read holds no more than these and a chunk.
+const PIECES: usize = 8;
 
 pub(crate) struct RoundsService(pub(crate) Arc<Shared>);
 
 type Boxed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl RoundsService {
-    async fn node<T>(&self, request: &Request<T>) -> Result<NodeId, Status> {
-        let peer = caller(&self.0, request, &[Role::Site]).await?;
+    fn node<T>(request: &Request<T>) -> Result<NodeId, Status> {
+        let peer = caller(request)?;
         peer.node.ok_or_else(|| malformed("the certificate names no node"))
     }
 
     /// Anyone who may read a study's sums.
-    async fn reader<T>(&self, request: &Request<T>) -> Result<Reader, Status> {
-        let peer = caller(&self.0, request, &[Role::Site, Role::Operator, Role::Researcher]).await?;
+    fn reader<T>(request: &Request<T>) -> Result<Reader, Status> {
+        let peer = caller(request)?;
         match (peer.role, peer.node) {
             (Role::Site, Some(node)) => Ok(Reader::Site(node)),
             (Role::Site, None) => Err(malformed("the certificate names no node")),
@@ -72,19 +80,21 @@ impl RoundsService {
     }
 
     /// The upload's header and its driver, once the header has arrived.
-    async fn upload(&self, node: NodeId, run: &[u8], t2: Digest) -> Result<(Handle, Header), Status> {
+    async fn upload(&self, node: NodeId, run: &[u8], t2: Digest) -> Result<(Handle, Header, Shape), Status> {
         let run = RunId(fixed(run, "the run")?);
         let handle = self.0.study_of_run(&run).await.map_err(|refusal| status(&refusal))?;
         let deadline = tokio::time::Instant::now() + HEADER_PATIENCE;
+        let mut wait = HEADER_POLL;
         loop {
             let found = handle.ask(|answer| Ask::Header { node, t2, answer }).await;
-            if let Some(header) = found.map_err(|refusal| status(&refusal))? {
-                return Ok((handle, header));
+            if let Some((header, shape)) = found.map_err(|refusal| status(&refusal))? {
+                return Ok((handle, header, shape));
             }
             if tokio::time::Instant::now() > deadline {
                 return Err(status(&Refusal::new(Code::WrongPhase, "no upload is awaited here")));
             }
-            tokio::time::sleep(HEADER_POLL).await;
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(LONGEST_POLL);
         }
     }
 
@@ -106,9 +116,11 @@ impl Rounds for RoundsService {
         &self,
         request: Request<Streaming<AttendRequest>>,
     ) -> Result<Response<Self::AttendStream>, Status> {
-        let node = self.node(&request).await?;
+        let node = Self::node(&request)?;
+        self.0.allowances.spend(node, LINE).map_err(|refusal| status(&refusal))?;
         let mut frames = request.into_inner();
-        let welcome = greet(frames.message().await?, now(), &self.0.config.consortium, self.0.hub.lease())?;
+        let hello = first(&mut frames).await?;
+        let welcome = greet(hello, now(), &self.0.config.consortium, self.0.hub.lease())?;
         let (line, out) = mpsc::channel(QUEUE);
         let mut told = BTreeMap::new();
         let mut first = vec![ToNode::Welcome(welcome)];
@@ -127,11 +139,7 @@ impl Rounds for RoundsService {
                 shared.hub.send(node, frame);
             }
             tokio::spawn(tell_missed(Arc::clone(&shared), node));
-            while let Some(Ok(request)) = frames.next().await {
-                if let Some(frame) = request.frame {
-                    take(&shared, node, frame).await;
-                }
-            }
+            listen(&shared, node, id, frames).await;
             shared.hub.went(node, id);
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(out))))
@@ -141,15 +149,15 @@ impl Rounds for RoundsService {
         &self,
         request: Request<Streaming<UploadRequest>>,
     ) -> Result<Response<UploadResponse>, Status> {
-        let node = self.node(&request).await?;
+        let node = Self::node(&request)?;
         let mut pieces = request.into_inner();
-        let Some(first) = pieces.message().await? else {
+        let Some(first) = first(&mut pieces).await? else {
             return Err(malformed("an empty upload"));
         };
         let t2 = digest(&first.t2)?;
-        let (handle, header) = self.upload(node, &first.run, t2).await?;
+        let (handle, header, shape) = self.upload(node, &first.run, t2).await?;
         let count = header.chunks.len();
-        let upload = Upload::new(header, self.spool(&t2, node).await?);
+        let upload = Upload::new(header, shape, self.spool(&t2, node).await?);
         let turn = self.0.receiving.turn((t2, node)).await;
         // In a task of its own: when the line breaks, this call is gone at once, and what has arrived is not.
         let received = tokio::spawn(async move {
@@ -167,10 +175,10 @@ impl Rounds for RoundsService {
         &self,
         request: Request<UploadStateRequest>,
     ) -> Result<Response<UploadStateResponse>, Status> {
-        let node = self.node(&request).await?;
+        let node = Self::node(&request)?;
         let request = request.into_inner();
         let t2 = digest(&request.t2)?;
-        let (handle, header) = self.upload(node, &request.run, t2).await?;
+        let (handle, header, _) = self.upload(node, &request.run, t2).await?;
         let spool = self.spool(&t2, node).await?;
         let turn = self.0.receiving.turn((t2, node)).await;
         let (next_missing, offset) = missing(&spool, &header).await?;
@@ -182,7 +190,7 @@ impl Rounds for RoundsService {
     }
 
     async fn fetch(&self, request: Request<FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
-        let reader = self.reader(&request).await?;
+        let reader = Self::reader(&request)?;
         let FetchRequest { digest: wanted, offset } = request.into_inner();
         let wanted = digest(&wanted)?;
         let studies = self.0.fetchable.read().await.get(&wanted).cloned().unwrap_or_default();
@@ -209,7 +217,7 @@ impl Rounds for RoundsService {
         &self,
         request: Request<ReleasesRequest>,
     ) -> Result<Response<Self::ReleasesStream>, Status> {
-        let reader = self.reader(&request).await?;
+        let reader = Self::reader(&request)?;
         let request = request.into_inner();
         let handle = self.readable(&reader, &request.study).await?;
         let past = handle.ask(|answer| Ask::Past { after: request.after_round, answer }).await;
@@ -222,7 +230,7 @@ impl Rounds for RoundsService {
     }
 
     async fn leaves(&self, request: Request<LeavesRequest>) -> Result<Response<Self::LeavesStream>, Status> {
-        let reader = self.reader(&request).await?;
+        let reader = Self::reader(&request)?;
         let LeavesRequest { study, from, to } = request.into_inner();
         let handle = self.readable(&reader, &study).await?;
         let leaves = handle.ask(|answer| Ask::Leaves { from, to, answer }).await;
@@ -235,7 +243,7 @@ impl Rounds for RoundsService {
         &self,
         request: Request<UploadsRequest>,
     ) -> Result<Response<Self::UploadsStream>, Status> {
-        let reader = self.reader(&request).await?;
+        let reader = Self::reader(&request)?;
         let UploadsRequest { study, t2, nodes, rows } = request.into_inner();
         let handle = self.readable(&reader, &study).await?;
         let t2 = digest(&t2)?;
@@ -254,7 +262,7 @@ impl Rounds for RoundsService {
             }
             spools.push(self.spool(&t2, node).await?);
         }
-        let (sender, out) = mpsc::channel(QUEUE);
+        let (sender, out) = mpsc::channel(PIECES);
         tokio::spawn(send_uploads(spools, rows, sender));
         Ok(Response::new(Box::pin(ReceiverStream::new(out))))
     }
@@ -275,6 +283,12 @@ async fn send_uploads(spools: Vec<Spool>, first: u32, sender: mpsc::Sender<Resul
             }
         }
     }
+}
+
+/// The first message of a stream, which follows its request at once.
+async fn first<T>(messages: &mut Streaming<T>) -> Result<Option<T>, Status> {
+    let arrived = tokio::time::timeout(FIRST, messages.message()).await;
+    arrived.unwrap_or_else(|_| Err(Status::deadline_exceeded("nothing followed the request: try again")))
 }
 
 /// Who may read what a study has made public to its members: its sites, and the consortium's people.
@@ -344,43 +358,6 @@ async fn tell_missed(shared: Arc<Shared>, node: NodeId) {
     let studies: Vec<Handle> = shared.studies.read().await.values().cloned().collect();
     for handle in studies.iter().filter(|handle| handle.proposed.roster.roster.entry(node).is_some()) {
         handle.came(node).await;
-    }
-}
-
-async fn take(shared: &Shared, node: NodeId, frame: FromNode) {
-    match frame {
-        FromNode::Hello(_) => {}
-        FromNode::Message(envelope) => take_message(shared, node, envelope).await,
-        FromNode::Decision(bytes) => {
-            let Ok(decision) = SignedDecision::from_bytes(&bytes) else {
-                return;
-            };
-            let study = shared.studies.read().await.get(&decision.decision.study_digest).cloned();
-            let Some(handle) = study.filter(|_| decision.decision.site == node) else {
-                return;
-            };
-            let decided = handle.ask(|answer| Ask::Decide { decision: Box::new(decision), answer }).await;
-            if let Ok(Err(refusal)) | Err(refusal) = decided {
-                tracing::warn!(%node, %refusal, "a decision was refused");
-            }
-        }
-    }
-}
-
-async fn take_message(shared: &Shared, node: NodeId, envelope: Envelope) {
-    let run = <[u8; 16]>::try_from(envelope.run.as_slice()).map(RunId);
-    let (Ok(run), Ok(message)) = (run, Message::from_bytes(&envelope.body)) else {
-        tracing::warn!(%node, "a malformed message was dropped");
-        return;
-    };
-    match shared.study_of_run(&run).await {
-        Ok(handle) if handle.proposed.roster.roster.entry(node).is_none() => {
-            tracing::warn!(%node, study = %handle.id, "a message for a run of others");
-        }
-        // Nothing is under way in a study that rests: no other frame of this node waits until it is awake.
-        Ok(handle) if !handle.is_awake() => handle.send_soon(Ask::FromNode { node, message }),
-        Ok(handle) => handle.send(Ask::FromNode { node, message }).await,
-        Err(refusal) => tracing::warn!(%node, %refusal, "a message for no run"),
     }
 }
 

@@ -3,12 +3,18 @@
 use super::{Away, Session};
 use crate::link::Link;
 use crate::records::{self, Proposed, STUDIES, StudyRecord};
-use crate::studies::Standing;
+use crate::studies::{Arrival, Standing};
 use crate::{NodeError, clock};
-use motet_common::roster::SignedRoster;
 use motet_proto::v1::Proposal;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
+
+/// Bytes of a proposer's name that are kept; the coordinator says it, and it is shown to the steward.
+const MOST_NAME: usize = 200;
+
+fn named(proposer: &str) -> String {
+    proposer.chars().take(MOST_NAME).collect()
+}
 
 impl Session {
     /// A proposal, and what the coordinator knows of this steward's decision about it: another one is told.
@@ -28,14 +34,15 @@ impl Session {
 
     async fn proposed(&mut self, proposal: Proposal) -> Result<(), NodeError> {
         let Proposal { study, roster, proposer, .. } = proposal;
-        let arrived =
-            SignedRoster::from_bytes(&roster).map(|signed| signed.roster.digest()).unwrap_or_default();
-        let known =
-            self.studies.all().any(|at| at.proposal.text == study && at.proposal.roster_digest == arrived);
-        if known {
-            return Ok(());
+        let record = Proposed { text: study, roster, proposer: named(&proposer), when_ms: clock::now().ms };
+        match self.studies.weigh(&record) {
+            Arrival::New => {}
+            Arrival::Known | Arrival::Dropped => return Ok(()),
+            Arrival::First => {
+                let text = "the coordinator sends more proposals than anybody reads, or larger ones; they are not kept: ask the operator";
+                return self.say("proposals_dropped", text).await;
+            }
         }
-        let record = Proposed { text: study, roster, proposer, when_ms: clock::now().ms };
         records::append(&self.home.ledger, STUDIES, &StudyRecord::Proposed(record)).await?;
         self.studies.read_on(&self.home).await?;
         let newest = self.studies.all().max_by_key(|at| at.proposal.when_ms);

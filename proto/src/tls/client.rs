@@ -35,6 +35,10 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long the coordinator's first bytes are waited for, so that its refusal of our certificate is heard here.
 const GREETING: Duration = Duration::from_secs(2);
 
+/// Waits before dialling again where the coordinator closed the connection: it may have had a crowd at its door.
+const AGAIN: [Duration; 3] =
+    [Duration::from_millis(250), Duration::from_millis(500), Duration::from_millis(1000)];
+
 /// Idle firewalls forget a connection after a minute or more; a ping every 20 s keeps it known.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
@@ -76,6 +80,15 @@ pub enum ConnectError {
         address: String,
         /// What happened.
         why: String,
+    },
+    /// It is the coordinator, and it closed the connection before anything was asked.
+    #[error(
+        "the coordinator at `{address}` closed the connection at once: too many callers who have not joined are at its \
+         door, or this member has too many connections open; try again in a minute, and tell the operator if it goes on"
+    )]
+    Crowded {
+        /// The address.
+        address: String,
     },
     /// The certificate comes from another authority.
     #[error(
@@ -133,6 +146,7 @@ impl ConnectError {
             Self::Address { .. } => "bad-address",
             Self::Unreachable { .. } => "unreachable",
             Self::NotACoordinator { .. } => "not-a-coordinator",
+            Self::Crowded { .. } => "crowded",
             Self::WrongAuthority { .. } => "wrong-authority",
             Self::WrongName { .. } => "wrong-name",
             Self::Expired { .. } => "certificate-expired",
@@ -263,7 +277,18 @@ impl Dial {
         endpoint.connect_with_connector(connector).await.map_err(|error| unreachable(&error))
     }
 
+    /// Dials, again where the coordinator closed the connection before it had said why.
     async fn open(&self) -> Result<BufReader<TlsStream<TcpStream>>, ConnectError> {
+        for wait in AGAIN {
+            match self.dial().await {
+                Err(Failed { closed: true, .. }) => tokio::time::sleep(wait).await,
+                other => return other.map_err(|failed| failed.error),
+            }
+        }
+        self.dial().await.map_err(|failed| failed.error)
+    }
+
+    async fn dial(&self) -> Result<BufReader<TlsStream<TcpStream>>, Failed> {
         let tcp = self.route().await.map_err(|error| ConnectError::Unreachable {
             address: self.address.clone(),
             why: error.to_string(),
@@ -271,16 +296,20 @@ impl Dial {
         let _ = tcp.set_nodelay(true);
         let silent = || self.strange("no TLS answer within 10 s".to_owned());
         let tls = timeout(HANDSHAKE, self.tls.connect(self.name.clone(), tcp)).await.map_err(|_| silent())?;
-        let tls = tls.map_err(|error| self.explain(&error))?;
+        let tls = tls.map_err(|error| Failed { closed: is_closed(&error), error: self.explain(&error) })?;
         if tls.get_ref().1.alpn_protocol() != Some(ALPN) {
-            return Err(self.strange("it does not offer HTTP/2".to_owned()));
+            return Err(self.strange("it does not offer HTTP/2".to_owned()).into());
         }
         // In TLS 1.3 our side is done before the coordinator has looked at our certificate. Its first bytes, HTTP/2
         // settings or an alert, tell which; the buffer is small so that later reads go past it.
         let mut stream = BufReader::with_capacity(64, tls);
+        // Whoever closes now has shown the coordinator's certificate.
+        let crowded =
+            || Failed { closed: true, error: ConnectError::Crowded { address: self.address.clone() } };
         match timeout(GREETING, stream.fill_buf()).await {
-            Ok(Ok([])) => Err(self.strange("it closed the connection".to_owned())),
-            Ok(Err(error)) => Err(self.explain(&error)),
+            Ok(Ok([])) => Err(crowded()),
+            Ok(Err(error)) if is_closed(&error) => Err(crowded()),
+            Ok(Err(error)) => Err(self.explain(&error).into()),
             Ok(Ok(_)) | Err(_) => Ok(stream),
         }
     }
@@ -323,6 +352,24 @@ impl Dial {
             _ => self.strange(tls.to_string()),
         }
     }
+}
+
+/// Why a connection came to nothing.
+struct Failed {
+    error: ConnectError,
+    /// The other side hung up without a word.
+    closed: bool,
+}
+
+impl From<ConnectError> for Failed {
+    fn from(error: ConnectError) -> Self {
+        Self { error, closed: false }
+    }
+}
+
+fn is_closed(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe)
 }
 
 fn refusal(address: String, alert: AlertDescription) -> ConnectError {

@@ -3,7 +3,8 @@
 //! ```text
 //! authority   the consortium's CA: issues the coordinator's, nodes' and people's certificates
 //! peer        who a certificate says its holder is
-//! server      accepts connections, knows who is on each, cuts them when a site is removed
+//! server      what a caller may hold; arriving: accepts connections, in places that strangers cannot fill; connections:
+//!             who is on each, cut when a site is removed
 //! client      dials out; the first contact trusts the fingerprint in the join code, later ones the stored CA
 //! ```
 //!
@@ -13,9 +14,12 @@
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use std::sync::Arc;
 
+mod arriving;
 pub mod authority;
 pub mod client;
+mod connections;
 pub mod peer;
+mod places;
 pub mod server;
 mod trust;
 

@@ -1,47 +1,25 @@
-//! The coordinator's side: accepts TLS connections, tells the services who is calling, and cuts a removed site off.
+//! The coordinator's side: TLS, and what a connection may hold by who is on it.
 //!
 //! A caller without a certificate is let in, so that joining is possible and everyone else gets a refusal with a code
 //! instead of a broken handshake; a certificate of another authority, or an expired one, ends the handshake.
 
+pub use super::arriving::{Arrivals, Lanes, incoming, sockets};
+pub use super::connections::{Busy, Caller, Connections, Guarded};
+
 use super::authority::ServerIdentity;
-use super::peer::{Peer, peer_of};
 use super::{ALPN, CONNECTION_WINDOW, STREAM_WINDOW, provider};
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, ServerConfig, WebPkiClientVerifier};
 use rustls::version::TLS13;
-use std::collections::BTreeMap;
-use std::future::Future as _;
-use std::io;
-use std::net::SocketAddr;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
-use tokio_stream::Stream;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::server::Connected;
-
-/// How long a caller may take for the handshake; a hospital's slowest line needs a second.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-
-/// Handshakes at the same time; more wait in the operating system's queue.
-const HANDSHAKES: usize = 256;
-
-/// Open connections of callers without a certificate: joining takes seconds, so more than this is not joining.
-const UNKNOWN_CALLERS: usize = 256;
-
-/// Open connections of one name: a node uses a few, and one that opens thousands must not starve the others.
-const PER_NAME: usize = 64;
-
-/// How long accepting rests when the system is out of sockets.
-const REST: Duration = Duration::from_millis(100);
+use tokio::net::TcpListener;
+use tonic::body::Body;
+use tonic::codegen::http::{Request, Response};
+use tonic::transport::Server;
 
 /// How often an idle connection is asked whether its other end still lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
@@ -89,239 +67,61 @@ pub fn server_config(ca_pem: &str, identity: &ServerIdentity) -> Result<Arc<Serv
     Ok(Arc::new(config))
 }
 
-/// A gRPC server with windows wide enough for long lines, which notices callers that vanished.
-pub fn http2() -> tonic::transport::Server {
-    tonic::transport::Server::builder()
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .http2_keepalive_interval(Some(KEEP_ALIVE))
-        .http2_keepalive_timeout(Some(KEEP_ALIVE))
+/// What one connection may hold at the coordinator, by who is on it. HTTP/2 has no limits of its own: without them a single
+/// caller opens a hundred thousand requests.
+struct Lane {
+    /// Requests at the same time; more are refused, and a client waits for its turn.
+    streams: u32,
+    /// Bytes under way in one request ..
+    stream_window: u32,
+    /// .. and in all of them.
+    connection_window: u32,
 }
 
-/// Accepts connections until the stream is dropped. Each handshake runs in a task of its own with a time limit, so
-/// neither a failed nor a slow one holds up the next; the stream itself never yields an error.
-pub fn incoming(
+/// Joining takes two small requests. The windows are the smallest that HTTP/2 knows.
+const STRANGERS: Lane = Lane { streams: 4, stream_window: 65_535, connection_window: 65_535 };
+
+/// A command asks one or two things; the largest is a proposal.
+const PEOPLE: Lane = Lane { streams: 32, stream_window: 256 << 10, connection_window: 1 << 20 };
+
+/// A node has one stream open, and for each of its studies an upload and a few downloads; beyond this it waits. The windows
+/// are wide because uploads travel far.
+const SITES: Lane = Lane { streams: 64, stream_window: STREAM_WINDOW, connection_window: CONNECTION_WINDOW };
+
+/// Bytes of all headers of one request together; ours have a few hundred.
+const HEADERS: u32 = 8 << 10;
+
+impl Lane {
+    fn server(&self) -> Server {
+        Server::builder()
+            .max_concurrent_streams(self.streams)
+            .initial_stream_window_size(self.stream_window)
+            .initial_connection_window_size(self.connection_window)
+            .http2_max_header_list_size(HEADERS)
+            .http2_keepalive_interval(Some(KEEP_ALIVE))
+            .http2_keepalive_timeout(Some(KEEP_ALIVE))
+    }
+}
+
+/// Serves callers, each kind within its own limits, until the process ends.
+///
+/// # Errors
+/// When the transport cannot serve at all; no caller's fault ends it.
+pub async fn serve<S>(
     listener: TcpListener,
     config: Arc<ServerConfig>,
     connections: Connections,
-) -> impl Stream<Item = io::Result<Guarded>> + Send + Unpin + 'static {
-    let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(accept(listener, TlsAcceptor::from(config), connections, sender));
-    ReceiverStream::new(receiver)
-}
-
-type Accepted = mpsc::Sender<io::Result<Guarded>>;
-
-async fn accept(listener: TcpListener, acceptor: TlsAcceptor, connections: Connections, accepted: Accepted) {
-    let turns = Arc::new(Semaphore::new(HANDSHAKES));
-    loop {
-        let next = async {
-            let turn = Arc::clone(&turns).acquire_owned().await.ok();
-            (listener.accept().await, turn)
-        };
-        let (arrived, turn) = tokio::select! {
-            () = accepted.closed() => return,
-            arrived = next => arrived,
-        };
-        match arrived {
-            Ok((tcp, address)) => {
-                let admit =
-                    admit(tcp, address, acceptor.clone(), connections.clone(), accepted.clone(), turn);
-                tokio::spawn(admit);
-            }
-            // The caller hung up before it was accepted, or the system is out of sockets: neither ends the service.
-            Err(_) => tokio::time::sleep(REST).await,
-        }
-    }
-}
-
-async fn admit(
-    tcp: TcpStream,
-    address: SocketAddr,
-    acceptor: TlsAcceptor,
-    connections: Connections,
-    accepted: Accepted,
-    turn: Option<OwnedSemaphorePermit>,
-) {
-    let _ = tcp.set_nodelay(true);
-    let Ok(Ok(tls)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(tcp)).await else {
-        return;
-    };
-    drop(turn);
-    if let Some(guarded) = connections.admit(tls, address) {
-        let _ = accepted.send(Ok(guarded)).await;
-    }
-}
-
-/// The open connections, by the name in the caller's certificate. Clones share one list.
-#[derive(Clone, Default)]
-pub struct Connections {
-    open: Arc<Mutex<Open>>,
-}
-
-#[derive(Default)]
-struct Open {
-    next: u64,
-    lines: BTreeMap<u64, Line>,
-}
-
-struct Line {
-    name: Option<String>,
-    /// Dropped to cut the connection.
-    _cut: oneshot::Sender<()>,
-}
-
-impl Connections {
-    /// Cuts every open connection of this site or person, whatever is under way on it; gives their number.
-    ///
-    /// Record the removal first: a connection that opens after this call is admitted, and it is the services that
-    /// refuse a removed caller, with a code.
-    pub fn close(&self, name: &str) -> usize {
-        let mut open = self.lock();
-        let before = open.lines.len();
-        open.lines.retain(|_, line| line.name.as_deref() != Some(name));
-        before.saturating_sub(open.lines.len())
-    }
-
-    /// How many connections of this site or person are open.
-    pub fn count(&self, name: &str) -> usize {
-        self.lock().with(Some(name))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn admit(&self, tls: TlsStream<TcpStream>, address: SocketAddr) -> Option<Guarded> {
-        let certificate = tls.get_ref().1.peer_certificates().and_then(<[_]>::first);
-        // A certificate of our authority that does not say who its holder is was not made by `authority`.
-        let peer = certificate.map(|certificate| peer_of(certificate)).transpose().ok()?.map(Arc::new);
-        let name = peer.as_ref().map(|peer| peer.name.clone());
-        let (sender, receiver) = oneshot::channel();
-        let mut open = self.lock();
-        let most = if name.is_some() { PER_NAME } else { UNKNOWN_CALLERS };
-        if open.with(name.as_deref()) >= most {
-            return None;
-        }
-        let id = open.next;
-        open.next = id.wrapping_add(1);
-        open.lines.insert(id, Line { name, _cut: sender });
-        drop(open);
-        let place = Place { id, connections: self.clone() };
-        Some(Guarded { tls, cut: Some(receiver), caller: Caller { peer, address }, _place: place })
-    }
-}
-
-impl Open {
-    fn with(&self, name: Option<&str>) -> usize {
-        self.lines.values().filter(|line| line.name.as_deref() == name).count()
-    }
-}
-
-/// Leaves the list when the connection ends by itself.
-struct Place {
-    id: u64,
-    connections: Connections,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.connections.lock().lines.remove(&self.id);
-    }
-}
-
-/// Who is on a connection; an extension of every request that arrives on it.
-#[derive(Debug, Clone)]
-pub struct Caller {
-    /// From the caller's certificate, which the handshake has checked; nobody when it showed none.
-    pub peer: Option<Arc<Peer>>,
-    /// Where the connection comes from, which may be a proxy.
-    pub address: SocketAddr,
-}
-
-/// Who sends this request: nobody when the caller showed no certificate.
-pub fn peer_of_request<T>(request: &tonic::Request<T>) -> Option<Peer> {
-    let caller = request.extensions().get::<Caller>()?;
-    caller.peer.as_deref().cloned()
-}
-
-/// A TLS connection that [`Connections::close`] can cut from outside.
-pub struct Guarded {
-    tls: TlsStream<TcpStream>,
-    /// Nothing once it was cut.
-    cut: Option<oneshot::Receiver<()>>,
-    caller: Caller,
-    _place: Place,
-}
-
-impl Guarded {
-    /// Who is on the connection.
-    pub fn caller(&self) -> &Caller {
-        &self.caller
-    }
-
-    /// The TLS session, for diagnosis.
-    pub fn session(&self) -> &rustls::ServerConnection {
-        self.tls.get_ref().1
-    }
-
-    /// Fails once the connection was cut; otherwise has the task woken when it is.
-    fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        let open = self.cut.as_mut().is_some_and(|cut| Pin::new(cut).poll(cx).is_pending());
-        if open {
-            return Ok(());
-        }
-        self.cut = None;
-        Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the caller was removed from the consortium"))
-    }
-}
-
-impl Connected for Guarded {
-    type ConnectInfo = Caller;
-
-    fn connect_info(&self) -> Caller {
-        self.caller.clone()
-    }
-}
-
-impl AsyncRead for Guarded {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        self.check(cx)?;
-        Pin::new(&mut self.tls).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Guarded {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.check(cx)?;
-        Pin::new(&mut self.tls).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.check(cx)?;
-        Pin::new(&mut self.tls).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.tls.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.check(cx)?;
-        Pin::new(&mut self.tls).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Also after a cut: ending the connection is what was asked for.
-        ready!(Pin::new(&mut self.tls).poll_shutdown(cx))?;
-        Poll::Ready(Ok(()))
-    }
+    service: S,
+) -> Result<(), tonic::transport::Error>
+where
+    S: tower::Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    let lanes = incoming(listener, config, connections);
+    tokio::try_join!(
+        STRANGERS.server().serve_with_incoming(service.clone(), lanes.strangers),
+        PEOPLE.server().serve_with_incoming(service.clone(), lanes.people),
+        SITES.server().serve_with_incoming(service, lanes.sites),
+    )?;
+    Ok(())
 }

@@ -6,7 +6,7 @@ use super::authority::{
 };
 use super::client::{ClientIdentity, ConnectError, connect, connect_pinned};
 use super::peer::{Peer, peer_of};
-use super::server::{Caller, Connections, http2, incoming, server_config};
+use super::server::{Caller, Connections, incoming, serve, server_config};
 use super::*;
 use motet_common::enrol::Role;
 use motet_secagg::digest::Digest;
@@ -61,7 +61,6 @@ async fn coordinator(authority: &Authority, identity: &ServerIdentity) -> (Strin
     let address = listener.local_addr().unwrap().to_string();
     let connections = Connections::default();
     let config = server_config(authority.cert_pem(), identity).unwrap();
-    let arriving = incoming(listener, config, connections.clone());
     let service = tower::service_fn(|request: Request<Body>| async move {
         let caller = request.extensions().get::<Caller>().unwrap().clone();
         let name = caller.peer.map_or_else(|| "nobody".to_owned(), |peer| peer.name.clone());
@@ -71,7 +70,7 @@ async fn coordinator(authority: &Authority, identity: &ServerIdentity) -> (Strin
         let answer = Response::builder().header("caller", name).body(Body::empty()).unwrap();
         Ok::<_, Infallible>(answer)
     });
-    tokio::spawn(http2().serve_with_incoming(service, arriving));
+    tokio::spawn(serve(listener, config, connections.clone(), service));
     (address, connections)
 }
 
@@ -89,7 +88,7 @@ async fn both_sides_show_certificates_and_the_key_exchange_is_post_quantum() {
     let address = listener.local_addr().unwrap();
     let config =
         server_config(authority.cert_pem(), &server_identity(&authority, Validity::days(30))).unwrap();
-    let mut arriving = incoming(listener, config, Connections::default());
+    let mut arriving = incoming(listener, config, Connections::default()).sites;
     // Plain rustls on the other side, with its own defaults: the server itself must insist.
     let ours = identity(&authority, Validity::days(30));
     let mut roots = RootCertStore::empty();
@@ -265,7 +264,7 @@ async fn a_cut_connection_neither_reads_nor_writes() {
     let config =
         server_config(authority.cert_pem(), &server_identity(&authority, Validity::days(30))).unwrap();
     let connections = Connections::default();
-    let mut arriving = incoming(listener, config, connections.clone());
+    let mut arriving = incoming(listener, config, connections.clone()).sites;
     let ours = identity(&authority, Validity::days(30));
     let dialling = tokio::spawn(async move { connect(&address, &ours, COORDINATOR_NAME).await });
     let mut server = arriving.next().await.unwrap().unwrap();
@@ -305,6 +304,81 @@ async fn garbage_and_silence_do_not_stop_the_server() {
     while connections.count("amsterdam-2") > 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// A connection without a certificate that speaks no HTTP/2, and the coordinator's end of it.
+async fn silent_stranger(
+    authority: &Authority,
+) -> (tokio_rustls::client::TlsStream<TcpStream>, super::server::Guarded) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let config =
+        server_config(authority.cert_pem(), &server_identity(authority, Validity::days(30))).unwrap();
+    let mut arriving = incoming(listener, config, Connections::default()).strangers;
+    let mut roots = RootCertStore::empty();
+    roots.add(der(authority.cert_pem())).unwrap();
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let dialling = async {
+        let tcp = TcpStream::connect(address).await.unwrap();
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+        connector.connect(ServerName::try_from("127.0.0.1").unwrap(), tcp).await.unwrap()
+    };
+    let (client, arrived) = tokio::join!(dialling, arriving.next());
+    (client, arrived.unwrap().unwrap())
+}
+
+#[tokio::test]
+async fn a_stranger_who_asks_for_nothing_is_cut_and_one_who_waits_for_an_answer_is_not() {
+    let (_client, mut server) = silent_stranger(&authority()).await;
+    tokio::time::pause();
+    let busy = server.caller().begin();
+    let mut byte = [0; 1];
+    let waiting = tokio::time::timeout(Duration::from_secs(100), server.read(&mut byte)).await;
+    assert!(waiting.is_err(), "a request is under way: {waiting:?}");
+    drop(busy);
+    let still = tokio::time::timeout(Duration::from_secs(29), server.read(&mut byte)).await;
+    assert!(still.is_err(), "it has half a minute for the next: {still:?}");
+    let cut = tokio::time::timeout(Duration::from_secs(2), server.read(&mut byte)).await;
+    assert_eq!(cut.unwrap().unwrap_err().kind(), std::io::ErrorKind::ConnectionAborted);
+}
+
+#[tokio::test]
+async fn a_member_with_too_many_connections_loses_an_older_one_and_the_newest_answers() {
+    let authority = authority();
+    let (address, connections) =
+        coordinator(&authority, &server_identity(&authority, Validity::days(30))).await;
+    let ours = identity(&authority, Validity::days(30));
+    let mut channels = Vec::new();
+    for _ in 0..12 {
+        let mut channel = connect(&address, &ours, COORDINATOR_NAME).await.unwrap();
+        assert_eq!(call(&mut channel, "/hello").await.unwrap(), "amsterdam-2");
+        channels.push(channel);
+    }
+    assert_eq!(connections.count("amsterdam-2"), 8);
+}
+
+#[tokio::test]
+async fn a_newcomer_who_finds_no_place_hears_why() {
+    let authority = authority();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let config =
+        server_config(authority.cert_pem(), &server_identity(&authority, Validity::days(30))).unwrap();
+    let mut arriving = incoming(listener, config, Connections::default()).strangers;
+    // Whoever comes has to go at once, as when newer ones take every place.
+    tokio::spawn(async move {
+        while let Some(Ok(guarded)) = arriving.next().await {
+            drop(guarded);
+        }
+    });
+    let error = connect_pinned(&address, &authority.fingerprint()).await.err().unwrap();
+    assert_eq!(error.code(), "crowded", "{error}");
+    assert!(error.to_string().contains("try again in a minute"), "{error}");
 }
 
 #[tokio::test]
