@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! DIR/coordinator.toml   what `motet coordinator` reads
+//! DIR/state/             the coordinator's ledger, empty as yet
 //! DIR/coordinator/       authority, server certificate, signing keys: of the coordinator's machine
 //! DIR/operator/          governance key and operator's identity: can be moved to another machine, kept offline
 //! ```
@@ -13,6 +14,7 @@ use crate::identity::{Card, Papers, new_key, private_folder, refuse_existing, wr
 use crate::output::Out;
 use motet_common::enrol::{Role, check_country, split_address};
 use motet_common::roster::MAX_TEXT;
+use motet_ledger::Ledger;
 use motet_proto::keyfile::write_new_secret;
 use motet_proto::tls::authority::{Authority, Subject, Validity, make_csr};
 use motet_secagg::sign::SecretKey;
@@ -21,6 +23,9 @@ use std::path::{Path, PathBuf};
 
 /// The operator's and the server's certificates: as long as a research grant; the authority itself lasts ten years.
 const CERTIFICATE_DAYS: u32 = 5 * 365;
+
+/// The folder of the coordinator's ledger, inside that of the consortium.
+const STATE: &str = "state";
 
 /// The name in the operator's certificate, which stewards read beside a proposal.
 const OPERATOR: &str = "operator";
@@ -41,8 +46,8 @@ pub struct Consortium {
 ///
 /// # Errors
 /// Wrong usage for a folder that exists, a bad name, country or address; a failure when a file cannot be written.
-pub fn run(args: &Init, out: Out) -> Done {
-    let made = make(args)?;
+pub async fn run(args: &Init, out: Out) -> Done {
+    let made = make(args).await?;
     out.heading(format!("Consortium `{}` is made in `{}`.", args.name, args.dir.display()));
     out.line(format!(
         "  coordinator           {} (join codes will carry {})",
@@ -62,7 +67,7 @@ pub fn run(args: &Init, out: Out) -> Done {
 ///
 /// # Errors
 /// As [`run`].
-pub fn make(args: &Init) -> Done<Consortium> {
+pub async fn make(args: &Init) -> Done<Consortium> {
     refuse_existing(&args.dir)?;
     check_country(&args.country)?;
     if args.name.trim().is_empty() || args.name.len() > MAX_TEXT || args.name.chars().any(char::is_control) {
@@ -77,10 +82,14 @@ pub fn make(args: &Init) -> Done<Consortium> {
     let mut draft = whole.components().collect::<PathBuf>().into_os_string();
     draft.push(format!(".{:08x}.new", rand::random::<u32>()));
     let draft = PathBuf::from(draft);
-    let written = write(args, &listen, &address, &draft).and_then(|governance| {
+    let written: Done<SecretKey> = async {
+        let governance = write(args, &listen, &address, &draft)?;
+        // Begun here and nowhere else: a coordinator that finds no ledger has lost one.
+        Ledger::create(&draft.join(STATE)).await?.close().await;
         std::fs::rename(&draft, &args.dir).map_err(Failure::io("make", &args.dir))?;
         Ok(governance)
-    });
+    }
+    .await;
     let governance = written.inspect_err(|_| drop(std::fs::remove_dir_all(&draft)))?;
     Ok(Consortium {
         config: args.dir.join("coordinator.toml"),
@@ -147,7 +156,7 @@ fn config(args: &Init, listen: &str, address: &str, governance: &SecretKey) -> S
          listen = {listen}            # where it listens\n\
          address = {address}           # what join codes carry and nodes dial\n\
          keys = \"coordinator\"                # authority, server certificate, signing key\n\
-         state = \"state\"                     # ledger and blobs, on a local disk\n\
+         state = \"{STATE}\"                     # ledger and blobs, on a local disk\n\
          lease = \"15s\"                       # a node whose connection broke is taken for gone after this\n\
          min_sites = {min_sites}                        # fewest sites in any sum, whatever a study asks for\n\
          governance = {governance}\n",
@@ -206,11 +215,11 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_consortium_is_whole_and_its_keys_are_closed_to_others() {
+    #[tokio::test]
+    async fn a_consortium_is_whole_and_its_keys_are_closed_to_others() {
         let folder = tempfile::tempdir().unwrap();
         let args = args(folder.path().join("consortium"));
-        let made = make(&args).unwrap();
+        let made = make(&args).await.unwrap();
         let identity = crate::identity::Identity::open(Some(&made.operator)).unwrap();
         assert_eq!(identity.card.consortium, args.name);
         assert_eq!(identity.governance_key().unwrap().public(), identity.governance);
@@ -235,12 +244,12 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_second_init_leaves_the_first_alone() {
+    #[tokio::test]
+    async fn a_second_init_leaves_the_first_alone() {
         let folder = tempfile::tempdir().unwrap();
         let args = args(folder.path().join("consortium"));
-        let first = make(&args).unwrap().governance;
-        assert_eq!(make(&args).err().unwrap().exit_code(), 2);
+        let first = make(&args).await.unwrap().governance;
+        assert_eq!(make(&args).await.err().unwrap().exit_code(), 2);
         let identity = crate::identity::Identity::open(Some(&args.dir.join("operator"))).unwrap();
         assert_eq!(identity.fingerprint().hex(), first);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left behind");

@@ -33,7 +33,7 @@ pub(crate) struct Past {
 pub(crate) struct Uploads {
     pub(crate) t2: Digest,
     pub(crate) nodes: Vec<NodeId>,
-    /// When the attempt began.
+    /// When the sum was released; before that, when uploads began.
     pub(crate) at: Moment,
 }
 
@@ -220,6 +220,10 @@ impl Book {
                 };
                 let candidates = round.terms().plan().candidates.clone();
                 let number = round.terms().plan().round;
+                if let Some(uploads) = self.spooled.last_mut() {
+                    // From its release on a sum is kept for auditors, and the uploads of the one before are not needed.
+                    uploads.at = round.since();
+                }
                 run.round = None;
                 run.failures = 0;
                 run.last_code = None;
@@ -258,7 +262,7 @@ impl Book {
                 if let Some(t2) = round.t2()
                     && self.spooled.last().is_none_or(|known| known.t2 != t2)
                 {
-                    self.spooled.push(Uploads { t2, nodes: plan.candidates.clone(), at: round.deadline() });
+                    self.spooled.push(Uploads { t2, nodes: plan.candidates.clone(), at: round.since() });
                 }
                 Ok(())
             }

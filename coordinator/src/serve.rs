@@ -12,8 +12,9 @@ use crate::services::enrolment::EnrolmentService;
 use crate::services::rounds::RoundsService;
 use crate::shared::{Keys, Shared};
 use anyhow::Context as _;
-use motet_ledger::Ledger;
+use motet_ledger::{Ledger, LedgerError};
 use motet_proto::MAX_MESSAGE;
+use motet_proto::stop::Stop;
 use motet_proto::tls::server::{Connections, http2, incoming, server_config};
 use motet_proto::v1::desk_server::DeskServer;
 use motet_proto::v1::enrolment_server::EnrolmentServer;
@@ -22,17 +23,35 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
+/// How often the coordinator looks whether its state folder is still in its place.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long a coordinator that is told to stop may read, or close its ledger.
+const CLOSING: Duration = Duration::from_secs(2);
+
 /// Runs the coordinator until it is told to stop (interrupt or terminate).
 ///
 /// # Errors
 /// When configuration, keys or ledger cannot be used, or the address is taken.
 pub async fn run(config: Config, drill: Option<Drill>) -> anyhow::Result<()> {
+    let stop = Stop::listen().context("cannot listen for signals")?;
+    let patience = async {
+        stop.told().await;
+        tokio::time::sleep(CLOSING).await;
+    };
+    tokio::select! {
+        result = serve(config, drill, &stop) => result,
+        // Everything said is written: stopping at any moment loses nothing.
+        () = patience => Ok(()),
+    }
+}
+
+async fn serve(config: Config, drill: Option<Drill>, stop: &Stop) -> anyhow::Result<()> {
     let keys = Keys::read(&config)?;
-    std::fs::create_dir_all(&config.state)
-        .with_context(|| format!("cannot make the folder `{}`", config.state.display()))?;
-    let _lock = StateLock::claim(&config.state)?;
+    backup::refuse_missing(&config.state)?;
+    let lock = StateLock::claim(&config.state)?;
     backup::refuse_draft(&config.state)?;
-    let ledger = Ledger::open(&config.state).await?;
+    let ledger = Ledger::open(&config.state).await.map_err(backup::or_restore)?;
     let restored = backup::restored(&ledger).await?;
     let connections = Connections::default();
     let shared = Arc::new(Shared {
@@ -41,6 +60,7 @@ pub async fn run(config: Config, drill: Option<Drill>) -> anyhow::Result<()> {
         hub: Hub::new(Duration::from_millis(u64::from(config.lease_ms()?))),
         connections: connections.clone(),
         studies: Default::default(),
+        set_aside: Default::default(),
         runs: Default::default(),
         fetchable: Default::default(),
         ledger,
@@ -51,9 +71,10 @@ pub async fn run(config: Config, drill: Option<Drill>) -> anyhow::Result<()> {
     shared.hub.expect(shared.members.nodes().await);
     for stream in shared.ledger.streams("study/").await? {
         let backed_up = restored.get(&stream).copied().unwrap_or(0);
-        driver::reopen(&shared, &stream, backed_up)
-            .await
-            .with_context(|| format!("cannot reopen `{stream}`"))?;
+        match driver::reopen(&shared, &stream, backed_up).await {
+            Err(error) if lacks_a_blob(&error) => shared.set_aside(&stream, &error).await,
+            reopened => reopened.with_context(|| format!("cannot reopen `{stream}`"))?,
+        }
     }
     tokio::spawn(driver::sweep(Arc::clone(&shared)));
     let listener = TcpListener::bind(&shared.config.listen).await.with_context(|| {
@@ -72,26 +93,29 @@ pub async fn run(config: Config, drill: Option<Drill>) -> anyhow::Result<()> {
         .serve_with_incoming(incoming(listener, tls, connections));
     tokio::select! {
         result = served => result?,
-        // Everything said is written: stopping at any moment loses nothing, so open streams are not waited for.
-        () = told_to_stop() => {}
+        // Open streams are not waited for either.
+        () = stop.told() => {}
+        error = replaced(&lock) => return Err(error),
     }
     shared.ledger.close().await;
     Ok(())
 }
 
-/// Ctrl-C or, where there is one, the service manager's terminate signal.
-async fn told_to_stop() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
+/// Whether a study cannot be read because one file of its own was damaged or removed: other studies go on.
+fn lacks_a_blob(error: &anyhow::Error) -> bool {
+    matches!(
+        error.downcast_ref::<LedgerError>(),
+        Some(LedgerError::BlobMissing { .. } | LedgerError::BlobCorrupt { .. })
+    )
+}
+
+/// Returns when the state folder is not the one any more that this process claimed.
+async fn replaced(lock: &StateLock) -> anyhow::Error {
+    let mut looks = tokio::time::interval(LOOK);
+    loop {
+        looks.tick().await;
+        if let Err(error) = lock.still_holds() {
+            return error;
         }
     }
-    // Without a handler the process simply ends.
-    let _ = tokio::signal::ctrl_c().await;
 }

@@ -15,6 +15,7 @@ use crate::steward::{self, Passphrase};
 use crate::{Home, NodeError, clock};
 use motet_common::enrol::{Enrolment, JoinCode, Role, check_country, check_name};
 use motet_common::refusal::{Code, Refusal};
+use motet_ledger::Ledger;
 use motet_proto::keyfile;
 use motet_proto::refusal::refusal;
 use motet_proto::tls::COORDINATOR_NAME;
@@ -93,6 +94,8 @@ pub async fn join(code: &str, dir: &Path, passphrase: Option<&Passphrase>) -> Re
     // The keys are on disk before the invitation is spent: a full disk must not cost the site its invitation.
     let draft = Draft::beside(dir)?;
     keys.write(&draft.paths, passphrase)?;
+    // Begun here and nowhere else: a node that finds no ledger has lost one.
+    Ledger::create(&draft.paths.ledger()).await?.close().await;
     let request = keys.request(&code, &name, &country)?;
     let answer = heard(coordinator.join(request)).await?;
     let governance = governance(&code, &answer)?;

@@ -2,10 +2,11 @@
 //!
 //! [`v1`] is generated from the `.proto` files beside this crate; [`refusal`] carries stable codes through gRPC;
 //! [`tls`] is the only way in and out; [`keyfile`] keeps secrets on disk; [`uploads`] takes in what a sum is made again from;
-//! [`version`] is what two sides agree to speak.
+//! [`version`] is what two sides agree to speak; [`stop`] how a daemon is told to end.
 
 pub mod keyfile;
 pub mod refusal;
+pub mod stop;
 pub mod tls;
 pub mod uploads;
 pub mod version;

@@ -66,7 +66,8 @@ impl Consortium {
             min_sites: 3,
             listen: None,
             address: None,
-        })?;
+        })
+        .await?;
         shorten_lease(Path::new(&made.config))?;
         let args = words!["coordinator", "--config", &made.config];
         let mut coordinator = Process::start(&program, &args, &dir.join("coordinator.log"))?;

@@ -2,6 +2,7 @@
 
 pub(crate) mod desk;
 pub(crate) mod enrolment;
+mod export;
 pub(crate) mod rounds;
 
 use crate::shared::Shared;
