@@ -274,6 +274,9 @@ pub enum Ledger {
     /// Recompute every chain of an export, offline; without a file, of the coordinator's ledger as it is now; or make
     /// the sums of a run again from the masked uploads
     Verify(VerifyLedger),
+    /// Take the coordinator's ledger as it is where `ledger.head`, the file that says where its streams ended, is missing or
+    /// damaged. Only where you know that nothing was put back or lost; a ledger that lacks what a sound file says is not taken
+    Accept(AcceptLedger),
     /// Write the coordinator's ledger as JSON lines
     Export(ExportLedger),
     /// Write what ties a release to its study's log into one file, which anyone checks offline
@@ -289,8 +292,22 @@ pub struct VerifyLedger {
     /// enough; the id of a study stands for its latest run
     #[arg(long, value_name = "RUN", conflicts_with = "file")]
     pub recompute: Option<String>,
+    /// Check the coordinator's state folder itself, on its machine, whether it runs or not: chains, released files, and that
+    /// nothing is missing at the end of any stream. The coordinator.toml that `motet init` wrote
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "recompute"])]
+    pub config: Option<PathBuf>,
     #[command(flatten)]
     pub read: Read,
+}
+
+#[derive(Args)]
+pub struct AcceptLedger {
+    /// The coordinator.toml that `motet init` wrote; the coordinator must not run
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Print one JSON value with the same facts instead of text
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args)]
@@ -394,6 +411,7 @@ impl Command {
             },
             Self::Ledger(command) => match command {
                 Ledger::Verify(args) => args.read.json,
+                Ledger::Accept(args) => args.json,
                 Ledger::Export(args) => args.read.json,
                 Ledger::Proof(args) => args.read.json,
             },

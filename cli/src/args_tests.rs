@@ -43,6 +43,8 @@ fn every_line_of_the_contract_parses() {
         "motet release verify d --governance 00",
         "motet ledger verify",
         "motet ledger verify --recompute 00ff --as e --json",
+        "motet ledger verify --config d/coordinator.toml --json",
+        "motet ledger accept --config d/coordinator.toml --json",
         "motet ledger export f",
         "motet ledger proof d",
         "motet ledger proof s --run 00ff --out f --as e --json",
@@ -76,6 +78,7 @@ fn wrong_usage_is_exit_code_two() {
         "motet demo --drop ITAL@lunch",
         "motet release verify d --as e --governance 00",
         "motet ledger verify f --recompute 00ff",
+        "motet ledger verify f --config d/coordinator.toml",
     ] {
         assert_eq!(parse(line).map(|_| ()).unwrap_err().exit_code(), 2, "{line}");
     }

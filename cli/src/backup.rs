@@ -221,7 +221,8 @@ async fn put_back(dir: &Path, manifest: &Manifest, state: &Path) -> Done {
     let mut files: Vec<PathBuf> = fs::read_dir(&draft)
         .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect())
         .map_err(Failure::io("read", &draft))?;
-    files.sort_by_key(|path| path.extension().is_some());
+    // The database last: until then there is no ledger in the folder.
+    files.sort_by_key(|path| path.extension().is_some_and(|extension| extension == "sqlite"));
     for path in files {
         let target = path.file_name().map(|name| state.join(name)).unwrap_or_default();
         fs::rename(&path, &target).map_err(Failure::io("make", &target))?;

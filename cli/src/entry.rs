@@ -22,7 +22,10 @@ pub fn main() -> ExitCode {
             return end(json, Err(Failure::failed(format!("this system gives no threads: {error}"), "")));
         }
     };
-    end(json, runtime.block_on(dispatch(command)))
+    let done = runtime.block_on(dispatch(command));
+    // What still runs in the background of a coordinator that was told to stop is not waited for.
+    runtime.shutdown_background();
+    end(json, done)
 }
 
 async fn dispatch(command: Command) -> Done {

@@ -31,6 +31,9 @@ use std::path::{Path, PathBuf};
 /// The operator's and the server's certificates: as long as a research grant; the authority itself lasts ten years.
 const CERTIFICATE_DAYS: u32 = 5 * 365;
 
+/// The folder of the coordinator's ledger, inside that of the consortium.
+const STATE: &str = "state";
+
 /// The name in the operator's certificate, which stewards read beside a proposal.
 const OPERATOR: &str = "operator";
 
@@ -224,7 +227,7 @@ fn config(args: &Init, listen: &str, address: &str, governance: &SecretKey) -> S
          listen = {listen}            # where it listens\n\
          address = {address}           # what join codes carry and nodes dial\n\
          keys = \"coordinator\"                # authority, server certificate, signing key\n\
-         state = \"state\"                     # ledger and blobs, on a local disk\n\
+         state = \"{STATE}\"                     # ledger and blobs, on a local disk\n\
          lease = \"15s\"                       # a node whose connection broke is taken for gone after this\n\
          min_sites = {min_sites}                        # fewest sites in any sum, whatever a study asks for\n\
          governance = {governance}\n",

@@ -1,6 +1,6 @@
 //! The consortium's ledger from outside: export it, recompute its chains, write the proof of a release.
 
-use crate::args::{ExportLedger, Ledger, Proof, VerifyLedger};
+use crate::args::{AcceptLedger, ExportLedger, Ledger, Proof, VerifyLedger};
 use crate::failure::{Done, Failure};
 use crate::identity::{Desk, Identity, calling, governance_of};
 use crate::output::{Out, Table, count, shown};
@@ -8,6 +8,8 @@ use crate::proof::{self, Held};
 use crate::recompute;
 use crate::release::{check_files, fetch};
 use motet_common::manifest::{FILE_NAME, Manifest};
+use motet_coordinator::config::Config;
+use motet_coordinator::lock::StateLock;
 use motet_ledger::{Report, verify_export};
 use motet_proto::v1;
 use motet_secagg::digest::Digest;
@@ -26,6 +28,7 @@ pub async fn run(command: &Ledger) -> Done {
             Some(run) => recompute::run(&args.read, run).await,
             None => verify(args).await,
         },
+        Ledger::Accept(args) => accept(args).await,
         Ledger::Export(args) => export(args).await,
         Ledger::Proof(args) => prove(args).await,
     }
@@ -63,13 +66,30 @@ async fn download(desk: &mut Desk, writer: &mut impl Write, path: &Path) -> Done
     Ok(bytes)
 }
 
+/// Takes a ledger without a sound head as it is.
+async fn accept(args: &AcceptLedger) -> Done {
+    let config = Config::read(&args.config).map_err(in_words)?;
+    let _lock = StateLock::claim(&config.state).map_err(in_words)?;
+    let report = motet_ledger::Ledger::accept(&config.state).await?;
+    let out = Out::new(args.json);
+    conclude(out, &report)?;
+    out.line("Accepted as it is: from here on a ledger that ends before these entries is refused.");
+    Ok(())
+}
+
 async fn verify(args: &VerifyLedger) -> Done {
-    let report = match &args.file {
-        Some(path) => {
+    let report = match (&args.file, &args.config) {
+        (Some(path), _) => {
             let file = File::open(path).map_err(Failure::io("read", path))?;
             verify_export(BufReader::new(file))?
         }
-        None => {
+        (None, Some(config)) => {
+            let ledger = motet_ledger::Ledger::open(&Config::read(config).map_err(in_words)?.state).await?;
+            let report = ledger.verify().await?;
+            ledger.close().await;
+            report
+        }
+        (None, None) => {
             let (_, mut desk) = calling(args.read.who.identity.as_deref()).await?;
             let path = std::env::temp_dir().join(format!("motet-export-{:016x}", rand::random::<u64>()));
             let mut file = File::options()
@@ -92,6 +112,10 @@ async fn verify(args: &VerifyLedger) -> Done {
     conclude(Out::new(args.read.json), &report)
 }
 
+fn in_words(error: anyhow::Error) -> Failure {
+    Failure::failed(format!("{error:#}"), "")
+}
+
 fn conclude(out: Out, report: &Report) -> Done {
     let faults: Vec<String> = report.faults.iter().map(ToString::to_string).collect();
     let heads = report
@@ -110,7 +134,7 @@ fn conclude(out: Out, report: &Report) -> Done {
     let Some(first) = faults.first() else {
         out.value(&facts);
         out.line(format!("{entries}: every entry follows from the one before it."));
-        out.line("A chain cannot show that its last entries were cut off: compare its ends with those noted elsewhere.");
+        out.line("Whether all of it was put back together shows elsewhere only: compare its ends with those noted before.");
         return Ok(());
     };
     faults.iter().for_each(|fault| out.line(format!("  FAULT  {}", shown(fault))));

@@ -5,7 +5,7 @@ use crate::entries::{Restored, StudyEntry};
 use anyhow::bail;
 use motet_common::moment::Moment;
 use motet_common::round::Entry;
-use motet_ledger::Ledger;
+use motet_ledger::{Ledger, LedgerError};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use std::collections::BTreeMap;
@@ -54,6 +54,31 @@ pub(crate) async fn restored(ledger: &Ledger) -> anyhow::Result<BTreeMap<String,
     let entries = ledger.read(STREAM, last).await?;
     let Some(entry) = entries.last() else { return Ok(BTreeMap::new()) };
     Ok(Restored::from_bytes(&entry.entry)?.studies.into_iter().collect())
+}
+
+/// Refuses a state folder that is not there: it is made with a ledger in it by `motet init`, and put back by a restore.
+pub(crate) fn refuse_missing(state: &Path) -> anyhow::Result<()> {
+    if !state.is_dir() {
+        bail!(
+            "the state folder `{}` is not there: name the folder that `motet init` made as `state` in coordinator.toml, or \
+             put it back with `motet backup restore`",
+            state.display()
+        );
+    }
+    Ok(())
+}
+
+/// A ledger that is not whole is put back from a backup, or nothing goes on.
+pub(crate) fn or_restore(error: LedgerError) -> anyhow::Error {
+    match &error {
+        LedgerError::NoHeads { .. } | LedgerError::Heads { .. } => {
+            anyhow::anyhow!("{error} (`motet ledger accept --config FILE` at a coordinator)")
+        }
+        error if error.is_damage() => {
+            anyhow::anyhow!("{error} (`motet backup restore` into an empty folder)")
+        }
+        _ => error.into(),
+    }
 }
 
 /// Refuses a folder in which a restore did not finish: a coordinator would begin an empty ledger beside it.

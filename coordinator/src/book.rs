@@ -34,7 +34,7 @@ pub(crate) struct Past {
 pub(crate) struct Uploads {
     pub(crate) t2: Digest,
     pub(crate) nodes: Vec<NodeId>,
-    /// When the attempt began.
+    /// When the sum was released; before that, when uploads began.
     pub(crate) at: Moment,
 }
 
@@ -229,6 +229,10 @@ impl Book {
                     return Ok(());
                 };
                 let plan = round.terms().plan().clone();
+                if let Some(uploads) = self.spooled.last_mut() {
+                    // From its release on a sum is kept for auditors, and the uploads of the one before are not needed.
+                    uploads.at = round.since();
+                }
                 run.round = None;
                 run.failures = 0;
                 run.last_code = None;
@@ -267,7 +271,7 @@ impl Book {
                 if let Some(t2) = round.t2()
                     && self.spooled.last().is_none_or(|known| known.t2 != t2)
                 {
-                    self.spooled.push(Uploads { t2, nodes: plan.candidates.clone(), at: round.deadline() });
+                    self.spooled.push(Uploads { t2, nodes: plan.candidates.clone(), at: round.since() });
                 }
                 Ok(())
             }

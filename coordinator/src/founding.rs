@@ -3,7 +3,7 @@
 
 use crate::entries::Invited;
 use crate::members::{Application, Members};
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use motet_common::enrol::{Enrolment, Possession};
 use motet_common::moment::Moment;
 use motet_ledger::Ledger;
@@ -34,11 +34,9 @@ pub async fn found(
     founder: Founder,
     now: Moment,
 ) -> anyhow::Result<String> {
-    let ledger = Ledger::open(state).await?;
+    // Begun here and nowhere else: a coordinator that finds no ledger has lost one.
+    let ledger = Ledger::create(state).await?;
     let members = Members::load(ledger.clone()).await?;
-    if !members.is_empty() {
-        bail!("`{}` holds the ledger of a consortium already: give another folder", state.display());
-    }
     let Founder { enrolment, proof, possession, csr, validity } = founder;
     let invited = Invited {
         invite: enrolment.invite,

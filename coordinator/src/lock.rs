@@ -1,16 +1,15 @@
-//! One coordinator on one state folder: the file `run.lock` in it, locked as long as the process lives.
+//! One coordinator on one state folder: the folder itself is locked as long as the process lives.
 
-use anyhow::{Context as _, bail};
-use std::fs::{File, TryLockError};
+use anyhow::bail;
+use motet_ledger::Claim;
 use std::path::Path;
 
-/// The name of the lock in the state folder.
-pub const LOCK: &str = "run.lock";
+/// The file that stands for the folder where a folder cannot be locked.
+pub const LOCK: &str = Claim::FILE;
 
 /// Held by the one process that may write the state folder; the system releases it when the process ends, however it
 /// ends.
-#[derive(Debug)]
-pub struct StateLock(#[expect(dead_code, reason = "the open file is the lock")] File);
+pub struct StateLock(Claim);
 
 impl StateLock {
     /// Claims the folder, which must be there.
@@ -18,22 +17,20 @@ impl StateLock {
     /// # Errors
     /// When another process has it, or the system refuses.
     pub fn claim(state: &Path) -> anyhow::Result<Self> {
-        let path = state.join(LOCK);
-        let file = File::create(&path).with_context(|| {
-            format!(
-                "cannot write `{}`: check that the disk has room and that this user may write there",
-                path.display()
-            )
-        })?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
-            Err(TryLockError::WouldBlock) => {
+        match Claim::take(state)? {
+            Some(claim) => Ok(Self(claim)),
+            None => {
                 bail!("a coordinator is running on `{}` already: stop that process first", state.display())
             }
-            Err(TryLockError::Error(cause)) => {
-                Err(cause).with_context(|| format!("cannot lock `{}`", path.display()))
-            }
         }
+    }
+
+    /// Refuses when the folder was moved away or replaced since.
+    ///
+    /// # Errors
+    /// What is wrong, and what to do.
+    pub(crate) fn still_holds(&self) -> anyhow::Result<()> {
+        Ok(self.0.still_holds()?)
     }
 }
 
@@ -42,10 +39,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_process_has_the_state_folder() {
+    fn one_process_has_the_state_folder_whatever_is_deleted_in_it() {
         let folder = tempfile::tempdir().unwrap();
         let held = StateLock::claim(folder.path()).unwrap();
-        let error = StateLock::claim(folder.path()).unwrap_err().to_string();
+        let _ = std::fs::remove_file(folder.path().join(LOCK));
+        let Err(error) = StateLock::claim(folder.path()) else { panic!("two have it") };
+        let error = error.to_string();
         assert!(error.contains("running") && error.contains(&folder.path().display().to_string()), "{error}");
         drop(held);
         StateLock::claim(folder.path()).unwrap();

@@ -325,11 +325,6 @@ impl Members {
         members
     }
 
-    /// Whether nobody was ever invited.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.book().invited.is_empty()
-    }
-
     /// Writes an entry, then believes it. Only who holds the turn writes, and has looked into the book within it.
     async fn record(&self, _turn: &MutexGuard<'_, ()>, entry: MemberEntry) -> Result<(), Refusal> {
         self.ledger.append_next(STREAM, &entry.to_bytes()).await.map_err(storage)?;

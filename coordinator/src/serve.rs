@@ -13,10 +13,11 @@ use crate::services::enrolment::EnrolmentService;
 use crate::services::rounds::RoundsService;
 use crate::shared::{Keys, Shared};
 use anyhow::Context as _;
-use motet_ledger::Ledger;
+use motet_ledger::{Ledger, LedgerError};
 use motet_proto::MAX_MESSAGE;
 use motet_proto::access::largest;
-use motet_proto::tls::server::{Connections, serve, server_config};
+use motet_proto::stop::Stop;
+use motet_proto::tls::server::{Connections, serve as serve_calls, server_config};
 use motet_proto::v1::desk_server::DeskServer;
 use motet_proto::v1::enrolment_server::EnrolmentServer;
 use motet_proto::v1::rounds_server::RoundsServer;
@@ -25,17 +26,35 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
+/// How often the coordinator looks whether its state folder is still in its place.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long a coordinator that is told to stop may read, or close its ledger.
+const CLOSING: Duration = Duration::from_secs(2);
+
 /// Runs the coordinator until it is told to stop (interrupt or terminate).
 ///
 /// # Errors
 /// When configuration, keys or ledger cannot be used, or the address is taken.
 pub async fn run(config: Config, drill: Option<Drill>) -> anyhow::Result<()> {
+    let stop = Stop::listen().context("cannot listen for signals")?;
+    let patience = async {
+        stop.told().await;
+        tokio::time::sleep(CLOSING).await;
+    };
+    tokio::select! {
+        result = serve(config, drill, &stop) => result,
+        // Everything said is written: stopping at any moment loses nothing.
+        () = patience => Ok(()),
+    }
+}
+
+async fn serve(config: Config, drill: Option<Drill>, stop: &Stop) -> anyhow::Result<()> {
     let keys = Keys::read(&config)?;
-    std::fs::create_dir_all(&config.state)
-        .with_context(|| format!("cannot make the folder `{}`", config.state.display()))?;
-    let _lock = StateLock::claim(&config.state)?;
+    backup::refuse_missing(&config.state)?;
+    let lock = StateLock::claim(&config.state)?;
     backup::refuse_draft(&config.state)?;
-    let ledger = Ledger::open(&config.state).await?;
+    let ledger = Ledger::open(&config.state).await.map_err(backup::or_restore)?;
     let restored = backup::restored(&ledger).await?;
     let connections = Connections::default();
     let shared = Arc::new(Shared {
@@ -45,6 +64,7 @@ pub async fn run(config: Config, drill: Option<Drill>) -> anyhow::Result<()> {
         hub: Hub::new(Duration::from_millis(u64::from(config.lease_ms()?))),
         connections: connections.clone(),
         studies: Default::default(),
+        set_aside: Default::default(),
         runs: Default::default(),
         fetchable: Default::default(),
         ledger,
@@ -55,9 +75,10 @@ pub async fn run(config: Config, drill: Option<Drill>) -> anyhow::Result<()> {
     shared.hub.expect(shared.members.nodes().await);
     for stream in shared.ledger.streams("study/").await? {
         let backed_up = restored.get(&stream).copied().unwrap_or(0);
-        driver::reopen(&shared, &stream, backed_up)
-            .await
-            .with_context(|| format!("cannot reopen `{stream}`"))?;
+        match driver::reopen(&shared, &stream, backed_up).await {
+            Err(error) if lacks_a_blob(&error) => shared.set_aside(&stream, &error).await,
+            reopened => reopened.with_context(|| format!("cannot reopen `{stream}`"))?,
+        }
     }
     tokio::spawn(driver::sweep(Arc::clone(&shared)));
     let listener = TcpListener::bind(&shared.config.listen).await.with_context(|| {
@@ -73,29 +94,32 @@ pub async fn run(config: Config, drill: Option<Drill>) -> anyhow::Result<()> {
         .max_encoding_message_size(MAX_MESSAGE);
     let desk = DeskServer::new(DeskService(Arc::clone(&shared))).max_decoding_message_size(largest("Desk"));
     let services = Routes::new(enrolment).add_service(rounds).add_service(desk).prepare();
-    let served = serve(listener, tls, connections, Admission::new(services, Arc::clone(&shared)));
+    let served = serve_calls(listener, tls, connections, Admission::new(services, Arc::clone(&shared)));
     tokio::select! {
         result = served => result?,
-        // Everything said is written: stopping at any moment loses nothing, so open streams are not waited for.
-        () = told_to_stop() => {}
+        // Open streams are not waited for either.
+        () = stop.told() => {}
+        error = replaced(&lock) => return Err(error),
     }
     shared.ledger.close().await;
     Ok(())
 }
 
-/// Ctrl-C or, where there is one, the service manager's terminate signal.
-async fn told_to_stop() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
+/// Whether a study cannot be read because one file of its own was damaged or removed: other studies go on.
+fn lacks_a_blob(error: &anyhow::Error) -> bool {
+    matches!(
+        error.downcast_ref::<LedgerError>(),
+        Some(LedgerError::BlobMissing { .. } | LedgerError::BlobCorrupt { .. })
+    )
+}
+
+/// Returns when the state folder is not the one any more that this process claimed.
+async fn replaced(lock: &StateLock) -> anyhow::Error {
+    let mut looks = tokio::time::interval(LOOK);
+    loop {
+        looks.tick().await;
+        if let Err(error) = lock.still_holds() {
+            return error;
         }
     }
-    // Without a handler the process simply ends.
-    let _ = tokio::signal::ctrl_c().await;
 }

@@ -66,6 +66,8 @@ pub(crate) struct Shared {
     pub(crate) allowances: Allowances,
     pub(crate) connections: Connections,
     pub(crate) studies: RwLock<BTreeMap<Digest, Handle>>,
+    /// Studies that could not be read at the start, by their names, and why.
+    pub(crate) set_aside: RwLock<BTreeMap<String, String>>,
     /// The study of every run.
     pub(crate) runs: RwLock<BTreeMap<RunId, Digest>>,
     /// Sums and their evidence, with the studies whose members may fetch them: two studies may have the same sum.
@@ -83,10 +85,23 @@ impl Shared {
         let studies = self.studies.read().await;
         let mut named: Vec<&Handle> = studies.values().filter(|handle| handle.id == id).collect();
         named.sort_by_key(|handle| (!handle.is_withdrawn(), handle.proposed.at.ms));
-        named
-            .last()
-            .map(|handle| (*handle).clone())
-            .ok_or_else(|| Refusal::new(Code::StudyUnknown, format!("`{id}`")))
+        if let Some(handle) = named.last() {
+            return Ok((*handle).clone());
+        }
+        Err(match self.set_aside.read().await.get(id) {
+            Some(why) => Refusal::new(Code::Storage, why.clone()),
+            None => Refusal::new(Code::StudyUnknown, format!("`{id}`")),
+        })
+    }
+
+    /// Leaves a study as it is until the file that it lacks is put back and the coordinator starts again.
+    pub(crate) async fn set_aside(&self, stream: &str, error: &anyhow::Error) {
+        let id = stream.split('/').nth(1).unwrap_or(stream);
+        let why = format!(
+            "study `{id}` is set aside and the others go on: {error:#}; then start the coordinator again"
+        );
+        tracing::error!("{why}");
+        self.set_aside.write().await.insert(id.to_owned(), why);
     }
 
     /// The study a run belongs to.

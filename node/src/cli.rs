@@ -16,12 +16,17 @@ use crate::{
     NodeError, clock, data_desk, desk, doctor, join, ledger_desk, output, permits, status, steward, switch,
 };
 use motet_proto::keyfile;
+use motet_proto::stop::Stop;
 use motet_secagg::sign::SecretKey;
 use serde::Serialize;
 use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 use zeroize::Zeroizing;
+
+/// How long a node that is told to stop may take to close its ledger.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// Does what was asked and gives the exit code of the process.
 pub fn main(args: NodeArgs) -> ExitCode {
@@ -33,13 +38,16 @@ pub fn main(args: NodeArgs) -> ExitCode {
             return ExitCode::from(1);
         }
     };
-    match runtime.block_on(dispatch(args.command)) {
+    let code = match runtime.block_on(dispatch(args.command)) {
         Ok(code) => code,
         Err(error) => {
             output::failure(json, error.code(), &error.to_string());
             ExitCode::from(error.exit())
         }
-    }
+    };
+    // A computation on patients that is under way is not waited for: it is made again at the next start.
+    runtime.shutdown_background();
+    code
 }
 
 async fn dispatch(command: NodeCommand) -> Result<ExitCode, NodeError> {
@@ -87,9 +95,16 @@ async fn run(args: RunArgs) -> Result<ExitCode, NodeError> {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     // `motet node run` may have a subscriber already.
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let stop = Stop::listen().map_err(NodeError::file("listen for signals of", &args.at.dir))?;
+    let paths = Paths::new(&args.at.dir);
+    paths.read_settings()?;
+    let claim = paths.claim()?;
     let home = Home::open(&args.at.dir).await?;
-    let _claim = home.paths.claim()?;
-    match crate::session::run(home, args.drill).await {
+    let ledger = home.ledger.clone();
+    let ended = crate::session::run(home, args.drill, &claim, &stop).await;
+    // What is not closed by then is as after a power cut, which loses nothing.
+    let _ = tokio::time::timeout(CLOSING, ledger.close()).await;
+    match ended {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => match error.downcast::<NodeError>() {
             Ok(error) => Err(error),
@@ -178,6 +193,15 @@ async fn permit(command: PermitCommand, dir: &Path, json: bool) -> Result<(), No
 }
 
 async fn ledger(command: LedgerCommand, dir: &Path, json: bool) -> Result<(), NodeError> {
+    if let LedgerCommand::Accept(_) = command {
+        let report = ledger_desk::accept(&Paths::new(dir), clock::now().ms).await?;
+        let text = format!(
+            "{} entries accepted as they are: from here on a record that ends before them is refused",
+            report.entries
+        );
+        output::answer(json, &json!({"entries": report.entries}), |_| text);
+        return Ok(());
+    }
     let home = Home::open(dir).await?;
     match command {
         LedgerCommand::Show { study, .. } => {
@@ -188,6 +212,8 @@ async fn ledger(command: LedgerCommand, dir: &Path, json: bool) -> Result<(), No
             output::answer(json, &verified, ledger_desk::verify_text);
             verified.conclude()?;
         }
+        // Done above: there is no record yet to be opened.
+        LedgerCommand::Accept(_) => {}
         LedgerCommand::Export { file, .. } => {
             let entries = ledger_desk::export(&home, &file).await?;
             let facts = json!({"file": file, "entries": entries});

@@ -27,12 +27,24 @@ struct Kept {
     active: usize,
     blobs: BTreeMap<Digest, Arc<Vec<u8>>>,
     verdicts: BTreeMap<Digest, Again>,
+    /// Blobs that the coordinator does not hand out, and its words.
+    refused: BTreeMap<Digest, String>,
 }
 
 impl Downloads {
     /// A blob that is whole.
     pub(crate) fn blob(&self, digest: &Digest) -> Option<Arc<Vec<u8>>> {
         self.kept().blobs.get(digest).cloned()
+    }
+
+    /// Notes that the coordinator does not hand out a blob.
+    pub(crate) fn refuse(&self, digest: Digest, why: String) {
+        self.kept().refused.insert(digest, why);
+    }
+
+    /// Why the coordinator did not hand out a blob over this connection, if it was asked in vain.
+    pub(crate) fn refused(&self, digest: &Digest) -> Option<String> {
+        self.kept().refused.get(digest).cloned()
     }
 
     /// What came of making the sum of this release again.
@@ -52,6 +64,7 @@ impl Downloads {
     /// A new connection: what was whole on the last and is not asked for again does not pile up.
     pub(crate) fn trim(&self) {
         let mut kept = self.kept();
+        kept.refused.clear();
         while kept.blobs.len() > MOST {
             kept.blobs.pop_first();
         }

@@ -6,6 +6,7 @@ use motet_data::DataError;
 use motet_ledger::LedgerError;
 use motet_proto::keyfile::KeyFileError;
 use motet_proto::tls::client::ConnectError;
+use motet_secagg::digest::Digest;
 use std::path::{Path, PathBuf};
 
 /// What is wrong with a steward's key or passphrase.
@@ -127,6 +128,21 @@ impl NodeError {
             self,
             Self::File { .. } | Self::Ledger(LedgerError::File { .. } | LedgerError::Database { .. })
         )
+    }
+
+    /// Whether the node's record is not as it was written: trying again mends nothing.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self, Self::Ledger(error) if error.is_damage())
+    }
+
+    /// The sum that is not among this site's blobs any more, or is damaged there: the coordinator has it too.
+    pub(crate) fn lacks(&self) -> Option<Digest> {
+        match self {
+            Self::Ledger(
+                LedgerError::BlobMissing { digest, .. } | LedgerError::BlobCorrupt { digest, .. },
+            ) => Some(*digest),
+            _ => None,
+        }
     }
 
     /// The stable code of a refusal; nothing for a failure.

@@ -21,6 +21,23 @@ impl Link {
         Ok(())
     }
 
+    /// Fetches a blob that this site had before; that the coordinator does not hand it out is noted in `downloads` and no failure
+    /// of the line: other studies go on over it.
+    ///
+    /// # Errors
+    /// As [`Link::fetch`].
+    pub(crate) async fn fetch_again(&self, digest: Digest, downloads: &Downloads) -> Result<(), Broken> {
+        let request = FetchRequest { digest: digest.0.to_vec(), offset: 0 };
+        self.record_request("fetch-request", &request).await?;
+        if let Err(status) = self.client().fetch(request).await
+            && let Some(refused) = refusal(&status)
+        {
+            downloads.refuse(digest, refused.to_string());
+            return Ok(());
+        }
+        self.fetch(digest, downloads).await
+    }
+
     async fn fetch_rest(&self, digest: &Digest, part: &mut Part<'_>) -> Result<(), Broken> {
         let request = FetchRequest { digest: digest.0.to_vec(), offset: part.bytes.len() as u64 };
         self.record_request("fetch-request", &request).await?;

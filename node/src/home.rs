@@ -9,24 +9,19 @@
 
 use crate::error::NodeError;
 use crate::settings::Settings;
-use motet_ledger::Ledger;
+use motet_ledger::{Claim, Ledger};
 use motet_proto::keyfile;
 use motet_proto::tls::client::ClientIdentity;
 use motet_secagg::digest::from_hex;
 use motet_secagg::id::NodeId;
 use motet_secagg::secret::Secret;
 use motet_secagg::sign::{PublicKey, SecretKey};
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// Settings files are a page of text; a longer one is a mistake.
 const MAX_TEXT: u64 = 1 << 20;
-
-/// `status` holds the run lock for an instant to see whether it is free; a node that starts just then tries again.
-const CLAIMS: u32 = 5;
-const CLAIM_PAUSE: Duration = Duration::from_millis(20);
 
 /// Where things are in the folder of a site.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,10 +46,6 @@ pub struct Home {
     /// What happened here.
     pub ledger: Ledger,
 }
-
-/// Held by the one process that runs the node; the system releases it when the process ends, however it ends.
-#[derive(Debug)]
-pub struct RunLock(#[expect(dead_code, reason = "the open file is the lock")] File);
 
 impl Paths {
     /// The places below `dir`.
@@ -127,10 +118,6 @@ impl Paths {
         self.0.join("permits")
     }
 
-    fn run_lock(&self) -> PathBuf {
-        self.0.join("run.lock")
-    }
-
     /// The settings.
     ///
     /// # Errors
@@ -154,26 +141,17 @@ impl Paths {
         })
     }
 
-    /// Claims the folder for the process that runs the node.
+    /// Claims the folder for the process that runs the node; the system releases it when the process ends, however it ends.
     ///
     /// # Errors
     /// [`NodeError::Running`] when another process has it.
-    pub fn claim(&self) -> Result<RunLock, NodeError> {
-        let path = self.run_lock();
-        let file = File::create(&path).map_err(NodeError::file("write", &path))?;
-        for _ in 0..CLAIMS {
-            match file.try_lock() {
-                Ok(()) => return Ok(RunLock(file)),
-                Err(TryLockError::WouldBlock) => std::thread::sleep(CLAIM_PAUSE),
-                Err(TryLockError::Error(cause)) => return Err(NodeError::file("lock", &path)(cause)),
-            }
-        }
-        Err(NodeError::Running(self.0.clone()))
+    pub fn claim(&self) -> Result<Claim, NodeError> {
+        Claim::take(&self.0)?.ok_or_else(|| NodeError::Running(self.0.clone()))
     }
 
     /// Whether a process runs the node now.
     pub fn is_running(&self) -> bool {
-        File::open(self.run_lock()).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+        Claim::is_taken(&self.0)
     }
 }
 
@@ -283,6 +261,13 @@ pub(crate) mod tests {
         write_text(&paths.public("governance"), &format!("{}\n", governance.hex())).unwrap();
         let settings = Settings::fresh(&format!("site-{seed}"), "NL", "Stroke Europe", "127.0.0.1:1");
         write_text(&paths.settings(), &settings).unwrap();
+        let ledger = paths.ledger();
+        // In a thread of its own: a test may be in a runtime already.
+        let made = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(async { Ledger::create(&ledger).await.unwrap().close().await });
+        });
+        made.join().unwrap();
         paths
     }
 
@@ -315,12 +300,13 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn one_process_runs_the_node() {
+    fn one_process_runs_the_node_whatever_is_deleted_in_its_folder() {
         let folder = tempfile::tempdir().unwrap();
         let paths = Paths::new(folder.path());
         assert!(!paths.is_running());
         let held = paths.claim().unwrap();
         assert!(paths.is_running());
+        let _ = fs::remove_file(folder.path().join(Claim::FILE));
         assert!(matches!(paths.claim(), Err(NodeError::Running(_))));
         drop(held);
         assert!(!paths.is_running());

@@ -18,6 +18,7 @@ use crate::steward::{self, Passphrase};
 use crate::{Home, NodeError, clock};
 use motet_common::enrol::{Enrolment, JoinCode, Role, check_country, check_name, is_final};
 use motet_common::refusal::{Code, Refusal};
+use motet_ledger::Ledger;
 use motet_proto::draft::Draft;
 use motet_proto::keyfile;
 use motet_proto::refusal::refusal;
@@ -123,7 +124,13 @@ pub async fn join(code: &str, dir: &Path, passphrase: Option<&Passphrase>) -> Re
         }
         Err(error) => Some(error.to_string()),
     };
-    // Its ledger too is there before the folder has its name: a folder of a site is whole at every moment.
+    // Its ledger too is there before the folder has its name: a folder of a site is whole at every moment. Begun here and
+    // nowhere else, and anew where a join was broken off: a node that finds no ledger has lost one.
+    let ledger = paths.ledger();
+    if ledger.exists() {
+        std::fs::remove_dir_all(&ledger).map_err(NodeError::file("remove", &ledger))?;
+    }
+    Ledger::create(&ledger).await?.close().await;
     let home = Home::open(draft.path()).await?;
     let text = format!("site {name} joined the consortium {}", answer.consortium);
     records::event(&home.ledger, clock::now().ms, "joined", text).await?;

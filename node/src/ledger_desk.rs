@@ -1,9 +1,10 @@
 //! What left this hospital, frame by frame, whether the record of it is whole, and what became of it.
 
+use crate::home::Paths;
 use crate::receipts::{self, Receipt};
 use crate::records::{self, Frame, OUTBOUND};
 use crate::{Home, NodeError, clock, output};
-use motet_ledger::Report;
+use motet_ledger::{Ledger, Report};
 use serde::Serialize;
 use std::fs::File;
 use std::io::BufWriter;
@@ -153,6 +154,26 @@ impl Verified {
                 .to_owned()
         }))
     }
+}
+
+/// Takes the record as it is where the file that says where its streams ended is missing or damaged; says so in it.
+///
+/// # Errors
+/// [`NodeError::Running`]; [`NodeError::Unsound`] where a chain does not hold; [`NodeError::Ledger`] where entries are missing.
+pub async fn accept(paths: &Paths, when_ms: u64) -> Result<Report, NodeError> {
+    paths.read_settings()?;
+    let _claim = paths.claim()?;
+    let report = Ledger::accept(&paths.ledger()).await?;
+    if let Some(first) = report.faults.first() {
+        return Err(NodeError::Unsound(format!(
+            "the record is not accepted: {first}; stop, keep a copy for the inquiry and restore the folder from a backup"
+        )));
+    }
+    let ledger = Ledger::open(&paths.ledger()).await?;
+    let text = format!("the record of {} entries was accepted as it is", report.entries);
+    records::event(&ledger, when_ms, "accepted", text).await?;
+    ledger.close().await;
+    Ok(report)
 }
 
 /// Writes every entry as a line of JSON; gives how many.

@@ -5,6 +5,7 @@ mod absorbing;
 mod answering;
 mod coming;
 mod drilling;
+mod lacking;
 mod lasting;
 mod logging;
 mod studying;
@@ -88,6 +89,8 @@ struct Session {
     coming: Coming,
     results: mpsc::Sender<Computed>,
     computed: mpsc::Receiver<Computed>,
+    /// Open attempts, by their names in the vault, that wait for a sum which is fetched again.
+    lacking: Vec<Digest>,
     /// Decisions that the coordinator has, or that the present connection has carried.
     told: Vec<SignedDecision>,
     /// Whether the coordinator welcomed the latest connection.
@@ -116,6 +119,7 @@ impl Session {
             coming: Coming::default(),
             results,
             computed,
+            lacking: Vec::new(),
             told: Vec::new(),
             was_welcome: false,
             last_said: String::new(),
@@ -128,19 +132,28 @@ impl Session {
     /// Attempts that were under way when the process ended.
     async fn restore(&mut self) -> Result<(), NodeError> {
         for name in self.vault.names()? {
-            let plain = self.vault.unseal(&name)?;
-            let restored = self.restore_one(&plain).await;
-            if let Err(error) = restored {
-                // A disk that refuses for a while costs no attempt.
-                if error.is_of_the_disk() {
-                    return Err(error);
-                }
-                self.say("attempt-lost", &format!("an open attempt could not be taken up again: {error}"))
-                    .await?;
-                self.vault.forget(&name)?;
+            if self.restore_sealed(&name).await?.is_some() {
+                self.lacking.push(name);
             }
         }
         Ok(())
+    }
+
+    /// Takes up an attempt; gives the sum that is lacking for that, if one is.
+    async fn restore_sealed(&mut self, name: &Digest) -> Result<Option<Digest>, NodeError> {
+        let plain = self.vault.unseal(name)?;
+        let Err(error) = self.restore_one(&plain).await else { return Ok(None) };
+        if let Some(lacking) = error.lacks() {
+            self.say("blob-damaged", &format!("an open attempt waits: {error}; it is fetched again")).await?;
+            return Ok(Some(lacking));
+        }
+        // A disk that refuses for a while costs no attempt, nor does a damaged record, which stops the node.
+        if error.is_of_the_disk() || error.is_damage() {
+            return Err(error);
+        }
+        self.say("attempt-lost", &format!("an open attempt could not be taken up again: {error}")).await?;
+        self.vault.forget(name)?;
+        Ok(None)
     }
 
     async fn restore_one(&mut self, plain: &[u8]) -> Result<(), NodeError> {
@@ -223,6 +236,7 @@ impl Session {
         self.downloads.trim();
         // The proposals that come first say which decisions the coordinator knows; the others are told then.
         self.told = self.decisions().collect();
+        self.restore_lacking(&link).await?;
         self.speak_again(&link).await?;
         self.serve(&link, &mut line).await
     }

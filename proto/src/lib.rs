@@ -2,12 +2,14 @@
 //!
 //! [`v1`] is generated from the `.proto` files beside this crate; [`access`] says who may call what; [`refusal`] carries
 //! stable codes through gRPC; [`tls`] is the only way in and out; [`keyfile`] keeps secrets on disk, [`draft`] a newcomer's
-//! folder until it is whole; [`uploads`] takes in what a sum is made again from; [`version`] is what two sides agree to speak.
+//! folder until it is whole; [`uploads`] takes in what a sum is made again from; [`version`] is what two sides agree to speak;
+//! [`stop`] how a daemon is told to end.
 
 pub mod access;
 pub mod draft;
 pub mod keyfile;
 pub mod refusal;
+pub mod stop;
 pub mod tls;
 pub mod uploads;
 pub mod version;

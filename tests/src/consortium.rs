@@ -35,6 +35,18 @@ impl Process {
         self.signal("TERM");
         self.0.wait().expect("a child").code()
     }
+
+    /// Waits until it has ended by itself; false after a limit that only bounds a hang.
+    pub fn ends_within(&mut self, limit: Duration) -> bool {
+        let start = Instant::now();
+        while start.elapsed() < limit {
+            if self.0.try_wait().expect("a child").is_some() {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        false
+    }
 }
 
 impl Drop for Process {
@@ -144,8 +156,8 @@ impl Consortium {
         self.start_coordinator_with(&[]);
     }
 
-    /// Starts the coordinator with more arguments and waits until it answers, or has ended.
-    pub fn start_coordinator_with(&mut self, extra: &[&str]) {
+    /// Starts the coordinator with more arguments and does not wait.
+    pub fn spawn_coordinator(&mut self, extra: &[&str]) {
         let config = self.path("hub/coordinator.toml");
         let log = std::fs::File::options()
             .create(true)
@@ -155,6 +167,11 @@ impl Consortium {
         let args = [&["coordinator", "--config", &config], extra].concat();
         let child = self.command(&args).stdout(Stdio::null()).stderr(log).spawn();
         self.coordinator = Some(Process(child.expect("the program starts")));
+    }
+
+    /// Starts the coordinator with more arguments and waits until it answers, or has ended.
+    pub fn start_coordinator_with(&mut self, extra: &[&str]) {
+        self.spawn_coordinator(extra);
         let start = Instant::now();
         while self.motet(&["site", "list", "--as", &self.operator()]).code != 0 {
             let ended = self.coordinator.as_mut().is_some_and(|c| c.0.try_wait().ok().flatten().is_some());

@@ -11,6 +11,7 @@
 
 use crate::blobs::Blobs;
 use crate::files::{blocking, create_folder, sync_folder};
+use crate::heads::{Ends, HEADS, Heads};
 use crate::ledger::DATABASE;
 use crate::{Ledger, LedgerError, Report};
 use motet_secagg::digest::Digest;
@@ -85,8 +86,13 @@ pub async fn make(from: &Path, to: &Path, names: Names<'_>) -> Result<Snapshot, 
     if !database.is_file() {
         return Err(LedgerError::NoLedger { path: database });
     }
+    // Read first: the copy may be ahead of these, never behind.
+    let folder = from.to_path_buf();
+    let due = blocking(move || Heads::read(&folder)).await?;
+    let due = due.ok_or_else(|| LedgerError::NoHeads { path: from.join(HEADS) })?;
     vacuum_into(&database, &to.join(DATABASE)).await?;
     let copy = Ledger::open_to_read(to).await?;
+    copy.hold(&due).await?;
     let (report, named) = walk(&copy, names).await?;
     copy.close().await;
     if let Some(
@@ -162,8 +168,14 @@ pub async fn restore(folder: &Path, snapshot: &Snapshot, to: &Path) -> Result<()
             target.put(&source.get(&digest).await?).await?;
         }
     }
-    let (from, to) = (folder.join(DATABASE), to.join(DATABASE));
+    let mut ends = Ends::new();
+    for StreamEnd { stream, version, chain } in &snapshot.streams {
+        ends.extend(Digest::from_hex(chain).ok().map(|chain| (stream.clone(), (*version, chain))));
+    }
+    let (from, folder, to) = (folder.join(DATABASE), to.to_path_buf(), to.join(DATABASE));
     blocking(move || {
+        create_folder(&folder)?;
+        Heads::create(&folder, &ends)?;
         fs::copy(&from, &to).map_err(LedgerError::file("write", &to))?;
         synced(&to)
     })

@@ -109,10 +109,72 @@ pub enum LedgerError {
         path: PathBuf,
     },
     /// A ledger that should be there is not.
-    #[error("`{path}` is not there: name the folder that the ledger was written to")]
+    #[error(
+        "`{path}` is not there, and no empty ledger is begun in its place: name the folder that the ledger was written \
+         to, or restore it from a backup"
+    )]
     NoLedger {
         /// The database file.
         path: PathBuf,
+    },
+    /// There is a ledger, or part of one, where a new one was to be made.
+    #[error("`{path}` is there already: a new ledger is made in a folder without one")]
+    Taken {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The ledger lacks entries that were written, or ends with others.
+    #[error(
+        "`{path}` has {found} of stream `{stream}`, but {due} was written: its end was lost or the files beside it were \
+         damaged, removed or put back; stop, keep this copy for the inquiry and restore from a backup"
+    )]
+    Behind {
+        /// The database file.
+        path: PathBuf,
+        /// The stream.
+        stream: String,
+        /// Where it ends, in words.
+        found: String,
+        /// Where it ended when it was last written, in words.
+        due: String,
+    },
+    /// The file that says where streams end is not there.
+    #[error(
+        "`{path}` is not there: it says where every stream of the ledger ended, and without it nobody can tell that the \
+         ledger is whole; put the file back, or accept the ledger as it is with `ledger accept`"
+    )]
+    NoHeads {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file that says where streams end was changed.
+    #[error(
+        "`{path}`, line {line}, was changed after it was written: it says where every stream of the ledger ended, and \
+         nobody can tell now that the ledger is whole; put the file back, or accept the ledger as it is with `ledger accept`"
+    )]
+    Heads {
+        /// The file.
+        path: PathBuf,
+        /// The first line that does not hold.
+        line: usize,
+    },
+    /// The folder is another one than it was.
+    #[error(
+        "`{path}` was moved or replaced while this process had it open: stop the process and start it again"
+    )]
+    Moved {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The database cannot be read as one.
+    #[error(
+        "`{path}` is damaged: {cause}; stop, keep this copy for the inquiry and restore the folder from a backup"
+    )]
+    Damaged {
+        /// The database file.
+        path: PathBuf,
+        /// What the database said.
+        cause: sqlx::Error,
     },
     /// The operating system refused a file or folder.
     #[error(
@@ -151,6 +213,16 @@ pub enum LedgerError {
     Stopping,
 }
 
+/// What SQLite says of a file whose pages do not hold together, and of one that is none of its own.
+const CORRUPT: i64 = 11;
+const NO_DATABASE: i64 = 26;
+
+/// SQLite's code; extended ones carry it in the low byte.
+pub(crate) fn code(cause: &sqlx::Error) -> Option<i64> {
+    let code = cause.as_database_error()?.code()?;
+    Some(code.parse::<i64>().ok()? & 0xff)
+}
+
 impl LedgerError {
     /// For `map_err`: an operating-system refusal about `path`.
     pub(crate) fn file(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
@@ -161,6 +233,24 @@ impl LedgerError {
     /// For `map_err`: a database refusal about `path`.
     pub(crate) fn database(doing: &'static str, path: &Path) -> impl FnOnce(sqlx::Error) -> Self {
         let path = path.to_path_buf();
-        move |cause| Self::Database { doing, path, cause }
+        move |cause| match code(&cause) {
+            Some(CORRUPT | NO_DATABASE) => Self::Damaged { path, cause },
+            _ => Self::Database { doing, path, cause },
+        }
+    }
+
+    /// Whether the record itself is not as it was written: trying again mends nothing.
+    pub fn is_damage(&self) -> bool {
+        use LedgerError::{Behind, Broken, Damaged, Heads, Moved, NoHeads, NoLedger};
+        matches!(
+            self,
+            Behind { .. }
+                | Broken { .. }
+                | Damaged { .. }
+                | Heads { .. }
+                | Moved { .. }
+                | NoHeads { .. }
+                | NoLedger { .. }
+        )
     }
 }

@@ -9,6 +9,7 @@ use crate::{Ledger, LedgerError};
 use motet_secagg::digest::{Digest, from_hex, to_hex};
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, Read as _, Write};
+use tokio::sync::mpsc;
 
 /// The longest line a reader accepts: the longest entry in hex, the longest name with every character escaped, the rest.
 const MAX_LINE: u64 = (2 * MAX_ENTRY + 6 * MAX_STREAM + 512) as u64;
@@ -30,7 +31,6 @@ impl Ledger {
     /// [`LedgerError::Export`] when the writer fails, and whatever reading the ledger gives. A broken chain is
     /// exported as it is, so that it can be examined.
     pub async fn export(&self, writer: &mut (impl Write + Send)) -> Result<u64, LedgerError> {
-        let failed = |cause| LedgerError::Export { doing: "write", cause };
         let mut count = 0;
         for stream in self.streams("").await? {
             let mut from = 1;
@@ -39,16 +39,32 @@ impl Ledger {
                 let Some(last) = page.last() else { break };
                 from = last.version.saturating_add(1);
                 for recorded in &page {
-                    let mut line =
-                        serde_json::to_vec(&Line::of(&stream, recorded)).map_err(|e| failed(e.into()))?;
-                    line.push(b'\n');
-                    writer.write_all(&line).map_err(failed)?;
+                    writer.write_all(&Line::of(&stream, recorded).text()?).map_err(failed)?;
                     count += 1;
                 }
             }
         }
         writer.flush().map_err(failed)?;
         Ok(count)
+    }
+
+    /// Sends the lines of [`Ledger::export`] one after the other, no faster than they are taken; ends early when nobody takes
+    /// them any more.
+    ///
+    /// # Errors
+    /// Whatever reading the ledger gives.
+    pub async fn export_lines(&self, lines: &mpsc::Sender<Vec<u8>>) -> Result<(), LedgerError> {
+        for stream in self.streams("").await? {
+            let mut from = 1;
+            // One entry at a time: they may be long, and whoever takes them may be slow.
+            while let Some(recorded) = self.page(&stream, from, 1).await?.first() {
+                from = recorded.version.saturating_add(1);
+                if lines.send(Line::of(&stream, recorded).text()?).await.is_err() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -73,7 +89,17 @@ pub fn verify_export(mut reader: impl BufRead) -> Result<Report, LedgerError> {
     Ok(checker.finish())
 }
 
+fn failed(cause: std::io::Error) -> LedgerError {
+    LedgerError::Export { doing: "write", cause }
+}
+
 impl Line {
+    fn text(&self) -> Result<Vec<u8>, LedgerError> {
+        let mut text = serde_json::to_vec(self).map_err(|error| failed(error.into()))?;
+        text.push(b'\n');
+        Ok(text)
+    }
+
     fn of(stream: &str, recorded: &Recorded) -> Self {
         Self {
             stream: stream.to_owned(),

@@ -21,6 +21,53 @@ pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), LedgerError
     written.map_err(LedgerError::file("write", path))
 }
 
+/// The folder that a path named when it was looked at.
+pub(crate) struct Place {
+    path: PathBuf,
+    folder: Option<fs::File>,
+}
+
+impl Place {
+    pub(crate) fn of(path: &Path) -> Result<Self, LedgerError> {
+        // Elsewhere than on Unix a folder cannot be opened, and a folder in which files are open cannot be moved away.
+        let folder = if cfg!(unix) {
+            Some(fs::File::open(path).map_err(LedgerError::file("open", path))?)
+        } else {
+            None
+        };
+        Ok(Self { path: path.to_path_buf(), folder })
+    }
+
+    /// The folder itself, to be locked.
+    pub(crate) fn handle(&self) -> Option<&fs::File> {
+        self.folder.as_ref()
+    }
+
+    /// Refuses to go on in a folder that was moved away or replaced by another, a copy say.
+    pub(crate) fn is_still_there(&self) -> Result<(), LedgerError> {
+        let same = self.folder.as_ref().map_or(Ok(true), |folder| is_the_same(folder, &self.path));
+        match same.map_err(LedgerError::file("look at", &self.path))? {
+            true => Ok(()),
+            false => Err(LedgerError::Moved { path: self.path.clone() }),
+        }
+    }
+}
+
+/// Whether a path still names what was opened.
+#[cfg(unix)]
+pub(crate) fn is_the_same(opened: &fs::File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    let Some(named) = absent_is_none(fs::metadata(path))? else { return Ok(false) };
+    let opened = opened.metadata()?;
+    Ok((opened.dev(), opened.ino()) == (named.dev(), named.ino()))
+}
+
+/// Whether a path still names what was opened: an open file cannot be replaced here.
+#[cfg(not(unix))]
+pub(crate) fn is_the_same(_opened: &fs::File, path: &Path) -> io::Result<bool> {
+    path.try_exists()
+}
+
 /// Writes so many bytes and removes them again.
 pub(crate) fn try_room(path: &Path, bytes: usize) -> Result<(), LedgerError> {
     write_durably(path, &vec![0; bytes])?;

@@ -1,9 +1,10 @@
 //! The door to the record: one set of operations over every store.
 
 use crate::blobs::Blobs;
+use crate::heads::{Ends, HEADS, Heads};
 use crate::memory::Memory;
 use crate::record::{Head, Recorded, START, check_entry, check_stream};
-use crate::report::{Checker, Report};
+use crate::report::{Checker, Fault, Report};
 use crate::sqlite::Sqlite;
 use crate::{LedgerError, files};
 use motet_secagg::digest::Digest;
@@ -40,25 +41,77 @@ impl Ledger {
         }
     }
 
-    /// The record in the folder `dir`, created when there is none: `dir/ledger.sqlite` and `dir/blobs/`.
+    /// Makes a new, empty record in the folder `dir`: `dir/ledger.sqlite`, `dir/ledger.head` and, later, `dir/blobs/`. Whoever
+    /// begins a ledger does this once; everyone else opens what is there.
+    ///
+    /// # Errors
+    /// [`LedgerError::Taken`] when there is one already, and [`LedgerError::File`] or [`LedgerError::Database`] when the
+    /// system refuses.
+    pub async fn create(dir: &Path) -> Result<Self, LedgerError> {
+        let folder = dir.to_path_buf();
+        files::blocking(move || {
+            files::create_folder(&folder)?;
+            match [DATABASE, HEADS].map(|name| folder.join(name)).into_iter().find(|path| path.exists()) {
+                Some(path) => Err(LedgerError::Taken { path }),
+                None => Ok(()),
+            }
+        })
+        .await?;
+        Sqlite::create(&dir.join(DATABASE)).await?;
+        let folder = dir.to_path_buf();
+        files::blocking(move || Heads::create(&folder, &Ends::new())).await?;
+        Self::open(dir).await
+    }
+
+    /// The record in the folder `dir`, which must be there and hold everything that was written to it.
     ///
     /// Several processes of one machine may have it open at once, a daemon and its command line. The folder must be
     /// on a local disk: SQLite's locks do not hold over a network file system.
     ///
     /// # Errors
-    /// [`LedgerError::Newer`] and [`LedgerError::Foreign`] for a file that is not ours to write, and
-    /// [`LedgerError::File`] or [`LedgerError::Database`] when the system refuses.
+    /// [`LedgerError::NoLedger`] and [`LedgerError::NoHeads`] for a file that is missing, [`LedgerError::Behind`],
+    /// [`LedgerError::Heads`] and [`LedgerError::Damaged`] for one that is not as it was written, [`LedgerError::Newer`] and
+    /// [`LedgerError::Foreign`] for a file that is not ours to write, and [`LedgerError::File`] or
+    /// [`LedgerError::Database`] when the system refuses.
     pub async fn open(dir: &Path) -> Result<Self, LedgerError> {
-        let folder = dir.to_path_buf();
-        files::blocking(move || files::create_folder(&folder)).await?;
-        let store = Sqlite::open(&dir.join(DATABASE)).await?;
+        let path = dir.join(DATABASE);
+        // Read before the database is: whatever is appended meanwhile, the database is not behind these.
+        let ends = read_ends(dir).await?.ok_or_else(|| LedgerError::NoHeads { path: dir.join(HEADS) })?;
+        let store = Sqlite::open(&path, &ends).await?;
         Ok(Self { store: Arc::new(Store::Sqlite(store)), blobs: Arc::new(Blobs::Folder(dir.join("blobs"))) })
+    }
+
+    /// Takes the database in `dir` as it is, where the file that says where its streams end is missing or damaged: writes that
+    /// file anew, if every chain holds. For a person who knows that nothing was lost; no other process may have it open.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`], where that file is sound: a database that lacks what it says is not accepted.
+    pub async fn accept(dir: &Path) -> Result<Report, LedgerError> {
+        let is_due = match read_ends(dir).await {
+            Err(LedgerError::Heads { .. }) | Ok(None) => true,
+            known => known.map(|_| false)?,
+        };
+        if !is_due {
+            let ledger = Self::open(dir).await?;
+            let report = ledger.verify().await;
+            ledger.close().await;
+            return report;
+        }
+        let ends = Sqlite::ends(&dir.join(DATABASE)).await?;
+        let store = Sqlite::open_to_read(&dir.join(DATABASE), false).await?;
+        let blobs = Arc::new(Blobs::Folder(dir.join("blobs")));
+        let report = Self { store: Arc::new(Store::Sqlite(store)), blobs }.verify().await?;
+        if report.is_sound() {
+            let folder = dir.to_path_buf();
+            files::blocking(move || Heads::create(&folder, &ends)).await?;
+        }
+        Ok(report)
     }
 
     /// The record in the folder `dir`, which must be there, to be read alone: nothing in the folder changes, not even
     /// beside the database. For a copy that nobody writes to, such as a backup.
     pub(crate) async fn open_to_read(dir: &Path) -> Result<Self, LedgerError> {
-        let store = Sqlite::open_to_read(&dir.join(DATABASE)).await?;
+        let store = Sqlite::open_to_read(&dir.join(DATABASE), true).await?;
         Ok(Self { store: Arc::new(Store::Sqlite(store)), blobs: Arc::new(Blobs::Folder(dir.join("blobs"))) })
     }
 
@@ -189,12 +242,38 @@ impl Ledger {
         self.blobs.remove(digest).await
     }
 
+    /// Refuses a record that lacks what was written to it, or ends otherwise.
+    ///
+    /// # Errors
+    /// [`LedgerError::Behind`], [`LedgerError::NoHeads`], [`LedgerError::Heads`], [`LedgerError::Damaged`].
+    pub async fn hold_to_heads(&self) -> Result<(), LedgerError> {
+        let Store::Sqlite(sqlite) = &*self.store else { return Ok(()) };
+        let dir = sqlite.path().parent().unwrap_or(Path::new("."));
+        let ends = read_ends(dir).await?.ok_or_else(|| LedgerError::NoHeads { path: dir.join(HEADS) })?;
+        sqlite.hold(&ends).await
+    }
+
+    /// Refuses a record that lacks what `ends` says.
+    pub(crate) async fn hold(&self, ends: &Ends) -> Result<(), LedgerError> {
+        match &*self.store {
+            Store::Memory(_) => Ok(()),
+            Store::Sqlite(sqlite) => sqlite.hold(ends).await,
+        }
+    }
+
     /// Reads the whole record and recomputes every chain and every blob's digest.
     ///
     /// # Errors
     /// Only when something cannot be read at all; what does not fit is in the report.
     pub async fn verify(&self) -> Result<Report, LedgerError> {
         let mut report = self.check_chains(&mut |_, _| ()).await?;
+        if let Store::Sqlite(sqlite) = &*self.store {
+            let place = format!("`{}`", sqlite.path().display());
+            let found = sqlite.integrity().await?;
+            report
+                .faults
+                .extend(found.into_iter().map(|what| Fault::Database { place: place.clone(), what }));
+        }
         for digest in self.blobs.list().await? {
             report.blobs += 1;
             report.faults.extend(self.blobs.check(&digest).await?);
@@ -291,4 +370,17 @@ impl Ledger {
         };
         LedgerError::Broken { place, stream: stream.to_owned(), version }
     }
+}
+
+/// What the file beside the database in `dir` says about where streams end; nothing where neither is there to say it.
+async fn read_ends(dir: &Path) -> Result<Option<Ends>, LedgerError> {
+    let folder = dir.to_path_buf();
+    files::blocking(move || {
+        let path = folder.join(DATABASE);
+        match path.is_file() {
+            true => Heads::read(&folder),
+            false => Err(LedgerError::NoLedger { path }),
+        }
+    })
+    .await
 }

@@ -11,15 +11,18 @@
 //! ```
 //!
 //! The modules in reading order: [`Ledger`] is the door, [`record`](Recorded) the chain, `memory` and `sqlite` the
-//! stores, `schema` the tables and the way to them from an older release, `blobs` and `spool` files on disk, `report`
-//! and `export` the checks a person can run, [`backup`] a copy taken while others write.
+//! stores, `schema` the tables and the way to them from an older release, `heads` where every stream ended, in a file beside
+//! the database, `blobs` and `spool` files on disk, `claim` one process on a folder, `report` and `export` the checks a
+//! person can run, [`backup`] a copy taken while others write.
 #![warn(missing_docs)]
 
 pub mod backup;
 mod blobs;
+mod claim;
 mod error;
 mod export;
 mod files;
+mod heads;
 mod ledger;
 mod memory;
 mod record;
@@ -28,6 +31,7 @@ mod schema;
 mod spool;
 mod sqlite;
 
+pub use claim::Claim;
 pub use error::LedgerError;
 pub use export::verify_export;
 pub use ledger::Ledger;

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What a check of a ledger or of its export found.
 ///
-/// A chain cannot show that its *last* entries were cut off. Compare `heads` with heads noted elsewhere: an earlier
+/// A chain cannot show that its *last* entries were cut off; whoever opens a ledger on disk holds it against the file beside it
+/// that says where streams ended. Where both may have been put back, compare `heads` with heads noted elsewhere: an earlier
 /// report, a signed checkpoint, another site's ledger.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
@@ -58,6 +59,14 @@ pub enum Fault {
         found: Digest,
         /// Where it is.
         place: String,
+    },
+    /// Something in the database file that no entry shows.
+    #[error("{place} is damaged: {what}")]
+    Database {
+        /// The file.
+        place: String,
+        /// What the database itself says.
+        what: String,
     },
     /// A line of an export that cannot be read.
     #[error("line `{line}` of the export is not an entry: {why}")]

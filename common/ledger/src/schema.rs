@@ -49,9 +49,9 @@ enum Found {
 }
 
 impl Schema {
-    /// Refuses a newer file and a database of something else, without touching either.
-    pub(crate) async fn look(&self, on: &mut SqliteConnection, path: &Path) -> Result<(), LedgerError> {
-        self.found(on, path).await.map(drop)
+    /// Refuses a newer file and a database of something else, without touching either; tells whether there are tables.
+    pub(crate) async fn look(&self, on: &mut SqliteConnection, path: &Path) -> Result<bool, LedgerError> {
+        Ok(self.found(on, path).await? != Found::New)
     }
 
     /// Makes the tables of a new file and brings an older one forward, under the write lock: another process may be
@@ -107,6 +107,7 @@ impl Schema {
 mod tests {
     use super::*;
     use crate::Ledger;
+    use crate::heads::Heads;
     use crate::sqlite::Sqlite;
     use sqlx::Connection as _;
 
@@ -121,7 +122,7 @@ mod tests {
     };
 
     async fn filled(dir: &Path) -> Ledger {
-        let ledger = Ledger::open(dir).await.unwrap();
+        let ledger = Ledger::create(dir).await.unwrap();
         ledger.append_next("sites", b"amsterdam").await.unwrap();
         ledger.append_next("sites", b"barcelona").await.unwrap();
         ledger
@@ -135,7 +136,8 @@ mod tests {
         ledger.close().await;
         let path = dir.path().join("ledger.sqlite");
         for _ in 0..2 {
-            let store = Sqlite::open_as(&path, &PRETENDED).await.unwrap();
+            let ends = Heads::read(dir.path()).unwrap().unwrap();
+            let store = Sqlite::open_as(&path, &PRETENDED, &ends).await.unwrap();
             assert_eq!(store.page("sites", 1, 9).await.unwrap(), before);
             store.append("sites", Some(store.head("sites").await.unwrap().version), &[b""; 0]).await.unwrap();
             store.close().await;
@@ -156,7 +158,7 @@ mod tests {
         let path = dir.path().join("ledger.sqlite");
         let broken =
             Schema { steps: &[(1, "CREATE TABLE noted (x)"), (2, "CREATE TABLE noted (x)")], ..PRETENDED };
-        let error = Sqlite::open_as(&path, &broken).await.err().unwrap();
+        let error = Sqlite::open_as(&path, &broken, &Default::default()).await.err().unwrap();
         assert!(error.to_string().contains("bring forward"), "{error}");
         let ledger = Ledger::open(dir.path()).await.unwrap();
         assert_eq!(ledger.read("sites", 1).await.unwrap().len(), 2);

@@ -19,7 +19,7 @@ fn names(stream: &str, entry: &[u8]) -> Vec<Digest> {
 }
 
 async fn filled(dir: &Path) -> (Ledger, Digest) {
-    let ledger = Ledger::open(dir).await.unwrap();
+    let ledger = Ledger::create(dir).await.unwrap();
     ledger.append_next("sites", b"amsterdam").await.unwrap();
     ledger.append_next("sites", b"barcelona").await.unwrap();
     let sum = ledger.put_blob(b"the sum of round three").await.unwrap();

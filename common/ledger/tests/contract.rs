@@ -23,7 +23,7 @@ impl Place {
 
     async fn sqlite() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let ledger = Ledger::open(dir.path()).await.unwrap();
+        let ledger = Ledger::create(dir.path()).await.unwrap();
         Self { dir: Some(dir), ledger }
     }
 

@@ -37,7 +37,7 @@ fn only_file_below(dir: &Path) -> PathBuf {
 #[tokio::test]
 async fn a_flipped_byte_in_the_database_is_named_and_never_replayed() {
     let dir = tempfile::tempdir().unwrap();
-    let ledger = Ledger::open(dir.path()).await.unwrap();
+    let ledger = Ledger::create(dir.path()).await.unwrap();
     for entry in ["amsterdam", "barcelona", "cluj"] {
         ledger.append_next("sites", entry.as_bytes()).await.unwrap();
     }
@@ -58,7 +58,7 @@ async fn a_flipped_byte_in_the_database_is_named_and_never_replayed() {
 #[tokio::test]
 async fn a_flipped_byte_in_a_blob_is_named_and_putting_it_again_mends_it() {
     let dir = tempfile::tempdir().unwrap();
-    let ledger = Ledger::open(dir.path()).await.unwrap();
+    let ledger = Ledger::create(dir.path()).await.unwrap();
     let digest = ledger.put_blob(b"the masked sum of round three").await.unwrap();
     let file = only_file_below(&dir.path().join("blobs"));
     // What a crash in the middle of a write leaves behind disturbs nobody.
@@ -82,7 +82,7 @@ async fn a_flipped_byte_in_a_blob_is_named_and_putting_it_again_mends_it() {
 #[tokio::test]
 async fn the_database_itself_refuses_to_change_or_delete_an_entry() {
     let dir = tempfile::tempdir().unwrap();
-    let ledger = Ledger::open(dir.path()).await.unwrap();
+    let ledger = Ledger::create(dir.path()).await.unwrap();
     ledger.append_next("study", b"decided").await.unwrap();
     let mut raw = raw(dir.path()).await;
     for change in ["UPDATE entry SET entry = x'00'", "DELETE FROM entry"] {
@@ -96,6 +96,10 @@ async fn the_database_itself_refuses_to_change_or_delete_an_entry() {
 async fn a_newer_schema_and_another_programs_file_are_refused_untouched() {
     for (change, newer) in [("PRAGMA user_version = 7", true), ("CREATE TABLE patients (id TEXT)", false)] {
         let dir = tempfile::tempdir().unwrap();
+        Ledger::create(dir.path()).await.unwrap().close().await;
+        if !newer {
+            fs::remove_file(dir.path().join("ledger.sqlite")).unwrap();
+        }
         let mut other = raw(dir.path()).await;
         sqlx::raw_sql(change).execute(&mut other).await.unwrap();
         other.close().await.unwrap();
@@ -117,8 +121,9 @@ async fn a_folder_that_cannot_be_made_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("taken");
     fs::write(&file, b"").unwrap();
-    let error = Ledger::open(&file.join("ledger")).await.err().unwrap().to_string();
+    let error = Ledger::create(&file.join("ledger")).await.err().unwrap().to_string();
     assert!(error.contains("taken") && error.contains("may write"), "{error}");
+    Ledger::create(dir.path()).await.unwrap().close().await;
     fs::write(
         dir.path().join("ledger.sqlite"),
         b"this is no database at all, but long enough to be read as one",
@@ -131,6 +136,7 @@ async fn a_folder_that_cannot_be_made_is_named() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_folder_may_be_opened_by_many_at_the_same_moment() {
     let dir = tempfile::tempdir().unwrap();
+    Ledger::create(&dir.path().join("new/folder")).await.unwrap().close().await;
     let openers: Vec<_> = (0..8_u8)
         .map(|opener| {
             let path = dir.path().join("new/folder");
@@ -148,10 +154,10 @@ async fn a_new_folder_may_be_opened_by_many_at_the_same_moment() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn opening_waits_while_another_process_is_creating_the_file() {
+async fn opening_waits_while_another_process_writes() {
     let dir = tempfile::tempdir().unwrap();
+    Ledger::create(dir.path()).await.unwrap().close().await;
     let mut other = raw(dir.path()).await;
-    // As a creator that stopped half-way: the write lock is held and the file is not in WAL mode yet.
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     let path = dir.path().to_path_buf();
     let opening = tokio::spawn(async move { Ledger::open(&path).await.map(|_| ()) });
@@ -178,7 +184,7 @@ async fn child_that_appends_until_it_is_killed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_process_loses_nothing_it_was_promised() {
     let dir = tempfile::tempdir().unwrap();
-    let mine = Ledger::open(dir.path()).await.unwrap();
+    let mine = Ledger::create(dir.path()).await.unwrap();
     for _ in 0..3 {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "child_that_appends_until_it_is_killed", "--nocapture"])
@@ -264,14 +270,14 @@ async fn only_this_user_may_look_into_a_new_folder() {
     use std::os::unix::fs::PermissionsExt as _;
     let dir = tempfile::tempdir().unwrap();
     let home = dir.path().join("state");
-    Ledger::open(&home).await.unwrap().close().await;
+    Ledger::create(&home).await.unwrap().close().await;
     assert_eq!(fs::metadata(&home).unwrap().permissions().mode() & 0o777, 0o700);
 }
 
 #[tokio::test]
 async fn room_is_tried_without_leaving_anything_and_a_place_that_cannot_be_written_is_named() {
     let dir = tempfile::tempdir().unwrap();
-    let ledger = Ledger::open(dir.path()).await.unwrap();
+    let ledger = Ledger::create(dir.path()).await.unwrap();
     let names =
         || fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
     let before = names();

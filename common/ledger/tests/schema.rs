@@ -52,6 +52,7 @@ async fn written_by_the_first_release(dir: &Path) {
             .unwrap();
     }
     file.close().await.unwrap();
+    assert!(Ledger::accept(dir).await.unwrap().is_sound());
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! What operators and researchers ask.
 
+use super::export::export;
 use super::{caller, fixed, malformed, now, run_id};
 use crate::driver::propose;
 use crate::entries::{Invited, RunEnded};
@@ -254,11 +255,8 @@ impl Desk for DeskService {
         &self,
         _request: Request<ExportLedgerRequest>,
     ) -> Result<Response<Self::ExportLedgerStream>, Status> {
-        let mut text = Vec::new();
-        self.0.ledger.export(&mut text).await.map_err(|error| refused(crate::members::storage(error)))?;
-        let pieces: Vec<_> =
-            text.chunks(PIECE).map(|piece| Ok(ExportLedgerResponse { piece: piece.to_vec() })).collect();
-        Ok(Response::new(Box::pin(tokio_stream::iter(pieces))))
+        let stream = export(&self.0.ledger).await?;
+        Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
     }
 }
 

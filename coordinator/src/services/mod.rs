@@ -2,6 +2,7 @@
 
 pub(crate) mod desk;
 pub(crate) mod enrolment;
+mod export;
 mod frames;
 pub(crate) mod rounds;
 

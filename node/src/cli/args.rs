@@ -214,6 +214,9 @@ pub enum LedgerCommand {
     /// Recompute every chain of the record, and list every sum that an update of this site went into, held against the
     /// studies' logs; needs no network
     Verify(Plain),
+    /// Take the record as it is where `ledger.head`, the file that says where its streams ended, is missing or damaged. Only
+    /// where you know that nothing was put back or lost; a record that lacks what a sound file says is not taken
+    Accept(Plain),
     /// Write the whole record as lines of JSON
     Export {
         /// The file to write
@@ -245,6 +248,7 @@ impl NodeCommand {
             | Self::Ledger(
                 LedgerCommand::Show { at, .. }
                 | LedgerCommand::Verify(Plain { at })
+                | LedgerCommand::Accept(Plain { at })
                 | LedgerCommand::Export { at, .. },
             ) => at,
         }
@@ -286,6 +290,7 @@ mod tests {
             "permit list --dir D",
             "ledger show --dir D",
             "ledger verify --dir D",
+            "ledger accept --dir D",
             "ledger export F --dir D",
             "stop --dir D",
             "resume --dir D",

@@ -48,7 +48,9 @@ impl Session {
         let Some(proposal) = approved.next().map(|at| at.proposal.clone()) else { return Ok(()) };
         drop(approved);
         let study = proposal.digest;
-        self.follower(&study, proposal).await?;
+        if let Err(away) = self.follow(link, &study, proposal).await.map(drop) {
+            return self.refused_one(away, "a release is not followed").await;
+        }
         match self.catch_up(link, &study, &released.state_root).await {
             Ok(()) => self.tell_checked(link, &study, run, released).await,
             Err(Away::Node(NodeError::Refused(refusal))) => {

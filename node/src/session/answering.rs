@@ -34,7 +34,7 @@ impl Session {
         let today = clock_day();
         let proposal = self.studies.may_run(&plan.study_digest, &plan.roster, today)?.proposal.clone();
         let study = proposal.digest;
-        let follower = self.follower(&study, proposal).await?;
+        let follower = self.follow(link, &study, proposal).await?;
         if let Some(attempt) = &follower.attempt
             && attempt.member.terms().signed() == signed
         {

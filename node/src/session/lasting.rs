@@ -8,12 +8,16 @@
 use super::{Away, Session};
 use crate::drill::Drill;
 use crate::{Home, NodeError, clock, output};
+use motet_ledger::{Claim, LedgerError};
+use motet_proto::stop::Stop;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// The first wait before dialling again; it doubles up to [`LONGEST_WAIT`], with jitter so that sites do not dial in step.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// How often the node looks whether its folder is still in its place.
+const LOOK: Duration = Duration::from_secs(1);
 /// The first wait before the node's own folder is tried again.
 const FIRST_TRY: Duration = Duration::from_secs(1);
 
@@ -21,17 +25,34 @@ const FIRST_TRY: Duration = Duration::from_secs(1);
 /// cannot be written for a while.
 ///
 /// # Errors
-/// When the node's own folder cannot be read at the start.
-pub async fn run(home: Home, drill: Option<Drill>) -> anyhow::Result<()> {
+/// When the node's own folder cannot be read at the start, or is not as it was written: trying again mends no damage.
+pub async fn run(home: Home, drill: Option<Drill>, claim: &Claim, stop: &Stop) -> anyhow::Result<()> {
+    tokio::select! {
+        lasted = last(home, drill) => lasted,
+        // Whatever is waited for just then, and all at once: every line that was said is on disk.
+        () = stop.told() => Ok(()),
+        error = replaced(claim) => Err(NodeError::from(error).into()),
+    }
+}
+
+/// Returns when the node's folder is not the one any more that this process claimed.
+async fn replaced(claim: &Claim) -> LedgerError {
+    let mut looks = tokio::time::interval(LOOK);
+    loop {
+        looks.tick().await;
+        if let Err(error) = claim.still_holds() {
+            return error;
+        }
+    }
+}
+
+async fn last(home: Home, drill: Option<Drill>) -> anyhow::Result<()> {
     let dir = home.paths.dir().to_path_buf();
     let mut session = Session::open(home, drill).await?;
     let mut wait = FIRST_WAIT;
     let mut trouble = Trouble::default();
     loop {
-        let attended = tokio::select! {
-            attended = session.attend() => attended,
-            () = told_to_stop() => return Ok(()),
-        };
+        let attended = session.attend().await;
         // However the connection ended: whoever was welcome comes back soon.
         if std::mem::take(&mut session.was_welcome) {
             wait = FIRST_WAIT;
@@ -44,19 +65,16 @@ pub async fn run(home: Home, drill: Option<Drill>) -> anyhow::Result<()> {
             Err(Away::Node(error)) => Err(error),
         };
         if let Err(error) = said {
+            if error.is_damage() {
+                return Err(error.into());
+            }
             // The old session is gone before the folder is opened anew: two would not know of each other.
             drop(session);
-            tokio::select! {
-                again = trouble.mend(&dir, drill, error) => session = again,
-                () = told_to_stop() => return Ok(()),
-            }
+            session = trouble.mend(&dir, drill, error).await?;
             continue;
         }
         let jitter = rand::random::<f64>() + 0.5;
-        tokio::select! {
-            () = tokio::time::sleep(wait.mul_f64(jitter)) => {}
-            () = told_to_stop() => return Ok(()),
-        }
+        tokio::time::sleep(wait.mul_f64(jitter)).await;
         wait = (wait * 2).min(LONGEST_WAIT);
     }
 }
@@ -76,7 +94,15 @@ impl Default for Trouble {
 
 impl Trouble {
     /// Says once what is wrong, waits, and opens the folder again until it can be read and written.
-    async fn mend(&mut self, dir: &Path, drill: Option<Drill>, mut error: NodeError) -> Session {
+    ///
+    /// # Errors
+    /// What is found then and is not of a kind that passes.
+    async fn mend(
+        &mut self,
+        dir: &Path,
+        drill: Option<Drill>,
+        mut error: NodeError,
+    ) -> Result<Session, NodeError> {
         if self.mended.is_none_or(|mended| mended.elapsed() > LONGEST_WAIT * 2) {
             *self = Self::default();
         }
@@ -87,8 +113,9 @@ impl Trouble {
             match again(dir, drill).await {
                 Ok(session) => {
                     (self.said, self.mended) = (false, Some(Instant::now()));
-                    return session;
+                    return Ok(session);
                 }
+                Err(next) if next.is_damage() => return Err(next),
                 Err(next) => error = next,
             }
         }
@@ -121,23 +148,6 @@ async fn again(dir: &Path, drill: Option<Drill>) -> Result<Session, NodeError> {
     Ok(session)
 }
 
-/// Ctrl-C or the service manager's terminate signal: everything said is written, so the node may end at any moment.
-async fn told_to_stop() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    // Without a handler the process simply ends.
-    let _ = tokio::signal::ctrl_c().await;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,6 +172,7 @@ mod tests {
             fs::remove_dir(&refuses).unwrap();
         };
         let (session, ()) = tokio::join!(trouble.mend(folder.path(), None, error), mended);
+        let session = session.unwrap();
         assert_eq!(trouble.wait, FIRST_TRY * 2, "the next wait is longer");
         let events = records::read::<Event>(&session.home.ledger, EVENTS).await.unwrap();
         assert_eq!(events.last().map(|event| event.code.as_str()), Some("mended"));

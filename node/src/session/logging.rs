@@ -69,7 +69,9 @@ impl Session {
         if self.studies.may_run(&stands.study, &proposal.roster_digest, today).is_err() {
             return Ok(());
         }
-        self.follower(&stands.study, proposal).await?;
+        if let Err(away) = self.follow(link, &stands.study, proposal).await.map(drop) {
+            return self.refused_one(away, "a checkpoint is not witnessed").await;
+        }
         match self.stands(link, stands).await {
             Err(Away::Node(NodeError::Refused(refusal))) => {
                 self.say("refused", &format!("a checkpoint is not witnessed: {refusal}")).await?;

@@ -1,0 +1,56 @@
+//! A service manager's terminate signal at any moment, with real processes: each ends by itself, and the run goes on to its release.
+#![expect(
+    clippy::expect_used,
+    reason = "a test: clippy knows only the functions marked as one, not their helpers"
+)]
+
+use motet_tests::consortium::{Consortium, demo_file};
+use rand::{RngExt as _, SeedableRng as _};
+use std::time::Duration;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_motet-under-test");
+const SITES: [&str; 3] = ["cleveland", "hungarian", "va"];
+/// How often a process is told to stop.
+const STOPS: usize = 40;
+/// Bounds a hang: a process that ignores its signal never ends.
+const HANGS: Duration = Duration::from_secs(30);
+
+#[test]
+fn a_process_that_is_told_to_stop_at_any_moment_ends_and_the_run_releases_all_the_same() {
+    let mut consortium = Consortium::start(PROGRAM);
+    consortium.set_lease("60s");
+    for site in SITES {
+        let csv = demo_file(&format!("heart/{site}.csv"));
+        consortium.add_site(site, "NL", "heart", &csv, &demo_file("heart/schema.toml"));
+    }
+    consortium.propose_patient("stopped", &SITES);
+    consortium.operate(&["run", "start", "stopped"]).done();
+    let mut dice = rand_chacha::ChaCha12Rng::seed_from_u64(10);
+    for turn in 0..STOPS {
+        std::thread::sleep(Duration::from_millis(dice.random_range(0..250)));
+        let who = dice.random_range(0..=SITES.len());
+        let site = SITES.get(who).copied();
+        let process = match site {
+            Some(site) => consortium.node(site),
+            None => consortium.hub(),
+        };
+        process.signal("TERM");
+        assert!(process.ends_within(HANGS), "stop {turn} of {site:?} is ignored\n{}", consortium.logs());
+        match site {
+            Some(site) => {
+                consortium.kill_node(site);
+                consortium.start_node(site, &[]);
+            }
+            None => consortium.spawn_coordinator(&[]),
+        }
+    }
+    consortium.wait("the run is released", |c| {
+        let runs = c.operate(&["run", "list", "stopped"]).out;
+        assert!(!runs.contains("failed"), "{runs}\n{}", c.logs());
+        runs.contains("released")
+    });
+    for site in SITES {
+        consortium.desk(site, &["ledger", "verify"]).done();
+    }
+    consortium.operate(&["ledger", "verify"]).done();
+}
