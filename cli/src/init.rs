@@ -75,7 +75,7 @@ pub fn make(args: &Init) -> Done<Consortium> {
     // Absolute and without a slash at its end, so that the draft stands beside it.
     let whole = std::path::absolute(&args.dir).map_err(Failure::io("find", &args.dir))?;
     let mut draft = whole.components().collect::<PathBuf>().into_os_string();
-    draft.push(format!(".{:08x}.new", rand::random::<u32>()));
+    draft.push(format!(".{:08x}.new", u32::from_le_bytes(motet_proto::dice::bytes())));
     let draft = PathBuf::from(draft);
     let written = write(args, &listen, &address, &draft).and_then(|governance| {
         std::fs::rename(&draft, &args.dir).map_err(Failure::io("make", &args.dir))?;

@@ -142,7 +142,6 @@ fn evidence() -> Evidence {
         previous_proof: Vec::new(),
         checked: Vec::new(),
         durations: Durations { join: 0, share: 0, upload: 0, sign: 0, reveal: 0 },
-        upload_slot_ms: 0,
         nonce: [0; 32],
     };
     let root = |(node, root)| SignedRoot { node, root, signature: Signature([0; 64]) };

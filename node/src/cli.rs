@@ -24,6 +24,10 @@ use std::process::ExitCode;
 /// Does what was asked and gives the exit code of the process.
 pub fn main(args: NodeArgs) -> ExitCode {
     let json = args.command.at().json;
+    if let Err(error) = motet_proto::process::close() {
+        output::failure(json, None, &error.to_string());
+        return ExitCode::from(1);
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

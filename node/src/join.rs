@@ -183,7 +183,7 @@ fn refuse_taken(dir: &Path) -> Result<(), NodeError> {
 
 impl Keys {
     fn make(name: &str) -> Result<Self, NodeError> {
-        let mut dice = rand::rng();
+        let mut dice = motet_proto::dice::dice();
         let mut key = || SecretKey::from_seed(*Secret::draw(&mut dice).expose());
         let (identity, steward, witness) = (key(), key(), key());
         let (csr, tls_pem) = make_csr(name).map_err(|error| NodeError::Usage(error.to_string()))?;
@@ -265,7 +265,7 @@ impl Draft {
         let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut hidden = std::ffi::OsString::from(".");
         hidden.push(name);
-        hidden.push(format!(".{:016x}.joining", rand::random::<u64>()));
+        hidden.push(format!(".{:016x}.joining", u64::from_le_bytes(motet_proto::dice::bytes())));
         let path: PathBuf = parent.join(hidden);
         create_folder(&path)?;
         Ok(Self { paths: Paths::new(&path), kept: false })

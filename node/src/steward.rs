@@ -17,7 +17,6 @@ use aws_lc_rs::pbkdf2;
 use motet_proto::keyfile;
 use motet_secagg::digest::{from_hex, to_hex};
 use motet_secagg::sign::SecretKey;
-use rand::Rng as _;
 use std::io::IsTerminal as _;
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -147,9 +146,7 @@ impl<'t> Sealed<'t> {
 }
 
 fn seal(seed: &[u8; 32], passphrase: &Passphrase, iterations: u32) -> String {
-    let (mut salt, mut nonce) = ([0_u8; 16], [0_u8; 12]);
-    rand::rng().fill_bytes(&mut salt);
-    rand::rng().fill_bytes(&mut nonce);
+    let (salt, nonce) = (motet_proto::dice::bytes::<16>(), motet_proto::dice::bytes::<12>());
     let head = format!("{HEADER}\npbkdf2-hmac-sha256 {iterations} {}\n", to_hex(&salt));
     let iterations = NonZeroU32::new(iterations).unwrap_or(NonZeroU32::MAX);
     let cipher = Aes256Gcm::new((&*stretch(passphrase, &salt, iterations)).into());

@@ -2,9 +2,12 @@
 //!
 //! [`v1`] is generated from the `.proto` files beside this crate; [`refusal`] carries stable codes through gRPC;
 //! [`tls`] is the only way in and out; [`keyfile`] keeps secrets on disk; [`uploads`] takes in what a sum is made again from;
-//! [`version`] is what two sides agree to speak.
+//! [`version`] is what two sides agree to speak; [`dice`] is where randomness comes from, and
+//! [`process`] closes a program to others of its machine.
 
+pub mod dice;
 pub mod keyfile;
+pub mod process;
 pub mod refusal;
 pub mod tls;
 pub mod uploads;

@@ -8,6 +8,8 @@
 use super::{Away, Session};
 use crate::drill::Drill;
 use crate::{Home, NodeError, clock, output};
+use motet_proto::dice::dice;
+use rand::RngExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -52,7 +54,7 @@ pub async fn run(home: Home, drill: Option<Drill>) -> anyhow::Result<()> {
             }
             continue;
         }
-        let jitter = rand::random::<f64>() + 0.5;
+        let jitter = dice().random::<f64>() + 0.5;
         tokio::select! {
             () = tokio::time::sleep(wait.mul_f64(jitter)) => {}
             () = told_to_stop() => return Ok(()),

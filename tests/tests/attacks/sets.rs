@@ -235,13 +235,13 @@ fn ruling_r10_after_the_opening_only_the_reply_is_kept() {
     let (mut lie, _, _) = left_out();
     let root = lie.root();
     let before = lie.nodes[0].kept(&root).unwrap();
-    assert_eq!(before.channel, [0; 32], "gone since the shares were opened");
-    let held = before.held[1].own.0;
+    assert!(before.channel.is_none(), "gone since the shares were opened");
+    let held = before.held[1].own.expose();
     let proposal = lie.proposal(&lie.all());
     lie.open_with(&[0, 1, 2], &proposal);
-    let pair = before.held[1].pair.0;
+    let pair = before.held[1].pair.expose();
     let keeps = |bytes: &[u8]| lie.nodes[0].keeps(&root, bytes);
     // The own-kind share stands in the reply; the other kind, and the own secrets, stand nowhere.
-    assert!(keeps(&held));
-    assert!(!keeps(&pair) && !keeps(&before.own) && !keeps(&before.pair));
+    assert!(keeps(held));
+    assert!(!keeps(pair) && !keeps(before.own.expose()) && !keeps(before.pair.expose()));
 }
