@@ -180,7 +180,7 @@ fn attack_a11_a_late_upload_stays_closed_after_its_pair_secret_is_open() {
     let (mut lie, shape, t2) = left_out();
     let late = lie.chunks(3);
     let root = lie.root();
-    let own = Secret::new(lie.nodes[3].kept(&root).unwrap().own);
+    let own = lie.nodes[3].kept(&root).unwrap().own;
     let proposal = lie.proposal(&[0, 1, 2]);
     lie.open_with(&[0, 1, 2], &proposal);
     let evidence = lie.evidence(&proposal);
@@ -211,13 +211,13 @@ fn ruling_r10_a_site_that_is_left_out_wipes_its_own_secrets_and_helps_the_others
     let (mut lie, _, _) = left_out();
     let root = lie.root();
     let kept = lie.nodes[3].kept(&root).unwrap();
-    assert!(lie.nodes[3].keeps(&root, &kept.own) && lie.nodes[3].keeps(&root, &kept.pair));
+    assert!(lie.nodes[3].keeps(&root, kept.own.expose()) && lie.nodes[3].keeps(&root, kept.pair.expose()));
     assert!(lie.nodes[3].disk.masked(&root).is_some());
     let proposal = lie.proposal(&[0, 1, 2]);
     lie.sign_these(&[1, 2, 3], &proposal);
     assert!(lie.nodes[3].acts.contains(&"discard"));
     assert!(lie.nodes[3].disk.masked(&root).is_none());
-    assert!(!lie.nodes[3].keeps(&root, &kept.own) && !lie.nodes[3].keeps(&root, &kept.pair));
+    assert!(!lie.nodes[3].keeps(&root, kept.own.expose()) && !lie.nodes[3].keeps(&root, kept.pair.expose()));
     assert!(!lie.nodes[1].acts.contains(&"discard"));
     // It signed, and opens its shares of the others, over a restart as well. What it says is no upload any more.
     let said = lie.restart(3);

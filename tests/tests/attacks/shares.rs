@@ -230,7 +230,7 @@ fn ruling_r11_a_dealer_whose_secret_does_not_give_its_keys_makes_the_round_void(
     let signed = signed.sign(&lie.cast.sites[3].key);
     lie.heard.adverts.insert(node, signed.clone());
     lie.nodes[3].tamper(&lie.cast, |kept| {
-        kept.pair = [9; 32];
+        kept.pair = Secret::new([9; 32]);
         kept.advert = Some(signed);
     });
     lie.share_these(&lie.all());
