@@ -160,24 +160,24 @@ fn a_node_killed_between_the_file_and_the_vault_of_a_trained_answer_masks_that_v
     consortium.operate(&["study", "propose", &file]).done();
     SITES.iter().for_each(|site| consortium.approve(site, "average"));
 
-    // In the second round, the first that trains, before the second act of the upload phase: stored, and not sealed yet.
+    // In the third round, the first that trains, before the second act of the upload phase: stored, and not sealed yet.
     consortium.kill_node("va");
-    consortium.start_node("va", &["--drill", "upload:2:2"]);
+    consortium.start_node("va", &["--drill", "upload:3:2"]);
     consortium.operate(&["run", "start", "average"]).done();
     assert!(ended(&mut consortium, "average", Some("va")), "it was killed\n{}", consortium.logs());
     let masked = consortium.path("va/masked");
     let [written] =
         <[Vec<u8>; 1]>::try_from(chunks(Path::new(&masked))).expect("the masked vector is one chunk");
-    // In the third round it ends once more: until then the coordinator keeps the uploads of the second.
+    // In the fourth round it ends once more: until then the coordinator keeps the uploads of the third.
     consortium.kill_node("va");
-    consortium.start_node("va", &["--drill", "join:3"]);
+    consortium.start_node("va", &["--drill", "join:4"]);
     assert!(ended(&mut consortium, "average", Some("va")), "the round went on\n{}", consortium.logs());
     let heard = chunks(Path::new(&consortium.path("hub/state/spools")));
     assert!(heard.contains(&written), "another vector was masked under the same masks");
 
-    // The same in the third round, and another's file in its place: nobody was told of it, and it is written over.
+    // The same in the fourth round, and another's file in its place: nobody was told of it, and it is written over.
     consortium.kill_node("va");
-    consortium.start_node("va", &["--drill", "upload:3:2"]);
+    consortium.start_node("va", &["--drill", "upload:4:2"]);
     assert!(ended(&mut consortium, "average", Some("va")), "it was killed\n{}", consortium.logs());
     let spool = std::fs::read_dir(format!("{masked}/spools")).expect("a folder").flatten().next();
     let chunk = spool.expect("one attempt").path().join("0.chunk");
