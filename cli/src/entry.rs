@@ -11,6 +11,9 @@ use std::process::ExitCode;
 pub fn main() -> ExitCode {
     let motet = Motet::parse();
     let json = motet.command.is_json();
+    if let Err(error) = motet_proto::process::close() {
+        return end(json, Err(Failure::failed(error.to_string(), "")));
+    }
     let command = match motet.command {
         // The node is a program of its own, with its own way of speaking.
         Command::Node(args) => return motet_node::cli::main(*args),

@@ -21,6 +21,7 @@ use motet_common::enrol::{Role, check_country, split_address};
 use motet_common::moment::Moment;
 use motet_common::roster::MAX_TEXT;
 use motet_coordinator::founding::{Founder, found};
+use motet_proto::dice;
 use motet_proto::keyfile::write_new_secret;
 use motet_proto::tls::authority::{Authority, Validity};
 use motet_secagg::digest::to_hex;
@@ -108,7 +109,7 @@ pub async fn make(args: &Init) -> Done<Consortium> {
     let absolute = |path: &Path| std::path::absolute(path).map_err(Failure::io("find", path));
     // Absolute and without a slash at its end, so that the draft stands beside it.
     let mut draft = absolute(&args.dir)?.components().collect::<PathBuf>().into_os_string();
-    draft.push(format!(".{:08x}.new", rand::random::<u32>()));
+    draft.push(format!(".{:08x}.new", u32::from_le_bytes(dice::bytes())));
     let draft = PathBuf::from(draft);
     let places = Places {
         operator: args.operator.clone().unwrap_or_else(|| draft.join("operator")),
@@ -194,7 +195,7 @@ async fn enrol_operator(
     governance: &SecretKey,
 ) -> Done<String> {
     let validity = Validity::days(CERTIFICATE_DAYS);
-    let (invite, secret) = (rand::random(), zeroize::Zeroizing::new(rand::random::<[u8; 32]>()));
+    let (invite, secret) = (dice::bytes(), zeroize::Zeroizing::new(dice::bytes::<32>()));
     let keys = Keys::of(operator, OPERATOR)?;
     let fingerprint = governance.public().fingerprint();
     let enrolment = keys.enrolment(invite, (OPERATOR, &args.country), Role::Operator, fingerprint)?;

@@ -91,7 +91,8 @@ async fn verify(args: &VerifyLedger) -> Done {
         }
         (None, None) => {
             let (_, mut desk) = calling(args.read.who.identity.as_deref()).await?;
-            let path = std::env::temp_dir().join(format!("motet-export-{:016x}", rand::random::<u64>()));
+            let path = std::env::temp_dir()
+                .join(format!("motet-export-{:016x}", u64::from_le_bytes(motet_proto::dice::bytes())));
             let mut file = File::options()
                 .read(true)
                 .write(true)

@@ -1,5 +1,8 @@
 //! The binary `motet`.
 
+#[global_allocator]
+static ALLOCATOR: motet_proto::process::Allocator = motet_proto::process::WIPES;
+
 fn main() -> std::process::ExitCode {
     motet::main()
 }

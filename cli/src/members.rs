@@ -106,8 +106,8 @@ pub async fn invite(
         address: identity.card.address.clone(),
         ca_fingerprint: authority,
         governance_fingerprint: identity.fingerprint(),
-        invite: rand::random(),
-        secret: rand::random::<[u8; 32]>().into(),
+        invite: motet_proto::dice::bytes(),
+        secret: motet_proto::dice::bytes::<32>().into(),
         role,
     };
     let text = code.to_text()?;

@@ -135,7 +135,7 @@ fn is_plain_name(name: &str) -> bool {
 pub fn write_folder(dir: &Path, files: &BTreeMap<String, Vec<u8>>) -> Done {
     let whole = std::path::absolute(dir).map_err(Failure::io("find", dir))?;
     let mut draft = whole.components().collect::<PathBuf>().into_os_string();
-    draft.push(format!(".{:08x}.new", rand::random::<u32>()));
+    draft.push(format!(".{:08x}.new", u32::from_le_bytes(motet_proto::dice::bytes())));
     let draft = PathBuf::from(draft);
     let write = || -> Done {
         std::fs::create_dir_all(&draft).map_err(Failure::io("make", &draft))?;

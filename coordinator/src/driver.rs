@@ -88,7 +88,7 @@ fn not_before(recorded: Moment) {
 }
 
 fn random<const N: usize>() -> [u8; N] {
-    rand::random()
+    motet_proto::dice::bytes()
 }
 
 impl Driver {

@@ -5,6 +5,9 @@ use motet_coordinator::config::Config;
 use motet_coordinator::drill::Drill;
 use std::path::PathBuf;
 
+#[global_allocator]
+static ALLOCATOR: motet_proto::process::Allocator = motet_proto::process::WIPES;
+
 /// The consortium's coordinator: plans rounds, takes masked vectors, can read nothing but their sum.
 #[derive(Parser)]
 #[command(version)]
@@ -17,8 +20,8 @@ struct Args {
     drill: Option<Drill>,
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
+    motet_proto::process::close()?;
     let args = Args::parse();
     tracing_subscriber::fmt()
         .with_env_filter(
@@ -26,5 +29,6 @@ async fn main() -> anyhow::Result<()> {
         )
         .with_writer(std::io::stderr)
         .init();
-    motet_coordinator::run(Config::read(&args.config)?, args.drill).await
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(motet_coordinator::run(Config::read(&args.config)?, args.drill))
 }

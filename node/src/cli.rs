@@ -31,6 +31,10 @@ const CLOSING: Duration = Duration::from_secs(2);
 /// Does what was asked and gives the exit code of the process.
 pub fn main(args: NodeArgs) -> ExitCode {
     let json = args.command.at().json;
+    if let Err(error) = motet_proto::process::close() {
+        output::failure(json, None, &error.to_string());
+        return ExitCode::from(1);
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -249,7 +249,7 @@ impl Keys {
 /// The key in this file, made where there is none.
 fn kept(path: &Path) -> Result<SecretKey, NodeError> {
     if !path.exists() {
-        let seed = Secret::draw(&mut rand::rng());
+        let seed = Secret::draw(&mut motet_proto::dice::dice());
         keyfile::write_new_secret(path, seed_text(seed.expose()).as_bytes())?;
     }
     Ok(SecretKey::from_seed(*read_seed(path)?))
@@ -260,7 +260,7 @@ fn steward_key(path: &Path, passphrase: Option<&Passphrase>) -> Result<SecretKey
     if path.exists() {
         return steward::open(path, || passphrase.cloned().ok_or(StewardError::NobodyToAsk));
     }
-    let key = SecretKey::from_seed(*Secret::draw(&mut rand::rng()).expose());
+    let key = SecretKey::from_seed(*Secret::draw(&mut motet_proto::dice::dice()).expose());
     steward::write(path, &key, passphrase)?;
     Ok(key)
 }

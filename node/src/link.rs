@@ -211,6 +211,8 @@ impl Link {
         plan: &Digest,
         masked: &MaskedUpdate,
     ) -> Result<(), NodeError> {
+        // What an interrupted attempt to do so left: no header names it, and it was shown to nobody.
+        remove_masked(home, plan).await?;
         let spool = Spool::open(&home.paths.masked(), &plan.hex()).await?;
         for (index, chunk) in (0..).zip(&masked.chunks) {
             spool.write_chunk(index, chunk).await?;

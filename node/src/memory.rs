@@ -60,7 +60,7 @@ impl Memories {
         plain.extend_from_slice(&(before.len() as u64).to_le_bytes());
         plain.extend_from_slice(&before);
         plain.extend_from_slice(&after);
-        self.0.seal(study, &plain)
+        self.0.seal(study, plain)
     }
 
     /// Forgets a study.

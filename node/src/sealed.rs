@@ -12,7 +12,6 @@ use aes_gcm::aead::{Aead as _, KeyInit as _, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use aws_lc_rs::pbkdf2;
 use motet_secagg::digest::{from_hex, to_hex};
-use rand::Rng as _;
 use std::num::NonZeroU32;
 use zeroize::Zeroizing;
 
@@ -67,9 +66,7 @@ pub fn seal(header: &str, seed: &[u8; 32], passphrase: &Passphrase) -> String {
 }
 
 fn seal_slowly(header: &str, seed: &[u8; 32], passphrase: &Passphrase, iterations: u32) -> String {
-    let (mut salt, mut nonce) = ([0_u8; 16], [0_u8; 12]);
-    rand::rng().fill_bytes(&mut salt);
-    rand::rng().fill_bytes(&mut nonce);
+    let (salt, nonce) = (motet_proto::dice::bytes::<16>(), motet_proto::dice::bytes::<12>());
     let head = format!("{header}\npbkdf2-hmac-sha256 {iterations} {}\n", to_hex(&salt));
     let iterations = NonZeroU32::new(iterations).unwrap_or(NonZeroU32::MAX);
     let cipher = Aes256Gcm::new((&*stretch(passphrase, &salt, iterations)).into());

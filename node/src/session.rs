@@ -27,6 +27,7 @@ use motet_common::refusal::{Code, Refusal};
 use motet_common::round::member::{Act, Member, refused};
 use motet_common::round::pins::{Fact, Pins};
 use motet_common::study::Date;
+use motet_proto::dice::dice;
 use motet_proto::v1::Envelope;
 use motet_proto::v1::attend_response::Frame;
 use motet_secagg::digest::Digest;
@@ -379,7 +380,7 @@ impl Session {
         let Follower { proposal, attempt, chain, log, .. } = follower;
         let Some(attempt) = attempt.as_mut() else { return Ok(()) };
         let me = follower::me(&self.home, proposal, chain, log);
-        match attempt.member.handle(message, &me, &mut rand::rng()) {
+        match attempt.member.handle(message, &me, &mut dice()) {
             Ok(acts) => self.act(link, &study, acts).await,
             // Repeats and late messages are the network's; anything else the steward should know.
             Err(refusal) if refusal.code == Code::WrongPhase => Ok(()),
@@ -417,7 +418,7 @@ impl Session {
             let Some(attempt) = &follower.attempt else { return Ok(()) };
             let (run, plan) = (attempt.run, attempt.member.terms().plan_root());
             match act {
-                Act::Seal(kept) => self.vault.seal(&plan, &kept)?,
+                Act::Seal(kept) => self.vault.seal(&plan, kept)?,
                 Act::Store(masked) => link.store(&self.home, &plan, &masked).await?,
                 Act::Record(fact) => {
                     records::append(&self.home.ledger, FACTS, &fact).await?;

@@ -1,18 +1,23 @@
 //! The vault: what a node must keep of an open round over a restart and must be able to forget afterwards. One file for
 //! each attempt, AES-256-GCM under the node's state key, the attempt's plan digest as associated data.
+//!
+//! ```text
+//! nonce, 12 bytes | the item, encrypted where it lies | tag, 16 bytes
+//! ```
 
 use crate::NodeError;
-use aes_gcm::aead::{Aead as _, KeyInit as _, Payload};
-use aes_gcm::{Aes256Gcm, Nonce};
+use aes_gcm::aead::{AeadInOut as _, KeyInit as _};
+use aes_gcm::{Aes256Gcm, Nonce, Tag};
+use motet_proto::dice;
 use motet_secagg::digest::Digest;
-use motet_secagg::secret::Secret;
-use rand::Rng as _;
+use motet_secagg::secret::{Secret, scrubbed};
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 const NONCE: usize = 12;
+const TAG: usize = 16;
 
 /// A folder of sealed items.
 pub(crate) struct Vault {
@@ -30,22 +35,25 @@ impl Vault {
         Ok(Self { dir: dir.to_path_buf(), cipher: Aes256Gcm::new(state_key.expose().into()) })
     }
 
-    /// Seals an item durably: it is on disk, whole, when this returns.
+    /// Seals an item durably: it is on disk, whole, when this returns. The item is encrypted in the place where it lies, so
+    /// that no second one comes into being.
     ///
     /// # Errors
     /// [`NodeError::File`]; the former item then still stands.
-    pub(crate) fn seal(&self, name: &Digest, plain: &[u8]) -> Result<(), NodeError> {
-        let mut nonce = [0; NONCE];
-        rand::rng().fill_bytes(&mut nonce);
-        let payload = Payload { msg: plain, aad: &name.0 };
+    pub(crate) fn seal(&self, name: &Digest, mut item: Zeroizing<Vec<u8>>) -> Result<(), NodeError> {
+        let nonce: [u8; NONCE] = dice::bytes();
         let path = self.path(name);
         let failed = |_| NodeError::file("seal", &path)(std::io::Error::other("the item is too large"));
-        let sealed = self.cipher.encrypt(&Nonce::from(nonce), payload).map_err(failed)?;
+        let tag = scrubbed(|| {
+            self.cipher.encrypt_inout_detached(&Nonce::from(nonce), &name.0, item.as_mut_slice().into())
+        })
+        .map_err(failed)?;
         let part = path.with_extension("part");
         let write = || {
             let mut file = File::create(&part)?;
             file.write_all(&nonce)?;
-            file.write_all(&sealed)?;
+            file.write_all(&item)?;
+            file.write_all(tag.as_slice())?;
             file.sync_all()?;
             std::fs::rename(&part, &path)?;
             File::open(&self.dir)?.sync_all()
@@ -59,14 +67,20 @@ impl Vault {
     /// [`NodeError::File`] also for bytes that were changed, or sealed under another key or name.
     pub(crate) fn unseal(&self, name: &Digest) -> Result<Zeroizing<Vec<u8>>, NodeError> {
         let path = self.path(name);
-        let bytes = std::fs::read(&path).map_err(NodeError::file("read", &path))?;
-        let opened = bytes.split_first_chunk::<NONCE>().and_then(|(nonce, sealed)| {
-            let payload = Payload { msg: sealed, aad: &name.0 };
-            self.cipher.decrypt(&Nonce::from(*nonce), payload).ok()
-        });
-        let changed =
-            || NodeError::file("open", &path)(std::io::Error::other("it was changed, or the key is another"));
-        opened.map(Zeroizing::new).ok_or_else(changed)
+        let mut item = Zeroizing::new(std::fs::read(&path).map_err(NodeError::file("read", &path))?);
+        scrubbed(|| self.open_in_place(name, &mut item)).ok_or_else(|| {
+            NodeError::file("open", &path)(std::io::Error::other("it was changed, or the key is another"))
+        })?;
+        Ok(item)
+    }
+
+    /// Decrypts a file's bytes where they lie: nonce and tag go first, then the item becomes readable.
+    fn open_in_place(&self, name: &Digest, bytes: &mut Vec<u8>) -> Option<()> {
+        let nonce = Nonce::from(*bytes.first_chunk::<NONCE>()?);
+        bytes.drain(..NONCE);
+        let tag = Tag::from(*bytes.last_chunk::<TAG>()?);
+        bytes.truncate(bytes.len() - TAG);
+        self.cipher.decrypt_inout_detached(&nonce, &name.0, bytes.as_mut_slice().into(), &tag).ok()
     }
 
     /// Removes an item; one that is not there is no error.
@@ -109,8 +123,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let vault = Vault::open(dir.path(), &Secret::new([1; 32])).unwrap();
         let (name, other) = (Digest([2; 32]), Digest([3; 32]));
-        vault.seal(&name, b"old").unwrap();
-        vault.seal(&name, b"secret of a round").unwrap();
+        let item = |text: &str| Zeroizing::new(text.as_bytes().to_vec());
+        vault.seal(&name, item("old")).unwrap();
+        vault.seal(&name, item("secret of a round")).unwrap();
         assert_eq!(*vault.unseal(&name).unwrap(), b"secret of a round");
         assert_eq!(vault.names().unwrap(), [name]);
         let path = dir.path().join(name.hex());
@@ -123,6 +138,10 @@ mod tests {
         *changed.last_mut().unwrap() ^= 1;
         std::fs::write(&path, changed).unwrap();
         assert!(vault.unseal(&name).is_err());
+        for short in [0, NONCE, NONCE + TAG - 1] {
+            std::fs::write(&path, &sealed[..short]).unwrap();
+            assert!(vault.unseal(&name).is_err(), "{short} bytes");
+        }
         vault.forget(&name).unwrap();
         vault.forget(&name).unwrap();
         assert_eq!(vault.names().unwrap(), [other]);

@@ -139,7 +139,7 @@ pub fn read_code(path: Option<&Path>) -> io::Result<Zeroizing<String>> {
 fn write_beside(path: &Path, secret: &[u8]) -> Result<PathBuf, KeyFileError> {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{:016x}.tmp", rand::random::<u64>()));
+    name.push(format!(".{:016x}.tmp", u64::from_le_bytes(crate::dice::bytes())));
     let draft = path.with_file_name(name);
     let written = create_private(&draft).and_then(|mut file| {
         file.write_all(secret)?;

@@ -3,6 +3,8 @@
 
 pub mod attack;
 pub mod consortium;
+#[cfg(target_os = "linux")]
+pub mod image;
 pub mod model;
 pub mod netns;
 pub mod proxy;

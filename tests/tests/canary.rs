@@ -12,6 +12,7 @@ use motet_common::study::Study;
 use motet_data::{Cohort, Schema, Table};
 use motet_secagg::fold::plain_sum;
 use motet_tests::consortium::{Consortium, demo_file};
+use rand_core::SeedableRng as _;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,7 +47,10 @@ fn clear_update(csv: &Path, study: &Study) -> Vec<f64> {
     let state = recipe.start(Default::default());
     let question = recipe.ask(&state, 3).unwrap().unwrap();
     let memory = motet_recipes::Memory::default();
-    let update = recipe.answer(&state, &question, &cohort.rows(), &memory, &mut rand::rng()).unwrap().update;
+    let update = recipe
+        .answer(&state, &question, &cohort.rows(), &memory, &mut rand_chacha::ChaCha20Rng::from_seed([0; 32]))
+        .unwrap()
+        .update;
     plain_sum(&question.layout, Default::default(), vec![update]).unwrap().values
 }
 

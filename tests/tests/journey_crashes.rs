@@ -8,6 +8,7 @@
 
 use motet_tests::consortium::{Consortium, PATIENCE, demo_file};
 use serde_json::Value;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_motet-under-test");
@@ -163,4 +164,61 @@ fn a_node_killed_before_every_act_of_every_phase_is_in_the_undisturbed_result() 
     }
     assert!(kills >= 15, "only {kills} of 17 kills happened");
     println!("{kills} kills of a node, {study} runs with the undisturbed result");
+}
+
+/// Every file of chunks below a folder, whole.
+fn chunks(folder: &Path) -> Vec<Vec<u8>> {
+    let spools = std::fs::read_dir(folder.join("spools")).into_iter().flatten().flatten();
+    let files = spools.flat_map(|spool| std::fs::read_dir(spool.path()).into_iter().flatten().flatten());
+    let is_chunk = |path: &Path| path.extension().is_some_and(|extension| extension == "chunk");
+    let paths = files.map(|file| file.path()).filter(|path| is_chunk(path));
+    paths.filter_map(|path| std::fs::read(path).ok()).collect()
+}
+
+/// Training and rounding roll dice. A node that is killed after it has written the masked vector and before the vault knows of
+/// it computes again: it must come to the very vector that it had, for two under one mask would tell their difference, and
+/// whatever stands in the file of another must not be in its way.
+#[test]
+fn a_node_killed_between_the_file_and_the_vault_of_a_trained_answer_masks_that_very_answer_again() {
+    let mut consortium = four_hospitals();
+    let text = std::fs::read_to_string(demo_file("heart/fedavg.toml")).expect("readable");
+    let patient = ["join", "share", "upload", "sign", "reveal"].into_iter().fold(text, |text, phase| {
+        let long = text.replace(&format!("\n{phase} = \"10s\""), &format!("\n{phase} = \"120s\""));
+        long.replace(&format!("\n{phase} = \"60s\""), &format!("\n{phase} = \"120s\""))
+    });
+    let short = patient.replace("rounds = 20", "rounds = 2").replace("heart-disease-fedavg", "average");
+    let file = consortium.path("average.toml");
+    std::fs::write(&file, short).expect("writable");
+    consortium.operate(&["study", "propose", &file]).done();
+    SITES.iter().for_each(|site| consortium.approve(site, "average"));
+
+    // In the third round, the first that trains, before the second act of the upload phase: stored, and not sealed yet.
+    consortium.kill_node("va");
+    consortium.start_node("va", &["--drill", "upload:3:2"]);
+    consortium.operate(&["run", "start", "average"]).done();
+    assert!(ended(&mut consortium, "average", Some("va")), "it was killed\n{}", consortium.logs());
+    let masked = consortium.path("va/masked");
+    let [written] =
+        <[Vec<u8>; 1]>::try_from(chunks(Path::new(&masked))).expect("the masked vector is one chunk");
+    // In the fourth round it ends once more: until then the coordinator keeps the uploads of the third.
+    consortium.kill_node("va");
+    consortium.start_node("va", &["--drill", "join:4"]);
+    assert!(ended(&mut consortium, "average", Some("va")), "the round went on\n{}", consortium.logs());
+    let heard = chunks(Path::new(&consortium.path("hub/state/spools")));
+    assert!(heard.contains(&written), "another vector was masked under the same masks");
+
+    // The same in the fourth round, and another's file in its place: nobody was told of it, and it is written over.
+    consortium.kill_node("va");
+    consortium.start_node("va", &["--drill", "upload:4:2"]);
+    assert!(ended(&mut consortium, "average", Some("va")), "it was killed\n{}", consortium.logs());
+    let spool = std::fs::read_dir(format!("{masked}/spools")).expect("a folder").flatten().next();
+    let chunk = spool.expect("one attempt").path().join("0.chunk");
+    let other: Vec<u8> = std::fs::read(&chunk).expect("readable").iter().map(|byte| !byte).collect();
+    std::fs::write(&chunk, other).expect("writable");
+    consortium.kill_node("va");
+    consortium.start_node("va", &[]);
+    let figures = result(&consortium, "average");
+    assert!(figures.is_object());
+    let log = std::fs::read_to_string(consortium.path("va.log")).expect("readable");
+    assert!(!log.contains("storage:"), "{log}");
 }

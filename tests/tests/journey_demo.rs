@@ -12,6 +12,7 @@ use motet_data::{Cohort, Schema, Table};
 use motet_recipes::{LogisticOutcome, Outcome, Rows};
 use motet_tests::consortium::demo_file;
 use ndarray::{Axis, concatenate};
+use rand_core::SeedableRng as _;
 use serde_json::Value;
 use std::process::Command;
 
@@ -48,7 +49,7 @@ fn pooled(scene: &str, sites: &[String]) -> LogisticOutcome {
     let y: Vec<_> = cohorts.iter().map(|cohort| cohort.y.as_ref().unwrap().view()).collect();
     let (x, y) = (concatenate(Axis(0), &x).unwrap(), concatenate(Axis(0), &y).unwrap());
     let rows = Rows::new(x.view()).outcome(y.view());
-    match study.recipe.alone(&rows, &mut rand::rng()).unwrap() {
+    match study.recipe.alone(&rows, &mut rand_chacha::ChaCha20Rng::from_seed([0; 32])).unwrap() {
         Outcome::Logistic(fit) => fit,
         _ => unreachable!("a logistic study"),
     }

@@ -139,7 +139,7 @@ pub(super) fn pooled(data: &Data, extracts: &Path, study: &Study, sites: &[Strin
     let mut rows = Rows::new(x.view());
     rows.y = y.as_ref().map(|y| y.view());
     rows.time = time.as_ref().map(|time| time.view());
-    match study.recipe.alone(&rows, &mut rand::rng()) {
+    match study.recipe.alone(&rows, &mut motet_proto::dice::dice()) {
         Ok(Outcome::Logistic(fit)) => Ok(Pooled {
             coefficients: fit.coefficients,
             loglik: fit.loglik,

@@ -51,7 +51,10 @@ impl Memory {
 
     /// The bytes to seal in the site's own vault; they are as secret as the memory.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        Zeroizing::new(self.values.to_bytes())
+        // The whole length is allotted first: a text that grows leaves copies behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(4 + 8 * self.values.len()));
+        self.values.write(&mut bytes);
+        bytes
     }
 
     /// The memory that [`Memory::to_bytes`] wrote.

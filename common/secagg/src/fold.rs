@@ -191,7 +191,7 @@ pub fn plain_sum(layout: &Layout, set: Digest, updates: Vec<ClearUpdate>) -> Res
     // What has been added so far may be one site's answer: it is wiped where the next one is refused.
     let mut sum = Zeroizing::new(vec![0_u64; layout.words()]);
     for (place, update) in (0_u64..).zip(updates) {
-        let rounding = Secret::new(*derive(&place.to_le_bytes(), &[], &[b"plain"]));
+        let rounding = Secret::from(derive::<32>(&place.to_le_bytes(), &[], &[b"plain"]));
         add_encoded(&mut sum, &update.encode(layout, sites, &rounding)?);
     }
     sum.iter_mut().for_each(|word| *word &= layout.ring.largest());

@@ -178,7 +178,7 @@ impl ClearUpdate {
         layout: &Layout,
         rounding: &Secret,
     ) -> Result<Wiped<W>, InputRefusal> {
-        let mut dice = ChaCha20Rng::from_seed(*derive(rounding.expose(), &[], &[b"sr"]));
+        let mut dice = ChaCha20Rng::from_seed(*derive::<32>(rounding.expose(), &[], &[b"sr"]));
         let share = f64::from(self.weight) / f64::from(layout.weight_max);
         // The full length at once: a vector that grows leaves copies of itself behind.
         let mut words = Wiped(Vec::with_capacity(layout.words()));

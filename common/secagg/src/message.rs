@@ -114,8 +114,6 @@ canonical! {
         pub checked: Vec<Checked>,
         /// Deadlines as durations.
         pub durations: Durations,
-        /// No upload before this many milliseconds after the delivery, so that training time says nothing about rows.
-        pub upload_slot_ms: u32,
         /// Fresh randomness of the coordinator.
         pub nonce: [u8; 32],
     }

@@ -101,7 +101,7 @@ impl PairKeys {
     pub fn derive(r: &Secret) -> Self {
         let mlkem = derive::<64>(r.expose(), &[], &[b"k"]);
         Self {
-            root: Secret::new(*r.expose()),
+            root: Secret::copied(r.expose()),
             x25519: StaticSecret::from(*derive::<32>(r.expose(), &[], &[b"x"])),
             mlkem: DecapsulationKey768::from_seed((*mlkem).into()),
         }
@@ -192,7 +192,7 @@ impl PairKeys {
         }
         let ciphertext = ciphertext_digest(ciphertext);
         let info: [&[u8]; 4] = [b"pair", &lower.0, &upper.0, &ciphertext.0];
-        Ok(Seed::new(*derive::<32>(material.as_slice(), &t2.0, &info)))
+        Ok(Seed::from(derive::<32>(material.as_slice(), &t2.0, &info)))
     }
 }
 
@@ -204,7 +204,7 @@ pub fn ciphertext_digest(ciphertext: &[u8]) -> Digest {
 
 /// The seed of a node's own mask.
 pub fn self_seed(b: &Secret, t2: &Digest) -> Seed {
-    Seed::new(*derive::<32>(b.expose(), &t2.0, &[b"self"]))
+    Seed::from(derive::<32>(b.expose(), &t2.0, &[b"self"]))
 }
 
 /// The commitment to one of a node's two secrets, bound to the plan's digest and the node.
@@ -223,5 +223,5 @@ pub fn commit_share(kind: Kind, t1: &Digest, dealer: NodeId, holder: NodeId, x: 
         Kind::Pair => "share-r",
         Kind::Own => "share-b",
     };
-    Digest::of(tag, &[&t1.0, &dealer.0, &holder.0, &[x], &share.0])
+    Digest::of(tag, &[&t1.0, &dealer.0, &holder.0, &[x], share.expose()])
 }

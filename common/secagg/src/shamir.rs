@@ -5,15 +5,37 @@
 //! commitments ([`crate::pair::commit_share`]) before they are combined.
 
 use crate::encode::{Canonical, Malformed, Reader};
-use crate::secret::Secret;
+use crate::secret::{Boxed, Secret};
 use rand_core::CryptoRng;
 use std::fmt;
 use subtle::ConstantTimeEq as _;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-/// One holder's share. Its abscissa `x` is the holder's rank and never travels with it. It prints as `Share(..)`.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct Share(pub [u8; 32]);
+/// One holder's share. Its abscissa `x` is the holder's rank and never travels with it. It prints as `Share(..)`, lies in one
+/// place of the heap, like a [`Secret`], and is wiped when dropped.
+pub struct Share(Boxed<32>);
+
+impl Share {
+    /// The bytes as they lie elsewhere, for instance in an opened bundle.
+    pub fn copied(bytes: &[u8; 32]) -> Self {
+        let mut copy = Boxed::zeroed();
+        copy.copy_from_slice(bytes);
+        Self(copy)
+    }
+
+    /// The bytes themselves.
+    pub fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl Clone for Share {
+    fn clone(&self) -> Self {
+        Self::copied(&self.0)
+    }
+}
+
+impl ZeroizeOnDrop for Share {}
 
 /// Why a secret could not be split or put together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -70,13 +92,13 @@ pub fn split(
 }
 
 fn evaluate(coefficients: &[[u8; 32]], constant: &[u8; 32], x: u8) -> Share {
-    let mut value = Share([0; 32]);
+    let mut value = Boxed::zeroed();
     for coefficient in coefficients.iter().chain(std::iter::once(constant)) {
-        for (byte, add) in value.0.iter_mut().zip(coefficient) {
+        for (byte, add) in value.iter_mut().zip(coefficient) {
             *byte = multiply(*byte, x) ^ add;
         }
     }
-    value
+    Share(value)
 }
 
 /// Puts the secret together from all the given shares (Lagrange interpolation at 0). The caller gives at least as many
@@ -88,7 +110,7 @@ pub fn combine(shares: &[(u8, Share)]) -> Result<Secret, ShamirError> {
     if shares.is_empty() {
         return Err(ShamirError::Empty);
     }
-    let mut secret = Zeroizing::new([0; 32]);
+    let mut secret = Boxed::<32>::zeroed();
     for (i, (x, share)) in shares.iter().enumerate() {
         if *x == 0 {
             return Err(ShamirError::PlaceZero);
@@ -102,11 +124,11 @@ pub fn combine(shares: &[(u8, Share)]) -> Result<Secret, ShamirError> {
             under = multiply(under, *other ^ *x);
         }
         let weight = multiply(over, invert(under));
-        for (byte, add) in secret.iter_mut().zip(share.0) {
-            *byte ^= multiply(add, weight);
+        for (byte, add) in secret.iter_mut().zip(share.0.iter()) {
+            *byte ^= multiply(*add, weight);
         }
     }
-    Ok(Secret::new(*secret))
+    Ok(secret.into())
 }
 
 /// The product in GF(2^8) modulo x^8 + x^4 + x^3 + x + 1, with masks in place of branches.
@@ -133,7 +155,7 @@ fn invert(a: u8) -> u8 {
 
 impl PartialEq for Share {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        self.0.ct_eq(&*other.0).into()
     }
 }
 
@@ -147,10 +169,11 @@ impl fmt::Debug for Share {
 
 impl Canonical for Share {
     fn write(&self, out: &mut Vec<u8>) {
-        self.0.write(out);
+        out.extend_from_slice(self.expose());
     }
     fn read(input: &mut Reader<'_>) -> Result<Self, Malformed> {
-        <[u8; 32]>::read(input).map(Self)
+        let bytes = input.take(32, "share")?.try_into().map_err(|_| Malformed { what: "share" })?;
+        Ok(Self::copied(bytes))
     }
 }
 
@@ -193,7 +216,7 @@ mod tests {
             for x in [1, 2, 200] {
                 let mut seen = [0_u32; 256];
                 for slope in 0..=255 {
-                    seen[usize::from(evaluate(&[[slope; 32]], &[secret; 32], x).0[0])] += 1;
+                    seen[usize::from(evaluate(&[[slope; 32]], &[secret; 32], x).expose()[0])] += 1;
                 }
                 assert_eq!(seen, [1; 256]);
             }
@@ -201,7 +224,7 @@ mod tests {
             for square in 0..=255 {
                 for slope in 0..=255 {
                     let polynomial = [[square; 32], [slope; 32]];
-                    let at = |x| usize::from(evaluate(&polynomial, &[secret; 32], x).0[0]);
+                    let at = |x| usize::from(evaluate(&polynomial, &[secret; 32], x).expose()[0]);
                     seen[at(3) << 8 | at(7)] += 1;
                 }
             }

@@ -83,8 +83,8 @@ fn commitments_differ_in_kind_plan_node_and_secret() {
                 seen.push(commit(kind, &plan, node, &secret));
                 seen.push(commit(kind, &plan, node, &Secret::new([2; 32])));
                 for (other, x) in [(LOW, 1), (HIGH, 1), (LOW, 2)] {
-                    seen.push(commit_share(kind, &plan, node, other, x, &Share([1; 32])));
-                    seen.push(commit_share(kind, &plan, node, other, x, &Share([2; 32])));
+                    seen.push(commit_share(kind, &plan, node, other, x, &Share::copied(&[1; 32])));
+                    seen.push(commit_share(kind, &plan, node, other, x, &Share::copied(&[2; 32])));
                 }
             }
         }
@@ -148,7 +148,9 @@ proptest! {
         prop_assert!(combine(&all[..t]).unwrap().same(&secret));
         prop_assert!(combine(&all).unwrap().same(&secret));
         prop_assert!(!combine(&all[..t - 1]).is_ok_and(|found| found.same(&secret)));
-        all[0].1.0[31] ^= 1;
+        let mut bytes = *all[0].1.expose();
+        bytes[31] ^= 1;
+        all[0].1 = Share::copied(&bytes);
         prop_assert!(!combine(&all[..t]).unwrap().same(&secret));
     }
 }
@@ -165,14 +167,14 @@ fn the_largest_line_up_and_impossible_ones() {
     assert_eq!(refused(4, 3), Some(ShamirError::Threshold { threshold: 4, holders: 3 }));
     assert_eq!(refused(4, 256), Some(ShamirError::Holders { holders: 256 }));
     assert_eq!(combine(&[]).err(), Some(ShamirError::Empty));
-    let share = || Share([1; 32]);
+    let share = || Share::copied(&[1; 32]);
     assert_eq!(combine(&[(1, share()), (0, share())]).err(), Some(ShamirError::PlaceZero));
     assert_eq!(combine(&[(2, share()), (2, share())]).err(), Some(ShamirError::PlaceTwice { x: 2 }));
 }
 
 #[test]
 fn secrets_do_not_print() {
-    assert_eq!(format!("{:?}", Share([1; 32])), "Share(..)");
+    assert_eq!(format!("{:?}", Share::copied(&[1; 32])), "Share(..)");
     let (b, t2) = (Secret::new([1; 32]), Digest([2; 32]));
     assert!(!self_seed(&b, &t2).same(&self_seed(&b, &Digest([3; 32]))));
 }

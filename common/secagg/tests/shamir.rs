@@ -64,7 +64,7 @@ fn shares_combine_across_implementations() {
             .take(t)
             .map(|(x, share)| {
                 let bytes: Vec<u8> =
-                    std::iter::once(x).chain(share.0).map(|byte| rename(&to, byte)).collect();
+                    std::iter::once(x).chain(*share.expose()).map(|byte| rename(&to, byte)).collect();
                 TheirShare::try_from(bytes.as_slice()).unwrap()
             })
             .collect();
@@ -78,7 +78,7 @@ fn shares_combine_across_implementations() {
             .take(t)
             .map(|share| {
                 let bytes: Vec<u8> = Vec::from(&share).into_iter().map(|byte| rename(&from, byte)).collect();
-                (bytes[0], Share(bytes[1..].try_into().unwrap()))
+                (bytes[0], Share::copied(bytes[1..].try_into().unwrap()))
             })
             .collect();
         let recovered = combine(&shares).unwrap();

@@ -10,13 +10,14 @@ mod deal;
 mod expected;
 mod kept;
 mod open;
+mod saying;
 
 pub use expected::Expected;
 pub use kept::Kept;
 pub use open::admit;
 
 use super::line_up::Terms;
-use super::pins::{Fact, Joined, Masked};
+use super::pins::Fact;
 use crate::log::{Asked, Leaf, Mirror};
 use crate::refusal::{Code, Refusal};
 use crate::roster::Roster;
@@ -32,9 +33,10 @@ use motet_secagg::message::{
     RevealReply, RevealRequest, SetSign, SignedRoot, t3,
 };
 use motet_secagg::pair::{Kind, PairKeys, commit};
-use motet_secagg::secret::Secret;
+use motet_secagg::secret::{Secret, scrubbed};
 use motet_secagg::sign::SecretKey;
 use rand_core::CryptoRng;
+use zeroize::Zeroizing;
 
 /// The node's identity in the protocol, and what it knows of the study by itself.
 pub struct Me<'a> {
@@ -79,8 +81,9 @@ impl Sets<'_> {
 #[expect(clippy::large_enum_variant, reason = "a handful at a time, consumed at once")]
 pub enum Act {
     /// Put this into the vault under the attempt's plan digest, durably.
-    Seal(Vec<u8>),
-    /// Write the masked vector to disk, durably.
+    Seal(Zeroizing<Vec<u8>>),
+    /// Write the masked vector to disk, durably, instead of what an interrupted attempt to do so left there: no header
+    /// names that.
     Store(MaskedUpdate),
     /// Stop uploading the masked vector and remove it from disk: it will never count.
     Discard,
@@ -120,7 +123,7 @@ impl Member {
     /// # Errors
     /// `malformed` when the vault's bytes are not a member's.
     pub fn restore(bytes: &[u8], roster: &Roster) -> Result<Self, Refusal> {
-        let kept = Kept::from_bytes(bytes)?;
+        let kept = scrubbed(|| Kept::from_bytes(bytes))?;
         let terms = Terms::new(kept.plan.clone(), roster)?;
         Ok(Self { terms, kept, answer: None, early: None, restored: true })
     }
@@ -140,6 +143,20 @@ impl Member {
         self.kept.header.as_ref()
     }
 
+    /// What the computation of the answer rolls where it trains: always the same for an attempt, also when it is computed
+    /// again after a restart.
+    pub fn training_dice(&mut self, dice: &mut impl CryptoRng) -> Secret {
+        scrubbed(|| self.answer_secret(dice).derive(b"training"))
+    }
+
+    /// Drawn once, and in the vault from the advert on: under one mask there is never a second vector.
+    fn answer_secret(&mut self, dice: &mut impl CryptoRng) -> &Secret {
+        if self.kept.answer.is_none() {
+            self.kept.answer = Secret::draw(dice);
+        }
+        &self.kept.answer
+    }
+
     /// Takes the clear update, refuses what is out of range, and adverts.
     ///
     /// # Errors
@@ -151,11 +168,21 @@ impl Member {
         me: &Me<'_>,
         dice: &mut impl CryptoRng,
     ) -> Result<Vec<Act>, Refusal> {
+        scrubbed(|| self.on_answer(update, layout, me, dice))
+    }
+
+    fn on_answer(
+        &mut self,
+        update: ClearUpdate,
+        layout: &Layout,
+        me: &Me<'_>,
+        dice: &mut impl CryptoRng,
+    ) -> Result<Vec<Act>, Refusal> {
         if self.kept.header.is_some() {
             // Masked already: a second answer under the same masks would show the difference of the two.
             return Ok(self.say_again());
         }
-        let rounding = Secret::draw(dice);
+        let rounding = self.answer_secret(dice).derive(b"rounding");
         let sites = u32::try_from(self.terms.plan().candidates.len()).unwrap_or(u32::MAX);
         let answer = update
             .encode(layout, sites, &rounding)
@@ -184,7 +211,7 @@ impl Member {
             commit_own: commit(Kind::Own, &plan, me.node, &own),
             cosignature: self.terms.point().cosign(me.witness, me.seconds),
         };
-        self.kept.draw(&pair, &own, &channel);
+        (self.kept.pair, self.kept.own, self.kept.channel) = (pair, own, channel);
         self.kept.advert = Some(advert.sign(me.key));
         self.acts(self.joined())
     }
@@ -194,6 +221,15 @@ impl Member {
     /// # Errors
     /// A [`Refusal`]; nothing is said and nothing changes.
     pub fn handle(
+        &mut self,
+        message: &Message,
+        me: &Me<'_>,
+        dice: &mut impl CryptoRng,
+    ) -> Result<Vec<Act>, Refusal> {
+        scrubbed(|| self.on_message(message, me, dice))
+    }
+
+    fn on_message(
         &mut self,
         message: &Message,
         me: &Me<'_>,
@@ -259,6 +295,7 @@ impl Member {
         let root = SignedRoot::sign("m6", &t2, me.node, upload_root(&chunks), me.key);
         self.kept.held = held;
         self.kept.close_channel();
+        self.kept.close_answer();
         self.kept.delivery = Some(delivery.clone());
         self.kept.header = Some(Header { t2, chunks, root });
         // The file first: a header in the vault without its file could never be uploaded, while a file without its
@@ -389,8 +426,8 @@ impl Member {
             .map(|root| {
                 let held = self.kept.share_of(root.node).ok_or(Code::ReconstructFailed)?;
                 let in_set = self.kept.set.contains(&root.node);
-                let (kind, share) = if in_set { (Kind::Own, held.own) } else { (Kind::Pair, held.pair) };
-                Ok(OpenedShare { dealer: root.node, kind, share })
+                let (kind, share) = if in_set { (Kind::Own, &held.own) } else { (Kind::Pair, &held.pair) };
+                Ok(OpenedShare { dealer: root.node, kind, share: share.clone() })
             })
             .collect()
     }
@@ -406,82 +443,6 @@ impl Member {
             return Err(Code::SetEquivocation.into());
         }
         Ok(vec![Act::Absorb(Box::new(released.clone())), Act::Forget])
-    }
-
-    /// The message this node last owed, with the same bytes; after [`Member::restore`] preceded by every fact it rests
-    /// on, because the stop may have come between the vault and the ledger. A fact recorded twice is the same fact.
-    pub fn say_again(&self) -> Vec<Act> {
-        let mut acts = if self.restored { self.facts() } else { Vec::new() };
-        acts.extend(self.last_word());
-        acts
-    }
-
-    fn last_word(&self) -> Vec<Act> {
-        let kept = &self.kept;
-        if let Some(complaint) = &kept.complaint {
-            vec![Act::Tell(Message::Complaint(complaint.clone()))]
-        } else if let Some(reply) = &kept.reply {
-            vec![Act::Tell(Message::RevealReply(reply.clone()))]
-        } else if let Some(signed) = &kept.signed {
-            vec![Act::Tell(Message::SetSign(signed.clone()))]
-        } else if let Some(header) = &kept.header {
-            vec![Act::Tell(Message::Header(header.clone())), Act::Upload(header.clone())]
-        } else if let Some(shares) = &kept.shares {
-            vec![Act::Tell(Message::Shares(shares.clone()))]
-        } else if let Some(advert) = &kept.advert {
-            vec![Act::Tell(Message::Advert(advert.clone()))]
-        } else {
-            Vec::new()
-        }
-    }
-
-    /// Seal first, then the fact of the step, then say it.
-    fn acts(&mut self, fact: Option<Fact>) -> Vec<Act> {
-        let mut acts = vec![Act::Seal(self.kept.to_bytes())];
-        if std::mem::take(&mut self.restored) {
-            acts.extend(self.facts());
-        } else {
-            acts.extend(fact.map(Act::Record));
-        }
-        acts.extend(self.last_word());
-        acts
-    }
-
-    /// Every irrevocable step so far, in order. Who is left out of the set may have stopped before its upload was gone.
-    fn facts(&self) -> Vec<Act> {
-        let steps = [self.joined(), self.masked(), self.signed(), self.spent()];
-        let discard = self.is_left_out().then_some(Act::Discard);
-        discard.into_iter().chain(steps.into_iter().flatten().map(Act::Record)).collect()
-    }
-
-    /// A set was signed that the own upload is not in.
-    fn is_left_out(&self) -> bool {
-        let own = self.kept.advert.as_ref().map(|signed| signed.advert.node);
-        self.kept.signed.is_some() && own.is_some_and(|own| !self.kept.set.contains(&own))
-    }
-
-    fn joined(&self) -> Option<Fact> {
-        let plan = self.terms.plan();
-        self.kept.advert.as_ref()?;
-        Some(Fact::Joined(Joined { ask: plan.ask, attempt: plan.attempt, plan: self.terms.plan_root() }))
-    }
-
-    fn masked(&self) -> Option<Fact> {
-        let (plan, header) = (self.terms.plan(), self.kept.header.as_ref()?);
-        Some(Fact::Masked(Masked {
-            ask: plan.ask,
-            attempt: plan.attempt,
-            pin: plan.pin(),
-            upload_root: header.root.root,
-        }))
-    }
-
-    fn signed(&self) -> Option<Fact> {
-        Some(Fact::Signed((self.terms.plan().ask, self.kept.signed.as_ref()?.t3)))
-    }
-
-    fn spent(&self) -> Option<Fact> {
-        Some(Fact::Spent((self.terms.plan().ask, self.kept.reply.as_ref()?.digest("reply"))))
     }
 }
 

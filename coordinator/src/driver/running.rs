@@ -193,7 +193,6 @@ impl Driver {
                 sign: ms(rounds.sign_s),
                 reveal: ms(rounds.reveal_s),
             },
-            upload_slot_ms: 0,
             nonce: random(),
         })
     }

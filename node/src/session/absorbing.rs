@@ -7,9 +7,11 @@ use crate::memory::Memories;
 use crate::{NodeError, local};
 use motet_common::audit::Audit;
 use motet_common::log::Log;
+use motet_proto::dice::dice;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::RunId;
 use motet_secagg::message::{Checked, Message, Released};
+use motet_secagg::secret::scrubbed;
 use std::sync::Arc;
 
 impl Session {
@@ -30,7 +32,7 @@ impl Session {
             let Follower { proposal, attempt, chain, log, .. } = follower;
             let Some(attempt) = attempt.as_mut() else { return Ok(()) };
             let me = follower::me(&self.home, proposal, chain, log);
-            return match attempt.member.handle(&Message::Released(released.clone()), &me, &mut rand::rng()) {
+            return match attempt.member.handle(&Message::Released(released.clone()), &me, &mut dice()) {
                 Ok(acts) => self.act(link, &study, acts).await,
                 Err(refusal) => {
                     self.say("refused", &format!("a release was refused: {refusal}")).await?;
@@ -249,15 +251,17 @@ impl Session {
         let own = follower.own.take();
         let id = follower.proposal.study.id.clone();
         let (site, kind) = (self.home.settings.site.clone(), follower.proposal.study.recipe.kind());
-        let written = tokio::task::spawn_blocking(move || -> Result<(), NodeError> {
-            let Ok(cohort) = work.cohort() else { return Ok(()) };
-            let alone = work.alone(&mut rand::rng()).ok();
-            let comparison = work.compare(&mut rand::rng());
-            let subject = local::Subject { site: &site, study: &id, recipe: kind, rows: cohort.used };
-            let report = local::report(&subject, alone.as_ref(), own.as_ref(), comparison.as_ref());
-            let parent = path.parent().unwrap_or(&path);
-            std::fs::create_dir_all(parent).map_err(NodeError::file("make", parent))?;
-            std::fs::write(&path, format!("{report:#}\n")).map_err(NodeError::file("write", &path))
+        let written = tokio::task::spawn_blocking(move || {
+            scrubbed(|| -> Result<(), NodeError> {
+                let Ok(cohort) = work.cohort() else { return Ok(()) };
+                let alone = work.alone(&mut dice()).ok();
+                let comparison = work.compare(&mut dice());
+                let subject = local::Subject { site: &site, study: &id, recipe: kind, rows: cohort.used };
+                let report = local::report(&subject, alone.as_ref(), own.as_ref(), comparison.as_ref());
+                let parent = path.parent().unwrap_or(&path);
+                std::fs::create_dir_all(parent).map_err(NodeError::file("make", parent))?;
+                std::fs::write(&path, format!("{report:#}\n")).map_err(NodeError::file("write", &path))
+            })
         });
         written.await.unwrap_or(Ok(()))?;
         let id =

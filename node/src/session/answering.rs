@@ -7,8 +7,12 @@ use crate::memory::Memories;
 use crate::{NodeError, switch};
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::member::{Member, admit, refused};
+use motet_proto::dice::dice;
 use motet_secagg::digest::Digest;
 use motet_secagg::message::{Message, SignedPlan};
+use motet_secagg::secret::scrubbed;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng as _;
 
 impl Session {
     pub(super) async fn planned(&mut self, link: &Link, signed: &SignedPlan) -> Result<(), Away> {
@@ -67,14 +71,16 @@ impl Session {
     }
 
     /// Starts the computation on patients in a thread of its own.
-    pub(super) fn compute(&self, study: &Digest) {
-        let Some(follower) = self.followers.get(study) else { return };
-        let Some(attempt) = &follower.attempt else { return };
+    pub(super) fn compute(&mut self, study: &Digest) {
+        let Some(follower) = self.followers.get_mut(study) else { return };
+        let Some(attempt) = &mut follower.attempt else { return };
+        let training = attempt.member.training_dice(&mut dice());
         let (study, plan) = (*study, attempt.member.terms().plan_root());
         let candidates = attempt.member.terms().plan().candidates.len();
         let (work, results) = (follower.work(&self.home), self.results.clone());
         tokio::task::spawn_blocking(move || {
-            let result = work.answer(candidates, &mut rand::rng());
+            let result =
+                scrubbed(|| work.answer(candidates, &mut ChaCha20Rng::from_seed(*training.expose())));
             // A session that has ended computes again when it is back.
             let _ = results.blocking_send(Computed { study, plan, result });
         });
@@ -98,7 +104,7 @@ impl Session {
                     .map_err(|error| Refusal::new(Code::Storage, error.to_string()))?;
             }
             let me = follower::me(&self.home, proposal, chain, log);
-            attempt.member.answered(answered.update, &attempt.layout, &me, &mut rand::rng())
+            attempt.member.answered(answered.update, &attempt.layout, &me, &mut dice())
         });
         match answered {
             Ok(acts) => self.act(link, &study, acts).await,

@@ -9,7 +9,9 @@ use super::{Away, Session};
 use crate::drill::Drill;
 use crate::{Home, NodeError, clock, output};
 use motet_ledger::{Claim, LedgerError};
+use motet_proto::dice::dice;
 use motet_proto::stop::Stop;
+use rand::RngExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -73,7 +75,7 @@ async fn last(home: Home, drill: Option<Drill>) -> anyhow::Result<()> {
             session = trouble.mend(&dir, drill, error).await?;
             continue;
         }
-        let jitter = rand::random::<f64>() + 0.5;
+        let jitter = dice().random::<f64>() + 0.5;
         tokio::time::sleep(wait.mul_f64(jitter)).await;
         wait = (wait * 2).min(LONGEST_WAIT);
     }

@@ -324,7 +324,7 @@ fn limit(params: &mut CertificateParams, validity: Validity) {
     params.not_before = at(validity.from_s);
     params.not_after = at(validity.until_s);
     // Random, so that two certificates for one key differ; the first bit is clear, since serials are positive.
-    let mut serial: [u8; 16] = rand::random();
+    let mut serial: [u8; 16] = crate::dice::bytes();
     if let Some(first) = serial.first_mut() {
         *first = (*first & 0x7f) | 0x40;
     }

@@ -63,13 +63,13 @@ pub fn deal(
 ) -> Dealt {
     let (t1, dealer, holders) = (set.t1(), cast.node(site), set.adverts.len());
     let threshold = usize::from(kept.plan.plan.threshold);
-    let mut dealt = |kept: &[u8; 32], lies: bool| {
-        let secret = if lies { Secret::draw(dice) } else { Secret::new(*kept) };
+    let mut dealt = |kept: &Secret, lies: bool| {
+        let secret = if lies { Secret::draw(dice) } else { Secret::copied(kept.expose()) };
         shamir::split(&secret, threshold, holders, dice).expect("a sound line-up")
     };
     let pair = dealt(&kept.pair, trick == Trick::OtherPair);
     let own = dealt(&kept.own, trick == Trick::OtherOwn);
-    let keys = PairKeys::derive(&Secret::new(kept.pair));
+    let keys = PairKeys::derive(&kept.pair);
     let deal = Deal { t1, dealer, keys: &keys, trick };
     let mine = set.adverts.iter().position(|signed| signed.advert.node == dealer).expect("of U1");
     let bundle = |index: usize| deal.bundle(set, index, (&pair[index], &own[index]), dice);
@@ -106,12 +106,13 @@ impl Deal<'_> {
             let name = if self.trick == Trick::Ciphertext(holder.node) { self.dealer } else { holder.node };
             bundle.mask_ct = self.keys.encapsulate(name, &holder.pair).expect("a sound key");
         }
-        let flipped =
-            |share: &Share, lies| if lies { Share(share.0.map(|byte| !byte)) } else { share.clone() };
+        let flipped = |share: &Share, lies| {
+            if lies { Share::copied(&share.expose().map(|byte| !byte)) } else { share.clone() }
+        };
         let pair = flipped(pair, self.trick == Trick::BadPair(holder.node));
         let own = flipped(own, self.trick == Trick::BadOwn(holder.node));
         let place = x + u8::from(self.trick == Trick::Place(holder.node));
-        let plain = [&self.dealer.0[..], &holder.node.0, &[place], &pair.0, &own.0].concat();
+        let plain = [&self.dealer.0[..], &holder.node.0, &[place], pair.expose(), own.expose()].concat();
         let info = Bundle::info(&self.t1, self.dealer, holder.node);
         let sealed = channel::seal(&holder.channel, &info, &bundle.aad(), &plain, dice);
         bundle.sealed = sealed.expect("a sound key");

@@ -8,7 +8,6 @@ use motet_common::refusal::{Code, Refusal};
 use motet_common::round::member::{Act, Kept, Me, Member, Sets};
 use motet_common::round::pins::Pins;
 use motet_secagg::digest::Digest;
-use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::NodeId;
 use motet_secagg::layout::ClearUpdate;
 use motet_secagg::message::{Checked, Message, Plan, Released, SignedPlan, Stands, Witness, Witnessed};
@@ -169,7 +168,7 @@ impl Node {
         match act {
             Act::Seal(bytes) => {
                 self.acts.push("seal");
-                self.disk.seal(root, bytes);
+                self.disk.seal(root, bytes.to_vec());
             }
             Act::Store(masked) => {
                 self.acts.push("store");
@@ -254,7 +253,7 @@ impl Node {
         let root = self.member.as_ref().expect("an attempt under way").terms().plan_root();
         let mut kept = self.kept(&root).expect("a sealed attempt");
         change(&mut kept);
-        self.disk.seal(root, kept.to_bytes());
+        self.disk.seal(root, kept.to_bytes().to_vec());
         self.restart(cast);
     }
 

@@ -105,7 +105,7 @@ impl<'a> Hands<'a> {
                 member.answered(cast.answer(dice).update(), &cast.layout, &cast.me(LIAR, log, 0), dice);
             for act in acts.expect("a fair answer") {
                 match act {
-                    Act::Seal(bytes) => drop(self.liar.insert((plan, Set(0)), bytes)),
+                    Act::Seal(bytes) => drop(self.liar.insert((plan, Set(0)), bytes.to_vec())),
                     Act::Tell(Message::Advert(advert)) => drop(self.adverts.insert((plan, LIAR), advert)),
                     _ => {}
                 }
@@ -124,7 +124,7 @@ impl<'a> Hands<'a> {
         let (mut sealed, mut said) = (None, None);
         for act in member.handle(message, &who, dice).ok()? {
             match act {
-                Act::Seal(bytes) => sealed = Some(bytes),
+                Act::Seal(bytes) => sealed = Some(bytes.to_vec()),
                 Act::Tell(message) => said = Some(message),
                 _ => {}
             }

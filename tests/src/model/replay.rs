@@ -295,7 +295,7 @@ impl<'a> Walk<'a> {
         for act in acts.into_iter().take(until) {
             let node = &mut self.nodes[me];
             match act {
-                Act::Seal(bytes) => node.vault = Some(bytes),
+                Act::Seal(bytes) => node.vault = Some(bytes.to_vec()),
                 Act::Record(fact) => node.facts.push(fact),
                 Act::Tell(message) => self.collect(me, message),
                 Act::Forget => (node.vault, node.member) = (None, None),

@@ -283,7 +283,6 @@ impl Cast {
                 sign: PHASE_MS,
                 reveal: PHASE_MS,
             },
-            upload_slot_ms: 0,
             nonce: seed(dice),
         }
     }

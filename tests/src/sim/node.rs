@@ -362,7 +362,7 @@ impl Node {
         match act {
             Act::Seal(bytes) => {
                 stage.net.say(|| format!("    node {} seals {} bytes", self.site, bytes.len()));
-                self.disk.seal(root, bytes);
+                self.disk.seal(root, bytes.to_vec());
             }
             Act::Store(masked) => {
                 stage.net.say(|| format!("    node {} stores its masked answer", self.site));

@@ -214,14 +214,13 @@ fn attack_a20_seed_and_channel_hang_on_the_lattice_and_on_the_curve() {
 fn masked_with(lie: &Lie, rounding: &[u8; 32], weight: u32, values: &[f64]) -> Vec<Vec<u8>> {
     let root = lie.root();
     let (kept, me, t2) = (lie.nodes[0].kept(&root).unwrap(), lie.cast.node(0), lie.t2());
-    let keys = PairKeys::derive(&Secret::new(kept.pair));
+    let keys = PairKeys::derive(&kept.pair);
     let peer = |site: &usize| {
         let peer = lie.cast.node(*site);
         let their = &lie.heard.adverts[&peer].advert.pair;
         (Sign::Plus, keys.seed_as_lower(me, peer, their, &t2).unwrap())
     };
-    let masks =
-        Masks { own: self_seed(&Secret::new(kept.own), &t2), peers: [1, 2].iter().map(peer).collect() };
+    let masks = Masks { own: self_seed(&kept.own, &t2), peers: [1, 2].iter().map(peer).collect() };
     let update = ClearUpdate::new(weight, values.to_vec());
     let encoded = update.encode(&lie.cast.layout, 3, &Secret::new(*rounding)).unwrap();
     encoded.with_chunk_words(lie.cast.chunk_words).mask(masks).chunks
@@ -240,7 +239,7 @@ fn ruling_r10_rounding_does_not_follow_from_any_secret_that_is_opened() {
     let root = lie.root();
     let kept = lie.nodes[0].kept(&root).unwrap();
     let upload: Vec<Vec<u8>> = lie.chunks(0).iter().map(|chunk| chunk.to_vec()).collect();
-    for opened in [&kept.own, &kept.pair, &[0; 32]] {
+    for opened in [kept.own.expose(), kept.pair.expose(), &[0; 32]] {
         assert_ne!(masked_with(&lie, opened, 8, &thirds), upload);
     }
     // (The masks are the right ones: where rounding decides nothing, the bytes are the same.)
@@ -251,5 +250,5 @@ fn ruling_r10_rounding_does_not_follow_from_any_secret_that_is_opened() {
     let root = whole.root();
     let own = whole.nodes[0].kept(&root).unwrap().own;
     let upload: Vec<Vec<u8>> = whole.chunks(0).iter().map(|chunk| chunk.to_vec()).collect();
-    assert_eq!(masked_with(&whole, &own, 8, &made(2.0)), upload);
+    assert_eq!(masked_with(&whole, own.expose(), 8, &made(2.0)), upload);
 }

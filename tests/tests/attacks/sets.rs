@@ -180,7 +180,7 @@ fn attack_a11_a_late_upload_stays_closed_after_its_pair_secret_is_open() {
     let (mut lie, shape, t2) = left_out();
     let late = lie.chunks(3);
     let root = lie.root();
-    let own = Secret::new(lie.nodes[3].kept(&root).unwrap().own);
+    let own = lie.nodes[3].kept(&root).unwrap().own;
     let proposal = lie.proposal(&[0, 1, 2]);
     lie.open_with(&[0, 1, 2], &proposal);
     let evidence = lie.evidence(&proposal);
@@ -211,13 +211,13 @@ fn ruling_r10_a_site_that_is_left_out_wipes_its_own_secrets_and_helps_the_others
     let (mut lie, _, _) = left_out();
     let root = lie.root();
     let kept = lie.nodes[3].kept(&root).unwrap();
-    assert!(lie.nodes[3].keeps(&root, &kept.own) && lie.nodes[3].keeps(&root, &kept.pair));
+    assert!(lie.nodes[3].keeps(&root, kept.own.expose()) && lie.nodes[3].keeps(&root, kept.pair.expose()));
     assert!(lie.nodes[3].disk.masked(&root).is_some());
     let proposal = lie.proposal(&[0, 1, 2]);
     lie.sign_these(&[1, 2, 3], &proposal);
     assert!(lie.nodes[3].acts.contains(&"discard"));
     assert!(lie.nodes[3].disk.masked(&root).is_none());
-    assert!(!lie.nodes[3].keeps(&root, &kept.own) && !lie.nodes[3].keeps(&root, &kept.pair));
+    assert!(!lie.nodes[3].keeps(&root, kept.own.expose()) && !lie.nodes[3].keeps(&root, kept.pair.expose()));
     assert!(!lie.nodes[1].acts.contains(&"discard"));
     // It signed, and opens its shares of the others, over a restart as well. What it says is no upload any more.
     let said = lie.restart(3);
@@ -235,13 +235,13 @@ fn ruling_r10_after_the_opening_only_the_reply_is_kept() {
     let (mut lie, _, _) = left_out();
     let root = lie.root();
     let before = lie.nodes[0].kept(&root).unwrap();
-    assert_eq!(before.channel, [0; 32], "gone since the shares were opened");
-    let held = before.held[1].own.0;
+    assert!(before.channel.is_none(), "gone since the shares were opened");
+    let held = before.held[1].own.expose();
     let proposal = lie.proposal(&lie.all());
     lie.open_with(&[0, 1, 2], &proposal);
-    let pair = before.held[1].pair.0;
+    let pair = before.held[1].pair.expose();
     let keeps = |bytes: &[u8]| lie.nodes[0].keeps(&root, bytes);
     // The own-kind share stands in the reply; the other kind, and the own secrets, stand nowhere.
-    assert!(keeps(&held));
-    assert!(!keeps(&pair) && !keeps(&before.own) && !keeps(&before.pair));
+    assert!(keeps(held));
+    assert!(!keeps(pair) && !keeps(before.own.expose()) && !keeps(before.pair.expose()));
 }

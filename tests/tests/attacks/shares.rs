@@ -17,7 +17,7 @@ use motet_tests::attack::lie::Lie;
 
 #[test]
 fn attack_a14_a_share_has_a_place_of_its_own_and_never_place_zero() {
-    let share = Share([7; 32]);
+    let share = Share::copied(&[7; 32]);
     let put = |places: &[u8]| combine(&places.iter().map(|x| (*x, share.clone())).collect::<Vec<_>>()).err();
     assert_eq!(put(&[1, 0, 2]), Some(ShamirError::PlaceZero));
     assert_eq!(put(&[1, 2, 1]), Some(ShamirError::PlaceTwice { x: 1 }));
@@ -112,14 +112,14 @@ fn ruling_r11_a_complaint_ends_the_attempt_and_names_both() {
 #[test]
 fn ruling_r04_commitments_of_the_two_kinds_do_not_stand_for_each_other() {
     let lie = Lie::with_sites(3);
-    let (t1, share, node) = (Digest::of("t1", &[]), Share([7; 32]), |site| lie.cast.node(site));
+    let (t1, share, node) = (Digest::of("t1", &[]), Share::copied(&[7; 32]), |site| lie.cast.node(site));
     let base = commit_share(Kind::Pair, &t1, node(0), node(1), 2, &share);
     for other in [
         commit_share(Kind::Own, &t1, node(0), node(1), 2, &share),
         commit_share(Kind::Pair, &Digest::of("t1'", &[]), node(0), node(1), 2, &share),
         commit_share(Kind::Pair, &t1, node(1), node(0), 2, &share),
         commit_share(Kind::Pair, &t1, node(0), node(1), 3, &share),
-        commit_share(Kind::Pair, &t1, node(0), node(1), 2, &Share([8; 32])),
+        commit_share(Kind::Pair, &t1, node(0), node(1), 2, &Share::copied(&[8; 32])),
     ] {
         assert_ne!(base, other);
     }
@@ -144,11 +144,18 @@ fn opened(spoil: impl Fn(&mut RevealReply, &Kept)) -> (Lie, motet_tests::attack:
     (lie, ended)
 }
 
+fn flipped(share: &Share) -> Share {
+    let mut bytes = *share.expose();
+    bytes[5] ^= 1;
+    Share::copied(&bytes)
+}
+
 #[test]
 fn ruling_r04_one_corrupt_share_of_one_kind_names_exactly_its_revealer() {
     // Dealer 1 is in the sum, dealer 3 is lost: a share of either kind.
     for dealer in [1, 3] {
-        let (lie, ended) = opened(|reply, _| reply.opened[dealer].share.0[5] ^= 1);
+        let (lie, ended) =
+            opened(|reply, _| reply.opened[dealer].share = flipped(&reply.opened[dealer].share));
         let (site, refusal) = &ended.refused[0];
         assert_eq!((*site, refusal.code), (0, Code::ShareCommitment));
         let (revealer, named) = (lie.cast.node(0).to_string(), lie.cast.node(dealer).to_string());
@@ -223,7 +230,7 @@ fn ruling_r11_a_dealer_whose_secret_does_not_give_its_keys_makes_the_round_void(
     let signed = signed.sign(&lie.cast.sites[3].key);
     lie.heard.adverts.insert(node, signed.clone());
     lie.nodes[3].tamper(&lie.cast, |kept| {
-        kept.pair = [9; 32];
+        kept.pair = Secret::new([9; 32]);
         kept.advert = Some(signed);
     });
     lie.share_these(&lie.all());

@@ -27,7 +27,6 @@ impl Plan {
             attempt: 0,
             nonce: [0; 32],
             durations: none,
-            upload_slot_ms: 0,
             checkpoint: String::new(),
             previous_proof: Vec::new(),
             checked: Vec::new(),

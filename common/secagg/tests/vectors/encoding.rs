@@ -57,7 +57,7 @@ fn encode(kind: &str, value: &Value) -> Vec<u8> {
         "run" => RunId(array(value)).to_bytes(),
         "public key" => PublicKey(array(value)).to_bytes(),
         "signature" => Signature(array(value)).to_bytes(),
-        "share" => Share(array(value)).to_bytes(),
+        "share" => Share::copied(&array(value)).to_bytes(),
         "ring" => ring(value).to_bytes(),
         "scale" => scale(value).to_bytes(),
         "kind" => if value == "pair" { Kind::Pair } else { Kind::Own }.to_bytes(),

@@ -33,7 +33,7 @@ pub(crate) fn digest(takes: &Value) -> Value {
             commit(kind(takes), &of("plan"), node("node"), &Secret::new(array(&takes["secret"])))
         }
         "commitment to a share" => {
-            let share = Share(array(&takes["share"]));
+            let share = Share::copied(&array(&takes["share"]));
             let (dealer, holder, x) = (node("dealer"), node("holder"), number(&takes["x"]));
             commit_share(kind(takes), &of("t1"), dealer, holder, x, &share)
         }
@@ -102,11 +102,11 @@ pub(crate) fn share(takes: &Value) -> Value {
         let shares = split(&Secret::new(array(secret)), number(&takes["t"]), number(&takes["n"]), &mut dice);
         assert!(shares.is_err() || dice.0.is_empty(), "all dice are thrown");
         return outcome(shares.map(
-            |shares| json!({ "shares": shares.iter().map(|share| hex(&share.0)).collect::<Vec<_>>() }),
+            |shares| json!({ "shares": shares.iter().map(|share| hex(share.expose())).collect::<Vec<_>>() }),
         ));
     }
     let shares = takes["shares"].as_array().unwrap().iter();
     let shares: Vec<(u8, Share)> =
-        shares.map(|share| (number(&share["x"]), Share(array(&share["share"])))).collect();
+        shares.map(|share| (number(&share["x"]), Share::copied(&array(&share["share"])))).collect();
     outcome(combine(&shares).map(|secret| json!({ "secret": hex(secret.expose()) })))
 }

@@ -15,7 +15,6 @@ use motet_secagg::message::{
     Advert, AdvertSet, Bundle, Delivered, Delivery, Shares, SignedAdvert, SignedRoot, Witness, t2,
 };
 use motet_secagg::pair::{Kind, PairKeys, commit_share, self_seed};
-use motet_secagg::secret::Secret;
 use motet_secagg::shamir::{self, Share};
 use rand_core::CryptoRng;
 use std::collections::BTreeSet;
@@ -85,14 +84,13 @@ pub(super) fn shares(
     me: &Me<'_>,
     dice: &mut impl CryptoRng,
 ) -> Result<(Shares, Held), Refusal> {
-    let (pair, own) = (Secret::new(kept.pair), Secret::new(kept.own));
     let holders = set.adverts.len();
     let threshold = usize::from(kept.plan.plan.threshold);
     let failed = |_| Refusal::new(Code::Malformed, "the secrets could not be shared");
-    let pair_shares = shamir::split(&pair, threshold, holders, dice).map_err(failed)?;
-    let own_shares = shamir::split(&own, threshold, holders, dice).map_err(failed)?;
+    let pair_shares = shamir::split(&kept.pair, threshold, holders, dice).map_err(failed)?;
+    let own_shares = shamir::split(&kept.own, threshold, holders, dice).map_err(failed)?;
     let t1 = set.t1();
-    let keys = PairKeys::derive(&pair);
+    let keys = PairKeys::derive(&kept.pair);
     let mut mine = None;
     let mut bundles = Vec::with_capacity(holders);
     // The adverts are sorted, so the place of a holder is its rank.
@@ -135,15 +133,17 @@ fn seal(
         bundle.mask_ct = keys.encapsulate(holder.node, &holder.pair).map_err(|_| malformed())?;
     }
     let info = Bundle::info(t1, dealer, holder.node);
-    let plain = Zeroizing::new(plaintext(holder.node, x, shares));
+    let plain = plaintext(holder.node, x, shares);
     bundle.sealed =
         channel::seal(&holder.channel, &info, &bundle.aad(), &plain, dice).map_err(|_| malformed())?;
     Ok(bundle)
 }
 
 /// `u || v || x_v || share_r || share_b`.
-fn plaintext(holder: NodeId, x: u8, shares: &Held) -> Vec<u8> {
-    [&shares.dealer.0[..], &holder.0, &[x], &shares.pair.0, &shares.own.0].concat()
+fn plaintext(holder: NodeId, x: u8, shares: &Held) -> Zeroizing<Vec<u8>> {
+    let parts: [&[u8]; 5] = [&shares.dealer.0, &holder.0, &[x], shares.pair.expose(), shares.own.expose()];
+    // The whole length is allotted first: a text that grows leaves copies behind.
+    Zeroizing::new(parts.concat())
 }
 
 /// Why a delivery is not taken.
@@ -197,7 +197,7 @@ pub(super) fn open_delivery(
         return Err(Refusal::new(Code::Malformed, "the delivered bundles").into());
     }
     let x = rank(nodes(), me.node).ok_or(Code::NotInLineUp)?;
-    let secret = ChannelSecret::derive(&Secret::new(kept.channel));
+    let secret = ChannelSecret::derive(&kept.channel);
     let total = set.adverts.len() as u64;
     let open = |(root, delivered): (&SignedRoot, &Delivered)| {
         let bundle = &delivered.bundle;
@@ -218,8 +218,8 @@ fn open_bundle(t1: &Digest, bundle: &Bundle, x: u8, secret: &ChannelSecret) -> R
     let plain = secret.open(&bundle.sealed, &info, &bundle.aad()).map_err(|_| closed)?;
     let header = [&bundle.dealer.0[..], &bundle.holder.0, &[x]].concat();
     let shares = plain.strip_prefix(header.as_slice()).ok_or(closed)?;
-    let (pair, own) = <([u8; 32], [u8; 32])>::from_bytes(shares).map_err(|_| closed)?;
-    let held = Held { dealer: bundle.dealer, pair: Share(pair), own: Share(own) };
+    let (pair, own) = <(Share, Share)>::from_bytes(shares).map_err(|_| closed)?;
+    let held = Held { dealer: bundle.dealer, pair, own };
     let commitment = |kind, share| commit_share(kind, t1, bundle.dealer, bundle.holder, x, share);
     let matches = commitment(Kind::Pair, &held.pair) == bundle.commit_pair
         && commitment(Kind::Own, &held.own) == bundle.commit_own;
@@ -231,7 +231,7 @@ pub(super) fn masks(kept: &Kept, delivery: &Delivery, me: &Me<'_>) -> Result<Mas
     let set = kept.adverts.as_ref().ok_or(Code::WrongPhase)?;
     let own = kept.shares.as_ref().ok_or(Code::WrongPhase)?;
     let t2 = t2(&delivery.t1, &delivery.roots);
-    let keys = PairKeys::derive(&Secret::new(kept.pair));
+    let keys = PairKeys::derive(&kept.pair);
     let mut peers = Vec::with_capacity(delivery.bundles.len());
     for delivered in &delivery.bundles {
         let bundle = &delivered.bundle;
@@ -248,5 +248,5 @@ pub(super) fn masks(kept: &Kept, delivery: &Delivery, me: &Me<'_>) -> Result<Mas
         };
         peers.push((pair.0, pair.1.map_err(|_| malformed())?));
     }
-    Ok(Masks { own: self_seed(&Secret::new(kept.own), &t2), peers })
+    Ok(Masks { own: self_seed(&kept.own, &t2), peers })
 }
