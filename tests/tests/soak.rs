@@ -13,7 +13,6 @@ use motet_tests::proxy::{Faults, Proxy};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 use serde_json::Value;
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_motet-under-test");
@@ -135,7 +134,7 @@ impl Soak {
             self.consortium.operate(&["run", "start", name]).done();
         }
         let start = Instant::now();
-        while !names.iter().all(|name| self.is_released(name)) {
+        while !names.iter().all(|name| self.consortium.is_released(name)) {
             assert!(start.elapsed() < STUCK, "{names:?} hang\n{}", self.consortium.logs());
             let pause = 300 + self.below(2_500);
             std::thread::sleep(Duration::from_millis(pause));
@@ -144,31 +143,6 @@ impl Soak {
             }
         }
         names.iter().map(|name| self.consortium.figures(name)).collect()
-    }
-
-    fn is_released(&self, study: &str) -> bool {
-        let runs = self.consortium.operate(&["run", "list", study]);
-        assert!(!runs.out.contains("failed"), "{}\n{}", runs.out, self.consortium.logs());
-        runs.out.contains("released")
-    }
-
-    /// How many sums this site's update went into, each of all sites and none twice, by the site's own ledger.
-    fn contributions(&self, site: &str) -> usize {
-        let text = self.consortium.desk(site, &["ledger", "verify", "--json"]).done();
-        let value: Value = serde_json::from_str(&text).expect("valid JSON");
-        let receipts = value.get("receipts").and_then(Value::as_array).expect("receipts");
-        let released = |receipt: &&Value| receipt.get("became").is_some_and(|became| became == "released");
-        let place = |receipt: &Value| -> (String, u64) {
-            let whole = receipt.get("sites") == Some(&Value::from(SITES.len()))
-                && receipt.get("own_upload") == Some(&Value::from(true));
-            assert!(whole, "{site}: {receipt}");
-            let study = receipt.get("study").and_then(Value::as_str).expect("a study").to_owned();
-            (study, receipt.get("round").and_then(Value::as_u64).expect("a round"))
-        };
-        let places: Vec<(String, u64)> = receipts.iter().filter(released).map(place).collect();
-        let distinct: BTreeSet<&(String, u64)> = places.iter().collect();
-        assert_eq!(distinct.len(), places.len(), "{site}: a round counted twice");
-        places.len()
     }
 }
 
@@ -207,7 +181,11 @@ fn a_fault_every_few_seconds_loses_nothing_and_counts_nothing_twice() {
     let rounds = due.get("rounds").and_then(Value::as_u64).expect("rounds") as usize;
     let sums = rounds * (turn * AT_ONCE + 1) as usize;
     for site in SITES {
-        assert_eq!(soak.contributions(site), sums, "sums that {site} is in, by its own ledger");
+        assert_eq!(
+            soak.consortium.contributions(site, SITES.len()),
+            sums,
+            "sums that {site} is in, by its own ledger"
+        );
     }
     println!("{sums} sums, every site in each of them once");
     let [kills, ends, stops, darks, waits, restarts] = soak.faults;

@@ -11,6 +11,8 @@
 
 #[path = "tidy/modules.rs"]
 mod modules;
+#[path = "tidy/pages.rs"]
+mod pages;
 #[path = "tidy/source.rs"]
 mod source;
 
@@ -102,6 +104,10 @@ const GENERATED: &[(&str, &str)] = &[("motet-proto", "prost"), ("motet-proto", "
 /// Claims that are not ours to make. (Written apart, so that this file does not make them.)
 const CLAIMS: &[(&str, &str)] =
     &[("anony", "mous"), ("gdpr ", "compliant"), ("gdpr-", "compliant"), ("certi", "fied")];
+
+/// Pages that name tests to people who have to believe them.
+const PAGES: &[&str] =
+    &["README.md", "SECURITY.md", "ARCHITECTURE.md", "common/secagg/README.md", "common/secagg/ARGUMENT.md"];
 
 const KINDS: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
 
@@ -199,6 +205,46 @@ fn the_walls_stand() {
     no_complaints(complaints);
     // The check can fail: the package that speaks to the network links it.
     assert!(NETWORK.iter().all(|name| linked_into("motet-proto").contains(*name)));
+}
+
+/// What a program needs to be dialled, or to start another one.
+const DOORS: &[&str] = &[
+    "TcpListener",
+    "UdpSocket",
+    "UnixListener",
+    "UnixDatagram",
+    ".bind(",
+    "::bind(",
+    "process::Command",
+    "libloading",
+];
+
+/// `doctor` asks `df` how much room a disk has.
+const DF: (&str, &str) = ("node/src/doctor.rs", "process::Command");
+
+#[test]
+fn a_node_listens_nowhere_and_starts_no_program_but_df() {
+    let (packages, all) = (packages(), sources());
+    let mut complaints = Vec::new();
+    let mut seen = 0;
+    for package in
+        packages.iter().filter(|package| ["motet-node", "motet-data"].contains(&package.name.as_str()))
+    {
+        let folder = package.folder.join("src");
+        let own =
+            package.sources(&all, &packages).into_iter().filter(|source| source.path.starts_with(&folder));
+        for source in own.filter(|source| !source.path.to_string_lossy().ends_with("tests.rs")) {
+            seen += 1;
+            let path = relative(&source.path);
+            let doors =
+                DOORS.iter().filter(|door| source.text.contains(**door) && (path.as_str(), **door) != DF);
+            complaints.extend(
+                doors.map(|door| format!("{path}: `{door}`: a node dials out and runs what is built in")),
+            );
+        }
+    }
+    assert!(seen > 20, "the node was not found");
+    no_complaints(complaints);
 }
 
 #[test]
@@ -329,6 +375,14 @@ fn pages_and_messages_claim_nothing_they_cannot_keep() {
         }
     }
     no_complaints(complaints);
+}
+
+#[test]
+fn tests_and_files_that_pages_name_are_there() {
+    let tests = pages::Tests::of(&sources());
+    let complaints =
+        PAGES.iter().flat_map(|page| tests.complaints(Path::new(page), &text(&root().join(page))));
+    no_complaints(complaints.collect());
 }
 
 #[test]
