@@ -13,7 +13,7 @@ use crate::identity::{Desk, Identity, Rounds};
 use crate::output::{Out, count, short, shown};
 use motet_common::audit::Audit;
 use motet_common::chain::Chain;
-use motet_common::checks::Due;
+use motet_common::checks::{Due, Latest};
 use motet_common::log::{Leaf, MOST_LEAVES, Mirror, leaf_of};
 use motet_common::refusal::{Code, Refusal};
 use motet_common::roster::{Roster, SignedRoster};
@@ -42,10 +42,10 @@ struct Subject {
     sums: Vec<Sum>,
 }
 
-/// Where the sums before have led: the states so far, and what is due of the last sum before the next is asked for.
+/// Where the sums before have led: the states so far, and the last sum with what is due of it before the next is asked for.
 struct Standing {
     chain: Chain,
-    due: Option<Due>,
+    latest: Option<Latest>,
 }
 
 /// One released sum.
@@ -62,6 +62,8 @@ enum Verdict {
     Same,
     /// The coordinator does not keep what it was made from.
     NotKept(&'static str),
+    /// The coordinator does not hand out what it has to keep.
+    Withheld(&'static str),
     /// It does not hold.
     Wrong(Refusal),
 }
@@ -81,7 +83,7 @@ pub async fn run(read: &Read, given: &str) -> Done {
     let (origin, leaves) = (subject.log.log().origin().to_owned(), subject.log.size());
     out.heading(format!("Sums of `{}` up to run {}", shown(&study), run.hex()));
     let mut verdicts = Vec::new();
-    let mut standing = Some(Standing { chain: Chain::start(&subject.study, &subject.roster), due: None });
+    let mut standing = Some(Standing { chain: Chain::start(&subject.study, &subject.roster), latest: None });
     for sum in &subject.sums {
         let verdict = subject.judge(&mut rounds, sum, &mut standing).await?;
         out.line(line(sum, &verdict, run));
@@ -218,17 +220,17 @@ impl Subject {
     /// every sum so far could be followed.
     async fn judge(&self, rounds: &mut Rounds, sum: &Sum, standing: &mut Option<Standing>) -> Done<Verdict> {
         let Some(before) = standing.take() else {
-            return Ok(Verdict::NotKept("what the sum before it led to is not known"));
+            return Ok(Verdict::Withheld("what the sum before it led to is not known"));
         };
         let released = &sum.released;
         if let Err(refusal) = self.log.is_on_record(released) {
             return Ok(Verdict::Wrong(refusal));
         }
         let Some(evidence) = blob(rounds, &released.evidence).await? else {
-            return Ok(Verdict::NotKept("evidence not kept any more"));
+            return Ok(Verdict::Withheld("its evidence, which is kept for good, is not handed out"));
         };
         let Some(aggregate) = blob(rounds, &released.aggregate).await? else {
-            return Ok(Verdict::NotKept("sum not kept any more"));
+            return Ok(Verdict::Withheld("the sum, which is kept for good, is not handed out"));
         };
         match self.follow(before, released, &evidence, &aggregate) {
             Ok((audit, after)) => {
@@ -247,7 +249,7 @@ impl Subject {
         evidence: &[u8],
         aggregate: &[u8],
     ) -> Result<(Audit, Standing), Refusal> {
-        let Standing { mut chain, due } = before;
+        let Standing { mut chain, latest } = before;
         let audit = Audit::of(released, evidence, &self.roster)?;
         let plan = audit.plan();
         let question = chain.question(plan.candidates.len())?.ok_or(Code::ReleaseMismatch)?;
@@ -259,7 +261,8 @@ impl Subject {
             layout: &question.layout,
             chunk_words: chunk_words(question.layout.ring),
             min_sites: self.study.privacy.min_sites as usize,
-            due,
+            previous: latest.map(|latest| latest.release).or(self.log.log().hash(0)).unwrap_or_default(),
+            due: latest.and_then(|latest| latest.due),
         };
         audit.counts(&expected, &self.log, &self.roster)?;
         if Digest::of_file(aggregate) != released.aggregate {
@@ -273,7 +276,7 @@ impl Subject {
         chain.accept(state, &released.set);
         let (threshold, sites) = (usize::from(plan.threshold), released.set.len());
         let due = Due::of(released.leaf_hash(), threshold, &question.layout, sites);
-        Ok((audit, Standing { chain, due }))
+        Ok((audit, Standing { chain, latest: Some(Latest::new(released.leaf_hash(), due, false)) }))
     }
 }
 
@@ -333,6 +336,7 @@ impl Verdict {
         match self {
             Self::Same => "made again bit for bit".to_owned(),
             Self::NotKept(what) => (*what).to_owned(),
+            Self::Withheld(what) => format!("NOT MADE AGAIN  {what}"),
             Self::Wrong(refusal) => format!("WRONG  {}: {}", refusal.code.as_str(), shown(&refusal.detail)),
         }
     }
@@ -341,6 +345,7 @@ impl Verdict {
         match self {
             Self::Same => "same",
             Self::NotKept(_) => "not_kept",
+            Self::Withheld(_) => "withheld",
             Self::Wrong(refusal) => refusal.code.as_str(),
         }
     }
@@ -368,6 +373,16 @@ fn conclude(sums: &[Sum], verdicts: &[Verdict], run: RunId) -> Done {
     });
     if let Some((sum, refusal)) = wrong {
         return Err(Failure::refused(refusal.code, format!("round {}: {}", sum.round, refusal.detail)));
+    }
+    let withheld = sums.iter().zip(verdicts).find_map(|(sum, verdict)| match verdict {
+        Verdict::Withheld(what) => Some((sum, *what)),
+        _ => None,
+    });
+    if let Some((sum, what)) = withheld {
+        return Err(Failure::failed(
+            format!("round {} could not be made again: {what}", sum.round),
+            "tell the operator; what a coordinator does not hand out proves nothing for it",
+        ));
     }
     if verdicts.contains(&Verdict::Same) {
         return Ok(());

@@ -78,6 +78,9 @@ fn one_wrong_sum_is_a_refusal_and_nothing_made_again_is_a_failure() {
     let failure = conclude(&sums, &[Verdict::Same, wrong], run).unwrap_err();
     assert_eq!((failure.exit_code(), failure.code()), (3, "sum_mismatch"));
     assert_eq!(conclude(&sums, &[not_kept.clone(), not_kept.clone()], run).unwrap_err().exit_code(), 1);
+    let withheld = Verdict::Withheld("its evidence");
+    let failure = conclude(&sums, &[Verdict::Same, withheld], run).unwrap_err();
+    assert_eq!(failure.exit_code(), 1, "one sum made again does not stand for one that is withheld");
     assert_eq!(conclude(&[], &[], run).unwrap_err().exit_code(), 1);
     assert_eq!(line(&sums[0], &Verdict::Same, run), "  round 2    3 sites    made again bit for bit");
     assert!(line(&sums[0], &not_kept, RunId([1; 16])).ends_with("(of run 070707070707)"));

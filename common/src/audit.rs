@@ -60,7 +60,7 @@ impl Audit {
 
     /// Whether the evidence counts for whoever stood here before the sum: its plan asked this very question with the numbers
     /// that the roster demands, after the release that stands before its commitment in the log and that enough sites had
-    /// made again; and the log committed to exactly these uploads.
+    /// made again; and the log committed to exactly these uploads, where t sites that signed the set saw it.
     ///
     /// # Errors
     /// `sum_mismatch` with what does not fit.
@@ -78,6 +78,9 @@ impl Audit {
             && uploads.eq(commit.set.iter().copied());
         if !same {
             return Err(other("commitment"));
+        }
+        if !log.covers(&self.evidence.point, &self.evidence.t3()) {
+            return Err(other("log"));
         }
         let before = log.check(&plan.checkpoint, roster).is_ok_and(|point| point.size <= index);
         if !before || log.release_before(index) != Some((plan.previous_index, plan.previous_leaf)) {

@@ -80,18 +80,21 @@ impl Latest {
     }
 }
 
-/// Whether a site cosigns a log that it follows and that its own chain has come to `state_root` in. A log in which the
-/// latest sum is published tells readers that this sum holds.
+/// Whether a site cosigns a log whose leaves it has seen: only where it has absorbed every release in it, the latest being
+/// `latest`, and a result only of a recipe that is finished, by a last sum that enough sites have made again. A cosignature
+/// tells readers that what stands in the log holds.
 ///
 /// # Errors
-/// `release_mismatch` when the site is not at the published state; `too_few_checks`.
-pub fn may_cosign(log: &Mirror, state_root: &Digest, latest: Option<&Latest>) -> Result<(), Refusal> {
-    let Some(publication) = log.published() else { return Ok(()) };
-    match latest {
-        Some(latest) if publication.state_root == *state_root => latest.may_be_used(),
-        _ => Err(Refusal::new(
-            Code::ReleaseMismatch,
-            "a result is published from another state than this site's",
-        )),
+/// `release_mismatch` when the log holds a release or a result that this site does not come to; `too_few_checks`.
+pub fn may_cosign(log: &Mirror, latest: Option<&Latest>, is_finished: bool) -> Result<(), Refusal> {
+    let mismatch = |what: &str| Err(Refusal::new(Code::ReleaseMismatch, what));
+    if log.state_root().is_some() && log.latest().map(|(_, hash)| hash) != latest.map(|latest| latest.release)
+    {
+        return mismatch("the log holds a release that this site does not follow");
+    }
+    match (log.published(), latest) {
+        (None, _) => Ok(()),
+        (Some(_), Some(latest)) if is_finished => latest.may_be_used(),
+        (Some(_), _) => mismatch("a result is published of a study that has a further question"),
     }
 }

@@ -226,7 +226,7 @@ impl LedgerProof {
             return Ok(None);
         }
         let release = merkle::leaf(&Leaf::Release(release.clone()).to_bytes());
-        // t of the smallest line-up that this sum can be of, and so more than may collude; a node asks for t of its own plan.
+        // t, and so more than may collude.
         let checks = thresholds(commit, roster).map_or(usize::MAX, |numbers| numbers.threshold);
         let due = Due { release, checks };
         let said = |check: &Check| Checked { release, node: check.node, signature: check.signature };
@@ -273,10 +273,10 @@ fn is_set(commit: &Commit, roster: &Roster) -> bool {
     sorted && commit.set.iter().all(|(node, _)| roster.entry(*node).is_some())
 }
 
-/// What the roster demands of a line-up that is no larger than the set; nothing where it must be larger.
+/// What the roster demands of a line-up that is no larger than the set; nothing where no sum may hold so few.
 fn thresholds(commit: &Commit, roster: &Roster) -> Option<Thresholds> {
     let (colluders, h_min) = (usize::from(roster.colluders), usize::from(roster.h_min));
-    Thresholds::of(commit.set.len(), colluders, h_min, 0).ok()
+    Thresholds::of(commit.set.len(), roster.entries.len(), colluders, h_min, 0).ok()
 }
 
 fn roster_quorum(roster: &Roster) -> usize {

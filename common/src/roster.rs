@@ -274,7 +274,7 @@ impl Roster {
         if self.h_min < 2 {
             return Err(RosterError::HMin);
         }
-        Thresholds::of(count, usize::from(self.colluders), usize::from(self.h_min), FEWEST_SITES)?;
+        Thresholds::of(count, count, usize::from(self.colluders), usize::from(self.h_min), FEWEST_SITES)?;
         Ok(())
     }
 

@@ -336,6 +336,11 @@ impl Book {
         self.checks_missing() > 0 && self.uploads.last().is_some_and(|uploads| uploads.t2 == *t2)
     }
 
+    /// Whether the uploads of the latest sum are kept for auditors only: no run goes on from it, and enough sites made it again.
+    pub(crate) fn needs_no_uploads(&self) -> bool {
+        self.run.is_none() && self.checks_missing() == 0
+    }
+
     /// The place of the result's leaf in the log, once it stands there.
     pub(crate) fn published(&self) -> Option<u64> {
         self.log.find(&self.publishing.as_ref()?.leaf(self.chain.root()))

@@ -115,8 +115,8 @@ fn line_up(book: &Book, least: u32, witnesses: usize, mut candidates: Vec<NodeId
     let roster = book.roster();
     let floor = book.study.privacy.min_sites.max(least) as usize;
     let (colluders, h_min) = (usize::from(roster.colluders), usize::from(roster.h_min));
-    let thresholds =
-        Thresholds::of(candidates.len(), colluders, h_min, floor).map_err(|_| Code::LineUpTooSmall)?;
+    let thresholds = Thresholds::of(candidates.len(), book.roster().entries.len(), colluders, h_min, floor)
+        .map_err(|_| Code::LineUpTooSmall)?;
     let quorum = book.study.rounds.quorum.map_or(0, |quorum| quorum as usize);
     let min_start = thresholds.survivors.max(quorum);
     if candidates.len() < min_start {

@@ -145,7 +145,8 @@ impl Follower {
             layout,
             chunk_words: chunk_words(layout.ring),
             min_sites: min_sites as usize,
-            due: self.latest.as_ref().and_then(|latest| latest.due),
+            previous: self.latest.map(|latest| latest.release).or(self.log.log().hash(0)).unwrap_or_default(),
+            due: self.latest.and_then(|latest| latest.due),
         }
     }
 

@@ -194,7 +194,8 @@ impl Session {
         let today = clock_day();
         let is_needed = |follower: &Follower| {
             let Proposal { digest, roster_digest, .. } = &follower.proposal;
-            let goes_on = follower.attempt.is_some() || !follower.is_over;
+            // What only memory has of the finished model belongs into the site's own report.
+            let goes_on = follower.attempt.is_some() || !follower.is_over || follower.own.is_some();
             follower.used.elapsed() < UNUSED
                 || goes_on && self.studies.may_run(digest, roster_digest, today).is_ok()
         };

@@ -175,9 +175,14 @@ impl Settings {
     /// purpose that `node.toml` does not list, and for exact times that it does not allow.
     pub fn allow(&self, study: &Study, roster: &Roster) -> Result<(), Refusal> {
         let floor = study.privacy.min_sites as usize;
-        let numbers =
-            Thresholds::of(roster.entries.len(), roster.colluders.into(), roster.h_min.into(), floor)
-                .map_err(|error| Refusal::new(Code::LineUpTooSmall, error.to_string()))?;
+        let numbers = Thresholds::of(
+            roster.entries.len(),
+            roster.entries.len(),
+            roster.colluders.into(),
+            roster.h_min.into(),
+            floor,
+        )
+        .map_err(|error| Refusal::new(Code::LineUpTooSmall, error.to_string()))?;
         // The plan's number comes from study and roster: a coordinator does not know this site's own floor.
         if numbers.survivors < self.min_sites as usize {
             let detail = format!(

@@ -1,5 +1,9 @@
 //! A second consortium that is the first one, copied: the same keys, rosters and approved studies on another port. What hangs
 //! on a study's text, its roster and its data comes out the same in both, whatever happens to one of them.
+#![expect(
+    clippy::expect_used,
+    reason = "a test: clippy knows only the functions marked as one, not their helpers"
+)]
 
 use crate::consortium::Consortium;
 use serde_json::Value;

@@ -244,6 +244,7 @@ impl Site {
             layout: &cast.layout,
             chunk_words: chunk_words(Ring::Bits32),
             min_sites: 3,
+            previous: mirror.latest().map(|(_, hash)| hash).unwrap_or_default(),
             due: None,
         };
         let terms =

@@ -60,7 +60,7 @@ impl Small {
     fn new(seed: u64) -> Self {
         let mut dice = ChaCha20Rng::seed_from_u64(seed);
         let sites = 3 + below(&mut dice, 38) as usize;
-        let numbers = Thresholds::of(sites, default_colluders(sites), default_h_min(sites), 3);
+        let numbers = Thresholds::of(sites, sites, default_colluders(sites), default_h_min(sites), 3);
         let (ring, bits, bound) = [
             (Ring::Bits16, 4, 15.0),
             (Ring::Bits20, 6, 50.0),

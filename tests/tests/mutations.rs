@@ -316,6 +316,7 @@ impl Attempt {
                 layout: &cast.layout,
                 chunk_words: cast.chunk_words,
                 min_sites: 3,
+                previous: site.log.latest().map(|(_, hash)| hash).unwrap_or_default(),
                 due: None,
             };
             let mut member = Member::new(admit(plan, &expected, &pins, &who)?);

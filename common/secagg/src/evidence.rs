@@ -2,7 +2,7 @@
 //! the opened secrets. The coordinator unmasks with it, every node and every auditor repeats it.
 //!
 //! ```text
-//! plan + adverts = T1     T1 + dealers' roots = T2     T2 + upload roots = T3, which t sites signed and the log holds
+//! plan + adverts = T1     T1 + dealers' roots = T2     T2 + upload roots = T3, with the signatures of t sites; the log holds it
 //! opened secrets, held against commitments, keys and ciphertexts -> mask seeds -> the same fold -> the same sum
 //! ```
 //! It contains nothing beyond the sum: of each site one of its two secrets, never both.
@@ -14,11 +14,12 @@ use crate::id::NodeId;
 use crate::mask::{Shape, Sign, chunk_hash, upload_root};
 use crate::merkle;
 use crate::message::{
-    Advert, AdvertSet, Bundle, Delivered, Kind, OpenedSecret, SignedPlan, SignedRoot, t2, t3,
+    Advert, AdvertSet, Bundle, Checkpoint, Delivered, Kind, OpenedSecret, SetSign, SignedPlan, SignedRoot,
+    t2, t3,
 };
 use crate::pair::{PairKeys, commit, self_seed};
 use crate::secret::{Secret, Seed};
-use crate::sign::PublicKey;
+use crate::sign::{PublicKey, Signature};
 
 /// Sums up to this many masked bytes are recomputed by every node before it goes on.
 pub const RECOMPUTED_BYTES: u64 = 64 << 20;
@@ -38,6 +39,11 @@ canonical! {
         pub lost: Vec<Delivered>,
         /// The signed upload roots of U3, sorted.
         pub uploads: Vec<SignedRoot>,
+        /// The log in which the signers of this set saw it committed.
+        pub point: Checkpoint,
+        /// M8 of at least t dealers over T3 and `point`, sorted by node: without them an upload that a site signs after the
+        /// secrets are known could stand in another set than the one that was opened.
+        pub signed: Vec<(NodeId, Signature)>,
         /// One secret of each dealer, sorted.
         pub opened: Vec<OpenedSecret>,
     }
@@ -103,7 +109,7 @@ impl Evidence {
         if !self.plan.is_signed_by(coordinator) || self.adverts.plan != plan.root() {
             return Err(BadEvidence::Shape("plan and adverts"));
         }
-        let signed = |node, by: &dyn Fn(&PublicKey) -> bool| {
+        let signed = |node: NodeId, by: &dyn Fn(&PublicKey) -> bool| {
             if identity(node).as_ref().is_some_and(by) { Ok(()) } else { Err(BadEvidence::Message(node)) }
         };
         for advert in &self.adverts.adverts {
@@ -120,7 +126,27 @@ impl Evidence {
         for root in &self.uploads {
             signed(root.node, &|key| root.is_signed_by("m6", &t2, key))?;
         }
+        self.check_signed(&signed)?;
         self.check_order()
+    }
+
+    /// So many dealers as open a secret signed this set, each once.
+    fn check_signed(
+        &self,
+        signed: &dyn Fn(NodeId, &dyn Fn(&PublicKey) -> bool) -> Result<(), BadEvidence>,
+    ) -> Result<(), BadEvidence> {
+        let t3 = self.t3();
+        let sorted = self.signed.is_sorted_by(|a, b| a.0 < b.0);
+        if !sorted || self.signed.len() < usize::from(self.plan.plan.threshold) {
+            return Err(BadEvidence::Shape("signatures of the set"));
+        }
+        for (node, signature) in &self.signed {
+            if !self.dealt.iter().any(|dealt| dealt.node == *node) {
+                return Err(BadEvidence::Message(*node));
+            }
+            signed(*node, &|key| SetSign::holds(&t3, &self.point, signature, key))?;
+        }
+        Ok(())
     }
 
     /// U3 lies in U2, U2 in U1, each sorted; one secret of each dealer, of the right kind; one bundle for each lost pair.

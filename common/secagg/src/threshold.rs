@@ -1,7 +1,9 @@
-//! How many nodes may collude, how many must open and how many must stay, all computed from the candidates of the plan.
+//! How many nodes may collude, how many must open and how many must stay.
 //!
-//! Two sets of `t` openers, each honest node in at most one of them, would need `2t <= N + C`; `t = floor((N+C)/2) + 1`
-//! makes that impossible, so a question can be opened once only (Bonawitz et al. 2017, the malicious-server bound).
+//! Two sets of `t` openers, each honest node in at most one of them, would need `2t <= R + C`; `t = floor((R+C)/2) + 1`
+//! makes that impossible, so a question can be opened once only (Bonawitz et al. 2017, the malicious-server bound). R is
+//! the roster, not the plan's line-up: two line-ups of one question may have no honest node in common, each under a log of
+//! its own, and numbers that are computed from each would let both open.
 
 /// The largest line-up the protocol is meant for: every pair shares a mask, so work grows with the square.
 pub const LARGEST_LINE_UP: usize = 250;
@@ -31,18 +33,19 @@ pub struct LineUpTooSmall {
 }
 
 impl Thresholds {
-    /// The numbers for `candidates` nodes of which `colluders` may collude; `h_min` sites besides the colluders must
-    /// stay, and never fewer than `floor` (the study's and the sites' own minimum) or [`FEWEST_SITES`].
+    /// The numbers for `candidates` nodes of a roster of so many, of which `colluders` may collude; `h_min` sites besides
+    /// the colluders must stay, and never fewer than `floor` (the study's and the sites' own minimum) or [`FEWEST_SITES`].
     ///
     /// # Errors
     /// [`LineUpTooSmall`] when more must stay than there are.
     pub fn of(
         candidates: usize,
+        roster: usize,
         colluders: usize,
         h_min: usize,
         floor: usize,
     ) -> Result<Self, LineUpTooSmall> {
-        let threshold = (candidates.saturating_add(colluders) / 2).saturating_add(1);
+        let threshold = (roster.max(candidates).saturating_add(colluders) / 2).saturating_add(1);
         let survivors = FEWEST_SITES.max(threshold).max(colluders.saturating_add(h_min)).max(floor);
         if survivors > candidates {
             return Err(LineUpTooSmall { candidates, needed: survivors });
@@ -87,7 +90,7 @@ mod tests {
         ];
         for (n, colluders, threshold, survivors, tolerated) in table {
             assert_eq!(default_colluders(n), colluders);
-            let numbers = Thresholds::of(n, colluders, default_h_min(n), 0).unwrap();
+            let numbers = Thresholds::of(n, n, colluders, default_h_min(n), 0).unwrap();
             assert_eq!(numbers, Thresholds { colluders, threshold, survivors });
             assert_eq!(n - numbers.survivors, tolerated);
         }
@@ -97,10 +100,12 @@ mod tests {
     fn two_reveal_quorums_never_fit() {
         for n in 3..=LARGEST_LINE_UP {
             for colluders in 0..n {
-                if let Ok(numbers) = Thresholds::of(n, colluders, 1, 0) {
-                    // Honest nodes reveal once, colluders in both: n - c + 2c places for two quorums.
-                    assert!(2 * numbers.threshold > n + colluders);
-                    assert!(numbers.threshold <= numbers.survivors && numbers.survivors <= n);
+                for candidates in [3, n / 2, n - n / 3, n] {
+                    if let Ok(numbers) = Thresholds::of(candidates, n, colluders, 1, 0) {
+                        // Whatever the line-ups: honest nodes reveal once, colluders in both, n - c + 2c places for two quorums.
+                        assert!(2 * numbers.threshold > n + colluders);
+                        assert!(numbers.threshold <= numbers.survivors && numbers.survivors <= candidates);
+                    }
                 }
             }
         }
@@ -109,10 +114,12 @@ mod tests {
     #[test]
     fn more_survivors_than_candidates_are_refused() {
         let refused = |candidates, needed| Err(LineUpTooSmall { candidates, needed });
-        assert_eq!(Thresholds::of(2, 0, 3, 0), refused(2, 3));
-        assert_eq!(Thresholds::of(4, 1, 3, 5), refused(4, 5));
-        assert_eq!(Thresholds::of(4, 2, 3, 0), refused(4, 5));
-        assert_eq!(Thresholds::of(6, 1, 3, 5).unwrap().survivors, 5);
-        assert_eq!(Thresholds::of(10, usize::MAX, 3, 0).unwrap_err().needed, usize::MAX);
+        assert_eq!(Thresholds::of(2, 2, 0, 3, 0), refused(2, 3));
+        assert_eq!(Thresholds::of(4, 4, 1, 3, 5), refused(4, 5));
+        assert_eq!(Thresholds::of(4, 4, 2, 3, 0), refused(4, 5));
+        assert_eq!(Thresholds::of(6, 6, 1, 3, 5).unwrap().survivors, 5);
+        assert_eq!(Thresholds::of(10, 10, usize::MAX, 3, 0).unwrap_err().needed, usize::MAX);
+        // Six of ten: openers are counted of ten.
+        assert_eq!(Thresholds::of(6, 10, 3, 3, 0), refused(6, 7));
     }
 }

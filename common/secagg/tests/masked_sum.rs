@@ -95,7 +95,7 @@ struct Round {
 fn round(n: usize, dropped: usize, ring: Ring, elements: u32, chunk_words: u32, seed: u64) -> Round {
     let mut dice = ChaCha20Rng::seed_from_u64(seed);
     let colluders = default_colluders(n);
-    let numbers = Thresholds::of(n, colluders, default_h_min(n), 0).unwrap();
+    let numbers = Thresholds::of(n, n, colluders, default_h_min(n), 0).unwrap();
     let layout = layout(ring, elements);
     let t2 = Digest([3; 32]);
     let all = nodes(n, numbers.threshold, &mut dice);

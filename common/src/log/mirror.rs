@@ -109,6 +109,11 @@ impl Mirror {
         self.published.as_ref()
     }
 
+    /// Root of the state that the latest release is said to lead to; nothing before the first.
+    pub fn state_root(&self) -> Option<Digest> {
+        (!self.releases.is_empty()).then_some(self.state_root)
+    }
+
     /// Every commitment.
     pub fn commits(&self) -> impl Iterator<Item = &Commit> {
         self.commits.values().map(|(_, commit)| commit)
@@ -248,9 +253,12 @@ impl Mirror {
                 Some(Asked::Committed(_)) => Ok(Step::Asked(ask, Asked::Void)),
                 _ => Err("a question is void that was not committed"),
             },
-            Leaf::Release(release) => match self.commit(&release.t3).map(|commit| commit.ask) {
-                Some(ask) if self.asked(&ask) == Some(Asked::Committed(release.t3)) => {
-                    Ok(Step::Release(ask, release.state_root))
+            Leaf::Release(release) => match self.commit(&release.t3) {
+                Some(commit) if (commit.run, commit.round) != (release.run, release.round) => {
+                    Err("a sum is released under another run or round than its set was committed in")
+                }
+                Some(commit) if self.asked(&commit.ask) == Some(Asked::Committed(release.t3)) => {
+                    Ok(Step::Release(commit.ask, release.state_root))
                 }
                 _ => Err("a sum is released whose set was not committed"),
             },

@@ -365,6 +365,11 @@ impl Member {
         if point != commit.point || !me.log.covers(&point, t3) {
             return Err(Code::SetNotLogged.into());
         }
+        // The cosignature is on everything up to there: on no release, and no result, that came since the plan.
+        if me.log.latest() != Some((plan.previous_index, plan.previous_leaf)) || me.log.published().is_some()
+        {
+            return Err(Refusal::new(Code::SetNotLogged, "a release stands between the plan and its set"));
+        }
         let set = proposal.roots.iter().map(|root| (root.node, root.root));
         let found = me.log.log().hash(commit.index) == Some(merkle::leaf(&commit.leaf));
         let stands = me.log.commit(t3).is_some_and(|leaf| {

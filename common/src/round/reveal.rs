@@ -115,6 +115,8 @@ impl Reveal {
             adverts: self.dealt.adverts,
             lost,
             uploads: self.roots,
+            point: self.commit.point,
+            signed: self.request.signatures.iter().map(|signed| (signed.node, signed.signature)).collect(),
             opened,
         }
     }

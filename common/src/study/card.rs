@@ -289,6 +289,7 @@ impl Study {
         let floor = self.privacy.min_sites as usize;
         let thresholds = motet_secagg::threshold::Thresholds::of(
             roster.entries.len(),
+            roster.entries.len(),
             roster.colluders.into(),
             roster.h_min.into(),
             floor,

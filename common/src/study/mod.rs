@@ -277,7 +277,13 @@ impl Study {
     /// # Errors
     /// [`LineUpTooSmall`] when more sites must stay in the sum than there are.
     pub fn thresholds(&self, sites: usize) -> Result<Thresholds, LineUpTooSmall> {
-        Thresholds::of(sites, default_colluders(sites), default_h_min(sites), self.privacy.min_sites as usize)
+        Thresholds::of(
+            sites,
+            sites,
+            default_colluders(sites),
+            default_h_min(sites),
+            self.privacy.min_sites as usize,
+        )
     }
 
     /// Nodes that must have joined before a round goes on: the study's quorum, and never fewer than the survivors that

@@ -140,7 +140,7 @@ pub(super) async fn sweep_uploads(shared: &Shared, book: &mut Book) {
         }
     }
     let all = std::mem::take(&mut book.uploads);
-    let ends: Vec<_> = kept_until(&all, shared.config.retain_uploads_days, book.run.is_none()).collect();
+    let ends: Vec<_> = kept_until(&all, shared.config.retain_uploads_days, book.needs_no_uploads()).collect();
     for (uploads, end) in all.into_iter().zip(ends) {
         let stay = end.is_none_or(|end| now() < end);
         if stay { book.uploads.push(uploads) } else { remove(shared, &uploads).await }
@@ -155,7 +155,7 @@ async fn remove(shared: &Shared, uploads: &Uploads) {
     }
 }
 
-/// Until when the uploads of each sum stay, `retained` days at least, nothing for as long as the run goes on: those of a sum until the next is there,
+/// Until when the uploads of each sum stay, `retained` days at least, nothing for as long as they are needed: those of a sum until the next is there,
 /// unless they are kept for auditors; those of a run's last sum a week.
 pub(super) fn kept_until(
     uploads: &[Uploads],

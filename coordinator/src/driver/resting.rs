@@ -42,7 +42,7 @@ pub(super) fn resting(book: &Book, config: &Config, key: &SecretKey) -> Resting 
         runs: view::runs(book, None),
         owed,
         latest: latest.map(|(run, past)| (run, told(past))),
-        due: kept_until(&book.uploads, config.retain_uploads_days, book.run.is_none()).flatten().min(),
+        due: kept_until(&book.uploads, config.retain_uploads_days, book.needs_no_uploads()).flatten().min(),
     }
 }
 

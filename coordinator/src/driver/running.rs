@@ -115,7 +115,7 @@ impl Driver {
         if self.book.withdrawn {
             return Some(Code::StudyWithdrawn);
         }
-        if self.has_ended() {
+        if self.has_ended() && self.book.publishing.is_none() {
             return Some(Code::StudyEnded);
         }
         let run = self.book.run.as_ref()?;

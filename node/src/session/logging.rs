@@ -10,6 +10,7 @@ use motet_secagg::digest::Digest;
 use motet_secagg::id::RunId;
 use motet_secagg::message::{Message, Stands, Witness, Witnessed};
 use motet_secagg::note::Note;
+use motet_secagg::threshold::FEWEST_SITES;
 
 impl Session {
     /// Follows the log to a checkpoint.
@@ -43,21 +44,21 @@ impl Session {
         }
     }
 
-    /// Follows the log to a checkpoint; where that holds a result, this site must be at the result's state, by sums that
-    /// enough sites have made again.
+    /// Follows the log to a checkpoint, and absorbs every release in it; where it holds a result, enough sites must have made
+    /// the last sum again.
     async fn stands(&mut self, link: &Link, stands: &Stands) -> Result<(), Away> {
         let study = &stands.study;
         self.sync_log(link, study, &stands.checkpoint).await?;
-        let published =
-            self.followers.get(study).and_then(|follower| follower.log.published()).map(|at| at.state_root);
-        if let Some(root) = published {
+        let latest = self.followers.get(study).and_then(|follower| follower.log.state_root());
+        if let Some(root) = latest {
             self.catch_up(link, study, &root).await?;
         }
         let Some(follower) = self.followers.get_mut(study) else { return Ok(()) };
         if let Some(latest) = follower.latest.as_mut() {
             latest.hear(&stands.checked, &follower.proposal.roster);
         }
-        Ok(may_cosign(&follower.log, &follower.chain.root(), follower.latest.as_ref())?)
+        let is_finished = matches!(follower.chain.question(FEWEST_SITES), Ok(None));
+        Ok(may_cosign(&follower.log, follower.latest.as_ref(), is_finished)?)
     }
 
     /// Cosigns where a study's log stands, when it continues what this site knows.

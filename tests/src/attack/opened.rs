@@ -43,6 +43,8 @@ impl Lie {
             dealt: self.dealt(),
             lost: pairs.map(|(lower, upper)| self.delivered(lower, upper)).collect(),
             uploads: proposal.roots.clone(),
+            point: proposal.commit.point.clone(),
+            signed: self.request(proposal).signatures.iter().map(|by| (by.node, by.signature)).collect(),
             opened,
         }
     }

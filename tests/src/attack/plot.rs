@@ -10,9 +10,10 @@ use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::evidence::Evidence;
 use motet_secagg::id::{NodeId, RunId};
-use motet_secagg::mask::{Masks, upload_root};
+use motet_secagg::mask::{Masks, chunk_hash, upload_root};
 use motet_secagg::message::{
-    Advert, Header, Kind, Message, OpenedSecret, Plan, Released, Shares, SignedAdvert, SignedRoot,
+    Advert, Header, Kind, Message, OpenedSecret, Plan, Proposal, Released, SetSign, Shares, SignedAdvert,
+    SignedRoot, t3,
 };
 use motet_secagg::pair::{PairKeys, commit, self_seed};
 use motet_secagg::secret::Secret;
@@ -51,10 +52,19 @@ impl Lie {
             dealt: self.dealt(),
             lost: Vec::new(),
             uploads: proposal.roots.clone(),
+            point: proposal.commit.point.clone(),
+            signed: counted.iter().map(|site| self.plotted_signature(*site, &proposal)).collect(),
             opened: counted.into_iter().map(opened).collect(),
         };
         let sum = self.sum(&evidence);
         self.released(&evidence, &sum)
+    }
+
+    fn plotted_signature(&self, site: usize, proposal: &Proposal) -> (NodeId, Signature) {
+        let (cast, point) = (&self.cast.sites[site], proposal.commit.point.clone());
+        let cosignature = point.cosign(&cast.witness, 1_700_000_000);
+        let t3 = t3(&proposal.t2, &proposal.roots);
+        (cast.node, SetSign::sign(t3, point, cast.node, &cast.key, cosignature).signature)
     }
 
     fn plotted_advert(&self, site: usize, plan: Digest, own: &Secret, pair: &Secret) -> SignedAdvert {
@@ -87,6 +97,22 @@ impl Lie {
             self.spools.take(&header, index, &Rc::new(chunk));
         }
         self.heard.headers.insert(node, header);
+    }
+
+    /// A site that is in the present attempt signs another upload over the same T2, and the coordinator has it.
+    pub fn uploads_again(&mut self, site: usize) -> SignedRoot {
+        let (node, t2) = (self.cast.node(site), self.t2());
+        let own = self.nodes[site].disk.masked(&self.root()).cloned();
+        let mut chunks = own.expect("its masked file").chunks;
+        // A masked word behind the sentinels, moved, moves the sum by as much.
+        chunks[0][8] = chunks[0][8].wrapping_add(1);
+        let hashes: Vec<Digest> = chunks.iter().map(|chunk| chunk_hash(chunk)).collect();
+        let root = SignedRoot::sign("m6", &t2, node, upload_root(&hashes), &self.cast.sites[site].key);
+        let header = Header { t2, chunks: hashes, root };
+        for (index, chunk) in chunks.into_iter().enumerate() {
+            self.spools.take(&header, index, &Rc::new(chunk));
+        }
+        root
     }
 
     /// A release with nothing behind it: a commitment and a sum that the coordinator made up, in the log.

@@ -149,7 +149,7 @@ fn message(bytes: &[u8]) -> bool {
             let _ = plan.plan.pin();
             if let Ok(terms) = Terms::new(plan.clone(), roster) {
                 let shape = terms.shape();
-                drop((shape.chunks(), shape.total_bytes(), shape.data(usize::MAX), terms.witness_quorum()));
+                let _ = (shape.chunks(), shape.total_bytes(), shape.data(usize::MAX), terms.witness_quorum());
             }
         }
         Message::AdvertSet(set) => {

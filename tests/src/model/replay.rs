@@ -259,6 +259,7 @@ impl<'a> Walk<'a> {
                     layout: &cast.layout,
                     chunk_words: cast.chunk_words,
                     min_sites: 3,
+                    previous: node.log.latest().map(|(_, hash)| hash).unwrap_or_default(),
                     due: None,
                 };
                 let who = cast.me(me, &node.log, 0);

@@ -218,7 +218,7 @@ impl Cast {
     }
 
     /// What a plan for a state must say after a sum of which this is due.
-    pub fn expected(&self, state_root: Digest, due: Option<Due>) -> Expected<'_> {
+    pub fn expected(&self, state_root: Digest, previous: Digest, due: Option<Due>) -> Expected<'_> {
         Expected {
             study: STUDY,
             study_digest: self.study_digest(),
@@ -227,6 +227,7 @@ impl Cast {
             layout: &self.layout,
             chunk_words: self.chunk_words,
             min_sites: 3,
+            previous,
             due,
         }
     }
@@ -239,7 +240,7 @@ impl Cast {
     /// The numbers of a line-up; nothing when it is too small for any sum.
     pub fn thresholds(&self, candidates: usize) -> Option<Thresholds> {
         let (colluders, h_min) = (usize::from(self.roster.colluders), usize::from(self.roster.h_min));
-        Thresholds::of(candidates, colluders, h_min, 3).ok()
+        Thresholds::of(candidates, self.size(), colluders, h_min, 3).ok()
     }
 
     /// A plan for asking `state`'s question.

@@ -127,7 +127,9 @@ impl Disk {
     }
 
     fn expected<'a>(&self, cast: &'a Cast) -> Expected<'a> {
-        cast.expected(self.state, self.latest.and_then(|latest| latest.due))
+        let opening = self.log.log().hash(0).unwrap_or_default();
+        let previous = self.latest.map_or(opening, |latest| latest.release);
+        cast.expected(self.state, previous, self.latest.and_then(|latest| latest.due))
     }
 
     /// Absorbs the releases that were missed on the way to a state, each by evidence that counts; the last of them is made
@@ -197,13 +199,13 @@ impl Disk {
     /// As [`Disk::sync`], [`Disk::absorb`] and [`may_cosign`].
     pub fn witness(&mut self, stands: &Stands, archive: &Archive, cast: &Cast) -> Result<(), Refusal> {
         self.sync(&stands.checkpoint, archive, cast)?;
-        if let Some(root) = self.log.published().map(|publication| publication.state_root) {
+        if let Some(root) = self.log.state_root() {
             self.catch_up(Some(&root), archive, cast)?;
         }
         if let Some(latest) = &mut self.latest {
             latest.hear(&stands.checked, &cast.roster);
         }
-        may_cosign(&self.log, &self.state, self.latest.as_ref())
+        may_cosign(&self.log, self.latest.as_ref(), true)
     }
 
     /// What a start finds: the pins, and the attempt that was under way unless it is over since.

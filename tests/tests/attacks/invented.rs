@@ -2,9 +2,12 @@
 //! R2 and R3). The evidence of each holds in itself; a site goes on only from one that counts where it stands.
 
 use super::refused;
+use motet_common::log::{Abort, Commit, Leaf, Publication, Release};
 use motet_common::refusal::Code;
 use motet_secagg::digest::Digest;
-use motet_secagg::message::{Checked, Message, Plan, Released};
+use motet_secagg::encode::Canonical as _;
+use motet_secagg::id::RunId;
+use motet_secagg::message::{Checked, Message, Plan, Proposal, Released};
 use motet_tests::attack::lie::Lie;
 
 /// Ten sites of which three may collude: seven open, seven stay in a sum.
@@ -116,8 +119,6 @@ fn ruling_r01_the_commitment_in_the_log_is_that_of_the_evidence() {
     let leaves: Vec<Vec<u8>> = lie.log.leaves().to_vec();
     let mut other = lie.cast.log();
     for leaf in &leaves[1..] {
-        use motet_common::log::Leaf;
-        use motet_secagg::encode::Canonical as _;
         let leaf = match Leaf::from_bytes(leaf).unwrap() {
             Leaf::Commit(mut commit) => {
                 commit.attempt += 1;
@@ -174,4 +175,97 @@ fn ruling_r03_a_site_that_does_not_follow_the_last_sum_cosigns_no_result_of_it()
     // What it cannot fetch at all, it does not cosign either.
     lie.archive.releases.clear();
     refused(lie.publish_to(9), Code::ReleaseMismatch);
+}
+
+#[test]
+fn ruling_r03_an_upload_that_is_signed_after_the_secrets_are_known_stands_in_no_sum() {
+    // Everybody opens one set; a colluder of it then signs another upload, of whatever makes the sum it wants.
+    let mut lie = Lie::with_sites(4);
+    lie.upload_all();
+    let all = lie.all();
+    let proposal = lie.proposal(&all);
+    lie.open_with(&all, &proposal);
+    let honest = lie.evidence(&proposal);
+    let opened = lie.sum(&honest);
+    let later = lie.uploads_again(0);
+    let roots: Vec<_> =
+        all.iter().map(|site| if *site == 0 { later } else { lie.roots(&[*site])[0] }).collect();
+    let plan = &lie.plan.as_ref().unwrap().plan;
+    let abort = Abort { ask: plan.ask, attempt: plan.attempt, code: "deadline".to_owned() };
+    lie.log(&Leaf::Abort(abort));
+    let commit = lie.log(&Leaf::Commit(lie.commitment(&roots)));
+    let second = Proposal { t2: lie.t2(), roots, commit };
+    let forged = motet_secagg::evidence::Evidence {
+        uploads: second.roots.clone(),
+        point: second.commit.point.clone(),
+        ..honest.clone()
+    };
+    let sum = lie.sum(&forged);
+    assert_ne!(sum, opened, "it would be another sum");
+    let released = lie.released(&forged, &sum);
+    for site in all {
+        // The attempt was given up, they hear.
+        lie.nodes[site].restart(&lie.cast);
+        let plan = lie.root();
+        let given_up = motet_secagg::message::Abandoned { plan, code: "deadline".to_owned() };
+        lie.tell(site, Message::Abandoned(given_up)).unwrap();
+        refused(lie.tell(site, Message::Released(released.clone())), Code::SumMismatch);
+    }
+}
+
+/// A commitment, a release and a result that nobody made, in the log: a state and its files of the coordinator's choice.
+fn nobody_made(lie: &mut Lie) {
+    let (run, made_up) = (RunId([1; 16]), Digest::of("nobody made it", &[]));
+    let set = lie.cast.nodes().iter().map(|node| (*node, made_up)).collect();
+    let (study, ask, t3) = ("simulated".to_owned(), made_up, made_up);
+    let leaves = [
+        Leaf::Commit(Commit { study, ask, run, round: 1, attempt: 1, pin: made_up, t3, set }),
+        Leaf::Release(Release { run, round: 1, t3, aggregate: made_up, state_root: made_up, charge: 0 }),
+        Leaf::Publication(Publication { run, files: made_up, state_root: made_up }),
+    ];
+    leaves.iter().for_each(|leaf| drop(lie.log(leaf)));
+}
+
+#[test]
+fn ruling_r03_no_site_joins_and_so_cosigns_over_a_release_that_it_does_not_follow() {
+    let mut lie = Lie::with_sites(4);
+    nobody_made(&mut lie);
+    let plan = lie.draft(1);
+    assert_ne!(plan.previous_index, 0, "the plan is said to come after what nobody made");
+    lie.begin(plan);
+    refused(lie.join(0), Code::LogInconsistent);
+    // Nor where the plan passes over it.
+    let mut plan = lie.draft(1);
+    (plan.previous_index, plan.previous_leaf) = (0, lie.log.hash(0).unwrap());
+    plan.previous_proof = lie.log.inclusion(0);
+    lie.begin(plan);
+    refused(lie.join(0), Code::LogInconsistent);
+    assert!(lie.heard.adverts.is_empty());
+}
+
+#[test]
+fn ruling_r03_no_site_signs_a_set_and_so_cosigns_over_a_release_that_came_since_the_plan() {
+    let mut lie = Lie::with_sites(4);
+    lie.upload_all();
+    nobody_made(&mut lie);
+    let all = lie.all();
+    let proposal = lie.proposal(&all);
+    refused(lie.propose_to(0, &proposal), Code::SetNotLogged);
+    assert!(lie.heard.signed.is_empty());
+}
+
+#[test]
+fn ruling_r03_no_site_witnesses_a_log_with_a_release_that_it_does_not_follow() {
+    let mut lie = Lie::with_sites(4);
+    nobody_made(&mut lie);
+    let stands = lie.stands();
+    refused(lie.tell(0, stands), Code::ReleaseMismatch);
+    // A later release does not hide it.
+    let mut lie = Lie::with_sites(4);
+    nobody_made(&mut lie);
+    lie.state = Digest::of("nobody made it", &[]);
+    let plan = lie.draft(1);
+    lie.plotted(plan, 1);
+    let stands = lie.stands();
+    refused(lie.tell(3, stands), Code::ReleaseMismatch);
 }

@@ -249,3 +249,37 @@ fn attack_a08_a_site_may_bound_how_many_come_and_go_between_two_sums() {
     after(&before, &[0, 1, 2, 3, 4, 6], Some(2)).unwrap();
     refused(after(&before, &[0, 1, 2, 3, 4, 6], Some(1)), Code::SetChanged);
 }
+
+#[test]
+fn ruling_r01_two_line_ups_without_a_common_honest_site_never_both_open_whatever_log_each_is_shown() {
+    // Ten sites, three collude. Four honest ones open with them; the other three, who masked nothing, are shown a log that
+    // parts before that commitment, under cosignatures that were given before it.
+    let mut lie = Lie::with_sites(10);
+    lie.share_all();
+    let before = lie.log.clone();
+    let witnesses: Vec<Witness> = (0..4)
+        .map(|site| {
+            let node = lie.cast.node(site);
+            Witness { node, cosignature: lie.heard.adverts[&node].advert.cosignature }
+        })
+        .collect();
+    let first = [0, 1, 2, 3, 7, 8, 9];
+    lie.upload_these(&first);
+    let proposal = lie.proposal(&first);
+    lie.open_with(&first, &proposal);
+    assert_eq!(lie.heard.replies.len(), 7);
+    lie.log = before;
+    let six = [4, 5, 6, 7, 8, 9];
+    let mut plan = lie.draft(2);
+    plan.candidates = lie.ids(&six);
+    // What six of six would need, and what six of ten would: more than there are.
+    for (threshold, survivors, code) in [(5, 6, Code::LineUpTooSmall), (7, 7, Code::LineUpTooSmall)] {
+        let mut plan = plan.clone();
+        (plan.threshold, plan.min_survivors, plan.min_start) = (threshold, survivors, survivors);
+        lie.begin(plan);
+        for site in [4, 5, 6] {
+            refused(lie.join(site), code);
+        }
+    }
+    assert_eq!(witnesses.len(), 4);
+}

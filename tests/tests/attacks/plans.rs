@@ -243,7 +243,7 @@ fn ruling_r02_colluders_count_absolutely_in_a_smaller_line_up() {
     lie.begin(plan);
     lie.join(0).unwrap();
     // A plan may reckon with more colluders, and then needs more.
-    let numbers = Thresholds::of(10, 4, 3, 3).unwrap();
+    let numbers = Thresholds::of(10, 10, 4, 3, 3).unwrap();
     let more = Plan { colluders: 4, threshold: numbers.threshold as u16, ..lie.draft(1) };
     let survivors = numbers.survivors as u16;
     lie.begin(Plan { min_survivors: survivors, min_start: survivors, ..more });

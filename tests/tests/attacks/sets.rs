@@ -122,7 +122,7 @@ fn attack_a09_no_sum_has_fewer_than_three_sites() {
     const { assert!(FEWEST_SITES >= 3) }
     for sites in 0..=LARGEST_LINE_UP {
         for colluders in [0, 1, sites / 3] {
-            if let Ok(numbers) = Thresholds::of(sites, colluders, 0, 0) {
+            if let Ok(numbers) = Thresholds::of(sites, sites, colluders, 0, 0) {
                 assert!(numbers.survivors >= 3, "{sites} sites, {colluders} colluders");
             }
         }

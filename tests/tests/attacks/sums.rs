@@ -52,7 +52,7 @@ fn ruling_r02_as_many_may_be_lost_as_the_table_says() {
 fn ruling_r02_four_sites_with_three_honest_ones_demanded_may_lose_none() {
     let mut lie = Lie::with_sites(4);
     assert_eq!((lie.cast.roster.colluders, lie.cast.roster.h_min), (1, 2));
-    assert_eq!(Thresholds::of(4, 1, 2, 3).unwrap().survivors, 3);
+    assert_eq!(Thresholds::of(4, 4, 1, 2, 3).unwrap().survivors, 3);
     lie.cast.roster = lie.cast.roster.clone().with_limits(1, 3).unwrap();
     let mut lie = Lie::of(lie.cast, ChaCha20Rng::seed_from_u64(3));
     let plan = lie.draft(1);

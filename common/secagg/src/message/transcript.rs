@@ -9,7 +9,7 @@ use crate::digest::Digest;
 use crate::encode::Canonical as _;
 use crate::id::{NodeId, RunId};
 use crate::merkle;
-use crate::sign::{PublicKey, SecretKey};
+use crate::sign::{PublicKey, SecretKey, Signature};
 
 impl Plan {
     /// P, the digest that every later message of the attempt carries.
@@ -140,7 +140,12 @@ impl SetSign {
 
     /// Whether `identity` signed it.
     pub fn is_signed_by(&self, identity: &PublicKey) -> bool {
-        identity.verify("m8", &Self::message(&self.t3, &self.point), &self.signature).is_ok()
+        Self::holds(&self.t3, &self.point, &self.signature, identity)
+    }
+
+    /// Whether a signature is that of `identity` over a set and a log.
+    pub fn holds(t3: &Digest, point: &Checkpoint, signature: &Signature, identity: &PublicKey) -> bool {
+        identity.verify("m8", &Self::message(t3, point), signature).is_ok()
     }
 
     fn message(t3: &Digest, point: &Checkpoint) -> Vec<u8> {

@@ -26,7 +26,9 @@ pub struct Expected<'a> {
     pub chunk_words: u32,
     /// The study's own minimum of sites in a sum; for a plan that asks, the site's where that is larger.
     pub min_sites: usize,
-    /// What must have come of the previous release; nothing before the first.
+    /// Hash of the leaf of the release this node absorbed last, or of the study's opening before the first.
+    pub previous: Digest,
+    /// What must have come of that release; nothing before the first.
     pub due: Option<Due>,
 }
 
@@ -43,6 +45,12 @@ impl Expected<'_> {
             return Err(Code::RosterMismatch.into());
         }
         self.check_study(plan)?;
+        if plan.previous_leaf != self.previous {
+            return Err(Refusal::new(
+                Code::LogInconsistent,
+                "the plan follows a release that this site does not",
+            ));
+        }
         self.check_vector(plan)?;
         self.check_thresholds(plan, roster)
     }
@@ -91,8 +99,9 @@ impl Expected<'_> {
         if plan.colluders < roster.colluders {
             return Err(Refusal::new(Code::ThresholdTooLow, "fewer colluders than the roster assumes"));
         }
-        let due = Thresholds::of(plan.candidates.len(), colluders, h_min, self.min_sites)
-            .map_err(|small| Refusal::new(Code::LineUpTooSmall, small.to_string()))?;
+        let due =
+            Thresholds::of(plan.candidates.len(), roster.entries.len(), colluders, h_min, self.min_sites)
+                .map_err(|small| Refusal::new(Code::LineUpTooSmall, small.to_string()))?;
         let low = usize::from(plan.threshold) != due.threshold
             || usize::from(plan.min_survivors) < due.survivors
             || plan.min_start < plan.min_survivors;

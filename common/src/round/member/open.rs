@@ -40,8 +40,11 @@ fn check_log(plan: &Plan, me: &Me<'_>) -> Result<(), Refusal> {
     let previous = (plan.previous_index, plan.previous_leaf);
     let (size, path) = (point.size, &plan.previous_proof);
     let proven = merkle::verify_inclusion(&previous.1, previous.0, size, path, &point.root);
-    if me.log.latest() != Some(previous) || proven.is_err() {
-        return Err(Refusal::new(Code::LogInconsistent, "the plan does not follow the latest release"));
+    if me.log.latest() != Some(previous) || me.log.published().is_some() || proven.is_err() {
+        return Err(Refusal::new(
+            Code::LogInconsistent,
+            "the plan does not follow the latest release, or follows a result",
+        ));
     }
     match me.log.asked(&plan.ask) {
         Some(Asked::Released | Asked::Void) => Err(Code::RoundSpent.into()),
