@@ -211,11 +211,11 @@ mod tests {
     }
 
     #[test]
-    fn a_line_up_that_is_large_enough_still_needs_a_quorum_of_witnesses() {
+    fn a_line_up_of_fewer_sites_than_a_quorum_of_witnesses_is_too_small() {
         let all = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
         let of = |sites: &[usize]| pinned_to(book(10, &all), sites);
-        assert!(matches!(at(&of(&all[..6]), &all[..6], SINCE), Next::Fail(Code::TooFewWitnesses)));
-        let seventh_witnesses = at(&of(&all[..6]), &all[..7], SINCE);
-        assert!(matches!(seventh_witnesses, Next::Open(line_up) if line_up.candidates == sites(&all[..6])));
+        assert!(matches!(at(&of(&all[..6]), &all[..6], SINCE), Next::Fail(Code::LineUpTooSmall)));
+        let seven = at(&of(&all[..7]), &all[..7], SINCE);
+        assert!(matches!(seven, Next::Open(line_up) if line_up.candidates == sites(&all[..7])));
     }
 }

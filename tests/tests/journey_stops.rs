@@ -1,8 +1,4 @@
 //! A service manager's terminate signal at any moment, with real processes: each ends by itself, and the run goes on to its release.
-#![expect(
-    clippy::expect_used,
-    reason = "a test: clippy knows only the functions marked as one, not their helpers"
-)]
 
 use motet_tests::consortium::{Consortium, demo_file};
 use rand::{RngExt as _, SeedableRng as _};

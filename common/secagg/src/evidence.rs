@@ -126,27 +126,23 @@ impl Evidence {
         for root in &self.uploads {
             signed(root.node, &|key| root.is_signed_by("m6", &t2, key))?;
         }
-        self.check_signed(&signed)?;
+        self.check_signers()?;
+        let t3 = self.t3();
+        for (node, signature) in &self.signed {
+            signed(*node, &|key| SetSign::holds(&t3, &self.point, signature, key))?;
+        }
         self.check_order()
     }
 
-    /// So many dealers as open a secret signed this set, each once.
-    fn check_signed(
-        &self,
-        signed: &dyn Fn(NodeId, &dyn Fn(&PublicKey) -> bool) -> Result<(), BadEvidence>,
-    ) -> Result<(), BadEvidence> {
-        let t3 = self.t3();
+    /// So many dealers as open a secret signed the set, each once.
+    fn check_signers(&self) -> Result<(), BadEvidence> {
         let sorted = self.signed.is_sorted_by(|a, b| a.0 < b.0);
         if !sorted || self.signed.len() < usize::from(self.plan.plan.threshold) {
             return Err(BadEvidence::Shape("signatures of the set"));
         }
-        for (node, signature) in &self.signed {
-            if !self.dealt.iter().any(|dealt| dealt.node == *node) {
-                return Err(BadEvidence::Message(*node));
-            }
-            signed(*node, &|key| SetSign::holds(&t3, &self.point, signature, key))?;
-        }
-        Ok(())
+        let stranger =
+            self.signed.iter().find(|(node, _)| !self.dealt.iter().any(|dealt| dealt.node == *node));
+        stranger.map_or(Ok(()), |(node, _)| Err(BadEvidence::Message(*node)))
     }
 
     /// U3 lies in U2, U2 in U1, each sorted; one secret of each dealer, of the right kind; one bundle for each lost pair.

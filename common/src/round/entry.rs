@@ -92,6 +92,7 @@ canonical! {
 }
 
 /// What the driver does next, in this order: nothing is told before it is recorded.
+#[expect(clippy::large_enum_variant, reason = "a handful at a time, consumed at once")]
 pub enum Effect {
     /// Write this down, durably.
     Record(Entry),

@@ -232,13 +232,14 @@ fn ruling_r12_a_plan_that_differs_in_any_term_is_refused() {
 #[test]
 fn ruling_r02_colluders_count_absolutely_in_a_smaller_line_up() {
     let mut lie = Lie::with_sites(10);
-    // Six of ten with the three colluders of the ten: all must stay. Five are too few for any sum.
-    let plan = lie.draft_of(1, &[0, 1, 2, 7, 8, 9]);
-    assert_eq!((plan.colluders, plan.threshold, plan.min_survivors), (3, 5, 6));
-    let five = Plan { candidates: lie.ids(&[0, 1, 7, 8, 9]), min_start: 5, min_survivors: 5, ..plan.clone() };
-    lie.begin(five.clone());
+    // Seven of ten with the three colluders of the ten: all must stay. Six are too few for any sum.
+    let plan = lie.draft_of(1, &[0, 1, 2, 3, 7, 8, 9]);
+    assert_eq!((plan.colluders, plan.threshold, plan.min_survivors), (3, 7, 7));
+    let six =
+        Plan { candidates: lie.ids(&[0, 1, 2, 7, 8, 9]), min_start: 6, min_survivors: 6, ..plan.clone() };
+    lie.begin(six.clone());
     refused(lie.join(0), Code::LineUpTooSmall);
-    lie.begin(Plan { colluders: 1, threshold: 4, min_survivors: 4, min_start: 4, ..five });
+    lie.begin(Plan { colluders: 1, threshold: 4, min_survivors: 4, min_start: 4, ..six });
     refused(lie.join(0), Code::ThresholdTooLow);
     lie.begin(plan);
     lie.join(0).unwrap();

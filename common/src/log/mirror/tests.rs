@@ -43,7 +43,11 @@ fn commit_of(ask: u8, t3: u8, pin: u8) -> Vec<u8> {
 }
 
 fn release(t3: u8) -> Vec<u8> {
-    let (run, t3, state_root) = (RunId([0; 16]), Digest([t3; 32]), Digest([9; 32]));
+    release_of(t3, 0)
+}
+
+fn release_of(t3: u8, run: u8) -> Vec<u8> {
+    let (run, t3, state_root) = (RunId([run; 16]), Digest([t3; 32]), Digest([9; 32]));
     Leaf::Release(Release { run, round: 1, t3, aggregate: state_root, state_root, charge: 0 }).to_bytes()
 }
 
@@ -89,7 +93,7 @@ fn a_study_runs_from_its_opening_over_attempts_to_its_publication() {
 
 #[test]
 fn a_leaf_that_would_open_a_question_twice_is_refused() {
-    let cases: [(&str, &[Vec<u8>]); 14] = [
+    let cases: [(&str, &[Vec<u8>]); 15] = [
         ("another opening", &[opening(0)]),
         ("no opening", &[commit(1, 11)]),
         ("a second opening", &[opening(1), opening(1)]),
@@ -100,6 +104,7 @@ fn a_leaf_that_would_open_a_question_twice_is_refused() {
         ("one transcript for two", &[opening(1), commit(1, 11), abort(1), commit(2, 11)]),
         ("a release of nothing", &[opening(1), release(11)]),
         ("a release of what was given up", &[opening(1), commit(1, 11), abort(1), release(11)]),
+        ("a release of another run", &[opening(1), commit(1, 11), release_of(11, 1)]),
         ("void out of nothing", &[opening(1), void(1)]),
         ("a result without a sum", &[opening(1), publication(3, 9)]),
         ("a result of another state", &[opening(1), commit(1, 11), release(11), publication(3, 8)]),
