@@ -12,8 +12,8 @@ use motet_secagg::evidence::Evidence;
 use motet_secagg::id::{NodeId, RunId};
 use motet_secagg::mask::{Masks, chunk_hash, upload_root};
 use motet_secagg::message::{
-    Advert, Header, Kind, Message, OpenedSecret, Plan, Proposal, Released, SetSign, Shares, SignedAdvert,
-    SignedRoot, t3,
+    Advert, Checkpoint, Header, Kind, Message, OpenedSecret, Plan, Proposal, Released, SetSign, Shares,
+    SignedAdvert, SignedRoot, t3,
 };
 use motet_secagg::pair::{PairKeys, commit, self_seed};
 use motet_secagg::secret::Secret;
@@ -24,6 +24,17 @@ impl Lie {
     /// The release of an attempt under any plan that only the first so many sites play, with a sum of their own choice,
     /// masked, committed and opened as it should be.
     pub fn plotted(&mut self, plan: Plan, sites: usize) -> Released {
+        self.plotted_in(plan, sites, |commit| commit, None)
+    }
+
+    /// The same with another leaf in the log than the commitment to its set, or signed as seen in another log.
+    pub fn plotted_in(
+        &mut self,
+        plan: Plan,
+        sites: usize,
+        change: impl FnOnce(Commit) -> Commit,
+        seen: Option<Checkpoint>,
+    ) -> Released {
         self.begin(plan);
         let root = self.root();
         let own: Vec<Secret> = (0..sites).map(|_| Secret::draw(&mut self.dice)).collect();
@@ -43,7 +54,10 @@ impl Lie {
             self.plotted_upload(site, t2, own);
         }
         let counted: Vec<usize> = (0..sites).collect();
-        let proposal = self.proposal(&counted);
+        let roots = self.roots(&counted);
+        let leaf = Leaf::Commit(change(self.commitment(&roots)));
+        let mut proposal = Proposal { t2, roots, commit: self.log(&leaf) };
+        proposal.commit.point = seen.unwrap_or(proposal.commit.point);
         let opened =
             |site| OpenedSecret { node: self.cast.node(site), kind: Kind::Own, secret: *own[site].expose() };
         let evidence = Evidence {

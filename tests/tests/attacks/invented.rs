@@ -5,9 +5,8 @@ use super::refused;
 use motet_common::log::{Abort, Commit, Leaf, Publication, Release};
 use motet_common::refusal::Code;
 use motet_secagg::digest::Digest;
-use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::RunId;
-use motet_secagg::message::{Checked, Message, Plan, Proposal, Released};
+use motet_secagg::message::{Checked, Checkpoint, Message, Plan, Proposal, Released};
 use motet_tests::attack::lie::Lie;
 
 /// Ten sites of which three may collude: seven open, seven stay in a sum.
@@ -112,24 +111,38 @@ fn ruling_r03_a_sum_counts_only_after_one_that_enough_sites_made_again() {
 
 #[test]
 fn ruling_r01_the_commitment_in_the_log_is_that_of_the_evidence() {
-    // The log committed to this transcript under another attempt than the plan says.
+    let changes: [fn(&mut Commit); 5] = [
+        |commit| commit.attempt += 1,
+        |commit| commit.ask = Digest::of("ask", &[]),
+        |commit| commit.pin = Digest::of("pin", &[]),
+        |commit| commit.set[0].1 = Digest::of("root", &[]),
+        |commit| drop(commit.set.pop()),
+    ];
+    for change in changes {
+        let mut lie = Lie::with_sites(SITES);
+        let plan = lie.draft(1);
+        let other = |mut commit: Commit| {
+            change(&mut commit);
+            commit
+        };
+        let released = lie.plotted_in(plan, SITES, other, None);
+        let before = lie.nodes[9].disk.state;
+        lie.tell(9, Message::Released(released)).unwrap_err();
+        assert_eq!(lie.nodes[9].disk.state, before);
+    }
+}
+
+#[test]
+fn ruling_r06_a_set_that_was_signed_in_another_log_counts_in_none() {
     let mut lie = Lie::with_sites(SITES);
     let plan = lie.draft(1);
-    let mut released = lie.plotted(plan, SITES);
-    let leaves: Vec<Vec<u8>> = lie.log.leaves().to_vec();
-    let mut other = lie.cast.log();
-    for leaf in &leaves[1..] {
-        let leaf = match Leaf::from_bytes(leaf).unwrap() {
-            Leaf::Commit(mut commit) => {
-                commit.attempt += 1;
-                Leaf::Commit(commit)
-            }
-            leaf => leaf,
-        };
-        released.release = lie.log_in(&mut other, &leaf);
-    }
-    let released = released.signed(&lie.cast.coordinator);
-    lie.archive.releases.insert(lie.state, released.clone());
+    let elsewhere = Checkpoint { root: Digest::of("another log", &[]), size: 2, ..lie.log.point() };
+    let released = lie.plotted_in(plan, SITES, |commit| commit, Some(elsewhere));
+    is_not_followed(&mut lie, &released);
+    // Nor one that was signed before its commitment stood there.
+    let mut lie = Lie::with_sites(SITES);
+    let (plan, before) = (lie.draft(1), lie.log.point());
+    let released = lie.plotted_in(plan, SITES, |commit| commit, Some(before));
     is_not_followed(&mut lie, &released);
 }
 
