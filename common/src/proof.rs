@@ -210,19 +210,30 @@ impl LedgerProof {
         if !fits {
             return broken("the log was opened for another study or roster");
         }
+        if self.leaves.last().is_none_or(|last| last.index + 1 != self.tree_size) {
+            return broken("the result is not the last entry of the log");
+        }
         let mut found = Found { opening, rounds, publication, checks: None, witnesses, quorum };
         found.checks = self.checks(roster, &found)?;
         Ok(found)
     }
 
-    /// How many sites made the last sum again. Those that follow a study cosign no result that rests on a sum which enough
-    /// have not: where nobody has, one honest site among the witnesses says that the sum was too large for it.
+    /// How many sites made the last sum again. Checks are about one sum, cosignatures about the log with the result: more
+    /// witnesses than may collude must be there in any case, and where nobody made the sum again, they say that it was too
+    /// large for it, for sites cosign no other result without its checks.
     fn checks(&self, roster: &Roster, found: &Found) -> Result<Option<usize>, Broken> {
         let Some((commit, release)) = found.rounds.last() else {
             return broken("the log holds no sum that the result could rest on");
         };
         let colluders = usize::from(roster.colluders);
-        if self.checks.is_empty() && found.witnesses > colluders {
+        if found.witnesses <= colluders {
+            return broken(format!(
+                "the log with the result is cosigned by {} sites, and so many may collude: {} must have",
+                found.witnesses,
+                colluders + 1
+            ));
+        }
+        if self.checks.is_empty() {
             return Ok(None);
         }
         let release = merkle::leaf(&Leaf::Release(release.clone()).to_bytes());

@@ -29,6 +29,7 @@ use motet_common::refusal::{Code, Refusal};
 use motet_common::round::{Effect, Folded, Input, PhaseName, Round};
 use motet_proto::v1::WatchRunResponse;
 use motet_proto::v1::attend_response::Frame;
+use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::fold::Aggregate;
 use motet_secagg::id::NodeId;
@@ -59,6 +60,8 @@ pub(crate) struct Driver {
     pause: Option<Pause>,
     /// Since when the run has waited for its next round.
     waiting_since: Moment,
+    /// The release whose sum sites outside of it were asked to make again.
+    asked_for: Option<Digest>,
     /// The sum being published.
     done: Option<Done>,
     folding: bool,

@@ -70,8 +70,7 @@ impl Pause {
                 )
             }
             Reason::Witnesses if self.until.is_none() => format!(
-                "waits for {names} to witness the log, however long: the sum is too large to be made again, and only \
-                 witnesses say that it need not be"
+                "waits for {names} to witness the log, however long: more sites than may collude must have cosigned a result"
             ),
             Reason::Witnesses => format!(
                 "waits for {names} to witness the log until {until}, then the result is published without them"

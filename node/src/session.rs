@@ -161,6 +161,9 @@ impl Session {
         // The plan is the first field of what the vault keeps.
         let signed = SignedPlan::read(&mut Reader::new(plain)).map_err(Refusal::from)?;
         let plan = &signed.plan;
+        if self.pins.is_past(&plan.ask, plan.attempt) {
+            return Err(Refusal::new(Code::RoundReplay, "a later attempt at its question was joined").into());
+        }
         let today = clock_day();
         let proposal = self.studies.may_run(&plan.study_digest, &plan.roster, today)?.proposal.clone();
         let (run, round, candidates) = (plan.run, plan.round, plan.candidates.len());

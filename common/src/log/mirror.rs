@@ -6,7 +6,7 @@
 //!   `- for each question A:   Commit --> Release                 opened and published, for good
 //!                             Commit --> Void                    opened and void, for good
 //!                             Commit --> Abort --> Commit ..     nothing was opened: another attempt, same terms
-//! Publication                 after a Release, of the state it came to, once
+//! Publication                 after a Release, of the state it came to; nothing after it
 //! ```
 
 use super::{Commit, Leaf, Log, Publication, StudyOpen};
@@ -236,6 +236,9 @@ impl Mirror {
             Leaf::StudyOpen(_) if index == 0 && leaf == self.opening => Ok(Step::Nothing),
             _ if index == 0 => Err("the study's opening is not the one this site derives"),
             Leaf::StudyOpen(_) => Err("a study opens once"),
+            // Whoever cosigns a later tree would cosign the result with it.
+            Leaf::Publication(_) if self.published.is_some() => Err("two results are published of one state"),
+            _ if self.published.is_some() => Err("the log goes on after its result"),
             Leaf::Commit(commit) => match self.asked(&commit.ask) {
                 Some(Asked::Committed(_)) => Err("two sets are committed for one question"),
                 Some(Asked::Released | Asked::Void) => Err("a question that was opened is committed again"),
@@ -257,13 +260,17 @@ impl Mirror {
                 Some(commit) if (commit.run, commit.round) != (release.run, release.round) => {
                     Err("a sum is released under another run or round than its set was committed in")
                 }
+                Some(commit)
+                    if self.releases.last() > self.commits.get(&commit.t3).map(|(index, _)| index) =>
+                {
+                    Err("another sum is released between a set and its sum")
+                }
                 Some(commit) if self.asked(&commit.ask) == Some(Asked::Committed(release.t3)) => {
                     Ok(Step::Release(commit.ask, release.state_root))
                 }
                 _ => Err("a sum is released whose set was not committed"),
             },
             Leaf::Publication(_) if self.releases.is_empty() => Err("a result is published without a sum"),
-            Leaf::Publication(_) if self.published.is_some() => Err("two results are published of one state"),
             Leaf::Publication(publication) if publication.state_root == self.state_root => {
                 Ok(Step::Publication(publication))
             }

@@ -80,6 +80,12 @@ impl Pins {
         }
     }
 
+    /// Whether a later attempt at the question was joined: whatever is left of this one is never taken up again, for it could
+    /// open the question once more.
+    pub fn is_past(&self, ask: &Digest, attempt: u32) -> bool {
+        self.by_ask.get(ask).is_some_and(|pin| pin.attempt > attempt)
+    }
+
     /// Whether the node may join this plan anew. A plan whose attempt is still in the vault is not joined again but
     /// answered from there, with the bytes that were sent before.
     ///
@@ -101,5 +107,23 @@ impl Pins {
             return Err(Refusal::new(Code::RoundReplay, "other terms for a question already answered"));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_of_an_attempt_is_past_once_a_later_one_was_joined() {
+        let mut pins = Pins::default();
+        let ask = Digest([1; 32]);
+        let joined = |attempt| Fact::Joined(Joined { ask, attempt, plan: Digest([2; 32]) });
+        assert!(!pins.is_past(&ask, 1));
+        pins.apply(&joined(1));
+        assert!(!pins.is_past(&ask, 1), "its own attempt is taken up again");
+        pins.apply(&joined(2));
+        assert!(pins.is_past(&ask, 1) && !pins.is_past(&ask, 2));
+        assert!(!pins.is_past(&Digest([3; 32]), 1), "another question");
     }
 }

@@ -171,6 +171,7 @@ fn drive(shared: &Arc<Shared>, handle: &Handle, read: Replayed, restored: bool) 
         wake: None,
         pause: None,
         waiting_since: now(),
+        asked_for: None,
         done: None,
         folding: false,
         written: 0,

@@ -38,11 +38,25 @@ impl Driver {
             self.end_run(Code::TooFewChecks, "").await?;
             return Ok(false);
         }
+        self.ask_for_checks();
         let set = self.book.chain.set().iter();
         let awaited: Vec<NodeId> =
             set.filter(|node| !self.book.checked.contains_key(node)).copied().collect();
         let reason = Reason::Checks(self.book.checks_missing());
         Ok(self.hold(Pause { reason, awaited, until: Some(until) }))
+    }
+
+    /// Tells of the latest sum, once, the sites that are here and not in it: whoever is in it has heard, and any may check.
+    fn ask_for_checks(&mut self) {
+        let latest = self.book.due.map(|due| due.release);
+        if std::mem::replace(&mut self.asked_for, latest) == latest {
+            return;
+        }
+        let here = self.shared.hub.present();
+        let idle = |node: &NodeId| {
+            here.contains(node) && self.book.approved(*node) && !self.book.chain.set().contains(node)
+        };
+        self.book.roster().nodes().filter(idle).for_each(|node| self.tell_latest(node));
     }
 
     /// Fixes the result; its leaf then enters the log, and the checkpoint over it goes to the sites.
@@ -107,8 +121,8 @@ impl Driver {
         }
         let roster = self.book.roster();
         let (witnesses, colluders) = (cosigned.len(), usize::from(roster.colluders));
-        if self.book.due.is_none() && witnesses <= colluders {
-            // Nobody makes this sum again: only the witnesses say that none has to.
+        if witnesses <= colluders {
+            // So few may all work with a coordinator that lies: nobody would take the result from them.
             let awaited = roster.nodes().filter(|node| !cosigned.contains_key(node)).collect();
             return Ok(self.hold(Pause { reason: Reason::Witnesses, awaited, until: None }));
         }

@@ -110,7 +110,8 @@ impl Session {
             Ok(acts) => self.act(link, &study, acts).await,
             Err(refusal) => {
                 let id = proposal.study.id.clone();
-                follower.attempt = None;
+                // Nor does it stay sealed: a start would take it up again.
+                self.forget(&study).await?;
                 self.say("refused", &format!("round {round} of study {id} is not answered: {refusal}"))
                     .await?;
                 self.tell(link, &study, run, &refused(plan, &refusal)).await

@@ -5,7 +5,7 @@ use crate::NodeError;
 use crate::follower;
 use crate::link::Link;
 use motet_common::checks::may_cosign;
-use motet_common::refusal::Code;
+use motet_common::refusal::{Code, Refusal};
 use motet_secagg::digest::Digest;
 use motet_secagg::id::RunId;
 use motet_secagg::message::{Message, Stands, Witness, Witnessed};
@@ -57,16 +57,24 @@ impl Session {
         if let Some(latest) = follower.latest.as_mut() {
             latest.hear(&stands.checked, &follower.proposal.roster);
         }
+        // An older point of the same log may end in what this site would not cosign.
+        let point = follower.log.check(&stands.checkpoint, &follower.proposal.roster)?;
+        if point.size != follower.log.size() {
+            return Err(
+                Refusal::new(Code::LogInconsistent, "an older point of the log is not cosigned").into()
+            );
+        }
         let is_finished = matches!(follower.chain.question(FEWEST_SITES), Ok(None));
         Ok(may_cosign(&follower.log, follower.latest.as_ref(), is_finished)?)
     }
 
     /// Cosigns where a study's log stands, when it continues what this site knows.
     pub(super) async fn witness(&mut self, link: &Link, run: RunId, stands: &Stands) -> Result<(), Away> {
-        let today = clock_day();
         let known =
             self.studies.all().find(|at| at.proposal.digest == stands.study).map(|at| at.proposal.clone());
         let Some(proposal) = known else { return Ok(()) };
+        // A study that ended meanwhile is answered no more; how it ended may be witnessed, which reads no patient.
+        let today = clock_day().min(proposal.study.ends);
         if self.studies.may_run(&stands.study, &proposal.roster_digest, today).is_err() {
             return Ok(());
         }

@@ -116,7 +116,7 @@ fn ruling_r01_the_commitment_in_the_log_is_that_of_the_evidence() {
         |commit| commit.ask = Digest::of("ask", &[]),
         |commit| commit.pin = Digest::of("pin", &[]),
         |commit| commit.set[0].1 = Digest::of("root", &[]),
-        |commit| drop(commit.set.pop()),
+        |commit| commit.set.truncate(9),
     ];
     for change in changes {
         let mut lie = Lie::with_sites(SITES);
@@ -228,13 +228,20 @@ fn ruling_r03_an_upload_that_is_signed_after_the_secrets_are_known_stands_in_no_
 
 /// A commitment, a release and a result that nobody made, in the log: a state and its files of the coordinator's choice.
 fn nobody_made(lie: &mut Lie) {
+    let made_up = Digest::of("nobody made it", &[]);
+    nobody_made_a_sum(lie, made_up);
+    let leaf = Publication { run: RunId([1; 16]), files: made_up, state_root: made_up };
+    lie.log(&Leaf::Publication(leaf));
+}
+
+/// A commitment and a release that nobody made.
+fn nobody_made_a_sum(lie: &mut Lie, state_root: Digest) {
     let (run, made_up) = (RunId([1; 16]), Digest::of("nobody made it", &[]));
     let set = lie.cast.nodes().iter().map(|node| (*node, made_up)).collect();
     let (study, ask, t3) = ("simulated".to_owned(), made_up, made_up);
     let leaves = [
         Leaf::Commit(Commit { study, ask, run, round: 1, attempt: 1, pin: made_up, t3, set }),
-        Leaf::Release(Release { run, round: 1, t3, aggregate: made_up, state_root: made_up, charge: 0 }),
-        Leaf::Publication(Publication { run, files: made_up, state_root: made_up }),
+        Leaf::Release(Release { run, round: 1, t3, aggregate: made_up, state_root, charge: 0 }),
     ];
     leaves.iter().for_each(|leaf| drop(lie.log(leaf)));
 }
@@ -260,7 +267,7 @@ fn ruling_r03_no_site_joins_and_so_cosigns_over_a_release_that_it_does_not_follo
 fn ruling_r03_no_site_signs_a_set_and_so_cosigns_over_a_release_that_came_since_the_plan() {
     let mut lie = Lie::with_sites(4);
     lie.upload_all();
-    nobody_made(&mut lie);
+    nobody_made_a_sum(&mut lie, Digest::of("any state", &[]));
     let all = lie.all();
     let proposal = lie.proposal(&all);
     refused(lie.propose_to(0, &proposal), Code::SetNotLogged);
@@ -275,10 +282,44 @@ fn ruling_r03_no_site_witnesses_a_log_with_a_release_that_it_does_not_follow() {
     refused(lie.tell(0, stands), Code::ReleaseMismatch);
     // A later release does not hide it.
     let mut lie = Lie::with_sites(4);
-    nobody_made(&mut lie);
-    lie.state = Digest::of("nobody made it", &[]);
+    let made_up = Digest::of("nobody made it", &[]);
+    nobody_made_a_sum(&mut lie, made_up);
+    lie.state = made_up;
     let plan = lie.draft(1);
     lie.plotted(plan, 1);
     let stands = lie.stands();
     refused(lie.tell(3, stands), Code::ReleaseMismatch);
+}
+
+#[test]
+fn ruling_r03_no_site_follows_a_log_with_a_release_between_a_set_and_its_sum_or_with_more_after_its_result() {
+    // An honest set is committed and opened; before its sum is released another is, of the same state, that nobody made.
+    let mut lie = Lie::with_sites(4);
+    lie.upload_all();
+    let all = lie.all();
+    let proposal = lie.proposal(&all);
+    lie.open_with(&all, &proposal);
+    let before = lie.log.clone();
+    let evidence = lie.evidence(&proposal);
+    let sum = lie.sum(&evidence);
+    let honest = lie.released(&evidence, &sum);
+    lie.log = before;
+    nobody_made_a_sum(&mut lie, honest.state_root);
+    let sandwiched = lie.released(&evidence, &sum);
+    refused(lie.tell(0, Message::Released(sandwiched)), Code::LogInconsistent);
+
+    // A result of an unfinished study, hidden under the next sum.
+    let mut lie = Lie::with_sites(4);
+    lie.whole_round();
+    lie.log(&Leaf::Publication(Publication {
+        run: RunId([1; 16]),
+        files: Digest::of("any files", &[]),
+        state_root: lie.state,
+    }));
+    let plan = lie.draft(1);
+    lie.begin(plan);
+    refused(lie.join(0), Code::LogInconsistent);
+    let plan = lie.draft(1);
+    let next = lie.plotted(plan, 4);
+    refused(lie.tell(1, Message::Released(next)), Code::LogInconsistent);
 }
