@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! invite   draws a secret, keeps it in invites/ID.toml, tells the coordinator the id only, prints the code
-//! list     reads enrolments, signatures and proofs from the coordinator and checks them, with the kept secret
-//! remove   signs a removal of exactly one member with the governance key
+//! list     reads enrolments, signatures and proofs from the coordinator and checks them, with the kept secret; fixes what held
+//! remove   signs a removal of exactly one member with the governance key and keeps it; of whoever has not joined, voids the
+//!          invitation
 //! ```
 //! The secret is what a coordinator never learns: it can hand out certificates, but it cannot invent a hospital.
 
