@@ -11,6 +11,8 @@ use motet_proto::keyfile::{read_secret_text, write_new_secret, write_secret};
 use motet_secagg::digest::{Digest, from_hex, to_hex};
 use motet_secagg::encode::Canonical as _;
 use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// What the operator keeps of an invitation. It may hold the secret and therefore has no `Debug`.
@@ -62,6 +64,7 @@ impl Kept {
 
     /// Forgets an invitation: nobody is ever verified under it.
     pub(crate) fn forget(identity: &Path, invite: &[u8]) -> Done {
+        let _turn = turn(identity)?;
         let path = path(identity, invite);
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -88,6 +91,7 @@ impl Kept {
 
     /// Records a removal, also of a member whom another operator invited.
     pub(crate) fn record_removal(identity: &Path, enrolment: &Enrolment, removal: &[u8]) -> Done {
+        let _turn = turn(identity)?;
         let kept = Self::of(identity, &enrolment.invite)?;
         let mut kept = kept.unwrap_or_else(|| Self {
             name: enrolment.name.clone(),
@@ -111,6 +115,17 @@ impl Kept {
     fn text(&self) -> Done<String> {
         toml::to_string(self).map_err(|error| Failure::failed(error.to_string(), ""))
     }
+}
+
+/// Held from reading what is kept to writing what follows from it: a list must not write over a removal that another command
+/// records meanwhile, nor two lists fix two enrolments. It ends when the file is dropped.
+pub(crate) fn turn(identity: &Path) -> Done<File> {
+    let invites = identity.join("invites");
+    private_folder(&invites)?;
+    let path = invites.join("lock");
+    let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+    let locked = lock.and_then(|lock| lock.lock().map(|()| lock));
+    locked.map_err(Failure::io("lock", &path))
 }
 
 fn path(identity: &Path, invite: &[u8]) -> PathBuf {

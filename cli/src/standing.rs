@@ -10,7 +10,7 @@
 
 use crate::failure::Done;
 use crate::identity::{Desk, Identity};
-use crate::invitation::Kept;
+use crate::invitation::{Kept, turn};
 use crate::output::now_ms;
 use motet_common::enrol::{Enrolment, Possession, Purpose, Role};
 use motet_proto::v1;
@@ -120,6 +120,7 @@ pub async fn known(identity: &Identity, desk: &mut Desk) -> Done<Vec<Known>> {
 }
 
 fn judged(dir: &Path, members: Vec<v1::Member>, governance: &Digest, now_ms: u64) -> Done<Vec<Known>> {
+    let _turn = turn(dir)?;
     let mut gone = Vec::with_capacity(members.len());
     let mut standings = Vec::with_capacity(members.len());
     for member in &members {
