@@ -13,7 +13,7 @@ use crate::failure::{Done, Failure};
 use crate::identity::{Desk, Identity, calling};
 use crate::invitation::Kept;
 use crate::output::{Out, Table, moment, now_ms};
-use crate::standing::{Known, Standing, Twin, known};
+use crate::standing::{Known, LATE, Standing, Twin, known};
 use motet_common::enrol::{Enrolment, JoinCode, Role, check_country, check_name};
 use motet_common::refusal::Code;
 use motet_common::roster::Removal;
@@ -182,7 +182,11 @@ fn say_list(out: Out, all: &[Known], roles: &[Role]) {
     for known in all {
         if let Standing::Wrong(why) = &known.standing {
             out.line(format!("\n{}: {why}.", crate::output::shown(&known.member.name)));
-            out.line("  Somebody other than the holder of code and keys sent these. Remove the member, tell the others, invite anew.");
+            out.line(if why == LATE {
+                "  It may well be honest. Remove the member and invite it anew, and run this list before the new code ends."
+            } else {
+                "  Somebody other than the holder of code and keys sent these. Remove the member, tell the others, invite anew."
+            });
         }
         if known.standing == Standing::Returned {
             let name = crate::output::shown(&known.member.name);

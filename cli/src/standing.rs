@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Why a proof that holds does not count.
-const LATE: &str =
+pub(crate) const LATE: &str =
     "late: it was first seen here after its invitation had ended, and the code may have been found since";
 
 /// Where a member stands, as the holder of the invitation's secret sees it.
