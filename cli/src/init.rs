@@ -15,8 +15,8 @@ use crate::args::Init;
 use crate::failure::{Done, Failure};
 use crate::governance::{self, FILE};
 use crate::identity::{Card, Keys, Papers, new_key, private_folder, refuse_existing, write_key, write_plain};
+use crate::invitation::Kept;
 use crate::output::{Out, now_ms};
-use crate::standing::Kept;
 use motet_common::enrol::{Role, check_country, split_address};
 use motet_common::moment::Moment;
 use motet_common::roster::MAX_TEXT;
@@ -24,7 +24,7 @@ use motet_coordinator::founding::{Founder, found};
 use motet_proto::dice;
 use motet_proto::keyfile::write_new_secret;
 use motet_proto::tls::authority::{Authority, Validity};
-use motet_secagg::digest::to_hex;
+
 use motet_secagg::sign::SecretKey;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -199,13 +199,17 @@ async fn enrol_operator(
     let keys = Keys::of(operator, OPERATOR)?;
     let fingerprint = governance.public().fingerprint();
     let enrolment = keys.enrolment(invite, (OPERATOR, &args.country), Role::Operator, fingerprint)?;
-    let kept = Kept {
+    let mut kept = Kept {
         name: OPERATOR.to_owned(),
         country: args.country.clone(),
         role: Role::Operator.to_string(),
-        secret: to_hex(secret.as_slice()),
+        secret: None,
         expires_ms: now_ms(),
+        enrolled: None,
+        removed: None,
     };
+    // Nobody else ever had the secret, and it is not needed again.
+    kept.fix(&enrolment);
     kept.keep(operator, &invite)?;
     private_folder(state)?;
     let founder = Founder {
@@ -276,6 +280,7 @@ fn free_port() -> Done<String> {
 mod tests {
     use super::*;
     use crate::identity::Identity;
+    use motet_secagg::digest::to_hex;
 
     fn args(dir: PathBuf) -> Init {
         Init {
@@ -348,15 +353,14 @@ mod tests {
         let key = governance::key(&identity.with_passphrase_file(&govern)).unwrap();
         let invites = files(&at("op/invites"));
         let kept: Kept = toml::from_str(std::str::from_utf8(&invites[0].1).unwrap()).unwrap();
+        assert!(kept.secret.is_none() && kept.enrolled.is_some(), "the secret has done its work");
         let seed = to_hex(key.seed().as_slice());
         let contains =
             |bytes: &[u8], secret: &str| bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
         for (path, bytes) in files(&at("hub")) {
-            for secret in [&seed, &kept.secret] {
-                let raw = motet_secagg::digest::from_hex(secret).unwrap();
-                assert!(!contains(&bytes, secret), "{}", path.display());
-                assert!(!bytes.windows(32).any(|part| part == raw), "{}", path.display());
-            }
+            let raw = motet_secagg::digest::from_hex(&seed).unwrap();
+            assert!(!contains(&bytes, &seed), "{}", path.display());
+            assert!(!bytes.windows(32).any(|part| part == raw), "{}", path.display());
         }
         assert!(!at("op/governance.key").exists() && at("stick/governance/governance.key").exists());
         assert!(files(&at("op")).iter().all(|(_, bytes)| !contains(bytes, &seed)));

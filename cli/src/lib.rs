@@ -4,7 +4,7 @@
 //! args       the command line               identity   who calls, and the line to the coordinator
 //! init       a new consortium               members    invite, list, remove; person: join
 //! governance the key that signs rosters     study      lint, show, withdraw; propose: with a signed roster
-//! standing   who joined with a proof, and which keys are whose
+//! standing   who joined with a proof, and which keys are whose; invitation: what is kept of each
 //! run        start, list, why it waits      watch      follow one to its end
 //! release    list, get, verify              proof      what ties a release to its log
 //! ledger     verify, export, proof          recompute  a run's sums, made again from the masked uploads
@@ -23,6 +23,7 @@ mod feasibility;
 pub mod governance;
 pub mod identity;
 pub mod init;
+mod invitation;
 pub mod ledger;
 pub mod loss;
 pub mod members;

@@ -114,7 +114,8 @@ pub fn refuse_errors(study: &Study, findings: &[Finding]) -> Done {
         .instead("mend the study file and check it again with `motet study lint FILE`"))
 }
 
-/// No roster is made while two members have one key: one of them is not who it says it is, and it is not known which.
+/// No roster is made while two members have one key: one of them is not who it says it is, and it is not known which until
+/// the operator has removed one.
 fn refuse_twins(members: &[Known]) -> Done {
     let twins: Vec<String> = members.iter().flat_map(Known::alarms).collect();
     if twins.is_empty() {
@@ -152,7 +153,9 @@ fn entries(members: &[Known], names: &[String]) -> Done<Vec<Entry>> {
             Standing::Unchecked if wanted => {
                 missing.push(format!("`{}` was invited by another operator", member.name))
             }
-            Standing::Removed if wanted => missing.push(format!("`{}` was removed", member.name)),
+            Standing::Removed | Standing::Returned if wanted => {
+                missing.push(format!("`{}` was removed", member.name))
+            }
             _ => {}
         }
     }
@@ -245,7 +248,12 @@ mod tests {
     fn two_members_with_one_key_stop_the_proposal_also_of_others() {
         let good: fn(Enrolment) -> Standing = |enrolment| Standing::Verified(Box::new(enrolment));
         let mut members = [site("lyon", 1, good), site("nice", 2, good), site("pau", 3, good)];
-        let twin = Twin { purpose: Purpose::Identity, with: "lyon".into(), theirs: Purpose::Identity };
+        let twin = Twin {
+            purpose: Purpose::Identity,
+            with: "lyon".into(),
+            theirs: Purpose::Identity,
+            settled: false,
+        };
         members[1].twins = vec![twin];
         for names in [vec![], vec!["lyon".to_owned(), "pau".to_owned()]] {
             let failure = entries(&members, &names).unwrap_err();
@@ -262,5 +270,22 @@ mod tests {
         let good: fn(Enrolment) -> Standing = |enrolment| Standing::Verified(Box::new(enrolment));
         let members = [site("lyon", 1, good), site("nice", 2, |_| Standing::Wrong("x".into()))];
         assert!(entries(&members, &[]).unwrap_err().to_string().contains("`nice` joined with a wrong proof"));
+    }
+
+    #[test]
+    fn a_twin_that_was_removed_stops_no_proposal_and_enters_none() {
+        let good: fn(Enrolment) -> Standing = |enrolment| Standing::Verified(Box::new(enrolment));
+        let mut members = [site("lyon", 1, good), site("nice", 2, |_| Standing::Returned)];
+        let twin = |with: &str| Twin {
+            purpose: Purpose::Identity,
+            with: with.into(),
+            theirs: Purpose::Identity,
+            settled: true,
+        };
+        members[0].twins = vec![twin("nice")];
+        members[1].twins = vec![twin("lyon")];
+        assert_eq!(names(&entries(&members, &[]).unwrap()), ["lyon"]);
+        let failure = entries(&members, &["nice".into()]).unwrap_err().to_string();
+        assert!(failure.contains("`nice` was removed"), "{failure}");
     }
 }

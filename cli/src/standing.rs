@@ -3,41 +3,25 @@
 //! The secret of an invitation never reaches the coordinator. It can hand out certificates, but it cannot invent a
 //! hospital or exchange its keys: the proof under the secret would not hold. Nor does whoever holds a code borrow
 //! another's keys: each signs the enrolment. Both are checked here, whatever the coordinator has let pass; and a key that
-//! two members have is an alarm, whoever they are.
+//! two members have is an alarm, whoever they are, until one of the two was removed here.
+//!
+//! The first enrolment that is verified is fixed and the secret forgotten ([`Kept`]); a first sight after the invitation's end
+//! counts for nothing, since by then a used code may have been found. A removal that was signed here stands here, too.
 
-use crate::failure::{Done, Failure};
-use crate::identity::{Desk, Identity, private_folder};
+use crate::failure::Done;
+use crate::identity::{Desk, Identity};
+use crate::invitation::{Kept, turn};
+use crate::output::now_ms;
 use motet_common::enrol::{Enrolment, Possession, Purpose, Role};
-use motet_proto::keyfile::{read_secret_text, write_new_secret};
 use motet_proto::v1;
-use motet_secagg::digest::{Digest, from_hex, to_hex};
+use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// What the operator keeps of an invitation. It holds the secret and therefore has no `Debug`.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Kept {
-    pub(crate) name: String,
-    pub(crate) country: String,
-    pub(crate) role: String,
-    pub(crate) secret: String,
-    pub(crate) expires_ms: u64,
-}
-
-impl Kept {
-    /// Writes it beside the identity, and gives the file.
-    pub(crate) fn keep(&self, identity: &Path, invite: &[u8; 16]) -> Done<PathBuf> {
-        let written = toml::to_string(self).map_err(|error| Failure::failed(error.to_string(), ""))?;
-        let invites = identity.join("invites");
-        private_folder(&invites)?;
-        let path = invites.join(format!("{}.toml", to_hex(invite)));
-        write_new_secret(&path, written.as_bytes())?;
-        Ok(path)
-    }
-}
+/// Why a proof that holds does not count.
+pub(crate) const LATE: &str =
+    "late: it was first seen here after its invitation had ended, and the code may have been found since";
 
 /// Where a member stands, as the holder of the invitation's secret sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +38,8 @@ pub enum Standing {
     Wrong(String),
     /// A removal was signed.
     Removed,
+    /// A removal was signed here, and the coordinator shows the member as one that belongs.
+    Returned,
 }
 
 impl Standing {
@@ -66,6 +52,7 @@ impl Standing {
             Self::Unchecked => "joined, not checked",
             Self::Wrong(_) => "joined, PROOF WRONG",
             Self::Removed => "removed",
+            Self::Returned => "removed here; ALARM, STILL ON THE BOOKS",
         }
     }
 
@@ -78,6 +65,7 @@ impl Standing {
             Self::Unchecked => "unchecked",
             Self::Wrong(_) => "proof_wrong",
             Self::Removed => "removed",
+            Self::Returned => "returned",
         }
     }
 }
@@ -101,6 +89,8 @@ pub struct Twin {
     pub with: String,
     /// What it is for there.
     pub theirs: Purpose,
+    /// Whether one of the two was removed by this operator, who has judged then which of them is genuine.
+    pub settled: bool,
 }
 
 impl Known {
@@ -109,35 +99,51 @@ impl Known {
         self.member.role == Role::Site.as_str()
     }
 
-    /// A sentence for each key that another member has, too.
+    /// A sentence for each key that another member has, too, while neither was removed here.
     pub fn alarms(&self) -> Vec<String> {
         let (name, shown) = (&self.member.name, crate::output::shown);
         let sentence = |twin: &Twin| {
-            let Twin { purpose, with, theirs } = twin;
+            let Twin { purpose, with, theirs, .. } = twin;
             format!("the {purpose} of `{}` is the {theirs} of `{}`", shown(name), shown(with))
         };
-        self.twins.iter().map(sentence).collect()
+        self.twins.iter().filter(|twin| !twin.settled).map(sentence).collect()
     }
 }
 
-/// Every member, each proof checked with the secret kept here.
+/// Every member, each proof checked with the secret kept here or, once that is done, against the enrolment fixed then.
 ///
 /// # Errors
-/// When the coordinator does not answer or a kept invitation cannot be read.
+/// When the coordinator does not answer or a kept invitation cannot be read or written.
 pub async fn known(identity: &Identity, desk: &mut Desk) -> Done<Vec<Known>> {
     let members = desk.list_members(v1::ListMembersRequest {}).await?.into_inner().members;
-    let twins = twins(&members);
-    let judged = members.into_iter().zip(twins).map(|(member, twins)| {
-        let kept = keep_of(&identity.dir, &member.invite)?;
-        let standing = judge(&member, kept.as_ref(), &identity.fingerprint());
-        Ok(Known { member, standing, twins })
-    });
-    judged.collect()
+    judged(&identity.dir, members, &identity.fingerprint(), now_ms())
+}
+
+fn judged(dir: &Path, members: Vec<v1::Member>, governance: &Digest, now_ms: u64) -> Done<Vec<Known>> {
+    let _turn = turn(dir)?;
+    let mut gone = Vec::with_capacity(members.len());
+    let mut standings = Vec::with_capacity(members.len());
+    for member in &members {
+        let mut kept = Kept::of(dir, &member.invite)?;
+        let standing = judge(member, kept.as_ref(), governance, now_ms);
+        if let (Standing::Verified(enrolment), Some(kept)) = (&standing, &mut kept)
+            && kept.enrolled.is_none()
+        {
+            // Before anybody hears that it is verified: what could not be written down is not.
+            kept.fix(enrolment);
+            kept.replace(dir, &enrolment.invite)?;
+        }
+        gone.push(kept.is_some_and(|kept| kept.removed.is_some()));
+        standings.push(standing);
+    }
+    let twins = twins(&members, &gone);
+    let known = members.into_iter().zip(standings).zip(twins);
+    Ok(known.map(|((member, standing), twins)| Known { member, standing, twins }).collect())
 }
 
 /// Of each member the keys that another has or had, too. Whoever joined counts, also without a proof that could be checked
-/// here, and whoever was removed.
-fn twins(members: &[v1::Member]) -> Vec<Vec<Twin>> {
+/// here, and whoever was removed. `gone` are those who were removed by this operator.
+fn twins(members: &[v1::Member], gone: &[bool]) -> Vec<Vec<Twin>> {
     let mut holders: BTreeMap<Digest, Vec<(usize, Purpose)>> = BTreeMap::new();
     for (at, member) in members.iter().enumerate() {
         let enrolment = Enrolment::from_bytes(&member.enrolment);
@@ -145,12 +151,16 @@ fn twins(members: &[v1::Member]) -> Vec<Vec<Twin>> {
             holders.entry(key).or_default().push((at, purpose));
         }
     }
+    let is_gone = |at: usize| gone.get(at).copied().unwrap_or_default();
     let mut twins = vec![Vec::new(); members.len()];
     for holders in holders.values().filter(|holders| holders.len() > 1) {
         for &(at, purpose) in holders {
             let others = holders.iter().filter(|(other, _)| *other != at);
-            let others = others.filter_map(|(other, theirs)| Some((members.get(*other)?, *theirs)));
-            let found = others.map(|(other, theirs)| Twin { purpose, with: other.name.clone(), theirs });
+            let others = others.filter_map(|(other, theirs)| Some((*other, members.get(*other)?, *theirs)));
+            let found = others.map(|(other, member, theirs)| {
+                let settled = is_gone(at) || is_gone(other);
+                Twin { purpose, with: member.name.clone(), theirs, settled }
+            });
             if let Some(twins) = twins.get_mut(at) {
                 twins.extend(found);
             }
@@ -160,7 +170,10 @@ fn twins(members: &[v1::Member]) -> Vec<Vec<Twin>> {
 }
 
 /// What a member's enrolment is worth. The state is the coordinator's word; the keys are not taken on it.
-fn judge(member: &v1::Member, kept: Option<&Kept>, governance: &Digest) -> Standing {
+fn judge(member: &v1::Member, kept: Option<&Kept>, governance: &Digest, now_ms: u64) -> Standing {
+    if kept.is_some_and(|kept| kept.removed.is_some()) {
+        return if member.state == "joined" { Standing::Returned } else { Standing::Removed };
+    }
     match member.state.as_str() {
         "removed" => return Standing::Removed,
         "expired" => return Standing::Expired,
@@ -170,18 +183,29 @@ fn judge(member: &v1::Member, kept: Option<&Kept>, governance: &Digest) -> Stand
     let Some(kept) = kept else {
         return Standing::Unchecked;
     };
-    match verified(member, kept, governance) {
+    match verified(member, kept, governance, now_ms) {
         Ok(enrolment) => Standing::Verified(Box::new(enrolment)),
         Err(why) => Standing::Wrong(why),
     }
 }
 
-fn verified(member: &v1::Member, kept: &Kept, governance: &Digest) -> Result<Enrolment, String> {
+fn verified(member: &v1::Member, kept: &Kept, governance: &Digest, now_ms: u64) -> Result<Enrolment, String> {
     let enrolment = Enrolment::from_bytes(&member.enrolment).map_err(|error| error.to_string())?;
-    let secret = secret_of(kept).ok_or("the kept invitation is damaged")?;
-    let proof = <[u8; 32]>::try_from(member.proof.as_slice()).map_err(|_| "the proof is not 32 bytes")?;
-    let possession = Possession::from_bytes(&member.possession).map_err(|error| error.to_string())?;
-    enrolment.verify(&secret, &proof, &possession).map_err(|error| error.to_string())?;
+    match kept.is_fixed_on(&enrolment) {
+        Some(true) => {}
+        Some(false) => return Err("another enrolment was verified under this invitation before".to_owned()),
+        None => {
+            let secret = kept.secret().ok_or("the kept invitation is damaged")?;
+            let proof =
+                <[u8; 32]>::try_from(member.proof.as_slice()).map_err(|_| "the proof is not 32 bytes")?;
+            let possession = Possession::from_bytes(&member.possession).map_err(|error| error.to_string())?;
+            enrolment.verify(&secret, &proof, &possession).map_err(|error| error.to_string())?;
+            // When it joined is the coordinator's word; when it was first seen is this machine's.
+            if now_ms >= kept.expires_ms {
+                return Err(LATE.to_owned());
+            }
+        }
+    }
     // A proof that holds, but for another name or consortium, would put one hospital's keys under another's name.
     let fits = enrolment.invite.as_slice() == member.invite
         && (&enrolment.name, &enrolment.country) == (&kept.name, &kept.country)
@@ -191,28 +215,14 @@ fn verified(member: &v1::Member, kept: &Kept, governance: &Digest) -> Result<Enr
     if fits { Ok(enrolment) } else { Err("the enrolment is not the one that was invited".to_owned()) }
 }
 
-fn secret_of(kept: &Kept) -> Option<[u8; 32]> {
-    from_hex(&kept.secret)?.try_into().ok()
-}
-
-fn keep_of(dir: &Path, invite: &[u8]) -> Done<Option<Kept>> {
-    let path = dir.join("invites").join(format!("{}.toml", to_hex(invite)));
-    if !path.exists() {
-        return Ok(None);
-    }
-    let text = read_secret_text(&path)?;
-    toml::from_str(&text).map(Some).map_err(|error| {
-        Failure::failed(
-            format!("invitation `{}` cannot be read: {}", path.display(), error.message()),
-            "restore it from a backup",
-        )
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use motet_secagg::digest::to_hex;
     use motet_secagg::sign::SecretKey;
+
+    const ENDS: u64 = 1_000;
+    const NOW: u64 = 10;
 
     fn key(seed: u8) -> SecretKey {
         SecretKey::from_seed([seed; 32])
@@ -257,8 +267,10 @@ mod tests {
             name: "lyon".into(),
             country: "FR".into(),
             role: "site".into(),
-            secret: to_hex(&[7; 32]),
-            expires_ms: 0,
+            secret: Some(to_hex(&[7; 32])),
+            expires_ms: ENDS,
+            enrolled: None,
+            removed: None,
         };
         (member(&enrolment("lyon", 2), 2), kept, governance())
     }
@@ -266,15 +278,17 @@ mod tests {
     #[test]
     fn keys_from_the_holder_of_the_code_are_verified() {
         let (member, kept, governance) = scene();
-        assert!(matches!(judge(&member, Some(&kept), &governance), Standing::Verified(_)));
-        assert!(twins(&[member, super::tests::member(&enrolment("nice", 12), 12)]).iter().all(Vec::is_empty));
+        assert!(matches!(judge(&member, Some(&kept), &governance, NOW), Standing::Verified(_)));
+        assert!(
+            twins(&[member, super::tests::member(&enrolment("nice", 12), 12)], &[]).iter().all(Vec::is_empty)
+        );
     }
 
     #[test]
     fn a_coordinator_that_invents_or_renames_a_hospital_is_seen() {
         let (member, kept, governance) = scene();
         let forged = v1::Member { proof: vec![0; 32], ..member.clone() };
-        assert!(matches!(judge(&forged, Some(&kept), &governance), Standing::Wrong(_)));
+        assert!(matches!(judge(&forged, Some(&kept), &governance, NOW), Standing::Wrong(_)));
         let other =
             Enrolment { identity: key(5).public(), ..Enrolment::from_bytes(&member.enrolment).unwrap() };
         let swapped = v1::Member {
@@ -282,13 +296,13 @@ mod tests {
             enrolment: other.to_bytes(),
             ..member.clone()
         };
-        assert!(matches!(judge(&swapped, Some(&kept), &governance), Standing::Wrong(_)));
+        assert!(matches!(judge(&swapped, Some(&kept), &governance, NOW), Standing::Wrong(_)));
         let renamed = v1::Member { name: "nice".into(), ..member.clone() };
-        assert!(matches!(judge(&renamed, Some(&kept), &governance), Standing::Wrong(_)));
+        assert!(matches!(judge(&renamed, Some(&kept), &governance, NOW), Standing::Wrong(_)));
         let moved = Kept { country: "DE".into(), ..scene().1 };
-        assert!(matches!(judge(&member, Some(&moved), &governance), Standing::Wrong(_)));
+        assert!(matches!(judge(&member, Some(&moved), &governance, NOW), Standing::Wrong(_)));
         let elsewhere = Digest::of("another", &[]);
-        assert!(matches!(judge(&member, Some(&kept), &elsewhere), Standing::Wrong(_)));
+        assert!(matches!(judge(&member, Some(&kept), &elsewhere, NOW), Standing::Wrong(_)));
     }
 
     #[test]
@@ -302,7 +316,7 @@ mod tests {
             Enrolment { witness: Some(victim), ..honest },
         ] {
             // The proof under the join secret holds: its holder sent this. The keys of seed 2 are all he has.
-            let standing = judge(&member(&borrowed, 2), Some(&kept), &governance);
+            let standing = judge(&member(&borrowed, 2), Some(&kept), &governance, NOW);
             let Standing::Wrong(why) = standing else { panic!("{standing:?}") };
             assert!(why.contains("did not sign this enrolment"), "{why}");
         }
@@ -321,8 +335,8 @@ mod tests {
             Enrolment { name: "pau".into(), invite: [8; 16], steward: lyon.witness, ..enrolment("pau", 22) };
         let removed = v1::Member { state: "removed".into(), ..member(&twin, 12) };
         let waiting = v1::Member { name: "metz".into(), state: "invited".into(), ..v1::Member::default() };
-        let seen = twins(&[member(&lyon, 2), removed, member(&crossed, 22), waiting]);
-        let twin = |purpose, with: &str, theirs| Twin { purpose, with: with.into(), theirs };
+        let seen = twins(&[member(&lyon, 2), removed, member(&crossed, 22), waiting], &[]);
+        let twin = |purpose, with: &str, theirs| Twin { purpose, with: with.into(), theirs, settled: false };
         let mut lyons = seen[0].clone();
         lyons.sort_by_key(|twin| twin.with.clone());
         assert_eq!(
@@ -340,8 +354,84 @@ mod tests {
     #[test]
     fn without_the_secret_nothing_is_called_verified() {
         let (member, _, governance) = scene();
-        assert_eq!(judge(&member, None, &governance), Standing::Unchecked);
+        assert_eq!(judge(&member, None, &governance, NOW), Standing::Unchecked);
         let removed = v1::Member { state: "removed".into(), ..member };
-        assert_eq!(judge(&removed, None, &governance), Standing::Removed);
+        assert_eq!(judge(&removed, None, &governance, NOW), Standing::Removed);
+    }
+
+    /// An operator's folder in which `lyon` was invited.
+    fn folder(kept: &Kept) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        kept.keep(folder.path(), &[2; 16]).unwrap();
+        folder
+    }
+
+    fn standing(folder: &Path, member: &v1::Member, now: u64) -> Standing {
+        judged(folder, vec![member.clone()], &governance(), now).unwrap().remove(0).standing
+    }
+
+    fn words(folder: &Path) -> String {
+        std::fs::read_to_string(folder.join("invites").join(format!("{}.toml", to_hex(&[2; 16])))).unwrap()
+    }
+
+    #[test]
+    fn a_code_that_is_found_after_its_use_brings_nobody_in() {
+        let (honest, kept, _) = scene();
+        let folder = folder(&kept);
+        assert!(matches!(standing(folder.path(), &honest, NOW), Standing::Verified(_)));
+        let text = words(folder.path());
+        assert!(
+            !text.contains(&to_hex(&[7; 32])) && text.contains("enrolled ="),
+            "the secret is gone: {text}"
+        );
+        // The finder and the coordinator: other keys, the same secret, the same invitation.
+        let forged = member(&Enrolment { invite: [2; 16], ..enrolment("lyon", 50) }, 50);
+        for now in [NOW, ENDS + 1] {
+            let Standing::Wrong(why) = standing(folder.path(), &forged, now) else { panic!("it was let in") };
+            assert!(why.contains("another enrolment was verified"), "{why}");
+            assert!(matches!(standing(folder.path(), &honest, now), Standing::Verified(_)), "it stays");
+        }
+    }
+
+    #[test]
+    fn an_enrolment_that_is_first_seen_after_its_invitation_ended_is_wrong() {
+        let (honest, kept, _) = scene();
+        let folder = folder(&kept);
+        let Standing::Wrong(why) = standing(folder.path(), &honest, ENDS) else { panic!("it was let in") };
+        assert!(why.contains("late"), "{why}");
+        assert!(matches!(standing(folder.path(), &honest, ENDS - 1), Standing::Verified(_)));
+    }
+
+    #[test]
+    fn who_was_removed_here_is_never_verified_whatever_the_coordinator_says() {
+        let (honest, kept, _) = scene();
+        let nobody = tempfile::tempdir().unwrap();
+        // Before and after the first sight, and in the folder of an operator who did not invite it.
+        let (unseen, seen) = (folder(&kept), folder(&kept));
+        standing(seen.path(), &honest, NOW);
+        for folder in [&unseen, &seen, &nobody] {
+            Kept::record_removal(folder.path(), &enrolment("lyon", 2), b"signed").unwrap();
+            assert_eq!(standing(folder.path(), &honest, NOW), Standing::Returned);
+            let told = v1::Member { state: "removed".into(), ..honest.clone() };
+            assert_eq!(standing(folder.path(), &told, NOW), Standing::Removed);
+            assert!(!words(folder.path()).contains(&to_hex(&[7; 32])));
+            assert_eq!(Kept::of(folder.path(), &[2; 16]).unwrap().unwrap().removal().unwrap(), b"signed");
+        }
+    }
+
+    #[test]
+    fn a_forged_twin_that_was_removed_here_is_no_alarm_any_more() {
+        let (honest, kept, _) = scene();
+        let folder = folder(&kept);
+        let forged = Enrolment { invite: [9; 16], identity: key(2).public(), ..enrolment("evil", 12) };
+        let both = vec![honest, member(&forged, 12)];
+        let alarms = |known: &[Known]| known.iter().map(|known| known.alarms().len()).collect::<Vec<_>>();
+        let before = judged(folder.path(), both.clone(), &governance(), NOW).unwrap();
+        assert_eq!(alarms(&before), [1, 1]);
+        Kept::record_removal(folder.path(), &forged, b"signed").unwrap();
+        let after = judged(folder.path(), both, &governance(), NOW).unwrap();
+        assert_eq!(alarms(&after), [0, 0]);
+        assert!(matches!(after[0].standing, Standing::Verified(_)));
+        assert_eq!(after[1].standing, Standing::Returned);
     }
 }

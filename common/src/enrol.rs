@@ -27,6 +27,9 @@ pub use code::JoinCode;
 use code::PREFIX;
 pub use possession::{Possession, Purpose};
 
+/// Days an invitation lasts at most: time for a hospital's committees, and an end to codes that lie about.
+pub const MAX_INVITE_DAYS: u32 = 90;
+
 /// The longest name of a site or a person, in characters.
 pub const MAX_NAME: usize = 40;
 

@@ -25,6 +25,8 @@ canonical! {
         pub(crate) role: Role,
         /// When it ends.
         pub(crate) expires: Moment,
+        /// The invitation of the operator who made it: when that one is removed, it ends, too.
+        pub(crate) by: [u8; 16],
     }
 }
 
@@ -57,6 +59,8 @@ canonical! {
         2 => Joined(Joined),
         /// A site or a person was removed.
         3 => Removed(SignedRemoval),
+        /// An operator took an invitation back that nobody had redeemed.
+        4 => Voided([u8; 16]),
     }
 }
 

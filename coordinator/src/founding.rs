@@ -44,9 +44,10 @@ pub async fn found(
         country: enrolment.country.clone(),
         role: enrolment.role,
         expires: Moment { ms: now.ms.saturating_add(1) },
+        by: enrolment.invite,
     };
     let governance = enrolment.governance_fingerprint;
-    members.invite(invited).await?;
+    members.invite(invited, now).await?;
     let application = Application { enrolment, proof, possession, csr };
     let joined = members.enrol(authority, &governance, application, validity, now).await;
     ledger.close().await;

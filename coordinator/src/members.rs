@@ -5,7 +5,7 @@
 //! authority issued but that stands in no book (an older ledger, a restored one, a stolen authority) is nobody's.
 
 use crate::entries::{Invited, Joined, MemberEntry};
-use motet_common::enrol::{Enrolment, Possession, Role, check_country, check_name};
+use motet_common::enrol::{Enrolment, MAX_INVITE_DAYS, Possession, Role, check_country, check_name};
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::roster::SignedRemoval;
@@ -22,6 +22,8 @@ use tokio::sync::{Mutex, MutexGuard};
 
 /// Days a certificate is valid.
 const VALID_DAYS: u32 = 730;
+/// Milliseconds of a day.
+const DAY_MS: u64 = 86_400_000;
 const STREAM: &str = "members";
 
 /// The id of an invitation: it names a member, whatever keys and names there are.
@@ -40,6 +42,8 @@ pub(crate) struct Members {
 pub(crate) struct Caller {
     pub(crate) name: String,
     pub(crate) role: Role,
+    /// The invitation it joined under.
+    pub(crate) invite: Invite,
     /// Of a site, and of a site only.
     pub(crate) node: Option<NodeId>,
 }
@@ -81,7 +85,16 @@ impl Book {
                 self.joined.insert(invite, joined);
             }
             MemberEntry::Removed(removal) => {
-                self.removed.insert(removal.removal.invite);
+                let gone = removal.removal.invite;
+                self.removed.insert(gone);
+                // Else whoever is removed comes back under another name that it invited itself.
+                let Self { invited: known, joined, .. } = self;
+                known.retain(|id, invited| invited.by != gone || joined.contains_key(id));
+            }
+            MemberEntry::Voided(invite) => {
+                if !self.joined.contains_key(&invite) {
+                    self.invited.remove(&invite);
+                }
             }
         }
     }
@@ -151,17 +164,24 @@ impl Members {
             return Err(Refusal::new(code, format!("`{}`", enrolment.name)));
         }
         let node = site.then(|| enrolment.identity.node_id());
-        Ok(Caller { name: enrolment.name.clone(), role: enrolment.role, node })
+        Ok(Caller { name: enrolment.name.clone(), role: enrolment.role, invite: enrolment.invite, node })
     }
 
-    /// Makes an invitation known.
+    /// Makes an invitation known, for [`MAX_INVITE_DAYS`] at most.
     ///
     /// # Errors
-    /// `malformed` for a bad name or country or an id that is in use, `name_taken`.
-    pub(crate) async fn invite(&self, invited: Invited) -> Result<(), Refusal> {
+    /// `malformed` for a bad name or country or an id that is in use, `name_taken`, `person_revoked` for an inviter who has
+    /// gone in the meantime.
+    pub(crate) async fn invite(&self, mut invited: Invited, now: Moment) -> Result<(), Refusal> {
         check_name(&invited.name)?;
         check_country(&invited.country)?;
+        let longest = now.ms.saturating_add(u64::from(MAX_INVITE_DAYS).saturating_mul(DAY_MS));
+        invited.expires.ms = invited.expires.ms.min(longest);
         let turn = self.writing.lock().await;
+        // Asked within the turn: a request may have been under way when its sender was removed.
+        if self.book().removed.contains(&invited.by) {
+            return Err(Refusal::new(Code::PersonRevoked, "whoever invites was removed"));
+        }
         if self.book().is_taken(&invited.name) {
             return Err(Refusal::new(Code::NameTaken, format!("`{}`", invited.name)));
         }
@@ -170,6 +190,21 @@ impl Members {
             return Err(Refusal::new(Code::Malformed, "an invitation with this id exists already"));
         }
         self.record(&turn, MemberEntry::Invited(invited)).await
+    }
+
+    /// Takes back an invitation that nobody has redeemed.
+    ///
+    /// # Errors
+    /// `token_used`, `token_unknown`.
+    pub(crate) async fn void(&self, invite: &Invite) -> Result<(), Refusal> {
+        let turn = self.writing.lock().await;
+        if self.book().joined.contains_key(invite) {
+            return Err(Refusal::new(Code::TokenUsed, "whoever joined under it is removed instead"));
+        }
+        if !self.book().invited.contains_key(invite) {
+            return Err(Code::TokenUnknown.into());
+        }
+        self.record(&turn, MemberEntry::Voided(*invite)).await
     }
 
     /// Redeems an invitation and issues the certificate. The same application again gets the same certificate: a newcomer

@@ -67,9 +67,20 @@ impl Scene {
     }
 
     async fn invite(&self, seed: u8, name: &str, role: Role) {
-        let invited =
-            Invited { invite: [seed; 16], name: name.into(), country: "NL".into(), role, expires: LATER };
-        self.members.invite(invited).await.unwrap();
+        self.invite_by(seed, seed, name, role, LATER).await.unwrap();
+    }
+
+    async fn invite_by(
+        &self,
+        by: u8,
+        seed: u8,
+        name: &str,
+        role: Role,
+        expires: Moment,
+    ) -> Result<(), Refusal> {
+        let (name, country) = (name.into(), "NL".into());
+        let invited = Invited { invite: [seed; 16], name, country, role, expires, by: [by; 16] };
+        self.members.invite(invited, NOW).await
     }
 
     async fn apply(&self, application: Application, now: Moment) -> Result<String, Refusal> {
@@ -247,8 +258,9 @@ async fn an_invitation_does_not_write_another_name_over_a_member() {
         country: "NL".into(),
         role: Role::Researcher,
         expires: LATER,
+        by: [1; 16],
     };
-    assert_eq!(scene.members.invite(invited).await.unwrap_err().code, Code::Malformed);
+    assert_eq!(scene.members.invite(invited, NOW).await.unwrap_err().code, Code::Malformed);
     assert_eq!(scene.members.list(NOW, |_| false).await[0].name, "clev");
 }
 
@@ -264,4 +276,55 @@ async fn the_last_operator_stays() {
     let last = scene.remove(scene.removal(30, "second"), PEOPLE).await.unwrap_err();
     assert_eq!(last.code, Code::LastOperator);
     assert!(scene.members.caller(&second).is_ok());
+}
+
+#[tokio::test]
+async fn a_removed_operator_does_not_come_back_by_an_invitation_of_its_own() {
+    let scene = Scene::new().await;
+    scene.joined(10, "operator", Role::Operator).await;
+    scene.joined(20, "gone", Role::Operator).await;
+    scene.invite_by(20, 30, "again", Role::Operator, LATER).await.unwrap();
+    scene.invite_by(10, 40, "honest", Role::Researcher, LATER).await.unwrap();
+    scene.invite_by(20, 50, "joined", Role::Researcher, LATER).await.unwrap();
+    let joined = Newcomer::new(50);
+    let joined = joined.application(joined.enrolment(&scene, "joined", Role::Researcher));
+    let joined = shown(&scene.apply(joined, NOW).await.unwrap());
+    scene.remove(scene.removal(20, "gone"), PEOPLE).await.unwrap();
+    let late = scene.invite_by(20, 60, "later", Role::Operator, LATER).await.unwrap_err();
+    assert_eq!(late.code, Code::PersonRevoked);
+    // Also after a restart.
+    let scene = Scene { members: Members::load(scene.ledger.clone()).await.unwrap(), ..scene };
+    let again = Newcomer::new(30);
+    let again = again.application(again.enrolment(&scene, "again", Role::Operator));
+    assert_eq!(scene.apply(again, NOW).await.unwrap_err().code, Code::TokenUnknown);
+    let honest = Newcomer::new(40);
+    let honest = honest.application(honest.enrolment(&scene, "honest", Role::Researcher));
+    scene.apply(honest, NOW).await.unwrap();
+    assert!(scene.members.caller(&joined).is_ok(), "who has joined is a member of its own right");
+}
+
+#[tokio::test]
+async fn no_invitation_outlives_ninety_days() {
+    let scene = Scene::new().await;
+    scene.invite_by(10, 20, "ada", Role::Researcher, Moment { ms: u64::MAX }).await.unwrap();
+    let last = NOW.ms + 90 * 86_400_000;
+    assert_eq!(scene.members.invitation(&[20; 16]).await.unwrap().expires.ms, last);
+    let ada = Newcomer::new(20);
+    let application = ada.application(ada.enrolment(&scene, "ada", Role::Researcher));
+    assert_eq!(scene.apply(application, Moment { ms: last }).await.unwrap_err().code, Code::TokenExpired);
+}
+
+#[tokio::test]
+async fn an_invitation_that_was_taken_back_lets_nobody_in() {
+    let scene = Scene::new().await;
+    scene.joined(10, "operator", Role::Operator).await;
+    scene.invite(20, "ada", Role::Researcher).await;
+    scene.members.void(&[20; 16]).await.unwrap();
+    assert_eq!(scene.members.void(&[20; 16]).await.unwrap_err().code, Code::TokenUnknown);
+    assert_eq!(scene.members.void(&[10; 16]).await.unwrap_err().code, Code::TokenUsed);
+    let scene = Scene { members: Members::load(scene.ledger.clone()).await.unwrap(), ..scene };
+    let ada = Newcomer::new(20);
+    let application = ada.application(ada.enrolment(&scene, "ada", Role::Researcher));
+    assert_eq!(scene.apply(application, NOW).await.unwrap_err().code, Code::TokenUnknown);
+    assert_eq!(scene.members.list(NOW, |_| false).await.len(), 1);
 }

@@ -86,6 +86,7 @@ pub const TABLE: &[Access] = &[
     row("/motet.v1.Rounds/Releases", MEMBERS, QUESTION, Some(LATER)),
     row("/motet.v1.Desk/About", MEMBERS, QUESTION, Some(SOON)),
     row("/motet.v1.Desk/Invite", OPERATOR, QUESTION, Some(SOON)),
+    row("/motet.v1.Desk/VoidInvitation", OPERATOR, QUESTION, Some(SOON)),
     row("/motet.v1.Desk/ListMembers", OPERATOR, QUESTION, Some(SOON)),
     row("/motet.v1.Desk/RemoveSite", OPERATOR, QUESTION, Some(LATER)),
     row("/motet.v1.Desk/RemovePerson", OPERATOR, QUESTION, Some(LATER)),

@@ -19,8 +19,8 @@ use motet_proto::v1::{
     ExportLedgerResponse, GetReleaseRequest, GetReleaseResponse, InviteRequest, InviteResponse,
     ListMembersRequest, ListMembersResponse, ListRunsRequest, ListRunsResponse, ListStudiesRequest,
     ListStudiesResponse, ProposeRequest, ProposeResponse, RemovePersonRequest, RemovePersonResponse,
-    RemoveSiteRequest, RemoveSiteResponse, StartRunRequest, StartRunResponse, Study, WatchRunRequest,
-    WatchRunResponse, WithdrawStudyRequest, WithdrawStudyResponse,
+    RemoveSiteRequest, RemoveSiteResponse, StartRunRequest, StartRunResponse, Study, VoidInvitationRequest,
+    VoidInvitationResponse, WatchRunRequest, WatchRunResponse, WithdrawStudyRequest, WithdrawStudyResponse,
 };
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::RunId;
@@ -89,6 +89,7 @@ impl Desk for DeskService {
     }
 
     async fn invite(&self, request: Request<InviteRequest>) -> Result<Response<InviteResponse>, Status> {
+        let by = caller(&request)?.invite;
         let request = request.into_inner();
         let role =
             [Role::Site, Role::Operator, Role::Researcher].into_iter().find(|r| r.as_str() == request.role);
@@ -98,9 +99,19 @@ impl Desk for DeskService {
             country: request.country,
             role: role.ok_or_else(|| malformed("the role is none of site, operator, researcher"))?,
             expires: Moment { ms: request.expires_ms },
+            by,
         };
-        self.0.members.invite(invited).await.map_err(refused)?;
+        self.0.members.invite(invited, now()).await.map_err(refused)?;
         Ok(Response::new(InviteResponse {}))
+    }
+
+    async fn void_invitation(
+        &self,
+        request: Request<VoidInvitationRequest>,
+    ) -> Result<Response<VoidInvitationResponse>, Status> {
+        let invite = fixed(&request.into_inner().invite, "the invitation")?;
+        self.0.members.void(&invite).await.map_err(refused)?;
+        Ok(Response::new(VoidInvitationResponse {}))
     }
 
     async fn list_members(
