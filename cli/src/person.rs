@@ -60,8 +60,7 @@ pub async fn join(args: &JoinPerson) -> Done {
     let answer = match within(enrolments.join(request)).await {
         Ok(answer) => answer,
         Err(status) if refusal(&status).is_some_and(|refusal| is_final(refusal.code)) => {
-            draft.discard();
-            return Err(status.into());
+            return Err(Failure::from(status).instead(draft.kept()));
         }
         Err(status) => {
             let next = format!(
@@ -73,10 +72,9 @@ pub async fn join(args: &JoinPerson) -> Done {
     };
     let named = <[u8; 32]>::try_from(answer.governance.as_slice()).ok().map(PublicKey);
     let Some(governance) = named.filter(|key| key.fingerprint() == code.governance_fingerprint) else {
-        draft.discard();
         return Err(Failure::failed(
             "the coordinator shows another governance key than the join code names",
-            "do not go on: compare the fingerprint with the operator by telephone",
+            format!("do not go on: compare the fingerprint with the operator by telephone; {}", draft.kept()),
         ));
     };
     let card = Card {

@@ -8,6 +8,7 @@ use motet_common::refusal::{Code, Refusal};
 use motet_proto::access::{AT_ONCE, Access, Who};
 use motet_proto::refusal::status;
 use motet_proto::tls::server::{Busy, Caller};
+use motet_secagg::digest::Digest;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
@@ -78,7 +79,8 @@ where
     let caller = caller.ok_or_else(|| Status::internal("the connection does not say who calls"))?;
     let busy = caller.begin();
     let (access, member) = admit(shared, &caller, request.uri().path())?;
-    let turn = member.as_ref().map(|member| under_way.turn(&member.name, access)).transpose();
+    let peer = member.as_ref().zip(caller.peer.as_ref());
+    let turn = peer.map(|(member, peer)| under_way.turn(peer.certificate, &member.name, access)).transpose();
     let turn = turn.map_err(|refusal| status(&refusal))?;
     if let Some(member) = member {
         request.extensions_mut().insert(Admitted(member));
@@ -128,22 +130,22 @@ fn admit(shared: &Shared, caller: &Caller, path: &str) -> Result<(&'static Acces
     Err(status(&Refusal::new(Code::RoleNotAllowed, detail)))
 }
 
-/// How many requests of each member are under way, by method: what one of them holds of the coordinator's memory (a piece, a
+/// How many requests of each member (by its certificate) are under way, by method: what one of them holds of the coordinator's memory (a piece, a
 /// row of chunks, a blob on its way out) counts so often at most.
 #[derive(Clone, Default)]
-struct UnderWay(Arc<Mutex<BTreeMap<String, BTreeMap<&'static str, usize>>>>);
+struct UnderWay(Arc<Mutex<BTreeMap<Digest, BTreeMap<&'static str, usize>>>>);
 
 /// One of them, until it is dropped.
 struct Turn {
     under_way: UnderWay,
-    name: String,
+    certificate: Digest,
     path: &'static str,
 }
 
 impl UnderWay {
-    fn turn(&self, name: &str, access: &Access) -> Result<Turn, Refusal> {
+    fn turn(&self, certificate: Digest, name: &str, access: &Access) -> Result<Turn, Refusal> {
         let mut counts = self.counts();
-        let of_member = counts.entry(name.to_owned()).or_default();
+        let of_member = counts.entry(certificate).or_default();
         let all: usize = of_member.values().sum();
         let count = of_member.get(access.path).copied().unwrap_or(0);
         if all >= AT_ONCE || count >= access.at_once {
@@ -151,10 +153,10 @@ impl UnderWay {
             return Err(Refusal::new(Code::TooFast, detail));
         }
         of_member.insert(access.path, count + 1);
-        Ok(Turn { under_way: self.clone(), name: name.to_owned(), path: access.path })
+        Ok(Turn { under_way: self.clone(), certificate, path: access.path })
     }
 
-    fn counts(&self) -> MutexGuard<'_, BTreeMap<String, BTreeMap<&'static str, usize>>> {
+    fn counts(&self) -> MutexGuard<'_, BTreeMap<Digest, BTreeMap<&'static str, usize>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -162,13 +164,13 @@ impl UnderWay {
 impl Drop for Turn {
     fn drop(&mut self) {
         let mut counts = self.under_way.counts();
-        if let Some(of_member) = counts.get_mut(&self.name) {
+        if let Some(of_member) = counts.get_mut(&self.certificate) {
             if let Some(count) = of_member.get_mut(self.path) {
                 *count = count.saturating_sub(1);
             }
             of_member.retain(|_, count| *count > 0);
             if of_member.is_empty() {
-                counts.remove(&self.name);
+                counts.remove(&self.certificate);
             }
         }
     }
@@ -298,17 +300,18 @@ mod tests {
     #[test]
     fn a_member_has_so_many_requests_under_way_and_another_has_its_own() {
         let under_way = UnderWay::default();
+        let (a, b) = (Digest([1; 32]), Digest([2; 32]));
         let row = |path| Access::of(path).unwrap();
         let (about, fetch) = (row("/motet.v1.Desk/About"), row("/motet.v1.Rounds/Fetch"));
         let mut turns: Vec<Turn> =
-            std::iter::from_fn(|| under_way.turn("a", fetch).ok()).take(AT_ONCE).collect();
+            std::iter::from_fn(|| under_way.turn(a, "lyon", fetch).ok()).take(AT_ONCE).collect();
         assert_eq!(turns.len(), fetch.at_once, "few of those that hold a blob");
-        turns.extend(std::iter::from_fn(|| under_way.turn("a", about).ok()));
+        turns.extend(std::iter::from_fn(|| under_way.turn(a, "lyon", about).ok()));
         assert_eq!(turns.len(), AT_ONCE);
-        assert_eq!(under_way.turn("a", about).err().map(|refusal| refusal.code), Some(Code::TooFast));
-        turns.push(under_way.turn("b", fetch).unwrap());
+        assert_eq!(under_way.turn(a, "lyon", about).err().map(|refusal| refusal.code), Some(Code::TooFast));
+        turns.push(under_way.turn(b, "lyon", fetch).unwrap());
         turns.remove(0);
-        turns.push(under_way.turn("a", fetch).unwrap());
+        turns.push(under_way.turn(a, "lyon", fetch).unwrap());
         drop(turns);
         assert!(under_way.counts().is_empty(), "who has gone is forgotten");
     }

@@ -75,7 +75,9 @@ impl Book {
             MemberEntry::Invited(invited) => {
                 // A new invitation of the same name takes the place of one that nobody redeemed.
                 let Self { invited: known, joined, .. } = self;
-                known.retain(|id, old| old.name != invited.name || joined.contains_key(id));
+                known.retain(|id, old| {
+                    !old.name.eq_ignore_ascii_case(&invited.name) || joined.contains_key(id)
+                });
                 known.insert(invited.invite, invited);
             }
             MemberEntry::Joined(joined) => {
@@ -106,7 +108,7 @@ impl Book {
 
     /// A name is free when nobody who still belongs joined under it.
     fn is_taken(&self, name: &str) -> bool {
-        self.standing().any(|joined| joined.enrolment.name == name)
+        self.standing().any(|joined| joined.enrolment.name.eq_ignore_ascii_case(name))
     }
 
     /// Refuses a newcomer who brings a key that any member has or had.
@@ -311,6 +313,11 @@ impl Members {
             self.record(&turn, MemberEntry::Removed(removal)).await?;
         }
         Ok(checked.name)
+    }
+
+    /// The certificate of whoever joined by this invitation, by its digest.
+    pub(crate) fn certificate(&self, invite: &Invite) -> Option<Digest> {
+        self.book().joined.get(invite).map(|joined| joined.fingerprint)
     }
 
     /// The nodes of sites that were removed.

@@ -265,6 +265,33 @@ async fn an_invitation_does_not_write_another_name_over_a_member() {
 }
 
 #[tokio::test]
+async fn names_that_differ_in_case_only_are_one_name() {
+    let scene = Scene::new().await;
+    let lyon = |seed: u8, name: &str| Invited {
+        invite: [seed; 16],
+        name: name.into(),
+        country: "FR".into(),
+        role: Role::Site,
+        expires: LATER,
+    };
+    scene.members.invite(lyon(5, "LYON")).await.unwrap();
+    scene.joined(10, "lyon", Role::Site).await;
+    assert_eq!(scene.members.list(NOW, |_| false).await.len(), 1, "the later invitation takes its place");
+    assert_eq!(scene.members.invite(lyon(20, "Lyon")).await.unwrap_err().code, Code::NameTaken);
+}
+
+#[tokio::test]
+async fn a_members_certificate_is_found_by_its_invitation_after_its_removal_too() {
+    let scene = Scene::new().await;
+    let (_, ada) = scene.joined(20, "ada", Role::Researcher).await;
+    scene.remove(scene.removal(20, "ada"), PEOPLE).await.unwrap();
+    let (_, next) = scene.joined(50, "ada", Role::Researcher).await;
+    let certificate = |seed: u8| scene.members.certificate(&[seed; 16]);
+    assert_eq!((certificate(20), certificate(50)), (Some(ada.certificate), Some(next.certificate)));
+    assert_eq!(certificate(99), None);
+}
+
+#[tokio::test]
 async fn the_last_operator_stays() {
     let scene = Scene::new().await;
     scene.joined(10, "operator", Role::Operator).await;

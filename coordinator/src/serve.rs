@@ -56,9 +56,11 @@ async fn serve(config: Config, drill: Option<Drill>, stop: &Stop) -> anyhow::Res
     backup::refuse_draft(&config.state)?;
     let ledger = Ledger::open(&config.state).await.map_err(backup::or_restore)?;
     let restored = backup::restored(&ledger).await?;
-    let connections = Connections::default();
+    let members = Arc::new(Members::load(ledger.clone()).await?);
+    let book = Arc::clone(&members);
+    let connections = Connections::new(move |peer| book.caller(peer).is_ok());
     let shared = Arc::new(Shared {
-        members: Members::load(ledger.clone()).await?,
+        members,
         receiving: Default::default(),
         allowances: Default::default(),
         hub: Hub::new(Duration::from_millis(u64::from(config.lease_ms()?))),

@@ -18,6 +18,7 @@ use motet_secagg::id::RunId;
 use motet_secagg::sign::{PublicKey, SecretKey};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use tokio::sync::RwLock;
 
 /// The coordinator's own secrets and certificates.
@@ -59,7 +60,7 @@ pub(crate) struct Shared {
     pub(crate) ledger: Ledger,
     /// A rehearsed loss of this process.
     pub(crate) drill: Option<Drill>,
-    pub(crate) members: Members,
+    pub(crate) members: Arc<Members>,
     pub(crate) hub: Hub,
     pub(crate) receiving: Receiving,
     /// What each member may still say.

@@ -6,8 +6,8 @@
 //!      --> keys in a draft of DIR --> signatures and proof over their public halves --> certificate
 //!      --> the draft becomes DIR
 //! ```
-//! The draft lies beside DIR until everything is in it. A refusal removes it; whatever else stops a join (a crash, an
-//! answer that is lost) leaves it, and the same code goes on with the same keys. Keys are made in this file only; it reads
+//! The draft lies beside DIR until everything is in it. Whatever stops a join (a crash, an answer that is lost, a refusal)
+//! leaves it, and the same code goes on with the same keys. Keys are made in this file only; it reads
 //! the operating system's randomness.
 
 use crate::error::StewardError;
@@ -91,9 +91,13 @@ pub async fn join(code: &str, dir: &Path, passphrase: Option<&Passphrase>) -> Re
     let paths = Paths::new(draft.path());
     let keys = Keys::of(&paths, &name, passphrase)?;
     let request = keys.request(&code, &name, &country)?;
-    let answered = match heard(coordinator.join(request)).await {
-        Ok(answer) => governance(&code, &answer).map(|governance| (answer, governance)),
-        Err(NodeError::Refused(refusal)) if is_final(refusal.code) => Err(refusal.into()),
+    let answer = match heard(coordinator.join(request)).await {
+        Ok(answer) => answer,
+        Err(NodeError::Refused(Refusal { code, detail })) if is_final(code) => {
+            let kept = draft.kept();
+            let detail = if detail.is_empty() { kept } else { format!("{detail}; {kept}") };
+            return Err(Refusal::new(code, detail).into());
+        }
         Err(NodeError::Coordinator(what)) => {
             let dir = dir.display();
             let next = format!("the keys are kept beside `{dir}`: the same code and folder go on with them");
@@ -101,13 +105,11 @@ pub async fn join(code: &str, dir: &Path, passphrase: Option<&Passphrase>) -> Re
         }
         Err(error) => return Err(error),
     };
-    let (answer, governance) = match answered {
-        Ok(answered) => answered,
-        Err(error) => {
-            draft.discard();
-            return Err(error);
-        }
-    };
+    let governance = governance(&code, &answer).ok_or_else(|| {
+        let kept = draft.kept();
+        let what = "the coordinator names another governance key than the join code: do not go on, and call the operator";
+        NodeError::Coordinator(format!("{what}; {kept}"))
+    })?;
 
     write_text(&paths.authority(), &ca_pem)?;
     write_text(&paths.certificate(), &answer.certificate)?;
@@ -117,9 +119,9 @@ pub async fn join(code: &str, dir: &Path, passphrase: Option<&Passphrase>) -> Re
     let warning = match connect(&code.address, &paths.client()?, COORDINATOR_NAME).await {
         Ok(_) => None,
         Err(error @ ConnectError::Identity { .. }) => {
-            draft.discard();
+            let kept = draft.kept();
             return Err(NodeError::Coordinator(format!(
-                "the coordinator's certificate does not fit the keys made here ({error}): tell the operator"
+                "the coordinator's certificate does not fit the keys made here ({error}): tell the operator; {kept}"
             )));
         }
         Err(error) => Some(error.to_string()),
@@ -135,6 +137,7 @@ pub async fn join(code: &str, dir: &Path, passphrase: Option<&Passphrase>) -> Re
     let text = format!("site {name} joined the consortium {}", answer.consortium);
     records::event(&home.ledger, clock::now().ms, "joined", text).await?;
     home.ledger.close().await;
+    let steward_passphrase = steward::is_sealed(&paths.key("steward"))?;
     refuse_taken(dir)?;
     draft.keep().map_err(NodeError::file("write", dir))?;
     Ok(Joined {
@@ -144,7 +147,7 @@ pub async fn join(code: &str, dir: &Path, passphrase: Option<&Passphrase>) -> Re
         node: home.node().hex(),
         identity: home.identity.public().fingerprint().hex(),
         steward: home.steward.fingerprint().hex(),
-        steward_passphrase: passphrase.is_some(),
+        steward_passphrase,
         governance: governance.fingerprint().hex(),
         dir: dir.display().to_string(),
         warning,
@@ -255,10 +258,16 @@ fn kept(path: &Path) -> Result<SecretKey, NodeError> {
     Ok(SecretKey::from_seed(*read_seed(path)?))
 }
 
-/// The steward's key likewise; one that an earlier try sealed opens with the same passphrase.
+/// The steward's key likewise; one that an earlier try sealed opens with the same passphrase, and one that an earlier try
+/// left open is sealed now.
 fn steward_key(path: &Path, passphrase: Option<&Passphrase>) -> Result<SecretKey, NodeError> {
     if path.exists() {
-        return steward::open(path, || passphrase.cloned().ok_or(StewardError::NobodyToAsk));
+        let key = steward::open(path, || passphrase.cloned().ok_or(StewardError::NobodyToAsk))?;
+        if let Some(passphrase) = passphrase.filter(|_| steward::is_sealed(path).is_ok_and(|sealed| !sealed))
+        {
+            steward::seal_in_place(path, &key, passphrase)?;
+        }
+        return Ok(key);
     }
     let key = SecretKey::from_seed(*Secret::draw(&mut motet_proto::dice::dice()).expose());
     steward::write(path, &key, passphrase)?;
@@ -296,13 +305,9 @@ async fn heard<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> Re
 }
 
 /// The governance key, when it is the one that the operator's join code names: every roster will hang on it.
-fn governance(code: &JoinCode, answer: &JoinResponse) -> Result<PublicKey, NodeError> {
+fn governance(code: &JoinCode, answer: &JoinResponse) -> Option<PublicKey> {
     let named = <[u8; 32]>::try_from(answer.governance.as_slice()).map(PublicKey).ok();
-    named.filter(|key| key.is_sound() && key.fingerprint() == code.governance_fingerprint).ok_or_else(|| {
-        NodeError::Coordinator(
-            "the coordinator names another governance key than the join code: do not go on, and call the operator".to_owned(),
-        )
-    })
+    named.filter(|key| key.is_sound() && key.fingerprint() == code.governance_fingerprint)
 }
 
 #[cfg(test)]

@@ -101,7 +101,7 @@ async fn start(
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let code = code_for(&listener.local_addr().unwrap().to_string(), authority.fingerprint(), Role::Site);
     let service = EnrolmentServer::new(Coordinator { authority, governance, refuse, name, lost });
-    tokio::spawn(serve(listener, config, Connections::default(), service));
+    tokio::spawn(serve(listener, config, Connections::new(|_| true), service));
     code
 }
 
@@ -171,8 +171,26 @@ async fn a_passphrase_seals_the_stewards_key_from_the_start() {
 }
 
 #[tokio::test]
-async fn a_failed_join_leaves_nothing() {
+async fn no_answer_of_the_coordinator_costs_a_newcomer_its_keys() {
     let other = SecretKey::from_seed([10; 32]).public();
+    let last = [Code::TokenUsed, Code::Malformed, Code::TokenUnknown, Code::TokenExpired, Code::KeyTaken];
+    let mut codes = vec![(coordinator(other, None).await, "another governance key")];
+    for code in last {
+        codes.push((coordinator(governance_key(), Some(code)).await, code.as_str()));
+    }
+    for (code, words) in codes {
+        let folder = tempfile::tempdir().unwrap();
+        let error = join(&code, &folder.path().join("node"), None).await.unwrap_err();
+        assert!(error.to_string().contains(words), "{words}: {error}");
+        let left = names(folder.path());
+        assert_eq!(left.len(), 1, "{words}: {left:?}");
+        assert!(error.to_string().contains(&left[0]), "where they lie: {error}");
+        assert!(folder.path().join(&left[0]).join("keys/identity.key").exists(), "{words}");
+    }
+}
+
+#[tokio::test]
+async fn a_join_that_fails_before_keys_were_sent_leaves_nothing() {
     let elsewhere = {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         code_for(&format!("127.0.0.1:{port}"), Digest([1; 32]), Role::Site)
@@ -182,8 +200,6 @@ async fn a_failed_join_leaves_nothing() {
         code_for(&real.address, Digest([1; 32]), Role::Site)
     };
     for (code, words) in [
-        (coordinator(governance_key(), Some(Code::TokenUsed)).await, "token_used"),
-        (coordinator(other, None).await, "another governance key"),
         (start(governance_key(), None, Some("../etc".into()), None).await, "not acceptable"),
         (elsewhere, "cannot reach"),
         (foreign, "another authority"),
@@ -215,7 +231,23 @@ async fn a_join_whose_answer_was_lost_goes_on_with_the_same_keys() {
     let joined = join(&code, &dir, Some(&phrase)).await.unwrap();
     assert_eq!(joined.warning, None);
     assert_eq!(keys(&dir), before);
-    assert_eq!(names(folder.path()), ["node"], "the draft is gone");
+    assert!(!names(folder.path()).iter().any(|name| name.starts_with(".node")), "the draft is gone");
+}
+
+#[tokio::test]
+async fn a_passphrase_given_at_a_later_try_seals_the_key_that_an_earlier_one_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("node");
+    let code = start(governance_key(), None, None, Some(Mutex::default())).await;
+    join(&code, &dir, None).await.unwrap_err();
+    let draft = Paths::new(&folder.path().join(&names(folder.path())[0]));
+    let key = steward::open(&draft.key("steward"), || panic!("there is no passphrase")).unwrap();
+    let phrase = Zeroizing::new("correct horse battery".to_owned());
+    let joined = join(&code, &dir, Some(&phrase)).await.unwrap();
+    let sealed = steward::is_sealed(&Paths::new(&dir).key("steward")).unwrap();
+    assert_eq!((joined.steward_passphrase, sealed), (true, true), "what is said is so");
+    let opened = steward::open(&Paths::new(&dir).key("steward"), || Ok(phrase)).unwrap();
+    assert_eq!(opened.public(), key.public());
 }
 
 #[tokio::test]

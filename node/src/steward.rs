@@ -74,6 +74,14 @@ pub fn write(path: &Path, key: &SecretKey, passphrase: Option<&Passphrase>) -> R
     Ok(())
 }
 
+/// Seals a key that lies in its file as it is: after a crash the file holds the one or the other.
+///
+/// # Errors
+/// [`NodeError::Key`].
+pub fn seal_in_place(path: &Path, key: &SecretKey, passphrase: &Passphrase) -> Result<(), NodeError> {
+    Ok(keyfile::write_secret(path, seal(HEADER, &key.seed(), passphrase).as_bytes())?)
+}
+
 /// Whether the key's file asks for a passphrase.
 ///
 /// # Errors

@@ -19,6 +19,9 @@ use zeroize::Zeroizing;
 const NONCE: usize = 12;
 const TAG: usize = 16;
 
+/// What an item's file ends in until it is whole.
+const PART: &str = "part";
+
 /// A folder of sealed items.
 pub(crate) struct Vault {
     dir: PathBuf,
@@ -26,12 +29,19 @@ pub(crate) struct Vault {
 }
 
 impl Vault {
-    /// The vault in `dir`, made when absent.
+    /// The vault in `dir`, made when absent. What a kill left half-written there goes: it is sealed under a key that stays,
+    /// and nothing reads it.
     ///
     /// # Errors
     /// [`NodeError::File`].
     pub(crate) fn open(dir: &Path, state_key: &Secret) -> Result<Self, NodeError> {
         std::fs::create_dir_all(dir).map_err(NodeError::file("make", dir))?;
+        for entry in std::fs::read_dir(dir).map_err(NodeError::file("list", dir))? {
+            let path = entry.map_err(NodeError::file("list", dir))?.path();
+            if path.extension().is_some_and(|extension| extension == PART) {
+                remove(&path)?;
+            }
+        }
         Ok(Self { dir: dir.to_path_buf(), cipher: Aes256Gcm::new(state_key.expose().into()) })
     }
 
@@ -48,7 +58,7 @@ impl Vault {
             self.cipher.encrypt_inout_detached(&Nonce::from(nonce), &name.0, item.as_mut_slice().into())
         })
         .map_err(failed)?;
-        let part = path.with_extension("part");
+        let part = path.with_extension(PART);
         let write = || {
             let mut file = File::create(&part)?;
             file.write_all(&nonce)?;
@@ -83,18 +93,14 @@ impl Vault {
         self.cipher.decrypt_inout_detached(&nonce, &name.0, bytes.as_mut_slice().into(), &tag).ok()
     }
 
-    /// Removes an item; one that is not there is no error.
+    /// Removes an item, and what there is of one that was never whole; one that is not there is no error.
     ///
     /// # Errors
     /// [`NodeError::File`].
     pub(crate) fn forget(&self, name: &Digest) -> Result<(), NodeError> {
         let path = self.path(name);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(NodeError::file("remove", &path)(error))
-            }
-            _ => Ok(()),
-        }
+        remove(&path.with_extension(PART))?;
+        remove(&path)
     }
 
     /// Names of all items.
@@ -114,9 +120,38 @@ impl Vault {
     }
 }
 
+/// Removes a file; one that is not there is no error.
+fn remove(path: &Path) -> Result<(), NodeError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(NodeError::file("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_kill_left_half_written_goes_with_its_item_and_at_the_next_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || Vault::open(dir.path(), &Secret::new([1; 32])).unwrap();
+        let vault = open();
+        let (name, other) = (Digest([2; 32]), Digest([3; 32]));
+        let part = |name: &Digest| dir.path().join(format!("{}.part", name.hex()));
+        vault.seal(&name, Zeroizing::new(b"secret".to_vec())).unwrap();
+        for name in [&name, &other] {
+            std::fs::write(part(name), "sealed").unwrap();
+        }
+        vault.forget(&name).unwrap();
+        assert!(!part(&name).exists() && part(&other).exists());
+        vault.seal(&name, Zeroizing::new(b"secret".to_vec())).unwrap();
+        let vault = open();
+        assert!(!part(&other).exists());
+        assert_eq!(*vault.unseal(&name).unwrap(), b"secret", "what is whole stays");
+    }
 
     #[test]
     fn items_come_back_only_unchanged_and_under_their_own_name_and_key() {

@@ -1,8 +1,9 @@
 //! The folder of a newcomer before it is whole: it lies beside the folder it will become, under a name that follows from
 //! the invitation, so that joining again with the same code goes on with the keys made before. An answer of the
-//! coordinator may be lost after the invitation was spent, and nobody but the holder of those keys gets it again.
+//! coordinator may be lost after the invitation was spent, and nobody but the holder of those keys gets it again. So no
+//! answer removes a draft either: whoever poses as the coordinator could have the only copy of enrolled keys destroyed.
 
-use motet_secagg::digest::to_hex;
+use motet_secagg::digest::Digest;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,8 @@ impl Draft {
         let name = goal.file_name().ok_or_else(nameless)?;
         let mut hidden = std::ffi::OsString::from(".");
         hidden.push(name);
-        hidden.push(format!(".{}.joining", to_hex(invite)));
+        // Not the id itself: a folder's name is seen by more people than may know which invitation is open.
+        hidden.push(format!(".{}.joining", Digest::of("draft", &[invite]).short()));
         let path = goal.with_file_name(hidden);
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true);
@@ -51,9 +53,12 @@ impl Draft {
         fs::rename(&self.path, &self.goal)
     }
 
-    /// Removes it, where what is in it is good for nothing.
-    pub fn discard(self) {
-        let _ = fs::remove_dir_all(&self.path);
+    /// Where the keys of a newcomer who was refused lie, and when they may go.
+    pub fn kept(&self) -> String {
+        let path = self.path.display();
+        format!(
+            "the keys made here are kept in `{path}`: remove it once the operator says that nobody joined with them"
+        )
     }
 }
 
@@ -70,7 +75,8 @@ mod tests {
         drop(draft);
         let other = Draft::beside(&goal, &[2; 16]).unwrap();
         assert_eq!(fs::read_dir(other.path()).unwrap().count(), 0, "another invitation has other keys");
-        other.discard();
+        assert!(!other.path().to_string_lossy().contains("0202"), "the invitation's id is not shown");
+        fs::remove_dir(other.path()).unwrap();
         let again = Draft::beside(&goal, &[1; 16]).unwrap();
         assert_eq!(fs::read_to_string(again.path().join("key")).unwrap(), "k");
         fs::create_dir(&goal).unwrap();

@@ -195,7 +195,7 @@ fn a_persons_join_that_was_interrupted_after_spending_the_invitation_goes_on() {
     consortium.motet(&["person", "join", "--code-file", &file, "--as", &ada]).done();
     assert_eq!(fs::read_to_string(format!("{ada}/client.pem")).expect("readable"), lost);
     consortium.motet(&["run", "list", "--as", &ada]).done();
-    let hidden = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with('.');
+    let hidden = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(".ada.");
     let left = fs::read_dir(consortium.dir.path()).expect("readable").flatten().filter(hidden).count();
     assert_eq!(left, 0, "no draft stays behind");
 }

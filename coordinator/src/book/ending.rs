@@ -21,7 +21,8 @@ impl Book {
     }
 
     /// Whether the uploads with this T2 are still to be made a sum of by sites. They are handed out to sites no longer than
-    /// that: beside what is public then, an image of a hospital's memory would give its clear vector.
+    /// that: beside them and what is public, an image of a hospital's memory would give its clear vector. It keeps few
+    /// copies, not none: every site that made the sum again has had them, and operators fetch them while they are kept.
     pub(crate) fn sites_need(&self, t2: &Digest) -> bool {
         self.checks_missing() > 0 && self.uploads.last().is_some_and(|uploads| uploads.t2 == *t2)
     }

@@ -53,16 +53,18 @@ impl DeskService {
     async fn remove(&self, by: &Caller, removal: &[u8], roles: &[Role]) -> Result<(), Status> {
         let removal = SignedRemoval::from_bytes(removal).map_err(malformed)?;
         let governance = self.0.keys.governance.fingerprint();
+        let invite = removal.removal.invite;
         let name = self.0.members.remove(removal, &governance, roles).await.map_err(refused)?;
+        let Some(certificate) = self.0.members.certificate(&invite) else { return Ok(()) };
         if by.name == name {
             let connections = self.0.connections.clone();
             tokio::spawn(async move {
                 tokio::time::sleep(FAREWELL).await;
-                connections.close(&name);
+                connections.close(&certificate);
             });
             return Ok(());
         }
-        let cut = self.0.connections.close(&name);
+        let cut = self.0.connections.close(&certificate);
         tracing::info!(%name, cut, "a member was removed and its connections cut");
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Connections on their way in. Who says nothing, who is slow with the handshake and who has no certificate each have
+//! Connections on their way in. Who says nothing, who is slow with the handshake and who is no member each have
 //! their own bounded places, so that none of them keeps a member out.
 
 use super::connections::{Connections, Guarded};
@@ -41,7 +41,7 @@ pub type Arrivals = ReceiverStream<io::Result<Guarded>>;
 
 /// Connections by who is on them: each kind is served within its own limits.
 pub struct Lanes {
-    /// Callers without a certificate.
+    /// Callers without a certificate, or with one that is no member's.
     pub strangers: Arrivals,
     /// Operators and researchers.
     pub people: Arrivals,
@@ -134,7 +134,7 @@ impl Entrance {
         let Ok(Ok(tls)) = shaken else { return };
         drop(place);
         let Some(guarded) = self.connections.admit(tls, address) else { return };
-        let lane = match &guarded.caller().peer {
+        let lane = match guarded.caller().member() {
             None => &self.lanes.strangers,
             Some(peer) if peer.node.is_some() => &self.lanes.sites,
             Some(_) => &self.lanes.people,

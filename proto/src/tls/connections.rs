@@ -2,6 +2,7 @@
 
 use super::peer::{Peer, peer_of};
 use super::places::{Place, Places};
+use motet_secagg::digest::Digest;
 use std::collections::BTreeMap;
 use std::future::Future as _;
 use std::io;
@@ -18,10 +19,10 @@ use tokio::time::{Instant, Sleep};
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
-/// Open connections of callers without a certificate: joining takes seconds, so more than this is not joining.
+/// Open connections of callers who are no members: joining takes seconds, so more than this is not joining.
 const STRANGERS: usize = 256;
 
-/// How long a caller without a certificate may ask for nothing.
+/// How long such a caller may ask for nothing.
 const IDLE: Duration = Duration::from_secs(30);
 
 /// Open connections of one site: a node uses one, and another when a line breaks. Each may hold what is under way in a
@@ -31,9 +32,14 @@ const PER_SITE: usize = 8;
 /// Open connections of one person: a command uses one.
 const PER_PERSON: usize = 64;
 
-/// The open connections, by the name in the caller's certificate. Clones share one list.
+/// Whether a certificate of the authority is that of a member who stands in the book.
+type IsMember = dyn Fn(&Peer) -> bool + Send + Sync;
+
+/// The open connections, by the digest of the caller's certificate: what a certificate says of its holder, a removed
+/// namesake's says too. Clones share one list.
 #[derive(Clone)]
 pub struct Connections {
+    is_member: Arc<IsMember>,
     open: Arc<Mutex<Open>>,
     strangers: Places,
 }
@@ -45,33 +51,38 @@ struct Open {
 }
 
 struct Line {
-    name: String,
+    certificate: Digest,
     activity: Arc<Activity>,
     /// Dropped to cut the connection.
     _cut: oneshot::Sender<()>,
 }
 
-impl Default for Connections {
-    fn default() -> Self {
-        Self { open: Arc::default(), strangers: Places::new(STRANGERS) }
-    }
-}
-
 impl Connections {
-    /// Cuts every open connection of this site or person, whatever is under way on it; gives their number.
+    /// No connection yet. Whoever is no member by this is a stranger here, whatever certificate it shows.
+    pub fn new(is_member: impl Fn(&Peer) -> bool + Send + Sync + 'static) -> Self {
+        Self { is_member: Arc::new(is_member), open: Arc::default(), strangers: Places::new(STRANGERS) }
+    }
+
+    /// Cuts every open connection of the member with this certificate, whatever is under way on it; gives their number.
     ///
-    /// Record the removal first: a connection that opens after this call is admitted, and it is the services that
-    /// refuse a removed caller, with a code.
-    pub fn close(&self, name: &str) -> usize {
+    /// Record the removal first: a connection that opens after this call is then a stranger's, and it is the services
+    /// that refuse a removed caller, with a code.
+    pub fn close(&self, certificate: &Digest) -> usize {
         let mut open = self.lock();
         let before = open.lines.len();
-        open.lines.retain(|_, line| line.name != name);
+        open.lines.retain(|_, line| line.certificate != *certificate);
         before.saturating_sub(open.lines.len())
     }
 
-    /// How many connections of this site or person are open.
-    pub fn count(&self, name: &str) -> usize {
-        self.lock().with(name)
+    /// How many connections of the member with this certificate are open.
+    pub fn count(&self, certificate: &Digest) -> usize {
+        self.lock().with(certificate)
+    }
+
+    /// How many connections of strangers are open.
+    #[cfg(test)]
+    pub(super) fn strangers(&self) -> usize {
+        self.strangers.taken()
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
@@ -83,22 +94,24 @@ impl Connections {
         let certificate = tls.get_ref().1.peer_certificates().and_then(<[_]>::first);
         // A certificate of our authority that does not say who its holder is was not made by `authority`.
         let peer = certificate.map(|certificate| peer_of(certificate)).transpose().ok()?.map(Arc::new);
-        let Some(peer) = peer else {
+        // Asked with the list locked: a removal is recorded before it cuts, so that it finds the line or the line it.
+        let mut open = self.lock();
+        let Some(peer) = peer.clone().filter(|peer| (self.is_member)(peer)) else {
+            drop(open);
             let (place, cut) = self.strangers.take(address);
-            let caller = Caller { peer: None, address, activity: Activity::new(Some(place)) };
+            let caller = Caller { peer, address, activity: Activity::new(Some(place)) };
             let idle = Some(Box::pin(tokio::time::sleep(IDLE)));
             return Some(Guarded { tls, cut: Some(cut), idle, caller, _listed: None });
         };
         let most = if peer.node.is_some() { PER_SITE } else { PER_PERSON };
         let activity = Activity::new(None);
         let (sender, cut) = oneshot::channel();
-        let mut open = self.lock();
-        while open.with(&peer.name) >= most {
-            open.let_go(&peer.name);
+        while open.with(&peer.certificate) >= most {
+            open.let_go(&peer.certificate);
         }
         let id = open.next;
         open.next = id.wrapping_add(1);
-        let line = Line { name: peer.name.clone(), activity: Arc::clone(&activity), _cut: sender };
+        let line = Line { certificate: peer.certificate, activity: Arc::clone(&activity), _cut: sender };
         open.lines.insert(id, line);
         drop(open);
         let listed = Some(Listed { id, connections: self.clone() });
@@ -108,15 +121,15 @@ impl Connections {
 }
 
 impl Open {
-    fn with(&self, name: &str) -> usize {
-        self.lines.values().filter(|line| line.name == name).count()
+    fn with(&self, certificate: &Digest) -> usize {
+        self.lines.values().filter(|line| line.certificate == *certificate).count()
     }
 
-    /// Cuts the oldest connection of this name, of those with nothing under way if there is one: what is older may be a
+    /// Cuts the oldest connection of this member, of those with nothing under way if there is one: what is older may be a
     /// line that only seems to stand.
-    fn let_go(&mut self, name: &str) {
-        let of_name = self.lines.iter().filter(|(_, line)| line.name == name);
-        let oldest = of_name.min_by_key(|(id, line)| (line.activity.is_busy(), **id)).map(|(id, _)| *id);
+    fn let_go(&mut self, certificate: &Digest) {
+        let of_member = self.lines.iter().filter(|(_, line)| line.certificate == *certificate);
+        let oldest = of_member.min_by_key(|(id, line)| (line.activity.is_busy(), **id)).map(|(id, _)| *id);
         if let Some(id) = oldest {
             self.lines.remove(&id);
         }
@@ -185,6 +198,11 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// The member, when its certificate stood in the book as the connection was taken in.
+    pub fn member(&self) -> Option<&Peer> {
+        self.peer.as_deref().filter(|_| self.activity.place.is_none())
+    }
+
     /// A request begins.
     pub fn begin(&self) -> Busy {
         self.activity.busy.fetch_add(1, Ordering::Relaxed);

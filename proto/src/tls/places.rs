@@ -59,6 +59,11 @@ impl Places {
         (Place { places: self.clone(), origin, id }, cut)
     }
 
+    #[cfg(test)]
+    pub(super) fn taken(&self) -> usize {
+        self.lock().count
+    }
+
     fn lock(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,7 +1,8 @@
 //! The coordinator's side: TLS, and what a connection may hold by who is on it.
 //!
 //! A caller without a certificate is let in, so that joining is possible and everyone else gets a refusal with a code
-//! instead of a broken handshake; a certificate of another authority, or an expired one, ends the handshake.
+//! instead of a broken handshake; a certificate of another authority, or an expired one, ends the handshake. One of this
+//! authority that is no member's (a removed one's, a thief's) gets what a caller without any gets.
 
 pub use super::arriving::{Arrivals, Lanes, incoming, sockets};
 pub use super::connections::{Busy, Caller, Connections, Guarded};

@@ -25,6 +25,9 @@ use tonic::transport::Channel;
 use tower::{Service as _, ServiceExt as _};
 use x509_parser::prelude::FromDer as _;
 
+#[path = "connections_tests.rs"]
+mod connections_tests;
+
 const PAST: Validity = Validity { from_s: 1_000_000_000, until_s: 1_100_000_000 };
 const FUTURE: Validity = Validity { from_s: 4_000_000_000, until_s: 4_100_000_000 };
 
@@ -55,11 +58,24 @@ fn der(pem: &str) -> CertificateDer<'static> {
     CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
 }
 
+/// Connections at a coordinator that has issued every certificate of its authority.
+fn everybody() -> Connections {
+    Connections::new(|_| true)
+}
+
+fn digest(identity: &ClientIdentity) -> Digest {
+    certificate_digest(&identity.cert_pem).unwrap()
+}
+
 /// A coordinator that answers every call with the caller's name; `/wait` it never answers.
 async fn coordinator(authority: &Authority, identity: &ServerIdentity) -> (String, Connections) {
+    let connections = everybody();
+    (listening(authority, identity, &connections).await, connections)
+}
+
+async fn listening(authority: &Authority, identity: &ServerIdentity, connections: &Connections) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let connections = Connections::default();
     let config = server_config(authority.cert_pem(), identity).unwrap();
     let service = tower::service_fn(|request: Request<Body>| async move {
         let caller = request.extensions().get::<Caller>().unwrap().clone();
@@ -71,7 +87,7 @@ async fn coordinator(authority: &Authority, identity: &ServerIdentity) -> (Strin
         Ok::<_, Infallible>(answer)
     });
     tokio::spawn(serve(listener, config, connections.clone(), service));
-    (address, connections)
+    address
 }
 
 async fn call(channel: &mut Channel, path: &str) -> Result<String, tonic::transport::Error> {
@@ -88,7 +104,7 @@ async fn both_sides_show_certificates_and_the_key_exchange_is_post_quantum() {
     let address = listener.local_addr().unwrap();
     let config =
         server_config(authority.cert_pem(), &server_identity(&authority, Validity::days(30))).unwrap();
-    let mut arriving = incoming(listener, config, Connections::default()).sites;
+    let mut arriving = incoming(listener, config, everybody()).sites;
     // Plain rustls on the other side, with its own defaults: the server itself must insist.
     let ours = identity(&authority, Validity::days(30));
     let mut roots = RootCertStore::empty();
@@ -130,7 +146,7 @@ async fn a_call_says_who_calls_and_a_caller_without_a_certificate_is_nobody() {
     let ours = identity(&authority, Validity::days(30));
     let mut channel = connect(&address, &ours, COORDINATOR_NAME).await.unwrap();
     assert_eq!(call(&mut channel, "/hello").await.unwrap(), "amsterdam-2");
-    assert_eq!(connections.count("amsterdam-2"), 1);
+    assert_eq!(connections.count(&digest(&ours)), 1);
     let mut by_address = connect(&address, &ours, "127.0.0.1").await.unwrap();
     assert_eq!(call(&mut by_address, "/hello").await.unwrap(), "amsterdam-2");
 
@@ -238,8 +254,8 @@ async fn removing_a_site_cuts_the_call_under_way_and_only_that_site() {
     let authority = authority();
     let (address, connections) =
         coordinator(&authority, &server_identity(&authority, Validity::days(30))).await;
-    let mut channel =
-        connect(&address, &identity(&authority, Validity::days(30)), COORDINATOR_NAME).await.unwrap();
+    let ours = identity(&authority, Validity::days(30));
+    let mut channel = connect(&address, &ours, COORDINATOR_NAME).await.unwrap();
     let mut other = connect_pinned(&address, &authority.fingerprint()).await.unwrap().channel;
     assert_eq!(call(&mut channel, "/hello").await.unwrap(), "amsterdam-2");
     let mut waiting = channel.clone();
@@ -247,12 +263,12 @@ async fn removing_a_site_cuts_the_call_under_way_and_only_that_site() {
     // The call is on the wire once a later one on the same connection is answered.
     tokio::task::yield_now().await;
     assert_eq!(call(&mut channel, "/hello").await.unwrap(), "amsterdam-2");
-    assert_eq!(connections.close("rotterdam"), 0);
+    assert_eq!(connections.close(&Digest([1; 32])), 0);
     assert!(!under_way.is_finished());
 
-    assert_eq!(connections.close("amsterdam-2"), 1);
+    assert_eq!(connections.close(&digest(&ours)), 1);
     assert!(under_way.await.unwrap().is_err());
-    assert_eq!(connections.count("amsterdam-2"), 0);
+    assert_eq!(connections.count(&digest(&ours)), 0);
     assert_eq!(call(&mut other, "/hello").await.unwrap(), "nobody");
 }
 
@@ -263,9 +279,10 @@ async fn a_cut_connection_neither_reads_nor_writes() {
     let address = listener.local_addr().unwrap().to_string();
     let config =
         server_config(authority.cert_pem(), &server_identity(&authority, Validity::days(30))).unwrap();
-    let connections = Connections::default();
+    let connections = everybody();
     let mut arriving = incoming(listener, config, connections.clone()).sites;
     let ours = identity(&authority, Validity::days(30));
+    let certificate = digest(&ours);
     let dialling = tokio::spawn(async move { connect(&address, &ours, COORDINATOR_NAME).await });
     let mut server = arriving.next().await.unwrap().unwrap();
     assert_eq!(server.caller().peer.as_ref().unwrap().name, "amsterdam-2");
@@ -277,7 +294,7 @@ async fn a_cut_connection_neither_reads_nor_writes() {
     // The reader waits for bytes that never come; the cut must wake it.
     let (read, _) = tokio::join!(reading, async {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        assert_eq!(cutter.close("amsterdam-2"), 1);
+        assert_eq!(cutter.close(&certificate), 1);
     });
     assert_eq!(read.unwrap_err().kind(), std::io::ErrorKind::ConnectionAborted);
     assert_eq!(server.write(b"x").await.unwrap_err().kind(), std::io::ErrorKind::ConnectionAborted);
@@ -301,7 +318,7 @@ async fn garbage_and_silence_do_not_stop_the_server() {
     assert_eq!(call(&mut channel, "/hello").await.unwrap(), "amsterdam-2");
     // A connection that ends by itself leaves the list.
     drop(channel);
-    while connections.count("amsterdam-2") > 0 {
+    while connections.count(&digest(&ours)) > 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -314,7 +331,7 @@ async fn silent_stranger(
     let address = listener.local_addr().unwrap();
     let config =
         server_config(authority.cert_pem(), &server_identity(authority, Validity::days(30))).unwrap();
-    let mut arriving = incoming(listener, config, Connections::default()).strangers;
+    let mut arriving = incoming(listener, config, everybody()).strangers;
     let mut roots = RootCertStore::empty();
     roots.add(der(authority.cert_pem())).unwrap();
     let mut config = ClientConfig::builder_with_provider(provider())
@@ -348,28 +365,13 @@ async fn a_stranger_who_asks_for_nothing_is_cut_and_one_who_waits_for_an_answer_
 }
 
 #[tokio::test]
-async fn a_member_with_too_many_connections_loses_an_older_one_and_the_newest_answers() {
-    let authority = authority();
-    let (address, connections) =
-        coordinator(&authority, &server_identity(&authority, Validity::days(30))).await;
-    let ours = identity(&authority, Validity::days(30));
-    let mut channels = Vec::new();
-    for _ in 0..12 {
-        let mut channel = connect(&address, &ours, COORDINATOR_NAME).await.unwrap();
-        assert_eq!(call(&mut channel, "/hello").await.unwrap(), "amsterdam-2");
-        channels.push(channel);
-    }
-    assert_eq!(connections.count("amsterdam-2"), 8);
-}
-
-#[tokio::test]
 async fn a_newcomer_who_finds_no_place_hears_why() {
     let authority = authority();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let config =
         server_config(authority.cert_pem(), &server_identity(&authority, Validity::days(30))).unwrap();
-    let mut arriving = incoming(listener, config, Connections::default()).strangers;
+    let mut arriving = incoming(listener, config, everybody()).strangers;
     // Whoever comes has to go at once, as when newer ones take every place.
     tokio::spawn(async move {
         while let Some(Ok(guarded)) = arriving.next().await {
@@ -386,11 +388,12 @@ async fn the_reason_is_found_again_when_a_channel_dials_by_itself() {
     let authority = authority();
     let (address, connections) =
         coordinator(&authority, &server_identity(&authority, Validity::days(30))).await;
-    let error = connect(&address, &identity(&authority, PAST), COORDINATOR_NAME).await.unwrap_err();
+    let past = identity(&authority, PAST);
+    let error = connect(&address, &past, COORDINATOR_NAME).await.unwrap_err();
     let status = tonic::Status::from_error(Box::new(error.clone()));
     assert_eq!(ConnectError::within(&status), Some(error));
     assert_eq!(ConnectError::within(&std::io::Error::other("x")), None);
-    assert_eq!(connections.count("amsterdam-2"), 0);
+    assert_eq!(connections.count(&digest(&past)), 0);
 }
 
 #[test]
