@@ -273,11 +273,12 @@ async fn names_that_differ_in_case_only_are_one_name() {
         country: "FR".into(),
         role: Role::Site,
         expires: LATER,
+        by: [1; 16],
     };
-    scene.members.invite(lyon(5, "LYON")).await.unwrap();
+    scene.members.invite(lyon(5, "LYON"), NOW).await.unwrap();
     scene.joined(10, "lyon", Role::Site).await;
     assert_eq!(scene.members.list(NOW, |_| false).await.len(), 1, "the later invitation takes its place");
-    assert_eq!(scene.members.invite(lyon(20, "Lyon")).await.unwrap_err().code, Code::NameTaken);
+    assert_eq!(scene.members.invite(lyon(20, "Lyon"), NOW).await.unwrap_err().code, Code::NameTaken);
 }
 
 #[tokio::test]
