@@ -72,12 +72,21 @@ async fn accept(args: &AcceptLedger) -> Done {
     let _lock = StateLock::claim(&config.state).map_err(in_words)?;
     let report = motet_ledger::Ledger::accept(&config.state).await?;
     let out = Out::new(args.json);
-    conclude(out, &report)?;
+    conclude(out, &report, Vec::new(), RESTORE)?;
     out.line("Accepted as it is: from here on a ledger that ends before these entries is refused.");
     Ok(())
 }
 
+/// What to do about a damaged folder.
+const RESTORE: &str =
+    "stop the coordinator, keep the folder, and put a backup in its place with `motet backup restore`";
+
 async fn verify(args: &VerifyLedger) -> Done {
+    let mut lacking = Vec::new();
+    let next = match &args.config {
+        Some(_) if args.file.is_none() => RESTORE,
+        _ => "export it again; if it stays so, keep both exports and tell every member",
+    };
     let report = match (&args.file, &args.config) {
         (Some(path), _) => {
             let file = File::open(path).map_err(Failure::io("read", path))?;
@@ -86,6 +95,9 @@ async fn verify(args: &VerifyLedger) -> Done {
         (None, Some(config)) => {
             let ledger = motet_ledger::Ledger::open(&Config::read(config).map_err(in_words)?.state).await?;
             let report = ledger.verify().await?;
+            if report.is_sound() {
+                lacking = motet_coordinator::backup::lacking(&ledger).await?;
+            }
             ledger.close().await;
             report
         }
@@ -110,21 +122,22 @@ async fn verify(args: &VerifyLedger) -> Done {
             report?
         }
     };
-    conclude(Out::new(args.read.json), &report)
+    conclude(Out::new(args.read.json), &report, lacking, next)
 }
 
 fn in_words(error: anyhow::Error) -> Failure {
     Failure::failed(format!("{error:#}"), "")
 }
 
-fn conclude(out: Out, report: &Report) -> Done {
-    let faults: Vec<String> = report.faults.iter().map(ToString::to_string).collect();
+/// `lacking` are faults that the chains do not show; `next` is what to do about any.
+fn conclude(out: Out, report: &Report, lacking: Vec<String>, next: &str) -> Done {
+    let faults: Vec<String> = report.faults.iter().map(ToString::to_string).chain(lacking).collect();
     let heads = report
         .heads
         .iter()
         .map(|head| json!({ "stream": head.stream, "version": head.version, "chain": head.chain.hex() }));
     let facts = json!({
-        "sound": report.is_sound(), "entries": report.entries, "heads": heads.collect::<Vec<_>>(), "faults": faults,
+        "sound": faults.is_empty(), "entries": report.entries, "heads": heads.collect::<Vec<_>>(), "faults": faults,
     });
     let mut table = Table::new(&["stream", ">entries", "chain at its end"]);
     for head in &report.heads {
@@ -140,7 +153,6 @@ fn conclude(out: Out, report: &Report) -> Done {
     };
     faults.iter().for_each(|fault| out.line(format!("  FAULT  {}", shown(fault))));
     let what = format!("{entries}, {}, the first: {first}", count(faults.len(), "fault"));
-    let next = "export it again; if it stays so, keep both exports and tell every member";
     Err(Failure::failed(what, next).with_facts(facts))
 }
 
@@ -249,10 +261,15 @@ mod tests {
         let mut bytes = Vec::new();
         ledger.export(&mut bytes).await.unwrap();
         let sound = verify_export(bytes.as_slice()).unwrap();
-        assert!(conclude(Out::new(false), &sound).is_ok());
+        assert!(conclude(Out::new(false), &sound, Vec::new(), "").is_ok());
         let changed = String::from_utf8(bytes).unwrap().replace(&to_hex(b"two"), &to_hex(b"owt"));
-        let failure = conclude(Out::new(false), &verify_export(changed.as_bytes()).unwrap()).unwrap_err();
+        let failure =
+            conclude(Out::new(false), &verify_export(changed.as_bytes()).unwrap(), Vec::new(), RESTORE)
+                .unwrap_err();
         assert_eq!(failure.exit_code(), 1);
         assert!(failure.to_string().contains("entry `2` of stream `runs`"), "{failure}");
+        let gone = vec!["entry `9` of stream `study/x/y` names what is gone".to_owned()];
+        let failure = conclude(Out::new(false), &sound, gone, RESTORE).unwrap_err();
+        assert!(failure.to_string().contains("names what is gone"), "{failure}");
     }
 }

@@ -34,6 +34,27 @@ pub fn names(stream: &str, entry: &[u8]) -> Vec<Digest> {
     }
 }
 
+/// What is wrong with the blobs that entries of the ledger name, one sentence each: a chain does not show that one is gone.
+///
+/// # Errors
+/// When the ledger itself cannot be read.
+pub async fn lacking(ledger: &Ledger) -> Result<Vec<String>, LedgerError> {
+    let mut faults = Vec::new();
+    for stream in ledger.streams("study/").await? {
+        for recorded in ledger.read(&stream, 1).await? {
+            for digest in names(&stream, &recorded.entry) {
+                if let Err(error @ LedgerError::BlobMissing { .. }) = ledger.get_blob(&digest).await {
+                    faults.push(format!(
+                        "entry `{}` of stream `{stream}` names what is gone: {error}",
+                        recorded.version
+                    ));
+                }
+            }
+        }
+    }
+    Ok(faults)
+}
+
 /// Writes into a restored ledger that it was restored, and where its studies stood.
 ///
 /// # Errors

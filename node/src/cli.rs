@@ -87,8 +87,7 @@ async fn do_join(args: JoinArgs) -> Result<(), NodeError> {
         }
         _ => keyfile::read_code(None).map_err(NodeError::file("read", Path::new("standard input")))?,
     };
-    let passphrase =
-        args.sign.steward_passphrase_file.as_deref().map(steward::read_passphrase).transpose()?;
+    let passphrase = args.steward_passphrase_file.as_deref().map(steward::read_passphrase).transpose()?;
     let joined = join::join(&code, &args.at.dir, passphrase.as_ref()).await?;
     output::answer(args.at.json, &joined, join::joined_text);
     Ok(())

@@ -128,6 +128,14 @@ fn a_damaged_sum_is_fetched_again_by_its_site_and_stops_one_study_at_the_coordin
     let hub = blobs(&consortium.path("hub/state"));
     let shared =
         hub.iter().find(|blob| own.iter().any(|own| own.file_name() == blob.file_name())).expect("a sum");
+    // A chain does not show that a file is gone which an entry names; the command does.
+    let (whole, config) = (fs::read(shared).expect("readable"), consortium.path("hub/coordinator.toml"));
+    fs::remove_file(shared).expect("removable");
+    let verified = consortium.motet(&["ledger", "verify", "--config", &config]);
+    assert_eq!(verified.code, 1, "{}", verified.out);
+    assert!(verified.out.contains(name_of(shared)), "the file is named: {}", verified.out);
+    fs::write(shared, whole).expect("writable");
+    consortium.motet(&["ledger", "verify", "--config", &config]).done();
     flip(shared);
     consortium.start_coordinator();
     let refused = consortium.operate(&["run", "start", "damaged"]);

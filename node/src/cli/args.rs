@@ -76,8 +76,9 @@ pub struct JoinArgs {
     /// File that holds the join code; `-` reads it from standard input
     #[arg(long, value_name = "FILE", conflicts_with = "code")]
     pub(crate) code_file: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) sign: Sign,
+    /// File whose one line becomes the passphrase of the steward's key; without it the key lies there without one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) steward_passphrase_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) at: At,
 }
