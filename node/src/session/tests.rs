@@ -114,3 +114,22 @@ async fn a_missed_release_that_was_absorbed_another_way_is_not_taken_in_again() 
     follower.accept(state, &third).unwrap();
     assert!(follower.missed.is_empty(), "what does not follow is behind this site");
 }
+
+#[tokio::test]
+async fn a_changed_entry_of_a_stream_that_nobody_reads_stops_a_node_before_it_appends_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    make(folder.path(), 1, &governance().public());
+    let home = Home::open(folder.path()).await.unwrap();
+    let said = b"what left this site, word for word";
+    home.ledger.append_next("outbound", said).await.unwrap();
+    home.ledger.append_next("outbound", b"and what left it then").await.unwrap();
+    lasting::read_all(&home).await.unwrap();
+    home.ledger.close().await;
+    let database = home.paths.ledger().join("ledger.sqlite");
+    let mut bytes = std::fs::read(&database).unwrap();
+    let at = bytes.windows(said.len()).position(|part| part == said).unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(&database, bytes).unwrap();
+    let home = Home::open(folder.path()).await.unwrap();
+    assert!(lasting::read_all(&home).await.unwrap_err().is_damage());
+}
