@@ -141,6 +141,8 @@ impl Disk {
         while root != Some(&self.state)
             && let Some(released) = archive.releases.get(&self.state)
         {
+            // The log first, as far as this release: whatever asked may be older than it.
+            self.sync(&released.release.checkpoint, archive, cast)?;
             let next = released.state_root;
             let latest = root.map_or(!archive.releases.contains_key(&next), |root| *root == next);
             self.absorb(released, latest, archive, cast)?;
