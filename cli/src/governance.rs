@@ -58,7 +58,7 @@ pub fn write(path: &Path, key: &SecretKey, passphrase_file: Option<&Path>) -> Do
     Ok(write_new_secret(path, seal(HEADER, &key.seed(), &passphrase).as_bytes())?)
 }
 
-/// Reads a key of [`write`]; a sealed one opens with the passphrase in the file, else the terminal asks.
+/// Reads a key of [`write()`]; a sealed one opens with the passphrase in the file, else the terminal asks.
 ///
 /// # Errors
 /// When the file cannot be read, is open to others or holds something else; a wrong passphrase, or nobody to ask.

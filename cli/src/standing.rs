@@ -5,7 +5,7 @@
 //! another's keys: each signs the enrolment. Both are checked here, whatever the coordinator has let pass; and a key that
 //! two members have is an alarm, whoever they are, until one of the two was removed here.
 //!
-//! The first enrolment that is verified is fixed and the secret forgotten ([`Kept`]); a first sight after the invitation's end
+//! The first enrolment that is verified is fixed and the secret forgotten (`Kept`); a first sight after the invitation's end
 //! counts for nothing, since by then a used code may have been found. A removal that was signed here stands here, too.
 
 use crate::failure::Done;
