@@ -270,7 +270,10 @@ impl Subject {
             layout: &question.layout,
             chunk_words: chunk_words(question.layout.ring),
             min_sites: self.study.privacy.min_sites as usize,
-            previous: latest.map(|latest| latest.release).or(self.log.log().hash(0)).unwrap_or_default(),
+            previous: latest
+                .map(|latest| latest.release)
+                .or(self.log.log().hash(0))
+                .ok_or_else(|| Refusal::new(Code::LogInconsistent, "the log is empty"))?,
             due: latest.and_then(|latest| latest.due),
         };
         audit.counts(&expected, &self.log, &self.roster)?;

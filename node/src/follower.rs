@@ -136,8 +136,16 @@ impl Follower {
     }
 
     /// What a plan that asks the present question must say, with at least `min_sites` sites in its sum.
-    pub(crate) fn expected<'a>(&'a self, layout: &'a Layout, min_sites: u32) -> Expected<'a> {
-        Expected {
+    ///
+    /// # Errors
+    /// `log_inconsistent` before the log was seen: then nothing can follow.
+    pub(crate) fn expected<'a>(
+        &'a self,
+        layout: &'a Layout,
+        min_sites: u32,
+    ) -> Result<Expected<'a>, Refusal> {
+        let unseen = || Refusal::new(Code::LogInconsistent, "nothing of the study's log was seen yet");
+        Ok(Expected {
             study: &self.proposal.study.id,
             study_digest: self.proposal.digest,
             recipe: self.chain.recipe_digest(),
@@ -145,9 +153,13 @@ impl Follower {
             layout,
             chunk_words: chunk_words(layout.ring),
             min_sites: min_sites as usize,
-            previous: self.latest.map(|latest| latest.release).or(self.log.log().hash(0)).unwrap_or_default(),
+            previous: self
+                .latest
+                .map(|latest| latest.release)
+                .or(self.log.log().hash(0))
+                .ok_or_else(unseen)?,
             due: self.latest.and_then(|latest| latest.due),
-        }
+        })
     }
 
     /// A release of the sum that answers the present question, by evidence that counts at this site.
@@ -165,7 +177,7 @@ impl Follower {
         let candidates = audit.plan().candidates.len();
         let question = self.chain.question(candidates)?.ok_or(Code::ReleaseMismatch)?;
         // Not this site's own minimum: that is about sums with its own part.
-        audit.counts(&self.expected(&question.layout, study.privacy.min_sites), &self.log, roster)?;
+        audit.counts(&self.expected(&question.layout, study.privacy.min_sites)?, &self.log, roster)?;
         let due = self.due_of(candidates, audit.plan().threshold, released)?;
         Ok((audit, due))
     }

@@ -54,7 +54,7 @@ impl Session {
             .ok_or(Code::PlanRejected)
             .map_err(Refusal::from)?;
         let min_sites = follower.proposal.study.privacy.min_sites.max(self.home.settings.min_sites);
-        let expected = follower.expected(&question.layout, min_sites);
+        let expected = follower.expected(&question.layout, min_sites)?;
         let me = follower::me(&self.home, &follower.proposal, &follower.chain, &follower.log);
         let terms = admit(signed, &expected, &self.pins, &me)?;
         if let Some(latest) = follower.latest.as_mut() {
