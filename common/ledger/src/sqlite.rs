@@ -394,11 +394,10 @@ async fn head_on(on: &mut SqliteConnection, path: &Path, stream: &str) -> Result
 }
 
 fn recorded(path: &Path, stream: &str, (version, entry, chain): Row) -> Result<Recorded, LedgerError> {
-    let version = u64::try_from(version).unwrap_or_default();
-    match chain.try_into() {
-        Ok(chain) => Ok(Recorded { version, entry, chain: Digest(chain) }),
-        Err(_) => {
-            let place = format!("`{}`", path.display());
+    match (u64::try_from(version), chain.try_into()) {
+        (Ok(version), Ok(chain)) => Ok(Recorded { version, entry, chain: Digest(chain) }),
+        (version, _) => {
+            let (place, version) = (format!("`{}`", path.display()), version.unwrap_or_default());
             Err(LedgerError::Broken { place, stream: stream.to_owned(), version })
         }
     }
