@@ -17,7 +17,7 @@ use crate::governance::{self, FILE};
 use crate::identity::{Card, Keys, Papers, new_key, private_folder, refuse_existing, write_key, write_plain};
 use crate::invitation::Kept;
 use crate::output::{Out, now_ms};
-use motet_common::enrol::{Role, check_country, split_address};
+use motet_common::enrol::{Role, Ticket, check_country, split_address};
 use motet_common::moment::Moment;
 use motet_common::roster::MAX_TEXT;
 use motet_coordinator::founding::{Founder, found};
@@ -213,6 +213,7 @@ async fn enrol_operator(
     kept.keep(operator, &invite)?;
     private_folder(state)?;
     let founder = Founder {
+        ticket: Ticket::of(&secret, &invite),
         proof: enrolment.prove(&secret),
         possession: enrolment.sign(&keys.signing, None, None),
         enrolment,

@@ -134,6 +134,7 @@ pub async fn invite(
         country: kept.country.clone(),
         role: kept.role.clone(),
         expires_ms,
+        ticket: code.ticket().digest().0.to_vec(),
     };
     if let Err(status) = desk.invite(request).await {
         let _ = Kept::forget(&identity.dir, &code.invite);

@@ -43,7 +43,7 @@ pub async fn join(args: &JoinPerson) -> Done {
     }
     let pinned = connect_pinned(&code.address, &code.ca_fingerprint).await?;
     let mut enrolments = EnrolmentClient::new(pinned.channel);
-    let asked = v1::InvitationRequest { invite: code.invite.to_vec() };
+    let asked = v1::InvitationRequest { invite: code.invite.to_vec(), ticket: code.ticket().0.to_vec() };
     let invited = within(enrolments.invitation(asked)).await?;
 
     let draft = Draft::beside(&dir, &code.invite).map_err(Failure::io("make a draft of", &dir))?;
@@ -56,6 +56,7 @@ pub async fn join(args: &JoinPerson) -> Done {
         possession: enrolment.sign(&keys.signing, None, None).to_bytes(),
         enrolment: enrolment.to_bytes(),
         csr: keys.csr,
+        ticket: code.ticket().0.to_vec(),
     };
     let answer = match within(enrolments.join(request)).await {
         Ok(answer) => answer,

@@ -2,9 +2,9 @@
 //! keys come from whoever holds that code.
 //!
 //! ```text
-//! operator's command   draws a secret, prints the code, keeps the secret
-//! motet-node join      makes its keys, signs Enrolment with each of them, sends it with HMAC(secret, Enrolment)
-//! coordinator          checks the signatures, refuses a key that any member has or had, issues the certificate
+//! operator's command   draws a secret, prints the code, keeps the secret, tells the coordinator a digest of its ticket
+//! motet-node join      makes its keys, signs Enrolment with each of them, sends it with HMAC(secret, Enrolment) and the ticket
+//! coordinator          checks ticket and signatures, refuses a key that any member has or had, issues the certificate
 //! operator's command   reads all of it from the coordinator, checks signatures and HMAC, signs the keys into rosters
 //! ```
 //!
@@ -23,8 +23,8 @@ use std::str::FromStr;
 mod code;
 mod possession;
 
-pub use code::JoinCode;
 use code::PREFIX;
+pub use code::{JoinCode, Ticket};
 pub use possession::{Possession, Purpose};
 
 /// Days an invitation lasts at most: time for a hospital's committees, and an end to codes that lie about.

@@ -25,6 +25,8 @@ canonical! {
         pub(crate) role: Role,
         /// When it ends.
         pub(crate) expires: Moment,
+        /// The digest of the ticket that its code's holder shows.
+        pub(crate) ticket: Digest,
         /// The invitation of the operator who made it: when that one is removed, it ends, too.
         pub(crate) by: [u8; 16],
     }
@@ -44,6 +46,8 @@ canonical! {
         pub(crate) certificate: String,
         /// SHA-256 of its DER bytes: what whoever calls is admitted by.
         pub(crate) fingerprint: Digest,
+        /// When it ends.
+        pub(crate) until: Moment,
         /// When.
         pub(crate) at: Moment,
     }

@@ -4,7 +4,7 @@
 use crate::entries::Invited;
 use crate::members::{Application, Members};
 use anyhow::Context as _;
-use motet_common::enrol::{Enrolment, Possession};
+use motet_common::enrol::{Enrolment, Possession, Ticket};
 use motet_common::moment::Moment;
 use motet_ledger::Ledger;
 use motet_proto::tls::authority::{Authority, Validity};
@@ -12,9 +12,11 @@ use std::path::Path;
 
 /// The first operator, who invited itself.
 pub struct Founder {
+    /// Of a secret that stays with the operator.
+    pub ticket: Ticket,
     /// Its keys.
     pub enrolment: Enrolment,
-    /// Under a secret that stays with the operator.
+    /// Under the same secret.
     pub proof: [u8; 32],
     /// The signatures of its keys.
     pub possession: Possession,
@@ -37,18 +39,19 @@ pub async fn found(
     // Begun here and nowhere else: a coordinator that finds no ledger has lost one.
     let ledger = Ledger::create(state).await?;
     let members = Members::load(ledger.clone()).await?;
-    let Founder { enrolment, proof, possession, csr, validity } = founder;
+    let Founder { ticket, enrolment, proof, possession, csr, validity } = founder;
     let invited = Invited {
         invite: enrolment.invite,
         name: enrolment.name.clone(),
         country: enrolment.country.clone(),
         role: enrolment.role,
         expires: Moment { ms: now.ms.saturating_add(1) },
+        ticket: ticket.digest(),
         by: enrolment.invite,
     };
     let governance = enrolment.governance_fingerprint;
     members.invite(invited, now).await?;
-    let application = Application { enrolment, proof, possession, csr };
+    let application = Application { ticket, enrolment, proof, possession, csr };
     let joined = members.enrol(authority, &governance, application, validity, now).await;
     ledger.close().await;
     joined.context("the operator could not be enrolled")

@@ -5,7 +5,6 @@ use crate::book::Book;
 use crate::pause::{Pause, Reason};
 use motet_common::moment::Moment;
 use motet_common::refusal::Code;
-use motet_common::round::witness_quorum;
 use motet_common::study::SiteLoss;
 use motet_secagg::id::NodeId;
 use motet_secagg::threshold::Thresholds;
@@ -38,9 +37,8 @@ pub(crate) fn next(
     let patience = since.after(book.study.rounds.join_s.saturating_mul(1000));
     let here = |node: &NodeId| present.contains(node) && book.approved(*node) && !removed.contains(node);
     let willing: Vec<NodeId> = book.roster().nodes().filter(here).collect();
-    let witnesses = willing.len();
     if let Some(pinned) = book.pinned() {
-        return all_of(book, least, witnesses, pinned, here, (patience, now), Reason::SameSites);
+        return all_of(book, least, pinned, here, (patience, now), Reason::SameSites);
     }
     let first = book.chain.set().is_empty();
     if first {
@@ -52,12 +50,12 @@ pub(crate) fn next(
         // An exact fit keeps its sites: one that comes or goes would make its own statistics a difference of two sums.
         (true, true) => {
             let set = book.chain.set();
-            return all_of(book, least, witnesses, set, here, (patience, now), Reason::ItsSites);
+            return all_of(book, least, set, here, (patience, now), Reason::ItsSites);
         }
         (true, false) => book.chain.set().iter().copied().filter(|node| here(node)).collect(),
         (false, _) => willing,
     };
-    match line_up(book, least, witnesses, candidates) {
+    match line_up(book, least, candidates) {
         Ok(line_up) => Next::Open(line_up),
         Err(code) if now >= patience => Next::Fail(code),
         Err(code) => {
@@ -70,7 +68,6 @@ pub(crate) fn next(
 fn all_of(
     book: &Book,
     least: u32,
-    witnesses: usize,
     nodes: &[NodeId],
     here: impl Fn(&NodeId) -> bool,
     (patience, now): (Moment, Moment),
@@ -78,7 +75,7 @@ fn all_of(
 ) -> Next {
     let awaited: Vec<NodeId> = nodes.iter().copied().filter(|node| !here(node)).collect();
     if awaited.is_empty() {
-        return match line_up(book, least, witnesses, nodes.to_vec()) {
+        return match line_up(book, least, nodes.to_vec()) {
             Ok(line_up) => Next::Open(line_up),
             Err(code) => Next::Fail(code),
         };
@@ -101,7 +98,7 @@ fn first_round(book: &Book, least: u32, willing: Vec<NodeId>, patience: Moment, 
     let wait = |enough: bool, until| {
         Next::Wait(Pause { reason: Reason::Beginning { enough }, awaited: awaited.clone(), until })
     };
-    match line_up(book, least, willing.len(), willing) {
+    match line_up(book, least, willing) {
         Ok(line_up) if awaited.is_empty() || now >= patience => Next::Open(line_up),
         Ok(_) => wait(true, Some(patience)),
         // Everybody has decided and too few said yes: nothing to wait for but a change of mind.
@@ -110,7 +107,7 @@ fn first_round(book: &Book, least: u32, willing: Vec<NodeId>, patience: Moment, 
     }
 }
 
-fn line_up(book: &Book, least: u32, witnesses: usize, mut candidates: Vec<NodeId>) -> Result<LineUp, Code> {
+fn line_up(book: &Book, least: u32, mut candidates: Vec<NodeId>) -> Result<LineUp, Code> {
     candidates.sort_unstable();
     let roster = book.roster();
     let floor = book.study.privacy.min_sites.max(least) as usize;
@@ -121,10 +118,6 @@ fn line_up(book: &Book, least: u32, witnesses: usize, mut candidates: Vec<NodeId
     let min_start = thresholds.survivors.max(quorum);
     if candidates.len() < min_start {
         return Err(Code::LineUpTooSmall);
-    }
-    // Whoever is willing witnesses the log, in the line-up or not.
-    if witnesses < witness_quorum(roster.entries.len(), usize::from(roster.colluders)) {
-        return Err(Code::TooFewWitnesses);
     }
     Ok(LineUp { candidates, thresholds, min_start })
 }

@@ -5,7 +5,7 @@
 //! authority issued but that stands in no book (an older ledger, a restored one, a stolen authority) is nobody's.
 
 use crate::entries::{Invited, Joined, MemberEntry};
-use motet_common::enrol::{Enrolment, MAX_INVITE_DAYS, Possession, Role, check_country, check_name};
+use motet_common::enrol::{Enrolment, MAX_INVITE_DAYS, Possession, Role, Ticket, check_country, check_name};
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::roster::SignedRemoval;
@@ -50,6 +50,8 @@ pub(crate) struct Caller {
 
 /// What a newcomer sends.
 pub(crate) struct Application {
+    /// That it holds the join code.
+    pub(crate) ticket: Ticket,
     pub(crate) enrolment: Enrolment,
     /// Under the join secret: for the operator's command.
     pub(crate) proof: [u8; 32],
@@ -123,12 +125,15 @@ impl Book {
     }
 
     /// Refuses to let the last operator go: nobody could invite another.
-    fn refuse_last_operator(&self, leaving: &Enrolment) -> Result<(), Refusal> {
-        let others = self.standing().map(|joined| &joined.enrolment);
+    fn refuse_last_operator(&self, leaving: &Enrolment, now: Moment) -> Result<(), Refusal> {
+        let may_act = |other: &&Joined| other.enrolment.role == Role::Operator && other.until > now;
         let mut others =
-            others.filter(|other| other.role == Role::Operator && other.invite != leaving.invite);
+            self.standing().filter(may_act).filter(|other| other.enrolment.invite != leaving.invite);
         if leaving.role == Role::Operator && others.next().is_none() {
-            let detail = format!("`{}` is the consortium's only operator", leaving.name);
+            let detail = format!(
+                "`{}` is the consortium's only operator with a certificate that is valid",
+                leaving.name
+            );
             return Err(Refusal::new(Code::LastOperator, detail));
         }
         Ok(())
@@ -234,9 +239,9 @@ impl Members {
         validity: Validity,
         now: Moment,
     ) -> Result<String, Refusal> {
-        let Application { enrolment, proof, possession, csr } = application;
+        let Application { ticket, enrolment, proof, possession, csr } = application;
         let turn = self.writing.lock().await;
-        let invited = self.book().invited.get(&enrolment.invite).cloned().ok_or(Code::TokenUnknown)?;
+        let invited = self.invitation(&enrolment.invite, &ticket)?;
         enrolment.verify_possession(&possession)?;
         let same_key = csr_key_digest(&csr).is_ok_and(|digest| digest == enrolment.csr_key_digest);
         if enrolment.governance_fingerprint != *governance || !same_key {
@@ -264,7 +269,8 @@ impl Members {
         let certificate = authority.sign_csr(&csr, &subject, validity).map_err(malformed)?;
         let fingerprint = certificate_digest(&certificate).map_err(malformed)?;
         let issued = certificate.clone();
-        let joined = Joined { enrolment, proof, possession, certificate, fingerprint, at: now };
+        let until = Moment { ms: validity.until_s.saturating_mul(1000) };
+        let joined = Joined { enrolment, proof, possession, certificate, fingerprint, until, at: now };
         self.record(&turn, MemberEntry::Joined(joined)).await?;
         Ok(issued)
     }
@@ -281,9 +287,14 @@ impl Members {
         Err(Refusal::new(Code::TokenUsed, detail))
     }
 
-    /// Whom an open invitation is for: what a node needs before it can sign its enrolment.
-    pub(crate) async fn invitation(&self, invite: &Invite) -> Option<Invited> {
-        self.book().invited.get(invite).cloned()
+    /// Whom an invitation is for, to whoever holds its code: what a node needs before it can sign its enrolment.
+    ///
+    /// # Errors
+    /// `token_unknown`, also to whoever knows an invitation's id and not its secret.
+    pub(crate) fn invitation(&self, invite: &Invite, ticket: &Ticket) -> Result<Invited, Refusal> {
+        let invited = self.book().invited.get(invite).cloned();
+        let invited = invited.filter(|invited| invited.ticket == ticket.digest());
+        invited.ok_or_else(|| Refusal::new(Code::TokenUnknown, "no such invitation"))
     }
 
     /// Records a removal signed by the governance key of a member who has one of these roles, and gives its name.
@@ -295,6 +306,7 @@ impl Members {
         removal: SignedRemoval,
         governance: &Digest,
         roles: &[Role],
+        now: Moment,
     ) -> Result<String, Refusal> {
         let checked =
             removal.verify(governance).map_err(|e| Refusal::new(Code::BadSignature, e.to_string()))?.clone();
@@ -309,7 +321,7 @@ impl Members {
             return Err(Refusal::new(Code::NotInRoster, detail));
         };
         if !self.book().removed.contains(&checked.invite) {
-            self.book().refuse_last_operator(&leaving)?;
+            self.book().refuse_last_operator(&leaving, now)?;
             self.record(&turn, MemberEntry::Removed(removal)).await?;
         }
         Ok(checked.name)

@@ -20,6 +20,11 @@ struct Scene {
     ledger: Ledger,
 }
 
+/// The ticket of the invitation with this seed.
+fn ticket(seed: u8) -> Ticket {
+    Ticket::of(&[7; 32], &[seed; 16])
+}
+
 /// A newcomer's secret halves: an identity key from a seed, the steward's and witness keys from the two after it.
 struct Newcomer {
     seed: u8,
@@ -51,6 +56,7 @@ impl Newcomer {
         let (steward, witness) = (key(self.seed + 1), key(self.seed + 2));
         let site = enrolment.role == Role::Site;
         Application {
+            ticket: Ticket::of(&[7; 32], &enrolment.invite),
             proof: enrolment.prove(&[7; 32]),
             possession: enrolment.sign(&key(self.seed), site.then_some(&steward), site.then_some(&witness)),
             enrolment,
@@ -79,7 +85,15 @@ impl Scene {
         expires: Moment,
     ) -> Result<(), Refusal> {
         let (name, country) = (name.into(), "NL".into());
-        let invited = Invited { invite: [seed; 16], name, country, role, expires, by: [by; 16] };
+        let invited = Invited {
+            invite: [seed; 16],
+            name,
+            country,
+            role,
+            expires,
+            ticket: ticket(seed).digest(),
+            by: [by; 16],
+        };
         self.members.invite(invited, NOW).await
     }
 
@@ -107,7 +121,16 @@ impl Scene {
     }
 
     async fn remove(&self, removal: SignedRemoval, roles: &[Role]) -> Result<String, Refusal> {
-        self.members.remove(removal, &self.governance.public().fingerprint(), roles).await
+        self.remove_at(removal, roles, NOW).await
+    }
+
+    async fn remove_at(
+        &self,
+        removal: SignedRemoval,
+        roles: &[Role],
+        now: Moment,
+    ) -> Result<String, Refusal> {
+        self.members.remove(removal, &self.governance.public().fingerprint(), roles, now).await
     }
 
     async fn entries(&self) -> usize {
@@ -249,6 +272,24 @@ async fn a_removal_removes_exactly_the_member_it_names() {
 }
 
 #[tokio::test]
+async fn an_invitations_id_without_its_secret_opens_nothing() {
+    let scene = Scene::new().await;
+    scene.invite(10, "clev", Role::Site).await;
+    let guessed = Ticket::of(&[8; 32], &[10; 16]);
+    assert_eq!(scene.members.invitation(&[10; 16], &guessed).unwrap_err().code, Code::TokenUnknown);
+    let newcomer = Newcomer::new(10);
+    let application = || newcomer.application(newcomer.enrolment(&scene, "clev", Role::Site));
+    let without = Application { ticket: guessed, ..application() };
+    assert_eq!(scene.apply(without, NOW).await.unwrap_err().code, Code::TokenUnknown);
+    assert_eq!(scene.members.list(NOW, |_| false).await[0].state, "invited", "the invitation is not spent");
+    scene.apply(application(), NOW).await.unwrap();
+    // Nor does the id of a redeemed invitation say whose it is, or give the certificate again.
+    assert_eq!(scene.members.invitation(&[10; 16], &guessed).unwrap_err().code, Code::TokenUnknown);
+    let without = Application { ticket: guessed, ..application() };
+    assert_eq!(scene.apply(without, NOW).await.unwrap_err().code, Code::TokenUnknown);
+}
+
+#[tokio::test]
 async fn an_invitation_does_not_write_another_name_over_a_member() {
     let scene = Scene::new().await;
     scene.joined(10, "clev", Role::Site).await;
@@ -258,6 +299,7 @@ async fn an_invitation_does_not_write_another_name_over_a_member() {
         country: "NL".into(),
         role: Role::Researcher,
         expires: LATER,
+        ticket: ticket(0).digest(),
         by: [1; 16],
     };
     assert_eq!(scene.members.invite(invited, NOW).await.unwrap_err().code, Code::Malformed);
@@ -273,6 +315,7 @@ async fn names_that_differ_in_case_only_are_one_name() {
         country: "FR".into(),
         role: Role::Site,
         expires: LATER,
+        ticket: ticket(0).digest(),
         by: [1; 16],
     };
     scene.members.invite(lyon(5, "LYON"), NOW).await.unwrap();
@@ -300,6 +343,9 @@ async fn the_last_operator_stays() {
     let last = scene.remove(scene.removal(10, "operator"), PEOPLE).await.unwrap_err();
     assert_eq!(last.code, Code::LastOperator);
     let (_, second) = scene.joined(30, "second", Role::Operator).await;
+    let when_all_have_ended = Moment { ms: u64::MAX };
+    let alone = scene.remove_at(scene.removal(10, "operator"), PEOPLE, when_all_have_ended).await;
+    assert_eq!(alone.unwrap_err().code, Code::LastOperator, "the other's certificate has ended");
     scene.remove(scene.removal(10, "operator"), PEOPLE).await.unwrap();
     let last = scene.remove(scene.removal(30, "second"), PEOPLE).await.unwrap_err();
     assert_eq!(last.code, Code::LastOperator);
@@ -336,7 +382,7 @@ async fn no_invitation_outlives_ninety_days() {
     let scene = Scene::new().await;
     scene.invite_by(10, 20, "ada", Role::Researcher, Moment { ms: u64::MAX }).await.unwrap();
     let last = NOW.ms + 90 * 86_400_000;
-    assert_eq!(scene.members.invitation(&[20; 16]).await.unwrap().expires.ms, last);
+    assert_eq!(scene.members.invitation(&[20; 16], &ticket(20)).unwrap().expires.ms, last);
     let ada = Newcomer::new(20);
     let application = ada.application(ada.enrolment(&scene, "ada", Role::Researcher));
     assert_eq!(scene.apply(application, Moment { ms: last }).await.unwrap_err().code, Code::TokenExpired);

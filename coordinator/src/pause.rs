@@ -145,7 +145,6 @@ mod tests {
             (Reason::ItsSites, &format!("{ends} `site_lost`"), "`motet run start study` goes on"),
             (Reason::SameSites, &format!("{ends} `site_lost`"), call),
             (Reason::TooFew(Code::LineUpTooSmall), &format!("{ends} `line_up_too_small`"), call),
-            (Reason::TooFew(Code::TooFewWitnesses), &format!("{ends} `too_few_witnesses`"), call),
             (Reason::Checks(2), &format!("{ends} `too_few_checks`"), "`motet-node status`"),
         ] {
             let (why, next) = said(reason, Some(UNTIL));

@@ -245,6 +245,7 @@ impl Keys {
             possession: possession.to_bytes(),
             enrolment: enrolment.to_bytes(),
             csr: self.csr.clone(),
+            ticket: code.ticket().0.to_vec(),
         })
     }
 }
@@ -280,7 +281,7 @@ async fn invitation(
     coordinator: &mut EnrolmentClient<Channel>,
     code: &JoinCode,
 ) -> Result<InvitationResponse, NodeError> {
-    let request = InvitationRequest { invite: code.invite.to_vec() };
+    let request = InvitationRequest { invite: code.invite.to_vec(), ticket: code.ticket().0.to_vec() };
     let invited = heard(coordinator.invitation(request)).await?;
     let strange =
         |why: String| NodeError::Coordinator(format!("the coordinator's answer is not acceptable: {why}"));

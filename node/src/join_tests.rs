@@ -1,7 +1,7 @@
 //! Joining against a coordinator with real TLS on loopback: what is left behind, and what is refused.
 
 use super::*;
-use motet_common::enrol::{EnrolError, Possession};
+use motet_common::enrol::{EnrolError, Possession, Ticket};
 use motet_proto::refusal::status;
 use motet_proto::tls::authority::{Authority, Subject, Validity};
 use motet_proto::tls::server::{Connections, serve, server_config};
@@ -36,7 +36,8 @@ impl Service for Coordinator {
         &self,
         request: Request<InvitationRequest>,
     ) -> Result<Response<InvitationResponse>, Status> {
-        assert_eq!(request.into_inner().invite, [3; 16]);
+        let request = request.into_inner();
+        assert_eq!((request.invite, request.ticket), (vec![3; 16], Ticket::of(&SECRET, &[3; 16]).0.to_vec()));
         let (name, country, role) = ("amsterdam".to_owned(), "NL".to_owned(), "site".to_owned());
         Ok(Response::new(InvitationResponse { name: self.name.clone().unwrap_or(name), country, role }))
     }
@@ -46,6 +47,7 @@ impl Service for Coordinator {
             return Err(status(&Refusal::from(code)));
         }
         let request = request.into_inner();
+        assert_eq!(request.ticket, Ticket::of(&SECRET, &[3; 16]).0);
         let enrolment =
             Enrolment::from_bytes(&request.enrolment).map_err(|_| Status::internal("enrolment"))?;
         let proof = request.proof.try_into().map_err(|_| Status::internal("proof"))?;

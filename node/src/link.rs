@@ -66,6 +66,7 @@ pub(crate) enum Again {
 pub(crate) struct Line(Streaming<AttendResponse>);
 
 /// Why nothing came of a call.
+#[derive(Debug)]
 pub(crate) enum Broken {
     /// The node's own folder, in which everything that leaves stands first: nothing was said.
     Own(NodeError),

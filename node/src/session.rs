@@ -34,7 +34,7 @@ use motet_secagg::digest::Digest;
 use motet_secagg::encode::{Canonical as _, Reader};
 use motet_secagg::id::RunId;
 use motet_secagg::message::{Message, SignedPlan};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -154,6 +154,7 @@ impl Session {
         }
         self.say("attempt-lost", &format!("an open attempt could not be taken up again: {error}")).await?;
         self.vault.forget(name)?;
+        crate::link::remove_masked(&self.home, name).await?;
         Ok(None)
     }
 
@@ -329,10 +330,11 @@ impl Session {
     }
 
     /// Something that was on its way is here, or cannot be fetched.
-    async fn arrived(&mut self, link: &Link, arrived: Result<Digest, Broken>) -> Result<(), Away> {
-        let study = arrived?;
-        for (run, message) in self.coming.ready(&study) {
-            self.message(link, run, message).await?;
+    async fn arrived(&mut self, link: &Link, arrived: Result<BTreeSet<Digest>, Broken>) -> Result<(), Away> {
+        for study in arrived? {
+            for (run, message) in self.coming.ready(&study) {
+                self.message(link, run, message).await?;
+            }
         }
         if self.coming.is_idle() {
             // Nobody waits for what is whole and was not taken in, of a study that was withdrawn, say.
@@ -343,10 +345,7 @@ impl Session {
 
     async fn message(&mut self, link: &Link, run: RunId, message: Message) -> Result<(), Away> {
         match self.message_now(link, run, &message).await {
-            Err(Away::Later(study)) => {
-                self.coming.wait(study, run, message);
-                Ok(())
-            }
+            Err(Away::Later(study)) => Ok(self.coming.wait(study, run, message)?),
             heard => heard,
         }
     }

@@ -90,6 +90,7 @@ fn a_newcomer_with_another_hospitals_public_key_is_refused_and_the_hospital_stan
             possession: borrowed.sign(&identity, Some(&steward), Some(&witness)).to_bytes(),
             enrolment: borrowed.to_bytes(),
             csr: csr.clone(),
+            ticket: code.ticket().0.to_vec(),
         };
         assert_eq!(send(&text, request).expect_err("refused").code, Code::KeyUnproven);
     }
@@ -186,6 +187,7 @@ fn a_persons_join_that_was_interrupted_after_spending_the_invitation_goes_on() {
         possession: enrolment.sign(&keys.signing, None, None).to_bytes(),
         enrolment: enrolment.to_bytes(),
         csr: keys.csr,
+        ticket: code.ticket().0.to_vec(),
     };
     let lost = send(&text, request).expect("it is spent").certificate;
     // Other keys have no claim to it.

@@ -4,6 +4,7 @@ use super::{EnrolError, Role, may_join, split_address};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
+use motet_secagg::mac;
 use zeroize::Zeroizing;
 
 /// The first letters of every join code; the number is the version of its format.
@@ -67,6 +68,11 @@ impl JoinCode {
         Ok(format!("{PREFIX}{}", to_base32(&bytes)))
     }
 
+    /// What its holder shows the coordinator.
+    pub fn ticket(&self) -> Ticket {
+        Ticket::of(&self.secret, &self.invite)
+    }
+
     /// Reads a code; spaces and line breaks that a mail program put in are ignored, anything else that differs by a
     /// character is refused.
     ///
@@ -93,6 +99,24 @@ impl JoinCode {
             secret: Zeroizing::new(secret),
             role,
         })
+    }
+}
+
+/// What the holder of a join code shows the coordinator: derived from the code's secret, which stays where it is. The
+/// coordinator knows its digest from the invitation, so nobody redeems an invitation whose id alone he has read; and a ticket
+/// proves nothing to the operator's command, which asks for the secret's proof.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Ticket(pub [u8; 32]);
+
+impl Ticket {
+    /// `HMAC-SHA256(secret, invite)` under a tag of its own, see [`mac`](motet_secagg::mac::mac).
+    pub fn of(secret: &[u8; 32], invite: &[u8; 16]) -> Self {
+        Self(mac::mac(secret, "ticket", invite))
+    }
+
+    /// What the coordinator keeps of it.
+    pub fn digest(&self) -> Digest {
+        Digest::of("ticket", &[&self.0])
     }
 }
 

@@ -22,6 +22,7 @@ use motet_proto::v1::{
     RemoveSiteRequest, RemoveSiteResponse, StartRunRequest, StartRunResponse, Study, VoidInvitationRequest,
     VoidInvitationResponse, WatchRunRequest, WatchRunResponse, WithdrawStudyRequest, WithdrawStudyResponse,
 };
+use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::RunId;
 use std::pin::Pin;
@@ -54,7 +55,7 @@ impl DeskService {
         let removal = SignedRemoval::from_bytes(removal).map_err(malformed)?;
         let governance = self.0.keys.governance.fingerprint();
         let invite = removal.removal.invite;
-        let name = self.0.members.remove(removal, &governance, roles).await.map_err(refused)?;
+        let name = self.0.members.remove(removal, &governance, roles, now()).await.map_err(refused)?;
         let Some(certificate) = self.0.members.certificate(&invite) else { return Ok(()) };
         if by.name == name {
             let connections = self.0.connections.clone();
@@ -101,6 +102,7 @@ impl Desk for DeskService {
             country: request.country,
             role: role.ok_or_else(|| malformed("the role is none of site, operator, researcher"))?,
             expires: Moment { ms: request.expires_ms },
+            ticket: Digest(fixed(&request.ticket, "the ticket's digest")?),
             by,
         };
         self.0.members.invite(invited, now()).await.map_err(refused)?;

@@ -3,8 +3,7 @@
 use super::{fixed, malformed, now};
 use crate::members::Application;
 use crate::shared::Shared;
-use motet_common::enrol::{Enrolment as EnrolmentRecord, Possession};
-use motet_common::refusal::{Code, Refusal};
+use motet_common::enrol::{Enrolment as EnrolmentRecord, Possession, Ticket};
 use motet_proto::refusal::status;
 use motet_proto::v1::enrolment_server::Enrolment;
 use motet_proto::v1::{InvitationRequest, InvitationResponse, JoinRequest, JoinResponse};
@@ -20,10 +19,9 @@ impl Enrolment for EnrolmentService {
         &self,
         request: Request<InvitationRequest>,
     ) -> Result<Response<InvitationResponse>, Status> {
-        let invite = fixed(&request.into_inner().invite, "the invitation")?;
-        let invited = self.0.members.invitation(&invite).await;
-        let invited =
-            invited.ok_or_else(|| status(&Refusal::new(Code::TokenUnknown, "no such invitation")))?;
+        let InvitationRequest { invite, ticket } = request.into_inner();
+        let (invite, ticket) = (fixed(&invite, "the invitation")?, Ticket(fixed(&ticket, "the ticket")?));
+        let invited = self.0.members.invitation(&invite, &ticket).map_err(|refusal| status(&refusal))?;
         Ok(Response::new(InvitationResponse {
             name: invited.name,
             country: invited.country,
@@ -34,6 +32,7 @@ impl Enrolment for EnrolmentService {
     async fn join(&self, request: Request<JoinRequest>) -> Result<Response<JoinResponse>, Status> {
         let request = request.into_inner();
         let application = Application {
+            ticket: Ticket(fixed(&request.ticket, "the ticket")?),
             enrolment: EnrolmentRecord::from_bytes(&request.enrolment).map_err(malformed)?,
             proof: fixed(&request.proof, "the proof")?,
             possession: Possession::from_bytes(&request.possession).map_err(malformed)?,

@@ -93,6 +93,19 @@ impl Session {
             taken?;
         }
         self.finish(study).await?;
+        self.forget_if_past(study).await?;
+        Ok(())
+    }
+
+    /// An attempt at a question that is answered meanwhile is over: its secrets and vectors go.
+    async fn forget_if_past(&mut self, study: &Digest) -> Result<(), NodeError> {
+        let is_past = |follower: &Follower| {
+            let attempt = follower.attempt.as_ref();
+            attempt.is_some_and(|attempt| attempt.member.terms().plan().state_root != follower.chain.root())
+        };
+        if self.followers.get(study).is_some_and(is_past) {
+            self.forget(study).await?;
+        }
         Ok(())
     }
 
@@ -190,7 +203,7 @@ impl Session {
     async fn recompute(&mut self, link: &Link, study: &Digest, released: &Released) -> Result<bool, Away> {
         let root = released.root();
         let Some(verdict) = self.downloads.verdict(&root) else {
-            if self.coming.is_underway(&root) {
+            if self.coming.awaits(*study, &root) {
                 return Err(Away::Later(*study));
             }
             let bytes = self.blob(link, study, released.evidence)?;
@@ -243,12 +256,12 @@ impl Session {
         let mut work = follower.work(&self.home);
         // Nothing more is asked: the patients do not stay in memory, nor what the recipe kept.
         follower.cohort = None;
+        let own = follower.own.take();
         Memories::open(&self.home)?.forget(study)?;
         let path = self.home.paths.local(&follower.proposal.study.id);
         if path.exists() {
             return Ok(());
         }
-        let own = follower.own.take();
         let id = follower.proposal.study.id.clone();
         let (site, kind) = (self.home.settings.site.clone(), follower.proposal.study.recipe.kind());
         let written = tokio::task::spawn_blocking(move || {

@@ -4,7 +4,7 @@ use crate::link::Broken;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::RunId;
 use motet_secagg::message::Message;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -12,10 +12,13 @@ use tokio::task::JoinSet;
 /// Downloads at the same time; the others wait their turn.
 const MOST: usize = 8;
 
+/// Messages that wait at the same time, of all studies: a round has a handful, and a line that brings more is cut.
+const MOST_WAITING: usize = 256;
+
 /// Downloads under way; they stop when the value is dropped.
 pub(super) struct Coming {
-    /// What is fetched, and for which study.
-    underway: BTreeMap<Digest, Digest>,
+    /// What is fetched, and for which studies.
+    underway: BTreeMap<Digest, BTreeSet<Digest>>,
     tasks: JoinSet<(Digest, Result<(), Broken>)>,
     turns: Arc<Semaphore>,
     waiting: Vec<Waiting>,
@@ -43,7 +46,8 @@ impl Coming {
         digest: Digest,
         fetching: impl Future<Output = Result<(), Broken>> + Send + 'static,
     ) {
-        if self.underway.insert(digest, study).is_none() {
+        if !self.awaits(study, &digest) {
+            self.underway.insert(digest, BTreeSet::from([study]));
             let turns = Arc::clone(&self.turns);
             self.tasks.spawn(async move {
                 // It is never closed; without a turn it would go on all the same.
@@ -53,8 +57,13 @@ impl Coming {
         }
     }
 
-    pub(super) fn is_underway(&self, digest: &Digest) -> bool {
-        self.underway.contains_key(digest)
+    /// Whether it is under way; then this study, too, hears of its end.
+    pub(super) fn awaits(&mut self, study: Digest, digest: &Digest) -> bool {
+        let studies = self.underway.get_mut(digest);
+        studies.is_some_and(|studies| {
+            studies.insert(study);
+            true
+        })
     }
 
     /// Whether nothing is under way, and no message waits.
@@ -62,25 +71,34 @@ impl Coming {
         self.underway.is_empty() && self.waiting.is_empty()
     }
 
-    /// The study that the next download to end was for, or why it failed; nothing when none is under way.
-    pub(super) async fn next(&mut self) -> Option<Result<Digest, Broken>> {
+    /// The studies that the next download to end was for, or why it failed; nothing when none is under way.
+    pub(super) async fn next(&mut self) -> Option<Result<BTreeSet<Digest>, Broken>> {
         Some(match self.tasks.join_next().await? {
             Ok((digest, result)) => {
-                let study = self.underway.remove(&digest).unwrap_or_default();
-                result.map(|()| study)
+                let studies = self.underway.remove(&digest).unwrap_or_default();
+                result.map(|()| studies)
             }
             Err(error) => Err(Broken::Line(format!("a download ended early ({error})"))),
         })
     }
 
     /// Keeps a message of a study that needs something on its way. A plan ends every earlier one of its study.
-    pub(super) fn wait(&mut self, study: Digest, run: RunId, message: Message) {
+    ///
+    /// # Errors
+    /// When more wait than a coordinator has reason to send.
+    pub(super) fn wait(&mut self, study: Digest, run: RunId, message: Message) -> Result<(), Broken> {
         let plan = matches!(message, Message::Plan(_));
         self.waiting.retain(|waiting| {
             let replaced = plan && matches!(waiting.message, Message::Plan(_));
             waiting.study != study || waiting.message != message && !replaced
         });
+        if self.waiting.len() >= MOST_WAITING {
+            return Err(Broken::Line(format!(
+                "more than {MOST_WAITING} messages wait for what is on its way"
+            )));
+        }
         self.waiting.push(Waiting { study, run, message });
+        Ok(())
     }
 
     /// Drops a plan that is over before it was heard.
@@ -92,7 +110,7 @@ impl Coming {
 
     /// The messages of a study that wait, in the order in which they came, once nothing more is under way for it.
     pub(super) fn ready(&mut self, study: &Digest) -> Vec<(RunId, Message)> {
-        if self.underway.values().any(|of| of == study) {
+        if self.underway.values().any(|studies| studies.contains(study)) {
             return Vec::new();
         }
         let ready = self.waiting.extract_if(.., |waiting| waiting.study == *study);
@@ -131,17 +149,46 @@ mod tests {
             Ok(())
         });
         for (study, code) in [(STUDY, "a"), (OTHER, "b"), (STUDY, "c"), (STUDY, "a")] {
-            coming.wait(study, RUN, message(code));
+            coming.wait(study, RUN, message(code)).unwrap();
         }
-        assert!(matches!(coming.next().await, Some(Ok(STUDY))));
+        assert_eq!(ended(&mut coming).await, [STUDY]);
         assert_eq!(begun.load(Ordering::Relaxed), 1, "what is under way is not fetched twice");
         assert_eq!(coming.ready(&STUDY), [], "something more is under way");
         later.send(()).unwrap();
-        assert!(matches!(coming.next().await, Some(Ok(STUDY))));
+        assert_eq!(ended(&mut coming).await, [STUDY]);
         assert_eq!(coming.ready(&STUDY), [(RUN, message("c")), (RUN, message("a"))]);
         assert!(!coming.is_idle());
         assert_eq!(coming.ready(&OTHER), [(RUN, message("b"))]);
         assert!(coming.is_idle() && coming.next().await.is_none());
+    }
+
+    async fn ended(coming: &mut Coming) -> Vec<Digest> {
+        coming.next().await.unwrap().unwrap().into_iter().collect()
+    }
+
+    #[tokio::test]
+    async fn two_studies_that_need_one_sum_both_go_on_when_it_is_here() {
+        let mut coming = Coming::default();
+        for study in [STUDY, OTHER] {
+            coming.fetch(study, Digest([5; 32]), async { Ok(()) });
+            coming.wait(study, RUN, message("a")).unwrap();
+        }
+        assert!(coming.awaits(OTHER, &Digest([5; 32])) && !coming.awaits(OTHER, &Digest([6; 32])));
+        assert_eq!(ended(&mut coming).await, [STUDY, OTHER]);
+        for study in [STUDY, OTHER] {
+            assert_eq!(coming.ready(&study), [(RUN, message("a"))]);
+        }
+        assert!(coming.is_idle());
+    }
+
+    #[tokio::test]
+    async fn messages_that_wait_have_a_bound() {
+        let mut coming = Coming::default();
+        for at in 0..MOST_WAITING {
+            coming.wait(STUDY, RUN, message(&at.to_string())).unwrap();
+        }
+        coming.wait(STUDY, RUN, message("0")).expect("a repetition takes the place of the first");
+        assert!(coming.wait(OTHER, RUN, message("more")).is_err());
     }
 
     #[tokio::test]

@@ -24,7 +24,7 @@ impl Session {
             let opened = self.follower(study, proposal.clone()).await.map(drop);
             let Err(error) = opened else { break };
             let Some(lacking) = error.lacks() else { return Err(error.into()) };
-            if self.downloads.blob(&lacking).is_none() && !self.coming.is_underway(&lacking) {
+            if self.downloads.blob(&lacking).is_none() && !self.coming.awaits(*study, &lacking) {
                 self.refuse_what_is_gone(&lacking)?;
                 self.say(
                     "blob-damaged",
@@ -36,7 +36,7 @@ impl Session {
                 self.coming.fetch(*study, lacking, fetching);
             }
             let is_back = self.put_back(&lacking, &proposal.study.id).await?;
-            if !is_back && self.coming.is_underway(&lacking) {
+            if !is_back && self.coming.awaits(*study, &lacking) {
                 return Err(Away::Later(*study));
             }
         }
