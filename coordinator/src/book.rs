@@ -16,6 +16,7 @@ use motet_common::roster::Roster;
 use motet_common::round::{PhaseName, Round, Terms};
 use motet_common::study::Study;
 use motet_secagg::digest::Digest;
+use motet_secagg::encode::Canonical as _;
 use motet_secagg::fold::Aggregate;
 use motet_secagg::id::{NodeId, RunId};
 use motet_secagg::mask::Shape;
@@ -217,7 +218,8 @@ impl Book {
         Ok(())
     }
 
-    /// Closes a round that is over: a released one moves the chain, an abandoned one counts as a failure.
+    /// Closes a round that is over: a released one moves the chain, an abandoned one counts as a failure once its last leaf
+    /// stands in the log; a stop may come between the two, and then it is resumed.
     pub(crate) fn settle(&mut self, aggregate: Option<&Aggregate>) -> Result<(), Refusal> {
         let Some(run) = self.run.as_mut() else {
             return Ok(());
@@ -241,6 +243,10 @@ impl Book {
                 self.accept(released, &plan, aggregate.ok_or(Code::Storage)?)
             }
             PhaseName::Abandoned => {
+                let owed = round.owed_leaf().map(|leaf| leaf.to_bytes());
+                if owed.is_some_and(|leaf| self.log.find(&leaf).is_none()) {
+                    return Ok(());
+                }
                 let Some(Message::Abandoned(abandoned)) = first_message(round) else {
                     return Ok(());
                 };

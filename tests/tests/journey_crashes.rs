@@ -131,6 +131,54 @@ fn a_coordinator_killed_while_it_publishes_has_one_result_in_the_log_that_all_si
     }
 }
 
+/// Entries that a round of four sites has when two of them are lost before they sign the set: plan, adverts, shares, headers,
+/// uploads, what closes each phase, the commitment, two signatures; and the entry that gives the attempt up.
+const GIVEN_UP: std::ops::RangeInclusive<u32> = 22..=24;
+
+/// An attempt whose set stands in the log is given up, and the coordinator ends before the log says so: another attempt at the
+/// question would be a second set for every site, and no log that it follows.
+#[test]
+fn a_coordinator_killed_while_it_gives_an_attempt_up_goes_on_in_a_log_that_all_sites_follow() {
+    let mut consortium = four_hospitals();
+    consortium.propose_patient("undisturbed", &SITES);
+    consortium.operate(&["run", "start", "undisturbed"]).done();
+    let due = result(&consortium, "undisturbed");
+    for entry in GIVEN_UP {
+        let name = format!("given-up-{entry}");
+        propose_hasty(&consortium, &name);
+        for site in ["hungarian", "va"] {
+            consortium.kill_node(site);
+            consortium.start_node(site, &["--drill", "sign:1:1"]);
+        }
+        consortium.coordinator = None;
+        consortium.start_coordinator_with(&["--drill", &format!("1:{entry}+")]);
+        let _ = consortium.operate(&["run", "start", &name]);
+        assert!(ended(&mut consortium, &name, None), "entry {entry} of the first round is written");
+        for site in ["hungarian", "va"] {
+            consortium.kill_node(site);
+            consortium.start_node(site, &[]);
+        }
+        consortium.coordinator = None;
+        consortium.start_coordinator();
+        assert_eq!(result(&consortium, &name), due, "{name}");
+        for site in SITES {
+            consortium.desk(site, &["ledger", "verify"]).done();
+        }
+    }
+    assert!(consortium.logs().contains("an attempt ended without a sum"), "{}", consortium.logs());
+}
+
+/// The study of the demo with short phases, approved by all.
+fn propose_hasty(consortium: &Consortium, name: &str) {
+    let text = std::fs::read_to_string(demo_file("heart/logistic.toml")).expect("readable");
+    let hasty = text.replace("\nsign = \"10s\"", "\nsign = \"2s\"").replace("heart-disease", name);
+    assert!(hasty.contains("\nsign = \"2s\""));
+    let file = consortium.path(&format!("{name}.toml"));
+    std::fs::write(&file, hasty).expect("writable");
+    consortium.operate(&["study", "propose", &file]).done();
+    SITES.iter().for_each(|site| consortium.approve(site, name));
+}
+
 #[test]
 fn a_node_killed_before_every_act_of_every_phase_is_in_the_undisturbed_result() {
     let mut consortium = four_hospitals();

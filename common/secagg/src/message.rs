@@ -25,7 +25,7 @@ use crate::id::{NodeId, RunId};
 use crate::layout::Ring;
 pub use crate::note::{Checkpoint, Cosignature};
 pub use crate::pair::Kind;
-use crate::pair::PairPublic;
+use crate::pair::{MLKEM_CIPHERTEXT, PairPublic};
 use crate::shamir::Share;
 use crate::sign::Signature;
 
@@ -193,6 +193,15 @@ canonical! {
         pub commit_pair: Digest,
         /// Commitment to the share of the self secret.
         pub commit_own: Digest,
+    }
+}
+
+impl Bundle {
+    /// Whether a ciphertext is there exactly where one is due, as long as it is due. One of another length would leave its
+    /// holder without a mask, after everybody else has masked with it in mind.
+    pub fn has_its_ciphertext(&self) -> bool {
+        let due = if self.dealer < self.holder { MLKEM_CIPHERTEXT } else { 0 };
+        self.mask_ct.len() == due
     }
 }
 

@@ -426,6 +426,15 @@ impl Round {
         Ok(())
     }
 
+    /// The leaf that an attempt that was given up owes the log: without it a set that was committed stands there for ever,
+    /// and no other attempt at its question follows.
+    pub fn owed_leaf(&self) -> Option<Leaf> {
+        match &self.phase {
+            Phase::Abandoned(code, opened) => Some(self.last_leaf(*code, *opened)),
+            _ => None,
+        }
+    }
+
     /// The leaf under which an attempt without a sum is on record.
     fn last_leaf(&self, code: Code, opened: bool) -> Leaf {
         let plan = self.terms.plan();

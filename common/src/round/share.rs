@@ -40,7 +40,7 @@ impl Share {
         }
         let leaves: Vec<Digest> = shares.bundles.iter().map(Bundle::leaf).collect();
         let complete = shares.bundles.iter().map(|bundle| bundle.holder).eq(self.nodes())
-            && shares.bundles.iter().all(|bundle| bundle.dealer == node)
+            && shares.bundles.iter().all(|bundle| bundle.dealer == node && bundle.has_its_ciphertext())
             && merkle::root(&leaves) == shares.root.root;
         if !complete {
             return Err(Refusal::new(Code::Malformed, format!("the bundles of node `{node}`")));

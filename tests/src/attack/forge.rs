@@ -24,6 +24,8 @@ pub enum Trick {
     OtherOwn,
     /// The ciphertext for this holder is not the one that its pair secret gives.
     Ciphertext(NodeId),
+    /// The ciphertext for this holder is not as long as one is: too short where one is due, and there where none is.
+    Length(NodeId),
     /// The sealed pair share of this holder does not fit its commitment.
     BadPair(NodeId),
     /// The sealed own share of this holder does not fit its commitment.
@@ -105,6 +107,10 @@ impl Deal<'_> {
             // Encapsulated for another peer's name: right key, other randomness.
             let name = if self.trick == Trick::Ciphertext(holder.node) { self.dealer } else { holder.node };
             bundle.mask_ct = self.keys.encapsulate(name, &holder.pair).expect("a sound key");
+        }
+        if self.trick == Trick::Length(holder.node) {
+            let other = if bundle.mask_ct.is_empty() { 1 } else { 3 };
+            bundle.mask_ct.resize(other, 0);
         }
         let flipped = |share: &Share, lies| {
             if lies { Share::copied(&share.expose().map(|byte| !byte)) } else { share.clone() }

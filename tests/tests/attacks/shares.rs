@@ -6,6 +6,7 @@ use motet_common::refusal::Code;
 use motet_common::round::PhaseName;
 use motet_common::round::member::Kept;
 use motet_secagg::digest::Digest;
+use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::NodeId;
 use motet_secagg::message::{Kind, Message, RevealReply};
 use motet_secagg::pair::{commit, commit_share};
@@ -76,12 +77,14 @@ type OnHolder = fn(NodeId) -> Trick;
 
 #[test]
 fn attack_a15_a_bad_sealed_share_gives_a_signed_complaint_that_names_its_dealer() {
-    let tricks: [(OnHolder, &str); 4] = [
+    let tricks: [(OnHolder, &str); 5] = [
         (Trick::BadPair, "share_commitment"),
         (Trick::BadOwn, "share_commitment"),
         (Trick::Closed, "share_open_failed"),
         // The share of the neighbour's place (A14): it says so inside, and is not taken.
         (Trick::Place, "share_open_failed"),
+        // Sealed as it should, over a ciphertext that gives no mask.
+        (Trick::Length, "share_open_failed"),
     ];
     for (trick, code) in tricks {
         let (lie, said) = dealt(|lie| trick(lie.cast.node(0)));
@@ -94,6 +97,24 @@ fn attack_a15_a_bad_sealed_share_gives_a_signed_complaint_that_names_its_dealer(
     }
     let (_, said) = dealt(|lie| Trick::BadPair(lie.cast.node(1)));
     assert!(matches!(said[..], [Message::Header(_)]), "it is another holder's affair");
+}
+
+#[test]
+fn attack_a15_a_dealer_whose_ciphertext_has_another_length_has_not_dealt_and_nobody_else_is_lost() {
+    let mut lie = Lie::with_sites(4);
+    lie.share_all();
+    // From a lower id to a higher: the holder would find no mask after the others have masked for it.
+    let (dealer, holder) = (lie.cast.node(0), lie.cast.node(3));
+    lie.forge(0, Trick::Length(holder));
+    let ended = lie.fair(&[], &mut |_, message| Some(message));
+    assert_eq!(ended.phase, Some(PhaseName::Released), "{:?}", ended.code);
+    let Leaf::Release(release) = last_leaf(&lie.log) else { panic!("nothing is released") };
+    let leaves = lie.log.leaves().iter().filter_map(|leaf| match Leaf::from_bytes(leaf).ok()? {
+        Leaf::Commit(commit) if commit.t3 == release.t3 => Some(commit.set),
+        _ => None,
+    });
+    let set: Vec<NodeId> = leaves.flatten().map(|(node, _)| node).collect();
+    assert!(!set.contains(&dealer) && set.contains(&holder) && set.len() == 3, "{set:?}");
 }
 
 #[test]

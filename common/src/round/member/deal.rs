@@ -214,6 +214,9 @@ pub(super) fn open_delivery(
 
 fn open_bundle(t1: &Digest, bundle: &Bundle, x: u8, secret: &ChannelSecret) -> Result<Held, Code> {
     let closed = Code::ShareOpenFailed;
+    if !bundle.has_its_ciphertext() {
+        return Err(closed);
+    }
     let info = Bundle::info(t1, bundle.dealer, bundle.holder);
     let plain = secret.open(&bundle.sealed, &info, &bundle.aad()).map_err(|_| closed)?;
     let header = [&bundle.dealer.0[..], &bundle.holder.0, &[x]].concat();
