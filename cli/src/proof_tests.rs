@@ -47,20 +47,20 @@ fn ledger(files: &[manifest::File], set: &[NodeId], times: u8) -> LedgerProof {
         h_min: roster.h_min,
     };
     let mut leaves = vec![Leaf::StudyOpen(opening)];
-    for t3 in (1..=times).map(|time| Digest([100 + time; 32])) {
+    for (round, t3) in (1..).zip((1..=times).map(|time| Digest([100 + time; 32]))) {
         let (ask, set) = (Digest([1; 32]), set.iter().map(|node| (*node, Digest([3; 32]))).collect());
         leaves.push(Leaf::Commit(Commit {
             study: STUDY.into(),
             ask,
             run: RUN,
-            round: 1,
+            round,
             attempt: 1,
             pin: Digest([2; 32]),
             t3,
             set,
         }));
         let aggregate = Digest([4; 32]);
-        leaves.push(Leaf::Release(Sum { run: RUN, round: 1, t3, aggregate, state_root: STATE, charge: 0 }));
+        leaves.push(Leaf::Release(Sum { run: RUN, round, t3, aggregate, state_root: STATE, charge: 0 }));
     }
     let result = Publication { run: RUN, files: files_digest(files), state_root: STATE };
     leaves.push(Leaf::Publication(result));

@@ -196,6 +196,10 @@ impl LedgerProof {
                     if thresholds(&commit, roster).is_none() {
                         return broken("a sum holds fewer sites than the roster demands");
                     }
+                    // Sites cosign no log whose sums are not numbered without a gap.
+                    if (commit.round, release.round) != (rounds.len() as u64 + 1, rounds.len() as u64 + 1) {
+                        return broken("a round is left out, or not in its place");
+                    }
                     if !asked.insert(commit.ask) {
                         return broken("a question was opened twice");
                     }

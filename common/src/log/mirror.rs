@@ -265,6 +265,10 @@ impl Mirror {
                 {
                     Err("another sum is released between a set and its sum")
                 }
+                // Else a round could be left out of what is shown of a release, and nobody would miss it.
+                Some(_) if release.round != self.releases.len() as u64 + 1 => {
+                    Err("a sum's round is not the one after the latest sum's")
+                }
                 Some(commit) if self.asked(&commit.ask) == Some(Asked::Committed(release.t3)) => {
                     Ok(Step::Release(commit.ask, release.state_root))
                 }

@@ -88,6 +88,12 @@ impl Lie {
         (0..self.cast.size()).collect()
     }
 
+    /// The round after the latest sum of the log.
+    pub fn next_round(&self) -> u64 {
+        let is_sum = |leaf: &&Vec<u8>| matches!(Leaf::from_bytes(leaf), Ok(Leaf::Release(_)));
+        1 + self.log.leaves().iter().filter(is_sum).count() as u64
+    }
+
     /// The node ids of these sites.
     pub fn ids(&self, sites: &[usize]) -> Vec<NodeId> {
         sites.iter().map(|site| self.cast.node(*site)).collect()
@@ -102,7 +108,7 @@ impl Lie {
     pub fn draft_of(&mut self, attempt: u32, sites: &[usize]) -> Plan {
         let asked = Asked {
             run: RunId([1; 16]),
-            round: 1,
+            round: self.next_round(),
             attempt,
             state: self.state,
             candidates: self.ids(sites),

@@ -136,10 +136,11 @@ impl Lie {
         let set: Vec<(NodeId, Digest)> = self.cast.nodes().iter().map(|node| (*node, digest)).collect();
         let ask = Plan::ask_key(STUDY, &recipe, &state);
         let study = STUDY.to_owned();
-        let commit = Commit { study, ask, run, round: 1, attempt: 1, pin: digest, t3: digest, set };
+        let round = self.next_round();
+        let commit = Commit { study, ask, run, round, attempt: 1, pin: digest, t3: digest, set };
         self.log(&Leaf::Commit(commit));
         let state_root = follow(&state, &digest);
-        let leaf = Release { run, round: 1, t3: digest, aggregate: digest, state_root, charge: 0 };
+        let leaf = Release { run, round, t3: digest, aggregate: digest, state_root, charge: 0 };
         let release = self.log(&Leaf::Release(leaf));
         let released = Released {
             plan: digest,

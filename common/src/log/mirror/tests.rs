@@ -32,23 +32,28 @@ fn opening(colluders: u16) -> Vec<u8> {
     .to_bytes()
 }
 
+/// In the round with its question's number.
 fn commit(ask: u8, t3: u8) -> Vec<u8> {
     commit_of(ask, t3, 7)
 }
 
 fn commit_of(ask: u8, t3: u8, pin: u8) -> Vec<u8> {
+    commit_in(ask.into(), ask, t3, pin)
+}
+
+fn commit_in(round: u64, ask: u8, t3: u8, pin: u8) -> Vec<u8> {
     let set = (1..=3).map(|at| (NodeId([at; 16]), Digest([at; 32]))).collect();
     let (run, ask, pin, t3) = (RunId([0; 16]), Digest([ask; 32]), Digest([pin; 32]), Digest([t3; 32]));
-    Leaf::Commit(Commit { study: "study".into(), ask, run, round: 1, attempt: 1, pin, t3, set }).to_bytes()
+    Leaf::Commit(Commit { study: "study".into(), ask, run, round, attempt: 1, pin, t3, set }).to_bytes()
 }
 
 fn release(t3: u8) -> Vec<u8> {
-    release_of(t3, 0)
+    release_in(u64::from(t3 / 10), t3, 0)
 }
 
-fn release_of(t3: u8, run: u8) -> Vec<u8> {
+fn release_in(round: u64, t3: u8, run: u8) -> Vec<u8> {
     let (run, t3, state_root) = (RunId([run; 16]), Digest([t3; 32]), Digest([9; 32]));
-    Leaf::Release(Release { run, round: 1, t3, aggregate: state_root, state_root, charge: 0 }).to_bytes()
+    Leaf::Release(Release { run, round, t3, aggregate: state_root, state_root, charge: 0 }).to_bytes()
 }
 
 fn abort(ask: u8) -> Vec<u8> {
@@ -84,7 +89,7 @@ fn a_study_runs_from_its_opening_over_attempts_to_its_publication() {
     let seen = read(&more).unwrap();
     assert_eq!(seen.asked(&Digest([2; 32])), Some(Asked::Void));
     assert_eq!(seen.published().unwrap().files, Digest([3; 32]));
-    let more = [leaves.as_slice(), &[commit(3, 31), release(31)]].concat();
+    let more = [leaves.as_slice(), &[commit(2, 21), release(21)]].concat();
     let seen = read(&more).unwrap();
     let releases: Vec<u64> = [4, 6, 7, 8].map(|place| seen.release_before(place).unwrap().0).into();
     assert_eq!(releases, [0, 5, 5, 7]);
@@ -92,7 +97,7 @@ fn a_study_runs_from_its_opening_over_attempts_to_its_publication() {
 
 #[test]
 fn a_leaf_that_would_open_a_question_twice_is_refused() {
-    let cases: [(&str, &[Vec<u8>]); 17] = [
+    let cases: [(&str, &[Vec<u8>]); 19] = [
         ("another opening", &[opening(0)]),
         ("no opening", &[commit(1, 11)]),
         ("a second opening", &[opening(1), opening(1)]),
@@ -109,9 +114,20 @@ fn a_leaf_that_would_open_a_question_twice_is_refused() {
         ),
         (
             "a sum between a set and its sum",
-            &[opening(1), commit(1, 11), commit(2, 21), release(21), release(11)],
+            &[
+                opening(1),
+                commit_in(2, 1, 11, 7),
+                commit_in(1, 2, 21, 7),
+                release_in(1, 21, 0),
+                release_in(2, 11, 0),
+            ],
         ),
-        ("a release of another run", &[opening(1), commit(1, 11), release_of(11, 1)]),
+        ("a round that is left out", &[opening(1), commit_in(2, 1, 11, 7), release_in(2, 11, 0)]),
+        (
+            "a round that comes twice",
+            &[opening(1), commit(1, 11), release(11), commit_in(1, 2, 21, 7), release_in(1, 21, 0)],
+        ),
+        ("a release of another run", &[opening(1), commit(1, 11), release_in(1, 11, 1)]),
         ("void out of nothing", &[opening(1), void(1)]),
         ("a result without a sum", &[opening(1), publication(3, 9)]),
         ("a result of another state", &[opening(1), commit(1, 11), release(11), publication(3, 8)]),

@@ -273,7 +273,16 @@ fn the_coordinator_itself_cannot_sign_what_the_log_and_the_roster_do_not_say() {
         (|m| m.ledger.leaves[5].index = 6, "does not contain"),
         (|m| m.ledger.leaves[5].inclusion[0] = Digest([1; 32]), "does not contain"),
         (|m| drop(m.ledger.leaves.remove(1)), "without the commitment before it"),
-        (|m| drop(m.ledger.leaves.drain(1..3)), "not those of the log"),
+        (|m| drop(m.ledger.leaves.drain(1..3)), "a round is left out"),
+        // Also where the list of rounds is as short.
+        (
+            |m| {
+                m.ledger.leaves.drain(1..3);
+                m.round_log.remove(0);
+                m.rounds = 1;
+            },
+            "a round is left out",
+        ),
         (|m| drop(m.ledger.leaves.pop()), "does not end with the result"),
         (|m| drop(m.ledger.leaves.remove(0)), "does not begin with"),
         (|m| m.round_log[0].transcript = Digest([1; 32]), "not those of the log"),
