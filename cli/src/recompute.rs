@@ -288,7 +288,13 @@ impl Subject {
         chain.accept(state, &released.set);
         let (threshold, sites) = (usize::from(plan.threshold), released.set.len());
         let due = Due::of(released.leaf_hash(), threshold, &question.layout, sites);
-        Ok((audit, Standing { chain, latest: Some(Latest::new(released.leaf_hash(), due, false)) }))
+        Ok((
+            audit,
+            Standing {
+                chain,
+                latest: Some(Latest::after(latest.as_ref(), released.leaf_hash(), due, false)),
+            },
+        ))
     }
 }
 

@@ -56,14 +56,17 @@ pub struct Latest {
     pub due: Option<Due>,
     /// Whether this site has made it again.
     pub checked: bool,
+    /// How many sums up to this one were too large for that.
+    pub unchecked: u64,
     /// Whether this site has seen that enough have.
     met: bool,
 }
 
 impl Latest {
-    /// A sum that was just absorbed.
-    pub fn new(release: Digest, due: Option<Due>, checked: bool) -> Self {
-        Self { release, due, checked, met: false }
+    /// A sum that was just absorbed, after another one or as the first.
+    pub fn after(before: Option<&Self>, release: Digest, due: Option<Due>, checked: bool) -> Self {
+        let unchecked = before.map_or(0, |before| before.unchecked) + u64::from(due.is_none());
+        Self { release, due, checked, unchecked, met: false }
     }
 
     /// Takes in what sites say of it. What is not enough, or about another sum, changes nothing.
@@ -94,7 +97,14 @@ pub fn may_cosign(log: &Mirror, latest: Option<&Latest>, is_finished: bool) -> R
     }
     match (log.published(), latest) {
         (None, _) => Ok(()),
-        (Some(_), Some(latest)) if is_finished => latest.may_be_used(),
+        (Some(result), Some(latest)) if is_finished => {
+            if result.unchecked != latest.unchecked {
+                return mismatch(
+                    "the result tells another number of sums that were too large to be made again",
+                );
+            }
+            latest.may_be_used()
+        }
         (Some(_), _) => mismatch("a result is published of a study that has a further question"),
     }
 }

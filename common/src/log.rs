@@ -112,6 +112,8 @@ canonical! {
         pub files: Digest,
         /// Root of the final state.
         pub state_root: Digest,
+        /// How many of its sums were too large for the sites to make them again.
+        pub unchecked: u64,
     }
 }
 

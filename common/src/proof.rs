@@ -128,13 +128,18 @@ impl Found {
         self.rounds.iter().map(|(commit, _)| commit.set.len()).min().unwrap_or(0)
     }
 
-    /// Whether the last sum was made again, in words.
+    /// How many sums were made again by the sites before anything followed from them, in words.
     pub fn checked(&self) -> String {
-        match self.checks {
-            Some(checks) => {
+        match (self.checks, self.publication.unchecked) {
+            (Some(checks), 0) => {
                 format!("the last sum was made again from the masked uploads by {checks} sites, bit for bit")
             }
-            None => format!(
+            (Some(checks), unchecked) => format!(
+                "the last sum was made again from the masked uploads by {checks} sites, bit for bit; {unchecked} of the {} \
+                 sums before it were NOT, for they were too large: audit them with `motet ledger verify --recompute`",
+                self.rounds.len().saturating_sub(1)
+            ),
+            (None, _) => format!(
                 "the last sum was NOT made again by the sites, for it was too large; {} sites that follow the study \
                  found that none had to",
                 self.witnesses
@@ -238,7 +243,12 @@ impl LedgerProof {
             ));
         }
         if self.checks.is_empty() {
-            return Ok(None);
+            // Sites that follow the study held this number against their own.
+            return if found.publication.unchecked > 0 {
+                Ok(None)
+            } else {
+                broken("nobody says to have made the last sum again, and it was not too large for that")
+            };
         }
         let release = merkle::leaf(&Leaf::Release(release.clone()).to_bytes());
         // t, and so more than may collude.

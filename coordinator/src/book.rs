@@ -79,6 +79,8 @@ pub(crate) struct Book {
     pub(crate) checked: BTreeMap<NodeId, Checked>,
     /// How many must, before anything follows from it; nothing where it is too large for that.
     pub(crate) due: Option<Due>,
+    /// How many sums so far were too large for that.
+    pub(crate) unchecked: u64,
     /// The result, from when it is fixed.
     pub(crate) publishing: Option<Publishing>,
     /// Who cosigned the log after the latest sum.
@@ -121,6 +123,7 @@ impl Book {
             uploads: Vec::new(),
             checked: BTreeMap::new(),
             due: None,
+            unchecked: 0,
             publishing: None,
             cosigned: BTreeMap::new(),
             bytes_up: 0,
@@ -294,6 +297,7 @@ impl Book {
         self.cosigned.clear();
         let (threshold, sites) = (usize::from(plan.threshold), released.set.len());
         self.due = Due::of(released.leaf_hash(), threshold, &question.layout, sites);
+        self.unchecked += u64::from(self.due.is_none());
         let state = self.chain.follow(aggregate, &question.layout, &released.set)?;
         for node in self.chain.set().iter().filter(|node| !released.set.contains(node)) {
             self.lost.entry(*node).or_insert(plan.round);

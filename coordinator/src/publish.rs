@@ -106,9 +106,10 @@ fn software() -> String {
 
 impl Publishing {
     /// The leaf that puts the folder on record.
-    pub(crate) fn leaf(&self, state_root: Digest) -> Vec<u8> {
+    pub(crate) fn leaf(&self, book: &Book) -> Vec<u8> {
         let files = files_digest(&self.files);
-        Leaf::Publication(Publication { run: self.run, files, state_root }).to_bytes()
+        let (state_root, unchecked) = (book.chain.root(), book.unchecked);
+        Leaf::Publication(Publication { run: self.run, files, state_root, unchecked }).to_bytes()
     }
 }
 

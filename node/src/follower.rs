@@ -117,7 +117,7 @@ impl Follower {
     pub(crate) fn accept(&mut self, state: State, absorbed: &Absorbed) -> Result<(), Refusal> {
         let Absorbed { candidates, threshold, released, checked } = absorbed;
         let due = self.due_of(*candidates as usize, *threshold, released)?;
-        self.latest = Some(Latest::new(released.leaf_hash(), due, *checked));
+        self.latest = Some(Latest::after(self.latest.as_ref(), released.leaf_hash(), due, *checked));
         self.chain.accept(state, &released.set);
         // Whatever way it came: what follows it is next, and anything else is behind this site.
         if self.missed.pop_front().is_none_or(|next| next.root() != released.root()) {

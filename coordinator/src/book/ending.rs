@@ -34,7 +34,7 @@ impl Book {
 
     /// The place of the result's leaf in the log, once it stands there.
     pub(crate) fn published(&self) -> Option<u64> {
-        self.log.find(&self.publishing.as_ref()?.leaf(self.chain.root()))
+        self.log.find(&self.publishing.as_ref()?.leaf(self))
     }
 
     /// Whether nothing of the study can change any more: then its sites cosign how it ended, and write their own reports.

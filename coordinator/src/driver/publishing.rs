@@ -103,7 +103,7 @@ impl Driver {
     pub(super) async fn publish_when_witnessed(&mut self) -> Result<bool, Refusal> {
         let Some(publishing) = self.book.publishing.clone() else { return Ok(false) };
         if self.book.published().is_none() {
-            self.put_leaf(publishing.leaf(self.book.chain.root())).await?;
+            self.put_leaf(publishing.leaf(&self.book)).await?;
             self.waiting_since = now();
             self.ask_witnesses();
         }

@@ -184,7 +184,7 @@ impl Disk {
             return Err(Code::ReleaseMismatch.into());
         }
         self.state = next;
-        self.latest = Some(Latest::new(due.release, Some(due), again));
+        self.latest = Some(Latest::after(self.latest.as_ref(), due.release, Some(due), again));
         self.place = released.release.index;
         Ok(())
     }

@@ -69,7 +69,7 @@ fn release(governance: &SecretKey, coordinator: &SecretKey, files: &BTreeMap<Str
         set: set.clone(),
         transcript: Digest([100 + round; 32]),
     };
-    let ledger = ledger(&signed, &files, [round(1), round(2)]);
+    let ledger = ledger(&signed, &files, [round(1), round(2)], 0);
     let manifest = Manifest {
         format: FORMAT,
         consortium: "stroke-alliance".to_owned(),
@@ -100,7 +100,7 @@ fn release(governance: &SecretKey, coordinator: &SecretKey, files: &BTreeMap<Str
 }
 
 /// A log of two rounds and a result, cosigned by three sites.
-fn ledger(signed: &SignedRoster, files: &[File], rounds: [RoundRecord; 2]) -> LedgerProof {
+fn ledger(signed: &SignedRoster, files: &[File], rounds: [RoundRecord; 2], unchecked: u64) -> LedgerProof {
     let (run, state_root) = (RunId([7; 16]), Digest([8; 32]));
     let roster = &signed.roster;
     let mut log = Log::new("stroke-alliance", STUDY);
@@ -120,7 +120,7 @@ fn ledger(signed: &SignedRoster, files: &[File], rounds: [RoundRecord; 2]) -> Le
         let aggregate = Digest([4; 32]);
         leaves.push(Leaf::Release(Release { run, round, t3, aggregate, state_root, charge: 0 }));
     }
-    leaves.push(Leaf::Publication(Publication { run, files: files_digest(files), state_root }));
+    leaves.push(Leaf::Publication(Publication { run, files: files_digest(files), state_root, unchecked }));
     leaves.iter().for_each(|leaf| _ = log.push(leaf.to_bytes()));
     let point = log.point();
     let mut note = Note::sign(point.clone(), &point.origin, &log_key()).unwrap();
@@ -340,6 +340,13 @@ fn a_sum_that_is_too_large_to_be_made_again_rests_on_more_witnesses_than_may_col
 {
     let large = |witnesses: usize| {
         let mut manifest = sound();
+        let signed = roster(&key(210), coordinator().public());
+        let rounds = [manifest.round_log[0].clone(), manifest.round_log[1].clone()];
+        manifest.ledger = ledger(&signed, &manifest.files, rounds, 1);
+        assert!(
+            check(&json(&manifest.clone().sign(&coordinator())), &files(), None).unwrap().lines[6]
+                .contains("1 of the 1")
+        );
         manifest.ledger.checks.clear();
         // One line of the log's key, and one of each site.
         let lines: Vec<&str> = manifest.ledger.checkpoint.lines().collect();
@@ -350,6 +357,8 @@ fn a_sum_that_is_too_large_to_be_made_again_rests_on_more_witnesses_than_may_col
     };
     let lines = large(2).unwrap().lines;
     assert!(lines[6].contains("NOT made again") && lines[6].contains("2 sites"), "{lines:?}");
+    let stripped = resigned(|m| m.ledger.checks.clear());
+    assert!(stripped.contains("not too large"), "{stripped}");
     let alone = large(1).unwrap_err();
     assert!(alone.what.contains("cosigned by 1 sites"), "one witness may be a colluder: {alone}");
     // Checks are about one sum; that the study ended with it, and in this log, more witnesses than may collude must say.
@@ -370,7 +379,7 @@ fn a_set_of_fewer_sites_than_the_roster_demands_is_no_sum_whoever_checked_it() {
     let error = resigned(|m| {
         let rounds = few(m);
         (m.ledger, m.sites) =
-            (ledger(&roster(&key(210), coordinator().public()), &m.files, rounds.clone()), 2);
+            (ledger(&roster(&key(210), coordinator().public()), &m.files, rounds.clone(), 0), 2);
         m.round_log = rounds.into();
     });
     assert_eq!((signed.roster.colluders, signed.roster.h_min), (1, 2));
