@@ -143,14 +143,13 @@ async fn subject(
     let mut others = None;
     for told in studies.into_iter().filter(|study| study.id == id) {
         let (study, roster) = trusted(identity, &told)?;
-        let mut sums = releases(rounds, &study.root()).await?;
-        let Some(last) = sums.iter().rposition(|sum| sum.run == run) else {
+        let sums = releases(rounds, &study.root()).await?;
+        if !sums.iter().any(|sum| sum.run == run) {
             others = (!sums.is_empty()).then_some((study, roster, sums)).or(others);
             continue;
-        };
+        }
+        // All of them: a run goes on from the sums of those before it, and which run a sum is of is the coordinator's word.
         let log = log(rounds, &study, &roster, &sums).await?;
-        // A run goes on from the sums of those before it, and its result rests on them too.
-        sums.truncate(last + 1);
         return Ok(Subject { study, roster, log, sums });
     }
     if let Some((study, roster, sums)) = others {
@@ -383,7 +382,8 @@ fn value(sum: &Sum, verdict: &Verdict) -> Value {
     })
 }
 
-/// How the command ends: one wrong sum is a refusal, and nothing made again is no success.
+/// How the command ends: one wrong sum is a refusal, and where the last one, on which the result rests, was not made again, it
+/// is no success.
 fn conclude(sums: &[Sum], verdicts: &[Verdict], run: RunId) -> Done {
     let wrong = sums.iter().zip(verdicts).find_map(|(sum, verdict)| match verdict {
         Verdict::Wrong(refusal) => Some((sum, refusal)),
@@ -402,12 +402,12 @@ fn conclude(sums: &[Sum], verdicts: &[Verdict], run: RunId) -> Done {
             "tell the operator; what a coordinator does not hand out proves nothing for it",
         ));
     }
-    if verdicts.contains(&Verdict::Same) {
+    if verdicts.last() == Some(&Verdict::Same) {
         return Ok(());
     }
     Err(Failure::failed(
         format!(
-            "no sum of run `{}` could be made again: what it was made from is not kept any more",
+            "the last sum of run `{}` could not be made again: what it was made from is not kept any more",
             run.hex()
         ),
         "the log's entries hold all the same; for runs to come, set `retain_uploads_days` in coordinator.toml",

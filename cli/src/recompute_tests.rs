@@ -77,6 +77,8 @@ fn one_wrong_sum_is_a_refusal_and_nothing_made_again_is_a_failure() {
     assert!(conclude(&sums, &[not_kept.clone(), Verdict::Same], run).is_ok());
     let failure = conclude(&sums, &[Verdict::Same, wrong], run).unwrap_err();
     assert_eq!((failure.exit_code(), failure.code()), (3, "sum_mismatch"));
+    let last = conclude(&sums, &[Verdict::Same, not_kept.clone()], run).unwrap_err();
+    assert_eq!(last.exit_code(), 1, "the result rests on the last sum");
     assert_eq!(conclude(&sums, &[not_kept.clone(), not_kept.clone()], run).unwrap_err().exit_code(), 1);
     let withheld = Verdict::Withheld("its evidence");
     let failure = conclude(&sums, &[Verdict::Same, withheld], run).unwrap_err();

@@ -7,6 +7,7 @@ use crate::memory::Memories;
 use crate::{NodeError, local};
 use motet_common::audit::Audit;
 use motet_common::log::Log;
+use motet_common::refusal::{Code, Refusal};
 use motet_proto::dice::dice;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::RunId;
@@ -192,6 +193,11 @@ impl Session {
     fn blob(&mut self, link: &Link, study: &Digest, digest: Digest) -> Result<Arc<Vec<u8>>, Away> {
         if let Some(bytes) = self.downloads.blob(&digest) {
             return Ok(bytes);
+        }
+        // Asked again with the next message that needs it: the coordinator's disk may have been mended.
+        if let Some(why) = self.downloads.no_longer_refused(&digest) {
+            let detail = format!("the coordinator does not hand out blob `{digest}`: {why}");
+            return Err(Refusal::new(Code::Storage, detail).into());
         }
         let (link, downloads) = (link.clone(), self.downloads.clone());
         self.coming.fetch(*study, digest, async move { link.fetch(digest, &downloads).await });

@@ -61,7 +61,16 @@ impl Session {
             latest.hear(&plan.checked, &follower.proposal.roster);
         }
         let member = Member::new(terms);
-        // Joining this attempt ends every earlier one: nothing of it is signed or opened from here on.
+        // Joining this attempt ends every earlier one at its question: nothing of it is signed or opened from here on. A question
+        // goes by the study's name and recipe, so that another text under the same name asks the same.
+        let asks = |follower: &Follower| {
+            follower.attempt.as_ref().is_some_and(|attempt| attempt.member.terms().plan().ask == plan.ask)
+        };
+        let same: Vec<Digest> =
+            self.followers.iter().filter(|(_, follower)| asks(follower)).map(|(other, _)| *other).collect();
+        for other in same {
+            self.forget(&other).await?;
+        }
         self.forget(&study).await?;
         let Some(follower) = self.followers.get_mut(&study) else { return Ok(()) };
         follower.attempt =
