@@ -4,7 +4,7 @@
 use crate::log::StudyOpen;
 use crate::refusal::{Code, Refusal};
 use crate::roster::Roster;
-use crate::study::Study;
+use crate::study::{MOST_LOST, SiteLoss, Study};
 use motet_recipes::{Question, Recipe, State};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -23,6 +23,8 @@ pub struct Chain {
     state: State,
     round: u64,
     set: Vec<NodeId>,
+    /// Sites of the first sum that are in the latest no more.
+    lost: usize,
 }
 
 impl Chain {
@@ -40,6 +42,7 @@ impl Chain {
             state,
             round: 0,
             set: Vec::new(),
+            lost: 0,
         }
     }
 
@@ -78,10 +81,15 @@ impl Chain {
         &self.set
     }
 
-    /// Whether the next sum is to be over the sites of the latest, for what differs could be computed (ruling R5): in an exact
-    /// fit always, in an average once it is judged by groups.
-    pub fn keeps_its_sites(&self) -> bool {
-        self.recipe.exact() || self.recipe.is_being_judged(&self.state)
+    /// How many sites of the latest sum may be missing in the next one, where a study does this when it loses a site and
+    /// whoever asks lets so many go; none ever comes or comes back. What differs between two sums can be computed from them
+    /// (ruling R5).
+    pub fn may_leave(&self, on_site_loss: SiteLoss, most: u32) -> usize {
+        let most = match on_site_loss {
+            SiteLoss::Pause => 0,
+            SiteLoss::Continue => most.min(MOST_LOST) as usize,
+        };
+        most.saturating_sub(self.lost)
     }
 
     /// A: what is asked in this state may be opened once.
@@ -117,6 +125,7 @@ impl Chain {
     /// Moves on to a state that was followed and checked.
     pub fn accept(&mut self, state: State, set: &[NodeId]) {
         self.state = state;
+        self.lost += self.set.iter().filter(|node| !set.contains(node)).count();
         self.set = set.to_vec();
         self.round += 1;
     }

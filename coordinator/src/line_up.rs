@@ -5,7 +5,7 @@ use crate::book::Book;
 use crate::pause::{Pause, Reason};
 use motet_common::moment::Moment;
 use motet_common::refusal::Code;
-use motet_common::study::SiteLoss;
+use motet_common::study::MOST_LOST;
 use motet_secagg::id::NodeId;
 use motet_secagg::threshold::Thresholds;
 
@@ -44,17 +44,12 @@ pub(crate) fn next(
     if first {
         return first_round(book, least, willing, patience, now);
     }
-    let bound = book.chain.keeps_its_sites();
-    let pauses = book.study.rounds.on_site_loss == SiteLoss::Pause;
-    let candidates = match (bound, pauses) {
-        // An exact fit keeps its sites: one that comes or goes would make its own statistics a difference of two sums.
-        (true, true) => {
-            let set = book.chain.set();
-            return all_of(book, least, set, here, (patience, now), Reason::ItsSites);
-        }
-        (true, false) => book.chain.set().iter().copied().filter(|node| here(node)).collect(),
-        (false, _) => willing,
-    };
+    // A study keeps its sites: one that comes or goes makes its own statistics a difference of two sums.
+    let set = book.chain.set();
+    let candidates: Vec<NodeId> = set.iter().copied().filter(|node| here(node)).collect();
+    if candidates.len() + book.chain.may_leave(book.study.rounds.on_site_loss, MOST_LOST) < set.len() {
+        return all_of(book, least, set, here, (patience, now), Reason::ItsSites);
+    }
     match line_up(book, least, candidates) {
         Ok(line_up) => Next::Open(line_up),
         Err(code) if now >= patience => Next::Fail(code),
@@ -126,6 +121,7 @@ fn line_up(book: &Book, least: u32, mut candidates: Vec<NodeId>) -> Result<LineU
 mod tests {
     use super::*;
     use crate::book::tests::{book, node, pinned_to, with_set};
+    use motet_common::study::SiteLoss;
 
     const SINCE: Moment = Moment { ms: 1_000 };
     /// The study's `join` is ninety seconds.
@@ -194,13 +190,30 @@ mod tests {
 
     #[test]
     fn a_run_that_may_lose_sites_waits_when_too_few_are_left_and_then_ends() {
-        let mut book = with_set(book(4, &[1, 2, 3, 4]), &[1, 2, 3, 4]);
+        let mut book = with_set(book(4, &[1, 2, 3, 4]), &[1, 2, 3]);
         book.study.rounds.on_site_loss = SiteLoss::Continue;
-        let pause = held(&book, &[1, 2]);
+        let pause = held(&book, &[1, 2, 4]);
         assert_eq!((pause.reason, pause.until), (Reason::TooFew(Code::LineUpTooSmall), Some(PATIENCE)));
-        assert_eq!(pause.awaited, sites(&[3, 4]));
-        fails(&book, &[1, 2], Code::LineUpTooSmall);
-        assert!(matches!(at(&book, &[1, 2, 3], SINCE), Next::Open(_)));
+        assert_eq!(pause.awaited, sites(&[3]), "site-4 does not take its place");
+        fails(&book, &[1, 2, 4], Code::LineUpTooSmall);
+    }
+
+    #[test]
+    fn a_run_that_may_lose_a_site_loses_one_and_waits_for_the_others() {
+        let mut book = with_set(book(5, &[1, 2, 3, 4, 5]), &[1, 2, 3, 4, 5]);
+        book.study.rounds.on_site_loss = SiteLoss::Continue;
+        let open = |book: &Book, here: &[usize]| match at(book, here, SINCE) {
+            Next::Open(line_up) => line_up.candidates,
+            Next::Wait(pause) => panic!("it waits: {:?}", pause.reason),
+            Next::Fail(code) => panic!("it fails: {code:?}"),
+        };
+        let pause = held(&book, &[1, 2, 3]);
+        assert_eq!((pause.reason, pause.awaited), (Reason::ItsSites, sites(&[4, 5])));
+        fails(&book, &[1, 2, 3], Code::SiteLost);
+        assert_eq!(open(&book, &[1, 2, 3, 4]), sites(&[1, 2, 3, 4]));
+        let book = with_set(book, &[1, 2, 3, 4]);
+        assert_eq!(open(&book, &[1, 2, 3, 4, 5]), sites(&[1, 2, 3, 4]), "nobody comes back");
+        assert_eq!(held(&book, &[1, 2, 3]).reason, Reason::ItsSites, "nor is a second one lost");
     }
 
     #[test]

@@ -12,7 +12,6 @@ use motet_common::checks::{Due, Latest};
 use motet_common::log::Mirror;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::member::{Expected, Me, Member, Sets};
-use motet_common::study::SiteLoss;
 use motet_data::Cohort;
 use motet_ledger::Recorded;
 use motet_recipes::{Comparison, Memory, Outcome, Rows, State};
@@ -296,20 +295,14 @@ pub(crate) async fn absorbed(home: &Home, proposal: &Proposal) -> Result<Vec<Abs
 
 /// The node in a study: its keys, and what it knows of the study by itself.
 pub(crate) fn me<'a>(home: &'a Home, proposal: &'a Proposal, chain: &'a Chain, log: &'a Mirror) -> Me<'a> {
-    let pauses = proposal.study.rounds.on_site_loss == SiteLoss::Pause;
-    // Ruling R5: whoever comes or goes in an exact run makes its own statistics a difference of two sums.
-    let may_differ = if chain.keeps_its_sites() && pauses {
-        Some(0)
-    } else {
-        home.settings.max_set_change.map(|most| most as usize)
-    };
+    let may_leave = chain.may_leave(proposal.study.rounds.on_site_loss, home.settings.max_set_change);
     Me {
         node: home.node(),
         key: &home.identity,
         witness: &home.witness,
         roster: &proposal.roster,
         log,
-        sets: Sets { previous: chain.set(), may_differ },
+        sets: Sets { previous: chain.set(), may_leave },
         seconds: clock::now().ms / 1000,
     }
 }

@@ -4,7 +4,7 @@
 use motet_common::enrol::{check_country, check_name, split_address};
 use motet_common::refusal::{Code, Refusal};
 use motet_common::roster::Roster;
-use motet_common::study::{Study, purpose_meaning, text};
+use motet_common::study::{SiteLoss, Study, purpose_meaning, text};
 use motet_secagg::threshold::{FEWEST_SITES, Thresholds};
 use serde::Deserialize;
 use std::ops::Range;
@@ -38,9 +38,9 @@ pub struct Settings {
     pub address: String,
     /// Sites that must be in every sum, by this site's own rule.
     pub min_sites: u32,
-    /// How many sites may come or go between two sums of one study; nothing means any number. (In an exact run none may,
-    /// unless its approved study says `on_site_loss = "continue"`.)
-    pub max_set_change: Option<u32>,
+    /// How many sites may leave a study that says `on_site_loss = "continue"` after its first sum; where it is 0, no such study is
+    /// approved.
+    pub max_set_change: u32,
     /// What may be approved.
     pub limits: Limits,
 }
@@ -143,7 +143,7 @@ impl Settings {
             consortium: raw.consortium.into_inner(),
             address: raw.address.into_inner(),
             min_sites,
-            max_set_change: raw.max_set_change,
+            max_set_change: raw.max_set_change.unwrap_or(0),
             limits: Limits {
                 recipes,
                 purposes,
@@ -217,6 +217,14 @@ impl Settings {
             let detail = format!(
                 "study `{}` takes times as they are, and the sum shows them; `exact_times = true` under `[limits]` of node.toml \
                  allows that, or the proposer writes times = \"grid\"",
+                study.id
+            );
+            return Err(Refusal::new(Code::StudyNotApproved, detail));
+        }
+        if study.rounds.on_site_loss == SiteLoss::Continue && self.max_set_change == 0 {
+            let detail = format!(
+                "study `{}` goes on without a site that leaves, and what that site told can then be computed; `max_set_change = 1` \
+                 in node.toml allows that, or the proposer writes on_site_loss = \"pause\"",
                 study.id
             );
             return Err(Refusal::new(Code::StudyNotApproved, detail));

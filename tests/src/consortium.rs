@@ -218,10 +218,20 @@ impl Consortium {
         said.lines().last().expect("the code").to_owned()
     }
 
+    /// This site approves studies that go on without a site that is lost: see [`going_on`].
+    pub fn let_one_leave(&self, site: &str) {
+        let settings = self.path(&format!("{site}/node.toml"));
+        let text = std::fs::read_to_string(&settings).expect("join wrote it");
+        let let_go = text.replace("\nmax_set_change = 0", "\nmax_set_change = 1");
+        assert_ne!(text, let_go, "the sample has the line");
+        std::fs::write(&settings, let_go).expect("writable");
+    }
+
     /// Invites a site, joins it, gives it a dataset, and starts its node.
     pub fn add_site(&mut self, site: &str, country: &str, dataset: &str, csv: &Path, schema: &Path) {
         let code = self.invite(site, country);
         self.desk(site, &["join", &code]).done();
+        self.let_one_leave(site);
         let (csv, schema) = (csv.to_str().expect("utf-8"), schema.to_str().expect("utf-8"));
         self.desk(site, &["data", "add", dataset, "--csv", csv, "--schema", schema]).done();
         self.start_node(site, &[]);
@@ -249,6 +259,7 @@ impl Consortium {
     pub fn add_site_behind(&mut self, site: &str, address: &str, dataset: &str, csv: &Path, schema: &Path) {
         let code = self.invite(site, "NL");
         self.desk(site, &["join", &code]).done();
+        self.let_one_leave(site);
         let (csv, schema) = (csv.to_str().expect("utf-8"), schema.to_str().expect("utf-8"));
         self.desk(site, &["data", "add", dataset, "--csv", csv, "--schema", schema]).done();
         let settings = self.path(&format!("{site}/node.toml"));
@@ -366,6 +377,14 @@ impl Consortium {
         }
         text
     }
+}
+
+/// The text of a study of the demo that goes on without a site that is lost.
+pub fn going_on(name: &str) -> String {
+    let text = std::fs::read_to_string(demo_file(name)).expect("readable");
+    let going_on = text.replace("on_site_loss = \"pause\"", "on_site_loss = \"continue\"");
+    assert_ne!(text, going_on, "the study says what it does when it loses a site");
+    going_on
 }
 
 /// A file of the demo's data, which the journeys use too.

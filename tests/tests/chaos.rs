@@ -50,9 +50,7 @@ fn study(id: &str, recipe: &str) -> String {
             lines.collect()
         });
     let head = head.replace("heart-disease", id);
-    // Whoever comes back is waited for: a sum without a site would be another sum.
-    let stays = patient.replace("on_site_loss = \"continue\"", "on_site_loss = \"pause\"");
-    format!("{head}[recipe]\n{recipe}\n[privacy]{stays}")
+    format!("{head}[recipe]\n{recipe}\n[privacy]{patient}")
 }
 
 struct Chaos {

@@ -251,6 +251,13 @@ async fn join_all(
     Ok(members)
 }
 
+/// What a hospital writes that approves a study which goes on without a site that is lost.
+fn let_one_leave(settings: &Path) -> Done {
+    let text = std::fs::read_to_string(settings).map_err(Failure::io("read", settings))?;
+    let text = text.replace("\nmax_set_change = 0", "\nmax_set_change = 1");
+    std::fs::write(settings, text).map_err(Failure::io("write", settings))
+}
+
 /// What a hospital types, in its order: join, data add, run.
 async fn join(
     program: &Path,
@@ -264,6 +271,7 @@ async fn join(
     let csv = dir.join("extracts").join(format!("{}.csv", site.name));
     let schema = dir.join("extracts/schema.toml");
     run(program, words!["node", "join", "-", "--dir", &home], &code).await?;
+    let_one_leave(&home.join("node.toml"))?;
     run(
         program,
         words!["node", "data", "add", dataset, "--csv", csv, "--schema", schema, "--dir", &home],

@@ -23,7 +23,7 @@ use crate::output::Out;
 use compare::{Own, Report};
 use consortium::Consortium;
 use data::{Data, Site, Told};
-use motet_common::study::Study;
+use motet_common::study::{MOST_LOST, Study};
 use motet_ledger::Ledger;
 use motet_node::records::{Frame, OUTBOUND};
 use motet_proto::v1;
@@ -80,8 +80,8 @@ async fn play(args: &Demo) -> Done {
     ));
 
     tell.chapter("The stewards decide");
-    let exact_study = consortium.agree(data.exact.text).await?;
-    let second_study = consortium.agree(data.second.text).await?;
+    let exact_study = consortium.agree(&proposed(data.exact.text, &args.drops)).await?;
+    let second_study = consortium.agree(&proposed(data.second.text, &args.drops)).await?;
     say_thresholds(&tell, &exact_study, data.sites.len());
 
     tell.chapter(data.exact.heading);
@@ -283,6 +283,14 @@ fn places(folder: &Path, data: &Data, fingerprint: &str, keep: bool) -> Vec<(Str
     lines
 }
 
+/// The study's text: where a hospital is to be lost, one that goes on without it.
+fn proposed(text: &str, losses: &[Loss]) -> String {
+    if losses.is_empty() {
+        return text.to_owned();
+    }
+    text.replace("on_site_loss = \"pause\"", "on_site_loss = \"continue\"")
+}
+
 /// Every loss must name a site, and so many may be lost at once that a sum can still be opened.
 fn check_losses(data: &Data, losses: &[Loss]) -> Done {
     let names: Vec<&str> = data.sites.iter().map(|site| site.name).collect();
@@ -303,6 +311,13 @@ fn check_losses(data: &Data, losses: &[Loss]) -> Done {
     let study = Study::parse(data.exact.text).map_err(|error| Failure::failed(error.to_string(), ""))?;
     let survivors = study.thresholds(names.len()).map_or(names.len(), |numbers| numbers.survivors);
     let spare = names.len() - survivors;
+    // What is lost before the first sum is in none.
+    if losses.iter().filter(|loss| loss.round > 1).count() > MOST_LOST as usize {
+        return Err(Failure::usage(
+            "--drop: a second site would be lost after the first sum",
+            "lose one there, and any others in round 1: a study goes on without one site at most",
+        ));
+    }
     if losses.len() > spare {
         return Err(Failure::usage(
             format!(

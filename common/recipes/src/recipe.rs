@@ -193,16 +193,6 @@ impl Recipe {
         !matches!(self.method(), Self::FedAvg(_) | Self::Count(_))
     }
 
-    /// Whether the model is finished but for its evaluation, which goes on to groups of patients or sites.
-    pub fn is_being_judged(&self, state: &State) -> bool {
-        match (self, state) {
-            (Self::Judged(_), State::Judged(state)) => {
-                ["calibrate", "finished"].contains(&state.method.progress().phase)
-            }
-            _ => false,
-        }
-    }
-
     /// The strength of the ridge, in the methods that have one.
     pub fn ridge(&self) -> Option<f64> {
         match self.method() {

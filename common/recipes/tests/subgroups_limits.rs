@@ -34,26 +34,6 @@ fn a_site_that_does_not_tell_refuses_to_be_counted_as_one_that_does() {
 }
 
 #[test]
-fn an_average_keeps_its_sites_from_its_evaluation_on_where_it_is_judged() {
-    let hospitals = wards(heart(), |_| true);
-    let averaged = FedAvg { rounds: 2, batch: 0, ..FedAvg::new(names(&HEART_COLUMNS), "y".into()) };
-    let plain = Recipe::FedAvg(averaged);
-    let judged = plain.clone().judged(asked(groups(), false));
-    for (recipe, kept) in [(&judged, &["calibrate", "levels", "subgroups", "finished"][..]), (&plain, &[])] {
-        let seen = std::cell::RefCell::new(std::collections::BTreeSet::new());
-        let all = || (0..hospitals.len()).collect();
-        finish_with(recipe, &hospitals, |state| {
-            let phase = state.progress().phase;
-            assert_eq!(recipe.is_being_judged(state), kept.contains(&phase), "{phase}");
-            seen.borrow_mut().insert(phase);
-            all()
-        });
-        assert!(seen.borrow().contains("calibrate") && seen.borrow().contains("train"), "{seen:?}");
-        assert!(!recipe.exact(), "an average is not exact, and would go on with any sites");
-    }
-}
-
-#[test]
 fn a_site_that_is_lost_at_the_end_takes_its_rows_out_of_the_fit_too() {
     let hospitals = wards(heart(), |_| true);
     let mut recipe = Logistic::new(names(&HEART_COLUMNS), "y".into());

@@ -61,19 +61,19 @@ pub struct Me<'a> {
 pub struct Sets<'a> {
     /// The sites of the previous sum; empty before the first.
     pub previous: &'a [NodeId],
-    /// How many sites may have come or gone since: none in an exact run whose study does not let it go on without a
-    /// site, for what differs becomes computable (ruling R5). Nothing where any set will do.
-    pub may_differ: Option<usize>,
+    /// How many of them may have left since; none ever comes. What differs between two sums becomes computable (ruling R5),
+    /// so none may in a study that does not go on without a site.
+    pub may_leave: usize,
 }
 
 impl Sets<'_> {
     fn check(&self, set: &[SignedRoot]) -> Result<(), Refusal> {
-        let Some(most) = self.may_differ.filter(|_| !self.previous.is_empty()) else {
+        if self.previous.is_empty() {
             return Ok(());
-        };
-        let stays = set.iter().filter(|root| self.previous.contains(&root.node)).count();
-        let differs = set.len().saturating_sub(stays) + self.previous.len().saturating_sub(stays);
-        if differs <= most { Ok(()) } else { Err(Code::SetChanged.into()) }
+        }
+        let came = set.iter().any(|root| !self.previous.contains(&root.node));
+        let left = self.previous.len().saturating_sub(set.len());
+        if came || left > self.may_leave { Err(Code::SetChanged.into()) } else { Ok(()) }
     }
 }
 

@@ -236,13 +236,9 @@ impl Study {
         }
         match self.rounds.on_site_loss {
             SiteLoss::Continue => card.fact(
-                "if a site leaves in the middle of a run, the others go on without it: comparing the sums before and after \
-                 shows roughly that site's own statistics. Approving accepts this for your site too",
-            ),
-            SiteLoss::Pause if !self.recipe.exact() => card.fact(
-                "if a site leaves in the middle of a run, the others go on without it; where it leaves during the evaluation, that \
-                 begins again, and comparing both shows roughly that site's own figures. While the model is judged by groups or \
-                 sites the run waits instead",
+                "if a site leaves in the middle of a run, the others go on without it, once and for good: comparing the sums \
+                 before and after shows that site's own statistics. Approving accepts this for your site too. When a second \
+                 site leaves, the run waits for it and then ends",
             ),
             SiteLoss::Pause => card.fact(
                 "if a site leaves in the middle of a run, the run waits for it and then ends; a new run without it, compared \

@@ -147,6 +147,10 @@ canonical! {
     }
 }
 
+/// Sites that may leave a study after its first sum where it says `on_site_loss = "continue"`: of each that leaves, the sums
+/// before and after tell its own.
+pub const MOST_LOST: u32 = 1;
+
 canonical! {
     /// What a run does when a site that was in the last sum stays away.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -40,8 +40,8 @@ pub struct Node {
     pub killed_after: Option<usize>,
     /// The sites of the previous sum.
     pub previous: Vec<NodeId>,
-    /// How many sites may differ from them.
-    pub may_differ: Option<usize>,
+    /// How many of them may have left.
+    pub may_leave: usize,
     /// It has written its own report.
     pub has_report: bool,
 }
@@ -60,7 +60,7 @@ impl Node {
             acts: Vec::new(),
             killed_after: None,
             previous: Vec::new(),
-            may_differ: None,
+            may_leave: 0,
             has_report: false,
         }
     }
@@ -140,7 +140,7 @@ impl Node {
     }
 
     fn me<'a>(&'a self, cast: &'a Cast) -> Me<'a> {
-        let sets = Sets { previous: &self.previous, may_differ: self.may_differ };
+        let sets = Sets { previous: &self.previous, may_leave: self.may_leave };
         Me { sets, ..cast.me(self.site, &self.disk.log, 1_700_000_000) }
     }
 
