@@ -168,7 +168,11 @@ fn say_list(out: Out, all: &[Known], roles: &[Role]) {
         if !known.alarms().is_empty() {
             words.push_str("; ALARM, KEY OF ANOTHER");
         }
-        let now = if member.connected { "connected" } else { "" };
+        let now = match (member.connected, member.in_two_places) {
+            (_, true) => "ALARM, IN TWO PLACES",
+            (true, false) => "connected",
+            (false, false) => "",
+        };
         let (name, country, role) = (member.name.clone(), member.country.clone(), member.role.clone());
         table.row([name, country, role, words, now.to_owned(), key]);
     }
@@ -180,6 +184,14 @@ fn say_list(out: Out, all: &[Known], roles: &[Role]) {
         out.line("Nobody yet. `motet person invite NAME --role ROLE` makes a join code.");
     }
     for known in all {
+        if known.member.in_two_places {
+            let name = crate::output::shown(&known.member.name);
+            out.line(format!(
+                "\nALARM: two nodes with the certificate of `{name}` take the line from each other."
+            ));
+            out.line("  Its folder, or a copy of it, runs in two places. Call the site: one of the two is to end, and a copy is never to be");
+            out.line("  used, because it does not know what the other has said. If nobody there runs two, somebody has its keys: remove it.");
+        }
         if let Standing::Wrong(why) = &known.standing {
             out.line(format!("\n{}: {why}.", crate::output::shown(&known.member.name)));
             out.line(if why == LATE {
@@ -209,7 +221,7 @@ fn as_json(known: &Known) -> serde_json::Value {
     let twin = |twin: &Twin| json!({ "key": twin.purpose.as_str(), "with": twin.with, "their_key": twin.theirs.as_str(), "settled": twin.settled });
     let mut value = json!({
         "name": member.name, "country": member.country, "role": member.role, "state": member.state,
-        "standing": standing.code(), "connected": member.connected, "invite": to_hex(&member.invite),
+        "standing": standing.code(), "connected": member.connected, "in_two_places": member.in_two_places, "invite": to_hex(&member.invite),
         "equal_keys": twins.iter().map(twin).collect::<Vec<_>>(),
     });
     if let (Some(fields), Standing::Verified(enrolment)) = (value.as_object_mut(), standing) {

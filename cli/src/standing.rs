@@ -259,6 +259,7 @@ mod tests {
             possession: enrolment.sign(&key(seed), Some(&key(seed + 1)), Some(&key(seed + 2))).to_bytes(),
             enrolment: enrolment.to_bytes(),
             connected: true,
+            in_two_places: false,
         }
     }
 

@@ -42,6 +42,7 @@ codes! {
     NotInRoster = "not_in_roster": "propose the study again with a roster that holds the site",
     RoleNotAllowed = "role_not_allowed": "use an identity whose role may do this",
     TooFast = "too_fast": "this member sends more than its software ever does; look at what else uses its certificate, then wait a minute",
+    LineReplaced = "line_replaced": "find where this folder, or a copy of it, runs too and end one of the two; a copy does not know what the other has said since",
     NoClientCertificate = "no_client_certificate": "join first: the certificate is what proves who calls",
     // enrolment
     BadJoinCode = "bad_join_code": "copy the whole line that `motet site invite` printed",

@@ -103,6 +103,9 @@ async fn serve(config: Config, drill: Option<Drill>, stop: &Stop) -> anyhow::Res
         () = stop.told() => {}
         error = replaced(&lock) => return Err(error),
     }
+    tracing::info!("stopping: this process was told to");
+    // Nobody hears of a ledger that is closed on purpose as of one that cannot be written: whoever is connected calls again.
+    shared.connections.close_all();
     shared.ledger.close().await;
     Ok(())
 }

@@ -106,7 +106,15 @@ async fn run(args: RunArgs) -> Result<ExitCode, NodeError> {
     let ledger = home.ledger.clone();
     let ended = crate::session::run(home, args.drill, &claim, &stop).await;
     // What is not closed by then is as after a power cut, which loses nothing.
-    let _ = tokio::time::timeout(CLOSING, ledger.close()).await;
+    let closing = async {
+        if ended.is_ok() {
+            let (now, text) = (clock::now().ms, "told to stop; what is under way goes on at the next start");
+            output::line(&format!("{} stopping: {text}", clock::text(now)));
+            let _ = crate::records::event(&ledger, now, "stopping", text).await;
+        }
+        ledger.close().await;
+    };
+    let _ = tokio::time::timeout(CLOSING, closing).await;
     match ended {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => match error.downcast::<NodeError>() {

@@ -234,6 +234,8 @@ impl LedgerError {
     pub(crate) fn database(doing: &'static str, path: &Path) -> impl FnOnce(sqlx::Error) -> Self {
         let path = path.to_path_buf();
         move |cause| match code(&cause) {
+            // Not the disk's doing: this process closed its ledger, and something of it was still at work.
+            _ if matches!(cause, sqlx::Error::PoolClosed) => Self::Stopping,
             Some(CORRUPT | NO_DATABASE) => Self::Damaged { path, cause },
             _ => Self::Database { doing, path, cause },
         }

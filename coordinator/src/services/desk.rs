@@ -7,7 +7,7 @@ use crate::entries::{Invited, RunEnded};
 use crate::handle::{Ask, Handle};
 use crate::members::Caller;
 use crate::shared::Shared;
-use motet_common::enrol::Role;
+use motet_common::enrol::{Enrolment, Role};
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::roster::{SignedRemoval, SignedRoster};
@@ -121,8 +121,13 @@ impl Desk for DeskService {
         _request: Request<ListMembersRequest>,
     ) -> Result<Response<ListMembersResponse>, Status> {
         let hub = &self.0.hub;
-        let members =
+        let mut members =
             self.0.members.list(now(), |enrolment| hub.is_connected(enrolment.identity.node_id())).await;
+        for member in &mut members {
+            let enrolment = Enrolment::from_bytes(&member.enrolment);
+            let node = enrolment.map(|enrolment| enrolment.identity.node_id());
+            member.in_two_places = node.is_ok_and(|node| hub.is_contested(node));
+        }
         Ok(Response::new(ListMembersResponse { members }))
     }
 
