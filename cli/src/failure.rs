@@ -168,7 +168,8 @@ impl From<motet_common::roster::RosterError> for Failure {
 
 impl From<motet_ledger::LedgerError> for Failure {
     fn from(error: motet_ledger::LedgerError) -> Self {
-        Self::failed(error.to_string(), "")
+        let next = if error.is_loss() { crate::ledger::RESTORE } else { "" };
+        Self::failed(error.to_string(), next)
     }
 }
 

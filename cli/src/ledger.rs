@@ -78,7 +78,7 @@ async fn accept(args: &AcceptLedger) -> Done {
 }
 
 /// What to do about a damaged folder.
-const RESTORE: &str =
+pub(crate) const RESTORE: &str =
     "stop the coordinator, keep the folder, and put a backup in its place with `motet backup restore`";
 
 async fn verify(args: &VerifyLedger) -> Done {
