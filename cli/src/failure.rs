@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(failure.exit_code(), 3);
         assert_eq!(
             failure.to_string(),
-            "motet: refused, name_taken: site `lyon`\n  next: choose another name"
+            "motet: refused, name_taken: site `lyon`\n  next: choose another name, or remove whoever has it first: `motet site remove`, `motet person remove`"
         );
         assert_eq!(failure.json()["error"]["code"], "name_taken");
         assert_eq!(failure.json()["error"]["exit"], 3);

@@ -56,6 +56,7 @@ async fn invite_site(args: &InviteSite) -> Done {
     invite(&identity, &mut desk, &args.name, &args.country, Role::Site, args.days).await.map(|made| {
         let out = Out::new(false);
         out.line(format!("Site `{}` ({}) is invited until {}.", args.name, args.country, moment(made.expires_ms)));
+        say_void(out, &made);
         out.line("Give the hospital the line below by a way you trust: whoever holds it can join once under this name.");
         out.line("There:  motet-node join --code-file FILE --dir DIR");
         out.line("Once they have joined, and before that day, run `motet site list`: it fixes their keys.");
@@ -73,6 +74,7 @@ async fn invite_person(args: &InvitePerson) -> Done {
     let made = invite(&identity, &mut desk, &args.name, country, role, args.days).await?;
     let out = Out::new(false);
     out.line(format!("`{}` is invited as {role} until {}.", args.name, moment(made.expires_ms)));
+    say_void(out, &made);
     out.line(
         "Give the person the line below by a way you trust: whoever holds it can join once under this name.",
     );
@@ -82,12 +84,21 @@ async fn invite_person(args: &InvitePerson) -> Done {
     Ok(())
 }
 
+/// Whoever waits with the code of an earlier invitation waits in vain.
+fn say_void(out: Out, made: &Invited) {
+    if made.replaces {
+        out.line("An earlier invitation of this name was open: its code is void from now on, and only the one below works.");
+    }
+}
+
 /// An invitation that the coordinator knows of.
 pub struct Invited {
     /// The join code, a secret.
     pub code: String,
     /// When it ends.
     pub expires_ms: u64,
+    /// Whether it took the place of one of the same name that nobody had redeemed.
+    pub replaces: bool,
 }
 
 /// Draws the secret, keeps it, and makes the invitation's id known.
@@ -126,6 +137,9 @@ pub async fn invite(
         enrolled: None,
         removed: None,
     };
+    let members = desk.list_members(v1::ListMembersRequest {}).await?.into_inner().members;
+    let replaces =
+        members.iter().any(|member| member.state == "invited" && member.name.eq_ignore_ascii_case(name));
     // Kept before it is known elsewhere: a joined site whose secret was lost could never be verified.
     kept.keep(&identity.dir, &code.invite)?;
     let request = v1::InviteRequest {
@@ -139,7 +153,7 @@ pub async fn invite(
         let _ = Kept::forget(&identity.dir, &code.invite);
         return Err(status.into());
     }
-    Ok(Invited { code: text, expires_ms })
+    Ok(Invited { code: text, expires_ms, replaces })
 }
 
 async fn list(args: &Read, roles: &[Role]) -> Done {

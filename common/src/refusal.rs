@@ -32,7 +32,7 @@ codes! {
     StudyUnknown = "study_unknown": "check the study's id with `motet study list`",
     QuestionRepeated = "question_repeated": "read the card; `motet-node study approve ID --again` says yes all the same",
     StudyEnded = "study_ended": "the study's end date has passed; propose it anew",
-    StudyWithdrawn = "study_withdrawn": "the study was withdrawn; propose it anew",
+    StudyWithdrawn = "study_withdrawn": "the study was withdrawn; propose it anew under another id",
     SiteStopped = "site_stopped": "the site's steward has stopped the node; `motet-node resume` releases it",
     SiteRevoked = "site_revoked": "the site was removed from the consortium; ask the operator for a new invitation",
     PersonRevoked = "person_revoked": "the person was removed from the consortium; ask an operator for a new invitation",
@@ -45,13 +45,13 @@ codes! {
     LineReplaced = "line_replaced": "find where this folder, or a copy of it, runs too and end one of the two; a copy does not know what the other has said since",
     NoClientCertificate = "no_client_certificate": "join first: the certificate is what proves who calls",
     // enrolment
-    BadJoinCode = "bad_join_code": "copy the whole line that `motet site invite` printed",
-    TokenUnknown = "token_unknown": "ask the operator for a new invitation",
+    BadJoinCode = "bad_join_code": "copy the whole last line that `motet site invite` printed, or for a person `motet person invite`",
+    TokenUnknown = "token_unknown": "it was taken back, or a later one of the same name took its place; ask the operator for a new invitation",
     TokenExpired = "token_expired": "ask the operator for a new invitation",
     TokenUsed = "token_used": "an invitation works once; ask the operator for a new one",
     KeyTaken = "key_taken": "every member makes keys of its own: join into a folder that does not exist yet; if you did, tell the operator",
     KeyUnproven = "key_unproven": "only whoever holds a key can enrol it: join with `motet-node join` or `motet person join`",
-    NameTaken = "name_taken": "choose another name",
+    NameTaken = "name_taken": "choose another name, or remove whoever has it first: `motet site remove`, `motet person remove`",
     ClockSkew = "clock_skew": "set the machine's clock; TLS certificates and deadlines depend on it",
     VersionUnknown = "version_unknown": "install the version the consortium runs",
     // data at the site
@@ -97,6 +97,7 @@ codes! {
     RunUnknown = "run_unknown": "check the id with `motet run list`",
     RunOver = "run_over": "start a new run with `motet run start`",
     ReleaseUnknown = "release_unknown": "list releases with `motet release list STUDY`",
+    StudyKnown = "study_known": "`motet study show ID` says who has decided; to ask anew, propose it under another id",
     StudyInvalid = "study_invalid": "`motet study lint FILE` names line and fix",
     Storage = "storage": "look at the disk and the permissions of the folder, then start again",
 }

@@ -27,7 +27,7 @@ pub enum StewardError {
     )]
     NobodyToAsk,
     /// The file with the passphrase cannot be read.
-    #[error("cannot read the passphrase file `{}`: {why}", path.display())]
+    #[error("cannot read the passphrase file `{}`: {why}; name a file whose one line is the passphrase", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,

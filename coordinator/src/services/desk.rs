@@ -2,7 +2,7 @@
 
 use super::export::export;
 use super::{caller, fixed, malformed, now, run_id};
-use crate::driver::propose;
+use crate::driver::{has_passed, propose};
 use crate::entries::{Invited, RunEnded};
 use crate::handle::{Ask, Handle};
 use crate::members::Caller;
@@ -71,6 +71,23 @@ impl DeskService {
 
     async fn handles(&self) -> Vec<Handle> {
         self.0.studies.read().await.values().cloned().collect()
+    }
+}
+
+/// What became of a study, in a word.
+async fn state(handle: &Handle) -> &'static str {
+    let is_released = || async {
+        // Of a study that cannot be read just now nobody knows that it is over.
+        handle.runs().await.is_ok_and(|runs| runs.iter().any(|run| run.state == "released"))
+    };
+    if handle.is_withdrawn() {
+        "withdrawn"
+    } else if is_released().await {
+        "released"
+    } else if has_passed(handle.ends) {
+        "ended"
+    } else {
+        "open"
     }
 }
 
@@ -186,7 +203,7 @@ impl Desk for DeskService {
                 id: handle.id.clone(),
                 title: handle.title.clone(),
                 digest: handle.digest.hex(),
-                state: if handle.is_withdrawn() { "withdrawn" } else { "open" }.to_owned(),
+                state: state(&handle).await.to_owned(),
                 text: handle.proposed.text.clone(),
                 roster: handle.proposed.roster.to_bytes(),
                 sites: handle.standings(),
