@@ -27,7 +27,7 @@ use motet_proto::tls::authority::{Authority, Validity};
 
 use motet_secagg::sign::SecretKey;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The operator's and the server's certificates: as long as a research grant; the authority itself lasts ten years.
 const CERTIFICATE_DAYS: u32 = 5 * 365;
@@ -170,14 +170,17 @@ fn refuse_nested(args: &Init) -> Done {
     Ok(())
 }
 
-/// A path by its true name, as far as it exists.
+/// A path by its true name, as far as it exists; what does not exist yet has no links in it.
 fn place(path: &Path) -> PathBuf {
-    let mut ancestors = path.ancestors();
-    let found = ancestors.find_map(|above| Some((above, above.canonicalize().ok()?)));
-    found.map_or_else(
-        || path.to_path_buf(),
-        |(above, whole)| whole.join(path.strip_prefix(above).unwrap_or(Path::new(""))),
-    )
+    let found = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    let Some((above, mut whole)) = found else { return path.to_path_buf() };
+    for part in path.strip_prefix(above).unwrap_or(path).components() {
+        match part {
+            Component::ParentDir => drop(whole.pop()),
+            part => whole.push(part),
+        }
+    }
+    whole
 }
 
 /// Where things are written.
