@@ -1,4 +1,8 @@
 //! A hospital whose record is lost: what its node says to do is done, word by word, and it is in the next study.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test: clippy knows only the functions marked as one, not their helpers"
+)]
 
 use motet_tests::consortium::{Consortium, PATIENCE, demo_file};
 
@@ -26,7 +30,7 @@ fn released(consortium: &Consortium, study: &str, approvals: usize) -> u64 {
         assert!(!runs.contains("failed"), "{runs}\n{}", c.logs());
         runs.contains("released")
     });
-    consortium.figures(study)["sites"].as_u64().unwrap()
+    consortium.figures(study).get("sites").unwrap().as_u64().unwrap()
 }
 
 #[test]

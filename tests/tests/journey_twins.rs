@@ -1,4 +1,8 @@
 //! One folder, copied and started twice: neither node fights for the line, and both the site and the operator are told.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test: clippy knows only the functions marked as one, not their helpers"
+)]
 
 use motet_tests::consortium::{Consortium, PATIENCE};
 use std::path::Path;
