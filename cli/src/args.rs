@@ -182,6 +182,15 @@ pub struct Named {
 }
 
 #[derive(Args)]
+pub struct NamedRun {
+    /// The first digits of its id, or the id of a study, which stands for its latest run
+    #[arg(value_name = "RUN|STUDY")]
+    pub id: String,
+    #[command(flatten)]
+    pub read: Read,
+}
+
+#[derive(Args)]
 pub struct NamedWrite {
     /// Its id; of a run, the first digits are enough
     pub id: String,
@@ -194,11 +203,11 @@ pub enum Run {
     /// Start a run of a study
     Start(StartRun),
     /// Follow a run to its end
-    Watch(Named),
+    Watch(NamedRun),
     /// Runs, latest first
     List(ListRuns),
     /// Why a run stands where it stands, and what to do
-    Show(Named),
+    Show(NamedRun),
     /// Give a run up
     Abandon(NamedWrite),
 }
@@ -261,8 +270,9 @@ pub struct VerifyRelease {
     /// Trust the governance key of this identity or site folder
     #[arg(long = "as", value_name = "DIR", conflicts_with = "governance")]
     pub identity: Option<PathBuf>,
-    /// Trust the governance key with this fingerprint (64 hexadecimal digits)
-    #[arg(long, value_name = "FINGERPRINT")]
+    /// Trust this governance key: its fingerprint, as `motet init` printed it, or the key itself, as in coordinator.toml (64
+    /// hexadecimal digits either way)
+    #[arg(long, value_name = "FINGERPRINT|KEY")]
     pub governance: Option<String>,
     /// Print one JSON value with the same facts instead of text
     #[arg(long)]

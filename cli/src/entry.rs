@@ -50,7 +50,8 @@ async fn dispatch(command: Command) -> Done {
 
 async fn coordinate(args: &Coordinator) -> Done {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let lines = tracing_subscriber::fmt().with_ansi(motet_proto::process::is_coloured());
+    lines.with_env_filter(filter).with_writer(std::io::stderr).init();
     let in_words = |error: anyhow::Error| Failure::failed(format!("{error:#}"), "");
     let config = motet_coordinator::config::Config::read(&args.config).map_err(in_words)?;
     motet_coordinator::run(config, args.drill).await.map_err(in_words)

@@ -8,6 +8,10 @@ use std::path::Path;
 /// What every command of this program returns.
 pub type Done<T = ()> = Result<T, Failure>;
 
+/// What to do about a coordinator's ledger that is not whole.
+pub(crate) const RESTORE: &str =
+    "stop the coordinator, keep the folder, and put a backup in its place with `motet backup restore`";
+
 /// A command that did not do what it was asked to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -168,7 +172,8 @@ impl From<motet_common::roster::RosterError> for Failure {
 
 impl From<motet_ledger::LedgerError> for Failure {
     fn from(error: motet_ledger::LedgerError) -> Self {
-        Self::failed(error.to_string(), "")
+        let next = if error.is_loss() { RESTORE } else { "" };
+        Self::failed(error.to_string(), next)
     }
 }
 
@@ -191,7 +196,7 @@ mod tests {
         assert_eq!(failure.exit_code(), 3);
         assert_eq!(
             failure.to_string(),
-            "motet: refused, name_taken: site `lyon`\n  next: choose another name"
+            "motet: refused, name_taken: site `lyon`\n  next: choose another name, or remove whoever has it first: `motet site remove`, `motet person remove`"
         );
         assert_eq!(failure.json()["error"]["code"], "name_taken");
         assert_eq!(failure.json()["error"]["exit"], 3);

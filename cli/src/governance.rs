@@ -88,7 +88,14 @@ fn in_words(error: StewardError) -> Failure {
             format!("`{}` is not a governance key", path.display()),
             "restore it from a backup",
         ),
-        other => Failure::usage(other.to_string(), ""),
+        StewardError::Unreadable { path, why } => Failure::usage(
+            format!("cannot read the passphrase file `{}`: {why}", path.display()),
+            "name a file whose one line is the passphrase",
+        ),
+        // They say themselves what to do.
+        other @ (StewardError::Passphrase | StewardError::Terminal(_) | StewardError::Mismatch) => {
+            Failure::usage(other.to_string(), "")
+        }
     }
 }
 

@@ -27,7 +27,7 @@ use motet_proto::tls::authority::{Authority, Validity};
 
 use motet_secagg::sign::SecretKey;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The operator's and the server's certificates: as long as a research grant; the authority itself lasts ten years.
 const CERTIFICATE_DAYS: u32 = 5 * 365;
@@ -94,6 +94,7 @@ pub async fn run(args: &Init, out: Out) -> Done {
 /// As [`run`].
 pub async fn make(args: &Init) -> Done<Consortium> {
     let apart: Vec<&PathBuf> = args.operator.iter().chain(&args.governance).collect();
+    refuse_nested(args)?;
     refuse_existing(&args.dir)?;
     for folder in &apart {
         refuse_existing(folder)?;
@@ -137,6 +138,49 @@ pub async fn make(args: &Init) -> Done<Consortium> {
         address,
         governance: governance.public().fingerprint().hex(),
     })
+}
+
+/// Folders that are named to lie apart lie apart: none is another, or inside of it.
+fn refuse_nested(args: &Init) -> Done {
+    let mut named = vec![("the coordinator's folder", &args.dir)];
+    named.extend(args.operator.iter().map(|dir| ("--operator", dir)));
+    named.extend(args.governance.iter().map(|dir| ("--governance", dir)));
+    let mut found: Vec<(&str, &PathBuf, PathBuf)> = Vec::new();
+    for (what, given) in named {
+        let whole = std::path::absolute(given).map_err(Failure::io("find", given))?;
+        let place = place(&whole);
+        for (other, their, known) in &found {
+            let next = "name folders beside each other, or leave one out";
+            if place == *known {
+                let text = format!("{other} and {what} are one folder, `{}`", given.display());
+                return Err(Failure::usage(text, next));
+            }
+            let inside = |inner: &Path, outer: &Path| {
+                Failure::usage(format!("`{}` lies inside `{}`", inner.display(), outer.display()), next)
+            };
+            if place.starts_with(known) {
+                return Err(inside(given, their));
+            }
+            if known.starts_with(&place) {
+                return Err(inside(their, given));
+            }
+        }
+        found.push((what, given, place));
+    }
+    Ok(())
+}
+
+/// A path by its true name, as far as it exists; what does not exist yet has no links in it.
+fn place(path: &Path) -> PathBuf {
+    let found = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    let Some((above, mut whole)) = found else { return path.to_path_buf() };
+    for part in path.strip_prefix(above).unwrap_or(path).components() {
+        match part {
+            Component::ParentDir => drop(whole.pop()),
+            part => whole.push(part),
+        }
+    }
+    whole
 }
 
 /// Where things are written.
@@ -324,6 +368,33 @@ mod tests {
             let mode = std::fs::metadata(args.dir.join(key)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{key}");
         }
+    }
+
+    #[tokio::test]
+    async fn folders_that_are_to_lie_apart_are_refused_when_they_are_one_or_nested_and_nothing_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("real")).unwrap();
+        std::os::unix::fs::symlink(at("real"), at("link")).unwrap();
+        for (hub, operator, governance, words) in [
+            ("h", Some("h"), None, "are one folder"),
+            ("h", Some("h/op"), None, "lies inside"),
+            ("op/h", Some("op"), None, "lies inside"),
+            ("h", None, Some("h/key"), "lies inside"),
+            ("h", Some("x"), Some("x"), "--operator and --governance are one folder"),
+            ("h", Some("x"), Some("y/../x"), "one folder"),
+            ("h", Some("x"), Some("x/key"), "lies inside"),
+            ("h", Some("real/op"), Some("link/op"), "one folder"),
+        ] {
+            let args = Init { operator: operator.map(at), governance: governance.map(at), ..args(at(hub)) };
+            let failure = make(&args).await.err().unwrap();
+            assert_eq!(failure.exit_code(), 2, "{failure}");
+            assert!(failure.to_string().contains(words), "{failure}");
+        }
+        let mut left: Vec<_> =
+            std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["link", "real"]);
     }
 
     /// Every file below a folder, with what is in it.

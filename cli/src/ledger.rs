@@ -1,7 +1,7 @@
 //! The consortium's ledger from outside: export it, recompute its chains, write the proof of a release.
 
 use crate::args::{AcceptLedger, ExportLedger, Ledger, Proof, VerifyLedger};
-use crate::failure::{Done, Failure};
+use crate::failure::{Done, Failure, RESTORE};
 use crate::identity::{Desk, Identity, calling, governance_of};
 use crate::output::{Out, Table, count, shown};
 use crate::proof::{self, Held};
@@ -76,10 +76,6 @@ async fn accept(args: &AcceptLedger) -> Done {
     out.line("Accepted as it is: from here on a ledger that ends before these entries is refused.");
     Ok(())
 }
-
-/// What to do about a damaged folder.
-const RESTORE: &str =
-    "stop the coordinator, keep the folder, and put a backup in its place with `motet backup restore`";
 
 async fn verify(args: &VerifyLedger) -> Done {
     let mut lacking = Vec::new();

@@ -56,6 +56,7 @@ async fn invite_site(args: &InviteSite) -> Done {
     invite(&identity, &mut desk, &args.name, &args.country, Role::Site, args.days).await.map(|made| {
         let out = Out::new(false);
         out.line(format!("Site `{}` ({}) is invited until {}.", args.name, args.country, moment(made.expires_ms)));
+        say_void(out, &made);
         out.line("Give the hospital the line below by a way you trust: whoever holds it can join once under this name.");
         out.line("There:  motet-node join --code-file FILE --dir DIR");
         out.line("Once they have joined, and before that day, run `motet site list`: it fixes their keys.");
@@ -73,6 +74,7 @@ async fn invite_person(args: &InvitePerson) -> Done {
     let made = invite(&identity, &mut desk, &args.name, country, role, args.days).await?;
     let out = Out::new(false);
     out.line(format!("`{}` is invited as {role} until {}.", args.name, moment(made.expires_ms)));
+    say_void(out, &made);
     out.line(
         "Give the person the line below by a way you trust: whoever holds it can join once under this name.",
     );
@@ -82,12 +84,21 @@ async fn invite_person(args: &InvitePerson) -> Done {
     Ok(())
 }
 
+/// Whoever waits with the code of an earlier invitation waits in vain.
+fn say_void(out: Out, made: &Invited) {
+    if made.replaces {
+        out.line("An earlier invitation of this name was open: its code is void from now on, and only the one below works.");
+    }
+}
+
 /// An invitation that the coordinator knows of.
 pub struct Invited {
     /// The join code, a secret.
     pub code: String,
     /// When it ends.
     pub expires_ms: u64,
+    /// Whether it took the place of one of the same name that nobody had redeemed.
+    pub replaces: bool,
 }
 
 /// Draws the secret, keeps it, and makes the invitation's id known.
@@ -126,6 +137,9 @@ pub async fn invite(
         enrolled: None,
         removed: None,
     };
+    let members = desk.list_members(v1::ListMembersRequest {}).await?.into_inner().members;
+    let replaces =
+        members.iter().any(|member| member.state == "invited" && member.name.eq_ignore_ascii_case(name));
     // Kept before it is known elsewhere: a joined site whose secret was lost could never be verified.
     kept.keep(&identity.dir, &code.invite)?;
     let request = v1::InviteRequest {
@@ -140,7 +154,7 @@ pub async fn invite(
         let _ = Kept::forget(&identity.dir, &code.invite);
         return Err(status.into());
     }
-    Ok(Invited { code: text, expires_ms })
+    Ok(Invited { code: text, expires_ms, replaces })
 }
 
 async fn list(args: &Read, roles: &[Role]) -> Done {
@@ -169,7 +183,11 @@ fn say_list(out: Out, all: &[Known], roles: &[Role]) {
         if !known.alarms().is_empty() {
             words.push_str("; ALARM, KEY OF ANOTHER");
         }
-        let now = if member.connected { "connected" } else { "" };
+        let now = match (member.connected, member.in_two_places) {
+            (_, true) => "ALARM, IN TWO PLACES",
+            (true, false) => "connected",
+            (false, false) => "",
+        };
         let (name, country, role) = (member.name.clone(), member.country.clone(), member.role.clone());
         table.row([name, country, role, words, now.to_owned(), key]);
     }
@@ -181,6 +199,14 @@ fn say_list(out: Out, all: &[Known], roles: &[Role]) {
         out.line("Nobody yet. `motet person invite NAME --role ROLE` makes a join code.");
     }
     for known in all {
+        if known.member.in_two_places {
+            let name = crate::output::shown(&known.member.name);
+            out.line(format!(
+                "\nALARM: two nodes with the certificate of `{name}` take the line from each other."
+            ));
+            out.line("  Its folder, or a copy of it, runs in two places. Call the site: one of the two is to end, and a copy is never to be");
+            out.line("  used, because it does not know what the other has said. If nobody there runs two, somebody has its keys: remove it.");
+        }
         if let Standing::Wrong(why) = &known.standing {
             out.line(format!("\n{}: {why}.", crate::output::shown(&known.member.name)));
             out.line(if why == LATE {
@@ -210,7 +236,7 @@ fn as_json(known: &Known) -> serde_json::Value {
     let twin = |twin: &Twin| json!({ "key": twin.purpose.as_str(), "with": twin.with, "their_key": twin.theirs.as_str(), "settled": twin.settled });
     let mut value = json!({
         "name": member.name, "country": member.country, "role": member.role, "state": member.state,
-        "standing": standing.code(), "connected": member.connected, "invite": to_hex(&member.invite),
+        "standing": standing.code(), "connected": member.connected, "in_two_places": member.in_two_places, "invite": to_hex(&member.invite),
         "equal_keys": twins.iter().map(twin).collect::<Vec<_>>(),
     });
     if let (Some(fields), Standing::Verified(enrolment)) = (value.as_object_mut(), standing) {

@@ -124,5 +124,9 @@ fn code_text(args: &JoinPerson) -> Done<zeroize::Zeroizing<String>> {
     };
     let named = Some(file).filter(|file| *file != Path::new("-"));
     let shown = named.unwrap_or(Path::new("standard input"));
-    read_code(named).map_err(Failure::io("read", shown))
+    let code = read_code(named).map_err(Failure::io("read", shown))?;
+    if code.trim().is_empty() {
+        return Err(Failure::refused(Code::BadJoinCode, format!("`{}` is empty", shown.display())));
+    }
+    Ok(code)
 }

@@ -69,7 +69,7 @@ pub async fn submit(identity: &Identity, desk: &mut Desk, text: &str, study: &St
     let members = known(identity, desk).await?;
     let entries = entries(&members, &study.sites)?;
     let findings = study.lint(entries.len());
-    refuse_errors(study, &findings)?;
+    refuse_errors(study, entries.len(), &findings)?;
     let epoch = next_epoch(desk, &study.id).await?;
     let roster = Roster::new(&study.id, epoch, hub, &identity.card.consortium, entries)?;
     let signed = roster.sign(&governance)?;
@@ -97,11 +97,11 @@ fn refuse_ended(study: &Study, today: jiff::civil::Date) -> Done {
     Ok(())
 }
 
-/// Refuses a study with a finding that is an error.
+/// Refuses a study with a finding that is an error, where so many sites are enrolled.
 ///
 /// # Errors
 /// `study_invalid` with every error.
-pub fn refuse_errors(study: &Study, findings: &[Finding]) -> Done {
+pub fn refuse_errors(study: &Study, enrolled: usize, findings: &[Finding]) -> Done {
     let errors: Vec<&str> = findings
         .iter()
         .filter(|finding| finding.severity == Severity::Error)
@@ -111,7 +111,19 @@ pub fn refuse_errors(study: &Study, findings: &[Finding]) -> Done {
         return Ok(());
     }
     Err(Failure::refused(Code::StudyInvalid, format!("study `{}`: {}", study.id, errors.join("; ")))
-        .instead("mend the study file and check it again with `motet study lint FILE`"))
+        .instead(advice(study, enrolled, errors.len())))
+}
+
+/// What to do about so many errors: where they come from too few sites alone, the file is not at fault.
+fn advice(study: &Study, enrolled: usize, errors: usize) -> &'static str {
+    let named = study.sites.len();
+    let line_up = if named == 0 { enrolled } else { named };
+    let due = usize::from(named > enrolled) + usize::from(study.thresholds(line_up).is_err());
+    if named <= enrolled && named > 0 || due < errors {
+        "mend the study file and check it again with `motet study lint FILE`"
+    } else {
+        "`motet site invite NAME --country CC` invites another site, `motet site list` says who has joined"
+    }
 }
 
 /// No roster is made while two members have one key: one of them is not who it says it is, and it is not known which until

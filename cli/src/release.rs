@@ -9,6 +9,7 @@ use motet_common::manifest::{FILE_NAME, MOST_FILES, Verified, check};
 use motet_common::refusal::Code;
 use motet_proto::v1;
 use motet_secagg::digest::Digest;
+use motet_secagg::sign::PublicKey;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -150,27 +151,28 @@ pub fn write_folder(dir: &Path, files: &BTreeMap<String, Vec<u8>>) -> Done {
 
 fn verify(args: &VerifyRelease) -> Done {
     let out = Out::new(args.json);
-    let trusted = match (&args.identity, &args.governance) {
-        (Some(dir), _) => Some(governance_of(dir)?),
-        (None, Some(text)) => Some(Digest::from_hex(text.trim()).map_err(|_| {
-            Failure::usage(
-                "`--governance` is not a fingerprint",
-                "give its 64 hexadecimal digits, as `motet init` printed them",
-            )
-        })?),
-        (None, None) => None,
-    };
     let path = &args.path;
-    let (lines, facts, holds) = if path.is_dir() {
-        let Verified { lines, governance } = check_folder(path, trusted)?;
-        let facts = json!({
-            "verified": true, "trusted": trusted.is_some(), "governance": governance.hex(), "checks": lines,
-        });
-        (lines, facts, "it is what the consortium released")
-    } else {
-        let proof::Verdict { lines, facts } = proof::verify(path, trusted)?;
-        (lines, facts, "the result it names stands in the consortium's log")
+    if !path.exists() {
+        return Err(Failure::usage(
+            format!("there is no `{}`", path.display()),
+            "give a folder that `motet release get` made, or a file that `motet ledger proof` wrote",
+        ));
+    }
+    let (trusted, checked) = match (&args.identity, &args.governance) {
+        (Some(dir), _) => {
+            let trusted = governance_of(dir)?;
+            (Some(trusted), checked(path, Some(trusted)))
+        }
+        (None, Some(text)) => {
+            let [fingerprint, of_key] = named(text)?;
+            match (checked(path, Some(fingerprint)), checked(path, Some(of_key))) {
+                (_, Ok(found)) => (Some(of_key), Ok(found)),
+                (found, Err(_)) => (Some(fingerprint), found),
+            }
+        }
+        (None, None) => (None, checked(path, None)),
     };
+    let (lines, facts, holds) = checked?;
     out.value(&facts);
     for line in &lines {
         out.line(format!("  ok  {line}"));
@@ -182,6 +184,33 @@ fn verify(args: &VerifyRelease) -> Done {
     Ok(())
 }
 
+/// Whom 64 hexadecimal digits name: the key with that fingerprint, or the key itself, as it stands in coordinator.toml and
+/// identity.toml. No digits are both.
+fn named(text: &str) -> Done<[Digest; 2]> {
+    let given = Digest::from_hex(text.trim()).map_err(|_| {
+        Failure::usage(
+            "`--governance` is neither a fingerprint nor a key",
+            "give the fingerprint that `motet init` printed or the key of coordinator.toml: 64 hexadecimal digits",
+        )
+    })?;
+    Ok([given, PublicKey(given.0).fingerprint()])
+}
+
+/// The sentences of a check that held, the same facts for programs, and what holds.
+type Checked = (Vec<String>, serde_json::Value, &'static str);
+
+fn checked(path: &Path, trusted: Option<Digest>) -> Done<Checked> {
+    if path.is_dir() {
+        let Verified { lines, governance } = check_folder(path, trusted)?;
+        let facts = json!({
+            "verified": true, "trusted": trusted.is_some(), "governance": governance.hex(), "checks": lines,
+        });
+        return Ok((lines, facts, "it is what the consortium released"));
+    }
+    let proof::Verdict { lines, facts } = proof::verify(path, trusted)?;
+    Ok((lines, facts, "the result it names stands in the consortium's log"))
+}
+
 /// Checks a folder as it lies on disk.
 ///
 /// # Errors
@@ -189,6 +218,9 @@ fn verify(args: &VerifyRelease) -> Done {
 pub fn check_folder(dir: &Path, trusted: Option<Digest>) -> Done<Verified> {
     let mut files = BTreeMap::new();
     let mut bytes = 0;
+    if !dir.join(FILE_NAME).is_file() {
+        return Err(no_release(dir));
+    }
     for entry in std::fs::read_dir(dir).map_err(Failure::io("read", dir))? {
         let path = entry.map_err(Failure::io("read", dir))?.path();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -205,6 +237,13 @@ pub fn check_folder(dir: &Path, trusted: Option<Digest>) -> Done<Verified> {
     check_files(&mut files, dir, trusted)
 }
 
+fn no_release(dir: &Path) -> Failure {
+    Failure::usage(
+        format!("`{}` is no release: it has no `{FILE_NAME}`", dir.display()),
+        "give a folder that `motet release get` made",
+    )
+}
+
 /// Checks the files of the folder `dir`, its manifest among them.
 ///
 /// # Errors
@@ -214,12 +253,7 @@ pub fn check_files(
     dir: &Path,
     trusted: Option<Digest>,
 ) -> Done<Verified> {
-    let manifest = files.remove(FILE_NAME).ok_or_else(|| {
-        Failure::usage(
-            format!("`{}` has no `{FILE_NAME}`", dir.display()),
-            "give a folder that `motet release get` made",
-        )
-    })?;
+    let manifest = files.remove(FILE_NAME).ok_or_else(|| no_release(dir))?;
     let checked = check(&manifest, files, trusted);
     files.insert(FILE_NAME.to_owned(), manifest);
     checked.map_err(|broken| {

@@ -1,6 +1,6 @@
 //! Runs: start, follow to the end, say why one waits, abandon.
 
-use crate::args::{ListRuns, Named, NamedWrite, Run, StartRun};
+use crate::args::{ListRuns, NamedRun, NamedWrite, Run, StartRun};
 use crate::failure::{Done, Failure};
 use crate::identity::{Desk, calling};
 use crate::output::{Out, Table, count, moment, short, shown};
@@ -44,10 +44,10 @@ async fn start(args: &StartRun) -> Done {
     conclude(out, &end)
 }
 
-async fn watch(args: &Named) -> Done {
+async fn watch(args: &NamedRun) -> Done {
     let out = Out::new(args.read.json);
     let (_, mut desk) = calling(args.read.who.identity.as_deref()).await?;
-    let run = find(&mut desk, &args.id).await?.run;
+    let run = meant(out, &mut desk, &args.id).await?.run;
     let mut progress = Progress::new(&args.read);
     let end = follow(&mut desk, &run, |event| {
         out.value(&event_json(event));
@@ -92,23 +92,39 @@ async fn list(args: &ListRuns) -> Done {
     Ok(())
 }
 
+/// The run that is meant: the id of a study stands for its latest run, and it is said which that is.
+async fn meant(out: Out, desk: &mut Desk, given: &str) -> Done<v1::RunState> {
+    let runs = desk.list_runs(v1::ListRunsRequest { study: given.to_owned() }).await?.into_inner().runs;
+    // Runs come latest first.
+    match runs.into_iter().find(|run| run.study == given) {
+        Some(run) => {
+            out.line(format!("Run {} is the latest of `{given}`.", short(&run.run)));
+            Ok(run)
+        }
+        None => find(desk, given).await,
+    }
+}
+
 /// The run whose id begins with `given`.
 async fn find(desk: &mut Desk, given: &str) -> Done<v1::RunState> {
     let runs = desk.list_runs(v1::ListRunsRequest { study: String::new() }).await?.into_inner().runs;
     let mut fitting = runs.into_iter().filter(|run| !given.is_empty() && run.run.starts_with(given));
     match (fitting.next(), fitting.next()) {
         (Some(run), None) => Ok(run),
-        (None, _) => Err(Failure::refused(Code::RunUnknown, format!("no run begins with `{given}`"))),
+        (None, _) => Err(Failure::refused(
+            Code::RunUnknown,
+            format!("no run begins with `{given}`, and no study `{given}` has one"),
+        )),
         (Some(_), Some(_)) => {
             Err(Failure::usage(format!("several runs begin with `{given}`"), "give more digits of the id"))
         }
     }
 }
 
-async fn show(args: &Named) -> Done {
+async fn show(args: &NamedRun) -> Done {
     let out = Out::new(args.read.json);
     let (_, mut desk) = calling(args.read.who.identity.as_deref()).await?;
-    let run = find(&mut desk, &args.id).await?;
+    let run = meant(out, &mut desk, &args.id).await?;
     let event = if is_over(&run) { None } else { first_word(&mut desk, &run.run).await };
     let advice = advice(&run, event.as_ref());
     let mut value = event.as_ref().map_or_else(|| state_json(&run), event_json);

@@ -121,11 +121,11 @@ pub async fn known(identity: &Identity, desk: &mut Desk) -> Done<Vec<Known>> {
 
 fn judged(dir: &Path, members: Vec<v1::Member>, governance: &Digest, now_ms: u64) -> Done<Vec<Known>> {
     let _turn = turn(dir)?;
-    let mut gone = Vec::with_capacity(members.len());
+    let mut listed = Vec::with_capacity(members.len());
     let mut standings = Vec::with_capacity(members.len());
-    for member in &members {
+    for member in members {
         let mut kept = Kept::of(dir, &member.invite)?;
-        let standing = judge(member, kept.as_ref(), governance, now_ms);
+        let standing = judge(&member, kept.as_ref(), governance, now_ms);
         if let (Standing::Verified(enrolment), Some(kept)) = (&standing, &mut kept)
             && kept.enrolled.is_none()
         {
@@ -133,40 +133,47 @@ fn judged(dir: &Path, members: Vec<v1::Member>, governance: &Digest, now_ms: u64
             kept.fix(enrolment);
             kept.replace(dir, &enrolment.invite)?;
         }
-        gone.push(kept.is_some_and(|kept| kept.removed.is_some()));
+        listed.push(Listed { member, is_gone: kept.is_some_and(|kept| kept.removed.is_some()) });
         standings.push(standing);
     }
-    let twins = twins(&members, &gone);
-    let known = members.into_iter().zip(standings).zip(twins);
-    Ok(known.map(|((member, standing), twins)| Known { member, standing, twins }).collect())
+    let twins = twins(&listed);
+    let known = listed.into_iter().zip(standings).zip(twins);
+    Ok(known.map(|((Listed { member, .. }, standing), twins)| Known { member, standing, twins }).collect())
+}
+
+/// A member as the coordinator lists it, and whether it was removed here.
+struct Listed {
+    member: v1::Member,
+    is_gone: bool,
 }
 
 /// Of each member the keys that another has or had, too. Whoever joined counts, also without a proof that could be checked
-/// here, and whoever was removed. `gone` are those who were removed by this operator.
-fn twins(members: &[v1::Member], gone: &[bool]) -> Vec<Vec<Twin>> {
-    let mut holders: BTreeMap<Digest, Vec<(usize, Purpose)>> = BTreeMap::new();
-    for (at, member) in members.iter().enumerate() {
-        let enrolment = Enrolment::from_bytes(&member.enrolment);
-        for (purpose, key) in enrolment.iter().flat_map(Enrolment::keys) {
-            holders.entry(key).or_default().push((at, purpose));
+/// here, and whoever was removed.
+fn twins(listed: &[Listed]) -> Vec<Vec<Twin>> {
+    let keys = |one: &Listed| -> Vec<(Purpose, Digest)> {
+        let enrolment = Enrolment::from_bytes(&one.member.enrolment);
+        enrolment.iter().flat_map(Enrolment::keys).collect()
+    };
+    let mut holders: BTreeMap<Digest, Vec<(usize, &Listed, Purpose)>> = BTreeMap::new();
+    for (at, one) in listed.iter().enumerate() {
+        for (purpose, key) in keys(one) {
+            holders.entry(key).or_default().push((at, one, purpose));
         }
     }
-    let is_gone = |at: usize| gone.get(at).copied().unwrap_or_default();
-    let mut twins = vec![Vec::new(); members.len()];
-    for holders in holders.values().filter(|holders| holders.len() > 1) {
-        for &(at, purpose) in holders {
-            let others = holders.iter().filter(|(other, _)| *other != at);
-            let others = others.filter_map(|(other, theirs)| Some((*other, members.get(*other)?, *theirs)));
-            let found = others.map(|(other, member, theirs)| {
-                let settled = is_gone(at) || is_gone(other);
-                Twin { purpose, with: member.name.clone(), theirs, settled }
-            });
-            if let Some(twins) = twins.get_mut(at) {
-                twins.extend(found);
-            }
+    let of = |(at, one): (usize, &Listed)| {
+        let mut twins = Vec::new();
+        for (purpose, key) in keys(one) {
+            let others = holders.get(&key).into_iter().flatten().filter(|(other, ..)| *other != at);
+            twins.extend(others.map(|(_, other, theirs)| Twin {
+                purpose,
+                with: other.member.name.clone(),
+                theirs: *theirs,
+                settled: one.is_gone || other.is_gone,
+            }));
         }
-    }
-    twins
+        twins
+    };
+    listed.iter().enumerate().map(of).collect()
 }
 
 /// What a member's enrolment is worth. The state is the coordinator's word; the keys are not taken on it.
@@ -259,6 +266,28 @@ mod tests {
             possession: enrolment.sign(&key(seed), Some(&key(seed + 1)), Some(&key(seed + 2))).to_bytes(),
             enrolment: enrolment.to_bytes(),
             connected: true,
+            in_two_places: false,
+        }
+    }
+
+    /// Members of whom none was removed here.
+    fn here<const N: usize>(members: [v1::Member; N]) -> Vec<Listed> {
+        members.map(|member| Listed { member, is_gone: false }).into()
+    }
+
+    #[test]
+    fn a_twin_is_settled_by_whoever_of_the_two_was_removed_here_and_by_no_other() {
+        let lyon = enrolment("lyon", 2);
+        let twin = Enrolment { name: "nice".into(), invite: [9; 16], ..lyon.clone() };
+        for gone in [None, Some(0), Some(1), Some(2)] {
+            let mut listed = here([member(&lyon, 2), member(&twin, 2), member(&enrolment("pau", 12), 12)]);
+            if let Some(gone) = gone {
+                listed[gone].is_gone = true;
+            }
+            let settled = matches!(gone, Some(0 | 1));
+            let seen = twins(&listed);
+            assert!(seen[0].iter().chain(&seen[1]).all(|twin| twin.settled == settled), "{gone:?}");
+            assert_eq!((seen[0].is_empty(), seen[1].is_empty(), seen[2].is_empty()), (false, false, true));
         }
     }
 
@@ -280,7 +309,9 @@ mod tests {
         let (member, kept, governance) = scene();
         assert!(matches!(judge(&member, Some(&kept), &governance, NOW), Standing::Verified(_)));
         assert!(
-            twins(&[member, super::tests::member(&enrolment("nice", 12), 12)], &[]).iter().all(Vec::is_empty)
+            twins(&here([member, super::tests::member(&enrolment("nice", 12), 12)]))
+                .iter()
+                .all(Vec::is_empty)
         );
     }
 
@@ -335,7 +366,7 @@ mod tests {
             Enrolment { name: "pau".into(), invite: [8; 16], steward: lyon.witness, ..enrolment("pau", 22) };
         let removed = v1::Member { state: "removed".into(), ..member(&twin, 12) };
         let waiting = v1::Member { name: "metz".into(), state: "invited".into(), ..v1::Member::default() };
-        let seen = twins(&[member(&lyon, 2), removed, member(&crossed, 22), waiting], &[]);
+        let seen = twins(&here([member(&lyon, 2), removed, member(&crossed, 22), waiting]));
         let twin = |purpose, with: &str, theirs| Twin { purpose, with: with.into(), theirs, settled: false };
         let mut lyons = seen[0].clone();
         lyons.sort_by_key(|twin| twin.with.clone());

@@ -49,7 +49,7 @@ async fn lint(args: &LintStudy) -> Done {
     for finding in &findings {
         out.line(format!("  {finding}"));
     }
-    refuse_errors(&study, &findings).map_err(|failure| failure.with_facts(facts.clone()))?;
+    refuse_errors(&study, sites, &findings).map_err(|failure| failure.with_facts(facts.clone()))?;
     out.value(&facts);
     Ok(())
 }

@@ -86,11 +86,17 @@ pub fn ended(state: &v1::RunState) -> Done {
     })
 }
 
-/// Shows a run on its way: one line that moves on a terminal, plain lines elsewhere, one for every change.
+/// What has stood like this for so long is worth a line of its own where nobody watches: a healthy round passes its phases and
+/// pauses in less.
+const LASTS: Duration = Duration::from_secs(5);
+
+/// Shows a run on its way: one line that moves on a terminal; elsewhere a line a round, and one for whatever lasts.
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     quiet: bool,
-    last: String,
+    plain: Plain,
+    /// The line that is written unless something else happens first.
+    later: Option<tokio::task::AbortHandle>,
 }
 
 impl Progress {
@@ -104,28 +110,76 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
-        Self { bar, quiet: read.json, last: String::new() }
+        Self { bar, quiet: read.json, plain: Plain::default(), later: None }
     }
 
     /// Shows where the run stands.
     pub(crate) fn show(&mut self, event: &v1::WatchRunResponse) {
-        let text = sentence(event);
-        if text == self.last || self.quiet {
+        if self.quiet {
             return;
         }
-        match &self.bar {
-            Some(bar) => bar.set_message(text.clone()),
-            None => remark(&text),
+        if let Some(bar) = &self.bar {
+            return bar.set_message(sentence(event));
         }
-        self.last = text;
+        let (now, later) = self.plain.hear(event);
+        if let Some(line) = now {
+            remark(line);
+        }
+        if let Some(line) = later {
+            self.forget();
+            let lasting = async move {
+                tokio::time::sleep(LASTS).await;
+                remark(line);
+            };
+            self.later = Some(tokio::spawn(lasting).abort_handle());
+        }
+    }
+
+    fn forget(&mut self) {
+        if let Some(later) = self.later.take() {
+            later.abort();
+        }
     }
 
     /// Takes the moving line away.
-    pub(crate) fn end(&self) {
+    pub(crate) fn end(&mut self) {
+        self.forget();
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
     }
+}
+
+/// What was written of a run, line by line.
+#[derive(Default)]
+struct Plain {
+    /// The latest round, attempt and refusals that have their line.
+    round: Option<(u64, u32, Vec<String>)>,
+    /// How the run stands, whom it waits for, and in which phase.
+    standing: (String, String, Vec<String>),
+}
+
+impl Plain {
+    /// The line for this event, and the one to be written if nothing else happens for a while.
+    fn hear(&mut self, event: &v1::WatchRunResponse) -> (Option<String>, Option<String>) {
+        let Some(state) = event.state.as_ref().filter(|state| !is_over(state)) else { return (None, None) };
+        let mut now = None;
+        let round = Some((event.round, event.attempt, event.refusals.clone()));
+        if state.state == "running" && self.round != round {
+            now = Some(brief(event));
+            self.round = round;
+        }
+        let standing = (state.state.clone(), event.phase.clone(), event.awaited.clone());
+        let later = (now.is_some() || self.standing != standing).then(|| sentence(event));
+        self.standing = standing;
+        (now, later)
+    }
+}
+
+/// A round as it begins.
+fn brief(event: &v1::WatchRunResponse) -> String {
+    let event = v1::WatchRunResponse { phase: String::new(), awaited: Vec::new(), ..event.clone() };
+    sentence(&event)
 }
 
 /// Names for one line: the first three, and how many more there are.
@@ -188,6 +242,36 @@ mod tests {
         let refused = ended(&state("failed", "line_up_too_small")).unwrap_err();
         assert_eq!((refused.exit_code(), refused.code()), (3, "line_up_too_small"));
         assert_eq!(ended(&state("abandoned", "abandoned")).unwrap_err().exit_code(), 3);
+    }
+
+    #[test]
+    fn a_healthy_run_that_nobody_watches_is_one_line_a_round_and_what_lasts_has_its_own() {
+        let mut plain = Plain::default();
+        let event = |word: &str, round: u64, phase: &str, awaited: &[&str]| v1::WatchRunResponse {
+            state: Some(state(word, "")),
+            round,
+            attempt: 1,
+            phase: phase.into(),
+            awaited: awaited.iter().map(|site| (*site).to_owned()).collect(),
+            ..Default::default()
+        };
+        let mut lines = Vec::new();
+        for round in 1..=3 {
+            for phase in ["join", "share", "upload", "sign", "reveal"] {
+                for awaited in [&["lyon", "nice"][..], &["nice"], &[]] {
+                    let heard = plain.hear(&event("running", round, phase, awaited));
+                    assert!(heard.1.is_some(), "each is told if it lasts");
+                    assert!(plain.hear(&event("running", round, phase, awaited)).1.is_none(), "and once");
+                    lines.extend(heard.0);
+                }
+            }
+            lines.extend(plain.hear(&event("paused", round, "", &["lyon"])).0);
+        }
+        lines.extend(plain.hear(&event("released", 3, "", &[])).0);
+        assert_eq!(lines, ["round 1", "round 2", "round 3"]);
+        let refused =
+            v1::WatchRunResponse { refusals: vec!["pau: x".into()], ..event("running", 3, "", &[]) };
+        assert_eq!(plain.hear(&refused).0.as_deref(), Some("round 3 · pau: x"));
     }
 
     #[test]

@@ -122,7 +122,7 @@ pub enum RosterError {
     },
     /// A site's name or country.
     #[error("a roster entry is not acceptable: {0}")]
-    Entry(#[from] EnrolError),
+    Entry(EnrolError),
     /// Two names that differ at most in capitals.
     #[error("the name `{name}` occurs twice in the roster")]
     NameTwice {
@@ -162,7 +162,7 @@ pub enum RosterError {
     Order,
     /// C and `h_min` ask for more sites than there are.
     #[error("{0} (C and h_min stand in the roster)")]
-    Thresholds(#[from] LineUpTooSmall),
+    Thresholds(LineUpTooSmall),
     /// No site besides the colluders would have to stay.
     #[error("h_min must be at least 2: with fewer a sum could be one honest site's own update")]
     HMin,
@@ -183,6 +183,18 @@ pub enum RosterError {
         /// Roster or removal.
         what: &'static str,
     },
+}
+
+impl From<EnrolError> for RosterError {
+    fn from(error: EnrolError) -> Self {
+        Self::Entry(error)
+    }
+}
+
+impl From<LineUpTooSmall> for RosterError {
+    fn from(error: LineUpTooSmall) -> Self {
+        Self::Thresholds(error)
+    }
 }
 
 impl Roster {

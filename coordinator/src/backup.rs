@@ -90,15 +90,15 @@ pub(crate) fn refuse_missing(state: &Path) -> anyhow::Result<()> {
 }
 
 /// A ledger that is not whole is put back from a backup, or nothing goes on.
-pub(crate) fn or_restore(error: LedgerError) -> anyhow::Error {
-    match &error {
-        LedgerError::NoHeads { .. } | LedgerError::Heads { .. } => {
-            anyhow::anyhow!("{error} (`motet ledger accept --config FILE` at a coordinator)")
+pub(crate) fn or_restore(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref::<LedgerError>() {
+        Some(LedgerError::NoHeads { .. } | LedgerError::Heads { .. }) => {
+            anyhow::anyhow!("{error:#} (`motet ledger accept --config FILE` at a coordinator)")
         }
-        error if error.is_damage() => {
-            anyhow::anyhow!("{error} (`motet backup restore` into an empty folder)")
+        Some(lost) if lost.is_loss() => {
+            anyhow::anyhow!("{error:#}; put a backup back with `motet backup restore` into an empty folder")
         }
-        _ => error.into(),
+        _ => error,
     }
 }
 

@@ -23,6 +23,7 @@ use crate::pause::Pause;
 use crate::shared::Shared;
 use crate::view;
 use asking::has_ended;
+pub(crate) use asking::has_passed;
 use motet_common::log::{Leaf, StudyOpen};
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};

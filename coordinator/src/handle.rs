@@ -9,6 +9,7 @@ use motet_common::decision::{SignedDecision, Verdict};
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::roster::Entry;
+use motet_common::study::Date;
 use motet_proto::v1::attend_response::Frame;
 use motet_proto::v1::{Proposal, RunState, Standing, WatchRunResponse};
 use motet_secagg::digest::Digest;
@@ -136,6 +137,8 @@ pub(crate) struct Handle {
     pub(crate) digest: Digest,
     pub(crate) proposed: Arc<Proposed>,
     pub(crate) title: String,
+    /// The study's last day.
+    pub(crate) ends: Date,
     withdrawn: Arc<AtomicBool>,
     /// Decisions on record, by node.
     decided: Arc<Mutex<BTreeMap<NodeId, Decided>>>,
@@ -152,6 +155,7 @@ impl Handle {
             digest: book.digest,
             proposed: Arc::new(book.proposed.clone()),
             title: book.study.title.clone(),
+            ends: book.study.ends,
             withdrawn: Arc::default(),
             decided: Arc::default(),
             line: Arc::new(AsyncMutex::new(Line::Resting(resting))),

@@ -1,5 +1,7 @@
 //! Who is connected. Each node has one line out; a node that does not read is cut and comes back by itself.
 
+use motet_common::refusal::{Code, Refusal};
+use motet_proto::refusal::status;
 use motet_proto::v1::{AttendResponse, Envelope, attend_response::Frame};
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::{NodeId, RunId};
@@ -8,12 +10,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc};
+use tokio::time::Instant;
 use tonic::Status;
 
 /// Frames that may wait for one node; a healthy node reads them at once.
 pub(crate) const QUEUE: usize = 256;
 /// Comings and goings that a study's driver may lag behind.
 const NEWS: usize = 4096;
+/// How long the operator hears that a site's folder runs in two places: whoever looks once an hour sees it.
+const CONTESTED: Duration = Duration::from_secs(60 * 60);
 
 /// A node's line out.
 pub(crate) type Line = mpsc::Sender<Result<AttendResponse, Status>>;
@@ -39,6 +44,8 @@ struct Lines {
     /// Nodes within their lease, connected or not, with the number of their latest line or lease: an older lease that runs
     /// out says nothing about them any more.
     present: BTreeMap<NodeId, u64>,
+    /// Nodes that came back although another connection with their certificate had taken their line, and when they last did.
+    contested: BTreeMap<NodeId, Instant>,
 }
 
 impl Hub {
@@ -68,16 +75,33 @@ impl Hub {
         nodes.into_iter().for_each(|node| self.lease_begins(node));
     }
 
-    /// Registers a node's line; a second line of the same node replaces the first.
+    /// Registers a node's line. A second line of the same node takes the place of the first at once: that may be the half of a
+    /// connection that broke. Whoever still listens there is told, and is another process then.
     pub(crate) fn came(&self, node: NodeId, line: Line) -> u64 {
         let mut lines = self.lock();
         let id = lines.number();
-        lines.open.insert(node, (id, line));
+        let before = lines.open.insert(node, (id, line));
         lines.present.insert(node, id);
         drop(lines);
+        if let Some((_, before)) = before {
+            tracing::info!(%node, "a newer line took the place of one that was open: the node was started again, or its folder runs in two places");
+            // Nobody may be listening there any more.
+            let _ = before.try_send(Err(status(&Refusal::from(Code::LineReplaced))));
+        }
         // Nobody listens before the first study: that is no error.
         let _ = self.news.send(News::Came(node));
         id
+    }
+
+    /// A node is here that was told before that another connection took its line: two processes have its certificate.
+    pub(crate) fn contested(&self, node: NodeId) {
+        tracing::warn!(%node, "a site's folder runs in two places: two nodes with its certificate take the line from each other; call the site, one of the two is to end");
+        self.lock().contested.insert(node, Instant::now());
+    }
+
+    /// Whether two nodes took this one's line from each other lately.
+    pub(crate) fn is_contested(&self, node: NodeId) -> bool {
+        self.lock().contested.get(&node).is_some_and(|since| since.elapsed() < CONTESTED)
     }
 
     /// The line broke; the lease begins.
@@ -174,6 +198,38 @@ mod tests {
         assert_eq!(hub.present(), []);
         let heard: Vec<News> = std::iter::from_fn(|| news.try_recv().ok()).collect();
         assert_eq!(heard, [News::Came(node), News::Came(node), News::Went(node)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_newer_line_has_the_place_at_once_and_whoever_listens_on_the_older_is_told_why() {
+        let hub = Hub::new(Duration::from_secs(3));
+        let node = NodeId([7; 16]);
+        let (line, mut older) = mpsc::channel(QUEUE);
+        hub.came(node, line);
+        // A line on which nobody reads any more is full and hears nothing; that keeps nobody waiting either.
+        let (line, _full) = mpsc::channel(1);
+        line.try_send(Ok(AttendResponse { frame: None })).unwrap();
+        hub.came(node, line);
+        let told = older.try_recv().unwrap().unwrap_err();
+        let code = motet_proto::refusal::refusal(&told).map(|refusal| refusal.code);
+        assert_eq!(code, Some(Code::LineReplaced));
+        let (line, mut newest) = mpsc::channel(QUEUE);
+        hub.came(node, line);
+        hub.send(node, Frame::Withdrawn(Vec::new()));
+        assert!(matches!(newest.try_recv(), Ok(Ok(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_folder_in_two_places_is_told_for_an_hour() {
+        let hub = Hub::new(Duration::from_secs(3));
+        let node = NodeId([7; 16]);
+        hub.came(node, mpsc::channel(QUEUE).0);
+        hub.came(node, mpsc::channel(QUEUE).0);
+        assert!(!hub.is_contested(node), "a restart with an old connection half open is no alarm");
+        hub.contested(node);
+        assert!(hub.is_contested(node));
+        tokio::time::sleep(CONTESTED).await;
+        assert!(!hub.is_contested(node));
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use motet_common::enrol::{Enrolment, MAX_INVITE_DAYS, Possession, Role, Ticket, 
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::roster::SignedRemoval;
-use motet_ledger::Ledger;
+use motet_ledger::{Ledger, LedgerError};
 use motet_proto::tls::authority::{Authority, Subject, Validity, certificate_digest, csr_key_digest};
 use motet_proto::tls::peer::Peer;
 use motet_proto::v1;
@@ -372,6 +372,8 @@ impl Members {
                     proof: joined.map(|joined| joined.proof.to_vec()).unwrap_or_default(),
                     possession: joined.map(|joined| joined.possession.to_bytes()).unwrap_or_default(),
                     connected: joined.is_some_and(|joined| is_connected(&joined.enrolment)),
+                    // Whoever knows of lines says so.
+                    in_two_places: false,
                 }
             })
             .collect();
@@ -397,8 +399,10 @@ fn sites<'a>(members: impl Iterator<Item = &'a Joined>) -> impl Iterator<Item = 
 }
 
 /// A full or broken disk, in words for the caller; the particulars go to the coordinator's own log.
-pub(crate) fn storage(error: impl std::fmt::Display) -> Refusal {
-    tracing::error!(%error, "the ledger refused");
+pub(crate) fn storage(error: LedgerError) -> Refusal {
+    if !matches!(error, LedgerError::Stopping) {
+        tracing::error!(%error, "the ledger refused");
+    }
     Refusal::new(Code::Storage, "the coordinator could not write its ledger")
 }
 

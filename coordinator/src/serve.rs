@@ -43,7 +43,7 @@ pub async fn run(config: Config, drill: Option<Drill>) -> anyhow::Result<()> {
         tokio::time::sleep(CLOSING).await;
     };
     tokio::select! {
-        result = serve(config, drill, &stop) => result,
+        result = serve(config, drill, &stop) => result.map_err(backup::or_restore),
         // Everything said is written: stopping at any moment loses nothing.
         () = patience => Ok(()),
     }
@@ -54,7 +54,7 @@ async fn serve(config: Config, drill: Option<Drill>, stop: &Stop) -> anyhow::Res
     backup::refuse_missing(&config.state)?;
     let lock = StateLock::claim(&config.state)?;
     backup::refuse_draft(&config.state)?;
-    let ledger = Ledger::open(&config.state).await.map_err(backup::or_restore)?;
+    let ledger = Ledger::open(&config.state).await?;
     let restored = backup::restored(&ledger).await?;
     let members = Arc::new(Members::load(ledger.clone()).await?);
     let book = Arc::clone(&members);
@@ -103,6 +103,9 @@ async fn serve(config: Config, drill: Option<Drill>, stop: &Stop) -> anyhow::Res
         () = stop.told() => {}
         error = replaced(&lock) => return Err(error),
     }
+    tracing::info!("stopping: this process was told to");
+    // Nobody hears of a ledger that is closed on purpose as of one that cannot be written: whoever is connected calls again.
+    shared.connections.close_all();
     shared.ledger.close().await;
     Ok(())
 }

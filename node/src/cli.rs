@@ -15,6 +15,7 @@ use crate::studies::Studies;
 use crate::{
     NodeError, clock, data_desk, desk, doctor, join, ledger_desk, output, permits, status, steward, switch,
 };
+use motet_common::refusal::{Code, Refusal};
 use motet_proto::keyfile;
 use motet_proto::stop::Stop;
 use motet_secagg::sign::SecretKey;
@@ -87,6 +88,9 @@ async fn do_join(args: JoinArgs) -> Result<(), NodeError> {
         }
         _ => keyfile::read_code(None).map_err(NodeError::file("read", Path::new("standard input")))?,
     };
+    if code.trim().is_empty() {
+        return Err(Refusal::new(Code::BadJoinCode, "the join code is empty").into());
+    }
     let passphrase = args.steward_passphrase_file.as_deref().map(steward::read_passphrase).transpose()?;
     let joined = join::join(&code, &args.at.dir, passphrase.as_ref()).await?;
     output::answer(args.at.json, &joined, join::joined_text);
@@ -97,7 +101,8 @@ async fn run(args: RunArgs) -> Result<ExitCode, NodeError> {
     let filter = tracing_subscriber::EnvFilter::try_from_env("MOTET_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     // `motet node run` may have a subscriber already.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let lines = tracing_subscriber::fmt().with_ansi(motet_proto::process::is_coloured());
+    let _ = lines.with_env_filter(filter).with_writer(std::io::stderr).try_init();
     let stop = Stop::listen().map_err(NodeError::file("listen for signals of", &args.at.dir))?;
     let paths = Paths::new(&args.at.dir);
     paths.read_settings()?;
@@ -106,7 +111,15 @@ async fn run(args: RunArgs) -> Result<ExitCode, NodeError> {
     let ledger = home.ledger.clone();
     let ended = crate::session::run(home, args.drill, &claim, &stop).await;
     // What is not closed by then is as after a power cut, which loses nothing.
-    let _ = tokio::time::timeout(CLOSING, ledger.close()).await;
+    let closing = async {
+        if ended.is_ok() {
+            let (now, text) = (clock::now().ms, "told to stop; what is under way goes on at the next start");
+            output::line(&format!("{} stopping: {text}", clock::text(now)));
+            let _ = crate::records::event(&ledger, now, "stopping", text).await;
+        }
+        ledger.close().await;
+    };
+    let _ = tokio::time::timeout(CLOSING, closing).await;
     match ended {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => match error.downcast::<NodeError>() {

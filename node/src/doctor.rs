@@ -5,11 +5,12 @@
 
 mod network;
 
+use crate::error::ANEW;
 use crate::home::Paths;
 use crate::studies::Studies;
 use crate::{Home, NodeError, clock, data_desk, switch};
 use motet_data::Table;
-use motet_ledger::Ledger;
+use motet_ledger::{Ledger, LedgerError};
 use motet_proto::keyfile;
 use serde::Serialize;
 use std::io::Write as _;
@@ -158,7 +159,7 @@ async fn ledger(paths: &Paths, findings: &mut Findings) {
             Ok(ledger) => ledger.verify().await,
             Err(error) => Err(error),
         },
-        false => return findings.fail("ledger", "there is no ledger", "restore the folder from a backup"),
+        false => return findings.fail("ledger", "there is no ledger", ANEW),
     };
     match verified {
         Ok(report) if report.is_sound() => {
@@ -166,12 +167,15 @@ async fn ledger(paths: &Paths, findings: &mut Findings) {
         }
         Ok(report) => {
             let first = report.faults.first().map(ToString::to_string).unwrap_or_default();
-            findings.fail(
-                "ledger",
-                first,
-                "stop the node, keep a copy for the inquiry, restore the folder from a backup",
-            );
+            findings.fail("ledger", first, ANEW);
         }
+        Err(error) if error.is_loss() => findings.fail("ledger", error.to_string(), ANEW),
+        // It says itself what to do.
+        Err(error @ (LedgerError::NoHeads { .. } | LedgerError::Heads { .. })) => findings.fail(
+            "ledger",
+            error.to_string(),
+            "only where nothing was lost or put back: `motet-node ledger accept`",
+        ),
         Err(error) => {
             findings.fail("ledger", error.to_string(), "the disk, or the rights of the node's account")
         }

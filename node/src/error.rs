@@ -16,7 +16,7 @@ pub enum StewardError {
     #[error("the passphrase does not open the steward's key (wrong_passphrase): nothing was signed")]
     WrongPassphrase,
     /// The file is neither form of a key.
-    #[error("`{}` is not a steward's key: restore it from a backup", .0.display())]
+    #[error("`{}` is not a steward's key: put back the copy that you kept, or join anew with a new invitation", .0.display())]
     NotAKey(PathBuf),
     /// A passphrase that protects nothing.
     #[error("a passphrase has 8 to 1024 characters on one line: choose four or five words")]
@@ -27,7 +27,7 @@ pub enum StewardError {
     )]
     NobodyToAsk,
     /// The file with the passphrase cannot be read.
-    #[error("cannot read the passphrase file `{}`: {why}", path.display())]
+    #[error("cannot read the passphrase file `{}`: {why}; name a file whose one line is the passphrase", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -38,8 +38,21 @@ pub enum StewardError {
     #[error("cannot ask for the passphrase: {0}")]
     Terminal(String),
     /// The key's two halves are not one pair.
-    #[error("keys/steward.key and steward.pub do not belong together: restore both from the same backup")]
+    #[error(
+        "keys/steward.key and steward.pub do not belong together: put back the copies that you kept of both, or join anew with a new invitation"
+    )]
     Mismatch,
+}
+
+/// What a site does whose record is lost. There is no backup of a node to go back to: one would not know what the node has
+/// said since, and a node must never say two things where the protocol allows one.
+pub(crate) const ANEW: &str = "no backup of a node is any good, because it would not know what the node has said since: stop the node and \
+     keep its folder for the inquiry; the operator runs `motet site remove` and `motet site invite`, and `motet-node join` with the \
+     new code makes a new folder. Studies that are open go on without this site; to have it in, they are proposed anew under \
+     another id";
+
+fn anew(error: &LedgerError) -> String {
+    if error.is_loss() { format!("; {ANEW}") } else { String::new() }
 }
 
 /// One reason for the reader to do something.
@@ -76,14 +89,14 @@ pub enum NodeError {
     #[error(transparent)]
     Key(#[from] KeyFileError),
     /// A key file that holds no key.
-    #[error("`{}` does not hold a key of 64 hexadecimal digits: restore it from a backup", .0.display())]
+    #[error("`{}` does not hold a key of 64 hexadecimal digits: put back the copy that you kept, or join anew with a new invitation", .0.display())]
     NotAKey(PathBuf),
     /// The steward's key.
     #[error(transparent)]
     Steward(#[from] StewardError),
     /// The ledger.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
+    #[error("{0}{way}", way = anew(.0))]
+    Ledger(LedgerError),
     /// An entry that this version cannot read.
     #[error(
         "entry `{version}` of stream `{stream}` is of another kind or version: install the release that wrote it"
@@ -113,6 +126,12 @@ pub enum NodeError {
     /// A check found something; the lines before this one say what.
     #[error("{0}")]
     Unsound(String),
+}
+
+impl From<LedgerError> for NodeError {
+    fn from(error: LedgerError) -> Self {
+        Self::Ledger(error)
+    }
 }
 
 impl NodeError {

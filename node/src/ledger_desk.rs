@@ -1,5 +1,6 @@
 //! What left this hospital, frame by frame, whether the record of it is whole, and what became of it.
 
+use crate::error::ANEW;
 use crate::home::Paths;
 use crate::receipts::{self, Receipt};
 use crate::records::{self, Frame, OUTBOUND};
@@ -149,9 +150,7 @@ impl Verified {
              evidence and call the other sites"
                 .to_owned()
         } else {
-            "the record was altered after it was written: stop the node, keep a copy for the inquiry and restore the \
-             folder from a backup"
-                .to_owned()
+            format!("the record was altered after it was written; {ANEW}")
         }))
     }
 }
@@ -165,9 +164,7 @@ pub async fn accept(paths: &Paths, when_ms: u64) -> Result<Report, NodeError> {
     let _claim = paths.claim()?;
     let report = Ledger::accept(&paths.ledger()).await?;
     if let Some(first) = report.faults.first() {
-        return Err(NodeError::Unsound(format!(
-            "the record is not accepted: {first}; stop, keep a copy for the inquiry and restore the folder from a backup"
-        )));
+        return Err(NodeError::Unsound(format!("the record is not accepted: {first}; {ANEW}")));
     }
     let ledger = Ledger::open(&paths.ledger()).await?;
     let text = format!("the record of {} entries was accepted as it is", report.entries);

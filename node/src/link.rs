@@ -6,7 +6,7 @@ use crate::{Home, NodeError, clock, output};
 use motet_common::decision::SignedDecision;
 use motet_common::log::MOST_LEAVES;
 use motet_common::refusal::{Code, Refusal};
-use motet_ledger::{Ledger, Spool};
+use motet_ledger::{Ledger, LedgerError, Spool};
 use motet_proto::refusal::refusal;
 use motet_proto::tls::COORDINATOR_NAME;
 use motet_proto::tls::client::{ConnectError, connect};
@@ -72,6 +72,8 @@ pub(crate) enum Broken {
     Own(NodeError),
     /// The coordinator, or the way there, in words for the steward.
     Line(String),
+    /// Another connection with this site's certificate took the place of this one.
+    Replaced,
 }
 
 impl From<NodeError> for Broken {
@@ -91,8 +93,11 @@ impl Line {
     ///
     /// # Errors
     /// Why the stream broke, for the steward.
-    pub(crate) async fn next(&mut self) -> Result<Option<AttendResponse>, String> {
-        self.0.message().await.map_err(|status| why(&status))
+    pub(crate) async fn next(&mut self) -> Result<Option<AttendResponse>, Broken> {
+        self.0.message().await.map_err(|status| match refusal(&status) {
+            Some(Refusal { code: Code::LineReplaced, .. }) => Broken::Replaced,
+            _ => Broken::Line(why(&status)),
+        })
     }
 }
 
@@ -118,11 +123,12 @@ pub(crate) fn agreed(welcome: &Welcome) -> Result<Version, Refusal> {
 }
 
 impl Link {
-    /// Dials the coordinator with this site's certificate and opens the stream.
+    /// Dials the coordinator with this site's certificate and opens the stream. `replaced` is how often another connection
+    /// took this process's line.
     ///
     /// # Errors
     /// Why it cannot be reached, for the steward.
-    pub(crate) async fn dial(home: &Home) -> Result<(Self, Line), Broken> {
+    pub(crate) async fn dial(home: &Home, replaced: u32) -> Result<(Self, Line), Broken> {
         let identity = home.paths.client()?;
         let channel =
             connect(&home.settings.address, &identity, COORDINATOR_NAME).await.map_err(|e| e.to_string())?;
@@ -135,6 +141,7 @@ impl Link {
             software: env!("CARGO_PKG_VERSION").to_owned(),
             clock_ms: clock::now().ms,
             minor: Version::ours().minor,
+            replaced,
         };
         record(&home.ledger, "hello", "", 0, &hello.encode_to_vec()).await?;
         // The queue is empty: the first frame always fits.
@@ -303,13 +310,19 @@ struct Upload {
 enum Stopped {
     /// The connection is gone, or the upload is not wanted any more: the next connection takes it up where it stopped.
     Over(String),
+    /// This process ends.
+    Ending,
     /// A disk refused, here or at the coordinator: the same connection may go on when it is mended.
     Disk(String),
 }
 
 impl From<NodeError> for Stopped {
     fn from(error: NodeError) -> Self {
-        if error.is_of_the_disk() { Self::Disk(error.to_string()) } else { Self::Over(error.to_string()) }
+        match error {
+            NodeError::Ledger(LedgerError::Stopping) => Self::Ending,
+            error if error.is_of_the_disk() => Self::Disk(error.to_string()),
+            error => Self::Over(error.to_string()),
+        }
     }
 }
 
@@ -328,7 +341,7 @@ impl Upload {
         let mut wait = FIRST_WAIT;
         loop {
             match self.send_missing().await {
-                Ok(()) => return,
+                Ok(()) | Err(Stopped::Ending) => return,
                 Err(Stopped::Over(why)) => return output::note(&format!("an upload stopped: {why}")),
                 Err(Stopped::Disk(why)) if wait == FIRST_WAIT => {
                     output::note(&format!("an upload waits for a disk and goes on by itself: {why}"));

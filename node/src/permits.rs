@@ -181,7 +181,7 @@ pub fn list(home: &Home) -> Result<Vec<Permit>, NodeError> {
         let permit = Permit::parse(&path.display().to_string(), &read_text(&path)?)?;
         if permit.digest.hex() != name {
             return Err(NodeError::Unsound(format!(
-                "permit `{}` was altered after it was added: restore it from a backup, or remove it and add it again",
+                "permit `{}` was altered after it was added: remove it and add it again from the file that you were given",
                 path.display()
             )));
         }

@@ -58,6 +58,8 @@ enum Away {
     Node(NodeError),
     /// The coordinator, or the way there.
     Coordinator(String),
+    /// Another process with this site's certificate has the line now.
+    Replaced,
     /// What a message of this study needs is on its way; the message is heard again when it has come.
     Later(Digest),
 }
@@ -73,6 +75,7 @@ impl From<Broken> for Away {
         match broken {
             Broken::Own(error) => Self::Node(error),
             Broken::Line(why) => Self::Coordinator(why),
+            Broken::Replaced => Self::Replaced,
         }
     }
 }
@@ -224,9 +227,9 @@ impl Session {
     }
 
     /// Connects and serves the stream until it ends.
-    async fn attend(&mut self) -> Result<(), Away> {
-        let (mut link, mut line) = Link::dial(&self.home).await.map_err(Away::from)?;
-        let Some(welcome) = line.next().await.map_err(Away::Coordinator)? else { return Ok(()) };
+    async fn attend(&mut self, replaced: u32) -> Result<(), Away> {
+        let (mut link, mut line) = Link::dial(&self.home, replaced).await.map_err(Away::from)?;
+        let Some(welcome) = line.next().await.map_err(Away::from)? else { return Ok(()) };
         let Some(Frame::Welcome(welcome)) = welcome.frame else {
             return Err(Away::Coordinator(
                 "the coordinator did not say welcome; its version may differ".into(),
@@ -276,7 +279,7 @@ impl Session {
         let mut unused = tokio::time::interval(UNUSED);
         loop {
             tokio::select! {
-                frame = line.next() => match frame.map_err(Away::Coordinator)? {
+                frame = line.next() => match frame.map_err(Away::from)? {
                     Some(frame) => if let Some(frame) = frame.frame {
                         self.hear(link, frame).await?;
                     },

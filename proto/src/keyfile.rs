@@ -47,14 +47,14 @@ pub enum KeyFileError {
         path: PathBuf,
     },
     /// The operating system refused.
-    #[error("cannot {action} key file `{}`: {source}", path.display())]
+    #[error("cannot {action} key file `{}`: {cause}", path.display())]
     Io {
         /// `read` or `write`.
         action: &'static str,
         /// The file.
         path: PathBuf,
         /// The system's reason.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
@@ -65,9 +65,9 @@ pub enum KeyFileError {
 /// [`KeyFileError::Io`].
 pub fn write_secret(path: &Path, secret: &[u8]) -> Result<(), KeyFileError> {
     write_beside(path, secret).and_then(|draft| {
-        fs::rename(&draft, path).and_then(|()| sync_folder(path)).map_err(|source| {
+        fs::rename(&draft, path).and_then(|()| sync_folder(path)).map_err(|cause| {
             let _ = fs::remove_file(&draft);
-            failed("write", path, source)
+            failed("write", path, cause)
         })
     })
 }
@@ -81,9 +81,9 @@ pub fn write_new_secret(path: &Path, secret: &[u8]) -> Result<(), KeyFileError> 
     // A hard link fails where the name is taken; a rename would replace it silently.
     let linked = fs::hard_link(&draft, path).and_then(|()| sync_folder(path));
     let _ = fs::remove_file(&draft);
-    linked.map_err(|source| match source.kind() {
+    linked.map_err(|cause| match cause.kind() {
         io::ErrorKind::AlreadyExists => KeyFileError::Exists { path: path.to_owned() },
-        _ => failed("write", path, source),
+        _ => failed("write", path, cause),
     })
 }
 
@@ -92,9 +92,9 @@ pub fn write_new_secret(path: &Path, secret: &[u8]) -> Result<(), KeyFileError> 
 /// # Errors
 /// [`KeyFileError::Open`] when the group or others may read or write the file, and the other variants.
 pub fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
-    let file = File::open(path).map_err(|source| failed("read", path, source))?;
+    let file = File::open(path).map_err(|cause| failed("read", path, cause))?;
     // The mode of the opened file, not of the path: nobody can swap the file between the look and the read.
-    let about = file.metadata().map_err(|source| failed("read", path, source))?;
+    let about = file.metadata().map_err(|cause| failed("read", path, cause))?;
     if !about.is_file() {
         return Err(KeyFileError::NotAFile { path: path.to_owned() });
     }
@@ -105,7 +105,7 @@ pub fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
     // Room for the whole file at once: a vector that grows leaves copies of the secret behind.
     let mut bytes =
         Zeroizing::new(Vec::with_capacity(usize::try_from(about.len()).unwrap_or(0).saturating_add(1)));
-    file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(|source| failed("read", path, source))?;
+    file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(|cause| failed("read", path, cause))?;
     Ok(bytes)
 }
 
@@ -145,9 +145,9 @@ fn write_beside(path: &Path, secret: &[u8]) -> Result<PathBuf, KeyFileError> {
         file.write_all(secret)?;
         file.sync_all()
     });
-    written.map_err(|source| {
+    written.map_err(|cause| {
         let _ = fs::remove_file(&draft);
-        failed("write", path, source)
+        failed("write", path, cause)
     })?;
     Ok(draft)
 }
@@ -181,8 +181,8 @@ fn check_mode(_path: &Path, _about: &fs::Metadata) -> Result<(), KeyFileError> {
     Ok(())
 }
 
-fn failed(action: &'static str, path: &Path, source: io::Error) -> KeyFileError {
-    KeyFileError::Io { action, path: path.to_owned(), source }
+fn failed(action: &'static str, path: &Path, cause: io::Error) -> KeyFileError {
+    KeyFileError::Io { action, path: path.to_owned(), cause }
 }
 
 #[cfg(all(test, unix))]

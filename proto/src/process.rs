@@ -31,6 +31,13 @@ pub fn close() -> Result<(), NotClosed> {
     closed().map_err(|error| NotClosed(error.into()))
 }
 
+/// Whether lines on standard error may be coloured: somebody looks at them on a terminal, and did not ask for none
+/// (<https://no-color.org>). A log in a file is plain.
+pub fn is_coloured() -> bool {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !unwanted && std::io::IsTerminal::is_terminal(&std::io::stderr())
+}
+
 #[cfg(unix)]
 fn closed() -> rustix::io::Result<()> {
     use rustix::process::{Resource, Rlimit, setrlimit};

@@ -47,6 +47,17 @@ fn a_process_that_is_told_to_stop_at_any_moment_ends_and_the_run_releases_all_th
     });
     for site in SITES {
         consortium.desk(site, &["ledger", "verify"]).done();
+        consortium.node(site).terminate();
+    }
+    // A stop is said once, and nothing is wrong with a disk because of it.
+    for log in SITES.iter().copied().chain(["coordinator"]) {
+        let text = std::fs::read_to_string(consortium.path(&format!("{log}.log"))).expect("readable");
+        let blamed = text
+            .lines()
+            .find(|line| ["disk", "closed pool", "storage"].iter().any(|word| line.contains(word)));
+        assert_eq!(blamed, None, "{log}");
+        let stops = if log == "coordinator" { 0 } else { 1 };
+        assert!(text.matches(" stopping: ").count() >= stops, "{text}");
     }
     consortium.operate(&["ledger", "verify"]).done();
 }

@@ -378,6 +378,32 @@ fn pages_and_messages_claim_nothing_they_cannot_keep() {
 }
 
 #[test]
+fn no_error_says_its_cause_in_its_own_words_and_once_more_as_its_source() {
+    // Whoever prints a chain of causes would print it twice. `transparent` passes its source on and adds no words.
+    let mut complaints = Vec::new();
+    for source in sources() {
+        let lines: Vec<&str> = source.text.lines().map(str::trim).collect();
+        for (at, line) in lines.iter().enumerate() {
+            let is_source =
+                line.contains(concat!("(#[", "from]")) || line.contains(concat!("(#[", "source]"));
+            // The attribute of a variant, which may take several lines, ends before its documentation or the variant before.
+            let above =
+                lines[..at].iter().rev().take_while(|line| !line.starts_with("///") && !line.ends_with("),"));
+            let said = is_source && above.into_iter().any(|line| line.contains("{0"));
+            let named = line.contains(concat!("{sou", "rce}")) && line.contains("error(");
+            if said || named {
+                let place = relative(&source.path);
+                complaints.push(format!(
+                    "{place}:{}: take the cause out of the words, or out of the chain",
+                    at + 1
+                ));
+            }
+        }
+    }
+    no_complaints(complaints);
+}
+
+#[test]
 fn tests_and_files_that_pages_name_are_there() {
     let tests = pages::Tests::of(&sources());
     let complaints =

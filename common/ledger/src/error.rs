@@ -1,4 +1,5 @@
-//! What can go wrong with a record, in the words of the person who has to mend it.
+//! What can go wrong with a record, in the words of the person who has to mend it. How to get a lost one back is another thing
+//! at a coordinator, which has backups, than at a node, which has none: each says it for itself.
 
 use motet_secagg::digest::Digest;
 use std::path::{Path, PathBuf};
@@ -41,7 +42,7 @@ pub enum LedgerError {
     /// A stored entry does not follow from the one before it.
     #[error(
         "entry `{version}` of stream `{stream}` in {place} does not follow from the entry before it: the record was \
-         changed after it was written; stop, keep this copy for the inquiry and restore the folder from a backup"
+         changed after it was written; stop and keep this copy for the inquiry"
     )]
     Broken {
         /// Where the record is kept.
@@ -52,7 +53,7 @@ pub enum LedgerError {
         version: u64,
     },
     /// No blob of this digest.
-    #[error("blob `{digest}` is not in {place}: copy it there from a backup or from the site that has it")]
+    #[error("blob `{digest}` is not in {place}: copy it there from wherever it is kept, too")]
     BlobMissing {
         /// The blob asked for.
         digest: Digest,
@@ -61,7 +62,7 @@ pub enum LedgerError {
     },
     /// The bytes of a blob are not those it was named after.
     #[error(
-        "blob `{digest}` in {place} now has the digest `{found}`: the file was changed; restore it from a backup"
+        "blob `{digest}` in {place} now has the digest `{found}`: the file was changed; put back what it was"
     )]
     BlobCorrupt {
         /// The blob asked for.
@@ -110,8 +111,7 @@ pub enum LedgerError {
     },
     /// A ledger that should be there is not.
     #[error(
-        "`{path}` is not there, and no empty ledger is begun in its place: name the folder that the ledger was written \
-         to, or restore it from a backup"
+        "`{path}` is not there, and no empty ledger is begun in its place: name the folder that the ledger was written to"
     )]
     NoLedger {
         /// The database file.
@@ -126,7 +126,7 @@ pub enum LedgerError {
     /// The ledger lacks entries that were written, or ends with others.
     #[error(
         "`{path}` has {found} of stream `{stream}`, but {due} was written: its end was lost or the files beside it were \
-         damaged, removed or put back; stop, keep this copy for the inquiry and restore from a backup"
+         damaged, removed or put back; stop and keep this copy for the inquiry"
     )]
     Behind {
         /// The database file.
@@ -167,9 +167,7 @@ pub enum LedgerError {
         path: PathBuf,
     },
     /// The database cannot be read as one.
-    #[error(
-        "`{path}` is damaged: {cause}; stop, keep this copy for the inquiry and restore the folder from a backup"
-    )]
+    #[error("`{path}` is damaged: {cause}; stop and keep this copy for the inquiry")]
     Damaged {
         /// The database file.
         path: PathBuf,
@@ -234,23 +232,22 @@ impl LedgerError {
     pub(crate) fn database(doing: &'static str, path: &Path) -> impl FnOnce(sqlx::Error) -> Self {
         let path = path.to_path_buf();
         move |cause| match code(&cause) {
+            // Not the disk's doing: this process closed its ledger, and something of it was still at work.
+            _ if matches!(cause, sqlx::Error::PoolClosed) => Self::Stopping,
             Some(CORRUPT | NO_DATABASE) => Self::Damaged { path, cause },
             _ => Self::Database { doing, path, cause },
         }
     }
 
+    /// Whether entries that were written are gone or changed: no file that is put together anew brings them back.
+    pub fn is_loss(&self) -> bool {
+        use LedgerError::{Behind, Broken, Damaged, NoLedger};
+        matches!(self, Behind { .. } | Broken { .. } | Damaged { .. } | NoLedger { .. })
+    }
+
     /// Whether the record itself is not as it was written: trying again mends nothing.
     pub fn is_damage(&self) -> bool {
-        use LedgerError::{Behind, Broken, Damaged, Heads, Moved, NoHeads, NoLedger};
-        matches!(
-            self,
-            Behind { .. }
-                | Broken { .. }
-                | Damaged { .. }
-                | Heads { .. }
-                | Moved { .. }
-                | NoHeads { .. }
-                | NoLedger { .. }
-        )
+        use LedgerError::{Heads, Moved, NoHeads};
+        self.is_loss() || matches!(self, Heads { .. } | Moved { .. } | NoHeads { .. })
     }
 }

@@ -11,6 +11,11 @@
 //! SQLite drops the end of a damaged write-ahead log as it drops what a power cut tore, and a chain cannot show that its
 //! end is missing: this file can. It is put together anew (written aside, synced, renamed) when it has grown. Lines reach the
 //! disk a moment later than the append, so a crash leaves the database ahead of them, never behind.
+//!
+//! A crash leaves the beginning of the last line, or bytes of zero where a file system had made it longer and not written it:
+//! both are passed over. A line that has its end and no zeros was written whole, so it was changed later if its check fails.
+//! What cannot be told from a crash: lines that were cut off at the end, and one that was overwritten with zeros. Such a file
+//! says less than was written, and a database that lost just as much passes for whole.
 
 use crate::record::{Head, check_stream};
 use crate::{LedgerError, files};
@@ -211,15 +216,21 @@ fn unchecked(line: &str) -> Option<&str> {
     (checked(words).strip_suffix('\n') == Some(line)).then_some(words)
 }
 
+fn sound(line: &[u8]) -> Option<&str> {
+    std::str::from_utf8(line).ok().and_then(unchecked)
+}
+
 fn parse(path: &Path, bytes: &[u8]) -> Result<Parsed, LedgerError> {
     let damaged = |line: usize| LedgerError::Heads { path: path.to_path_buf(), line: line + 1 };
-    let mut lines: Vec<Option<&str>> = bytes
-        .split(|byte| *byte == b'\n')
-        .map(|line| std::str::from_utf8(line).ok().and_then(unchecked))
-        .collect();
+    let mut raw: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
     // What stands behind the last line's end is nothing, or the beginning of a line that was torn.
-    lines.pop();
+    let rest = raw.pop().unwrap_or_default();
     let mut torn = bytes.last() != Some(&b'\n');
+    if rest.split_last().is_some_and(|(_, line)| sound(line).is_some()) {
+        // A whole line and one byte more: its end was changed into another letter.
+        return Err(damaged(raw.len()));
+    }
+    let mut lines: Vec<Option<&str>> = raw.iter().map(|line| sound(line)).collect();
     let title =
         lines.first().copied().flatten().and_then(|words| words.strip_prefix(TITLE)?.trim().parse().ok());
     let count: usize = title.ok_or_else(|| damaged(0))?;
@@ -228,8 +239,9 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Parsed, LedgerError> {
     }
     // A power cut may tear the last appends. A damaged line that sound ones follow was not torn, nor one of those that
     // were renamed into place together.
-    while lines.len() > count + 1 && lines.last() == Some(&None) {
+    while lines.len() > count + 1 && raw.last().is_some_and(|line| line.contains(&0)) {
         lines.pop();
+        raw.pop();
         torn = true;
     }
     let mut ends = Ends::new();
@@ -314,19 +326,28 @@ mod tests {
     }
 
     #[test]
-    fn every_changed_byte_but_one_of_the_last_line_is_named_and_a_torn_end_is_not_left_in_the_way() {
+    fn every_changed_byte_is_named_also_of_the_last_line_and_a_torn_end_is_not_left_in_the_way() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(HEADS);
         Heads::create(dir.path(), &ends(&[head("a", 1), head("b", 2)])).unwrap();
         Heads::open(dir.path()).unwrap().note(&[head("a", 2), head("a", 3)]).unwrap();
         let bytes = fs::read(&path).unwrap();
-        let last = bytes[..bytes.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap();
         for at in 0..bytes.len() {
             let mut changed = bytes.clone();
             changed[at] ^= 1;
-            let parsed = parse(&path, &changed);
-            // The end of the line before and the last line itself may have been torn; nothing else.
-            assert_eq!(parsed.is_ok(), at >= last, "byte {at}");
+            assert!(matches!(parse(&path, &changed), Err(LedgerError::Heads { .. })), "byte {at}");
+        }
+        // Where a power cut left zeros in place of what was appended last, whole pages or a part of a line.
+        let last = bytes[..bytes.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+        let zeros = [(last..bytes.len(), 0), (last..last + 9, 0), (bytes.len()..bytes.len(), 4096)];
+        for (torn, more) in zeros {
+            let mut changed = bytes.clone();
+            changed[torn].fill(0);
+            changed.resize(bytes.len() + more, 0);
+            fs::write(&path, &changed).unwrap();
+            Heads::open(dir.path()).unwrap().note(&[head("c", 1)]).unwrap();
+            let found = Heads::read(dir.path()).unwrap().unwrap();
+            assert_eq!((found["b"].0, found["c"].0), (2, 1));
         }
         for length in 0..bytes.len() {
             fs::write(&path, &bytes[..length]).unwrap();

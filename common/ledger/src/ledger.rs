@@ -325,6 +325,11 @@ impl Ledger {
         }
     }
 
+    /// Whether it was closed, by this handle or another.
+    pub fn is_closed(&self) -> bool {
+        matches!(&*self.store, Store::Sqlite(sqlite) if sqlite.is_closed())
+    }
+
     /// Stored entries as they are, unchecked, at most `limit` of them.
     pub(crate) async fn page(
         &self,

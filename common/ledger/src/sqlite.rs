@@ -242,6 +242,10 @@ impl Sqlite {
         Ok(names.into_iter().map(|(name,)| name).collect())
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        self.writer.is_closed()
+    }
+
     pub(crate) async fn close(&self) {
         if let Some(tended) = &self.tended {
             tended.tidy().await;

@@ -51,7 +51,10 @@ async fn a_flipped_byte_in_the_database_is_named_and_never_replayed() {
     assert_eq!(report.heads[1].version, 1, "the last sound entry");
     let error = ledger.read("sites", 1).await.unwrap_err();
     assert!(matches!(error, LedgerError::Broken { version: 2, .. }), "{error}");
-    assert!(error.to_string().contains("ledger.sqlite") && error.to_string().contains("restore"), "{error}");
+    assert!(
+        error.to_string().contains("ledger.sqlite") && error.to_string().contains("keep this copy"),
+        "{error}"
+    );
     assert_eq!(ledger.read("other", 1).await.unwrap().len(), 1);
 }
 
@@ -114,6 +117,21 @@ async fn a_newer_schema_and_another_programs_file_are_refused_untouched() {
         }
         assert_eq!(fs::read(dir.path().join("ledger.sqlite")).unwrap(), before);
     }
+}
+
+#[tokio::test]
+async fn a_ledger_that_was_closed_says_that_the_process_stops_and_blames_no_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::create(folder.path()).await.unwrap();
+    ledger.append("a", 0, b"one").await.unwrap();
+    assert!(!ledger.is_closed());
+    let other = ledger.clone();
+    other.close().await;
+    assert!(ledger.is_closed());
+    assert!(matches!(ledger.append("a", 1, b"two").await, Err(LedgerError::Stopping)));
+    assert!(matches!(ledger.append_next("a", b"two").await, Err(LedgerError::Stopping)));
+    assert!(matches!(ledger.read("a", 1).await, Err(LedgerError::Stopping)));
+    assert!(matches!(ledger.streams("").await, Err(LedgerError::Stopping)));
 }
 
 #[tokio::test]

@@ -124,6 +124,11 @@ impl Driver {
 
 /// Whether a study's last day is over.
 pub(super) fn has_ended(study: &Study) -> bool {
-    let Date { year, month, day } = study.ends;
+    has_passed(study.ends)
+}
+
+/// Whether a day is over, in UTC.
+pub(crate) fn has_passed(day: Date) -> bool {
+    let Date { year, month, day } = day;
     view::timestamp(now()) > format!("{year:04}-{month:02}-{day:02}T23:59:59Z")
 }

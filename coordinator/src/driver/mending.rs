@@ -22,6 +22,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 impl Driver {
     /// Until the study can go on; false when the process is ending.
     pub(super) async fn mend(&mut self, mut refusal: Refusal) -> bool {
+        // Nothing is wrong with the disk of a process that was told to stop.
+        if self.shared.ledger.is_closed() {
+            return false;
+        }
         // A disk that is mended for a moment only does not begin anew with short waits.
         let lately = self.mended.filter(|(at, _)| at.elapsed() < LONGEST_WAIT * 2);
         let mut wait = lately.map_or(FIRST_WAIT, |(_, wait)| wait);

@@ -38,17 +38,14 @@ pub(crate) async fn propose(
         && !known.is_withdrawn()
     {
         return Err(Refusal::new(
-            Code::StudyInvalid,
+            Code::StudyKnown,
             format!("the very same study is already proposed as `{}`", known.id),
         ));
     }
     let stream = book.stream();
     let version = shared.ledger.version(&stream).await.map_err(disk)?;
     if version > 0 {
-        return Err(Refusal::new(
-            Code::StudyWithdrawn,
-            "the very same study was withdrawn; propose it under a new id",
-        ));
+        return Err(Refusal::new(Code::StudyWithdrawn, "the very same study was withdrawn before"));
     }
     shared.ledger.append(&stream, 0, &StudyEntry::Proposed(proposed).to_bytes()).await.map_err(disk)?;
     let handle = handle_of(shared, &book);

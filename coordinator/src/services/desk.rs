@@ -2,12 +2,12 @@
 
 use super::export::export;
 use super::{caller, fixed, malformed, now, run_id};
-use crate::driver::propose;
+use crate::driver::{has_passed, propose};
 use crate::entries::{Invited, RunEnded};
 use crate::handle::{Ask, Handle};
 use crate::members::Caller;
 use crate::shared::Shared;
-use motet_common::enrol::Role;
+use motet_common::enrol::{Enrolment, Role};
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::roster::{SignedRemoval, SignedRoster};
@@ -75,6 +75,23 @@ impl DeskService {
     }
 }
 
+/// What became of a study, in a word.
+async fn state(handle: &Handle) -> &'static str {
+    let is_released = || async {
+        // Of a study that cannot be read just now nobody knows that it is over.
+        handle.runs().await.is_ok_and(|runs| runs.iter().any(|run| run.state == "released"))
+    };
+    if handle.is_withdrawn() {
+        "withdrawn"
+    } else if is_released().await {
+        "released"
+    } else if has_passed(handle.ends) {
+        "ended"
+    } else {
+        "open"
+    }
+}
+
 #[tonic::async_trait]
 impl Desk for DeskService {
     type WatchRunStream = Boxed<WatchRunResponse>;
@@ -123,8 +140,13 @@ impl Desk for DeskService {
         _request: Request<ListMembersRequest>,
     ) -> Result<Response<ListMembersResponse>, Status> {
         let hub = &self.0.hub;
-        let members =
+        let mut members =
             self.0.members.list(now(), |enrolment| hub.is_connected(enrolment.identity.node_id())).await;
+        for member in &mut members {
+            let enrolment = Enrolment::from_bytes(&member.enrolment);
+            let node = enrolment.map(|enrolment| enrolment.identity.node_id());
+            member.in_two_places = node.is_ok_and(|node| hub.is_contested(node));
+        }
         Ok(Response::new(ListMembersResponse { members }))
     }
 
@@ -183,7 +205,7 @@ impl Desk for DeskService {
                 id: handle.id.clone(),
                 title: handle.title.clone(),
                 digest: handle.digest.hex(),
-                state: if handle.is_withdrawn() { "withdrawn" } else { "open" }.to_owned(),
+                state: state(&handle).await.to_owned(),
                 text: handle.proposed.text.clone(),
                 roster: handle.proposed.roster.to_bytes(),
                 sites: handle.standings(),

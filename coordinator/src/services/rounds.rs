@@ -120,6 +120,7 @@ impl Rounds for RoundsService {
         self.0.allowances.spend(node, LINE).map_err(|refusal| status(&refusal))?;
         let mut frames = request.into_inner();
         let hello = first(&mut frames).await?;
+        let replaced = matches!(&hello, Some(AttendRequest { frame: Some(FromNode::Hello(hello)) }) if hello.replaced > 0);
         let welcome = greet(hello, now(), &self.0.config.consortium, self.0.hub.lease())?;
         let (line, out) = mpsc::channel(QUEUE);
         let mut told = BTreeMap::new();
@@ -134,6 +135,9 @@ impl Rounds for RoundsService {
                 }
             }
             let id = shared.hub.came(node, line);
+            if replaced {
+                shared.hub.contested(node);
+            }
             // From here on the hub tells what is new; this is what came while the node was reading.
             for frame in untold(&shared, node, &mut told).await {
                 shared.hub.send(node, frame);
@@ -390,7 +394,7 @@ mod tests {
 
     #[test]
     fn another_major_is_refused_with_both_versions() {
-        let hello = Hello { version: 2, software: "0.9.0".into(), clock_ms: AT.ms, minor: 3 };
+        let hello = Hello { version: 2, software: "0.9.0".into(), clock_ms: AT.ms, minor: 3, replaced: 0 };
         let frame = AttendRequest { frame: Some(FromNode::Hello(hello)) };
         let found = refusal(&greeted(&frame.encode_to_vec()).unwrap_err()).unwrap();
         assert_eq!(found.code, Code::VersionUnknown);

@@ -55,7 +55,11 @@ pub(super) async fn look(paths: &Paths, findings: &mut Findings) {
     let client = match paths.client() {
         Ok(client) => client,
         Err(error) => {
-            findings.fail("tls", error.to_string(), "restore the file from a backup or join again");
+            findings.fail(
+                "tls",
+                error.to_string(),
+                "put back the copy that you kept of the file, or join anew with a new invitation",
+            );
             return findings.skip(&["interception", "http2", "certificate", "clock"]);
         }
     };

@@ -8,6 +8,7 @@
 use super::{Away, Session};
 use crate::drill::Drill;
 use crate::{Home, NodeError, clock, output};
+use motet_common::refusal::{Code, Refusal};
 use motet_ledger::{Claim, LedgerError};
 use motet_proto::dice::dice;
 use motet_proto::stop::Stop;
@@ -18,6 +19,14 @@ use std::time::{Duration, Instant};
 /// The first wait before dialling again; it doubles up to [`LONGEST_WAIT`], with jitter so that sites do not dial in step.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// The first wait of a node whose line was taken by another connection of its site, and what the next is multiplied with.
+/// Two nodes that dialled at once would take the line from each other without end.
+const REPLACED_WAIT: Duration = Duration::from_secs(10);
+const REPLACED_GROWTH: u32 = 3;
+/// The time a line is taken at which the node stops: that it was not a mistake of a moment is clear then.
+const MOST_REPLACED: u32 = 3;
+/// A line that was taken longer ago than this does not count any more.
+const REPLACED_FOR: Duration = Duration::from_secs(60 * 60);
 /// How often the node looks whether its folder is still in its place.
 const LOOK: Duration = Duration::from_secs(1);
 /// The first wait before the node's own folder is tried again.
@@ -63,8 +72,9 @@ async fn last(home: Home, drill: Option<Drill>) -> anyhow::Result<()> {
     let mut session = Session::open(home, drill).await?;
     let mut wait = FIRST_WAIT;
     let mut trouble = Trouble::default();
+    let mut replaced = Replaced::default();
     loop {
-        let attended = session.attend().await;
+        let attended = session.attend(replaced.times(Instant::now())).await;
         // However the connection ended: whoever was welcome comes back soon.
         if std::mem::take(&mut session.was_welcome) {
             wait = FIRST_WAIT;
@@ -74,6 +84,15 @@ async fn last(home: Home, drill: Option<Drill>) -> anyhow::Result<()> {
                 session.say("disconnected", "the connection to the coordinator ended; dialling again").await
             }
             Err(Away::Coordinator(why)) => session.say("away", &why).await,
+            Err(Away::Replaced) => {
+                let patience = replaced.again(Instant::now());
+                wait = patience.unwrap_or(wait);
+                let said = session.say("replaced", &replaced_text(patience)).await;
+                if patience.is_none() && said.is_ok() {
+                    return Err(NodeError::from(Refusal::new(Code::LineReplaced, TAKEN)).into());
+                }
+                said
+            }
             Err(Away::Node(error)) => Err(error),
         };
         if let Err(error) = said {
@@ -88,6 +107,41 @@ async fn last(home: Home, drill: Option<Drill>) -> anyhow::Result<()> {
         let jitter = dice().random::<f64>() + 0.5;
         tokio::time::sleep(wait.mul_f64(jitter)).await;
         wait = (wait * 2).min(LONGEST_WAIT);
+    }
+}
+
+/// What a node says whose line was taken.
+const TAKEN: &str = "the coordinator closed this line because another connection with this site's certificate took its place: is this \
+     folder, or a copy of it, running elsewhere?";
+
+fn replaced_text(patience: Option<Duration>) -> String {
+    let then = match patience {
+        Some(wait) => format!("dialling again in about {} s", wait.as_secs()),
+        None => "it came back again and again, and this node stops".to_owned(),
+    };
+    format!("{TAKEN} {}; {then}", Code::LineReplaced.next())
+}
+
+/// How often this process's line was taken by another that has its certificate. A process that was started again takes the
+/// line of one that is gone: nobody hears this then.
+#[derive(Default)]
+struct Replaced {
+    times: u32,
+    last: Option<Instant>,
+}
+
+impl Replaced {
+    /// How often, lately.
+    fn times(&self, now: Instant) -> u32 {
+        let lately = self.last.is_some_and(|last| now.saturating_duration_since(last) < REPLACED_FOR);
+        if lately { self.times } else { 0 }
+    }
+
+    /// Once more: how long to wait, or nothing where the node is to stop.
+    fn again(&mut self, now: Instant) -> Option<Duration> {
+        self.times = self.times(now) + 1;
+        self.last = Some(now);
+        (self.times < MOST_REPLACED).then(|| REPLACED_WAIT * REPLACED_GROWTH.saturating_pow(self.times - 1))
     }
 }
 
@@ -167,6 +221,16 @@ mod tests {
     use crate::records::{self, EVENTS, Event};
     use motet_secagg::sign::SecretKey;
     use std::fs;
+
+    #[test]
+    fn a_node_whose_line_is_taken_again_and_again_waits_longer_and_then_stops() {
+        let (mut replaced, start) = (Replaced::default(), Instant::now());
+        assert_eq!(replaced.times(start), 0);
+        let waits: Vec<_> = (1..=MOST_REPLACED).map(|_| replaced.again(start)).collect();
+        assert_eq!(waits, [Some(REPLACED_WAIT), Some(REPLACED_WAIT * REPLACED_GROWTH), None]);
+        assert_eq!(replaced.times(start), MOST_REPLACED);
+        assert_eq!(replaced.again(start + REPLACED_FOR), Some(REPLACED_WAIT), "long ago");
+    }
 
     #[tokio::test]
     async fn a_folder_that_cannot_be_written_is_tried_until_it_can() {

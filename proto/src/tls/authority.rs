@@ -65,7 +65,13 @@ pub enum AuthorityError {
     },
     /// The certificate library refused.
     #[error("cannot make a key or certificate: {0}")]
-    Library(#[from] rcgen::Error),
+    Library(rcgen::Error),
+}
+
+impl From<rcgen::Error> for AuthorityError {
+    fn from(error: rcgen::Error) -> Self {
+        Self::Library(error)
+    }
 }
 
 /// The holder of a certificate to be issued.

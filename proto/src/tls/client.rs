@@ -132,7 +132,9 @@ pub enum ConnectError {
         why: String,
     },
     /// Our own files are not usable.
-    #[error("this side's {what} is not usable: restore it from a backup or join again")]
+    #[error(
+        "this side's {what} is not usable: put back the copy that you kept, or join anew with a new invitation"
+    )]
     Identity {
         /// Which of them.
         what: &'static str,

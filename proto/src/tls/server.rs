@@ -36,10 +36,22 @@ pub enum ServerError {
     },
     /// The TLS library refused the certificates or the key.
     #[error("the coordinator's TLS identity is not usable: {0}")]
-    Tls(#[from] rustls::Error),
+    Tls(rustls::Error),
     /// The authority's certificate is not one.
     #[error("the consortium's CA certificate is not usable: {0}")]
-    Authority(#[from] rustls::server::VerifierBuilderError),
+    Authority(rustls::server::VerifierBuilderError),
+}
+
+impl From<rustls::Error> for ServerError {
+    fn from(error: rustls::Error) -> Self {
+        Self::Tls(error)
+    }
+}
+
+impl From<rustls::server::VerifierBuilderError> for ServerError {
+    fn from(error: rustls::server::VerifierBuilderError) -> Self {
+        Self::Authority(error)
+    }
 }
 
 /// TLS 1.3, HTTP/2, certificates of this authority only, no resumption: every connection shows its certificate anew.
