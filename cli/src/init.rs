@@ -199,15 +199,7 @@ async fn enrol_operator(
     let keys = Keys::of(operator, OPERATOR)?;
     let fingerprint = governance.public().fingerprint();
     let enrolment = keys.enrolment(invite, (OPERATOR, &args.country), Role::Operator, fingerprint)?;
-    let mut kept = Kept {
-        name: OPERATOR.to_owned(),
-        country: args.country.clone(),
-        role: Role::Operator.to_string(),
-        secret: None,
-        expires_ms: now_ms(),
-        enrolled: None,
-        removed: None,
-    };
+    let mut kept = Kept::new(OPERATOR, &args.country, Role::Operator, None, now_ms());
     // Nobody else ever had the secret, and it is not needed again.
     kept.fix(&enrolment);
     kept.keep(operator, &invite)?;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! args       the command line               identity   who calls, and the line to the coordinator
-//! init       a new consortium               members    invite, list, remove; person: join
+//! init       a new consortium               members    invite, list; removal: remove; person: join
 //! governance the key that signs rosters     study      lint, show, withdraw; propose: with a signed roster
 //! standing   who joined with a proof, and which keys are whose; invitation: what is kept of each
 //! run        start, list, why it waits      watch      follow one to its end
@@ -33,6 +33,7 @@ pub mod proof;
 pub mod propose;
 pub mod recompute;
 pub mod release;
+mod removal;
 pub mod run;
 pub mod standing;
 pub mod study;

@@ -202,6 +202,56 @@ fn a_persons_join_that_was_interrupted_after_spending_the_invitation_goes_on() {
     assert_eq!(left, 0, "no draft stays behind");
 }
 
+/// Copies a folder of files and folders.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("writable");
+    for entry in fs::read_dir(from).expect("readable").flatten() {
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), &to).expect("copied");
+        }
+    }
+}
+
+#[test]
+fn a_replaced_code_and_a_removal_hold_in_the_operators_folder_whatever_ledger_the_coordinator_shows() {
+    let mut consortium = Consortium::start(PROGRAM);
+    let (state, older) = (consortium.path("hub/state"), consortium.path("older"));
+    let (state, older) = (Path::new(&state), Path::new(&older));
+    let first = consortium.invite("lyon", "FR");
+    consortium.hub().terminate();
+    copy(state, older);
+    consortium.start_coordinator();
+    let second = consortium.invite("lyon", "FR");
+    consortium.desk("honest", &["join", &second]).done();
+    assert_eq!(member(&consortium, "lyon")["standing"], "verified");
+
+    // The coordinator with its older ledger, and whoever found the first code.
+    consortium.hub().terminate();
+    fs::rename(state, consortium.path("newer")).expect("movable");
+    copy(older, state);
+    consortium.start_coordinator();
+    consortium.desk("finder", &["join", &first]).done();
+    assert_eq!(member(&consortium, "lyon")["standing"], "returned");
+    let again = consortium.operate(&["site", "invite", "lyon", "--country", "FR"]);
+    again.refused("name_taken");
+
+    // A removal needs no coordinator: it is sent to the one that knows the site, and holds before that.
+    consortium.hub().terminate();
+    let unheard = consortium.operate(&["site", "remove", "lyon"]);
+    assert_eq!(unheard.code, 1, "{}", unheard.err);
+    fs::rename(state, consortium.path("forged")).expect("movable");
+    fs::rename(consortium.path("newer"), state).expect("movable");
+    consortium.start_coordinator();
+    assert_eq!(member(&consortium, "lyon")["standing"], "returned");
+    let said = consortium.operate(&["site", "remove", "lyon"]).done();
+    assert!(said.contains("sent again"), "{said}");
+    assert_eq!(member(&consortium, "lyon")["standing"], "removed");
+    consortium.invite("lyon", "FR");
+}
+
 #[test]
 fn a_join_code_comes_from_standard_input_and_a_file() {
     let consortium = Consortium::start(PROGRAM);
