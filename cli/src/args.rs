@@ -289,7 +289,7 @@ pub struct VerifyLedger {
     pub file: Option<PathBuf>,
     /// Instead of chains, check the sums of this run: each stands in the study's log with its set before it, and is
     /// made again bit for bit from the masked uploads, where they are still kept. The first digits of the run are
-    /// enough; the id of a study stands for its latest run
+    /// enough; the id of a study stands for its latest run. For operators: nobody else but the sites is given sums and uploads
     #[arg(long, value_name = "RUN", conflicts_with = "file")]
     pub recompute: Option<String>,
     /// Check the coordinator's state folder itself, on its machine, whether it runs or not: chains, released files, and that
