@@ -77,7 +77,8 @@ pub struct Read {
 /// For commands that the governance key signs.
 #[derive(Args, Clone, Default)]
 pub struct Govern {
-    /// File whose one line is the passphrase of the governance key; without it the terminal asks, where the key has one
+    /// File whose one line is the passphrase of the governance key: readable by you alone (mode 0600), a pipe, or `-` for standard
+    /// input; without it the terminal asks, where the key has one
     #[arg(long, value_name = "FILE", env = "MOTET_GOVERNANCE_PASSPHRASE_FILE", hide_env_values = true)]
     pub governance_passphrase_file: Option<PathBuf>,
 }
@@ -93,7 +94,8 @@ pub struct Init {
     /// Folder of its own for the governance key, such as a medium that is plugged in for a proposal only
     #[arg(long, value_name = "DIR")]
     pub governance: Option<PathBuf>,
-    /// File whose one line is a passphrase: the governance key is sealed under it
+    /// File whose one line is a passphrase: the governance key is sealed under it. Readable by you alone (mode 0600), a pipe, or
+    /// `-` for standard input
     #[arg(long, value_name = "FILE")]
     pub governance_passphrase_file: Option<PathBuf>,
     /// Name of the consortium, as stewards will read it

@@ -332,7 +332,7 @@ mod tests {
     async fn nothing_that_signs_rosters_or_proves_newcomers_lies_in_the_coordinators_folder() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        std::fs::write(at("phrase"), "correct horse battery\n").unwrap();
+        motet_proto::keyfile::write_new_secret(&at("phrase"), b"correct horse battery\n").unwrap();
         let args = Init {
             operator: Some(at("op")),
             governance: Some(at("stick/governance")),

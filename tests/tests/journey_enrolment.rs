@@ -10,6 +10,7 @@ use motet::identity::Keys;
 use motet_common::enrol::{Enrolment, JoinCode, Role};
 use motet_common::refusal::{Code, Refusal};
 use motet_proto::draft::Draft;
+use motet_proto::keyfile::write_new_secret;
 use motet_proto::refusal::refusal;
 use motet_proto::tls::authority::{csr_key_digest, make_csr};
 use motet_proto::tls::client::connect_pinned;
@@ -285,7 +286,7 @@ fn governance_in_a_folder_of_its_own_signs_with_its_passphrase_and_only_when_it_
     let phrase = consortium.path("phrase");
     let sealed = ["--governance-passphrase-file", phrase.as_str()];
     let wrong = consortium.path("wrong");
-    fs::write(&wrong, "correct horse batterz\n").expect("writable");
+    write_new_secret(Path::new(&wrong), b"correct horse batterz\n").expect("writable");
     let refused = consortium.operate(&[&propose[..], &["--governance-passphrase-file", &wrong]].concat());
     assert!(refused.code == 1 && refused.err.contains("does not open the governance key"), "{}", refused.err);
     consortium.operate(&[&propose[..], &sealed].concat()).done();
