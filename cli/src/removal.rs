@@ -37,6 +37,8 @@ struct Leaving<'a> {
 struct Came {
     ended: usize,
     signed: usize,
+    /// Of those, the operators.
+    operators: usize,
     unknown: usize,
     resent: usize,
     voided: usize,
@@ -146,6 +148,7 @@ impl Leaving<'_> {
                 Kept::record_removal(&dir, &enrolment, &removal, now_ms())?;
             }
             came.signed += 1;
+            came.operators += usize::from(enrolment.role == Role::Operator);
         }
         if !ended.is_empty() {
             let _turn = turn(&dir)?;
@@ -262,11 +265,14 @@ struct Shown {
 fn say(out: Out, came: &Came, args: &Remove, roles: &[Role], is_known: bool) -> Done {
     let name = &args.name;
     let (who, list) = if roles == SITES { ("Site ", "site") } else { ("", "person") };
-    let Came { ended, signed, unknown, resent, voided } = *came;
+    let Came { ended, signed, operators, unknown, resent, voided } = *came;
     if signed > unknown {
         out.line(format!(
             "{who}`{name}` is removed: its certificate opens nothing any more, and its connections are closed."
         ));
+        if operators > 0 {
+            out.line(keys_stay(name));
+        }
     } else if resent > 0 {
         out.line(format!("`{name}` was removed here before; the recorded removal was sent again."));
     } else if signed > 0 {
@@ -283,6 +289,14 @@ fn say(out: Out, came: &Came, args: &Remove, roles: &[Role], is_known: bool) -> 
             .instead(format!("`motet {list} list` shows the names")));
     }
     Ok(())
+}
+
+/// What a removal does not do.
+fn keys_stay(operator: &str) -> String {
+    format!(
+        "No removal takes a key away: if `{operator}` has a copy of the governance key, it still signs rosters and removals that \
+         every site accepts.\nThe only remedy is another governance key, that is, a new consortium that every site joins."
+    )
 }
 
 #[cfg(test)]

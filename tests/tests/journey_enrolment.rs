@@ -147,7 +147,8 @@ fn a_removed_persons_open_stream_ends_and_its_certificate_is_refused() {
 
     consortium.operate(&["person", "remove", "operator"]).refused("last_operator");
     consortium.operate(&["person", "remove", "grace"]).refused("not_in_roster");
-    consortium.operate(&["person", "remove", "ada", "--why", "left the institute"]).done();
+    let said = consortium.operate(&["person", "remove", "ada", "--why", "left the institute"]).done();
+    assert!(!said.contains("governance"), "a researcher never had it: {said}");
     consortium.wait("the stream has ended", |_| text().contains("person_revoked"));
     assert_eq!(watching.0.wait().expect("a child").code(), Some(3));
     consortium.motet(&["run", "list", "--as", &ada]).refused("person_revoked");
@@ -166,7 +167,8 @@ fn a_second_operator_may_go_and_so_may_the_first_then() {
     let file = invite_person(&consortium, "grace", "operator");
     consortium.motet(&["person", "join", &file, "--as", &grace]).done();
     consortium.motet(&["site", "list", "--as", &grace]).done();
-    consortium.operate(&["person", "remove", "operator"]).done();
+    let said = consortium.operate(&["person", "remove", "operator"]).done();
+    assert!(said.contains("has a copy of the governance key"), "{said}");
     consortium.operate(&["site", "list"]).refused("person_revoked");
     consortium.motet(&["site", "list", "--as", &grace]).done();
 }
