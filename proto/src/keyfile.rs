@@ -185,9 +185,13 @@ fn write_beside(path: &Path, secret: &[u8]) -> Result<PathBuf, KeyFileError> {
     Ok(draft)
 }
 
-fn create_private(path: &Path) -> io::Result<File> {
+/// Makes a file that only its owner can read (mode 0600), to be written and read back. There must be none.
+///
+/// # Errors
+/// As the system's.
+pub fn create_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
+    options.read(true).write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
