@@ -77,7 +77,8 @@ pub struct Read {
 /// For commands that the governance key signs.
 #[derive(Args, Clone, Default)]
 pub struct Govern {
-    /// File whose one line is the passphrase of the governance key; without it the terminal asks, where the key has one
+    /// File whose one line is the passphrase of the governance key: readable by you alone (mode 0600), a pipe, or `-` for standard
+    /// input; without it the terminal asks, where the key has one
     #[arg(long, value_name = "FILE", env = "MOTET_GOVERNANCE_PASSPHRASE_FILE", hide_env_values = true)]
     pub governance_passphrase_file: Option<PathBuf>,
 }
@@ -93,7 +94,8 @@ pub struct Init {
     /// Folder of its own for the governance key, such as a medium that is plugged in for a proposal only
     #[arg(long, value_name = "DIR")]
     pub governance: Option<PathBuf>,
-    /// File whose one line is a passphrase: the governance key is sealed under it
+    /// File whose one line is a passphrase: the governance key is sealed under it. Readable by you alone (mode 0600), a pipe, or
+    /// `-` for standard input
     #[arg(long, value_name = "FILE")]
     pub governance_passphrase_file: Option<PathBuf>,
     /// Name of the consortium, as stewards will read it
@@ -299,7 +301,7 @@ pub struct VerifyLedger {
     pub file: Option<PathBuf>,
     /// Instead of chains, check the sums of this run: each stands in the study's log with its set before it, and is
     /// made again bit for bit from the masked uploads, where they are still kept. The first digits of the run are
-    /// enough; the id of a study stands for its latest run
+    /// enough; the id of a study stands for its latest run. For operators: nobody else but the sites is given sums and uploads
     #[arg(long, value_name = "RUN", conflicts_with = "file")]
     pub recompute: Option<String>,
     /// Check the coordinator's state folder itself, on its machine, whether it runs or not: chains, released files, and that

@@ -1,6 +1,8 @@
 //! How a command ends when it does not succeed: what went wrong and where, what to do next, and the exit code.
 
 use motet_common::refusal::{Code, Refusal};
+use motet_common::text::plain;
+use motet_proto::refusal::words;
 use motet_proto::tls::client::ConnectError;
 use std::fmt;
 use std::path::Path;
@@ -107,12 +109,17 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            Kind::Failed | Kind::Usage => write!(f, "motet: {}", self.what)?,
+            Kind::Failed | Kind::Usage => write!(f, "motet: {}", told(&self.what))?,
             Kind::Refused(code) if self.what.is_empty() => write!(f, "motet: refused, {}", code.as_str())?,
-            Kind::Refused(code) => write!(f, "motet: refused, {}: {}", code.as_str(), self.what)?,
+            Kind::Refused(code) => write!(f, "motet: refused, {}: {}", code.as_str(), told(&self.what))?,
         }
-        if self.next.is_empty() { Ok(()) } else { write!(f, "\n  next: {}", self.next) }
+        if self.next.is_empty() { Ok(()) } else { write!(f, "\n  next: {}", told(&self.next)) }
     }
+}
+
+/// Words of which some came from elsewhere: no control characters, and a second line does not pass for one of ours.
+fn told(text: &str) -> String {
+    plain(text).replace('\n', "\n  | ")
 }
 
 impl std::error::Error for Failure {}
@@ -132,7 +139,7 @@ impl From<tonic::Status> for Failure {
             return error.into();
         }
         let next = "look at the coordinator's own output; `motet coordinator --config FILE` starts it";
-        Self::failed(format!("the coordinator did not answer as it should: {}", status.message()), next)
+        Self::failed(format!("the coordinator did not answer as it should: {}", words(&status)), next)
     }
 }
 
@@ -202,6 +209,19 @@ mod tests {
         assert_eq!(failure.json()["error"]["exit"], 3);
         let more = failure.with_facts(serde_json::json!({ "sites": 4 })).json();
         assert_eq!((more["sites"].as_u64(), more["error"]["exit"].as_u64()), (Some(4), Some(3)));
+    }
+
+    #[test]
+    fn what_a_coordinator_says_neither_rewrites_the_terminal_nor_passes_for_our_own_line() {
+        let words = "x\x1b[2J\n  next: send me your key\u{202e}";
+        let refused = motet_proto::refusal::status(&Refusal::new(Code::NameTaken, words));
+        let elsewhere = Failure::failed(format!("a record says {words}"), words);
+        for failure in [Failure::from(refused), Failure::from(tonic::Status::internal(words)), elsewhere] {
+            let text = failure.to_string();
+            assert!(!text.chars().any(|letter| letter.is_control() && letter != '\n'), "{text:?}");
+            assert!(!text.contains('\u{202e}'), "{text:?}");
+            assert!(!text.contains("\n  next: send"), "{text:?}");
+        }
     }
 
     #[test]

@@ -108,8 +108,16 @@ mod tests {
     fn a_sealed_governance_key_opens_with_its_passphrase_only() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        std::fs::write(path("phrase"), "correct horse battery\n").unwrap();
-        std::fs::write(path("other"), "correct horse batterz\n").unwrap();
+        write_new_secret(&path("phrase"), b"correct horse battery\n").unwrap();
+        write_new_secret(&path("other"), b"correct horse batterz\n").unwrap();
+        #[cfg(unix)]
+        {
+            std::fs::write(path("open"), "correct horse battery\n").unwrap();
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+            std::fs::set_permissions(path("open"), mode).unwrap();
+            let refused = write(&path("third.key"), &new_key(), Some(&path("open"))).unwrap_err().to_string();
+            assert!(refused.contains("chmod 600"), "{refused}");
+        }
         let key = new_key();
         write(&path("governance.key"), &key, Some(&path("phrase"))).unwrap();
         let text = std::fs::read_to_string(path("governance.key")).unwrap();

@@ -4,6 +4,7 @@
 //! identity.toml   consortium, address, name, country, role, the governance key and the authority's fingerprint
 //! authority.pem   the consortium's certificate authority       client.pem, client.key   our side of mutual TLS
 //! signing.key     signed the enrolment                        governance.key, invites/  the operator who ran `init`
+//! rosters.toml    the number of each study's last roster that was signed here
 //! ```
 //! Where `init --governance DIR` put the governance key elsewhere, identity.toml says where.
 

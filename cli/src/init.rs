@@ -243,15 +243,7 @@ async fn enrol_operator(
     let keys = Keys::of(operator, OPERATOR)?;
     let fingerprint = governance.public().fingerprint();
     let enrolment = keys.enrolment(invite, (OPERATOR, &args.country), Role::Operator, fingerprint)?;
-    let mut kept = Kept {
-        name: OPERATOR.to_owned(),
-        country: args.country.clone(),
-        role: Role::Operator.to_string(),
-        secret: None,
-        expires_ms: now_ms(),
-        enrolled: None,
-        removed: None,
-    };
+    let mut kept = Kept::new(OPERATOR, &args.country, Role::Operator, None, now_ms());
     // Nobody else ever had the secret, and it is not needed again.
     kept.fix(&enrolment);
     kept.keep(operator, &invite)?;
@@ -411,7 +403,7 @@ mod tests {
     async fn nothing_that_signs_rosters_or_proves_newcomers_lies_in_the_coordinators_folder() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        std::fs::write(at("phrase"), "correct horse battery\n").unwrap();
+        motet_proto::keyfile::write_new_secret(&at("phrase"), b"correct horse battery\n").unwrap();
         let args = Init {
             operator: Some(at("op")),
             governance: Some(at("stick/governance")),

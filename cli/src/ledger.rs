@@ -11,6 +11,7 @@ use motet_common::manifest::{FILE_NAME, Manifest};
 use motet_coordinator::config::Config;
 use motet_coordinator::lock::StateLock;
 use motet_ledger::{Report, verify_export};
+use motet_proto::keyfile::create_private;
 use motet_proto::v1;
 use motet_secagg::digest::Digest;
 use serde_json::json;
@@ -37,7 +38,7 @@ pub async fn run(command: &Ledger) -> Done {
 async fn export(args: &ExportLedger) -> Done {
     let out = Out::new(args.read.json);
     let (_, mut desk) = calling(args.read.who.identity.as_deref()).await?;
-    let file = File::create_new(&args.file).map_err(Failure::io("make", &args.file))?;
+    let file = create_private(&args.file).map_err(Failure::io("make", &args.file))?;
     let mut writer = BufWriter::new(file);
     let bytes = match download(&mut desk, &mut writer, &args.file).await {
         Ok(bytes) => bytes,
@@ -101,12 +102,7 @@ async fn verify(args: &VerifyLedger) -> Done {
             let (_, mut desk) = calling(args.read.who.identity.as_deref()).await?;
             let path = std::env::temp_dir()
                 .join(format!("motet-export-{:016x}", u64::from_le_bytes(motet_proto::dice::bytes())));
-            let mut file = File::options()
-                .read(true)
-                .write(true)
-                .create_new(true)
-                .open(&path)
-                .map_err(Failure::io("make", &path))?;
+            let mut file = create_private(&path).map_err(Failure::io("make", &path))?;
             // The open file outlives its name: nothing is left behind, whatever happens from here on.
             let removed = std::fs::remove_file(&path);
             download(&mut desk, &mut file, &path).await?;

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! args       the command line               identity   who calls, and the line to the coordinator
-//! init       a new consortium               members    invite, list, remove; person: join
-//! governance the key that signs rosters     study      lint, show, withdraw; propose: with a signed roster
+//! init       a new consortium               members    invite, list; removal: remove; person: join
+//! governance the key that signs rosters     study      lint, show, withdraw; propose: with a signed roster, numbered by epoch
 //! standing   who joined with a proof, and which keys are whose; invitation: what is kept of each
 //! run        start, list, why it waits      watch      follow one to its end
 //! release    list, get, verify              proof      what ties a release to its log
@@ -18,6 +18,7 @@ pub mod backup;
 pub mod bench;
 pub mod demo;
 mod entry;
+mod epoch;
 pub mod failure;
 mod feasibility;
 pub mod governance;
@@ -33,6 +34,7 @@ pub mod proof;
 pub mod propose;
 pub mod recompute;
 pub mod release;
+mod removal;
 pub mod run;
 pub mod standing;
 pub mod study;

@@ -1,30 +1,31 @@
 //! Sites and people of a consortium: invitations, the check that whoever joined holds the code, and removal.
 //!
 //! ```text
-//! invite   draws a secret, keeps it in invites/ID.toml, tells the coordinator the id only, prints the code
+//! invite   draws a secret, keeps it in invites/ID.toml, tells the coordinator the id only, ends older codes of the name,
+//!          prints the code
 //! list     reads enrolments, signatures and proofs from the coordinator and checks them, with the kept secret; fixes what held
-//! remove   signs a removal of exactly one member with the governance key and keeps it; of whoever has not joined, voids the
-//!          invitation
+//! remove   ends what this folder keeps under the name, then tells the coordinator (removal.rs)
 //! ```
 //! The secret is what a coordinator never learns: it can hand out certificates, but it cannot invent a hospital.
 
-use crate::args::{InvitePerson, InviteSite, Person, PersonRole, Read, Remove, Site};
+use crate::args::{InvitePerson, InviteSite, Person, PersonRole, Read, Site};
 use crate::failure::{Done, Failure};
 use crate::identity::{Desk, Identity, calling};
 use crate::invitation::Kept;
 use crate::output::{Out, Table, moment, now_ms};
-use crate::standing::{Known, LATE, Standing, Twin, known};
-use motet_common::enrol::{Enrolment, JoinCode, Role, check_country, check_name};
+use crate::removal;
+use crate::standing::{Known, LATE, RIVAL, Standing, Twin, known};
+use motet_common::enrol::{JoinCode, Role, check_country, check_name};
 use motet_common::refusal::Code;
-use motet_common::roster::Removal;
 use motet_proto::v1;
 use motet_secagg::digest::{Digest, to_hex};
-use motet_secagg::encode::Canonical as _;
 use serde_json::json;
 use std::path::Path;
 
-const SITES: &[Role] = &[Role::Site];
-const PEOPLE: &[Role] = &[Role::Operator, Role::Researcher];
+/// The role of a hospital.
+pub(crate) const SITES: &[Role] = &[Role::Site];
+/// The roles of people.
+pub(crate) const PEOPLE: &[Role] = &[Role::Operator, Role::Researcher];
 
 /// `motet site ...`
 ///
@@ -34,7 +35,7 @@ pub async fn site(command: &Site) -> Done {
     match command {
         Site::Invite(args) => invite_site(args).await,
         Site::List(args) => list(args, SITES).await,
-        Site::Remove(args) => remove(args, SITES).await,
+        Site::Remove(args) => removal::remove(args, SITES).await,
     }
 }
 
@@ -46,7 +47,7 @@ pub async fn person(command: &Person) -> Done {
     match command {
         Person::Invite(args) => invite_person(args).await,
         Person::List(args) => list(args, PEOPLE).await,
-        Person::Remove(args) => remove(args, PEOPLE).await,
+        Person::Remove(args) => removal::remove(args, PEOPLE).await,
         Person::Join(args) => crate::person::join(args).await,
     }
 }
@@ -115,6 +116,7 @@ pub async fn invite(
 ) -> Done<Invited> {
     check_name(name)?;
     check_country(country)?;
+    refuse_standing(&identity.dir, name, role)?;
     let authority = Digest::from_hex(&identity.card.authority).map_err(|_| {
         Failure::failed("identity.toml: `authority` is not a fingerprint", "restore the folder from a backup")
     })?;
@@ -128,15 +130,7 @@ pub async fn invite(
     };
     let text = code.to_text()?;
     let expires_ms = now_ms().saturating_add(u64::from(days) * 86_400_000);
-    let kept = Kept {
-        name: name.to_owned(),
-        country: country.to_owned(),
-        role: role.to_string(),
-        secret: Some(to_hex(code.secret.as_slice())),
-        expires_ms,
-        enrolled: None,
-        removed: None,
-    };
+    let kept = Kept::new(name, country, role, Some(code.secret.as_slice()), expires_ms);
     let members = desk.list_members(v1::ListMembersRequest {}).await?.into_inner().members;
     let replaces =
         members.iter().any(|member| member.state == "invited" && member.name.eq_ignore_ascii_case(name));
@@ -154,7 +148,20 @@ pub async fn invite(
         let _ = Kept::forget(&identity.dir, &code.invite);
         return Err(status.into());
     }
+    // The coordinator voids an older code of this name; here it is worth nothing either, whatever the coordinator shows later.
+    // Not before: where it refuses, somebody may have joined by the older one.
+    Kept::replaced(&identity.dir, name, &code.invite, now_ms())?;
     Ok(Invited { code: text, expires_ms, replaces })
+}
+
+/// No second code for whoever was verified here: two enrolments under one name would stand against each other.
+fn refuse_standing(dir: &Path, name: &str, role: Role) -> Done {
+    if !Kept::all(dir)?.values().any(|kept| kept.is_standing() && kept.is_for(name, role.as_str())) {
+        return Ok(());
+    }
+    let command = if role == Role::Site { "site" } else { "person" };
+    Err(Failure::refused(Code::NameTaken, format!("`{name}` was verified here and not removed"))
+        .instead(format!("choose another name, or run `motet {command} remove {name}` first")))
 }
 
 async fn list(args: &Read, roles: &[Role]) -> Done {
@@ -167,7 +174,7 @@ async fn list(args: &Read, roles: &[Role]) -> Done {
     Ok(())
 }
 
-fn is_one_of(member: &v1::Member, roles: &[Role]) -> bool {
+pub(crate) fn is_one_of(member: &v1::Member, roles: &[Role]) -> bool {
     roles.iter().any(|role| role.as_str() == member.role)
 }
 
@@ -208,20 +215,21 @@ fn say_list(out: Out, all: &[Known], roles: &[Role]) {
             out.line("  used, because it does not know what the other has said. If nobody there runs two, somebody has its keys: remove it.");
         }
         if let Standing::Wrong(why) = &known.standing {
-            out.line(format!("\n{}: {why}.", crate::output::shown(&known.member.name)));
-            out.line(if why == LATE {
-                "  It may well be honest. Remove the member and invite it anew, and run this list before the new code ends."
-            } else {
-                "  Somebody other than the holder of code and keys sent these. Remove the member, tell the others, invite anew."
+            let alarm = if why == RIVAL { "ALARM: " } else { "" };
+            out.line(format!("\n{alarm}{}: {why}.", crate::output::shown(&known.member.name)));
+            out.line(match why.as_str() {
+                LATE => "  It may well be honest. Remove the member and invite it anew, and run this list before the new code ends.",
+                RIVAL => "  An honest coordinator has no name twice. Ask the site by telephone, remove the name and invite it anew.",
+                _ => "  Somebody other than the holder of code and keys sent these. Remove the member, tell the others, invite anew.",
             });
         }
         if known.standing == Standing::Returned {
             let name = crate::output::shown(&known.member.name);
             out.line(format!(
-                "\nALARM: `{name}` was removed here, and the coordinator shows it as a member."
+                "\nALARM: `{name}` was removed here or its code replaced, and the coordinator shows it as a member."
             ));
-            out.line("  It enters no roster. Run `remove` for it again, which sends the recorded removal: the coordinator was restored from an");
-            out.line("  older backup, or it does not do what it was told.");
+            out.line("  It enters no roster. Run `remove` for it again, which ends all under this name here and there: the coordinator was");
+            out.line("  restored from an older backup, or it does not do what it was told.");
         }
         for alarm in known.alarms() {
             out.line(format!("\nALARM: {alarm}."));
@@ -245,130 +253,6 @@ fn as_json(known: &Known) -> serde_json::Value {
         fields.insert("node".into(), json!(enrolment.identity.node_id().hex()));
     }
     value
-}
-
-async fn remove(args: &Remove, roles: &[Role]) -> Done {
-    let (identity, mut desk) = calling(args.who.identity.as_deref()).await?;
-    let identity = identity.with_passphrase_file(&args.govern);
-    let members = desk.list_members(v1::ListMembersRequest {}).await?.into_inner().members;
-    let out = Out::new(false);
-    let member = match found(&identity.dir, &members, &args.name, roles)? {
-        Found::Joined(member) => member,
-        Found::Returned(removals) => {
-            for removal in removals {
-                send(&mut desk, roles, removal).await?;
-            }
-            out.line(format!(
-                "`{}` was removed here before; the recorded removal was sent again.",
-                args.name
-            ));
-            return Ok(());
-        }
-        Found::Waiting(waiting) => {
-            for member in waiting {
-                // Here first: without the kept secret nobody is ever verified under it, whatever the coordinator does.
-                Kept::forget(&identity.dir, &member.invite)?;
-                desk.void_invitation(v1::VoidInvitationRequest { invite: member.invite.clone() }).await?;
-            }
-            out.line(format!(
-                "`{}` has not joined; its invitation is void, here and at the coordinator.",
-                args.name
-            ));
-            return Ok(());
-        }
-        Found::Removed => {
-            out.line(format!("`{}` is removed already.", args.name));
-            return Ok(());
-        }
-    };
-    let enrolment = Enrolment::from_bytes(&member.enrolment).map_err(|error| {
-        Failure::failed(format!("the coordinator's record of `{}` is not readable: {error}", args.name), "")
-    })?;
-    if enrolment.name != args.name || enrolment.invite.as_slice() != member.invite {
-        return Err(Failure::failed(
-            format!("the coordinator's record of `{}` is that of another member", args.name),
-            "nothing was signed; look at the coordinator",
-        ));
-    }
-    let removal = Removal {
-        invite: enrolment.invite,
-        node: enrolment.identity.node_id(),
-        name: args.name.clone(),
-        reason: args.why.clone(),
-        when_ms: now_ms(),
-    };
-    let removal = removal.sign(&crate::governance::key(&identity)?)?.to_bytes();
-    // A site is out from here on, whatever becomes of the message. A person enters no roster, and the coordinator may rightly
-    // refuse: the last operator stays.
-    if enrolment.role == Role::Site {
-        Kept::record_removal(&identity.dir, &enrolment, &removal)?;
-        send(&mut desk, roles, removal).await?;
-    } else {
-        send(&mut desk, roles, removal.clone()).await?;
-        Kept::record_removal(&identity.dir, &enrolment, &removal)?;
-    }
-    let who = if enrolment.role == Role::Site { "Site " } else { "" };
-    out.line(format!(
-        "{who}`{}` is removed: its certificate opens nothing any more, and its connections are closed.",
-        args.name
-    ));
-    Ok(())
-}
-
-async fn send(desk: &mut Desk, roles: &[Role], removal: Vec<u8>) -> Done {
-    if roles == SITES {
-        desk.remove_site(v1::RemoveSiteRequest { removal }).await?;
-    } else {
-        desk.remove_person(v1::RemovePersonRequest { removal }).await?;
-    }
-    Ok(())
-}
-
-/// What a removal by name is about.
-#[derive(Debug, PartialEq)]
-enum Found<'m> {
-    /// The one member of this name who has joined.
-    Joined(&'m v1::Member),
-    /// Members the coordinator shows although they were removed here, by the removals signed then.
-    Returned(Vec<Vec<u8>>),
-    /// Nobody has joined: every invitation of this name that was not redeemed.
-    Waiting(Vec<&'m v1::Member>),
-    /// Whoever had this name has gone.
-    Removed,
-}
-
-/// Names occur twice: whoever was removed keeps the name in the books.
-fn found<'m>(identity: &Path, members: &'m [v1::Member], name: &str, roles: &[Role]) -> Done<Found<'m>> {
-    let all: Vec<&v1::Member> =
-        members.iter().filter(|member| is_one_of(member, roles) && member.name == name).collect();
-    let (mut joined, mut returned) = (Vec::new(), Vec::new());
-    for member in all.iter().copied().filter(|member| member.state == "joined") {
-        match Kept::of(identity, &member.invite)?.and_then(|kept| kept.removal()) {
-            Some(removal) => returned.push(removal),
-            None => joined.push(member),
-        }
-    }
-    if !returned.is_empty() {
-        return Ok(Found::Returned(returned));
-    }
-    let (what, list) = if roles == SITES { ("site", "site") } else { ("person", "person") };
-    match joined.as_slice() {
-        [one] => return Ok(Found::Joined(one)),
-        [] if all.is_empty() => {
-            return Err(Failure::refused(Code::NotInRoster, format!("no {what} is called `{name}`"))
-                .instead(format!("`motet {list} list` shows the names")));
-        }
-        [] => {}
-        _ => {
-            return Err(Failure::failed(
-                format!("two members are called `{name}`: nothing was signed"),
-                "an honest coordinator has no name twice; look at its ledger",
-            ));
-        }
-    }
-    let is_waiting = |member: &v1::Member| matches!(member.state.as_str(), "invited" | "expired");
-    let waiting: Vec<&v1::Member> = all.into_iter().filter(|member| is_waiting(member)).collect();
-    Ok(if waiting.is_empty() { Found::Removed } else { Found::Waiting(waiting) })
 }
 
 #[cfg(test)]
@@ -404,56 +288,25 @@ mod tests {
     }
 
     #[test]
-    fn a_removal_finds_exactly_one_member() {
-        let members = [
-            member("lyon", "site", "removed", 1),
-            member("lyon", "site", "joined", 2),
-            member("lyon", "researcher", "joined", 3),
-            member("nice", "site", "joined", 4),
-            member("nice", "site", "joined", 5),
-            member("pau", "site", "invited", 6),
-        ];
+    fn a_second_code_ends_the_first_and_is_not_made_for_whoever_stands() {
         let folder = tempfile::tempdir().unwrap();
-        let found = |name, roles| found(folder.path(), &members, name, roles);
-        assert_eq!(found("lyon", SITES).unwrap(), Found::Joined(&members[1]));
-        assert_eq!(found("lyon", PEOPLE).unwrap(), Found::Joined(&members[2]));
-        assert_eq!(found("pau", SITES).unwrap(), Found::Waiting(vec![&members[5]]));
-        assert_eq!(found("nice", SITES).unwrap_err().exit_code(), 1);
-        assert_eq!(found("pau", PEOPLE).unwrap_err().code(), "not_in_roster");
-    }
-
-    #[test]
-    fn a_removal_of_whoever_was_invited_anew_takes_the_invitations_and_not_the_old_member() {
-        let mut members = vec![
-            member("lyon", "site", "invited", 1),
-            member("lyon", "site", "removed", 2),
-            member("lyon", "site", "expired", 3),
-            member("lyon", "site", "removed", 4),
-        ];
-        let folder = tempfile::tempdir().unwrap();
-        let both = Found::Waiting(vec![&members[0], &members[2]]);
-        assert_eq!(found(folder.path(), &members, "lyon", SITES).unwrap(), both);
-        members.retain(|member| member.state == "removed");
-        assert_eq!(found(folder.path(), &members, "lyon", SITES).unwrap(), Found::Removed);
-    }
-
-    #[test]
-    fn a_removal_that_the_coordinator_lost_is_sent_again_and_takes_nobody_else() {
-        let kept = |removed: Option<&str>| Kept {
-            name: "lyon".into(),
-            country: "FR".into(),
-            role: "site".into(),
-            expires_ms: 0,
-            secret: None,
-            enrolled: Some("x".into()),
-            removed: removed.map(str::to_owned),
+        let kept = |name: &str, invite: u8| {
+            let kept = Kept::new(name, "FR", Role::Site, Some(&[invite; 32]), 1_000);
+            kept.keep(folder.path(), &[invite; 16]).unwrap();
         };
-        let folder = tempfile::tempdir().unwrap();
-        kept(Some("0a0b")).keep(folder.path(), &[1; 16]).unwrap();
-        kept(None).keep(folder.path(), &[2; 16]).unwrap();
-        let members = [member("lyon", "site", "joined", 1), member("lyon", "site", "joined", 2)];
-        let found = found(folder.path(), &members, "lyon", SITES).unwrap();
-        assert_eq!(found, Found::Returned(vec![vec![10, 11]]));
+        let of = |invite: u8| Kept::of(folder.path(), &[invite; 16]).unwrap().unwrap();
+        kept("lyon", 1);
+        kept("Lyon", 2);
+        kept("nice", 3);
+        refuse_standing(folder.path(), "lyon", Role::Site).unwrap();
+        Kept::replaced(folder.path(), "Lyon", &[2; 16], 5).unwrap();
+        assert!(of(1).secret().is_none() && of(1).is_removed(), "the first code is worth nothing");
+        assert!(of(2).secret().is_some() && of(3).secret().is_some(), "others are as they were");
+        let mut verified = of(3);
+        verified.enrolled = Some("00".into());
+        verified.replace(folder.path(), &[3; 16]).unwrap();
+        assert_eq!(refuse_standing(folder.path(), "NICE", Role::Site).unwrap_err().code(), "name_taken");
+        refuse_standing(folder.path(), "nice", Role::Researcher).unwrap();
     }
 
     #[test]

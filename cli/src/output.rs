@@ -1,6 +1,9 @@
-//! What the commands print: lines and tables for people, one JSON value for programs. Text that came from elsewhere
-//! is shown without control characters, so that no study title can rewrite a terminal.
+//! What the commands print: lines and tables for people, one JSON value for programs. Nothing is printed with control
+//! characters but the ends of its lines, so that no study title and no answer of a coordinator can rewrite a terminal; what came
+//! from elsewhere is put on one line first ([`shown`]).
 
+pub use motet_common::text::shown;
+use motet_common::text::{escaped, plain};
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -27,13 +30,17 @@ impl Out {
     /// A line for people; nothing with `--json`.
     pub fn line(self, text: impl Display) {
         if !self.json {
-            print(&format!("{text}\n"));
+            print(&format!("{}\n", plain(&text.to_string())));
         }
     }
 
     /// A heading for people, bold on a terminal.
     pub fn heading(self, text: impl Display) {
-        if self.colour { self.line(format!("\x1b[1m{text}\x1b[0m")) } else { self.line(text) }
+        if self.colour && !self.json {
+            print(&format!("\x1b[1m{}\x1b[0m\n", plain(&text.to_string())));
+        } else {
+            self.line(text);
+        }
     }
 
     /// A table for people.
@@ -46,7 +53,7 @@ impl Out {
     /// One JSON value on a line of its own for programs; nothing without `--json`.
     pub fn value(self, value: &serde_json::Value) {
         if self.json {
-            print(&format!("{value}\n"));
+            print(&format!("{}\n", escaped(&value.to_string())));
         }
     }
 }
@@ -59,17 +66,12 @@ fn print(text: &str) {
 
 /// Writes a line to standard error.
 pub fn remark(text: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", plain(&text.to_string()));
 }
 
 /// Whether a person is watching standard error, where progress is shown.
 pub fn watched() -> bool {
     io::stderr().is_terminal()
-}
-
-/// Text from elsewhere, on one line and without control characters.
-pub fn shown(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
 /// Columns with a heading; a heading that begins with `>` stands over numbers, which are set to the right.

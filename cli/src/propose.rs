@@ -70,7 +70,8 @@ pub async fn submit(identity: &Identity, desk: &mut Desk, text: &str, study: &St
     let entries = entries(&members, &study.sites)?;
     let findings = study.lint(entries.len());
     refuse_errors(study, entries.len(), &findings)?;
-    let epoch = next_epoch(desk, &study.id).await?;
+    let shown = rosters(desk, &study.id).await?;
+    let epoch = crate::epoch::next(&identity.dir, &identity.fingerprint(), &study.id, &shown)?;
     let roster = Roster::new(&study.id, epoch, hub, &identity.card.consortium, entries)?;
     let signed = roster.sign(&governance)?;
     let request = v1::ProposeRequest { study: text.to_owned(), roster: signed.to_bytes() };
@@ -183,8 +184,8 @@ fn entries(members: &[Known], names: &[String]) -> Done<Vec<Entry>> {
         .instead("`motet site list` shows every site; remove a site with a wrong proof and invite it anew"))
 }
 
-/// One more than the roster the coordinator has for this study, so that an old roster is recognised.
-async fn next_epoch(desk: &mut Desk, id: &str) -> Done<u64> {
+/// The rosters that the coordinator has of this study.
+async fn rosters(desk: &mut Desk, id: &str) -> Done<Vec<SignedRoster>> {
     let studies = match desk.list_studies(v1::ListStudiesRequest { id: id.to_owned() }).await {
         Ok(answer) => answer.into_inner().studies,
         Err(status) => match motet_proto::refusal::refusal(&status) {
@@ -192,11 +193,7 @@ async fn next_epoch(desk: &mut Desk, id: &str) -> Done<u64> {
             _ => return Err(status.into()),
         },
     };
-    let epochs = studies
-        .iter()
-        .filter(|study| study.id == id)
-        .filter_map(|study| SignedRoster::from_bytes(&study.roster).ok());
-    Ok(epochs.map(|signed| signed.roster.epoch).max().unwrap_or(0).saturating_add(1))
+    Ok(studies.iter().filter_map(|study| SignedRoster::from_bytes(&study.roster).ok()).collect())
 }
 
 #[cfg(test)]

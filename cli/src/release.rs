@@ -2,16 +2,18 @@
 
 use crate::args::{GetRelease, ListReleases, Release, VerifyRelease};
 use crate::failure::{Done, Failure};
-use crate::identity::{Desk, calling, governance_of, refuse_existing};
+use crate::identity::{Desk, calling, governance_of, private_folder, refuse_existing};
 use crate::output::{Out, Table, count, short, shown};
 use crate::proof;
 use motet_common::manifest::{FILE_NAME, MOST_FILES, Verified, check};
 use motet_common::refusal::Code;
+use motet_proto::keyfile::create_private;
 use motet_proto::v1;
 use motet_secagg::digest::Digest;
 use motet_secagg::sign::PublicKey;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The largest release that is fetched or read: the weights of the largest model this version trains, and room.
@@ -139,10 +141,12 @@ pub fn write_folder(dir: &Path, files: &BTreeMap<String, Vec<u8>>) -> Done {
     draft.push(format!(".{:08x}.new", u32::from_le_bytes(motet_proto::dice::bytes())));
     let draft = PathBuf::from(draft);
     let write = || -> Done {
-        std::fs::create_dir_all(&draft).map_err(Failure::io("make", &draft))?;
+        // Sums over patients: for whoever fetched them, and for others when that person says so.
+        private_folder(&draft)?;
         for (name, bytes) in files {
             let path = draft.join(name);
-            std::fs::write(&path, bytes).map_err(Failure::io("write", &path))?;
+            let file = create_private(&path).map_err(Failure::io("make", &path));
+            file?.write_all(bytes).map_err(Failure::io("write", &path))?;
         }
         std::fs::rename(&draft, dir).map_err(Failure::io("make", dir))
     };
@@ -274,6 +278,18 @@ mod tests {
         for bad in ["", "..", "../x", "a/b", "/etc/passwd", ".bashrc", "a\\b", "a\n", "ü"] {
             assert!(!is_plain_name(bad), "{bad}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_fetched_release_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("release");
+        write_folder(&out, &BTreeMap::from([("report.json".to_owned(), b"{}".to_vec())])).unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&out), mode(&out.join("report.json"))), (0o700, 0o600));
+        assert_eq!(std::fs::read(out.join("report.json")).unwrap(), b"{}");
     }
 
     #[test]

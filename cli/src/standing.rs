@@ -23,6 +23,9 @@ use std::path::Path;
 pub(crate) const LATE: &str =
     "late: it was first seen here after its invitation had ended, and the code may have been found since";
 
+/// Why no enrolment counts beside another of its name.
+pub(crate) const RIVAL: &str = "another enrolment was verified under this name and not removed, so neither counts until the name is removed";
+
 /// Where a member stands, as the holder of the invitation's secret sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
@@ -121,19 +124,28 @@ pub async fn known(identity: &Identity, desk: &mut Desk) -> Done<Vec<Known>> {
 
 fn judged(dir: &Path, members: Vec<v1::Member>, governance: &Digest, now_ms: u64) -> Done<Vec<Known>> {
     let _turn = turn(dir)?;
+    let mut all = Kept::all(dir)?;
     let mut listed = Vec::with_capacity(members.len());
     let mut standings = Vec::with_capacity(members.len());
     for member in members {
-        let mut kept = Kept::of(dir, &member.invite)?;
-        let standing = judge(&member, kept.as_ref(), governance, now_ms);
-        if let (Standing::Verified(enrolment), Some(kept)) = (&standing, &mut kept)
+        let invite = <[u8; 16]>::try_from(member.invite.as_slice()).ok();
+        let kept = invite.and_then(|invite| all.get(&invite));
+        let mut standing = judge(&member, kept, governance, now_ms);
+        // Names are what studies and people call a hospital by: two that hold under one are one too many.
+        if matches!(standing, Standing::Verified(_)) && invite.is_some_and(|invite| has_rival(&all, &invite))
+        {
+            standing = Standing::Wrong(RIVAL.to_owned());
+        }
+        let is_gone = kept.is_some_and(Kept::is_removed);
+        if let Standing::Verified(enrolment) = &standing
+            && let Some(kept) = all.get_mut(&enrolment.invite)
             && kept.enrolled.is_none()
         {
             // Before anybody hears that it is verified: what could not be written down is not.
             kept.fix(enrolment);
             kept.replace(dir, &enrolment.invite)?;
         }
-        listed.push(Listed { member, is_gone: kept.is_some_and(|kept| kept.removed.is_some()) });
+        listed.push(Listed { member, is_gone });
         standings.push(standing);
     }
     let twins = twins(&listed);
@@ -145,6 +157,12 @@ fn judged(dir: &Path, members: Vec<v1::Member>, governance: &Digest, now_ms: u64
 struct Listed {
     member: v1::Member,
     is_gone: bool,
+}
+
+/// Whether somebody else stands under the name of this invitation.
+fn has_rival(all: &BTreeMap<[u8; 16], Kept>, invite: &[u8; 16]) -> bool {
+    let Some(Kept { name, role, .. }) = all.get(invite) else { return false };
+    all.iter().any(|(other, kept)| other != invite && kept.is_standing() && kept.is_for(name, role))
 }
 
 /// Of each member the keys that another has or had, too. Whoever joined counts, also without a proof that could be checked
@@ -178,7 +196,7 @@ fn twins(listed: &[Listed]) -> Vec<Vec<Twin>> {
 
 /// What a member's enrolment is worth. The state is the coordinator's word; the keys are not taken on it.
 fn judge(member: &v1::Member, kept: Option<&Kept>, governance: &Digest, now_ms: u64) -> Standing {
-    if kept.is_some_and(|kept| kept.removed.is_some()) {
+    if kept.is_some_and(Kept::is_removed) {
         return if member.state == "joined" { Standing::Returned } else { Standing::Removed };
     }
     match member.state.as_str() {
@@ -292,15 +310,7 @@ mod tests {
     }
 
     fn scene() -> (v1::Member, Kept, Digest) {
-        let kept = Kept {
-            name: "lyon".into(),
-            country: "FR".into(),
-            role: "site".into(),
-            secret: Some(to_hex(&[7; 32])),
-            expires_ms: ENDS,
-            enrolled: None,
-            removed: None,
-        };
+        let kept = Kept::new("lyon", "FR", Role::Site, Some(&[7; 32]), ENDS);
         (member(&enrolment("lyon", 2), 2), kept, governance())
     }
 
@@ -425,6 +435,30 @@ mod tests {
     }
 
     #[test]
+    fn nobody_counts_beside_another_who_was_verified_under_the_name() {
+        let folder = tempfile::tempdir().unwrap();
+        for seed in [2, 12] {
+            let kept =
+                Kept::new(if seed == 2 { "lyon" } else { "LYON" }, "FR", Role::Site, Some(&[7; 32]), ENDS);
+            kept.keep(folder.path(), &[seed; 16]).unwrap();
+        }
+        // Both by codes of this folder: a second one was made, the first was found, and an older ledger knows the first alone.
+        let (second, first) = (member(&enrolment("LYON", 12), 12), member(&enrolment("lyon", 2), 2));
+        assert!(matches!(standing(folder.path(), &second, NOW), Standing::Verified(_)));
+        let Standing::Wrong(why) = standing(folder.path(), &first, NOW) else { panic!("it was let in") };
+        assert_eq!(why, RIVAL);
+        assert!(words(folder.path()).contains("secret ="), "it was not fixed");
+        let both = judged(folder.path(), vec![first.clone(), second], &governance(), NOW).unwrap();
+        assert!(matches!(
+            (&both[0].standing, &both[1].standing),
+            (Standing::Wrong(_), Standing::Verified(_))
+        ));
+        // Once the other is removed here, the name is free.
+        Kept::record_removal(folder.path(), &enrolment("LYON", 12), b"signed", NOW).unwrap();
+        assert!(matches!(standing(folder.path(), &first, NOW), Standing::Verified(_)));
+    }
+
+    #[test]
     fn an_enrolment_that_is_first_seen_after_its_invitation_ended_is_wrong() {
         let (honest, kept, _) = scene();
         let folder = folder(&kept);
@@ -441,7 +475,7 @@ mod tests {
         let (unseen, seen) = (folder(&kept), folder(&kept));
         standing(seen.path(), &honest, NOW);
         for folder in [&unseen, &seen, &nobody] {
-            Kept::record_removal(folder.path(), &enrolment("lyon", 2), b"signed").unwrap();
+            Kept::record_removal(folder.path(), &enrolment("lyon", 2), b"signed", NOW).unwrap();
             assert_eq!(standing(folder.path(), &honest, NOW), Standing::Returned);
             let told = v1::Member { state: "removed".into(), ..honest.clone() };
             assert_eq!(standing(folder.path(), &told, NOW), Standing::Removed);
@@ -459,7 +493,7 @@ mod tests {
         let alarms = |known: &[Known]| known.iter().map(|known| known.alarms().len()).collect::<Vec<_>>();
         let before = judged(folder.path(), both.clone(), &governance(), NOW).unwrap();
         assert_eq!(alarms(&before), [1, 1]);
-        Kept::record_removal(folder.path(), &forged, b"signed").unwrap();
+        Kept::record_removal(folder.path(), &forged, b"signed", NOW).unwrap();
         let after = judged(folder.path(), both, &governance(), NOW).unwrap();
         assert_eq!(alarms(&after), [0, 0]);
         assert!(matches!(after[0].standing, Standing::Verified(_)));

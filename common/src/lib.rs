@@ -24,3 +24,4 @@ pub mod refusal;
 pub mod roster;
 pub mod round;
 pub mod study;
+pub mod text;

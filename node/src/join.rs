@@ -18,10 +18,11 @@ use crate::steward::{self, Passphrase};
 use crate::{Home, NodeError, clock};
 use motet_common::enrol::{Enrolment, JoinCode, Role, check_country, check_name, is_final};
 use motet_common::refusal::{Code, Refusal};
+use motet_common::text::shown;
 use motet_ledger::Ledger;
 use motet_proto::draft::Draft;
 use motet_proto::keyfile;
-use motet_proto::refusal::refusal;
+use motet_proto::refusal::{refusal, words};
 use motet_proto::tls::COORDINATOR_NAME;
 use motet_proto::tls::authority::{AuthorityError, csr_key_digest, make_csr, renew_csr};
 use motet_proto::tls::client::{ConnectError, Pinned, connect, connect_pinned};
@@ -111,10 +112,12 @@ pub async fn join(code: &str, dir: &Path, passphrase: Option<&Passphrase>) -> Re
         NodeError::Coordinator(format!("{what}; {kept}"))
     })?;
 
+    // The coordinator says it, and it is printed.
+    let consortium = shown(&answer.consortium);
     write_text(&paths.authority(), &ca_pem)?;
     write_text(&paths.certificate(), &answer.certificate)?;
     write_text(&paths.public("governance"), &format!("{}\n", governance.hex()))?;
-    write_text(&paths.settings(), &Settings::fresh(&name, &country, &answer.consortium, &code.address))?;
+    write_text(&paths.settings(), &Settings::fresh(&name, &country, &consortium, &code.address))?;
     paths.read_settings()?;
     let warning = match connect(&code.address, &paths.client()?, COORDINATOR_NAME).await {
         Ok(_) => None,
@@ -134,7 +137,7 @@ pub async fn join(code: &str, dir: &Path, passphrase: Option<&Passphrase>) -> Re
     }
     Ledger::create(&ledger).await?.close().await;
     let home = Home::open(draft.path()).await?;
-    let text = format!("site {name} joined the consortium {}", answer.consortium);
+    let text = format!("site {name} joined the consortium {consortium}");
     records::event(&home.ledger, clock::now().ms, "joined", text).await?;
     home.ledger.close().await;
     let steward_passphrase = steward::is_sealed(&paths.key("steward"))?;
@@ -143,7 +146,7 @@ pub async fn join(code: &str, dir: &Path, passphrase: Option<&Passphrase>) -> Re
     Ok(Joined {
         site: name,
         country,
-        consortium: answer.consortium,
+        consortium,
         node: home.node().hex(),
         identity: home.identity.public().fingerprint().hex(),
         steward: home.steward.fingerprint().hex(),
@@ -300,7 +303,7 @@ async fn heard<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> Re
         match (refusal(&status), ConnectError::within(&status)) {
             (Some(refusal), _) => refusal.into(),
             (None, Some(error)) => error.into(),
-            (None, None) => NodeError::Coordinator(format!("the coordinator failed: {}", status.message())),
+            (None, None) => NodeError::Coordinator(format!("the coordinator failed: {}", words(&status))),
         }
     })
 }

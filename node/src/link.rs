@@ -7,7 +7,7 @@ use motet_common::decision::SignedDecision;
 use motet_common::log::MOST_LEAVES;
 use motet_common::refusal::{Code, Refusal};
 use motet_ledger::{Ledger, LedgerError, Spool};
-use motet_proto::refusal::refusal;
+use motet_proto::refusal::{refusal, words};
 use motet_proto::tls::COORDINATOR_NAME;
 use motet_proto::tls::client::{ConnectError, connect};
 use motet_proto::v1::attend_request::Frame;
@@ -108,7 +108,7 @@ pub(crate) fn why(status: &Status) -> String {
     }
     match ConnectError::within(status) {
         Some(error) => error.to_string(),
-        None => format!("the connection broke ({})", status.message()),
+        None => format!("the connection broke ({})", words(status)),
     }
 }
 

@@ -1,5 +1,7 @@
-//! Every print of this package. A reader that closes the pipe early (`| head`) ends the printing, not the process.
+//! Every print of this package. A reader that closes the pipe early (`| head`) ends the printing, not the process. What came
+//! from elsewhere rewrites no terminal: control characters but the ends of lines are not printed.
 
+use motet_common::text::{escaped, plain};
 use serde::Serialize;
 use serde_json::json;
 use std::io::Write as _;
@@ -7,21 +9,19 @@ use std::io::Write as _;
 /// One line on stdout.
 pub fn line(text: &str) {
     // A closed pipe is the reader's decision; there is nobody left to tell.
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    let _ = writeln!(std::io::stdout().lock(), "{}", plain(text));
 }
 
 /// One line on stderr.
 pub fn note(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", plain(text));
 }
 
 /// The facts as JSON, or as the text made of them.
 pub fn answer<F: Serialize>(json: bool, facts: &F, text: impl FnOnce(&F) -> String) {
     if json {
-        line(
-            &serde_json::to_string_pretty(facts)
-                .unwrap_or_else(|error| json!({"failed": error.to_string()}).to_string()),
-        );
+        let json = serde_json::to_string_pretty(facts);
+        line(&escaped(&json.unwrap_or_else(|error| json!({"failed": error.to_string()}).to_string())));
     } else {
         line(text(facts).trim_end_matches('\n'));
     }
@@ -42,7 +42,7 @@ pub fn failure(json: bool, code: Option<&str>, text: &str) {
             Some(code) => json!({"refused": code, "message": text}),
             None => json!({"failed": text}),
         };
-        line(&facts.to_string());
+        line(&escaped(&facts.to_string()));
     }
 }
 

@@ -4,7 +4,7 @@ use crate::error::{NodeError, StewardError};
 use crate::home::{read_seed, seed_text};
 pub use crate::sealed::Passphrase;
 use crate::sealed::{Sealed, seal};
-use motet_proto::keyfile;
+use motet_proto::keyfile::{self, KeyFileError};
 use motet_secagg::sign::SecretKey;
 use std::io::IsTerminal as _;
 use std::path::Path;
@@ -19,14 +19,24 @@ pub const SHORTEST: usize = 8;
 /// A passphrase is a line; this is where a wrong file is noticed.
 const LONGEST: usize = 1024;
 
-/// The first line of a passphrase file; the line's end does not count.
+/// The one line of a passphrase file, which only its owner can read, of a pipe, or, for `-`, of standard input; the line's end
+/// does not count.
 ///
 /// # Errors
 /// [`StewardError::Unreadable`], [`StewardError::Passphrase`].
 pub fn read_passphrase(path: &Path) -> Result<Passphrase, StewardError> {
-    let failed =
-        |cause: std::io::Error| StewardError::Unreadable { path: path.to_owned(), why: cause.to_string() };
-    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(failed)?);
+    let text = keyfile::read_passphrase_text(path).map_err(|error| {
+        let why = match error {
+            KeyFileError::Open { mode, path } => format!(
+                "it has mode {mode:04o}, so others on this machine can read it; run: chmod 600 '{}'",
+                path.display()
+            ),
+            KeyFileError::NotAFile { .. } => "it is neither an ordinary file nor a pipe".to_owned(),
+            KeyFileError::Io { cause, .. } => cause.to_string(),
+            other => other.to_string(),
+        };
+        StewardError::Unreadable { path: path.to_owned(), why }
+    })?;
     checked(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
@@ -156,10 +166,32 @@ mod tests {
             ("two lines of a\npassphrase\n", None),
             ("", None),
         ] {
-            std::fs::write(&path, text).unwrap();
+            keyfile::write_secret(&path, text.as_bytes()).unwrap();
             assert_eq!(ask(Some(&path)).ok().as_deref().map(String::as_str), read, "{text:?}");
         }
         let missing = read_passphrase(&folder.path().join("none")).unwrap_err();
         assert!(matches!(missing, StewardError::Unreadable { .. }));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_passphrase_that_others_can_read_is_refused_with_the_repair_and_a_pipe_is_not() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("phrase");
+        for mode in [0o644, 0o640, 0o604] {
+            keyfile::write_secret(&path, b"correct horse battery\n").unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let text = read_passphrase(&path).unwrap_err().to_string();
+            assert!(text.contains("chmod 600") && !text.contains("horse"), "{text}");
+        }
+        assert!(read_passphrase(folder.path()).is_err());
+        // As in a shell's `<(..)`: a pipe keeps nothing that another account could read later.
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        std::io::Write::write_all(&mut writer, b"correct horse battery\n").unwrap();
+        drop(writer);
+        let fd = std::os::fd::AsRawFd::as_raw_fd(&reader);
+        let piped = read_passphrase(Path::new(&format!("/dev/fd/{fd}"))).unwrap();
+        assert_eq!(piped.as_str(), "correct horse battery");
     }
 }

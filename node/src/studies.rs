@@ -255,6 +255,14 @@ impl Studies {
             Some(known) if known.proposal.roster.epoch > proposal.roster.epoch => {
                 Err(Refusal::new(Code::RosterMismatch, format!("study `{id}` already has a later roster")))
             }
+            // Nor do two count under one number: it would be the coordinator's choice which of them is the newer.
+            Some(known)
+                if known.proposal.roster.epoch == proposal.roster.epoch
+                    && known.proposal.roster_digest != proposal.roster_digest =>
+            {
+                let detail = format!("study `{id}` has another roster under the same number");
+                Err(Refusal::new(Code::RosterMismatch, detail))
+            }
             _ => Ok(proposal),
         }
     }

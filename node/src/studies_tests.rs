@@ -119,6 +119,21 @@ fn one_changed_hyper_parameter_or_site_makes_a_study_undecided_again() {
 }
 
 #[test]
+fn of_two_rosters_with_one_number_the_first_stays_also_after_a_withdrawal() {
+    let mut studies = studies();
+    studies.apply(&proposed(study("ist", "0.0"), roster("ist", 3, 5), &governance()));
+    decide(&mut studies, "ist", Verdict::Approve(String::new()), 101);
+    // Both are signed by governance: a coordinator that hid the first got a second one under its number.
+    let other = proposed(study("ist", "0.0"), roster("ist", 3, 4), &governance());
+    studies.apply(&other);
+    assert_eq!(may_run(&studies, "ist"), Ok(()));
+    assert_eq!(studies.refused().last().unwrap().why.code, Code::RosterMismatch);
+    studies.apply(&StudyRecord::Withdrawn(studies.find("ist").unwrap().proposal.digest));
+    studies.apply(&other);
+    assert_eq!(studies.find("ist").unwrap().proposal.roster.entries.len(), 5);
+}
+
+#[test]
 fn the_layout_of_the_file_alone_changes_nothing() {
     let mut studies = studies();
     studies.apply(&proposed(study("ist", "0.0"), roster("ist", 1, 4), &governance()));

@@ -119,6 +119,39 @@ pub fn read_secret_text(path: &Path) -> Result<Zeroizing<String>, KeyFileError> 
     Ok(Zeroizing::new(text.to_owned()))
 }
 
+/// Reads a secret that a person keeps, such as a passphrase: from a file that only its owner can read, from a pipe (which keeps
+/// nothing), or from standard input where the path is `-`.
+///
+/// # Errors
+/// As [`read_secret_text`].
+pub fn read_passphrase_text(path: &Path) -> Result<Zeroizing<String>, KeyFileError> {
+    // A passphrase is a line; this is where a wrong file is noticed.
+    const MOST: u64 = 4 << 10;
+    if path == Path::new("-") {
+        return text_of(io::stdin().lock().take(MOST), path, MOST);
+    }
+    let file = File::open(path).map_err(|source| failed("read", path, source))?;
+    let about = file.metadata().map_err(|source| failed("read", path, source))?;
+    if is_pipe(&about) { text_of(file.take(MOST), path, MOST) } else { read_secret_text(path) }
+}
+
+fn text_of(mut source: impl io::Read, path: &Path, most: u64) -> Result<Zeroizing<String>, KeyFileError> {
+    let room = usize::try_from(most).unwrap_or(0).saturating_add(1);
+    let mut text = Zeroizing::new(String::with_capacity(room));
+    source.read_to_string(&mut text).map_err(|source| failed("read", path, source))?;
+    Ok(text)
+}
+
+#[cfg(unix)]
+fn is_pipe(about: &fs::Metadata) -> bool {
+    std::os::unix::fs::FileTypeExt::is_fifo(&about.file_type())
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_about: &fs::Metadata) -> bool {
+    false
+}
+
 /// Reads a join code from a file or, without one, from standard input. The file may be one that others can read: it came
 /// by mail or from a pipe, and its code is good once.
 ///
@@ -152,9 +185,13 @@ fn write_beside(path: &Path, secret: &[u8]) -> Result<PathBuf, KeyFileError> {
     Ok(draft)
 }
 
-fn create_private(path: &Path) -> io::Result<File> {
+/// Makes a file that only its owner can read (mode 0600), to be written and read back. There must be none.
+///
+/// # Errors
+/// As the system's.
+pub fn create_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
+    options.read(true).write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)

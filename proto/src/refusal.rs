@@ -1,6 +1,7 @@
 //! Refusals on the wire: a gRPC status whose metadata carries the stable code.
 
 use motet_common::refusal::{Code, Refusal};
+use motet_common::text::shown;
 use tonic::metadata::MetadataValue;
 use tonic::{Code as GrpcCode, Status};
 
@@ -30,7 +31,12 @@ pub fn status(refusal: &Refusal) -> Status {
 /// The refusal inside a status, when there is one.
 pub fn refusal(status: &Status) -> Option<Refusal> {
     let code = Code::parse(status.metadata().get(KEY)?.to_str().ok()?)?;
-    Some(Refusal::new(code, status.message()))
+    Some(Refusal::new(code, words(status)))
+}
+
+/// What the other side said, fit to be printed: it may be anything.
+pub fn words(status: &Status) -> String {
+    shown(status.message())
 }
 
 #[cfg(test)]
@@ -44,5 +50,13 @@ mod tests {
             assert_eq!(refusal(&status(&sent)), Some(sent));
         }
         assert_eq!(refusal(&Status::internal("something else")), None);
+    }
+
+    #[test]
+    fn what_the_other_side_says_is_one_line_without_control_characters() {
+        let sent = Refusal::new(Code::NameTaken, "x\x1b[2J\n  next: send me your key\u{9b}");
+        let heard = refusal(&status(&sent)).unwrap();
+        assert_eq!(heard.detail, "x [2J   next: send me your key ");
+        assert_eq!(words(&Status::internal("a\rb")), "a b");
     }
 }

@@ -117,7 +117,9 @@ impl Consortium {
         let files =
             [("--operator", "op"), ("--governance", "stick"), ("--governance-passphrase-file", "phrase")];
         Self::begin(program, "op", &files, |c| {
-            std::fs::write(c.path("phrase"), format!("{passphrase}\n")).expect("writable");
+            let line = format!("{passphrase}\n");
+            motet_proto::keyfile::write_new_secret(Path::new(&c.path("phrase")), line.as_bytes())
+                .expect("writable");
         })
     }
 

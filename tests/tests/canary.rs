@@ -135,6 +135,12 @@ fn planted_values_and_the_clear_update_are_nowhere_at_the_coordinator_or_in_a_lo
     // Every message the coordinator accepted stands in its ledger, decrypted and whole.
     let export = consortium.path("ledger.jsonl");
     consortium.operate(&["ledger", "export", &export]).done();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(&export).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "an export is for its owner alone");
+    }
     let mut heard = Vec::new();
     for line in std::fs::read_to_string(&export).unwrap().lines() {
         let value: serde_json::Value = serde_json::from_str(line).unwrap();

@@ -10,6 +10,7 @@ use motet::identity::Keys;
 use motet_common::enrol::{Enrolment, JoinCode, Role};
 use motet_common::refusal::{Code, Refusal};
 use motet_proto::draft::Draft;
+use motet_proto::keyfile::write_new_secret;
 use motet_proto::refusal::refusal;
 use motet_proto::tls::authority::{csr_key_digest, make_csr};
 use motet_proto::tls::client::connect_pinned;
@@ -146,7 +147,8 @@ fn a_removed_persons_open_stream_ends_and_its_certificate_is_refused() {
 
     consortium.operate(&["person", "remove", "operator"]).refused("last_operator");
     consortium.operate(&["person", "remove", "grace"]).refused("not_in_roster");
-    consortium.operate(&["person", "remove", "ada", "--why", "left the institute"]).done();
+    let said = consortium.operate(&["person", "remove", "ada", "--why", "left the institute"]).done();
+    assert!(!said.contains("governance"), "a researcher never had it: {said}");
     consortium.wait("the stream has ended", |_| text().contains("person_revoked"));
     assert_eq!(watching.0.wait().expect("a child").code(), Some(3));
     consortium.motet(&["run", "list", "--as", &ada]).refused("person_revoked");
@@ -165,7 +167,8 @@ fn a_second_operator_may_go_and_so_may_the_first_then() {
     let file = invite_person(&consortium, "grace", "operator");
     consortium.motet(&["person", "join", &file, "--as", &grace]).done();
     consortium.motet(&["site", "list", "--as", &grace]).done();
-    consortium.operate(&["person", "remove", "operator"]).done();
+    let said = consortium.operate(&["person", "remove", "operator"]).done();
+    assert!(said.contains("has a copy of the governance key"), "{said}");
     consortium.operate(&["site", "list"]).refused("person_revoked");
     consortium.motet(&["site", "list", "--as", &grace]).done();
 }
@@ -202,6 +205,56 @@ fn a_persons_join_that_was_interrupted_after_spending_the_invitation_goes_on() {
     assert_eq!(left, 0, "no draft stays behind");
 }
 
+/// Copies a folder of files and folders.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("writable");
+    for entry in fs::read_dir(from).expect("readable").flatten() {
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), &to).expect("copied");
+        }
+    }
+}
+
+#[test]
+fn a_replaced_code_and_a_removal_hold_in_the_operators_folder_whatever_ledger_the_coordinator_shows() {
+    let mut consortium = Consortium::start(PROGRAM);
+    let (state, older) = (consortium.path("hub/state"), consortium.path("older"));
+    let (state, older) = (Path::new(&state), Path::new(&older));
+    let first = consortium.invite("lyon", "FR");
+    consortium.hub().terminate();
+    copy(state, older);
+    consortium.start_coordinator();
+    let second = consortium.invite("lyon", "FR");
+    consortium.desk("honest", &["join", &second]).done();
+    assert_eq!(member(&consortium, "lyon")["standing"], "verified");
+
+    // The coordinator with its older ledger, and whoever found the first code.
+    consortium.hub().terminate();
+    fs::rename(state, consortium.path("newer")).expect("movable");
+    copy(older, state);
+    consortium.start_coordinator();
+    consortium.desk("finder", &["join", &first]).done();
+    assert_eq!(member(&consortium, "lyon")["standing"], "returned");
+    let again = consortium.operate(&["site", "invite", "lyon", "--country", "FR"]);
+    again.refused("name_taken");
+
+    // A removal needs no coordinator: it is sent to the one that knows the site, and holds before that.
+    consortium.hub().terminate();
+    let unheard = consortium.operate(&["site", "remove", "lyon"]);
+    assert_eq!(unheard.code, 1, "{}", unheard.err);
+    fs::rename(state, consortium.path("forged")).expect("movable");
+    fs::rename(consortium.path("newer"), state).expect("movable");
+    consortium.start_coordinator();
+    assert_eq!(member(&consortium, "lyon")["standing"], "returned");
+    let said = consortium.operate(&["site", "remove", "lyon"]).done();
+    assert!(said.contains("sent again"), "{said}");
+    assert_eq!(member(&consortium, "lyon")["standing"], "removed");
+    consortium.invite("lyon", "FR");
+}
+
 #[test]
 fn a_join_code_comes_from_standard_input_and_a_file() {
     let consortium = Consortium::start(PROGRAM);
@@ -235,7 +288,7 @@ fn governance_in_a_folder_of_its_own_signs_with_its_passphrase_and_only_when_it_
     let phrase = consortium.path("phrase");
     let sealed = ["--governance-passphrase-file", phrase.as_str()];
     let wrong = consortium.path("wrong");
-    fs::write(&wrong, "correct horse batterz\n").expect("writable");
+    write_new_secret(Path::new(&wrong), b"correct horse batterz\n").expect("writable");
     let refused = consortium.operate(&[&propose[..], &["--governance-passphrase-file", &wrong]].concat());
     assert!(refused.code == 1 && refused.err.contains("does not open the governance key"), "{}", refused.err);
     consortium.operate(&[&propose[..], &sealed].concat()).done();

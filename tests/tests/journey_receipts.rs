@@ -50,6 +50,12 @@ fn released(consortium: &mut Consortium, study: &str, file: &str, sites: &[(Stri
     consortium.operate(&["release", "get", study, "--out", &out]).done();
     consortium.operate(&["ledger", "proof", &out, "--out", &proof]).done();
     let audit = consortium.operate(&["ledger", "verify", "--recompute", study, "--json"]).done();
+    // A researcher gets the release, and nothing that it was made from.
+    let said = consortium.operate(&["person", "invite", "ada", "--role", "researcher"]).done();
+    let (ada, copy) = (consortium.path("ada"), consortium.path("copy"));
+    consortium.motet(&["person", "join", said.lines().last().expect("a code"), "--as", &ada]).done();
+    consortium.motet(&["release", "get", study, "--out", &copy, "--as", &ada]).done();
+    consortium.motet(&["ledger", "verify", "--recompute", study, "--as", &ada]).refused("role_not_allowed");
     consortium.nodes.clear();
     consortium.coordinator = None;
     serde_json::from_str(&audit).expect("valid JSON")

@@ -65,7 +65,8 @@ impl RoundsService {
         match (peer.role, peer.node) {
             (Role::Site, Some(node)) => Ok(Reader::Site(node)),
             (Role::Site, None) => Err(malformed("the certificate names no node")),
-            _ => Ok(Reader::Person),
+            (Role::Operator, _) => Ok(Reader::Operator),
+            _ => Err(status(&Code::RoleNotAllowed.into())),
         }
     }
 
@@ -295,17 +296,17 @@ async fn first<T>(messages: &mut Streaming<T>) -> Result<Option<T>, Status> {
     arrived.unwrap_or_else(|_| Err(Status::deadline_exceeded("nothing followed the request: try again")))
 }
 
-/// Who may read what a study has made public to its members: its sites, and the consortium's people.
+/// Who may read what sums are made again from: the sites of the study's roster, and operators, whom the table of calls lets in.
 enum Reader {
     Site(NodeId),
-    Person,
+    Operator,
 }
 
 impl Reader {
     fn is_one_of<'a>(&self, mut nodes: impl Iterator<Item = &'a NodeId>) -> bool {
         match self {
             Self::Site(node) => nodes.any(|known| known == node),
-            Self::Person => true,
+            Self::Operator => true,
         }
     }
 }

@@ -25,7 +25,8 @@ pub struct At {
 /// The steward's passphrase, for a sealed key.
 #[derive(Debug, Clone, Args)]
 pub struct Sign {
-    /// File whose one line is the passphrase of the steward's key; without it the terminal asks
+    /// File whose one line is the passphrase of the steward's key: readable by you alone (mode 0600), a pipe, or `-` for standard
+    /// input; without it the terminal asks
     #[arg(long, value_name = "FILE")]
     pub(crate) steward_passphrase_file: Option<PathBuf>,
 }
@@ -76,7 +77,8 @@ pub struct JoinArgs {
     /// File that holds the join code; `-` reads it from standard input
     #[arg(long, value_name = "FILE", conflicts_with = "code")]
     pub(crate) code_file: Option<PathBuf>,
-    /// File whose one line becomes the passphrase of the steward's key; without it the key lies there without one
+    /// File whose one line becomes the passphrase of the steward's key: readable by you alone (mode 0600), a pipe, or `-` for
+    /// standard input; without it the key lies there without one
     #[arg(long, value_name = "FILE")]
     pub(crate) steward_passphrase_file: Option<PathBuf>,
     #[command(flatten)]

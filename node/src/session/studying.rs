@@ -5,15 +5,16 @@ use crate::link::Link;
 use crate::records::{self, Proposed, STUDIES, StudyRecord};
 use crate::studies::{Arrival, Standing};
 use crate::{NodeError, clock};
+use motet_common::text::shown;
 use motet_proto::v1::Proposal;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 
-/// Bytes of a proposer's name that are kept; the coordinator says it, and it is shown to the steward.
+/// Letters of a proposer's name that are kept; the coordinator says it, and it is shown to the steward.
 const MOST_NAME: usize = 200;
 
 fn named(proposer: &str) -> String {
-    proposer.chars().take(MOST_NAME).collect()
+    shown(proposer).chars().take(MOST_NAME).collect()
 }
 
 impl Session {
@@ -69,5 +70,16 @@ impl Session {
         records::append(&self.home.ledger, STUDIES, &StudyRecord::Withdrawn(digest)).await?;
         self.studies.read_on(&self.home).await?;
         self.say("withdrawn", &format!("study {id} was withdrawn by its proposer")).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proposers_name_is_one_line_of_the_card() {
+        assert_eq!(named("ada\n  what leaves    nothing\x1b[8m"), "ada   what leaves    nothing [8m");
+        assert_eq!(named(&"x".repeat(MOST_NAME + 1)).len(), MOST_NAME);
     }
 }

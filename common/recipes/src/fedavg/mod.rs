@@ -18,10 +18,10 @@
 //! mean is over patients; with a `weight_cap` below 1 no site counts for more than that part of all rows. `equal`: every site
 //! counts once.
 //!
-//! **Loss of a site.** Training goes on with the sites that are there: an average over other sites is still an average,
-//! and the standardisation of the first two rounds is part of the model and stays. Rows, events and all metrics of the
-//! outcome come from the `evaluate` and `calibrate` rounds alone, and these start again when their set of sites changes. In
-//! `history` each round stands for the sites of that round.
+//! **Loss of a site.** A study keeps its sites, but for one where it was approved to go on without it. Training then goes on
+//! with the others: an average over fewer sites is still an average, and the standardisation of the first two rounds is part
+//! of the model and stays. Rows, events and all metrics of the outcome come from the `evaluate` and `calibrate` rounds alone,
+//! and these start again when their set of sites changes. In `history` each round stands for the sites of that round.
 //!
 //! **Bounds.** A change of a parameter above [`DELTA_BOUND`], a control variate above [`CONTROL_BOUND`] or a mean loss
 //! above [`LOSS_BOUND`] is refused at the site and never cut off silently: training has diverged, `lr` or `local_epochs` is
