@@ -13,7 +13,7 @@ use crate::failure::{Done, Failure};
 use crate::identity::{Desk, Identity, calling};
 use crate::invitation::Kept;
 use crate::output::{Out, Table, moment, now_ms};
-use crate::removal;
+use crate::removal::{self, PEOPLE, SITES, is_one_of};
 use crate::standing::{Known, LATE, RIVAL, Standing, Twin, known};
 use motet_common::enrol::{JoinCode, Role, check_country, check_name};
 use motet_common::refusal::Code;
@@ -21,11 +21,6 @@ use motet_proto::v1;
 use motet_secagg::digest::{Digest, to_hex};
 use serde_json::json;
 use std::path::Path;
-
-/// The role of a hospital.
-pub(crate) const SITES: &[Role] = &[Role::Site];
-/// The roles of people.
-pub(crate) const PEOPLE: &[Role] = &[Role::Operator, Role::Researcher];
 
 /// `motet site ...`
 ///
@@ -172,10 +167,6 @@ async fn list(args: &Read, roles: &[Role]) -> Done {
     out.value(&json!({ "members": all.iter().map(as_json).collect::<Vec<_>>() }));
     say_list(out, &all, roles);
     Ok(())
-}
-
-pub(crate) fn is_one_of(member: &v1::Member, roles: &[Role]) -> bool {
-    roles.iter().any(|role| role.as_str() == member.role)
 }
 
 fn say_list(out: Out, all: &[Known], roles: &[Role]) {

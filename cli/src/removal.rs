@@ -12,7 +12,6 @@ use crate::args::Remove;
 use crate::failure::{Done, Failure};
 use crate::identity::{Desk, Identity};
 use crate::invitation::{Kept, turn};
-use crate::members::{SITES, is_one_of};
 use crate::output::{Out, now_ms, shown};
 use motet_common::enrol::{Enrolment, Role};
 use motet_common::refusal::Code;
@@ -21,6 +20,15 @@ use motet_proto::v1;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::sign::SecretKey;
 use std::collections::BTreeMap;
+
+/// The role of a hospital.
+pub(crate) const SITES: &[Role] = &[Role::Site];
+/// The roles of people.
+pub(crate) const PEOPLE: &[Role] = &[Role::Operator, Role::Researcher];
+
+pub(crate) fn is_one_of(member: &v1::Member, roles: &[Role]) -> bool {
+    roles.iter().any(|role| role.as_str() == member.role)
+}
 
 /// Whom a command removes, and in whose name.
 struct Leaving<'a> {

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::identity::Card;
-use crate::members::PEOPLE;
 use motet_secagg::digest::Digest;
 use std::path::Path;
 
