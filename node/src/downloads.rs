@@ -97,6 +97,12 @@ impl Downloads {
         Sum { downloads: self, released, gathering: Some(arrived.unwrap_or_else(begin)) }
     }
 
+    /// As if the sum of this release had been made again.
+    #[cfg(test)]
+    pub(crate) fn judge(&self, released: Digest, verdict: Again) {
+        self.kept().verdicts.insert(released, verdict);
+    }
+
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
