@@ -53,6 +53,15 @@ impl Session {
         if let Err(away) = self.follow(link, &study, proposal).await.map(drop) {
             return self.refused_one(away, "a release is not followed").await;
         }
+        if self.is_behind(&study, released).await? {
+            let id = self.followers.get(&study).map(|follower| follower.proposal.study.id.clone());
+            let text = format!(
+                "study {}: the coordinator's latest release is one that this site is beyond: its record was put back from an older \
+                 copy; propose the study anew, under another id",
+                id.unwrap_or_default()
+            );
+            return Ok(self.say("log-inconsistent", &text).await?);
+        }
         match self.catch_up(link, &study, &released.state_root).await {
             Ok(()) => self.tell_checked(link, &study, run, released).await,
             Err(Away::Node(NodeError::Refused(refusal))) => {
@@ -61,6 +70,16 @@ impl Session {
             }
             Err(away) => Err(away),
         }
+    }
+
+    /// Whether this site has absorbed the release and a later one: a coordinator whose latest it is has lost what followed.
+    async fn is_behind(&self, study: &Digest, released: &Released) -> Result<bool, NodeError> {
+        let Some(follower) = self.followers.get(study) else { return Ok(false) };
+        if follower.chain.root() == released.state_root {
+            return Ok(false);
+        }
+        let past = follower::absorbed(&self.home, &follower.proposal).await?;
+        Ok(past.iter().any(|absorbed| absorbed.released.leaf_hash() == released.leaf_hash()))
     }
 
     /// Absorbs the releases this node has missed on its way to a state, each by evidence that counts; the latest of them

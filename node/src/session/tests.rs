@@ -4,7 +4,7 @@ use super::*;
 use crate::follower::Absorbed;
 use crate::home::tests::make;
 use crate::link::Again;
-use crate::records::{STUDIES, StudyRecord};
+use crate::records::{EVENTS, Event, STUDIES, StudyRecord};
 use crate::studies::tests::{governance, proposed, roster, study};
 use motet_common::checks::{Due, Latest};
 use motet_common::decision::{Decision, Verdict};
@@ -177,5 +177,30 @@ async fn a_site_vouches_for_the_sum_on_its_own_record_and_for_none_that_is_named
         assert_eq!(session.followers[&study].latest.unwrap().checked, vouches);
         let told: Vec<Digest> = checked(&mut out).iter().map(|checked| checked.release).collect();
         assert_eq!(told, if vouches { vec![leaf] } else { Vec::new() });
+    }
+}
+
+#[tokio::test]
+async fn a_latest_release_that_this_site_is_beyond_shows_that_the_coordinator_was_put_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = session(folder.path()).await;
+    let proposal = session.studies.find("one").unwrap().proposal.clone();
+    let stream = format!("chain/one/{}", proposal.digest.short());
+    let origin = Log::of_study(&proposal.study, &proposal.roster).origin().to_owned();
+    let mut past = [1, 2].map(release);
+    for (absorbed, leaf) in past.iter_mut().zip(1..) {
+        absorbed.released.release.point.origin.clone_from(&origin);
+        absorbed.released.release.leaf = vec![leaf];
+    }
+    let [earlier, mut latest] = past;
+    latest.released.state_root = session.followers[&proposal.digest].chain.root();
+    for absorbed in [&earlier, &latest] {
+        records::append(&session.home.ledger, &stream, absorbed).await.unwrap();
+    }
+    let (link, _out) = Link::to_nobody(&session.home);
+    for (released, is_said) in [(latest.released, false), (earlier.released, true)] {
+        assert!(session.released(&link, None, RunId([1; 16]), &released).await.is_ok());
+        let events = records::read::<Event>(&session.home.ledger, EVENTS).await.unwrap();
+        assert_eq!(events.iter().any(|event| event.code == "log-inconsistent"), is_said);
     }
 }
