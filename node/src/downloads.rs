@@ -47,6 +47,11 @@ impl Downloads {
         self.kept().refused.get(digest).cloned()
     }
 
+    /// The same once: whoever asks after that asks the coordinator again.
+    pub(crate) fn take_refusal(&self, digest: &Digest) -> Option<String> {
+        self.kept().refused.remove(digest)
+    }
+
     /// What came of making the sum of this release again.
     pub(crate) fn verdict(&self, released: &Digest) -> Option<Again> {
         self.kept().verdicts.get(released).cloned()

@@ -3,52 +3,47 @@
 use crate::downloads::{Downloads, Part};
 use crate::link::{Again, Broken, Link, why};
 use motet_common::audit::Audit;
-use motet_common::refusal::Code;
+use motet_common::refusal::{Code, Refusal};
 use motet_proto::refusal::refusal;
 use motet_proto::uploads::{Gathering, UploadsError};
 use motet_proto::v1::FetchRequest;
 use motet_secagg::digest::Digest;
 
 impl Link {
-    /// Fetches a public blob by its digest into `downloads`.
+    /// Fetches a public blob by its digest into `downloads`. That the coordinator does not have it, whole, is noted there and no
+    /// failure of the line: other studies go on over it.
     ///
     /// # Errors
     /// Why it could not be fetched; what has arrived is kept.
     pub(crate) async fn fetch(&self, digest: Digest, downloads: &Downloads) -> Result<(), Broken> {
         let mut part = downloads.part(digest, self.resumes());
-        self.fetch_rest(&digest, &mut part).await?;
-        part.done();
+        match self.fetch_rest(&digest, &mut part).await? {
+            None => part.done(),
+            Some(refused) => downloads.refuse(digest, refused.detail),
+        }
         Ok(())
     }
 
-    /// Fetches a blob that this site had before; that the coordinator does not hand it out is noted in `downloads` and no failure
-    /// of the line: other studies go on over it.
-    ///
-    /// # Errors
-    /// As [`Link::fetch`].
-    pub(crate) async fn fetch_again(&self, digest: Digest, downloads: &Downloads) -> Result<(), Broken> {
-        let request = FetchRequest { digest: digest.0.to_vec(), offset: 0 };
-        self.record_request("fetch-request", &request).await?;
-        if let Err(status) = self.client().fetch(request).await
-            && let Some(refused) = refusal(&status)
-        {
-            downloads.refuse(digest, refused.to_string());
-            return Ok(());
-        }
-        self.fetch(digest, downloads).await
-    }
-
-    async fn fetch_rest(&self, digest: &Digest, part: &mut Part<'_>) -> Result<(), Broken> {
+    /// The rest of a blob; the refusal where it is damaged or missing at the coordinator.
+    async fn fetch_rest(&self, digest: &Digest, part: &mut Part<'_>) -> Result<Option<Refusal>, Broken> {
         let request = FetchRequest { digest: digest.0.to_vec(), offset: part.bytes.len() as u64 };
         self.record_request("fetch-request", &request).await?;
-        let mut stream = self.client().fetch(request).await.map_err(|status| why(&status))?.into_inner();
+        let mut stream = match self.client().fetch(request).await {
+            Ok(stream) => stream.into_inner(),
+            Err(status) => match refusal(&status) {
+                Some(gone) if matches!(gone.code, Code::Storage | Code::ReleaseUnknown) => {
+                    return Ok(Some(gone));
+                }
+                _ => return Err(why(&status).into()),
+            },
+        };
         while let Some(response) = stream.message().await.map_err(|status| why(&status))? {
             if !part.take(&response.piece) {
                 part.bytes.clear();
                 return Err("the coordinator sends more than any sum holds".to_owned().into());
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Makes the sum of a release again from the masked uploads, row by row as they come in, into `downloads`.

@@ -21,6 +21,8 @@ const TURN: u8 = 32;
 const TURNS: u64 = 8;
 /// MiB that a process may hold whose record is larger: what it takes at rest, and some entries on their way.
 const MOST: u64 = 60;
+/// So long stands who takes it: a coordinator that read on would have read most of it.
+const STANDS: Duration = Duration::from_secs(6);
 
 fn three_hospitals() -> Consortium {
     let mut consortium = Consortium::start(PROGRAM);
@@ -157,6 +159,38 @@ fn a_damaged_sum_is_fetched_again_by_its_site_and_stops_one_study_at_the_coordin
     assert!(is_released(&consortium, "damaged"));
 }
 
+#[test]
+fn a_sum_that_is_damaged_at_the_coordinator_breaks_no_connection_and_stops_one_study() {
+    let mut consortium = Consortium::start(PROGRAM);
+    let sites = ["cleveland", "hungarian", "switzerland", "va"];
+    for site in sites {
+        let csv = demo_file(&format!("heart/{site}.csv"));
+        consortium.add_site(site, "NL", "heart", &csv, &demo_file("heart/schema.toml"));
+    }
+    let file = consortium.path("damaged.toml");
+    let text = fs::read_to_string(demo_file("heart/logistic.toml")).expect("readable");
+    fs::write(&file, text.replace("heart-disease", "damaged")).expect("writable");
+    consortium.operate(&["study", "propose", &file]).done();
+    sites.iter().for_each(|site| consortium.approve(site, "damaged"));
+    // One site is away and will have to fetch every sum.
+    consortium.kill_node("va");
+    consortium.operate(&["run", "start", "damaged"]).done();
+    consortium.wait("the run is released", |c| is_released(c, "damaged"));
+    blobs(&consortium.path("hub/state")).iter().for_each(|blob| flip(blob));
+    let log = consortium.path("va.log");
+    fs::write(&log, "").expect("writable");
+    consortium.start_node("va", &[]);
+    let said = || fs::read_to_string(&log).expect("readable");
+    consortium.wait("the site says what it was told", |_| said().contains("is damaged or missing"));
+    consortium.propose_patient("other", &sites);
+    consortium.operate(&["run", "start", "other"]).done();
+    consortium.wait("the other run is released", |c| is_released(c, "other"));
+    assert!(consortium.contributions("va", sites.len()) > 0, "{}", consortium.logs());
+    let said = said();
+    assert_eq!((said.matches(" connected: ").count(), said.contains(" away: ")), (1, false), "{said}");
+    assert!(said.contains("a release is not followed"), "{said}");
+}
+
 /// A daemon that must not begin: the folder is another's. One that begins all the same does not hang the test.
 fn is_refused(args: &[&str]) {
     let child = Command::new(PROGRAM)
@@ -203,6 +237,11 @@ fn a_large_record_is_exported_in_little_memory_at_either_end() {
     let (file, operator) = (consortium.path("export.jsonl"), consortium.operator());
     let line = ["ledger", "export", &file, "--as", &operator];
     let mut command = Process(Command::new(PROGRAM).args(line).stdin(Stdio::null()).spawn().expect("starts"));
+    // Whoever takes it may stop for a while: the coordinator does not read on meanwhile.
+    consortium.wait("it has begun", |_| fs::metadata(&file).is_ok_and(|begun| begun.len() > 0));
+    command.signal("STOP");
+    std::thread::sleep(STANDS);
+    command.signal("CONT");
     let (start, mut desk) = (Instant::now(), 0);
     let ended = loop {
         // It only rises, until the process has ended.

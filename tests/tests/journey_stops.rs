@@ -2,7 +2,7 @@
 
 use motet_tests::consortium::{Consortium, Process, demo_file};
 use rand::{RngExt as _, SeedableRng as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -53,28 +53,26 @@ fn a_process_that_is_told_to_stop_at_any_moment_ends_and_the_run_releases_all_th
     consortium.operate(&["ledger", "verify"]).done();
 }
 
-/// A file on a share that does not answer: it can be opened, and nothing comes of reading it.
-#[cfg(unix)]
+/// A file on a disk that does not answer: it can be opened, and nothing comes of reading it.
 #[test]
 fn a_node_that_waits_for_a_file_in_vain_ends_when_it_is_told_to() {
     let mut consortium = Consortium::start(PROGRAM);
-    let csv = PathBuf::from(consortium.path("patients.csv"));
-    std::fs::copy(demo_file("heart/cleveland.csv"), &csv).unwrap();
-    for site in SITES {
-        let csv = if site == "cleveland" { csv.clone() } else { demo_file(&format!("heart/{site}.csv")) };
-        consortium.add_site(site, "NL", "heart", &csv, &demo_file("heart/schema.toml"));
-    }
-    consortium.propose_patient("in-vain", &SITES);
-    std::fs::remove_file(&csv).unwrap();
-    let (pipe, opened) = (csv.to_str().unwrap(), consortium.path("opened"));
-    if !Command::new("mkfifo").arg(pipe).status().is_ok_and(|made| made.success()) {
+    let csv = demo_file("heart/cleveland.csv");
+    consortium.add_site("cleveland", "NL", "heart", &csv, &demo_file("heart/schema.toml"));
+    let log = consortium.path("cleveland.log");
+    consortium
+        .wait("the node is connected", |_| std::fs::read_to_string(&log).unwrap().contains(" connected"));
+    // It is read whenever the node dials, by the thread that would hear of the signal otherwise.
+    let (pipe, opened) = (consortium.path("cleveland/tls.pem"), consortium.path("opened"));
+    std::fs::remove_file(&pipe).unwrap();
+    if !Command::new("mkfifo").arg(&pipe).status().is_ok_and(|made| made.success()) {
         eprintln!("SKIPPED: no pipe can be made in the temporary folder");
         return;
     }
     // Opened for writing once the node has opened it for reading, and then held.
     let line = format!("exec 3> '{pipe}'; : > '{opened}'; exec sleep 600");
     let _holds = Process(Command::new("sh").args(["-c", &line]).stdin(Stdio::null()).spawn().unwrap());
-    consortium.operate(&["run", "start", "in-vain"]).done();
+    consortium.coordinator = None;
     consortium.wait("the node reads the file", |_| Path::new(&opened).exists());
     consortium.node("cleveland").signal("TERM");
     assert!(consortium.node("cleveland").ends_within(HANGS), "it goes on\n{}", consortium.logs());

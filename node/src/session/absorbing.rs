@@ -7,6 +7,7 @@ use crate::memory::Memories;
 use crate::{NodeError, local};
 use motet_common::audit::Audit;
 use motet_common::log::Log;
+use motet_common::refusal::{Code, Refusal};
 use motet_proto::dice::dice;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::RunId;
@@ -194,10 +195,15 @@ impl Session {
         Ok(follower.absorb(&self.home, released, &evidence, &sum, checked).await?)
     }
 
-    /// A public blob that is here; else it is on its way, and this is tried again when it has come.
+    /// A public blob that is here; else it is on its way, and this is tried again when it has come. One that the coordinator
+    /// has not got is the study's affair: the connection and other studies go on.
     fn blob(&mut self, link: &Link, study: &Digest, digest: Digest) -> Result<Arc<Vec<u8>>, Away> {
         if let Some(bytes) = self.downloads.blob(&digest) {
             return Ok(bytes);
+        }
+        if let Some(why) = self.downloads.take_refusal(&digest) {
+            let detail = format!("the coordinator does not hand out blob `{digest}`: {why}");
+            return Err(Refusal::new(Code::ReleaseUnknown, detail).into());
         }
         let (link, downloads) = (link.clone(), self.downloads.clone());
         self.coming.fetch(*study, digest, async move { link.fetch(digest, &downloads).await });

@@ -32,7 +32,7 @@ impl Session {
                 )
                 .await?;
                 let (link, downloads) = (link.clone(), self.downloads.clone());
-                let fetching = async move { link.fetch_again(lacking, &downloads).await };
+                let fetching = async move { link.fetch(lacking, &downloads).await };
                 self.coming.fetch(*study, lacking, fetching);
             }
             let is_back = self.put_back(&lacking, &proposal.study.id).await?;
@@ -48,7 +48,7 @@ impl Session {
         for name in std::mem::take(&mut self.lacking) {
             let mut lacking = self.restore_sealed(&name).await?;
             while let Some(blob) = lacking {
-                link.fetch_again(blob, &self.downloads).await?;
+                link.fetch(blob, &self.downloads).await?;
                 if !self.put_back(&blob, "of an open attempt").await? {
                     // It stays sealed: the next connection tries again.
                     self.lacking.push(name);
