@@ -47,8 +47,8 @@ impl Downloads {
         self.kept().refused.get(digest).cloned()
     }
 
-    /// The same, and from now on it may be asked for again.
-    pub(crate) fn no_longer_refused(&self, digest: &Digest) -> Option<String> {
+    /// The same once: whoever asks after that asks the coordinator again.
+    pub(crate) fn take_refusal(&self, digest: &Digest) -> Option<String> {
         self.kept().refused.remove(digest)
     }
 
@@ -100,6 +100,12 @@ impl Downloads {
     ) -> Sum<'_> {
         let arrived = self.kept().gathered.remove(&released).filter(|_| resumes);
         Sum { downloads: self, released, gathering: Some(arrived.unwrap_or_else(begin)) }
+    }
+
+    /// As if the sum of this release had been made again.
+    #[cfg(test)]
+    pub(crate) fn judge(&self, released: Digest, verdict: Again) {
+        self.kept().verdicts.insert(released, verdict);
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {

@@ -10,28 +10,32 @@ use motet_proto::v1::FetchRequest;
 use motet_secagg::digest::Digest;
 
 impl Link {
-    /// Fetches a public blob by its digest into `downloads`. That the coordinator does not hand it out is noted there and no
+    /// Fetches a public blob by its digest into `downloads`. That the coordinator does not have it, whole, is noted there and no
     /// failure of the line: other studies go on over it.
     ///
     /// # Errors
     /// Why it could not be fetched; what has arrived is kept.
     pub(crate) async fn fetch(&self, digest: Digest, downloads: &Downloads) -> Result<(), Broken> {
         let mut part = downloads.part(digest, self.resumes());
-        if let Some(refused) = self.fetch_rest(&digest, &mut part).await? {
-            downloads.refuse(digest, refused.to_string());
-        } else {
-            part.done();
+        match self.fetch_rest(&digest, &mut part).await? {
+            None => part.done(),
+            Some(refused) => downloads.refuse(digest, refused.detail),
         }
         Ok(())
     }
 
-    /// The coordinator's refusal, if it does not hand the blob out.
+    /// The rest of a blob; the refusal where it is damaged or missing at the coordinator.
     async fn fetch_rest(&self, digest: &Digest, part: &mut Part<'_>) -> Result<Option<Refusal>, Broken> {
         let request = FetchRequest { digest: digest.0.to_vec(), offset: part.bytes.len() as u64 };
         self.record_request("fetch-request", &request).await?;
         let mut stream = match self.client().fetch(request).await {
             Ok(stream) => stream.into_inner(),
-            Err(status) => return refusal(&status).map(Some).ok_or_else(|| why(&status).into()),
+            Err(status) => match refusal(&status) {
+                Some(gone) if matches!(gone.code, Code::Storage | Code::ReleaseUnknown) => {
+                    return Ok(Some(gone));
+                }
+                _ => return Err(why(&status).into()),
+            },
         };
         while let Some(response) = stream.message().await.map_err(|status| why(&status))? {
             if !part.take(&response.piece) {

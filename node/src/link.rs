@@ -152,6 +152,15 @@ impl Link {
         Ok((link, Line(response.into_inner())))
     }
 
+    /// A line over which nothing is answered, and what is sent over it.
+    #[cfg(test)]
+    pub(crate) fn to_nobody(home: &Home) -> (Self, mpsc::Receiver<AttendRequest>) {
+        let channel = tonic::transport::Endpoint::from_static("http://nobody.invalid").connect_lazy();
+        let (client, ledger) = (RoundsClient::new(channel), home.ledger.clone());
+        let (out, frames) = mpsc::channel(QUEUE);
+        (Self { client, ledger, out, resumes: false, uploading: Arc::default() }, frames)
+    }
+
     /// The version that both sides will speak.
     pub(crate) fn speaks(&mut self, version: Version) {
         self.resumes = version.resumes();

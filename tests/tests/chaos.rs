@@ -229,6 +229,9 @@ fn whatever_is_killed_or_stopped_runs_release_what_an_undisturbed_copy_releases(
         chaos.turn(turn, until);
         println!("turn {turn}: {} killed, {} stood still for a while", chaos.kills, chaos.stops);
     }
+    // Whoever comes back goes on with the attempt that was under way: none is made a second time.
+    let log = std::fs::read_to_string(chaos.consortium.path("coordinator.log")).expect("it was started");
+    assert_eq!(log.matches("an attempt ended without a sum").count(), 0, "{}", chaos.consortium.logs());
     chaos.consortium.operate(&["ledger", "verify"]).done();
     let sums: Vec<usize> =
         SITES.iter().map(|site| chaos.consortium.contributions(site, SITES.len())).collect();

@@ -1,17 +1,28 @@
-//! What lies in a state folder, with real processes: uploads go when they are not needed, one process has a folder, and a damaged
-//! file of one study stops no other.
+//! What lies in a state folder, with real processes: uploads go when they are not needed, one process has a folder, a damaged
+//! file of one study stops no other, and a large record leaves in little memory.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
 )]
 
-use motet_tests::consortium::{Consortium, demo_file};
+use motet_tests::consortium::{Consortium, PATIENCE, Process, demo_file};
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_motet-under-test");
 const SITES: [&str; 3] = ["cleveland", "hungarian", "va"];
+/// A record of 64 MiB, which is twice as much text: entries of one size, in turns.
+const ENTRY: usize = 1 << 18;
+const TURN: u8 = 32;
+const TURNS: u64 = 8;
+/// MiB that a process may hold whose record is larger: what it takes at rest, and some entries on their way.
+const MOST: u64 = 60;
+/// So long stands who takes it: a coordinator that read on would have read most of it.
+const STANDS: Duration = Duration::from_secs(6);
 
 fn three_hospitals() -> Consortium {
     let mut consortium = Consortium::start(PROGRAM);
@@ -74,22 +85,20 @@ fn no_second_process_has_a_folder_whatever_is_deleted_in_it() {
     for lock in ["hub/state/run.lock", "cleveland/run.lock"] {
         let _ = fs::remove_file(consortium.path(lock));
     }
-    let second = consortium.desk("cleveland", &["run"]);
-    assert_eq!((second.code, second.err.contains("running")), (1, true), "{}", second.err);
+    is_refused(&["node", "run", "--dir", &consortium.path("cleveland")]);
     let config = consortium.path("hub/coordinator.toml");
     let (other, address) = (consortium.path("hub/other.toml"), consortium.address());
     let text = fs::read_to_string(config).expect("readable");
     fs::write(&other, text.replace(&format!("listen = \"{address}\""), "listen = \"127.0.0.1:0\""))
         .expect("writable");
-    let second = consortium.motet(&["coordinator", "--config", &other]);
-    assert_eq!((second.code, second.err.contains("running")), (1, true), "{}", second.err);
+    is_refused(&["coordinator", "--config", &other]);
     // The desk goes on beside the daemon.
     consortium.desk("cleveland", &["status"]).done();
 
     // A process whose folder is taken from under it ends and says why, before it writes into another.
     let (state, away) = (consortium.path("hub/state"), consortium.path("hub/away"));
     fs::rename(&state, &away).expect("movable");
-    assert!(consortium.hub().ends_within(motet_tests::consortium::PATIENCE), "{}", consortium.logs());
+    assert!(consortium.hub().ends_within(PATIENCE), "{}", consortium.logs());
     let log = fs::read_to_string(consortium.path("coordinator.log")).expect("readable");
     assert!(log.contains("was moved or replaced") && log.contains("start it again"), "{log}");
     fs::rename(&away, &state).expect("movable");
@@ -148,6 +157,108 @@ fn a_damaged_sum_is_fetched_again_by_its_site_and_stops_one_study_at_the_coordin
     consortium.coordinator = None;
     consortium.start_coordinator();
     assert!(is_released(&consortium, "damaged"));
+}
+
+#[test]
+fn a_sum_that_is_damaged_at_the_coordinator_breaks_no_connection_and_stops_one_study() {
+    let mut consortium = Consortium::start(PROGRAM);
+    let sites = ["cleveland", "hungarian", "switzerland", "va"];
+    for site in sites {
+        let csv = demo_file(&format!("heart/{site}.csv"));
+        consortium.add_site(site, "NL", "heart", &csv, &demo_file("heart/schema.toml"));
+    }
+    let file = consortium.path("damaged.toml");
+    let text = fs::read_to_string(demo_file("heart/logistic.toml")).expect("readable");
+    fs::write(&file, text.replace("heart-disease", "damaged")).expect("writable");
+    consortium.operate(&["study", "propose", &file]).done();
+    sites.iter().for_each(|site| consortium.approve(site, "damaged"));
+    // One site is away and will have to fetch every sum.
+    consortium.kill_node("va");
+    consortium.operate(&["run", "start", "damaged"]).done();
+    consortium.wait("the run is released", |c| is_released(c, "damaged"));
+    blobs(&consortium.path("hub/state")).iter().for_each(|blob| flip(blob));
+    let log = consortium.path("va.log");
+    fs::write(&log, "").expect("writable");
+    consortium.start_node("va", &[]);
+    let said = || fs::read_to_string(&log).expect("readable");
+    consortium.wait("the site says what it was told", |_| said().contains("is damaged or missing"));
+    consortium.propose_patient("other", &sites);
+    consortium.operate(&["run", "start", "other"]).done();
+    consortium.wait("the other run is released", |c| is_released(c, "other"));
+    assert!(consortium.contributions("va", sites.len()) > 0, "{}", consortium.logs());
+    let said = said();
+    assert_eq!((said.matches(" connected: ").count(), said.contains(" away: ")), (1, false), "{said}");
+    assert!(said.contains("a release is not followed"), "{said}");
+}
+
+/// A daemon that must not begin: the folder is another's. One that begins all the same does not hang the test.
+fn is_refused(args: &[&str]) {
+    let child = Command::new(PROGRAM)
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut second = Process(child.expect("the program starts"));
+    assert!(second.ends_within(PATIENCE), "a second process runs on one folder: {args:?}");
+    let mut said = String::new();
+    second.0.stderr.take().expect("piped").read_to_string(&mut said).expect("text");
+    let code = second.0.wait().expect("a child").code();
+    assert_eq!((code, said.contains("running")), (Some(1), true), "{said}");
+}
+
+/// The most memory that a process has held so far, in MiB; nothing where the system does not say.
+fn peak(process: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? / 1024)
+}
+
+#[test]
+fn a_large_record_is_exported_in_little_memory_at_either_end() {
+    let mut consortium = Consortium::start(PROGRAM);
+    consortium.coordinator = None;
+    let state = PathBuf::from(consortium.path("hub/state"));
+    let runtime = tokio::runtime::Runtime::new().expect("threads");
+    runtime.block_on(async {
+        let ledger = motet_ledger::Ledger::open(&state).await.expect("init made it");
+        let entries: Vec<Vec<u8>> = (0..TURN).map(|byte| vec![byte; ENTRY]).collect();
+        for turn in 0..TURNS {
+            ledger.append_many("years/of/studies", turn * u64::from(TURN), &entries).await.expect("room");
+        }
+        ledger.close().await;
+    });
+    consortium.start_coordinator();
+    let hub = consortium.hub().0.id();
+    if peak(hub).is_none() {
+        eprintln!("SKIPPED: this system does not say how much memory a process has held");
+        return;
+    }
+    let (file, operator) = (consortium.path("export.jsonl"), consortium.operator());
+    let line = ["ledger", "export", &file, "--as", &operator];
+    let mut command = Process(Command::new(PROGRAM).args(line).stdin(Stdio::null()).spawn().expect("starts"));
+    // Whoever takes it may stop for a while: the coordinator does not read on meanwhile.
+    consortium.wait("it has begun", |_| fs::metadata(&file).is_ok_and(|begun| begun.len() > 0));
+    command.signal("STOP");
+    std::thread::sleep(STANDS);
+    command.signal("CONT");
+    let (start, mut desk) = (Instant::now(), 0);
+    let ended = loop {
+        // It only rises, until the process has ended.
+        desk = peak(command.0.id()).unwrap_or(0).max(desk);
+        if let Some(ended) = command.0.try_wait().expect("a child") {
+            break ended;
+        }
+        assert!(start.elapsed() < PATIENCE, "the export does not end\n{}", consortium.logs());
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    assert!(ended.success());
+    let exported = fs::metadata(&file).expect("exported").len() >> 20;
+    let coordinator = peak(hub).expect("it was told before");
+    println!("{exported} MiB exported: {coordinator} MiB at the coordinator, {desk} MiB at the desk");
+    assert!(exported > 2 * MOST && desk > 0, "{exported} MiB say nothing about {MOST}");
+    assert!(coordinator < MOST && desk < MOST, "{coordinator} MiB at the coordinator, {desk} at the desk");
+    consortium.motet(&["ledger", "verify", &file]).done();
 }
 
 fn name_of(path: &Path) -> &str {

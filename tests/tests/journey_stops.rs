@@ -1,7 +1,9 @@
 //! A service manager's terminate signal at any moment, with real processes: each ends by itself, and the run goes on to its release.
 
-use motet_tests::consortium::{Consortium, demo_file};
+use motet_tests::consortium::{Consortium, Process, demo_file};
 use rand::{RngExt as _, SeedableRng as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_motet-under-test");
@@ -60,4 +62,29 @@ fn a_process_that_is_told_to_stop_at_any_moment_ends_and_the_run_releases_all_th
         assert!(text.matches(" stopping: ").count() >= stops, "{text}");
     }
     consortium.operate(&["ledger", "verify"]).done();
+}
+
+/// A file on a disk that does not answer: it can be opened, and nothing comes of reading it.
+#[test]
+fn a_node_that_waits_for_a_file_in_vain_ends_when_it_is_told_to() {
+    let mut consortium = Consortium::start(PROGRAM);
+    let csv = demo_file("heart/cleveland.csv");
+    consortium.add_site("cleveland", "NL", "heart", &csv, &demo_file("heart/schema.toml"));
+    let log = consortium.path("cleveland.log");
+    consortium
+        .wait("the node is connected", |_| std::fs::read_to_string(&log).unwrap().contains(" connected"));
+    // It is read whenever the node dials, by the thread that would hear of the signal otherwise.
+    let (pipe, opened) = (consortium.path("cleveland/tls.pem"), consortium.path("opened"));
+    std::fs::remove_file(&pipe).unwrap();
+    if !Command::new("mkfifo").arg(&pipe).status().is_ok_and(|made| made.success()) {
+        eprintln!("SKIPPED: no pipe can be made in the temporary folder");
+        return;
+    }
+    // Opened for writing once the node has opened it for reading, and then held.
+    let line = format!("exec 3> '{pipe}'; : > '{opened}'; exec sleep 600");
+    let _holds = Process(Command::new("sh").args(["-c", &line]).stdin(Stdio::null()).spawn().unwrap());
+    consortium.coordinator = None;
+    consortium.wait("the node reads the file", |_| Path::new(&opened).exists());
+    consortium.node("cleveland").signal("TERM");
+    assert!(consortium.node("cleveland").ends_within(HANGS), "it goes on\n{}", consortium.logs());
 }

@@ -198,9 +198,9 @@ fn the_search_finds_what_another_process_holds() {
         .stdin(Stdio::null())
         .spawn()
         .unwrap();
-    // Until the program is there in place of this test's own copy.
-    let program = format!("/proc/{}/comm", child.id());
-    while std::fs::read_to_string(&program).unwrap().trim() != "sleep" {
+    // Until the program is there in place of this test's own copy, with its libraries, and sleeps.
+    let stat = format!("/proc/{}/stat", child.id());
+    while !std::fs::read_to_string(&stat).unwrap().contains("(sleep) S") {
         std::thread::yield_now();
     }
     let needles = Needles::from([("given".to_owned(), given), ("not given".to_owned(), other)]);

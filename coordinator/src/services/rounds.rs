@@ -207,7 +207,12 @@ impl Rounds for RoundsService {
             return Err(status(&Refusal::new(Code::ReleaseUnknown, "no such sum for this site")));
         }
         let blob = self.0.ledger.get_blob(&wanted).await;
-        let blob = blob.map_err(|error| status(&crate::members::storage(error)))?;
+        let blob = blob.map_err(|error| {
+            tracing::error!(%error, "a sum cannot be handed out");
+            let detail =
+                "a file of the coordinator is damaged or missing; its operator finds the name in its log";
+            status(&Refusal::new(Code::Storage, detail))
+        })?;
         let rest = usize::try_from(offset).ok().filter(|offset| *offset <= blob.len());
         let mut at = rest.ok_or_else(|| malformed("more bytes than the sum has"))?;
         let pieces = std::iter::from_fn(move || {

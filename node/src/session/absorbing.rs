@@ -54,6 +54,15 @@ impl Session {
         if let Err(away) = self.follow(link, &study, proposal).await.map(drop) {
             return self.refused_one(away, "a release is not followed").await;
         }
+        if self.is_behind(&study, released).await? {
+            let id = self.followers.get(&study).map(|follower| follower.proposal.study.id.clone());
+            let text = format!(
+                "study {}: the coordinator's latest release is one that this site is beyond: its record was put back from an older \
+                 copy; propose the study anew, under another id",
+                id.unwrap_or_default()
+            );
+            return Ok(self.say("log-inconsistent", &text).await?);
+        }
         match self.catch_up(link, &study, &released.state_root).await {
             Ok(()) => self.tell_checked(link, &study, run, released).await,
             Err(Away::Node(NodeError::Refused(refusal))) => {
@@ -62,6 +71,16 @@ impl Session {
             }
             Err(away) => Err(away),
         }
+    }
+
+    /// Whether this site has absorbed the release and a later one: a coordinator whose latest it is has lost what followed.
+    async fn is_behind(&self, study: &Digest, released: &Released) -> Result<bool, NodeError> {
+        let Some(follower) = self.followers.get(study) else { return Ok(false) };
+        if follower.chain.root() == released.state_root {
+            return Ok(false);
+        }
+        let past = follower::absorbed(&self.home, &follower.proposal).await?;
+        Ok(past.iter().any(|absorbed| absorbed.released.leaf_hash() == released.leaf_hash()))
     }
 
     /// Absorbs the releases this node has missed on its way to a state, each by evidence that counts; the latest of them
@@ -189,15 +208,15 @@ impl Session {
         Ok(follower.absorb(&self.home, released, &evidence, &sum, checked).await?)
     }
 
-    /// A public blob that is here; else it is on its way, and this is tried again when it has come.
+    /// A public blob that is here; else it is on its way, and this is tried again when it has come. One that the coordinator
+    /// has not got is the study's affair: the connection and other studies go on.
     fn blob(&mut self, link: &Link, study: &Digest, digest: Digest) -> Result<Arc<Vec<u8>>, Away> {
         if let Some(bytes) = self.downloads.blob(&digest) {
             return Ok(bytes);
         }
-        // Asked again with the next message that needs it: the coordinator's disk may have been mended.
-        if let Some(why) = self.downloads.no_longer_refused(&digest) {
+        if let Some(why) = self.downloads.take_refusal(&digest) {
             let detail = format!("the coordinator does not hand out blob `{digest}`: {why}");
-            return Err(Refusal::new(Code::Storage, detail).into());
+            return Err(Refusal::new(Code::ReleaseUnknown, detail).into());
         }
         let (link, downloads) = (link.clone(), self.downloads.clone());
         self.coming.fetch(*study, digest, async move { link.fetch(digest, &downloads).await });

@@ -1,12 +1,17 @@
-//! What stays in a node's memory, and what does not.
+//! What stays in a node's memory, and what does not; what it believes of whom.
 
 use super::*;
 use crate::follower::Absorbed;
 use crate::home::tests::make;
-use crate::records::{STUDIES, StudyRecord};
+use crate::link::Again;
+use crate::records::{EVENTS, Event, STUDIES, StudyRecord};
 use crate::studies::tests::{governance, proposed, roster, study};
+use motet_common::checks::{Due, Latest};
 use motet_common::decision::{Decision, Verdict};
-use motet_secagg::message::{Logged, Released};
+use motet_common::log::Log;
+use motet_proto::v1::AttendRequest;
+use motet_proto::v1::attend_request::Frame as Sent;
+use motet_secagg::message::{Checked, Logged, Released};
 use motet_secagg::note::Checkpoint;
 use motet_secagg::sign::{SecretKey, Signature};
 
@@ -132,4 +137,70 @@ async fn a_changed_entry_of_a_stream_that_nobody_reads_stops_a_node_before_it_ap
     std::fs::write(&database, bytes).unwrap();
     let home = Home::open(folder.path()).await.unwrap();
     assert!(lasting::read_all(&home).await.unwrap_err().is_damage());
+}
+
+/// What this site has told the coordinator of sums that it made again.
+fn checked(out: &mut mpsc::Receiver<AttendRequest>) -> Vec<Checked> {
+    let message = |sent: AttendRequest| match sent.frame? {
+        Sent::Message(envelope) => Message::from_bytes(&envelope.body).ok(),
+        _ => None,
+    };
+    let told = std::iter::from_fn(|| out.try_recv().ok()).filter_map(message);
+    told.filter_map(|message| if let Message::Checked(checked) = message { Some(checked) } else { None })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_site_vouches_for_the_sum_on_its_own_record_and_for_none_that_is_named_in_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = session(folder.path()).await;
+    let proposal = session.studies.find("one").unwrap().proposal.clone();
+    let study = proposal.digest;
+    let stream = format!("chain/one/{}", study.short());
+    // A sum that this site absorbed and did not make again, and the same release but for another sum.
+    let mut own = release(1);
+    own.released.state_root = session.followers[&study].chain.root();
+    own.released.release.point.origin = Log::of_study(&proposal.study, &proposal.roster).origin().to_owned();
+    records::append(&session.home.ledger, &stream, &own).await.unwrap();
+    let other = Released { aggregate: Digest([9; 32]), evidence: Digest([9; 32]), ..own.released.clone() };
+    let (leaf, due) = (own.released.leaf_hash(), Some(Due { release: own.released.leaf_hash(), checks: 2 }));
+    assert_eq!(other.leaf_hash(), leaf);
+    let (link, mut out) = Link::to_nobody(&session.home);
+    for (of_own, vouches) in
+        [(Again::Wrong(Code::SumMismatch.into()), false), (Again::NotKept, false), (Again::Same, true)]
+    {
+        session.followers.get_mut(&study).unwrap().latest = Some(Latest::after(None, leaf, due, false));
+        session.downloads.judge(own.released.root(), of_own);
+        session.downloads.judge(other.root(), Again::Same);
+        let heard = session.released(&link, None, RunId([1; 16]), &other).await;
+        assert!(heard.is_ok(), "what a coordinator names breaks no connection");
+        assert_eq!(session.followers[&study].latest.unwrap().checked, vouches);
+        let told: Vec<Digest> = checked(&mut out).iter().map(|checked| checked.release).collect();
+        assert_eq!(told, if vouches { vec![leaf] } else { Vec::new() });
+    }
+}
+
+#[tokio::test]
+async fn a_latest_release_that_this_site_is_beyond_shows_that_the_coordinator_was_put_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = session(folder.path()).await;
+    let proposal = session.studies.find("one").unwrap().proposal.clone();
+    let stream = format!("chain/one/{}", proposal.digest.short());
+    let origin = Log::of_study(&proposal.study, &proposal.roster).origin().to_owned();
+    let mut past = [1, 2].map(release);
+    for (absorbed, leaf) in past.iter_mut().zip(1..) {
+        absorbed.released.release.point.origin.clone_from(&origin);
+        absorbed.released.release.leaf = vec![leaf];
+    }
+    let [earlier, mut latest] = past;
+    latest.released.state_root = session.followers[&proposal.digest].chain.root();
+    for absorbed in [&earlier, &latest] {
+        records::append(&session.home.ledger, &stream, absorbed).await.unwrap();
+    }
+    let (link, _out) = Link::to_nobody(&session.home);
+    for (released, is_said) in [(latest.released, false), (earlier.released, true)] {
+        assert!(session.released(&link, None, RunId([1; 16]), &released).await.is_ok());
+        let events = records::read::<Event>(&session.home.ledger, EVENTS).await.unwrap();
+        assert_eq!(events.iter().any(|event| event.code == "log-inconsistent"), is_said);
+    }
 }
