@@ -52,7 +52,7 @@ fn every_mistake_of_a_newcomer_is_answered_with_what_helps() {
     SITES[..2].iter().for_each(|site| add(&mut c, site));
     wrong(c.operate(&["study", "propose", &study]), 3, &["study_invalid", "next: `motet site invite"]);
     let taken = c.operate(&["site", "invite", "cleveland", "--country", "NL"]);
-    wrong(taken, 3, &["name_taken", "`motet site remove`"]);
+    wrong(taken, 3, &["name_taken", "motet site remove cleveland"]);
     add(&mut c, "va");
     c.operate(&["site", "list"]).done();
     c.operate(&["study", "propose", &study]).done();

@@ -30,7 +30,7 @@ pub struct Demo {
     #[arg(long)]
     pub json: bool,
     /// Kill that site's node at join, share, upload, sign or reveal of a round (5, the third Newton round, unless
-    /// said); it stays dead. May be given several times
+    /// said); it stays dead. May be given several times, of which one after round 1
     #[arg(long = "drop", value_name = "SITE@PHASE[:ROUND]")]
     pub drops: Vec<Loss>,
 }
