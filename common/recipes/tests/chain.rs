@@ -61,10 +61,9 @@ fn a_summary_and_a_training_run_move_through_fixed_states() {
     });
     let [first, second] = moments();
     let mut training = vec![208.0];
-    training.extend((0..200).map(|at| f64::from(at % 3)));
     training.extend((0..9).map(|at| f64::from(at) - 4.0));
     let (_, roots) = chain(&recipe, &[first, second, sum(training)]);
-    assert_eq!(roots, ["82230360", "18c8b878", "249a182a", "eea35b79"]);
+    assert_eq!(roots, ["82230360", "18c8b878", "249a182a", "3c4a65d4"]);
 }
 
 #[test]
@@ -83,7 +82,6 @@ fn every_rule_of_the_server_moves_through_fixed_states() {
         let recipe = Recipe::FedAvg(FedAvg { rule, ..FedAvg::new(names(&["age", "male"]), "dead".into()) });
         let [first, second] = moments();
         let mut training = vec![208.0];
-        training.extend((0..200).map(|at| f64::from(at % 3)));
         training.extend([-96.0, 33.5, 7.0]);
         if rule == Rule::Scaffold {
             training.extend([1.0, -2.0, 3.0]);
@@ -93,7 +91,7 @@ fn every_rule_of_the_server_moves_through_fixed_states() {
     };
     assert_eq!(
         rules.map(end),
-        ["80c3ca72", "80c3ca72", "755116c8", "ca76babf", "60c2452f", "ce2d82c3", "e4f3782a"]
+        ["a752f6f6", "a752f6f6", "d5df550d", "79ceb2ab", "09b3601d", "2e07cdc3", "ce929154"]
     );
 }
 
@@ -102,7 +100,7 @@ fn a_server_step_without_measure_ends_in_an_error_and_not_in_the_state() {
     let fedavg = FedAvg { server_lr: 1e308, ..FedAvg::new(names(&["age", "male"]), "dead".into()) };
     let recipe = Recipe::FedAvg(fedavg);
     let state = chain(&recipe, &moments()).0;
-    let mut training = vec![208.0; 201];
+    let mut training = vec![208.0];
     training.extend([1200.0, 0.0, 0.0]);
     let refused = recipe.absorb(&state, &sum(training)).unwrap_err().to_string();
     assert!(refused.contains("`server_lr`"), "{refused}");

@@ -171,8 +171,8 @@ fn a_schedule_shortens_the_steps_and_a_clip_the_gradients() {
         |rounds, lr_decay, lr_step| heart_fit(FedAvg { rounds, lr_decay, lr_step, ..heart_recipe() });
     // Nothing falls due before the first four rounds are over ..
     assert_eq!(decayed(4, 0.5, 4), plain);
-    // .. and a decay to almost nothing after them leaves the model where it is.
-    assert!(furthest(&decayed(7, 1e-9, 4), &plain) < 1e-8);
+    // .. and a decay to almost nothing after them leaves the model almost where it is.
+    assert!(furthest(&decayed(7, 4e-4, 4), &plain) < 1e-3);
     assert!(furthest(&decayed(4, 0.5, 1), &plain) > 0.01);
     assert_eq!(heart_fit(FedAvg { rounds: 4, clip: 1e6, ..heart_recipe() }), plain);
     let clipped = heart_fit(FedAvg { rounds: 1, clip: 0.01, ..heart_recipe() });
@@ -184,8 +184,8 @@ fn a_schedule_shortens_the_steps_and_a_clip_the_gradients() {
 fn scaffold_asks_for_one_more_number_a_parameter_and_keeps_one_at_the_site() {
     let scaffold = Recipe::FedAvg(FedAvg { rule: Rule::Scaffold, ..heart_recipe() });
     let plain = Recipe::FedAvg(heart_recipe());
-    assert_eq!(layout_of_training(&plain).elements(), 1 + 200 + 14);
-    assert_eq!(layout_of_training(&scaffold).elements(), 1 + 200 + 14 + 14);
+    assert_eq!(layout_of_training(&plain).elements(), 1 + 14);
+    assert_eq!(layout_of_training(&scaffold).elements(), 1 + 14 + 14);
 
     let sites = heart();
     let mut state = scaffold.start(Digest::default());

@@ -273,9 +273,8 @@ impl Card<'_> {
         }
         if let Some(last) = model.history.last() {
             self.line(&format!(
-                "\nThe common model at the start of the last round: loss {}, AUC {}.",
-                digits(last.loss, 4),
-                digits(last.auc, 3)
+                "\nThe common model at the start of the last round: loss {}.",
+                digits(last.loss, 4)
             ));
         }
     }

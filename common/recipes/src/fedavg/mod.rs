@@ -6,7 +6,6 @@
 //! ```text
 //! moments -> spread -> train (`rounds` times) -> evaluate -> [calibrate ..] -> finished
 //! train    = [ loss at the start of the round
-//!            | binary outcome: histogram of its scores, 2 x 100 bins
 //!            | change of the parameters
 //!            | scaffold: the site's next control variate, one number a parameter ]
 //! ```
@@ -69,6 +68,8 @@ pub const DELTA_BOUND: u32 = 4;
 pub const LOSS_BOUND: u32 = 16;
 /// No control variate is above this: it is a mean gradient on standardised columns.
 pub const CONTROL_BOUND: u32 = 16;
+/// A model that stands still asks every round the same, so that two rounds differ by who answered and by nothing else.
+const LEAST_STEP: f64 = 1e-4;
 /// Fewer fractional bits of a parameter than this would drown small changes in rounding (2^-8 = 0.004).
 const LEAST_BITS: u8 = 8;
 /// Fewer fractional bits of the loss than this would hide whether it falls.
@@ -136,8 +137,6 @@ canonical! {
         pub round: u32,
         /// Mean loss of the common model at the start of the round, weighted like the update.
         pub loss: f64,
-        /// Its area under the ROC curve from 100 bins; 0.5 where a class is empty or the outcome is not binary.
-        pub auc: f64,
     }
 }
 
@@ -212,11 +211,13 @@ impl FedAvg {
         require(total <= MOST_PARAMETERS, "model.hidden", "small enough for 100 million parameters")?;
         require(self.rounds > 0, "rounds", "1 or more")?;
         require(self.local_epochs > 0, "local_epochs", "1 or more")?;
-        require(self.lr.is_finite() && self.lr > 0.0, "lr", "above 0")?;
+        require(self.lr.is_finite() && self.lr >= LEAST_STEP, "lr", "1e-4 or more")?;
         require(self.lr_decay > 0.0 && self.lr_decay <= 1.0, "lr_decay", "above 0 and at most 1")?;
         require(self.lr_step > 0, "lr_step", "1 or more")?;
+        let last = self.rate((self.rounds as usize).saturating_sub(1));
+        require(last >= LEAST_STEP, "lr_decay", "so large that `lr` is 1e-4 or more in the last round, too")?;
         require(self.clip.is_finite() && self.clip >= 0.0, "clip", "0 or more")?;
-        require(self.server_lr.is_finite() && self.server_lr > 0.0, "server_lr", "above 0")?;
+        require(self.server_lr.is_finite() && self.server_lr >= LEAST_STEP, "server_lr", "1e-4 or more")?;
         require(self.weight_cap > 0.0 && self.weight_cap <= 1.0, "weight_cap", "above 0 and at most 1")?;
         self.rule.check(self.lr)?;
         if let Loss::Time(time) = &self.loss {

@@ -1,24 +1,21 @@
 //! One round of training: its question, a site's answer, and what the sum makes of the common model.
 
 use super::{
-    CONTROL_BOUND, DELTA_BOUND, Epoch, FedAvg, FedAvgState, LOSS_BOUND, MOST_BITS, Rule, Weight, evaluation,
+    CONTROL_BOUND, DELTA_BOUND, Epoch, FedAvg, FedAvgState, LOSS_BOUND, MOST_BITS, Rule, Weight,
     fraction_bits, most_rows,
 };
 use crate::error::RecipeError;
 use crate::loss::{Loss, Table};
 use crate::memory::{Answer, Memory};
-use crate::moments::{Moments, counts};
+use crate::moments::Moments;
 use crate::network::Training;
 use crate::phase::Phase;
 use crate::rows::Values;
-use crate::score::{self, area, bin};
 use motet_secagg::layout::{Block, ClearUpdate, Layout, Ring, Scale, Sum};
 use motet_secagg::quantise::fixed_bits;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-/// Bins of the histogram that shows progress.
-const PROGRESS_BINS: usize = 100;
 /// From the narrowest ring to the widest.
 const RINGS: [Ring; 5] = [Ring::Bits16, Ring::Bits20, Ring::Bits24, Ring::Bits32, Ring::Bits64];
 
@@ -36,9 +33,6 @@ impl FedAvg {
             Ok(Block { len: len as u32, scale: Scale::Weighted(bits), bound: f64::from(bound) })
         };
         let mut blocks = vec![weighted(1, LOSS_BOUND)?];
-        if self.loss == Loss::Binary {
-            blocks.push(counts(2 * PROGRESS_BINS, rows as f64));
-        }
         blocks.push(weighted(state.parameters.len(), DELTA_BOUND)?);
         if self.rule == Rule::Scaffold {
             blocks.push(weighted(state.parameters.len(), CONTROL_BOUND)?);
@@ -89,9 +83,6 @@ impl FedAvg {
         let (trained, steps) = self.network().train(&state.parameters, table, training, dice);
         let change: Vec<f64> = trained.iter().zip(&state.parameters).map(|(to, from)| to - from).collect();
         let mut values = vec![self.loss.mean(predictors, table)];
-        if self.loss == Loss::Binary {
-            values.extend(progress(&evaluation::pairs(predictors, table)));
-        }
         values.extend(&change);
         let memory = (self.rule == Rule::Scaffold).then(|| {
             let way = steps as f64 * rate;
@@ -111,7 +102,7 @@ impl FedAvg {
     }
 
     /// The sites' step length after so many rounds of training.
-    fn rate(&self, rounds: usize) -> f64 {
+    pub(super) fn rate(&self, rounds: usize) -> f64 {
         let times = rounds / (self.lr_step as usize).max(1);
         self.lr * libm::pow(self.lr_decay, times as f64)
     }
@@ -128,12 +119,6 @@ impl FedAvg {
         let weight = sum.weight as f64;
         let mut values = Values::of(sum);
         let loss = values.one()? / weight;
-        let mut auc = 0.5;
-        if self.loss == Loss::Binary {
-            let negatives = values.counts(PROGRESS_BINS, "the histogram")?;
-            let positives = values.counts(PROGRESS_BINS, "the histogram")?;
-            auc = area(&negatives, &positives).0;
-        }
         let mut mean = |len: usize| -> Result<Vec<f64>, RecipeError> {
             Ok(values.take(len)?.iter().map(|total| total / weight).collect())
         };
@@ -148,22 +133,10 @@ impl FedAvg {
             return Err(RecipeError::Implausible { what: "the changes, times `server_lr`," });
         }
         let round = state.history.len() as u32 + 1;
-        next.history.push(Epoch { round, loss, auc });
+        next.history.push(Epoch { round, loss });
         if round >= self.rounds {
             next.phase = Phase::Evaluate;
         }
         Ok(())
     }
-}
-
-/// Rows in each bin of risk, first those without the outcome.
-fn progress(pairs: &[(f64, f64)]) -> Vec<f64> {
-    let mut cells = vec![0.0; 2 * PROGRESS_BINS];
-    for &(predictor, y) in pairs {
-        let at = bin(score::logistic(predictor), PROGRESS_BINS) + if y == 1.0 { PROGRESS_BINS } else { 0 };
-        if let Some(cell) = cells.get_mut(at) {
-            *cell += 1.0;
-        }
-    }
-    cells
 }

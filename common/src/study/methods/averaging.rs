@@ -13,8 +13,6 @@ use toml::map::Map;
 const MAX_HIDDEN: u32 = 16_384;
 /// Hidden layers; deeper networks of tanh units do not train from here.
 const MAX_LAYERS: usize = 16;
-/// Bins of a training round's histogram for each class, as the recipe has them.
-const PROGRESS_BINS: usize = 100;
 /// The rings a study may ask for, narrowest first.
 const RINGS: [(u32, Ring); 4] =
     [(16, Ring::Bits16), (20, Ring::Bits20), (24, Ring::Bits24), (32, Ring::Bits32)];
@@ -33,12 +31,12 @@ pub(super) fn read(kind: &str, keys: &mut Keys<'_>, data: &Data) -> Checked<Reci
         rounds: keys.whole("rounds", 20, 1..=100_000)?,
         local_epochs: keys.whole("local_epochs", 1, 1..=1000)?,
         batch: keys.whole("batch", batch, 0..=1_000_000)?,
-        lr: keys.number("lr", 0.1, 1e-9..=100.0)?,
+        lr: keys.number("lr", 0.1, 1e-4..=100.0)?,
         lr_decay: keys.number("lr_decay", 1.0, 1e-9..=1.0)?,
         lr_step: keys.whole("lr_step", 1, 1..=100_000)?,
         clip: keys.number("clip", 0.0, 0.0..=1e9)?,
         rule: rule(kind, keys)?,
-        server_lr: keys.number("server_lr", 1.0, 1e-9..=100.0)?,
+        server_lr: keys.number("server_lr", 1.0, 1e-4..=100.0)?,
         weight: keys.word("weight", &WEIGHTS)?,
         weight_cap: keys.number("weight_cap", 1.0, 1e-6..=1.0)?,
         ring: ring(keys)?,
@@ -217,7 +215,7 @@ pub(super) fn adds_up(recipe: &FedAvg) -> String {
     };
     let counting = if recipe.weight == Weight::Rows { "by its rows" } else { "the same" };
     let after = match recipe.loss {
-        Loss::Binary => "then histograms of its score",
+        Loss::Binary => "histograms of its score at the end",
         Loss::Number => "the mean and spread of the outcome, and the squared errors at the end",
         Loss::Time(_) => "the number of events, and how many pairs of patients it ranks rightly",
     };
@@ -243,15 +241,15 @@ pub(super) fn vectors(recipe: &FedAvg) -> Vec<(&'static str, usize)> {
         std::iter::once(columns).chain(widths()).zip(widths()).map(|(from, to)| (from + 1) * to).sum();
     // A Cox model has no intercept of its own.
     let controls = if recipe.rule == Rule::Scaffold { parameters } else { 0 };
-    let (first, spread, progress, evaluate) = match recipe.loss {
-        Loss::Binary => (2 + columns, columns, 2 * PROGRESS_BINS, ("the score's histograms", SCORE)),
-        Loss::Number => (2 + columns, columns + 1, 0, ("squared errors", 4)),
-        Loss::Time(_) => (2 + columns, columns, 0, ("ranked pairs", 6)),
+    let (first, spread, evaluate) = match recipe.loss {
+        Loss::Binary => (2 + columns, columns, ("the score's histograms", SCORE)),
+        Loss::Number => (2 + columns, columns + 1, ("squared errors", 4)),
+        Loss::Time(_) => (2 + columns, columns, ("ranked pairs", 6)),
     };
     let mut steps = vec![
         ("counts and sums", first),
         ("spread", spread),
-        ("a training round", 1 + progress + parameters + controls),
+        ("a training round", 1 + parameters + controls),
         evaluate,
     ];
     if recipe.loss == Loss::Binary {

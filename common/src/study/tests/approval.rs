@@ -121,7 +121,9 @@ fn no_key_of_a_recipe_changes_behind_an_approval() {
             {
                 continue;
             }
-            let changed = text.replace(line, &format!("{key} = {}", other_value(value)));
+            // Half of it each round would come to less than a step may be.
+            let other = if key == "lr_decay" { "0.875".to_owned() } else { other_value(value).to_string() };
+            let changed = text.replace(line, &format!("{key} = {other}"));
             let changed = Study::parse(&changed).unwrap_or_else(|error| panic!("{kind}, {key}: {error}"));
             assert_ne!(changed.root(), study.root(), "{kind}: `{key}` does not change the digest");
         }

@@ -222,6 +222,10 @@ fn mistakes_of_every_kind_are_refused_with_their_fix() {
         ),
         ("gbdt", outcome, "depth = 9\n", "write 1 to 8"),
         ("fedprox", outcome, "mu = 100.0\n", "at most 1 / lr"),
+        // A model that stands still asks every round the same of whoever is there.
+        ("fedavg", outcome, "server_lr = 1e-9\n", "write 0.0001 to 100"),
+        ("fedavg", outcome, "lr = 1e-5\n", "write 0.0001 to 100"),
+        ("fedavg", outcome, "lr_decay = 0.5\nrounds = 20\n", "1e-4 or more in the last round"),
         ("fedavg", outcome, "model = { kind = \"cox\" }\n", "the study names no `time`"),
         ("fedavg", survival, "model = { kind = \"logistic\" }\n", "belongs to models of the time"),
         ("fedavg", outcome, "mu = 0.1\n", "`mu` is not a key of recipe `fedavg`"),

@@ -60,40 +60,12 @@ pub(super) fn newton(
     both(context, rows, &heading, &panels)
 }
 
-/// `convergence.svg` of federated averaging: loss and AUC per round.
+/// `convergence.svg` of federated averaging of a yes/no outcome: loss per round.
 pub(super) fn fedavg(
     model: &FedAvgOutcome,
     context: &Context,
 ) -> Result<Option<(String, String)>, ReleaseError> {
-    let losses = finite(model.history.iter().map(|epoch| (epoch.round, epoch.loss)));
-    let aucs = finite(model.history.iter().map(|epoch| (epoch.round, epoch.auc)));
-    let mut panels = Vec::new();
-    if let (Some(low), Some(high)) = (least(&losses), most(&losses)) {
-        let mark = losses.last().map(|last| (last.1, format!("at the last round {:.4}", last.1)));
-        panels.push(Panel {
-            title: "Loss (lower is better)".to_owned(),
-            axis: "Mean log loss per patient",
-            y: Axis::widened(low - 0.08 * (high - low), high),
-            points: losses,
-            colour: VERMILION,
-            mark,
-        });
-    }
-    if let (Some(low), Some(high)) = (least(&aucs), most(&aucs)) {
-        let mark = aucs.last().map(|last| (last.1, format!("at the last round {:.3}", last.1)));
-        panels.push(Panel {
-            title: "Ranking of patients (higher is better)".to_owned(),
-            axis: "Area under the ROC curve (AUC)",
-            y: Axis::widened(low.min(0.5), high + 0.08 * (high - low)),
-            points: aucs,
-            colour: BLUE,
-            mark,
-        });
-    }
-    if panels.is_empty() {
-        return Ok(None);
-    }
-    both(context, model.rows, &averaging(model.history.len()), &panels)
+    losses(model.rows, &model.history, "Mean log loss per patient", context)
 }
 
 /// `convergence.svg` of federated averaging whose outcome is a number: loss per round.

@@ -32,7 +32,7 @@ pub(super) fn body<'a>(model: &'a FedNumberOutcome, context: &'a Context) -> Fed
             .history
             .iter()
             // A ranking into two classes means nothing for a number: `auc` is null.
-            .map(|e| EpochOut { round: e.round, loss: e.loss, auc: f64::NAN })
+            .map(|e| EpochOut { round: e.round, loss: e.loss })
             .collect(),
     }
 }

@@ -344,7 +344,7 @@ pub(super) fn fedtime<'a>(model: &'a FedTimeOutcome, context: &'a Context) -> Fe
             .history
             .iter()
             // A ranking into two classes means nothing for a time: `auc` is null.
-            .map(|e| EpochOut { round: e.round, loss: e.loss, auc: f64::NAN })
+            .map(|e| EpochOut { round: e.round, loss: e.loss })
             .collect(),
     }
 }
