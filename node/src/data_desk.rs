@@ -58,6 +58,8 @@ pub struct Checked {
     pub rows_left_out: Value,
     /// Rows that the study's rule leaves out.
     pub rows_outside_rule: Value,
+    /// Second rows of a patient by the schema's `key`, left out: the first one in the file stays.
+    pub rows_repeated: Value,
 }
 
 impl Dataset {
@@ -152,6 +154,7 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
         rows_used: small(cohort.used),
         rows_left_out: small(cohort.left_out),
         rows_outside_rule: small(cohort.filtered),
+        rows_repeated: small(cohort.repeated),
     })
 }
 
@@ -163,6 +166,7 @@ fn whole(name: &str, schema: &Schema, table: &Table) -> Checked {
         rows_used: small(table.rows()),
         rows_left_out: small(0),
         rows_outside_rule: small(0),
+        rows_repeated: small(table.repeated()),
     }
 }
 
@@ -170,17 +174,25 @@ fn whole(name: &str, schema: &Schema, table: &Table) -> Checked {
 pub fn check_text(checked: &Checked) -> String {
     let rows = small_text(&checked.rows_used);
     match &checked.study {
-        None => format!(
+        None if checked.rows_repeated == 0 => format!(
             "dataset {}: {rows} rows, {} declared columns, every cell as the schema says",
             checked.dataset, checked.columns
         ),
+        None => format!(
+            "dataset {}: {rows} rows, {} declared columns, every cell as the schema says; besides them {} second rows of a \
+             patient are left out, and of each patient the first row in the file stays",
+            checked.dataset,
+            checked.columns,
+            small_text(&checked.rows_repeated)
+        ),
         Some(study) => format!(
             "dataset {} for study {study}: {} columns are read\n  rows used                 {rows}\n  \
-             left out, value missing   {}\n  outside the study's rule  {}",
+             left out, value missing   {}\n  outside the study's rule  {}\n  second rows of a patient  {}",
             checked.dataset,
             checked.columns,
             small_text(&checked.rows_left_out),
-            small_text(&checked.rows_outside_rule)
+            small_text(&checked.rows_outside_rule),
+            small_text(&checked.rows_repeated)
         ),
     }
 }
@@ -265,6 +277,24 @@ mod tests {
 
     fn put(folder: &tempfile::TempDir, paths: &Paths, name: &str) -> Result<Checked, NodeError> {
         add(paths, name, &folder.path().join("p.csv"), &folder.path().join("s.toml"), false)
+    }
+
+    #[test]
+    fn second_rows_of_a_patient_are_told() {
+        let (folder, paths) = site(60, 0);
+        let csv = std::fs::read_to_string(folder.path().join("p.csv")).unwrap();
+        let number = |(at, line): (usize, &str)| match at {
+            0 => format!("id,{line}\n"),
+            _ => format!("{},{line}\n", (at - 1) / 2),
+        };
+        fs::write(folder.path().join("p.csv"), csv.lines().enumerate().map(number).collect::<String>()).unwrap();
+        let keyed = SCHEMA.replacen("[dataset]\n", "[dataset]\nkey = \"id\"\n", 1);
+        assert_ne!(keyed, SCHEMA);
+        fs::write(folder.path().join("s.toml"), keyed).unwrap();
+        let added = put(&folder, &paths, "ist").unwrap();
+        assert_eq!((added.rows_used.clone(), added.rows_repeated.clone()), (30.into(), 30.into()));
+        let said = check_text(&added);
+        assert!(said.contains("30 rows") && said.contains("30 second rows of a patient are left out"), "{said}");
     }
 
     #[test]

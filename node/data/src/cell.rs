@@ -76,7 +76,7 @@ fn boolean(no: &[String], yes: &[String], normal: &str) -> Result<Cell, DataErro
 
 fn number(text: &str) -> Result<f64, DataError> {
     text.parse::<f64>().ok().filter(|value| value.is_finite()).ok_or_else(|| {
-        let comma = text.replace(',', ".").parse::<f64>().is_ok();
+        let comma = text.contains(',') && text.replace(',', ".").parse::<f64>().is_ok();
         let fix = if comma {
             "it looks like a decimal comma: export the file with decimal points"
         } else {

@@ -37,8 +37,15 @@ impl Rows {
         }
         let mark: u64 = if head.starts_with(&[0xef, 0xbb, 0xbf]) { 3 } else { 0 };
         file.seek(SeekFrom::Start(mark)).map_err(unreadable)?;
+        let delimiter = delimiter(&head, schema.headerless());
+        if let Some(line) = swallowed(&mut file, delimiter).map_err(unreadable)? {
+            let problem = "a quoted cell that begins here takes in whole lines, and no end of the quote fits";
+            let fix = "double a quote inside a text (\"\") or remove it; nothing of the file was taken";
+            return Err(DataError::new(Code::RaggedRow, problem, fix).in_file(&name).at_line(line));
+        }
+        file.seek(SeekFrom::Start(mark)).map_err(unreadable)?;
         let reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter(&head, schema.headerless()))
+            .delimiter(delimiter)
             .has_headers(false)
             .flexible(true)
             .from_reader(file);
@@ -158,9 +165,61 @@ fn delimiter(head: &[u8], headerless: bool) -> u8 {
     if semicolons > commas || (headerless && semicolons > 0) { b';' } else { b',' }
 }
 
+/// The line in which a quoted cell begins that takes in the lines after it by mistake: it holds a line end, and other text than
+/// the next cell follows its closing quote, or none closes it. What a quote takes in so would be patients, gone without a word.
+fn swallowed(file: &mut impl BufRead, delimiter: u8) -> std::io::Result<Option<u64>> {
+    /// Where the byte before stands.
+    enum At {
+        /// At the beginning of a cell.
+        Start,
+        /// In a cell without quotes, or behind a closed one.
+        Plain,
+        /// In a quoted cell that began in this line, and whether a line end was in it.
+        Quoted(u64, bool),
+        /// Behind a quote in such a cell: its end, or the first half of a doubled one.
+        Quote(u64, bool),
+    }
+    let (mut at, mut line) = (At::Start, 1);
+    for byte in file.bytes() {
+        let byte = byte?;
+        let ends = byte == b'\n' || byte == b'\r';
+        at = match at {
+            At::Quoted(began, lines) if byte == b'"' => At::Quote(began, lines),
+            At::Quoted(began, lines) => At::Quoted(began, lines || ends),
+            At::Quote(began, lines) if byte == b'"' => At::Quoted(began, lines),
+            At::Quote(..) if byte == delimiter || ends => At::Start,
+            At::Quote(began, true) => return Ok(Some(began)),
+            At::Start if byte == b'"' => At::Quoted(line, false),
+            At::Start | At::Plain if byte == delimiter || ends => At::Start,
+            _ => At::Plain,
+        };
+        line += u64::from(byte == b'\n');
+    }
+    Ok(match at {
+        At::Quoted(began, _) => Some(began),
+        _ => None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quote_that_swallows_lines_is_named_by_the_line_in_which_it_begins() {
+        let line = |text: &str| swallowed(&mut text.as_bytes(), b',').unwrap();
+        for sound in [
+            "id,note\n1,\"line one\nline two\"\n2,ok\n",
+            "id,note\n1,\"line one\r\nline two\",x\n",
+            "id,note\n1,\"5\"\" tube\nand more\"\n2,5\" tube\n",
+            "id,note\n1,\"ab\" cd\n2,ok\n",
+            "id,note\n1,\"last\"",
+        ] {
+            assert_eq!(line(sound), None, "{sound}");
+        }
+        assert_eq!(line("id,note\n1,ok\n2,\"5 mg, then none\n3,ok\n4,\"halved\n5,ok\n"), Some(3));
+        assert_eq!(line("id,note\n1,ok\n2,\"never closed\n3,ok\n"), Some(3));
+    }
 
     #[test]
     fn the_delimiter_is_seen_in_the_first_line() {

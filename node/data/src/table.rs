@@ -27,6 +27,11 @@ pub(crate) struct Series {
 }
 
 impl Table {
+    /// Second rows of a patient, by the schema's `key`; they are left out.
+    pub fn repeated(&self) -> u64 {
+        self.repeated
+    }
+
     /// Reads the named columns of a CSV file (`,` or `;`), opened for reading only. No other column is interpreted, but
     /// that of the schema's `key`, by which a second row of a patient is left out.
     ///
