@@ -14,7 +14,7 @@ use crate::identity::{Desk, Identity, calling};
 use crate::invitation::Kept;
 use crate::output::{Out, Table, moment, now_ms};
 use crate::removal::{self, PEOPLE, SITES, is_one_of};
-use crate::standing::{Known, LATE, RIVAL, Standing, Twin, known};
+use crate::standing::{Known, LATE, RIVAL, Standing, Twin, hidden, known};
 use motet_common::enrol::{JoinCode, Role, check_country, check_name};
 use motet_common::refusal::Code;
 use motet_proto::v1;
@@ -163,9 +163,19 @@ async fn list(args: &Read, roles: &[Role]) -> Done {
     let out = Out::new(args.json);
     let (identity, mut desk) = calling(args.who.identity.as_deref()).await?;
     let mut all = known(&identity, &mut desk).await?;
+    let hidden = hidden(&identity.dir, &all)?;
     all.retain(|known| is_one_of(&known.member, roles));
     out.value(&json!({ "members": all.iter().map(as_json).collect::<Vec<_>>() }));
     say_list(out, &all, roles);
+    if roles == SITES {
+        for name in hidden {
+            out.line(format!(
+                "\nALARM: `{}` was verified here, and the coordinator does not show it as a member.",
+                crate::output::shown(&name)
+            ));
+            out.line("  No study over all sites is proposed until it does, or `motet site remove` took the site out. Look at its ledger.");
+        }
+    }
     Ok(())
 }
 

@@ -7,7 +7,7 @@
 use crate::failure::{Done, Failure};
 use crate::identity::{Desk, Identity};
 use crate::output::shown;
-use crate::standing::{Known, Standing, known};
+use crate::standing::{Known, Standing, hidden, known};
 use motet_common::refusal::Code;
 use motet_common::roster::{Entry, HubKeys, Roster, SignedRoster, SiteKeys};
 use motet_common::study::{Finding, Severity, Study};
@@ -68,6 +68,7 @@ pub async fn submit(identity: &Identity, desk: &mut Desk, text: &str, study: &St
     refuse_ended(study, jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date())?;
     let members = known(identity, desk).await?;
     let entries = entries(&members, &study.sites)?;
+    refuse_hidden(&hidden(&identity.dir, &members)?, &study.sites)?;
     let findings = study.lint(entries.len());
     refuse_errors(study, entries.len(), &findings)?;
     let shown = rosters(desk, &study.id).await?;
@@ -125,6 +126,20 @@ fn advice(study: &Study, enrolled: usize, errors: usize) -> &'static str {
     } else {
         "`motet site invite NAME --country CC` invites another site, `motet site list` says who has joined"
     }
+}
+
+/// A study over all sites is over all that were verified: none is left out because the coordinator does not show it.
+fn refuse_hidden(hidden: &[String], named: &[String]) -> Done {
+    if hidden.is_empty() || !named.is_empty() {
+        return Ok(());
+    }
+    let names = hidden.iter().map(|name| format!("`{}`", shown(name))).collect::<Vec<_>>().join(", ");
+    let what =
+        format!("{names} was verified here, and the coordinator does not show it as a member that holds");
+    Err(Failure::refused(Code::NotInRoster, what).instead(
+        "look at the coordinator's ledger; `motet site remove NAME` takes a site out here, and `sites = [..]` in the study names \
+         those it is over",
+    ))
 }
 
 /// No roster is made while two members have one key: one of them is not who it says it is, and it is not known which until

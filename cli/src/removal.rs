@@ -15,7 +15,7 @@ use crate::invitation::{Kept, turn};
 use crate::output::{Out, now_ms, shown};
 use motet_common::enrol::{Enrolment, Role};
 use motet_common::refusal::Code;
-use motet_common::roster::Removal;
+use motet_common::roster::{Removal, SignedRemoval};
 use motet_proto::v1;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::sign::SecretKey;
@@ -45,7 +45,9 @@ struct Leaving<'a> {
 struct Came {
     ended: usize,
     signed: usize,
-    /// Of those, the operators.
+    /// Of those, the ones of members that the coordinator showed, which it took.
+    told: usize,
+    /// And of these, the operators.
     operators: usize,
     unknown: usize,
     resent: usize,
@@ -75,6 +77,14 @@ pub(crate) async fn remove(args: &Remove, roles: &[Role]) -> Done {
     let mut desk = identity.desk().await?;
     let members = desk.list_members(v1::ListMembersRequest {}).await?.into_inner().members;
     leaving.tell(&mut desk, &members, &mut came).await?;
+    // Of a person nothing ended here before the coordinator said yes.
+    if leaving.kept()?.values().any(Kept::is_standing) {
+        let what = format!(
+            "`{}` was verified here, and the coordinator does not show it: it still stands",
+            args.name
+        );
+        return Err(Failure::failed(what, "look at the coordinator's ledger, and run the command again"));
+    }
     let is_known = members.iter().any(|member| member.name == args.name && is_one_of(member, roles));
     say(out, &came, args, roles, is_known || !leaving.kept()?.is_empty())
 }
@@ -156,6 +166,7 @@ impl Leaving<'_> {
                 Kept::record_removal(&dir, &enrolment, &removal, now_ms())?;
             }
             came.signed += 1;
+            came.told += 1;
             came.operators += usize::from(enrolment.role == Role::Operator);
         }
         if !ended.is_empty() {
@@ -214,7 +225,12 @@ impl Leaving<'_> {
             match member.state.as_str() {
                 "joined" => {
                     let enrolment = self.enrolment(member, &invite)?;
-                    match kept.map(|kept| (kept.is_fixed_on(&enrolment), kept.removal.is_some())) {
+                    // One that was signed over another key, on a word that was false, takes nobody out.
+                    let takes_out = |kept: &Kept| {
+                        let removal = kept.removal().and_then(|bytes| SignedRemoval::from_bytes(&bytes).ok());
+                        removal.is_some_and(|signed| signed.removal.node == enrolment.identity.node_id())
+                    };
+                    match kept.map(|kept| (kept.is_fixed_on(&enrolment), takes_out(kept))) {
                         Some((Some(false), _)) => {
                             return Err(
                                 self.contradicts("with another enrolment than the one that was verified")
@@ -273,8 +289,8 @@ struct Shown {
 fn say(out: Out, came: &Came, args: &Remove, roles: &[Role], is_known: bool) -> Done {
     let name = &args.name;
     let (who, list) = if roles == SITES { ("Site ", "site") } else { ("", "person") };
-    let Came { ended, signed, operators, unknown, resent, voided } = *came;
-    if signed > unknown {
+    let Came { ended, signed, told, operators, unknown, resent, voided } = *came;
+    if told > 0 || signed > unknown {
         out.line(format!(
             "{who}`{name}` is removed: its certificate opens nothing any more, and its connections are closed."
         ));
@@ -289,6 +305,8 @@ fn say(out: Out, came: &Came, args: &Remove, roles: &[Role], is_known: bool) -> 
         out.line(format!("`{name}` has not joined; its invitation is void, here and at the coordinator."));
     } else if ended > 0 {
         out.line(format!("`{name}` is removed here; the coordinator shows nobody of that name who belongs."));
+    } else if unknown > 0 {
+        out.line(format!("`{name}` was removed here before; the coordinator knows nobody who joined so."));
     } else if is_known {
         out.line(format!("`{name}` is removed already."));
     } else {

@@ -176,11 +176,30 @@ fn whoever_joined_by_a_code_and_was_never_listed_is_removed_by_the_record_that_i
 fn a_removal_that_the_coordinator_lost_is_sent_again() {
     let folder = tempfile::tempdir().unwrap();
     let identity = operator(folder.path());
-    Kept::record_removal(folder.path(), &enrolment("lyon", 1, Role::Site), b"signed", 5).unwrap();
-    let leaving = leaving(&identity, "lyon", SITES);
+    let mut leaving = leaving(&identity, "lyon", SITES);
+    let lyon = enrolment("lyon", 1, Role::Site);
+    let signed = leaving.sign(&lyon, 5).unwrap();
+    Kept::record_removal(folder.path(), &lyon, &signed, 5).unwrap();
     let returned = [member("lyon", Role::Site, "joined", 1)];
-    assert_eq!(leaving.unheard(&returned, false).unwrap(), [b"signed".to_vec()]);
+    assert_eq!(leaving.unheard(&returned, false).unwrap(), [signed]);
     assert_eq!(leaving.shown(&returned).unwrap(), Shown::default());
     let done = [member("lyon", Role::Site, "removed", 1)];
     assert!(leaving.unheard(&done, false).unwrap().is_empty());
+}
+
+#[test]
+fn a_removal_of_another_key_under_the_name_does_not_stand_for_the_true_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let identity = operator(folder.path());
+    let mut leaving = leaving(&identity, "evil", SITES);
+    // Signed on a false word, over keys that are not those of the member.
+    let false_word = Enrolment { identity: key(77).public(), ..enrolment("evil", 1, Role::Site) };
+    let removal = leaving.sign(&false_word, 5).unwrap();
+    Kept::record_removal(folder.path(), &false_word, &removal, 5).unwrap();
+    let shown = leaving.shown(&[member("evil", Role::Site, "joined", 1)]).unwrap();
+    assert_eq!(
+        shown.joined,
+        [enrolment("evil", 1, Role::Site)],
+        "it is signed once more, over the key that is shown"
+    );
 }

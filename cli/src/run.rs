@@ -67,8 +67,8 @@ fn conclude(out: Out, state: &v1::RunState) -> Done {
     ));
     out.line(format!(
         "Fetch it with: motet release get {} --run {} --out DIR",
-        state.study,
-        short(&state.run)
+        shown(&state.study),
+        shown(&short(&state.run))
     ));
     Ok(())
 }
@@ -132,11 +132,16 @@ async fn show(args: &NamedRun) -> Done {
         fields.insert("next".into(), json!(advice));
     }
     out.value(&value);
-    out.heading(format!("Run {} of `{}`, started {}", run.run, run.study, moment(run.started_ms)));
+    out.heading(format!(
+        "Run {} of `{}`, started {}",
+        shown(&run.run),
+        shown(&run.study),
+        moment(run.started_ms)
+    ));
     let standing = event.as_ref().map_or_else(String::new, sentence);
     let standing = match standing.is_empty() {
-        true if run.why.is_empty() || run.why == run.state => run.state.clone(),
-        true => format!("{}: {}", run.state, shown(&run.why)),
+        true if run.why.is_empty() || run.why == run.state => shown(&run.state),
+        true => format!("{}: {}", shown(&run.state), shown(&run.why)),
         false => standing,
     };
     out.line(format!("  {standing}; what you can do: {advice}"));

@@ -16,12 +16,15 @@ use motet_common::enrol::{Enrolment, Possession, Purpose, Role};
 use motet_proto::v1;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Why a proof that holds does not count.
 pub(crate) const LATE: &str =
     "late: it was first seen here after its invitation had ended, and the code may have been found since";
+
+/// Why an enrolment with another's key does not count.
+const KNOWN_KEY: &str = "one of its keys is that of somebody who was verified here before";
 
 /// Why no enrolment counts beside another of its name.
 pub(crate) const RIVAL: &str = "another enrolment was verified under this name and not removed, so neither counts until the name is removed";
@@ -136,6 +139,12 @@ fn judged(dir: &Path, members: Vec<v1::Member>, governance: &Digest, now_ms: u64
         {
             standing = Standing::Wrong(RIVAL.to_owned());
         }
+        if let (Standing::Verified(enrolment), Some(kept)) = (&standing, kept)
+            && kept.enrolled.is_none()
+            && has_known_key(&all, enrolment)?
+        {
+            standing = Standing::Wrong(KNOWN_KEY.to_owned());
+        }
         let is_gone = kept.is_some_and(Kept::is_removed);
         if let Standing::Verified(enrolment) = &standing
             && let Some(kept) = all.get_mut(&enrolment.invite)
@@ -151,6 +160,34 @@ fn judged(dir: &Path, members: Vec<v1::Member>, governance: &Digest, now_ms: u64
     let twins = twins(&listed);
     let known = listed.into_iter().zip(standings).zip(twins);
     Ok(known.map(|((Listed { member, .. }, standing), twins)| Known { member, standing, twins }).collect())
+}
+
+/// Hospitals that were verified here, were not removed here, and are not among those that hold now: a roster without them would
+/// be a smaller one on the coordinator's word.
+pub(crate) fn hidden(dir: &Path, known: &[Known]) -> Done<Vec<String>> {
+    let holds = |invite: &[u8; 16]| {
+        known.iter().any(|known| {
+            known.member.invite == invite
+                && known.is_site()
+                && matches!(known.standing, Standing::Verified(_))
+        })
+    };
+    let kept = Kept::all(dir)?;
+    let standing = kept.iter().filter(|(_, kept)| kept.is_standing() && kept.role == Role::Site.as_str());
+    Ok(standing.filter(|(invite, _)| !holds(invite)).map(|(_, kept)| kept.name.clone()).collect())
+}
+
+/// Whether a newcomer brings a key of somebody who was verified here before, removed since or not.
+fn has_known_key(all: &BTreeMap<[u8; 16], Kept>, newcomer: &Enrolment) -> Done<bool> {
+    let keys: BTreeSet<Digest> = newcomer.keys().map(|(_, key)| key).collect();
+    for (invite, kept) in all {
+        if *invite != newcomer.invite
+            && kept.enrolment()?.is_some_and(|known| known.keys().any(|(_, key)| keys.contains(&key)))
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// A member as the coordinator lists it, and whether it was removed here.

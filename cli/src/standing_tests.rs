@@ -240,3 +240,43 @@ fn a_forged_twin_that_was_removed_here_is_no_alarm_any_more() {
     assert!(matches!(after[0].standing, Standing::Verified(_)));
     assert_eq!(after[1].standing, Standing::Returned);
 }
+
+/// A folder in which these were verified.
+fn verified_in(fixed: &[&Enrolment]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for enrolment in fixed {
+        let mut kept = Kept::new(&enrolment.name, "FR", Role::Site, Some(&[7; 32]), ENDS);
+        kept.fix(enrolment);
+        kept.keep(folder.path(), &enrolment.invite).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn a_verified_hospital_that_the_coordinator_does_not_show_is_named_whatever_it_shows_in_its_place() {
+    let (lyon, pau) = (enrolment("lyon", 2), enrolment("pau", 12));
+    let folder = verified_in(&[&lyon, &pau]);
+    let whole = judged(folder.path(), vec![member(&lyon, 2), member(&pau, 12)], &governance(), NOW).unwrap();
+    assert_eq!(hidden(folder.path(), &whole).unwrap(), Vec::<String>::new());
+    let told = |state: &str| v1::Member { state: state.into(), ..member(&pau, 12) };
+    let person = v1::Member { role: "researcher".into(), ..member(&pau, 12) };
+    for shown in [None, Some(told("removed")), Some(told("invited")), Some(told("expired")), Some(person)] {
+        let members = shown.into_iter().chain([member(&lyon, 2)]).collect();
+        let known = judged(folder.path(), members, &governance(), NOW).unwrap();
+        assert_eq!(hidden(folder.path(), &known).unwrap(), ["pau"]);
+    }
+}
+
+#[test]
+fn nobody_comes_back_with_the_keys_of_whoever_was_verified_before() {
+    let lyon = enrolment("lyon", 2);
+    let folder = verified_in(&[&lyon]);
+    let mut gone = Kept::of(folder.path(), &lyon.invite).unwrap().unwrap();
+    gone.end(NOW);
+    gone.replace(folder.path(), &lyon.invite).unwrap();
+    Kept::new("nice", "FR", Role::Site, Some(&[7; 32]), ENDS).keep(folder.path(), &[30; 16]).unwrap();
+    let borrowed = Enrolment { name: "nice".into(), invite: [30; 16], ..lyon.clone() };
+    let known = judged(folder.path(), vec![member(&borrowed, 2)], &governance(), NOW).unwrap();
+    assert_eq!(known[0].standing, Standing::Wrong(KNOWN_KEY.to_owned()));
+    assert!(Kept::of(folder.path(), &[30; 16]).unwrap().unwrap().enrolled.is_none(), "it is not fixed");
+}

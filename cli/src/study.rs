@@ -188,9 +188,9 @@ async fn show(args: &Named) -> Done {
         fields.insert("text".into(), json!(study.text));
     }
     out.value(&value);
-    out.heading(format!("Study {}: {}", study.id, shown(&study.title)));
-    out.line(format!("  state          {}", study.state));
-    out.line(format!("  study digest   {}", study.digest));
+    out.heading(format!("Study {}: {}", shown(&study.id), shown(&study.title)));
+    out.line(format!("  state          {}", shown(&study.state)));
+    out.line(format!("  study digest   {}", shown(&study.digest)));
     if let Some(signed) = &roster {
         let held = if verified {
             "signed by the governance key"
@@ -198,6 +198,8 @@ async fn show(args: &Named) -> Done {
             "NOT SIGNED by the governance key you trust"
         };
         out.line(format!("  roster digest  {} ({held})", signed.roster.digest().hex()));
+    } else {
+        out.line("  roster digest  NOT READABLE: nothing here is signed by the governance key");
     }
     out.line("");
     let mut table = Table::new(&["site", "country", "decision", "now", "reason or permit"]);

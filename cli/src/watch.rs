@@ -196,7 +196,7 @@ pub fn sentence(event: &v1::WatchRunResponse) -> String {
     };
     if state.state != "running" {
         let why = if state.why.is_empty() { String::new() } else { format!(": {}", shown(&state.why)) };
-        return format!("{}{why}", state.state);
+        return format!("{}{why}", shown(&state.state));
     }
     let mut parts = vec![format!("round {}", event.round)];
     if event.attempt > 1 {

@@ -140,8 +140,10 @@ impl Found {
                 self.rounds.len().saturating_sub(1)
             ),
             (None, _) => format!(
-                "the last sum was NOT made again by the sites, for it was too large; {} sites that follow the study \
-                 found that none had to",
+                "the last sum was NOT made again by the sites, for it was too large, as were {} of {} sums in all; {} sites \
+                 that follow the study found that none had to",
+                self.publication.unchecked,
+                self.rounds.len(),
                 self.witnesses
             ),
         }

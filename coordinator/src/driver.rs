@@ -160,6 +160,9 @@ impl Driver {
         if self.restored {
             self.abandon_restored().await?;
         }
+        if let Some(round) = self.book.run.as_mut().and_then(|run| run.round.as_mut()) {
+            round.returns(now());
+        }
         self.catch_up().await?;
         let effects = self.round().map(Round::resume).unwrap_or_default();
         self.act(effects).await?;
@@ -169,11 +172,13 @@ impl Driver {
 
     /// Nodes may have heard more about this round than a restored ledger knows: nothing more is said in it.
     async fn abandon_restored(&mut self) -> Result<(), Refusal> {
-        self.restored = false;
         if self.round().is_none_or(|round| round.phase() >= PhaseName::Released) {
+            self.restored = false;
             return Ok(());
         }
         self.input(Input::Abandon).await?;
+        // Not before it is on record: after an error of the disk the round would be gone on with.
+        self.restored = false;
         self.book.settle(None)?;
         if let Some(run) = self.book.run.as_mut() {
             "it was open in the backup that this coordinator was restored from"

@@ -37,48 +37,25 @@ pub(crate) fn next(
     let patience = since.after(book.study.rounds.join_s.saturating_mul(1000));
     let here = |node: &NodeId| present.contains(node) && book.approved(*node) && !removed.contains(node);
     let willing: Vec<NodeId> = book.roster().nodes().filter(here).collect();
-    if let Some(pinned) = book.pinned() {
-        return all_of(book, least, pinned, here, (patience, now), Reason::SameSites);
-    }
-    let first = book.chain.set().is_empty();
-    if first {
-        return first_round(book, least, willing, patience, now);
-    }
-    // A study keeps its sites: one that comes or goes makes its own statistics a difference of two sums.
-    let set = book.chain.set();
-    let candidates: Vec<NodeId> = set.iter().copied().filter(|node| here(node)).collect();
-    if candidates.len() + book.chain.may_leave(book.study.rounds.on_site_loss, MOST_LOST) < set.len() {
-        return all_of(book, least, set, here, (patience, now), Reason::ItsSites);
-    }
-    match line_up(book, least, candidates) {
-        Ok(line_up) => Next::Open(line_up),
-        Err(code) if now >= patience => Next::Fail(code),
-        Err(code) => {
-            let awaited = book.chain.set().iter().copied().filter(|node| !here(node)).collect();
-            Next::Wait(Pause { reason: Reason::TooFew(code), awaited, until: Some(patience) })
-        }
-    }
-}
-
-fn all_of(
-    book: &Book,
-    least: u32,
-    nodes: &[NodeId],
-    here: impl Fn(&NodeId) -> bool,
-    (patience, now): (Moment, Moment),
-    reason: Reason,
-) -> Next {
+    // A question that may be answered keeps its line-up, and a study its sites: one that comes or goes makes its own statistics a
+    // difference of two sums. Whoever is away and may be missing stays in the line-up, and nobody waits for it.
+    let (nodes, reason) = match (book.pinned(), book.chain.set()) {
+        (Some(pinned), _) => (pinned, Reason::SameSites),
+        (None, []) => return first_round(book, least, willing, patience, now),
+        (None, set) => (set, Reason::ItsSites),
+    };
+    let line_up = match line_up(book, least, nodes.to_vec()) {
+        Ok(line_up) => line_up,
+        Err(code) => return Next::Fail(code),
+    };
     let awaited: Vec<NodeId> = nodes.iter().copied().filter(|node| !here(node)).collect();
-    if awaited.is_empty() {
-        return match line_up(book, least, nodes.to_vec()) {
-            Ok(line_up) => Next::Open(line_up),
-            Err(code) => Next::Fail(code),
-        };
+    if nodes.len() - awaited.len() >= line_up.min_start {
+        Next::Open(line_up)
+    } else if now >= patience {
+        Next::Fail(Code::SiteLost)
+    } else {
+        Next::Wait(Pause { reason, awaited, until: Some(patience) })
     }
-    if now >= patience {
-        return Next::Fail(Code::SiteLost);
-    }
-    Next::Wait(Pause { reason, awaited, until: Some(patience) })
 }
 
 /// The first round waits until every site of the roster has decided and is there, or patience ends with a quorum.
@@ -107,6 +84,10 @@ fn line_up(book: &Book, least: u32, mut candidates: Vec<NodeId>) -> Result<LineU
     let roster = book.roster();
     let floor = book.study.privacy.min_sites.max(least) as usize;
     let (colluders, h_min) = (usize::from(roster.colluders), usize::from(roster.h_min));
+    // A smaller set than this is signed by nobody: the attempt is not to come to one.
+    let set = book.chain.set().len();
+    let kept = set.saturating_sub(book.chain.may_leave(book.study.rounds.on_site_loss, MOST_LOST));
+    let floor = floor.max(kept);
     let thresholds = Thresholds::of(candidates.len(), book.roster().entries.len(), colluders, h_min, floor)
         .map_err(|_| Code::LineUpTooSmall)?;
     let quorum = book.study.rounds.quorum.map_or(0, |quorum| quorum as usize);

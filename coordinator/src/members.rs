@@ -292,8 +292,10 @@ impl Members {
     /// # Errors
     /// `token_unknown`, also to whoever knows an invitation's id and not its secret.
     pub(crate) fn invitation(&self, invite: &Invite, ticket: &Ticket) -> Result<Invited, Refusal> {
-        let invited = self.book().invited.get(invite).cloned();
-        let invited = invited.filter(|invited| invited.ticket == ticket.digest());
+        let book = self.book();
+        let invited = book.invited.get(invite).filter(|invited| invited.ticket == ticket.digest());
+        // Whoever was removed has no more business with its old code than a stranger.
+        let invited = invited.filter(|_| !book.removed.contains(invite)).cloned();
         invited.ok_or_else(|| Refusal::new(Code::TokenUnknown, "no such invitation"))
     }
 

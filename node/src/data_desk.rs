@@ -287,14 +287,18 @@ mod tests {
             0 => format!("id,{line}\n"),
             _ => format!("{},{line}\n", (at - 1) / 2),
         };
-        fs::write(folder.path().join("p.csv"), csv.lines().enumerate().map(number).collect::<String>()).unwrap();
+        fs::write(folder.path().join("p.csv"), csv.lines().enumerate().map(number).collect::<String>())
+            .unwrap();
         let keyed = SCHEMA.replacen("[dataset]\n", "[dataset]\nkey = \"id\"\n", 1);
         assert_ne!(keyed, SCHEMA);
         fs::write(folder.path().join("s.toml"), keyed).unwrap();
         let added = put(&folder, &paths, "ist").unwrap();
         assert_eq!((added.rows_used.clone(), added.rows_repeated.clone()), (30.into(), 30.into()));
         let said = check_text(&added);
-        assert!(said.contains("30 rows") && said.contains("30 second rows of a patient are left out"), "{said}");
+        assert!(
+            said.contains("30 rows") && said.contains("30 second rows of a patient are left out"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -168,7 +168,8 @@ impl Manifest {
         }
         let same = |((commit, _), record): (&(Commit, Release), &RoundRecord)| {
             let set = commit.set.iter().map(|(node, _)| *node);
-            (commit.ask, commit.t3) == (record.ask, record.transcript) && set.eq(record.set.iter().copied())
+            (commit.round, commit.ask, commit.t3) == (record.round, record.ask, record.transcript)
+                && set.eq(record.set.iter().copied())
         };
         let rounds = found.rounds.len() == self.round_log.len();
         let last = found.rounds.last().is_some_and(|(_, last)| last.state_root == self.state_root);

@@ -155,6 +155,14 @@ impl Round {
         self.since
     }
 
+    /// The process starts again in this round, at this moment: nodes get the whole time to come back and say once more what
+    /// opens a sum. An attempt of which shares were opened cannot be made again, only finished.
+    pub fn returns(&mut self, now: Moment) {
+        if self.phase() == PhaseName::Reveal {
+            self.since = self.since.max(now);
+        }
+    }
+
     /// Until when the present phase waits.
     pub fn deadline(&self) -> Moment {
         let durations = &self.terms.plan().durations;
