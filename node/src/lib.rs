@@ -11,6 +11,7 @@
 //! receipts    what became of this hospital's updates, by the studies' logs and its own record
 //! session     the daemon: dials, hears, acts      link     frames out, each on record first
 //! follower    one study's chain and attempt       vault    what an open attempt must keep and forget
+//! uploads     masked vectors on their way out
 //! ```
 //! A study is answered only when the steward's own signature stands under exactly its digest and its roster: whatever
 //! is missing, altered or withdrawn means no.
@@ -43,6 +44,7 @@ mod link;
 mod local;
 mod memory;
 pub mod session;
+mod uploads;
 mod vault;
 
 // the command line

@@ -2,32 +2,27 @@
 //! written into the outbound ledger before it is sent.
 
 use crate::records::{self, Frame as Left, OUTBOUND};
-use crate::{Home, NodeError, clock, output};
+use crate::{Home, NodeError, clock};
 use motet_common::decision::SignedDecision;
 use motet_common::log::MOST_LEAVES;
-use motet_common::refusal::{Code, Refusal};
+use motet_common::refusal::Refusal;
 use motet_ledger::{Ledger, Spool};
+use motet_proto::MAX_MESSAGE;
 use motet_proto::refusal::refusal;
 use motet_proto::tls::COORDINATOR_NAME;
 use motet_proto::tls::client::{ConnectError, connect};
 use motet_proto::v1::attend_request::Frame;
 use motet_proto::v1::rounds_client::RoundsClient;
 use motet_proto::v1::{
-    AttendRequest, AttendResponse, Envelope, Hello, LeavesRequest, ReleasesRequest, UploadRequest,
-    UploadStateRequest, Welcome,
+    AttendRequest, AttendResponse, Envelope, Hello, LeavesRequest, ReleasesRequest, Welcome,
 };
 use motet_proto::version::{Side, Version, agree};
-use motet_proto::{MAX_MESSAGE, PIECE};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::RunId;
 use motet_secagg::mask::MaskedUpdate;
-use motet_secagg::message::{Header, Message, Released};
+use motet_secagg::message::{Message, Released};
 use prost::Message as _;
-use std::collections::BTreeSet;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
@@ -35,9 +30,6 @@ use tonic::{Status, Streaming};
 
 /// Frames that may wait to be sent.
 const QUEUE: usize = 64;
-/// The first wait of an upload that a disk refused; it doubles up to [`LONGEST_WAIT`].
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// The way out.
 #[derive(Clone)]
@@ -47,8 +39,6 @@ pub(crate) struct Link {
     out: mpsc::Sender<AttendRequest>,
     /// Whether the coordinator lets a download go on where it broke.
     resumes: bool,
-    /// Plans whose upload is on its way over this connection: what asks for it again meanwhile sends nothing twice.
-    uploading: Arc<Mutex<BTreeSet<Digest>>>,
 }
 
 /// What came of making a sum again.
@@ -140,8 +130,7 @@ impl Link {
         // The queue is empty: the first frame always fits.
         let _ = out.try_send(AttendRequest { frame: Some(Frame::Hello(hello)) });
         let response = client.attend(ReceiverStream::new(frames)).await.map_err(|status| why(&status))?;
-        let link =
-            Self { client, ledger: home.ledger.clone(), out, resumes: false, uploading: Arc::default() };
+        let link = Self { client, ledger: home.ledger.clone(), out, resumes: false };
         Ok((link, Line(response.into_inner())))
     }
 
@@ -221,38 +210,6 @@ impl Link {
         Ok(())
     }
 
-    /// Sends the stored chunks from the first that the coordinator misses, in a task of its own; one at a time.
-    pub(crate) fn upload(
-        &self,
-        home: &Home,
-        plan: Digest,
-        run: RunId,
-        header: Header,
-        context: (String, u64),
-    ) {
-        if !self.uploads().insert(plan) {
-            return;
-        }
-        let upload = Upload {
-            client: self.client.clone(),
-            ledger: home.ledger.clone(),
-            masked: home.paths.masked(),
-            plan,
-            run,
-            header,
-            context,
-        };
-        let link = self.clone();
-        tokio::spawn(async move {
-            upload.send().await;
-            link.uploads().remove(&plan);
-        });
-    }
-
-    fn uploads(&self) -> MutexGuard<'_, BTreeSet<Digest>> {
-        self.uploading.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The releases of a study after a round.
     ///
     /// # Errors
@@ -289,97 +246,17 @@ impl Link {
     }
 }
 
-struct Upload {
-    client: RoundsClient<Channel>,
-    ledger: Ledger,
-    masked: PathBuf,
-    plan: Digest,
-    run: RunId,
-    header: Header,
-    context: (String, u64),
-}
-
-/// Why an upload stopped.
-enum Stopped {
-    /// The connection is gone, or the upload is not wanted any more: the next connection takes it up where it stopped.
-    Over(String),
-    /// A disk refused, here or at the coordinator: the same connection may go on when it is mended.
-    Disk(String),
-}
-
-impl From<NodeError> for Stopped {
-    fn from(error: NodeError) -> Self {
-        if error.is_of_the_disk() { Self::Disk(error.to_string()) } else { Self::Over(error.to_string()) }
-    }
-}
-
-impl From<Status> for Stopped {
-    fn from(status: Status) -> Self {
-        match refusal(&status) {
-            Some(refused) if refused.code == Code::Storage => Self::Disk(why(&status)),
-            _ => Self::Over(why(&status)),
-        }
-    }
-}
-
-impl Upload {
-    /// Sends everything, over disks that are full for a while; what cannot go on in this connection is left to the next.
-    async fn send(mut self) {
-        let mut wait = FIRST_WAIT;
-        loop {
-            match self.send_missing().await {
-                Ok(()) => return,
-                Err(Stopped::Over(why)) => return output::note(&format!("an upload stopped: {why}")),
-                Err(Stopped::Disk(why)) if wait == FIRST_WAIT => {
-                    output::note(&format!("an upload waits for a disk and goes on by itself: {why}"));
-                }
-                Err(Stopped::Disk(_)) => {}
-            }
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(LONGEST_WAIT);
-        }
-    }
-
-    async fn send_missing(&mut self) -> Result<(), Stopped> {
-        let spool = Spool::open(&self.masked, &self.plan.hex()).await.map_err(NodeError::from)?;
-        let count = u32::try_from(self.header.chunks.len()).unwrap_or(u32::MAX);
-        let (run, t2) = (self.run.0.to_vec(), self.header.t2.0.to_vec());
-        let request = UploadStateRequest { run: run.clone(), t2: t2.clone() };
-        let body = request.encode_to_vec();
-        record(&self.ledger, "upload-request", &self.context.0, self.context.1, &body).await?;
-        let state = self.client.upload_state(request).await?.into_inner();
-        let (mut next, mut arrived) = (state.next_missing, usize::try_from(state.offset).unwrap_or(0));
-        while next < count {
-            let (pieces, stream) = mpsc::channel(QUEUE);
-            let sending = self.client.upload(ReceiverStream::new(stream));
-            let (ledger, context) = (&self.ledger, &self.context);
-            let filling = async {
-                for index in next..count {
-                    let chunk = spool.read_chunk(index).await.map_err(NodeError::from)?;
-                    record(ledger, "masked-chunk", &context.0, context.1, &chunk).await?;
-                    let first = std::mem::take(&mut arrived).min(chunk.len());
-                    let rest = chunk.get(first..).unwrap_or_default();
-                    let offsets = (u32::try_from(first).unwrap_or(u32::MAX)..).step_by(PIECE);
-                    for (offset, payload) in offsets.zip(rest.chunks(PIECE)) {
-                        let (run, t2) = (run.clone(), t2.clone());
-                        let piece = UploadRequest { run, t2, index, offset, payload: payload.to_vec() };
-                        if pieces.send(piece).await.is_err() {
-                            return Ok(()); // the call has ended; its answer says where to go on
-                        }
-                    }
-                }
-                drop(pieces);
-                Ok::<(), Stopped>(())
-            };
-            let (sent, filled) = tokio::join!(sending, filling);
-            filled?;
-            next = sent?.into_inner().next_missing;
-        }
-        Ok(())
-    }
-}
-
-async fn record(ledger: &Ledger, kind: &str, study: &str, round: u64, body: &[u8]) -> Result<(), NodeError> {
+/// Everything that leaves stands on record first.
+///
+/// # Errors
+/// When it cannot be recorded: then it is not sent.
+pub(crate) async fn record(
+    ledger: &Ledger,
+    kind: &str,
+    study: &str,
+    round: u64,
+    body: &[u8],
+) -> Result<(), NodeError> {
     let left = Left {
         when_ms: clock::now().ms,
         kind: kind.to_owned(),
@@ -402,6 +279,7 @@ pub(crate) async fn remove_masked(home: &Home, plan: &Digest) -> Result<(), Node
 #[cfg(test)]
 mod tests {
     use super::*;
+    use motet_common::refusal::Code;
     use motet_secagg::digest::from_hex;
 
     #[test]

@@ -5,6 +5,7 @@ mod absorbing;
 mod answering;
 mod coming;
 mod drilling;
+mod halting;
 mod lacking;
 mod lasting;
 mod logging;
@@ -13,6 +14,7 @@ mod studying;
 pub use lasting::run;
 
 use coming::Coming;
+use halting::GivenUp;
 
 use crate::downloads::Downloads;
 use crate::drill::Drill;
@@ -20,6 +22,8 @@ use crate::follower::{self, Answered, Attempt, Follower};
 use crate::link::{Broken, Line, Link, agreed};
 use crate::records::{self, FACTS};
 use crate::studies::{Proposal, Standing, Studies};
+use crate::switch::Consent;
+use crate::uploads::{Upload, Uploads};
 use crate::vault::Vault;
 use crate::{Home, NodeError, clock, output, switch};
 use motet_common::decision::SignedDecision;
@@ -88,8 +92,13 @@ struct Session {
     followers: BTreeMap<Digest, Follower>,
     downloads: Downloads,
     coming: Coming,
+    uploads: Uploads,
     results: mpsc::Sender<Computed>,
     computed: mpsc::Receiver<Computed>,
+    /// Attempts that were given up here and of which the coordinator has not heard that.
+    given_up: Vec<GivenUp>,
+    /// Whether the switch was off at the last look.
+    was_stopped: bool,
     /// Open attempts, by their names in the vault, that wait for a sum which is fetched again.
     lacking: Vec<Digest>,
     /// Decisions that the coordinator has, or that the present connection has carried.
@@ -118,8 +127,11 @@ impl Session {
             followers: BTreeMap::new(),
             downloads: Downloads::default(),
             coming: Coming::default(),
+            uploads: Uploads::default(),
             results,
             computed,
+            given_up: Vec::new(),
+            was_stopped: false,
             lacking: Vec::new(),
             told: Vec::new(),
             was_welcome: false,
@@ -152,9 +164,13 @@ impl Session {
         if error.is_of_the_disk() || error.is_damage() {
             return Err(error);
         }
-        self.say("attempt-lost", &format!("an open attempt could not be taken up again: {error}")).await?;
+        if let (NodeError::Refused(why), Ok(signed)) = (&error, SignedPlan::read(&mut Reader::new(&plain))) {
+            self.given_up.push(GivenUp::of(&signed.plan, why));
+        }
+        // Gone before anything is said about it.
         self.vault.forget(name)?;
         crate::link::remove_masked(&self.home, name).await?;
+        self.say("attempt-lost", &format!("an open attempt could not be taken up again: {error}")).await?;
         Ok(None)
     }
 
@@ -162,6 +178,9 @@ impl Session {
         // The plan is the first field of what the vault keeps.
         let signed = SignedPlan::read(&mut Reader::new(plain)).map_err(Refusal::from)?;
         let plan = &signed.plan;
+        if switch::is_stopped(&self.home.ledger).await? {
+            return Err(Refusal::from(Code::SiteStopped).into());
+        }
         if self.pins.is_past(&plan.ask, plan.attempt) {
             return Err(Refusal::new(Code::RoundReplay, "a later attempt at its question was joined").into());
         }
@@ -237,12 +256,15 @@ impl Session {
         let text = format!("connected to the coordinator of {} (protocol {agreed})", welcome.consortium);
         self.say("connected", &text).await?;
         self.was_welcome = true;
-        // What the last connection was fetching stops here; the coordinator says again what it was for.
+        // What the last connection was fetching stops here, and what it was sending; the coordinator says again what it was for.
         self.coming = Coming::default();
+        self.uploads.end_all();
         self.downloads.trim();
         // The proposals that come first say which decisions the coordinator knows; the others are told then.
         self.told = self.decisions().collect();
         self.restore_lacking(&link).await?;
+        self.hold_to_decisions().await?;
+        self.tell_given_up(&link).await?;
         self.speak_again(&link).await?;
         self.serve(&link, &mut line).await
     }
@@ -260,6 +282,7 @@ impl Session {
         for study in open {
             let acts = match self.followers.get(&study).and_then(|follower| follower.attempt.as_ref()) {
                 Some(attempt) if attempt.member.needs_answer() => {
+                    // Whether it may is asked before, and before its result is said.
                     self.compute(&study);
                     continue;
                 }
@@ -284,16 +307,21 @@ impl Session {
                 },
                 Some(arrived) = self.coming.next() => self.arrived(link, arrived).await?,
                 Some(computed) = self.computed.recv() => self.computed(link, computed).await?,
-                _ = look.tick() => self.look(link).await?,
+                _ = look.tick() => if self.look(link).await? {
+                    return Ok(());
+                },
                 _ = unused.tick() => self.let_go().await?,
             }
         }
     }
 
-    /// Takes in what the command line decided since the last look.
-    async fn look(&mut self, link: &Link) -> Result<(), Away> {
-        self.studies.read_on(&self.home).await?;
-        self.tell_decisions(link).await
+    /// Takes in what the command line decided since the last look. True when the steward has released the node: what it did
+    /// not hear while it was stopped, the coordinator says again to whoever comes anew.
+    async fn look(&mut self, link: &Link) -> Result<bool, Away> {
+        let resumed = self.hold_to_decisions().await?;
+        self.tell_given_up(link).await?;
+        self.tell_decisions(link).await?;
+        Ok(resumed)
     }
 
     /// Sends every decision that this connection has not carried yet.
@@ -354,6 +382,11 @@ impl Session {
         if let Message::Plan(plan) = message {
             return self.planned(link, plan).await;
         }
+        // What is given up is forgotten, also where nothing may be answered any more; else a stopped node hears nothing.
+        if !matches!(message, Message::Abandoned(_)) && switch::is_stopped(&self.home.ledger).await? {
+            self.hold_to_decisions().await?;
+            return self.tell_given_up(link).await;
+        }
         let of_run =
             |follower: &Follower| follower.attempt.as_ref().is_some_and(|attempt| attempt.run == run);
         let study = self.followers.iter().find(|(_, follower)| of_run(follower)).map(|(study, _)| *study);
@@ -365,11 +398,11 @@ impl Session {
         }
         let Some(study) = study else { return Ok(()) };
         self.drill(&study, message);
-        // What is given up is forgotten, also where nothing may be answered any more.
         if !matches!(message, Message::Abandoned(_))
             && let Err(refusal) = self.may_go_on(&study).await?
         {
-            return self.refuse_attempt(link, &study, &refusal).await;
+            self.give_up(&study, &refusal).await?;
+            return self.tell_given_up(link).await;
         }
         if let Message::Proposal(proposal) = message {
             match self.sync_log(link, &study, &proposal.commit.checkpoint).await {
@@ -393,17 +426,6 @@ impl Session {
                 self.refuse_attempt(link, &study, &refusal).await
             }
         }
-    }
-
-    /// Whether the steward still lets the site answer: a stop or a withdrawal holds from the next message on.
-    async fn may_go_on(&mut self, study: &Digest) -> Result<Result<(), Refusal>, NodeError> {
-        if switch::is_stopped(&self.home.ledger).await? {
-            return Ok(Err(Code::SiteStopped.into()));
-        }
-        self.studies.read_on(&self.home).await?;
-        let Some(follower) = self.followers.get(study) else { return Ok(Err(Code::StudyUnknown.into())) };
-        let today = clock_day();
-        Ok(self.studies.may_run(study, &follower.proposal.roster_digest, today).map(drop))
     }
 
     async fn refuse_attempt(&mut self, link: &Link, study: &Digest, refusal: &Refusal) -> Result<(), Away> {
@@ -430,22 +452,25 @@ impl Session {
                 Act::Tell(message) => self.tell(link, study, run, &message).await?,
                 Act::Upload(header) => {
                     let context = (follower.proposal.study.id.clone(), attempt.round);
-                    link.upload(&self.home, plan, run, header, context);
+                    let consent = Consent {
+                        ledger: self.home.ledger.clone(),
+                        studies: self.studies.clone(),
+                        study: *study,
+                        roster: follower.proposal.roster_digest,
+                        today: clock_day(),
+                    };
+                    let (client, masked) = (link.client(), self.home.paths.masked());
+                    self.uploads.begin(Upload { client, consent, masked, plan, run, header, context });
                 }
-                Act::Discard => crate::link::remove_masked(&self.home, &plan).await?,
+                Act::Discard => {
+                    self.uploads.end(&plan);
+                    crate::link::remove_masked(&self.home, &plan).await?;
+                }
                 Act::Absorb(released) => self.absorb(link, study, run, &released).await?,
                 Act::Forget => self.forget(study).await?,
             }
         }
         Ok(())
-    }
-
-    async fn tell(&self, link: &Link, study: &Digest, run: RunId, message: &Message) -> Result<(), Away> {
-        let follower = self.followers.get(study);
-        let id = follower.map(|follower| follower.proposal.study.id.clone()).unwrap_or_default();
-        let round =
-            follower.and_then(|follower| follower.attempt.as_ref()).map_or(0, |attempt| attempt.round);
-        Ok(link.tell(&self.home, &id, round, run, message).await?)
     }
 
     /// Wipes what an attempt left behind.
@@ -455,6 +480,7 @@ impl Session {
         };
         let plan = attempt.member.terms().plan_root();
         drop(attempt);
+        self.uploads.end(&plan);
         self.vault.forget(&plan)?;
         crate::link::remove_masked(&self.home, &plan).await
     }

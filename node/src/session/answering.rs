@@ -88,6 +88,10 @@ impl Session {
 
     pub(super) async fn computed(&mut self, link: &Link, computed: Computed) -> Result<(), Away> {
         let Computed { study, plan, result } = computed;
+        if let Err(why) = self.may_go_on(&study).await? {
+            self.give_up(&study, &why).await?;
+            return self.tell_given_up(link).await;
+        }
         let Some(follower) = self.followers.get_mut(&study) else { return Ok(()) };
         let Follower { proposal, attempt, cohort, own, chain, log, .. } = follower;
         let Some(attempt) = attempt.as_mut().filter(|attempt| attempt.member.terms().plan_root() == plan)
