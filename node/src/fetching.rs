@@ -1,7 +1,7 @@
 //! Downloads over a line that may break: a blob from the byte where it stopped, the uploads of a sum from their next row.
 
 use crate::downloads::{Downloads, Part};
-use crate::link::{Again, Broken, Link, why};
+use crate::link::{Again, Broken, Link, in_time, why};
 use motet_common::audit::Audit;
 use motet_common::refusal::Code;
 use motet_proto::refusal::refusal;
@@ -29,7 +29,7 @@ impl Link {
     pub(crate) async fn fetch_again(&self, digest: Digest, downloads: &Downloads) -> Result<(), Broken> {
         let request = FetchRequest { digest: digest.0.to_vec(), offset: 0 };
         self.record_request("fetch-request", &request).await?;
-        if let Err(status) = self.client().fetch(request).await
+        if let Err(status) = in_time(self.client().fetch(request)).await?
             && let Some(refused) = refusal(&status)
         {
             downloads.refuse(digest, refused.to_string());
@@ -41,8 +41,8 @@ impl Link {
     async fn fetch_rest(&self, digest: &Digest, part: &mut Part<'_>) -> Result<(), Broken> {
         let request = FetchRequest { digest: digest.0.to_vec(), offset: part.bytes.len() as u64 };
         self.record_request("fetch-request", &request).await?;
-        let mut stream = self.client().fetch(request).await.map_err(|status| why(&status))?.into_inner();
-        while let Some(response) = stream.message().await.map_err(|status| why(&status))? {
+        let mut stream = in_time(self.client().fetch(request)).await??.into_inner();
+        while let Some(response) = in_time(stream.message()).await?? {
             if !part.take(&response.piece) {
                 part.bytes.clear();
                 return Err("the coordinator sends more than any sum holds".to_owned().into());

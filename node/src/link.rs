@@ -5,12 +5,12 @@ use crate::records::{self, Frame as Left, OUTBOUND};
 use crate::{Home, NodeError, clock};
 use motet_common::decision::SignedDecision;
 use motet_common::log::MOST_LEAVES;
-use motet_common::refusal::Refusal;
+use motet_common::refusal::{Code, Refusal};
 use motet_ledger::{Ledger, Spool};
 use motet_proto::MAX_MESSAGE;
 use motet_proto::refusal::refusal;
 use motet_proto::tls::COORDINATOR_NAME;
-use motet_proto::tls::client::{ConnectError, connect};
+use motet_proto::tls::client::{ClientIdentity, ConnectError, connect};
 use motet_proto::v1::attend_request::Frame;
 use motet_proto::v1::rounds_client::RoundsClient;
 use motet_proto::v1::{
@@ -23,13 +23,19 @@ use motet_secagg::id::RunId;
 use motet_secagg::mask::MaskedUpdate;
 use motet_secagg::message::{Message, Released};
 use prost::Message as _;
+use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
 /// Frames that may wait to be sent.
 const QUEUE: usize = 64;
+
+/// A coordinator that moves nothing for so long is as good as gone, also where its line is open: the session waits for it no
+/// longer, for it looks at no stop and no withdrawal meanwhile.
+const STALLED: Duration = Duration::from_secs(60);
 
 /// The way out.
 #[derive(Clone)]
@@ -62,6 +68,17 @@ pub(crate) enum Broken {
     Own(NodeError),
     /// The coordinator, or the way there, in words for the steward.
     Line(String),
+    /// The coordinator says that this site was removed.
+    Removed(String),
+}
+
+impl From<Status> for Broken {
+    fn from(status: Status) -> Self {
+        match refusal(&status) {
+            Some(refusal) if refusal.code == Code::SiteRevoked => Self::Removed(why(&status)),
+            _ => Self::Line(why(&status)),
+        }
+    }
 }
 
 impl From<NodeError> for Broken {
@@ -81,9 +98,18 @@ impl Line {
     ///
     /// # Errors
     /// Why the stream broke, for the steward.
-    pub(crate) async fn next(&mut self) -> Result<Option<AttendResponse>, String> {
-        self.0.message().await.map_err(|status| why(&status))
+    pub(crate) async fn next(&mut self) -> Result<Option<AttendResponse>, Broken> {
+        Ok(self.0.message().await?)
     }
+}
+
+/// What the coordinator does within [`STALLED`].
+///
+/// # Errors
+/// When it does not.
+pub(crate) async fn in_time<T>(what: impl Future<Output = T>) -> Result<T, Broken> {
+    let stalled = |_| Broken::Line("the coordinator is there and moves nothing; dialling again".to_owned());
+    timeout(STALLED, what).await.map_err(stalled)
 }
 
 /// A broken stream or a refusal, in words.
@@ -112,10 +138,18 @@ impl Link {
     ///
     /// # Errors
     /// Why it cannot be reached, for the steward.
-    pub(crate) async fn dial(home: &Home) -> Result<(Self, Line), Broken> {
-        let identity = home.paths.client()?;
-        let channel =
-            connect(&home.settings.address, &identity, COORDINATOR_NAME).await.map_err(|e| e.to_string())?;
+    pub(crate) fn dial(home: &Home) -> impl Future<Output = Result<(Self, Line), Broken>> + use<> {
+        let identity = home.paths.client();
+        let (address, ledger) = (home.settings.address.clone(), home.ledger.clone());
+        async move { Self::dial_at(&address, &identity?, ledger).await }
+    }
+
+    async fn dial_at(
+        address: &str,
+        identity: &ClientIdentity,
+        ledger: Ledger,
+    ) -> Result<(Self, Line), Broken> {
+        let channel = connect(address, identity, COORDINATOR_NAME).await.map_err(|e| e.to_string())?;
         let mut client = RoundsClient::new(channel)
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);
@@ -126,11 +160,11 @@ impl Link {
             clock_ms: clock::now().ms,
             minor: Version::ours().minor,
         };
-        record(&home.ledger, "hello", "", 0, &hello.encode_to_vec()).await?;
+        record(&ledger, "hello", "", 0, &hello.encode_to_vec()).await?;
         // The queue is empty: the first frame always fits.
         let _ = out.try_send(AttendRequest { frame: Some(Frame::Hello(hello)) });
-        let response = client.attend(ReceiverStream::new(frames)).await.map_err(|status| why(&status))?;
-        let link = Self { client, ledger: home.ledger.clone(), out, resumes: false };
+        let response = client.attend(ReceiverStream::new(frames)).await?;
+        let link = Self { client, ledger, out, resumes: false };
         Ok((link, Line(response.into_inner())))
     }
 
@@ -151,7 +185,7 @@ impl Link {
     /// Sends a protocol message, after recording that it leaves.
     ///
     /// # Errors
-    /// When it cannot be recorded: then it is not sent.
+    /// When it cannot be recorded: then it is not sent. When the line takes nothing any more.
     pub(crate) async fn tell(
         &self,
         home: &Home,
@@ -159,22 +193,20 @@ impl Link {
         round: u64,
         run: RunId,
         message: &Message,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), Broken> {
         let body = message.to_bytes();
         record(&home.ledger, message.kind(), study, round, &body).await?;
-        self.send(Frame::Message(Envelope { run: run.0.to_vec(), body })).await;
-        Ok(())
+        self.send(Frame::Message(Envelope { run: run.0.to_vec(), body })).await
     }
 
     /// Sends a steward's decision, after recording that it leaves.
     ///
     /// # Errors
     /// As [`Link::tell`].
-    pub(crate) async fn decide(&self, home: &Home, decision: &SignedDecision) -> Result<(), NodeError> {
+    pub(crate) async fn decide(&self, home: &Home, decision: &SignedDecision) -> Result<(), Broken> {
         let body = decision.to_bytes();
         record(&home.ledger, "decision", &decision.decision.study, 0, &body).await?;
-        self.send(Frame::Decision(body)).await;
-        Ok(())
+        self.send(Frame::Decision(body)).await
     }
 
     /// Requests carry ids and digests only; they leave the site all the same and are on record.
@@ -186,9 +218,9 @@ impl Link {
         record(&self.ledger, kind, "", 0, &request.encode_to_vec()).await
     }
 
-    async fn send(&self, frame: Frame) {
+    async fn send(&self, frame: Frame) -> Result<(), Broken> {
         // A broken stream is noticed where it is read; what was owed is said again on the next one.
-        let _ = self.out.send(AttendRequest { frame: Some(frame) }).await;
+        in_time(self.out.send(AttendRequest { frame: Some(frame) })).await.map(drop)
     }
 
     /// Writes the masked chunks to disk, from where they are sent, and sent again, unchanged.
@@ -217,10 +249,9 @@ impl Link {
     pub(crate) async fn releases(&self, study: &Digest, after_round: u64) -> Result<Vec<Released>, Broken> {
         let request = ReleasesRequest { study: study.0.to_vec(), after_round };
         self.record_request("releases-request", &request).await?;
-        let mut stream =
-            self.client.clone().releases(request).await.map_err(|status| why(&status))?.into_inner();
+        let mut stream = in_time(self.client.clone().releases(request)).await??.into_inner();
         let mut releases = Vec::new();
-        while let Some(response) = stream.message().await.map_err(|status| why(&status))? {
+        while let Some(response) = in_time(stream.message()).await?? {
             releases.push(Released::from_bytes(&response.released).map_err(|error| error.to_string())?);
         }
         Ok(releases)
@@ -233,10 +264,9 @@ impl Link {
     pub(crate) async fn leaves(&self, study: &Digest, from: u64, to: u64) -> Result<Vec<Vec<u8>>, Broken> {
         let request = LeavesRequest { study: study.0.to_vec(), from, to };
         self.record_request("leaves-request", &request).await?;
-        let mut stream =
-            self.client.clone().leaves(request).await.map_err(|status| why(&status))?.into_inner();
+        let mut stream = in_time(self.client.clone().leaves(request)).await??.into_inner();
         let mut leaves = Vec::new();
-        while let Some(response) = stream.message().await.map_err(|status| why(&status))? {
+        while let Some(response) = in_time(stream.message()).await?? {
             if leaves.len() as u64 >= to.saturating_sub(from).min(MOST_LEAVES) {
                 return Err("the coordinator sends more leaves than were asked for".to_owned().into());
             }
@@ -279,7 +309,6 @@ pub(crate) async fn remove_masked(home: &Home, plan: &Digest) -> Result<(), Node
 #[cfg(test)]
 mod tests {
     use super::*;
-    use motet_common::refusal::Code;
     use motet_secagg::digest::from_hex;
 
     #[test]

@@ -37,7 +37,7 @@ use motet_proto::v1::attend_response::Frame;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::{Canonical as _, Reader};
 use motet_secagg::id::RunId;
-use motet_secagg::message::{Message, SignedPlan};
+use motet_secagg::message::{Message, Plan, SignedPlan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -62,6 +62,8 @@ enum Away {
     Node(NodeError),
     /// The coordinator, or the way there.
     Coordinator(String),
+    /// This site was removed, in the coordinator's words.
+    Removed(String),
     /// What a message of this study needs is on its way; the message is heard again when it has come.
     Later(Digest),
 }
@@ -77,6 +79,7 @@ impl From<Broken> for Away {
         match broken {
             Broken::Own(error) => Self::Node(error),
             Broken::Line(why) => Self::Coordinator(why),
+            Broken::Removed(why) => Self::Removed(why),
         }
     }
 }
@@ -100,7 +103,7 @@ struct Session {
     /// Whether the switch was off at the last look.
     was_stopped: bool,
     /// Open attempts, by their names in the vault, that wait for a sum which is fetched again.
-    lacking: Vec<Digest>,
+    lacking: BTreeMap<Digest, Plan>,
     /// Decisions that the coordinator has, or that the present connection has carried.
     told: Vec<SignedDecision>,
     /// Whether the coordinator welcomed the latest connection.
@@ -132,7 +135,7 @@ impl Session {
             computed,
             given_up: Vec::new(),
             was_stopped: false,
-            lacking: Vec::new(),
+            lacking: BTreeMap::new(),
             told: Vec::new(),
             was_welcome: false,
             last_said: String::new(),
@@ -145,18 +148,19 @@ impl Session {
     /// Attempts that were under way when the process ended.
     async fn restore(&mut self) -> Result<(), NodeError> {
         for name in self.vault.names()? {
-            if self.restore_sealed(&name).await?.is_some() {
-                self.lacking.push(name);
-            }
+            self.restore_sealed(&name).await?;
         }
         Ok(())
     }
 
-    /// Takes up an attempt; gives the sum that is lacking for that, if one is.
+    /// Takes up an attempt; gives the sum that is lacking for that, if one is, for which it then waits.
     async fn restore_sealed(&mut self, name: &Digest) -> Result<Option<Digest>, NodeError> {
         let plain = self.vault.unseal(name)?;
-        let Err(error) = self.restore_one(&plain).await else { return Ok(None) };
-        if let Some(lacking) = error.lacks() {
+        let aged = self.vault.age(name)?;
+        let Err(error) = self.restore_one(&plain, aged).await else { return Ok(None) };
+        let plan = SignedPlan::read(&mut Reader::new(&plain)).map(|signed| signed.plan);
+        if let (Some(lacking), Ok(plan)) = (error.lacks(), &plan) {
+            self.lacking.insert(*name, plan.clone());
             self.say("blob-damaged", &format!("an open attempt waits: {error}; it is fetched again")).await?;
             return Ok(Some(lacking));
         }
@@ -164,17 +168,16 @@ impl Session {
         if error.is_of_the_disk() || error.is_damage() {
             return Err(error);
         }
-        if let (NodeError::Refused(why), Ok(signed)) = (&error, SignedPlan::read(&mut Reader::new(&plain))) {
-            self.given_up.push(GivenUp::of(&signed.plan, why));
+        if let (NodeError::Refused(why), Ok(plan)) = (&error, &plan) {
+            self.given_up.push(GivenUp::of(plan, why));
         }
         // Gone before anything is said about it.
-        self.vault.forget(name)?;
-        crate::link::remove_masked(&self.home, name).await?;
+        self.wipe(name).await?;
         self.say("attempt-lost", &format!("an open attempt could not be taken up again: {error}")).await?;
         Ok(None)
     }
 
-    async fn restore_one(&mut self, plain: &[u8]) -> Result<(), NodeError> {
+    async fn restore_one(&mut self, plain: &[u8], aged: Duration) -> Result<(), NodeError> {
         // The plan is the first field of what the vault keeps.
         let signed = SignedPlan::read(&mut Reader::new(plain)).map_err(Refusal::from)?;
         let plan = &signed.plan;
@@ -189,13 +192,16 @@ impl Session {
         let (run, round, candidates) = (plan.run, plan.round, plan.candidates.len());
         let study = proposal.digest;
         let member = Member::restore(plain, &proposal.roster)?;
+        if !member.has_signed() && aged > halting::longest(&proposal.study) {
+            return Err(halting::overdue().into());
+        }
         let follower = self.follower(&study, proposal).await?;
         if follower.chain.root() != plan.state_root {
             return Err(Refusal::new(Code::WrongPhase, "its round is over").into());
         }
         let layout =
             follower.chain.question(candidates)?.ok_or(Code::WrongPhase).map_err(Refusal::from)?.layout;
-        follower.attempt = Some(Attempt { run, round, member, layout });
+        follower.attempt = Some(Attempt { run, round, member, layout, since: Instant::now(), aged });
         Ok(())
     }
 
@@ -214,6 +220,7 @@ impl Session {
 
     /// Lets go of studies of which nothing more is asked, with patients, states and log: should it be, they are read again.
     async fn let_go(&mut self) -> Result<(), NodeError> {
+        self.give_up_overdue().await?;
         let today = clock_day();
         let is_needed = |follower: &Follower| {
             let Proposal { digest, roster_digest, .. } = &follower.proposal;
@@ -244,8 +251,9 @@ impl Session {
 
     /// Connects and serves the stream until it ends.
     async fn attend(&mut self) -> Result<(), Away> {
-        let (mut link, mut line) = Link::dial(&self.home).await.map_err(Away::from)?;
-        let Some(welcome) = line.next().await.map_err(Away::Coordinator)? else { return Ok(()) };
+        let dialling = Link::dial(&self.home);
+        let (mut link, mut line) = self.meanwhile(dialling).await??;
+        let Some(welcome) = self.meanwhile(line.next()).await?? else { return Ok(()) };
         let Some(Frame::Welcome(welcome)) = welcome.frame else {
             return Err(Away::Coordinator(
                 "the coordinator did not say welcome; its version may differ".into(),
@@ -299,7 +307,7 @@ impl Session {
         let mut unused = tokio::time::interval(UNUSED);
         loop {
             tokio::select! {
-                frame = line.next() => match frame.map_err(Away::Coordinator)? {
+                frame = line.next() => match frame? {
                     Some(frame) => if let Some(frame) = frame.frame {
                         self.hear(link, frame).await?;
                     },
@@ -480,9 +488,13 @@ impl Session {
         };
         let plan = attempt.member.terms().plan_root();
         drop(attempt);
-        self.uploads.end(&plan);
-        self.vault.forget(&plan)?;
-        crate::link::remove_masked(&self.home, &plan).await
+        self.wipe(&plan).await
+    }
+
+    async fn wipe(&mut self, plan: &Digest) -> Result<(), NodeError> {
+        self.uploads.end(plan);
+        self.vault.forget(plan)?;
+        crate::link::remove_masked(&self.home, plan).await
     }
 }
 

@@ -13,6 +13,7 @@ use motet_secagg::message::{Message, SignedPlan};
 use motet_secagg::secret::scrubbed;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
+use std::time::{Duration, Instant};
 
 impl Session {
     pub(super) async fn planned(&mut self, link: &Link, signed: &SignedPlan) -> Result<(), Away> {
@@ -64,8 +65,14 @@ impl Session {
         // Joining this attempt ends every earlier one: nothing of it is signed or opened from here on.
         self.forget(&study).await?;
         let Some(follower) = self.followers.get_mut(&study) else { return Ok(()) };
-        follower.attempt =
-            Some(Attempt { run: plan.run, round: plan.round, member, layout: question.layout });
+        follower.attempt = Some(Attempt {
+            run: plan.run,
+            round: plan.round,
+            member,
+            layout: question.layout,
+            since: Instant::now(),
+            aged: Duration::ZERO,
+        });
         self.compute(&study);
         Ok(())
     }
