@@ -6,6 +6,7 @@
 //! home        the folder: settings, keys, ledger, datasets                   records   what its ledger holds
 //! studies     what was proposed and decided, folded from the ledger
 //! desk        approve, decline, withdraw             steward   the key that signs these; sealed   its file
+//! shown       what of these was read before it is approved
 //! permits     the legal authority for a study        switch    stop and resume
 //! data_desk   datasets: add, check, profile, list    ledger_desk   what left this hospital
 //! receipts    what became of this hospital's updates, by the studies' logs and its own record
@@ -31,6 +32,7 @@ pub mod ledger_desk;
 pub mod permits;
 pub mod receipts;
 pub mod sealed;
+mod shown;
 pub mod status;
 pub mod steward;
 pub mod switch;
