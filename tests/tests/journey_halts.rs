@@ -36,7 +36,7 @@ fn in_a_round(drill: &str) -> Consortium {
 
 /// What a site's vault and its folder of masked vectors hold.
 fn kept(consortium: &Consortium, site: &str) -> Vec<PathBuf> {
-    let folders = ["vault", "masked"].map(|name| consortium.path(&format!("{site}/{name}")));
+    let folders = ["vault", "masked/spools"].map(|name| consortium.path(&format!("{site}/{name}")));
     let entries = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten();
     entries.map(|entry| entry.expect("readable").path()).collect()
 }
