@@ -170,13 +170,37 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_may_lose_sites_waits_when_too_few_are_left_and_then_ends() {
+    fn a_run_that_may_lose_a_site_waits_for_those_without_whom_too_few_are_left() {
         let mut book = with_set(book(4, &[1, 2, 3, 4]), &[1, 2, 3]);
         book.study.rounds.on_site_loss = SiteLoss::Continue;
         let pause = held(&book, &[1, 2, 4]);
-        assert_eq!((pause.reason, pause.until), (Reason::TooFew(Code::LineUpTooSmall), Some(PATIENCE)));
+        assert_eq!((pause.reason, pause.until), (Reason::ItsSites, Some(PATIENCE)));
         assert_eq!(pause.awaited, sites(&[3]), "site-4 does not take its place");
-        fails(&book, &[1, 2, 4], Code::LineUpTooSmall);
+        fails(&book, &[1, 2, 4], Code::SiteLost);
+    }
+
+    #[test]
+    fn an_attempt_comes_to_no_smaller_set_than_its_sites_sign() {
+        let mut book = with_set(book(7, &[1, 2, 3, 4, 5, 6, 7]), &[1, 2, 3, 4, 5, 6, 7]);
+        let survivors = |book: &Book, here: &[usize]| match at(book, here, SINCE) {
+            Next::Open(line_up) => (line_up.candidates.len(), line_up.thresholds.survivors),
+            _ => panic!("it begins"),
+        };
+        assert_eq!(survivors(&book, &[1, 2, 3, 4, 5, 6, 7]), (7, 7));
+        book.study.rounds.on_site_loss = SiteLoss::Continue;
+        assert_eq!(survivors(&book, &[1, 2, 3, 4, 5, 6]), (7, 6), "who is away stays in the line-up");
+        // Once one has left, nobody else may.
+        let book = with_set(book, &[1, 2, 3, 4, 5, 6]);
+        assert_eq!(survivors(&book, &[1, 2, 3, 4, 5, 6]), (6, 6));
+    }
+
+    #[test]
+    fn a_question_goes_on_without_a_site_that_may_be_missing_in_the_line_up_it_began_with() {
+        let mut book = with_set(book(5, &[1, 2, 3, 4, 5]), &[1, 2, 3, 4, 5]);
+        book.study.rounds.on_site_loss = SiteLoss::Continue;
+        let book = pinned_to(book, &[1, 2, 3, 4, 5]);
+        let next = at(&book, &[1, 2, 3, 4], SINCE);
+        assert!(matches!(next, Next::Open(line_up) if line_up.candidates == sites(&[1, 2, 3, 4, 5])));
     }
 
     #[test]
@@ -191,7 +215,7 @@ mod tests {
         let pause = held(&book, &[1, 2, 3]);
         assert_eq!((pause.reason, pause.awaited), (Reason::ItsSites, sites(&[4, 5])));
         fails(&book, &[1, 2, 3], Code::SiteLost);
-        assert_eq!(open(&book, &[1, 2, 3, 4]), sites(&[1, 2, 3, 4]));
+        assert_eq!(open(&book, &[1, 2, 3, 4]), sites(&[1, 2, 3, 4, 5]));
         let book = with_set(book, &[1, 2, 3, 4]);
         assert_eq!(open(&book, &[1, 2, 3, 4, 5]), sites(&[1, 2, 3, 4]), "nobody comes back");
         assert_eq!(held(&book, &[1, 2, 3]).reason, Reason::ItsSites, "nor is a second one lost");

@@ -4,7 +4,6 @@ use crate::book::Book;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use motet_common::moment::Moment;
-use motet_common::refusal::Code;
 use motet_secagg::id::{NodeId, RunId};
 
 /// A run that is held.
@@ -26,8 +25,6 @@ pub(crate) enum Reason {
     ItsSites,
     /// Sites that may have answered the present question already.
     SameSites,
-    /// Sites without which too few are left; the code with which the run ends if they do not come.
-    TooFew(Code),
     /// Sites that make the last sum again: so many more.
     Checks(usize),
     /// Sites that cosign the checkpoint over the result.
@@ -60,9 +57,6 @@ impl Pause {
                  again, {}",
                 or_ends("site_lost")
             ),
-            Reason::TooFew(code) => {
-                format!("waits for {names}: too few sites are left without them, {}", or_ends(code.as_str()))
-            }
             Reason::Checks(missing) => {
                 format!(
                     "waits until {missing} of {names} have recomputed the sum, {}",
@@ -87,7 +81,7 @@ impl Pause {
         match &self.reason {
             Reason::Beginning { enough: true } => format!("{call}, or let the time pass; {gives_up}"),
             Reason::Beginning { enough: false } => format!("{call}; {gives_up}"),
-            Reason::ItsSites | Reason::SameSites | Reason::TooFew(_) => {
+            Reason::ItsSites | Reason::SameSites => {
                 format!("{call}; a later `motet run start {study}` goes on from the last sum; {gives_up}")
             }
             Reason::Checks(_) => {
@@ -144,7 +138,6 @@ mod tests {
             (Reason::Beginning { enough: true }, "until 00:00:00 UTC, then begins without them", call),
             (Reason::ItsSites, &format!("{ends} `site_lost`"), "`motet run start study` goes on"),
             (Reason::SameSites, &format!("{ends} `site_lost`"), call),
-            (Reason::TooFew(Code::LineUpTooSmall), &format!("{ends} `line_up_too_small`"), call),
             (Reason::Checks(2), &format!("{ends} `too_few_checks`"), "`motet-node status`"),
         ] {
             let (why, next) = said(reason, Some(UNTIL));

@@ -165,6 +165,7 @@ async fn data(command: DataCommand, dir: &Path, json: bool) -> Result<(), NodeEr
 async fn study(command: StudyCommand, dir: &Path, json: bool) -> Result<(), NodeError> {
     let home = Home::open(dir).await?;
     let now = clock::now();
+    let mut read = None;
     let (id, choice, sign) = match command {
         StudyCommand::List(_) => {
             output::answer(json, &desk::list(&home, now).await?, |lines| desk::list_text(lines));
@@ -174,7 +175,8 @@ async fn study(command: StudyCommand, dir: &Path, json: bool) -> Result<(), Node
             output::answer(json, &desk::show(&home, &id, now).await?, desk::show_text);
             return Ok(());
         }
-        StudyCommand::Approve { id, permit, again, sign, .. } => {
+        StudyCommand::Approve { id, permit, again, digest, sign, .. } => {
+            read = digest;
             let permit = permit.map(|file| permits::add(&home, &file)).transpose()?;
             let choice =
                 if again { desk::Choice::ApproveAgain(permit) } else { desk::Choice::Approve(permit) };
@@ -184,7 +186,7 @@ async fn study(command: StudyCommand, dir: &Path, json: bool) -> Result<(), Node
         StudyCommand::Withdraw { id, why, sign, .. } => (id, desk::Choice::Withdraw(why), sign),
     };
     let key = || stewards_key(&home.paths, &sign);
-    let decided = desk::decide(&home, &id, &choice, now, key).await?;
+    let decided = desk::decide(&home, &id, &choice, read.as_deref(), now, key).await?;
     output::answer(json, &decided, desk::decided_text);
     Ok(())
 }

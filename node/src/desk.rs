@@ -6,7 +6,7 @@ use crate::error::StewardError;
 use crate::permits::Permit;
 use crate::records::{self, STUDIES, StudyRecord};
 use crate::studies::{AtSite, Proposal, Standing, Studies};
-use crate::{Home, NodeError, clock, output};
+use crate::{Home, NodeError, clock, output, shown};
 use motet_common::decision::{Decision, Verdict};
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
@@ -173,10 +173,10 @@ pub fn list_text(lines: &[Line]) -> String {
     output::table(&head, &lines.iter().map(row).collect::<Vec<_>>())
 }
 
-/// One study with its card.
+/// One study with its card, which is on record as shown from then on.
 ///
 /// # Errors
-/// `study_unknown`, or why its proposal is unacceptable.
+/// `study_unknown`, or why its proposal is unacceptable; [`NodeError::Ledger`].
 pub async fn show(home: &Home, id: &str, now: Moment) -> Result<Shown, NodeError> {
     let studies = Studies::read(home).await?;
     let known = studies.find(id)?;
@@ -197,6 +197,7 @@ pub async fn show(home: &Home, id: &str, now: Moment) -> Result<Shown, NodeError
             "{card}\nATTENTION: as this site's data are mapped now, the study cannot run here: {why}\n"
         ),
     };
+    shown::note(home, proposal, now).await?;
     let me = home.node();
     let site = |entry: &motet_common::roster::Entry| Site {
         name: entry.name.clone(),
@@ -249,22 +250,27 @@ fn later_than(standing: &Standing, now: Moment) -> u64 {
     }
 }
 
-/// Signs and records a decision about the study as it stands. `key` is asked for after everything else has been checked.
+/// Signs and records a decision about the study as it stands; an approval only where that is what was read: `typed`, the
+/// digests of a card, or else the card that was shown last. `key` is asked for after everything else has been checked.
 ///
 /// # Errors
 /// `study_unknown`, `study_withdrawn`, `study_ended`, `roster_mismatch` when the roster lists another steward for this site,
-/// `study_not_approved` when the site's own rules or the permit stand against it, or the study changed while the steward
-/// decided; [`StewardError`].
+/// `study_not_approved` when the site's own rules or the permit stand against it, what stands is not what was read, or the
+/// study changed while the steward decided; [`StewardError`].
 pub async fn decide(
     home: &Home,
     id: &str,
     choice: &Choice,
+    typed: Option<&str>,
     now: Moment,
     key: impl FnOnce() -> Result<SecretKey, NodeError>,
 ) -> Result<Decided, NodeError> {
     let studies = Studies::read(home).await?;
     let seen = studies.find(id)?.proposal.clone();
     let verdict = acceptable(home, &studies, id, choice, now)?;
+    if let Choice::Approve(_) | Choice::ApproveAgain(_) = choice {
+        shown::check(home, &seen, typed).await?;
+    }
     if is_same(&studies.find(id)?.standing, &verdict) {
         return Ok(decided(&seen, &verdict, false));
     }

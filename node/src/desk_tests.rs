@@ -23,8 +23,10 @@ fn steward() -> Result<SecretKey, NodeError> {
     Ok(SecretKey::from_seed([101; 32]))
 }
 
+/// Reads the card, where there is one, and decides.
 async fn say(home: &Home, choice: Choice) -> Result<Decided, NodeError> {
-    decide(home, "ist", &choice, NOW, steward).await
+    let _ = show(home, "ist", NOW).await;
+    decide(home, "ist", &choice, None, NOW, steward).await
 }
 
 async fn decision(home: &Home) -> String {
@@ -75,7 +77,8 @@ async fn a_study_that_changes_while_the_steward_types_is_not_decided() {
         });
         steward()
     };
-    let error = decide(&home, "ist", &Choice::Approve(None), NOW, typing).await.unwrap_err();
+    show(&home, "ist", NOW).await.unwrap();
+    let error = decide(&home, "ist", &Choice::Approve(None), None, NOW, typing).await.unwrap_err();
     assert!(error.to_string().contains("changed while you decided"), "{error}");
     assert_eq!(decision(&home).await, "undecided");
 }
@@ -85,10 +88,11 @@ async fn only_the_stewards_own_key_signs() {
     let (_folder, home) = site().await;
     propose(&home, "0.0").await;
     let stranger = || Ok(SecretKey::from_seed([102; 32]));
-    let error = decide(&home, "ist", &Choice::Approve(None), NOW, stranger).await.unwrap_err();
+    show(&home, "ist", NOW).await.unwrap();
+    let error = decide(&home, "ist", &Choice::Approve(None), None, NOW, stranger).await.unwrap_err();
     assert!(matches!(error, NodeError::Steward(StewardError::Mismatch)), "{error}");
     let locked = || Err(StewardError::WrongPassphrase.into());
-    let error = decide(&home, "ist", &Choice::Approve(None), NOW, locked).await.unwrap_err();
+    let error = decide(&home, "ist", &Choice::Approve(None), None, NOW, locked).await.unwrap_err();
     assert_eq!(error.code(), Some("wrong_passphrase"));
     assert_eq!(decision(&home).await, "undecided");
 }
@@ -119,7 +123,7 @@ async fn what_was_asked_of_other_sites_is_approved_in_so_many_words_or_not_at_al
     say(&home, Choice::Approve(None)).await.unwrap();
     // Another name, one site fewer: the difference of both results is that site.
     put("ist-again", "0.0", 4).await;
-    let answer = async |choice: Choice| decide(&home, "ist-again", &choice, NOW, steward).await;
+    let answer = async |choice: Choice| decide(&home, "ist-again", &choice, None, NOW, steward).await;
     let error = answer(Choice::Approve(None)).await.unwrap_err();
     assert_eq!((error.code(), error.exit()), (Some("question_repeated"), 3));
     assert!(error.to_string().contains("site-5"), "{error}");
@@ -130,7 +134,8 @@ async fn what_was_asked_of_other_sites_is_approved_in_so_many_words_or_not_at_al
     assert_eq!(say(&home, Choice::Approve(None)).await.unwrap_err().code(), Some("question_repeated"));
     // Another question over the same sites is not held up.
     put("ist-ridge", "0.5", 4).await;
-    let other = decide(&home, "ist-ridge", &Choice::Approve(None), NOW, steward).await;
+    show(&home, "ist-ridge", NOW).await.unwrap();
+    let other = decide(&home, "ist-ridge", &Choice::Approve(None), None, NOW, steward).await;
     assert!(other.unwrap().recorded);
 }
 
@@ -171,4 +176,34 @@ async fn a_strangers_roster_is_listed_and_cannot_be_approved() {
     records::append(&home.ledger, STUDIES, &record).await.unwrap();
     assert_eq!(decision(&home).await, "unacceptable");
     assert_eq!(say(&home, Choice::Approve(None)).await.unwrap_err().code(), Some("bad_signature"));
+}
+
+#[tokio::test]
+async fn what_is_approved_is_what_was_read_and_nothing_that_took_its_place() {
+    let (_folder, home) = site().await;
+    let approve = async |typed: Option<&str>| {
+        let error = decide(&home, "ist", &Choice::Approve(None), typed, NOW, steward).await.unwrap_err();
+        assert_eq!(error.code(), Some("study_not_approved"));
+        error.to_string()
+    };
+    propose(&home, "0.0").await;
+    assert!(approve(None).await.contains("was not shown here yet"));
+    let card = show(&home, "ist", NOW).await.unwrap().card;
+    let typed = card.split("--digest ").nth(1).unwrap().split(' ').next().unwrap();
+    // Another text under the same id; then the same text with another roster.
+    propose(&home, "0.1").await;
+    assert!(approve(None).await.contains("has changed since it was shown"));
+    assert!(approve(Some(typed)).await.contains("not what `--digest` names"));
+    let record = proposed(study("ist", "0.0"), roster("ist", 2, 5), &governance());
+    records::append(&home.ledger, STUDIES, &record).await.unwrap();
+    assert!(approve(None).await.contains("has changed since it was shown"));
+    for typed in [typed, "", &typed[..8], &typed[..16]] {
+        assert!(approve(Some(typed)).await.contains("not what `--digest` names"), "{typed}");
+    }
+    assert_eq!(decision(&home).await, "undecided");
+    // Read elsewhere, and typed as it was printed there.
+    let stands = &Studies::read(&home).await.unwrap().find("ist").unwrap().proposal.clone();
+    let typed = motet_common::study::shortened(&stands.digest, &stands.roster_digest);
+    let decided = decide(&home, "ist", &Choice::Approve(None), Some(&typed), NOW, steward).await.unwrap();
+    assert!(decided.recorded && decided.study_digest == stands.digest.hex());
 }

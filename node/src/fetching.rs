@@ -1,7 +1,7 @@
 //! Downloads over a line that may break: a blob from the byte where it stopped, the uploads of a sum from their next row.
 
 use crate::downloads::{Downloads, Part};
-use crate::link::{Again, Broken, Link, why};
+use crate::link::{Again, Broken, Link, in_time, why};
 use motet_common::audit::Audit;
 use motet_common::refusal::{Code, Refusal};
 use motet_proto::refusal::refusal;
@@ -28,16 +28,16 @@ impl Link {
     async fn fetch_rest(&self, digest: &Digest, part: &mut Part<'_>) -> Result<Option<Refusal>, Broken> {
         let request = FetchRequest { digest: digest.0.to_vec(), offset: part.bytes.len() as u64 };
         self.record_request("fetch-request", &request).await?;
-        let mut stream = match self.client().fetch(request).await {
+        let mut stream = match in_time(self.client().fetch(request)).await? {
             Ok(stream) => stream.into_inner(),
             Err(status) => match refusal(&status) {
                 Some(gone) if matches!(gone.code, Code::Storage | Code::ReleaseUnknown) => {
                     return Ok(Some(gone));
                 }
-                _ => return Err(why(&status).into()),
+                _ => return Err(status.into()),
             },
         };
-        while let Some(response) = stream.message().await.map_err(|status| why(&status))? {
+        while let Some(response) = in_time(stream.message()).await?? {
             if !part.take(&response.piece) {
                 part.bytes.clear();
                 return Err("the coordinator sends more than any sum holds".to_owned().into());

@@ -26,7 +26,7 @@ use motet_secagg::message::Released;
 use rand_core::CryptoRng;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Rounds that the site's own evaluation of the final model may take.
 const MOST_LOCAL_ROUNDS: usize = 100;
@@ -56,6 +56,17 @@ pub(crate) struct Attempt {
     pub(crate) member: Member,
     /// The question's layout.
     pub(crate) layout: Layout,
+    /// When this process took it up,
+    pub(crate) since: Instant,
+    /// and how old it was then.
+    pub(crate) aged: Duration,
+}
+
+impl Attempt {
+    /// How long it has been open.
+    pub(crate) fn age(&self) -> Duration {
+        self.aged + self.since.elapsed()
+    }
 }
 
 /// One study.

@@ -6,11 +6,13 @@
 //! home        the folder: settings, keys, ledger, datasets                   records   what its ledger holds
 //! studies     what was proposed and decided, folded from the ledger
 //! desk        approve, decline, withdraw             steward   the key that signs these; sealed   its file
+//! shown       what of these was read before it is approved
 //! permits     the legal authority for a study        switch    stop and resume
 //! data_desk   datasets: add, check, profile, list    ledger_desk   what left this hospital
 //! receipts    what became of this hospital's updates, by the studies' logs and its own record
 //! session     the daemon: dials, hears, acts      link     frames out, each on record first
 //! follower    one study's chain and attempt       vault    what an open attempt must keep and forget
+//! uploads     masked vectors on their way out
 //! ```
 //! A study is answered only when the steward's own signature stands under exactly its digest and its roster: whatever
 //! is missing, altered or withdrawn means no.
@@ -30,6 +32,7 @@ pub mod ledger_desk;
 pub mod permits;
 pub mod receipts;
 pub mod sealed;
+mod shown;
 pub mod status;
 pub mod steward;
 pub mod switch;
@@ -43,6 +46,7 @@ mod link;
 mod local;
 mod memory;
 pub mod session;
+mod uploads;
 mod vault;
 
 // the command line

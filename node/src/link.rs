@@ -2,42 +2,40 @@
 //! written into the outbound ledger before it is sent.
 
 use crate::records::{self, Frame as Left, OUTBOUND};
-use crate::{Home, NodeError, clock, output};
+use crate::{Home, NodeError, clock};
 use motet_common::decision::SignedDecision;
 use motet_common::log::MOST_LEAVES;
 use motet_common::refusal::{Code, Refusal};
-use motet_ledger::{Ledger, LedgerError, Spool};
+use motet_ledger::{Ledger, Spool};
+use motet_proto::MAX_MESSAGE;
 use motet_proto::refusal::{refusal, words};
 use motet_proto::tls::COORDINATOR_NAME;
-use motet_proto::tls::client::{ConnectError, connect};
+use motet_proto::tls::client::{ClientIdentity, ConnectError, connect};
 use motet_proto::v1::attend_request::Frame;
 use motet_proto::v1::rounds_client::RoundsClient;
 use motet_proto::v1::{
-    AttendRequest, AttendResponse, Envelope, Hello, LeavesRequest, ReleasesRequest, UploadRequest,
-    UploadStateRequest, Welcome,
+    AttendRequest, AttendResponse, Envelope, Hello, LeavesRequest, ReleasesRequest, Welcome,
 };
 use motet_proto::version::{Side, Version, agree};
-use motet_proto::{MAX_MESSAGE, PIECE};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::RunId;
 use motet_secagg::mask::MaskedUpdate;
-use motet_secagg::message::{Header, Message, Released};
+use motet_secagg::message::{Message, Released};
 use prost::Message as _;
-use std::collections::BTreeSet;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
 /// Frames that may wait to be sent.
 const QUEUE: usize = 64;
-/// The first wait of an upload that a disk refused; it doubles up to [`LONGEST_WAIT`].
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// A coordinator that moves nothing for so long is as good as gone, also where its line is open: the session waits for it no
+/// longer, for it looks at no stop and no withdrawal meanwhile.
+const STALLED: Duration = Duration::from_secs(60);
 
 /// The way out.
 #[derive(Clone)]
@@ -47,8 +45,6 @@ pub(crate) struct Link {
     out: mpsc::Sender<AttendRequest>,
     /// Whether the coordinator lets a download go on where it broke.
     resumes: bool,
-    /// Plans whose upload is on its way over this connection: what asks for it again meanwhile sends nothing twice.
-    uploading: Arc<Mutex<BTreeSet<Digest>>>,
 }
 
 /// What came of making a sum again.
@@ -74,6 +70,18 @@ pub(crate) enum Broken {
     Line(String),
     /// Another connection with this site's certificate took the place of this one.
     Replaced,
+    /// The coordinator says that this site was removed.
+    Removed(String),
+}
+
+impl From<Status> for Broken {
+    fn from(status: Status) -> Self {
+        match refusal(&status) {
+            Some(refusal) if refusal.code == Code::SiteRevoked => Self::Removed(why(&status)),
+            Some(refusal) if refusal.code == Code::LineReplaced => Self::Replaced,
+            _ => Self::Line(why(&status)),
+        }
+    }
 }
 
 impl From<NodeError> for Broken {
@@ -94,11 +102,17 @@ impl Line {
     /// # Errors
     /// Why the stream broke, for the steward.
     pub(crate) async fn next(&mut self) -> Result<Option<AttendResponse>, Broken> {
-        self.0.message().await.map_err(|status| match refusal(&status) {
-            Some(Refusal { code: Code::LineReplaced, .. }) => Broken::Replaced,
-            _ => Broken::Line(why(&status)),
-        })
+        Ok(self.0.message().await?)
     }
+}
+
+/// What the coordinator does within [`STALLED`].
+///
+/// # Errors
+/// When it does not.
+pub(crate) async fn in_time<T>(what: impl Future<Output = T>) -> Result<T, Broken> {
+    let stalled = |_| Broken::Line("the coordinator is there and moves nothing; dialling again".to_owned());
+    timeout(STALLED, what).await.map_err(stalled)
 }
 
 /// A broken stream or a refusal, in words.
@@ -128,10 +142,22 @@ impl Link {
     ///
     /// # Errors
     /// Why it cannot be reached, for the steward.
-    pub(crate) async fn dial(home: &Home, replaced: u32) -> Result<(Self, Line), Broken> {
-        let identity = home.paths.client()?;
-        let channel =
-            connect(&home.settings.address, &identity, COORDINATOR_NAME).await.map_err(|e| e.to_string())?;
+    pub(crate) fn dial(
+        home: &Home,
+        replaced: u32,
+    ) -> impl Future<Output = Result<(Self, Line), Broken>> + use<> {
+        let identity = home.paths.client();
+        let (address, ledger) = (home.settings.address.clone(), home.ledger.clone());
+        async move { Self::dial_at(&address, &identity?, ledger, replaced).await }
+    }
+
+    async fn dial_at(
+        address: &str,
+        identity: &ClientIdentity,
+        ledger: Ledger,
+        replaced: u32,
+    ) -> Result<(Self, Line), Broken> {
+        let channel = connect(address, identity, COORDINATOR_NAME).await.map_err(|e| e.to_string())?;
         let mut client = RoundsClient::new(channel)
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);
@@ -143,12 +169,11 @@ impl Link {
             minor: Version::ours().minor,
             replaced,
         };
-        record(&home.ledger, "hello", "", 0, &hello.encode_to_vec()).await?;
+        record(&ledger, "hello", "", 0, &hello.encode_to_vec()).await?;
         // The queue is empty: the first frame always fits.
         let _ = out.try_send(AttendRequest { frame: Some(Frame::Hello(hello)) });
-        let response = client.attend(ReceiverStream::new(frames)).await.map_err(|status| why(&status))?;
-        let link =
-            Self { client, ledger: home.ledger.clone(), out, resumes: false, uploading: Arc::default() };
+        let response = client.attend(ReceiverStream::new(frames)).await?;
+        let link = Self { client, ledger, out, resumes: false };
         Ok((link, Line(response.into_inner())))
     }
 
@@ -158,7 +183,7 @@ impl Link {
         let channel = tonic::transport::Endpoint::from_static("http://nobody.invalid").connect_lazy();
         let (client, ledger) = (RoundsClient::new(channel), home.ledger.clone());
         let (out, frames) = mpsc::channel(QUEUE);
-        (Self { client, ledger, out, resumes: false, uploading: Arc::default() }, frames)
+        (Self { client, ledger, out, resumes: false }, frames)
     }
 
     /// The version that both sides will speak.
@@ -178,7 +203,7 @@ impl Link {
     /// Sends a protocol message, after recording that it leaves.
     ///
     /// # Errors
-    /// When it cannot be recorded: then it is not sent.
+    /// When it cannot be recorded: then it is not sent. When the line takes nothing any more.
     pub(crate) async fn tell(
         &self,
         home: &Home,
@@ -186,22 +211,20 @@ impl Link {
         round: u64,
         run: RunId,
         message: &Message,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), Broken> {
         let body = message.to_bytes();
         record(&home.ledger, message.kind(), study, round, &body).await?;
-        self.send(Frame::Message(Envelope { run: run.0.to_vec(), body })).await;
-        Ok(())
+        self.send(Frame::Message(Envelope { run: run.0.to_vec(), body })).await
     }
 
     /// Sends a steward's decision, after recording that it leaves.
     ///
     /// # Errors
     /// As [`Link::tell`].
-    pub(crate) async fn decide(&self, home: &Home, decision: &SignedDecision) -> Result<(), NodeError> {
+    pub(crate) async fn decide(&self, home: &Home, decision: &SignedDecision) -> Result<(), Broken> {
         let body = decision.to_bytes();
         record(&home.ledger, "decision", &decision.decision.study, 0, &body).await?;
-        self.send(Frame::Decision(body)).await;
-        Ok(())
+        self.send(Frame::Decision(body)).await
     }
 
     /// Requests carry ids and digests only; they leave the site all the same and are on record.
@@ -213,9 +236,9 @@ impl Link {
         record(&self.ledger, kind, "", 0, &request.encode_to_vec()).await
     }
 
-    async fn send(&self, frame: Frame) {
+    async fn send(&self, frame: Frame) -> Result<(), Broken> {
         // A broken stream is noticed where it is read; what was owed is said again on the next one.
-        let _ = self.out.send(AttendRequest { frame: Some(frame) }).await;
+        in_time(self.out.send(AttendRequest { frame: Some(frame) })).await.map(drop)
     }
 
     /// Writes the masked chunks to disk, from where they are sent, and sent again, unchanged.
@@ -237,38 +260,6 @@ impl Link {
         Ok(())
     }
 
-    /// Sends the stored chunks from the first that the coordinator misses, in a task of its own; one at a time.
-    pub(crate) fn upload(
-        &self,
-        home: &Home,
-        plan: Digest,
-        run: RunId,
-        header: Header,
-        context: (String, u64),
-    ) {
-        if !self.uploads().insert(plan) {
-            return;
-        }
-        let upload = Upload {
-            client: self.client.clone(),
-            ledger: home.ledger.clone(),
-            masked: home.paths.masked(),
-            plan,
-            run,
-            header,
-            context,
-        };
-        let link = self.clone();
-        tokio::spawn(async move {
-            upload.send().await;
-            link.uploads().remove(&plan);
-        });
-    }
-
-    fn uploads(&self) -> MutexGuard<'_, BTreeSet<Digest>> {
-        self.uploading.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The releases of a study after a round.
     ///
     /// # Errors
@@ -276,10 +267,9 @@ impl Link {
     pub(crate) async fn releases(&self, study: &Digest, after_round: u64) -> Result<Vec<Released>, Broken> {
         let request = ReleasesRequest { study: study.0.to_vec(), after_round };
         self.record_request("releases-request", &request).await?;
-        let mut stream =
-            self.client.clone().releases(request).await.map_err(|status| why(&status))?.into_inner();
+        let mut stream = in_time(self.client.clone().releases(request)).await??.into_inner();
         let mut releases = Vec::new();
-        while let Some(response) = stream.message().await.map_err(|status| why(&status))? {
+        while let Some(response) = in_time(stream.message()).await?? {
             releases.push(Released::from_bytes(&response.released).map_err(|error| error.to_string())?);
         }
         Ok(releases)
@@ -292,10 +282,9 @@ impl Link {
     pub(crate) async fn leaves(&self, study: &Digest, from: u64, to: u64) -> Result<Vec<Vec<u8>>, Broken> {
         let request = LeavesRequest { study: study.0.to_vec(), from, to };
         self.record_request("leaves-request", &request).await?;
-        let mut stream =
-            self.client.clone().leaves(request).await.map_err(|status| why(&status))?.into_inner();
+        let mut stream = in_time(self.client.clone().leaves(request)).await??.into_inner();
         let mut leaves = Vec::new();
-        while let Some(response) = stream.message().await.map_err(|status| why(&status))? {
+        while let Some(response) = in_time(stream.message()).await?? {
             if leaves.len() as u64 >= to.saturating_sub(from).min(MOST_LEAVES) {
                 return Err("the coordinator sends more leaves than were asked for".to_owned().into());
             }
@@ -305,103 +294,17 @@ impl Link {
     }
 }
 
-struct Upload {
-    client: RoundsClient<Channel>,
-    ledger: Ledger,
-    masked: PathBuf,
-    plan: Digest,
-    run: RunId,
-    header: Header,
-    context: (String, u64),
-}
-
-/// Why an upload stopped.
-enum Stopped {
-    /// The connection is gone, or the upload is not wanted any more: the next connection takes it up where it stopped.
-    Over(String),
-    /// This process ends.
-    Ending,
-    /// A disk refused, here or at the coordinator: the same connection may go on when it is mended.
-    Disk(String),
-}
-
-impl From<NodeError> for Stopped {
-    fn from(error: NodeError) -> Self {
-        match error {
-            NodeError::Ledger(LedgerError::Stopping) => Self::Ending,
-            error if error.is_of_the_disk() => Self::Disk(error.to_string()),
-            error => Self::Over(error.to_string()),
-        }
-    }
-}
-
-impl From<Status> for Stopped {
-    fn from(status: Status) -> Self {
-        match refusal(&status) {
-            Some(refused) if refused.code == Code::Storage => Self::Disk(why(&status)),
-            _ => Self::Over(why(&status)),
-        }
-    }
-}
-
-impl Upload {
-    /// Sends everything, over disks that are full for a while; what cannot go on in this connection is left to the next.
-    async fn send(mut self) {
-        let mut wait = FIRST_WAIT;
-        loop {
-            match self.send_missing().await {
-                Ok(()) | Err(Stopped::Ending) => return,
-                Err(Stopped::Over(why)) => return output::note(&format!("an upload stopped: {why}")),
-                Err(Stopped::Disk(why)) if wait == FIRST_WAIT => {
-                    output::note(&format!("an upload waits for a disk and goes on by itself: {why}"));
-                }
-                Err(Stopped::Disk(_)) => {}
-            }
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(LONGEST_WAIT);
-        }
-    }
-
-    async fn send_missing(&mut self) -> Result<(), Stopped> {
-        let spool = Spool::open(&self.masked, &self.plan.hex()).await.map_err(NodeError::from)?;
-        let count = u32::try_from(self.header.chunks.len()).unwrap_or(u32::MAX);
-        let (run, t2) = (self.run.0.to_vec(), self.header.t2.0.to_vec());
-        let request = UploadStateRequest { run: run.clone(), t2: t2.clone() };
-        let body = request.encode_to_vec();
-        record(&self.ledger, "upload-request", &self.context.0, self.context.1, &body).await?;
-        let state = self.client.upload_state(request).await?.into_inner();
-        let (mut next, mut arrived) = (state.next_missing, usize::try_from(state.offset).unwrap_or(0));
-        while next < count {
-            let (pieces, stream) = mpsc::channel(QUEUE);
-            let sending = self.client.upload(ReceiverStream::new(stream));
-            let (ledger, context) = (&self.ledger, &self.context);
-            let filling = async {
-                for index in next..count {
-                    let chunk = spool.read_chunk(index).await.map_err(NodeError::from)?;
-                    record(ledger, "masked-chunk", &context.0, context.1, &chunk).await?;
-                    let first = std::mem::take(&mut arrived).min(chunk.len());
-                    let rest = chunk.get(first..).unwrap_or_default();
-                    let offsets = (u32::try_from(first).unwrap_or(u32::MAX)..).step_by(PIECE);
-                    for (offset, payload) in offsets.zip(rest.chunks(PIECE)) {
-                        let (run, t2) = (run.clone(), t2.clone());
-                        let piece = UploadRequest { run, t2, index, offset, payload: payload.to_vec() };
-                        if pieces.send(piece).await.is_err() {
-                            return Ok(()); // the call has ended; its answer says where to go on
-                        }
-                    }
-                }
-                drop(pieces);
-                Ok::<(), Stopped>(())
-            };
-            let (sent, filled) = tokio::join!(sending, filling);
-            filled?;
-            next = sent?.into_inner().next_missing;
-        }
-        Ok(())
-    }
-}
-
-async fn record(ledger: &Ledger, kind: &str, study: &str, round: u64, body: &[u8]) -> Result<(), NodeError> {
+/// Everything that leaves stands on record first.
+///
+/// # Errors
+/// When it cannot be recorded: then it is not sent.
+pub(crate) async fn record(
+    ledger: &Ledger,
+    kind: &str,
+    study: &str,
+    round: u64,
+    body: &[u8],
+) -> Result<(), NodeError> {
     let left = Left {
         when_ms: clock::now().ms,
         kind: kind.to_owned(),

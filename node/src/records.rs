@@ -11,6 +11,8 @@ use motet_secagg::encode::Canonical;
 
 /// Proposals, withdrawals and decisions: [`StudyRecord`].
 pub const STUDIES: &str = "studies";
+/// Proposals whose card was shown here: [`Shown`].
+pub const SHOWN: &str = "shown";
 /// What left: [`Frame`].
 pub const OUTBOUND: &str = "outbound";
 /// What a steward would want to know: [`Event`].
@@ -45,6 +47,21 @@ canonical! {
         2 => Withdrawn(Digest),
         /// The steward decided.
         3 => Decided(SignedDecision),
+    }
+}
+
+canonical! {
+    /// A card was shown: what is approved after that is this very study and roster, or nothing.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Shown {
+        /// When, milliseconds since 1970-01-01 UTC.
+        pub when_ms: u64,
+        /// The study's id.
+        pub id: String,
+        /// Digest of everything it fixes.
+        pub study: Digest,
+        /// Digest of its roster.
+        pub roster: Digest,
     }
 }
 

@@ -5,35 +5,40 @@ mod absorbing;
 mod answering;
 mod coming;
 mod drilling;
+mod halting;
 mod lacking;
 mod lasting;
 mod logging;
+mod restoring;
 mod studying;
 
 pub use lasting::run;
 
 use coming::Coming;
+use halting::GivenUp;
 
 use crate::downloads::Downloads;
 use crate::drill::Drill;
-use crate::follower::{self, Answered, Attempt, Follower};
+use crate::follower::{self, Answered, Follower};
 use crate::link::{Broken, Line, Link, agreed};
 use crate::records::{self, FACTS};
 use crate::studies::{Proposal, Standing, Studies};
+use crate::switch::Consent;
+use crate::uploads::{Upload, Uploads};
 use crate::vault::Vault;
 use crate::{Home, NodeError, clock, output, switch};
 use motet_common::decision::SignedDecision;
 use motet_common::refusal::{Code, Refusal};
-use motet_common::round::member::{Act, Member, refused};
+use motet_common::round::member::{Act, refused};
 use motet_common::round::pins::{Fact, Pins};
 use motet_common::study::Date;
 use motet_proto::dice::dice;
 use motet_proto::v1::Envelope;
 use motet_proto::v1::attend_response::Frame;
 use motet_secagg::digest::Digest;
-use motet_secagg::encode::{Canonical as _, Reader};
+use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::RunId;
-use motet_secagg::message::{Message, SignedPlan};
+use motet_secagg::message::{Message, Plan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -60,6 +65,8 @@ enum Away {
     Coordinator(String),
     /// Another process with this site's certificate has the line now.
     Replaced,
+    /// This site was removed, in the coordinator's words.
+    Removed(String),
     /// What a message of this study needs is on its way; the message is heard again when it has come.
     Later(Digest),
 }
@@ -76,6 +83,7 @@ impl From<Broken> for Away {
             Broken::Own(error) => Self::Node(error),
             Broken::Line(why) => Self::Coordinator(why),
             Broken::Replaced => Self::Replaced,
+            Broken::Removed(why) => Self::Removed(why),
         }
     }
 }
@@ -91,10 +99,15 @@ struct Session {
     followers: BTreeMap<Digest, Follower>,
     downloads: Downloads,
     coming: Coming,
+    uploads: Uploads,
     results: mpsc::Sender<Computed>,
     computed: mpsc::Receiver<Computed>,
+    /// Attempts that were given up here and of which the coordinator has not heard that.
+    given_up: Vec<GivenUp>,
+    /// Whether the switch was off at the last look.
+    was_stopped: bool,
     /// Open attempts, by their names in the vault, that wait for a sum which is fetched again.
-    lacking: Vec<Digest>,
+    lacking: BTreeMap<Digest, Plan>,
     /// Decisions that the coordinator has, or that the present connection has carried.
     told: Vec<SignedDecision>,
     /// Whether the coordinator welcomed the latest connection.
@@ -121,9 +134,12 @@ impl Session {
             followers: BTreeMap::new(),
             downloads: Downloads::default(),
             coming: Coming::default(),
+            uploads: Uploads::default(),
             results,
             computed,
-            lacking: Vec::new(),
+            given_up: Vec::new(),
+            was_stopped: false,
+            lacking: BTreeMap::new(),
             told: Vec::new(),
             was_welcome: false,
             last_said: String::new(),
@@ -131,56 +147,6 @@ impl Session {
         };
         session.restore().await?;
         Ok(session)
-    }
-
-    /// Attempts that were under way when the process ended.
-    async fn restore(&mut self) -> Result<(), NodeError> {
-        for name in self.vault.names()? {
-            if self.restore_sealed(&name).await?.is_some() {
-                self.lacking.push(name);
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes up an attempt; gives the sum that is lacking for that, if one is.
-    async fn restore_sealed(&mut self, name: &Digest) -> Result<Option<Digest>, NodeError> {
-        let plain = self.vault.unseal(name)?;
-        let Err(error) = self.restore_one(&plain).await else { return Ok(None) };
-        if let Some(lacking) = error.lacks() {
-            self.say("blob-damaged", &format!("an open attempt waits: {error}; it is fetched again")).await?;
-            return Ok(Some(lacking));
-        }
-        // A disk that refuses for a while costs no attempt, nor does a damaged record, which stops the node.
-        if error.is_of_the_disk() || error.is_damage() {
-            return Err(error);
-        }
-        self.say("attempt-lost", &format!("an open attempt could not be taken up again: {error}")).await?;
-        self.vault.forget(name)?;
-        crate::link::remove_masked(&self.home, name).await?;
-        Ok(None)
-    }
-
-    async fn restore_one(&mut self, plain: &[u8]) -> Result<(), NodeError> {
-        // The plan is the first field of what the vault keeps.
-        let signed = SignedPlan::read(&mut Reader::new(plain)).map_err(Refusal::from)?;
-        let plan = &signed.plan;
-        if self.pins.is_past(&plan.ask, plan.attempt) {
-            return Err(Refusal::new(Code::RoundReplay, "a later attempt at its question was joined").into());
-        }
-        let today = clock_day();
-        let proposal = self.studies.may_run(&plan.study_digest, &plan.roster, today)?.proposal.clone();
-        let (run, round, candidates) = (plan.run, plan.round, plan.candidates.len());
-        let study = proposal.digest;
-        let member = Member::restore(plain, &proposal.roster)?;
-        let follower = self.follower(&study, proposal).await?;
-        if follower.chain.root() != plan.state_root {
-            return Err(Refusal::new(Code::WrongPhase, "its round is over").into());
-        }
-        let layout =
-            follower.chain.question(candidates)?.ok_or(Code::WrongPhase).map_err(Refusal::from)?.layout;
-        follower.attempt = Some(Attempt { run, round, member, layout });
-        Ok(())
     }
 
     async fn follower(&mut self, study: &Digest, proposal: Proposal) -> Result<&mut Follower, NodeError> {
@@ -198,6 +164,7 @@ impl Session {
 
     /// Lets go of studies of which nothing more is asked, with patients, states and log: should it be, they are read again.
     async fn let_go(&mut self) -> Result<(), NodeError> {
+        self.give_up_overdue().await?;
         let today = clock_day();
         let is_needed = |follower: &Follower| {
             let Proposal { digest, roster_digest, .. } = &follower.proposal;
@@ -228,8 +195,9 @@ impl Session {
 
     /// Connects and serves the stream until it ends.
     async fn attend(&mut self, replaced: u32) -> Result<(), Away> {
-        let (mut link, mut line) = Link::dial(&self.home, replaced).await.map_err(Away::from)?;
-        let Some(welcome) = line.next().await.map_err(Away::from)? else { return Ok(()) };
+        let dialling = Link::dial(&self.home, replaced);
+        let (mut link, mut line) = self.meanwhile(dialling).await??;
+        let Some(welcome) = self.meanwhile(line.next()).await?? else { return Ok(()) };
         let Some(Frame::Welcome(welcome)) = welcome.frame else {
             return Err(Away::Coordinator(
                 "the coordinator did not say welcome; its version may differ".into(),
@@ -240,12 +208,15 @@ impl Session {
         let text = format!("connected to the coordinator of {} (protocol {agreed})", welcome.consortium);
         self.say("connected", &text).await?;
         self.was_welcome = true;
-        // What the last connection was fetching stops here; the coordinator says again what it was for.
+        // What the last connection was fetching stops here, and what it was sending; the coordinator says again what it was for.
         self.coming = Coming::default();
+        self.uploads.end_all();
         self.downloads.trim();
         // The proposals that come first say which decisions the coordinator knows; the others are told then.
         self.told = self.decisions().collect();
         self.restore_lacking(&link).await?;
+        self.hold_to_decisions().await?;
+        self.tell_given_up(&link).await?;
         self.speak_again(&link).await?;
         self.serve(&link, &mut line).await
     }
@@ -263,6 +234,7 @@ impl Session {
         for study in open {
             let acts = match self.followers.get(&study).and_then(|follower| follower.attempt.as_ref()) {
                 Some(attempt) if attempt.member.needs_answer() => {
+                    // Whether it may is asked before, and before its result is said.
                     self.compute(&study);
                     continue;
                 }
@@ -279,7 +251,7 @@ impl Session {
         let mut unused = tokio::time::interval(UNUSED);
         loop {
             tokio::select! {
-                frame = line.next() => match frame.map_err(Away::from)? {
+                frame = line.next() => match frame? {
                     Some(frame) => if let Some(frame) = frame.frame {
                         self.hear(link, frame).await?;
                     },
@@ -287,16 +259,21 @@ impl Session {
                 },
                 Some(arrived) = self.coming.next() => self.arrived(link, arrived).await?,
                 Some(computed) = self.computed.recv() => self.computed(link, computed).await?,
-                _ = look.tick() => self.look(link).await?,
+                _ = look.tick() => if self.look(link).await? {
+                    return Ok(());
+                },
                 _ = unused.tick() => self.let_go().await?,
             }
         }
     }
 
-    /// Takes in what the command line decided since the last look.
-    async fn look(&mut self, link: &Link) -> Result<(), Away> {
-        self.studies.read_on(&self.home).await?;
-        self.tell_decisions(link).await
+    /// Takes in what the command line decided since the last look. True when the steward has released the node: what it did
+    /// not hear while it was stopped, the coordinator says again to whoever comes anew.
+    async fn look(&mut self, link: &Link) -> Result<bool, Away> {
+        let resumed = self.hold_to_decisions().await?;
+        self.tell_given_up(link).await?;
+        self.tell_decisions(link).await?;
+        Ok(resumed)
     }
 
     /// Sends every decision that this connection has not carried yet.
@@ -357,6 +334,11 @@ impl Session {
         if let Message::Plan(plan) = message {
             return self.planned(link, plan).await;
         }
+        // What is given up is forgotten, also where nothing may be answered any more; else a stopped node hears nothing.
+        if !matches!(message, Message::Abandoned(_)) && switch::is_stopped(&self.home.ledger).await? {
+            self.hold_to_decisions().await?;
+            return self.tell_given_up(link).await;
+        }
         let of_run =
             |follower: &Follower| follower.attempt.as_ref().is_some_and(|attempt| attempt.run == run);
         let study = self.followers.iter().find(|(_, follower)| of_run(follower)).map(|(study, _)| *study);
@@ -368,11 +350,11 @@ impl Session {
         }
         let Some(study) = study else { return Ok(()) };
         self.drill(&study, message);
-        // What is given up is forgotten, also where nothing may be answered any more.
         if !matches!(message, Message::Abandoned(_))
             && let Err(refusal) = self.may_go_on(&study).await?
         {
-            return self.refuse_attempt(link, &study, &refusal).await;
+            self.give_up(&study, &refusal).await?;
+            return self.tell_given_up(link).await;
         }
         if let Message::Proposal(proposal) = message {
             match self.sync_log(link, &study, &proposal.commit.checkpoint).await {
@@ -396,17 +378,6 @@ impl Session {
                 self.refuse_attempt(link, &study, &refusal).await
             }
         }
-    }
-
-    /// Whether the steward still lets the site answer: a stop or a withdrawal holds from the next message on.
-    async fn may_go_on(&mut self, study: &Digest) -> Result<Result<(), Refusal>, NodeError> {
-        if switch::is_stopped(&self.home.ledger).await? {
-            return Ok(Err(Code::SiteStopped.into()));
-        }
-        self.studies.read_on(&self.home).await?;
-        let Some(follower) = self.followers.get(study) else { return Ok(Err(Code::StudyUnknown.into())) };
-        let today = clock_day();
-        Ok(self.studies.may_run(study, &follower.proposal.roster_digest, today).map(drop))
     }
 
     async fn refuse_attempt(&mut self, link: &Link, study: &Digest, refusal: &Refusal) -> Result<(), Away> {
@@ -433,22 +404,25 @@ impl Session {
                 Act::Tell(message) => self.tell(link, study, run, &message).await?,
                 Act::Upload(header) => {
                     let context = (follower.proposal.study.id.clone(), attempt.round);
-                    link.upload(&self.home, plan, run, header, context);
+                    let consent = Consent {
+                        ledger: self.home.ledger.clone(),
+                        studies: self.studies.clone(),
+                        study: *study,
+                        roster: follower.proposal.roster_digest,
+                        today: clock_day(),
+                    };
+                    let (client, masked) = (link.client(), self.home.paths.masked());
+                    self.uploads.begin(Upload { client, consent, masked, plan, run, header, context });
                 }
-                Act::Discard => crate::link::remove_masked(&self.home, &plan).await?,
+                Act::Discard => {
+                    self.uploads.end(&plan);
+                    crate::link::remove_masked(&self.home, &plan).await?;
+                }
                 Act::Absorb(released) => self.absorb(link, study, run, &released).await?,
                 Act::Forget => self.forget(study).await?,
             }
         }
         Ok(())
-    }
-
-    async fn tell(&self, link: &Link, study: &Digest, run: RunId, message: &Message) -> Result<(), Away> {
-        let follower = self.followers.get(study);
-        let id = follower.map(|follower| follower.proposal.study.id.clone()).unwrap_or_default();
-        let round =
-            follower.and_then(|follower| follower.attempt.as_ref()).map_or(0, |attempt| attempt.round);
-        Ok(link.tell(&self.home, &id, round, run, message).await?)
     }
 
     /// Wipes what an attempt left behind.
@@ -458,8 +432,13 @@ impl Session {
         };
         let plan = attempt.member.terms().plan_root();
         drop(attempt);
-        self.vault.forget(&plan)?;
-        crate::link::remove_masked(&self.home, &plan).await
+        self.wipe(&plan).await
+    }
+
+    async fn wipe(&mut self, plan: &Digest) -> Result<(), NodeError> {
+        self.uploads.end(plan);
+        self.vault.forget(plan)?;
+        crate::link::remove_masked(&self.home, plan).await
     }
 }
 

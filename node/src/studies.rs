@@ -14,6 +14,7 @@ use motet_common::decision::{SignedDecision, Verdict};
 use motet_common::refusal::{Code, Refusal};
 use motet_common::roster::{Entry, Roster};
 use motet_common::study::{Date, Earlier, Study};
+use motet_ledger::Ledger;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::NodeId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -203,7 +204,7 @@ impl Studies {
     /// [`NodeError::Ledger`] for a record that was altered, [`NodeError::Entry`].
     pub async fn read(home: &Home) -> Result<Self, NodeError> {
         let mut studies = Self::none(home.settings.clone(), home.node(), home.governance.fingerprint());
-        studies.read_on(home).await?;
+        studies.read_on(&home.ledger).await?;
         Ok(studies)
     }
 
@@ -211,8 +212,8 @@ impl Studies {
     ///
     /// # Errors
     /// As [`Studies::read`].
-    pub(crate) async fn read_on(&mut self, home: &Home) -> Result<(), NodeError> {
-        for recorded in home.ledger.read(STUDIES, self.version + 1).await? {
+    pub(crate) async fn read_on(&mut self, ledger: &Ledger) -> Result<(), NodeError> {
+        for recorded in ledger.read(STUDIES, self.version + 1).await? {
             self.apply(&records::decode(STUDIES, &recorded)?);
             self.version = recorded.version;
         }

@@ -1,10 +1,15 @@
 //! The kill switch: `stop` makes the node answer nothing until `resume`, across restarts. It is an entry of the ledger, so
-//! that stopping and resuming are on record, and it works while the daemon runs.
+//! that stopping and resuming are on record, and it works while the daemon runs. Together with the decisions it says what may
+//! leave: [`Consent`].
 
 use crate::records::{self, SWITCH, Switch};
+use crate::studies::Studies;
 use crate::{Home, NodeError};
 use motet_common::moment::Moment;
+use motet_common::refusal::{Code, Refusal};
+use motet_common::study::Date;
 use motet_ledger::Ledger;
+use motet_secagg::digest::Digest;
 
 /// Whether the node is stopped.
 ///
@@ -29,6 +34,34 @@ pub async fn turn(home: &Home, stopped: bool, now: Moment) -> Result<bool, NodeE
     };
     records::event(&home.ledger, now.ms, code, text).await?;
     Ok(true)
+}
+
+/// Whether the steward lets something of a study leave: asked of the ledger each time, so that a stop or a withdrawal holds
+/// from the moment on at which it is on record.
+#[derive(Clone)]
+pub(crate) struct Consent {
+    pub(crate) ledger: Ledger,
+    pub(crate) studies: Studies,
+    /// The study's digest.
+    pub(crate) study: Digest,
+    /// Its roster's.
+    pub(crate) roster: Digest,
+    /// The day on which it was asked first.
+    pub(crate) today: Date,
+}
+
+impl Consent {
+    /// Asks.
+    ///
+    /// # Errors
+    /// `site_stopped`, or as [`Studies::may_run`]; whoever cannot tell has no consent.
+    pub(crate) async fn ask(&mut self) -> Result<(), NodeError> {
+        if is_stopped(&self.ledger).await? {
+            return Err(Refusal::from(Code::SiteStopped).into());
+        }
+        self.studies.read_on(&self.ledger).await?;
+        Ok(self.studies.may_run(&self.study, &self.roster, self.today).map(drop)?)
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! nonce, 12 bytes | the item, encrypted where it lies | tag, 16 bytes
 //! ```
 
-use crate::NodeError;
+use crate::{NodeError, clock};
 use aes_gcm::aead::{AeadInOut as _, KeyInit as _};
 use aes_gcm::{Aes256Gcm, Nonce, Tag};
 use motet_proto::dice;
@@ -14,6 +14,7 @@ use motet_secagg::secret::{Secret, scrubbed};
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 use zeroize::Zeroizing;
 
 const NONCE: usize = 12;
@@ -43,6 +44,19 @@ impl Vault {
             }
         }
         Ok(Self { dir: dir.to_path_buf(), cipher: Aes256Gcm::new(state_key.expose().into()) })
+    }
+
+    /// How long ago an item was sealed last.
+    ///
+    /// # Errors
+    /// [`NodeError::File`].
+    pub(crate) fn age(&self, name: &Digest) -> Result<Duration, NodeError> {
+        let path = self.path(name);
+        let sealed = std::fs::metadata(&path).and_then(|meta| meta.modified());
+        let sealed = sealed.map_err(NodeError::file("read", &path))?;
+        let sealed = sealed.duration_since(UNIX_EPOCH).unwrap_or_default();
+        // Where the clock was set back it is young.
+        Ok(Duration::from_millis(clock::now().ms).saturating_sub(sealed))
     }
 
     /// Seals an item durably: it is on disk, whole, when this returns. The item is encrypted in the place where it lies, so

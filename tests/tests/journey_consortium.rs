@@ -225,3 +225,35 @@ fn a_site_that_stays_away_ends_the_run_at_its_deadlines_with_a_code() {
     }
     consortium.operate(&["run", "start", "heart-disease", "--wait"]).refused("site_lost");
 }
+
+#[test]
+fn a_text_that_takes_the_place_of_the_one_that_was_read_is_not_approved() {
+    let mut consortium = Consortium::start(PROGRAM);
+    let sites = ["cleveland", "hungarian", "va"];
+    heart_sites(&mut consortium, &sites);
+    let text = std::fs::read_to_string(demo_file("heart/logistic.toml")).unwrap();
+    let file = consortium.path("study.toml");
+    std::fs::write(&file, &text).unwrap();
+    consortium.operate(&["study", "propose", &file]).done();
+    let arrived = |c: &Consortium, site: &str| c.desk(site, &["study", "list"]).out;
+    consortium
+        .wait("it has arrived", |c| sites.iter().all(|site| arrived(c, site).contains("heart-disease")));
+    let approve = ["study", "approve", "heart-disease"];
+    let unread = consortium.desk("cleveland", &approve).refused("study_not_approved");
+    assert!(unread.contains("was not shown here yet"), "{unread}");
+    let card = |c: &Consortium| c.desk("cleveland", &["study", "show", "heart-disease"]).done();
+    let typed = |card: &str| card.split("--digest ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    let read = typed(&card(&consortium));
+    let before = arrived(&consortium, "cleveland");
+
+    std::fs::write(&file, text.replace("ridge = 0.0", "ridge = 0.5")).unwrap();
+    consortium.operate(&["study", "propose", &file]).done();
+    consortium.wait("another text has arrived", |c| sites.iter().all(|site| arrived(c, site) != before));
+    let other = consortium.desk("cleveland", &approve).refused("study_not_approved");
+    assert!(other.contains("has changed since it was shown here"), "{other}");
+    let old = [&approve[..], &["--digest", &read]].concat();
+    sites.iter().for_each(|site| drop(consortium.desk(site, &old).refused("study_not_approved")));
+    let now = typed(&card(&consortium));
+    consortium.desk("cleveland", &approve).done();
+    consortium.desk("va", &[&approve[..], &["--digest", &now]].concat()).done();
+}

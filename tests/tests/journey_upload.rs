@@ -174,3 +174,58 @@ fn a_large_sum_on_its_way_down_a_slow_line_holds_up_no_other_study() {
     let log = std::fs::read_to_string(consortium.path("cork.log")).expect("readable");
     assert!(!log.contains("refused"), "whoever is behind refuses nothing for that:\n{log}");
 }
+
+/// Frames of one kind that have left a site, by its own ledger.
+fn left(consortium: &Consortium, site: &str, kind: &str) -> usize {
+    consortium
+        .frames(site)
+        .iter()
+        .filter(|frame| frame.get("kind").is_some_and(|found| found == kind))
+        .count()
+}
+
+#[test]
+fn a_stop_or_a_withdrawal_ends_an_upload_under_way_and_no_line_takes_it_up_again() {
+    let faults = Faults { rate: Some(500_000), ..Faults::default() };
+    let (consortium, proxy, _) = three_hospitals(8, faults);
+    let text = study(8).0;
+    for (name, halt, dark) in
+        [("large", vec!["stop"], false), ("again", vec!["study", "withdraw", "again"], true)]
+    {
+        if dark {
+            consortium.desk("cork", &["resume"]).done();
+            propose(
+                &consortium,
+                &text.replace("id = \"large\"", "id = \"again\"").replace("lr = 0.01", "lr = 0.02"),
+                name,
+            );
+        }
+        let before = left(&consortium, "cork", "masked-chunk");
+        consortium.operate(&["run", "start", name]).done();
+        // The counts of the first rounds are a chunk each; then comes the model.
+        let chunks = |c: &Consortium| left(c, "cork", "masked-chunk") - before;
+        consortium.wait("the large upload is under way", |c| chunks(c) >= 4);
+        if dark {
+            proxy.go_dark(true);
+        }
+        consortium.desk("cork", &halt.iter().map(|word| &**word).collect::<Vec<_>>()).done();
+        // One was perhaps asked for just before that was on record.
+        let most = chunks(&consortium) + 1;
+        let headers = left(&consortium, "cork", "upload-header");
+        proxy.go_dark(false);
+        consortium.wait("it is given up, and the coordinator has heard of it", |c| {
+            let runs = c.operate(&["run", "list", name, "--json"]).out;
+            assert!(!THIRD.iter().any(|third| runs.contains(third)), "{runs}\n{}", c.logs());
+            let log = std::fs::read_to_string(c.path("cork.log")).expect("readable");
+            let given_up = log.contains(&format!("round 3 of study {name} is given up"));
+            given_up && (!dark || c.operate(&["study", "show", name]).out.contains("withdrawn"))
+        });
+        assert!(chunks(&consortium) <= most, "{} chunks, {most} at the stop", chunks(&consortium));
+        assert_eq!(left(&consortium, "cork", "upload-header"), headers);
+        let kept = std::fs::read_dir(consortium.path("cork/masked/spools")).expect("readable").count();
+        assert_eq!(kept, 0, "the masked vector is gone");
+        let runs = consortium.operate(&["run", "list", name, "--json"]).done();
+        let run = runs.split("\"run\"").nth(1).and_then(|rest| rest.split('"').nth(1)).expect("a run");
+        let _ = consortium.operate(&["run", "abandon", run]);
+    }
+}

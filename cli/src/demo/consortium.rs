@@ -284,18 +284,19 @@ async fn join(
     Ok(Member { site, dir: home, process })
 }
 
-/// A steward's approval, as soon as the proposal has arrived at the node.
+/// A steward's approval of what the card shows, as soon as the proposal has arrived at the node.
 async fn approve(program: &Path, dir: &Path, id: &str) -> Done {
     let began = Instant::now();
     loop {
-        match run(program, words!["node", "study", "approve", id, "--dir", dir], "").await {
-            Ok(_) => return Ok(()),
+        match run(program, words!["node", "study", "show", id, "--dir", dir], "").await {
+            Ok(_) => break,
             Err(failure) if began.elapsed() > READY || !failure.to_string().contains("study_unknown") => {
                 return Err(failure);
             }
             Err(_) => tokio::time::sleep(4 * LOOK).await,
         }
     }
+    run(program, words!["node", "study", "approve", id, "--dir", dir], "").await.map(drop)
 }
 
 /// Everything that was begun, or the first failure.

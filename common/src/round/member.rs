@@ -143,6 +143,11 @@ impl Member {
         self.kept.header.as_ref()
     }
 
+    /// Whether it has signed a set: from then on the others may need what it holds to open the sum.
+    pub fn has_signed(&self) -> bool {
+        self.kept.signed.is_some()
+    }
+
     /// What the computation of the answer rolls where it trains: always the same for an attempt, also when it is computed
     /// again after a restart.
     pub fn training_dice(&mut self, dice: &mut impl CryptoRng) -> Secret {

@@ -4,12 +4,13 @@ use super::text::cleaned;
 use super::write::duration;
 use super::{SiteLoss, Study, purpose_meaning};
 use crate::roster::Roster;
+use motet_secagg::digest::Digest;
 use std::fmt::Write as _;
 
 /// What the card needs besides the study: who asks, and with whom the sum would be formed.
 #[derive(Debug, Clone, Copy)]
 pub struct CardContext<'a> {
-    /// Who proposed the study: name and role, as verified from the proposal's signature.
+    /// Who proposed the study, name and role: the coordinator's word, for nothing that is signed names the proposer.
     pub proposer: &'a str,
     /// The governance-signed roster of the study; approving binds its digest.
     pub roster: &'a Roster,
@@ -17,6 +18,15 @@ pub struct CardContext<'a> {
     pub earlier: &'a [Earlier],
     /// The node's folder, for the command to type.
     pub dir: &'a str,
+}
+
+/// Characters of each digest that a steward types: nobody finds another text, or roster, that begins alike.
+const TYPED: usize = 16;
+
+/// The two digests of a proposal, as a steward types them.
+pub fn shortened(study: &Digest, roster: &Digest) -> String {
+    let [study, roster] = [study, roster].map(|digest| digest.hex().chars().take(TYPED).collect::<String>());
+    format!("{study}-{roster}")
 }
 
 /// An earlier study on the same dataset.
@@ -102,9 +112,10 @@ impl Study {
         card.fact(&format!("roster digest  {}", context.roster.digest().hex()));
         card.fact("your approval is signed with your own key over these two digests: if the study or the roster changes, it no longer holds");
         let (id, dir) = (cleaned(&self.id), shell(context.dir));
+        let short = shortened(&self.root(), &context.roster.digest());
         let _ = write!(
             card.0,
-            "\n  approve:  motet-node study approve {id} --dir {dir}\n  decline:  motet-node study decline {id} --why TEXT --dir {dir}\n"
+            "\n  approve:  motet-node study approve {id} --digest {short} --dir {dir}\n  decline:  motet-node study decline {id} --why TEXT --dir {dir}\n"
         );
         card.0
     }
@@ -112,7 +123,7 @@ impl Study {
     fn who_and_why(&self, card: &mut Card, context: &CardContext<'_>) {
         card.title("WHO ASKS, AND WHY");
         card.fact(&format!(
-            "proposed by {}, in the consortium {}",
+            "proposed by {} (the coordinator says so; no signature names who proposes), in the consortium {}",
             context.proposer, context.roster.consortium
         ));
         card.fact(&self.question);

@@ -20,7 +20,7 @@ mod rounds; //      from TOML: deadlines and quorum
 pub mod text; //    lines and plain words for TOML mistakes
 mod write; //       back to TOML, and the check of a study that came over the wire
 
-pub use card::{CardContext, Earlier};
+pub use card::{CardContext, Earlier, shortened};
 pub use filter::{Filter, FilterError};
 pub use lint::{Finding, Severity};
 pub use methods::Outcome;

@@ -50,7 +50,7 @@ pub enum NodeCommand {
     /// What left this hospital, frame by frame, and what became of it
     #[command(subcommand)]
     Ledger(LedgerCommand),
-    /// Stop answering, at once and across restarts
+    /// Stop answering, at once and across restarts: nothing of a study leaves, open attempts are given up and forgotten
     Stop(Plain),
     /// Answer approved studies again after `stop`
     Resume(Plain),
@@ -147,7 +147,7 @@ pub enum StudyCommand {
         #[command(flatten)]
         at: At,
     },
-    /// Take part: signed over exactly this study and this roster
+    /// Take part: signed over exactly the study and the roster that were read
     Approve {
         /// The study
         id: String,
@@ -158,6 +158,10 @@ pub enum StudyCommand {
         /// sites that differ would say alone
         #[arg(long)]
         again: bool,
+        /// The study and roster that you read, as the card's last lines print them; without it the card must have been shown
+        /// at this site, and nothing else stand in its place since
+        #[arg(long, value_name = "SHORT")]
+        digest: Option<String>,
         #[command(flatten)]
         sign: Sign,
         #[command(flatten)]
@@ -175,7 +179,7 @@ pub enum StudyCommand {
         #[command(flatten)]
         at: At,
     },
-    /// Take part no longer, from the next message on
+    /// Take part no longer: nothing more of the study leaves, and an open attempt is given up and forgotten
     Withdraw {
         /// The study
         id: String,
@@ -287,6 +291,7 @@ mod tests {
             "study list --dir D --json",
             "study show ist --dir D",
             "study approve ist --permit P.toml --dir D",
+            "study approve ist --digest 0123456789abcdef-0123456789abcdef --dir D",
             "study decline ist --why no --dir D",
             "study withdraw ist --dir D",
             "permit add P.toml --dir D",

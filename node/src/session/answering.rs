@@ -13,6 +13,7 @@ use motet_secagg::message::{Message, SignedPlan};
 use motet_secagg::secret::scrubbed;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
+use std::time::{Duration, Instant};
 
 impl Session {
     pub(super) async fn planned(&mut self, link: &Link, signed: &SignedPlan) -> Result<(), Away> {
@@ -73,8 +74,14 @@ impl Session {
         }
         self.forget(&study).await?;
         let Some(follower) = self.followers.get_mut(&study) else { return Ok(()) };
-        follower.attempt =
-            Some(Attempt { run: plan.run, round: plan.round, member, layout: question.layout });
+        follower.attempt = Some(Attempt {
+            run: plan.run,
+            round: plan.round,
+            member,
+            layout: question.layout,
+            since: Instant::now(),
+            aged: Duration::ZERO,
+        });
         self.compute(&study);
         Ok(())
     }
@@ -97,6 +104,10 @@ impl Session {
 
     pub(super) async fn computed(&mut self, link: &Link, computed: Computed) -> Result<(), Away> {
         let Computed { study, plan, result } = computed;
+        if let Err(why) = self.may_go_on(&study).await? {
+            self.give_up(&study, &why).await?;
+            return self.tell_given_up(link).await;
+        }
         let Some(follower) = self.followers.get_mut(&study) else { return Ok(()) };
         let Follower { proposal, attempt, cohort, own, chain, log, .. } = follower;
         let Some(attempt) = attempt.as_mut().filter(|attempt| attempt.member.terms().plan_root() == plan)

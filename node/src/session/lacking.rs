@@ -45,15 +45,15 @@ impl Session {
 
     /// Takes up open attempts that lacked a sum when the node started.
     pub(super) async fn restore_lacking(&mut self, link: &Link) -> Result<(), Away> {
-        for name in std::mem::take(&mut self.lacking) {
+        for name in std::mem::take(&mut self.lacking).into_keys() {
             let mut lacking = self.restore_sealed(&name).await?;
             while let Some(blob) = lacking {
                 link.fetch(blob, &self.downloads).await?;
                 if !self.put_back(&blob, "of an open attempt").await? {
                     // It stays sealed: the next connection tries again.
-                    self.lacking.push(name);
                     break;
                 }
+                self.lacking.remove(&name);
                 lacking = self.restore_sealed(&name).await?;
             }
         }

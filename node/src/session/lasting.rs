@@ -93,9 +93,18 @@ async fn last(home: Home, drill: Option<Drill>) -> anyhow::Result<()> {
                 }
                 said
             }
+            Err(Away::Removed(why)) => match session.removed().await {
+                Ok(()) => session.say("away", &why).await,
+                Err(error) => Err(error),
+            },
             Err(Away::Node(error)) => Err(error),
         };
-        if let Err(error) = said {
+        let jitter = dice().random::<f64>() + 0.5;
+        let rested = match said {
+            Ok(()) => session.meanwhile(tokio::time::sleep(wait.mul_f64(jitter))).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = rested {
             if error.is_damage() {
                 return Err(error.into());
             }
@@ -104,8 +113,6 @@ async fn last(home: Home, drill: Option<Drill>) -> anyhow::Result<()> {
             session = trouble.mend(&dir, drill, error).await?;
             continue;
         }
-        let jitter = dice().random::<f64>() + 0.5;
-        tokio::time::sleep(wait.mul_f64(jitter)).await;
         wait = (wait * 2).min(LONGEST_WAIT);
     }
 }

@@ -45,7 +45,7 @@ impl Session {
             }
         }
         records::append(&self.home.ledger, STUDIES, &StudyRecord::Proposed(record)).await?;
-        self.studies.read_on(&self.home).await?;
+        self.studies.read_on(&self.home.ledger).await?;
         let newest = self.studies.all().max_by_key(|at| at.proposal.when_ms);
         let text = newest.map(|at| {
             format!(
@@ -68,7 +68,7 @@ impl Session {
             return Ok(());
         };
         records::append(&self.home.ledger, STUDIES, &StudyRecord::Withdrawn(digest)).await?;
-        self.studies.read_on(&self.home).await?;
+        self.studies.read_on(&self.home.ledger).await?;
         self.say("withdrawn", &format!("study {id} was withdrawn by its proposer")).await
     }
 }

@@ -1,7 +1,7 @@
 //! What stays in a node's memory, and what does not; what it believes of whom.
 
 use super::*;
-use crate::follower::Absorbed;
+use crate::follower::{Absorbed, Attempt};
 use crate::home::tests::make;
 use crate::link::Again;
 use crate::records::{EVENTS, Event, STUDIES, StudyRecord};
@@ -9,9 +9,10 @@ use crate::studies::tests::{governance, proposed, roster, study};
 use motet_common::checks::{Due, Latest};
 use motet_common::decision::{Decision, Verdict};
 use motet_common::log::Log;
+use motet_common::round::member::Member;
 use motet_proto::v1::AttendRequest;
 use motet_proto::v1::attend_request::Frame as Sent;
-use motet_secagg::message::{Checked, Logged, Released};
+use motet_secagg::message::{Checked, Durations, Logged, PRG, Released, SUITE, SignedPlan, VERSION};
 use motet_secagg::note::Checkpoint;
 use motet_secagg::sign::{SecretKey, Signature};
 
@@ -203,4 +204,75 @@ async fn a_latest_release_that_this_site_is_beyond_shows_that_the_coordinator_wa
         let events = records::read::<Event>(&session.home.ledger, EVENTS).await.unwrap();
         assert_eq!(events.iter().any(|event| event.code == "log-inconsistent"), is_said);
     }
+}
+
+/// An attempt of study `one` in memory and in the vault, as old as `age`.
+fn begin(session: &mut Session, age: Duration) -> (Digest, Digest) {
+    let study = session.studies.find("one").unwrap().proposal.digest;
+    let follower = session.followers.get_mut(&study).unwrap();
+    let Proposal { study: of, roster, digest, .. } = &follower.proposal;
+    let mut log = Log::of_study(of, roster);
+    log.push(b"open".to_vec());
+    let layout = follower.chain.question(3).unwrap().unwrap().layout;
+    let mut candidates: Vec<_> = roster.nodes().collect();
+    candidates.sort();
+    let zero = Digest::default();
+    let plan = Plan {
+        version: VERSION,
+        suite: SUITE,
+        prg: PRG,
+        study: of.id.clone(),
+        study_digest: *digest,
+        roster: roster.digest(),
+        recipe: follower.chain.recipe_digest(),
+        run: RunId([7; 16]),
+        round: 1,
+        attempt: 1,
+        ask: zero,
+        state_root: follower.chain.root(),
+        previous_leaf: zero,
+        ring: layout.ring,
+        words: layout.words() as u64,
+        chunk_words: 1024,
+        layout: layout.root(),
+        weight_max: layout.weight_max,
+        candidates,
+        colluders: 0,
+        threshold: 2,
+        min_start: 3,
+        min_survivors: 3,
+        checkpoint: log.checkpoint(&SecretKey::from_seed([201; 32])),
+        previous_index: 0,
+        previous_proof: Vec::new(),
+        checked: Vec::new(),
+        // What the coordinator writes here does not count.
+        durations: Durations { join: u32::MAX, share: 0, upload: 0, sign: 0, reveal: 0 },
+        nonce: [0; 32],
+    };
+    let root = plan.root();
+    // As the vault keeps what has said nothing yet: the plan, no message, no secret, no share.
+    let mut kept = SignedPlan { plan, signature: Signature([0; 64]) }.to_bytes();
+    kept.extend([0; 5 + 4 + 3 + 4 * 32 + 1 + 4]);
+    let member = Member::restore(&kept, roster).unwrap();
+    follower.attempt =
+        Some(Attempt { run: RunId([7; 16]), round: 1, member, layout, since: Instant::now(), aged: age });
+    session.vault.seal(&root, kept.into()).unwrap();
+    (study, root)
+}
+
+#[tokio::test]
+async fn an_attempt_that_nobody_ends_is_given_up_once_its_phases_are_long_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = session(folder.path()).await;
+    let (young, minute) = (Duration::from_secs(60), Duration::from_secs(60));
+    begin(&mut session, young);
+    session.let_go().await.unwrap();
+    assert_eq!((session.vault.names().unwrap().len(), session.given_up.len()), (1, 0));
+    let study = session.studies.find("one").unwrap().proposal.study.clone();
+    let (study, _) = begin(&mut session, halting::longest(&study) + minute);
+    session.let_go().await.unwrap();
+    let follower = session.followers.get(&study).unwrap();
+    assert!(follower.attempt.is_none());
+    assert!(session.vault.names().unwrap().is_empty());
+    assert_eq!(session.given_up.len(), 1, "the coordinator is told when it is back");
 }

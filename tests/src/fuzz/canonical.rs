@@ -15,7 +15,7 @@ use motet_common::round::member::{Kept, Member};
 use motet_common::round::pins::Fact;
 use motet_common::round::{Entry, Terms};
 use motet_common::study::Study;
-use motet_node::records::{Event, Frame, StudyRecord, Switch};
+use motet_node::records::{Event, Frame, Shown, StudyRecord, Switch};
 use motet_recipes::{Recipe, State};
 use motet_secagg::encode::{Canonical, Reader};
 use motet_secagg::evidence::Evidence;
@@ -46,6 +46,7 @@ pub(super) fn targets() -> Vec<Target> {
         Frame,
         Event,
         Switch,
+        Shown,
     ];
     let named = [
         Target { name: "Study", run: one_byte_string::<Study>, seeds: studies, times: TIMES },

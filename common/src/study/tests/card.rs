@@ -62,10 +62,12 @@ fn the_card_says_all_a_steward_decides_on() {
         dir: "/srv/our motet",
     };
     let card = study.card(&context);
+    let short = shortened(&study.root(), &roster.digest());
+    assert!(study.root().hex().starts_with(&short[..16]) && roster.digest().hex().starts_with(&short[17..]));
     let flat = card.split_whitespace().collect::<Vec<_>>().join(" ");
     for words in [
         "Narrowed vessels",
-        "Ada (operator)?[2J, in the consortium Open Hearts",
+        "Ada (operator)?[2J (the coordinator says so; no signature names who proposes), in the consortium Open Hearts",
         "Which findings go along",
         "scientific research",
         "`heart`, read only",
@@ -83,7 +85,7 @@ fn the_card_says_all_a_steward_decides_on() {
         "the others go on without it",
         "earlier study heart-0",
         "one other honest site only",
-        "motet-node study approve heart-1 --dir '/srv/our motet'",
+        &format!("motet-node study approve heart-1 --digest {short} --dir '/srv/our motet'"),
     ] {
         assert!(flat.contains(words), "{words:?} is not in\n{card}");
     }

@@ -1,0 +1,187 @@
+//! Masked vectors on their way out, each in a task of its own. A task ends with its attempt and with its session, and asks
+//! before every chunk whether the steward still lets it leave.
+
+use crate::link::{record, why};
+use crate::switch::Consent;
+use crate::{NodeError, output};
+use motet_common::refusal::Code;
+use motet_ledger::{LedgerError, Spool};
+use motet_proto::PIECE;
+use motet_proto::refusal::refusal;
+use motet_proto::v1::rounds_client::RoundsClient;
+use motet_proto::v1::{UploadRequest, UploadStateRequest};
+use motet_secagg::digest::Digest;
+use motet_secagg::id::RunId;
+use motet_secagg::message::Header;
+use prost::Message as _;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+use tonic::transport::Channel;
+
+/// Pieces that may wait to be sent.
+const QUEUE: usize = 64;
+/// The first wait of an upload that a disk refused; it doubles up to [`LONGEST_WAIT`].
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// How often it is asked whether what waits may still leave.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// The uploads under way, by the roots of their plans; they end with this value.
+#[derive(Default)]
+pub(crate) struct Uploads(BTreeMap<Digest, JoinHandle<()>>);
+
+impl Uploads {
+    /// Sends the stored chunks from the first that the coordinator misses. What asks for it again meanwhile sends nothing
+    /// twice.
+    pub(crate) fn begin(&mut self, upload: Upload) {
+        self.0.retain(|_, task| !task.is_finished());
+        self.0.entry(upload.plan).or_insert_with(|| tokio::spawn(upload.send()));
+    }
+
+    /// Ends the upload of an attempt that is over; what waits of it is not sent.
+    pub(crate) fn end(&mut self, plan: &Digest) {
+        if let Some(task) = self.0.remove(plan) {
+            task.abort();
+        }
+    }
+
+    /// Ends those of a connection that is gone: the next one takes them up where they stopped.
+    pub(crate) fn end_all(&mut self) {
+        while let Some((_, task)) = self.0.pop_first() {
+            task.abort();
+        }
+    }
+}
+
+impl Drop for Uploads {
+    fn drop(&mut self) {
+        self.end_all();
+    }
+}
+
+/// What an upload needs to know.
+pub(crate) struct Upload {
+    pub(crate) client: RoundsClient<Channel>,
+    /// Whether it may still leave.
+    pub(crate) consent: Consent,
+    /// The folder of masked vectors.
+    pub(crate) masked: PathBuf,
+    pub(crate) plan: Digest,
+    pub(crate) run: RunId,
+    pub(crate) header: Header,
+    /// The study's id and the round, for the record of what left.
+    pub(crate) context: (String, u64),
+}
+
+/// Why an upload stopped.
+enum Stopped {
+    /// This process ends.
+    Ending,
+    /// The connection is gone, or the upload is not wanted any more: the next connection takes it up where it stopped.
+    Over(String),
+    /// A disk refused, here or at the coordinator: the same connection may go on when it is mended.
+    Disk(String),
+}
+
+impl From<NodeError> for Stopped {
+    fn from(error: NodeError) -> Self {
+        match error {
+            NodeError::Ledger(LedgerError::Stopping) => Self::Ending,
+            error if error.is_of_the_disk() => Self::Disk(error.to_string()),
+            error => Self::Over(error.to_string()),
+        }
+    }
+}
+
+impl From<Status> for Stopped {
+    fn from(status: Status) -> Self {
+        match refusal(&status) {
+            Some(refused) if refused.code == Code::Storage => Self::Disk(why(&status)),
+            _ => Self::Over(why(&status)),
+        }
+    }
+}
+
+impl Upload {
+    /// Sends everything while the steward lets it leave. What waits to be sent is dropped, too, when that ends, however slow
+    /// the line is, and whatever the session is waiting for.
+    async fn send(self) {
+        let mut consent = self.consent.clone();
+        let withheld = async {
+            let mut look = tokio::time::interval(LOOK);
+            loop {
+                look.tick().await;
+                if let Err(NodeError::Refused(why)) = consent.ask().await {
+                    return why;
+                }
+            }
+        };
+        tokio::select! {
+            () = self.send_all() => {}
+            why = withheld => output::note(&format!("an upload stopped: {why}")),
+        }
+    }
+
+    /// Sends everything, over disks that are full for a while; what cannot go on in this connection is left to the next.
+    async fn send_all(mut self) {
+        let mut wait = FIRST_WAIT;
+        loop {
+            match self.send_missing().await {
+                Ok(()) | Err(Stopped::Ending) => return,
+                Err(Stopped::Over(why)) => return output::note(&format!("an upload stopped: {why}")),
+                Err(Stopped::Disk(why)) if wait == FIRST_WAIT => {
+                    output::note(&format!("an upload waits for a disk and goes on by itself: {why}"));
+                }
+                Err(Stopped::Disk(_)) => {}
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    async fn send_missing(&mut self) -> Result<(), Stopped> {
+        let spool = Spool::open(&self.masked, &self.plan.hex()).await.map_err(NodeError::from)?;
+        let count = u32::try_from(self.header.chunks.len()).unwrap_or(u32::MAX);
+        let (run, t2) = (self.run.0.to_vec(), self.header.t2.0.to_vec());
+        let request = UploadStateRequest { run: run.clone(), t2: t2.clone() };
+        let body = request.encode_to_vec();
+        self.consent.ask().await?;
+        record(&self.consent.ledger, "upload-request", &self.context.0, self.context.1, &body).await?;
+        let state = self.client.upload_state(request).await?.into_inner();
+        let (mut next, mut arrived) = (state.next_missing, usize::try_from(state.offset).unwrap_or(0));
+        while next < count {
+            let (pieces, stream) = mpsc::channel(QUEUE);
+            let sending = self.client.upload(ReceiverStream::new(stream));
+            let sending = async { sending.await.map_err(Stopped::from) };
+            let (consent, context) = (&mut self.consent, &self.context);
+            let filling = async {
+                for index in next..count {
+                    let chunk = spool.read_chunk(index).await.map_err(NodeError::from)?;
+                    consent.ask().await?;
+                    record(&consent.ledger, "masked-chunk", &context.0, context.1, &chunk).await?;
+                    let first = std::mem::take(&mut arrived).min(chunk.len());
+                    let rest = chunk.get(first..).unwrap_or_default();
+                    let offsets = (u32::try_from(first).unwrap_or(u32::MAX)..).step_by(PIECE);
+                    for (offset, payload) in offsets.zip(rest.chunks(PIECE)) {
+                        let (run, t2) = (run.clone(), t2.clone());
+                        let piece = UploadRequest { run, t2, index, offset, payload: payload.to_vec() };
+                        if pieces.send(piece).await.is_err() {
+                            return Ok(()); // the call has ended; its answer says where to go on
+                        }
+                    }
+                }
+                drop(pieces);
+                Ok::<(), Stopped>(())
+            };
+            // Whichever fails first ends the other: what waits is not sent after a no.
+            let (sent, ()) = tokio::try_join!(sending, filling)?;
+            next = sent.into_inner().next_missing;
+        }
+        Ok(())
+    }
+}
