@@ -241,7 +241,7 @@ impl Members {
     ) -> Result<String, Refusal> {
         let Application { ticket, enrolment, proof, possession, csr } = application;
         let turn = self.writing.lock().await;
-        let invited = self.invitation(&enrolment.invite, &ticket)?;
+        let invited = self.redeemed(&enrolment.invite, &ticket)?;
         enrolment.verify_possession(&possession)?;
         let same_key = csr_key_digest(&csr).is_ok_and(|digest| digest == enrolment.csr_key_digest);
         if enrolment.governance_fingerprint != *governance || !same_key {
@@ -292,11 +292,17 @@ impl Members {
     /// # Errors
     /// `token_unknown`, also to whoever knows an invitation's id and not its secret.
     pub(crate) fn invitation(&self, invite: &Invite, ticket: &Ticket) -> Result<Invited, Refusal> {
-        let book = self.book();
-        let invited = book.invited.get(invite).filter(|invited| invited.ticket == ticket.digest());
         // Whoever was removed has no more business with its old code than a stranger.
-        let invited = invited.filter(|_| !book.removed.contains(invite)).cloned();
-        invited.ok_or_else(|| Refusal::new(Code::TokenUnknown, "no such invitation"))
+        if self.book().removed.contains(invite) {
+            return Err(unknown());
+        }
+        self.redeemed(invite, ticket)
+    }
+
+    /// The invitation of this id, with its ticket.
+    fn redeemed(&self, invite: &Invite, ticket: &Ticket) -> Result<Invited, Refusal> {
+        let invited = self.book().invited.get(invite).cloned();
+        invited.filter(|invited| invited.ticket == ticket.digest()).ok_or_else(unknown)
     }
 
     /// Records a removal signed by the governance key of a member who has one of these roles, and gives its name.
@@ -411,6 +417,10 @@ pub(crate) fn storage(error: LedgerError) -> Refusal {
 /// The same for operators, with the file and what to do.
 pub(crate) fn disk(error: impl std::fmt::Display) -> Refusal {
     Refusal::new(Code::Storage, error.to_string())
+}
+
+fn unknown() -> Refusal {
+    Refusal::new(Code::TokenUnknown, "no such invitation")
 }
 
 fn malformed(error: impl std::fmt::Display) -> Refusal {

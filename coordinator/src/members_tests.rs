@@ -217,6 +217,8 @@ async fn the_same_application_gets_the_same_certificate_and_another_is_too_late(
     after.remove(after.removal(10, "ada"), PEOPLE).await.unwrap();
     let again = ada.application(ada.enrolment(&after, "ada", Role::Researcher));
     assert_eq!(after.apply(again, NOW).await.unwrap_err().code, Code::TokenUsed, "removed is removed");
+    let asked = after.members.invitation(&[10; 16], &ticket(10)).unwrap_err();
+    assert_eq!(asked.code, Code::TokenUnknown, "and is told nothing more");
 }
 
 #[tokio::test]

@@ -145,7 +145,7 @@ fn a_coordinator_killed_while_it_gives_an_attempt_up_goes_on_in_a_log_that_all_s
     let due = result(&consortium, "undisturbed");
     for entry in GIVEN_UP {
         let name = format!("given-up-{entry}");
-        propose_hasty(&consortium, &name);
+        propose_hasty(&consortium, &name, "sign");
         for site in ["hungarian", "va"] {
             consortium.kill_node(site);
             consortium.start_node(site, &["--drill", "sign:1:1"]);
@@ -168,11 +168,35 @@ fn a_coordinator_killed_while_it_gives_an_attempt_up_goes_on_in_a_log_that_all_s
     assert!(consortium.logs().contains("an attempt ended without a sum"), "{}", consortium.logs());
 }
 
-/// The study of the demo with short phases, approved by all.
-fn propose_hasty(consortium: &Consortium, name: &str) {
+/// Entries of a round of four sites around the one that opens its set: what came of it cannot be asked again.
+const OPENED: std::ops::RangeInclusive<u32> = 25..=27;
+
+#[test]
+fn a_coordinator_that_is_away_for_longer_than_a_sum_is_opened_in_finishes_it_all_the_same() {
+    let mut consortium = four_hospitals();
+    consortium.propose_patient("undisturbed", &SITES);
+    consortium.operate(&["run", "start", "undisturbed"]).done();
+    let due = result(&consortium, "undisturbed");
+    for entry in OPENED {
+        let name = format!("opened-{entry}");
+        propose_hasty(&consortium, &name, "reveal");
+        consortium.coordinator = None;
+        consortium.start_coordinator_with(&["--drill", &format!("1:{entry}+")]);
+        let _ = consortium.operate(&["run", "start", &name]);
+        assert!(ended(&mut consortium, &name, None), "entry {entry} of the first round is written");
+        std::thread::sleep(Duration::from_secs(3));
+        consortium.coordinator = None;
+        consortium.start_coordinator();
+        assert_eq!(result(&consortium, &name), due, "{name}");
+    }
+}
+
+/// The study of the demo with one short phase, approved by all.
+fn propose_hasty(consortium: &Consortium, name: &str, phase: &str) {
     let text = std::fs::read_to_string(demo_file("heart/logistic.toml")).expect("readable");
-    let hasty = text.replace("\nsign = \"10s\"", "\nsign = \"2s\"").replace("heart-disease", name);
-    assert!(hasty.contains("\nsign = \"2s\""));
+    let short = format!("\n{phase} = \"2s\"");
+    let hasty = text.replace(&format!("\n{phase} = \"10s\""), &short).replace("heart-disease", name);
+    assert!(hasty.contains(&short));
     let file = consortium.path(&format!("{name}.toml"));
     std::fs::write(&file, hasty).expect("writable");
     consortium.operate(&["study", "propose", &file]).done();
