@@ -11,7 +11,7 @@ use motet_secagg::{canonical, merkle, note};
 
 mod mirror;
 
-pub use mirror::{Asked, MOST_LEAVES, Mirror};
+pub use mirror::{Asked, MOST_LEAF, MOST_LEAVES, Mirror};
 
 canonical! {
     /// The log's first leaf: what the study fixes.

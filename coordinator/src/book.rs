@@ -2,6 +2,9 @@
 //! stream; replaying the stream gives the same book.
 
 mod ending;
+mod pinned;
+
+pub(crate) use pinned::LineUp;
 
 use crate::changes::Changes;
 use crate::entries::{Noted, Planned, Proposed, Publishing, RunEnded, RunStarted, StudyEntry};
@@ -70,7 +73,7 @@ pub(crate) struct Book {
     /// Attempts made at each ask-key.
     attempts: BTreeMap<Digest, u32>,
     /// The line-up that an ask-key is pinned to once nodes may have masked for it.
-    pinned: Option<(Digest, Vec<NodeId>)>,
+    pinned: Option<(Digest, LineUp)>,
     /// Attempts without a sum, or not yet with one, whose uploads may lie in spools.
     pub(crate) spooled: Vec<Uploads>,
     /// The uploads behind released sums that are still kept, oldest first.
@@ -277,7 +280,7 @@ impl Book {
             PhaseName::Upload | PhaseName::Sign | PhaseName::Reveal => {
                 let plan = round.terms().plan();
                 if self.pinned.as_ref().is_none_or(|(ask, _)| *ask != plan.ask) {
-                    self.pinned = Some((plan.ask, plan.candidates.clone()));
+                    self.pinned = Some((plan.ask, LineUp::of(plan)));
                 }
                 if let Some(t2) = round.t2()
                     && self.spooled.last().is_none_or(|known| known.t2 != t2)
@@ -325,12 +328,6 @@ impl Book {
         self.attempts.get(ask).copied().unwrap_or(0).saturating_add(1)
     }
 
-    /// The line-up that the present question is pinned to, when nodes may have masked an answer to it already.
-    pub(crate) fn pinned(&self) -> Option<&[NodeId]> {
-        let (ask, nodes) = self.pinned.as_ref()?;
-        (*ask == self.chain.ask_key()).then_some(nodes.as_slice())
-    }
-
     /// The present run, or the latest.
     pub(crate) fn latest_run(&self) -> Option<RunId> {
         let present = self.run.as_ref().map(|run| run.started.run);
@@ -374,6 +371,7 @@ pub(crate) mod tests {
     use motet_common::decision::Decision;
     use motet_common::roster::{Entry, HubKeys, SiteKeys};
     use motet_secagg::id::RunId;
+    use motet_secagg::threshold::Thresholds;
 
     const TEXT: &str = r#"
         [study]
@@ -445,7 +443,10 @@ pub(crate) mod tests {
 
     /// As if these sites may have answered the present question.
     pub(crate) fn pinned_to(mut book: Book, sites: &[usize]) -> Book {
-        book.pinned = Some((book.chain.ask_key(), sites.iter().map(|site| node(*site)).collect()));
+        let mut candidates: Vec<NodeId> = sites.iter().map(|site| node(*site)).collect();
+        candidates.sort_unstable();
+        let thresholds = Thresholds { colluders: 1, threshold: 3, survivors: 3 };
+        book.pinned = Some((book.chain.ask_key(), LineUp { candidates, thresholds, min_start: 3 }));
         book
     }
 

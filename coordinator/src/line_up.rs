@@ -1,7 +1,7 @@
 //! Who may be in the next round: the sites whose stewards approved, within what the approved study says about losing
 //! one. Decided from the book and from who is present; no clock and no network here.
 
-use crate::book::Book;
+use crate::book::{Book, LineUp};
 use crate::pause::{Pause, Reason};
 use motet_common::moment::Moment;
 use motet_common::refusal::Code;
@@ -19,12 +19,6 @@ pub(crate) enum Next {
     Fail(Code),
 }
 
-pub(crate) struct LineUp {
-    pub(crate) candidates: Vec<NodeId>,
-    pub(crate) thresholds: Thresholds,
-    pub(crate) min_start: usize,
-}
-
 /// Decides from who is `present` and how long the run has waited `since`.
 pub(crate) fn next(
     book: &Book,
@@ -39,17 +33,17 @@ pub(crate) fn next(
     let willing: Vec<NodeId> = book.roster().nodes().filter(here).collect();
     // A question that may be answered keeps its line-up, and a study its sites: one that comes or goes makes its own statistics a
     // difference of two sums. Whoever is away and may be missing stays in the line-up, and nobody waits for it.
-    let (nodes, reason) = match (book.pinned(), book.chain.set()) {
-        (Some(pinned), _) => (pinned, Reason::SameSites),
+    let (line_up, reason) = match (book.pinned(), book.chain.set()) {
+        // With the numbers it began with, whatever this coordinator's settings say by now: nodes answer no other.
+        (Some(pinned), _) => (pinned.clone(), Reason::SameSites),
         (None, []) => return first_round(book, least, willing, patience, now),
-        (None, set) => (set, Reason::ItsSites),
+        (None, set) => match line_up(book, least, set.to_vec()) {
+            Ok(line_up) => (line_up, Reason::ItsSites),
+            Err(code) => return Next::Fail(code),
+        },
     };
-    let line_up = match line_up(book, least, nodes.to_vec()) {
-        Ok(line_up) => line_up,
-        Err(code) => return Next::Fail(code),
-    };
-    let awaited: Vec<NodeId> = nodes.iter().copied().filter(|node| !here(node)).collect();
-    if nodes.len() - awaited.len() >= line_up.min_start {
+    let awaited: Vec<NodeId> = line_up.candidates.iter().copied().filter(|node| !here(node)).collect();
+    if line_up.candidates.len() - awaited.len() >= line_up.min_start {
         Next::Open(line_up)
     } else if now >= patience {
         Next::Fail(Code::SiteLost)
@@ -201,6 +195,10 @@ mod tests {
         let book = pinned_to(book, &[1, 2, 3, 4, 5]);
         let next = at(&book, &[1, 2, 3, 4], SINCE);
         assert!(matches!(next, Next::Open(line_up) if line_up.candidates == sites(&[1, 2, 3, 4, 5])));
+        // Nor does another minimum of this coordinator's change what was asked.
+        let present: Vec<NodeId> = (1..=4).map(node).collect();
+        let stricter = super::next(&book, 5, &present, &[], SINCE, SINCE);
+        assert!(matches!(stricter, Next::Open(line_up) if line_up.thresholds.survivors == 3));
     }
 
     #[test]
@@ -224,7 +222,7 @@ mod tests {
     #[test]
     fn a_line_up_of_fewer_sites_than_a_quorum_of_witnesses_is_too_small() {
         let all = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
-        let of = |sites: &[usize]| pinned_to(book(10, &all), sites);
+        let of = |sites: &[usize]| with_set(book(10, &all), sites);
         assert!(matches!(at(&of(&all[..6]), &all[..6], SINCE), Next::Fail(Code::LineUpTooSmall)));
         let seven = at(&of(&all[..7]), &all[..7], SINCE);
         assert!(matches!(seven, Next::Open(line_up) if line_up.candidates == sites(&all[..7])));

@@ -4,7 +4,7 @@
 use crate::records::{self, Frame as Left, OUTBOUND};
 use crate::{Home, NodeError, clock};
 use motet_common::decision::SignedDecision;
-use motet_common::log::MOST_LEAVES;
+use motet_common::log::{MOST_LEAF, MOST_LEAVES};
 use motet_common::refusal::{Code, Refusal};
 use motet_ledger::{Ledger, Spool};
 use motet_proto::MAX_MESSAGE;
@@ -60,6 +60,9 @@ pub(crate) enum Again {
 
 /// The way in.
 pub(crate) struct Line(Streaming<AttendResponse>);
+
+/// Bytes of the announcements of missed sums that are taken in at once: some ten thousand of them.
+const MOST_MISSED: usize = 64 << 20;
 
 /// Why nothing came of a call.
 #[derive(Debug)]
@@ -268,8 +271,12 @@ impl Link {
         let request = ReleasesRequest { study: study.0.to_vec(), after_round };
         self.record_request("releases-request", &request).await?;
         let mut stream = in_time(self.client.clone().releases(request)).await??.into_inner();
-        let mut releases = Vec::new();
+        let (mut releases, mut bytes) = (Vec::new(), 0_usize);
         while let Some(response) = in_time(stream.message()).await?? {
+            bytes = bytes.saturating_add(response.released.len());
+            if bytes > MOST_MISSED {
+                return Err("the coordinator sends more missed sums than any study has".to_owned().into());
+            }
             releases.push(Released::from_bytes(&response.released).map_err(|error| error.to_string())?);
         }
         Ok(releases)
@@ -287,6 +294,11 @@ impl Link {
         while let Some(response) = in_time(stream.message()).await?? {
             if leaves.len() as u64 >= to.saturating_sub(from).min(MOST_LEAVES) {
                 return Err("the coordinator sends more leaves than were asked for".to_owned().into());
+            }
+            if response.leaf.len() > MOST_LEAF {
+                return Err("the coordinator sends a leaf that is larger than any has to be"
+                    .to_owned()
+                    .into());
             }
             leaves.push(response.leaf);
         }

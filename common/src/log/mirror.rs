@@ -22,6 +22,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Leaves a log may have: far more than any study has rounds, so that nobody fills a site's disk.
 pub const MOST_LEAVES: u64 = 1 << 20;
 
+/// Bytes of a leaf at most: a set of as many sites as a sum may hold is a quarter of it.
+pub const MOST_LEAF: usize = 64 * 1024;
+
 /// Where a question stands in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
@@ -231,6 +234,9 @@ impl Mirror {
     }
 
     fn step(&self, leaf: &[u8], index: u64) -> Result<Step, &'static str> {
+        if leaf.len() > MOST_LEAF {
+            return Err("it is larger than any leaf has to be");
+        }
         let Ok(read) = Leaf::from_bytes(leaf) else { return Err("it is no leaf") };
         match read {
             Leaf::StudyOpen(_) if index == 0 && leaf == self.opening => Ok(Step::Nothing),

@@ -2,8 +2,9 @@
 
 use super::publishing::sweep_uploads;
 use super::{Driver, now, random};
+use crate::book::LineUp;
 use crate::entries::{Planned, RunEnded, StudyEntry};
-use crate::line_up::{self, LineUp, Next};
+use crate::line_up::{self, Next};
 use crate::members::storage;
 use crate::pause::Pause;
 use motet_common::log::Leaf;

@@ -97,7 +97,7 @@ fn a_study_runs_from_its_opening_over_attempts_to_its_publication() {
 
 #[test]
 fn a_leaf_that_would_open_a_question_twice_is_refused() {
-    let cases: [(&str, &[Vec<u8>]); 19] = [
+    let cases: [(&str, &[Vec<u8>]); 20] = [
         ("another opening", &[opening(0)]),
         ("no opening", &[commit(1, 11)]),
         ("a second opening", &[opening(1), opening(1)]),
@@ -120,6 +120,14 @@ fn a_leaf_that_would_open_a_question_twice_is_refused() {
                 commit_in(1, 2, 21, 7),
                 release_in(1, 21, 0),
                 release_in(2, 11, 0),
+            ],
+        ),
+        (
+            "a leaf that is too large",
+            &[
+                opening(1),
+                Leaf::Abort(Abort { ask: Digest([1; 32]), attempt: 1, code: "x".repeat(MOST_LEAF) })
+                    .to_bytes(),
             ],
         ),
         ("a round that is left out", &[opening(1), commit_in(2, 1, 11, 7), release_in(2, 11, 0)]),
