@@ -4,6 +4,7 @@
 //! args       the command line               identity   who calls, and the line to the coordinator
 //! init       a new consortium               members    invite, list; removal: remove; person: join
 //! governance the key that signs rosters     study      lint, show, withdraw; propose: with a signed roster, numbered by epoch
+//! hub        the coordinator's keys, as first seen
 //! standing   who joined with a proof, and which keys are whose; invitation: what is kept of each
 //! run        start, list, why it waits      watch      follow one to its end
 //! release    list, get, verify              proof      what ties a release to its log
@@ -22,6 +23,7 @@ mod epoch;
 pub mod failure;
 mod feasibility;
 pub mod governance;
+mod hub;
 pub mod identity;
 pub mod init;
 mod invitation;

@@ -62,7 +62,13 @@ fn ledger(files: &[manifest::File], set: &[NodeId], times: u8) -> LedgerProof {
         let aggregate = Digest([4; 32]);
         leaves.push(Leaf::Release(Sum { run: RUN, round, t3, aggregate, state_root: STATE, charge: 0 }));
     }
-    let result = Publication { run: RUN, files: files_digest(files), state_root: STATE, unchecked: 0 };
+    let result = Publication {
+        run: RUN,
+        files: files_digest(files),
+        state_root: STATE,
+        unchecked: 0,
+        last_checked: true,
+    };
     leaves.push(Leaf::Publication(result));
     let mut log = Log::new("stroke-alliance", STUDY);
     for leaf in &leaves {

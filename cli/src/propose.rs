@@ -64,6 +64,7 @@ pub async fn submit(identity: &Identity, desk: &mut Desk, text: &str, study: &St
             "the coordinator's version may differ; see `motet --version`",
         )
     })?;
+    crate::hub::hold(&identity.dir, &hub)?;
     // Coordinator and nodes count days in UTC.
     refuse_ended(study, jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date())?;
     let members = known(identity, desk).await?;

@@ -114,6 +114,8 @@ canonical! {
         pub state_root: Digest,
         /// How many of its sums were too large for the sites to make them again.
         pub unchecked: u64,
+        /// Whether the last sum was not: then this result rests on t sites that made it again.
+        pub last_checked: bool,
     }
 }
 

@@ -246,7 +246,7 @@ impl LedgerProof {
         }
         if self.checks.is_empty() {
             // Sites that follow the study held this number against their own.
-            return if found.publication.unchecked > 0 {
+            return if !found.publication.last_checked {
                 Ok(None)
             } else {
                 broken("nobody says to have made the last sum again, and it was not too large for that")

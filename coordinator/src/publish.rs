@@ -109,7 +109,8 @@ impl Publishing {
     pub(crate) fn leaf(&self, book: &Book) -> Vec<u8> {
         let files = files_digest(&self.files);
         let (state_root, unchecked) = (book.chain.root(), book.unchecked);
-        Leaf::Publication(Publication { run: self.run, files, state_root, unchecked }).to_bytes()
+        let (run, last_checked) = (self.run, book.due.is_some());
+        Leaf::Publication(Publication { run, files, state_root, unchecked, last_checked }).to_bytes()
     }
 }
 

@@ -156,12 +156,13 @@ impl Manifest {
     /// [`Broken`] when the checkpoint, a path, or what a leaf says does not fit.
     pub fn verify_ledger(&self, roster: &Roster) -> Result<Found, Broken> {
         let found = self.ledger.verify(roster)?;
-        let unchecked = found.publication.unchecked;
+        let Publication { unchecked, last_checked, .. } = found.publication;
         let wanted = Publication {
             run: self.run,
             files: files_digest(&self.files),
             state_root: self.state_root,
             unchecked,
+            last_checked,
         };
         if found.publication != wanted || found.opening.study_digest != self.study_digest {
             return broken("the log's entry is about another release", DISTRUST);

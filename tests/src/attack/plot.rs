@@ -163,17 +163,22 @@ impl Lie {
     /// # Errors
     /// The site's refusal.
     pub fn publish_to(&mut self, site: usize) -> Result<Vec<Message>, Refusal> {
-        self.publish_with(site, 0)
+        self.publish_with(site, 0, true)
     }
 
-    /// The same, said to rest on so many sums that were too large to be made again.
+    /// The same, said to rest on so many sums that were too large to be made again, and on a last one that was or was not.
     ///
     /// # Errors
     /// The site's refusal.
-    pub fn publish_with(&mut self, site: usize, unchecked: u64) -> Result<Vec<Message>, Refusal> {
+    pub fn publish_with(
+        &mut self,
+        site: usize,
+        unchecked: u64,
+        last_checked: bool,
+    ) -> Result<Vec<Message>, Refusal> {
         let files = Digest::of("files", &[]);
         let (run, state_root) = (RunId([1; 16]), self.state);
-        let leaf = Leaf::Publication(Publication { run, files, state_root, unchecked });
+        let leaf = Leaf::Publication(Publication { run, files, state_root, unchecked, last_checked });
         if self.log.find(&leaf.to_bytes()).is_none() {
             self.log(&leaf);
         }

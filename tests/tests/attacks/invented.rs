@@ -230,14 +230,23 @@ fn ruling_r03_an_upload_that_is_signed_after_the_secrets_are_known_stands_in_no_
 fn ruling_r03_no_site_cosigns_a_result_that_tells_another_number_of_sums_that_were_too_large() {
     let mut lie = Lie::with_sites(4);
     lie.whole_round();
-    refused(lie.publish_with(0, 1), Code::ReleaseMismatch);
+    refused(lie.publish_with(0, 1, true), Code::ReleaseMismatch);
+    let mut lie = Lie::with_sites(4);
+    lie.whole_round();
+    refused(lie.publish_with(0, 0, false), Code::ReleaseMismatch);
 }
 
 /// A commitment, a release and a result that nobody made, in the log: a state and its files of the coordinator's choice.
 fn nobody_made(lie: &mut Lie) {
     let made_up = Digest::of("nobody made it", &[]);
     nobody_made_a_sum(lie, made_up);
-    let leaf = Publication { run: RunId([1; 16]), files: made_up, state_root: made_up, unchecked: 0 };
+    let leaf = Publication {
+        run: RunId([1; 16]),
+        files: made_up,
+        state_root: made_up,
+        unchecked: 0,
+        last_checked: true,
+    };
     lie.log(&Leaf::Publication(leaf));
 }
 
@@ -323,6 +332,7 @@ fn ruling_r03_no_site_follows_a_log_with_a_release_between_a_set_and_its_sum_or_
         files: Digest::of("any files", &[]),
         state_root: lie.state,
         unchecked: 0,
+        last_checked: true,
     }));
     let plan = lie.draft(1);
     lie.begin(plan);

@@ -66,7 +66,14 @@ fn void(ask: u8) -> Vec<u8> {
 
 fn publication(files: u8, state_root: u8) -> Vec<u8> {
     let (files, state_root) = (Digest([files; 32]), Digest([state_root; 32]));
-    Leaf::Publication(Publication { run: RunId([0; 16]), files, state_root, unchecked: 0 }).to_bytes()
+    Leaf::Publication(Publication {
+        run: RunId([0; 16]),
+        files,
+        state_root,
+        unchecked: 0,
+        last_checked: true,
+    })
+    .to_bytes()
 }
 
 fn mirror() -> Mirror {

@@ -69,7 +69,7 @@ fn release(governance: &SecretKey, coordinator: &SecretKey, files: &BTreeMap<Str
         set: set.clone(),
         transcript: Digest([100 + round; 32]),
     };
-    let ledger = ledger(&signed, &files, [round(1), round(2)], 0);
+    let ledger = ledger(&signed, &files, [round(1), round(2)], (0, true));
     let manifest = Manifest {
         format: FORMAT,
         consortium: "stroke-alliance".to_owned(),
@@ -100,7 +100,12 @@ fn release(governance: &SecretKey, coordinator: &SecretKey, files: &BTreeMap<Str
 }
 
 /// A log of two rounds and a result, cosigned by three sites.
-fn ledger(signed: &SignedRoster, files: &[File], rounds: [RoundRecord; 2], unchecked: u64) -> LedgerProof {
+fn ledger(
+    signed: &SignedRoster,
+    files: &[File],
+    rounds: [RoundRecord; 2],
+    large: (u64, bool),
+) -> LedgerProof {
     let (run, state_root) = (RunId([7; 16]), Digest([8; 32]));
     let roster = &signed.roster;
     let mut log = Log::new("stroke-alliance", STUDY);
@@ -120,7 +125,8 @@ fn ledger(signed: &SignedRoster, files: &[File], rounds: [RoundRecord; 2], unche
         let aggregate = Digest([4; 32]);
         leaves.push(Leaf::Release(Release { run, round, t3, aggregate, state_root, charge: 0 }));
     }
-    leaves.push(Leaf::Publication(Publication { run, files: files_digest(files), state_root, unchecked }));
+    let ((unchecked, last_checked), files) = (large, files_digest(files));
+    leaves.push(Leaf::Publication(Publication { run, files, state_root, unchecked, last_checked }));
     leaves.iter().for_each(|leaf| _ = log.push(leaf.to_bytes()));
     let point = log.point();
     let mut note = Note::sign(point.clone(), &point.origin, &log_key()).unwrap();
@@ -342,11 +348,14 @@ fn a_sum_that_is_too_large_to_be_made_again_rests_on_more_witnesses_than_may_col
         let mut manifest = sound();
         let signed = roster(&key(210), coordinator().public());
         let rounds = [manifest.round_log[0].clone(), manifest.round_log[1].clone()];
-        manifest.ledger = ledger(&signed, &manifest.files, rounds, 1);
-        assert!(
-            check(&json(&manifest.clone().sign(&coordinator())), &files(), None).unwrap().lines[6]
-                .contains("1 of the 1")
-        );
+        // An earlier one was too large: the last was not, and its checks are due all the same.
+        manifest.ledger = ledger(&signed, &manifest.files, rounds.clone(), (1, true));
+        let earlier = check(&json(&manifest.clone().sign(&coordinator())), &files(), None).unwrap();
+        assert!(earlier.lines[6].contains("1 of the 1"), "{:?}", earlier.lines);
+        manifest.ledger.checks.clear();
+        let cut = check(&json(&manifest.clone().sign(&coordinator())), &files(), None).unwrap_err();
+        assert!(cut.what.contains("not too large"), "{cut}");
+        manifest.ledger = ledger(&signed, &manifest.files, rounds, (1, false));
         manifest.ledger.checks.clear();
         // One line of the log's key, and one of each site.
         let lines: Vec<&str> = manifest.ledger.checkpoint.lines().collect();
@@ -379,7 +388,7 @@ fn a_set_of_fewer_sites_than_the_roster_demands_is_no_sum_whoever_checked_it() {
     let error = resigned(|m| {
         let rounds = few(m);
         (m.ledger, m.sites) =
-            (ledger(&roster(&key(210), coordinator().public()), &m.files, rounds.clone(), 0), 2);
+            (ledger(&roster(&key(210), coordinator().public()), &m.files, rounds.clone(), (0, true)), 2);
         m.round_log = rounds.into();
     });
     assert_eq!((signed.roster.colluders, signed.roster.h_min), (1, 2));
