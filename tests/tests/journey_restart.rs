@@ -102,7 +102,10 @@ fn a_coordinator_started_again_in_mid_round_goes_on_with_ten_countries() {
 #[test]
 fn a_node_that_dies_in_the_upload_costs_its_lease_and_no_more() {
     // Deadlines far beyond the lease: who waited for one would be seen.
-    let mut consortium = ten_countries("fedavg", |text| text.replace("upload = \"60s\"", "upload = \"10m\""));
+    let mut consortium = ten_countries("fedavg", |text| {
+        let goes_on = text.replace("on_site_loss = \"pause\"", "on_site_loss = \"continue\"");
+        goes_on.replace("upload = \"60s\"", "upload = \"10m\"")
+    });
     consortium.kill_node("BELG");
     consortium.start_node("BELG", &["--drill", "upload:5:1"]);
     let run = start(&consortium, "ist-death14-fedavg");
