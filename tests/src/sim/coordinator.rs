@@ -159,14 +159,13 @@ impl Coordinator {
         self.starts += 1;
         stage.net.lease_all();
         let Some(record) = &self.record else { return Ok(()) };
-        let mut round = record.replay(&stage.cast)?;
+        let round = record.replay(&stage.cast)?;
         record.compare(&round, &stage.cast.nodes())?;
         // As the driver has it: its time does not go on before what is on record.
         let since = i64::try_from(round.since().ms).unwrap_or(i64::MAX);
         let least = since - i64::try_from(stage.net.now().ms).unwrap_or(i64::MAX);
         self.ahead_ms = stage.net.clock_set_to().max(least);
         stage.net.say(|| format!("    the coordinator starts, in phase `{}`", round.phase().as_str()));
-        round.returns(self.now(stage));
         let effects = round.resume();
         self.round = Some(round);
         self.act(effects, stage)
