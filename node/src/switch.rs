@@ -1,6 +1,6 @@
 //! The kill switch: `stop` makes the node answer nothing until `resume`, across restarts. It is an entry of the ledger, so
 //! that stopping and resuming are on record, and it works while the daemon runs. Together with the decisions it says what may
-//! leave: [`Consent`].
+//! leave: `Consent`.
 
 use crate::records::{self, SWITCH, Switch};
 use crate::studies::Studies;
