@@ -218,6 +218,17 @@ fn what_the_proposer_withdrew_needs_a_new_decision() {
 }
 
 #[test]
+fn a_study_that_goes_on_without_a_site_needs_this_sites_own_word() {
+    let mut studies = studies();
+    let goes_on = format!("{}[rounds]\non_site_loss = \"continue\"\n", study("ist", "0.0"));
+    studies.apply(&proposed(goes_on, roster("ist", 1, 4), &governance()));
+    decide(&mut studies, "ist", Verdict::Approve(String::new()), 101);
+    assert_eq!(may_run(&studies, "ist"), Err(Code::StudyNotApproved));
+    studies.settings.max_set_change = 1;
+    assert_eq!(may_run(&studies, "ist"), Ok(()));
+}
+
+#[test]
 fn the_end_and_the_sites_own_rules_count_every_day() {
     let mut studies = studies();
     studies.apply(&proposed(study("ist", "0.0"), roster("ist", 1, 4), &governance()));

@@ -50,16 +50,14 @@ impl Session {
         });
         let Some(proposal) = approved.next().map(|at| at.proposal.clone()) else { return Ok(()) };
         drop(approved);
-        let study = proposal.digest;
+        let (study, id) = (proposal.digest, proposal.study.id.clone());
         if let Err(away) = self.follow(link, &study, proposal).await.map(drop) {
             return self.refused_one(away, "a release is not followed").await;
         }
         if self.is_behind(&study, released).await? {
-            let id = self.followers.get(&study).map(|follower| follower.proposal.study.id.clone());
             let text = format!(
-                "study {}: the coordinator's latest release is one that this site is beyond: its record was put back from an older \
-                 copy; propose the study anew, under another id",
-                id.unwrap_or_default()
+                "study {id}: the coordinator's latest release is one that this site is beyond: its record was put back from an older \
+                 copy; propose the study anew, under another id"
             );
             return Ok(self.say("log-inconsistent", &text).await?);
         }

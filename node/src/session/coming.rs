@@ -75,8 +75,9 @@ impl Coming {
     pub(super) async fn next(&mut self) -> Option<Result<BTreeSet<Digest>, Broken>> {
         Some(match self.tasks.join_next().await? {
             Ok((digest, result)) => {
-                let studies = self.underway.remove(&digest).unwrap_or_default();
-                result.map(|()| studies)
+                let unasked = || Broken::Line("a download ended that no study waits for".to_owned());
+                let studies = self.underway.remove(&digest).ok_or_else(unasked);
+                result.and(studies)
             }
             Err(error) => Err(Broken::Line(format!("a download ended early ({error})"))),
         })

@@ -86,7 +86,8 @@ impl Session {
             return self.tell_given_up(link).await;
         }
         let follower = self.followers.get(study);
-        let id = follower.map(|follower| follower.proposal.study.id.clone()).unwrap_or_default();
+        // What leaves is on record under its study also where that is not followed: then by its digest.
+        let id = follower.map_or_else(|| study.short(), |follower| follower.proposal.study.id.clone());
         let round =
             follower.and_then(|follower| follower.attempt.as_ref()).map_or(0, |attempt| attempt.round);
         Ok(link.tell(&self.home, &id, round, run, message).await?)
