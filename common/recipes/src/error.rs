@@ -309,6 +309,33 @@ pub enum RecipeError {
     /// See [`Stuck::TooFewRows`].
     #[error("fewer than two rows in the whole sum: there is nothing to fit")]
     TooFewRows,
+    /// The first round found a column, a level or an outcome at too few sites.
+    #[error("{what} at {sites} of {all} sites, the study needs `min_sites = {least}`: {fix}")]
+    FewSites {
+        /// The column, and what it has at so many sites.
+        what: String,
+        /// Sites that have it.
+        sites: u32,
+        /// Sites of the sum.
+        all: u32,
+        /// The study's `min_sites`.
+        least: u32,
+        /// What the proposer can do.
+        fix: &'static str,
+    },
+    /// The first round found too few events, or too few rows without one.
+    #[error(
+        "no {least} rows {which} outcome `{outcome}` are certain in the whole sum (each site rounds, fewer than {least} as none): choose \
+         another outcome, a wider cohort or more sites"
+    )]
+    FewEvents {
+        /// The outcome.
+        outcome: String,
+        /// `with` or `without`.
+        which: &'static str,
+        /// The least.
+        least: u32,
+    },
     /// The answer does not fit the layout of the question.
     #[error(transparent)]
     Input(#[from] InputRefusal),

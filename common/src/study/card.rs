@@ -171,7 +171,7 @@ impl Study {
         let steps: Vec<String> = steps.iter().map(|(step, numbers)| format!("{step}: {numbers}")).collect();
         card.fact(&format!("numbers in one vector: {}", steps.join("; ")));
         card.fact(&format!("what the vector adds up: {}", self.adds_up()));
-        self.judging_adds_up().iter().for_each(|line| card.fact(line));
+        self.census_tells().iter().chain(&self.judging_adds_up()).for_each(|line| card.fact(line));
         let survivors = self.survivors(context);
         card.fact(&format!(
             "the coordinator and every node of this study can read the SUM of at least {survivors} sites' vectors, and nothing \

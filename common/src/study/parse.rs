@@ -71,6 +71,7 @@ impl Reading<'_> {
         let sites = self.sites(study.sites.as_ref(), &privacy)?;
         self.room(&raw.recipe, &recipe, sites.len())?;
         let recipe = self.evaluation(raw, recipe, &data, &privacy)?;
+        let recipe = methods::behind_census(recipe, &data, &privacy);
         Ok(Study {
             id: self.id(&study.id)?,
             title: self.prose(&study.title, "title", 200, false)?,

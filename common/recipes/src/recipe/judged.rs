@@ -1,6 +1,6 @@
 //! A method whose finished model is judged by group and by site, in two more rounds.
 
-use super::{Recipe, State};
+use super::{Recipe, State, counted};
 use crate::error::{RecipeError, require};
 use crate::fedavg::{self, FedAvgState};
 use crate::memory::{Answer, Memory};
@@ -44,7 +44,7 @@ macro_rules! boxed {
                 (**self).write(out);
             }
             fn read(input: &mut Reader<'_>) -> Result<Self, Malformed> {
-                if input.peek() == Some(MARK) {
+                if matches!(input.peek(), Some(MARK | counted::MARK)) {
                     return Err(Malformed { what: $what });
                 }
                 <$inner>::read(input).map(Self::new)
@@ -143,7 +143,7 @@ impl Judged {
 }
 
 /// The same state after so many rounds of the run.
-fn counted(state: &State, rounds: u32) -> State {
+pub(super) fn counted(state: &State, rounds: u32) -> State {
     let mut state = state.clone();
     match &mut state {
         State::Logistic(state) => state.rounds = rounds,
@@ -151,7 +151,10 @@ fn counted(state: &State, rounds: u32) -> State {
         State::FedAvg(state) => state.rounds = rounds,
         State::Gbdt(state) => state.rounds = rounds,
         State::Cox(state) => state.rounds = rounds,
-        _ => {}
+        State::Summary(state) => state.rounds = rounds,
+        State::KaplanMeier(state) => state.rounds = rounds,
+        State::Judged(judged) => *judged.method = counted(&judged.method, rounds),
+        State::Count(_) | State::Counted(_) => {}
     }
     state
 }

@@ -1,0 +1,406 @@
+//! The first round of every method but `count`: is there enough of each column, at enough sites? Nothing else is asked before.
+//!
+//! ```text
+//! census -> [ for each column, level, term: 1 where this site has it | rows, events, others, each rounded at the site ]
+//! ```
+//!
+//! | what | is there at a site that |
+//! |---|---|
+//! | a column of numbers | has a value of it; and again: has more than one value of it |
+//! | a level of a category, group or stratum | has a row in it |
+//! | a term of a formula (a power, a logarithm, a product) | has more than one value of it |
+//! | the outcome, yes or no | has a row with it; and again: one without |
+//!
+//! A sum over fewer than `min_sites` sites tells of fewer than a steward agreed to, whatever stands around it: a level that lies at
+//! one site is that site, and so is a number that is the same for all patients of a site. The others are then the totals less it.
+//! So what is at fewer sites ends the run with its name, before anything is added up. Nothing is left out in silence: the
+//! proposer joins levels or leaves the column out. One site with one value of a number is no reason, as long as enough vary.
+//!
+//! Only rows of weight above 0 are counted. Rows, events and others are rounded as `count` rounds them, to tens and fewer than
+//! five as none: so few events *in all* that none are certain (no site has five, and fewer sites than `min_cell` have one) end the run too.
+
+use crate::design::{Design, Shape};
+use crate::error::{MOST_ROWS, RecipeError, require};
+use crate::followup::Grouping;
+use crate::moments::{counts, exact};
+use crate::recipe::Recipe;
+use crate::rows::{Rows, Values};
+use motet_secagg::canonical;
+use motet_secagg::digest::Digest;
+use motet_secagg::layout::{Layout, Sum};
+use ndarray::{ArrayView1, Axis};
+
+/// Counts are rounded to multiples of this, as `count` rounds them unless told otherwise.
+const MULTIPLE: u64 = 10;
+
+canonical! {
+    /// What is counted before a method begins.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Census {
+        /// Columns of the table.
+        pub columns: Vec<String>,
+        /// Those of them that are levels of one category.
+        pub categories: Vec<Category>,
+        /// What is explained.
+        pub outcome: Option<Explained>,
+        /// Other columns of numbers: time, then offset.
+        pub time: Option<String>,
+        /// See `time`.
+        pub offset: Option<String>,
+        /// How often a row counts.
+        pub weight: Option<String>,
+        /// The category that groups or stratifies.
+        pub group: Option<Grouping>,
+        /// Fewest sites that have a column, a level or different values.
+        pub min_sites: u32,
+        /// Fewest events, and rows without one.
+        pub min_cell: u32,
+    }
+}
+
+canonical! {
+    /// A category of the table: one column for each level but the first.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Category {
+        /// Its name and its levels, the reference first.
+        pub of: Grouping,
+        /// The column of its second level.
+        pub first: u32,
+    }
+}
+
+canonical! {
+    /// What is explained.
+    #[derive(Debug, Clone, PartialEq)]
+    pub enum Explained {
+        /// Yes or no.
+        1 => YesNo(String),
+        /// A number.
+        2 => Number(String),
+        /// Whether the event was seen.
+        3 => Event(String),
+    }
+}
+
+canonical! {
+    /// What the round said.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Tally {
+        /// Whether it is over.
+        pub asked: bool,
+        /// The sites of its sum, by digest: another set is counted again.
+        pub set: Digest,
+        /// How many they are.
+        pub sites: u32,
+        /// Rows, rounded at each site.
+        pub rows: u64,
+        /// Those with the outcome.
+        pub events: u64,
+        /// Those without.
+        pub others: u64,
+        /// What there is not enough of; then the run is over.
+        pub lack: Option<Lack>,
+    }
+}
+
+canonical! {
+    /// There is not enough of this.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct Lack {
+        /// Its place in what is counted; behind the last the events, and then the rows without one.
+        pub at: u32,
+        /// Sites that have it.
+        pub sites: u32,
+    }
+}
+
+/// One thing that a site has or has not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Thing {
+    Value(String),
+    Varies(String),
+    Level(String, String),
+    /// Values of a column among the patients of a group.
+    Within(String, String),
+    With(String),
+    /// Rows without the outcome. Of a time there may be none, but not some at few sites: they are the total less the events.
+    Without(String, bool),
+}
+
+impl Thing {
+    /// Whether so many sites are enough.
+    fn is_enough(&self, sites: u64, least: u64) -> bool {
+        let none = matches!(self, Self::Within(..) | Self::Without(_, true));
+        sites >= least || none && sites == 0
+    }
+
+    fn error(&self, sites: u32, all: u32, least: u32) -> RecipeError {
+        let what = match self {
+            Self::Value(column) => format!("column `{column}` has values"),
+            Self::Varies(column) => format!("column `{column}` has more than one value"),
+            Self::Level(column, level) => format!("column `{column}` has its level `{level}`"),
+            Self::Within(column, level) => format!("column `{column}` has values in group `{level}`"),
+            Self::With(outcome) => format!("outcome `{outcome}` occurs"),
+            Self::Without(outcome, _) => format!("outcome `{outcome}` is absent in some rows"),
+        };
+        let fix = match self {
+            Self::Level(..) => "join the level with another or leave the column out",
+            Self::Within(..) => "join the group with another or leave the column out",
+            Self::With(_) | Self::Without(..) => "choose another outcome or more sites",
+            Self::Value(_) => "leave it out or choose more sites",
+            Self::Varies(_) => "leave it out, or name it as a category if it has levels at enough sites",
+        };
+        RecipeError::FewSites { what, sites, all, least, fix }
+    }
+}
+
+/// The rows that count, and what stands in a column of them.
+struct Seen<'a, 'r> {
+    rows: &'a Rows<'r>,
+}
+
+impl Seen<'_, '_> {
+    fn of<'c>(&'c self, column: ArrayView1<'c, f64>) -> impl Iterator<Item = f64> + 'c {
+        let counts = move |at: usize| {
+            self.rows.weight.is_none_or(|weight| weight.get(at).is_some_and(|weight| *weight > 0.0))
+        };
+        column
+            .into_iter()
+            .copied()
+            .enumerate()
+            .filter(move |(at, value)| counts(*at) && !value.is_nan())
+            .map(|(_, value)| value)
+    }
+
+    fn any(&self, column: Option<ArrayView1<'_, f64>>, is: impl Fn(f64) -> bool) -> bool {
+        column.is_some_and(|column| self.of(column).any(is))
+    }
+
+    fn varies(&self, column: Option<ArrayView1<'_, f64>>) -> bool {
+        let Some(column) = column else { return false };
+        let mut values = self.of(column);
+        values.next().is_some_and(|first| values.any(|value| value != first))
+    }
+}
+
+impl Census {
+    pub(crate) fn check(&self) -> Result<(), RecipeError> {
+        let held = |category: &Category| {
+            let end = (category.first as usize).saturating_add(category.of.levels.len());
+            category.of.levels.len() >= 2 && end <= self.columns.len() + 1
+        };
+        require(self.categories.iter().all(held), "levels", "those of columns of the study")?;
+        require(self.min_sites >= 3, "min_sites", "3 or more")?;
+        require((2..=1000).contains(&self.min_cell), "min_cell", "from 2 to 1000")
+    }
+
+    /// All that is counted, in order; with rows, whether they have it.
+    fn things(&self, method: &Recipe, rows: Option<&Rows<'_>>) -> Result<Vec<(Thing, bool)>, RecipeError> {
+        let seen = rows.map(|rows| Seen { rows });
+        let column = |at: usize| {
+            rows.filter(|rows| at < rows.x.ncols()).map(|rows| rows.x.index_axis_move(Axis(1), at))
+        };
+        let any = |of: Option<ArrayView1<'_, f64>>, is: &dyn Fn(f64) -> bool| {
+            seen.as_ref().is_some_and(|seen| seen.any(of, is))
+        };
+        let varies = |of: Option<ArrayView1<'_, f64>>| seen.as_ref().is_some_and(|seen| seen.varies(of));
+        let mut things = Vec::new();
+        let dummies = |category: &Category| {
+            let first = category.first as usize;
+            first..first + category.of.levels.len() - 1
+        };
+        for (at, name) in self.columns.iter().enumerate() {
+            if !self.categories.iter().any(|category| dummies(category).contains(&at)) {
+                things.push((Thing::Value(name.clone()), any(column(at), &|_| true)));
+                things.push((Thing::Varies(name.clone()), varies(column(at))));
+            }
+        }
+        for category in &self.categories {
+            let level = |name: &String, is| (Thing::Level(category.of.column.clone(), name.clone()), is);
+            let levels: Vec<_> = category.of.levels.iter().zip(0_usize..).collect();
+            // The reference is where no other level is.
+            let total = rows.map(|rows| {
+                let columns = dummies(category).filter(|at| *at < rows.x.ncols());
+                columns.fold(ndarray::Array1::zeros(rows.x.nrows()), |sum, at| sum + rows.x.column(at))
+            });
+            for (name, at) in levels {
+                let is = match at {
+                    0 => any(total.as_ref().map(|total| total.view()), &|value| value == 0.0),
+                    _ => any(column(category.first as usize + at - 1), &|value| value == 1.0),
+                };
+                things.push(level(name, is));
+            }
+        }
+        if let Some(design) = terms(method) {
+            let expanded = rows.map(|rows| design.expand(rows)).transpose()?;
+            for (at, name) in design.names().into_iter().enumerate() {
+                things.push((Thing::Varies(name), varies(expanded.as_ref().map(|all| all.column(at)))));
+            }
+        }
+        let y = rows.and_then(|rows| rows.y);
+        match &self.outcome {
+            Some(Explained::Number(name)) => things.push((Thing::Varies(name.clone()), varies(y))),
+            Some(Explained::YesNo(name) | Explained::Event(name)) => {
+                let event = matches!(self.outcome, Some(Explained::Event(_)));
+                things.push((Thing::With(name.clone()), any(y, &|value| value == 1.0)));
+                things.push((Thing::Without(name.clone(), event), any(y, &|value| value == 0.0)));
+            }
+            None => {}
+        }
+        let numbers = [
+            (&self.time, rows.and_then(|rows| rows.time)),
+            (&self.offset, rows.and_then(|rows| rows.offset)),
+            (&self.weight, rows.and_then(|rows| rows.weight)),
+        ];
+        for (name, values) in numbers {
+            if let Some(name) = name {
+                things.push((Thing::Value(name.clone()), any(values, &|_| true)));
+                things.push((Thing::Varies(name.clone()), varies(values)));
+            }
+        }
+        if let Some(group) = &self.group {
+            let places = rows.and_then(|rows| rows.group);
+            for (name, at) in group.levels.iter().zip(0_u32..) {
+                let inside = |value: f64| value == f64::from(at);
+                things.push((Thing::Level(group.column.clone(), name.clone()), any(places, &inside)));
+                for (at, column) in self.columns.iter().enumerate() {
+                    let is = rows.zip(places).is_some_and(|(rows, places)| {
+                        let value = |row: usize| rows.x.get((row, at)).is_some_and(|value| !value.is_nan());
+                        places.iter().enumerate().any(|(row, place)| inside(*place) && value(row))
+                    });
+                    things.push((Thing::Within(column.clone(), name.clone()), is));
+                }
+            }
+        }
+        Ok(things)
+    }
+
+    /// How many rounded counts there are.
+    fn figures(&self) -> usize {
+        match self.outcome {
+            Some(Explained::YesNo(_) | Explained::Event(_)) => 3,
+            Some(Explained::Number(_)) | None => 1,
+        }
+    }
+
+    /// How many numbers a site's vector has.
+    pub fn numbers(&self, method: &Recipe) -> usize {
+        self.things(method, None).map_or(0, |things| things.len()) + self.figures()
+    }
+
+    pub(crate) fn start(&self) -> Tally {
+        Tally { asked: false, set: Digest::default(), sites: 0, rows: 0, events: 0, others: 0, lack: None }
+    }
+
+    pub(crate) fn ask(&self, method: &Recipe) -> Result<Layout, RecipeError> {
+        let things = self.things(method, None)?.len();
+        let most = MOST_ROWS + MULTIPLE as f64;
+        let mut blocks = Vec::new();
+        if things > 0 {
+            blocks.push(counts(things, 1.0));
+        }
+        blocks.push(counts(self.figures(), most));
+        Ok(exact(blocks))
+    }
+
+    /// A site's answer. The rows have passed the checks of the method.
+    pub(crate) fn answer(&self, method: &Recipe, rows: &Rows<'_>) -> Result<Vec<f64>, RecipeError> {
+        if rows.x.ncols() != self.columns.len() {
+            return Err(RecipeError::Columns { expected: self.columns.len(), found: rows.x.ncols() });
+        }
+        let mut values: Vec<f64> =
+            self.things(method, Some(rows))?.iter().map(|(_, is)| f64::from(u8::from(*is))).collect();
+        let seen = Seen { rows };
+        let all = match rows.weight {
+            Some(weight) => seen.of(weight).count(),
+            None => rows.x.nrows(),
+        };
+        values.push(self.rounded(all));
+        if self.figures() > 1 {
+            let of = |what: f64| rows.y.map_or(0, |y| seen.of(y).filter(|value| *value == what).count());
+            values.extend([self.rounded(of(1.0)), self.rounded(of(0.0))]);
+        }
+        Ok(values)
+    }
+
+    fn rounded(&self, count: usize) -> f64 {
+        let count = count as u64;
+        if count < u64::from(self.min_cell) {
+            return 0.0;
+        }
+        ((count + MULTIPLE / 2) / MULTIPLE * MULTIPLE) as f64
+    }
+
+    pub(crate) fn absorb(&self, method: &Recipe, sum: &Sum) -> Result<Tally, RecipeError> {
+        let things = self.things(method, None)?;
+        let mut values = Values::of(sum);
+        let sites = values.counts(things.len(), "sites of the first round")?;
+        let rounded = values.counts(self.figures(), "rows of the first round")?;
+        values.end()?;
+        let all = u64::from(sum.sites);
+        if sites.iter().any(|sites| *sites > all) || rounded.iter().any(|rows| !rows.is_multiple_of(MULTIPLE))
+        {
+            return Err(RecipeError::Implausible { what: "the first round" });
+        }
+        let count = |at: usize| rounded.get(at).copied().unwrap_or_default();
+        let lack = self.lack(&things, &sites, (count(1), count(2)));
+        Ok(Tally {
+            asked: true,
+            set: sum.set,
+            sites: sum.sites,
+            rows: count(0),
+            events: count(1),
+            others: count(2),
+            lack,
+        })
+    }
+
+    /// The first of what there is not enough of.
+    fn lack(&self, things: &[(Thing, bool)], sites: &[u64], (events, others): (u64, u64)) -> Option<Lack> {
+        let lack = |at: usize, sites: u64| Lack { at: at as u32, sites: sites as u32 };
+        let least = u64::from(self.min_sites);
+        let few = things
+            .iter()
+            .zip(sites)
+            .position(|((thing, _), sites)| !thing.is_enough(*sites, least))
+            .map(|at| lack(at, sites.get(at).copied().unwrap_or_default()));
+        // Each site that has an event has one at least.
+        let certain = |rounded: u64, sites: u64| rounded.max(sites) >= u64::from(self.min_cell);
+        few.or_else(|| {
+            things.iter().zip(sites).find_map(|((thing, _), sites)| match thing {
+                Thing::With(_) if !certain(events, *sites) => Some(lack(things.len(), *sites)),
+                Thing::Without(_, false) if !certain(others, *sites) => Some(lack(things.len() + 1, *sites)),
+                _ => None,
+            })
+        })
+    }
+
+    /// Why the run is over.
+    pub(crate) fn error(&self, method: &Recipe, tally: &Tally, lack: Lack) -> RecipeError {
+        let things = match self.things(method, None) {
+            Ok(things) => things,
+            Err(error) => return error,
+        };
+        if let Some((thing, _)) = things.get(lack.at as usize) {
+            return thing.error(lack.sites, tally.sites, self.min_sites);
+        }
+        let outcome = match &self.outcome {
+            Some(Explained::YesNo(name) | Explained::Number(name) | Explained::Event(name)) => name.clone(),
+            None => String::new(),
+        };
+        let which = if lack.at as usize == things.len() { "with" } else { "without" };
+        RecipeError::FewEvents { outcome, which, least: self.min_cell }
+    }
+}
+
+/// The terms that are not columns themselves and whose values are known before the fit.
+fn terms(method: &Recipe) -> Option<Design> {
+    let Recipe::Glm(recipe) = method.method() else { return None };
+    let mut design = recipe.design.clone();
+    design.terms.retain(|term| {
+        let shapes = || term.factors.iter().map(|factor| &factor.shape);
+        let itself = term.factors.len() == 1 && shapes().all(|shape| *shape == Shape::Plain);
+        !itself && !shapes().any(|shape| matches!(shape, Shape::Sought(_)))
+    });
+    (!design.terms.is_empty()).then_some(design)
+}

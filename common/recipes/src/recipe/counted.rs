@@ -1,0 +1,129 @@
+//! A method behind a first round that says whether there is enough to ask about: see [`Census`].
+
+use super::{Recipe, State, judged};
+use crate::census::{Census, Tally};
+use crate::error::RecipeError;
+use crate::memory::{Answer, Memory};
+use crate::rows::Rows;
+use motet_secagg::digest::Digest;
+use motet_secagg::encode::{Canonical, Malformed, Reader};
+use motet_secagg::fold::plain_sum;
+use motet_secagg::layout::{ClearUpdate, Layout, Sum};
+use rand_core::CryptoRng;
+
+/// The mark of a counted recipe and of its state. Neither is inside of another: bytes that nest without end would end the process.
+pub(super) const MARK: u8 = 10;
+
+/// The phase of the first round.
+const PHASE: &str = "census";
+
+/// A method and what is counted before it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Counted {
+    /// What is counted.
+    pub census: Census,
+    /// The method, judged or not.
+    pub method: Box<Recipe>,
+}
+
+/// What was counted, and the state of the method.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CountedState {
+    /// What was counted.
+    pub tally: Tally,
+    /// The state of the method; its rounds count the first one too.
+    pub method: Box<State>,
+}
+
+macro_rules! behind {
+    ($whole:ident, $first:ident, $what:literal) => {
+        impl Canonical for $whole {
+            fn write(&self, out: &mut Vec<u8>) {
+                self.$first.write(out);
+                (*self.method).write(out);
+            }
+            fn read(input: &mut Reader<'_>) -> Result<Self, Malformed> {
+                let $first = Canonical::read(input)?;
+                if input.peek() == Some(MARK) {
+                    return Err(Malformed { what: $what });
+                }
+                Ok(Self { $first, method: Box::new(Canonical::read(input)?) })
+            }
+        }
+    };
+}
+behind!(Counted, census, "Counted");
+behind!(CountedState, tally, "CountedState");
+
+impl Counted {
+    pub(super) fn check(&self) -> Result<(), RecipeError> {
+        self.method.check()?;
+        self.census.check()
+    }
+
+    pub(super) fn ask(&self, state: &CountedState, sites: u32) -> Result<Option<Layout>, RecipeError> {
+        match state.tally {
+            Tally { lack: Some(_), .. } => Ok(None),
+            Tally { asked: false, .. } => self.census.ask(&self.method).map(Some),
+            Tally { asked: true, .. } => {
+                Ok(self.method.ask(&state.method, sites)?.map(|question| question.layout))
+            }
+        }
+    }
+
+    pub(super) fn answer(
+        &self,
+        state: &CountedState,
+        rows: &Rows<'_>,
+        memory: &Memory,
+        dice: &mut impl CryptoRng,
+    ) -> Result<Answer, RecipeError> {
+        if state.tally.asked {
+            return self.method.answer_phase(&state.method, rows, memory, dice);
+        }
+        // A table that the method will refuse is refused now, while the others can still begin without this site.
+        if state.method.progress().round == 0
+            && let Some(question) = self.method.ask(&state.method, 1)?
+        {
+            let first = self.method.answer_phase(&state.method, rows, memory, dice)?;
+            plain_sum(&question.layout, Digest::default(), vec![first.update])?;
+        }
+        Ok(ClearUpdate::new(1, self.census.answer(&self.method, rows)?).into())
+    }
+
+    pub(super) fn absorb(&self, state: &CountedState, sum: &Sum) -> Result<CountedState, RecipeError> {
+        if !state.tally.asked {
+            let rounds = state.method.progress().round + 1;
+            let tally = self.census.absorb(&self.method, sum)?;
+            return Ok(CountedState { tally, method: Box::new(judged::counted(&state.method, rounds)) });
+        }
+        let method = Box::new(self.method.absorb(&state.method, sum)?);
+        // What was enough at other sites may not be at these: they are counted before anything more is asked.
+        let same = sum.set == state.tally.set;
+        let tally = if same { state.tally.clone() } else { self.census.start() };
+        Ok(CountedState { tally, method })
+    }
+
+    /// That the first round has let the run go on.
+    ///
+    /// # Errors
+    /// What there is not enough of.
+    pub(super) fn passed(&self, state: &CountedState) -> Result<(), RecipeError> {
+        match state.tally.lack {
+            Some(lack) => Err(self.census.error(&self.method, &state.tally, lack)),
+            None if state.tally.asked => Ok(()),
+            None => Err(RecipeError::Unfinished { phase: PHASE }),
+        }
+    }
+}
+
+impl CountedState {
+    /// The phase of the next round.
+    pub(super) fn phase(&self) -> &'static str {
+        match self.tally {
+            Tally { lack: Some(_), .. } => "too little to go on",
+            Tally { asked: false, .. } => PHASE,
+            Tally { asked: true, .. } => self.method.progress().phase,
+        }
+    }
+}
