@@ -14,7 +14,7 @@
 //! A sum over fewer than `min_sites` sites tells of fewer than a steward agreed to, whatever stands around it: a level that lies at
 //! one site is that site, and so is a number that is the same for all patients of a site. The others are then the totals less it.
 //! So what is at fewer sites ends the run with its name, before anything is added up. Nothing is left out in silence: the
-//! proposer joins levels or leaves the column out. One site with one value of a number is no reason, as long as enough vary.
+//! proposer joins levels or leaves the column out. That one site of all has one value only of a number is no reason.
 //!
 //! Only rows of weight above 0 are counted. Rows, events and others are rounded as `count` rounds them, to tens and fewer than
 //! five as none: so few events *in all* that none are certain (no site has five, and fewer sites than `min_cell` have one) end the run too.
@@ -128,10 +128,14 @@ enum Thing {
 }
 
 impl Thing {
-    /// Whether so many sites are enough.
-    fn is_enough(&self, sites: u64, least: u64) -> bool {
-        let none = matches!(self, Self::Within(..) | Self::Without(_, true));
-        sites >= least || none && sites == 0
+    /// Whether so many of all sites are enough. That a number is the same for all patients of one site is no reason to end.
+    fn is_enough(&self, sites: u64, all: u64, least: u64) -> bool {
+        sites >= least
+            || match self {
+                Self::Within(..) | Self::Without(_, true) => sites == 0,
+                Self::Varies(_) => sites > 0 && sites + 1 >= all,
+                Self::Value(_) | Self::Level(..) | Self::With(_) | Self::Without(_, false) => false,
+            }
     }
 
     fn error(&self, sites: u32, all: u32, least: u32) -> RecipeError {
@@ -343,7 +347,7 @@ impl Census {
             return Err(RecipeError::Implausible { what: "the first round" });
         }
         let count = |at: usize| rounded.get(at).copied().unwrap_or_default();
-        let lack = self.lack(&things, &sites, (count(1), count(2)));
+        let lack = self.lack(&things, (&sites, all), (count(1), count(2)));
         Ok(Tally {
             asked: true,
             set: sum.set,
@@ -356,13 +360,18 @@ impl Census {
     }
 
     /// The first of what there is not enough of.
-    fn lack(&self, things: &[(Thing, bool)], sites: &[u64], (events, others): (u64, u64)) -> Option<Lack> {
+    fn lack(
+        &self,
+        things: &[(Thing, bool)],
+        (sites, all): (&[u64], u64),
+        (events, others): (u64, u64),
+    ) -> Option<Lack> {
         let lack = |at: usize, sites: u64| Lack { at: at as u32, sites: sites as u32 };
         let least = u64::from(self.min_sites);
         let few = things
             .iter()
             .zip(sites)
-            .position(|((thing, _), sites)| !thing.is_enough(*sites, least))
+            .position(|((thing, _), sites)| !thing.is_enough(*sites, all, least))
             .map(|at| lack(at, sites.get(at).copied().unwrap_or_default()));
         // Each site that has an event has one at least.
         let certain = |rounded: u64, sites: u64| rounded.max(sites) >= u64::from(self.min_cell);
