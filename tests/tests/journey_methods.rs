@@ -171,7 +171,7 @@ fn follow_up_of_ten_countries_is_that_of_one_table() {
         &data,
         &format!("kind = \"km\"\n{half_a_year}min_cell = 0\n"),
     );
-    let words = "column `country` has its level `BELG` at 1 of 10 sites, the study needs `min_sites = 3`";
+    let words = "column `country` has its level `BELG` at 1 of 10 sites, the study needs 3";
     assert!(shown.contains(words), "{shown}");
     // Three of them together are a group.
     let data = format!(

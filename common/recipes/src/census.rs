@@ -6,7 +6,7 @@
 //!
 //! | what | is there at a site that |
 //! |---|---|
-//! | a column of numbers | has a value of it; and again: has more than one value of it |
+//! | a column of numbers | has a value of it; has more than one; has another than 0 and 1; has a 1; has a 0 |
 //! | a level of a category, group or stratum | has a row in it |
 //! | a term of a formula (a power, a logarithm, a product) | has more than one value of it |
 //! | the outcome, yes or no | has a row with it; and again: one without |
@@ -14,19 +14,21 @@
 //! A sum over fewer than `min_sites` sites tells of fewer than a steward agreed to, whatever stands around it: a level that lies at
 //! one site is that site, and so is a number that is the same for all patients of a site. The others are then the totals less it.
 //! So what is at fewer sites ends the run with its name, before anything is added up. Nothing is left out in silence: the
-//! proposer joins levels or leaves the column out. That one site of all has one value only of a number is no reason.
+//! proposer joins levels or leaves the column out. That one site of all has one value only of a number is no reason; of a yes and a
+//! no, as of levels, there must be enough sites.
+//!
+//! A study that goes on without a lost site asks for one site more, as long as there are more than `min_sites`: what was counted then
+//! holds for those that are left.
 //!
 //! Only rows of weight above 0 are counted. Rows, events and others are rounded as `count` rounds them, to tens and fewer than
 //! five as none: so few events *in all* that none are certain (no site has five, and fewer sites than `min_cell` have one) end the run too.
 
-use crate::design::{Design, Shape};
+use crate::design::Design;
 use crate::error::{MOST_ROWS, RecipeError, require};
 use crate::followup::Grouping;
 use crate::moments::{counts, exact};
-use crate::recipe::Recipe;
 use crate::rows::{Rows, Values};
 use motet_secagg::canonical;
-use motet_secagg::digest::Digest;
 use motet_secagg::layout::{Layout, Sum};
 use ndarray::{ArrayView1, Axis};
 
@@ -53,6 +55,8 @@ canonical! {
         pub group: Option<Grouping>,
         /// Fewest sites that have a column, a level or different values.
         pub min_sites: u32,
+        /// Sites that the run may lose after this round; so many more must have it, as long as there are more than `min_sites`.
+        pub spare: u32,
         /// Fewest events, and rows without one.
         pub min_cell: u32,
     }
@@ -88,9 +92,7 @@ canonical! {
     pub struct Tally {
         /// Whether it is over.
         pub asked: bool,
-        /// The sites of its sum, by digest: another set is counted again.
-        pub set: Digest,
-        /// How many they are.
+        /// The sites of its sum.
         pub sites: u32,
         /// Rows, rounded at each site.
         pub rows: u64,
@@ -119,6 +121,10 @@ canonical! {
 enum Thing {
     Value(String),
     Varies(String),
+    /// Values that are neither 0 nor 1: without any the column is a yes or no, and both are levels.
+    Other(String),
+    Yes(String),
+    No(String),
     Level(String, String),
     /// Values of a column among the patients of a group.
     Within(String, String),
@@ -134,7 +140,9 @@ impl Thing {
             || match self {
                 Self::Within(..) | Self::Without(_, true) => sites == 0,
                 Self::Varies(_) => sites > 0 && sites + 1 >= all,
-                Self::Value(_) | Self::Level(..) | Self::With(_) | Self::Without(_, false) => false,
+                Self::Other(_) => true,
+                Self::Value(_) | Self::Yes(_) | Self::No(_) | Self::Level(..) => false,
+                Self::With(_) | Self::Without(_, false) => false,
             }
     }
 
@@ -142,6 +150,9 @@ impl Thing {
         let what = match self {
             Self::Value(column) => format!("column `{column}` has values"),
             Self::Varies(column) => format!("column `{column}` has more than one value"),
+            Self::Other(column) => format!("column `{column}` has another value than 0 and 1"),
+            Self::Yes(column) => format!("column `{column}` is yes in some rows"),
+            Self::No(column) => format!("column `{column}` is no in some rows"),
             Self::Level(column, level) => format!("column `{column}` has its level `{level}`"),
             Self::Within(column, level) => format!("column `{column}` has values in group `{level}`"),
             Self::With(outcome) => format!("outcome `{outcome}` occurs"),
@@ -151,7 +162,9 @@ impl Thing {
             Self::Level(..) => "join the level with another or leave the column out",
             Self::Within(..) => "join the group with another or leave the column out",
             Self::With(_) | Self::Without(..) => "choose another outcome or more sites",
-            Self::Value(_) => "leave it out or choose more sites",
+            Self::Value(_) | Self::Other(_) | Self::Yes(_) | Self::No(_) => {
+                "leave it out or choose more sites"
+            }
             Self::Varies(_) => "leave it out, or name it as a category if it has levels at enough sites",
         };
         RecipeError::FewSites { what, sites, all, least, fix }
@@ -194,12 +207,18 @@ impl Census {
             category.of.levels.len() >= 2 && end <= self.columns.len() + 1
         };
         require(self.categories.iter().all(held), "levels", "those of columns of the study")?;
-        require(self.min_sites >= 3, "min_sites", "3 or more")?;
+        require((3..=1000).contains(&self.min_sites), "min_sites", "from 3 to 1000")?;
+        require(self.spare <= 1, "on_site_loss", "a loss of one site at most")?;
         require((2..=1000).contains(&self.min_cell), "min_cell", "from 2 to 1000")
     }
 
-    /// All that is counted, in order; with rows, whether they have it.
-    fn things(&self, method: &Recipe, rows: Option<&Rows<'_>>) -> Result<Vec<(Thing, bool)>, RecipeError> {
+    /// All that is counted, in order; with rows, whether they have it. `terms` are those of the method that are not columns
+    /// themselves.
+    fn things(
+        &self,
+        terms: Option<&Design>,
+        rows: Option<&Rows<'_>>,
+    ) -> Result<Vec<(Thing, bool)>, RecipeError> {
         let seen = rows.map(|rows| Seen { rows });
         let column = |at: usize| {
             rows.filter(|rows| at < rows.x.ncols()).map(|rows| rows.x.index_axis_move(Axis(1), at))
@@ -217,6 +236,12 @@ impl Census {
             if !self.categories.iter().any(|category| dummies(category).contains(&at)) {
                 things.push((Thing::Value(name.clone()), any(column(at), &|_| true)));
                 things.push((Thing::Varies(name.clone()), varies(column(at))));
+                things.push((
+                    Thing::Other(name.clone()),
+                    any(column(at), &|value| value != 0.0 && value != 1.0),
+                ));
+                things.push((Thing::Yes(name.clone()), any(column(at), &|value| value == 1.0)));
+                things.push((Thing::No(name.clone()), any(column(at), &|value| value == 0.0)));
             }
         }
         for category in &self.categories {
@@ -235,7 +260,7 @@ impl Census {
                 things.push(level(name, is));
             }
         }
-        if let Some(design) = terms(method) {
+        if let Some(design) = terms {
             let expanded = rows.map(|rows| design.expand(rows)).transpose()?;
             for (at, name) in design.names().into_iter().enumerate() {
                 things.push((Thing::Varies(name), varies(expanded.as_ref().map(|all| all.column(at)))));
@@ -288,16 +313,16 @@ impl Census {
     }
 
     /// How many numbers a site's vector has.
-    pub fn numbers(&self, method: &Recipe) -> usize {
-        self.things(method, None).map_or(0, |things| things.len()) + self.figures()
+    pub(crate) fn numbers(&self, terms: Option<&Design>) -> usize {
+        self.things(terms, None).map_or(0, |things| things.len()) + self.figures()
     }
 
     pub(crate) fn start(&self) -> Tally {
-        Tally { asked: false, set: Digest::default(), sites: 0, rows: 0, events: 0, others: 0, lack: None }
+        Tally { asked: false, sites: 0, rows: 0, events: 0, others: 0, lack: None }
     }
 
-    pub(crate) fn ask(&self, method: &Recipe) -> Result<Layout, RecipeError> {
-        let things = self.things(method, None)?.len();
+    pub(crate) fn ask(&self, terms: Option<&Design>) -> Result<Layout, RecipeError> {
+        let things = self.things(terms, None)?.len();
         let most = MOST_ROWS + MULTIPLE as f64;
         let mut blocks = Vec::new();
         if things > 0 {
@@ -308,12 +333,12 @@ impl Census {
     }
 
     /// A site's answer. The rows have passed the checks of the method.
-    pub(crate) fn answer(&self, method: &Recipe, rows: &Rows<'_>) -> Result<Vec<f64>, RecipeError> {
+    pub(crate) fn answer(&self, terms: Option<&Design>, rows: &Rows<'_>) -> Result<Vec<f64>, RecipeError> {
         if rows.x.ncols() != self.columns.len() {
             return Err(RecipeError::Columns { expected: self.columns.len(), found: rows.x.ncols() });
         }
         let mut values: Vec<f64> =
-            self.things(method, Some(rows))?.iter().map(|(_, is)| f64::from(u8::from(*is))).collect();
+            self.things(terms, Some(rows))?.iter().map(|(_, is)| f64::from(u8::from(*is))).collect();
         let seen = Seen { rows };
         let all = match rows.weight {
             Some(weight) => seen.of(weight).count(),
@@ -335,8 +360,8 @@ impl Census {
         ((count + MULTIPLE / 2) / MULTIPLE * MULTIPLE) as f64
     }
 
-    pub(crate) fn absorb(&self, method: &Recipe, sum: &Sum) -> Result<Tally, RecipeError> {
-        let things = self.things(method, None)?;
+    pub(crate) fn absorb(&self, terms: Option<&Design>, sum: &Sum) -> Result<Tally, RecipeError> {
+        let things = self.things(terms, None)?;
         let mut values = Values::of(sum);
         let sites = values.counts(things.len(), "sites of the first round")?;
         let rounded = values.counts(self.figures(), "rows of the first round")?;
@@ -348,15 +373,12 @@ impl Census {
         }
         let count = |at: usize| rounded.get(at).copied().unwrap_or_default();
         let lack = self.lack(&things, (&sites, all), (count(1), count(2)));
-        Ok(Tally {
-            asked: true,
-            set: sum.set,
-            sites: sum.sites,
-            rows: count(0),
-            events: count(1),
-            others: count(2),
-            lack,
-        })
+        Ok(Tally { asked: true, sites: sum.sites, rows: count(0), events: count(1), others: count(2), lack })
+    }
+
+    /// Fewest of so many sites that must have a thing: enough are left when the run has lost those it may lose.
+    fn least(&self, all: u32) -> u32 {
+        self.min_sites + self.spare.min(all.saturating_sub(self.min_sites))
     }
 
     /// The first of what there is not enough of.
@@ -367,11 +389,19 @@ impl Census {
         (events, others): (u64, u64),
     ) -> Option<Lack> {
         let lack = |at: usize, sites: u64| Lack { at: at as u32, sites: sites as u32 };
-        let least = u64::from(self.min_sites);
+        let least = u64::from(self.least(all as u32));
+        let mut number = false;
         let few = things
             .iter()
             .zip(sites)
-            .position(|((thing, _), sites)| !thing.is_enough(*sites, all, least))
+            .position(|((thing, _), sites)| match thing {
+                Thing::Other(_) => {
+                    number = *sites > 0;
+                    false
+                }
+                Thing::Yes(_) | Thing::No(_) if number => false,
+                _ => !thing.is_enough(*sites, all, least),
+            })
             .map(|at| lack(at, sites.get(at).copied().unwrap_or_default()));
         // Each site that has an event has one at least.
         let certain = |rounded: u64, sites: u64| rounded.max(sites) >= u64::from(self.min_cell);
@@ -385,13 +415,13 @@ impl Census {
     }
 
     /// Why the run is over.
-    pub(crate) fn error(&self, method: &Recipe, tally: &Tally, lack: Lack) -> RecipeError {
-        let things = match self.things(method, None) {
+    pub(crate) fn error(&self, terms: Option<&Design>, tally: &Tally, lack: Lack) -> RecipeError {
+        let things = match self.things(terms, None) {
             Ok(things) => things,
             Err(error) => return error,
         };
         if let Some((thing, _)) = things.get(lack.at as usize) {
-            return thing.error(lack.sites, tally.sites, self.min_sites);
+            return thing.error(lack.sites, tally.sites, self.least(tally.sites));
         }
         let outcome = match &self.outcome {
             Some(Explained::YesNo(name) | Explained::Number(name) | Explained::Event(name)) => name.clone(),
@@ -400,16 +430,4 @@ impl Census {
         let which = if lack.at as usize == things.len() { "with" } else { "without" };
         RecipeError::FewEvents { outcome, which, least: self.min_cell }
     }
-}
-
-/// The terms that are not columns themselves and whose values are known before the fit.
-fn terms(method: &Recipe) -> Option<Design> {
-    let Recipe::Glm(recipe) = method.method() else { return None };
-    let mut design = recipe.design.clone();
-    design.terms.retain(|term| {
-        let shapes = || term.factors.iter().map(|factor| &factor.shape);
-        let itself = term.factors.len() == 1 && shapes().all(|shape| *shape == Shape::Plain);
-        !itself && !shapes().any(|shape| matches!(shape, Shape::Sought(_)))
-    });
-    (!design.terms.is_empty()).then_some(design)
 }

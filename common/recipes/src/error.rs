@@ -310,7 +310,7 @@ pub enum RecipeError {
     #[error("fewer than two rows in the whole sum: there is nothing to fit")]
     TooFewRows,
     /// The first round found a column, a level or an outcome at too few sites.
-    #[error("{what} at {sites} of {all} sites, the study needs `min_sites = {least}`: {fix}")]
+    #[error("{what} at {sites} of {all} sites, the study needs {least}: {fix}")]
     FewSites {
         /// The column, and what it has at so many sites.
         what: String,
@@ -318,7 +318,7 @@ pub enum RecipeError {
         sites: u32,
         /// Sites of the sum.
         all: u32,
-        /// The study's `min_sites`.
+        /// The study's `min_sites`, and one more where it goes on without a lost site.
         least: u32,
         /// What the proposer can do.
         fix: &'static str,

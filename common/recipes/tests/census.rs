@@ -25,6 +25,7 @@ fn census(columns: &[&str], outcome: Option<Explained>) -> Census {
         weight: None,
         group: None,
         min_sites: 3,
+        spare: 0,
         min_cell: 5,
     }
 }
@@ -97,7 +98,7 @@ fn a_number_that_is_the_site_ends_the_run_by_name_and_so_does_its_square() {
     let columns = columns_with("hosp");
     let census = Census { columns: names(&columns), ..heart_census() };
     let recipe = Recipe::Logistic(Logistic::new(names(&columns), "y".into()));
-    let words = "column `hosp` has more than one value at 0 of 4 sites, the study needs `min_sites = 3`";
+    let words = "column `hosp` has more than one value at 0 of 4 sites, the study needs 3";
     ends(&recipe.counted(census), &sites, words);
     // A formula hides the site in a product: in one hospital alone it is not 0.
     let sites = with(|site, row| if site == 0 { 1.0 } else { f64::from(u32::from(row % 2 == 0)) - 0.5 });
@@ -125,8 +126,19 @@ fn dummies_of_the_hospitals_end_the_run_by_the_levels_name() {
     ends(
         &recipe.clone().counted(census.clone()),
         &sites,
-        "column `hosp` has its level `HU` at 1 of 4 sites, the study needs `min_sites = 3`: join the level",
+        "column `hosp` has its level `HU` at 1 of 4 sites, the study needs 3: join the level",
     );
+    // A yes or no is levels, too.
+    let yes = self::census(&columns, yes_no());
+    let logistic = Recipe::Logistic(Logistic::new(names(&columns), "y".into()));
+    let rare = with(|site, row| f64::from(u32::from(site < 2 && row % 2 == 0)));
+    ends(
+        &logistic.clone().counted(yes.clone()),
+        &rare[..3],
+        "column `hosp_HU` is yes in some rows at 2 of 3 sites",
+    );
+    let common = with(|site, row| f64::from(u32::from(site > 1 || row % 2 == 0)));
+    ends(&logistic.counted(yes), &common[..3], "column `hosp_HU` is no in some rows at 2 of 3 sites");
     // All but one have the level: the reference is the one that has not.
     let sites = with(|site, _| f64::from(u32::from(site != 1)));
     ends(&recipe.counted(census), &sites, "column `hosp` has its level `CL` at 1 of 4 sites");
@@ -164,7 +176,7 @@ fn a_column_that_two_hospitals_have_ends_a_table_by_name() {
     let sites = with(|site, row| if site < 2 { row as f64 } else { f64::NAN });
     let columns = columns_with("crp");
     let recipe = Recipe::Summary(Summary::new(names(&columns)));
-    let words = "column `crp` has values at 2 of 4 sites, the study needs `min_sites = 3`: leave it out";
+    let words = "column `crp` has values at 2 of 4 sites, the study needs 3: leave it out";
     ends(&recipe.counted(census(&columns, None)), &sites, words);
     // Among the patients of a group, as well.
     let mut sites = with(|site, row| if site < 2 || row % 2 == 0 { row as f64 } else { f64::NAN });
@@ -216,7 +228,7 @@ fn the_first_sum_holds_no_exact_count_and_sees_no_row_of_weight_0() {
     assert!(things.iter().all(|value| *value == 0.0 || *value == 1.0));
     // 303 patients, 139 with the outcome.
     assert_eq!((site.y.len(), counts), (303, [300.0, 140.0, 160.0].as_slice()));
-    assert_eq!(recipe.census().unwrap().numbers(&recipe), values.len());
+    assert_eq!(recipe.first_round().unwrap().numbers(), values.len());
     // The same with weights: one patient is none, and has one value of each column.
     let weighted = Recipe::Glm(Glm {
         weight: true,
@@ -227,22 +239,30 @@ fn the_first_sum_holds_no_exact_count_and_sees_no_row_of_weight_0() {
     let values = answer(&weighted, &Rows { weight: Some(weight.view()), ..site.rows() });
     let (things, counts) = values.split_at(values.len() - 3);
     assert_eq!(counts, [0.0; 3]);
-    assert_eq!(things.iter().sum::<f64>(), 8.0 + 2.0 + 1.0, "values, two levels, the outcome or its absence");
+    assert_eq!(
+        things.iter().sum::<f64>(),
+        16.0 + 2.0 + 1.0,
+        "values and their kind, two levels, the outcome or its absence"
+    );
 }
 
 #[test]
-fn other_sites_are_counted_again_before_more_is_asked_of_them() {
+fn where_a_run_may_lose_a_site_what_it_asks_about_lies_at_one_more() {
     // Without the last hospital the level lies at two.
     let sites = with(|site, row| f64::from(u32::from(site != 1 && row % 3 == 0)));
     let columns = columns_with("ward_B");
     let mut census = Census { columns: names(&columns), ..heart_census() };
     census.categories.push(Category { of: grouping("ward", &["A", "B"]), first: 13 });
-    let recipe = Recipe::Logistic(Logistic::new(names(&columns), "y".into())).counted(census);
-    let lost = run_with(&recipe, |at| sites.iter().take(if at < 3 { 4 } else { 3 }).collect());
-    let error = lost.unwrap_err().to_string();
-    assert!(error.starts_with("column `ward` has its level `B` at 2 of 3 sites"), "{error}");
+    let fit = Recipe::Logistic(Logistic::new(names(&columns), "y".into()));
+    let stays = fit.clone().counted(census.clone());
+    let all: Vec<&Site> = sites.iter().collect();
+    assert!(!round(&stays, &stays.start(Digest([3; 32])), &all).unwrap().unwrap().stuck());
+    let goes_on = fit.counted(Census { spare: 1, ..census });
+    ends(&goes_on, &sites, "column `ward` has its level `B` at 3 of 4 sites, the study needs 4:");
+    // With as many sites as a sum needs none can be lost.
+    ends(&goes_on, &sites[..3], "column `ward` has its level `B` at 2 of 3 sites, the study needs 3:");
     // Where enough are left the run goes on, over one set of sites.
-    let recipe = plain_heart().counted(heart_census());
+    let recipe = plain_heart().counted(Census { spare: 1, ..heart_census() });
     let sites = heart();
     let lost = run_with(&recipe, |at| sites.iter().take(if at < 3 { 4 } else { 3 }).collect());
     let want = logistic(run(&plain_heart(), &sites[..3]));

@@ -2,6 +2,7 @@
 
 use super::{Recipe, State, judged};
 use crate::census::{Census, Tally};
+use crate::design::{Design, Shape};
 use crate::error::RecipeError;
 use crate::memory::{Answer, Memory};
 use crate::rows::Rows;
@@ -10,9 +11,6 @@ use motet_secagg::encode::{Canonical, Malformed, Reader};
 use motet_secagg::fold::plain_sum;
 use motet_secagg::layout::{ClearUpdate, Layout, Sum};
 use rand_core::CryptoRng;
-
-/// The mark of a counted recipe and of its state. Neither is inside of another: bytes that nest without end would end the process.
-pub(super) const MARK: u8 = 10;
 
 /// The phase of the first round.
 const PHASE: &str = "census";
@@ -35,6 +33,7 @@ pub struct CountedState {
     pub method: Box<State>,
 }
 
+// Neither is inside of another: bytes that nest without end would end the process.
 macro_rules! behind {
     ($whole:ident, $first:ident, $what:literal) => {
         impl Canonical for $whole {
@@ -44,7 +43,7 @@ macro_rules! behind {
             }
             fn read(input: &mut Reader<'_>) -> Result<Self, Malformed> {
                 let $first = Canonical::read(input)?;
-                if input.peek() == Some(MARK) {
+                if input.peek() == Some(judged::COUNTED) {
                     return Err(Malformed { what: $what });
                 }
                 Ok(Self { $first, method: Box::new(Canonical::read(input)?) })
@@ -56,6 +55,23 @@ behind!(Counted, census, "Counted");
 behind!(CountedState, tally, "CountedState");
 
 impl Counted {
+    /// The terms that are not columns themselves and whose values are known before the fit.
+    fn terms(&self) -> Option<Design> {
+        let Recipe::Glm(recipe) = self.method.method() else { return None };
+        let mut design = recipe.design.clone();
+        design.terms.retain(|term| {
+            let shapes = || term.factors.iter().map(|factor| &factor.shape);
+            let itself = term.factors.len() == 1 && shapes().all(|shape| *shape == Shape::Plain);
+            !itself && !shapes().any(|shape| matches!(shape, Shape::Sought(_)))
+        });
+        (!design.terms.is_empty()).then_some(design)
+    }
+
+    /// How many numbers a site's vector of the first round has.
+    pub fn numbers(&self) -> usize {
+        self.census.numbers(self.terms().as_ref())
+    }
+
     pub(super) fn check(&self) -> Result<(), RecipeError> {
         self.method.check()?;
         self.census.check()
@@ -64,7 +80,7 @@ impl Counted {
     pub(super) fn ask(&self, state: &CountedState, sites: u32) -> Result<Option<Layout>, RecipeError> {
         match state.tally {
             Tally { lack: Some(_), .. } => Ok(None),
-            Tally { asked: false, .. } => self.census.ask(&self.method).map(Some),
+            Tally { asked: false, .. } => self.census.ask(self.terms().as_ref()).map(Some),
             Tally { asked: true, .. } => {
                 Ok(self.method.ask(&state.method, sites)?.map(|question| question.layout))
             }
@@ -88,20 +104,17 @@ impl Counted {
             let first = self.method.answer_phase(&state.method, rows, memory, dice)?;
             plain_sum(&question.layout, Digest::default(), vec![first.update])?;
         }
-        Ok(ClearUpdate::new(1, self.census.answer(&self.method, rows)?).into())
+        Ok(ClearUpdate::new(1, self.census.answer(self.terms().as_ref(), rows)?).into())
     }
 
     pub(super) fn absorb(&self, state: &CountedState, sum: &Sum) -> Result<CountedState, RecipeError> {
         if !state.tally.asked {
             let rounds = state.method.progress().round + 1;
-            let tally = self.census.absorb(&self.method, sum)?;
+            let tally = self.census.absorb(self.terms().as_ref(), sum)?;
             return Ok(CountedState { tally, method: Box::new(judged::counted(&state.method, rounds)) });
         }
         let method = Box::new(self.method.absorb(&state.method, sum)?);
-        // What was enough at other sites may not be at these: they are counted before anything more is asked.
-        let same = sum.set == state.tally.set;
-        let tally = if same { state.tally.clone() } else { self.census.start() };
-        Ok(CountedState { tally, method })
+        Ok(CountedState { tally: state.tally.clone(), method })
     }
 
     /// That the first round has let the run go on.
@@ -110,7 +123,7 @@ impl Counted {
     /// What there is not enough of.
     pub(super) fn passed(&self, state: &CountedState) -> Result<(), RecipeError> {
         match state.tally.lack {
-            Some(lack) => Err(self.census.error(&self.method, &state.tally, lack)),
+            Some(lack) => Err(self.census.error(self.terms().as_ref(), &state.tally, lack)),
             None if state.tally.asked => Ok(()),
             None => Err(RecipeError::Unfinished { phase: PHASE }),
         }

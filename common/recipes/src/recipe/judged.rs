@@ -1,6 +1,6 @@
 //! A method whose finished model is judged by group and by site, in two more rounds.
 
-use super::{Recipe, State, counted};
+use super::{Recipe, State};
 use crate::error::{RecipeError, require};
 use crate::fedavg::{self, FedAvgState};
 use crate::memory::{Answer, Memory};
@@ -14,6 +14,8 @@ use rand_core::CryptoRng;
 
 /// The mark of a judged recipe and of its state. Neither holds another: bytes that nest without end would end the process.
 const MARK: u8 = 9;
+/// The mark of those behind a first round, which stand around a judged one and not inside.
+pub(super) const COUNTED: u8 = 10;
 
 canonical! {
     /// A method, and the groups and sites that its finished model is judged by.
@@ -44,7 +46,7 @@ macro_rules! boxed {
                 (**self).write(out);
             }
             fn read(input: &mut Reader<'_>) -> Result<Self, Malformed> {
-                if matches!(input.peek(), Some(MARK | counted::MARK)) {
+                if matches!(input.peek(), Some(MARK | COUNTED)) {
                     return Err(Malformed { what: $what });
                 }
                 <$inner>::read(input).map(Self::new)

@@ -1,13 +1,18 @@
 //! The first round: what it counts of a study's columns, and what it tells a steward.
 
-use super::super::{Data, Levels, Privacy, Study};
+use super::super::{Data, Levels, MOST_LOST, Privacy, SiteLoss, Study};
 use motet_recipes::{Category, Census, Explained, Family, Grouping, Loss, Recipe, gbdt};
 
 /// Fewest events, and rows without one, of a study; the rounding of the first round has the same.
 const MIN_CELL: u32 = 5;
 
 /// The method behind a first round; `count` rounds by itself and asks for nothing else.
-pub(in super::super) fn behind_census(recipe: Recipe, data: &Data, privacy: &Privacy) -> Recipe {
+pub(in super::super) fn behind_census(
+    recipe: Recipe,
+    data: &Data,
+    privacy: &Privacy,
+    on_site_loss: SiteLoss,
+) -> Recipe {
     if matches!(recipe, Recipe::Count(_)) {
         return recipe;
     }
@@ -43,6 +48,7 @@ pub(in super::super) fn behind_census(recipe: Recipe, data: &Data, privacy: &Pri
         weight: data.weight.clone(),
         group: group.map(grouping),
         min_sites: privacy.min_sites,
+        spare: if on_site_loss == SiteLoss::Continue { MOST_LOST } else { 0 },
         min_cell: MIN_CELL,
     };
     recipe.counted(census)
@@ -61,13 +67,12 @@ pub(super) fn is_number(recipe: &Recipe) -> bool {
 impl Study {
     /// The numbers of the first round's vector.
     pub(super) fn census_vectors(&self) -> Vec<(&'static str, usize)> {
-        let numbers = self.recipe.census().map(|census| census.numbers(&self.recipe));
-        numbers.map(|numbers| ("first round", numbers)).into_iter().collect()
+        self.recipe.first_round().map(|first| ("first round", first.numbers())).into_iter().collect()
     }
 
     /// What the first round tells, in sentences for the steward.
     pub(in super::super) fn census_tells(&self) -> Vec<String> {
-        let Some(census) = self.recipe.census() else { return Vec::new() };
+        let Some(census) = self.recipe.first_round().map(|first| &first.census) else { return Vec::new() };
         vec![format!(
             "the first round counts rows{}, rounded at your site to tens and fewer than {} as none, and at how many sites each \
                  column has values, different values and each of its levels. What is there at fewer than {} sites ends the run \
