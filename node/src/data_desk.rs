@@ -5,7 +5,7 @@ use crate::NodeError;
 use crate::home::{Paths, create_folder, read_text, write_text};
 use crate::output::{self, small, small_text};
 use motet_common::refusal::{Code, Refusal};
-use motet_common::study::Study;
+use motet_common::study::{Floors, Study};
 use motet_data::cohort::check_schema;
 use motet_data::{Cohort, DataError, Profile, Schema, Table, profile};
 use serde::{Deserialize, Serialize};
@@ -80,6 +80,21 @@ impl Dataset {
         })?;
         let schema = Schema::parse(&read_text(&folder.join("schema.toml"))?)?;
         Ok(Self { name: name.to_owned(), csv: source.csv, schema })
+    }
+
+    /// Whether schema and study mean the same, and the study's grid of times is no finer than the site's floor.
+    ///
+    /// # Errors
+    /// `unknown_column`, `schema_mismatch`; `study_not_approved` for the grid.
+    pub fn fits(&self, study: &Study, floors: &Floors) -> Result<(), NodeError> {
+        check_schema(&self.schema, study)?;
+        let time = study.data.time.as_ref().and_then(|time| self.schema.columns.get(time));
+        match study.too_fine(floors, time.and_then(|column| column.unit.as_deref())) {
+            Some(fine) => {
+                Err(Refusal::new(Code::StudyNotApproved, format!("study `{}` {fine}", study.id)).into())
+            }
+            None => Ok(()),
+        }
     }
 
     /// The patients of a study and the columns it uses, and no others.

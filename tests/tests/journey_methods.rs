@@ -55,7 +55,7 @@ fn survival_of_six_regions_is_that_of_one_table() {
         let off = (index["c_index"].as_f64().expect("C") - want[key]["cindex"].as_f64().expect("C")).abs();
         assert!(off <= index["c_index_error_bound"].as_f64().expect("its bound") + 1e-12, "{index}: {off}");
     }
-    let recipe = format!("kind = \"km\"\n{DAYS}marks = [257, 456, 850]\ntau = 1686\nmin_cell = 0\n");
+    let recipe = format!("kind = \"km\"\n{DAYS}marks = [257, 456, 850]\ntau = 1686\n");
     let report = trial.report("curve", SURVIVAL, &recipe);
     let curve = &report["curves"][0];
     let pooled = &want["kaplan_meier"]["pooled"];
@@ -165,19 +165,15 @@ fn follow_up_of_ten_countries_is_that_of_one_table() {
     let data = format!(
         "time = \"days\"\nevent = \"died\"\ngroup = \"country\"\n[data.levels]\ncountry = {COUNTRIES:?}\n"
     );
-    let shown = ends_without_a_result(
-        &trial,
-        "stroke-countries",
-        &data,
-        &format!("kind = \"km\"\n{half_a_year}min_cell = 0\n"),
-    );
+    let shown =
+        ends_without_a_result(&trial, "stroke-countries", &data, &format!("kind = \"km\"\n{half_a_year}"));
     let words = "column `country` has its level `BELG` at 1 of 10 sites, the study needs 3";
     assert!(shown.contains(words), "{shown}");
     // Three of them together are a group.
     let data = format!(
         "time = \"days\"\nevent = \"died\"\ngroup = \"region\"\n[data.levels]\nregion = {REGIONS_OF_EUROPE:?}\n"
     );
-    let report = trial.report("stroke-curves", &data, &format!("kind = \"km\"\n{half_a_year}min_cell = 0\n"));
+    let report = trial.report("stroke-curves", &data, &format!("kind = \"km\"\n{half_a_year}"));
     let groups = report["log_rank"]["groups"].as_array().expect("groups");
     let observed: f64 = groups.iter().filter_map(|group| group["observed"].as_f64()).sum();
     assert_eq!((groups.len(), observed), (3, 1861.0));

@@ -2,7 +2,7 @@
 
 use super::text::cleaned;
 use super::write::duration;
-use super::{SiteLoss, Study, purpose_meaning};
+use super::{Floors, SiteLoss, Study, purpose_meaning};
 use crate::roster::Roster;
 use motet_secagg::digest::Digest;
 use std::fmt::Write as _;
@@ -18,6 +18,8 @@ pub struct CardContext<'a> {
     pub earlier: &'a [Earlier],
     /// The node's folder, for the command to type.
     pub dir: &'a str,
+    /// The site's own floors.
+    pub floors: &'a Floors,
 }
 
 /// Characters of each digest that a steward types: nobody finds another text, or roster, that begins alike.
@@ -221,10 +223,9 @@ impl Study {
             most => format!("this holds while at most {most} of them collude with the coordinator"),
         };
         card.fact(&format!("nothing is opened with fewer than {survivors} sites in the sum; {while_}"));
-        card.fact(&format!(
-            "a site with fewer than {} rows does not take part and says no number",
-            self.privacy.min_rows
-        ));
+        for line in self.applies(context.floors) {
+            card.fact(&line);
+        }
         let rounds = &self.rounds;
         card.fact(&format!(
             "a round waits {} to join, {} for keys, {} for vectors, {} for signatures, {} to open",

@@ -7,6 +7,7 @@ use motet_secagg::layout::Ring;
 mod approval;
 mod card;
 mod evaluation;
+mod floors;
 mod methods;
 
 const FULL: &str = r#"

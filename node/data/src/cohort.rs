@@ -2,10 +2,10 @@
 
 use crate::cell::Cell;
 use crate::error::{Code, DataError};
-use crate::schema::{Column, Kind, Schema};
+use crate::schema::{Column, Kind, Schema, Use};
 use crate::table::{Series, Table};
 use motet_common::study::filter::{Literal, days_since_1970};
-use motet_common::study::{Outcome, Study};
+use motet_common::study::{Filter, Outcome, Study};
 use motet_recipes::{Recipe, Rows, SubgroupKind};
 use ndarray::{Array1, Array2};
 
@@ -247,6 +247,20 @@ fn fits<'c>(
         if !matches!(kind, Kind::Float | Kind::Int) {
             let problem = format!("declared as `{}`, the study needs a number", kind.word());
             return mismatch(name, problem, "declare `type = \"float\"` or `type = \"int\"`");
+        }
+    }
+    let filters = data.filter.iter().flat_map(Filter::columns).map(|name| (name, Use::Filter));
+    let weights = data.weight.iter().map(|name| (name.as_str(), Use::Weight));
+    let judged = study.recipe.subgroups().into_iter().flat_map(|asked| &asked.groups);
+    let groups = data.group.iter().map(String::as_str).chain(judged.map(|group| group.column.as_str()));
+    for (name, wanted) in filters.chain(weights).chain(groups.map(|name| (name, Use::Group))) {
+        if !declared(name)?.uses.contains(&wanted) {
+            let problem = format!("this site lets no study {} by it", wanted.word());
+            return mismatch(
+                name,
+                problem,
+                "the proposer leaves it out, or the site adds it to `use` in its schema",
+            );
         }
     }
     for feature in data.features.iter().chain(&data.group) {

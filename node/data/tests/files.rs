@@ -357,6 +357,14 @@ fn schema_and_study_must_mean_the_same() {
         let file = site(format!("{HEADER}{GOOD}"), SCHEMA);
         assert_eq!(file.cohort(&study).err().map(|error| error.code()), Some("schema_mismatch"));
     }
+    // A column that may explain, but neither choose patients nor group them.
+    let closed =
+        Schema::parse(&SCHEMA.replacen("type = \"float\"", "type = \"float\"\nuse = [\"weight\"]", 1))
+            .unwrap();
+    check_schema(&closed, &study(r#"["age"]"#, "")).unwrap();
+    let error = check_schema(&closed, &study(r#"["age"]"#, "filter = 'age >= 18'")).unwrap_err();
+    assert_eq!((error.code(), error.column()), ("schema_mismatch", Some("age")), "{error}");
+    assert!(error.to_string().contains("lets no study filter by it"), "{error}");
     let error = check_schema(&schema, &study(r#"["weight"]"#, "")).unwrap_err();
     assert_eq!(error.code(), "unknown_column");
     assert!(error.to_string().contains("declared are age, cp"), "{error}");
@@ -373,6 +381,7 @@ fn schema_and_study_must_mean_the_same() {
 fn a_bad_schema_is_refused_in_its_line() {
     for (from, to, word) in [
         ("unit = \"a\"", "units = \"a\"", "unknown key `units`"),
+        ("unit = \"a\"", "use = [\"sum\"]", "`use` names \"sum\""),
         ("type = \"int\"", "type = \"integer\"", "`type` is \"integer\""),
         ("type = \"int\"", "type = 3", "text"),
         ("type = \"int\"", "type = \"int\"\nlevels = [\"1\", \"2\"]", "`levels` is not a key of type `int`"),

@@ -176,16 +176,6 @@ impl Study {
         matches!(self.recipe.method(), Recipe::Summary(_) | Recipe::Gbdt(_))
     }
 
-    /// Whether times between the points of the grid stay as they are, which a site must allow by itself.
-    pub fn shows_exact_times(&self) -> bool {
-        let grid = match self.recipe.method() {
-            Recipe::Cox(recipe) if recipe.strata != motet_recipes::Strata::Site => &recipe.grid,
-            Recipe::KaplanMeier(recipe) => &recipe.grid,
-            _ => return false,
-        };
-        grid.times == motet_recipes::Times::Exact
-    }
-
     /// What is explained, and what groups or weighs, in sentences for the steward.
     pub(super) fn explains(&self) -> Vec<String> {
         let data = &self.data;

@@ -137,7 +137,13 @@ fn the_card_calls_a_sites_own_figures_a_disclosure() {
         .collect();
     let hub = HubKeys { signing: key(200), log: key(201) };
     let roster = Roster::new("heart-1", 1, hub, "Open Hearts", entries).unwrap();
-    let context = CardContext { proposer: "Ada", roster: &roster, earlier: &[], dir: "/srv/motet" };
+    let context = CardContext {
+        proposer: "Ada",
+        roster: &roster,
+        earlier: &[],
+        dir: "/srv/motet",
+        floors: &Floors::default(),
+    };
     let flat = |study: &Study| study.card(&context).split_whitespace().collect::<Vec<_>>().join(" ");
     let card = flat(&judged(EVALUATION).unwrap());
     for words in [

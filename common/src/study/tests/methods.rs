@@ -9,7 +9,7 @@ pub(super) const SAMPLES: [(&str, &str, &str); 14] = [
         "group = \"arm\"\nfeatures = [\"age\", \"sex\", \"cp\"]\n[data.levels]\narm = [\"a\", \"b\"]\ncp = [\"1\", \"2\", \"3\"]",
         "edges = { age = [0, 50, 100], sex = \"yes or no\" }\nquantiles = [0.25, 0.5]\n",
     ),
-    ("count", "outcome = \"y\"\nfilter = \"age >= 18\"", "multiple = 5\n"),
+    ("count", "outcome = \"y\"\nfilter = \"age >= 18\"", "multiple = 20\n"),
     (
         "linear",
         "outcome = \"sbp\"\noffset = \"known\"\nweight = \"w\"\nfeatures = [\"sex\", \"age\", \"cp\"]\n[data.levels]\ncp = [\"1\", \"2\", \"3\"]",
@@ -48,7 +48,8 @@ pub(super) const SAMPLES: [(&str, &str, &str); 14] = [
     ("gbdt", "outcome = \"y\"\nfeatures = [\"age\", \"sex\"]", "trees = 20\nvalidation = 0.25\n"),
 ];
 
-fn file(kind: &str, data: &str, recipe: &str) -> String {
+/// A study file of a kind.
+pub(super) fn file(kind: &str, data: &str, recipe: &str) -> String {
     format!(
         "[study]\nid = \"abc\"\ntitle = \"t\"\nquestion = \"How many?\"\npurpose = \"53(1)(c)\"\nends = 2030-02-28\n\
          [data]\ndataset = \"d\"\n{data}\n[recipe]\nkind = \"{kind}\"\n{recipe}"
