@@ -1,7 +1,8 @@
 //! The first round of every method but `count`: is there enough of each column, at enough sites? Nothing else is asked before.
 //!
 //! ```text
-//! census -> [ for each column, level, term: 1 where this site has it | rows, events, others, each rounded at the site ]
+//! census -> [ for each column, level, term: 1 where this site has it | rows, events, others, each rounded at the site
+//!           | for each group that a coefficient stands for: 1 where this site has it | its rows, rounded ]
 //! ```
 //!
 //! | what | is there at a site that |
@@ -10,6 +11,7 @@
 //! | a level of a category, group or stratum | has a row in it |
 //! | a term of a formula (a power, a logarithm, a product) | has more than one value of it |
 //! | the outcome, yes or no | has a row with it; and again: one without |
+//! | a group that a coefficient stands for (`cells.rs`) | has a row in it, with the outcome and without; and how many, rounded |
 //!
 //! A sum over fewer than `min_sites` sites tells of fewer than a steward agreed to, whatever stands around it: a level that lies at
 //! one site is that site, and so is a number that is the same for all patients of a site. The others are then the totals less it.
@@ -23,6 +25,9 @@
 //! Only rows of weight above 0 are counted. Rows, events and others are rounded as `count` rounds them, to tens and fewer than
 //! five as none: so few events *in all* that none are certain (no site has five, and fewer sites than `min_cell` have one) end the run too.
 
+mod cells; // groups that a coefficient stands for
+mod thing; // what a site has or has not
+
 use crate::design::Design;
 use crate::error::{MOST_ROWS, RecipeError, require};
 use crate::followup::Grouping;
@@ -31,6 +36,7 @@ use crate::rows::{Rows, Values};
 use motet_secagg::canonical;
 use motet_secagg::layout::{Layout, Sum};
 use ndarray::{ArrayView1, Axis};
+use thing::Thing;
 
 /// Counts are rounded to multiples of this, as `count` rounds them unless told otherwise.
 const MULTIPLE: u64 = 10;
@@ -59,6 +65,8 @@ canonical! {
         pub spare: u32,
         /// Fewest events, and rows without one.
         pub min_cell: u32,
+        /// Whether the method tells coefficients with their errors: of yes/no columns and categories alone they are counts.
+        pub crosses: bool,
     }
 }
 
@@ -116,76 +124,23 @@ canonical! {
     }
 }
 
-/// One thing that a site has or has not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Thing {
-    Value(String),
-    Varies(String),
-    /// Values that are neither 0 nor 1: without any the column is a yes or no, and both are levels.
-    Other(String),
-    Yes(String),
-    No(String),
-    Level(String, String),
-    /// Values of a column among the patients of a group.
-    Within(String, String),
-    With(String),
-    /// Rows without the outcome. Of a time there may be none, but not some at few sites: they are the total less the events.
-    Without(String, bool),
-}
-
-impl Thing {
-    /// Whether so many of all sites are enough. That a number is the same for all patients of one site is no reason to end.
-    fn is_enough(&self, sites: u64, all: u64, least: u64) -> bool {
-        sites >= least
-            || match self {
-                Self::Within(..) | Self::Without(_, true) => sites == 0,
-                Self::Varies(_) => sites > 0 && sites + 1 >= all,
-                Self::Other(_) => true,
-                Self::Value(_) | Self::Yes(_) | Self::No(_) | Self::Level(..) => false,
-                Self::With(_) | Self::Without(_, false) => false,
-            }
-    }
-
-    fn error(&self, sites: u32, all: u32, least: u32) -> RecipeError {
-        let what = match self {
-            Self::Value(column) => format!("column `{column}` has values"),
-            Self::Varies(column) => format!("column `{column}` has more than one value"),
-            Self::Other(column) => format!("column `{column}` has another value than 0 and 1"),
-            Self::Yes(column) => format!("column `{column}` is yes in some rows"),
-            Self::No(column) => format!("column `{column}` is no in some rows"),
-            Self::Level(column, level) => format!("column `{column}` has its level `{level}`"),
-            Self::Within(column, level) => format!("column `{column}` has values in group `{level}`"),
-            Self::With(outcome) => format!("outcome `{outcome}` occurs"),
-            Self::Without(outcome, _) => format!("outcome `{outcome}` is absent in some rows"),
-        };
-        let fix = match self {
-            Self::Level(..) => "join the level with another or leave the column out",
-            Self::Within(..) => "join the group with another or leave the column out",
-            Self::With(_) | Self::Without(..) => "choose another outcome or more sites",
-            Self::Value(_) | Self::Other(_) | Self::Yes(_) | Self::No(_) => {
-                "leave it out or choose more sites"
-            }
-            Self::Varies(_) => "leave it out, or name it as a category if it has levels at enough sites",
-        };
-        RecipeError::FewSites { what, sites, all, least, fix }
-    }
-}
-
 /// The rows that count, and what stands in a column of them.
 struct Seen<'a, 'r> {
     rows: &'a Rows<'r>,
 }
 
 impl Seen<'_, '_> {
+    /// Whether the row is of weight above 0.
+    fn counts(&self, at: usize) -> bool {
+        self.rows.weight.is_none_or(|weight| weight.get(at).is_some_and(|weight| *weight > 0.0))
+    }
+
     fn of<'c>(&'c self, column: ArrayView1<'c, f64>) -> impl Iterator<Item = f64> + 'c {
-        let counts = move |at: usize| {
-            self.rows.weight.is_none_or(|weight| weight.get(at).is_some_and(|weight| *weight > 0.0))
-        };
         column
             .into_iter()
             .copied()
             .enumerate()
-            .filter(move |(at, value)| counts(*at) && !value.is_nan())
+            .filter(move |(at, value)| self.counts(*at) && !value.is_nan())
             .map(|(_, value)| value)
     }
 
@@ -314,7 +269,8 @@ impl Census {
 
     /// How many numbers a site's vector has.
     pub(crate) fn numbers(&self, terms: Option<&Design>) -> usize {
-        self.things(terms, None).map_or(0, |things| things.len()) + self.figures()
+        let cells = self.cells(terms, None).map_or(0, |cells| cells.len());
+        self.things(terms, None).map_or(0, |things| things.len()) + self.figures() + 2 * cells
     }
 
     pub(crate) fn start(&self) -> Tally {
@@ -329,6 +285,10 @@ impl Census {
             blocks.push(counts(things, 1.0));
         }
         blocks.push(counts(self.figures(), most));
+        let cells = self.cells(terms, None)?.len();
+        if cells > 0 {
+            blocks.extend([counts(cells, 1.0), counts(cells, most)]);
+        }
         Ok(exact(blocks))
     }
 
@@ -349,6 +309,9 @@ impl Census {
             let of = |what: f64| rows.y.map_or(0, |y| seen.of(y).filter(|value| *value == what).count());
             values.extend([self.rounded(of(1.0)), self.rounded(of(0.0))]);
         }
+        let cells = self.cells(terms, Some(rows))?;
+        values.extend(cells.iter().map(|cell| f64::from(u8::from(cell.rows > 0))));
+        values.extend(cells.iter().map(|cell| self.rounded(cell.rows)));
         Ok(values)
     }
 
@@ -365,14 +328,21 @@ impl Census {
         let mut values = Values::of(sum);
         let sites = values.counts(things.len(), "sites of the first round")?;
         let rounded = values.counts(self.figures(), "rows of the first round")?;
+        let cells = self.cells(terms, None)?.len();
+        let crossed = (
+            values.counts(cells, "sites of the first round")?,
+            values.counts(cells, "rows of the first round")?,
+        );
         values.end()?;
         let all = u64::from(sum.sites);
-        if sites.iter().any(|sites| *sites > all) || rounded.iter().any(|rows| !rows.is_multiple_of(MULTIPLE))
-        {
+        let some = sites.iter().chain(&crossed.0).any(|sites| *sites > all);
+        if some || rounded.iter().chain(&crossed.1).any(|rows| !rows.is_multiple_of(MULTIPLE)) {
             return Err(RecipeError::Implausible { what: "the first round" });
         }
         let count = |at: usize| rounded.get(at).copied().unwrap_or_default();
-        let lack = self.lack(&things, (&sites, all), (count(1), count(2)));
+        let lack = self
+            .lack(&things, (&sites, all), (count(1), count(2)))
+            .or_else(|| self.few_crossed(&things, &sites, (&crossed.0, &crossed.1)));
         Ok(Tally { asked: true, sites: sum.sites, rows: count(0), events: count(1), others: count(2), lack })
     }
 
@@ -403,15 +373,39 @@ impl Census {
                 _ => !thing.is_enough(*sites, all, least),
             })
             .map(|at| lack(at, sites.get(at).copied().unwrap_or_default()));
-        // Each site that has an event has one at least.
-        let certain = |rounded: u64, sites: u64| rounded.max(sites) >= u64::from(self.min_cell);
         few.or_else(|| {
             things.iter().zip(sites).find_map(|((thing, _), sites)| match thing {
-                Thing::With(_) if !certain(events, *sites) => Some(lack(things.len(), *sites)),
-                Thing::Without(_, false) if !certain(others, *sites) => Some(lack(things.len() + 1, *sites)),
+                Thing::With(_) if !self.certain(events, *sites) => Some(lack(things.len(), *sites)),
+                Thing::Without(_, false) if !self.certain(others, *sites) => {
+                    Some(lack(things.len() + 1, *sites))
+                }
                 _ => None,
             })
         })
+    }
+
+    /// The first group of patients that a coefficient stands for and that may be of too few, where all columns are yes/no.
+    fn few_crossed(
+        &self,
+        things: &[(Thing, bool)],
+        sites: &[u64],
+        (having, rounded): (&[u64], &[u64]),
+    ) -> Option<Lack> {
+        let number =
+            |((thing, _), sites): (&(Thing, bool), &u64)| matches!(thing, Thing::Other(_)) && *sites > 0;
+        if things.iter().zip(sites).any(number) {
+            return None;
+        }
+        // Where nobody is, nobody is told of.
+        let few = |(sites, rounded): (&u64, &u64)| *sites > 0 && !self.certain(*rounded, *sites);
+        let at = having.iter().zip(rounded).position(few)?;
+        let sites = having.get(at).copied().unwrap_or_default();
+        Some(Lack { at: (things.len() + 2 + at) as u32, sites: sites as u32 })
+    }
+
+    /// Whether there are surely `min_cell`: each site that has one has one at least.
+    fn certain(&self, rounded: u64, sites: u64) -> bool {
+        rounded.max(sites) >= u64::from(self.min_cell)
     }
 
     /// Why the run is over.
@@ -423,11 +417,24 @@ impl Census {
         if let Some((thing, _)) = things.get(lack.at as usize) {
             return thing.error(lack.sites, tally.sites, self.least(tally.sites));
         }
+        match (lack.at as usize).saturating_sub(things.len()) {
+            0 => self.few("with"),
+            1 => self.few("without"),
+            cell => match self.cells(terms, None) {
+                Ok(cells) => cells
+                    .get(cell - 2)
+                    .map_or(RecipeError::Mismatch { what: "state" }, |cell| cell.error(self.min_cell)),
+                Err(error) => error,
+            },
+        }
+    }
+
+    /// Too few rows with or without the outcome.
+    pub(crate) fn few(&self, which: &'static str) -> RecipeError {
         let outcome = match &self.outcome {
             Some(Explained::YesNo(name) | Explained::Number(name) | Explained::Event(name)) => name.clone(),
             None => String::new(),
         };
-        let which = if lack.at as usize == things.len() { "with" } else { "without" };
         RecipeError::FewEvents { outcome, which, least: self.min_cell }
     }
 }

@@ -336,6 +336,17 @@ pub enum RecipeError {
         /// The least.
         least: u32,
     },
+    /// The first round found too few rows in a group that a coefficient stands for, where all columns are yes/no or categories.
+    #[error(
+        "no {least} rows with {what} are certain in the whole sum, and of yes/no columns and categories alone a coefficient and its \
+         error tell that count: join levels, leave a column out, or take a wider cohort"
+    )]
+    FewInCell {
+        /// The group.
+        what: String,
+        /// The least.
+        least: u32,
+    },
     /// The answer does not fit the layout of the question.
     #[error(transparent)]
     Input(#[from] InputRefusal),

@@ -27,6 +27,7 @@ fn census(columns: &[&str], outcome: Option<Explained>) -> Census {
         min_sites: 3,
         spare: 0,
         min_cell: 5,
+        crosses: true,
     }
 }
 
@@ -211,6 +212,62 @@ fn few_events_in_all_end_the_run_and_few_at_one_hospital_do_not() {
 }
 
 #[test]
+fn where_all_columns_are_yes_or_no_each_group_of_a_coefficient_is_of_enough_patients() {
+    // Of four hospitals with 80 patients each; `a` and `b` are yes in halves, the outcome in thirds.
+    let table = |events_of_both: usize| -> Vec<Site> {
+        let site = |at: usize| {
+            let line = |row: usize| {
+                let (a, b) = ((row % 2) as f64, (row / 2 % 2) as f64);
+                let both = a == 1.0 && b == 1.0;
+                let y = if both { at * 20 + row / 4 < events_of_both } else { row % 3 == 0 };
+                vec![a, b, f64::from(u8::from(y))]
+            };
+            Site::new("site", &(0..80).map(line).collect::<Vec<_>>())
+        };
+        (0..4).map(site).collect()
+    };
+    let product = Formula::parse("y ~ a * b").unwrap();
+    let design = product.design(|name| Some(vec![name.to_owned()])).unwrap();
+    let fit = Recipe::Glm(Glm::new(design, "y".into(), Family::Logistic));
+    let recipe = fit.counted(census(&["a", "b"], yes_no()));
+    let words = "no 5 rows with a yes in `a:b` and the outcome are certain in the whole sum";
+    ends(&recipe, &table(3), words);
+    let goes_on = |recipe: &Recipe, sites: &[Site]| {
+        let all: Vec<&Site> = sites.iter().collect();
+        !round(recipe, &recipe.start(Digest([3; 32])), &all).unwrap().unwrap().stuck()
+    };
+    assert!(goes_on(&recipe, &table(20)));
+    // Without the product no coefficient stands for that group alone.
+    let plain = Recipe::Logistic(Logistic::new(names(&["a", "b"]), "y".into()));
+    assert!(goes_on(&plain.clone().counted(census(&["a", "b"], yes_no())), &table(3)));
+    // A number among the columns, and nothing is a count in another form.
+    let numbers: Vec<Site> = table(3)
+        .iter()
+        .map(|site| {
+            let line = |(row, line): (usize, Vec<f64>)| vec![line[0], row as f64, line[2]];
+            let lines: Vec<Vec<f64>> = site.lines().into_iter().enumerate().map(line).collect();
+            Site::new(&site.name, &lines)
+        })
+        .collect();
+    let plain = Recipe::Logistic(Logistic::new(names(&["a", "age"]), "y".into()));
+    assert!(goes_on(&plain.counted(census(&["a", "age"], yes_no())), &numbers));
+}
+
+#[test]
+fn a_fit_of_few_events_is_no_result_also_where_a_site_was_lost() {
+    let mut sites = heart();
+    for (at, site) in sites.iter_mut().enumerate() {
+        let few = if at == 3 { 30 } else { 1 };
+        site.y = (0..site.y.len()).map(|row| f64::from(u32::from(row < few))).collect();
+    }
+    let ridge = Recipe::Logistic(Logistic { ridge: 1.0, ..Logistic::new(names(&HEART_COLUMNS), "y".into()) });
+    let recipe = ridge.counted(Census { spare: 1, ..heart_census() });
+    let error = run_with(&recipe, |at| sites.iter().take(if at < 3 { 4 } else { 3 }).collect()).unwrap_err();
+    assert!(error.to_string().starts_with("no 5 rows with outcome `y` are certain"), "{error}");
+    assert!(run_with(&recipe, |_| sites.iter().collect()).is_ok());
+}
+
+#[test]
 fn the_first_sum_holds_no_exact_count_and_sees_no_row_of_weight_0() {
     let mut sites = heart();
     sites.truncate(1);
@@ -224,11 +281,14 @@ fn the_first_sum_holds_no_exact_count_and_sees_no_row_of_weight_0() {
         plain_sum(&question.layout, Digest::default(), vec![update]).unwrap().values
     };
     let values = answer(&recipe, &site.rows());
+    // Behind the counts, of each group of the columns: whether it is there, and its rows.
+    let (values, groups) = values.split_at(values.len() - 2 * 2 * 14);
+    assert!(groups[28..].iter().all(|rows| rows % 10.0 == 0.0));
     let (things, counts) = values.split_at(values.len() - 3);
     assert!(things.iter().all(|value| *value == 0.0 || *value == 1.0));
     // 303 patients, 139 with the outcome.
     assert_eq!((site.y.len(), counts), (303, [300.0, 140.0, 160.0].as_slice()));
-    assert_eq!(recipe.first_round().unwrap().numbers(), values.len());
+    assert_eq!(recipe.first_round().unwrap().numbers(), values.len() + groups.len());
     // The same with weights: one patient is none, and has one value of each column.
     let weighted = Recipe::Glm(Glm {
         weight: true,
@@ -237,6 +297,8 @@ fn the_first_sum_holds_no_exact_count_and_sees_no_row_of_weight_0() {
     let weighted = weighted.counted(heart_census());
     let weight: Array1<f64> = (0..303).map(|row| f64::from(u32::from(row == 7))).collect();
     let values = answer(&weighted, &Rows { weight: Some(weight.view()), ..site.rows() });
+    let (values, groups) = values.split_at(values.len() - 2 * 2 * 14);
+    assert!(groups[28..].iter().all(|rows| *rows == 0.0));
     let (things, counts) = values.split_at(values.len() - 3);
     assert_eq!(counts, [0.0; 3]);
     assert_eq!(

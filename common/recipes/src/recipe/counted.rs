@@ -1,6 +1,6 @@
 //! A method behind a first round that says whether there is enough to ask about: see [`Census`].
 
-use super::{Recipe, State, judged};
+use super::{Outcome, Recipe, State, judged};
 use crate::census::{Census, Tally};
 use crate::design::{Design, Shape};
 use crate::error::RecipeError;
@@ -127,6 +127,37 @@ impl Counted {
             None if state.tally.asked => Ok(()),
             None => Err(RecipeError::Unfinished { phase: PHASE }),
         }
+    }
+}
+
+/// Rows and events of what was fitted to a yes or no; the rows of a time are all said to be events, for those without are no class.
+fn classes(outcome: &Outcome) -> Option<(u64, u64)> {
+    match outcome {
+        Outcome::Logistic(fit) => Some((fit.rows, fit.events)),
+        Outcome::FedAvg(model) => Some((model.rows, model.events)),
+        Outcome::Glm(fit) => fit.events.map(|events| (fit.rows, events)),
+        Outcome::Gbdt(model) => model.events.map(|events| (model.rows, events)),
+        Outcome::Cox(fit) => Some((u64::MAX, fit.events)),
+        Outcome::KaplanMeier(found) => Some((u64::MAX, found.events)),
+        Outcome::FedTime(model) => Some((u64::MAX, model.events)),
+        Outcome::Summary(_) | Outcome::Count(_) | Outcome::FedNumber(_) => None,
+    }
+}
+
+impl Counted {
+    /// The result, where a site that was lost took no class of patients below what may be told: coefficients, errors, curves and
+    /// measures of a few events are those events.
+    ///
+    /// # Errors
+    /// [`RecipeError::FewEvents`].
+    pub(super) fn enough(&self, outcome: Outcome) -> Result<Outcome, RecipeError> {
+        let least = u64::from(self.census.min_cell);
+        let few = classes(&outcome).and_then(|(rows, events)| match () {
+            () if events < least => Some("with"),
+            () if rows.saturating_sub(events) < least => Some("without"),
+            () => None,
+        });
+        few.map_or(Ok(outcome), |which| Err(self.census.few(which)))
     }
 }
 

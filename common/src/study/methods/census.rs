@@ -50,6 +50,7 @@ pub(in super::super) fn behind_census(
         min_sites: privacy.min_sites,
         spare: if on_site_loss == SiteLoss::Continue { MOST_LOST } else { 0 },
         min_cell: MIN_CELL,
+        crosses: matches!(recipe.method(), Recipe::Logistic(_) | Recipe::Glm(_) | Recipe::Cox(_)),
     };
     recipe.counted(census)
 }
