@@ -10,7 +10,7 @@ use motet_common::manifest::{FILE_NAME, FORMAT, File, Manifest, Privacy, RoundRe
 use motet_common::moment::Moment;
 use motet_common::proof::{Check, LedgerProof, Proven};
 use motet_common::refusal::{Code, Refusal};
-use motet_common::study::SiteLoss;
+use motet_common::study::{LEAST_ROWS, SiteLoss};
 use motet_recipes::Recipe;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -88,7 +88,7 @@ fn context(book: &Book, shared: &Shared, at: Moment) -> Context {
             SiteLoss::Continue => "continue".to_owned(),
         },
         min_sites: study.privacy.min_sites,
-        min_rows: u64::from(study.privacy.min_rows),
+        min_rows: u64::from(study.privacy.min_rows.max(LEAST_ROWS)),
         colluders: u32::from(roster.colluders),
         smallest_cell: SMALLEST_CELL,
         started: run.map(|run| timestamp(run.started.at)).unwrap_or_default(),

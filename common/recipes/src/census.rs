@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! census -> [ for each column, level, term: 1 where this site has it | rows, events, others, each rounded at the site
-//!           | for each group that a coefficient stands for: 1 where this site has it | its rows, rounded ]
+//!           | for each group that a coefficient stands for: 1 where this site has it | its rows, rounded
+//!           | for each cell of a histogram: 1 where this site has it ]
 //! ```
 //!
 //! | what | is there at a site that |
@@ -11,6 +12,7 @@
 //! | a level of a category, group or stratum | has a row in it |
 //! | a term of a formula (a power, a logarithm, a product) | has more than one value of it |
 //! | the outcome, yes or no | has a row with it; and again: one without |
+//! | a cell of a histogram that is released | has a row in it: what is at too few sites is withheld there |
 //! | a group that a coefficient stands for (`cells.rs`) | has a row in it, with the outcome and without; and how many, rounded |
 //!
 //! A sum over fewer than `min_sites` sites tells of fewer than a steward agreed to, whatever stands around it: a level that lies at
@@ -33,9 +35,10 @@ use crate::error::{MOST_ROWS, RecipeError, require};
 use crate::followup::Grouping;
 use crate::moments::{counts, exact};
 use crate::rows::{Rows, Values};
+use crate::windows::histogram;
 use motet_secagg::canonical;
 use motet_secagg::layout::{Layout, Sum};
-use ndarray::{ArrayView1, Axis};
+use ndarray::{Array1, ArrayView1, Axis};
 use thing::Thing;
 
 /// Counts are rounded to multiples of this, as `count` rounds them unless told otherwise.
@@ -108,6 +111,8 @@ canonical! {
         pub events: u64,
         /// Those without.
         pub others: u64,
+        /// Sites that have a row in each cell of the histograms that are released.
+        pub bins: Vec<u32>,
         /// What there is not enough of; then the run is over.
         pub lack: Option<Lack>,
     }
@@ -121,6 +126,21 @@ canonical! {
         pub at: u32,
         /// Sites that have it.
         pub sites: u32,
+    }
+}
+
+/// What of the method itself is counted beside the columns.
+pub(crate) struct Beside {
+    /// Its terms that are not columns themselves and whose values are known before the fit.
+    pub(crate) terms: Option<Design>,
+    /// Columns whose histogram is released, by their place, and the edges.
+    pub(crate) bins: Vec<(usize, Vec<f64>)>,
+}
+
+impl Beside {
+    /// Cells of all histograms: below, in each bin, above.
+    fn cells(&self) -> usize {
+        self.bins.iter().map(|(_, edges)| edges.len() + 1).sum()
     }
 }
 
@@ -167,13 +187,9 @@ impl Census {
         require((2..=1000).contains(&self.min_cell), "min_cell", "from 2 to 1000")
     }
 
-    /// All that is counted, in order; with rows, whether they have it. `terms` are those of the method that are not columns
+    /// All that is counted, in order; with rows, whether they have it. `beside` has those terms of the method that are not columns
     /// themselves.
-    fn things(
-        &self,
-        terms: Option<&Design>,
-        rows: Option<&Rows<'_>>,
-    ) -> Result<Vec<(Thing, bool)>, RecipeError> {
+    fn things(&self, beside: &Beside, rows: Option<&Rows<'_>>) -> Result<Vec<(Thing, bool)>, RecipeError> {
         let seen = rows.map(|rows| Seen { rows });
         let column = |at: usize| {
             rows.filter(|rows| at < rows.x.ncols()).map(|rows| rows.x.index_axis_move(Axis(1), at))
@@ -215,7 +231,7 @@ impl Census {
                 things.push(level(name, is));
             }
         }
-        if let Some(design) = terms {
+        if let Some(design) = &beside.terms {
             let expanded = rows.map(|rows| design.expand(rows)).transpose()?;
             for (at, name) in design.names().into_iter().enumerate() {
                 things.push((Thing::Varies(name), varies(expanded.as_ref().map(|all| all.column(at)))));
@@ -268,37 +284,43 @@ impl Census {
     }
 
     /// How many numbers a site's vector has.
-    pub(crate) fn numbers(&self, terms: Option<&Design>) -> usize {
-        let cells = self.cells(terms, None).map_or(0, |cells| cells.len());
-        self.things(terms, None).map_or(0, |things| things.len()) + self.figures() + 2 * cells
+    pub(crate) fn numbers(&self, beside: &Beside) -> usize {
+        let cells = self.cells(beside, None).map_or(0, |cells| cells.len());
+        self.things(beside, None).map_or(0, |things| things.len())
+            + self.figures()
+            + 2 * cells
+            + beside.cells()
     }
 
     pub(crate) fn start(&self) -> Tally {
-        Tally { asked: false, sites: 0, rows: 0, events: 0, others: 0, lack: None }
+        Tally { asked: false, sites: 0, rows: 0, events: 0, others: 0, bins: Vec::new(), lack: None }
     }
 
-    pub(crate) fn ask(&self, terms: Option<&Design>) -> Result<Layout, RecipeError> {
-        let things = self.things(terms, None)?.len();
+    pub(crate) fn ask(&self, beside: &Beside) -> Result<Layout, RecipeError> {
+        let things = self.things(beside, None)?.len();
         let most = MOST_ROWS + MULTIPLE as f64;
         let mut blocks = Vec::new();
         if things > 0 {
             blocks.push(counts(things, 1.0));
         }
         blocks.push(counts(self.figures(), most));
-        let cells = self.cells(terms, None)?.len();
+        let cells = self.cells(beside, None)?.len();
         if cells > 0 {
             blocks.extend([counts(cells, 1.0), counts(cells, most)]);
+        }
+        if beside.cells() > 0 {
+            blocks.push(counts(beside.cells(), 1.0));
         }
         Ok(exact(blocks))
     }
 
     /// A site's answer. The rows have passed the checks of the method.
-    pub(crate) fn answer(&self, terms: Option<&Design>, rows: &Rows<'_>) -> Result<Vec<f64>, RecipeError> {
+    pub(crate) fn answer(&self, beside: &Beside, rows: &Rows<'_>) -> Result<Vec<f64>, RecipeError> {
         if rows.x.ncols() != self.columns.len() {
             return Err(RecipeError::Columns { expected: self.columns.len(), found: rows.x.ncols() });
         }
         let mut values: Vec<f64> =
-            self.things(terms, Some(rows))?.iter().map(|(_, is)| f64::from(u8::from(*is))).collect();
+            self.things(beside, Some(rows))?.iter().map(|(_, is)| f64::from(u8::from(*is))).collect();
         let seen = Seen { rows };
         let all = match rows.weight {
             Some(weight) => seen.of(weight).count(),
@@ -309,9 +331,19 @@ impl Census {
             let of = |what: f64| rows.y.map_or(0, |y| seen.of(y).filter(|value| *value == what).count());
             values.extend([self.rounded(of(1.0)), self.rounded(of(0.0))]);
         }
-        let cells = self.cells(terms, Some(rows))?;
+        let cells = self.cells(beside, Some(rows))?;
         values.extend(cells.iter().map(|cell| f64::from(u8::from(cell.rows > 0))));
         values.extend(cells.iter().map(|cell| self.rounded(cell.rows)));
+        for (at, edges) in &beside.bins {
+            let column: Array1<f64> = if *at < rows.x.ncols() {
+                seen.of(rows.x.index_axis_move(Axis(1), *at)).collect()
+            } else {
+                Array1::default(0)
+            };
+            values.extend(
+                histogram(column.view(), edges).into_iter().map(|rows| f64::from(u8::from(rows > 0.0))),
+            );
+        }
         Ok(values)
     }
 
@@ -323,19 +355,20 @@ impl Census {
         ((count + MULTIPLE / 2) / MULTIPLE * MULTIPLE) as f64
     }
 
-    pub(crate) fn absorb(&self, terms: Option<&Design>, sum: &Sum) -> Result<Tally, RecipeError> {
-        let things = self.things(terms, None)?;
+    pub(crate) fn absorb(&self, beside: &Beside, sum: &Sum) -> Result<Tally, RecipeError> {
+        let things = self.things(beside, None)?;
         let mut values = Values::of(sum);
         let sites = values.counts(things.len(), "sites of the first round")?;
         let rounded = values.counts(self.figures(), "rows of the first round")?;
-        let cells = self.cells(terms, None)?.len();
+        let cells = self.cells(beside, None)?.len();
         let crossed = (
             values.counts(cells, "sites of the first round")?,
             values.counts(cells, "rows of the first round")?,
         );
+        let bins = values.counts(beside.cells(), "sites of the first round")?;
         values.end()?;
         let all = u64::from(sum.sites);
-        let some = sites.iter().chain(&crossed.0).any(|sites| *sites > all);
+        let some = sites.iter().chain(&crossed.0).chain(&bins).any(|sites| *sites > all);
         if some || rounded.iter().chain(&crossed.1).any(|rows| !rows.is_multiple_of(MULTIPLE)) {
             return Err(RecipeError::Implausible { what: "the first round" });
         }
@@ -343,11 +376,19 @@ impl Census {
         let lack = self
             .lack(&things, (&sites, all), (count(1), count(2)))
             .or_else(|| self.few_crossed(&things, &sites, (&crossed.0, &crossed.1)));
-        Ok(Tally { asked: true, sites: sum.sites, rows: count(0), events: count(1), others: count(2), lack })
+        Ok(Tally {
+            asked: true,
+            sites: sum.sites,
+            rows: count(0),
+            events: count(1),
+            others: count(2),
+            bins: bins.iter().map(|sites| *sites as u32).collect(),
+            lack,
+        })
     }
 
     /// Fewest of so many sites that must have a thing: enough are left when the run has lost those it may lose.
-    fn least(&self, all: u32) -> u32 {
+    pub(crate) fn least(&self, all: u32) -> u32 {
         self.min_sites + self.spare.min(all.saturating_sub(self.min_sites))
     }
 
@@ -409,8 +450,8 @@ impl Census {
     }
 
     /// Why the run is over.
-    pub(crate) fn error(&self, terms: Option<&Design>, tally: &Tally, lack: Lack) -> RecipeError {
-        let things = match self.things(terms, None) {
+    pub(crate) fn error(&self, beside: &Beside, tally: &Tally, lack: Lack) -> RecipeError {
+        let things = match self.things(beside, None) {
             Ok(things) => things,
             Err(error) => return error,
         };
@@ -420,7 +461,7 @@ impl Census {
         match (lack.at as usize).saturating_sub(things.len()) {
             0 => self.few("with"),
             1 => self.few("without"),
-            cell => match self.cells(terms, None) {
+            cell => match self.cells(beside, None) {
                 Ok(cells) => cells
                     .get(cell - 2)
                     .map_or(RecipeError::Mismatch { what: "state" }, |cell| cell.error(self.min_cell)),

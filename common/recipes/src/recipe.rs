@@ -411,7 +411,7 @@ impl Recipe {
             (Self::Judged(judged), State::Judged(state)) => judged.method.outcome(&state.method),
             (Self::Counted(counted), State::Counted(state)) => {
                 counted.passed(state)?;
-                counted.enough(counted.method.outcome(&state.method)?)
+                counted.enough(&state.tally, counted.method.outcome(&state.method)?)
             }
             _ => Err(STATE),
         }

@@ -191,6 +191,28 @@ fn a_column_that_two_hospitals_have_ends_a_table_by_name() {
 }
 
 #[test]
+fn a_bin_of_two_hospitals_is_withheld_and_never_alone() {
+    // Of 60 years and older are patients of two hospitals only; at each of them many.
+    let sites = with(|site, row| if site < 2 { 30.0 + (row % 50) as f64 } else { 30.0 + (row % 25) as f64 });
+    let columns = columns_with("years");
+    let mut scales = vec![Scale::default(); 13];
+    scales.push(Scale { edges: vec![30.0, 40.0, 50.0, 60.0, 80.0], category: None });
+    let recipe = Recipe::Summary(Summary { columns: names(&columns), details: Some(Details::new(scales)) });
+    let bins = |recipe: &Recipe, sites: &[Site]| {
+        let Outcome::Summary(found) = run(recipe, sites).unwrap() else { panic!("a table") };
+        let shown = found.details.unwrap().distributions.remove(0);
+        (shown.below, shown.bins, shown.above)
+    };
+    let (below, plain, above) = bins(&recipe, &sites);
+    assert!(plain.iter().all(Option::is_some), "{plain:?}");
+    let counted = recipe.counted(census(&columns, None));
+    let found = bins(&counted, &sites);
+    assert_eq!(found.1[..2], plain[..2]);
+    assert_eq!((found.1[3], found.1[2]), (None, None), "with one beside it: the total would tell it");
+    assert_eq!((found.0, found.2), (below, above));
+}
+
+#[test]
 fn few_events_in_all_end_the_run_and_few_at_one_hospital_do_not() {
     let events = |few: [usize; 4]| -> Vec<Site> {
         let mut sites = heart();

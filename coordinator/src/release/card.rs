@@ -160,7 +160,7 @@ impl Card<'_> {
             self.line("Patients with a missing value in a used column were left out.");
         }
         self.line(&format!(
-            "A site with fewer than {} patients did not take part. {}",
+            "No site with fewer than {} patients took part. {}",
             context.min_rows,
             self.rows_of_sites()
         ));

@@ -2,7 +2,7 @@
 //! coefficient stands for, with the outcome and without it, must then be of enough patients. The groups: those with a yes in a
 //! column, a level or a product of them, and those with none of all.
 
-use super::{Census, Explained, Seen};
+use super::{Beside, Census, Explained, Seen};
 use crate::design::Design;
 use crate::error::RecipeError;
 use crate::rows::Rows;
@@ -31,19 +31,15 @@ impl Cell {
 
 impl Census {
     /// The groups of the columns and of the terms; with rows, how many of them are in each.
-    pub(super) fn cells(
-        &self,
-        terms: Option<&Design>,
-        rows: Option<&Rows<'_>>,
-    ) -> Result<Vec<Cell>, RecipeError> {
+    pub(super) fn cells(&self, beside: &Beside, rows: Option<&Rows<'_>>) -> Result<Vec<Cell>, RecipeError> {
         if !self.crosses || self.columns.is_empty() {
             return Ok(Vec::new());
         }
-        let expanded = match (terms, rows) {
+        let expanded = match (&beside.terms, rows) {
             (Some(design), Some(rows)) => Some(design.expand(rows)?),
             _ => None,
         };
-        let of_terms = terms.map(Design::names).unwrap_or_default();
+        let of_terms = beside.terms.as_ref().map(Design::names).unwrap_or_default();
         let mut cells = Vec::new();
         let mut push = |name: String, members: Option<Array1<f64>>| {
             let count = |what: Option<f64>| match (&members, rows) {

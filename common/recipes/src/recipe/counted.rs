@@ -1,11 +1,12 @@
 //! A method behind a first round that says whether there is enough to ask about: see [`Census`].
 
 use super::{Outcome, Recipe, State, judged};
-use crate::census::{Census, Tally};
+use crate::census::{Beside, Census, Tally};
 use crate::design::{Design, Shape};
 use crate::error::RecipeError;
 use crate::memory::{Answer, Memory};
 use crate::rows::Rows;
+use crate::summary::SummaryOutcome;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::{Canonical, Malformed, Reader};
 use motet_secagg::fold::plain_sum;
@@ -55,6 +56,15 @@ behind!(Counted, census, "Counted");
 behind!(CountedState, tally, "CountedState");
 
 impl Counted {
+    /// What of the method itself is counted beside the columns.
+    fn beside(&self) -> Beside {
+        let bins = match self.method.method() {
+            Recipe::Summary(recipe) => recipe.scaled(),
+            _ => Vec::new(),
+        };
+        Beside { terms: self.terms(), bins }
+    }
+
     /// The terms that are not columns themselves and whose values are known before the fit.
     fn terms(&self) -> Option<Design> {
         let Recipe::Glm(recipe) = self.method.method() else { return None };
@@ -69,7 +79,7 @@ impl Counted {
 
     /// How many numbers a site's vector of the first round has.
     pub fn numbers(&self) -> usize {
-        self.census.numbers(self.terms().as_ref())
+        self.census.numbers(&self.beside())
     }
 
     pub(super) fn check(&self) -> Result<(), RecipeError> {
@@ -80,7 +90,7 @@ impl Counted {
     pub(super) fn ask(&self, state: &CountedState, sites: u32) -> Result<Option<Layout>, RecipeError> {
         match state.tally {
             Tally { lack: Some(_), .. } => Ok(None),
-            Tally { asked: false, .. } => self.census.ask(self.terms().as_ref()).map(Some),
+            Tally { asked: false, .. } => self.census.ask(&self.beside()).map(Some),
             Tally { asked: true, .. } => {
                 Ok(self.method.ask(&state.method, sites)?.map(|question| question.layout))
             }
@@ -104,13 +114,13 @@ impl Counted {
             let first = self.method.answer_phase(&state.method, rows, memory, dice)?;
             plain_sum(&question.layout, Digest::default(), vec![first.update])?;
         }
-        Ok(ClearUpdate::new(1, self.census.answer(self.terms().as_ref(), rows)?).into())
+        Ok(ClearUpdate::new(1, self.census.answer(&self.beside(), rows)?).into())
     }
 
     pub(super) fn absorb(&self, state: &CountedState, sum: &Sum) -> Result<CountedState, RecipeError> {
         if !state.tally.asked {
             let rounds = state.method.progress().round + 1;
-            let tally = self.census.absorb(self.terms().as_ref(), sum)?;
+            let tally = self.census.absorb(&self.beside(), sum)?;
             return Ok(CountedState { tally, method: Box::new(judged::counted(&state.method, rounds)) });
         }
         let method = Box::new(self.method.absorb(&state.method, sum)?);
@@ -123,7 +133,7 @@ impl Counted {
     /// What there is not enough of.
     pub(super) fn passed(&self, state: &CountedState) -> Result<(), RecipeError> {
         match state.tally.lack {
-            Some(lack) => Err(self.census.error(self.terms().as_ref(), &state.tally, lack)),
+            Some(lack) => Err(self.census.error(&self.beside(), &state.tally, lack)),
             None if state.tally.asked => Ok(()),
             None => Err(RecipeError::Unfinished { phase: PHASE }),
         }
@@ -150,7 +160,12 @@ impl Counted {
     ///
     /// # Errors
     /// [`RecipeError::FewEvents`].
-    pub(super) fn enough(&self, outcome: Outcome) -> Result<Outcome, RecipeError> {
+    pub(super) fn enough(&self, tally: &Tally, mut outcome: Outcome) -> Result<Outcome, RecipeError> {
+        if let Outcome::Summary(SummaryOutcome { details: Some(details), .. }) = &mut outcome {
+            let least = self.census.least(tally.sites);
+            let few: Vec<bool> = tally.bins.iter().map(|sites| (1..least).contains(sites)).collect();
+            details.withhold(&few);
+        }
         let least = u64::from(self.census.min_cell);
         let few = classes(&outcome).and_then(|(rows, events)| match () {
             () if events < least => Some("with"),
