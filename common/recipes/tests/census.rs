@@ -241,7 +241,7 @@ fn where_all_columns_are_yes_or_no_each_group_of_a_coefficient_is_of_enough_pati
             let line = |row: usize| {
                 let (a, b) = ((row % 2) as f64, (row / 2 % 2) as f64);
                 let both = a == 1.0 && b == 1.0;
-                let y = if both { at * 20 + row / 4 < events_of_both } else { row % 3 == 0 };
+                let y = if both { at * 20 + row / 4 < events_of_both } else { row.is_multiple_of(3) };
                 vec![a, b, f64::from(u8::from(y))]
             };
             Site::new("site", &(0..80).map(line).collect::<Vec<_>>())
