@@ -4,6 +4,7 @@ use super::text::cleaned;
 use super::write::duration;
 use super::{Floors, SiteLoss, Study, purpose_meaning};
 use crate::roster::Roster;
+use motet_recipes::Recipe;
 use motet_secagg::digest::Digest;
 use std::fmt::Write as _;
 
@@ -158,16 +159,24 @@ impl Study {
             Some(filter) => {
                 card.fact(&format!("patients: only those for whom {filter}; without a value there, left out"))
             }
-            None => card.fact("patients: every row of the dataset"),
+            None => card.fact("patients: every row of the dataset that has what the study needs of it"),
         }
-        if !self.keeps_missing() {
-            card.fact("a patient with a missing value in a used column is left out");
-        }
+        card.fact(match self.recipe.method() {
+            _ if !self.keeps_missing() => "a patient with a missing value in a used column is left out",
+            Recipe::Gbdt(_) => "a patient without the outcome is left out; other values may be missing",
+            _ if self.data.group.is_some() => {
+                "a patient without a group is left out; other values may be missing"
+            }
+            _ => "no patient is left out for a missing value",
+        });
     }
 
     fn what_leaves(&self, card: &mut Card, context: &CardContext<'_>) {
         card.title("WHAT LEAVES YOUR SITE");
-        card.fact("in each round one masked vector; masked, it looks like random numbers to everyone");
+        card.fact(
+            "in each round one masked vector, and another under new masks where a round is tried again; masked, it looks like random \
+             numbers to everyone",
+        );
         let mut steps = self.vectors();
         steps.extend(self.judging_vectors(context.roster.entries.len()));
         let steps: Vec<String> = steps.iter().map(|(step, numbers)| format!("{step}: {numbers}")).collect();
@@ -268,7 +277,7 @@ impl Study {
             ));
         }
         if context.earlier.is_empty() {
-            card.fact("no earlier study on this dataset is known to this node");
+            card.fact("no other study on this dataset was approved at this node");
         }
         for earlier in context.earlier {
             let names = |list: &[String]| {

@@ -78,7 +78,7 @@ impl Study {
     }
 
     /// Fewest patients of a cell that the release shows, where it shows cells.
-    fn cell(&self) -> Option<u32> {
+    pub fn cell(&self) -> Option<u32> {
         let of_method = match self.recipe.method() {
             Recipe::Summary(recipe) => recipe.details.as_ref().map(|details| details.min_cell),
             Recipe::Count(recipe) => Some(recipe.min_cell),
@@ -182,7 +182,7 @@ impl Study {
         line("counts are rounded to multiples", floors.multiple, self.rounds_to());
         if let Some(bins) = self.most_bins() {
             lines.push(format!(
-                "bins of a column: your site's rule is {} at the most, this study has {bins}",
+                "bins of a column: your site's rule is {} at the most, this study asks for {bins}",
                 floors.bins
             ));
         }

@@ -234,7 +234,8 @@ mod tests {
         let coarse = merge_roc(&fine, 1000, 20, 5);
         for pair in coarse.windows(2) {
             let (right, up) = ((pair[1].0 - pair[0].0) * 980.0, (pair[1].1 - pair[0].1) * 20.0);
-            assert!((up < 0.5 || up > 4.5) && (right < 0.5 || right > 4.5), "{pair:?}");
+            let few = |patients: f64| (0.5..=4.5).contains(&patients);
+            assert!(!few(up) && !few(right), "{pair:?}");
         }
         assert!(coarse.len() > 3 && coarse.last() == fine.last());
         let bins: Vec<CalibrationBin> = (0..10)

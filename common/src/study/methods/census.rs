@@ -74,17 +74,32 @@ impl Study {
     /// What the first round tells, in sentences for the steward.
     pub(in super::super) fn census_tells(&self) -> Vec<String> {
         let Some(census) = self.recipe.first_round().map(|first| &first.census) else { return Vec::new() };
-        vec![format!(
-            "the first round counts rows{}, rounded at your site to tens and fewer than {} as none, and at how many sites each \
-                 column has values, different values and each of its levels. What is there at fewer than {} sites ends the run \
-                 with its name, before anything else is asked",
-            if census.outcome.is_some() && !is_number(&self.recipe) {
-                ", and those with and without the outcome"
-            } else {
-                ""
-            },
-            census.min_cell,
-            census.min_sites
-        )]
+        let classes = if census.outcome.is_some() && !is_number(&self.recipe) {
+            ", and those with and without the outcome"
+        } else {
+            ""
+        };
+        let least = census.min_sites + census.spare;
+        let mut lines = vec![
+            format!(
+                "the first round counts rows{classes}, rounded at your site to tens and fewer than {} as none, and at how many sites \
+                 each column has values, different values, a yes and a no, and each of its levels",
+                census.min_cell
+            ),
+            format!(
+                "a column, a level, a yes or a no that fewer than {least} sites have ends the run with its name, before anything else \
+                 is asked, as does a number that fewer than {least} sites have different values of, though one site may have but one \
+                 value of it; and so do fewer than {} patients with or without a yes/no outcome in all",
+                census.min_cell
+            ),
+        ];
+        if census.crosses {
+            lines.push(format!(
+                "the first round also counts, rounded in the same way, the patients of each yes/no column, level and product{}; where \
+                 the study has no other columns, a few in one of these groups end the run",
+                if classes.is_empty() { "" } else { ", with and without the outcome" }
+            ));
+        }
+        lines
     }
 }

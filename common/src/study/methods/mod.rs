@@ -210,7 +210,9 @@ impl Study {
             Recipe::Cox(recipe) => survival::cox_shows(recipe),
             Recipe::KaplanMeier(recipe) => survival::km_shows(recipe),
             Recipe::Gbdt(recipe) => trees::shows(recipe),
-            Recipe::Count(_) | Recipe::Logistic(_) | Recipe::FedAvg(_) => Vec::new(),
+            Recipe::Logistic(_) => regression::shows(),
+            Recipe::FedAvg(recipe) => averaging::shows(recipe),
+            Recipe::Count(_) => Vec::new(),
             Recipe::Judged(_) | Recipe::Counted(_) => Vec::new(),
         }
     }
