@@ -6,14 +6,17 @@
 //!           | for each cell of a histogram: 1 where this site has it ]
 //! ```
 //!
-//! | what | is there at a site that |
+//! | what | is there at a site that has |
 //! |---|---|
-//! | a column of numbers | has a value of it; has more than one; has another than 0 and 1; has a 1; has a 0 |
-//! | a level of a category, group or stratum | has a row in it |
-//! | a term of a formula (a power, a logarithm, a product) | has more than one value of it |
-//! | the outcome, yes or no | has a row with it; and again: one without |
-//! | a cell of a histogram that is released | has a row in it: what is at too few sites is withheld there |
-//! | a group that a coefficient stands for (`cells.rs`) | has a row in it, with the outcome and without; and how many, rounded |
+//! | a column of numbers | at least five rows with a value; with another than most have; with another than 0 and 1 |
+//! | a column of yes and no | a yes; a no |
+//! | a level of a category, group or stratum | a row with it |
+//! | a term of a formula (a power, a logarithm, a product) | more than one value of it |
+//! | two neighbouring knots that a formula gives | at least five rows between them |
+//! | a cell of a histogram that is released | at least five rows: what is at too few sites is withheld there |
+//! | the outcome, yes or no; a group that a coefficient stands for (`cells.rs`) | a row; and how many, rounded |
+//!
+//! Five is `min_cell`. Whether a run ends says of the sites only that they are too few, and not how many.
 //!
 //! A sum over fewer than `min_sites` sites tells of fewer than a steward agreed to, whatever stands around it: a level that lies at
 //! one site is that site, and so is a number that is the same for all patients of a site. The others are then the totals less it.
@@ -113,19 +116,9 @@ canonical! {
         pub others: u64,
         /// Sites that have a row in each cell of the histograms that are released.
         pub bins: Vec<u32>,
-        /// What there is not enough of; then the run is over.
-        pub lack: Option<Lack>,
-    }
-}
-
-canonical! {
-    /// There is not enough of this.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct Lack {
-        /// Its place in what is counted; behind the last the events, and then the rows without one.
-        pub at: u32,
-        /// Sites that have it.
-        pub sites: u32,
+        /// The place of what there is not enough of, then the run is over: behind all that is asked the events, then the rows without
+        /// one, then the groups of patients.
+        pub lack: Option<u32>,
     }
 }
 
@@ -133,6 +126,8 @@ canonical! {
 pub(crate) struct Beside {
     /// Its terms that are not columns themselves and whose values are known before the fit.
     pub(crate) terms: Option<Design>,
+    /// Columns, by their place, with the knots that the study gives their splines.
+    pub(crate) knots: Vec<(usize, Vec<f64>)>,
     /// Columns whose histogram is released, by their place, and the edges.
     pub(crate) bins: Vec<(usize, Vec<f64>)>,
 }
@@ -147,6 +142,8 @@ impl Beside {
 /// The rows that count, and what stands in a column of them.
 struct Seen<'a, 'r> {
     rows: &'a Rows<'r>,
+    /// A site has what so many of its rows have: of fewer it says no word, so that no question asks for one patient.
+    least: usize,
 }
 
 impl Seen<'_, '_> {
@@ -168,10 +165,44 @@ impl Seen<'_, '_> {
         column.is_some_and(|column| self.of(column).any(is))
     }
 
-    fn varies(&self, column: Option<ArrayView1<'_, f64>>) -> bool {
+    fn many(&self, column: Option<ArrayView1<'_, f64>>, is: impl Fn(f64) -> bool) -> bool {
+        column.is_some_and(|column| {
+            self.of(column).filter(|value| is(*value)).take(self.least).count() == self.least
+        })
+    }
+
+    /// Whether so many rows have another value than most have. No more than `least` values are remembered on the way.
+    fn varies(&self, column: Option<ArrayView1<'_, f64>>, least: usize) -> bool {
         let Some(column) = column else { return false };
-        let mut values = self.of(column);
-        values.next().is_some_and(|first| values.any(|value| value != first))
+        let mut known: Vec<(f64, usize)> = Vec::new();
+        for (seen, value) in (1..).zip(self.of(column)) {
+            match known.iter_mut().find(|(of, _)| *of == value) {
+                Some((_, rows)) => *rows += 1,
+                None => known.push((value, 1)),
+            }
+            let most = known.iter().map(|(_, rows)| *rows).max().unwrap_or_default();
+            if seen - most >= least {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Rows with a value of each column, for each of so many groups.
+    fn by_group(&self, levels: usize) -> Vec<Vec<usize>> {
+        let mut counts = vec![vec![0; self.rows.x.ncols()]; levels];
+        let Some(places) = self.rows.group else { return counts };
+        for ((at, place), row) in places.iter().enumerate().zip(self.rows.x.rows()) {
+            let level = (0..levels).zip(&mut counts).find(|(level, _)| *level as f64 == *place);
+            if let (Some((_, counts)), true) = (level, self.counts(at)) {
+                counts
+                    .iter_mut()
+                    .zip(row)
+                    .filter(|(_, value)| !value.is_nan())
+                    .for_each(|(count, _)| *count += 1);
+            }
+        }
+        counts
     }
 }
 
@@ -190,14 +221,19 @@ impl Census {
     /// All that is counted, in order; with rows, whether they have it. `beside` has those terms of the method that are not columns
     /// themselves.
     fn things(&self, beside: &Beside, rows: Option<&Rows<'_>>) -> Result<Vec<(Thing, bool)>, RecipeError> {
-        let seen = rows.map(|rows| Seen { rows });
+        let seen = rows.map(|rows| Seen { rows, least: self.min_cell as usize });
         let column = |at: usize| {
             rows.filter(|rows| at < rows.x.ncols()).map(|rows| rows.x.index_axis_move(Axis(1), at))
         };
         let any = |of: Option<ArrayView1<'_, f64>>, is: &dyn Fn(f64) -> bool| {
             seen.as_ref().is_some_and(|seen| seen.any(of, is))
         };
-        let varies = |of: Option<ArrayView1<'_, f64>>| seen.as_ref().is_some_and(|seen| seen.varies(of));
+        let many = |of: Option<ArrayView1<'_, f64>>, is: &dyn Fn(f64) -> bool| {
+            seen.as_ref().is_some_and(|seen| seen.many(of, is))
+        };
+        let varies = |of: Option<ArrayView1<'_, f64>>, least: u32| {
+            seen.as_ref().is_some_and(|seen| seen.varies(of, least as usize))
+        };
         let mut things = Vec::new();
         let dummies = |category: &Category| {
             let first = category.first as usize;
@@ -205,12 +241,10 @@ impl Census {
         };
         for (at, name) in self.columns.iter().enumerate() {
             if !self.categories.iter().any(|category| dummies(category).contains(&at)) {
-                things.push((Thing::Value(name.clone()), any(column(at), &|_| true)));
-                things.push((Thing::Varies(name.clone()), varies(column(at))));
-                things.push((
-                    Thing::Other(name.clone()),
-                    any(column(at), &|value| value != 0.0 && value != 1.0),
-                ));
+                things.push((Thing::Value(name.clone()), many(column(at), &|_| true)));
+                let other = |value: f64| value != 0.0 && value != 1.0;
+                things.push((Thing::Other(name.clone()), many(column(at), &other)));
+                things.push((Thing::Varies(name.clone()), varies(column(at), self.min_cell)));
                 things.push((Thing::Yes(name.clone()), any(column(at), &|value| value == 1.0)));
                 things.push((Thing::No(name.clone()), any(column(at), &|value| value == 0.0)));
             }
@@ -234,12 +268,20 @@ impl Census {
         if let Some(design) = &beside.terms {
             let expanded = rows.map(|rows| design.expand(rows)).transpose()?;
             for (at, name) in design.names().into_iter().enumerate() {
-                things.push((Thing::Varies(name), varies(expanded.as_ref().map(|all| all.column(at)))));
+                things.push((Thing::Varies(name), varies(expanded.as_ref().map(|all| all.column(at)), 1)));
+            }
+        }
+        for (at, knots) in &beside.knots {
+            let name = self.columns.get(*at).cloned().unwrap_or_default();
+            for ends in knots.windows(2) {
+                let [low, high] = *ends else { continue };
+                let is = many(column(*at), &|value| low <= value && value < high);
+                things.push((Thing::Between(name.clone(), format!("{low} to {high}")), is));
             }
         }
         let y = rows.and_then(|rows| rows.y);
         match &self.outcome {
-            Some(Explained::Number(name)) => things.push((Thing::Varies(name.clone()), varies(y))),
+            Some(Explained::Number(name)) => things.push((Thing::Varies(name.clone()), varies(y, 1))),
             Some(Explained::YesNo(name) | Explained::Event(name)) => {
                 let event = matches!(self.outcome, Some(Explained::Event(_)));
                 things.push((Thing::With(name.clone()), any(y, &|value| value == 1.0)));
@@ -254,20 +296,19 @@ impl Census {
         ];
         for (name, values) in numbers {
             if let Some(name) = name {
-                things.push((Thing::Value(name.clone()), any(values, &|_| true)));
-                things.push((Thing::Varies(name.clone()), varies(values)));
+                things.push((Thing::Value(name.clone()), many(values, &|_| true)));
+                things.push((Thing::Varies(name.clone()), varies(values, self.min_cell)));
             }
         }
         if let Some(group) = &self.group {
             let places = rows.and_then(|rows| rows.group);
-            for (name, at) in group.levels.iter().zip(0_u32..) {
-                let inside = |value: f64| value == f64::from(at);
+            let within = seen.as_ref().map(|seen| seen.by_group(group.levels.len()));
+            for (level, name) in group.levels.iter().enumerate() {
+                let inside = |value: f64| value == level as f64;
                 things.push((Thing::Level(group.column.clone(), name.clone()), any(places, &inside)));
                 for (at, column) in self.columns.iter().enumerate() {
-                    let is = rows.zip(places).is_some_and(|(rows, places)| {
-                        let value = |row: usize| rows.x.get((row, at)).is_some_and(|value| !value.is_nan());
-                        places.iter().enumerate().any(|(row, place)| inside(*place) && value(row))
-                    });
+                    let rows = within.as_ref().and_then(|counts| counts.get(level)?.get(at));
+                    let is = rows.is_some_and(|rows| *rows > 0);
                     things.push((Thing::Within(column.clone(), name.clone()), is));
                 }
             }
@@ -288,7 +329,7 @@ impl Census {
         let cells = self.cells(beside, None).map_or(0, |cells| cells.len());
         self.things(beside, None).map_or(0, |things| things.len())
             + self.figures()
-            + 2 * cells
+            + 3 * cells
             + beside.cells()
     }
 
@@ -306,7 +347,7 @@ impl Census {
         blocks.push(counts(self.figures(), most));
         let cells = self.cells(beside, None)?.len();
         if cells > 0 {
-            blocks.extend([counts(cells, 1.0), counts(cells, most)]);
+            blocks.extend([counts(2 * cells, 1.0), counts(cells, most)]);
         }
         if beside.cells() > 0 {
             blocks.push(counts(beside.cells(), 1.0));
@@ -321,7 +362,7 @@ impl Census {
         }
         let mut values: Vec<f64> =
             self.things(beside, Some(rows))?.iter().map(|(_, is)| f64::from(u8::from(*is))).collect();
-        let seen = Seen { rows };
+        let seen = Seen { rows, least: self.min_cell as usize };
         let all = match rows.weight {
             Some(weight) => seen.of(weight).count(),
             None => rows.x.nrows(),
@@ -333,6 +374,7 @@ impl Census {
         }
         let cells = self.cells(beside, Some(rows))?;
         values.extend(cells.iter().map(|cell| f64::from(u8::from(cell.rows > 0))));
+        values.extend(cells.iter().map(|cell| f64::from(u8::from(cell.rows >= self.min_cell as usize))));
         values.extend(cells.iter().map(|cell| self.rounded(cell.rows)));
         for (at, edges) in &beside.bins {
             let column: Array1<f64> = if *at < rows.x.ncols() {
@@ -341,7 +383,9 @@ impl Census {
                 Array1::default(0)
             };
             values.extend(
-                histogram(column.view(), edges).into_iter().map(|rows| f64::from(u8::from(rows > 0.0))),
+                histogram(column.view(), edges)
+                    .into_iter()
+                    .map(|rows| f64::from(u8::from(rows >= f64::from(self.min_cell)))),
             );
         }
         Ok(values)
@@ -361,21 +405,28 @@ impl Census {
         let sites = values.counts(things.len(), "sites of the first round")?;
         let rounded = values.counts(self.figures(), "rows of the first round")?;
         let cells = self.cells(beside, None)?.len();
-        let crossed = (
+        let crossed = [
+            values.counts(cells, "sites of the first round")?,
             values.counts(cells, "sites of the first round")?,
             values.counts(cells, "rows of the first round")?,
-        );
+        ];
         let bins = values.counts(beside.cells(), "sites of the first round")?;
         values.end()?;
         let all = u64::from(sum.sites);
-        let some = sites.iter().chain(&crossed.0).chain(&bins).any(|sites| *sites > all);
-        if some || rounded.iter().chain(&crossed.1).any(|rows| !rows.is_multiple_of(MULTIPLE)) {
+        let some = sites.iter().chain(&crossed[0]).chain(&crossed[1]).chain(&bins).any(|sites| *sites > all);
+        if some || rounded.iter().chain(&crossed[2]).any(|rows| !rows.is_multiple_of(MULTIPLE)) {
             return Err(RecipeError::Implausible { what: "the first round" });
         }
         let count = |at: usize| rounded.get(at).copied().unwrap_or_default();
         let lack = self
             .lack(&things, (&sites, all), (count(1), count(2)))
-            .or_else(|| self.few_crossed(&things, &sites, (&crossed.0, &crossed.1)));
+            .or_else(|| {
+                let cells = self.cells(beside, None).ok()?;
+                let numbers = Self::numbers_among(&things, &sites);
+                let few = cells::few(self, &cells, &numbers, (&crossed[..], sum.sites))?;
+                Some(things.len() + 2 + few)
+            })
+            .map(|at| at as u32);
         Ok(Tally {
             asked: true,
             sites: sum.sites,
@@ -398,50 +449,36 @@ impl Census {
         things: &[(Thing, bool)],
         (sites, all): (&[u64], u64),
         (events, others): (u64, u64),
-    ) -> Option<Lack> {
-        let lack = |at: usize, sites: u64| Lack { at: at as u32, sites: sites as u32 };
+    ) -> Option<usize> {
         let least = u64::from(self.least(all as u32));
-        let mut number = false;
-        let few = things
-            .iter()
-            .zip(sites)
-            .position(|((thing, _), sites)| match thing {
-                Thing::Other(_) => {
-                    number = *sites > 0;
-                    false
-                }
-                Thing::Yes(_) | Thing::No(_) if number => false,
-                _ => !thing.is_enough(*sites, all, least),
-            })
-            .map(|at| lack(at, sites.get(at).copied().unwrap_or_default()));
+        let numbers = Self::numbers_among(things, sites);
+        let yes_no = |column: &str| {
+            !numbers.contains(&column)
+                && things.iter().any(|(thing, _)| *thing == Thing::Yes(column.to_owned()))
+        };
+        let few = things.iter().zip(sites).position(|((thing, _), sites)| match thing {
+            Thing::Other(_) => false,
+            Thing::Yes(column) | Thing::No(column) if !yes_no(column) => false,
+            // Of a yes or no both are asked for.
+            Thing::Varies(column) if yes_no(column) => false,
+            _ => !thing.is_enough(*sites, all, least),
+        });
         few.or_else(|| {
             things.iter().zip(sites).find_map(|((thing, _), sites)| match thing {
-                Thing::With(_) if !self.certain(events, *sites) => Some(lack(things.len(), *sites)),
-                Thing::Without(_, false) if !self.certain(others, *sites) => {
-                    Some(lack(things.len() + 1, *sites))
-                }
+                Thing::With(_) if !self.certain(events, *sites) => Some(things.len()),
+                Thing::Without(_, false) if !self.certain(others, *sites) => Some(things.len() + 1),
                 _ => None,
             })
         })
     }
 
-    /// The first group of patients that a coefficient stands for and that may be of too few, where all columns are yes/no.
-    fn few_crossed(
-        &self,
-        things: &[(Thing, bool)],
-        sites: &[u64],
-        (having, rounded): (&[u64], &[u64]),
-    ) -> Option<Lack> {
-        let number =
-            |((thing, _), sites): (&(Thing, bool), &u64)| matches!(thing, Thing::Other(_)) && *sites > 0;
-        if things.iter().zip(sites).any(number) {
-            return None;
-        }
-        // Where nobody is, nobody is told of.
-        let few = |(sites, rounded): (&u64, &u64)| *sites > 0 && !self.certain(*rounded, *sites);
-        let at = having.iter().zip(rounded).position(few)?;
-        let sites = having.get(at).copied().unwrap_or_default();
-        Some(Lack { at: (things.len() + 2 + at) as u32, sites: sites as u32 })
+    /// Columns with other values than 0 and 1.
+    fn numbers_among<'t>(things: &'t [(Thing, bool)], sites: &[u64]) -> Vec<&'t str> {
+        let number = |((thing, _), sites): (&'t (Thing, bool), &u64)| match thing {
+            Thing::Other(column) if *sites > 0 => Some(column.as_str()),
+            _ => None,
+        };
+        things.iter().zip(sites).filter_map(number).collect()
     }
 
     /// Whether there are surely `min_cell`: each site that has one has one at least.
@@ -450,15 +487,16 @@ impl Census {
     }
 
     /// Why the run is over.
-    pub(crate) fn error(&self, beside: &Beside, tally: &Tally, lack: Lack) -> RecipeError {
+    pub(crate) fn error(&self, beside: &Beside, tally: &Tally, lack: u32) -> RecipeError {
+        let lack = lack as usize;
         let things = match self.things(beside, None) {
             Ok(things) => things,
             Err(error) => return error,
         };
-        if let Some((thing, _)) = things.get(lack.at as usize) {
-            return thing.error(lack.sites, tally.sites, self.least(tally.sites));
+        if let Some((thing, _)) = things.get(lack) {
+            return thing.error(tally.sites, self.least(tally.sites));
         }
-        match (lack.at as usize).saturating_sub(things.len()) {
+        match lack.saturating_sub(things.len()) {
             0 => self.few("with"),
             1 => self.few("without"),
             cell => match self.cells(beside, None) {

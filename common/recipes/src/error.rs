@@ -310,12 +310,10 @@ pub enum RecipeError {
     #[error("fewer than two rows in the whole sum: there is nothing to fit")]
     TooFewRows,
     /// The first round found a column, a level or an outcome at too few sites.
-    #[error("{what} at {sites} of {all} sites, the study needs {least}: {fix}")]
+    #[error("{what} at fewer than {least} of {all} sites: {fix}")]
     FewSites {
         /// The column, and what it has at so many sites.
         what: String,
-        /// Sites that have it.
-        sites: u32,
         /// Sites of the sum.
         all: u32,
         /// The study's `min_sites`, and one more where it goes on without a lost site.

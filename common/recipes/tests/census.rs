@@ -99,7 +99,7 @@ fn a_number_that_is_the_site_ends_the_run_by_name_and_so_does_its_square() {
     let columns = columns_with("hosp");
     let census = Census { columns: names(&columns), ..heart_census() };
     let recipe = Recipe::Logistic(Logistic::new(names(&columns), "y".into()));
-    let words = "column `hosp` has more than one value at 0 of 4 sites, the study needs 3";
+    let words = "column `hosp` has more than one value at fewer than 3 of 4 sites";
     ends(&recipe.counted(census), &sites, words);
     // A formula hides the site in a product: in one hospital alone it is not 0.
     let sites = with(|site, row| if site == 0 { 1.0 } else { f64::from(u32::from(row % 2 == 0)) - 0.5 });
@@ -114,7 +114,7 @@ fn a_number_that_is_the_site_ends_the_run_by_name_and_so_does_its_square() {
         .collect();
     let glm = Recipe::Glm(Glm::new(design.clone(), "y".into(), Family::Logistic));
     let behind = glm.counted(self::census(&["age", "hosp"], yes_no()));
-    ends(&behind, &small, "column `I(hosp^2)` has more than one value at 0 of 4 sites");
+    ends(&behind, &small, "column `I(hosp^2)` has more than one value at fewer than 3 of 4 sites");
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn dummies_of_the_hospitals_end_the_run_by_the_levels_name() {
     ends(
         &recipe.clone().counted(census.clone()),
         &sites,
-        "column `hosp` has its level `HU` at 1 of 4 sites, the study needs 3: join the level",
+        "column `hosp` has its level `HU` at fewer than 3 of 4 sites: join the level",
     );
     // A yes or no is levels, too.
     let yes = self::census(&columns, yes_no());
@@ -136,13 +136,48 @@ fn dummies_of_the_hospitals_end_the_run_by_the_levels_name() {
     ends(
         &logistic.clone().counted(yes.clone()),
         &rare[..3],
-        "column `hosp_HU` is yes in some rows at 2 of 3 sites",
+        "column `hosp_HU` is yes in some rows at fewer than 3 of 3 sites",
     );
     let common = with(|site, row| f64::from(u32::from(site > 1 || row % 2 == 0)));
-    ends(&logistic.counted(yes), &common[..3], "column `hosp_HU` is no in some rows at 2 of 3 sites");
+    ends(
+        &logistic.counted(yes),
+        &common[..3],
+        "column `hosp_HU` is no in some rows at fewer than 3 of 3 sites",
+    );
     // All but one have the level: the reference is the one that has not.
     let sites = with(|site, _| f64::from(u32::from(site != 1)));
-    ends(&recipe.counted(census), &sites, "column `hosp` has its level `CL` at 1 of 4 sites");
+    ends(&recipe.counted(census), &sites, "column `hosp` has its level `CL` at fewer than 3 of 4 sites");
+}
+
+#[test]
+fn knots_around_one_patient_or_one_hospital_end_the_run() {
+    let sites = with(|site, row| 10.0 * (site as f64 + 1.0) + (row % 2) as f64);
+    let columns = columns_with("ward");
+    let small: Vec<Site> = sites
+        .iter()
+        .map(|site| {
+            let pick = |line: &Vec<f64>| vec![line[0], line[13], line[14]];
+            Site::new(&site.name, &site.lines().iter().map(pick).collect::<Vec<_>>())
+        })
+        .collect();
+    assert_eq!(columns.len(), 14);
+    let fit = |formula: &str| {
+        let design = Formula::parse(formula).unwrap().design(|name| Some(vec![name.to_owned()])).unwrap();
+        let names: Vec<&str> = design.columns.iter().map(String::as_str).collect();
+        let census = census(&names, yes_no());
+        Recipe::Glm(Glm::new(design, "y".into(), Family::Logistic)).counted(census)
+    };
+    let ward = fit("y ~ age + ns(ward, knots = c(21, 31), boundary = c(10, 41))");
+    ends(
+        &ward,
+        &small,
+        "column `ward` has values from 10 to 21, between two knots, at fewer than 3 of 4 sites",
+    );
+    let age = fit("y ~ ns(age, knots = c(50, 60), boundary = c(40, 70)) + ward");
+    let all: Vec<&Site> = small.iter().collect();
+    assert!(!round(&age, &age.start(Digest([3; 32])), &all).unwrap().unwrap().stuck());
+    let one = fit("y ~ ns(age, knots = c(76.5, 77), boundary = c(76, 77.5)) + ward");
+    ends(&one, &small, "column `age` has values from 76");
 }
 
 #[test]
@@ -156,7 +191,7 @@ fn a_group_or_stratum_that_is_the_hospital_ends_the_run_by_its_name() {
     let details = Details { levels: hospitals.levels.clone(), ..Details::new(vec![Scale::default(); 13]) };
     let table = Recipe::Summary(Summary { columns: names(&HEART_COLUMNS), details: Some(details) });
     let grouped = Census { group: Some(hospitals.clone()), ..census(&HEART_COLUMNS, None) };
-    let words = "column `hosp` has its level `CL` at 1 of 4 sites";
+    let words = "column `hosp` has its level `CL` at fewer than 3 of 4 sites";
     ends(&table.counted(grouped), &sites, words);
     let grid = Grid { step: 1.0, horizon: 400.0, times: Times::Grid };
     let cox = Cox {
@@ -177,7 +212,7 @@ fn a_column_that_two_hospitals_have_ends_a_table_by_name() {
     let sites = with(|site, row| if site < 2 { row as f64 } else { f64::NAN });
     let columns = columns_with("crp");
     let recipe = Recipe::Summary(Summary::new(names(&columns)));
-    let words = "column `crp` has values at 2 of 4 sites, the study needs 3: leave it out";
+    let words = "column `crp` has values at fewer than 3 of 4 sites: leave it out";
     ends(&recipe.counted(census(&columns, None)), &sites, words);
     // Among the patients of a group, as well.
     let mut sites = with(|site, row| if site < 2 || row % 2 == 0 { row as f64 } else { f64::NAN });
@@ -187,7 +222,11 @@ fn a_column_that_two_hospitals_have_ends_a_table_by_name() {
     let details = Details { levels: names(&["even", "odd"]), ..Details::new(vec![Scale::default(); 14]) };
     let table = Recipe::Summary(Summary { columns: names(&columns), details: Some(details) });
     let grouped = Census { group: Some(grouping("day", &["even", "odd"])), ..census(&columns, None) };
-    ends(&table.counted(grouped), &sites, "column `crp` has values in group `odd` at 2 of 4 sites");
+    ends(
+        &table.counted(grouped),
+        &sites,
+        "column `crp` has values in group `odd` at fewer than 3 of 4 sites",
+    );
 }
 
 #[test]
@@ -223,7 +262,7 @@ fn few_events_in_all_end_the_run_and_few_at_one_hospital_do_not() {
     };
     let recipe = plain_heart().counted(heart_census());
     ends(&recipe, &events([1, 1, 1, 1]), "no 5 rows with outcome `y` are certain in the whole sum");
-    ends(&recipe, &events([30, 30, 0, 0]), "outcome `y` occurs at 2 of 4 sites");
+    ends(&recipe, &events([30, 30, 0, 0]), "outcome `y` occurs at fewer than 3 of 4 sites");
     let mut turned = events([1, 1, 1, 1]);
     turned.iter_mut().for_each(|site| site.y.mapv_inplace(|y| 1.0 - y));
     ends(&recipe, &turned, "no 5 rows without outcome `y`");
@@ -241,7 +280,7 @@ fn where_all_columns_are_yes_or_no_each_group_of_a_coefficient_is_of_enough_pati
             let line = |row: usize| {
                 let (a, b) = ((row % 2) as f64, (row / 2 % 2) as f64);
                 let both = a == 1.0 && b == 1.0;
-                let y = if both { at * 20 + row / 4 < events_of_both } else { row.is_multiple_of(3) };
+                let y = if both { row / 4 * 4 + at < events_of_both } else { row.is_multiple_of(3) };
                 vec![a, b, f64::from(u8::from(y))]
             };
             Site::new("site", &(0..80).map(line).collect::<Vec<_>>())
@@ -252,13 +291,31 @@ fn where_all_columns_are_yes_or_no_each_group_of_a_coefficient_is_of_enough_pati
     let design = product.design(|name| Some(vec![name.to_owned()])).unwrap();
     let fit = Recipe::Glm(Glm::new(design, "y".into(), Family::Logistic));
     let recipe = fit.counted(census(&["a", "b"], yes_no()));
-    let words = "no 5 rows with a yes in `a:b` and the outcome are certain in the whole sum";
+    let words = "no 5 rows with a yes in `a` and a yes in `b` and the outcome are certain in the whole sum";
     ends(&recipe, &table(3), words);
     let goes_on = |recipe: &Recipe, sites: &[Site]| {
         let all: Vec<&Site> = sites.iter().collect();
         !round(recipe, &recipe.start(Digest([3; 32])), &all).unwrap().unwrap().stuck()
     };
     assert!(goes_on(&recipe, &table(20)));
+    // A group that few are in though no coefficient bears its name: a yes in one and a no in the other, also beside a number.
+    let thin: Vec<Site> = table(20)
+        .iter()
+        .enumerate()
+        .map(|(at, site)| {
+            let keep =
+                |(row, line): (usize, &Vec<f64>)| line[0] != 1.0 || line[1] != 0.0 || (at == 1 && row == 1);
+            let age = |(row, line): (usize, Vec<f64>)| vec![line[0], line[1], row as f64, line[2]];
+            let lines = site.lines();
+            let lines = lines.iter().enumerate().filter(|line| keep(*line)).map(|(_, line)| line.clone());
+            Site::new(&site.name, &lines.enumerate().map(age).collect::<Vec<_>>())
+        })
+        .collect();
+    let formula = Formula::parse("y ~ a * b + age").unwrap();
+    let design = formula.design(|name| Some(vec![name.to_owned()])).unwrap();
+    let beside = Recipe::Glm(Glm::new(design, "y".into(), Family::Logistic))
+        .counted(census(&["a", "b", "age"], yes_no()));
+    ends(&beside, &thin, "no 5 rows with a yes in `a` and a no in `b`");
     // Without the product no coefficient stands for that group alone.
     let plain = Recipe::Logistic(Logistic::new(names(&["a", "b"]), "y".into()));
     assert!(goes_on(&plain.clone().counted(census(&["a", "b"], yes_no())), &table(3)));
@@ -304,8 +361,8 @@ fn the_first_sum_holds_no_exact_count_and_sees_no_row_of_weight_0() {
     };
     let values = answer(&recipe, &site.rows());
     // Behind the counts, of each group of the columns: whether it is there, and its rows.
-    let (values, groups) = values.split_at(values.len() - 2 * 2 * 14);
-    assert!(groups[28..].iter().all(|rows| rows % 10.0 == 0.0));
+    let (values, groups) = values.split_at(values.len() - 3 * 2 * 14);
+    assert!(groups[56..].iter().all(|rows| rows % 10.0 == 0.0));
     let (things, counts) = values.split_at(values.len() - 3);
     assert!(things.iter().all(|value| *value == 0.0 || *value == 1.0));
     // 303 patients, 139 with the outcome.
@@ -319,14 +376,14 @@ fn the_first_sum_holds_no_exact_count_and_sees_no_row_of_weight_0() {
     let weighted = weighted.counted(heart_census());
     let weight: Array1<f64> = (0..303).map(|row| f64::from(u32::from(row == 7))).collect();
     let values = answer(&weighted, &Rows { weight: Some(weight.view()), ..site.rows() });
-    let (values, groups) = values.split_at(values.len() - 2 * 2 * 14);
-    assert!(groups[28..].iter().all(|rows| *rows == 0.0));
+    let (values, groups) = values.split_at(values.len() - 3 * 2 * 14);
+    assert!(groups[56..].iter().all(|rows| *rows == 0.0));
     let (things, counts) = values.split_at(values.len() - 3);
     assert_eq!(counts, [0.0; 3]);
     assert_eq!(
         things.iter().sum::<f64>(),
-        16.0 + 2.0 + 1.0,
-        "values and their kind, two levels, the outcome or its absence"
+        3.0 + 2.0 + 1.0,
+        "a yes or no of three columns, two levels, the outcome"
     );
 }
 
@@ -342,9 +399,9 @@ fn where_a_run_may_lose_a_site_what_it_asks_about_lies_at_one_more() {
     let all: Vec<&Site> = sites.iter().collect();
     assert!(!round(&stays, &stays.start(Digest([3; 32])), &all).unwrap().unwrap().stuck());
     let goes_on = fit.counted(Census { spare: 1, ..census });
-    ends(&goes_on, &sites, "column `ward` has its level `B` at 3 of 4 sites, the study needs 4:");
+    ends(&goes_on, &sites, "column `ward` has its level `B` at fewer than 4 of 4 sites:");
     // With as many sites as a sum needs none can be lost.
-    ends(&goes_on, &sites[..3], "column `ward` has its level `B` at 2 of 3 sites, the study needs 3:");
+    ends(&goes_on, &sites[..3], "column `ward` has its level `B` at fewer than 3 of 3 sites:");
     // Where enough are left the run goes on, over one set of sites.
     let recipe = plain_heart().counted(Census { spare: 1, ..heart_census() });
     let sites = heart();

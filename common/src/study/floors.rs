@@ -111,8 +111,8 @@ impl Study {
         recipe.details.as_ref().is_some_and(|details| details.extremes)
     }
 
-    /// The first floor that this study goes below, in words that name the key of node.toml; `min_rows` is none of them, for a
-    /// site's rows are held against it.
+    /// The first floor that this study goes below, in words that name the key of node.toml. Of `min_rows` only the leaves of trees
+    /// are held here: a site's rows are when they are known.
     pub fn below(&self, floors: &Floors) -> Option<String> {
         let least = |of: &str, key: &str, asked: Option<u32>, floor: u32| {
             let asked = asked.filter(|asked| *asked < floor)?;
@@ -126,6 +126,10 @@ impl Study {
                 let bins = self.most_bins().filter(|bins| *bins > floors.bins as usize)?;
                 let most = floors.bins;
                 Some(format!("divides a column into `{bins}` bins, and the site's floor is `bins = {most}`: the proposer writes fewer"))
+            })
+            .or_else(|| {
+                let Recipe::Gbdt(recipe) = self.recipe.method() else { return None };
+                least("fits leaves of", "min_rows", Some(recipe.min_rows), floors.min_rows)
             })
             .or_else(|| {
                 (self.seeks_extremes() && !floors.extremes).then(|| {

@@ -6,7 +6,7 @@ use crate::schema::{Column, Kind, Schema, Use};
 use crate::table::{Series, Table};
 use motet_common::study::filter::{Literal, days_since_1970};
 use motet_common::study::{Filter, Outcome, Study};
-use motet_recipes::{Recipe, Rows, SubgroupKind};
+use motet_recipes::{Family, Recipe, Rows, SubgroupKind};
 use ndarray::{Array1, Array2};
 
 /// What a recipe answers from. It has no `Debug` and no `Clone`.
@@ -107,8 +107,9 @@ impl Cohort {
             }
             divided.extend(judged.iter().map(|group| group.value(row)));
         }
-        let weights =
-            sides.iter().flatten().last().filter(|_| data.weight.is_some()).map(|side| &side.values);
+        let [.., offset, weight] = &sides;
+        let values = |side: &Option<Side<'_>>| side.as_ref().map(|side| side.values.clone());
+        let weights = counting(study, values(weight), values(offset));
         // A count answers for a site of any size: what is small it says as none, and nobody learns who did.
         let least =
             if matches!(study.recipe.method(), Recipe::Count(_)) { 0 } else { study.privacy.min_rows.max(1) };
@@ -120,8 +121,8 @@ impl Cohort {
         if used < least as usize {
             return few("fewer rows are left");
         }
-        if weights.is_some_and(|weights| effective(weights) < f64::from(least)) {
-            return few("the weights count for fewer rows");
+        if weights.iter().any(|weights| effective(weights) < f64::from(least)) {
+            return few("with weight and offset rows count for fewer");
         }
         let disagree = |_| {
             let fix = "compare the schema's levels with the study's";
@@ -148,6 +149,38 @@ impl Cohort {
             groups: self.groups.as_ref().map(|groups| groups.view()),
             slot: None,
             place: None,
+        }
+    }
+}
+
+/// What rows count for, in each way in which they do: by their weights, and under a log or logit link by what the offset makes of
+/// them, which is exp(offset), and p(1 - p) at the offset itself, where a fit begins, and about the middle one, where it ends.
+fn counting(study: &Study, weights: Option<Vec<f64>>, offsets: Option<Vec<f64>>) -> Vec<Vec<f64>> {
+    let curved = |about: f64, offset: f64| {
+        let e = (-(offset - about).abs()).exp();
+        e / ((1.0 + e) * (1.0 + e))
+    };
+    let family = match study.recipe.method() {
+        Recipe::Glm(recipe) => recipe.family,
+        _ => Family::Linear,
+    };
+    let offsets = offsets.unwrap_or_default();
+    let mut sorted = offsets.clone();
+    sorted.sort_by(f64::total_cmp);
+    let (Some(middle), Some(most)) = (sorted.get(sorted.len() / 2), sorted.last()) else {
+        return weights.into_iter().collect();
+    };
+    let by = |of: &dyn Fn(f64) -> f64| -> Vec<f64> {
+        let weight = |row: usize| {
+            weights.as_ref().map_or(1.0, |weights| weights.get(row).copied().unwrap_or_default())
+        };
+        offsets.iter().enumerate().map(|(row, offset)| of(*offset) * weight(row)).collect()
+    };
+    match family {
+        Family::Linear => weights.into_iter().collect(),
+        Family::Poisson | Family::Gamma | Family::Quasipoisson => vec![by(&|offset| (offset - most).exp())],
+        Family::Logistic | Family::Quasibinomial => {
+            vec![by(&|offset| curved(0.0, offset)), by(&|offset| curved(*middle, offset))]
         }
     }
 }

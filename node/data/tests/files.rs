@@ -317,13 +317,43 @@ fn a_weight_that_selects_one_patient_is_refused_whatever_rows_stand_around_it() 
     ] {
         let Err(error) = cohort(weight) else { panic!("taken although {what}") };
         assert_eq!(error.code(), "too_few_rows", "{what}: {error}");
-        assert!(error.to_string().contains("the weights count for fewer rows"), "{what}: {error}");
+        assert!(error.to_string().contains("with weight and offset rows count for fewer"), "{what}: {error}");
     }
     for weight in
         [&(|row: usize| f64::from(u8::from(row < 20)) * 0.1) as &dyn Fn(usize) -> f64, &|row| row as f64]
     {
         assert_eq!(cohort(weight).unwrap_or_else(|error| panic!("{error}")).used, 30);
     }
+}
+
+#[test]
+fn an_offset_that_selects_one_patient_is_refused_as_a_weight_is() {
+    let schema = SCHEMA.replace("type = \"int\"", "type = \"float\"");
+    let study = |kind: &str, outcome: &str| {
+        let text = study(r#"["creatinine"]"#, "offset = \"visits\"")
+            .to_toml()
+            .replace("min_rows = 1\n", "min_rows = 10\n");
+        let (head, rest) = text.split_once("[recipe]").unwrap();
+        let (_, tail) = rest.split_once("[privacy]").unwrap();
+        let head = head.replace("outcome = \"y\"", &format!("outcome = \"{outcome}\""));
+        Study::parse(&format!("{head}[recipe]\nkind = \"{kind}\"\n[privacy]{tail}")).unwrap()
+    };
+    let cohort = |kind: &str, outcome: &str, offset: &dyn Fn(usize) -> f64| {
+        let line = |row: usize| format!("61.5,{},M,1.{row},4.0,2020-01-01,0,x\n", offset(row));
+        site(format!("{HEADER}{}", (10..40).map(line).collect::<String>()), &schema)
+            .cohort(&study(kind, outcome))
+    };
+    let one = |row: usize| if row == 17 { 40.0 } else { 0.0 };
+    let but_one = |row: usize| 40.0 - one(row);
+    let years = |row: usize| (row as f64 / 10.0).ln();
+    for (kind, outcome, offset) in
+        [("poisson", "age", &one as &dyn Fn(usize) -> f64), ("logistic", "y", &but_one)]
+    {
+        let Err(error) = cohort(kind, outcome, offset) else { panic!("{kind} takes it") };
+        assert_eq!(error.code(), "too_few_rows", "{error}");
+        assert_eq!(cohort(kind, outcome, &years).unwrap().used, 30);
+    }
+    assert_eq!(cohort("linear", "age", &one).unwrap().used, 30, "an offset of a linear fit moves no weight");
 }
 
 #[test]

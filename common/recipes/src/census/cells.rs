@@ -1,19 +1,29 @@
-//! Where all columns are yes/no or categories, coefficients and their errors are counts in another form: each patient group that a
-//! coefficient stands for, with the outcome and without it, must then be of enough patients. The groups: those with a yes in a
-//! column, a level or a product of them, and those with none of all.
+//! Groups of patients that coefficients stand for. A product of yes/no columns or levels gives each combination of its factors a
+//! coefficient of its own, and a group of one patient is fitted exactly: the sum of coefficients is that patient's outcome. So each
+//! combination of the factors of a product is empty or of enough patients at enough sites, with the outcome and without it.
+//!
+//! Where all columns are yes/no or categories, coefficients and their errors are counts in another form: then also each column, and
+//! what remains when all are no, must be of enough patients with the outcome and without it, or of none.
 
 use super::{Beside, Census, Explained, Seen};
-use crate::design::Design;
+use crate::design::{Design, Shape};
 use crate::error::RecipeError;
 use crate::rows::Rows;
-use ndarray::{Array1, ArrayView1};
+use std::collections::BTreeSet;
+
+/// Most factors of a product whose combinations are counted; of a longer one the first.
+const MOST_FACTORS: usize = 6;
 
 /// One such group, and how many patients a site has in it.
 pub(super) struct Cell {
+    /// Columns by their place, and whether each is a yes.
+    of: Vec<(usize, bool)>,
     /// What it is, for a sentence.
     name: String,
     /// With the outcome, without it, or both together where the outcome is a number.
     class: Option<bool>,
+    /// Whether it is a combination of the factors of a product.
+    product: bool,
     /// Rows of the site.
     pub(super) rows: usize,
 }
@@ -29,54 +39,97 @@ impl Cell {
     }
 }
 
+/// The first group with too few patients, given for each at how many sites anybody is in it, at how many enough are, and how many
+/// are in it, rounded.
+pub(super) fn few(
+    census: &Census,
+    cells: &[Cell],
+    numbers: &[&str],
+    (sums, sites): (&[Vec<u64>], u32),
+) -> Option<usize> {
+    let [any, many, rounded] = sums else { return None };
+    let number = |at: &usize| census.columns.get(*at).is_none_or(|column| numbers.contains(&column.as_str()));
+    let least = u64::from(census.least(sites));
+    cells.iter().zip(any).zip(many.iter().zip(rounded)).position(|((cell, any), (many, rounded))| {
+        // Where nobody is, nobody is told of.
+        let few = *any > 0 && !census.certain(*rounded, *any);
+        match cell.product {
+            true => {
+                let sites = if cell.class.is_some() { *any } else { *many };
+                !cell.of.iter().any(|(at, _)| number(at)) && *any > 0 && (few || sites < least)
+            }
+            false => numbers.is_empty() && few,
+        }
+    })
+}
+
 impl Census {
     /// The groups of the columns and of the terms; with rows, how many of them are in each.
     pub(super) fn cells(&self, beside: &Beside, rows: Option<&Rows<'_>>) -> Result<Vec<Cell>, RecipeError> {
         if !self.crosses || self.columns.is_empty() {
             return Ok(Vec::new());
         }
-        let expanded = match (&beside.terms, rows) {
-            (Some(design), Some(rows)) => Some(design.expand(rows)?),
-            _ => None,
-        };
-        let of_terms = beside.terms.as_ref().map(Design::names).unwrap_or_default();
-        let mut cells = Vec::new();
-        let mut push = |name: String, members: Option<Array1<f64>>| {
-            let count = |what: Option<f64>| match (&members, rows) {
-                (Some(members), Some(rows)) => within(rows, members.view(), what),
-                _ => 0,
-            };
-            match self.outcome {
-                Some(Explained::YesNo(_) | Explained::Event(_)) => {
-                    for class in [true, false] {
-                        let rows = count(Some(f64::from(u8::from(class))));
-                        cells.push(Cell { name: name.clone(), class: Some(class), rows });
-                    }
-                }
-                Some(Explained::Number(_)) | None => {
-                    cells.push(Cell { name, class: None, rows: count(None) })
-                }
+        let name = |at: usize| self.columns.get(at).map(String::as_str).unwrap_or_default();
+        let mut groups: Vec<(Vec<(usize, bool)>, String, bool)> = Vec::new();
+        let none = (0..self.columns.len()).map(|at| (at, false)).collect();
+        groups.push((none, "a no, or the first level, in every column".to_owned(), false));
+        groups.extend((0..self.columns.len()).map(|at| {
+            let yes = format!("a yes in `{}`", name(at));
+            (vec![(at, true)], yes, false)
+        }));
+        for columns in beside.terms.as_ref().map(products).unwrap_or_default() {
+            for yes in 0..1_usize << columns.len() {
+                let of: Vec<(usize, bool)> =
+                    columns.iter().enumerate().map(|(bit, at)| (*at, yes >> bit & 1 == 1)).collect();
+                let words = of
+                    .iter()
+                    .map(|(at, yes)| format!("a {} in `{}`", if *yes { "yes" } else { "no" }, name(*at)));
+                let words = words.collect::<Vec<_>>().join(" and ");
+                groups.push((of, words, true));
             }
-        };
-        let none = |rows: &Rows<'_>| {
-            rows.x.rows().into_iter().map(|row| f64::from(u8::from(row.iter().all(|x| *x == 0.0)))).collect()
-        };
-        push("a no, or the first level, in every column".to_owned(), rows.map(none));
-        for (at, name) in self.columns.iter().enumerate() {
-            let column = rows.filter(|rows| at < rows.x.ncols()).map(|rows| rows.x.column(at).to_owned());
-            push(format!("a yes in `{name}`"), column);
         }
-        for (at, name) in of_terms.into_iter().enumerate() {
-            push(format!("a yes in `{name}`"), expanded.as_ref().map(|all| all.column(at).to_owned()));
+        let classes: &[Option<bool>] = match self.outcome {
+            Some(Explained::YesNo(_) | Explained::Event(_)) => &[Some(true), Some(false)],
+            Some(Explained::Number(_)) | None => &[None],
+        };
+        let mut cells = Vec::new();
+        for (of, name, product) in groups {
+            for class in classes {
+                let rows = rows.map_or(0, |rows| within(rows, &of, *class));
+                cells.push(Cell { of: of.clone(), name: name.clone(), class: *class, product, rows });
+            }
         }
         Ok(cells)
     }
 }
 
-/// Rows that count, are members, and have this outcome.
-fn within(rows: &Rows<'_>, members: ArrayView1<'_, f64>, outcome: Option<f64>) -> usize {
-    let seen = Seen { rows };
-    let with = |at: usize, what: f64| rows.y.as_ref().and_then(|y| y.get(at)).is_some_and(|y| *y == what);
-    let of = |at: usize| outcome.is_none_or(|what| with(at, what));
-    members.iter().enumerate().filter(|(at, is)| **is == 1.0 && seen.counts(*at) && of(*at)).count()
+/// Columns of each product, and of each part of it that is one.
+fn products(design: &Design) -> BTreeSet<Vec<usize>> {
+    let mut found = BTreeSet::new();
+    for term in &design.terms {
+        let plain = term.factors.iter().filter(|factor| factor.shape == Shape::Plain);
+        let columns: BTreeSet<usize> = plain.map(|factor| factor.column as usize).collect();
+        let columns: Vec<usize> = columns.into_iter().take(MOST_FACTORS).collect();
+        for part in 0..1_usize << columns.len() {
+            let part: Vec<usize> = columns
+                .iter()
+                .enumerate()
+                .filter(|(bit, _)| part >> bit & 1 == 1)
+                .map(|(_, at)| *at)
+                .collect();
+            if part.len() > 1 {
+                found.insert(part);
+            }
+        }
+    }
+    found
+}
+
+/// Rows that count, are in the group, and have this outcome.
+fn within(rows: &Rows<'_>, of: &[(usize, bool)], class: Option<bool>) -> usize {
+    let seen = Seen { rows, least: 1 };
+    let is = |value: Option<&f64>, yes: bool| value.is_some_and(|value| *value == f64::from(u8::from(yes)));
+    let inside = |at: usize| of.iter().all(|(column, yes)| is(rows.x.get((at, *column)), *yes));
+    let with = |at: usize| class.is_none_or(|yes| is(rows.y.as_ref().and_then(|y| y.get(at)), yes));
+    (0..rows.x.nrows()).filter(|at| seen.counts(*at) && with(*at) && inside(*at)).count()
 }

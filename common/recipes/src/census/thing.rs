@@ -12,6 +12,8 @@ pub(super) enum Thing {
     Yes(String),
     No(String),
     Level(String, String),
+    /// Values of a column between two knots.
+    Between(String, String),
     /// Values of a column among the patients of a group.
     Within(String, String),
     With(String),
@@ -27,18 +29,21 @@ impl Thing {
                 Self::Within(..) | Self::Without(_, true) => sites == 0,
                 Self::Varies(_) => sites > 0 && sites + 1 >= all,
                 Self::Other(_) => true,
-                Self::Value(_) | Self::Yes(_) | Self::No(_) | Self::Level(..) => false,
+                Self::Value(_) | Self::Yes(_) | Self::No(_) | Self::Level(..) | Self::Between(..) => false,
                 Self::With(_) | Self::Without(_, false) => false,
             }
     }
 
-    pub(super) fn error(&self, sites: u32, all: u32, least: u32) -> RecipeError {
+    pub(super) fn error(&self, all: u32, least: u32) -> RecipeError {
         let what = match self {
             Self::Value(column) => format!("column `{column}` has values"),
             Self::Varies(column) => format!("column `{column}` has more than one value"),
             Self::Other(column) => format!("column `{column}` has another value than 0 and 1"),
             Self::Yes(column) => format!("column `{column}` is yes in some rows"),
             Self::No(column) => format!("column `{column}` is no in some rows"),
+            Self::Between(column, ends) => {
+                format!("column `{column}` has values from {ends}, between two knots,")
+            }
             Self::Level(column, level) => format!("column `{column}` has its level `{level}`"),
             Self::Within(column, level) => format!("column `{column}` has values in group `{level}`"),
             Self::With(outcome) => format!("outcome `{outcome}` occurs"),
@@ -46,6 +51,7 @@ impl Thing {
         };
         let fix = match self {
             Self::Level(..) => "join the level with another or leave the column out",
+            Self::Between(..) => "place knots further apart",
             Self::Within(..) => "join the group with another or leave the column out",
             Self::With(_) | Self::Without(..) => "choose another outcome or more sites",
             Self::Value(_) | Self::Other(_) | Self::Yes(_) | Self::No(_) => {
@@ -53,6 +59,6 @@ impl Thing {
             }
             Self::Varies(_) => "leave it out, or name it as a category if it has levels at enough sites",
         };
-        RecipeError::FewSites { what, sites, all, least, fix }
+        RecipeError::FewSites { what, all, least, fix }
     }
 }

@@ -62,7 +62,22 @@ impl Counted {
             Recipe::Summary(recipe) => recipe.scaled(),
             _ => Vec::new(),
         };
-        Beside { terms: self.terms(), bins }
+        Beside { terms: self.terms(), knots: self.knots(), bins }
+    }
+
+    /// The knots that a formula gives, by the place of their column.
+    fn knots(&self) -> Vec<(usize, Vec<f64>)> {
+        let Recipe::Glm(recipe) = self.method.method() else { return Vec::new() };
+        let mut known: Vec<(usize, Vec<f64>)> = Vec::new();
+        for factor in recipe.design.terms.iter().flat_map(|term| &term.factors) {
+            if let Shape::Spline(spline) = &factor.shape {
+                let of = (factor.column as usize, spline.knots.clone());
+                if !known.contains(&of) {
+                    known.push(of);
+                }
+            }
+        }
+        known
     }
 
     /// The terms that are not columns themselves and whose values are known before the fit.
@@ -163,7 +178,7 @@ impl Counted {
     pub(super) fn enough(&self, tally: &Tally, mut outcome: Outcome) -> Result<Outcome, RecipeError> {
         if let Outcome::Summary(SummaryOutcome { details: Some(details), .. }) = &mut outcome {
             let least = self.census.least(tally.sites);
-            let few: Vec<bool> = tally.bins.iter().map(|sites| (1..least).contains(sites)).collect();
+            let few: Vec<bool> = tally.bins.iter().map(|sites| *sites < least).collect();
             details.withhold(&few);
         }
         let least = u64::from(self.census.min_cell);

@@ -68,7 +68,7 @@ impl Detailed {
                 .chain(std::iter::once(&mut of.above))
                 .collect();
             for cell in &mut cells {
-                if few.next() == Some(true) {
+                if few.next() == Some(true) && **cell != Some(0) {
                     **cell = None;
                 }
             }

@@ -18,6 +18,7 @@ fn a_study_below_a_floor_is_refused_by_the_floors_own_name() {
         ("km", death, "times = \"grid\"\nhorizon = 182\nstep = 7\nmin_cell = 0\n", "`min_cell` is `5`"),
         ("cox", &format!("{death}\n{table}"), "times = \"exact\"\nhorizon = 182\n", "`exact_times = true`"),
         ("logistic", &judged, "", "`min_cell` is `5`"),
+        ("gbdt", tree, "min_leaf = 9\n", "`min_rows` is `10`"),
     ] {
         let study = Study::parse(&file(kind, data, keys)).unwrap();
         let below = study.below(&Floors::default()).unwrap_or_else(|| panic!("{kind} {keys} passes"));
