@@ -74,7 +74,7 @@ pub use fedavg::{
 pub use followup::{Grid, Grouping, Times};
 pub use formula::{Formula, FormulaError};
 pub use gbdt::{Boost, Fit, Gbdt, GbdtOutcome, Node, Split, Tree};
-pub use glm::{Errors, Estimate, Evaluation, Family, Glm, GlmOutcome, Knots, Uncertainty};
+pub use glm::{Errors, Estimate, Evaluation, Family, Glm, GlmOutcome, Knots, Uncertainty, WeightKind};
 pub use km::{Curve, CurvePoint, KaplanMeier, KmOutcome, KmPhase, KmState, LogRank, RestrictedMean};
 pub use logistic::{Coefficient, Logistic, LogisticOutcome};
 pub use loss::Loss;

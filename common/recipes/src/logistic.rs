@@ -168,7 +168,7 @@ impl Logistic {
             Phase::Fit => newton::answer(x, y, &state.moments, &state.newton.point()),
             Phase::Evaluate => {
                 let pairs = pairs();
-                let mut values = score::answer(&pairs);
+                let mut values = score::answer(&pairs, state.moments.base());
                 values.push(pairs.iter().map(|(predictor, y)| score::log_likelihood(*predictor, *y)).sum());
                 values
             }
@@ -209,7 +209,7 @@ impl Logistic {
             },
             Phase::Evaluate => {
                 let mut values = Values::of(sum);
-                next.score = Score::absorb(&mut values)?;
+                next.score = Score::absorb(&mut values, state.moments.base())?;
                 next.loglik = values.one()?;
                 values.end()?;
                 // The same sites have the same rows. A site that scores the final model on its own rows alone, for its

@@ -8,6 +8,7 @@
 
 use crate::error::{MOST_ROWS, RecipeError, Stuck};
 use crate::rows::Values;
+use crate::score;
 use motet_secagg::canonical;
 use motet_secagg::layout::{Block, Layout, Ring, Scale, Sum};
 use motet_secagg::quantise::fixed_bits;
@@ -120,6 +121,11 @@ impl Moments {
     pub(crate) fn least_spread(&self, sites: u32) -> f64 {
         const HALF_UNIT: f64 = 1.0 / 2_199_023_255_552.0; // 2^-41
         4.0 * self.rows as f64 * f64::from(sites) * HALF_UNIT
+    }
+
+    /// Log odds of the outcome.
+    pub(crate) fn base(&self) -> f64 {
+        score::base(self.rows, self.events)
     }
 
     /// Writes the standardised row into `z`.

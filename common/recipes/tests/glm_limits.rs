@@ -8,7 +8,9 @@ mod common;
 
 use columns::{Columns, heart, round, run, stroke};
 use common::names;
-use motet_recipes::{Design, Errors, Family, Formula, Glm, GlmOutcome, Recipe, RecipeError, State};
+use motet_recipes::{
+    Design, Errors, Family, Formula, Glm, GlmOutcome, Recipe, RecipeError, State, WeightKind,
+};
 use motet_secagg::digest::Digest;
 use motet_secagg::fold::plain_sum;
 use motet_secagg::layout::Sum;
@@ -55,7 +57,7 @@ proptest! {
         let (family, side, robust, penalty) = (EVERY[which.0], which.1, which.2, which.3);
         let recipe = Glm {
             offset: side,
-            weight: side,
+            weight: side.then_some(WeightKind::Precision),
             lasso: if penalty == 1 && !robust { 3.0 } else { 0.0 },
             ridge: if penalty == 2 { 0.5 } else { 0.0 },
             errors: if robust { Errors::Hc1 } else { Errors::Model },
@@ -173,7 +175,7 @@ fn what_cannot_be_fitted_is_named() {
     assert_eq!(fit("a ~ b + I(a^2) + a", Family::Linear), Err(RecipeError::Perfect { outcome: "a".into() }));
     assert_eq!(fit("flat ~ a", Family::Gamma), Err(RecipeError::Perfect { outcome: "flat".into() }));
     let light = made(&["a", "y", "weight"], 40, |at| vec![at, at * 3.0 % 4.0, 1e-6]);
-    let weighted = Glm { weight: true, ..glm(&["a"], "y", Family::Linear) };
+    let weighted = Glm { weight: Some(WeightKind::Precision), ..glm(&["a"], "y", Family::Linear) };
     assert_eq!(run(&weighted, &light).unwrap_err(), RecipeError::Light);
     let few = made(&["a", "b", "c", "y"], 4, |at| vec![at, at * at, at * 5.0 % 3.0, at * 3.0 % 4.0]);
     assert_eq!(run(&glm(&["a", "b", "c"], "y", Family::Linear), &few).unwrap_err(), RecipeError::Saturated);
@@ -188,7 +190,8 @@ fn tables_that_do_not_fit_are_refused_before_an_answer() {
             if at == 3.0 { vec![at, y, offset, weight] } else { vec![at, 1.0, 0.0, 1.0] }
         })
     };
-    let recipe = |family| Glm { offset: true, weight: true, ..glm(&["a"], "y", family) };
+    let recipe =
+        |family| Glm { offset: true, weight: Some(WeightKind::Precision), ..glm(&["a"], "y", family) };
     let refusal = |family, y: f64, offset: f64, weight: f64| {
         run(&recipe(family), &sites(y, offset, weight)).unwrap_err()
     };
@@ -210,7 +213,7 @@ fn tables_that_do_not_fit_are_refused_before_an_answer() {
     assert_eq!(refusal(Family::Poisson, 2.0, 0.0, f64::NAN), side("weight", "0 or more"));
     // The study names a weight and the table brings none.
     let plain = glm(&["a"], "y", Family::Poisson);
-    let weighted = Recipe::Glm(Glm { weight: true, ..plain.clone() });
+    let weighted = Recipe::Glm(Glm { weight: Some(WeightKind::Precision), ..plain.clone() });
     let question = weighted.ask(&weighted.start(Digest::default()), 1).unwrap().unwrap();
     let answer = sites(2.0, 0.0, 1.0)[0].read(&plain, |rows| {
         weighted
@@ -348,8 +351,12 @@ fn questions_keep_their_headroom_and_are_no_longer_than_they_must_be() {
     let logistic =
         [("moments", first + 1), ("spread", 13), ("newton", 1 + 4 + 14), ("evaluate", 9 + 2001 + 1001 + 20)];
     assert_eq!(size(Family::Logistic, "y"), logistic);
-    let robust =
-        Glm { errors: Errors::Hc1, weight: true, offset: true, ..glm(&columns, "y", Family::Logistic) };
+    let robust = Glm {
+        errors: Errors::Hc1,
+        weight: Some(WeightKind::Precision),
+        offset: true,
+        ..glm(&columns, "y", Family::Logistic)
+    };
     let full = [("moments", first + 1 + 8), ("spread", 13), ("null", 1 + 12), poisson, ("evaluate", 9 + 40)];
     assert_eq!(words(&robust, &heart()), full);
 }
@@ -365,6 +372,8 @@ fn parameters_out_of_range_are_named_by_their_key() {
     assert_eq!(key(Glm { lasso: f64::NAN, ..good.clone() }), "lasso");
     assert_eq!(key(Glm { lasso: 1.0, errors: Errors::Hc0, ..good.clone() }), "errors");
     assert_eq!(key(Glm { tolerance: 0.0, ..good.clone() }), "tolerance");
+    let open = Glm { weight: Some(WeightKind::Frequency), ..over("y ~ ns(a, 3)", Family::Linear) };
+    assert_eq!(key(open), "formula");
     assert_eq!(key(Glm { max_rounds: 0, ..good.clone() }), "max_rounds");
     assert_eq!(key(glm(&["a", "a"], "y", Family::Linear)), "features");
     assert_eq!(key(Glm { design: Design { terms: Vec::new(), ..good.design.clone() }, ..good }), "formula");
@@ -388,7 +397,7 @@ fn fixed_sums_lead_through_fixed_states() {
     };
     let poisson = Glm {
         offset: true,
-        weight: true,
+        weight: Some(WeightKind::Precision),
         errors: Errors::Hc0,
         ..glm(&["age", "male"], "n", Family::Poisson)
     };

@@ -8,7 +8,9 @@ mod common;
 
 use columns::{Columns, heart, round, run, stroke};
 use common::STROKE;
-use motet_recipes::{Errors, Family, Formula, Glm, GlmOutcome, Knots, Recipe, RecipeError, State};
+use motet_recipes::{
+    Errors, Family, Formula, Glm, GlmOutcome, Knots, Recipe, RecipeError, State, WeightKind,
+};
 use motet_secagg::digest::Digest;
 use motet_secagg::layout::Sum;
 
@@ -171,7 +173,8 @@ fn rows_of_weight_zero_place_no_knot() {
         site.pick(&(0..site.len()).filter(|row| site.column("age")[*row] <= 75.0).collect::<Vec<_>>())
     };
     let without: Vec<Columns> = marked.iter().map(kept).collect();
-    let recipe = Glm { weight: true, ..glm("n_deficits ~ ns(age, 3)", Family::Poisson) };
+    let recipe =
+        Glm { weight: Some(WeightKind::Precision), ..glm("n_deficits ~ ns(age, 3)", Family::Poisson) };
     let (a, b) = (run(&recipe, &marked).unwrap(), run(&recipe, &without).unwrap());
     assert_eq!(a.knots, b.knots);
     lie_at_quantiles(&without, &a);

@@ -25,7 +25,7 @@ pub use filter::{Filter, FilterError};
 pub use lint::{Finding, Severity};
 pub use methods::Outcome;
 
-use motet_recipes::{Count, Recipe};
+use motet_recipes::{Count, Recipe, WeightKind};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -89,8 +89,10 @@ canonical! {
         pub group: Option<String>,
         /// A known part of the linear predictor.
         pub offset: Option<String>,
-        /// How often a row counts.
+        /// The weight of a row.
         pub weight: Option<String>,
+        /// What it says: there is no usual meaning, so a study that has a weight names it.
+        pub weight_kind: Option<WeightKind>,
         /// What a regression makes of the features, where it does not take them as they are.
         pub formula: Option<String>,
         /// The columns in order; a category stands for its levels' columns.
@@ -255,6 +257,7 @@ impl Study {
             group: None,
             offset: None,
             weight: None,
+            weight_kind: None,
             formula: None,
             ..self.data.clone()
         };

@@ -277,7 +277,9 @@ impl FedAvg {
         let [predictors, y, z] = self.predictors(state, x, y)?;
         let table = Table { z: &z, y: &y, time: &time };
         match state.phase {
-            Phase::Evaluate => plain(evaluation::answer(&self.loss, &predictors, &table)),
+            Phase::Evaluate => {
+                plain(evaluation::answer(&self.loss, &predictors, &table, state.moments.base()))
+            }
             Phase::Calibrate => {
                 let line = state.evaluation.line();
                 plain(score::answer_line(&evaluation::pairs(&predictors, &table), line).to_vec())
@@ -337,7 +339,7 @@ impl FedAvg {
                 (next.evaluation, next.phase) = (Evaluation::default(), Phase::Evaluate);
             }
             Phase::Evaluate => {
-                next.evaluation = Evaluation::absorb(&self.loss, sum)?;
+                next.evaluation = Evaluation::absorb(&self.loss, sum, state.moments.base())?;
                 next.phase = Phase::Calibrate;
             }
             Phase::Calibrate => next.evaluation.absorb_line(sum)?,

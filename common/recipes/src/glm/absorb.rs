@@ -86,7 +86,7 @@ impl Glm {
             |what| values.counts(1, what).map(|counts| counts.first().copied().unwrap_or_default());
         let rows = count("rows")?;
         let events = if self.family == Family::Logistic { count("events")? } else { 0 };
-        let total = if self.weight { values.one()? } else { rows as f64 };
+        let total = if self.precise() { values.one()? } else { rows as f64 };
         let offset = if self.shifted() { values.one()? } else { 0.0 };
         let y = values.one()?;
         let sums = values.take(self.terms() - 1)?;
@@ -203,12 +203,12 @@ impl Glm {
         next.check = Check {
             kernel: values.one()?,
             pearson: values.one()?,
-            constants: values.take(self.family.constants(self.weight))?.to_vec(),
+            constants: values.take(self.family.constants(self.precise()))?.to_vec(),
             expected: values.take(if self.family == Family::Gamma { size } else { 0 })?.to_vec(),
             meat: values.take(if self.robust() { size } else { 0 })?.to_vec(),
         };
         if self.scored() {
-            next.score = Score::absorb(values)?;
+            next.score = Score::absorb(values, next.moments.base())?;
             if same_sites && next.score.rows() != (next.moments.rows, next.moments.events) {
                 return Err(RecipeError::Implausible { what: "the histogram" });
             }

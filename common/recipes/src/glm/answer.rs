@@ -1,7 +1,7 @@
 //! What a site answers in each phase.
 
 use super::family::{FAR, Family};
-use super::table::Table;
+use super::table::{self, Table};
 use super::{Glm, GlmPhase, GlmState};
 use crate::design::Design;
 use crate::error::RecipeError;
@@ -34,12 +34,12 @@ impl Glm {
     }
 
     fn answer_moments(&self, table: &Table) -> Vec<f64> {
-        let mut values = vec![table.rows()];
+        let mut values = vec![table.rows(self.weight)];
         if self.family == Family::Logistic {
-            let event = |(y, weight): (&f64, &f64)| *y == 1.0 && *weight > 0.0;
-            values.push(table.y.iter().zip(&table.weight).filter(|row| event(*row)).count() as f64);
+            let events = table.y.iter().zip(&table.weight).filter(|(y, _)| **y == 1.0);
+            values.push(events.map(|(_, weight)| table::rows(*weight, self.weight)).sum());
         }
-        if self.weight {
+        if self.precise() {
             values.push(table.weight.sum());
         }
         if self.shifted() {
@@ -93,12 +93,13 @@ impl Glm {
                 add_square(&mut expected, line.z, weight * part.expected);
             }
             if self.robust() {
-                let score = weight * part.first;
-                add_square(&mut meat, line.z, score * score);
+                // Of equal rows each has the residual of one, and an imprecise row a share of it.
+                let times = if self.precise() { weight * weight } else { weight };
+                add_square(&mut meat, line.z, times * part.first * part.first);
             }
         });
         let mut values = vec![kernel, pearson];
-        values.extend(constants.into_iter().take(self.family.constants(self.weight)));
+        values.extend(constants.into_iter().take(self.family.constants(self.precise())));
         if self.family == Family::Gamma {
             values.extend(expected);
         }
@@ -106,7 +107,7 @@ impl Glm {
             values.extend(meat);
         }
         if self.scored() {
-            values.extend(score::answer(&pairs(state, table)));
+            values.extend(score::answer(&pairs(state, table), state.moments.base()));
         }
         values
     }

@@ -6,7 +6,7 @@
 //!    +------------+----------+----------+----------+------ a sum of another set of sites -----------+------------+
 //!
 //! knots      see `knots`; only for a formula with `ns(x, 3)`: what follows is the fit with the knots that were found
-//! moments    [ rows, events (logistic) | sum w, sum w offset, sum w y, sum w x_j ]    (w, offset: where the study has them)
+//! moments    [ rows, events (logistic) | sum w (precision), sum w offset, sum w y, sum w x_j ]    (w, offset: where the study has them)
 //! spread     [ sum w (x_j - mean_j)^2, sum w (y - mean)^2 (linear), sum w exp offset (log link with an offset) ]
 //! null       [ kernel, gradient, information of the intercept ]           only for a logit link with an offset
 //! newton     [ kernel | gradient (p+1) | information, upper triangle ]
@@ -22,8 +22,9 @@
 //!
 //! **Sources.** Models: McCullagh and Nelder 1989, 2. The climb takes Newton steps by the observed information, which with all
 //! links here but gamma's is the expected one (Fisher scoring). Log-likelihoods: R's `logLik.lm` and `logLik.glm`, with the
-//! dispersion that they use. Dispersion: Pearson's, sum / (rows - coefficients). Robust errors: the sandwich `A B A`, A the
-//! inverse of the (penalised) expected information and B = sum (w r)^2 z z' (White 1980, Econometrica 48, 817; R:
+//! dispersion that they use. Frequency weights are counts of equal rows: rows, degrees of freedom, likelihood and sandwich are
+//! those of the table written out. Dispersion: Pearson's, sum / (rows - coefficients). Robust errors: the sandwich `A B A`, A the
+//! inverse of the (penalised) expected information and B = sum (w r)^2 z z' (sum w r^2 z z' of frequencies; White 1980, Econometrica 48, 817; R:
 //! `sandwich::vcovHC`), times n / (n - p) for HC1. Ridge and lasso bind the standardised columns; with a lasso there are no
 //! standard errors, because none are valid for a selected model.
 //!
@@ -74,6 +75,17 @@ canonical! {
 }
 
 canonical! {
+    /// What the weight of a row says.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum WeightKind {
+        /// How precise its outcome is, as the `weights` of R's `lm` and `glm`: a row stays one observation.
+        1 => Precision,
+        /// How many equal rows it stands for, a whole number: the fit is that of the table written out.
+        2 => Frequency,
+    }
+}
+
+canonical! {
     /// A generalised linear model, maximising `kernel - ridge / 2 * sum b_j^2 - lasso * sum |b_j|` on standardised columns
     /// (and, if linear, a standardised outcome), intercept free.
     #[derive(Debug, Clone, PartialEq)]
@@ -86,8 +98,8 @@ canonical! {
         pub family: Family,
         /// Whether the table brings an offset.
         pub offset: bool,
-        /// Whether the table brings prior weights.
-        pub weight: bool,
+        /// What the weights say that the table brings, if it brings any.
+        pub weight: Option<WeightKind>,
         /// Strength of the ridge; 0 for none.
         pub ridge: f64,
         /// Strength of the lasso; 0 for none.
@@ -157,7 +169,7 @@ canonical! {
         pub phase: GlmPhase,
         /// Knots that were found; empty before, and where the formula has its own.
         pub placed: Vec<Placed>,
-        /// Pooled moments of the design's terms; rows are those with a weight above 0.
+        /// Pooled moments of the design's terms; rows are those with a weight above 0, or the sum of frequencies.
         pub moments: Moments,
         /// Sum of the weights.
         pub total: f64,
@@ -224,7 +236,7 @@ impl Glm {
             outcome,
             family,
             offset: false,
-            weight: false,
+            weight: None,
             ridge: 0.0,
             lasso: 0.0,
             errors: Errors::Model,
@@ -238,6 +250,13 @@ impl Glm {
         let strength = |value: f64| value.is_finite() && value >= 0.0;
         require(strength(self.ridge), "ridge", "0 or more")?;
         require(strength(self.lasso), "lasso", "0 or more")?;
+        // Quantiles are those of rows as they stand, and not of the table written out.
+        let counted = self.weight == Some(WeightKind::Frequency);
+        require(
+            !counted || self.design.sought().is_empty(),
+            "formula",
+            "one whose ns() has knots of its own where weights are frequencies",
+        )?;
         let plain = self.lasso == 0.0 || self.errors == Errors::Model;
         require(plain, "errors", "`model` where there is a lasso: no standard errors are valid with one")?;
         require(self.tolerance.is_finite() && self.tolerance > 0.0, "tolerance", "above 0")?;
@@ -295,7 +314,12 @@ impl Glm {
 
     /// Whether the final model is evaluated as a classifier.
     fn scored(&self) -> bool {
-        self.family == Family::Logistic && !self.weight
+        self.family == Family::Logistic && self.weight.is_none()
+    }
+
+    /// Whether weights are other than counts of rows: such have no bound and no whole sum.
+    fn precise(&self) -> bool {
+        self.weight == Some(WeightKind::Precision)
     }
 
     fn robust(&self) -> bool {
@@ -305,12 +329,12 @@ impl Glm {
     pub(crate) fn ask(&self, state: &GlmState, sites: u32) -> Option<Layout> {
         let (terms, rows) = (self.terms(), state.moments.rows);
         let block =
-            |known: bool, len| if known && !self.weight { bounded(len, sites, rows) } else { limbs(len) };
+            |known: bool, len| if known && !self.precise() { bounded(len, sites, rows) } else { limbs(len) };
         let logit = self.family.logit_link();
         Some(match &state.phase {
             GlmPhase::Place(search) => search.ask(&self.sought(), sites),
             GlmPhase::Moments => {
-                let sums = usize::from(self.weight) + usize::from(self.shifted()) + terms;
+                let sums = usize::from(self.precise()) + usize::from(self.shifted()) + terms;
                 exact(vec![counts(1 + usize::from(self.family == Family::Logistic), MOST_ROWS), limbs(sums)])
             }
             GlmPhase::Spread => exact(vec![limbs(terms - 1 + usize::from(self.spreads_more()))]),
@@ -320,7 +344,7 @@ impl Glm {
                 exact(vec![limbs(1), block(known, terms + triangle(terms))])
             }
             GlmPhase::Evaluate => {
-                let mut blocks: Vec<Block> = vec![limbs(2 + self.family.constants(self.weight))];
+                let mut blocks: Vec<Block> = vec![limbs(2 + self.family.constants(self.precise()))];
                 if self.family == Family::Gamma {
                     blocks.push(block(true, triangle(terms)));
                 }

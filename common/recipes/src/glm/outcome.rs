@@ -1,7 +1,7 @@
 //! The result of a finished fit, in the units of the columns. Outside the chain.
 
 use super::family::Family;
-use super::{Errors, Glm, GlmPhase, GlmState};
+use super::{Errors, Glm, GlmPhase, GlmState, WeightKind};
 use crate::error::{RecipeError, Stuck};
 use crate::linear::{Factor, dot};
 use crate::newton::Step;
@@ -84,8 +84,10 @@ pub struct GlmOutcome {
     pub rounds: u32,
     /// Sites every figure comes from.
     pub sites: u32,
-    /// Their rows with a weight above 0.
+    /// Their rows with a weight above 0; with frequencies as many as these say.
     pub rows: u64,
+    /// What the weights say, where there are any.
+    pub weight_kind: Option<WeightKind>,
     /// Sum of the weights; the rows where there are none.
     pub weight: f64,
     /// Weighted mean of the outcome; of outcome less offset if linear.
@@ -144,6 +146,7 @@ impl Glm {
             rounds: state.rounds,
             sites: state.sites,
             rows: state.moments.rows,
+            weight_kind: self.weight,
             weight: state.total,
             mean: state.mean,
             events: (self.family == Family::Logistic).then_some(state.moments.events),

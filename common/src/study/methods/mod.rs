@@ -9,7 +9,7 @@ mod trees; // gbdt
 use super::keys::Keys;
 use super::reading::Checked;
 use super::{Data, Study};
-use motet_recipes::{Family, Loss, Recipe, gbdt};
+use motet_recipes::{Family, Loss, Recipe, WeightKind, gbdt};
 
 /// Sums of a calibration step, and of the final score: counts of both outcomes and summed risks in each of 1000 bins, the
 /// right answers, the squared error and a calibration line. A test of motet-data holds [`Study::vectors`] to what the
@@ -123,6 +123,15 @@ pub(super) fn too_narrow(recipe: &Recipe, sites: usize) -> Option<u32> {
     }
 }
 
+/// The words of `weight_kind`.
+pub(super) const WEIGHT_KINDS: [(&str, WeightKind); 2] =
+    [("precision", WeightKind::Precision), ("frequency", WeightKind::Frequency)];
+
+/// The word of a kind of weight.
+pub(super) fn weight_word(kind: WeightKind) -> &'static str {
+    WEIGHT_KINDS.iter().find(|(_, own)| *own == kind).map_or("", |(word, _)| word)
+}
+
 /// The levels of a category, which the study names.
 fn levels(data: &Data, column: &str) -> Vec<String> {
     data.levels_of(column).map(<[String]>::to_vec).unwrap_or_default()
@@ -210,7 +219,14 @@ impl Study {
             lines.push(format!("the column that divides the patients: {group} (one of {levels})"));
         }
         lines.extend(data.offset.iter().map(|column| format!("a known part of the prediction: {column}")));
-        lines.extend(data.weight.iter().map(|column| format!("how often a row counts: {column}")));
+        lines.extend(data.weight.iter().zip(data.weight_kind).map(|(column, kind)| match kind {
+            WeightKind::Precision => {
+                format!("the weight of a row: {column}, its precision (a patient of weight 2 is one patient known better, as in R's `weights`)")
+            }
+            WeightKind::Frequency => {
+                format!("the weight of a row: {column}, its frequency (a row of weight 2 is two equal patients)")
+            }
+        }));
         lines.extend(data.formula.iter().map(|formula| format!("the model: {formula}")));
         lines
     }

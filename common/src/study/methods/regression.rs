@@ -35,7 +35,7 @@ pub(super) fn read(kind: &str, keys: &mut Keys<'_>, data: &mut Data) -> Checked<
         return Ok(Recipe::Logistic(Logistic { columns, outcome, ridge, tolerance, max_rounds }));
     }
     let family = FAMILIES.into_iter().find(|family| family.name() == kind).unwrap_or(Family::Linear);
-    let (offset, weight) = (data.offset.is_some(), data.weight.is_some());
+    let (offset, weight) = (data.offset.is_some(), data.weight_kind);
     let recipe = Glm { design, outcome, family, offset, weight, ridge, lasso, errors, tolerance, max_rounds };
     Ok(Recipe::Glm(recipe))
 }
@@ -153,7 +153,7 @@ pub(super) fn glm_shows(recipe: &Glm) -> Vec<String> {
 }
 
 fn has_score(recipe: &Glm) -> bool {
-    recipe.family == Family::Logistic && !recipe.weight
+    recipe.family == Family::Logistic && recipe.weight.is_none()
 }
 
 pub(super) fn vectors(recipe: &Logistic) -> Vec<(&'static str, usize)> {

@@ -1,6 +1,7 @@
 //! Every kind of recipe: read, written back, held to its rules, told to the steward.
 
 use super::*;
+use motet_recipes::WeightKind;
 
 /// A kind, its table `[data]` after the dataset, and its table `[recipe]` after the kind.
 pub(super) const SAMPLES: [(&str, &str, &str); 14] = [
@@ -12,7 +13,7 @@ pub(super) const SAMPLES: [(&str, &str, &str); 14] = [
     ("count", "outcome = \"y\"\nfilter = \"age >= 18\"", "multiple = 5\n"),
     (
         "linear",
-        "outcome = \"sbp\"\noffset = \"known\"\nweight = \"w\"\nfeatures = [\"sex\", \"age\", \"cp\"]\n[data.levels]\ncp = [\"1\", \"2\", \"3\"]",
+        "outcome = \"sbp\"\noffset = \"known\"\nweight = \"w\"\nweight_kind = \"precision\"\nfeatures = [\"sex\", \"age\", \"cp\"]\n[data.levels]\ncp = [\"1\", \"2\", \"3\"]",
         "formula = \"sbp ~ age + sex + cp + age:sex\"\nerrors = \"hc1\"\n",
     ),
     ("logistic", "outcome = \"y\"\nfeatures = [\"age\"]", "lasso = 0.25\n"),
@@ -94,7 +95,7 @@ fn a_formula_makes_the_columns_and_orders_the_features() {
     assert_eq!(study.columns(), ["age", "sex", "cp_2", "cp_3"]);
     let Recipe::Glm(recipe) = &study.recipe else { panic!("another recipe") };
     assert_eq!(recipe.design.names(), ["age", "sex", "cp_2", "cp_3", "age:sex"]);
-    assert!(recipe.offset && recipe.weight);
+    assert!(recipe.offset && recipe.weight == Some(WeightKind::Precision));
     let reads: Vec<&str> = study.reads().into_iter().collect();
     assert_eq!(reads, ["age", "cp", "known", "sbp", "sex", "w"]);
 }
@@ -216,7 +217,7 @@ fn mistakes_of_every_kind_are_refused_with_their_fix() {
         ),
         (
             "gbdt",
-            "outcome = \"y\"\nweight = \"w\"\nfeatures = [\"age\"]",
+            "outcome = \"y\"\nweight = \"w\"\nweight_kind = \"precision\"\nfeatures = [\"age\"]",
             "",
             "recipe `gbdt` has no `weight`",
         ),
