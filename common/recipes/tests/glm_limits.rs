@@ -152,8 +152,8 @@ fn swiss_rows_alone_are_refused_by_name_and_divide_nothing_by_zero() {
 #[test]
 fn what_cannot_be_fitted_is_named() {
     let fit = |text: &str, family: Family| {
-        let sites = made(&["a", "b", "flat", "tiny", "ones", "none"], 60, |at| {
-            vec![at, at * 7.0 % 11.0, 2.0, 1e-9 * (1.0 + at), 1.0, 0.0]
+        let sites = made(&["a", "b", "flat", "tiny", "ones", "none", "faint"], 60, |at| {
+            vec![at, at * 7.0 % 11.0, 2.0, 1e-9 * (1.0 + at), 1.0, 0.0, 1e-13 * (1.0 + at)]
         });
         run(&over(text, family), &sites).map(|_| ())
     };
@@ -161,7 +161,12 @@ fn what_cannot_be_fitted_is_named() {
     assert_eq!(fit("b ~ a + flat", Family::Linear), constant("flat"));
     assert_eq!(fit("b ~ a + I(ones^2)", Family::Poisson), constant("I(ones^2)"));
     assert_eq!(fit("flat ~ a + b", Family::Linear), constant("flat"));
-    assert_eq!(fit("tiny ~ a + b", Family::Gamma), constant("tiny"));
+    assert_eq!(fit("tiny ~ a + b", Family::Gamma), Ok(()));
+    assert_eq!(fit("faint ~ a + b", Family::Gamma), Err(RecipeError::Faint { outcome: "faint".into() }));
+    assert_eq!(
+        fit("faint ~ a + b", Family::Quasibinomial),
+        Err(RecipeError::Faint { outcome: "faint".into() })
+    );
     assert_eq!(
         fit("b ~ a + a:ones", Family::Linear),
         Err(RecipeError::Collinear { column: "a:ones".into() })
@@ -346,7 +351,7 @@ fn questions_keep_their_headroom_and_are_no_longer_than_they_must_be() {
     );
     assert_eq!(
         size(Family::Gamma, "thalach"),
-        [("moments", first), ("spread", 13), poisson, ("evaluate", 13 + 10)]
+        [("moments", first), ("spread", 17), poisson, ("evaluate", 13 + 10)]
     );
     let logistic =
         [("moments", first + 1), ("spread", 13), ("newton", 1 + 4 + 14), ("evaluate", 9 + 2001 + 1001 + 20)];
@@ -406,7 +411,7 @@ fn fixed_sums_lead_through_fixed_states() {
         poisson.clone(),
         &[
             vec![300.0, 421.5, 12.25, 640.0, 21_000.5, 150.0],
-            vec![43_210.75, 75.25, 433.0],
+            vec![43_210.75, 75.25, 433.0, 0.0],
             newton(-207.9, 1.0),
             newton(-300.0, 0.5),
             newton(-180.0, 1e-12),
@@ -433,7 +438,7 @@ fn fixed_sums_lead_through_fixed_states() {
     let mut state = recipe.start(Digest::default());
     for values in [
         vec![300.0, 421.5, 12.25, 640.0, 21_000.5, 150.0],
-        vec![43_210.75, 75.25, 433.0],
+        vec![43_210.75, 75.25, 433.0, 0.0],
         newton(-180.0, 1e-13),
         [vec![-150.0, 310.5, -33.0, 20.0], vec![0.0; 6]].concat(),
     ] {

@@ -235,7 +235,15 @@ mod tests {
     /// -sqrt(1 + (b - 2)^2): from zero Newton jumps ever farther; a score out of range counts as too long a step as well.
     #[test]
     fn a_step_that_is_too_long_is_halved() {
-        let limits = Limits { ridge: 0.0, lasso: 0.0, tolerance: 1e-9, max_rounds: 40, unit: 1.0 };
+        let limits = Limits {
+            ridge: 0.0,
+            lasso: 0.0,
+            tolerance: 1e-9,
+            max_rounds: 40,
+            unit: 1.0,
+            rows: 1,
+            separable: true,
+        };
         let mut climb = Climb::new(1);
         let mut asked = Vec::new();
         for round in 1.. {

@@ -7,7 +7,8 @@
 //!
 //! knots      see `knots`; only for a formula with `ns(x, 3)`: what follows is the fit with the knots that were found
 //! moments    [ rows, events (logistic) | sum w (precision), sum w offset, sum w y, sum w x_j ]    (w, offset: where the study has them)
-//! spread     [ sum w (x_j - mean_j)^2, sum w (y - mean)^2 (linear), sum w exp offset (log link with an offset) ]
+//! spread     [ sum w (x_j - mean_j)^2, sum w (y - mean)^2 (linear) | sum w y / scale (gamma, quasipoisson),
+//!            sum w exp offset and sites with an offset far out (log link with an offset) ]   again in finer units where needed
 //! null       [ kernel, gradient, information of the intercept ]           only for a logit link with an offset
 //! newton     [ kernel | gradient (p+1) | information, upper triangle ]
 //! evaluate   [ kernel, sum of squared Pearson residuals, constants (see `family`) | expected information (gamma)
@@ -16,7 +17,7 @@
 //! ```
 //!
 //! Columns are standardised by the pooled mean and standard deviation (weighted by w), and so is the outcome of `linear`;
-//! that of `gamma` is divided by its mean, an offset is centred. The climb begins at the model of the intercept alone,
+//! that of `gamma` and `quasipoisson` is divided by a power of two near its mean, an offset is centred. The climb begins at the model of the intercept alone,
 //! whose log-likelihood is then that of the first Newton round. Numbers are counts, or fixed point where a bound is known
 //! (below), or limbs of 2^-40.
 //!
@@ -307,9 +308,15 @@ impl Glm {
         self.offset && self.family != Family::Linear
     }
 
-    /// Whether the spread of the columns is not all that the second round asks for.
-    fn spreads_more(&self) -> bool {
-        self.family == Family::Linear || self.shifted() && self.family.log_link()
+    /// Sums of the outcome and the offset beside the squares: see `answer_base`.
+    fn bases(&self) -> usize {
+        let offset = self.shifted() && self.family.log_link();
+        usize::from(self.family.scales()) + 2 * usize::from(offset)
+    }
+
+    /// Columns whose squares are asked for: the design's, and an outcome that is standardised.
+    fn spread(&self) -> usize {
+        self.terms() - 1 + usize::from(self.family == Family::Linear)
     }
 
     /// Whether the final model is evaluated as a classifier.
@@ -328,8 +335,9 @@ impl Glm {
 
     pub(crate) fn ask(&self, state: &GlmState, sites: u32) -> Option<Layout> {
         let (terms, rows) = (self.terms(), state.moments.rows);
-        let block =
-            |known: bool, len| if known && !self.precise() { bounded(len, sites, rows) } else { limbs(len) };
+        // Bounds hold for standardised columns, and almost for turned ones.
+        let plain = !self.precise() && state.newton.basis.is_plain();
+        let block = |known: bool, len| if known && plain { bounded(len, sites, rows) } else { limbs(len) };
         let logit = self.family.logit_link();
         Some(match &state.phase {
             GlmPhase::Place(search) => search.ask(&self.sought(), sites),
@@ -337,7 +345,7 @@ impl Glm {
                 let sums = usize::from(self.precise()) + usize::from(self.shifted()) + terms;
                 exact(vec![counts(1 + usize::from(self.family == Family::Logistic), MOST_ROWS), limbs(sums)])
             }
-            GlmPhase::Spread => exact(vec![limbs(terms - 1 + usize::from(self.spreads_more()))]),
+            GlmPhase::Spread => exact(vec![limbs(state.moments.units.len(self.spread()) + self.bases())]),
             GlmPhase::Null => exact(vec![limbs(1), block(true, 2)]),
             GlmPhase::Fit => {
                 let known = logit || self.family == Family::Linear;
@@ -365,6 +373,7 @@ impl Glm {
     fn deviance(&self, state: &GlmState, kernel: f64) -> f64 {
         let saturated = match self.family {
             Family::Linear => return -2.0 * kernel * state.scale * state.scale,
+            Family::Quasipoisson => return 2.0 * (state.constant(0) - kernel) * state.scale,
             Family::Gamma => -state.constant(0) - state.total,
             _ => state.constant(0),
         };

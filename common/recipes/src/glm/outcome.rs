@@ -132,9 +132,12 @@ impl Glm {
         let (kernel, null) = (state.check.kernel, state.null());
         let (deviance, null_deviance) = (self.deviance(state, kernel), self.deviance(state, null));
         let df = state.moments.rows.saturating_sub(self.fitted(state));
-        let square = state.scale * state.scale;
-        let pearson =
-            if self.family == Family::Linear { square * state.check.pearson } else { state.check.pearson };
+        let pearson = state.check.pearson
+            * match self.family {
+                Family::Linear => state.scale * state.scale,
+                Family::Quasipoisson => state.scale,
+                _ => 1.0,
+            };
         let evaluation = self.scored().then(|| Evaluation {
             metrics: state.score.metrics(),
             roc: state.score.roc(),
@@ -207,13 +210,13 @@ impl Glm {
         let factor = if linear { state.scale } else { 1.0 };
         let shift = match self.family {
             Family::Linear => state.mean,
-            Family::Gamma => libm::log(state.scale) - state.offset,
+            Family::Gamma | Family::Quasipoisson => libm::log(state.scale) - state.offset,
             _ => -state.offset,
         };
         let wide = if self.family.disperses() && self.lasso == 0.0 { student::t_95(df as f64) } else { Z_95 };
         let names =
             std::iter::once("(intercept)".to_owned()).chain(self.design.placed(&state.placed).names());
-        let figures = units::own(&state.newton.beta, &covariance, &state.moments);
+        let figures = units::own(&state.newton.beta, &covariance, &state.moments, &state.newton.basis);
         let estimate = |(at, (name, (estimate, se))): (usize, (String, (f64, f64)))| {
             let estimate = factor * estimate + if at == 0 { shift } else { 0.0 };
             let se = factor * se;
@@ -231,7 +234,7 @@ impl Glm {
         Ok(names.zip(figures).enumerate().map(estimate).collect())
     }
 
-    /// Covariance of the coefficients on the scale of the fit, a full square.
+    /// Covariance of the coefficients on the scale of the fit, in the columns of its basis, a full square.
     fn covariance(&self, state: &GlmState, df: u64) -> Result<Vec<f64>, RecipeError> {
         let terms = self.terms();
         let observed = &state.newton.information;
