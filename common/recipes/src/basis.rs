@@ -25,7 +25,7 @@ canonical! {
 impl Basis {
     /// The one that a fit goes on with after its first factor.
     pub(crate) fn of(factor: &Factor) -> Self {
-        if factor.least() < NEAR { Self { cells: factor.turning() } } else { Self::default() }
+        if factor.least().0 < NEAR { Self { cells: factor.turning() } } else { Self::default() }
     }
 
     pub(crate) fn is_plain(&self) -> bool {

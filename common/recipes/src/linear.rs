@@ -18,8 +18,8 @@ const SINGULAR: f64 = 1e-10;
 pub(crate) struct Factor {
     size: usize,
     cells: Vec<f64>,
-    /// The smallest pivot, as a part of its diagonal entry.
-    least: f64,
+    /// The smallest pivot, as a part of its diagonal entry, and its row.
+    least: (f64, usize),
 }
 
 impl Factor {
@@ -42,7 +42,7 @@ impl Factor {
                 cells[row * size + row] += extra;
             }
         }
-        let mut least = 1.0_f64;
+        let mut least = (1.0, 0);
         for column in 0..size {
             let diagonal = cells[column * size + column];
             let mut pivot = diagonal;
@@ -53,7 +53,9 @@ impl Factor {
             if !(pivot > SINGULAR * diagonal && pivot.is_finite()) {
                 return Err(column);
             }
-            least = least.min(pivot / diagonal);
+            if pivot / diagonal < least.0 {
+                least = (pivot / diagonal, column);
+            }
             let root = pivot.sqrt();
             cells[column * size + column] = root;
             for row in column + 1..size {
@@ -67,8 +69,8 @@ impl Factor {
         Ok(Self { size, cells, least })
     }
 
-    /// What is left of the row that depends most on those before it, as a part of its diagonal entry.
-    pub(crate) fn least(&self) -> f64 {
+    /// What is left of the row that depends most on those before it, as a part of its diagonal entry, and which it is.
+    pub(crate) fn least(&self) -> (f64, usize) {
         self.least
     }
 

@@ -41,7 +41,7 @@ const LONG: f64 = 5.0;
 
 /// A likelihood that would rise by less than `STILL` a row does not rise: the linear predictor then moves by less than 1e-10 on
 /// average, and no coefficient by more than 1e-10 of its standard error times the root of the rows.
-const STILL: f64 = 1e-20;
+pub(crate) const STILL: f64 = 1e-20;
 const LITTLE_GAIN: f64 = 1e-4;
 const REAL_STEP: f64 = 1e-6;
 
@@ -311,7 +311,8 @@ impl Newton {
             // What the columns are turned by leaves of their products the diagonal alone.
             next.information = diagonal(information, terms);
         }
-        let still = stride <= limits.tolerance || gain <= STILL * limits.rows as f64 * limits.unit;
+        let told = limits.lasso == 0.0 && gain <= STILL * limits.rows as f64 * limits.unit;
+        let still = stride <= limits.tolerance || told;
         let goes_on = self.stride > 0.0 && stride > 0.5 * self.stride;
         let step = self.basis.back(step);
         // A first step is not yet known in columns that tell it.

@@ -107,7 +107,7 @@ impl Cox {
         let values = patients.risk_sets(beta, self.ties);
         let mut values = Values::from(&values);
         let beyond = values.one()?;
-        Ok((beyond, RiskSets::read(&mut values, patients.points, beta, self.ties, clock)?))
+        Ok((beyond, RiskSets::read(&mut values, patients.points, beta, self.ties, clock, 0.0)?))
     }
 
     /// `[ beyond | loglik | gradient | information ]` of one site's own risk sets.
@@ -154,8 +154,11 @@ impl Cox {
         Ok(values)
     }
 
+    /// A site's own sums are not added to others': they need no scale.
     fn own_points(&self, follow: &[Follow]) -> Vec<EventPoint> {
-        points::points(&points::events(follow, 1, self.grid.cells()), self.grid.cells())
+        let mut own = points::points(&points::events(follow, 1, self.grid.cells()), self.grid.cells());
+        own.iter_mut().for_each(|point| point.scale = 1.0);
+        own
     }
 }
 

@@ -212,13 +212,13 @@ impl Cox {
         let columns = self.columns.len();
         let beyond = values.one()?;
         let point = next.climb.point();
+        let sums = values.clone().take(next.points.len() * (1 + columns))?;
+        let at_risk = risk::masses(sums, &next.points, columns);
         if next.climb.taken == 0 {
-            let mut ahead = values.clone();
-            let at_risk = risk::masses(ahead.take(next.points.len() * (1 + columns))?, &next.points, columns);
             next.clock = proportional::clock(self.clock(), &next.points, self.grid.last(), &at_risk);
         }
         let clock = (self.clock() != Clock::Off).then_some(next.clock.as_slice());
-        let sets = RiskSets::read(values, &next.points, &point, self.ties, clock)?;
+        let sets = RiskSets::read(values, &next.points, &point, self.ties, clock, risk::LEAST)?;
         // Where the sums say too little the rest of the vector is of no use.
         let Some(sets) = sets.filter(|_| beyond == 0.0) else {
             return self.halve(next, None);
@@ -226,6 +226,7 @@ impl Cox {
         if next.climb.fell(Some(sets.loglik), self.ridge) {
             return self.halve(next, Some(sets.loglik));
         }
+        next.points = risk::rescaled(&next.points, &at_risk);
         (next.sets, next.phase) = (sets, CoxPhase::Information);
         Ok(())
     }
