@@ -207,7 +207,10 @@ impl Logistic {
                 Err(stuck) => next.phase = Phase::Stuck(stuck),
             },
             Phase::Spread => match moments::absorb_spread(&state.moments, sum)? {
-                Ok(Spread::Known(moments)) => (next.moments, next.phase) = (moments, Phase::Fit),
+                Ok(Spread::Known(moments)) => {
+                    next.newton = Newton::at(score::start(moments.base()), self.columns.len());
+                    (next.moments, next.phase) = (moments, Phase::Fit);
+                }
                 Ok(Spread::Again(moments)) => next.moments = moments,
                 Err(stuck) => next.phase = Phase::Stuck(stuck),
             },

@@ -106,6 +106,13 @@ pub(crate) fn base(rows: u64, events: u64) -> f64 {
     if events == 0 || events >= rows { 0.0 } else { libm::log(events as f64 / (rows - events) as f64) }
 }
 
+/// Where the climb of a fit to these log odds begins: half a unit nearer to even odds than the model of the intercept alone. From
+/// that model Newton's first step overshoots where the outcome is uncommon, from even odds it takes a round for each factor of e.
+pub(crate) fn start(odds: f64) -> f64 {
+    const NEARER: f64 = 0.5;
+    odds - odds.clamp(-NEARER, NEARER)
+}
+
 /// What p = 0.5 would be if half of all rows had the outcome, and the bin that begins there. By `libm`, because the chain
 /// knows it too.
 fn middle(base: f64) -> (f64, usize) {

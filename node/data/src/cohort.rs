@@ -226,8 +226,13 @@ fn fits<'c>(
             return mismatch(outcome, problem, "declare `type = \"bool\"` with its `false` and `true` texts");
         }
     }
+    // Risk ratios by poisson, risk differences by linear: there yes and no are 1 and 0.
     let number = study.outcome() == Outcome::Number;
-    let numbers = [data.outcome.as_ref().filter(|_| number), data.time.as_ref(), data.offset.as_ref()];
+    let counts = |name: &&String| {
+        let yes_no = declared(name).is_ok_and(|column| matches!(column.kind, Kind::Bool { .. }));
+        number && !(yes_no && study.takes_yes_no())
+    };
+    let numbers = [data.outcome.as_ref().filter(counts), data.time.as_ref(), data.offset.as_ref()];
     for name in numbers.into_iter().chain([data.weight.as_ref()]).flatten() {
         let kind = &declared(name)?.kind;
         if !matches!(kind, Kind::Float | Kind::Int) {

@@ -9,7 +9,7 @@ use crate::linear::triangle;
 use crate::moments::{Moments, Spread};
 use crate::newton::{Climb, Limits, Newton};
 use crate::rows::Values;
-use crate::score::Score;
+use crate::score::{self, Score};
 use crate::squares;
 use motet_secagg::layout::Sum;
 
@@ -183,7 +183,7 @@ impl Glm {
         Ok(Ok(()))
     }
 
-    /// The intercept of the model without columns; with an offset and a logit link only where its climb begins. `base` is
+    /// The intercept of the model without columns; with a logit link only where a climb begins. `base` is
     /// the sum that an offset under a log link makes necessary.
     fn beginning(&self, next: &GlmState, base: Option<f64>) -> f64 {
         let sum = next.total * (next.mean / next.scale);
@@ -191,7 +191,10 @@ impl Glm {
             Family::Linear => 0.0,
             Family::Poisson | Family::Quasipoisson => libm::log(sum / base.unwrap_or(next.total)),
             Family::Gamma => libm::log(base.unwrap_or(sum) / next.total),
-            Family::Logistic | Family::Quasibinomial => libm::log(next.mean / (1.0 - next.mean)),
+            Family::Logistic | Family::Quasibinomial => {
+                let odds = libm::log(next.mean / (1.0 - next.mean));
+                if self.shifted() { odds } else { score::start(odds) }
+            }
         }
     }
 

@@ -18,7 +18,7 @@
 //!
 //! Columns are standardised by the pooled mean and standard deviation (weighted by w), and so is the outcome of `linear`;
 //! that of `gamma` and `quasipoisson` is divided by a power of two near its mean, an offset is centred. The climb begins at the model of the intercept alone,
-//! whose log-likelihood is then that of the first Newton round. Numbers are counts, or fixed point where a bound is known
+//! whose log-likelihood is then that of the first Newton round, and with a logit link near it (`score::start`). Numbers are counts, or fixed point where a bound is known
 //! (below), or limbs of 2^-40.
 //!
 //! **Sources.** Models: McCullagh and Nelder 1989, 2. The climb takes Newton steps by the observed information, which with all
@@ -218,11 +218,6 @@ impl GlmState {
         self.check.constants.get(at).copied().unwrap_or_default()
     }
 
-    /// The kernel of the model of intercept and offset alone, where the climb began.
-    fn null(&self) -> f64 {
-        self.newton.history.first().map(|step| step.loglik).unwrap_or_default()
-    }
-
     /// Mean weight of the rows.
     fn unit(&self) -> f64 {
         self.total / self.moments.rows as f64
@@ -367,6 +362,16 @@ impl Glm {
             GlmPhase::Calibrate => exact(vec![limbs(score::LINE)]),
             GlmPhase::Finished | GlmPhase::Stuck(_) => return None,
         })
+    }
+
+    /// The kernel of the model of intercept and offset alone, where the climb began; with a logit link and no offset it has a
+    /// formula, and the climb begins elsewhere.
+    fn null(&self, state: &GlmState) -> f64 {
+        if self.family.logit_link() && !self.offset {
+            let part = |share: f64| share * libm::log(share);
+            return state.total * (part(state.mean) + part(1.0 - state.mean));
+        }
+        state.newton.history.first().map(|step| step.loglik).unwrap_or_default()
     }
 
     /// Twice the distance to the kernel of a model that hits every row; if linear the residual sum of squares.

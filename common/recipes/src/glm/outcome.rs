@@ -129,7 +129,7 @@ impl Glm {
             GlmPhase::Stuck(stuck) => return Err(self.error(state, stuck)),
             _ => return Err(RecipeError::Unfinished { phase: state.phase.name() }),
         }
-        let (kernel, null) = (state.check.kernel, state.null());
+        let (kernel, null) = (state.check.kernel, self.null(state));
         let (deviance, null_deviance) = (self.deviance(state, kernel), self.deviance(state, null));
         let df = state.moments.rows.saturating_sub(self.fitted(state));
         let pearson = state.check.pearson

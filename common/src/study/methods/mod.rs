@@ -164,6 +164,15 @@ impl Study {
         if number { Outcome::Number } else { Outcome::YesNo }
     }
 
+    /// Whether an outcome of yes and no, as 1 and 0, will do where a number is explained.
+    pub fn takes_yes_no(&self) -> bool {
+        use Family::{Linear, Poisson, Quasibinomial, Quasipoisson};
+        match self.recipe.method() {
+            Recipe::Glm(recipe) => matches!(recipe.family, Linear | Poisson | Quasipoisson | Quasibinomial),
+            _ => false,
+        }
+    }
+
     /// Whether a study file may name this kind of recipe.
     pub fn is_kind(word: &str) -> bool {
         wants(word).is_some()

@@ -163,7 +163,7 @@ pub(super) fn vectors(recipe: &Logistic) -> Vec<(&'static str, usize)> {
     let newton = 1 + terms + terms * (terms + 1) / 2;
     vec![
         ("counts and sums", 2 + columns),
-        ("spread", columns),
+        ("spread", 2 * columns),
         ("a step of the fit", newton),
         ("the score's histograms", SCORE + 1),
         ("calibration", CALIBRATION),
@@ -187,7 +187,7 @@ pub(super) fn glm_vectors(recipe: &Glm) -> Vec<(&'static str, usize)> {
     }
     steps.extend([
         ("counts and sums", 5 + terms),
-        ("spread", terms + 1),
+        ("spread", 2 * terms + 3),
         ("a step of the fit", 1 + terms + triangle),
     ]);
     if has_score(recipe) {
