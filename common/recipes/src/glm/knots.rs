@@ -106,7 +106,7 @@ impl Sought {
     pub(super) fn vectors(&self) -> [usize; 4] {
         let columns = self.columns();
         let ranks: usize = columns.iter().map(|column| 2 * self.probabilities(*column).count()).sum();
-        [1 + columns.len(), columns.len(), (CELLS + 2) * columns.len(), PARTS * ranks]
+        [1 + columns.len(), 2 * columns.len(), (CELLS + 2) * columns.len(), PARTS * ranks]
     }
 }
 
