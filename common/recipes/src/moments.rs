@@ -88,7 +88,7 @@ pub(crate) fn absorb_sums(columns: usize, sum: &Sum) -> Result<Result<Moments, S
 /// Refuses sums that no limbs hold, by the column's name: `values` are figures of the columns in turn.
 pub(crate) fn within(values: &[f64], columns: &[String]) -> Result<(), RecipeError> {
     const RANGE: f64 = 77_371_252_455_336_267_181_195_264.0; // 2^86
-    let vast = values.iter().zip(columns.iter().cycle()).find(|(value, _)| !(value.abs() < RANGE));
+    let vast = values.iter().zip(columns.iter().cycle()).find(|(value, _)| value.abs() >= RANGE);
     vast.map_or(Ok(()), |(_, column)| Err(RecipeError::Vast { column: column.clone() }))
 }
 

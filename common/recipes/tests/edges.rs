@@ -245,3 +245,66 @@ fn one_patient_far_out_who_outlives_all_or_dies_first_leaves_a_cox_fit_finite() 
         }
     }
 }
+
+#[test]
+fn a_cox_column_that_is_almost_another_is_named_at_any_number_of_sites() {
+    let mut table = Columns::joined(&sites("cox_outlier"));
+    table = table.with("near", &["x", "time"], |row| row[0] + 1e-5 * (row[1] * 7.0 % 11.0));
+    for count in [1, 2, 3, 5, 8] {
+        let site = |columns: Columns| {
+            let row = |at: usize| {
+                vec![columns.column("x")[at], columns.column("near")[at], columns.column("ev")[at]]
+            };
+            let rows: Vec<Vec<f64>> = (0..columns.len()).map(row).collect();
+            Site { time: Some(columns.column("time").to_vec().into()), ..Site::new("s", &rows) }
+        };
+        let tables: Vec<Site> = dealt(std::slice::from_ref(&table), count).into_iter().map(site).collect();
+        let grid = Grid { step: 1.0, horizon: 4000.0, times: Times::Exact };
+        let cox = Cox::new(names(&["x", "near"]), "time".into(), "ev".into(), grid);
+        let refused = common::run(&Recipe::Cox(cox), &tables).unwrap_err().to_string();
+        assert!(refused.contains("column `near` is a linear combination"), "{count}: {refused}");
+    }
+}
+
+#[test]
+fn a_spread_below_all_digits_is_said_to_be_unknown_and_not_zero() {
+    let rows = |from: u32| -> Vec<Vec<f64>> {
+        (from..from + 20).map(|at| vec![1e-24 * f64::from(at * 7 % 11), 0.0]).collect()
+    };
+    let recipe = Recipe::Summary(Summary::new(names(&["x"])));
+    let Ok(Outcome::Summary(outcome)) =
+        common::run(&recipe, &[Site::new("a", &rows(0)), Site::new("b", &rows(20))])
+    else {
+        panic!("no summary")
+    };
+    assert!(outcome.variables[0].variance.is_nan(), "{:?}", outcome.variables[0]);
+}
+
+#[test]
+fn a_climb_takes_few_rounds_however_rare_the_outcome_is() {
+    for rare in [2000, 200, 20] {
+        let line = |at: u64| -> [f64; 2] {
+            let x = (at * 7919 % 10_007) as f64 / 10_007.0 * 4.0 - 2.0;
+            let odds = 1.5 * x + (f64::from(rare) / 20_000.0).ln() - 1.0;
+            let drawn = (at * 104_729 % 99_991) as f64 / 99_991.0;
+            [x, f64::from(u8::from(drawn < 1.0 / (1.0 + (-odds).exp())))]
+        };
+        let table = Columns::lines(&["x", "y"], &(0..20_000).map(line).collect::<Vec<_>>());
+        let fit = run(&glm(&["x"], "y", Family::Logistic), std::slice::from_ref(&table)).unwrap();
+        assert!(fit.converged && fit.history.len() <= 8, "{rare}: {}", fit.history.len());
+        // One round tells no less than the model of the intercept alone.
+        let short = Glm { max_rounds: 1, ..glm(&["x"], "y", Family::Logistic) };
+        let short = run(&short, std::slice::from_ref(&table)).unwrap();
+        assert_eq!(short.null_loglik, fit.null_loglik);
+        assert!(!short.converged);
+    }
+    let stroke = run(
+        &glm(
+            &["age", "male", "sbp", "drowsy", "unconscious", "n_deficits", "tacs", "lacs", "pocs"],
+            "dead14",
+            Family::Logistic,
+        ),
+        &columns::stroke(),
+    );
+    assert!(stroke.unwrap().history.len() <= 7, "ten rounds from the model of the intercept");
+}

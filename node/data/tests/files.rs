@@ -407,3 +407,18 @@ fn missing_marks_that_are_numbers_compare_as_numbers() {
         site(format!("{HEADER}{rows}"), SCHEMA).cohort(&study(r#"["age", "creatinine"]"#, "")).unwrap();
     assert_eq!((cohort.used, cohort.left_out), (1, 2));
 }
+
+#[test]
+fn an_outcome_of_yes_and_no_is_one_and_zero_to_linear_poisson_and_quasi_models() {
+    let site = site(format!("{HEADER}{GOOD}40,1,f,0,1,2021-06-30,3,x\n"), SCHEMA);
+    let asked = |kind: &str| {
+        let text =
+            study(r#"["age"]"#, "").to_toml().replace("kind = \"logistic\"", &format!("kind = \"{kind}\""));
+        Study::parse(&text).unwrap()
+    };
+    for kind in ["linear", "poisson", "quasipoisson", "quasibinomial"] {
+        assert_eq!(site.cohort(&asked(kind)).unwrap().y.unwrap().to_vec(), [0.0, 1.0], "{kind}");
+    }
+    let refused = site.cohort(&asked("gamma")).err().unwrap();
+    assert_eq!((refused.kind(), refused.column()), (Code::SchemaMismatch, Some("y")));
+}

@@ -118,8 +118,7 @@ impl Patients<'_> {
             &mut tied,
             &mut scales().zip(&slots).filter(|(_, slot)| slot.is_some()).map(|(scale, _)| scale),
         );
-        // Written so that what is no number is beyond too.
-        if risk.iter().chain(&tied).any(|sum| !(sum.abs() <= MOST)) {
+        if risk.iter().chain(&tied).any(|sum| !sum.is_finite() || sum.abs() > MOST) {
             return [vec![1.0], vec![0.0; risk.len() + tied.len()], events].concat();
         }
         [vec![0.0], risk, tied, events].concat()
@@ -205,7 +204,7 @@ impl RiskSets {
             let s = &risk[k * width..][..width];
             let d = slots[k].map(|slot| &tied[slot * width..][..width]);
             let g = clock.and_then(|clock| clock.get(k)).copied().unwrap_or_default();
-            if !(s[0] > least) || !sets.add(k, point, s, d, (g, least)) {
+            if s[0].is_nan() || s[0] <= least || !sets.add(k, point, s, d, (g, least)) {
                 return Ok(None);
             }
         }

@@ -221,6 +221,24 @@ fn mistakes_of_every_kind_are_refused_with_their_fix() {
             "",
             "recipe `gbdt` has no `weight`",
         ),
+        (
+            "poisson",
+            "outcome = \"y\"\nweight = \"w\"\nfeatures = [\"age\"]",
+            "",
+            "`weight` stands without `weight_kind`",
+        ),
+        (
+            "poisson",
+            "outcome = \"y\"\nweight_kind = \"frequency\"\nfeatures = [\"age\"]",
+            "",
+            "`weight_kind` stands without `weight`",
+        ),
+        (
+            "poisson",
+            "outcome = \"y\"\nweight = \"w\"\nweight_kind = \"often\"\nfeatures = [\"age\"]",
+            "",
+            "write `weight_kind = \"precision\"`",
+        ),
         ("gbdt", outcome, "depth = 9\n", "write 1 to 8"),
         ("fedprox", outcome, "mu = 100.0\n", "at most 1 / lr"),
         // A model that stands still asks every round the same of whoever is there.
