@@ -49,6 +49,7 @@ fn context(book: &Book, shared: &Shared, at: Moment) -> Context {
         dataset: study.data.dataset.clone(),
         outcome: study.data.outcome.clone().unwrap_or_default(),
         filter: study.data.filter.as_ref().map(ToString::to_string),
+        weight: study.data.weight.clone(),
         features: study.data.features.clone(),
         run: run.map(|run| run.started.run.hex()).unwrap_or_default(),
         recipe: study.recipe.kind().to_owned(),

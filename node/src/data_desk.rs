@@ -58,6 +58,8 @@ pub struct Checked {
     pub rows_left_out: Value,
     /// Rows that the study's rule leaves out.
     pub rows_outside_rule: Value,
+    /// Rows left out because the study's rule needs a value that is missing.
+    pub rows_rule_undecided: Value,
     /// Second rows of a patient by the schema's `key`, left out: the first one in the file stays.
     pub rows_repeated: Value,
 }
@@ -169,6 +171,7 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
         rows_used: small(cohort.used),
         rows_left_out: small(cohort.left_out),
         rows_outside_rule: small(cohort.filtered),
+        rows_rule_undecided: small(cohort.undecided),
         rows_repeated: small(cohort.repeated),
     })
 }
@@ -181,6 +184,7 @@ fn whole(name: &str, schema: &Schema, table: &Table) -> Checked {
         rows_used: small(table.rows()),
         rows_left_out: small(0),
         rows_outside_rule: small(0),
+        rows_rule_undecided: small(0),
         rows_repeated: small(table.repeated()),
     }
 }
@@ -202,11 +206,13 @@ pub fn check_text(checked: &Checked) -> String {
         ),
         Some(study) => format!(
             "dataset {} for study {study}: {} columns are read\n  rows used                 {rows}\n  \
-             left out, value missing   {}\n  outside the study's rule  {}\n  second rows of a patient  {}",
+             left out, value missing   {}\n  outside the study's rule  {}\n  rule lacks a value        {}\n  \
+             second rows of a patient  {}",
             checked.dataset,
             checked.columns,
             small_text(&checked.rows_left_out),
             small_text(&checked.rows_outside_rule),
+            small_text(&checked.rows_rule_undecided),
             small_text(&checked.rows_repeated)
         ),
     }

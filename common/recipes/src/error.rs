@@ -33,6 +33,10 @@ canonical! {
         23 => Light,
         /// The quantiles at which this column's knots should stand are not different numbers.
         24 => Bunched(u32),
+        /// The values of the outcome are so small that their sums lose them.
+        25 => Faint,
+        /// An offset lies too far from the others to be a logarithm.
+        26 => FarOffset,
     }
 }
 
@@ -230,7 +234,7 @@ pub enum RecipeError {
     },
     /// See [`Stuck::Constant`].
     #[error(
-        "column `{column}` has the same value in every row (or differs by less than about 0.00001): leave it out or use a smaller unit"
+        "column `{column}` has the same value in every row (or differs by less than a part in 10^13 of its mean): leave it out, or take its distance from a usual value"
     )]
     Constant {
         /// The column.
@@ -238,7 +242,7 @@ pub enum RecipeError {
     },
     /// See [`Stuck::Collinear`].
     #[error(
-        "column `{column}` is a linear combination of the columns before it: leave one of them out or set a ridge above 0"
+        "column `{column}` is a linear combination of the columns before it, or almost one: leave one of them out or set a ridge above 0"
     )]
     Collinear {
         /// The column.
@@ -286,6 +290,19 @@ pub enum RecipeError {
         "the weights are below 0.001 on average, too small to add up exactly: multiply all by a constant"
     )]
     Light,
+    /// See [`Stuck::Faint`].
+    #[error(
+        "the values of outcome `{outcome}` are too small to add up exactly: use a smaller unit for it in the schema (`from` and `factor`); instead of small shares count cases, with `poisson` and an offset"
+    )]
+    Faint {
+        /// The outcome.
+        outcome: String,
+    },
+    /// See [`Stuck::FarOffset`].
+    #[error(
+        "the offset lies more than 40 from its mean in some rows: it stands on the scale of the logarithm; were days meant where log(days) is needed?"
+    )]
+    FarOffset,
     /// The outcome has values that the family does not know.
     #[error("outcome `{outcome}` is not {must} in {rows} rows: choose another family or mend the schema")]
     Outcome {
@@ -336,14 +353,22 @@ pub enum RecipeError {
     },
     /// The first round found too few rows in a group that a coefficient stands for, where all columns are yes/no or categories.
     #[error(
-        "no {least} rows with {what} are certain in the whole sum, and of yes/no columns and categories alone a coefficient and its \
-         error tell that count: join levels, leave a column out, or take a wider cohort"
+        "no {least} rows with {what} are certain in the whole sum, at enough sites, and coefficients with their errors would tell what is \
+         there: join levels, leave a column or a product out, or take a wider cohort"
     )]
     FewInCell {
         /// The group.
         what: String,
         /// The least.
         least: u32,
+    },
+    /// A column whose sums no round can carry.
+    #[error(
+        "the sums of column `{column}` are beyond what can be added up (2^86, about 7.7e25): use a larger unit for it in the schema (`from` and `factor`)"
+    )]
+    Vast {
+        /// The column.
+        column: String,
     },
     /// The answer does not fit the layout of the question.
     #[error(transparent)]
@@ -377,6 +402,8 @@ impl Stuck {
             Self::Flat => RecipeError::Constant { column: outcome },
             Self::Perfect => RecipeError::Perfect { outcome },
             Self::Light => RecipeError::Light,
+            Self::Faint => RecipeError::Faint { outcome },
+            Self::FarOffset => RecipeError::FarOffset,
             Self::Bunched(at) => RecipeError::Bunched { column: column(at) },
         }
     }

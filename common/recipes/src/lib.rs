@@ -51,6 +51,7 @@ mod windows; //         counts in ever narrower intervals
 
 // numerics
 mod auc; //             area under the ROC curve of one table, with its interval
+mod basis; //           columns that nearly depend on each other, turned
 mod lasso; //           the Newton step with a lasso
 mod linear; //          Cholesky factor of a small symmetric matrix
 mod network; //         forward, backward and start of the neural network
@@ -58,6 +59,7 @@ mod newton; //          the climb of a fit to the maximum of its likelihood
 mod normal; //          p-values
 mod partial; //         Cox's partial likelihood and pairs of one site
 mod spline; //          natural cubic splines
+mod squares; //         centred squares in whatever unit
 mod student; //         p-values where the dispersion is estimated too
 mod tails; //           chi-square and F distribution
 mod units; //           from standardised columns back to their units
@@ -78,7 +80,7 @@ pub use fedavg::{
 pub use followup::{Grid, Grouping, Times};
 pub use formula::{Formula, FormulaError};
 pub use gbdt::{Boost, Fit, Gbdt, GbdtOutcome, Node, Split, Tree};
-pub use glm::{Errors, Estimate, Evaluation, Family, Glm, GlmOutcome, Knots, Uncertainty};
+pub use glm::{Errors, Estimate, Evaluation, Family, Glm, GlmOutcome, Knots, Uncertainty, WeightKind};
 pub use km::{Curve, CurvePoint, KaplanMeier, KmOutcome, KmPhase, KmState, LogRank, RestrictedMean};
 pub use logistic::{Coefficient, Logistic, LogisticOutcome};
 pub use loss::Loss;

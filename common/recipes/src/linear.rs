@@ -18,6 +18,8 @@ const SINGULAR: f64 = 1e-10;
 pub(crate) struct Factor {
     size: usize,
     cells: Vec<f64>,
+    /// The smallest pivot, as a part of its diagonal entry, and its row.
+    least: (f64, usize),
 }
 
 impl Factor {
@@ -40,6 +42,7 @@ impl Factor {
                 cells[row * size + row] += extra;
             }
         }
+        let mut least = (1.0, 0);
         for column in 0..size {
             let diagonal = cells[column * size + column];
             let mut pivot = diagonal;
@@ -49,6 +52,9 @@ impl Factor {
             // Written so that NaN is singular too.
             if !(pivot > SINGULAR * diagonal && pivot.is_finite()) {
                 return Err(column);
+            }
+            if pivot / diagonal < least.0 {
+                least = (pivot / diagonal, column);
             }
             let root = pivot.sqrt();
             cells[column * size + column] = root;
@@ -60,7 +66,33 @@ impl Factor {
                 cells[row * size + column] = cell / root;
             }
         }
-        Ok(Self { size, cells })
+        Ok(Self { size, cells, least })
+    }
+
+    /// What is left of the row that depends most on those before it, as a part of its diagonal entry, and which it is.
+    pub(crate) fn least(&self) -> (f64, usize) {
+        self.least
+    }
+
+    /// D L^-1 as a lower triangle row by row, D being the roots of M's diagonal: the products of what it turns are M's
+    /// diagonal alone.
+    pub(crate) fn turning(&self) -> Vec<f64> {
+        let size = self.size;
+        let mut inverse = vec![0.0; size * size];
+        let mut packed = Vec::with_capacity(triangle(size));
+        for row in 0..size {
+            let own = &self.cells[row * size..][..=row];
+            let root = dot(own, own).sqrt();
+            for column in 0..=row {
+                let mut cell = if row == column { 1.0 } else { 0.0 };
+                for k in column..row {
+                    cell -= own[k] * inverse[k * size + column];
+                }
+                inverse[row * size + column] = cell / own[row];
+                packed.push(root * inverse[row * size + column]);
+            }
+        }
+        packed
     }
 
     /// The x of M x = `right`.

@@ -13,7 +13,7 @@
 
 use crate::error::{RecipeError, Stuck, check_columns, require};
 use crate::linear::Factor;
-use crate::moments::{self, Moments, exact, limbs};
+use crate::moments::{self, Moments, Spread, exact, limbs};
 use crate::newton::{self, Climb, Limits, Newton, Step};
 use crate::normal::{Z_95, two_sided};
 use crate::phase::Phase;
@@ -147,8 +147,8 @@ impl Logistic {
         let columns = self.columns.len();
         Some(match state.phase {
             Phase::Moments => moments::ask_sums(columns),
-            Phase::Spread => moments::ask_spread(columns),
-            Phase::Fit => newton::ask(columns, sites, state.moments.rows),
+            Phase::Spread => exact(vec![state.moments.ask_spread()]),
+            Phase::Fit => newton::ask(columns, sites, state.moments.rows, &state.newton.basis),
             Phase::Evaluate => {
                 let mut blocks = score::ask(sites, state.moments.rows);
                 blocks.push(limbs(1));
@@ -163,12 +163,20 @@ impl Logistic {
         let (x, y) = rows.complete(&self.columns, &self.outcome)?;
         let pairs = || pairs(state, x, y);
         Ok(match state.phase {
-            Phase::Moments => moments::answer_sums(x, y),
-            Phase::Spread => moments::answer_spread(x, &state.moments.mean),
-            Phase::Fit => newton::answer(x, y, &state.moments, &state.newton.point()),
+            Phase::Moments => {
+                let values = moments::answer_sums(x, y);
+                moments::within(values.get(2..).unwrap_or_default(), &self.columns)?;
+                values
+            }
+            Phase::Spread => {
+                let values = state.moments.answer_spread(x);
+                moments::within(&values, &self.columns)?;
+                values
+            }
+            Phase::Fit => newton::answer(x, y, &state.moments, &state.newton.point(), &state.newton.basis),
             Phase::Evaluate => {
                 let pairs = pairs();
-                let mut values = score::answer(&pairs);
+                let mut values = score::answer(&pairs, state.moments.base());
                 values.push(pairs.iter().map(|(predictor, y)| score::log_likelihood(*predictor, *y)).sum());
                 values
             }
@@ -199,17 +207,21 @@ impl Logistic {
                 Err(stuck) => next.phase = Phase::Stuck(stuck),
             },
             Phase::Spread => match moments::absorb_spread(&state.moments, sum)? {
-                Ok(moments) => (next.moments, next.phase) = (moments, Phase::Fit),
+                Ok(Spread::Known(moments)) => {
+                    next.newton = Newton::at(score::start(moments.base()), self.columns.len());
+                    (next.moments, next.phase) = (moments, Phase::Fit);
+                }
+                Ok(Spread::Again(moments)) => next.moments = moments,
                 Err(stuck) => next.phase = Phase::Stuck(stuck),
             },
-            Phase::Fit => match state.newton.absorb(sum, rounds, self.limits())? {
+            Phase::Fit => match state.newton.absorb(sum, rounds, self.limits(state.moments.rows))? {
                 Climb::On(newton) => next.newton = newton,
                 Climb::End(newton) => (next.newton, next.phase) = (newton, Phase::Evaluate),
                 Climb::Stuck(stuck) => next.phase = Phase::Stuck(stuck),
             },
             Phase::Evaluate => {
                 let mut values = Values::of(sum);
-                next.score = Score::absorb(&mut values)?;
+                next.score = Score::absorb(&mut values, state.moments.base())?;
                 next.loglik = values.one()?;
                 values.end()?;
                 // The same sites have the same rows. A site that scores the final model on its own rows alone, for its
@@ -232,9 +244,9 @@ impl Logistic {
         Ok(next)
     }
 
-    fn limits(&self) -> Limits {
+    fn limits(&self, rows: u64) -> Limits {
         let Self { ridge, tolerance, max_rounds, .. } = *self;
-        Limits { ridge, lasso: 0.0, tolerance, max_rounds, unit: 1.0 }
+        Limits { ridge, lasso: 0.0, tolerance, max_rounds, unit: 1.0, rows, separable: true }
     }
 
     pub(crate) fn outcome(&self, state: &LogisticState) -> Result<LogisticOutcome, RecipeError> {
@@ -270,7 +282,7 @@ impl Logistic {
             .map_err(|_| self.error(state, Stuck::Separated))?
             .inverse();
         let names = std::iter::once("(intercept)").chain(self.columns.iter().map(String::as_str));
-        let figures = units::own(beta, &covariance, &state.moments);
+        let figures = units::own(beta, &covariance, &state.moments, &state.newton.basis);
         let coefficient = |(name, (estimate, se)): (&str, (f64, f64))| {
             let z = estimate / se;
             Coefficient {

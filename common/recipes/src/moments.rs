@@ -4,10 +4,13 @@
 //! ```text
 //! sums   -> [ rows, events | sum x_1 .. sum x_p ]                       counts exact, sums in limbs
 //! spread -> [ sum (x_1 - mean_1)^2 .. sum (x_p - mean_p)^2 ]            limbs;  sd^2 = sum / (rows - 1)
+//!           once more in finer units where a column needs them: see `squares`
 //! ```
 
 use crate::error::{MOST_ROWS, RecipeError, Stuck};
 use crate::rows::Values;
+use crate::score;
+use crate::squares::Units;
 use motet_secagg::canonical;
 use motet_secagg::layout::{Block, Layout, Ring, Scale, Sum};
 use motet_secagg::quantise::fixed_bits;
@@ -25,6 +28,8 @@ canonical! {
         pub mean: Vec<f64>,
         /// Standard deviation of each column, ddof 1; empty after the first round.
         pub sd: Vec<f64>,
+        /// In which units the squares are asked for.
+        pub units: Units,
     }
 }
 
@@ -76,50 +81,72 @@ pub(crate) fn absorb_sums(columns: usize, sum: &Sum) -> Result<Result<Moments, S
         (0 | 1, _) => Err(Stuck::TooFewRows),
         (_, 0) => Err(Stuck::OneClass),
         (rows, events) if rows == events => Err(Stuck::OneClass),
-        _ => Ok(Moments { rows, events, mean, sd: Vec::new() }),
+        _ => Ok(Moments::new(rows, events, mean)),
     })
 }
 
-/// Question of the second round.
-pub(crate) fn ask_spread(columns: usize) -> Layout {
-    exact(vec![limbs(columns)])
+/// Refuses sums that no limbs hold, by the column's name: `values` are figures of the columns in turn.
+pub(crate) fn within(values: &[f64], columns: &[String]) -> Result<(), RecipeError> {
+    const RANGE: f64 = 77_371_252_455_336_267_181_195_264.0; // 2^86
+    let vast = values.iter().zip(columns.iter().cycle()).find(|(value, _)| value.abs() >= RANGE);
+    vast.map_or(Ok(()), |(_, column)| Err(RecipeError::Vast { column: column.clone() }))
 }
 
-/// Sum of squared distances from `mean`; NaN is passed over.
-pub(crate) fn answer_spread(x: ArrayView2<'_, f64>, mean: &[f64]) -> Vec<f64> {
-    let squares = |(column, mean): (ArrayView1<'_, f64>, &f64)| {
-        column.iter().filter(|value| !value.is_nan()).map(|value| (value - mean) * (value - mean)).sum()
-    };
-    x.columns().into_iter().zip(mean).map(squares).collect()
-}
-
-/// Standard deviations; or the first column that does not vary.
-pub(crate) fn absorb_spread(moments: &Moments, sum: &Sum) -> Result<Result<Moments, Stuck>, RecipeError> {
+/// Takes in a round of squares and nothing else.
+pub(crate) fn absorb_spread(moments: &Moments, sum: &Sum) -> Result<Result<Spread, Stuck>, RecipeError> {
     let mut values = Values::of(sum);
-    let squares = values.take(moments.mean.len())?;
+    let squares = values.take(moments.units.len(moments.mean.len()))?;
     values.end()?;
-    Ok(moments.spread(squares, sum.sites, (moments.rows - 1) as f64))
+    Ok(moments.absorb_spread(squares, sum.sites, moments.rows as f64))
+}
+
+/// What a round of squares leads to.
+pub(crate) enum Spread {
+    /// Standard deviations are known.
+    Known(Moments),
+    /// Ask once more, in finer units.
+    Again(Moments),
 }
 
 impl Moments {
-    /// Standard deviations from sums of squared distances; or the first column that does not vary.
-    ///
-    /// The limbs round each site's sum to 2^-41, so a sum of squares S is known to sites * 2^-41. S must be so large that
-    /// this error is below S / (4 rows): then sum z^2 <= rows - 1/2 for the standardised columns, which the bounds of the
-    /// Newton rounds rest on. A column with less spread counts as constant (standard deviation about 1e-5 for ten sites).
-    pub(crate) fn spread(&self, squares: &[f64], sites: u32, divisor: f64) -> Result<Moments, Stuck> {
-        let least = self.least_spread(sites);
-        if let Some(at) = squares.iter().position(|square| *square <= least) {
-            return Err(Stuck::Constant(at as u32));
-        }
-        let sd = squares.iter().map(|square| (square / divisor).sqrt()).collect();
-        Ok(Moments { sd, ..self.clone() })
+    /// After the first round.
+    pub(crate) fn new(rows: u64, events: u64, mean: Vec<f64>) -> Self {
+        Self { units: Units::first(&mean), rows, events, mean, sd: Vec::new() }
     }
 
-    /// The sum of squares at and below which a column counts as constant.
-    pub(crate) fn least_spread(&self, sites: u32) -> f64 {
-        const HALF_UNIT: f64 = 1.0 / 2_199_023_255_552.0; // 2^-41
-        4.0 * self.rows as f64 * f64::from(sites) * HALF_UNIT
+    /// Question of a round of squares.
+    pub(crate) fn ask_spread(&self) -> Block {
+        limbs(self.units.len(self.mean.len()))
+    }
+
+    /// Answers it from rows of this weight each; NaN is passed over.
+    pub(crate) fn answer_spread(&self, x: ArrayView2<'_, f64>) -> Vec<f64> {
+        self.units.answer(&self.mean, |at, figure| {
+            let values = x.columns().into_iter().nth(at).into_iter().flatten();
+            values.filter(|value| !value.is_nan()).map(|value| figure(*value)).sum()
+        })
+    }
+
+    /// Standard deviations from sums of squared distances; or the first column that does not vary. `total` is the sum of the
+    /// weights.
+    pub(crate) fn absorb_spread(&self, values: &[f64], sites: u32, total: f64) -> Result<Spread, Stuck> {
+        let weights = vec![total; self.mean.len()];
+        let found = self.units.absorb(values, &self.mean, &weights, sites);
+        if let Some(finer) = found.finer {
+            return Ok(Spread::Again(Self { units: finer, ..self.clone() }));
+        }
+        let rows = self.rows as f64;
+        let divisor = total * (rows - 1.0) / rows;
+        if let Some(at) = found.constant(self.rows, divisor) {
+            return Err(Stuck::Constant(at as u32));
+        }
+        let sd = found.sum.iter().map(|square| (square / divisor).sqrt()).collect();
+        Ok(Spread::Known(Self { mean: found.mean, sd, ..self.clone() }))
+    }
+
+    /// Log odds of the outcome.
+    pub(crate) fn base(&self) -> f64 {
+        score::base(self.rows, self.events)
     }
 
     /// Writes the standardised row into `z`.

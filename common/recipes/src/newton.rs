@@ -16,6 +16,7 @@
 //!
 //! and a site's part of a sum of absolute values is no larger than the whole. The log-likelihood has no such bound: limbs.
 
+use crate::basis::Basis;
 use crate::error::{RecipeError, Stuck};
 use crate::lasso;
 use crate::linear::{Factor, dot, largest, triangle};
@@ -33,6 +34,14 @@ const SLACK: f64 = 1e-10;
 /// near a maximum the decrement then falls quadratically), and yet the coefficients go on by a step that is no shorter than
 /// half the last. In separated rows |z| <= sqrt n, so the steps, about 1 in the linear predictor, stay above `REAL_STEP`
 /// for any number of rows that can be added up; rounding of the sums moves coefficients by less.
+///
+/// The farthest the linear predictor moves in one round, on average over the rows: from the model of the intercept alone whole
+/// steps may go 20 far, and are then halved round by round.
+const LONG: f64 = 5.0;
+
+/// A likelihood that would rise by less than `STILL` a row does not rise: the linear predictor then moves by less than 1e-10 on
+/// average, and no coefficient by more than 1e-10 of its standard error times the root of the rows.
+pub(crate) const STILL: f64 = 1e-20;
 const LITTLE_GAIN: f64 = 1e-4;
 const REAL_STEP: f64 = 1e-6;
 
@@ -45,6 +54,10 @@ pub(crate) struct Limits {
     pub(crate) max_rounds: u32,
     /// Mean weight of a row: what the likelihood is measured in.
     pub(crate) unit: f64,
+    /// Rows of all sites.
+    pub(crate) rows: u64,
+    /// Whether the likelihood can rise without end. That of a linear model cannot.
+    pub(crate) separable: bool,
 }
 
 impl Limits {
@@ -82,8 +95,10 @@ canonical! {
         pub shrink: f64,
         /// Penalised log-likelihood at `beta`; minus infinity before the first round.
         pub objective: f64,
-        /// Information without the ridge at the last point with a Newton step, upper triangle.
+        /// Information without the ridge at the last point with a Newton step, upper triangle, in the columns of `basis`.
         pub information: Vec<f64>,
+        /// In which columns gradient and information are asked for.
+        pub basis: Basis,
         /// Largest coefficient of the last whole step; 0 before the first.
         pub stride: f64,
         /// Whether that was within the tolerance.
@@ -104,9 +119,12 @@ pub(crate) enum Climb {
 }
 
 /// Question of a Newton round.
-pub(crate) fn ask(columns: usize, sites: u32, rows: u64) -> Layout {
+pub(crate) fn ask(columns: usize, sites: u32, rows: u64, basis: &Basis) -> Layout {
     let terms = columns + 1;
-    exact(vec![limbs(1), bounded(terms + triangle(terms), sites, rows)])
+    let numbers = terms + triangle(terms);
+    // The bound holds for standardised columns, and almost for turned ones.
+    let block = if basis.is_plain() { bounded(numbers, sites, rows) } else { limbs(numbers) };
+    exact(vec![limbs(1), block])
 }
 
 /// Calls `each` with every standardised row, intercept first, its linear predictor and its outcome.
@@ -131,11 +149,13 @@ pub(crate) fn answer(
     y: ArrayView1<'_, f64>,
     moments: &Moments,
     beta: &[f64],
+    basis: &Basis,
 ) -> Vec<f64> {
     let mut sums = Sums::new(beta.len());
+    let mut turned = Vec::new();
     each_row(x, y, moments, beta, |z, predictor, y| {
         let p = logistic(predictor);
-        sums.add(z, log_likelihood(predictor, y), y - p, p * (1.0 - p));
+        sums.add(basis.turn(z, &mut turned), log_likelihood(predictor, y), y - p, p * (1.0 - p));
     });
     sums.values()
 }
@@ -164,6 +184,18 @@ impl Sums {
     pub(crate) fn values(self) -> Vec<f64> {
         [vec![self.loglik], self.gradient, self.information].concat()
     }
+}
+
+/// The diagonal of a packed triangle, packed.
+fn diagonal(packed: &[f64], size: usize) -> Vec<f64> {
+    let mut cells = packed.to_vec();
+    let mut rest = cells.as_mut_slice();
+    for row in 0..size {
+        let Some((line, after)) = rest.split_at_mut_checked(size - row) else { break };
+        line.iter_mut().skip(1).for_each(|cell| *cell = 0.0);
+        rest = after;
+    }
+    cells
 }
 
 /// Adds `weight * z z'`, upper triangle.
@@ -199,6 +231,7 @@ impl Newton {
             shrink: 1.0,
             objective: f64::NEG_INFINITY,
             information: Vec::new(),
+            basis: Basis::default(),
             stride: 0.0,
             converged: false,
             history: Vec::new(),
@@ -249,13 +282,19 @@ impl Newton {
 
         let slope = |(at, (g, b)): (usize, (&f64, &f64))| if at == 0 { *g } else { g - limits.ridge * b };
         let slope: Vec<f64> = gradient.iter().zip(&point).enumerate().map(slope).collect();
+        let unbound = limits.ridge == 0.0 && limits.lasso == 0.0;
         let step = if limits.lasso > 0.0 {
             lasso::step(information, gradient, &point, limits.ridge, limits.lasso)
         } else {
             match Factor::of(information, terms, limits.ridge) {
-                Ok(factor) => factor.solve(&slope),
+                Ok(factor) => {
+                    if self.taken == 0 && unbound {
+                        next.basis = Basis::of(&factor);
+                    }
+                    factor.solve(&slope)
+                }
                 // At the start the weights are far from zero: only the columns themselves can be at fault.
-                Err(at) if self.taken == 0 && at > 0 => {
+                Err(at) if (self.taken == 0 || !limits.separable) && at > 0 => {
                     return Ok(Climb::Stuck(Stuck::Collinear(at as u32 - 1)));
                 }
                 Err(_) => return Ok(Climb::Stuck(Stuck::Separated)),
@@ -268,22 +307,28 @@ impl Newton {
         next.history.push(Step { round, loglik, step: stride });
         next.objective = objective;
         next.information = information.to_vec();
-        if stride <= limits.tolerance {
+        if next.basis != self.basis {
+            // What the columns are turned by leaves of their products the diagonal alone.
+            next.information = diagonal(information, terms);
+        }
+        let told = limits.lasso == 0.0 && gain <= STILL * limits.rows as f64 * limits.unit;
+        let still = stride <= limits.tolerance || told;
+        let goes_on = self.stride > 0.0 && stride > 0.5 * self.stride;
+        let step = self.basis.back(step);
+        // A first step is not yet known in columns that tell it.
+        if still && (self.basis == next.basis) {
             next.beta = point.iter().zip(&step).map(|(b, step)| b + step).collect();
             next.converged = true;
             return Ok(Climb::End(next));
         }
-        let goes_on = self.stride > 0.0 && stride > 0.5 * self.stride;
-        if limits.ridge == 0.0
-            && limits.lasso == 0.0
-            && gain < LITTLE_GAIN * limits.unit
-            && stride > REAL_STEP
-            && goes_on
-        {
+        if unbound && limits.separable && gain < LITTLE_GAIN * limits.unit && stride > REAL_STEP && goes_on {
             return Ok(Climb::Stuck(Stuck::Separated));
         }
         next.beta = point;
-        (next.direction, next.shrink, next.stride) = (step, 1.0, stride);
+        // How far the linear predictor moves, on average: a likelihood that is no square is not followed farther at once.
+        let moves = information.first().map_or(0.0, |whole| (gain / whole).sqrt());
+        let shrink = if limits.separable && moves > LONG { LONG / moves } else { 1.0 };
+        (next.direction, next.shrink, next.stride) = (step, shrink, stride);
         Ok(if next.taken >= limits.max_rounds { Climb::End(next) } else { Climb::On(next) })
     }
 }
@@ -302,7 +347,15 @@ mod tests {
 
     #[test]
     fn a_step_that_lowers_the_likelihood_is_halved_until_it_does_not() {
-        let limits = Limits { ridge: 0.0, lasso: 0.0, tolerance: 1e-9, max_rounds: 40, unit: 1.0 };
+        let limits = Limits {
+            ridge: 0.0,
+            lasso: 0.0,
+            tolerance: 1e-9,
+            max_rounds: 40,
+            unit: 1.0,
+            rows: 1,
+            separable: false,
+        };
         let mut newton = Newton::new(0);
         let mut asked = Vec::new();
         for round in 1.. {

@@ -18,7 +18,7 @@ pub struct Rows<'a> {
     pub group: Option<ArrayView1<'a, f64>>,
     /// A known part of the linear predictor.
     pub offset: Option<ArrayView1<'a, f64>>,
-    /// How often a row counts; 1 where there is none.
+    /// The weight of a row, as the recipe takes it; 1 where there is none.
     pub weight: Option<ArrayView1<'a, f64>>,
     /// What divides the rows where a model is judged by group, one column a group; NaN is missing.
     pub groups: Option<ArrayView2<'a, f64>>,

@@ -1,6 +1,10 @@
-//! What the score of a model is worth, from sums over the sites: a histogram of the predicted risk p in 1000 equal bins
+//! What the score of a model is worth, from sums over the sites: a histogram of the predicted risk p in 1000 bins
 //! for each class gives the ROC curve and the area under it, with the error that the bins can make; sums give accuracy,
 //! Brier score and the calibration curve; Newton steps give calibration slope and intercept.
+//!
+//! The bins are equal in the risk that the same odds would be if half of all rows had the outcome, `u = logistic(x - base)`
+//! with the log odds of the outcome in all rows as `base`: risks of a rare outcome all lie close to 0 and would share a bin or
+//! two of equal risk. One bin begins at p = 0.5.
 //!
 //! ```text
 //! evaluate  -> [ rows without the outcome a bin | rows with it a bin | right at p >= 0.5 | sum of p a bin, sum (p-y)^2 | line ]
@@ -15,7 +19,7 @@ use crate::rows::Values;
 use motet_secagg::canonical;
 use motet_secagg::layout::Block;
 
-/// Equal bins of the predicted risk.
+/// Bins of the predicted risk.
 pub(crate) const BINS: usize = 1000;
 /// Points of the calibration curve, of about equally many rows.
 const GROUPS: u64 = 10;
@@ -30,6 +34,8 @@ canonical! {
     /// The evaluation so far.
     #[derive(Debug, Clone, PartialEq, Default)]
     pub struct Score {
+        /// Log odds of the outcome, around which the bins lie.
+        pub base: f64,
         /// Rows with outcome 0 in each bin of p.
         pub negatives: Vec<u64>,
         /// Rows with outcome 1 in each bin of p.
@@ -95,9 +101,41 @@ pub(crate) fn log_likelihood(x: f64, y: f64) -> f64 {
     if x >= 0.0 { -(-x).exp().ln_1p() } else { x - x.exp().ln_1p() }
 }
 
-/// The bin of a risk among `bins` equal ones.
-pub(crate) fn bin(p: f64, bins: usize) -> usize {
-    ((p * bins as f64) as usize).min(bins.saturating_sub(1))
+/// Log odds of the outcome in all rows; 0 where all or none have it.
+pub(crate) fn base(rows: u64, events: u64) -> f64 {
+    if events == 0 || events >= rows { 0.0 } else { libm::log(events as f64 / (rows - events) as f64) }
+}
+
+/// Where the climb of a fit to these log odds begins: half a unit nearer to even odds than the model of the intercept alone. From
+/// that model Newton's first step overshoots where the outcome is uncommon, from even odds it takes a round for each factor of e.
+pub(crate) fn start(odds: f64) -> f64 {
+    const NEARER: f64 = 0.5;
+    odds - odds.clamp(-NEARER, NEARER)
+}
+
+/// What p = 0.5 would be if half of all rows had the outcome, and the bin that begins there. By `libm`, because the chain
+/// knows it too.
+fn middle(base: f64) -> (f64, usize) {
+    let share = 1.0 / (1.0 + libm::exp(base));
+    let at = libm::round(share * BINS as f64) as usize;
+    (share, at.clamp(1, BINS - 1))
+}
+
+/// The bin that begins at risk 0.5.
+pub(crate) fn half(base: f64) -> usize {
+    middle(base).1
+}
+
+/// The bin of a linear predictor.
+pub(crate) fn bin(x: f64, base: f64) -> usize {
+    let (share, half) = middle(base);
+    let risk = logistic(x - base);
+    if logistic(x) < 0.5 {
+        ((risk / share * half as f64) as usize).min(half - 1)
+    } else {
+        let above = (risk - share) / (1.0 - share) * (BINS - half) as f64;
+        half + (above as usize).min(BINS - half - 1)
+    }
 }
 
 /// Blocks of the evaluation round; no sum of one site exceeds the pooled number of rows.
@@ -106,13 +144,13 @@ pub(crate) fn ask(sites: u32, rows: u64) -> Vec<Block> {
 }
 
 /// Answers the evaluation round from pairs (linear predictor, outcome).
-pub(crate) fn answer(pairs: &[(f64, f64)]) -> Vec<f64> {
+pub(crate) fn answer(pairs: &[(f64, f64)], base: f64) -> Vec<f64> {
     let mut cells = vec![[0.0_f64; 2]; BINS];
     let mut predicted = vec![0.0; BINS];
     let (mut right, mut squares) = (0.0, 0.0);
     for &(x, y) in pairs {
         let p = logistic(x);
-        let at = bin(p, BINS);
+        let at = bin(x, base);
         if let (Some([negative, positive]), Some(sum)) = (cells.get_mut(at), predicted.get_mut(at)) {
             *(if y == 1.0 { positive } else { negative }) += 1.0;
             *sum += p;
@@ -144,13 +182,14 @@ pub(crate) fn answer_line(pairs: &[(f64, f64)], (a, b): (f64, f64)) -> [f64; LIN
 
 impl Score {
     /// Reads the evaluation round.
-    pub(crate) fn absorb(values: &mut Values<'_>) -> Result<Self, RecipeError> {
+    pub(crate) fn absorb(values: &mut Values<'_>, base: f64) -> Result<Self, RecipeError> {
         let negatives = values.counts(BINS, "the histogram")?;
         let positives = values.counts(BINS, "the histogram")?;
         let right = values.counts(1, "right predictions")?.first().copied().unwrap_or_default();
         let predicted = values.take(BINS)?.to_vec();
         let squares = values.one()?;
         let mut score = Self {
+            base,
             negatives,
             positives,
             right,
@@ -285,16 +324,29 @@ mod tests {
         assert_eq!(logistic(-800.0), 0.0);
         assert_eq!(logistic(800.0), 1.0);
         assert!((log_likelihood(0.3, 1.0) - logistic(0.3).ln()).abs() < 1e-15);
-        assert_eq!((bin(0.0, 10), bin(0.999, 10), bin(1.0, 10)), (0, 9, 9));
+        assert_eq!((bin(-800.0, 0.0), bin(0.0, 0.0), bin(800.0, 0.0)), (0, 500, BINS - 1));
+    }
+
+    #[test]
+    fn the_bins_follow_the_share_of_the_outcome_and_one_begins_at_risk_one_half() {
+        for (rows, events) in [(10, 5), (24_000, 10), (24_000, 23_990), (2_000_000_000, 1), (7, 0), (7, 7)] {
+            let base = base(rows, events);
+            let half = half(base);
+            let bins: Vec<usize> = (-4000..=4000).map(|at| bin(f64::from(at) / 100.0, base)).collect();
+            assert!(bins.windows(2).all(|pair| pair[0] <= pair[1] && pair[1] < BINS), "{events} of {rows}");
+            assert_eq!((bins[3999] < half, bins[4000]), (true, half), "{events} of {rows}");
+            // A twentieth of a logit beside the usual risk is another bin, however rare the outcome is.
+            assert!(bin(base + 0.05, base) > bin(base - 0.05, base) + 10, "{events} of {rows}");
+        }
     }
 
     #[test]
     fn the_calibration_groups_hold_every_row_once() {
         let pairs: Vec<(f64, f64)> =
             (0..997).map(|at| (f64::from(at) / 200.0 - 3.0, f64::from(u8::from(at % 3 == 0)))).collect();
-        let values = answer(&pairs);
+        let values = answer(&pairs, base(997, 333));
         let sum = motet_secagg::layout::Sum { sites: 1, set: Default::default(), weight: 1, values };
-        let score = Score::absorb(&mut Values::of(&sum)).unwrap();
+        let score = Score::absorb(&mut Values::of(&sum), base(997, 333)).unwrap();
         let groups = score.calibration();
         assert_eq!(groups.len(), 10);
         assert_eq!(groups.iter().map(|group| group.rows).sum::<u64>(), 997);

@@ -1,11 +1,12 @@
 //! From standardised columns back to the units of the columns.
 
+use crate::basis::Basis;
 use crate::linear::dot;
 use crate::moments::Moments;
 
 /// Estimates `T b` and their standard errors, the roots of the diagonal of `T V T'`, where row 0 of T is
-/// `(1, -mean_1/sd_1, ..)` and row j is `1/sd_j` at j. `covariance` is a full square; intercept first.
-pub(crate) fn own(beta: &[f64], covariance: &[f64], moments: &Moments) -> Vec<(f64, f64)> {
+/// `(1, -mean_1/sd_1, ..)` and row j is `1/sd_j` at j. `covariance` is a full square in the columns of `basis`; intercept first.
+pub(crate) fn own(beta: &[f64], covariance: &[f64], moments: &Moments, basis: &Basis) -> Vec<(f64, f64)> {
     let Moments { mean, sd, .. } = moments;
     let terms = beta.len();
     let transform = |row: usize| -> Vec<f64> {
@@ -19,9 +20,11 @@ pub(crate) fn own(beta: &[f64], covariance: &[f64], moments: &Moments) -> Vec<(f
         t
     };
     let figures = |row: usize| {
-        let t = transform(row);
-        let moved: Vec<f64> = covariance.chunks_exact(terms).map(|line| dot(line, &t)).collect();
-        (dot(&t, beta), dot(&t, &moved).sqrt())
+        let (t, mut turned) = (transform(row), Vec::new());
+        let estimate = dot(&t, beta);
+        let t = basis.turn(&t, &mut turned);
+        let moved: Vec<f64> = covariance.chunks_exact(terms).map(|line| dot(line, t)).collect();
+        (estimate, dot(t, &moved).sqrt())
     };
     (0..terms).map(figures).collect()
 }

@@ -370,7 +370,7 @@ fn the_first_sum_holds_no_exact_count_and_sees_no_row_of_weight_0() {
     assert_eq!(recipe.first_round().unwrap().numbers(), values.len() + groups.len());
     // The same with weights: one patient is none, and has one value of each column.
     let weighted = Recipe::Glm(Glm {
-        weight: true,
+        weight: Some(WeightKind::Precision),
         ..Glm::new(Design::plain(names(&HEART_COLUMNS)), "y".into(), Family::Logistic)
     });
     let weighted = weighted.counted(heart_census());

@@ -8,7 +8,7 @@ mod common;
 
 use columns::{Columns, heart, run, stroke};
 use common::{assert_close, numbers, reference};
-use motet_recipes::{Design, Errors, Family, Formula, Glm, GlmOutcome};
+use motet_recipes::{Design, Errors, Family, Formula, Glm, GlmOutcome, WeightKind};
 use serde_json::Value;
 
 const FAMILIES: [Family; 6] = [
@@ -32,7 +32,7 @@ fn recipe(want: &Value) -> Glm {
     let family = FAMILIES.into_iter().find(|family| want["family"] == family.name()).unwrap();
     Glm {
         offset: want["offset"] == true,
-        weight: want["weight"] == true,
+        weight: (want["weight"] == true).then_some(WeightKind::Precision),
         ..Glm::new(Design::plain(texts(&want["columns"])), want["outcome"].as_str().unwrap().into(), family)
     }
 }

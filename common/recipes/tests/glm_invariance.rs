@@ -8,7 +8,7 @@ mod common;
 
 use columns::{Columns, heart, run};
 use common::names;
-use motet_recipes::{Design, Errors, Family, Glm, GlmOutcome};
+use motet_recipes::{Design, Errors, Family, Glm, GlmOutcome, WeightKind};
 use proptest::prelude::*;
 
 const HEART: [&str; 8] = ["age", "sex", "trestbps", "chol", "fbs", "exang", "oldpeak", "cp_4"];
@@ -51,7 +51,7 @@ proptest! {
             (0..sites).map(share).filter(|rows| !rows.is_empty()).map(|rows| all.pick(&rows)).collect();
         for (family, outcome) in EVERY {
             let errors = if weight { Errors::Hc1 } else { Errors::Model };
-            let recipe = Glm { weight, offset: weight, errors, ..glm(&HEART, outcome, family) };
+            let recipe = Glm { weight: weight.then_some(WeightKind::Precision), offset: weight, errors, ..glm(&HEART, outcome, family) };
             let (here, there) = (run(&recipe, &shares).unwrap(), run(&recipe, &heart()).unwrap());
             let apart = apart(&here, &there, &[1.0; 9], 1.0);
             prop_assert!(apart <= 1e-10, "{}: {apart}", family.name());
@@ -68,7 +68,7 @@ fn rows_that_stand_twice_or_weigh_two_leave_the_coefficients() {
         let once = run(&recipe, &heart()).unwrap();
         let twice = run(&recipe, &[heart(), heart()].concat()).unwrap();
         let heavy: Vec<Columns> = heart().into_iter().map(|site| site.with("weight", &[], |_| 2.0)).collect();
-        let heavy = run(&Glm { weight: true, ..recipe.clone() }, &heavy).unwrap();
+        let heavy = run(&Glm { weight: Some(WeightKind::Precision), ..recipe.clone() }, &heavy).unwrap();
         // With a dispersion from rows less coefficients the error of doubled rows is almost, not quite, by root 2 smaller;
         // that of doubled weights (of a likelihood of twice the rows) is the same, because the rows are not more.
         let root = 2.0_f64.sqrt();
@@ -83,9 +83,69 @@ fn rows_that_stand_twice_or_weigh_two_leave_the_coefficients() {
 }
 
 #[test]
+fn frequency_weights_give_every_figure_of_the_table_written_out() {
+    let times = |row: &[f64]| 1.0 + row[0] % 3.0;
+    let mark = |site: Columns| site.with("weight", &["age"], times);
+    let counted: Vec<Columns> = heart().into_iter().map(mark).collect();
+    // A row of weight 0 is no patient.
+    let counted: Vec<Columns> = counted
+        .into_iter()
+        .map(|site| site.with("weight", &["age", "weight"], |row| if row[0] > 70.0 { 0.0 } else { row[1] }))
+        .collect();
+    let written: Vec<Columns> = counted.iter().map(Columns::written_out).collect();
+    for (family, outcome) in EVERY {
+        for errors in [Errors::Model, Errors::Hc0, Errors::Hc1] {
+            let recipe = Glm { errors, ..glm(&HEART, outcome, family) };
+            let want = run(&recipe, &written).unwrap();
+            let got = run(&Glm { weight: Some(WeightKind::Frequency), ..recipe }, &counted).unwrap();
+            let what = format!("{} {errors:?}", family.name());
+            assert!(apart(&want, &got, &[1.0; 9], 1.0) < 1e-10, "{what}");
+            assert_eq!(
+                (got.rows, got.df, got.events, got.weight),
+                (want.rows, want.df, want.events, want.weight)
+            );
+            for (got, want) in [
+                (got.loglik, want.loglik),
+                (got.null_loglik, want.null_loglik),
+                (Some(got.deviance), Some(want.deviance)),
+                (Some(got.dispersion), Some(want.dispersion)),
+            ] {
+                assert_eq!(got.is_some(), want.is_some(), "{what}");
+                let (got, want) = (got.unwrap_or_default(), want.unwrap_or_default());
+                assert!((got - want).abs() <= 1e-10 * (1.0 + want.abs()), "{what}: {got} {want}");
+            }
+        }
+    }
+}
+
+#[test]
+fn nine_rows_that_stand_for_twenty_patients_have_the_errors_of_twenty_or_of_nine_as_the_study_says() {
+    let sites = [
+        [[0.0, 1.0, 3.0], [1.0, 2.0, 2.0], [2.0, 4.0, 4.0]],
+        [[0.0, 2.0, 1.0], [1.0, 3.0, 3.0], [2.0, 3.0, 2.0]],
+        [[0.0, 0.0, 2.0], [1.0, 1.0, 2.0], [2.0, 5.0, 1.0]],
+    ];
+    let sites: Vec<Columns> = sites.iter().map(|rows| Columns::lines(&["x", "y", "weight"], rows)).collect();
+    for (kind, rows, se) in [
+        (WeightKind::Precision, 9, 0.344103),  // R: lm(y ~ x, weights = w)
+        (WeightKind::Frequency, 20, 0.214586), // R: lm(y ~ x) of the table written out
+    ] {
+        let fit = run(&Glm { weight: Some(kind), ..glm(&["x"], "y", Family::Linear) }, &sites).unwrap();
+        let x = &fit.coefficients[1];
+        assert_eq!((fit.rows, fit.df, fit.weight), (rows, rows - 2, 20.0));
+        assert!((x.estimate - 1.517375).abs() < 1e-5, "{}", x.estimate);
+        assert!((x.uncertainty.as_ref().unwrap().se - se).abs() < 1e-6);
+    }
+    let halves = Columns::lines(&["x", "y", "weight"], &[[0.0, 1.0, 0.5], [1.0, 2.0, 1.0]]);
+    let recipe = Glm { weight: Some(WeightKind::Frequency), ..glm(&["x"], "y", Family::Linear) };
+    let refused = run(&recipe, &[halves]).unwrap_err().to_string();
+    assert!(refused.contains("a whole number of rows"), "{refused}");
+}
+
+#[test]
 fn rows_of_weight_zero_are_as_if_they_were_not_there() {
     for (family, outcome) in EVERY {
-        let recipe = Glm { weight: true, ..glm(&HEART, outcome, family) };
+        let recipe = Glm { weight: Some(WeightKind::Precision), ..glm(&HEART, outcome, family) };
         let mark = |site: Columns| {
             site.with("weight", &["age", "weight"], |row| if row[0] > 60.0 { 0.0 } else { row[1] })
         };

@@ -8,7 +8,9 @@ mod common;
 
 use columns::{Columns, heart, round, run, stroke};
 use common::names;
-use motet_recipes::{Design, Errors, Family, Formula, Glm, GlmOutcome, Recipe, RecipeError, State};
+use motet_recipes::{
+    Design, Errors, Family, Formula, Glm, GlmOutcome, Recipe, RecipeError, State, WeightKind,
+};
 use motet_secagg::digest::Digest;
 use motet_secagg::fold::plain_sum;
 use motet_secagg::layout::Sum;
@@ -55,7 +57,7 @@ proptest! {
         let (family, side, robust, penalty) = (EVERY[which.0], which.1, which.2, which.3);
         let recipe = Glm {
             offset: side,
-            weight: side,
+            weight: side.then_some(WeightKind::Precision),
             lasso: if penalty == 1 && !robust { 3.0 } else { 0.0 },
             ridge: if penalty == 2 { 0.5 } else { 0.0 },
             errors: if robust { Errors::Hc1 } else { Errors::Model },
@@ -150,8 +152,8 @@ fn swiss_rows_alone_are_refused_by_name_and_divide_nothing_by_zero() {
 #[test]
 fn what_cannot_be_fitted_is_named() {
     let fit = |text: &str, family: Family| {
-        let sites = made(&["a", "b", "flat", "tiny", "ones", "none"], 60, |at| {
-            vec![at, at * 7.0 % 11.0, 2.0, 1e-9 * (1.0 + at), 1.0, 0.0]
+        let sites = made(&["a", "b", "flat", "tiny", "ones", "none", "faint"], 60, |at| {
+            vec![at, at * 7.0 % 11.0, 2.0, 1e-9 * (1.0 + at), 1.0, 0.0, 1e-13 * (1.0 + at)]
         });
         run(&over(text, family), &sites).map(|_| ())
     };
@@ -159,7 +161,12 @@ fn what_cannot_be_fitted_is_named() {
     assert_eq!(fit("b ~ a + flat", Family::Linear), constant("flat"));
     assert_eq!(fit("b ~ a + I(ones^2)", Family::Poisson), constant("I(ones^2)"));
     assert_eq!(fit("flat ~ a + b", Family::Linear), constant("flat"));
-    assert_eq!(fit("tiny ~ a + b", Family::Gamma), constant("tiny"));
+    assert_eq!(fit("tiny ~ a + b", Family::Gamma), Ok(()));
+    assert_eq!(fit("faint ~ a + b", Family::Gamma), Err(RecipeError::Faint { outcome: "faint".into() }));
+    assert_eq!(
+        fit("faint ~ a + b", Family::Quasibinomial),
+        Err(RecipeError::Faint { outcome: "faint".into() })
+    );
     assert_eq!(
         fit("b ~ a + a:ones", Family::Linear),
         Err(RecipeError::Collinear { column: "a:ones".into() })
@@ -173,7 +180,7 @@ fn what_cannot_be_fitted_is_named() {
     assert_eq!(fit("a ~ b + I(a^2) + a", Family::Linear), Err(RecipeError::Perfect { outcome: "a".into() }));
     assert_eq!(fit("flat ~ a", Family::Gamma), Err(RecipeError::Perfect { outcome: "flat".into() }));
     let light = made(&["a", "y", "weight"], 40, |at| vec![at, at * 3.0 % 4.0, 1e-6]);
-    let weighted = Glm { weight: true, ..glm(&["a"], "y", Family::Linear) };
+    let weighted = Glm { weight: Some(WeightKind::Precision), ..glm(&["a"], "y", Family::Linear) };
     assert_eq!(run(&weighted, &light).unwrap_err(), RecipeError::Light);
     let few = made(&["a", "b", "c", "y"], 4, |at| vec![at, at * at, at * 5.0 % 3.0, at * 3.0 % 4.0]);
     assert_eq!(run(&glm(&["a", "b", "c"], "y", Family::Linear), &few).unwrap_err(), RecipeError::Saturated);
@@ -188,7 +195,8 @@ fn tables_that_do_not_fit_are_refused_before_an_answer() {
             if at == 3.0 { vec![at, y, offset, weight] } else { vec![at, 1.0, 0.0, 1.0] }
         })
     };
-    let recipe = |family| Glm { offset: true, weight: true, ..glm(&["a"], "y", family) };
+    let recipe =
+        |family| Glm { offset: true, weight: Some(WeightKind::Precision), ..glm(&["a"], "y", family) };
     let refusal = |family, y: f64, offset: f64, weight: f64| {
         run(&recipe(family), &sites(y, offset, weight)).unwrap_err()
     };
@@ -210,7 +218,7 @@ fn tables_that_do_not_fit_are_refused_before_an_answer() {
     assert_eq!(refusal(Family::Poisson, 2.0, 0.0, f64::NAN), side("weight", "0 or more"));
     // The study names a weight and the table brings none.
     let plain = glm(&["a"], "y", Family::Poisson);
-    let weighted = Recipe::Glm(Glm { weight: true, ..plain.clone() });
+    let weighted = Recipe::Glm(Glm { weight: Some(WeightKind::Precision), ..plain.clone() });
     let question = weighted.ask(&weighted.start(Digest::default()), 1).unwrap().unwrap();
     let answer = sites(2.0, 0.0, 1.0)[0].read(&plain, |rows| {
         weighted
@@ -343,13 +351,17 @@ fn questions_keep_their_headroom_and_are_no_longer_than_they_must_be() {
     );
     assert_eq!(
         size(Family::Gamma, "thalach"),
-        [("moments", first), ("spread", 13), poisson, ("evaluate", 13 + 10)]
+        [("moments", first), ("spread", 17), poisson, ("evaluate", 13 + 10)]
     );
     let logistic =
         [("moments", first + 1), ("spread", 13), ("newton", 1 + 4 + 14), ("evaluate", 9 + 2001 + 1001 + 20)];
     assert_eq!(size(Family::Logistic, "y"), logistic);
-    let robust =
-        Glm { errors: Errors::Hc1, weight: true, offset: true, ..glm(&columns, "y", Family::Logistic) };
+    let robust = Glm {
+        errors: Errors::Hc1,
+        weight: Some(WeightKind::Precision),
+        offset: true,
+        ..glm(&columns, "y", Family::Logistic)
+    };
     let full = [("moments", first + 1 + 8), ("spread", 13), ("null", 1 + 12), poisson, ("evaluate", 9 + 40)];
     assert_eq!(words(&robust, &heart()), full);
 }
@@ -365,6 +377,8 @@ fn parameters_out_of_range_are_named_by_their_key() {
     assert_eq!(key(Glm { lasso: f64::NAN, ..good.clone() }), "lasso");
     assert_eq!(key(Glm { lasso: 1.0, errors: Errors::Hc0, ..good.clone() }), "errors");
     assert_eq!(key(Glm { tolerance: 0.0, ..good.clone() }), "tolerance");
+    let open = Glm { weight: Some(WeightKind::Frequency), ..over("y ~ ns(a, 3)", Family::Linear) };
+    assert_eq!(key(open), "formula");
     assert_eq!(key(Glm { max_rounds: 0, ..good.clone() }), "max_rounds");
     assert_eq!(key(glm(&["a", "a"], "y", Family::Linear)), "features");
     assert_eq!(key(Glm { design: Design { terms: Vec::new(), ..good.design.clone() }, ..good }), "formula");
@@ -388,7 +402,7 @@ fn fixed_sums_lead_through_fixed_states() {
     };
     let poisson = Glm {
         offset: true,
-        weight: true,
+        weight: Some(WeightKind::Precision),
         errors: Errors::Hc0,
         ..glm(&["age", "male"], "n", Family::Poisson)
     };
@@ -397,14 +411,14 @@ fn fixed_sums_lead_through_fixed_states() {
         poisson.clone(),
         &[
             vec![300.0, 421.5, 12.25, 640.0, 21_000.5, 150.0],
-            vec![43_210.75, 75.25, 433.0],
+            vec![43_210.75, 75.25, 433.0, 0.0],
             newton(-207.9, 1.0),
             newton(-300.0, 0.5),
             newton(-180.0, 1e-12),
             check,
         ],
     );
-    assert_eq!(roots, ["92d403eb", "950df104", "5a0bb1a9", "9e897f44", "f587b1d0", "0567c047", "da27c36c"]);
+    assert_eq!(roots, ["e6e2f550", "bfdf9b6f", "84779f53", "42d36b5c", "7d836615", "36f32a56", "1af6bd1e"]);
     let net = Glm { lasso: 7.0, ridge: 0.5, offset: true, ..glm(&["age", "male"], "y", Family::Logistic) };
     let roots = chain(
         net,
@@ -417,14 +431,14 @@ fn fixed_sums_lead_through_fixed_states() {
             newton(-120.0, 0.25),
         ],
     );
-    assert_eq!(roots, ["92d403eb", "7d51cbf2", "24f3821b", "7a154aa1", "11c0029d", "f8e4137a", "72f1bcb5"]);
+    assert_eq!(roots, ["e6e2f550", "45159a1c", "8209b9f1", "32ff9f66", "5be1a9c2", "7a284fb1", "4edded85"]);
 
     // A robust error that vanishes is none, and no division by zero.
     let recipe = Recipe::Glm(poisson);
     let mut state = recipe.start(Digest::default());
     for values in [
         vec![300.0, 421.5, 12.25, 640.0, 21_000.5, 150.0],
-        vec![43_210.75, 75.25, 433.0],
+        vec![43_210.75, 75.25, 433.0, 0.0],
         newton(-180.0, 1e-13),
         [vec![-150.0, 310.5, -33.0, 20.0], vec![0.0; 6]].concat(),
     ] {

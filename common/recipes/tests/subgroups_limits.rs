@@ -8,6 +8,7 @@ use common::wards::*;
 use common::*;
 use motet_recipes::{
     Design, Family, FedAvg, Glm, Logistic, Memory, Recipe, RecipeError, Rows, Shown, SiteFindings, State,
+    WeightKind,
 };
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -164,7 +165,7 @@ fn tables_and_recipes_that_do_not_fit_are_refused() {
     for recipe in [
         Recipe::Summary(motet_recipes::Summary::new(names(&["a"]))),
         Recipe::Glm(Glm {
-            weight: true,
+            weight: Some(WeightKind::Precision),
             ..Glm::new(Design::plain(names(&["a"])), "y".into(), Family::Linear)
         }),
     ] {

@@ -35,33 +35,48 @@ fn before() -> [Vec<f64>; 2] {
 
 /// S0, S1 at three points, D0, D1 at two of them, z over events.
 fn risk_sets(part: f64) -> Vec<f64> {
-    let scale = 1_048_576.0;
+    scaled_sets(part, [1_048_576.0; 3])
+}
+
+/// The same times the scale of each point.
+fn scaled_sets(part: f64, scales: [f64; 3]) -> Vec<f64> {
     let sets = [290.0, -3.25, 1.5, 200.0, -20.5, 7.125, 90.0, -30.0, 4.0, 2.0, 0.75, 1.0, 4.0, 2.5, -0.5];
-    let sets = sets.map(|value| scale * value * part);
-    [vec![0.0], sets.to_vec(), vec![3.5, 1.25]].concat()
+    let scale = |at: usize| scales[[0, 1, 2, 0, 1][at / 3]];
+    let sets = sets.iter().enumerate().map(|(at, value)| scale(at) * value * part);
+    [vec![0.0], sets.collect(), vec![3.5, 1.25]].concat()
 }
 
 #[test]
 fn a_cox_fit_moves_through_fixed_states() {
     let [first, second] = before();
     let information = vec![9.0, 0.5, 8.0];
-    let too_long = risk_sets(9.0);
+    // From the first kept point on the scales follow the risk sets of 290, 200 and 90.
+    let scales = [31.0, 32.0, 33.0].map(f64::exp2);
+    let too_long = scaled_sets(9.0, scales);
     let (state, roots) = chain(
         &Recipe::Cox(cox()),
-        &[first, second, risk_sets(1.0), information.clone(), too_long, risk_sets(0.8), information],
+        &[
+            first,
+            second,
+            risk_sets(1.0),
+            information.clone(),
+            too_long,
+            scaled_sets(0.8, scales),
+            information,
+        ],
     );
     assert_eq!(state.progress().round, 7);
     assert_eq!(state.progress().phase, "risk sets");
     assert_eq!(
         roots,
-        ["01f941b7", "c294a69d", "eda524a8", "c1a81832", "1cce97ed", "d3675038", "b77bcac8", "3161029b"]
+        ["898536a3", "ffa8cc76", "7c96c92a", "08fe88d8", "e6faaebb", "674300fb", "29508030", "84d6629f"]
     );
 
     let by_site = Cox { strata: Strata::Site, clock: Clock::Identity, ..cox() };
     let [first, second] = before();
     let step = vec![0.0, -36.5, 3.5, 1.25, 9.0, 0.5, 8.0];
     let (_, roots) = chain(&Recipe::Cox(by_site), &[first, second[..2].to_vec(), step]);
-    assert_eq!(roots, ["01f941b7", "c294a69d", "1bffda03", "284f008b"]);
+    assert_eq!(roots, ["898536a3", "ffa8cc76", "45a19abb", "d4f0a3b4"]);
 }
 
 #[test]

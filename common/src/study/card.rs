@@ -156,9 +156,9 @@ impl Study {
         card.fact(&format!("columns: {}", features.join(", ")));
         self.judged_by().iter().for_each(|line| card.fact(line));
         match &self.data.filter {
-            Some(filter) => {
-                card.fact(&format!("patients: only those for whom {filter}; without a value there, left out"))
-            }
+            Some(filter) => card.fact(&format!(
+                "patients: only those for whom {filter}; where a missing value leaves that open, left out"
+            )),
             None => card.fact("patients: every row of the dataset that has what the study needs of it"),
         }
         card.fact(match self.recipe.method() {

@@ -8,13 +8,19 @@
 //! literal    = number | "text" | 'text'        (a text after < <= > >= must be a date, "2020-01-31")
 //! ```
 //!
-//! A row that lacks a value in any column the rule names is left out, whatever the rest of the rule says.
+//! Three values, as in SQL and in R: a comparison with a missing value is neither true nor false but unknown. `not` unknown is
+//! unknown; `and` is false where one side is false, and `or` true where one side is true, whatever the other is. A row belongs to
+//! the cohort where the rule is true of it; where it is unknown the row is left out and counted on its own.
 
 mod parse;
 
 use motet_secagg::encode::{Canonical, Malformed, Reader};
 use std::collections::BTreeSet;
 use std::fmt;
+
+/// What a rule means, as part of its bytes and so of a study's digest: another meaning of the same text, as one with two values
+/// instead of three, is another study to approve.
+const MEANING: u8 = 1;
 
 /// A rule in its normal form: two texts that mean the same tree are the same filter.
 #[derive(Debug, Clone, PartialEq)]
@@ -104,9 +110,10 @@ impl Filter {
         found
     }
 
-    /// Whether a row belongs to the cohort. `value` gives the row's cell of a column, or nothing when it is missing.
-    pub fn keeps<'a>(&self, value: &dyn Fn(&str) -> Option<Value<'a>>) -> bool {
-        self.columns().into_iter().all(|column| value(column).is_some()) && self.rule.holds(value)
+    /// Whether the rule is true of a row, or false, or unknown for want of a value. `value` gives the row's cell of a column, or
+    /// nothing when it is missing.
+    pub fn holds<'a>(&self, value: &dyn Fn(&str) -> Option<Value<'a>>) -> Option<bool> {
+        self.rule.holds(value)
     }
 }
 
@@ -119,14 +126,27 @@ impl Rule {
         }
     }
 
-    fn holds<'a>(&self, value: &dyn Fn(&str) -> Option<Value<'a>>) -> bool {
+    fn holds<'a>(&self, value: &dyn Fn(&str) -> Option<Value<'a>>) -> Option<bool> {
         match self {
-            Rule::Compare(comparison) => value(&comparison.column).is_some_and(|cell| comparison.holds(cell)),
-            Rule::Not(inner) => !inner.holds(value),
-            Rule::All(rules) => rules.iter().all(|rule| rule.holds(value)),
-            Rule::Any(rules) => rules.iter().any(|rule| rule.holds(value)),
+            Rule::Compare(comparison) => value(&comparison.column).map(|cell| comparison.holds(cell)),
+            Rule::Not(inner) => inner.holds(value).map(|held| !held),
+            Rule::All(rules) => decided(rules, false, value),
+            Rule::Any(rules) => decided(rules, true, value),
         }
     }
+}
+
+/// One rule that is `word` decides; without it an unknown one leaves all unknown.
+fn decided<'a>(rules: &[Rule], word: bool, value: &dyn Fn(&str) -> Option<Value<'a>>) -> Option<bool> {
+    let mut all = Some(!word);
+    for rule in rules {
+        match rule.holds(value) {
+            Some(held) if held == word => return Some(word),
+            Some(_) => {}
+            None => all = None,
+        }
+    }
+    all
 }
 
 impl Comparison {
@@ -212,9 +232,13 @@ impl fmt::Display for Literal {
 
 impl Canonical for Filter {
     fn write(&self, out: &mut Vec<u8>) {
+        MEANING.write(out);
         self.to_string().write(out);
     }
     fn read(input: &mut Reader<'_>) -> Result<Self, Malformed> {
+        if u8::read(input)? != MEANING {
+            return Err(Malformed { what: "filter" });
+        }
         let text = String::read(input)?;
         // Only the normal text is accepted: one rule, one byte string.
         Filter::parse(&text)

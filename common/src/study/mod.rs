@@ -27,7 +27,7 @@ pub use floors::{Floors, LEAST_CELL, LEAST_MULTIPLE, LEAST_ROWS, LEAST_STEP, MOS
 pub use lint::{Finding, Severity};
 pub use methods::Outcome;
 
-use motet_recipes::{Count, Recipe};
+use motet_recipes::{Count, Recipe, WeightKind};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -91,8 +91,10 @@ canonical! {
         pub group: Option<String>,
         /// A known part of the linear predictor.
         pub offset: Option<String>,
-        /// How often a row counts.
+        /// The weight of a row.
         pub weight: Option<String>,
+        /// What it says: there is no usual meaning, so a study that has a weight names it.
+        pub weight_kind: Option<WeightKind>,
         /// What a regression makes of the features, where it does not take them as they are.
         pub formula: Option<String>,
         /// The columns in order; a category stands for its levels' columns.
@@ -257,6 +259,7 @@ impl Study {
             group: None,
             offset: None,
             weight: None,
+            weight_kind: None,
             formula: None,
             ..self.data.clone()
         };

@@ -23,7 +23,7 @@ use super::reading::{Checked, Reading};
 use super::text::{self, NAME_LIMIT};
 use super::{Data, Date, Filter, Levels, Privacy, Study, StudyError};
 use crate::enrol::check_name;
-use motet_recipes::Recipe;
+use motet_recipes::{Recipe, WeightKind};
 use std::collections::BTreeSet;
 use toml::Spanned;
 
@@ -206,6 +206,7 @@ impl Reading<'_> {
             group: self.other(group.as_ref())?,
             offset: self.other(offset.as_ref())?,
             weight: self.other(weight.as_ref())?,
+            weight_kind: self.weight_kind(raw)?,
             formula: None,
             levels: self.levels(raw, &features)?,
             features,
@@ -342,6 +343,28 @@ impl Reading<'_> {
             None => Ok(()),
             Some((name, key)) => {
                 self.refuse(key.span(), format!("recipe `{kind}` has no `{name}`"), "remove it")
+            }
+        }
+    }
+
+    /// A weight says how precise a row is or how many rows it stands for; the standard errors differ, so neither is usual.
+    fn weight_kind(&self, raw: &RawData) -> Checked<Option<WeightKind>> {
+        const FIX: &str = "write `weight_kind = \"precision\"` (as R's `weights`: a row stays one patient) or \
+                           `weight_kind = \"frequency\"` (a row stands for so many equal ones)";
+        match (&raw.weight, &raw.weight_kind) {
+            (None, None) => Ok(None),
+            (Some(weight), None) => self.refuse(weight.span(), "`weight` stands without `weight_kind`", FIX),
+            (None, Some(kind)) => self.refuse(
+                kind.span(),
+                "`weight_kind` stands without `weight`",
+                "name the column of the weight",
+            ),
+            (Some(_), Some(kind)) => {
+                let known = methods::WEIGHT_KINDS.iter().find(|(word, _)| *word == kind.get_ref().as_str());
+                match known {
+                    Some((_, known)) => Ok(Some(*known)),
+                    None => self.refuse(kind.span(), format!("`weight_kind` is {:?}", kind.get_ref()), FIX),
+                }
             }
         }
     }

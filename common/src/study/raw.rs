@@ -39,6 +39,7 @@ pub(super) struct RawData {
     pub(super) group: Option<Spanned<String>>,
     pub(super) offset: Option<Spanned<String>>,
     pub(super) weight: Option<Spanned<String>>,
+    pub(super) weight_kind: Option<Spanned<String>>,
     pub(super) features: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     pub(super) levels: BTreeMap<String, Spanned<Vec<Spanned<String>>>>,

@@ -52,6 +52,9 @@ impl Study {
         ] {
             lines.extend(column.iter().map(|column| format!("{key} = {}", quoted(column))));
         }
+        lines.extend(
+            data.weight_kind.iter().map(|kind| format!("weight_kind = \"{}\"", methods::weight_word(*kind))),
+        );
         if !data.features.is_empty() {
             lines.push(format!("features = {}", list(&data.features)));
         }

@@ -154,7 +154,7 @@ impl Card<'_> {
         self.line(&patients);
         self.line(&format!("Each site mapped its own table to the dataset {}.", code(&context.dataset)));
         if let Some(filter) = &context.filter {
-            self.line(&format!("Patients were chosen by the rule {}.", code(filter)));
+            self.line(&format!("Patients were chosen by the rule {}; those of whom a missing value leaves it open were left out.", code(filter)));
         }
         if !matches!(outcome, Outcome::Summary(_) | Outcome::Gbdt(_) | Outcome::Count(_)) {
             self.line("Patients with a missing value in a used column were left out.");

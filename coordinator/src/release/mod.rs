@@ -45,6 +45,8 @@ pub struct Context {
     pub outcome: String,
     /// The rule that chose the patients, when the study has one.
     pub filter: Option<String>,
+    /// The column of the weight, when the study has one.
+    pub weight: Option<String>,
     /// The study's feature columns in order.
     pub features: Vec<String>,
     /// Units of columns in words ("year", "mmHg"); may be empty.

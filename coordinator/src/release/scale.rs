@@ -1,6 +1,6 @@
 //! What a coefficient of a generalised linear model means: the link, and what exp(coefficient) is called.
 
-use motet_recipes::{Errors, Family};
+use motet_recipes::{Errors, Family, WeightKind};
 
 /// The function of the mean that is linear in the variables.
 pub(super) fn link(family: Family) -> &'static str {
@@ -18,6 +18,14 @@ pub(super) fn ratio(family: Family) -> Option<&'static str> {
         Family::Poisson | Family::Quasipoisson => Some("rate ratio"),
         Family::Gamma => Some("ratio of means"),
         Family::Logistic | Family::Quasibinomial => Some("odds ratio"),
+    }
+}
+
+/// What the weights say, as the report and a study file name it.
+pub(super) fn weight_kind(kind: WeightKind) -> &'static str {
+    match kind {
+        WeightKind::Precision => "precision",
+        WeightKind::Frequency => "frequency",
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Cohort {
     pub group: Option<Array1<f64>>,
     /// A known part of the linear predictor.
     pub offset: Option<Array1<f64>>,
-    /// How often a row counts.
+    /// The weight of a row.
     pub weight: Option<Array1<f64>>,
     /// By what the finished model is judged, one column a group, where the study has it; NaN is a missing value, for which no
     /// row is left out.
@@ -31,8 +31,10 @@ pub struct Cohort {
     pub used: u64,
     /// Rows left out because a value was missing.
     pub left_out: u64,
-    /// Rows that the study's rule left out.
+    /// Rows of which the study's rule is false.
     pub filtered: u64,
+    /// Rows left out because the rule cannot be decided of them: a value that it needs is missing.
+    pub undecided: u64,
     /// Second rows of a patient.
     pub repeated: u64,
 }
@@ -84,13 +86,20 @@ impl Cohort {
         let judged = groups(table, study)?;
         let whole = !study.keeps_missing();
         let mut divided = Vec::new();
-        let (mut x, mut used, mut left_out, mut filtered) = (Vec::new(), 0, 0, 0);
+        let (mut x, mut used, mut left_out, mut filtered, mut undecided) = (Vec::new(), 0, 0, 0, 0);
         let (mut cells, mut beside) = (Vec::new(), Vec::new());
         for row in 0..table.rows {
             let value = |name: &str| table.series(name).ok().and_then(|series| series.value(row));
-            if data.filter.as_ref().is_some_and(|filter| !filter.keeps(&value)) {
-                filtered += 1;
-                continue;
+            match data.filter.as_ref().map_or(Some(true), |filter| filter.holds(&value)) {
+                Some(true) => {}
+                Some(false) => {
+                    filtered += 1;
+                    continue;
+                }
+                None => {
+                    undecided += 1;
+                    continue;
+                }
             }
             cells.clear();
             features.iter().for_each(|feature| feature.push(row, &mut cells));
@@ -134,7 +143,7 @@ impl Cohort {
         let [y, time, group, offset, weight] =
             sides.map(|side| side.map(|side| Array1::from_vec(side.values)));
         let (used, repeated) = (used as u64, table.repeated);
-        Ok(Self { x, y, time, group, offset, weight, groups, used, left_out, filtered, repeated })
+        Ok(Self { x, y, time, group, offset, weight, groups, used, left_out, filtered, undecided, repeated })
     }
 
     /// The cohort as a recipe takes it; this site tells nothing of itself.
@@ -273,8 +282,13 @@ fn fits<'c>(
             return mismatch(outcome, problem, "declare `type = \"bool\"` with its `false` and `true` texts");
         }
     }
+    // Risk ratios by poisson, risk differences by linear: there yes and no are 1 and 0.
     let number = study.outcome() == Outcome::Number;
-    let numbers = [data.outcome.as_ref().filter(|_| number), data.time.as_ref(), data.offset.as_ref()];
+    let counts = |name: &&String| {
+        let yes_no = declared(name).is_ok_and(|column| matches!(column.kind, Kind::Bool { .. }));
+        number && !(yes_no && study.takes_yes_no())
+    };
+    let numbers = [data.outcome.as_ref().filter(counts), data.time.as_ref(), data.offset.as_ref()];
     for name in numbers.into_iter().chain([data.weight.as_ref()]).flatten() {
         let kind = &declared(name)?.kind;
         if !matches!(kind, Kind::Float | Kind::Int) {

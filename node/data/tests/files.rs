@@ -154,8 +154,30 @@ fn the_rule_chooses_the_cohort_and_a_missing_value_does_not_pass_it() {
     let site = site(format!("{HEADER}{rows}"), SCHEMA);
     let rule = r#"filter = 'age >= 18 and sex == 1 and seen >= "2020-01-01" and cp != 4'"#;
     let cohort = site.cohort(&study(r#"["age"]"#, rule)).unwrap();
-    assert_eq!((cohort.used, cohort.left_out, cohort.filtered), (2, 0, 5));
+    assert_eq!((cohort.used, cohort.left_out, cohort.filtered, cohort.undecided), (2, 0, 4, 1));
     assert_eq!(cohort.x.column(0).to_vec(), [20.0, 60.0]);
+}
+
+#[test]
+fn a_patient_of_whom_one_side_of_an_or_is_true_belongs_to_the_cohort_whatever_else_is_missing() {
+    const FRAIL: &str = "[dataset]\nname = \"ward\"\n[columns.age]\ntype = \"float\"\n[columns.frail]\ntype = \"bool\"\n\
+                         [columns.crp]\ntype = \"float\"\n";
+    let sites = [
+        "80,,1.0\n70,1,2.0\n50,0,0.5\n55,,0.7\n",
+        "82,,1.1\n71,0,2.1\n51,1,0.6\n56,0,0.8\n",
+        "83,,1.3\n72,0,2.2\n52,0,0.9\n57,1,0.4\n",
+    ];
+    let study = summary(r#"["crp"]"#, "filter = \"age >= 65 or frail == 1\"");
+    let (mut values, mut undecided, mut filtered) = (Vec::new(), 0, 0);
+    for rows in sites {
+        let cohort = site(format!("age,frail,crp\n{rows}"), FRAIL).cohort(&study).unwrap();
+        values.extend(cohort.x.column(0).to_vec());
+        undecided += cohort.undecided;
+        filtered += cohort.filtered;
+    }
+    // The figures of `subset()` in R and of `WHERE` in SQL, of the twelve patients in one table.
+    assert_eq!((values.len(), filtered, undecided), (8, 3, 1));
+    assert!((values.iter().sum::<f64>() / 8.0 - 1.3375).abs() < 1e-12);
 }
 
 #[test]
@@ -452,4 +474,19 @@ fn missing_marks_that_are_numbers_compare_as_numbers() {
     let cohort =
         site(format!("{HEADER}{rows}"), SCHEMA).cohort(&study(r#"["age", "creatinine"]"#, "")).unwrap();
     assert_eq!((cohort.used, cohort.left_out), (1, 2));
+}
+
+#[test]
+fn an_outcome_of_yes_and_no_is_one_and_zero_to_linear_poisson_and_quasi_models() {
+    let site = site(format!("{HEADER}{GOOD}40,1,f,0,1,2021-06-30,3,x\n"), SCHEMA);
+    let asked = |kind: &str| {
+        let text =
+            study(r#"["age"]"#, "").to_toml().replace("kind = \"logistic\"", &format!("kind = \"{kind}\""));
+        Study::parse(&text).unwrap()
+    };
+    for kind in ["linear", "poisson", "quasipoisson", "quasibinomial"] {
+        assert_eq!(site.cohort(&asked(kind)).unwrap().y.unwrap().to_vec(), [0.0, 1.0], "{kind}");
+    }
+    let refused = site.cohort(&asked("gamma")).err().unwrap();
+    assert_eq!((refused.kind(), refused.column()), (Code::SchemaMismatch, Some("y")));
 }

@@ -127,7 +127,7 @@ fn filter(bytes: &[u8]) -> bool {
     let written = filter.to_string();
     let again = Filter::parse(&written).unwrap_or_else(|error| panic!("`{written}` is refused: {error}"));
     assert_eq!(again.to_bytes(), filter.to_bytes(), "`{text}` became `{written}`");
-    let _ = (filter.columns().len(), filter.keeps(&|_| None));
+    let _ = (filter.columns().len(), filter.holds(&|_| None));
     true
 }
 

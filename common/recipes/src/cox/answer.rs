@@ -21,8 +21,8 @@ impl Cox {
         Some(match state.phase {
             CoxPhase::Moments => moments::ask_sums(columns),
             CoxPhase::Spread => {
-                let mut blocks = vec![limbs(columns)];
-                if !self.by_site() {
+                let mut blocks = vec![state.moments.ask_spread()];
+                if !self.by_site() && !state.moments.units.again {
                     blocks.push(counts(self.strata() * self.grid.cells(), state.moments.events as f64));
                 }
                 exact(blocks)
@@ -54,10 +54,15 @@ impl Cox {
         let (point, beta) = (state.climb.point(), &state.climb.beta);
         let one = |_: usize| 1.0;
         Ok(match state.phase {
-            CoxPhase::Moments => sums(x, &follow),
+            CoxPhase::Moments => {
+                let values = sums(x, &follow);
+                moments::within(values.get(2..).unwrap_or_default(), &self.columns)?;
+                values
+            }
             CoxPhase::Spread => {
-                let mut values = moments::answer_spread(x, &state.moments.mean);
-                if !self.by_site() {
+                let mut values = state.moments.answer_spread(x);
+                moments::within(&values, &self.columns)?;
+                if !self.by_site() && !state.moments.units.again {
                     let events = points::events(&follow, self.strata(), self.grid.cells());
                     values.extend(events.iter().map(|count| *count as f64));
                 }
@@ -102,7 +107,7 @@ impl Cox {
         let values = patients.risk_sets(beta, self.ties);
         let mut values = Values::from(&values);
         let beyond = values.one()?;
-        Ok((beyond, RiskSets::read(&mut values, patients.points, beta, self.ties, clock)?))
+        Ok((beyond, RiskSets::read(&mut values, patients.points, beta, self.ties, clock, 0.0)?))
     }
 
     /// `[ beyond | loglik | gradient | information ]` of one site's own risk sets.
@@ -149,8 +154,11 @@ impl Cox {
         Ok(values)
     }
 
+    /// A site's own sums are not added to others': they need no scale.
     fn own_points(&self, follow: &[Follow]) -> Vec<EventPoint> {
-        points::points(&points::events(follow, 1, self.grid.cells()), self.grid.cells())
+        let mut own = points::points(&points::events(follow, 1, self.grid.cells()), self.grid.cells());
+        own.iter_mut().for_each(|point| point.scale = 1.0);
+        own
     }
 }
 

@@ -6,7 +6,7 @@
 
 use crate::error::RecipeError;
 use crate::linear::{Factor, dot, largest, triangle};
-use crate::newton::{Limits, Step};
+use crate::newton::{Limits, STILL, Step};
 use motet_secagg::canonical;
 
 /// The objective may fall by this part of its size before a step counts as too long: rounding of the sums.
@@ -17,8 +17,11 @@ const LITTLE_GAIN: f64 = 1e-4;
 const REAL_STEP: f64 = 1e-6;
 /// A column takes part in a direction without end if it moves by this part of the largest.
 const PART: f64 = 0.1;
-/// So many times in a row a point lay out of range, without a whole step between: scores beyond exp(30) are no hazards.
-const OUT_OF_RANGE: u32 = 5;
+/// So many times in a row a point lay out of range, halved each time: no step of this direction is short enough.
+const OUT_OF_RANGE: u32 = 10;
+/// What must be left of a column beside those before it, as a part of its square: risk sets are not asked for in turned columns
+/// (as `basis` does for the other fits), and their sums tell standard errors to a hundred-millionth down to here.
+const ALIKE: f64 = 2e-6;
 /// Information of a column, an event, below which risk sets do not tell its values apart.
 const SILENT: f64 = 1e-10;
 
@@ -65,7 +68,7 @@ canonical! {
         pub information: Vec<f64>,
         /// Largest coefficient of the whole step from `beta`; 0 before the first.
         pub stride: f64,
-        /// Points out of range since the last whole step.
+        /// Points out of range since the last step.
         pub beyond: u32,
         /// Whether the last step was within the tolerance.
         pub converged: bool,
@@ -187,7 +190,13 @@ impl Climb {
         }
         let slope: Vec<f64> = gradient.iter().zip(&point).map(|(g, b)| g - limits.ridge * b).collect();
         let step = match Factor::of(&penalised(&information, size, limits.ridge), size, 0.0) {
-            Ok(factor) => factor.solve(&slope),
+            Ok(factor) => {
+                let (left, at) = factor.least();
+                if self.taken == 0 && limits.ridge == 0.0 && left < ALIKE {
+                    return Move::Stuck(CoxStuck::Collinear(at as u32));
+                }
+                factor.solve(&slope)
+            }
             Err(at) if self.taken == 0 => return Move::Stuck(CoxStuck::Collinear(at as u32)),
             Err(at) => return Move::Stuck(CoxStuck::Monotone(vec![at as u32])),
         };
@@ -198,7 +207,7 @@ impl Climb {
         next.history.push(Step { round, loglik, step: stride });
         next.objective = self.objective(loglik, limits.ridge);
         next.information = information;
-        if stride <= limits.tolerance {
+        if stride <= limits.tolerance || gain <= STILL * limits.rows as f64 {
             next.beta = point.iter().zip(&step).map(|(b, step)| b + step).collect();
             next.converged = true;
             return Move::End(next);
@@ -207,9 +216,7 @@ impl Climb {
         if limits.ridge == 0.0 && gain < LITTLE_GAIN && stride > REAL_STEP && goes_on {
             return Move::Stuck(monotone(&step));
         }
-        if self.shrink == 1.0 {
-            next.beyond = 0;
-        }
+        next.beyond = 0;
         next.beta = point;
         (next.direction, next.shrink, next.stride) = (step, 1.0, stride);
         if next.taken >= limits.max_rounds { Move::End(next) } else { Move::On(next) }
@@ -235,7 +242,15 @@ mod tests {
     /// -sqrt(1 + (b - 2)^2): from zero Newton jumps ever farther; a score out of range counts as too long a step as well.
     #[test]
     fn a_step_that_is_too_long_is_halved() {
-        let limits = Limits { ridge: 0.0, lasso: 0.0, tolerance: 1e-9, max_rounds: 40, unit: 1.0 };
+        let limits = Limits {
+            ridge: 0.0,
+            lasso: 0.0,
+            tolerance: 1e-9,
+            max_rounds: 40,
+            unit: 1.0,
+            rows: 1,
+            separable: true,
+        };
         let mut climb = Climb::new(1);
         let mut asked = Vec::new();
         for round in 1.. {

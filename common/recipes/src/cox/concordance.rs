@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn bins_of_one_point_each_lose_no_pair() {
         let points: Vec<EventPoint> =
-            [2, 5, 9].map(|cell| EventPoint { stratum: 0, cell, events: 1 }).to_vec();
+            [2, 5, 9].map(|cell| EventPoint { stratum: 0, cell, events: 1, scale: 1.0 }).to_vec();
         let rows: Vec<(f64, Follow)> = (0_u32..80)
             .map(|at| {
                 let cell = at * 53 % 13;
@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(Pairs::of(&histogram, &points, 1), Pairs::exact(&rows));
         // Held in one bin, pairs are undecided and no number is made of them.
         let crowd: Vec<EventPoint> =
-            (0..300).map(|cell| EventPoint { stratum: 0, cell, events: 1 }).collect();
+            (0..300).map(|cell| EventPoint { stratum: 0, cell, events: 1, scale: 1.0 }).collect();
         let mut histogram = vec![0; elements(&crowd, 1)];
         (histogram[3], histogram[SCORES + 1], histogram[SCORES + 9]) = (1, 2, 1);
         let pairs = Pairs::of(&histogram, &crowd, 1);
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn time_bins_are_the_points_themselves_while_there_are_few() {
-        let point = |stratum, cell, events| EventPoint { stratum, cell, events };
+        let point = |stratum, cell, events| EventPoint { stratum, cell, events, scale: 1.0 };
         let few: Vec<EventPoint> = vec![point(0, 1, 5), point(0, 7, 1), point(2, 0, 1)];
         assert_eq!(time_bins(&few, 3), [0, 1, 2]);
         let many: Vec<EventPoint> = (0..250).map(|cell| point(0, cell, 1)).collect();

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 canonical! {
     /// Events at one grid point of one stratum.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    #[derive(Debug, Clone, Copy, PartialEq)]
     pub struct EventPoint {
         /// The stratum.
         pub stratum: u32,
@@ -14,6 +14,8 @@ canonical! {
         pub cell: u32,
         /// How many, at least one.
         pub events: u64,
+        /// Sums of hazards of its risk set travel times this power of two: see `risk`.
+        pub scale: f64,
     }
 }
 
@@ -38,6 +40,9 @@ impl Ties {
     }
 }
 
+/// The first scale, at coefficients of zero, where each hazard is 1: limbs then keep 2^-60 of them.
+const FIRST_SCALE: f64 = 1_048_576.0; // 2^20
+
 /// Event points from the counts of all strata, one after the other.
 pub(super) fn points(counts: &[u64], cells: usize) -> Vec<EventPoint> {
     let stratum = |(stratum, counts): (usize, &[u64])| {
@@ -45,6 +50,7 @@ pub(super) fn points(counts: &[u64], cells: usize) -> Vec<EventPoint> {
             stratum: stratum as u32,
             cell: cell as u32,
             events,
+            scale: FIRST_SCALE,
         };
         let counts = counts.to_vec();
         counts.into_iter().enumerate().filter(|(_, events)| *events > 0).map(point)
@@ -76,7 +82,7 @@ mod tests {
     #[test]
     fn rows_are_at_risk_in_their_stratum_up_to_their_time() {
         let found = points(&[0, 2, 0, 1, 3, 0, 0, 0], 4);
-        let point = |stratum, cell, events| EventPoint { stratum, cell, events };
+        let point = |stratum, cell, events| EventPoint { stratum, cell, events, scale: FIRST_SCALE };
         assert_eq!(found, [point(0, 1, 2), point(0, 3, 1), point(1, 0, 3)]);
         let at = |group, cell| reach(&found, &Follow { group, cell, event: false });
         assert_eq!((at(0, 0), at(0, 1), at(0, 2), at(0, 3), at(1, 0)), (0..0, 0..1, 0..1, 0..2, 2..3));

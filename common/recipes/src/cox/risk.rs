@@ -14,6 +14,11 @@
 //! The first part of the information needs no S2 for each k. With the public weights w_k = sum_l 1 / den_l and
 //! v_k = sum_l f / den_l it is `sum over rows of z z' r (W - v)`: W adds up w_k over the points at which the row is at risk,
 //! and v is that of the row's own event. So it is one triangle, whatever the number of event points.
+//!
+//! **Range.** One patient far out, alone at risk in the end, may have a hazard of exp(-40), and exp(40) where he is the first
+//! to die. So the sums of each point travel times a public power of two, which follows the risk set: from one kept point of the
+//! climb to the next they may grow or shrink by about exp(31). What goes farther is a step that was too long, is halved, and is
+//! told from there.
 #![expect(clippy::indexing_slicing, reason = "all indices are below lengths that this file itself allots")]
 
 use super::points::{EventPoint, Ties, reach};
@@ -22,17 +27,18 @@ use crate::followup::Follow;
 use crate::linear::{dot, triangle};
 use crate::moments::Moments;
 use crate::rows::Values;
+use crate::squares::power;
 use motet_secagg::canonical;
 use ndarray::ArrayView2;
 use std::ops::Range;
 
-/// Sums of r travel times 2^20, so that limbs keep 2^-60: the last risk sets may be one patient of low risk.
-const SCALE: f64 = 1_048_576.0;
-/// No score b z above this enters a sum: exp(30) for seven million rows still fits. A point where a row lies beyond is a
-/// step that was too long (R's `coxph` bounds scores at 22 and goes on with a wrong likelihood).
-const MOST_SCORE: f64 = 30.0;
-/// A risk set whose sum is below this (2^-40) is known to too few digits; the step was too long.
-const LEAST_SUM: f64 = 9.094_947_017_729_282e-13;
+/// What a risk set's sum is brought to by its scale, whenever a point of the climb is kept: half way between too little for
+/// the limbs' 2^-41 and too much for their 2^86.
+const AIM: f64 = 1_099_511_627_776.0; // 2^40
+/// A site's sum above this would leave the range of the limbs where many sites have one.
+const MOST: f64 = 1_208_925_819_614_629_174_706_176.0; // 2^80
+/// A risk set whose sum, times its scale, is below this (2^-8) is known to too few digits.
+pub(super) const LEAST: f64 = 0.003_906_25;
 
 /// A site's rows as the sums see them.
 pub(super) struct Patients<'a> {
@@ -75,18 +81,16 @@ impl Patients<'_> {
         }
     }
 
-    /// `[ rows beyond the largest score | S0, S1 a point | D0, D1 a point with ties | sum of z over events ]`
+    /// `[ 1 where a sum is beyond the range | S0, S1 a point | D0, D1 a point with ties | sum of z over events ]`
     pub(super) fn risk_sets(&self, beta: &[f64], ties: Ties) -> Vec<f64> {
         let width = 1 + beta.len();
         let slots = ties.slots(self.points);
         let mut risk = vec![0.0; self.points.len() * width];
         let mut tied = vec![0.0; slots.iter().flatten().count() * width];
         let mut events = vec![0.0; beta.len()];
-        let mut beyond = 0.0;
         self.each(beta, |z, score, follow, at_risk| {
             let Some(last) = at_risk.last() else { return };
-            beyond += if score > MOST_SCORE { 1.0 } else { 0.0 };
-            let r = SCALE * score.min(MOST_SCORE).exp();
+            let r = score.exp();
             add(&mut risk[last * width..][..width], r, z);
             if follow.event {
                 events.iter_mut().zip(z).for_each(|(sum, z)| *sum += z);
@@ -103,7 +107,21 @@ impl Patients<'_> {
                 before.iter_mut().zip(&here[..width]).for_each(|(sum, later)| *sum += later);
             }
         }
-        [vec![beyond], risk, tied, events].concat()
+        let scales = || self.points.iter().map(|point| point.scale);
+        let widely = |sums: &mut [f64], scales: &mut dyn Iterator<Item = f64>| {
+            sums.chunks_exact_mut(width).zip(scales).for_each(|(sums, scale)| {
+                sums.iter_mut().for_each(|sum| *sum *= scale);
+            });
+        };
+        widely(&mut risk, &mut scales());
+        widely(
+            &mut tied,
+            &mut scales().zip(&slots).filter(|(_, slot)| slot.is_some()).map(|(scale, _)| scale),
+        );
+        if risk.iter().chain(&tied).any(|sum| !sum.is_finite() || sum.abs() > MOST) {
+            return [vec![1.0], vec![0.0; risk.len() + tied.len()], events].concat();
+        }
+        [vec![0.0], risk, tied, events].concat()
     }
 
     /// For each weighing the upper triangle of the sum of z z' r (W - v).
@@ -112,7 +130,7 @@ impl Patients<'_> {
         let mut sums = vec![0.0; size * weighings.len()];
         self.each(beta, |z, score, follow, at_risk| {
             let Some(last) = at_risk.last() else { return };
-            let r = score.min(MOST_SCORE).exp();
+            let r = score.exp();
             for (weighing, sums) in weighings.iter().zip(sums.chunks_exact_mut(size.max(1))) {
                 // A state from elsewhere may hold fewer weights than points: nothing is added, and nothing panics.
                 let Some((whole, tied)) = weighing.0.get(last) else { return };
@@ -148,18 +166,25 @@ pub(super) fn elements(points: &[EventPoint], columns: usize, ties: Ties) -> usi
 
 /// S0 of each point from the start of a round's values.
 pub(super) fn masses(values: &[f64], points: &[EventPoint], columns: usize) -> Vec<f64> {
-    values.iter().step_by(1 + columns).take(points.len()).map(|sum| sum / SCALE).collect()
+    values.iter().step_by(1 + columns).zip(points).map(|(sum, point)| sum / point.scale).collect()
+}
+
+/// The points with scales that follow their risk sets, `masses` being S0 of each.
+pub(super) fn rescaled(points: &[EventPoint], masses: &[f64]) -> Vec<EventPoint> {
+    let point = |(point, mass): (&EventPoint, &f64)| EventPoint { scale: AIM / power(*mass), ..*point };
+    points.iter().zip(masses).map(point).collect()
 }
 
 impl RiskSets {
     /// Reads the sum (or one site's values, where each site has its own risk sets) after its first element; nothing where
-    /// a risk set's sum is too small to divide by. `clock` has g of each point where there is a check.
+    /// a risk set's sum is not above `least`, too small to divide by. `clock` has g of each point where there is a check.
     pub(super) fn read(
         values: &mut Values<'_>,
         points: &[EventPoint],
         beta: &[f64],
         ties: Ties,
         clock: Option<&[f64]>,
+        least: f64,
     ) -> Result<Option<Self>, RecipeError> {
         let width = 1 + beta.len();
         let slots = ties.slots(points);
@@ -179,7 +204,7 @@ impl RiskSets {
             let s = &risk[k * width..][..width];
             let d = slots[k].map(|slot| &tied[slot * width..][..width]);
             let g = clock.and_then(|clock| clock.get(k)).copied().unwrap_or_default();
-            if s[0] <= LEAST_SUM * SCALE || !sets.add(k, point.events, s, d, g) {
+            if s[0].is_nan() || s[0] <= least || !sets.add(k, point, s, d, (g, least)) {
                 return Ok(None);
             }
         }
@@ -191,7 +216,15 @@ impl RiskSets {
     /// With s = S1 / S0, e = D1 / S0 and q = S0 / den_l, a mean is `q (s - f e)`, and so
     /// `sum_l mean_l mean_l' = a (s - c e) (s - c e)' + b e e'` with `a = sum q^2`, `c = sum f q^2 / a` and
     /// `b = sum (f - c)^2 q^2`: two squares, however many events are tied.
-    fn add(&mut self, k: usize, events: u64, s: &[f64], d: Option<&[f64]>, g: f64) -> bool {
+    fn add(
+        &mut self,
+        k: usize,
+        point: &EventPoint,
+        s: &[f64],
+        d: Option<&[f64]>,
+        (g, least): (f64, f64),
+    ) -> bool {
+        let (events, scale) = (point.events, point.scale);
         let (count, tied) = (events as f64, d.map_or(0.0, |d| d[0] / s[0]));
         let terms = if d.is_some() { events } else { 1 };
         let times = if d.is_some() { 1.0 } else { count };
@@ -199,11 +232,11 @@ impl RiskSets {
         for l in 0..terms {
             let f = l as f64 / count;
             let den = s[0] * (1.0 - f * tied);
-            if den <= LEAST_SUM * SCALE {
+            if den <= least {
                 return false;
             }
             let q = s[0] / den;
-            self.loglik -= times * libm::log(den / SCALE);
+            self.loglik -= times * libm::log(den / scale);
             (q1, f1) = (q1 + times * q, f1 + f * q);
             (q2, f2) = (q2 + times * q * q, f2 + f * q * q);
         }
@@ -213,8 +246,8 @@ impl RiskSets {
             let part = (f - centre) / (1.0 - f * tied);
             sum + part * part
         });
-        self.weights[k] = q1 * SCALE / s[0];
-        self.tied[k] = f1 * SCALE / s[0];
+        self.weights[k] = q1 * scale / s[0];
+        self.tied[k] = f1 * scale / s[0];
         let mean: Vec<f64> = s[1..].iter().map(|sum| sum / s[0]).collect();
         let own: Vec<f64> =
             d.map_or_else(|| vec![0.0; mean.len()], |d| d[1..].iter().map(|sum| sum / s[0]).collect());

@@ -8,7 +8,7 @@ use super::proportional::{self, Clock, Drift};
 use super::risk::{self, RiskSets};
 use crate::error::{RecipeError, Stuck};
 use crate::linear::triangle;
-use crate::moments::{self, Moments};
+use crate::moments::{Moments, Spread};
 use crate::newton::Limits;
 use crate::rows::Values;
 use motet_secagg::canonical;
@@ -105,13 +105,15 @@ impl Cox {
         }
     }
 
-    fn limits(&self) -> Limits {
+    fn limits(&self, rows: u64) -> Limits {
         Limits {
             ridge: self.ridge,
             lasso: 0.0,
             tolerance: self.tolerance,
             max_rounds: self.max_rounds,
             unit: 1.0,
+            rows,
+            separable: true,
         }
     }
 
@@ -164,7 +166,7 @@ impl Cox {
             (_, 0) => CoxPhase::Stuck(CoxStuck::NoEvents),
             _ => {
                 let mean = totals.iter().map(|total| total / rows as f64).collect();
-                next.moments = Moments { rows, events, mean, sd: Vec::new() };
+                next.moments = Moments::new(rows, events, mean);
                 CoxPhase::Spread
             }
         };
@@ -178,20 +180,24 @@ impl Cox {
         values: &mut Values<'_>,
         sum: &Sum,
     ) -> Result<(), RecipeError> {
-        let squares = values.take(self.columns.len())?.to_vec();
-        let squares = Sum { sites: sum.sites, set: sum.set, weight: sum.weight, values: squares };
-        if !self.by_site() {
+        let moments = next.moments.clone();
+        let squares = values.take(moments.units.len(self.columns.len()))?;
+        if !self.by_site() && !moments.units.again {
             let events = values.counts(self.strata() * self.grid.cells(), "events")?;
             if events.iter().sum::<u64>() != next.moments.events {
                 return Err(RecipeError::Implausible { what: "events" });
             }
             next.points = points::points(&events, self.grid.cells());
         }
-        next.phase = match moments::absorb_spread(&next.moments, &squares)? {
+        next.phase = match moments.absorb_spread(squares, sum.sites, moments.rows as f64) {
+            Ok(Spread::Again(moments)) => {
+                next.moments = moments;
+                CoxPhase::Spread
+            }
             Ok(_) if risk::elements(&next.points, self.columns.len(), self.ties) > MOST_NUMBERS => {
                 CoxPhase::Stuck(CoxStuck::TooManyPoints(next.points.len() as u32))
             }
-            Ok(moments) => {
+            Ok(Spread::Known(moments)) => {
                 next.moments = moments;
                 if self.by_site() { CoxPhase::Newton } else { CoxPhase::RiskSets }
             }
@@ -206,13 +212,13 @@ impl Cox {
         let columns = self.columns.len();
         let beyond = values.one()?;
         let point = next.climb.point();
+        let sums = values.clone().take(next.points.len() * (1 + columns))?;
+        let at_risk = risk::masses(sums, &next.points, columns);
         if next.climb.taken == 0 {
-            let mut ahead = values.clone();
-            let at_risk = risk::masses(ahead.take(next.points.len() * (1 + columns))?, &next.points, columns);
             next.clock = proportional::clock(self.clock(), &next.points, self.grid.last(), &at_risk);
         }
         let clock = (self.clock() != Clock::Off).then_some(next.clock.as_slice());
-        let sets = RiskSets::read(values, &next.points, &point, self.ties, clock)?;
+        let sets = RiskSets::read(values, &next.points, &point, self.ties, clock, risk::LEAST)?;
         // Where the sums say too little the rest of the vector is of no use.
         let Some(sets) = sets.filter(|_| beyond == 0.0) else {
             return self.halve(next, None);
@@ -220,18 +226,19 @@ impl Cox {
         if next.climb.fell(Some(sets.loglik), self.ridge) {
             return self.halve(next, Some(sets.loglik));
         }
+        next.points = risk::rescaled(&next.points, &at_risk);
         (next.sets, next.phase) = (sets, CoxPhase::Information);
         Ok(())
     }
 
     fn take_step(&self, next: &mut CoxState, loglik: f64, gradient: &[f64], information: Vec<f64>) {
         let events = next.moments.events;
-        let moved = next.climb.step(next.rounds, loglik, gradient, information, events, self.limits());
+        let moved = next.climb.step(next.rounds, loglik, gradient, information, events, self.limits(events));
         self.moved(next, moved);
     }
 
     fn halve(&self, next: &mut CoxState, loglik: Option<f64>) -> Result<(), RecipeError> {
-        let moved = next.climb.halve(next.rounds, loglik, self.limits())?;
+        let moved = next.climb.halve(next.rounds, loglik, self.limits(next.moments.events))?;
         self.moved(next, moved);
         Ok(())
     }

@@ -79,10 +79,10 @@ pub(super) fn pairs(predictors: &[f64], table: &Table<'_>) -> Vec<(f64, f64)> {
     predictors.iter().copied().zip(table.y.iter().copied()).collect()
 }
 
-pub(super) fn answer(loss: &Loss, predictors: &[f64], table: &Table<'_>) -> Vec<f64> {
+pub(super) fn answer(loss: &Loss, predictors: &[f64], table: &Table<'_>, base: f64) -> Vec<f64> {
     let rows = table.y.len() as f64;
     match loss {
-        Loss::Binary => score::answer(&pairs(predictors, table)),
+        Loss::Binary => score::answer(&pairs(predictors, table), base),
         Loss::Number => {
             let squares = predictors.iter().zip(table.y).map(|(f, y)| (f - y) * (f - y)).sum();
             vec![rows, squares, table.y.iter().sum(), table.y.iter().map(|y| y * y).sum()]
@@ -97,13 +97,13 @@ pub(super) fn answer(loss: &Loss, predictors: &[f64], table: &Table<'_>) -> Vec<
 }
 
 impl Evaluation {
-    pub(super) fn absorb(loss: &Loss, sum: &Sum) -> Result<Self, RecipeError> {
+    pub(super) fn absorb(loss: &Loss, sum: &Sum, base: f64) -> Result<Self, RecipeError> {
         let mut values = Values::of(sum);
         let count = |values: &mut Values<'_>, what| {
             values.counts(1, what).map(|counts| counts.first().copied().unwrap_or_default())
         };
         let evaluation = match loss {
-            Loss::Binary => Self::Binary(Score::absorb(&mut values)?),
+            Loss::Binary => Self::Binary(Score::absorb(&mut values, base)?),
             Loss::Number => Self::Number(Residuals {
                 rows: count(&mut values, "rows")?,
                 squares: values.one()?,

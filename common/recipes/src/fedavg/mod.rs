@@ -46,7 +46,7 @@ pub use rule::{Adaptive, Carried, Rule};
 use crate::error::{RecipeError, check_columns, require};
 use crate::loss::{Loss, Table};
 use crate::memory::{Answer, Memory};
-use crate::moments::{Moments, exact, limbs};
+use crate::moments::{Moments, Spread, exact, limbs};
 use crate::network::Network;
 use crate::phase::Phase;
 use crate::rows::Rows;
@@ -251,7 +251,7 @@ impl FedAvg {
         let columns = self.columns.len();
         Ok(Some(match state.phase {
             Phase::Moments => standard::ask_sums(&self.loss, columns),
-            Phase::Spread => standard::ask_spread(&self.loss, columns),
+            Phase::Spread => exact(vec![state.moments.ask_spread()]),
             Phase::Fit => self.ask_training(state, sites)?,
             Phase::Evaluate => evaluation::ask(&self.loss, sites, state.moments.rows),
             Phase::Calibrate => exact(vec![limbs(score::LINE)]),
@@ -270,14 +270,16 @@ impl FedAvg {
         let plain = |values| Ok(ClearUpdate::new(1, values).into());
         match state.phase {
             Phase::Moments => return plain(standard::answer_sums(&self.loss, x, y)),
-            Phase::Spread => return plain(standard::answer_spread(&self.loss, x, y, &state.moments.mean)),
+            Phase::Spread => return plain(standard::answer_spread(&self.loss, x, y, &state.moments)),
             Phase::Fit | Phase::Evaluate | Phase::Calibrate => {}
             Phase::Finished | Phase::Stuck(_) => return Err(RecipeError::Mismatch { what: "state" }),
         }
         let [predictors, y, z] = self.predictors(state, x, y)?;
         let table = Table { z: &z, y: &y, time: &time };
         match state.phase {
-            Phase::Evaluate => plain(evaluation::answer(&self.loss, &predictors, &table)),
+            Phase::Evaluate => {
+                plain(evaluation::answer(&self.loss, &predictors, &table, state.moments.base()))
+            }
             Phase::Calibrate => {
                 let line = state.evaluation.line();
                 plain(score::answer_line(&evaluation::pairs(&predictors, &table), line).to_vec())
@@ -329,7 +331,8 @@ impl FedAvg {
                 (next.moments, next.phase) = (Moments::default(), Phase::Moments);
             }
             Phase::Spread => match standard::absorb_spread(columns, &state.moments, sum)? {
-                Ok(moments) => (next.moments, next.phase) = (moments, Phase::Fit),
+                Ok(Spread::Known(moments)) => (next.moments, next.phase) = (moments, Phase::Fit),
+                Ok(Spread::Again(moments)) => next.moments = moments,
                 Err(stuck) => next.phase = Phase::Stuck(stuck),
             },
             Phase::Fit => self.absorb_training(state, sum, &mut next)?,
@@ -337,7 +340,7 @@ impl FedAvg {
                 (next.evaluation, next.phase) = (Evaluation::default(), Phase::Evaluate);
             }
             Phase::Evaluate => {
-                next.evaluation = Evaluation::absorb(&self.loss, sum)?;
+                next.evaluation = Evaluation::absorb(&self.loss, sum, state.moments.base())?;
                 next.phase = Phase::Calibrate;
             }
             Phase::Calibrate => next.evaluation.absorb_line(sum)?,

@@ -8,7 +8,7 @@
 
 use crate::error::{MOST_ROWS, RecipeError, Stuck};
 use crate::loss::Loss;
-use crate::moments::{self, Moments, counts, exact, limbs};
+use crate::moments::{self, Moments, Spread, counts, exact, limbs};
 use crate::rows::Values;
 use motet_secagg::layout::{Layout, Sum};
 use ndarray::{ArrayView1, ArrayView2};
@@ -54,26 +54,23 @@ pub(super) fn absorb_sums(
         (_, Some(0)) => Err(Stuck::OneClass),
         _ => {
             let mean = totals.iter().map(|total| total / rows as f64).collect();
-            Ok(Moments { rows, events: events.unwrap_or_default(), mean, sd: Vec::new() })
+            Ok(Moments::new(rows, events.unwrap_or_default(), mean))
         }
     })
-}
-
-pub(super) fn ask_spread(loss: &Loss, columns: usize) -> Layout {
-    moments::ask_spread(columns + usize::from(*loss == Loss::Number))
 }
 
 pub(super) fn answer_spread(
     loss: &Loss,
     x: ArrayView2<'_, f64>,
     y: ArrayView1<'_, f64>,
-    mean: &[f64],
+    moments: &Moments,
 ) -> Vec<f64> {
-    let mut values = moments::answer_spread(x, mean);
-    if let (Loss::Number, Some(mean)) = (loss, mean.last()) {
-        values.push(y.iter().map(|y| (y - mean) * (y - mean)).sum());
-    }
-    values
+    // The outcome that is a number stands behind the columns.
+    let outcome = (*loss == Loss::Number).then_some(y);
+    let columns = x.columns().into_iter().chain(outcome).collect::<Vec<_>>();
+    moments.units.answer(&moments.mean, |at, figure| {
+        columns.get(at).into_iter().flatten().map(|value| figure(*value)).sum()
+    })
 }
 
 /// As [`moments::absorb_spread`]; an outcome that does not vary is one value only.
@@ -81,7 +78,7 @@ pub(super) fn absorb_spread(
     columns: usize,
     moments: &Moments,
     sum: &Sum,
-) -> Result<Result<Moments, Stuck>, RecipeError> {
+) -> Result<Result<Spread, Stuck>, RecipeError> {
     let spread = moments::absorb_spread(moments, sum)?;
     Ok(spread.map_err(|stuck| match stuck {
         Stuck::Constant(at) if at as usize >= columns => Stuck::OneClass,

@@ -254,7 +254,7 @@ impl Gbdt {
             (Loss::Logistic, Phase::Calibrate) => {
                 score::answer_line(&pairs, state.score.line.unwrap_or_default()).to_vec()
             }
-            (Loss::Logistic, _) => score::answer(&pairs),
+            (Loss::Logistic, _) => score::answer(&pairs, state.base),
         }
     }
 
@@ -295,7 +295,7 @@ impl Gbdt {
                 next.phase = Phase::Finished;
             }
             Phase::Evaluate => {
-                next.score = Score::absorb(&mut values)?;
+                next.score = Score::absorb(&mut values, state.base)?;
                 // A site that scores the final model on its own rows alone, for its own steward, brings a sum of fewer sites.
                 if sum.sites == state.sites && next.score.rows().0 != state.evaluated() {
                     return Err(RecipeError::Implausible { what: "the histogram" });

@@ -4,6 +4,7 @@ use super::tree::{Node, Split, Tree};
 use super::{Boost, Gbdt, GbdtState, Loss, Phase};
 use crate::error::RecipeError;
 use crate::score::{CalibrationBin, Metrics};
+use motet_secagg::digest::Digest;
 
 /// How well the model fits the rows that were held out, or without such rows those in training.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +38,8 @@ pub struct GbdtOutcome {
     pub rows: u64,
     /// Rows held out.
     pub held: u64,
+    /// What they, and the columns that a tree may use, were drawn with.
+    pub seed: Digest,
     /// Rows in training with outcome 1; none for a number.
     pub events: Option<u64>,
     /// Score before the first tree.
@@ -76,6 +79,7 @@ impl Gbdt {
             sites: state.sites,
             rows: state.rows,
             held: state.held,
+            seed: state.seed,
             events: (self.loss == Loss::Logistic).then_some(state.events),
             base: state.base * state.scale,
             trees: state.trees.iter().map(tree).collect(),

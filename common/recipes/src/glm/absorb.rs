@@ -6,15 +6,18 @@ use super::{Check, Errors, Glm, GlmPhase, GlmState};
 use crate::design::{Factor, Shape};
 use crate::error::{RecipeError, Stuck};
 use crate::linear::triangle;
-use crate::moments::Moments;
+use crate::moments::{Moments, Spread};
 use crate::newton::{Climb, Limits, Newton};
 use crate::rows::Values;
-use crate::score::Score;
+use crate::score::{self, Score};
+use crate::squares;
 use motet_secagg::layout::Sum;
 
-/// Sums are known to 2^-40: of an outcome whose mean is smaller than this, too few digits are left.
-const LEAST_MEAN: f64 = 1e-5;
-/// The same of weights.
+/// Sums are known to 2^-41 a site: of an outcome that adds up to less than this, a site, no unit can be told.
+const LEAST_TOTAL: f64 = 1e-9;
+/// Shares that add up to less leave too few digits of their sums.
+const LEAST_SHARES: f64 = 0.01;
+/// Mean weight below which sums lose the weights.
 const LEAST_WEIGHT: f64 = 1e-3;
 /// A sum of squared residuals, on the scale of the fit and for each site, that cannot be told from rounding.
 const NO_ERROR: f64 = 1e-10;
@@ -86,7 +89,7 @@ impl Glm {
             |what| values.counts(1, what).map(|counts| counts.first().copied().unwrap_or_default());
         let rows = count("rows")?;
         let events = if self.family == Family::Logistic { count("events")? } else { 0 };
-        let total = if self.weight { values.one()? } else { rows as f64 };
+        let total = if self.precise() { values.one()? } else { rows as f64 };
         let offset = if self.shifted() { values.one()? } else { 0.0 };
         let y = values.one()?;
         let sums = values.take(self.terms() - 1)?;
@@ -103,8 +106,9 @@ impl Glm {
             return Ok(Err(Stuck::Light));
         }
         (next.total, next.offset, next.mean) = (total, offset / total, y / total);
-        let mean = sums.iter().map(|sum| sum / total).collect();
-        next.moments = Moments { rows, events, mean, sd: Vec::new() };
+        let standardised = (self.family == Family::Linear).then_some(next.mean);
+        let mean = sums.iter().map(|sum| sum / total).chain(standardised).collect();
+        next.moments = Moments::new(rows, events, mean);
         next.phase = GlmPhase::Spread;
         let inside = next.mean > 0.0 && next.mean < 1.0;
         let one_class = match self.family {
@@ -116,15 +120,23 @@ impl Glm {
         if self.family == Family::Logistic && !one_class && !inside {
             return Err(RecipeError::Implausible { what: "the outcome" });
         }
-        // The mean of a gamma outcome is its unit, so it must be known to many digits: sums are, to 2^-40.
-        let flat = self.family == Family::Gamma && next.mean <= LEAST_MEAN;
-        Ok(if one_class {
-            Err(Stuck::OneClass)
-        } else if flat {
-            Err(Stuck::Flat)
-        } else {
-            Ok(())
-        })
+        if one_class {
+            return Ok(Err(Stuck::OneClass));
+        }
+        let faint = match self.family {
+            // The mean is where a unit comes from, and is asked for again in it.
+            family if family.scales() => y < f64::from(next.sites) * LEAST_TOTAL,
+            // A share has no unit that could be another.
+            Family::Quasibinomial => next.mean.min(1.0 - next.mean) * rows as f64 <= LEAST_SHARES,
+            _ => false,
+        };
+        if faint {
+            return Ok(Err(Stuck::Faint));
+        }
+        if self.family.scales() {
+            next.scale = squares::power(next.mean);
+        }
+        Ok(Ok(()))
     }
 
     fn absorb_spread(
@@ -132,40 +144,57 @@ impl Glm {
         next: &mut GlmState,
         values: &mut Values<'_>,
     ) -> Result<Result<(), Stuck>, RecipeError> {
-        let squares = values.take(self.terms() - 1)?;
-        let more = if self.spreads_more() { Some(values.one()?) } else { None };
-        let rows = next.moments.rows as f64;
-        let divisor = next.total * (rows - 1.0) / rows;
-        match next.moments.spread(squares, next.sites, divisor) {
-            Ok(moments) => next.moments = moments,
-            Err(stuck) => return Ok(Err(stuck)),
-        }
-        if let (Family::Linear, Some(square)) = (self.family, more) {
-            if square <= next.moments.least_spread(next.sites) {
-                return Ok(Err(Stuck::Flat));
+        let squares = values.take(next.moments.units.len(self.spread()))?;
+        let share = if self.family.scales() { Some(values.one()?) } else { None };
+        let offsets = if self.shifted() && self.family.log_link() {
+            Some((values.one()?, values.one()?))
+        } else {
+            None
+        };
+        let mut moments = match next.moments.absorb_spread(squares, next.sites, next.total) {
+            Ok(Spread::Known(moments)) => moments,
+            Ok(Spread::Again(moments)) => {
+                next.moments = moments;
+                return Ok(Ok(()));
             }
-            (next.centre, next.scale) = (next.mean, (square / divisor).sqrt());
-        } else if more.is_some_and(|base| base <= 0.0) {
-            return Err(RecipeError::Implausible { what: "the offset" });
+            Err(Stuck::Constant(at)) if at as usize >= self.terms() - 1 => return Ok(Err(Stuck::Flat)),
+            Err(stuck) => return Ok(Err(stuck)),
+        };
+        if self.family == Family::Linear
+            && let Some((mean, sd)) = moments.mean.pop().zip(moments.sd.pop())
+        {
+            (next.mean, next.centre, next.scale) = (mean, mean, sd);
         }
-        if self.family == Family::Gamma {
-            next.scale = next.mean;
+        next.moments = moments;
+        let base = match offsets {
+            Some((_, far)) if far > 0.0 => return Ok(Err(Stuck::FarOffset)),
+            Some((base, _)) if base <= 0.0 => return Err(RecipeError::Implausible { what: "the offset" }),
+            offsets => offsets.map(|(base, _)| base),
+        };
+        if let Some(share) = share {
+            if share <= 0.0 {
+                return Err(RecipeError::Implausible { what: "the outcome" });
+            }
+            next.mean = next.scale * (share / next.total);
         }
         let null = self.shifted() && self.family.logit_link();
         next.phase = if null { GlmPhase::Null } else { GlmPhase::Fit };
-        next.newton = Newton::at(self.beginning(next, more), if null { 0 } else { self.terms() - 1 });
+        next.newton = Newton::at(self.beginning(next, base), if null { 0 } else { self.terms() - 1 });
         Ok(Ok(()))
     }
 
-    /// The intercept of the model without columns; with an offset and a logit link only where its climb begins. `base` is
+    /// The intercept of the model without columns; with a logit link only where a climb begins. `base` is
     /// the sum that an offset under a log link makes necessary.
     fn beginning(&self, next: &GlmState, base: Option<f64>) -> f64 {
-        let sum = next.total * next.mean;
+        let sum = next.total * (next.mean / next.scale);
         match self.family {
             Family::Linear => 0.0,
             Family::Poisson | Family::Quasipoisson => libm::log(sum / base.unwrap_or(next.total)),
-            Family::Gamma => libm::log(base.unwrap_or(sum) / sum),
-            Family::Logistic | Family::Quasibinomial => libm::log(next.mean / (1.0 - next.mean)),
+            Family::Gamma => libm::log(base.unwrap_or(sum) / next.total),
+            Family::Logistic | Family::Quasibinomial => {
+                let odds = libm::log(next.mean / (1.0 - next.mean));
+                if self.shifted() { odds } else { score::start(odds) }
+            }
         }
     }
 
@@ -203,12 +232,12 @@ impl Glm {
         next.check = Check {
             kernel: values.one()?,
             pearson: values.one()?,
-            constants: values.take(self.family.constants(self.weight))?.to_vec(),
+            constants: values.take(self.family.constants(self.precise()))?.to_vec(),
             expected: values.take(if self.family == Family::Gamma { size } else { 0 })?.to_vec(),
             meat: values.take(if self.robust() { size } else { 0 })?.to_vec(),
         };
         if self.scored() {
-            next.score = Score::absorb(values)?;
+            next.score = Score::absorb(values, next.moments.base())?;
             if same_sites && next.score.rows() != (next.moments.rows, next.moments.events) {
                 return Err(RecipeError::Implausible { what: "the histogram" });
             }
@@ -241,6 +270,8 @@ impl Glm {
             tolerance: self.tolerance,
             max_rounds: self.max_rounds,
             unit: state.unit(),
+            rows: state.moments.rows,
+            separable: self.family != Family::Linear,
         }
     }
 }

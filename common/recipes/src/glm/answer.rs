@@ -1,11 +1,12 @@
 //! What a site answers in each phase.
 
 use super::family::{FAR, Family};
-use super::table::Table;
+use super::table::{self, Table};
 use super::{Glm, GlmPhase, GlmState};
 use crate::design::Design;
 use crate::error::RecipeError;
 use crate::linear::triangle;
+use crate::moments;
 use crate::newton::{Sums, add_square};
 use crate::rows::Rows;
 use crate::score;
@@ -19,8 +20,8 @@ impl Glm {
         }
         let table = Table::of(self, &self.design.placed(&state.placed), rows)?;
         Ok(match state.phase {
-            GlmPhase::Moments => self.answer_moments(&table),
-            GlmPhase::Spread => self.answer_spread(state, &table),
+            GlmPhase::Moments => self.named(self.answer_moments(&table), state)?,
+            GlmPhase::Spread => self.named(self.answer_spread(state, &table), state)?,
             GlmPhase::Null | GlmPhase::Fit => self.answer_newton(state, &table),
             GlmPhase::Evaluate => self.answer_check(state, &table),
             GlmPhase::Calibrate => {
@@ -33,13 +34,28 @@ impl Glm {
         })
     }
 
+    /// The values, unless one is beyond what can be added up: that is the sum of a term, or else of the outcome.
+    fn named(&self, values: Vec<f64>, state: &GlmState) -> Result<Vec<f64>, RecipeError> {
+        let terms = self.design.placed(&state.placed).names();
+        let own = match state.phase {
+            GlmPhase::Moments => values.len() - terms.len(),
+            _ => 0,
+        };
+        let (before, columns) = values.split_at_checked(own).unwrap_or_default();
+        moments::within(before, std::slice::from_ref(&self.outcome))?;
+        let all: Vec<String> =
+            terms.into_iter().chain((self.family == Family::Linear).then(|| self.outcome.clone())).collect();
+        moments::within(columns, if own == 0 { &all } else { all.get(..columns.len()).unwrap_or(&all) })?;
+        Ok(values)
+    }
+
     fn answer_moments(&self, table: &Table) -> Vec<f64> {
-        let mut values = vec![table.rows()];
+        let mut values = vec![table.rows(self.weight)];
         if self.family == Family::Logistic {
-            let event = |(y, weight): (&f64, &f64)| *y == 1.0 && *weight > 0.0;
-            values.push(table.y.iter().zip(&table.weight).filter(|row| event(*row)).count() as f64);
+            let events = table.y.iter().zip(&table.weight).filter(|(y, _)| **y == 1.0);
+            values.push(events.map(|(_, weight)| table::rows(*weight, self.weight)).sum());
         }
-        if self.weight {
+        if self.precise() {
             values.push(table.weight.sum());
         }
         if self.shifted() {
@@ -51,17 +67,33 @@ impl Glm {
     }
 
     fn answer_spread(&self, state: &GlmState, table: &Table) -> Vec<f64> {
-        let square = |x: &f64, mean: f64| (x - mean) * (x - mean);
-        let columns = table.x.columns().into_iter().zip(&state.moments.mean);
-        let mut values: Vec<f64> =
-            columns.map(|(column, mean)| table.total(column.iter().map(|x| square(x, *mean)))).collect();
-        let centred = table.offset.iter().map(|offset| (offset - state.offset).clamp(-FAR, FAR));
-        if self.family == Family::Linear {
-            values.push(table.total(table.y.iter().map(|y| square(y, state.mean))));
-        } else if self.shifted() && self.family == Family::Gamma {
-            values.push(table.total(centred.zip(&table.y).map(|(offset, y)| y * (-offset).exp())));
-        } else if self.shifted() && self.family.log_link() {
-            values.push(table.total(centred.map(f64::exp)));
+        let moments = &state.moments;
+        let mut values =
+            moments.units.answer(&moments.mean, |at, figure| match table.x.columns().into_iter().nth(at) {
+                Some(column) => table.total(column.iter().map(|x| figure(*x))),
+                None => table.total(table.y.iter().map(|y| figure(*y))),
+            });
+        values.extend(self.answer_base(state, table));
+        values
+    }
+
+    /// `[ sum w y / scale | sum w exp offset, or w y / scale exp -offset (gamma) | 1 where an offset is far out ]`
+    fn answer_base(&self, state: &GlmState, table: &Table) -> Vec<f64> {
+        let mut values = Vec::new();
+        if self.family.scales() {
+            values.push(table.total(table.y.iter().map(|y| y / state.scale)));
+        }
+        if self.shifted() && self.family.log_link() {
+            let centred = || table.offset.iter().map(|offset| offset - state.offset);
+            let near = centred().map(|offset| offset.clamp(-FAR, FAR));
+            values.push(if self.family == Family::Gamma {
+                table.total(near.zip(&table.y).map(|(offset, y)| y / state.scale * (-offset).exp()))
+            } else {
+                table.total(near.map(f64::exp))
+            });
+            let far =
+                centred().zip(&table.weight).any(|(offset, weight)| *weight > 0.0 && offset.abs() > FAR);
+            values.push(f64::from(u8::from(far)));
         }
         values
     }
@@ -69,10 +101,16 @@ impl Glm {
     fn answer_newton(&self, state: &GlmState, table: &Table) -> Vec<f64> {
         let point = state.newton.point();
         let mut sums = Sums::new(point.len());
+        let mut turned = Vec::new();
         table.each(state, &point, |line| {
             let part = self.family.part(line.predictor, line.y);
             let weight = line.weight;
-            sums.add(line.z, weight * part.kernel, weight * part.first, weight * part.second);
+            sums.add(
+                state.newton.basis.turn(line.z, &mut turned),
+                weight * part.kernel,
+                weight * part.first,
+                weight * part.second,
+            );
         });
         sums.values()
     }
@@ -81,6 +119,7 @@ impl Glm {
         let size = triangle(self.terms());
         let (mut kernel, mut pearson, mut constants) = (0.0, 0.0, [0.0; 2]);
         let (mut expected, mut meat) = (vec![0.0; size], vec![0.0; size]);
+        let mut turned = Vec::new();
         table.each(state, &state.newton.beta, |line| {
             let part = self.family.part(line.predictor, line.y);
             let weight = line.weight;
@@ -89,16 +128,18 @@ impl Glm {
             for (sum, constant) in constants.iter_mut().zip(self.family.constant(line.y, weight)) {
                 *sum += constant;
             }
+            let z = state.newton.basis.turn(line.z, &mut turned);
             if self.family == Family::Gamma {
-                add_square(&mut expected, line.z, weight * part.expected);
+                add_square(&mut expected, z, weight * part.expected);
             }
             if self.robust() {
-                let score = weight * part.first;
-                add_square(&mut meat, line.z, score * score);
+                // Of equal rows each has the residual of one, and an imprecise row a share of it.
+                let times = if self.precise() { weight * weight } else { weight };
+                add_square(&mut meat, z, times * part.first * part.first);
             }
         });
         let mut values = vec![kernel, pearson];
-        values.extend(constants.into_iter().take(self.family.constants(self.weight)));
+        values.extend(constants.into_iter().take(self.family.constants(self.precise())));
         if self.family == Family::Gamma {
             values.extend(expected);
         }
@@ -106,7 +147,7 @@ impl Glm {
             values.extend(meat);
         }
         if self.scored() {
-            values.extend(score::answer(&pairs(state, table)));
+            values.extend(score::answer(&pairs(state, table), state.moments.base()));
         }
         values
     }

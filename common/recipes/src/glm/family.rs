@@ -68,6 +68,11 @@ impl Family {
         !matches!(self, Self::Poisson | Self::Logistic)
     }
 
+    /// Whether the outcome may be divided by any unit: then it is, so that sums do not depend on the unit it comes in.
+    pub(super) fn scales(self) -> bool {
+        matches!(self, Self::Gamma | Self::Quasipoisson)
+    }
+
     pub(super) fn log_link(self) -> bool {
         matches!(self, Self::Poisson | Self::Gamma | Self::Quasipoisson)
     }

@@ -25,7 +25,7 @@
 //! knots, bit for bit. Rows of weight 0 do not count, other weights do not matter.
 
 use crate::error::{MOST_ROWS, RecipeError, Stuck};
-use crate::moments::{Moments, answer_spread, counts, exact, limbs};
+use crate::moments::{Moments, Spread, counts, exact, limbs};
 use crate::rows::Values;
 use crate::spline::{Placed, rising};
 use crate::summary::quantile::{self, Target, WHAT};
@@ -106,7 +106,7 @@ impl Sought {
     pub(super) fn vectors(&self) -> [usize; 4] {
         let columns = self.columns();
         let ranks: usize = columns.iter().map(|column| 2 * self.probabilities(*column).count()).sum();
-        [1 + columns.len(), columns.len(), (CELLS + 2) * columns.len(), PARTS * ranks]
+        [1 + columns.len(), 2 * columns.len(), (CELLS + 2) * columns.len(), PARTS * ranks]
     }
 }
 
@@ -149,7 +149,7 @@ impl Search {
         let columns = sought.columns().len();
         match self {
             Self::Sums => exact(vec![counts(1, MOST_ROWS), limbs(columns)]),
-            Self::Spread(_) => exact(vec![limbs(columns)]),
+            Self::Spread(moments) => exact(vec![moments.ask_spread()]),
             Self::Cells(moments) => {
                 let cells = (0..columns).map(|at| edges(moments, at).len() - 1).sum();
                 counting(cells, sites, moments.rows)
@@ -172,7 +172,7 @@ impl Search {
             Self::Sums => std::iter::once(x.nrows() as f64)
                 .chain(x.columns().into_iter().map(|column| column.sum()))
                 .collect(),
-            Self::Spread(moments) => answer_spread(x.view(), &moments.mean),
+            Self::Spread(moments) => moments.answer_spread(x.view()),
             Self::Cells(moments) => by_column
                 .flat_map(|(at, column)| {
                     let edges = edges(moments, at);
@@ -196,12 +196,13 @@ impl Search {
                 if rows < 2 {
                     return Ok(Err(Stuck::TooFewRows));
                 }
-                Self::Spread(Moments { rows, events: 0, mean, sd: Vec::new() })
+                Self::Spread(Moments::new(rows, 0, mean))
             }
             Self::Spread(moments) => {
-                let squares = values.take(columns.len())?;
-                match moments.spread(squares, sum.sites, (moments.rows - 1) as f64) {
-                    Ok(moments) => Self::Cells(moments),
+                let squares = values.take(moments.units.len(columns.len()))?;
+                match moments.absorb_spread(squares, sum.sites, moments.rows as f64) {
+                    Ok(Spread::Known(moments)) => Self::Cells(moments),
+                    Ok(Spread::Again(moments)) => Self::Spread(moments),
                     Err(stuck) => return Ok(Err(stuck)),
                 }
             }

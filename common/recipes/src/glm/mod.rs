@@ -6,8 +6,9 @@
 //!    +------------+----------+----------+----------+------ a sum of another set of sites -----------+------------+
 //!
 //! knots      see `knots`; only for a formula with `ns(x, 3)`: what follows is the fit with the knots that were found
-//! moments    [ rows, events (logistic) | sum w, sum w offset, sum w y, sum w x_j ]    (w, offset: where the study has them)
-//! spread     [ sum w (x_j - mean_j)^2, sum w (y - mean)^2 (linear), sum w exp offset (log link with an offset) ]
+//! moments    [ rows, events (logistic) | sum w (precision), sum w offset, sum w y, sum w x_j ]    (w, offset: where the study has them)
+//! spread     [ sum w (x_j - mean_j)^2, sum w (y - mean)^2 (linear) | sum w y / scale (gamma, quasipoisson),
+//!            sum w exp offset and sites with an offset far out (log link with an offset) ]   again in finer units where needed
 //! null       [ kernel, gradient, information of the intercept ]           only for a logit link with an offset
 //! newton     [ kernel | gradient (p+1) | information, upper triangle ]
 //! evaluate   [ kernel, sum of squared Pearson residuals, constants (see `family`) | expected information (gamma)
@@ -16,14 +17,15 @@
 //! ```
 //!
 //! Columns are standardised by the pooled mean and standard deviation (weighted by w), and so is the outcome of `linear`;
-//! that of `gamma` is divided by its mean, an offset is centred. The climb begins at the model of the intercept alone,
-//! whose log-likelihood is then that of the first Newton round. Numbers are counts, or fixed point where a bound is known
+//! that of `gamma` and `quasipoisson` is divided by a power of two near its mean, an offset is centred. The climb begins at the model of the intercept alone,
+//! whose log-likelihood is then that of the first Newton round, and with a logit link near it (`score::start`). Numbers are counts, or fixed point where a bound is known
 //! (below), or limbs of 2^-40.
 //!
 //! **Sources.** Models: McCullagh and Nelder 1989, 2. The climb takes Newton steps by the observed information, which with all
 //! links here but gamma's is the expected one (Fisher scoring). Log-likelihoods: R's `logLik.lm` and `logLik.glm`, with the
-//! dispersion that they use. Dispersion: Pearson's, sum / (rows - coefficients). Robust errors: the sandwich `A B A`, A the
-//! inverse of the (penalised) expected information and B = sum (w r)^2 z z' (White 1980, Econometrica 48, 817; R:
+//! dispersion that they use. Frequency weights are counts of equal rows: rows, degrees of freedom, likelihood and sandwich are
+//! those of the table written out. Dispersion: Pearson's, sum / (rows - coefficients). Robust errors: the sandwich `A B A`, A the
+//! inverse of the (penalised) expected information and B = sum (w r)^2 z z' (sum w r^2 z z' of frequencies; White 1980, Econometrica 48, 817; R:
 //! `sandwich::vcovHC`), times n / (n - p) for HC1. Ridge and lasso bind the standardised columns; with a lasso there are no
 //! standard errors, because none are valid for a selected model.
 //!
@@ -74,6 +76,17 @@ canonical! {
 }
 
 canonical! {
+    /// What the weight of a row says.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum WeightKind {
+        /// How precise its outcome is, as the `weights` of R's `lm` and `glm`: a row stays one observation.
+        1 => Precision,
+        /// How many equal rows it stands for, a whole number: the fit is that of the table written out.
+        2 => Frequency,
+    }
+}
+
+canonical! {
     /// A generalised linear model, maximising `kernel - ridge / 2 * sum b_j^2 - lasso * sum |b_j|` on standardised columns
     /// (and, if linear, a standardised outcome), intercept free.
     #[derive(Debug, Clone, PartialEq)]
@@ -86,8 +99,8 @@ canonical! {
         pub family: Family,
         /// Whether the table brings an offset.
         pub offset: bool,
-        /// Whether the table brings prior weights.
-        pub weight: bool,
+        /// What the weights say that the table brings, if it brings any.
+        pub weight: Option<WeightKind>,
         /// Strength of the ridge; 0 for none.
         pub ridge: f64,
         /// Strength of the lasso; 0 for none.
@@ -157,7 +170,7 @@ canonical! {
         pub phase: GlmPhase,
         /// Knots that were found; empty before, and where the formula has its own.
         pub placed: Vec<Placed>,
-        /// Pooled moments of the design's terms; rows are those with a weight above 0.
+        /// Pooled moments of the design's terms; rows are those with a weight above 0, or the sum of frequencies.
         pub moments: Moments,
         /// Sum of the weights.
         pub total: f64,
@@ -205,11 +218,6 @@ impl GlmState {
         self.check.constants.get(at).copied().unwrap_or_default()
     }
 
-    /// The kernel of the model of intercept and offset alone, where the climb began.
-    fn null(&self) -> f64 {
-        self.newton.history.first().map(|step| step.loglik).unwrap_or_default()
-    }
-
     /// Mean weight of the rows.
     fn unit(&self) -> f64 {
         self.total / self.moments.rows as f64
@@ -224,7 +232,7 @@ impl Glm {
             outcome,
             family,
             offset: false,
-            weight: false,
+            weight: None,
             ridge: 0.0,
             lasso: 0.0,
             errors: Errors::Model,
@@ -238,6 +246,13 @@ impl Glm {
         let strength = |value: f64| value.is_finite() && value >= 0.0;
         require(strength(self.ridge), "ridge", "0 or more")?;
         require(strength(self.lasso), "lasso", "0 or more")?;
+        // Quantiles are those of rows as they stand, and not of the table written out.
+        let counted = self.weight == Some(WeightKind::Frequency);
+        require(
+            !counted || self.design.sought().is_empty(),
+            "formula",
+            "one whose ns() has knots of its own where weights are frequencies",
+        )?;
         let plain = self.lasso == 0.0 || self.errors == Errors::Model;
         require(plain, "errors", "`model` where there is a lasso: no standard errors are valid with one")?;
         require(self.tolerance.is_finite() && self.tolerance > 0.0, "tolerance", "above 0")?;
@@ -288,14 +303,25 @@ impl Glm {
         self.offset && self.family != Family::Linear
     }
 
-    /// Whether the spread of the columns is not all that the second round asks for.
-    fn spreads_more(&self) -> bool {
-        self.family == Family::Linear || self.shifted() && self.family.log_link()
+    /// Sums of the outcome and the offset beside the squares: see `answer_base`.
+    fn bases(&self) -> usize {
+        let offset = self.shifted() && self.family.log_link();
+        usize::from(self.family.scales()) + 2 * usize::from(offset)
+    }
+
+    /// Columns whose squares are asked for: the design's, and an outcome that is standardised.
+    fn spread(&self) -> usize {
+        self.terms() - 1 + usize::from(self.family == Family::Linear)
     }
 
     /// Whether the final model is evaluated as a classifier.
     fn scored(&self) -> bool {
-        self.family == Family::Logistic && !self.weight
+        self.family == Family::Logistic && self.weight.is_none()
+    }
+
+    /// Whether weights are other than counts of rows: such have no bound and no whole sum.
+    fn precise(&self) -> bool {
+        self.weight == Some(WeightKind::Precision)
     }
 
     fn robust(&self) -> bool {
@@ -304,23 +330,24 @@ impl Glm {
 
     pub(crate) fn ask(&self, state: &GlmState, sites: u32) -> Option<Layout> {
         let (terms, rows) = (self.terms(), state.moments.rows);
-        let block =
-            |known: bool, len| if known && !self.weight { bounded(len, sites, rows) } else { limbs(len) };
+        // Bounds hold for standardised columns, and almost for turned ones.
+        let plain = !self.precise() && state.newton.basis.is_plain();
+        let block = |known: bool, len| if known && plain { bounded(len, sites, rows) } else { limbs(len) };
         let logit = self.family.logit_link();
         Some(match &state.phase {
             GlmPhase::Place(search) => search.ask(&self.sought(), sites),
             GlmPhase::Moments => {
-                let sums = usize::from(self.weight) + usize::from(self.shifted()) + terms;
+                let sums = usize::from(self.precise()) + usize::from(self.shifted()) + terms;
                 exact(vec![counts(1 + usize::from(self.family == Family::Logistic), MOST_ROWS), limbs(sums)])
             }
-            GlmPhase::Spread => exact(vec![limbs(terms - 1 + usize::from(self.spreads_more()))]),
+            GlmPhase::Spread => exact(vec![limbs(state.moments.units.len(self.spread()) + self.bases())]),
             GlmPhase::Null => exact(vec![limbs(1), block(true, 2)]),
             GlmPhase::Fit => {
                 let known = logit || self.family == Family::Linear;
                 exact(vec![limbs(1), block(known, terms + triangle(terms))])
             }
             GlmPhase::Evaluate => {
-                let mut blocks: Vec<Block> = vec![limbs(2 + self.family.constants(self.weight))];
+                let mut blocks: Vec<Block> = vec![limbs(2 + self.family.constants(self.precise()))];
                 if self.family == Family::Gamma {
                     blocks.push(block(true, triangle(terms)));
                 }
@@ -337,10 +364,21 @@ impl Glm {
         })
     }
 
+    /// The kernel of the model of intercept and offset alone, where the climb began; with a logit link and no offset it has a
+    /// formula, and the climb begins elsewhere.
+    fn null(&self, state: &GlmState) -> f64 {
+        if self.family.logit_link() && !self.offset {
+            let part = |share: f64| share * libm::log(share);
+            return state.total * (part(state.mean) + part(1.0 - state.mean));
+        }
+        state.newton.history.first().map(|step| step.loglik).unwrap_or_default()
+    }
+
     /// Twice the distance to the kernel of a model that hits every row; if linear the residual sum of squares.
     fn deviance(&self, state: &GlmState, kernel: f64) -> f64 {
         let saturated = match self.family {
             Family::Linear => return -2.0 * kernel * state.scale * state.scale,
+            Family::Quasipoisson => return 2.0 * (state.constant(0) - kernel) * state.scale,
             Family::Gamma => -state.constant(0) - state.total,
             _ => state.constant(0),
         };

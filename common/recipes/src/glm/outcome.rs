@@ -1,7 +1,7 @@
 //! The result of a finished fit, in the units of the columns. Outside the chain.
 
 use super::family::Family;
-use super::{Errors, Glm, GlmPhase, GlmState};
+use super::{Errors, Glm, GlmPhase, GlmState, WeightKind};
 use crate::error::{RecipeError, Stuck};
 use crate::linear::{Factor, dot};
 use crate::newton::Step;
@@ -84,8 +84,10 @@ pub struct GlmOutcome {
     pub rounds: u32,
     /// Sites every figure comes from.
     pub sites: u32,
-    /// Their rows with a weight above 0.
+    /// Their rows with a weight above 0; with frequencies as many as these say.
     pub rows: u64,
+    /// What the weights say, where there are any.
+    pub weight_kind: Option<WeightKind>,
     /// Sum of the weights; the rows where there are none.
     pub weight: f64,
     /// Weighted mean of the outcome; of outcome less offset if linear.
@@ -127,12 +129,15 @@ impl Glm {
             GlmPhase::Stuck(stuck) => return Err(self.error(state, stuck)),
             _ => return Err(RecipeError::Unfinished { phase: state.phase.name() }),
         }
-        let (kernel, null) = (state.check.kernel, state.null());
+        let (kernel, null) = (state.check.kernel, self.null(state));
         let (deviance, null_deviance) = (self.deviance(state, kernel), self.deviance(state, null));
         let df = state.moments.rows.saturating_sub(self.fitted(state));
-        let square = state.scale * state.scale;
-        let pearson =
-            if self.family == Family::Linear { square * state.check.pearson } else { state.check.pearson };
+        let pearson = state.check.pearson
+            * match self.family {
+                Family::Linear => state.scale * state.scale,
+                Family::Quasipoisson => state.scale,
+                _ => 1.0,
+            };
         let evaluation = self.scored().then(|| Evaluation {
             metrics: state.score.metrics(),
             roc: state.score.roc(),
@@ -144,6 +149,7 @@ impl Glm {
             rounds: state.rounds,
             sites: state.sites,
             rows: state.moments.rows,
+            weight_kind: self.weight,
             weight: state.total,
             mean: state.mean,
             events: (self.family == Family::Logistic).then_some(state.moments.events),
@@ -204,13 +210,13 @@ impl Glm {
         let factor = if linear { state.scale } else { 1.0 };
         let shift = match self.family {
             Family::Linear => state.mean,
-            Family::Gamma => libm::log(state.scale) - state.offset,
+            Family::Gamma | Family::Quasipoisson => libm::log(state.scale) - state.offset,
             _ => -state.offset,
         };
         let wide = if self.family.disperses() && self.lasso == 0.0 { student::t_95(df as f64) } else { Z_95 };
         let names =
             std::iter::once("(intercept)".to_owned()).chain(self.design.placed(&state.placed).names());
-        let figures = units::own(&state.newton.beta, &covariance, &state.moments);
+        let figures = units::own(&state.newton.beta, &covariance, &state.moments, &state.newton.basis);
         let estimate = |(at, (name, (estimate, se))): (usize, (String, (f64, f64)))| {
             let estimate = factor * estimate + if at == 0 { shift } else { 0.0 };
             let se = factor * se;
@@ -228,7 +234,7 @@ impl Glm {
         Ok(names.zip(figures).enumerate().map(estimate).collect())
     }
 
-    /// Covariance of the coefficients on the scale of the fit, a full square.
+    /// Covariance of the coefficients on the scale of the fit, in the columns of its basis, a full square.
     fn covariance(&self, state: &GlmState, df: u64) -> Result<Vec<f64>, RecipeError> {
         let terms = self.terms();
         let observed = &state.newton.information;

@@ -1,9 +1,9 @@
 //! A site's rows as a generalised linear model reads them: checked, expanded by the design, with offset and weight.
 
 use super::family::Family;
-use super::{Glm, GlmState};
+use super::{Glm, GlmState, WeightKind};
 use crate::design::Design;
-use crate::error::RecipeError;
+use crate::error::{MOST_ROWS, RecipeError};
 use crate::moments::Moments;
 use crate::newton;
 use crate::rows::Rows;
@@ -46,8 +46,13 @@ impl Table {
         }
         let finite = ("offset", "a finite number", f64::is_finite as fn(f64) -> bool);
         let mut offset = side(rows.offset, recipe.offset, count, 0.0, finite)?;
-        let weight = ("weight", "0 or more", (|w| w >= 0.0 && w.is_finite()) as fn(f64) -> bool);
-        let weight = side(rows.weight, recipe.weight, count, 1.0, weight)?;
+        let weight: (_, _, fn(f64) -> bool) = match recipe.weight {
+            Some(WeightKind::Frequency) => ("weight", "a whole number of rows, 0 or more", |w| {
+                (0.0..=MOST_ROWS).contains(&w) && libm::floor(w) == w
+            }),
+            _ => ("weight", "0 or more", |w| w >= 0.0 && w.is_finite()),
+        };
+        let weight = side(rows.weight, recipe.weight.is_some(), count, 1.0, weight)?;
         if recipe.family == Family::Linear {
             y -= &offset;
             offset.fill(0.0);
@@ -55,9 +60,9 @@ impl Table {
         Ok(Self { x, y, offset, weight })
     }
 
-    /// Rows that count.
-    pub(super) fn rows(&self) -> f64 {
-        self.weight.iter().filter(|weight| **weight > 0.0).count() as f64
+    /// Rows that count, each as often as it stands for.
+    pub(super) fn rows(&self, kind: Option<WeightKind>) -> f64 {
+        self.weight.iter().map(|weight| rows(*weight, kind)).sum()
     }
 
     /// Sum of weight times `value`.
@@ -77,6 +82,14 @@ impl Table {
                 each(Line { z, predictor, y: state.scaled(y), weight: *weight });
             }
         });
+    }
+}
+
+/// The rows that one of this weight is: as many as it says, or one unless it says nothing.
+pub(super) fn rows(weight: f64, kind: Option<WeightKind>) -> f64 {
+    match kind {
+        Some(WeightKind::Frequency) => weight,
+        _ => f64::from(u8::from(weight > 0.0)),
     }
 }
 

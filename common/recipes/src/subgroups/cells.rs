@@ -20,10 +20,12 @@ struct Width {
     limbs: usize,
 }
 
-/// The bins of the score: thousandths of risk joined to about [`BINS`] of equally many rows. One of them begins at risk 0.5.
+/// The bins of the score: those of the method's own evaluation joined to about [`BINS`] of equally many rows. One of them begins at risk 0.5.
 pub(super) struct Bins {
-    /// The bin of each thousandth.
+    /// The bin of each of the evaluation's.
     of: Vec<usize>,
+    /// Log odds around which these lie.
+    base: f64,
     /// How many bins.
     pub(super) len: usize,
 }
@@ -35,9 +37,9 @@ impl Bins {
         let mut of = Vec::with_capacity(score::BINS);
         let rows = score.negatives.iter().zip(&score.positives).map(|(a, b)| a + b);
         for (at, rows) in rows.enumerate() {
-            // A bin ends with the thousandth that takes the rows seen to the next part of all.
+            // A bin ends with the one that takes the rows seen to the next part of all.
             let full = seen * BINS >= total * next;
-            if at == score::BINS / 2 || full && seen > 0 && at > 0 {
+            if at == score::half(score.base) || full && seen > 0 && at > 0 {
                 bin += 1;
                 while seen * BINS >= total * next && next <= BINS {
                     next += 1;
@@ -46,17 +48,17 @@ impl Bins {
             of.push(bin);
             seen += rows;
         }
-        Self { of, len: bin + 1 }
+        Self { of, base: score.base, len: bin + 1 }
     }
 
-    /// The bin of a risk.
-    pub(super) fn place(&self, p: f64) -> usize {
-        self.of.get(score::bin(p, score::BINS)).copied().unwrap_or_default()
+    /// The bin of a linear predictor.
+    pub(super) fn place(&self, x: f64) -> usize {
+        self.of.get(score::bin(x, self.base)).copied().unwrap_or_default()
     }
 
     /// The bin that begins at risk 0.5.
     pub(super) fn half(&self) -> usize {
-        self.of.get(score::BINS / 2).copied().unwrap_or_default()
+        self.of.get(score::half(self.base)).copied().unwrap_or_default()
     }
 }
 

@@ -45,7 +45,7 @@ impl Glm {
     /// What its model says; nothing where rows count differently, for which there are no such figures.
     pub(crate) fn measure(&self) -> Option<Measure> {
         match self.family {
-            _ if self.weight => None,
+            _ if self.weight.is_some() => None,
             Family::Logistic => Some(Measure::Risk),
             _ => Some(Measure::Number),
         }

@@ -177,7 +177,7 @@ impl Site {
 fn histogram(rows: &[(f64, f64)], bins: &Bins) -> Vec<f64> {
     let mut cells = vec![0.0; 2 * bins.len];
     for (x, y) in rows {
-        let at = bins.place(logistic(*x)) + if *y == 1.0 { bins.len } else { 0 };
+        let at = bins.place(*x) + if *y == 1.0 { bins.len } else { 0 };
         if let Some(cell) = cells.get_mut(at) {
             *cell += 1.0;
         }

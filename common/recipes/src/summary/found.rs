@@ -13,6 +13,7 @@ use super::suppress;
 use crate::error::{MOST_ROWS, RecipeError};
 use crate::moments::counts;
 use crate::rows::{Rows, Values};
+use crate::squares::{self, Squares, Units};
 use crate::windows::{counting, histogram};
 use motet_secagg::canonical;
 use motet_secagg::layout::{Block, Layout};
@@ -91,10 +92,6 @@ pub(crate) fn ask_sums(details: &Details) -> Vec<Block> {
     blocks
 }
 
-pub(crate) fn ask_spread(details: &Details) -> Vec<Block> {
-    if details.levels.is_empty() { Vec::new() } else { vec![groups::ask_spread(details)] }
-}
-
 pub(crate) fn answer_sums(
     details: &Details,
     columns: &[String],
@@ -162,12 +159,36 @@ impl Found {
         self.groups.as_ref().map_or(Ok(Vec::new()), |groups| groups::answer_spread(details, groups, rows))
     }
 
-    pub(crate) fn absorb_spread(&self, values: &mut Values<'_>) -> Result<Self, RecipeError> {
+    pub(crate) fn ask_spread(&self) -> Option<Block> {
+        self.groups.as_ref().map(Groups::ask_spread)
+    }
+
+    /// What a round of squares says of the groups, if there are any.
+    pub(crate) fn take_spread(
+        &self,
+        values: &mut Values<'_>,
+        sites: u32,
+    ) -> Result<Option<Squares>, RecipeError> {
+        self.groups.as_ref().map(|groups| groups.take_spread(values, sites)).transpose()
+    }
+
+    /// Squares are asked for once more.
+    pub(crate) fn again(&self, levels: Option<Squares>) -> Self {
         let mut next = self.clone();
-        if let Some(groups) = &mut next.groups {
-            groups.squares = values.take(groups.means.len())?.to_vec();
+        if let (Some(groups), Some(levels)) = (&mut next.groups, levels) {
+            groups.units = levels.finer.unwrap_or(Units { again: true, ..groups.units.clone() });
         }
-        Ok(next)
+        next
+    }
+
+    /// They are known.
+    pub(crate) fn spread(&self, levels: Option<Squares>) -> Self {
+        let mut next = self.clone();
+        if let (Some(groups), Some(levels)) = (&mut next.groups, levels) {
+            groups.squares = squares::known(&levels);
+            groups.means = levels.mean;
+        }
+        next
     }
 
     /// Whether a round of refinement is due.

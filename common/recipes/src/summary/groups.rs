@@ -14,6 +14,7 @@ use super::suppress;
 use crate::error::RecipeError;
 use crate::moments::{counts, limbs};
 use crate::rows::{Rows, Values};
+use crate::squares::{self, Squares, UNKNOWN, Units};
 use crate::tails;
 use motet_secagg::canonical;
 use motet_secagg::layout::Block;
@@ -29,10 +30,14 @@ canonical! {
         pub counts: Vec<u64>,
         /// Rows with 1 of each 0/1 column.
         pub ones: Vec<u64>,
+        /// The columns that are numbers.
+        pub numbers: Vec<u32>,
         /// Mean of each number; 0 without values.
         pub means: Vec<f64>,
-        /// Centred squares of each number.
+        /// Centred squares of each number; -1 where they are not known.
         pub squares: Vec<f64>,
+        /// In which units they are asked for.
+        pub units: Units,
     }
 }
 
@@ -102,10 +107,6 @@ pub(crate) fn ask_sums(details: &Details) -> Vec<Block> {
     vec![counts(whole, crate::error::MOST_ROWS), limbs(levels * numbers.len())]
 }
 
-pub(crate) fn ask_spread(details: &Details) -> Block {
-    limbs(details.levels.len() * details.split().1.len())
-}
-
 /// The level of each row, if it has one.
 fn levels(details: &Details, rows: &Rows<'_>) -> Result<Vec<Option<usize>>, RecipeError> {
     let group = rows
@@ -166,11 +167,12 @@ pub(crate) fn answer_spread(
 ) -> Result<Vec<f64>, RecipeError> {
     let group = levels(details, rows)?;
     let (_, numbers) = details.split();
-    let square = |x: f64, place: usize| {
-        let distance = x - groups.means.get(place).copied().unwrap_or_default();
-        distance * distance
-    };
-    Ok(sums(rows, &group, details.levels.len(), &numbers, square))
+    let names = |place: usize| (place / numbers.len().max(1), numbers.get(place % numbers.len().max(1)));
+    Ok(groups.units.answer(&groups.means, |place, figure| {
+        let (level, Some(column)) = names(place) else { return 0.0 };
+        let here = rows.x.column(*column).into_iter().zip(&group).filter(|(_, of)| **of == Some(level));
+        here.filter(|(x, _)| !x.is_nan()).map(|(x, _)| figure(*x)).sum()
+    }))
 }
 
 impl Groups {
@@ -191,7 +193,24 @@ impl Groups {
                 count => sum / count as f64,
             })
             .collect();
+        groups.units = Units::first(&groups.means);
+        groups.numbers = numbers.iter().map(|column| *column as u32).collect();
         Ok(groups)
+    }
+
+    pub(crate) fn ask_spread(&self) -> Block {
+        limbs(self.units.len(self.means.len()))
+    }
+
+    /// What a round of squares says of every level and number.
+    pub(crate) fn take_spread(&self, values: &mut Values<'_>, sites: u32) -> Result<Squares, RecipeError> {
+        let values = values.take(self.units.len(self.means.len()))?;
+        let columns = self.counts.len() / self.rows.len().max(1);
+        let count = |level| {
+            self.numbers.iter().map(move |at| squares::varying(self.count(columns, level, *at as usize)))
+        };
+        let rows: Vec<f64> = (0..self.rows.len()).flat_map(count).collect();
+        Ok(self.units.absorb(values, &self.means, &rows, sites))
     }
 
     fn count(&self, columns: usize, level: usize, column: usize) -> u64 {
@@ -240,7 +259,11 @@ impl Groups {
             Some(values) => Cell::Number {
                 values: Some(*values),
                 mean: if *count == 0 { f64::NAN } else { *mean },
-                sd: if *count < 2 { f64::NAN } else { (squares / (count - 1) as f64).sqrt() },
+                sd: if *count < 2 || *squares == UNKNOWN {
+                    f64::NAN
+                } else {
+                    (squares / (count - 1) as f64).sqrt()
+                },
             },
         };
         (parts.iter().zip(&shown).map(cell).collect(), anova(&parts, shown.contains(&None)))
@@ -312,7 +335,8 @@ fn anova(parts: &[(u64, f64, f64)], withheld: bool) -> Option<Test> {
     let mean = parts.iter().map(|(count, mean, _)| *count as f64 * mean).sum::<f64>() / n as f64;
     let between: f64 = parts.iter().map(|(count, own, _)| *count as f64 * (own - mean) * (own - mean)).sum();
     let within: f64 = parts.iter().map(|part| part.2).sum();
-    if within <= 0.0 {
+    // Where the squares of a level are not known there is no test.
+    if within <= 0.0 || parts.iter().any(|part| part.2 == UNKNOWN) {
         return None;
     }
     let (df, rest) = (levels - 1, n - levels);

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! sums   -> [ values, missing a column | sum a column | histograms | by group ]
-//! spread -> [ sum of (x - mean)^2 a column            | by group ]
+//! spread -> [ sum of (x - mean)^2 a column            | by group ]       once more in finer units where needed: see `squares`
 //! refine -> [ rows in parts of the windows around the quantiles ]         only with quantiles or extremes, some rounds
 //! ```
 //!
@@ -29,6 +29,7 @@ pub use quantile::{Quantile, Target};
 use crate::error::{MOST_ROWS, RecipeError, check_columns};
 use crate::moments::{self, counts, exact, limbs};
 use crate::rows::{Rows, Values};
+use crate::squares::{self, UNKNOWN, Units};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
 use motet_secagg::layout::{Layout, Sum};
@@ -82,8 +83,10 @@ canonical! {
         pub missing: Vec<u64>,
         /// Means; 0 for a column without values.
         pub means: Vec<f64>,
-        /// Sums of centred squares.
+        /// Sums of centred squares; -1 where they are not known.
         pub squares: Vec<f64>,
+        /// In which units they are asked for.
+        pub units: Units,
     }
 }
 
@@ -98,7 +101,7 @@ pub struct Variable {
     pub missing: u64,
     /// Mean; NaN without values.
     pub mean: f64,
-    /// Variance, ddof 1; NaN with fewer than two values.
+    /// Variance, ddof 1; NaN with fewer than two values, or where the values differ by too little to be told.
     pub variance: f64,
 }
 
@@ -156,6 +159,7 @@ impl Summary {
             missing: Vec::new(),
             means: Vec::new(),
             squares: Vec::new(),
+            units: Units::default(),
         }
     }
 
@@ -171,11 +175,11 @@ impl Summary {
                 blocks.extend(self.details.iter().flat_map(found::ask_sums));
                 Some(exact(blocks))
             }
-            Phase::Spread => Some(moments::ask_spread(columns)),
-            Phase::Spreading(_) => {
-                let mut layout = moments::ask_spread(columns);
-                layout.blocks.extend(found::ask_spread(self.details()?));
-                Some(layout)
+            Phase::Spread => Some(exact(vec![limbs(state.units.len(columns))])),
+            Phase::Spreading(found) => {
+                let mut blocks = vec![limbs(state.units.len(columns))];
+                blocks.extend(found.ask_spread());
+                Some(exact(blocks))
             }
             Phase::Refining(found) => {
                 let most = state.counts.iter().max().copied().unwrap_or_default();
@@ -202,14 +206,19 @@ impl Summary {
                 let present = missing.iter().map(|missing| x.nrows() as f64 - missing);
                 let sums = columns().map(|values| values.iter().filter(|value| !value.is_nan()).sum());
                 let mut values: Vec<f64> = present.chain(missing.iter().copied()).chain(sums).collect();
+                moments::within(values.get(2 * columns().len()..).unwrap_or_default(), &self.columns)?;
                 if let Some(details) = &self.details {
                     values.extend(found::answer_sums(details, &self.columns, rows)?);
                 }
                 Ok(values)
             }
-            Phase::Spread => Ok(moments::answer_spread(x, &state.means)),
-            Phase::Spreading(found) => {
-                let mut values = moments::answer_spread(x, &state.means);
+            Phase::Spread | Phase::Spreading(_) => {
+                let mut values = state.units.answer(&state.means, |at, figure| {
+                    let values = columns().nth(at).into_iter().flatten();
+                    values.filter(|value| !value.is_nan()).map(|value| figure(*value)).sum()
+                });
+                moments::within(&values, &self.columns)?;
+                let Phase::Spreading(found) = &state.phase else { return Ok(values) };
                 values.extend(found.answer_spread(self.details()?, rows)?);
                 Ok(values)
             }
@@ -233,6 +242,7 @@ impl Summary {
                 // 0 and not NaN without values: the bits of a computed NaN differ between processors.
                 let mean = |(sum, count): (&f64, &u64)| if *count == 0 { 0.0 } else { sum / *count as f64 };
                 next.means = values.take(columns)?.iter().zip(&next.counts).map(mean).collect();
+                next.units = Units::first(&next.means);
                 next.phase = match &self.details {
                     None => Phase::Spread,
                     Some(details) => {
@@ -240,13 +250,29 @@ impl Summary {
                     }
                 };
             }
-            Phase::Spread => {
-                next.squares = values.take(columns)?.to_vec();
-                next.phase = Phase::Finished;
-            }
-            Phase::Spreading(found) => {
-                next.squares = values.take(columns)?.to_vec();
-                next.phase = self.refine(found.absorb_spread(&mut values)?)?;
+            Phase::Spread | Phase::Spreading(_) => {
+                let own = values.take(state.units.len(columns))?;
+                let rows: Vec<f64> = state.counts.iter().map(|count| squares::varying(*count)).collect();
+                let own = state.units.absorb(own, &state.means, &rows, sum.sites);
+                let levels = match &state.phase {
+                    Phase::Spreading(found) => found.take_spread(&mut values, sum.sites)?,
+                    _ => None,
+                };
+                // One round asks again for all or for nothing: a table by group has the means of the whole beside it.
+                let open =
+                    own.finer.is_some() || levels.as_ref().is_some_and(|levels| levels.finer.is_some());
+                if open {
+                    next.units = own.finer.unwrap_or(Units { again: true, ..state.units.clone() });
+                } else {
+                    next.squares = squares::known(&own);
+                    next.means = own.mean;
+                }
+                next.phase = match &state.phase {
+                    Phase::Spreading(found) if open => Phase::Spreading(found.again(levels)),
+                    Phase::Spreading(found) => self.refine(found.spread(levels))?,
+                    _ if open => Phase::Spread,
+                    _ => Phase::Finished,
+                };
             }
             Phase::Refining(found) => {
                 next.phase = self.refine(found.absorb(self.details()?, &mut values)?)?;
@@ -274,7 +300,11 @@ impl Summary {
                 count: *count,
                 missing: *missing,
                 mean: if *count == 0 { f64::NAN } else { *mean },
-                variance: if *count < 2 { f64::NAN } else { squares / (count - 1) as f64 },
+                variance: if *count < 2 || *squares == UNKNOWN {
+                    f64::NAN
+                } else {
+                    squares / (count - 1) as f64
+                },
             });
         Ok(SummaryOutcome {
             rounds: state.rounds,

@@ -1,6 +1,7 @@
 //! The models of a comparison: the common one less a fold, the site's own, and the personal one, each on rows that it has
 //! not seen.
 
+use crate::basis::Basis;
 use crate::error::RecipeError;
 use crate::fedavg::{self, FedAvg, FedAvgState, Weight};
 use crate::linear::Factor;
@@ -20,7 +21,8 @@ use rand_core::SeedableRng as _;
 /// Parts of the rows.
 const FOLDS: usize = 5;
 /// The local model: strength of the ridge on standardised columns, largest last step, most steps.
-const LOCAL: Limits = Limits { ridge: 1.0, lasso: 0.0, tolerance: 1e-9, max_rounds: 50, unit: 1.0 };
+const LOCAL: Limits =
+    Limits { ridge: 1.0, lasso: 0.0, tolerance: 1e-9, max_rounds: 50, unit: 1.0, rows: 1, separable: true };
 /// The personal model: steps of the whole table, their length, strength of the pull.
 const STEPS: u32 = 200;
 const RATE: f64 = 0.2;
@@ -40,6 +42,8 @@ pub(super) struct Pooled {
     beta: Vec<f64>,
     /// Information without the ridge, upper triangle.
     information: Vec<f64>,
+    /// The columns it is in.
+    basis: Basis,
     ridge: f64,
 }
 
@@ -58,9 +62,9 @@ impl Pooled {
             Weight::Rows => (y.len() as f64 / state.moments.rows as f64).min(recipe.weight_cap),
             Weight::Equal => 1.0 / f64::from(state.sites.max(1)),
         };
-        let sums = newton::answer(x, y, &state.moments, &beta);
+        let sums = newton::answer(x, y, &state.moments, &beta, &Basis::default());
         let information = sums.get(1 + beta.len()..)?.iter().map(|sum| sum / part.min(1.0)).collect();
-        Some(Self { beta, information, ridge: 1.0 })
+        Some(Self { beta, information, basis: Basis::default(), ridge: 1.0 })
     }
 }
 
@@ -110,6 +114,7 @@ impl<'a> Common<'a> {
             pooled: Some(Pooled {
                 beta: state.newton.beta.clone(),
                 information: state.newton.information.clone(),
+                basis: state.newton.basis.clone(),
                 ridge: recipe.ridge,
             }),
         })
@@ -157,11 +162,12 @@ impl<'a> Common<'a> {
         let step = || {
             let pooled = self.pooled.as_ref()?;
             let terms = pooled.beta.len();
-            let sums = newton::answer(part.x.view(), part.y.view(), self.moments, &pooled.beta);
+            let sums =
+                newton::answer(part.x.view(), part.y.view(), self.moments, &pooled.beta, &pooled.basis);
             let (gradient, information) = sums.get(1..)?.split_at_checked(terms)?;
             let left: Vec<f64> =
                 pooled.information.iter().zip(information).map(|(all, part)| all - part).collect();
-            let step = Factor::of(&left, terms, pooled.ridge).ok()?.solve(gradient);
+            let step = pooled.basis.back(Factor::of(&left, terms, pooled.ridge).ok()?.solve(gradient));
             let beta: Vec<f64> = pooled.beta.iter().zip(&step).map(|(beta, step)| beta - step).collect();
             Some(flat(&beta)).filter(|beta| beta.iter().all(|value| value.is_finite()))
         };
@@ -172,7 +178,8 @@ impl<'a> Common<'a> {
     pub(super) fn local(&self, part: &Part) -> Option<Vec<f64>> {
         let mut climb = Newton::new(part.x.ncols());
         for round in 1.. {
-            let values = newton::answer(part.x.view(), part.y.view(), self.moments, &climb.point());
+            let values =
+                newton::answer(part.x.view(), part.y.view(), self.moments, &climb.point(), &climb.basis);
             let sum = Sum { sites: 1, set: Digest::default(), weight: 1, values };
             match climb.absorb(&sum, round, LOCAL).ok()? {
                 Climb::On(next) => climb = next,
@@ -239,9 +246,17 @@ mod tests {
     fn fit(part: &Part, moments: &Moments) -> Newton {
         let mut climb = Newton::new(2);
         for round in 1.. {
-            let values = newton::answer(part.x.view(), part.y.view(), moments, &climb.point());
+            let values = newton::answer(part.x.view(), part.y.view(), moments, &climb.point(), &climb.basis);
             let sum = Sum { sites: 1, set: Digest::default(), weight: 1, values };
-            let limits = Limits { ridge: 0.5, lasso: 0.0, tolerance: 1e-12, max_rounds: 50, unit: 1.0 };
+            let limits = Limits {
+                ridge: 0.5,
+                lasso: 0.0,
+                tolerance: 1e-12,
+                max_rounds: 50,
+                unit: 1.0,
+                rows: 1,
+                separable: true,
+            };
             match climb.absorb(&sum, round, limits).unwrap() {
                 Climb::On(next) => climb = next,
                 Climb::End(end) => return end,
@@ -253,10 +268,17 @@ mod tests {
 
     #[test]
     fn an_exact_model_without_some_rows_is_almost_the_fit_of_the_others() {
-        let (all, moments) = (rows(), Moments { rows: 60, events: 30, mean: vec![0.0; 2], sd: vec![1.0; 2] });
+        let (all, moments) = (
+            rows(),
+            Moments { rows: 60, events: 30, mean: vec![0.0; 2], sd: vec![1.0; 2], ..Moments::default() },
+        );
         let newton = fit(&all, &moments);
-        let pooled =
-            |ridge| Pooled { beta: newton.beta.clone(), information: newton.information.clone(), ridge };
+        let pooled = |ridge| Pooled {
+            beta: newton.beta.clone(),
+            information: newton.information.clone(),
+            basis: newton.basis.clone(),
+            ridge,
+        };
         let common = Common {
             network: Network::new(2, &[]),
             parameters: flat(&newton.beta),

@@ -17,6 +17,18 @@ impl Columns {
         Self(columns.iter().map(|(name, values)| ((*name).to_owned(), values.clone())).collect())
     }
 
+    /// The same, row by row.
+    pub fn lines<const N: usize>(columns: &[&str; N], rows: &[[f64; N]]) -> Self {
+        let column = |at: usize| rows.iter().map(|row| row[at]).collect();
+        Self(columns.iter().enumerate().map(|(at, name)| ((*name).to_owned(), column(at))).collect())
+    }
+
+    /// Every row as often as its weight says.
+    pub fn written_out(&self) -> Self {
+        let times = |(row, weight): (usize, &f64)| std::iter::repeat_n(row, *weight as usize);
+        self.pick(&self.column("weight").iter().enumerate().flat_map(times).collect::<Vec<usize>>())
+    }
+
     pub fn column(&self, name: &str) -> &[f64] {
         self.0.get(name).unwrap_or_else(|| panic!("no column {name}"))
     }
@@ -57,7 +69,7 @@ impl Columns {
         let (y, offset, weight) = (
             side(&recipe.outcome),
             recipe.offset.then(|| side("offset")),
-            recipe.weight.then(|| side("weight")),
+            recipe.weight.map(|_| side("weight")),
         );
         let mut rows = Rows::new(x.view()).outcome(y.view());
         rows.offset = offset.as_ref().map(|side| side.view());

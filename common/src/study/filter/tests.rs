@@ -2,9 +2,9 @@
 
 use super::*;
 
-fn keeps(rule: &str, cells: &[(&str, Value<'static>)]) -> bool {
+fn holds(rule: &str, cells: &[(&str, Value<'static>)]) -> Option<bool> {
     let cells = cells.to_vec();
-    Filter::parse(rule).unwrap().keeps(&|name| cells.iter().find(|(n, _)| *n == name).map(|(_, v)| *v))
+    Filter::parse(rule).unwrap().holds(&|name| cells.iter().find(|(n, _)| *n == name).map(|(_, v)| *v))
 }
 
 #[test]
@@ -29,17 +29,39 @@ fn rules_say_who_belongs_to_the_cohort() {
         ("seen < \"2020-01-01\"", false),
         ("age > -1e-3", true),
     ] {
-        assert_eq!(keeps(rule, &row), expected, "{rule}");
+        assert_eq!(holds(rule, &row), Some(expected), "{rule}");
     }
 }
 
 #[test]
-fn a_row_without_a_value_the_rule_names_is_left_out() {
+fn a_missing_value_leaves_a_rule_unknown_unless_the_rest_of_it_decides() {
     let row = [("sex", Value::Number(1.0))];
-    for rule in ["age < 18", "not (age < 18)", "age != 3", "sex == 1 or age < 18"] {
-        assert!(!keeps(rule, &row), "{rule}");
+    for (rule, expected) in [
+        ("age < 18", None),
+        ("age != 3", None),
+        ("not (age < 18)", None),
+        ("not (age < 18 or sex == 0)", None),
+        ("sex == 1 or age < 18", Some(true)),
+        ("age < 18 or sex == 1", Some(true)),
+        ("age < 18 or sex == 0", None),
+        ("age < 18 and sex == 1", None),
+        ("age < 18 and sex == 0", Some(false)),
+        ("not (age < 18 and sex == 0)", Some(true)),
+        ("(age < 18 or sex == 1) and (name == 'x' or sex == 1)", Some(true)),
+        ("sex == 1", Some(true)),
+    ] {
+        assert_eq!(holds(rule, &row), expected, "{rule}");
     }
-    assert!(keeps("sex == 1", &row));
+}
+
+#[test]
+fn the_meaning_of_a_rule_is_part_of_its_bytes() {
+    let bytes = Filter::parse("age >= 18").unwrap().to_bytes();
+    assert_eq!(bytes.first(), Some(&MEANING));
+    let mut other = bytes.clone();
+    other[0] = MEANING + 1;
+    assert!(Filter::from_bytes(&other).is_err());
+    assert!(Filter::from_bytes(&"age >= 18".to_string().to_bytes()).is_err(), "a rule that does not say");
 }
 
 #[test]
@@ -57,7 +79,7 @@ fn the_normal_text_means_the_same_rule_and_stays_as_it_is() {
         assert_eq!(Filter::from_bytes(&filter.to_bytes()).unwrap(), filter);
     }
     assert!(
-        Filter::from_bytes(&"age>=18".to_string().to_bytes()).is_err(),
+        Filter::from_bytes(&[vec![MEANING], "age>=18".to_string().to_bytes()].concat()).is_err(),
         "only the normal text is canonical"
     );
 }

@@ -273,7 +273,7 @@ pub(super) fn vectors(recipe: &FedAvg) -> Vec<(&'static str, usize)> {
     };
     let mut steps = vec![
         ("counts and sums", first),
-        ("spread", spread),
+        ("spread", 2 * spread),
         ("a training round", 1 + parameters + controls),
         evaluate,
     ];

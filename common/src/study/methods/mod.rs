@@ -11,7 +11,7 @@ use super::keys::Keys;
 use super::reading::Checked;
 use super::{Data, Study};
 pub(super) use census::behind_census;
-use motet_recipes::Recipe;
+use motet_recipes::{Family, Recipe, WeightKind};
 
 /// Sums of a calibration step, and of the final score: counts of both outcomes and summed risks in each of 1000 bins, the
 /// right answers, the squared error and a calibration line. A test of motet-data holds [`Study::vectors`] to what the
@@ -125,6 +125,15 @@ pub(super) fn too_narrow(recipe: &Recipe, sites: usize) -> Option<u32> {
     }
 }
 
+/// The words of `weight_kind`.
+pub(super) const WEIGHT_KINDS: [(&str, WeightKind); 2] =
+    [("precision", WeightKind::Precision), ("frequency", WeightKind::Frequency)];
+
+/// The word of a kind of weight.
+pub(super) fn weight_word(kind: WeightKind) -> &'static str {
+    WEIGHT_KINDS.iter().find(|(_, own)| *own == kind).map_or("", |(word, _)| word)
+}
+
 /// The levels of a category, which the study names.
 fn levels(data: &Data, column: &str) -> Vec<String> {
     data.levels_of(column).map(<[String]>::to_vec).unwrap_or_default()
@@ -150,6 +159,15 @@ impl Study {
     pub fn outcome(&self) -> Outcome {
         let number = census::is_number(&self.recipe);
         if number { Outcome::Number } else { Outcome::YesNo }
+    }
+
+    /// Whether an outcome of yes and no, as 1 and 0, will do where a number is explained.
+    pub fn takes_yes_no(&self) -> bool {
+        use Family::{Linear, Poisson, Quasibinomial, Quasipoisson};
+        match self.recipe.method() {
+            Recipe::Glm(recipe) => matches!(recipe.family, Linear | Poisson | Quasipoisson | Quasibinomial),
+            _ => false,
+        }
     }
 
     /// Whether a study file may name this kind of recipe.
@@ -197,7 +215,14 @@ impl Study {
             lines.push(format!("the column that divides the patients: {group} (one of {levels})"));
         }
         lines.extend(data.offset.iter().map(|column| format!("a known part of the prediction: {column}")));
-        lines.extend(data.weight.iter().map(|column| format!("how often a row counts: {column}")));
+        lines.extend(data.weight.iter().zip(data.weight_kind).map(|(column, kind)| match kind {
+            WeightKind::Precision => {
+                format!("the weight of a row: {column}, its precision (a patient of weight 2 is one patient known better, as in R's `weights`)")
+            }
+            WeightKind::Frequency => {
+                format!("the weight of a row: {column}, its frequency (a row of weight 2 is two equal patients)")
+            }
+        }));
         lines.extend(data.formula.iter().map(|formula| format!("the model: {formula}")));
         lines
     }

@@ -35,7 +35,7 @@ pub(super) fn read(kind: &str, keys: &mut Keys<'_>, data: &mut Data) -> Checked<
         return Ok(Recipe::Logistic(Logistic { columns, outcome, ridge, tolerance, max_rounds }));
     }
     let family = FAMILIES.into_iter().find(|family| family.name() == kind).unwrap_or(Family::Linear);
-    let (offset, weight) = (data.offset.is_some(), data.weight.is_some());
+    let (offset, weight) = (data.offset.is_some(), data.weight_kind);
     let recipe = Glm { design, outcome, family, offset, weight, ridge, lasso, errors, tolerance, max_rounds };
     Ok(Recipe::Glm(recipe))
 }
@@ -160,7 +160,7 @@ pub(super) fn glm_shows(recipe: &Glm) -> Vec<String> {
 }
 
 fn has_score(recipe: &Glm) -> bool {
-    recipe.family == Family::Logistic && !recipe.weight
+    recipe.family == Family::Logistic && recipe.weight.is_none()
 }
 
 pub(super) fn vectors(recipe: &Logistic) -> Vec<(&'static str, usize)> {
@@ -170,7 +170,7 @@ pub(super) fn vectors(recipe: &Logistic) -> Vec<(&'static str, usize)> {
     let newton = 1 + terms + terms * (terms + 1) / 2;
     vec![
         ("counts and sums", 2 + columns),
-        ("spread", columns),
+        ("spread", 2 * columns),
         ("a step of the fit", newton),
         ("the score's histograms", SCORE + 1),
         ("calibration", CALIBRATION),
@@ -194,7 +194,7 @@ pub(super) fn glm_vectors(recipe: &Glm) -> Vec<(&'static str, usize)> {
     }
     steps.extend([
         ("counts and sums", 5 + terms),
-        ("spread", terms + 1),
+        ("spread", 2 * terms + 3),
         ("a step of the fit", 1 + terms + triangle),
     ]);
     if has_score(recipe) {

@@ -158,7 +158,7 @@ pub(super) fn count_adds_up(recipe: &Count) -> String {
 pub(super) fn vectors(recipe: &Summary) -> Vec<(&'static str, usize)> {
     let columns = recipe.columns.len();
     let Some(details) = &recipe.details else {
-        return vec![("counts and sums", 3 * columns), ("spread", columns)];
+        return vec![("counts and sums", 3 * columns), ("spread", 2 * columns)];
     };
     let histograms: usize =
         details.scales.iter().filter(|s| !s.edges.is_empty()).map(|s| s.edges.len() + 1).sum();
@@ -168,7 +168,7 @@ pub(super) fn vectors(recipe: &Summary) -> Vec<(&'static str, usize)> {
     let windows = scaled * (details.quantiles.len() + if details.extremes { 2 } else { 0 });
     let mut steps = vec![
         ("counts and sums", 3 * columns + histograms + groups * (1 + 2 * columns + levels)),
-        ("spread", columns + groups * columns),
+        ("spread", 2 * (columns + groups * columns)),
     ];
     if windows > 0 {
         steps.push(("windows around the quantiles", 64 * windows));

@@ -208,7 +208,7 @@ pub(super) fn cox_vectors(recipe: &Cox) -> Vec<(&'static str, usize)> {
     if recipe.strata == Strata::Site {
         return vec![
             ("counts and sums", 2 + columns),
-            ("spread", columns),
+            ("spread", 2 * columns),
             ("a step of the fit", 2 + columns + triangle),
             ("ranked pairs and drift", 3 + columns + 2 * triangle),
         ];
@@ -218,7 +218,7 @@ pub(super) fn cox_vectors(recipe: &Cox) -> Vec<(&'static str, usize)> {
     let tied = if recipe.ties == Ties::Efron { points } else { 0 };
     vec![
         ("counts and sums", 2 + columns),
-        ("spread and events", columns + points),
+        ("spread and events", 2 * columns + points),
         ("groups at risk", 1 + (points + tied) * (columns + 1) + columns),
         ("curvatures", triangle),
         ("scores by time, and drift", 20_000.max(4_000 * groups) + columns + 2 * triangle),

@@ -1,6 +1,7 @@
 //! The digest covers every field.
 
 use super::*;
+use motet_recipes::WeightKind;
 
 /// Every field of a study changed, one by one. The patterns have no `..`: a new field does not compile until it is here.
 fn changes(study: &Study) -> Vec<(&'static str, Study)> {
@@ -12,6 +13,7 @@ fn changes(study: &Study) -> Vec<(&'static str, Study)> {
         group,
         offset,
         weight,
+        weight_kind,
         formula,
         features,
         levels,
@@ -52,6 +54,10 @@ fn changes(study: &Study) -> Vec<(&'static str, Study)> {
         ("group", with(&|s| s.data.group = some(&group))),
         ("offset", with(&|s| s.data.offset = some(&offset))),
         ("weight", with(&|s| s.data.weight = some(&weight))),
+        (
+            "weight_kind",
+            with(&|s| s.data.weight_kind = weight_kind.is_none().then_some(WeightKind::Frequency)),
+        ),
         ("formula", with(&|s| s.data.formula = some(&formula))),
         ("recipe", with(&|s| s.recipe = Recipe::Summary(motet_recipes::Summary::new(s.columns())))),
         ("min_sites", with(&|s| s.privacy.min_sites = min_sites + 1)),

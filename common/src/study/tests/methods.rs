@@ -1,6 +1,7 @@
 //! Every kind of recipe: read, written back, held to its rules, told to the steward.
 
 use super::*;
+use motet_recipes::WeightKind;
 
 /// A kind, its table `[data]` after the dataset, and its table `[recipe]` after the kind.
 pub(super) const SAMPLES: [(&str, &str, &str); 14] = [
@@ -12,7 +13,7 @@ pub(super) const SAMPLES: [(&str, &str, &str); 14] = [
     ("count", "outcome = \"y\"\nfilter = \"age >= 18\"", "multiple = 20\n"),
     (
         "linear",
-        "outcome = \"sbp\"\noffset = \"known\"\nweight = \"w\"\nfeatures = [\"sex\", \"age\", \"cp\"]\n[data.levels]\ncp = [\"1\", \"2\", \"3\"]",
+        "outcome = \"sbp\"\noffset = \"known\"\nweight = \"w\"\nweight_kind = \"precision\"\nfeatures = [\"sex\", \"age\", \"cp\"]\n[data.levels]\ncp = [\"1\", \"2\", \"3\"]",
         "formula = \"sbp ~ age + sex + cp + age:sex\"\nerrors = \"hc1\"\n",
     ),
     ("logistic", "outcome = \"y\"\nfeatures = [\"age\"]", "lasso = 0.25\n"),
@@ -95,7 +96,7 @@ fn a_formula_makes_the_columns_and_orders_the_features() {
     assert_eq!(study.columns(), ["age", "sex", "cp_2", "cp_3"]);
     let Recipe::Glm(recipe) = study.recipe.method() else { panic!("another recipe") };
     assert_eq!(recipe.design.names(), ["age", "sex", "cp_2", "cp_3", "age:sex"]);
-    assert!(recipe.offset && recipe.weight);
+    assert!(recipe.offset && recipe.weight == Some(WeightKind::Precision));
     let reads: Vec<&str> = study.reads().into_iter().collect();
     assert_eq!(reads, ["age", "cp", "known", "sbp", "sex", "w"]);
 }
@@ -217,9 +218,27 @@ fn mistakes_of_every_kind_are_refused_with_their_fix() {
         ),
         (
             "gbdt",
-            "outcome = \"y\"\nweight = \"w\"\nfeatures = [\"age\"]",
+            "outcome = \"y\"\nweight = \"w\"\nweight_kind = \"precision\"\nfeatures = [\"age\"]",
             "",
             "recipe `gbdt` has no `weight`",
+        ),
+        (
+            "poisson",
+            "outcome = \"y\"\nweight = \"w\"\nfeatures = [\"age\"]",
+            "",
+            "`weight` stands without `weight_kind`",
+        ),
+        (
+            "poisson",
+            "outcome = \"y\"\nweight_kind = \"frequency\"\nfeatures = [\"age\"]",
+            "",
+            "`weight_kind` stands without `weight`",
+        ),
+        (
+            "poisson",
+            "outcome = \"y\"\nweight = \"w\"\nweight_kind = \"often\"\nfeatures = [\"age\"]",
+            "",
+            "write `weight_kind = \"precision\"`",
         ),
         ("gbdt", outcome, "depth = 9\n", "write 1 to 8"),
         ("fedprox", outcome, "mu = 100.0\n", "at most 1 / lr"),

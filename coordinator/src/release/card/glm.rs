@@ -4,7 +4,7 @@ use super::super::cells::small;
 use super::super::scale;
 use super::words::{code, digits, figure, p_value, plain, ratio};
 use super::{Card, thousands};
-use motet_recipes::{Errors, Estimate, Family, GlmOutcome, Outcome};
+use motet_recipes::{Errors, Estimate, Family, GlmOutcome, Outcome, WeightKind};
 
 pub(super) fn kind(fit: &GlmOutcome) -> &'static str {
     match fit.family {
@@ -44,6 +44,18 @@ impl Card<'_> {
         self.line(&format!("{settled} Full precision is in `report.json`.\n"));
         self.line(&meaning(fit.family));
         self.line(&format!("{}\n", certainty(fit)));
+        if let (Some(column), Some(kind)) = (&self.context.weight, fit.weight_kind) {
+            let what = match kind {
+                WeightKind::Precision => {
+                    "as its precision: a patient of weight 2 is one patient whose outcome is known better, as with the `weights` of \
+                     R's `lm` and `glm`"
+                }
+                WeightKind::Frequency => {
+                    "as its frequency: a row of weight 2 is two equal patients, and patients here are the sum of the weights"
+                }
+            };
+            self.line(&format!("A row was weighted by {} {what}.\n", code(column)));
+        }
         self.effects(fit);
         self.knots(fit);
         self.fit_in_numbers(fit);

@@ -39,6 +39,20 @@ fn a_regression_says_what_its_coefficients_and_errors_are() {
 }
 
 #[test]
+fn a_weight_is_named_with_what_it_says() {
+    let Outcome::Glm(mut fit) = run::glm(Family::Linear, |_| ()) else { unreachable!() };
+    for (kind, words) in [
+        (motet_recipes::WeightKind::Precision, "as its precision: a patient of weight 2 is one patient"),
+        (motet_recipes::WeightKind::Frequency, "as its frequency: a row of weight 2 is two equal patients"),
+    ] {
+        fit.weight_kind = Some(kind);
+        let context = Context { weight: Some("times".to_owned()), ..run::context("linear") };
+        let card = text(&cells::merged(&Outcome::Glm(fit.clone()), 5), &context, &[]);
+        holds(&card, &["A row was weighted by `times`", words]);
+    }
+}
+
+#[test]
 fn knots_that_were_found_stand_on_the_card() {
     let card = card("splines", &run::splines());
     holds(

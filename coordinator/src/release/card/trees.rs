@@ -26,7 +26,7 @@ impl Card<'_> {
         let held = if model.held > 0 {
             format!(
                 "{} other patients of the same sites were held out: they chose how many trees are kept, and the model \
-                     was measured on them.",
+                     was measured on them. Which they are follows from their values and `seed` in `report.json`.",
                 capital(&count(model.held))
             )
         } else {

@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 pub(super) struct Gbdt<'a> {
     rows: u64,
     rows_held_out: Option<u64>,
+    /// What the rows held out and the columns of a tree were drawn with, hexadecimal: with it one table gives these trees.
+    seed: String,
     events: Option<u64>,
     outcome: &'a str,
     /// `held_out` or `training`: the rows behind metrics, calibration and curve.
@@ -78,6 +80,7 @@ pub(super) fn body<'a>(model: &'a GbdtOutcome, context: &'a Context) -> Gbdt<'a>
     Gbdt {
         rows: model.rows,
         rows_held_out: shown(model.held),
+        seed: model.seed.hex(),
         events: model.events.filter(|e| !one_sided(model.rows, *e, context.smallest_cell)),
         outcome: &context.outcome,
         measured_on: if model.held > 0 { "held_out" } else { "training" },

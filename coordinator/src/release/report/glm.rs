@@ -28,6 +28,9 @@ pub(super) struct Glm<'a> {
     df: u64,
     r_squared: Option<f64>,
     weight: f64,
+    /// The column of the weight, and what it says: `precision` or `frequency`.
+    weight_column: Option<&'a str>,
+    weight_kind: Option<&'static str>,
     mean: f64,
     /// What `ratio` of a coefficient is.
     ratio: Option<&'static str>,
@@ -98,6 +101,8 @@ pub(super) fn body<'a>(fit: &'a GlmOutcome, context: &'a Context) -> Glm<'a> {
         df: fit.df,
         r_squared: fit.r_squared,
         weight: fit.weight,
+        weight_column: context.weight.as_deref(),
+        weight_kind: fit.weight_kind.map(scale::weight_kind),
         mean: fit.mean,
         ratio: scale::ratio(fit.family),
         knots: fit.knots.iter().map(knots).collect(),

@@ -119,6 +119,7 @@ fn trees_say_what_was_held_out_and_how_to_predict() {
     let report = read("gbdt", &outcome);
     assert_eq!(report["measured_on"], "held_out");
     assert_eq!(report["rows_held_out"], model.held);
+    assert_eq!(report["seed"], model.seed.hex(), "with it one table gives the same trees");
     let Fit::Classes { metrics, .. } = &model.fit else { unreachable!() };
     same(&report["metrics"]["auc"], metrics.auc);
     same(&report["history"][1]["held_out_loss"], model.history[1].held_out.unwrap());
