@@ -56,9 +56,10 @@ codes! {
     VersionUnknown = "version_unknown": "install the version the consortium runs",
     // data at the site
     NoDataset = "no_dataset": "`motet-node data add` gives the dataset its file and schema",
+    SchemaRefused = "schema_refused": "the site's schema and the study mean different columns, types or levels: its steward's card says which",
     DataRefused = "data_refused": "`motet-node data check` names file, line and column",
-    TooFewRows = "too_few_rows": "the site has fewer complete rows than the study asks for and does not take part",
-    InputRefused = "input_refused": "the site's own log names the reason; the round goes on without it",
+    TooFewRows = "too_few_rows": "the site has fewer complete rows than the study asks for and does not take part; the others hear nothing of it",
+    InputRefused = "input_refused": "the site's own log names the reason; the others take it for away, and the round goes on without it",
     RecipeFailed = "recipe_failed": "change the study as the reason says, and propose it under another id",
     // the round
     Malformed = "malformed": "the sender's version may differ",

@@ -3,6 +3,7 @@
 use super::text::cleaned;
 use super::write::duration;
 use super::{SiteLoss, Study, purpose_meaning};
+use crate::opening::Near;
 use crate::roster::Roster;
 use motet_secagg::digest::Digest;
 use std::fmt::Write as _;
@@ -16,6 +17,8 @@ pub struct CardContext<'a> {
     pub roster: &'a Roster,
     /// Earlier studies on the same dataset at this site, for what two sums together may show.
     pub earlier: &'a [Earlier],
+    /// Sums over the same data that were opened for nearly the sites of this roster.
+    pub near: &'a [Near],
     /// The node's folder, for the command to type.
     pub dir: &'a str,
 }
@@ -46,6 +49,15 @@ impl Earlier {
     /// Whether both results together show what the sites that differ would say alone.
     pub fn tells_apart(&self) -> bool {
         self.same_question && !(self.joined.is_empty() && self.left.is_empty())
+    }
+
+    /// What both results together show.
+    pub fn together(&self) -> String {
+        let sites: Vec<&str> = self.joined.iter().chain(&self.left).map(String::as_str).collect();
+        let (id, sites) = (&self.id, sites.join(", "));
+        format!(
+            "study `{id}` asked exactly this; both results together would show what {sites} alone would say"
+        )
     }
 }
 
@@ -266,6 +278,7 @@ impl Study {
                 context.roster.colluders
             ));
         }
+        Self::opened_before(card, context.near);
         if context.earlier.is_empty() {
             card.fact("no earlier study on this dataset is known to this node");
         }
@@ -274,7 +287,7 @@ impl Study {
                 if list.is_empty() { "none".to_string() } else { list.join(", ") }
             };
             card.fact(&format!(
-                "earlier study {} asks for this dataset, too; sites new since then: {}; sites no longer there: {}. Where one site alone \
+                "earlier study {} asks for this dataset, too; sites new in the roster since then: {}; no longer in the roster: {}. Where one site alone \
                  differs, comparing both results shows roughly its statistics",
                 earlier.id,
                 names(&earlier.joined),
@@ -288,6 +301,17 @@ impl Study {
                 ));
             }
         }
+    }
+
+    /// What the sets that were opened say: who is in a sum, no roster tells.
+    fn opened_before(card: &mut Card, near: &[Near]) {
+        for near in near {
+            card.fact(&format!("ATTENTION: {near}. Approving takes the word `--again`"));
+        }
+        card.fact(
+            "where a sum of this study would differ from one of another study over the same data by fewer sites than a sum must hold, \
+             because some stayed away in one of the two, this node does not sign it, unless you approve with `--again`",
+        );
     }
 
     /// Sites that must stay in a sum, by the roster's own numbers; never below the study's `min_sites`.

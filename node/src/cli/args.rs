@@ -154,8 +154,8 @@ pub enum StudyCommand {
         /// The permit under which the site takes part (TOML); a copy is kept
         #[arg(long, value_name = "FILE")]
         permit: Option<PathBuf>,
-        /// Approve although an earlier study asked exactly the same of other sites: both results together show what the
-        /// sites that differ would say alone
+        /// Approve although an earlier study asked exactly the same of other sites, or sums of another study over the same
+        /// data may differ from this one's by a few sites: both results together show what those would say alone
         #[arg(long)]
         again: bool,
         /// The study and roster that you read, as the card's last lines print them; without it the card must have been shown

@@ -137,7 +137,8 @@ fn the_card_calls_a_sites_own_figures_a_disclosure() {
         .collect();
     let hub = HubKeys { signing: key(200), log: key(201) };
     let roster = Roster::new("heart-1", 1, hub, "Open Hearts", entries).unwrap();
-    let context = CardContext { proposer: "Ada", roster: &roster, earlier: &[], dir: "/srv/motet" };
+    let context =
+        CardContext { proposer: "Ada", roster: &roster, earlier: &[], near: &[], dir: "/srv/motet" };
     let flat = |study: &Study| study.card(&context).split_whitespace().collect::<Vec<_>>().join(" ");
     let card = flat(&judged(EVALUATION).unwrap());
     for words in [
