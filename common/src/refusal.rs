@@ -148,4 +148,9 @@ impl Code {
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.as_str() == text)
     }
+
+    /// Whether a site that refuses with this code refuses every other attempt as well, until people change something.
+    pub fn is_lasting(self) -> bool {
+        matches!(self, Self::SchemaRefused | Self::QuestionRepeated)
+    }
 }

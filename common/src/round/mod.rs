@@ -408,10 +408,23 @@ impl Round {
             _ => Verdict::Wait,
         };
         match verdict {
-            Verdict::Wait => None,
+            Verdict::Wait => self.hopeless().map(|code| Entry::Abandoned(code.as_str().to_owned())),
             Verdict::Close(nodes) => Some(Entry::Closed(Closed { nodes, at: now })),
             Verdict::Abandon(code) => Some(Entry::Abandoned(code.as_str().to_owned())),
         }
+    }
+
+    /// Why nobody needs to be waited for: for a reason that no other attempt changes, too many have refused.
+    fn hopeless(&self) -> Option<Code> {
+        let (of, fewest): (Vec<NodeId>, usize) = match &self.phase {
+            Phase::Join(_) => (self.terms.plan().candidates.clone(), self.terms.plan().min_start.into()),
+            Phase::Sign(phase) => (phase.dealers(), self.terms.threshold()),
+            _ => return None,
+        };
+        let lasting = self.refused.iter().filter(|(node, _)| of.contains(node));
+        let lasting: Vec<Code> =
+            lasting.filter_map(|(_, code)| Code::parse(code).filter(|code| code.is_lasting())).collect();
+        (of.len().saturating_sub(lasting.len()) < fewest).then(|| lasting.first().copied()).flatten()
     }
 
     fn step(&mut self, entry: Entry, effects: &mut Vec<Effect>, key: &SecretKey) -> Result<(), Refusal> {
