@@ -149,6 +149,11 @@ impl Code {
         Self::ALL.iter().copied().find(|code| code.as_str() == text)
     }
 
+    /// Whether the reason follows from a study's text and a site's schema alone: then it may be told. Any other stays at the site.
+    pub fn is_of_texts(self) -> bool {
+        self == Self::SchemaRefused
+    }
+
     /// Whether a site that refuses with this code refuses every other attempt as well, until people change something.
     pub fn is_lasting(self) -> bool {
         matches!(self, Self::SchemaRefused | Self::QuestionRepeated)

@@ -1,6 +1,10 @@
 //! The steward's desk: look at a study, and say yes or no to exactly that. A decision is one signed entry of the ledger;
 //! the daemon reads it there, whether it runs now or later.
 
+mod under;
+
+pub use under::STAYS_OUT;
+
 use crate::data_desk::Dataset;
 use crate::error::StewardError;
 use crate::openings;
@@ -11,7 +15,6 @@ use crate::studies::{AtSite, Proposal, Standing, Studies};
 use crate::{Home, NodeError, clock, output, shown};
 use motet_common::decision::{Decision, Verdict};
 use motet_common::moment::Moment;
-use motet_common::opening::Near;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::study::{CardContext, Date, Earlier, Study, text};
 use motet_data::cohort::check_schema;
@@ -21,6 +24,7 @@ use motet_secagg::encode::Canonical as _;
 use motet_secagg::sign::SecretKey;
 use serde::Serialize;
 use std::time::Duration;
+use under::{leaves, lifted, rows_suffice, under};
 
 /// How often a decision is tried again when the daemon wrote to the ledger in between, and the wait before: hundreds of
 /// proposals that arrive at once take it some seconds.
@@ -29,9 +33,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// The longest reason, in bytes: a reason is a sentence.
 const LONGEST_REASON: usize = 400;
-
-/// The reason of a decline that follows from this site's rows: to the others it says no more than any.
-const STAYS_OUT: &str = "this site does not take part";
 
 /// What a steward wants to say.
 #[derive(Debug, Clone)]
@@ -62,6 +63,10 @@ pub struct Decided {
     pub roster_digest: String,
     /// Sites in the roster.
     pub roster: usize,
+    /// What a permit that ends before the study does means, for the steward.
+    pub leaves: Option<String>,
+    /// Whether fewer rows are left here than are needed, for the steward alone.
+    pub too_few_rows: bool,
     /// Whether an entry was written: deciding the same again writes none.
     pub recorded: bool,
     /// What an approval with `--again` lets be computed, one line a study.
@@ -282,15 +287,16 @@ pub async fn decide(
     if let Choice::Approve(_) | Choice::ApproveAgain(_) = choice {
         shown::check(home, &seen, typed).await?;
     }
-    let stays_out = matches!(verdict, Verdict::Approve(_)) && !rows_suffice(home, &seen.study)?;
-    if stays_out {
+    let too_few_rows = matches!(verdict, Verdict::Approve(_)) && !rows_suffice(home, &seen.study)?;
+    if too_few_rows {
         verdict = Verdict::Decline(STAYS_OUT.to_owned());
     }
     let near = openings::near(home, &seen).await?;
-    if let (Choice::Approve(_), false, Some(near)) = (choice, stays_out, near.first()) {
+    if let (Choice::Approve(_), false, Some(near)) = (choice, too_few_rows, near.first()) {
         return Err(Refusal::new(Code::QuestionRepeated, near.to_string()).into());
     }
     let again = matches!(choice, Choice::ApproveAgain(_));
+    let leaves = leaves(choice, &seen.study).filter(|_| !too_few_rows);
     let now_under = under(home, choice);
     let lifts = if again { lifted(&near, &studies.earlier(&seen)) } else { Vec::new() };
     let standing = &studies.find(id)?.standing;
@@ -299,7 +305,7 @@ pub async fn decide(
             .under(standing)
             .is_some_and(|under| Under { decision: Digest::default(), ..under.clone() } == now_under)
     {
-        return Ok(Decided { again: lifts, ..decided(&seen, &verdict, false) });
+        return Ok(Decided { again: lifts, leaves, too_few_rows, ..decided(&seen, &verdict, false) });
     }
     let key = key()?;
     if key.public() != home.steward {
@@ -313,7 +319,7 @@ pub async fn decide(
             return Err(Refusal::new(Code::StudyNotApproved, detail).into());
         }
         let allowed = acceptable(home, &studies, id, choice, now)?;
-        let verdict = if stays_out { verdict.clone() } else { allowed };
+        let verdict = if too_few_rows { verdict.clone() } else { allowed };
         let decision = Decision {
             study: seen.study.id.clone(),
             study_digest: seen.digest,
@@ -332,39 +338,13 @@ pub async fn decide(
             Ok(_) => {
                 let text = format!("the steward {} study `{id}`", verdict.as_str());
                 records::event(&home.ledger, now.ms, "decided", text).await?;
-                return Ok(Decided { again: lifts, ..decided(&seen, &verdict, true) });
+                return Ok(Decided { again: lifts, leaves, too_few_rows, ..decided(&seen, &verdict, true) });
             }
             Err(LedgerError::Conflict { .. }) => tokio::time::sleep(PAUSE).await,
             Err(error) => return Err(error.into()),
         }
     }
     Err(Refusal::new(Code::Storage, "the ledger changed again and again; try once more").into())
-}
-
-/// Whether this site has the rows for a study. That is decided here and once, before anybody else hears of it: afterwards a
-/// node that cannot answer for a reason in its rows is a site that is away.
-fn rows_suffice(home: &Home, study: &Study) -> Result<bool, NodeError> {
-    match Dataset::find(&home.paths, &study.data.dataset)?.cohort(study) {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == motet_data::Code::TooFewRows => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Under what a decision is made now.
-fn under(home: &Home, choice: &Choice) -> Under {
-    let permit = match choice {
-        Choice::Approve(permit) | Choice::ApproveAgain(permit) => permit.as_ref(),
-        Choice::Decline(_) | Choice::Withdraw(_) => None,
-    };
-    Under {
-        decision: Digest::default(),
-        again: matches!(choice, Choice::ApproveAgain(_)),
-        min_sites: home.settings.min_sites,
-        max_set_change: home.settings.max_set_change,
-        own_metrics: home.settings.limits.own_metrics,
-        permit: permit.map(|permit| (permit.reference.clone(), permit.until)),
-    }
 }
 
 /// The verdict, once nothing stands against it.
@@ -409,19 +389,6 @@ fn acceptable(
     }
 }
 
-/// What a steward says yes to with `--again`, as far as it can be told before the sets are known.
-fn lifted(near: &[Near], earlier: &[Earlier]) -> Vec<String> {
-    let rosters = earlier.iter().filter(|earlier| earlier.tells_apart()).map(Earlier::together);
-    let lines: Vec<String> = near.iter().map(ToString::to_string).chain(rosters).collect();
-    if lines.is_empty() {
-        return vec![
-            "no earlier sum differs from the whole roster by a few sites; where some stay away, both sums together tell of them"
-                .to_owned(),
-        ];
-    }
-    lines
-}
-
 /// Two sums over one question and nearly the same sites are a statement about the sites that differ: a steward says yes
 /// to that in so many words, or not at all. That holds for the same study proposed anew over other sites, too: where its
 /// start is drawn from text and roster, every question of it is another one.
@@ -460,6 +427,8 @@ fn decided(proposal: &Proposal, verdict: &Verdict, recorded: bool) -> Decided {
         roster: proposal.roster.entries.len(),
         recorded,
         again: Vec::new(),
+        leaves: None,
+        too_few_rows: false,
     }
 }
 
@@ -469,14 +438,15 @@ pub fn decided_text(decided: &Decided) -> String {
     let reason =
         if decided.text.is_empty() { String::new() } else { format!("\n  text           {}", decided.text) };
     let lifted: String = decided.again.iter().map(|line| format!("\n  again          {line}")).collect();
-    let rows = match decided.text == STAYS_OUT {
+    let leaves: String = decided.leaves.iter().map(|line| format!("\n  note           {line}")).collect();
+    let rows = match decided.too_few_rows {
         true => {
             "\n  for you alone  fewer rows are left than the study asks of a site; `motet-node data check` shows which are left out"
         }
         false => "",
     };
     format!(
-        "study {} is {}{again}\n  study digest   {}\n  roster digest  {} ({} sites){reason}{rows}{lifted}",
+        "study {} is {}{again}\n  study digest   {}\n  roster digest  {} ({} sites){reason}{rows}{lifted}{leaves}",
         decided.id, decided.decision, decided.study_digest, decided.roster_digest, decided.roster
     )
 }

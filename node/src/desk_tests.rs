@@ -242,7 +242,12 @@ async fn a_permit_holds_on_the_days_it_names_and_what_was_approved_without_waits
     assert!(runs(&home, today).await.unwrap_err().contains("--permit"));
     let permit = Permit::parse("P", include_str!("../permit.toml.sample")).unwrap();
     let permit = Permit { study: None, until: today, ..permit };
-    assert!(say(&home, Choice::Approve(Some(permit.clone()))).await.unwrap().recorded);
+    let decided = say(&home, Choice::Approve(Some(permit.clone()))).await.unwrap();
+    let said = decided_text(&decided);
+    assert!(
+        decided.recorded && said.contains(&format!("until {today}")) && said.contains("leaves"),
+        "{said}"
+    );
     assert_eq!(runs(&home, today).await, Ok(()));
     let later = Date { year: today.year + 1, ..today };
     for required in [true, false] {
@@ -324,6 +329,14 @@ async fn too_few_rows_are_a_decline_like_any_other_and_what_the_card_warns_of_is
     assert_eq!(declined.text, STAYS_OUT);
     assert!(decided_text(&declined).contains("for you alone"), "{declined:?}");
     assert_eq!(decision(&home).await, "declined");
+    // What a steward signs who gives no reason is the very same.
+    let verdict = |studies: &Studies| match &studies.find("ist").unwrap().standing {
+        Standing::Decided(signed) => signed.decision.verdict.clone(),
+        other => panic!("{other:?}"),
+    };
+    let automatic = verdict(&Studies::read(&home).await.unwrap());
+    assert!(!say(&home, Choice::Decline(STAYS_OUT.to_owned())).await.unwrap().too_few_rows);
+    assert_eq!(verdict(&Studies::read(&home).await.unwrap()), automatic);
     map(&folder, &home, 10);
     assert_eq!(say(&home, Choice::Approve(None)).await.unwrap().decision, "approved");
     // A column that the schema does not have.

@@ -376,7 +376,7 @@ impl Work {
             other => Refusal::new(Code::DataRefused, other.to_string()),
         })?;
         check_schema(&dataset.schema, &self.proposal.study)
-            .map_err(|error| Refusal::new(Code::SchemaRefused, error.to_string()))?;
+            .map_err(|error| Refusal::new(Code::SchemaRefused, error.of_texts()))?;
         let cohort = dataset.cohort(&self.proposal.study).map_err(|error| match error.kind() {
             motet_data::Code::TooFewRows => Code::TooFewRows.into(),
             _ => Refusal::new(Code::DataRefused, error.to_string()),

@@ -463,7 +463,16 @@ impl Member {
     }
 }
 
-/// The coarse no that goes to the coordinator for a plan.
+/// The longest reason that goes with a refusal, in bytes: a column, and what it is declared as.
+pub const LONGEST_WHY: usize = 400;
+
+/// The coarse no that goes to the coordinator for a plan: the code alone, but for what two texts say without any patient.
 pub fn refused(plan: Digest, refusal: &Refusal) -> Message {
-    Message::Refused(Refused { plan, code: refusal.code.as_str().to_owned() })
+    let mut why = String::new();
+    if refusal.code.is_of_texts() {
+        let most = refusal.detail.char_indices().map(|(at, char)| at + char.len_utf8());
+        let end = most.take_while(|end| *end <= LONGEST_WHY).last().unwrap_or(0);
+        why.push_str(refusal.detail.get(..end).unwrap_or_default());
+    }
+    Message::Refused(Refused { plan, code: refusal.code.as_str().to_owned(), why })
 }

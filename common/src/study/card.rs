@@ -257,6 +257,10 @@ impl Study {
         for line in self.shows().into_iter().chain(self.judging_shows()) {
             card.fact(&line);
         }
+        card.fact(
+            "this site leaves, like any that is lost, also where the permit of its approval is over or its node.toml does not let it \
+             answer any more while the study runs; what was opened before stays",
+        );
         match self.rounds.on_site_loss {
             SiteLoss::Continue => card.fact(
                 "if a site leaves in the middle of a run, the others go on without it, once and for good: comparing the sums \

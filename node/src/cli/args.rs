@@ -171,8 +171,8 @@ pub enum StudyCommand {
     Decline {
         /// The study
         id: String,
-        /// The reason: one sentence, which the proposer reads
-        #[arg(long, value_name = "TEXT")]
+        /// The reason: one sentence, which the proposer reads; without it the site does not take part, and nobody hears why
+        #[arg(long, value_name = "TEXT", default_value = crate::desk::STAYS_OUT)]
         why: String,
         #[command(flatten)]
         sign: Sign,
@@ -293,6 +293,7 @@ mod tests {
             "study approve ist --permit P.toml --dir D",
             "study approve ist --digest 0123456789abcdef-0123456789abcdef --dir D",
             "study decline ist --why no --dir D",
+            "study decline ist --dir D",
             "study withdraw ist --dir D",
             "permit add P.toml --dir D",
             "permit list --dir D",

@@ -132,8 +132,13 @@ impl Session {
         });
         match answered {
             Ok(acts) => self.act(link, &study, acts).await,
-            Err(refusal) => {
+            Err(mut refusal) => {
                 let id = proposal.study.id.clone();
+                if refusal.code == Code::InputRefused
+                    && let Some(column) = cohort.as_ref().and_then(|cohort| cohort.largest(&proposal.study))
+                {
+                    refusal.detail.push_str(&format!("; the largest numbers stand in column `{column}`"));
+                }
                 // Nor does it stay sealed: a start would take it up again.
                 self.forget(&study).await?;
                 self.say("refused", &format!("round {round} of study {id} is not answered: {refusal}"))

@@ -301,3 +301,19 @@ async fn a_limit_that_is_changed_while_the_node_runs_holds_from_the_next_message
     assert_eq!(session.may_go_on(&study).await.unwrap(), Ok(()));
     assert!(!session.followers[&study].tells);
 }
+
+#[tokio::test]
+async fn a_limit_that_ends_in_mid_run_makes_the_site_leave_and_a_file_that_is_being_written_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = session(folder.path()).await;
+    let (study, _) = begin(&mut session, Duration::ZERO);
+    let path = session.home.paths.settings();
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("[limits]", "[limi")).unwrap();
+    session.hold_to_decisions().await.unwrap();
+    assert!(session.given_up.is_empty() && session.followers[&study].attempt.is_some());
+    std::fs::write(&path, text.replace("min_sites = 3", "min_sites = 4")).unwrap();
+    session.hold_to_decisions().await.unwrap();
+    assert!(session.followers[&study].attempt.is_none());
+    assert_eq!((session.vault.names().unwrap().len(), session.given_up.len()), (0, 1));
+}
