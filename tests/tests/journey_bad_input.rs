@@ -77,6 +77,39 @@ fn a_study_with_an_unknown_column_is_approved_by_nobody_and_the_node_goes_on() {
 }
 
 #[test]
+fn a_run_that_every_site_refuses_by_its_schema_ends_at_once_and_names_the_column() {
+    let mut consortium = Consortium::start(PROGRAM);
+    four_sites(&mut consortium);
+    let file = propose(&consortium, |text| text);
+    consortium.operate(&["study", "propose", &file]).done();
+    for (site, _) in SITES {
+        consortium.approve(site, "heart-disease");
+    }
+    // After the approvals every site takes a column out of its schema.
+    let schema = consortium.path("schema.toml");
+    let text = std::fs::read_to_string(demo_file("heart/schema.toml")).unwrap();
+    let (before, column) = text.split_once("[columns.thalach]").unwrap();
+    let (_, after) = column.split_once("\n[columns.").unwrap();
+    std::fs::write(&schema, format!("{before}[columns.{after}")).unwrap();
+    for (site, _) in SITES {
+        let csv = demo_file(&format!("heart/{site}.csv"));
+        let csv = csv.to_str().unwrap();
+        consortium
+            .desk(site, &["data", "add", "heart", "--csv", csv, "--schema", &schema, "--replace"])
+            .done();
+    }
+    let run = consortium.operate(&["run", "start", "heart-disease", "--wait"]);
+    let said = format!("{}{}", run.out, run.err);
+    assert!(
+        run.code != 0 && said.contains("schema_refused: the schema of `heart` has no column `thalach`"),
+        "{said}"
+    );
+    assert!(!said.contains("wait for more sites") && !said.contains("declared are"), "{said}");
+    let log = std::fs::read_to_string(consortium.path("coordinator.log")).unwrap();
+    assert_eq!(log.matches("an attempt ended without a sum").count(), 1, "{log}");
+}
+
+#[test]
 fn files_that_do_not_fit_their_schema_are_refused_by_line_and_column_and_never_by_value() {
     let consortium = Consortium::start(PROGRAM);
     let code = consortium.invite("cleveland", "US");
@@ -155,6 +188,7 @@ fn a_site_whose_answer_is_out_of_range_is_stopped_there_and_to_the_others_it_is_
     // The reason stands in the site's own log, by place and without the value, and nowhere else.
     let own = std::fs::read_to_string(consortium.path("cleveland.log")).unwrap();
     assert!(own.contains("input_refused: a value in block"), "{own}");
+    assert!(own.contains("the largest numbers stand in column `chol`"), "{own}");
     let theirs = std::fs::read_to_string(consortium.path("coordinator.log")).unwrap();
     assert!(
         !theirs.contains("a value in block")
