@@ -8,8 +8,8 @@ pub(crate) use pinned::LineUp;
 
 use crate::changes::Changes;
 use crate::entries::{Noted, Planned, Proposed, Publishing, RunEnded, RunStarted, StudyEntry};
+use crate::refusals;
 use crate::run_state::{RunEvent, RunState};
-use crate::view;
 use motet_common::chain::Chain;
 use motet_common::checks::Due;
 use motet_common::decision::{SignedDecision, Verdict};
@@ -269,7 +269,7 @@ impl Book {
                     format!("{} complains about the shares of {}", self.name(node), self.name(dealer))
                 });
                 let who = |(node, refused): &(NodeId, Refused)| {
-                    format!("{} ({})", self.name(*node), view::refusal(refused))
+                    format!("{} ({})", self.name(*node), refusals::said(refused))
                 };
                 let refused: Vec<String> = refused.iter().map(who).collect();
                 let refused = (!refused.is_empty()).then(|| {

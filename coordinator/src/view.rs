@@ -2,14 +2,13 @@
 
 use crate::book::{Book, Run};
 use crate::pause::{Pause, Reason, clock};
+use crate::refusals;
 use crate::run_state::{RunEvent, RunState};
 use jiff::Timestamp;
 use motet_common::moment::Moment;
 use motet_common::refusal::Code;
 use motet_common::round::Round;
-use motet_common::study::text::cleaned;
 use motet_proto::v1::{self, WatchRunResponse};
-use motet_secagg::message::Refused;
 
 /// The present run, or the latest.
 pub(crate) fn watch(book: &Book, pause: Option<&Pause>) -> Option<WatchRunResponse> {
@@ -35,8 +34,9 @@ pub(crate) fn watch(book: &Book, pause: Option<&Pause>) -> Option<WatchRunRespon
         view.sites = book.names(&plan.candidates);
         view.awaited = book.names(&round.awaited());
         let refused = round.refused().iter();
-        view.refusals =
-            refused.map(|(node, refused)| format!("{}: {}", book.name(*node), refusal(refused))).collect();
+        view.refusals = refused
+            .map(|(node, refused)| format!("{}: {}", book.name(*node), refusals::said(refused)))
+            .collect();
     }
     Some(view)
 }
@@ -115,12 +115,6 @@ fn ended_why(code: &str, detail: &str) -> String {
         Some(code) => code.next(),
     };
     if detail.is_empty() { why.to_owned() } else { format!("{detail}: {why}") }
-}
-
-/// A site's no, with the reason where it told one.
-pub(crate) fn refusal(refused: &Refused) -> String {
-    let Refused { code, why, .. } = refused;
-    if why.is_empty() { code.clone() } else { format!("{code}: {}", cleaned(why)) }
 }
 
 /// A moment as RFC 3339 text.

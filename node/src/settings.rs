@@ -1,7 +1,6 @@
 //! `node.toml`: who the site is, where its coordinator listens, and what its stewards may approve at all. The documented
 //! sample beside this package is also the template that `join` fills in.
 
-use crate::records::Under;
 use motet_common::enrol::{check_country, check_name, split_address};
 use motet_common::refusal::{Code, Refusal};
 use motet_common::roster::Roster;
@@ -153,19 +152,6 @@ impl Settings {
                 own_metrics: raw.limits.own_metrics,
             },
         })
-    }
-
-    /// The stricter of these settings and of those under which a study was approved: a limit that is loosened afterwards takes
-    /// another decision, one that is tightened holds at once. What decides whether a study runs at all needs no such care: it was
-    /// approved under it.
-    pub(crate) fn with(&self, under: Option<&Under>) -> Self {
-        let mut settings = self.clone();
-        if let Some(under) = under {
-            settings.min_sites = settings.min_sites.max(under.min_sites);
-            settings.max_set_change = settings.max_set_change.min(under.max_set_change);
-            settings.limits.own_metrics &= under.own_metrics;
-        }
-        settings
     }
 
     /// The text of `node.toml` for a site that has just joined: the sample with its own values.

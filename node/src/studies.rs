@@ -415,7 +415,7 @@ impl Studies {
                 format!("study `{id}` is {}", known.standing.as_str()),
             ));
         }
-        self.acceptable_under(known, today, &self.settings.with(self.under(&known.standing)))?;
+        self.acceptable_under(known, today, &self.stricter(self.under(&known.standing)))?;
         self.permitted(known, today)?;
         Ok(known)
     }

@@ -1,4 +1,8 @@
 //! Two studies over the same patients, one site more or less: without the steward's word no node opens what they show together.
+#![expect(
+    clippy::expect_used,
+    reason = "a test: clippy knows only the functions marked as one, not their helpers"
+)]
 
 use motet_tests::consortium::{Consortium, demo_file};
 

@@ -39,10 +39,23 @@ impl Studies {
         Err(Refusal::new(Code::StudyNotApproved, detail))
     }
 
+    /// The stricter of the settings of now and of those under which a study was approved: a limit that is loosened afterwards takes
+    /// another decision, one that is tightened holds at once. What decides whether a study runs at all needs no such care: it was
+    /// approved under it.
+    pub(super) fn stricter(&self, under: Option<&Under>) -> Settings {
+        let mut settings = self.settings.clone();
+        if let Some(under) = under {
+            settings.min_sites = settings.min_sites.max(under.min_sites);
+            settings.max_set_change = settings.max_set_change.min(under.max_set_change);
+            settings.limits.own_metrics &= under.own_metrics;
+        }
+        settings
+    }
+
     /// The site's limits for a study that was decided: the stricter of those at the decision and those of now.
     pub(crate) fn limits(&self, study: &Digest) -> Settings {
         let known = self.by_id.values().find(|known| known.proposal.digest == *study);
-        self.settings.with(known.and_then(|known| self.under(&known.standing)))
+        self.stricter(known.and_then(|known| self.under(&known.standing)))
     }
 
     /// Takes in node.toml as it is now: a limit that was changed since the node started holds from the next message on.
