@@ -72,7 +72,7 @@ codes! {
     StateRootMismatch = "state_root_mismatch": "the node fetches the missing releases and checks them",
     RoundReplay = "round_replay": "this attempt was already seen",
     RoundSpent = "round_spent": "this question was opened once; it cannot be asked again",
-    LineUpTooSmall = "line_up_too_small": "wait for more sites or lower the quorum down to the protocol's minimum",
+    LineUpTooSmall = "line_up_too_small": "ask the sites that did not answer what `motet-node status` says there, wait for more, or lower the quorum down to the protocol's minimum",
     ThresholdTooLow = "threshold_too_low": "the plan's thresholds are below the protocol's",
     HeadroomViolation = "headroom_violation": "the sum could wrap around; fewer sites or a smaller bound",
     DuplicateKey = "duplicate_key": "two nodes sent the same key",

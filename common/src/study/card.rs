@@ -234,7 +234,8 @@ impl Study {
         };
         card.fact(&format!("nothing is opened with fewer than {survivors} sites in the sum; {while_}"));
         card.fact(&format!(
-            "a site with fewer than {} rows does not take part and says no number",
+            "a site with fewer than {} rows does not take part: approving there signs a decline that gives no reason, and a site that has \
+             fewer later is away to the others",
             self.privacy.min_rows
         ));
         let rounds = &self.rounds;
