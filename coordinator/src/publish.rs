@@ -10,15 +10,12 @@ use motet_common::manifest::{FILE_NAME, FORMAT, File, Manifest, Privacy, RoundRe
 use motet_common::moment::Moment;
 use motet_common::proof::{Check, LedgerProof, Proven};
 use motet_common::refusal::{Code, Refusal};
-use motet_common::study::SiteLoss;
+use motet_common::study::{LEAST_CELL, LEAST_ROWS, SiteLoss};
 use motet_recipes::Recipe;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::note::{Note, NoteError};
 use motet_secagg::sign::{SecretKey, Signature};
-
-/// Groups smaller than this are merged in report, card and pictures.
-const SMALLEST_CELL: u64 = 5;
 
 /// Name and content of every file but the manifest.
 pub(crate) fn files(book: &Book, shared: &Shared, at: Moment) -> Result<Vec<(String, Vec<u8>)>, Refusal> {
@@ -88,9 +85,9 @@ fn context(book: &Book, shared: &Shared, at: Moment) -> Context {
             SiteLoss::Continue => "continue".to_owned(),
         },
         min_sites: study.privacy.min_sites,
-        min_rows: u64::from(study.privacy.min_rows),
+        min_rows: u64::from(study.privacy.min_rows.max(LEAST_ROWS)),
         colluders: u32::from(roster.colluders),
-        smallest_cell: SMALLEST_CELL,
+        smallest_cell: u64::from(study.cell().unwrap_or(LEAST_CELL).max(LEAST_CELL)),
         started: run.map(|run| timestamp(run.started.at)).unwrap_or_default(),
         finished: timestamp(at),
         bytes_up: Some(book.bytes_up),

@@ -5,7 +5,7 @@ use crate::NodeError;
 use crate::home::{Paths, create_folder, read_text, write_text};
 use crate::output::{self, small, small_text};
 use motet_common::refusal::{Code, Refusal};
-use motet_common::study::Study;
+use motet_common::study::{Floors, Study};
 use motet_data::cohort::check_schema;
 use motet_data::{Cohort, DataError, Profile, Schema, Table, profile};
 use serde::{Deserialize, Serialize};
@@ -82,13 +82,30 @@ impl Dataset {
         Ok(Self { name: name.to_owned(), csv: source.csv, schema })
     }
 
-    /// The patients of a study and the columns it uses, and no others.
+    /// Whether schema and study mean the same, and the study's grid of times is no finer than the site's floor.
+    ///
+    /// # Errors
+    /// `unknown_column`, `schema_mismatch`; `study_not_approved` for the grid.
+    pub fn fits(&self, study: &Study, floors: &Floors) -> Result<(), NodeError> {
+        check_schema(&self.schema, study)?;
+        let time = study.data.time.as_ref().and_then(|time| self.schema.columns.get(time));
+        match study.too_fine(floors, time.and_then(|column| column.unit.as_deref())) {
+            Some(fine) => {
+                Err(Refusal::new(Code::StudyNotApproved, format!("study `{}` {fine}", study.id)).into())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The patients of a study and the columns it uses, and no others, where they are as many as it and this site's floor ask.
     ///
     /// # Errors
     /// [`DataError`]; `too_few_rows` among them.
-    pub fn cohort(&self, study: &Study) -> Result<Cohort, DataError> {
+    pub fn cohort(&self, study: &Study, floors: &Floors) -> Result<Cohort, DataError> {
         check_schema(&self.schema, study)?;
-        Cohort::of(&Table::open(&self.csv, &self.schema, study.reads())?, study)
+        let mut study = study.clone();
+        study.privacy.min_rows = study.privacy.min_rows.max(floors.min_rows);
+        Cohort::of(&Table::open(&self.csv, &self.schema, study.reads())?, &study)
     }
 }
 
@@ -146,7 +163,9 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
         let problem = format!("study `{}` asks for dataset `{}`, not `{name}`", study.id, study.data.dataset);
         return Err(NodeError::Usage(problem));
     }
-    let cohort = dataset.cohort(study)?;
+    // Before a site has joined, the least that any has.
+    let floors = paths.read_settings().map(|settings| settings.limits.floors).unwrap_or_default();
+    let cohort = dataset.cohort(study, &floors)?;
     Ok(Checked {
         dataset: name.to_owned(),
         study: Some(study.id.clone()),

@@ -17,7 +17,6 @@ use motet_common::decision::{Decision, Verdict};
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::study::{CardContext, Date, Earlier, Study, text};
-use motet_data::cohort::check_schema;
 use motet_ledger::LedgerError;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -202,6 +201,7 @@ pub async fn show(home: &Home, id: &str, now: Moment) -> Result<Shown, NodeError
         earlier: &studies.earlier(proposal),
         near: &openings::near(home, proposal).await?,
         dir: &home.paths.dir().display().to_string(),
+        floors: &home.settings.limits.floors,
     });
     let card = match own_figures(&studies.limits(&proposal.digest).limits, &proposal.study) {
         Some(line) => format!("{card}\n{line}\n"),
@@ -246,7 +246,7 @@ fn own_figures(limits: &Limits, study: &Study) -> Option<&'static str> {
 fn hindrance(home: &Home, study: &Study) -> Option<String> {
     match Dataset::find(&home.paths, &study.data.dataset) {
         Err(error) => Some(error.to_string()),
-        Ok(dataset) => check_schema(&dataset.schema, study).err().map(|error| error.to_string()),
+        Ok(dataset) => dataset.fits(study, &home.settings.limits.floors).err().map(|error| error.to_string()),
     }
 }
 

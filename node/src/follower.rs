@@ -14,6 +14,7 @@ use motet_common::log::Mirror;
 use motet_common::opening::Reading;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::member::{Expected, Me, Member, Sets};
+use motet_common::study::Floors;
 use motet_data::Cohort;
 use motet_data::cohort::check_schema;
 use motet_ledger::Recorded;
@@ -279,6 +280,7 @@ impl Follower {
             chain: self.chain.clone(),
             place: self.place(home),
             tells: self.tells,
+            floors: home.settings.limits.floors.clone(),
             memory: Memories::open(home)
                 .and_then(|memories| memories.before(&self.proposal.digest, &self.chain.root())),
         }
@@ -344,6 +346,8 @@ pub(crate) struct Work {
     place: Option<u32>,
     /// Whether it may tell there how the finished model does on its own rows.
     tells: bool,
+    /// The site's own floors as they are now.
+    floors: Floors,
     /// What the answer begins from.
     memory: Result<Memory, NodeError>,
 }
@@ -377,10 +381,11 @@ impl Work {
         })?;
         check_schema(&dataset.schema, &self.proposal.study)
             .map_err(|error| Refusal::new(Code::SchemaRefused, error.of_texts()))?;
-        let cohort = dataset.cohort(&self.proposal.study).map_err(|error| match error.kind() {
-            motet_data::Code::TooFewRows => Code::TooFewRows.into(),
-            _ => Refusal::new(Code::DataRefused, error.to_string()),
-        })?;
+        let cohort =
+            dataset.cohort(&self.proposal.study, &self.floors).map_err(|error| match error.kind() {
+                motet_data::Code::TooFewRows => Code::TooFewRows.into(),
+                _ => Refusal::new(Code::DataRefused, error.to_string()),
+            })?;
         let cohort = Arc::new(cohort);
         self.cohort = Some(Arc::clone(&cohort));
         Ok(cohort)

@@ -4,11 +4,17 @@
 use motet_common::enrol::{check_country, check_name, split_address};
 use motet_common::refusal::{Code, Refusal};
 use motet_common::roster::Roster;
-use motet_common::study::{SiteLoss, Study, purpose_meaning, text};
+use motet_common::study::{
+    Floors, LEAST_CELL, LEAST_MULTIPLE, LEAST_ROWS, LEAST_STEP, MOST_BINS, SiteLoss, Study, purpose_meaning,
+    text,
+};
 use motet_secagg::threshold::{FEWEST_SITES, Thresholds};
 use serde::Deserialize;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use toml::Spanned;
+
+/// A wider grid of times than a hundred years is a mistake in the unit.
+const MOST_STEP: f64 = 36_525.0;
 
 /// The documented sample.
 pub const SAMPLE: &str = include_str!("../node.toml.sample");
@@ -26,7 +32,7 @@ pub struct SettingsError {
 }
 
 /// The settings of a node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// The site's name.
     pub site: String,
@@ -46,7 +52,7 @@ pub struct Settings {
 }
 
 /// What a steward may approve at all.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Limits {
     /// Federated methods; nothing means all.
     pub recipes: Option<Vec<String>>,
@@ -54,8 +60,8 @@ pub struct Limits {
     pub purposes: Option<Vec<String>>,
     /// Whether an approval must name a permit.
     pub permit_required: bool,
-    /// Whether a survival study may take times as they are, not rounded up to a grid.
-    pub exact_times: bool,
+    /// What no study goes below.
+    pub floors: Floors,
     /// Whether this site tells a study that asks how the finished model does on its own rows.
     pub own_metrics: bool,
 }
@@ -80,10 +86,52 @@ struct RawLimits {
     purposes: Option<Vec<Spanned<String>>>,
     #[serde(default)]
     permit_required: bool,
+    min_rows: Option<Spanned<u32>>,
+    min_cell: Option<Spanned<u32>>,
+    multiple: Option<Spanned<u32>>,
+    step: Option<Spanned<f64>>,
+    bins: Option<Spanned<u32>>,
+    #[serde(default)]
+    extremes: bool,
     #[serde(default)]
     exact_times: bool,
     #[serde(default)]
     own_metrics: bool,
+}
+
+/// The site's floors; each is the compiled one, or stricter.
+fn floors(
+    limits: &RawLimits,
+    refuse: &impl Fn(Range<usize>, String, &str) -> SettingsError,
+) -> Result<Floors, SettingsError> {
+    let whole = |given: &Option<Spanned<u32>>, key: &str, usual: u32, range: RangeInclusive<u32>| match given
+    {
+        Some(number) if !range.contains(number.get_ref()) => {
+            let problem = format!("`{key}` is `{}`", number.get_ref());
+            let fix = format!("write {} to {}; a site can only be stricter", range.start(), range.end());
+            Err(refuse(number.span(), problem, &fix))
+        }
+        Some(number) => Ok(*number.get_ref()),
+        None => Ok(usual),
+    };
+    let step = match &limits.step {
+        Some(days) if !(LEAST_STEP..=MOST_STEP).contains(days.get_ref()) => {
+            let fix =
+                format!("write {LEAST_STEP} to {MOST_STEP} days, or `exact_times = true` for a finer grid");
+            return Err(refuse(days.span(), format!("`step` is `{}`", days.get_ref()), &fix));
+        }
+        Some(days) => *days.get_ref(),
+        None => LEAST_STEP,
+    };
+    Ok(Floors {
+        min_rows: whole(&limits.min_rows, "min_rows", LEAST_ROWS, LEAST_ROWS..=1_000_000)?,
+        min_cell: whole(&limits.min_cell, "min_cell", LEAST_CELL, LEAST_CELL..=1000)?,
+        multiple: whole(&limits.multiple, "multiple", LEAST_MULTIPLE, LEAST_MULTIPLE..=1000)?,
+        step,
+        bins: whole(&limits.bins, "bins", MOST_BINS, 2..=MOST_BINS)?,
+        extremes: limits.extremes,
+        exact_times: limits.exact_times,
+    })
 }
 
 impl Settings {
@@ -131,6 +179,7 @@ impl Settings {
             list.map(|list| list.into_iter().map(known).collect::<Result<Vec<_>, _>>()).transpose()
         };
         let kinds = format!("use one of {}", Study::kinds());
+        let floors = floors(&raw.limits, &refuse)?;
         let recipes = words(raw.limits.recipes, &Study::is_kind, &kinds)?;
         let purposes = words(
             raw.limits.purposes,
@@ -148,7 +197,7 @@ impl Settings {
                 recipes,
                 purposes,
                 permit_required: raw.limits.permit_required,
-                exact_times: raw.limits.exact_times,
+                floors,
                 own_metrics: raw.limits.own_metrics,
             },
         })
@@ -172,7 +221,7 @@ impl Settings {
     ///
     /// # Errors
     /// `line_up_too_small` when a sum, or the figures of a group, could hold fewer sites than the site's floor, `study_not_approved` for a recipe or
-    /// purpose that `node.toml` does not list, and for exact times that it does not allow.
+    /// purpose that `node.toml` does not list, and for what lies below the site's floors.
     pub fn allow(&self, study: &Study, roster: &Roster) -> Result<(), Refusal> {
         let floor = study.privacy.min_sites as usize;
         let numbers = Thresholds::of(
@@ -213,13 +262,8 @@ impl Settings {
         if !listed(&self.limits.recipes, study.recipe.kind()) {
             return Err(outside("recipe", study.recipe.kind()));
         }
-        if study.shows_exact_times() && !self.limits.exact_times {
-            let detail = format!(
-                "study `{}` takes times as they are, and the sum shows them; `exact_times = true` under `[limits]` of node.toml \
-                 allows that, or the proposer writes times = \"grid\"",
-                study.id
-            );
-            return Err(Refusal::new(Code::StudyNotApproved, detail));
+        if let Some(below) = study.below(&self.limits.floors) {
+            return Err(Refusal::new(Code::StudyNotApproved, format!("study `{}` {below}", study.id)));
         }
         if study.rounds.on_site_loss == SiteLoss::Continue && self.max_set_change == 0 {
             let detail = format!(
@@ -252,7 +296,7 @@ mod tests {
         let limits = Settings::parse(&all).unwrap().limits;
         assert_eq!(limits.recipes.unwrap(), ["summary", "logistic"]);
         assert_eq!(limits.purposes.unwrap(), ["53(1)(e)", "53(1)(a)"]);
-        assert!(limits.permit_required && limits.exact_times && limits.own_metrics);
+        assert!(limits.permit_required && limits.floors.exact_times && limits.own_metrics);
     }
 
     #[test]
@@ -273,7 +317,12 @@ mod tests {
         assert!(Settings::parse(base).is_ok());
         for (text, line, word) in [
             (format!("{base}colour = 1\n"), 5, "colour"),
-            (format!("{base}[limits]\nmin_rows = 1\n"), 6, "min_rows"),
+            (format!("{base}[limits]\nmin_rows = 9\n"), 6, "write 10 to"),
+            (format!("{base}[limits]\nmin_cell = 4\n"), 6, "write 5 to"),
+            (format!("{base}[limits]\nmultiple = 5\n"), 6, "write 10 to"),
+            (format!("{base}[limits]\nbins = 257\n"), 6, "write 2 to 256"),
+            (format!("{base}[limits]\nstep = 1\n"), 6, "write 7 to"),
+            (format!("{base}[limits]\nrows = 1\n"), 6, "rows"),
             (format!("{base}min_sites = 2\n"), 5, "min_sites"),
             (format!("{base}\n[limits]\nrecipes = [\"magic\"]\n"), 7, "magic"),
             (format!("{base}\n[limits]\npurposes = [\"54\"]\n"), 7, "54"),

@@ -39,11 +39,11 @@ fn plant(dir: &Path, site: &str, shift: f64) -> PathBuf {
     path
 }
 
-/// The site's clear answers to the first question, computed here as the node computes them.
+/// The site's clear answers to the first question of the method, computed here as the node computes them.
 fn clear_update(csv: &Path, study: &Study) -> Vec<f64> {
     let schema = Schema::parse(&std::fs::read_to_string(demo_file("heart/schema.toml")).unwrap()).unwrap();
     let cohort = Cohort::of(&Table::open(csv, &schema, study.reads()).unwrap(), study).unwrap();
-    let recipe = study.recipe.clone();
+    let recipe = study.recipe.method();
     let state = recipe.start(Default::default());
     let question = recipe.ask(&state, 3).unwrap().unwrap();
     let memory = motet_recipes::Memory::default();

@@ -18,7 +18,7 @@ fn ten_countries_show_what_a_recipe_needs_and_nothing_stays_behind() {
     assert_eq!((told["sites"].as_u64(), told["rows"].as_u64()), (Some(10), Some(9381)));
     let recipes = told["recipes"].as_array().expect("a list");
     let rounds = |at: usize| (recipes[at]["kind"].as_str(), recipes[at]["rounds"].as_u64());
-    assert_eq!((recipes.len(), rounds(0), rounds(1)), (2, (Some("count"), Some(1)), (Some("km"), Some(2))));
+    assert_eq!((recipes.len(), rounds(0), rounds(1)), (2, (Some("count"), Some(1)), (Some("km"), Some(3))));
     for recipe in recipes {
         let bytes = |key: &str| recipe[key].as_u64().expect("a number");
         // A site sends its keys, its shares and one vector a round; it receives those of nine others.

@@ -148,7 +148,7 @@ fn two_cohorts_at_five_sites_are_one_table() {
 
 /// Curves and log-rank test by cohort: days as they are, which every site allows, and on a grid of 30 days.
 fn curves(trial: &Trial, patients: &[Patient], data: &str, want: &Value) {
-    let recipe = "kind = \"km\"\nmarks = [372, 748, 1698]\ntau = 2945\nmin_cell = 0\ntimes = \"exact\"\nhorizon = 7043\n";
+    let recipe = "kind = \"km\"\nmarks = [372, 748, 1698]\ntau = 2945\ntimes = \"exact\"\nhorizon = 7043\n";
     let report = trial.report("curves", data, recipe);
     log_rank(&report["log_rank"], &want["logrank_by_site"]);
     for (curve, cohort) in report["curves"].as_array().expect("curves").iter().zip(COHORTS) {
@@ -166,7 +166,7 @@ fn curves(trial: &Trial, patients: &[Patient], data: &str, want: &Value) {
     }
     println!("curves: log-rank {}", report["log_rank"]["statistic"]);
 
-    let months = "kind = \"km\"\nmin_cell = 0\ntimes = \"grid\"\nstep = 30\nhorizon = 7050\n";
+    let months = "kind = \"km\"\ntimes = \"grid\"\nstep = 30\nhorizon = 7050\n";
     let report = trial.report("curves-by-month", data, months);
     let grid = Grid { step: 30.0, horizon: 7050.0, times: Times::Grid };
     let group = Some(Grouping { column: "cohort".into(), levels: COHORTS.map(str::to_owned).into() });

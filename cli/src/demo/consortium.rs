@@ -245,17 +245,21 @@ async fn join_all(
         let invited = crate::members::invite(identity, desk, site.name, site.country, Role::Site, 1).await?;
         let loss = losses.iter().find(|loss| loss.site == site.name).map(Loss::drill);
         let (program, dir, site) = (program.to_owned(), dir.to_owned(), *site);
-        joining.spawn(async move { join(&program, &dir, site, data.dataset, invited.code, loss).await });
+        joining.spawn(async move { join(&program, &dir, site, data, invited.code, loss).await });
     }
     let mut members = all(joining).await?;
     members.sort_by_key(|member| member.site.name);
     Ok(members)
 }
 
-/// What a hospital writes that approves a study which goes on without a site that is lost.
-fn let_one_leave(settings: &Path) -> Done {
+/// What a hospital writes that approves a study which goes on without a site that is lost, and times on a fine grid where the
+/// studies over its data need it.
+fn allow(settings: &Path, data: &Data) -> Done {
     let text = std::fs::read_to_string(settings).map_err(Failure::io("read", settings))?;
-    let text = text.replace("\nmax_set_change = 0", "\nmax_set_change = 1");
+    let mut text = text.replace("\nmax_set_change = 0", "\nmax_set_change = 1");
+    if data.exact_times {
+        text = text.replace("\nexact_times = false", "\nexact_times = true");
+    }
     std::fs::write(settings, text).map_err(Failure::io("write", settings))
 }
 
@@ -264,7 +268,7 @@ async fn join(
     program: &Path,
     dir: &Path,
     site: Site,
-    dataset: &str,
+    data: &'static Data,
     code: String,
     loss: Option<String>,
 ) -> Done<Member> {
@@ -272,10 +276,10 @@ async fn join(
     let csv = dir.join("extracts").join(format!("{}.csv", site.name));
     let schema = dir.join("extracts/schema.toml");
     run(program, words!["node", "join", "-", "--dir", &home], &code).await?;
-    let_one_leave(&home.join("node.toml"))?;
+    allow(&home.join("node.toml"), data)?;
     run(
         program,
-        words!["node", "data", "add", dataset, "--csv", csv, "--schema", schema, "--dir", &home],
+        words!["node", "data", "add", data.dataset, "--csv", csv, "--schema", schema, "--dir", &home],
         "",
     )
     .await?;

@@ -44,6 +44,8 @@ pub(crate) struct Data {
     pub(crate) sites: &'static [Site],
     /// How each file becomes the dataset.
     pub(crate) schema: &'static str,
+    /// Whether the hospitals let studies take times on any grid.
+    pub(crate) exact_times: bool,
     /// The exact study, which is compared with one pooled table.
     pub(crate) exact: Told,
     /// Another study of the same patients.
@@ -74,7 +76,7 @@ macro_rules! told {
     };
 }
 
-const STROKE: Data = Data {
+pub(crate) const STROKE: Data = Data {
     title: "International Stroke Trial",
     question: "Who dies within 14 days of an acute ischaemic stroke, and do aspirin or heparin change it?",
     dataset: "ist",
@@ -91,6 +93,7 @@ const STROKE: Data = Data {
         site!("stroke", "SWIT", "CH", "Switzerland"),
     ],
     schema: include_str!("../../demo/stroke/schema.toml"),
+    exact_times: false,
     exact: told!("stroke", "logistic", ">exact fit", "One exact logistic regression over all sites"),
     second: told!("stroke", "fedavg", ">averaging", "The same question by federated averaging"),
     provenance: include_str!("../../demo/stroke/PROVENANCE.md"),
@@ -107,6 +110,7 @@ const HEART: Data = Data {
         site!("heart", "va", "US", "Long Beach, United States"),
     ],
     schema: include_str!("../../demo/heart/schema.toml"),
+    exact_times: false,
     exact: told!("heart", "logistic", ">exact fit", "One exact logistic regression over all sites"),
     second: told!("heart", "fedavg", ">averaging", "The same question by federated averaging"),
     provenance: include_str!("../../demo/heart/PROVENANCE.md"),
@@ -125,6 +129,7 @@ const BREAST: Data = Data {
         site!("breast-tcga", "canada", "CA", "Canada"),
     ],
     schema: include_str!("../../demo/breast-tcga/schema.toml"),
+    exact_times: false,
     exact: told!("breast-tcga", "cox", ">exact fit", "One exact Cox regression over all sites"),
     second: told!("breast-tcga", "km", ">curve", "The survival curve of all patients"),
     provenance: include_str!("../../demo/breast-tcga/PROVENANCE.md"),

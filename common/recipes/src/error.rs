@@ -309,6 +309,44 @@ pub enum RecipeError {
     /// See [`Stuck::TooFewRows`].
     #[error("fewer than two rows in the whole sum: there is nothing to fit")]
     TooFewRows,
+    /// The first round found a column, a level or an outcome at too few sites.
+    #[error("{what} at {sites} of {all} sites, the study needs {least}: {fix}")]
+    FewSites {
+        /// The column, and what it has at so many sites.
+        what: String,
+        /// Sites that have it.
+        sites: u32,
+        /// Sites of the sum.
+        all: u32,
+        /// The study's `min_sites`, and one more where it goes on without a lost site.
+        least: u32,
+        /// What the proposer can do.
+        fix: &'static str,
+    },
+    /// The first round found too few events, or too few rows without one.
+    #[error(
+        "no {least} rows {which} outcome `{outcome}` are certain in the whole sum (each site rounds, fewer than {least} as none): choose \
+         another outcome, a wider cohort or more sites"
+    )]
+    FewEvents {
+        /// The outcome.
+        outcome: String,
+        /// `with` or `without`.
+        which: &'static str,
+        /// The least.
+        least: u32,
+    },
+    /// The first round found too few rows in a group that a coefficient stands for, where all columns are yes/no or categories.
+    #[error(
+        "no {least} rows with {what} are certain in the whole sum, and of yes/no columns and categories alone a coefficient and its \
+         error tell that count: join levels, leave a column out, or take a wider cohort"
+    )]
+    FewInCell {
+        /// The group.
+        what: String,
+        /// The least.
+        least: u32,
+    },
     /// The answer does not fit the layout of the question.
     #[error(transparent)]
     Input(#[from] InputRefusal),

@@ -27,6 +27,9 @@ pub mod km; //          exact Kaplan-Meier curves and log-rank test
 pub mod logistic; //    exact logistic regression
 pub mod summary; //     counts, means, variances, distributions, a table by group
 
+// what is asked before any of them
+pub mod census; //      is there enough of each column at enough sites
+
 // what a site learns for itself
 pub mod verdict; //     whether the common model serves this site's own patients
 
@@ -60,6 +63,7 @@ mod tails; //           chi-square and F distribution
 mod units; //           from standardised columns back to their units
 
 pub use auc::Interval;
+pub use census::{Category, Census, Explained};
 pub use count::{Count, CountOutcome, Rounded};
 pub use cox::{
     Baseline, Clock, Concordance, Cox, CoxOutcome, CoxPhase, CoxState, CoxStuck, Proportionality, Strata,
@@ -81,7 +85,7 @@ pub use loss::Loss;
 pub use memory::{Answer, Memory};
 pub use newton::Step;
 pub use phase::Phase;
-pub use recipe::{Judged, JudgedState, Outcome, Progress, Question, Recipe, State};
+pub use recipe::{Counted, CountedState, Judged, JudgedState, Outcome, Progress, Question, Recipe, State};
 pub use rows::Rows;
 pub use score::{CalibrationBin, Metrics};
 pub use spline::{Placed, Sought, Spline};

@@ -1,25 +1,27 @@
 //! One enum over the methods: everything outside this crate speaks to a [`Recipe`] and never to a method.
 
-mod judged; // a method whose model is judged by group and by site
+mod counted; // a method behind a first round that says whether there is enough
+mod judged; //  a method whose model is judged by group and by site
+mod standing; // where a run stands
 
+pub use counted::{Counted, CountedState};
 pub use judged::{Judged, JudgedState};
 
+use crate::census::Census;
 use crate::count::{Count, CountOutcome, CountState};
-use crate::cox::{Cox, CoxOutcome, CoxPhase, CoxState};
+use crate::cox::{Cox, CoxOutcome, CoxState};
 use crate::error::RecipeError;
 use crate::fedavg::{self, FedAvg, FedAvgOutcome, FedAvgState, FedNumberOutcome, FedTimeOutcome};
-use crate::gbdt::{self, Boost, Gbdt, GbdtOutcome, GbdtState};
-use crate::glm::{Glm, GlmOutcome, GlmPhase, GlmState};
+use crate::gbdt::{Gbdt, GbdtOutcome, GbdtState};
+use crate::glm::{Glm, GlmOutcome, GlmState};
 use crate::km::{KaplanMeier, KmOutcome, KmState};
-use crate::logistic::{self, Logistic, LogisticOutcome, LogisticState};
+use crate::logistic::{Logistic, LogisticOutcome, LogisticState};
 use crate::memory::{Answer, Memory};
-use crate::phase::Phase;
 use crate::rows::Rows;
 use crate::subgroups::{Findings, Subgroups};
 use crate::summary::{Summary, SummaryOutcome, SummaryState};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
-use motet_secagg::encode::Canonical as _;
 use motet_secagg::fold::plain_sum;
 use motet_secagg::layout::{ClearUpdate, Layout, Sum};
 use rand_core::CryptoRng;
@@ -46,6 +48,8 @@ canonical! {
         8 => Count(Count),
         /// One of the others, its model judged by group and by site.
         9 => Judged(Judged),
+        /// One of the others, behind a first round.
+        10 => Counted(Counted),
     }
 }
 
@@ -72,6 +76,8 @@ canonical! {
         8 => Count(CountState),
         /// Of a method whose model is judged.
         9 => Judged(JudgedState),
+        /// Of a method behind a first round.
+        10 => Counted(CountedState),
     }
 }
 
@@ -157,14 +163,33 @@ impl Outcome {
 const STATE: RecipeError = RecipeError::Mismatch { what: "state" };
 
 impl Recipe {
-    /// The method itself, without the judgement of its model.
+    /// The method itself, without the round before it and the judgement of its model.
     pub fn method(&self) -> &Self {
-        if let Self::Judged(judged) = self { &judged.method } else { self }
+        match self {
+            Self::Counted(counted) => counted.method.method(),
+            Self::Judged(judged) => &judged.method,
+            _ => self,
+        }
+    }
+
+    /// What is counted before it begins.
+    pub fn first_round(&self) -> Option<&Counted> {
+        if let Self::Counted(counted) = self { Some(counted) } else { None }
+    }
+
+    /// The same method behind a first round.
+    pub fn counted(self, census: Census) -> Self {
+        let method = if let Self::Counted(counted) = self { counted.method } else { Box::new(self) };
+        Self::Counted(Counted { census, method })
     }
 
     /// What is asked of its finished model by group and by site.
     pub fn subgroups(&self) -> Option<&Subgroups> {
-        if let Self::Judged(judged) = self { Some(&judged.subgroups) } else { None }
+        match self {
+            Self::Counted(counted) => counted.method.subgroups(),
+            Self::Judged(judged) => Some(&judged.subgroups),
+            _ => None,
+        }
     }
 
     /// The same method, its model judged.
@@ -184,6 +209,7 @@ impl Recipe {
             Self::Gbdt(_) => "gbdt",
             Self::Count(_) => "count",
             Self::Judged(judged) => judged.method.kind(),
+            Self::Counted(counted) => counted.method.kind(),
         }
     }
 
@@ -228,6 +254,7 @@ impl Recipe {
             Self::Gbdt(recipe) => recipe.check(),
             Self::Count(recipe) => recipe.check(),
             Self::Judged(judged) => judged.check(),
+            Self::Counted(counted) => counted.check(),
         }
     }
 
@@ -254,6 +281,10 @@ impl Recipe {
                 method: Box::new(judged.method.start(seed)),
                 judgement: judged.subgroups.start(roster),
             }),
+            Self::Counted(counted) => State::Counted(CountedState {
+                tally: counted.census.start(),
+                method: Box::new(counted.method.start_among(seed, roster)),
+            }),
         }
     }
 
@@ -274,6 +305,7 @@ impl Recipe {
             (Self::Gbdt(recipe), State::Gbdt(state)) => recipe.ask(state, sites)?,
             (Self::Count(recipe), State::Count(state)) => recipe.ask(state),
             (Self::Judged(judged), State::Judged(state)) => judged.ask(state, sites)?,
+            (Self::Counted(counted), State::Counted(state)) => counted.ask(state, sites)?,
             _ => return Err(STATE),
         };
         Ok(layout.map(|layout| Question { layout, phase: state.progress().phase }))
@@ -327,6 +359,7 @@ impl Recipe {
             }
             (Self::Count(recipe), State::Count(_)) => Ok(ClearUpdate::new(1, recipe.answer(rows)?).into()),
             (Self::Judged(judged), State::Judged(state)) => judged.answer(state, rows, memory, dice),
+            (Self::Counted(counted), State::Counted(state)) => counted.answer(state, rows, memory, dice),
             _ => Err(STATE),
         }
     }
@@ -350,6 +383,7 @@ impl Recipe {
             (Self::Gbdt(recipe), State::Gbdt(state)) => recipe.absorb(state, sum).map(State::Gbdt),
             (Self::Count(recipe), State::Count(state)) => recipe.absorb(state, sum).map(State::Count),
             (Self::Judged(judged), State::Judged(state)) => judged.absorb(state, sum).map(State::Judged),
+            (Self::Counted(counted), State::Counted(state)) => counted.absorb(state, sum).map(State::Counted),
             _ => Err(STATE),
         }
     }
@@ -375,6 +409,10 @@ impl Recipe {
             (Self::Gbdt(recipe), State::Gbdt(state)) => recipe.outcome(state).map(Outcome::Gbdt),
             (Self::Count(recipe), State::Count(state)) => recipe.outcome(state).map(Outcome::Count),
             (Self::Judged(judged), State::Judged(state)) => judged.method.outcome(&state.method),
+            (Self::Counted(counted), State::Counted(state)) => {
+                counted.passed(state)?;
+                counted.enough(&state.tally, counted.method.outcome(&state.method)?)
+            }
             _ => Err(STATE),
         }
     }
@@ -386,6 +424,7 @@ impl Recipe {
     pub fn findings(&self, state: &State) -> Result<Option<Findings>, RecipeError> {
         match (self, state) {
             (Self::Judged(judged), State::Judged(state)) => judged.findings(state).map(Some),
+            (Self::Counted(counted), State::Counted(state)) => counted.method.findings(&state.method),
             _ => Ok(None),
         }
     }
@@ -396,8 +435,8 @@ impl Recipe {
     /// # Errors
     /// As in [`Recipe::answer`] and [`Recipe::outcome`]; a column that is constant at this site is one.
     pub fn alone(&self, rows: &Rows<'_>, dice: &mut impl CryptoRng) -> Result<Outcome, RecipeError> {
-        if let Self::Judged(judged) = self {
-            return judged.method.alone(rows, dice);
+        if matches!(self, Self::Judged(_) | Self::Counted(_)) {
+            return self.method().alone(rows, dice);
         }
         let mut seed = Digest::default();
         dice.fill_bytes(&mut seed.0);
@@ -410,67 +449,5 @@ impl Recipe {
             memory = answer.memory.unwrap_or(memory);
         }
         self.outcome(&state)
-    }
-}
-
-impl State {
-    /// The digest that chains the rounds.
-    pub fn root(&self) -> Digest {
-        self.digest("state")
-    }
-
-    /// The state of the method itself, without that of its model's judgement.
-    pub fn method(&self) -> &Self {
-        if let Self::Judged(judged) = self { &judged.method } else { self }
-    }
-
-    /// Where the run stands.
-    pub fn progress(&self) -> Progress {
-        let (phase, round, measure) = match self {
-            Self::Summary(state) => (state.phase.name(), state.rounds, None),
-            Self::Logistic(state) => {
-                let last = state.newton.history.last();
-                (state.phase.name(logistic::FIT), state.rounds, last.map(|step| ("largest step", step.step)))
-            }
-            Self::Cox(state) => {
-                let last = state.climb.history.last();
-                (state.phase.name(), state.rounds, last.map(|step| ("largest step", step.step)))
-            }
-            Self::KaplanMeier(state) => (state.phase.name(), state.rounds, None),
-            Self::FedAvg(state) => {
-                let last = state.history.last();
-                (state.phase.name(fedavg::FIT), state.rounds, last.map(|epoch| ("loss", epoch.loss)))
-            }
-            Self::Glm(state) => {
-                let last = state.newton.history.last();
-                (state.phase.name(), state.rounds, last.map(|step| ("largest step", step.step)))
-            }
-            Self::Count(state) => (state.phase(), state.rounds, None),
-            Self::Judged(state) => {
-                let method = state.method.progress();
-                let phase = if method.phase == "finished" { state.judgement.phase() } else { method.phase };
-                (phase, method.round, method.measure)
-            }
-            Self::Gbdt(state) => {
-                let last = state.history.last();
-                let loss = |boost: &Boost| ("loss", boost.held_out.unwrap_or(boost.training));
-                (state.phase.name(), state.rounds, last.map(loss))
-            }
-        };
-        Progress { phase, round, measure }
-    }
-
-    /// Whether the run ended without an estimate.
-    pub fn stuck(&self) -> bool {
-        match self {
-            Self::Summary(_) | Self::KaplanMeier(_) => false,
-            Self::Logistic(state) => matches!(state.phase, Phase::Stuck(_)),
-            Self::Cox(state) => matches!(state.phase, CoxPhase::Stuck(_)),
-            Self::FedAvg(state) => matches!(state.phase, Phase::Stuck(_)),
-            Self::Glm(state) => matches!(state.phase, GlmPhase::Stuck(_)),
-            Self::Gbdt(state) => matches!(state.phase, gbdt::Phase::Stuck(_)),
-            Self::Count(_) => false,
-            Self::Judged(state) => state.method.stuck(),
-        }
     }
 }

@@ -2,9 +2,10 @@
 
 use super::text::cleaned;
 use super::write::duration;
-use super::{SiteLoss, Study, purpose_meaning};
+use super::{Floors, SiteLoss, Study, purpose_meaning};
 use crate::opening::Near;
 use crate::roster::Roster;
+use motet_recipes::Recipe;
 use motet_secagg::digest::Digest;
 use std::fmt::Write as _;
 
@@ -21,6 +22,8 @@ pub struct CardContext<'a> {
     pub near: &'a [Near],
     /// The node's folder, for the command to type.
     pub dir: &'a str,
+    /// The site's own floors.
+    pub floors: &'a Floors,
 }
 
 /// Characters of each digest that a steward types: nobody finds another text, or roster, that begins alike.
@@ -168,22 +171,30 @@ impl Study {
             Some(filter) => {
                 card.fact(&format!("patients: only those for whom {filter}; without a value there, left out"))
             }
-            None => card.fact("patients: every row of the dataset"),
+            None => card.fact("patients: every row of the dataset that has what the study needs of it"),
         }
-        if !self.keeps_missing() {
-            card.fact("a patient with a missing value in a used column is left out");
-        }
+        card.fact(match self.recipe.method() {
+            _ if !self.keeps_missing() => "a patient with a missing value in a used column is left out",
+            Recipe::Gbdt(_) => "a patient without the outcome is left out; other values may be missing",
+            _ if self.data.group.is_some() => {
+                "a patient without a group is left out; other values may be missing"
+            }
+            _ => "no patient is left out for a missing value",
+        });
     }
 
     fn what_leaves(&self, card: &mut Card, context: &CardContext<'_>) {
         card.title("WHAT LEAVES YOUR SITE");
-        card.fact("in each round one masked vector; masked, it looks like random numbers to everyone");
+        card.fact(
+            "in each round one masked vector, and another under new masks where a round is tried again; masked, it looks like random \
+             numbers to everyone",
+        );
         let mut steps = self.vectors();
         steps.extend(self.judging_vectors(context.roster.entries.len()));
         let steps: Vec<String> = steps.iter().map(|(step, numbers)| format!("{step}: {numbers}")).collect();
         card.fact(&format!("numbers in one vector: {}", steps.join("; ")));
         card.fact(&format!("what the vector adds up: {}", self.adds_up()));
-        self.judging_adds_up().iter().for_each(|line| card.fact(line));
+        self.census_tells().iter().chain(&self.judging_adds_up()).for_each(|line| card.fact(line));
         let survivors = self.survivors(context);
         card.fact(&format!(
             "the coordinator and every node of this study can read the SUM of at least {survivors} sites' vectors, and nothing \
@@ -233,11 +244,9 @@ impl Study {
             most => format!("this holds while at most {most} of them collude with the coordinator"),
         };
         card.fact(&format!("nothing is opened with fewer than {survivors} sites in the sum; {while_}"));
-        card.fact(&format!(
-            "a site with fewer than {} rows does not take part: approving there signs a decline that gives no reason, and a site that has \
-             fewer later is away to the others",
-            self.privacy.min_rows
-        ));
+        for line in self.applies(context.floors) {
+            card.fact(&line);
+        }
         let rounds = &self.rounds;
         card.fact(&format!(
             "a round waits {} to join, {} for keys, {} for vectors, {} for signatures, {} to open",
@@ -285,7 +294,7 @@ impl Study {
         }
         Self::opened_before(card, context.near);
         if context.earlier.is_empty() {
-            card.fact("no earlier study on this dataset is known to this node");
+            card.fact("no other study on this dataset was approved at this node");
         }
         for earlier in context.earlier {
             let names = |list: &[String]| {

@@ -233,9 +233,10 @@ impl Study {
                     "how many pairs of patients at one site the model ranks rightly",
                 ),
             };
+            let told = if subgroups.sites { ", or from sites that all tell their own figures" } else { "" };
             lines.push(format!(
                 "when the model is finished, of each of these groups: {counts}; and then, of groups with at least {} patients \
-                 ({enough}) from at least {} sites: {figures}",
+                 ({enough}) from at least {} sites{told}: {figures}",
                 subgroups.min_cell, subgroups.min_sites
             ));
         }
@@ -262,10 +263,15 @@ impl Study {
         let Some(subgroups) = self.recipe.subgroups() else { return Vec::new() };
         let mut lines = Vec::new();
         if !subgroups.groups.is_empty() {
+            let with = match self.judged_as() {
+                Measure::Risk => " and how many of them with the outcome",
+                Measure::Time => " and how many of them with the event",
+                Measure::Number => "",
+            };
             lines.push(format!(
-                "the first sum about groups shows how many patients each group has and how many of them with the outcome, small \
-                 groups too. A group of fewer than {} sites is asked for nothing more, not counting sites that tell their own figures, \
-                 unless all tell: where your site has a group to itself (your country, say), both counts are yours",
+                "the first sum about groups shows how many patients each group has{with}, small groups too. A group of fewer than {} \
+                 sites is asked for nothing more, not counting sites that tell their own figures, unless all tell: where your site \
+                 has a group to itself (your country, say), what is counted there is yours",
                 subgroups.min_sites
             ));
             lines.push(

@@ -1,7 +1,7 @@
 //! Advice before a study is proposed: what the line-up allows, and what a steward will ask about.
 
 use super::methods;
-use super::{SiteLoss, Study};
+use super::{Floors, LEAST_ROWS, SiteLoss, Study};
 use motet_recipes::{FedAvg, Recipe, Subgroups, Weight, fraction_bits, most_rows};
 use motet_secagg::threshold::{Thresholds, default_h_min};
 use std::fmt;
@@ -42,8 +42,6 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Fewer rows than this and a site's share of a sum is about few people.
-const FEW_ROWS: u32 = 10;
 /// A shorter question does not tell a steward what is asked.
 const SHORT_QUESTION: usize = 25;
 
@@ -70,12 +68,17 @@ impl Study {
                            `max_set_change = 1` in its node.toml";
             say(Severity::Warning, message.into());
         }
-        if self.privacy.min_rows < FEW_ROWS {
+        if self.privacy.min_rows < LEAST_ROWS {
             let message = format!(
-                "`min_rows` is `{}`; below {FEW_ROWS} a site's share is about few people",
+                "`min_rows` is `{}`; no site takes part with fewer than {LEAST_ROWS}, whatever a study says",
                 self.privacy.min_rows
             );
             say(Severity::Warning, message);
+        }
+        if let Some(below) = self.below(&Floors { extremes: true, exact_times: true, ..Floors::default() }) {
+            say(Severity::Error, format!("the study {below}"));
+        } else if let Some(below) = self.below(&Floors::default()) {
+            say(Severity::Warning, format!("the study {below}"));
         }
         if self.question.chars().count() < SHORT_QUESTION {
             say(Severity::Warning, "`question` is very short; a steward reads it to decide".into());

@@ -10,6 +10,7 @@
 pub mod card; //    the plain-language card
 mod evaluation; //  by which groups and sites the finished model is judged
 pub mod filter; //  the cohort's rule
+mod floors; //      what a site goes not below, and what this study asks
 mod keys; //        from TOML: the keys of a recipe
 mod lint; //        advice and refusals before a study is proposed
 mod methods; //     what each kind of recipe reads, writes and tells
@@ -22,6 +23,7 @@ mod write; //       back to TOML, and the check of a study that came over the wi
 
 pub use card::{CardContext, Earlier, shortened};
 pub use filter::{Filter, FilterError};
+pub use floors::{Floors, LEAST_CELL, LEAST_MULTIPLE, LEAST_ROWS, LEAST_STEP, MOST_BINS};
 pub use lint::{Finding, Severity};
 pub use methods::Outcome;
 

@@ -71,6 +71,8 @@ impl Reading<'_> {
         let sites = self.sites(study.sites.as_ref(), &privacy)?;
         self.room(&raw.recipe, &recipe, sites.len())?;
         let recipe = self.evaluation(raw, recipe, &data, &privacy)?;
+        let rounds = self.rounds(&raw.rounds)?;
+        let recipe = methods::behind_census(recipe, &data, &privacy, rounds.on_site_loss);
         Ok(Study {
             id: self.id(&study.id)?,
             title: self.prose(&study.title, "title", 200, false)?,
@@ -81,7 +83,7 @@ impl Reading<'_> {
             data,
             recipe,
             privacy,
-            rounds: self.rounds(&raw.rounds)?,
+            rounds,
         })
     }
 

@@ -7,6 +7,7 @@ use motet_secagg::layout::Ring;
 mod approval;
 mod card;
 mod evaluation;
+mod floors;
 mod methods;
 
 const FULL: &str = r#"
@@ -85,7 +86,7 @@ fn a_file_says_everything_about_a_study() {
         study.data.filter.as_ref().unwrap().to_string(),
         "age >= 18 and (sex == 1 or seen > \"2020-01-01\")"
     );
-    let Recipe::Logistic(recipe) = study.recipe.clone() else { panic!("another recipe") };
+    let Recipe::Logistic(recipe) = study.recipe.method().clone() else { panic!("another recipe") };
     assert_eq!((recipe.columns, recipe.outcome.as_str(), recipe.max_rounds), (study.columns(), "y", 12));
     assert_eq!((recipe.ridge, recipe.tolerance), (0.5, 1e-8));
 }
@@ -100,10 +101,10 @@ fn what_is_left_out_has_the_documented_default() {
     assert!(study.sites.is_empty() && study.data.filter.is_none());
     let logistic = SHORT.replace("features", "outcome = \"y\"\nfeatures").replace("summary", "logistic");
     let expected = Recipe::Logistic(Logistic::new(study.columns(), "y".into()));
-    assert_eq!(Study::parse(&logistic).unwrap().recipe, expected);
+    assert_eq!(*Study::parse(&logistic).unwrap().recipe.method(), expected);
     let fedavg = Study::parse(&logistic.replace("\"logistic\"", "\"fedavg\"")).unwrap();
     let expected = FedAvg { batch: 32, ..FedAvg::new(study.columns(), "y".into()) };
-    assert_eq!(fedavg.recipe, Recipe::FedAvg(expected));
+    assert_eq!(*fedavg.recipe.method(), Recipe::FedAvg(expected));
 }
 
 /// Replaces `from` by `to`, and expects a refusal in the line of `to` whose text holds `word`.
@@ -215,7 +216,7 @@ fn a_ring_is_one_of_four_and_leaves_the_sites_enough_bits() {
     }
     for (bits, ring) in [(16, Ring::Bits16), (20, Ring::Bits20), (24, Ring::Bits24), (32, Ring::Bits32)] {
         let study = Study::parse(&text.replace("ring = 20", &format!("ring = {bits}"))).unwrap();
-        let motet_recipes::Recipe::FedAvg(recipe) = &study.recipe else { panic!("another recipe") };
+        let motet_recipes::Recipe::FedAvg(recipe) = study.recipe.method() else { panic!("another recipe") };
         assert_eq!(recipe.ring, ring);
         assert_eq!(Study::parse(&study.to_toml()).unwrap(), study);
     }

@@ -12,7 +12,7 @@ mod survival;
 mod trees;
 mod words;
 
-use super::cells::small;
+use super::cells::{counts, small};
 use super::pictures::thousands;
 use super::{Context, Site};
 use motet_recipes::{CalibrationBin, FedAvgOutcome, LogisticOutcome, Metrics, Outcome, SummaryOutcome};
@@ -160,7 +160,7 @@ impl Card<'_> {
             self.line("Patients with a missing value in a used column were left out.");
         }
         self.line(&format!(
-            "A site with fewer than {} patients did not take part. {}",
+            "No site with fewer than {} patients took part. {}",
             context.min_rows,
             self.rows_of_sites()
         ));
@@ -281,19 +281,19 @@ impl Card<'_> {
 
     fn variables(&mut self, summary: &SummaryOutcome) {
         let smallest = self.context.smallest_cell;
+        let few = format!("fewer than {smallest}");
         self.section("Result");
         self.line("| Variable | Unit | Patients | Missing | Mean | Standard deviation |");
         self.line("|---|---|---:|---:|---:|---:|");
         for v in &summary.variables {
-            let shown = |count| {
-                if small(count, smallest) { format!("fewer than {smallest}") } else { thousands(count) }
-            };
+            let counts = counts(v, smallest).map_or_else(
+                || format!("withheld | {}", if small(v.missing, smallest) { &few } else { "withheld" }),
+                |(count, missing)| format!("{} | {}", thousands(count), thousands(missing)),
+            );
             let unit = self.context.units.get(&v.name).map_or_else(String::new, |unit| plain(unit));
             self.line(&format!(
-                "| {} | {unit} | {} | {} | {} | {} |",
+                "| {} | {unit} | {counts} | {} | {} |",
                 code(&v.name),
-                shown(v.count),
-                shown(v.missing),
                 digits(v.mean, 4),
                 digits(v.variance.sqrt(), 4)
             ));

@@ -2,7 +2,8 @@
 //!
 //! Every recipient of the sums (coordinator and nodes) knows the fine histograms already. The release goes further, to
 //! people outside, so a step of the ROC curve or a calibration bin that stands for a handful of patients is joined to
-//! the next one. The metrics themselves are not touched.
+//! the next one. The metrics themselves are not touched. What one figure of a page withholds, no other figure of it gives back: a
+//! test puts every other small number in the place of a withheld one, and the page stays the same.
 
 mod details;
 pub(super) mod survival;
@@ -23,8 +24,9 @@ pub(super) fn merged(outcome: &Outcome, smallest: u64) -> Outcome {
             model.calibration = merge_bins(&model.calibration, smallest);
         }
         Outcome::Summary(summary) => {
+            let told = summary.variables.clone();
             summary.variables.iter_mut().for_each(|variable| hide(variable, smallest));
-            details::protect(summary, smallest);
+            details::protect(summary, &told, smallest);
         }
         Outcome::Glm(fit) => glm(fit, smallest),
         Outcome::Gbdt(model) => gbdt(model, smallest),
@@ -102,54 +104,70 @@ fn ones(variable: &Variable) -> Option<u64> {
     (yes_no && (0.0..=n).contains(&sum)).then_some(sum as u64)
 }
 
+/// Values and missing values of a column: both or none, for beside the number of all rows each tells the other.
+pub(super) fn counts(variable: &Variable, smallest: u64) -> Option<(u64, u64)> {
+    let Variable { count, missing, .. } = *variable;
+    (!small(count, smallest) && !small(missing, smallest)).then_some((count, missing))
+}
+
 fn hide(variable: &mut Variable, smallest: u64) {
-    // The mean of a yes/no column is the count of its yes.
-    let rare = |ones: u64| small(ones, smallest) || small(variable.count.saturating_sub(ones), smallest);
-    if small(variable.count, smallest) || ones(variable).is_some_and(rare) {
+    // The mean of a yes/no column is the count of its yes, and a fraction that tells of how many.
+    let told = |ones: u64| one_sided(variable.count, ones, smallest) || counts(variable, smallest).is_none();
+    if small(variable.count, smallest) || ones(variable).is_some_and(told) {
         variable.mean = f64::NAN;
         variable.variance = f64::NAN;
     }
 }
 
-/// Points (false positive share, true positive share) from (0,0) to (1,1) with at least `smallest` patients a step.
+/// Points (false positive share, true positive share) from (0,0) to (1,1); a step that rises has at least `smallest` patients with
+/// the outcome, one that goes to the right as many without it.
 fn merge_roc(points: &[(f64, f64)], rows: u64, events: u64, smallest: u64) -> Vec<(f64, f64)> {
     let without = rows.saturating_sub(events) as f64;
-    let patients = |a: (f64, f64), b: (f64, f64)| (b.0 - a.0) * without + (b.1 - a.1) * events as f64;
     // Half a patient of slack: the shares are quotients and come back with rounding.
-    let enough = smallest as f64 - 0.5;
-    let points = points.iter().copied().filter(|p| p.0.is_finite() && p.1.is_finite());
+    let few = |patients: f64| patients > 0.5 && patients < smallest as f64 - 0.5;
+    let tells = |a: (f64, f64), b: (f64, f64)| {
+        let (right, up) = ((b.0 - a.0) * without, (b.1 - a.1) * events as f64);
+        few(right) || few(up) || right + up < 0.5
+    };
     let mut kept: Vec<(f64, f64)> = Vec::new();
     let mut last = None;
-    for point in points {
+    for point in points.iter().copied().filter(|p| p.0.is_finite() && p.1.is_finite()) {
         match kept.last() {
-            Some(&previous) if patients(previous, point) < enough => {}
+            Some(&previous) if smallest > 0 && tells(previous, point) => {}
             _ => kept.push(point),
         }
         last = Some(point);
     }
-    // The curve ends where it ended; a short last step is joined to the one before.
-    if let Some(last) = last
-        && kept.last() != Some(&last)
-    {
-        if kept.len() > 1 {
+    // The curve ends where it ended; a step that would tell is joined to the one before.
+    if let Some(last) = last {
+        while kept.len() > 1
+            && kept.last().is_some_and(|previous| *previous != last && tells(*previous, last))
+        {
             kept.pop();
         }
-        kept.push(last);
+        if kept.last() != Some(&last) {
+            kept.push(last);
+        }
     }
     kept
 }
 
-/// Neighbouring bins joined until each holds at least `smallest` rows; shares are weighted by rows.
+/// Neighbouring bins joined until each holds at least `smallest` patients with the outcome and as many without, or none of one
+/// kind; shares are weighted by rows.
 fn merge_bins(bins: &[CalibrationBin], smallest: u64) -> Vec<CalibrationBin> {
+    let tells = |bin: &CalibrationBin| {
+        let events = (bin.observed * bin.rows as f64).round() as u64;
+        bin.rows < smallest || one_sided(bin.rows, events, smallest)
+    };
     let mut kept: Vec<CalibrationBin> = Vec::new();
     for bin in bins.iter().filter(|bin| bin.rows > 0) {
         match kept.last_mut() {
-            Some(previous) if previous.rows < smallest => join(previous, bin),
+            Some(previous) if tells(previous) => join(previous, bin),
             _ => kept.push(bin.clone()),
         }
     }
-    if kept.len() > 1
-        && let Some(short) = kept.pop_if(|bin| bin.rows < smallest)
+    while kept.len() > 1
+        && let Some(short) = kept.pop_if(|bin| tells(bin))
         && let Some(previous) = kept.last_mut()
     {
         join(previous, &short);
@@ -175,7 +193,7 @@ mod tests {
             (0..=100).map(|i: i32| ((i / 2).min(50) as f64 / 50.0, ((i + 1) / 2) as f64 / 50.0)).collect();
         let coarse = merge_roc(&fine, 100, 50, 10);
         assert_eq!((coarse[0], coarse[coarse.len() - 1]), ((0.0, 0.0), (1.0, 1.0)));
-        assert!(coarse.len() > 8);
+        assert!(coarse.len() > 4);
         for pair in coarse.windows(2) {
             let patients = (pair[1].0 - pair[0].0) * 50.0 + (pair[1].1 - pair[0].1) * 50.0;
             assert!(patients > 9.5, "{pair:?}");
@@ -202,13 +220,43 @@ mod tests {
     }
 
     #[test]
+    fn a_step_or_a_bin_tells_of_no_handful_with_the_outcome() {
+        // 1,000 patients, 20 with the outcome: one of them at every fifth step.
+        let mut at = (0.0, 0.0);
+        let mut fine = vec![at];
+        for step in 0..100 {
+            at = (
+                at.0 + if step % 5 == 0 { 9.0 } else { 10.0 } / 980.0,
+                at.1 + if step % 5 == 0 { 0.05 } else { 0.0 },
+            );
+            fine.push(at);
+        }
+        let coarse = merge_roc(&fine, 1000, 20, 5);
+        for pair in coarse.windows(2) {
+            let (right, up) = ((pair[1].0 - pair[0].0) * 980.0, (pair[1].1 - pair[0].1) * 20.0);
+            let few = |patients: f64| (0.5..=4.5).contains(&patients);
+            assert!(!few(up) && !few(right), "{pair:?}");
+        }
+        assert!(coarse.len() > 3 && coarse.last() == fine.last());
+        let bins: Vec<CalibrationBin> = (0..10)
+            .map(|at| CalibrationBin { predicted: 0.02, observed: f64::from(at % 3) / 100.0, rows: 100 })
+            .collect();
+        let joined = merge_bins(&bins, 5);
+        for bin in &joined {
+            let events = (bin.observed * bin.rows as f64).round();
+            assert!(events == 0.0 || events > 4.5, "{bin:?}");
+        }
+        assert_eq!((joined.iter().map(|bin| bin.rows).sum::<u64>(), joined.len()), (1000, 2));
+    }
+
+    #[test]
     fn short_bins_join_their_neighbour_and_no_patient_is_lost() {
         let bin = |predicted, observed, rows| CalibrationBin { predicted, observed, rows };
         let merged =
-            merge_bins(&[bin(0.1, 0.0, 4), bin(0.2, 0.5, 12), bin(0.4, 0.4, 20), bin(0.9, 1.0, 3)], 10);
-        assert_eq!(merged.iter().map(|b| b.rows).collect::<Vec<_>>(), [16, 23]);
-        assert!((merged[0].observed - 6.0 / 16.0).abs() < 1e-12);
-        assert!((merged[1].predicted - (8.0 + 2.7) / 23.0).abs() < 1e-12);
+            merge_bins(&[bin(0.1, 0.0, 4), bin(0.2, 0.5, 40), bin(0.4, 0.4, 50), bin(0.9, 1.0, 3)], 10);
+        assert_eq!(merged.iter().map(|b| b.rows).collect::<Vec<_>>(), [44, 53]);
+        assert!((merged[0].observed - 20.0 / 44.0).abs() < 1e-12);
+        assert!((merged[1].predicted - (20.0 + 2.7) / 53.0).abs() < 1e-12);
         // Fewer patients than the limit in all: one bin, nothing to join it to.
         assert_eq!(merge_bins(&[bin(0.1, 0.0, 4), bin(0.3, 0.0, 2)], 10).len(), 1);
     }

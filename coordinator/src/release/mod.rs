@@ -190,6 +190,8 @@ fn check(outcome: &Outcome, context: &Context) -> Result<(), ReleaseError> {
 
 #[cfg(test)]
 mod judged_tests;
+#[cfg(test)]
+mod page_tests;
 
 #[cfg(test)]
 mod tests {

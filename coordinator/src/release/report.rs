@@ -10,7 +10,7 @@ mod judged;
 mod number;
 mod survival;
 
-use super::cells::small;
+use super::cells::{counts, small};
 use super::{Context, ReleaseError};
 use motet_recipes::{CalibrationBin, Coefficient, Metrics, Outcome, SummaryOutcome, Variable};
 use serde::Serialize;
@@ -237,11 +237,11 @@ fn body<'a>(outcome: &'a Outcome, context: &'a Context) -> (u32, u32, Body<'a>) 
 }
 
 fn summary<'a>(summary: &'a SummaryOutcome, context: &Context) -> Summary<'a> {
-    let shown = |count: u64| (!small(count, context.smallest_cell)).then_some(count);
+    let told = |v: &Variable| counts(v, context.smallest_cell);
     let variable = |v: &'a Variable| VariableOut {
         name: &v.name,
-        count: shown(v.count),
-        missing: shown(v.missing),
+        count: told(v).map(|counts| counts.0),
+        missing: told(v).map(|counts| counts.1),
         mean: v.mean,
         variance: v.variance,
         sd: v.variance.sqrt(),

@@ -2,10 +2,10 @@
 
 use crate::cell::Cell;
 use crate::error::{Code, DataError};
-use crate::schema::{Column, Kind, Schema};
+use crate::schema::{Column, Kind, Schema, Use};
 use crate::table::{Series, Table};
 use motet_common::study::filter::{Literal, days_since_1970};
-use motet_common::study::{Outcome, Study};
+use motet_common::study::{Filter, Outcome, Study};
 use motet_recipes::{Recipe, Rows, SubgroupKind};
 use ndarray::{Array1, Array2, ArrayView1};
 
@@ -107,14 +107,21 @@ impl Cohort {
             }
             divided.extend(judged.iter().map(|group| group.value(row)));
         }
+        let weights =
+            sides.iter().flatten().last().filter(|_| data.weight.is_some()).map(|side| &side.values);
         // A count answers for a site of any size: what is small it says as none, and nobody learns who did.
         let least =
             if matches!(study.recipe.method(), Recipe::Count(_)) { 0 } else { study.privacy.min_rows.max(1) };
-        if used < least as usize {
-            let problem =
-                format!("fewer rows are left than the study asks of a site, `{}`", study.privacy.min_rows);
+        let few = |what: &str| {
+            let problem = format!("{what} than the study asks of a site, `{}`", study.privacy.min_rows);
             let fix = "this site does not take part; `motet-node data check` shows which rows are left out";
-            return Err(DataError::new(Code::TooFewRows, problem, fix).in_file(&table.file));
+            Err(DataError::new(Code::TooFewRows, problem, fix).in_file(&table.file))
+        };
+        if used < least as usize {
+            return few("fewer rows are left");
+        }
+        if weights.is_some_and(|weights| effective(weights) < f64::from(least)) {
+            return few("the weights count for fewer rows");
         }
         let disagree = |_| {
             let fix = "compare the schema's levels with the study's";
@@ -162,6 +169,22 @@ impl Cohort {
             place: None,
         }
     }
+}
+
+/// For how many rows weights count: Kish's `(sum w)^2 / sum w^2`, which no number of rows of weight 0 or nearly 0 makes larger,
+/// and which is never more than the rows of weight above 0.
+fn effective(weights: &[f64]) -> f64 {
+    let most = weights.iter().copied().filter(|weight| weight.is_finite()).fold(0.0, f64::max);
+    if most <= 0.0 {
+        return 0.0;
+    }
+    // By the largest, so that no square overflows or vanishes.
+    let shares = || weights.iter().map(|weight| weight / most).filter(|share| *share > 0.0);
+    let (sum, squares) = (shares().sum::<f64>(), shares().map(|share| share * share).sum::<f64>());
+    let rows = shares().count() as f64;
+    // Equal weights count for all their rows, whatever the last bit of the sums says.
+    let effective = sum * sum / squares;
+    if effective > rows * (1.0 - 1e-12) { rows } else { effective }
 }
 
 impl<'a> Side<'a> {
@@ -243,6 +266,20 @@ fn fits<'c>(
         if !matches!(kind, Kind::Float | Kind::Int) {
             let problem = format!("declared as `{}`, the study needs a number", kind.word());
             return mismatch(name, problem, "declare `type = \"float\"` or `type = \"int\"`");
+        }
+    }
+    let filters = data.filter.iter().flat_map(Filter::columns).map(|name| (name, Use::Filter));
+    let weights = data.weight.iter().map(|name| (name.as_str(), Use::Weight));
+    let judged = study.recipe.subgroups().into_iter().flat_map(|asked| &asked.groups);
+    let groups = data.group.iter().map(String::as_str).chain(judged.map(|group| group.column.as_str()));
+    for (name, wanted) in filters.chain(weights).chain(groups.map(|name| (name, Use::Group))) {
+        if !declared(name)?.uses.contains(&wanted) {
+            let problem = format!("this site lets no study {} by it", wanted.word());
+            return mismatch(
+                name,
+                problem,
+                "the proposer leaves it out, or the site adds it to `use` in its schema",
+            );
         }
     }
     for feature in data.features.iter().chain(&data.group) {

@@ -9,6 +9,7 @@
 //! | `from`, `factor` | | the site's own unit, and what a value is multiplied by to get `unit` |
 //! | `min`, `max` | | allowed range in `unit`, ends included |
 //! | `levels` | | the levels of a category |
+//! | `use` | all of them | what a study may do with the column beside explaining and being explained: `"filter"`, `"weight"`, `"group"` |
 //! | `false`, `true` | `0`, `false`, `no` and `1`, `true`, `yes` | texts of a yes/no column, in any case |
 //!
 //! `[dataset]` has `name`, which studies use, and optionally `key`, the column of the patient's identifier.
@@ -46,6 +47,33 @@ pub struct Column {
     pub max: Option<f64>,
     /// Texts that mean "not known", in normal form.
     pub missing: Vec<String>,
+    /// What a study may do with it beside explaining and being explained.
+    pub uses: Vec<Use>,
+}
+
+/// What a study may do with a column beside explaining and being explained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Choose patients by it.
+    Filter,
+    /// Let rows count by it.
+    Weight,
+    /// Divide patients by it: groups, strata, and those by which a model is judged.
+    Group,
+}
+
+impl Use {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Filter, Self::Weight, Self::Group];
+
+    /// The word in the schema file.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Filter => "filter",
+            Self::Weight => "weight",
+            Self::Group => "group",
+        }
+    }
 }
 
 /// Where a column stands in the file.

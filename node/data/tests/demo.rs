@@ -118,16 +118,18 @@ fn the_card_counts_the_numbers_that_the_recipe_really_asks_for() {
     for file in ["heart/logistic.toml", "heart/fedavg.toml"] {
         let study = Study::parse(&read(file)).unwrap();
         let recipe = study.recipe.clone();
-        let cohort = cohort("heart", "cleveland", &study);
+        let cohorts = ["cleveland", "hungarian", "va"].map(|site| cohort("heart", site, &study));
         let mut dice = rand_chacha::ChaCha20Rng::seed_from_u64(1);
         let mut asked = Vec::new();
         let mut state = recipe.start(Digest::default());
-        while let Some(question) = recipe.ask(&state, 1).unwrap() {
+        while let Some(question) = recipe.ask(&state, 3).unwrap() {
             asked.push(question.layout.elements());
             let memory = motet_recipes::Memory::default();
-            let update = recipe.answer(&state, &question, &cohort.rows(), &memory, &mut dice).unwrap().update;
-            let sum =
-                motet_secagg::fold::plain_sum(&question.layout, Digest::default(), vec![update]).unwrap();
+            let answer = |cohort: &Cohort| {
+                recipe.answer(&state, &question, &cohort.rows(), &memory, &mut dice).unwrap().update
+            };
+            let updates = cohorts.iter().map(answer).collect();
+            let sum = motet_secagg::fold::plain_sum(&question.layout, Digest::default(), updates).unwrap();
             state = recipe.absorb(&state, &sum).unwrap();
         }
         asked.dedup();

@@ -298,6 +298,35 @@ fn empty_and_unreadable_files_are_refused() {
 }
 
 #[test]
+fn a_weight_that_selects_one_patient_is_refused_whatever_rows_stand_around_it() {
+    let text = study(r#"["creatinine"]"#, "weight = \"visits\"").to_toml();
+    let study = Study::parse(&text.replace("min_rows = 1\n", "min_rows = 10\n")).unwrap();
+    let schema = SCHEMA.replace("type = \"int\"", "type = \"float\"");
+    let cohort = |weight: &dyn Fn(usize) -> f64| {
+        let line = |row: usize| format!("61.5,{},M,1.{row},4.0,2020-01-01,0,x\n", weight(row));
+        site(format!("{HEADER}{}", (10..40).map(line).collect::<String>()), &schema).cohort(&study)
+    };
+    let one = |row: usize| f64::from(u8::from(row == 17));
+    let nine = |row: usize| f64::from(u8::from(row < 19));
+    for (weight, what) in [
+        (&one as &dyn Fn(usize) -> f64, "all but one are 0"),
+        (&|_| 0.0, "all are 0"),
+        (&|row| one(row) + 1e-6, "all but one are next to nothing"),
+        (&|row| one(row) * 1e200 + 1.0, "one is beyond all measure"),
+        (&nine, "all but nine are 0"),
+    ] {
+        let Err(error) = cohort(weight) else { panic!("taken although {what}") };
+        assert_eq!(error.code(), "too_few_rows", "{what}: {error}");
+        assert!(error.to_string().contains("the weights count for fewer rows"), "{what}: {error}");
+    }
+    for weight in
+        [&(|row: usize| f64::from(u8::from(row < 20)) * 0.1) as &dyn Fn(usize) -> f64, &|row| row as f64]
+    {
+        assert_eq!(cohort(weight).unwrap_or_else(|error| panic!("{error}")).used, 30);
+    }
+}
+
+#[test]
 fn too_few_rows_say_no_number() {
     let text = study(r#"["age"]"#, "").to_toml().replace("min_rows = 1", "min_rows = 10");
     let study = Study::parse(&text).unwrap();
@@ -328,6 +357,14 @@ fn schema_and_study_must_mean_the_same() {
         let file = site(format!("{HEADER}{GOOD}"), SCHEMA);
         assert_eq!(file.cohort(&study).err().map(|error| error.code()), Some("schema_mismatch"));
     }
+    // A column that may explain, but neither choose patients nor group them.
+    let closed =
+        Schema::parse(&SCHEMA.replacen("type = \"float\"", "type = \"float\"\nuse = [\"weight\"]", 1))
+            .unwrap();
+    check_schema(&closed, &study(r#"["age"]"#, "")).unwrap();
+    let error = check_schema(&closed, &study(r#"["age"]"#, "filter = 'age >= 18'")).unwrap_err();
+    assert_eq!((error.code(), error.column()), ("schema_mismatch", Some("age")), "{error}");
+    assert!(error.to_string().contains("lets no study filter by it"), "{error}");
     let error = check_schema(&schema, &study(r#"["weight"]"#, "")).unwrap_err();
     assert_eq!(error.code(), "unknown_column");
     assert!(error.to_string().contains("declared are age, cp"), "{error}");
@@ -344,6 +381,7 @@ fn schema_and_study_must_mean_the_same() {
 fn a_bad_schema_is_refused_in_its_line() {
     for (from, to, word) in [
         ("unit = \"a\"", "units = \"a\"", "unknown key `units`"),
+        ("unit = \"a\"", "use = [\"sum\"]", "`use` names \"sum\""),
         ("type = \"int\"", "type = \"integer\"", "`type` is \"integer\""),
         ("type = \"int\"", "type = 3", "text"),
         ("type = \"int\"", "type = \"int\"\nlevels = [\"1\", \"2\"]", "`levels` is not a key of type `int`"),

@@ -14,7 +14,9 @@ pub const STAYS_OUT: &str = "this site does not take part";
 /// Whether this site has the rows for a study. That is decided here and once, before anybody else hears of it: afterwards a
 /// node that cannot answer for a reason in its rows is a site that is away.
 pub(super) fn rows_suffice(home: &Home, study: &Study) -> Result<bool, NodeError> {
-    match Dataset::find(&home.paths, &study.data.dataset)?.cohort(study) {
+    let (dataset, floors) = (Dataset::find(&home.paths, &study.data.dataset)?, &home.settings.limits.floors);
+    dataset.fits(study, floors)?;
+    match dataset.cohort(study, floors) {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == motet_data::Code::TooFewRows => Ok(false),
         Err(error) => Err(error.into()),

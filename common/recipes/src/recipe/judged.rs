@@ -14,6 +14,8 @@ use rand_core::CryptoRng;
 
 /// The mark of a judged recipe and of its state. Neither holds another: bytes that nest without end would end the process.
 const MARK: u8 = 9;
+/// The mark of those behind a first round, which stand around a judged one and not inside.
+pub(super) const COUNTED: u8 = 10;
 
 canonical! {
     /// A method, and the groups and sites that its finished model is judged by.
@@ -44,7 +46,7 @@ macro_rules! boxed {
                 (**self).write(out);
             }
             fn read(input: &mut Reader<'_>) -> Result<Self, Malformed> {
-                if input.peek() == Some(MARK) {
+                if matches!(input.peek(), Some(MARK | COUNTED)) {
                     return Err(Malformed { what: $what });
                 }
                 <$inner>::read(input).map(Self::new)
@@ -143,7 +145,7 @@ impl Judged {
 }
 
 /// The same state after so many rounds of the run.
-fn counted(state: &State, rounds: u32) -> State {
+pub(super) fn counted(state: &State, rounds: u32) -> State {
     let mut state = state.clone();
     match &mut state {
         State::Logistic(state) => state.rounds = rounds,
@@ -151,7 +153,10 @@ fn counted(state: &State, rounds: u32) -> State {
         State::FedAvg(state) => state.rounds = rounds,
         State::Gbdt(state) => state.rounds = rounds,
         State::Cox(state) => state.rounds = rounds,
-        _ => {}
+        State::Summary(state) => state.rounds = rounds,
+        State::KaplanMeier(state) => state.rounds = rounds,
+        State::Judged(judged) => *judged.method = counted(&judged.method, rounds),
+        State::Count(_) | State::Counted(_) => {}
     }
     state
 }

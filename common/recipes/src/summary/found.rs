@@ -58,6 +58,29 @@ pub struct Detailed {
     pub table: Option<Table>,
 }
 
+impl Detailed {
+    /// Withholds cells of the histograms, in their order: below, the bins, above; never one alone.
+    pub(crate) fn withhold(&mut self, few: &[bool]) {
+        let mut few = few.iter().copied();
+        for of in &mut self.distributions {
+            let mut cells: Vec<&mut Option<u64>> = std::iter::once(&mut of.below)
+                .chain(&mut of.bins)
+                .chain(std::iter::once(&mut of.above))
+                .collect();
+            for cell in &mut cells {
+                if few.next() == Some(true) {
+                    **cell = None;
+                }
+            }
+            let alone = cells.iter().filter(|cell| cell.is_none()).count() == 1;
+            let seen = cells.into_iter().filter(|cell| cell.is_some());
+            if let (true, Some(next)) = (alone, seen.min_by_key(|cell| (**cell == Some(0), **cell))) {
+                *next = None;
+            }
+        }
+    }
+}
+
 pub(crate) fn ask_sums(details: &Details) -> Vec<Block> {
     let cells = |edges: usize| if edges == 0 { 0 } else { edges + 1 };
     let bins = details.scales.iter().map(|scale| cells(scale.edges.len())).sum();

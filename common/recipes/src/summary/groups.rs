@@ -62,8 +62,8 @@ pub struct Line {
 pub enum Cell {
     /// Of a number.
     Number {
-        /// Values.
-        values: u64,
+        /// Values; a release does not always tell them.
+        values: Option<u64>,
         /// Mean; NaN without values.
         mean: f64,
         /// Standard deviation, ddof 1; NaN with fewer than two values.
@@ -238,7 +238,7 @@ impl Groups {
         let cell = |((count, mean, squares), shown): (&(u64, f64, f64), &Option<u64>)| match shown {
             None => Cell::Withheld,
             Some(values) => Cell::Number {
-                values: *values,
+                values: Some(*values),
                 mean: if *count == 0 { f64::NAN } else { *mean },
                 sd: if *count < 2 { f64::NAN } else { (squares / (count - 1) as f64).sqrt() },
             },

@@ -127,6 +127,15 @@ impl Phase {
 }
 
 impl Summary {
+    /// The columns with a histogram, by their place, and its edges.
+    pub(crate) fn scaled(&self) -> Vec<(usize, Vec<f64>)> {
+        let scales = self.details.iter().flat_map(|details| details.scales.iter().enumerate());
+        scales
+            .filter(|(_, scale)| !scale.edges.is_empty())
+            .map(|(at, scale)| (at, scale.edges.clone()))
+            .collect()
+    }
+
     /// Counts, means and variances alone.
     pub fn new(columns: Vec<String>) -> Self {
         Self { columns, details: None }

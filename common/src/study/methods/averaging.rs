@@ -213,7 +213,16 @@ pub(super) fn adds_up(recipe: &FedAvg) -> String {
         ([width], _) => format!("a neural network{predicts} with a hidden layer of {width} units"),
         (widths, _) => format!("a neural network{predicts} with hidden layers of {widths:?} units"),
     };
-    let counting = if recipe.weight == Weight::Rows { "by its rows" } else { "the same" };
+    let counting = match (recipe.weight, &recipe.loss) {
+        (Weight::Equal, _) => "the same",
+        (Weight::Rows, Loss::Time(_)) => "by its events",
+        (Weight::Rows, _) => "by its rows",
+    };
+    let cap = if recipe.weight_cap < 1.0 {
+        format!(", though for no more than {} of all", recipe.weight_cap)
+    } else {
+        String::new()
+    };
     let after = match recipe.loss {
         Loss::Binary => "histograms of its score at the end",
         Loss::Number => "the mean and spread of the outcome, and the squared errors at the end",
@@ -226,12 +235,28 @@ pub(super) fn adds_up(recipe: &FedAvg) -> String {
         ""
     };
     format!(
-        "how far {model} moved in {} passes over your rows, each site counting {counting}; {after}; {} rounds, {} bits a \
-         number{more}",
+        "sums and squares of the columns; how far {model} moved in {} passes over your rows, each site counting {counting}{cap}; \
+         {after}; {} rounds of training, {} bits a number there or as many as your rows need{more}",
         recipe.local_epochs,
         recipe.rounds,
         recipe.ring.bits()
     )
+}
+
+/// What the sums of a training show.
+pub(super) fn shows(recipe: &FedAvg) -> Vec<String> {
+    let mut lines = vec![
+        "how the common model moves in a round shows roughly the mean outcome of those with each column: what one patient alone of \
+         all sites has shows roughly that patient's outcome, though not at which site"
+            .to_owned(),
+    ];
+    if recipe.weight == Weight::Equal {
+        lines.push(
+            "each site counts the same: a site with few patients moves the model as much as one with many"
+                .to_owned(),
+        );
+    }
+    lines
 }
 
 pub(super) fn vectors(recipe: &FedAvg) -> Vec<(&'static str, usize)> {

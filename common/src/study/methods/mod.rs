@@ -1,6 +1,7 @@
 //! The methods of a study file: for each kind its keys, its keys written back, and what it tells a steward.
 
 mod averaging; // fedavg and its family
+mod census; // what is counted before any of them
 mod regression; // logistic, linear, poisson, gamma
 mod summary; // summary, count
 mod survival; // cox, km
@@ -9,7 +10,8 @@ mod trees; // gbdt
 use super::keys::Keys;
 use super::reading::Checked;
 use super::{Data, Study};
-use motet_recipes::{Family, Loss, Recipe, gbdt};
+pub(super) use census::behind_census;
+use motet_recipes::Recipe;
 
 /// Sums of a calibration step, and of the final score: counts of both outcomes and summed risks in each of 1000 bins, the
 /// right answers, the squared error and a calibration line. A test of motet-data holds [`Study::vectors`] to what the
@@ -111,7 +113,7 @@ pub(super) fn write(recipe: &Recipe, data: &Data) -> Vec<String> {
         Recipe::FedAvg(recipe) => averaging::write(recipe),
         Recipe::Gbdt(recipe) => trees::write(recipe),
         // A method is none.
-        Recipe::Judged(_) => Vec::new(),
+        Recipe::Judged(_) | Recipe::Counted(_) => Vec::new(),
     }
 }
 
@@ -146,12 +148,7 @@ pub enum Outcome {
 impl Study {
     /// What the explained column must be.
     pub fn outcome(&self) -> Outcome {
-        let number = match self.recipe.method() {
-            Recipe::FedAvg(recipe) => recipe.loss == Loss::Number,
-            Recipe::Gbdt(recipe) => recipe.loss == gbdt::Loss::Squared,
-            Recipe::Glm(recipe) => recipe.family != Family::Logistic,
-            _ => false,
-        };
+        let number = census::is_number(&self.recipe);
         if number { Outcome::Number } else { Outcome::YesNo }
     }
 
@@ -177,16 +174,6 @@ impl Study {
     /// Whether a row with a missing feature stays in the cohort.
     pub fn keeps_missing(&self) -> bool {
         matches!(self.recipe.method(), Recipe::Summary(_) | Recipe::Gbdt(_))
-    }
-
-    /// Whether times between the points of the grid stay as they are, which a site must allow by itself.
-    pub fn shows_exact_times(&self) -> bool {
-        let grid = match self.recipe.method() {
-            Recipe::Cox(recipe) if recipe.strata != motet_recipes::Strata::Site => &recipe.grid,
-            Recipe::KaplanMeier(recipe) => &recipe.grid,
-            _ => return false,
-        };
-        grid.times == motet_recipes::Times::Exact
     }
 
     /// What is explained, and what groups or weighs, in sentences for the steward.
@@ -223,7 +210,10 @@ impl Study {
             Recipe::Cox(recipe) => survival::cox_shows(recipe),
             Recipe::KaplanMeier(recipe) => survival::km_shows(recipe),
             Recipe::Gbdt(recipe) => trees::shows(recipe),
-            Recipe::Count(_) | Recipe::Logistic(_) | Recipe::FedAvg(_) | Recipe::Judged(_) => Vec::new(),
+            Recipe::Logistic(_) => regression::shows(),
+            Recipe::FedAvg(recipe) => averaging::shows(recipe),
+            Recipe::Count(_) => Vec::new(),
+            Recipe::Judged(_) | Recipe::Counted(_) => Vec::new(),
         }
     }
 
@@ -238,14 +228,15 @@ impl Study {
             Recipe::KaplanMeier(recipe) => survival::km_adds_up(recipe),
             Recipe::FedAvg(recipe) => averaging::adds_up(recipe),
             Recipe::Gbdt(recipe) => trees::adds_up(recipe),
-            Recipe::Judged(_) => String::new(),
+            Recipe::Judged(_) | Recipe::Counted(_) => String::new(),
         }
     }
 
     /// The kinds of rounds a run goes through and how many numbers one site's vector has in each at the most, without the few
     /// words that the masking itself adds.
     pub fn vectors(&self) -> Vec<(&'static str, usize)> {
-        match self.recipe.method() {
+        let mut steps = self.census_vectors();
+        steps.extend(match self.recipe.method() {
             Recipe::Summary(recipe) => summary::vectors(recipe),
             Recipe::Count(recipe) => summary::count_vectors(recipe),
             Recipe::Logistic(recipe) => regression::vectors(recipe),
@@ -254,7 +245,8 @@ impl Study {
             Recipe::KaplanMeier(recipe) => survival::km_vectors(recipe),
             Recipe::FedAvg(recipe) => averaging::vectors(recipe),
             Recipe::Gbdt(recipe) => trees::vectors(recipe),
-            Recipe::Judged(_) => Vec::new(),
-        }
+            Recipe::Judged(_) | Recipe::Counted(_) => Vec::new(),
+        });
+        steps
     }
 }

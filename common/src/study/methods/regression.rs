@@ -109,7 +109,8 @@ pub(super) fn write_glm(recipe: &Glm, data: &Data) -> Vec<String> {
 
 pub(super) fn adds_up(recipe: &Logistic) -> String {
     format!(
-        "the slopes and curvatures of a logistic regression, and histograms of its score; at most {} rounds",
+        "sums and squares of the columns; the slopes and curvatures of a logistic regression, and histograms of its score; at most {} \
+         steps of the fit",
         recipe.max_rounds
     )
 }
@@ -120,19 +121,25 @@ pub(super) fn glm_adds_up(recipe: &Glm) -> String {
         if recipe.errors == Errors::Model { "" } else { "; the squared errors by each pair of columns" };
     let score = if has_score(recipe) { "; histograms of its score" } else { "" };
     format!(
-        "the slopes and curvatures of a {} regression on {}{robust}{score}; at most {} rounds",
+        "sums and squares of the columns; the slopes and curvatures of a {} regression on {}{robust}{score}; at most {} steps of the \
+         fit",
         recipe.family.name(),
         terms.join(", "),
         recipe.max_rounds
     )
 }
 
-pub(super) fn glm_shows(recipe: &Glm) -> Vec<String> {
-    let mut lines = vec![
-        "the sum shows how many patients have each yes/no column and each pair of them, and their sums with the outcome: a pair \
-         that one patient of all sites has shows that patient's outcome, though not at which site"
+/// What every sum of a fit shows.
+pub(super) fn shows() -> Vec<String> {
+    vec![
+        "the sums show how many patients have each yes/no column and each pair of them, and how many of a column have the outcome: \
+         what one patient alone of all sites has shows that patient's outcome, though not at which site"
             .to_owned(),
-    ];
+    ]
+}
+
+pub(super) fn glm_shows(recipe: &Glm) -> Vec<String> {
+    let mut lines = shows();
     for (column, degrees) in recipe.design.sought() {
         let name = recipe.design.columns.get(column as usize).map(String::as_str).unwrap_or_default();
         lines.push(format!(

@@ -9,6 +9,8 @@ use motet_recipes::{Gbdt, Recipe};
 
 /// Counts of a column's first round, as the recipe has them.
 const CELLS: usize = 125;
+/// Parts of a cell that is looked into again.
+const PARTS: usize = 32;
 const LOSSES: [(&str, Loss); 2] = [("logistic", Loss::Logistic), ("squared", Loss::Squared)];
 
 pub(super) fn read(keys: &mut Keys<'_>, data: &Data) -> Checked<Recipe> {
@@ -49,9 +51,13 @@ pub(super) fn write(recipe: &Gbdt) -> Vec<String> {
 }
 
 pub(super) fn adds_up(recipe: &Gbdt) -> String {
+    let (outcome, end) = match recipe.loss {
+        Loss::Logistic => ("", "histograms of the score"),
+        Loss::Squared => (" and of the outcome, and its sum", "the squared errors"),
+    };
     format!(
-        "how many rows, and how much error, lie in each bin of each column and node of a tree; then histograms of the score; at \
-         most {} trees of {} levels, a round a level",
+        "how many rows lie in wide cells of each column{outcome}, and in parts of those with many; how many, and how much error, lie \
+         in each bin of each column and node of a tree; then {end}; at most {} trees of {} levels, a round a level",
         recipe.trees, recipe.depth
     )
 }
@@ -79,5 +85,13 @@ pub(super) fn vectors(recipe: &Gbdt) -> Vec<(&'static str, usize)> {
         Loss::Logistic => vec![("the score's histograms", SCORE), ("calibration", CALIBRATION)],
         Loss::Squared => vec![("squared errors", 4)],
     };
-    [vec![("cells of each column", 3 + CELLS * columns), ("a level of a tree", level + 2)], end].concat()
+    let scales = columns + usize::from(recipe.loss == Loss::Squared);
+    // Fewer cells than `bins` have more than one part in `bins` of the rows.
+    let refined = columns * (recipe.bins as usize - 1) * PARTS;
+    let mut steps = vec![("cells of each column", 3 + CELLS * scales), ("parts of full cells", refined)];
+    if recipe.loss == Loss::Squared {
+        steps.push(("the outcome", 1));
+    }
+    steps.push(("a level of a tree", level + 2));
+    [steps, end].concat()
 }

@@ -63,6 +63,7 @@ fn the_card_says_all_a_steward_decides_on() {
         earlier: &earlier,
         near: &near,
         dir: "/srv/our motet",
+        floors: &Floors::default(),
     };
     let card = study.card(&context);
     let short = shortened(&study.root(), &roster.digest());

@@ -37,7 +37,7 @@ fn groups_are_read_and_written_back() {
     assert_eq!(reads, ["age", "country", "cp", "restecg", "seen", "sex", "y"]);
     // The method is the same; the study is not.
     let plain = judged("").unwrap();
-    assert_eq!((study.recipe.method(), study.columns()), (&plain.recipe, plain.columns()));
+    assert_eq!((study.recipe.method(), study.columns()), (plain.recipe.method(), plain.columns()));
     assert_ne!(study.root(), plain.root());
     assert_eq!(
         study.asks(),
@@ -137,8 +137,14 @@ fn the_card_calls_a_sites_own_figures_a_disclosure() {
         .collect();
     let hub = HubKeys { signing: key(200), log: key(201) };
     let roster = Roster::new("heart-1", 1, hub, "Open Hearts", entries).unwrap();
-    let context =
-        CardContext { proposer: "Ada", roster: &roster, earlier: &[], near: &[], dir: "/srv/motet" };
+    let context = CardContext {
+        proposer: "Ada",
+        roster: &roster,
+        earlier: &[],
+        near: &[],
+        dir: "/srv/motet",
+        floors: &Floors::default(),
+    };
     let flat = |study: &Study| study.card(&context).split_whitespace().collect::<Vec<_>>().join(" ");
     let card = flat(&judged(EVALUATION).unwrap());
     for words in [

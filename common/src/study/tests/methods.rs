@@ -9,7 +9,7 @@ pub(super) const SAMPLES: [(&str, &str, &str); 14] = [
         "group = \"arm\"\nfeatures = [\"age\", \"sex\", \"cp\"]\n[data.levels]\narm = [\"a\", \"b\"]\ncp = [\"1\", \"2\", \"3\"]",
         "edges = { age = [0, 50, 100], sex = \"yes or no\" }\nquantiles = [0.25, 0.5]\n",
     ),
-    ("count", "outcome = \"y\"\nfilter = \"age >= 18\"", "multiple = 5\n"),
+    ("count", "outcome = \"y\"\nfilter = \"age >= 18\"", "multiple = 20\n"),
     (
         "linear",
         "outcome = \"sbp\"\noffset = \"known\"\nweight = \"w\"\nfeatures = [\"sex\", \"age\", \"cp\"]\n[data.levels]\ncp = [\"1\", \"2\", \"3\"]",
@@ -48,7 +48,8 @@ pub(super) const SAMPLES: [(&str, &str, &str); 14] = [
     ("gbdt", "outcome = \"y\"\nfeatures = [\"age\", \"sex\"]", "trees = 20\nvalidation = 0.25\n"),
 ];
 
-fn file(kind: &str, data: &str, recipe: &str) -> String {
+/// A study file of a kind.
+pub(super) fn file(kind: &str, data: &str, recipe: &str) -> String {
     format!(
         "[study]\nid = \"abc\"\ntitle = \"t\"\nquestion = \"How many?\"\npurpose = \"53(1)(c)\"\nends = 2030-02-28\n\
          [data]\ndataset = \"d\"\n{data}\n[recipe]\nkind = \"{kind}\"\n{recipe}"
@@ -92,7 +93,7 @@ fn a_formula_makes_the_columns_and_orders_the_features() {
     let study = sample("linear");
     assert_eq!(study.data.features, ["age", "sex", "cp"]);
     assert_eq!(study.columns(), ["age", "sex", "cp_2", "cp_3"]);
-    let Recipe::Glm(recipe) = &study.recipe else { panic!("another recipe") };
+    let Recipe::Glm(recipe) = study.recipe.method() else { panic!("another recipe") };
     assert_eq!(recipe.design.names(), ["age", "sex", "cp_2", "cp_3", "age:sex"]);
     assert!(recipe.offset && recipe.weight);
     let reads: Vec<&str> = study.reads().into_iter().collect();
@@ -141,8 +142,8 @@ fn every_study_has_one_that_only_counts_its_patients() {
 #[test]
 fn a_logistic_study_without_options_is_the_plain_one() {
     let plain = file("logistic", "outcome = \"y\"\nfeatures = [\"age\"]", "");
-    assert!(matches!(Study::parse(&plain).unwrap().recipe, Recipe::Logistic(_)));
-    assert!(matches!(sample("logistic").recipe, Recipe::Glm(_)));
+    assert!(matches!(Study::parse(&plain).unwrap().recipe.method(), Recipe::Logistic(_)));
+    assert!(matches!(sample("logistic").recipe.method(), Recipe::Glm(_)));
 }
 
 #[test]
@@ -239,5 +240,33 @@ fn mistakes_of_every_kind_are_refused_with_their_fix() {
         for rust in ["u32", "f64", "struct", "Raw", "Spanned", "None", "Some("] {
             assert!(!error.to_string().contains(rust), "{error}");
         }
+    }
+}
+
+#[test]
+fn every_kind_but_count_begins_with_a_round_that_counts_each_of_its_columns() {
+    for (kind, _, _) in SAMPLES {
+        let study = sample(kind);
+        let Some(census) = study.recipe.first_round().map(|first| &first.census) else {
+            assert_eq!(kind, "count");
+            continue;
+        };
+        let data = &study.data;
+        assert_eq!(census.columns, data.columns(), "{kind}");
+        assert_eq!((&census.time, &census.offset, &census.weight), (&data.time, &data.offset, &data.weight));
+        assert_eq!(census.group.as_ref().map(|group| &group.column), data.group.as_ref(), "{kind}");
+        assert_eq!(
+            (census.outcome.is_some(), census.min_sites),
+            (data.outcome.is_some(), study.privacy.min_sites)
+        );
+        for category in &census.categories {
+            let columns = &census.columns[category.first as usize..][..category.of.levels.len() - 1];
+            let names: Vec<String> = category.of.levels[1..]
+                .iter()
+                .map(|level| format!("{}_{level}", category.of.column))
+                .collect();
+            assert_eq!(columns, names, "{kind}");
+        }
+        assert_eq!(study.vectors().first().map(|(step, _)| *step), Some("first round"), "{kind}");
     }
 }

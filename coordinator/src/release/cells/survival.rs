@@ -12,6 +12,10 @@ pub(super) fn curves(found: &mut KmOutcome, smallest: u64) {
         found.rows = shown.sum();
     }
     let hidden = events_hidden(found);
+    // A comparison with a group that is not shown tells of it.
+    if rows_hidden(found, smallest) {
+        found.log_rank = None;
+    }
     if let Some(test) = &mut found.log_rank
         && (hidden || test.observed.iter().any(|events| small(*events, smallest)))
     {
@@ -41,17 +45,17 @@ fn thin(curve: &mut Curve, smallest: u64) {
     }
     curve.marks.retain(|mark| mark.at_risk >= smallest);
     let seen = curve.points.iter().take_while(|point| point.at_risk >= smallest).count();
-    if seen < curve.points.len() {
-        let times = curve.points.iter().take(seen).chain(&curve.marks).map(|point| point.time);
-        let last = times.fold(0.0, f64::max);
-        for found in [&mut curve.median, &mut curve.median_low, &mut curve.median_high] {
-            *found = found.filter(|time| *time <= last);
-        }
-    }
     let total = curve.events.unwrap_or_else(|| curve.points.iter().map(|point| point.events).sum());
     curve.points = steps(curve.points.iter().take(seen), total, smallest);
     curve.events = curve.events.filter(|events| !small(*events, smallest));
     curve.withheld |= before != (curve.points.len(), curve.marks.len(), curve.events);
+    if curve.withheld {
+        // A time that is told beyond the last step that is shown would be that of a step which is not.
+        let last = curve.points.iter().chain(&curve.marks).map(|point| point.time).fold(0.0, f64::max);
+        for found in [&mut curve.median, &mut curve.median_low, &mut curve.median_high] {
+            *found = found.filter(|time| *time <= last);
+        }
+    }
 }
 
 /// Events are gathered until they are enough; where too few are left over, the last step goes with them.

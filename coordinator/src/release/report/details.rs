@@ -42,7 +42,7 @@ struct LineOut<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum CellOut {
-    Number { values: u64, mean: f64, sd: f64 },
+    Number { values: Option<u64>, mean: f64, sd: f64 },
     Share { values: u64, rows: u64, share: f64 },
 }
 

@@ -1,6 +1,6 @@
 //! From a schema file to a [`Schema`]; every mistake has its line and its fix.
 
-use super::{Column, Kind, Schema, Source};
+use super::{Column, Kind, Schema, Source, Use};
 use crate::error::{Code, DataError};
 use motet_common::study::text;
 use serde::Deserialize;
@@ -40,6 +40,8 @@ struct RawColumn {
     max: Option<Spanned<f64>>,
     missing: Option<Spanned<Vec<String>>>,
     levels: Option<Spanned<Vec<String>>>,
+    #[serde(rename = "use")]
+    uses: Option<Vec<Spanned<String>>>,
     #[serde(rename = "false")]
     no: Option<Spanned<Vec<String>>>,
     #[serde(rename = "true")]
@@ -141,8 +143,28 @@ impl Reading<'_> {
             min: value(&raw.min),
             max: value(&raw.max),
             missing,
+            uses: self.uses(raw)?,
             kind,
         })
+    }
+
+    fn uses(&self, raw: &RawColumn) -> Result<Vec<Use>, DataError> {
+        let Some(given) = &raw.uses else { return Ok(Use::ALL.to_vec()) };
+        let known = |word: &Spanned<String>| {
+            let of = Use::ALL.into_iter().find(|of| of.word() == word.get_ref());
+            of.map_or_else(
+                || {
+                    let problem = format!("`use` names {:?}", word.get_ref());
+                    self.refuse(
+                        word.span(),
+                        problem,
+                        "write \"filter\", \"weight\", \"group\", or an empty list",
+                    )
+                },
+                Ok,
+            )
+        };
+        given.iter().map(known).collect()
     }
 
     fn kind(&self, name: &str, raw: &RawColumn, at: Range<usize>) -> Result<Kind, DataError> {

@@ -1,0 +1,481 @@
+//! The first round of every method but `count`: is there enough of each column, at enough sites? Nothing else is asked before.
+//!
+//! ```text
+//! census -> [ for each column, level, term: 1 where this site has it | rows, events, others, each rounded at the site
+//!           | for each group that a coefficient stands for: 1 where this site has it | its rows, rounded
+//!           | for each cell of a histogram: 1 where this site has it ]
+//! ```
+//!
+//! | what | is there at a site that |
+//! |---|---|
+//! | a column of numbers | has a value of it; has more than one; has another than 0 and 1; has a 1; has a 0 |
+//! | a level of a category, group or stratum | has a row in it |
+//! | a term of a formula (a power, a logarithm, a product) | has more than one value of it |
+//! | the outcome, yes or no | has a row with it; and again: one without |
+//! | a cell of a histogram that is released | has a row in it: what is at too few sites is withheld there |
+//! | a group that a coefficient stands for (`cells.rs`) | has a row in it, with the outcome and without; and how many, rounded |
+//!
+//! A sum over fewer than `min_sites` sites tells of fewer than a steward agreed to, whatever stands around it: a level that lies at
+//! one site is that site, and so is a number that is the same for all patients of a site. The others are then the totals less it.
+//! So what is at fewer sites ends the run with its name, before anything is added up. Nothing is left out in silence: the
+//! proposer joins levels or leaves the column out. That one site of all has one value only of a number is no reason; of a yes and a
+//! no, as of levels, there must be enough sites.
+//!
+//! A study that goes on without a lost site asks for one site more, as long as there are more than `min_sites`: what was counted then
+//! holds for those that are left.
+//!
+//! Only rows of weight above 0 are counted. Rows, events and others are rounded as `count` rounds them, to tens and fewer than
+//! five as none: so few events *in all* that none are certain (no site has five, and fewer sites than `min_cell` have one) end the run too.
+
+mod cells; // groups that a coefficient stands for
+mod thing; // what a site has or has not
+
+use crate::design::Design;
+use crate::error::{MOST_ROWS, RecipeError, require};
+use crate::followup::Grouping;
+use crate::moments::{counts, exact};
+use crate::rows::{Rows, Values};
+use crate::windows::histogram;
+use motet_secagg::canonical;
+use motet_secagg::layout::{Layout, Sum};
+use ndarray::{Array1, ArrayView1, Axis};
+use thing::Thing;
+
+/// Counts are rounded to multiples of this, as `count` rounds them unless told otherwise.
+const MULTIPLE: u64 = 10;
+
+canonical! {
+    /// What is counted before a method begins.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Census {
+        /// Columns of the table.
+        pub columns: Vec<String>,
+        /// Those of them that are levels of one category.
+        pub categories: Vec<Category>,
+        /// What is explained.
+        pub outcome: Option<Explained>,
+        /// Other columns of numbers: time, then offset.
+        pub time: Option<String>,
+        /// See `time`.
+        pub offset: Option<String>,
+        /// How often a row counts.
+        pub weight: Option<String>,
+        /// The category that groups or stratifies.
+        pub group: Option<Grouping>,
+        /// Fewest sites that have a column, a level or different values.
+        pub min_sites: u32,
+        /// Sites that the run may lose after this round; so many more must have it, as long as there are more than `min_sites`.
+        pub spare: u32,
+        /// Fewest events, and rows without one.
+        pub min_cell: u32,
+        /// Whether the method tells coefficients with their errors: of yes/no columns and categories alone they are counts.
+        pub crosses: bool,
+    }
+}
+
+canonical! {
+    /// A category of the table: one column for each level but the first.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Category {
+        /// Its name and its levels, the reference first.
+        pub of: Grouping,
+        /// The column of its second level.
+        pub first: u32,
+    }
+}
+
+canonical! {
+    /// What is explained.
+    #[derive(Debug, Clone, PartialEq)]
+    pub enum Explained {
+        /// Yes or no.
+        1 => YesNo(String),
+        /// A number.
+        2 => Number(String),
+        /// Whether the event was seen.
+        3 => Event(String),
+    }
+}
+
+canonical! {
+    /// What the round said.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Tally {
+        /// Whether it is over.
+        pub asked: bool,
+        /// The sites of its sum.
+        pub sites: u32,
+        /// Rows, rounded at each site.
+        pub rows: u64,
+        /// Those with the outcome.
+        pub events: u64,
+        /// Those without.
+        pub others: u64,
+        /// Sites that have a row in each cell of the histograms that are released.
+        pub bins: Vec<u32>,
+        /// What there is not enough of; then the run is over.
+        pub lack: Option<Lack>,
+    }
+}
+
+canonical! {
+    /// There is not enough of this.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct Lack {
+        /// Its place in what is counted; behind the last the events, and then the rows without one.
+        pub at: u32,
+        /// Sites that have it.
+        pub sites: u32,
+    }
+}
+
+/// What of the method itself is counted beside the columns.
+pub(crate) struct Beside {
+    /// Its terms that are not columns themselves and whose values are known before the fit.
+    pub(crate) terms: Option<Design>,
+    /// Columns whose histogram is released, by their place, and the edges.
+    pub(crate) bins: Vec<(usize, Vec<f64>)>,
+}
+
+impl Beside {
+    /// Cells of all histograms: below, in each bin, above.
+    fn cells(&self) -> usize {
+        self.bins.iter().map(|(_, edges)| edges.len() + 1).sum()
+    }
+}
+
+/// The rows that count, and what stands in a column of them.
+struct Seen<'a, 'r> {
+    rows: &'a Rows<'r>,
+}
+
+impl Seen<'_, '_> {
+    /// Whether the row is of weight above 0.
+    fn counts(&self, at: usize) -> bool {
+        self.rows.weight.is_none_or(|weight| weight.get(at).is_some_and(|weight| *weight > 0.0))
+    }
+
+    fn of<'c>(&'c self, column: ArrayView1<'c, f64>) -> impl Iterator<Item = f64> + 'c {
+        column
+            .into_iter()
+            .copied()
+            .enumerate()
+            .filter(move |(at, value)| self.counts(*at) && !value.is_nan())
+            .map(|(_, value)| value)
+    }
+
+    fn any(&self, column: Option<ArrayView1<'_, f64>>, is: impl Fn(f64) -> bool) -> bool {
+        column.is_some_and(|column| self.of(column).any(is))
+    }
+
+    fn varies(&self, column: Option<ArrayView1<'_, f64>>) -> bool {
+        let Some(column) = column else { return false };
+        let mut values = self.of(column);
+        values.next().is_some_and(|first| values.any(|value| value != first))
+    }
+}
+
+impl Census {
+    pub(crate) fn check(&self) -> Result<(), RecipeError> {
+        let held = |category: &Category| {
+            let end = (category.first as usize).saturating_add(category.of.levels.len());
+            category.of.levels.len() >= 2 && end <= self.columns.len() + 1
+        };
+        require(self.categories.iter().all(held), "levels", "those of columns of the study")?;
+        require((3..=1000).contains(&self.min_sites), "min_sites", "from 3 to 1000")?;
+        require(self.spare <= 1, "on_site_loss", "a loss of one site at most")?;
+        require((2..=1000).contains(&self.min_cell), "min_cell", "from 2 to 1000")
+    }
+
+    /// All that is counted, in order; with rows, whether they have it. `beside` has those terms of the method that are not columns
+    /// themselves.
+    fn things(&self, beside: &Beside, rows: Option<&Rows<'_>>) -> Result<Vec<(Thing, bool)>, RecipeError> {
+        let seen = rows.map(|rows| Seen { rows });
+        let column = |at: usize| {
+            rows.filter(|rows| at < rows.x.ncols()).map(|rows| rows.x.index_axis_move(Axis(1), at))
+        };
+        let any = |of: Option<ArrayView1<'_, f64>>, is: &dyn Fn(f64) -> bool| {
+            seen.as_ref().is_some_and(|seen| seen.any(of, is))
+        };
+        let varies = |of: Option<ArrayView1<'_, f64>>| seen.as_ref().is_some_and(|seen| seen.varies(of));
+        let mut things = Vec::new();
+        let dummies = |category: &Category| {
+            let first = category.first as usize;
+            first..first + category.of.levels.len() - 1
+        };
+        for (at, name) in self.columns.iter().enumerate() {
+            if !self.categories.iter().any(|category| dummies(category).contains(&at)) {
+                things.push((Thing::Value(name.clone()), any(column(at), &|_| true)));
+                things.push((Thing::Varies(name.clone()), varies(column(at))));
+                things.push((
+                    Thing::Other(name.clone()),
+                    any(column(at), &|value| value != 0.0 && value != 1.0),
+                ));
+                things.push((Thing::Yes(name.clone()), any(column(at), &|value| value == 1.0)));
+                things.push((Thing::No(name.clone()), any(column(at), &|value| value == 0.0)));
+            }
+        }
+        for category in &self.categories {
+            let level = |name: &String, is| (Thing::Level(category.of.column.clone(), name.clone()), is);
+            let levels: Vec<_> = category.of.levels.iter().zip(0_usize..).collect();
+            // The reference is where no other level is.
+            let total = rows.map(|rows| {
+                let columns = dummies(category).filter(|at| *at < rows.x.ncols());
+                columns.fold(ndarray::Array1::zeros(rows.x.nrows()), |sum, at| sum + rows.x.column(at))
+            });
+            for (name, at) in levels {
+                let is = match at {
+                    0 => any(total.as_ref().map(|total| total.view()), &|value| value == 0.0),
+                    _ => any(column(category.first as usize + at - 1), &|value| value == 1.0),
+                };
+                things.push(level(name, is));
+            }
+        }
+        if let Some(design) = &beside.terms {
+            let expanded = rows.map(|rows| design.expand(rows)).transpose()?;
+            for (at, name) in design.names().into_iter().enumerate() {
+                things.push((Thing::Varies(name), varies(expanded.as_ref().map(|all| all.column(at)))));
+            }
+        }
+        let y = rows.and_then(|rows| rows.y);
+        match &self.outcome {
+            Some(Explained::Number(name)) => things.push((Thing::Varies(name.clone()), varies(y))),
+            Some(Explained::YesNo(name) | Explained::Event(name)) => {
+                let event = matches!(self.outcome, Some(Explained::Event(_)));
+                things.push((Thing::With(name.clone()), any(y, &|value| value == 1.0)));
+                things.push((Thing::Without(name.clone(), event), any(y, &|value| value == 0.0)));
+            }
+            None => {}
+        }
+        let numbers = [
+            (&self.time, rows.and_then(|rows| rows.time)),
+            (&self.offset, rows.and_then(|rows| rows.offset)),
+            (&self.weight, rows.and_then(|rows| rows.weight)),
+        ];
+        for (name, values) in numbers {
+            if let Some(name) = name {
+                things.push((Thing::Value(name.clone()), any(values, &|_| true)));
+                things.push((Thing::Varies(name.clone()), varies(values)));
+            }
+        }
+        if let Some(group) = &self.group {
+            let places = rows.and_then(|rows| rows.group);
+            for (name, at) in group.levels.iter().zip(0_u32..) {
+                let inside = |value: f64| value == f64::from(at);
+                things.push((Thing::Level(group.column.clone(), name.clone()), any(places, &inside)));
+                for (at, column) in self.columns.iter().enumerate() {
+                    let is = rows.zip(places).is_some_and(|(rows, places)| {
+                        let value = |row: usize| rows.x.get((row, at)).is_some_and(|value| !value.is_nan());
+                        places.iter().enumerate().any(|(row, place)| inside(*place) && value(row))
+                    });
+                    things.push((Thing::Within(column.clone(), name.clone()), is));
+                }
+            }
+        }
+        Ok(things)
+    }
+
+    /// How many rounded counts there are.
+    fn figures(&self) -> usize {
+        match self.outcome {
+            Some(Explained::YesNo(_) | Explained::Event(_)) => 3,
+            Some(Explained::Number(_)) | None => 1,
+        }
+    }
+
+    /// How many numbers a site's vector has.
+    pub(crate) fn numbers(&self, beside: &Beside) -> usize {
+        let cells = self.cells(beside, None).map_or(0, |cells| cells.len());
+        self.things(beside, None).map_or(0, |things| things.len())
+            + self.figures()
+            + 2 * cells
+            + beside.cells()
+    }
+
+    pub(crate) fn start(&self) -> Tally {
+        Tally { asked: false, sites: 0, rows: 0, events: 0, others: 0, bins: Vec::new(), lack: None }
+    }
+
+    pub(crate) fn ask(&self, beside: &Beside) -> Result<Layout, RecipeError> {
+        let things = self.things(beside, None)?.len();
+        let most = MOST_ROWS + MULTIPLE as f64;
+        let mut blocks = Vec::new();
+        if things > 0 {
+            blocks.push(counts(things, 1.0));
+        }
+        blocks.push(counts(self.figures(), most));
+        let cells = self.cells(beside, None)?.len();
+        if cells > 0 {
+            blocks.extend([counts(cells, 1.0), counts(cells, most)]);
+        }
+        if beside.cells() > 0 {
+            blocks.push(counts(beside.cells(), 1.0));
+        }
+        Ok(exact(blocks))
+    }
+
+    /// A site's answer. The rows have passed the checks of the method.
+    pub(crate) fn answer(&self, beside: &Beside, rows: &Rows<'_>) -> Result<Vec<f64>, RecipeError> {
+        if rows.x.ncols() != self.columns.len() {
+            return Err(RecipeError::Columns { expected: self.columns.len(), found: rows.x.ncols() });
+        }
+        let mut values: Vec<f64> =
+            self.things(beside, Some(rows))?.iter().map(|(_, is)| f64::from(u8::from(*is))).collect();
+        let seen = Seen { rows };
+        let all = match rows.weight {
+            Some(weight) => seen.of(weight).count(),
+            None => rows.x.nrows(),
+        };
+        values.push(self.rounded(all));
+        if self.figures() > 1 {
+            let of = |what: f64| rows.y.map_or(0, |y| seen.of(y).filter(|value| *value == what).count());
+            values.extend([self.rounded(of(1.0)), self.rounded(of(0.0))]);
+        }
+        let cells = self.cells(beside, Some(rows))?;
+        values.extend(cells.iter().map(|cell| f64::from(u8::from(cell.rows > 0))));
+        values.extend(cells.iter().map(|cell| self.rounded(cell.rows)));
+        for (at, edges) in &beside.bins {
+            let column: Array1<f64> = if *at < rows.x.ncols() {
+                seen.of(rows.x.index_axis_move(Axis(1), *at)).collect()
+            } else {
+                Array1::default(0)
+            };
+            values.extend(
+                histogram(column.view(), edges).into_iter().map(|rows| f64::from(u8::from(rows > 0.0))),
+            );
+        }
+        Ok(values)
+    }
+
+    fn rounded(&self, count: usize) -> f64 {
+        let count = count as u64;
+        if count < u64::from(self.min_cell) {
+            return 0.0;
+        }
+        ((count + MULTIPLE / 2) / MULTIPLE * MULTIPLE) as f64
+    }
+
+    pub(crate) fn absorb(&self, beside: &Beside, sum: &Sum) -> Result<Tally, RecipeError> {
+        let things = self.things(beside, None)?;
+        let mut values = Values::of(sum);
+        let sites = values.counts(things.len(), "sites of the first round")?;
+        let rounded = values.counts(self.figures(), "rows of the first round")?;
+        let cells = self.cells(beside, None)?.len();
+        let crossed = (
+            values.counts(cells, "sites of the first round")?,
+            values.counts(cells, "rows of the first round")?,
+        );
+        let bins = values.counts(beside.cells(), "sites of the first round")?;
+        values.end()?;
+        let all = u64::from(sum.sites);
+        let some = sites.iter().chain(&crossed.0).chain(&bins).any(|sites| *sites > all);
+        if some || rounded.iter().chain(&crossed.1).any(|rows| !rows.is_multiple_of(MULTIPLE)) {
+            return Err(RecipeError::Implausible { what: "the first round" });
+        }
+        let count = |at: usize| rounded.get(at).copied().unwrap_or_default();
+        let lack = self
+            .lack(&things, (&sites, all), (count(1), count(2)))
+            .or_else(|| self.few_crossed(&things, &sites, (&crossed.0, &crossed.1)));
+        Ok(Tally {
+            asked: true,
+            sites: sum.sites,
+            rows: count(0),
+            events: count(1),
+            others: count(2),
+            bins: bins.iter().map(|sites| *sites as u32).collect(),
+            lack,
+        })
+    }
+
+    /// Fewest of so many sites that must have a thing: enough are left when the run has lost those it may lose.
+    pub(crate) fn least(&self, all: u32) -> u32 {
+        self.min_sites + self.spare.min(all.saturating_sub(self.min_sites))
+    }
+
+    /// The first of what there is not enough of.
+    fn lack(
+        &self,
+        things: &[(Thing, bool)],
+        (sites, all): (&[u64], u64),
+        (events, others): (u64, u64),
+    ) -> Option<Lack> {
+        let lack = |at: usize, sites: u64| Lack { at: at as u32, sites: sites as u32 };
+        let least = u64::from(self.least(all as u32));
+        let mut number = false;
+        let few = things
+            .iter()
+            .zip(sites)
+            .position(|((thing, _), sites)| match thing {
+                Thing::Other(_) => {
+                    number = *sites > 0;
+                    false
+                }
+                Thing::Yes(_) | Thing::No(_) if number => false,
+                _ => !thing.is_enough(*sites, all, least),
+            })
+            .map(|at| lack(at, sites.get(at).copied().unwrap_or_default()));
+        few.or_else(|| {
+            things.iter().zip(sites).find_map(|((thing, _), sites)| match thing {
+                Thing::With(_) if !self.certain(events, *sites) => Some(lack(things.len(), *sites)),
+                Thing::Without(_, false) if !self.certain(others, *sites) => {
+                    Some(lack(things.len() + 1, *sites))
+                }
+                _ => None,
+            })
+        })
+    }
+
+    /// The first group of patients that a coefficient stands for and that may be of too few, where all columns are yes/no.
+    fn few_crossed(
+        &self,
+        things: &[(Thing, bool)],
+        sites: &[u64],
+        (having, rounded): (&[u64], &[u64]),
+    ) -> Option<Lack> {
+        let number =
+            |((thing, _), sites): (&(Thing, bool), &u64)| matches!(thing, Thing::Other(_)) && *sites > 0;
+        if things.iter().zip(sites).any(number) {
+            return None;
+        }
+        // Where nobody is, nobody is told of.
+        let few = |(sites, rounded): (&u64, &u64)| *sites > 0 && !self.certain(*rounded, *sites);
+        let at = having.iter().zip(rounded).position(few)?;
+        let sites = having.get(at).copied().unwrap_or_default();
+        Some(Lack { at: (things.len() + 2 + at) as u32, sites: sites as u32 })
+    }
+
+    /// Whether there are surely `min_cell`: each site that has one has one at least.
+    fn certain(&self, rounded: u64, sites: u64) -> bool {
+        rounded.max(sites) >= u64::from(self.min_cell)
+    }
+
+    /// Why the run is over.
+    pub(crate) fn error(&self, beside: &Beside, tally: &Tally, lack: Lack) -> RecipeError {
+        let things = match self.things(beside, None) {
+            Ok(things) => things,
+            Err(error) => return error,
+        };
+        if let Some((thing, _)) = things.get(lack.at as usize) {
+            return thing.error(lack.sites, tally.sites, self.least(tally.sites));
+        }
+        match (lack.at as usize).saturating_sub(things.len()) {
+            0 => self.few("with"),
+            1 => self.few("without"),
+            cell => match self.cells(beside, None) {
+                Ok(cells) => cells
+                    .get(cell - 2)
+                    .map_or(RecipeError::Mismatch { what: "state" }, |cell| cell.error(self.min_cell)),
+                Err(error) => error,
+            },
+        }
+    }
+
+    /// Too few rows with or without the outcome.
+    pub(crate) fn few(&self, which: &'static str) -> RecipeError {
+        let outcome = match &self.outcome {
+            Some(Explained::YesNo(name) | Explained::Number(name) | Explained::Event(name)) => name.clone(),
+            None => String::new(),
+        };
+        RecipeError::FewEvents { outcome, which, least: self.min_cell }
+    }
+}

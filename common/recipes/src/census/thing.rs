@@ -1,0 +1,58 @@
+//! What the first round asks whether a site has.
+
+use crate::error::RecipeError;
+
+/// One thing that a site has or has not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Thing {
+    Value(String),
+    Varies(String),
+    /// Values that are neither 0 nor 1: without any the column is a yes or no, and both are levels.
+    Other(String),
+    Yes(String),
+    No(String),
+    Level(String, String),
+    /// Values of a column among the patients of a group.
+    Within(String, String),
+    With(String),
+    /// Rows without the outcome. Of a time there may be none, but not some at few sites: they are the total less the events.
+    Without(String, bool),
+}
+
+impl Thing {
+    /// Whether so many of all sites are enough. That a number is the same for all patients of one site is no reason to end.
+    pub(super) fn is_enough(&self, sites: u64, all: u64, least: u64) -> bool {
+        sites >= least
+            || match self {
+                Self::Within(..) | Self::Without(_, true) => sites == 0,
+                Self::Varies(_) => sites > 0 && sites + 1 >= all,
+                Self::Other(_) => true,
+                Self::Value(_) | Self::Yes(_) | Self::No(_) | Self::Level(..) => false,
+                Self::With(_) | Self::Without(_, false) => false,
+            }
+    }
+
+    pub(super) fn error(&self, sites: u32, all: u32, least: u32) -> RecipeError {
+        let what = match self {
+            Self::Value(column) => format!("column `{column}` has values"),
+            Self::Varies(column) => format!("column `{column}` has more than one value"),
+            Self::Other(column) => format!("column `{column}` has another value than 0 and 1"),
+            Self::Yes(column) => format!("column `{column}` is yes in some rows"),
+            Self::No(column) => format!("column `{column}` is no in some rows"),
+            Self::Level(column, level) => format!("column `{column}` has its level `{level}`"),
+            Self::Within(column, level) => format!("column `{column}` has values in group `{level}`"),
+            Self::With(outcome) => format!("outcome `{outcome}` occurs"),
+            Self::Without(outcome, _) => format!("outcome `{outcome}` is absent in some rows"),
+        };
+        let fix = match self {
+            Self::Level(..) => "join the level with another or leave the column out",
+            Self::Within(..) => "join the group with another or leave the column out",
+            Self::With(_) | Self::Without(..) => "choose another outcome or more sites",
+            Self::Value(_) | Self::Other(_) | Self::Yes(_) | Self::No(_) => {
+                "leave it out or choose more sites"
+            }
+            Self::Varies(_) => "leave it out, or name it as a category if it has levels at enough sites",
+        };
+        RecipeError::FewSites { what, sites, all, least, fix }
+    }
+}

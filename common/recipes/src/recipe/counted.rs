@@ -1,0 +1,188 @@
+//! A method behind a first round that says whether there is enough to ask about: see [`Census`].
+
+use super::{Outcome, Recipe, State, judged};
+use crate::census::{Beside, Census, Tally};
+use crate::design::{Design, Shape};
+use crate::error::RecipeError;
+use crate::memory::{Answer, Memory};
+use crate::rows::Rows;
+use crate::summary::SummaryOutcome;
+use motet_secagg::digest::Digest;
+use motet_secagg::encode::{Canonical, Malformed, Reader};
+use motet_secagg::fold::plain_sum;
+use motet_secagg::layout::{ClearUpdate, Layout, Sum};
+use rand_core::CryptoRng;
+
+/// The phase of the first round.
+const PHASE: &str = "census";
+
+/// A method and what is counted before it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Counted {
+    /// What is counted.
+    pub census: Census,
+    /// The method, judged or not.
+    pub method: Box<Recipe>,
+}
+
+/// What was counted, and the state of the method.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CountedState {
+    /// What was counted.
+    pub tally: Tally,
+    /// The state of the method; its rounds count the first one too.
+    pub method: Box<State>,
+}
+
+// Neither is inside of another: bytes that nest without end would end the process.
+macro_rules! behind {
+    ($whole:ident, $first:ident, $what:literal) => {
+        impl Canonical for $whole {
+            fn write(&self, out: &mut Vec<u8>) {
+                self.$first.write(out);
+                (*self.method).write(out);
+            }
+            fn read(input: &mut Reader<'_>) -> Result<Self, Malformed> {
+                let $first = Canonical::read(input)?;
+                if input.peek() == Some(judged::COUNTED) {
+                    return Err(Malformed { what: $what });
+                }
+                Ok(Self { $first, method: Box::new(Canonical::read(input)?) })
+            }
+        }
+    };
+}
+behind!(Counted, census, "Counted");
+behind!(CountedState, tally, "CountedState");
+
+impl Counted {
+    /// What of the method itself is counted beside the columns.
+    fn beside(&self) -> Beside {
+        let bins = match self.method.method() {
+            Recipe::Summary(recipe) => recipe.scaled(),
+            _ => Vec::new(),
+        };
+        Beside { terms: self.terms(), bins }
+    }
+
+    /// The terms that are not columns themselves and whose values are known before the fit.
+    fn terms(&self) -> Option<Design> {
+        let Recipe::Glm(recipe) = self.method.method() else { return None };
+        let mut design = recipe.design.clone();
+        design.terms.retain(|term| {
+            let shapes = || term.factors.iter().map(|factor| &factor.shape);
+            let itself = term.factors.len() == 1 && shapes().all(|shape| *shape == Shape::Plain);
+            !itself && !shapes().any(|shape| matches!(shape, Shape::Sought(_)))
+        });
+        (!design.terms.is_empty()).then_some(design)
+    }
+
+    /// How many numbers a site's vector of the first round has.
+    pub fn numbers(&self) -> usize {
+        self.census.numbers(&self.beside())
+    }
+
+    pub(super) fn check(&self) -> Result<(), RecipeError> {
+        self.method.check()?;
+        self.census.check()
+    }
+
+    pub(super) fn ask(&self, state: &CountedState, sites: u32) -> Result<Option<Layout>, RecipeError> {
+        match state.tally {
+            Tally { lack: Some(_), .. } => Ok(None),
+            Tally { asked: false, .. } => self.census.ask(&self.beside()).map(Some),
+            Tally { asked: true, .. } => {
+                Ok(self.method.ask(&state.method, sites)?.map(|question| question.layout))
+            }
+        }
+    }
+
+    pub(super) fn answer(
+        &self,
+        state: &CountedState,
+        rows: &Rows<'_>,
+        memory: &Memory,
+        dice: &mut impl CryptoRng,
+    ) -> Result<Answer, RecipeError> {
+        if state.tally.asked {
+            return self.method.answer_phase(&state.method, rows, memory, dice);
+        }
+        // A table that the method will refuse is refused now, while the others can still begin without this site.
+        if state.method.progress().round == 0
+            && let Some(question) = self.method.ask(&state.method, 1)?
+        {
+            let first = self.method.answer_phase(&state.method, rows, memory, dice)?;
+            plain_sum(&question.layout, Digest::default(), vec![first.update])?;
+        }
+        Ok(ClearUpdate::new(1, self.census.answer(&self.beside(), rows)?).into())
+    }
+
+    pub(super) fn absorb(&self, state: &CountedState, sum: &Sum) -> Result<CountedState, RecipeError> {
+        if !state.tally.asked {
+            let rounds = state.method.progress().round + 1;
+            let tally = self.census.absorb(&self.beside(), sum)?;
+            return Ok(CountedState { tally, method: Box::new(judged::counted(&state.method, rounds)) });
+        }
+        let method = Box::new(self.method.absorb(&state.method, sum)?);
+        Ok(CountedState { tally: state.tally.clone(), method })
+    }
+
+    /// That the first round has let the run go on.
+    ///
+    /// # Errors
+    /// What there is not enough of.
+    pub(super) fn passed(&self, state: &CountedState) -> Result<(), RecipeError> {
+        match state.tally.lack {
+            Some(lack) => Err(self.census.error(&self.beside(), &state.tally, lack)),
+            None if state.tally.asked => Ok(()),
+            None => Err(RecipeError::Unfinished { phase: PHASE }),
+        }
+    }
+}
+
+/// Rows and events of what was fitted to a yes or no; the rows of a time are all said to be events, for those without are no class.
+fn classes(outcome: &Outcome) -> Option<(u64, u64)> {
+    match outcome {
+        Outcome::Logistic(fit) => Some((fit.rows, fit.events)),
+        Outcome::FedAvg(model) => Some((model.rows, model.events)),
+        Outcome::Glm(fit) => fit.events.map(|events| (fit.rows, events)),
+        Outcome::Gbdt(model) => model.events.map(|events| (model.rows, events)),
+        Outcome::Cox(fit) => Some((u64::MAX, fit.events)),
+        Outcome::KaplanMeier(found) => Some((u64::MAX, found.events)),
+        Outcome::FedTime(model) => Some((u64::MAX, model.events)),
+        Outcome::Summary(_) | Outcome::Count(_) | Outcome::FedNumber(_) => None,
+    }
+}
+
+impl Counted {
+    /// The result, where a site that was lost took no class of patients below what may be told: coefficients, errors, curves and
+    /// measures of a few events are those events.
+    ///
+    /// # Errors
+    /// [`RecipeError::FewEvents`].
+    pub(super) fn enough(&self, tally: &Tally, mut outcome: Outcome) -> Result<Outcome, RecipeError> {
+        if let Outcome::Summary(SummaryOutcome { details: Some(details), .. }) = &mut outcome {
+            let least = self.census.least(tally.sites);
+            let few: Vec<bool> = tally.bins.iter().map(|sites| (1..least).contains(sites)).collect();
+            details.withhold(&few);
+        }
+        let least = u64::from(self.census.min_cell);
+        let few = classes(&outcome).and_then(|(rows, events)| match () {
+            () if events < least => Some("with"),
+            () if rows.saturating_sub(events) < least => Some("without"),
+            () => None,
+        });
+        few.map_or(Ok(outcome), |which| Err(self.census.few(which)))
+    }
+}
+
+impl CountedState {
+    /// The phase of the next round.
+    pub(super) fn phase(&self) -> &'static str {
+        match self.tally {
+            Tally { lack: Some(_), .. } => "too little to go on",
+            Tally { asked: false, .. } => PHASE,
+            Tally { asked: true, .. } => self.method.progress().phase,
+        }
+    }
+}

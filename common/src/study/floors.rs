@@ -1,0 +1,199 @@
+//! The floors of a site: what no study that it answers goes below, whatever its stewards would approve. A floor refuses; it never
+//! changes what a study asks or what its release shows. A study can ask for more than a floor, and then its own number applies.
+
+use super::Study;
+use motet_recipes::{Grid, Recipe, Strata, Times};
+
+/// Fewest rows with which a site takes part.
+pub const LEAST_ROWS: u32 = 10;
+/// Fewest patients of a cell that a release shows.
+pub const LEAST_CELL: u32 = 5;
+/// What `count` rounds to: with less, one patient more or less is seen.
+pub const LEAST_MULTIPLE: u32 = 10;
+/// Days between two points of the grid of times: a day of death, or nearly, tells who died.
+pub const LEAST_STEP: f64 = 7.0;
+/// Most bins of a column: of more, many hold one patient.
+pub const MOST_BINS: u32 = 256;
+
+/// The floors of one site.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Floors {
+    /// Fewest rows with which the site takes part.
+    pub min_rows: u32,
+    /// Fewest patients of a cell that a release shows.
+    pub min_cell: u32,
+    /// What `count` rounds to.
+    pub multiple: u32,
+    /// Days between two points of the grid of times.
+    pub step: f64,
+    /// Most bins of a column.
+    pub bins: u32,
+    /// Whether the smallest and the largest value may be looked for.
+    pub extremes: bool,
+    /// Whether times may be taken as they are, or on a finer grid than `step`.
+    pub exact_times: bool,
+}
+
+impl Default for Floors {
+    fn default() -> Self {
+        Self {
+            min_rows: LEAST_ROWS,
+            min_cell: LEAST_CELL,
+            multiple: LEAST_MULTIPLE,
+            step: LEAST_STEP,
+            bins: MOST_BINS,
+            extremes: false,
+            exact_times: false,
+        }
+    }
+}
+
+/// Days of a unit of time, by its UCUM code; a month and a year are the mean ones of the Julian calendar.
+fn days(unit: &str) -> Option<f64> {
+    Some(match unit {
+        "s" => 1.0 / 86_400.0,
+        "min" => 1.0 / 1_440.0,
+        "h" => 1.0 / 24.0,
+        "d" => 1.0,
+        "wk" => 7.0,
+        "mo" | "mo_j" => 30.4375,
+        "a" | "a_j" => 365.25,
+        _ => return None,
+    })
+}
+
+impl Study {
+    /// The grid of times that the sum shows, if it shows one.
+    fn shown_times(&self) -> Option<&Grid> {
+        match self.recipe.method() {
+            Recipe::Cox(recipe) if recipe.strata != Strata::Site => Some(&recipe.grid),
+            Recipe::KaplanMeier(recipe) => Some(&recipe.grid),
+            _ => None,
+        }
+    }
+
+    /// Whether times between the points of the grid stay as they are, which a site must allow by itself.
+    pub fn shows_exact_times(&self) -> bool {
+        self.shown_times().is_some_and(|grid| grid.times == Times::Exact)
+    }
+
+    /// Fewest patients of a cell that the release shows, where it shows cells.
+    pub fn cell(&self) -> Option<u32> {
+        let of_method = match self.recipe.method() {
+            Recipe::Summary(recipe) => recipe.details.as_ref().map(|details| details.min_cell),
+            Recipe::Count(recipe) => Some(recipe.min_cell),
+            Recipe::Cox(recipe) => Some(recipe.min_cell),
+            Recipe::KaplanMeier(recipe) => Some(recipe.min_cell),
+            _ => None,
+        };
+        let of_judgement = self.recipe.subgroups().map(|asked| asked.min_cell);
+        of_method.into_iter().chain(of_judgement).min()
+    }
+
+    fn rounds_to(&self) -> Option<u32> {
+        if let Recipe::Count(recipe) = self.recipe.method() { Some(recipe.multiple) } else { None }
+    }
+
+    /// Bins of the column that has most of them.
+    fn most_bins(&self) -> Option<usize> {
+        match self.recipe.method() {
+            Recipe::Summary(recipe) => {
+                let scales = recipe.details.iter().flat_map(|details| &details.scales);
+                scales.map(|scale| scale.edges.len().saturating_sub(1)).max().filter(|bins| *bins > 0)
+            }
+            Recipe::Gbdt(recipe) => Some(recipe.bins as usize),
+            _ => None,
+        }
+    }
+
+    fn seeks_extremes(&self) -> bool {
+        let Recipe::Summary(recipe) = self.recipe.method() else { return false };
+        recipe.details.as_ref().is_some_and(|details| details.extremes)
+    }
+
+    /// The first floor that this study goes below, in words that name the key of node.toml; `min_rows` is none of them, for a
+    /// site's rows are held against it.
+    pub fn below(&self, floors: &Floors) -> Option<String> {
+        let least = |of: &str, key: &str, asked: Option<u32>, floor: u32| {
+            let asked = asked.filter(|asked| *asked < floor)?;
+            Some(format!(
+                "{of} `{asked}`, and the site's floor `{key}` is `{floor}`: the proposer writes that or more"
+            ))
+        };
+        least("shows cells from", "min_cell", self.cell(), floors.min_cell)
+            .or_else(|| least("rounds its counts to", "multiple", self.rounds_to(), floors.multiple))
+            .or_else(|| {
+                let bins = self.most_bins().filter(|bins| *bins > floors.bins as usize)?;
+                let most = floors.bins;
+                Some(format!("divides a column into `{bins}` bins, and the site's floor is `bins = {most}`: the proposer writes fewer"))
+            })
+            .or_else(|| {
+                (self.seeks_extremes() && !floors.extremes).then(|| {
+                    "looks for the smallest and the largest value, each one patient's; `extremes = true` under `[limits]` of \
+                     node.toml allows that, or the proposer leaves them out"
+                        .to_owned()
+                })
+            })
+            .or_else(|| {
+                (self.shows_exact_times() && !floors.exact_times).then(|| {
+                    "takes times as they are, and the sum shows them; `exact_times = true` under `[limits]` of node.toml allows that, \
+                     or the proposer writes times = \"grid\""
+                        .to_owned()
+                })
+            })
+    }
+
+    /// Why the grid of times is finer than the site's floor, given the UCUM unit that its schema gives the time; nothing where
+    /// it is not, where the study shows no times, and where the site allows exact ones.
+    pub fn too_fine(&self, floors: &Floors, unit: Option<&str>) -> Option<String> {
+        let grid = self.shown_times().filter(|_| !floors.exact_times)?;
+        let (step, floor) = (grid.step, floors.step);
+        match unit.and_then(|unit| days(unit).map(|days| (unit, days))) {
+            Some((_, days)) if step * days >= floor => None,
+            Some((unit, _)) => Some(format!(
+                "counts times on a grid of `{step}` {unit}, and the site's floor `step` is `{floor}` days; `exact_times = true` under \
+                 `[limits]` of node.toml allows that, or the proposer writes a wider `step`"
+            )),
+            None => Some(format!(
+                "counts times on a grid of `{step}`, and the schema names no unit of time for them, so nobody can tell whether \
+                 that is the `{floor}` days of the site's floor `step`; write `unit = \"d\"` (or \"wk\", \"mo\", \"a\") in the schema, or \
+                 `exact_times = true` under `[limits]` of node.toml"
+            )),
+        }
+    }
+
+    /// Which number applies at a site with these floors, a sentence each for the steward.
+    pub(super) fn applies(&self, floors: &Floors) -> Vec<String> {
+        let asked = self.privacy.min_rows;
+        let rows = asked.max(floors.min_rows);
+        let mut lines = vec![format!(
+            "a site takes part with enough rows only: your site's rule is {}, this study asks for {asked}, so {rows} applies; with \
+             fewer, approving signs a decline that gives no reason, and a site that has fewer later is away to the others",
+            floors.min_rows
+        )];
+        let mut line = |what: &str, floor: u32, asked: Option<u32>| {
+            if let Some(asked) = asked {
+                lines.push(format!(
+                    "{what}: your site's rule is {floor} or more, this study asks for {asked}"
+                ));
+            }
+        };
+        line("fewest patients of a cell that is shown", floors.min_cell, self.cell());
+        line("counts are rounded to multiples", floors.multiple, self.rounds_to());
+        if let Some(bins) = self.most_bins() {
+            lines.push(format!(
+                "bins of a column: your site's rule is {} at the most, this study asks for {bins}",
+                floors.bins
+            ));
+        }
+        if let Some(grid) = self.shown_times().filter(|grid| grid.times == Times::Grid) {
+            let rule =
+                if floors.exact_times { "any".to_owned() } else { format!("{} days or more", floors.step) };
+            lines.push(format!(
+                "times are counted on a grid: your site's rule is {rule}, this study asks for {} of the time's unit",
+                grid.step
+            ));
+        }
+        lines
+    }
+}

@@ -1,0 +1,105 @@
+//! The first round: what it counts of a study's columns, and what it tells a steward.
+
+use super::super::{Data, Levels, MOST_LOST, Privacy, SiteLoss, Study};
+use motet_recipes::{Category, Census, Explained, Family, Grouping, Loss, Recipe, gbdt};
+
+/// Fewest events, and rows without one, of a study; the rounding of the first round has the same.
+const MIN_CELL: u32 = 5;
+
+/// The method behind a first round; `count` rounds by itself and asks for nothing else.
+pub(in super::super) fn behind_census(
+    recipe: Recipe,
+    data: &Data,
+    privacy: &Privacy,
+    on_site_loss: SiteLoss,
+) -> Recipe {
+    if matches!(recipe, Recipe::Count(_)) {
+        return recipe;
+    }
+    let explained = |outcome: &String| {
+        let outcome = outcome.clone();
+        match (&data.time, is_number(&recipe)) {
+            (Some(_), _) => Explained::Event(outcome),
+            (None, true) => Explained::Number(outcome),
+            (None, false) => Explained::YesNo(outcome),
+        }
+    };
+    let grouping =
+        |levels: &Levels| Grouping { column: levels.feature.clone(), levels: levels.levels.clone() };
+    let mut first = 0;
+    let mut categories = Vec::new();
+    for feature in &data.features {
+        match data.levels.iter().find(|levels| levels.feature == *feature) {
+            Some(levels) => {
+                categories.push(Category { of: grouping(levels), first });
+                first += levels.levels.len() as u32 - 1;
+            }
+            None => first += 1,
+        }
+    }
+    let group =
+        data.group.as_ref().and_then(|group| data.levels.iter().find(|known| known.feature == *group));
+    let census = Census {
+        columns: data.columns(),
+        categories,
+        outcome: data.outcome.as_ref().map(explained),
+        time: data.time.clone(),
+        offset: data.offset.clone(),
+        weight: data.weight.clone(),
+        group: group.map(grouping),
+        min_sites: privacy.min_sites,
+        spare: if on_site_loss == SiteLoss::Continue { MOST_LOST } else { 0 },
+        min_cell: MIN_CELL,
+        crosses: matches!(recipe.method(), Recipe::Logistic(_) | Recipe::Glm(_) | Recipe::Cox(_)),
+    };
+    recipe.counted(census)
+}
+
+/// Whether what is explained is a number.
+pub(super) fn is_number(recipe: &Recipe) -> bool {
+    match recipe.method() {
+        Recipe::FedAvg(recipe) => recipe.loss == Loss::Number,
+        Recipe::Gbdt(recipe) => recipe.loss == gbdt::Loss::Squared,
+        Recipe::Glm(recipe) => recipe.family != Family::Logistic,
+        _ => false,
+    }
+}
+
+impl Study {
+    /// The numbers of the first round's vector.
+    pub(super) fn census_vectors(&self) -> Vec<(&'static str, usize)> {
+        self.recipe.first_round().map(|first| ("first round", first.numbers())).into_iter().collect()
+    }
+
+    /// What the first round tells, in sentences for the steward.
+    pub(in super::super) fn census_tells(&self) -> Vec<String> {
+        let Some(census) = self.recipe.first_round().map(|first| &first.census) else { return Vec::new() };
+        let classes = if census.outcome.is_some() && !is_number(&self.recipe) {
+            ", and those with and without the outcome"
+        } else {
+            ""
+        };
+        let least = census.min_sites + census.spare;
+        let mut lines = vec![
+            format!(
+                "the first round counts rows{classes}, rounded at your site to tens and fewer than {} as none, and at how many sites \
+                 each column has values, different values, a yes and a no, and each of its levels",
+                census.min_cell
+            ),
+            format!(
+                "a column, a level, a yes or a no that fewer than {least} sites have ends the run with its name, before anything else \
+                 is asked, as does a number that fewer than {least} sites have different values of, though one site may have but one \
+                 value of it; and so do fewer than {} patients with or without a yes/no outcome in all",
+                census.min_cell
+            ),
+        ];
+        if census.crosses {
+            lines.push(format!(
+                "the first round also counts, rounded in the same way, the patients of each yes/no column, level and product{}; where \
+                 the study has no other columns, a few in one of these groups end the run",
+                if classes.is_empty() { "" } else { ", with and without the outcome" }
+            ));
+        }
+        lines
+    }
+}

@@ -1,0 +1,163 @@
+//! What a page withholds follows from nothing else on it: every other small number in the place of a withheld one, and the page is
+//! the same to the byte.
+
+use super::*;
+use motet_recipes::summary::{Cell, Detailed, Distribution, Line, Table, Test};
+use motet_recipes::{SummaryOutcome, Variable};
+
+const MOST: u64 = 4;
+
+/// All files of a page, line by line; numbers of a binary file as their bytes.
+fn page_of(outcome: &Outcome, context: &Context) -> Vec<String> {
+    let lines = |(name, bytes): (String, Vec<u8>)| match String::from_utf8(bytes) {
+        Ok(text) => text.lines().map(|line| format!("{name}: {line}")).collect::<Vec<_>>(),
+        Err(error) => vec![format!("{name}: {:?}", error.as_bytes())],
+    };
+    build(outcome, context).unwrap().into_iter().flat_map(lines).collect()
+}
+
+fn page(outcome: &Outcome) -> Vec<String> {
+    page_of(outcome, &Context { smallest_cell: MOST + 1, ..sample::context() })
+}
+
+/// Fails with the first line that differs.
+fn same(page: &[String], other: &[String], what: &str) {
+    let differs = page.iter().zip(other).find(|(one, other)| one != other);
+    assert_eq!((differs, page.len()), (None, other.len()), "{what}");
+}
+
+fn number(name: &str, count: u64, missing: u64) -> Variable {
+    Variable { name: name.into(), count, missing, mean: 62.25, variance: 90.5 }
+}
+
+/// A column of 0 and 1 with so many ones of 120.
+fn yes_no(name: &str, ones: u64) -> Variable {
+    let (n, ones) = (120.0, ones as f64);
+    Variable {
+        name: name.into(),
+        count: 120,
+        missing: 0,
+        mean: ones / n,
+        variance: ones * (1.0 - ones / n) / (n - 1.0),
+    }
+}
+
+/// Two groups of 60, what stands in each of them, and the analysis of variance.
+fn table(name: &str, cells: [Cell; 2], statistic: f64, residual: u64) -> Table {
+    let test = Test { name: "anova F", statistic, df: (1, Some(residual)), p: 1.0 / (1.0 + statistic) };
+    let levels = vec![("A".to_owned(), Some(60)), ("B".to_owned(), Some(60))];
+    Table { levels, lines: vec![Line { name: name.into(), cells: cells.into(), test: Some(test) }] }
+}
+
+fn summary(variables: Vec<Variable>, distributions: Vec<Distribution>, table: Table) -> Outcome {
+    let details = Some(Detailed { distributions, table: Some(table) });
+    Outcome::Summary(SummaryOutcome { rounds: 3, sites: 10, variables, details })
+}
+
+fn values(values: u64, mean: f64) -> Cell {
+    Cell::Number { values: Some(values), mean, sd: 9.5 }
+}
+
+#[test]
+fn a_withheld_number_of_missing_values_follows_from_nothing_else_on_the_page() {
+    let with = |missing: u64| {
+        let edges = vec![0.0, 40.0, 60.0, 80.0];
+        let bins = vec![Some(20 - missing), Some(40), Some(60)];
+        let distribution = Distribution {
+            name: "lab".into(),
+            edges,
+            bins,
+            below: Some(0),
+            above: Some(0),
+            quantiles: Vec::new(),
+            extremes: None,
+        };
+        let cells = [values(60 - missing, 61.0), values(60, 63.5)];
+        let table = table("lab", cells, 1.0 + missing as f64 / 1000.0, 118 - missing);
+        summary(vec![number("x", 120, 0), number("lab", 120 - missing, missing)], vec![distribution], table)
+    };
+    for missing in 2..=MOST {
+        same(&page(&with(missing)), &page(&with(1)), &format!("{missing}"));
+    }
+    // None is missing, and all is told.
+    let report = page(&with(0)).join("\n");
+    assert!(report.contains("\"df_residual\": 118") && report.contains("\"missing\": 0"), "{report}");
+    let report = page(&with(3)).join("\n");
+    assert!(report.contains("\"mean\": 61.0"), "a mean of many stays: {report}");
+}
+
+#[test]
+fn a_withheld_number_of_values_follows_from_nothing_else_on_the_page() {
+    let with = |count: u64| {
+        let cells = [values(count, 61.0), values(0, f64::NAN)];
+        let table = table("lab", cells, 1.5, count);
+        summary(vec![number("x", 120, 0), number("lab", count, 120 - count)], Vec::new(), table)
+    };
+    for count in 2..=MOST {
+        same(&page(&with(count)), &page(&with(1)), &format!("{count}"));
+    }
+}
+
+#[test]
+fn a_rare_yes_follows_neither_from_groups_nor_from_a_test() {
+    let share = |rows: u64| Cell::Share { values: 60, rows, share: rows as f64 / 60.0 };
+    let mean = |ones: u64| values(60, ones as f64 / 60.0);
+    for kind in [&share as &dyn Fn(u64) -> Cell, &mean] {
+        let with = |a: u64, b: u64| {
+            let statistic = 0.1 + (a as f64 - b as f64).abs() / 7.0;
+            summary(vec![yes_no("hiv", a + b)], Vec::new(), table("hiv", [kind(a), kind(b)], statistic, 118))
+        };
+        for (a, b) in [(1, 0), (1, 2), (2, 2), (0, 3), (4, 0)] {
+            same(&page(&with(a, b)), &page(&with(2, 1)), &format!("{a} and {b}"));
+        }
+        // Enough in all, few in one group: the other group's number would give it back.
+        for a in 2..=MOST {
+            same(&page(&with(a, 20 - a)), &page(&with(1, 19)), &format!("{a} of 20"));
+        }
+    }
+}
+
+#[test]
+fn a_time_beyond_the_last_step_that_is_shown_is_not_told() {
+    // Events every day, the last three a tail of few: the median lies among them.
+    let (outcome, context) = sample::survival::km(1, |recipe| recipe.min_cell = 0);
+    let Outcome::KaplanMeier(mut found) = outcome else { unreachable!() };
+    for curve in &mut found.curves {
+        let last = curve.points.last().unwrap().time;
+        (curve.median, curve.median_low, curve.median_high) = (Some(last), None, Some(last));
+        // Few are left over behind the last step of five.
+        curve.points.truncate(12);
+        let spare = curve.points.last_mut().unwrap();
+        spare.events = 2;
+        curve.events = Some(curve.points.iter().map(|point| point.events).sum());
+        curve.median = Some(curve.points.last().unwrap().time);
+    }
+    let Outcome::KaplanMeier(shown) = cells::merged(&Outcome::KaplanMeier(found), context.smallest_cell)
+    else {
+        unreachable!()
+    };
+    for curve in &shown.curves {
+        let last = curve.points.last().unwrap().time;
+        assert!(curve.withheld && curve.median.is_none_or(|median| median <= last), "{:?}", curve.median);
+        assert_eq!(curve.median_high, None);
+    }
+}
+
+#[test]
+fn a_group_that_is_not_shown_stands_in_no_comparison() {
+    let with = |rows: u64| {
+        let (outcome, _) = sample::survival::km(2, |_| ());
+        let Outcome::KaplanMeier(mut found) = outcome else { unreachable!() };
+        let change = found.curves[1].rows - rows;
+        (found.curves[1].rows, found.rows) = (rows, found.rows - change);
+        if let Some(test) = &mut found.log_rank {
+            test.test.statistic += rows as f64;
+        }
+        Outcome::KaplanMeier(found)
+    };
+    let (_, context) = sample::survival::km(2, |_| ());
+    let page = |outcome: &Outcome| page_of(outcome, &context);
+    for rows in 2..=MOST {
+        same(&page(&with(rows)), &page(&with(1)), &format!("{rows}"));
+    }
+}
