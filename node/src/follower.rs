@@ -425,7 +425,11 @@ impl Work {
         let recipe = self.chain.recipe();
         let answer = recipe
             .answer(self.chain.state(), &question, &rows, &before, dice)
-            .map_err(|error| Refusal::new(Code::InputRefused, error.to_string()))?;
+            .map_err(|error| {
+                let column = cohort.largest(&self.proposal.study);
+                let column = column.map(|column| format!("; the largest numbers stand in column `{column}`"));
+                Refusal::new(Code::InputRefused, format!("{error}{}", column.unwrap_or_default()))
+            })?;
         let remembered = answer.memory.map(|after| Remembered { before, after });
         let own = (question.phase == "evaluate").then(|| evaluate_here(&self.chain, &cohort, dice)).flatten();
         Ok(Answered { cohort, reading, update: answer.update, own, remembered })

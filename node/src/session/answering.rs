@@ -135,6 +135,7 @@ impl Session {
             Err(mut refusal) => {
                 let id = proposal.study.id.clone();
                 if refusal.code == Code::InputRefused
+                    && !refusal.detail.contains("; the largest numbers")
                     && let Some(column) = cohort.as_ref().and_then(|cohort| cohort.largest(&proposal.study))
                 {
                     refusal.detail.push_str(&format!("; the largest numbers stand in column `{column}`"));
