@@ -6,6 +6,7 @@
 //! study       what is asked, and of whom           decision   what a steward says to it
 //! chain       the states of a study's recipe       log        what is on record about its sums
 //! round       one attempt: coordinator's `Round`, node's `Member`    audit    making a released sum again
+//! opening     sets signed for studies that share data
 //! manifest    what a release folder vouches for    proof      what ties a result to its study's log
 //! ```
 #![warn(missing_docs)]
@@ -19,6 +20,7 @@ mod hex;
 pub mod log;
 pub mod manifest;
 pub mod moment;
+pub mod opening;
 pub mod proof;
 pub mod refusal;
 pub mod roster;

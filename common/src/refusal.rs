@@ -56,9 +56,10 @@ codes! {
     VersionUnknown = "version_unknown": "install the version the consortium runs",
     // data at the site
     NoDataset = "no_dataset": "`motet-node data add` gives the dataset its file and schema",
+    SchemaRefused = "schema_refused": "the site's schema and the study mean different columns, types or levels: its steward's card says which",
     DataRefused = "data_refused": "`motet-node data check` names file, line and column",
-    TooFewRows = "too_few_rows": "the site has fewer complete rows than the study asks for and does not take part",
-    InputRefused = "input_refused": "the site's own log names the reason; the round goes on without it",
+    TooFewRows = "too_few_rows": "the site has fewer complete rows than the study asks for and does not take part; the others hear nothing of it",
+    InputRefused = "input_refused": "the site's own log names the reason; the others take it for away, and the round goes on without it",
     RecipeFailed = "recipe_failed": "change the study as the reason says, and propose it under another id",
     // the round
     Malformed = "malformed": "the sender's version may differ",
@@ -71,7 +72,7 @@ codes! {
     StateRootMismatch = "state_root_mismatch": "the node fetches the missing releases and checks them",
     RoundReplay = "round_replay": "this attempt was already seen",
     RoundSpent = "round_spent": "this question was opened once; it cannot be asked again",
-    LineUpTooSmall = "line_up_too_small": "wait for more sites or lower the quorum down to the protocol's minimum",
+    LineUpTooSmall = "line_up_too_small": "ask the sites that did not answer what `motet-node status` says there, wait for more, or lower the quorum down to the protocol's minimum",
     ThresholdTooLow = "threshold_too_low": "the plan's thresholds are below the protocol's",
     HeadroomViolation = "headroom_violation": "the sum could wrap around; fewer sites or a smaller bound",
     DuplicateKey = "duplicate_key": "two nodes sent the same key",
@@ -146,5 +147,15 @@ impl Code {
     /// The code with this text.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.as_str() == text)
+    }
+
+    /// Whether the reason follows from a study's text and a site's schema alone: then it may be told. Any other stays at the site.
+    pub fn is_of_texts(self) -> bool {
+        self == Self::SchemaRefused
+    }
+
+    /// Whether a site that refuses with this code refuses every other attempt as well, until people change something.
+    pub fn is_lasting(self) -> bool {
+        matches!(self, Self::SchemaRefused | Self::QuestionRepeated)
     }
 }

@@ -8,6 +8,7 @@ pub(crate) use pinned::LineUp;
 
 use crate::changes::Changes;
 use crate::entries::{Noted, Planned, Proposed, Publishing, RunEnded, RunStarted, StudyEntry};
+use crate::refusals;
 use crate::run_state::{RunEvent, RunState};
 use motet_common::chain::Chain;
 use motet_common::checks::Due;
@@ -23,7 +24,7 @@ use motet_secagg::encode::Canonical as _;
 use motet_secagg::fold::Aggregate;
 use motet_secagg::id::{NodeId, RunId};
 use motet_secagg::mask::Shape;
-use motet_secagg::message::{Checked, Message, Plan, Released, Witnessed};
+use motet_secagg::message::{Checked, Message, Plan, Refused, Released, Witnessed};
 use motet_secagg::sign::SecretKey;
 use std::collections::BTreeMap;
 
@@ -258,7 +259,8 @@ impl Book {
                 };
                 run.failures += 1;
                 // When nodes say that the question was opened before, another attempt changes nothing.
-                let spent = round.refused().iter().any(|(_, code)| code == Code::RoundSpent.as_str());
+                let spent =
+                    round.refused().iter().any(|(_, refused)| refused.code == Code::RoundSpent.as_str());
                 run.last_code = if spent { Some(Code::RoundSpent) } else { Code::parse(&abandoned.code) };
                 let refused = round.refused().to_vec();
                 let complaint = round.complaint().map(|complaint| (complaint.node, complaint.dealer));
@@ -266,12 +268,16 @@ impl Book {
                 let named = complaint.map(|(node, dealer)| {
                     format!("{} complains about the shares of {}", self.name(node), self.name(dealer))
                 });
-                let who = |(node, code): &(NodeId, String)| format!("{} ({code})", self.name(*node));
+                let who = |(node, refused): &(NodeId, Refused)| {
+                    format!("{} ({})", self.name(*node), refusals::said(refused))
+                };
                 let refused: Vec<String> = refused.iter().map(who).collect();
                 let refused = (!refused.is_empty()).then(|| {
                     format!("refused by {}; each site's own log has the reason", refused.join(", "))
                 });
-                let named = named.or(refused);
+                // Of a sum that cannot be, the driver has said why.
+                let failed = abandoned.code == Code::RecipeFailed.as_str();
+                let named = named.or(refused).filter(|_| !failed);
                 if let (Some(run), Some(named)) = (self.run.as_mut(), named) {
                     run.last_detail = named;
                 }

@@ -404,7 +404,11 @@ impl Driver {
                     let void = Leaf::Void(round.terms().plan().ask).to_bytes();
                     self.put_leaf(void).await?;
                 }
-                self.input(Input::FoldFailed(refusal.code)).await
+                self.input(Input::FoldFailed(refusal.code)).await?;
+                if let Some(run) = self.book.run.as_mut() {
+                    run.last_detail = refusal.detail;
+                }
+                Ok(())
             }
         }
     }

@@ -10,7 +10,8 @@
 //! admission  who is let in to which call
 //! allowance  what one member may say        changes   how often a steward has decided
 //! folding    masked uploads -> sum            publish   finished run -> release
-//! drill      a rehearsed loss of this process   lock      one process on one state folder
+//! refusals   a site's no, in words              lock      one process on one state folder
+//! drill      a rehearsed loss of this process
 //! backup     what a copy of the state holds, and what a restored one must not go on with
 //! release    report, card, weights, pictures  services  gRPC
 //! ```
@@ -34,6 +35,7 @@ mod members;
 mod pause;
 mod publish;
 mod receiving;
+mod refusals;
 pub mod release;
 mod run_state;
 mod serve;

@@ -2,6 +2,7 @@
 
 use crate::book::{Book, Run};
 use crate::pause::{Pause, Reason, clock};
+use crate::refusals;
 use crate::run_state::{RunEvent, RunState};
 use jiff::Timestamp;
 use motet_common::moment::Moment;
@@ -33,7 +34,9 @@ pub(crate) fn watch(book: &Book, pause: Option<&Pause>) -> Option<WatchRunRespon
         view.sites = book.names(&plan.candidates);
         view.awaited = book.names(&round.awaited());
         let refused = round.refused().iter();
-        view.refusals = refused.map(|(node, code)| format!("{}: {code}", book.name(*node))).collect();
+        view.refusals = refused
+            .map(|(node, refused)| format!("{}: {}", book.name(*node), refusals::said(refused)))
+            .collect();
     }
     Some(view)
 }

@@ -99,13 +99,15 @@ impl Dataset {
         }
     }
 
-    /// The patients of a study and the columns it uses, and no others.
+    /// The patients of a study and the columns it uses, and no others, where they are as many as it and this site's floor ask.
     ///
     /// # Errors
     /// [`DataError`]; `too_few_rows` among them.
-    pub fn cohort(&self, study: &Study) -> Result<Cohort, DataError> {
+    pub fn cohort(&self, study: &Study, floors: &Floors) -> Result<Cohort, DataError> {
         check_schema(&self.schema, study)?;
-        Cohort::of(&Table::open(&self.csv, &self.schema, study.reads())?, study)
+        let mut study = study.clone();
+        study.privacy.min_rows = study.privacy.min_rows.max(floors.min_rows);
+        Cohort::of(&Table::open(&self.csv, &self.schema, study.reads())?, &study)
     }
 }
 
@@ -163,7 +165,9 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
         let problem = format!("study `{}` asks for dataset `{}`, not `{name}`", study.id, study.data.dataset);
         return Err(NodeError::Usage(problem));
     }
-    let cohort = dataset.cohort(study)?;
+    // Before a site has joined, the least that any has.
+    let floors = paths.read_settings().map(|settings| settings.limits.floors).unwrap_or_default();
+    let cohort = dataset.cohort(study, &floors)?;
     Ok(Checked {
         dataset: name.to_owned(),
         study: Some(study.id.clone()),

@@ -1,10 +1,16 @@
 //! The steward's desk: look at a study, and say yes or no to exactly that. A decision is one signed entry of the ledger;
 //! the daemon reads it there, whether it runs now or later.
 
+mod under;
+
+pub use under::STAYS_OUT;
+
 use crate::data_desk::Dataset;
 use crate::error::StewardError;
+use crate::openings;
 use crate::permits::Permit;
-use crate::records::{self, STUDIES, StudyRecord};
+use crate::records::{self, STUDIES, StudyRecord, UNDER, Under};
+use crate::settings::Limits;
 use crate::studies::{AtSite, Proposal, Standing, Studies};
 use crate::{Home, NodeError, clock, output, shown};
 use motet_common::decision::{Decision, Verdict};
@@ -12,10 +18,12 @@ use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::study::{CardContext, Date, Earlier, Study, text};
 use motet_ledger::LedgerError;
+use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::sign::SecretKey;
 use serde::Serialize;
 use std::time::Duration;
+use under::{leaves, lifted, rows_suffice, under};
 
 /// How often a decision is tried again when the daemon wrote to the ledger in between, and the wait before: hundreds of
 /// proposals that arrive at once take it some seconds.
@@ -28,9 +36,10 @@ const LONGEST_REASON: usize = 400;
 /// What a steward wants to say.
 #[derive(Debug, Clone)]
 pub enum Choice {
-    /// Take part, under this permit.
+    /// Take part, under this permit; where too few rows are left, a decline is what is signed.
     Approve(Option<Permit>),
-    /// The same although an earlier study asked exactly this of other sites (ruling R5).
+    /// The same although an earlier study asked exactly this of other sites (ruling R5), or a sum may differ from that of another
+    /// study over the same data by a few sites.
     ApproveAgain(Option<Permit>),
     /// Do not take part, for this reason.
     Decline(String),
@@ -53,8 +62,14 @@ pub struct Decided {
     pub roster_digest: String,
     /// Sites in the roster.
     pub roster: usize,
+    /// What a permit that ends before the study does means, for the steward.
+    pub leaves: Option<String>,
+    /// Whether fewer rows are left here than are needed, for the steward alone.
+    pub too_few_rows: bool,
     /// Whether an entry was written: deciding the same again writes none.
     pub recorded: bool,
+    /// What an approval with `--again` lets be computed, one line a study.
+    pub again: Vec<String>,
 }
 
 /// One study in the list.
@@ -184,10 +199,11 @@ pub async fn show(home: &Home, id: &str, now: Moment) -> Result<Shown, NodeError
         proposer: &proposal.proposer,
         roster: &proposal.roster,
         earlier: &studies.earlier(proposal),
+        near: &openings::near(home, proposal).await?,
         dir: &home.paths.dir().display().to_string(),
         floors: &home.settings.limits.floors,
     });
-    let card = match own_figures(home, &proposal.study) {
+    let card = match own_figures(&studies.limits(&proposal.digest).limits, &proposal.study) {
         Some(line) => format!("{card}\n{line}\n"),
         None => card,
     };
@@ -217,12 +233,12 @@ pub async fn show(home: &Home, id: &str, now: Moment) -> Result<Shown, NodeError
 }
 
 /// What this site's own rules say to a study that asks how the model does on its rows.
-fn own_figures(home: &Home, study: &Study) -> Option<&'static str> {
+fn own_figures(limits: &Limits, study: &Study) -> Option<&'static str> {
     let asked = study.recipe.subgroups().is_some_and(|asked| asked.sites);
-    asked.then_some(if home.settings.limits.own_metrics {
+    asked.then_some(if limits.own_metrics {
         "NOTE: node.toml says `own_metrics = true`: as it stands now, this node TELLS this site's own figures to this study"
     } else {
-        "NOTE: node.toml says `own_metrics = false`: as it stands now, this node tells no figures of its own and still takes part"
+        "NOTE: `own_metrics` of node.toml is false, or was when the study was approved: as it stands now, this node tells no figures of its own and still takes part"
     })
 }
 
@@ -255,8 +271,8 @@ fn later_than(standing: &Standing, now: Moment) -> u64 {
 ///
 /// # Errors
 /// `study_unknown`, `study_withdrawn`, `study_ended`, `roster_mismatch` when the roster lists another steward for this site,
-/// `study_not_approved` when the site's own rules or the permit stand against it, what stands is not what was read, or the
-/// study changed while the steward decided; [`StewardError`].
+/// `no_dataset` and whatever else keeps this site's data from answering, `study_not_approved` when the site's own rules or the
+/// permit stand against it, what stands is not what was read, or the study changed while the steward decided; [`StewardError`].
 pub async fn decide(
     home: &Home,
     id: &str,
@@ -267,12 +283,29 @@ pub async fn decide(
 ) -> Result<Decided, NodeError> {
     let studies = Studies::read(home).await?;
     let seen = studies.find(id)?.proposal.clone();
-    let verdict = acceptable(home, &studies, id, choice, now)?;
+    let mut verdict = acceptable(home, &studies, id, choice, now)?;
     if let Choice::Approve(_) | Choice::ApproveAgain(_) = choice {
         shown::check(home, &seen, typed).await?;
     }
-    if is_same(&studies.find(id)?.standing, &verdict) {
-        return Ok(decided(&seen, &verdict, false));
+    let too_few_rows = matches!(verdict, Verdict::Approve(_)) && !rows_suffice(home, &seen.study)?;
+    if too_few_rows {
+        verdict = Verdict::Decline(STAYS_OUT.to_owned());
+    }
+    let near = openings::near(home, &seen).await?;
+    if let (Choice::Approve(_), false, Some(near)) = (choice, too_few_rows, near.first()) {
+        return Err(Refusal::new(Code::QuestionRepeated, near.to_string()).into());
+    }
+    let again = matches!(choice, Choice::ApproveAgain(_));
+    let leaves = leaves(choice, &seen.study).filter(|_| !too_few_rows);
+    let now_under = under(home, choice);
+    let lifts = if again { lifted(&near, &studies.earlier(&seen)) } else { Vec::new() };
+    let standing = &studies.find(id)?.standing;
+    if is_same(standing, &verdict)
+        && studies
+            .under(standing)
+            .is_some_and(|under| Under { decision: Digest::default(), ..under.clone() } == now_under)
+    {
+        return Ok(Decided { again: lifts, leaves, too_few_rows, ..decided(&seen, &verdict, false) });
     }
     let key = key()?;
     if key.public() != home.steward {
@@ -285,7 +318,8 @@ pub async fn decide(
             let detail = format!("study `{id}` changed while you decided: look at it again");
             return Err(Refusal::new(Code::StudyNotApproved, detail).into());
         }
-        let verdict = acceptable(home, &studies, id, choice, now)?;
+        let allowed = acceptable(home, &studies, id, choice, now)?;
+        let verdict = if too_few_rows { verdict.clone() } else { allowed };
         let decision = Decision {
             study: seen.study.id.clone(),
             study_digest: seen.digest,
@@ -296,13 +330,15 @@ pub async fn decide(
         };
         let signed = decision.sign(&key);
         signed.check(&seen.roster)?;
+        let under = Under { decision: signed.digest("decision"), ..now_under.clone() };
+        records::append(&home.ledger, UNDER, &under).await?;
         // The decision rests on what was read: if the daemon recorded another proposal meanwhile, this must not count.
         let entry = StudyRecord::Decided(signed).to_bytes();
         match home.ledger.append(STUDIES, studies.version(), &entry).await {
             Ok(_) => {
                 let text = format!("the steward {} study `{id}`", verdict.as_str());
                 records::event(&home.ledger, now.ms, "decided", text).await?;
-                return Ok(decided(&seen, &verdict, true));
+                return Ok(Decided { again: lifts, leaves, too_few_rows, ..decided(&seen, &verdict, true) });
             }
             Err(LedgerError::Conflict { .. }) => tokio::time::sleep(PAUSE).await,
             Err(error) => return Err(error.into()),
@@ -360,13 +396,7 @@ fn not_repeated(earlier: &[Earlier]) -> Result<(), Refusal> {
     let Some(repeated) = earlier.iter().find(|earlier| earlier.tells_apart()) else {
         return Ok(());
     };
-    let sites: Vec<&str> = repeated.joined.iter().chain(&repeated.left).map(String::as_str).collect();
-    let detail = format!(
-        "study `{}` asked exactly this; both results together would show what {} alone would say",
-        repeated.id,
-        sites.join(", ")
-    );
-    Err(Refusal::new(Code::QuestionRepeated, detail))
+    Err(Refusal::new(Code::QuestionRepeated, repeated.together()))
 }
 
 fn reason(why: &str) -> Result<String, NodeError> {
@@ -396,6 +426,9 @@ fn decided(proposal: &Proposal, verdict: &Verdict, recorded: bool) -> Decided {
         roster_digest: proposal.roster_digest.hex(),
         roster: proposal.roster.entries.len(),
         recorded,
+        again: Vec::new(),
+        leaves: None,
+        too_few_rows: false,
     }
 }
 
@@ -404,8 +437,16 @@ pub fn decided_text(decided: &Decided) -> String {
     let again = if decided.recorded { "" } else { " already; nothing was written" };
     let reason =
         if decided.text.is_empty() { String::new() } else { format!("\n  text           {}", decided.text) };
+    let lifted: String = decided.again.iter().map(|line| format!("\n  again          {line}")).collect();
+    let leaves: String = decided.leaves.iter().map(|line| format!("\n  note           {line}")).collect();
+    let rows = match decided.too_few_rows {
+        true => {
+            "\n  for you alone  fewer rows are left than the study asks of a site; `motet-node data check` shows which are left out"
+        }
+        false => "",
+    };
     format!(
-        "study {} is {}{again}\n  study digest   {}\n  roster digest  {} ({} sites){reason}",
+        "study {} is {}{again}\n  study digest   {}\n  roster digest  {} ({} sites){reason}{rows}{lifted}{leaves}",
         decided.id, decided.decision, decided.study_digest, decided.roster_digest, decided.roster
     )
 }

@@ -11,7 +11,19 @@ async fn site() -> (TempDir, Home) {
     let folder = tempfile::tempdir().unwrap();
     make(folder.path(), 1, &governance().public());
     let home = Home::open(folder.path()).await.unwrap();
+    map(&folder, &home, 40);
     (folder, home)
+}
+
+/// Maps the dataset of `study` to a file with this many rows.
+fn map(folder: &TempDir, home: &Home, rows: usize) {
+    let csv = (0..rows).map(|n| format!("{},{},{}\n", 50 + n, 120 + n, n % 2)).collect::<String>();
+    let schema = "[dataset]\nname = \"ist\"\n[columns.age]\ntype = \"float\"\n[columns.sbp]\ntype = \"float\"\n\
+                  [columns.dead14]\ntype = \"bool\"\n";
+    let (file, schema_file) = (folder.path().join("p.csv"), folder.path().join("s.toml"));
+    std::fs::write(&file, format!("age,sbp,dead14\n{csv}")).unwrap();
+    std::fs::write(&schema_file, schema).unwrap();
+    crate::data_desk::add(&home.paths, "ist", &file, &schema_file, true).unwrap();
 }
 
 async fn propose(home: &Home, ridge: &str) {
@@ -154,8 +166,10 @@ async fn there_is_nothing_to_withdraw_before_an_approval_and_no_reason_is_no_rea
 async fn the_card_names_study_sites_and_the_command() {
     let (_folder, home) = site().await;
     propose(&home, "0.0").await;
+    std::fs::remove_dir_all(home.paths.data()).unwrap();
     let shown = show(&home, "ist", NOW).await.unwrap();
-    // A study that this site could not answer is approved by nobody unawares.
+    // A study that this site could not answer is approved by nobody.
+    assert_eq!(say(&home, Choice::Approve(None)).await.unwrap_err().code(), Some("no_dataset"));
     assert!(shown.card.contains("ATTENTION: as this site's data are mapped now"), "{}", shown.card);
     assert_eq!(shown.sites.len(), 4);
     assert_eq!(shown.sites.iter().filter(|site| site.own).count(), 1);
@@ -206,4 +220,131 @@ async fn what_is_approved_is_what_was_read_and_nothing_that_took_its_place() {
     let typed = motet_common::study::shortened(&stands.digest, &stands.roster_digest);
     let decided = decide(&home, "ist", &Choice::Approve(None), Some(&typed), NOW, steward).await.unwrap();
     assert!(decided.recorded && decided.study_digest == stands.digest.hex());
+}
+
+#[tokio::test]
+async fn a_permit_holds_on_the_days_it_names_and_what_was_approved_without_waits_for_one() {
+    let (_folder, mut home) = site().await;
+    propose(&home, "0.0").await;
+    say(&home, Choice::Approve(None)).await.unwrap();
+    let proposal = Studies::read(&home).await.unwrap().find("ist").unwrap().proposal.clone();
+    let runs = async |home: &Home, today: Date| {
+        let studies = Studies::read(home).await.unwrap();
+        studies
+            .may_run(&proposal.digest, &proposal.roster_digest, today)
+            .map(drop)
+            .map_err(|why| why.to_string())
+    };
+    let today = clock::day(NOW);
+    assert_eq!(runs(&home, today).await, Ok(()));
+    // The site's rule came after the approval.
+    home.settings.limits.permit_required = true;
+    assert!(runs(&home, today).await.unwrap_err().contains("--permit"));
+    let permit = Permit::parse("P", include_str!("../permit.toml.sample")).unwrap();
+    let permit = Permit { study: None, until: today, ..permit };
+    let decided = say(&home, Choice::Approve(Some(permit.clone()))).await.unwrap();
+    let said = decided_text(&decided);
+    assert!(
+        decided.recorded && said.contains(&format!("until {today}")) && said.contains("leaves"),
+        "{said}"
+    );
+    assert_eq!(runs(&home, today).await, Ok(()));
+    let later = Date { year: today.year + 1, ..today };
+    for required in [true, false] {
+        home.settings.limits.permit_required = required;
+        let over = runs(&home, later).await.unwrap_err();
+        assert!(over.contains(&permit.reference) && over.contains(&today.to_string()), "{over}");
+    }
+}
+
+#[tokio::test]
+async fn the_stricter_of_the_limits_at_the_approval_and_of_now_applies() {
+    let (_folder, mut home) = site().await;
+    propose(&home, "0.0").await;
+    (home.settings.max_set_change, home.settings.limits.own_metrics) = (1, true);
+    say(&home, Choice::Approve(None)).await.unwrap();
+    let limits = async |home: &Home| {
+        let studies = Studies::read(home).await.unwrap();
+        let limits = studies.limits(&studies.find("ist").unwrap().proposal.digest);
+        (limits.min_sites, limits.max_set_change, limits.limits.own_metrics)
+    };
+    assert_eq!(limits(&home).await, (3, 1, true));
+    // Tightened afterwards: at once.
+    (home.settings.min_sites, home.settings.max_set_change, home.settings.limits.own_metrics) = (4, 0, false);
+    assert_eq!(limits(&home).await, (4, 0, false));
+    assert!(say(&home, Choice::Withdraw(String::new())).await.unwrap().recorded);
+    home.settings.min_sites = 3;
+    say(&home, Choice::Approve(None)).await.unwrap();
+    // Loosened afterwards: with another decision only.
+    (home.settings.max_set_change, home.settings.limits.own_metrics) = (1, true);
+    assert_eq!(limits(&home).await, (3, 0, false));
+    assert!(say(&home, Choice::Approve(None)).await.unwrap().recorded, "the same word under other limits");
+    assert_eq!(limits(&home).await, (3, 1, true));
+}
+
+#[tokio::test]
+async fn a_set_that_was_opened_for_another_study_is_held_against_a_roster_at_the_desk() {
+    let (_folder, home) = site().await;
+    let put = async |id: &str, text: String, roster: motet_common::roster::Roster| {
+        let record = proposed(text, roster, &governance());
+        records::append(&home.ledger, STUDIES, &record).await.unwrap();
+        Studies::read(&home).await.unwrap().find(id).unwrap().proposal.clone()
+    };
+    // One with the roster of the next, whose sum was opened without its last site.
+    let first = put("first", study("first", "0.5"), roster("first", 1, 5)).await;
+    let dataset = Dataset::find(&home.paths, "ist").unwrap();
+    let key = home.state_key.derive(openings::KEY);
+    let sites = first.roster.entries.iter().map(|entry| (entry.node, entry.name.clone()));
+    let opening = motet_common::opening::Opening {
+        study: "first".to_owned(),
+        digest: first.digest,
+        roster: first.roster_digest,
+        reading: openings::reading(&dataset, &first.study, &key).unwrap(),
+        set: sites.filter(|(_, name)| name != "site-5").collect(),
+    };
+    openings::Openings::read(&home).await.unwrap().keep(&home, opening).await.unwrap();
+    put("ist", study("ist", "0.0"), roster("ist", 1, 5)).await;
+    let error = say(&home, Choice::Approve(None)).await.unwrap_err();
+    assert_eq!(error.code(), Some("question_repeated"));
+    assert!(error.to_string().contains("what site-5 alone would say"), "{error}");
+    let card = show(&home, "ist", NOW).await.unwrap().card;
+    assert!(card.contains("ATTENTION: study `first` opened a sum over the same data"), "{card}");
+    let lifted = say(&home, Choice::ApproveAgain(None)).await.unwrap();
+    assert!(decided_text(&lifted).contains("study `first`"), "{lifted:?}");
+    let studies = Studies::read(&home).await.unwrap();
+    assert!(studies.is_again(&studies.find("ist").unwrap().proposal.digest));
+    // Sets that differ by as many as a sum must hold are another matter.
+    put("far", study("far", "0.7"), roster("far", 1, 9)).await;
+    show(&home, "far", NOW).await.unwrap();
+    assert!(decide(&home, "far", &Choice::Approve(None), None, NOW, steward).await.unwrap().recorded);
+}
+
+#[tokio::test]
+async fn too_few_rows_are_a_decline_like_any_other_and_what_the_card_warns_of_is_not_approved() {
+    let (folder, home) = site().await;
+    propose(&home, "0.0").await;
+    map(&folder, &home, 9);
+    let declined = say(&home, Choice::Approve(None)).await.unwrap();
+    assert_eq!((declined.decision, declined.recorded), ("declined", true));
+    assert_eq!(declined.text, STAYS_OUT);
+    assert!(decided_text(&declined).contains("for you alone"), "{declined:?}");
+    assert_eq!(decision(&home).await, "declined");
+    // What a steward signs who gives no reason is the very same.
+    let verdict = |studies: &Studies| match &studies.find("ist").unwrap().standing {
+        Standing::Decided(signed) => signed.decision.verdict.clone(),
+        other => panic!("{other:?}"),
+    };
+    let automatic = verdict(&Studies::read(&home).await.unwrap());
+    assert!(!say(&home, Choice::Decline(STAYS_OUT.to_owned())).await.unwrap().too_few_rows);
+    assert_eq!(verdict(&Studies::read(&home).await.unwrap()), automatic);
+    map(&folder, &home, 10);
+    assert_eq!(say(&home, Choice::Approve(None)).await.unwrap().decision, "approved");
+    // A column that the schema does not have.
+    let text = study("other", "0.0").replace("\"sbp\"", "\"pulse\"");
+    let record = proposed(text, roster("other", 1, 4), &governance());
+    records::append(&home.ledger, STUDIES, &record).await.unwrap();
+    show(&home, "other", NOW).await.unwrap();
+    let refused = decide(&home, "other", &Choice::Approve(None), None, NOW, steward).await.unwrap_err();
+    assert_eq!(refused.code(), Some("unknown_column"));
+    assert!(refused.to_string().contains("pulse"), "{refused}");
 }

@@ -3,6 +3,7 @@
 
 use crate::data_desk::Dataset;
 use crate::memory::{Memories, Remembered};
+use crate::openings;
 use crate::records;
 use crate::studies::Proposal;
 use crate::{Home, NodeError, clock};
@@ -10,9 +11,12 @@ use motet_common::audit::Audit;
 use motet_common::chain::Chain;
 use motet_common::checks::{Due, Latest};
 use motet_common::log::Mirror;
+use motet_common::opening::Reading;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::member::{Expected, Me, Member, Sets};
+use motet_common::study::Floors;
 use motet_data::Cohort;
+use motet_data::cohort::check_schema;
 use motet_ledger::Recorded;
 use motet_recipes::{Comparison, Memory, Outcome, Rows, State};
 use motet_secagg::canonical;
@@ -23,6 +27,7 @@ use motet_secagg::id::RunId;
 use motet_secagg::layout::{ClearUpdate, Layout};
 use motet_secagg::mask::chunk_words;
 use motet_secagg::message::Released;
+use motet_secagg::secret::Secret;
 use rand_core::CryptoRng;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -81,6 +86,8 @@ pub(crate) struct Follower {
     pub(crate) latest: Option<Latest>,
     /// The patients, read at the first round of each start.
     pub(crate) cohort: Option<Arc<Cohort>>,
+    /// What they were read from.
+    pub(crate) reading: Option<Reading>,
     /// The attempt under way.
     pub(crate) attempt: Option<Attempt>,
     /// How the final model did on this site's own rows; for its own steward.
@@ -89,6 +96,8 @@ pub(crate) struct Follower {
     pub(crate) missed: VecDeque<Released>,
     /// Whether the recipe has no further question.
     pub(crate) is_over: bool,
+    /// Whether this site tells how the finished model does on its own rows, as of the latest message.
+    pub(crate) tells: bool,
     /// When it was last asked for.
     pub(crate) used: Instant,
 }
@@ -108,10 +117,12 @@ impl Follower {
             log,
             latest: None,
             cohort: None,
+            reading: None,
             attempt: None,
             own: None,
             missed: VecDeque::new(),
             is_over: false,
+            tells: false,
             used: Instant::now(),
         };
         for absorbed in past {
@@ -264,9 +275,12 @@ impl Follower {
             dataset: Dataset::find(&home.paths, &self.proposal.study.data.dataset),
             proposal: self.proposal.clone(),
             cohort: self.cohort.clone(),
+            reading: self.reading.clone(),
+            key: home.state_key.derive(openings::KEY),
             chain: self.chain.clone(),
             place: self.place(home),
-            tells: home.settings.limits.own_metrics,
+            tells: self.tells,
+            floors: home.settings.limits.floors.clone(),
             memory: Memories::open(home)
                 .and_then(|memories| memories.before(&self.proposal.digest, &self.chain.root())),
         }
@@ -313,7 +327,8 @@ pub(crate) fn me<'a>(home: &'a Home, proposal: &'a Proposal, chain: &'a Chain, l
         witness: &home.witness,
         roster: &proposal.roster,
         log,
-        sets: Sets { previous: chain.set(), may_leave },
+        // No other study's sets: `Session::beside` adds them where a set is to be signed.
+        sets: Sets { previous: chain.set(), may_leave, beside: &[], least: 0 },
         seconds: clock::now().ms / 1000,
     }
 }
@@ -323,11 +338,16 @@ pub(crate) struct Work {
     dataset: Result<Dataset, NodeError>,
     proposal: Proposal,
     cohort: Option<Arc<Cohort>>,
+    reading: Option<Reading>,
+    /// For the digest of the file.
+    key: Secret,
     chain: Chain,
     /// This site's place in the roster.
     place: Option<u32>,
     /// Whether it may tell there how the finished model does on its own rows.
     tells: bool,
+    /// The site's own floors as they are now.
+    floors: Floors,
     /// What the answer begins from.
     memory: Result<Memory, NodeError>,
 }
@@ -336,6 +356,8 @@ pub(crate) struct Work {
 pub(crate) struct Answered {
     /// The patients, to be kept for the next round.
     pub(crate) cohort: Arc<Cohort>,
+    /// What they were read from.
+    pub(crate) reading: Reading,
     /// The answer in the clear: it goes to the round machine, which masks it, and nowhere else.
     pub(crate) update: ClearUpdate,
     /// The final model on this site's own rows, where the question was its evaluation.
@@ -348,7 +370,7 @@ impl Work {
     /// Reads the patients, unless they were read before.
     ///
     /// # Errors
-    /// `no_dataset`, `too_few_rows`, or `data_refused` with file, line and column for the site's own eyes.
+    /// `no_dataset`, `schema_refused`, `too_few_rows`, or `data_refused` with file, line and column for the site's own eyes.
     pub(crate) fn cohort(&mut self) -> Result<Arc<Cohort>, Refusal> {
         if let Some(cohort) = &self.cohort {
             return Ok(Arc::clone(cohort));
@@ -357,13 +379,32 @@ impl Work {
             NodeError::Refused(refusal) => refusal.clone(),
             other => Refusal::new(Code::DataRefused, other.to_string()),
         })?;
-        let cohort = dataset.cohort(&self.proposal.study).map_err(|error| match error.kind() {
-            motet_data::Code::TooFewRows => Code::TooFewRows.into(),
-            _ => Refusal::new(Code::DataRefused, error.to_string()),
-        })?;
+        check_schema(&dataset.schema, &self.proposal.study)
+            .map_err(|error| Refusal::new(Code::SchemaRefused, error.of_texts()))?;
+        let cohort =
+            dataset.cohort(&self.proposal.study, &self.floors).map_err(|error| match error.kind() {
+                motet_data::Code::TooFewRows => Code::TooFewRows.into(),
+                _ => Refusal::new(Code::DataRefused, error.to_string()),
+            })?;
         let cohort = Arc::new(cohort);
         self.cohort = Some(Arc::clone(&cohort));
         Ok(cohort)
+    }
+
+    /// What the patients are read from, found out once with them.
+    ///
+    /// # Errors
+    /// As [`Work::cohort`].
+    pub(crate) fn reading(&mut self) -> Result<Reading, Refusal> {
+        if let Some(reading) = &self.reading {
+            return Ok(reading.clone());
+        }
+        let refused = |error: &NodeError| Refusal::new(Code::DataRefused, error.to_string());
+        let dataset = self.dataset.as_ref().map_err(refused)?;
+        let reading =
+            openings::reading(dataset, &self.proposal.study, &self.key).map_err(|error| refused(&error))?;
+        self.reading = Some(reading.clone());
+        Ok(reading)
     }
 
     /// Answers the question for this many candidates.
@@ -376,17 +417,20 @@ impl Work {
         dice: &mut impl CryptoRng,
     ) -> Result<Answered, Refusal> {
         let cohort = self.cohort()?;
+        let reading = self.reading()?;
         let rows = Rows { slot: self.place.filter(|_| self.tells), place: self.place, ..cohort.rows() };
         let unread = |error: NodeError| Refusal::new(Code::Storage, error.to_string());
         let before = std::mem::replace(&mut self.memory, Ok(Memory::default())).map_err(unread)?;
         let question = self.chain.question(candidates)?.ok_or(Code::PlanRejected)?;
         let recipe = self.chain.recipe();
-        let answer = recipe
-            .answer(self.chain.state(), &question, &rows, &before, dice)
-            .map_err(|error| Refusal::new(Code::InputRefused, error.to_string()))?;
+        let answer = recipe.answer(self.chain.state(), &question, &rows, &before, dice).map_err(|error| {
+            let column = cohort.largest(&self.proposal.study);
+            let column = column.map(|column| format!("; the largest numbers stand in column `{column}`"));
+            Refusal::new(Code::InputRefused, format!("{error}{}", column.unwrap_or_default()))
+        })?;
         let remembered = answer.memory.map(|after| Remembered { before, after });
         let own = (question.phase == "evaluate").then(|| evaluate_here(&self.chain, &cohort, dice)).flatten();
-        Ok(Answered { cohort, update: answer.update, own, remembered })
+        Ok(Answered { cohort, reading, update: answer.update, own, remembered })
     }
 
     /// The same recipe fitted on this site's rows alone, and the ridge it took: a small site often has no finite

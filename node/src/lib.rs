@@ -11,6 +11,7 @@
 //! data_desk   datasets: add, check, profile, list    ledger_desk   what left this hospital
 //! receipts    what became of this hospital's updates, by the studies' logs and its own record
 //! session     the daemon: dials, hears, acts      link     frames out, each on record first
+//! openings    sets signed for studies that share data
 //! follower    one study's chain and attempt       vault    what an open attempt must keep and forget
 //! uploads     masked vectors on their way out
 //! ```
@@ -45,6 +46,7 @@ mod follower;
 mod link;
 mod local;
 mod memory;
+mod openings;
 pub mod session;
 mod uploads;
 mod vault;

@@ -4,6 +4,7 @@
 use crate::error::NodeError;
 use motet_common::decision::SignedDecision;
 use motet_common::roster::SignedRoster;
+use motet_common::study::Date;
 use motet_ledger::{Ledger, Recorded};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
@@ -13,6 +14,10 @@ use motet_secagg::encode::Canonical;
 pub const STUDIES: &str = "studies";
 /// Proposals whose card was shown here: [`Shown`].
 pub const SHOWN: &str = "shown";
+/// Under what a steward decided: [`Under`].
+pub const UNDER: &str = "under";
+/// Sets of sites that were signed, over all studies: [`motet_common::opening::Opening`].
+pub const OPENINGS: &str = "openings";
 /// What left: [`Frame`].
 pub const OUTBOUND: &str = "outbound";
 /// What a steward would want to know: [`Event`].
@@ -62,6 +67,25 @@ canonical! {
         pub study: Digest,
         /// Digest of its roster.
         pub roster: Digest,
+    }
+}
+
+canonical! {
+    /// Under what a steward decided; for this site alone. It is on record before the decision is.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Under {
+        /// Digest of the signed decision.
+        pub decision: Digest,
+        /// Whether sums may differ by a few sites from those of other studies over the same data.
+        pub again: bool,
+        /// `min_sites` of node.toml,
+        pub min_sites: u32,
+        /// `max_set_change`,
+        pub max_set_change: u32,
+        /// and `own_metrics`, as they were then.
+        pub own_metrics: bool,
+        /// The permit's reference, and the last day on which it holds.
+        pub permit: Option<(String, Date)>,
     }
 }
 

@@ -9,6 +9,7 @@ mod halting;
 mod lacking;
 mod lasting;
 mod logging;
+mod opening;
 mod restoring;
 mod studying;
 
@@ -21,6 +22,7 @@ use crate::downloads::Downloads;
 use crate::drill::Drill;
 use crate::follower::{self, Answered, Follower};
 use crate::link::{Broken, Line, Link, agreed};
+use crate::openings::Openings;
 use crate::records::{self, FACTS};
 use crate::studies::{Proposal, Standing, Studies};
 use crate::switch::Consent;
@@ -96,6 +98,7 @@ struct Session {
     acts_left: Option<u32>,
     studies: Studies,
     pins: Pins,
+    openings: Openings,
     followers: BTreeMap<Digest, Follower>,
     downloads: Downloads,
     coming: Coming,
@@ -124,6 +127,7 @@ impl Session {
             pins.apply(&fact);
         }
         let studies = Studies::read(&home).await?;
+        let openings = Openings::read(&home).await?;
         let (results, computed) = mpsc::channel(RESULTS);
         let mut session = Self {
             vault,
@@ -131,6 +135,7 @@ impl Session {
             acts_left: None,
             studies,
             pins,
+            openings,
             followers: BTreeMap::new(),
             downloads: Downloads::default(),
             coming: Coming::default(),
@@ -159,6 +164,7 @@ impl Session {
             .get_mut(study)
             .ok_or_else(|| NodeError::from(Refusal::from(Code::StudyUnknown)))?;
         follower.used = Instant::now();
+        follower.tells = self.studies.limits(study).limits.own_metrics;
         Ok(follower)
     }
 
@@ -364,12 +370,22 @@ impl Session {
                 synced => synced?,
             }
         }
+        let beside = match self.beside(&study, message).await? {
+            Ok(beside) => beside,
+            // Its file cannot be read any more: what is wrong with it is nobody else's business.
+            Err(_) => return Ok(()),
+        };
         let Some(follower) = self.followers.get_mut(&study) else { return Ok(()) };
         let Follower { proposal, attempt, chain, log, .. } = follower;
         let Some(attempt) = attempt.as_mut() else { return Ok(()) };
-        let me = follower::me(&self.home, proposal, chain, log);
+        let mut me = follower::me(&self.home, proposal, chain, log);
+        (me.sets.beside, me.sets.least) = (&beside.openings, beside.least);
+        me.sets.may_leave = chain.may_leave(proposal.study.rounds.on_site_loss, beside.may_leave);
         match attempt.member.handle(message, &me, &mut dice()) {
-            Ok(acts) => self.act(link, &study, acts).await,
+            Ok(acts) => {
+                self.keep_opening(&study, message).await?;
+                self.act(link, &study, acts).await
+            }
             // Repeats and late messages are the network's; anything else the steward should know.
             Err(refusal) if refusal.code == Code::WrongPhase => Ok(()),
             Err(refusal) => {
@@ -407,6 +423,7 @@ impl Session {
                     let consent = Consent {
                         ledger: self.home.ledger.clone(),
                         studies: self.studies.clone(),
+                        paths: self.home.paths.clone(),
                         study: *study,
                         roster: follower.proposal.roster_digest,
                         today: clock_day(),

@@ -7,7 +7,7 @@
 //! A proposal whose roster is not signed by the governance key of the join code, or does not list this site, decides
 //! nothing and displaces nothing; it is shown among the refused ones.
 
-use crate::records::{self, Proposed, STUDIES, StudyRecord};
+use crate::records::{self, Proposed, STUDIES, StudyRecord, UNDER, Under};
 use crate::settings::Settings;
 use crate::{Home, NodeError};
 use motet_common::decision::{SignedDecision, Verdict};
@@ -18,6 +18,8 @@ use motet_ledger::Ledger;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::NodeId;
 use std::collections::{BTreeMap, BTreeSet};
+
+mod limits;
 
 /// A proposal that passed every check a node can make.
 #[derive(Debug, Clone)]
@@ -145,6 +147,9 @@ pub struct Studies {
     /// Whether a proposal was dropped since this value was made.
     dropped: bool,
     approvals: Vec<Approval>,
+    /// Under what was decided, by the decision's digest, and how many entries were read.
+    under: BTreeMap<Digest, Under>,
+    under_version: u64,
 }
 
 impl Proposal {
@@ -217,6 +222,12 @@ impl Studies {
             self.apply(&records::decode(STUDIES, &recorded)?);
             self.version = recorded.version;
         }
+        // Last: what a decision was made under is written before it.
+        for recorded in ledger.read(UNDER, self.under_version + 1).await? {
+            let under: Under = records::decode(UNDER, &recorded)?;
+            self.under.insert(under.decision, under);
+            self.under_version = recorded.version;
+        }
         Ok(())
     }
 
@@ -232,6 +243,8 @@ impl Studies {
             counts: BTreeMap::new(),
             dropped: false,
             approvals: Vec::new(),
+            under: BTreeMap::new(),
+            under_version: 0,
         }
     }
 
@@ -384,8 +397,8 @@ impl Studies {
     /// Whether the node may answer rounds of this study with this roster today: deny by default.
     ///
     /// # Errors
-    /// `study_unknown`, `study_withdrawn`, `roster_mismatch`, `study_not_approved`, `study_ended`, and whatever the
-    /// site's own [`Settings::allow`] refuses.
+    /// `study_unknown`, `study_withdrawn`, `roster_mismatch`, `study_not_approved` (also where its permit is over, or the site now
+    /// asks for one), `study_ended`, and whatever the site's own [`Settings::allow`] refuses.
     pub fn may_run(&self, digest: &Digest, roster: &Digest, today: Date) -> Result<&AtSite, Refusal> {
         let known =
             self.by_id.values().find(|known| known.proposal.digest == *digest).ok_or(Code::StudyUnknown)?;
@@ -402,7 +415,8 @@ impl Studies {
                 format!("study `{id}` is {}", known.standing.as_str()),
             ));
         }
-        self.acceptable(known, today)?;
+        self.acceptable_under(known, today, &self.stricter(self.under(&known.standing)))?;
+        self.permitted(known, today)?;
         Ok(known)
     }
 
@@ -411,6 +425,10 @@ impl Studies {
     /// # Errors
     /// `study_withdrawn`, `study_ended`, and whatever [`Settings::allow`] refuses.
     pub fn acceptable(&self, known: &AtSite, today: Date) -> Result<(), Refusal> {
+        self.acceptable_under(known, today, &self.settings)
+    }
+
+    fn acceptable_under(&self, known: &AtSite, today: Date, settings: &Settings) -> Result<(), Refusal> {
         let study = &known.proposal.study;
         if known.standing == Standing::Recalled {
             return Err(Refusal::new(Code::StudyWithdrawn, format!("study `{}`", study.id)));
@@ -421,7 +439,7 @@ impl Studies {
                 format!("study `{}` ended on {}", study.id, study.ends),
             ));
         }
-        self.settings.allow(study, &known.proposal.roster)
+        settings.allow(study, &known.proposal.roster)
     }
 
     /// Approvals of other proposals on the same dataset, with what differs in the roster: two results together may show

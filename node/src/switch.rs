@@ -2,6 +2,7 @@
 //! that stopping and resuming are on record, and it works while the daemon runs. Together with the decisions it says what may
 //! leave: `Consent`.
 
+use crate::home::Paths;
 use crate::records::{self, SWITCH, Switch};
 use crate::studies::Studies;
 use crate::{Home, NodeError};
@@ -46,6 +47,8 @@ pub(crate) struct Consent {
     pub(crate) study: Digest,
     /// Its roster's.
     pub(crate) roster: Digest,
+    /// The site's folder, for its limits of the moment.
+    pub(crate) paths: Paths,
     /// The day on which it was asked first.
     pub(crate) today: Date,
 }
@@ -60,6 +63,7 @@ impl Consent {
             return Err(Refusal::from(Code::SiteStopped).into());
         }
         self.studies.read_on(&self.ledger).await?;
+        self.studies.read_settings(&self.paths)?;
         Ok(self.studies.may_run(&self.study, &self.roster, self.today).map(drop)?)
     }
 }

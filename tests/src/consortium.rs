@@ -329,6 +329,12 @@ impl Consortium {
         self.desk(site, &["study", "approve", study]).done();
     }
 
+    /// The same with the word that lets its sums differ by a site from those of another study over the same data.
+    pub fn approve_again(&self, site: &str, study: &str) {
+        self.wait("the study has arrived", |c| c.desk(site, &["study", "show", study]).code == 0);
+        self.desk(site, &["study", "approve", study, "--again"]).done();
+    }
+
     /// Proposes the heart study under a name of its own, with phases long enough for a process to come back, and lets
     /// these sites approve it.
     pub fn propose_patient(&self, name: &str, sites: &[&str]) {

@@ -16,7 +16,8 @@ fn propose(consortium: &Consortium, name: &str) {
     let text = std::fs::read_to_string(demo_file("heart/logistic.toml")).unwrap();
     std::fs::write(&file, text.replace("heart-disease", name)).unwrap();
     consortium.operate(&["study", "propose", &file]).done();
-    SITES.iter().for_each(|site| consortium.approve(site, name));
+    // To a site's colleagues it is another one with the keys of its new folder.
+    SITES.iter().for_each(|site| consortium.approve_again(site, name));
 }
 
 /// Runs a study to its release; gives the number of sites in it.

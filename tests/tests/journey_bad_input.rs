@@ -25,7 +25,7 @@ fn propose(consortium: &Consortium, change: impl Fn(String) -> String) -> String
 }
 
 #[test]
-fn a_site_with_too_few_rows_stays_out_says_no_number_and_the_others_release() {
+fn a_site_with_too_few_rows_declines_at_its_desk_and_nobody_hears_why() {
     let mut consortium = Consortium::start(PROGRAM);
     four_sites(&mut consortium);
     // Switzerland has 46 complete rows.
@@ -39,24 +39,34 @@ fn a_site_with_too_few_rows_stays_out_says_no_number_and_the_others_release() {
     consortium.operate(&["release", "get", "heart-disease", "--out", &out]).done();
     let report = std::fs::read_to_string(format!("{out}/report.json")).unwrap();
     assert!(!report.contains("switzerland"), "{report}");
-    assert!(consortium.logs().contains("too_few_rows"));
+    // Its steward reads why; what is signed and told is a decline like any other.
+    let shown = consortium.desk("switzerland", &["study", "show", "heart-disease"]).done();
+    assert!(shown.contains("decision at this site: declined: this site does not take part"), "{shown}");
+    assert!(
+        consortium
+            .operate(&["study", "show", "heart-disease"])
+            .done()
+            .contains("this site does not take part")
+    );
+    for log in ["coordinator.log", "switzerland.log"] {
+        let log = std::fs::read_to_string(consortium.path(log)).unwrap();
+        assert!(!log.contains("too_few_rows") && !log.contains("rows are left"), "{log}");
+    }
     let left = consortium.desk("switzerland", &["ledger", "show", "--json"]).done();
     assert!(!left.contains("masked-chunk"), "{left}");
 }
 
 #[test]
-fn a_study_with_an_unknown_column_is_refused_by_every_site_and_the_node_goes_on() {
+fn a_study_with_an_unknown_column_is_approved_by_nobody_and_the_node_goes_on() {
     let mut consortium = Consortium::start(PROGRAM);
     four_sites(&mut consortium);
     let file = propose(&consortium, |text| text.replace("\"thalach\"", "\"heart_rate\""));
     consortium.operate(&["study", "propose", &file]).done();
     for (site, _) in SITES {
-        consortium.approve(site, "heart-disease");
+        consortium.wait("it has arrived", |c| c.desk(site, &["study", "show", "heart-disease"]).code == 0);
+        let said = consortium.desk(site, &["study", "approve", "heart-disease"]).refused("unknown_column");
+        assert!(said.contains("heart_rate"), "{said}");
     }
-    let run = consortium.operate(&["run", "start", "heart-disease", "--wait"]);
-    assert_ne!(run.code, 0, "{}", run.out);
-    consortium
-        .wait("a site says why", |c| c.logs().contains("data_refused") && c.logs().contains("heart_rate"));
     // Everybody is still there for a better study.
     let file = propose(&consortium, |text| text.replace("heart-disease", "heart-disease-2"));
     consortium.operate(&["study", "propose", &file]).done();
@@ -64,6 +74,39 @@ fn a_study_with_an_unknown_column_is_refused_by_every_site_and_the_node_goes_on(
         consortium.approve(site, "heart-disease-2");
     }
     consortium.operate(&["run", "start", "heart-disease-2", "--wait"]).done();
+}
+
+#[test]
+fn a_run_that_every_site_refuses_by_its_schema_ends_at_once_and_names_the_column() {
+    let mut consortium = Consortium::start(PROGRAM);
+    four_sites(&mut consortium);
+    let file = propose(&consortium, |text| text);
+    consortium.operate(&["study", "propose", &file]).done();
+    for (site, _) in SITES {
+        consortium.approve(site, "heart-disease");
+    }
+    // After the approvals every site takes a column out of its schema.
+    let schema = consortium.path("schema.toml");
+    let text = std::fs::read_to_string(demo_file("heart/schema.toml")).unwrap();
+    let (before, column) = text.split_once("[columns.thalach]").unwrap();
+    let (_, after) = column.split_once("\n[columns.").unwrap();
+    std::fs::write(&schema, format!("{before}[columns.{after}")).unwrap();
+    for (site, _) in SITES {
+        let csv = demo_file(&format!("heart/{site}.csv"));
+        let csv = csv.to_str().unwrap();
+        consortium
+            .desk(site, &["data", "add", "heart", "--csv", csv, "--schema", &schema, "--replace"])
+            .done();
+    }
+    let run = consortium.operate(&["run", "start", "heart-disease", "--wait"]);
+    let said = format!("{}{}", run.out, run.err);
+    assert!(
+        run.code != 0 && said.contains("schema_refused: the schema of `heart` has no column `thalach`"),
+        "{said}"
+    );
+    assert!(!said.contains("wait for more sites") && !said.contains("declared are"), "{said}");
+    let log = std::fs::read_to_string(consortium.path("coordinator.log")).unwrap();
+    assert_eq!(log.matches("an attempt ended without a sum").count(), 1, "{log}");
 }
 
 #[test]
@@ -110,7 +153,7 @@ fn study_files_are_refused_with_their_line_and_too_small_a_consortium_is_named()
 
 /// Elsewhere a single value that is no number turns everybody's model into none, and the run reports success.
 #[test]
-fn a_site_whose_answer_is_out_of_range_is_stopped_at_that_site_and_the_others_release() {
+fn a_site_whose_answer_is_out_of_range_is_stopped_there_and_to_the_others_it_is_away() {
     let mut consortium = Consortium::start(PROGRAM);
     let (schema, csv) = (consortium.path("schema.toml"), consortium.path("cleveland.csv"));
     let text = std::fs::read_to_string(demo_file("heart/schema.toml")).unwrap();
@@ -135,7 +178,7 @@ fn a_site_whose_answer_is_out_of_range_is_stopped_at_that_site_and_the_others_re
     let run = consortium.operate(&["run", "start", "heart-disease", "--wait"]);
     let seen = format!("{}{}", run.out, run.err);
     run.done();
-    assert!(seen.contains("cleveland: input_refused"), "{seen}");
+    assert!(!seen.contains("input_refused"), "{seen}");
     let out = consortium.path("release");
     consortium.operate(&["release", "get", "heart-disease", "--out", &out]).done();
     let report: serde_json::Value =
@@ -145,9 +188,12 @@ fn a_site_whose_answer_is_out_of_range_is_stopped_at_that_site_and_the_others_re
     // The reason stands in the site's own log, by place and without the value, and nowhere else.
     let own = std::fs::read_to_string(consortium.path("cleveland.log")).unwrap();
     assert!(own.contains("input_refused: a value in block"), "{own}");
+    assert!(own.contains("the largest numbers stand in column `chol`"), "{own}");
     let theirs = std::fs::read_to_string(consortium.path("coordinator.log")).unwrap();
     assert!(
-        !theirs.contains("a value in block") && !format!("{own}{theirs}{seen}").contains("7.31"),
+        !theirs.contains("a value in block")
+            && !theirs.contains("input_refused")
+            && !format!("{own}{theirs}{seen}").contains("7.31"),
         "{theirs}"
     );
 }

@@ -82,17 +82,18 @@ impl Consortium {
         Ok(consortium)
     }
 
-    /// Proposes a study and lets every steward approve it.
+    /// Proposes a study and lets every steward approve it; with `again`, also where its sums and those of the study before
+    /// differ by a hospital.
     ///
     /// # Errors
     /// A proof that does not hold, a study that cannot run, a steward's command that fails.
-    pub(crate) async fn agree(&mut self, text: &str) -> Done<Study> {
+    pub(crate) async fn agree(&mut self, text: &str, again: bool) -> Done<Study> {
         let study = Study::parse(text).map_err(|error| Failure::failed(error.to_string(), ""))?;
         crate::propose::submit(&self.identity, &mut self.desk, text, &study).await?;
         let mut decisions = JoinSet::new();
         for member in &self.members {
             let (program, dir, id) = (self.program.clone(), member.dir.clone(), study.id.clone());
-            decisions.spawn(async move { approve(&program, &dir, &id).await });
+            decisions.spawn(async move { approve(&program, &dir, &id, again).await });
         }
         all(decisions).await?;
         self.all_approved(&study.id).await?;
@@ -289,8 +290,10 @@ async fn join(
 }
 
 /// A steward's approval of what the card shows, as soon as the proposal has arrived at the node.
-async fn approve(program: &Path, dir: &Path, id: &str) -> Done {
+async fn approve(program: &Path, dir: &Path, id: &str, again: bool) -> Done {
     let began = Instant::now();
+    let mut command = words!["node", "study", "approve", id, "--dir", dir];
+    command.extend(again.then(|| "--again".into()));
     loop {
         match run(program, words!["node", "study", "show", id, "--dir", dir], "").await {
             Ok(_) => break,
@@ -300,7 +303,7 @@ async fn approve(program: &Path, dir: &Path, id: &str) -> Done {
             Err(_) => tokio::time::sleep(4 * LOOK).await,
         }
     }
-    run(program, words!["node", "study", "approve", id, "--dir", dir], "").await.map(drop)
+    run(program, command, "").await.map(drop)
 }
 
 /// Everything that was begun, or the first failure.

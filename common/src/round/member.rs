@@ -19,6 +19,7 @@ pub use open::admit;
 use super::line_up::Terms;
 use super::pins::Fact;
 use crate::log::{Asked, Leaf, Mirror};
+use crate::opening::Opening;
 use crate::refusal::{Code, Refusal};
 use crate::roster::Roster;
 use motet_secagg::channel::ChannelSecret;
@@ -64,10 +65,16 @@ pub struct Sets<'a> {
     /// How many of them may have left since; none ever comes. What differs between two sums becomes computable (ruling R5),
     /// so none may in a study that does not go on without a site.
     pub may_leave: usize,
+    /// The sets of other studies over the same data that this site has signed.
+    pub beside: &'a [Opening],
+    /// In fewer sites than this a set may not differ from any of those.
+    pub least: usize,
 }
 
 impl Sets<'_> {
-    fn check(&self, set: &[SignedRoot]) -> Result<(), Refusal> {
+    fn check(&self, set: &[SignedRoot], roster: &Roster) -> Result<(), Refusal> {
+        let nodes: Vec<NodeId> = set.iter().map(|root| root.node).collect();
+        self.beside.iter().try_for_each(|opening| opening.check(&nodes, self.least, roster))?;
         if self.previous.is_empty() {
             return Ok(());
         }
@@ -356,7 +363,7 @@ impl Member {
         if proposal.roots.iter().any(|root| root.node == me.node && root.root != header.root.root) {
             return Err(Refusal::new(Code::UploadMismatch, "the set holds another upload of this node"));
         }
-        me.sets.check(&proposal.roots)?;
+        me.sets.check(&proposal.roots, me.roster)?;
         self.check_logged(proposal, t3, me)
     }
 
@@ -456,7 +463,16 @@ impl Member {
     }
 }
 
-/// The coarse no that goes to the coordinator for a plan.
+/// The longest reason that goes with a refusal, in bytes: a column, and what it is declared as.
+pub const LONGEST_WHY: usize = 400;
+
+/// The coarse no that goes to the coordinator for a plan: the code alone, but for what two texts say without any patient.
 pub fn refused(plan: Digest, refusal: &Refusal) -> Message {
-    Message::Refused(Refused { plan, code: refusal.code.as_str().to_owned() })
+    let mut why = String::new();
+    if refusal.code.is_of_texts() {
+        let most = refusal.detail.char_indices().map(|(at, char)| at + char.len_utf8());
+        let end = most.take_while(|end| *end <= LONGEST_WHY).last().unwrap_or(0);
+        why.push_str(refusal.detail.get(..end).unwrap_or_default());
+    }
+    Message::Refused(Refused { plan, code: refusal.code.as_str().to_owned(), why })
 }

@@ -25,10 +25,11 @@ pub use line_up::{Terms, witness_quorum};
 use crate::log::{Abort, Leaf, Release};
 use crate::moment::Moment;
 use crate::refusal::{Code, Refusal};
+use member::LONGEST_WHY;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::NodeId;
-use motet_secagg::message::{Abandoned, Complaint, Message, Released};
+use motet_secagg::message::{Abandoned, Complaint, Message, Refused, Released};
 use motet_secagg::sign::SecretKey;
 use std::collections::BTreeSet;
 
@@ -41,7 +42,7 @@ pub struct Round {
     /// Nodes whose lease is over. Not recorded: after a restart the connections tell it anew.
     gone: BTreeSet<NodeId>,
     /// Nodes that refused this attempt.
-    refused: Vec<(NodeId, String)>,
+    refused: Vec<(NodeId, Refused)>,
     /// What ended the attempt, where a dealer's shares were bad.
     complaint: Option<Complaint>,
 }
@@ -137,8 +138,8 @@ impl Round {
         self.complaint.as_ref()
     }
 
-    /// Who refused the attempt, with the refusal codes.
-    pub fn refused(&self) -> &[(NodeId, String)] {
+    /// Who refused the attempt, and with what.
+    pub fn refused(&self) -> &[(NodeId, Refused)] {
         &self.refused
     }
 
@@ -243,7 +244,7 @@ impl Round {
             || Refusal::new(Code::Storage, "a recorded entry does not follow from those before it");
         match entry {
             Entry::Heard(Heard { node, message: Message::Refused(refused) }) => {
-                self.refused.push((node, refused.code))
+                self.refused.push((node, refused))
             }
             Entry::Heard(Heard { message: Message::Complaint(complaint), .. }) => {
                 self.complaint = Some(complaint);
@@ -378,6 +379,10 @@ impl Round {
             return Err(Code::NotInLineUp.into());
         }
         if let Message::Refused(refused) = &message {
+            let of_texts = Code::parse(&refused.code).is_some_and(Code::is_of_texts);
+            if refused.why.len() > if of_texts { LONGEST_WHY } else { 0 } {
+                return Err(Refusal::new(Code::Malformed, format!("the reason of node `{node}`")));
+            }
             let known = refused.plan != self.terms.plan_root() || self.is_out(node) || !self.is_open();
             return Ok((!known).then_some(Entry::Heard(Heard { node, message })));
         }
@@ -408,10 +413,24 @@ impl Round {
             _ => Verdict::Wait,
         };
         match verdict {
-            Verdict::Wait => None,
+            Verdict::Wait => self.hopeless().map(|code| Entry::Abandoned(code.as_str().to_owned())),
             Verdict::Close(nodes) => Some(Entry::Closed(Closed { nodes, at: now })),
             Verdict::Abandon(code) => Some(Entry::Abandoned(code.as_str().to_owned())),
         }
+    }
+
+    /// Why nobody needs to be waited for: for a reason that no other attempt changes, too many have refused.
+    fn hopeless(&self) -> Option<Code> {
+        let (of, fewest): (Vec<NodeId>, usize) = match &self.phase {
+            Phase::Join(_) => (self.terms.plan().candidates.clone(), self.terms.plan().min_start.into()),
+            Phase::Sign(phase) => (phase.dealers(), self.terms.threshold()),
+            _ => return None,
+        };
+        let lasting = self.refused.iter().filter(|(node, _)| of.contains(node));
+        let lasting: Vec<Code> = lasting
+            .filter_map(|(_, refused)| Code::parse(&refused.code).filter(|code| code.is_lasting()))
+            .collect();
+        (of.len().saturating_sub(lasting.len()) < fewest).then(|| lasting.first().copied()).flatten()
     }
 
     fn step(&mut self, entry: Entry, effects: &mut Vec<Effect>, key: &SecretKey) -> Result<(), Refusal> {

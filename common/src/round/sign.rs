@@ -89,6 +89,11 @@ impl Sign {
         self.dealt.shares.keys().filter(|node| !self.signatures.contains_key(node)).copied().collect()
     }
 
+    /// Who may sign.
+    pub(super) fn dealers(&self) -> Vec<NodeId> {
+        self.dealt.shares.keys().copied().collect()
+    }
+
     pub(super) fn pending(&self, node: NodeId) -> Option<Message> {
         let commit = self.commit.as_ref()?;
         self.awaited().contains(&node).then(|| {

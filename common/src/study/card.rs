@@ -3,6 +3,7 @@
 use super::text::cleaned;
 use super::write::duration;
 use super::{Floors, SiteLoss, Study, purpose_meaning};
+use crate::opening::Near;
 use crate::roster::Roster;
 use motet_recipes::Recipe;
 use motet_secagg::digest::Digest;
@@ -17,6 +18,8 @@ pub struct CardContext<'a> {
     pub roster: &'a Roster,
     /// Earlier studies on the same dataset at this site, for what two sums together may show.
     pub earlier: &'a [Earlier],
+    /// Sums over the same data that were opened for nearly the sites of this roster.
+    pub near: &'a [Near],
     /// The node's folder, for the command to type.
     pub dir: &'a str,
     /// The site's own floors.
@@ -49,6 +52,15 @@ impl Earlier {
     /// Whether both results together show what the sites that differ would say alone.
     pub fn tells_apart(&self) -> bool {
         self.same_question && !(self.joined.is_empty() && self.left.is_empty())
+    }
+
+    /// What both results together show.
+    pub fn together(&self) -> String {
+        let sites: Vec<&str> = self.joined.iter().chain(&self.left).map(String::as_str).collect();
+        let (id, sites) = (&self.id, sites.join(", "));
+        format!(
+            "study `{id}` asked exactly this; both results together would show what {sites} alone would say"
+        )
     }
 }
 
@@ -255,6 +267,10 @@ impl Study {
         for line in self.shows().into_iter().chain(self.judging_shows()) {
             card.fact(&line);
         }
+        card.fact(
+            "this site leaves, like any that is lost, also where the permit of its approval is over or its node.toml does not let it \
+             answer any more while the study runs; what was opened before stays",
+        );
         match self.rounds.on_site_loss {
             SiteLoss::Continue => card.fact(
                 "if a site leaves in the middle of a run, the others go on without it, once and for good: comparing the sums \
@@ -276,6 +292,7 @@ impl Study {
                 context.roster.colluders
             ));
         }
+        Self::opened_before(card, context.near);
         if context.earlier.is_empty() {
             card.fact("no other study on this dataset was approved at this node");
         }
@@ -284,7 +301,7 @@ impl Study {
                 if list.is_empty() { "none".to_string() } else { list.join(", ") }
             };
             card.fact(&format!(
-                "earlier study {} asks for this dataset, too; sites new since then: {}; sites no longer there: {}. Where one site alone \
+                "earlier study {} asks for this dataset, too; sites new in the roster since then: {}; no longer in the roster: {}. Where one site alone \
                  differs, comparing both results shows roughly its statistics",
                 earlier.id,
                 names(&earlier.joined),
@@ -298,6 +315,17 @@ impl Study {
                 ));
             }
         }
+    }
+
+    /// What the sets that were opened say: who is in a sum, no roster tells.
+    fn opened_before(card: &mut Card, near: &[Near]) {
+        for near in near {
+            card.fact(&format!("ATTENTION: {near}. Approving takes the word `--again`"));
+        }
+        card.fact(
+            "where a sum of this study would differ from one of another study over the same data by fewer sites than a sum must hold, \
+             because some stayed away in one of the two, this node does not sign it, unless you approve with `--again`",
+        );
     }
 
     /// Sites that must stay in a sum, by the roster's own numbers; never below the study's `min_sites`.

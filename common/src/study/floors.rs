@@ -172,7 +172,7 @@ impl Study {
         let rows = asked.max(floors.min_rows);
         let mut lines = vec![format!(
             "a site takes part with enough rows only: your site's rule is {}, this study asks for {asked}, so {rows} applies; with \
-             fewer you cannot approve",
+             fewer, approving signs a decline that gives no reason, and a site that has fewer later is away to the others",
             floors.min_rows
         )];
         let mut line = |what: &str, floor: u32, asked: Option<u32>| {

@@ -133,7 +133,7 @@ impl Driver {
                 | Code::ShareOpenFailed
                 | Code::ShareCommitment
         );
-        (opened || run.failures >= MOST_FAILURES).then_some(code)
+        (opened || code.is_lasting() || run.failures >= MOST_FAILURES).then_some(code)
     }
 
     async fn open(&mut self, line_up: LineUp) -> Result<bool, Refusal> {

@@ -7,7 +7,7 @@ use crate::table::{Series, Table};
 use motet_common::study::filter::{Literal, days_since_1970};
 use motet_common::study::{Filter, Outcome, Study};
 use motet_recipes::{Family, Recipe, Rows, SubgroupKind};
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, ArrayView1};
 
 /// What a recipe answers from. It has no `Debug` and no `Clone`.
 pub struct Cohort {
@@ -144,6 +144,25 @@ impl Cohort {
             sides.map(|side| side.map(|side| Array1::from_vec(side.values)));
         let (used, repeated) = (used as u64, table.repeated);
         Ok(Self { x, y, time, group, offset, weight, groups, used, left_out, filtered, undecided, repeated })
+    }
+
+    /// The column with the largest numbers, for this site's own log: where an answer is out of range it is nearly always its unit.
+    pub fn largest(&self, study: &Study) -> Option<String> {
+        let size =
+            |values: ArrayView1<'_, f64>| values.iter().fold(0.0, |most: f64, value| most.max(value.abs()));
+        let features =
+            study.columns().into_iter().zip(self.x.columns()).map(|(name, values)| (name, size(values)));
+        let data = &study.data;
+        let beside = [
+            (&data.outcome, &self.y),
+            (&data.time, &self.time),
+            (&data.offset, &self.offset),
+            (&data.weight, &self.weight),
+        ];
+        let beside = beside
+            .into_iter()
+            .filter_map(|(name, values)| Some((name.clone()?, size(values.as_ref()?.view()))));
+        features.chain(beside).max_by(|a, b| a.1.total_cmp(&b.1)).map(|(name, _)| name)
     }
 
     /// The cohort as a recipe takes it; this site tells nothing of itself.

@@ -103,6 +103,13 @@ impl DataError {
         self.line
     }
 
+    /// The column and what is wrong with it, without the file's path and what else the schema declares: where two texts do not
+    /// agree, nobody's affair is in it.
+    pub fn of_texts(&self) -> String {
+        let column = self.column.as_ref().map(|column| format!("column `{column}`: ")).unwrap_or_default();
+        format!("{column}{}", self.problem)
+    }
+
     /// The declared column, where there is one.
     pub fn column(&self) -> Option<&str> {
         self.column.as_deref()

@@ -154,8 +154,8 @@ pub enum StudyCommand {
         /// The permit under which the site takes part (TOML); a copy is kept
         #[arg(long, value_name = "FILE")]
         permit: Option<PathBuf>,
-        /// Approve although an earlier study asked exactly the same of other sites: both results together show what the
-        /// sites that differ would say alone
+        /// Approve although an earlier study asked exactly the same of other sites, or sums of another study over the same
+        /// data may differ from this one's by a few sites: both results together show what those would say alone
         #[arg(long)]
         again: bool,
         /// The study and roster that you read, as the card's last lines print them; without it the card must have been shown
@@ -171,8 +171,8 @@ pub enum StudyCommand {
     Decline {
         /// The study
         id: String,
-        /// The reason: one sentence, which the proposer reads
-        #[arg(long, value_name = "TEXT")]
+        /// The reason: one sentence, which the proposer reads; without it the site does not take part, and nobody hears why
+        #[arg(long, value_name = "TEXT", default_value = crate::desk::STAYS_OUT)]
         why: String,
         #[command(flatten)]
         sign: Sign,
@@ -293,6 +293,7 @@ mod tests {
             "study approve ist --permit P.toml --dir D",
             "study approve ist --digest 0123456789abcdef-0123456789abcdef --dir D",
             "study decline ist --why no --dir D",
+            "study decline ist --dir D",
             "study withdraw ist --dir D",
             "permit add P.toml --dir D",
             "permit list --dir D",

@@ -36,6 +36,8 @@ impl Session {
         if switch::is_stopped(&self.home.ledger).await? {
             return Err(Refusal::from(Code::SiteStopped).into());
         }
+        // Not as at the start: a limit that was changed since holds at once.
+        self.read_settings()?;
         let today = clock_day();
         let proposal = self.studies.may_run(&plan.study_digest, &plan.roster, today)?.proposal.clone();
         let study = proposal.digest;
@@ -48,13 +50,14 @@ impl Session {
         }
         self.sync_log(link, &study, &plan.checkpoint).await?;
         self.catch_up(link, &study, &plan.state_root).await?;
+        let own = self.studies.limits(&study).min_sites;
         let Some(follower) = self.followers.get_mut(&study) else { return Ok(()) };
         let question = follower
             .chain
             .question(plan.candidates.len())?
             .ok_or(Code::PlanRejected)
             .map_err(Refusal::from)?;
-        let min_sites = follower.proposal.study.privacy.min_sites.max(self.home.settings.min_sites);
+        let min_sites = follower.proposal.study.privacy.min_sites.max(own);
         let expected = follower.expected(&question.layout, min_sites)?;
         let me = follower::me(&self.home, &follower.proposal, &follower.chain, &follower.log);
         let terms = admit(signed, &expected, &self.pins, &me)?;
@@ -109,7 +112,7 @@ impl Session {
             return self.tell_given_up(link).await;
         }
         let Some(follower) = self.followers.get_mut(&study) else { return Ok(()) };
-        let Follower { proposal, attempt, cohort, own, chain, log, .. } = follower;
+        let Follower { proposal, attempt, cohort, reading, own, chain, log, .. } = follower;
         let Some(attempt) = attempt.as_mut().filter(|attempt| attempt.member.terms().plan_root() == plan)
         else {
             return Ok(());
@@ -117,6 +120,7 @@ impl Session {
         let (run, round) = (attempt.run, attempt.round);
         let answered = result.and_then(|answered| {
             *cohort = Some(answered.cohort);
+            *reading = Some(answered.reading);
             *own = answered.own.or(own.take());
             if let Some(remembered) = &answered.remembered {
                 Memories::open(&self.home)
@@ -128,14 +132,30 @@ impl Session {
         });
         match answered {
             Ok(acts) => self.act(link, &study, acts).await,
-            Err(refusal) => {
+            Err(mut refusal) => {
                 let id = proposal.study.id.clone();
+                if refusal.code == Code::InputRefused
+                    && !refusal.detail.contains("; the largest numbers")
+                    && let Some(column) = cohort.as_ref().and_then(|cohort| cohort.largest(&proposal.study))
+                {
+                    refusal.detail.push_str(&format!("; the largest numbers stand in column `{column}`"));
+                }
                 // Nor does it stay sealed: a start would take it up again.
                 self.forget(&study).await?;
                 self.say("refused", &format!("round {round} of study {id} is not answered: {refusal}"))
                     .await?;
+                // Whether and why this site's rows do not do is nobody else's business: it is away, and they wait for nobody but
+                // the deadline.
+                if depends_on_rows(refusal.code) {
+                    return Ok(());
+                }
                 self.tell(link, &study, run, &refused(plan, &refusal)).await
             }
         }
     }
+}
+
+/// Whether a reason not to answer tells something of this site's patients. Which columns its schema has does not.
+fn depends_on_rows(code: Code) -> bool {
+    matches!(code, Code::TooFewRows | Code::DataRefused | Code::InputRefused | Code::RecipeFailed)
 }

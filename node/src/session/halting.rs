@@ -45,6 +45,12 @@ impl GivenUp {
 }
 
 impl Session {
+    /// The site's own limits as they are now. Where node.toml cannot be understood nothing is answered.
+    pub(super) fn read_settings(&mut self) -> Result<(), Refusal> {
+        self.home.settings = self.studies.read_settings(&self.home.paths)?.clone();
+        Ok(())
+    }
+
     /// Whether the steward still lets the site answer.
     pub(super) async fn may_go_on(&mut self, study: &Digest) -> Result<Result<(), Refusal>, NodeError> {
         self.may_on(study, |_| clock_day()).await
@@ -59,8 +65,13 @@ impl Session {
             return Ok(Err(Code::SiteStopped.into()));
         }
         self.studies.read_on(&self.home.ledger).await?;
-        let Some(follower) = self.followers.get(study) else { return Ok(Err(Code::StudyUnknown.into())) };
-        let today = day(follower.proposal.study.ends);
+        if let Err(refusal) = self.read_settings() {
+            return Ok(Err(refusal));
+        }
+        let tells = self.studies.limits(study).limits.own_metrics;
+        let Some(follower) = self.followers.get_mut(study) else { return Ok(Err(Code::StudyUnknown.into())) };
+        follower.tells = tells;
+        let today = day(self.studies.last_day(&follower.proposal));
         Ok(self.studies.may_run(study, &follower.proposal.roster_digest, today).map(drop))
     }
 
@@ -98,6 +109,8 @@ impl Session {
     pub(super) async fn hold_to_decisions(&mut self) -> Result<bool, NodeError> {
         let is_stopped = switch::is_stopped(&self.home.ledger).await?;
         self.studies.read_on(&self.home.ledger).await?;
+        // An editor may be about to write it: nothing leaves meanwhile, and nothing is given up for that.
+        let _unread = self.read_settings();
         let today = clock_day();
         let refused = self.followers.iter().filter(|(_, at)| at.attempt.is_some() || at.cohort.is_some());
         let refused = refused.filter_map(|(study, at)| {

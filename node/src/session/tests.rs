@@ -276,3 +276,44 @@ async fn an_attempt_that_nobody_ends_is_given_up_once_its_phases_are_long_over()
     assert!(session.vault.names().unwrap().is_empty());
     assert_eq!(session.given_up.len(), 1, "the coordinator is told when it is back");
 }
+
+#[tokio::test]
+async fn a_limit_that_is_changed_while_the_node_runs_holds_from_the_next_message_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = session(folder.path()).await;
+    let study = session.studies.find("one").unwrap().proposal.digest;
+    let path = session.home.paths.settings();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let with = |from: &str, to: &str| std::fs::write(&path, text.replace(from, to)).unwrap();
+    assert!(!session.followers[&study].tells);
+    assert_eq!(session.may_go_on(&study).await.unwrap(), Ok(()));
+    with("own_metrics = false", "own_metrics = true");
+    assert_eq!(session.may_go_on(&study).await.unwrap(), Ok(()));
+    assert!(session.followers[&study].tells && session.home.settings.limits.own_metrics);
+    with("min_sites = 3", "min_sites = 4");
+    assert_eq!(session.may_go_on(&study).await.unwrap().unwrap_err().code, Code::LineUpTooSmall);
+    with("permit_required = false", "permit_required = true");
+    assert_eq!(session.may_go_on(&study).await.unwrap().unwrap_err().code, Code::StudyNotApproved);
+    // What cannot be understood allows nothing.
+    with("[limits]", "[limit]");
+    assert_eq!(session.may_go_on(&study).await.unwrap().unwrap_err().code, Code::StudyNotApproved);
+    with("", "");
+    assert_eq!(session.may_go_on(&study).await.unwrap(), Ok(()));
+    assert!(!session.followers[&study].tells);
+}
+
+#[tokio::test]
+async fn a_limit_that_ends_in_mid_run_makes_the_site_leave_and_a_file_that_is_being_written_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = session(folder.path()).await;
+    let (study, _) = begin(&mut session, Duration::ZERO);
+    let path = session.home.paths.settings();
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("[limits]", "[limi")).unwrap();
+    session.hold_to_decisions().await.unwrap();
+    assert!(session.given_up.is_empty() && session.followers[&study].attempt.is_some());
+    std::fs::write(&path, text.replace("min_sites = 3", "min_sites = 4")).unwrap();
+    session.hold_to_decisions().await.unwrap();
+    assert!(session.followers[&study].attempt.is_none());
+    assert_eq!((session.vault.names().unwrap().len(), session.given_up.len()), (0, 1));
+}

@@ -4,6 +4,7 @@
 use crate::sim::cast::{Archive, Cast};
 use crate::sim::disk::Disk;
 use motet_common::log::Mirror;
+use motet_common::opening::Opening;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::member::{Act, Kept, Me, Member, Sets};
 use motet_common::round::pins::Pins;
@@ -42,6 +43,8 @@ pub struct Node {
     pub previous: Vec<NodeId>,
     /// How many of them may have left.
     pub may_leave: usize,
+    /// The sets of other studies over the same data.
+    pub beside: Vec<Opening>,
     /// It has written its own report.
     pub has_report: bool,
 }
@@ -61,6 +64,7 @@ impl Node {
             killed_after: None,
             previous: Vec::new(),
             may_leave: 0,
+            beside: Vec::new(),
             has_report: false,
         }
     }
@@ -140,7 +144,8 @@ impl Node {
     }
 
     fn me<'a>(&'a self, cast: &'a Cast) -> Me<'a> {
-        let sets = Sets { previous: &self.previous, may_leave: self.may_leave };
+        let sets =
+            Sets { previous: &self.previous, may_leave: self.may_leave, beside: &self.beside, least: 3 };
         Me { sets, ..cast.me(self.site, &self.disk.log, 1_700_000_000) }
     }
 

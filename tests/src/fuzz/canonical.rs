@@ -9,13 +9,14 @@ use motet_common::decision::SignedDecision;
 use motet_common::enrol::Enrolment;
 use motet_common::log::Leaf;
 use motet_common::manifest::Manifest;
+use motet_common::opening::Opening;
 use motet_common::proof::{LedgerProof, Proof};
 use motet_common::roster::{SignedRemoval, SignedRoster};
 use motet_common::round::member::{Kept, Member};
 use motet_common::round::pins::Fact;
 use motet_common::round::{Entry, Terms};
 use motet_common::study::Study;
-use motet_node::records::{Event, Frame, Shown, StudyRecord, Switch};
+use motet_node::records::{Event, Frame, Shown, StudyRecord, Switch, Under};
 use motet_recipes::{Recipe, State};
 use motet_secagg::encode::{Canonical, Reader};
 use motet_secagg::evidence::Evidence;
@@ -47,6 +48,8 @@ pub(super) fn targets() -> Vec<Target> {
         Event,
         Switch,
         Shown,
+        Under,
+        Opening,
     ];
     let named = [
         Target { name: "Study", run: one_byte_string::<Study>, seeds: studies, times: TIMES },

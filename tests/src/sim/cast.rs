@@ -168,7 +168,7 @@ impl Cast {
     /// A node's identity as the machine takes it.
     pub fn me<'a>(&'a self, site: usize, log: &'a Mirror, seconds: u64) -> Me<'a> {
         let Site { node, key, witness } = &self.sites[site];
-        let sets = Sets { previous: &[], may_leave: usize::MAX };
+        let sets = Sets { previous: &[], may_leave: usize::MAX, beside: &[], least: 0 };
         Me { node: *node, key, witness, roster: &self.roster, log, sets, seconds }
     }
 

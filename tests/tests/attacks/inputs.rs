@@ -2,11 +2,14 @@
 
 use super::refused;
 use motet_common::refusal::{Code, Refusal};
+use motet_common::round::member::{self, LONGEST_WHY};
 use motet_secagg::digest::Digest;
 use motet_secagg::fold::{Aggregate, RangeViolation, plain_sum};
 use motet_secagg::layout::{Block, ClearUpdate, Layout, Ring, Scale};
 use motet_secagg::mask::InputRefusal;
+use motet_secagg::message::{Message, Refused};
 use motet_secagg::quantise::fixed_bits;
+use motet_tests::attack::fair::Ended;
 use motet_tests::attack::lie::Lie;
 
 /// What a node makes of a value in either block of its answer to an honest plan, in the layout of models.
@@ -122,4 +125,51 @@ fn ruling_r09_the_scale_follows_from_public_facts_and_is_refused_below_thirty_bi
     assert_eq!(bits(4, (1 << 20) + 1), Some(39));
     assert_eq!(bits(4, 1 << 30), Some(30));
     assert_eq!(bits(4, (1 << 30) + 1), None);
+}
+
+/// An attempt of five sites of which the first `many` answer the plan with this.
+fn refusing(many: usize, code: &str, why: &str) -> Ended {
+    let mut lie = Lie::with_sites(5);
+    let plan = lie.draft(1);
+    lie.begin(plan);
+    let plan = lie.root();
+    let no = Message::Refused(Refused { plan, code: code.to_owned(), why: why.to_owned() });
+    lie.fair(&[], &mut |site, message| match message {
+        Message::Advert(_) if site < many => Some(no.clone()),
+        message => Some(message),
+    })
+}
+
+#[test]
+fn a_refusal_carries_a_reason_only_where_two_texts_do_not_agree() {
+    let said = |refusal: &Refusal| match member::refused(Digest::default(), refusal) {
+        Message::Refused(refused) => refused.why,
+        other => panic!("{other:?}"),
+    };
+    for code in Code::ALL {
+        let why = said(&Refusal::new(*code, "column `age`"));
+        assert_eq!(why, if *code == Code::SchemaRefused { "column `age`" } else { "" }, "{}", code.as_str());
+    }
+    assert!(said(&Refusal::new(Code::SchemaRefused, "é".repeat(1000))).len() <= LONGEST_WHY);
+    // Nor does a coordinator take one in, from a site that would say it.
+    for (code, why) in [("too_few_rows", "7 rows"), ("unheard_of", "7"), ("schema_refused", &"x".repeat(500))]
+    {
+        let ended = refusing(1, code, why);
+        let taken = ended.refused.iter().all(|(site, refusal)| (*site, refusal.code) != (0, Code::Malformed));
+        assert!(!taken, "{code}");
+    }
+    assert!(refusing(1, "schema_refused", "column `age`").refused.is_empty());
+}
+
+#[test]
+fn what_too_many_sites_refuse_for_good_ends_at_once_and_anything_else_has_its_time() {
+    for (many, code, ends) in [
+        (5, "schema_refused", Some(Code::SchemaRefused)),
+        (5, "log_inconsistent", Some(Code::LineUpTooSmall)),
+        (1, "schema_refused", None),
+    ] {
+        let ended = refusing(many, code, "");
+        assert_eq!(ended.code, ends, "{code} of {many}");
+        assert_eq!(ended.released.is_some(), ends.is_none());
+    }
 }

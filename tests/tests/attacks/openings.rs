@@ -2,7 +2,9 @@
 
 use super::refused;
 use motet_common::log::{Abort, Leaf};
+use motet_common::opening::{Opening, Reading};
 use motet_common::refusal::Code;
+use motet_secagg::digest::Digest;
 use motet_secagg::message::{Kind, Message, Plan, Proposal, RevealRequest};
 use motet_tests::attack::lie::Lie;
 
@@ -278,4 +280,37 @@ fn ruling_r01_two_line_ups_without_a_common_honest_site_never_both_open_whatever
             refused(lie.join(site), code);
         }
     }
+}
+
+#[test]
+fn a_sum_that_differs_by_a_site_from_another_studys_over_the_same_data_is_signed_by_no_site() {
+    let reading = Reading {
+        dataset: "heart".to_owned(),
+        source: "/data/heart.csv".to_owned(),
+        content: Digest::of("content", &[]),
+        columns: vec!["age".to_owned()],
+    };
+    let propose = |earlier: &[usize], set: &[usize]| {
+        let mut lie = Lie::with_sites(7);
+        lie.upload_all();
+        let (digest, roster) = (Digest::of("another study", &[]), lie.cast.roster.digest());
+        let set_before = lie.ids(earlier).into_iter().map(|node| (node, node.to_string())).collect();
+        lie.nodes[0].beside = vec![Opening {
+            study: "earlier".to_owned(),
+            digest,
+            roster,
+            reading: reading.clone(),
+            set: set_before,
+        }];
+        let proposal: Proposal = lie.proposal(set);
+        lie.propose_to(0, &proposal)
+    };
+    let all = [0, 1, 2, 3, 4, 5, 6];
+    propose(&all, &all).unwrap();
+    // Whoever is left out cannot prevent it: the others do, and so does it where it is asked.
+    refused(propose(&all, &[0, 1, 2, 3, 4, 5]), Code::QuestionRepeated);
+    refused(propose(&all, &[1, 2, 3, 4, 5, 6]), Code::QuestionRepeated);
+    refused(propose(&[0, 1, 2, 3, 4], &[0, 1, 2, 3, 4, 5]), Code::QuestionRepeated);
+    refused(propose(&all, &[0, 1, 2, 3, 4]), Code::QuestionRepeated);
+    propose(&[0, 1, 2], &[0, 1, 2, 3, 4, 5]).unwrap();
 }

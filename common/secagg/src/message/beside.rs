@@ -81,6 +81,8 @@ canonical! {
         pub plan: Digest,
         /// Stable refusal code.
         pub code: String,
+        /// What follows from the study's text and the site's schema alone, where that is the reason; else empty.
+        pub why: String,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is said before a study is proposed, and what a steward reads.
 
 use super::*;
+use crate::opening::Near;
 use crate::roster::{Entry, HubKeys, Roster, SiteKeys};
 use motet_secagg::sign::SecretKey;
 
@@ -55,10 +56,12 @@ fn the_card_says_all_a_steward_decides_on() {
     let (study, roster) = (Study { sites: names, ..full() }, roster(4));
     let earlier =
         [Earlier { id: "heart-0".into(), joined: vec!["site-4".into()], left: vec![], same_question: true }];
+    let near = [Near { id: "heart-00".into(), sites: "ZURI".into() }];
     let context = CardContext {
         proposer: "Ada (operator)\u{1b}[2J",
         roster: &roster,
         earlier: &earlier,
+        near: &near,
         dir: "/srv/our motet",
         floors: &Floors::default(),
     };
@@ -85,6 +88,8 @@ fn the_card_says_all_a_steward_decides_on() {
         "without added noise",
         "the others go on without it",
         "earlier study heart-0",
+        "ATTENTION: study `heart-00` opened a sum over the same data; both together would show what ZURI alone would say. Approving takes the word `--again`",
+        "this node does not sign it, unless you approve with `--again`",
         "one other honest site only",
         &format!("motet-node study approve heart-1 --digest {short} --dir '/srv/our motet'"),
     ] {

@@ -141,6 +141,7 @@ fn the_card_calls_a_sites_own_figures_a_disclosure() {
         proposer: "Ada",
         roster: &roster,
         earlier: &[],
+        near: &[],
         dir: "/srv/motet",
         floors: &Floors::default(),
     };

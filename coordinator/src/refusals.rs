@@ -1,0 +1,29 @@
+//! A site's no, in words.
+
+use motet_common::study::text::cleaned;
+use motet_secagg::message::Refused;
+
+/// The code, with the reason where the site told one.
+pub(crate) fn said(refused: &Refused) -> String {
+    let Refused { code, why, .. } = refused;
+    if why.is_empty() { cleaned(code) } else { format!("{}: {}", cleaned(code), cleaned(why)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use motet_secagg::digest::Digest;
+
+    #[test]
+    fn a_reason_stands_behind_its_code_on_one_line() {
+        let refused = |why: &str| Refused {
+            plan: Digest::default(),
+            code: "schema_refused".to_owned(),
+            why: why.to_owned(),
+        };
+        assert_eq!(said(&refused("")), "schema_refused");
+        let said = said(&refused("column `age`\u{1b}[2J\nagain"));
+        assert!(said.starts_with("schema_refused: column `age`"), "{said}");
+        assert!(!said.chars().any(char::is_control), "{said:?}");
+    }
+}

@@ -1,0 +1,139 @@
+//! Which sets of sites this node has signed, and over which data: what two studies together would tell of a few sites is not
+//! opened but where the steward said so.
+
+use crate::data_desk::Dataset;
+use crate::records::{self, OPENINGS};
+use crate::studies::Proposal;
+use crate::{Home, NodeError};
+use motet_common::opening::{Near, Opening, Reading};
+use motet_common::study::Study;
+use motet_data::schema::Source;
+use motet_secagg::digest::Digest;
+use motet_secagg::mac::mac;
+use motet_secagg::secret::Secret;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// What the key of a file's digest is derived for.
+pub(crate) const KEY: &[u8] = b"openings";
+
+/// A file is taken in by pieces of this size.
+const PIECE: u64 = 1 << 20;
+
+/// Every set that this node was about to sign.
+#[derive(Debug, Default)]
+pub(crate) struct Openings(Vec<Opening>);
+
+impl Openings {
+    /// What the ledger has.
+    ///
+    /// # Errors
+    /// As [`records::read`].
+    pub(crate) async fn read(home: &Home) -> Result<Self, NodeError> {
+        Ok(Self(records::read(&home.ledger, OPENINGS).await?))
+    }
+
+    /// Those of other studies, or of other rosters of this one, over the same data.
+    pub(crate) fn beside(&self, study: &Digest, roster: &Digest, reading: &Reading) -> Vec<Opening> {
+        self.0.iter().filter(|opening| opening.is_beside(study, roster, reading)).cloned().collect()
+    }
+
+    /// Puts a set on record before this site's signature under it leaves.
+    ///
+    /// # Errors
+    /// [`NodeError::Ledger`].
+    pub(crate) async fn keep(&mut self, home: &Home, opening: Opening) -> Result<(), NodeError> {
+        if !self.0.contains(&opening) {
+            records::append(&home.ledger, OPENINGS, &opening).await?;
+            self.0.push(opening);
+        }
+        Ok(())
+    }
+}
+
+/// What a study reads of a dataset as it is now; its file is read to the end.
+///
+/// # Errors
+/// `unknown_column`, [`NodeError::File`].
+pub(crate) fn reading(dataset: &Dataset, study: &Study, key: &Secret) -> Result<Reading, NodeError> {
+    let mut columns = BTreeSet::new();
+    for name in study.reads() {
+        columns.insert(name.to_owned());
+        columns.insert(match &dataset.schema.column(name)?.source {
+            Source::Header(header) => header.clone(),
+            Source::Number(place) => format!("column {place}"),
+        });
+    }
+    Ok(Reading {
+        dataset: dataset.name.clone(),
+        source: dataset.csv.display().to_string(),
+        content: content(&dataset.csv, key)?,
+        columns: columns.into_iter().collect(),
+    })
+}
+
+/// The sets that this site has signed over the same data and that differ from the whole roster in a few sites, once a study.
+///
+/// # Errors
+/// [`NodeError::Ledger`].
+pub(crate) async fn near(home: &Home, proposal: &Proposal) -> Result<Vec<Near>, NodeError> {
+    let study = &proposal.study;
+    // Where the data cannot be read, nor does the study run.
+    let Ok(dataset) = Dataset::find(&home.paths, &study.data.dataset) else { return Ok(Vec::new()) };
+    let Ok(reading) = self::reading(&dataset, study, &home.state_key.derive(KEY)) else {
+        return Ok(Vec::new());
+    };
+    let sites: Vec<_> = proposal.roster.nodes().collect();
+    let least = study.privacy.min_sites.max(home.settings.min_sites) as usize;
+    let mut near: Vec<Near> = Vec::new();
+    for opening in Openings::read(home).await?.beside(&proposal.digest, &proposal.roster_digest, &reading) {
+        let found = opening.near(&sites, least, &proposal.roster);
+        near.extend(found.filter(|found| !near.contains(found)));
+    }
+    Ok(near)
+}
+
+/// A digest of a file under a key of this site: to anybody else it says nothing about the patients.
+fn content(path: &Path, key: &Secret) -> Result<Digest, NodeError> {
+    let mut file = File::open(path).map_err(NodeError::file("read", path))?;
+    let mut digest = [0; 32];
+    let mut piece = Zeroizing::new(Vec::with_capacity(PIECE as usize + digest.len()));
+    loop {
+        piece.clear();
+        piece.extend_from_slice(&digest);
+        let read =
+            file.by_ref().take(PIECE).read_to_end(&mut piece).map_err(NodeError::file("read", path))?;
+        digest = mac(key.expose(), "content", &piece);
+        if (read as u64) < PIECE {
+            return Ok(Digest(digest));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_of_a_file_is_the_same_content_and_one_more_patient_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = Secret::new([7; 32]);
+        let of = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            content(&path, &key).unwrap()
+        };
+        // Around the end of a piece, too.
+        for length in [0, 1, PIECE as usize - 1, PIECE as usize, PIECE as usize + 1] {
+            let bytes = vec![b'7'; length];
+            assert_eq!(of("one.csv", &bytes), of("two.csv", &bytes), "{length}");
+            assert_ne!(of("one.csv", &bytes), of("two.csv", &[&bytes[..], b"8"].concat()), "{length}");
+        }
+        std::fs::write(folder.path().join("one.csv"), b"7").unwrap();
+        let other = content(&folder.path().join("one.csv"), &Secret::new([8; 32])).unwrap();
+        assert_ne!(of("one.csv", b"7"), other, "nobody without the key can try out files");
+    }
+}

@@ -1,0 +1,80 @@
+//! Before a set is signed: it is held against the sets of other studies over the same data, and on record before the signature
+//! leaves.
+
+use super::Session;
+use crate::NodeError;
+use motet_common::opening::{Opening, Reading};
+use motet_common::refusal::{Code, Refusal};
+use motet_secagg::digest::Digest;
+use motet_secagg::message::Message;
+
+/// What a set that is proposed may not come near.
+#[derive(Default)]
+pub(super) struct Beside {
+    pub(super) openings: Vec<Opening>,
+    pub(super) least: usize,
+    /// How many sites may leave, by the site's own limits.
+    pub(super) may_leave: u32,
+}
+
+impl Session {
+    /// The sets of other studies over this one's data; none where the message proposes no set, or the steward lifted that.
+    pub(super) async fn beside(
+        &mut self,
+        study: &Digest,
+        message: &Message,
+    ) -> Result<Result<Beside, Refusal>, NodeError> {
+        if !matches!(message, Message::Proposal(_)) {
+            return Ok(Ok(Beside::default()));
+        }
+        let reading = match self.reading(study).await {
+            Ok(reading) => reading,
+            Err(refusal) => {
+                self.say("refused", &format!("a set is not signed: {refusal}")).await?;
+                return Ok(Err(refusal));
+            }
+        };
+        let limits = self.studies.limits(study);
+        let Some(follower) = self.followers.get(study) else { return Ok(Ok(Beside::default())) };
+        let proposal = &follower.proposal;
+        let least = proposal.study.privacy.min_sites.max(limits.min_sites) as usize;
+        let lifted = self.studies.is_again(study);
+        let openings = self.openings.beside(&proposal.digest, &proposal.roster_digest, &reading);
+        let may_leave = limits.max_set_change;
+        Ok(Ok(Beside { openings: if lifted { Vec::new() } else { openings }, least, may_leave }))
+    }
+
+    /// Puts the set of a proposal that was accepted on record.
+    pub(super) async fn keep_opening(&mut self, study: &Digest, message: &Message) -> Result<(), NodeError> {
+        let Message::Proposal(signed) = message else { return Ok(()) };
+        let reading = self.reading(study).await?;
+        let Some(follower) = self.followers.get(study) else { return Ok(()) };
+        let proposal = &follower.proposal;
+        let name = |node| proposal.roster.entry(node).map(|entry| entry.name.clone()).unwrap_or_default();
+        let set = signed.roots.iter().map(|root| (root.node, name(root.node))).collect();
+        let opening = Opening {
+            study: proposal.study.id.clone(),
+            digest: proposal.digest,
+            roster: proposal.roster_digest,
+            reading,
+            set,
+        };
+        self.openings.keep(&self.home, opening).await
+    }
+
+    /// What the study's patients are read from; after a start it is found out anew.
+    async fn reading(&mut self, study: &Digest) -> Result<Reading, Refusal> {
+        let Some(follower) = self.followers.get_mut(study) else { return Err(Code::StudyUnknown.into()) };
+        if let Some(reading) = &follower.reading {
+            return Ok(reading.clone());
+        }
+        let mut work = follower.work(&self.home);
+        let read = tokio::task::spawn_blocking(move || work.reading()).await;
+        let reading =
+            read.map_err(|error| Refusal::new(Code::Storage, format!("the file was not read ({error})")))??;
+        if let Some(follower) = self.followers.get_mut(study) {
+            follower.reading = Some(reading.clone());
+        }
+        Ok(reading)
+    }
+}
