@@ -221,6 +221,11 @@ pub struct StartRun {
     /// Follow it to the release, waiting for approvals on the way
     #[arg(long)]
     pub wait: bool,
+    /// Begin without the sites whose stewards have not decided, and without approved ones that are still away when the study's
+    /// `join` is over; they stay out for good. Also for a run that waits for them now. Without it a run waits, however long,
+    /// for everyone who has not declined
+    #[arg(long)]
+    pub without_undecided: bool,
     #[command(flatten)]
     pub read: Read,
 }

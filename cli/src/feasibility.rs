@@ -38,7 +38,7 @@ pub(crate) async fn run(args: &Feasibility) -> Done {
     }
     out.line(format!("Study `{}` asks for rounded counts only; the stewards approve it first.", counted.id));
     approved(&mut desk, &counted, out).await?;
-    let request = v1::StartRunRequest { study: counted.id.clone() };
+    let request = v1::StartRunRequest { study: counted.id.clone(), without_undecided: false };
     let run = desk.start_run(request).await?.into_inner().run;
     let mut progress = Progress::new(&args.read);
     let end = follow(&mut desk, &run, |event| progress.show(event)).await?;

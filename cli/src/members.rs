@@ -22,6 +22,9 @@ use motet_secagg::digest::{Digest, to_hex};
 use serde_json::json;
 use std::path::Path;
 
+/// What is said of a node that is there and answers nothing.
+pub(crate) const STOPPED: &str = "stopped by its steward";
+
 /// `motet site ...`
 ///
 /// # Errors
@@ -191,10 +194,11 @@ fn say_list(out: Out, all: &[Known], roles: &[Role]) {
         if !known.alarms().is_empty() {
             words.push_str("; ALARM, KEY OF ANOTHER");
         }
-        let now = match (member.connected, member.in_two_places) {
-            (_, true) => "ALARM, IN TWO PLACES",
-            (true, false) => "connected",
-            (false, false) => "",
+        let now = match (member.connected, member.in_two_places, member.stopped) {
+            (_, true, _) => "ALARM, IN TWO PLACES",
+            (true, false, true) => STOPPED,
+            (true, false, false) => "connected",
+            (false, false, _) => "",
         };
         let (name, country, role) = (member.name.clone(), member.country.clone(), member.role.clone());
         table.row([name, country, role, words, now.to_owned(), key]);
@@ -245,7 +249,8 @@ fn as_json(known: &Known) -> serde_json::Value {
     let twin = |twin: &Twin| json!({ "key": twin.purpose.as_str(), "with": twin.with, "their_key": twin.theirs.as_str(), "settled": twin.settled });
     let mut value = json!({
         "name": member.name, "country": member.country, "role": member.role, "state": member.state,
-        "standing": standing.code(), "connected": member.connected, "in_two_places": member.in_two_places, "invite": to_hex(&member.invite),
+        "standing": standing.code(), "connected": member.connected, "in_two_places": member.in_two_places,
+        "stopped": member.stopped, "invite": to_hex(&member.invite),
         "equal_keys": twins.iter().map(twin).collect::<Vec<_>>(),
     });
     if let (Some(fields), Standing::Verified(enrolment)) = (value.as_object_mut(), standing) {

@@ -204,7 +204,11 @@ async fn show(args: &Named) -> Done {
     out.line("");
     let mut table = Table::new(&["site", "country", "decision", "now", "reason or permit"]);
     for site in &study.sites {
-        let now = if site.connected { "connected" } else { "away" };
+        let now = match (site.connected, site.stopped) {
+            (true, true) => crate::members::STOPPED,
+            (true, false) => "connected",
+            (false, _) => "away",
+        };
         let (name, country, decision) = (site.site.clone(), site.country.clone(), site.decision.clone());
         table.row([name, country, decision, now.to_owned(), site.why.clone()]);
     }
@@ -216,7 +220,7 @@ fn study_json(study: &v1::Study) -> Value {
     let site = |site: &v1::Standing| {
         json!({
             "site": site.site, "country": site.country, "decision": site.decision, "why": site.why,
-            "connected": site.connected,
+            "connected": site.connected, "stopped": site.stopped,
         })
     };
     json!({

@@ -46,6 +46,8 @@ pub(crate) enum Ask {
         answer: oneshot::Sender<Result<(), Refusal>>,
     },
     Start {
+        /// Without the sites that have not decided.
+        without_undecided: bool,
         answer: oneshot::Sender<Result<RunId, Refusal>>,
     },
     Abandon {
@@ -280,6 +282,7 @@ impl Handle {
                 decision: verdict.map_or("undecided", |verdict| verdict.as_str()).to_owned(),
                 why: verdict.map(|verdict| verdict.text().to_owned()).unwrap_or_default(),
                 connected: self.hub.is_connected(entry.node),
+                stopped: self.hub.is_stopped(entry.node),
             }
         };
         self.proposed.roster.roster.entries.iter().map(standing).collect()

@@ -382,6 +382,7 @@ impl Members {
                     connected: joined.is_some_and(|joined| is_connected(&joined.enrolment)),
                     // Whoever knows of lines says so.
                     in_two_places: false,
+                    stopped: false,
                 }
             })
             .collect();

@@ -168,7 +168,28 @@ impl Card<'_> {
         for Site { name, country } in &context.sites {
             self.line(&format!("| {} | {} |", plain(name), plain(country)));
         }
+        self.sites_absent();
         self.sites_lost(matches!(outcome, Outcome::FedAvg(_) | Outcome::FedNumber(_) | Outcome::FedTime(_)));
+    }
+
+    /// Why a site is not there is nobody's business outside: it may have declined, been away, or had too few patients.
+    fn sites_absent(&mut self) {
+        let context = self.context;
+        if context.sites_absent.is_empty() {
+            return;
+        }
+        let named: Vec<String> = context
+            .sites_absent
+            .iter()
+            .map(|site| format!("{} ({})", plain(&site.name), plain(&site.country)))
+            .collect();
+        self.line(&format!(
+            "\n{} of the {} sites that were asked {} in no sum of this release: {}.",
+            named.len(),
+            named.len() + context.sites.len() + context.sites_lost.len(),
+            if named.len() == 1 { "is" } else { "are" },
+            named.join(", ")
+        ));
     }
 
     fn with_outcome(&self, rows: u64, events: u64) -> String {

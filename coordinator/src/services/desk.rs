@@ -145,7 +145,10 @@ impl Desk for DeskService {
         for member in &mut members {
             let enrolment = Enrolment::from_bytes(&member.enrolment);
             let node = enrolment.map(|enrolment| enrolment.identity.node_id());
-            member.in_two_places = node.is_ok_and(|node| hub.is_contested(node));
+            if let Ok(node) = node {
+                member.in_two_places = hub.is_contested(node);
+                member.stopped = hub.is_stopped(node);
+            }
         }
         Ok(Response::new(ListMembersResponse { members }))
     }
@@ -228,9 +231,11 @@ impl Desk for DeskService {
         &self,
         request: Request<StartRunRequest>,
     ) -> Result<Response<StartRunResponse>, Status> {
-        let handle = self.0.study(&request.into_inner().study).await.map_err(refused)?;
-        let run = handle.ask(|answer| Ask::Start { answer }).await.map_err(refused)?.map_err(refused)?;
-        tracing::info!(study = %handle.id, %run, "a run was started");
+        let StartRunRequest { study, without_undecided } = request.into_inner();
+        let handle = self.0.study(&study).await.map_err(refused)?;
+        let run = handle.ask(|answer| Ask::Start { without_undecided, answer }).await;
+        let run = run.map_err(refused)?.map_err(refused)?;
+        tracing::info!(study = %handle.id, %run, without_undecided, "a run was started");
         Ok(Response::new(StartRunResponse { run: run.hex() }))
     }
 
