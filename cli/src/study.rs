@@ -201,6 +201,9 @@ async fn show(args: &Named) -> Done {
     } else {
         out.line("  roster digest  NOT READABLE: nothing here is signed by the governance key");
     }
+    if let Ok(parsed) = Study::parse(&study.text) {
+        out.line(format!("  release        {}", shown(&parsed.recipients.words())));
+    }
     out.line("");
     let mut table = Table::new(&["site", "country", "decision", "now", "reason or permit"]);
     for site in &study.sites {

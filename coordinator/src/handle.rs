@@ -5,11 +5,13 @@ use crate::book::{Book, Past};
 use crate::entries::{Proposed, RunEnded};
 use crate::folding::Done;
 use crate::hub::Hub;
+use crate::members::Caller;
 use motet_common::decision::{SignedDecision, Verdict};
+use motet_common::enrol::Role;
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::roster::Entry;
-use motet_common::study::Date;
+use motet_common::study::{Date, Recipients};
 use motet_proto::v1::attend_response::Frame;
 use motet_proto::v1::{Proposal, RunState, Standing, WatchRunResponse};
 use motet_secagg::digest::Digest;
@@ -141,6 +143,8 @@ pub(crate) struct Handle {
     pub(crate) title: String,
     /// The study's last day.
     pub(crate) ends: Date,
+    /// Which researchers receive its release.
+    recipients: Recipients,
     withdrawn: Arc<AtomicBool>,
     /// Decisions on record, by node.
     decided: Arc<Mutex<BTreeMap<NodeId, Decided>>>,
@@ -158,6 +162,7 @@ impl Handle {
             proposed: Arc::new(book.proposed.clone()),
             title: book.study.title.clone(),
             ends: book.study.ends,
+            recipients: book.study.recipients.clone(),
             withdrawn: Arc::default(),
             decided: Arc::default(),
             line: Arc::new(AsyncMutex::new(Line::Resting(resting))),
@@ -166,6 +171,19 @@ impl Handle {
         };
         handle.follow(book);
         handle
+    }
+
+    /// Whether somebody may see the study, its runs and its release: operators, the sites of its roster, and the researchers
+    /// whom it names as recipients.
+    pub(crate) fn is_for(&self, caller: &Caller) -> bool {
+        match caller.role {
+            Role::Operator => true,
+            Role::Site => {
+                caller.node.is_some_and(|node| self.proposed.roster.roster.entry(node).is_some())
+            }
+            Role::Coordinator => false,
+            Role::Researcher => self.recipients.include(&caller.name, caller.since <= self.proposed.at),
+        }
     }
 
     /// Takes over from the book what is known without it.

@@ -152,10 +152,10 @@ fn a_run_waits_for_a_steward_who_has_not_decided_unless_the_operator_says_so_and
     consortium.wait("the run is released", |c| c.operate(&["run", "list"]).out.contains("released"));
     let out = consortium.path("release");
     consortium.operate(&["release", "get", "heart-disease", "--out", &out]).done();
-    let absent = serde_json::json!([{ "name": "switzerland", "country": "NL" }]);
+    let absent = serde_json::json!([{ "name": "switzerland", "country": "CH" }]);
     assert_eq!(report(&out)["sites_absent"], absent);
     let card = std::fs::read_to_string(format!("{out}/card.md")).unwrap();
-    assert!(card.contains("1 of the 4 sites that were asked is in no sum of this release: switzerland (NL)."));
+    assert!(card.contains("1 of the 4 sites that were asked is in no sum of this release: switzerland (CH)."));
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod lint; //        advice and refusals before a study is proposed
 mod methods; //     what each kind of recipe reads, writes and tells
 mod parse; //       from TOML: the study and its data
 mod raw; //         the file's tables and keys
+mod recipients; //  who receives the release
 mod reading; //     places in the text, and mistakes
 mod rounds; //      from TOML: deadlines and quorum
 pub mod text; //    lines and plain words for TOML mistakes
@@ -24,6 +25,7 @@ pub use card::{CardContext, Earlier, shortened};
 pub use filter::{Filter, FilterError};
 pub use lint::{Finding, Severity};
 pub use methods::Outcome;
+pub use recipients::{EVERYONE, Recipients};
 
 use motet_recipes::{Count, Recipe};
 use motet_secagg::canonical;
@@ -64,6 +66,8 @@ canonical! {
         pub ends: Date,
         /// Names of the sites asked to take part; empty means every enrolled site.
         pub sites: Vec<String>,
+        /// Which researchers receive the release.
+        pub recipients: Recipients,
         /// Which data are used.
         pub data: Data,
         /// The federated method, on this study's columns.

@@ -3,6 +3,7 @@
 //! | key | default | meaning |
 //! |---|---|---|
 //! | `study.sites` | every enrolled site | names of the sites asked |
+//! | `study.recipients` | nobody | names of researchers, or "all researchers of the consortium" |
 //! | `data.levels.NAME` | | the levels of a feature that is a category, reference first |
 //! | `data.filter` | every row | rule for the cohort |
 //! | `data.test_fraction` | 0.0 | only 0.0 in this version |
@@ -78,6 +79,7 @@ impl Reading<'_> {
             purpose: self.purpose(&study.purpose)?,
             ends: self.ends(&study.ends)?,
             sites,
+            recipients: self.recipients(study.recipients.as_ref())?,
             data,
             recipe,
             privacy,

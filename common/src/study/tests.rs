@@ -17,6 +17,7 @@ question = "Which findings go along with a narrowed vessel?"
 purpose = "53(1)(e)"
 ends = 2027-12-31
 sites = ["cleveland", "hungarian", "switzerland", "va"]
+recipients = ["ada", "grace"]
 
 [data]
 dataset = "heart"
@@ -243,8 +244,27 @@ fn a_ring_is_one_of_four_and_leaves_the_sites_enough_bits() {
 }
 
 #[test]
+fn recipients_are_named_or_everyone_in_so_many_words_and_else_nobody() {
+    let with = |value: &str| Study::parse(&FULL.replace("[\"ada\", \"grace\"]", value));
+    let read = |value: &str| with(value).unwrap().recipients;
+    assert_eq!(read("[\"ada\"]"), Recipients::Named(vec!["ada".into()]));
+    assert_eq!(read("\"all researchers of the consortium\""), Recipients::Everyone);
+    assert_eq!(Study::parse(SHORT).unwrap().recipients, Recipients::Nobody);
+    let line = FULL.lines().position(|line| line.starts_with("recipients")).unwrap() + 1;
+    for wrong in ["[]", "\"all\"", "\"ada\"", "true", "[1]", "[\"a b\"]", "[\"ada\", \"Ada\"]", "[\"\"]"] {
+        let error = with(wrong).unwrap_err();
+        assert_eq!(error.line as usize, line, "{wrong}: {error}");
+        assert!(error.problem.contains("recipients"), "{wrong}: {error}");
+    }
+    let named = read("[\"ada\"]");
+    assert!(named.include("ada", true) && !named.include("ada", false) && !named.include("grace", true));
+    assert!(Recipients::Everyone.include("grace", false) && !Recipients::Nobody.include("ada", true));
+}
+
+#[test]
 fn a_study_written_back_is_the_same_study() {
-    for study in [full(), fedavg(), Study::parse(SHORT).unwrap()] {
+    let everyone = Study { recipients: Recipients::Everyone, ..full() };
+    for study in [full(), everyone, fedavg(), Study::parse(SHORT).unwrap()] {
         assert_eq!(Study::parse(&study.to_toml()).unwrap(), study);
         assert_eq!(Study::from_bytes(&study.to_bytes()).unwrap(), study);
         study.check().unwrap();

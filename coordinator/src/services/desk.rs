@@ -73,6 +73,21 @@ impl DeskService {
     async fn handles(&self) -> Vec<Handle> {
         self.0.studies.read().await.values().cloned().collect()
     }
+
+    /// The studies that the caller may see.
+    async fn seen(&self, by: &Caller) -> Vec<Handle> {
+        self.handles().await.into_iter().filter(|handle| handle.is_for(by)).collect()
+    }
+
+    /// The study of this id, for whoever may see it.
+    async fn study(&self, id: &str, by: &Caller) -> Result<Handle, Status> {
+        let handle = self.0.study(id).await.map_err(refused)?;
+        if handle.is_for(by) {
+            return Ok(handle);
+        }
+        let detail = format!("`{id}`, or `{}` is not among its recipients", by.name);
+        Err(refused(Refusal::new(Code::StudyUnknown, detail)))
+    }
 }
 
 /// What became of a study, in a word.
@@ -196,12 +211,10 @@ impl Desk for DeskService {
         &self,
         request: Request<ListStudiesRequest>,
     ) -> Result<Response<ListStudiesResponse>, Status> {
+        let by = caller(&request)?;
         let id = request.into_inner().id;
-        let handles = if id.is_empty() {
-            self.handles().await
-        } else {
-            vec![self.0.study(&id).await.map_err(refused)?]
-        };
+        let handles =
+            if id.is_empty() { self.seen(&by).await } else { vec![self.study(&id, &by).await?] };
         let mut studies = Vec::with_capacity(handles.len());
         for handle in handles {
             studies.push(Study {
@@ -243,9 +256,10 @@ impl Desk for DeskService {
         &self,
         request: Request<ListRunsRequest>,
     ) -> Result<Response<ListRunsResponse>, Status> {
+        let by = caller(&request)?;
         let study = request.into_inner().study;
         let mut runs = Vec::new();
-        for handle in self.handles().await {
+        for handle in self.seen(&by).await {
             if study.is_empty() || handle.id == study {
                 runs.extend(handle.runs().await.map_err(refused)?);
             }
@@ -258,7 +272,11 @@ impl Desk for DeskService {
         &self,
         request: Request<WatchRunRequest>,
     ) -> Result<Response<Self::WatchRunStream>, Status> {
+        let by = caller(&request)?;
         let (handle, run) = self.run(&request.into_inner().run).await?;
+        if !handle.is_for(&by) {
+            return Err(refused(Refusal::new(Code::RunUnknown, format!("`{run}`"))));
+        }
         let (views, out) = mpsc::channel(64);
         let live = handle.views().await.map_err(refused)?;
         tokio::spawn(follow(handle, run, live, views));
@@ -278,8 +296,9 @@ impl Desk for DeskService {
         &self,
         request: Request<GetReleaseRequest>,
     ) -> Result<Response<Self::GetReleaseStream>, Status> {
+        let by = caller(&request)?;
         let request = request.into_inner();
-        let handle = self.0.study(&request.study).await.map_err(refused)?;
+        let handle = self.study(&request.study, &by).await?;
         let run = if request.run.is_empty() { None } else { Some(run_id(&request.run)?) };
         let releases = handle.ask(|answer| Ask::Release { run, answer }).await.map_err(refused)?;
         if releases.is_empty() && !request.list_only {
