@@ -44,6 +44,7 @@ fn member(enrolment: &Enrolment, seed: u8) -> v1::Member {
         connected: true,
         in_two_places: false,
         stopped: false,
+        until_ms: 0,
     }
 }
 

@@ -57,6 +57,7 @@ codes! {
     // data at the site
     NoDataset = "no_dataset": "`motet-node data add` gives the dataset its file and schema",
     DataRefused = "data_refused": "`motet-node data check` names file, line and column",
+    DataChanged = "data_changed": "put the file back as it was and start the run again, or let the study be proposed anew, under another id, over the new rows; to the others this site is away until then",
     TooFewRows = "too_few_rows": "the site has fewer complete rows than the study asks for and does not take part",
     InputRefused = "input_refused": "the site's own log names the reason; the round goes on without it",
     RecipeFailed = "recipe_failed": "change the study as the reason says, and propose it under another id",

@@ -386,6 +386,7 @@ impl Members {
                     // Whoever knows of lines says so.
                     in_two_places: false,
                     stopped: false,
+                    until_ms: joined.map_or(0, |joined| joined.until.ms),
                 }
             })
             .collect();

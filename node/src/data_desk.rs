@@ -60,6 +60,8 @@ pub struct Checked {
     pub rows_outside_rule: Value,
     /// Second rows of a patient by the schema's `key`, left out: the first one in the file stays.
     pub rows_repeated: Value,
+    /// Whether the file's last line has no end: it may have been cut off.
+    pub last_line_unended: bool,
 }
 
 impl Dataset {
@@ -82,13 +84,18 @@ impl Dataset {
         Ok(Self { name: name.to_owned(), csv: source.csv, schema })
     }
 
+    /// The columns that a study uses.
+    fn table(&self, study: &Study) -> Result<Table, DataError> {
+        check_schema(&self.schema, study)?;
+        Table::open(&self.csv, &self.schema, study.reads())
+    }
+
     /// The patients of a study and the columns it uses, and no others.
     ///
     /// # Errors
     /// [`DataError`]; `too_few_rows` among them.
     pub fn cohort(&self, study: &Study) -> Result<Cohort, DataError> {
-        check_schema(&self.schema, study)?;
-        Cohort::of(&Table::open(&self.csv, &self.schema, study.reads())?, study)
+        Cohort::of(&self.table(study)?, study)
     }
 }
 
@@ -146,7 +153,8 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
         let problem = format!("study `{}` asks for dataset `{}`, not `{name}`", study.id, study.data.dataset);
         return Err(NodeError::Usage(problem));
     }
-    let cohort = dataset.cohort(study)?;
+    let table = dataset.table(study)?;
+    let cohort = Cohort::of(&table, study)?;
     Ok(Checked {
         dataset: name.to_owned(),
         study: Some(study.id.clone()),
@@ -155,6 +163,7 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
         rows_left_out: small(cohort.left_out),
         rows_outside_rule: small(cohort.filtered),
         rows_repeated: small(cohort.repeated),
+        last_line_unended: table.is_unended(),
     })
 }
 
@@ -167,12 +176,24 @@ fn whole(name: &str, schema: &Schema, table: &Table) -> Checked {
         rows_left_out: small(0),
         rows_outside_rule: small(0),
         rows_repeated: small(table.repeated()),
+        last_line_unended: table.is_unended(),
     }
 }
 
 /// What was found, for people.
 pub fn check_text(checked: &Checked) -> String {
     let rows = small_text(&checked.rows_used);
+    let mut text = rows_text(checked, &rows);
+    if checked.last_line_unended {
+        text.push_str(
+            "\nNOTE: the last line of the file has no end: where the export was cut off, or is still being written, the last row may \
+             be half a row. Compare the number of rows with that of the export; a line end after the last row ends this note",
+        );
+    }
+    text
+}
+
+fn rows_text(checked: &Checked, rows: &str) -> String {
     match &checked.study {
         None if checked.rows_repeated == 0 => format!(
             "dataset {}: {rows} rows, {} declared columns, every cell as the schema says",
@@ -299,6 +320,19 @@ mod tests {
             said.contains("30 rows") && said.contains("30 second rows of a patient are left out"),
             "{said}"
         );
+    }
+
+    #[test]
+    fn a_file_whose_last_line_has_no_end_is_taken_with_a_note() {
+        let (folder, paths) = site(60, 0);
+        assert!(!check_text(&put(&folder, &paths, "ist").unwrap()).contains("NOTE"));
+        let whole = fs::read_to_string(folder.path().join("p.csv")).unwrap();
+        // Cut inside the last row: what is left of it still reads as a row.
+        fs::write(folder.path().join("p.csv"), &whole[..whole.len() - 1]).unwrap();
+        let study = Study::parse(&study("ist-death14", "0.0")).unwrap();
+        for checked in [check(&paths, "ist", None).unwrap(), check(&paths, "ist", Some(&study)).unwrap()] {
+            assert!(check_text(&checked).contains("the last line of the file has no end"), "{checked:?}");
+        }
     }
 
     #[test]

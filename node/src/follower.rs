@@ -1,6 +1,7 @@
 //! One approved study at this site: its chain of states, its patients, and the attempt under way. It computes; the
 //! session speaks.
 
+use crate::cohort_pin;
 use crate::data_desk::Dataset;
 use crate::memory::{Memories, Remembered};
 use crate::records;
@@ -27,6 +28,7 @@ use rand_core::CryptoRng;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
 
 /// Rounds that the site's own evaluation of the final model may take.
 const MOST_LOCAL_ROUNDS: usize = 100;
@@ -81,6 +83,8 @@ pub(crate) struct Follower {
     pub(crate) latest: Option<Latest>,
     /// The patients, read at the first round of each start.
     pub(crate) cohort: Option<Arc<Cohort>>,
+    /// The pin of the patients who answered last.
+    pub(crate) pinned: Option<[u8; 32]>,
     /// The attempt under way.
     pub(crate) attempt: Option<Attempt>,
     /// How the final model did on this site's own rows; for its own steward.
@@ -102,12 +106,14 @@ impl Follower {
         let chain = Chain::start(&proposal.study, &proposal.roster);
         let log = mirror(home, &proposal).await?;
         let past = absorbed(home, &proposal).await?;
+        let pinned = cohort_pin::read(home, &proposal).await?;
         let mut follower = Self {
             proposal,
             chain,
             log,
             latest: None,
             cohort: None,
+            pinned,
             attempt: None,
             own: None,
             missed: VecDeque::new(),
@@ -264,6 +270,10 @@ impl Follower {
             dataset: Dataset::find(&home.paths, &self.proposal.study.data.dataset),
             proposal: self.proposal.clone(),
             cohort: self.cohort.clone(),
+            pin_key: cohort_pin::key(home),
+            // Before the first sum nothing has come of an earlier answer.
+            bound: self.pinned.filter(|_| self.chain.round() > 0),
+            pin: None,
             chain: self.chain.clone(),
             place: self.place(home),
             tells: home.settings.limits.own_metrics,
@@ -323,6 +333,12 @@ pub(crate) struct Work {
     dataset: Result<Dataset, NodeError>,
     proposal: Proposal,
     cohort: Option<Arc<Cohort>>,
+    /// The key of this site's pins.
+    pin_key: Zeroizing<[u8; 32]>,
+    /// What the patients' pin must be.
+    bound: Option<[u8; 32]>,
+    /// What it is, where they were read anew.
+    pin: Option<[u8; 32]>,
     chain: Chain,
     /// This site's place in the roster.
     place: Option<u32>,
@@ -336,6 +352,8 @@ pub(crate) struct Work {
 pub(crate) struct Answered {
     /// The patients, to be kept for the next round.
     pub(crate) cohort: Arc<Cohort>,
+    /// Their pin, where they were read anew.
+    pub(crate) pin: Option<[u8; 32]>,
     /// The answer in the clear: it goes to the round machine, which masks it, and nowhere else.
     pub(crate) update: ClearUpdate,
     /// The final model on this site's own rows, where the question was its evaluation.
@@ -348,7 +366,7 @@ impl Work {
     /// Reads the patients, unless they were read before.
     ///
     /// # Errors
-    /// `no_dataset`, `too_few_rows`, or `data_refused` with file, line and column for the site's own eyes.
+    /// `no_dataset`, `too_few_rows`, `data_changed`, or `data_refused` with file, line and column for the site's own eyes.
     pub(crate) fn cohort(&mut self) -> Result<Arc<Cohort>, Refusal> {
         if let Some(cohort) = &self.cohort {
             return Ok(Arc::clone(cohort));
@@ -361,8 +379,12 @@ impl Work {
             motet_data::Code::TooFewRows => Code::TooFewRows.into(),
             _ => Refusal::new(Code::DataRefused, error.to_string()),
         })?;
+        let pin = cohort.pin(&self.pin_key);
+        if self.bound.is_some_and(|bound| bound != pin) {
+            return Err(cohort_pin::changed(&dataset.name));
+        }
         let cohort = Arc::new(cohort);
-        self.cohort = Some(Arc::clone(&cohort));
+        (self.cohort, self.pin) = (Some(Arc::clone(&cohort)), Some(pin));
         Ok(cohort)
     }
 
@@ -386,7 +408,7 @@ impl Work {
             .map_err(|error| Refusal::new(Code::InputRefused, error.to_string()))?;
         let remembered = answer.memory.map(|after| Remembered { before, after });
         let own = (question.phase == "evaluate").then(|| evaluate_here(&self.chain, &cohort, dice)).flatten();
-        Ok(Answered { cohort, update: answer.update, own, remembered })
+        Ok(Answered { cohort, pin: self.pin, update: answer.update, own, remembered })
     }
 
     /// The same recipe fitted on this site's rows alone, and the ridge it took: a small site often has no finite

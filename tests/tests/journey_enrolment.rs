@@ -216,6 +216,25 @@ fn a_researcher_sees_and_fetches_only_what_the_study_releases_to_her() {
 }
 
 #[test]
+fn a_join_code_has_the_address_that_the_coordinator_has_now() {
+    let mut consortium = Consortium::start(PROGRAM);
+    let before = consortium.address();
+    let moved = before.replace("127.0.0.1", "localhost");
+    assert_ne!(moved, before);
+    let file = consortium.path("hub/coordinator.toml");
+    let text = fs::read_to_string(&file).expect("readable");
+    let changed = text.replace(&format!("address = \"{before}\""), &format!("address = \"{moved}\""));
+    assert_ne!(changed, text);
+    fs::write(&file, changed).expect("writable");
+    consortium.hub().kill();
+    consortium.start_coordinator();
+    let code = JoinCode::parse(&consortium.invite("s7", "NL")).expect("a code");
+    assert_eq!(code.address, moved);
+    consortium.desk("s7", &["join", &code.to_text().expect("a code")]).done();
+    assert!(fs::read_to_string(consortium.path("s7/node.toml")).expect("readable").contains(&moved));
+}
+
+#[test]
 fn a_second_operator_may_go_and_so_may_the_first_then() {
     let consortium = Consortium::start(PROGRAM);
     let grace = consortium.path("grace");

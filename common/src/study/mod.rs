@@ -114,7 +114,7 @@ canonical! {
     pub struct Levels {
         /// The feature.
         pub feature: String,
-        /// At least two, the first being the reference; numbers in their shortest form (`1`, not `1.0`).
+        /// At least two, the first being the reference, as they are written: `250.0` and `250.00` are two.
         pub levels: Vec<String>,
     }
 }

@@ -394,13 +394,13 @@ impl Reading<'_> {
     pub(super) fn category(&self, feature: &str, list: &Spanned<Vec<Spanned<String>>>) -> Checked<Levels> {
         let mut levels: Vec<String> = Vec::new();
         for item in list.get_ref() {
-            let level = text::normal_level(item.get_ref());
+            let level = item.get_ref().trim().to_owned();
             if level.is_empty() || level.chars().count() > NAME_LIMIT || !text::is_plain(&level, false) {
                 let fix = format!("a level has 1 to {NAME_LIMIT} characters that show as they are");
                 return self.refuse(item.span(), format!("{level:?} is not a level"), fix);
             }
             if levels.contains(&level) {
-                let fix = "levels that are numbers compare as numbers: name each once";
+                let fix = "name each level once";
                 return self.refuse(item.span(), format!("level `{level}` of `{feature}` stands twice"), fix);
             }
             levels.push(level);

@@ -78,7 +78,7 @@ fn fedavg() -> Study {
 #[test]
 fn a_file_says_everything_about_a_study() {
     let study = full();
-    assert_eq!(study.columns(), ["age", "cp_2", "cp_3", "cp_4", "sex", "restecg_1", "restecg_2"]);
+    assert_eq!(study.columns(), ["age", "cp_2", "cp_3", "cp_4", "sex", "restecg_1.0", "restecg_2"]);
     assert_eq!(study.reads().into_iter().collect::<Vec<_>>(), ["age", "cp", "restecg", "seen", "sex", "y"]);
     assert_eq!(study.ends, Date { year: 2027, month: 12, day: 31 });
     assert_eq!(study.rounds.upload_s, 7200);
@@ -149,7 +149,7 @@ fn every_mistake_is_refused_in_its_line_with_its_fix() {
     refused("\"cp\", \"sex\"", "\"cp\", \"the sex\"", "not a column's name");
     refused("age >= 18 and", "age >= eighteen and", "at character 8");
     refused("test_fraction = 0.0", "test_fraction = 0.2", "not yet available in this version");
-    refused("\"0\", \"1.0\", \"2\"", "\"0\", \"1.0\", \"1\"", "level `1`");
+    refused("\"0\", \"1.0\", \"2\"", "\"0\", \"1.0\", \" 1.0\"", "level `1.0`");
     refused("[\"0\", \"1.0\", \"2\"]", "[\"0\"]", "fewer than two");
     refused("restecg = [\"0\"", "thal = [\"0\"", "not one of the features");
     refused("join = \"90s\"", "join = \"90\"", "30s");
@@ -285,7 +285,7 @@ fn a_study_from_the_wire_is_held_to_the_rules_of_a_file() {
     study.data.levels.reverse();
     assert!(study.check().is_err(), "levels stand in the order of the features");
     study = full();
-    study.data.levels[0].levels[1] = "2.0".into();
+    study.data.levels[0].levels[1] = " 2".into();
     assert!(study.check().is_err(), "levels stand in their normal form");
 }
 

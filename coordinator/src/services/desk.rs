@@ -120,6 +120,7 @@ impl Desk for DeskService {
             log: self.0.keys.log.public().0.to_vec(),
             governance: self.0.keys.governance.fingerprint().hex(),
             software: env!("CARGO_PKG_VERSION").to_owned(),
+            address: self.0.config.address.clone(),
         }))
     }
 

@@ -1,7 +1,8 @@
 //! From a plan to an advert: what a node checks before it computes, and the computation away from the session's thread.
 
 use super::{Away, Computed, Session, clock_day};
-use crate::follower::{self, Attempt, Follower};
+use crate::cohort_pin;
+use crate::follower::{self, Answered, Attempt, Follower};
 use crate::link::Link;
 use crate::memory::Memories;
 use crate::{NodeError, switch};
@@ -109,6 +110,13 @@ impl Session {
             return self.tell_given_up(link).await;
         }
         let Some(follower) = self.followers.get_mut(&study) else { return Ok(()) };
+        // On record before anything of the answer is said.
+        if let Ok(Answered { pin: Some(pin), .. }) = &result
+            && follower.pinned != Some(*pin)
+        {
+            cohort_pin::keep(&self.home, &follower.proposal, *pin).await?;
+            follower.pinned = Some(*pin);
+        }
         let Follower { proposal, attempt, cohort, own, chain, log, .. } = follower;
         let Some(attempt) = attempt.as_mut().filter(|attempt| attempt.member.terms().plan_root() == plan)
         else {
@@ -134,6 +142,10 @@ impl Session {
                 self.forget(&study).await?;
                 self.say("refused", &format!("round {round} of study {id} is not answered: {refusal}"))
                     .await?;
+                if refusal.code == Code::DataChanged {
+                    // What became of this site's table is nobody else's business: to the others it is away.
+                    return Ok(());
+                }
                 self.tell(link, &study, run, &refused(plan, &refusal)).await
             }
         }
