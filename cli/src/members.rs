@@ -216,7 +216,9 @@ fn say_list(out: Out, all: &[Known], roles: &[Role]) {
     } else {
         out.line("Nobody yet. `motet person invite NAME --role ROLE` makes a join code.");
     }
-    all.iter().filter_map(|known| ending(&known.member, crate::output::now_ms())).for_each(|line| out.line(line));
+    all.iter()
+        .filter_map(|known| ending(&known.member, crate::output::now_ms()))
+        .for_each(|line| out.line(line));
     for known in all {
         if known.member.in_two_places {
             let name = crate::output::shown(&known.member.name);
@@ -304,10 +306,18 @@ mod tests {
     fn a_certificate_that_ends_within_sixty_days_is_told_with_what_to_do() {
         const DAY: u64 = 86_400_000;
         let now = 700 * DAY;
-        let with = |role: &str, days: u64| v1::Member { until_ms: now + days * DAY, ..member("lyon", role, "joined", 1) };
+        let with = |role: &str, days: u64| v1::Member {
+            until_ms: now + days * DAY,
+            ..member("lyon", role, "joined", 1)
+        };
         assert_eq!(ending(&with("site", 61), now), None);
         let said = ending(&with("site", 60), now).unwrap();
-        for part in ["`lyon` ends in 60 days", "`motet site remove lyon`", "`motet site invite lyon`", "proposed again"] {
+        for part in [
+            "`lyon` ends in 60 days",
+            "`motet site remove lyon`",
+            "`motet site invite lyon`",
+            "proposed again",
+        ] {
             assert!(said.contains(part), "{said}");
         }
         let said = ending(&with("researcher", 1), now).unwrap();

@@ -1,6 +1,7 @@
 //! What the coordinator knows about one study: proposal, decisions, chain, log, runs. A pure read model of the study's
 //! stream; replaying the stream gives the same book.
 
+mod asked;
 mod ending;
 mod pinned;
 
@@ -180,7 +181,8 @@ impl Book {
             }
             StudyEntry::WithoutUndecided(id) => {
                 let run = self.run.as_mut().filter(|run| run.started.run == id);
-                let run = run.ok_or_else(|| Refusal::new(Code::Storage, "the record has no such run there"))?;
+                let run =
+                    run.ok_or_else(|| Refusal::new(Code::Storage, "the record has no such run there"))?;
                 run.started.without_undecided = true;
             }
             StudyEntry::Planned(planned) => self.plan(planned)?,
@@ -339,18 +341,6 @@ impl Book {
         present.or_else(|| self.past_runs.last().map(|(started, _)| started.run))
     }
 
-    /// The run that has not begun its first round, where it waits for everyone who has not declined.
-    pub(crate) fn waits_for_decisions(&self) -> Option<RunId> {
-        let run = self.run.as_ref().filter(|run| run.round.is_none() && self.chain.set().is_empty())?;
-        (!run.started.without_undecided).then_some(run.started.run)
-    }
-
-    /// Sites of the roster that are in none of the sums.
-    pub(crate) fn absent(&self) -> impl Iterator<Item = NodeId> {
-        let is_in = |node: &NodeId| self.chain.set().contains(node) || self.lost.contains_key(node);
-        self.roster().nodes().filter(move |node| !is_in(node))
-    }
-
     /// Whether the study's result was handed out.
     pub(crate) fn was_released(&self) -> bool {
         self.past_runs.iter().any(|(_, ended)| ended.code.is_empty())
@@ -473,27 +463,12 @@ pub(crate) mod tests {
 
     /// A book with a run.
     pub(crate) fn started(mut book: Book) -> Book {
-        apply(&mut book, StudyEntry::RunStarted(RunStarted {
-            run: RunId([1; 16]),
-            without_undecided: false,
-            at: AT,
-        })).unwrap();
+        apply(
+            &mut book,
+            StudyEntry::RunStarted(RunStarted { run: RunId([1; 16]), without_undecided: false, at: AT }),
+        )
+        .unwrap();
         book
-    }
-
-    #[test]
-    fn a_site_of_the_roster_that_is_in_no_sum_is_absent_whatever_it_decided() {
-        // One has not decided, and one approved and was gone before the first sum.
-        let mut book = with_set(book(6, &[1, 2, 3, 4, 5]), &[1, 2, 3, 4]);
-        let absent = |book: &Book| {
-            let mut names: Vec<String> = book.absent().map(|node| book.name(node)).collect();
-            names.sort_unstable();
-            names
-        };
-        assert_eq!(absent(&book), ["site-5", "site-6"]);
-        book.lost.insert(node(4), 3);
-        let book = with_set(book, &[1, 2, 3]);
-        assert_eq!(absent(&book), ["site-5", "site-6"], "a site that was lost has a list of its own");
     }
 
     #[test]
@@ -511,11 +486,8 @@ pub(crate) mod tests {
         let mut never = book(3, &[]);
         assert!(apply(&mut never, ended("")).is_err(), "none was started");
         let mut twice = started(book(3, &[]));
-        let again = StudyEntry::RunStarted(RunStarted {
-            run: RunId([2; 16]),
-            without_undecided: false,
-            at: AT,
-        });
+        let again =
+            StudyEntry::RunStarted(RunStarted { run: RunId([2; 16]), without_undecided: false, at: AT });
         assert!(apply(&mut twice, again.clone()).is_err(), "one is going");
         apply(&mut twice, ended("abandoned")).unwrap();
         apply(&mut twice, again).unwrap();

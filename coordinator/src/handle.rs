@@ -178,9 +178,7 @@ impl Handle {
     pub(crate) fn is_for(&self, caller: &Caller) -> bool {
         match caller.role {
             Role::Operator => true,
-            Role::Site => {
-                caller.node.is_some_and(|node| self.proposed.roster.roster.entry(node).is_some())
-            }
+            Role::Site => caller.node.is_some_and(|node| self.proposed.roster.roster.entry(node).is_some()),
             Role::Coordinator => false,
             Role::Researcher => self.recipients.include(&caller.name, caller.since <= self.proposed.at),
         }

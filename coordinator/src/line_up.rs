@@ -60,9 +60,9 @@ pub(crate) fn next(book: &Book, least: u32, who: &Presence, since: Moment, now: 
 /// decision any more, and for nodes that are away until patience ends.
 fn first_round(book: &Book, least: u32, who: &Presence, patience: Moment, now: Moment) -> Next {
     let open: Vec<NodeId> = book.roster().nodes().filter(|node| !who.removed.contains(node)).collect();
-    let (willing, others): (Vec<NodeId>, Vec<NodeId>) = open.into_iter().partition(|node| {
-        book.approved(*node) && who.present.contains(node) && !who.stopped.contains(node)
-    });
+    let (willing, others): (Vec<NodeId>, Vec<NodeId>) = open
+        .into_iter()
+        .partition(|node| book.approved(*node) && who.present.contains(node) && !who.stopped.contains(node));
     // Whoever declined is not waited for.
     let away: Vec<NodeId> = others.iter().copied().filter(|node| book.approved(*node)).collect();
     let awaited: Vec<NodeId> = others

@@ -156,7 +156,11 @@ mod tests {
         let (call, ends, abandon) =
             ("call site-1, site-2", "until 00:00:00 UTC, then the run ends with", "`motet run abandon abab");
         for (reason, then, can) in [
-            (Reason::Beginning { enough: true, stopped: Vec::new() }, "until 00:00:00 UTC, then begins without them", call),
+            (
+                Reason::Beginning { enough: true, stopped: Vec::new() },
+                "until 00:00:00 UTC, then begins without them",
+                call,
+            ),
             (Reason::ItsSites, &format!("{ends} `site_lost`"), "`motet run start study` goes on"),
             (Reason::SameSites, &format!("{ends} `site_lost`"), call),
             (Reason::Checks(2), &format!("{ends} `too_few_checks`"), "`motet-node status`"),

@@ -21,7 +21,7 @@ async fn site() -> (tempfile::TempDir, Paths) {
 }
 
 /// A certificate of this many days in the site's folder.
-fn certified(paths: &Paths, days: u32) {
+fn with_certificate(paths: &Paths, days: u32) {
     let authority = Authority::create("c").unwrap();
     let (csr, _) = make_csr("site-1").unwrap();
     let node = Some(motet_secagg::id::NodeId([1; 16]));
@@ -34,7 +34,7 @@ fn certified(paths: &Paths, days: u32) {
 async fn a_certificate_that_ends_within_sixty_days_is_a_failure_with_what_to_send_and_stands_in_the_status() {
     let (folder, paths) = site().await;
     for (days, outcome) in [(62, Outcome::Ok), (59, Outcome::Fail)] {
-        certified(&paths, days);
+        with_certificate(&paths, days);
         let findings = examine(folder.path()).await;
         let line = outcomes(&findings, "valid until")[0];
         assert_eq!(line.outcome, outcome, "{}", findings_text(&findings));

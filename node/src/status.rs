@@ -1,9 +1,9 @@
 //! One look at the site: who it is, whether it runs, what it may answer and what has left.
 
+use crate::doctor::RENEWAL;
 use crate::records::{self, EVENTS, Event, OUTBOUND};
 use crate::studies::Studies;
 use crate::{Home, NodeError, clock, data_desk, steward, switch};
-use crate::doctor::RENEWAL;
 use motet_common::enrol::days_left;
 use motet_common::study::text;
 use motet_proto::tls::authority::certificate_end_ms;

@@ -38,7 +38,10 @@ fn a_site_with_too_few_rows_stays_out_says_no_number_and_the_others_release() {
     let out = consortium.path("release");
     consortium.operate(&["release", "get", "heart-disease", "--out", &out]).done();
     let report = std::fs::read_to_string(format!("{out}/report.json")).unwrap();
-    assert!(!report.contains("switzerland"), "{report}");
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["site_names"].as_array().unwrap().len(), 3, "{report}");
+    // That it is in no sum is said, and why is not.
+    assert_eq!(report["sites_absent"], serde_json::json!([{ "name": "switzerland", "country": "CH" }]));
     assert!(consortium.logs().contains("too_few_rows"));
     let left = consortium.desk("switzerland", &["ledger", "show", "--json"]).done();
     assert!(!left.contains("masked-chunk"), "{left}");
@@ -114,7 +117,8 @@ fn a_node_that_starts_again_on_a_changed_file_is_away_to_the_others_until_the_fi
     let schema = consortium.path("schema.toml");
     std::fs::write(&schema, "[dataset]\nname = \"case\"\n[columns.x]\ntype = \"float\"\n").unwrap();
     // Sites of twelve patients each, with the values 1 to 6, and what the night's export puts in the place of one.
-    let rows = |from: u32| format!("x\n{}", (0..12).map(|n| format!("{}\n", from + n % 6)).collect::<String>());
+    let rows =
+        |from: u32| format!("x\n{}", (0..12).map(|n| format!("{}\n", from + n % 6)).collect::<String>());
     for site in ["s1", "s2", "s3"] {
         let csv = consortium.path(&format!("{site}.csv"));
         std::fs::write(&csv, rows(1)).unwrap();

@@ -128,7 +128,8 @@ fn stewards_who_stop_their_nodes_are_named_by_a_run_that_waits_and_nothing_leave
 }
 
 #[test]
-fn a_run_waits_for_a_steward_who_has_not_decided_unless_the_operator_says_so_and_the_release_names_the_site() {
+fn a_run_waits_for_a_steward_who_has_not_decided_unless_the_operator_says_so_and_the_release_names_the_site()
+{
     let mut consortium = Consortium::start(PROGRAM);
     heart_sites(&mut consortium, &["cleveland", "hungarian", "switzerland", "va"]);
     consortium.operate(&["study", "propose", demo_file("heart/logistic.toml").to_str().unwrap()]).done();
@@ -142,7 +143,11 @@ fn a_run_waits_for_a_steward_who_has_not_decided_unless_the_operator_says_so_and
             == serde_json::json!(["switzerland"])
     });
     let shown: serde_json::Value = serde_json::from_str(&show(&consortium)).unwrap();
-    assert_eq!((&shown["state"], &shown["until_ms"]), (&"waiting".into(), &serde_json::Value::Null), "{shown}");
+    assert_eq!(
+        (&shown["state"], &shown["until_ms"]),
+        (&"waiting".into(), &serde_json::Value::Null),
+        "{shown}"
+    );
     for part in ["switzerland (its steward has not decided)", "run start heart-disease --without-undecided"] {
         assert!(shown["why"].as_str().unwrap().contains(part), "{shown}");
     }
@@ -155,7 +160,9 @@ fn a_run_waits_for_a_steward_who_has_not_decided_unless_the_operator_says_so_and
     let absent = serde_json::json!([{ "name": "switzerland", "country": "CH" }]);
     assert_eq!(report(&out)["sites_absent"], absent);
     let card = std::fs::read_to_string(format!("{out}/card.md")).unwrap();
-    assert!(card.contains("1 of the 4 sites that were asked is in no sum of this release: switzerland (CH)."));
+    assert!(
+        card.contains("1 of the 4 sites that were asked is in no sum of this release: switzerland (CH).")
+    );
 }
 
 #[test]

@@ -167,8 +167,7 @@ fn say_thresholds(tell: &Narrator, study: &Study, sites: usize) {
 /// Starts a run, tells it round by round, and fetches its release into `place`.
 async fn follow(consortium: &mut Consortium, tell: &Narrator, study: &Study, place: &Path) -> Done<Report> {
     let request = v1::StartRunRequest { study: study.id.clone(), without_undecided: false };
-    let run =
-        consortium.desk.start_run(request).await?.into_inner().run;
+    let run = consortium.desk.start_run(request).await?.into_inner().run;
     let mut rounds = tell.rounds();
     let (desk, members) = (&mut consortium.desk, &mut consortium.members);
     let end = crate::watch::follow(desk, &run, |event| {

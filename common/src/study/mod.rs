@@ -15,8 +15,8 @@ mod lint; //        advice and refusals before a study is proposed
 mod methods; //     what each kind of recipe reads, writes and tells
 mod parse; //       from TOML: the study and its data
 mod raw; //         the file's tables and keys
-mod recipients; //  who receives the release
 mod reading; //     places in the text, and mistakes
+mod recipients; //  who receives the release
 mod rounds; //      from TOML: deadlines and quorum
 pub mod text; //    lines and plain words for TOML mistakes
 mod write; //       back to TOML, and the check of a study that came over the wire

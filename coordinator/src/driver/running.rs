@@ -85,20 +85,17 @@ impl Driver {
                 self.end_run(refusal.code, &refusal.detail).await?;
                 Ok(false)
             }
-            Ok(Some(_)) => match line_up::next(
-                &self.book,
-                self.shared.config.min_sites,
-                &who,
-                self.waiting_since,
-                now(),
-            ) {
-                Next::Open(line_up) => self.open(line_up).await,
-                Next::Wait(pause) => Ok(self.hold(pause)),
-                Next::Fail(code) => {
-                    self.end_run(code, "").await?;
-                    Ok(false)
+            Ok(Some(_)) => {
+                match line_up::next(&self.book, self.shared.config.min_sites, &who, self.waiting_since, now())
+                {
+                    Next::Open(line_up) => self.open(line_up).await,
+                    Next::Wait(pause) => Ok(self.hold(pause)),
+                    Next::Fail(code) => {
+                        self.end_run(code, "").await?;
+                        Ok(false)
+                    }
                 }
-            },
+            }
         }
     }
 

@@ -214,8 +214,7 @@ impl Desk for DeskService {
     ) -> Result<Response<ListStudiesResponse>, Status> {
         let by = caller(&request)?;
         let id = request.into_inner().id;
-        let handles =
-            if id.is_empty() { self.seen(&by).await } else { vec![self.study(&id, &by).await?] };
+        let handles = if id.is_empty() { self.seen(&by).await } else { vec![self.study(&id, &by).await?] };
         let mut studies = Vec::with_capacity(handles.len());
         for handle in handles {
             studies.push(Study {

@@ -122,7 +122,9 @@ impl Rounds for RoundsService {
         let mut frames = request.into_inner();
         let hello = first(&mut frames).await?;
         let (replaced, stopped) = match &hello {
-            Some(AttendRequest { frame: Some(FromNode::Hello(hello)) }) => (hello.replaced > 0, hello.stopped),
+            Some(AttendRequest { frame: Some(FromNode::Hello(hello)) }) => {
+                (hello.replaced > 0, hello.stopped)
+            }
             _ => (false, false),
         };
         let welcome = greet(hello, now(), &self.0.config.consortium, self.0.hub.lease())?;
@@ -405,7 +407,8 @@ mod tests {
 
     #[test]
     fn another_major_is_refused_with_both_versions() {
-        let hello = Hello { version: 2, software: "0.9.0".into(), clock_ms: AT.ms, minor: 3, ..Hello::default() };
+        let hello =
+            Hello { version: 2, software: "0.9.0".into(), clock_ms: AT.ms, minor: 3, ..Hello::default() };
         let frame = AttendRequest { frame: Some(FromNode::Hello(hello)) };
         let found = refusal(&greeted(&frame.encode_to_vec()).unwrap_err()).unwrap();
         assert_eq!(found.code, Code::VersionUnknown);

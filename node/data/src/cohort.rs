@@ -140,12 +140,17 @@ impl Cohort {
     /// has not the key does it tell anything.
     pub fn pin(&self, key: &[u8; 32]) -> [u8; 32] {
         let sides = [&self.y, &self.time, &self.group, &self.offset, &self.weight];
-        let shape = [self.x.nrows() as u64, self.x.ncols() as u64, self.groups.as_ref().map_or(0, |g| g.ncols() as u64)];
+        let shape = [
+            self.x.nrows() as u64,
+            self.x.ncols() as u64,
+            self.groups.as_ref().map_or(0, |g| g.ncols() as u64),
+        ];
         let shape: Vec<u8> = shape.iter().flat_map(|number| number.to_le_bytes()).collect();
         let there: Vec<u8> = sides.iter().map(|side| u8::from(side.is_some())).collect();
         let mut chain = Digest::of("cohort", &[&shape, &there]);
         let beside = sides.into_iter().flatten().flat_map(|side| side.iter());
-        let mut values = self.x.iter().chain(beside).chain(self.groups.iter().flat_map(|groups| groups.iter()));
+        let mut values =
+            self.x.iter().chain(beside).chain(self.groups.iter().flat_map(|groups| groups.iter()));
         // One buffer, overwritten at the end: what it held are patients' values.
         let mut block = Zeroizing::new(Vec::with_capacity(PIN_BLOCK * 8));
         loop {
@@ -290,7 +295,8 @@ fn fits<'c>(
                 return mismatch(name, problem, "the rule needs the level as it is written, in quotes");
             }
             (Kind::Category { levels }, Literal::Text(text))
-                if !levels.contains(text) && levels.iter().any(|level| as_number(level) == as_number(text)) =>
+                if !levels.contains(text)
+                    && levels.iter().any(|level| as_number(level) == as_number(text)) =>
             {
                 let problem = format!(
                     "the study's rule compares with `{text}`, which is none of the levels {}, though it is the number of one",

@@ -440,15 +440,16 @@ fn a_rule_means_a_code_as_it_is_written_or_is_refused() {
     }
     // Where levels are numbers, a rule may still compare them as such.
     let plain = r#""1", "2", "3""#;
-    let found =
-        dummies(&coded(plain, &["1.0", "2", "3"]), plain, "filter = \"code >= 2\"").unwrap();
+    let found = dummies(&coded(plain, &["1.0", "2", "3"]), plain, "filter = \"code >= 2\"").unwrap();
     assert_eq!(found, [[1.0, 0.0], [0.0, 1.0]]);
 }
 
 #[test]
 fn a_last_line_without_its_end_is_told() {
     let whole = format!("{HEADER}{GOOD}{GOOD}");
-    for (text, unended) in [(whole.as_str(), false), (whole.trim_end(), true), (&whole.replace('\n', "\r\n"), false)] {
+    for (text, unended) in
+        [(whole.as_str(), false), (whole.trim_end(), true), (&whole.replace('\n', "\r\n"), false)]
+    {
         assert_eq!(site(text, SCHEMA).all().unwrap().is_unended(), unended);
     }
 }

@@ -4,19 +4,8 @@ use super::*;
 
 /// Every field of a study changed, one by one. The patterns have no `..`: a new field does not compile until it is here.
 fn changes(study: &Study) -> Vec<(&'static str, Study)> {
-    let Study {
-        id,
-        title,
-        question,
-        purpose,
-        ends,
-        sites,
-        recipients,
-        data,
-        recipe: _,
-        privacy,
-        rounds,
-    } = study.clone();
+    let Study { id, title, question, purpose, ends, sites, recipients, data, recipe: _, privacy, rounds } =
+        study.clone();
     let Data {
         dataset,
         outcome,

@@ -101,7 +101,10 @@ fn the_card_says_all_a_steward_decides_on() {
     assert!(!paused.card(&context).contains("go on without it"));
     for (recipients, words) in [
         (Recipients::Nobody, "no researcher receives it"),
-        (Recipients::Everyone, "ALL researchers of the consortium receive it, also those who are invited later"),
+        (
+            Recipients::Everyone,
+            "ALL researchers of the consortium receive it, also those who are invited later",
+        ),
     ] {
         let card = Study { recipients, ..paused.clone() }.card(&context);
         let flat = card.split_whitespace().collect::<Vec<_>>().join(" ");

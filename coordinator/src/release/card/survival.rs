@@ -223,6 +223,7 @@ impl Card<'_> {
         let events = curve.events.map_or(few, thousands);
         let unknown = match (curve.rows, curve.withheld) {
             (0, _) => "no patient",
+            (rows, _) if small(rows, self.context.smallest_cell) => "not shown",
             (_, true) => "not reached where shown",
             (_, false) => "not reached",
         };
