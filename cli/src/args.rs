@@ -158,6 +158,9 @@ pub struct Feasibility {
     /// Each site rounds its count to a multiple of this
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub multiple: u32,
+    /// Count without the sites whose stewards have not decided, once enough have approved
+    #[arg(long)]
+    pub without_undecided: bool,
     #[command(flatten)]
     pub govern: Govern,
     #[command(flatten)]
