@@ -23,6 +23,9 @@ pub(crate) enum Next {
 pub(crate) struct Presence {
     /// Within their lease.
     pub(crate) present: Vec<NodeId>,
+    /// Connected at this moment: whoever is only within its lease may be gone, or stopped without having said so since this
+    /// coordinator started.
+    pub(crate) connected: Vec<NodeId>,
     /// Stopped by their stewards, connected or not.
     pub(crate) stopped: Vec<NodeId>,
     /// Removed from the consortium.
@@ -60,9 +63,9 @@ pub(crate) fn next(book: &Book, least: u32, who: &Presence, since: Moment, now: 
 /// decision any more, and for nodes that are away until patience ends.
 fn first_round(book: &Book, least: u32, who: &Presence, patience: Moment, now: Moment) -> Next {
     let open: Vec<NodeId> = book.roster().nodes().filter(|node| !who.removed.contains(node)).collect();
-    let (willing, others): (Vec<NodeId>, Vec<NodeId>) = open
-        .into_iter()
-        .partition(|node| book.approved(*node) && who.present.contains(node) && !who.stopped.contains(node));
+    let (willing, others): (Vec<NodeId>, Vec<NodeId>) = open.into_iter().partition(|node| {
+        book.approved(*node) && who.connected.contains(node) && !who.stopped.contains(node)
+    });
     // Whoever declined is not waited for.
     let away: Vec<NodeId> = others.iter().copied().filter(|node| book.approved(*node)).collect();
     let awaited: Vec<NodeId> = others
@@ -121,8 +124,8 @@ mod tests {
 
     /// Nobody but these is there.
     fn only(present: &[usize]) -> Presence {
-        let present = present.iter().map(|site| node(*site)).collect();
-        Presence { present, stopped: Vec::new(), removed: Vec::new() }
+        let present: Vec<NodeId> = present.iter().map(|site| node(*site)).collect();
+        Presence { connected: present.clone(), present, stopped: Vec::new(), removed: Vec::new() }
     }
 
     fn held(book: &Book, present: &[usize]) -> Pause {
@@ -177,6 +180,15 @@ mod tests {
         assert_eq!(pause.awaited, sites(&[5]), "one is away; who has not decided is not waited for");
         let next = at(&book, &here, PATIENCE);
         assert!(matches!(next, Next::Open(line_up) if line_up.candidates == sites(&here)));
+    }
+
+    #[test]
+    fn a_first_round_begins_with_who_is_connected_and_not_with_who_was_a_moment_ago() {
+        let book = started(book(4, &[1, 2, 3, 4]));
+        let who = Presence { connected: sites(&[1, 2, 3]), ..only(&[1, 2, 3, 4]) };
+        let Next::Wait(pause) = next(&book, 3, &who, SINCE, PATIENCE) else { panic!("it does not wait") };
+        assert_eq!(pause.awaited, sites(&[4]), "its lease is no answer");
+        assert!(matches!(next(&book, 3, &only(&[1, 2, 3, 4]), SINCE, SINCE), Next::Open(_)));
     }
 
     #[test]

@@ -104,6 +104,7 @@ impl Driver {
         let hub = &self.shared.hub;
         Presence {
             present: hub.present(),
+            connected: self.book.roster().nodes().filter(|node| hub.is_connected(*node)).collect(),
             stopped: self.book.roster().nodes().filter(|node| hub.is_stopped(*node)).collect(),
             removed: self.shared.members.removed_nodes().await,
         }
