@@ -158,6 +158,9 @@ pub struct Feasibility {
     /// Each site rounds its count to a multiple of this
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub multiple: u32,
+    /// Count without the sites whose stewards have not decided, once enough have approved
+    #[arg(long)]
+    pub without_undecided: bool,
     #[command(flatten)]
     pub govern: Govern,
     #[command(flatten)]
@@ -221,6 +224,11 @@ pub struct StartRun {
     /// Follow it to the release, waiting for approvals on the way
     #[arg(long)]
     pub wait: bool,
+    /// Begin without the sites whose stewards have not decided, and without approved ones that are still away when the study's
+    /// `join` is over; they stay out for good. Also for a run that waits for them now. Without it a run waits, however long,
+    /// for everyone who has not declined
+    #[arg(long)]
+    pub without_undecided: bool,
     #[command(flatten)]
     pub read: Read,
 }

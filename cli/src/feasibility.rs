@@ -37,8 +37,9 @@ pub(crate) async fn run(args: &Feasibility) -> Done {
         submit(&identity, &mut desk, &counted.to_toml(), &counted).await?;
     }
     out.line(format!("Study `{}` asks for rounded counts only; the stewards approve it first.", counted.id));
-    approved(&mut desk, &counted, out).await?;
-    let request = v1::StartRunRequest { study: counted.id.clone() };
+    approved(&mut desk, &counted, args.without_undecided, out).await?;
+    let request =
+        v1::StartRunRequest { study: counted.id.clone(), without_undecided: args.without_undecided };
     let run = desk.start_run(request).await?.into_inner().run;
     let mut progress = Progress::new(&args.read);
     let end = follow(&mut desk, &run, |event| progress.show(event)).await?;
@@ -57,8 +58,9 @@ fn conclude(out: Out, study: &Study, files: &BTreeMap<String, Vec<u8>>) -> Done 
     Ok(())
 }
 
-/// Until enough stewards have approved for a sum; says once whom it waits for.
-async fn approved(desk: &mut Desk, study: &Study, out: Out) -> Done {
+/// Until all stewards have decided, or without those who have not until enough have approved for a sum; says once whom it waits
+/// for.
+async fn approved(desk: &mut Desk, study: &Study, without_undecided: bool, out: Out) -> Done {
     let mut said = String::new();
     loop {
         let request = v1::ListStudiesRequest { id: study.id.clone() };
@@ -72,7 +74,7 @@ async fn approved(desk: &mut Desk, study: &Study, out: Out) -> Done {
             let problem = format!("{willing} of {} sites approve the count, {least} are needed", sites.len());
             return Err(Failure::failed(problem, "`motet study show` says who declined, and why"));
         }
-        if silent.is_empty() {
+        if silent.is_empty() || without_undecided && willing >= least {
             return Ok(());
         }
         let waiting = shown(&silent.join(", "));

@@ -15,12 +15,15 @@ use crate::invitation::Kept;
 use crate::output::{Out, Table, moment, now_ms};
 use crate::removal::{self, PEOPLE, SITES, is_one_of};
 use crate::standing::{Known, LATE, RIVAL, Standing, Twin, hidden, known};
-use motet_common::enrol::{JoinCode, Role, check_country, check_name};
+use motet_common::enrol::{JoinCode, Role, check_country, check_name, days_left, split_address};
 use motet_common::refusal::Code;
 use motet_proto::v1;
 use motet_secagg::digest::{Digest, to_hex};
 use serde_json::json;
 use std::path::Path;
+
+/// What is said of a node that is there and answers nothing.
+pub(crate) const STOPPED: &str = "stopped by its steward";
 
 /// `motet site ...`
 ///
@@ -115,8 +118,11 @@ pub async fn invite(
     let authority = Digest::from_hex(&identity.card.authority).map_err(|_| {
         Failure::failed("identity.toml: `authority` is not a fingerprint", "restore the folder from a backup")
     })?;
+    // Not the address in this identity: the coordinator may have moved since that was made.
+    let address = desk.about(v1::AboutRequest {}).await?.into_inner().address;
+    split_address(&address)?;
     let code = JoinCode {
-        address: identity.card.address.clone(),
+        address,
         ca_fingerprint: authority,
         governance_fingerprint: identity.fingerprint(),
         invite: motet_proto::dice::bytes(),
@@ -155,8 +161,11 @@ fn refuse_standing(dir: &Path, name: &str, role: Role) -> Done {
         return Ok(());
     }
     let command = if role == Role::Site { "site" } else { "person" };
-    Err(Failure::refused(Code::NameTaken, format!("`{name}` was verified here and not removed"))
-        .instead(format!("choose another name, or run `motet {command} remove {name}` first")))
+    Err(Failure::refused(Code::NameTaken, format!("`{name}` was verified here and not removed")).instead(
+        format!(
+            "choose another name, or run `motet {command} remove {name}` first; whose certificate ends joins anew that way, with new keys"
+        ),
+    ))
 }
 
 async fn list(args: &Read, roles: &[Role]) -> Done {
@@ -191,10 +200,11 @@ fn say_list(out: Out, all: &[Known], roles: &[Role]) {
         if !known.alarms().is_empty() {
             words.push_str("; ALARM, KEY OF ANOTHER");
         }
-        let now = match (member.connected, member.in_two_places) {
-            (_, true) => "ALARM, IN TWO PLACES",
-            (true, false) => "connected",
-            (false, false) => "",
+        let now = match (member.connected, member.in_two_places, member.stopped) {
+            (_, true, _) => "ALARM, IN TWO PLACES",
+            (true, false, true) => STOPPED,
+            (true, false, false) => "connected",
+            (false, false, _) => "",
         };
         let (name, country, role) = (member.name.clone(), member.country.clone(), member.role.clone());
         table.row([name, country, role, words, now.to_owned(), key]);
@@ -206,6 +216,9 @@ fn say_list(out: Out, all: &[Known], roles: &[Role]) {
     } else {
         out.line("Nobody yet. `motet person invite NAME --role ROLE` makes a join code.");
     }
+    all.iter()
+        .filter_map(|known| ending(&known.member, crate::output::now_ms()))
+        .for_each(|line| out.line(line));
     for known in all {
         if known.member.in_two_places {
             let name = crate::output::shown(&known.member.name);
@@ -240,12 +253,30 @@ fn say_list(out: Out, all: &[Known], roles: &[Role]) {
     }
 }
 
+/// A certificate that ends soon, or has: nothing renews it.
+fn ending(member: &v1::Member, now_ms: u64) -> Option<String> {
+    let days = days_left(member.until_ms, now_ms).filter(|_| member.state == "joined")?;
+    let (name, date) = (crate::output::shown(&member.name), moment(member.until_ms));
+    let command = if member.role == Role::Site.as_str() { "site" } else { "person" };
+    let when = match days {
+        0 => format!("ended or ends within a day ({date})"),
+        days => format!("ends in {}, on {date}", crate::output::count(days as usize, "day")),
+    };
+    Some(format!(
+        "\nCERTIFICATE: that of `{name}` {when}; from then on it cannot call, and nothing renews it.\n  Before that day: `motet {command} \
+         remove {name}`, then `motet {command} invite {name}`; it joins anew, with new keys{}",
+        if command == "site" { ", and studies that are still to run are proposed again." } else { "." }
+    ))
+}
+
 fn as_json(known: &Known) -> serde_json::Value {
     let Known { member, standing, twins } = known;
     let twin = |twin: &Twin| json!({ "key": twin.purpose.as_str(), "with": twin.with, "their_key": twin.theirs.as_str(), "settled": twin.settled });
     let mut value = json!({
         "name": member.name, "country": member.country, "role": member.role, "state": member.state,
-        "standing": standing.code(), "connected": member.connected, "in_two_places": member.in_two_places, "invite": to_hex(&member.invite),
+        "standing": standing.code(), "connected": member.connected, "in_two_places": member.in_two_places,
+        "stopped": member.stopped,
+        "certificate_until_ms": member.until_ms, "invite": to_hex(&member.invite),
         "equal_keys": twins.iter().map(twin).collect::<Vec<_>>(),
     });
     if let (Some(fields), Standing::Verified(enrolment)) = (value.as_object_mut(), standing) {
@@ -269,6 +300,32 @@ mod tests {
             invite: vec![invite; 16],
             ..v1::Member::default()
         }
+    }
+
+    #[test]
+    fn a_certificate_that_ends_within_sixty_days_is_told_with_what_to_do() {
+        const DAY: u64 = 86_400_000;
+        let now = 700 * DAY;
+        let with = |role: &str, days: u64| v1::Member {
+            until_ms: now + days * DAY,
+            ..member("lyon", role, "joined", 1)
+        };
+        assert_eq!(ending(&with("site", 61), now), None);
+        let said = ending(&with("site", 60), now).unwrap();
+        for part in [
+            "`lyon` ends in 60 days",
+            "`motet site remove lyon`",
+            "`motet site invite lyon`",
+            "proposed again",
+        ] {
+            assert!(said.contains(part), "{said}");
+        }
+        let said = ending(&with("researcher", 1), now).unwrap();
+        assert!(said.contains("in 1 day, ") && said.contains("`motet person remove lyon`"), "{said}");
+        let ended = v1::Member { until_ms: now - DAY, ..member("lyon", "site", "joined", 1) };
+        assert!(ending(&ended, now).unwrap().contains("ended or ends"));
+        let removed = v1::Member { state: "removed".into(), ..ended };
+        assert_eq!(ending(&removed, now), None);
     }
 
     #[test]

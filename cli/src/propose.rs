@@ -8,6 +8,7 @@ use crate::failure::{Done, Failure};
 use crate::identity::{Desk, Identity};
 use crate::output::shown;
 use crate::standing::{Known, Standing, hidden, known};
+use motet_common::enrol::Role;
 use motet_common::refusal::Code;
 use motet_common::roster::{Entry, HubKeys, Roster, SignedRoster, SiteKeys};
 use motet_common::study::{Finding, Severity, Study};
@@ -70,6 +71,7 @@ pub async fn submit(identity: &Identity, desk: &mut Desk, text: &str, study: &St
     let members = known(identity, desk).await?;
     let entries = entries(&members, &study.sites)?;
     refuse_hidden(&hidden(&identity.dir, &members)?, &study.sites)?;
+    refuse_strange_recipients(&members, study.recipients.names())?;
     let findings = study.lint(entries.len());
     refuse_errors(study, entries.len(), &findings)?;
     let shown = rosters(desk, &study.id).await?;
@@ -140,6 +142,30 @@ fn refuse_hidden(hidden: &[String], named: &[String]) -> Done {
     Err(Failure::refused(Code::NotInRoster, what).instead(
         "look at the coordinator's ledger; `motet site remove NAME` takes a site out here, and `sites = [..]` in the study names \
          those it is over",
+    ))
+}
+
+/// A name that nobody bears yet would stand on the card for whoever is given it later.
+fn refuse_strange_recipients(members: &[Known], names: &[String]) -> Done {
+    let is_one = |known: &Known, name: &String| {
+        let member = &known.member;
+        member.role == Role::Researcher.as_str()
+            && member.state == "joined"
+            && member.name == *name
+            && matches!(known.standing, Standing::Verified(_))
+    };
+    let strange: Vec<String> = names
+        .iter()
+        .filter(|name| !members.iter().any(|known| is_one(known, name)))
+        .map(|name| format!("`{}`", shown(name)))
+        .collect();
+    if strange.is_empty() {
+        return Ok(());
+    }
+    let what = format!("`recipients` names {}: no researcher of that name has joined", strange.join(", "));
+    Err(Failure::refused(Code::StudyInvalid, what).instead(
+        "`motet person list` shows who has joined and was verified here; `motet person invite NAME --role researcher` invites \
+         somebody, and operators have every release anyway",
     ))
 }
 

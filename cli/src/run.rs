@@ -30,7 +30,9 @@ pub async fn run(command: &Run) -> Done {
 async fn start(args: &StartRun) -> Done {
     let out = Out::new(args.read.json);
     let (_, mut desk) = calling(args.read.who.identity.as_deref()).await?;
-    let run = desk.start_run(v1::StartRunRequest { study: args.study.clone() }).await?.into_inner().run;
+    let request =
+        v1::StartRunRequest { study: args.study.clone(), without_undecided: args.without_undecided };
+    let run = desk.start_run(request).await?.into_inner().run;
     if !args.wait {
         out.value(&json!({ "run": run, "study": args.study }));
         out.line(format!("Run {run} of `{}` is under way.", args.study));

@@ -43,6 +43,8 @@ fn member(enrolment: &Enrolment, seed: u8) -> v1::Member {
         enrolment: enrolment.to_bytes(),
         connected: true,
         in_two_places: false,
+        stopped: false,
+        until_ms: 0,
     }
 }
 

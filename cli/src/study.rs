@@ -201,10 +201,17 @@ async fn show(args: &Named) -> Done {
     } else {
         out.line("  roster digest  NOT READABLE: nothing here is signed by the governance key");
     }
+    if let Ok(parsed) = Study::parse(&study.text) {
+        out.line(format!("  release        {}", shown(&parsed.recipients.words())));
+    }
     out.line("");
     let mut table = Table::new(&["site", "country", "decision", "now", "reason or permit"]);
     for site in &study.sites {
-        let now = if site.connected { "connected" } else { "away" };
+        let now = match (site.connected, site.stopped) {
+            (true, true) => crate::members::STOPPED,
+            (true, false) => "connected",
+            (false, _) => "away",
+        };
         let (name, country, decision) = (site.site.clone(), site.country.clone(), site.decision.clone());
         table.row([name, country, decision, now.to_owned(), site.why.clone()]);
     }
@@ -216,7 +223,7 @@ fn study_json(study: &v1::Study) -> Value {
     let site = |site: &v1::Standing| {
         json!({
             "site": site.site, "country": site.country, "decision": site.decision, "why": site.why,
-            "connected": site.connected,
+            "connected": site.connected, "stopped": site.stopped,
         })
     };
     json!({

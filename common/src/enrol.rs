@@ -30,6 +30,19 @@ pub use possession::{Possession, Purpose};
 /// Days an invitation lasts at most: time for a hospital's committees, and an end to codes that lie about.
 pub const MAX_INVITE_DAYS: u32 = 90;
 
+/// How long before its end a certificate is spoken of: a hospital needs weeks for a new invitation.
+pub const CERTIFICATE_NOTICE_DAYS: u64 = 60;
+
+/// Milliseconds of a day.
+const DAY_MS: u64 = 86_400_000;
+
+/// Whole days until a certificate ends, where these are few enough to speak of; 0 on the last day and from then on. Nothing
+/// also for an end that is not known, which is 0.
+pub fn days_left(until_ms: u64, now_ms: u64) -> Option<u64> {
+    let days = until_ms.saturating_sub(now_ms) / DAY_MS;
+    (until_ms > 0 && days <= CERTIFICATE_NOTICE_DAYS).then_some(days)
+}
+
 /// The longest name of a site or a person, in characters.
 pub const MAX_NAME: usize = 40;
 

@@ -58,6 +58,7 @@ codes! {
     NoDataset = "no_dataset": "`motet-node data add` gives the dataset its file and schema",
     SchemaRefused = "schema_refused": "the site's schema and the study mean different columns, types or levels: its steward's card says which",
     DataRefused = "data_refused": "`motet-node data check` names file, line and column",
+    DataChanged = "data_changed": "put the file back as it was and start the run again, or let the study be proposed anew, under another id, over the new rows; to the others this site is away until then",
     TooFewRows = "too_few_rows": "the site has fewer complete rows than the study asks for and does not take part; the others hear nothing of it",
     InputRefused = "input_refused": "the site's own log names the reason; the others take it for away, and the round goes on without it",
     RecipeFailed = "recipe_failed": "change the study as the reason says, and propose it under another id",

@@ -1,6 +1,7 @@
 //! What the coordinator knows about one study: proposal, decisions, chain, log, runs. A pure read model of the study's
 //! stream; replaying the stream gives the same book.
 
+mod asked;
 mod ending;
 mod pinned;
 
@@ -178,6 +179,12 @@ impl Book {
                     last_code: None,
                     last_detail: String::new(),
                 });
+            }
+            StudyEntry::WithoutUndecided(id) => {
+                let run = self.run.as_mut().filter(|run| run.started.run == id);
+                let run =
+                    run.ok_or_else(|| Refusal::new(Code::Storage, "the record has no such run there"))?;
+                run.started.without_undecided = true;
             }
             StudyEntry::Planned(planned) => self.plan(planned)?,
             StudyEntry::Round(entry) => {
@@ -462,7 +469,11 @@ pub(crate) mod tests {
 
     /// A book with a run.
     pub(crate) fn started(mut book: Book) -> Book {
-        apply(&mut book, StudyEntry::RunStarted(RunStarted { run: RunId([1; 16]), at: AT })).unwrap();
+        apply(
+            &mut book,
+            StudyEntry::RunStarted(RunStarted { run: RunId([1; 16]), without_undecided: false, at: AT }),
+        )
+        .unwrap();
         book
     }
 
@@ -481,7 +492,8 @@ pub(crate) mod tests {
         let mut never = book(3, &[]);
         assert!(apply(&mut never, ended("")).is_err(), "none was started");
         let mut twice = started(book(3, &[]));
-        let again = StudyEntry::RunStarted(RunStarted { run: RunId([2; 16]), at: AT });
+        let again =
+            StudyEntry::RunStarted(RunStarted { run: RunId([2; 16]), without_undecided: false, at: AT });
         assert!(apply(&mut twice, again.clone()).is_err(), "one is going");
         apply(&mut twice, ended("abandoned")).unwrap();
         apply(&mut twice, again).unwrap();

@@ -203,12 +203,14 @@ impl Driver {
     }
 
     async fn heard(&mut self, news: News) -> Result<(), Refusal> {
-        let (News::Came(node) | News::Went(node)) = news;
+        let (News::Came(node) | News::Went(node) | News::Turned(node)) = news;
         if self.book.roster().entry(node).is_none() {
             return Ok(());
         }
         match news {
             News::Went(_) => self.input(Input::Gone(node)).await,
+            // Only a run that has not begun looks at it, and it looks after every piece of news.
+            News::Turned(_) => Ok(()),
             News::Came(_) => {
                 self.input(Input::Back(node)).await?;
                 self.ask_witness(node);
@@ -263,7 +265,7 @@ impl Driver {
                 reply(answer, Ok(()));
                 Ok(())
             }
-            Ask::Start { answer } => self.start_run(answer).await,
+            Ask::Start { without_undecided, answer } => self.start_run(without_undecided, answer).await,
             Ask::Abandon { run, answer } => self.abandon(run, answer).await,
             Ask::Folded(result) => self.folded(*result).await,
             Ask::Removed => self.removed().await,

@@ -100,6 +100,8 @@ canonical! {
     pub(crate) struct RunStarted {
         /// The run.
         pub(crate) run: RunId,
+        /// Whether it begins without the sites that have not decided.
+        pub(crate) without_undecided: bool,
         /// When.
         pub(crate) at: Moment,
     }
@@ -182,5 +184,7 @@ canonical! {
         9 => Publishing(Publishing),
         /// A site cosigned the log in which the study is over.
         10 => Witnessed(Witnessed),
+        /// An operator let the waiting run begin without the sites that have not decided.
+        11 => WithoutUndecided(RunId),
     }
 }

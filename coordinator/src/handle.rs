@@ -5,11 +5,13 @@ use crate::book::{Book, Past};
 use crate::entries::{Proposed, RunEnded};
 use crate::folding::Done;
 use crate::hub::Hub;
+use crate::members::Caller;
 use motet_common::decision::{SignedDecision, Verdict};
+use motet_common::enrol::Role;
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::roster::Entry;
-use motet_common::study::Date;
+use motet_common::study::{Date, Recipients};
 use motet_proto::v1::attend_response::Frame;
 use motet_proto::v1::{Proposal, RunState, Standing, WatchRunResponse};
 use motet_secagg::digest::Digest;
@@ -46,6 +48,8 @@ pub(crate) enum Ask {
         answer: oneshot::Sender<Result<(), Refusal>>,
     },
     Start {
+        /// Without the sites that have not decided.
+        without_undecided: bool,
         answer: oneshot::Sender<Result<RunId, Refusal>>,
     },
     Abandon {
@@ -139,6 +143,8 @@ pub(crate) struct Handle {
     pub(crate) title: String,
     /// The study's last day.
     pub(crate) ends: Date,
+    /// Which researchers receive its release.
+    recipients: Recipients,
     withdrawn: Arc<AtomicBool>,
     /// Decisions on record, by node.
     decided: Arc<Mutex<BTreeMap<NodeId, Decided>>>,
@@ -156,6 +162,7 @@ impl Handle {
             proposed: Arc::new(book.proposed.clone()),
             title: book.study.title.clone(),
             ends: book.study.ends,
+            recipients: book.study.recipients.clone(),
             withdrawn: Arc::default(),
             decided: Arc::default(),
             line: Arc::new(AsyncMutex::new(Line::Resting(resting))),
@@ -164,6 +171,17 @@ impl Handle {
         };
         handle.follow(book);
         handle
+    }
+
+    /// Whether somebody may see the study, its runs and its release: operators, the sites of its roster, and the researchers
+    /// whom it names as recipients.
+    pub(crate) fn is_for(&self, caller: &Caller) -> bool {
+        match caller.role {
+            Role::Operator => true,
+            Role::Site => caller.node.is_some_and(|node| self.proposed.roster.roster.entry(node).is_some()),
+            Role::Coordinator => false,
+            Role::Researcher => self.recipients.include(&caller.name, caller.since <= self.proposed.at),
+        }
     }
 
     /// Takes over from the book what is known without it.
@@ -280,6 +298,7 @@ impl Handle {
                 decision: verdict.map_or("undecided", |verdict| verdict.as_str()).to_owned(),
                 why: verdict.map(|verdict| verdict.text().to_owned()).unwrap_or_default(),
                 connected: self.hub.is_connected(entry.node),
+                stopped: self.hub.is_stopped(entry.node),
             }
         };
         self.proposed.roster.roster.entries.iter().map(standing).collect()

@@ -6,7 +6,7 @@ use motet_proto::v1::{AttendResponse, Envelope, attend_response::Frame};
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::id::{NodeId, RunId};
 use motet_secagg::message::Message;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc};
@@ -28,6 +28,8 @@ pub(crate) type Line = mpsc::Sender<Result<AttendResponse, Status>>;
 pub(crate) enum News {
     Came(NodeId),
     Went(NodeId),
+    /// Its steward stopped or released it.
+    Turned(NodeId),
 }
 
 #[derive(Clone)]
@@ -46,6 +48,8 @@ struct Lines {
     present: BTreeMap<NodeId, u64>,
     /// Nodes that came back although another connection with their certificate had taken their line, and when they last did.
     contested: BTreeMap<NodeId, Instant>,
+    /// Nodes that say that their stewards stopped them.
+    stopped: BTreeSet<NodeId>,
 }
 
 impl Hub {
@@ -68,6 +72,23 @@ impl Hub {
 
     pub(crate) fn is_connected(&self, node: NodeId) -> bool {
         self.lock().open.contains_key(&node)
+    }
+
+    /// Whether a node says that its steward stopped it.
+    pub(crate) fn is_stopped(&self, node: NodeId) -> bool {
+        self.lock().stopped.contains(&node)
+    }
+
+    /// A node says whether its steward has stopped it.
+    pub(crate) fn turned(&self, node: NodeId, stopped: bool) {
+        let mut lines = self.lock();
+        let changed = if stopped { lines.stopped.insert(node) } else { lines.stopped.remove(&node) };
+        drop(lines);
+        if changed {
+            tracing::info!(%node, stopped, "a steward turned the node's switch");
+            // Nobody listens before the first study: that is no error.
+            let _ = self.news.send(News::Turned(node));
+        }
     }
 
     /// After a restart every node has a lease to come back: what was under way waits for it as before.

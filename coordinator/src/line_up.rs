@@ -19,24 +19,30 @@ pub(crate) enum Next {
     Fail(Code),
 }
 
-/// Decides from who is `present` and how long the run has waited `since`.
-pub(crate) fn next(
-    book: &Book,
-    least: u32,
-    present: &[NodeId],
-    removed: &[NodeId],
-    since: Moment,
-    now: Moment,
-) -> Next {
+/// Who is there, and who cannot be.
+pub(crate) struct Presence {
+    /// Within their lease.
+    pub(crate) present: Vec<NodeId>,
+    /// Connected at this moment: whoever is only within its lease may be gone, or stopped without having said so since this
+    /// coordinator started.
+    pub(crate) connected: Vec<NodeId>,
+    /// Stopped by their stewards, connected or not.
+    pub(crate) stopped: Vec<NodeId>,
+    /// Removed from the consortium.
+    pub(crate) removed: Vec<NodeId>,
+}
+
+/// Decides from who is there and how long the run has waited `since`.
+pub(crate) fn next(book: &Book, least: u32, who: &Presence, since: Moment, now: Moment) -> Next {
     let patience = since.after(book.study.rounds.join_s.saturating_mul(1000));
-    let here = |node: &NodeId| present.contains(node) && book.approved(*node) && !removed.contains(node);
-    let willing: Vec<NodeId> = book.roster().nodes().filter(here).collect();
+    let here =
+        |node: &NodeId| who.present.contains(node) && book.approved(*node) && !who.removed.contains(node);
     // A question that may be answered keeps its line-up, and a study its sites: one that comes or goes makes its own statistics a
     // difference of two sums. Whoever is away and may be missing stays in the line-up, and nobody waits for it.
     let (line_up, reason) = match (book.pinned(), book.chain.set()) {
         // With the numbers it began with, whatever this coordinator's settings say by now: nodes answer no other.
         (Some(pinned), _) => (pinned.clone(), Reason::SameSites),
-        (None, []) => return first_round(book, least, willing, patience, now),
+        (None, []) => return first_round(book, least, who, patience, now),
         (None, set) => match line_up(book, least, set.to_vec()) {
             Ok(line_up) => (line_up, Reason::ItsSites),
             Err(code) => return Next::Fail(code),
@@ -52,24 +58,34 @@ pub(crate) fn next(
     }
 }
 
-/// The first round waits until every site of the roster has decided and is there, or patience ends with a quorum.
-fn first_round(book: &Book, least: u32, willing: Vec<NodeId>, patience: Moment, now: Moment) -> Next {
+/// The first round waits for every site of the roster that has not declined, however long: whoever is not in it stays out of
+/// the study's every sum, and a person takes longer than a machine to read a card. Where the operator said so it waits for no
+/// decision any more, and for nodes that are away until patience ends.
+fn first_round(book: &Book, least: u32, who: &Presence, patience: Moment, now: Moment) -> Next {
+    let open: Vec<NodeId> = book.roster().nodes().filter(|node| !who.removed.contains(node)).collect();
+    let (willing, others): (Vec<NodeId>, Vec<NodeId>) = open.into_iter().partition(|node| {
+        book.approved(*node) && who.connected.contains(node) && !who.stopped.contains(node)
+    });
     // Whoever declined is not waited for.
-    let undecided = |node: &NodeId| !book.decisions.contains_key(node);
-    let awaited: Vec<NodeId> = book
-        .roster()
-        .nodes()
-        .filter(|node| !willing.contains(node) && (undecided(node) || book.approved(*node)))
+    let away: Vec<NodeId> = others.iter().copied().filter(|node| book.approved(*node)).collect();
+    let awaited: Vec<NodeId> = others
+        .into_iter()
+        .filter(|node| !book.decisions.contains_key(node) || book.approved(*node))
         .collect();
-    let wait = |enough: bool, until| {
-        Next::Wait(Pause { reason: Reason::Beginning { enough }, awaited: awaited.clone(), until })
+    let without = book.run.as_ref().is_some_and(|run| run.started.without_undecided);
+    let wait = |enough: bool, awaited: Vec<NodeId>, until| {
+        let stopped = awaited.iter().copied().filter(|node| who.stopped.contains(node)).collect();
+        Next::Wait(Pause { reason: Reason::Beginning { enough, stopped }, awaited, until })
     };
     match line_up(book, least, willing) {
-        Ok(line_up) if awaited.is_empty() || now >= patience => Next::Open(line_up),
-        Ok(_) => wait(true, Some(patience)),
+        Ok(line_up) if awaited.is_empty() || without && (away.is_empty() || now >= patience) => {
+            Next::Open(line_up)
+        }
+        Ok(_) if without => wait(true, away, Some(patience)),
+        Ok(_) => wait(true, awaited, None),
         // Everybody has decided and too few said yes: nothing to wait for but a change of mind.
         Err(code) if awaited.is_empty() => Next::Fail(code),
-        Err(_) => wait(false, None),
+        Err(_) => wait(false, awaited, None),
     }
 }
 
@@ -95,7 +111,7 @@ fn line_up(book: &Book, least: u32, mut candidates: Vec<NodeId>) -> Result<LineU
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::book::tests::{book, node, pinned_to, with_set};
+    use crate::book::tests::{book, node, pinned_to, started, with_set};
     use motet_common::study::SiteLoss;
 
     const SINCE: Moment = Moment { ms: 1_000 };
@@ -103,8 +119,13 @@ mod tests {
     const PATIENCE: Moment = Moment { ms: 91_000 };
 
     fn at(book: &Book, present: &[usize], now: Moment) -> Next {
+        next(book, 3, &only(present), SINCE, now)
+    }
+
+    /// Nobody but these is there.
+    fn only(present: &[usize]) -> Presence {
         let present: Vec<NodeId> = present.iter().map(|site| node(*site)).collect();
-        next(book, 3, &present, &[], SINCE, now)
+        Presence { connected: present.clone(), present, stopped: Vec::new(), removed: Vec::new() }
     }
 
     fn held(book: &Book, present: &[usize]) -> Pause {
@@ -113,6 +134,10 @@ mod tests {
             Next::Open(_) => panic!("it begins"),
             Next::Fail(code) => panic!("it fails: {code:?}"),
         }
+    }
+
+    fn beginning(enough: bool) -> Reason {
+        Reason::Beginning { enough, stopped: Vec::new() }
     }
 
     fn sites(sites: &[usize]) -> Vec<NodeId> {
@@ -125,24 +150,64 @@ mod tests {
         assert!(matches!(at(book, present, PATIENCE), Next::Fail(found) if found == code));
     }
 
+    /// A run of this book that the operator lets begin without the undecided.
+    fn without_undecided(book: Book) -> Book {
+        let mut book = started(book);
+        book.run.as_mut().unwrap().started.without_undecided = true;
+        book
+    }
+
     #[test]
-    fn a_first_round_waits_for_all_who_may_still_come_and_then_begins_without_them() {
-        let (book, here) = (book(6, &[1, 2, 3, 4, 5]), [1, 2, 3, 4]);
+    fn a_first_round_waits_however_long_for_everyone_who_has_not_declined() {
+        let (book, here) = (started(book(6, &[1, 2, 3, 4, 5])), [1, 2, 3, 4]);
+        for now in [SINCE, PATIENCE] {
+            let Next::Wait(pause) = at(&book, &here, now) else { panic!("it does not wait") };
+            assert_eq!((pause.reason, pause.until), (beginning(true), None));
+            assert_eq!(pause.awaited, sites(&[5, 6]), "one is away and one has not decided");
+        }
+        let removed = Presence { removed: sites(&[5, 6]), ..only(&here) };
+        assert!(matches!(next(&book, 3, &removed, SINCE, SINCE), Next::Open(_)), "nobody comes from there");
+    }
+
+    #[test]
+    fn a_first_round_begins_without_the_undecided_where_the_operator_says_so_and_gives_nodes_their_time() {
+        let undecided = without_undecided(book(6, &[1, 2, 3, 4]));
+        let Next::Open(line_up) = at(&undecided, &[1, 2, 3, 4], SINCE) else { panic!("it does not begin") };
+        assert_eq!(line_up.candidates, sites(&[1, 2, 3, 4]));
+        let (book, here) = (without_undecided(book(6, &[1, 2, 3, 4, 5])), [1, 2, 3, 4]);
         let pause = held(&book, &here);
-        assert_eq!((pause.reason, pause.until), (Reason::Beginning { enough: true }, Some(PATIENCE)));
-        assert_eq!(pause.awaited, sites(&[5, 6]), "one is away and one has not decided");
-        assert!(
-            matches!(at(&book, &here, PATIENCE), Next::Open(line_up) if line_up.candidates == sites(&here))
-        );
+        assert_eq!((pause.reason, pause.until), (beginning(true), Some(PATIENCE)));
+        assert_eq!(pause.awaited, sites(&[5]), "one is away; who has not decided is not waited for");
+        let next = at(&book, &here, PATIENCE);
+        assert!(matches!(next, Next::Open(line_up) if line_up.candidates == sites(&here)));
+    }
+
+    #[test]
+    fn a_first_round_begins_with_who_is_connected_and_not_with_who_was_a_moment_ago() {
+        let book = started(book(4, &[1, 2, 3, 4]));
+        let who = Presence { connected: sites(&[1, 2, 3]), ..only(&[1, 2, 3, 4]) };
+        let Next::Wait(pause) = next(&book, 3, &who, SINCE, PATIENCE) else { panic!("it does not wait") };
+        assert_eq!(pause.awaited, sites(&[4]), "its lease is no answer");
+        assert!(matches!(next(&book, 3, &only(&[1, 2, 3, 4]), SINCE, SINCE), Next::Open(_)));
+    }
+
+    #[test]
+    fn a_first_round_waits_for_a_site_that_its_steward_stopped() {
+        let book = started(book(4, &[1, 2, 3, 4]));
+        let who = Presence { stopped: sites(&[4]), ..only(&[1, 2, 3, 4]) };
+        let Next::Wait(pause) = next(&book, 3, &who, SINCE, PATIENCE) else { panic!("it does not wait") };
+        let reason = Reason::Beginning { enough: true, stopped: sites(&[4]) };
+        assert_eq!((pause.reason, pause.awaited), (reason, sites(&[4])));
     }
 
     #[test]
     fn a_first_round_without_enough_sites_waits_however_long() {
-        let book = book(4, &[1]);
-        let pause = held(&book, &[1]);
-        assert_eq!((pause.reason, pause.until), (Reason::Beginning { enough: false }, None));
-        assert_eq!(pause.awaited, sites(&[2, 3, 4]));
-        assert!(matches!(at(&book, &[1], PATIENCE), Next::Wait(_)));
+        for book in [started(book(4, &[1])), without_undecided(book(4, &[1]))] {
+            let pause = held(&book, &[1]);
+            assert_eq!((pause.reason, pause.until), (beginning(false), None));
+            assert_eq!(pause.awaited, sites(&[2, 3, 4]));
+            assert!(matches!(at(&book, &[1], PATIENCE), Next::Wait(_)));
+        }
     }
 
     #[test]
@@ -196,8 +261,7 @@ mod tests {
         let next = at(&book, &[1, 2, 3, 4], SINCE);
         assert!(matches!(next, Next::Open(line_up) if line_up.candidates == sites(&[1, 2, 3, 4, 5])));
         // Nor does another minimum of this coordinator's change what was asked.
-        let present: Vec<NodeId> = (1..=4).map(node).collect();
-        let stricter = super::next(&book, 5, &present, &[], SINCE, SINCE);
+        let stricter = super::next(&book, 5, &only(&[1, 2, 3, 4]), SINCE, SINCE);
         assert!(matches!(stricter, Next::Open(line_up) if line_up.thresholds.survivors == 3));
     }
 

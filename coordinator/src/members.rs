@@ -44,6 +44,8 @@ pub(crate) struct Caller {
     pub(crate) role: Role,
     /// The invitation it joined under.
     pub(crate) invite: Invite,
+    /// When it joined.
+    pub(crate) since: Moment,
     /// Of a site, and of a site only.
     pub(crate) node: Option<NodeId>,
 }
@@ -161,7 +163,7 @@ impl Members {
     pub(crate) fn caller(&self, peer: &Peer) -> Result<Caller, Refusal> {
         let book = self.book();
         let on_record = book.certificates.get(&peer.certificate).and_then(|invite| book.joined.get(invite));
-        let Some(Joined { enrolment, .. }) = on_record else {
+        let Some(Joined { enrolment, at, .. }) = on_record else {
             let detail = format!("`{}`, certificate {}", peer.name, peer.certificate.short());
             return Err(Refusal::new(Code::NotAMember, detail));
         };
@@ -171,7 +173,8 @@ impl Members {
             return Err(Refusal::new(code, format!("`{}`", enrolment.name)));
         }
         let node = site.then(|| enrolment.identity.node_id());
-        Ok(Caller { name: enrolment.name.clone(), role: enrolment.role, invite: enrolment.invite, node })
+        let Enrolment { name, role, invite, .. } = enrolment;
+        Ok(Caller { name: name.clone(), role: *role, invite: *invite, since: *at, node })
     }
 
     /// Makes an invitation known, for [`MAX_INVITE_DAYS`] at most.
@@ -382,6 +385,8 @@ impl Members {
                     connected: joined.is_some_and(|joined| is_connected(&joined.enrolment)),
                     // Whoever knows of lines says so.
                     in_two_places: false,
+                    stopped: false,
+                    until_ms: joined.map_or(0, |joined| joined.until.ms),
                 }
             })
             .collect();

@@ -19,8 +19,13 @@ pub(crate) struct Pause {
 /// What is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reason {
-    /// Sites for the first round; `enough` are there for one without the others.
-    Beginning { enough: bool },
+    /// Sites for the first round.
+    Beginning {
+        /// Whether enough are there for one without the others.
+        enough: bool,
+        /// Those that their stewards stopped.
+        stopped: Vec<NodeId>,
+    },
     /// Sites of an exact run, which keeps them.
     ItsSites,
     /// Sites that may have answered the present question already.
@@ -40,10 +45,13 @@ impl Pause {
         let until = self.until.map(clock).unwrap_or_default();
         let or_ends = |code: &str| format!("until {until}, then the run ends with `{code}`");
         match &self.reason {
-            Reason::Beginning { enough: true } => {
+            Reason::Beginning { enough: true, .. } if self.until.is_some() => {
                 format!("waits for {names} until {until}, then begins without them")
             }
-            Reason::Beginning { enough: false } => {
+            Reason::Beginning { enough: true, .. } => {
+                format!("waits for {names}, however long: {} begins without them", without(book))
+            }
+            Reason::Beginning { enough: false, .. } => {
                 format!("waits for {names}, however long: too few sites are there to begin without them")
             }
             Reason::ItsSites => {
@@ -79,8 +87,13 @@ impl Pause {
         let gives_up = format!("`motet run abandon {run}` gives the run up");
         let call = format!("call {names} (`motet study show {study}` says who has decided and who is away)");
         match &self.reason {
-            Reason::Beginning { enough: true } => format!("{call}, or let the time pass; {gives_up}"),
-            Reason::Beginning { enough: false } => format!("{call}; {gives_up}"),
+            Reason::Beginning { enough: true, .. } if self.until.is_some() => {
+                format!("{call}, or let the time pass; {gives_up}")
+            }
+            Reason::Beginning { enough: true, .. } => {
+                format!("{call}, or leave them out for good: {}; {gives_up}", without(book))
+            }
+            Reason::Beginning { enough: false, .. } => format!("{call}; {gives_up}"),
             Reason::ItsSites | Reason::SameSites => {
                 format!("{call}; a later `motet run start {study}` goes on from the last sum; {gives_up}")
             }
@@ -100,12 +113,20 @@ impl Pause {
     /// A site and, before the first round, what is missing of it.
     fn named(&self, book: &Book, node: NodeId) -> String {
         let name = book.name(node);
-        match self.reason {
+        match &self.reason {
+            Reason::Beginning { stopped, .. } if book.approved(node) && stopped.contains(&node) => {
+                format!("{name} (stopped by its steward)")
+            }
             Reason::Beginning { .. } if book.approved(node) => format!("{name} (not connected)"),
             Reason::Beginning { .. } => format!("{name} (its steward has not decided)"),
             _ => name,
         }
     }
+}
+
+/// What lets a run begin without the sites it waits for.
+fn without(book: &Book) -> String {
+    format!("`motet run start {} --without-undecided`", book.study.id)
 }
 
 /// A moment as a person reads it.
@@ -135,7 +156,11 @@ mod tests {
         let (call, ends, abandon) =
             ("call site-1, site-2", "until 00:00:00 UTC, then the run ends with", "`motet run abandon abab");
         for (reason, then, can) in [
-            (Reason::Beginning { enough: true }, "until 00:00:00 UTC, then begins without them", call),
+            (
+                Reason::Beginning { enough: true, stopped: Vec::new() },
+                "until 00:00:00 UTC, then begins without them",
+                call,
+            ),
             (Reason::ItsSites, &format!("{ends} `site_lost`"), "`motet run start study` goes on"),
             (Reason::SameSites, &format!("{ends} `site_lost`"), call),
             (Reason::Checks(2), &format!("{ends} `too_few_checks`"), "`motet-node status`"),
@@ -148,10 +173,22 @@ mod tests {
 
     #[test]
     fn a_run_that_cannot_begin_says_of_each_site_what_is_missing_and_names_no_end() {
-        let (why, next) = said(Reason::Beginning { enough: false }, None);
+        let (why, next) = said(Reason::Beginning { enough: false, stopped: Vec::new() }, None);
         assert!(why.contains("site-1 (not connected), site-2 (its steward has not decided)"), "{why}");
         assert!(why.contains("however long") && !why.contains("until"), "{why}");
         assert!(next.starts_with("call site-1, site-2 (`motet study show study`"), "{next}");
+    }
+
+    #[test]
+    fn a_run_that_waits_for_stewards_names_them_and_the_flag_that_begins_without_them() {
+        let (why, next) = said(Reason::Beginning { enough: true, stopped: vec![node(1)] }, None);
+        assert!(
+            why.contains("site-1 (stopped by its steward), site-2 (its steward has not decided)"),
+            "{why}"
+        );
+        for said in [why, next] {
+            assert!(said.contains("`motet run start study --without-undecided`"), "{said}");
+        }
     }
 
     #[test]

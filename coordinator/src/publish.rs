@@ -81,6 +81,11 @@ fn context(book: &Book, shared: &Shared, at: Moment) -> Context {
                 Some(LostSite { name, country, round: u32::try_from(*round).unwrap_or(u32::MAX) })
             })
             .collect(),
+        sites_absent: book
+            .absent()
+            .filter_map(|node| site(&node))
+            .map(|(name, country)| Site { name, country })
+            .collect(),
         on_site_loss: match study.rounds.on_site_loss {
             SiteLoss::Pause => "pause".to_owned(),
             SiteLoss::Continue => "continue".to_owned(),

@@ -137,7 +137,8 @@ mod tests {
     #[test]
     fn a_held_run_is_shown_with_whom_it_waits_for_until_when_and_what_to_do() {
         let book = started(book(3, &[1]));
-        let view = watch(&book, Some(&held(Reason::Beginning { enough: true }))).unwrap();
+        let view =
+            watch(&book, Some(&held(Reason::Beginning { enough: true, stopped: Vec::new() }))).unwrap();
         let state = view.state.unwrap();
         assert_eq!((state.state.as_str(), state.code.as_str()), ("waiting", ""));
         assert_eq!((view.awaited, state.until_ms), (vec!["site-2".to_owned()], 1_795_392_000_000));

@@ -62,6 +62,8 @@ pub struct Checked {
     pub rows_rule_undecided: Value,
     /// Second rows of a patient by the schema's `key`, left out: the first one in the file stays.
     pub rows_repeated: Value,
+    /// Whether the file's last line has no end: it may have been cut off.
+    pub last_line_unended: bool,
 }
 
 impl Dataset {
@@ -99,16 +101,26 @@ impl Dataset {
         }
     }
 
+    /// The columns that a study uses.
+    fn table(&self, study: &Study) -> Result<Table, DataError> {
+        check_schema(&self.schema, study)?;
+        Table::open(&self.csv, &self.schema, study.reads())
+    }
+
     /// The patients of a study and the columns it uses, and no others, where they are as many as it and this site's floor ask.
     ///
     /// # Errors
     /// [`DataError`]; `too_few_rows` among them.
     pub fn cohort(&self, study: &Study, floors: &Floors) -> Result<Cohort, DataError> {
-        check_schema(&self.schema, study)?;
-        let mut study = study.clone();
-        study.privacy.min_rows = study.privacy.min_rows.max(floors.min_rows);
-        Cohort::of(&Table::open(&self.csv, &self.schema, study.reads())?, &study)
+        cohort_of(&self.table(study)?, study, floors)
     }
+}
+
+/// The patients of a study, held against the larger of its own least number of rows and the site's.
+fn cohort_of(table: &Table, study: &Study, floors: &Floors) -> Result<Cohort, DataError> {
+    let mut study = study.clone();
+    study.privacy.min_rows = study.privacy.min_rows.max(floors.min_rows);
+    Cohort::of(table, &study)
 }
 
 fn folder(paths: &Paths, name: &str) -> Option<PathBuf> {
@@ -167,7 +179,8 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
     }
     // Before a site has joined, the least that any has.
     let floors = paths.read_settings().map(|settings| settings.limits.floors).unwrap_or_default();
-    let cohort = dataset.cohort(study, &floors)?;
+    let table = dataset.table(study)?;
+    let cohort = cohort_of(&table, study, &floors)?;
     Ok(Checked {
         dataset: name.to_owned(),
         study: Some(study.id.clone()),
@@ -177,6 +190,7 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
         rows_outside_rule: small(cohort.filtered),
         rows_rule_undecided: small(cohort.undecided),
         rows_repeated: small(cohort.repeated),
+        last_line_unended: table.is_unended(),
     })
 }
 
@@ -190,12 +204,24 @@ fn whole(name: &str, schema: &Schema, table: &Table) -> Checked {
         rows_outside_rule: small(0),
         rows_rule_undecided: small(0),
         rows_repeated: small(table.repeated()),
+        last_line_unended: table.is_unended(),
     }
 }
 
 /// What was found, for people.
 pub fn check_text(checked: &Checked) -> String {
     let rows = small_text(&checked.rows_used);
+    let mut text = rows_text(checked, &rows);
+    if checked.last_line_unended {
+        text.push_str(
+            "\nNOTE: the last line of the file has no end: where the export was cut off, or is still being written, the last row may \
+             be half a row. Compare the number of rows with that of the export; a line end after the last row ends this note",
+        );
+    }
+    text
+}
+
+fn rows_text(checked: &Checked, rows: &str) -> String {
     match &checked.study {
         None if checked.rows_repeated == 0 => format!(
             "dataset {}: {rows} rows, {} declared columns, every cell as the schema says",
@@ -324,6 +350,19 @@ mod tests {
             said.contains("30 rows") && said.contains("30 second rows of a patient are left out"),
             "{said}"
         );
+    }
+
+    #[test]
+    fn a_file_whose_last_line_has_no_end_is_taken_with_a_note() {
+        let (folder, paths) = site(60, 0);
+        assert!(!check_text(&put(&folder, &paths, "ist").unwrap()).contains("NOTE"));
+        let whole = fs::read_to_string(folder.path().join("p.csv")).unwrap();
+        // Cut inside the last row: what is left of it still reads as a row.
+        fs::write(folder.path().join("p.csv"), &whole[..whole.len() - 1]).unwrap();
+        let study = Study::parse(&study("ist-death14", "0.0")).unwrap();
+        for checked in [check(&paths, "ist", None).unwrap(), check(&paths, "ist", Some(&study)).unwrap()] {
+            assert!(check_text(&checked).contains("the last line of the file has no end"), "{checked:?}");
+        }
     }
 
     #[test]

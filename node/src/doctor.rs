@@ -9,9 +9,11 @@ use crate::error::ANEW;
 use crate::home::Paths;
 use crate::studies::Studies;
 use crate::{Home, NodeError, clock, data_desk, switch};
+use motet_common::enrol::days_left;
 use motet_data::Table;
 use motet_ledger::{Ledger, LedgerError};
 use motet_proto::keyfile;
+use motet_proto::tls::authority::certificate_end_ms;
 use serde::Serialize;
 use std::io::Write as _;
 use std::path::Path;
@@ -80,6 +82,7 @@ pub async fn examine(dir: &Path) -> Findings {
     let paths = Paths::new(dir);
     let mut findings = Findings::default();
     keys(&paths, &mut findings);
+    certificate(&paths, &mut findings);
     disk(&paths, &mut findings);
     ledger(&paths, &mut findings).await;
     datasets(&paths, &mut findings);
@@ -119,6 +122,28 @@ fn keys(paths: &Paths, findings: &mut Findings) {
         findings.ok("keys", "every key file can be read by the node's account only");
     }
 }
+
+/// How long this site may call the coordinator yet.
+fn certificate(paths: &Paths, findings: &mut Findings) {
+    let end = std::fs::read_to_string(paths.certificate()).ok().and_then(|pem| certificate_end_ms(&pem).ok());
+    let Some(end) = end else {
+        let found = format!("`{}` is not there or is no certificate", paths.certificate().display());
+        return findings.fail("valid until", found, "restore the file, or join anew");
+    };
+    let found = clock::text(end);
+    match days_left(end, clock::now().ms) {
+        None => findings.ok("valid until", format!("this site's certificate ends on {found}")),
+        Some(days) => findings.fail(
+            "valid until",
+            format!("this site's certificate ends on {found}, in {days} days, and nothing renews it"),
+            format!("to the consortium's operator: {RENEWAL}"),
+        ),
+    }
+}
+
+/// What is to be done about a certificate that ends.
+pub(crate) const RENEWAL: &str = "\"please remove this site (`motet site remove`) and invite it anew (`motet site invite`) when no study of it runs: it joins with new \
+     keys, in a new folder, and studies that are still to run are proposed again\"";
 
 fn disk(paths: &Paths, findings: &mut Findings) {
     let probe = paths.dir().join(format!(".doctor.{}", std::process::id()));

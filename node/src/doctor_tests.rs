@@ -3,7 +3,9 @@
 use super::*;
 use crate::home::tests::make;
 use crate::home::write_text;
+use motet_common::enrol::Role;
 use motet_common::moment::Moment;
+use motet_proto::tls::authority::{Authority, Subject, Validity, make_csr};
 use motet_secagg::sign::SecretKey;
 
 fn outcomes<'f>(findings: &'f Findings, check: &str) -> Vec<&'f Line> {
@@ -16,6 +18,35 @@ async fn site() -> (tempfile::TempDir, Paths) {
     keyfile::write_secret(&paths.key("tls"), b"x").unwrap();
     Ledger::open(&paths.ledger()).await.unwrap().close().await;
     (folder, paths)
+}
+
+/// A certificate of this many days in the site's folder.
+fn with_certificate(paths: &Paths, days: u32) {
+    let authority = Authority::create("c").unwrap();
+    let (csr, _) = make_csr("site-1").unwrap();
+    let node = Some(motet_secagg::id::NodeId([1; 16]));
+    let subject = Subject { name: "site-1".into(), country: "NL".into(), role: Role::Site, node };
+    let pem = authority.sign_csr(&csr, &subject, Validity::days(days)).unwrap();
+    write_text(&paths.certificate(), &pem).unwrap();
+}
+
+#[tokio::test]
+async fn a_certificate_that_ends_within_sixty_days_is_a_failure_with_what_to_send_and_stands_in_the_status() {
+    let (folder, paths) = site().await;
+    for (days, outcome) in [(62, Outcome::Ok), (59, Outcome::Fail)] {
+        with_certificate(&paths, days);
+        let findings = examine(folder.path()).await;
+        let line = outcomes(&findings, "valid until")[0];
+        assert_eq!(line.outcome, outcome, "{}", findings_text(&findings));
+        let home = crate::Home::open(folder.path()).await.unwrap();
+        let said = crate::status::status_text(&crate::status::status(&home).await.unwrap());
+        home.ledger.close().await;
+        assert_eq!(said.contains("`motet site remove`"), days < 60, "{said}");
+        assert!(said.contains("certificate"), "{said}");
+        if outcome == Outcome::Fail {
+            assert!(line.advice.as_ref().unwrap().contains("`motet site remove`"), "{line:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! One approved study at this site: its chain of states, its patients, and the attempt under way. It computes; the
 //! session speaks.
 
+use crate::cohort_pin;
 use crate::data_desk::Dataset;
 use crate::memory::{Memories, Remembered};
 use crate::openings;
@@ -32,6 +33,7 @@ use rand_core::CryptoRng;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
 
 /// Rounds that the site's own evaluation of the final model may take.
 const MOST_LOCAL_ROUNDS: usize = 100;
@@ -88,6 +90,8 @@ pub(crate) struct Follower {
     pub(crate) cohort: Option<Arc<Cohort>>,
     /// What they were read from.
     pub(crate) reading: Option<Reading>,
+    /// The pin of the patients who answered last.
+    pub(crate) pinned: Option<[u8; 32]>,
     /// The attempt under way.
     pub(crate) attempt: Option<Attempt>,
     /// How the final model did on this site's own rows; for its own steward.
@@ -111,6 +115,7 @@ impl Follower {
         let chain = Chain::start(&proposal.study, &proposal.roster);
         let log = mirror(home, &proposal).await?;
         let past = absorbed(home, &proposal).await?;
+        let pinned = cohort_pin::read(home, &proposal).await?;
         let mut follower = Self {
             proposal,
             chain,
@@ -118,6 +123,7 @@ impl Follower {
             latest: None,
             cohort: None,
             reading: None,
+            pinned,
             attempt: None,
             own: None,
             missed: VecDeque::new(),
@@ -277,6 +283,10 @@ impl Follower {
             cohort: self.cohort.clone(),
             reading: self.reading.clone(),
             key: home.state_key.derive(openings::KEY),
+            pin_key: cohort_pin::key(home),
+            // Before the first sum nothing has come of an earlier answer.
+            bound: self.pinned.filter(|_| self.chain.round() > 0),
+            pin: None,
             chain: self.chain.clone(),
             place: self.place(home),
             tells: self.tells,
@@ -341,6 +351,12 @@ pub(crate) struct Work {
     reading: Option<Reading>,
     /// For the digest of the file.
     key: Secret,
+    /// The key of this site's pins.
+    pin_key: Zeroizing<[u8; 32]>,
+    /// What the patients' pin must be.
+    bound: Option<[u8; 32]>,
+    /// What it is, where they were read anew.
+    pin: Option<[u8; 32]>,
     chain: Chain,
     /// This site's place in the roster.
     place: Option<u32>,
@@ -358,6 +374,8 @@ pub(crate) struct Answered {
     pub(crate) cohort: Arc<Cohort>,
     /// What they were read from.
     pub(crate) reading: Reading,
+    /// Their pin, where they were read anew.
+    pub(crate) pin: Option<[u8; 32]>,
     /// The answer in the clear: it goes to the round machine, which masks it, and nowhere else.
     pub(crate) update: ClearUpdate,
     /// The final model on this site's own rows, where the question was its evaluation.
@@ -370,7 +388,8 @@ impl Work {
     /// Reads the patients, unless they were read before.
     ///
     /// # Errors
-    /// `no_dataset`, `schema_refused`, `too_few_rows`, or `data_refused` with file, line and column for the site's own eyes.
+    /// `no_dataset`, `schema_refused`, `too_few_rows`, `data_changed`, or `data_refused` with file, line and column for the site's own
+    /// eyes.
     pub(crate) fn cohort(&mut self) -> Result<Arc<Cohort>, Refusal> {
         if let Some(cohort) = &self.cohort {
             return Ok(Arc::clone(cohort));
@@ -381,13 +400,21 @@ impl Work {
         })?;
         check_schema(&dataset.schema, &self.proposal.study)
             .map_err(|error| Refusal::new(Code::SchemaRefused, error.of_texts()))?;
+        dataset.fits(&self.proposal.study, &self.floors).map_err(|error| match error {
+            NodeError::Refused(refusal) => refusal,
+            other => Refusal::new(Code::DataRefused, other.to_string()),
+        })?;
         let cohort =
             dataset.cohort(&self.proposal.study, &self.floors).map_err(|error| match error.kind() {
                 motet_data::Code::TooFewRows => Code::TooFewRows.into(),
                 _ => Refusal::new(Code::DataRefused, error.to_string()),
             })?;
+        let pin = cohort.pin(&self.pin_key);
+        if self.bound.is_some_and(|bound| bound != pin) {
+            return Err(cohort_pin::changed(&dataset.name));
+        }
         let cohort = Arc::new(cohort);
-        self.cohort = Some(Arc::clone(&cohort));
+        (self.cohort, self.pin) = (Some(Arc::clone(&cohort)), Some(pin));
         Ok(cohort)
     }
 
@@ -430,7 +457,7 @@ impl Work {
         })?;
         let remembered = answer.memory.map(|after| Remembered { before, after });
         let own = (question.phase == "evaluate").then(|| evaluate_here(&self.chain, &cohort, dice)).flatten();
-        Ok(Answered { cohort, reading, update: answer.update, own, remembered })
+        Ok(Answered { cohort, reading, pin: self.pin, update: answer.update, own, remembered })
     }
 
     /// The same recipe fitted on this site's rows alone, and the ridge it took: a small site often has no finite

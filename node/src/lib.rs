@@ -13,6 +13,7 @@
 //! session     the daemon: dials, hears, acts      link     frames out, each on record first
 //! openings    sets signed for studies that share data
 //! follower    one study's chain and attempt       vault    what an open attempt must keep and forget
+//! cohort_pin  that all its answers come from the same patients
 //! uploads     masked vectors on their way out
 //! ```
 //! A study is answered only when the steward's own signature stands under exactly its digest and its roster: whatever
@@ -39,6 +40,7 @@ pub mod steward;
 pub mod switch;
 
 // the daemon
+mod cohort_pin;
 mod downloads;
 pub mod drill;
 mod fetching;

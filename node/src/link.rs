@@ -141,24 +141,25 @@ pub(crate) fn agreed(welcome: &Welcome) -> Result<Version, Refusal> {
 
 impl Link {
     /// Dials the coordinator with this site's certificate and opens the stream. `replaced` is how often another connection
-    /// took this process's line.
+    /// took this process's line, `stopped` whether the steward has stopped this node.
     ///
     /// # Errors
     /// Why it cannot be reached, for the steward.
     pub(crate) fn dial(
         home: &Home,
         replaced: u32,
+        stopped: bool,
     ) -> impl Future<Output = Result<(Self, Line), Broken>> + use<> {
         let identity = home.paths.client();
         let (address, ledger) = (home.settings.address.clone(), home.ledger.clone());
-        async move { Self::dial_at(&address, &identity?, ledger, replaced).await }
+        async move { Self::dial_at(&address, &identity?, ledger, (replaced, stopped)).await }
     }
 
     async fn dial_at(
         address: &str,
         identity: &ClientIdentity,
         ledger: Ledger,
-        replaced: u32,
+        (replaced, stopped): (u32, bool),
     ) -> Result<(Self, Line), Broken> {
         let channel = connect(address, identity, COORDINATOR_NAME).await.map_err(|e| e.to_string())?;
         let mut client = RoundsClient::new(channel)
@@ -171,6 +172,7 @@ impl Link {
             clock_ms: clock::now().ms,
             minor: Version::ours().minor,
             replaced,
+            stopped,
         };
         record(&ledger, "hello", "", 0, &hello.encode_to_vec()).await?;
         // The queue is empty: the first frame always fits.
@@ -228,6 +230,15 @@ impl Link {
         let body = decision.to_bytes();
         record(&home.ledger, "decision", &decision.decision.study, 0, &body).await?;
         self.send(Frame::Decision(body)).await
+    }
+
+    /// Says whether the steward has stopped this node: nobody is to wait for its answers without knowing why.
+    ///
+    /// # Errors
+    /// As [`Link::tell`].
+    pub(crate) async fn turned(&self, home: &Home, stopped: bool) -> Result<(), Broken> {
+        record(&home.ledger, if stopped { "stopped" } else { "resumed" }, "", 0, &[stopped.into()]).await?;
+        self.send(Frame::Stopped(stopped)).await
     }
 
     /// Requests carry ids and digests only; they leave the site all the same and are on record.

@@ -109,6 +109,8 @@ struct Session {
     given_up: Vec<GivenUp>,
     /// Whether the switch was off at the last look.
     was_stopped: bool,
+    /// What the coordinator was told of that on this connection.
+    told_stopped: bool,
     /// Open attempts, by their names in the vault, that wait for a sum which is fetched again.
     lacking: BTreeMap<Digest, Plan>,
     /// Decisions that the coordinator has, or that the present connection has carried.
@@ -144,6 +146,7 @@ impl Session {
             computed,
             given_up: Vec::new(),
             was_stopped: false,
+            told_stopped: false,
             lacking: BTreeMap::new(),
             told: Vec::new(),
             was_welcome: false,
@@ -201,7 +204,9 @@ impl Session {
 
     /// Connects and serves the stream until it ends.
     async fn attend(&mut self, replaced: u32) -> Result<(), Away> {
-        let dialling = Link::dial(&self.home, replaced);
+        let stopped = switch::is_stopped(&self.home.ledger).await?;
+        self.told_stopped = stopped;
+        let dialling = Link::dial(&self.home, replaced, stopped);
         let (mut link, mut line) = self.meanwhile(dialling).await??;
         let Some(welcome) = self.meanwhile(line.next()).await?? else { return Ok(()) };
         let Some(Frame::Welcome(welcome)) = welcome.frame else {
@@ -277,6 +282,10 @@ impl Session {
     /// not hear while it was stopped, the coordinator says again to whoever comes anew.
     async fn look(&mut self, link: &Link) -> Result<bool, Away> {
         let resumed = self.hold_to_decisions().await?;
+        if self.was_stopped != self.told_stopped {
+            link.turned(&self.home, self.was_stopped).await?;
+            self.told_stopped = self.was_stopped;
+        }
         self.tell_given_up(link).await?;
         self.tell_decisions(link).await?;
         Ok(resumed)

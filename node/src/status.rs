@@ -1,9 +1,12 @@
 //! One look at the site: who it is, whether it runs, what it may answer and what has left.
 
+use crate::doctor::RENEWAL;
 use crate::records::{self, EVENTS, Event, OUTBOUND};
 use crate::studies::Studies;
 use crate::{Home, NodeError, clock, data_desk, steward, switch};
+use motet_common::enrol::days_left;
 use motet_common::study::text;
+use motet_proto::tls::authority::certificate_end_ms;
 use serde::Serialize;
 
 /// The site at a glance.
@@ -27,6 +30,10 @@ pub struct Status {
     pub steward_passphrase: bool,
     /// Fingerprint of the governance key this site trusts.
     pub governance: String,
+    /// When the certificate ends with which this site calls the coordinator; nothing where there is none.
+    pub certificate_until: Option<String>,
+    /// What to do about it, from sixty days before.
+    pub certificate_notice: Option<String>,
     /// Whether a process runs the node.
     pub running: bool,
     /// Whether the steward stopped it.
@@ -71,6 +78,9 @@ pub async fn status(home: &Home) -> Result<Status, NodeError> {
         }
     }
     let last = records::last::<Event>(&home.ledger, EVENTS).await?;
+    let end = std::fs::read_to_string(home.paths.certificate()).ok();
+    let end = end.and_then(|pem| certificate_end_ms(&pem).ok());
+    let notice = end.and_then(|end| days_left(end, clock::now().ms));
     Ok(Status {
         site: home.settings.site.clone(),
         country: home.settings.country.clone(),
@@ -81,6 +91,8 @@ pub async fn status(home: &Home) -> Result<Status, NodeError> {
         steward: home.steward.fingerprint().hex(),
         steward_passphrase: steward::is_sealed(&home.paths.key("steward"))?,
         governance: home.governance.fingerprint().hex(),
+        certificate_until: end.map(clock::text),
+        certificate_notice: notice.map(|days| format!("ends in {days} days: send to the operator {RENEWAL}")),
         running: home.paths.is_running(),
         stopped: switch::is_stopped(&home.ledger).await?,
         approved,
@@ -111,6 +123,11 @@ pub fn status_text(status: &Status) -> String {
         || "none".to_owned(),
         |last| format!("{} {}: {}", last.when, last.code, text::cleaned(&last.text)),
     );
+    let until = status.certificate_until.as_deref().unwrap_or("not there");
+    let certificate = match &status.certificate_notice {
+        Some(notice) => format!("until {until}; {notice}"),
+        None => format!("until {until}"),
+    };
     let facts = [
         ("site", format!("{} ({}), in the consortium {}", status.site, status.country, status.consortium)),
         ("node", running.to_owned()),
@@ -119,6 +136,7 @@ pub fn status_text(status: &Status) -> String {
         ("identity", status.identity.clone()),
         ("steward", format!("{} ({passphrase})", status.steward)),
         ("governance", status.governance.clone()),
+        ("certificate", certificate),
         ("approved", list(&status.approved)),
         ("undecided", list(&status.undecided)),
         ("datasets", list(&status.datasets)),

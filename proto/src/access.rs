@@ -56,7 +56,7 @@ const SITE: Who = Who::Members(&[Role::Site]);
 const OPERATOR: Who = Who::Members(&[Role::Operator]);
 const PEOPLE: Who = Who::Members(&[Role::Operator, Role::Researcher]);
 /// Sums, their evidence, the log and the masked uploads: for who makes sums again. Among sites it is those of the study's
-/// roster, which the coordinator looks up. A researcher receives releases.
+/// roster, which the coordinator looks up. A researcher receives releases, of the studies that name them.
 const AUDITORS: Who = Who::Members(&[Role::Site, Role::Operator]);
 const MEMBERS: Who = Who::Members(&[Role::Site, Role::Operator, Role::Researcher]);
 
@@ -100,7 +100,7 @@ pub const TABLE: &[Access] = &[
     row("/motet.v1.Desk/ListRuns", PEOPLE, QUESTION, Some(LATER)),
     row("/motet.v1.Desk/WatchRun", PEOPLE, QUESTION, Some(LATER)),
     row("/motet.v1.Desk/AbandonRun", OPERATOR, QUESTION, Some(LATER)),
-    few("/motet.v1.Desk/GetRelease", PEOPLE),
+    few("/motet.v1.Desk/GetRelease", MEMBERS),
     few("/motet.v1.Desk/ExportLedger", OPERATOR),
 ];
 

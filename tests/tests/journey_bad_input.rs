@@ -38,7 +38,10 @@ fn a_site_with_too_few_rows_declines_at_its_desk_and_nobody_hears_why() {
     let out = consortium.path("release");
     consortium.operate(&["release", "get", "heart-disease", "--out", &out]).done();
     let report = std::fs::read_to_string(format!("{out}/report.json")).unwrap();
-    assert!(!report.contains("switzerland"), "{report}");
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["site_names"].as_array().unwrap().len(), 3, "{report}");
+    // That it is in no sum is said, and why is not.
+    assert_eq!(report["sites_absent"], serde_json::json!([{ "name": "switzerland", "country": "CH" }]));
     // Its steward reads why; what is signed and told is a decline like any other.
     let shown = consortium.desk("switzerland", &["study", "show", "heart-disease"]).done();
     assert!(shown.contains("decision at this site: declined: this site does not take part"), "{shown}");
@@ -149,6 +152,54 @@ fn study_files_are_refused_with_their_line_and_too_small_a_consortium_is_named()
     let file = propose(&consortium, |text| text.replace("min_sites = 3", "min_sites = 5"));
     let said = consortium.operate(&["study", "propose", &file]);
     assert_ne!(said.code, 0, "five sites of four: {}", said.out);
+}
+
+#[test]
+fn a_node_that_starts_again_on_a_changed_file_is_away_to_the_others_until_the_file_is_back() {
+    let mut consortium = Consortium::start(PROGRAM);
+    let schema = consortium.path("schema.toml");
+    std::fs::write(&schema, "[dataset]\nname = \"case\"\n[columns.x]\ntype = \"float\"\n").unwrap();
+    // Sites of twelve patients each, with the values 1 to 6, and what the night's export puts in the place of one.
+    let rows =
+        |from: u32| format!("x\n{}", (0..12).map(|n| format!("{}\n", from + n % 6)).collect::<String>());
+    for site in ["s1", "s2", "s3"] {
+        let csv = consortium.path(&format!("{site}.csv"));
+        std::fs::write(&csv, rows(1)).unwrap();
+        consortium.add_site(site, "NL", "case", csv.as_ref(), schema.as_ref());
+    }
+    consortium.kill_node("s3");
+    consortium.start_node("s3", &["--drill", "join:2"]);
+    let file = consortium.path("study.toml");
+    let study = "[study]\nid = \"night\"\ntitle = \"t\"\nquestion = \"q\"\npurpose = \"53(1)(e)\"\nends = 2030-12-31\n[data]\n\
+                 dataset = \"case\"\nfeatures = [\"x\"]\n[recipe]\nkind = \"summary\"\n[rounds]\njoin = \"60s\"\n";
+    std::fs::write(&file, study).unwrap();
+    consortium.operate(&["study", "propose", &file]).done();
+    for site in ["s1", "s2", "s3"] {
+        consortium.approve(site, "night");
+    }
+    consortium.operate(&["run", "start", "night"]).done();
+    consortium.wait("s3 has ended in round 2", |c| c.logs().contains("this process ends here"));
+    consortium.kill_node("s3");
+    let csv = consortium.path("s3.csv");
+    std::fs::write(&csv, rows(101)).unwrap();
+    consortium.start_node("s3", &[]);
+    consortium.wait("its steward reads why", |c| c.logs().contains("data_changed"));
+    let status = consortium.desk("s3", &["status"]).done();
+    for part in ["dataset `case`", "put the file back as it was", "under another id"] {
+        assert!(status.contains(part), "`{part}` is not in {status}");
+    }
+    let shown = consortium.operate(&["run", "show", "night", "--json"]).done();
+    assert!(!shown.contains("data_changed") && !shown.contains("s3: "), "to the others it is away: {shown}");
+
+    std::fs::write(&csv, rows(1)).unwrap();
+    consortium.kill_node("s3");
+    consortium.start_node("s3", &[]);
+    consortium.wait("the run is released", |c| c.operate(&["run", "list"]).out.contains("released"));
+    let report = consortium.figures("night");
+    let figure = |key: &str| report["variables"][0][key].as_f64().unwrap();
+    // As R has it of 36 rows: mean(rep(1:6, 6)), sd(rep(1:6, 6)).
+    assert!((figure("mean") - 3.5).abs() < 1e-9, "{report}");
+    assert!((figure("sd") - 1.732_050_807_568_877).abs() < 1e-9, "{report}");
 }
 
 /// Elsewhere a single value that is no number turns everybody's model into none, and the run reports success.

@@ -98,7 +98,7 @@ fn a_site_that_has_not_approved_sends_no_update_byte_and_the_operator_sees_why()
 }
 
 #[test]
-fn stewards_who_stop_their_nodes_are_named_by_a_run_that_fails_and_nothing_leaves_until_they_resume() {
+fn stewards_who_stop_their_nodes_are_named_by_a_run_that_waits_and_nothing_leaves_until_they_resume() {
     let mut consortium = Consortium::start(PROGRAM);
     let sites = ["cleveland", "hungarian", "va"];
     heart_sites(&mut consortium, &sites);
@@ -107,18 +107,62 @@ fn stewards_who_stop_their_nodes_are_named_by_a_run_that_fails_and_nothing_leave
         consortium.approve(site, "heart-disease");
         consortium.desk(site, &["stop"]).done();
     }
-    assert_ne!(consortium.operate(&["run", "start", "heart-disease", "--wait"]).code, 0);
-    let runs = consortium.operate(&["run", "list", "heart-disease", "--json"]).done();
+    consortium.operate(&["run", "start", "heart-disease"]).done();
+    let named = sites.map(|site| format!("{site} (stopped by its steward)"));
+    consortium.wait("the run names them", |c| {
+        let shown = c.operate(&["run", "show", "heart-disease"]).done();
+        named.iter().all(|site| shown.contains(site)) && shown.contains("however long")
+    });
+    for command in [&["site", "list"][..], &["study", "show", "heart-disease"]] {
+        let said = consortium.operate(command).done();
+        assert_eq!(said.matches("stopped by its steward").count(), 3, "{said}");
+    }
     for site in sites {
-        assert!(runs.contains(&format!("{site} (site_stopped)")), "{runs}");
         let left = consortium.desk(site, &["ledger", "show", "--json"]).done();
         for kind in ["advert", "shares", "masked-chunk", "upload-header", "reveal-reply"] {
             assert!(!left.contains(&format!("\"{kind}\"")), "a `{kind}` left a stopped site:\n{left}");
         }
     }
-    assert!(runs.contains("failed") && runs.contains("each site's own log has the reason"), "{runs}");
     sites.iter().for_each(|site| drop(consortium.desk(site, &["resume"]).done()));
-    consortium.operate(&["run", "start", "heart-disease", "--wait"]).done();
+    consortium.wait("the run is released", |c| c.operate(&["run", "list"]).out.contains("released"));
+}
+
+#[test]
+fn a_run_waits_for_a_steward_who_has_not_decided_unless_the_operator_says_so_and_the_release_names_the_site()
+{
+    let mut consortium = Consortium::start(PROGRAM);
+    heart_sites(&mut consortium, &["cleveland", "hungarian", "switzerland", "va"]);
+    consortium.operate(&["study", "propose", demo_file("heart/logistic.toml").to_str().unwrap()]).done();
+    for site in ["cleveland", "hungarian", "va"] {
+        consortium.approve(site, "heart-disease");
+    }
+    let show = |c: &Consortium| c.operate(&["run", "show", "heart-disease", "--json"]).done();
+    let started = consortium.operate(&["run", "start", "heart-disease", "--json"]).done();
+    consortium.wait("it waits for one steward alone", |c| {
+        serde_json::from_str::<serde_json::Value>(&show(c)).unwrap()["awaited"]
+            == serde_json::json!(["switzerland"])
+    });
+    let shown: serde_json::Value = serde_json::from_str(&show(&consortium)).unwrap();
+    assert_eq!(
+        (&shown["state"], &shown["until_ms"]),
+        (&"waiting".into(), &serde_json::Value::Null),
+        "{shown}"
+    );
+    for part in ["switzerland (its steward has not decided)", "run start heart-disease --without-undecided"] {
+        assert!(shown["why"].as_str().unwrap().contains(part), "{shown}");
+    }
+    consortium.operate(&["run", "start", "heart-disease"]).refused("wrong_phase");
+    let without = ["run", "start", "heart-disease", "--without-undecided", "--json"];
+    assert_eq!(consortium.operate(&without).done(), started, "the run that waits is the one that begins");
+    consortium.wait("the run is released", |c| c.operate(&["run", "list"]).out.contains("released"));
+    let out = consortium.path("release");
+    consortium.operate(&["release", "get", "heart-disease", "--out", &out]).done();
+    let absent = serde_json::json!([{ "name": "switzerland", "country": "CH" }]);
+    assert_eq!(report(&out)["sites_absent"], absent);
+    let card = std::fs::read_to_string(format!("{out}/card.md")).unwrap();
+    assert!(
+        card.contains("1 of the 4 sites that were asked is in no sum of this release: switzerland (CH).")
+    );
 }
 
 #[test]

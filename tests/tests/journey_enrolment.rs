@@ -161,6 +161,80 @@ fn a_removed_persons_open_stream_ends_and_its_certificate_is_refused() {
 }
 
 #[test]
+fn a_researcher_sees_and_fetches_only_what_the_study_releases_to_her() {
+    let mut consortium = Consortium::start(PROGRAM);
+    three_sites(&mut consortium);
+    let join = |c: &Consortium, name: &str, folder: &str| {
+        let (file, dir) = (invite_person(c, name, "researcher"), c.path(folder));
+        c.motet(&["person", "join", "--code-file", &file, "--as", &dir]).done();
+        dir
+    };
+    let text = fs::read_to_string(demo_file("heart/logistic.toml")).expect("readable");
+    let file = consortium.path("study.toml");
+    let named = text.replace("\"all researchers of the consortium\"", "[\"ada\"]");
+    assert_ne!(named, text);
+    fs::write(&file, named).expect("writable");
+    let refused = consortium.operate(&["study", "propose", &file]).refused("study_invalid");
+    assert!(refused.contains("no researcher of that name has joined"), "{refused}");
+
+    let (ada, grace) = (join(&consortium, "ada", "ada"), join(&consortium, "grace", "grace"));
+    consortium.operate(&["person", "list"]).done();
+    consortium.operate(&["study", "propose", &file]).done();
+    SITES.iter().for_each(|site| consortium.approve(site, "heart-disease"));
+    let card = consortium.desk("va", &["study", "show", "heart-disease"]).done();
+    let card = card.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(card.contains("of the researchers these alone receive it: ada"), "{card}");
+    consortium.operate(&["run", "start", "heart-disease", "--wait"]).done();
+    let shown: Value =
+        serde_json::from_str(&consortium.operate(&["run", "show", "heart-disease", "--json"]).done())
+            .expect("JSON");
+    let run = shown["run"].as_str().expect("a run").to_owned();
+
+    let (hers, other, later) = (consortium.path("hers"), consortium.path("other"), consortium.path("later"));
+    consortium.motet(&["release", "get", "heart-disease", "--out", &hers, "--as", &ada]).done();
+    let listed = consortium.motet(&["study", "list", "--as", &ada]).done();
+    assert!(listed.contains("heart-disease"), "{listed}");
+
+    // Who is not named neither fetches nor sees it, nor how the run went.
+    consortium
+        .motet(&["release", "get", "heart-disease", "--out", &other, "--as", &grace])
+        .refused("study_unknown");
+    consortium.motet(&["release", "list", "heart-disease", "--as", &grace]).refused("study_unknown");
+    consortium.motet(&["study", "show", "heart-disease", "--as", &grace]).refused("study_unknown");
+    consortium.motet(&["run", "show", &run, "--as", &grace]).refused("run_unknown");
+    for list in [["study", "list"], ["run", "list"]] {
+        let said = consortium.motet(&[&list[..], &["--as", &grace]].concat()).done();
+        assert!(!said.contains("heart-disease"), "{said}");
+    }
+
+    // Nor does somebody else who is given the name later.
+    consortium.operate(&["person", "remove", "ada"]).done();
+    let another = join(&consortium, "ada", "another-ada");
+    consortium
+        .motet(&["release", "get", "heart-disease", "--out", &later, "--as", &another])
+        .refused("study_unknown");
+}
+
+#[test]
+fn a_join_code_has_the_address_that_the_coordinator_has_now() {
+    let mut consortium = Consortium::start(PROGRAM);
+    let before = consortium.address();
+    let moved = before.replace("127.0.0.1", "localhost");
+    assert_ne!(moved, before);
+    let file = consortium.path("hub/coordinator.toml");
+    let text = fs::read_to_string(&file).expect("readable");
+    let changed = text.replace(&format!("address = \"{before}\""), &format!("address = \"{moved}\""));
+    assert_ne!(changed, text);
+    fs::write(&file, changed).expect("writable");
+    consortium.hub().kill();
+    consortium.start_coordinator();
+    let code = JoinCode::parse(&consortium.invite("s7", "NL")).expect("a code");
+    assert_eq!(code.address, moved);
+    consortium.desk("s7", &["join", &code.to_text().expect("a code")]).done();
+    assert!(fs::read_to_string(consortium.path("s7/node.toml")).expect("readable").contains(&moved));
+}
+
+#[test]
 fn a_second_operator_may_go_and_so_may_the_first_then() {
     let consortium = Consortium::start(PROGRAM);
     let grace = consortium.path("grace");

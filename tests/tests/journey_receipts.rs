@@ -41,6 +41,11 @@ fn consortium(dataset: &str, files: &[(String, PathBuf)], drills: &[(&str, &str)
 
 /// Proposes, approves everywhere, runs to the release, fetches it and its proof; then nobody is there any more.
 fn released(consortium: &mut Consortium, study: &str, file: &str, sites: &[(String, PathBuf)]) -> Value {
+    let text = std::fs::read_to_string(file).expect("readable");
+    if !text.contains("recipients = ") {
+        let all = "[study]\nrecipients = \"all researchers of the consortium\"\n";
+        std::fs::write(file, text.replace("[study]\n", all)).expect("writable");
+    }
     consortium.operate(&["study", "propose", file]).done();
     for (site, _) in sites {
         consortium.approve(site, study);

@@ -101,7 +101,8 @@ async fn recipes(args: &Recipes) -> Done {
 async fn measure(consortium: &mut Consortium, meter: &Meter, case: &'static Case) -> Done<Cost> {
     let study = consortium.agree(&case.study(), false).await?;
     let (before, began) = (meter.passed(), Instant::now());
-    let started = consortium.desk.start_run(v1::StartRunRequest { study: study.id.clone() }).await?;
+    let request = v1::StartRunRequest { study: study.id.clone(), without_undecided: false };
+    let started = consortium.desk.start_run(request).await?;
     let end = crate::watch::follow(&mut consortium.desk, &started.into_inner().run, |_| ()).await?;
     let (seconds, after) = (began.elapsed().as_secs_f64(), meter.passed());
     crate::watch::ended(&end)?;

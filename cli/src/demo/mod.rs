@@ -174,8 +174,18 @@ fn say_thresholds(tell: &Narrator, study: &Study, sites: usize) {
 
 /// Starts a run, tells it round by round, and fetches its release into `place`.
 async fn follow(consortium: &mut Consortium, tell: &Narrator, study: &Study, place: &Path) -> Done<Report> {
-    let run =
-        consortium.desk.start_run(v1::StartRunRequest { study: study.id.clone() }).await?.into_inner().run;
+    // A hospital that was dropped before has approved this study, too, and would be waited for, however long.
+    let mut gone: Vec<&str> = Vec::new();
+    for member in &mut consortium.members {
+        if member.process.is_over() {
+            gone.push(member.site.name);
+        }
+    }
+    if !gone.is_empty() {
+        tell.say(format!("started with `--without-undecided`, for {} stays away", gone.join(", ")));
+    }
+    let request = v1::StartRunRequest { study: study.id.clone(), without_undecided: !gone.is_empty() };
+    let run = consortium.desk.start_run(request).await?.into_inner().run;
     let mut rounds = tell.rounds();
     let (desk, members) = (&mut consortium.desk, &mut consortium.members);
     let end = crate::watch::follow(desk, &run, |event| {

@@ -156,6 +156,21 @@ fn intervals_and_medians_follow_their_formulas() {
 }
 
 #[test]
+fn an_end_of_the_medians_interval_beyond_what_is_shown_is_kept_back_and_not_open() {
+    // An event a day on days 1 to 14. R, conf.type "log-log": median 7.5, interval 3 to 11, where four are at risk.
+    let all = patients(&(1..=14).map(|day| (f64::from(day), 1.0, 0.0)).collect::<Vec<_>>());
+    let sites = [site("a", &all[..5]), site("b", &all[5..10]), site("c", &all[10..])];
+    let curve = |min_cell: u32| {
+        let recipe = KaplanMeier { interval: Interval::LogLog, min_cell, ..recipe(Grid::days(30.0)) };
+        km(&recipe, &sites).curves.remove(0)
+    };
+    let (whole, shown) = (curve(0), curve(5));
+    assert_eq!((whole.median, whole.median_low, whole.median_high), (Some(7.5), Some(3.0), Some(11.0)));
+    assert_eq!((shown.median, shown.median_low, shown.median_high), (Some(7.5), Some(3.0), None));
+    assert!(shown.withheld && !whole.withheld, "so that who prints it can tell the two apart");
+}
+
+#[test]
 fn small_numbers_are_merged_or_kept_back() {
     let cohort = breast("breast_tcga_cox");
     let recipe =

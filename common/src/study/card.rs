@@ -200,7 +200,11 @@ impl Study {
             "the coordinator and every node of this study can read the SUM of at least {survivors} sites' vectors, and nothing \
              smaller; rows, patients and your own vector in the clear do not leave"
         ));
-        card.fact("the finished result, made from these sums, goes to the researchers of the study");
+        card.fact(&format!(
+            "the finished result, made from these sums, goes to the operators of the consortium and the sites of this study; {}. \
+             The coordinator hands it out by this list; what whoever has it does with it is a matter of your agreements",
+            self.recipients.words()
+        ));
     }
 
     fn with_whom(&self, card: &mut Card, context: &CardContext<'_>) {

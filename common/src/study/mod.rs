@@ -17,6 +17,7 @@ mod methods; //     what each kind of recipe reads, writes and tells
 mod parse; //       from TOML: the study and its data
 mod raw; //         the file's tables and keys
 mod reading; //     places in the text, and mistakes
+mod recipients; //  who receives the release
 mod rounds; //      from TOML: deadlines and quorum
 pub mod text; //    lines and plain words for TOML mistakes
 mod write; //       back to TOML, and the check of a study that came over the wire
@@ -26,6 +27,7 @@ pub use filter::{Filter, FilterError};
 pub use floors::{Floors, LEAST_CELL, LEAST_MULTIPLE, LEAST_ROWS, LEAST_STEP, MOST_BINS};
 pub use lint::{Finding, Severity};
 pub use methods::Outcome;
+pub use recipients::{EVERYONE, Recipients};
 
 use motet_recipes::{Count, Recipe, WeightKind};
 use motet_secagg::canonical;
@@ -66,6 +68,8 @@ canonical! {
         pub ends: Date,
         /// Names of the sites asked to take part; empty means every enrolled site.
         pub sites: Vec<String>,
+        /// Which researchers receive the release.
+        pub recipients: Recipients,
         /// Which data are used.
         pub data: Data,
         /// The federated method, on this study's columns.
@@ -114,7 +118,7 @@ canonical! {
     pub struct Levels {
         /// The feature.
         pub feature: String,
-        /// At least two, the first being the reference; numbers in their shortest form (`1`, not `1.0`).
+        /// At least two, the first being the reference, as they are written: `250.0` and `250.00` are two.
         pub levels: Vec<String>,
     }
 }

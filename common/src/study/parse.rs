@@ -3,6 +3,7 @@
 //! | key | default | meaning |
 //! |---|---|---|
 //! | `study.sites` | every enrolled site | names of the sites asked |
+//! | `study.recipients` | nobody | names of researchers, or "all researchers of the consortium" |
 //! | `data.levels.NAME` | | the levels of a feature that is a category, reference first |
 //! | `data.filter` | every row | rule for the cohort |
 //! | `data.test_fraction` | 0.0 | only 0.0 in this version |
@@ -80,6 +81,7 @@ impl Reading<'_> {
             purpose: self.purpose(&study.purpose)?,
             ends: self.ends(&study.ends)?,
             sites,
+            recipients: self.recipients(study.recipients.as_ref())?,
             data,
             recipe,
             privacy,
@@ -417,13 +419,13 @@ impl Reading<'_> {
     pub(super) fn category(&self, feature: &str, list: &Spanned<Vec<Spanned<String>>>) -> Checked<Levels> {
         let mut levels: Vec<String> = Vec::new();
         for item in list.get_ref() {
-            let level = text::normal_level(item.get_ref());
+            let level = item.get_ref().trim().to_owned();
             if level.is_empty() || level.chars().count() > NAME_LIMIT || !text::is_plain(&level, false) {
                 let fix = format!("a level has 1 to {NAME_LIMIT} characters that show as they are");
                 return self.refuse(item.span(), format!("{level:?} is not a level"), fix);
             }
             if levels.contains(&level) {
-                let fix = "levels that are numbers compare as numbers: name each once";
+                let fix = "name each level once";
                 return self.refuse(item.span(), format!("level `{level}` of `{feature}` stands twice"), fix);
             }
             levels.push(level);

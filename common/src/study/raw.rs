@@ -27,6 +27,7 @@ pub(super) struct RawStudy {
     pub(super) purpose: Spanned<String>,
     pub(super) ends: Spanned<toml::value::Datetime>,
     pub(super) sites: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) recipients: Option<Spanned<toml::Value>>,
 }
 
 #[derive(Deserialize)]

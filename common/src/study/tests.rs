@@ -18,6 +18,7 @@ question = "Which findings go along with a narrowed vessel?"
 purpose = "53(1)(e)"
 ends = 2027-12-31
 sites = ["cleveland", "hungarian", "switzerland", "va"]
+recipients = ["ada", "grace"]
 
 [data]
 dataset = "heart"
@@ -78,7 +79,7 @@ fn fedavg() -> Study {
 #[test]
 fn a_file_says_everything_about_a_study() {
     let study = full();
-    assert_eq!(study.columns(), ["age", "cp_2", "cp_3", "cp_4", "sex", "restecg_1", "restecg_2"]);
+    assert_eq!(study.columns(), ["age", "cp_2", "cp_3", "cp_4", "sex", "restecg_1.0", "restecg_2"]);
     assert_eq!(study.reads().into_iter().collect::<Vec<_>>(), ["age", "cp", "restecg", "seen", "sex", "y"]);
     assert_eq!(study.ends, Date { year: 2027, month: 12, day: 31 });
     assert_eq!(study.rounds.upload_s, 7200);
@@ -149,7 +150,7 @@ fn every_mistake_is_refused_in_its_line_with_its_fix() {
     refused("\"cp\", \"sex\"", "\"cp\", \"the sex\"", "not a column's name");
     refused("age >= 18 and", "age >= eighteen and", "at character 8");
     refused("test_fraction = 0.0", "test_fraction = 0.2", "not yet available in this version");
-    refused("\"0\", \"1.0\", \"2\"", "\"0\", \"1.0\", \"1\"", "level `1`");
+    refused("\"0\", \"1.0\", \"2\"", "\"0\", \"1.0\", \" 1.0\"", "level `1.0`");
     refused("[\"0\", \"1.0\", \"2\"]", "[\"0\"]", "fewer than two");
     refused("restecg = [\"0\"", "thal = [\"0\"", "not one of the features");
     refused("join = \"90s\"", "join = \"90\"", "30s");
@@ -244,8 +245,27 @@ fn a_ring_is_one_of_four_and_leaves_the_sites_enough_bits() {
 }
 
 #[test]
+fn recipients_are_named_or_everyone_in_so_many_words_and_else_nobody() {
+    let with = |value: &str| Study::parse(&FULL.replace("[\"ada\", \"grace\"]", value));
+    let read = |value: &str| with(value).unwrap().recipients;
+    assert_eq!(read("[\"ada\"]"), Recipients::Named(vec!["ada".into()]));
+    assert_eq!(read("\"all researchers of the consortium\""), Recipients::Everyone);
+    assert_eq!(Study::parse(SHORT).unwrap().recipients, Recipients::Nobody);
+    let line = FULL.lines().position(|line| line.starts_with("recipients")).unwrap() + 1;
+    for wrong in ["[]", "\"all\"", "\"ada\"", "true", "[1]", "[\"a b\"]", "[\"ada\", \"Ada\"]", "[\"\"]"] {
+        let error = with(wrong).unwrap_err();
+        assert_eq!(error.line as usize, line, "{wrong}: {error}");
+        assert!(error.problem.contains("recipients"), "{wrong}: {error}");
+    }
+    let named = read("[\"ada\"]");
+    assert!(named.include("ada", true) && !named.include("ada", false) && !named.include("grace", true));
+    assert!(Recipients::Everyone.include("grace", false) && !Recipients::Nobody.include("ada", true));
+}
+
+#[test]
 fn a_study_written_back_is_the_same_study() {
-    for study in [full(), fedavg(), Study::parse(SHORT).unwrap()] {
+    let everyone = Study { recipients: Recipients::Everyone, ..full() };
+    for study in [full(), everyone, fedavg(), Study::parse(SHORT).unwrap()] {
         assert_eq!(Study::parse(&study.to_toml()).unwrap(), study);
         assert_eq!(Study::from_bytes(&study.to_bytes()).unwrap(), study);
         study.check().unwrap();
@@ -266,7 +286,7 @@ fn a_study_from_the_wire_is_held_to_the_rules_of_a_file() {
     study.data.levels.reverse();
     assert!(study.check().is_err(), "levels stand in the order of the features");
     study = full();
-    study.data.levels[0].levels[1] = "2.0".into();
+    study.data.levels[0].levels[1] = " 2".into();
     assert!(study.check().is_err(), "levels stand in their normal form");
 }
 

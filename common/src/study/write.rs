@@ -36,6 +36,7 @@ impl Study {
         if !self.sites.is_empty() {
             lines.push(format!("sites = {}", list(&self.sites)));
         }
+        lines.extend(self.recipients.written().map(|recipients| format!("recipients = {recipients}")));
         lines.extend([
             "".to_string(),
             "[data]".to_string(),

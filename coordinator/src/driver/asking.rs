@@ -62,8 +62,14 @@ impl Driver {
 
     pub(super) async fn start_run(
         &mut self,
+        without_undecided: bool,
         answer: oneshot::Sender<Result<RunId, Refusal>>,
     ) -> Result<(), Refusal> {
+        if let Some(run) = self.book.waits_for_decisions().filter(|_| without_undecided) {
+            self.record(StudyEntry::WithoutUndecided(run), None).await?;
+            reply(answer, Ok(run));
+            return Ok(());
+        }
         let refused = if self.book.withdrawn {
             Some(Code::StudyWithdrawn.into())
         } else if self.has_ended() {
@@ -87,7 +93,7 @@ impl Driver {
             return Ok(());
         }
         let run = RunId(random());
-        self.record(StudyEntry::RunStarted(RunStarted { run, at: now() }), None).await?;
+        self.record(StudyEntry::RunStarted(RunStarted { run, without_undecided, at: now() }), None).await?;
         self.shared.runs.write().await.insert(run, self.book.digest);
         self.waiting_since = now();
         reply(answer, Ok(run));

@@ -64,7 +64,7 @@ impl Driver {
                 Some(Ask::Decide { answer, .. } | Ask::Withdraw { answer } | Ask::Abandon { answer, .. }) => {
                     reply(answer, Err(refusal.clone()));
                 }
-                Some(Ask::Start { answer }) => reply(answer, Err(refusal.clone())),
+                Some(Ask::Start { answer, .. }) => reply(answer, Err(refusal.clone())),
                 Some(Ask::Header { answer, .. }) => reply(answer, None),
                 // Nodes say it again on their next connection; a sum is made again.
                 Some(

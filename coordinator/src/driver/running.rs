@@ -4,7 +4,7 @@ use super::publishing::sweep_uploads;
 use super::{Driver, now, random};
 use crate::book::LineUp;
 use crate::entries::{Planned, RunEnded, StudyEntry};
-use crate::line_up::{self, Next};
+use crate::line_up::{self, Next, Presence};
 use crate::members::storage;
 use crate::pause::Pause;
 use motet_common::log::Leaf;
@@ -68,8 +68,7 @@ impl Driver {
         if self.book.publishing.is_some() {
             return self.publish_when_witnessed().await;
         }
-        let present = self.shared.hub.present();
-        let removed = self.shared.members.removed_nodes().await;
+        let who = self.presence().await;
         match self.book.chain.question(self.book.roster().entries.len()) {
             Ok(None) => match self.publish().await {
                 // The fit ended without an estimate, such as separated classes: a result, not a fault.
@@ -86,21 +85,28 @@ impl Driver {
                 self.end_run(refusal.code, &refusal.detail).await?;
                 Ok(false)
             }
-            Ok(Some(_)) => match line_up::next(
-                &self.book,
-                self.shared.config.min_sites,
-                &present,
-                &removed,
-                self.waiting_since,
-                now(),
-            ) {
-                Next::Open(line_up) => self.open(line_up).await,
-                Next::Wait(pause) => Ok(self.hold(pause)),
-                Next::Fail(code) => {
-                    self.end_run(code, "").await?;
-                    Ok(false)
+            Ok(Some(_)) => {
+                match line_up::next(&self.book, self.shared.config.min_sites, &who, self.waiting_since, now())
+                {
+                    Next::Open(line_up) => self.open(line_up).await,
+                    Next::Wait(pause) => Ok(self.hold(pause)),
+                    Next::Fail(code) => {
+                        self.end_run(code, "").await?;
+                        Ok(false)
+                    }
                 }
-            },
+            }
+        }
+    }
+
+    /// Who of the roster is there.
+    async fn presence(&self) -> Presence {
+        let hub = &self.shared.hub;
+        Presence {
+            present: hub.present(),
+            connected: self.book.roster().nodes().filter(|node| hub.is_connected(*node)).collect(),
+            stopped: self.book.roster().nodes().filter(|node| hub.is_stopped(*node)).collect(),
+            removed: self.shared.members.removed_nodes().await,
         }
     }
 

@@ -8,6 +8,7 @@ mod details;
 mod glm;
 mod judged;
 mod number;
+mod sites;
 mod survival;
 mod trees;
 mod words;
@@ -168,6 +169,7 @@ impl Card<'_> {
         for Site { name, country } in &context.sites {
             self.line(&format!("| {} | {} |", plain(name), plain(country)));
         }
+        self.sites_absent();
         self.sites_lost(matches!(outcome, Outcome::FedAvg(_) | Outcome::FedNumber(_) | Outcome::FedTime(_)));
     }
 
@@ -177,32 +179,6 @@ impl Card<'_> {
         let events =
             if small(events, smallest) { format!("fewer than {smallest}") } else { thousands(events) };
         format!("{rows} patients at {sites}; {events} of them had the outcome.")
-    }
-
-    /// `averaged`: training went on without the lost site, so the model still holds what it learned there.
-    fn sites_lost(&mut self, averaged: bool) {
-        let context = self.context;
-        if context.sites_lost.is_empty() {
-            self.line("\nNo site was lost during the run.");
-            return;
-        }
-        self.line("\n**Sites lost during the run:**\n");
-        for lost in &context.sites_lost {
-            let (name, country) = (plain(&lost.name), plain(&lost.country));
-            self.line(&format!("- {name} ({country}), not in the sums from round {} on.", lost.round));
-        }
-        self.line(if averaged {
-            "\nPatient counts and measures come from the sites in the table above alone; the weights were also trained on \
-             the lost sites in the rounds before."
-        } else {
-            "\nEvery number in this release comes from the sites in the table above alone."
-        });
-        if context.on_site_loss == "continue" {
-            self.line(
-                "The approved study says `on_site_loss = \"continue\"`: earlier rounds held the lost site, later rounds \
-                 do not, and who holds both sums can compute that site's own statistics for those rounds by difference.",
-            );
-        }
     }
 
     fn computation(&mut self, outcome: &Outcome) {

@@ -69,6 +69,8 @@ pub struct Context {
     pub sites: Vec<Site>,
     /// Sites that began and are not in that set.
     pub sites_lost: Vec<LostSite>,
+    /// Sites of the roster that are in none of its sums, for whatever reason.
+    pub sites_absent: Vec<Site>,
     /// What the approved study says about losing a site ("pause", "continue").
     pub on_site_loss: String,
     /// Fewest sites in a sum.

@@ -28,12 +28,20 @@ struct Report<'a> {
     judged: Option<judged::Judged<'a>>,
     site_names: Vec<&'a str>,
     sites_lost: Vec<Lost<'a>>,
+    /// Sites of the roster that are in none of the sums; why is not said.
+    sites_absent: Vec<Absent<'a>>,
     consortium: &'a str,
     dataset: &'a str,
     started: &'a str,
     finished: &'a str,
     software: &'a str,
     smallest_cell: u64,
+}
+
+#[derive(Serialize)]
+struct Absent<'a> {
+    name: &'a str,
+    country: &'a str,
 }
 
 #[derive(Serialize)]
@@ -177,6 +185,11 @@ pub(super) fn bytes(outcome: &Outcome, context: &Context) -> Result<Vec<u8>, Rel
             .sites_lost
             .iter()
             .map(|lost| Lost { name: &lost.name, country: &lost.country, round: lost.round })
+            .collect(),
+        sites_absent: context
+            .sites_absent
+            .iter()
+            .map(|site| Absent { name: &site.name, country: &site.country })
             .collect(),
         consortium: &context.consortium,
         dataset: &context.dataset,

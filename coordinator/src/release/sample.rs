@@ -82,6 +82,7 @@ pub(super) fn context() -> Context {
         tolerance: Some(1e-10),
         sites: sites.map(site).into(),
         sites_lost: vec![LostSite { name: "ITAL".to_owned(), country: "IT".to_owned(), round: 3 }],
+        sites_absent: vec![Site { name: "NORW".to_owned(), country: "NO".to_owned() }],
         on_site_loss: "continue".to_owned(),
         min_sites: 3,
         min_rows: 10,

@@ -73,6 +73,21 @@ impl DeskService {
     async fn handles(&self) -> Vec<Handle> {
         self.0.studies.read().await.values().cloned().collect()
     }
+
+    /// The studies that the caller may see.
+    async fn seen(&self, by: &Caller) -> Vec<Handle> {
+        self.handles().await.into_iter().filter(|handle| handle.is_for(by)).collect()
+    }
+
+    /// The study of this id, for whoever may see it.
+    async fn study(&self, id: &str, by: &Caller) -> Result<Handle, Status> {
+        let handle = self.0.study(id).await.map_err(refused)?;
+        if handle.is_for(by) {
+            return Ok(handle);
+        }
+        let detail = format!("`{id}`, or `{}` is not among its recipients", by.name);
+        Err(refused(Refusal::new(Code::StudyUnknown, detail)))
+    }
 }
 
 /// What became of a study, in a word.
@@ -105,6 +120,7 @@ impl Desk for DeskService {
             log: self.0.keys.log.public().0.to_vec(),
             governance: self.0.keys.governance.fingerprint().hex(),
             software: env!("CARGO_PKG_VERSION").to_owned(),
+            address: self.0.config.address.clone(),
         }))
     }
 
@@ -145,7 +161,10 @@ impl Desk for DeskService {
         for member in &mut members {
             let enrolment = Enrolment::from_bytes(&member.enrolment);
             let node = enrolment.map(|enrolment| enrolment.identity.node_id());
-            member.in_two_places = node.is_ok_and(|node| hub.is_contested(node));
+            if let Ok(node) = node {
+                member.in_two_places = hub.is_contested(node);
+                member.stopped = hub.is_stopped(node);
+            }
         }
         Ok(Response::new(ListMembersResponse { members }))
     }
@@ -193,12 +212,9 @@ impl Desk for DeskService {
         &self,
         request: Request<ListStudiesRequest>,
     ) -> Result<Response<ListStudiesResponse>, Status> {
+        let by = caller(&request)?;
         let id = request.into_inner().id;
-        let handles = if id.is_empty() {
-            self.handles().await
-        } else {
-            vec![self.0.study(&id).await.map_err(refused)?]
-        };
+        let handles = if id.is_empty() { self.seen(&by).await } else { vec![self.study(&id, &by).await?] };
         let mut studies = Vec::with_capacity(handles.len());
         for handle in handles {
             studies.push(Study {
@@ -228,9 +244,11 @@ impl Desk for DeskService {
         &self,
         request: Request<StartRunRequest>,
     ) -> Result<Response<StartRunResponse>, Status> {
-        let handle = self.0.study(&request.into_inner().study).await.map_err(refused)?;
-        let run = handle.ask(|answer| Ask::Start { answer }).await.map_err(refused)?.map_err(refused)?;
-        tracing::info!(study = %handle.id, %run, "a run was started");
+        let StartRunRequest { study, without_undecided } = request.into_inner();
+        let handle = self.0.study(&study).await.map_err(refused)?;
+        let run = handle.ask(|answer| Ask::Start { without_undecided, answer }).await;
+        let run = run.map_err(refused)?.map_err(refused)?;
+        tracing::info!(study = %handle.id, %run, without_undecided, "a run was started");
         Ok(Response::new(StartRunResponse { run: run.hex() }))
     }
 
@@ -238,9 +256,10 @@ impl Desk for DeskService {
         &self,
         request: Request<ListRunsRequest>,
     ) -> Result<Response<ListRunsResponse>, Status> {
+        let by = caller(&request)?;
         let study = request.into_inner().study;
         let mut runs = Vec::new();
-        for handle in self.handles().await {
+        for handle in self.seen(&by).await {
             if study.is_empty() || handle.id == study {
                 runs.extend(handle.runs().await.map_err(refused)?);
             }
@@ -253,7 +272,11 @@ impl Desk for DeskService {
         &self,
         request: Request<WatchRunRequest>,
     ) -> Result<Response<Self::WatchRunStream>, Status> {
+        let by = caller(&request)?;
         let (handle, run) = self.run(&request.into_inner().run).await?;
+        if !handle.is_for(&by) {
+            return Err(refused(Refusal::new(Code::RunUnknown, format!("`{run}`"))));
+        }
         let (views, out) = mpsc::channel(64);
         let live = handle.views().await.map_err(refused)?;
         tokio::spawn(follow(handle, run, live, views));
@@ -273,8 +296,9 @@ impl Desk for DeskService {
         &self,
         request: Request<GetReleaseRequest>,
     ) -> Result<Response<Self::GetReleaseStream>, Status> {
+        let by = caller(&request)?;
         let request = request.into_inner();
-        let handle = self.0.study(&request.study).await.map_err(refused)?;
+        let handle = self.study(&request.study, &by).await?;
         let run = if request.run.is_empty() { None } else { Some(run_id(&request.run)?) };
         let releases = handle.ask(|answer| Ask::Release { run, answer }).await.map_err(refused)?;
         if releases.is_empty() && !request.list_only {

@@ -50,6 +50,11 @@ async fn take(shared: &Shared, node: NodeId, frame: Frame) -> Result<(), Refusal
             shared.allowances.spend(node, cost(bytes.len()))?;
             take_decision(shared, node, &bytes).await
         }
+        Frame::Stopped(stopped) => {
+            shared.allowances.spend(node, cost(0))?;
+            shared.hub.turned(node, stopped);
+            Ok(())
+        }
     }
 }
 

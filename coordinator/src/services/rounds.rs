@@ -121,7 +121,12 @@ impl Rounds for RoundsService {
         self.0.allowances.spend(node, LINE).map_err(|refusal| status(&refusal))?;
         let mut frames = request.into_inner();
         let hello = first(&mut frames).await?;
-        let replaced = matches!(&hello, Some(AttendRequest { frame: Some(FromNode::Hello(hello)) }) if hello.replaced > 0);
+        let (replaced, stopped) = match &hello {
+            Some(AttendRequest { frame: Some(FromNode::Hello(hello)) }) => {
+                (hello.replaced > 0, hello.stopped)
+            }
+            _ => (false, false),
+        };
         let welcome = greet(hello, now(), &self.0.config.consortium, self.0.hub.lease())?;
         let (line, out) = mpsc::channel(QUEUE);
         let mut told = BTreeMap::new();
@@ -135,6 +140,8 @@ impl Rounds for RoundsService {
                     return;
                 }
             }
+            // Before it is here: a run that is to begin knows then that this one answers nothing.
+            shared.hub.turned(node, stopped);
             let id = shared.hub.came(node, line);
             if replaced {
                 shared.hub.contested(node);
@@ -400,7 +407,8 @@ mod tests {
 
     #[test]
     fn another_major_is_refused_with_both_versions() {
-        let hello = Hello { version: 2, software: "0.9.0".into(), clock_ms: AT.ms, minor: 3, replaced: 0 };
+        let hello =
+            Hello { version: 2, software: "0.9.0".into(), clock_ms: AT.ms, minor: 3, ..Hello::default() };
         let frame = AttendRequest { frame: Some(FromNode::Hello(hello)) };
         let found = refusal(&greeted(&frame.encode_to_vec()).unwrap_err()).unwrap();
         assert_eq!(found.code, Code::VersionUnknown);

@@ -3,7 +3,6 @@
 use crate::error::{Code, DataError};
 use crate::schema::{Column, Kind};
 use motet_common::study::filter::days_since_1970;
-use motet_common::study::text::normal_level;
 
 /// What a cell holds.
 #[derive(Clone, Copy)]
@@ -23,7 +22,7 @@ pub(crate) fn read(column: &Column, bytes: &[u8]) -> Result<Cell, DataError> {
             DataError::new(Code::NotText, "the cell is not UTF-8 text", "save the file as CSV in UTF-8")
         })?
         .trim();
-    let normal = normal_level(text);
+    let normal = column.kind.compared(column.codes, text);
     if column.missing.contains(&normal) {
         return Ok(Cell::Missing);
     }
@@ -48,7 +47,7 @@ pub(crate) fn read(column: &Column, bytes: &[u8]) -> Result<Cell, DataError> {
             }
         },
         Kind::Date => match days_since_1970(text) {
-            Some(days) => Ok(Cell::Number(days)),
+            Some(days) => within(column, days),
             None => Err(DataError::new(
                 Code::NotADate,
                 "not a date",
@@ -75,7 +74,13 @@ fn boolean(no: &[String], yes: &[String], normal: &str) -> Result<Cell, DataErro
 }
 
 fn number(text: &str) -> Result<f64, DataError> {
-    text.parse::<f64>().ok().filter(|value| value.is_finite()).ok_or_else(|| {
+    let parsed = text.parse::<f64>();
+    if parsed.as_ref().is_ok_and(|value| !value.is_finite()) {
+        let problem = "no finite number: a word such as `inf`, or larger than a number can be";
+        let fix = "correct the cell, or list the text as `missing`";
+        return Err(DataError::new(Code::NotANumber, problem, fix));
+    }
+    parsed.map_err(|_| {
         let comma = text.contains(',') && text.replace(',', ".").parse::<f64>().is_ok();
         let fix = if comma {
             "it looks like a decimal comma: export the file with decimal points"
@@ -84,6 +89,13 @@ fn number(text: &str) -> Result<f64, DataError> {
         };
         DataError::new(Code::NotANumber, "not a number", fix)
     })
+}
+
+/// A day that is so many after 1970-01-01.
+fn day(days: f64) -> String {
+    let span = jiff::Span::new().try_days(days as i64).ok();
+    let day = span.and_then(|span| jiff::civil::date(1970, 1, 1).checked_add(span).ok());
+    day.map_or_else(|| "another day".to_owned(), |day| day.to_string())
 }
 
 /// Converts a number to the column's unit and holds it to the bounds.
@@ -95,6 +107,10 @@ fn within(column: &Column, own: f64) -> Result<Cell, DataError> {
     ];
     match bounds.into_iter().flatten().find(|(outside, ..)| *outside) {
         Some((_, where_to, bound)) => {
+            if column.kind == Kind::Date {
+                let problem = format!("{where_to}, which is {}", day(bound));
+                return Err(DataError::new(Code::OutOfRange, problem, "correct the cell or the bound"));
+            }
             let unit = column.unit.as_deref().map_or_else(String::new, |unit| format!(" {unit}"));
             let fix = "correct the cell, the bound, or the unit (`from` and `factor`)";
             Err(DataError::new(Code::OutOfRange, format!("{where_to}, which is {bound}{unit}"), fix))

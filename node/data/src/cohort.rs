@@ -5,9 +5,16 @@ use crate::error::{Code, DataError};
 use crate::schema::{Column, Kind, Schema, Use};
 use crate::table::{Series, Table};
 use motet_common::study::filter::{Literal, days_since_1970};
+use motet_common::study::text::as_number;
 use motet_common::study::{Filter, Outcome, Study};
 use motet_recipes::{Family, Recipe, Rows, SubgroupKind};
+use motet_secagg::digest::Digest;
+use motet_secagg::mac;
 use ndarray::{Array1, Array2, ArrayView1};
+use zeroize::Zeroizing;
+
+/// Values that are hashed at once.
+const PIN_BLOCK: usize = 8192;
 
 /// What a recipe answers from. It has no `Debug` and no `Clone`.
 pub struct Cohort {
@@ -163,6 +170,33 @@ impl Cohort {
             .into_iter()
             .filter_map(|(name, values)| Some((name.clone()?, size(values.as_ref()?.view()))));
         features.chain(beside).max_by(|a, b| a.1.total_cmp(&b.1)).map(|(name, _)| name)
+    }
+
+    /// A digest of every value in its order, under a key of the site's own: it tells this cohort from another, and to nobody who
+    /// has not the key does it tell anything.
+    pub fn pin(&self, key: &[u8; 32]) -> [u8; 32] {
+        let sides = [&self.y, &self.time, &self.group, &self.offset, &self.weight];
+        let shape = [
+            self.x.nrows() as u64,
+            self.x.ncols() as u64,
+            self.groups.as_ref().map_or(0, |g| g.ncols() as u64),
+        ];
+        let shape: Vec<u8> = shape.iter().flat_map(|number| number.to_le_bytes()).collect();
+        let there: Vec<u8> = sides.iter().map(|side| u8::from(side.is_some())).collect();
+        let mut chain = Digest::of("cohort", &[&shape, &there]);
+        let beside = sides.into_iter().flatten().flat_map(|side| side.iter());
+        let mut values =
+            self.x.iter().chain(beside).chain(self.groups.iter().flat_map(|groups| groups.iter()));
+        // One buffer, overwritten at the end: what it held are patients' values.
+        let mut block = Zeroizing::new(Vec::with_capacity(PIN_BLOCK * 8));
+        loop {
+            block.clear();
+            values.by_ref().take(PIN_BLOCK).for_each(|value| block.extend_from_slice(&value.to_le_bytes()));
+            if block.is_empty() {
+                return mac::mac(key, "cohort", &chain.0);
+            }
+            chain = Digest::of("cohort block", &[&chain.0, &block]);
+        }
     }
 
     /// The cohort as a recipe takes it; this site tells nothing of itself.
@@ -354,7 +388,25 @@ fn fits<'c>(
     }
     for comparison in study.data.filter.iter().flat_map(|filter| filter.comparisons()) {
         let name = &comparison.column;
-        match (&declared(name)?.kind, &comparison.literal) {
+        let Column { kind, codes, .. } = declared(name)?;
+        match (kind, &comparison.literal) {
+            (Kind::Category { levels }, Literal::Number(number)) if *codes => {
+                let problem = format!(
+                    "the levels {} are codes here, the study's rule compares them with the number `{number}`",
+                    levels.join(", ")
+                );
+                return mismatch(name, problem, "the rule needs the level as it is written, in quotes");
+            }
+            (Kind::Category { levels }, Literal::Text(text))
+                if !levels.contains(text)
+                    && levels.iter().any(|level| as_number(level) == as_number(text)) =>
+            {
+                let problem = format!(
+                    "the study's rule compares with `{text}`, which is none of the levels {}, though it is the number of one",
+                    levels.join(", ")
+                );
+                return mismatch(name, problem, "the rule needs the level as it is written");
+            }
             (Kind::Category { .. }, _)
             | (Kind::Float | Kind::Int | Kind::Bool { .. }, Literal::Number(_)) => {}
             (Kind::Date, Literal::Text(text)) if days_since_1970(text).is_some() => {}
@@ -427,5 +479,54 @@ impl Series {
             Some(Cell::Number(number)) => *number,
             _ => f64::NAN,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cohort(x: &[f64], y: Option<&[f64]>, groups: Option<&[f64]>) -> Cohort {
+        Cohort {
+            x: Array2::from_shape_vec((x.len() / 2, 2), x.to_vec()).unwrap(),
+            y: y.map(|y| Array1::from_vec(y.to_vec())),
+            time: None,
+            group: None,
+            offset: None,
+            weight: None,
+            groups: groups.map(|groups| Array2::from_shape_vec((groups.len(), 1), groups.to_vec()).unwrap()),
+            used: 0,
+            left_out: 0,
+            filtered: 0,
+            undecided: 0,
+            repeated: 0,
+        }
+    }
+
+    #[test]
+    fn a_pin_tells_any_other_value_order_shape_or_key_and_nothing_else() {
+        let x = [1.0, 2.0, 3.0, f64::NAN];
+        let of = |cohort: &Cohort| cohort.pin(&[7; 32]);
+        let pin = of(&cohort(&x, Some(&[0.0, 1.0]), None));
+        assert_eq!(of(&cohort(&x, Some(&[0.0, 1.0]), None)), pin);
+        let mut weighted = cohort(&x, None, None);
+        weighted.weight = Some(Array1::from_vec(vec![0.0, 1.0]));
+        for other in [
+            cohort(&[1.0, 2.0, 3.5, f64::NAN], Some(&[0.0, 1.0]), None),
+            cohort(&[3.0, f64::NAN, 1.0, 2.0], Some(&[0.0, 1.0]), None),
+            cohort(&x, Some(&[1.0, 1.0]), None),
+            cohort(&x, None, None),
+            cohort(&x, None, Some(&[0.0, 1.0])),
+            cohort(&x[..2], Some(&[0.0]), None),
+            weighted,
+        ] {
+            assert_ne!(of(&other), pin);
+        }
+        assert_ne!(cohort(&x, Some(&[0.0, 1.0]), None).pin(&[8; 32]), pin);
+        // Longer than what is hashed at once.
+        let mut long = vec![0.5; 3 * PIN_BLOCK];
+        let before = of(&cohort(&long, None, None));
+        *long.last_mut().unwrap() = 0.25;
+        assert_ne!(of(&cohort(&long, None, None)), before);
     }
 }

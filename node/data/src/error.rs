@@ -7,6 +7,8 @@ use std::fmt;
 pub enum Code {
     /// The file cannot be opened or read.
     FileUnreadable,
+    /// The file is being written while it is read.
+    FileChanging,
     /// The schema file cannot be accepted.
     SchemaInvalid,
     /// The schema and the study mean different things by a name.
@@ -42,6 +44,7 @@ impl Code {
     pub fn as_str(self) -> &'static str {
         match self {
             Code::FileUnreadable => "file_unreadable",
+            Code::FileChanging => "file_changing",
             Code::SchemaInvalid => "schema_invalid",
             Code::SchemaMismatch => "schema_mismatch",
             Code::UnknownColumn => "unknown_column",

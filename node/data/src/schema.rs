@@ -4,11 +4,11 @@
 //! |---|---|---|
 //! | `type` | | `float`, `int`, `bool`, `category` or `date` (YYYY-MM-DD) |
 //! | `source` | NAME | the column's header, or its 1-based number in a file without a header |
-//! | `missing` | `""`, `NA`, `NaN`, `?`, `.` | texts that mean "not known"; numbers compare as numbers |
+//! | `missing` | `""`, `NA`, `NaN`, `?`, `.` | texts that mean "not known"; in columns of numbers they compare as numbers |
 //! | `unit` | | UCUM code of the values after conversion |
 //! | `from`, `factor` | | the site's own unit, and what a value is multiplied by to get `unit` |
-//! | `min`, `max` | | allowed range in `unit`, ends included |
-//! | `levels` | | the levels of a category |
+//! | `min`, `max` | | allowed range in `unit`, ends included; of a date two days |
+//! | `levels` | | the levels of a category; a cell `1.0` is `1`, unless one of them is a code such as `01`, `250.00` or `1E3`: then all are compared as they are written |
 //! | `use` | all of them | what a study may do with the column beside explaining and being explained: `"filter"`, `"weight"`, `"group"` |
 //! | `false`, `true` | `0`, `false`, `no` and `1`, `true`, `yes` | texts of a yes/no column, in any case |
 //!
@@ -17,6 +17,7 @@
 mod parse;
 
 use crate::error::{Code, DataError};
+use motet_common::study::text;
 use std::collections::BTreeMap;
 
 /// A dataset's columns.
@@ -41,12 +42,14 @@ pub struct Column {
     pub unit: Option<String>,
     /// What a number is multiplied by to get `unit`.
     pub factor: Option<f64>,
-    /// Smallest allowed value, in `unit`.
+    /// Smallest allowed value, in `unit`; of a date in days since 1970-01-01, as its values are.
     pub min: Option<f64>,
     /// Largest allowed value, in `unit`.
     pub max: Option<f64>,
     /// Texts that mean "not known", in normal form.
     pub missing: Vec<String>,
+    /// Whether a text of its values is a code, so that cells are compared as they are written.
+    pub codes: bool,
     /// What a study may do with it beside explaining and being explained.
     pub uses: Vec<Use>,
 }
@@ -92,14 +95,14 @@ pub enum Kind {
     Float,
     /// A whole number.
     Int,
-    /// Yes or no, read as 1 or 0: the texts for no and for yes, in normal form.
+    /// Yes or no, read as 1 or 0: the texts for no and for yes, as the schema has them.
     Bool {
         /// Texts for no.
         no: Vec<String>,
         /// Texts for yes.
         yes: Vec<String>,
     },
-    /// One of these levels, in normal form.
+    /// One of these levels, as the schema has them.
     Category {
         /// The levels.
         levels: Vec<String>,
@@ -117,6 +120,25 @@ impl Kind {
             Kind::Bool { .. } => "bool",
             Kind::Category { .. } => "category",
             Kind::Date => "date",
+        }
+    }
+
+    /// The texts that a schema gives a column's values.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &String> {
+        let (first, second): (&[String], &[String]) = match self {
+            Kind::Bool { no, yes } => (no, yes),
+            Kind::Category { levels } => (levels, &[]),
+            _ => (&[], &[]),
+        };
+        first.iter().chain(second)
+    }
+
+    /// A text of the file as it is compared with those of the schema.
+    pub(crate) fn compared(&self, codes: bool, text: &str) -> String {
+        match self {
+            Kind::Float | Kind::Int => text::as_number(text),
+            Kind::Bool { .. } | Kind::Category { .. } if !codes => text::normal_level(text),
+            _ => text.trim().to_owned(),
         }
     }
 }

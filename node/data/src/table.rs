@@ -17,6 +17,7 @@ pub struct Table {
     pub(crate) file: String,
     pub(crate) rows: usize,
     pub(crate) repeated: u64,
+    pub(crate) unended: bool,
     pub(crate) columns: BTreeMap<String, Series>,
 }
 
@@ -30,6 +31,11 @@ impl Table {
     /// Second rows of a patient, by the schema's `key`; they are left out.
     pub fn repeated(&self) -> u64 {
         self.repeated
+    }
+
+    /// Whether the file's last line has no end: it may have been cut off, in the middle of a number too.
+    pub fn is_unended(&self) -> bool {
+        self.unended
     }
 
     /// Reads the named columns of a CSV file (`,` or `;`), opened for reading only. No other column is interpreted, but
@@ -74,8 +80,10 @@ impl Table {
         if count == 0 {
             return Err(rows.empty("the table has no row"));
         }
+        let file = rows.name.clone();
+        let unended = !rows.end()?;
         let columns = readers.into_iter().map(|(name, _, series)| (name.to_string(), series)).collect();
-        Ok(Self { dataset: schema.name.clone(), file: rows.name, rows: count, repeated, columns })
+        Ok(Self { dataset: schema.name.clone(), file, rows: count, repeated, unended, columns })
     }
 
     /// Reads every declared column.

@@ -239,8 +239,8 @@ fn every_bad_cell_is_refused_by_place_and_never_shown() {
         (0, "age", &comma, "not_a_number", "decimal comma"),
         (0, "age", &number, "out_of_range", "above `max`, which is 120 a"),
         (0, "age", &format!("-{number}"), "out_of_range", "below `min`, which is 0 a"),
-        (0, "age", &"inf".to_string(), "not_a_number", "correct the cell"),
-        (0, "age", &"1e400".to_string(), "not_a_number", "correct the cell"),
+        (0, "age", &"inf".to_string(), "not_a_number", "no finite number"),
+        (0, "age", &"1e400".to_string(), "not_a_number", "no finite number"),
         (1, "visits", &fraction, "not_whole", "float"),
         (1, "visits", &text, "not_a_number", "not a number"),
         (2, "sex", &text, "not_a_bool", "no is f, yes is M or 1"),
@@ -441,7 +441,7 @@ fn a_bad_schema_is_refused_in_its_line() {
         ("factor = 88.4", "factor = 0", "`factor` is not a positive number"),
         ("from = \"mg/dL\"\n", "", "`factor` needs `from`"),
         ("factor = 88.4\n", "", "`from` needs `factor`"),
-        ("levels = [\"1\", \"2\", \"4\"]", "levels = [\"1\", \"1.0\"]", "stands twice"),
+        ("levels = [\"1\", \"2\", \"4\"]", "levels = [\"1\", \" 1\"]", "stands twice"),
         ("levels = [\"1\", \"2\", \"4\"]", "levels = [\"1\"]", "fewer than two levels"),
         ("levels = [\"1\", \"2\", \"4\"]", "levels = [\"1\", \"?\"]", "a value and a missing one"),
         ("true = [\"M\", \"1\"]", "true = [\"f\"]", "do not tell no from yes"),
@@ -489,4 +489,90 @@ fn an_outcome_of_yes_and_no_is_one_and_zero_to_linear_poisson_and_quasi_models()
     }
     let refused = site.cohort(&asked("gamma")).err().unwrap();
     assert_eq!((refused.kind(), refused.column()), (Code::SchemaMismatch, Some("y")));
+}
+
+/// A site whose column `code` has these levels and cells, one a row.
+fn coded(levels: &str, cells: &[&str]) -> Site {
+    let schema =
+        format!("[dataset]\nname = \"ward\"\n[columns.code]\ntype = \"category\"\nlevels = [{levels}]\n");
+    site(format!("code,y\n{}", cells.iter().map(|cell| format!("{cell},0\n")).collect::<String>()), &schema)
+}
+
+/// Columns of the summary's table: of each level but the first, who has it.
+fn dummies(site: &Site, levels: &str, extra: &str) -> Result<Vec<Vec<f64>>, DataError> {
+    let study = summary(r#"["code"]"#, &format!("{extra}\n[data.levels]\ncode = [{levels}]"));
+    Ok(site.cohort(&study)?.x.columns().into_iter().map(|column| column.to_vec()).collect())
+}
+
+#[test]
+fn codes_that_look_like_numbers_are_compared_as_they_are_written() {
+    // ICD-9: 250.0 is a group, 250.00 a disease in it.
+    let levels = r#""401.9", "250.00""#;
+    let error = coded(levels, &["250.00", "250.0", "401.9"]).all().map(drop).unwrap_err();
+    assert_eq!((error.code(), error.line()), ("unknown_level", Some(3)), "{error}");
+    assert!(!error.to_string().contains("`250.0`"), "{error}");
+    let both = r#""401.9", "250.0", "250.00""#;
+    let found = dummies(&coded(both, &["250.00", "250.0", "401.9", "250.00"]), both, "").unwrap();
+    assert_eq!(found, [[0.0, 1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 1.0]]);
+    for (levels, cell) in [
+        (r#""1E3", "x""#, "1000"),
+        (r#""1000", "x""#, "1E3"),
+        (r#""01", "02""#, "1"),
+        (r#""1", "2""#, "01"),
+        (r#""01", "2""#, "2.0"),
+    ] {
+        let error = coded(levels, &[cell]).all().map(drop).unwrap_err();
+        assert_eq!(error.code(), "unknown_level", "{levels}: {cell}");
+    }
+    // A program that writes whole numbers with a point changes no level.
+    let plain = r#""1", "2", "0.5""#;
+    assert_eq!(
+        dummies(&coded(plain, &["1.0", "2.00", "0.50"]), plain, "").unwrap(),
+        [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    );
+}
+
+#[test]
+fn a_rule_means_a_code_as_it_is_written_or_is_refused() {
+    let both = r#""401.9", "250.0", "250.00""#;
+    let site = coded(both, &["250.00", "250.0", "401.9", "250.00"]);
+    let found = dummies(&site, both, "filter = \"code == '250.00'\"").unwrap();
+    assert_eq!(found, [[0.0, 0.0], [1.0, 1.0]]);
+    for (rule, why) in [("code == 250", "are codes here"), ("code == '401.90'", "none of the levels")] {
+        let error = dummies(&site, both, &format!("filter = \"{rule}\"")).unwrap_err();
+        assert_eq!((error.code(), error.column()), ("schema_mismatch", Some("code")));
+        assert!(error.to_string().contains(why), "{error}");
+    }
+    // Where levels are numbers, a rule may still compare them as such.
+    let plain = r#""1", "2", "3""#;
+    let found = dummies(&coded(plain, &["1.0", "2", "3"]), plain, "filter = \"code >= 2\"").unwrap();
+    assert_eq!(found, [[1.0, 0.0], [0.0, 1.0]]);
+}
+
+#[test]
+fn a_last_line_without_its_end_is_told() {
+    let whole = format!("{HEADER}{GOOD}{GOOD}");
+    for (text, unended) in
+        [(whole.as_str(), false), (whole.trim_end(), true), (&whole.replace('\n', "\r\n"), false)]
+    {
+        assert_eq!(site(text, SCHEMA).all().unwrap().is_unended(), unended);
+    }
+}
+
+#[test]
+fn a_date_outside_its_bounds_is_refused_with_the_bound_and_not_the_day() {
+    let bounded = |min: &str, max: &str| {
+        SCHEMA.replace("type = \"date\"", &format!("type = \"date\"\nmin = {min}\nmax = {max}"))
+    };
+    let schema = bounded("2019-12-31", "\"2020-01-01\"");
+    assert_eq!(site(format!("{HEADER}{GOOD}"), &schema).all().unwrap().rows(), 1, "ends included");
+    for (day, word) in [("2020-01-02", "above `max`, which is 2020-01-01"), ("0020-01-01", "below `min`")] {
+        let error = refusal(site(with_cell(5, day), &schema).all());
+        assert_eq!((error.code(), error.line(), error.column()), ("out_of_range", Some(3), Some("seen")));
+        assert!(error.to_string().contains(word) && !error.to_string().contains(day), "{error}");
+    }
+    let wrong = |min: &str, max: &str| Schema::parse(&bounded(min, max)).unwrap_err().to_string();
+    assert!(wrong("2020-01-02", "2020-01-01").contains("`min` is above `max`"));
+    assert!(wrong("0", "2020-01-01").contains("`min` is not a day"));
+    assert!(wrong("\"soon\"", "2020-01-01").contains("`min` is not a day"));
 }

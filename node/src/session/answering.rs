@@ -1,7 +1,8 @@
 //! From a plan to an advert: what a node checks before it computes, and the computation away from the session's thread.
 
 use super::{Away, Computed, Session, clock_day};
-use crate::follower::{self, Attempt, Follower};
+use crate::cohort_pin;
+use crate::follower::{self, Answered, Attempt, Follower};
 use crate::link::Link;
 use crate::memory::Memories;
 use crate::{NodeError, switch};
@@ -112,6 +113,13 @@ impl Session {
             return self.tell_given_up(link).await;
         }
         let Some(follower) = self.followers.get_mut(&study) else { return Ok(()) };
+        // On record before anything of the answer is said.
+        if let Ok(Answered { pin: Some(pin), .. }) = &result
+            && follower.pinned != Some(*pin)
+        {
+            cohort_pin::keep(&self.home, &follower.proposal, *pin).await?;
+            follower.pinned = Some(*pin);
+        }
         let Follower { proposal, attempt, cohort, reading, own, chain, log, .. } = follower;
         let Some(attempt) = attempt.as_mut().filter(|attempt| attempt.member.terms().plan_root() == plan)
         else {
@@ -157,5 +165,8 @@ impl Session {
 
 /// Whether a reason not to answer tells something of this site's patients. Which columns its schema has does not.
 fn depends_on_rows(code: Code) -> bool {
-    matches!(code, Code::TooFewRows | Code::DataRefused | Code::InputRefused | Code::RecipeFailed)
+    matches!(
+        code,
+        Code::TooFewRows | Code::DataRefused | Code::DataChanged | Code::InputRefused | Code::RecipeFailed
+    )
 }

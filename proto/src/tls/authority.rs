@@ -270,6 +270,17 @@ pub fn certificate_digest(cert_pem: &str) -> Result<Digest, AuthorityError> {
     Ok(Digest::of_file(&certificate_der(cert_pem)?))
 }
 
+/// When a certificate ends, in milliseconds since 1970-01-01 UTC.
+///
+/// # Errors
+/// [`AuthorityError::Stored`] when the text is not a certificate.
+pub fn certificate_end_ms(cert_pem: &str) -> Result<u64, AuthorityError> {
+    let der = certificate_der(cert_pem)?;
+    let (_, cert) = x509_parser::parse_x509_certificate(&der).map_err(|_| AuthorityError::Stored)?;
+    let seconds = u64::try_from(cert.validity().not_after.timestamp()).unwrap_or(0);
+    Ok(seconds.saturating_mul(1000))
+}
+
 /// A certificate's DER bytes.
 ///
 /// # Errors

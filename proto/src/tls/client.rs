@@ -377,7 +377,7 @@ fn is_closed(error: &io::Error) -> bool {
 fn refusal(address: String, alert: AlertDescription) -> ConnectError {
     let why = match alert {
         AlertDescription::CertificateExpired => {
-            "it has expired or is not valid yet; check this machine's clock, then ask the operator for a new invitation"
+            "it has expired or is not valid yet; check this machine's clock; if it is right, ask the operator to remove this member and to invite it anew"
         }
         AlertDescription::UnknownCA
         | AlertDescription::BadCertificate

@@ -5,7 +5,8 @@ use motet_recipes::WeightKind;
 
 /// Every field of a study changed, one by one. The patterns have no `..`: a new field does not compile until it is here.
 fn changes(study: &Study) -> Vec<(&'static str, Study)> {
-    let Study { id, title, question, purpose, ends, sites, data, recipe: _, privacy, rounds } = study.clone();
+    let Study { id, title, question, purpose, ends, sites, recipients, data, recipe: _, privacy, rounds } =
+        study.clone();
     let Data {
         dataset,
         outcome,
@@ -40,6 +41,8 @@ fn changes(study: &Study) -> Vec<(&'static str, Study)> {
         ("ends.month", with(&|s| s.ends.month = ends.month - 1)),
         ("ends.day", with(&|s| s.ends.day = ends.day - 1)),
         ("sites", with(&|s| s.sites = shorter(&sites))),
+        ("recipients", with(&|s| s.recipients = Recipients::Named(shorter(recipients.names())))),
+        ("recipients, all", with(&|s| s.recipients = Recipients::Everyone)),
         ("dataset", with(&|s| s.data.dataset = other(&dataset))),
         ("outcome", with(&|s| s.data.outcome = outcome.as_deref().map(other))),
         ("features", with(&|s| s.data.features = shorter(&features))),

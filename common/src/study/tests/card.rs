@@ -80,6 +80,8 @@ fn the_card_says_all_a_steward_decides_on() {
         "one masked vector",
         "a step of the fit: 45",
         "the coordinator and every node of this study can read the SUM of at least 3 sites",
+        "goes to the operators of the consortium and the sites of this study; of the researchers these alone receive it: ada, \
+         grace.",
         "site-3 (NL), identity key",
         "ATTENTION: site-4 is in the roster, but the study does not name it",
         "site-5 is named in the study, but is not in this roster",
@@ -103,4 +105,15 @@ fn the_card_says_all_a_steward_decides_on() {
     assert!(card.lines().all(|line| line.chars().count() <= 110), "{card}");
     let paused = Study { rounds: Rounds { on_site_loss: SiteLoss::Pause, ..study.rounds.clone() }, ..study };
     assert!(!paused.card(&context).contains("go on without it"));
+    for (recipients, words) in [
+        (Recipients::Nobody, "no researcher receives it"),
+        (
+            Recipients::Everyone,
+            "ALL researchers of the consortium receive it, also those who are invited later",
+        ),
+    ] {
+        let card = Study { recipients, ..paused.clone() }.card(&context);
+        let flat = card.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains(words), "{words:?} is not in\n{card}");
+    }
 }

@@ -221,9 +221,16 @@ impl Card<'_> {
         let rows =
             if small(curve.rows, self.context.smallest_cell) { few.clone() } else { thousands(curve.rows) };
         let events = curve.events.map_or(few, thousands);
-        let unknown = if curve.withheld { "not reached where shown" } else { "not reached" };
+        let unknown = match (curve.rows, curve.withheld) {
+            (0, _) => "no patient",
+            (rows, _) if small(rows, self.context.smallest_cell) => "not shown",
+            (_, true) => "not reached where shown",
+            (_, false) => "not reached",
+        };
         let median = curve.median.map_or_else(|| unknown.to_owned(), figure);
-        let end = |end: Option<f64>| end.map_or_else(|| "open".to_owned(), figure);
+        // Where a part of the curve is kept back nobody can say that an end is open: it may lie there.
+        let beyond = if curve.withheld { "not shown" } else { "open" };
+        let end = |end: Option<f64>| end.map_or_else(|| beyond.to_owned(), figure);
         let interval = match (curve.median, curve.median_low) {
             (None, None) => String::new(),
             _ => format!("{} to {}", end(curve.median_low), end(curve.median_high)),

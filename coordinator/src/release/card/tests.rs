@@ -11,6 +11,7 @@ fn the_card_answers_what_a_clinician_asks() {
         "9,381 patients at 10 sites in 10 countries; 813 of them",
         "| FINL | FI |",
         "ITAL (IT), not in the sums from round 3 on",
+        "1 of the 12 sites that were asked is in no sum of this release: NORW (NO).",
         "Every number in this release comes from the sites in the table",
         "by difference",
         "No patient's row left a site",

@@ -108,6 +108,9 @@ struct CurveOut<'a> {
     median: Option<f64>,
     median_low: Option<f64>,
     median_high: Option<f64>,
+    /// What a null end of the interval means: `open`, or `not shown` where a part of the curve is kept back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    median_beyond: Option<&'static str>,
     rmst: Option<Rmst>,
     withheld: bool,
     points: Vec<PointOut>,
@@ -299,6 +302,8 @@ fn curve_out<'a>(curve: &'a Curve, context: &Context) -> CurveOut<'a> {
         median: curve.median,
         median_low: curve.median_low,
         median_high: curve.median_high,
+        median_beyond: (curve.median_low.is_none() || curve.median_high.is_none())
+            .then_some(if curve.withheld { "not shown" } else { "open" }),
         rmst: curve.restricted_mean.map(|mean| Rmst { tau: mean.tau, mean: mean.mean, se: mean.se }),
         withheld: curve.withheld,
         points: curve.points.iter().map(point).collect(),

@@ -2,6 +2,7 @@
 
 use super::{Column, Kind, Schema, Source, Use};
 use crate::error::{Code, DataError};
+use motet_common::study::filter::days_since_1970;
 use motet_common::study::text;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -36,8 +37,8 @@ struct RawColumn {
     unit: Option<Spanned<String>>,
     from: Option<Spanned<String>>,
     factor: Option<Spanned<f64>>,
-    min: Option<Spanned<f64>>,
-    max: Option<Spanned<f64>>,
+    min: Option<Spanned<toml::Value>>,
+    max: Option<Spanned<toml::Value>>,
     missing: Option<Spanned<Vec<String>>>,
     levels: Option<Spanned<Vec<String>>>,
     #[serde(rename = "use")]
@@ -104,10 +105,11 @@ impl Reading<'_> {
         let (at, raw) = (raw.span(), raw.get_ref());
         let kind = self.kind(name, raw, at)?;
         self.fitting(&kind, raw)?;
-        if let (Some(min), Some(max)) = (&raw.min, &raw.max)
-            && (min.get_ref() > max.get_ref() || min.get_ref().is_nan() || max.get_ref().is_nan())
+        let (min, max) = (self.bound("min", &kind, &raw.min)?, self.bound("max", &kind, &raw.max)?);
+        if let (Some(low), Some(high), Some(at)) = (min, max, &raw.min)
+            && low > high
         {
-            return self.refuse(min.span(), "`min` is above `max`", "exchange them");
+            return self.refuse(at.span(), "`min` is above `max`", "exchange them");
         }
         match (&raw.from, &raw.factor, &raw.unit) {
             (None, None, _) | (Some(_), Some(_), Some(_)) => {}
@@ -134,16 +136,18 @@ impl Reading<'_> {
                 "write what a value is multiplied by",
             );
         }
-        let missing = self.missing(&kind, raw)?;
+        let codes = kind.texts().any(|text| text::is_code(text));
+        let missing = self.missing(&kind, codes, raw)?;
         let value = |number: &Option<Spanned<f64>>| number.as_ref().map(|number| *number.get_ref());
         Ok(Column {
             source: self.source(name, raw)?,
             unit: raw.unit.as_ref().map(|unit| unit.get_ref().clone()),
             factor: value(&raw.factor),
-            min: value(&raw.min),
-            max: value(&raw.max),
+            min,
+            max,
             missing,
             uses: self.uses(raw)?,
+            codes,
             kind,
         })
     }
@@ -205,12 +209,40 @@ impl Reading<'_> {
         })
     }
 
+    /// An end of the allowed range: a number, or a day as days since 1970-01-01.
+    fn bound(
+        &self,
+        key: &str,
+        kind: &Kind,
+        given: &Option<Spanned<toml::Value>>,
+    ) -> Result<Option<f64>, DataError> {
+        let Some(given) = given else { return Ok(None) };
+        let days = |text: &str| days_since_1970(text);
+        let value = match (kind, given.get_ref()) {
+            (Kind::Date, toml::Value::Datetime(day)) => days(&day.to_string()),
+            (Kind::Date, toml::Value::String(day)) => days(day),
+            (Kind::Date, _) => None,
+            (_, toml::Value::Float(number)) => Some(*number).filter(|number| !number.is_nan()),
+            (_, toml::Value::Integer(number)) => Some(*number as f64),
+            _ => None,
+        };
+        if value.is_some() {
+            return Ok(value);
+        }
+        let (what, fix) = match kind {
+            Kind::Date => ("a day", "write a date such as 2019-01-31, without quotes"),
+            _ => ("a number", "write it without quotes"),
+        };
+        self.refuse(given.span(), format!("`{key}` is not {what}"), fix)
+    }
+
     /// Keys that only some types have.
     fn fitting(&self, kind: &Kind, raw: &RawColumn) -> Result<(), DataError> {
         let number = matches!(kind, Kind::Float | Kind::Int);
+        let ordered = number || matches!(kind, Kind::Date);
         let keys = [
-            ("min", raw.min.as_ref().map(Spanned::span), number),
-            ("max", raw.max.as_ref().map(Spanned::span), number),
+            ("min", raw.min.as_ref().map(Spanned::span), ordered),
+            ("max", raw.max.as_ref().map(Spanned::span), ordered),
             ("from", raw.from.as_ref().map(Spanned::span), number),
             ("factor", raw.factor.as_ref().map(Spanned::span), number),
             ("levels", raw.levels.as_ref().map(Spanned::span), matches!(kind, Kind::Category { .. })),
@@ -240,27 +272,19 @@ impl Reading<'_> {
         };
         let mut texts = Vec::new();
         for text in given.get_ref() {
-            let text = text::normal_level(text);
+            let text = text.trim().to_owned();
             if texts.contains(&text) {
-                return self.refuse(
-                    given.span(),
-                    format!("{text:?} stands twice"),
-                    "numbers compare as numbers: name each once",
-                );
+                return self.refuse(given.span(), format!("{text:?} stands twice"), "name each once");
             }
             texts.push(text);
         }
         Ok(texts)
     }
 
-    fn missing(&self, kind: &Kind, raw: &RawColumn) -> Result<Vec<String>, DataError> {
+    fn missing(&self, kind: &Kind, codes: bool, raw: &RawColumn) -> Result<Vec<String>, DataError> {
         let missing = self.texts(&raw.missing, &MISSING)?;
-        let meant: Vec<&String> = match kind {
-            Kind::Bool { no, yes } => no.iter().chain(yes).collect(),
-            Kind::Category { levels } => levels.iter().collect(),
-            _ => Vec::new(),
-        };
-        match (meant.into_iter().find(|text| missing.contains(text)), &raw.missing) {
+        let missing: Vec<String> = missing.iter().map(|text| kind.compared(codes, text)).collect();
+        match (kind.texts().find(|text| missing.contains(text)), &raw.missing) {
             (Some(text), given) => {
                 let span = given.as_ref().map_or(raw.kind.span(), Spanned::span);
                 self.refuse(

@@ -117,6 +117,24 @@ fn a_km_report_has_curves_marks_and_the_log_rank_test() {
 }
 
 #[test]
+fn a_null_end_of_the_medians_interval_says_whether_it_is_open_or_kept_back() {
+    let (outcome, context) = sample::km(2, |_| ());
+    let Outcome::KaplanMeier(mut found) = outcome else { unreachable!() };
+    for (withheld, word) in [(true, "not shown"), (false, "open")] {
+        let curve = &mut found.curves[0];
+        (curve.median, curve.median_low, curve.median_high) = (Some(7.5), Some(3.0), None);
+        curve.withheld = withheld;
+        let report = read(&(Outcome::KaplanMeier(found.clone()), context.clone()));
+        let curve = &report["curves"][0];
+        assert!(curve["median_high"].is_null());
+        assert_eq!(curve["median_beyond"], word);
+    }
+    found.curves[0].median_high = Some(11.0);
+    let report = read(&(Outcome::KaplanMeier(found), context));
+    assert!(report["curves"][0].get("median_beyond").is_none());
+}
+
+#[test]
 fn counts_of_few_patients_are_null_and_so_is_the_total_that_would_tell_them() {
     let (outcome, context) = sample::km(2, |_| ());
     let Outcome::KaplanMeier(mut found) = outcome else { unreachable!() };
