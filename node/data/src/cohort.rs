@@ -1,13 +1,18 @@
 //! The rows and columns of one study at one site.
 
+mod counting; // for how many rows the rows count
+mod fits; //     whether schema and study mean the same
+
+pub use fits::check_schema;
+
 use crate::cell::Cell;
 use crate::error::{Code, DataError};
-use crate::schema::{Column, Kind, Schema, Use};
+use crate::schema::Kind;
 use crate::table::{Series, Table};
-use motet_common::study::filter::{Literal, days_since_1970};
-use motet_common::study::text::as_number;
-use motet_common::study::{Filter, Outcome, Study};
-use motet_recipes::{Family, Recipe, Rows, SubgroupKind};
+use counting::{counting, effective};
+use fits::fits;
+use motet_common::study::Study;
+use motet_recipes::{Recipe, Rows, SubgroupKind};
 use motet_secagg::digest::Digest;
 use motet_secagg::mac;
 use ndarray::{Array1, Array2, ArrayView1};
@@ -215,54 +220,6 @@ impl Cohort {
     }
 }
 
-/// What rows count for, in each way in which they do: by their weights, and under a log or logit link by what the offset makes of
-/// them, which is exp(offset), and p(1 - p) at the offset itself, where a fit begins, and about the middle one, where it ends.
-fn counting(study: &Study, weights: Option<Vec<f64>>, offsets: Option<Vec<f64>>) -> Vec<Vec<f64>> {
-    let curved = |about: f64, offset: f64| {
-        let e = (-(offset - about).abs()).exp();
-        e / ((1.0 + e) * (1.0 + e))
-    };
-    let family = match study.recipe.method() {
-        Recipe::Glm(recipe) => recipe.family,
-        _ => Family::Linear,
-    };
-    let offsets = offsets.unwrap_or_default();
-    let mut sorted = offsets.clone();
-    sorted.sort_by(f64::total_cmp);
-    let (Some(middle), Some(most)) = (sorted.get(sorted.len() / 2), sorted.last()) else {
-        return weights.into_iter().collect();
-    };
-    let by = |of: &dyn Fn(f64) -> f64| -> Vec<f64> {
-        let weight = |row: usize| {
-            weights.as_ref().map_or(1.0, |weights| weights.get(row).copied().unwrap_or_default())
-        };
-        offsets.iter().enumerate().map(|(row, offset)| of(*offset) * weight(row)).collect()
-    };
-    match family {
-        Family::Linear => weights.into_iter().collect(),
-        Family::Poisson | Family::Gamma | Family::Quasipoisson => vec![by(&|offset| (offset - most).exp())],
-        Family::Logistic | Family::Quasibinomial => {
-            vec![by(&|offset| curved(0.0, offset)), by(&|offset| curved(*middle, offset))]
-        }
-    }
-}
-
-/// For how many rows weights count: Kish's `(sum w)^2 / sum w^2`, which no number of rows of weight 0 or nearly 0 makes larger,
-/// and which is never more than the rows of weight above 0.
-fn effective(weights: &[f64]) -> f64 {
-    let most = weights.iter().copied().filter(|weight| weight.is_finite()).fold(0.0, f64::max);
-    if most <= 0.0 {
-        return 0.0;
-    }
-    // By the largest, so that no square overflows or vanishes.
-    let shares = || weights.iter().map(|weight| weight / most).filter(|share| *share > 0.0);
-    let (sum, squares) = (shares().sum::<f64>(), shares().map(|share| share * share).sum::<f64>());
-    let rows = shares().count() as f64;
-    // Equal weights count for all their rows, whatever the last bit of the sums says.
-    let effective = sum * sum / squares;
-    if effective > rows * (1.0 - 1e-12) { rows } else { effective }
-}
-
 impl<'a> Side<'a> {
     fn of(table: &'a Table, study: &Study, name: &str) -> Result<Self, DataError> {
         Ok(Self { source: Source::of(table.series(name)?, study.levels_of(name)), values: Vec::new() })
@@ -309,139 +266,6 @@ impl Source<'_> {
 /// For each of a schema's levels, its place among the study's.
 fn places(levels: &[String], theirs: &[String]) -> Vec<usize> {
     levels.iter().filter_map(|level| theirs.iter().position(|their| their == level)).collect()
-}
-
-/// Checks that a site's schema and a study mean the same, before any file is opened.
-///
-/// # Errors
-/// `unknown_column` and `schema_mismatch`.
-pub fn check_schema(schema: &Schema, study: &Study) -> Result<(), DataError> {
-    fits(study, |name| schema.column(name))
-}
-
-fn mismatch<T>(name: &str, problem: String, fix: &str) -> Result<T, DataError> {
-    Err(DataError::new(Code::SchemaMismatch, problem, fix).in_column(name))
-}
-
-fn fits<'c>(
-    study: &Study,
-    declared: impl Fn(&str) -> Result<&'c Column, DataError>,
-) -> Result<(), DataError> {
-    let data = &study.data;
-    if let Some(outcome) = &data.outcome {
-        let kind = &declared(outcome)?.kind;
-        if study.outcome() == Outcome::YesNo && !matches!(kind, Kind::Bool { .. }) {
-            let problem = format!("the outcome is declared as `{}`, the study needs yes or no", kind.word());
-            return mismatch(outcome, problem, "declare `type = \"bool\"` with its `false` and `true` texts");
-        }
-    }
-    // Risk ratios by poisson, risk differences by linear: there yes and no are 1 and 0.
-    let number = study.outcome() == Outcome::Number;
-    let counts = |name: &&String| {
-        let yes_no = declared(name).is_ok_and(|column| matches!(column.kind, Kind::Bool { .. }));
-        number && !(yes_no && study.takes_yes_no())
-    };
-    let numbers = [data.outcome.as_ref().filter(counts), data.time.as_ref(), data.offset.as_ref()];
-    for name in numbers.into_iter().chain([data.weight.as_ref()]).flatten() {
-        let kind = &declared(name)?.kind;
-        if !matches!(kind, Kind::Float | Kind::Int) {
-            let problem = format!("declared as `{}`, the study needs a number", kind.word());
-            return mismatch(name, problem, "declare `type = \"float\"` or `type = \"int\"`");
-        }
-    }
-    let filters = data.filter.iter().flat_map(Filter::columns).map(|name| (name, Use::Filter));
-    let weights = data.weight.iter().map(|name| (name.as_str(), Use::Weight));
-    let judged = study.recipe.subgroups().into_iter().flat_map(|asked| &asked.groups);
-    let groups = data.group.iter().map(String::as_str).chain(judged.map(|group| group.column.as_str()));
-    for (name, wanted) in filters.chain(weights).chain(groups.map(|name| (name, Use::Group))) {
-        if !declared(name)?.uses.contains(&wanted) {
-            let problem = format!("this site lets no study {} by it", wanted.word());
-            return mismatch(
-                name,
-                problem,
-                "the proposer leaves it out, or the site adds it to `use` in its schema",
-            );
-        }
-    }
-    for feature in data.features.iter().chain(&data.group) {
-        match (&declared(feature)?.kind, study.levels_of(feature)) {
-            (Kind::Category { levels }, Some(theirs)) => {
-                if let Some(level) = levels.iter().find(|level| !theirs.contains(level)) {
-                    let problem =
-                        format!("the study has no level `{level}`; its levels are {}", theirs.join(", "));
-                    return mismatch(feature, problem, "agree on the levels with the study's proposer");
-                }
-            }
-            (Kind::Category { .. }, None) => {
-                let problem = "a category here, but the study names no levels of it".to_string();
-                return mismatch(feature, problem, "the study's file needs them under `[data.levels]`");
-            }
-            (kind, Some(_)) => {
-                let problem = format!("declared as `{}`, the study takes it as a category", kind.word());
-                return mismatch(feature, problem, "declare `type = \"category\"` with its `levels`");
-            }
-            (_, None) => {}
-        }
-    }
-    for group in study.recipe.subgroups().into_iter().flat_map(|asked| &asked.groups) {
-        judges(&group.column, &declared(&group.column)?.kind, &group.kind)?;
-    }
-    for comparison in study.data.filter.iter().flat_map(|filter| filter.comparisons()) {
-        let name = &comparison.column;
-        let Column { kind, codes, .. } = declared(name)?;
-        match (kind, &comparison.literal) {
-            (Kind::Category { levels }, Literal::Number(number)) if *codes => {
-                let problem = format!(
-                    "the levels {} are codes here, the study's rule compares them with the number `{number}`",
-                    levels.join(", ")
-                );
-                return mismatch(name, problem, "the rule needs the level as it is written, in quotes");
-            }
-            (Kind::Category { levels }, Literal::Text(text))
-                if !levels.contains(text)
-                    && levels.iter().any(|level| as_number(level) == as_number(text)) =>
-            {
-                let problem = format!(
-                    "the study's rule compares with `{text}`, which is none of the levels {}, though it is the number of one",
-                    levels.join(", ")
-                );
-                return mismatch(name, problem, "the rule needs the level as it is written");
-            }
-            (Kind::Category { .. }, _)
-            | (Kind::Float | Kind::Int | Kind::Bool { .. }, Literal::Number(_)) => {}
-            (Kind::Date, Literal::Text(text)) if days_since_1970(text).is_some() => {}
-            (kind, literal) => {
-                let problem =
-                    format!("declared as `{}`, the study's rule compares it with `{literal}`", kind.word());
-                return mismatch(name, problem, "agree on the column's type with the study's proposer");
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Whether a column can divide the patients as the study says.
-fn judges(name: &str, kind: &Kind, wanted: &SubgroupKind) -> Result<(), DataError> {
-    let (needs, fix) = match (kind, wanted) {
-        (Kind::Bool { .. }, SubgroupKind::YesNo) | (Kind::Float | Kind::Int, SubgroupKind::Bands(_)) => {
-            return Ok(());
-        }
-        (Kind::Category { levels }, SubgroupKind::Category(theirs)) => {
-            let Some(level) = levels.iter().find(|level| !theirs.contains(level)) else { return Ok(()) };
-            let problem =
-                format!("the study judges no level `{level}`; its levels are {}", theirs.join(", "));
-            return mismatch(name, problem, "agree on the levels with the study's proposer");
-        }
-        (_, SubgroupKind::YesNo) => {
-            ("yes or no", "the study's file needs its levels or its cuts under `[evaluation]`")
-        }
-        (_, SubgroupKind::Bands(_)) => {
-            ("a number with cuts", "declare `type = \"float\"` or `type = \"int\"`")
-        }
-        (_, SubgroupKind::Category(_)) => ("a category", "declare `type = \"category\"` with its `levels`"),
-    };
-    let problem = format!("declared as `{}`, the study judges its model by it as {needs}", kind.word());
-    mismatch(name, problem, fix)
 }
 
 fn expansion<'a>(table: &'a Table, study: &Study, name: &str) -> Result<Expansion<'a>, DataError> {
