@@ -9,7 +9,6 @@
 
 use crate::error::{MOST_ROWS, RecipeError, Stuck};
 use crate::rows::Values;
-use crate::score;
 use crate::squares::Units;
 use motet_secagg::canonical;
 use motet_secagg::layout::{Block, Layout, Ring, Scale, Sum};
@@ -31,6 +30,11 @@ canonical! {
         /// In which units the squares are asked for.
         pub units: Units,
     }
+}
+
+/// Log odds of the outcome in all rows; 0 where all or none have it.
+pub(crate) fn log_odds(rows: u64, events: u64) -> f64 {
+    if events == 0 || events >= rows { 0.0 } else { libm::log(events as f64 / (rows - events) as f64) }
 }
 
 /// A layout of exact statistics.
@@ -146,7 +150,7 @@ impl Moments {
 
     /// Log odds of the outcome.
     pub(crate) fn base(&self) -> f64 {
-        score::base(self.rows, self.events)
+        log_odds(self.rows, self.events)
     }
 
     /// Writes the standardised row into `z`.

@@ -101,11 +101,6 @@ pub(crate) fn log_likelihood(x: f64, y: f64) -> f64 {
     if x >= 0.0 { -(-x).exp().ln_1p() } else { x - x.exp().ln_1p() }
 }
 
-/// Log odds of the outcome in all rows; 0 where all or none have it.
-pub(crate) fn base(rows: u64, events: u64) -> f64 {
-    if events == 0 || events >= rows { 0.0 } else { libm::log(events as f64 / (rows - events) as f64) }
-}
-
 /// Where the climb of a fit to these log odds begins: half a unit nearer to even odds than the model of the intercept alone. From
 /// that model Newton's first step overshoots where the outcome is uncommon, from even odds it takes a round for each factor of e.
 pub(crate) fn start(odds: f64) -> f64 {
@@ -307,6 +302,7 @@ pub(crate) fn area(negatives: &[u64], positives: &[u64]) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::moments::log_odds;
 
     #[test]
     fn the_area_counts_ties_as_half_and_bounds_the_error() {
@@ -330,7 +326,7 @@ mod tests {
     #[test]
     fn the_bins_follow_the_share_of_the_outcome_and_one_begins_at_risk_one_half() {
         for (rows, events) in [(10, 5), (24_000, 10), (24_000, 23_990), (2_000_000_000, 1), (7, 0), (7, 7)] {
-            let base = base(rows, events);
+            let base = log_odds(rows, events);
             let half = half(base);
             let bins: Vec<usize> = (-4000..=4000).map(|at| bin(f64::from(at) / 100.0, base)).collect();
             assert!(bins.windows(2).all(|pair| pair[0] <= pair[1] && pair[1] < BINS), "{events} of {rows}");
@@ -344,9 +340,9 @@ mod tests {
     fn the_calibration_groups_hold_every_row_once() {
         let pairs: Vec<(f64, f64)> =
             (0..997).map(|at| (f64::from(at) / 200.0 - 3.0, f64::from(u8::from(at % 3 == 0)))).collect();
-        let values = answer(&pairs, base(997, 333));
+        let values = answer(&pairs, log_odds(997, 333));
         let sum = motet_secagg::layout::Sum { sites: 1, set: Default::default(), weight: 1, values };
-        let score = Score::absorb(&mut Values::of(&sum), base(997, 333)).unwrap();
+        let score = Score::absorb(&mut Values::of(&sum), log_odds(997, 333)).unwrap();
         let groups = score.calibration();
         assert_eq!(groups.len(), 10);
         assert_eq!(groups.iter().map(|group| group.rows).sum::<u64>(), 997);

@@ -20,6 +20,8 @@ use rand_core::SeedableRng as _;
 
 /// Parts of the rows.
 const FOLDS: usize = 5;
+/// The part of the information that must be left where some rows are taken away.
+const LEFT: f64 = 1e-6;
 /// The local model: strength of the ridge on standardised columns, largest last step, most steps.
 const LOCAL: Limits =
     Limits { ridge: 1.0, lasso: 0.0, tolerance: 1e-9, max_rounds: 50, unit: 1.0, rows: 1, separable: true };
@@ -167,6 +169,11 @@ impl<'a> Common<'a> {
             let (gradient, information) = sums.get(1..)?.split_at_checked(terms)?;
             let left: Vec<f64> =
                 pooled.information.iter().zip(information).map(|(all, part)| all - part).collect();
+            // Where nearly nothing is left it is rounding.
+            let some = |of: &[f64]| of.first().copied().unwrap_or_default();
+            if some(&left) <= LEFT * some(&pooled.information) {
+                return None;
+            }
             let step = pooled.basis.back(Factor::of(&left, terms, pooled.ridge).ok()?.solve(gradient));
             let beta: Vec<f64> = pooled.beta.iter().zip(&step).map(|(beta, step)| beta - step).collect();
             Some(flat(&beta)).filter(|beta| beta.iter().all(|value| value.is_finite()))
