@@ -352,11 +352,6 @@ impl Book {
         self.past_runs.iter().any(|(_, ended)| ended.code.is_empty())
     }
 
-    /// Whether a site's steward has approved.
-    pub(crate) fn approved(&self, node: NodeId) -> bool {
-        self.decisions.get(&node).is_some_and(|signed| matches!(signed.decision.verdict, Verdict::Approve(_)))
-    }
-
     /// A site's name in the roster.
     pub(crate) fn name(&self, node: NodeId) -> String {
         self.roster().entry(node).map_or_else(|| node.to_string(), |entry| entry.name.clone())

@@ -31,6 +31,7 @@
 //! five as none: so few events *in all* that none are certain (no site has five, and fewer sites than `min_cell` have one) end the run too.
 
 mod cells; // groups that a coefficient stands for
+mod seen; //  the rows that count
 mod thing; // what a site has or has not
 
 use crate::design::Design;
@@ -42,6 +43,7 @@ use crate::windows::histogram;
 use motet_secagg::canonical;
 use motet_secagg::layout::{Layout, Sum};
 use ndarray::{Array1, ArrayView1, Axis};
+use seen::Seen;
 use thing::Thing;
 
 /// Counts are rounded to multiples of this, as `count` rounds them unless told otherwise.
@@ -136,73 +138,6 @@ impl Beside {
     /// Cells of all histograms: below, in each bin, above.
     fn cells(&self) -> usize {
         self.bins.iter().map(|(_, edges)| edges.len() + 1).sum()
-    }
-}
-
-/// The rows that count, and what stands in a column of them.
-struct Seen<'a, 'r> {
-    rows: &'a Rows<'r>,
-    /// A site has what so many of its rows have: of fewer it says no word, so that no question asks for one patient.
-    least: usize,
-}
-
-impl Seen<'_, '_> {
-    /// Whether the row is of weight above 0.
-    fn counts(&self, at: usize) -> bool {
-        self.rows.weight.is_none_or(|weight| weight.get(at).is_some_and(|weight| *weight > 0.0))
-    }
-
-    fn of<'c>(&'c self, column: ArrayView1<'c, f64>) -> impl Iterator<Item = f64> + 'c {
-        column
-            .into_iter()
-            .copied()
-            .enumerate()
-            .filter(move |(at, value)| self.counts(*at) && !value.is_nan())
-            .map(|(_, value)| value)
-    }
-
-    fn any(&self, column: Option<ArrayView1<'_, f64>>, is: impl Fn(f64) -> bool) -> bool {
-        column.is_some_and(|column| self.of(column).any(is))
-    }
-
-    fn many(&self, column: Option<ArrayView1<'_, f64>>, is: impl Fn(f64) -> bool) -> bool {
-        column.is_some_and(|column| {
-            self.of(column).filter(|value| is(*value)).take(self.least).count() == self.least
-        })
-    }
-
-    /// Whether so many rows have another value than most have. No more than `least` values are remembered on the way.
-    fn varies(&self, column: Option<ArrayView1<'_, f64>>, least: usize) -> bool {
-        let Some(column) = column else { return false };
-        let mut known: Vec<(f64, usize)> = Vec::new();
-        for (seen, value) in (1..).zip(self.of(column)) {
-            match known.iter_mut().find(|(of, _)| *of == value) {
-                Some((_, rows)) => *rows += 1,
-                None => known.push((value, 1)),
-            }
-            let most = known.iter().map(|(_, rows)| *rows).max().unwrap_or_default();
-            if seen - most >= least {
-                return true;
-            }
-        }
-        false
-    }
-
-    /// Rows with a value of each column, for each of so many groups.
-    fn by_group(&self, levels: usize) -> Vec<Vec<usize>> {
-        let mut counts = vec![vec![0; self.rows.x.ncols()]; levels];
-        let Some(places) = self.rows.group else { return counts };
-        for ((at, place), row) in places.iter().enumerate().zip(self.rows.x.rows()) {
-            let level = (0..levels).zip(&mut counts).find(|(level, _)| *level as f64 == *place);
-            if let (Some((_, counts)), true) = (level, self.counts(at)) {
-                counts
-                    .iter_mut()
-                    .zip(row)
-                    .filter(|(_, value)| !value.is_nan())
-                    .for_each(|(count, _)| *count += 1);
-            }
-        }
-        counts
     }
 }
 

@@ -1,0 +1,187 @@
+//! What is computed on the patients of one study, away from the session's thread.
+
+use crate::NodeError;
+use crate::cohort_pin;
+use crate::data_desk::Dataset;
+use crate::memory::Remembered;
+use crate::openings;
+use crate::studies::Proposal;
+use motet_common::chain::Chain;
+use motet_common::opening::Reading;
+use motet_common::refusal::{Code, Refusal};
+use motet_common::study::Floors;
+use motet_data::Cohort;
+use motet_data::cohort::check_schema;
+use motet_recipes::{Comparison, Memory, Outcome, Rows, State};
+use motet_secagg::digest::Digest;
+use motet_secagg::fold::plain_sum;
+use motet_secagg::layout::ClearUpdate;
+use motet_secagg::secret::Secret;
+use rand_core::CryptoRng;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// Rounds that the site's own evaluation of the final model may take.
+const MOST_LOCAL_ROUNDS: usize = 100;
+
+/// A computation on patients, away from the session's thread.
+pub(crate) struct Work {
+    pub(super) dataset: Result<Dataset, NodeError>,
+    pub(super) proposal: Proposal,
+    pub(super) cohort: Option<Arc<Cohort>>,
+    pub(super) reading: Option<Reading>,
+    /// For the digest of the file.
+    pub(super) key: Secret,
+    /// The key of this site's pins.
+    pub(super) pin_key: Zeroizing<[u8; 32]>,
+    /// What the patients' pin must be.
+    pub(super) bound: Option<[u8; 32]>,
+    /// What it is, where they were read anew.
+    pub(super) pin: Option<[u8; 32]>,
+    pub(super) chain: Chain,
+    /// This site's place in the roster.
+    pub(super) place: Option<u32>,
+    /// Whether it may tell there how the finished model does on its own rows.
+    pub(super) tells: bool,
+    /// The site's own floors as they are now.
+    pub(super) floors: Floors,
+    /// What the answer begins from.
+    pub(super) memory: Result<Memory, NodeError>,
+}
+
+/// What came of it.
+pub(crate) struct Answered {
+    /// The patients, to be kept for the next round.
+    pub(crate) cohort: Arc<Cohort>,
+    /// What they were read from.
+    pub(crate) reading: Reading,
+    /// Their pin, where they were read anew.
+    pub(crate) pin: Option<[u8; 32]>,
+    /// The answer in the clear: it goes to the round machine, which masks it, and nowhere else.
+    pub(crate) update: ClearUpdate,
+    /// The final model on this site's own rows, where the question was its evaluation.
+    pub(crate) own: Option<Outcome>,
+    /// What this site keeps for itself, where the recipe lets it.
+    pub(crate) remembered: Option<Remembered>,
+}
+
+impl Work {
+    /// Reads the patients, unless they were read before.
+    ///
+    /// # Errors
+    /// `no_dataset`, `schema_refused`, `too_few_rows`, `data_changed`, or `data_refused` with file, line and column for the site's own
+    /// eyes.
+    pub(crate) fn cohort(&mut self) -> Result<Arc<Cohort>, Refusal> {
+        if let Some(cohort) = &self.cohort {
+            return Ok(Arc::clone(cohort));
+        }
+        let dataset = self.dataset.as_ref().map_err(|error| match error {
+            NodeError::Refused(refusal) => refusal.clone(),
+            other => Refusal::new(Code::DataRefused, other.to_string()),
+        })?;
+        check_schema(&dataset.schema, &self.proposal.study)
+            .map_err(|error| Refusal::new(Code::SchemaRefused, error.of_texts()))?;
+        dataset.fits(&self.proposal.study, &self.floors).map_err(|error| match error {
+            NodeError::Refused(refusal) => refusal,
+            other => Refusal::new(Code::DataRefused, other.to_string()),
+        })?;
+        let cohort =
+            dataset.cohort(&self.proposal.study, &self.floors).map_err(|error| match error.kind() {
+                motet_data::Code::TooFewRows => Code::TooFewRows.into(),
+                _ => Refusal::new(Code::DataRefused, error.to_string()),
+            })?;
+        let pin = cohort.pin(&self.pin_key);
+        if self.bound.is_some_and(|bound| bound != pin) {
+            return Err(cohort_pin::changed(&dataset.name));
+        }
+        let cohort = Arc::new(cohort);
+        (self.cohort, self.pin) = (Some(Arc::clone(&cohort)), Some(pin));
+        Ok(cohort)
+    }
+
+    /// What the patients are read from, found out once with them.
+    ///
+    /// # Errors
+    /// As [`Work::cohort`].
+    pub(crate) fn reading(&mut self) -> Result<Reading, Refusal> {
+        if let Some(reading) = &self.reading {
+            return Ok(reading.clone());
+        }
+        let refused = |error: &NodeError| Refusal::new(Code::DataRefused, error.to_string());
+        let dataset = self.dataset.as_ref().map_err(refused)?;
+        let reading =
+            openings::reading(dataset, &self.proposal.study, &self.key).map_err(|error| refused(&error))?;
+        self.reading = Some(reading.clone());
+        Ok(reading)
+    }
+
+    /// Answers the question for this many candidates.
+    ///
+    /// # Errors
+    /// As [`Work::cohort`]; `input_refused` when the recipe cannot answer from these rows.
+    pub(crate) fn answer(
+        mut self,
+        candidates: usize,
+        dice: &mut impl CryptoRng,
+    ) -> Result<Answered, Refusal> {
+        let cohort = self.cohort()?;
+        let reading = self.reading()?;
+        let rows = Rows { slot: self.place.filter(|_| self.tells), place: self.place, ..cohort.rows() };
+        let unread = |error: NodeError| Refusal::new(Code::Storage, error.to_string());
+        let before = std::mem::replace(&mut self.memory, Ok(Memory::default())).map_err(unread)?;
+        let question = self.chain.question(candidates)?.ok_or(Code::PlanRejected)?;
+        let recipe = self.chain.recipe();
+        let answer = recipe.answer(self.chain.state(), &question, &rows, &before, dice).map_err(|error| {
+            let column = cohort.largest(&self.proposal.study);
+            let column = column.map(|column| format!("; the largest numbers stand in column `{column}`"));
+            Refusal::new(Code::InputRefused, format!("{error}{}", column.unwrap_or_default()))
+        })?;
+        let remembered = answer.memory.map(|after| Remembered { before, after });
+        let own = (question.phase == "evaluate").then(|| evaluate_here(&self.chain, &cohort, dice)).flatten();
+        Ok(Answered { cohort, reading, pin: self.pin, update: answer.update, own, remembered })
+    }
+
+    /// The same recipe fitted on this site's rows alone, and the ridge it took: a small site often has no finite
+    /// unpenalised estimate, and then a little ridge gives one to compare with.
+    ///
+    /// # Errors
+    /// `recipe_failed` where even that has none.
+    pub(crate) fn alone(&mut self, dice: &mut impl CryptoRng) -> Result<(Outcome, f64), Refusal> {
+        let cohort = self.cohort()?;
+        let recipe = self.chain.recipe();
+        let failed = |error: motet_recipes::RecipeError| Refusal::new(Code::RecipeFailed, error.to_string());
+        match (recipe.alone(&cohort.rows(), dice), recipe.ridge()) {
+            (Ok(outcome), ridge) => Ok((outcome, ridge.unwrap_or_default())),
+            (Err(_), Some(ridge)) => {
+                let ridge = ridge.max(1.0);
+                Ok((recipe.with_ridge(ridge).alone(&cohort.rows(), dice).map_err(failed)?, ridge))
+            }
+            (Err(error), None) => Err(failed(error)),
+        }
+    }
+
+    /// Whether the finished model serves this site's own patients; nothing where the method has no such judgement, or no model.
+    pub(crate) fn compare(&mut self, dice: &mut impl CryptoRng) -> Option<Comparison> {
+        let cohort = self.cohort().ok()?;
+        let mut seed = Digest::default();
+        dice.fill_bytes(&mut seed.0);
+        motet_recipes::compare(self.chain.recipe(), self.chain.state(), &cohort.rows(), seed).ok()?
+    }
+}
+
+/// Takes the final model through its evaluation on this site's rows alone.
+fn evaluate_here(chain: &Chain, cohort: &Cohort, dice: &mut impl CryptoRng) -> Option<Outcome> {
+    let recipe = chain.recipe().method();
+    let rows = cohort.rows();
+    let set = set_digest(chain.set());
+    let mut state = chain.state().method().clone();
+    for _ in 0..MOST_LOCAL_ROUNDS {
+        let Some(question) = recipe.ask(&state, 1).ok()? else {
+            return recipe.outcome(&state).ok();
+        };
+        let update = recipe.answer(&state, &question, &rows, &Memory::default(), dice).ok()?.update;
+        let sum = plain_sum(&question.layout, set, vec![update]).ok()?;
+        state = recipe.absorb(&state, &sum).ok()?;
+    }
+    None
+}
