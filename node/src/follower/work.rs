@@ -14,7 +14,7 @@ use motet_data::Cohort;
 use motet_data::cohort::check_schema;
 use motet_recipes::{Comparison, Memory, Outcome, Rows, State};
 use motet_secagg::digest::Digest;
-use motet_secagg::fold::plain_sum;
+use motet_secagg::fold::{plain_sum, set_digest};
 use motet_secagg::layout::ClearUpdate;
 use motet_secagg::secret::Secret;
 use rand_core::CryptoRng;

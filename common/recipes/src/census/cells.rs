@@ -63,6 +63,9 @@ pub(super) fn few(
     })
 }
 
+/// Columns that are a yes or a no, words for them, and whether they are factors of a product.
+type Group = (Vec<(usize, bool)>, String, bool);
+
 impl Census {
     /// The groups of the columns and of the terms; with rows, how many of them are in each.
     pub(super) fn cells(&self, beside: &Beside, rows: Option<&Rows<'_>>) -> Result<Vec<Cell>, RecipeError> {
@@ -70,7 +73,7 @@ impl Census {
             return Ok(Vec::new());
         }
         let name = |at: usize| self.columns.get(at).map(String::as_str).unwrap_or_default();
-        let mut groups: Vec<(Vec<(usize, bool)>, String, bool)> = Vec::new();
+        let mut groups: Vec<Group> = Vec::new();
         let none = (0..self.columns.len()).map(|at| (at, false)).collect();
         groups.push((none, "a no, or the first level, in every column".to_owned(), false));
         groups.extend((0..self.columns.len()).map(|at| {
