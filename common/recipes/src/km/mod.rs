@@ -19,9 +19,11 @@
 mod counts;
 mod curve;
 mod log_rank;
+mod printed;
 
 pub use curve::{Curve, CurvePoint, Interval, RestrictedMean};
 pub use log_rank::LogRank;
+pub use printed::printed;
 
 use self::counts::Counts;
 use self::curve::Rules;
