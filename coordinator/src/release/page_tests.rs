@@ -42,6 +42,22 @@ fn yes_no(name: &str, ones: u64) -> Variable {
     }
 }
 
+fn part(rows: u64, values: u64) -> Cell {
+    Cell::Share { values: Some(values), rows: Some(rows), share: rows as f64 / values as f64 }
+}
+
+/// Fails unless one of the choices gives the page.
+fn one_is(page: &[String], choices: impl IntoIterator<Item = Outcome>, what: &str) {
+    let found = choices.into_iter().any(|outcome| self::page(&outcome) == *page);
+    assert!(found, "{what}: no choice gives\n{}", page.join("\n"));
+}
+
+/// Two groups of 460.
+fn large(name: &str, cells: [Cell; 2]) -> Table {
+    let table = table(name, cells, 1.5, 908);
+    Table { levels: table.levels.into_iter().map(|(name, _)| (name, Some(460))).collect(), ..table }
+}
+
 /// Two groups of 60, what stands in each of them, and the analysis of variance.
 fn table(name: &str, cells: [Cell; 2], statistic: f64, residual: u64) -> Table {
     let test = Test { name: "anova F", statistic, df: (1, Some(residual)), p: 1.0 / (1.0 + statistic) };
@@ -87,6 +103,71 @@ fn a_withheld_number_of_missing_values_follows_from_nothing_else_on_the_page() {
 }
 
 #[test]
+fn no_digits_of_a_mean_of_whole_numbers_tell_how_many_are_missing() {
+    let with = |missing: u64, sum: u64| {
+        let (n, rest) = (920 - missing, 28_712);
+        let (of, whole) = (n as f64, sum as f64);
+        let squares = (90.5 * (of - 1.0) + whole * whole / of).round();
+        let mut lab = number("lab", n, missing);
+        (lab.mean, lab.variance) = (whole / of, (squares - whole * whole / of) / (of - 1.0));
+        let cells = [
+            values(460 - missing, (sum - rest) as f64 / (460 - missing) as f64),
+            values(460, rest as f64 / 460.0),
+        ];
+        summary(vec![number("x", 920, 0), lab], Vec::new(), large("lab", cells))
+    };
+    let told = page(&with(1, 57_225));
+    for missing in 2..=MOST {
+        // Those missing have some number between 40 and 90.
+        let sums = (40..90).map(|each| with(missing, 57_225 - (missing - 1) * each));
+        one_is(&told, sums, &format!("{missing}"));
+    }
+}
+
+#[test]
+fn no_means_of_groups_tell_how_many_are_missing_beside_the_mean_of_all() {
+    let with = |missing: u64, sum: u64| {
+        let (n, rest) = (460 - missing, 450 + missing);
+        let cells = [values(n, sum as f64 / n as f64), values(rest, (60_200 - sum) as f64 / rest as f64)];
+        let mut lab = number("lab", 910, 10);
+        lab.mean = 60_200.0 / 910.0;
+        summary(vec![number("x", 920, 0), lab], Vec::new(), large("lab", cells))
+    };
+    let told = page(&with(1, 28_050));
+    for missing in 2..=MOST {
+        let sums = (40..90).map(|each| with(missing, 28_050 - (missing - 1) * each));
+        one_is(&told, sums, &format!("{missing}"));
+    }
+}
+
+#[test]
+fn shares_of_groups_stay_and_do_not_tell_how_many_are_missing() {
+    let mean = |rows: u64, values: u64| self::values(values, rows as f64 / values as f64);
+    for (kind, shown) in
+        [(&part as &dyn Fn(u64, u64) -> Cell, "39% | 44%"), (&mean, "0.39 (0.49) | 0.44 (0.5)")]
+    {
+        let with = |missing: u64, ones: u64| {
+            let (n, rest) = (460 - missing, 450 + missing);
+            let (of, all) = (910.0, 380.0);
+            let hiv = Variable {
+                name: "hiv".into(),
+                count: 910,
+                missing: 10,
+                mean: all / of,
+                variance: all * (1.0 - all / of) / (of - 1.0),
+            };
+            let cells = [kind(ones, n), kind(380 - ones, rest)];
+            summary(vec![number("x", 920, 0), hiv], Vec::new(), large("hiv", cells))
+        };
+        let told = page(&with(1, 180));
+        assert!(told.iter().any(|line| line.contains(shown)), "{}", told.join("\n"));
+        for missing in 2..=MOST {
+            one_is(&told, (170..190).map(|ones| with(missing, ones)), &format!("{missing}"));
+        }
+    }
+}
+
+#[test]
 fn a_withheld_number_of_values_follows_from_nothing_else_on_the_page() {
     let with = |count: u64| {
         let cells = [values(count, 61.0), values(0, f64::NAN)];
@@ -100,7 +181,7 @@ fn a_withheld_number_of_values_follows_from_nothing_else_on_the_page() {
 
 #[test]
 fn a_rare_yes_follows_neither_from_groups_nor_from_a_test() {
-    let share = |rows: u64| Cell::Share { values: 60, rows, share: rows as f64 / 60.0 };
+    let share = |rows: u64| part(rows, 60);
     let mean = |ones: u64| values(60, ones as f64 / 60.0);
     for kind in [&share as &dyn Fn(u64) -> Cell, &mean] {
         let with = |a: u64, b: u64| {

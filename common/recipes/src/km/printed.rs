@@ -55,7 +55,15 @@ mod tests {
             let at_risk = left;
             left -= events;
             let survival = left as f64 / rows as f64;
-            CurvePoint { time: at as f64, at_risk, events: *events, survival, se: None, low: None, high: None }
+            CurvePoint {
+                time: at as f64,
+                at_risk,
+                events: *events,
+                survival,
+                se: None,
+                low: None,
+                high: None,
+            }
         };
         events.iter().enumerate().map(point).collect()
     }
