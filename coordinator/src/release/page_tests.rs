@@ -3,7 +3,7 @@
 
 use super::*;
 use motet_recipes::summary::{Cell, Detailed, Distribution, Line, Table, Test};
-use motet_recipes::{SummaryOutcome, Variable};
+use motet_recipes::{CurvePoint, SummaryOutcome, Variable};
 
 const MOST: u64 = 4;
 
@@ -221,6 +221,34 @@ fn a_time_beyond_the_last_step_that_is_shown_is_not_told() {
         let last = curve.points.last().unwrap().time;
         assert!(curve.withheld && curve.median.is_none_or(|median| median <= last), "{:?}", curve.median);
         assert_eq!(curve.median_high, None);
+    }
+}
+
+#[test]
+fn marks_all_over_a_curve_give_no_few_events_back_where_the_study_prints_all() {
+    let (outcome, context) = sample::survival::km(1, |recipe| {
+        recipe.min_cell = 0;
+        let grid = recipe.grid;
+        recipe.marks =
+            (1..=50).map(|at| f64::from(at) * grid.step).take_while(|time| *time <= grid.horizon).collect();
+    });
+    let Outcome::KaplanMeier(full) = &outcome else { unreachable!() };
+    let Outcome::KaplanMeier(shown) = cells::merged(&outcome, context.smallest_cell) else { unreachable!() };
+    let (full, shown) = (&full.curves[0], &shown.curves[0]);
+    assert!(shown.marks.len() > 2 && shown.marks.len() < full.marks.len() && shown.withheld);
+    let until = |time: f64| -> u64 {
+        full.points.iter().filter(|point| point.time <= time).map(|point| point.events).sum()
+    };
+    let mut told: Vec<&CurvePoint> = shown.points.iter().chain(&shown.marks).collect();
+    told.sort_by(|a, b| a.time.total_cmp(&b.time));
+    let mut before = 0;
+    for point in told {
+        let between = until(point.time) - before;
+        assert!(between == 0 || between > MOST, "{between} events before {}", point.time);
+        before = until(point.time);
+        let mut all = full.points.iter().chain(&full.marks);
+        let same = all.find(|other| other.time == point.time).unwrap();
+        assert_eq!((point.survival, point.at_risk), (same.survival, same.at_risk));
     }
 }
 
