@@ -216,6 +216,20 @@ fn marks_all_over_the_grid_give_no_few_events_back() {
 }
 
 #[test]
+fn marks_with_many_events_between_stay_as_they_are() {
+    let cohort = breast("breast_tcga_cox");
+    let days = (vec![257.0, 456.0, 850.0], Grid::days(8605.0));
+    let months =
+        (vec![360.0, 1080.0, 1800.0, 3600.0], Grid { step: 30.0, horizon: 8700.0, times: Times::Grid });
+    for (marks, grid) in [days, months] {
+        let recipe = KaplanMeier { marks, ..recipe(grid) };
+        let shown = km(&KaplanMeier { min_cell: 5, ..recipe.clone() }, &cohort.bare_tables());
+        assert_eq!(shown.curves[0].marks, km(&recipe, &cohort.bare_tables()).curves[0].marks);
+        assert_eq!(shown.curves[0].marks.len(), recipe.marks.len());
+    }
+}
+
+#[test]
 fn degenerate_groups_have_a_curve_and_no_test() {
     let grouping = Grouping { column: "arm".into(), levels: names(&["a", "b", "none"]) };
     let grouped = KaplanMeier { group: Some(grouping), tau: Some(4.0), ..recipe(Grid::days(4.0)) };

@@ -1,7 +1,7 @@
 //! One group's survival curve from its counts, with what may be printed of it.
 
 use super::counts::Counts;
-use super::printed;
+use super::point::{CurvePoint, printed};
 use crate::followup::Grid;
 use crate::normal::Z_95;
 use motet_secagg::canonical;
@@ -20,25 +20,6 @@ canonical! {
         /// S -+ z s S, cut at 0 and 1.
         3 => Plain,
     }
-}
-
-/// The curve at one time.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CurvePoint {
-    /// In the unit of the time column.
-    pub time: f64,
-    /// Rows at risk just before.
-    pub at_risk: u64,
-    /// Events since the point before; of a mark, 0.
-    pub events: u64,
-    /// Share of the group without the event.
-    pub survival: f64,
-    /// Greenwood's standard error; none where nobody is left.
-    pub se: Option<f64>,
-    /// Lower end of the 95 % interval; none where its formula has no value.
-    pub low: Option<f64>,
-    /// Upper end.
-    pub high: Option<f64>,
 }
 
 /// Mean survival time restricted to tau: the area under the curve.

@@ -1,6 +1,23 @@
-//! What may be printed of a curve: no two numbers that are printed one after the other differ by a handful of events.
+//! Points of a curve, and which of them may be printed: no two numbers that are printed one after the other differ by a handful of events.
 
-use super::curve::CurvePoint;
+/// The curve at one time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CurvePoint {
+    /// In the unit of the time column.
+    pub time: f64,
+    /// Rows at risk just before.
+    pub at_risk: u64,
+    /// Events since the point before; of a mark, 0.
+    pub events: u64,
+    /// Share of the group without the event.
+    pub survival: f64,
+    /// Greenwood's standard error; none where nobody is left.
+    pub se: Option<f64>,
+    /// Lower end of the 95 % interval; none where its formula has no value.
+    pub low: Option<f64>,
+    /// Upper end.
+    pub high: Option<f64>,
+}
 
 /// The steps that may be printed of `seen`, points in the order of time with the events since the point before, and of its
 /// marks those that tell nothing further.
