@@ -183,8 +183,10 @@ fn small_numbers_are_merged_or_kept_back() {
         assert!(curve.points.iter().all(|point| point.events >= 5));
         let left = full.events.unwrap() - curve.points.iter().map(|point| point.events).sum::<u64>();
         assert!(curve.events.is_none() || left == 0 || left >= 5, "a difference shows {left} events");
-        for point in &curve.points {
-            let same = full.points.iter().find(|other| other.time == point.time).unwrap();
+        // A step may stand at a mark.
+        for point in curve.points.iter().chain(&curve.marks) {
+            let mut all = full.points.iter().chain(&full.marks);
+            let same = all.find(|other| other.time == point.time).unwrap();
             assert_eq!((point.survival, point.se, point.at_risk), (same.survival, same.se, same.at_risk));
         }
     }
@@ -193,6 +195,53 @@ fn small_numbers_are_merged_or_kept_back() {
     let log_rank = outcome.log_rank.unwrap();
     assert!(log_rank.observed.is_empty() && log_rank.expected.is_empty());
     assert_eq!(log_rank.test, full.log_rank.unwrap().test);
+}
+
+#[test]
+fn marks_all_over_the_grid_give_no_few_events_back() {
+    let cohort = breast("breast_tcga_cox");
+    // Fifty marks, as many as a study may name, from the first month on.
+    for step in [30.0, 60.0, 90.0] {
+        let grid = Grid { step, horizon: step * 50.0, times: Times::Grid };
+        let marks = (1..=50).map(|at| f64::from(at) * step).collect();
+        let recipe = KaplanMeier { group: Some(cohort.grouping()), marks, ..recipe(grid) };
+        let outcome = km(&KaplanMeier { min_cell: 5, ..recipe.clone() }, &cohort.bare_tables());
+        let full = km(&recipe, &cohort.bare_tables());
+        for (curve, full) in outcome.curves.iter().zip(&full.curves) {
+            let until = |time: f64| -> u64 {
+                full.points.iter().filter(|point| point.time <= time).map(|point| point.events).sum()
+            };
+            let mut times: Vec<f64> =
+                curve.points.iter().chain(&curve.marks).map(|point| point.time).collect();
+            times.sort_by(f64::total_cmp);
+            let ends = curve.events.is_some().then_some(f64::INFINITY);
+            let mut before = 0;
+            for time in times.into_iter().chain(ends) {
+                let between = until(time) - before;
+                assert!(between == 0 || between >= 5, "{between} events before {time} of {}", curve.group);
+                before = until(time);
+            }
+            for mark in &curve.marks {
+                let same = full.marks.iter().find(|other| other.time == mark.time).unwrap();
+                assert_eq!(mark, same);
+            }
+        }
+        assert!(outcome.curves.iter().any(|curve| curve.marks.len() > 5), "marks of many stay");
+    }
+}
+
+#[test]
+fn marks_with_many_events_between_stay_as_they_are() {
+    let cohort = breast("breast_tcga_cox");
+    let days = (vec![257.0, 456.0, 850.0], Grid::days(8605.0));
+    let months =
+        (vec![360.0, 1080.0, 1800.0, 3600.0], Grid { step: 30.0, horizon: 8700.0, times: Times::Grid });
+    for (marks, grid) in [days, months] {
+        let recipe = KaplanMeier { marks, ..recipe(grid) };
+        let shown = km(&KaplanMeier { min_cell: 5, ..recipe.clone() }, &cohort.bare_tables());
+        assert_eq!(shown.curves[0].marks, km(&recipe, &cohort.bare_tables()).curves[0].marks);
+        assert_eq!(shown.curves[0].marks.len(), recipe.marks.len());
+    }
 }
 
 #[test]

@@ -13,12 +13,14 @@ mod survival;
 mod trees;
 mod words;
 
-use super::cells::{counts, small};
+use super::cells::{counts, sd, small};
 use super::pictures::thousands;
 use super::{Context, Site};
-use motet_recipes::{CalibrationBin, FedAvgOutcome, LogisticOutcome, Metrics, Outcome, SummaryOutcome};
+use motet_recipes::{
+    CalibrationBin, FedAvgOutcome, LogisticOutcome, Metrics, Outcome, SummaryOutcome, Variable,
+};
 use std::fmt::Write as _;
-use words::{code, digits, near, p_value, percent, plain, ratio};
+use words::{code, digits, figure, near, p_value, percent, plain, ratio};
 
 /// The card as Markdown; `pictures` are the file names of the pictures that go with it.
 pub(super) fn text(outcome: &Outcome, context: &Context, pictures: &[&str]) -> String {
@@ -258,6 +260,8 @@ impl Card<'_> {
     fn variables(&mut self, summary: &SummaryOutcome) {
         let smallest = self.context.smallest_cell;
         let few = format!("fewer than {smallest}");
+        let vague = |v: &Variable| counts(v, smallest).is_none();
+        let figures = |v: &Variable, value| if vague(v) { figure(value) } else { digits(value, 4) };
         self.section("Result");
         self.line("| Variable | Unit | Patients | Missing | Mean | Standard deviation |");
         self.line("|---|---|---:|---:|---:|---:|");
@@ -270,9 +274,14 @@ impl Card<'_> {
             self.line(&format!(
                 "| {} | {unit} | {counts} | {} | {} |",
                 code(&v.name),
-                digits(v.mean, 4),
-                digits(v.variance.sqrt(), 4)
+                figures(v, v.mean),
+                figures(v, sd(v, smallest))
             ));
+        }
+        if summary.variables.iter().any(vague) {
+            self.line(
+                "\nMean and standard deviation are rounded where their digits would tell a withheld number.",
+            );
         }
     }
 
@@ -412,7 +421,7 @@ impl Card<'_> {
             Outcome::KaplanMeier(_) => "the curves, 64-bit",
         };
         self.line(&format!("- `model.safetensors`: {weights}"));
-        self.line("- `report.json`: every number in full precision");
+        self.line("- `report.json`: every number, in full precision unless that would tell a withheld one");
         self.line("- `manifest.json`: digests, roster, rounds, signatures and the log's proof");
         for picture in pictures {
             let shows = match *picture {

@@ -117,6 +117,41 @@ fn hide(variable: &mut Variable, smallest: u64) {
         variable.mean = f64::NAN;
         variable.variance = f64::NAN;
     }
+    if counts(variable, smallest).is_none() {
+        let unit = unit(variable.count + variable.missing);
+        (variable.mean, variable.variance) = (rounded(variable.mean, unit), rounded(variable.variance, unit));
+    }
+}
+
+/// Standard deviation of a column from the variance that is shown.
+pub(super) fn sd(variable: &Variable, smallest: u64) -> f64 {
+    let sd = variable.variance.sqrt();
+    match counts(variable, smallest) {
+        Some(_) => sd,
+        None => rounded(sd, unit(variable.count + variable.missing)),
+    }
+}
+
+/// Whole sums that one rounded mean leaves open, for each number of values: a mean of whole numbers in all its digits is the
+/// quotient of one number of values only.
+const SUMS: f64 = 4.0;
+
+/// The finest unit of a figure of a column whose number of values is withheld; of all `rows`, which do not tell it.
+fn unit(rows: u64) -> f64 {
+    SUMS / rows.max(1) as f64
+}
+
+/// At most four significant digits, and no decimal finer than `unit`.
+fn rounded(value: f64, unit: f64) -> f64 {
+    if !value.is_finite() || value == 0.0 {
+        return value;
+    }
+    let [size, finest] = [value.abs().log10().floor(), unit.log10().ceil()].map(|power| power as i32);
+    let power = (size - 3).max(finest);
+    let decimals = usize::try_from(-power).unwrap_or_default();
+    let tens = 10.0_f64.powi(power.max(0));
+    // Through text: a product of decimals has digits of its own. A zero has no sign.
+    format!("{:.decimals$}", value / tens).parse().map_or(f64::NAN, |value: f64| value * tens + 0.0)
 }
 
 /// Points (false positive share, true positive share) from (0,0) to (1,1); a step that rises has at least `smallest` patients with

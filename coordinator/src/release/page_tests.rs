@@ -3,7 +3,7 @@
 
 use super::*;
 use motet_recipes::summary::{Cell, Detailed, Distribution, Line, Table, Test};
-use motet_recipes::{SummaryOutcome, Variable};
+use motet_recipes::{CurvePoint, SummaryOutcome, Variable};
 
 const MOST: u64 = 4;
 
@@ -40,6 +40,22 @@ fn yes_no(name: &str, ones: u64) -> Variable {
         mean: ones / n,
         variance: ones * (1.0 - ones / n) / (n - 1.0),
     }
+}
+
+fn part(rows: u64, values: u64) -> Cell {
+    Cell::Share { values: Some(values), rows: Some(rows), share: rows as f64 / values as f64 }
+}
+
+/// Fails unless one of the choices gives the page.
+fn one_is(page: &[String], choices: impl IntoIterator<Item = Outcome>, what: &str) {
+    let found = choices.into_iter().any(|outcome| self::page(&outcome) == *page);
+    assert!(found, "{what}: no choice gives\n{}", page.join("\n"));
+}
+
+/// Two groups of 460.
+fn large(name: &str, cells: [Cell; 2]) -> Table {
+    let table = table(name, cells, 1.5, 908);
+    Table { levels: table.levels.into_iter().map(|(name, _)| (name, Some(460))).collect(), ..table }
 }
 
 /// Two groups of 60, what stands in each of them, and the analysis of variance.
@@ -87,6 +103,71 @@ fn a_withheld_number_of_missing_values_follows_from_nothing_else_on_the_page() {
 }
 
 #[test]
+fn no_digits_of_a_mean_of_whole_numbers_tell_how_many_are_missing() {
+    let with = |missing: u64, sum: u64| {
+        let (n, rest) = (920 - missing, 28_712);
+        let (of, whole) = (n as f64, sum as f64);
+        let squares = (90.5 * (of - 1.0) + whole * whole / of).round();
+        let mut lab = number("lab", n, missing);
+        (lab.mean, lab.variance) = (whole / of, (squares - whole * whole / of) / (of - 1.0));
+        let cells = [
+            values(460 - missing, (sum - rest) as f64 / (460 - missing) as f64),
+            values(460, rest as f64 / 460.0),
+        ];
+        summary(vec![number("x", 920, 0), lab], Vec::new(), large("lab", cells))
+    };
+    let told = page(&with(1, 57_225));
+    for missing in 2..=MOST {
+        // Those missing have some number between 40 and 90.
+        let sums = (40..90).map(|each| with(missing, 57_225 - (missing - 1) * each));
+        one_is(&told, sums, &format!("{missing}"));
+    }
+}
+
+#[test]
+fn no_means_of_groups_tell_how_many_are_missing_beside_the_mean_of_all() {
+    let with = |missing: u64, sum: u64| {
+        let (n, rest) = (460 - missing, 450 + missing);
+        let cells = [values(n, sum as f64 / n as f64), values(rest, (60_200 - sum) as f64 / rest as f64)];
+        let mut lab = number("lab", 910, 10);
+        lab.mean = 60_200.0 / 910.0;
+        summary(vec![number("x", 920, 0), lab], Vec::new(), large("lab", cells))
+    };
+    let told = page(&with(1, 28_050));
+    for missing in 2..=MOST {
+        let sums = (40..90).map(|each| with(missing, 28_050 - (missing - 1) * each));
+        one_is(&told, sums, &format!("{missing}"));
+    }
+}
+
+#[test]
+fn shares_of_groups_stay_and_do_not_tell_how_many_are_missing() {
+    let mean = |rows: u64, values: u64| self::values(values, rows as f64 / values as f64);
+    for (kind, shown) in
+        [(&part as &dyn Fn(u64, u64) -> Cell, "39% | 44%"), (&mean, "0.39 (0.49) | 0.44 (0.5)")]
+    {
+        let with = |missing: u64, ones: u64| {
+            let (n, rest) = (460 - missing, 450 + missing);
+            let (of, all) = (910.0, 380.0);
+            let hiv = Variable {
+                name: "hiv".into(),
+                count: 910,
+                missing: 10,
+                mean: all / of,
+                variance: all * (1.0 - all / of) / (of - 1.0),
+            };
+            let cells = [kind(ones, n), kind(380 - ones, rest)];
+            summary(vec![number("x", 920, 0), hiv], Vec::new(), large("hiv", cells))
+        };
+        let told = page(&with(1, 180));
+        assert!(told.iter().any(|line| line.contains(shown)), "{}", told.join("\n"));
+        for missing in 2..=MOST {
+            one_is(&told, (170..190).map(|ones| with(missing, ones)), &format!("{missing}"));
+        }
+    }
+}
+
+#[test]
 fn a_withheld_number_of_values_follows_from_nothing_else_on_the_page() {
     let with = |count: u64| {
         let cells = [values(count, 61.0), values(0, f64::NAN)];
@@ -100,7 +181,7 @@ fn a_withheld_number_of_values_follows_from_nothing_else_on_the_page() {
 
 #[test]
 fn a_rare_yes_follows_neither_from_groups_nor_from_a_test() {
-    let share = |rows: u64| Cell::Share { values: 60, rows, share: rows as f64 / 60.0 };
+    let share = |rows: u64| part(rows, 60);
     let mean = |ones: u64| values(60, ones as f64 / 60.0);
     for kind in [&share as &dyn Fn(u64) -> Cell, &mean] {
         let with = |a: u64, b: u64| {
@@ -140,6 +221,34 @@ fn a_time_beyond_the_last_step_that_is_shown_is_not_told() {
         let last = curve.points.last().unwrap().time;
         assert!(curve.withheld && curve.median.is_none_or(|median| median <= last), "{:?}", curve.median);
         assert_eq!(curve.median_high, None);
+    }
+}
+
+#[test]
+fn marks_all_over_a_curve_give_no_few_events_back_where_the_study_prints_all() {
+    let (outcome, context) = sample::survival::km(1, |recipe| {
+        recipe.min_cell = 0;
+        let grid = recipe.grid;
+        recipe.marks =
+            (1..=50).map(|at| f64::from(at) * grid.step).take_while(|time| *time <= grid.horizon).collect();
+    });
+    let Outcome::KaplanMeier(full) = &outcome else { unreachable!() };
+    let Outcome::KaplanMeier(shown) = cells::merged(&outcome, context.smallest_cell) else { unreachable!() };
+    let (full, shown) = (&full.curves[0], &shown.curves[0]);
+    assert!(shown.marks.len() > 2 && shown.marks.len() < full.marks.len() && shown.withheld);
+    let until = |time: f64| -> u64 {
+        full.points.iter().filter(|point| point.time <= time).map(|point| point.events).sum()
+    };
+    let mut told: Vec<&CurvePoint> = shown.points.iter().chain(&shown.marks).collect();
+    told.sort_by(|a, b| a.time.total_cmp(&b.time));
+    let mut before = 0;
+    for point in told {
+        let between = until(point.time) - before;
+        assert!(between == 0 || between > MOST, "{between} events before {}", point.time);
+        before = until(point.time);
+        let mut all = full.points.iter().chain(&full.marks);
+        let same = all.find(|other| other.time == point.time).unwrap();
+        assert_eq!((point.survival, point.at_risk), (same.survival, same.at_risk));
     }
 }
 

@@ -1,4 +1,5 @@
-//! `report.json`: every number of the release, in full double precision, in a stable order of keys.
+//! `report.json`: every number of the release, in full double precision, in a stable order of keys; those of a column whose number
+//! of values is withheld are rounded.
 //!
 //! JSON knows no "not a number": what could not be computed, or may not be shown, is `null`.
 
@@ -10,7 +11,7 @@ mod judged;
 mod number;
 mod survival;
 
-use super::cells::{counts, small};
+use super::cells::{counts, sd, small};
 use super::{Context, ReleaseError};
 use motet_recipes::{CalibrationBin, Coefficient, Metrics, Outcome, SummaryOutcome, Variable};
 use serde::Serialize;
@@ -257,7 +258,7 @@ fn summary<'a>(summary: &'a SummaryOutcome, context: &Context) -> Summary<'a> {
         missing: told(v).map(|counts| counts.1),
         mean: v.mean,
         variance: v.variance,
-        sd: v.variance.sqrt(),
+        sd: sd(v, context.smallest_cell),
         distribution: details::of(summary, &v.name).map(|d| DistributionOut {
             histogram: details::histogram(d),
             quantiles: d.quantiles.iter().map(details::quantile).collect(),

@@ -1,6 +1,7 @@
 //! One group's survival curve from its counts, with what may be printed of it.
 
 use super::counts::Counts;
+use super::point::{CurvePoint, printed};
 use crate::followup::Grid;
 use crate::normal::Z_95;
 use motet_secagg::canonical;
@@ -19,25 +20,6 @@ canonical! {
         /// S -+ z s S, cut at 0 and 1.
         3 => Plain,
     }
-}
-
-/// The curve at one time.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CurvePoint {
-    /// In the unit of the time column.
-    pub time: f64,
-    /// Rows at risk just before.
-    pub at_risk: u64,
-    /// Events since the point before; of a mark, 0.
-    pub events: u64,
-    /// Share of the group without the event.
-    pub survival: f64,
-    /// Greenwood's standard error; none where nobody is left.
-    pub se: Option<f64>,
-    /// Lower end of the 95 % interval; none where its formula has no value.
-    pub low: Option<f64>,
-    /// Upper end.
-    pub high: Option<f64>,
 }
 
 /// Mean survival time restricted to tau: the area under the curve.
@@ -62,7 +44,7 @@ pub struct Curve {
     pub events: Option<u64>,
     /// The steps that may be printed; smaller ones are merged into the next, and what is left at the end into none.
     pub points: Vec<CurvePoint>,
-    /// The times the study names, where enough rows are at risk.
+    /// The times the study names, where enough rows are at risk and no few events since the step before would show.
     pub marks: Vec<CurvePoint>,
     /// First time at which survival is one half or less, among points with enough rows at risk.
     pub median: Option<f64>,
@@ -90,17 +72,17 @@ impl Curve {
         let all = points(rules, counts);
         let least = rules.least;
         let seen: Vec<CurvePoint> = all.iter().take_while(|point| point.at_risk >= least).cloned().collect();
-        let is_mark = |point: &&CurvePoint| {
+        let is_mark = |point: &CurvePoint| {
             rules.marks.iter().any(|mark| (mark - point.time).abs() < 0.5 * rules.grid.step)
         };
-        let marks =
-            seen.iter().filter(is_mark).map(|mark| CurvePoint { events: 0, ..mark.clone() }).collect();
         let median = |value: &dyn Fn(&CurvePoint) -> Option<f64>| {
             let curve = seen.iter().filter_map(|point| Some((point.time, value(point)?)));
             median(&curve.collect::<Vec<_>>())
         };
-        let (printed, total) = (print(&seen, &all, least), all.iter().map(|point| point.events).sum());
-        let printed_events: u64 = printed.iter().map(|point| point.events).sum();
+        let total = all.iter().map(|point| point.events).sum();
+        let (points, marks) = printed(&seen, is_mark, total, least);
+        let told: u64 = points.iter().map(|point| point.events).sum();
+        let unmarked = seen.iter().filter(|point| is_mark(point)).count() > marks.len();
         Self {
             group: name.to_owned(),
             rows: counts.rows,
@@ -109,8 +91,8 @@ impl Curve {
             median_low: median(&|point| point.low),
             median_high: median(&|point| point.high),
             restricted_mean: rules.tau.and_then(|tau| restricted_mean(counts, &all, tau)),
-            withheld: printed_events < total || seen.len() < all.len(),
-            points: printed,
+            withheld: told < total || unmarked || seen.len() < all.len(),
+            points,
             marks,
         }
     }
@@ -192,54 +174,9 @@ fn restricted_mean(counts: &Counts<'_>, curve: &[CurvePoint], tau: f64) -> Optio
     Some(RestrictedMean { tau, mean: area + end, se: libm::sqrt(variance) })
 }
 
-/// The steps that may be printed: events are gathered until they are enough, and where too few are left over for a step
-/// of their own, the last step is kept back with them, so that no difference from the total shows them.
-fn print(seen: &[CurvePoint], all: &[CurvePoint], least: u64) -> Vec<CurvePoint> {
-    let mut printed: Vec<CurvePoint> = Vec::new();
-    let mut gathered = 0;
-    for point in seen.iter().filter(|point| point.events > 0) {
-        gathered += point.events;
-        if gathered >= least {
-            printed.push(CurvePoint { events: gathered, ..point.clone() });
-            gathered = 0;
-        }
-    }
-    let total: u64 = all.iter().map(|point| point.events).sum();
-    let left = total - printed.iter().map(|point| point.events).sum::<u64>();
-    if left > 0 && left < least {
-        printed.pop();
-    }
-    printed
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn point(time: f64, at_risk: u64, events: u64) -> CurvePoint {
-        CurvePoint { time, at_risk, events, survival: 0.9, se: None, low: None, high: None }
-    }
-
-    #[test]
-    fn no_printed_number_and_no_difference_from_the_total_is_small() {
-        let steps = |events: &[u64], least: u64| -> Vec<(f64, u64)> {
-            let mut left = events.iter().sum::<u64>() + 20;
-            let points: Vec<CurvePoint> = events
-                .iter()
-                .enumerate()
-                .map(|(at, events)| {
-                    left -= events;
-                    point(at as f64, left + events, *events)
-                })
-                .collect();
-            print(&points, &points, least).iter().map(|point| (point.time, point.events)).collect()
-        };
-        assert_eq!(steps(&[1, 2, 0, 3], 0), [(0.0, 1), (1.0, 2), (3.0, 3)]);
-        assert_eq!(steps(&[1, 2, 3, 5], 5), [(2.0, 6), (3.0, 5)]);
-        // Three events would be left over: the step before is kept back too.
-        assert_eq!(steps(&[1, 2, 3, 5, 3], 5), [(2.0, 6)]);
-        assert_eq!(steps(&[1, 2, 1], 5), []);
-    }
 
     #[test]
     fn a_level_piece_at_one_half_has_its_median_in_the_middle() {

@@ -19,9 +19,11 @@
 mod counts;
 mod curve;
 mod log_rank;
+mod point;
 
-pub use curve::{Curve, CurvePoint, Interval, RestrictedMean};
+pub use curve::{Curve, Interval, RestrictedMean};
 pub use log_rank::LogRank;
+pub use point::{CurvePoint, printed};
 
 use self::counts::Counts;
 use self::curve::Rules;

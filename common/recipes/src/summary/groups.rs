@@ -76,10 +76,10 @@ pub enum Cell {
     },
     /// Of a 0/1 column.
     Share {
-        /// Values.
-        values: u64,
-        /// Rows with 1.
-        rows: u64,
+        /// Values; a release does not always tell them.
+        values: Option<u64>,
+        /// Rows with 1; told with the values.
+        rows: Option<u64>,
         /// Their part; NaN without values.
         share: f64,
     },
@@ -312,7 +312,7 @@ impl Category {
             Some(rows) => {
                 let values: u64 = cells.iter().sum();
                 let share = if values == 0 { f64::NAN } else { rows as f64 / values as f64 };
-                Cell::Share { values, rows, share }
+                Cell::Share { values: Some(values), rows: Some(rows), share }
             }
         };
         let withheld = shown.iter().flatten().any(Option::is_none);

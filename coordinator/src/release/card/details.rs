@@ -68,7 +68,8 @@ impl Card<'_> {
         }
         self.line(
             "\nA small p says that the groups differ by more than chance explains, not why. With many tests some are small \
-             by chance. Cells of few patients are withheld, and others with them so that totals do not give them back.",
+             by chance. Cells of few patients are withheld, and others with them so that totals do not give them back. Where few values are \
+             missing, a line has no test and is rounded, shares to whole per cent, for the digits would tell how many.",
         );
     }
 }
@@ -91,7 +92,8 @@ fn cell(cell: &Cell) -> String {
     match cell {
         Cell::Number { mean, .. } if !mean.is_finite() => "no values".to_owned(),
         Cell::Number { mean, sd, .. } => format!("{} ({})", figure(*mean), figure(*sd)),
-        Cell::Share { rows, share, .. } => format!("{} ({})", thousands(*rows), percent(*share)),
+        Cell::Share { rows: Some(rows), share, .. } => format!("{} ({})", thousands(*rows), percent(*share)),
+        Cell::Share { share, .. } => format!("{:.0}%", share * 100.0),
         Cell::Withheld => WITHHELD.to_owned(),
     }
 }

@@ -209,8 +209,8 @@ impl Card<'_> {
         if found.curves.iter().any(|curve| curve.withheld) {
             let least = self.least();
             self.line(&format!(
-                "\nWithheld: steps of fewer than {least} events are joined to the next, a curve ends where fewer than {least} \
-                 patients are at risk, and the end of a curve is left out where its last events are so few."
+                "\nWithheld: steps of fewer than {least} events are joined to the next, a time that would show so few is left \
+                 out of the table, a curve ends where fewer than {least} patients are at risk, and the end of a curve is left out where its last events are so few."
             ));
         }
         self.shown_by_curves();

@@ -2,7 +2,7 @@
 //! limit of the release is higher, further cells go, and never one alone: its line's total would give it back. Where the number
 //! of a column's values may not be told, no histogram, share, degree of freedom or test of that column tells it.
 
-use super::{counts, one_sided, ones, small};
+use super::{counts, one_sided, ones, rounded, small, unit};
 use motet_recipes::summary::{Cell, Distribution, Line, Test};
 use motet_recipes::{SummaryOutcome, Variable};
 
@@ -93,8 +93,8 @@ fn line(line: &mut Line, beside: &Beside<'_>, smallest: u64) {
             Some(if one_sided(*values, ones, smallest) { rare(*values, ones) } else { (*values).min(ones) })
         }
         Cell::Number { values, .. } => *values,
-        Cell::Share { values, rows, .. } => Some(rare(*values, *rows)),
-        Cell::Withheld => None,
+        Cell::Share { values: Some(values), rows: Some(rows), .. } => Some(rare(*values, *rows)),
+        Cell::Share { .. } | Cell::Withheld => None,
     };
     let mut counts: Vec<Option<u64>> = line.cells.iter().map(count).collect();
     hide(&mut counts, smallest);
@@ -105,28 +105,90 @@ fn line(line: &mut Line, beside: &Beside<'_>, smallest: u64) {
     }
     // Beside the rows of a level its values tell those that are missing.
     let missing = |(cell, rows): (&Cell, &Option<u64>)| match (cell, rows) {
-        (Cell::Number { values: Some(values), .. } | Cell::Share { values, .. }, Some(rows)) => {
-            small(rows.saturating_sub(*values), smallest)
-        }
+        (
+            Cell::Number { values: Some(values), .. } | Cell::Share { values: Some(values), .. },
+            Some(rows),
+        ) => small(rows.saturating_sub(*values), smallest),
         _ => false,
     };
     let vague = beside.vague || line.cells.iter().zip(beside.levels).any(missing);
     if vague {
-        for cell in &mut line.cells {
-            match cell {
-                Cell::Number { .. } if beside.yes_no => *cell = Cell::Withheld,
-                Cell::Number { values, .. } => *values = None,
-                // A share is a fraction, and tells of how many.
-                Cell::Share { .. } => *cell = Cell::Withheld,
-                Cell::Withheld => {}
-            }
-        }
+        blur(&mut line.cells, beside, smallest);
     }
     if vague || line.cells.iter().all(|cell| *cell == Cell::Withheld) {
         line.test = None;
     } else if let (true, Some(test)) = (withheld(line) > before, &mut line.test) {
         round(test);
     }
+}
+
+/// Values of which a whole per cent is some number of patients, whatever their number.
+const HUNDRED: u64 = 100;
+
+/// The cells of a line whose numbers of values are withheld: rounded means, and shares in whole per cent.
+fn blur(cells: &mut [Cell], beside: &Beside<'_>, smallest: u64) {
+    let means: Vec<(u64, f64)> = cells.iter().filter_map(|cell| Some((values(cell)?, mean(cell)?))).collect();
+    let sds: Vec<(u64, f64)> = cells
+        .iter()
+        .filter_map(|cell| match cell {
+            Cell::Number { values, sd, .. } => values.zip(Some(*sd).filter(|sd| sd.is_finite())),
+            _ => None,
+        })
+        .collect();
+    let (open_means, open_sds) = (open(&means, smallest), open(&sds, smallest));
+    for (cell, rows) in cells.iter_mut().zip(beside.levels) {
+        let values = values(cell).unwrap_or_default();
+        // So many rows that there are a hundred values however many of the withheld number are missing.
+        let many = values >= HUNDRED && rows.is_some_and(|rows| rows >= HUNDRED + smallest.saturating_sub(1));
+        let share = |share: f64| {
+            (many && open_means <= PER_CENT)
+                .then(|| rounded(share, PER_CENT))
+                .filter(|share| share.is_finite())
+        };
+        let unit = unit(rows.unwrap_or(values));
+        *cell = match *cell {
+            Cell::Number { mean, .. } if beside.yes_no => share(mean).map_or(Cell::Withheld, |mean| {
+                let sd = rounded((mean * (1.0 - mean)).max(0.0).sqrt(), PER_CENT);
+                Cell::Number { values: None, mean, sd }
+            }),
+            Cell::Number { mean, sd, .. } => Cell::Number {
+                values: None,
+                mean: rounded(mean, unit.max(open_means)),
+                sd: rounded(sd, unit.max(open_sds)),
+            },
+            Cell::Share { share: part, .. } => {
+                share(part).map_or(Cell::Withheld, |share| Cell::Share { values: None, rows: None, share })
+            }
+            Cell::Withheld => Cell::Withheld,
+        };
+    }
+}
+
+const PER_CENT: f64 = 0.01;
+
+fn values(cell: &Cell) -> Option<u64> {
+    match cell {
+        Cell::Number { values, .. } | Cell::Share { values, .. } => *values,
+        Cell::Withheld => None,
+    }
+}
+
+fn mean(cell: &Cell) -> Option<f64> {
+    let mean = match cell {
+        Cell::Number { mean, .. } => *mean,
+        Cell::Share { share, .. } => *share,
+        Cell::Withheld => return None,
+    };
+    mean.is_finite().then_some(mean)
+}
+
+/// The unit of figures of groups (values, figure) beside number and figure of all patients: a few patients more in one group and
+/// fewer in another move the sum by less than the rounding leaves open.
+fn open(groups: &[(u64, f64)], smallest: u64) -> f64 {
+    let ends =
+        groups.iter().fold((f64::MAX, f64::MIN), |ends, group| (ends.0.min(group.1), ends.1.max(group.1)));
+    let all: u64 = groups.iter().map(|group| group.0).sum();
+    2.0 * smallest as f64 * (ends.1 - ends.0).max(0.0) / all.max(1) as f64
 }
 
 /// Three digits: more could give a withheld cell back.
@@ -154,7 +216,10 @@ mod tests {
 
     #[test]
     fn a_share_hides_those_without_it_too_and_its_test_loses_digits() {
-        let share = |rows, values| Cell::Share { values, rows, share: rows as f64 / values as f64 };
+        let share = |rows, values| {
+            let share = rows as f64 / values as f64;
+            Cell::Share { values: Some(values), rows: Some(rows), share }
+        };
         let test = Test { name: "chi-square", statistic: 1.23456, df: (2, None), p: 0.539876 };
         let cells = vec![share(97, 100), share(50, 100), share(60, 100)];
         let mut own = Line { name: "x".to_owned(), cells, test: Some(test) };
@@ -163,5 +228,38 @@ mod tests {
         assert_eq!(own.cells, [Cell::Withheld, Cell::Withheld, share(60, 100)]);
         let test = own.test.unwrap();
         assert_eq!((test.statistic, test.p), (1.23, 0.54));
+    }
+
+    #[test]
+    fn a_share_of_a_hundred_is_told_in_whole_per_cent_where_few_are_missing() {
+        let after = |cells: &[(u64, u64, u64)]| {
+            let share = |(ones, values, _): &(u64, u64, u64)| {
+                let share = *ones as f64 / *values as f64;
+                Cell::Share { values: Some(*values), rows: Some(*ones), share }
+            };
+            let levels: Vec<Option<u64>> = cells.iter().map(|cell| Some(cell.2)).collect();
+            let cells = cells.iter().map(share).collect();
+            let mut own = Line { name: "x".to_owned(), cells, test: None };
+            line(&mut own, &Beside { levels: &levels, yes_no: false, vague: false }, 5);
+            own.cells
+        };
+        let told = |share| Cell::Share { values: None, rows: None, share };
+        assert_eq!(after(&[(117, 298, 300), (150, 300, 310)]), [told(0.39), told(0.5)]);
+        // Too few for a per cent, and so few rows that the missing ones decide.
+        assert_eq!(after(&[(39, 98, 100), (150, 300, 300)]), [Cell::Withheld, told(0.5)]);
+        assert_eq!(after(&[(39, 102, 103), (150, 300, 300)]), [Cell::Withheld, told(0.5)]);
+        // Groups so far apart that what all have in common tells how many are in each.
+        assert_eq!(after(&[(10, 118, 120), (110, 120, 120)]), [Cell::Withheld, Cell::Withheld]);
+    }
+
+    #[test]
+    fn figures_of_a_withheld_number_leave_several_sums_open() {
+        for (value, rows, shown) in
+            [(62.254_321, 924, 62.25), (2.345_678, 924, 2.35), (62.254_321, 60, 62.3), (-0.0012, 100, 0.0)]
+        {
+            assert_eq!(rounded(value, unit(rows)), shown, "{value} of {rows}");
+        }
+        assert_eq!(rounded(1_234_567.8, unit(9000)), 1_235_000.0);
+        assert!(rounded(f64::NAN, unit(9)).is_nan());
     }
 }

@@ -1,6 +1,7 @@
 //! Curves of few patients: steps of few events are joined to the next one, and a curve ends where few are at risk.
 
 use super::small;
+use motet_recipes::km::printed;
 use motet_recipes::{Curve, CurvePoint, KmOutcome};
 
 /// The curves without numbers of 1 to `smallest - 1` patients or events. Where a group is that small, the number of all rows
@@ -43,10 +44,14 @@ fn thin(curve: &mut Curve, smallest: u64) {
         curve.withheld = true;
         return;
     }
-    curve.marks.retain(|mark| mark.at_risk >= smallest);
-    let seen = curve.points.iter().take_while(|point| point.at_risk >= smallest).count();
     let total = curve.events.unwrap_or_else(|| curve.points.iter().map(|point| point.events).sum());
-    curve.points = steps(curve.points.iter().take(seen), total, smallest);
+    let is_mark = |point: &CurvePoint| curve.marks.iter().any(|mark| mark.time == point.time);
+    let is_step = |mark: &&CurvePoint| curve.points.iter().any(|point| point.time == mark.time);
+    let others = curve.marks.iter().filter(|mark| !is_step(mark));
+    let mut seen: Vec<&CurvePoint> =
+        curve.points.iter().chain(others).filter(|point| point.at_risk >= smallest).collect();
+    seen.sort_by(|a, b| a.time.total_cmp(&b.time));
+    (curve.points, curve.marks) = printed(seen, is_mark, total, smallest);
     curve.events = curve.events.filter(|events| !small(*events, smallest));
     curve.withheld |= before != (curve.points.len(), curve.marks.len(), curve.events);
     if curve.withheld {
@@ -56,23 +61,6 @@ fn thin(curve: &mut Curve, smallest: u64) {
             *found = found.filter(|time| *time <= last);
         }
     }
-}
-
-/// Events are gathered until they are enough; where too few are left over, the last step goes with them.
-fn steps<'a>(points: impl Iterator<Item = &'a CurvePoint>, total: u64, smallest: u64) -> Vec<CurvePoint> {
-    let (mut kept, mut gathered) = (Vec::new(), 0);
-    for point in points {
-        gathered += point.events;
-        if gathered >= smallest {
-            kept.push(CurvePoint { events: gathered, ..point.clone() });
-            gathered = 0;
-        }
-    }
-    let shown: u64 = kept.iter().map(|point| point.events).sum();
-    if small(total.saturating_sub(shown), smallest) {
-        kept.pop();
-    }
-    kept
 }
 
 #[cfg(test)]

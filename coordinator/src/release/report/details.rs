@@ -43,7 +43,7 @@ struct LineOut<'a> {
 #[serde(untagged)]
 enum CellOut {
     Number { values: Option<u64>, mean: f64, sd: f64 },
-    Share { values: u64, rows: u64, share: f64 },
+    Share { values: Option<u64>, rows: Option<u64>, share: f64 },
 }
 
 #[derive(Serialize)]
