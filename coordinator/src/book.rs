@@ -13,7 +13,7 @@ use crate::refusals;
 use crate::run_state::{RunEvent, RunState};
 use motet_common::chain::Chain;
 use motet_common::checks::Due;
-use motet_common::decision::{SignedDecision, Verdict};
+use motet_common::decision::SignedDecision;
 use motet_common::log::Log;
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
@@ -425,7 +425,7 @@ pub(crate) mod tests {
                 study_digest: book.digest,
                 roster: book.roster().digest(),
                 site: node(*number),
-                verdict: Verdict::Approve(String::new()),
+                verdict: motet_common::decision::Verdict::Approve(String::new()),
                 when_ms: AT.ms,
             };
             apply(

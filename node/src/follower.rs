@@ -7,7 +7,7 @@ pub(crate) use work::{Answered, Work};
 
 use crate::cohort_pin;
 use crate::data_desk::Dataset;
-use crate::memory::{Memories, Remembered};
+use crate::memory::Memories;
 use crate::openings;
 use crate::records;
 use crate::studies::Proposal;
@@ -19,25 +19,20 @@ use motet_common::log::Mirror;
 use motet_common::opening::Reading;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::member::{Expected, Me, Member, Sets};
-use motet_common::study::Floors;
 use motet_data::Cohort;
-use motet_data::cohort::check_schema;
 use motet_ledger::Recorded;
-use motet_recipes::{Comparison, Memory, Outcome, Rows, State};
+use motet_recipes::{Outcome, State};
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
-use motet_secagg::fold::{Aggregate, plain_sum, set_digest};
+use motet_secagg::fold::Aggregate;
 use motet_secagg::id::RunId;
-use motet_secagg::layout::{ClearUpdate, Layout};
+use motet_secagg::layout::Layout;
 use motet_secagg::mask::chunk_words;
 use motet_secagg::message::Released;
-use motet_secagg::secret::Secret;
-use rand_core::CryptoRng;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use zeroize::Zeroizing;
 
 canonical! {
     /// A release as this node absorbed it; its aggregate lies among the ledger's blobs.

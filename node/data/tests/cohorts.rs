@@ -9,8 +9,7 @@
 mod ward;
 
 use motet_common::study::Study;
-use motet_data::cohort::check_schema;
-use motet_data::{Code, Cohort, DataError, Schema, Table};
+use motet_data::{Code, DataError};
 use ward::*;
 
 #[test]

@@ -8,9 +8,8 @@
 
 mod ward;
 
-use motet_common::study::Study;
 use motet_data::cohort::check_schema;
-use motet_data::{Code, Cohort, DataError, Schema, Table};
+use motet_data::{Code, Schema};
 use ward::*;
 
 #[test]

@@ -12,7 +12,7 @@ use motet_common::refusal::{Code, Refusal};
 use motet_common::study::Floors;
 use motet_data::Cohort;
 use motet_data::cohort::check_schema;
-use motet_recipes::{Comparison, Memory, Outcome, Rows, State};
+use motet_recipes::{Comparison, Memory, Outcome, Rows};
 use motet_secagg::digest::Digest;
 use motet_secagg::fold::{plain_sum, set_digest};
 use motet_secagg::layout::ClearUpdate;
