@@ -420,7 +420,7 @@ fn a_table_that_the_method_refuses_is_refused_in_the_first_round() {
     };
     let mut site = heart().remove(0);
     site.x[(0, 3)] = 7.31e30;
-    assert!(refused(&site).to_string().contains("a value in block"), "{}", refused(&site));
+    assert!(refused(&site).to_string().contains("the sums of column `chol`"), "{}", refused(&site));
     let mut site = heart().remove(0);
     site.y[0] = 2.0;
     assert_eq!(refused(&site), RecipeError::NotBinary { outcome: "y".into(), rows: 1 });

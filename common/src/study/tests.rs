@@ -9,6 +9,7 @@ mod card;
 mod evaluation;
 mod floors;
 mod methods;
+mod promises;
 
 const FULL: &str = r#"
 [study]

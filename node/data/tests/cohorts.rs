@@ -56,7 +56,7 @@ fn a_patient_of_whom_one_side_of_an_or_is_true_belongs_to_the_cohort_whatever_el
 
 #[test]
 fn a_weight_that_selects_one_patient_is_refused_whatever_rows_stand_around_it() {
-    let text = study(r#"["creatinine"]"#, "weight = \"visits\"").to_toml();
+    let text = study(r#"["creatinine"]"#, "weight = \"visits\"\nweight_kind = \"precision\"").to_toml();
     let study = Study::parse(&text.replace("min_rows = 1\n", "min_rows = 10\n")).unwrap();
     let schema = SCHEMA.replace("type = \"int\"", "type = \"float\"");
     let cohort = |weight: &dyn Fn(usize) -> f64| {
