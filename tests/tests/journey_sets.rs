@@ -21,9 +21,9 @@ fn proposed(consortium: &Consortium, name: &str, filter: &str, sites: &str) {
     consortium.operate(&["study", "propose", &file]).done();
 }
 
-/// Runs a study to its end; what was said of it.
+/// Runs a study to its end, whoever is away; what was said of it.
 fn run(consortium: &Consortium, name: &str) -> (i32, String) {
-    let run = consortium.operate(&["run", "start", name, "--wait"]);
+    let run = consortium.operate(&["run", "start", name, "--without-undecided", "--wait"]);
     (run.code, format!("{}{}", run.out, run.err))
 }
 
