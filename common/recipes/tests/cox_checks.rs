@@ -243,3 +243,85 @@ fn a_site_scores_the_final_model_on_its_own_rows() {
     let check = here.proportionality.unwrap();
     assert!(check.global.is_none() && check.columns.iter().all(|(_, test)| test.is_none()));
 }
+
+/// 120 patients with two columns, days and whether the event was seen; three sites.
+fn one_leaves_between() -> Vec<Site> {
+    let sites = three_sites(120, |at| {
+        let (days, event) = match at {
+            0 => (33.0, 0.0),
+            1..=3 => (35.0 + f64::from(at), 0.0),
+            4 | 5 => (35.0, 1.0),
+            6 => (55.0, 1.0),
+            _ => (10.0 * f64::from(1 + at % 6), 1.0),
+        };
+        vec![f64::from(at * 37 % 101), f64::from(at % 2), days, event]
+    });
+    let timed = |site: Site| Site {
+        x: ndarray::Array2::from_shape_fn((site.y.len(), 2), |at| site.x[at]),
+        time: Some(site.x.column(2).to_owned()),
+        ..site
+    };
+    sites.into_iter().map(timed).collect()
+}
+
+#[test]
+fn neighbouring_times_show_the_columns_of_who_leaves_between_them_unless_the_step_is_wider() {
+    let sites = one_leaves_between();
+    let pooled: Vec<Vec<f64>> = sites.iter().flat_map(Site::lines).collect();
+    let rows = pooled.len() as f64;
+    let recipe = |step: f64, strata: Strata| {
+        let grid = Grid { step, horizon: 60.0, times: Times::Grid };
+        let plain = Cox::new(names(&["a", "b"]), "days".into(), "event".into(), grid);
+        Recipe::Cox(Cox { strata, clock: Clock::Identity, ..plain })
+    };
+    // Whoever leaves after each event point, without those who have the event there where they are several: how many, and
+    // the sums of their columns, all from what is public.
+    let leaving = |step: f64| {
+        let sums = first_sums(&recipe(step, Strata::None), &sites);
+        let cells = (60.0 / step) as usize + 1;
+        let events = &sums["spread"][sums["spread"].len() - cells..];
+        let points: Vec<(usize, f64)> =
+            events.iter().copied().enumerate().filter(|(_, events)| *events > 0.0).collect();
+        let own = |sums: &[f64], at: usize| -> [f64; 3] {
+            let s = &sums[at * 3..][..3];
+            let column = |at: usize| {
+                let mean = pooled.iter().map(|row| row[at]).sum::<f64>() / rows;
+                let squares = pooled.iter().map(|row| (row[at] - mean) * (row[at] - mean)).sum::<f64>();
+                (s[1 + at] * (squares / (rows - 1.0)).sqrt() + mean * s[0]) / 1_048_576.0
+            };
+            [s[0] / 1_048_576.0, column(0), column(1)]
+        };
+        let (risk, tied) = sums["risk sets"][1..].split_at(3 * points.len());
+        let mut slot = 0;
+        let mut found = Vec::new();
+        for (at, (cell, events)) in points.iter().enumerate() {
+            let (mut left, mut minus) = (own(risk, at), [0.0; 3]);
+            if *events > 1.0 {
+                minus = own(tied, slot);
+                slot += 1;
+            }
+            let later = if at + 1 < points.len() { own(risk, at + 1) } else { [0.0; 3] };
+            left.iter_mut().zip(minus).zip(later).for_each(|((left, minus), later)| *left -= minus + later);
+            found.push((*cell as f64 * step, left));
+        }
+        found
+    };
+    let near = |found: &[f64; 3], want: [f64; 3]| found.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-6);
+    let patient = |at: u32| [1.0, f64::from(at * 37 % 101), f64::from(at % 2)];
+    let after = |found: &[(f64, [f64; 3])], days: f64| found.iter().find(|(at, _)| *at == days).unwrap().1;
+    let daily = leaving(1.0);
+    assert!(near(&after(&daily, 30.0), patient(0)), "censored between two events: {daily:?}");
+    assert!(near(&after(&daily, 55.0), patient(6)), "the one event of a time: {daily:?}");
+    let wider = leaving(10.0);
+    assert_eq!(wider.len(), 6);
+    assert!(wider.iter().all(|(_, left)| (left[0] - 1.0).abs() > 0.5), "nobody leaves alone: {wider:?}");
+
+    // Each site within itself: no number belongs to a time, however many there are.
+    let sums = |step: f64| first_sums(&recipe(step, Strata::Site), &sites);
+    let numbers = |sums: std::collections::BTreeMap<&'static str, Vec<f64>>| {
+        sums.into_iter().map(|(phase, values)| (phase, values.len())).collect::<Vec<_>>()
+    };
+    let told = numbers(sums(1.0));
+    assert_eq!(told, numbers(sums(10.0)));
+    assert_eq!(told, [("evaluate", 3 + 2 + 3 + 3), ("moments", 4), ("newton", 1 + 1 + 2 + 3), ("spread", 2)]);
+}

@@ -8,11 +8,12 @@ use common::wards::*;
 use common::*;
 use motet_recipes::{
     Design, Family, FedAvg, Glm, Logistic, Memory, Recipe, RecipeError, Rows, Shown, SiteFindings, State,
-    WeightKind,
+    SubgroupKind, WeightKind,
 };
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::fold::plain_sum;
+use ndarray::Array2;
 
 #[test]
 fn a_site_that_does_not_tell_refuses_to_be_counted_as_one_that_does() {
@@ -184,4 +185,63 @@ fn a_judged_recipe_is_not_judged_again_and_bytes_do_not_nest() {
     // A hundred thousand marks in front must be an error and not the end of the process.
     let deep: Vec<u8> = std::iter::repeat_n(9, 100_000).chain(once.to_bytes()).collect();
     assert!(Recipe::from_bytes(&deep).is_err() && State::from_bytes(&deep).is_err());
+}
+
+#[test]
+fn two_groups_that_are_almost_one_show_the_few_between_them() {
+    let mut hospitals = wards(heart(), |_| false);
+    // Two women of the first hospital, one with and one without the outcome, are in the second group as well as all men.
+    let women = |y: f64| {
+        let site = &hospitals[0].site;
+        (0..site.y.len()).find(|at| site.x[[*at, 1]] == 0.0 && site.y[*at] == y).unwrap()
+    };
+    let between = [women(0.0), women(1.0)];
+    for (at, ward) in hospitals.iter_mut().enumerate() {
+        let sex = ward.site.x.column(1).to_owned();
+        ward.groups = Array2::from_shape_fn((sex.len(), 2), |(row, group)| {
+            if at == 0 && group == 1 && between.contains(&row) { 1.0 } else { sex[row] }
+        });
+    }
+    let groups = ["male", "almost"].map(|name| column(name, SubgroupKind::YesNo)).to_vec();
+    let mut recipe = Logistic::new(names(&HEART_COLUMNS), "y".into());
+    recipe.ridge = 1.0;
+    let recipe = Recipe::Logistic(recipe).judged(asked(groups, false));
+    let all: Vec<&Ward> = hospitals.iter().collect();
+    let mut sums = std::collections::BTreeMap::new();
+    let mut state = recipe.start_among(Digest([3; 32]), 4);
+    while let Some(question) = recipe.ask(&state, 4).unwrap() {
+        let answer = |ward: &&Ward| {
+            recipe.answer(&state, &question, &ward.rows(), &Memory::default(), &mut dice(1)).unwrap().update
+        };
+        let sum = plain_sum(&question.layout, Digest::default(), all.iter().map(answer).collect()).unwrap();
+        sums.insert(question.phase, (sum.values.clone(), question.layout.blocks[0].len as usize));
+        state = recipe.absorb(&state, &sum).unwrap();
+    }
+    let findings = recipe.findings(&state).unwrap().unwrap();
+    for name in ["male", "almost"] {
+        for level in ["no", "yes"] {
+            figures(&findings, name, level); // both levels of both groups are shown
+        }
+    }
+    // Sites, sites apart, rows and events of no, of yes and of those without a value, and the sites with several of them.
+    let (levels, _) = &sums["levels"];
+    assert_eq!(levels.len(), 2 * 13);
+    let yes = |group: usize| &levels[13 * group + 4..][..4];
+    assert_eq!((yes(1)[2] - yes(0)[2], yes(1)[3] - yes(0)[3]), (2.0, 1.0));
+    // Of each level a histogram of those without and with the outcome; then the sums of risks and of squared errors.
+    let (values, counted) = &sums["subgroups"];
+    let (counts, risks) = values.split_at(*counted);
+    let (yes, almost) = (1, 3);
+    let cells = counted / 4;
+    let few: Vec<f64> = (0..cells).map(|at| counts[almost * cells + at] - counts[yes * cells + at]).collect();
+    let (without, with) = few.split_at(cells / 2);
+    for part in [without, with] {
+        assert_eq!(part.iter().filter(|rows| **rows != 0.0).copied().collect::<Vec<_>>(), [1.0], "{few:?}");
+    }
+    // From the two sums the risk of each: r and s with r + s and r^2 + (1 - s)^2.
+    let known = from_coefficients(&recipe.outcome(&state).unwrap(), &hospitals);
+    let [r, s] = between.map(|at| known[at].0);
+    let told = [0, 1].map(|at| risks[2 * almost + at] - risks[2 * yes + at]);
+    assert!((told[0] - (r + s)).abs() < 1e-8, "{told:?}, {r}, {s}");
+    assert!((told[1] - (r * r + (1.0 - s) * (1.0 - s))).abs() < 1e-8, "{told:?}, {r}, {s}");
 }

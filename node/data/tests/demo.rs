@@ -8,6 +8,10 @@
 
 use motet_common::study::{Severity, Study};
 use motet_data::{Cohort, Schema, Table, profile};
+use motet_recipes::Memory;
+use motet_secagg::digest::Digest;
+use rand_chacha::rand_core::SeedableRng as _;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 fn demo(name: &str) -> PathBuf {
@@ -113,8 +117,6 @@ fn the_demonstrations_studies_can_be_proposed() {
 
 #[test]
 fn the_card_counts_the_numbers_that_the_recipe_really_asks_for() {
-    use motet_secagg::digest::Digest;
-    use rand_chacha::rand_core::SeedableRng;
     for file in ["heart/logistic.toml", "heart/fedavg.toml"] {
         let study = Study::parse(&read(file)).unwrap();
         let recipe = study.recipe.clone();
@@ -124,7 +126,7 @@ fn the_card_counts_the_numbers_that_the_recipe_really_asks_for() {
         let mut state = recipe.start(Digest::default());
         while let Some(question) = recipe.ask(&state, 3).unwrap() {
             asked.push(question.layout.elements());
-            let memory = motet_recipes::Memory::default();
+            let memory = Memory::default();
             let answer = |cohort: &Cohort| {
                 recipe.answer(&state, &question, &cohort.rows(), &memory, &mut dice).unwrap().update
             };
@@ -136,6 +138,165 @@ fn the_card_counts_the_numbers_that_the_recipe_really_asks_for() {
         let told: Vec<usize> = study.vectors().into_iter().map(|(_, numbers)| numbers).collect();
         assert_eq!(asked, told[..asked.len()], "{file}");
         assert!(asked.len() >= told.len() - 1, "{file}: {asked:?}");
+    }
+}
+
+/// The steps of [`Study::vectors`] that the rounds of a phase may be; a study tells one of them.
+const STEPS: [(&str, &[&str]); 19] = [
+    ("census", &["first round"]),
+    ("sums", &["counts and sums"]),
+    ("moments", &["counts and sums"]),
+    ("spread", &["spread", "spread and events"]),
+    ("refine", &["windows around the quantiles", "parts of full cells"]),
+    ("count", &["counts"]),
+    ("null", &["a step of the fit"]),
+    ("newton", &["a step of the fit"]),
+    ("risk sets", &["groups at risk"]),
+    ("information", &["curvatures"]),
+    ("events", &["events"]),
+    ("at risk", &["patients at risk"]),
+    ("train", &["a training round"]),
+    ("cells", &["cells of each column"]),
+    ("base", &["the outcome"]),
+    ("grow", &["a level of a tree"]),
+    (
+        "evaluate",
+        &[
+            "the final model",
+            "the score's histograms",
+            "squared errors",
+            "ranked pairs",
+            "ranked pairs and drift",
+            "scores by time, and drift",
+        ],
+    ),
+    ("calibrate", &["calibration"]),
+    ("knots", &["rows and sums for the knots", "spread for the knots", "cells", "parts of cells"]),
+];
+
+/// The most numbers that each step of this study really asks for, over the tables of some sites.
+fn asked(study: &Study, cohorts: &[Cohort]) -> BTreeMap<&'static str, usize> {
+    let recipe = &study.recipe;
+    let told = study.vectors();
+    let mut dice = rand_chacha::ChaCha20Rng::seed_from_u64(1);
+    let mut memories: Vec<Memory> = cohorts.iter().map(|_| Memory::default()).collect();
+    let mut state = recipe.start(Digest::default());
+    let mut found = BTreeMap::new();
+    let mut knots = 0;
+    while let Some(question) = recipe.ask(&state, cohorts.len() as u32).unwrap() {
+        let steps = STEPS.iter().find(|(phase, _)| *phase == question.phase).unwrap().1;
+        let mut steps: Vec<&str> =
+            steps.iter().copied().filter(|step| told.iter().any(|(told, _)| told == step)).collect();
+        if question.phase == "knots" {
+            steps = vec![steps[knots.min(3)]];
+            knots += 1;
+        }
+        assert_eq!(steps.len(), 1, "{}: {steps:?} of {told:?}", question.phase);
+        let most: &mut usize = found.entry(steps[0]).or_default();
+        *most = (*most).max(question.layout.elements());
+        let answer = |(cohort, memory): (&Cohort, &mut Memory)| {
+            let answer = recipe.answer(&state, &question, &cohort.rows(), memory, &mut dice).unwrap();
+            if let Some(kept) = answer.memory {
+                *memory = kept;
+            }
+            answer.update
+        };
+        let updates = cohorts.iter().zip(&mut memories).map(answer).collect();
+        let sum = motet_secagg::fold::plain_sum(&question.layout, Digest::default(), updates).unwrap();
+        state = recipe.absorb(&state, &sum).unwrap();
+    }
+    recipe.outcome(&state).unwrap();
+    found
+}
+
+const HEART: &str = "features = [\"age\", \"chol\", \"exang\"]";
+const TCGA: &str =
+    "time = \"days\"\nevent = \"death\"\nfeatures = [\"age_at_index\", \"prior_malignancy_yes\"]";
+const RACE: &str = "group = \"race_white\"\n[data.levels]\nrace_white = [\"0\", \"1\"]";
+const MONTHS: &str = "times = \"grid\"\nstep = 30\nhorizon = 8700";
+
+/// Studies of every kind: the folder, the kind, more of `[data]`, and the keys of `[recipe]`.
+fn every_kind() -> Vec<(&'static str, &'static str, String, String)> {
+    let heart = |outcome: &str| format!("outcome = \"{outcome}\"\n{HEART}");
+    let mut studies = Vec::new();
+    let mut add =
+        |folder, kind, data: String, keys: &str| studies.push((folder, kind, data, keys.to_owned()));
+    let group = "group = \"restecg\"\n[data.levels]\nrestecg = [\"0\", \"1\", \"2\"]";
+    let edges = "edges = { age = [0, 40, 50, 60, 120], exang = \"yes or no\" }\nquantiles = [0.25, 0.5]";
+    add("heart", "summary", HEART.into(), "");
+    add("heart", "summary", format!("{HEART}\n{group}"), edges);
+    add("heart", "count", String::new(), "");
+    add("heart", "count", "outcome = \"y\"".into(), "");
+    add("heart", "logistic", heart("y"), "");
+    let formula = "formula = \"y ~ age + ns(chol, 3) + exang + age:exang\"";
+    for errors in ["model", "hc0"] {
+        add("heart", "logistic", heart("y"), &format!("{formula}\nerrors = \"{errors}\""));
+    }
+    let sides = "offset = \"oldpeak\"\nweight = \"trestbps\"\nweight_kind = \"precision\"";
+    for kind in ["linear", "poisson", "gamma", "quasipoisson"] {
+        add("heart", kind, heart("thalach"), "");
+        add("heart", kind, format!("{}\n{sides}", heart("thalach")), "errors = \"hc1\"");
+    }
+    add("heart", "quasibinomial", heart("y"), "errors = \"hc0\"");
+    add("heart", "quasibinomial", format!("offset = \"oldpeak\"\n{}", heart("y")), "");
+    for (kind, outcome, model) in [
+        ("fedavg", "thalach", "kind = \"linear\""),
+        ("fedavg", "y", "kind = \"mlp\", hidden = [4, 3]"),
+        ("scaffold", "y", "kind = \"logistic\""),
+        ("scaffold", "thalach", "kind = \"mlp\", hidden = [4], outcome = \"number\""),
+    ] {
+        add("heart", kind, heart(outcome), &format!("model = {{ {model} }}\nrounds = 2\nlr = 0.01"));
+    }
+    for (loss, outcome) in [("logistic", "y"), ("squared", "thalach")] {
+        for (bins, depth, validation) in [(2, 1, 0.0), (32, 4, 0.25), (64, 3, 0.0)] {
+            let keys = format!("bins = {bins}\ndepth = {depth}\nvalidation = {validation:?}\ntrees = 3");
+            add("heart", "gbdt", heart(outcome), &format!("loss = \"{loss}\"\n{keys}"));
+        }
+    }
+    for ties in ["efron", "breslow"] {
+        for strata in ["none", "site", "group"] {
+            let data = if strata == "group" { format!("{TCGA}\n{RACE}") } else { TCGA.to_owned() };
+            let keys = format!("{MONTHS}\nstrata = \"{strata}\"\nties = \"{ties}\"");
+            add("breast-tcga", "cox", data, &keys);
+        }
+    }
+    let times = "time = \"days\"\nevent = \"death\"";
+    add("breast-tcga", "km", times.into(), MONTHS);
+    add("breast-tcga", "km", format!("{times}\n{RACE}"), MONTHS);
+    add("breast-tcga", "fedavg", TCGA.into(), "rounds = 2");
+    studies
+}
+
+#[test]
+fn the_card_counts_the_numbers_that_every_kind_of_recipe_really_asks_for() {
+    // The one column that divides the patients is a category here.
+    let race = "[columns.race_white]\ntype = ";
+    let category = format!("{race}\"category\"\nlevels = [\"0\", \"1\"]");
+    for (folder, kind, data, keys) in every_kind() {
+        let (dataset, sites): (_, &[&str]) = match folder {
+            "heart" => ("heart", &["cleveland", "hungarian", "va"]),
+            _ => ("tcga-brca", &["northeast", "south", "west", "midwest"]),
+        };
+        let study = format!(
+            "[study]\nid = \"abc\"\ntitle = \"t\"\nquestion = \"How many?\"\npurpose = \"53(1)(e)\"\nends = 2030-02-28\n\
+             [data]\ndataset = \"{dataset}\"\n{data}\n[recipe]\nkind = \"{kind}\"\n{keys}"
+        );
+        let study = Study::parse(&study).unwrap_or_else(|error| panic!("{study}\n{error}"));
+        let schema = read(&format!("{folder}/schema.toml")).replace(&format!("{race}\"bool\""), &category);
+        let schema = Schema::parse(&schema).unwrap();
+        let open = |site: &&str| {
+            let path = demo(&format!("{folder}/{site}.csv"));
+            Cohort::of(&Table::open(&path, &schema, study.reads()).unwrap(), &study).unwrap()
+        };
+        let cohorts: Vec<Cohort> = sites.iter().map(open).collect();
+        let found = asked(&study, &cohorts);
+        for (step, told) in study.vectors() {
+            let asked = found.get(step).copied().unwrap_or_default();
+            assert!(asked <= told, "{kind}, {keys}: {step} has {asked} numbers and not {told} at the most");
+            // Where the score is calibrated already, no round is needed for its line.
+            let needed = step != "calibration";
+            assert!(asked > 0 || !needed, "{kind}, {keys}: {step} is never asked for, {found:?}");
+        }
     }
 }
 

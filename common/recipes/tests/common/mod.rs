@@ -8,9 +8,11 @@ use motet_recipes::{FedAvgOutcome, LogisticOutcome, Memory, Outcome, Recipe, Rec
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::fold::plain_sum;
+use motet_secagg::layout::Sum;
 use ndarray::{Array1, Array2, Axis};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub mod survival;
@@ -168,8 +170,8 @@ pub fn assert_close(got: f64, want: f64, what: &str) {
     assert!((got - want).abs() <= 1e-8 * (1.0 + want.abs()), "{what}: {got} instead of {want}");
 }
 
-/// One round over these sites. Every state goes through its canonical bytes, as a joining node receives it.
-pub fn round(recipe: &Recipe, state: &State, sites: &[&Site]) -> Option<Result<State, RecipeError>> {
+/// What these sites add up to in the next round. Every state goes through its canonical bytes, as a joining node receives it.
+pub fn added_up(recipe: &Recipe, state: &State, sites: &[&Site]) -> Option<Sum> {
     let state = State::from_bytes(&state.to_bytes()).unwrap();
     let question = recipe.ask(&state, sites.len() as u32).unwrap()?;
     let answer = |(at, site): (usize, &&Site)| {
@@ -178,8 +180,34 @@ pub fn round(recipe: &Recipe, state: &State, sites: &[&Site]) -> Option<Result<S
     };
     let updates = sites.iter().enumerate().map(answer).collect();
     let ids: Vec<&[u8]> = sites.iter().map(|site| site.name.as_bytes()).collect();
-    let sum = plain_sum(&question.layout, Digest::of("test/set", &ids), updates).unwrap();
-    Some(recipe.absorb(&state, &sum))
+    Some(plain_sum(&question.layout, Digest::of("test/set", &ids), updates).unwrap())
+}
+
+/// One round over these sites.
+pub fn round(recipe: &Recipe, state: &State, sites: &[&Site]) -> Option<Result<State, RecipeError>> {
+    let sum = added_up(recipe, state, sites)?;
+    Some(recipe.absorb(&State::from_bytes(&state.to_bytes()).unwrap(), &sum))
+}
+
+/// The numbers of the first sum of each phase until the run ends, by the name of the phase.
+pub fn first_sums(recipe: &Recipe, sites: &[Site]) -> BTreeMap<&'static str, Vec<f64>> {
+    let sites: Vec<&Site> = sites.iter().collect();
+    let mut sums = BTreeMap::new();
+    let mut state = recipe.start(Digest([3; 32]));
+    while let Some(sum) = added_up(recipe, &state, &sites) {
+        sums.entry(state.progress().phase).or_insert_with(|| sum.values.clone());
+        state = recipe.absorb(&state, &sum).unwrap();
+    }
+    sums
+}
+
+/// So many rows, dealt to three sites in turn.
+pub fn three_sites(rows: u32, row: impl Fn(u32) -> Vec<f64>) -> Vec<Site> {
+    let site = |first: u32| {
+        let rows: Vec<Vec<f64>> = (first..rows).step_by(3).map(&row).collect();
+        Site::new(&format!("site {first}"), &rows)
+    };
+    (0..3).map(site).collect()
 }
 
 /// The whole run, with the sites that `present(round)` picks; no state may repeat.
