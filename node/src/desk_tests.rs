@@ -268,6 +268,10 @@ async fn the_stricter_of_the_limits_at_the_approval_and_of_now_applies() {
         let limits = studies.limits(&studies.find("ist").unwrap().proposal.digest);
         (limits.min_sites, limits.max_set_change, limits.limits.own_metrics)
     };
+    let rows = async |home: &Home| {
+        let studies = Studies::read(home).await.unwrap();
+        studies.limits(&studies.find("ist").unwrap().proposal.digest).limits.floors.min_rows
+    };
     assert_eq!(limits(&home).await, (3, 1, true));
     // Tightened afterwards: at once.
     (home.settings.min_sites, home.settings.max_set_change, home.settings.limits.own_metrics) = (4, 0, false);
@@ -275,7 +279,12 @@ async fn the_stricter_of_the_limits_at_the_approval_and_of_now_applies() {
     assert!(say(&home, Choice::Withdraw(String::new())).await.unwrap().recorded);
     home.settings.min_sites = 3;
     say(&home, Choice::Approve(None)).await.unwrap();
+    home.settings.limits.floors.min_rows = 50;
+    assert_eq!(rows(&home).await, 50);
+    say(&home, Choice::Approve(None)).await.unwrap();
     // Loosened afterwards: with another decision only.
+    home.settings.limits.floors.min_rows = 10;
+    assert_eq!(rows(&home).await, 50);
     (home.settings.max_set_change, home.settings.limits.own_metrics) = (1, true);
     assert_eq!(limits(&home).await, (3, 0, false));
     assert!(say(&home, Choice::Approve(None)).await.unwrap().recorded, "the same word under other limits");

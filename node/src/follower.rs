@@ -19,6 +19,7 @@ use motet_common::log::Mirror;
 use motet_common::opening::Reading;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::round::member::{Expected, Me, Member, Sets};
+use motet_common::study::Floors;
 use motet_data::Cohort;
 use motet_ledger::Recorded;
 use motet_recipes::{Outcome, State};
@@ -98,6 +99,8 @@ pub(crate) struct Follower {
     pub(crate) is_over: bool,
     /// Whether this site tells how the finished model does on its own rows, as of the latest message.
     pub(crate) tells: bool,
+    /// This site's floors for the study, as of the latest message.
+    pub(crate) floors: Floors,
     /// When it was last asked for.
     pub(crate) used: Instant,
 }
@@ -125,6 +128,7 @@ impl Follower {
             missed: VecDeque::new(),
             is_over: false,
             tells: false,
+            floors: Floors::default(),
             used: Instant::now(),
         };
         for absorbed in past {
@@ -286,7 +290,7 @@ impl Follower {
             chain: self.chain.clone(),
             place: self.place(home),
             tells: self.tells,
-            floors: home.settings.limits.floors.clone(),
+            floors: self.floors.clone(),
             memory: Memories::open(home)
                 .and_then(|memories| memories.before(&self.proposal.digest, &self.chain.root())),
         }

@@ -82,8 +82,10 @@ canonical! {
         pub min_sites: u32,
         /// `max_set_change`,
         pub max_set_change: u32,
-        /// and `own_metrics`, as they were then.
+        /// `own_metrics`,
         pub own_metrics: bool,
+        /// and `min_rows`, as they were then. The other floors are held against the study's text, which stays.
+        pub min_rows: u32,
         /// The permit's reference, and the last day on which it holds.
         pub permit: Option<(String, Date)>,
     }

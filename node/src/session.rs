@@ -167,7 +167,8 @@ impl Session {
             .get_mut(study)
             .ok_or_else(|| NodeError::from(Refusal::from(Code::StudyUnknown)))?;
         follower.used = Instant::now();
-        follower.tells = self.studies.limits(study).limits.own_metrics;
+        let limits = self.studies.limits(study).limits;
+        (follower.tells, follower.floors) = (limits.own_metrics, limits.floors);
         Ok(follower)
     }
 

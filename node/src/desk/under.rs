@@ -35,6 +35,7 @@ pub(super) fn under(home: &Home, choice: &Choice) -> Under {
         min_sites: home.settings.min_sites,
         max_set_change: home.settings.max_set_change,
         own_metrics: home.settings.limits.own_metrics,
+        min_rows: home.settings.limits.floors.min_rows,
         permit: permit.map(|permit| (permit.reference.clone(), permit.until)),
     }
 }

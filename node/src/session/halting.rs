@@ -68,9 +68,9 @@ impl Session {
         if let Err(refusal) = self.read_settings() {
             return Ok(Err(refusal));
         }
-        let tells = self.studies.limits(study).limits.own_metrics;
+        let limits = self.studies.limits(study).limits;
         let Some(follower) = self.followers.get_mut(study) else { return Ok(Err(Code::StudyUnknown.into())) };
-        follower.tells = tells;
+        (follower.tells, follower.floors) = (limits.own_metrics, limits.floors);
         let today = day(self.studies.last_day(&follower.proposal));
         Ok(self.studies.may_run(study, &follower.proposal.roster_digest, today).map(drop))
     }

@@ -48,6 +48,8 @@ impl Studies {
             settings.min_sites = settings.min_sites.max(under.min_sites);
             settings.max_set_change = settings.max_set_change.min(under.max_set_change);
             settings.limits.own_metrics &= under.own_metrics;
+            let rows = &mut settings.limits.floors.min_rows;
+            *rows = (*rows).max(under.min_rows);
         }
         settings
     }
