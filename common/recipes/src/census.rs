@@ -392,7 +392,6 @@ impl Census {
                 && things.iter().any(|(thing, _)| *thing == Thing::Yes(column.to_owned()))
         };
         let few = things.iter().zip(sites).position(|((thing, _), sites)| match thing {
-            Thing::Other(_) => false,
             Thing::Yes(column) | Thing::No(column) if !yes_no(column) => false,
             // Of a yes or no both are asked for.
             Thing::Varies(column) if yes_no(column) => false,

@@ -316,6 +316,32 @@ fn where_all_columns_are_yes_or_no_each_group_of_a_coefficient_is_of_enough_pati
     let beside = Recipe::Glm(Glm::new(design, "y".into(), Family::Logistic))
         .counted(census(&["a", "b", "age"], yes_no()));
     ends(&beside, &thin, "no 5 rows with a yes in `a` and a no in `b`");
+    // Nor is a group hidden by a number beside it in the product, or by a power that changes nothing.
+    for formula in ["y ~ a + age + a:age", "y ~ a + b + a:I(b^2) + age"] {
+        let rare: Vec<Site> = table(20)
+            .iter()
+            .map(|site| {
+                let line = |(row, line): (usize, Vec<f64>)| {
+                    let few = f64::from(u8::from(row == 3));
+                    vec![few, line[1], row as f64, line[2]]
+                };
+                Site::new(&site.name, &site.lines().into_iter().enumerate().map(line).collect::<Vec<_>>())
+            })
+            .collect();
+        let design = Formula::parse(formula).unwrap().design(|name| Some(vec![name.to_owned()])).unwrap();
+        let names: Vec<&str> = design.columns.iter().map(String::as_str).collect();
+        let sites: Vec<Site> = rare
+            .iter()
+            .map(|site| {
+                let place = |name: &&str| ["a", "b", "age"].iter().position(|known| known == name).unwrap();
+                let pick = |line: &Vec<f64>| names.iter().map(place).chain([3]).map(|at| line[at]).collect();
+                Site::new(&site.name, &site.lines().iter().map(pick).collect::<Vec<Vec<f64>>>())
+            })
+            .collect();
+        let census = census(&names, yes_no());
+        let recipe = Recipe::Glm(Glm::new(design, "y".into(), Family::Logistic)).counted(census);
+        ends(&recipe, &sites, "no 5 rows with a yes in `a`");
+    }
     // Without the product no coefficient stands for that group alone.
     let plain = Recipe::Logistic(Logistic::new(names(&["a", "b"]), "y".into()));
     assert!(goes_on(&plain.clone().counted(census(&["a", "b"], yes_no())), &table(3)));

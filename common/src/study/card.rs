@@ -141,9 +141,14 @@ impl Study {
             "proposed by {} (the coordinator says so; no signature names who proposes), in the consortium {}",
             context.proposer, context.roster.consortium
         ));
-        card.fact(&self.question);
+        for line in self.question.lines() {
+            card.fact(&format!("the proposer writes: {line}"));
+        }
         let meaning = purpose_meaning(&self.purpose).unwrap_or("not a point this version knows");
-        card.fact(&format!("purpose: Article {} of Regulation (EU) 2025/327: {meaning}", self.purpose));
+        card.fact(&format!(
+            "purpose, as the proposer states it and nobody here has checked: Article {} of Regulation (EU) 2025/327: {meaning}",
+            self.purpose
+        ));
     }
 
     fn which_data(&self, card: &mut Card) {
@@ -173,6 +178,11 @@ impl Study {
             )),
             None => card.fact("patients: every row of the dataset that has what the study needs of it"),
         }
+        card.fact(&format!(
+            "how many of your patients that is, for you alone: motet-node data check {} --study {}. Nobody who objected is left out here: \
+             your file must not hold them",
+            self.data.dataset, self.id
+        ));
         card.fact(match self.recipe.method() {
             _ if !self.keeps_missing() => "a patient with a missing value in a used column is left out",
             Recipe::Gbdt(_) => "a patient without the outcome is left out; other values may be missing",
@@ -196,14 +206,41 @@ impl Study {
         card.fact(&format!("what the vector adds up: {}", self.adds_up()));
         self.census_tells().iter().chain(&self.judging_adds_up()).for_each(|line| card.fact(line));
         let survivors = self.survivors(context);
+        let colluders = usize::from(context.roster.colluders);
         card.fact(&format!(
-            "the coordinator and every node of this study can read the SUM of at least {survivors} sites' vectors, and nothing \
-             smaller; rows, patients and your own vector in the clear do not leave"
+            "the coordinator, the operators of the consortium and every site of this roster, also one that declined, can read the SUM \
+             of at least {survivors} sites' vectors; rows, patients and your own vector in the clear do not leave"
         ));
+        card.fact(&match colluders {
+            0 => format!(
+                "a site can subtract its own vector and so reads the sum of the others, of at least {}",
+                survivors.saturating_sub(1)
+            ),
+            most => format!(
+                "a site can subtract its own vector and so reads the sum of the others, of at least {}; {most} sites that work together \
+                 read that of at least {}",
+                survivors.saturating_sub(1),
+                survivors.saturating_sub(most)
+            ),
+        });
+        card.fact(
+            "the coordinator hands your masked vector to the other sites of the roster, which check the sum with it, and to operators \
+             while it is kept: it stays closed but to whoever also has an image of your node's memory of that round",
+        );
         card.fact(&format!(
             "the finished result, made from these sums, goes to the operators of the consortium and the sites of this study; {}. \
              The coordinator hands it out by this list; what whoever has it does with it is a matter of your agreements",
             self.recipients.words()
+        ));
+        card.fact(
+            "the release names your site and its country: among those in the sum or, where you decline or are away, among those that \
+             were asked and are in no sum. Operators, and researchers who receive the release, read your decision with its reason or its \
+             permit",
+        );
+        card.fact(&format!(
+            "when the study is finished your node may also fit a model on your patients alone, to compare, and writes it with their number \
+             to `local/{}.json` in its folder; none of it is sent",
+            self.id
         ));
     }
 
@@ -237,7 +274,8 @@ impl Study {
     fn limits(&self, card: &mut Card, context: &CardContext<'_>) {
         card.title("LIMITS");
         card.fact(&format!(
-            "until {}, or until you withdraw: motet-node study withdraw {} --dir {}",
+            "your site answers until the end of {} (UTC), or until you withdraw: motet-node study withdraw {} --dir {}. What was opened \
+             before stays, as does a vector that had left whole; the result is kept and handed out after that, too",
             self.ends,
             self.id,
             shell(context.dir)
@@ -253,7 +291,8 @@ impl Study {
         }
         let rounds = &self.rounds;
         card.fact(&format!(
-            "a round waits {} to join, {} for keys, {} for vectors, {} for signatures, {} to open",
+            "the first round begins when every site that has not declined is there, however long that takes, or when the operator \
+             starts without them; then a round waits {} to join, {} for keys, {} for vectors, {} for signatures, {} to open",
             duration(rounds.join_s),
             duration(rounds.share_s),
             duration(rounds.upload_s),
@@ -288,7 +327,7 @@ impl Study {
         }
         if context.roster.colluders == 0 {
             card.fact(
-                "if even one site colludes with the coordinator, the two learn the sum of the other sites",
+                "a site that tells the coordinator its own part lets it learn the sum of the other sites",
             );
         } else if context.roster.h_min < 3 {
             card.fact(&format!(
@@ -296,9 +335,13 @@ impl Study {
                 context.roster.colluders
             ));
         }
-        Self::opened_before(card, context.near);
+        self.opened_before(card, context.near);
         if context.earlier.is_empty() {
-            card.fact("no other study on this dataset was approved at this node");
+            card.fact(&format!(
+                "no other study on a dataset called `{}` was approved at this node; one over the same file under another name is told of \
+                 here where this site signed a sum of it over nearly these sites",
+                self.data.dataset
+            ));
         }
         for earlier in context.earlier {
             let names = |list: &[String]| {
@@ -322,14 +365,16 @@ impl Study {
     }
 
     /// What the sets that were opened say: who is in a sum, no roster tells.
-    fn opened_before(card: &mut Card, near: &[Near]) {
+    fn opened_before(&self, card: &mut Card, near: &[Near]) {
         for near in near {
             card.fact(&format!("ATTENTION: {near}. Approving takes the word `--again`"));
         }
-        card.fact(
-            "where a sum of this study would differ from one of another study over the same data by fewer sites than a sum must hold, \
-             because some stayed away in one of the two, this node does not sign it, unless you approve with `--again`",
-        );
+        card.fact(&format!(
+            "where a sum of this study would differ from one of another study over the same data by fewer than {} sites (or your own \
+             `min_sites`, if that is more), this node does not sign it, unless you approve with `--again`. If YOUR site is the one that \
+             stayed away from one of the two, the stewards of the others decide that with their `--again`, and you are not asked",
+            self.privacy.min_sites
+        ));
     }
 
     /// Sites that must stay in a sum, by the roster's own numbers; never below the study's `min_sites`.

@@ -283,8 +283,8 @@ impl Study {
         }
         if subgroups.sites {
             lines.push(format!(
-                "ATTENTION: the study asks sites for their OWN figures. What yours tells, the coordinator, every site and the \
-                 researchers can read, under your site's name. Where fewer than {} sites do not tell, others are left out of the \
+                "ATTENTION: the study asks sites for their OWN figures. What yours tells, the coordinator, operators, every site \
+                 and whoever receives the release can read, under your site's name. Where fewer than {} sites do not tell, others are left out of the \
                  question beside them: else theirs would be the total less all that is told",
                 subgroups.min_sites
             ));

@@ -170,11 +170,15 @@ impl Study {
     pub(super) fn applies(&self, floors: &Floors) -> Vec<String> {
         let asked = self.privacy.min_rows;
         let rows = asked.max(floors.min_rows);
-        let mut lines = vec![format!(
-            "a site takes part with enough rows only: your site's rule is {}, this study asks for {asked}, so {rows} applies; with \
+        let mut lines = vec![if self.rounds_to().is_some() {
+            "your site takes part however few rows it has: so few are told as none".to_owned()
+        } else {
+            format!(
+                "a site takes part with enough rows only: your site's rule is {}, this study asks for {asked}, so {rows} applies; with \
              fewer, approving signs a decline that gives no reason, and a site that has fewer later is away to the others",
-            floors.min_rows
-        )];
+                floors.min_rows
+            )
+        }];
         let mut line = |what: &str, floor: u32, asked: Option<u32>| {
             if let Some(asked) = asked {
                 lines.push(format!(
@@ -183,6 +187,19 @@ impl Study {
             }
         };
         line("fewest patients of a cell that is shown", floors.min_cell, self.cell());
+        if self.cell().is_none() {
+            lines.push(format!(
+                "groups of fewer than {LEAST_CELL} patients are joined in what is released; your site's `min_cell` does not apply to this \
+                 method"
+            ));
+        }
+        let mut line = |what: &str, floor: u32, asked: Option<u32>| {
+            if let Some(asked) = asked {
+                lines.push(format!(
+                    "{what}: your site's rule is {floor} or more, this study asks for {asked}"
+                ));
+            }
+        };
         line("counts are rounded to multiples", floors.multiple, self.rounds_to());
         if let Some(bins) = self.most_bins() {
             lines.push(format!(

@@ -22,7 +22,7 @@ use super::methods::{self, Explained, Wants};
 use super::raw::{RawData, RawFile};
 use super::reading::{Checked, Reading};
 use super::text::{self, NAME_LIMIT};
-use super::{Data, Date, Filter, Levels, Privacy, Study, StudyError};
+use super::{Data, Date, Filter, LEAST_ROWS, Levels, Privacy, Study, StudyError};
 use crate::enrol::check_name;
 use motet_recipes::{Recipe, WeightKind};
 use std::collections::BTreeSet;
@@ -53,6 +53,9 @@ impl Study {
     }
 }
 
+/// What `min_rows` may be above the least of any site.
+const ROWS_STEPS: [u32; 10] = [10, 20, 50, 100, 200, 500, 1_000, 10_000, 100_000, 1_000_000];
+
 impl Reading<'_> {
     fn study(&self, raw: &RawFile) -> Checked<Study> {
         let kind = self.kind(raw)?;
@@ -66,7 +69,7 @@ impl Reading<'_> {
         }
         let privacy = Privacy {
             min_sites: self.whole(&raw.privacy.min_sites, "min_sites", 3, 3..=250)?,
-            min_rows: self.whole(&raw.privacy.min_rows, "min_rows", 10, 1..=1_000_000)?,
+            min_rows: self.rows(&raw.privacy.min_rows)?,
         };
         let study = &raw.study;
         let sites = self.sites(study.sites.as_ref(), &privacy)?;
@@ -87,6 +90,20 @@ impl Reading<'_> {
             privacy,
             rounds,
         })
+    }
+
+    /// Rows that a site must have: above the least of any site only in a few steps. Who asks a steward again with another number hears
+    /// yes or no, and finds no count by that.
+    fn rows(&self, rows: &Option<Spanned<u32>>) -> Checked<u32> {
+        let number = self.whole(rows, "min_rows", LEAST_ROWS, 1..=ROWS_STEPS[ROWS_STEPS.len() - 1])?;
+        let is_step = number <= LEAST_ROWS || ROWS_STEPS.contains(&number);
+        match rows {
+            Some(rows) if !is_step => {
+                let steps = ROWS_STEPS.map(|step| step.to_string()).join(", ");
+                self.refuse(rows.span(), format!("`min_rows` is `{number}`"), format!("write one of {steps}"))
+            }
+            _ => Ok(number),
+        }
     }
 
     fn id(&self, id: &Spanned<String>) -> Checked<String> {

@@ -127,6 +127,7 @@ fn every_mistake_is_refused_in_its_line_with_its_fix() {
     refused("min_rows = 20", "min_rowz = 20", "unknown key `min_rowz`");
     refused("min_rows = 20", "min_rows = \"20\"", "whole number");
     refused("min_rows = 20", "min_rows = -1", "whole number");
+    refused("min_rows = 20", "min_rows = 21", "write one of 10, 20, 50");
     refused("min_sites = 3", "min_sites = 2", "write 3 to");
     refused("ridge = 0.5", "ridge = \"x\"", "number");
     refused("ridge = 0.5", "ridge = nan", "`ridge` is `NaN`");

@@ -190,8 +190,7 @@ impl Card<'_> {
         self.line(&format!(
             "In each of {rounds} rounds every site computed a vector of numbers on its own patients and added random \
              masks to it before sending. The masks cancel only when the vectors of all sites in the set are added. No \
-             patient's row left a site, and no site's own vector was readable by the coordinator or by another site: \
-             only the sum was opened.",
+             patient's row left a site, and no site's vector was opened by itself: only the sum was.",
         ));
         self.line(&format!(
             "\nThe protection holds as long as at most {} of the sites work together with the coordinator. A sum is \
@@ -375,7 +374,7 @@ impl Card<'_> {
         let context = self.context;
         self.section("What these numbers can show about patients");
         self.line(
-            "The opened sums of every round are known to the coordinator and to every site of the study. They are \
+            "The opened sums of every round are known to the coordinator, to operators and to every site of the roster. They are \
              statistics over all sites, but statistics of few patients can still say something about one of them, and \
              a model can reveal whether a known patient was among those it was fitted to. Whether that risk is \
              acceptable is for the data holders and the terms of the permit to decide, not for this software.",

@@ -63,7 +63,15 @@ fn glm(fit: &mut GlmOutcome, smallest: u64) {
 }
 
 fn gbdt(model: &mut GbdtOutcome, smallest: u64) {
-    let few = small(model.held, smallest);
+    let few = small(model.held, smallest)
+        || match &model.fit {
+            // Of those held out as many with the outcome and without it.
+            Fit::Classes { calibration, .. } => {
+                let (rows, events) = behind(calibration);
+                one_sided(rows, events, smallest)
+            }
+            Fit::Numbers { .. } => false,
+        };
     if few {
         model.history.iter_mut().for_each(|boost| boost.held_out = None);
     }
@@ -74,11 +82,9 @@ fn gbdt(model: &mut GbdtOutcome, smallest: u64) {
             let (rows, events) = behind(calibration);
             *roc = merge_roc(roc, rows, events, smallest);
             *calibration = merge_bins(calibration, smallest);
-            if one_sided(rows, events, smallest) {
+            if few {
                 roc.clear();
                 calibration.clear();
-            }
-            if few {
                 let none = f64::NAN;
                 (metrics.auc, metrics.auc_error_bound, metrics.accuracy) = (none, none, none);
                 (metrics.brier, metrics.calibration_slope, metrics.calibration_intercept) =

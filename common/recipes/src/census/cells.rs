@@ -1,15 +1,16 @@
 //! Groups of patients that coefficients stand for. A product of yes/no columns or levels gives each combination of its factors a
 //! coefficient of its own, and a group of one patient is fitted exactly: the sum of coefficients is that patient's outcome. So each
-//! combination of the factors of a product is empty or of enough patients at enough sites, with the outcome and without it.
+//! combination of the factors of a product is empty or of enough patients at enough sites, with the outcome and without it: `min_cell`
+//! and one more for each term that is its own.
 //!
 //! Where all columns are yes/no or categories, coefficients and their errors are counts in another form: then also each column, and
 //! what remains when all are no, must be of enough patients with the outcome and without it, or of none.
 
 use super::{Beside, Census, Explained, Seen};
-use crate::design::{Design, Shape};
+use crate::design::Design;
 use crate::error::RecipeError;
 use crate::rows::Rows;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most factors of a product whose combinations are counted; of a longer one the first.
 const MOST_FACTORS: usize = 6;
@@ -22,8 +23,9 @@ pub(super) struct Cell {
     name: String,
     /// With the outcome, without it, or both together where the outcome is a number.
     class: Option<bool>,
-    /// Whether it is a combination of the factors of a product.
-    product: bool,
+    /// In how many terms of more than a column its columns stand together: so many coefficients are that group's alone, and a group of
+    /// as many patients would be fitted one by one.
+    terms: usize,
     /// Rows of the site.
     pub(super) rows: usize,
 }
@@ -50,21 +52,38 @@ pub(super) fn few(
     let [any, many, rounded] = sums else { return None };
     let number = |at: &usize| census.columns.get(*at).is_none_or(|column| numbers.contains(&column.as_str()));
     let least = u64::from(census.least(sites));
-    cells.iter().zip(any).zip(many.iter().zip(rounded)).position(|((cell, any), (many, rounded))| {
+    let of = |sums: &[u64], at: usize| sums.get(at).copied().unwrap_or_default();
+    (0..cells.len()).position(|at| {
+        let Some(cell) = cells.get(at) else { return false };
+        let (any, many, rounded) = (of(any, at), of(many, at), of(rounded, at));
         // Where nobody is, nobody is told of.
-        let few = *any > 0 && !census.certain(*rounded, *any);
-        match cell.product {
-            true => {
-                let sites = if cell.class.is_some() { *any } else { *many };
-                !cell.of.iter().any(|(at, _)| number(at)) && *any > 0 && (few || sites < least)
-            }
-            false => numbers.is_empty() && few,
+        if any == 0 || cell.of.iter().any(|(at, _)| number(at)) && cell.terms > 0 {
+            return false;
+        }
+        let enough =
+            |rounded: u64, any: u64| rounded.max(any) >= u64::from(census.min_cell) + cell.terms as u64;
+        let sites = if cell.class.is_some() { any } else { many };
+        match cell.terms {
+            0 if numbers.is_empty() => !enough(rounded, any),
+            // Beside numbers a column tells no counts; but its patients are more than a few, with the outcome and without together.
+            0 => match (cell.of.as_slice(), cell.class) {
+                ([(column, true)], Some(true)) if !number(column) => {
+                    !enough(rounded + of(sums_of(sums, 2), at + 1), any + of(sums_of(sums, 0), at + 1))
+                }
+                ([(column, true)], None) if !number(column) => !enough(rounded, any),
+                _ => false,
+            },
+            _ => !enough(rounded, any) || sites < least,
         }
     })
 }
 
-/// Columns that are a yes or a no, words for them, and whether they are factors of a product.
-type Group = (Vec<(usize, bool)>, String, bool);
+fn sums_of(sums: &[Vec<u64>], at: usize) -> &[u64] {
+    sums.get(at).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Columns that are a yes or a no, words for them, and in how many terms they stand together.
+type Group = (Vec<(usize, bool)>, String, usize);
 
 impl Census {
     /// The groups of the columns and of the terms; with rows, how many of them are in each.
@@ -75,12 +94,12 @@ impl Census {
         let name = |at: usize| self.columns.get(at).map(String::as_str).unwrap_or_default();
         let mut groups: Vec<Group> = Vec::new();
         let none = (0..self.columns.len()).map(|at| (at, false)).collect();
-        groups.push((none, "a no, or the first level, in every column".to_owned(), false));
+        groups.push((none, "a no, or the first level, in every column".to_owned(), 0));
         groups.extend((0..self.columns.len()).map(|at| {
             let yes = format!("a yes in `{}`", name(at));
-            (vec![(at, true)], yes, false)
+            (vec![(at, true)], yes, 0)
         }));
-        for columns in beside.terms.as_ref().map(products).unwrap_or_default() {
+        for (columns, terms) in beside.terms.as_ref().map(products).unwrap_or_default() {
             for yes in 0..1_usize << columns.len() {
                 let of: Vec<(usize, bool)> =
                     columns.iter().enumerate().map(|(bit, at)| (*at, yes >> bit & 1 == 1)).collect();
@@ -88,7 +107,7 @@ impl Census {
                     .iter()
                     .map(|(at, yes)| format!("a {} in `{}`", if *yes { "yes" } else { "no" }, name(*at)));
                 let words = words.collect::<Vec<_>>().join(" and ");
-                groups.push((of, words, true));
+                groups.push((of, words, terms));
             }
         }
         let classes: &[Option<bool>] = match self.outcome {
@@ -96,33 +115,31 @@ impl Census {
             Some(Explained::Number(_)) | None => &[None],
         };
         let mut cells = Vec::new();
-        for (of, name, product) in groups {
+        for (of, name, terms) in groups {
             for class in classes {
                 let rows = rows.map_or(0, |rows| within(rows, &of, *class));
-                cells.push(Cell { of: of.clone(), name: name.clone(), class: *class, product, rows });
+                cells.push(Cell { of: of.clone(), name: name.clone(), class: *class, terms, rows });
             }
         }
         Ok(cells)
     }
 }
 
-/// Columns of each product, and of each part of it that is one.
-fn products(design: &Design) -> BTreeSet<Vec<usize>> {
-    let mut found = BTreeSet::new();
+/// Columns of each term that is more than a column, whatever is done with them, and each part of these: with in how many terms it is.
+/// A yes or no that stands beside a number in a product gives its patients a slope of their own.
+fn products(design: &Design) -> BTreeMap<Vec<usize>, usize> {
+    let mut found = BTreeMap::new();
     for term in &design.terms {
-        let plain = term.factors.iter().filter(|factor| factor.shape == Shape::Plain);
-        let columns: BTreeSet<usize> = plain.map(|factor| factor.column as usize).collect();
+        let columns: BTreeSet<usize> = term.factors.iter().map(|factor| factor.column as usize).collect();
         let columns: Vec<usize> = columns.into_iter().take(MOST_FACTORS).collect();
-        for part in 0..1_usize << columns.len() {
+        for part in 1..1_usize << columns.len() {
             let part: Vec<usize> = columns
                 .iter()
                 .enumerate()
                 .filter(|(bit, _)| part >> bit & 1 == 1)
                 .map(|(_, at)| *at)
                 .collect();
-            if part.len() > 1 {
-                found.insert(part);
-            }
+            *found.entry(part).or_insert(0) += 1;
         }
     }
     found

@@ -28,7 +28,7 @@ impl Thing {
             || match self {
                 Self::Within(..) | Self::Without(_, true) => sites == 0,
                 Self::Varies(_) => sites > 0 && sites + 1 >= all,
-                Self::Other(_) => true,
+                Self::Other(_) => sites == 0 || sites + 1 >= all,
                 Self::Value(_) | Self::Yes(_) | Self::No(_) | Self::Level(..) | Self::Between(..) => false,
                 Self::With(_) | Self::Without(_, false) => false,
             }
@@ -38,7 +38,7 @@ impl Thing {
         let what = match self {
             Self::Value(column) => format!("column `{column}` has values"),
             Self::Varies(column) => format!("column `{column}` has more than one value"),
-            Self::Other(column) => format!("column `{column}` has another value than 0 and 1"),
+            Self::Other(column) => format!("column `{column}` has other values than 0 and 1"),
             Self::Yes(column) => format!("column `{column}` is yes in some rows"),
             Self::No(column) => format!("column `{column}` is no in some rows"),
             Self::Between(column, ends) => {

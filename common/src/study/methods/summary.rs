@@ -134,7 +134,7 @@ pub(super) fn adds_up(recipe: &Summary) -> String {
 pub(super) fn shows(recipe: &Summary) -> Vec<String> {
     let Some(details) = &recipe.details else { return Vec::new() };
     let mut lines = vec![format!(
-        "cells of fewer than {} patients are left out of what researchers receive; those who take part can read the sum itself",
+        "cells of fewer than {} patients are left out of what researchers receive; operators and the sites of the roster can read the sum itself",
         details.min_cell
     )];
     if details.extremes {

@@ -191,7 +191,7 @@ pub(super) fn km_shows(recipe: &KaplanMeier) -> Vec<String> {
     vec![
         times_shown(&recipe.grid),
         format!(
-            "steps of fewer than {} events are merged in what researchers receive; those who take part can read the sum itself",
+            "steps of fewer than {} events are merged in what researchers receive; operators and the sites of the roster can read the sum itself",
             recipe.min_cell
         ),
     ]

@@ -64,7 +64,7 @@ fn changes(study: &Study) -> Vec<(&'static str, Study)> {
         ("formula", with(&|s| s.data.formula = some(&formula))),
         ("recipe", with(&|s| s.recipe = Recipe::Summary(motet_recipes::Summary::new(s.columns())))),
         ("min_sites", with(&|s| s.privacy.min_sites = min_sites + 1)),
-        ("min_rows", with(&|s| s.privacy.min_rows = min_rows + 1)),
+        ("min_rows", with(&|s| s.privacy.min_rows = min_rows + 30)),
         ("join", with(&|s| s.rounds.join_s = join_s + 1)),
         ("share", with(&|s| s.rounds.share_s = share_s + 1)),
         ("upload", with(&|s| s.rounds.upload_s = upload_s + 1)),
