@@ -287,8 +287,9 @@ impl Handle {
         self.decided.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What each site of the roster has decided, and whether it is here.
-    pub(crate) fn standings(&self) -> Vec<Standing> {
+    /// What each site of the roster has decided, and, for an operator, in which words and whether it is here: who is here and yet in no
+    /// sum would tell others of its rows.
+    pub(crate) fn standings(&self, operator: bool) -> Vec<Standing> {
         let decided = self.decided();
         let standing = |entry: &Entry| {
             let verdict = decided.get(&entry.node).map(|decided| &decided.verdict);
@@ -296,9 +297,12 @@ impl Handle {
                 site: entry.name.clone(),
                 country: entry.country.clone(),
                 decision: verdict.map_or("undecided", |verdict| verdict.as_str()).to_owned(),
-                why: verdict.map(|verdict| verdict.text().to_owned()).unwrap_or_default(),
-                connected: self.hub.is_connected(entry.node),
-                stopped: self.hub.is_stopped(entry.node),
+                why: verdict
+                    .filter(|_| operator)
+                    .map(|verdict| verdict.text().to_owned())
+                    .unwrap_or_default(),
+                connected: operator && self.hub.is_connected(entry.node),
+                stopped: operator && self.hub.is_stopped(entry.node),
             }
         };
         self.proposed.roster.roster.entries.iter().map(standing).collect()

@@ -405,7 +405,7 @@ fn reason(why: &str) -> Result<String, NodeError> {
         return Ok(why.to_owned());
     }
     Err(NodeError::Usage(format!(
-        "`--why` is a sentence on one line, at most {LONGEST_REASON} bytes; others will read it"
+        "`--why` is a sentence on one line, at most {LONGEST_REASON} bytes; operators will read it"
     )))
 }
 

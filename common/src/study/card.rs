@@ -234,8 +234,7 @@ impl Study {
         ));
         card.fact(
             "the release names your site and its country: among those in the sum or, where you decline or are away, among those that \
-             were asked and are in no sum. Operators, and researchers who receive the release, read your decision with its reason or its \
-             permit",
+             were asked and are in no sum. Operators read your decision with its reason or its permit",
         );
         card.fact(&format!(
             "when the study is finished your node may also fit a model on your patients alone, to compare, and writes it with their number \

@@ -224,7 +224,7 @@ impl Desk for DeskService {
                 state: state(&handle).await.to_owned(),
                 text: handle.proposed.text.clone(),
                 roster: handle.proposed.roster.to_bytes(),
-                sites: handle.standings(),
+                sites: handle.standings(by.role == Role::Operator),
             });
         }
         studies.sort_by(|a, b| a.id.cmp(&b.id));

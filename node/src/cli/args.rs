@@ -171,7 +171,7 @@ pub enum StudyCommand {
     Decline {
         /// The study
         id: String,
-        /// The reason: one sentence, which operators and the researchers of the study read; without it the site does not take part, and nobody hears why
+        /// The reason: one sentence, which operators read; without it the site does not take part, and nobody hears why
         #[arg(long, value_name = "TEXT", default_value = crate::desk::STAYS_OUT)]
         why: String,
         #[command(flatten)]
