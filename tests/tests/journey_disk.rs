@@ -174,7 +174,7 @@ fn a_sum_that_is_damaged_at_the_coordinator_breaks_no_connection_and_stops_one_s
     sites.iter().for_each(|site| consortium.approve(site, "damaged"));
     // One site is away and will have to fetch every sum.
     consortium.kill_node("va");
-    consortium.operate(&["run", "start", "damaged"]).done();
+    consortium.operate(&["run", "start", "damaged", "--without-undecided"]).done();
     consortium.wait("the run is released", |c| is_released(c, "damaged"));
     blobs(&consortium.path("hub/state")).iter().for_each(|blob| flip(blob));
     let log = consortium.path("va.log");
