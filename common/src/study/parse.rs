@@ -95,7 +95,7 @@ impl Reading<'_> {
     /// Rows that a site must have: above the least of any site only in a few steps. Who asks a steward again with another number hears
     /// yes or no, and finds no count by that.
     fn rows(&self, rows: &Option<Spanned<u32>>) -> Checked<u32> {
-        let number = self.whole(rows, "min_rows", LEAST_ROWS, 1..=ROWS_STEPS[ROWS_STEPS.len() - 1])?;
+        let number = self.whole(rows, "min_rows", LEAST_ROWS, 1..=1_000_000)?;
         let is_step = number <= LEAST_ROWS || ROWS_STEPS.contains(&number);
         match rows {
             Some(rows) if !is_step => {
