@@ -141,9 +141,9 @@ impl Study {
             "proposed by {} (the coordinator says so; no signature names who proposes), in the consortium {}",
             context.proposer, context.roster.consortium
         ));
-        for line in self.question.lines() {
-            card.fact(&format!("the proposer writes: {line}"));
-        }
+        // In one paragraph: no line of it can look like one of the card's own.
+        let question = self.question.split_whitespace().collect::<Vec<_>>().join(" ");
+        card.fact(&format!("the proposer writes: {question}"));
         let meaning = purpose_meaning(&self.purpose).unwrap_or("not a point this version knows");
         card.fact(&format!(
             "purpose, as the proposer states it and nobody here has checked: Article {} of Regulation (EU) 2025/327: {meaning}",
