@@ -300,7 +300,7 @@ pub enum RecipeError {
     },
     /// See [`Stuck::FarOffset`].
     #[error(
-        "the offset lies more than 40 from its mean in some rows: it stands on the scale of the logarithm; were days meant where log(days) is needed?"
+        "the offset lies more than 20 from its mean in some rows: it stands on the scale of the logarithm; were days meant where log(days) is needed?"
     )]
     FarOffset,
     /// The outcome has values that the family does not know.

@@ -213,6 +213,14 @@ fn an_offset_in_days_where_its_logarithm_is_meant_is_refused_by_the_sum() {
         let days = Glm { offset: true, ..glm(&["x"], "cnt", family) };
         let refused = run(&days, &sites).unwrap_err().to_string();
         assert!(refused.contains("offset") && refused.contains("log(days)"), "{refused}");
+        // As far on either side of the mean that the range is used up by the offset alone.
+        let halves: Vec<Columns> = sites
+            .iter()
+            .map(|site| {
+                site.clone().with("offset", &["offset"], |row| if row[0] > 70.0 { 70.0 } else { 0.0 })
+            })
+            .collect();
+        assert!(run(&days, &halves).unwrap_err().to_string().contains("offset"), "{family:?}");
         let logs: Vec<Columns> =
             sites.iter().map(|site| site.clone().with("offset", &["offset"], |row| row[0].ln())).collect();
         assert!(run(&days, &logs).unwrap().converged);

@@ -1,6 +1,6 @@
 //! What a site answers in each phase.
 
-use super::family::{FAR, Family};
+use super::family::{FAR, Family, OFFSET_FAR};
 use super::table::{self, Table};
 use super::{Glm, GlmPhase, GlmState};
 use crate::design::Design;
@@ -91,8 +91,9 @@ impl Glm {
             } else {
                 table.total(near.map(f64::exp))
             });
-            let far =
-                centred().zip(&table.weight).any(|(offset, weight)| *weight > 0.0 && offset.abs() > FAR);
+            let far = centred()
+                .zip(&table.weight)
+                .any(|(offset, weight)| *weight > 0.0 && offset.abs() > OFFSET_FAR);
             values.push(f64::from(u8::from(far)));
         }
         values

@@ -17,6 +17,8 @@ use motet_secagg::canonical;
 /// exp of more than this is no mean that people count, and its sums would leave the range of the limbs: a step that goes
 /// there is far too long. The likelihood, not this number, then makes the climb turn back.
 pub(super) const FAR: f64 = 40.0;
+/// An offset further from its mean than this leaves the columns too little of that range; a factor of e^20 is no exposure.
+pub(super) const OFFSET_FAR: f64 = 20.0;
 
 canonical! {
     /// Distribution and link.
