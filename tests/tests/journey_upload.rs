@@ -19,8 +19,8 @@ const SITES: [&str; 3] = ["amsterdam", "budapest", "cork"];
 const ROWS: usize = 12;
 /// What a cut may cost in MB: the piece (256 KiB) that was on its way, and everything said to dial again.
 const LOST_MB: f64 = 0.75;
-/// Three rounds are released, and the fourth is not.
-const THIRD: [&str; 2] = ["\"rounds\": 3", "\"rounds\":3"];
+/// Four rounds are released, training the last of them, and the fifth is not.
+const TRAINED: [&str; 2] = ["\"rounds\": 4", "\"rounds\":4"];
 /// Columns of the model.
 const COLUMNS: f64 = 4.0;
 
@@ -138,8 +138,8 @@ fn a_large_upload_over_a_line_that_is_cut_arrives_and_hardly_a_byte_is_sent_twic
     let before = proxy.bytes_up();
     let start = Instant::now();
     consortium.operate(&["run", "start", "large"]).done();
-    // The training round is the third.
-    until(&consortium, "large", &THIRD);
+    // The training round is the fourth.
+    until(&consortium, "large", &TRAINED);
     let spent = proxy.bytes_up() - before;
     let (spent, bytes, cuts) = (spent as f64 / 1e6, bytes as f64 / 1e6, proxy.cuts());
     let took = start.elapsed().as_secs_f64();
@@ -150,7 +150,7 @@ fn a_large_upload_over_a_line_that_is_cut_arrives_and_hardly_a_byte_is_sent_twic
     assert!(cuts >= 3, "{cuts} cuts");
     assert!(spent - bytes <= cuts as f64 * LOST_MB, "more is sent again than a cut can cost");
     // The sum, as large, comes down over the same line, or there would be no next round.
-    until(&consortium, "large", &["\"rounds\": 4", "\"rounds\":4", "released"]);
+    until(&consortium, "large", &["\"rounds\": 5", "\"rounds\":5", "released"]);
     println!("the next round after {:.0} s and {} cuts", start.elapsed().as_secs_f64(), proxy.cuts());
 }
 
@@ -162,13 +162,13 @@ fn a_large_sum_on_its_way_down_a_slow_line_holds_up_no_other_study() {
     let (head, _) = small.split_once("[recipe]").expect("a recipe");
     propose(&consortium, &format!("{head}[recipe]\nkind = \"count\"\n"), "small");
     consortium.operate(&["run", "start", "large"]).done();
-    until(&consortium, "large", &THIRD);
+    until(&consortium, "large", &TRAINED);
     let start = Instant::now();
     consortium.operate(&["run", "start", "small"]).done();
     until(&consortium, "small", &["released"]);
     let beside = start.elapsed().as_secs_f64();
-    // It has made the sums of two rounds again; that of the third is still on its way.
-    assert_eq!(checked(&consortium, "cork", "large"), 2);
+    // It has made the sums of three rounds again; that of the fourth is still on its way.
+    assert_eq!(checked(&consortium, "cork", "large"), 3);
     println!("beside a sum of 20 MB on a line of 2 MB/s, a count took {beside:.1} s");
     until(&consortium, "large", &["released"]);
     let log = std::fs::read_to_string(consortium.path("cork.log")).expect("readable");
@@ -204,7 +204,7 @@ fn a_stop_or_a_withdrawal_ends_an_upload_under_way_and_no_line_takes_it_up_again
         consortium.operate(&["run", "start", name]).done();
         // The counts of the first rounds are a chunk each; then comes the model.
         let chunks = |c: &Consortium| left(c, "cork", "masked-chunk") - before;
-        consortium.wait("the large upload is under way", |c| chunks(c) >= 4);
+        consortium.wait("the large upload is under way", |c| chunks(c) >= 5);
         if dark {
             proxy.go_dark(true);
         }
@@ -215,9 +215,9 @@ fn a_stop_or_a_withdrawal_ends_an_upload_under_way_and_no_line_takes_it_up_again
         proxy.go_dark(false);
         consortium.wait("it is given up, and the coordinator has heard of it", |c| {
             let runs = c.operate(&["run", "list", name, "--json"]).out;
-            assert!(!THIRD.iter().any(|third| runs.contains(third)), "{runs}\n{}", c.logs());
+            assert!(!TRAINED.iter().any(|trained| runs.contains(trained)), "{runs}\n{}", c.logs());
             let log = std::fs::read_to_string(c.path("cork.log")).expect("readable");
-            let given_up = log.contains(&format!("round 3 of study {name} is given up"));
+            let given_up = log.contains(&format!("round 4 of study {name} is given up"));
             given_up && (!dark || c.operate(&["study", "show", name]).out.contains("withdrawn"))
         });
         assert!(chunks(&consortium) <= most, "{} chunks, {most} at the stop", chunks(&consortium));
