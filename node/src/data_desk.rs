@@ -177,8 +177,11 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
         let problem = format!("study `{}` asks for dataset `{}`, not `{name}`", study.id, study.data.dataset);
         return Err(NodeError::Usage(problem));
     }
-    // Before a site has joined, the least that any has.
-    let floors = paths.read_settings().map(|settings| settings.limits.floors).unwrap_or_default();
+    // Before a site has joined, the least that any has; a node.toml that cannot be read is said.
+    let floors = match paths.read_settings() {
+        Err(NodeError::NotJoined(_)) => Floors::default(),
+        settings => settings?.limits.floors,
+    };
     let table = dataset.table(study)?;
     let cohort = cohort_of(&table, study, &floors)?;
     Ok(Checked {

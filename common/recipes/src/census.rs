@@ -339,11 +339,11 @@ impl Census {
         let mut values = Values::of(sum);
         let sites = values.counts(things.len(), "sites of the first round")?;
         let rounded = values.counts(self.figures(), "rows of the first round")?;
-        let cells = self.cells(beside, None)?.len();
+        let cells = self.cells(beside, None)?;
         let crossed = [
-            values.counts(cells, "sites of the first round")?,
-            values.counts(cells, "sites of the first round")?,
-            values.counts(cells, "rows of the first round")?,
+            values.counts(cells.len(), "sites of the first round")?,
+            values.counts(cells.len(), "sites of the first round")?,
+            values.counts(cells.len(), "rows of the first round")?,
         ];
         let bins = values.counts(beside.cells(), "sites of the first round")?;
         values.end()?;
@@ -356,7 +356,6 @@ impl Census {
         let lack = self
             .lack(&things, (&sites, all), (count(1), count(2)))
             .or_else(|| {
-                let cells = self.cells(beside, None).ok()?;
                 let numbers = Self::numbers_among(&things, &sites);
                 let few = cells::few(self, &cells, &numbers, (&crossed[..], sum.sites))?;
                 Some(things.len() + 2 + few)

@@ -50,7 +50,8 @@ impl Session {
         let reading = self.reading(study).await?;
         let Some(follower) = self.followers.get(study) else { return Ok(()) };
         let proposal = &follower.proposal;
-        let name = |node| proposal.roster.entry(node).map(|entry| entry.name.clone()).unwrap_or_default();
+        let name =
+            |node| proposal.roster.entry(node).map_or_else(|| node.to_string(), |entry| entry.name.clone());
         let set = signed.roots.iter().map(|root| (root.node, name(root.node))).collect();
         let opening = Opening {
             study: proposal.study.id.clone(),

@@ -49,7 +49,11 @@ pub(super) fn few(
     numbers: &[&str],
     (sums, sites): (&[Vec<u64>], u32),
 ) -> Option<usize> {
-    let [any, many, rounded] = sums else { return None };
+    // Sums of another length speak of nobody who is known: then the first group is one of too few, and nothing goes on.
+    let [any, many, rounded] = sums else { return Some(0) };
+    if sums.iter().any(|sums| sums.len() != cells.len()) {
+        return Some(0);
+    }
     let number = |at: &usize| census.columns.get(*at).is_none_or(|column| numbers.contains(&column.as_str()));
     let least = u64::from(census.least(sites));
     let of = |sums: &[u64], at: usize| sums.get(at).copied().unwrap_or_default();

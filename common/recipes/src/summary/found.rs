@@ -60,7 +60,8 @@ pub struct Detailed {
 }
 
 impl Detailed {
-    /// Withholds cells of the histograms, in their order: below, the bins, above; never one alone.
+    /// Withholds cells of the histograms, in their order: below, the bins, above; never one alone. A cell of which nothing is known is
+    /// withheld too.
     pub(crate) fn withhold(&mut self, few: &[bool]) {
         let mut few = few.iter().copied();
         for of in &mut self.distributions {
@@ -69,7 +70,7 @@ impl Detailed {
                 .chain(std::iter::once(&mut of.above))
                 .collect();
             for cell in &mut cells {
-                if few.next() == Some(true) && **cell != Some(0) {
+                if few.next().unwrap_or(true) && **cell != Some(0) {
                     **cell = None;
                 }
             }
