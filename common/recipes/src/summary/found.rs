@@ -232,3 +232,34 @@ impl Found {
         Detailed { distributions, table: self.groups.as_ref().map(|groups| groups.table(details, columns)) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_of_which_nothing_is_known_is_withheld() {
+        let shown = |few: &[bool]| {
+            let of = Distribution {
+                name: "x".into(),
+                edges: vec![0.0, 1.0, 2.0],
+                bins: vec![Some(9), Some(8)],
+                below: Some(0),
+                above: Some(7),
+                quantiles: Vec::new(),
+                extremes: None,
+            };
+            let mut details = Detailed { distributions: vec![of], table: None };
+            details.withhold(few);
+            let of = details.distributions.remove(0);
+            (of.below, of.bins, of.above)
+        };
+        assert_eq!(shown(&[false; 4]), (Some(0), vec![Some(9), Some(8)], Some(7)));
+        assert_eq!(
+            shown(&[false, true, false, false]),
+            (Some(0), vec![None, Some(8)], None),
+            "and one beside"
+        );
+        assert_eq!(shown(&[false]), (Some(0), vec![None, None], None));
+    }
+}
