@@ -45,13 +45,13 @@ canonical! {
 pub struct Near {
     /// The study.
     pub id: String,
-    /// The sites that are in one of the two alone.
-    pub sites: String,
+    /// The sites that are in one of the two alone, by name.
+    pub sites: Vec<String>,
 }
 
 impl fmt::Display for Near {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, sites } = self;
+        let (id, sites) = (&self.id, self.sites.join(", "));
         write!(
             f,
             "study `{id}` opened a sum over the same data; both together would show what {sites} alone would say"
@@ -85,6 +85,11 @@ impl Opening {
         (1..least).contains(&differ.len()).then_some(differ)
     }
 
+    /// Whether a set comes near this one in no other sites than those that the steward named.
+    pub fn is_lifted(&self, set: &[NodeId], least: usize, roster: &Roster, named: &[String]) -> bool {
+        self.near(set, least, roster).is_some_and(|near| near.sites.iter().all(|site| named.contains(site)))
+    }
+
     /// Holds a set against this one: fewer than `least` sites may not be all that differs.
     ///
     /// # Errors
@@ -98,7 +103,7 @@ impl Opening {
 
     /// The study, and those sites by name, where both sums together tell of so few.
     pub fn near(&self, set: &[NodeId], least: usize, roster: &Roster) -> Option<Near> {
-        let sites = self.tells(set, least, roster)?.join(", ");
+        let sites = self.tells(set, least, roster)?;
         Some(Near { id: self.study.clone(), sites })
     }
 }

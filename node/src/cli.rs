@@ -178,8 +178,10 @@ async fn study(command: StudyCommand, dir: &Path, json: bool) -> Result<(), Node
         StudyCommand::Approve { id, permit, again, digest, sign, .. } => {
             read = digest;
             let permit = permit.map(|file| permits::add(&home, &file)).transpose()?;
-            let choice =
-                if again { desk::Choice::ApproveAgain(permit) } else { desk::Choice::Approve(permit) };
+            let choice = match again {
+                Some(sites) => desk::Choice::ApproveAgain(permit, sites),
+                None => desk::Choice::Approve(permit),
+            };
             (id, choice, sign)
         }
         StudyCommand::Decline { id, why, sign, .. } => (id, desk::Choice::Decline(why), sign),

@@ -23,7 +23,7 @@ use motet_secagg::encode::Canonical as _;
 use motet_secagg::sign::SecretKey;
 use serde::Serialize;
 use std::time::Duration;
-use under::{leaves, lifted, rows_suffice, under};
+use under::{lacks, leaves, lifted, under};
 
 /// How often a decision is tried again when the daemon wrote to the ledger in between, and the wait before: hundreds of
 /// proposals that arrive at once take it some seconds.
@@ -38,9 +38,9 @@ const LONGEST_REASON: usize = 400;
 pub enum Choice {
     /// Take part, under this permit; where too few rows are left, a decline is what is signed.
     Approve(Option<Permit>),
-    /// The same although an earlier study asked exactly this of other sites (ruling R5), or a sum may differ from that of another
-    /// study over the same data by a few sites.
-    ApproveAgain(Option<Permit>),
+    /// The same although an earlier study asked exactly this of other sites (ruling R5), or a sum differs from that of another
+    /// study over the same data by a few sites: those that the card names, and these besides.
+    ApproveAgain(Option<Permit>, Vec<String>),
     /// Do not take part, for this reason.
     Decline(String),
     /// Take part no longer, for this reason.
@@ -64,8 +64,8 @@ pub struct Decided {
     pub roster: usize,
     /// What a permit that ends before the study does means, for the steward.
     pub leaves: Option<String>,
-    /// Whether fewer rows are left here than are needed, for the steward alone.
-    pub too_few_rows: bool,
+    /// Why this site's rows cannot answer, for the steward alone; the decision is a decline then.
+    pub lacks: Option<String>,
     /// Whether an entry was written: deciding the same again writes none.
     pub recorded: bool,
     /// What an approval with `--again` lets be computed, one line a study.
@@ -284,28 +284,28 @@ pub async fn decide(
     let studies = Studies::read(home).await?;
     let seen = studies.find(id)?.proposal.clone();
     let mut verdict = acceptable(home, &studies, id, choice, now)?;
-    if let Choice::Approve(_) | Choice::ApproveAgain(_) = choice {
+    if let Choice::Approve(_) | Choice::ApproveAgain(..) = choice {
         shown::check(home, &seen, typed).await?;
     }
-    let too_few_rows = matches!(verdict, Verdict::Approve(_)) && !rows_suffice(home, &seen.study)?;
-    if too_few_rows {
+    let lacks = if matches!(verdict, Verdict::Approve(_)) { lacks(home, &seen)? } else { None };
+    if lacks.is_some() {
         verdict = Verdict::Decline(STAYS_OUT.to_owned());
     }
     let near = openings::near(home, &seen).await?;
-    if let (Choice::Approve(_), false, Some(near)) = (choice, too_few_rows, near.first()) {
+    if let (Choice::Approve(_), None, Some(near)) = (choice, &lacks, near.first()) {
         return Err(Refusal::new(Code::QuestionRepeated, near.to_string()).into());
     }
-    let again = matches!(choice, Choice::ApproveAgain(_));
-    let leaves = leaves(choice, &seen.study).filter(|_| !too_few_rows);
-    let now_under = under(home, choice);
-    let lifts = if again { lifted(&near, &studies.earlier(&seen)) } else { Vec::new() };
+    let lifted = lifted(choice, &seen.roster, &near, &studies.earlier(&seen))?;
+    let leaves = leaves(choice, &seen.study).filter(|_| lacks.is_none());
+    let now_under = under(home, choice, lifted.sites);
+    let lifts = lifted.lines;
     let standing = &studies.find(id)?.standing;
     if is_same(standing, &verdict)
         && studies
             .under(standing)
             .is_some_and(|under| Under { decision: Digest::default(), ..under.clone() } == now_under)
     {
-        return Ok(Decided { again: lifts, leaves, too_few_rows, ..decided(&seen, &verdict, false) });
+        return Ok(Decided { again: lifts, leaves, lacks, ..decided(&seen, &verdict, false) });
     }
     let key = key()?;
     if key.public() != home.steward {
@@ -319,7 +319,7 @@ pub async fn decide(
             return Err(Refusal::new(Code::StudyNotApproved, detail).into());
         }
         let allowed = acceptable(home, &studies, id, choice, now)?;
-        let verdict = if too_few_rows { verdict.clone() } else { allowed };
+        let verdict = if lacks.is_some() { verdict.clone() } else { allowed };
         let decision = Decision {
             study: seen.study.id.clone(),
             study_digest: seen.digest,
@@ -338,7 +338,7 @@ pub async fn decide(
             Ok(_) => {
                 let text = format!("the steward {} study `{id}`", verdict.as_str());
                 records::event(&home.ledger, now.ms, "decided", text).await?;
-                return Ok(Decided { again: lifts, leaves, too_few_rows, ..decided(&seen, &verdict, true) });
+                return Ok(Decided { again: lifts, leaves, lacks, ..decided(&seen, &verdict, true) });
             }
             Err(LedgerError::Conflict { .. }) => tokio::time::sleep(PAUSE).await,
             Err(error) => return Err(error.into()),
@@ -363,9 +363,9 @@ fn acceptable(
         return Err(Refusal::new(Code::RosterMismatch, detail).into());
     }
     match choice {
-        Choice::Approve(permit) | Choice::ApproveAgain(permit) => {
+        Choice::Approve(permit) | Choice::ApproveAgain(permit, _) => {
             studies.acceptable(known, today)?;
-            if !matches!(choice, Choice::ApproveAgain(_)) {
+            if !matches!(choice, Choice::ApproveAgain(..)) {
                 not_repeated(&studies.earlier(&known.proposal))?;
             }
             if permit.is_none() && home.settings.limits.permit_required {
@@ -428,7 +428,7 @@ fn decided(proposal: &Proposal, verdict: &Verdict, recorded: bool) -> Decided {
         recorded,
         again: Vec::new(),
         leaves: None,
-        too_few_rows: false,
+        lacks: None,
     }
 }
 
@@ -439,12 +439,7 @@ pub fn decided_text(decided: &Decided) -> String {
         if decided.text.is_empty() { String::new() } else { format!("\n  text           {}", decided.text) };
     let lifted: String = decided.again.iter().map(|line| format!("\n  again          {line}")).collect();
     let leaves: String = decided.leaves.iter().map(|line| format!("\n  note           {line}")).collect();
-    let rows = match decided.too_few_rows {
-        true => {
-            "\n  for you alone  fewer rows are left than the study asks of a site; `motet-node data check` shows which are left out"
-        }
-        false => "",
-    };
+    let rows: String = decided.lacks.iter().map(|why| format!("\n  for you alone  {why}")).collect();
     format!(
         "study {} is {}{again}\n  study digest   {}\n  roster digest  {} ({} sites){reason}{rows}{lifted}{leaves}",
         decided.id, decided.decision, decided.study_digest, decided.roster_digest, decided.roster

@@ -17,7 +17,12 @@ async fn site() -> (TempDir, Home) {
 
 /// Maps the dataset of `study` to a file with this many rows.
 fn map(folder: &TempDir, home: &Home, rows: usize) {
-    let csv = (0..rows).map(|n| format!("{},{},{}\n", 50 + n, 120 + n, n % 2)).collect::<String>();
+    map_in(folder, home, rows, "");
+}
+
+/// The same with the pressures in another unit, by the power of ten behind them.
+fn map_in(folder: &TempDir, home: &Home, rows: usize, power: &str) {
+    let csv = (0..rows).map(|n| format!("{},{}{power},{}\n", 50 + n, 120 + n, n % 2)).collect::<String>();
     let schema = "[dataset]\nname = \"ist\"\n[columns.age]\ntype = \"float\"\n[columns.sbp]\ntype = \"float\"\n\
                   [columns.dead14]\ntype = \"bool\"\n";
     let (file, schema_file) = (folder.path().join("p.csv"), folder.path().join("s.toml"));
@@ -140,7 +145,7 @@ async fn what_was_asked_of_other_sites_is_approved_in_so_many_words_or_not_at_al
     assert_eq!((error.code(), error.exit()), (Some("question_repeated"), 3));
     assert!(error.to_string().contains("site-5"), "{error}");
     assert!(show(&home, "ist-again", NOW).await.unwrap().card.contains("EXACTLY THE SAME"));
-    assert!(answer(Choice::ApproveAgain(None)).await.unwrap().recorded);
+    assert!(answer(Choice::ApproveAgain(None, Vec::new())).await.unwrap().recorded);
     // Nor does the old name make it another matter.
     put("ist", "0.0", 4).await;
     assert_eq!(say(&home, Choice::Approve(None)).await.unwrap_err().code(), Some("question_repeated"));
@@ -318,10 +323,16 @@ async fn a_set_that_was_opened_for_another_study_is_held_against_a_roster_at_the
     assert!(error.to_string().contains("what site-5 alone would say"), "{error}");
     let card = show(&home, "ist", NOW).await.unwrap().card;
     assert!(card.contains("ATTENTION: study `first` opened a sum over the same data"), "{card}");
-    let lifted = say(&home, Choice::ApproveAgain(None)).await.unwrap();
+    let lifted = say(&home, Choice::ApproveAgain(None, Vec::new())).await.unwrap();
     assert!(decided_text(&lifted).contains("study `first`"), "{lifted:?}");
     let studies = Studies::read(&home).await.unwrap();
-    assert!(studies.is_again(&studies.find("ist").unwrap().proposal.digest));
+    let ist = studies.find("ist").unwrap().proposal.digest;
+    assert_eq!(studies.again(&ist), ["site-5"], "what the card names, and nobody else");
+    // Whoever else may stay away is named; a slip of the pen is not taken for a site.
+    let typo = say(&home, Choice::ApproveAgain(None, vec!["site-22".into()])).await.unwrap_err();
+    assert!(typo.to_string().contains("`site-22`"), "{typo}");
+    assert!(say(&home, Choice::ApproveAgain(None, vec!["site-2".into()])).await.unwrap().recorded);
+    assert_eq!(Studies::read(&home).await.unwrap().again(&ist), ["site-2", "site-5"]);
     // Sets that differ by as many as a sum must hold are another matter.
     put("far", study("far", "0.7"), roster("far", 1, 9)).await;
     show(&home, "far", NOW).await.unwrap();
@@ -344,10 +355,17 @@ async fn too_few_rows_are_a_decline_like_any_other_and_what_the_card_warns_of_is
         other => panic!("{other:?}"),
     };
     let automatic = verdict(&Studies::read(&home).await.unwrap());
-    assert!(!say(&home, Choice::Decline(STAYS_OUT.to_owned())).await.unwrap().too_few_rows);
+    assert!(say(&home, Choice::Decline(STAYS_OUT.to_owned())).await.unwrap().lacks.is_none());
     assert_eq!(verdict(&Studies::read(&home).await.unwrap()), automatic);
     map(&folder, &home, 10);
     assert_eq!(say(&home, Choice::Approve(None)).await.unwrap().decision, "approved");
+    // What the method refuses in the rows is found here, too, and looks the same to everybody else.
+    map_in(&folder, &home, 10, "e300");
+    let refused = say(&home, Choice::Approve(None)).await.unwrap();
+    assert_eq!((refused.decision, refused.text.as_str()), ("declined", STAYS_OUT));
+    let text = decided_text(&refused);
+    assert!(text.contains("for you alone") && text.contains("`sbp`"), "{text}");
+    map(&folder, &home, 10);
     // A column that the schema does not have.
     let text = study("other", "0.0").replace("\"sbp\"", "\"pulse\"");
     let record = proposed(text, roster("other", 1, 4), &governance());

@@ -3,7 +3,7 @@
 
 mod work; // what is computed on the patients
 
-pub(crate) use work::{Answered, Work};
+pub(crate) use work::{Answered, Work, unanswerable};
 
 use crate::cohort_pin;
 use crate::data_desk::Dataset;

@@ -76,8 +76,8 @@ canonical! {
     pub struct Under {
         /// Digest of the signed decision.
         pub decision: Digest,
-        /// Whether sums may differ by a few sites from those of other studies over the same data.
-        pub again: bool,
+        /// The sites by which sums may differ from those of other studies over the same data, with none of them named by none.
+        pub again: Vec<String>,
         /// `min_sites` of node.toml,
         pub min_sites: u32,
         /// `max_set_change`,

@@ -329,10 +329,12 @@ impl Consortium {
         self.desk(site, &["study", "approve", study]).done();
     }
 
-    /// The same with the word that lets its sums differ by a site from those of another study over the same data.
-    pub fn approve_again(&self, site: &str, study: &str) {
+    /// The same with the word that lets its sums differ from those of another study over the same data by the sites that the card
+    /// names, and by those that may stay `away`.
+    pub fn approve_again(&self, site: &str, study: &str, away: &str) {
         self.wait("the study has arrived", |c| c.desk(site, &["study", "show", study]).code == 0);
-        self.desk(site, &["study", "approve", study, "--again"]).done();
+        let again = if away.is_empty() { "--again".to_owned() } else { format!("--again={away}") };
+        self.desk(site, &["study", "approve", study, &again]).done();
     }
 
     /// Proposes the heart study under a name of its own, with phases long enough for a process to come back, and lets

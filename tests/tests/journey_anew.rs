@@ -17,7 +17,7 @@ fn propose(consortium: &Consortium, name: &str) {
     std::fs::write(&file, text.replace("heart-disease", name)).unwrap();
     consortium.operate(&["study", "propose", &file]).done();
     // To a site's colleagues it is another one with the keys of its new folder.
-    SITES.iter().for_each(|site| consortium.approve_again(site, name));
+    SITES.iter().for_each(|site| consortium.approve_again(site, name, ""));
 }
 
 /// Runs a study to its release; gives the number of sites in it.

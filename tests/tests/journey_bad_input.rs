@@ -215,7 +215,8 @@ fn a_site_whose_answer_is_out_of_range_is_stopped_there_and_to_the_others_it_is_
     let column = header.split(',').position(|name| name == "chol").unwrap();
     let mut cells: Vec<&str> = first.split(',').collect();
     *cells.get_mut(column).unwrap() = "7.31e30";
-    std::fs::write(&csv, format!("{header}\n{}\n{rest}", cells.join(","))).unwrap();
+    let wrong = format!("{header}\n{}\n{rest}", cells.join(","));
+    std::fs::write(&csv, &wrong).unwrap();
     consortium.add_site("cleveland", "US", "heart", csv.as_ref(), schema.as_ref());
     for (site, country) in SITES.iter().skip(1) {
         let csv = demo_file(&format!("heart/{site}.csv"));
@@ -223,9 +224,21 @@ fn a_site_whose_answer_is_out_of_range_is_stopped_there_and_to_the_others_it_is_
     }
     let file = propose(&consortium, |text| text);
     consortium.operate(&["study", "propose", &file]).done();
+    // At the desk already its steward reads why, and nobody else.
+    consortium
+        .wait("the study is here", |c| c.desk("cleveland", &["study", "show", "heart-disease"]).code == 0);
+    let declined = consortium.desk("cleveland", &["study", "approve", "heart-disease"]).done();
+    for part in ["is declined", "for you alone", "the largest numbers stand in column `chol`"] {
+        assert!(declined.contains(part), "`{part}` is not in {declined}");
+    }
+    let seen = consortium.operate(&["study", "show", "heart-disease"]).done();
+    assert!(!seen.contains("chol"), "{seen}");
+    // The file is mended, and damaged again once the study is approved.
+    std::fs::write(&csv, &table).unwrap();
     for (site, _) in SITES {
         consortium.approve(site, "heart-disease");
     }
+    std::fs::write(&csv, &wrong).unwrap();
     let run = consortium.operate(&["run", "start", "heart-disease", "--wait"]);
     let seen = format!("{}{}", run.out, run.err);
     run.done();

@@ -184,7 +184,7 @@ fn a_sum_that_is_damaged_at_the_coordinator_breaks_no_connection_and_stops_one_s
     consortium.wait("the site says what it was told", |_| said().contains("is damaged or missing"));
     // The first sum was without it, and so its stewards say so.
     consortium.propose_patient("other", &[]);
-    sites.iter().for_each(|site| consortium.approve_again(site, "other"));
+    sites.iter().for_each(|site| consortium.approve_again(site, "other", ""));
     consortium.operate(&["run", "start", "other"]).done();
     consortium.wait("the other run is released", |c| is_released(c, "other"));
     assert!(consortium.contributions("va", sites.len()) > 0, "{}", consortium.logs());

@@ -125,7 +125,7 @@ fn a_stuck_study_does_not_hold_up_another() {
     }
     // Another question than that of the two, and one site more: its steward's colleagues say yes to that.
     proposed(&consortium, "stuck", |text| text.replace("ridge = 0.0", "ridge = 0.5"));
-    SITES.iter().for_each(|site| consortium.approve_again(site, "stuck"));
+    SITES.iter().for_each(|site| consortium.approve_again(site, "stuck", "va"));
     let timed = |consortium: &Consortium, name: &str| {
         let start = Instant::now();
         consortium.operate(&["run", "start", name]).done();

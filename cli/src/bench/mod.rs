@@ -99,7 +99,7 @@ async fn recipes(args: &Recipes) -> Done {
 
 /// One study, from its proposal to its release; only the run is measured.
 async fn measure(consortium: &mut Consortium, meter: &Meter, case: &'static Case) -> Done<Cost> {
-    let study = consortium.agree(&case.study(), false).await?;
+    let study = consortium.agree(&case.study(), &[]).await?;
     let (before, began) = (meter.passed(), Instant::now());
     let request = v1::StartRunRequest { study: study.id.clone(), without_undecided: false };
     let started = consortium.desk.start_run(request).await?;

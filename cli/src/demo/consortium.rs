@@ -82,17 +82,19 @@ impl Consortium {
         Ok(consortium)
     }
 
-    /// Proposes a study and lets every steward approve it; with `again`, also where its sums and those of the study before
-    /// differ by a hospital.
+    /// Proposes a study and lets every steward approve it, also where its sums and those of the study before differ by these
+    /// hospitals.
     ///
     /// # Errors
     /// A proof that does not hold, a study that cannot run, a steward's command that fails.
-    pub(crate) async fn agree(&mut self, text: &str, again: bool) -> Done<Study> {
+    pub(crate) async fn agree(&mut self, text: &str, lost: &[&str]) -> Done<Study> {
         let study = Study::parse(text).map_err(|error| Failure::failed(error.to_string(), ""))?;
         crate::propose::submit(&self.identity, &mut self.desk, text, &study).await?;
         let mut decisions = JoinSet::new();
+        let again = (!lost.is_empty()).then(|| format!("--again={}", lost.join(",")));
         for member in &self.members {
             let (program, dir, id) = (self.program.clone(), member.dir.clone(), study.id.clone());
+            let again = again.clone();
             decisions.spawn(async move { approve(&program, &dir, &id, again).await });
         }
         all(decisions).await?;
@@ -290,10 +292,10 @@ async fn join(
 }
 
 /// A steward's approval of what the card shows, as soon as the proposal has arrived at the node.
-async fn approve(program: &Path, dir: &Path, id: &str, again: bool) -> Done {
+async fn approve(program: &Path, dir: &Path, id: &str, again: Option<String>) -> Done {
     let began = Instant::now();
     let mut command = words!["node", "study", "approve", id, "--dir", dir];
-    command.extend(again.then(|| "--again".into()));
+    command.extend(again.map(Into::into));
     loop {
         match run(program, words!["node", "study", "show", id, "--dir", dir], "").await {
             Ok(_) => break,

@@ -80,16 +80,17 @@ async fn play(args: &Demo) -> Done {
     ));
 
     tell.chapter("The stewards decide");
-    let exact_study = consortium.agree(&proposed(data.exact.text, &args.drops), false).await?;
+    let exact_study = consortium.agree(&proposed(data.exact.text, &args.drops), &[]).await?;
     // Who is lost is in some sums and not in others, and both studies read the same patients.
-    let again = !args.drops.is_empty();
-    let second_study = consortium.agree(&proposed(data.second.text, &args.drops), again).await?;
+    let lost: Vec<&str> = args.drops.iter().map(|loss| loss.site.as_str()).collect();
+    let second_study = consortium.agree(&proposed(data.second.text, &args.drops), &lost).await?;
     say_thresholds(&tell, &exact_study, data.sites.len());
-    if again {
-        tell.say(
-            "They approve the second with `--again`: sums with and without whoever is lost, over the same patients, together show what \
-             that hospital alone would say. Without that word the nodes would sign no such sum.",
-        );
+    if !lost.is_empty() {
+        tell.say(format!(
+            "They approve the second with `--again={}`: sums with and without whoever is lost, over the same patients, together show \
+             what that hospital alone would say. Without that word the nodes would sign no such sum.",
+            lost.join(",")
+        ));
     }
 
     tell.chapter(data.exact.heading);

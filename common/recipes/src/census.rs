@@ -142,7 +142,8 @@ impl Beside {
 }
 
 impl Census {
-    pub(crate) fn check(&self) -> Result<(), RecipeError> {
+    pub(crate) fn check(&self, beside: &Beside) -> Result<(), RecipeError> {
+        beside.terms.as_ref().filter(|_| self.crosses).map_or(Ok(()), cells::check)?;
         let held = |category: &Category| {
             let end = (category.first as usize).saturating_add(category.of.levels.len());
             category.of.levels.len() >= 2 && end <= self.columns.len() + 1

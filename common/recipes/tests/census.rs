@@ -230,13 +230,15 @@ fn a_column_that_two_hospitals_have_ends_a_table_by_name() {
 }
 
 #[test]
-fn a_bin_of_two_hospitals_is_withheld_and_never_alone() {
+fn bins_of_two_hospitals_are_withheld_and_never_without_one_of_enough() {
     // Of 60 years and older are patients of two hospitals only; at each of them many.
     let sites = with(|site, row| if site < 2 { 30.0 + (row % 50) as f64 } else { 30.0 + (row % 25) as f64 });
     let columns = columns_with("years");
     let mut scales = vec![Scale::default(); 13];
     scales.push(Scale { edges: vec![30.0, 40.0, 50.0, 60.0, 80.0], category: None });
-    let recipe = Recipe::Summary(Summary { columns: names(&columns), details: Some(Details::new(scales)) });
+    let of =
+        |scales| Recipe::Summary(Summary { columns: names(&columns), details: Some(Details::new(scales)) });
+    let recipe = of(scales.clone());
     let bins = |recipe: &Recipe, sites: &[Site]| {
         let Outcome::Summary(found) = run(recipe, sites).unwrap() else { panic!("a table") };
         let shown = found.details.unwrap().distributions.remove(0);
@@ -249,6 +251,11 @@ fn a_bin_of_two_hospitals_is_withheld_and_never_alone() {
     assert_eq!(found.1[..2], plain[..2]);
     assert_eq!((found.1[3], found.1[2]), (None, None), "with one beside it: the total would tell it");
     assert_eq!((found.0, found.2), (below, above));
+    // Two such bins beside each other would add up to those hospitals' patients.
+    scales.pop();
+    scales.push(Scale { edges: vec![30.0, 40.0, 50.0, 60.0, 70.0, 80.0], category: None });
+    let found = bins(&of(scales).counted(census(&columns, None)), &sites);
+    assert_eq!((found.1[..2].to_vec(), found.1[2..].to_vec()), (plain[..2].to_vec(), vec![None; 3]));
 }
 
 #[test]
@@ -287,6 +294,16 @@ fn where_all_columns_are_yes_or_no_each_group_of_a_coefficient_is_of_enough_pati
         };
         (0..4).map(site).collect()
     };
+    // More combinations than can be counted are none that may be asked.
+    let of = |columns: &[&str]| {
+        let formula = Formula::parse(&format!("y ~ {}", columns.join(":"))).unwrap();
+        let design = formula.design(|name| Some(vec![name.to_owned()])).unwrap();
+        let fit = Glm::new(design, "y".into(), Family::Logistic);
+        Recipe::Glm(fit).counted(census(columns, yes_no())).check()
+    };
+    assert_eq!(of(&["a", "b", "c", "d", "e", "f"]), Ok(()));
+    let words = of(&["a", "b", "c", "d", "e", "f", "g"]).unwrap_err().to_string();
+    assert!(words.contains("more than six columns"), "{words}");
     let product = Formula::parse("y ~ a * b").unwrap();
     let design = product.design(|name| Some(vec![name.to_owned()])).unwrap();
     let fit = Recipe::Glm(Glm::new(design, "y".into(), Family::Logistic));

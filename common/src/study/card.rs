@@ -370,8 +370,9 @@ impl Study {
         }
         card.fact(&format!(
             "where a sum of this study would differ from one of another study over the same data by fewer than {} sites (or your own \
-             `min_sites`, if that is more), this node does not sign it, unless you approve with `--again`. If YOUR site is the one that \
-             stayed away from one of the two, the stewards of the others decide that with their `--again`, and you are not asked",
+             `min_sites`, if that is more), this node does not sign it, unless you approve with `--again` and those sites are named \
+             here, or by you: `--again=SITE`. If YOUR site is the one that stayed away from one of the two, the stewards of the others \
+             decide that with their `--again`, and you are not asked",
             self.privacy.min_sites
         ));
     }

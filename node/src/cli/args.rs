@@ -155,9 +155,10 @@ pub enum StudyCommand {
         #[arg(long, value_name = "FILE")]
         permit: Option<PathBuf>,
         /// Approve although an earlier study asked exactly the same of other sites, or sums of another study over the same
-        /// data may differ from this one's by a few sites: both results together show what those would say alone
-        #[arg(long)]
-        again: bool,
+        /// data differ from this one's by a few sites: both results together show what those would say alone. It holds for
+        /// the sites that the card names, and for those named here, which may stay away from one of the two
+        #[arg(long, value_name = "SITE,..", num_args = 0..=1, require_equals = true, value_delimiter = ',')]
+        again: Option<Vec<String>>,
         /// The study and roster that you read, as the card's last lines print them; without it the card must have been shown
         /// at this site, and nothing else stand in its place since
         #[arg(long, value_name = "SHORT")]

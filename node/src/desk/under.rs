@@ -2,36 +2,54 @@
 
 use super::Choice;
 use crate::data_desk::Dataset;
+use crate::follower::unanswerable;
 use crate::records::Under;
+use crate::studies::Proposal;
 use crate::{Home, NodeError};
+use motet_common::chain::Chain;
 use motet_common::opening::Near;
+use motet_common::roster::Roster;
 use motet_common::study::{Earlier, SiteLoss, Study};
+use motet_proto::dice::dice;
+use motet_recipes::Memory;
 use motet_secagg::digest::Digest;
+use std::collections::BTreeSet;
+
+/// What a steward is told whose rows are too few.
+const TOO_FEW: &str =
+    "fewer rows are left than the study asks of a site; `motet-node data check` shows which are left out";
 
 /// What a decline says that gives no reason. One that follows from this site's rows says the same, so that it is like any other.
 pub const STAYS_OUT: &str = "this site does not take part";
 
-/// Whether this site has the rows for a study. That is decided here and once, before anybody else hears of it: afterwards a
-/// node that cannot answer for a reason in its rows is a site that is away.
-pub(super) fn rows_suffice(home: &Home, study: &Study) -> Result<bool, NodeError> {
-    let (dataset, floors) = (Dataset::find(&home.paths, &study.data.dataset)?, &home.settings.limits.floors);
+/// Why this site's rows cannot answer a study, for the steward alone: too few of them, or values that the method refuses. That is
+/// decided here and once, by the answer to the first question, before anybody else hears of it: afterwards a node that cannot
+/// answer for a reason in its rows is a site that is away.
+pub(super) fn lacks(home: &Home, proposal: &Proposal) -> Result<Option<String>, NodeError> {
+    let (study, floors) = (&proposal.study, &home.settings.limits.floors);
+    let dataset = Dataset::find(&home.paths, &study.data.dataset)?;
     dataset.fits(study, floors)?;
-    match dataset.cohort(study, floors) {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == motet_data::Code::TooFewRows => Ok(false),
-        Err(error) => Err(error.into()),
-    }
+    let cohort = match dataset.cohort(study, floors) {
+        Ok(cohort) => cohort,
+        Err(error) if error.kind() == motet_data::Code::TooFewRows => return Ok(Some(TOO_FEW.to_owned())),
+        Err(error) => return Err(error.into()),
+    };
+    let chain = Chain::start(study, &proposal.roster);
+    let Some(question) = chain.question(proposal.roster.entries.len())? else { return Ok(None) };
+    let answer =
+        chain.recipe().answer(chain.state(), &question, &cohort.rows(), &Memory::default(), &mut dice());
+    Ok(answer.err().map(|error| unanswerable(&error, &cohort, study)))
 }
 
 /// Under what a decision is made now.
-pub(super) fn under(home: &Home, choice: &Choice) -> Under {
+pub(super) fn under(home: &Home, choice: &Choice, again: Vec<String>) -> Under {
     let permit = match choice {
-        Choice::Approve(permit) | Choice::ApproveAgain(permit) => permit.as_ref(),
+        Choice::Approve(permit) | Choice::ApproveAgain(permit, _) => permit.as_ref(),
         Choice::Decline(_) | Choice::Withdraw(_) => None,
     };
     Under {
         decision: Digest::default(),
-        again: matches!(choice, Choice::ApproveAgain(_)),
+        again,
         min_sites: home.settings.min_sites,
         max_set_change: home.settings.max_set_change,
         own_metrics: home.settings.limits.own_metrics,
@@ -40,22 +58,59 @@ pub(super) fn under(home: &Home, choice: &Choice) -> Under {
     }
 }
 
-/// What a steward says yes to with `--again`, as far as it can be told before the sets are known.
-pub(super) fn lifted(near: &[Near], earlier: &[Earlier]) -> Vec<String> {
-    let rosters = earlier.iter().filter(|earlier| earlier.tells_apart()).map(Earlier::together);
-    let lines: Vec<String> = near.iter().map(ToString::to_string).chain(rosters).collect();
-    if lines.is_empty() {
-        return vec![
-            "no earlier sum differs from the whole roster by a few sites; where some stay away, both sums together tell of them"
-                .to_owned(),
-        ];
+/// What a steward says yes to with `--again`.
+#[derive(Default)]
+pub(super) struct Lifted {
+    /// The sites of which two sums together may tell: those that the card names, and those that she named.
+    pub(super) sites: Vec<String>,
+    /// The same in sentences.
+    pub(super) lines: Vec<String>,
+}
+
+/// What is lifted by an approval: nothing where it is not one with `--again`.
+///
+/// # Errors
+/// [`NodeError::Usage`] where a site that was named is in no roster or set of these.
+pub(super) fn lifted(
+    choice: &Choice,
+    roster: &Roster,
+    near: &[Near],
+    earlier: &[Earlier],
+) -> Result<Lifted, NodeError> {
+    let Choice::ApproveAgain(_, named) = choice else { return Ok(Lifted::default()) };
+    let earlier = || earlier.iter().filter(|earlier| earlier.tells_apart());
+    let mut lines: Vec<String> = near.iter().map(ToString::to_string).collect();
+    lines.extend(earlier().map(Earlier::together));
+    let mut sites: BTreeSet<String> = near.iter().flat_map(|near| near.sites.clone()).collect();
+    sites.extend(earlier().flat_map(|earlier| earlier.joined.iter().chain(&earlier.left).cloned()));
+    let is_known =
+        |name: &String| sites.contains(name) || roster.entries.iter().any(|entry| entry.name == *name);
+    if let Some(unknown) = named.iter().find(|name| !is_known(name)) {
+        let next = "the card lists the sites of the study's roster";
+        return Err(NodeError::Usage(format!(
+            "`--again` names `{unknown}`, which is no site of this study: {next}"
+        )));
     }
-    lines
+    if !named.is_empty() {
+        lines.push(format!(
+            "sums that differ from those of other studies over the same data by {} are signed; together they show what \
+             those sites alone would say",
+            named.join(", ")
+        ));
+    }
+    if lines.is_empty() {
+        lines.push(
+            "nothing: no earlier sum differs from the whole roster by a few sites. For one that may stay away: `--again=SITE`"
+                .to_owned(),
+        );
+    }
+    sites.extend(named.iter().cloned());
+    Ok(Lifted { sites: sites.into_iter().collect(), lines })
 }
 
 /// What a steward is told of a permit that ends before the study does.
 pub(super) fn leaves(choice: &Choice, study: &Study) -> Option<String> {
-    let (Choice::Approve(Some(permit)) | Choice::ApproveAgain(Some(permit))) = choice else { return None };
+    let (Choice::Approve(Some(permit)) | Choice::ApproveAgain(Some(permit), _)) = choice else { return None };
     if permit.until >= study.ends {
         return None;
     }

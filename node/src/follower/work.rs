@@ -9,10 +9,10 @@ use crate::studies::Proposal;
 use motet_common::chain::Chain;
 use motet_common::opening::Reading;
 use motet_common::refusal::{Code, Refusal};
-use motet_common::study::Floors;
+use motet_common::study::{Floors, Study};
 use motet_data::Cohort;
 use motet_data::cohort::check_schema;
-use motet_recipes::{Comparison, Memory, Outcome, Rows};
+use motet_recipes::{Comparison, Memory, Outcome, RecipeError, Rows};
 use motet_secagg::digest::Digest;
 use motet_secagg::fold::{plain_sum, set_digest};
 use motet_secagg::layout::ClearUpdate;
@@ -23,6 +23,13 @@ use zeroize::Zeroizing;
 
 /// Rounds that the site's own evaluation of the final model may take.
 const MOST_LOCAL_ROUNDS: usize = 100;
+
+/// Why a method cannot answer from these patients, with the column that is the likely reason; for this site's own eyes.
+pub(crate) fn unanswerable(error: &RecipeError, cohort: &Cohort, study: &Study) -> String {
+    let column = cohort.largest(study);
+    let column = column.map(|column| format!("; the largest numbers stand in column `{column}`"));
+    format!("{error}{}", column.unwrap_or_default())
+}
 
 /// A computation on patients, away from the session's thread.
 pub(crate) struct Work {
@@ -132,9 +139,7 @@ impl Work {
         let question = self.chain.question(candidates)?.ok_or(Code::PlanRejected)?;
         let recipe = self.chain.recipe();
         let answer = recipe.answer(self.chain.state(), &question, &rows, &before, dice).map_err(|error| {
-            let column = cohort.largest(&self.proposal.study);
-            let column = column.map(|column| format!("; the largest numbers stand in column `{column}`"));
-            Refusal::new(Code::InputRefused, format!("{error}{}", column.unwrap_or_default()))
+            Refusal::new(Code::InputRefused, unanswerable(&error, &cohort, &self.proposal.study))
         })?;
         let remembered = answer.memory.map(|after| Remembered { before, after });
         let own = (question.phase == "evaluate").then(|| evaluate_here(&self.chain, &cohort, dice)).flatten();

@@ -18,15 +18,14 @@ pub(super) struct Beside {
 }
 
 impl Session {
-    /// The sets of other studies over this one's data; none where the message proposes no set, or the steward lifted that.
+    /// The sets of other studies over this one's data, but for those that differ from the proposed one in sites that the steward
+    /// named alone; none where the message proposes no set.
     pub(super) async fn beside(
         &mut self,
         study: &Digest,
         message: &Message,
     ) -> Result<Result<Beside, Refusal>, NodeError> {
-        if !matches!(message, Message::Proposal(_)) {
-            return Ok(Ok(Beside::default()));
-        }
+        let Message::Proposal(proposed) = message else { return Ok(Ok(Beside::default())) };
         let reading = match self.reading(study).await {
             Ok(reading) => reading,
             Err(refusal) => {
@@ -38,10 +37,11 @@ impl Session {
         let Some(follower) = self.followers.get(study) else { return Ok(Ok(Beside::default())) };
         let proposal = &follower.proposal;
         let least = proposal.study.privacy.min_sites.max(limits.min_sites) as usize;
-        let lifted = self.studies.is_again(study);
-        let openings = self.openings.beside(&proposal.digest, &proposal.roster_digest, &reading);
-        let may_leave = limits.max_set_change;
-        Ok(Ok(Beside { openings: if lifted { Vec::new() } else { openings }, least, may_leave }))
+        let set: Vec<_> = proposed.roots.iter().map(|root| root.node).collect();
+        let named = self.studies.again(study);
+        let mut openings = self.openings.beside(&proposal.digest, &proposal.roster_digest, &reading);
+        openings.retain(|opening| !opening.is_lifted(&set, least, &proposal.roster, named));
+        Ok(Ok(Beside { openings, least, may_leave: limits.max_set_change }))
     }
 
     /// Puts the set of a proposal that was accepted on record.

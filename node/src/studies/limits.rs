@@ -16,10 +16,10 @@ impl Studies {
         self.under.get(&signed.digest("decision"))
     }
 
-    /// Whether the steward let sums of this study differ by a few sites from those of other studies over the same data.
-    pub(crate) fn is_again(&self, study: &Digest) -> bool {
+    /// The sites by which the steward let sums of this study differ from those of other studies over the same data.
+    pub(crate) fn again(&self, study: &Digest) -> &[String] {
         let known = self.by_id.values().find(|known| known.proposal.digest == *study);
-        known.and_then(|known| self.under(&known.standing)).is_some_and(|under| under.again)
+        known.and_then(|known| self.under(&known.standing)).map_or(&[], |under| &under.again)
     }
 
     /// A permit counts on every day on which it is needed, not only on that of the decision.

@@ -7,13 +7,13 @@
 //! what remains when all are no, must be of enough patients with the outcome and without it, or of none.
 
 use super::{Beside, Census, Explained, Seen};
-use crate::design::Design;
+use crate::design::{Design, Term};
 use crate::error::RecipeError;
 use crate::rows::Rows;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Most factors of a product whose combinations are counted; of a longer one the first.
-const MOST_FACTORS: usize = 6;
+/// Most columns of a product: each of their combinations is counted.
+pub(super) const MOST_FACTORS: usize = 6;
 
 /// One such group, and how many patients a site has in it.
 pub(super) struct Cell {
@@ -134,8 +134,7 @@ impl Census {
 fn products(design: &Design) -> BTreeMap<Vec<usize>, usize> {
     let mut found = BTreeMap::new();
     for term in &design.terms {
-        let columns: BTreeSet<usize> = term.factors.iter().map(|factor| factor.column as usize).collect();
-        let columns: Vec<usize> = columns.into_iter().take(MOST_FACTORS).collect();
+        let columns: Vec<usize> = columns_of(term).into_iter().collect();
         for part in 1..1_usize << columns.len() {
             let part: Vec<usize> = columns
                 .iter()
@@ -147,6 +146,21 @@ fn products(design: &Design) -> BTreeMap<Vec<usize>, usize> {
         }
     }
     found
+}
+
+fn columns_of(term: &Term) -> BTreeSet<usize> {
+    term.factors.iter().map(|factor| factor.column as usize).collect()
+}
+
+/// That no product has more columns than can be counted.
+///
+/// # Errors
+/// [`RecipeError::Parameter`].
+pub(super) fn check(design: &Design) -> Result<(), RecipeError> {
+    if design.terms.iter().all(|term| columns_of(term).len() <= MOST_FACTORS) {
+        return Ok(());
+    }
+    Err(RecipeError::Parameter { name: "formula", must: "without a product of more than six columns" })
 }
 
 /// Rows that count, are in the group, and have this outcome.

@@ -99,7 +99,7 @@ impl Counted {
 
     pub(super) fn check(&self) -> Result<(), RecipeError> {
         self.method.check()?;
-        self.census.check()
+        self.census.check(&self.beside())
     }
 
     pub(super) fn ask(&self, state: &CountedState, sites: u32) -> Result<Option<Layout>, RecipeError> {

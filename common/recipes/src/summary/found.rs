@@ -60,8 +60,8 @@ pub struct Detailed {
 }
 
 impl Detailed {
-    /// Withholds cells of the histograms, in their order: below, the bins, above; never one alone. A cell of which nothing is known is
-    /// withheld too.
+    /// Withholds cells of the histograms that are at too `few` sites, in their order: below, the bins, above; and with them the smallest
+    /// other one, so that what is missing from the total is always at enough sites. A cell of which nothing is known is withheld too.
     pub(crate) fn withhold(&mut self, few: &[bool]) {
         let mut few = few.iter().copied();
         for of in &mut self.distributions {
@@ -74,9 +74,9 @@ impl Detailed {
                     **cell = None;
                 }
             }
-            let alone = cells.iter().filter(|cell| cell.is_none()).count() == 1;
+            let some = cells.iter().any(|cell| cell.is_none());
             let seen = cells.into_iter().filter(|cell| cell.is_some());
-            if let (true, Some(next)) = (alone, seen.min_by_key(|cell| (**cell == Some(0), **cell))) {
+            if let (true, Some(next)) = (some, seen.min_by_key(|cell| (**cell == Some(0), **cell))) {
                 *next = None;
             }
         }

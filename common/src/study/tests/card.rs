@@ -56,7 +56,7 @@ fn the_card_says_all_a_steward_decides_on() {
     let (study, roster) = (Study { sites: names, ..full() }, roster(4));
     let earlier =
         [Earlier { id: "heart-0".into(), joined: vec!["site-4".into()], left: vec![], same_question: true }];
-    let near = [Near { id: "heart-00".into(), sites: "ZURI".into() }];
+    let near = [Near { id: "heart-00".into(), sites: vec!["ZURI".into()] }];
     let context = CardContext {
         proposer: "Ada (operator)\u{1b}[2J",
         roster: &roster,
