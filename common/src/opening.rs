@@ -18,8 +18,26 @@ canonical! {
         pub source: String,
         /// A digest of what the file holds, under a key of this site.
         pub content: Digest,
-        /// The columns by their names here and by those of the file.
-        pub columns: Vec<String>,
+    }
+}
+
+canonical! {
+    /// What a steward lets two sums together tell of.
+    #[derive(Debug, Clone, PartialEq, Eq, Default)]
+    pub struct Lifted {
+        /// Sites by name that the card gave as the whole difference of two sums: all of a line together, and no part of it.
+        pub lines: Vec<Vec<String>>,
+        /// Sites that the steward named herself: each alone, and any of them together.
+        pub named: Vec<String>,
+    }
+}
+
+impl Lifted {
+    /// Whether two sums may differ in exactly these sites.
+    fn covers(&self, sites: &[String]) -> bool {
+        let is_line =
+            |line: &Vec<String>| line.len() == sites.len() && line.iter().all(|site| sites.contains(site));
+        self.lines.iter().any(is_line) || sites.iter().all(|site| self.named.contains(site))
     }
 }
 
@@ -60,11 +78,10 @@ impl fmt::Display for Near {
 }
 
 impl Reading {
-    /// Whether both read a column of one dataset: the same name, the same place or the same content, any one suffices.
+    /// Whether both read one dataset: the same name, the same place or the same content, any one suffices. They need no column in
+    /// common: the numbers of patients would differ all the same, and one column can be computed from another.
     pub fn shares(&self, other: &Self) -> bool {
-        let data =
-            self.dataset == other.dataset || self.source == other.source || self.content == other.content;
-        data && self.columns.iter().any(|column| other.columns.contains(column))
+        self.dataset == other.dataset || self.source == other.source || self.content == other.content
     }
 }
 
@@ -85,9 +102,9 @@ impl Opening {
         (1..least).contains(&differ.len()).then_some(differ)
     }
 
-    /// Whether a set comes near this one in no other sites than those that the steward named.
-    pub fn is_lifted(&self, set: &[NodeId], least: usize, roster: &Roster, named: &[String]) -> bool {
-        self.near(set, least, roster).is_some_and(|near| near.sites.iter().all(|site| named.contains(site)))
+    /// Whether a set comes near this one in sites of which the steward lets both tell.
+    pub fn is_lifted(&self, set: &[NodeId], least: usize, roster: &Roster, lifted: &Lifted) -> bool {
+        self.near(set, least, roster).is_some_and(|near| lifted.covers(&near.sites))
     }
 
     /// Holds a set against this one: fewer than `least` sites may not be all that differs.
@@ -114,20 +131,18 @@ mod tests {
     use crate::roster::{Entry, HubKeys, SiteKeys};
     use motet_secagg::sign::SecretKey;
 
-    fn reading(dataset: &str, source: &str, content: u8, columns: &[&str]) -> Reading {
-        let columns = columns.iter().map(|&column| column.to_owned()).collect();
-        Reading { dataset: dataset.into(), source: source.into(), content: Digest([content; 32]), columns }
+    fn reading(dataset: &str, source: &str, content: u8) -> Reading {
+        Reading { dataset: dataset.into(), source: source.into(), content: Digest([content; 32]) }
     }
 
     #[test]
-    fn one_name_one_place_or_one_content_is_one_dataset_where_a_column_is_read_by_both() {
-        let first = reading("heart", "/data/h.csv", 1, &["age", "chol"]);
+    fn one_name_one_place_or_one_content_is_one_dataset_whatever_is_read_of_it() {
+        let first = reading("heart", "/data/h.csv", 1);
         for (other, shares) in [
-            (reading("heart", "/data/new.csv", 2, &["chol"]), true),
-            (reading("again", "/data/h.csv", 2, &["chol"]), true),
-            (reading("again", "/data/copy.csv", 1, &["chol"]), true),
-            (reading("again", "/data/copy.csv", 2, &["chol"]), false),
-            (reading("heart", "/data/h.csv", 1, &["sex"]), false),
+            (reading("heart", "/data/new.csv", 2), true),
+            (reading("again", "/data/h.csv", 2), true),
+            (reading("again", "/data/copy.csv", 1), true),
+            (reading("again", "/data/copy.csv", 2), false),
         ] {
             assert_eq!(first.shares(&other), shares, "{other:?}");
             assert_eq!(other.shares(&first), shares);
@@ -158,7 +173,7 @@ mod tests {
             study: "one".into(),
             digest: Digest([1; 32]),
             roster: Digest([2; 32]),
-            reading: reading("heart", "/data/h.csv", 1, &["age"]),
+            reading: reading("heart", "/data/h.csv", 1),
             set: first.clone(),
         };
         let tells = |set: &[NodeId]| opening.tells(set, 3, &roster);
@@ -173,8 +188,26 @@ mod tests {
     }
 
     #[test]
+    fn what_the_card_names_together_is_lifted_together_and_never_one_of_it_alone() {
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<String>>();
+        let lifted = Lifted { lines: vec![names(&["a", "b"]), names(&["c"])], named: names(&["d", "e"]) };
+        for (sites, covers) in [
+            (&["b", "a"][..], true),
+            (&["c"], true),
+            (&["d"], true),
+            (&["e", "d"], true),
+            (&["a"], false),
+            (&["a", "b", "c"], false),
+            (&["c", "d"], false),
+            (&["f"], false),
+        ] {
+            assert_eq!(lifted.covers(&names(sites)), covers, "{sites:?}");
+        }
+    }
+
+    #[test]
     fn a_studys_own_sets_are_its_chains_affair_and_another_rosters_are_not() {
-        let data = reading("heart", "/data/h.csv", 1, &["age"]);
+        let data = reading("heart", "/data/h.csv", 1);
         let (digest, roster) = (Digest([1; 32]), Digest([2; 32]));
         let opening = Opening { study: "one".into(), digest, roster, reading: data.clone(), set: Vec::new() };
         assert!(!opening.is_beside(&digest, &roster, &data));

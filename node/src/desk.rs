@@ -15,6 +15,7 @@ use crate::studies::{AtSite, Proposal, Standing, Studies};
 use crate::{Home, NodeError, clock, output, shown};
 use motet_common::decision::{Decision, Verdict};
 use motet_common::moment::Moment;
+use motet_common::opening::Near;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::study::{CardContext, Date, Earlier, Study, text};
 use motet_ledger::LedgerError;
@@ -195,11 +196,12 @@ pub async fn show(home: &Home, id: &str, now: Moment) -> Result<Shown, NodeError
     let studies = Studies::read(home).await?;
     let known = studies.find(id)?;
     let proposal = &known.proposal;
+    let near = openings::near(home, proposal).await?;
     let card = proposal.study.card(&CardContext {
         proposer: &proposal.proposer,
         roster: &proposal.roster,
         earlier: &studies.earlier(proposal),
-        near: &openings::near(home, proposal).await?,
+        near: &near,
         dir: &home.paths.dir().display().to_string(),
         floors: &home.settings.limits.floors,
     });
@@ -213,7 +215,7 @@ pub async fn show(home: &Home, id: &str, now: Moment) -> Result<Shown, NodeError
             "{card}\nATTENTION: as this site's data are mapped now, the study cannot run here: {why}\n"
         ),
     };
-    shown::note(home, proposal, now).await?;
+    shown::note(home, proposal, &near, now).await?;
     let me = home.node();
     let site = |entry: &motet_common::roster::Entry| Site {
         name: entry.name.clone(),
@@ -284,21 +286,21 @@ pub async fn decide(
     let studies = Studies::read(home).await?;
     let seen = studies.find(id)?.proposal.clone();
     let mut verdict = acceptable(home, &studies, id, choice, now)?;
+    let near = openings::near(home, &seen).await?;
     if let Choice::Approve(_) | Choice::ApproveAgain(..) = choice {
-        shown::check(home, &seen, typed).await?;
+        let lifted: &[Near] = if let Choice::ApproveAgain(..) = choice { &near } else { &[] };
+        shown::check(home, &seen, lifted, typed).await?;
     }
     let lacks = if matches!(verdict, Verdict::Approve(_)) { lacks(home, &seen)? } else { None };
     if lacks.is_some() {
         verdict = Verdict::Decline(STAYS_OUT.to_owned());
     }
-    let near = openings::near(home, &seen).await?;
     if let (Choice::Approve(_), None, Some(near)) = (choice, &lacks, near.first()) {
         return Err(Refusal::new(Code::QuestionRepeated, near.to_string()).into());
     }
-    let lifted = lifted(choice, &seen.roster, &near, &studies.earlier(&seen))?;
+    let (again, lifts) = lifted(choice, &seen.roster, &near, &studies.earlier(&seen))?;
     let leaves = leaves(choice, &seen.study).filter(|_| lacks.is_none());
-    let now_under = under(home, choice, lifted.sites);
-    let lifts = lifted.lines;
+    let now_under = under(home, choice, again);
     let standing = &studies.find(id)?.standing;
     if is_same(standing, &verdict)
         && studies

@@ -3,6 +3,7 @@
 use super::*;
 use crate::home::tests::make;
 use crate::studies::tests::{governance, proposed, roster, study};
+use motet_common::opening::Lifted;
 use tempfile::TempDir;
 
 const NOW: Moment = Moment { ms: 1_795_392_000_000 };
@@ -313,26 +314,35 @@ async fn a_set_that_was_opened_for_another_study_is_held_against_a_roster_at_the
         study: "first".to_owned(),
         digest: first.digest,
         roster: first.roster_digest,
-        reading: openings::reading(&dataset, &first.study, &key).unwrap(),
+        reading: openings::reading(&dataset, &key).unwrap(),
         set: sites.filter(|(_, name)| name != "site-5").collect(),
     };
-    openings::Openings::read(&home).await.unwrap().keep(&home, opening).await.unwrap();
+    openings::Openings::read(&home).await.unwrap().keep(&home, opening.clone()).await.unwrap();
     put("ist", study("ist", "0.0"), roster("ist", 1, 5)).await;
     let error = say(&home, Choice::Approve(None)).await.unwrap_err();
     assert_eq!(error.code(), Some("question_repeated"));
     assert!(error.to_string().contains("what site-5 alone would say"), "{error}");
+    // One more sum is opened after the card was shown: what nobody read is not lifted.
+    let other = motet_common::opening::Opening { study: "second".into(), digest: Digest([9; 32]), ..opening };
+    openings::Openings::read(&home).await.unwrap().keep(&home, other).await.unwrap();
+    let unread = decide(&home, "ist", &Choice::ApproveAgain(None, Vec::new()), None, NOW, steward).await;
+    assert!(unread.unwrap_err().to_string().contains("does not name"), "it was read before");
     let card = show(&home, "ist", NOW).await.unwrap().card;
     assert!(card.contains("ATTENTION: study `first` opened a sum over the same data"), "{card}");
     let lifted = say(&home, Choice::ApproveAgain(None, Vec::new())).await.unwrap();
     assert!(decided_text(&lifted).contains("study `first`"), "{lifted:?}");
     let studies = Studies::read(&home).await.unwrap();
     let ist = studies.find("ist").unwrap().proposal.digest;
-    assert_eq!(studies.again(&ist), ["site-5"], "what the card names, and nobody else");
+    let lifted = |lines: &[&str], named: &[&str]| Lifted {
+        lines: lines.iter().map(|&line| vec![line.to_owned()]).collect(),
+        named: named.iter().map(|&name| name.to_owned()).collect(),
+    };
+    assert_eq!(studies.again(&ist), lifted(&["site-5"], &[]), "what the card names, and nobody else");
     // Whoever else may stay away is named; a slip of the pen is not taken for a site.
     let typo = say(&home, Choice::ApproveAgain(None, vec!["site-22".into()])).await.unwrap_err();
     assert!(typo.to_string().contains("`site-22`"), "{typo}");
     assert!(say(&home, Choice::ApproveAgain(None, vec!["site-2".into()])).await.unwrap().recorded);
-    assert_eq!(Studies::read(&home).await.unwrap().again(&ist), ["site-2", "site-5"]);
+    assert_eq!(Studies::read(&home).await.unwrap().again(&ist), lifted(&["site-5"], &["site-2"]));
     // Sets that differ by as many as a sum must hold are another matter.
     put("far", study("far", "0.7"), roster("far", 1, 9)).await;
     show(&home, "far", NOW).await.unwrap();

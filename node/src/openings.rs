@@ -6,12 +6,9 @@ use crate::records::{self, OPENINGS};
 use crate::studies::Proposal;
 use crate::{Home, NodeError};
 use motet_common::opening::{Near, Opening, Reading};
-use motet_common::study::Study;
-use motet_data::schema::Source;
 use motet_secagg::digest::Digest;
 use motet_secagg::mac::mac;
 use motet_secagg::secret::Secret;
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -57,21 +54,12 @@ impl Openings {
 /// What a study reads of a dataset as it is now; its file is read to the end.
 ///
 /// # Errors
-/// `unknown_column`, [`NodeError::File`].
-pub(crate) fn reading(dataset: &Dataset, study: &Study, key: &Secret) -> Result<Reading, NodeError> {
-    let mut columns = BTreeSet::new();
-    for name in study.reads() {
-        columns.insert(name.to_owned());
-        columns.insert(match &dataset.schema.column(name)?.source {
-            Source::Header(header) => header.clone(),
-            Source::Number(place) => format!("column {place}"),
-        });
-    }
+/// [`NodeError::File`].
+pub(crate) fn reading(dataset: &Dataset, key: &Secret) -> Result<Reading, NodeError> {
     Ok(Reading {
         dataset: dataset.name.clone(),
         source: dataset.csv.display().to_string(),
         content: content(&dataset.csv, key)?,
-        columns: columns.into_iter().collect(),
     })
 }
 
@@ -83,7 +71,7 @@ pub(crate) async fn near(home: &Home, proposal: &Proposal) -> Result<Vec<Near>, 
     let study = &proposal.study;
     // Where the data cannot be read, nor does the study run.
     let Ok(dataset) = Dataset::find(&home.paths, &study.data.dataset) else { return Ok(Vec::new()) };
-    let Ok(reading) = self::reading(&dataset, study, &home.state_key.derive(KEY)) else {
+    let Ok(reading) = self::reading(&dataset, &home.state_key.derive(KEY)) else {
         return Ok(Vec::new());
     };
     let sites: Vec<_> = proposal.roster.nodes().collect();

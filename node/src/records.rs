@@ -3,6 +3,7 @@
 
 use crate::error::NodeError;
 use motet_common::decision::SignedDecision;
+use motet_common::opening::Lifted;
 use motet_common::roster::SignedRoster;
 use motet_common::study::Date;
 use motet_ledger::{Ledger, Recorded};
@@ -67,6 +68,8 @@ canonical! {
         pub study: Digest,
         /// Digest of its roster.
         pub roster: Digest,
+        /// What it said of sums that were opened before, a sentence each.
+        pub near: Vec<String>,
     }
 }
 
@@ -76,8 +79,8 @@ canonical! {
     pub struct Under {
         /// Digest of the signed decision.
         pub decision: Digest,
-        /// The sites by which sums may differ from those of other studies over the same data, with none of them named by none.
-        pub again: Vec<String>,
+        /// The sites by which sums may differ from those of other studies over the same data.
+        pub again: Lifted,
         /// `min_sites` of node.toml,
         pub min_sites: u32,
         /// `max_set_change`,

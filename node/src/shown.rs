@@ -5,6 +5,7 @@ use crate::records::{self, SHOWN, Shown};
 use crate::studies::Proposal;
 use crate::{Home, NodeError, output};
 use motet_common::moment::Moment;
+use motet_common::opening::Near;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::study::shortened;
 
@@ -17,17 +18,28 @@ fn is_of(shown: &Shown, proposal: &Proposal) -> bool {
     (shown.study, shown.roster) == (proposal.digest, proposal.roster_digest)
 }
 
+/// Whether it said all that is to be said now of sums that were opened before.
+fn says(shown: &Shown, near: &[Near]) -> bool {
+    near.iter().all(|near| shown.near.contains(&near.to_string()))
+}
+
 /// Puts on record that this proposal's card is shown. A full disk keeps nobody from reading it.
 ///
 /// # Errors
 /// [`NodeError::Ledger`] where the record is damaged.
-pub(crate) async fn note(home: &Home, proposal: &Proposal, now: Moment) -> Result<(), NodeError> {
+pub(crate) async fn note(
+    home: &Home,
+    proposal: &Proposal,
+    near: &[Near],
+    now: Moment,
+) -> Result<(), NodeError> {
     let id = proposal.study.id.clone();
-    if last(home, &id).await?.is_some_and(|shown| is_of(&shown, proposal)) {
+    if last(home, &id).await?.is_some_and(|shown| is_of(&shown, proposal) && says(&shown, near)) {
         return Ok(());
     }
     let (study, roster) = (proposal.digest, proposal.roster_digest);
-    let shown = Shown { when_ms: now.ms, id, study, roster };
+    let near = near.iter().map(ToString::to_string).collect();
+    let shown = Shown { when_ms: now.ms, id, study, roster, near };
     match records::append(&home.ledger, SHOWN, &shown).await {
         Err(error) if error.is_of_the_disk() => {
             output::note(&format!("that this card was shown could not be written down: {error}"));
@@ -38,11 +50,17 @@ pub(crate) async fn note(home: &Home, proposal: &Proposal, now: Moment) -> Resul
 }
 
 /// A steward signs what was read and nothing that took its place since: the digests that were typed, or else those of the
-/// card that was shown last, must be the ones that stand.
+/// card that was shown last, must be the ones that stand. Of sums that were opened since that card nobody read; digests that were
+/// typed are of another desk's card, and what is lifted is printed with the decision.
 ///
 /// # Errors
 /// `study_not_approved` when they are not.
-pub(crate) async fn check(home: &Home, proposal: &Proposal, typed: Option<&str>) -> Result<(), NodeError> {
+pub(crate) async fn check(
+    home: &Home,
+    proposal: &Proposal,
+    near: &[Near],
+    typed: Option<&str>,
+) -> Result<(), NodeError> {
     let id = &proposal.study.id;
     let detail = match (typed, last(home, id).await?) {
         (Some(typed), _) => {
@@ -52,7 +70,10 @@ pub(crate) async fn check(home: &Home, proposal: &Proposal, typed: Option<&str>)
             }
             format!("what stands under `{id}` is `{stands}` and not what `--digest` names")
         }
-        (None, Some(shown)) if is_of(&shown, proposal) => return Ok(()),
+        (None, Some(shown)) if is_of(&shown, proposal) && says(&shown, near) => return Ok(()),
+        (None, Some(shown)) if is_of(&shown, proposal) => {
+            format!("a sum that the card of study `{id}` does not name was opened since it was shown here")
+        }
         (None, Some(_)) => format!("study `{id}` has changed since it was shown here"),
         (None, None) => format!("study `{id}` was not shown here yet, and no `--digest` says what was read"),
     };

@@ -118,6 +118,8 @@ canonical! {
         pub others: u64,
         /// Sites that have a row in each cell of the histograms that are released.
         pub bins: Vec<u32>,
+        /// Of each column of a table, whether its missing values lie at too few sites to be told.
+        pub missing: Vec<bool>,
         /// The place of what there is not enough of, then the run is over: behind all that is asked the events, then the rows without
         /// one, then the groups of patients.
         pub lack: Option<u32>,
@@ -126,12 +128,16 @@ canonical! {
 
 /// What of the method itself is counted beside the columns.
 pub(crate) struct Beside {
-    /// Its terms that are not columns themselves and whose values are known before the fit.
+    /// Its terms that are not columns themselves,
+    pub(crate) products: Option<Design>,
+    /// and those of them whose values are known before the fit.
     pub(crate) terms: Option<Design>,
     /// Columns, by their place, with the knots that the study gives their splines.
     pub(crate) knots: Vec<(usize, Vec<f64>)>,
     /// Columns whose histogram is released, by their place, and the edges.
     pub(crate) bins: Vec<(usize, Vec<f64>)>,
+    /// How many columns, from the first, may have missing values that are counted.
+    pub(crate) gaps: usize,
 }
 
 impl Beside {
@@ -143,7 +149,7 @@ impl Beside {
 
 impl Census {
     pub(crate) fn check(&self, beside: &Beside) -> Result<(), RecipeError> {
-        beside.terms.as_ref().filter(|_| self.crosses).map_or(Ok(()), cells::check)?;
+        beside.products.as_ref().filter(|_| self.crosses).map_or(Ok(()), cells::check)?;
         let held = |category: &Category| {
             let end = (category.first as usize).saturating_add(category.of.levels.len());
             category.of.levels.len() >= 2 && end <= self.columns.len() + 1
@@ -239,6 +245,8 @@ impl Census {
         if let Some(group) = &self.group {
             let places = rows.and_then(|rows| rows.group);
             let within = seen.as_ref().map(|seen| seen.by_group(group.levels.len()));
+            let without = seen.as_ref().zip(places).is_some_and(|(seen, places)| seen.gaps(places) > 0);
+            things.push((Thing::Ungrouped(group.column.clone()), without));
             for (level, name) in group.levels.iter().enumerate() {
                 let inside = |value: f64| value == level as f64;
                 things.push((Thing::Level(group.column.clone(), name.clone()), any(places, &inside)));
@@ -267,10 +275,20 @@ impl Census {
             + self.figures()
             + 3 * cells
             + beside.cells()
+            + 2 * beside.gaps
     }
 
     pub(crate) fn start(&self) -> Tally {
-        Tally { asked: false, sites: 0, rows: 0, events: 0, others: 0, bins: Vec::new(), lack: None }
+        Tally {
+            asked: false,
+            sites: 0,
+            rows: 0,
+            events: 0,
+            others: 0,
+            bins: Vec::new(),
+            missing: Vec::new(),
+            lack: None,
+        }
     }
 
     pub(crate) fn ask(&self, beside: &Beside) -> Result<Layout, RecipeError> {
@@ -285,8 +303,9 @@ impl Census {
         if cells > 0 {
             blocks.extend([counts(2 * cells, 1.0), counts(cells, most)]);
         }
-        if beside.cells() > 0 {
-            blocks.push(counts(beside.cells(), 1.0));
+        let further = beside.cells() + 2 * beside.gaps;
+        if further > 0 {
+            blocks.push(counts(further, 1.0));
         }
         Ok(exact(blocks))
     }
@@ -324,6 +343,11 @@ impl Census {
                     .map(|rows| f64::from(u8::from(rows >= f64::from(self.min_cell)))),
             );
         }
+        let gaps: Vec<usize> =
+            rows.x.columns().into_iter().take(beside.gaps).map(|of| seen.gaps(of)).collect();
+        for least in [1, self.min_cell as usize] {
+            values.extend(gaps.iter().map(|rows| f64::from(u8::from(*rows >= least))));
+        }
         Ok(values)
     }
 
@@ -347,9 +371,12 @@ impl Census {
             values.counts(cells.len(), "rows of the first round")?,
         ];
         let bins = values.counts(beside.cells(), "sites of the first round")?;
+        let any = values.counts(beside.gaps, "sites of the first round")?;
+        let many = values.counts(beside.gaps, "sites of the first round")?;
         values.end()?;
         let all = u64::from(sum.sites);
-        let some = sites.iter().chain(&crossed[0]).chain(&crossed[1]).chain(&bins).any(|sites| *sites > all);
+        let places = [&sites, &crossed[0], &crossed[1], &bins, &any, &many];
+        let some = places.into_iter().flatten().any(|sites| *sites > all);
         if some || rounded.iter().chain(&crossed[2]).any(|rows| !rows.is_multiple_of(MULTIPLE)) {
             return Err(RecipeError::Implausible { what: "the first round" });
         }
@@ -369,8 +396,15 @@ impl Census {
             events: count(1),
             others: count(2),
             bins: bins.iter().map(|sites| *sites as u32).collect(),
+            missing: any.iter().zip(&many).map(|(any, many)| self.hides(*any, *many, sum.sites)).collect(),
             lack,
         })
+    }
+
+    /// Whether missing values would tell of a few sites: of all that have some, or of those that have more than a few of them.
+    fn hides(&self, any: u64, many: u64, sites: u32) -> bool {
+        let few = |at: u64| at > 0 && at < u64::from(self.least(sites));
+        few(any) || few(many)
     }
 
     /// Fewest of so many sites that must have a thing: enough are left when the run has lost those it may lose.

@@ -77,6 +77,9 @@ impl Reading<'_> {
         let recipe = self.evaluation(raw, recipe, &data, &privacy)?;
         let rounds = self.rounds(&raw.rounds)?;
         let recipe = methods::behind_census(recipe, &data, &privacy, rounds.on_site_loss);
+        if let Err(error) = recipe.check() {
+            return self.refuse(kind.span(), error.to_string(), "correct the keys of the recipe");
+        }
         Ok(Study {
             id: self.id(&study.id)?,
             title: self.prose(&study.title, "title", 200, false)?,

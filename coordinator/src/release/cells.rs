@@ -112,8 +112,9 @@ fn ones(variable: &Variable) -> Option<u64> {
 
 /// Values and missing values of a column: both or none, for beside the number of all rows each tells the other.
 pub(super) fn counts(variable: &Variable, smallest: u64) -> Option<(u64, u64)> {
-    let Variable { count, missing, .. } = *variable;
-    (!small(count, smallest) && !small(missing, smallest)).then_some((count, missing))
+    let Variable { count, missing, few_missing, .. } = *variable;
+    let told = !few_missing && !small(count, smallest) && !small(missing, smallest);
+    told.then_some((count, missing))
 }
 
 fn hide(variable: &mut Variable, smallest: u64) {
@@ -248,7 +249,7 @@ mod tests {
         let column = |ones: f64, n: u64| {
             let mean = ones / n as f64;
             let variance = ones * (1.0 - mean) / (n as f64 - 1.0);
-            Variable { name: "x".to_owned(), count: n, missing: 0, mean, variance }
+            Variable { name: "x".to_owned(), count: n, missing: 0, few_missing: false, mean, variance }
         };
         for (ones, shown) in [(0.0, true), (3.0, false), (5.0, true), (997.0, false), (1000.0, true)] {
             let mut variable = column(ones, 1000);

@@ -2,7 +2,7 @@
 //! the same to the byte.
 
 use super::*;
-use motet_recipes::summary::{Cell, Detailed, Distribution, Line, Table, Test};
+use motet_recipes::summary::{Cell, Detailed, Distribution, Line, Quantile, Table, Test};
 use motet_recipes::{CurvePoint, SummaryOutcome, Variable};
 
 const MOST: u64 = 4;
@@ -27,7 +27,7 @@ fn same(page: &[String], other: &[String], what: &str) {
 }
 
 fn number(name: &str, count: u64, missing: u64) -> Variable {
-    Variable { name: name.into(), count, missing, mean: 62.25, variance: 90.5 }
+    Variable { name: name.into(), count, missing, few_missing: false, mean: 62.25, variance: 90.5 }
 }
 
 /// A column of 0 and 1 with so many ones of 120.
@@ -37,6 +37,7 @@ fn yes_no(name: &str, ones: u64) -> Variable {
         name: name.into(),
         count: 120,
         missing: 0,
+        few_missing: false,
         mean: ones / n,
         variance: ones * (1.0 - ones / n) / (n - 1.0),
     }
@@ -80,6 +81,7 @@ fn a_withheld_number_of_missing_values_follows_from_nothing_else_on_the_page() {
         let edges = vec![0.0, 40.0, 60.0, 80.0];
         let bins = vec![Some(20 - missing), Some(40), Some(60)];
         let distribution = Distribution {
+            few_sites: false,
             name: "lab".into(),
             edges,
             bins,
@@ -100,6 +102,47 @@ fn a_withheld_number_of_missing_values_follows_from_nothing_else_on_the_page() {
     assert!(report.contains("\"df_residual\": 118") && report.contains("\"missing\": 0"), "{report}");
     let report = page(&with(3)).join("\n");
     assert!(report.contains("\"mean\": 61.0"), "a mean of many stays: {report}");
+}
+
+#[test]
+fn missing_values_and_bins_of_one_hospital_follow_from_nothing_else_on_the_page() {
+    let quantiles = |estimate| vec![Quantile { probability: 0.5, estimate, error: 0.1 }];
+    let histogram = |bins: Vec<Option<u64>>, few_sites, median| Distribution {
+        few_sites,
+        name: "lab".into(),
+        edges: vec![0.0, 1.0, 2.0, 3.0, 4.0],
+        bins,
+        below: Some(0),
+        above: Some(0),
+        quantiles: quantiles(median),
+        extremes: None,
+    };
+    // One hospital of many patients lacks the column; whole numbers, of which as many are missing as it has patients.
+    let lacks = |missing: u64| {
+        let n = 920 - missing;
+        let mut lab = Variable { few_missing: true, ..number("lab", n, missing) };
+        lab.mean = (n as f64 * 1.5).floor() / n as f64;
+        let bins = vec![Some(300 - missing), Some(200), Some(220), Some(200)];
+        let cells = [values(460 - missing, 1.5 + missing as f64), values(460, 1.5)];
+        let told = vec![number("x", 920, 0), lab];
+        summary(told, vec![histogram(bins, false, missing as f64)], large("lab", cells))
+    };
+    let page_of = |outcome: Outcome| page(&outcome);
+    for missing in [90, 150, 151, 152, 210] {
+        same(&page_of(lacks(missing)), &page_of(lacks(151)), &format!("{missing}"));
+    }
+    // A bin is one hospital's: with the mean of whole numbers and the total it could be solved for.
+    let bin = |own: u64| {
+        let mut lab = number("lab", 920, 0);
+        lab.mean = (300.0 + 2.0 * (220 - own) as f64 + 3.0 * own as f64) / 920.0;
+        let bins = vec![Some(400), None, Some(300), None];
+        let cells = [values(460, own as f64), values(460, 1.5)];
+        let told = vec![number("x", 920, 0), lab];
+        summary(told, vec![histogram(bins, true, own as f64)], large("lab", cells))
+    };
+    for own in [60, 106, 107, 108, 150] {
+        same(&page_of(bin(own)), &page_of(bin(107)), &format!("{own}"));
+    }
 }
 
 #[test]
@@ -153,6 +196,7 @@ fn shares_of_groups_stay_and_do_not_tell_how_many_are_missing() {
                 name: "hiv".into(),
                 count: 910,
                 missing: 10,
+                few_missing: false,
                 mean: all / of,
                 variance: all * (1.0 - all / of) / (of - 1.0),
             };

@@ -207,6 +207,7 @@ pub(super) fn summary() -> Outcome {
         name: name.to_owned(),
         count: 9381 - missing,
         missing,
+        few_missing: false,
         mean,
         variance,
     };

@@ -7,13 +7,12 @@ use crate::records::Under;
 use crate::studies::Proposal;
 use crate::{Home, NodeError};
 use motet_common::chain::Chain;
-use motet_common::opening::Near;
+use motet_common::opening::{Lifted, Near};
 use motet_common::roster::Roster;
 use motet_common::study::{Earlier, SiteLoss, Study};
 use motet_proto::dice::dice;
 use motet_recipes::Memory;
 use motet_secagg::digest::Digest;
-use std::collections::BTreeSet;
 
 /// What a steward is told whose rows are too few.
 const TOO_FEW: &str =
@@ -42,7 +41,7 @@ pub(super) fn lacks(home: &Home, proposal: &Proposal) -> Result<Option<String>, 
 }
 
 /// Under what a decision is made now.
-pub(super) fn under(home: &Home, choice: &Choice, again: Vec<String>) -> Under {
+pub(super) fn under(home: &Home, choice: &Choice, again: Lifted) -> Under {
     let permit = match choice {
         Choice::Approve(permit) | Choice::ApproveAgain(permit, _) => permit.as_ref(),
         Choice::Decline(_) | Choice::Withdraw(_) => None,
@@ -58,16 +57,7 @@ pub(super) fn under(home: &Home, choice: &Choice, again: Vec<String>) -> Under {
     }
 }
 
-/// What a steward says yes to with `--again`.
-#[derive(Default)]
-pub(super) struct Lifted {
-    /// The sites of which two sums together may tell: those that the card names, and those that she named.
-    pub(super) sites: Vec<String>,
-    /// The same in sentences.
-    pub(super) lines: Vec<String>,
-}
-
-/// What is lifted by an approval: nothing where it is not one with `--again`.
+/// What is lifted by an approval, and the same in sentences: nothing where it is not one with `--again`.
 ///
 /// # Errors
 /// [`NodeError::Usage`] where a site that was named is in no roster or set of these.
@@ -76,15 +66,18 @@ pub(super) fn lifted(
     roster: &Roster,
     near: &[Near],
     earlier: &[Earlier],
-) -> Result<Lifted, NodeError> {
-    let Choice::ApproveAgain(_, named) = choice else { return Ok(Lifted::default()) };
+) -> Result<(Lifted, Vec<String>), NodeError> {
+    let Choice::ApproveAgain(_, named) = choice else { return Ok(Default::default()) };
     let earlier = || earlier.iter().filter(|earlier| earlier.tells_apart());
     let mut lines: Vec<String> = near.iter().map(ToString::to_string).collect();
     lines.extend(earlier().map(Earlier::together));
-    let mut sites: BTreeSet<String> = near.iter().flat_map(|near| near.sites.clone()).collect();
-    sites.extend(earlier().flat_map(|earlier| earlier.joined.iter().chain(&earlier.left).cloned()));
-    let is_known =
-        |name: &String| sites.contains(name) || roster.entries.iter().any(|entry| entry.name == *name);
+    let mut groups: Vec<Vec<String>> = near.iter().map(|near| near.sites.clone()).collect();
+    groups.extend(earlier().map(|earlier| earlier.joined.iter().chain(&earlier.left).cloned().collect()));
+    groups.dedup();
+    let is_known = |name: &String| {
+        groups.iter().any(|group| group.contains(name))
+            || roster.entries.iter().any(|entry| entry.name == *name)
+    };
     if let Some(unknown) = named.iter().find(|name| !is_known(name)) {
         let next = "the card lists the sites of the study's roster";
         return Err(NodeError::Usage(format!(
@@ -104,8 +97,7 @@ pub(super) fn lifted(
                 .to_owned(),
         );
     }
-    sites.extend(named.iter().cloned());
-    Ok(Lifted { sites: sites.into_iter().collect(), lines })
+    Ok((Lifted { lines: groups, named: named.clone() }, lines))
 }
 
 /// What a steward is told of a permit that ends before the study does.

@@ -116,8 +116,7 @@ impl Work {
         }
         let refused = |error: &NodeError| Refusal::new(Code::DataRefused, error.to_string());
         let dataset = self.dataset.as_ref().map_err(refused)?;
-        let reading =
-            openings::reading(dataset, &self.proposal.study, &self.key).map_err(|error| refused(&error))?;
+        let reading = openings::reading(dataset, &self.key).map_err(|error| refused(&error))?;
         self.reading = Some(reading.clone());
         Ok(reading)
     }

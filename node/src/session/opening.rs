@@ -18,8 +18,8 @@ pub(super) struct Beside {
 }
 
 impl Session {
-    /// The sets of other studies over this one's data, but for those that differ from the proposed one in sites that the steward
-    /// named alone; none where the message proposes no set.
+    /// The sets of other studies over this one's data, but for those that differ from the proposed one in sites of which the
+    /// steward lets both tell; none where the message proposes no set.
     pub(super) async fn beside(
         &mut self,
         study: &Digest,
@@ -38,9 +38,9 @@ impl Session {
         let proposal = &follower.proposal;
         let least = proposal.study.privacy.min_sites.max(limits.min_sites) as usize;
         let set: Vec<_> = proposed.roots.iter().map(|root| root.node).collect();
-        let named = self.studies.again(study);
+        let lifted = self.studies.again(study);
         let mut openings = self.openings.beside(&proposal.digest, &proposal.roster_digest, &reading);
-        openings.retain(|opening| !opening.is_lifted(&set, least, &proposal.roster, named));
+        openings.retain(|opening| !opening.is_lifted(&set, least, &proposal.roster, &lifted));
         Ok(Ok(Beside { openings, least, may_leave: limits.max_set_change }))
     }
 

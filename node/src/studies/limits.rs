@@ -4,6 +4,7 @@ use super::{AtSite, Proposal, Standing, Studies};
 use crate::home::Paths;
 use crate::records::Under;
 use crate::settings::Settings;
+use motet_common::opening::Lifted;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::study::Date;
 use motet_secagg::digest::Digest;
@@ -17,9 +18,10 @@ impl Studies {
     }
 
     /// The sites by which the steward let sums of this study differ from those of other studies over the same data.
-    pub(crate) fn again(&self, study: &Digest) -> &[String] {
+    pub(crate) fn again(&self, study: &Digest) -> Lifted {
         let known = self.by_id.values().find(|known| known.proposal.digest == *study);
-        known.and_then(|known| self.under(&known.standing)).map_or(&[], |under| &under.again)
+        let under = known.and_then(|known| self.under(&known.standing));
+        under.map(|under| under.again.clone()).unwrap_or_default()
     }
 
     /// A permit counts on every day on which it is needed, not only on that of the decision.

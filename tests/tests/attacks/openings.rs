@@ -288,7 +288,6 @@ fn a_sum_that_differs_by_a_site_from_another_studys_over_the_same_data_is_signed
         dataset: "heart".to_owned(),
         source: "/data/heart.csv".to_owned(),
         content: Digest::of("content", &[]),
-        columns: vec!["age".to_owned()],
     };
     let propose = |earlier: &[usize], set: &[usize]| {
         let mut lie = Lie::with_sites(7);

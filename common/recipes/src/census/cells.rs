@@ -103,7 +103,7 @@ impl Census {
             let yes = format!("a yes in `{}`", name(at));
             (vec![(at, true)], yes, 0)
         }));
-        for (columns, terms) in beside.terms.as_ref().map(products).unwrap_or_default() {
+        for (columns, terms) in beside.products.as_ref().map(products).transpose()?.unwrap_or_default() {
             for yes in 0..1_usize << columns.len() {
                 let of: Vec<(usize, bool)> =
                     columns.iter().enumerate().map(|(bit, at)| (*at, yes >> bit & 1 == 1)).collect();
@@ -131,7 +131,8 @@ impl Census {
 
 /// Columns of each term that is more than a column, whatever is done with them, and each part of these: with in how many terms it is.
 /// A yes or no that stands beside a number in a product gives its patients a slope of their own.
-fn products(design: &Design) -> BTreeMap<Vec<usize>, usize> {
+fn products(design: &Design) -> Result<BTreeMap<Vec<usize>, usize>, RecipeError> {
+    check(design)?;
     let mut found = BTreeMap::new();
     for term in &design.terms {
         let columns: Vec<usize> = columns_of(term).into_iter().collect();
@@ -145,7 +146,7 @@ fn products(design: &Design) -> BTreeMap<Vec<usize>, usize> {
             *found.entry(part).or_insert(0) += 1;
         }
     }
-    found
+    Ok(found)
 }
 
 fn columns_of(term: &Term) -> BTreeSet<usize> {

@@ -25,6 +25,11 @@ impl Seen<'_, '_> {
             .map(|(_, value)| value)
     }
 
+    /// Rows without a value.
+    pub(super) fn gaps(&self, column: ArrayView1<'_, f64>) -> usize {
+        column.iter().enumerate().filter(|(at, value)| self.counts(*at) && value.is_nan()).count()
+    }
+
     pub(super) fn any(&self, column: Option<ArrayView1<'_, f64>>, is: impl Fn(f64) -> bool) -> bool {
         column.is_some_and(|column| self.of(column).any(is))
     }

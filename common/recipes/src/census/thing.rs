@@ -14,6 +14,8 @@ pub(super) enum Thing {
     Level(String, String),
     /// Values of a column between two knots.
     Between(String, String),
+    /// Rows without a group: they are the total less the groups.
+    Ungrouped(String),
     /// Values of a column among the patients of a group.
     Within(String, String),
     With(String),
@@ -26,7 +28,7 @@ impl Thing {
     pub(super) fn is_enough(&self, sites: u64, all: u64, least: u64) -> bool {
         sites >= least
             || match self {
-                Self::Within(..) | Self::Without(_, true) => sites == 0,
+                Self::Within(..) | Self::Ungrouped(_) | Self::Without(_, true) => sites == 0,
                 Self::Varies(_) => sites > 0 && sites + 1 >= all,
                 Self::Other(_) => sites == 0 || sites + 1 >= all,
                 Self::Value(_) | Self::Yes(_) | Self::No(_) | Self::Level(..) | Self::Between(..) => false,
@@ -45,6 +47,7 @@ impl Thing {
                 format!("column `{column}` has values from {ends}, between two knots,")
             }
             Self::Level(column, level) => format!("column `{column}` has its level `{level}`"),
+            Self::Ungrouped(column) => format!("column `{column}` is missing in some rows"),
             Self::Within(column, level) => format!("column `{column}` has values in group `{level}`"),
             Self::With(outcome) => format!("outcome `{outcome}` occurs"),
             Self::Without(outcome, _) => format!("outcome `{outcome}` is absent in some rows"),
@@ -52,6 +55,7 @@ impl Thing {
         let fix = match self {
             Self::Level(..) => "join the level with another or leave the column out",
             Self::Between(..) => "place knots further apart",
+            Self::Ungrouped(_) => "leave out those rows by a `filter`, or leave the groups out",
             Self::Within(..) => "join the group with another or leave the column out",
             Self::With(_) | Self::Without(..) => "choose another outcome or more sites",
             Self::Value(_) | Self::Other(_) | Self::Yes(_) | Self::No(_) => {

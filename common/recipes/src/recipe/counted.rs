@@ -2,7 +2,7 @@
 
 use super::{Outcome, Recipe, State, judged};
 use crate::census::{Beside, Census, Tally};
-use crate::design::{Design, Shape};
+use crate::design::{Design, Shape, Term};
 use crate::error::RecipeError;
 use crate::memory::{Answer, Memory};
 use crate::rows::Rows;
@@ -58,11 +58,11 @@ behind!(CountedState, tally, "CountedState");
 impl Counted {
     /// What of the method itself is counted beside the columns.
     fn beside(&self) -> Beside {
-        let bins = match self.method.method() {
-            Recipe::Summary(recipe) => recipe.scaled(),
-            _ => Vec::new(),
+        let (bins, gaps) = match self.method.method() {
+            Recipe::Summary(recipe) => (recipe.scaled(), recipe.columns.len()),
+            _ => (Vec::new(), 0),
         };
-        Beside { terms: self.terms(), knots: self.knots(), bins }
+        Beside { products: self.products(), terms: self.terms(), knots: self.knots(), bins, gaps }
     }
 
     /// The knots that a formula gives, by the place of their column.
@@ -80,15 +80,22 @@ impl Counted {
         known
     }
 
-    /// The terms that are not columns themselves and whose values are known before the fit.
-    fn terms(&self) -> Option<Design> {
+    /// The terms that are not columns themselves.
+    fn products(&self) -> Option<Design> {
         let Recipe::Glm(recipe) = self.method.method() else { return None };
+        let itself = |term: &Term| {
+            term.factors.len() == 1 && term.factors.iter().all(|factor| factor.shape == Shape::Plain)
+        };
         let mut design = recipe.design.clone();
-        design.terms.retain(|term| {
-            let shapes = || term.factors.iter().map(|factor| &factor.shape);
-            let itself = term.factors.len() == 1 && shapes().all(|shape| *shape == Shape::Plain);
-            !itself && !shapes().any(|shape| matches!(shape, Shape::Sought(_)))
-        });
+        design.terms.retain(|term| !itself(term));
+        (!design.terms.is_empty()).then_some(design)
+    }
+
+    /// Of these the ones whose values are known before the fit.
+    fn terms(&self) -> Option<Design> {
+        let mut design = self.products()?;
+        let sought = |term: &Term| term.factors.iter().any(|factor| matches!(factor.shape, Shape::Sought(_)));
+        design.terms.retain(|term| !sought(term));
         (!design.terms.is_empty()).then_some(design)
     }
 
@@ -176,10 +183,14 @@ impl Counted {
     /// # Errors
     /// [`RecipeError::FewEvents`].
     pub(super) fn enough(&self, tally: &Tally, mut outcome: Outcome) -> Result<Outcome, RecipeError> {
-        if let Outcome::Summary(SummaryOutcome { details: Some(details), .. }) = &mut outcome {
+        if let Outcome::Summary(SummaryOutcome { details, variables, .. }) = &mut outcome {
             let least = self.census.least(tally.sites);
             let few: Vec<bool> = tally.bins.iter().map(|sites| *sites < least).collect();
-            details.withhold(&few);
+            details.iter_mut().for_each(|details| details.withhold(&few));
+            let mut missing = tally.missing.iter();
+            for variable in variables {
+                variable.few_missing = *missing.next().unwrap_or(&true) && variable.missing > 0;
+            }
         }
         let least = u64::from(self.census.min_cell);
         let few = classes(&outcome).and_then(|(rows, events)| match () {

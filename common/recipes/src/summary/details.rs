@@ -9,6 +9,10 @@ const MOST_LEVELS: usize = 256;
 const MOST_QUANTILES: usize = 99;
 const MOST_CELL: u32 = 1000;
 
+/// Probabilities are multiples of a two-hundredth (2.5 and 97.5 per cent are among them): a finer one tells, where whole numbers step
+/// from one value to the next, how many patients are below.
+const STEPS: f64 = 200.0;
+
 canonical! {
     /// How a column is described.
     #[derive(Debug, Clone, PartialEq, Default)]
@@ -81,12 +85,15 @@ impl Details {
         let levels = self.levels.len();
         let many = levels <= MOST_LEVELS && levels != 1 && distinct == levels;
         require(many, "levels", "2 to 256 different names, or none")?;
-        let inside =
-            self.quantiles.iter().all(|p| (0.0..=1.0).contains(p) && (self.extremes || *p > 0.0 && *p < 1.0));
+        let on_grid = |p: f64| ((p * STEPS).round() - p * STEPS).abs() < 1e-9;
+        let inside = self
+            .quantiles
+            .iter()
+            .all(|p| (0.0..=1.0).contains(p) && on_grid(*p) && (self.extremes || *p > 0.0 && *p < 1.0));
         require(
             inside && self.quantiles.len() <= MOST_QUANTILES,
             "quantiles",
-            "at most 99 probabilities above 0 and below 1 (0 and 1 are the extremes)",
+            "at most 99 probabilities above 0 and below 1 (0 and 1 are the extremes), in steps of 0.005",
         )?;
         require((1e-9..=0.5).contains(&self.tolerance), "quantile_tolerance", "from 0.000000001 to 0.5")?;
         require((1..=MOST_CELL).contains(&self.min_cell), "min_cell", "from 1 to 1000")

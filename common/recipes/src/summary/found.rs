@@ -48,6 +48,8 @@ pub struct Distribution {
     pub quantiles: Vec<Quantile>,
     /// Smallest and largest value, if the study asks for them; the outer edges say as much as may be said otherwise.
     pub extremes: Option<(Quantile, Quantile)>,
+    /// Whether cells are withheld because they lie at too few sites.
+    pub few_sites: bool,
 }
 
 /// What a summary with details has beyond its variables.
@@ -72,11 +74,14 @@ impl Detailed {
             for cell in &mut cells {
                 if few.next().unwrap_or(true) && **cell != Some(0) {
                     **cell = None;
+                    of.few_sites = true;
                 }
             }
-            let some = cells.iter().any(|cell| cell.is_none());
+            let alone = cells.iter().filter(|cell| cell.is_none()).count() == 1;
             let seen = cells.into_iter().filter(|cell| cell.is_some());
-            if let (true, Some(next)) = (some, seen.min_by_key(|cell| (**cell == Some(0), **cell))) {
+            if let (true, Some(next)) =
+                (of.few_sites || alone, seen.min_by_key(|cell| (**cell == Some(0), **cell)))
+            {
                 *next = None;
             }
         }
@@ -219,6 +224,7 @@ impl Found {
                 let below = cells.next().flatten();
                 let above = cells.next_back().flatten();
                 Distribution {
+                    few_sites: false,
                     name: name.clone(),
                     edges: scale.edges.clone(),
                     bins: cells.collect(),
@@ -248,6 +254,7 @@ mod tests {
                 above: Some(7),
                 quantiles: Vec::new(),
                 extremes: None,
+                few_sites: false,
             };
             let mut details = Detailed { distributions: vec![of], table: None };
             details.withhold(few);
@@ -260,6 +267,6 @@ mod tests {
             (Some(0), vec![None, Some(8)], None),
             "and one beside"
         );
-        assert_eq!(shown(&[false]), (Some(0), vec![None, None], None));
+        assert_eq!(shown(&[false]), (None, vec![None, None], None));
     }
 }

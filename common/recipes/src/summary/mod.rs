@@ -99,6 +99,8 @@ pub struct Variable {
     pub count: u64,
     /// Missing values.
     pub missing: u64,
+    /// Whether these lie at too few sites to be told.
+    pub few_missing: bool,
     /// Mean; NaN without values.
     pub mean: f64,
     /// Variance, ddof 1; NaN with fewer than two values, or where the values differ by too little to be told.
@@ -299,6 +301,7 @@ impl Summary {
                 name: name.clone(),
                 count: *count,
                 missing: *missing,
+                few_missing: false,
                 mean: if *count == 0 { f64::NAN } else { *mean },
                 variance: if *count < 2 || *squares == UNKNOWN {
                     f64::NAN

@@ -208,6 +208,18 @@ fn mistakes_of_every_kind_are_refused_with_their_fix() {
             "formula = \"y ~ age + sex + bmi\"\n",
             "`bmi`, which is not among the features",
         ),
+        (
+            "logistic",
+            "outcome = \"y\"\nfeatures = [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\", \"g\"]",
+            "formula = \"y ~ a:b:c:d:e:f:ns(g, 2)\"\n",
+            "without a product of more than six columns",
+        ),
+        (
+            "summary",
+            "features = [\"age\"]",
+            "edges = { age = [0, 50, 100] }\nquantiles = [0.8554]\n",
+            "in steps of 0.005",
+        ),
         ("logistic", outcome, "lasso = 1\nerrors = \"hc0\"\n", "errors"),
         ("logistic", outcome, "errors = \"hc9\"\n", "\"model\", \"hc0\" or \"hc1\""),
         (

@@ -69,7 +69,9 @@ impl Card<'_> {
         self.line(
             "\nA small p says that the groups differ by more than chance explains, not why. With many tests some are small \
              by chance. Cells of few patients are withheld, and others with them so that totals do not give them back. Where few values are \
-             missing, a line has no test and is rounded, shares to whole per cent, for the digits would tell how many.",
+             missing, a line has no test and is rounded, shares to whole per cent, for the digits would tell how many. A column is \
+             withheld, but for a rounded mean, where the rows without a value lie at too few hospitals (a `filter` on the column leaves \
+             such rows out), and but for its histogram where the patients of a bin do (join the bin with its neighbour).",
         );
     }
 }

@@ -1,6 +1,7 @@
 //! Small cells of histograms and of the table by group. The recipe withholds cells below the study's own limit; where the
 //! limit of the release is higher, further cells go, and never one alone: its line's total would give it back. Where the number
-//! of a column's values may not be told, no histogram, share, degree of freedom or test of that column tells it.
+//! of a column's values may not be told, no histogram, share, degree of freedom or test of that column tells it. Where that is because
+//! few sites lack them, or where few sites have the patients of a bin, what remains of the column is too little to solve for either.
 
 use super::{counts, one_sided, ones, rounded, small, unit};
 use motet_recipes::summary::{Cell, Distribution, Line, Test};
@@ -11,11 +12,29 @@ pub(super) fn protect(summary: &mut SummaryOutcome, told: &[Variable], smallest:
     let of = |name: &str| told.iter().find(|variable| variable.name == name);
     let vague = |name: &str| of(name).is_some_and(|variable| counts(variable, smallest).is_none());
     let Some(details) = &mut summary.details else { return };
+    let few_sites = details.distributions.iter().filter(|distribution| distribution.few_sites);
+    let hidden: Vec<String> = few_sites.map(|distribution| distribution.name.clone()).collect();
     for distribution in &mut details.distributions {
-        histogram(distribution, smallest, vague(&distribution.name));
-        if of(&distribution.name).is_some_and(|variable| small(variable.count, smallest)) {
+        let own = of(&distribution.name);
+        let few = own.is_some_and(|variable| small(variable.count, smallest) || variable.few_missing);
+        if few || hidden.contains(&distribution.name) {
             quantiles(distribution);
         }
+        histogram(distribution, smallest, vague(&distribution.name));
+        // Of many missing values a total that is open by one cell would tell about as much as their number.
+        if own.is_some_and(|variable| variable.few_missing) {
+            (distribution.below, distribution.above) = (None, None);
+            distribution.bins.fill(None);
+        }
+    }
+    // Beside the cells that are shown, mean, variance and quantiles of whole numbers are equations for those that are not.
+    for variable in summary.variables.iter_mut().filter(|variable| hidden.contains(&variable.name)) {
+        (variable.mean, variable.variance) = (f64::NAN, f64::NAN);
+    }
+    let lines = details.table.iter_mut().flat_map(|table| &mut table.lines);
+    let few_missing = |name: &str| of(name).is_some_and(|variable| variable.few_missing);
+    for line in lines.filter(|line| hidden.contains(&line.name) || few_missing(&line.name)) {
+        line.cells.iter_mut().for_each(|cell| *cell = Cell::Withheld);
     }
     if let Some(table) = &mut details.table {
         let levels: Vec<Option<u64>> = table.levels.iter().map(|level| level.1).collect();
