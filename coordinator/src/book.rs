@@ -381,7 +381,7 @@ pub(crate) mod tests {
     use motet_secagg::id::RunId;
     use motet_secagg::threshold::Thresholds;
 
-    const TEXT: &str = r#"
+    pub(crate) const TEXT: &str = r#"
         [study]
         id = "study"
         title = "t"
@@ -398,7 +398,7 @@ pub(crate) mod tests {
     "#;
     const AT: Moment = Moment { ms: 1_000 };
 
-    fn key(seed: usize) -> SecretKey {
+    pub(crate) fn key(seed: usize) -> SecretKey {
         SecretKey::from_seed([u8::try_from(seed).unwrap(); 32])
     }
 

@@ -22,7 +22,6 @@ use crate::members::disk;
 use crate::pause::Pause;
 use crate::shared::Shared;
 use crate::view;
-use asking::has_ended;
 pub(crate) use asking::has_passed;
 use motet_common::log::{Leaf, StudyOpen};
 use motet_common::moment::Moment;
@@ -211,21 +210,8 @@ impl Driver {
             News::Went(_) => self.input(Input::Gone(node)).await,
             // Only a run that has not begun looks at it, and it looks after every piece of news.
             News::Turned(_) => Ok(()),
-            News::Came(_) => {
-                self.input(Input::Back(node)).await?;
-                self.ask_witness(node);
-                Ok(())
-            }
-        }
-    }
-
-    /// Between rounds, the latest release tells a node that came what it missed, unless it has made that sum again.
-    fn tell_latest(&self, node: NodeId) {
-        if self.round().is_none()
-            && !self.book.checked.contains_key(&node)
-            && let (Some(past), Some(run)) = (self.book.past.last(), self.book.latest_run())
-        {
-            self.shared.hub.tell(node, run, &Message::Released(past.released.clone()));
+            // What it missed it is told when its line asks for that: this news passes by a driver that rests.
+            News::Came(_) => self.input(Input::Back(node)).await,
         }
     }
 
@@ -270,7 +256,7 @@ impl Driver {
             Ask::Folded(result) => self.folded(*result).await,
             Ask::Removed => self.removed().await,
             Ask::Came(node) => {
-                self.tell_latest(node);
+                self.tell_missed(node);
                 Ok(())
             }
             Ask::Due => Ok(()),

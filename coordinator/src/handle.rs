@@ -245,13 +245,17 @@ impl Handle {
 
     /// A node came: it is told of a release that it may have missed. A driver need not wake for that.
     pub(crate) async fn came(&self, node: NodeId) {
-        if let Line::Resting(resting) = &*self.line.lock().await {
-            if let Some((run, told)) = resting.latest.as_ref().filter(|_| resting.owed.contains(&node)) {
-                told.iter().for_each(|message| self.hub.tell(node, *run, message));
+        // Looked at once: a driver that goes to rest between two looks would be neither asked nor spoken for.
+        let awake = match &*self.line.lock().await {
+            Line::Awake(awake) => awake.clone(),
+            Line::Resting(resting) => {
+                if let Some((run, told)) = resting.latest.as_ref().filter(|_| resting.owed.contains(&node)) {
+                    told.iter().for_each(|message| self.hub.tell(node, *run, message));
+                }
+                return;
             }
-            return;
-        }
-        self.send_if_awake(Ask::Came(node)).await;
+        };
+        deliver(&self.id, &awake, Ask::Came(node)).await;
     }
 
     /// Wakes a driver that has uploads to remove.

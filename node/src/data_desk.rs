@@ -356,12 +356,16 @@ mod tests {
     }
 
     #[test]
-    fn a_file_whose_last_line_has_no_end_is_taken_with_a_note() {
+    fn a_file_whose_last_line_has_no_end_is_taken_with_a_note_unless_it_was_written_just_now() {
         let (folder, paths) = site(60, 0);
         assert!(!check_text(&put(&folder, &paths, "ist").unwrap()).contains("NOTE"));
         let whole = fs::read_to_string(folder.path().join("p.csv")).unwrap();
         // Cut inside the last row: what is left of it still reads as a row.
         fs::write(folder.path().join("p.csv"), &whole[..whole.len() - 1]).unwrap();
+        let said = check(&paths, "ist", None).unwrap_err().to_string();
+        assert!(said.contains("file_changing"), "just now its writer may only pause: {said}");
+        let file = fs::File::options().append(true).open(folder.path().join("p.csv")).unwrap();
+        file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(3_600)).unwrap();
         let study = Study::parse(&study("ist-death14", "0.0")).unwrap();
         for checked in [check(&paths, "ist", None).unwrap(), check(&paths, "ist", Some(&study)).unwrap()] {
             assert!(check_text(&checked).contains("the last line of the file has no end"), "{checked:?}");

@@ -7,7 +7,7 @@ mod common;
 
 use common::survival::*;
 use common::*;
-use motet_recipes::{Clock, Cox, CoxOutcome, Grid, Outcome, Recipe, Strata, Ties, Times};
+use motet_recipes::{Clock, Concordance, Cox, CoxOutcome, Grid, Outcome, Recipe, Strata, Ties, Times};
 
 fn fit(recipe: &Cox, sites: &[Site]) -> CoxOutcome {
     match run(&Recipe::Cox(recipe.clone()), sites) {
@@ -177,6 +177,69 @@ fn concordance_bounds_hold_the_share_of_all_pairs() {
         assert!((exact.index - want).abs() < 1e-12 && exact.error_bound == 0.0, "{exact:?} {want}");
         assert!((binned.index - want).abs() <= binned.error_bound && binned.error_bound < 0.02, "{binned:?}");
     }
+}
+
+/// The concordance of the binned histogram, and that of every pair of one table.
+fn both(cohort: &Cohort) -> (Concordance, f64) {
+    let recipe = Cox::new(cohort.columns.clone(), "t".into(), "e".into(), cohort.grid);
+    let alone = Cox { strata: Strata::Site, clock: Clock::Off, ..recipe.clone() };
+    let exact = fit(&alone, &[site("all", &cohort.patients())]).concordance;
+    let binned = fit(&recipe, &cohort.tables()).concordance;
+    assert!((binned.index - exact.index).abs() <= binned.error_bound + 1e-12, "{binned:?} {exact:?}");
+    (binned, exact.index)
+}
+
+/// The cohort with these columns alone.
+fn only(mut cohort: Cohort, columns: &[usize]) -> Cohort {
+    cohort.columns = columns.iter().map(|at| cohort.columns[*at].clone()).collect();
+    for (_, patients) in &mut cohort.sites {
+        patients.iter_mut().for_each(|patient| patient.x = columns.iter().map(|at| patient.x[*at]).collect());
+    }
+    cohort
+}
+
+/// Columns of zeros and ones, both often.
+fn yes_no(cohort: &Cohort) -> Vec<usize> {
+    let patients = cohort.patients();
+    let often = |at: &usize| {
+        let x: Vec<f64> = patients.iter().map(|patient| patient.x[*at]).collect();
+        let yes = x.iter().sum::<f64>();
+        x.iter().all(|x| *x == 0.0 || *x == 1.0) && yes > 40.0 && yes + 40.0 < x.len() as f64
+    };
+    (0..cohort.columns.len()).filter(often).collect()
+}
+
+#[test]
+fn equal_scores_of_yes_no_columns_are_in_no_doubt() {
+    for cohort in [breast("breast_tcga_cox"), stroke_followup()] {
+        let yes_no = yes_no(&cohort);
+        for (columns, most) in [(1, 0.002), (2, 0.0025), (3, 0.004)] {
+            let (binned, exact) = both(&only(cohort.clone(), &yes_no[..columns]));
+            assert!(binned.error_bound < most, "{columns}: {binned:?} {exact}");
+        }
+        // So few times that each has a bin: then nothing is in doubt.
+        let year = cohort.grid.horizon / 50.0;
+        let mut coarse = only(cohort, &yes_no[..1]);
+        coarse.grid = Grid { step: year, times: Times::Grid, ..coarse.grid };
+        for patient in coarse.sites.iter_mut().flat_map(|(_, patients)| patients) {
+            patient.days = (patient.days / year).ceil() * year;
+        }
+        let (binned, exact) = both(&coarse);
+        assert!((binned.index - exact).abs() < 1e-12 && binned.error_bound < 1e-12, "{binned:?} {exact}");
+    }
+}
+
+#[test]
+fn a_column_that_only_looks_like_yes_and_no_has_the_bound_of_numbers() {
+    let cohort = stroke_followup();
+    let yes_no = yes_no(&cohort);
+    let mut odd = only(cohort, &yes_no[..1]);
+    // Four patients of one site, whose squares have the sum of their values: so has the column as a whole.
+    for (patient, x) in odd.sites[0].1.iter_mut().zip([0.5, 0.5, 0.5, 1.5]) {
+        patient.x = vec![x];
+    }
+    let (binned, _) = both(&odd);
+    assert!(binned.error_bound > 0.1, "{binned:?}");
 }
 
 #[test]

@@ -51,11 +51,15 @@ impl Book {
         now.map(|(node, witnessed)| (*node, witnessed.witness.cosignature)).collect()
     }
 
-    /// Whether a site may not know yet how the study stands: that of the latest sum, and of the end.
-    pub(crate) fn is_owed(&self, node: &NodeId) -> bool {
-        let knows =
-            if self.is_over() { self.cosigned().contains_key(node) } else { self.checked.contains_key(node) };
-        !knows && !self.past.is_empty()
+    /// Whether a site is to hear how the study stands, that of the latest sum and of the end, whenever it comes: it follows the
+    /// study, and has not said yet that it knows. The study's last day may be over; how it ended may be cosigned all the same.
+    pub(crate) fn is_late(&self, node: NodeId) -> bool {
+        let knows = if self.is_over() {
+            self.cosigned().contains_key(&node)
+        } else {
+            self.checked.contains_key(&node)
+        };
+        !knows && !self.past.is_empty() && !self.withdrawn && self.approved(node)
     }
 
     /// Where the study's log stands and who made the latest sum again, to be witnessed.

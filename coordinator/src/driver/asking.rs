@@ -55,6 +55,8 @@ impl Driver {
             let (site, decided) = (decision.decision.site, Decided::of(&decision));
             self.record(StudyEntry::Decided(Noted { decision, at: now() }), None).await?;
             self.handle.decided().insert(site, decided);
+            // Who follows the study only now is late too.
+            self.tell_missed(site);
         }
         reply(answer, checked);
         Ok(())

@@ -96,7 +96,7 @@ pub(super) struct Replayed {
     /// Version of its last entry.
     pub(super) version: u64,
     /// Version of its last plan; 0 when there is none.
-    planned: u64,
+    pub(super) planned: u64,
 }
 
 /// Reads a study's stream.
@@ -146,7 +146,7 @@ pub(super) async fn allow(shared: &Shared, book: &Book, blobs: [Digest; 2]) {
     }
 }
 
-fn drive(shared: &Arc<Shared>, handle: &Handle, read: Replayed, restored: bool) -> Awake {
+pub(super) fn drive(shared: &Arc<Shared>, handle: &Handle, read: Replayed, restored: bool) -> Awake {
     let Replayed { book, version, .. } = read;
     if let Some(round) = book.run.as_ref().and_then(|run| run.round.as_ref()) {
         not_before(round.since());

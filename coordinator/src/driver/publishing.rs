@@ -28,7 +28,10 @@ impl Driver {
         if !self.book.is_check(&checked) {
             return Ok(());
         }
-        self.record(StudyEntry::Checked(checked), None).await
+        let was_over = self.book.is_over();
+        self.record(StudyEntry::Checked(checked), None).await?;
+        self.show_end(was_over);
+        Ok(())
     }
 
     /// Nothing follows from a sum before t sites have recomputed it (ruling R3): false while they are awaited.
@@ -56,7 +59,7 @@ impl Driver {
         let idle = |node: &NodeId| {
             here.contains(node) && self.book.approved(*node) && !self.book.chain.set().contains(node)
         };
-        self.book.roster().nodes().filter(idle).for_each(|node| self.tell_latest(node));
+        self.book.roster().nodes().filter(idle).for_each(|node| self.tell_missed(node));
     }
 
     /// Fixes the result; its leaf then enters the log, and the checkpoint over it goes to the sites.
@@ -76,7 +79,7 @@ impl Driver {
     /// Shows a site how the study stands at its end.
     pub(super) fn ask_witness(&self, node: NodeId) {
         let Some(run) = self.book.latest_run() else { return };
-        if self.book.is_owed(&node) && self.book.is_over() {
+        if self.book.is_late(node) && self.book.is_over() {
             self.shared.hub.tell(node, run, &Message::Stands(self.book.stands(&self.shared.keys.log)));
         }
     }
@@ -84,6 +87,14 @@ impl Driver {
     /// Shows all sites how the study stands at its end.
     pub(super) fn ask_witnesses(&self) {
         self.book.roster().nodes().for_each(|node| self.ask_witness(node));
+    }
+
+    /// Shows all sites the end that has just come, where a run was over before its last sum had its checks, or ended without a
+    /// result: nothing else would tell those that are connected.
+    pub(super) fn show_end(&self, was_over: bool) {
+        if !was_over && self.book.is_over() {
+            self.ask_witnesses();
+        }
     }
 
     /// A site cosigned a checkpoint.

@@ -3,12 +3,12 @@
 
 use super::publishing::kept_until;
 use super::{Driver, now};
-use crate::book::{Book, Past};
+use crate::book::Book;
 use crate::config::Config;
 use crate::handle::{Handle, Line, Resting};
 use crate::shared::Shared;
 use crate::view;
-use motet_secagg::id::NodeId;
+use motet_secagg::id::{NodeId, RunId};
 use motet_secagg::message::Message;
 use motet_secagg::sign::SecretKey;
 use std::collections::BTreeSet;
@@ -27,26 +27,36 @@ pub(super) fn may_rest(book: &Book) -> bool {
     book.run.is_none() && book.spooled.is_empty() && !book.log.leaves().is_empty()
 }
 
+/// What a late site is told, with the run it is of: the latest sum, and the end once there is one. The same whether the driver
+/// rests or is awake: which of the two it is when a site comes is chance.
+fn missed(book: &Book, key: &SecretKey) -> Option<(RunId, Vec<Message>)> {
+    let (run, past) = book.latest_run().zip(book.past.last())?;
+    let end = book.is_over().then(|| Message::Stands(book.stands(key)));
+    Some((run, [Message::Released(past.released.clone())].into_iter().chain(end).collect()))
+}
+
 /// What must be known of the study while its driver rests.
 pub(super) fn resting(book: &Book, config: &Config, key: &SecretKey) -> Resting {
-    // Who may not answer the study does not follow it.
-    let follows = !book.past.is_empty() && !book.withdrawn && !super::has_ended(&book.study);
-    let owed = |node: &_| follows && book.approved(*node) && book.is_owed(node);
-    let owed: BTreeSet<NodeId> = book.roster().nodes().filter(owed).collect();
-    let latest = book.latest_run().zip(book.past.last()).filter(|_| !owed.is_empty());
-    let told = |past: &Past| {
-        let end = book.is_over().then(|| Message::Stands(book.stands(key)));
-        [Message::Released(past.released.clone())].into_iter().chain(end).collect()
-    };
+    let owed: BTreeSet<NodeId> = book.roster().nodes().filter(|node| book.is_late(*node)).collect();
     Resting {
         runs: view::runs(book, None),
+        latest: missed(book, key).filter(|_| !owed.is_empty()),
         owed,
-        latest: latest.map(|(run, past)| (run, told(past))),
         due: kept_until(&book.uploads, config.retain_uploads_days, book.needs_no_uploads()).flatten().min(),
     }
 }
 
 impl Driver {
+    /// Between rounds, tells a late site what it missed.
+    pub(super) fn tell_missed(&self, node: NodeId) {
+        if self.round().is_none()
+            && self.book.is_late(node)
+            && let Some((run, told)) = missed(&self.book, &self.shared.keys.log)
+        {
+            told.iter().for_each(|message| self.shared.hub.tell(node, run, message));
+        }
+    }
+
     /// Puts the handle to rest; false when somebody is about to ask, or a node has just come.
     pub(super) fn rest(&self) -> bool {
         let Ok(mut line) = self.handle.line.try_lock() else { return false };
@@ -71,3 +81,7 @@ pub(crate) async fn sweep(shared: Arc<Shared>) {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "resting_tests.rs"]
+mod tests;

@@ -75,7 +75,6 @@ impl Driver {
                 Err(refusal) if refusal.code == Code::RecipeFailed => {
                     tracing::warn!(study = %self.book.study.id, %refusal, "there is no estimate");
                     self.end_run(refusal.code, &refusal.detail).await?;
-                    self.ask_witnesses();
                     Ok(false)
                 }
                 published => published,
@@ -228,7 +227,9 @@ impl Driver {
         self.wake = None;
         let (code, detail) = (code.to_owned(), detail.to_owned());
         let ended = RunEnded { run, code: code.clone(), detail, files, at: now() };
+        let was_over = self.book.is_over();
         self.record(StudyEntry::RunEnded(ended), None).await?;
+        self.show_end(was_over);
         // A run that was given up in mid-round leaves uploads of it.
         sweep_uploads(&self.shared, &mut self.book).await;
         tracing::info!(study = %self.book.study.id, %run, code, "the run is over");

@@ -2,48 +2,33 @@
 
 use crate::error::{Code, DataError};
 use crate::schema::{Schema, Source};
+use crate::watched::Watched;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
-use std::path::Path;
-use std::time::SystemTime;
 
 /// How far the first line is looked at to find the delimiter.
 const HEAD: u64 = 256 * 1024;
 /// Headers shown when one is not found.
 const SHOWN: usize = 60;
 
-/// How a file is at a moment: its length, and when it was written last.
-type Standing = (u64, Option<SystemTime>);
-
-fn standing(file: &File) -> std::io::Result<Standing> {
-    // Where the system does not say when, the length alone tells.
-    file.metadata().map(|meta| (meta.len(), meta.modified().ok()))
-}
-
 /// An open file whose header has been read.
 pub(crate) struct Rows {
     /// The name for errors.
     pub(crate) name: String,
     reader: csv::Reader<BufReader<File>>,
-    /// The same file once more, and how it was when it was opened.
-    file: File,
-    opened: Standing,
     header: Option<Vec<String>>,
     width: Option<usize>,
 }
 
 impl Rows {
-    /// Opens the file for reading only.
-    pub(crate) fn open(path: &Path, schema: &Schema) -> Result<Self, DataError> {
-        let name = path.display().to_string();
+    /// Reads the file's header.
+    pub(crate) fn open(watched: &Watched, schema: &Schema) -> Result<Self, DataError> {
+        let name = watched.name.clone();
         let unreadable = |error: std::io::Error| {
             let fix = "check the path, and that this user may read the file";
             DataError::new(Code::FileUnreadable, format!("cannot be read ({error})"), fix).in_file(&name)
         };
-        let opened = File::open(path).map_err(unreadable)?;
-        let again = opened.try_clone().map_err(unreadable)?;
-        let at_first = standing(&opened).map_err(unreadable)?;
-        let mut file = BufReader::new(opened);
+        let mut file = BufReader::new(watched.reader().map_err(unreadable)?);
         let mut head = Vec::new();
         file.by_ref().take(HEAD).read_until(b'\n', &mut head).map_err(unreadable)?;
         if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
@@ -64,7 +49,7 @@ impl Rows {
             .has_headers(false)
             .flexible(true)
             .from_reader(file);
-        let mut rows = Self { name, reader, file: again, opened: at_first, header: None, width: None };
+        let mut rows = Self { name, reader, header: None, width: None };
         if !schema.headerless() {
             let mut first = csv::ByteRecord::new();
             if rows.next(&mut first)?.is_none() {
@@ -106,32 +91,6 @@ impl Rows {
                 Ok(Some(line))
             }
         }
-    }
-
-    /// Whether the last line has its end: where it has none, the file may have been cut off, in the middle of a number too.
-    /// To be asked when all rows are read.
-    ///
-    /// # Errors
-    /// `file_changing` where the file is another than when it was opened: what was read is a part of it, or parts of two.
-    pub(crate) fn end(mut self) -> Result<bool, DataError> {
-        let unreadable = |error: std::io::Error| {
-            let fix = "check the file and try again";
-            DataError::new(Code::FileUnreadable, format!("reading failed ({})", error.kind()), fix)
-                .in_file(&self.name)
-        };
-        let (length, written) = standing(&self.file).map_err(unreadable)?;
-        if (length, written) != self.opened {
-            let problem = "the file was written while it was read: a part of it may be missing";
-            let fix = "nothing was taken; try again when the export is done, and let exports write under another name and rename";
-            return Err(DataError::new(Code::FileChanging, problem, fix).in_file(&self.name));
-        }
-        let mut last = [0];
-        if length == 0 {
-            return Ok(true);
-        }
-        self.file.seek(SeekFrom::Start(length - 1)).map_err(unreadable)?;
-        self.file.read_exact(&mut last).map_err(unreadable)?;
-        Ok(matches!(last, [b'\n' | b'\r']))
     }
 
     /// The 0-based place of a column.
@@ -260,31 +219,6 @@ mod tests {
         }
         assert_eq!(line("id,note\n1,ok\n2,\"5 mg, then none\n3,ok\n4,\"halved\n5,ok\n"), Some(3));
         assert_eq!(line("id,note\n1,ok\n2,\"never closed\n3,ok\n"), Some(3));
-    }
-
-    #[test]
-    fn a_file_that_grows_shrinks_or_is_written_over_while_it_is_read_is_refused() {
-        use std::io::Write as _;
-        let schema = "[dataset]\nname = \"d\"\n[columns.x]\ntype = \"float\"\n";
-        let schema = Schema::parse(schema).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("d.csv");
-        let read = |change: &dyn Fn()| {
-            std::fs::write(&path, "x\n1.0\n2.0\n").unwrap();
-            let mut rows = Rows::open(&path, &schema).unwrap();
-            let mut row = csv::ByteRecord::new();
-            rows.next(&mut row).unwrap();
-            change();
-            while rows.next(&mut row).unwrap().is_some() {}
-            rows.end().map_err(|error| error.code())
-        };
-        let open = || File::options().append(true).open(&path).unwrap();
-        assert_eq!(read(&|| {}), Ok(true));
-        assert_eq!(read(&|| open().write_all(b"3.0\n").unwrap()), Err("file_changing"));
-        assert_eq!(read(&|| open().set_len(4).unwrap()), Err("file_changing"));
-        // Other numbers of the same length: the moment tells.
-        let later = SystemTime::now() + std::time::Duration::from_secs(5);
-        assert_eq!(read(&|| open().set_modified(later).unwrap()), Err("file_changing"));
     }
 
     #[test]

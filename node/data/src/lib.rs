@@ -17,6 +17,7 @@ mod file; //        byte order mark, delimiter, header
 pub mod profile; // what a steward looks at before saying yes
 pub mod schema; //  what the columns mean
 pub mod table; //   the file, read and checked
+mod watched; //     a file that changes while it is read
 
 pub use cohort::Cohort;
 pub use error::{Code, DataError};

@@ -4,6 +4,7 @@ use crate::cell::{self, Cell};
 use crate::error::{Code, DataError};
 use crate::file::Rows;
 use crate::schema::{Column, Schema};
+use crate::watched::Watched;
 use motet_common::study::filter::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -48,7 +49,31 @@ impl Table {
         schema: &Schema,
         names: impl IntoIterator<Item = &'n str>,
     ) -> Result<Self, DataError> {
-        let mut rows = Rows::open(path, schema)?;
+        Self::of(&Watched::open(path)?, schema, names)
+    }
+
+    /// The same of a file that is open. Whether it changed meanwhile is asked of whatever came of it: what is wrong with half a
+    /// file is that it is half.
+    pub(crate) fn of<'n>(
+        watched: &Watched,
+        schema: &Schema,
+        names: impl IntoIterator<Item = &'n str>,
+    ) -> Result<Self, DataError> {
+        let table = Self::read(watched, schema, names);
+        watched.is_unchanged()?;
+        let table = table?;
+        if table.unended {
+            watched.is_settled()?;
+        }
+        Ok(table)
+    }
+
+    fn read<'n>(
+        watched: &Watched,
+        schema: &Schema,
+        names: impl IntoIterator<Item = &'n str>,
+    ) -> Result<Self, DataError> {
+        let mut rows = Rows::open(watched, schema)?;
         let mut readers = Vec::new();
         for name in names.into_iter().collect::<BTreeSet<&str>>() {
             let declared = schema.column(name)?;
@@ -81,7 +106,7 @@ impl Table {
             return Err(rows.empty("the table has no row"));
         }
         let file = rows.name.clone();
-        let unended = !rows.end()?;
+        let unended = !watched.is_ended()?;
         let columns = readers.into_iter().map(|(name, _, series)| (name.to_string(), series)).collect();
         Ok(Self { dataset: schema.name.clone(), file, rows: count, repeated, unended, columns })
     }

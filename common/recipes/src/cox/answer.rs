@@ -37,8 +37,10 @@ impl Cox {
                 if self.by_site() {
                     exact(vec![limbs(3 + drift)])
                 } else {
+                    let others = usize::from(concordance::looks_yes_no(&state.moments));
                     exact(vec![
                         counts(concordance::elements(&state.points, self.strata()), rows),
+                        counts(others, 1.0),
                         limbs(drift),
                     ])
                 }
@@ -74,6 +76,9 @@ impl Cox {
             CoxPhase::Evaluate if self.by_site() => self.evaluate_alone(state, &patients, beta)?,
             CoxPhase::Evaluate => {
                 let mut values = concordance::histogram(&patients, beta, state.spread, self.strata());
+                if concordance::looks_yes_no(&state.moments) {
+                    values.push(f64::from(u8::from(concordance::has_others(x))));
+                }
                 if self.clock() != Clock::Off {
                     values.extend(proportional::answer(&patients, beta, &state.sets, &state.clock));
                 }

@@ -12,17 +12,33 @@
 //! Time bins begin at event points and hold about equally many events; scores have equal bins of Phi(score / spread), about
 //! equally many rows each. Pairs with the same score bin count one half, and where a time bin holds several event points,
 //! pairs within it are left out: [`Concordance::error_bound`] is what both can be wrong by.
+//!
+//! **Equal scores** count one half and are in no doubt; but a count of a bin does not say that its scores are equal. Where every
+//! column is a yes or a no, it does: there are no other scores than those of the combinations, which all can compute, and a bin
+//! that only one of them falls into holds equal ones. That all columns are so the moments say: of zeros and ones, and hardly of
+//! anything else, the sum is that of the squares. Where it is, the sites say in one more number how many of them have other
+//! values after all; where it is not, nothing more is asked, and the bound is that of bins that may hold anything.
 
 use super::points::EventPoint;
 use super::risk::Patients;
 use crate::followup::Follow;
+use crate::moments::Moments;
 use motet_secagg::canonical;
+use ndarray::{Array2, ArrayView2};
 
 /// Bins of the score.
 const SCORES: usize = 100;
 /// Time bins of all strata together, and of each where that leaves too few.
 const TIMES: usize = 100;
 const LEAST_TIMES: usize = 20;
+
+/// Most yes/no columns whose combinations are looked at: of more, hardly a bin has but one.
+const MOST_COLUMNS: usize = 12;
+/// Sums of squares are right to this share of them.
+const NEARLY: f64 = 1e-9;
+
+/// Of all score bins, none is known to hold equal scores.
+pub(super) const MIXED: [bool; SCORES] = [false; SCORES];
 
 canonical! {
     /// Pairs of patients.
@@ -32,9 +48,26 @@ canonical! {
         pub concordant: f64,
         /// The lower score had it first.
         pub discordant: f64,
-        /// The scores are equal, or share a bin.
+        /// The scores are equal.
         pub tied: f64,
-        /// It is not known which had it first.
+        /// The scores share a bin, and may differ.
+        pub alike: f64,
+        /// Those of one time bin, which are left out.
+        pub within: Within,
+    }
+}
+
+canonical! {
+    /// Pairs of patients of one time bin: it is not known which had the event first, or whether they are comparable.
+    #[derive(Debug, Clone, PartialEq, Default)]
+    pub struct Within {
+        /// One was censored, and has the lower score.
+        pub concordant: f64,
+        /// One was censored, and has the higher score.
+        pub discordant: f64,
+        /// The scores are equal.
+        pub tied: f64,
+        /// Two events, or scores that share a bin and may differ.
         pub undecided: f64,
     }
 }
@@ -79,6 +112,35 @@ fn score_bin(score: f64, spread: f64) -> usize {
     ((p * SCORES as f64) as usize).min(SCORES - 1)
 }
 
+/// Whether the moments are those of columns of zeros and ones: the square of each value is the value itself.
+pub(super) fn looks_yes_no(moments: &Moments) -> bool {
+    let rows = moments.rows as f64;
+    let columns = moments.mean.iter().zip(&moments.sd);
+    let off = columns.map(|(mean, sd)| (rows - 1.0) * sd * sd - rows * mean * (1.0 - mean));
+    moments.mean.len() <= MOST_COLUMNS && off.into_iter().all(|off| off.abs() <= NEARLY * rows)
+}
+
+/// Whether any value is neither 0 nor 1.
+pub(super) fn has_others(x: ArrayView2<'_, f64>) -> bool {
+    x.iter().any(|value| *value != 0.0 && *value != 1.0)
+}
+
+/// In which bins all scores are equal, where all columns hold zeros and ones alone: at most one of all combinations falls there.
+pub(super) fn equal_bins(moments: &Moments, beta: &[f64], spread: f64) -> Vec<bool> {
+    let combinations =
+        Array2::from_shape_fn((1 << beta.len().min(MOST_COLUMNS), beta.len()), |(of, column)| {
+            f64::from(u8::from(of >> column & 1 == 1))
+        });
+    let follow = vec![Follow { group: 0, cell: 0, event: false }; combinations.nrows()];
+    // By the arithmetic that every site has: a score beside the edge of a bin falls on the same side.
+    let all = Patients { x: combinations.view(), moments, follow: &follow, points: &[] };
+    let mut scores = vec![0_u32; SCORES];
+    all.each(beta, |_, score, _, _| {
+        scores.get_mut(score_bin(score, spread)).into_iter().for_each(|scores| *scores += 1);
+    });
+    scores.iter().map(|scores| *scores <= 1).collect()
+}
+
 /// A site's rows in the histogram; rows that leave before the first event are in no pair.
 pub(super) fn histogram(patients: &Patients<'_>, beta: &[f64], spread: f64, strata: usize) -> Vec<f64> {
     let bins = time_bins(patients.points, strata);
@@ -93,8 +155,8 @@ pub(super) fn histogram(patients: &Patients<'_>, beta: &[f64], spread: f64, stra
 }
 
 impl Pairs {
-    /// Counts the pairs of the summed histogram.
-    pub(super) fn of(histogram: &[u64], points: &[EventPoint], strata: usize) -> Self {
+    /// Counts the pairs of the summed histogram, in some of whose score bins all scores are equal.
+    pub(super) fn of(histogram: &[u64], points: &[EventPoint], strata: usize, equal: &[bool]) -> Self {
         let bins = time_bins(points, strata);
         let mut pairs = Self::default();
         let mut later = vec![0.0; SCORES];
@@ -111,12 +173,11 @@ impl Pairs {
             let [censored, events] = cell else { continue };
             if alone {
                 add(&mut later, censored);
-                pairs.count(events, &later);
+                pairs.count(events, &later, equal);
             } else {
-                pairs.count(events, &later);
+                pairs.count(events, &later, equal);
                 add(&mut later, censored);
-                let [e, c] = [events, censored].map(|counts| counts.iter().sum::<u64>() as f64);
-                pairs.undecided += 0.5 * e * (e - 1.0) + e * c;
+                pairs.within.count(events, censored, equal);
             }
             add(&mut later, events);
         }
@@ -124,12 +185,12 @@ impl Pairs {
     }
 
     /// Events of one bin against all that are later, by score.
-    fn count(&mut self, events: &[u64], later: &[f64]) {
+    fn count(&mut self, events: &[u64], later: &[f64], equal: &[bool]) {
         let (mut below, all) = (0.0, later.iter().sum::<f64>());
-        for (events, later) in events.iter().zip(later) {
+        for ((events, later), equal) in events.iter().zip(later).zip(equal) {
             let events = *events as f64;
             self.concordant += events * below;
-            self.tied += events * later;
+            *(if *equal { &mut self.tied } else { &mut self.alike }) += events * later;
             below += later;
             self.discordant += events * (all - below);
         }
@@ -163,13 +224,17 @@ impl Pairs {
 
     /// The index; without a comparable pair nothing is known: 0.5, give or take 0.5.
     pub(super) fn concordance(&self) -> Concordance {
-        let comparable = self.concordant + self.discordant + self.tied;
+        let comparable = self.concordant + self.discordant + self.tied + self.alike;
         if comparable <= 0.0 {
             return Concordance { index: 0.5, error_bound: 0.5 };
         }
-        let index = (self.concordant + 0.5 * self.tied) / comparable;
-        let all = comparable + self.undecided;
-        let (low, high) = (self.concordant / all, (self.concordant + self.tied + self.undecided) / all);
+        let certain = self.concordant + 0.5 * self.tied;
+        let index = (certain + 0.5 * self.alike) / comparable;
+        // Of the pairs left out, those that move the index farthest may be the comparable ones.
+        let within = &self.within;
+        let low = beside(certain, comparable + within.discordant + within.undecided, within.tied, f64::min);
+        let more = within.concordant + within.undecided;
+        let high = beside(certain + self.alike + more, comparable + more, within.tied, f64::max);
         Concordance { index, error_bound: (index - low).max(high - index) }
     }
 
@@ -177,6 +242,29 @@ impl Pairs {
     pub(super) fn unbinned(&self) -> Concordance {
         Concordance { error_bound: 0.0, ..self.concordance() }
     }
+}
+
+impl Within {
+    /// Adds the pairs of a time bin that holds several event points.
+    fn count(&mut self, events: &[u64], censored: &[u64], equal: &[bool]) {
+        let (mut before, mut below) = (0.0, 0.0);
+        let mut above = censored.iter().sum::<u64>() as f64;
+        for ((events, censored), equal) in events.iter().zip(censored).zip(equal) {
+            let (events, censored) = (*events as f64, *censored as f64);
+            above -= censored;
+            self.concordant += events * below;
+            self.discordant += events * above;
+            self.undecided += events * before;
+            *(if *equal { &mut self.tied } else { &mut self.undecided }) +=
+                0.5 * events * (events - 1.0) + events * censored;
+            (before, below) = (before + events, below + censored);
+        }
+    }
+}
+
+/// The share of `part` in `all`, or that with so many more pairs of equal scores, whichever `pick` prefers.
+fn beside(part: f64, all: f64, tied: f64, pick: fn(f64, f64) -> f64) -> f64 {
+    pick(part / all, (part + 0.5 * tied) / (all + tied))
 }
 
 fn add(sums: &mut [f64], counts: &[u64]) {
@@ -248,14 +336,20 @@ mod tests {
                 histogram[(2 * bin + usize::from(follow.event)) * SCORES + *score as usize] += 1;
             }
         }
-        assert_eq!(Pairs::of(&histogram, &points, 1), Pairs::exact(&rows));
+        assert_eq!(Pairs::of(&histogram, &points, 1, &[true; SCORES]), Pairs::exact(&rows));
+        let mixed = Pairs::of(&histogram, &points, 1, &MIXED);
+        assert_eq!((mixed.tied, mixed.alike), (0.0, Pairs::exact(&rows).tied));
         // Held in one bin, pairs are undecided and no number is made of them.
         let crowd: Vec<EventPoint> =
             (0..300).map(|cell| EventPoint { stratum: 0, cell, events: 1, scale: 1.0 }).collect();
         let mut histogram = vec![0; elements(&crowd, 1)];
         (histogram[3], histogram[SCORES + 1], histogram[SCORES + 9]) = (1, 2, 1);
-        let pairs = Pairs::of(&histogram, &crowd, 1);
-        assert_eq!(pairs, Pairs { undecided: 3.0 + 3.0, ..Pairs::default() });
+        let pairs = Pairs::of(&histogram, &crowd, 1, &MIXED);
+        // Three events, one of them with a higher score; and one censored, whose score is between.
+        let within = Within { concordant: 1.0, discordant: 2.0, undecided: 1.0 + 2.0, tied: 0.0 };
+        assert_eq!(pairs, Pairs { within, ..Pairs::default() });
+        let equal = Pairs::of(&histogram, &crowd, 1, &[true; SCORES]).within;
+        assert_eq!((equal.tied, equal.undecided), (1.0, 2.0));
     }
 
     #[test]

@@ -9,13 +9,13 @@
 //!               point | sum of z over events ]               newton   [ beyond | loglik | gradient | information ]
 //! information [ sum of z z' r (W - v) ]                               until the step is small
 //!             back to risk sets until the step is small
-//! evaluate    [ score x time histogram | drift ]             evaluate [ pairs | drift ]
+//! evaluate    [ score x time histogram | others | drift ]    evaluate [ pairs | drift ]
 //! ```
 //!
 //! z is the row standardised by the pooled mean and standard deviation, r = exp(b z), a point a grid point (of a stratum) at
 //! which there are events; `risk.rs` has the formulas. With p columns, K grid points, M event points, T of them with ties and
 //! t = p (p + 1) / 2: risk sets are (M + T) (p + 1) + p numbers in limbs, information t, evaluate at most 20,000 counts
-//! (4,000 a stratum where there are more than five) and p + 2 t numbers. A step that lowered the likelihood is seen after
+//! (4,000 a stratum where there are more than five), of yes/no columns one more, and p + 2 t numbers. A step that lowered the likelihood is seen after
 //! `risk sets`; no information is asked there.
 //!
 //! **What it shows**, to the coordinator and to all sites, of the sum of all sites: at which grid points (of which stratum)
@@ -41,7 +41,7 @@ mod risk;
 mod state;
 
 pub use climb::{Climb, CoxStuck};
-pub use concordance::{Concordance, Pairs};
+pub use concordance::{Concordance, Pairs, Within};
 pub use model::{Cox, Strata};
 pub use outcome::{Baseline, CoxOutcome};
 pub use points::{EventPoint, Ties};

@@ -269,11 +269,15 @@ impl Cox {
         let columns = self.columns.len();
         next.pairs = if self.by_site() {
             let (concordant, discordant, tied) = (values.one()?, values.one()?, values.one()?);
-            Pairs { concordant, discordant, tied, undecided: 0.0 }
+            Pairs { concordant, discordant, tied, ..Pairs::default() }
         } else {
             let elements = concordance::elements(&next.points, self.strata());
             let histogram = values.counts(elements, "the histogram")?;
-            Pairs::of(&histogram, &next.points, self.strata())
+            let known = concordance::looks_yes_no(&next.moments)
+                && values.counts(1, "sites with other values")? == [0];
+            let equal = || concordance::equal_bins(&next.moments, &next.climb.beta, next.spread);
+            let equal = if known { equal() } else { concordance::MIXED.to_vec() };
+            Pairs::of(&histogram, &next.points, self.strata(), &equal)
         };
         if self.clock() != Clock::Off {
             next.drift = if self.by_site() {

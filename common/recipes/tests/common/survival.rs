@@ -18,6 +18,7 @@ pub struct Patient {
 }
 
 /// A cohort with its reference figures.
+#[derive(Clone)]
 pub struct Cohort {
     pub columns: Vec<String>,
     pub sites: Vec<(String, Vec<Patient>)>,

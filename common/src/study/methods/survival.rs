@@ -144,7 +144,8 @@ pub(super) fn cox_adds_up(recipe: &Cox) -> String {
         }
         _ => {
             "how many events there were at each time; at each of these times the weight and the mean columns of those still at \
-             risk; the curvatures of a Cox regression; a histogram of score and time"
+             risk; the curvatures of a Cox regression; a histogram of score and time and, of yes/no columns alone, how many sites \
+             have other values in them"
         }
     };
     format!("{sums}; at most {} steps", recipe.max_rounds)
@@ -221,7 +222,7 @@ pub(super) fn cox_vectors(recipe: &Cox) -> Vec<(&'static str, usize)> {
         ("spread and events", 2 * columns + points),
         ("groups at risk", 1 + (points + tied) * (columns + 1) + columns),
         ("curvatures", triangle),
-        ("scores by time, and drift", 20_000.max(4_000 * groups) + columns + 2 * triangle),
+        ("scores by time, and drift", 1 + 20_000.max(4_000 * groups) + columns + 2 * triangle),
     ]
 }
 

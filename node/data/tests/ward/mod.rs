@@ -66,6 +66,9 @@ pub(crate) fn site(content: impl AsRef<[u8]>, schema: &str) -> Site {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ward.csv");
     std::fs::write(&path, content).unwrap();
+    // Exported an hour ago, and not at this moment.
+    let hour_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3_600);
+    std::fs::File::options().append(true).open(&path).unwrap().set_modified(hour_ago).unwrap();
     Site { _folder: folder, path, schema: Schema::parse(schema).unwrap() }
 }
 
