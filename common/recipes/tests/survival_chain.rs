@@ -69,14 +69,14 @@ fn a_cox_fit_moves_through_fixed_states() {
     assert_eq!(state.progress().phase, "risk sets");
     assert_eq!(
         roots,
-        ["898536a3", "ffa8cc76", "7c96c92a", "08fe88d8", "e6faaebb", "674300fb", "29508030", "84d6629f"]
+        ["487f991e", "49ceae07", "569f69b1", "b6e34ef5", "37a44e02", "0f9ff908", "82017285", "30667c86"]
     );
 
     let by_site = Cox { strata: Strata::Site, clock: Clock::Identity, ..cox() };
     let [first, second] = before();
     let step = vec![0.0, -36.5, 3.5, 1.25, 9.0, 0.5, 8.0];
     let (_, roots) = chain(&Recipe::Cox(by_site), &[first, second[..2].to_vec(), step]);
-    assert_eq!(roots, ["898536a3", "ffa8cc76", "45a19abb", "d4f0a3b4"]);
+    assert_eq!(roots, ["487f991e", "49ceae07", "898f9c20", "3b653117"]);
 }
 
 #[test]
