@@ -353,6 +353,33 @@ mod tests {
             said.contains("30 rows") && said.contains("30 second rows of a patient are left out"),
             "{said}"
         );
+        let study = Study::parse(&study("ist-death14", "0.0")).unwrap();
+        let said = check_text(&check(&paths, "ist", Some(&study)).unwrap());
+        assert!(said.contains("rows used                 30"), "{said}");
+        assert!(said.contains("second rows of a patient  30"), "{said}");
+    }
+
+    #[test]
+    fn a_grid_of_times_finer_than_the_sites_step_is_refused_by_the_unit_in_its_schema() {
+        let text = study("ist-death14", "0.0");
+        let (head, _) = text.split_once("outcome = ").unwrap();
+        let curve = format!(
+            "{head}time = \"sbp\"\nevent = \"dead14\"\n[recipe]\nkind = \"km\"\ntimes = \"grid\"\nstep = 1\nhorizon = 182\n"
+        );
+        let curve = Study::parse(&curve).unwrap();
+        let fits = |unit: &str, floors: &Floors| {
+            let text = SCHEMA.replace("[columns.sbp]\n", &format!("[columns.sbp]\n{unit}"));
+            let (csv, schema) = (PathBuf::new(), Schema::parse(&text).unwrap());
+            Dataset { name: "ist".to_owned(), csv, schema }.fits(&curve, floors)
+        };
+        let floors = Floors::default();
+        assert!(fits("unit = \"wk\"\n", &floors).is_ok());
+        for (unit, word) in [("unit = \"d\"\n", "grid of `1` d"), ("", "no unit of time")] {
+            let error = fits(unit, &floors).unwrap_err();
+            assert_eq!(error.code(), Some("study_not_approved"), "{error}");
+            assert!(error.to_string().contains(word), "{error}");
+            assert!(fits(unit, &Floors { exact_times: true, ..floors.clone() }).is_ok());
+        }
     }
 
     #[test]

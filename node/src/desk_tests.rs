@@ -285,12 +285,12 @@ async fn the_stricter_of_the_limits_at_the_approval_and_of_now_applies() {
     assert!(say(&home, Choice::Withdraw(String::new())).await.unwrap().recorded);
     home.settings.min_sites = 3;
     say(&home, Choice::Approve(None)).await.unwrap();
-    home.settings.limits.floors.min_rows = 50;
-    assert_eq!(rows(&home).await, 50);
+    home.settings.limits.floors.min_rows = 30;
+    assert_eq!(rows(&home).await, 30);
     say(&home, Choice::Approve(None)).await.unwrap();
     // Loosened afterwards: with another decision only.
     home.settings.limits.floors.min_rows = 10;
-    assert_eq!(rows(&home).await, 50);
+    assert_eq!(rows(&home).await, 30);
     (home.settings.max_set_change, home.settings.limits.own_metrics) = (1, true);
     assert_eq!(limits(&home).await, (3, 0, false));
     assert!(say(&home, Choice::Approve(None)).await.unwrap().recorded, "the same word under other limits");

@@ -10,6 +10,7 @@ use crate::data_desk::Dataset;
 use crate::memory::Memories;
 use crate::openings;
 use crate::records;
+use crate::settings::Limits;
 use crate::studies::Proposal;
 use crate::{Home, NodeError, clock};
 use motet_common::audit::Audit;
@@ -273,6 +274,14 @@ impl Follower {
         let mine = home.node();
         let place = self.proposal.roster.entries.iter().position(|entry| entry.node == mine)?;
         u32::try_from(place).ok()
+    }
+
+    /// Takes over this site's limits of the moment: patients who were read under other floors are read again, and held to these.
+    pub(crate) fn hold_to(&mut self, limits: Limits) {
+        if self.floors != limits.floors {
+            self.cohort = None;
+        }
+        (self.tells, self.floors) = (limits.own_metrics, limits.floors);
     }
 
     /// What must be known to answer, to be taken to another thread.

@@ -168,7 +168,7 @@ impl Session {
             .ok_or_else(|| NodeError::from(Refusal::from(Code::StudyUnknown)))?;
         follower.used = Instant::now();
         let limits = self.studies.limits(study).limits;
-        (follower.tells, follower.floors) = (limits.own_metrics, limits.floors);
+        follower.hold_to(limits);
         Ok(follower)
     }
 

@@ -255,6 +255,49 @@ fn the_end_and_the_sites_own_rules_count_every_day() {
 }
 
 #[test]
+fn a_limit_that_node_toml_loosens_after_an_approval_stays_and_one_that_it_tightens_holds() {
+    let mut studies = studies();
+    studies.apply(&proposed(study("ist", "0.0"), roster("ist", 1, 10), &governance()));
+    let signed = signed(&studies, "ist", Verdict::Approve(String::new()), 101);
+    let under = Under {
+        decision: signed.digest("decision"),
+        again: false,
+        min_sites: 5,
+        max_set_change: 0,
+        own_metrics: false,
+        min_rows: 50,
+        permit: None,
+    };
+    studies.under.insert(under.decision, under);
+    studies.apply(&StudyRecord::Decided(signed));
+    let digest = studies.find("ist").unwrap().proposal.digest;
+    let mut held = |(min_sites, max_set_change, own_metrics, min_rows)| {
+        (studies.settings.min_sites, studies.settings.max_set_change) = (min_sites, max_set_change);
+        studies.settings.limits.own_metrics = own_metrics;
+        studies.settings.limits.floors.min_rows = min_rows;
+        let held = studies.limits(&digest);
+        (held.min_sites, held.max_set_change, held.limits.own_metrics, held.limits.floors.min_rows)
+    };
+    assert_eq!(held((3, 1, true, 10)), (5, 0, false, 50));
+    assert_eq!(held((6, 0, false, 60)), (6, 0, false, 60));
+    // A roster of which a sum may hold seven.
+    assert_eq!(may_run(&studies, "ist"), Ok(()));
+    studies.settings.min_sites = 8;
+    assert_eq!(may_run(&studies, "ist"), Err(Code::LineUpTooSmall));
+}
+
+#[test]
+fn a_study_below_the_sites_own_floors_is_not_answered() {
+    let mut studies = studies();
+    let groups = "[evaluation]\ngroups = [\"male\"]\nmin_cell = 5\n";
+    studies.apply(&proposed(study("ist", "0.0") + groups, roster("ist", 1, 10), &governance()));
+    decide(&mut studies, "ist", Verdict::Approve(String::new()), 101);
+    assert_eq!(may_run(&studies, "ist"), Ok(()));
+    studies.settings.limits.floors.min_cell = 6;
+    assert_eq!(may_run(&studies, "ist"), Err(Code::StudyNotApproved));
+}
+
+#[test]
 fn the_sites_own_floor_counts_for_groups_of_patients_too() {
     let mut studies = studies();
     let groups = "[evaluation]\ngroups = [\"male\"]\n";

@@ -6,7 +6,7 @@
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
 )]
 
-use motet::identity::Keys;
+use motet::identity::{Keys, calling};
 use motet_common::enrol::{Enrolment, JoinCode, Role};
 use motet_common::refusal::{Code, Refusal};
 use motet_proto::draft::Draft;
@@ -206,6 +206,38 @@ fn a_researcher_sees_and_fetches_only_what_the_study_releases_to_her() {
         let said = consortium.motet(&[&list[..], &["--as", &grace]].concat()).done();
         assert!(!said.contains("heart-disease"), "{said}");
     }
+
+    // Nor by a call that no command makes without having asked for the list.
+    let runtime = tokio::runtime::Runtime::new().expect("threads");
+    let watched = runtime.block_on(async {
+        let (_, mut desk) = calling(Some(Path::new(&grace))).await.expect("a member");
+        desk.watch_run(v1::WatchRunRequest { run }).await.map(drop)
+    });
+    let refused = watched.map_err(|status| refusal(&status).expect("a stable code").code);
+    assert_eq!(refused, Err(Code::RunUnknown));
+
+    // What a steward said, whose node is connected and whose is stopped is for operators: who is here and yet in no sum would
+    // tell her of its rows.
+    consortium.desk("hungarian", &["stop"]).done();
+    consortium.desk("va", &["study", "withdraw", "heart-disease", "--why", "the ward has closed"]).done();
+    let read = |c: &Consortium, folder: &str| -> Vec<String> {
+        let shown = c.motet(&["study", "show", "heart-disease", "--json", "--as", folder]).done();
+        let shown: Value = serde_json::from_str(&shown).expect("JSON");
+        let keys = ["site", "decision", "why", "connected", "stopped"];
+        let line = |site: &Value| keys.map(|key| site[key].to_string()).join(" ").replace('"', "");
+        let mut sites: Vec<String> = shown["sites"].as_array().expect("a list").iter().map(line).collect();
+        sites.sort();
+        sites
+    };
+    let told = [
+        "cleveland approved  true false",
+        "hungarian approved  true true",
+        "va withdrawn the ward has closed true false",
+    ];
+    consortium.wait("the operator reads it", |c| read(c, &c.operator()) == told);
+    let hers =
+        ["cleveland approved", "hungarian approved", "va withdrawn"].map(|is| format!("{is}  false false"));
+    assert_eq!(read(&consortium, &ada), hers);
 
     // Nor does somebody else who is given the name later.
     consortium.operate(&["person", "remove", "ada"]).done();

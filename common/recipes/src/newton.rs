@@ -2,7 +2,7 @@
 //! answers with the sums below, and by `glm`, which brings its own.
 //!
 //! One round asks for `[ log-likelihood | gradient (p+1) | information, upper triangle ]` at a point. The point moves by
-//! the whole Newton step; where the objective fell, by half of it, then a quarter. With a lasso the step is that of the
+//! the whole Newton step; where the objective fell or hardly rose, by half of it, then a quarter. With a lasso the step is that of the
 //! quadratic model with the lasso's corner (proximal Newton, see `lasso`).
 //!
 //! Why the pooled number of rows n bounds each site's gradient and information in the logistic model. The columns are standardised by the
@@ -30,14 +30,19 @@ use ndarray::{ArrayView1, ArrayView2};
 /// The objective may fall by this part of its size before a step counts as too long: rounding of the sums.
 const SLACK: f64 = 1e-10;
 
+/// A step must bring this part of what its slope promises (Armijo's rule; a good step brings half). One that brings less went far
+/// over the summit: the likelihood may be flat there, and then it looks as if it had none. A tenth of all rows that nearly always
+/// have a rare outcome are enough for that.
+pub(crate) const ENOUGH: f64 = 0.25;
+
 /// Signs that the likelihood has no maximum: it cannot rise noticeably any more (Newton decrement below `LITTLE_GAIN`;
 /// near a maximum the decrement then falls quadratically), and yet the coefficients go on by a step that is no shorter than
 /// half the last. In separated rows |z| <= sqrt n, so the steps, about 1 in the linear predictor, stay above `REAL_STEP`
 /// for any number of rows that can be added up; rounding of the sums moves coefficients by less.
 ///
 /// The farthest the linear predictor moves in one round, on average over the rows: from the model of the intercept alone whole
-/// steps may go 20 far, and are then halved round by round.
-const LONG: f64 = 5.0;
+/// steps may go a million far, and are then halved round by round.
+const LONG: f64 = 2.0;
 
 /// A likelihood that would rise by less than `STILL` a row does not rise: the linear predictor then moves by less than 1e-10 on
 /// average, and no coefficient by more than 1e-10 of its standard error times the root of the rows.
@@ -101,6 +106,8 @@ canonical! {
         pub basis: Basis,
         /// Largest coefficient of the last whole step; 0 before the first.
         pub stride: f64,
+        /// What the slope promises of the last whole step; 0 before the first, and where a lasso bends the slope.
+        pub gain: f64,
         /// Whether that was within the tolerance.
         pub converged: bool,
         /// One entry a round.
@@ -233,6 +240,7 @@ impl Newton {
             information: Vec::new(),
             basis: Basis::default(),
             stride: 0.0,
+            gain: 0.0,
             converged: false,
             history: Vec::new(),
         }
@@ -274,7 +282,8 @@ impl Newton {
             return Ok(Climb::Stuck(Stuck::Separated));
         }
         let mut next = Self { taken: self.taken + 1, ..self.clone() };
-        if objective < self.objective - SLACK * (1.0 + self.objective.abs()) {
+        let promised = ENOUGH * self.shrink * self.gain;
+        if objective < self.objective + promised - SLACK * (1.0 + self.objective.abs()) {
             next.history.push(Step { round, loglik, step: self.shrink * self.stride });
             next.shrink = 0.5 * self.shrink;
             return Ok(if next.taken >= limits.max_rounds { Climb::End(next) } else { Climb::On(next) });
@@ -329,6 +338,7 @@ impl Newton {
         let moves = information.first().map_or(0.0, |whole| (gain / whole).sqrt());
         let shrink = if limits.separable && moves > LONG { LONG / moves } else { 1.0 };
         (next.direction, next.shrink, next.stride) = (step, shrink, stride);
+        next.gain = if limits.lasso > 0.0 { 0.0 } else { gain };
         Ok(if next.taken >= limits.max_rounds { Climb::End(next) } else { Climb::On(next) })
     }
 }

@@ -5,12 +5,14 @@
 mod common;
 
 use common::*;
+use motet_recipes::summary::{Details, Scale};
 use motet_recipes::{
-    Adaptive, FedAvg, Logistic, Recipe, RecipeError, Rule, State, Subgroup, SubgroupKind, Subgroups, Summary,
-    Weight,
+    Adaptive, Category, Census, Explained, FedAvg, Grouping, Logistic, Memory, Recipe, RecipeError, Rule,
+    State, Subgroup, SubgroupKind, Subgroups, Summary, Weight,
 };
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
+use motet_secagg::fold::plain_sum;
 use motet_secagg::layout::Sum;
 
 /// A sum with figures made by integer arithmetic: the same on every machine.
@@ -43,7 +45,7 @@ fn a_logistic_fit_moves_through_fixed_states() {
     };
     let (state, roots) =
         chain(&recipe, &[first, second, newton(-207.9, 1.0), newton(-300.0, 0.5), newton(-180.0, 0.25)]);
-    assert_eq!(roots, ["1b6c300e", "05f2a393", "54615f31", "1bbc83ab", "f521c16a", "b15be99a"]);
+    assert_eq!(roots, ["2984e490", "6b8caae5", "24ad3bec", "0d60c721", "e477b75e", "3da50496"]);
     assert_eq!(state.progress().round, 5);
 }
 
@@ -127,6 +129,77 @@ fn a_sum_that_cannot_be_is_refused() {
 }
 
 #[test]
+fn a_first_sum_of_another_length_or_that_no_sites_can_give_is_refused() {
+    let sites = heart();
+    let first = |recipe: &Recipe| {
+        let start = recipe.start(Digest([3; 32]));
+        let question = recipe.ask(&start, 4).unwrap().unwrap();
+        let answer = |site: &Site| {
+            recipe.answer(&start, &question, &site.rows(), &Memory::default(), &mut dice(1)).unwrap().update
+        };
+        let answers = sites.iter().map(answer).collect();
+        (start.clone(), plain_sum(&question.layout, Digest::default(), answers).unwrap())
+    };
+    let census = |categories, outcome| Census {
+        columns: names(&HEART_COLUMNS),
+        categories,
+        outcome,
+        time: None,
+        offset: None,
+        weight: None,
+        group: None,
+        min_sites: 3,
+        spare: 0,
+        min_cell: 5,
+        crosses: true,
+    };
+    let category = |column: &str, levels: &[&str], first| {
+        let of = Grouping { column: column.into(), levels: names(levels) };
+        Category { of, first }
+    };
+    let categories =
+        vec![category("cp", &["1", "2", "3", "4"], 8), category("restecg", &["0", "1", "2"], 11)];
+    let recipe = Recipe::Logistic(Logistic::new(names(&HEART_COLUMNS), "y".into()))
+        .counted(census(categories, Some(Explained::YesNo("y".into()))));
+    let (start, sum) = first(&recipe);
+    let with = |change: &dyn Fn(&mut Vec<f64>)| {
+        let mut changed = sum.clone();
+        change(&mut changed.values);
+        recipe.absorb(&start, &changed)
+    };
+    assert!(with(&|_| ()).is_ok());
+    // As long as what was asked for, and as long as a study's card says.
+    assert_eq!(recipe.first_round().unwrap().numbers(), sum.values.len());
+    let mismatch = RecipeError::Mismatch { what: "sum" };
+    assert_eq!(with(&|values| values.push(0.0)).unwrap_err(), mismatch);
+    assert_eq!(with(&|values| values.truncate(values.len() - 1)).unwrap_err(), mismatch);
+    // Sites that have a column, rows, then of each of 14 groups whether sites have it, have enough of it, and its rows.
+    let (cells, refused) =
+        (sum.values.len() - 3 * 2 * 14, RecipeError::Implausible { what: "the first round" });
+    for (at, of) in [(0, 5.0), (cells - 3, 745.0), (cells, 5.0), (cells + 28, 5.0), (cells + 56, 11.0)] {
+        assert_eq!(with(&|values| values[at] = of).unwrap_err(), refused, "{of} at {at}");
+    }
+    assert!(with(&|values| values[0] = 0.5).is_err(), "half a site");
+
+    let scales = vec![Scale { edges: vec![30.0, 50.0, 80.0], category: None }; 13];
+    let details = Some(Details::new(scales));
+    let table = Recipe::Summary(Summary { columns: names(&HEART_COLUMNS), details });
+    let table = table.counted(census(Vec::new(), None));
+    let (start, mut sum) = first(&table);
+    assert!(table.absorb(&start, &sum).is_ok());
+    *sum.values.last_mut().unwrap() = 5.0;
+    assert_eq!(table.absorb(&start, &sum).unwrap_err(), refused, "a bin at more sites than there are");
+
+    // Nor does a site answer from a table of other columns.
+    let question = recipe.ask(&recipe.start(Digest([3; 32])), 4).unwrap().unwrap();
+    let narrow =
+        Site::new("narrow", &sites[0].lines().into_iter().map(|line| line[1..].to_vec()).collect::<Vec<_>>());
+    let start = recipe.start(Digest([3; 32]));
+    let answer = recipe.answer(&start, &question, &narrow.rows(), &Memory::default(), &mut dice(1));
+    assert_eq!(answer.err().unwrap(), RecipeError::Columns { expected: 13, found: 12 });
+}
+
+#[test]
 fn parameters_out_of_range_are_named_by_their_key() {
     let key = |recipe: Recipe| match recipe.check() {
         Err(RecipeError::Parameter { name, .. }) => name,
@@ -144,7 +217,19 @@ fn parameters_out_of_range_are_named_by_their_key() {
         key(Recipe::FedAvg(FedAvg { hidden: vec![u32::MAX, u32::MAX], ..fedavg.clone() })),
         "model.hidden"
     );
-    assert_eq!(key(Recipe::FedAvg(FedAvg { lr: 0.0, ..fedavg })), "lr");
+    // A model that stands still asks every round the same of whoever is there.
+    for (lr, server_lr, lr_decay, name) in [
+        (0.0, 1.0, 1.0, "lr"),
+        (9e-5, 1.0, 1.0, "lr"),
+        (0.1, 9e-5, 1.0, "server_lr"),
+        (0.1, 1.0, 0.69, "lr_decay"),
+    ] {
+        let slow = FedAvg { lr, server_lr, lr_decay, rounds: 20, ..fedavg.clone() };
+        assert_eq!(key(Recipe::FedAvg(slow)), name, "{lr} {server_lr} {lr_decay}");
+    }
+    let least = FedAvg { lr: 1e-4, server_lr: 1e-4, rounds: 20, ..fedavg.clone() };
+    assert_eq!(Recipe::FedAvg(least).check(), Ok(()));
+    assert_eq!(Recipe::FedAvg(FedAvg { lr_decay: 0.7, rounds: 20, ..fedavg }).check(), Ok(()));
 }
 
 #[test]
@@ -215,7 +300,7 @@ fn a_judged_model_moves_through_fixed_states() {
     state = recipe.absorb(&state, &sum(figures)).unwrap();
     roots.push(state.root().short());
     assert_eq!(state.progress().phase, "finished");
-    assert_eq!(roots, ["b83677cc", "e35f3149", "b83c8541", "b8fe303f", "16b76aca", "d94640b1", "21f0eb01"]);
+    assert_eq!(roots, ["b60b28bd", "3c4cc7fd", "505bf70c", "0db4a05c", "f6d0ecb1", "c49f411d", "17d459da"]);
     // Its method has the digest it always had.
     assert_eq!(recipe.method().digest("recipe"), plain.digest("recipe"));
 }

@@ -293,6 +293,75 @@ fn a_spread_below_all_digits_is_said_to_be_unknown_and_not_zero() {
 }
 
 #[test]
+fn a_column_that_nearly_decides_a_rare_outcome_is_fitted_and_not_said_to_separate_it() {
+    // Of each group its rows and those with the outcome: the estimates are log odds, written down.
+    for groups in [[(990, 1), (10, 9)], [(9990, 1), (10, 9)], [(950, 1), (50, 49)], [(989, 988), (11, 2)]] {
+        let lines = |(x, (rows, events)): (usize, &(usize, usize))| {
+            let line = |row: usize| [x as f64, f64::from(u8::from(row < *events))];
+            (0..*rows).map(line).collect::<Vec<_>>()
+        };
+        let table =
+            Columns::lines(&["x", "y"], &groups.iter().enumerate().flat_map(lines).collect::<Vec<_>>());
+        let fit = run(&glm(&["x"], "y", Family::Logistic), &dealt(&[table], 3)).unwrap();
+        let odds = groups.map(|(rows, events)| (events as f64 / (rows - events) as f64).ln());
+        let parts = groups.map(|(rows, events)| 1.0 / events as f64 + 1.0 / (rows - events) as f64);
+        let [a, b] = fit.coefficients.as_slice() else { panic!("two coefficients") };
+        assert!(fit.converged && fit.history.len() <= 20, "{groups:?}: {:?}", fit.history);
+        assert!((a.estimate - odds[0]).abs() < 1e-8 && (b.estimate - odds[1] + odds[0]).abs() < 1e-8);
+        let se = b.uncertainty.as_ref().unwrap().se;
+        assert!((se / (parts[0] + parts[1]).sqrt() - 1.0).abs() < 1e-8, "{groups:?}: {se}");
+    }
+}
+
+#[test]
+fn a_start_far_below_half_of_the_rows_ends_in_few_rounds() {
+    let line = |row: usize| {
+        let x = (row % 2) as f64;
+        [x, (0.5 + (row / 2 % 2) as f64) * 1e7_f64.powf(x)]
+    };
+    let table = Columns::lines(&["x", "y"], &(0..100).map(line).collect::<Vec<_>>());
+    let fit = run(&glm(&["x"], "y", Family::Gamma), &dealt(&[table], 3)).unwrap();
+    assert!(fit.converged && fit.history.len() <= 22, "{:?}", fit.history);
+    assert!((fit.coefficients[1].estimate - 1e7_f64.ln()).abs() < 1e-8);
+}
+
+#[test]
+fn a_rare_column_that_nearly_decides_who_dies_is_fitted_by_cox_and_not_said_to_be_without_end() {
+    // In the order of their times: 36 with the column die, then 2 without; 4 with it are the last to die.
+    let patients: Vec<(f64, bool)> = [(36, 1.0, true), (2, 0.0, true), (958, 0.0, false), (4, 1.0, true)]
+        .into_iter()
+        .flat_map(|(rows, x, dies)| std::iter::repeat_n((x, dies), rows))
+        .collect();
+    // The score of the partial likelihood falls: its zero by halving.
+    let score = |b: f64| {
+        let (mut s0, mut s1, mut score) = (0.0, 0.0, 0.0);
+        for (x, dies) in patients.iter().rev() {
+            let r = (b * x).exp();
+            (s0, s1) = (s0 + r, s1 + r * x);
+            score += if *dies { x - s1 / s0 } else { 0.0 };
+        }
+        score
+    };
+    let (mut low, mut high) = (-20.0, 20.0);
+    for _ in 0..80 {
+        let middle = 0.5 * (low + high);
+        if score(middle) > 0.0 { low = middle } else { high = middle }
+    }
+    let table = |site: usize| {
+        let own = || patients.iter().enumerate().skip(site).step_by(3);
+        let rows: Vec<Vec<f64>> = own().map(|(_, (x, dies))| vec![*x, f64::from(u8::from(*dies))]).collect();
+        let time: Vec<f64> = own().map(|(at, _)| at as f64 + 1.0).collect();
+        Site { time: Some(time.into()), ..Site::new("s", &rows) }
+    };
+    let grid = Grid { step: 1.0, horizon: 4000.0, times: Times::Exact };
+    let cox = Recipe::Cox(Cox::new(names(&["x"]), "time".into(), "ev".into(), grid));
+    let outcome = common::run(&cox, &[table(0), table(1), table(2)]);
+    let Ok(Outcome::Cox(fit)) = outcome else { panic!("{outcome:?}") };
+    assert!(fit.converged && fit.history.len() <= 20, "{:?}", fit.history);
+    assert!((fit.coefficients[0].estimate - low).abs() < 1e-8, "{} {low}", fit.coefficients[0].estimate);
+}
+
+#[test]
 fn a_climb_takes_few_rounds_however_rare_the_outcome_is() {
     for rare in [2000, 200, 20] {
         let line = |at: u64| -> [f64; 2] {

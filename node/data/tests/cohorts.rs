@@ -76,9 +76,13 @@ fn a_weight_that_selects_one_patient_is_refused_whatever_rows_stand_around_it() 
         assert_eq!(error.code(), "too_few_rows", "{what}: {error}");
         assert!(error.to_string().contains("with weight and offset rows count for fewer"), "{what}: {error}");
     }
-    for weight in
-        [&(|row: usize| f64::from(u8::from(row < 20)) * 0.1) as &dyn Fn(usize) -> f64, &|row| row as f64]
-    {
+    // Ten of one weight, but for the last bit of a sum.
+    let bit = |row: usize| if row == 10 { 0.1 + 0.2 } else { f64::from(u8::from(row < 20)) * 0.3 };
+    for weight in [
+        &(|row: usize| f64::from(u8::from(row < 20)) * 0.1) as &dyn Fn(usize) -> f64,
+        &|row| row as f64,
+        &bit,
+    ] {
         assert_eq!(cohort(weight).unwrap_or_else(|error| panic!("{error}")).used, 30);
     }
 }

@@ -104,6 +104,7 @@ fn every_bad_cell_is_refused_by_place_and_never_shown() {
         (0, "age", &format!("-{number}"), "out_of_range", "below `min`, which is 0 a"),
         (0, "age", &"inf".to_string(), "not_a_number", "no finite number"),
         (0, "age", &"1e400".to_string(), "not_a_number", "no finite number"),
+        (0, "age", &"nan".to_string(), "not_a_number", "no finite number"),
         (1, "visits", &fraction, "not_whole", "float"),
         (1, "visits", &text, "not_a_number", "not a number"),
         (2, "sex", &text, "not_a_bool", "no is f, yes is M or 1"),
@@ -207,6 +208,15 @@ fn schema_and_study_must_mean_the_same() {
     let error = check_schema(&closed, &study(r#"["age"]"#, "filter = 'age >= 18'")).unwrap_err();
     assert_eq!((error.code(), error.column()), ("schema_mismatch", Some("age")), "{error}");
     assert!(error.to_string().contains("lets no study filter by it"), "{error}");
+    for (allowed, extra, word) in [
+        ("filter", "weight = \"age\"\nweight_kind = \"precision\"", "lets no study weight by it"),
+        ("weight", "[evaluation]\ngroups = [\"age\"]\ncuts.age = [50]", "lets no study group by it"),
+    ] {
+        let column = format!("type = \"float\"\nuse = [\"{allowed}\"]");
+        let closed = Schema::parse(&SCHEMA.replacen("type = \"float\"", &column, 1)).unwrap();
+        let error = check_schema(&closed, &study(r#"["creatinine"]"#, extra)).unwrap_err();
+        assert!(error.to_string().contains(word), "{error}");
+    }
     let error = check_schema(&schema, &study(r#"["weight"]"#, "")).unwrap_err();
     assert_eq!(error.code(), "unknown_column");
     assert!(error.to_string().contains("declared are age, cp"), "{error}");
@@ -264,6 +274,17 @@ fn missing_marks_that_are_numbers_compare_as_numbers() {
     let cohort =
         site(format!("{HEADER}{rows}"), SCHEMA).cohort(&study(r#"["age", "creatinine"]"#, "")).unwrap();
     assert_eq!((cohort.used, cohort.left_out), (1, 2));
+}
+
+#[test]
+fn a_quote_that_takes_in_patients_is_refused_by_the_line_in_which_it_begins() {
+    let patient = |note: &str| GOOD.replace(",x\n", &format!(",{note}\n"));
+    let quoted =
+        [patient("x"), patient("\"5 mg, then none"), patient("x"), patient("\"halved"), patient("x")];
+    let error = refusal(site(format!("{HEADER}{}", quoted.concat()), SCHEMA).all());
+    assert_eq!((error.code(), error.line()), ("ragged_row", Some(3)), "{error}");
+    let sound = [patient("x"), patient("\"two\nlines\""), patient("\"a \"\"quoted\"\" word\"")];
+    assert_eq!(site(format!("{HEADER}{}", sound.concat()), SCHEMA).all().unwrap().rows(), 3);
 }
 
 #[test]

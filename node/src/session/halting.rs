@@ -70,7 +70,7 @@ impl Session {
         }
         let limits = self.studies.limits(study).limits;
         let Some(follower) = self.followers.get_mut(study) else { return Ok(Err(Code::StudyUnknown.into())) };
-        (follower.tells, follower.floors) = (limits.own_metrics, limits.floors);
+        follower.hold_to(limits);
         let today = day(self.studies.last_day(&follower.proposal));
         Ok(self.studies.may_run(study, &follower.proposal.roster_digest, today).map(drop))
     }

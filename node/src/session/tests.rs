@@ -4,7 +4,8 @@ use super::*;
 use crate::follower::{Absorbed, Attempt};
 use crate::home::tests::make;
 use crate::link::Again;
-use crate::records::{EVENTS, Event, STUDIES, StudyRecord};
+use crate::records::{EVENTS, Event, STUDIES, StudyRecord, UNDER, Under};
+use crate::studies::Standing;
 use crate::studies::tests::{governance, proposed, roster, study};
 use motet_common::checks::{Due, Latest};
 use motet_common::decision::{Decision, Verdict};
@@ -300,6 +301,54 @@ async fn a_limit_that_is_changed_while_the_node_runs_holds_from_the_next_message
     with("", "");
     assert_eq!(session.may_go_on(&study).await.unwrap(), Ok(()));
     assert!(!session.followers[&study].tells);
+}
+
+#[tokio::test]
+async fn a_cohort_is_held_to_the_rows_that_its_approval_asked_for_whatever_node_toml_says_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = session(folder.path()).await;
+    let (study, proposal, decision) = {
+        let known = session.studies.find("one").unwrap();
+        let Standing::Decided(signed) = &known.standing else { panic!("it is approved") };
+        (known.proposal.digest, known.proposal.clone(), signed.digest("decision"))
+    };
+    let under = Under {
+        decision,
+        again: false,
+        min_sites: 3,
+        max_set_change: 0,
+        own_metrics: false,
+        min_rows: 50,
+        permit: None,
+    };
+    records::append(&session.home.ledger, UNDER, &under).await.unwrap();
+    assert_eq!(session.followers[&study].floors.min_rows, 10);
+    assert_eq!(session.may_go_on(&study).await.unwrap(), Ok(()));
+    assert_eq!(session.followers[&study].floors.min_rows, 50, "as node.toml asked then");
+    session.followers.remove(&study);
+    assert_eq!(session.follower(&study, proposal).await.unwrap().floors.min_rows, 50);
+    let path = session.home.paths.settings();
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("min_rows = 10", "min_rows = 60")).unwrap();
+    assert_eq!(session.may_go_on(&study).await.unwrap(), Ok(()));
+    assert_eq!(session.followers[&study].floors.min_rows, 60, "as it asks now");
+
+    // Patients who are in memory are held to it, too.
+    let csv: String = (0..70).map(|n| format!("{},{},{}\n", 50 + n, 120 + n, n % 2)).collect();
+    let schema = "[dataset]\nname = \"ist\"\n[columns.age]\ntype = \"float\"\n[columns.sbp]\ntype = \"float\"\n\
+                  [columns.dead14]\ntype = \"bool\"\n";
+    let (file, schema_file) = (folder.path().join("p.csv"), folder.path().join("s.toml"));
+    std::fs::write(&file, format!("age,sbp,dead14\n{csv}")).unwrap();
+    std::fs::write(&schema_file, schema).unwrap();
+    crate::data_desk::add(&session.home.paths, "ist", &file, &schema_file, true).unwrap();
+    let read = session.followers[&study].work(&session.home).cohort().unwrap();
+    session.followers.get_mut(&study).unwrap().cohort = Some(read);
+    assert_eq!(session.may_go_on(&study).await.unwrap(), Ok(()));
+    assert!(session.followers[&study].cohort.is_some(), "nothing has changed");
+    std::fs::write(&path, text.replace("min_rows = 10", "min_rows = 71")).unwrap();
+    assert_eq!(session.may_go_on(&study).await.unwrap(), Ok(()));
+    let refused = session.followers[&study].work(&session.home).cohort().err().unwrap();
+    assert_eq!(refused.code, Code::TooFewRows);
 }
 
 #[tokio::test]

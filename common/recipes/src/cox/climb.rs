@@ -1,12 +1,12 @@
 //! Newton's method for the partial likelihood on standardised columns: the point moves by the whole step; where the
-//! objective fell, or could not be told, by half of it, then a quarter. There is no intercept, and the ridge binds all.
+//! objective fell or hardly rose, or could not be told, by half of it, then a quarter. There is no intercept, and the ridge binds all.
 //!
 //! A round that only tells the log-likelihood (with risk sets over all sites, the information comes a round later) decides
 //! [`Climb::fell`] first, so that no information is asked for at a point that is left again.
 
 use crate::error::RecipeError;
 use crate::linear::{Factor, dot, largest, triangle};
-use crate::newton::{Limits, STILL, Step};
+use crate::newton::{ENOUGH, Limits, STILL, Step};
 use motet_secagg::canonical;
 
 /// The objective may fall by this part of its size before a step counts as too long: rounding of the sums.
@@ -68,6 +68,8 @@ canonical! {
         pub information: Vec<f64>,
         /// Largest coefficient of the whole step from `beta`; 0 before the first.
         pub stride: f64,
+        /// What the slope promises of the whole step from `beta`; 0 before the first.
+        pub gain: f64,
         /// Points out of range since the last step.
         pub beyond: u32,
         /// Whether the last step was within the tolerance.
@@ -131,6 +133,7 @@ impl Climb {
             null_loglik: 0.0,
             information: Vec::new(),
             stride: 0.0,
+            gain: 0.0,
             beyond: 0,
             converged: false,
             history: Vec::new(),
@@ -149,7 +152,8 @@ impl Climb {
 
     /// Whether the step to [`Climb::point`] was too long. `loglik` is none where a score or a risk set was out of range.
     pub(super) fn fell(&self, loglik: Option<f64>, ridge: f64) -> bool {
-        let least = self.objective - SLACK * (1.0 + self.objective.abs());
+        let promised = ENOUGH * self.shrink * self.gain;
+        let least = self.objective + promised - SLACK * (1.0 + self.objective.abs());
         loglik.is_none_or(|loglik| self.objective(loglik, ridge) < least)
     }
 
@@ -218,7 +222,7 @@ impl Climb {
         }
         next.beyond = 0;
         next.beta = point;
-        (next.direction, next.shrink, next.stride) = (step, 1.0, stride);
+        (next.direction, next.shrink, next.stride, next.gain) = (step, 1.0, stride, gain);
         if next.taken >= limits.max_rounds { Move::End(next) } else { Move::On(next) }
     }
 }
