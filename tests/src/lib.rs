@@ -1,9 +1,11 @@
 //! What the tests share: a simulated world of rounds, a lying coordinator, a model of the rules, every decoder and parser as a
-//! function of bytes, a consortium of real processes, a bad network, and a caller who keeps to no rules.
+//! function of bytes, a consortium of real processes, a bad network, a caller who keeps to no rules, and the figures of the
+//! house.
 
 pub mod attack;
 pub mod consortium;
 pub mod fuzz;
+pub mod house;
 #[cfg(target_os = "linux")]
 pub mod image;
 pub mod model;

@@ -9,17 +9,15 @@
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
 )]
 
-#[path = "tidy/modules.rs"]
-mod modules;
 #[path = "tidy/pages.rs"]
 mod pages;
-#[path = "tidy/source.rs"]
-mod source;
 
-use source::{Source, relative, root, sources, text};
+use motet_tests::house::source::{self, Source, relative, root, text};
+use motet_tests::house::{count, methods};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 /// Which of our packages may know which. A package that is not here does not belong to the house.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -154,6 +152,12 @@ impl Package {
     }
 }
 
+/// Every Rust file of the repository, read once for all tests.
+fn sources() -> &'static [Source] {
+    static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| source::sources(root()));
+    &SOURCES
+}
+
 fn no_complaints(complaints: Vec<String>) {
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
@@ -232,7 +236,7 @@ fn a_node_listens_nowhere_and_starts_no_program_but_df() {
     {
         let folder = package.folder.join("src");
         let own =
-            package.sources(&all, &packages).into_iter().filter(|source| source.path.starts_with(&folder));
+            package.sources(all, &packages).into_iter().filter(|source| source.path.starts_with(&folder));
         for source in own.filter(|source| !source.path.to_string_lossy().ends_with("tests.rs")) {
             seen += 1;
             let path = relative(&source.path);
@@ -255,7 +259,7 @@ fn a_dependency_is_declared_once_and_used() {
     let mut wanted = BTreeSet::new();
     for package in &packages {
         let manifest = relative(&package.folder.join("Cargo.toml"));
-        let own = package.sources(&all, &packages);
+        let own = package.sources(all, &packages);
         for kind in KINDS {
             for (name, value) in package.dependencies(kind) {
                 if value.get("workspace").and_then(toml::Value::as_bool) != Some(true) {
@@ -291,16 +295,14 @@ fn a_dependency_is_declared_once_and_used() {
 
 #[test]
 fn modules_import_each_other_in_one_direction() {
-    let (packages, all) = (packages(), sources());
+    let packages = packages();
+    let codes = source::codes(root(), sources());
+    let graphs = count::graphs(&codes);
     let mut complaints = Vec::new();
     let mut unused: BTreeSet<&Knit> = KNIT.iter().collect();
     let mut seen = 0;
     for package in &packages {
-        let folder = package.folder.join("src");
-        let own =
-            package.sources(&all, &packages).into_iter().filter(|source| source.path.starts_with(&folder));
-        let files = own.map(|source| (source.path.strip_prefix(&folder).unwrap(), source.tokens.as_slice()));
-        let graph = modules::Graph::of(files);
+        let graph = &graphs[relative(&package.folder).as_str()];
         seen += graph.modules();
         for circle in graph.circles() {
             let knit = |(name, modules, _): &&Knit| {
@@ -320,6 +322,18 @@ fn modules_import_each_other_in_one_direction() {
         complaints.push(format!("{name}: {} stand in no circle: take them out of KNIT", modules.join(", ")));
     }
     assert!(seen > packages.len(), "no modules were found at all");
+    no_complaints(complaints);
+}
+
+#[test]
+fn no_figure_of_the_house_is_worse_than_its_limit() {
+    let codes = source::production(root(), sources());
+    let mut complaints = count::complaints(&count::figures(&codes), count::LIMITS);
+    for method in methods::METHODS {
+        for room in method.rooms().filter(|room| !root().join(room).exists()) {
+            complaints.push(format!("METHODS: `{}` has no room {room}: take it out", method.kind));
+        }
+    }
     no_complaints(complaints);
 }
 
@@ -350,11 +364,12 @@ fn files_are_short_and_say_first_what_they_are() {
 
 #[test]
 fn no_test_is_switched_off() {
-    let ignored = |source: &Source| {
-        let attribute = |run: &[String]| run[0] == "#" && run[1] == "[" && run[2] == "ignore";
+    let ignored = |source: &&Source| {
+        let attribute =
+            |run: &[source::Token]| run[0].text == "#" && run[1].text == "[" && run[2].text == "ignore";
         source.tokens.windows(3).any(attribute)
     };
-    let complaints = sources().into_iter().filter(ignored);
+    let complaints = sources().iter().filter(ignored);
     no_complaints(
         complaints
             .map(|source| format!("{}: mend or delete the ignored test", relative(&source.path)))
@@ -365,7 +380,7 @@ fn no_test_is_switched_off() {
 #[test]
 fn pages_and_messages_claim_nothing_they_cannot_keep() {
     let mut complaints = Vec::new();
-    for path in source::files(&["rs", "md", "proto", "toml", "html", "txt"]) {
+    for path in source::files(root(), &["rs", "md", "proto", "toml", "html", "txt"]) {
         let content = text(&path).to_lowercase();
         for (start, end) in CLAIMS {
             let claim = format!("{start}{end}");
@@ -405,7 +420,7 @@ fn no_error_says_its_cause_in_its_own_words_and_once_more_as_its_source() {
 
 #[test]
 fn tests_and_files_that_pages_name_are_there() {
-    let tests = pages::Tests::of(&sources());
+    let tests = pages::Tests::of(sources());
     let complaints =
         PAGES.iter().flat_map(|page| tests.complaints(Path::new(page), &text(&root().join(page))));
     no_complaints(complaints.collect());
@@ -416,7 +431,7 @@ fn every_clippy_file_repeats_the_lines_of_the_root() {
     // Clippy takes the nearest file and merges nothing: a line missing below is a rule lost below.
     let all = text(&root().join("clippy.toml"));
     let mut complaints = Vec::new();
-    for path in source::files(&["toml"]).into_iter().filter(|path| path.ends_with("clippy.toml")) {
+    for path in source::files(root(), &["toml"]).into_iter().filter(|path| path.ends_with("clippy.toml")) {
         let here = text(&path);
         for line in all.lines().filter(|line| line.contains('=') && !here.lines().any(|other| other == *line))
         {

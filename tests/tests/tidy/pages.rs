@@ -152,8 +152,7 @@ fn tests(text: &str) -> Vec<String> {
 #[test]
 fn a_page_that_names_what_is_not_there_is_complained_about() {
     let source = "#[test]\nfn a_b() {}\n#[tokio::test]\nasync fn c_d() {}\nfn no_test() {}\n";
-    let at =
-        |name: &str| Source { path: crate::root().join(name), text: source.to_owned(), tokens: Vec::new() };
+    let at = |name: &str| Source::new(crate::root().join(name), source.to_owned());
     let tests = Tests::of(&[at("x/one.rs"), at("x/one/part.rs"), at("two.rs")]);
     let page = "| promise | how | test |\n|---|---|---|\n\
         | good | so | `a_b`, `c_...` in [one.rs](x/one.rs) |\n\

@@ -1,9 +1,12 @@
 //! Which module of a package imports which, and the circles among them.
 //!
-//! Modules are compared among siblings: a path `crate::round::share::Dealt` seen in `crate::round::upload` is an arrow
-//! from `round::upload` to `round::share`. A parent and its children are one thing, so paths to an ancestor's own
-//! items and a parent's use of its children draw no arrow; a name that a parent re-exports counts as the child's.
+//! There are two ways to look. *Among siblings*, a path `crate::round::share::Dealt` seen in `crate::round::upload` is an
+//! arrow from `round::upload` to `round::share`; a parent and its children are one thing, so paths to an ancestor's own
+//! items and a parent's use of its children draw no arrow. *Between files*, they draw one too: a file that uses an item of
+//! its parent, while the parent uses the child, is a knot of two. In both a name that a parent re-exports counts as the
+//! child's.
 
+use super::source::Token;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -17,15 +20,19 @@ struct Mention {
 }
 
 /// The arrows of one package.
-pub(crate) struct Graph {
+pub struct Graph {
     modules: BTreeSet<Module>,
-    arrows: BTreeMap<Module, BTreeSet<Module>>,
+    siblings: Arrows,
+    files: Arrows,
 }
+
+#[derive(Default)]
+struct Arrows(BTreeMap<Module, BTreeSet<Module>>);
 
 impl Graph {
     /// Reads files given by their path below `src` and their tokens. `main.rs`, `bin/` and test modules are crates or
     /// crate-like roots of their own and are left out.
-    pub(crate) fn of<'a>(files: impl Iterator<Item = (&'a Path, &'a [String])>) -> Self {
+    pub fn of<'a>(files: impl Iterator<Item = (&'a Path, &'a [Token])>) -> Self {
         let mut modules = BTreeSet::new();
         let mut mentions = Vec::new();
         for (path, tokens) in files {
@@ -40,40 +47,60 @@ impl Graph {
                 exports.insert((mention.from.clone(), name.clone()), mention.path.clone());
             }
         }
-        let mut arrows: BTreeMap<Module, BTreeSet<Module>> = BTreeMap::new();
+        let (mut siblings, mut files) = (Arrows::default(), Arrows::default());
         for mention in &mentions {
             let to = resolve(&mention.path, &modules, &exports, 0);
             let shared = to.iter().zip(&mention.from).take_while(|(a, b)| a == b).count();
             if shared < to.len() && shared < mention.from.len() {
-                arrows.entry(mention.from[..=shared].to_vec()).or_default().insert(to[..=shared].to_vec());
+                siblings.draw(&mention.from[..=shared], &to[..=shared]);
+            }
+            let from = resolve(&mention.from, &modules, &BTreeMap::new(), 0);
+            if from != to {
+                files.draw(&from, &to);
             }
         }
-        Self { modules, arrows }
+        Self { modules, siblings, files }
     }
 
-    pub(crate) fn modules(&self) -> usize {
+    pub fn modules(&self) -> usize {
         self.modules.len()
     }
 
-    /// Every set of modules that reach each other, sorted.
-    pub(crate) fn circles(&self) -> Vec<Vec<String>> {
+    /// Every set of siblings that reach each other, sorted.
+    pub fn circles(&self) -> Vec<Vec<String>> {
+        self.siblings.circles()
+    }
+
+    /// Every set of files that reach each other, arrows between parent and child counted, sorted.
+    pub fn knots(&self) -> Vec<Vec<String>> {
+        self.files.circles()
+    }
+}
+
+impl Arrows {
+    fn draw(&mut self, from: &[String], to: &[String]) {
+        self.0.entry(from.to_vec()).or_default().insert(to.to_vec());
+    }
+
+    fn circles(&self) -> Vec<Vec<String>> {
         let reached: BTreeMap<&Module, BTreeSet<&Module>> =
-            self.arrows.keys().map(|module| (module, self.reached(module))).collect();
+            self.0.keys().map(|module| (module, self.reached(module))).collect();
+        let name = |module: &Module| if module.is_empty() { "lib".to_owned() } else { module.join("::") };
         let circle = |module: &&Module| {
             let back = |other: &&&Module| reached.get(*other).is_some_and(|reached| reached.contains(module));
-            reached[*module].iter().filter(back).map(|other| other.join("::")).collect::<Vec<_>>()
+            reached[*module].iter().filter(back).map(|other| name(other)).collect::<Vec<_>>()
         };
-        let circles: BTreeSet<Vec<String>> = self.arrows.keys().map(|module| circle(&module)).collect();
+        let circles: BTreeSet<Vec<String>> = self.0.keys().map(|module| circle(&module)).collect();
         circles.into_iter().filter(|circle| !circle.is_empty()).collect()
     }
 
     /// Every module that arrows lead to from this one; itself too when it stands on a circle.
     fn reached(&self, module: &Module) -> BTreeSet<&Module> {
         let mut reached = BTreeSet::new();
-        let mut open: Vec<&Module> = self.arrows.get(module).into_iter().flatten().collect();
+        let mut open: Vec<&Module> = self.0.get(module).into_iter().flatten().collect();
         while let Some(next) = open.pop() {
             if reached.insert(next) {
-                open.extend(self.arrows.get(next).into_iter().flatten());
+                open.extend(self.0.get(next).into_iter().flatten());
             }
         }
         reached
@@ -118,29 +145,21 @@ fn resolve(
 }
 
 struct Reader<'a> {
-    tokens: &'a [String],
+    tokens: &'a [Token],
     mentions: &'a mut Vec<Mention>,
 }
 
 impl Reader<'_> {
-    fn is(&self, here: usize, expected: &[&str]) -> bool {
-        expected.iter().enumerate().all(|(offset, token)| self.token(here + offset) == *token)
-    }
-
     fn token(&self, here: usize) -> &str {
-        self.tokens.get(here).map_or("", String::as_str)
+        self.tokens.get(here).map_or("", |token| &token.text)
     }
 
-    /// Collects every path that starts with `crate`, `super` or `self`, and every re-export.
+    /// Collects every path, and every re-export.
     fn read(&mut self, file: &Module) {
         let mut module = file.clone();
         let mut inline: Vec<usize> = Vec::new();
         let (mut depth, mut here) = (0, 0);
         while here < self.tokens.len() {
-            if self.is(here, &["#", "[", "cfg", "(", "test", ")", "]"]) {
-                here = self.after_item(here + 7);
-                continue;
-            }
             match self.token(here) {
                 "{" => depth += 1,
                 "}" => {
@@ -160,8 +179,9 @@ impl Reader<'_> {
                     continue;
                 }
                 // `$crate` in a macro is the crate of whoever reads it here, and that is the macro's own file.
-                "crate" | "super"
-                    if self.token(here + 1) == "::" && (here == 0 || self.token(here - 1) != "$") =>
+                name if self.token(here + 1) == "::"
+                    && is_name(name)
+                    && (here == 0 || !matches!(self.token(here - 1), "$" | "::")) =>
                 {
                     here = self.tree(here, &module, &[], None);
                     continue;
@@ -170,27 +190,6 @@ impl Reader<'_> {
             }
             here += 1;
         }
-    }
-
-    /// Skips the item after `#[cfg(test)]`: to its `;` or over its braces.
-    fn after_item(&self, start: usize) -> usize {
-        let (mut here, mut depth) = (start, 0);
-        while here < self.tokens.len() {
-            match self.token(here) {
-                "{" | "(" | "[" => depth += 1,
-                ")" | "]" => depth -= 1,
-                "}" => {
-                    depth -= 1;
-                    if depth == 0 {
-                        return here + 1;
-                    }
-                }
-                ";" if depth == 0 => return here + 1,
-                _ => {}
-            }
-            here += 1;
-        }
-        here
     }
 
     /// Reads one path or one branch of a use tree; gives the place after it. `public` is set inside a `use`.
@@ -206,10 +205,7 @@ impl Reader<'_> {
                 }
                 return here + 1;
             }
-            if !self
-                .token(here)
-                .starts_with(|letter: char| letter.is_alphabetic() || letter == '_' || letter == '*')
-            {
+            if !is_name(self.token(here)) && self.token(here) != "*" {
                 break;
             }
             path.push(self.token(here).to_owned());
@@ -232,6 +228,10 @@ impl Reader<'_> {
     }
 }
 
+fn is_name(token: &str) -> bool {
+    token.starts_with(|letter: char| letter.is_alphabetic() || letter == '_')
+}
+
 /// The path from the root: `super` and `self` resolved; another first word is taken as a child's, where the root of
 /// another crate simply leads nowhere.
 fn absolute(path: &[String], from: &Module) -> Option<Vec<String>> {
@@ -252,14 +252,38 @@ fn absolute(path: &[String], from: &Module) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::source::{Source, production};
     use super::Graph;
-    use crate::source::tokens;
     use std::path::Path;
 
+    fn graph(files: &[(&str, &str)]) -> Graph {
+        let source =
+            |(path, text): &(&str, &str)| Source::new(Path::new("/node/src").join(path), (*text).to_owned());
+        let codes = production(Path::new("/"), &files.iter().map(source).collect::<Vec<_>>());
+        let below = |path: &'_ str| Path::new(path).strip_prefix("node/src").unwrap().to_owned();
+        let files: Vec<_> = codes.iter().map(|code| (below(&code.path), code.tokens.as_slice())).collect();
+        Graph::of(files.iter().map(|(path, tokens)| (path.as_path(), *tokens)))
+    }
+
     fn circles(files: &[(&str, &str)]) -> Vec<String> {
-        let files: Vec<_> = files.iter().map(|(path, text)| (Path::new(*path), tokens(text))).collect();
-        let graph = Graph::of(files.iter().map(|(path, tokens)| (*path, tokens.as_slice())));
-        graph.circles().iter().map(|circle| circle.join(" ")).collect()
+        graph(files).circles().iter().map(|circle| circle.join(" ")).collect()
+    }
+
+    #[test]
+    fn a_parent_and_a_child_that_use_each_other_are_a_knot_of_files() {
+        let knots = |parent: &str, child: &str| {
+            let files = [("a/mod.rs", parent), ("a/b.rs", child), ("a/c.rs", "pub struct C;")];
+            graph(&files).knots().iter().map(|knot| knot.join(" ")).collect::<Vec<_>>()
+        };
+        let down = "mod b; mod c; pub use c::C; pub struct P; fn f() { b::f() }";
+        for up in ["use super::P;", "fn g() { super::f() }", "use crate::a::{C, P};"] {
+            assert_eq!(knots(down, up), ["a a::b"], "{up}");
+            assert!(circles(&[("a/mod.rs", down), ("a/b.rs", up)]).is_empty(), "{up}");
+        }
+        for up in ["use super::C;", "mod d; use d::P;", "fn g() { super::c::f() }"] {
+            assert_eq!(knots(down, up), Vec::<String>::new(), "{up}");
+        }
+        assert_eq!(knots("mod b; pub struct P;", "use super::P;"), Vec::<String>::new());
     }
 
     #[test]
