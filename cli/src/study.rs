@@ -7,6 +7,7 @@ use crate::identity::{Desk, Identity, calling};
 use crate::output::{Out, Table, count, now_ms, shown};
 use crate::propose::{Proposed, read, refuse_errors, submit};
 use crate::standing::{Standing, known};
+use motet_common::enrol::Role;
 use motet_common::refusal::Code;
 use motet_common::roster::{Entry, Roster, SignedRoster};
 use motet_common::study::{Finding, Study};
@@ -146,14 +147,16 @@ fn roster_json(roster: &Roster) -> Value {
 
 async fn list(args: &Read) -> Done {
     let out = Out::new(args.json);
-    let (_, mut desk) = calling(args.who.identity.as_deref()).await?;
+    let (identity, mut desk) = calling(args.who.identity.as_deref()).await?;
     let studies = desk.list_studies(v1::ListStudiesRequest { id: String::new() }).await?.into_inner().studies;
     out.value(&json!({ "studies": studies.iter().map(study_json).collect::<Vec<_>>() }));
+    let told = is_told_of_sites(&identity);
     let mut table =
         Table::new(&["study", "state", ">approved", ">declined", ">sites", ">connected", "title"]);
     for study in &studies {
         let with = |word: &str| study.sites.iter().filter(|site| site.decision == word).count().to_string();
-        let connected = study.sites.iter().filter(|site| site.connected).count().to_string();
+        let connected = study.sites.iter().filter(|site| site.connected).count();
+        let connected = if told { connected.to_string() } else { NOT_TOLD.to_owned() };
         let sites = study.sites.len().to_string();
         let (id, state, title) = (study.id.clone(), study.state.clone(), study.title.clone());
         table.row([id, state, with("approved"), with("declined"), sites, connected, title]);
@@ -205,9 +208,11 @@ async fn show(args: &Named) -> Done {
         out.line(format!("  release        {}", shown(&parsed.recipients.words())));
     }
     out.line("");
+    let told = is_told_of_sites(&identity);
     let mut table = Table::new(&["site", "country", "decision", "now", "reason or permit"]);
     for site in &study.sites {
         let now = match (site.connected, site.stopped) {
+            _ if !told => NOT_TOLD,
             (true, true) => crate::members::STOPPED,
             (true, false) => "connected",
             (false, _) => "away",
@@ -217,6 +222,14 @@ async fn show(args: &Named) -> Done {
     }
     out.table(&table);
     Ok(())
+}
+
+/// What stands for what the coordinator tells operators alone.
+const NOT_TOLD: &str = "-";
+
+/// Which sites are connected is for operators.
+fn is_told_of_sites(identity: &Identity) -> bool {
+    identity.card.role == Role::Operator.as_str()
 }
 
 fn study_json(study: &v1::Study) -> Value {

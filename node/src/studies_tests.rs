@@ -261,7 +261,7 @@ fn a_limit_that_node_toml_loosens_after_an_approval_stays_and_one_that_it_tighte
     let signed = signed(&studies, "ist", Verdict::Approve(String::new()), 101);
     let under = Under {
         decision: signed.digest("decision"),
-        again: false,
+        again: motet_common::opening::Lifted::default(),
         min_sites: 5,
         max_set_change: 0,
         own_metrics: false,

@@ -238,6 +238,9 @@ fn a_researcher_sees_and_fetches_only_what_the_study_releases_to_her() {
     let hers =
         ["cleveland approved", "hungarian approved", "va withdrawn"].map(|is| format!("{is}  false false"));
     assert_eq!(read(&consortium, &ada), hers);
+    // Nor is what is not told called by another name.
+    let shown = consortium.motet(&["study", "show", "heart-disease", "--as", &ada]).done();
+    assert!(!shown.contains("away") && shown.contains(" - "), "{shown}");
 
     // Nor does somebody else who is given the name later.
     consortium.operate(&["person", "remove", "ada"]).done();

@@ -314,7 +314,7 @@ async fn a_cohort_is_held_to_the_rows_that_its_approval_asked_for_whatever_node_
     };
     let under = Under {
         decision,
-        again: false,
+        again: motet_common::opening::Lifted::default(),
         min_sites: 3,
         max_set_change: 0,
         own_metrics: false,
