@@ -1,5 +1,6 @@
-//! The sets of sites that one site has signed, beyond one study: two sums over the same data whose sets differ in a site or two
-//! show by subtraction what those sites say alone, whatever the studies are called and whatever they filter.
+//! The sets of sites that one site has signed, beyond one study: two sums over the same data whose
+//! sets differ in a site or two show by subtraction what those sites say alone, whatever the
+//! studies are called and whatever they filter.
 
 use crate::refusal::{Code, Refusal};
 use crate::roster::Roster;
@@ -25,7 +26,8 @@ canonical! {
     /// What a steward lets two sums together tell of.
     #[derive(Debug, Clone, PartialEq, Eq, Default)]
     pub struct Lifted {
-        /// Sites by name that the card gave as the whole difference of two sums: all of a line together, and no part of it.
+        /// Sites by name that the card gave as the whole difference of two sums: all of a line
+        /// together, and no part of it.
         pub lines: Vec<Vec<String>>,
         /// Sites that the steward named herself: each alone, and any of them together.
         pub named: Vec<String>,
@@ -35,8 +37,9 @@ canonical! {
 impl Lifted {
     /// Whether two sums may differ in exactly these sites.
     fn covers(&self, sites: &[String]) -> bool {
-        let is_line =
-            |line: &Vec<String>| line.len() == sites.len() && line.iter().all(|site| sites.contains(site));
+        let is_line = |line: &Vec<String>| {
+            line.len() == sites.len() && line.iter().all(|site| sites.contains(site))
+        };
         self.lines.iter().any(is_line) || sites.iter().all(|site| self.named.contains(site))
     }
 }
@@ -78,10 +81,13 @@ impl fmt::Display for Near {
 }
 
 impl Reading {
-    /// Whether both read one dataset: the same name, the same place or the same content, any one suffices. They need no column in
-    /// common: the numbers of patients would differ all the same, and one column can be computed from another.
+    /// Whether both read one dataset: the same name, the same place or the same content, any one
+    /// suffices. They need no column in common: the numbers of patients would differ all the same,
+    /// and one column can be computed from another.
     pub fn shares(&self, other: &Self) -> bool {
-        self.dataset == other.dataset || self.source == other.source || self.content == other.content
+        self.dataset == other.dataset
+            || self.source == other.source
+            || self.content == other.content
     }
 }
 
@@ -91,20 +97,36 @@ impl Opening {
         (self.digest, self.roster) != (*study, *roster) && self.reading.shares(reading)
     }
 
-    /// The sites that are in one of the two sets alone, by name, where they are fewer than `least`: of them both sums together
-    /// would tell.
+    /// The sites that are in one of the two sets alone, by name, where they are fewer than `least`:
+    /// of them both sums together would tell.
     fn tells(&self, set: &[NodeId], least: usize, roster: &Roster) -> Option<Vec<String>> {
-        let left = self.set.iter().filter(|(node, _)| !set.contains(node)).map(|(_, name)| name.clone());
-        let came = set.iter().filter(|node| !self.set.iter().any(|(known, _)| known == *node));
-        let came =
-            came.map(|node| roster.entry(*node).map_or_else(|| node.to_string(), |entry| entry.name.clone()));
+        let left = self
+            .set
+            .iter()
+            .filter(|(node, _)| !set.contains(node))
+            .map(|(_, name)| name.clone());
+        let came = set
+            .iter()
+            .filter(|node| !self.set.iter().any(|(known, _)| known == *node));
+        let came = came.map(|node| {
+            roster
+                .entry(*node)
+                .map_or_else(|| node.to_string(), |entry| entry.name.clone())
+        });
         let differ: Vec<String> = left.chain(came).collect();
         (1..least).contains(&differ.len()).then_some(differ)
     }
 
     /// Whether a set comes near this one in sites of which the steward lets both tell.
-    pub fn is_lifted(&self, set: &[NodeId], least: usize, roster: &Roster, lifted: &Lifted) -> bool {
-        self.near(set, least, roster).is_some_and(|near| lifted.covers(&near.sites))
+    pub fn is_lifted(
+        &self,
+        set: &[NodeId],
+        least: usize,
+        roster: &Roster,
+        lifted: &Lifted,
+    ) -> bool {
+        self.near(set, least, roster)
+            .is_some_and(|near| lifted.covers(&near.sites))
     }
 
     /// Holds a set against this one: fewer than `least` sites may not be all that differs.
@@ -121,7 +143,10 @@ impl Opening {
     /// The study, and those sites by name, where both sums together tell of so few.
     pub fn near(&self, set: &[NodeId], least: usize, roster: &Roster) -> Option<Near> {
         let sites = self.tells(set, least, roster)?;
-        Some(Near { id: self.study.clone(), sites })
+        Some(Near {
+            id: self.study.clone(),
+            sites,
+        })
     }
 }
 
@@ -132,7 +157,11 @@ mod tests {
     use motet_secagg::sign::SecretKey;
 
     fn reading(dataset: &str, source: &str, content: u8) -> Reading {
-        Reading { dataset: dataset.into(), source: source.into(), content: Digest([content; 32]) }
+        Reading {
+            dataset: dataset.into(),
+            source: source.into(),
+            content: Digest([content; 32]),
+        }
     }
 
     #[test]
@@ -153,10 +182,15 @@ mod tests {
     fn sets_that_differ_in_fewer_sites_than_a_sum_may_hold_tell_of_them() {
         let keys = |n: u8| {
             let public = |seed: u8| SecretKey::from_seed([seed; 32]).public();
-            SiteKeys { identity: public(n), steward: public(n + 100), witness: public(n + 150) }
+            SiteKeys {
+                identity: public(n),
+                steward: public(n + 100),
+                witness: public(n + 150),
+            }
         };
-        let mut entries: Vec<Entry> =
-            (1..=5).map(|n| Entry::new(&format!("site-{n}"), "NL", keys(n))).collect();
+        let mut entries: Vec<Entry> = (1..=5)
+            .map(|n| Entry::new(&format!("site-{n}"), "NL", keys(n)))
+            .collect();
         entries.sort_by_key(|entry| entry.node);
         // The last one of the opening is in no roster any more.
         let gone = (NodeId([0xff; 16]), "gone".to_owned());
@@ -166,8 +200,14 @@ mod tests {
             .map(|entry| (entry.node, entry.name.clone()))
             .chain([gone.clone()])
             .collect();
-        let (nodes, fifth) = (first.iter().map(|(node, _)| *node).collect::<Vec<_>>(), entries[4].clone());
-        let hub = HubKeys { signing: keys(60).identity, log: keys(61).identity };
+        let (nodes, fifth) = (
+            first.iter().map(|(node, _)| *node).collect::<Vec<_>>(),
+            entries[4].clone(),
+        );
+        let hub = HubKeys {
+            signing: keys(60).identity,
+            log: keys(61).identity,
+        };
         let roster = Roster::new("one", 1, hub, "Stroke Europe", entries).unwrap();
         let opening = Opening {
             study: "one".into(),
@@ -183,14 +223,29 @@ mod tests {
         let with = |nodes: &[NodeId]| [nodes, &[fifth.node]].concat();
         assert_eq!(tells(&with(&nodes)), Some(vec![fifth.name.clone()]));
         // One left and another came: the difference of the two.
-        assert_eq!(tells(&with(&nodes[..4])), Some(vec![gone.1, fifth.name.clone()]));
-        assert_eq!(tells(&nodes[..2]), None, "three sites are a sum that anybody may ask for");
+        assert_eq!(
+            tells(&with(&nodes[..4])),
+            Some(vec![gone.1, fifth.name.clone()])
+        );
+        assert_eq!(
+            tells(&nodes[..2]),
+            None,
+            "three sites are a sum that anybody may ask for"
+        );
     }
 
     #[test]
     fn what_the_card_names_together_is_lifted_together_and_never_one_of_it_alone() {
-        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<String>>();
-        let lifted = Lifted { lines: vec![names(&["a", "b"]), names(&["c"])], named: names(&["d", "e"]) };
+        let names = |names: &[&str]| {
+            names
+                .iter()
+                .map(|&name| name.to_owned())
+                .collect::<Vec<String>>()
+        };
+        let lifted = Lifted {
+            lines: vec![names(&["a", "b"]), names(&["c"])],
+            named: names(&["d", "e"]),
+        };
         for (sites, covers) in [
             (&["b", "a"][..], true),
             (&["c"], true),
@@ -209,7 +264,13 @@ mod tests {
     fn a_studys_own_sets_are_its_chains_affair_and_another_rosters_are_not() {
         let data = reading("heart", "/data/h.csv", 1);
         let (digest, roster) = (Digest([1; 32]), Digest([2; 32]));
-        let opening = Opening { study: "one".into(), digest, roster, reading: data.clone(), set: Vec::new() };
+        let opening = Opening {
+            study: "one".into(),
+            digest,
+            roster,
+            reading: data.clone(),
+            set: Vec::new(),
+        };
         assert!(!opening.is_beside(&digest, &roster, &data));
         assert!(opening.is_beside(&digest, &Digest([3; 32]), &data));
         assert!(opening.is_beside(&Digest([3; 32]), &roster, &data));

@@ -1,5 +1,5 @@
-//! What a steward has read: the proposals whose cards were shown at this site. Between the reading and the yes another text
-//! can take a study's place, under the same id; it is not approved unread.
+//! What a steward has read: the proposals whose cards were shown at this site. Between the reading
+//! and the yes another text can take a study's place, under the same id; it is not approved unread.
 
 use crate::records::{self, SHOWN, Shown};
 use crate::studies::Proposal;
@@ -20,7 +20,8 @@ fn is_of(shown: &Shown, proposal: &Proposal) -> bool {
 
 /// Whether it said all that is to be said now of sums that were opened before.
 fn says(shown: &Shown, near: &[Near]) -> bool {
-    near.iter().all(|near| shown.near.contains(&near.to_string()))
+    near.iter()
+        .all(|near| shown.near.contains(&near.to_string()))
 }
 
 /// Puts on record that this proposal's card is shown. A full disk keeps nobody from reading it.
@@ -34,24 +35,36 @@ pub(crate) async fn note(
     now: Moment,
 ) -> Result<(), NodeError> {
     let id = proposal.study.id.clone();
-    if last(home, &id).await?.is_some_and(|shown| is_of(&shown, proposal) && says(&shown, near)) {
+    if last(home, &id)
+        .await?
+        .is_some_and(|shown| is_of(&shown, proposal) && says(&shown, near))
+    {
         return Ok(());
     }
     let (study, roster) = (proposal.digest, proposal.roster_digest);
     let near = near.iter().map(ToString::to_string).collect();
-    let shown = Shown { when_ms: now.ms, id, study, roster, near };
+    let shown = Shown {
+        when_ms: now.ms,
+        id,
+        study,
+        roster,
+        near,
+    };
     match records::append(&home.ledger, SHOWN, &shown).await {
         Err(error) if error.is_of_the_disk() => {
-            output::note(&format!("that this card was shown could not be written down: {error}"));
+            output::note(&format!(
+                "that this card was shown could not be written down: {error}"
+            ));
             Ok(())
         }
         written => written.map(drop),
     }
 }
 
-/// A steward signs what was read and nothing that took its place since: the digests that were typed, or else those of the
-/// card that was shown last, must be the ones that stand. Of sums that were opened since that card nobody read; digests that were
-/// typed are of another desk's card, and what is lifted is printed with the decision.
+/// A steward signs what was read and nothing that took its place since: the digests that were
+/// typed, or else those of the card that was shown last, must be the ones that stand. Of sums that
+/// were opened since that card nobody read; digests that were typed are of another desk's card, and
+/// what is lifted is printed with the decision.
 ///
 /// # Errors
 /// `study_not_approved` when they are not.
@@ -72,10 +85,14 @@ pub(crate) async fn check(
         }
         (None, Some(shown)) if is_of(&shown, proposal) && says(&shown, near) => return Ok(()),
         (None, Some(shown)) if is_of(&shown, proposal) => {
-            format!("a sum that the card of study `{id}` does not name was opened since it was shown here")
+            format!(
+                "a sum that the card of study `{id}` does not name was opened since it was shown here"
+            )
         }
         (None, Some(_)) => format!("study `{id}` has changed since it was shown here"),
-        (None, None) => format!("study `{id}` was not shown here yet, and no `--digest` says what was read"),
+        (None, None) => {
+            format!("study `{id}` was not shown here yet, and no `--digest` says what was read")
+        }
     };
     Err(Refusal::new(Code::StudyNotApproved, detail).into())
 }

@@ -1,6 +1,6 @@
-//! What the tests share: a simulated world of rounds, a lying coordinator, a model of the rules, every decoder and parser as a
-//! function of bytes, a consortium of real processes, a bad network, a caller who keeps to no rules, and the figures of the
-//! house.
+//! What the tests share: a simulated world of rounds, a lying coordinator, a model of the rules,
+//! every decoder and parser as a function of bytes, a consortium of real processes, a bad network,
+//! a caller who keeps to no rules, and the figures of the house.
 
 pub mod attack;
 pub mod consortium;

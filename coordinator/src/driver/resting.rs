@@ -1,5 +1,6 @@
-//! A driver that nobody needs rests: its task ends and its book is let go. What must be known of the study meanwhile stays
-//! with its handle, a few kilobytes; the rest is in the ledger, and is read from there when somebody asks.
+//! A driver that nobody needs rests: its task ends and its book is let go. What must be known of
+//! the study meanwhile stays with its handle, a few kilobytes; the rest is in the ledger, and is
+//! read from there when somebody asks.
 
 use super::publishing::kept_until;
 use super::{Driver, now};
@@ -27,22 +28,39 @@ pub(super) fn may_rest(book: &Book) -> bool {
     book.run.is_none() && book.spooled.is_empty() && !book.log.leaves().is_empty()
 }
 
-/// What a late site is told, with the run it is of: the latest sum, and the end once there is one. The same whether the driver
-/// rests or is awake: which of the two it is when a site comes is chance.
+/// What a late site is told, with the run it is of: the latest sum, and the end once there is one.
+/// The same whether the driver rests or is awake: which of the two it is when a site comes is
+/// chance.
 fn missed(book: &Book, key: &SecretKey) -> Option<(RunId, Vec<Message>)> {
     let (run, past) = book.latest_run().zip(book.past.last())?;
     let end = book.is_over().then(|| Message::Stands(book.stands(key)));
-    Some((run, [Message::Released(past.released.clone())].into_iter().chain(end).collect()))
+    Some((
+        run,
+        [Message::Released(past.released.clone())]
+            .into_iter()
+            .chain(end)
+            .collect(),
+    ))
 }
 
 /// What must be known of the study while its driver rests.
 pub(super) fn resting(book: &Book, config: &Config, key: &SecretKey) -> Resting {
-    let owed: BTreeSet<NodeId> = book.roster().nodes().filter(|node| book.is_late(*node)).collect();
+    let owed: BTreeSet<NodeId> = book
+        .roster()
+        .nodes()
+        .filter(|node| book.is_late(*node))
+        .collect();
     Resting {
         runs: view::runs(book, None),
         latest: missed(book, key).filter(|_| !owed.is_empty()),
         owed,
-        due: kept_until(&book.uploads, config.retain_uploads_days, book.needs_no_uploads()).flatten().min(),
+        due: kept_until(
+            &book.uploads,
+            config.retain_uploads_days,
+            book.needs_no_uploads(),
+        )
+        .flatten()
+        .min(),
     }
 }
 
@@ -53,18 +71,26 @@ impl Driver {
             && self.book.is_late(node)
             && let Some((run, told)) = missed(&self.book, &self.shared.keys.log)
         {
-            told.iter().for_each(|message| self.shared.hub.tell(node, run, message));
+            told.iter()
+                .for_each(|message| self.shared.hub.tell(node, run, message));
         }
     }
 
     /// Puts the handle to rest; false when somebody is about to ask, or a node has just come.
     pub(super) fn rest(&self) -> bool {
-        let Ok(mut line) = self.handle.line.try_lock() else { return false };
+        let Ok(mut line) = self.handle.line.try_lock() else {
+            return false;
+        };
         // With the handle's line held, nobody new can come by a sender.
-        if self.own.strong_count() > OWN_SENDERS || !self.inbox.is_empty() || !self.news.is_empty() {
+        if self.own.strong_count() > OWN_SENDERS || !self.inbox.is_empty() || !self.news.is_empty()
+        {
             return false;
         }
-        *line = Line::Resting(resting(&self.book, &self.shared.config, &self.shared.keys.log));
+        *line = Line::Resting(resting(
+            &self.book,
+            &self.shared.config,
+            &self.shared.keys.log,
+        ));
         tracing::info!(study = %self.book.study.id, "the study rests: nothing of it is under way");
         true
     }

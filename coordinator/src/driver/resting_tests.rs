@@ -1,5 +1,5 @@
-//! A late site hears how the study stands, whatever the study's driver is about when it comes. With a real driver; the book is
-//! one whose run is over.
+//! A late site hears how the study stands, whatever the study's driver is about when it comes. With
+//! a real driver; the book is one whose run is over.
 
 use super::super::opening::{Replayed, drive};
 use super::*;
@@ -35,7 +35,8 @@ const AT: Moment = Moment { ms: 1_000 };
 /// Longer than anything here takes: without what is waited for, the test ends.
 const HANG: Duration = Duration::from_secs(60);
 
-/// A study whose sites all approved and counted, its one run released; in the release is nothing that its book looks at.
+/// A study whose sites all approved and counted, its one run released; in the release is nothing
+/// that its book looks at.
 fn finished() -> Book {
     finished_by(SITES, "2030-02-28")
 }
@@ -44,23 +45,47 @@ fn finished() -> Book {
 fn finished_by(approved: usize, ends: &str) -> Book {
     let approved: Vec<usize> = (1..=approved).collect();
     let mut book = started(book(SITES, &approved));
-    book.study = Study::parse(&TEXT.replace("summary", "count").replace("2030-02-28", ends)).unwrap();
+    book.study =
+        Study::parse(&TEXT.replace("summary", "count").replace("2030-02-28", ends)).unwrap();
     book.chain = Chain::start(&book.study, book.roster());
     let open = StudyOpen::of(&book.study, book.roster());
     book.log.push(Leaf::StudyOpen(open).to_bytes());
     let mut state = book.chain.state().clone();
     if let motet_recipes::State::Count(count) = &mut state {
-        count.counts = vec![motet_recipes::Rounded { rows: 100, below: 0 }];
+        count.counts = vec![motet_recipes::Rounded {
+            rows: 100,
+            below: 0,
+        }];
     }
     let set: Vec<NodeId> = approved.iter().map(|site| node(*site)).collect();
     book.chain.accept(state, &set);
     let (plan, t3, aggregate, evidence) = Default::default();
     let (opened, state_root, signature) = (Vec::new(), book.chain.root(), key(201).sign("", &[]));
     let release = book.log.logged(0, 1, &key(202)).unwrap();
-    let released = Released { plan, t3, set, opened, aggregate, evidence, state_root, release, signature };
-    book.past.push(crate::book::Past { round: 1, ask: plan, released });
+    let released = Released {
+        plan,
+        t3,
+        set,
+        opened,
+        aggregate,
+        evidence,
+        state_root,
+        release,
+        signature,
+    };
+    book.past.push(crate::book::Past {
+        round: 1,
+        ask: plan,
+        released,
+    });
     let (code, detail, files) = (String::new(), String::new(), Vec::new());
-    let ended = StudyEntry::RunEnded(RunEnded { run: RUN, code, detail, files, at: AT });
+    let ended = StudyEntry::RunEnded(RunEnded {
+        run: RUN,
+        code,
+        detail,
+        files,
+        at: AT,
+    });
     book.apply(ended, &key(201), None).unwrap();
     assert!(book.is_over());
     book
@@ -78,7 +103,16 @@ impl Wake for Waker {
         let book = (self.book)();
         let stream = book.stream();
         let version = self.shared.ledger.version(&stream).await.unwrap();
-        Ok(drive(&self.shared, handle, Replayed { book, version, planned: 0 }, false))
+        Ok(drive(
+            &self.shared,
+            handle,
+            Replayed {
+                book,
+                version,
+                planned: 0,
+            },
+            false,
+        ))
     }
 }
 
@@ -94,7 +128,10 @@ impl Scene {
         let sample = include_str!("../../coordinator.sample.toml");
         let keys = Keys {
             authority: Authority::create("trial").unwrap(),
-            server: ServerIdentity { chain_pem: String::new(), key_pem: String::new().into() },
+            server: ServerIdentity {
+                chain_pem: String::new(),
+                key_pem: String::new().into(),
+            },
             signing: key(201),
             log: key(202),
             governance: key(200).public(),
@@ -114,10 +151,17 @@ impl Scene {
             runs: Default::default(),
             fetchable: Default::default(),
         });
-        let waker = Arc::new(Waker { shared: Arc::clone(&shared), book });
+        let waker = Arc::new(Waker {
+            shared: Arc::clone(&shared),
+            book,
+        });
         let now = book();
-        let handle =
-            Handle::new(waker, shared.hub.clone(), &now, resting(&now, &shared.config, &shared.keys.log));
+        let handle = Handle::new(
+            waker,
+            shared.hub.clone(),
+            &now,
+            resting(&now, &shared.config, &shared.keys.log),
+        );
         Self { shared, handle }
     }
 
@@ -130,7 +174,10 @@ impl Scene {
 
     /// Somebody asks something of the study.
     async fn wakes(&self) {
-        self.handle.ask(|answer| Ask::Runs { answer }).await.unwrap();
+        self.handle
+            .ask(|answer| Ask::Runs { answer })
+            .await
+            .unwrap();
         assert!(self.handle.is_awake());
     }
 
@@ -138,9 +185,21 @@ impl Scene {
     async fn cosigns(&self, site: usize) {
         let point = finished().log.point();
         let cosignature = point.cosign(&key(site + 100), 1);
-        let witness = Witness { node: node(site), cosignature };
-        let witnessed = Witnessed { study: self.handle.digest, point, witness };
-        self.handle.send(Ask::FromNode { node: node(site), message: Message::Witnessed(witnessed) }).await;
+        let witness = Witness {
+            node: node(site),
+            cosignature,
+        };
+        let witnessed = Witnessed {
+            study: self.handle.digest,
+            point,
+            witness,
+        };
+        self.handle
+            .send(Ask::FromNode {
+                node: node(site),
+                message: Message::Witnessed(witnessed),
+            })
+            .await;
     }
 }
 
@@ -150,8 +209,13 @@ struct Site(mpsc::Receiver<Result<AttendResponse, Status>>);
 impl Site {
     /// The next message to it.
     async fn hears(&mut self) -> Message {
-        let frame = tokio::time::timeout(HANG, self.0.recv()).await.expect("nothing more is told");
-        let Some(Ok(AttendResponse { frame: Some(Frame::Message(envelope)) })) = frame else {
+        let frame = tokio::time::timeout(HANG, self.0.recv())
+            .await
+            .expect("nothing more is told");
+        let Some(Ok(AttendResponse {
+            frame: Some(Frame::Message(envelope)),
+        })) = frame
+        else {
             panic!("no message")
         };
         assert_eq!(envelope.run, RUN.0);
@@ -171,7 +235,7 @@ impl Site {
 
 #[tokio::test(start_paused = true)]
 async fn a_late_site_hears_the_end_though_its_study_wakes_between_its_coming_and_the_look_at_what_it_missed()
-{
+ {
     let scene = Scene::new(finished).await;
     let mut late = scene.connects(1);
     // The news that it came is over before anybody listened.
@@ -206,7 +270,9 @@ async fn a_late_site_hears_the_end_on_every_line_until_it_has_cosigned_it() {
             tokio::time::sleep(AWAKE).await;
         }
     };
-    tokio::time::timeout(10 * AWAKE, rests).await.expect("it rests");
+    tokio::time::timeout(10 * AWAKE, rests)
+        .await
+        .expect("it rests");
     told(2).await.hears_the_end().await;
     told(1).await.hears_nothing();
 }
@@ -226,7 +292,8 @@ async fn a_site_that_comes_while_its_driver_goes_to_rest_is_asked_for_or_told() 
         std::mem::replace(&mut *line, Line::Awake(Awake { inbox, views }))
     };
     let mut late = scene.connects(1);
-    // The line is held until both wait for it, in this order: the site's coming, then the driver's rest.
+    // The line is held until both wait for it, in this order: the site's coming, then the driver's
+    // rest.
     let held = scene.handle.line.lock().await;
     let mut coming = Box::pin(scene.handle.came(node(1)));
     assert!(waits(&mut coming).await);
@@ -242,7 +309,11 @@ async fn a_site_that_comes_while_its_driver_goes_to_rest_is_asked_for_or_told() 
 /// A study that was given up while checks of its last sum were missing.
 fn unchecked() -> Book {
     let mut book = finished();
-    let release = book.past.last().map(|past| past.released.leaf_hash()).unwrap();
+    let release = book
+        .past
+        .last()
+        .map(|past| past.released.leaf_hash())
+        .unwrap();
     book.due = Some(Due { release, checks: 1 });
     assert!(!book.is_over());
     book
@@ -257,7 +328,13 @@ async fn sites_that_are_here_hear_an_end_that_the_last_check_brings() {
     late.hears_nothing();
     let release = unchecked().due.unwrap().release;
     let checked = Checked::sign(release, node(2), &key(2));
-    scene.handle.send(Ask::FromNode { node: node(2), message: Message::Checked(checked) }).await;
+    scene
+        .handle
+        .send(Ask::FromNode {
+            node: node(2),
+            message: Message::Checked(checked),
+        })
+        .await;
     assert!(matches!(late.hears().await, Message::Stands(_)));
 }
 
@@ -289,6 +366,11 @@ async fn a_site_that_approves_when_all_is_over_hears_the_end_at_once() {
         when_ms: AT.ms,
     };
     let decision = Box::new(decision.sign(&key(SITES + 50)));
-    scene.handle.ask(|answer| Ask::Decide { decision, answer }).await.unwrap().unwrap();
+    scene
+        .handle
+        .ask(|answer| Ask::Decide { decision, answer })
+        .await
+        .unwrap()
+        .unwrap();
     late.hears_the_end().await;
 }

@@ -26,22 +26,42 @@ impl Rows {
         let name = watched.name.clone();
         let unreadable = |error: std::io::Error| {
             let fix = "check the path, and that this user may read the file";
-            DataError::new(Code::FileUnreadable, format!("cannot be read ({error})"), fix).in_file(&name)
+            DataError::new(
+                Code::FileUnreadable,
+                format!("cannot be read ({error})"),
+                fix,
+            )
+            .in_file(&name)
         };
         let mut file = BufReader::new(watched.reader().map_err(unreadable)?);
         let mut head = Vec::new();
-        file.by_ref().take(HEAD).read_until(b'\n', &mut head).map_err(unreadable)?;
+        file.by_ref()
+            .take(HEAD)
+            .read_until(b'\n', &mut head)
+            .map_err(unreadable)?;
         if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
-            let error = DataError::new(Code::NotText, "the file is UTF-16 text", "save it as CSV in UTF-8");
+            let error = DataError::new(
+                Code::NotText,
+                "the file is UTF-16 text",
+                "save it as CSV in UTF-8",
+            );
             return Err(error.in_file(&name));
         }
-        let mark: u64 = if head.starts_with(&[0xef, 0xbb, 0xbf]) { 3 } else { 0 };
+        let mark: u64 = if head.starts_with(&[0xef, 0xbb, 0xbf]) {
+            3
+        } else {
+            0
+        };
         file.seek(SeekFrom::Start(mark)).map_err(unreadable)?;
         let delimiter = delimiter(&head, schema.headerless());
         if let Some(line) = swallowed(&mut file, delimiter).map_err(unreadable)? {
-            let problem = "a quoted cell that begins here takes in whole lines, and no end of the quote fits";
-            let fix = "double a quote inside a text (\"\") or remove it; nothing of the file was taken";
-            return Err(DataError::new(Code::RaggedRow, problem, fix).in_file(&name).at_line(line));
+            let problem =
+                "a quoted cell that begins here takes in whole lines, and no end of the quote fits";
+            let fix =
+                "double a quote inside a text (\"\") or remove it; nothing of the file was taken";
+            return Err(DataError::new(Code::RaggedRow, problem, fix)
+                .in_file(&name)
+                .at_line(line));
         }
         file.seek(SeekFrom::Start(mark)).map_err(unreadable)?;
         let reader = csv::ReaderBuilder::new()
@@ -49,14 +69,23 @@ impl Rows {
             .has_headers(false)
             .flexible(true)
             .from_reader(file);
-        let mut rows = Self { name, reader, header: None, width: None };
+        let mut rows = Self {
+            name,
+            reader,
+            header: None,
+            width: None,
+        };
         if !schema.headerless() {
             let mut first = csv::ByteRecord::new();
             if rows.next(&mut first)?.is_none() {
                 return Err(rows.empty("the file is empty"));
             }
-            rows.header =
-                Some(first.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_string()).collect());
+            rows.header = Some(
+                first
+                    .iter()
+                    .map(|cell| String::from_utf8_lossy(cell).trim().to_string())
+                    .collect(),
+            );
         }
         Ok(rows)
     }
@@ -83,8 +112,11 @@ impl Rows {
         match self.width {
             Some(width) if width != row.len() => {
                 let problem = format!("the row has `{}` cells, the first one `{width}`", row.len());
-                let fix = "quote texts that hold the delimiter, and write a decimal point, not a comma";
-                Err(DataError::new(Code::RaggedRow, problem, fix).in_file(&self.name).at_line(line))
+                let fix =
+                    "quote texts that hold the delimiter, and write a decimal point, not a comma";
+                Err(DataError::new(Code::RaggedRow, problem, fix)
+                    .in_file(&self.name)
+                    .at_line(line))
             }
             _ => {
                 self.width = Some(row.len());
@@ -98,8 +130,11 @@ impl Rows {
         match (source, &self.header) {
             (Source::Number(number), _) => Ok(number - 1),
             (Source::Header(wanted), Some(header)) => {
-                let mut found =
-                    header.iter().enumerate().filter(|(_, name)| *name == wanted).map(|(place, _)| place);
+                let mut found = header
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, name)| *name == wanted)
+                    .map(|(place, _)| place);
                 match (found.next(), found.next()) {
                     (Some(place), None) => Ok(place),
                     (Some(_), Some(_)) => {
@@ -118,12 +153,18 @@ impl Rows {
     }
 
     pub(crate) fn empty(&self, problem: &str) -> DataError {
-        DataError::new(Code::EmptyTable, problem, "export the table again; it needs a row for each patient")
-            .in_file(&self.name)
+        DataError::new(
+            Code::EmptyTable,
+            problem,
+            "export the table again; it needs a row for each patient",
+        )
+        .in_file(&self.name)
     }
 
     fn header_error(&self, code: Code, problem: String, fix: impl Into<String>) -> DataError {
-        DataError::new(code, problem, fix).in_file(&self.name).at_line(1)
+        DataError::new(code, problem, fix)
+            .in_file(&self.name)
+            .at_line(1)
     }
 
     fn not_found(&self, wanted: &str, header: &[String]) -> DataError {
@@ -136,13 +177,16 @@ impl Rows {
         let alike = header.iter().find(|name| name.eq_ignore_ascii_case(wanted));
         let hint = alike.map_or_else(String::new, |name| format!("did you mean `{name}`? "));
         let names: Vec<&str> = header.iter().take(SHOWN).map(String::as_str).collect();
-        let fix = format!("{hint}set `source` in the schema; the file has {}", names.join(", "));
+        let fix = format!(
+            "{hint}set `source` in the schema; the file has {}",
+            names.join(", ")
+        );
         self.header_error(Code::UnknownColumn, problem, fix)
     }
 }
 
-/// Whether a cell of the first line can be a column's name: it begins with a letter or `_`, is no date and no missing
-/// mark, and is short.
+/// Whether a cell of the first line can be a column's name: it begins with a letter or `_`, is no
+/// date and no missing mark, and is short.
 fn is_header(name: &str) -> bool {
     name.starts_with(|c: char| c.is_alphabetic() || c == '_')
         && name.chars().count() <= 64
@@ -150,8 +194,8 @@ fn is_header(name: &str) -> bool {
         && !name.eq_ignore_ascii_case("nan")
 }
 
-/// `;` where the first line has more of them outside quotes. A line of numbers may hold decimal commas, so there one `;`
-/// is enough.
+/// `;` where the first line has more of them outside quotes. A line of numbers may hold decimal
+/// commas, so there one `;` is enough.
 fn delimiter(head: &[u8], headerless: bool) -> u8 {
     let (mut commas, mut semicolons, mut inside) = (0_u32, 0_u32, false);
     for byte in head {
@@ -162,11 +206,16 @@ fn delimiter(head: &[u8], headerless: bool) -> u8 {
             _ => {}
         }
     }
-    if semicolons > commas || (headerless && semicolons > 0) { b';' } else { b',' }
+    if semicolons > commas || (headerless && semicolons > 0) {
+        b';'
+    } else {
+        b','
+    }
 }
 
-/// The line in which a quoted cell begins that takes in the lines after it by mistake: it holds a line end, and other text than
-/// the next cell follows its closing quote, or none closes it. What a quote takes in so would be patients, gone without a word.
+/// The line in which a quoted cell begins that takes in the lines after it by mistake: it holds a
+/// line end, and other text than the next cell follows its closing quote, or none closes it. What a
+/// quote takes in so would be patients, gone without a word.
 fn swallowed(file: &mut impl BufRead, delimiter: u8) -> std::io::Result<Option<u64>> {
     /// Where the byte before stands.
     enum At {
@@ -217,7 +266,10 @@ mod tests {
         ] {
             assert_eq!(line(sound), None, "{sound}");
         }
-        assert_eq!(line("id,note\n1,ok\n2,\"5 mg, then none\n3,ok\n4,\"halved\n5,ok\n"), Some(3));
+        assert_eq!(
+            line("id,note\n1,ok\n2,\"5 mg, then none\n3,ok\n4,\"halved\n5,ok\n"),
+            Some(3)
+        );
         assert_eq!(line("id,note\n1,ok\n2,\"never closed\n3,ok\n"), Some(3));
     }
 

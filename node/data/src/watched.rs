@@ -1,4 +1,5 @@
-//! A file that is held against itself: as it was before the first byte was read, and as it is after the last.
+//! A file that is held against itself: as it was before the first byte was read, and as it is after
+//! the last.
 
 use crate::error::{Code, DataError};
 use std::fs::{File, Metadata};
@@ -6,11 +7,13 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// A file whose last line has no end and that was written so lately may be one whose writer only pauses: programs write in
-/// blocks, which seldom end where a line does. An export that waits longer than this in mid-file is not noticed.
+/// A file whose last line has no end and that was written so lately may be one whose writer only
+/// pauses: programs write in blocks, which seldom end where a line does. An export that waits
+/// longer than this in mid-file is not noticed.
 const LATELY: Duration = Duration::from_secs(60);
 
-/// What the system says of a file at a moment: its length, when it was written last, and which file it is.
+/// What the system says of a file at a moment: its length, when it was written last, and which file
+/// it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Standing {
     length: u64,
@@ -36,7 +39,11 @@ fn identity(_: &Metadata) -> Identity {}
 
 impl Standing {
     fn of(meta: &Metadata) -> Self {
-        Self { length: meta.len(), written: meta.modified().ok(), identity: identity(meta) }
+        Self {
+            length: meta.len(),
+            written: meta.modified().ok(),
+            identity: identity(meta),
+        }
     }
 }
 
@@ -55,11 +62,21 @@ impl Watched {
         let name = path.display().to_string();
         let unreadable = |error: std::io::Error| {
             let fix = "check the path, and that this user may read the file";
-            DataError::new(Code::FileUnreadable, format!("cannot be read ({error})"), fix).in_file(&name)
+            DataError::new(
+                Code::FileUnreadable,
+                format!("cannot be read ({error})"),
+                fix,
+            )
+            .in_file(&name)
         };
         let file = File::open(path).map_err(unreadable)?;
         let opened = Standing::of(&file.metadata().map_err(unreadable)?);
-        Ok(Self { path: path.to_owned(), file, opened, name })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            opened,
+            name,
+        })
     }
 
     /// The file from its first byte, to be read by one reader at a time.
@@ -69,12 +86,17 @@ impl Watched {
         Ok(file)
     }
 
-    /// Whether the last line has its end: where it has none, the file may have been cut off, in the middle of a number too.
+    /// Whether the last line has its end: where it has none, the file may have been cut off, in the
+    /// middle of a number too.
     pub(crate) fn is_ended(&self) -> Result<bool, DataError> {
-        let Some(last) = self.opened.length.checked_sub(1) else { return Ok(true) };
+        let Some(last) = self.opened.length.checked_sub(1) else {
+            return Ok(true);
+        };
         let mut byte = [0];
         let mut file = &self.file;
-        let read = file.seek(SeekFrom::Start(last)).and_then(|_| file.read_exact(&mut byte));
+        let read = file
+            .seek(SeekFrom::Start(last))
+            .and_then(|_| file.read_exact(&mut byte));
         read.map_err(|error| self.unreadable(&error))?;
         Ok(matches!(byte, [b'\n' | b'\r']))
     }
@@ -82,12 +104,17 @@ impl Watched {
     /// To be asked when everything is read, and of whatever came of it.
     ///
     /// # Errors
-    /// `file_changing` where the file, or the one that its path leads to, is another than when it was opened: what was read is a
-    /// part of it, parts of two, or no longer the export of today.
+    /// `file_changing` where the file, or the one that its path leads to, is another than when it
+    /// was opened: what was read is a part of it, parts of two, or no longer the export of today.
     pub(crate) fn is_unchanged(&self) -> Result<(), DataError> {
-        let open = self.file.metadata().map_err(|error| self.unreadable(&error))?;
+        let open = self
+            .file
+            .metadata()
+            .map_err(|error| self.unreadable(&error))?;
         // A path that leads nowhere is one that is being exchanged.
-        let there = std::fs::metadata(&self.path).ok().map(|meta| Standing::of(&meta));
+        let there = std::fs::metadata(&self.path)
+            .ok()
+            .map(|meta| Standing::of(&meta));
         if Standing::of(&open) != self.opened || there != Some(self.opened) {
             return Err(self.changing("the file changed while it was read"));
         }
@@ -100,7 +127,10 @@ impl Watched {
     /// `file_changing` where it was written so lately that its writer may only pause.
     pub(crate) fn is_settled(&self) -> Result<(), DataError> {
         // A file from the future says nothing of when it was written.
-        let age = self.opened.written.and_then(|written| SystemTime::now().duration_since(written).ok());
+        let age = self
+            .opened
+            .written
+            .and_then(|written| SystemTime::now().duration_since(written).ok());
         if age.is_some_and(|age| age < LATELY) {
             let seconds = LATELY.as_secs();
             let problem = format!(
@@ -118,8 +148,12 @@ impl Watched {
 
     fn unreadable(&self, error: &std::io::Error) -> DataError {
         let fix = "check the file and try again";
-        DataError::new(Code::FileUnreadable, format!("reading failed ({})", error.kind()), fix)
-            .in_file(&self.name)
+        DataError::new(
+            Code::FileUnreadable,
+            format!("reading failed ({})", error.kind()),
+            fix,
+        )
+        .in_file(&self.name)
     }
 }
 
@@ -141,7 +175,9 @@ mod tests {
         let watched = Watched::open(&path).unwrap();
         change(&path);
         let table = Table::of(&watched, &Schema::parse(SCHEMA).unwrap(), ["x"]);
-        table.map(|table| table.rows()).map_err(|error| error.code())
+        table
+            .map(|table| table.rows())
+            .map_err(|error| error.code())
     }
 
     fn append(path: &Path) -> File {
@@ -155,21 +191,38 @@ mod tests {
     fn a_file_that_grows_shrinks_or_is_written_over_while_it_is_read_is_refused() {
         let read = |change: &dyn Fn(&Path)| read(TEXT, LATELY, change);
         assert_eq!(read(&|_| {}), Ok(2));
-        assert_eq!(read(&|path| append(path).write_all(b"3.0\n").unwrap()), CHANGING);
+        assert_eq!(
+            read(&|path| append(path).write_all(b"3.0\n").unwrap()),
+            CHANGING
+        );
         assert_eq!(read(&|path| append(path).set_len(4).unwrap()), CHANGING);
         // Other numbers of the same length: the moment tells.
         let later = SystemTime::now() + Duration::from_secs(5);
-        assert_eq!(read(&|path| append(path).set_modified(later).unwrap()), CHANGING);
+        assert_eq!(
+            read(&|path| append(path).set_modified(later).unwrap()),
+            CHANGING
+        );
     }
 
     #[test]
     fn what_is_wrong_with_half_a_file_is_that_it_is_half() {
         // A row cut off, a number cut off, a quote that has no end yet, and nothing but the header.
         for half in ["3.0,", "3.x", "\"3."] {
-            assert_eq!(read(TEXT, LATELY, |path| append(path).write_all(half.as_bytes()).unwrap()), CHANGING);
+            assert_eq!(
+                read(TEXT, LATELY, |path| append(path)
+                    .write_all(half.as_bytes())
+                    .unwrap()),
+                CHANGING
+            );
         }
-        assert_eq!(read("x\n", LATELY, |path| append(path).write_all(b"").unwrap()), Err("empty_table"));
-        assert_eq!(read("x\n", LATELY, |path| append(path).set_len(0).unwrap()), CHANGING);
+        assert_eq!(
+            read("x\n", LATELY, |path| append(path).write_all(b"").unwrap()),
+            Err("empty_table")
+        );
+        assert_eq!(
+            read("x\n", LATELY, |path| append(path).set_len(0).unwrap()),
+            CHANGING
+        );
     }
 
     #[cfg(unix)]
@@ -182,8 +235,14 @@ mod tests {
             append(&other).set_modified(written).unwrap();
             std::fs::rename(&other, path).unwrap();
         };
-        assert_eq!(read(TEXT, LATELY, |path| exchanged(path, "x\n1.0\n9.0\n")), CHANGING);
-        assert_eq!(read(TEXT, LATELY, |path| std::fs::remove_file(path).unwrap()), CHANGING);
+        assert_eq!(
+            read(TEXT, LATELY, |path| exchanged(path, "x\n1.0\n9.0\n")),
+            CHANGING
+        );
+        assert_eq!(
+            read(TEXT, LATELY, |path| std::fs::remove_file(path).unwrap()),
+            CHANGING
+        );
         // Written over in its place, and the moment of writing set back.
         let written_over = |path: &Path| {
             let written = std::fs::metadata(path).unwrap().modified().unwrap();
@@ -195,10 +254,15 @@ mod tests {
     }
 
     #[test]
-    fn a_file_whose_writer_pauses_in_mid_line_is_refused_and_an_old_one_without_a_last_line_end_is_not() {
+    fn a_file_whose_writer_pauses_in_mid_line_is_refused_and_an_old_one_without_a_last_line_end_is_not()
+     {
         let unended = TEXT.trim_end();
         assert_eq!(read(unended, Duration::ZERO, |_| {}), CHANGING);
         assert_eq!(read(unended, LATELY, |_| {}), Ok(2));
-        assert_eq!(read(TEXT, Duration::ZERO, |_| {}), Ok(2), "a whole line is all that can be asked");
+        assert_eq!(
+            read(TEXT, Duration::ZERO, |_| {}),
+            Ok(2),
+            "a whole line is all that can be asked"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What a decision rests on besides the study: this site's rows, its limits and the permit of the moment, and what `--again` lifts.
+//! What a decision rests on besides the study: this site's rows, its limits and the permit of the
+//! moment, and what `--again` lifts.
 
 use super::Choice;
 use crate::data_desk::Dataset;
@@ -15,29 +16,41 @@ use motet_recipes::Memory;
 use motet_secagg::digest::Digest;
 
 /// What a steward is told whose rows are too few.
-const TOO_FEW: &str =
-    "fewer rows are left than the study asks of a site; `motet-node data check` shows which are left out";
+const TOO_FEW: &str = "fewer rows are left than the study asks of a site; `motet-node data check` shows which are left out";
 
-/// What a decline says that gives no reason. One that follows from this site's rows says the same, so that it is like any other.
+/// What a decline says that gives no reason. One that follows from this site's rows says the same,
+/// so that it is like any other.
 pub const STAYS_OUT: &str = "this site does not take part";
 
-/// Why this site's rows cannot answer a study, for the steward alone: too few of them, or values that the method refuses. That is
-/// decided here and once, by the answer to the first question, before anybody else hears of it: afterwards a node that cannot
-/// answer for a reason in its rows is a site that is away.
+/// Why this site's rows cannot answer a study, for the steward alone: too few of them, or values
+/// that the method refuses. That is decided here and once, by the answer to the first question,
+/// before anybody else hears of it: afterwards a node that cannot answer for a reason in its rows
+/// is a site that is away.
 pub(super) fn lacks(home: &Home, proposal: &Proposal) -> Result<Option<String>, NodeError> {
     let (study, floors) = (&proposal.study, &home.settings.limits.floors);
     let dataset = Dataset::find(&home.paths, &study.data.dataset)?;
     dataset.fits(study, floors)?;
     let cohort = match dataset.cohort(study, floors) {
         Ok(cohort) => cohort,
-        Err(error) if error.kind() == motet_data::Code::TooFewRows => return Ok(Some(TOO_FEW.to_owned())),
+        Err(error) if error.kind() == motet_data::Code::TooFewRows => {
+            return Ok(Some(TOO_FEW.to_owned()));
+        }
         Err(error) => return Err(error.into()),
     };
     let chain = Chain::start(study, &proposal.roster);
-    let Some(question) = chain.question(proposal.roster.entries.len())? else { return Ok(None) };
-    let answer =
-        chain.recipe().answer(chain.state(), &question, &cohort.rows(), &Memory::default(), &mut dice());
-    Ok(answer.err().map(|error| unanswerable(&error, &cohort, study)))
+    let Some(question) = chain.question(proposal.roster.entries.len())? else {
+        return Ok(None);
+    };
+    let answer = chain.recipe().answer(
+        chain.state(),
+        &question,
+        &cohort.rows(),
+        &Memory::default(),
+        &mut dice(),
+    );
+    Ok(answer
+        .err()
+        .map(|error| unanswerable(&error, &cohort, study)))
 }
 
 /// Under what a decision is made now.
@@ -57,7 +70,8 @@ pub(super) fn under(home: &Home, choice: &Choice, again: Lifted) -> Under {
     }
 }
 
-/// What is lifted by an approval, and the same in sentences: nothing where it is not one with `--again`.
+/// What is lifted by an approval, and the same in sentences: nothing where it is not one with
+/// `--again`.
 ///
 /// # Errors
 /// [`NodeError::Usage`] where a site that was named is in no roster or set of these.
@@ -67,12 +81,21 @@ pub(super) fn lifted(
     near: &[Near],
     earlier: &[Earlier],
 ) -> Result<(Lifted, Vec<String>), NodeError> {
-    let Choice::ApproveAgain(_, named) = choice else { return Ok(Default::default()) };
+    let Choice::ApproveAgain(_, named) = choice else {
+        return Ok(Default::default());
+    };
     let earlier = || earlier.iter().filter(|earlier| earlier.tells_apart());
     let mut lines: Vec<String> = near.iter().map(ToString::to_string).collect();
     lines.extend(earlier().map(Earlier::together));
     let mut groups: Vec<Vec<String>> = near.iter().map(|near| near.sites.clone()).collect();
-    groups.extend(earlier().map(|earlier| earlier.joined.iter().chain(&earlier.left).cloned().collect()));
+    groups.extend(earlier().map(|earlier| {
+        earlier
+            .joined
+            .iter()
+            .chain(&earlier.left)
+            .cloned()
+            .collect()
+    }));
     groups.dedup();
     let is_known = |name: &String| {
         groups.iter().any(|group| group.contains(name))
@@ -97,12 +120,20 @@ pub(super) fn lifted(
                 .to_owned(),
         );
     }
-    Ok((Lifted { lines: groups, named: named.clone() }, lines))
+    Ok((
+        Lifted {
+            lines: groups,
+            named: named.clone(),
+        },
+        lines,
+    ))
 }
 
 /// What a steward is told of a permit that ends before the study does.
 pub(super) fn leaves(choice: &Choice, study: &Study) -> Option<String> {
-    let (Choice::Approve(Some(permit)) | Choice::ApproveAgain(Some(permit), _)) = choice else { return None };
+    let (Choice::Approve(Some(permit)) | Choice::ApproveAgain(Some(permit), _)) = choice else {
+        return None;
+    };
     if permit.until >= study.ends {
         return None;
     }

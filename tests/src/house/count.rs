@@ -1,5 +1,6 @@
-//! The figures of the house. Each is counted in production code only: `src/` of every package but the tests, without test
-//! files and without what stands under `#[cfg(test)]`. A line is a line of that, empty or not.
+//! The figures of the house. Each is counted in production code only: `src/` of every package but
+//! the tests, without test files and without what stands under `#[cfg(test)]`. A line is a line of
+//! that, empty or not.
 //!
 //! ```text
 //! mentions of methods         how often a method is named outside the files that are its own (`methods.rs` says which)
@@ -33,15 +34,24 @@ pub enum Limit {
 }
 use Limit::{AtLeast, AtMost};
 
-/// Today's figures, and what to do. No change may make one worse; whoever makes one better writes it here.
+/// Today's figures, and what to do. No change may make one worse; whoever makes one better writes
+/// it here.
 pub const LIMITS: &[(&str, Limit, &str)] = &[
     (
         "mentions of methods",
         AtMost(748.0),
         "ask the recipe and not the method, or give `methods.rs` the new room",
     ),
-    ("files that name a method", AtMost(141.0), "ask the recipe and not the method"),
-    ("matches that list methods", AtMost(55.0), "let each method answer in its own file"),
+    (
+        "files that name a method",
+        AtMost(141.0),
+        "ask the recipe and not the method",
+    ),
+    (
+        "matches that list methods",
+        AtMost(55.0),
+        "let each method answer in its own file",
+    ),
     ("largest knot of cli", AtMost(2.0), KNOT),
     ("largest knot of common", AtMost(17.0), KNOT),
     ("largest knot of common/ledger", AtMost(0.0), KNOT),
@@ -55,8 +65,16 @@ pub const LIMITS: &[(&str, Limit, &str)] = &[
     ("longest function", AtMost(99.0), "make two of it"),
     ("named closures", AtMost(7.96), "write a function"),
     ("tuple-lets", AtMost(3.87), "write one `let` for each"),
-    ("silent defaults", AtMost(3.86), "say what is missing, or that it cannot be"),
-    ("assertions", AtLeast(0.29), "say with `debug_assert!` what must hold"),
+    (
+        "silent defaults",
+        AtMost(3.86),
+        "say what is missing, or that it cannot be",
+    ),
+    (
+        "assertions",
+        AtLeast(0.29),
+        "say with `debug_assert!` what must hold",
+    ),
     ("plain comments", AtLeast(8.4), "say why"),
     ("letters a line", AtMost(36.8), "one fact a line"),
 ];
@@ -89,12 +107,16 @@ impl Code {
     /// The first of these texts from here on, brackets taken as a whole.
     fn find(&self, here: usize, texts: &[&str]) -> Option<usize> {
         let next = |at: &usize| Some(self.tokens.get(*at)?.mate.max(*at) + 1);
-        let mut outer = std::iter::successors(Some(here), next).take_while(|at| *at < self.tokens.len());
+        let mut outer =
+            std::iter::successors(Some(here), next).take_while(|at| *at < self.tokens.len());
         outer.find(|at| texts.contains(&self.text(*at)))
     }
 
     fn places(&self, is_one: fn(&Code, usize) -> bool) -> Vec<Place> {
-        (0..self.tokens.len()).filter(|at| is_one(self, *at)).map(|at| self.place(at)).collect()
+        (0..self.tokens.len())
+            .filter(|at| is_one(self, *at))
+            .map(|at| self.place(at))
+            .collect()
     }
 
     /// Where the value of a `let` begins: after its pattern, its type and the `=`.
@@ -111,22 +133,39 @@ impl Code {
         if self.text(at) != "fn" || self.text(at + 1) == "(" {
             return None;
         }
-        let end = self.find(at + 2, &["{", ";", "}"]).filter(|end| self.text(*end) == "{")?;
+        let end = self
+            .find(at + 2, &["{", ";", "}"])
+            .filter(|end| self.text(*end) == "{")?;
         Some(self.tokens[self.tokens[end].mate].line - self.tokens[at].line + 1)
     }
 
     fn functions(&self) -> Vec<(usize, Place)> {
-        (0..self.tokens.len()).filter_map(|at| Some((self.function(at)?, self.place(at)))).collect()
+        (0..self.tokens.len())
+            .filter_map(|at| Some((self.function(at)?, self.place(at))))
+            .collect()
     }
 
     fn commented(&self) -> Vec<Place> {
-        self.comments.iter().map(|line| Place { path: self.path.clone(), line: *line }).collect()
+        self.comments
+            .iter()
+            .map(|line| Place {
+                path: self.path.clone(),
+                line: *line,
+            })
+            .collect()
     }
 }
 
 fn is_named_closure(code: &Code, at: usize) -> bool {
-    let name = if code.text(at + 1) == "mut" { at + 2 } else { at + 1 };
-    let Some(mut value) = code.value_of_let(at).filter(|_| matches!(code.text(name + 1), "=" | ":")) else {
+    let name = if code.text(at + 1) == "mut" {
+        at + 2
+    } else {
+        at + 1
+    };
+    let Some(mut value) = code
+        .value_of_let(at)
+        .filter(|_| matches!(code.text(name + 1), "=" | ":"))
+    else {
         return false;
     };
     while matches!(code.text(value), "&" | "mut" | "move" | "async") {
@@ -136,23 +175,32 @@ fn is_named_closure(code: &Code, at: usize) -> bool {
 }
 
 fn is_tuple_let(code: &Code, at: usize) -> bool {
-    let value = code.value_of_let(at).filter(|value| code.text(at + 1) == "(" && code.text(*value) == "(");
+    let value = code
+        .value_of_let(at)
+        .filter(|value| code.text(at + 1) == "(" && code.text(*value) == "(");
     value.is_some_and(|open| {
         let close = code.tokens[open].mate;
-        code.text(close + 1) == ";" && code.find(open + 1, &[","]).is_some_and(|comma| comma < close)
+        code.text(close + 1) == ";"
+            && code
+                .find(open + 1, &[","])
+                .is_some_and(|comma| comma < close)
     })
 }
 
 fn is_silent_default(code: &Code, at: usize) -> bool {
     let empty = |text: &str| {
         let number = text.split(char::is_alphabetic).next().unwrap_or("");
-        text == "\"\"" || (number.starts_with('0') && number.trim_matches(['0', '.', '_']).is_empty())
+        text == "\"\""
+            || (number.starts_with('0') && number.trim_matches(['0', '.', '_']).is_empty())
     };
     match code.text(at) {
         "unwrap_or_default" => true,
         "unwrap_or" if code.text(at + 1) == "(" => {
             let close = code.tokens[at + 1].mate;
-            let bound = matches!(code.text(close - 1), "MAX" | "MIN" | "INFINITY" | "NEG_INFINITY");
+            let bound = matches!(
+                code.text(close - 1),
+                "MAX" | "MIN" | "INFINITY" | "NEG_INFINITY"
+            );
             bound || (close == at + 3 && empty(code.text(at + 2)))
         }
         _ => false,
@@ -169,9 +217,15 @@ pub fn graphs(codes: &[Code]) -> BTreeMap<&str, Graph> {
     let mut packages: BTreeMap<&str, Vec<(&Path, &[Token])>> = BTreeMap::new();
     for code in codes {
         let below = &code.path[code.package.len() + "/src/".len()..];
-        packages.entry(&code.package).or_default().push((Path::new(below), &code.tokens));
+        packages
+            .entry(&code.package)
+            .or_default()
+            .push((Path::new(below), &code.tokens));
     }
-    packages.into_iter().map(|(package, files)| (package, Graph::of(files.into_iter()))).collect()
+    packages
+        .into_iter()
+        .map(|(package, files)| (package, Graph::of(files.into_iter())))
+        .collect()
 }
 
 /// Every set of files of a package that reach each other, the largest first.
@@ -181,38 +235,87 @@ pub fn knots(codes: &[Code]) -> BTreeMap<&str, Vec<Vec<String>>> {
         knots.sort_by_key(|knot| std::cmp::Reverse(knot.len()));
         knots
     };
-    graphs(codes).iter().map(|(package, graph)| (*package, knots(graph))).collect()
+    graphs(codes)
+        .iter()
+        .map(|(package, graph)| (*package, knots(graph)))
+        .collect()
 }
 
 /// Lines of production code below a path.
 pub fn lines(codes: &[Code], path: &str) -> usize {
-    codes.iter().filter(|code| code.path.starts_with(path)).map(|code| code.lines.len()).sum()
+    codes
+        .iter()
+        .filter(|code| code.path.starts_with(path))
+        .map(|code| code.lines.len())
+        .sum()
 }
 
 /// Every figure of the table above.
 pub fn figures(codes: &[Code]) -> Vec<Figure> {
-    let mentions: Vec<Vec<Place>> = METHODS.iter().map(|method| method.mentions(codes)).collect();
+    let mentions: Vec<Vec<Place>> = METHODS
+        .iter()
+        .map(|method| method.mentions(codes))
+        .collect();
     let mut figures = vec![
         Figure::total("mentions of methods", mentions.concat()),
-        Figure::total("files that name a method", mentions.into_iter().flat_map(one_a_file).collect()),
-        Figure::total("matches that list methods", codes.iter().flat_map(lists).collect()),
+        Figure::total(
+            "files that name a method",
+            mentions.into_iter().flat_map(one_a_file).collect(),
+        ),
+        Figure::total(
+            "matches that list methods",
+            codes.iter().flat_map(lists).collect(),
+        ),
     ];
     for (package, knots) in knots(codes) {
         let name = format!("largest knot of {package}");
         let largest = knots.first().map_or(&[][..], Vec::as_slice);
-        let files = largest.iter().filter_map(|module| file(codes, package, module));
+        let files = largest
+            .iter()
+            .filter_map(|module| file(codes, package, module));
         figures.push(Figure::total(&name, files.collect()));
     }
-    let files = codes.iter().map(|code| (code.lines.len(), Place { path: code.path.clone(), line: 1 }));
+    let files = codes.iter().map(|code| {
+        (
+            code.lines.len(),
+            Place {
+                path: code.path.clone(),
+                line: 1,
+            },
+        )
+    });
     figures.push(Figure::longest("longest file", files.collect()));
-    figures.push(Figure::longest("longest function", codes.iter().flat_map(Code::functions).collect()));
+    figures.push(Figure::longest(
+        "longest function",
+        codes.iter().flat_map(Code::functions).collect(),
+    ));
 
     let thousands = lines(codes, "") as f64 / 1000.0;
-    figures.push(Figure::rate("named closures", places(codes, is_named_closure), thousands));
-    figures.push(Figure::rate("tuple-lets", places(codes, is_tuple_let), thousands));
-    figures.push(Figure::rate("silent defaults", places(codes, is_silent_default), thousands));
-    figures.push(Figure::rate("assertions", places(codes, is_assertion), thousands));
-    figures.push(Figure::rate("plain comments", codes.iter().flat_map(Code::commented).collect(), thousands));
+    figures.push(Figure::rate(
+        "named closures",
+        places(codes, is_named_closure),
+        thousands,
+    ));
+    figures.push(Figure::rate(
+        "tuple-lets",
+        places(codes, is_tuple_let),
+        thousands,
+    ));
+    figures.push(Figure::rate(
+        "silent defaults",
+        places(codes, is_silent_default),
+        thousands,
+    ));
+    figures.push(Figure::rate(
+        "assertions",
+        places(codes, is_assertion),
+        thousands,
+    ));
+    figures.push(Figure::rate(
+        "plain comments",
+        codes.iter().flat_map(Code::commented).collect(),
+        thousands,
+    ));
     figures.push(Figure::new("letters a line", letters_a_line(codes)));
     figures
 }
@@ -232,18 +335,31 @@ fn file(codes: &[Code], package: &str, module: &str) -> Option<Place> {
     let stem = format!("{package}/src/{}", module.replace("::", "/"));
     let names = [format!("{stem}.rs"), format!("{stem}/mod.rs")];
     let code = codes.iter().find(|code| names.contains(&code.path))?;
-    Some(Place { path: code.path.clone(), line: 1 })
+    Some(Place {
+        path: code.path.clone(),
+        line: 1,
+    })
 }
 
 fn letters_a_line(codes: &[Code]) -> f64 {
-    let lines = codes.iter().flat_map(|code| &code.lines).map(|(_, line)| line.trim());
-    let letters: Vec<usize> = lines.map(|line| line.chars().count()).filter(|letters| *letters > 0).collect();
+    let lines = codes
+        .iter()
+        .flat_map(|code| &code.lines)
+        .map(|(_, line)| line.trim());
+    let letters: Vec<usize> = lines
+        .map(|line| line.chars().count())
+        .filter(|letters| *letters > 0)
+        .collect();
     letters.iter().sum::<usize>() as f64 / letters.len() as f64
 }
 
 impl Figure {
     fn new(name: &str, value: f64) -> Self {
-        Self { name: name.to_owned(), value, places: Vec::new() }
+        Self {
+            name: name.to_owned(),
+            value,
+            places: Vec::new(),
+        }
     }
 
     fn total(name: &str, places: Vec<Place>) -> Self {
@@ -252,13 +368,19 @@ impl Figure {
 
     fn rate(name: &str, places: Vec<Place>, thousands: f64) -> Self {
         let value = places.len() as f64 / thousands;
-        Self { places, ..Self::new(name, value) }
+        Self {
+            places,
+            ..Self::new(name, value)
+        }
     }
 
     /// The longest of what has so many lines each.
     fn longest(name: &str, all: Vec<(usize, Place)>) -> Self {
         let (lines, place) = all.into_iter().max_by_key(|(lines, _)| *lines).unwrap();
-        Self { places: vec![place], ..Self::new(name, lines as f64) }
+        Self {
+            places: vec![place],
+            ..Self::new(name, lines as f64)
+        }
     }
 
     fn keeps(&self, limit: Limit) -> bool {
@@ -271,7 +393,10 @@ impl Figure {
     fn complaint(&self, limit: Limit, advice: &str) -> String {
         let Self { name, value, .. } = self;
         let each = format!("`cargo run --bin motet-count '{name}'` says each place");
-        format!("{name}: {value:.2}, the limit is {limit}: {advice}; {each}, most are in{}", self.most())
+        format!(
+            "{name}: {value:.2}, the limit is {limit}: {advice}; {each}, most are in{}",
+            self.most()
+        )
     }
 
     /// The files with most of what it counts: how much, and the first line.
@@ -283,15 +408,16 @@ impl Figure {
         let mut most: Vec<(&str, Vec<usize>)> = by_file.into_iter().collect();
         most.sort_by_key(|(_, lines)| std::cmp::Reverse(lines.len()));
         let most = most.iter().take(OFFENDERS);
-        most.map(|(path, lines)| format!("\n    {path}:{} ({})", lines[0], lines.len())).collect()
+        most.map(|(path, lines)| format!("\n    {path}:{} ({})", lines[0], lines.len()))
+            .collect()
     }
 }
 
 /// How many files a complaint names.
 const OFFENDERS: usize = 5;
 
-/// What is wrong with figures: every limit that one of them breaks, and where most of what it counts stands. A figure without
-/// a limit, or a limit without a figure, is wrong too.
+/// What is wrong with figures: every limit that one of them breaks, and where most of what it
+/// counts stands. A figure without a limit, or a limit without a figure, is wrong too.
 pub fn complaints(figures: &[Figure], limits: &[(&str, Limit, &str)]) -> Vec<String> {
     let mut complaints = Vec::new();
     for (name, limit, advice) in limits {
@@ -315,7 +441,11 @@ mod tests {
     use super::*;
 
     fn lines_of(is_one: fn(&Code, usize) -> bool, text: &str) -> Vec<usize> {
-        code("cli/src/a.rs", text).places(is_one).iter().map(|place| place.line).collect()
+        code("cli/src/a.rs", text)
+            .places(is_one)
+            .iter()
+            .map(|place| place.line)
+            .collect()
     }
 
     #[test]
@@ -377,10 +507,14 @@ mod tests {
     #[test]
     fn figures_are_of_production_code_and_name_the_longest() {
         let text = "//! A page.\n\nfn a() {\n    b(); // why\n}\n\ntrait T {\n    fn c();\n    fn d() { let e = |x| x; }\n}\n";
-        let parent = "mod b;\npub struct P;\nfn f() { b::g(Recipe::Cox) }\n#[cfg(test)]\nmod tests {}\n";
+        let parent =
+            "mod b;\npub struct P;\nfn f() { b::g(Recipe::Cox) }\n#[cfg(test)]\nmod tests {}\n";
         let child = "use super::P;\nfn g() { match x { Recipe::Km => 1, Recipe::Cox => 2 } }\n";
-        let codes =
-            [code("cli/src/a.rs", text), code("node/src/a.rs", parent), code("node/src/a/b.rs", child)];
+        let codes = [
+            code("cli/src/a.rs", text),
+            code("node/src/a.rs", parent),
+            code("node/src/a/b.rs", child),
+        ];
         let figures = figures(&codes);
         let figure = |name: &str| figures.iter().find(|figure| figure.name == name).unwrap();
         let expected = [
@@ -398,7 +532,10 @@ mod tests {
         for (name, value) in expected {
             assert_eq!(figure(name).value, value, "{name}");
         }
-        assert_eq!(figure("longest function").places[0].to_string(), "cli/src/a.rs:3");
+        assert_eq!(
+            figure("longest function").places[0].to_string(),
+            "cli/src/a.rs:3"
+        );
         let letters = "//! A page.fn a() {b(); // why}trait T {fn c();fn d() { let e = |x| x; }}mod b;pub struct P;\
             fn f() { b::g(Recipe::Cox) }use super::P;fn g() { match x { Recipe::Km => 1, Recipe::Cox => 2 } }";
         assert_eq!(figure("letters a line").value, letters.len() as f64 / 13.0);
@@ -406,17 +543,41 @@ mod tests {
 
     #[test]
     fn a_figure_beyond_its_limit_is_complained_of_with_the_files_that_have_most() {
-        let place = |path: &str, line| Place { path: path.to_owned(), line };
+        let place = |path: &str, line| Place {
+            path: path.to_owned(),
+            line,
+        };
         let places = vec![place("a.rs", 1), place("b.rs", 7), place("b.rs", 9)];
-        let figures = [Figure { name: "knots".to_owned(), value: 3.0, places }];
+        let figures = [Figure {
+            name: "knots".to_owned(),
+            value: 3.0,
+            places,
+        }];
         for kept in [AtMost(3.0), AtLeast(3.0)] {
             assert!(complaints(&figures, &[("knots", kept, "untie")]).is_empty());
         }
-        let said = complaints(&figures, &[("knots", AtMost(2.5), "untie"), ("gone", AtMost(1.0), "")]);
-        assert!(said[0].starts_with("knots: 3.00, the limit is <= 2.5: untie; "), "{}", said[0]);
-        assert!(said[0].ends_with("\n    b.rs:7 (2)\n    a.rs:1 (1)"), "{}", said[0]);
+        let said = complaints(
+            &figures,
+            &[("knots", AtMost(2.5), "untie"), ("gone", AtMost(1.0), "")],
+        );
+        assert!(
+            said[0].starts_with("knots: 3.00, the limit is <= 2.5: untie; "),
+            "{}",
+            said[0]
+        );
+        assert!(
+            said[0].ends_with("\n    b.rs:7 (2)\n    a.rs:1 (1)"),
+            "{}",
+            said[0]
+        );
         assert!(said[1].contains("no figure `gone`"));
-        assert_eq!(complaints(&figures, &[("knots", AtLeast(3.5), "tie")]).len(), 1);
-        assert_eq!(complaints(&figures, &[]), ["LIMITS: `knots` has no limit: write 3.00"]);
+        assert_eq!(
+            complaints(&figures, &[("knots", AtLeast(3.5), "tie")]).len(),
+            1
+        );
+        assert_eq!(
+            complaints(&figures, &[]),
+            ["LIMITS: `knots` has no limit: write 3.00"]
+        );
     }
 }

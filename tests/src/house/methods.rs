@@ -1,8 +1,9 @@
 //! The methods of the house, where each is at home, and where it is named elsewhere.
 //!
-//! A method is *named* by a type that begins with one of its words (`Cox`, `CoxOutcome`) and by its module in a path, a
-//! `use` or a `mod` (`cox::`, `mod cox;`). A line that names it twice counts twice. The functions that belong to it and
-//! have another word in front (`read_cox`) are not counted; whoever calls them has named the variant already.
+//! A method is *named* by a type that begins with one of its words (`Cox`, `CoxOutcome`) and by its
+//! module in a path, a `use` or a `mod` (`cox::`, `mod cox;`). A line that names it twice counts
+//! twice. The functions that belong to it and have another word in front (`read_cox`) are not
+//! counted; whoever calls them has named the variant already.
 
 use super::source::{Code, Place, Token};
 
@@ -14,7 +15,8 @@ pub struct Method {
     types: &'static [&'static str],
     /// Where its code may stand: files, and folders with a `/` at the end.
     pub rooms: &'static [&'static [&'static str]],
-    /// Where the same word means something else: files, folders, and the type or module before a `::`.
+    /// Where the same word means something else: files, folders, and the type or module before a
+    /// `::`.
     otherwise: &'static [&'static str],
 }
 
@@ -78,7 +80,13 @@ pub const METHODS: &[Method] = &[
         kind: "logistic",
         types: &["Logistic"],
         rooms: &[&["common/recipes/src/logistic.rs"], REGRESSION],
-        otherwise: &["Family", "Loss", "score", "common/recipes/src/glm/", "common/recipes/src/gbdt/"],
+        otherwise: &[
+            "Family",
+            "Loss",
+            "score",
+            "common/recipes/src/glm/",
+            "common/recipes/src/gbdt/",
+        ],
     },
     Method {
         kind: "glm",
@@ -86,7 +94,12 @@ pub const METHODS: &[Method] = &[
         rooms: &[&["common/recipes/src/glm/"], REGRESSION],
         otherwise: &[],
     },
-    Method { kind: "cox", types: &["Cox"], rooms: &[&["common/recipes/src/cox/"], SURVIVAL], otherwise: &[] },
+    Method {
+        kind: "cox",
+        types: &["Cox"],
+        rooms: &[&["common/recipes/src/cox/"], SURVIVAL],
+        otherwise: &[],
+    },
     Method {
         kind: "km",
         types: &["KaplanMeier", "Km"],
@@ -99,7 +112,12 @@ pub const METHODS: &[Method] = &[
         rooms: &[&["common/recipes/src/fedavg/"], AVERAGING],
         otherwise: &[],
     },
-    Method { kind: "gbdt", types: &["Gbdt"], rooms: &[&["common/recipes/src/gbdt/"], TREES], otherwise: &[] },
+    Method {
+        kind: "gbdt",
+        types: &["Gbdt"],
+        rooms: &[&["common/recipes/src/gbdt/"], TREES],
+        otherwise: &[],
+    },
 ];
 
 fn lies_in(path: &str, place: &str) -> bool {
@@ -117,7 +135,9 @@ fn owner(tokens: &[Token], at: usize, in_use: bool) -> &str {
             here = tokens[here - 1].mate.min(here - 1);
         }
     }
-    let before = here.checked_sub(2).filter(|before| tokens[before + 1].text == "::");
+    let before = here
+        .checked_sub(2)
+        .filter(|before| tokens[before + 1].text == "::");
     before.map_or("", |before| &tokens[before].text)
 }
 
@@ -140,12 +160,17 @@ impl Method {
             return false;
         }
         let owner = owner(&code.tokens, at, in_use);
-        !self.otherwise.iter().any(|other| *other == owner || lies_in(&code.path, other))
+        !self
+            .otherwise
+            .iter()
+            .any(|other| *other == owner || lies_in(&code.path, other))
     }
 
     /// Every place outside its rooms that names it.
     pub fn mentions(&self, codes: &[Code]) -> Vec<Place> {
-        let strangers = codes.iter().filter(|code| !self.rooms().any(|room| lies_in(&code.path, room)));
+        let strangers = codes
+            .iter()
+            .filter(|code| !self.rooms().any(|room| lies_in(&code.path, room)));
         strangers.flat_map(|code| self.named(code)).collect()
     }
 
@@ -164,19 +189,24 @@ impl Method {
     }
 }
 
-/// Every `match` and `matches!` whose patterns name two methods or more, by their types or by their kinds in a text.
+/// Every `match` and `matches!` whose patterns name two methods or more, by their types or by their
+/// kinds in a text.
 pub fn lists(code: &Code) -> Vec<Place> {
     let tokens = &code.tokens;
     let listing = |patterns: Vec<usize>| {
         let is_listed = |method: &&Method| {
             patterns.iter().any(|at| {
-                tokens[*at].text.trim_matches('"') == method.kind || method.is_named(code, *at, false)
+                tokens[*at].text.trim_matches('"') == method.kind
+                    || method.is_named(code, *at, false)
             })
         };
         METHODS.iter().filter(is_listed).count() > 1
     };
     let starts = 0..tokens.len();
-    starts.filter(|at| listing(patterns(tokens, *at))).map(|at| code.place(at)).collect()
+    starts
+        .filter(|at| listing(patterns(tokens, *at)))
+        .map(|at| code.place(at))
+        .collect()
 }
 
 /// Where the tokens of the patterns stand, when a `match` or a `matches!` begins here.
@@ -185,7 +215,8 @@ fn patterns(tokens: &[Token], here: usize) -> Vec<usize> {
     // Over a bracket as a whole.
     let next = |at: usize| tokens[at].mate.max(at) + 1;
     let outer = |start: usize, end: usize| {
-        std::iter::successors(Some(start), move |at| Some(next(*at))).take_while(move |at| *at < end)
+        std::iter::successors(Some(start), move |at| Some(next(*at)))
+            .take_while(move |at| *at < end)
     };
     if text(here) == "matches" && text(here + 1) == "!" {
         let (open, close) = (here + 2, tokens[here + 2].mate);
@@ -195,7 +226,8 @@ fn patterns(tokens: &[Token], here: usize) -> Vec<usize> {
     if text(here) != "match" {
         return Vec::new();
     }
-    let Some(open) = outer(here + 1, tokens.len()).find(|at| matches!(text(*at), "{" | ";" | "}")) else {
+    let Some(open) = outer(here + 1, tokens.len()).find(|at| matches!(text(*at), "{" | ";" | "}"))
+    else {
         return Vec::new();
     };
     let mut patterns = Vec::new();
@@ -221,16 +253,27 @@ mod tests {
 
     fn mentions(path: &str, text: &str) -> Vec<(&'static str, usize)> {
         let codes = [code(path, text)];
-        let found = METHODS.iter().map(|method| (method.kind, method.mentions(&codes).len()));
+        let found = METHODS
+            .iter()
+            .map(|method| (method.kind, method.mentions(&codes).len()));
         found.filter(|(_, found)| *found > 0).collect()
     }
 
     #[test]
     fn a_method_is_named_by_its_types_and_its_module_outside_its_rooms() {
         let text = "use crate::{cox::{Cox, CoxState}, km}; fn coxswain(cox: Coxswain) { summary.count(); }";
-        assert_eq!(mentions("common/recipes/src/recipe.rs", text), [("cox", 3), ("km", 1)]);
-        assert_eq!(mentions("common/recipes/src/cox/state.rs", text), [("km", 1)]);
-        assert_eq!(mentions("coordinator/src/release/card/survival.rs", text), []);
+        assert_eq!(
+            mentions("common/recipes/src/recipe.rs", text),
+            [("cox", 3), ("km", 1)]
+        );
+        assert_eq!(
+            mentions("common/recipes/src/cox/state.rs", text),
+            [("km", 1)]
+        );
+        assert_eq!(
+            mentions("coordinator/src/release/card/survival.rs", text),
+            []
+        );
         let text = "mod count; canonical! { enum R { 1 => Count(Count) } } use crate::output::{x::y, {z}, count}; fn f() { count::g::<Counts>() }";
         assert_eq!(mentions("common/src/a.rs", text), [("count", 4)]);
         assert_eq!(mentions("node/data/src/profile.rs", text), []);
@@ -248,8 +291,10 @@ mod tests {
             match x { State::Cox { .. } => {} State::Gbdt { .. } => {} }
             matches!(Recipe::Summary(Count), Recipe::Count(_))
         }";
-        let lines: Vec<usize> =
-            lists(&code("common/src/a.rs", listing)).iter().map(|place| place.line).collect();
+        let lines: Vec<usize> = lists(&code("common/src/a.rs", listing))
+            .iter()
+            .map(|place| place.line)
+            .collect();
         assert_eq!(lines, [2, 4, 5, 6]);
     }
 }

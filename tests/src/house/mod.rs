@@ -1,4 +1,5 @@
-//! The house seen from outside: the files of the repository, which knows which, and the figures that are counted in them.
+//! The house seen from outside: the files of the repository, which knows which, and the figures
+//! that are counted in them.
 
 #![expect(
     clippy::unwrap_used,

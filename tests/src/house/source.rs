@@ -8,13 +8,14 @@ use std::{fmt, fs};
 /// Folders that hold nothing of ours.
 const SKIPPED: [&str; 4] = ["target", "motet-demo", "node_modules", "__pycache__"];
 
-/// An identifier, a literal as written, a bracket, or a punctuation mark; of those in two letters `::`, `->` and `=>` are
-/// one. Comments are none.
+/// An identifier, a literal as written, a bracket, or a punctuation mark; of those in two letters
+/// `::`, `->` and `=>` are one. Comments are none.
 #[derive(Debug, Clone)]
 pub struct Token {
     pub text: String,
     pub line: usize,
-    /// Of a bracket: where the other one of the pair stands. Of anything else: where it stands itself.
+    /// Of a bracket: where the other one of the pair stands. Of anything else: where it stands
+    /// itself.
     pub mate: usize,
 }
 
@@ -64,7 +65,10 @@ pub fn relative(path: &Path) -> String {
 
 fn below(root: &Path, path: &Path) -> String {
     let parts = path.strip_prefix(root).unwrap().iter();
-    parts.map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
+    parts
+        .map(|part| part.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 /// The text of a file.
@@ -83,7 +87,10 @@ pub fn files(root: &Path, endings: &[&str]) -> Vec<PathBuf> {
             let hidden = name.starts_with('.') || SKIPPED.contains(&name.as_ref());
             if path.is_dir() && !path.is_symlink() && !hidden {
                 folders.push(path);
-            } else if path.extension().is_some_and(|ending| endings.iter().any(|wanted| ending == *wanted)) {
+            } else if path
+                .extension()
+                .is_some_and(|ending| endings.iter().any(|wanted| ending == *wanted))
+            {
                 found.push(path);
             }
         }
@@ -94,26 +101,43 @@ pub fn files(root: &Path, endings: &[&str]) -> Vec<PathBuf> {
 
 /// Every Rust file below a folder.
 pub fn sources(root: &Path) -> Vec<Source> {
-    let all: Vec<Source> =
-        files(root, &["rs"]).into_iter().map(|path| Source::new(path.clone(), text(&path))).collect();
-    assert!(all.len() > 20, "the repository was not found at {}", root.display());
+    let all: Vec<Source> = files(root, &["rs"])
+        .into_iter()
+        .map(|path| Source::new(path.clone(), text(&path)))
+        .collect();
+    assert!(
+        all.len() > 20,
+        "the repository was not found at {}",
+        root.display()
+    );
     all
 }
 
 impl Source {
     /// A file with this text.
     pub fn new(path: PathBuf, text: String) -> Self {
-        let stream = text.parse().unwrap_or_else(|cause| panic!("{}: {cause}", path.display()));
-        let mut reader =
-            Reader { tokens: Vec::new(), last: vec![0; text.lines().count() + 2], starts: starts(&text) };
+        let stream = text
+            .parse()
+            .unwrap_or_else(|cause| panic!("{}: {cause}", path.display()));
+        let mut reader = Reader {
+            tokens: Vec::new(),
+            last: vec![0; text.lines().count() + 2],
+            starts: starts(&text),
+        };
         reader.read(stream);
         let comments = reader.comments(&text);
-        Self { path, text, tokens: reader.tokens, comments }
+        Self {
+            path,
+            text,
+            tokens: reader.tokens,
+            comments,
+        }
     }
 
     /// Its words, also those in attributes such as `#[serde(with = "..")]` and in doc examples.
     pub fn words(&self) -> impl Iterator<Item = &str> {
-        self.text.split(|letter: char| !letter.is_alphanumeric() && letter != '_')
+        self.text
+            .split(|letter: char| !letter.is_alphanumeric() && letter != '_')
     }
 }
 
@@ -150,7 +174,11 @@ impl Reader {
                 }
                 TokenTree::Punct(punct) => {
                     joins = punct.spacing() == Spacing::Joint;
-                    let before = self.tokens.last().filter(|_| joint).map_or("", |token| &token.text);
+                    let before = self
+                        .tokens
+                        .last()
+                        .filter(|_| joint)
+                        .map_or("", |token| &token.text);
                     let both = format!("{before}{}", punct.as_char());
                     if ["::", "->", "=>"].contains(&both.as_str()) {
                         self.tokens.pop();
@@ -172,7 +200,11 @@ impl Reader {
             self.last[line] = self.last[line].max(span.byte_range().end);
         }
         let mate = self.tokens.len();
-        self.tokens.push(Token { text, line: first, mate });
+        self.tokens.push(Token {
+            text,
+            line: first,
+            mate,
+        });
         mate
     }
 
@@ -190,7 +222,10 @@ impl Reader {
 
 /// What is built into our programs: the folder `src` of every package but the tests.
 pub fn production(root: &Path, sources: &[Source]) -> Vec<Code> {
-    codes(root, sources).into_iter().filter(|code| code.package != "tests").collect()
+    codes(root, sources)
+        .into_iter()
+        .filter(|code| code.package != "tests")
+        .collect()
 }
 
 /// The folder `src` of every package, without test files.
@@ -215,9 +250,10 @@ pub fn codes(root: &Path, sources: &[Source]) -> Vec<Code> {
     // A test module stands in a file of its name or in the folder of that name.
     let is_test = |path: &str| {
         let stem = path.strip_suffix(".rs").unwrap_or(path);
-        tests
-            .iter()
-            .any(|test| stem.strip_prefix(test).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+        tests.iter().any(|test| {
+            stem.strip_prefix(test)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
     };
     codes.retain(|code| !is_test(&code.path));
     codes
@@ -226,10 +262,14 @@ pub fn codes(root: &Path, sources: &[Source]) -> Vec<Code> {
 impl Code {
     /// The place of a token.
     pub fn place(&self, token: usize) -> Place {
-        Place { path: self.path.clone(), line: self.tokens[token].line }
+        Place {
+            path: self.path.clone(),
+            line: self.tokens[token].line,
+        }
     }
 
-    /// Takes out what stands under `#[cfg(test)]`; gives the files, without their ending, of the modules among it.
+    /// Takes out what stands under `#[cfg(test)]`; gives the files, without their ending, of the
+    /// modules among it.
     fn without_tests(&mut self) -> Vec<String> {
         let mut modules = Vec::new();
         let mut kept = Vec::new();
@@ -240,7 +280,8 @@ impl Code {
                 let item = &self.tokens[here..end];
                 modules.extend(self.module(item));
                 let (first, last) = (item[0].line, item[item.len() - 1].line);
-                self.lines.retain(|(line, _)| !(first..=last).contains(line));
+                self.lines
+                    .retain(|(line, _)| !(first..=last).contains(line));
                 self.comments.retain(|line| !(first..=last).contains(line));
                 here = end;
             } else {
@@ -251,7 +292,10 @@ impl Code {
         let place = |old: usize| kept.binary_search(&old).unwrap_or(old);
         let token = |old: &usize| {
             let token = self.tokens[*old].clone();
-            Token { mate: place(token.mate), ..token }
+            Token {
+                mate: place(token.mate),
+                ..token
+            }
         };
         self.tokens = kept.iter().map(token).collect();
         modules
@@ -259,14 +303,28 @@ impl Code {
 
     /// The file of `mod name;`, without its ending.
     fn module(&self, item: &[Token]) -> Option<String> {
-        let at = item.windows(3).position(|run| run[0].text == "mod" && run[2].text == ";")?;
+        let at = item
+            .windows(3)
+            .position(|run| run[0].text == "mod" && run[2].text == ";")?;
         let folder = self.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        if let Some(path) = item.windows(3).find(|run| run[0].text == "path" && run[1].text == "=") {
-            return Some(format!("{folder}/{}", path[2].text.trim_matches('"').trim_end_matches(".rs")));
+        if let Some(path) = item
+            .windows(3)
+            .find(|run| run[0].text == "path" && run[1].text == "=")
+        {
+            return Some(format!(
+                "{folder}/{}",
+                path[2].text.trim_matches('"').trim_end_matches(".rs")
+            ));
         }
         let stem = self.path.trim_end_matches(".rs");
-        let roof = ["mod", "lib", "main"].iter().any(|name| stem.ends_with(&format!("/{name}")));
-        Some(format!("{}/{}", if roof { folder } else { stem }, item[at + 1].text))
+        let roof = ["mod", "lib", "main"]
+            .iter()
+            .any(|name| stem.ends_with(&format!("/{name}")));
+        Some(format!(
+            "{}/{}",
+            if roof { folder } else { stem },
+            item[at + 1].text
+        ))
     }
 }
 
@@ -277,7 +335,8 @@ fn is_test(tokens: &[Token], here: usize) -> bool {
         return false;
     }
     let inside = &tokens[here..tokens[here + 1].mate];
-    inside.iter().any(|token| token.text == "test") && !inside.iter().any(|token| token.text == "not")
+    inside.iter().any(|token| token.text == "test")
+        && !inside.iter().any(|token| token.text == "not")
 }
 
 /// The place after the item, field, arm or statement that begins here with its attributes.
@@ -314,11 +373,19 @@ pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn code(path: &str, text: &str) -> Code {
-        production(Path::new("/r"), &[Source::new(Path::new("/r").join(path), text.to_owned())]).remove(0)
+        production(
+            Path::new("/r"),
+            &[Source::new(Path::new("/r").join(path), text.to_owned())],
+        )
+        .remove(0)
     }
 
     fn joined(tokens: &[Token]) -> String {
-        tokens.iter().map(|token| token.text.as_str()).collect::<Vec<_>>().join(" ")
+        tokens
+            .iter()
+            .map(|token| token.text.as_str())
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     #[test]
@@ -334,13 +401,18 @@ pub(crate) mod tests {
     fn what_is_only_in_tests_is_no_production_code() {
         let text = "struct S {\n    a: u8,\n    #[cfg(test)]\n    b: Map<A, B>,\n    c: u8,\n}\n#[cfg(test)]\nuse x::{y};\nfn f() {\n    #[cfg(all(test, unix))]\n    g(1, 2);\n    h();\n}\n#[cfg(not(test))]\nfn g() {}\n#[cfg(test)]\n#[path = \"b_tests.rs\"]\nmod tests;\n#[cfg(test)]\nmod more;\n";
         let code = code("node/src/a.rs", text);
-        let kept =
-            "struct S { a : u8 , c : u8 , } fn f ( ) { h ( ) ; } # [ cfg ( not ( test ) ) ] fn g ( ) { }";
+        let kept = "struct S { a : u8 , c : u8 , } fn f ( ) { h ( ) ; } # [ cfg ( not ( test ) ) ] fn g ( ) { }";
         assert_eq!(joined(&code.tokens), kept);
         assert_eq!(code.lines.len(), 9);
-        assert!(code.tokens.iter().enumerate().all(|(at, token)| code.tokens[token.mate].mate == at));
+        assert!(
+            code.tokens
+                .iter()
+                .enumerate()
+                .all(|(at, token)| code.tokens[token.mate].mate == at)
+        );
 
-        let source = |path: &str, text: &str| Source::new(Path::new("/r").join(path), text.to_owned());
+        let source =
+            |path: &str, text: &str| Source::new(Path::new("/r").join(path), text.to_owned());
         let sources = [
             source("node/src/a.rs", text),
             source("node/src/b_tests.rs", ""),
@@ -350,8 +422,10 @@ pub(crate) mod tests {
             source("tests/src/a.rs", ""),
             source("node/tests/a.rs", ""),
         ];
-        let paths: Vec<String> =
-            production(Path::new("/r"), &sources).into_iter().map(|code| code.path).collect();
+        let paths: Vec<String> = production(Path::new("/r"), &sources)
+            .into_iter()
+            .map(|code| code.path)
+            .collect();
         assert_eq!(paths, ["node/src/a.rs", "node/src/a/moreover.rs"]);
     }
 }

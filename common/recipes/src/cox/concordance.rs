@@ -1,23 +1,27 @@
-//! How often, of two patients, the one with the higher score has the event first (Harrell's C; R's `concordance`).
+//! How often, of two patients, the one with the higher score has the event first (Harrell's C; R's
+//! `concordance`).
 //!
-//! A pair is comparable where one has the event while the other is known to be without it for longer; a censoring at the
-//! very time of an event is later than it, two events at one time are not comparable. Equal scores count one half. Pairs
-//! are looked for within a stratum only.
+//! A pair is comparable where one has the event while the other is known to be without it for
+//! longer; a censoring at the very time of an event is later than it, two events at one time are
+//! not comparable. Equal scores count one half. Pairs are looked for within a stratum only.
 //!
 //! ```text
 //! one set of risk sets  -> [ censored rows | events ]  a time bin and score bin       masked histogram
 //! risk sets of each site -> [ concordant, discordant, tied pairs ]                    exact: a pair never leaves its site
 //! ```
 //!
-//! Time bins begin at event points and hold about equally many events; scores have equal bins of Phi(score / spread), about
-//! equally many rows each. Pairs with the same score bin count one half, and where a time bin holds several event points,
-//! pairs within it are left out: [`Concordance::error_bound`] is what both can be wrong by.
+//! Time bins begin at event points and hold about equally many events; scores have equal bins of
+//! Phi(score / spread), about equally many rows each. Pairs with the same score bin count one half,
+//! and where a time bin holds several event points, pairs within it are left out:
+//! [`Concordance::error_bound`] is what both can be wrong by.
 //!
-//! **Equal scores** count one half and are in no doubt; but a count of a bin does not say that its scores are equal. Where every
-//! column is a yes or a no, it does: there are no other scores than those of the combinations, which all can compute, and a bin
-//! that only one of them falls into holds equal ones. That all columns are so the moments say: of zeros and ones, and hardly of
-//! anything else, the sum is that of the squares. Where it is, the sites say in one more number how many of them have other
-//! values after all; where it is not, nothing more is asked, and the bound is that of bins that may hold anything.
+//! **Equal scores** count one half and are in no doubt; but a count of a bin does not say that its
+//! scores are equal. Where every column is a yes or a no, it does: there are no other scores than
+//! those of the combinations, which all can compute, and a bin that only one of them falls into
+//! holds equal ones. That all columns are so the moments say: of zeros and ones, and hardly of
+//! anything else, the sum is that of the squares. Where it is, the sites say in one more number how
+//! many of them have other values after all; where it is not, nothing more is asked, and the bound
+//! is that of bins that may hold anything.
 
 use super::points::EventPoint;
 use super::risk::Patients;
@@ -58,7 +62,8 @@ canonical! {
 }
 
 canonical! {
-    /// Pairs of patients of one time bin: it is not known which had the event first, or whether they are comparable.
+    /// Pairs of patients of one time bin: it is not known which had the event first, or whether
+    /// they are comparable.
     #[derive(Debug, Clone, PartialEq, Default)]
     pub struct Within {
         /// One was censored, and has the lower score.
@@ -91,7 +96,11 @@ pub(super) fn time_bins(points: &[EventPoint], strata: usize) -> Vec<usize> {
         let (mut before, mut last) = (0, None);
         for (at, point) in stratum.iter().enumerate() {
             // Few points have a bin each; many share one until their events fill it.
-            let part = if stratum.len() <= most { at as u64 } else { before * most as u64 / total.max(1) };
+            let part = if stratum.len() <= most {
+                at as u64
+            } else {
+                before * most as u64 / total.max(1)
+            };
             if last != Some(part) {
                 (last, next) = (Some(part), next + 1);
             }
@@ -112,7 +121,8 @@ fn score_bin(score: f64, spread: f64) -> usize {
     ((p * SCORES as f64) as usize).min(SCORES - 1)
 }
 
-/// Whether the moments are those of columns of zeros and ones: the square of each value is the value itself.
+/// Whether the moments are those of columns of zeros and ones: the square of each value is the
+/// value itself.
 pub(super) fn looks_yes_no(moments: &Moments) -> bool {
     let rows = moments.rows as f64;
     let columns = moments.mean.iter().zip(&moments.sd);
@@ -125,30 +135,55 @@ pub(super) fn has_others(x: ArrayView2<'_, f64>) -> bool {
     x.iter().any(|value| *value != 0.0 && *value != 1.0)
 }
 
-/// In which bins all scores are equal, where all columns hold zeros and ones alone: at most one of all combinations falls there.
+/// In which bins all scores are equal, where all columns hold zeros and ones alone: at most one of
+/// all combinations falls there.
 pub(super) fn equal_bins(moments: &Moments, beta: &[f64], spread: f64) -> Vec<bool> {
-    let combinations =
-        Array2::from_shape_fn((1 << beta.len().min(MOST_COLUMNS), beta.len()), |(of, column)| {
-            f64::from(u8::from(of >> column & 1 == 1))
-        });
-    let follow = vec![Follow { group: 0, cell: 0, event: false }; combinations.nrows()];
-    // By the arithmetic that every site has: a score beside the edge of a bin falls on the same side.
-    let all = Patients { x: combinations.view(), moments, follow: &follow, points: &[] };
+    let combinations = Array2::from_shape_fn(
+        (1 << beta.len().min(MOST_COLUMNS), beta.len()),
+        |(of, column)| f64::from(u8::from(of >> column & 1 == 1)),
+    );
+    let follow = vec![
+        Follow {
+            group: 0,
+            cell: 0,
+            event: false
+        };
+        combinations.nrows()
+    ];
+    // By the arithmetic that every site has: a score beside the edge of a bin falls on the same
+    // side.
+    let all = Patients {
+        x: combinations.view(),
+        moments,
+        follow: &follow,
+        points: &[],
+    };
     let mut scores = vec![0_u32; SCORES];
     all.each(beta, |_, score, _, _| {
-        scores.get_mut(score_bin(score, spread)).into_iter().for_each(|scores| *scores += 1);
+        scores
+            .get_mut(score_bin(score, spread))
+            .into_iter()
+            .for_each(|scores| *scores += 1);
     });
     scores.iter().map(|scores| *scores <= 1).collect()
 }
 
 /// A site's rows in the histogram; rows that leave before the first event are in no pair.
-pub(super) fn histogram(patients: &Patients<'_>, beta: &[f64], spread: f64, strata: usize) -> Vec<f64> {
+pub(super) fn histogram(
+    patients: &Patients<'_>,
+    beta: &[f64],
+    spread: f64,
+    strata: usize,
+) -> Vec<f64> {
     let bins = time_bins(patients.points, strata);
     let mut cells = vec![0.0; elements(patients.points, strata)];
     patients.each(beta, |_, score, follow, at_risk| {
         if let Some(bin) = at_risk.last().and_then(|last| bins.get(last)) {
             let at = (2 * bin + usize::from(follow.event)) * SCORES + score_bin(score, spread);
-            cells.get_mut(at).into_iter().for_each(|count| *count += 1.0);
+            cells
+                .get_mut(at)
+                .into_iter()
+                .for_each(|count| *count += 1.0);
         }
     });
     cells
@@ -156,15 +191,23 @@ pub(super) fn histogram(patients: &Patients<'_>, beta: &[f64], spread: f64, stra
 
 impl Pairs {
     /// Counts the pairs of the summed histogram, in some of whose score bins all scores are equal.
-    pub(super) fn of(histogram: &[u64], points: &[EventPoint], strata: usize, equal: &[bool]) -> Self {
+    pub(super) fn of(
+        histogram: &[u64],
+        points: &[EventPoint],
+        strata: usize,
+        equal: &[bool],
+    ) -> Self {
         let bins = time_bins(points, strata);
         let mut pairs = Self::default();
         let mut later = vec![0.0; SCORES];
         let mut stratum = None;
         let cells: Vec<&[u64]> = histogram.chunks_exact(SCORES).collect();
         for (bin, cell) in cells.chunks_exact(2).enumerate().rev() {
-            let mut held =
-                points.iter().zip(&bins).filter(|(_, at)| **at == bin).map(|(point, _)| point.stratum);
+            let mut held = points
+                .iter()
+                .zip(&bins)
+                .filter(|(_, at)| **at == bin)
+                .map(|(point, _)| point.stratum);
             let (first, alone) = (held.next(), held.next().is_none());
             if first != stratum {
                 later.fill(0.0);
@@ -190,7 +233,11 @@ impl Pairs {
         for ((events, later), equal) in events.iter().zip(later).zip(equal) {
             let events = *events as f64;
             self.concordant += events * below;
-            *(if *equal { &mut self.tied } else { &mut self.alike }) += events * later;
+            *(if *equal {
+                &mut self.tied
+            } else {
+                &mut self.alike
+            }) += events * later;
             below += later;
             self.discordant += events * (all - below);
         }
@@ -203,7 +250,12 @@ impl Pairs {
         scores.dedup();
         let mut rows: Vec<(usize, Follow)> = rows
             .iter()
-            .map(|(score, follow)| (scores.partition_point(|other| other.total_cmp(score).is_lt()), *follow))
+            .map(|(score, follow)| {
+                (
+                    scores.partition_point(|other| other.total_cmp(score).is_lt()),
+                    *follow,
+                )
+            })
             .collect();
         // The latest first, and at one time the censored before the events.
         rows.sort_by_key(|(_, follow)| std::cmp::Reverse((follow.cell, !follow.event)));
@@ -226,21 +278,40 @@ impl Pairs {
     pub(super) fn concordance(&self) -> Concordance {
         let comparable = self.concordant + self.discordant + self.tied + self.alike;
         if comparable <= 0.0 {
-            return Concordance { index: 0.5, error_bound: 0.5 };
+            return Concordance {
+                index: 0.5,
+                error_bound: 0.5,
+            };
         }
         let certain = self.concordant + 0.5 * self.tied;
         let index = (certain + 0.5 * self.alike) / comparable;
         // Of the pairs left out, those that move the index farthest may be the comparable ones.
         let within = &self.within;
-        let low = beside(certain, comparable + within.discordant + within.undecided, within.tied, f64::min);
+        let low = beside(
+            certain,
+            comparable + within.discordant + within.undecided,
+            within.tied,
+            f64::min,
+        );
         let more = within.concordant + within.undecided;
-        let high = beside(certain + self.alike + more, comparable + more, within.tied, f64::max);
-        Concordance { index, error_bound: (index - low).max(high - index) }
+        let high = beside(
+            certain + self.alike + more,
+            comparable + more,
+            within.tied,
+            f64::max,
+        );
+        Concordance {
+            index,
+            error_bound: (index - low).max(high - index),
+        }
     }
 
     /// The index of pairs whose scores are compared unbinned.
     pub(super) fn unbinned(&self) -> Concordance {
-        Concordance { error_bound: 0.0, ..self.concordance() }
+        Concordance {
+            error_bound: 0.0,
+            ..self.concordance()
+        }
     }
 }
 
@@ -255,20 +326,26 @@ impl Within {
             self.concordant += events * below;
             self.discordant += events * above;
             self.undecided += events * before;
-            *(if *equal { &mut self.tied } else { &mut self.undecided }) +=
-                0.5 * events * (events - 1.0) + events * censored;
+            *(if *equal {
+                &mut self.tied
+            } else {
+                &mut self.undecided
+            }) += 0.5 * events * (events - 1.0) + events * censored;
             (before, below) = (before + events, below + censored);
         }
     }
 }
 
-/// The share of `part` in `all`, or that with so many more pairs of equal scores, whichever `pick` prefers.
+/// The share of `part` in `all`, or that with so many more pairs of equal scores, whichever `pick`
+/// prefers.
 fn beside(part: f64, all: f64, tied: f64, pick: fn(f64, f64) -> f64) -> f64 {
     pick(part / all, (part + 0.5 * tied) / (all + tied))
 }
 
 fn add(sums: &mut [f64], counts: &[u64]) {
-    sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += *count as f64);
+    sums.iter_mut()
+        .zip(counts)
+        .for_each(|(sum, count)| *sum += *count as f64);
 }
 
 /// Counts by rank, with sums over all lower ranks in logarithmic time (Fenwick 1994).
@@ -302,7 +379,14 @@ mod tests {
         let rows: Vec<(f64, Follow)> = (0_u32..60)
             .map(|at| {
                 let score = f64::from(at * 37 % 23);
-                (score, Follow { group: 0, cell: at * 53 % 31, event: at % 3 == 0 })
+                (
+                    score,
+                    Follow {
+                        group: 0,
+                        cell: at * 53 % 31,
+                        event: at % 3 == 0,
+                    },
+                )
             })
             .collect();
         let mut want = Pairs::default();
@@ -316,18 +400,37 @@ mod tests {
             }
         }
         assert_eq!(Pairs::exact(&rows), want);
-        assert_eq!(Pairs::exact(&[]).concordance(), Concordance { index: 0.5, error_bound: 0.5 });
+        assert_eq!(
+            Pairs::exact(&[]).concordance(),
+            Concordance {
+                index: 0.5,
+                error_bound: 0.5
+            }
+        );
     }
 
     #[test]
     fn bins_of_one_point_each_lose_no_pair() {
-        let points: Vec<EventPoint> =
-            [2, 5, 9].map(|cell| EventPoint { stratum: 0, cell, events: 1, scale: 1.0 }).to_vec();
+        let points: Vec<EventPoint> = [2, 5, 9]
+            .map(|cell| EventPoint {
+                stratum: 0,
+                cell,
+                events: 1,
+                scale: 1.0,
+            })
+            .to_vec();
         let rows: Vec<(f64, Follow)> = (0_u32..80)
             .map(|at| {
                 let cell = at * 53 % 13;
                 let event = [2, 5, 9].contains(&cell) && at % 4 != 0;
-                (f64::from(at * 37 % 23), Follow { group: 0, cell, event })
+                (
+                    f64::from(at * 37 % 23),
+                    Follow {
+                        group: 0,
+                        cell,
+                        event,
+                    },
+                )
             })
             .collect();
         let mut histogram = vec![0; elements(&points, 1)];
@@ -336,25 +439,50 @@ mod tests {
                 histogram[(2 * bin + usize::from(follow.event)) * SCORES + *score as usize] += 1;
             }
         }
-        assert_eq!(Pairs::of(&histogram, &points, 1, &[true; SCORES]), Pairs::exact(&rows));
+        assert_eq!(
+            Pairs::of(&histogram, &points, 1, &[true; SCORES]),
+            Pairs::exact(&rows)
+        );
         let mixed = Pairs::of(&histogram, &points, 1, &MIXED);
         assert_eq!((mixed.tied, mixed.alike), (0.0, Pairs::exact(&rows).tied));
         // Held in one bin, pairs are undecided and no number is made of them.
-        let crowd: Vec<EventPoint> =
-            (0..300).map(|cell| EventPoint { stratum: 0, cell, events: 1, scale: 1.0 }).collect();
+        let crowd: Vec<EventPoint> = (0..300)
+            .map(|cell| EventPoint {
+                stratum: 0,
+                cell,
+                events: 1,
+                scale: 1.0,
+            })
+            .collect();
         let mut histogram = vec![0; elements(&crowd, 1)];
         (histogram[3], histogram[SCORES + 1], histogram[SCORES + 9]) = (1, 2, 1);
         let pairs = Pairs::of(&histogram, &crowd, 1, &MIXED);
         // Three events, one of them with a higher score; and one censored, whose score is between.
-        let within = Within { concordant: 1.0, discordant: 2.0, undecided: 1.0 + 2.0, tied: 0.0 };
-        assert_eq!(pairs, Pairs { within, ..Pairs::default() });
+        let within = Within {
+            concordant: 1.0,
+            discordant: 2.0,
+            undecided: 1.0 + 2.0,
+            tied: 0.0,
+        };
+        assert_eq!(
+            pairs,
+            Pairs {
+                within,
+                ..Pairs::default()
+            }
+        );
         let equal = Pairs::of(&histogram, &crowd, 1, &[true; SCORES]).within;
         assert_eq!((equal.tied, equal.undecided), (1.0, 2.0));
     }
 
     #[test]
     fn time_bins_are_the_points_themselves_while_there_are_few() {
-        let point = |stratum, cell, events| EventPoint { stratum, cell, events, scale: 1.0 };
+        let point = |stratum, cell, events| EventPoint {
+            stratum,
+            cell,
+            events,
+            scale: 1.0,
+        };
         let few: Vec<EventPoint> = vec![point(0, 1, 5), point(0, 7, 1), point(2, 0, 1)];
         assert_eq!(time_bins(&few, 3), [0, 1, 2]);
         let many: Vec<EventPoint> = (0..250).map(|cell| point(0, cell, 1)).collect();

@@ -47,7 +47,10 @@ macro_rules! behind {
                 if input.peek() == Some(judged::COUNTED) {
                     return Err(Malformed { what: $what });
                 }
-                Ok(Self { $first, method: Box::new(Canonical::read(input)?) })
+                Ok(Self {
+                    $first,
+                    method: Box::new(Canonical::read(input)?),
+                })
             }
         }
     };
@@ -62,12 +65,20 @@ impl Counted {
             Recipe::Summary(recipe) => (recipe.scaled(), recipe.columns.len()),
             _ => (Vec::new(), 0),
         };
-        Beside { products: self.products(), terms: self.terms(), knots: self.knots(), bins, gaps }
+        Beside {
+            products: self.products(),
+            terms: self.terms(),
+            knots: self.knots(),
+            bins,
+            gaps,
+        }
     }
 
     /// The knots that a formula gives, by the place of their column.
     fn knots(&self) -> Vec<(usize, Vec<f64>)> {
-        let Recipe::Glm(recipe) = self.method.method() else { return Vec::new() };
+        let Recipe::Glm(recipe) = self.method.method() else {
+            return Vec::new();
+        };
         let mut known: Vec<(usize, Vec<f64>)> = Vec::new();
         for factor in recipe.design.terms.iter().flat_map(|term| &term.factors) {
             if let Shape::Spline(spline) = &factor.shape {
@@ -82,9 +93,15 @@ impl Counted {
 
     /// The terms that are not columns themselves.
     fn products(&self) -> Option<Design> {
-        let Recipe::Glm(recipe) = self.method.method() else { return None };
+        let Recipe::Glm(recipe) = self.method.method() else {
+            return None;
+        };
         let itself = |term: &Term| {
-            term.factors.len() == 1 && term.factors.iter().all(|factor| factor.shape == Shape::Plain)
+            term.factors.len() == 1
+                && term
+                    .factors
+                    .iter()
+                    .all(|factor| factor.shape == Shape::Plain)
         };
         let mut design = recipe.design.clone();
         design.terms.retain(|term| !itself(term));
@@ -94,7 +111,11 @@ impl Counted {
     /// Of these the ones whose values are known before the fit.
     fn terms(&self) -> Option<Design> {
         let mut design = self.products()?;
-        let sought = |term: &Term| term.factors.iter().any(|factor| matches!(factor.shape, Shape::Sought(_)));
+        let sought = |term: &Term| {
+            term.factors
+                .iter()
+                .any(|factor| matches!(factor.shape, Shape::Sought(_)))
+        };
         design.terms.retain(|term| !sought(term));
         (!design.terms.is_empty()).then_some(design)
     }
@@ -109,13 +130,18 @@ impl Counted {
         self.census.check(&self.beside())
     }
 
-    pub(super) fn ask(&self, state: &CountedState, sites: u32) -> Result<Option<Layout>, RecipeError> {
+    pub(super) fn ask(
+        &self,
+        state: &CountedState,
+        sites: u32,
+    ) -> Result<Option<Layout>, RecipeError> {
         match state.tally {
             Tally { lack: Some(_), .. } => Ok(None),
             Tally { asked: false, .. } => self.census.ask(&self.beside()).map(Some),
-            Tally { asked: true, .. } => {
-                Ok(self.method.ask(&state.method, sites)?.map(|question| question.layout))
-            }
+            Tally { asked: true, .. } => Ok(self
+                .method
+                .ask(&state.method, sites)?
+                .map(|question| question.layout)),
         }
     }
 
@@ -129,24 +155,37 @@ impl Counted {
         if state.tally.asked {
             return self.method.answer_phase(&state.method, rows, memory, dice);
         }
-        // A table that the method will refuse is refused now, while the others can still begin without this site.
+        // A table that the method will refuse is refused now, while the others can still begin
+        // without this site.
         if state.method.progress().round == 0
             && let Some(question) = self.method.ask(&state.method, 1)?
         {
-            let first = self.method.answer_phase(&state.method, rows, memory, dice)?;
+            let first = self
+                .method
+                .answer_phase(&state.method, rows, memory, dice)?;
             plain_sum(&question.layout, Digest::default(), vec![first.update])?;
         }
         Ok(ClearUpdate::new(1, self.census.answer(&self.beside(), rows)?).into())
     }
 
-    pub(super) fn absorb(&self, state: &CountedState, sum: &Sum) -> Result<CountedState, RecipeError> {
+    pub(super) fn absorb(
+        &self,
+        state: &CountedState,
+        sum: &Sum,
+    ) -> Result<CountedState, RecipeError> {
         if !state.tally.asked {
             let rounds = state.method.progress().round + 1;
             let tally = self.census.absorb(&self.beside(), sum)?;
-            return Ok(CountedState { tally, method: Box::new(judged::counted(&state.method, rounds)) });
+            return Ok(CountedState {
+                tally,
+                method: Box::new(judged::counted(&state.method, rounds)),
+            });
         }
         let method = Box::new(self.method.absorb(&state.method, sum)?);
-        Ok(CountedState { tally: state.tally.clone(), method })
+        Ok(CountedState {
+            tally: state.tally.clone(),
+            method,
+        })
     }
 
     /// That the first round has let the run go on.
@@ -162,7 +201,8 @@ impl Counted {
     }
 }
 
-/// Rows and events of what was fitted to a yes or no; the rows of a time are all said to be events, for those without are no class.
+/// Rows and events of what was fitted to a yes or no; the rows of a time are all said to be events,
+/// for those without are no class.
 fn classes(outcome: &Outcome) -> Option<(u64, u64)> {
     match outcome {
         Outcome::Logistic(fit) => Some((fit.rows, fit.events)),
@@ -177,16 +217,25 @@ fn classes(outcome: &Outcome) -> Option<(u64, u64)> {
 }
 
 impl Counted {
-    /// The result, where a site that was lost took no class of patients below what may be told: coefficients, errors, curves and
-    /// measures of a few events are those events.
+    /// The result, where a site that was lost took no class of patients below what may be told:
+    /// coefficients, errors, curves and measures of a few events are those events.
     ///
     /// # Errors
     /// [`RecipeError::FewEvents`].
-    pub(super) fn enough(&self, tally: &Tally, mut outcome: Outcome) -> Result<Outcome, RecipeError> {
-        if let Outcome::Summary(SummaryOutcome { details, variables, .. }) = &mut outcome {
+    pub(super) fn enough(
+        &self,
+        tally: &Tally,
+        mut outcome: Outcome,
+    ) -> Result<Outcome, RecipeError> {
+        if let Outcome::Summary(SummaryOutcome {
+            details, variables, ..
+        }) = &mut outcome
+        {
             let least = self.census.least(tally.sites);
             let few: Vec<bool> = tally.bins.iter().map(|sites| *sites < least).collect();
-            details.iter_mut().for_each(|details| details.withhold(&few));
+            details
+                .iter_mut()
+                .for_each(|details| details.withhold(&few));
             let mut missing = tally.missing.iter();
             for variable in variables {
                 variable.few_missing = *missing.next().unwrap_or(&true) && variable.missing > 0;

@@ -68,8 +68,17 @@ pub(crate) fn site(content: impl AsRef<[u8]>, schema: &str) -> Site {
     std::fs::write(&path, content).unwrap();
     // Exported an hour ago, and not at this moment.
     let hour_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3_600);
-    std::fs::File::options().append(true).open(&path).unwrap().set_modified(hour_ago).unwrap();
-    Site { _folder: folder, path, schema: Schema::parse(schema).unwrap() }
+    std::fs::File::options()
+        .append(true)
+        .open(&path)
+        .unwrap()
+        .set_modified(hour_ago)
+        .unwrap();
+    Site {
+        _folder: folder,
+        path,
+        schema: Schema::parse(schema).unwrap(),
+    }
 }
 
 impl Site {
@@ -82,7 +91,10 @@ impl Site {
     }
 
     pub(crate) fn cohort(&self, study: &Study) -> Result<Cohort, DataError> {
-        Cohort::of(&Table::open(&self.path, &self.schema, study.reads())?, study)
+        Cohort::of(
+            &Table::open(&self.path, &self.schema, study.reads())?,
+            study,
+        )
     }
 }
 
@@ -99,7 +111,10 @@ pub(crate) fn summary(features: &str, extra: &str) -> Study {
     let (head, rest) = text.split_once("[recipe]").unwrap();
     let (_, tail) = rest.split_once("[privacy]").unwrap();
     let head = head.replace("outcome = \"y\"\n", "");
-    Study::parse(&format!("{head}[recipe]\nkind = \"summary\"\n[privacy]{tail}")).unwrap()
+    Study::parse(&format!(
+        "{head}[recipe]\nkind = \"summary\"\n[privacy]{tail}"
+    ))
+    .unwrap()
 }
 
 pub(crate) fn refusal(result: Result<Table, DataError>) -> DataError {
