@@ -1,5 +1,5 @@
-//! Compiles the wire schema in pure Rust, so that nobody installs protoc, and lists its methods for the table of who may
-//! call them.
+//! Compiles the wire schema in pure Rust, so that nobody installs protoc, and lists its methods for
+//! the table of who may call them.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

@@ -12,9 +12,15 @@ use std::path::PathBuf;
 
 /// Motet: hospitals compute together, patients' rows stay where they are.
 ///
-/// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused (with a stable code on standard error and in --json).
+/// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused (with a stable code on standard error and
+/// in --json).
 #[derive(Parser)]
-#[command(name = "motet", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "motet",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
 pub struct Motet {
     #[command(subcommand)]
     pub command: Command,
@@ -60,7 +66,12 @@ pub enum Command {
 #[derive(Args, Clone)]
 pub struct As {
     /// Identity folder; without it, MOTET_IDENTITY, else the platform's configuration folder
-    #[arg(long = "as", value_name = "DIR", env = "MOTET_IDENTITY", hide_env_values = true)]
+    #[arg(
+        long = "as",
+        value_name = "DIR",
+        env = "MOTET_IDENTITY",
+        hide_env_values = true
+    )]
     pub identity: Option<PathBuf>,
 }
 
@@ -77,9 +88,15 @@ pub struct Read {
 /// For commands that the governance key signs.
 #[derive(Args, Clone, Default)]
 pub struct Govern {
-    /// File whose one line is the passphrase of the governance key: readable by you alone (mode 0600), a pipe, or `-` for standard
-    /// input; without it the terminal asks, where the key has one
-    #[arg(long, value_name = "FILE", env = "MOTET_GOVERNANCE_PASSPHRASE_FILE", hide_env_values = true)]
+    /// File whose one line is the passphrase of the governance key: readable by you alone (mode
+    /// 0600), a pipe, or `-` for standard input; without it the terminal asks, where the key has
+    /// one
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "MOTET_GOVERNANCE_PASSPHRASE_FILE",
+        hide_env_values = true
+    )]
     pub governance_passphrase_file: Option<PathBuf>,
 }
 
@@ -87,15 +104,16 @@ pub struct Govern {
 pub struct Init {
     /// Folder to make, the coordinator's; a folder that holds anything is refused
     pub dir: PathBuf,
-    /// Folder to make for the operator: identity, governance key, secrets of invitations. The coordinator never reads it:
-    /// it belongs on another machine; without this, DIR/operator
+    /// Folder to make for the operator: identity, governance key, secrets of invitations. The
+    /// coordinator never reads it: it belongs on another machine; without this, DIR/operator
     #[arg(long, value_name = "DIR")]
     pub operator: Option<PathBuf>,
-    /// Folder of its own for the governance key, such as a medium that is plugged in for a proposal only
+    /// Folder of its own for the governance key, such as a medium that is plugged in for a proposal
+    /// only
     #[arg(long, value_name = "DIR")]
     pub governance: Option<PathBuf>,
-    /// File whose one line is a passphrase: the governance key is sealed under it. Readable by you alone (mode 0600), a pipe, or
-    /// `-` for standard input
+    /// File whose one line is a passphrase: the governance key is sealed under it. Readable by you
+    /// alone (mode 0600), a pipe, or `-` for standard input
     #[arg(long, value_name = "FILE")]
     pub governance_passphrase_file: Option<PathBuf>,
     /// Name of the consortium, as stewards will read it
@@ -110,7 +128,8 @@ pub struct Init {
     /// Address to listen on, HOST:PORT; without it a free port of this machine only
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<String>,
-    /// Address that nodes dial, HOST:PORT, when it differs from --listen (a public name, 0.0.0.0, a gateway)
+    /// Address that nodes dial, HOST:PORT, when it differs from --listen (a public name, 0.0.0.0, a
+    /// gateway)
     #[arg(long, value_name = "ADDR")]
     pub address: Option<String>,
 }
@@ -131,7 +150,8 @@ pub enum Study {
     Propose(ProposeStudy),
     /// Check a study file: survivors, quorum, and what stewards will ask about
     Lint(LintStudy),
-    /// How many patients a study would have: rounded counts, suppressed at the sites, before anything is trained
+    /// How many patients a study would have: rounded counts, suppressed at the sites, before
+    /// anything is trained
     Feasibility(Feasibility),
     /// Studies and how many sites have approved
     List(Read),
@@ -224,9 +244,9 @@ pub struct StartRun {
     /// Follow it to the release, waiting for approvals on the way
     #[arg(long)]
     pub wait: bool,
-    /// Begin without the sites whose stewards have not decided, and without approved ones that are still away when the study's
-    /// `join` is over; they stay out for good. Also for a run that waits for them now. Without it a run waits, however long,
-    /// for everyone who has not declined
+    /// Begin without the sites whose stewards have not decided, and without approved ones that are
+    /// still away when the study's `join` is over; they stay out for good. Also for a run that
+    /// waits for them now. Without it a run waits, however long, for everyone who has not declined
     #[arg(long)]
     pub without_undecided: bool,
     #[command(flatten)]
@@ -280,8 +300,8 @@ pub struct VerifyRelease {
     /// Trust the governance key of this identity or site folder
     #[arg(long = "as", value_name = "DIR", conflicts_with = "governance")]
     pub identity: Option<PathBuf>,
-    /// Trust this governance key: its fingerprint, as `motet init` printed it, or the key itself, as in coordinator.toml (64
-    /// hexadecimal digits either way)
+    /// Trust this governance key: its fingerprint, as `motet init` printed it, or the key itself,
+    /// as in coordinator.toml (64 hexadecimal digits either way)
     #[arg(long, value_name = "FINGERPRINT|KEY")]
     pub governance: Option<String>,
     /// Print one JSON value with the same facts instead of text
@@ -291,11 +311,12 @@ pub struct VerifyRelease {
 
 #[derive(Subcommand)]
 pub enum Ledger {
-    /// Recompute every chain of an export, offline; without a file, of the coordinator's ledger as it is now; or make
-    /// the sums of a run again from the masked uploads
+    /// Recompute every chain of an export, offline; without a file, of the coordinator's ledger as
+    /// it is now; or make the sums of a run again from the masked uploads
     Verify(VerifyLedger),
-    /// Take the coordinator's ledger as it is where `ledger.head`, the file that says where its streams ended, is missing or
-    /// damaged. Only where you know that nothing was put back or lost; a ledger that lacks what a sound file says is not taken
+    /// Take the coordinator's ledger as it is where `ledger.head`, the file that says where its
+    /// streams ended, is missing or damaged. Only where you know that nothing was put back or lost;
+    /// a ledger that lacks what a sound file says is not taken
     Accept(AcceptLedger),
     /// Write the coordinator's ledger as JSON lines
     Export(ExportLedger),
@@ -307,13 +328,15 @@ pub enum Ledger {
 pub struct VerifyLedger {
     /// An export
     pub file: Option<PathBuf>,
-    /// Instead of chains, check the sums of this run: each stands in the study's log with its set before it, and is
-    /// made again bit for bit from the masked uploads, where they are still kept. The first digits of the run are
-    /// enough; the id of a study stands for its latest run. For operators: nobody else but the sites is given sums and uploads
+    /// Instead of chains, check the sums of this run: each stands in the study's log with its set
+    /// before it, and is made again bit for bit from the masked uploads, where they are still kept.
+    /// The first digits of the run are enough; the id of a study stands for its latest run. For
+    /// operators: nobody else but the sites is given sums and uploads
     #[arg(long, value_name = "RUN", conflicts_with = "file")]
     pub recompute: Option<String>,
-    /// Check the coordinator's state folder itself, on its machine, whether it runs or not: chains, released files, and that
-    /// nothing is missing at the end of any stream. The coordinator.toml that `motet init` wrote
+    /// Check the coordinator's state folder itself, on its machine, whether it runs or not: chains,
+    /// released files, and that nothing is missing at the end of any stream. The coordinator.toml
+    /// that `motet init` wrote
     #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "recompute"])]
     pub config: Option<PathBuf>,
     #[command(flatten)]
@@ -354,14 +377,15 @@ pub struct Proof {
 
 #[derive(Subcommand)]
 pub enum Backup {
-    /// Copy ledger and released files as they are at one moment; the coordinator may run. Run it on the coordinator's
-    /// machine, as the coordinator's user. Masked uploads are not copied: they are good for open rounds and for
-    /// recomputing the latest sums only
+    /// Copy ledger and released files as they are at one moment; the coordinator may run. Run it on
+    /// the coordinator's machine, as the coordinator's user. Masked uploads are not copied: they
+    /// are good for open rounds and for recomputing the latest sums only
     Make(MakeBackup),
     /// Check a backup, offline: every chain, every file, nothing missing. Nothing is written
     Verify(VerifyBackup),
-    /// Put a backup back into an empty state folder. Rounds that were open in it are abandoned when the coordinator
-    /// starts. A site whose copy of a study's log is ahead of the backup refuses that study as forked
+    /// Put a backup back into an empty state folder. Rounds that were open in it are abandoned when
+    /// the coordinator starts. A site whose copy of a study's log is ahead of the backup refuses
+    /// that study as forked
     Restore(RestoreBackup),
 }
 
@@ -373,7 +397,8 @@ pub struct MakeBackup {
     /// Folder to make; one that exists is refused
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Copy the coordinator's keys too, readable by their owner only. Whoever has them can take the coordinator's place
+    /// Copy the coordinator's keys too, readable by their owner only. Whoever has them can take the
+    /// coordinator's place
     #[arg(long)]
     pub with_keys: bool,
     /// Print one JSON value with the same facts instead of text
@@ -394,8 +419,8 @@ pub struct VerifyBackup {
 pub struct RestoreBackup {
     /// The backup
     pub dir: PathBuf,
-    /// The coordinator.toml of the coordinator to restore; its state folder must be empty. Keys that are in the backup
-    /// and not in its keys folder are put there
+    /// The coordinator.toml of the coordinator to restore; its state folder must be empty. Keys
+    /// that are in the backup and not in its keys folder are put there
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
     /// Print one JSON value with the same facts instead of text

@@ -80,6 +80,10 @@ fn wrong_usage_is_exit_code_two() {
         "motet ledger verify f --recompute 00ff",
         "motet ledger verify f --config d/coordinator.toml",
     ] {
-        assert_eq!(parse(line).map(|_| ()).unwrap_err().exit_code(), 2, "{line}");
+        assert_eq!(
+            parse(line).map(|_| ()).unwrap_err().exit_code(),
+            2,
+            "{line}"
+        );
     }
 }

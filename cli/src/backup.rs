@@ -1,4 +1,5 @@
-//! Backups of the coordinator's state: made while it runs, checked offline, put back into an empty folder.
+//! Backups of the coordinator's state: made while it runs, checked offline, put back into an empty
+//! folder.
 //!
 //! ```text
 //! DIR/backup.json       what belongs in it: sizes, digests, where every stream ends; written last
@@ -52,7 +53,8 @@ struct Key {
 /// `motet backup ...`
 ///
 /// # Errors
-/// A backup that does not hold together, a folder that exists or is not empty, a coordinator that is running.
+/// A backup that does not hold together, a folder that exists or is not empty, a coordinator that
+/// is running.
 pub async fn run(command: &Backup) -> Done {
     match command {
         Backup::Make(args) => make(args).await,
@@ -66,7 +68,10 @@ async fn make(args: &MakeBackup) -> Done {
     let config = Config::read(&args.config).map_err(in_words)?;
     if fs::symlink_metadata(&args.out).is_ok() {
         return Err(Failure::usage(
-            format!("`{}` exists already and is left as it is", args.out.display()),
+            format!(
+                "`{}` exists already and is left as it is",
+                args.out.display()
+            ),
             "give a folder that does not exist yet with --out DIR",
         ));
     }
@@ -88,7 +93,10 @@ async fn make(args: &MakeBackup) -> Done {
             "The keys are not in it: keep a copy of them apart, or a restored coordinator cannot start.",
         );
     }
-    out.line(format!("Check it where it is kept: motet backup verify {}", args.out.display()));
+    out.line(format!(
+        "Check it where it is kept: motet backup verify {}",
+        args.out.display()
+    ));
     Ok(())
 }
 
@@ -101,7 +109,10 @@ async fn fill(args: &MakeBackup, config: &Config) -> Done<(Manifest, Digest)> {
         for name in KEYS {
             let text = key_text(&config.keys.join(name))?;
             write_new_secret(&folder.join(name), text.as_bytes())?;
-            keys.push(Key { name: name.to_owned(), sha256: Digest::of_file(text.as_bytes()).hex() });
+            keys.push(Key {
+                name: name.to_owned(),
+                sha256: Digest::of_file(text.as_bytes()).hex(),
+            });
         }
     }
     let manifest = Manifest {
@@ -115,7 +126,8 @@ async fn fill(args: &MakeBackup, config: &Config) -> Done<(Manifest, Digest)> {
     };
     let path = args.out.join(MANIFEST);
     let failed = |error: std::io::Error| Failure::io("write", &path)(error);
-    let text = serde_json::to_string_pretty(&manifest).map_err(|error| failed(error.into()))? + "\n";
+    let text =
+        serde_json::to_string_pretty(&manifest).map_err(|error| failed(error.into()))? + "\n";
     // The last file, durable like the others: a folder without it is no backup.
     write_new_secret(&path, text.as_bytes())?;
     Ok((manifest, Digest::of_file(text.as_bytes())))
@@ -147,7 +159,9 @@ async fn verify(args: &VerifyBackup) -> Done {
 }
 
 fn sound(dir: &Path, faults: &[String]) -> Done {
-    let Some(first) = faults.first() else { return Ok(()) };
+    let Some(first) = faults.first() else {
+        return Ok(());
+    };
     Err(Failure::failed(
         format!(
             "the backup in `{}` has {}, the first: {}",
@@ -199,7 +213,10 @@ async fn restore(args: &RestoreBackup) -> Done {
         "A node whose copy of a study's log is ahead of this backup refuses that study as forked \
          (`log_inconsistent`): propose it anew under another id.",
     );
-    out.line(format!("Next: motet coordinator --config {}", args.config.display()));
+    out.line(format!(
+        "Next: motet coordinator --config {}",
+        args.config.display()
+    ));
     Ok(())
 }
 
@@ -219,12 +236,22 @@ async fn put_back(dir: &Path, manifest: &Manifest, state: &Path) -> Done {
         return Err(failure);
     }
     let mut files: Vec<PathBuf> = fs::read_dir(&draft)
-        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect())
+        .and_then(|entries| {
+            entries
+                .map(|entry| entry.map(|entry| entry.path()))
+                .collect()
+        })
         .map_err(Failure::io("read", &draft))?;
     // The database last: until then there is no ledger in the folder.
-    files.sort_by_key(|path| path.extension().is_some_and(|extension| extension == "sqlite"));
+    files.sort_by_key(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "sqlite")
+    });
     for path in files {
-        let target = path.file_name().map(|name| state.join(name)).unwrap_or_default();
+        let target = path
+            .file_name()
+            .map(|name| state.join(name))
+            .unwrap_or_default();
         fs::rename(&path, &target).map_err(Failure::io("make", &target))?;
     }
     fs::remove_dir(&draft).map_err(Failure::io("remove", &draft))
@@ -233,10 +260,17 @@ async fn put_back(dir: &Path, manifest: &Manifest, state: &Path) -> Done {
 /// A folder with a ledger, or anything else, is never written into.
 fn refuse_filled(state: &Path) -> Done {
     let entries = fs::read_dir(state).map_err(Failure::io("read", state))?;
-    let other = entries.filter_map(Result::ok).map(|entry| entry.file_name()).find(|name| name != LOCK);
+    let other = entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.file_name())
+        .find(|name| name != LOCK);
     let Some(name) = other else { return Ok(()) };
     Err(Failure::usage(
-        format!("the state folder `{}` is not empty: `{}` is in it", state.display(), name.display()),
+        format!(
+            "the state folder `{}` is not empty: `{}` is in it",
+            state.display(),
+            name.display()
+        ),
         "move what is in it away, or name another folder as `state` in coordinator.toml",
     ))
 }
@@ -259,9 +293,14 @@ fn missing_keys(dir: &Path, manifest: &Manifest, folder: &Path) -> Done<Vec<&'st
                     "copy the coordinator's keys there first: without them no node knows it",
                 ));
             }
-            (true, Some(key)) if Digest::of_file(key_text(&here)?.as_bytes()).hex() != key.sha256 => {
+            (true, Some(key))
+                if Digest::of_file(key_text(&here)?.as_bytes()).hex() != key.sha256 =>
+            {
                 return Err(Failure::failed(
-                    format!("`{}` is another key than the one in the backup", here.display()),
+                    format!(
+                        "`{}` is another key than the one in the backup",
+                        here.display()
+                    ),
                     "find out which of them the consortium knows; move the other away",
                 ));
             }
@@ -281,18 +320,26 @@ fn key_text(path: &Path) -> Done<String> {
 
 fn read(dir: &Path) -> Done<(Manifest, Digest)> {
     let path = dir.join(MANIFEST);
-    let next = "give the folder that `motet backup make` made; one without this file was not finished";
-    let failed = |why: String| Failure::failed(format!("cannot read `{}`: {why}", path.display()), next);
-    let length = fs::metadata(&path).map_err(|error| failed(error.to_string()))?.len();
+    let next =
+        "give the folder that `motet backup make` made; one without this file was not finished";
+    let failed =
+        |why: String| Failure::failed(format!("cannot read `{}`: {why}", path.display()), next);
+    let length = fs::metadata(&path)
+        .map_err(|error| failed(error.to_string()))?
+        .len();
     if length > MOST_MANIFEST {
         return Err(failed("it is longer than any manifest".into()));
     }
     let bytes = fs::read(&path).map_err(|error| failed(error.to_string()))?;
-    let manifest: Manifest =
-        serde_json::from_slice(&bytes).map_err(|error| failed(format!("it is no manifest: {error}")))?;
+    let manifest: Manifest = serde_json::from_slice(&bytes)
+        .map_err(|error| failed(format!("it is no manifest: {error}")))?;
     if manifest.format != FORMAT {
         return Err(Failure::failed(
-            format!("`{}` has the form `{}`, this release knows `{FORMAT}`", path.display(), manifest.format),
+            format!(
+                "`{}` has the form `{}`, this release knows `{FORMAT}`",
+                path.display(),
+                manifest.format
+            ),
             "install the release that made the backup",
         ));
     }
@@ -307,7 +354,10 @@ async fn check(dir: &Path, manifest: &Manifest) -> Done<(u64, Vec<String>)> {
         let known = KEYS.contains(&key.name.as_str());
         let bytes = if known { fs::read(&path).ok() } else { None };
         if bytes.is_none_or(|bytes| Digest::of_file(&bytes).hex() != key.sha256) {
-            checked.faults.push(format!("`{}` is not the key that the manifest names", path.display()));
+            checked.faults.push(format!(
+                "`{}` is not the key that the manifest names",
+                path.display()
+            ));
         }
     }
     Ok((checked.entries, checked.faults))
@@ -329,18 +379,32 @@ fn insert(facts: &mut Value, name: &str, value: Value) {
 }
 
 fn bytes(manifest: &Manifest) -> u64 {
-    manifest.ledger.blobs.iter().map(|blob| blob.bytes).sum::<u64>() + manifest.ledger.database.bytes
+    manifest
+        .ledger
+        .blobs
+        .iter()
+        .map(|blob| blob.bytes)
+        .sum::<u64>()
+        + manifest.ledger.database.bytes
 }
 
 fn describe(out: Out, manifest: &Manifest, digest: &Digest) {
     let Snapshot { streams, blobs, .. } = &manifest.ledger;
-    out.line(format!("  made        {} by motet {}", moment(manifest.made_ms), shown(&manifest.software)));
+    out.line(format!(
+        "  made        {} by motet {}",
+        moment(manifest.made_ms),
+        shown(&manifest.software)
+    ));
     out.line(format!(
         "  holds       {}, {}, {} bytes, {}",
         count(streams.len(), "stream"),
         count(blobs.len(), "released file"),
         bytes(manifest),
-        if manifest.keys.is_empty() { "no keys" } else { "the keys" }
+        if manifest.keys.is_empty() {
+            "no keys"
+        } else {
+            "the keys"
+        }
     ));
     out.line(format!("  manifest    {}", digest.hex()));
 }

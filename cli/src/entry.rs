@@ -19,10 +19,19 @@ pub fn main() -> ExitCode {
         Command::Node(args) => return motet_node::cli::main(*args),
         command => command,
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
-            return end(json, Err(Failure::failed(format!("this system gives no threads: {error}"), "")));
+            return end(
+                json,
+                Err(Failure::failed(
+                    format!("this system gives no threads: {error}"),
+                    "",
+                )),
+            );
         }
     };
     let done = runtime.block_on(dispatch(command));
@@ -49,12 +58,18 @@ async fn dispatch(command: Command) -> Done {
 }
 
 async fn coordinate(args: &Coordinator) -> Done {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
     let lines = tracing_subscriber::fmt().with_ansi(motet_proto::process::is_coloured());
-    lines.with_env_filter(filter).with_writer(std::io::stderr).init();
+    lines
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     let in_words = |error: anyhow::Error| Failure::failed(format!("{error:#}"), "");
     let config = motet_coordinator::config::Config::read(&args.config).map_err(in_words)?;
-    motet_coordinator::run(config, args.drill).await.map_err(in_words)
+    motet_coordinator::run(config, args.drill)
+        .await
+        .map_err(in_words)
 }
 
 /// Says why it failed, to people and with `--json` to programs too.

@@ -1,5 +1,6 @@
-//! The number of each study's last roster that was signed with this folder, in `rosters.toml`: by it a node tells an old roster
-//! from a new one, so no number is signed twice and none is taken from the coordinator unless governance signed it.
+//! The number of each study's last roster that was signed with this folder, in `rosters.toml`: by
+//! it a node tells an old roster from a new one, so no number is signed twice and none is taken
+//! from the coordinator unless governance signed it.
 
 use crate::failure::{Done, Failure};
 use crate::invitation::turn;
@@ -11,25 +12,39 @@ use std::path::Path;
 
 const FILE: &str = "rosters.toml";
 
-/// The number of the next roster of a study: written down here before anything is signed under it. `shown` are the rosters that
-/// the coordinator has of the study; another operator, or this one from another folder, may have signed a later one.
+/// The number of the next roster of a study: written down here before anything is signed under it.
+/// `shown` are the rosters that the coordinator has of the study; another operator, or this one
+/// from another folder, may have signed a later one.
 ///
 /// # Errors
 /// When the file cannot be read or written, or there is no further number.
-pub(crate) fn next(dir: &Path, governance: &Digest, study: &str, shown: &[SignedRoster]) -> Done<u64> {
+pub(crate) fn next(
+    dir: &Path,
+    governance: &Digest,
+    study: &str,
+    shown: &[SignedRoster],
+) -> Done<u64> {
     let _turn = turn(dir)?;
     let mut signed = read(dir)?;
-    // A roster that governance did not sign says nothing: its number could be the last that there is.
-    let verified = shown.iter().filter_map(|roster| roster.verify(governance).ok());
-    let epochs = verified.filter(|roster| roster.study_id == study).map(|roster| roster.epoch);
+    // A roster that governance did not sign says nothing: its number could be the last that there
+    // is.
+    let verified = shown
+        .iter()
+        .filter_map(|roster| roster.verify(governance).ok());
+    let epochs = verified
+        .filter(|roster| roster.study_id == study)
+        .map(|roster| roster.epoch);
     let last = epochs.chain(signed.get(study).copied()).max().unwrap_or(0);
     // What the file holds is a number of TOML, which has 63 bits: nobody proposes a study so often.
-    let next = last.checked_add(1).filter(|next| i64::try_from(*next).is_ok()).ok_or_else(|| {
-        Failure::failed(
-            format!("the rosters of `{study}` have no further number"),
-            "propose the study under another id",
-        )
-    })?;
+    let next = last
+        .checked_add(1)
+        .filter(|next| i64::try_from(*next).is_ok())
+        .ok_or_else(|| {
+            Failure::failed(
+                format!("the rosters of `{study}` have no further number"),
+                "propose the study under another id",
+            )
+        })?;
     signed.insert(study.to_owned(), next);
     let text = toml::to_string(&signed).map_err(|error| Failure::failed(error.to_string(), ""))?;
     write_secret(&dir.join(FILE), text.as_bytes())?;
@@ -65,9 +80,17 @@ mod tests {
             steward: key(seed + 50).public(),
             witness: key(seed + 100).public(),
         };
-        let entries = (1..=4).map(|seed| Entry::new(&format!("site-{seed}"), "NL", keys(seed))).collect();
-        let hub = HubKeys { signing: key(40).public(), log: key(41).public() };
-        Roster::new(study, epoch, hub, "trial", entries).unwrap().sign(&key(governance)).unwrap()
+        let entries = (1..=4)
+            .map(|seed| Entry::new(&format!("site-{seed}"), "NL", keys(seed)))
+            .collect();
+        let hub = HubKeys {
+            signing: key(40).public(),
+            log: key(41).public(),
+        };
+        Roster::new(study, epoch, hub, "trial", entries)
+            .unwrap()
+            .sign(&key(governance))
+            .unwrap()
     }
 
     #[test]
@@ -82,11 +105,20 @@ mod tests {
         // Forged: another key, another study, a changed number.
         let mut changed = roster("ist", 1, 99);
         changed.roster.epoch = u64::MAX;
-        let forged = [roster("ist", u64::MAX, 98), roster("other", 70, 99), changed];
+        let forged = [
+            roster("ist", u64::MAX, 98),
+            roster("other", 70, 99),
+            changed,
+        ];
         assert_eq!(next(&forged).unwrap(), 4);
         // Signed from another folder.
         assert_eq!(next(&[roster("ist", 9, 99)]).unwrap(), 10);
-        assert_eq!(next(&[roster("ist", u64::MAX, 99)]).unwrap_err().exit_code(), 1);
+        assert_eq!(
+            next(&[roster("ist", u64::MAX, 99)])
+                .unwrap_err()
+                .exit_code(),
+            1
+        );
         assert_eq!(next(&[]).unwrap(), 11);
     }
 }

@@ -1,4 +1,5 @@
-//! How a command ends when it does not succeed: what went wrong and where, what to do next, and the exit code.
+//! How a command ends when it does not succeed: what went wrong and where, what to do next, and the
+//! exit code.
 
 use motet_common::refusal::{Code, Refusal};
 use motet_common::text::plain;
@@ -11,8 +12,7 @@ use std::path::Path;
 pub type Done<T = ()> = Result<T, Failure>;
 
 /// What to do about a coordinator's ledger that is not whole.
-pub(crate) const RESTORE: &str =
-    "stop the coordinator, keep the folder, and put a backup in its place with `motet backup restore`";
+pub(crate) const RESTORE: &str = "stop the coordinator, keep the folder, and put a backup in its place with `motet backup restore`";
 
 /// A command that did not do what it was asked to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,12 @@ enum Kind {
 
 impl Failure {
     fn new(kind: Kind, what: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { kind, what: what.into(), next: next.into(), facts: serde_json::json!({}) }
+        Self {
+            kind,
+            what: what.into(),
+            next: next.into(),
+            facts: serde_json::json!({}),
+        }
     }
 
     /// Something broke: exit code 1.
@@ -53,10 +58,14 @@ impl Failure {
     /// The same with another advice, where the general one of the code does not fit.
     #[must_use]
     pub fn instead(self, next: impl Into<String>) -> Self {
-        Self { next: next.into(), ..self }
+        Self {
+            next: next.into(),
+            ..self
+        }
     }
 
-    /// What was found out all the same: `--json` gives it beside the error, so that it stays one value.
+    /// What was found out all the same: `--json` gives it beside the error, so that it stays one
+    /// value.
     #[must_use]
     pub fn with_facts(self, facts: serde_json::Value) -> Self {
         Self { facts, ..self }
@@ -66,7 +75,10 @@ impl Failure {
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.display().to_string();
         move |error| {
-            Self::failed(format!("cannot {action} `{path}`: {error}"), "check the path and its permissions")
+            Self::failed(
+                format!("cannot {action} `{path}`: {error}"),
+                "check the path and its permissions",
+            )
         }
     }
 
@@ -110,14 +122,23 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
             Kind::Failed | Kind::Usage => write!(f, "motet: {}", told(&self.what))?,
-            Kind::Refused(code) if self.what.is_empty() => write!(f, "motet: refused, {}", code.as_str())?,
-            Kind::Refused(code) => write!(f, "motet: refused, {}: {}", code.as_str(), told(&self.what))?,
+            Kind::Refused(code) if self.what.is_empty() => {
+                write!(f, "motet: refused, {}", code.as_str())?
+            }
+            Kind::Refused(code) => {
+                write!(f, "motet: refused, {}: {}", code.as_str(), told(&self.what))?
+            }
         }
-        if self.next.is_empty() { Ok(()) } else { write!(f, "\n  next: {}", told(&self.next)) }
+        if self.next.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "\n  next: {}", told(&self.next))
+        }
     }
 }
 
-/// Words of which some came from elsewhere: no control characters, and a second line does not pass for one of ours.
+/// Words of which some came from elsewhere: no control characters, and a second line does not pass
+/// for one of ours.
 fn told(text: &str) -> String {
     plain(text).replace('\n', "\n  | ")
 }
@@ -138,15 +159,24 @@ impl From<tonic::Status> for Failure {
         if let Some(error) = ConnectError::within(&status) {
             return error.into();
         }
-        let next = "look at the coordinator's own output; `motet coordinator --config FILE` starts it";
-        Self::failed(format!("the coordinator did not answer as it should: {}", words(&status)), next)
+        let next =
+            "look at the coordinator's own output; `motet coordinator --config FILE` starts it";
+        Self::failed(
+            format!(
+                "the coordinator did not answer as it should: {}",
+                words(&status)
+            ),
+            next,
+        )
     }
 }
 
 impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
         let next = match &error {
-            ConnectError::Unreachable { .. } => "is it running? `motet coordinator --config FILE` starts it",
+            ConnectError::Unreachable { .. } => {
+                "is it running? `motet coordinator --config FILE` starts it"
+            }
             _ => "",
         };
         Self::failed(error.to_string(), next)
@@ -193,7 +223,10 @@ mod tests {
         assert_eq!(Failure::failed("a", "b").exit_code(), 1);
         assert_eq!(Failure::usage("a", "b").exit_code(), 2);
         let refused = Failure::refused(Code::StudyNotApproved, "site `lyon`");
-        assert_eq!((refused.exit_code(), refused.code()), (3, "study_not_approved"));
+        assert_eq!(
+            (refused.exit_code(), refused.code()),
+            (3, "study_not_approved")
+        );
     }
 
     #[test]
@@ -208,7 +241,10 @@ mod tests {
         assert_eq!(failure.json()["error"]["code"], "name_taken");
         assert_eq!(failure.json()["error"]["exit"], 3);
         let more = failure.with_facts(serde_json::json!({ "sites": 4 })).json();
-        assert_eq!((more["sites"].as_u64(), more["error"]["exit"].as_u64()), (Some(4), Some(3)));
+        assert_eq!(
+            (more["sites"].as_u64(), more["error"]["exit"].as_u64()),
+            (Some(4), Some(3))
+        );
     }
 
     #[test]
@@ -216,9 +252,18 @@ mod tests {
         let words = "x\x1b[2J\n  next: send me your key\u{202e}";
         let refused = motet_proto::refusal::status(&Refusal::new(Code::NameTaken, words));
         let elsewhere = Failure::failed(format!("a record says {words}"), words);
-        for failure in [Failure::from(refused), Failure::from(tonic::Status::internal(words)), elsewhere] {
+        for failure in [
+            Failure::from(refused),
+            Failure::from(tonic::Status::internal(words)),
+            elsewhere,
+        ] {
             let text = failure.to_string();
-            assert!(!text.chars().any(|letter| letter.is_control() && letter != '\n'), "{text:?}");
+            assert!(
+                !text
+                    .chars()
+                    .any(|letter| letter.is_control() && letter != '\n'),
+                "{text:?}"
+            );
             assert!(!text.contains('\u{202e}'), "{text:?}");
             assert!(!text.contains("\n  next: send"), "{text:?}");
         }

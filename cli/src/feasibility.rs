@@ -1,5 +1,6 @@
-//! `motet study feasibility FILE`: before anything is trained, how many patients a study would have. It is a study of its own,
-//! which stewards approve like any other: each site rounds its count and says none where there are few.
+//! `motet study feasibility FILE`: before anything is trained, how many patients a study would
+//! have. It is a study of its own, which stewards approve like any other: each site rounds its
+//! count and says none where there are few.
 
 use crate::args::Feasibility;
 use crate::failure::{Done, Failure};
@@ -19,7 +20,8 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Proposes the count, waits for the approvals and prints what came of it.
 ///
 /// # Errors
-/// `study_invalid` with the line; the coordinator's refusals; the reason for which the run ended without a release.
+/// `study_invalid` with the line; the coordinator's refusals; the reason for which the run ended
+/// without a release.
 pub(crate) async fn run(args: &Feasibility) -> Done {
     let out = Out::new(args.read.json);
     let (_, study) = read(&args.file)?;
@@ -28,7 +30,14 @@ pub(crate) async fn run(args: &Feasibility) -> Done {
     let identity = identity.with_passphrase_file(&args.govern);
     let request = v1::ListStudiesRequest { id: String::new() };
     let digest = counted.root().hex();
-    if desk.list_studies(request).await?.into_inner().studies.iter().any(|known| known.digest == digest) {
+    if desk
+        .list_studies(request)
+        .await?
+        .into_inner()
+        .studies
+        .iter()
+        .any(|known| known.digest == digest)
+    {
         // Asked before: what was counted then is the answer, or the count goes on.
         if let Ok((_, files)) = crate::release::fetch(&mut desk, &counted.id, "").await {
             return conclude(out, &study, &files);
@@ -36,10 +45,15 @@ pub(crate) async fn run(args: &Feasibility) -> Done {
     } else {
         submit(&identity, &mut desk, &counted.to_toml(), &counted).await?;
     }
-    out.line(format!("Study `{}` asks for rounded counts only; the stewards approve it first.", counted.id));
+    out.line(format!(
+        "Study `{}` asks for rounded counts only; the stewards approve it first.",
+        counted.id
+    ));
     approved(&mut desk, &counted, args.without_undecided, out).await?;
-    let request =
-        v1::StartRunRequest { study: counted.id.clone(), without_undecided: args.without_undecided };
+    let request = v1::StartRunRequest {
+        study: counted.id.clone(),
+        without_undecided: args.without_undecided,
+    };
     let run = desk.start_run(request).await?.into_inner().run;
     let mut progress = Progress::new(&args.read);
     let end = follow(&mut desk, &run, |event| progress.show(event)).await?;
@@ -50,7 +64,10 @@ pub(crate) async fn run(args: &Feasibility) -> Done {
 }
 
 fn conclude(out: Out, study: &Study, files: &BTreeMap<String, Vec<u8>>) -> Done {
-    let report = files.get("report.json").map(Vec::as_slice).unwrap_or_default();
+    let report = files
+        .get("report.json")
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let report: Value = serde_json::from_slice(report)
         .map_err(|error| Failure::failed(format!("report.json is not a report: {error}"), ""))?;
     say(out, study, &report);
@@ -58,21 +75,37 @@ fn conclude(out: Out, study: &Study, files: &BTreeMap<String, Vec<u8>>) -> Done 
     Ok(())
 }
 
-/// Until all stewards have decided, or without those who have not until enough have approved for a sum; says once whom it waits
-/// for.
+/// Until all stewards have decided, or without those who have not until enough have approved for a
+/// sum; says once whom it waits for.
 async fn approved(desk: &mut Desk, study: &Study, without_undecided: bool, out: Out) -> Done {
     let mut said = String::new();
     loop {
-        let request = v1::ListStudiesRequest { id: study.id.clone() };
+        let request = v1::ListStudiesRequest {
+            id: study.id.clone(),
+        };
         let studies = desk.list_studies(request).await?.into_inner().studies;
         let sites: Vec<&v1::Standing> = studies.iter().flat_map(|study| &study.sites).collect();
-        let silent: Vec<&str> =
-            sites.iter().filter(|site| site.decision == "undecided").map(|site| site.site.as_str()).collect();
-        let willing = sites.iter().filter(|site| site.decision == "approved").count();
-        let least = study.thresholds(sites.len()).map_or(sites.len(), |numbers| numbers.survivors);
+        let silent: Vec<&str> = sites
+            .iter()
+            .filter(|site| site.decision == "undecided")
+            .map(|site| site.site.as_str())
+            .collect();
+        let willing = sites
+            .iter()
+            .filter(|site| site.decision == "approved")
+            .count();
+        let least = study
+            .thresholds(sites.len())
+            .map_or(sites.len(), |numbers| numbers.survivors);
         if silent.is_empty() && willing < least {
-            let problem = format!("{willing} of {} sites approve the count, {least} are needed", sites.len());
-            return Err(Failure::failed(problem, "`motet study show` says who declined, and why"));
+            let problem = format!(
+                "{willing} of {} sites approve the count, {least} are needed",
+                sites.len()
+            );
+            return Err(Failure::failed(
+                problem,
+                "`motet study show` says who declined, and why",
+            ));
         }
         if silent.is_empty() || without_undecided && willing >= least {
             return Ok(());
@@ -90,9 +123,12 @@ fn say(out: Out, study: &Study, report: &Value) {
     let number = |place: &str| report.pointer(place).and_then(Value::as_u64);
     let mut table = Table::new(&["", ">rounded sum", ">at least", ">at most", ">sites below"]);
     for (name, key) in [("patients", "rows"), ("with the outcome", "events")] {
-        let Some(rounded) = number(&format!("/{key}/rounded")) else { continue };
+        let Some(rounded) = number(&format!("/{key}/rounded")) else {
+            continue;
+        };
         let cell = |part: &str| {
-            number(&format!("/{key}/{part}")).map_or_else(|| "-".to_owned(), |count| count.to_string())
+            number(&format!("/{key}/{part}"))
+                .map_or_else(|| "-".to_owned(), |count| count.to_string())
         };
         table.row([
             name.into(),

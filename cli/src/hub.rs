@@ -1,5 +1,6 @@
-//! The coordinator's two keys as they were at the first proposal from this folder, in `coordinator.toml`: governance signs them
-//! into every roster, and a coordinator that was broken into for a day must not have its own there for good.
+//! The coordinator's two keys as they were at the first proposal from this folder, in
+//! `coordinator.toml`: governance signs them into every roster, and a coordinator that was broken
+//! into for a day must not have its own there for good.
 
 use crate::failure::{Done, Failure};
 use crate::invitation::turn;
@@ -19,16 +20,21 @@ struct Keys {
     log: String,
 }
 
-/// Holds the keys that the coordinator names against those of the first time, which are written down here.
+/// Holds the keys that the coordinator names against those of the first time, which are written
+/// down here.
 ///
 /// # Errors
 /// When they are others, or the file cannot be read or written.
 pub(crate) fn hold(dir: &Path, named: &HubKeys) -> Done {
     let _turn = turn(dir)?;
     let path = dir.join(FILE);
-    let named = Keys { signing: named.signing.hex(), log: named.log.hex() };
+    let named = Keys {
+        signing: named.signing.hex(),
+        log: named.log.hex(),
+    };
     if !path.exists() {
-        let text = toml::to_string(&named).map_err(|error| Failure::failed(error.to_string(), ""))?;
+        let text =
+            toml::to_string(&named).map_err(|error| Failure::failed(error.to_string(), ""))?;
         return Ok(write_new_secret(&path, text.as_bytes())?);
     }
     let known: Keys = toml::from_str(&read_secret_text(&path)?).map_err(|error| {
@@ -56,7 +62,8 @@ mod tests {
     fn other_keys_of_the_coordinator_than_the_first_time_are_signed_into_no_roster() {
         let folder = tempfile::tempdir().unwrap();
         let hub = |signing: u8, log: u8| {
-            let [signing, log] = [signing, log].map(|seed| SecretKey::from_seed([seed; 32]).public());
+            let [signing, log] =
+                [signing, log].map(|seed| SecretKey::from_seed([seed; 32]).public());
             HubKeys { signing, log }
         };
         hold(folder.path(), &hub(1, 2)).unwrap();

@@ -48,8 +48,8 @@ pub struct Card {
     pub governance: String,
     /// SHA-256 of the authority's certificate: what join codes carry.
     pub authority: String,
-    /// Where the governance key's secret half is kept, when it is not in this folder: it may be a medium that is plugged in
-    /// for a proposal only.
+    /// Where the governance key's secret half is kept, when it is not in this folder: it may be a
+    /// medium that is plugged in for a proposal only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub governance_key: Option<PathBuf>,
 }
@@ -91,14 +91,23 @@ impl Identity {
             )
         };
         let card: Card = toml::from_str(&text).map_err(|error| damaged(error.to_string()))?;
-        let governance = PublicKey::from_hex(&card.governance).map_err(|error| damaged(error.to_string()))?;
-        Ok(Self { dir, card, governance, passphrase_file: None })
+        let governance =
+            PublicKey::from_hex(&card.governance).map_err(|error| damaged(error.to_string()))?;
+        Ok(Self {
+            dir,
+            card,
+            governance,
+            passphrase_file: None,
+        })
     }
 
     /// The same identity, with what the command said about the governance key.
     #[must_use]
     pub fn with_passphrase_file(self, govern: &Govern) -> Self {
-        Self { passphrase_file: govern.governance_passphrase_file.clone(), ..self }
+        Self {
+            passphrase_file: govern.governance_passphrase_file.clone(),
+            ..self
+        }
     }
 
     /// The fingerprint by which people and join codes name the governance key.
@@ -130,7 +139,10 @@ impl Identity {
         };
         let channel = connect(&self.card.address, &identity, COORDINATOR_NAME).await?;
         let desk = DeskClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE);
-        Ok((desk, RoundsClient::new(channel).max_decoding_message_size(MAX_MESSAGE)))
+        Ok((
+            desk,
+            RoundsClient::new(channel).max_decoding_message_size(MAX_MESSAGE),
+        ))
     }
 }
 
@@ -186,8 +198,9 @@ impl Papers<'_> {
                 "use an operator's or researcher's code",
             ));
         }
-        let text = toml::to_string(self.card)
-            .map_err(|error| Failure::failed(format!("identity.toml cannot be written: {error}"), ""))?;
+        let text = toml::to_string(self.card).map_err(|error| {
+            Failure::failed(format!("identity.toml cannot be written: {error}"), "")
+        })?;
         private_folder(&dir.join("invites"))?;
         write_plain(&dir.join("authority.pem"), self.authority_pem)?;
         write_plain(&dir.join("client.pem"), self.client_pem)?;
@@ -204,7 +217,8 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// The keys in `dir`; one that is not there yet is made and written. All are on disk when this returns.
+    /// The keys in `dir`; one that is not there yet is made and written. All are on disk when this
+    /// returns.
     ///
     /// # Errors
     /// When a key file cannot be read or written.
@@ -221,7 +235,10 @@ impl Keys {
             write_new_secret(&tls, pem.as_bytes())?;
             csr
         };
-        Ok(Self { signing: read_key(&signing)?, csr })
+        Ok(Self {
+            signing: read_key(&signing)?,
+            csr,
+        })
     }
 
     /// The enrolment of a person with these keys.
@@ -259,7 +276,10 @@ pub fn new_key() -> SecretKey {
 /// # Errors
 /// When there is a file already or it cannot be written.
 pub fn write_key(path: &Path, key: &SecretKey) -> Done {
-    Ok(write_new_secret(path, format!("{}\n", to_hex(key.seed().as_slice())).as_bytes())?)
+    Ok(write_new_secret(
+        path,
+        format!("{}\n", to_hex(key.seed().as_slice())).as_bytes(),
+    )?)
 }
 
 /// Reads a key of [`write_key`].
@@ -271,7 +291,10 @@ pub fn read_key(path: &Path) -> Done<SecretKey> {
     let seed = from_hex(text.trim()).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     seed.map(SecretKey::from_seed).ok_or_else(|| {
         Failure::failed(
-            format!("key file `{}` does not hold 64 hexadecimal digits", path.display()),
+            format!(
+                "key file `{}` does not hold 64 hexadecimal digits",
+                path.display()
+            ),
             "restore it from a backup",
         )
     })
@@ -320,7 +343,11 @@ pub fn refuse_existing(path: &Path) -> Done {
 /// # Errors
 /// When the system names no home.
 pub fn default_dir() -> Done<PathBuf> {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let variable = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     let home = || variable("HOME");
     let config = if cfg!(windows) {
         variable("APPDATA")
@@ -332,7 +359,10 @@ pub fn default_dir() -> Done<PathBuf> {
             .or_else(|| home().map(|home| home.join(".config")))
     };
     config.map(|dir| dir.join("motet")).ok_or_else(|| {
-        Failure::usage("this system names no configuration folder", "give --as DIR or set MOTET_IDENTITY")
+        Failure::usage(
+            "this system names no configuration folder",
+            "give --as DIR or set MOTET_IDENTITY",
+        )
     })
 }
 
@@ -358,7 +388,12 @@ mod tests {
         assert!(refuse_existing(&folder.path().join("none")).is_ok());
         std::fs::write(folder.path().join("a"), "b").unwrap();
         assert_eq!(refuse_existing(folder.path()).unwrap_err().exit_code(), 2);
-        assert_eq!(refuse_existing(&folder.path().join("a")).unwrap_err().exit_code(), 2);
+        assert_eq!(
+            refuse_existing(&folder.path().join("a"))
+                .unwrap_err()
+                .exit_code(),
+            2
+        );
     }
 
     #[test]

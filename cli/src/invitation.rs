@@ -1,9 +1,11 @@
-//! What the operator's folder keeps of each invitation, in `invites/ID.toml`: its secret until somebody is verified under it,
-//! then in the secret's place the one enrolment that was, and at the end that it was removed, with the removal that was signed.
+//! What the operator's folder keeps of each invitation, in `invites/ID.toml`: its secret until
+//! somebody is verified under it, then in the secret's place the one enrolment that was, and at the
+//! end that it was removed, with the removal that was signed.
 //!
-//! None of it is taken back on the coordinator's word: a code that is found later proves nothing any more, and who was
-//! removed here stays removed whatever books the coordinator shows. The whole enrolment is kept, so that a removal is signed
-//! from this folder and never from what the coordinator shows of a member that was verified.
+//! None of it is taken back on the coordinator's word: a code that is found later proves nothing
+//! any more, and who was removed here stays removed whatever books the coordinator shows. The whole
+//! enrolment is kept, so that a removal is signed from this folder and never from what the
+//! coordinator shows of a member that was verified.
 
 use crate::failure::{Done, Failure};
 use crate::identity::private_folder;
@@ -31,7 +33,8 @@ pub(crate) struct Kept {
     /// The enrolment that was verified: no other counts under this invitation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) enrolled: Option<String>,
-    /// When it was removed here, or another code took the place of this one: nobody counts under it from then on.
+    /// When it was removed here, or another code took the place of this one: nobody counts under it
+    /// from then on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) removed_ms: Option<u64>,
     /// The signed removal, to be sent again to a coordinator that has lost it.
@@ -41,7 +44,13 @@ pub(crate) struct Kept {
 
 impl Kept {
     /// An invitation that was just made.
-    pub(crate) fn new(name: &str, country: &str, role: Role, secret: Option<&[u8]>, expires_ms: u64) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        country: &str,
+        role: Role,
+        secret: Option<&[u8]>,
+        expires_ms: u64,
+    ) -> Self {
         Self {
             name: name.to_owned(),
             country: country.to_owned(),
@@ -57,13 +66,19 @@ impl Kept {
     /// Writes it beside the identity, where there must be none yet.
     pub(crate) fn keep(&self, identity: &Path, invite: &[u8; 16]) -> Done {
         private_folder(&identity.join("invites"))?;
-        Ok(write_new_secret(&path(identity, invite), self.text()?.as_bytes())?)
+        Ok(write_new_secret(
+            &path(identity, invite),
+            self.text()?.as_bytes(),
+        )?)
     }
 
     /// Writes it in place of what is there.
     pub(crate) fn replace(&self, identity: &Path, invite: &[u8; 16]) -> Done {
         private_folder(&identity.join("invites"))?;
-        Ok(write_secret(&path(identity, invite), self.text()?.as_bytes())?)
+        Ok(write_secret(
+            &path(identity, invite),
+            self.text()?.as_bytes(),
+        )?)
     }
 
     /// What is kept of this invitation, if it was made here.
@@ -75,7 +90,11 @@ impl Kept {
         let text = read_secret_text(&path)?;
         toml::from_str(&text).map(Some).map_err(|error| {
             Failure::failed(
-                format!("invitation `{}` cannot be read: {}", path.display(), error.message()),
+                format!(
+                    "invitation `{}` cannot be read: {}",
+                    path.display(),
+                    error.message()
+                ),
                 "restore it from a backup",
             )
         })
@@ -93,8 +112,12 @@ impl Kept {
         let mut all = BTreeMap::new();
         for entry in entries {
             let name = entry.file_name();
-            let id = name.to_str().and_then(|name| from_hex(name.strip_suffix(".toml")?));
-            let Some(invite) = id.and_then(|id| <[u8; 16]>::try_from(id).ok()) else { continue };
+            let id = name
+                .to_str()
+                .and_then(|name| from_hex(name.strip_suffix(".toml")?));
+            let Some(invite) = id.and_then(|id| <[u8; 16]>::try_from(id).ok()) else {
+                continue;
+            };
             if let Some(kept) = Self::of(identity, &invite)? {
                 all.insert(invite, kept);
             }
@@ -102,13 +125,19 @@ impl Kept {
         Ok(all)
     }
 
-    /// Forgets an invitation that came to nothing. What somebody was verified under, or removed from, is not forgotten.
+    /// Forgets an invitation that came to nothing. What somebody was verified under, or removed
+    /// from, is not forgotten.
     pub(crate) fn forget(identity: &Path, invite: &[u8]) -> Done {
         let _turn = turn(identity)?;
         let path = path(identity, invite);
-        if Self::of(identity, invite)?.is_some_and(|kept| kept.enrolled.is_some() || kept.is_removed()) {
+        if Self::of(identity, invite)?
+            .is_some_and(|kept| kept.enrolled.is_some() || kept.is_removed())
+        {
             return Err(Failure::failed(
-                format!("`{}` says who was verified or removed and is not forgotten", path.display()),
+                format!(
+                    "`{}` says who was verified or removed and is not forgotten",
+                    path.display()
+                ),
                 "remove the member with `motet site remove` or `motet person remove`",
             ));
         }
@@ -120,7 +149,8 @@ impl Kept {
         }
     }
 
-    /// From now on this enrolment and no other: the secret has done its work, and whoever finds the code comes too late.
+    /// From now on this enrolment and no other: the secret has done its work, and whoever finds the
+    /// code comes too late.
     pub(crate) fn fix(&mut self, enrolment: &Enrolment) {
         self.enrolled = Some(to_hex(&enrolment.to_bytes()));
         self.secret = None;
@@ -128,11 +158,16 @@ impl Kept {
 
     /// The enrolment that was fixed.
     pub(crate) fn enrolment(&self) -> Done<Option<Enrolment>> {
-        let Some(text) = self.enrolled.as_deref() else { return Ok(None) };
+        let Some(text) = self.enrolled.as_deref() else {
+            return Ok(None);
+        };
         let enrolment = from_hex(text).and_then(|bytes| Enrolment::from_bytes(&bytes).ok());
         enrolment.map(Some).ok_or_else(|| {
             Failure::failed(
-                format!("what is kept of the enrolment of `{}` is damaged", self.name),
+                format!(
+                    "what is kept of the enrolment of `{}` is damaged",
+                    self.name
+                ),
                 "restore the folder `invites` from a backup",
             )
         })
@@ -148,14 +183,17 @@ impl Kept {
         self.enrolled.is_some() && !self.is_removed()
     }
 
-    /// Whether it is for this name in this role, capitals or not: the coordinator tells names apart in the same way.
+    /// Whether it is for this name in this role, capitals or not: the coordinator tells names apart
+    /// in the same way.
     pub(crate) fn is_for(&self, name: &str, role: &str) -> bool {
         self.name.eq_ignore_ascii_case(name) && self.role == role
     }
 
     /// Whether this is the enrolment that was fixed; nothing when none was yet.
     pub(crate) fn is_fixed_on(&self, enrolment: &Enrolment) -> Option<bool> {
-        self.enrolled.as_ref().map(|fixed| *fixed == to_hex(&enrolment.to_bytes()))
+        self.enrolled
+            .as_ref()
+            .map(|fixed| *fixed == to_hex(&enrolment.to_bytes()))
     }
 
     pub(crate) fn secret(&self) -> Option<[u8; 32]> {
@@ -168,7 +206,8 @@ impl Kept {
         self.removed_ms.get_or_insert(now_ms);
     }
 
-    /// Ends every invitation of this name that nobody was verified under, but for the one that takes their place.
+    /// Ends every invitation of this name that nobody was verified under, but for the one that
+    /// takes their place.
     pub(crate) fn replaced(identity: &Path, name: &str, by: &[u8; 16], now_ms: u64) -> Done {
         let _turn = turn(identity)?;
         for (invite, mut kept) in Self::all(identity)? {
@@ -188,7 +227,13 @@ impl Kept {
         now_ms: u64,
     ) -> Done {
         let _turn = turn(identity)?;
-        let Enrolment { name, country, role, invite, .. } = enrolment;
+        let Enrolment {
+            name,
+            country,
+            role,
+            invite,
+            ..
+        } = enrolment;
         let kept = Self::of(identity, invite)?;
         let mut kept = kept.unwrap_or_else(|| Self::new(name, country, *role, None, 0));
         kept.end(now_ms);
@@ -206,17 +251,24 @@ impl Kept {
     }
 }
 
-/// Held from reading what is kept to writing what follows from it: a list must not write over a removal that another command
-/// records meanwhile, nor two lists fix two enrolments. It ends when the file is dropped.
+/// Held from reading what is kept to writing what follows from it: a list must not write over a
+/// removal that another command records meanwhile, nor two lists fix two enrolments. It ends when
+/// the file is dropped.
 pub(crate) fn turn(identity: &Path) -> Done<File> {
     let invites = identity.join("invites");
     private_folder(&invites)?;
     let path = invites.join("lock");
-    let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+    let lock = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(&path);
     let locked = lock.and_then(|lock| lock.lock().map(|()| lock));
     locked.map_err(Failure::io("lock", &path))
 }
 
 fn path(identity: &Path, invite: &[u8]) -> PathBuf {
-    identity.join("invites").join(format!("{}.toml", to_hex(invite)))
+    identity
+        .join("invites")
+        .join(format!("{}.toml", to_hex(invite)))
 }

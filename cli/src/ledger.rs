@@ -1,4 +1,5 @@
-//! The consortium's ledger from outside: export it, recompute its chains, write the proof of a release.
+//! The consortium's ledger from outside: export it, recompute its chains, write the proof of a
+//! release.
 
 use crate::args::{AcceptLedger, ExportLedger, Ledger, Proof, VerifyLedger};
 use crate::failure::{Done, Failure, RESTORE};
@@ -22,7 +23,8 @@ use std::path::{Path, PathBuf};
 /// `motet ledger ...`
 ///
 /// # Errors
-/// A ledger or a release that does not hold together, a file that cannot be read or written or is there already.
+/// A ledger or a release that does not hold together, a file that cannot be read or written or is
+/// there already.
 pub async fn run(command: &Ledger) -> Done {
     match command {
         Ledger::Verify(args) => match &args.recompute {
@@ -57,10 +59,15 @@ async fn export(args: &ExportLedger) -> Done {
 }
 
 async fn download(desk: &mut Desk, writer: &mut impl Write, path: &Path) -> Done<u64> {
-    let mut stream = desk.export_ledger(v1::ExportLedgerRequest {}).await?.into_inner();
+    let mut stream = desk
+        .export_ledger(v1::ExportLedgerRequest {})
+        .await?
+        .into_inner();
     let mut bytes = 0;
     while let Some(part) = stream.message().await? {
-        writer.write_all(&part.piece).map_err(Failure::io("write", path))?;
+        writer
+            .write_all(&part.piece)
+            .map_err(Failure::io("write", path))?;
         bytes += part.piece.len() as u64;
     }
     writer.flush().map_err(Failure::io("write", path))?;
@@ -90,7 +97,8 @@ async fn verify(args: &VerifyLedger) -> Done {
             verify_export(BufReader::new(file))?
         }
         (None, Some(config)) => {
-            let ledger = motet_ledger::Ledger::open(&Config::read(config).map_err(in_words)?.state).await?;
+            let ledger =
+                motet_ledger::Ledger::open(&Config::read(config).map_err(in_words)?.state).await?;
             let report = ledger.verify().await?;
             if report.is_sound() {
                 lacking = motet_coordinator::backup::lacking(&ledger).await?;
@@ -100,10 +108,13 @@ async fn verify(args: &VerifyLedger) -> Done {
         }
         (None, None) => {
             let (_, mut desk) = calling(args.read.who.identity.as_deref()).await?;
-            let path = std::env::temp_dir()
-                .join(format!("motet-export-{:016x}", u64::from_le_bytes(motet_proto::dice::bytes())));
+            let path = std::env::temp_dir().join(format!(
+                "motet-export-{:016x}",
+                u64::from_le_bytes(motet_proto::dice::bytes())
+            ));
             let mut file = create_private(&path).map_err(Failure::io("make", &path))?;
-            // The open file outlives its name: nothing is left behind, whatever happens from here on.
+            // The open file outlives its name: nothing is left behind, whatever happens from here
+            // on.
             let removed = std::fs::remove_file(&path);
             download(&mut desk, &mut file, &path).await?;
             file.rewind().map_err(Failure::io("read", &path))?;
@@ -123,28 +134,47 @@ fn in_words(error: anyhow::Error) -> Failure {
 
 /// `lacking` are faults that the chains do not show; `next` is what to do about any.
 fn conclude(out: Out, report: &Report, lacking: Vec<String>, next: &str) -> Done {
-    let faults: Vec<String> = report.faults.iter().map(ToString::to_string).chain(lacking).collect();
-    let heads = report
-        .heads
+    let faults: Vec<String> = report
+        .faults
         .iter()
-        .map(|head| json!({ "stream": head.stream, "version": head.version, "chain": head.chain.hex() }));
+        .map(ToString::to_string)
+        .chain(lacking)
+        .collect();
+    let heads = report.heads.iter().map(
+        |head| json!({ "stream": head.stream, "version": head.version, "chain": head.chain.hex() }),
+    );
     let facts = json!({
         "sound": faults.is_empty(), "entries": report.entries, "heads": heads.collect::<Vec<_>>(), "faults": faults,
     });
     let mut table = Table::new(&["stream", ">entries", "chain at its end"]);
     for head in &report.heads {
-        table.row([head.stream.clone(), head.version.to_string(), head.chain.hex()]);
+        table.row([
+            head.stream.clone(),
+            head.version.to_string(),
+            head.chain.hex(),
+        ]);
     }
     out.table(&table);
-    let entries = format!("{} entries in {}", report.entries, count(report.heads.len(), "stream"));
+    let entries = format!(
+        "{} entries in {}",
+        report.entries,
+        count(report.heads.len(), "stream")
+    );
     let Some(first) = faults.first() else {
         out.value(&facts);
-        out.line(format!("{entries}: every entry follows from the one before it."));
+        out.line(format!(
+            "{entries}: every entry follows from the one before it."
+        ));
         out.line("Whether all of it was put back together shows elsewhere only: compare its ends with those noted before.");
         return Ok(());
     };
-    faults.iter().for_each(|fault| out.line(format!("  FAULT  {}", shown(fault))));
-    let what = format!("{entries}, {}, the first: {first}", count(faults.len(), "fault"));
+    faults
+        .iter()
+        .for_each(|fault| out.line(format!("  FAULT  {}", shown(fault))));
+    let what = format!(
+        "{entries}, {}, the first: {first}",
+        count(faults.len(), "fault")
+    );
     Err(Failure::failed(what, next).with_facts(facts))
 }
 
@@ -153,7 +183,10 @@ async fn prove(args: &Proof) -> Done {
     let out = Out::new(args.read.json);
     let (manifest, trusted, place) = manifest(args).await?;
     let held = proof::held_by(&manifest, trusted, &place)?;
-    let file = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.proof.json", held.proof.study)));
+    let file = args
+        .out
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(format!("{}.proof.json", held.proof.study)));
     create(&file, &held.proof, &place)?;
     say(out, &held, &file, trusted);
     Ok(())
@@ -166,17 +199,27 @@ async fn manifest(args: &Proof) -> Done<(Manifest, Option<Digest>, PathBuf)> {
     let (bytes, trusted, place) = if path.exists() {
         if args.run.is_some() {
             return Err(Failure::usage(
-                format!("`{}` is a release already, and --run picks one of a study", path.display()),
+                format!(
+                    "`{}` is a release already, and --run picks one of a study",
+                    path.display()
+                ),
                 "leave --run out, or give the id of the study",
             ));
         }
-        let file = if path.is_dir() { path.join(FILE_NAME) } else { path };
+        let file = if path.is_dir() {
+            path.join(FILE_NAME)
+        } else {
+            path
+        };
         let bytes = std::fs::read(&file).map_err(Failure::io("read", &file))?;
         (bytes, given.map(governance_of).transpose()?, file)
     } else {
         if !is_study_id(&args.release) {
             return Err(Failure::usage(
-                format!("`{}` is neither a release folder nor the id of a study", shown(&args.release)),
+                format!(
+                    "`{}` is neither a release folder nor the id of a study",
+                    shown(&args.release)
+                ),
                 "give a folder that `motet release get` made, its manifest.json, or the id of a study",
             ));
         }
@@ -185,7 +228,11 @@ async fn manifest(args: &Proof) -> Done<(Manifest, Option<Digest>, PathBuf)> {
         let run = args.run.as_deref().unwrap_or_default();
         let (_, mut files) = fetch(&mut identity.desk().await?, &args.release, run).await?;
         check_files(&mut files, &place, Some(trusted))?;
-        (files.remove(FILE_NAME).unwrap_or_default(), Some(trusted), place)
+        (
+            files.remove(FILE_NAME).unwrap_or_default(),
+            Some(trusted),
+            place,
+        )
     };
     let manifest = Manifest::from_json(&bytes).map_err(|broken| proof::refused(&place, broken))?;
     Ok((manifest, trusted, place))
@@ -197,7 +244,9 @@ fn is_study_id(text: &str) -> bool {
 }
 
 fn create(file: &Path, proof: &motet_common::proof::Proof, place: &Path) -> Done {
-    let text = proof.to_json().map_err(|broken| proof::refused(place, broken))?;
+    let text = proof
+        .to_json()
+        .map_err(|broken| proof::refused(place, broken))?;
     let mut target = match File::create_new(file) {
         Ok(target) => target,
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
@@ -208,23 +257,37 @@ fn create(file: &Path, proof: &motet_common::proof::Proof, place: &Path) -> Done
         }
         Err(error) => return Err(Failure::io("make", file)(error)),
     };
-    target.write_all(text.as_bytes()).and_then(|()| target.sync_all()).map_err(|error| {
-        let _ = std::fs::remove_file(file);
-        Failure::io("write", file)(error)
-    })
+    target
+        .write_all(text.as_bytes())
+        .and_then(|()| target.sync_all())
+        .map_err(|error| {
+            let _ = std::fs::remove_file(file);
+            Failure::io("write", file)(error)
+        })
 }
 
 fn say(out: Out, held: &Held, file: &Path, trusted: Option<Digest>) {
-    let Held { proof, roster, found } = held;
+    let Held {
+        proof,
+        roster,
+        found,
+    } = held;
     let mut facts = held.facts(trusted);
     if let Some(fields) = facts.as_object_mut() {
         fields.insert("file".into(), json!(file));
     }
     out.value(&facts);
     let (study, run) = (shown(&proof.study), proof.run.hex());
-    out.heading(format!("Proof of the release of `{study}`, run {run}, in `{}`", file.display()));
+    out.heading(format!(
+        "Proof of the release of `{study}`, run {run}, in `{}`",
+        file.display()
+    ));
     out.line(format!("  log         {}", shown(&proof.ledger.origin)));
-    out.line(format!("  entry       {} of {}", held.entry(), proof.ledger.tree_size));
+    out.line(format!(
+        "  entry       {} of {}",
+        held.entry(),
+        proof.ledger.tree_size
+    ));
     out.line(format!(
         "  witnesses   {} of {}; a quorum is {}",
         found.witnesses,
@@ -237,7 +300,10 @@ fn say(out: Out, held: &Held, file: &Path, trusted: Option<Digest>) {
         count(found.fewest_sites(), "site")
     ));
     out.line(format!("  governance  {}", proof.governance_fingerprint));
-    out.line(format!("Anyone checks it offline: motet release verify {} --as DIR", file.display()));
+    out.line(format!(
+        "Anyone checks it offline: motet release verify {} --as DIR",
+        file.display()
+    ));
 }
 
 #[cfg(test)]
@@ -254,14 +320,26 @@ mod tests {
         ledger.export(&mut bytes).await.unwrap();
         let sound = verify_export(bytes.as_slice()).unwrap();
         assert!(conclude(Out::new(false), &sound, Vec::new(), "").is_ok());
-        let changed = String::from_utf8(bytes).unwrap().replace(&to_hex(b"two"), &to_hex(b"owt"));
-        let failure =
-            conclude(Out::new(false), &verify_export(changed.as_bytes()).unwrap(), Vec::new(), RESTORE)
-                .unwrap_err();
+        let changed = String::from_utf8(bytes)
+            .unwrap()
+            .replace(&to_hex(b"two"), &to_hex(b"owt"));
+        let failure = conclude(
+            Out::new(false),
+            &verify_export(changed.as_bytes()).unwrap(),
+            Vec::new(),
+            RESTORE,
+        )
+        .unwrap_err();
         assert_eq!(failure.exit_code(), 1);
-        assert!(failure.to_string().contains("entry `2` of stream `runs`"), "{failure}");
+        assert!(
+            failure.to_string().contains("entry `2` of stream `runs`"),
+            "{failure}"
+        );
         let gone = vec!["entry `9` of stream `study/x/y` names what is gone".to_owned()];
         let failure = conclude(Out::new(false), &sound, gone, RESTORE).unwrap_err();
-        assert!(failure.to_string().contains("names what is gone"), "{failure}");
+        assert!(
+            failure.to_string().contains("names what is gone"),
+            "{failure}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! `motet`: the commands of operators and researchers, and the demo. The daemons are embedded as subcommands.
+//! `motet`: the commands of operators and researchers, and the demo. The daemons are embedded as
+//! subcommands.
 //!
 //! ```text
 //! args       the command line               identity   who calls, and the line to the coordinator

@@ -3,7 +3,8 @@
 use motet_common::round::PhaseName;
 use std::str::FromStr;
 
-/// The round when nobody says: the third Newton round of a logistic fit, after moments, spread and two Newton rounds.
+/// The round when nobody says: the third Newton round of a logistic fit, after moments, spread and
+/// two Newton rounds.
 const USUAL_ROUND: u64 = 5;
 
 /// A node that is lost on purpose.
@@ -32,15 +33,22 @@ impl FromStr for Loss {
             .split_once('@')
             .filter(|(site, _)| !site.is_empty())
             .ok_or("write SITE@PHASE or SITE@PHASE:ROUND, for instance ITAL@upload")?;
-        let (phase, round) = rest.split_once(':').map_or((rest, None), |(phase, round)| (phase, Some(round)));
-        let phase = PhaseName::parse(phase)
-            .ok_or_else(|| format!("`{phase}` is not a phase: join, share, upload, sign or reveal"))?;
+        let (phase, round) = rest
+            .split_once(':')
+            .map_or((rest, None), |(phase, round)| (phase, Some(round)));
+        let phase = PhaseName::parse(phase).ok_or_else(|| {
+            format!("`{phase}` is not a phase: join, share, upload, sign or reveal")
+        })?;
         let round = match round.map(str::parse::<u64>) {
             None => USUAL_ROUND,
             Some(Ok(round)) if round > 0 => round,
             Some(_) => return Err("the round after `:` is a number from 1".to_owned()),
         };
-        Ok(Self { site: site.to_owned(), phase, round })
+        Ok(Self {
+            site: site.to_owned(),
+            phase,
+            round,
+        })
     }
 }
 
@@ -51,7 +59,10 @@ mod tests {
     #[test]
     fn a_loss_names_a_site_a_phase_and_perhaps_a_round() {
         let loss: Loss = "ITAL@upload".parse().unwrap();
-        assert_eq!((loss.site.as_str(), loss.phase, loss.round), ("ITAL", PhaseName::Upload, 5));
+        assert_eq!(
+            (loss.site.as_str(), loss.phase, loss.round),
+            ("ITAL", PhaseName::Upload, 5)
+        );
         assert_eq!(loss.drill(), "upload:5");
         assert_eq!("va@reveal:2".parse::<Loss>().unwrap().drill(), "reveal:2");
         for bad in [

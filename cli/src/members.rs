@@ -1,4 +1,5 @@
-//! Sites and people of a consortium: invitations, the check that whoever joined holds the code, and removal.
+//! Sites and people of a consortium: invitations, the check that whoever joined holds the code, and
+//! removal.
 //!
 //! ```text
 //! invite   draws a secret, keeps it in invites/ID.toml, tells the coordinator the id only, ends older codes of the name,
@@ -6,7 +7,8 @@
 //! list     reads enrolments, signatures and proofs from the coordinator and checks them, with the kept secret; fixes what held
 //! remove   ends what this folder keeps under the name, then tells the coordinator (removal.rs)
 //! ```
-//! The secret is what a coordinator never learns: it can hand out certificates, but it cannot invent a hospital.
+//! The secret is what a coordinator never learns: it can hand out certificates, but it cannot
+//! invent a hospital.
 
 use crate::args::{InvitePerson, InviteSite, Person, PersonRole, Read, Site};
 use crate::failure::{Done, Failure};
@@ -72,13 +74,19 @@ async fn invite_person(args: &InvitePerson) -> Done {
     let country = args.country.as_deref().unwrap_or(&identity.card.country);
     let made = invite(&identity, &mut desk, &args.name, country, role, args.days).await?;
     let out = Out::new(false);
-    out.line(format!("`{}` is invited as {role} until {}.", args.name, moment(made.expires_ms)));
+    out.line(format!(
+        "`{}` is invited as {role} until {}.",
+        args.name,
+        moment(made.expires_ms)
+    ));
     say_void(out, &made);
     out.line(
         "Give the person the line below by a way you trust: whoever holds it can join once under this name.",
     );
     out.line("There:  motet person join --code-file FILE --as DIR");
-    out.line("Once they have joined, and before that day, run `motet person list`: it fixes their key.");
+    out.line(
+        "Once they have joined, and before that day, run `motet person list`: it fixes their key.",
+    );
     out.line(&made.code);
     Ok(())
 }
@@ -116,7 +124,10 @@ pub async fn invite(
     check_country(country)?;
     refuse_standing(&identity.dir, name, role)?;
     let authority = Digest::from_hex(&identity.card.authority).map_err(|_| {
-        Failure::failed("identity.toml: `authority` is not a fingerprint", "restore the folder from a backup")
+        Failure::failed(
+            "identity.toml: `authority` is not a fingerprint",
+            "restore the folder from a backup",
+        )
     })?;
     // Not the address in this identity: the coordinator may have moved since that was made.
     let address = desk.about(v1::AboutRequest {}).await?.into_inner().address;
@@ -131,11 +142,23 @@ pub async fn invite(
     };
     let text = code.to_text()?;
     let expires_ms = now_ms().saturating_add(u64::from(days) * 86_400_000);
-    let kept = Kept::new(name, country, role, Some(code.secret.as_slice()), expires_ms);
-    let members = desk.list_members(v1::ListMembersRequest {}).await?.into_inner().members;
-    let replaces =
-        members.iter().any(|member| member.state == "invited" && member.name.eq_ignore_ascii_case(name));
-    // Kept before it is known elsewhere: a joined site whose secret was lost could never be verified.
+    let kept = Kept::new(
+        name,
+        country,
+        role,
+        Some(code.secret.as_slice()),
+        expires_ms,
+    );
+    let members = desk
+        .list_members(v1::ListMembersRequest {})
+        .await?
+        .into_inner()
+        .members;
+    let replaces = members
+        .iter()
+        .any(|member| member.state == "invited" && member.name.eq_ignore_ascii_case(name));
+    // Kept before it is known elsewhere: a joined site whose secret was lost could never be
+    // verified.
     kept.keep(&identity.dir, &code.invite)?;
     let request = v1::InviteRequest {
         invite: code.invite.to_vec(),
@@ -149,15 +172,24 @@ pub async fn invite(
         let _ = Kept::forget(&identity.dir, &code.invite);
         return Err(status.into());
     }
-    // The coordinator voids an older code of this name; here it is worth nothing either, whatever the coordinator shows later.
-    // Not before: where it refuses, somebody may have joined by the older one.
+    // The coordinator voids an older code of this name; here it is worth nothing either, whatever
+    // the coordinator shows later. Not before: where it refuses, somebody may have joined by the
+    // older one.
     Kept::replaced(&identity.dir, name, &code.invite, now_ms())?;
-    Ok(Invited { code: text, expires_ms, replaces })
+    Ok(Invited {
+        code: text,
+        expires_ms,
+        replaces,
+    })
 }
 
-/// No second code for whoever was verified here: two enrolments under one name would stand against each other.
+/// No second code for whoever was verified here: two enrolments under one name would stand against
+/// each other.
 fn refuse_standing(dir: &Path, name: &str, role: Role) -> Done {
-    if !Kept::all(dir)?.values().any(|kept| kept.is_standing() && kept.is_for(name, role.as_str())) {
+    if !Kept::all(dir)?
+        .values()
+        .any(|kept| kept.is_standing() && kept.is_for(name, role.as_str()))
+    {
         return Ok(());
     }
     let command = if role == Role::Site { "site" } else { "person" };
@@ -191,7 +223,9 @@ async fn list(args: &Read, roles: &[Role]) -> Done {
 fn say_list(out: Out, all: &[Known], roles: &[Role]) {
     let mut table = Table::new(&["name", "country", "role", "standing", "now", "key"]);
     for known in all {
-        let Known { member, standing, .. } = known;
+        let Known {
+            member, standing, ..
+        } = known;
         let key = match standing {
             Standing::Verified(enrolment) => enrolment.identity.fingerprint().short(),
             _ => String::new(),
@@ -206,7 +240,11 @@ fn say_list(out: Out, all: &[Known], roles: &[Role]) {
             (true, false, false) => "connected",
             (false, false, _) => "",
         };
-        let (name, country, role) = (member.name.clone(), member.country.clone(), member.role.clone());
+        let (name, country, role) = (
+            member.name.clone(),
+            member.country.clone(),
+            member.role.clone(),
+        );
         table.row([name, country, role, words, now.to_owned(), key]);
     }
     if !table.is_empty() {
@@ -230,7 +268,10 @@ fn say_list(out: Out, all: &[Known], roles: &[Role]) {
         }
         if let Standing::Wrong(why) = &known.standing {
             let alarm = if why == RIVAL { "ALARM: " } else { "" };
-            out.line(format!("\n{alarm}{}: {why}.", crate::output::shown(&known.member.name)));
+            out.line(format!(
+                "\n{alarm}{}: {why}.",
+                crate::output::shown(&known.member.name)
+            ));
             out.line(match why.as_str() {
                 LATE => "  It may well be honest. Remove the member and invite it anew, and run this list before the new code ends.",
                 RIVAL => "  An honest coordinator has no name twice. Ask the site by telephone, remove the name and invite it anew.",
@@ -257,20 +298,35 @@ fn say_list(out: Out, all: &[Known], roles: &[Role]) {
 fn ending(member: &v1::Member, now_ms: u64) -> Option<String> {
     let days = days_left(member.until_ms, now_ms).filter(|_| member.state == "joined")?;
     let (name, date) = (crate::output::shown(&member.name), moment(member.until_ms));
-    let command = if member.role == Role::Site.as_str() { "site" } else { "person" };
+    let command = if member.role == Role::Site.as_str() {
+        "site"
+    } else {
+        "person"
+    };
     let when = match days {
         0 => format!("ended or ends within a day ({date})"),
-        days => format!("ends in {}, on {date}", crate::output::count(days as usize, "day")),
+        days => format!(
+            "ends in {}, on {date}",
+            crate::output::count(days as usize, "day")
+        ),
     };
     Some(format!(
         "\nCERTIFICATE: that of `{name}` {when}; from then on it cannot call, and nothing renews it.\n  Before that day: `motet {command} \
          remove {name}`, then `motet {command} invite {name}`; it joins anew, with new keys{}",
-        if command == "site" { ", and studies that are still to run are proposed again." } else { "." }
+        if command == "site" {
+            ", and studies that are still to run are proposed again."
+        } else {
+            "."
+        }
     ))
 }
 
 fn as_json(known: &Known) -> serde_json::Value {
-    let Known { member, standing, twins } = known;
+    let Known {
+        member,
+        standing,
+        twins,
+    } = known;
     let twin = |twin: &Twin| json!({ "key": twin.purpose.as_str(), "with": twin.with, "their_key": twin.theirs.as_str(), "settled": twin.settled });
     let mut value = json!({
         "name": member.name, "country": member.country, "role": member.role, "state": member.state,
@@ -280,8 +336,14 @@ fn as_json(known: &Known) -> serde_json::Value {
         "equal_keys": twins.iter().map(twin).collect::<Vec<_>>(),
     });
     if let (Some(fields), Standing::Verified(enrolment)) = (value.as_object_mut(), standing) {
-        fields.insert("identity".into(), json!(enrolment.identity.fingerprint().hex()));
-        fields.insert("steward".into(), json!(enrolment.steward.map(|key| key.fingerprint().hex())));
+        fields.insert(
+            "identity".into(),
+            json!(enrolment.identity.fingerprint().hex()),
+        );
+        fields.insert(
+            "steward".into(),
+            json!(enrolment.steward.map(|key| key.fingerprint().hex())),
+        );
         fields.insert("node".into(), json!(enrolment.identity.node_id().hex()));
     }
     value
@@ -321,10 +383,19 @@ mod tests {
             assert!(said.contains(part), "{said}");
         }
         let said = ending(&with("researcher", 1), now).unwrap();
-        assert!(said.contains("in 1 day, ") && said.contains("`motet person remove lyon`"), "{said}");
-        let ended = v1::Member { until_ms: now - DAY, ..member("lyon", "site", "joined", 1) };
+        assert!(
+            said.contains("in 1 day, ") && said.contains("`motet person remove lyon`"),
+            "{said}"
+        );
+        let ended = v1::Member {
+            until_ms: now - DAY,
+            ..member("lyon", "site", "joined", 1)
+        };
         assert!(ending(&ended, now).unwrap().contains("ended or ends"));
-        let removed = v1::Member { state: "removed".into(), ..ended };
+        let removed = v1::Member {
+            state: "removed".into(),
+            ..ended
+        };
         assert_eq!(ending(&removed, now), None);
     }
 
@@ -337,8 +408,15 @@ mod tests {
             settled: false,
         };
         let member = member("evil", "site", "joined", 1);
-        let known = Known { member, standing: Standing::Unchecked, twins: vec![twin] };
-        assert_eq!(known.alarms(), ["the identity key of `evil` is the identity key of `clev`"]);
+        let known = Known {
+            member,
+            standing: Standing::Unchecked,
+            twins: vec![twin],
+        };
+        assert_eq!(
+            known.alarms(),
+            ["the identity key of `evil` is the identity key of `clev`"]
+        );
         let value = as_json(&known);
         assert_eq!(value["equal_keys"][0]["key"], "identity");
         assert_eq!(value["equal_keys"][0]["with"], "clev");
@@ -358,19 +436,33 @@ mod tests {
         kept("nice", 3);
         refuse_standing(folder.path(), "lyon", Role::Site).unwrap();
         Kept::replaced(folder.path(), "Lyon", &[2; 16], 5).unwrap();
-        assert!(of(1).secret().is_none() && of(1).is_removed(), "the first code is worth nothing");
-        assert!(of(2).secret().is_some() && of(3).secret().is_some(), "others are as they were");
+        assert!(
+            of(1).secret().is_none() && of(1).is_removed(),
+            "the first code is worth nothing"
+        );
+        assert!(
+            of(2).secret().is_some() && of(3).secret().is_some(),
+            "others are as they were"
+        );
         let mut verified = of(3);
         verified.enrolled = Some("00".into());
         verified.replace(folder.path(), &[3; 16]).unwrap();
-        assert_eq!(refuse_standing(folder.path(), "NICE", Role::Site).unwrap_err().code(), "name_taken");
+        assert_eq!(
+            refuse_standing(folder.path(), "NICE", Role::Site)
+                .unwrap_err()
+                .code(),
+            "name_taken"
+        );
         refuse_standing(folder.path(), "nice", Role::Researcher).unwrap();
     }
 
     #[test]
     fn an_invitation_that_cannot_be_forgotten_is_reported() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("invites").join(format!("{}.toml", to_hex(&[1; 16])));
+        let path = folder
+            .path()
+            .join("invites")
+            .join(format!("{}.toml", to_hex(&[1; 16])));
         Kept::forget(folder.path(), &[1; 16]).unwrap();
         // A folder of that name stands for any file that does not go.
         std::fs::create_dir_all(&path).unwrap();

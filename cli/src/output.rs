@@ -1,6 +1,7 @@
-//! What the commands print: lines and tables for people, one JSON value for programs. Nothing is printed with control
-//! characters but the ends of its lines, so that no study title and no answer of a coordinator can rewrite a terminal; what came
-//! from elsewhere is put on one line first ([`shown`]).
+//! What the commands print: lines and tables for people, one JSON value for programs. Nothing is
+//! printed with control characters but the ends of its lines, so that no study title and no answer
+//! of a coordinator can rewrite a terminal; what came from elsewhere is put on one line first
+//! ([`shown`]).
 
 pub use motet_common::text::shown;
 use motet_common::text::{escaped, plain};
@@ -17,8 +18,8 @@ pub struct Out {
 impl Out {
     /// Lines and tables, or one JSON value.
     pub fn new(json: bool) -> Self {
-        let colour =
-            io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let colour = io::stdout().is_terminal()
+            && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         Self { json, colour }
     }
 
@@ -46,7 +47,11 @@ impl Out {
     /// A table for people.
     pub fn table(self, table: &Table) {
         for (at, line) in table.lines().into_iter().enumerate() {
-            if at == 0 { self.heading(line) } else { self.line(line) }
+            if at == 0 {
+                self.heading(line)
+            } else {
+                self.line(line)
+            }
         }
     }
 
@@ -58,10 +63,13 @@ impl Out {
     }
 }
 
-/// Writes to standard output. A reader that has gone (`motet run list | head`) is no failure of ours.
+/// Writes to standard output. A reader that has gone (`motet run list | head`) is no failure of
+/// ours.
 fn print(text: &str) {
     let mut stdout = io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    let _ = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
 }
 
 /// Writes a line to standard error.
@@ -74,7 +82,8 @@ pub fn watched() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Columns with a heading; a heading that begins with `>` stands over numbers, which are set to the right.
+/// Columns with a heading; a heading that begins with `>` stands over numbers, which are set to the
+/// right.
 #[derive(Debug, Clone, Default)]
 pub struct Table {
     heads: Vec<&'static str>,
@@ -84,12 +93,16 @@ pub struct Table {
 impl Table {
     /// An empty table.
     pub fn new(heads: &[&'static str]) -> Self {
-        Self { heads: heads.to_vec(), rows: Vec::new() }
+        Self {
+            heads: heads.to_vec(),
+            rows: Vec::new(),
+        }
     }
 
     /// Adds a row.
     pub fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.iter().map(|cell| shown(cell)).collect());
+        self.rows
+            .push(cells.iter().map(|cell| shown(cell)).collect());
     }
 
     /// Whether there is nothing to show.
@@ -99,17 +112,32 @@ impl Table {
 
     /// The heading and the rows, each a line without spaces at its end.
     pub fn lines(&self) -> Vec<String> {
-        let heads: Vec<String> =
-            self.heads.iter().map(|head| head.trim_start_matches('>').to_owned()).collect();
+        let heads: Vec<String> = self
+            .heads
+            .iter()
+            .map(|head| head.trim_start_matches('>').to_owned())
+            .collect();
         let width = |column: usize| {
-            let cells = self.rows.iter().chain([&heads]).filter_map(|row| row.get(column));
+            let cells = self
+                .rows
+                .iter()
+                .chain([&heads])
+                .filter_map(|row| row.get(column));
             cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
         let widths: Vec<usize> = (0..heads.len()).map(width).collect();
         let line = |row: &Vec<String>| {
-            let cells = row.iter().zip(&widths).zip(&self.heads).map(|((cell, &width), head)| {
-                if head.starts_with('>') { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
-            });
+            let cells = row
+                .iter()
+                .zip(&widths)
+                .zip(&self.heads)
+                .map(|((cell, &width), head)| {
+                    if head.starts_with('>') {
+                        format!("{cell:>width$}")
+                    } else {
+                        format!("{cell:<width$}")
+                    }
+                });
             cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         };
         [&heads].into_iter().chain(&self.rows).map(line).collect()
@@ -118,7 +146,11 @@ impl Table {
 
 /// A number of things in words: `1 site`, `10 sites`.
 pub fn count(number: usize, thing: &str) -> String {
-    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+    if number == 1 {
+        format!("1 {thing}")
+    } else {
+        format!("{number} {thing}s")
+    }
 }
 
 /// Columns of the terminal it is made for.
@@ -134,12 +166,19 @@ pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     let indent = text.len() - text.trim_start().len();
     let (mut lines, mut line) = (Vec::new(), " ".repeat(indent));
     // A list item goes on under its first word.
-    let hang = if text.trim_start().starts_with("- ") { indent + 2 } else { indent };
+    let hang = if text.trim_start().starts_with("- ") {
+        indent + 2
+    } else {
+        indent
+    };
     for word in text.split_whitespace() {
         if line.trim().is_empty() {
             line.push_str(word);
         } else if line.chars().count() + 1 + word.chars().count() > width {
-            lines.push(std::mem::replace(&mut line, format!("{}{word}", " ".repeat(hang))));
+            lines.push(std::mem::replace(
+                &mut line,
+                format!("{}{word}", " ".repeat(hang)),
+            ));
         } else {
             line.push(' ');
             line.push_str(word);
@@ -160,8 +199,13 @@ pub fn figure(value: f64) -> String {
 
 /// Milliseconds since 1970-01-01 as a moment in UTC, to the second.
 pub fn moment(when_ms: u64) -> String {
-    let at = i64::try_from(when_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
-    at.map_or_else(|| "?".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+    let at = i64::try_from(when_ms)
+        .ok()
+        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    at.map_or_else(
+        || "?".to_owned(),
+        |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+    )
 }
 
 /// Now, in milliseconds since 1970-01-01 UTC.
@@ -180,7 +224,11 @@ mod tests {
         table.row(["amsterdam-2".into(), "9".into(), String::new()]);
         assert_eq!(
             table.lines(),
-            ["site         rows  state", "ITAL         3437  joined", "amsterdam-2     9"]
+            [
+                "site         rows  state",
+                "ITAL         3437  joined",
+                "amsterdam-2     9"
+            ]
         );
     }
 
@@ -200,7 +248,10 @@ mod tests {
     #[test]
     fn moments_are_utc() {
         assert_eq!(moment(0), "1970-01-01 00:00:00 UTC");
-        assert_eq!([0.0, 0.24209, 7.27e-13, -12.5].map(figure), ["0.0000", "0.2421", "7.27e-13", "-12.5000"]);
+        assert_eq!(
+            [0.0, 0.24209, 7.27e-13, -12.5].map(figure),
+            ["0.0000", "0.2421", "7.27e-13", "-12.5000"]
+        );
         assert_eq!(count(1, "site"), "1 site");
         assert_eq!(count(0, "site"), "0 sites");
     }

@@ -1,8 +1,8 @@
-//! `motet person join`: an operator's or researcher's keys are made here and never leave; the coordinator gives a
-//! certificate for them. This is one of the few places that make keys.
+//! `motet person join`: an operator's or researcher's keys are made here and never leave; the
+//! coordinator gives a certificate for them. This is one of the few places that make keys.
 //!
-//! The keys are on disk, in a draft beside the identity folder, before the invitation is spent: after a crash or a lost
-//! answer the same code goes on with them.
+//! The keys are on disk, in a draft beside the identity folder, before the invitation is spent:
+//! after a crash or a lost answer the same code goes on with them.
 
 use crate::args::JoinPerson;
 use crate::failure::{Done, Failure};
@@ -28,13 +28,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Redeems a code and writes the identity folder.
 ///
 /// # Errors
-/// `bad_join_code`; the coordinator's refusals (`token_used`, `token_expired`); a governance key other than the code's.
+/// `bad_join_code`; the coordinator's refusals (`token_used`, `token_expired`); a governance key
+/// other than the code's.
 pub async fn join(args: &JoinPerson) -> Done {
     let dir = args.identity.clone().map_or_else(default_dir, Ok)?;
     refuse_existing(&dir)?;
     let text = code_text(args)?;
-    let code =
-        JoinCode::parse(&text).map_err(|error| Failure::refused(Code::BadJoinCode, error.to_string()))?;
+    let code = JoinCode::parse(&text)
+        .map_err(|error| Failure::refused(Code::BadJoinCode, error.to_string()))?;
     if code.role == Role::Site {
         return Err(Failure::usage(
             "this code invites a hospital, not a person",
@@ -43,7 +44,10 @@ pub async fn join(args: &JoinPerson) -> Done {
     }
     let pinned = connect_pinned(&code.address, &code.ca_fingerprint).await?;
     let mut enrolments = EnrolmentClient::new(pinned.channel);
-    let asked = v1::InvitationRequest { invite: code.invite.to_vec(), ticket: code.ticket().0.to_vec() };
+    let asked = v1::InvitationRequest {
+        invite: code.invite.to_vec(),
+        ticket: code.ticket().0.to_vec(),
+    };
     let invited = within(enrolments.invitation(asked)).await?;
 
     let draft = Draft::beside(&dir, &code.invite).map_err(Failure::io("make a draft of", &dir))?;
@@ -71,11 +75,17 @@ pub async fn join(args: &JoinPerson) -> Done {
             return Err(Failure::from(status).instead(next));
         }
     };
-    let named = <[u8; 32]>::try_from(answer.governance.as_slice()).ok().map(PublicKey);
-    let Some(governance) = named.filter(|key| key.fingerprint() == code.governance_fingerprint) else {
+    let named = <[u8; 32]>::try_from(answer.governance.as_slice())
+        .ok()
+        .map(PublicKey);
+    let Some(governance) = named.filter(|key| key.fingerprint() == code.governance_fingerprint)
+    else {
         return Err(Failure::failed(
             "the coordinator shows another governance key than the join code names",
-            format!("do not go on: compare the fingerprint with the operator by telephone; {}", draft.kept()),
+            format!(
+                "do not go on: compare the fingerprint with the operator by telephone; {}",
+                draft.kept()
+            ),
         ));
     };
     let card = Card {
@@ -88,8 +98,12 @@ pub async fn join(args: &JoinPerson) -> Done {
         authority: code.ca_fingerprint.hex(),
         governance_key: None,
     };
-    Papers { card: &card, authority_pem: &pinned.ca_pem, client_pem: &answer.certificate }
-        .write(draft.path())?;
+    Papers {
+        card: &card,
+        authority_pem: &pinned.ca_pem,
+        client_pem: &answer.certificate,
+    }
+    .write(draft.path())?;
     draft.keep().map_err(Failure::io("make", &dir))?;
     let out = Out::new(false);
     out.line(format!(
@@ -98,7 +112,10 @@ pub async fn join(args: &JoinPerson) -> Done {
         enrolment.role,
         crate::output::shown(&card.consortium)
     ));
-    out.line(format!("  identity       {} (use it with --as, or set MOTET_IDENTITY)", dir.display()));
+    out.line(format!(
+        "  identity       {} (use it with --as, or set MOTET_IDENTITY)",
+        dir.display()
+    ));
     out.line(format!(
         "  governance key fingerprint {}: compare it with the operator's",
         governance.fingerprint().hex()
@@ -107,14 +124,18 @@ pub async fn join(args: &JoinPerson) -> Done {
 }
 
 /// The coordinator's answer, which may not take for ever.
-async fn within<T>(call: impl Future<Output = Result<tonic::Response<T>, Status>>) -> Result<T, Status> {
+async fn within<T>(
+    call: impl Future<Output = Result<tonic::Response<T>, Status>>,
+) -> Result<T, Status> {
     let answer = tokio::time::timeout(PATIENCE, call).await;
     let late = || Status::deadline_exceeded(format!("no answer within {} s", PATIENCE.as_secs()));
-    answer.unwrap_or_else(|_| Err(late())).map(tonic::Response::into_inner)
+    answer
+        .unwrap_or_else(|_| Err(late()))
+        .map(tonic::Response::into_inner)
 }
 
-/// The code itself, or the content of a file or of standard input: a code is a secret, and a command line is not a place
-/// for one on a shared machine.
+/// The code itself, or the content of a file or of standard input: a code is a secret, and a
+/// command line is not a place for one on a shared machine.
 fn code_text(args: &JoinPerson) -> Done<zeroize::Zeroizing<String>> {
     let file = match (&args.code, &args.code_file) {
         (_, Some(file)) => file.as_path(),
@@ -126,7 +147,10 @@ fn code_text(args: &JoinPerson) -> Done<zeroize::Zeroizing<String>> {
     let shown = named.unwrap_or(Path::new("standard input"));
     let code = read_code(named).map_err(Failure::io("read", shown))?;
     if code.trim().is_empty() {
-        return Err(Failure::refused(Code::BadJoinCode, format!("`{}` is empty", shown.display())));
+        return Err(Failure::refused(
+            Code::BadJoinCode,
+            format!("`{}` is empty", shown.display()),
+        ));
     }
     Ok(code)
 }

@@ -1,5 +1,5 @@
-//! The proof file: what ties one release to its study's log, on one page of JSON that anyone checks offline, without the
-//! release itself and without the coordinator.
+//! The proof file: what ties one release to its study's log, on one page of JSON that anyone checks
+//! offline, without the release itself and without the coordinator.
 
 use crate::failure::{Done, Failure};
 use crate::output::{count, shown};
@@ -27,34 +27,52 @@ pub struct Held {
     pub found: Found,
 }
 
-/// The proof of a manifest that is signed and stands in the log: nobody is handed a proof of anything else.
+/// The proof of a manifest that is signed and stands in the log: nobody is handed a proof of
+/// anything else.
 ///
 /// # Errors
 /// `release_mismatch` with what does not hold.
 pub fn held_by(manifest: &Manifest, trusted: Option<Digest>, place: &Path) -> Done<Held> {
     let wrong = |broken| refused(place, broken);
-    manifest.verify_ledger(&manifest.verify_roster().map_err(wrong)?).map_err(wrong)?;
+    manifest
+        .verify_ledger(&manifest.verify_roster().map_err(wrong)?)
+        .map_err(wrong)?;
     manifest.verify_signature().map_err(wrong)?;
     let proof = manifest.proof();
     let (roster, found) = proof.verify(trusted).map_err(wrong)?;
-    Ok(Held { proof, roster, found })
+    Ok(Held {
+        proof,
+        roster,
+        found,
+    })
 }
 
 /// A release or a proof that does not hold.
 pub fn refused(place: &Path, broken: Broken) -> Failure {
-    Failure::refused(Code::ReleaseMismatch, format!("`{}`: {}", place.display(), broken.what))
-        .instead(broken.next)
+    Failure::refused(
+        Code::ReleaseMismatch,
+        format!("`{}`: {}", place.display(), broken.what),
+    )
+    .instead(broken.next)
 }
 
 impl Held {
     /// The place of the result among the entries of the log, counted from 1.
     pub fn entry(&self) -> u64 {
-        self.proof.ledger.leaves.last().map_or(0, |leaf| leaf.index + 1)
+        self.proof
+            .ledger
+            .leaves
+            .last()
+            .map_or(0, |leaf| leaf.index + 1)
     }
 
     /// What was checked, a sentence each.
     fn lines(&self, trusted: Option<Digest>) -> Vec<String> {
-        let Self { proof, roster, found } = self;
+        let Self {
+            proof,
+            roster,
+            found,
+        } = self;
         let (origin, size) = (shown(&proof.ledger.origin), proof.ledger.tree_size);
         let governance = match trusted {
             Some(_) => "the governance key is the one you trust".to_owned(),
@@ -64,10 +82,20 @@ impl Held {
             ),
         };
         vec![
-            format!("the roster of {} sites is signed by the governance key", roster.entries.len()),
+            format!(
+                "the roster of {} sites is signed by the governance key",
+                roster.entries.len()
+            ),
             governance,
-            format!("the log `{origin}` was opened for study `{}` and this roster", proof.study),
-            format!("the result of run {} is entry {} of {size} in that log", proof.run.hex(), self.entry()),
+            format!(
+                "the log `{origin}` was opened for study `{}` and this roster",
+                proof.study
+            ),
+            format!(
+                "the result of run {} is entry {} of {size} in that log",
+                proof.run.hex(),
+                self.entry()
+            ),
             found.witnessed(),
             found.checked(),
             format!(
@@ -80,7 +108,11 @@ impl Held {
 
     /// The same facts for programs.
     pub fn facts(&self, trusted: Option<Digest>) -> Value {
-        let Self { proof, roster, found } = self;
+        let Self {
+            proof,
+            roster,
+            found,
+        } = self;
         json!({
             "study": proof.study, "study_digest": proof.study_digest.hex(), "run": proof.run.hex(),
             "origin": proof.ledger.origin, "entry": self.entry(), "tree_size": proof.ledger.tree_size,
@@ -98,7 +130,9 @@ impl Held {
 pub fn verify(path: &Path, trusted: Option<Digest>) -> Done<Verdict> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(Failure::io("read", path))?;
-    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(Failure::io("read", path))?;
+    file.take(MOST_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(Failure::io("read", path))?;
     if bytes.len() as u64 > MOST_BYTES {
         return Err(Failure::usage(
             format!("`{}` is too large for a proof", path.display()),
@@ -108,7 +142,11 @@ pub fn verify(path: &Path, trusted: Option<Digest>) -> Done<Verdict> {
     let wrong = |broken| refused(path, broken);
     let proof = Proof::from_json(&bytes).map_err(wrong)?;
     let (roster, found) = proof.verify(trusted).map_err(wrong)?;
-    let held = Held { proof, roster, found };
+    let held = Held {
+        proof,
+        roster,
+        found,
+    };
     let (lines, mut facts) = (held.lines(trusted), held.facts(trusted));
     if let Some(fields) = facts.as_object_mut() {
         fields.insert("verified".into(), json!(true));

@@ -29,13 +29,32 @@ fn governance() -> Digest {
 fn roster() -> Roster {
     let entry = |at: u8| {
         let [identity, steward, witness] = [at, 100 + at, 150 + at].map(|seed| key(seed).public());
-        Entry::new(&format!("site-{at}"), "NL", SiteKeys { identity, steward, witness })
+        Entry::new(
+            &format!("site-{at}"),
+            "NL",
+            SiteKeys {
+                identity,
+                steward,
+                witness,
+            },
+        )
     };
-    let hub = HubKeys { signing: key(200).public(), log: key(201).public() };
-    Roster::new(STUDY, 1, hub, "stroke-alliance", (1..=4).map(entry).collect()).unwrap()
+    let hub = HubKeys {
+        signing: key(200).public(),
+        log: key(201).public(),
+    };
+    Roster::new(
+        STUDY,
+        1,
+        hub,
+        "stroke-alliance",
+        (1..=4).map(entry).collect(),
+    )
+    .unwrap()
 }
 
-/// A log of a question that is opened so many times, over `set`, and the result, cosigned by three sites.
+/// A log of a question that is opened so many times, over `set`, and the result, cosigned by three
+/// sites.
 fn ledger(files: &[manifest::File], set: &[NodeId], times: u8) -> LedgerProof {
     let roster = roster();
     let opening = StudyOpen {
@@ -48,7 +67,10 @@ fn ledger(files: &[manifest::File], set: &[NodeId], times: u8) -> LedgerProof {
     };
     let mut leaves = vec![Leaf::StudyOpen(opening)];
     for (round, t3) in (1..).zip((1..=times).map(|time| Digest([100 + time; 32]))) {
-        let (ask, set) = (Digest([1; 32]), set.iter().map(|node| (*node, Digest([3; 32]))).collect());
+        let (ask, set) = (
+            Digest([1; 32]),
+            set.iter().map(|node| (*node, Digest([3; 32]))).collect(),
+        );
         leaves.push(Leaf::Commit(Commit {
             study: STUDY.into(),
             ask,
@@ -60,7 +82,14 @@ fn ledger(files: &[manifest::File], set: &[NodeId], times: u8) -> LedgerProof {
             set,
         }));
         let aggregate = Digest([4; 32]);
-        leaves.push(Leaf::Release(Sum { run: RUN, round, t3, aggregate, state_root: STATE, charge: 0 }));
+        leaves.push(Leaf::Release(Sum {
+            run: RUN,
+            round,
+            t3,
+            aggregate,
+            state_root: STATE,
+            charge: 0,
+        }));
     }
     let result = Publication {
         run: RUN,
@@ -78,7 +107,12 @@ fn ledger(files: &[manifest::File], set: &[NodeId], times: u8) -> LedgerProof {
     let mut note = Note::sign(point.clone(), &point.origin, &key(201)).unwrap();
     for at in 1..=3 {
         let witness = key(150 + at);
-        note.add(&format!("site-{at}"), &witness.public(), &point.cosign(&witness, 1_800_000_000)).unwrap();
+        note.add(
+            &format!("site-{at}"),
+            &witness.public(),
+            &point.cosign(&witness, 1_800_000_000),
+        )
+        .unwrap();
     }
     let proven = |(index, leaf): (u64, &Leaf)| Proven {
         index,
@@ -106,8 +140,12 @@ fn checks(release: &Leaf) -> Vec<Check> {
 
 fn release_over(set: &[NodeId]) -> Manifest {
     let (roster, files) = (roster(), vec![manifest::File::of("report.json", b"{}\n")]);
-    let round =
-        RoundRecord { round: 1, ask: Digest([1; 32]), set: set.to_vec(), transcript: Digest([101; 32]) };
+    let round = RoundRecord {
+        round: 1,
+        ask: Digest([1; 32]),
+        set: set.to_vec(),
+        transcript: Digest([101; 32]),
+    };
     let manifest = Manifest {
         format: manifest::FORMAT,
         consortium: "stroke-alliance".into(),
@@ -126,7 +164,10 @@ fn release_over(set: &[NodeId]) -> Manifest {
         governance_fingerprint: governance(),
         coordinator: key(200).public(),
         permits: Vec::new(),
-        privacy: Privacy { mode: "none".into(), epsilon: None },
+        privacy: Privacy {
+            mode: "none".into(),
+            epsilon: None,
+        },
         software: "motet 0.1.0".into(),
         created: "2026-11-20T09:14:41Z".into(),
         ledger: ledger(&files, set, 1),
@@ -142,8 +183,16 @@ fn release() -> Manifest {
 }
 
 fn arguments(release: &Path, out: &Path) -> Args {
-    let read = Read { who: As { identity: None }, json: false };
-    Args { release: release.display().to_string(), run: None, out: Some(out.to_owned()), read }
+    let read = Read {
+        who: As { identity: None },
+        json: false,
+    };
+    Args {
+        release: release.display().to_string(),
+        run: None,
+        out: Some(out.to_owned()),
+        read,
+    }
 }
 
 async fn write(args: &Path, out: &Path) -> Done {
@@ -152,7 +201,12 @@ async fn write(args: &Path, out: &Path) -> Done {
 
 async fn verify_command(path: &Path, governance: &str) -> Done {
     let (path, governance) = (path.to_owned(), Some(governance.to_owned()));
-    let verify = VerifyRelease { path, identity: None, governance, json: false };
+    let verify = VerifyRelease {
+        path,
+        identity: None,
+        governance,
+        json: false,
+    };
     crate::release::run(&Release::Verify(verify)).await
 }
 
@@ -162,22 +216,36 @@ async fn a_proof_goes_out_of_a_release_into_a_file_and_holds_there() {
     std::fs::write(folder.path().join(FILE_NAME), release().to_json().unwrap()).unwrap();
     let file = folder.path().join("ist.proof.json");
     write(folder.path(), &file).await.unwrap();
-    let again = write(&folder.path().join(FILE_NAME), &file).await.unwrap_err();
+    let again = write(&folder.path().join(FILE_NAME), &file)
+        .await
+        .unwrap_err();
     assert_eq!(again.exit_code(), 2, "an existing file is left as it is");
 
     verify_command(&file, &governance().hex()).await.unwrap();
-    let other = verify_command(&file, &key(1).public().fingerprint().hex()).await.unwrap_err();
+    let other = verify_command(&file, &key(1).public().fingerprint().hex())
+        .await
+        .unwrap_err();
     assert_eq!((other.exit_code(), other.code()), (3, "release_mismatch"));
     let verdict = verify(&file, Some(governance())).unwrap();
     assert_eq!(verdict.lines.len(), 7);
-    assert!(verdict.lines[3].contains("entry 4 of 4"), "{:?}", verdict.lines);
-    assert!(verdict.lines[4].contains("3 sites, a quorum (3)"), "{:?}", verdict.lines);
+    assert!(
+        verdict.lines[3].contains("entry 4 of 4"),
+        "{:?}",
+        verdict.lines
+    );
+    assert!(
+        verdict.lines[4].contains("3 sites, a quorum (3)"),
+        "{:?}",
+        verdict.lines
+    );
     assert!(
         verdict.lines[5].contains("made again from the masked uploads by 3 sites"),
         "{:?}",
         verdict.lines
     );
-    assert!(verdict.lines[6].starts_with("1 round, ") && verdict.lines[6].ends_with("4 sites each"));
+    assert!(
+        verdict.lines[6].starts_with("1 round, ") && verdict.lines[6].ends_with("4 sites each")
+    );
     assert_eq!(verdict.facts["witnesses"], 3);
     assert!(verify(&file, None).unwrap().lines[1].contains(&governance().hex()));
 }
@@ -192,23 +260,43 @@ fn a_changed_byte_in_a_proof_file_is_a_refusal() {
         let mut bad = good.clone();
         bad[at] ^= if at % 2 == 0 { 1 } else { 0x20 };
         std::fs::write(&file, &bad).unwrap();
-        assert_eq!(verify(&file, Some(governance())).unwrap_err().exit_code(), 3, "byte {at}");
+        assert_eq!(
+            verify(&file, Some(governance())).unwrap_err().exit_code(),
+            3,
+            "byte {at}"
+        );
     }
     std::fs::write(&file, &good[..good.len() - 1]).unwrap();
-    assert_eq!(verify(&file, Some(governance())).unwrap_err().exit_code(), 3);
+    assert_eq!(
+        verify(&file, Some(governance())).unwrap_err().exit_code(),
+        3
+    );
 }
 
 #[tokio::test]
 async fn no_proof_is_written_of_a_manifest_that_does_not_hold() {
     let folder = tempfile::tempdir().unwrap();
-    let (path, file) = (folder.path().join(FILE_NAME), folder.path().join("proof.json"));
+    let (path, file) = (
+        folder.path().join(FILE_NAME),
+        folder.path().join("proof.json"),
+    );
     for broken in [
-        Manifest { title: "another".into(), ..release() },
-        Manifest { study_digest: Digest([1; 32]), ..release() }.sign(&key(200)),
+        Manifest {
+            title: "another".into(),
+            ..release()
+        },
+        Manifest {
+            study_digest: Digest([1; 32]),
+            ..release()
+        }
+        .sign(&key(200)),
         release().sign(&key(91)),
     ] {
         std::fs::write(&path, broken.to_json().unwrap()).unwrap();
-        assert_eq!(write(&path, &file).await.unwrap_err().code(), "release_mismatch");
+        assert_eq!(
+            write(&path, &file).await.unwrap_err().code(),
+            "release_mismatch"
+        );
         assert!(!file.exists());
     }
     let missing = write(&folder.path().join("none"), &file).await.unwrap_err();
@@ -219,15 +307,25 @@ async fn no_proof_is_written_of_a_manifest_that_does_not_hold() {
 fn a_question_that_was_opened_twice_is_no_proof() {
     let nodes: Vec<NodeId> = roster().nodes().collect();
     let files = release().files;
-    let twice = Manifest { ledger: ledger(&files, &nodes, 2), ..release() };
-    let says = twice.proof().verify(Some(governance())).unwrap_err().to_string();
+    let twice = Manifest {
+        ledger: ledger(&files, &nodes, 2),
+        ..release()
+    };
+    let says = twice
+        .proof()
+        .verify(Some(governance()))
+        .unwrap_err()
+        .to_string();
     assert!(says.contains("opened twice"), "{says}");
 }
 
 #[test]
 fn a_set_that_holds_a_site_twice_or_a_stranger_is_no_set() {
     let nodes: Vec<NodeId> = roster().nodes().collect();
-    for set in [vec![nodes[0], nodes[0], nodes[1], nodes[2]], vec![NodeId([0; 16]), nodes[0], nodes[1]]] {
+    for set in [
+        vec![nodes[0], nodes[0], nodes[1], nodes[2]],
+        vec![NodeId([0; 16]), nodes[0], nodes[1]],
+    ] {
         let proof = release_over(&set).proof();
         let says = proof.verify(Some(governance())).unwrap_err().to_string();
         assert!(says.contains("sites of the roster"), "{says}");

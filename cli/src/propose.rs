@@ -36,7 +36,12 @@ pub fn read(file: &Path) -> Done<(String, Study)> {
     let study = Study::parse(&text).map_err(|error| {
         Failure::refused(
             Code::StudyInvalid,
-            format!("`{}`, line {}: {}", file.display(), error.line, error.problem),
+            format!(
+                "`{}`, line {}: {}",
+                file.display(),
+                error.line,
+                error.problem
+            ),
         )
         .instead(error.fix)
     })?;
@@ -46,9 +51,14 @@ pub fn read(file: &Path) -> Done<(String, Study)> {
 /// Builds and signs the roster, then proposes.
 ///
 /// # Errors
-/// `study_invalid` for a finding that is an error; a failure naming each site that is not verified; the coordinator's
-/// refusals.
-pub async fn submit(identity: &Identity, desk: &mut Desk, text: &str, study: &Study) -> Done<Proposed> {
+/// `study_invalid` for a finding that is an error; a failure naming each site that is not verified;
+/// the coordinator's refusals.
+pub async fn submit(
+    identity: &Identity,
+    desk: &mut Desk,
+    text: &str,
+    study: &Study,
+) -> Done<Proposed> {
     let governance = crate::governance::key(identity)?;
     let about = desk.about(v1::AboutRequest {}).await?.into_inner();
     if about.governance != identity.fingerprint().hex() {
@@ -58,7 +68,12 @@ pub async fn submit(identity: &Identity, desk: &mut Desk, text: &str, study: &St
         ));
     }
     let key = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).map(PublicKey);
-    let keys = key(&about.coordinator).and_then(|signing| Ok(HubKeys { signing, log: key(&about.log)? }));
+    let keys = key(&about.coordinator).and_then(|signing| {
+        Ok(HubKeys {
+            signing,
+            log: key(&about.log)?,
+        })
+    });
     let hub = keys.map_err(|_| {
         Failure::failed(
             "a key of the coordinator is not 32 bytes",
@@ -67,7 +82,12 @@ pub async fn submit(identity: &Identity, desk: &mut Desk, text: &str, study: &St
     })?;
     crate::hub::hold(&identity.dir, &hub)?;
     // Coordinator and nodes count days in UTC.
-    refuse_ended(study, jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date())?;
+    refuse_ended(
+        study,
+        jiff::Timestamp::now()
+            .to_zoned(jiff::tz::TimeZone::UTC)
+            .date(),
+    )?;
     let members = known(identity, desk).await?;
     let entries = entries(&members, &study.sites)?;
     refuse_hidden(&hidden(&identity.dir, &members)?, &study.sites)?;
@@ -78,7 +98,10 @@ pub async fn submit(identity: &Identity, desk: &mut Desk, text: &str, study: &St
     let epoch = crate::epoch::next(&identity.dir, &identity.fingerprint(), &study.id, &shown)?;
     let roster = Roster::new(&study.id, epoch, hub, &identity.card.consortium, entries)?;
     let signed = roster.sign(&governance)?;
-    let request = v1::ProposeRequest { study: text.to_owned(), roster: signed.to_bytes() };
+    let request = v1::ProposeRequest {
+        study: text.to_owned(),
+        roster: signed.to_bytes(),
+    };
     let digest = desk.propose(request).await?.into_inner().digest;
     if digest != study.root().hex() {
         return Err(Failure::failed(
@@ -89,15 +112,25 @@ pub async fn submit(identity: &Identity, desk: &mut Desk, text: &str, study: &St
             "install the same version on both sides, withdraw the study and propose it again",
         ));
     }
-    Ok(Proposed { digest, signed, findings })
+    Ok(Proposed {
+        digest,
+        signed,
+        findings,
+    })
 }
 
 /// Refuses a study whose last day is before `today`.
 fn refuse_ended(study: &Study, today: jiff::civil::Date) -> Done {
-    let end = jiff::civil::Date::new(study.ends.year as i16, study.ends.month as i8, study.ends.day as i8);
+    let end = jiff::civil::Date::new(
+        study.ends.year as i16,
+        study.ends.month as i8,
+        study.ends.day as i8,
+    );
     if end.is_ok_and(|end| end < today) {
         let detail = format!("the study's last day, {}, is over", study.ends);
-        return Err(Failure::refused(Code::StudyEnded, detail).instead("write a later day as `ends`"));
+        return Err(
+            Failure::refused(Code::StudyEnded, detail).instead("write a later day as `ends`")
+        );
     }
     Ok(())
 }
@@ -115,11 +148,15 @@ pub fn refuse_errors(study: &Study, enrolled: usize, findings: &[Finding]) -> Do
     if errors.is_empty() {
         return Ok(());
     }
-    Err(Failure::refused(Code::StudyInvalid, format!("study `{}`: {}", study.id, errors.join("; ")))
-        .instead(advice(study, enrolled, errors.len())))
+    Err(Failure::refused(
+        Code::StudyInvalid,
+        format!("study `{}`: {}", study.id, errors.join("; ")),
+    )
+    .instead(advice(study, enrolled, errors.len())))
 }
 
-/// What to do about so many errors: where they come from too few sites alone, the file is not at fault.
+/// What to do about so many errors: where they come from too few sites alone, the file is not at
+/// fault.
 fn advice(study: &Study, enrolled: usize, errors: usize) -> &'static str {
     let named = study.sites.len();
     let line_up = if named == 0 { enrolled } else { named };
@@ -131,14 +168,20 @@ fn advice(study: &Study, enrolled: usize, errors: usize) -> &'static str {
     }
 }
 
-/// A study over all sites is over all that were verified: none is left out because the coordinator does not show it.
+/// A study over all sites is over all that were verified: none is left out because the coordinator
+/// does not show it.
 fn refuse_hidden(hidden: &[String], named: &[String]) -> Done {
     if hidden.is_empty() || !named.is_empty() {
         return Ok(());
     }
-    let names = hidden.iter().map(|name| format!("`{}`", shown(name))).collect::<Vec<_>>().join(", ");
-    let what =
-        format!("{names} was verified here, and the coordinator does not show it as a member that holds");
+    let names = hidden
+        .iter()
+        .map(|name| format!("`{}`", shown(name)))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let what = format!(
+        "{names} was verified here, and the coordinator does not show it as a member that holds"
+    );
     Err(Failure::refused(Code::NotInRoster, what).instead(
         "look at the coordinator's ledger; `motet site remove NAME` takes a site out here, and `sites = [..]` in the study names \
          those it is over",
@@ -162,15 +205,18 @@ fn refuse_strange_recipients(members: &[Known], names: &[String]) -> Done {
     if strange.is_empty() {
         return Ok(());
     }
-    let what = format!("`recipients` names {}: no researcher of that name has joined", strange.join(", "));
+    let what = format!(
+        "`recipients` names {}: no researcher of that name has joined",
+        strange.join(", ")
+    );
     Err(Failure::refused(Code::StudyInvalid, what).instead(
         "`motet person list` shows who has joined and was verified here; `motet person invite NAME --role researcher` invites \
          somebody, and operators have every release anyway",
     ))
 }
 
-/// No roster is made while two members have one key: one of them is not who it says it is, and it is not known which until
-/// the operator has removed one.
+/// No roster is made while two members have one key: one of them is not who it says it is, and it
+/// is not known which until the operator has removed one.
 fn refuse_twins(members: &[Known]) -> Done {
     let twins: Vec<String> = members.iter().flat_map(Known::alarms).collect();
     if twins.is_empty() {
@@ -182,26 +228,35 @@ fn refuse_twins(members: &[Known]) -> Done {
     ))
 }
 
-/// The named sites, or all that are verified; a site whose proof was not checked here never enters a roster.
+/// The named sites, or all that are verified; a site whose proof was not checked here never enters
+/// a roster.
 fn entries(members: &[Known], names: &[String]) -> Done<Vec<Entry>> {
     refuse_twins(members)?;
     let mut entries = Vec::new();
     let mut missing: Vec<String> = Vec::new();
     let sites = members.iter().filter(|known| known.is_site());
-    for Known { member, standing, .. } in sites.clone() {
+    for Known {
+        member, standing, ..
+    } in sites.clone()
+    {
         let wanted = names.contains(&member.name);
         match standing {
             Standing::Verified(enrolment) if wanted || names.is_empty() => {
                 let (Some(steward), Some(witness)) = (enrolment.steward, enrolment.witness) else {
                     continue;
                 };
-                let keys = SiteKeys { identity: enrolment.identity, steward, witness };
+                let keys = SiteKeys {
+                    identity: enrolment.identity,
+                    steward,
+                    witness,
+                };
                 entries.push(Entry::new(&enrolment.name, &enrolment.country, keys));
             }
             // A forged hospital is never passed over in silence, even where the study names others.
-            Standing::Wrong(why) => {
-                missing.push(format!("`{}` joined with a wrong proof ({why})", shown(&member.name)))
-            }
+            Standing::Wrong(why) => missing.push(format!(
+                "`{}` joined with a wrong proof ({why})",
+                shown(&member.name)
+            )),
             Standing::Invited | Standing::Expired if wanted => {
                 missing.push(format!("`{}` has not joined", member.name));
             }
@@ -228,14 +283,20 @@ fn entries(members: &[Known], names: &[String]) -> Done<Vec<Entry>> {
 
 /// The rosters that the coordinator has of this study.
 async fn rosters(desk: &mut Desk, id: &str) -> Done<Vec<SignedRoster>> {
-    let studies = match desk.list_studies(v1::ListStudiesRequest { id: id.to_owned() }).await {
+    let studies = match desk
+        .list_studies(v1::ListStudiesRequest { id: id.to_owned() })
+        .await
+    {
         Ok(answer) => answer.into_inner().studies,
         Err(status) => match motet_proto::refusal::refusal(&status) {
             Some(refusal) if refusal.code == Code::StudyUnknown => Vec::new(),
             _ => return Err(status.into()),
         },
     };
-    Ok(studies.iter().filter_map(|study| SignedRoster::from_bytes(&study.roster).ok()).collect())
+    Ok(studies
+        .iter()
+        .filter_map(|study| SignedRoster::from_bytes(&study.roster).ok())
+        .collect())
 }
 
 #[cfg(test)]
@@ -264,7 +325,11 @@ mod tests {
             role: "site".into(),
             ..v1::Member::default()
         };
-        Known { member, standing: standing(enrolment), twins: Vec::new() }
+        Known {
+            member,
+            standing: standing(enrolment),
+            twins: Vec::new(),
+        }
     }
 
     fn names(entries: &[Entry]) -> Vec<&str> {
@@ -274,7 +339,11 @@ mod tests {
     #[test]
     fn a_roster_takes_the_verified_sites_and_those_only() {
         let good: fn(Enrolment) -> Standing = |enrolment| Standing::Verified(Box::new(enrolment));
-        let members = [site("lyon", 1, good), site("nice", 2, |_| Standing::Invited), site("pau", 3, good)];
+        let members = [
+            site("lyon", 1, good),
+            site("nice", 2, |_| Standing::Invited),
+            site("pau", 3, good),
+        ];
         assert_eq!(names(&entries(&members, &[]).unwrap()), ["lyon", "pau"]);
         assert_eq!(names(&entries(&members, &["pau".into()]).unwrap()), ["pau"]);
         let failure = entries(&members, &["pau".into(), "nice".into(), "metz".into()]).unwrap_err();
@@ -289,16 +358,26 @@ mod tests {
     #[test]
     fn a_study_may_be_proposed_on_its_last_day_and_not_after() {
         let study = Study::parse(include_str!("../demo/heart/fedavg.toml")).unwrap();
-        let last = jiff::civil::date(study.ends.year as i16, study.ends.month as i8, study.ends.day as i8);
+        let last = jiff::civil::date(
+            study.ends.year as i16,
+            study.ends.month as i8,
+            study.ends.day as i8,
+        );
         refuse_ended(&study, last).unwrap();
-        let failure = refuse_ended(&study, last.tomorrow().unwrap()).unwrap_err().to_string();
+        let failure = refuse_ended(&study, last.tomorrow().unwrap())
+            .unwrap_err()
+            .to_string();
         assert!(failure.contains("is over"), "{failure}");
     }
 
     #[test]
     fn two_members_with_one_key_stop_the_proposal_also_of_others() {
         let good: fn(Enrolment) -> Standing = |enrolment| Standing::Verified(Box::new(enrolment));
-        let mut members = [site("lyon", 1, good), site("nice", 2, good), site("pau", 3, good)];
+        let mut members = [
+            site("lyon", 1, good),
+            site("nice", 2, good),
+            site("pau", 3, good),
+        ];
         let twin = Twin {
             purpose: Purpose::Identity,
             with: "lyon".into(),
@@ -310,7 +389,9 @@ mod tests {
             let failure = entries(&members, &names).unwrap_err();
             assert_eq!((failure.code(), failure.exit_code()), ("key_taken", 3));
             assert!(
-                failure.to_string().contains("identity key of `nice` is the identity key of `lyon`"),
+                failure
+                    .to_string()
+                    .contains("identity key of `nice` is the identity key of `lyon`"),
                 "{failure}"
             );
         }
@@ -319,14 +400,25 @@ mod tests {
     #[test]
     fn a_forged_site_stops_the_proposal() {
         let good: fn(Enrolment) -> Standing = |enrolment| Standing::Verified(Box::new(enrolment));
-        let members = [site("lyon", 1, good), site("nice", 2, |_| Standing::Wrong("x".into()))];
-        assert!(entries(&members, &[]).unwrap_err().to_string().contains("`nice` joined with a wrong proof"));
+        let members = [
+            site("lyon", 1, good),
+            site("nice", 2, |_| Standing::Wrong("x".into())),
+        ];
+        assert!(
+            entries(&members, &[])
+                .unwrap_err()
+                .to_string()
+                .contains("`nice` joined with a wrong proof")
+        );
     }
 
     #[test]
     fn a_twin_that_was_removed_stops_no_proposal_and_enters_none() {
         let good: fn(Enrolment) -> Standing = |enrolment| Standing::Verified(Box::new(enrolment));
-        let mut members = [site("lyon", 1, good), site("nice", 2, |_| Standing::Returned)];
+        let mut members = [
+            site("lyon", 1, good),
+            site("nice", 2, |_| Standing::Returned),
+        ];
         let twin = |with: &str| Twin {
             purpose: Purpose::Identity,
             with: with.into(),

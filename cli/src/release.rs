@@ -16,7 +16,8 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// The largest release that is fetched or read: the weights of the largest model this version trains, and room.
+/// The largest release that is fetched or read: the weights of the largest model this version
+/// trains, and room.
 const MOST_BYTES: usize = 2 << 30;
 
 /// `motet release ...`
@@ -34,7 +35,11 @@ pub async fn run(command: &Release) -> Done {
 async fn list(args: &ListReleases) -> Done {
     let out = Out::new(args.read.json);
     let (_, mut desk) = calling(args.read.who.identity.as_deref()).await?;
-    let request = v1::GetReleaseRequest { study: args.study.clone(), run: String::new(), list_only: true };
+    let request = v1::GetReleaseRequest {
+        study: args.study.clone(),
+        run: String::new(),
+        list_only: true,
+    };
     let mut stream = desk.get_release(request).await?.into_inner();
     let mut releases: Vec<(String, Vec<String>)> = Vec::new();
     while let Some(part) = stream.message().await? {
@@ -43,9 +48,13 @@ async fn list(args: &ListReleases) -> Done {
             None => releases.push((part.run, vec![part.name])),
         }
     }
-    releases.iter_mut().for_each(|(_, files)| files.retain(|name| !name.is_empty()));
+    releases
+        .iter_mut()
+        .for_each(|(_, files)| files.retain(|name| !name.is_empty()));
     let value = |(run, files): &(String, Vec<String>)| json!({ "run": run, "files": files });
-    out.value(&json!({ "study": args.study, "releases": releases.iter().map(value).collect::<Vec<_>>() }));
+    out.value(
+        &json!({ "study": args.study, "releases": releases.iter().map(value).collect::<Vec<_>>() }),
+    );
     if releases.is_empty() {
         out.line(format!(
             "No release of `{}` yet. `motet run list {}` says how far it is.",
@@ -73,8 +82,15 @@ async fn get(args: &GetRelease) -> Done {
         "study": args.study, "run": run, "out": args.out, "files": files.keys().collect::<Vec<_>>(),
         "verified": true, "checks": verified.lines,
     }));
-    out.heading(format!("Release of `{}`, run {}, in `{}`", args.study, short(&run), args.out.display()));
-    files.iter().for_each(|(name, bytes)| out.line(format!("  {name:<24} {:>10} bytes", bytes.len())));
+    out.heading(format!(
+        "Release of `{}`, run {}, in `{}`",
+        args.study,
+        short(&run),
+        args.out.display()
+    ));
+    files
+        .iter()
+        .for_each(|(name, bytes)| out.line(format!("  {name:<24} {:>10} bytes", bytes.len())));
     out.line(format!(
         "{} passed; again at any time, offline: motet release verify {}",
         count(verified.lines.len(), "check"),
@@ -83,28 +99,46 @@ async fn get(args: &GetRelease) -> Done {
     Ok(())
 }
 
-/// Fetches all files of a release; the run may be given by its first digits, or empty for the latest.
+/// Fetches all files of a release; the run may be given by its first digits, or empty for the
+/// latest.
 ///
 /// # Errors
 /// `release_unknown`; a coordinator that sends names that lead out of a folder, or without end.
-pub async fn fetch(desk: &mut Desk, study: &str, run: &str) -> Done<(String, BTreeMap<String, Vec<u8>>)> {
+pub async fn fetch(
+    desk: &mut Desk,
+    study: &str,
+    run: &str,
+) -> Done<(String, BTreeMap<String, Vec<u8>>)> {
     let run = whole_id(desk, study, run).await?;
-    let request = v1::GetReleaseRequest { study: study.to_owned(), run, list_only: false };
+    let request = v1::GetReleaseRequest {
+        study: study.to_owned(),
+        run,
+        list_only: false,
+    };
     let mut stream = desk.get_release(request).await?.into_inner();
     let (mut run, mut bytes, mut files) = (String::new(), 0, BTreeMap::<String, Vec<u8>>::new());
     while let Some(part) = stream.message().await? {
         bytes += part.piece.len();
         if !is_plain_name(&part.name) || files.len() > MOST_FILES || bytes > MOST_BYTES {
             return Err(Failure::failed(
-                format!("the coordinator sent `{}`, which no release folder holds", shown(&part.name)),
+                format!(
+                    "the coordinator sent `{}`, which no release folder holds",
+                    shown(&part.name)
+                ),
                 "nothing was written; tell the operator",
             ));
         }
-        files.entry(part.name).or_default().extend_from_slice(&part.piece);
+        files
+            .entry(part.name)
+            .or_default()
+            .extend_from_slice(&part.piece);
         run = part.run;
     }
     if files.is_empty() {
-        return Err(Failure::refused(Code::ReleaseUnknown, format!("`{study}` has no such release")));
+        return Err(Failure::refused(
+            Code::ReleaseUnknown,
+            format!("`{study}` has no such release"),
+        ));
     }
     Ok((run, files))
 }
@@ -113,15 +147,28 @@ async fn whole_id(desk: &mut Desk, study: &str, given: &str) -> Done<String> {
     if given.is_empty() || given.len() == 32 {
         return Ok(given.to_owned());
     }
-    let runs = desk.list_runs(v1::ListRunsRequest { study: study.to_owned() }).await?.into_inner().runs;
-    let fitting: Vec<String> =
-        runs.into_iter().map(|run| run.run).filter(|run| run.starts_with(given)).collect();
+    let runs = desk
+        .list_runs(v1::ListRunsRequest {
+            study: study.to_owned(),
+        })
+        .await?
+        .into_inner()
+        .runs;
+    let fitting: Vec<String> = runs
+        .into_iter()
+        .map(|run| run.run)
+        .filter(|run| run.starts_with(given))
+        .collect();
     match fitting.as_slice() {
         [run] => Ok(run.clone()),
-        [] => {
-            Err(Failure::refused(Code::ReleaseUnknown, format!("no run of `{study}` begins with `{given}`")))
-        }
-        _ => Err(Failure::usage(format!("several runs begin with `{given}`"), "give more digits of the id")),
+        [] => Err(Failure::refused(
+            Code::ReleaseUnknown,
+            format!("no run of `{study}` begins with `{given}`"),
+        )),
+        _ => Err(Failure::usage(
+            format!("several runs begin with `{given}`"),
+            "give more digits of the id",
+        )),
     }
 }
 
@@ -138,7 +185,10 @@ fn is_plain_name(name: &str) -> bool {
 pub fn write_folder(dir: &Path, files: &BTreeMap<String, Vec<u8>>) -> Done {
     let whole = std::path::absolute(dir).map_err(Failure::io("find", dir))?;
     let mut draft = whole.components().collect::<PathBuf>().into_os_string();
-    draft.push(format!(".{:08x}.new", u32::from_le_bytes(motet_proto::dice::bytes())));
+    draft.push(format!(
+        ".{:08x}.new",
+        u32::from_le_bytes(motet_proto::dice::bytes())
+    ));
     let draft = PathBuf::from(draft);
     let write = || -> Done {
         // Sums over patients: for whoever fetched them, and for others when that person says so.
@@ -146,7 +196,9 @@ pub fn write_folder(dir: &Path, files: &BTreeMap<String, Vec<u8>>) -> Done {
         for (name, bytes) in files {
             let path = draft.join(name);
             let file = create_private(&path).map_err(Failure::io("make", &path));
-            file?.write_all(bytes).map_err(Failure::io("write", &path))?;
+            file?
+                .write_all(bytes)
+                .map_err(Failure::io("write", &path))?;
         }
         std::fs::rename(&draft, dir).map_err(Failure::io("make", dir))
     };
@@ -169,7 +221,10 @@ fn verify(args: &VerifyRelease) -> Done {
         }
         (None, Some(text)) => {
             let [fingerprint, of_key] = named(text)?;
-            match (checked(path, Some(fingerprint)), checked(path, Some(of_key))) {
+            match (
+                checked(path, Some(fingerprint)),
+                checked(path, Some(of_key)),
+            ) {
                 (_, Ok(found)) => (Some(of_key), Ok(found)),
                 (found, Err(_)) => (Some(fingerprint), found),
             }
@@ -188,8 +243,8 @@ fn verify(args: &VerifyRelease) -> Done {
     Ok(())
 }
 
-/// Whom 64 hexadecimal digits name: the key with that fingerprint, or the key itself, as it stands in coordinator.toml and
-/// identity.toml. No digits are both.
+/// Whom 64 hexadecimal digits name: the key with that fingerprint, or the key itself, as it stands
+/// in coordinator.toml and identity.toml. No digits are both.
 fn named(text: &str) -> Done<[Digest; 2]> {
     let given = Digest::from_hex(text.trim()).map_err(|_| {
         Failure::usage(
@@ -212,7 +267,11 @@ fn checked(path: &Path, trusted: Option<Digest>) -> Done<Checked> {
         return Ok((lines, facts, "it is what the consortium released"));
     }
     let proof::Verdict { lines, facts } = proof::verify(path, trusted)?;
-    Ok((lines, facts, "the result it names stands in the consortium's log"))
+    Ok((
+        lines,
+        facts,
+        "the result it names stands in the consortium's log",
+    ))
 }
 
 /// Checks a folder as it lies on disk.
@@ -227,7 +286,10 @@ pub fn check_folder(dir: &Path, trusted: Option<Digest>) -> Done<Verified> {
     }
     for entry in std::fs::read_dir(dir).map_err(Failure::io("read", dir))? {
         let path = entry.map_err(Failure::io("read", dir))?.path();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
         let content = std::fs::read(&path).map_err(Failure::io("read", &path))?;
         bytes += content.len();
         if files.len() > MOST_FILES || bytes > MOST_BYTES {
@@ -261,8 +323,11 @@ pub fn check_files(
     let checked = check(&manifest, files, trusted);
     files.insert(FILE_NAME.to_owned(), manifest);
     checked.map_err(|broken| {
-        Failure::refused(Code::ReleaseMismatch, format!("`{}`: {}", dir.display(), broken.what))
-            .instead(broken.next)
+        Failure::refused(
+            Code::ReleaseMismatch,
+            format!("`{}`: {}", dir.display(), broken.what),
+        )
+        .instead(broken.next)
     })
 }
 
@@ -275,7 +340,17 @@ mod tests {
         for good in ["report.json", "model.safetensors", "roc-1.svg"] {
             assert!(is_plain_name(good), "{good}");
         }
-        for bad in ["", "..", "../x", "a/b", "/etc/passwd", ".bashrc", "a\\b", "a\n", "ü"] {
+        for bad in [
+            "",
+            "..",
+            "../x",
+            "a/b",
+            "/etc/passwd",
+            ".bashrc",
+            "a\\b",
+            "a\n",
+            "ü",
+        ] {
             assert!(!is_plain_name(bad), "{bad}");
         }
     }
@@ -286,7 +361,11 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("release");
-        write_folder(&out, &BTreeMap::from([("report.json".to_owned(), b"{}".to_vec())])).unwrap();
+        write_folder(
+            &out,
+            &BTreeMap::from([("report.json".to_owned(), b"{}".to_vec())]),
+        )
+        .unwrap();
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&out), mode(&out.join("report.json"))), (0o700, 0o600));
         assert_eq!(std::fs::read(out.join("report.json")).unwrap(), b"{}");
@@ -295,9 +374,15 @@ mod tests {
     #[test]
     fn a_folder_without_a_manifest_is_wrong_usage_and_a_broken_one_a_refusal() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(check_folder(folder.path(), None).unwrap_err().exit_code(), 2);
+        assert_eq!(
+            check_folder(folder.path(), None).unwrap_err().exit_code(),
+            2
+        );
         std::fs::write(folder.path().join(FILE_NAME), "{}").unwrap();
         let failure = check_folder(folder.path(), None).unwrap_err();
-        assert_eq!((failure.exit_code(), failure.code()), (3, "release_mismatch"));
+        assert_eq!(
+            (failure.exit_code(), failure.code()),
+            (3, "release_mismatch")
+        );
     }
 }

@@ -1,12 +1,14 @@
-//! Removing a member by name: first in this folder, which needs nobody's word, then at the coordinator.
+//! Removing a member by name: first in this folder, which needs nobody's word, then at the
+//! coordinator.
 //!
 //! ```text
 //! here    every invitation kept under the name ends; of whoever was verified, the removal is signed from the kept enrolment
 //! there   these removals are sent; then what the coordinator shows under the name: joined: signed and sent, not joined: void
 //! ```
-//! What the coordinator shows decides about nothing that is kept here: it may show a member under another invitation, as
-//! removed, or not at all, and the member is out all the same. Nor does it reach another's invitation by a wrong name.
-//! A person enters no roster, and the coordinator may rightly refuse (the last operator stays): it is asked first then.
+//! What the coordinator shows decides about nothing that is kept here: it may show a member under
+//! another invitation, as removed, or not at all, and the member is out all the same. Nor does it
+//! reach another's invitation by a wrong name. A person enters no roster, and the coordinator may
+//! rightly refuse (the last operator stays): it is asked first then.
 
 use crate::args::Remove;
 use crate::failure::{Done, Failure};
@@ -57,12 +59,18 @@ struct Came {
 /// `motet site remove`, `motet person remove`.
 ///
 /// # Errors
-/// `not_in_roster` for a name that nobody has, `last_operator`; when the governance key does not open, or the coordinator shows
-/// what contradicts this folder.
+/// `not_in_roster` for a name that nobody has, `last_operator`; when the governance key does not
+/// open, or the coordinator shows what contradicts this folder.
 pub(crate) async fn remove(args: &Remove, roles: &[Role]) -> Done {
     let identity = Identity::open(args.who.identity.as_deref())?.with_passphrase_file(&args.govern);
     let out = Out::new(false);
-    let mut leaving = Leaving { identity: &identity, name: &args.name, why: &args.why, roles, key: None };
+    let mut leaving = Leaving {
+        identity: &identity,
+        name: &args.name,
+        why: &args.why,
+        roles,
+        key: None,
+    };
     let mut came = Came::default();
     if roles == SITES {
         came.ended = leaving.end_here(now_ms())?;
@@ -75,7 +83,11 @@ pub(crate) async fn remove(args: &Remove, roles: &[Role]) -> Done {
         came.signed = leaving.sign_kept(now_ms())?;
     }
     let mut desk = identity.desk().await?;
-    let members = desk.list_members(v1::ListMembersRequest {}).await?.into_inner().members;
+    let members = desk
+        .list_members(v1::ListMembersRequest {})
+        .await?
+        .into_inner()
+        .members;
     leaving.tell(&mut desk, &members, &mut came).await?;
     // Of a person nothing ended here before the coordinator said yes.
     if leaving.kept()?.values().any(Kept::is_standing) {
@@ -83,10 +95,21 @@ pub(crate) async fn remove(args: &Remove, roles: &[Role]) -> Done {
             "`{}` was verified here, and the coordinator does not show it: it still stands",
             args.name
         );
-        return Err(Failure::failed(what, "look at the coordinator's ledger, and run the command again"));
+        return Err(Failure::failed(
+            what,
+            "look at the coordinator's ledger, and run the command again",
+        ));
     }
-    let is_known = members.iter().any(|member| member.name == args.name && is_one_of(member, roles));
-    say(out, &came, args, roles, is_known || !leaving.kept()?.is_empty())
+    let is_known = members
+        .iter()
+        .any(|member| member.name == args.name && is_one_of(member, roles));
+    say(
+        out,
+        &came,
+        args,
+        roles,
+        is_known || !leaving.kept()?.is_empty(),
+    )
 }
 
 impl Leaving<'_> {
@@ -115,7 +138,8 @@ impl Leaving<'_> {
         Ok(ended)
     }
 
-    /// Signs the removal of each who was verified here, from the enrolment that was. Gives how many.
+    /// Signs the removal of each who was verified here, from the enrolment that was. Gives how
+    /// many.
     fn sign_kept(&mut self, now_ms: u64) -> Done<usize> {
         let mut signed = 0;
         for kept in self.kept()?.values().filter(|kept| kept.removal.is_none()) {
@@ -154,7 +178,11 @@ impl Leaving<'_> {
                 sent => sent.map(|()| came.resent += 1)?,
             }
         }
-        let Shown { joined, waiting, ended } = self.shown(members)?;
+        let Shown {
+            joined,
+            waiting,
+            ended,
+        } = self.shown(members)?;
         for enrolment in joined {
             let removal = self.sign(&enrolment, now_ms())?;
             // A site is out from here on, whatever becomes of the message.
@@ -180,7 +208,8 @@ impl Leaving<'_> {
             }
         }
         for invite in waiting {
-            desk.void_invitation(v1::VoidInvitationRequest { invite }).await?;
+            desk.void_invitation(v1::VoidInvitationRequest { invite })
+                .await?;
             came.voided += 1;
         }
         Ok(())
@@ -189,9 +218,14 @@ impl Leaving<'_> {
     /// The signed removals that the coordinator does not show as done; all of them when one is new.
     fn unheard(&self, members: &[v1::Member], all: bool) -> Done<Vec<Vec<u8>>> {
         let is_done = |invite: &[u8; 16]| {
-            members.iter().any(|member| member.invite == invite && member.state == "removed")
+            members
+                .iter()
+                .any(|member| member.invite == invite && member.state == "removed")
         };
-        let kept = self.kept()?.into_iter().filter(|(invite, _)| all || !is_done(invite));
+        let kept = self
+            .kept()?
+            .into_iter()
+            .filter(|(invite, _)| all || !is_done(invite));
         Ok(kept.filter_map(|(_, kept)| kept.removal()).collect())
     }
 
@@ -199,7 +233,8 @@ impl Leaving<'_> {
         if self.roles == SITES {
             desk.remove_site(v1::RemoveSiteRequest { removal }).await?;
         } else {
-            desk.remove_person(v1::RemovePersonRequest { removal }).await?;
+            desk.remove_person(v1::RemovePersonRequest { removal })
+                .await?;
         }
         Ok(())
     }
@@ -207,14 +242,16 @@ impl Leaving<'_> {
     /// What is left to do about what the coordinator shows under the name.
     ///
     /// # Errors
-    /// Where it shows an invitation under this name that is kept here for another, another enrolment than the one verified
-    /// under it, or two members whom this folder does not know: nothing is signed on such a word.
+    /// Where it shows an invitation under this name that is kept here for another, another
+    /// enrolment than the one verified under it, or two members whom this folder does not know:
+    /// nothing is signed on such a word.
     fn shown(&self, members: &[v1::Member]) -> Done<Shown> {
         let kept = Kept::all(&self.identity.dir)?;
         let mut left = Shown::default();
         let mut strangers = 0;
-        for member in
-            members.iter().filter(|member| member.name == self.name && is_one_of(member, self.roles))
+        for member in members
+            .iter()
+            .filter(|member| member.name == self.name && is_one_of(member, self.roles))
         {
             let invite = <[u8; 16]>::try_from(member.invite.as_slice())
                 .map_err(|_| self.contradicts("that of no invitation"))?;
@@ -225,16 +262,21 @@ impl Leaving<'_> {
             match member.state.as_str() {
                 "joined" => {
                     let enrolment = self.enrolment(member, &invite)?;
-                    // One that was signed over another key, on a word that was false, takes nobody out.
+                    // One that was signed over another key, on a word that was false, takes nobody
+                    // out.
                     let takes_out = |kept: &Kept| {
-                        let removal = kept.removal().and_then(|bytes| SignedRemoval::from_bytes(&bytes).ok());
-                        removal.is_some_and(|signed| signed.removal.node == enrolment.identity.node_id())
+                        let removal = kept
+                            .removal()
+                            .and_then(|bytes| SignedRemoval::from_bytes(&bytes).ok());
+                        removal.is_some_and(|signed| {
+                            signed.removal.node == enrolment.identity.node_id()
+                        })
                     };
                     match kept.map(|kept| (kept.is_fixed_on(&enrolment), takes_out(kept))) {
                         Some((Some(false), _)) => {
-                            return Err(
-                                self.contradicts("with another enrolment than the one that was verified")
-                            );
+                            return Err(self.contradicts(
+                                "with another enrolment than the one that was verified",
+                            ));
                         }
                         Some((_, true)) => continue,
                         Some((_, false)) => {}
@@ -250,16 +292,25 @@ impl Leaving<'_> {
             }
         }
         if strangers > 1 {
-            let what = format!("two members are called `{}`: nothing was signed", shown(self.name));
-            return Err(Failure::failed(what, "an honest coordinator has no name twice; look at its ledger"));
+            let what = format!(
+                "two members are called `{}`: nothing was signed",
+                shown(self.name)
+            );
+            return Err(Failure::failed(
+                what,
+                "an honest coordinator has no name twice; look at its ledger",
+            ));
         }
         Ok(left)
     }
 
     fn enrolment(&self, member: &v1::Member, invite: &[u8; 16]) -> Done<Enrolment> {
-        let enrolment = Enrolment::from_bytes(&member.enrolment)
-            .map_err(|error| self.contradicts(&format!("with a record that is not readable ({error})")))?;
-        if enrolment.name == self.name && enrolment.invite == *invite && self.roles.contains(&enrolment.role)
+        let enrolment = Enrolment::from_bytes(&member.enrolment).map_err(|error| {
+            self.contradicts(&format!("with a record that is not readable ({error})"))
+        })?;
+        if enrolment.name == self.name
+            && enrolment.invite == *invite
+            && self.roles.contains(&enrolment.role)
         {
             Ok(enrolment)
         } else {
@@ -269,7 +320,10 @@ impl Leaving<'_> {
 
     fn contradicts(&self, how: &str) -> Failure {
         Failure::failed(
-            format!("the coordinator shows `{}` {how}: nothing was signed on its word", shown(self.name)),
+            format!(
+                "the coordinator shows `{}` {how}: nothing was signed on its word",
+                shown(self.name)
+            ),
             "what this folder keeps under the name is out; look at the coordinator's ledger, and tell the other members",
         )
     }
@@ -288,8 +342,20 @@ struct Shown {
 
 fn say(out: Out, came: &Came, args: &Remove, roles: &[Role], is_known: bool) -> Done {
     let name = &args.name;
-    let (who, list) = if roles == SITES { ("Site ", "site") } else { ("", "person") };
-    let Came { ended, signed, told, operators, unknown, resent, voided } = *came;
+    let (who, list) = if roles == SITES {
+        ("Site ", "site")
+    } else {
+        ("", "person")
+    };
+    let Came {
+        ended,
+        signed,
+        told,
+        operators,
+        unknown,
+        resent,
+        voided,
+    } = *came;
     if told > 0 || signed > unknown {
         out.line(format!(
             "{who}`{name}` is removed: its certificate opens nothing any more, and its connections are closed."
@@ -298,21 +364,34 @@ fn say(out: Out, came: &Came, args: &Remove, roles: &[Role], is_known: bool) -> 
             out.line(keys_stay(name));
         }
     } else if resent > 0 {
-        out.line(format!("`{name}` was removed here before; the recorded removal was sent again."));
+        out.line(format!(
+            "`{name}` was removed here before; the recorded removal was sent again."
+        ));
     } else if signed > 0 {
-        out.line(format!("`{name}` is removed here; the coordinator knows nobody who joined so."));
+        out.line(format!(
+            "`{name}` is removed here; the coordinator knows nobody who joined so."
+        ));
     } else if voided > 0 {
-        out.line(format!("`{name}` has not joined; its invitation is void, here and at the coordinator."));
+        out.line(format!(
+            "`{name}` has not joined; its invitation is void, here and at the coordinator."
+        ));
     } else if ended > 0 {
-        out.line(format!("`{name}` is removed here; the coordinator shows nobody of that name who belongs."));
+        out.line(format!(
+            "`{name}` is removed here; the coordinator shows nobody of that name who belongs."
+        ));
     } else if unknown > 0 {
-        out.line(format!("`{name}` was removed here before; the coordinator knows nobody who joined so."));
+        out.line(format!(
+            "`{name}` was removed here before; the coordinator knows nobody who joined so."
+        ));
     } else if is_known {
         out.line(format!("`{name}` is removed already."));
     } else {
         let what = if roles == SITES { "site" } else { "person" };
-        return Err(Failure::refused(Code::NotInRoster, format!("no {what} is called `{}`", shown(name)))
-            .instead(format!("`motet {list} list` shows the names")));
+        return Err(Failure::refused(
+            Code::NotInRoster,
+            format!("no {what} is called `{}`", shown(name)),
+        )
+        .instead(format!("`motet {list} list` shows the names")));
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Tests of the module above: whatever the coordinator shows, this folder's own is out, and nobody else.
+//! Tests of the module above: whatever the coordinator shows, this folder's own is out, and nobody
+//! else.
 
 use super::*;
 use crate::identity::Card;
@@ -23,11 +24,22 @@ fn operator(dir: &Path) -> Identity {
         authority: Digest::default().hex(),
         governance_key: None,
     };
-    Identity { dir: dir.to_owned(), card, governance: governance.public(), passphrase_file: None }
+    Identity {
+        dir: dir.to_owned(),
+        card,
+        governance: governance.public(),
+        passphrase_file: None,
+    }
 }
 
 fn leaving<'a>(identity: &'a Identity, name: &'a str, roles: &'a [Role]) -> Leaving<'a> {
-    Leaving { identity, name, why: "test", roles, key: None }
+    Leaving {
+        identity,
+        name,
+        why: "test",
+        roles,
+        key: None,
+    }
 }
 
 fn enrolment(name: &str, invite: u8, role: Role) -> Enrolment {
@@ -64,7 +76,11 @@ fn member(name: &str, role: Role, state: &str, invite: u8) -> v1::Member {
         role: role.to_string(),
         state: state.into(),
         invite: vec![invite; 16],
-        enrolment: if joined { enrolment(name, invite, role).to_bytes() } else { Vec::new() },
+        enrolment: if joined {
+            enrolment(name, invite, role).to_bytes()
+        } else {
+            Vec::new()
+        },
         ..v1::Member::default()
     }
 }
@@ -77,12 +93,19 @@ fn whoever_was_verified_here_is_out_before_the_coordinator_has_said_a_word() {
     keep(folder.path(), "evil", 20, false);
     keep(folder.path(), "lyon", 30, true);
     let mut leaving = leaving(&identity, "evil", SITES);
-    assert_eq!((leaving.end_here(5).unwrap(), leaving.sign_kept(5).unwrap()), (2, 1));
-    // The removal is that of the enrolment which was verified, whatever is shown under the name by now.
+    assert_eq!(
+        (leaving.end_here(5).unwrap(), leaving.sign_kept(5).unwrap()),
+        (2, 1)
+    );
+    // The removal is that of the enrolment which was verified, whatever is shown under the name by
+    // now.
     let signed = of(folder.path(), 1).removal().unwrap();
     let signed = motet_common::roster::SignedRemoval::from_bytes(&signed).unwrap();
     let removal = signed.verify(&key(99).public().fingerprint()).unwrap();
-    assert_eq!((removal.invite, removal.node), ([1; 16], key(1).public().node_id()));
+    assert_eq!(
+        (removal.invite, removal.node),
+        ([1; 16], key(1).public().node_id())
+    );
     assert!(of(folder.path(), 20).is_removed() && of(folder.path(), 20).secret().is_none());
     assert!(of(folder.path(), 30).is_standing(), "nobody else is out");
 
@@ -93,7 +116,10 @@ fn whoever_was_verified_here_is_out_before_the_coordinator_has_said_a_word() {
         assert_eq!(leaving.unheard(&shown, true).unwrap().len(), 1);
     }
     // Once more changes nothing.
-    assert_eq!((leaving.end_here(9).unwrap(), leaving.sign_kept(9).unwrap()), (0, 0));
+    assert_eq!(
+        (leaving.end_here(9).unwrap(), leaving.sign_kept(9).unwrap()),
+        (0, 0)
+    );
 }
 
 #[test]
@@ -109,7 +135,10 @@ fn a_name_that_the_coordinator_puts_on_anothers_invitation_takes_nobody_out() {
             let leaving = leaving(&identity, "evil", SITES);
             assert_eq!(leaving.end_here(5).unwrap(), 0);
             let failure = leaving.shown(&[forged]).unwrap_err().to_string();
-            assert!(failure.contains("made for somebody else"), "{state}: {failure}");
+            assert!(
+                failure.contains("made for somebody else"),
+                "{state}: {failure}"
+            );
         }
     }
     assert!(of(folder.path(), 1).is_standing());
@@ -129,11 +158,17 @@ fn another_enrolment_than_the_verified_one_is_not_signed_out_in_its_place() {
     let mut leaving = leaving(&identity, "lyon", SITES);
     leaving.end_here(5).unwrap();
     leaving.sign_kept(5).unwrap();
-    let forged = Enrolment { identity: key(50).public(), ..enrolment("lyon", 1, Role::Site) };
+    let forged = Enrolment {
+        identity: key(50).public(),
+        ..enrolment("lyon", 1, Role::Site)
+    };
     let mut member = member("lyon", Role::Site, "joined", 1);
     member.enrolment = forged.to_bytes();
     let failure = leaving.shown(&[member.clone()]).unwrap_err().to_string();
-    assert!(failure.contains("another enrolment than the one that was verified"), "{failure}");
+    assert!(
+        failure.contains("another enrolment than the one that was verified"),
+        "{failure}"
+    );
     member.enrolment = enrolment("nice", 1, Role::Site).to_bytes();
     let failure = leaving.shown(&[member]).unwrap_err().to_string();
     assert!(failure.contains("record of another member"), "{failure}");
@@ -153,10 +188,19 @@ fn a_removal_finds_exactly_one_member_whom_this_folder_does_not_know() {
     let folder = tempfile::tempdir().unwrap();
     let identity = operator(folder.path());
     let shown = |name, roles| leaving(&identity, name, roles).shown(&members);
-    assert_eq!(shown("lyon", SITES).unwrap().joined, [enrolment("lyon", 2, Role::Site)]);
-    assert_eq!(shown("lyon", PEOPLE).unwrap().joined, [enrolment("lyon", 3, Role::Researcher)]);
+    assert_eq!(
+        shown("lyon", SITES).unwrap().joined,
+        [enrolment("lyon", 2, Role::Site)]
+    );
+    assert_eq!(
+        shown("lyon", PEOPLE).unwrap().joined,
+        [enrolment("lyon", 3, Role::Researcher)]
+    );
     let pau = shown("pau", SITES).unwrap();
-    assert_eq!((pau.joined.len(), pau.waiting), (0, vec![vec![6; 16], vec![7; 16]]));
+    assert_eq!(
+        (pau.joined.len(), pau.waiting),
+        (0, vec![vec![6; 16], vec![7; 16]])
+    );
     assert_eq!(shown("nice", SITES).unwrap_err().exit_code(), 1);
     assert_eq!(shown("pau", PEOPLE).unwrap(), Shown::default());
 }
@@ -167,8 +211,13 @@ fn whoever_joined_by_a_code_and_was_never_listed_is_removed_by_the_record_that_i
     let identity = operator(folder.path());
     keep(folder.path(), "lyon", 1, false);
     let mut leaving = leaving(&identity, "lyon", SITES);
-    assert_eq!((leaving.end_here(5).unwrap(), leaving.sign_kept(5).unwrap()), (1, 0));
-    let shown = leaving.shown(&[member("lyon", Role::Site, "joined", 1)]).unwrap();
+    assert_eq!(
+        (leaving.end_here(5).unwrap(), leaving.sign_kept(5).unwrap()),
+        (1, 0)
+    );
+    let shown = leaving
+        .shown(&[member("lyon", Role::Site, "joined", 1)])
+        .unwrap();
     assert_eq!(shown.joined, [enrolment("lyon", 1, Role::Site)]);
 }
 
@@ -193,10 +242,15 @@ fn a_removal_of_another_key_under_the_name_does_not_stand_for_the_true_one() {
     let identity = operator(folder.path());
     let mut leaving = leaving(&identity, "evil", SITES);
     // Signed on a false word, over keys that are not those of the member.
-    let false_word = Enrolment { identity: key(77).public(), ..enrolment("evil", 1, Role::Site) };
+    let false_word = Enrolment {
+        identity: key(77).public(),
+        ..enrolment("evil", 1, Role::Site)
+    };
     let removal = leaving.sign(&false_word, 5).unwrap();
     Kept::record_removal(folder.path(), &false_word, &removal, 5).unwrap();
-    let shown = leaving.shown(&[member("evil", Role::Site, "joined", 1)]).unwrap();
+    let shown = leaving
+        .shown(&[member("evil", Role::Site, "joined", 1)])
+        .unwrap();
     assert_eq!(
         shown.joined,
         [enrolment("evil", 1, Role::Site)],

@@ -16,7 +16,8 @@ const FIRST_WORD: Duration = Duration::from_secs(3);
 /// `motet run ...`
 ///
 /// # Errors
-/// The coordinator's refusals; for a run that is followed, the reason for which it ended without a release.
+/// The coordinator's refusals; for a run that is followed, the reason for which it ended without a
+/// release.
 pub async fn run(command: &Run) -> Done {
     match command {
         Run::Start(args) => start(args).await,
@@ -30,8 +31,10 @@ pub async fn run(command: &Run) -> Done {
 async fn start(args: &StartRun) -> Done {
     let out = Out::new(args.read.json);
     let (_, mut desk) = calling(args.read.who.identity.as_deref()).await?;
-    let request =
-        v1::StartRunRequest { study: args.study.clone(), without_undecided: args.without_undecided };
+    let request = v1::StartRunRequest {
+        study: args.study.clone(),
+        without_undecided: args.without_undecided,
+    };
     let run = desk.start_run(request).await?.into_inner().run;
     if !args.wait {
         out.value(&json!({ "run": run, "study": args.study }));
@@ -57,7 +60,11 @@ async fn watch(args: &NamedRun) -> Done {
     })
     .await?;
     progress.end();
-    if args.read.json { ended(&end) } else { conclude(out, &end) }
+    if args.read.json {
+        ended(&end)
+    } else {
+        conclude(out, &end)
+    }
 }
 
 fn conclude(out: Out, state: &v1::RunState) -> Done {
@@ -79,12 +86,23 @@ async fn list(args: &ListRuns) -> Done {
     let out = Out::new(args.read.json);
     let (_, mut desk) = calling(args.read.who.identity.as_deref()).await?;
     let study = args.study.clone().unwrap_or_default();
-    let runs = desk.list_runs(v1::ListRunsRequest { study }).await?.into_inner().runs;
+    let runs = desk
+        .list_runs(v1::ListRunsRequest { study })
+        .await?
+        .into_inner()
+        .runs;
     out.value(&json!({ "runs": runs.iter().map(state_json).collect::<Vec<_>>() }));
     let mut table = Table::new(&["run", "study", "state", ">rounds", "started", "why"]);
     for run in &runs {
         let (study, state, why) = (run.study.clone(), run.state.clone(), run.why.clone());
-        table.row([short(&run.run), study, state, run.rounds.to_string(), moment(run.started_ms), why]);
+        table.row([
+            short(&run.run),
+            study,
+            state,
+            run.rounds.to_string(),
+            moment(run.started_ms),
+            why,
+        ]);
     }
     if table.is_empty() {
         out.line("No run yet. `motet run start STUDY` starts one.")
@@ -94,13 +112,23 @@ async fn list(args: &ListRuns) -> Done {
     Ok(())
 }
 
-/// The run that is meant: the id of a study stands for its latest run, and it is said which that is.
+/// The run that is meant: the id of a study stands for its latest run, and it is said which that
+/// is.
 async fn meant(out: Out, desk: &mut Desk, given: &str) -> Done<v1::RunState> {
-    let runs = desk.list_runs(v1::ListRunsRequest { study: given.to_owned() }).await?.into_inner().runs;
+    let runs = desk
+        .list_runs(v1::ListRunsRequest {
+            study: given.to_owned(),
+        })
+        .await?
+        .into_inner()
+        .runs;
     // Runs come latest first.
     match runs.into_iter().find(|run| run.study == given) {
         Some(run) => {
-            out.line(format!("Run {} is the latest of `{given}`.", short(&run.run)));
+            out.line(format!(
+                "Run {} is the latest of `{given}`.",
+                short(&run.run)
+            ));
             Ok(run)
         }
         None => find(desk, given).await,
@@ -109,17 +137,26 @@ async fn meant(out: Out, desk: &mut Desk, given: &str) -> Done<v1::RunState> {
 
 /// The run whose id begins with `given`.
 async fn find(desk: &mut Desk, given: &str) -> Done<v1::RunState> {
-    let runs = desk.list_runs(v1::ListRunsRequest { study: String::new() }).await?.into_inner().runs;
-    let mut fitting = runs.into_iter().filter(|run| !given.is_empty() && run.run.starts_with(given));
+    let runs = desk
+        .list_runs(v1::ListRunsRequest {
+            study: String::new(),
+        })
+        .await?
+        .into_inner()
+        .runs;
+    let mut fitting = runs
+        .into_iter()
+        .filter(|run| !given.is_empty() && run.run.starts_with(given));
     match (fitting.next(), fitting.next()) {
         (Some(run), None) => Ok(run),
         (None, _) => Err(Failure::refused(
             Code::RunUnknown,
             format!("no run begins with `{given}`, and no study `{given}` has one"),
         )),
-        (Some(_), Some(_)) => {
-            Err(Failure::usage(format!("several runs begin with `{given}`"), "give more digits of the id"))
-        }
+        (Some(_), Some(_)) => Err(Failure::usage(
+            format!("several runs begin with `{given}`"),
+            "give more digits of the id",
+        )),
     }
 }
 
@@ -127,7 +164,11 @@ async fn show(args: &NamedRun) -> Done {
     let out = Out::new(args.read.json);
     let (_, mut desk) = calling(args.read.who.identity.as_deref()).await?;
     let run = meant(out, &mut desk, &args.id).await?;
-    let event = if is_over(&run) { None } else { first_word(&mut desk, &run.run).await };
+    let event = if is_over(&run) {
+        None
+    } else {
+        first_word(&mut desk, &run.run).await
+    };
     let advice = advice(&run, event.as_ref());
     let mut value = event.as_ref().map_or_else(|| state_json(&run), event_json);
     if let Some(fields) = value.as_object_mut() {
@@ -153,7 +194,13 @@ async fn show(args: &NamedRun) -> Done {
 /// What the coordinator says about a run under way right now.
 async fn first_word(desk: &mut Desk, run: &str) -> Option<v1::WatchRunResponse> {
     let asked = async {
-        let mut stream = desk.watch_run(v1::WatchRunRequest { run: run.to_owned() }).await.ok()?.into_inner();
+        let mut stream = desk
+            .watch_run(v1::WatchRunRequest {
+                run: run.to_owned(),
+            })
+            .await
+            .ok()?
+            .into_inner();
         stream.message().await.ok()?
     };
     tokio::time::timeout(FIRST_WORD, asked).await.ok()?
@@ -166,9 +213,15 @@ fn advice(run: &v1::RunState, event: Option<&v1::WatchRunResponse>) -> String {
         return shown(&state.next);
     }
     // A coordinator of the release before does not say.
-    let awaited = event.map(|event| event.awaited.join(", ")).filter(|sites| !sites.is_empty());
+    let awaited = event
+        .map(|event| event.awaited.join(", "))
+        .filter(|sites| !sites.is_empty());
     match (run.state.as_str(), Code::parse(&run.code), awaited) {
-        ("released", ..) => format!("motet release get {} --run {} --out DIR", run.study, short(&run.run)),
+        ("released", ..) => format!(
+            "motet release get {} --run {} --out DIR",
+            run.study,
+            short(&run.run)
+        ),
         (_, Some(code), _) => code.next().to_owned(),
         ("waiting" | "paused", _, Some(sites)) => {
             format!(
@@ -178,10 +231,16 @@ fn advice(run: &v1::RunState, event: Option<&v1::WatchRunResponse>) -> String {
             )
         }
         ("waiting" | "paused", ..) => {
-            format!("`motet study show {}` says who has decided and who is away", run.study)
+            format!(
+                "`motet study show {}` says who has decided and who is away",
+                run.study
+            )
         }
         ("running", _, Some(sites)) => {
-            format!("nothing yet; {} has until the phase's deadline", shown(&sites))
+            format!(
+                "nothing yet; {} has until the phase's deadline",
+                shown(&sites)
+            )
         }
         ("running", ..) => "nothing: it is at work".to_owned(),
         _ => "start a new run with `motet run start`".to_owned(),
@@ -191,7 +250,10 @@ fn advice(run: &v1::RunState, event: Option<&v1::WatchRunResponse>) -> String {
 async fn abandon(args: &NamedWrite) -> Done {
     let (_, mut desk) = calling(args.who.identity.as_deref()).await?;
     let run = find(&mut desk, &args.id).await?;
-    desk.abandon_run(v1::AbandonRunRequest { run: run.run.clone() }).await?;
+    desk.abandon_run(v1::AbandonRunRequest {
+        run: run.run.clone(),
+    })
+    .await?;
     Out::new(false).line(format!(
         "Run {} of `{}` is abandoned; what was released before stays.",
         short(&run.run),
@@ -212,7 +274,11 @@ fn event_json(event: &v1::WatchRunResponse) -> Value {
     let mut value = event.state.as_ref().map_or_else(|| json!({}), state_json);
     if let Some(fields) = value.as_object_mut() {
         let finite = |value: f64| {
-            if value.is_finite() { json!(value) } else { Value::Null }
+            if value.is_finite() {
+                json!(value)
+            } else {
+                Value::Null
+            }
         };
         fields.insert("round".into(), json!(event.round));
         fields.insert("attempt".into(), json!(event.attempt));
@@ -244,17 +310,30 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_null_in_the_json() {
-        let waiting =
-            v1::WatchRunResponse { state: Some(state("waiting", "")), value: f64::NAN, ..Default::default() };
+        let waiting = v1::WatchRunResponse {
+            state: Some(state("waiting", "")),
+            value: f64::NAN,
+            ..Default::default()
+        };
         assert_eq!(event_json(&waiting)["value"], Value::Null);
     }
 
     #[test]
     fn the_advice_names_the_sites_to_call() {
-        let event = v1::WatchRunResponse { awaited: vec!["lyon".into()], ..Default::default() };
+        let event = v1::WatchRunResponse {
+            awaited: vec!["lyon".into()],
+            ..Default::default()
+        };
         assert!(advice(&state("waiting", ""), Some(&event)).starts_with("call lyon"));
         assert!(advice(&state("released", ""), None).starts_with("motet release get s"));
-        let said = v1::RunState { next: "let the time pass".into(), ..state("paused", "storage") };
-        assert_eq!(advice(&said, None), "let the time pass", "the coordinator knows best");
+        let said = v1::RunState {
+            next: "let the time pass".into(),
+            ..state("paused", "storage")
+        };
+        assert_eq!(
+            advice(&said, None),
+            "let the time pass",
+            "the coordinator knows best"
+        );
     }
 }

@@ -1,12 +1,15 @@
-//! What a member is worth: whether whoever joined holds the code that the operator gave away, and the keys it sent.
+//! What a member is worth: whether whoever joined holds the code that the operator gave away, and
+//! the keys it sent.
 //!
-//! The secret of an invitation never reaches the coordinator. It can hand out certificates, but it cannot invent a
-//! hospital or exchange its keys: the proof under the secret would not hold. Nor does whoever holds a code borrow
-//! another's keys: each signs the enrolment. Both are checked here, whatever the coordinator has let pass; and a key that
-//! two members have is an alarm, whoever they are, until one of the two was removed here.
+//! The secret of an invitation never reaches the coordinator. It can hand out certificates, but it
+//! cannot invent a hospital or exchange its keys: the proof under the secret would not hold. Nor
+//! does whoever holds a code borrow another's keys: each signs the enrolment. Both are checked
+//! here, whatever the coordinator has let pass; and a key that two members have is an alarm,
+//! whoever they are, until one of the two was removed here.
 //!
-//! The first enrolment that is verified is fixed and the secret forgotten (`Kept`); a first sight after the invitation's end
-//! counts for nothing, since by then a used code may have been found. A removal that was signed here stands here, too.
+//! The first enrolment that is verified is fixed and the secret forgotten (`Kept`); a first sight
+//! after the invitation's end counts for nothing, since by then a used code may have been found. A
+//! removal that was signed here stands here, too.
 
 use crate::failure::Done;
 use crate::identity::{Desk, Identity};
@@ -20,8 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Why a proof that holds does not count.
-pub(crate) const LATE: &str =
-    "late: it was first seen here after its invitation had ended, and the code may have been found since";
+pub(crate) const LATE: &str = "late: it was first seen here after its invitation had ended, and the code may have been found since";
 
 /// Why an enrolment with another's key does not count.
 const KNOWN_KEY: &str = "one of its keys is that of somebody who was verified here before";
@@ -95,7 +97,8 @@ pub struct Twin {
     pub with: String,
     /// What it is for there.
     pub theirs: Purpose,
-    /// Whether one of the two was removed by this operator, who has judged then which of them is genuine.
+    /// Whether one of the two was removed by this operator, who has judged then which of them is
+    /// genuine.
     pub settled: bool,
 }
 
@@ -109,23 +112,46 @@ impl Known {
     pub fn alarms(&self) -> Vec<String> {
         let (name, shown) = (&self.member.name, crate::output::shown);
         let sentence = |twin: &Twin| {
-            let Twin { purpose, with, theirs, .. } = twin;
-            format!("the {purpose} of `{}` is the {theirs} of `{}`", shown(name), shown(with))
+            let Twin {
+                purpose,
+                with,
+                theirs,
+                ..
+            } = twin;
+            format!(
+                "the {purpose} of `{}` is the {theirs} of `{}`",
+                shown(name),
+                shown(with)
+            )
         };
-        self.twins.iter().filter(|twin| !twin.settled).map(sentence).collect()
+        self.twins
+            .iter()
+            .filter(|twin| !twin.settled)
+            .map(sentence)
+            .collect()
     }
 }
 
-/// Every member, each proof checked with the secret kept here or, once that is done, against the enrolment fixed then.
+/// Every member, each proof checked with the secret kept here or, once that is done, against the
+/// enrolment fixed then.
 ///
 /// # Errors
 /// When the coordinator does not answer or a kept invitation cannot be read or written.
 pub async fn known(identity: &Identity, desk: &mut Desk) -> Done<Vec<Known>> {
-    let members = desk.list_members(v1::ListMembersRequest {}).await?.into_inner().members;
+    let members = desk
+        .list_members(v1::ListMembersRequest {})
+        .await?
+        .into_inner()
+        .members;
     judged(&identity.dir, members, &identity.fingerprint(), now_ms())
 }
 
-fn judged(dir: &Path, members: Vec<v1::Member>, governance: &Digest, now_ms: u64) -> Done<Vec<Known>> {
+fn judged(
+    dir: &Path,
+    members: Vec<v1::Member>,
+    governance: &Digest,
+    now_ms: u64,
+) -> Done<Vec<Known>> {
     let _turn = turn(dir)?;
     let mut all = Kept::all(dir)?;
     let mut listed = Vec::with_capacity(members.len());
@@ -134,8 +160,10 @@ fn judged(dir: &Path, members: Vec<v1::Member>, governance: &Digest, now_ms: u64
         let invite = <[u8; 16]>::try_from(member.invite.as_slice()).ok();
         let kept = invite.and_then(|invite| all.get(&invite));
         let mut standing = judge(&member, kept, governance, now_ms);
-        // Names are what studies and people call a hospital by: two that hold under one are one too many.
-        if matches!(standing, Standing::Verified(_)) && invite.is_some_and(|invite| has_rival(&all, &invite))
+        // Names are what studies and people call a hospital by: two that hold under one are one too
+        // many.
+        if matches!(standing, Standing::Verified(_))
+            && invite.is_some_and(|invite| has_rival(&all, &invite))
         {
             standing = Standing::Wrong(RIVAL.to_owned());
         }
@@ -159,11 +187,17 @@ fn judged(dir: &Path, members: Vec<v1::Member>, governance: &Digest, now_ms: u64
     }
     let twins = twins(&listed);
     let known = listed.into_iter().zip(standings).zip(twins);
-    Ok(known.map(|((Listed { member, .. }, standing), twins)| Known { member, standing, twins }).collect())
+    Ok(known
+        .map(|((Listed { member, .. }, standing), twins)| Known {
+            member,
+            standing,
+            twins,
+        })
+        .collect())
 }
 
-/// Hospitals that were verified here, were not removed here, and are not among those that hold now: a roster without them would
-/// be a smaller one on the coordinator's word.
+/// Hospitals that were verified here, were not removed here, and are not among those that hold now:
+/// a roster without them would be a smaller one on the coordinator's word.
 pub(crate) fn hidden(dir: &Path, known: &[Known]) -> Done<Vec<String>> {
     let holds = |invite: &[u8; 16]| {
         known.iter().any(|known| {
@@ -173,8 +207,13 @@ pub(crate) fn hidden(dir: &Path, known: &[Known]) -> Done<Vec<String>> {
         })
     };
     let kept = Kept::all(dir)?;
-    let standing = kept.iter().filter(|(_, kept)| kept.is_standing() && kept.role == Role::Site.as_str());
-    Ok(standing.filter(|(invite, _)| !holds(invite)).map(|(_, kept)| kept.name.clone()).collect())
+    let standing = kept
+        .iter()
+        .filter(|(_, kept)| kept.is_standing() && kept.role == Role::Site.as_str());
+    Ok(standing
+        .filter(|(invite, _)| !holds(invite))
+        .map(|(_, kept)| kept.name.clone())
+        .collect())
 }
 
 /// Whether a newcomer brings a key of somebody who was verified here before, removed since or not.
@@ -182,7 +221,9 @@ fn has_known_key(all: &BTreeMap<[u8; 16], Kept>, newcomer: &Enrolment) -> Done<b
     let keys: BTreeSet<Digest> = newcomer.keys().map(|(_, key)| key).collect();
     for (invite, kept) in all {
         if *invite != newcomer.invite
-            && kept.enrolment()?.is_some_and(|known| known.keys().any(|(_, key)| keys.contains(&key)))
+            && kept
+                .enrolment()?
+                .is_some_and(|known| known.keys().any(|(_, key)| keys.contains(&key)))
         {
             return Ok(true);
         }
@@ -198,12 +239,15 @@ struct Listed {
 
 /// Whether somebody else stands under the name of this invitation.
 fn has_rival(all: &BTreeMap<[u8; 16], Kept>, invite: &[u8; 16]) -> bool {
-    let Some(Kept { name, role, .. }) = all.get(invite) else { return false };
-    all.iter().any(|(other, kept)| other != invite && kept.is_standing() && kept.is_for(name, role))
+    let Some(Kept { name, role, .. }) = all.get(invite) else {
+        return false;
+    };
+    all.iter()
+        .any(|(other, kept)| other != invite && kept.is_standing() && kept.is_for(name, role))
 }
 
-/// Of each member the keys that another has or had, too. Whoever joined counts, also without a proof that could be checked
-/// here, and whoever was removed.
+/// Of each member the keys that another has or had, too. Whoever joined counts, also without a
+/// proof that could be checked here, and whoever was removed.
 fn twins(listed: &[Listed]) -> Vec<Vec<Twin>> {
     let keys = |one: &Listed| -> Vec<(Purpose, Digest)> {
         let enrolment = Enrolment::from_bytes(&one.member.enrolment);
@@ -218,7 +262,11 @@ fn twins(listed: &[Listed]) -> Vec<Vec<Twin>> {
     let of = |(at, one): (usize, &Listed)| {
         let mut twins = Vec::new();
         for (purpose, key) in keys(one) {
-            let others = holders.get(&key).into_iter().flatten().filter(|(other, ..)| *other != at);
+            let others = holders
+                .get(&key)
+                .into_iter()
+                .flatten()
+                .filter(|(other, ..)| *other != at);
             twins.extend(others.map(|(_, other, theirs)| Twin {
                 purpose,
                 with: other.member.name.clone(),
@@ -231,10 +279,15 @@ fn twins(listed: &[Listed]) -> Vec<Vec<Twin>> {
     listed.iter().enumerate().map(of).collect()
 }
 
-/// What a member's enrolment is worth. The state is the coordinator's word; the keys are not taken on it.
+/// What a member's enrolment is worth. The state is the coordinator's word; the keys are not taken
+/// on it.
 fn judge(member: &v1::Member, kept: Option<&Kept>, governance: &Digest, now_ms: u64) -> Standing {
     if kept.is_some_and(Kept::is_removed) {
-        return if member.state == "joined" { Standing::Returned } else { Standing::Removed };
+        return if member.state == "joined" {
+            Standing::Returned
+        } else {
+            Standing::Removed
+        };
     }
     match member.state.as_str() {
         "removed" => return Standing::Removed,
@@ -251,30 +304,45 @@ fn judge(member: &v1::Member, kept: Option<&Kept>, governance: &Digest, now_ms: 
     }
 }
 
-fn verified(member: &v1::Member, kept: &Kept, governance: &Digest, now_ms: u64) -> Result<Enrolment, String> {
+fn verified(
+    member: &v1::Member,
+    kept: &Kept,
+    governance: &Digest,
+    now_ms: u64,
+) -> Result<Enrolment, String> {
     let enrolment = Enrolment::from_bytes(&member.enrolment).map_err(|error| error.to_string())?;
     match kept.is_fixed_on(&enrolment) {
         Some(true) => {}
-        Some(false) => return Err("another enrolment was verified under this invitation before".to_owned()),
+        Some(false) => {
+            return Err("another enrolment was verified under this invitation before".to_owned());
+        }
         None => {
             let secret = kept.secret().ok_or("the kept invitation is damaged")?;
-            let proof =
-                <[u8; 32]>::try_from(member.proof.as_slice()).map_err(|_| "the proof is not 32 bytes")?;
-            let possession = Possession::from_bytes(&member.possession).map_err(|error| error.to_string())?;
-            enrolment.verify(&secret, &proof, &possession).map_err(|error| error.to_string())?;
+            let proof = <[u8; 32]>::try_from(member.proof.as_slice())
+                .map_err(|_| "the proof is not 32 bytes")?;
+            let possession =
+                Possession::from_bytes(&member.possession).map_err(|error| error.to_string())?;
+            enrolment
+                .verify(&secret, &proof, &possession)
+                .map_err(|error| error.to_string())?;
             // When it joined is the coordinator's word; when it was first seen is this machine's.
             if now_ms >= kept.expires_ms {
                 return Err(LATE.to_owned());
             }
         }
     }
-    // A proof that holds, but for another name or consortium, would put one hospital's keys under another's name.
+    // A proof that holds, but for another name or consortium, would put one hospital's keys under
+    // another's name.
     let fits = enrolment.invite.as_slice() == member.invite
         && (&enrolment.name, &enrolment.country) == (&kept.name, &kept.country)
         && enrolment.name == member.name
         && enrolment.role.as_str() == kept.role
         && enrolment.governance_fingerprint == *governance;
-    if fits { Ok(enrolment) } else { Err("the enrolment is not the one that was invited".to_owned()) }
+    if fits {
+        Ok(enrolment)
+    } else {
+        Err("the enrolment is not the one that was invited".to_owned())
+    }
 }
 
 #[cfg(test)]

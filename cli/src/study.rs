@@ -1,4 +1,5 @@
-//! Studies from the operator's side: check a file, propose it with a signed roster, look at decisions, withdraw.
+//! Studies from the operator's side: check a file, propose it with a signed roster, look at
+//! decisions, withdraw.
 //!
 
 use crate::args::{LintStudy, Named, NamedWrite, ProposeStudy, Read, Study as Command};
@@ -37,7 +38,11 @@ async fn lint(args: &LintStudy) -> Done {
         None => enrolled(args, &study).await?,
     };
     let findings = study.lint(sites);
-    let line_up = if study.sites.is_empty() { sites } else { study.sites.len() };
+    let line_up = if study.sites.is_empty() {
+        sites
+    } else {
+        study.sites.len()
+    };
     let numbers = study.thresholds(line_up).ok();
     let facts = json!({
         "study": study.id, "digest": study.root().hex(), "sites": line_up,
@@ -96,7 +101,11 @@ async fn propose(args: &ProposeStudy) -> Done {
     let (identity, mut desk) = calling(args.read.who.identity.as_deref()).await?;
     let identity = identity.with_passphrase_file(&args.govern);
     let proposed = submit(&identity, &mut desk, &text, &study).await?;
-    let Proposed { digest, signed, findings } = &proposed;
+    let Proposed {
+        digest,
+        signed,
+        findings,
+    } = &proposed;
     let roster = &signed.roster;
     let sites = roster.entries.len();
     let numbers = study.thresholds(sites).ok();
@@ -125,7 +134,10 @@ fn roster_table(roster: &Roster) -> Table {
     let mut entries: Vec<&Entry> = roster.entries.iter().collect();
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     for entry in entries {
-        let (identity, steward) = (entry.identity.fingerprint().short(), entry.steward.fingerprint().short());
+        let (identity, steward) = (
+            entry.identity.fingerprint().short(),
+            entry.steward.fingerprint().short(),
+        );
         table.row([entry.name.clone(), entry.country.clone(), identity, steward]);
     }
     table
@@ -147,16 +159,47 @@ fn roster_json(roster: &Roster) -> Value {
 async fn list(args: &Read) -> Done {
     let out = Out::new(args.json);
     let (_, mut desk) = calling(args.who.identity.as_deref()).await?;
-    let studies = desk.list_studies(v1::ListStudiesRequest { id: String::new() }).await?.into_inner().studies;
+    let studies = desk
+        .list_studies(v1::ListStudiesRequest { id: String::new() })
+        .await?
+        .into_inner()
+        .studies;
     out.value(&json!({ "studies": studies.iter().map(study_json).collect::<Vec<_>>() }));
-    let mut table =
-        Table::new(&["study", "state", ">approved", ">declined", ">sites", ">connected", "title"]);
+    let mut table = Table::new(&[
+        "study",
+        "state",
+        ">approved",
+        ">declined",
+        ">sites",
+        ">connected",
+        "title",
+    ]);
     for study in &studies {
-        let with = |word: &str| study.sites.iter().filter(|site| site.decision == word).count().to_string();
-        let connected = study.sites.iter().filter(|site| site.connected).count().to_string();
+        let with = |word: &str| {
+            study
+                .sites
+                .iter()
+                .filter(|site| site.decision == word)
+                .count()
+                .to_string()
+        };
+        let connected = study
+            .sites
+            .iter()
+            .filter(|site| site.connected)
+            .count()
+            .to_string();
         let sites = study.sites.len().to_string();
         let (id, state, title) = (study.id.clone(), study.state.clone(), study.title.clone());
-        table.row([id, state, with("approved"), with("declined"), sites, connected, title]);
+        table.row([
+            id,
+            state,
+            with("approved"),
+            with("declined"),
+            sites,
+            connected,
+            title,
+        ]);
     }
     if table.is_empty() {
         out.line("No study yet. `motet study propose FILE.toml` proposes one.")
@@ -167,7 +210,11 @@ async fn list(args: &Read) -> Done {
 }
 
 async fn one(desk: &mut Desk, id: &str) -> Done<v1::Study> {
-    let studies = desk.list_studies(v1::ListStudiesRequest { id: id.to_owned() }).await?.into_inner().studies;
+    let studies = desk
+        .list_studies(v1::ListStudiesRequest { id: id.to_owned() })
+        .await?
+        .into_inner()
+        .studies;
     studies
         .into_iter()
         .find(|study| study.id == id)
@@ -180,7 +227,9 @@ async fn show(args: &Named) -> Done {
     let study = one(&mut desk, &args.id).await?;
     // The coordinator's word is not enough for what the governance key signed.
     let roster = SignedRoster::from_bytes(&study.roster).ok();
-    let verified = roster.as_ref().is_some_and(|signed| signed.verify(&identity.fingerprint()).is_ok());
+    let verified = roster
+        .as_ref()
+        .is_some_and(|signed| signed.verify(&identity.fingerprint()).is_ok());
     let mut value = study_json(&study);
     if let (Some(fields), Some(signed)) = (value.as_object_mut(), &roster) {
         fields.insert("roster".into(), roster_json(&signed.roster));
@@ -188,7 +237,11 @@ async fn show(args: &Named) -> Done {
         fields.insert("text".into(), json!(study.text));
     }
     out.value(&value);
-    out.heading(format!("Study {}: {}", shown(&study.id), shown(&study.title)));
+    out.heading(format!(
+        "Study {}: {}",
+        shown(&study.id),
+        shown(&study.title)
+    ));
     out.line(format!("  state          {}", shown(&study.state)));
     out.line(format!("  study digest   {}", shown(&study.digest)));
     if let Some(signed) = &roster {
@@ -197,12 +250,18 @@ async fn show(args: &Named) -> Done {
         } else {
             "NOT SIGNED by the governance key you trust"
         };
-        out.line(format!("  roster digest  {} ({held})", signed.roster.digest().hex()));
+        out.line(format!(
+            "  roster digest  {} ({held})",
+            signed.roster.digest().hex()
+        ));
     } else {
         out.line("  roster digest  NOT READABLE: nothing here is signed by the governance key");
     }
     if let Ok(parsed) = Study::parse(&study.text) {
-        out.line(format!("  release        {}", shown(&parsed.recipients.words())));
+        out.line(format!(
+            "  release        {}",
+            shown(&parsed.recipients.words())
+        ));
     }
     out.line("");
     let mut table = Table::new(&["site", "country", "decision", "now", "reason or permit"]);
@@ -212,7 +271,11 @@ async fn show(args: &Named) -> Done {
             (true, false) => "connected",
             (false, _) => "away",
         };
-        let (name, country, decision) = (site.site.clone(), site.country.clone(), site.decision.clone());
+        let (name, country, decision) = (
+            site.site.clone(),
+            site.country.clone(),
+            site.decision.clone(),
+        );
         table.row([name, country, decision, now.to_owned(), site.why.clone()]);
     }
     out.table(&table);
@@ -234,7 +297,10 @@ fn study_json(study: &v1::Study) -> Value {
 
 async fn withdraw(args: &NamedWrite) -> Done {
     let (_, mut desk) = calling(args.who.identity.as_deref()).await?;
-    desk.withdraw_study(v1::WithdrawStudyRequest { id: args.id.clone() }).await?;
+    desk.withdraw_study(v1::WithdrawStudyRequest {
+        id: args.id.clone(),
+    })
+    .await?;
     Out::new(false).line(format!(
         "Study `{}` is withdrawn ({}): no run of it starts or goes on.",
         args.id,

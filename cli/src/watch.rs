@@ -1,4 +1,5 @@
-//! Following a run: its report as it comes, over a coordinator's restart too, and one line that says where it stands.
+//! Following a run: its report as it comes, over a coordinator's restart too, and one line that
+//! says where it stands.
 
 use crate::args::Read;
 use crate::failure::{Done, Failure};
@@ -9,10 +10,12 @@ use motet_common::refusal::Code;
 use motet_proto::v1;
 use std::time::Duration;
 
-/// How often a follower calls again when the coordinator is away, one second apart: a restart takes less.
+/// How often a follower calls again when the coordinator is away, one second apart: a restart takes
+/// less.
 const PATIENCE: u32 = 120;
 
-/// Follows a run to its end. A coordinator that restarts is called again; the run goes on from its ledger.
+/// Follows a run to its end. A coordinator that restarts is called again; the run goes on from its
+/// ledger.
 ///
 /// # Errors
 /// A refusal of the coordinator, or a coordinator that stays away.
@@ -23,7 +26,12 @@ pub async fn follow(
 ) -> Done<v1::RunState> {
     let mut missed = 0;
     loop {
-        let error = match desk.watch_run(v1::WatchRunRequest { run: run.to_owned() }).await {
+        let error = match desk
+            .watch_run(v1::WatchRunRequest {
+                run: run.to_owned(),
+            })
+            .await
+        {
             Ok(stream) => {
                 let mut stream = stream.into_inner();
                 loop {
@@ -48,7 +56,12 @@ pub async fn follow(
             Err(status) => status.into(),
         };
         // The report may have ended because the run did, and a later one of the study has begun.
-        if let Ok(answer) = desk.list_runs(v1::ListRunsRequest { study: String::new() }).await {
+        if let Ok(answer) = desk
+            .list_runs(v1::ListRunsRequest {
+                study: String::new(),
+            })
+            .await
+        {
             let mut runs = answer.into_inner().runs.into_iter();
             if let Some(state) = runs.find(|state| state.run == run && is_over(state)) {
                 return Ok(state);
@@ -75,22 +88,31 @@ pub fn ended(state: &v1::RunState) -> Done {
     if state.state == "released" {
         return Ok(());
     }
-    let what =
-        format!("run {} of `{}` {}: {}", short(&state.run), state.study, state.state, shown(&state.why));
+    let what = format!(
+        "run {} of `{}` {}: {}",
+        short(&state.run),
+        state.study,
+        state.state,
+        shown(&state.why)
+    );
     Err(match Code::parse(&state.code) {
         Some(code) => Failure::refused(code, what),
         None => Failure::failed(
             what,
-            format!("`motet run show {}` and the coordinator's output say more", short(&state.run)),
+            format!(
+                "`motet run show {}` and the coordinator's output say more",
+                short(&state.run)
+            ),
         ),
     })
 }
 
-/// What has stood like this for so long is worth a line of its own where nobody watches: a healthy round passes its phases and
-/// pauses in less.
+/// What has stood like this for so long is worth a line of its own where nobody watches: a healthy
+/// round passes its phases and pauses in less.
 const LASTS: Duration = Duration::from_secs(5);
 
-/// Shows a run on its way: one line that moves on a terminal; elsewhere a line a round, and one for whatever lasts.
+/// Shows a run on its way: one line that moves on a terminal; elsewhere a line a round, and one for
+/// whatever lasts.
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     quiet: bool,
@@ -110,7 +132,12 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
-        Self { bar, quiet: read.json, plain: Plain::default(), later: None }
+        Self {
+            bar,
+            quiet: read.json,
+            plain: Plain::default(),
+            later: None,
+        }
     }
 
     /// Shows where the run stands.
@@ -162,14 +189,20 @@ struct Plain {
 impl Plain {
     /// The line for this event, and the one to be written if nothing else happens for a while.
     fn hear(&mut self, event: &v1::WatchRunResponse) -> (Option<String>, Option<String>) {
-        let Some(state) = event.state.as_ref().filter(|state| !is_over(state)) else { return (None, None) };
+        let Some(state) = event.state.as_ref().filter(|state| !is_over(state)) else {
+            return (None, None);
+        };
         let mut now = None;
         let round = Some((event.round, event.attempt, event.refusals.clone()));
         if state.state == "running" && self.round != round {
             now = Some(brief(event));
             self.round = round;
         }
-        let standing = (state.state.clone(), event.phase.clone(), event.awaited.clone());
+        let standing = (
+            state.state.clone(),
+            event.phase.clone(),
+            event.awaited.clone(),
+        );
         let later = (now.is_some() || self.standing != standing).then(|| sentence(event));
         self.standing = standing;
         (now, later)
@@ -178,15 +211,28 @@ impl Plain {
 
 /// A round as it begins.
 fn brief(event: &v1::WatchRunResponse) -> String {
-    let event = v1::WatchRunResponse { phase: String::new(), awaited: Vec::new(), ..event.clone() };
+    let event = v1::WatchRunResponse {
+        phase: String::new(),
+        awaited: Vec::new(),
+        ..event.clone()
+    };
     sentence(&event)
 }
 
 /// Names for one line: the first three, and how many more there are.
 fn some(names: &[String]) -> String {
     const MOST: usize = 3;
-    let first = names.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
-    if names.len() > MOST { format!("{first} and {} more", names.len() - MOST) } else { first }
+    let first = names
+        .iter()
+        .take(MOST)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
+    if names.len() > MOST {
+        format!("{first} and {} more", names.len() - MOST)
+    } else {
+        first
+    }
 }
 
 /// Where a run stands, in one line.
@@ -195,7 +241,11 @@ pub fn sentence(event: &v1::WatchRunResponse) -> String {
         return String::new();
     };
     if state.state != "running" {
-        let why = if state.why.is_empty() { String::new() } else { format!(": {}", shown(&state.why)) };
+        let why = if state.why.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", shown(&state.why))
+        };
         return format!("{}{why}", shown(&state.state));
     }
     let mut parts = vec![format!("round {}", event.round)];
@@ -203,15 +253,24 @@ pub fn sentence(event: &v1::WatchRunResponse) -> String {
         parts.push(format!("attempt {}", event.attempt));
     }
     parts.extend(
-        [&event.step, &event.phase].into_iter().filter(|text| !text.is_empty()).map(|text| shown(text)),
+        [&event.step, &event.phase]
+            .into_iter()
+            .filter(|text| !text.is_empty())
+            .map(|text| shown(text)),
     );
     if !event.sites.is_empty() {
         parts.push(count(event.sites.len(), "site"));
     }
     if !event.awaited.is_empty() {
-        let until =
-            if state.until_ms == 0 { String::new() } else { format!(" until {}", moment(state.until_ms)) };
-        parts.push(format!("waiting for {}{until}", shown(&some(&event.awaited))));
+        let until = if state.until_ms == 0 {
+            String::new()
+        } else {
+            format!(" until {}", moment(state.until_ms))
+        };
+        parts.push(format!(
+            "waiting for {}{until}",
+            shown(&some(&event.awaited))
+        ));
     }
     if !event.measure.is_empty() && event.value.is_finite() {
         parts.push(format!("{} {}", shown(&event.measure), figure(event.value)));
@@ -240,8 +299,16 @@ mod tests {
         assert!(ended(&state("released", "")).is_ok());
         assert_eq!(ended(&state("failed", "")).unwrap_err().exit_code(), 1);
         let refused = ended(&state("failed", "line_up_too_small")).unwrap_err();
-        assert_eq!((refused.exit_code(), refused.code()), (3, "line_up_too_small"));
-        assert_eq!(ended(&state("abandoned", "abandoned")).unwrap_err().exit_code(), 3);
+        assert_eq!(
+            (refused.exit_code(), refused.code()),
+            (3, "line_up_too_small")
+        );
+        assert_eq!(
+            ended(&state("abandoned", "abandoned"))
+                .unwrap_err()
+                .exit_code(),
+            3
+        );
     }
 
     #[test]
@@ -261,7 +328,13 @@ mod tests {
                 for awaited in [&["lyon", "nice"][..], &["nice"], &[]] {
                     let heard = plain.hear(&event("running", round, phase, awaited));
                     assert!(heard.1.is_some(), "each is told if it lasts");
-                    assert!(plain.hear(&event("running", round, phase, awaited)).1.is_none(), "and once");
+                    assert!(
+                        plain
+                            .hear(&event("running", round, phase, awaited))
+                            .1
+                            .is_none(),
+                        "and once"
+                    );
                     lines.extend(heard.0);
                 }
             }
@@ -269,8 +342,10 @@ mod tests {
         }
         lines.extend(plain.hear(&event("released", 3, "", &[])).0);
         assert_eq!(lines, ["round 1", "round 2", "round 3"]);
-        let refused =
-            v1::WatchRunResponse { refusals: vec!["pau: x".into()], ..event("running", 3, "", &[]) };
+        let refused = v1::WatchRunResponse {
+            refusals: vec!["pau: x".into()],
+            ..event("running", 3, "", &[])
+        };
         assert_eq!(plain.hear(&refused).0.as_deref(), Some("round 3 · pau: x"));
     }
 
@@ -297,8 +372,11 @@ mod tests {
             (some(&names[..3]), some(&names)),
             ("a, b, c".to_owned(), "a, b, c and 2 more".to_owned())
         );
-        let waiting =
-            v1::WatchRunResponse { state: Some(state("waiting", "")), value: f64::NAN, ..Default::default() };
+        let waiting = v1::WatchRunResponse {
+            state: Some(state("waiting", "")),
+            value: f64::NAN,
+            ..Default::default()
+        };
         assert_eq!(sentence(&waiting), "waiting: w");
     }
 }

@@ -1,9 +1,10 @@
-//! A released sum and what it was made from: whether its evidence counts at all, and making it again from the masked
-//! uploads, which sites do before they go on and an auditor does later.
+//! A released sum and what it was made from: whether its evidence counts at all, and making it
+//! again from the masked uploads, which sites do before they go on and an auditor does later.
 //!
-//! While no more than C sites work with the coordinator, evidence that counts is of an attempt in which honest sites took
-//! part: so many sites are in its sum. They joined under a plan that names the release before it and who made that one
-//! again. A site that was away therefore needs no more than the evidence of each sum, and the checks of the latest.
+//! While no more than C sites work with the coordinator, evidence that counts is of an attempt in
+//! which honest sites took part: so many sites are in its sum. They joined under a plan that names
+//! the release before it and who made that one again. A site that was away therefore needs no more
+//! than the evidence of each sum, and the checks of the latest.
 
 use crate::log::Mirror;
 use crate::refusal::{Code, Refusal};
@@ -28,24 +29,36 @@ impl From<BadEvidence> for Refusal {
 }
 
 fn other(what: &str) -> Refusal {
-    Refusal::new(Code::SumMismatch, format!("the evidence is of another {what}"))
+    Refusal::new(
+        Code::SumMismatch,
+        format!("the evidence is of another {what}"),
+    )
 }
 
 impl Audit {
-    /// Begins with the evidence that a release names, once it proved to be the record of exactly that release.
+    /// Begins with the evidence that a release names, once it proved to be the record of exactly
+    /// that release.
     ///
     /// # Errors
-    /// `bad_signature` when the coordinator did not sign the release; `sum_mismatch` with what does not fit.
+    /// `bad_signature` when the coordinator did not sign the release; `sum_mismatch` with what does
+    /// not fit.
     pub fn of(released: &Released, bytes: &[u8], roster: &Roster) -> Result<Self, Refusal> {
         if !released.is_signed_by(&roster.coordinator) {
-            return Err(Refusal::new(Code::BadSignature, "the coordinator's release"));
+            return Err(Refusal::new(
+                Code::BadSignature,
+                "the coordinator's release",
+            ));
         }
         if Digest::of_file(bytes) != released.evidence {
             return Err(other("release"));
         }
         let evidence = Evidence::from_bytes(bytes)?;
-        evidence.check(&roster.coordinator, |node| roster.entry(node).map(|entry| entry.identity))?;
-        if evidence.plan.plan.root() != released.plan || evidence.plan.plan.roster != roster.digest() {
+        evidence.check(&roster.coordinator, |node| {
+            roster.entry(node).map(|entry| entry.identity)
+        })?;
+        if evidence.plan.plan.root() != released.plan
+            || evidence.plan.plan.roster != roster.digest()
+        {
             return Err(other("plan"));
         }
         if evidence.t3() != released.t3
@@ -55,23 +68,44 @@ impl Audit {
             return Err(other("set"));
         }
         let again = Recomputation::of(&evidence)?;
-        Ok(Self { evidence, again, aggregate: released.aggregate })
+        Ok(Self {
+            evidence,
+            again,
+            aggregate: released.aggregate,
+        })
     }
 
-    /// Whether the evidence counts for whoever stood here before the sum: its plan asked this very question with the numbers
-    /// that the roster demands, after the release that stands before its commitment in the log and that enough sites had
-    /// made again; and the log committed to exactly these uploads, where t sites that signed the set saw it.
+    /// Whether the evidence counts for whoever stood here before the sum: its plan asked this very
+    /// question with the numbers that the roster demands, after the release that stands before its
+    /// commitment in the log and that enough sites had made again; and the log committed to exactly
+    /// these uploads, where t sites that signed the set saw it.
     ///
     /// # Errors
     /// `sum_mismatch` with what does not fit.
-    pub fn counts(&self, expected: &Expected<'_>, log: &Mirror, roster: &Roster) -> Result<(), Refusal> {
+    pub fn counts(
+        &self,
+        expected: &Expected<'_>,
+        log: &Mirror,
+        roster: &Roster,
+    ) -> Result<(), Refusal> {
         let plan = self.plan();
-        let asked = expected.check(plan, roster).and_then(|()| expected.check_due(plan, roster));
+        let asked = expected
+            .check(plan, roster)
+            .and_then(|()| expected.check_due(plan, roster));
         asked.map_err(|why| {
-            Refusal::new(Code::SumMismatch, format!("the evidence's plan could not be asked: {why}"))
+            Refusal::new(
+                Code::SumMismatch,
+                format!("the evidence's plan could not be asked: {why}"),
+            )
         })?;
-        let (index, commit) = log.committed(&self.evidence.t3()).ok_or_else(|| other("set"))?;
-        let uploads = self.evidence.uploads.iter().map(|root| (root.node, root.root));
+        let (index, commit) = log
+            .committed(&self.evidence.t3())
+            .ok_or_else(|| other("set"))?;
+        let uploads = self
+            .evidence
+            .uploads
+            .iter()
+            .map(|root| (root.node, root.root));
         let same = (commit.ask, commit.run, commit.round, commit.attempt)
             == (plan.ask, plan.run, plan.round, plan.attempt)
             && commit.pin == plan.pin()
@@ -82,7 +116,9 @@ impl Audit {
         if !log.covers(&self.evidence.point, &self.evidence.t3()) {
             return Err(other("log"));
         }
-        let before = log.check(&plan.checkpoint, roster).is_ok_and(|point| point.size <= index);
+        let before = log
+            .check(&plan.checkpoint, roster)
+            .is_ok_and(|point| point.size <= index);
         if !before || log.release_before(index) != Some((plan.previous_index, plan.previous_leaf)) {
             return Err(other("place in the log"));
         }
@@ -116,7 +152,10 @@ impl Audit {
         if Digest::of_file(&sum.to_bytes()) == self.aggregate {
             Ok(())
         } else {
-            Err(Refusal::new(Code::SumMismatch, "the sum of the masked uploads is another"))
+            Err(Refusal::new(
+                Code::SumMismatch,
+                "the sum of the masked uploads is another",
+            ))
         }
     }
 }

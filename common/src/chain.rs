@@ -1,5 +1,5 @@
-//! The chain of a study's states: every node and the coordinator derive each question from it and recompute each step
-//! of it, so that no question and no model is taken on trust.
+//! The chain of a study's states: every node and the coordinator derive each question from it and
+//! recompute each step of it, so that no question and no model is taken on trust.
 
 use crate::log::StudyOpen;
 use crate::refusal::{Code, Refusal};
@@ -81,9 +81,9 @@ impl Chain {
         &self.set
     }
 
-    /// How many sites of the latest sum may be missing in the next one, where a study does this when it loses a site and
-    /// whoever asks lets so many go; none ever comes or comes back. What differs between two sums can be computed from them
-    /// (ruling R5).
+    /// How many sites of the latest sum may be missing in the next one, where a study does this
+    /// when it loses a site and whoever asks lets so many go; none ever comes or comes back. What
+    /// differs between two sums can be computed from them (ruling R5).
     pub fn may_leave(&self, on_site_loss: SiteLoss, most: u32) -> usize {
         let most = match on_site_loss {
             SiteLoss::Pause => 0,
@@ -111,8 +111,14 @@ impl Chain {
     /// The state that follows from a sum over `set`.
     ///
     /// # Errors
-    /// `range_violation` when the sum lies outside what the sites may contribute, `recipe_failed` when it cannot be absorbed.
-    pub fn follow(&self, aggregate: &Aggregate, layout: &Layout, set: &[NodeId]) -> Result<State, Refusal> {
+    /// `range_violation` when the sum lies outside what the sites may contribute, `recipe_failed`
+    /// when it cannot be absorbed.
+    pub fn follow(
+        &self,
+        aggregate: &Aggregate,
+        layout: &Layout,
+        set: &[NodeId],
+    ) -> Result<State, Refusal> {
         let sites = u32::try_from(set.len()).unwrap_or(u32::MAX);
         let sum = aggregate
             .decode(layout, sites, set_digest(set))

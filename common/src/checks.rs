@@ -1,5 +1,6 @@
-//! That enough sites have made a sum again from the masked uploads (ruling R3): how many must, whose word counts, and what
-//! waits for it. A site deals no shares after a sum that lacks them, cosigns no publication of it, and writes no report.
+//! That enough sites have made a sum again from the masked uploads (ruling R3): how many must,
+//! whose word counts, and what waits for it. A site deals no shares after a sum that lacks them,
+//! cosigns no publication of it, and writes no report.
 
 use crate::log::Mirror;
 use crate::refusal::{Code, Refusal};
@@ -20,17 +21,22 @@ pub struct Due {
 }
 
 impl Due {
-    /// What is due of a sum of so many sites, each with a vector of this layout, whose plan asked for `threshold` openers.
-    /// Nothing where the sum is too large for every site to fetch its uploads.
+    /// What is due of a sum of so many sites, each with a vector of this layout, whose plan asked
+    /// for `threshold` openers. Nothing where the sum is too large for every site to fetch its
+    /// uploads.
     pub fn of(release: Digest, threshold: usize, layout: &Layout, sites: usize) -> Option<Self> {
         let small = masked_bytes(&Shape::of(layout), sites) <= RECOMPUTED_BYTES;
-        small.then_some(Self { release, checks: threshold })
+        small.then_some(Self {
+            release,
+            checks: threshold,
+        })
     }
 
     /// Whether this is the word of a site of the roster about this very sum.
     pub fn counts(&self, checked: &Checked, roster: &Roster) -> bool {
         let entry = roster.entry(checked.node);
-        checked.release == self.release && entry.is_some_and(|entry| checked.is_signed_by(&entry.identity))
+        checked.release == self.release
+            && entry.is_some_and(|entry| checked.is_signed_by(&entry.identity))
     }
 
     /// Whether enough different sites have made the sum again; what does not count is passed over.
@@ -42,8 +48,15 @@ impl Due {
             let what = "the checks of the last sum are not sorted, or repeated";
             return Err(Refusal::new(Code::PlanRejected, what));
         }
-        let count = checked.iter().filter(|checked| self.counts(checked, roster)).count();
-        if count >= self.checks { Ok(()) } else { Err(Code::TooFewChecks.into()) }
+        let count = checked
+            .iter()
+            .filter(|checked| self.counts(checked, roster))
+            .count();
+        if count >= self.checks {
+            Ok(())
+        } else {
+            Err(Code::TooFewChecks.into())
+        }
     }
 }
 
@@ -66,12 +79,20 @@ impl Latest {
     /// A sum that was just absorbed, after another one or as the first.
     pub fn after(before: Option<&Self>, release: Digest, due: Option<Due>, checked: bool) -> Self {
         let unchecked = before.map_or(0, |before| before.unchecked) + u64::from(due.is_none());
-        Self { release, due, checked, unchecked, met: false }
+        Self {
+            release,
+            due,
+            checked,
+            unchecked,
+            met: false,
+        }
     }
 
     /// Takes in what sites say of it. What is not enough, or about another sum, changes nothing.
     pub fn hear(&mut self, checked: &[Checked], roster: &Roster) {
-        self.met |= self.due.is_some_and(|due| due.met_by(checked, roster).is_ok());
+        self.met |= self
+            .due
+            .is_some_and(|due| due.met_by(checked, roster).is_ok());
     }
 
     /// Whether a result may rest on it.
@@ -79,19 +100,26 @@ impl Latest {
     /// # Errors
     /// `too_few_checks`.
     pub fn may_be_used(&self) -> Result<(), Refusal> {
-        if self.due.is_none() || self.met { Ok(()) } else { Err(Code::TooFewChecks.into()) }
+        if self.due.is_none() || self.met {
+            Ok(())
+        } else {
+            Err(Code::TooFewChecks.into())
+        }
     }
 }
 
-/// Whether a site cosigns a log whose leaves it has seen: only where it has absorbed every release in it, the latest being
-/// `latest`, and a result only of a recipe that is finished, by a last sum that enough sites have made again. A cosignature
-/// tells readers that what stands in the log holds.
+/// Whether a site cosigns a log whose leaves it has seen: only where it has absorbed every release
+/// in it, the latest being `latest`, and a result only of a recipe that is finished, by a last sum
+/// that enough sites have made again. A cosignature tells readers that what stands in the log
+/// holds.
 ///
 /// # Errors
-/// `release_mismatch` when the log holds a release or a result that this site does not come to; `too_few_checks`.
+/// `release_mismatch` when the log holds a release or a result that this site does not come to;
+/// `too_few_checks`.
 pub fn may_cosign(log: &Mirror, latest: Option<&Latest>, is_finished: bool) -> Result<(), Refusal> {
     let mismatch = |what: &str| Err(Refusal::new(Code::ReleaseMismatch, what));
-    if log.state_root().is_some() && log.latest().map(|(_, hash)| hash) != latest.map(|latest| latest.release)
+    if log.state_root().is_some()
+        && log.latest().map(|(_, hash)| hash) != latest.map(|latest| latest.release)
     {
         return mismatch("the log holds a release that this site does not follow");
     }
@@ -99,7 +127,9 @@ pub fn may_cosign(log: &Mirror, latest: Option<&Latest>, is_finished: bool) -> R
         (None, _) => Ok(()),
         (Some(result), Some(latest)) if is_finished => {
             if (result.unchecked, result.last_checked) != (latest.unchecked, latest.due.is_some()) {
-                return mismatch("the result tells other sums that were too large to be made again");
+                return mismatch(
+                    "the result tells other sums that were too large to be made again",
+                );
             }
             latest.may_be_used()
         }

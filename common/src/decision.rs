@@ -1,4 +1,5 @@
-//! A steward's decision on a study: signed at the site, bound to everything the study fixes and to its roster.
+//! A steward's decision on a study: signed at the site, bound to everything the study fixes and to
+//! its roster.
 
 use crate::refusal::{Code, Refusal};
 use crate::roster::Roster;
@@ -73,30 +74,42 @@ impl Decision {
     /// Signs with the steward's key.
     pub fn sign(self, steward: &SecretKey) -> SignedDecision {
         let signature = steward.sign("decision", &self.to_bytes());
-        SignedDecision { decision: self, signature }
+        SignedDecision {
+            decision: self,
+            signature,
+        }
     }
 }
 
 impl SignedDecision {
     /// Whether `steward` signed it.
     pub fn is_signed_by(&self, steward: &PublicKey) -> bool {
-        steward.verify("decision", &self.decision.to_bytes(), &self.signature).is_ok()
+        steward
+            .verify("decision", &self.decision.to_bytes(), &self.signature)
+            .is_ok()
     }
 
-    /// Checks the decision against the roster it names: the steward listed there for the site made it.
+    /// Checks the decision against the roster it names: the steward listed there for the site made
+    /// it.
     ///
     /// # Errors
     /// `not_in_roster`, `roster_mismatch` or `bad_signature`.
     pub fn check(&self, roster: &Roster) -> Result<(), Refusal> {
-        let entry =
-            roster.entries.iter().find(|entry| entry.node == self.decision.site).ok_or(Code::NotInRoster)?;
+        let entry = roster
+            .entries
+            .iter()
+            .find(|entry| entry.node == self.decision.site)
+            .ok_or(Code::NotInRoster)?;
         if self.decision.roster != roster.digest() {
             return Err(Code::RosterMismatch.into());
         }
         if self.is_signed_by(&entry.steward) {
             Ok(())
         } else {
-            Err(Refusal::new(Code::BadSignature, format!("the decision of site `{}`", entry.name)))
+            Err(Refusal::new(
+                Code::BadSignature,
+                format!("the decision of site `{}`", entry.name),
+            ))
         }
     }
 }

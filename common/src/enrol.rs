@@ -1,5 +1,5 @@
-//! Joining a consortium: the one-line code that the operator hands to a hospital, and the proof that the hospital's
-//! keys come from whoever holds that code.
+//! Joining a consortium: the one-line code that the operator hands to a hospital, and the proof
+//! that the hospital's keys come from whoever holds that code.
 //!
 //! ```text
 //! operator's command   draws a secret, prints the code, keeps the secret, tells the coordinator a digest of its ticket
@@ -8,8 +8,8 @@
 //! operator's command   reads all of it from the coordinator, checks signatures and HMAC, signs the keys into rosters
 //! ```
 //!
-//! The secret itself never reaches the coordinator, so a coordinator cannot invent a hospital or swap its keys; and
-//! whoever holds a code cannot enrol a key that is not his.
+//! The secret itself never reaches the coordinator, so a coordinator cannot invent a hospital or
+//! swap its keys; and whoever holds a code cannot enrol a key that is not his.
 
 use crate::refusal::{Code, Refusal};
 use motet_secagg::canonical;
@@ -27,7 +27,8 @@ use code::PREFIX;
 pub use code::{JoinCode, Ticket};
 pub use possession::{Possession, Purpose};
 
-/// Days an invitation lasts at most: time for a hospital's committees, and an end to codes that lie about.
+/// Days an invitation lasts at most: time for a hospital's committees, and an end to codes that lie
+/// about.
 pub const MAX_INVITE_DAYS: u32 = 90;
 
 /// How long before its end a certificate is spoken of: a hospital needs weeks for a new invitation.
@@ -36,8 +37,8 @@ pub const CERTIFICATE_NOTICE_DAYS: u64 = 60;
 /// Milliseconds of a day.
 const DAY_MS: u64 = 86_400_000;
 
-/// Whole days until a certificate ends, where these are few enough to speak of; 0 on the last day and from then on. Nothing
-/// also for an end that is not known, which is 0.
+/// Whole days until a certificate ends, where these are few enough to speak of; 0 on the last day
+/// and from then on. Nothing also for an end that is not known, which is 0.
 pub fn days_left(until_ms: u64, now_ms: u64) -> Option<u64> {
     let days = until_ms.saturating_sub(now_ms) / DAY_MS;
     (until_ms > 0 && days <= CERTIFICATE_NOTICE_DAYS).then_some(days)
@@ -83,10 +84,15 @@ impl FromStr for Role {
     type Err = EnrolError;
 
     fn from_str(text: &str) -> Result<Self, EnrolError> {
-        [Self::Site, Self::Operator, Self::Researcher, Self::Coordinator]
-            .into_iter()
-            .find(|role| role.as_str() == text)
-            .ok_or_else(|| EnrolError::Role { given: shown(text) })
+        [
+            Self::Site,
+            Self::Operator,
+            Self::Researcher,
+            Self::Coordinator,
+        ]
+        .into_iter()
+        .find(|role| role.as_str() == text)
+        .ok_or_else(|| EnrolError::Role { given: shown(text) })
     }
 }
 
@@ -97,7 +103,9 @@ pub enum EnrolError {
     #[error("a join code begins with `{PREFIX}`; copy the whole last line that `invite` printed")]
     NotACode,
     /// A letter that no join code contains.
-    #[error("character {at} of the join code is `{found}`: only a-z and 2-7 occur after `{PREFIX}`")]
+    #[error(
+        "character {at} of the join code is `{found}`: only a-z and 2-7 occur after `{PREFIX}`"
+    )]
     Letter {
         /// Its place, counted from 1, spaces left out.
         at: usize,
@@ -139,7 +147,9 @@ pub enum EnrolError {
         given: String,
     },
     /// A site without a steward's or a witness's key, or a person with one.
-    #[error("`{name}` joins as {role}: a site brings a steward's and a witness's key and a person does not")]
+    #[error(
+        "`{name}` joins as {role}: a site brings a steward's and a witness's key and a person does not"
+    )]
     Steward {
         /// Who joins.
         name: String,
@@ -155,7 +165,9 @@ pub enum EnrolError {
         purpose: Purpose,
     },
     /// One key for two purposes.
-    #[error("`{name}` brings one key as its {first} and as its {second}: each purpose has a key of its own")]
+    #[error(
+        "`{name}` brings one key as its {first} and as its {second}: each purpose has a key of its own"
+    )]
     KeyTwice {
         /// Who joins.
         name: String,
@@ -195,19 +207,26 @@ impl From<EnrolError> for Refusal {
     fn from(error: EnrolError) -> Self {
         let code = match &error {
             EnrolError::KeyTwice { .. } | EnrolError::Governance { .. } => Code::KeyTaken,
-            EnrolError::WeakKey { .. } | EnrolError::Possession { .. } | EnrolError::Proof { .. } => {
-                Code::KeyUnproven
-            }
+            EnrolError::WeakKey { .. }
+            | EnrolError::Possession { .. }
+            | EnrolError::Proof { .. } => Code::KeyUnproven,
             _ => Code::Malformed,
         };
         Self::new(code, error.to_string())
     }
 }
 
-/// Whether a newcomer who was refused with this code will never be admitted with these keys under this invitation. After
-/// any other failure the answer may have been lost, and the same application gets it again.
+/// Whether a newcomer who was refused with this code will never be admitted with these keys under
+/// this invitation. After any other failure the answer may have been lost, and the same application
+/// gets it again.
 pub fn is_final(code: Code) -> bool {
-    let codes = [Code::TokenUnknown, Code::TokenUsed, Code::TokenExpired, Code::KeyTaken, Code::KeyUnproven];
+    let codes = [
+        Code::TokenUnknown,
+        Code::TokenUsed,
+        Code::TokenExpired,
+        Code::KeyTaken,
+        Code::KeyUnproven,
+    ];
     codes.contains(&code) || code == Code::Malformed
 }
 
@@ -217,7 +236,10 @@ pub fn is_final(code: Code) -> bool {
 /// [`EnrolError::Name`].
 pub fn check_name(name: &str) -> Result<(), EnrolError> {
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    let first = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let first = name
+        .bytes()
+        .next()
+        .is_some_and(|byte| byte.is_ascii_alphanumeric());
     if first && name.len() <= MAX_NAME && name.bytes().all(inner) {
         Ok(())
     } else {
@@ -225,7 +247,8 @@ pub fn check_name(name: &str) -> Result<(), EnrolError> {
     }
 }
 
-/// Checks that a country is two capital letters (ISO 3166-1 alpha-2 in form; the list itself is not held here).
+/// Checks that a country is two capital letters (ISO 3166-1 alpha-2 in form; the list itself is not
+/// held here).
 ///
 /// # Errors
 /// [`EnrolError::Country`].
@@ -233,7 +256,9 @@ pub fn check_country(country: &str) -> Result<(), EnrolError> {
     if country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_uppercase()) {
         Ok(())
     } else {
-        Err(EnrolError::Country { given: shown(country) })
+        Err(EnrolError::Country {
+            given: shown(country),
+        })
     }
 }
 
@@ -242,11 +267,23 @@ pub fn check_country(country: &str) -> Result<(), EnrolError> {
 /// # Errors
 /// [`EnrolError::Address`].
 pub fn split_address(address: &str) -> Result<(&str, u16), EnrolError> {
-    let refused = || EnrolError::Address { given: shown(address) };
+    let refused = || EnrolError::Address {
+        given: shown(address),
+    };
     let (host, port) = address.rsplit_once(':').ok_or_else(refused)?;
-    let port = port.parse::<u16>().ok().filter(|port| *port != 0).ok_or_else(refused)?;
-    if let Some(inner) = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        return inner.parse::<std::net::Ipv6Addr>().map(|_| (inner, port)).map_err(|_| refused());
+    let port = port
+        .parse::<u16>()
+        .ok()
+        .filter(|port| *port != 0)
+        .ok_or_else(refused)?;
+    if let Some(inner) = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+    {
+        return inner
+            .parse::<std::net::Ipv6Addr>()
+            .map(|_| (inner, port))
+            .map_err(|_| refused());
     }
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
     if !host.is_empty() && host.len() <= 253 && host.bytes().all(letter) {
@@ -258,11 +295,20 @@ pub fn split_address(address: &str) -> Result<(&str, u16), EnrolError> {
 
 /// What a person pasted, cut to a length that fits an error line and without control characters.
 fn shown(text: &str) -> String {
-    text.chars().take(60).map(|letter| if letter.is_control() { '?' } else { letter }).collect()
+    text.chars()
+        .take(60)
+        .map(|letter| if letter.is_control() { '?' } else { letter })
+        .collect()
 }
 
 fn may_join(role: Role) -> Result<(), EnrolError> {
-    if role == Role::Coordinator { Err(EnrolError::Role { given: role.to_string() }) } else { Ok(()) }
+    if role == Role::Coordinator {
+        Err(EnrolError::Role {
+            given: role.to_string(),
+        })
+    } else {
+        Ok(())
+    }
 }
 
 canonical! {
@@ -291,8 +337,8 @@ canonical! {
 }
 
 impl Enrolment {
-    /// The names, the country, a steward's and a witness's key exactly when a site joins, and sound keys of which none
-    /// has two purposes.
+    /// The names, the country, a steward's and a witness's key exactly when a site joins, and sound
+    /// keys of which none has two purposes.
     ///
     /// # Errors
     /// [`EnrolError`].
@@ -302,7 +348,10 @@ impl Enrolment {
         may_join(self.role)?;
         let site = self.role == Role::Site;
         if site != self.steward.is_some() || site != self.witness.is_some() {
-            return Err(EnrolError::Steward { name: self.name.clone(), role: self.role });
+            return Err(EnrolError::Steward {
+                name: self.name.clone(),
+                role: self.role,
+            });
         }
         self.check_keys()
     }
@@ -312,8 +361,8 @@ impl Enrolment {
         mac::mac(secret, "enrolment", &self.to_bytes())
     }
 
-    /// Checks the content, the signatures of its keys, and the proof; only the operator's command, which kept the
-    /// secret, can.
+    /// Checks the content, the signatures of its keys, and the proof; only the operator's command,
+    /// which kept the secret, can.
     ///
     /// # Errors
     /// [`EnrolError::Proof`], and those of [`Enrolment::verify_possession`].
@@ -324,8 +373,9 @@ impl Enrolment {
         possession: &Possession,
     ) -> Result<(), EnrolError> {
         self.verify_possession(possession)?;
-        mac::verify(secret, "enrolment", &self.to_bytes(), proof)
-            .map_err(|_| EnrolError::Proof { name: self.name.clone() })
+        mac::verify(secret, "enrolment", &self.to_bytes(), proof).map_err(|_| EnrolError::Proof {
+            name: self.name.clone(),
+        })
     }
 }
 

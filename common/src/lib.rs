@@ -1,4 +1,5 @@
-//! The domain of Motet and its round machine: pure values, no socket, no file, no clock, no dice of its own.
+//! The domain of Motet and its round machine: pure values, no socket, no file, no clock, no dice of
+//! its own.
 //!
 //! ```text
 //! refusal     stable codes for every no            moment     time as a number

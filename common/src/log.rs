@@ -60,8 +60,8 @@ canonical! {
         pub round: u64,
         /// The attempt.
         pub attempt: u32,
-        /// The plan's pin, [`motet_secagg::message::Plan::pin`]: every commitment of one question has the same, so that
-        /// one number of openers holds for all of them (ruling R1).
+        /// The plan's pin, [`motet_secagg::message::Plan::pin`]: every commitment of one question
+        /// has the same, so that one number of openers holds for all of them (ruling R1).
         pub pin: Digest,
         /// T3.
         pub t3: Digest,
@@ -138,7 +138,8 @@ canonical! {
     }
 }
 
-/// One study's log: leaves in order, proofs over them. The ledger stores the leaves; this value is rebuilt from them.
+/// One study's log: leaves in order, proofs over them. The ledger stores the leaves; this value is
+/// rebuilt from them.
 #[derive(Debug, Clone)]
 pub struct Log {
     origin: String,
@@ -149,17 +150,32 @@ pub struct Log {
 impl Log {
     /// An empty log of `study` in `consortium`.
     pub fn new(consortium: &str, study: &str) -> Self {
-        // A note's key name must not hold spaces or `+`; two consortia are told apart by their keys, not by this name.
+        // A note's key name must not hold spaces or `+`; two consortia are told apart by their
+        // keys, not by this name.
         let plain = |c: char| {
-            if c.is_ascii_alphanumeric() || "-_./".contains(c) { c } else { '-' }
+            if c.is_ascii_alphanumeric() || "-_./".contains(c) {
+                c
+            } else {
+                '-'
+            }
         };
-        let origin = format!("motet/{consortium}/{study}").chars().map(plain).collect();
-        Self { origin, leaves: Vec::new(), hashes: Vec::new() }
+        let origin = format!("motet/{consortium}/{study}")
+            .chars()
+            .map(plain)
+            .collect();
+        Self {
+            origin,
+            leaves: Vec::new(),
+            hashes: Vec::new(),
+        }
     }
 
     /// The empty log of one study, named by what it fixes.
     pub fn of_study(study: &Study, roster: &Roster) -> Self {
-        Self::new(&roster.consortium, &format!("{}/{}", study.id, study.root().short()))
+        Self::new(
+            &roster.consortium,
+            &format!("{}/{}", study.id, study.root().short()),
+        )
     }
 
     /// Appends a leaf and gives its index.
@@ -171,7 +187,10 @@ impl Log {
 
     /// The index of a leaf that is already there.
     pub fn find(&self, leaf: &[u8]) -> Option<u64> {
-        self.leaves.iter().position(|known| known == leaf).map(|index| index as u64)
+        self.leaves
+            .iter()
+            .position(|known| known == leaf)
+            .map(|index| index as u64)
     }
 
     /// The leaves in order.
@@ -187,7 +206,11 @@ impl Log {
     /// Size and root when it had `size` leaves; nothing where it never had.
     pub fn at(&self, size: u64) -> Option<Checkpoint> {
         let hashes = self.hashes.get(..usize::try_from(size).ok()?)?;
-        Some(Checkpoint { origin: self.origin.clone(), size, root: merkle::root(hashes) })
+        Some(Checkpoint {
+            origin: self.origin.clone(),
+            size,
+            root: merkle::root(hashes),
+        })
     }
 
     /// Size and root now.
@@ -243,8 +266,9 @@ pub fn is_logged(logged: &Logged, key: &PublicKey) -> bool {
     let Checkpoint { origin, size, root } = &logged.point;
     let leaf = merkle::leaf(&logged.leaf);
     let signed = logged.checkpoint.parse::<note::Note>().is_ok_and(|note| {
-        note.verify(origin, key)
-            .is_ok_and(|found| found.origin == *origin && found.size == *size && found.root == *root)
+        note.verify(origin, key).is_ok_and(|found| {
+            found.origin == *origin && found.size == *size && found.root == *root
+        })
     });
     signed && merkle::verify_inclusion(&leaf, logged.index, *size, &logged.inclusion, root).is_ok()
 }

@@ -1,11 +1,13 @@
-//! The manifest of a release folder: what each file holds, from whom, and where it stands in the study's log.
+//! The manifest of a release folder: what each file holds, from whom, and where it stands in the
+//! study's log.
 //!
 //! ```text
 //! files <- sizes and digests <- manifest <- coordinator's signature <- roster <- governance key   whom you trust
 //!                  `- digest of the list <- leaf of the log <- inclusion proof <- signed checkpoint
 //! ```
-//! For people it is JSON, for signing canonical bytes. The JSON of a manifest is one byte string too: a file that says the
-//! same in another layout is refused, so that no byte of it can be changed unseen.
+//! For people it is JSON, for signing canonical bytes. The JSON of a manifest is one byte string
+//! too: a file that says the same in another layout is refused, so that no byte of it can be
+//! changed unseen.
 
 mod check;
 
@@ -113,7 +115,8 @@ canonical! {
     #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
     #[serde(deny_unknown_fields)]
     pub struct File {
-        /// Its name: letters, digits, `.`, `-` and `_` only, so that it names nothing outside the folder.
+        /// Its name: letters, digits, `.`, `-` and `_` only, so that it names nothing outside the
+        /// folder.
         pub name: String,
         /// Its length in bytes.
         pub bytes: u64,
@@ -145,11 +148,16 @@ canonical! {
 impl File {
     /// The entry of a file with this content.
     pub fn of(name: &str, content: &[u8]) -> Self {
-        Self { name: name.to_owned(), bytes: content.len() as u64, sha256: Digest::of_file(content) }
+        Self {
+            name: name.to_owned(),
+            bytes: content.len() as u64,
+            sha256: Digest::of_file(content),
+        }
     }
 }
 
-/// What the publication leaf of the log holds: one digest over names, lengths and digests in the manifest's order.
+/// What the publication leaf of the log holds: one digest over names, lengths and digests in the
+/// manifest's order.
 pub fn files_digest(files: &[File]) -> Digest {
     Digest::of("release-files", &[&files.to_vec().to_bytes()])
 }
@@ -187,10 +195,14 @@ impl Manifest {
     /// The one JSON text of this manifest, indented, with a line end.
     ///
     /// # Errors
-    /// [`Broken`] never happens for a manifest made by this software; it stands for a writer that failed.
+    /// [`Broken`] never happens for a manifest made by this software; it stands for a writer that
+    /// failed.
     pub fn to_json(&self) -> Result<String, Broken> {
         let text = serde_json::to_string_pretty(self).map_err(|_| {
-            Broken::new("the manifest cannot be written as JSON", "report this with the study's ledger")
+            Broken::new(
+                "the manifest cannot be written as JSON",
+                "report this with the study's ledger",
+            )
         })?;
         Ok(text + "\n")
     }
@@ -198,7 +210,8 @@ impl Manifest {
     /// Reads exactly what [`Manifest::to_json`] wrote.
     ///
     /// # Errors
-    /// [`Broken`] for another layout, unknown keys and anything else; the content is not yet verified.
+    /// [`Broken`] for another layout, unknown keys and anything else; the content is not yet
+    /// verified.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Broken> {
         let fetch = "fetch the release again";
         let manifest: Self = serde_json::from_slice(bytes).map_err(|error| {
@@ -206,7 +219,10 @@ impl Manifest {
             Broken::new(&format!("`{FILE_NAME}` cannot be read ({place})"), fetch)
         })?;
         if manifest.to_json()?.as_bytes() != bytes {
-            return Err(Broken::new(&format!("`{FILE_NAME}` is not laid out as it was written"), fetch));
+            return Err(Broken::new(
+                &format!("`{FILE_NAME}` is not laid out as it was written"),
+                fetch,
+            ));
         }
         Ok(manifest)
     }

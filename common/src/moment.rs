@@ -1,4 +1,5 @@
-//! Time as the round machine sees it: a number handed in by the driver, never read from a clock here.
+//! Time as the round machine sees it: a number handed in by the driver, never read from a clock
+//! here.
 
 use motet_secagg::canonical;
 
@@ -15,6 +16,8 @@ impl Moment {
     /// This much later.
     #[must_use]
     pub fn after(self, span_ms: u32) -> Self {
-        Self { ms: self.ms.saturating_add(u64::from(span_ms)) }
+        Self {
+            ms: self.ms.saturating_add(u64::from(span_ms)),
+        }
     }
 }

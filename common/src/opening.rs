@@ -1,5 +1,6 @@
-//! The sets of sites that one site has signed, beyond one study: two sums over the same data whose sets differ in a site or two
-//! show by subtraction what those sites say alone, whatever the studies are called and whatever they filter.
+//! The sets of sites that one site has signed, beyond one study: two sums over the same data whose
+//! sets differ in a site or two show by subtraction what those sites say alone, whatever the
+//! studies are called and whatever they filter.
 
 use crate::refusal::{Code, Refusal};
 use crate::roster::Roster;
@@ -60,11 +61,16 @@ impl fmt::Display for Near {
 }
 
 impl Reading {
-    /// Whether both read a column of one dataset: the same name, the same place or the same content, any one suffices.
+    /// Whether both read a column of one dataset: the same name, the same place or the same
+    /// content, any one suffices.
     pub fn shares(&self, other: &Self) -> bool {
-        let data =
-            self.dataset == other.dataset || self.source == other.source || self.content == other.content;
-        data && self.columns.iter().any(|column| other.columns.contains(column))
+        let data = self.dataset == other.dataset
+            || self.source == other.source
+            || self.content == other.content;
+        data && self
+            .columns
+            .iter()
+            .any(|column| other.columns.contains(column))
     }
 }
 
@@ -74,20 +80,36 @@ impl Opening {
         (self.digest, self.roster) != (*study, *roster) && self.reading.shares(reading)
     }
 
-    /// The sites that are in one of the two sets alone, by name, where they are fewer than `least`: of them both sums together
-    /// would tell.
+    /// The sites that are in one of the two sets alone, by name, where they are fewer than `least`:
+    /// of them both sums together would tell.
     fn tells(&self, set: &[NodeId], least: usize, roster: &Roster) -> Option<Vec<String>> {
-        let left = self.set.iter().filter(|(node, _)| !set.contains(node)).map(|(_, name)| name.clone());
-        let came = set.iter().filter(|node| !self.set.iter().any(|(known, _)| known == *node));
-        let came =
-            came.map(|node| roster.entry(*node).map_or_else(|| node.to_string(), |entry| entry.name.clone()));
+        let left = self
+            .set
+            .iter()
+            .filter(|(node, _)| !set.contains(node))
+            .map(|(_, name)| name.clone());
+        let came = set
+            .iter()
+            .filter(|node| !self.set.iter().any(|(known, _)| known == *node));
+        let came = came.map(|node| {
+            roster
+                .entry(*node)
+                .map_or_else(|| node.to_string(), |entry| entry.name.clone())
+        });
         let differ: Vec<String> = left.chain(came).collect();
         (1..least).contains(&differ.len()).then_some(differ)
     }
 
     /// Whether a set comes near this one in no other sites than those that the steward named.
-    pub fn is_lifted(&self, set: &[NodeId], least: usize, roster: &Roster, named: &[String]) -> bool {
-        self.near(set, least, roster).is_some_and(|near| near.sites.iter().all(|site| named.contains(site)))
+    pub fn is_lifted(
+        &self,
+        set: &[NodeId],
+        least: usize,
+        roster: &Roster,
+        named: &[String],
+    ) -> bool {
+        self.near(set, least, roster)
+            .is_some_and(|near| near.sites.iter().all(|site| named.contains(site)))
     }
 
     /// Holds a set against this one: fewer than `least` sites may not be all that differs.
@@ -104,7 +126,10 @@ impl Opening {
     /// The study, and those sites by name, where both sums together tell of so few.
     pub fn near(&self, set: &[NodeId], least: usize, roster: &Roster) -> Option<Near> {
         let sites = self.tells(set, least, roster)?;
-        Some(Near { id: self.study.clone(), sites })
+        Some(Near {
+            id: self.study.clone(),
+            sites,
+        })
     }
 }
 
@@ -116,7 +141,12 @@ mod tests {
 
     fn reading(dataset: &str, source: &str, content: u8, columns: &[&str]) -> Reading {
         let columns = columns.iter().map(|&column| column.to_owned()).collect();
-        Reading { dataset: dataset.into(), source: source.into(), content: Digest([content; 32]), columns }
+        Reading {
+            dataset: dataset.into(),
+            source: source.into(),
+            content: Digest([content; 32]),
+            columns,
+        }
     }
 
     #[test]
@@ -138,10 +168,15 @@ mod tests {
     fn sets_that_differ_in_fewer_sites_than_a_sum_may_hold_tell_of_them() {
         let keys = |n: u8| {
             let public = |seed: u8| SecretKey::from_seed([seed; 32]).public();
-            SiteKeys { identity: public(n), steward: public(n + 100), witness: public(n + 150) }
+            SiteKeys {
+                identity: public(n),
+                steward: public(n + 100),
+                witness: public(n + 150),
+            }
         };
-        let mut entries: Vec<Entry> =
-            (1..=5).map(|n| Entry::new(&format!("site-{n}"), "NL", keys(n))).collect();
+        let mut entries: Vec<Entry> = (1..=5)
+            .map(|n| Entry::new(&format!("site-{n}"), "NL", keys(n)))
+            .collect();
         entries.sort_by_key(|entry| entry.node);
         // The last one of the opening is in no roster any more.
         let gone = (NodeId([0xff; 16]), "gone".to_owned());
@@ -151,8 +186,14 @@ mod tests {
             .map(|entry| (entry.node, entry.name.clone()))
             .chain([gone.clone()])
             .collect();
-        let (nodes, fifth) = (first.iter().map(|(node, _)| *node).collect::<Vec<_>>(), entries[4].clone());
-        let hub = HubKeys { signing: keys(60).identity, log: keys(61).identity };
+        let (nodes, fifth) = (
+            first.iter().map(|(node, _)| *node).collect::<Vec<_>>(),
+            entries[4].clone(),
+        );
+        let hub = HubKeys {
+            signing: keys(60).identity,
+            log: keys(61).identity,
+        };
         let roster = Roster::new("one", 1, hub, "Stroke Europe", entries).unwrap();
         let opening = Opening {
             study: "one".into(),
@@ -168,15 +209,28 @@ mod tests {
         let with = |nodes: &[NodeId]| [nodes, &[fifth.node]].concat();
         assert_eq!(tells(&with(&nodes)), Some(vec![fifth.name.clone()]));
         // One left and another came: the difference of the two.
-        assert_eq!(tells(&with(&nodes[..4])), Some(vec![gone.1, fifth.name.clone()]));
-        assert_eq!(tells(&nodes[..2]), None, "three sites are a sum that anybody may ask for");
+        assert_eq!(
+            tells(&with(&nodes[..4])),
+            Some(vec![gone.1, fifth.name.clone()])
+        );
+        assert_eq!(
+            tells(&nodes[..2]),
+            None,
+            "three sites are a sum that anybody may ask for"
+        );
     }
 
     #[test]
     fn a_studys_own_sets_are_its_chains_affair_and_another_rosters_are_not() {
         let data = reading("heart", "/data/h.csv", 1, &["age"]);
         let (digest, roster) = (Digest([1; 32]), Digest([2; 32]));
-        let opening = Opening { study: "one".into(), digest, roster, reading: data.clone(), set: Vec::new() };
+        let opening = Opening {
+            study: "one".into(),
+            digest,
+            roster,
+            reading: data.clone(),
+            set: Vec::new(),
+        };
         assert!(!opening.is_beside(&digest, &roster, &data));
         assert!(opening.is_beside(&digest, &Digest([3; 32]), &data));
         assert!(opening.is_beside(&Digest([3; 32]), &roster, &data));

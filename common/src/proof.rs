@@ -1,5 +1,6 @@
-//! What ties a result to its study's log, for anyone and offline: the roster, the log's checkpoint with the cosignatures of
-//! its witnesses, and the leaves of the result and of every sum it was made from, each with its path to the root.
+//! What ties a result to its study's log, for anyone and offline: the roster, the log's checkpoint
+//! with the cosignatures of its witnesses, and the leaves of the result and of every sum it was
+//! made from, each with its path to the root.
 //!
 //! ```text
 //! governance key -> roster -> log key -> checkpoint <- cosigned by the sites' witness keys
@@ -40,7 +41,10 @@ pub struct Broken {
 
 impl Broken {
     pub(crate) fn new(what: &str, next: &str) -> Self {
-        Self { what: what.to_owned(), next: next.to_owned() }
+        Self {
+            what: what.to_owned(),
+            next: next.to_owned(),
+        }
     }
 }
 
@@ -74,7 +78,8 @@ canonical! {
         /// Root of the tree.
         #[serde(with = "hex")]
         pub root: Digest,
-        /// The checkpoint over origin, size and root, signed by the log's key and cosigned by sites (C2SP signed note).
+        /// The checkpoint over origin, size and root, signed by the log's key and cosigned by sites
+        /// (C2SP signed note).
         pub checkpoint: String,
         /// The study's opening; commitment and release of every round, in order; the publication.
         pub leaves: Vec<Proven>,
@@ -100,7 +105,10 @@ canonical! {
 impl Check {
     /// What a site said, without the hash, which the log's leaf gives.
     pub fn of(checked: &Checked) -> Self {
-        Self { node: checked.node, signature: checked.signature }
+        Self {
+            node: checked.node,
+            signature: checked.signature,
+        }
     }
 }
 
@@ -113,8 +121,8 @@ pub struct Found {
     pub rounds: Vec<(Commit, Release)>,
     /// The published result.
     pub publication: Publication,
-    /// Sites that made the last sum again; nothing where it was too large for that, and so many sites as one that is
-    /// honest must be among cosigned the log with the result all the same.
+    /// Sites that made the last sum again; nothing where it was too large for that, and so many
+    /// sites as one that is honest must be among cosigned the log with the result all the same.
     pub checks: Option<usize>,
     /// Sites that cosigned the checkpoint.
     pub witnesses: usize,
@@ -125,14 +133,20 @@ pub struct Found {
 impl Found {
     /// Sites in the smallest of the sums.
     pub fn fewest_sites(&self) -> usize {
-        self.rounds.iter().map(|(commit, _)| commit.set.len()).min().unwrap_or(0)
+        self.rounds
+            .iter()
+            .map(|(commit, _)| commit.set.len())
+            .min()
+            .unwrap_or(0)
     }
 
     /// How many sums were made again by the sites before anything followed from them, in words.
     pub fn checked(&self) -> String {
         match (self.checks, self.publication.unchecked) {
             (Some(checks), 0) => {
-                format!("the last sum was made again from the masked uploads by {checks} sites, bit for bit")
+                format!(
+                    "the last sum was made again from the masked uploads by {checks} sites, bit for bit"
+                )
             }
             (Some(checks), unchecked) => format!(
                 "the last sum was made again from the masked uploads by {checks} sites, bit for bit; {unchecked} of the {} \
@@ -151,7 +165,9 @@ impl Found {
 
     /// How far the log is the only one, in words.
     pub fn witnessed(&self) -> String {
-        let Self { witnesses, quorum, .. } = self;
+        let Self {
+            witnesses, quorum, ..
+        } = self;
         if witnesses >= quorum {
             format!("the log's checkpoint is cosigned by {witnesses} sites, a quorum ({quorum})")
         } else {
@@ -164,26 +180,41 @@ impl Found {
 }
 
 fn broken<T>(what: impl Into<String>) -> Result<T, Broken> {
-    Err(Broken { what: what.into(), next: DISTRUST.to_owned() })
+    Err(Broken {
+        what: what.into(),
+        next: DISTRUST.to_owned(),
+    })
 }
 
 impl LedgerProof {
-    /// Checks checkpoint, cosignatures, paths and the order of the leaves against the study's roster.
+    /// Checks checkpoint, cosignatures, paths and the order of the leaves against the study's
+    /// roster.
     ///
     /// # Errors
-    /// [`Broken`] for the first thing that does not hold; also for a cosignature that is not one of the roster's.
+    /// [`Broken`] for the first thing that does not hold; also for a cosignature that is not one of
+    /// the roster's.
     pub fn verify(&self, roster: &Roster) -> Result<Found, Broken> {
         let (witnesses, quorum) = (self.witnesses(roster)?, roster_quorum(roster));
         if self.leaves.len() > MOST_LEAVES || !self.leaves.is_sorted_by(|a, b| a.index < b.index) {
             return broken("the leaves of the log are not in order");
         }
         let mut leaves = Vec::with_capacity(self.leaves.len());
-        for Proven { index, leaf, inclusion } in &self.leaves {
+        for Proven {
+            index,
+            leaf,
+            inclusion,
+        } in &self.leaves
+        {
             let hash = merkle::leaf(leaf);
-            let proven = merkle::verify_inclusion(&hash, *index, self.tree_size, inclusion, &self.root);
+            let proven =
+                merkle::verify_inclusion(&hash, *index, self.tree_size, inclusion, &self.root);
             match Leaf::from_bytes(leaf) {
                 Ok(leaf) if proven.is_ok() => leaves.push(leaf),
-                _ => return broken(format!("the log does not contain this entry at place {index}")),
+                _ => {
+                    return broken(format!(
+                        "the log does not contain this entry at place {index}"
+                    ));
+                }
             }
         }
         let mut leaves = leaves.into_iter();
@@ -204,7 +235,9 @@ impl LedgerProof {
                         return broken("a sum holds fewer sites than the roster demands");
                     }
                     // Sites cosign no log whose sums are not numbered without a gap.
-                    if (commit.round, release.round) != (rounds.len() as u64 + 1, rounds.len() as u64 + 1) {
+                    if (commit.round, release.round)
+                        != (rounds.len() as u64 + 1, rounds.len() as u64 + 1)
+                    {
                         return broken("a round is left out, or not in its place");
                     }
                     if !asked.insert(commit.ask) {
@@ -212,7 +245,11 @@ impl LedgerProof {
                     }
                     rounds.push((commit, release));
                 }
-                _ => return broken("a sum of the log was released without the commitment before it"),
+                _ => {
+                    return broken(
+                        "a sum of the log was released without the commitment before it",
+                    );
+                }
             }
         }
         let fits = opening.study == roster.study_id
@@ -221,17 +258,29 @@ impl LedgerProof {
         if !fits {
             return broken("the log was opened for another study or roster");
         }
-        if self.leaves.last().is_none_or(|last| last.index + 1 != self.tree_size) {
+        if self
+            .leaves
+            .last()
+            .is_none_or(|last| last.index + 1 != self.tree_size)
+        {
             return broken("the result is not the last entry of the log");
         }
-        let mut found = Found { opening, rounds, publication, checks: None, witnesses, quorum };
+        let mut found = Found {
+            opening,
+            rounds,
+            publication,
+            checks: None,
+            witnesses,
+            quorum,
+        };
         found.checks = self.checks(roster, &found)?;
         Ok(found)
     }
 
-    /// How many sites made the last sum again. Checks are about one sum, cosignatures about the log with the result: more
-    /// witnesses than may collude must be there in any case, and where nobody made the sum again, they say that it was too
-    /// large for it, for sites cosign no other result without its checks.
+    /// How many sites made the last sum again. Checks are about one sum, cosignatures about the log
+    /// with the result: more witnesses than may collude must be there in any case, and where nobody
+    /// made the sum again, they say that it was too large for it, for sites cosign no other result
+    /// without its checks.
     fn checks(&self, roster: &Roster, found: &Found) -> Result<Option<usize>, Broken> {
         let Some((commit, release)) = found.rounds.last() else {
             return broken("the log holds no sum that the result could rest on");
@@ -249,14 +298,20 @@ impl LedgerProof {
             return if !found.publication.last_checked {
                 Ok(None)
             } else {
-                broken("nobody says to have made the last sum again, and it was not too large for that")
+                broken(
+                    "nobody says to have made the last sum again, and it was not too large for that",
+                )
             };
         }
         let release = merkle::leaf(&Leaf::Release(release.clone()).to_bytes());
         // t, and so more than may collude.
         let checks = thresholds(commit, roster).map_or(usize::MAX, |numbers| numbers.threshold);
         let due = Due { release, checks };
-        let said = |check: &Check| Checked { release, node: check.node, signature: check.signature };
+        let said = |check: &Check| Checked {
+            release,
+            node: check.node,
+            signature: check.signature,
+        };
         let checked: Vec<Checked> = self.checks.iter().map(said).collect();
         if !checked.iter().all(|checked| due.counts(checked, roster)) {
             return broken(
@@ -275,7 +330,9 @@ impl LedgerProof {
 
     fn witnesses(&self, roster: &Roster) -> Result<usize, Broken> {
         let unsigned = "the log's checkpoint is not signed by the log's key for this tree";
-        let Ok(note) = self.checkpoint.parse::<Note>() else { return broken(unsigned) };
+        let Ok(note) = self.checkpoint.parse::<Note>() else {
+            return broken(unsigned);
+        };
         let fits = note.verify(&self.origin, &roster.log).is_ok_and(|found| {
             found.origin == self.origin && found.size == self.tree_size && found.root == self.root
         });
@@ -289,7 +346,9 @@ impl LedgerProof {
         let witnesses = cosigned.count();
         // Every line is accounted for: one of the log, the rest of sites.
         if note.signatures() != witnesses + 1 {
-            return broken("a cosignature of the log's checkpoint is not that of a site of the roster");
+            return broken(
+                "a cosignature of the log's checkpoint is not that of a site of the roster",
+            );
         }
         Ok(witnesses)
     }
@@ -297,10 +356,15 @@ impl LedgerProof {
 
 fn is_set(commit: &Commit, roster: &Roster) -> bool {
     let sorted = commit.set.is_sorted_by(|a, b| a.0 < b.0);
-    sorted && commit.set.iter().all(|(node, _)| roster.entry(*node).is_some())
+    sorted
+        && commit
+            .set
+            .iter()
+            .all(|(node, _)| roster.entry(*node).is_some())
 }
 
-/// What the roster demands of a line-up that is no larger than the set; nothing where no sum may hold so few.
+/// What the roster demands of a line-up that is no larger than the set; nothing where no sum may
+/// hold so few.
 fn thresholds(commit: &Commit, roster: &Roster) -> Option<Thresholds> {
     let (colluders, h_min) = (usize::from(roster.colluders), usize::from(roster.h_min));
     Thresholds::of(commit.set.len(), roster.entries.len(), colluders, h_min, 0).ok()
@@ -343,7 +407,8 @@ impl Proof {
     /// The one JSON text of this proof.
     ///
     /// # Errors
-    /// [`Broken`] never happens for a proof made by this software; it stands for a writer that failed.
+    /// [`Broken`] never happens for a proof made by this software; it stands for a writer that
+    /// failed.
     pub fn to_json(&self) -> Result<String, Broken> {
         match serde_json::to_string_pretty(self) {
             Ok(text) => Ok(text + "\n"),
@@ -370,7 +435,8 @@ impl Proof {
         }
     }
 
-    /// Checks everything the proof can prove; `trusted` is the governance fingerprint the reader has from elsewhere.
+    /// Checks everything the proof can prove; `trusted` is the governance fingerprint the reader
+    /// has from elsewhere.
     ///
     /// # Errors
     /// [`Broken`] for the first thing that is wrong.
@@ -383,21 +449,32 @@ impl Proof {
         }
         if let Some(trusted) = trusted.filter(|trusted| *trusted != self.governance_fingerprint) {
             let own = self.governance_fingerprint;
-            return broken(format!("the proof rests on governance key `{own}` and you trust `{trusted}`"));
+            return broken(format!(
+                "the proof rests on governance key `{own}` and you trust `{trusted}`"
+            ));
         }
         let Ok(signed) = SignedRoster::from_bytes(&self.roster) else {
             return broken("the roster in the proof is malformed");
         };
         let roster = match signed.verify(&self.governance_fingerprint) {
             Ok(roster) if self.governance == signed.governance => roster.clone(),
-            Ok(_) => return broken("the governance key in the proof differs from the signed roster"),
+            Ok(_) => {
+                return broken("the governance key in the proof differs from the signed roster");
+            }
             Err(error) => return broken(format!("the roster in the proof is not valid: {error}")),
         };
         let found = self.ledger.verify(&roster)?;
         let agree = self.study == roster.study_id
             && self.study_digest == found.opening.study_digest
             && self.run == found.publication.run
-            && found.rounds.last().is_none_or(|(_, last)| last.state_root == found.publication.state_root);
-        if agree { Ok((roster, found)) } else { broken("the log's entries are about another result") }
+            && found
+                .rounds
+                .last()
+                .is_none_or(|(_, last)| last.state_root == found.publication.state_root);
+        if agree {
+            Ok((roster, found))
+        } else {
+            broken("the log's entries are about another result")
+        }
     }
 }

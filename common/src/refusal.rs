@@ -1,5 +1,6 @@
-//! Refusals: well-formed requests that are not acceptable now. The code is stable and is what scripts, the operator's
-//! table and the wire carry; the detail is for the reader beside it and holds no value of a patient.
+//! Refusals: well-formed requests that are not acceptable now. The code is stable and is what
+//! scripts, the operator's table and the wire carry; the detail is for the reader beside it and
+//! holds no value of a patient.
 
 use std::fmt;
 
@@ -116,13 +117,19 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal with particulars.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into() }
+        Self {
+            code,
+            detail: detail.into(),
+        }
     }
 }
 
 impl From<Code> for Refusal {
     fn from(code: Code) -> Self {
-        Self { code, detail: String::new() }
+        Self {
+            code,
+            detail: String::new(),
+        }
     }
 }
 
@@ -150,12 +157,14 @@ impl Code {
         Self::ALL.iter().copied().find(|code| code.as_str() == text)
     }
 
-    /// Whether the reason follows from a study's text and a site's schema alone: then it may be told. Any other stays at the site.
+    /// Whether the reason follows from a study's text and a site's schema alone: then it may be
+    /// told. Any other stays at the site.
     pub fn is_of_texts(self) -> bool {
         self == Self::SchemaRefused
     }
 
-    /// Whether a site that refuses with this code refuses every other attempt as well, until people change something.
+    /// Whether a site that refuses with this code refuses every other attempt as well, until people
+    /// change something.
     pub fn is_lasting(self) -> bool {
         matches!(self, Self::SchemaRefused | Self::QuestionRepeated)
     }

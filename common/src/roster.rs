@@ -1,7 +1,8 @@
 //! The roster of a study: whose keys count, signed by the consortium's governance key.
 //!
-//! A roster is the root of trust of every masked round. Each steward sees its names and key fingerprints before
-//! approving and signs its digest, because nothing else keeps an operator from inventing hospitals.
+//! A roster is the root of trust of every masked round. Each steward sees its names and key
+//! fingerprints before approving and signs its digest, because nothing else keeps an operator from
+//! inventing hospitals.
 
 use crate::enrol::{EnrolError, check_country, check_name};
 use motet_secagg::canonical;
@@ -63,15 +64,26 @@ pub struct SiteKeys {
 impl Entry {
     /// The entry of a site; its node id follows from the identity key.
     pub fn new(name: &str, country: &str, keys: SiteKeys) -> Self {
-        let SiteKeys { identity, steward, witness } = keys;
+        let SiteKeys {
+            identity,
+            steward,
+            witness,
+        } = keys;
         let node = identity.node_id();
-        Self { node, name: name.to_owned(), country: country.to_owned(), identity, steward, witness }
+        Self {
+            node,
+            name: name.to_owned(),
+            country: country.to_owned(),
+            identity,
+            steward,
+            witness,
+        }
     }
 }
 
 canonical! {
-    /// The identity keys of one study, sorted by node id. Made by [`Roster::new`]; one that was read from bytes is to
-    /// be trusted after [`SignedRoster::verify`] only.
+    /// The identity keys of one study, sorted by node id. Made by [`Roster::new`]; one that was
+    /// read from bytes is to be trusted after [`SignedRoster::verify`] only.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Roster {
         /// The study.
@@ -135,7 +147,8 @@ pub enum RosterError {
         /// The node.
         node: NodeId,
     },
-    /// A key that stands for two things: every identity, steward, coordinator and governance key must be its own.
+    /// A key that stands for two things: every identity, steward, coordinator and governance key
+    /// must be its own.
     #[error("{second} and {first} have the same key `{}`", key.fingerprint().short())]
     KeyTwice {
         /// The key.
@@ -225,17 +238,23 @@ impl Roster {
         Ok(roster)
     }
 
-    /// The same roster with other assumptions: `colluders` sites may collude, and `h_min` more must stay.
+    /// The same roster with other assumptions: `colluders` sites may collude, and `h_min` more must
+    /// stay.
     ///
     /// # Errors
     /// [`RosterError::Thresholds`] when the roster is too small for them, [`RosterError::HMin`].
     pub fn with_limits(self, colluders: u16, h_min: u16) -> Result<Self, RosterError> {
-        let roster = Self { colluders, h_min, ..self };
+        let roster = Self {
+            colluders,
+            h_min,
+            ..self
+        };
         roster.check()?;
         Ok(roster)
     }
 
-    /// Everything that makes a roster one: sizes, texts, order, sound keys, and no id, name or key twice.
+    /// Everything that makes a roster one: sizes, texts, order, sound keys, and no id, name or key
+    /// twice.
     ///
     /// # Errors
     /// The first [`RosterError`] found.
@@ -256,15 +275,32 @@ impl Roster {
                 return Err(RosterError::Order);
             }
             before = Some(entry.node);
-            // `Lyon` and `lyon` would be two sites to the machine and one to the steward who reads the list.
+            // `Lyon` and `lyon` would be two sites to the machine and one to the steward who reads
+            // the list.
             if !names.insert(entry.name.to_ascii_lowercase()) {
-                return Err(RosterError::NameTwice { name: entry.name.clone() });
+                return Err(RosterError::NameTwice {
+                    name: entry.name.clone(),
+                });
             }
-            claim(&mut keys, entry.identity, format!("the identity of `{}`", entry.name))?;
-            claim(&mut keys, entry.steward, format!("the steward of `{}`", entry.name))?;
-            claim(&mut keys, entry.witness, format!("the witness of `{}`", entry.name))?;
+            claim(
+                &mut keys,
+                entry.identity,
+                format!("the identity of `{}`", entry.name),
+            )?;
+            claim(
+                &mut keys,
+                entry.steward,
+                format!("the steward of `{}`", entry.name),
+            )?;
+            claim(
+                &mut keys,
+                entry.witness,
+                format!("the witness of `{}`", entry.name),
+            )?;
             if entry.identity.node_id() != entry.node {
-                return Err(RosterError::WrongNode { name: entry.name.clone() });
+                return Err(RosterError::WrongNode {
+                    name: entry.name.clone(),
+                });
             }
         }
         Ok(())
@@ -280,13 +316,21 @@ impl Roster {
         }
         let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if !(3..=40).contains(&self.study_id.len()) || !self.study_id.bytes().all(letter) {
-            return Err(RosterError::Study { given: self.study_id.chars().take(60).collect() });
+            return Err(RosterError::Study {
+                given: self.study_id.chars().take(60).collect(),
+            });
         }
         check_text("consortium's name", &self.consortium)?;
         if self.h_min < 2 {
             return Err(RosterError::HMin);
         }
-        Thresholds::of(count, count, usize::from(self.colluders), usize::from(self.h_min), FEWEST_SITES)?;
+        Thresholds::of(
+            count,
+            count,
+            usize::from(self.colluders),
+            usize::from(self.h_min),
+            FEWEST_SITES,
+        )?;
         Ok(())
     }
 
@@ -297,7 +341,10 @@ impl Roster {
 
     /// The entry of a node.
     pub fn entry(&self, node: NodeId) -> Option<&Entry> {
-        let at = self.entries.binary_search_by_key(&node, |entry| entry.node).ok()?;
+        let at = self
+            .entries
+            .binary_search_by_key(&node, |entry| entry.node)
+            .ok()?;
         self.entries.get(at)
     }
 
@@ -319,24 +366,34 @@ impl Roster {
         self.check()?;
         self.refuse_key(&governance.public())?;
         let signature = governance.sign("roster", &self.to_bytes());
-        Ok(SignedRoster { roster: self, governance: governance.public(), signature })
+        Ok(SignedRoster {
+            roster: self,
+            governance: governance.public(),
+            signature,
+        })
     }
 
-    /// The governance key may stay offline for years; a site that held it would sign its own roster.
+    /// The governance key may stay offline for years; a site that held it would sign its own
+    /// roster.
     fn refuse_key(&self, governance: &PublicKey) -> Result<(), RosterError> {
-        let listed = self
-            .entries
-            .iter()
-            .flat_map(|entry| [entry.identity, entry.steward, entry.witness].map(|key| (key, &entry.name)));
+        let listed = self.entries.iter().flat_map(|entry| {
+            [entry.identity, entry.steward, entry.witness].map(|key| (key, &entry.name))
+        });
         let holder = listed
             .filter(|(key, _)| key == governance)
             .map(|(_, name)| format!("site `{name}`"))
-            .chain([self.coordinator, self.log].contains(governance).then(|| "the coordinator".to_owned()))
+            .chain(
+                [self.coordinator, self.log]
+                    .contains(governance)
+                    .then(|| "the coordinator".to_owned()),
+            )
             .next();
         match holder {
-            Some(second) => {
-                Err(RosterError::KeyTwice { key: *governance, first: "the governance".to_owned(), second })
-            }
+            Some(second) => Err(RosterError::KeyTwice {
+                key: *governance,
+                first: "the governance".to_owned(),
+                second,
+            }),
             None => Ok(()),
         }
     }
@@ -347,19 +404,32 @@ fn small(number: usize) -> u16 {
     u16::try_from(number).unwrap_or(u16::MAX)
 }
 
-fn claim(keys: &mut BTreeMap<PublicKey, String>, key: PublicKey, whose: String) -> Result<(), RosterError> {
+fn claim(
+    keys: &mut BTreeMap<PublicKey, String>,
+    key: PublicKey,
+    whose: String,
+) -> Result<(), RosterError> {
     if !key.is_sound() {
         return Err(RosterError::WeakKey { whose });
     }
     match keys.insert(key, whose.clone()) {
         None => Ok(()),
-        Some(first) => Err(RosterError::KeyTwice { key, first, second: whose }),
+        Some(first) => Err(RosterError::KeyTwice {
+            key,
+            first,
+            second: whose,
+        }),
     }
 }
 
 fn check_text(what: &'static str, text: &str) -> Result<(), RosterError> {
-    let acceptable = !text.trim().is_empty() && text.len() <= MAX_TEXT && !text.chars().any(char::is_control);
-    if acceptable { Ok(()) } else { Err(RosterError::Text { what }) }
+    let acceptable =
+        !text.trim().is_empty() && text.len() <= MAX_TEXT && !text.chars().any(char::is_control);
+    if acceptable {
+        Ok(())
+    } else {
+        Err(RosterError::Text { what })
+    }
 }
 
 canonical! {
@@ -376,12 +446,20 @@ canonical! {
 }
 
 impl SignedRoster {
-    /// The roster, once it is a valid one signed by the governance key with fingerprint `governance`.
+    /// The roster, once it is a valid one signed by the governance key with fingerprint
+    /// `governance`.
     ///
     /// # Errors
-    /// [`RosterError::OtherGovernance`], [`RosterError::BadSignature`], and whatever makes the content unacceptable.
+    /// [`RosterError::OtherGovernance`], [`RosterError::BadSignature`], and whatever makes the
+    /// content unacceptable.
     pub fn verify(&self, governance: &Digest) -> Result<&Roster, RosterError> {
-        verify("roster", &self.governance, governance, &self.roster.to_bytes(), &self.signature)?;
+        verify(
+            "roster",
+            &self.governance,
+            governance,
+            &self.roster.to_bytes(),
+            &self.signature,
+        )?;
         self.roster.check()?;
         self.roster.refuse_key(&self.governance)?;
         Ok(&self.roster)
@@ -397,9 +475,14 @@ fn verify(
 ) -> Result<(), RosterError> {
     let found = signer.fingerprint();
     if found != *trusted {
-        return Err(RosterError::OtherGovernance { found, trusted: *trusted });
+        return Err(RosterError::OtherGovernance {
+            found,
+            trusted: *trusted,
+        });
     }
-    signer.verify(what, message, signature).map_err(|_| RosterError::BadSignature { what })
+    signer
+        .verify(what, message, signature)
+        .map_err(|_| RosterError::BadSignature { what })
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
-//! Who is let in to which call: asked of the caller's certificate and of the table of methods, before a byte of the request's
-//! body is read. It holds a request to its size and time, and a member to so many requests at once.
+//! Who is let in to which call: asked of the caller's certificate and of the table of methods,
+//! before a byte of the request's body is read. It holds a request to its size and time, and a
+//! member to so many requests at once.
 
 use crate::members::Caller as Member;
 use crate::shared::Shared;
@@ -24,7 +25,8 @@ use tower::Service;
 /// What gRPC puts before a message: a flag and the length.
 const PREFIX: usize = 5;
 
-/// The member who was let in, as the book has it; an extension of every request that reaches a service.
+/// The member who was let in, as the book has it; an extension of every request that reaches a
+/// service.
 #[derive(Clone)]
 pub(crate) struct Admitted(pub(crate) Member);
 
@@ -38,13 +40,20 @@ pub(crate) struct Admission<S> {
 
 impl<S> Admission<S> {
     pub(crate) fn new(services: S, shared: Arc<Shared>) -> Self {
-        Self { services, shared, under_way: UnderWay::default() }
+        Self {
+            services,
+            shared,
+            under_way: UnderWay::default(),
+        }
     }
 }
 
 impl<S> Service<Request<Body>> for Admission<S>
 where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
     S::Future: Send,
 {
     type Response = Response<Body>;
@@ -61,7 +70,9 @@ where
         let services = std::mem::replace(&mut self.services, next);
         let (shared, under_way) = (Arc::clone(&self.shared), self.under_way.clone());
         Box::pin(async move {
-            Ok(answer(services, &shared, &under_way, request).await.unwrap_or_else(Status::into_http))
+            Ok(answer(services, &shared, &under_way, request)
+                .await
+                .unwrap_or_else(Status::into_http))
         })
     }
 }
@@ -80,7 +91,9 @@ where
     let busy = caller.begin();
     let (access, member) = admit(shared, &caller, request.uri().path())?;
     let peer = member.as_ref().zip(caller.peer.as_ref());
-    let turn = peer.map(|(member, peer)| under_way.turn(peer.certificate, &member.name, access)).transpose();
+    let turn = peer
+        .map(|(member, peer)| under_way.turn(peer.certificate, &member.name, access))
+        .transpose();
     let turn = turn.map_err(|refusal| status(&refusal))?;
     if let Some(member) = member {
         request.extensions_mut().insert(Admitted(member));
@@ -90,11 +103,21 @@ where
     if caller.peer.is_none() && !response.headers().contains_key(Status::GRPC_STATUS) {
         caller.vouch();
     }
-    Ok(response.map(|body| Body::new(Held { body, _busy: busy, _turn: turn })))
+    Ok(response.map(|body| {
+        Body::new(Held {
+            body,
+            _busy: busy,
+            _turn: turn,
+        })
+    }))
 }
 
 /// The answer to a request that is let in, held to its size and time.
-async fn within<S>(mut services: S, access: &Access, request: Request<Body>) -> Result<Response<Body>, Status>
+async fn within<S>(
+    mut services: S,
+    access: &Access,
+    request: Request<Body>,
+) -> Result<Response<Body>, Status>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
@@ -103,25 +126,43 @@ where
         return Ok(response);
     };
     let left = access.largest + PREFIX;
-    let request = request.map(|body| Body::new(Bounded { body, left, largest: access.largest }));
+    let request = request.map(|body| {
+        Body::new(Bounded {
+            body,
+            left,
+            largest: access.largest,
+        })
+    });
     match tokio::time::timeout(patience, services.call(request)).await {
         Ok(Ok(response)) => Ok(response),
         Err(_) => {
             let seconds = patience.as_secs();
-            let why = format!("the request did not arrive or was not answered within {seconds} s: try again");
+            let why = format!(
+                "the request did not arrive or was not answered within {seconds} s: try again"
+            );
             Err(Status::deadline_exceeded(why))
         }
     }
 }
 
 /// Whether this caller may call this method, and which member it is.
-fn admit(shared: &Shared, caller: &Caller, path: &str) -> Result<(&'static Access, Option<Member>), Status> {
+fn admit(
+    shared: &Shared,
+    caller: &Caller,
+    path: &str,
+) -> Result<(&'static Access, Option<Member>), Status> {
     let access = Access::of(path);
     if let Some(access) = access.filter(|access| access.who == Who::Anybody) {
         return Ok((access, None));
     }
-    let peer = caller.peer.as_ref().ok_or_else(|| status(&Code::NoClientCertificate.into()))?;
-    let member = shared.members.caller(peer).map_err(|refusal| status(&refusal))?;
+    let peer = caller
+        .peer
+        .as_ref()
+        .ok_or_else(|| status(&Code::NoClientCertificate.into()))?;
+    let member = shared
+        .members
+        .caller(peer)
+        .map_err(|refusal| status(&refusal))?;
     let access = access.ok_or_else(|| Status::unimplemented("there is no such method"))?;
     if access.allows(member.role) {
         return Ok((access, Some(member)));
@@ -130,8 +171,9 @@ fn admit(shared: &Shared, caller: &Caller, path: &str) -> Result<(&'static Acces
     Err(status(&Refusal::new(Code::RoleNotAllowed, detail)))
 }
 
-/// How many requests of each member (by its certificate) are under way, by method: what one of them holds of the coordinator's memory (a piece, a
-/// row of chunks, a blob on its way out) counts so often at most.
+/// How many requests of each member (by its certificate) are under way, by method: what one of them
+/// holds of the coordinator's memory (a piece, a row of chunks, a blob on its way out) counts so
+/// often at most.
 #[derive(Clone, Default)]
 struct UnderWay(Arc<Mutex<BTreeMap<Digest, BTreeMap<&'static str, usize>>>>);
 
@@ -149,11 +191,16 @@ impl UnderWay {
         let all: usize = of_member.values().sum();
         let count = of_member.get(access.path).copied().unwrap_or(0);
         if all >= AT_ONCE || count >= access.at_once {
-            let detail = format!("`{name}` has {all} requests under way, {count} of them of this kind");
+            let detail =
+                format!("`{name}` has {all} requests under way, {count} of them of this kind");
             return Err(Refusal::new(Code::TooFast, detail));
         }
         of_member.insert(access.path, count + 1);
-        Ok(Turn { under_way: self.clone(), certificate, path: access.path })
+        Ok(Turn {
+            under_way: self.clone(),
+            certificate,
+            path: access.path,
+        })
     }
 
     fn counts(&self) -> MutexGuard<'_, BTreeMap<Digest, BTreeMap<&'static str, usize>>> {
@@ -292,7 +339,11 @@ mod tests {
     async fn a_request_is_read_up_to_its_largest_size_and_for_so_long() {
         assert!(read(64, true).await.is_ok());
         let large = read(65, true).await.unwrap_err();
-        assert_eq!(refusal(&large).map(|refusal| refusal.code), Some(Code::Malformed), "{large}");
+        assert_eq!(
+            refusal(&large).map(|refusal| refusal.code),
+            Some(Code::Malformed),
+            "{large}"
+        );
         let slow = read(3, false).await.unwrap_err();
         assert_eq!(slow.code(), tonic::Code::DeadlineExceeded, "{slow}");
     }
@@ -303,12 +354,19 @@ mod tests {
         let (a, b) = (Digest([1; 32]), Digest([2; 32]));
         let row = |path| Access::of(path).unwrap();
         let (about, fetch) = (row("/motet.v1.Desk/About"), row("/motet.v1.Rounds/Fetch"));
-        let mut turns: Vec<Turn> =
-            std::iter::from_fn(|| under_way.turn(a, "lyon", fetch).ok()).take(AT_ONCE).collect();
+        let mut turns: Vec<Turn> = std::iter::from_fn(|| under_way.turn(a, "lyon", fetch).ok())
+            .take(AT_ONCE)
+            .collect();
         assert_eq!(turns.len(), fetch.at_once, "few of those that hold a blob");
         turns.extend(std::iter::from_fn(|| under_way.turn(a, "lyon", about).ok()));
         assert_eq!(turns.len(), AT_ONCE);
-        assert_eq!(under_way.turn(a, "lyon", about).err().map(|refusal| refusal.code), Some(Code::TooFast));
+        assert_eq!(
+            under_way
+                .turn(a, "lyon", about)
+                .err()
+                .map(|refusal| refusal.code),
+            Some(Code::TooFast)
+        );
         turns.push(under_way.turn(b, "lyon", fetch).unwrap());
         turns.remove(0);
         turns.push(under_way.turn(a, "lyon", fetch).unwrap());

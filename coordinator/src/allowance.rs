@@ -1,5 +1,6 @@
-//! What one member may say on its line: so many frames at once and so many a second, a frame that means nothing counting
-//! for many. What is over that ends the line; the log gets one line a minute and member, with a count.
+//! What one member may say on its line: so many frames at once and so many a second, a frame that
+//! means nothing counting for many. What is over that ends the line; the log gets one line a minute
+//! and member, with a count.
 
 use motet_common::refusal::{Code, Refusal};
 use motet_secagg::id::NodeId;
@@ -46,7 +47,12 @@ struct Allowance {
 
 impl Allowance {
     fn new() -> Self {
-        Self { left: MOST, at: Instant::now(), amiss: 0, said: None }
+        Self {
+            left: MOST,
+            at: Instant::now(),
+            amiss: 0,
+            said: None,
+        }
     }
 
     fn refill(&mut self) {
@@ -84,7 +90,8 @@ impl Allowances {
         }
     }
 
-    /// Counts something amiss; how many there were since the log last said so, when it is to say so again.
+    /// Counts something amiss; how many there were since the log last said so, when it is to say so
+    /// again.
     pub(crate) fn amiss(&self, node: NodeId) -> Option<u64> {
         let mut all = self.all();
         let allowance = all.entry(node).or_insert_with(Allowance::new);
@@ -111,16 +118,23 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_member_that_floods_has_spent_its_allowance_and_another_has_its_own() {
         let allowances = Allowances::default();
-        let sent = (0..2 * MOST).take_while(|_| allowances.spend(NODE, 1).is_ok()).count();
+        let sent = (0..2 * MOST)
+            .take_while(|_| allowances.spend(NODE, 1).is_ok())
+            .count();
         assert_eq!(sent as u64, MOST);
         assert_eq!(allowances.spend(NODE, 1).unwrap_err().code, Code::TooFast);
         assert_eq!(allowances.spend(OTHER, MOST), Ok(()));
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let sent = (0..MOST).take_while(|_| allowances.spend(NODE, 1).is_ok()).count();
+        let sent = (0..MOST)
+            .take_while(|_| allowances.spend(NODE, 1).is_ok())
+            .count();
         assert_eq!(sent as u64, A_SECOND);
         tokio::time::sleep(Duration::from_secs(3600)).await;
         assert_eq!(allowances.spend(NODE, MOST), Ok(()));
-        assert!(allowances.spend(NODE, 1).is_err(), "no more than the most is saved up");
+        assert!(
+            allowances.spend(NODE, 1).is_err(),
+            "no more than the most is saved up"
+        );
     }
 
     #[tokio::test(start_paused = true)]

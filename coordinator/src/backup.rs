@@ -1,5 +1,5 @@
-//! What a backup of the coordinator has to know: which blobs its entries name, which keys it has, and that a ledger was
-//! restored, so that no round goes on that the nodes may have taken further.
+//! What a backup of the coordinator has to know: which blobs its entries name, which keys it has,
+//! and that a ledger was restored, so that no round goes on that the nodes may have taken further.
 
 use crate::entries::{Restored, StudyEntry};
 use anyhow::bail;
@@ -12,10 +12,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The files in the keys folder.
-pub const KEYS: [&str; 6] =
-    ["authority.pem", "authority.key", "server.pem", "server.key", "signing.key", "log.key"];
+pub const KEYS: [&str; 6] = [
+    "authority.pem",
+    "authority.key",
+    "server.pem",
+    "server.key",
+    "signing.key",
+    "log.key",
+];
 
-/// The folder inside the state folder in which a restore is put together before it is moved into place.
+/// The folder inside the state folder in which a restore is put together before it is moved into
+/// place.
 pub const DRAFT: &str = "restoring";
 
 /// Entries are added by `motet backup restore` alone.
@@ -28,13 +35,16 @@ pub fn names(stream: &str, entry: &[u8]) -> Vec<Digest> {
     }
     match StudyEntry::from_bytes(entry) {
         Ok(StudyEntry::Round(Entry::Folded(folded))) => vec![folded.aggregate, folded.evidence],
-        Ok(StudyEntry::Publishing(publishing)) => publishing.files.iter().map(|file| file.sha256).collect(),
+        Ok(StudyEntry::Publishing(publishing)) => {
+            publishing.files.iter().map(|file| file.sha256).collect()
+        }
         Ok(StudyEntry::RunEnded(ended)) => ended.files.iter().map(|(_, digest)| *digest).collect(),
         _ => Vec::new(),
     }
 }
 
-/// What is wrong with the blobs that entries of the ledger name, one sentence each: a chain does not show that one is gone.
+/// What is wrong with the blobs that entries of the ledger name, one sentence each: a chain does
+/// not show that one is gone.
 ///
 /// # Errors
 /// When the ledger itself cannot be read.
@@ -43,7 +53,8 @@ pub async fn lacking(ledger: &Ledger) -> Result<Vec<String>, LedgerError> {
     for stream in ledger.streams("study/").await? {
         for recorded in ledger.read(&stream, 1).await? {
             for digest in names(&stream, &recorded.entry) {
-                if let Err(error @ LedgerError::BlobMissing { .. }) = ledger.get_blob(&digest).await {
+                if let Err(error @ LedgerError::BlobMissing { .. }) = ledger.get_blob(&digest).await
+                {
                     faults.push(format!(
                         "entry `{}` of stream `{stream}` names what is gone: {error}",
                         recorded.version
@@ -65,7 +76,9 @@ pub async fn note(ledger: &Ledger, at: Moment) -> anyhow::Result<()> {
         let version = ledger.version(&stream).await?;
         studies.push((stream, version));
     }
-    ledger.append_next(STREAM, &Restored { at, studies }.to_bytes()).await?;
+    ledger
+        .append_next(STREAM, &Restored { at, studies }.to_bytes())
+        .await?;
     Ok(())
 }
 
@@ -73,11 +86,17 @@ pub async fn note(ledger: &Ledger, at: Moment) -> anyhow::Result<()> {
 pub(crate) async fn restored(ledger: &Ledger) -> anyhow::Result<BTreeMap<String, u64>> {
     let last = ledger.version(STREAM).await?;
     let entries = ledger.read(STREAM, last).await?;
-    let Some(entry) = entries.last() else { return Ok(BTreeMap::new()) };
-    Ok(Restored::from_bytes(&entry.entry)?.studies.into_iter().collect())
+    let Some(entry) = entries.last() else {
+        return Ok(BTreeMap::new());
+    };
+    Ok(Restored::from_bytes(&entry.entry)?
+        .studies
+        .into_iter()
+        .collect())
 }
 
-/// Refuses a state folder that is not there: it is made with a ledger in it by `motet init`, and put back by a restore.
+/// Refuses a state folder that is not there: it is made with a ledger in it by `motet init`, and
+/// put back by a restore.
 pub(crate) fn refuse_missing(state: &Path) -> anyhow::Result<()> {
     if !state.is_dir() {
         bail!(
@@ -96,13 +115,16 @@ pub(crate) fn or_restore(error: anyhow::Error) -> anyhow::Error {
             anyhow::anyhow!("{error:#} (`motet ledger accept --config FILE` at a coordinator)")
         }
         Some(lost) if lost.is_loss() => {
-            anyhow::anyhow!("{error:#}; put a backup back with `motet backup restore` into an empty folder")
+            anyhow::anyhow!(
+                "{error:#}; put a backup back with `motet backup restore` into an empty folder"
+            )
         }
         _ => error,
     }
 }
 
-/// Refuses a folder in which a restore did not finish: a coordinator would begin an empty ledger beside it.
+/// Refuses a folder in which a restore did not finish: a coordinator would begin an empty ledger
+/// beside it.
 pub(crate) fn refuse_draft(state: &Path) -> anyhow::Result<()> {
     if state.join(DRAFT).exists() {
         bail!(
@@ -123,7 +145,11 @@ mod tests {
     #[test]
     fn every_entry_that_names_blobs_is_read_for_them() {
         let digest = |byte| Digest([byte; 32]);
-        let folded = Folded { aggregate: digest(1), evidence: digest(2), state_root: digest(3) };
+        let folded = Folded {
+            aggregate: digest(1),
+            evidence: digest(2),
+            state_root: digest(3),
+        };
         let folded = StudyEntry::Round(Entry::Folded(folded)).to_bytes();
         assert_eq!(names("study/a/b", &folded), [digest(1), digest(2)]);
         assert_eq!(names("log/a/b", &folded), []);
@@ -134,7 +160,10 @@ mod tests {
             files: vec![("card.md".to_owned(), digest(4))],
             at: Moment { ms: 1 },
         };
-        assert_eq!(names("study/a/b", &StudyEntry::RunEnded(ended).to_bytes()), [digest(4)]);
+        assert_eq!(
+            names("study/a/b", &StudyEntry::RunEnded(ended).to_bytes()),
+            [digest(4)]
+        );
         assert_eq!(names("study/a/b", b"?"), []);
     }
 
@@ -146,6 +175,9 @@ mod tests {
         ledger.append_next("study/a/b", b"2").await.unwrap();
         note(&ledger, Moment { ms: 7 }).await.unwrap();
         ledger.append_next("study/a/b", b"3").await.unwrap();
-        assert_eq!(restored(&ledger).await.unwrap(), BTreeMap::from([("study/a/b".to_owned(), 2)]));
+        assert_eq!(
+            restored(&ledger).await.unwrap(),
+            BTreeMap::from([("study/a/b".to_owned(), 2)])
+        );
     }
 }

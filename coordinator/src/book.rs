@@ -1,5 +1,5 @@
-//! What the coordinator knows about one study: proposal, decisions, chain, log, runs. A pure read model of the study's
-//! stream; replaying the stream gives the same book.
+//! What the coordinator knows about one study: proposal, decisions, chain, log, runs. A pure read
+//! model of the study's stream; replaying the stream gives the same book.
 
 mod asked;
 mod ending;
@@ -106,7 +106,10 @@ impl Book {
             .verify(governance)
             .map_err(|error| Refusal::new(Code::BadSignature, error.to_string()))?;
         if roster.study_id != study.id {
-            return Err(Refusal::new(Code::RosterMismatch, "the roster is for another study"));
+            return Err(Refusal::new(
+                Code::RosterMismatch,
+                "the roster is for another study",
+            ));
         }
         let digest = study.root();
         let chain = Chain::start(&study, roster);
@@ -182,13 +185,18 @@ impl Book {
             }
             StudyEntry::WithoutUndecided(id) => {
                 let run = self.run.as_mut().filter(|run| run.started.run == id);
-                let run =
-                    run.ok_or_else(|| Refusal::new(Code::Storage, "the record has no such run there"))?;
+                let run = run.ok_or_else(|| {
+                    Refusal::new(Code::Storage, "the record has no such run there")
+                })?;
                 run.started.without_undecided = true;
             }
             StudyEntry::Planned(planned) => self.plan(planned)?,
             StudyEntry::Round(entry) => {
-                let round = self.run.as_mut().and_then(|run| run.round.as_mut()).ok_or(Code::Storage)?;
+                let round = self
+                    .run
+                    .as_mut()
+                    .and_then(|run| run.round.as_mut())
+                    .ok_or(Code::Storage)?;
                 round.apply(entry, key)?;
                 self.settle(aggregate)?;
             }
@@ -211,12 +219,17 @@ impl Book {
 
     /// Moves the present run on; a record in which that cannot happen is not followed.
     fn happens(&mut self, event: RunEvent<'_>) -> Result<(), Refusal> {
-        let run =
-            self.run.as_mut().ok_or_else(|| Refusal::new(Code::Storage, "the record has no run there"))?;
+        let run = self
+            .run
+            .as_mut()
+            .ok_or_else(|| Refusal::new(Code::Storage, "the record has no run there"))?;
         run.state = run.state.next(event).ok_or_else(|| {
             Refusal::new(
                 Code::Storage,
-                format!("the record says {event:?} of a run that is {}", run.state.as_str()),
+                format!(
+                    "the record says {event:?} of a run that is {}",
+                    run.state.as_str()
+                ),
             )
         })?;
         Ok(())
@@ -232,8 +245,9 @@ impl Book {
         Ok(())
     }
 
-    /// Closes a round that is over: a released one moves the chain, an abandoned one counts as a failure once its last leaf
-    /// stands in the log; a stop may come between the two, and then it is resumed.
+    /// Closes a round that is over: a released one moves the chain, an abandoned one counts as a
+    /// failure once its last leaf stands in the log; a stop may come between the two, and then it
+    /// is resumed.
     pub(crate) fn settle(&mut self, aggregate: Option<&Aggregate>) -> Result<(), Refusal> {
         let Some(run) = self.run.as_mut() else {
             return Ok(());
@@ -248,7 +262,8 @@ impl Book {
                 };
                 let plan = round.terms().plan().clone();
                 if let Some(uploads) = self.spooled.last_mut() {
-                    // From its release on a sum is kept for auditors, and the uploads of the one before are not needed.
+                    // From its release on a sum is kept for auditors, and the uploads of the one
+                    // before are not needed.
                     uploads.at = round.since();
                 }
                 run.round = None;
@@ -265,22 +280,38 @@ impl Book {
                     return Ok(());
                 };
                 run.failures += 1;
-                // When nodes say that the question was opened before, another attempt changes nothing.
-                let spent =
-                    round.refused().iter().any(|(_, refused)| refused.code == Code::RoundSpent.as_str());
-                run.last_code = if spent { Some(Code::RoundSpent) } else { Code::parse(&abandoned.code) };
+                // When nodes say that the question was opened before, another attempt changes
+                // nothing.
+                let spent = round
+                    .refused()
+                    .iter()
+                    .any(|(_, refused)| refused.code == Code::RoundSpent.as_str());
+                run.last_code = if spent {
+                    Some(Code::RoundSpent)
+                } else {
+                    Code::parse(&abandoned.code)
+                };
                 let refused = round.refused().to_vec();
-                let complaint = round.complaint().map(|complaint| (complaint.node, complaint.dealer));
+                let complaint = round
+                    .complaint()
+                    .map(|complaint| (complaint.node, complaint.dealer));
                 run.round = None;
                 let named = complaint.map(|(node, dealer)| {
-                    format!("{} complains about the shares of {}", self.name(node), self.name(dealer))
+                    format!(
+                        "{} complains about the shares of {}",
+                        self.name(node),
+                        self.name(dealer)
+                    )
                 });
                 let who = |(node, refused): &(NodeId, Refused)| {
                     format!("{} ({})", self.name(*node), refusals::said(refused))
                 };
                 let refused: Vec<String> = refused.iter().map(who).collect();
                 let refused = (!refused.is_empty()).then(|| {
-                    format!("refused by {}; each site's own log has the reason", refused.join(", "))
+                    format!(
+                        "refused by {}; each site's own log has the reason",
+                        refused.join(", ")
+                    )
                 });
                 // Of a sum that cannot be, the driver has said why.
                 let failed = abandoned.code == Code::RecipeFailed.as_str();
@@ -298,7 +329,11 @@ impl Book {
                 if let Some(t2) = round.t2()
                     && self.spooled.last().is_none_or(|known| known.t2 != t2)
                 {
-                    self.spooled.push(Uploads { t2, nodes: plan.candidates.clone(), at: round.since() });
+                    self.spooled.push(Uploads {
+                        t2,
+                        nodes: plan.candidates.clone(),
+                        at: round.since(),
+                    });
                 }
                 Ok(())
             }
@@ -306,16 +341,31 @@ impl Book {
         }
     }
 
-    fn accept(&mut self, released: Released, plan: &Plan, aggregate: &Aggregate) -> Result<(), Refusal> {
-        let question = self.chain.question(plan.candidates.len())?.ok_or(Code::Storage)?;
+    fn accept(
+        &mut self,
+        released: Released,
+        plan: &Plan,
+        aggregate: &Aggregate,
+    ) -> Result<(), Refusal> {
+        let question = self
+            .chain
+            .question(plan.candidates.len())?
+            .ok_or(Code::Storage)?;
         self.uploads.extend(self.spooled.pop());
         self.checked.clear();
         self.cosigned.clear();
         let (threshold, sites) = (usize::from(plan.threshold), released.set.len());
         self.due = Due::of(released.leaf_hash(), threshold, &question.layout, sites);
         self.unchecked += u64::from(self.due.is_none());
-        let state = self.chain.follow(aggregate, &question.layout, &released.set)?;
-        for node in self.chain.set().iter().filter(|node| !released.set.contains(node)) {
+        let state = self
+            .chain
+            .follow(aggregate, &question.layout, &released.set)?;
+        for node in self
+            .chain
+            .set()
+            .iter()
+            .filter(|node| !released.set.contains(node))
+        {
             self.lost.entry(*node).or_insert(plan.round);
         }
         self.lost.retain(|node, _| !released.set.contains(node));
@@ -323,7 +373,11 @@ impl Book {
         let upload = Shape::of(&question.layout).total_bytes() as u64;
         self.bytes_up += upload.saturating_mul(released.set.len() as u64);
         self.chain.accept(state, &released.set);
-        self.past.push(Past { round: self.chain.round(), ask, released });
+        self.past.push(Past {
+            round: self.chain.round(),
+            ask,
+            released,
+        });
         Ok(())
     }
 
@@ -338,7 +392,11 @@ impl Book {
 
     /// The next attempt at an ask-key.
     pub(crate) fn next_attempt(&self, ask: &Digest) -> u32 {
-        self.attempts.get(ask).copied().unwrap_or(0).saturating_add(1)
+        self.attempts
+            .get(ask)
+            .copied()
+            .unwrap_or(0)
+            .saturating_add(1)
     }
 
     /// The present run, or the latest.
@@ -349,12 +407,16 @@ impl Book {
 
     /// Whether the study's result was handed out.
     pub(crate) fn was_released(&self) -> bool {
-        self.past_runs.iter().any(|(_, ended)| ended.code.is_empty())
+        self.past_runs
+            .iter()
+            .any(|(_, ended)| ended.code.is_empty())
     }
 
     /// A site's name in the roster.
     pub(crate) fn name(&self, node: NodeId) -> String {
-        self.roster().entry(node).map_or_else(|| node.to_string(), |entry| entry.name.clone())
+        self.roster()
+            .entry(node)
+            .map_or_else(|| node.to_string(), |entry| entry.name.clone())
     }
 
     pub(crate) fn names(&self, nodes: &[NodeId]) -> Vec<String> {
@@ -409,15 +471,32 @@ pub(crate) mod tests {
 
     fn site(number: usize) -> Entry {
         let [identity, steward, witness] = [0, 50, 100].map(|more| key(number + more).public());
-        Entry::new(&format!("site-{number}"), "NL", SiteKeys { identity, steward, witness })
+        Entry::new(
+            &format!("site-{number}"),
+            "NL",
+            SiteKeys {
+                identity,
+                steward,
+                witness,
+            },
+        )
     }
 
     /// A study of so many sites, of which these have approved.
     pub(crate) fn book(sites: usize, approved: &[usize]) -> Book {
-        let hub = HubKeys { signing: key(201).public(), log: key(202).public() };
-        let roster = Roster::new("study", 1, hub, "trial", (1..=sites).map(site).collect()).unwrap();
+        let hub = HubKeys {
+            signing: key(201).public(),
+            log: key(202).public(),
+        };
+        let roster =
+            Roster::new("study", 1, hub, "trial", (1..=sites).map(site).collect()).unwrap();
         let roster = roster.sign(&key(200)).unwrap();
-        let proposed = Proposed { text: TEXT.to_owned(), roster, proposer: "operator".to_owned(), at: AT };
+        let proposed = Proposed {
+            text: TEXT.to_owned(),
+            roster,
+            proposer: "operator".to_owned(),
+            at: AT,
+        };
         let mut book = Book::open(proposed, &key(200).public().fingerprint()).unwrap();
         for number in approved {
             let decision = Decision {
@@ -453,8 +532,19 @@ pub(crate) mod tests {
     pub(crate) fn pinned_to(mut book: Book, sites: &[usize]) -> Book {
         let mut candidates: Vec<NodeId> = sites.iter().map(|site| node(*site)).collect();
         candidates.sort_unstable();
-        let thresholds = Thresholds { colluders: 1, threshold: 3, survivors: 3 };
-        book.pinned = Some((book.chain.ask_key(), LineUp { candidates, thresholds, min_start: 3 }));
+        let thresholds = Thresholds {
+            colluders: 1,
+            threshold: 3,
+            survivors: 3,
+        };
+        book.pinned = Some((
+            book.chain.ask_key(),
+            LineUp {
+                candidates,
+                thresholds,
+                min_start: 3,
+            },
+        ));
         book
     }
 
@@ -466,7 +556,11 @@ pub(crate) mod tests {
     pub(crate) fn started(mut book: Book) -> Book {
         apply(
             &mut book,
-            StudyEntry::RunStarted(RunStarted { run: RunId([1; 16]), without_undecided: false, at: AT }),
+            StudyEntry::RunStarted(RunStarted {
+                run: RunId([1; 16]),
+                without_undecided: false,
+                at: AT,
+            }),
         )
         .unwrap();
         book
@@ -487,8 +581,11 @@ pub(crate) mod tests {
         let mut never = book(3, &[]);
         assert!(apply(&mut never, ended("")).is_err(), "none was started");
         let mut twice = started(book(3, &[]));
-        let again =
-            StudyEntry::RunStarted(RunStarted { run: RunId([2; 16]), without_undecided: false, at: AT });
+        let again = StudyEntry::RunStarted(RunStarted {
+            run: RunId([2; 16]),
+            without_undecided: false,
+            at: AT,
+        });
         assert!(apply(&mut twice, again.clone()).is_err(), "one is going");
         apply(&mut twice, ended("abandoned")).unwrap();
         apply(&mut twice, again).unwrap();

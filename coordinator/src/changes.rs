@@ -1,5 +1,5 @@
-//! How often a site's steward has decided about a study: what is on record stays for ever, so a site that decides without
-//! end is slowed down, and one who honestly changes his mind never is.
+//! How often a site's steward has decided about a study: what is on record stays for ever, so a
+//! site that decides without end is slowed down, and one who honestly changes his mind never is.
 
 use motet_common::decision::{Decision, SignedDecision};
 use motet_common::moment::Moment;
@@ -24,8 +24,9 @@ impl Changes {
         self.0.insert(site, (count.saturating_add(1), at));
     }
 
-    /// Whether a decision may go on record after the one that is `known`. Only its steward could have signed it; but whoever
-    /// has kept an older one could put it in the place of a later, were it not for its date.
+    /// Whether a decision may go on record after the one that is `known`. Only its steward could
+    /// have signed it; but whoever has kept an older one could put it in the place of a later, were
+    /// it not for its date.
     ///
     /// # Errors
     /// `decision_stale`, `too_fast`.
@@ -35,12 +36,19 @@ impl Changes {
         decision: &SignedDecision,
         now: Moment,
     ) -> Result<(), Refusal> {
-        let Decision { site, when_ms, study, .. } = &decision.decision;
+        let Decision {
+            site,
+            when_ms,
+            study,
+            ..
+        } = &decision.decision;
         if known.is_some_and(|known| *when_ms <= known.decision.when_ms) {
             return Err(Code::DecisionStale.into());
         }
         match self.0.get(site) {
-            Some((count, latest)) if *count >= FREE && now.ms.saturating_sub(latest.ms) < APART_MS => {
+            Some((count, latest))
+                if *count >= FREE && now.ms.saturating_sub(latest.ms) < APART_MS =>
+            {
                 let detail = format!("{count} decisions about study `{study}`");
                 Err(Refusal::new(Code::TooFast, detail))
             }
@@ -75,7 +83,12 @@ mod tests {
         let (mut changes, mut known) = (Changes::default(), None);
         let mut recorded = 0;
         for at in 0..count {
-            let (next, now) = (decision(at + 1), Moment { ms: 1_000_000 + at * apart_ms });
+            let (next, now) = (
+                decision(at + 1),
+                Moment {
+                    ms: 1_000_000 + at * apart_ms,
+                },
+            );
             if changes.may(known.as_ref(), &next, now).is_ok() {
                 changes.note(SITE, now);
                 known = Some(next);
@@ -96,11 +109,18 @@ mod tests {
     #[test]
     fn an_older_decision_does_not_take_the_place_of_a_later_one() {
         let (changes, known) = (Changes::default(), decision(5));
-        for (when_ms, expected) in [(4, Some(Code::DecisionStale)), (5, Some(Code::DecisionStale)), (6, None)]
-        {
+        for (when_ms, expected) in [
+            (4, Some(Code::DecisionStale)),
+            (5, Some(Code::DecisionStale)),
+            (6, None),
+        ] {
             let may = changes.may(Some(&known), &decision(when_ms), Moment { ms: 9 });
             assert_eq!(may.err().map(|refusal| refusal.code), expected, "{when_ms}");
         }
-        assert_eq!(changes.may(None, &decision(0), Moment { ms: 9 }), Ok(()), "the first may have any date");
+        assert_eq!(
+            changes.may(None, &decision(0), Moment { ms: 9 }),
+            Ok(()),
+            "the first may have any date"
+        );
     }
 }

@@ -27,8 +27,8 @@ pub struct Config {
     /// Fewest sites in any study's sum.
     #[serde(default = "default_min_sites")]
     pub min_sites: u32,
-    /// Days for which the masked uploads of every sum are kept so that auditors can recompute it; those of the latest
-    /// sum are always kept until the next, or for a week after the run.
+    /// Days for which the masked uploads of every sum are kept so that auditors can recompute it;
+    /// those of the latest sum are always kept until the next, or for a week after the run.
     #[serde(default)]
     pub retain_uploads_days: u32,
     /// The governance key, hexadecimal: rosters and removals are signed by it.
@@ -49,10 +49,15 @@ impl Config {
     /// # Errors
     /// Names the file and, for TOML, the line and the key.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read `{}`: `motet init DIR` writes it", path.display()))?;
-        let mut config: Self = toml::from_str(&text)
-            .with_context(|| format!("`{}` is not a coordinator's configuration", path.display()))?;
+        let text = std::fs::read_to_string(path).with_context(|| {
+            format!(
+                "cannot read `{}`: `motet init DIR` writes it",
+                path.display()
+            )
+        })?;
+        let mut config: Self = toml::from_str(&text).with_context(|| {
+            format!("`{}` is not a coordinator's configuration", path.display())
+        })?;
         let base = path.parent().unwrap_or(Path::new(""));
         config.keys = base.join(&config.keys);
         config.state = base.join(&config.state);
@@ -73,15 +78,20 @@ impl Config {
     /// When the text is not a number with `ms`, `s` or `m`.
     pub fn lease_ms(&self) -> Result<u32> {
         let text = self.lease.trim();
-        let (number, factor) = match (text.strip_suffix("ms"), text.strip_suffix('s'), text.strip_suffix('m'))
-        {
+        let (number, factor) = match (
+            text.strip_suffix("ms"),
+            text.strip_suffix('s'),
+            text.strip_suffix('m'),
+        ) {
             (Some(number), _, _) => (number, 1),
             (None, Some(number), _) => (number, 1_000),
             (None, None, Some(number)) => (number, 60_000),
             _ => bail!("`lease = \"{text}\"` needs a unit: `15s`, `500ms` or `2m`"),
         };
-        let number: u32 =
-            number.trim().parse().with_context(|| format!("`lease = \"{text}\"` is not a number"))?;
+        let number: u32 = number
+            .trim()
+            .parse()
+            .with_context(|| format!("`lease = \"{text}\"` is not a number"))?;
         Ok(number.saturating_mul(factor))
     }
 
@@ -90,7 +100,8 @@ impl Config {
     /// # Errors
     /// When it is not 64 hexadecimal digits.
     pub fn governance_key(&self) -> Result<PublicKey> {
-        PublicKey::from_hex(&self.governance).context("`governance` is not a key of 64 hexadecimal digits")
+        PublicKey::from_hex(&self.governance)
+            .context("`governance` is not a key of 64 hexadecimal digits")
     }
 }
 
@@ -110,6 +121,9 @@ mod tests {
         let path = dir.path().join("coordinator.toml");
         std::fs::write(&path, "consortium = \"x\"\nlissten = \"y\"\n").unwrap();
         let error = format!("{:#}", Config::read(&path).unwrap_err());
-        assert!(error.contains("line 2") && error.contains("lissten"), "{error}");
+        assert!(
+            error.contains("line 2") && error.contains("lissten"),
+            "{error}"
+        );
     }
 }

@@ -1,6 +1,6 @@
-//! One study's driver: it alone writes the study's stream, and it executes the effects of the round machine in order,
-//! what is recorded before what is told. Here, and only here at the coordinator, clock and randomness are read for the
-//! protocol.
+//! One study's driver: it alone writes the study's stream, and it executes the effects of the round
+//! machine in order, what is recorded before what is told. Here, and only here at the coordinator,
+//! clock and randomness are read for the protocol.
 
 mod asking;
 mod mending;
@@ -72,20 +72,25 @@ pub(crate) struct Driver {
     mended: Option<(tokio::time::Instant, Duration)>,
 }
 
-/// How far the record was ahead of this machine's clock when a study was read: the clock has been set back since.
+/// How far the record was ahead of this machine's clock when a study was read: the clock has been
+/// set back since.
 static AHEAD_MS: AtomicU64 = AtomicU64::new(0);
 
-/// The wall clock as it stood when this process first looked, and the steady clock from there: a clock that somebody sets
-/// while a phase is under way neither ends it early nor makes it longer.
+/// The wall clock as it stood when this process first looked, and the steady clock from there: a
+/// clock that somebody sets while a phase is under way neither ends it early nor makes it longer.
 fn now() -> Moment {
-    static BEGAN: LazyLock<(SystemTime, Instant)> = LazyLock::new(|| (SystemTime::now(), Instant::now()));
+    static BEGAN: LazyLock<(SystemTime, Instant)> =
+        LazyLock::new(|| (SystemTime::now(), Instant::now()));
     let (wall, steady) = &*BEGAN;
     let since = wall.duration_since(UNIX_EPOCH).unwrap_or_default() + steady.elapsed();
     let ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-    Moment { ms: ms.saturating_add(AHEAD_MS.load(Ordering::Relaxed)) }
+    Moment {
+        ms: ms.saturating_add(AHEAD_MS.load(Ordering::Relaxed)),
+    }
 }
 
-/// Time does not go on before `recorded`: a phase that a clock now set back has dated keeps the length it was given.
+/// Time does not go on before `recorded`: a phase that a clock now set back has dated keeps the
+/// length it was given.
 fn not_before(recorded: Moment) {
     let behind = recorded.ms.saturating_sub(now().ms);
     AHEAD_MS.fetch_add(behind, Ordering::Relaxed);
@@ -104,21 +109,29 @@ impl Driver {
             {
                 return;
             }
-            // A round is never left without its alarm: the deadline is armed anew after every input.
-            if let Some(deadline) =
-                self.round().filter(|round| round.phase() < PhaseName::Released).map(Round::deadline)
+            // A round is never left without its alarm: the deadline is armed anew after every
+            // input.
+            if let Some(deadline) = self
+                .round()
+                .filter(|round| round.phase() < PhaseName::Released)
+                .map(Round::deadline)
             {
                 self.wake = Some(self.wake.map_or(deadline, |wake| wake.min(deadline)));
             }
             self.show();
-            let Some(turned) = self.turn().await else { return };
+            let Some(turned) = self.turn().await else {
+                return;
+            };
             result = turned;
         }
     }
 
-    /// The next thing that happens, and what follows from it; nothing when the driver rests or the process is ending.
+    /// The next thing that happens, and what follows from it; nothing when the driver rests or the
+    /// process is ending.
     async fn turn(&mut self) -> Option<Result<(), Refusal>> {
-        let wait = self.wake.map(|wake| Duration::from_millis(wake.ms.saturating_sub(now().ms)));
+        let wait = self
+            .wake
+            .map(|wake| Duration::from_millis(wake.ms.saturating_sub(now().ms)));
         if !may_rest(&self.book) {
             self.needed = tokio::time::Instant::now();
         }
@@ -170,9 +183,13 @@ impl Driver {
         self.advance().await
     }
 
-    /// Nodes may have heard more about this round than a restored ledger knows: nothing more is said in it.
+    /// Nodes may have heard more about this round than a restored ledger knows: nothing more is
+    /// said in it.
     async fn abandon_restored(&mut self) -> Result<(), Refusal> {
-        if self.round().is_none_or(|round| round.phase() >= PhaseName::Released) {
+        if self
+            .round()
+            .is_none_or(|round| round.phase() >= PhaseName::Released)
+        {
             self.restored = false;
             return Ok(());
         }
@@ -196,7 +213,11 @@ impl Driver {
         let present = self.shared.hub.present();
         let nodes: Vec<NodeId> = self.book.roster().nodes().collect();
         for node in nodes {
-            let input = if present.contains(&node) { Input::Back(node) } else { Input::Gone(node) };
+            let input = if present.contains(&node) {
+                Input::Back(node)
+            } else {
+                Input::Gone(node)
+            };
             self.input(input).await?;
         }
         Ok(())
@@ -219,24 +240,32 @@ impl Driver {
         }
     }
 
-    /// Between rounds, the latest release tells a node that came what it missed, unless it has made that sum again.
+    /// Between rounds, the latest release tells a node that came what it missed, unless it has made
+    /// that sum again.
     fn tell_latest(&self, node: NodeId) {
         if self.round().is_none()
             && !self.book.checked.contains_key(&node)
             && let (Some(past), Some(run)) = (self.book.past.last(), self.book.latest_run())
         {
-            self.shared.hub.tell(node, run, &Message::Released(past.released.clone()));
+            self.shared
+                .hub
+                .tell(node, run, &Message::Released(past.released.clone()));
         }
     }
 
     async fn asked(&mut self, ask: Ask) -> Result<(), Refusal> {
         match ask {
-            Ask::FromNode { node, message: Message::Checked(checked) } if checked.node == node => {
-                self.checked(checked).await
-            }
-            Ask::FromNode { node, message: Message::Witnessed(witnessed) } => {
+            Ask::FromNode {
+                node,
+                message: Message::Checked(checked),
+            } if checked.node == node => self.checked(checked).await,
+            Ask::FromNode {
+                node,
+                message: Message::Witnessed(witnessed),
+            } => {
                 self.witnessed(node, &witnessed).await?;
-                self.input(Input::Message(node, Message::Witnessed(witnessed))).await
+                self.input(Input::Message(node, Message::Witnessed(witnessed)))
+                    .await
             }
             Ask::FromNode { node, message } => self.input(Input::Message(node, message)).await,
             Ask::Header { node, t2, answer } => {
@@ -248,9 +277,15 @@ impl Driver {
                 Ok(())
             }
             Ask::Uploaded { node, t2 } => {
-                let current =
-                    self.round().and_then(|round| round.header(node)).is_some_and(|header| header.t2 == t2);
-                if current { self.input(Input::Uploaded(node)).await } else { Ok(()) }
+                let current = self
+                    .round()
+                    .and_then(|round| round.header(node))
+                    .is_some_and(|header| header.t2 == t2);
+                if current {
+                    self.input(Input::Uploaded(node)).await
+                } else {
+                    Ok(())
+                }
             }
             Ask::Decide { decision, answer } => self.decide(*decision, answer).await,
             Ask::Withdraw { answer } => {
@@ -258,14 +293,19 @@ impl Driver {
                     self.record(StudyEntry::Withdrawn(now()), None).await?;
                     self.handle.set_withdrawn(true);
                     for node in self.book.roster().nodes().collect::<Vec<_>>() {
-                        self.shared.hub.send(node, Frame::Withdrawn(self.book.digest.0.to_vec()));
+                        self.shared
+                            .hub
+                            .send(node, Frame::Withdrawn(self.book.digest.0.to_vec()));
                     }
                     self.input(Input::Abandon).await?;
                 }
                 reply(answer, Ok(()));
                 Ok(())
             }
-            Ask::Start { without_undecided, answer } => self.start_run(without_undecided, answer).await,
+            Ask::Start {
+                without_undecided,
+                answer,
+            } => self.start_run(without_undecided, answer).await,
             Ask::Abandon { run, answer } => self.abandon(run, answer).await,
             Ask::Folded(result) => self.folded(*result).await,
             Ask::Removed => self.removed().await,
@@ -281,31 +321,47 @@ impl Driver {
         }
     }
 
-    async fn record(&mut self, entry: StudyEntry, aggregate: Option<&Aggregate>) -> Result<(), Refusal> {
+    async fn record(
+        &mut self,
+        entry: StudyEntry,
+        aggregate: Option<&Aggregate>,
+    ) -> Result<(), Refusal> {
         self.write(&entry).await?;
         self.book.apply(entry, &self.shared.keys.signing, aggregate)
     }
 
     async fn write(&mut self, entry: &StudyEntry) -> Result<(), Refusal> {
         let rehearsed = self.rehearsed(entry);
-        let rehearse =
-            |after| rehearsed.iter().for_each(|(drill, round, count)| drill.at(*round, *count, after));
+        let rehearse = |after| {
+            rehearsed
+                .iter()
+                .for_each(|(drill, round, count)| drill.at(*round, *count, after))
+        };
         rehearse(false);
-        let recorded =
-            self.shared.ledger.append(&self.stream, self.version, &entry.to_bytes()).await.map_err(disk)?;
+        let recorded = self
+            .shared
+            .ledger
+            .append(&self.stream, self.version, &entry.to_bytes())
+            .await
+            .map_err(disk)?;
         self.version = recorded.version;
         rehearse(true);
         Ok(())
     }
 
-    /// The rehearsed loss of this process, if there is to be one, and which entry of which round this is.
+    /// The rehearsed loss of this process, if there is to be one, and which entry of which round
+    /// this is.
     fn rehearsed(&mut self, entry: &StudyEntry) -> Option<(Drill, u64, u32)> {
         self.written = match entry {
             StudyEntry::Planned(_) | StudyEntry::Publishing(_) => 1,
             StudyEntry::Round(_) | StudyEntry::Witnessed(_) => self.written + 1,
             _ => return None,
         };
-        Some((self.shared.drill?, self.book.chain.round() + 1, self.written))
+        Some((
+            self.shared.drill?,
+            self.book.chain.round() + 1,
+            self.written,
+        ))
     }
 
     async fn put_leaf(&mut self, leaf: Vec<u8>) -> Result<u64, Refusal> {
@@ -313,11 +369,16 @@ impl Driver {
             return Ok(index);
         }
         let size = self.book.log.point().size;
-        self.shared.ledger.append(&self.book.log_stream(), size, &leaf).await.map_err(disk)?;
+        self.shared
+            .ledger
+            .append(&self.book.log_stream(), size, &leaf)
+            .await
+            .map_err(disk)?;
         Ok(self.book.log.push(leaf))
     }
 
-    /// Hands an input to the round and executes what follows. A refusal of the input is the sender's affair.
+    /// Hands an input to the round and executes what follows. A refusal of the input is the
+    /// sender's affair.
     async fn input(&mut self, input: Input) -> Result<(), Refusal> {
         let key = &self.shared.keys.signing;
         let Some(round) = self.book.run.as_mut().and_then(|run| run.round.as_mut()) else {
@@ -344,9 +405,16 @@ impl Driver {
                 }
                 Effect::Log(leaf) => queue.extend(self.log(leaf).await?),
                 Effect::Fold(fold) => self.fold(fold),
-                Effect::WakeAt(moment) => self.wake = Some(self.wake.map_or(moment, |wake| wake.min(moment))),
+                Effect::WakeAt(moment) => {
+                    self.wake = Some(self.wake.map_or(moment, |wake| wake.min(moment)))
+                }
                 Effect::Publish(released) => {
-                    allow(&self.shared, &self.book, [released.aggregate, released.evidence]).await;
+                    allow(
+                        &self.shared,
+                        &self.book,
+                        [released.aggregate, released.evidence],
+                    )
+                    .await;
                     tracing::info!(study = %self.book.study.id, round = self.book.chain.round() + 1,
                         sites = released.set.len(), "a sum is released");
                 }
@@ -359,12 +427,19 @@ impl Driver {
     }
 
     async fn log(&mut self, leaf: Leaf) -> Result<Vec<Effect>, Refusal> {
-        let known = self.round().map_or(0, |round| round.terms().plan().previous_index);
+        let known = self
+            .round()
+            .map_or(0, |round| round.terms().plan().previous_index);
         let index = self.put_leaf(leaf.to_bytes()).await?;
-        let logged = self.book.log.logged(index, known + 1, &self.shared.keys.log).ok_or(Code::Storage)?;
+        let logged = self
+            .book
+            .log
+            .logged(index, known + 1, &self.shared.keys.log)
+            .ok_or(Code::Storage)?;
         if let Leaf::Commit(commit) = &leaf {
             // What an excluded node has uploaded will never count (ruling R13).
-            self.drop_uploads(|node| !commit.set.iter().any(|(counted, _)| *counted == node)).await;
+            self.drop_uploads(|node| !commit.set.iter().any(|(counted, _)| *counted == node))
+                .await;
         }
         let key = &self.shared.keys.signing;
         let Some(round) = self.book.run.as_mut().and_then(|run| run.round.as_mut()) else {
@@ -394,8 +469,11 @@ impl Driver {
         self.folding = false;
         match result {
             Ok(done) => {
-                let folded =
-                    Folded { aggregate: done.digest, evidence: done.evidence, state_root: done.state.root() };
+                let folded = Folded {
+                    aggregate: done.digest,
+                    evidence: done.evidence,
+                    state_root: done.state.root(),
+                };
                 self.done = Some(done);
                 self.input(Input::Folded(folded)).await
             }
@@ -435,9 +513,16 @@ mod tests {
     #[test]
     fn time_goes_on_from_the_record_and_never_back() {
         let before = now();
-        not_before(Moment { ms: before.ms - 60_000 });
-        assert!(now().ms < before.ms + 60_000, "a record of the past moves nothing");
-        let recorded = Moment { ms: before.ms + 3_600_000 };
+        not_before(Moment {
+            ms: before.ms - 60_000,
+        });
+        assert!(
+            now().ms < before.ms + 60_000,
+            "a record of the past moves nothing"
+        );
+        let recorded = Moment {
+            ms: before.ms + 3_600_000,
+        };
         not_before(recorded);
         assert!(now() >= recorded);
         not_before(before);

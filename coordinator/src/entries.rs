@@ -1,4 +1,5 @@
-//! What the coordinator writes down, by stream: `members`, one `study/...` for each proposed study, and `restores`.
+//! What the coordinator writes down, by stream: `members`, one `study/...` for each proposed study,
+//! and `restores`.
 
 use motet_common::decision::SignedDecision;
 use motet_common::enrol::{Enrolment, Possession, Role};
@@ -42,7 +43,8 @@ canonical! {
         pub(crate) proof: [u8; 32],
         /// The signatures of its keys, which both check.
         pub(crate) possession: Possession,
-        /// The certificate that was issued, PEM: given once more to a newcomer whose answer was lost.
+        /// The certificate that was issued, PEM: given once more to a newcomer whose answer was
+        /// lost.
         pub(crate) certificate: String,
         /// SHA-256 of its DER bytes: what whoever calls is admitted by.
         pub(crate) fingerprint: Digest,
@@ -136,8 +138,9 @@ canonical! {
 }
 
 canonical! {
-    /// The result of the finished recipe, fixed for good before its leaf enters the log: its files lie among the blobs. There
-    /// is one, whatever becomes of the run, for a log holds one `Publication` of a state.
+    /// The result of the finished recipe, fixed for good before its leaf enters the log: its files
+    /// lie among the blobs. There is one, whatever becomes of the run, for a log holds one
+    /// `Publication` of a state.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub(crate) struct Publishing {
         /// The run that came to it.

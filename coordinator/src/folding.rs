@@ -1,4 +1,5 @@
-//! Folding: the masked uploads of a set are added chunk by chunk, the opened masks come off, and the sum is absorbed.
+//! Folding: the masked uploads of a set are added chunk by chunk, the opened masks come off, and
+//! the sum is absorbed.
 
 use crate::members::disk;
 use motet_common::chain::Chain;
@@ -27,7 +28,8 @@ pub(crate) fn spool_name(t2: &Digest, node: NodeId) -> String {
     format!("{}-{}", t2.hex(), node.hex())
 }
 
-/// Folds the uploads of the evidence's set and follows the chain with the sum. Sum and evidence go among the blobs.
+/// Folds the uploads of the evidence's set and follows the chain with the sum. Sum and evidence go
+/// among the blobs.
 ///
 /// # Errors
 /// `sentinel_mismatch`, `range_violation`, `recipe_failed`, or `storage`.
@@ -47,8 +49,15 @@ pub(crate) async fn fold(
     for index in 0..shape.chunks() {
         let mut payloads = Vec::with_capacity(set.len());
         for node in &set {
-            let spool = Spool::open(&spools, &spool_name(&t2, *node)).await.map_err(disk)?;
-            payloads.push(spool.read_chunk(u32::try_from(index).unwrap_or(u32::MAX)).await.map_err(disk)?);
+            let spool = Spool::open(&spools, &spool_name(&t2, *node))
+                .await
+                .map_err(disk)?;
+            payloads.push(
+                spool
+                    .read_chunk(u32::try_from(index).unwrap_or(u32::MAX))
+                    .await
+                    .map_err(disk)?,
+            );
         }
         let removals = Arc::clone(&removals);
         let chunk = tokio::task::spawn_blocking(move || {
@@ -57,19 +66,35 @@ pub(crate) async fn fold(
         });
         words.extend(chunk.await.map_err(disk)?.map_err(refusal)?);
     }
-    let aggregate = Aggregate { ring: shape.ring, words };
+    let aggregate = Aggregate {
+        ring: shape.ring,
+        words,
+    };
     let digest = ledger.put_blob(&aggregate.to_bytes()).await.map_err(disk)?;
-    let evidence = ledger.put_blob(&fold.evidence.to_bytes()).await.map_err(disk)?;
+    let evidence = ledger
+        .put_blob(&fold.evidence.to_bytes())
+        .await
+        .map_err(disk)?;
     let (aggregate, state) = tokio::task::spawn_blocking(move || {
         let state = follow(&chain, &aggregate, candidates, &set);
         (aggregate, state)
     })
     .await
     .map_err(disk)?;
-    Ok(Done { aggregate, digest, evidence, state: state? })
+    Ok(Done {
+        aggregate,
+        digest,
+        evidence,
+        state: state?,
+    })
 }
 
-fn follow(chain: &Chain, aggregate: &Aggregate, candidates: usize, set: &[NodeId]) -> Result<State, Refusal> {
+fn follow(
+    chain: &Chain,
+    aggregate: &Aggregate,
+    candidates: usize,
+    set: &[NodeId],
+) -> Result<State, Refusal> {
     let question = chain.question(candidates)?.ok_or(Code::RecipeFailed)?;
     chain.follow(aggregate, &question.layout, set)
 }

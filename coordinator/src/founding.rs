@@ -1,5 +1,5 @@
-//! The beginning of a consortium's ledger: the operator who makes it stands on the books as everyone after, invited,
-//! enrolled and with its certificate on record.
+//! The beginning of a consortium's ledger: the operator who makes it stands on the books as
+//! everyone after, invited, enrolled and with its certificate on record.
 
 use crate::entries::Invited;
 use crate::members::{Application, Members};
@@ -29,7 +29,8 @@ pub struct Founder {
 /// Begins the ledger in the new folder `state` and gives the founder's certificate, PEM.
 ///
 /// # Errors
-/// When the folder holds a ledger with members, when it cannot be written, or when the enrolment is not acceptable.
+/// When the folder holds a ledger with members, when it cannot be written, or when the enrolment is
+/// not acceptable.
 pub async fn found(
     state: &Path,
     authority: &Authority,
@@ -39,20 +40,37 @@ pub async fn found(
     // Begun here and nowhere else: a coordinator that finds no ledger has lost one.
     let ledger = Ledger::create(state).await?;
     let members = Members::load(ledger.clone()).await?;
-    let Founder { ticket, enrolment, proof, possession, csr, validity } = founder;
+    let Founder {
+        ticket,
+        enrolment,
+        proof,
+        possession,
+        csr,
+        validity,
+    } = founder;
     let invited = Invited {
         invite: enrolment.invite,
         name: enrolment.name.clone(),
         country: enrolment.country.clone(),
         role: enrolment.role,
-        expires: Moment { ms: now.ms.saturating_add(1) },
+        expires: Moment {
+            ms: now.ms.saturating_add(1),
+        },
         ticket: ticket.digest(),
         by: enrolment.invite,
     };
     let governance = enrolment.governance_fingerprint;
     members.invite(invited, now).await?;
-    let application = Application { ticket, enrolment, proof, possession, csr };
-    let joined = members.enrol(authority, &governance, application, validity, now).await;
+    let application = Application {
+        ticket,
+        enrolment,
+        proof,
+        possession,
+        csr,
+    };
+    let joined = members
+        .enrol(authority, &governance, application, validity, now)
+        .await;
     ledger.close().await;
     joined.context("the operator could not be enrolled")
 }

@@ -1,5 +1,6 @@
-//! How the rest of the coordinator reaches a study's driver: what may be asked of it, and the line to it. A driver that
-//! nobody needs rests: its book is let go, and read anew from the ledger when somebody asks.
+//! How the rest of the coordinator reaches a study's driver: what may be asked of it, and the line
+//! to it. A driver that nobody needs rests: its book is let go, and read anew from the ledger when
+//! somebody asks.
 
 use crate::book::{Book, Past};
 use crate::entries::{Proposed, RunEnded};
@@ -100,7 +101,10 @@ pub(crate) struct Decided {
 
 impl Decided {
     pub(crate) fn of(signed: &SignedDecision) -> Self {
-        Self { digest: signed.digest("decision"), verdict: signed.decision.verdict.clone() }
+        Self {
+            digest: signed.digest("decision"),
+            verdict: signed.decision.verdict.clone(),
+        }
     }
 }
 
@@ -173,26 +177,36 @@ impl Handle {
         handle
     }
 
-    /// Whether somebody may see the study, its runs and its release: operators, the sites of its roster, and the researchers
-    /// whom it names as recipients.
+    /// Whether somebody may see the study, its runs and its release: operators, the sites of its
+    /// roster, and the researchers whom it names as recipients.
     pub(crate) fn is_for(&self, caller: &Caller) -> bool {
         match caller.role {
             Role::Operator => true,
-            Role::Site => caller.node.is_some_and(|node| self.proposed.roster.roster.entry(node).is_some()),
+            Role::Site => caller
+                .node
+                .is_some_and(|node| self.proposed.roster.roster.entry(node).is_some()),
             Role::Coordinator => false,
-            Role::Researcher => self.recipients.include(&caller.name, caller.since <= self.proposed.at),
+            Role::Researcher => self
+                .recipients
+                .include(&caller.name, caller.since <= self.proposed.at),
         }
     }
 
     /// Takes over from the book what is known without it.
     pub(crate) fn follow(&self, book: &Book) {
         self.set_withdrawn(book.withdrawn);
-        let decided = book.decisions.iter().map(|(node, signed)| (*node, Decided::of(signed)));
+        let decided = book
+            .decisions
+            .iter()
+            .map(|(node, signed)| (*node, Decided::of(signed)));
         *self.decided() = decided.collect();
     }
 
     /// Asks and waits for the answer.
-    pub(crate) async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, Refusal> {
+    pub(crate) async fn ask<T>(
+        &self,
+        ask: impl FnOnce(oneshot::Sender<T>) -> Ask,
+    ) -> Result<T, Refusal> {
         let (answer, answered) = oneshot::channel();
         deliver(&self.id, &self.awake().await?, ask(answer)).await;
         answered.await.map_err(|_| {
@@ -208,7 +222,9 @@ impl Handle {
     pub(crate) async fn send(&self, ask: Ask) {
         match self.awake().await {
             Ok(awake) => deliver(&self.id, &awake, ask).await,
-            Err(refusal) => tracing::error!(study = %self.id, %refusal, "the study's record cannot be read"),
+            Err(refusal) => {
+                tracing::error!(study = %self.id, %refusal, "the study's record cannot be read")
+            }
         }
     }
 
@@ -220,7 +236,9 @@ impl Handle {
 
     /// Whether a driver is there at this moment: what is sent to it arrives in order.
     pub(crate) fn is_awake(&self) -> bool {
-        self.line.try_lock().is_ok_and(|line| matches!(&*line, Line::Awake(_)))
+        self.line
+            .try_lock()
+            .is_ok_and(|line| matches!(&*line, Line::Awake(_)))
     }
 
     /// Tells a driver that does not rest.
@@ -243,11 +261,17 @@ impl Handle {
         Ok(awake)
     }
 
-    /// A node came: it is told of a release that it may have missed. A driver need not wake for that.
+    /// A node came: it is told of a release that it may have missed. A driver need not wake for
+    /// that.
     pub(crate) async fn came(&self, node: NodeId) {
         if let Line::Resting(resting) = &*self.line.lock().await {
-            if let Some((run, told)) = resting.latest.as_ref().filter(|_| resting.owed.contains(&node)) {
-                told.iter().for_each(|message| self.hub.tell(node, *run, message));
+            if let Some((run, told)) = resting
+                .latest
+                .as_ref()
+                .filter(|_| resting.owed.contains(&node))
+            {
+                told.iter()
+                    .for_each(|message| self.hub.tell(node, *run, message));
             }
             return;
         }
@@ -287,8 +311,8 @@ impl Handle {
         self.decided.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What each site of the roster has decided, and, for an operator, in which words and whether it is here: who is here and yet in no
-    /// sum would tell others of its rows.
+    /// What each site of the roster has decided, and, for an operator, in which words and whether
+    /// it is here: who is here and yet in no sum would tell others of its rows.
     pub(crate) fn standings(&self, operator: bool) -> Vec<Standing> {
         let decided = self.decided();
         let standing = |entry: &Entry| {
@@ -296,7 +320,9 @@ impl Handle {
             Standing {
                 site: entry.name.clone(),
                 country: entry.country.clone(),
-                decision: verdict.map_or("undecided", |verdict| verdict.as_str()).to_owned(),
+                decision: verdict
+                    .map_or("undecided", |verdict| verdict.as_str())
+                    .to_owned(),
                 why: verdict
                     .filter(|_| operator)
                     .map(|verdict| verdict.text().to_owned())
@@ -305,7 +331,13 @@ impl Handle {
                 stopped: operator && self.hub.is_stopped(entry.node),
             }
         };
-        self.proposed.roster.roster.entries.iter().map(standing).collect()
+        self.proposed
+            .roster
+            .roster
+            .entries
+            .iter()
+            .map(standing)
+            .collect()
     }
 
     /// The proposal as a node hears it, with what is known of its steward's decision.

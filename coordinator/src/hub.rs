@@ -1,4 +1,5 @@
-//! Who is connected. Each node has one line out; a node that does not read is cut and comes back by itself.
+//! Who is connected. Each node has one line out; a node that does not read is cut and comes back by
+//! itself.
 
 use motet_common::refusal::{Code, Refusal};
 use motet_proto::refusal::status;
@@ -17,7 +18,8 @@ use tonic::Status;
 pub(crate) const QUEUE: usize = 256;
 /// Comings and goings that a study's driver may lag behind.
 const NEWS: usize = 4096;
-/// How long the operator hears that a site's folder runs in two places: whoever looks once an hour sees it.
+/// How long the operator hears that a site's folder runs in two places: whoever looks once an hour
+/// sees it.
 const CONTESTED: Duration = Duration::from_secs(60 * 60);
 
 /// A node's line out.
@@ -43,10 +45,11 @@ pub(crate) struct Hub {
 struct Lines {
     next: u64,
     open: BTreeMap<NodeId, (u64, Line)>,
-    /// Nodes within their lease, connected or not, with the number of their latest line or lease: an older lease that runs
-    /// out says nothing about them any more.
+    /// Nodes within their lease, connected or not, with the number of their latest line or lease:
+    /// an older lease that runs out says nothing about them any more.
     present: BTreeMap<NodeId, u64>,
-    /// Nodes that came back although another connection with their certificate had taken their line, and when they last did.
+    /// Nodes that came back although another connection with their certificate had taken their
+    /// line, and when they last did.
     contested: BTreeMap<NodeId, Instant>,
     /// Nodes that say that their stewards stopped them.
     stopped: BTreeSet<NodeId>,
@@ -54,7 +57,11 @@ struct Lines {
 
 impl Hub {
     pub(crate) fn new(lease: Duration) -> Self {
-        Self { lines: Arc::default(), news: broadcast::channel(NEWS).0, lease }
+        Self {
+            lines: Arc::default(),
+            news: broadcast::channel(NEWS).0,
+            lease,
+        }
     }
 
     pub(crate) fn lease(&self) -> Duration {
@@ -82,7 +89,11 @@ impl Hub {
     /// A node says whether its steward has stopped it.
     pub(crate) fn turned(&self, node: NodeId, stopped: bool) {
         let mut lines = self.lock();
-        let changed = if stopped { lines.stopped.insert(node) } else { lines.stopped.remove(&node) };
+        let changed = if stopped {
+            lines.stopped.insert(node)
+        } else {
+            lines.stopped.remove(&node)
+        };
         drop(lines);
         if changed {
             tracing::info!(%node, stopped, "a steward turned the node's switch");
@@ -91,13 +102,15 @@ impl Hub {
         }
     }
 
-    /// After a restart every node has a lease to come back: what was under way waits for it as before.
+    /// After a restart every node has a lease to come back: what was under way waits for it as
+    /// before.
     pub(crate) fn expect(&self, nodes: impl IntoIterator<Item = NodeId>) {
         nodes.into_iter().for_each(|node| self.lease_begins(node));
     }
 
-    /// Registers a node's line. A second line of the same node takes the place of the first at once: that may be the half of a
-    /// connection that broke. Whoever still listens there is told, and is another process then.
+    /// Registers a node's line. A second line of the same node takes the place of the first at
+    /// once: that may be the half of a connection that broke. Whoever still listens there is told,
+    /// and is another process then.
     pub(crate) fn came(&self, node: NodeId, line: Line) -> u64 {
         let mut lines = self.lock();
         let id = lines.number();
@@ -114,7 +127,8 @@ impl Hub {
         id
     }
 
-    /// A node is here that was told before that another connection took its line: two processes have its certificate.
+    /// A node is here that was told before that another connection took its line: two processes
+    /// have its certificate.
     pub(crate) fn contested(&self, node: NodeId) {
         tracing::warn!(%node, "a site's folder runs in two places: two nodes with its certificate take the line from each other; call the site, one of the two is to end");
         self.lock().contested.insert(node, Instant::now());
@@ -122,7 +136,10 @@ impl Hub {
 
     /// Whether two nodes took this one's line from each other lately.
     pub(crate) fn is_contested(&self, node: NodeId) -> bool {
-        self.lock().contested.get(&node).is_some_and(|since| since.elapsed() < CONTESTED)
+        self.lock()
+            .contested
+            .get(&node)
+            .is_some_and(|since| since.elapsed() < CONTESTED)
     }
 
     /// The line broke; the lease begins.
@@ -160,7 +177,10 @@ impl Hub {
         let Some((_, line)) = lines.open.get(&node) else {
             return;
         };
-        if line.try_send(Ok(AttendResponse { frame: Some(frame) })).is_err() {
+        if line
+            .try_send(Ok(AttendResponse { frame: Some(frame) }))
+            .is_err()
+        {
             lines.open.remove(&node);
         }
     }
@@ -181,7 +201,13 @@ impl Hub {
     }
 
     pub(crate) fn tell(&self, node: NodeId, run: RunId, message: &Message) {
-        self.send(node, Frame::Message(Envelope { run: run.0.to_vec(), body: message.to_bytes() }));
+        self.send(
+            node,
+            Frame::Message(Envelope {
+                run: run.0.to_vec(),
+                body: message.to_bytes(),
+            }),
+        );
     }
 
     fn lock(&self) -> MutexGuard<'_, Lines> {
@@ -218,7 +244,10 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(200)).await;
         assert_eq!(hub.present(), []);
         let heard: Vec<News> = std::iter::from_fn(|| news.try_recv().ok()).collect();
-        assert_eq!(heard, [News::Came(node), News::Came(node), News::Went(node)]);
+        assert_eq!(
+            heard,
+            [News::Came(node), News::Came(node), News::Went(node)]
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -227,7 +256,8 @@ mod tests {
         let node = NodeId([7; 16]);
         let (line, mut older) = mpsc::channel(QUEUE);
         hub.came(node, line);
-        // A line on which nobody reads any more is full and hears nothing; that keeps nobody waiting either.
+        // A line on which nobody reads any more is full and hears nothing; that keeps nobody
+        // waiting either.
         let (line, _full) = mpsc::channel(1);
         line.try_send(Ok(AttendResponse { frame: None })).unwrap();
         hub.came(node, line);
@@ -246,7 +276,10 @@ mod tests {
         let node = NodeId([7; 16]);
         hub.came(node, mpsc::channel(QUEUE).0);
         hub.came(node, mpsc::channel(QUEUE).0);
-        assert!(!hub.is_contested(node), "a restart with an old connection half open is no alarm");
+        assert!(
+            !hub.is_contested(node),
+            "a restart with an old connection half open is no alarm"
+        );
         hub.contested(node);
         assert!(hub.is_contested(node));
         tokio::time::sleep(CONTESTED).await;

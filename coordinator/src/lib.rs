@@ -1,4 +1,5 @@
-//! The consortium's daemon: it plans rounds, takes masked vectors, and can read nothing but their sum.
+//! The consortium's daemon: it plans rounds, takes masked vectors, and can read nothing but their
+//! sum.
 //!
 //! ```text
 //! config     coordinator.toml                 entries   what is written down

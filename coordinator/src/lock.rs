@@ -7,8 +7,8 @@ use std::path::Path;
 /// The file that stands for the folder where a folder cannot be locked.
 pub const LOCK: &str = Claim::FILE;
 
-/// Held by the one process that may write the state folder; the system releases it when the process ends, however it
-/// ends.
+/// Held by the one process that may write the state folder; the system releases it when the process
+/// ends, however it ends.
 pub struct StateLock(Claim);
 
 impl StateLock {
@@ -20,7 +20,10 @@ impl StateLock {
         match Claim::take(state)? {
             Some(claim) => Ok(Self(claim)),
             None => {
-                bail!("a coordinator is running on `{}` already: stop that process first", state.display())
+                bail!(
+                    "a coordinator is running on `{}` already: stop that process first",
+                    state.display()
+                )
             }
         }
     }
@@ -43,9 +46,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let held = StateLock::claim(folder.path()).unwrap();
         let _ = std::fs::remove_file(folder.path().join(LOCK));
-        let Err(error) = StateLock::claim(folder.path()) else { panic!("two have it") };
+        let Err(error) = StateLock::claim(folder.path()) else {
+            panic!("two have it")
+        };
         let error = error.to_string();
-        assert!(error.contains("running") && error.contains(&folder.path().display().to_string()), "{error}");
+        assert!(
+            error.contains("running") && error.contains(&folder.path().display().to_string()),
+            "{error}"
+        );
         drop(held);
         StateLock::claim(folder.path()).unwrap();
     }

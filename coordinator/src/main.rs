@@ -8,7 +8,8 @@ use std::path::PathBuf;
 #[global_allocator]
 static ALLOCATOR: motet_proto::process::Allocator = motet_proto::process::WIPES;
 
-/// The consortium's coordinator: plans rounds, takes masked vectors, can read nothing but their sum.
+/// The consortium's coordinator: plans rounds, takes masked vectors, can read nothing but their
+/// sum.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
@@ -31,5 +32,8 @@ fn main() -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         .init();
     let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(motet_coordinator::run(Config::read(&args.config)?, args.drill))
+    runtime.block_on(motet_coordinator::run(
+        Config::read(&args.config)?,
+        args.drill,
+    ))
 }

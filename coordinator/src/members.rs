@@ -1,16 +1,22 @@
-//! Who was invited, who joined, who was removed, and so who may call. The coordinator issues certificates; whom a roster
-//! trusts is decided by the operator's command, which alone holds the invitations' secrets.
+//! Who was invited, who joined, who was removed, and so who may call. The coordinator issues
+//! certificates; whom a roster trusts is decided by the operator's command, which alone holds the
+//! invitations' secrets.
 //!
-//! Admission is by the certificate on record, byte for byte, and not by what a certificate says of its holder: one that the
-//! authority issued but that stands in no book (an older ledger, a restored one, a stolen authority) is nobody's.
+//! Admission is by the certificate on record, byte for byte, and not by what a certificate says of
+//! its holder: one that the authority issued but that stands in no book (an older ledger, a
+//! restored one, a stolen authority) is nobody's.
 
 use crate::entries::{Invited, Joined, MemberEntry};
-use motet_common::enrol::{Enrolment, MAX_INVITE_DAYS, Possession, Role, Ticket, check_country, check_name};
+use motet_common::enrol::{
+    Enrolment, MAX_INVITE_DAYS, Possession, Role, Ticket, check_country, check_name,
+};
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
 use motet_common::roster::SignedRemoval;
 use motet_ledger::{Ledger, LedgerError};
-use motet_proto::tls::authority::{Authority, Subject, Validity, certificate_digest, csr_key_digest};
+use motet_proto::tls::authority::{
+    Authority, Subject, Validity, certificate_digest, csr_key_digest,
+};
 use motet_proto::tls::peer::Peer;
 use motet_proto::v1;
 use motet_secagg::digest::Digest;
@@ -78,7 +84,11 @@ impl Book {
         match entry {
             MemberEntry::Invited(invited) => {
                 // A new invitation of the same name takes the place of one that nobody redeemed.
-                let Self { invited: known, joined, .. } = self;
+                let Self {
+                    invited: known,
+                    joined,
+                    ..
+                } = self;
                 known.retain(|id, old| {
                     !old.name.eq_ignore_ascii_case(&invited.name) || joined.contains_key(id)
                 });
@@ -87,14 +97,19 @@ impl Book {
             MemberEntry::Joined(joined) => {
                 let invite = joined.enrolment.invite;
                 self.certificates.insert(joined.fingerprint, invite);
-                self.keys.extend(joined.enrolment.keys().map(|(_, key)| (key, invite)));
+                self.keys
+                    .extend(joined.enrolment.keys().map(|(_, key)| (key, invite)));
                 self.joined.insert(invite, joined);
             }
             MemberEntry::Removed(removal) => {
                 let gone = removal.removal.invite;
                 self.removed.insert(gone);
                 // Else whoever is removed comes back under another name that it invited itself.
-                let Self { invited: known, joined, .. } = self;
+                let Self {
+                    invited: known,
+                    joined,
+                    ..
+                } = self;
                 known.retain(|id, invited| invited.by != gone || joined.contains_key(id));
             }
             MemberEntry::Voided(invite) => {
@@ -107,19 +122,25 @@ impl Book {
 
     /// Members who joined and were not removed.
     fn standing(&self) -> impl Iterator<Item = &Joined> {
-        self.joined.values().filter(|joined| !self.removed.contains(&joined.enrolment.invite))
+        self.joined
+            .values()
+            .filter(|joined| !self.removed.contains(&joined.enrolment.invite))
     }
 
     /// A name is free when nobody who still belongs joined under it.
     fn is_taken(&self, name: &str) -> bool {
-        self.standing().any(|joined| joined.enrolment.name.eq_ignore_ascii_case(name))
+        self.standing()
+            .any(|joined| joined.enrolment.name.eq_ignore_ascii_case(name))
     }
 
     /// Refuses a newcomer who brings a key that any member has or had.
     fn refuse_known_keys(&self, enrolment: &Enrolment) -> Result<(), Refusal> {
         for (purpose, key) in enrolment.keys() {
             if self.keys.contains_key(&key) {
-                let detail = format!("the {purpose} of `{}` is already a key of a member", enrolment.name);
+                let detail = format!(
+                    "the {purpose} of `{}` is already a key of a member",
+                    enrolment.name
+                );
                 return Err(Refusal::new(Code::KeyTaken, detail));
             }
         }
@@ -129,8 +150,10 @@ impl Book {
     /// Refuses to let the last operator go: nobody could invite another.
     fn refuse_last_operator(&self, leaving: &Enrolment, now: Moment) -> Result<(), Refusal> {
         let may_act = |other: &&Joined| other.enrolment.role == Role::Operator && other.until > now;
-        let mut others =
-            self.standing().filter(may_act).filter(|other| other.enrolment.invite != leaving.invite);
+        let mut others = self
+            .standing()
+            .filter(may_act)
+            .filter(|other| other.enrolment.invite != leaving.invite);
         if leaving.role == Role::Operator && others.next().is_none() {
             let detail = format!(
                 "`{}` is the consortium's only operator with a certificate that is valid",
@@ -152,52 +175,79 @@ impl Members {
         for recorded in ledger.read(STREAM, 1).await? {
             book.apply(MemberEntry::from_bytes(&recorded.entry)?);
         }
-        Ok(Self { ledger, writing: Mutex::new(()), book: RwLock::new(book) })
+        Ok(Self {
+            ledger,
+            writing: Mutex::new(()),
+            book: RwLock::new(book),
+        })
     }
 
-    /// Who shows this certificate. The only place where it is decided whether a caller is a member; what a role may do is
-    /// decided by whoever asks.
+    /// Who shows this certificate. The only place where it is decided whether a caller is a member;
+    /// what a role may do is decided by whoever asks.
     ///
     /// # Errors
     /// `not_a_member` for a certificate that is not on record, `site_revoked` and `person_revoked`.
     pub(crate) fn caller(&self, peer: &Peer) -> Result<Caller, Refusal> {
         let book = self.book();
-        let on_record = book.certificates.get(&peer.certificate).and_then(|invite| book.joined.get(invite));
+        let on_record = book
+            .certificates
+            .get(&peer.certificate)
+            .and_then(|invite| book.joined.get(invite));
         let Some(Joined { enrolment, at, .. }) = on_record else {
             let detail = format!("`{}`, certificate {}", peer.name, peer.certificate.short());
             return Err(Refusal::new(Code::NotAMember, detail));
         };
         let site = enrolment.role == Role::Site;
         if book.removed.contains(&enrolment.invite) {
-            let code = if site { Code::SiteRevoked } else { Code::PersonRevoked };
+            let code = if site {
+                Code::SiteRevoked
+            } else {
+                Code::PersonRevoked
+            };
             return Err(Refusal::new(code, format!("`{}`", enrolment.name)));
         }
         let node = site.then(|| enrolment.identity.node_id());
-        let Enrolment { name, role, invite, .. } = enrolment;
-        Ok(Caller { name: name.clone(), role: *role, invite: *invite, since: *at, node })
+        let Enrolment {
+            name, role, invite, ..
+        } = enrolment;
+        Ok(Caller {
+            name: name.clone(),
+            role: *role,
+            invite: *invite,
+            since: *at,
+            node,
+        })
     }
 
     /// Makes an invitation known, for [`MAX_INVITE_DAYS`] at most.
     ///
     /// # Errors
-    /// `malformed` for a bad name or country or an id that is in use, `name_taken`, `person_revoked` for an inviter who has
-    /// gone in the meantime.
+    /// `malformed` for a bad name or country or an id that is in use, `name_taken`,
+    /// `person_revoked` for an inviter who has gone in the meantime.
     pub(crate) async fn invite(&self, mut invited: Invited, now: Moment) -> Result<(), Refusal> {
         check_name(&invited.name)?;
         check_country(&invited.country)?;
-        let longest = now.ms.saturating_add(u64::from(MAX_INVITE_DAYS).saturating_mul(DAY_MS));
+        let longest = now
+            .ms
+            .saturating_add(u64::from(MAX_INVITE_DAYS).saturating_mul(DAY_MS));
         invited.expires.ms = invited.expires.ms.min(longest);
         let turn = self.writing.lock().await;
         // Asked within the turn: a request may have been under way when its sender was removed.
         if self.book().removed.contains(&invited.by) {
-            return Err(Refusal::new(Code::PersonRevoked, "whoever invites was removed"));
+            return Err(Refusal::new(
+                Code::PersonRevoked,
+                "whoever invites was removed",
+            ));
         }
         if self.book().is_taken(&invited.name) {
             return Err(Refusal::new(Code::NameTaken, format!("`{}`", invited.name)));
         }
         // Ids are drawn at random: a second one would write another name over a member's.
         if self.book().invited.contains_key(&invited.invite) {
-            return Err(Refusal::new(Code::Malformed, "an invitation with this id exists already"));
+            return Err(Refusal::new(
+                Code::Malformed,
+                "an invitation with this id exists already",
+            ));
         }
         self.record(&turn, MemberEntry::Invited(invited)).await
     }
@@ -209,7 +259,10 @@ impl Members {
     pub(crate) async fn void(&self, invite: &Invite) -> Result<(), Refusal> {
         let turn = self.writing.lock().await;
         if self.book().joined.contains_key(invite) {
-            return Err(Refusal::new(Code::TokenUsed, "whoever joined under it is removed instead"));
+            return Err(Refusal::new(
+                Code::TokenUsed,
+                "whoever joined under it is removed instead",
+            ));
         }
         if !self.book().invited.contains_key(invite) {
             return Err(Code::TokenUnknown.into());
@@ -217,12 +270,13 @@ impl Members {
         self.record(&turn, MemberEntry::Voided(*invite)).await
     }
 
-    /// Redeems an invitation and issues the certificate. The same application again gets the same certificate: a newcomer
-    /// whose answer was lost has no other way in.
+    /// Redeems an invitation and issues the certificate. The same application again gets the same
+    /// certificate: a newcomer whose answer was lost has no other way in.
     ///
     /// # Errors
-    /// `token_unknown`, `token_expired`, `token_used`; `key_unproven` for a key that did not sign, `key_taken` for one that a
-    /// member has or had; `malformed` when the keys and the request disagree. Nothing is recorded then.
+    /// `token_unknown`, `token_expired`, `token_used`; `key_unproven` for a key that did not sign,
+    /// `key_taken` for one that a member has or had; `malformed` when the keys and the request
+    /// disagree. Nothing is recorded then.
     pub(crate) async fn join(
         &self,
         authority: &Authority,
@@ -230,7 +284,14 @@ impl Members {
         application: Application,
         now: Moment,
     ) -> Result<String, Refusal> {
-        self.enrol(authority, governance, application, Validity::days(VALID_DAYS), now).await
+        self.enrol(
+            authority,
+            governance,
+            application,
+            Validity::days(VALID_DAYS),
+            now,
+        )
+        .await
     }
 
     /// [`Members::join`] with a certificate of another length.
@@ -242,19 +303,31 @@ impl Members {
         validity: Validity,
         now: Moment,
     ) -> Result<String, Refusal> {
-        let Application { ticket, enrolment, proof, possession, csr } = application;
+        let Application {
+            ticket,
+            enrolment,
+            proof,
+            possession,
+            csr,
+        } = application;
         let turn = self.writing.lock().await;
         let invited = self.redeemed(&enrolment.invite, &ticket)?;
         enrolment.verify_possession(&possession)?;
         let same_key = csr_key_digest(&csr).is_ok_and(|digest| digest == enrolment.csr_key_digest);
         if enrolment.governance_fingerprint != *governance || !same_key {
-            return Err(Refusal::new(Code::Malformed, "the certificate request does not fit the enrolment"));
+            return Err(Refusal::new(
+                Code::Malformed,
+                "the certificate request does not fit the enrolment",
+            ));
         }
         if let Some(certificate) = self.answered(&enrolment, &proof)? {
             return Ok(certificate);
         }
         if invited.expires <= now {
-            return Err(Refusal::new(Code::TokenExpired, format!("the invitation of `{}`", invited.name)));
+            return Err(Refusal::new(
+                Code::TokenExpired,
+                format!("the invitation of `{}`", invited.name),
+            ));
         }
         if (&enrolment.name, &enrolment.country, enrolment.role)
             != (&invited.name, &invited.country, invited.role)
@@ -269,11 +342,23 @@ impl Members {
             role: invited.role,
             node: (invited.role == Role::Site).then(|| enrolment.identity.node_id()),
         };
-        let certificate = authority.sign_csr(&csr, &subject, validity).map_err(malformed)?;
+        let certificate = authority
+            .sign_csr(&csr, &subject, validity)
+            .map_err(malformed)?;
         let fingerprint = certificate_digest(&certificate).map_err(malformed)?;
         let issued = certificate.clone();
-        let until = Moment { ms: validity.until_s.saturating_mul(1000) };
-        let joined = Joined { enrolment, proof, possession, certificate, fingerprint, until, at: now };
+        let until = Moment {
+            ms: validity.until_s.saturating_mul(1000),
+        };
+        let joined = Joined {
+            enrolment,
+            proof,
+            possession,
+            certificate,
+            fingerprint,
+            until,
+            at: now,
+        };
         self.record(&turn, MemberEntry::Joined(joined)).await?;
         Ok(issued)
     }
@@ -281,7 +366,9 @@ impl Members {
     /// The certificate that this very application got before.
     fn answered(&self, enrolment: &Enrolment, proof: &[u8; 32]) -> Result<Option<String>, Refusal> {
         let book = self.book();
-        let Some(joined) = book.joined.get(&enrolment.invite) else { return Ok(None) };
+        let Some(joined) = book.joined.get(&enrolment.invite) else {
+            return Ok(None);
+        };
         let same = joined.enrolment == *enrolment && joined.proof == *proof;
         if same && !book.removed.contains(&enrolment.invite) {
             return Ok(Some(joined.certificate.clone()));
@@ -290,7 +377,8 @@ impl Members {
         Err(Refusal::new(Code::TokenUsed, detail))
     }
 
-    /// Whom an invitation is for, to whoever holds its code: what a node needs before it can sign its enrolment.
+    /// Whom an invitation is for, to whoever holds its code: what a node needs before it can sign
+    /// its enrolment.
     ///
     /// # Errors
     /// `token_unknown`, also to whoever knows an invitation's id and not its secret.
@@ -305,10 +393,13 @@ impl Members {
     /// The invitation of this id, with its ticket.
     fn redeemed(&self, invite: &Invite, ticket: &Ticket) -> Result<Invited, Refusal> {
         let invited = self.book().invited.get(invite).cloned();
-        invited.filter(|invited| invited.ticket == ticket.digest()).ok_or_else(unknown)
+        invited
+            .filter(|invited| invited.ticket == ticket.digest())
+            .ok_or_else(unknown)
     }
 
-    /// Records a removal signed by the governance key of a member who has one of these roles, and gives its name.
+    /// Records a removal signed by the governance key of a member who has one of these roles, and
+    /// gives its name.
     ///
     /// # Errors
     /// `bad_signature`, `not_in_roster` for an unknown member, `last_operator`.
@@ -319,10 +410,16 @@ impl Members {
         roles: &[Role],
         now: Moment,
     ) -> Result<String, Refusal> {
-        let checked =
-            removal.verify(governance).map_err(|e| Refusal::new(Code::BadSignature, e.to_string()))?.clone();
+        let checked = removal
+            .verify(governance)
+            .map_err(|e| Refusal::new(Code::BadSignature, e.to_string()))?
+            .clone();
         let turn = self.writing.lock().await;
-        let leaving = self.book().joined.get(&checked.invite).map(|joined| joined.enrolment.clone());
+        let leaving = self
+            .book()
+            .joined
+            .get(&checked.invite)
+            .map(|joined| joined.enrolment.clone());
         let leaving = leaving.filter(|leaving| {
             let (name, node) = (&leaving.name, leaving.identity.node_id());
             roles.contains(&leaving.role) && (name, node) == (&checked.name, checked.node)
@@ -340,13 +437,19 @@ impl Members {
 
     /// The certificate of whoever joined by this invitation, by its digest.
     pub(crate) fn certificate(&self, invite: &Invite) -> Option<Digest> {
-        self.book().joined.get(invite).map(|joined| joined.fingerprint)
+        self.book()
+            .joined
+            .get(invite)
+            .map(|joined| joined.fingerprint)
     }
 
     /// The nodes of sites that were removed.
     pub(crate) async fn removed_nodes(&self) -> Vec<NodeId> {
         let book = self.book();
-        let removed = book.removed.iter().filter_map(|invite| book.joined.get(invite));
+        let removed = book
+            .removed
+            .iter()
+            .filter_map(|invite| book.joined.get(invite));
         sites(removed).collect()
     }
 
@@ -379,9 +482,15 @@ impl Members {
                     role: invited.role.as_str().to_owned(),
                     state: state.to_owned(),
                     invite: invited.invite.to_vec(),
-                    enrolment: joined.map(|joined| joined.enrolment.to_bytes()).unwrap_or_default(),
-                    proof: joined.map(|joined| joined.proof.to_vec()).unwrap_or_default(),
-                    possession: joined.map(|joined| joined.possession.to_bytes()).unwrap_or_default(),
+                    enrolment: joined
+                        .map(|joined| joined.enrolment.to_bytes())
+                        .unwrap_or_default(),
+                    proof: joined
+                        .map(|joined| joined.proof.to_vec())
+                        .unwrap_or_default(),
+                    possession: joined
+                        .map(|joined| joined.possession.to_bytes())
+                        .unwrap_or_default(),
                     connected: joined.is_some_and(|joined| is_connected(&joined.enrolment)),
                     // Whoever knows of lines says so.
                     in_two_places: false,
@@ -394,10 +503,17 @@ impl Members {
         members
     }
 
-    /// Writes an entry, then believes it. Only who holds the turn writes, and has looked into the book within it.
+    /// Writes an entry, then believes it. Only who holds the turn writes, and has looked into the
+    /// book within it.
     async fn record(&self, _turn: &MutexGuard<'_, ()>, entry: MemberEntry) -> Result<(), Refusal> {
-        self.ledger.append_next(STREAM, &entry.to_bytes()).await.map_err(storage)?;
-        self.book.write().unwrap_or_else(PoisonError::into_inner).apply(entry);
+        self.ledger
+            .append_next(STREAM, &entry.to_bytes())
+            .await
+            .map_err(storage)?;
+        self.book
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .apply(entry);
         Ok(())
     }
 

@@ -1,4 +1,5 @@
-//! Why a run is held between two rounds: for what, for whom, until when, what happens then, and what the operator can do.
+//! Why a run is held between two rounds: for what, for whom, until when, what happens then, and
+//! what the operator can do.
 
 use crate::book::Book;
 use jiff::Timestamp;
@@ -41,7 +42,12 @@ pub(crate) enum Reason {
 impl Pause {
     /// For what and for whom it waits, until when, and what happens then.
     pub(crate) fn why(&self, book: &Book) -> String {
-        let names = self.awaited.iter().map(|node| self.named(book, *node)).collect::<Vec<_>>().join(", ");
+        let names = self
+            .awaited
+            .iter()
+            .map(|node| self.named(book, *node))
+            .collect::<Vec<_>>()
+            .join(", ");
         let until = self.until.map(clock).unwrap_or_default();
         let or_ends = |code: &str| format!("until {until}, then the run ends with `{code}`");
         match &self.reason {
@@ -49,10 +55,15 @@ impl Pause {
                 format!("waits for {names} until {until}, then begins without them")
             }
             Reason::Beginning { enough: true, .. } => {
-                format!("waits for {names}, however long: {} begins without them", without(book))
+                format!(
+                    "waits for {names}, however long: {} begins without them",
+                    without(book)
+                )
             }
             Reason::Beginning { enough: false, .. } => {
-                format!("waits for {names}, however long: too few sites are there to begin without them")
+                format!(
+                    "waits for {names}, however long: too few sites are there to begin without them"
+                )
             }
             Reason::ItsSites => {
                 format!(
@@ -85,17 +96,24 @@ impl Pause {
     pub(crate) fn next(&self, book: &Book, run: RunId) -> String {
         let (names, study) = (book.names(&self.awaited).join(", "), &book.study.id);
         let gives_up = format!("`motet run abandon {run}` gives the run up");
-        let call = format!("call {names} (`motet study show {study}` says who has decided and who is away)");
+        let call = format!(
+            "call {names} (`motet study show {study}` says who has decided and who is away)"
+        );
         match &self.reason {
             Reason::Beginning { enough: true, .. } if self.until.is_some() => {
                 format!("{call}, or let the time pass; {gives_up}")
             }
             Reason::Beginning { enough: true, .. } => {
-                format!("{call}, or leave them out for good: {}; {gives_up}", without(book))
+                format!(
+                    "{call}, or leave them out for good: {}; {gives_up}",
+                    without(book)
+                )
             }
             Reason::Beginning { enough: false, .. } => format!("{call}; {gives_up}"),
             Reason::ItsSites | Reason::SameSites => {
-                format!("{call}; a later `motet run start {study}` goes on from the last sum; {gives_up}")
+                format!(
+                    "{call}; a later `motet run start {study}` goes on from the last sum; {gives_up}"
+                )
             }
             Reason::Checks(_) => {
                 format!("call {names} (`motet-node status` there says what is wrong); {gives_up}")
@@ -133,7 +151,11 @@ fn without(book: &Book) -> String {
 pub(crate) fn clock(moment: Moment) -> String {
     let ms = i64::try_from(moment.ms).unwrap_or(i64::MAX);
     Timestamp::from_millisecond(ms)
-        .map(|time| time.to_zoned(TimeZone::UTC).strftime("%H:%M:%S UTC").to_string())
+        .map(|time| {
+            time.to_zoned(TimeZone::UTC)
+                .strftime("%H:%M:%S UTC")
+                .to_string()
+        })
         .unwrap_or_default()
 }
 
@@ -142,69 +164,129 @@ mod tests {
     use super::*;
     use crate::book::tests::{book, node};
 
-    const UNTIL: Moment = Moment { ms: 1_795_392_000_000 };
+    const UNTIL: Moment = Moment {
+        ms: 1_795_392_000_000,
+    };
     const RUN: RunId = RunId([0xab; 16]);
 
     fn said(reason: Reason, until: Option<Moment>) -> (String, String) {
         let book = book(4, &[1]);
-        let pause = Pause { reason, awaited: vec![node(1), node(2)], until };
+        let pause = Pause {
+            reason,
+            awaited: vec![node(1), node(2)],
+            until,
+        };
         (pause.why(&book), pause.next(&book, RUN))
     }
 
     #[test]
     fn every_pause_says_for_whom_until_when_what_then_and_what_to_do() {
-        let (call, ends, abandon) =
-            ("call site-1, site-2", "until 00:00:00 UTC, then the run ends with", "`motet run abandon abab");
+        let (call, ends, abandon) = (
+            "call site-1, site-2",
+            "until 00:00:00 UTC, then the run ends with",
+            "`motet run abandon abab",
+        );
         for (reason, then, can) in [
             (
-                Reason::Beginning { enough: true, stopped: Vec::new() },
+                Reason::Beginning {
+                    enough: true,
+                    stopped: Vec::new(),
+                },
                 "until 00:00:00 UTC, then begins without them",
                 call,
             ),
-            (Reason::ItsSites, &format!("{ends} `site_lost`"), "`motet run start study` goes on"),
+            (
+                Reason::ItsSites,
+                &format!("{ends} `site_lost`"),
+                "`motet run start study` goes on",
+            ),
             (Reason::SameSites, &format!("{ends} `site_lost`"), call),
-            (Reason::Checks(2), &format!("{ends} `too_few_checks`"), "`motet-node status`"),
+            (
+                Reason::Checks(2),
+                &format!("{ends} `too_few_checks`"),
+                "`motet-node status`",
+            ),
         ] {
             let (why, next) = said(reason, Some(UNTIL));
-            assert!(why.contains("site-1") && why.contains("site-2") && why.contains(then), "{why}");
+            assert!(
+                why.contains("site-1") && why.contains("site-2") && why.contains(then),
+                "{why}"
+            );
             assert!(next.contains(can) && next.contains(abandon), "{next}");
         }
     }
 
     #[test]
     fn a_run_that_cannot_begin_says_of_each_site_what_is_missing_and_names_no_end() {
-        let (why, next) = said(Reason::Beginning { enough: false, stopped: Vec::new() }, None);
-        assert!(why.contains("site-1 (not connected), site-2 (its steward has not decided)"), "{why}");
-        assert!(why.contains("however long") && !why.contains("until"), "{why}");
-        assert!(next.starts_with("call site-1, site-2 (`motet study show study`"), "{next}");
+        let (why, next) = said(
+            Reason::Beginning {
+                enough: false,
+                stopped: Vec::new(),
+            },
+            None,
+        );
+        assert!(
+            why.contains("site-1 (not connected), site-2 (its steward has not decided)"),
+            "{why}"
+        );
+        assert!(
+            why.contains("however long") && !why.contains("until"),
+            "{why}"
+        );
+        assert!(
+            next.starts_with("call site-1, site-2 (`motet study show study`"),
+            "{next}"
+        );
     }
 
     #[test]
     fn a_run_that_waits_for_stewards_names_them_and_the_flag_that_begins_without_them() {
-        let (why, next) = said(Reason::Beginning { enough: true, stopped: vec![node(1)] }, None);
+        let (why, next) = said(
+            Reason::Beginning {
+                enough: true,
+                stopped: vec![node(1)],
+            },
+            None,
+        );
         assert!(
             why.contains("site-1 (stopped by its steward), site-2 (its steward has not decided)"),
             "{why}"
         );
         for said in [why, next] {
-            assert!(said.contains("`motet run start study --without-undecided`"), "{said}");
+            assert!(
+                said.contains("`motet run start study --without-undecided`"),
+                "{said}"
+            );
         }
     }
 
     #[test]
     fn a_result_that_waits_for_its_witnesses_goes_on_by_itself() {
         let (why, next) = said(Reason::Witnesses, Some(UNTIL));
-        assert!(why.contains("site-1, site-2 to witness the log until 00:00:00 UTC"), "{why}");
-        assert!(why.contains("published without them") && next.starts_with("nothing"), "{why} {next}");
+        assert!(
+            why.contains("site-1, site-2 to witness the log until 00:00:00 UTC"),
+            "{why}"
+        );
+        assert!(
+            why.contains("published without them") && next.starts_with("nothing"),
+            "{why} {next}"
+        );
     }
 
     #[test]
     fn a_disk_that_cannot_be_written_is_named_with_the_next_try() {
-        let (why, next) =
-            said(Reason::Storage("cannot write `/state/ledger.sqlite`: full".into()), Some(UNTIL));
-        assert!(why.starts_with("storage: cannot write `/state/ledger.sqlite`"), "{why}");
+        let (why, next) = said(
+            Reason::Storage("cannot write `/state/ledger.sqlite`: full".into()),
+            Some(UNTIL),
+        );
         assert!(
-            why.contains("00:00:00 UTC") && next.contains("free space") && next.contains("no restart"),
+            why.starts_with("storage: cannot write `/state/ledger.sqlite`"),
+            "{why}"
+        );
+        assert!(
+            why.contains("00:00:00 UTC")
+                && next.contains("free space")
+                && next.contains("no restart"),
             "{next}"
         );
     }

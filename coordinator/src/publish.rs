@@ -1,4 +1,5 @@
-//! A finished run becomes a release: files, a leaf in the study's log over their digests, and a signed manifest.
+//! A finished run becomes a release: files, a leaf in the study's log over their digests, and a
+//! signed manifest.
 
 use crate::book::Book;
 use crate::entries::Publishing;
@@ -6,7 +7,9 @@ use crate::release::{self, Context, LostSite, Site, Survival};
 use crate::shared::Shared;
 use crate::view::timestamp;
 use motet_common::log::{Leaf, Publication};
-use motet_common::manifest::{FILE_NAME, FORMAT, File, Manifest, Privacy, RoundRecord, files_digest};
+use motet_common::manifest::{
+    FILE_NAME, FORMAT, File, Manifest, Privacy, RoundRecord, files_digest,
+};
 use motet_common::moment::Moment;
 use motet_common::proof::{Check, LedgerProof, Proven};
 use motet_common::refusal::{Code, Refusal};
@@ -18,7 +21,11 @@ use motet_secagg::note::{Note, NoteError};
 use motet_secagg::sign::{SecretKey, Signature};
 
 /// Name and content of every file but the manifest.
-pub(crate) fn files(book: &Book, shared: &Shared, at: Moment) -> Result<Vec<(String, Vec<u8>)>, Refusal> {
+pub(crate) fn files(
+    book: &Book,
+    shared: &Shared,
+    at: Moment,
+) -> Result<Vec<(String, Vec<u8>)>, Refusal> {
     let outcome = book
         .chain
         .recipe()
@@ -29,15 +36,23 @@ pub(crate) fn files(book: &Book, shared: &Shared, at: Moment) -> Result<Vec<(Str
         .recipe()
         .findings(book.chain.state())
         .map_err(|error| Refusal::new(Code::RecipeFailed, error.to_string()))?;
-    release::build(&outcome, &Context { findings, ..context(book, shared, at) })
-        .map_err(|error| Refusal::new(Code::RecipeFailed, error.to_string()))
+    release::build(
+        &outcome,
+        &Context {
+            findings,
+            ..context(book, shared, at)
+        },
+    )
+    .map_err(|error| Refusal::new(Code::RecipeFailed, error.to_string()))
 }
 
 fn context(book: &Book, shared: &Shared, at: Moment) -> Context {
     let study = &book.study;
     let roster = book.roster();
     let site = |node: &motet_secagg::id::NodeId| {
-        roster.entry(*node).map(|entry| (entry.name.clone(), entry.country.clone()))
+        roster
+            .entry(*node)
+            .map(|entry| (entry.name.clone(), entry.country.clone()))
     };
     let run = book.run.as_ref();
     Context {
@@ -64,7 +79,10 @@ fn context(book: &Book, shared: &Shared, at: Moment) -> Context {
         roster: roster
             .entries
             .iter()
-            .map(|entry| Site { name: entry.name.clone(), country: entry.country.clone() })
+            .map(|entry| Site {
+                name: entry.name.clone(),
+                country: entry.country.clone(),
+            })
             .collect(),
         sites: book
             .chain
@@ -78,7 +96,11 @@ fn context(book: &Book, shared: &Shared, at: Moment) -> Context {
             .iter()
             .filter_map(|(node, round)| {
                 let (name, country) = site(node)?;
-                Some(LostSite { name, country, round: u32::try_from(*round).unwrap_or(u32::MAX) })
+                Some(LostSite {
+                    name,
+                    country,
+                    round: u32::try_from(*round).unwrap_or(u32::MAX),
+                })
             })
             .collect(),
         sites_absent: book
@@ -113,12 +135,22 @@ impl Publishing {
         let files = files_digest(&self.files);
         let (state_root, unchecked) = (book.chain.root(), book.unchecked);
         let (run, last_checked) = (self.run, book.due.is_some());
-        Leaf::Publication(Publication { run, files, state_root, unchecked, last_checked }).to_bytes()
+        Leaf::Publication(Publication {
+            run,
+            files,
+            state_root,
+            unchecked,
+            last_checked,
+        })
+        .to_bytes()
     }
 }
 
 pub(crate) fn entries(files: &[(String, Vec<u8>)]) -> Vec<File> {
-    files.iter().map(|(name, bytes)| File::of(name, bytes)).collect()
+    files
+        .iter()
+        .map(|(name, bytes)| File::of(name, bytes))
+        .collect()
 }
 
 /// The signed manifest over the files and their leaf.
@@ -148,7 +180,10 @@ pub(crate) fn manifest(
         governance_fingerprint: shared.keys.governance.fingerprint(),
         coordinator: key.public(),
         permits: permits(book),
-        privacy: Privacy { mode: "none".to_owned(), epsilon: None },
+        privacy: Privacy {
+            mode: "none".to_owned(),
+            epsilon: None,
+        },
         software: software(),
         created: timestamp(publishing.at),
         files: publishing.files.clone(),
@@ -165,8 +200,10 @@ pub(crate) fn manifest(
             .collect(),
         signature: Signature([0; 64]),
     };
-    let text =
-        manifest.sign(key).to_json().map_err(|error| Refusal::new(Code::Storage, error.to_string()))?;
+    let text = manifest
+        .sign(key)
+        .to_json()
+        .map_err(|error| Refusal::new(Code::Storage, error.to_string()))?;
     Ok((FILE_NAME.to_owned(), text.into_bytes()))
 }
 
@@ -178,7 +215,8 @@ fn ledger_proof(book: &Book, key: &SecretKey) -> Result<LedgerProof, Refusal> {
     let mut note = Note::sign(point.clone(), &point.origin, key).map_err(unsound)?;
     for entry in &book.roster().entries {
         if let Some(cosignature) = cosigned.get(&entry.node) {
-            note.add(&entry.name, &entry.witness, cosignature).map_err(unsound)?;
+            note.add(&entry.name, &entry.witness, cosignature)
+                .map_err(unsound)?;
         }
     }
     let released: Vec<Digest> = book.past.iter().map(|past| past.released.t3).collect();
@@ -190,10 +228,20 @@ fn ledger_proof(book: &Book, key: &SecretKey) -> Result<LedgerProof, Refusal> {
     };
     let proven = |index: u64| {
         let leaf = log.leaves().get(usize::try_from(index).ok()?)?.clone();
-        Some(Proven { index, leaf, inclusion: log.inclusion(index) })
+        Some(Proven {
+            index,
+            leaf,
+            inclusion: log.inclusion(index),
+        })
     };
-    let before = (0_u64..).zip(log.leaves()).filter(|(_, leaf)| counts(leaf)).map(|(index, _)| index);
-    let leaves = before.chain([publication]).map(proven).collect::<Option<Vec<_>>>();
+    let before = (0_u64..)
+        .zip(log.leaves())
+        .filter(|(_, leaf)| counts(leaf))
+        .map(|(index, _)| index);
+    let leaves = before
+        .chain([publication])
+        .map(proven)
+        .collect::<Option<Vec<_>>>();
     Ok(LedgerProof {
         origin: point.origin,
         tree_size: point.size,
@@ -206,7 +254,10 @@ fn ledger_proof(book: &Book, key: &SecretKey) -> Result<LedgerProof, Refusal> {
 
 /// The permits that stewards named when they approved.
 fn permits(book: &Book) -> Vec<String> {
-    let named = book.decisions.iter().filter(|(node, _)| book.approved(**node));
+    let named = book
+        .decisions
+        .iter()
+        .filter(|(node, _)| book.approved(**node));
     named
         .filter(|(_, signed)| !signed.decision.verdict.text().is_empty())
         .map(|(node, signed)| format!("{}: {}", book.name(*node), signed.decision.verdict.text()))

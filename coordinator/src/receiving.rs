@@ -1,6 +1,7 @@
-//! An upload on its way in: pieces become chunks, and a whole chunk is held against the pinned header before it is kept.
-//! What had arrived when a line broke counts, to the last piece: it is taken in to its end by a task of its own, the part of
-//! a chunk is put beside the chunks, and the next connection of that node waits for that before it hears where to go on.
+//! An upload on its way in: pieces become chunks, and a whole chunk is held against the pinned
+//! header before it is kept. What had arrived when a line broke counts, to the last piece: it is
+//! taken in to its end by a task of its own, the part of a chunk is put beside the chunks, and the
+//! next connection of that node waits for that before it hears where to go on.
 
 use crate::members::storage;
 use motet_common::refusal::{Code, Refusal};
@@ -41,18 +42,25 @@ pub(crate) struct Turn {
 }
 
 impl Receiving {
-    /// Waits until whoever brought this upload before has put down what arrived. A connection that only seems to stand gives
-    /// way.
+    /// Waits until whoever brought this upload before has put down what arrived. A connection that
+    /// only seems to stand gives way.
     pub(crate) async fn turn(&self, name: Name) -> Turn {
-        let line = Arc::clone(
-            self.lines()
-                .entry(name)
-                .or_insert_with(|| Arc::new(Line { turn: Arc::default(), came: watch::channel(0).0 })),
-        );
+        let line = Arc::clone(self.lines().entry(name).or_insert_with(|| {
+            Arc::new(Line {
+                turn: Arc::default(),
+                came: watch::channel(0).0,
+            })
+        }));
         line.came.send_modify(|count| *count += 1);
         let newer = line.came.subscribe();
         let guard = Arc::clone(&line.turn).lock_owned().await;
-        Turn { receiving: self.clone(), name, line, newer, _guard: guard }
+        Turn {
+            receiving: self.clone(),
+            name,
+            line,
+            newer,
+            _guard: guard,
+        }
     }
 
     fn lines(&self) -> MutexGuard<'_, BTreeMap<Name, Arc<Line>>> {
@@ -79,7 +87,11 @@ pub(crate) async fn missing(spool: &Spool, header: &Header) -> Result<(u32, u64)
     let failed = |error| status(&storage(error));
     let count = u32::try_from(header.chunks.len()).unwrap_or(u32::MAX);
     let next = spool.missing(count).await.map_err(failed)?.unwrap_or(count);
-    let part = if next < count { spool.read_part(next).await.map_err(failed)?.len() } else { 0 };
+    let part = if next < count {
+        spool.read_part(next).await.map_err(failed)?.len()
+    } else {
+        0
+    };
     Ok((next, part as u64))
 }
 
@@ -95,10 +107,17 @@ pub(crate) struct Upload {
 
 impl Upload {
     pub(crate) fn new(header: Header, shape: Shape, spool: Spool) -> Self {
-        Self { header, shape, spool, index: 0, chunk: Vec::new() }
+        Self {
+            header,
+            shape,
+            spool,
+            index: 0,
+            chunk: Vec::new(),
+        }
     }
 
-    /// Takes in pieces, the first of which has arrived, until they end, the line breaks, or somebody newer comes.
+    /// Takes in pieces, the first of which has arrived, until they end, the line breaks, or
+    /// somebody newer comes.
     pub(crate) async fn receive(
         mut self,
         first: UploadRequest,
@@ -139,8 +158,11 @@ impl Upload {
             return Err(malformed("a piece of an upload is out of place"));
         }
         self.index = piece.index;
-        let expected =
-            self.header.chunks.get(piece.index as usize).ok_or_else(|| malformed("no such chunk"))?;
+        let expected = self
+            .header
+            .chunks
+            .get(piece.index as usize)
+            .ok_or_else(|| malformed("no such chunk"))?;
         let whole = self.shape.payload_bytes(piece.index as usize);
         let length = self.chunk.len().saturating_add(piece.payload.len());
         let fits = (1..=UPLOAD).contains(&piece.payload.len()) && length <= whole;
@@ -148,7 +170,8 @@ impl Upload {
             self.chunk.clear();
             return Err(malformed("a piece of an upload is out of place"));
         }
-        self.chunk.reserve_exact(if self.chunk.is_empty() { whole } else { 0 });
+        self.chunk
+            .reserve_exact(if self.chunk.is_empty() { whole } else { 0 });
         self.chunk.extend_from_slice(&piece.payload);
         if length < whole {
             return Ok(()); // more pieces of this chunk follow, or it will be found missing
@@ -157,8 +180,14 @@ impl Upload {
         if chunk_hash(&self.chunk) != *expected {
             self.chunk.clear();
             // Also where an earlier connection brought the beginning: the chunk begins anew.
-            self.spool.write_part(piece.index, &[]).await.map_err(failed)?;
-            return Err(status(&Refusal::new(Code::UploadMismatch, format!("chunk {}", piece.index))));
+            self.spool
+                .write_part(piece.index, &[])
+                .await
+                .map_err(failed)?;
+            return Err(status(&Refusal::new(
+                Code::UploadMismatch,
+                format!("chunk {}", piece.index),
+            )));
         }
         let written = self.spool.write_chunk(piece.index, &self.chunk).await;
         self.chunk.clear();
@@ -176,17 +205,33 @@ mod tests {
 
     /// An upload of one chunk, which by its shape has so many bytes.
     async fn one_chunk(dir: &std::path::Path, payload: &[u8]) -> Upload {
-        let shape = Shape { ring: Ring::Bits32, words: 8, chunk_words: 1 << 10 };
+        let shape = Shape {
+            ring: Ring::Bits32,
+            words: 8,
+            chunk_words: 1 << 10,
+        };
         assert_eq!(shape.payload_bytes(0), payload.len());
         let (t2, node) = (Digest::default(), NodeId([7; 16]));
-        let root = SignedRoot { node, root: Digest::default(), signature: Signature([0; 64]) };
-        let header = Header { t2, chunks: vec![chunk_hash(payload)], root };
+        let root = SignedRoot {
+            node,
+            root: Digest::default(),
+            signature: Signature([0; 64]),
+        };
+        let header = Header {
+            t2,
+            chunks: vec![chunk_hash(payload)],
+            root,
+        };
         Upload::new(header, shape, Spool::open(dir, "upload").await.unwrap())
     }
 
     fn piece(offset: usize, payload: &[u8]) -> UploadRequest {
         let offset = u32::try_from(offset).unwrap();
-        UploadRequest { offset, payload: payload.to_vec(), ..UploadRequest::default() }
+        UploadRequest {
+            offset,
+            payload: payload.to_vec(),
+            ..UploadRequest::default()
+        }
     }
 
     #[tokio::test]
@@ -194,21 +239,47 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let payload: Vec<u8> = (0..40).collect();
         let mut upload = one_chunk(dir.path(), &payload).await;
-        let code =
-            |taken: Result<(), Status>| motet_proto::refusal::refusal(&taken.unwrap_err()).unwrap().code;
+        let code = |taken: Result<(), Status>| {
+            motet_proto::refusal::refusal(&taken.unwrap_err())
+                .unwrap()
+                .code
+        };
         let large = vec![0; 1 << 20];
-        assert_eq!(code(upload.take(&piece(0, &large)).await), Code::Malformed, "larger than the chunk");
-        assert_eq!(code(upload.take(&piece(0, &[])).await), Code::Malformed, "a piece of nothing");
+        assert_eq!(
+            code(upload.take(&piece(0, &large)).await),
+            Code::Malformed,
+            "larger than the chunk"
+        );
+        assert_eq!(
+            code(upload.take(&piece(0, &[])).await),
+            Code::Malformed,
+            "a piece of nothing"
+        );
         for at in 0..39 {
             upload.take(&piece(at, &payload[at..=at])).await.unwrap();
         }
-        assert_eq!(code(upload.take(&piece(39, &[0])).await), Code::UploadMismatch, "whole, and another");
-        assert_eq!(missing(&upload.spool, &upload.header).await.unwrap(), (0, 0), "it begins anew");
+        assert_eq!(
+            code(upload.take(&piece(39, &[0])).await),
+            Code::UploadMismatch,
+            "whole, and another"
+        );
+        assert_eq!(
+            missing(&upload.spool, &upload.header).await.unwrap(),
+            (0, 0),
+            "it begins anew"
+        );
         upload.take(&piece(0, &payload[..17])).await.unwrap();
-        assert_eq!(code(upload.take(&piece(17, &payload)).await), Code::Malformed, "beyond its end");
+        assert_eq!(
+            code(upload.take(&piece(17, &payload)).await),
+            Code::Malformed,
+            "beyond its end"
+        );
         upload.take(&piece(0, &payload[..17])).await.unwrap();
         upload.take(&piece(17, &payload[17..])).await.unwrap();
-        assert_eq!(missing(&upload.spool, &upload.header).await.unwrap(), (1, 0));
+        assert_eq!(
+            missing(&upload.spool, &upload.header).await.unwrap(),
+            (1, 0)
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -217,14 +288,23 @@ mod tests {
         let name = (Digest::default(), NodeId([7; 16]));
         let mut first = receiving.turn(name).await;
         let other = receiving.turn((Digest::default(), NodeId([8; 16]))).await;
-        assert!(!first.newer.has_changed().unwrap(), "another site's upload is no newcomer");
+        assert!(
+            !first.newer.has_changed().unwrap(),
+            "another site's upload is no newcomer"
+        );
         let (mine, waiting) = (receiving.clone(), receiving.clone());
         let second = tokio::spawn(async move { mine.turn(name).await });
-        tokio::time::timeout(Duration::from_secs(1), first.newer.changed()).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(1), first.newer.changed())
+            .await
+            .unwrap()
+            .unwrap();
         assert!(!second.is_finished());
         drop(first);
         let second = second.await.unwrap();
-        assert!(!second.newer.has_changed().unwrap(), "nobody newer than itself");
+        assert!(
+            !second.newer.has_changed().unwrap(),
+            "nobody newer than itself"
+        );
         drop((second, other));
         assert!(waiting.lines().is_empty(), "who has gone is forgotten");
     }

@@ -6,7 +6,11 @@ use motet_secagg::message::Refused;
 /// The code, with the reason where the site told one.
 pub(crate) fn said(refused: &Refused) -> String {
     let Refused { code, why, .. } = refused;
-    if why.is_empty() { cleaned(code) } else { format!("{}: {}", cleaned(code), cleaned(why)) }
+    if why.is_empty() {
+        cleaned(code)
+    } else {
+        format!("{}: {}", cleaned(code), cleaned(why))
+    }
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@
 //!    +-------------------+--------------------+--Ended--> released | failed | abandoned
 //! ```
 //!
-//! Entries of the study's stream open rounds and end runs; that a run is held is the driver's to say and nobody's to
-//! record: a restart finds out anew.
+//! Entries of the study's stream open rounds and end runs; that a run is held is the driver's to
+//! say and nobody's to record: a restart finds out anew.
 
 /// Where a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +90,13 @@ mod tests {
 
     #[test]
     fn every_transition_is_the_one_in_the_diagram() {
-        let events = [Opened, Held, Ended(""), Ended("abandoned"), Ended("site_lost")];
+        let events = [
+            Opened,
+            Held,
+            Ended(""),
+            Ended("abandoned"),
+            Ended("site_lost"),
+        ];
         let due = [
             ["running", "waiting", "released", "abandoned", "failed"],
             ["running", "paused", "released", "abandoned", "failed"],

@@ -83,20 +83,35 @@ async fn serve(config: Config, drill: Option<Drill>, stop: &Stop) -> anyhow::Res
         }
     }
     tokio::spawn(driver::sweep(Arc::clone(&shared)));
-    let listener = TcpListener::bind(&shared.config.listen).await.with_context(|| {
-        format!("cannot listen on `{}`: is another coordinator running?", shared.config.listen)
-    })?;
+    let listener = TcpListener::bind(&shared.config.listen)
+        .await
+        .with_context(|| {
+            format!(
+                "cannot listen on `{}`: is another coordinator running?",
+                shared.config.listen
+            )
+        })?;
     tracing::info!(address = %shared.config.listen, consortium = %shared.config.consortium, "listening");
     let tls = server_config(shared.keys.authority.cert_pem(), &shared.keys.server)?;
-    // A decoder knows no methods: it takes what the largest of its service may; the admission before it knows each.
+    // A decoder knows no methods: it takes what the largest of its service may; the admission
+    // before it knows each.
     let enrolment = EnrolmentServer::new(EnrolmentService(Arc::clone(&shared)))
         .max_decoding_message_size(largest("Enrolment"));
     let rounds = RoundsServer::new(RoundsService(Arc::clone(&shared)))
         .max_decoding_message_size(largest("Rounds"))
         .max_encoding_message_size(MAX_MESSAGE);
-    let desk = DeskServer::new(DeskService(Arc::clone(&shared))).max_decoding_message_size(largest("Desk"));
-    let services = Routes::new(enrolment).add_service(rounds).add_service(desk).prepare();
-    let served = serve_calls(listener, tls, connections, Admission::new(services, Arc::clone(&shared)));
+    let desk = DeskServer::new(DeskService(Arc::clone(&shared)))
+        .max_decoding_message_size(largest("Desk"));
+    let services = Routes::new(enrolment)
+        .add_service(rounds)
+        .add_service(desk)
+        .prepare();
+    let served = serve_calls(
+        listener,
+        tls,
+        connections,
+        Admission::new(services, Arc::clone(&shared)),
+    );
     tokio::select! {
         result = served => result?,
         // Open streams are not waited for either.
@@ -104,13 +119,15 @@ async fn serve(config: Config, drill: Option<Drill>, stop: &Stop) -> anyhow::Res
         error = replaced(&lock) => return Err(error),
     }
     tracing::info!("stopping: this process was told to");
-    // Nobody hears of a ledger that is closed on purpose as of one that cannot be written: whoever is connected calls again.
+    // Nobody hears of a ledger that is closed on purpose as of one that cannot be written: whoever
+    // is connected calls again.
     shared.connections.close_all();
     shared.ledger.close().await;
     Ok(())
 }
 
-/// Whether a study cannot be read because one file of its own was damaged or removed: other studies go on.
+/// Whether a study cannot be read because one file of its own was damaged or removed: other studies
+/// go on.
 fn lacks_a_blob(error: &anyhow::Error) -> bool {
     matches!(
         error.downcast_ref::<LedgerError>(),

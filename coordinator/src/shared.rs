@@ -35,9 +35,11 @@ impl Keys {
     pub(crate) fn read(config: &Config) -> anyhow::Result<Self> {
         let text = |name: &str| {
             let path = config.keys.join(name);
-            std::fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))
+            std::fs::read_to_string(&path)
+                .with_context(|| format!("cannot read `{}`", path.display()))
         };
-        let secret = |name: &str| read_secret_text(&config.keys.join(name)).map_err(anyhow::Error::from);
+        let secret =
+            |name: &str| read_secret_text(&config.keys.join(name)).map_err(anyhow::Error::from);
         let key = |name: &str| {
             let seed: Option<[u8; 32]> =
                 from_hex(secret(name)?.trim()).and_then(|bytes| bytes.try_into().ok());
@@ -46,7 +48,10 @@ impl Keys {
         };
         Ok(Self {
             authority: Authority::from_pem(&text("authority.pem")?, &secret("authority.key")?)?,
-            server: ServerIdentity { chain_pem: text("server.pem")?, key_pem: secret("server.key")? },
+            server: ServerIdentity {
+                chain_pem: text("server.pem")?,
+                key_pem: secret("server.key")?,
+            },
             signing: key("signing.key")?,
             log: key("log.key")?,
             governance: config.governance_key()?,
@@ -71,7 +76,8 @@ pub(crate) struct Shared {
     pub(crate) set_aside: RwLock<BTreeMap<String, String>>,
     /// The study of every run.
     pub(crate) runs: RwLock<BTreeMap<RunId, Digest>>,
-    /// Sums and their evidence, with the studies whose members may fetch them: two studies may have the same sum.
+    /// Sums and their evidence, with the studies whose members may fetch them: two studies may have
+    /// the same sum.
     pub(crate) fetchable: RwLock<BTreeMap<Digest, Vec<Digest>>>,
 }
 
@@ -95,7 +101,8 @@ impl Shared {
         })
     }
 
-    /// Leaves a study as it is until the file that it lacks is put back and the coordinator starts again.
+    /// Leaves a study as it is until the file that it lacks is put back and the coordinator starts
+    /// again.
     pub(crate) async fn set_aside(&self, stream: &str, error: &anyhow::Error) {
         let id = stream.split('/').nth(1).unwrap_or(stream);
         let why = format!(
@@ -111,6 +118,8 @@ impl Shared {
         let study = self.runs.read().await.get(run).copied();
         let studies = self.studies.read().await;
         let handle = study.and_then(|study| studies.get(&study));
-        handle.cloned().ok_or_else(|| Refusal::new(Code::RunUnknown, format!("`{run}`")))
+        handle
+            .cloned()
+            .ok_or_else(|| Refusal::new(Code::RunUnknown, format!("`{run}`")))
     }
 }

@@ -23,7 +23,9 @@ pub(crate) fn watch(book: &Book, pause: Option<&Pause>) -> Option<WatchRunRespon
         measure: measure.0.to_owned(),
         value: measure.1,
         sites: book.names(book.chain.set()),
-        awaited: pause.map(|pause| book.names(&pause.awaited)).unwrap_or_default(),
+        awaited: pause
+            .map(|pause| book.names(&pause.awaited))
+            .unwrap_or_default(),
         refusals: Vec::new(),
     };
     if let Some(round) = book.run.as_ref().and_then(|run| run.round.as_ref()) {
@@ -43,17 +45,21 @@ pub(crate) fn watch(book: &Book, pause: Option<&Pause>) -> Option<WatchRunRespon
 
 /// Every run of the study, latest first.
 pub(crate) fn runs(book: &Book, pause: Option<&Pause>) -> Vec<v1::RunState> {
-    let past = book.past_runs.iter().rev().map(|(started, ended)| v1::RunState {
-        run: started.run.hex(),
-        study: book.study.id.clone(),
-        state: RunState::ended(&ended.code).as_str().to_owned(),
-        rounds: book.past.len() as u64,
-        why: ended_why(&ended.code, &ended.detail),
-        code: ended.code.clone(),
-        started_ms: started.at.ms,
-        next: String::new(),
-        until_ms: 0,
-    });
+    let past = book
+        .past_runs
+        .iter()
+        .rev()
+        .map(|(started, ended)| v1::RunState {
+            run: started.run.hex(),
+            study: book.study.id.clone(),
+            state: RunState::ended(&ended.code).as_str().to_owned(),
+            rounds: book.past.len() as u64,
+            why: ended_why(&ended.code, &ended.detail),
+            code: ended.code.clone(),
+            started_ms: started.at.ms,
+            next: String::new(),
+            until_ms: 0,
+        });
     present(book, pause).into_iter().chain(past).collect()
 }
 
@@ -65,14 +71,22 @@ fn present(book: &Book, pause: Option<&Pause>) -> Option<v1::RunState> {
     let run = book.run.as_ref()?;
     let held = pause.map(|pause| (pause, run.state.next(RunEvent::Held).unwrap_or(run.state)));
     let (state, why, next, until) = match (held, &run.round) {
-        (Some((pause, state)), _) => (state, pause.why(book), pause.next(book, run.started.run), pause.until),
+        (Some((pause, state)), _) => (
+            state,
+            pause.why(book),
+            pause.next(book, run.started.run),
+            pause.until,
+        ),
         (None, Some(round)) => {
             let (why, next) = in_round(book, run, round);
             (run.state, why, next, Some(round.deadline()))
         }
-        (None, None) => {
-            (run.state, "between two rounds".to_owned(), "nothing: it is at work".to_owned(), None)
-        }
+        (None, None) => (
+            run.state,
+            "between two rounds".to_owned(),
+            "nothing: it is at work".to_owned(),
+            None,
+        ),
     };
     let code = match pause.map(|pause| &pause.reason) {
         Some(Reason::Storage(_)) => Code::Storage.as_str(),
@@ -93,8 +107,11 @@ fn present(book: &Book, pause: Option<&Pause>) -> Option<v1::RunState> {
 
 /// Why a round stands where it stands, and what to do.
 fn in_round(book: &Book, run: &Run, round: &Round) -> (String, String) {
-    let (number, phase, until) =
-        (round.terms().plan().round, round.phase().as_str(), clock(round.deadline()));
+    let (number, phase, until) = (
+        round.terms().plan().round,
+        round.phase().as_str(),
+        clock(round.deadline()),
+    );
     let awaited = book.names(&round.awaited()).join(", ");
     if awaited.is_empty() {
         let why = format!("round {number}, phase {phase}: is at work until {until} at the latest");
@@ -104,7 +121,10 @@ fn in_round(book: &Book, run: &Run, round: &Round) -> (String, String) {
         format!(
             "round {number}, phase {phase}: waits for {awaited} until {until}, then goes on without them or begins the round anew"
         ),
-        format!("nothing yet, or call {awaited}; `motet run abandon {}` gives the run up", run.started.run),
+        format!(
+            "nothing yet, or call {awaited}; `motet run abandon {}` gives the run up",
+            run.started.run
+        ),
     )
 }
 
@@ -114,7 +134,11 @@ fn ended_why(code: &str, detail: &str) -> String {
         None => code,
         Some(code) => code.next(),
     };
-    if detail.is_empty() { why.to_owned() } else { format!("{detail}: {why}") }
+    if detail.is_empty() {
+        why.to_owned()
+    } else {
+        format!("{detail}: {why}")
+    }
 }
 
 /// A moment as RFC 3339 text.
@@ -131,33 +155,65 @@ mod tests {
     use crate::book::tests::{book, node, started};
 
     fn held(reason: Reason) -> Pause {
-        Pause { reason, awaited: vec![node(2)], until: Some(Moment { ms: 1_795_392_000_000 }) }
+        Pause {
+            reason,
+            awaited: vec![node(2)],
+            until: Some(Moment {
+                ms: 1_795_392_000_000,
+            }),
+        }
     }
 
     #[test]
     fn a_held_run_is_shown_with_whom_it_waits_for_until_when_and_what_to_do() {
         let book = started(book(3, &[1]));
-        let view =
-            watch(&book, Some(&held(Reason::Beginning { enough: true, stopped: Vec::new() }))).unwrap();
+        let view = watch(
+            &book,
+            Some(&held(Reason::Beginning {
+                enough: true,
+                stopped: Vec::new(),
+            })),
+        )
+        .unwrap();
         let state = view.state.unwrap();
         assert_eq!((state.state.as_str(), state.code.as_str()), ("waiting", ""));
-        assert_eq!((view.awaited, state.until_ms), (vec!["site-2".to_owned()], 1_795_392_000_000));
-        assert!(state.why.contains("site-2") && state.why.contains("00:00:00 UTC"), "{}", state.why);
+        assert_eq!(
+            (view.awaited, state.until_ms),
+            (vec!["site-2".to_owned()], 1_795_392_000_000)
+        );
+        assert!(
+            state.why.contains("site-2") && state.why.contains("00:00:00 UTC"),
+            "{}",
+            state.why
+        );
         assert!(state.next.contains("call site-2"), "{}", state.next);
     }
 
     #[test]
     fn a_coordinator_that_cannot_write_says_storage() {
         let book = started(book(3, &[1]));
-        let states = runs(&book, Some(&held(Reason::Storage("cannot write `x`".into()))));
-        assert_eq!((states[0].code.as_str(), states[0].why.starts_with("storage: ")), ("storage", true));
+        let states = runs(
+            &book,
+            Some(&held(Reason::Storage("cannot write `x`".into()))),
+        );
+        assert_eq!(
+            (
+                states[0].code.as_str(),
+                states[0].why.starts_with("storage: ")
+            ),
+            ("storage", true)
+        );
     }
 
     #[test]
     fn a_run_that_nothing_holds_has_no_end_and_no_code() {
         let states = runs(&started(book(3, &[1])), None);
         assert_eq!(
-            (states[0].state.as_str(), states[0].until_ms, states[0].code.as_str()),
+            (
+                states[0].state.as_str(),
+                states[0].until_ms,
+                states[0].code.as_str()
+            ),
             ("waiting", 0, "")
         );
     }

@@ -1,19 +1,21 @@
 //! The commands of a hospital, the same as `motet-node ...` and `motet node ...`.
 //!
-//! Every command takes `--dir` and works while the node runs. `--json` gives the same facts as the text. The process ends
-//! with 0 when it is done, 1 when it failed, 2 for wrong usage, 3 for a refusal, whose stable code is printed.
+//! Every command takes `--dir` and works while the node runs. `--json` gives the same facts as the
+//! text. The process ends with 0 when it is done, 1 when it failed, 2 for wrong usage, 3 for a
+//! refusal, whose stable code is printed.
 
 mod args;
 
 pub use args::{
-    At, DataCommand, JoinArgs, LedgerCommand, NodeArgs, NodeCommand, PermitCommand, Plain, RunArgs, Sign,
-    StudyCommand,
+    At, DataCommand, JoinArgs, LedgerCommand, NodeArgs, NodeCommand, PermitCommand, Plain, RunArgs,
+    Sign, StudyCommand,
 };
 
 use crate::home::{Home, Paths};
 use crate::studies::Studies;
 use crate::{
-    NodeError, clock, data_desk, desk, doctor, join, ledger_desk, output, permits, status, steward, switch,
+    NodeError, clock, data_desk, desk, doctor, join, ledger_desk, output, permits, status, steward,
+    switch,
 };
 use motet_common::refusal::{Code, Refusal};
 use motet_proto::keyfile;
@@ -50,7 +52,8 @@ pub fn main(args: NodeArgs) -> ExitCode {
             ExitCode::from(error.exit())
         }
     };
-    // A computation on patients that is under way is not waited for: it is made again at the next start.
+    // A computation on patients that is under way is not waited for: it is made again at the next
+    // start.
     runtime.shutdown_background();
     code
 }
@@ -86,12 +89,17 @@ async fn do_join(args: JoinArgs) -> Result<(), NodeError> {
             let read = keyfile::read_code(Some(&file));
             read.map_err(NodeError::file("read", &file))?
         }
-        _ => keyfile::read_code(None).map_err(NodeError::file("read", Path::new("standard input")))?,
+        _ => keyfile::read_code(None)
+            .map_err(NodeError::file("read", Path::new("standard input")))?,
     };
     if code.trim().is_empty() {
         return Err(Refusal::new(Code::BadJoinCode, "the join code is empty").into());
     }
-    let passphrase = args.steward_passphrase_file.as_deref().map(steward::read_passphrase).transpose()?;
+    let passphrase = args
+        .steward_passphrase_file
+        .as_deref()
+        .map(steward::read_passphrase)
+        .transpose()?;
     let joined = join::join(&code, &args.at.dir, passphrase.as_ref()).await?;
     output::answer(args.at.json, &joined, join::joined_text);
     Ok(())
@@ -102,7 +110,10 @@ async fn run(args: RunArgs) -> Result<ExitCode, NodeError> {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     // `motet node run` may have a subscriber already.
     let lines = tracing_subscriber::fmt().with_ansi(motet_proto::process::is_coloured());
-    let _ = lines.with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = lines
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
     let stop = Stop::listen().map_err(NodeError::file("listen for signals of", &args.at.dir))?;
     let paths = Paths::new(&args.at.dir);
     paths.read_settings()?;
@@ -113,7 +124,10 @@ async fn run(args: RunArgs) -> Result<ExitCode, NodeError> {
     // What is not closed by then is as after a power cut, which loses nothing.
     let closing = async {
         if ended.is_ok() {
-            let (now, text) = (clock::now().ms, "told to stop; what is under way goes on at the next start");
+            let (now, text) = (
+                clock::now().ms,
+                "told to stop; what is under way goes on at the next start",
+            );
             output::line(&format!("{} stopping: {text}", clock::text(now)));
             let _ = crate::records::event(&ledger, now, "stopping", text).await;
         }
@@ -136,28 +150,45 @@ async fn data(command: DataCommand, dir: &Path, json: bool) -> Result<(), NodeEr
     let paths = Paths::new(dir);
     paths.read_settings()?;
     match command {
-        DataCommand::Add { name, csv, schema, replace, .. } => {
+        DataCommand::Add {
+            name,
+            csv,
+            schema,
+            replace,
+            ..
+        } => {
             let home = Home::open(dir).await?;
             let checked = data_desk::add(&paths, &name, &csv, &schema, replace)?;
             let text = format!("dataset {name} was added");
             crate::records::event(&home.ledger, clock::now().ms, "data-added", text).await?;
-            output::answer(json, &checked, |checked| format!("added: {}", data_desk::check_text(checked)));
+            output::answer(json, &checked, |checked| {
+                format!("added: {}", data_desk::check_text(checked))
+            });
         }
         DataCommand::Check { name, study, .. } => {
             let study = match study {
-                Some(id) => {
-                    Some(Studies::read(&Home::open(dir).await?).await?.find(&id)?.proposal.study.clone())
-                }
+                Some(id) => Some(
+                    Studies::read(&Home::open(dir).await?)
+                        .await?
+                        .find(&id)?
+                        .proposal
+                        .study
+                        .clone(),
+                ),
                 None => None,
             };
-            output::answer(json, &data_desk::check(&paths, &name, study.as_ref())?, data_desk::check_text);
+            output::answer(
+                json,
+                &data_desk::check(&paths, &name, study.as_ref())?,
+                data_desk::check_text,
+            );
         }
         DataCommand::Profile { name, .. } => {
             output::answer(json, &data_desk::look(&paths, &name)?, ToString::to_string);
         }
-        DataCommand::List(_) => {
-            output::answer(json, &data_desk::list(&paths)?, |lines| data_desk::list_text(lines))
-        }
+        DataCommand::List(_) => output::answer(json, &data_desk::list(&paths)?, |lines| {
+            data_desk::list_text(lines)
+        }),
     }
     Ok(())
 }
@@ -168,14 +199,23 @@ async fn study(command: StudyCommand, dir: &Path, json: bool) -> Result<(), Node
     let mut read = None;
     let (id, choice, sign) = match command {
         StudyCommand::List(_) => {
-            output::answer(json, &desk::list(&home, now).await?, |lines| desk::list_text(lines));
+            output::answer(json, &desk::list(&home, now).await?, |lines| {
+                desk::list_text(lines)
+            });
             return Ok(());
         }
         StudyCommand::Show { id, .. } => {
             output::answer(json, &desk::show(&home, &id, now).await?, desk::show_text);
             return Ok(());
         }
-        StudyCommand::Approve { id, permit, again, digest, sign, .. } => {
+        StudyCommand::Approve {
+            id,
+            permit,
+            again,
+            digest,
+            sign,
+            ..
+        } => {
             read = digest;
             let permit = permit.map(|file| permits::add(&home, &file)).transpose()?;
             let choice = match again {
@@ -194,7 +234,9 @@ async fn study(command: StudyCommand, dir: &Path, json: bool) -> Result<(), Node
 }
 
 fn stewards_key(paths: &Paths, sign: &Sign) -> Result<SecretKey, NodeError> {
-    steward::open(&paths.key("steward"), || steward::ask(sign.steward_passphrase_file.as_deref()))
+    steward::open(&paths.key("steward"), || {
+        steward::ask(sign.steward_passphrase_file.as_deref())
+    })
 }
 
 async fn permit(command: PermitCommand, dir: &Path, json: bool) -> Result<(), NodeError> {
@@ -202,10 +244,13 @@ async fn permit(command: PermitCommand, dir: &Path, json: bool) -> Result<(), No
     match command {
         PermitCommand::Add { file, .. } => {
             let permit = permits::add(&home, &file)?;
-            output::answer(json, &permits::Listed::from(&permit), |_| format!("kept: {}", permit.citation()));
+            output::answer(json, &permits::Listed::from(&permit), |_| {
+                format!("kept: {}", permit.citation())
+            });
         }
         PermitCommand::List(_) => {
-            let listed: Vec<permits::Listed> = permits::list(&home)?.iter().map(Into::into).collect();
+            let listed: Vec<permits::Listed> =
+                permits::list(&home)?.iter().map(Into::into).collect();
             output::answer(json, &listed, |listed| permits::list_text(listed));
         }
     }
@@ -225,7 +270,11 @@ async fn ledger(command: LedgerCommand, dir: &Path, json: bool) -> Result<(), No
     let home = Home::open(dir).await?;
     match command {
         LedgerCommand::Show { study, .. } => {
-            output::answer(json, &ledger_desk::show(&home, study.as_deref()).await?, ledger_desk::show_text);
+            output::answer(
+                json,
+                &ledger_desk::show(&home, study.as_deref()).await?,
+                ledger_desk::show_text,
+            );
         }
         LedgerCommand::Verify(_) => {
             let verified = ledger_desk::verify(&home).await?;
@@ -237,7 +286,9 @@ async fn ledger(command: LedgerCommand, dir: &Path, json: bool) -> Result<(), No
         LedgerCommand::Export { file, .. } => {
             let entries = ledger_desk::export(&home, &file).await?;
             let facts = json!({"file": file, "entries": entries});
-            output::answer(json, &facts, |_| format!("{entries} entries are in `{}`", file.display()));
+            output::answer(json, &facts, |_| {
+                format!("{entries} entries are in `{}`", file.display())
+            });
         }
     }
     Ok(())

@@ -1,4 +1,5 @@
-//! The desk's clock: decisions carry when they were made. Rounds are timed by the daemon's session, not here.
+//! The desk's clock: decisions carry when they were made. Rounds are timed by the daemon's session,
+//! not here.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -7,7 +8,9 @@ use motet_common::study::Date;
 
 /// The present moment.
 pub fn now() -> Moment {
-    Moment { ms: u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0) }
+    Moment {
+        ms: u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0),
+    }
 }
 
 /// The day of a moment, in UTC.
@@ -27,7 +30,10 @@ pub fn text(ms: u64) -> String {
 
 /// Moments that no calendar reaches are shown as its first second.
 fn stamp(ms: u64) -> Timestamp {
-    i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or_default()
+    i64::try_from(ms)
+        .ok()
+        .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -36,10 +42,28 @@ mod tests {
 
     #[test]
     fn moments_become_days_and_texts() {
-        let moment = Moment { ms: 1_795_392_000_123 };
+        let moment = Moment {
+            ms: 1_795_392_000_123,
+        };
         assert_eq!(text(moment.ms), "2026-11-23T00:00:00Z");
-        assert_eq!(day(moment), Date { year: 2026, month: 11, day: 23 });
-        assert_eq!(day(Moment { ms: moment.ms - 200 }), Date { year: 2026, month: 11, day: 22 });
+        assert_eq!(
+            day(moment),
+            Date {
+                year: 2026,
+                month: 11,
+                day: 23
+            }
+        );
+        assert_eq!(
+            day(Moment {
+                ms: moment.ms - 200
+            }),
+            Date {
+                year: 2026,
+                month: 11,
+                day: 22
+            }
+        );
         assert_eq!(text(u64::MAX), "1970-01-01T00:00:00Z");
     }
 }

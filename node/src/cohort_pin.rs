@@ -1,6 +1,7 @@
-//! That all answers of a study at this site come from the same patients: a digest of their values, under a key of this site's
-//! own, is on record from the first answer on. A node that starts again reads the file anew, and an export of the night may
-//! have put others there; sums over both would be released as if they were over one.
+//! That all answers of a study at this site come from the same patients: a digest of their values,
+//! under a key of this site's own, is on record from the first answer on. A node that starts again
+//! reads the file anew, and an export of the night may have put others there; sums over both would
+//! be released as if they were over one.
 
 use crate::studies::Proposal;
 use crate::{Home, NodeError, clock};
@@ -32,7 +33,9 @@ pub(crate) fn key(home: &Home) -> Zeroizing<[u8; 32]> {
 /// When the ledger cannot be read.
 pub(crate) async fn read(home: &Home, proposal: &Proposal) -> Result<Option<[u8; 32]>, NodeError> {
     let recorded = home.ledger.read(&stream(proposal), 1).await?;
-    let latest = recorded.last().map(|recorded| Pinned::from_bytes(&recorded.entry).map_err(Refusal::from));
+    let latest = recorded
+        .last()
+        .map(|recorded| Pinned::from_bytes(&recorded.entry).map_err(Refusal::from));
     Ok(latest.transpose()?.map(|pinned| pinned.cohort))
 }
 
@@ -40,13 +43,23 @@ pub(crate) async fn read(home: &Home, proposal: &Proposal) -> Result<Option<[u8;
 ///
 /// # Errors
 /// When the ledger cannot be written.
-pub(crate) async fn keep(home: &Home, proposal: &Proposal, cohort: [u8; 32]) -> Result<(), NodeError> {
-    let pinned = Pinned { when_ms: clock::now().ms, cohort };
-    home.ledger.append_next(&stream(proposal), &pinned.to_bytes()).await?;
+pub(crate) async fn keep(
+    home: &Home,
+    proposal: &Proposal,
+    cohort: [u8; 32],
+) -> Result<(), NodeError> {
+    let pinned = Pinned {
+        when_ms: clock::now().ms,
+        cohort,
+    };
+    home.ledger
+        .append_next(&stream(proposal), &pinned.to_bytes())
+        .await?;
     Ok(())
 }
 
-/// The refusal of other patients. It is for this site's own eyes: to everyone else a site whose table has changed is away.
+/// The refusal of other patients. It is for this site's own eyes: to everyone else a site whose
+/// table has changed is away.
 pub(crate) fn changed(dataset: &str) -> Refusal {
     Refusal::new(
         Code::DataChanged,

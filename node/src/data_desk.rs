@@ -1,5 +1,5 @@
-//! Datasets at the site: where a file lies and what its columns mean. The file itself stays where it is and is opened for
-//! reading only; what is kept here is its path and a copy of the schema.
+//! Datasets at the site: where a file lies and what its columns mean. The file itself stays where
+//! it is and is opened for reading only; what is kept here is its path and a copy of the schema.
 
 use crate::NodeError;
 use crate::home::{Paths, create_folder, read_text, write_text};
@@ -72,7 +72,12 @@ impl Dataset {
     /// # Errors
     /// `no_dataset`, or what is wrong with its schema.
     pub fn find(paths: &Paths, name: &str) -> Result<Self, NodeError> {
-        let missing = || Refusal::new(Code::NoDataset, format!("this site has no dataset `{name}`"));
+        let missing = || {
+            Refusal::new(
+                Code::NoDataset,
+                format!("this site has no dataset `{name}`"),
+            )
+        };
         // A study's text must not reach another folder.
         let folder = folder(paths, name).ok_or_else(missing)?;
         if !folder.is_dir() {
@@ -83,20 +88,31 @@ impl Dataset {
             NodeError::file("understand", &at)(std::io::Error::other(error.message().to_owned()))
         })?;
         let schema = Schema::parse(&read_text(&folder.join("schema.toml"))?)?;
-        Ok(Self { name: name.to_owned(), csv: source.csv, schema })
+        Ok(Self {
+            name: name.to_owned(),
+            csv: source.csv,
+            schema,
+        })
     }
 
-    /// Whether schema and study mean the same, and the study's grid of times is no finer than the site's floor.
+    /// Whether schema and study mean the same, and the study's grid of times is no finer than the
+    /// site's floor.
     ///
     /// # Errors
     /// `unknown_column`, `schema_mismatch`; `study_not_approved` for the grid.
     pub fn fits(&self, study: &Study, floors: &Floors) -> Result<(), NodeError> {
         check_schema(&self.schema, study)?;
-        let time = study.data.time.as_ref().and_then(|time| self.schema.columns.get(time));
+        let time = study
+            .data
+            .time
+            .as_ref()
+            .and_then(|time| self.schema.columns.get(time));
         match study.too_fine(floors, time.and_then(|column| column.unit.as_deref())) {
-            Some(fine) => {
-                Err(Refusal::new(Code::StudyNotApproved, format!("study `{}` {fine}", study.id)).into())
-            }
+            Some(fine) => Err(Refusal::new(
+                Code::StudyNotApproved,
+                format!("study `{}` {fine}", study.id),
+            )
+            .into()),
             None => Ok(()),
         }
     }
@@ -107,7 +123,8 @@ impl Dataset {
         Table::open(&self.csv, &self.schema, study.reads())
     }
 
-    /// The patients of a study and the columns it uses, and no others, where they are as many as it and this site's floor ask.
+    /// The patients of a study and the columns it uses, and no others, where they are as many as it
+    /// and this site's floor ask.
     ///
     /// # Errors
     /// [`DataError`]; `too_few_rows` among them.
@@ -125,13 +142,16 @@ fn cohort_of(table: &Table, study: &Study, floors: &Floors) -> Result<Cohort, Da
 
 fn folder(paths: &Paths, name: &str) -> Option<PathBuf> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    (!name.is_empty() && name.len() <= 64 && name.chars().all(fits)).then(|| paths.data().join(name))
+    (!name.is_empty() && name.len() <= 64 && name.chars().all(fits))
+        .then(|| paths.data().join(name))
 }
 
-/// Takes a dataset in after reading every declared cell once; `replace` exchanges one of the same name.
+/// Takes a dataset in after reading every declared cell once; `replace` exchanges one of the same
+/// name.
 ///
 /// # Errors
-/// [`NodeError::Data`] with file, line and column of the first mistake, [`NodeError::Usage`], [`NodeError::File`].
+/// [`NodeError::Data`] with file, line and column of the first mistake, [`NodeError::Usage`],
+/// [`NodeError::File`].
 pub fn add(
     paths: &Paths,
     name: &str,
@@ -140,7 +160,9 @@ pub fn add(
     replace: bool,
 ) -> Result<Checked, NodeError> {
     let folder = folder(paths, name).ok_or_else(|| {
-        NodeError::Usage(format!("`{name}` is not a dataset's name: letters, digits, `-` and `_`"))
+        NodeError::Usage(format!(
+            "`{name}` is not a dataset's name: letters, digits, `-` and `_`"
+        ))
     })?;
     if folder.exists() && !replace {
         return Err(NodeError::Usage(format!(
@@ -150,8 +172,13 @@ pub fn add(
     let text = read_text(schema)?;
     let parsed = Schema::parse(&text)?;
     if parsed.name != name {
-        let problem = format!("the schema is that of dataset `{}`, not `{name}`", parsed.name);
-        return Err(NodeError::Usage(format!("{problem}: use one name for both")));
+        let problem = format!(
+            "the schema is that of dataset `{}`, not `{name}`",
+            parsed.name
+        );
+        return Err(NodeError::Usage(format!(
+            "{problem}: use one name for both"
+        )));
     }
     let csv = fs::canonicalize(csv).map_err(NodeError::file("read", csv))?;
     let table = Table::open_all(&csv, &parsed)?;
@@ -174,7 +201,10 @@ pub fn check(paths: &Paths, name: &str, study: Option<&Study>) -> Result<Checked
         return Ok(whole(name, &dataset.schema, &table));
     };
     if study.data.dataset != name {
-        let problem = format!("study `{}` asks for dataset `{}`, not `{name}`", study.id, study.data.dataset);
+        let problem = format!(
+            "study `{}` asks for dataset `{}`, not `{name}`",
+            study.id, study.data.dataset
+        );
         return Err(NodeError::Usage(problem));
     }
     // Before a site has joined, the least that any has; a node.toml that cannot be read is said.
@@ -287,11 +317,23 @@ pub fn names(paths: &Paths) -> Result<Vec<String>, NodeError> {
 pub fn list(paths: &Paths) -> Result<Vec<Listed>, NodeError> {
     let line = |name: String| match Dataset::find(paths, &name) {
         Ok(dataset) => {
-            let unreadable = fs::File::open(&dataset.csv).err().map(|cause| cause.to_string());
+            let unreadable = fs::File::open(&dataset.csv)
+                .err()
+                .map(|cause| cause.to_string());
             let csv = dataset.csv.display().to_string();
-            Listed { name, csv, columns: dataset.schema.columns.len(), problem: unreadable }
+            Listed {
+                name,
+                csv,
+                columns: dataset.schema.columns.len(),
+                problem: unreadable,
+            }
         }
-        Err(error) => Listed { name, csv: String::new(), columns: 0, problem: Some(error.to_string()) },
+        Err(error) => Listed {
+            name,
+            csv: String::new(),
+            columns: 0,
+            problem: Some(error.to_string()),
+        },
     };
     Ok(names(paths)?.into_iter().map(line).collect())
 }
@@ -299,13 +341,25 @@ pub fn list(paths: &Paths) -> Result<Vec<Listed>, NodeError> {
 /// The list as a table.
 pub fn list_text(lines: &[Listed]) -> String {
     if lines.is_empty() {
-        return "no dataset; `motet-node data add NAME --csv F --schema S.toml` gives one".to_owned();
+        return "no dataset; `motet-node data add NAME --csv F --schema S.toml` gives one"
+            .to_owned();
     }
     let row = |line: &Listed| {
-        let state = line.problem.clone().unwrap_or_else(|| "readable".to_owned());
-        vec![line.name.clone(), line.columns.to_string(), state, line.csv.clone()]
+        let state = line
+            .problem
+            .clone()
+            .unwrap_or_else(|| "readable".to_owned());
+        vec![
+            line.name.clone(),
+            line.columns.to_string(),
+            state,
+            line.csv.clone(),
+        ]
     };
-    output::table(&["dataset", "columns", "state", "file"], &lines.iter().map(row).collect::<Vec<_>>())
+    output::table(
+        &["dataset", "columns", "state", "file"],
+        &lines.iter().map(row).collect::<Vec<_>>(),
+    )
 }
 
 #[cfg(test)]
@@ -319,7 +373,11 @@ mod tests {
     fn site(rows: usize, missing: usize) -> (tempfile::TempDir, Paths) {
         let folder = tempfile::tempdir().unwrap();
         let row = |n: usize| {
-            let age = if n < missing { String::new() } else { format!("{}", 50 + n % 40) };
+            let age = if n < missing {
+                String::new()
+            } else {
+                format!("{}", 50 + n % 40)
+            };
             format!("{age},{},{}\n", 120 + n % 60, n % 2)
         };
         let csv = format!("age,sbp,dead14\n{}", (0..rows).map(row).collect::<String>());
@@ -330,7 +388,13 @@ mod tests {
     }
 
     fn put(folder: &tempfile::TempDir, paths: &Paths, name: &str) -> Result<Checked, NodeError> {
-        add(paths, name, &folder.path().join("p.csv"), &folder.path().join("s.toml"), false)
+        add(
+            paths,
+            name,
+            &folder.path().join("p.csv"),
+            &folder.path().join("s.toml"),
+            false,
+        )
     }
 
     #[test]
@@ -341,13 +405,19 @@ mod tests {
             0 => format!("id,{line}\n"),
             _ => format!("{},{line}\n", (at - 1) / 2),
         };
-        fs::write(folder.path().join("p.csv"), csv.lines().enumerate().map(number).collect::<String>())
-            .unwrap();
+        fs::write(
+            folder.path().join("p.csv"),
+            csv.lines().enumerate().map(number).collect::<String>(),
+        )
+        .unwrap();
         let keyed = SCHEMA.replacen("[dataset]\n", "[dataset]\nkey = \"id\"\n", 1);
         assert_ne!(keyed, SCHEMA);
         fs::write(folder.path().join("s.toml"), keyed).unwrap();
         let added = put(&folder, &paths, "ist").unwrap();
-        assert_eq!((added.rows_used.clone(), added.rows_repeated.clone()), (30.into(), 30.into()));
+        assert_eq!(
+            (added.rows_used.clone(), added.rows_repeated.clone()),
+            (30.into(), 30.into())
+        );
         let said = check_text(&added);
         assert!(
             said.contains("30 rows") && said.contains("30 second rows of a patient are left out"),
@@ -363,8 +433,14 @@ mod tests {
         // Cut inside the last row: what is left of it still reads as a row.
         fs::write(folder.path().join("p.csv"), &whole[..whole.len() - 1]).unwrap();
         let study = Study::parse(&study("ist-death14", "0.0")).unwrap();
-        for checked in [check(&paths, "ist", None).unwrap(), check(&paths, "ist", Some(&study)).unwrap()] {
-            assert!(check_text(&checked).contains("the last line of the file has no end"), "{checked:?}");
+        for checked in [
+            check(&paths, "ist", None).unwrap(),
+            check(&paths, "ist", Some(&study)).unwrap(),
+        ] {
+            assert!(
+                check_text(&checked).contains("the last line of the file has no end"),
+                "{checked:?}"
+            );
         }
     }
 
@@ -373,13 +449,31 @@ mod tests {
         let (folder, paths) = site(60, 7);
         assert_eq!(list(&paths).unwrap().len(), 0);
         assert_eq!(put(&folder, &paths, "ist").unwrap().rows_used, 60);
-        assert_eq!(put(&folder, &paths, "ist").unwrap_err().exit(), 2, "it is there already");
+        assert_eq!(
+            put(&folder, &paths, "ist").unwrap_err().exit(),
+            2,
+            "it is there already"
+        );
         let study = Study::parse(&study("ist-death14", "0.0")).unwrap();
         let checked = check(&paths, "ist", Some(&study)).unwrap();
-        assert_eq!((checked.rows_used.clone(), checked.rows_left_out.clone()), (53.into(), 7.into()));
-        assert!(check_text(&checked).contains("rows used                 53"), "{}", check_text(&checked));
+        assert_eq!(
+            (checked.rows_used.clone(), checked.rows_left_out.clone()),
+            (53.into(), 7.into())
+        );
+        assert!(
+            check_text(&checked).contains("rows used                 53"),
+            "{}",
+            check_text(&checked)
+        );
         let listed = list(&paths).unwrap();
-        assert_eq!((listed[0].name.as_str(), listed[0].columns, &listed[0].problem), ("ist", 3, &None));
+        assert_eq!(
+            (
+                listed[0].name.as_str(),
+                listed[0].columns,
+                &listed[0].problem
+            ),
+            ("ist", 3, &None)
+        );
         fs::remove_file(folder.path().join("p.csv")).unwrap();
         assert!(list(&paths).unwrap()[0].problem.is_some());
     }
@@ -389,34 +483,52 @@ mod tests {
         let (folder, paths) = site(60, 3);
         put(&folder, &paths, "ist").unwrap();
         let study = Study::parse(&study("ist-death14", "0.0")).unwrap();
-        assert_eq!(check(&paths, "ist", Some(&study)).unwrap().rows_left_out, "<5");
+        assert_eq!(
+            check(&paths, "ist", Some(&study)).unwrap().rows_left_out,
+            "<5"
+        );
         let (folder, paths) = site(9, 0);
         put(&folder, &paths, "ist").unwrap();
         let error = check(&paths, "ist", Some(&study)).unwrap_err();
         assert_eq!((error.code(), error.exit()), (Some("too_few_rows"), 3));
         // The path is drawn at random and may hold any digit.
-        let said = error.to_string().replace(&folder.path().display().to_string(), "");
+        let said = error
+            .to_string()
+            .replace(&folder.path().display().to_string(), "");
         assert!(!said.contains('9'), "{error}");
     }
 
     #[test]
     fn a_bad_cell_is_refused_with_its_line_and_leaves_nothing() {
         let (folder, paths) = site(60, 0);
-        let csv = fs::read_to_string(folder.path().join("p.csv")).unwrap().replacen("51,", "777,", 1);
+        let csv = fs::read_to_string(folder.path().join("p.csv"))
+            .unwrap()
+            .replacen("51,", "777,", 1);
         fs::write(folder.path().join("p.csv"), csv).unwrap();
         let error = put(&folder, &paths, "ist").unwrap_err();
         assert_eq!(error.code(), Some("out_of_range"));
-        assert!(error.to_string().contains("line 3") && !error.to_string().contains("777"), "{error}");
+        assert!(
+            error.to_string().contains("line 3") && !error.to_string().contains("777"),
+            "{error}"
+        );
         assert!(!paths.data().exists());
     }
 
     #[test]
     fn names_that_lead_elsewhere_are_no_datasets() {
         let (folder, paths) = site(60, 0);
-        assert_eq!(put(&folder, &paths, "heart").unwrap_err().exit(), 2, "the schema is of another dataset");
+        assert_eq!(
+            put(&folder, &paths, "heart").unwrap_err().exit(),
+            2,
+            "the schema is of another dataset"
+        );
         for name in ["../keys", "", "a/b", "."] {
             assert_eq!(put(&folder, &paths, name).unwrap_err().exit(), 2, "{name}");
-            assert_eq!(Dataset::find(&paths, name).unwrap_err().code(), Some("no_dataset"), "{name}");
+            assert_eq!(
+                Dataset::find(&paths, name).unwrap_err().code(),
+                Some("no_dataset"),
+                "{name}"
+            );
         }
     }
 }

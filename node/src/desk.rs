@@ -1,5 +1,5 @@
-//! The steward's desk: look at a study, and say yes or no to exactly that. A decision is one signed entry of the ledger;
-//! the daemon reads it there, whether it runs now or later.
+//! The steward's desk: look at a study, and say yes or no to exactly that. A decision is one signed
+//! entry of the ledger; the daemon reads it there, whether it runs now or later.
 
 mod under;
 
@@ -25,8 +25,8 @@ use serde::Serialize;
 use std::time::Duration;
 use under::{lacks, leaves, lifted, under};
 
-/// How often a decision is tried again when the daemon wrote to the ledger in between, and the wait before: hundreds of
-/// proposals that arrive at once take it some seconds.
+/// How often a decision is tried again when the daemon wrote to the ledger in between, and the wait
+/// before: hundreds of proposals that arrive at once take it some seconds.
 const TRIES: usize = 200;
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -38,8 +38,9 @@ const LONGEST_REASON: usize = 400;
 pub enum Choice {
     /// Take part, under this permit; where too few rows are left, a decline is what is signed.
     Approve(Option<Permit>),
-    /// The same although an earlier study asked exactly this of other sites (ruling R5), or a sum differs from that of another
-    /// study over the same data by a few sites: those that the card names, and these besides.
+    /// The same although an earlier study asked exactly this of other sites (ruling R5), or a sum
+    /// differs from that of another study over the same data by a few sites: those that the card
+    /// names, and these besides.
     ApproveAgain(Option<Permit>, Vec<String>),
     /// Do not take part, for this reason.
     Decline(String),
@@ -132,7 +133,10 @@ pub struct Site {
 /// [`NodeError::Ledger`], [`NodeError::Entry`].
 pub async fn list(home: &Home, now: Moment) -> Result<Vec<Line>, NodeError> {
     let studies = Studies::read(home).await?;
-    let mut lines: Vec<Line> = studies.all().map(|known| line(known, clock::day(now))).collect();
+    let mut lines: Vec<Line> = studies
+        .all()
+        .map(|known| line(known, clock::day(now)))
+        .collect();
     lines.extend(studies.refused().iter().map(|refused| Line {
         id: refused.id.clone(),
         title: String::new(),
@@ -147,7 +151,12 @@ pub async fn list(home: &Home, now: Moment) -> Result<Vec<Line>, NodeError> {
 }
 
 fn line(known: &AtSite, today: Date) -> Line {
-    let Proposal { study, digest, roster, .. } = &known.proposal;
+    let Proposal {
+        study,
+        digest,
+        roster,
+        ..
+    } = &known.proposal;
     let text = match &known.standing {
         Standing::Decided(signed) => signed.decision.verdict.text().to_owned(),
         Standing::Undecided | Standing::Recalled => String::new(),
@@ -167,12 +176,21 @@ fn line(known: &AtSite, today: Date) -> Line {
 /// The list as a table.
 pub fn list_text(lines: &[Line]) -> String {
     if lines.is_empty() {
-        return "no study has reached this site; `motet-node run` must have been connected once".to_owned();
+        return "no study has reached this site; `motet-node run` must have been connected once"
+            .to_owned();
     }
     let row = |line: &Line| {
-        let until = if line.ended { format!("{} (over)", line.until) } else { line.until.clone() };
+        let until = if line.ended {
+            format!("{} (over)", line.until)
+        } else {
+            line.until.clone()
+        };
         let digest = line.digest.chars().take(8).collect();
-        let roster = if line.roster == 0 { String::new() } else { line.roster.to_string() };
+        let roster = if line.roster == 0 {
+            String::new()
+        } else {
+            line.roster.to_string()
+        };
         vec![
             line.id.clone(),
             text::cleaned(&line.title),
@@ -183,7 +201,15 @@ pub fn list_text(lines: &[Line]) -> String {
             text::cleaned(&line.text),
         ]
     };
-    let head = ["id", "title", "digest", "decision", "roster", "until", "permit or reason"];
+    let head = [
+        "id",
+        "title",
+        "digest",
+        "decision",
+        "roster",
+        "until",
+        "permit or reason",
+    ];
     output::table(&head, &lines.iter().map(row).collect::<Vec<_>>())
 }
 
@@ -246,19 +272,33 @@ fn own_figures(limits: &Limits, study: &Study) -> Option<&'static str> {
 fn hindrance(home: &Home, study: &Study) -> Option<String> {
     match Dataset::find(&home.paths, &study.data.dataset) {
         Err(error) => Some(error.to_string()),
-        Ok(dataset) => dataset.fits(study, &home.settings.limits.floors).err().map(|error| error.to_string()),
+        Ok(dataset) => dataset
+            .fits(study, &home.settings.limits.floors)
+            .err()
+            .map(|error| error.to_string()),
     }
 }
 
 /// The card, and where the decision stands.
 pub fn show_text(shown: &Shown) -> String {
-    let Line { decision, text: reason, .. } = &shown.line;
-    let reason = if reason.is_empty() { String::new() } else { format!(": {}", text::cleaned(reason)) };
-    format!("{}\ndecision at this site: {decision}{reason}\n", shown.card)
+    let Line {
+        decision,
+        text: reason,
+        ..
+    } = &shown.line;
+    let reason = if reason.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", text::cleaned(reason))
+    };
+    format!(
+        "{}\ndecision at this site: {decision}{reason}\n",
+        shown.card
+    )
 }
 
-/// When a decision is made that follows another: later than it, also where the clock was set back, so that nobody can put
-/// the older one in its place.
+/// When a decision is made that follows another: later than it, also where the clock was set back,
+/// so that nobody can put the older one in its place.
 fn later_than(standing: &Standing, now: Moment) -> u64 {
     match standing {
         Standing::Decided(signed) => now.ms.max(signed.decision.when_ms.saturating_add(1)),
@@ -266,13 +306,15 @@ fn later_than(standing: &Standing, now: Moment) -> u64 {
     }
 }
 
-/// Signs and records a decision about the study as it stands; an approval only where that is what was read: `typed`, the
-/// digests of a card, or else the card that was shown last. `key` is asked for after everything else has been checked.
+/// Signs and records a decision about the study as it stands; an approval only where that is what
+/// was read: `typed`, the digests of a card, or else the card that was shown last. `key` is asked
+/// for after everything else has been checked.
 ///
 /// # Errors
-/// `study_unknown`, `study_withdrawn`, `study_ended`, `roster_mismatch` when the roster lists another steward for this site,
-/// `no_dataset` and whatever else keeps this site's data from answering, `study_not_approved` when the site's own rules or the
-/// permit stand against it, what stands is not what was read, or the study changed while the steward decided; [`StewardError`].
+/// `study_unknown`, `study_withdrawn`, `study_ended`, `roster_mismatch` when the roster lists
+/// another steward for this site, `no_dataset` and whatever else keeps this site's data from
+/// answering, `study_not_approved` when the site's own rules or the permit stand against it, what
+/// stands is not what was read, or the study changed while the steward decided; [`StewardError`].
 pub async fn decide(
     home: &Home,
     id: &str,
@@ -287,7 +329,11 @@ pub async fn decide(
     if let Choice::Approve(_) | Choice::ApproveAgain(..) = choice {
         shown::check(home, &seen, typed).await?;
     }
-    let lacks = if matches!(verdict, Verdict::Approve(_)) { lacks(home, &seen)? } else { None };
+    let lacks = if matches!(verdict, Verdict::Approve(_)) {
+        lacks(home, &seen)?
+    } else {
+        None
+    };
     if lacks.is_some() {
         verdict = Verdict::Decline(STAYS_OUT.to_owned());
     }
@@ -301,11 +347,19 @@ pub async fn decide(
     let lifts = lifted.lines;
     let standing = &studies.find(id)?.standing;
     if is_same(standing, &verdict)
-        && studies
-            .under(standing)
-            .is_some_and(|under| Under { decision: Digest::default(), ..under.clone() } == now_under)
+        && studies.under(standing).is_some_and(|under| {
+            Under {
+                decision: Digest::default(),
+                ..under.clone()
+            } == now_under
+        })
     {
-        return Ok(Decided { again: lifts, leaves, lacks, ..decided(&seen, &verdict, false) });
+        return Ok(Decided {
+            again: lifts,
+            leaves,
+            lacks,
+            ..decided(&seen, &verdict, false)
+        });
     }
     let key = key()?;
     if key.public() != home.steward {
@@ -319,7 +373,11 @@ pub async fn decide(
             return Err(Refusal::new(Code::StudyNotApproved, detail).into());
         }
         let allowed = acceptable(home, &studies, id, choice, now)?;
-        let verdict = if lacks.is_some() { verdict.clone() } else { allowed };
+        let verdict = if lacks.is_some() {
+            verdict.clone()
+        } else {
+            allowed
+        };
         let decision = Decision {
             study: seen.study.id.clone(),
             study_digest: seen.digest,
@@ -330,21 +388,34 @@ pub async fn decide(
         };
         let signed = decision.sign(&key);
         signed.check(&seen.roster)?;
-        let under = Under { decision: signed.digest("decision"), ..now_under.clone() };
+        let under = Under {
+            decision: signed.digest("decision"),
+            ..now_under.clone()
+        };
         records::append(&home.ledger, UNDER, &under).await?;
-        // The decision rests on what was read: if the daemon recorded another proposal meanwhile, this must not count.
+        // The decision rests on what was read: if the daemon recorded another proposal meanwhile,
+        // this must not count.
         let entry = StudyRecord::Decided(signed).to_bytes();
         match home.ledger.append(STUDIES, studies.version(), &entry).await {
             Ok(_) => {
                 let text = format!("the steward {} study `{id}`", verdict.as_str());
                 records::event(&home.ledger, now.ms, "decided", text).await?;
-                return Ok(Decided { again: lifts, leaves, lacks, ..decided(&seen, &verdict, true) });
+                return Ok(Decided {
+                    again: lifts,
+                    leaves,
+                    lacks,
+                    ..decided(&seen, &verdict, true)
+                });
             }
             Err(LedgerError::Conflict { .. }) => tokio::time::sleep(PAUSE).await,
             Err(error) => return Err(error.into()),
         }
     }
-    Err(Refusal::new(Code::Storage, "the ledger changed again and again; try once more").into())
+    Err(Refusal::new(
+        Code::Storage,
+        "the ledger changed again and again; try once more",
+    )
+    .into())
 }
 
 /// The verdict, once nothing stands against it.
@@ -372,16 +443,23 @@ fn acceptable(
                 let detail = "this site approves under a permit only: add `--permit P.toml`";
                 return Err(Refusal::new(Code::StudyNotApproved, detail).into());
             }
-            permit.as_ref().map(|permit| permit.cover(id, today)).transpose()?;
-            Ok(Verdict::Approve(permit.as_ref().map(Permit::citation).unwrap_or_default()))
+            permit
+                .as_ref()
+                .map(|permit| permit.cover(id, today))
+                .transpose()?;
+            Ok(Verdict::Approve(
+                permit.as_ref().map(Permit::citation).unwrap_or_default(),
+            ))
         }
         Choice::Decline(_) if known.standing == Standing::Recalled => {
             Err(Refusal::from(Code::StudyWithdrawn).into())
         }
         Choice::Decline(why) => Ok(Verdict::Decline(reason(why)?)),
         Choice::Withdraw(_) if !known.standing.is_approved() && !is_withdrawn(&known.standing) => {
-            let detail =
-                format!("study `{id}` is {}; there is no approval to withdraw", known.standing.as_str());
+            let detail = format!(
+                "study `{id}` is {}; there is no approval to withdraw",
+                known.standing.as_str()
+            );
             Err(Refusal::new(Code::StudyNotApproved, detail).into())
         }
         Choice::Withdraw(why) if why.is_empty() => Ok(Verdict::Withdraw(String::new())),
@@ -389,9 +467,10 @@ fn acceptable(
     }
 }
 
-/// Two sums over one question and nearly the same sites are a statement about the sites that differ: a steward says yes
-/// to that in so many words, or not at all. That holds for the same study proposed anew over other sites, too: where its
-/// start is drawn from text and roster, every question of it is another one.
+/// Two sums over one question and nearly the same sites are a statement about the sites that
+/// differ: a steward says yes to that in so many words, or not at all. That holds for the same
+/// study proposed anew over other sites, too: where its start is drawn from text and roster, every
+/// question of it is another one.
 fn not_repeated(earlier: &[Earlier]) -> Result<(), Refusal> {
     let Some(repeated) = earlier.iter().find(|earlier| earlier.tells_apart()) else {
         return Ok(());
@@ -434,12 +513,31 @@ fn decided(proposal: &Proposal, verdict: &Verdict, recorded: bool) -> Decided {
 
 /// What was recorded, for people.
 pub fn decided_text(decided: &Decided) -> String {
-    let again = if decided.recorded { "" } else { " already; nothing was written" };
-    let reason =
-        if decided.text.is_empty() { String::new() } else { format!("\n  text           {}", decided.text) };
-    let lifted: String = decided.again.iter().map(|line| format!("\n  again          {line}")).collect();
-    let leaves: String = decided.leaves.iter().map(|line| format!("\n  note           {line}")).collect();
-    let rows: String = decided.lacks.iter().map(|why| format!("\n  for you alone  {why}")).collect();
+    let again = if decided.recorded {
+        ""
+    } else {
+        " already; nothing was written"
+    };
+    let reason = if decided.text.is_empty() {
+        String::new()
+    } else {
+        format!("\n  text           {}", decided.text)
+    };
+    let lifted: String = decided
+        .again
+        .iter()
+        .map(|line| format!("\n  again          {line}"))
+        .collect();
+    let leaves: String = decided
+        .leaves
+        .iter()
+        .map(|line| format!("\n  note           {line}"))
+        .collect();
+    let rows: String = decided
+        .lacks
+        .iter()
+        .map(|why| format!("\n  for you alone  {why}"))
+        .collect();
     format!(
         "study {} is {}{again}\n  study digest   {}\n  roster digest  {} ({} sites){reason}{rows}{lifted}{leaves}",
         decided.id, decided.decision, decided.study_digest, decided.roster_digest, decided.roster

@@ -5,7 +5,9 @@ use crate::home::tests::make;
 use crate::studies::tests::{governance, proposed, roster, study};
 use tempfile::TempDir;
 
-const NOW: Moment = Moment { ms: 1_795_392_000_000 };
+const NOW: Moment = Moment {
+    ms: 1_795_392_000_000,
+};
 
 async fn site() -> (TempDir, Home) {
     let folder = tempfile::tempdir().unwrap();
@@ -22,7 +24,9 @@ fn map(folder: &TempDir, home: &Home, rows: usize) {
 
 /// The same with the pressures in another unit, by the power of ten behind them.
 fn map_in(folder: &TempDir, home: &Home, rows: usize, power: &str) {
-    let csv = (0..rows).map(|n| format!("{},{}{power},{}\n", 50 + n, 120 + n, n % 2)).collect::<String>();
+    let csv = (0..rows)
+        .map(|n| format!("{},{}{power},{}\n", 50 + n, 120 + n, n % 2))
+        .collect::<String>();
     let schema = "[dataset]\nname = \"ist\"\n[columns.age]\ntype = \"float\"\n[columns.sbp]\ntype = \"float\"\n\
                   [columns.dead14]\ntype = \"bool\"\n";
     let (file, schema_file) = (folder.path().join("p.csv"), folder.path().join("s.toml"));
@@ -33,7 +37,9 @@ fn map_in(folder: &TempDir, home: &Home, rows: usize, power: &str) {
 
 async fn propose(home: &Home, ridge: &str) {
     let record = proposed(study("ist", ridge), roster("ist", 1, 4), &governance());
-    records::append(&home.ledger, STUDIES, &record).await.unwrap();
+    records::append(&home.ledger, STUDIES, &record)
+        .await
+        .unwrap();
 }
 
 fn steward() -> Result<SecretKey, NodeError> {
@@ -59,7 +65,10 @@ async fn a_study_is_approved_withdrawn_and_approved_again() {
     assert_eq!(decision(&home).await, "undecided");
     assert!(say(&home, Choice::Approve(None)).await.unwrap().recorded);
     assert_eq!(decision(&home).await, "approved");
-    assert!(!say(&home, Choice::Approve(None)).await.unwrap().recorded, "once is enough");
+    assert!(
+        !say(&home, Choice::Approve(None)).await.unwrap().recorded,
+        "once is enough"
+    );
     say(&home, Choice::Withdraw(String::new())).await.unwrap();
     assert_eq!(decision(&home).await, "withdrawn");
     say(&home, Choice::Approve(None)).await.unwrap();
@@ -71,10 +80,15 @@ async fn a_study_is_approved_withdrawn_and_approved_again() {
 async fn a_changed_hyper_parameter_is_undecided_at_the_desk_too() {
     let (_folder, home) = site().await;
     propose(&home, "0.0").await;
-    let first = say(&home, Choice::Approve(None)).await.unwrap().study_digest;
+    let first = say(&home, Choice::Approve(None))
+        .await
+        .unwrap()
+        .study_digest;
     propose(&home, "0.1").await;
     assert_eq!(decision(&home).await, "undecided");
-    let second = say(&home, Choice::Decline("penalty was agreed as zero".into())).await.unwrap();
+    let second = say(&home, Choice::Decline("penalty was agreed as zero".into()))
+        .await
+        .unwrap();
     assert_ne!(first, second.study_digest);
     assert_eq!(decision(&home).await, "declined");
 }
@@ -88,15 +102,24 @@ async fn a_study_that_changes_while_the_steward_types_is_not_decided() {
         // The daemon records a new proposal while the passphrase is being typed.
         std::thread::scope(|scope| {
             scope
-                .spawn(|| tokio::runtime::Runtime::new().unwrap().block_on(propose(&other, "0.1")))
+                .spawn(|| {
+                    tokio::runtime::Runtime::new()
+                        .unwrap()
+                        .block_on(propose(&other, "0.1"))
+                })
                 .join()
                 .unwrap();
         });
         steward()
     };
     show(&home, "ist", NOW).await.unwrap();
-    let error = decide(&home, "ist", &Choice::Approve(None), None, NOW, typing).await.unwrap_err();
-    assert!(error.to_string().contains("changed while you decided"), "{error}");
+    let error = decide(&home, "ist", &Choice::Approve(None), None, NOW, typing)
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("changed while you decided"),
+        "{error}"
+    );
     assert_eq!(decision(&home).await, "undecided");
 }
 
@@ -106,10 +129,17 @@ async fn only_the_stewards_own_key_signs() {
     propose(&home, "0.0").await;
     let stranger = || Ok(SecretKey::from_seed([102; 32]));
     show(&home, "ist", NOW).await.unwrap();
-    let error = decide(&home, "ist", &Choice::Approve(None), None, NOW, stranger).await.unwrap_err();
-    assert!(matches!(error, NodeError::Steward(StewardError::Mismatch)), "{error}");
+    let error = decide(&home, "ist", &Choice::Approve(None), None, NOW, stranger)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, NodeError::Steward(StewardError::Mismatch)),
+        "{error}"
+    );
     let locked = || Err(StewardError::WrongPassphrase.into());
-    let error = decide(&home, "ist", &Choice::Approve(None), None, NOW, locked).await.unwrap_err();
+    let error = decide(&home, "ist", &Choice::Approve(None), None, NOW, locked)
+        .await
+        .unwrap_err();
     assert_eq!(error.code(), Some("wrong_passphrase"));
     assert_eq!(decision(&home).await, "undecided");
 }
@@ -122,11 +152,22 @@ async fn rules_and_permits_of_the_site_are_kept() {
     let error = say(&home, Choice::Approve(None)).await.unwrap_err();
     assert!(error.to_string().contains("--permit"), "{error}");
     let permit = Permit::parse("P", include_str!("../permit.toml.sample")).unwrap();
-    let error = say(&home, Choice::Approve(Some(permit.clone()))).await.unwrap_err();
+    let error = say(&home, Choice::Approve(Some(permit.clone())))
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("ist-death14"), "{error}");
-    let permit = Permit { study: None, ..permit };
-    say(&home, Choice::Approve(Some(permit.clone()))).await.unwrap();
-    assert!(list(&home, NOW).await.unwrap()[0].text.contains(&permit.digest.hex()));
+    let permit = Permit {
+        study: None,
+        ..permit
+    };
+    say(&home, Choice::Approve(Some(permit.clone())))
+        .await
+        .unwrap();
+    assert!(
+        list(&home, NOW).await.unwrap()[0]
+            .text
+            .contains(&permit.digest.hex())
+    );
 }
 
 #[tokio::test]
@@ -134,25 +175,50 @@ async fn what_was_asked_of_other_sites_is_approved_in_so_many_words_or_not_at_al
     let (_folder, home) = site().await;
     let put = async |id: &str, ridge: &str, sites: u8| {
         let record = proposed(study(id, ridge), roster(id, 1, sites), &governance());
-        records::append(&home.ledger, STUDIES, &record).await.unwrap();
+        records::append(&home.ledger, STUDIES, &record)
+            .await
+            .unwrap();
     };
     put("ist", "0.0", 5).await;
     say(&home, Choice::Approve(None)).await.unwrap();
     // Another name, one site fewer: the difference of both results is that site.
     put("ist-again", "0.0", 4).await;
-    let answer = async |choice: Choice| decide(&home, "ist-again", &choice, None, NOW, steward).await;
+    let answer =
+        async |choice: Choice| decide(&home, "ist-again", &choice, None, NOW, steward).await;
     let error = answer(Choice::Approve(None)).await.unwrap_err();
     assert_eq!((error.code(), error.exit()), (Some("question_repeated"), 3));
     assert!(error.to_string().contains("site-5"), "{error}");
-    assert!(show(&home, "ist-again", NOW).await.unwrap().card.contains("EXACTLY THE SAME"));
-    assert!(answer(Choice::ApproveAgain(None, Vec::new())).await.unwrap().recorded);
+    assert!(
+        show(&home, "ist-again", NOW)
+            .await
+            .unwrap()
+            .card
+            .contains("EXACTLY THE SAME")
+    );
+    assert!(
+        answer(Choice::ApproveAgain(None, Vec::new()))
+            .await
+            .unwrap()
+            .recorded
+    );
     // Nor does the old name make it another matter.
     put("ist", "0.0", 4).await;
-    assert_eq!(say(&home, Choice::Approve(None)).await.unwrap_err().code(), Some("question_repeated"));
+    assert_eq!(
+        say(&home, Choice::Approve(None)).await.unwrap_err().code(),
+        Some("question_repeated")
+    );
     // Another question over the same sites is not held up.
     put("ist-ridge", "0.5", 4).await;
     show(&home, "ist-ridge", NOW).await.unwrap();
-    let other = decide(&home, "ist-ridge", &Choice::Approve(None), None, NOW, steward).await;
+    let other = decide(
+        &home,
+        "ist-ridge",
+        &Choice::Approve(None),
+        None,
+        NOW,
+        steward,
+    )
+    .await;
     assert!(other.unwrap().recorded);
 }
 
@@ -160,10 +226,19 @@ async fn what_was_asked_of_other_sites_is_approved_in_so_many_words_or_not_at_al
 async fn there_is_nothing_to_withdraw_before_an_approval_and_no_reason_is_no_reason() {
     let (_folder, home) = site().await;
     propose(&home, "0.0").await;
-    let error = say(&home, Choice::Withdraw(String::new())).await.unwrap_err();
+    let error = say(&home, Choice::Withdraw(String::new()))
+        .await
+        .unwrap_err();
     assert_eq!(error.code(), Some("study_not_approved"));
     for why in ["", "two\nlines", "\u{1b}[2J"] {
-        assert_eq!(say(&home, Choice::Decline(why.into())).await.unwrap_err().exit(), 2, "{why:?}");
+        assert_eq!(
+            say(&home, Choice::Decline(why.into()))
+                .await
+                .unwrap_err()
+                .exit(),
+            2,
+            "{why:?}"
+        );
     }
 }
 
@@ -174,15 +249,28 @@ async fn the_card_names_study_sites_and_the_command() {
     std::fs::remove_dir_all(home.paths.data()).unwrap();
     let shown = show(&home, "ist", NOW).await.unwrap();
     // A study that this site could not answer is approved by nobody.
-    assert_eq!(say(&home, Choice::Approve(None)).await.unwrap_err().code(), Some("no_dataset"));
-    assert!(shown.card.contains("ATTENTION: as this site's data are mapped now"), "{}", shown.card);
+    assert_eq!(
+        say(&home, Choice::Approve(None)).await.unwrap_err().code(),
+        Some("no_dataset")
+    );
+    assert!(
+        shown
+            .card
+            .contains("ATTENTION: as this site's data are mapped now"),
+        "{}",
+        shown.card
+    );
     assert_eq!(shown.sites.len(), 4);
     assert_eq!(shown.sites.iter().filter(|site| site.own).count(), 1);
     let text = show_text(&shown);
     let dir = home.paths.dir().display().to_string();
-    for part in
-        ["Jane Roe", &shown.line.digest, &shown.roster_digest, "decision at this site: undecided", &dir]
-    {
+    for part in [
+        "Jane Roe",
+        &shown.line.digest,
+        &shown.roster_digest,
+        "decision at this site: undecided",
+        &dir,
+    ] {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert!(list_text(&list(&home, NOW).await.unwrap()).contains("Death after stroke"));
@@ -191,39 +279,90 @@ async fn the_card_names_study_sites_and_the_command() {
 #[tokio::test]
 async fn a_strangers_roster_is_listed_and_cannot_be_approved() {
     let (_folder, home) = site().await;
-    let record = proposed(study("ist", "0.0"), roster("ist", 1, 4), &SecretKey::from_seed([251; 32]));
-    records::append(&home.ledger, STUDIES, &record).await.unwrap();
+    let record = proposed(
+        study("ist", "0.0"),
+        roster("ist", 1, 4),
+        &SecretKey::from_seed([251; 32]),
+    );
+    records::append(&home.ledger, STUDIES, &record)
+        .await
+        .unwrap();
     assert_eq!(decision(&home).await, "unacceptable");
-    assert_eq!(say(&home, Choice::Approve(None)).await.unwrap_err().code(), Some("bad_signature"));
+    assert_eq!(
+        say(&home, Choice::Approve(None)).await.unwrap_err().code(),
+        Some("bad_signature")
+    );
 }
 
 #[tokio::test]
 async fn what_is_approved_is_what_was_read_and_nothing_that_took_its_place() {
     let (_folder, home) = site().await;
     let approve = async |typed: Option<&str>| {
-        let error = decide(&home, "ist", &Choice::Approve(None), typed, NOW, steward).await.unwrap_err();
+        let error = decide(&home, "ist", &Choice::Approve(None), typed, NOW, steward)
+            .await
+            .unwrap_err();
         assert_eq!(error.code(), Some("study_not_approved"));
         error.to_string()
     };
     propose(&home, "0.0").await;
     assert!(approve(None).await.contains("was not shown here yet"));
     let card = show(&home, "ist", NOW).await.unwrap().card;
-    let typed = card.split("--digest ").nth(1).unwrap().split(' ').next().unwrap();
+    let typed = card
+        .split("--digest ")
+        .nth(1)
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap();
     // Another text under the same id; then the same text with another roster.
     propose(&home, "0.1").await;
-    assert!(approve(None).await.contains("has changed since it was shown"));
-    assert!(approve(Some(typed)).await.contains("not what `--digest` names"));
+    assert!(
+        approve(None)
+            .await
+            .contains("has changed since it was shown")
+    );
+    assert!(
+        approve(Some(typed))
+            .await
+            .contains("not what `--digest` names")
+    );
     let record = proposed(study("ist", "0.0"), roster("ist", 2, 5), &governance());
-    records::append(&home.ledger, STUDIES, &record).await.unwrap();
-    assert!(approve(None).await.contains("has changed since it was shown"));
+    records::append(&home.ledger, STUDIES, &record)
+        .await
+        .unwrap();
+    assert!(
+        approve(None)
+            .await
+            .contains("has changed since it was shown")
+    );
     for typed in [typed, "", &typed[..8], &typed[..16]] {
-        assert!(approve(Some(typed)).await.contains("not what `--digest` names"), "{typed}");
+        assert!(
+            approve(Some(typed))
+                .await
+                .contains("not what `--digest` names"),
+            "{typed}"
+        );
     }
     assert_eq!(decision(&home).await, "undecided");
     // Read elsewhere, and typed as it was printed there.
-    let stands = &Studies::read(&home).await.unwrap().find("ist").unwrap().proposal.clone();
+    let stands = &Studies::read(&home)
+        .await
+        .unwrap()
+        .find("ist")
+        .unwrap()
+        .proposal
+        .clone();
     let typed = motet_common::study::shortened(&stands.digest, &stands.roster_digest);
-    let decided = decide(&home, "ist", &Choice::Approve(None), Some(&typed), NOW, steward).await.unwrap();
+    let decided = decide(
+        &home,
+        "ist",
+        &Choice::Approve(None),
+        Some(&typed),
+        NOW,
+        steward,
+    )
+    .await
+    .unwrap();
     assert!(decided.recorded && decided.study_digest == stands.digest.hex());
 }
 
@@ -232,7 +371,13 @@ async fn a_permit_holds_on_the_days_it_names_and_what_was_approved_without_waits
     let (_folder, mut home) = site().await;
     propose(&home, "0.0").await;
     say(&home, Choice::Approve(None)).await.unwrap();
-    let proposal = Studies::read(&home).await.unwrap().find("ist").unwrap().proposal.clone();
+    let proposal = Studies::read(&home)
+        .await
+        .unwrap()
+        .find("ist")
+        .unwrap()
+        .proposal
+        .clone();
     let runs = async |home: &Home, today: Date| {
         let studies = Studies::read(home).await.unwrap();
         studies
@@ -246,19 +391,31 @@ async fn a_permit_holds_on_the_days_it_names_and_what_was_approved_without_waits
     home.settings.limits.permit_required = true;
     assert!(runs(&home, today).await.unwrap_err().contains("--permit"));
     let permit = Permit::parse("P", include_str!("../permit.toml.sample")).unwrap();
-    let permit = Permit { study: None, until: today, ..permit };
-    let decided = say(&home, Choice::Approve(Some(permit.clone()))).await.unwrap();
+    let permit = Permit {
+        study: None,
+        until: today,
+        ..permit
+    };
+    let decided = say(&home, Choice::Approve(Some(permit.clone())))
+        .await
+        .unwrap();
     let said = decided_text(&decided);
     assert!(
         decided.recorded && said.contains(&format!("until {today}")) && said.contains("leaves"),
         "{said}"
     );
     assert_eq!(runs(&home, today).await, Ok(()));
-    let later = Date { year: today.year + 1, ..today };
+    let later = Date {
+        year: today.year + 1,
+        ..today
+    };
     for required in [true, false] {
         home.settings.limits.permit_required = required;
         let over = runs(&home, later).await.unwrap_err();
-        assert!(over.contains(&permit.reference) && over.contains(&today.to_string()), "{over}");
+        assert!(
+            over.contains(&permit.reference) && over.contains(&today.to_string()),
+            "{over}"
+        );
     }
 }
 
@@ -266,22 +423,42 @@ async fn a_permit_holds_on_the_days_it_names_and_what_was_approved_without_waits
 async fn the_stricter_of_the_limits_at_the_approval_and_of_now_applies() {
     let (_folder, mut home) = site().await;
     propose(&home, "0.0").await;
-    (home.settings.max_set_change, home.settings.limits.own_metrics) = (1, true);
+    (
+        home.settings.max_set_change,
+        home.settings.limits.own_metrics,
+    ) = (1, true);
     say(&home, Choice::Approve(None)).await.unwrap();
     let limits = async |home: &Home| {
         let studies = Studies::read(home).await.unwrap();
         let limits = studies.limits(&studies.find("ist").unwrap().proposal.digest);
-        (limits.min_sites, limits.max_set_change, limits.limits.own_metrics)
+        (
+            limits.min_sites,
+            limits.max_set_change,
+            limits.limits.own_metrics,
+        )
     };
     let rows = async |home: &Home| {
         let studies = Studies::read(home).await.unwrap();
-        studies.limits(&studies.find("ist").unwrap().proposal.digest).limits.floors.min_rows
+        studies
+            .limits(&studies.find("ist").unwrap().proposal.digest)
+            .limits
+            .floors
+            .min_rows
     };
     assert_eq!(limits(&home).await, (3, 1, true));
     // Tightened afterwards: at once.
-    (home.settings.min_sites, home.settings.max_set_change, home.settings.limits.own_metrics) = (4, 0, false);
+    (
+        home.settings.min_sites,
+        home.settings.max_set_change,
+        home.settings.limits.own_metrics,
+    ) = (4, 0, false);
     assert_eq!(limits(&home).await, (4, 0, false));
-    assert!(say(&home, Choice::Withdraw(String::new())).await.unwrap().recorded);
+    assert!(
+        say(&home, Choice::Withdraw(String::new()))
+            .await
+            .unwrap()
+            .recorded
+    );
     home.settings.min_sites = 3;
     say(&home, Choice::Approve(None)).await.unwrap();
     home.settings.limits.floors.min_rows = 50;
@@ -290,9 +467,15 @@ async fn the_stricter_of_the_limits_at_the_approval_and_of_now_applies() {
     // Loosened afterwards: with another decision only.
     home.settings.limits.floors.min_rows = 10;
     assert_eq!(rows(&home).await, 50);
-    (home.settings.max_set_change, home.settings.limits.own_metrics) = (1, true);
+    (
+        home.settings.max_set_change,
+        home.settings.limits.own_metrics,
+    ) = (1, true);
     assert_eq!(limits(&home).await, (3, 0, false));
-    assert!(say(&home, Choice::Approve(None)).await.unwrap().recorded, "the same word under other limits");
+    assert!(
+        say(&home, Choice::Approve(None)).await.unwrap().recorded,
+        "the same word under other limits"
+    );
     assert_eq!(limits(&home).await, (3, 1, true));
 }
 
@@ -301,14 +484,26 @@ async fn a_set_that_was_opened_for_another_study_is_held_against_a_roster_at_the
     let (_folder, home) = site().await;
     let put = async |id: &str, text: String, roster: motet_common::roster::Roster| {
         let record = proposed(text, roster, &governance());
-        records::append(&home.ledger, STUDIES, &record).await.unwrap();
-        Studies::read(&home).await.unwrap().find(id).unwrap().proposal.clone()
+        records::append(&home.ledger, STUDIES, &record)
+            .await
+            .unwrap();
+        Studies::read(&home)
+            .await
+            .unwrap()
+            .find(id)
+            .unwrap()
+            .proposal
+            .clone()
     };
     // One with the roster of the next, whose sum was opened without its last site.
     let first = put("first", study("first", "0.5"), roster("first", 1, 5)).await;
     let dataset = Dataset::find(&home.paths, "ist").unwrap();
     let key = home.state_key.derive(openings::KEY);
-    let sites = first.roster.entries.iter().map(|entry| (entry.node, entry.name.clone()));
+    let sites = first
+        .roster
+        .entries
+        .iter()
+        .map(|entry| (entry.node, entry.name.clone()));
     let opening = motet_common::opening::Opening {
         study: "first".to_owned(),
         digest: first.digest,
@@ -316,27 +511,62 @@ async fn a_set_that_was_opened_for_another_study_is_held_against_a_roster_at_the
         reading: openings::reading(&dataset, &first.study, &key).unwrap(),
         set: sites.filter(|(_, name)| name != "site-5").collect(),
     };
-    openings::Openings::read(&home).await.unwrap().keep(&home, opening).await.unwrap();
+    openings::Openings::read(&home)
+        .await
+        .unwrap()
+        .keep(&home, opening)
+        .await
+        .unwrap();
     put("ist", study("ist", "0.0"), roster("ist", 1, 5)).await;
     let error = say(&home, Choice::Approve(None)).await.unwrap_err();
     assert_eq!(error.code(), Some("question_repeated"));
-    assert!(error.to_string().contains("what site-5 alone would say"), "{error}");
+    assert!(
+        error.to_string().contains("what site-5 alone would say"),
+        "{error}"
+    );
     let card = show(&home, "ist", NOW).await.unwrap().card;
-    assert!(card.contains("ATTENTION: study `first` opened a sum over the same data"), "{card}");
-    let lifted = say(&home, Choice::ApproveAgain(None, Vec::new())).await.unwrap();
-    assert!(decided_text(&lifted).contains("study `first`"), "{lifted:?}");
+    assert!(
+        card.contains("ATTENTION: study `first` opened a sum over the same data"),
+        "{card}"
+    );
+    let lifted = say(&home, Choice::ApproveAgain(None, Vec::new()))
+        .await
+        .unwrap();
+    assert!(
+        decided_text(&lifted).contains("study `first`"),
+        "{lifted:?}"
+    );
     let studies = Studies::read(&home).await.unwrap();
     let ist = studies.find("ist").unwrap().proposal.digest;
-    assert_eq!(studies.again(&ist), ["site-5"], "what the card names, and nobody else");
+    assert_eq!(
+        studies.again(&ist),
+        ["site-5"],
+        "what the card names, and nobody else"
+    );
     // Whoever else may stay away is named; a slip of the pen is not taken for a site.
-    let typo = say(&home, Choice::ApproveAgain(None, vec!["site-22".into()])).await.unwrap_err();
+    let typo = say(&home, Choice::ApproveAgain(None, vec!["site-22".into()]))
+        .await
+        .unwrap_err();
     assert!(typo.to_string().contains("`site-22`"), "{typo}");
-    assert!(say(&home, Choice::ApproveAgain(None, vec!["site-2".into()])).await.unwrap().recorded);
-    assert_eq!(Studies::read(&home).await.unwrap().again(&ist), ["site-2", "site-5"]);
+    assert!(
+        say(&home, Choice::ApproveAgain(None, vec!["site-2".into()]))
+            .await
+            .unwrap()
+            .recorded
+    );
+    assert_eq!(
+        Studies::read(&home).await.unwrap().again(&ist),
+        ["site-2", "site-5"]
+    );
     // Sets that differ by as many as a sum must hold are another matter.
     put("far", study("far", "0.7"), roster("far", 1, 9)).await;
     show(&home, "far", NOW).await.unwrap();
-    assert!(decide(&home, "far", &Choice::Approve(None), None, NOW, steward).await.unwrap().recorded);
+    assert!(
+        decide(&home, "far", &Choice::Approve(None), None, NOW, steward)
+            .await
+            .unwrap()
+            .recorded
+    );
 }
 
 #[tokio::test]
@@ -347,7 +577,10 @@ async fn too_few_rows_are_a_decline_like_any_other_and_what_the_card_warns_of_is
     let declined = say(&home, Choice::Approve(None)).await.unwrap();
     assert_eq!((declined.decision, declined.recorded), ("declined", true));
     assert_eq!(declined.text, STAYS_OUT);
-    assert!(decided_text(&declined).contains("for you alone"), "{declined:?}");
+    assert!(
+        decided_text(&declined).contains("for you alone"),
+        "{declined:?}"
+    );
     assert_eq!(decision(&home).await, "declined");
     // What a steward signs who gives no reason is the very same.
     let verdict = |studies: &Studies| match &studies.find("ist").unwrap().standing {
@@ -355,23 +588,42 @@ async fn too_few_rows_are_a_decline_like_any_other_and_what_the_card_warns_of_is
         other => panic!("{other:?}"),
     };
     let automatic = verdict(&Studies::read(&home).await.unwrap());
-    assert!(say(&home, Choice::Decline(STAYS_OUT.to_owned())).await.unwrap().lacks.is_none());
+    assert!(
+        say(&home, Choice::Decline(STAYS_OUT.to_owned()))
+            .await
+            .unwrap()
+            .lacks
+            .is_none()
+    );
     assert_eq!(verdict(&Studies::read(&home).await.unwrap()), automatic);
     map(&folder, &home, 10);
-    assert_eq!(say(&home, Choice::Approve(None)).await.unwrap().decision, "approved");
+    assert_eq!(
+        say(&home, Choice::Approve(None)).await.unwrap().decision,
+        "approved"
+    );
     // What the method refuses in the rows is found here, too, and looks the same to everybody else.
     map_in(&folder, &home, 10, "e300");
     let refused = say(&home, Choice::Approve(None)).await.unwrap();
-    assert_eq!((refused.decision, refused.text.as_str()), ("declined", STAYS_OUT));
+    assert_eq!(
+        (refused.decision, refused.text.as_str()),
+        ("declined", STAYS_OUT)
+    );
     let text = decided_text(&refused);
-    assert!(text.contains("for you alone") && text.contains("`sbp`"), "{text}");
+    assert!(
+        text.contains("for you alone") && text.contains("`sbp`"),
+        "{text}"
+    );
     map(&folder, &home, 10);
     // A column that the schema does not have.
     let text = study("other", "0.0").replace("\"sbp\"", "\"pulse\"");
     let record = proposed(text, roster("other", 1, 4), &governance());
-    records::append(&home.ledger, STUDIES, &record).await.unwrap();
+    records::append(&home.ledger, STUDIES, &record)
+        .await
+        .unwrap();
     show(&home, "other", NOW).await.unwrap();
-    let refused = decide(&home, "other", &Choice::Approve(None), None, NOW, steward).await.unwrap_err();
+    let refused = decide(&home, "other", &Choice::Approve(None), None, NOW, steward)
+        .await
+        .unwrap_err();
     assert_eq!(refused.code(), Some("unknown_column"));
     assert!(refused.to_string().contains("pulse"), "{refused}");
 }

@@ -1,7 +1,7 @@
 //! Why it does not work: each check is one line, and each failure says what to send to IT.
 //!
-//! Every check stands alone, so that a broken key file does not hide a broken firewall. Only names, codes and addresses
-//! are printed: nothing about a patient.
+//! Every check stands alone, so that a broken key file does not hide a broken firewall. Only names,
+//! codes and addresses are printed: nothing about a patient.
 
 mod network;
 
@@ -58,12 +58,22 @@ pub struct Findings {
 
 impl Findings {
     fn ok(&mut self, check: &'static str, found: impl Into<String>) {
-        self.checks.push(Line { check, outcome: Outcome::Ok, found: found.into(), advice: None });
+        self.checks.push(Line {
+            check,
+            outcome: Outcome::Ok,
+            found: found.into(),
+            advice: None,
+        });
     }
 
     fn fail(&mut self, check: &'static str, found: impl Into<String>, advice: impl Into<String>) {
         let advice = Some(advice.into());
-        self.checks.push(Line { check, outcome: Outcome::Fail, found: found.into(), advice });
+        self.checks.push(Line {
+            check,
+            outcome: Outcome::Fail,
+            found: found.into(),
+            advice,
+        });
     }
 
     fn skip(&mut self, checks: &[&'static str]) {
@@ -88,7 +98,10 @@ pub async fn examine(dir: &Path) -> Findings {
     datasets(&paths, &mut findings);
     policy(&paths, &mut findings).await;
     network::look(&paths, &mut findings).await;
-    findings.healthy = findings.checks.iter().all(|line| line.outcome != Outcome::Fail);
+    findings.healthy = findings
+        .checks
+        .iter()
+        .all(|line| line.outcome != Outcome::Fail);
     findings
 }
 
@@ -100,8 +113,16 @@ pub fn findings_text(findings: &Findings) -> String {
             Outcome::Fail => "FAIL",
             Outcome::Skip => "--  ",
         };
-        let advice = line.advice.as_ref().map(|advice| format!("\n                   send or do: {advice}"));
-        format!("{outcome}  {:<12} {}{}\n", line.check, line.found, advice.unwrap_or_default())
+        let advice = line
+            .advice
+            .as_ref()
+            .map(|advice| format!("\n                   send or do: {advice}"));
+        format!(
+            "{outcome}  {:<12} {}{}\n",
+            line.check,
+            line.found,
+            advice.unwrap_or_default()
+        )
     };
     findings.checks.iter().map(line).collect()
 }
@@ -119,23 +140,36 @@ fn keys(paths: &Paths, findings: &mut Findings) {
         }
     }
     if sound {
-        findings.ok("keys", "every key file can be read by the node's account only");
+        findings.ok(
+            "keys",
+            "every key file can be read by the node's account only",
+        );
     }
 }
 
 /// How long this site may call the coordinator yet.
 fn certificate(paths: &Paths, findings: &mut Findings) {
-    let end = std::fs::read_to_string(paths.certificate()).ok().and_then(|pem| certificate_end_ms(&pem).ok());
+    let end = std::fs::read_to_string(paths.certificate())
+        .ok()
+        .and_then(|pem| certificate_end_ms(&pem).ok());
     let Some(end) = end else {
-        let found = format!("`{}` is not there or is no certificate", paths.certificate().display());
+        let found = format!(
+            "`{}` is not there or is no certificate",
+            paths.certificate().display()
+        );
         return findings.fail("valid until", found, "restore the file, or join anew");
     };
     let found = clock::text(end);
     match days_left(end, clock::now().ms) {
-        None => findings.ok("valid until", format!("this site's certificate ends on {found}")),
+        None => findings.ok(
+            "valid until",
+            format!("this site's certificate ends on {found}"),
+        ),
         Some(days) => findings.fail(
             "valid until",
-            format!("this site's certificate ends on {found}, in {days} days, and nothing renews it"),
+            format!(
+                "this site's certificate ends on {found}, in {days} days, and nothing renews it"
+            ),
             format!("to the consortium's operator: {RENEWAL}"),
         ),
     }
@@ -154,8 +188,13 @@ fn disk(paths: &Paths, findings: &mut Findings) {
     let _ = std::fs::remove_file(&probe);
     let place = paths.dir().display();
     if let Err(cause) = written {
-        let advice = format!("the node's account needs to write in `{place}`, on a local disk with room");
-        return findings.fail("disk", format!("cannot write in `{place}`: {cause}"), advice);
+        let advice =
+            format!("the node's account needs to write in `{place}`, on a local disk with room");
+        return findings.fail(
+            "disk",
+            format!("cannot write in `{place}`: {cause}"),
+            advice,
+        );
     }
     match free_kib(paths.dir()) {
         Some(free) if free < ROOM_KIB => {
@@ -167,13 +206,20 @@ fn disk(paths: &Paths, findings: &mut Findings) {
             );
         }
         Some(free) => findings.ok("disk", format!("can write, {} MiB free", free >> 10)),
-        None => findings.ok("disk", "can write; how much is free is not known on this system"),
+        None => findings.ok(
+            "disk",
+            "can write; how much is free is not known on this system",
+        ),
     }
 }
 
 /// Room left, asked of the system's own `df`; nothing where there is none.
 fn free_kib(dir: &Path) -> Option<u64> {
-    let output = std::process::Command::new("df").arg("-Pk").arg(dir).output().ok()?;
+    let output = std::process::Command::new("df")
+        .arg("-Pk")
+        .arg(dir)
+        .output()
+        .ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     text.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()
 }
@@ -187,11 +233,16 @@ async fn ledger(paths: &Paths, findings: &mut Findings) {
         false => return findings.fail("ledger", "there is no ledger", ANEW),
     };
     match verified {
-        Ok(report) if report.is_sound() => {
-            findings.ok("ledger", format!("{} entries, every chain holds", report.entries))
-        }
+        Ok(report) if report.is_sound() => findings.ok(
+            "ledger",
+            format!("{} entries, every chain holds", report.entries),
+        ),
         Ok(report) => {
-            let first = report.faults.first().map(ToString::to_string).unwrap_or_default();
+            let first = report
+                .faults
+                .first()
+                .map(ToString::to_string)
+                .unwrap_or_default();
             findings.fail("ledger", first, ANEW);
         }
         Err(error) if error.is_loss() => findings.fail("ledger", error.to_string(), ANEW),
@@ -201,29 +252,43 @@ async fn ledger(paths: &Paths, findings: &mut Findings) {
             error.to_string(),
             "only where nothing was lost or put back: `motet-node ledger accept`",
         ),
-        Err(error) => {
-            findings.fail("ledger", error.to_string(), "the disk, or the rights of the node's account")
-        }
+        Err(error) => findings.fail(
+            "ledger",
+            error.to_string(),
+            "the disk, or the rights of the node's account",
+        ),
     }
 }
 
 fn datasets(paths: &Paths, findings: &mut Findings) {
     let names = match data_desk::names(paths) {
         Ok(names) => names,
-        Err(error) => return findings.fail("data", error.to_string(), "the rights of the node's account"),
+        Err(error) => {
+            return findings.fail(
+                "data",
+                error.to_string(),
+                "the rights of the node's account",
+            );
+        }
     };
     if names.is_empty() {
-        return findings.fail("data", "no dataset", "`motet-node data add NAME --csv F --schema S.toml`");
+        return findings.fail(
+            "data",
+            "no dataset",
+            "`motet-node data add NAME --csv F --schema S.toml`",
+        );
     }
     for name in names {
         let opened = data_desk::Dataset::find(paths, &name)
             .and_then(|dataset| Ok(Table::open_all(&dataset.csv, &dataset.schema)?));
         match opened {
-            Ok(_) => {
-                findings.ok("data", format!("dataset `{name}`: readable, every cell as its schema says"))
-            }
+            Ok(_) => findings.ok(
+                "data",
+                format!("dataset `{name}`: readable, every cell as its schema says"),
+            ),
             Err(error) => {
-                let advice = format!("whoever makes the extract; then `motet-node data check {name}`");
+                let advice =
+                    format!("whoever makes the extract; then `motet-node data check {name}`");
                 findings.fail("data", format!("dataset `{name}`: {error}"), advice);
             }
         }
@@ -247,14 +312,24 @@ async fn standing(paths: &Paths, findings: &mut Findings) -> Result<(), NodeErro
     let home = Home::open(paths.dir()).await?;
     if switch::is_stopped(&home.ledger).await? {
         let found = "the steward stopped the node: it answers nothing";
-        findings.fail("policy", found, "`motet-node resume`, if the steward wants it to answer again");
+        findings.fail(
+            "policy",
+            found,
+            "`motet-node resume`, if the steward wants it to answer again",
+        );
     }
     let studies = Studies::read(&home).await?;
     let today = clock::day(clock::now());
-    let approved: Vec<_> = studies.all().filter(|known| known.standing.is_approved()).collect();
+    let approved: Vec<_> = studies
+        .all()
+        .filter(|known| known.standing.is_approved())
+        .collect();
     for known in &approved {
         if let Err(refusal) = studies.acceptable(known, today) {
-            let found = format!("approved study `{}` is not answered: {refusal}", known.proposal.study.id);
+            let found = format!(
+                "approved study `{}` is not answered: {refusal}",
+                known.proposal.study.id
+            );
             findings.fail(
                 "policy",
                 found,
@@ -268,7 +343,10 @@ async fn standing(paths: &Paths, findings: &mut Findings) -> Result<(), NodeErro
         }
     }
     if findings.checks.iter().all(|line| line.check != "policy") {
-        findings.ok("policy", format!("node.toml is sound, {} studies approved", approved.len()));
+        findings.ok(
+            "policy",
+            format!("node.toml is sound, {} studies approved", approved.len()),
+        );
     }
     Ok(())
 }

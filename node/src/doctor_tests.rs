@@ -9,7 +9,11 @@ use motet_proto::tls::authority::{Authority, Subject, Validity, make_csr};
 use motet_secagg::sign::SecretKey;
 
 fn outcomes<'f>(findings: &'f Findings, check: &str) -> Vec<&'f Line> {
-    findings.checks.iter().filter(|line| line.check == check).collect()
+    findings
+        .checks
+        .iter()
+        .filter(|line| line.check == check)
+        .collect()
 }
 
 async fn site() -> (tempfile::TempDir, Paths) {
@@ -25,13 +29,21 @@ fn with_certificate(paths: &Paths, days: u32) {
     let authority = Authority::create("c").unwrap();
     let (csr, _) = make_csr("site-1").unwrap();
     let node = Some(motet_secagg::id::NodeId([1; 16]));
-    let subject = Subject { name: "site-1".into(), country: "NL".into(), role: Role::Site, node };
-    let pem = authority.sign_csr(&csr, &subject, Validity::days(days)).unwrap();
+    let subject = Subject {
+        name: "site-1".into(),
+        country: "NL".into(),
+        role: Role::Site,
+        node,
+    };
+    let pem = authority
+        .sign_csr(&csr, &subject, Validity::days(days))
+        .unwrap();
     write_text(&paths.certificate(), &pem).unwrap();
 }
 
 #[tokio::test]
-async fn a_certificate_that_ends_within_sixty_days_is_a_failure_with_what_to_send_and_stands_in_the_status() {
+async fn a_certificate_that_ends_within_sixty_days_is_a_failure_with_what_to_send_and_stands_in_the_status()
+ {
     let (folder, paths) = site().await;
     for (days, outcome) in [(62, Outcome::Ok), (59, Outcome::Fail)] {
         with_certificate(&paths, days);
@@ -44,7 +56,13 @@ async fn a_certificate_that_ends_within_sixty_days_is_a_failure_with_what_to_sen
         assert_eq!(said.contains("`motet site remove`"), days < 60, "{said}");
         assert!(said.contains("certificate"), "{said}");
         if outcome == Outcome::Fail {
-            assert!(line.advice.as_ref().unwrap().contains("`motet site remove`"), "{line:?}");
+            assert!(
+                line.advice
+                    .as_ref()
+                    .unwrap()
+                    .contains("`motet site remove`"),
+                "{line:?}"
+            );
         }
     }
 }
@@ -53,8 +71,13 @@ async fn a_certificate_that_ends_within_sixty_days_is_a_failure_with_what_to_sen
 async fn a_closed_port_fails_alone_and_says_what_to_send() {
     let (folder, paths) = site().await;
     // A port that was just given back: nothing listens there.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let settings = crate::settings::Settings::fresh("site-1", "NL", "c", &format!("127.0.0.1:{port}"));
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let settings =
+        crate::settings::Settings::fresh("site-1", "NL", "c", &format!("127.0.0.1:{port}"));
     write_text(&paths.settings(), &settings).unwrap();
     let findings = examine(folder.path()).await;
     assert!(!findings.healthy);
@@ -68,10 +91,20 @@ async fn a_closed_port_fails_alone_and_says_what_to_send() {
         ("tls", Outcome::Skip),
         ("clock", Outcome::Skip),
     ] {
-        assert_eq!(outcomes(&findings, check)[0].outcome, outcome, "{}", findings_text(&findings));
+        assert_eq!(
+            outcomes(&findings, check)[0].outcome,
+            outcome,
+            "{}",
+            findings_text(&findings)
+        );
     }
     let advice = outcomes(&findings, "tcp")[0].advice.clone().unwrap();
-    assert!(advice.contains(&format!("outgoing TCP from this machine to 127.0.0.1:{port}")), "{advice}");
+    assert!(
+        advice.contains(&format!(
+            "outgoing TCP from this machine to 127.0.0.1:{port}"
+        )),
+        "{advice}"
+    );
     assert!(findings_text(&findings).contains("FAIL  tcp"));
 }
 
@@ -96,7 +129,11 @@ async fn a_stopped_node_and_a_broken_extract_are_seen() {
     let csv = folder.path().join("p.csv");
     std::fs::write(&csv, "age\n1\n2\n").unwrap();
     let schema = folder.path().join("s.toml");
-    std::fs::write(&schema, "[dataset]\nname = \"ist\"\n[columns.age]\ntype = \"float\"\n").unwrap();
+    std::fs::write(
+        &schema,
+        "[dataset]\nname = \"ist\"\n[columns.age]\ntype = \"float\"\n",
+    )
+    .unwrap();
     data_desk::add(&paths, "ist", &csv, &schema, false).unwrap();
     let healthy = examine(folder.path()).await;
     assert_eq!(outcomes(&healthy, "data")[0].outcome, Outcome::Ok);
@@ -104,5 +141,9 @@ async fn a_stopped_node_and_a_broken_extract_are_seen() {
     std::fs::write(&csv, "age\n1\nsecret\n").unwrap();
     let broken = examine(folder.path()).await;
     let line = outcomes(&broken, "data")[0];
-    assert!(line.found.contains("line 3") && !line.found.contains("secret"), "{}", line.found);
+    assert!(
+        line.found.contains("line 3") && !line.found.contains("secret"),
+        "{}",
+        line.found
+    );
 }

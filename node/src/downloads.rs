@@ -1,6 +1,7 @@
-//! What this site takes in from the coordinator: sums, their evidence, and uploads from which a sum is made again. Each comes
-//! in a task of its own, so that a large one holds up no other study, and waits here until it is taken in. What had arrived
-//! when a line broke stays, and the next connection asks for the rest. In memory only; a node that starts again begins anew.
+//! What this site takes in from the coordinator: sums, their evidence, and uploads from which a sum
+//! is made again. Each comes in a task of its own, so that a large one holds up no other study, and
+//! waits here until it is taken in. What had arrived when a line broke stays, and the next
+//! connection asks for the rest. In memory only; a node that starts again begins anew.
 
 use crate::link::Again;
 use motet_proto::uploads::Gathering;
@@ -8,11 +9,13 @@ use motet_secagg::digest::Digest;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Downloads kept of each kind over a broken line, enough for as many studies at once; the others begin anew.
+/// Downloads kept of each kind over a broken line, enough for as many studies at once; the others
+/// begin anew.
 const MOST: usize = 8;
 
-/// Bytes of blobs that are on their way at the same time; as many may lie here that broke off, and as many that are whole.
-/// The largest sum there can be fits, and what a coordinator can fill of a hospital's memory is bounded.
+/// Bytes of blobs that are on their way at the same time; as many may lie here that broke off, and
+/// as many that are whole. The largest sum there can be fits, and what a coordinator can fill of a
+/// hospital's memory is bounded.
 const MOST_BYTES: usize = 1 << 30;
 
 /// Downloads that were stopped, and those that are whole.
@@ -85,10 +88,16 @@ impl Downloads {
         kept.verdicts.clear();
     }
 
-    /// A blob on its way: what has arrived of it, and what arrives. However its task ends, what has arrived is kept.
+    /// A blob on its way: what has arrived of it, and what arrives. However its task ends, what has
+    /// arrived is kept.
     pub(crate) fn part(&self, digest: Digest, resumes: bool) -> Part<'_> {
         let arrived = self.kept().parts.remove(&digest).filter(|_| resumes);
-        Part { downloads: self, digest, bytes: arrived.unwrap_or_default(), counted: 0 }
+        Part {
+            downloads: self,
+            digest,
+            bytes: arrived.unwrap_or_default(),
+            counted: 0,
+        }
     }
 
     /// Uploads on their way, as [`Downloads::part`]; `begin` where nothing has arrived.
@@ -99,7 +108,11 @@ impl Downloads {
         begin: impl FnOnce() -> Gathering,
     ) -> Sum<'_> {
         let arrived = self.kept().gathered.remove(&released).filter(|_| resumes);
-        Sum { downloads: self, released, gathering: Some(arrived.unwrap_or_else(begin)) }
+        Sum {
+            downloads: self,
+            released,
+            gathering: Some(arrived.unwrap_or_else(begin)),
+        }
     }
 
     /// As if the sum of this release had been made again.
@@ -123,11 +136,15 @@ pub(crate) struct Part<'a> {
 }
 
 impl Part<'_> {
-    /// Takes in what has arrived; whether there was room, which a coordinator that sends without end uses up.
+    /// Takes in what has arrived; whether there was room, which a coordinator that sends without
+    /// end uses up.
     pub(crate) fn take(&mut self, piece: &[u8]) -> bool {
         let mut kept = self.downloads.kept();
         let size = self.bytes.len().saturating_add(piece.len());
-        let active = kept.active.saturating_sub(self.counted).saturating_add(size);
+        let active = kept
+            .active
+            .saturating_sub(self.counted)
+            .saturating_add(size);
         if active > MOST_BYTES {
             return false;
         }
@@ -141,9 +158,17 @@ impl Part<'_> {
     pub(crate) fn done(mut self) {
         let bytes = Arc::new(std::mem::take(&mut self.bytes));
         let mut kept = self.downloads.kept();
-        kept.active = kept.active.saturating_sub(std::mem::take(&mut self.counted));
-        // What the message that asked for it has not taken in by now goes first, and is fetched again.
-        while kept.blobs.values().map(|blob| blob.len()).sum::<usize>().saturating_add(bytes.len())
+        kept.active = kept
+            .active
+            .saturating_sub(std::mem::take(&mut self.counted));
+        // What the message that asked for it has not taken in by now goes first, and is fetched
+        // again.
+        while kept
+            .blobs
+            .values()
+            .map(|blob| blob.len())
+            .sum::<usize>()
+            .saturating_add(bytes.len())
             > MOST_BYTES
             && kept.blobs.pop_first().is_some()
         {}
@@ -157,10 +182,20 @@ impl Drop for Part<'_> {
         kept.active = kept.active.saturating_sub(self.counted);
         if !self.bytes.is_empty() {
             let size = self.bytes.len();
-            while kept.parts.values().map(Vec::len).sum::<usize>().saturating_add(size) > MOST_BYTES
+            while kept
+                .parts
+                .values()
+                .map(Vec::len)
+                .sum::<usize>()
+                .saturating_add(size)
+                > MOST_BYTES
                 && kept.parts.pop_first().is_some()
             {}
-            keep(&mut kept.parts, self.digest, std::mem::take(&mut self.bytes));
+            keep(
+                &mut kept.parts,
+                self.digest,
+                std::mem::take(&mut self.bytes),
+            );
         }
     }
 }
@@ -176,9 +211,13 @@ impl Sum<'_> {
     /// What came of it.
     pub(crate) fn done(mut self, early: Option<Again>) {
         let whole = self.gathering.take();
-        let verdict = early.or_else(|| Some(whole?.finish().map_or_else(Again::Wrong, |()| Again::Same)));
+        let verdict =
+            early.or_else(|| Some(whole?.finish().map_or_else(Again::Wrong, |()| Again::Same)));
         if let Some(verdict) = verdict {
-            self.downloads.kept().verdicts.insert(self.released, verdict);
+            self.downloads
+                .kept()
+                .verdicts
+                .insert(self.released, verdict);
         }
     }
 }
@@ -186,7 +225,11 @@ impl Sum<'_> {
 impl Drop for Sum<'_> {
     fn drop(&mut self) {
         if let Some(gathering) = self.gathering.take() {
-            keep(&mut self.downloads.kept().gathered, self.released, gathering);
+            keep(
+                &mut self.downloads.kept().gathered,
+                self.released,
+                gathering,
+            );
         }
     }
 }
@@ -204,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_download_that_stops_anywhere_goes_on_from_there_and_one_that_is_whole_is_here_until_it_is_taken_in()
-    {
+     {
         let (downloads, digest) = (Downloads::default(), Digest([1; 32]));
         downloads.part(digest, true).bytes.extend(b"ab");
         let mut part = downloads.part(digest, true);
@@ -215,7 +258,10 @@ mod tests {
         downloads.forget(&[digest]);
         assert_eq!(downloads.blob(&digest), None);
         downloads.part(digest, true).bytes.extend(b"ab");
-        assert!(downloads.part(digest, false).bytes.is_empty(), "an older coordinator sends all of it again");
+        assert!(
+            downloads.part(digest, false).bytes.is_empty(),
+            "an older coordinator sends all of it again"
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! A rehearsal of a lost site: the node ends its own process when a round reaches a phase, or between two of its acts there.
+//! A rehearsal of a lost site: the node ends its own process when a round reaches a phase, or
+//! between two of its acts there.
 
 use motet_common::round::PhaseName;
 use std::str::FromStr;
@@ -29,7 +30,11 @@ impl FromStr for Drill {
             Some(_) => Err(format!("the {what} after `:` is a number from 1")),
         };
         let (round, act) = (number("round")?, number("act")?);
-        Ok(Self { phase, round: round.map(u64::from), act })
+        Ok(Self {
+            phase,
+            round: round.map(u64::from),
+            act,
+        })
     }
 }
 
@@ -40,10 +45,39 @@ mod tests {
     #[test]
     fn a_drill_names_a_phase_and_perhaps_a_round_and_an_act() {
         let upload = PhaseName::Upload;
-        assert_eq!("upload".parse(), Ok(Drill { phase: upload, round: None, act: None }));
-        assert_eq!("upload:3".parse(), Ok(Drill { phase: upload, round: Some(3), act: None }));
-        assert_eq!("upload:3:2".parse(), Ok(Drill { phase: upload, round: Some(3), act: Some(2) }));
-        for bad in ["", "train", "upload:", "upload:0", "upload:x", "upload:1:0", "released"] {
+        assert_eq!(
+            "upload".parse(),
+            Ok(Drill {
+                phase: upload,
+                round: None,
+                act: None
+            })
+        );
+        assert_eq!(
+            "upload:3".parse(),
+            Ok(Drill {
+                phase: upload,
+                round: Some(3),
+                act: None
+            })
+        );
+        assert_eq!(
+            "upload:3:2".parse(),
+            Ok(Drill {
+                phase: upload,
+                round: Some(3),
+                act: Some(2)
+            })
+        );
+        for bad in [
+            "",
+            "train",
+            "upload:",
+            "upload:0",
+            "upload:x",
+            "upload:1:0",
+            "released",
+        ] {
             assert!(bad.parse::<Drill>().is_err(), "{bad}");
         }
     }

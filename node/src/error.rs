@@ -1,4 +1,5 @@
-//! Why a command did not do what was asked, and the exit code that says so: 1 failed, 2 wrong usage, 3 refused.
+//! Why a command did not do what was asked, and the exit code that says so: 1 failed, 2 wrong
+//! usage, 3 refused.
 
 use crate::settings::SettingsError;
 use motet_common::refusal::{Code, Refusal};
@@ -13,7 +14,9 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StewardError {
     /// The passphrase does not open the key.
-    #[error("the passphrase does not open the steward's key (wrong_passphrase): nothing was signed")]
+    #[error(
+        "the passphrase does not open the steward's key (wrong_passphrase): nothing was signed"
+    )]
     WrongPassphrase,
     /// The file is neither form of a key.
     #[error("`{}` is not a steward's key: put back the copy that you kept, or join anew with a new invitation", .0.display())]
@@ -44,15 +47,20 @@ pub enum StewardError {
     Mismatch,
 }
 
-/// What a site does whose record is lost. There is no backup of a node to go back to: one would not know what the node has
-/// said since, and a node must never say two things where the protocol allows one.
+/// What a site does whose record is lost. There is no backup of a node to go back to: one would not
+/// know what the node has said since, and a node must never say two things where the protocol
+/// allows one.
 pub(crate) const ANEW: &str = "no backup of a node is any good, because it would not know what the node has said since: stop the node and \
      keep its folder for the inquiry; the operator runs `motet site remove` and `motet site invite`, and `motet-node join` with the \
      new code makes a new folder. Studies that are open go on without this site; to have it in, they are proposed anew under \
      another id";
 
 fn anew(error: &LedgerError) -> String {
-    if error.is_loss() { format!("; {ANEW}") } else { String::new() }
+    if error.is_loss() {
+        format!("; {ANEW}")
+    } else {
+        String::new()
+    }
 }
 
 /// One reason for the reader to do something.
@@ -145,7 +153,8 @@ impl NodeError {
     pub(crate) fn is_of_the_disk(&self) -> bool {
         matches!(
             self,
-            Self::File { .. } | Self::Ledger(LedgerError::File { .. } | LedgerError::Database { .. })
+            Self::File { .. }
+                | Self::Ledger(LedgerError::File { .. } | LedgerError::Database { .. })
         )
     }
 
@@ -154,7 +163,8 @@ impl NodeError {
         matches!(self, Self::Ledger(error) if error.is_damage())
     }
 
-    /// The sum that is not among this site's blobs any more, or is damaged there: the coordinator has it too.
+    /// The sum that is not among this site's blobs any more, or is damaged there: the coordinator
+    /// has it too.
     pub(crate) fn lacks(&self) -> Option<Digest> {
         match self {
             Self::Ledger(

@@ -1,4 +1,5 @@
-//! Downloads over a line that may break: a blob from the byte where it stopped, the uploads of a sum from their next row.
+//! Downloads over a line that may break: a blob from the byte where it stopped, the uploads of a
+//! sum from their next row.
 
 use crate::downloads::{Downloads, Part};
 use crate::link::{Again, Broken, Link, in_time, why};
@@ -10,8 +11,8 @@ use motet_proto::v1::FetchRequest;
 use motet_secagg::digest::Digest;
 
 impl Link {
-    /// Fetches a public blob by its digest into `downloads`. That the coordinator does not have it, whole, is noted there and no
-    /// failure of the line: other studies go on over it.
+    /// Fetches a public blob by its digest into `downloads`. That the coordinator does not have it,
+    /// whole, is noted there and no failure of the line: other studies go on over it.
     ///
     /// # Errors
     /// Why it could not be fetched; what has arrived is kept.
@@ -25,8 +26,15 @@ impl Link {
     }
 
     /// The rest of a blob; the refusal where it is damaged or missing at the coordinator.
-    async fn fetch_rest(&self, digest: &Digest, part: &mut Part<'_>) -> Result<Option<Refusal>, Broken> {
-        let request = FetchRequest { digest: digest.0.to_vec(), offset: part.bytes.len() as u64 };
+    async fn fetch_rest(
+        &self,
+        digest: &Digest,
+        part: &mut Part<'_>,
+    ) -> Result<Option<Refusal>, Broken> {
+        let request = FetchRequest {
+            digest: digest.0.to_vec(),
+            offset: part.bytes.len() as u64,
+        };
         self.record_request("fetch-request", &request).await?;
         let mut stream = match in_time(self.client().fetch(request)).await? {
             Ok(stream) => stream.into_inner(),
@@ -40,13 +48,16 @@ impl Link {
         while let Some(response) = in_time(stream.message()).await?? {
             if !part.take(&response.piece) {
                 part.bytes.clear();
-                return Err("the coordinator sends more than any sum holds".to_owned().into());
+                return Err("the coordinator sends more than any sum holds"
+                    .to_owned()
+                    .into());
             }
         }
         Ok(None)
     }
 
-    /// Makes the sum of a release again from the masked uploads, row by row as they come in, into `downloads`.
+    /// Makes the sum of a release again from the masked uploads, row by row as they come in, into
+    /// `downloads`.
     ///
     /// # Errors
     /// Why the uploads could not be fetched; what was added up is kept.
@@ -67,7 +78,11 @@ impl Link {
     }
 
     /// Takes in all rows that are missing; a verdict where it is clear before the end.
-    async fn gather(&self, study: &Digest, gathering: &mut Gathering) -> Result<Option<Again>, Broken> {
+    async fn gather(
+        &self,
+        study: &Digest,
+        gathering: &mut Gathering,
+    ) -> Result<Option<Again>, Broken> {
         let request = gathering.request(study);
         self.record_request("uploads-request", &request).await?;
         let mut stream = match self.client().uploads(request).await {

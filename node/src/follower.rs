@@ -1,5 +1,5 @@
-//! One approved study at this site: its chain of states, its patients, and the attempt under way. It computes; the
-//! session speaks.
+//! One approved study at this site: its chain of states, its patients, and the attempt under way.
+//! It computes; the session speaks.
 
 mod work; // what is computed on the patients
 
@@ -97,7 +97,8 @@ pub(crate) struct Follower {
     pub(crate) missed: VecDeque<Released>,
     /// Whether the recipe has no further question.
     pub(crate) is_over: bool,
-    /// Whether this site tells how the finished model does on its own rows, as of the latest message.
+    /// Whether this site tells how the finished model does on its own rows, as of the latest
+    /// message.
     pub(crate) tells: bool,
     /// This site's floors for the study, as of the latest message.
     pub(crate) floors: Floors,
@@ -134,7 +135,8 @@ impl Follower {
         for absorbed in past {
             let bytes = home.ledger.get_blob(&absorbed.released.aggregate).await?;
             let aggregate = Aggregate::from_bytes(&bytes).map_err(Refusal::from)?;
-            let state = follower.follow(absorbed.candidates as usize, &absorbed.released, &aggregate)?;
+            let state =
+                follower.follow(absorbed.candidates as usize, &absorbed.released, &aggregate)?;
             follower.accept(state, &absorbed)?;
         }
         Ok(follower)
@@ -142,12 +144,26 @@ impl Follower {
 
     /// Moves on to a state that was followed and checked.
     pub(crate) fn accept(&mut self, state: State, absorbed: &Absorbed) -> Result<(), Refusal> {
-        let Absorbed { candidates, threshold, released, checked } = absorbed;
+        let Absorbed {
+            candidates,
+            threshold,
+            released,
+            checked,
+        } = absorbed;
         let due = self.due_of(*candidates as usize, *threshold, released)?;
-        self.latest = Some(Latest::after(self.latest.as_ref(), released.leaf_hash(), due, *checked));
+        self.latest = Some(Latest::after(
+            self.latest.as_ref(),
+            released.leaf_hash(),
+            due,
+            *checked,
+        ));
         self.chain.accept(state, &released.set);
         // Whatever way it came: what follows it is next, and anything else is behind this site.
-        if self.missed.pop_front().is_none_or(|next| next.root() != released.root()) {
+        if self
+            .missed
+            .pop_front()
+            .is_none_or(|next| next.root() != released.root())
+        {
             self.missed.clear();
         }
         self.is_over = !matches!(self.chain.question(*candidates as usize), Ok(Some(_)));
@@ -155,14 +171,29 @@ impl Follower {
         Ok(())
     }
 
-    /// What is due of this sum, the answer to the present question, before anything follows from it.
-    fn due_of(&self, candidates: usize, threshold: u16, released: &Released) -> Result<Option<Due>, Refusal> {
-        let question = self.chain.question(candidates)?.ok_or(Code::ReleaseMismatch)?;
+    /// What is due of this sum, the answer to the present question, before anything follows from
+    /// it.
+    fn due_of(
+        &self,
+        candidates: usize,
+        threshold: u16,
+        released: &Released,
+    ) -> Result<Option<Due>, Refusal> {
+        let question = self
+            .chain
+            .question(candidates)?
+            .ok_or(Code::ReleaseMismatch)?;
         let (threshold, sites) = (usize::from(threshold), released.set.len());
-        Ok(Due::of(released.leaf_hash(), threshold, &question.layout, sites))
+        Ok(Due::of(
+            released.leaf_hash(),
+            threshold,
+            &question.layout,
+            sites,
+        ))
     }
 
-    /// What a plan that asks the present question must say, with at least `min_sites` sites in its sum.
+    /// What a plan that asks the present question must say, with at least `min_sites` sites in its
+    /// sum.
     ///
     /// # Errors
     /// `log_inconsistent` before the log was seen: then nothing can follow.
@@ -171,7 +202,12 @@ impl Follower {
         layout: &'a Layout,
         min_sites: u32,
     ) -> Result<Expected<'a>, Refusal> {
-        let unseen = || Refusal::new(Code::LogInconsistent, "nothing of the study's log was seen yet");
+        let unseen = || {
+            Refusal::new(
+                Code::LogInconsistent,
+                "nothing of the study's log was seen yet",
+            )
+        };
         Ok(Expected {
             study: &self.proposal.study.id,
             study_digest: self.proposal.digest,
@@ -189,7 +225,8 @@ impl Follower {
         })
     }
 
-    /// A release of the sum that answers the present question, by evidence that counts at this site.
+    /// A release of the sum that answers the present question, by evidence that counts at this
+    /// site.
     ///
     /// # Errors
     /// `set_not_logged`, `bad_signature`, `sum_mismatch`.
@@ -202,9 +239,16 @@ impl Follower {
         let Proposal { roster, study, .. } = &self.proposal;
         let audit = Audit::of(released, evidence, roster)?;
         let candidates = audit.plan().candidates.len();
-        let question = self.chain.question(candidates)?.ok_or(Code::ReleaseMismatch)?;
+        let question = self
+            .chain
+            .question(candidates)?
+            .ok_or(Code::ReleaseMismatch)?;
         // Not this site's own minimum: that is about sums with its own part.
-        audit.counts(&self.expected(&question.layout, study.privacy.min_sites)?, &self.log, roster)?;
+        audit.counts(
+            &self.expected(&question.layout, study.privacy.min_sites)?,
+            &self.log,
+            roster,
+        )?;
         let due = self.due_of(candidates, audit.plan().threshold, released)?;
         Ok((audit, due))
     }
@@ -222,7 +266,9 @@ impl Follower {
         let grown = self.log.grown(checkpoint, news, &self.proposal.roster)?;
         let seen = self.log.log().leaves().len();
         for leaf in grown.log().leaves().iter().skip(seen) {
-            home.ledger.append_next(&log_stream(&self.proposal), leaf).await?;
+            home.ledger
+                .append_next(&log_stream(&self.proposal), leaf)
+                .await?;
         }
         self.log = grown;
         Ok(())
@@ -235,15 +281,26 @@ impl Follower {
         released: &Released,
         aggregate: &Aggregate,
     ) -> Result<State, Refusal> {
-        let question = self.chain.question(candidates)?.ok_or(Code::ReleaseMismatch)?;
-        let state = self.chain.follow(aggregate, &question.layout, &released.set)?;
-        if state.root() == released.state_root { Ok(state) } else { Err(Code::ReleaseMismatch.into()) }
+        let question = self
+            .chain
+            .question(candidates)?
+            .ok_or(Code::ReleaseMismatch)?;
+        let state = self
+            .chain
+            .follow(aggregate, &question.layout, &released.set)?;
+        if state.root() == released.state_root {
+            Ok(state)
+        } else {
+            Err(Code::ReleaseMismatch.into())
+        }
     }
 
-    /// Checks a release against its evidence and the sum it was fetched with, records it, and moves the chain.
+    /// Checks a release against its evidence and the sum it was fetched with, records it, and moves
+    /// the chain.
     ///
     /// # Errors
-    /// As [`Follower::audit`]; `release_mismatch` and the others of a sum that cannot be absorbed: nothing moves.
+    /// As [`Follower::audit`]; `release_mismatch` and the others of a sum that cannot be absorbed:
+    /// nothing moves.
     pub(crate) async fn absorb(
         &mut self,
         home: &Home,
@@ -255,14 +312,21 @@ impl Follower {
         let (audit, _) = self.audit(released, evidence)?;
         let (candidates, threshold) = (audit.plan().candidates.len(), audit.plan().threshold);
         if Digest::of_file(bytes) != released.aggregate {
-            return Err(
-                Refusal::new(Code::ReleaseMismatch, "the sum is not the one that was announced").into()
-            );
+            return Err(Refusal::new(
+                Code::ReleaseMismatch,
+                "the sum is not the one that was announced",
+            )
+            .into());
         }
         let aggregate = Aggregate::from_bytes(bytes).map_err(Refusal::from)?;
         let state = self.follow(candidates, released, &aggregate)?;
         let candidates = u32::try_from(candidates).unwrap_or(u32::MAX);
-        let absorbed = Absorbed { candidates, threshold, released: released.clone(), checked };
+        let absorbed = Absorbed {
+            candidates,
+            threshold,
+            released: released.clone(),
+            checked,
+        };
         home.ledger.put_blob(bytes).await?;
         records::append(&home.ledger, &chain_stream(&self.proposal), &absorbed).await?;
         Ok(self.accept(state, &absorbed)?)
@@ -271,7 +335,12 @@ impl Follower {
     /// This site's place in the roster.
     fn place(&self, home: &Home) -> Option<u32> {
         let mine = home.node();
-        let place = self.proposal.roster.entries.iter().position(|entry| entry.node == mine)?;
+        let place = self
+            .proposal
+            .roster
+            .entries
+            .iter()
+            .position(|entry| entry.node == mine)?;
         u32::try_from(place).ok()
     }
 
@@ -329,8 +398,16 @@ pub(crate) async fn absorbed(home: &Home, proposal: &Proposal) -> Result<Vec<Abs
 }
 
 /// The node in a study: its keys, and what it knows of the study by itself.
-pub(crate) fn me<'a>(home: &'a Home, proposal: &'a Proposal, chain: &'a Chain, log: &'a Mirror) -> Me<'a> {
-    let may_leave = chain.may_leave(proposal.study.rounds.on_site_loss, home.settings.max_set_change);
+pub(crate) fn me<'a>(
+    home: &'a Home,
+    proposal: &'a Proposal,
+    chain: &'a Chain,
+    log: &'a Mirror,
+) -> Me<'a> {
+    let may_leave = chain.may_leave(
+        proposal.study.rounds.on_site_loss,
+        home.settings.max_set_change,
+    );
     Me {
         node: home.node(),
         key: &home.identity,
@@ -338,7 +415,12 @@ pub(crate) fn me<'a>(home: &'a Home, proposal: &'a Proposal, chain: &'a Chain, l
         roster: &proposal.roster,
         log,
         // No other study's sets: `Session::beside` adds them where a set is to be signed.
-        sets: Sets { previous: chain.set(), may_leave, beside: &[], least: 0 },
+        sets: Sets {
+            previous: chain.set(),
+            may_leave,
+            beside: &[],
+            least: 0,
+        },
         seconds: clock::now().ms / 1000,
     }
 }

@@ -1,4 +1,5 @@
-//! The folder of a site: its settings, its keys, its ledger, and where everything else of the node lies.
+//! The folder of a site: its settings, its keys, its ledger, and where everything else of the node
+//! lies.
 //!
 //! ```text
 //! node.toml  authority.pem  tls.pem  governance.pub  steward.pub
@@ -27,7 +28,8 @@ const MAX_TEXT: u64 = 1 << 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths(PathBuf);
 
-/// The folder of a site, opened: settings read, keys loaded, ledger at hand. Several processes may have it open.
+/// The folder of a site, opened: settings read, keys loaded, ledger at hand. Several processes may
+/// have it open.
 pub struct Home {
     /// Where things are.
     pub paths: Paths,
@@ -141,7 +143,8 @@ impl Paths {
         })
     }
 
-    /// Claims the folder for the process that runs the node; the system releases it when the process ends, however it ends.
+    /// Claims the folder for the process that runs the node; the system releases it when the
+    /// process ends, however it ends.
     ///
     /// # Errors
     /// [`NodeError::Running`] when another process has it.
@@ -159,8 +162,8 @@ impl Home {
     /// Opens the folder of a site.
     ///
     /// # Errors
-    /// [`NodeError::NotJoined`] for another folder, [`NodeError::Settings`], [`NodeError::Key`] for a key file that others
-    /// can read, [`NodeError::Ledger`].
+    /// [`NodeError::NotJoined`] for another folder, [`NodeError::Settings`], [`NodeError::Key`] for
+    /// a key file that others can read, [`NodeError::Ledger`].
     pub async fn open(dir: &Path) -> Result<Self, NodeError> {
         let paths = Paths::new(dir);
         let settings = paths.read_settings()?;
@@ -184,7 +187,9 @@ impl Home {
 
 /// Reads a text file of the folder.
 pub(crate) fn read_text(path: &Path) -> Result<String, NodeError> {
-    let length = fs::metadata(path).map_err(NodeError::file("read", path))?.len();
+    let length = fs::metadata(path)
+        .map_err(NodeError::file("read", path))?
+        .len();
     if length > MAX_TEXT {
         let cause = std::io::Error::other("it is longer than 1 MiB");
         return Err(NodeError::file("read", path)(cause));
@@ -212,15 +217,19 @@ pub(crate) fn create_folder(path: &Path) -> Result<(), NodeError> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(NodeError::file("create", path))
+    builder
+        .create(path)
+        .map_err(NodeError::file("create", path))
 }
 
 /// Thirty-two secret bytes, stored as hexadecimal.
 pub(crate) fn read_seed(path: &Path) -> Result<Zeroizing<[u8; 32]>, NodeError> {
     let text = keyfile::read_secret_text(path)?;
-    let bytes =
-        from_hex(text.trim()).map(Zeroizing::new).ok_or_else(|| NodeError::NotAKey(path.to_owned()))?;
-    let seed = <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| NodeError::NotAKey(path.to_owned()))?;
+    let bytes = from_hex(text.trim())
+        .map(Zeroizing::new)
+        .ok_or_else(|| NodeError::NotAKey(path.to_owned()))?;
+    let seed =
+        <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| NodeError::NotAKey(path.to_owned()))?;
     Ok(Zeroizing::new(seed))
 }
 
@@ -245,7 +254,8 @@ fn read_public(path: &Path) -> Result<PublicKey, NodeError> {
 pub(crate) mod tests {
     use super::*;
 
-    /// A site's folder as `join` leaves it, with keys from small seeds; the steward's is `[seed + 100; 32]`.
+    /// A site's folder as `join` leaves it, with keys from small seeds; the steward's is `[seed +
+    /// 100; 32]`.
     pub(crate) fn make(dir: &Path, seed: u8, governance: &PublicKey) -> Paths {
         let paths = Paths::new(dir);
         create_folder(&dir.join("keys")).unwrap();
@@ -258,8 +268,17 @@ pub(crate) mod tests {
         put("steward", seed + 100);
         let steward = SecretKey::from_seed([seed + 100; 32]).public();
         write_text(&paths.public("steward"), &format!("{}\n", steward.hex())).unwrap();
-        write_text(&paths.public("governance"), &format!("{}\n", governance.hex())).unwrap();
-        let settings = Settings::fresh(&format!("site-{seed}"), "NL", "Stroke Europe", "127.0.0.1:1");
+        write_text(
+            &paths.public("governance"),
+            &format!("{}\n", governance.hex()),
+        )
+        .unwrap();
+        let settings = Settings::fresh(
+            &format!("site-{seed}"),
+            "NL",
+            "Stroke Europe",
+            "127.0.0.1:1",
+        );
         write_text(&paths.settings(), &settings).unwrap();
         let ledger = paths.ledger();
         // In a thread of its own: a test may be in a runtime already.
@@ -275,11 +294,20 @@ pub(crate) mod tests {
     async fn a_folder_opens_with_its_keys_and_only_with_them() {
         let folder = tempfile::tempdir().unwrap();
         let governance = SecretKey::from_seed([9; 32]).public();
-        assert!(matches!(Home::open(folder.path()).await, Err(NodeError::NotJoined(_))));
+        assert!(matches!(
+            Home::open(folder.path()).await,
+            Err(NodeError::NotJoined(_))
+        ));
         let paths = make(folder.path(), 1, &governance);
         let home = Home::open(folder.path()).await.unwrap();
-        assert_eq!(home.node(), SecretKey::from_seed([1; 32]).public().node_id());
-        assert_eq!((home.governance, home.settings.site.as_str()), (governance, "site-1"));
+        assert_eq!(
+            home.node(),
+            SecretKey::from_seed([1; 32]).public().node_id()
+        );
+        assert_eq!(
+            (home.governance, home.settings.site.as_str()),
+            (governance, "site-1")
+        );
         assert_eq!(home.state_key.expose(), &[51; 32]);
 
         keyfile::write_secret(&paths.key("state"), b"abcd").unwrap();
@@ -295,7 +323,9 @@ pub(crate) mod tests {
         let folder = tempfile::tempdir().unwrap();
         let paths = make(folder.path(), 1, &SecretKey::from_seed([9; 32]).public());
         fs::set_permissions(paths.key("identity"), fs::Permissions::from_mode(0o644)).unwrap();
-        let Err(error) = Home::open(folder.path()).await else { panic!("it opened") };
+        let Err(error) = Home::open(folder.path()).await else {
+            panic!("it opened")
+        };
         assert!(error.to_string().contains("chmod 600"), "{error}");
     }
 

@@ -1,14 +1,15 @@
-//! From an invitation to the folder of a site. Every key is made here and its private half never leaves; the coordinator
-//! gets public halves, their signatures, and a proof that only the holder of the join code can make.
+//! From an invitation to the folder of a site. Every key is made here and its private half never
+//! leaves; the coordinator gets public halves, their signatures, and a proof that only the holder
+//! of the join code can make.
 //!
 //! ```text
 //! code --> coordinator, known by the fingerprint in the code --> for whom the invitation is
 //!      --> keys in a draft of DIR --> signatures and proof over their public halves --> certificate
 //!      --> the draft becomes DIR
 //! ```
-//! The draft lies beside DIR until everything is in it. Whatever stops a join (a crash, an answer that is lost, a refusal)
-//! leaves it, and the same code goes on with the same keys. Keys are made in this file only; it reads
-//! the operating system's randomness.
+//! The draft lies beside DIR until everything is in it. Whatever stops a join (a crash, an answer
+//! that is lost, a refusal) leaves it, and the same code goes on with the same keys. Keys are made
+//! in this file only; it reads the operating system's randomness.
 
 use crate::error::StewardError;
 use crate::home::{Paths, create_folder, read_seed, seed_text, write_text};
@@ -79,16 +80,22 @@ struct Keys {
 /// Joins the consortium that invited the site.
 ///
 /// # Errors
-/// `bad_join_code`, the coordinator's own refusals such as `token_used`, [`NodeError::AlreadyJoined`],
-/// [`NodeError::NotEmpty`], [`NodeError::Connect`].
-pub async fn join(code: &str, dir: &Path, passphrase: Option<&Passphrase>) -> Result<Joined, NodeError> {
+/// `bad_join_code`, the coordinator's own refusals such as `token_used`,
+/// [`NodeError::AlreadyJoined`], [`NodeError::NotEmpty`], [`NodeError::Connect`].
+pub async fn join(
+    code: &str,
+    dir: &Path,
+    passphrase: Option<&Passphrase>,
+) -> Result<Joined, NodeError> {
     let code = read_code(code)?;
     refuse_taken(dir)?;
     let Pinned { channel, ca_pem } = connect_pinned(&code.address, &code.ca_fingerprint).await?;
     let mut coordinator = EnrolmentClient::new(channel);
     let InvitationResponse { name, country, .. } = invitation(&mut coordinator, &code).await?;
-    // The keys are on disk before the invitation is spent: neither a full disk nor a lost answer costs the site its place.
-    let draft = Draft::beside(dir, &code.invite).map_err(NodeError::file("make a draft of", dir))?;
+    // The keys are on disk before the invitation is spent: neither a full disk nor a lost answer
+    // costs the site its place.
+    let draft =
+        Draft::beside(dir, &code.invite).map_err(NodeError::file("make a draft of", dir))?;
     let paths = Paths::new(draft.path());
     let keys = Keys::of(&paths, &name, passphrase)?;
     let request = keys.request(&code, &name, &country)?;
@@ -96,12 +103,18 @@ pub async fn join(code: &str, dir: &Path, passphrase: Option<&Passphrase>) -> Re
         Ok(answer) => answer,
         Err(NodeError::Refused(Refusal { code, detail })) if is_final(code) => {
             let kept = draft.kept();
-            let detail = if detail.is_empty() { kept } else { format!("{detail}; {kept}") };
+            let detail = if detail.is_empty() {
+                kept
+            } else {
+                format!("{detail}; {kept}")
+            };
             return Err(Refusal::new(code, detail).into());
         }
         Err(NodeError::Coordinator(what)) => {
             let dir = dir.display();
-            let next = format!("the keys are kept beside `{dir}`: the same code and folder go on with them");
+            let next = format!(
+                "the keys are kept beside `{dir}`: the same code and folder go on with them"
+            );
             return Err(NodeError::Coordinator(format!("{what}; {next}")));
         }
         Err(error) => return Err(error),
@@ -116,8 +129,14 @@ pub async fn join(code: &str, dir: &Path, passphrase: Option<&Passphrase>) -> Re
     let consortium = shown(&answer.consortium);
     write_text(&paths.authority(), &ca_pem)?;
     write_text(&paths.certificate(), &answer.certificate)?;
-    write_text(&paths.public("governance"), &format!("{}\n", governance.hex()))?;
-    write_text(&paths.settings(), &Settings::fresh(&name, &country, &consortium, &code.address))?;
+    write_text(
+        &paths.public("governance"),
+        &format!("{}\n", governance.hex()),
+    )?;
+    write_text(
+        &paths.settings(),
+        &Settings::fresh(&name, &country, &consortium, &code.address),
+    )?;
     paths.read_settings()?;
     let warning = match connect(&code.address, &paths.client()?, COORDINATOR_NAME).await {
         Ok(_) => None,
@@ -129,8 +148,9 @@ pub async fn join(code: &str, dir: &Path, passphrase: Option<&Passphrase>) -> Re
         }
         Err(error) => Some(error.to_string()),
     };
-    // Its ledger too is there before the folder has its name: a folder of a site is whole at every moment. Begun here and
-    // nowhere else, and anew where a join was broken off: a node that finds no ledger has lost one.
+    // Its ledger too is there before the folder has its name: a folder of a site is whole at every
+    // moment. Begun here and nowhere else, and anew where a join was broken off: a node that finds
+    // no ledger has lost one.
     let ledger = paths.ledger();
     if ledger.exists() {
         std::fs::remove_dir_all(&ledger).map_err(NodeError::file("remove", &ledger))?;
@@ -161,7 +181,8 @@ pub async fn join(code: &str, dir: &Path, passphrase: Option<&Passphrase>) -> Re
 pub fn joined_text(joined: &Joined) -> String {
     let key = match joined.steward_passphrase {
         true => {
-            "the steward's key is sealed under its passphrase: it is asked for at each decision".to_owned()
+            "the steward's key is sealed under its passphrase: it is asked for at each decision"
+                .to_owned()
         }
         false => format!(
             "the steward's key is the file {}/keys/steward.key (mode 0600): whoever can read it decides for this site.\n\
@@ -169,7 +190,11 @@ pub fn joined_text(joined: &Joined) -> String {
             joined.dir
         ),
     };
-    let warning = joined.warning.as_ref().map(|why| format!("\nwarning: {why}")).unwrap_or_default();
+    let warning = joined
+        .warning
+        .as_ref()
+        .map(|why| format!("\nwarning: {why}"))
+        .unwrap_or_default();
     format!(
         "site {} ({}) has joined the consortium {}\n  identity key  {}\n  steward's key {}\n  governance    {}\n{key}\n\
          next: motet-node data add NAME --csv F --schema S.toml --dir {dir}\n      motet-node run --dir {dir}{warning}",
@@ -184,10 +209,13 @@ pub fn joined_text(joined: &Joined) -> String {
 }
 
 fn read_code(text: &str) -> Result<JoinCode, NodeError> {
-    let code = JoinCode::parse(text).map_err(|error| Refusal::new(Code::BadJoinCode, error.to_string()))?;
+    let code = JoinCode::parse(text)
+        .map_err(|error| Refusal::new(Code::BadJoinCode, error.to_string()))?;
     if code.role != Role::Site {
-        let detail =
-            format!("this invitation is for a {}; a site needs one of `motet site invite`", code.role);
+        let detail = format!(
+            "this invitation is for a {}; a site needs one of `motet site invite`",
+            code.role
+        );
         return Err(Refusal::new(Code::RoleNotAllowed, detail).into());
     }
     Ok(code)
@@ -209,7 +237,8 @@ fn refuse_taken(dir: &Path) -> Result<(), NodeError> {
 }
 
 impl Keys {
-    /// The keys in the draft; one that is not there yet is made and written. All are on disk when this returns.
+    /// The keys in the draft; one that is not there yet is made and written. All are on disk when
+    /// this returns.
     fn of(paths: &Paths, name: &str, passphrase: Option<&Passphrase>) -> Result<Self, NodeError> {
         create_folder(&paths.dir().join("keys"))?;
         let identity = kept(&paths.key("identity"))?;
@@ -217,7 +246,10 @@ impl Keys {
         // The vault's key: no other half of it is enrolled.
         kept(&paths.key("state"))?;
         let steward = steward_key(&paths.key("steward"), passphrase)?;
-        write_text(&paths.public("steward"), &format!("{}\n", steward.public().hex()))?;
+        write_text(
+            &paths.public("steward"),
+            &format!("{}\n", steward.public().hex()),
+        )?;
         let unusable = |error: AuthorityError| NodeError::Usage(error.to_string());
         let tls = paths.key("tls");
         let csr = if tls.exists() {
@@ -227,10 +259,20 @@ impl Keys {
             keyfile::write_new_secret(&tls, pem.as_bytes())?;
             csr
         };
-        Ok(Self { identity, steward, witness, csr })
+        Ok(Self {
+            identity,
+            steward,
+            witness,
+            csr,
+        })
     }
 
-    fn request(&self, code: &JoinCode, name: &str, country: &str) -> Result<JoinRequest, NodeError> {
+    fn request(
+        &self,
+        code: &JoinCode,
+        name: &str,
+        country: &str,
+    ) -> Result<JoinRequest, NodeError> {
         let enrolment = Enrolment {
             invite: code.invite,
             name: name.to_owned(),
@@ -239,7 +281,8 @@ impl Keys {
             identity: self.identity.public(),
             steward: Some(self.steward.public()),
             witness: Some(self.witness.public()),
-            csr_key_digest: csr_key_digest(&self.csr).map_err(|error| NodeError::Usage(error.to_string()))?,
+            csr_key_digest: csr_key_digest(&self.csr)
+                .map_err(|error| NodeError::Usage(error.to_string()))?,
             governance_fingerprint: code.governance_fingerprint,
         };
         let possession = enrolment.sign(&self.identity, Some(&self.steward), Some(&self.witness));
@@ -262,12 +305,15 @@ fn kept(path: &Path) -> Result<SecretKey, NodeError> {
     Ok(SecretKey::from_seed(*read_seed(path)?))
 }
 
-/// The steward's key likewise; one that an earlier try sealed opens with the same passphrase, and one that an earlier try
-/// left open is sealed now.
+/// The steward's key likewise; one that an earlier try sealed opens with the same passphrase, and
+/// one that an earlier try left open is sealed now.
 fn steward_key(path: &Path, passphrase: Option<&Passphrase>) -> Result<SecretKey, NodeError> {
     if path.exists() {
-        let key = steward::open(path, || passphrase.cloned().ok_or(StewardError::NobodyToAsk))?;
-        if let Some(passphrase) = passphrase.filter(|_| steward::is_sealed(path).is_ok_and(|sealed| !sealed))
+        let key = steward::open(path, || {
+            passphrase.cloned().ok_or(StewardError::NobodyToAsk)
+        })?;
+        if let Some(passphrase) =
+            passphrase.filter(|_| steward::is_sealed(path).is_ok_and(|sealed| !sealed))
         {
             steward::seal_in_place(path, &key, passphrase)?;
         }
@@ -278,16 +324,21 @@ fn steward_key(path: &Path, passphrase: Option<&Passphrase>) -> Result<SecretKey
     Ok(key)
 }
 
-/// Whom the invitation is for, as the coordinator says. The proof covers these words, and the operator's command holds
-/// them against its own record: a coordinator that lies here gains no hospital.
+/// Whom the invitation is for, as the coordinator says. The proof covers these words, and the
+/// operator's command holds them against its own record: a coordinator that lies here gains no
+/// hospital.
 async fn invitation(
     coordinator: &mut EnrolmentClient<Channel>,
     code: &JoinCode,
 ) -> Result<InvitationResponse, NodeError> {
-    let request = InvitationRequest { invite: code.invite.to_vec(), ticket: code.ticket().0.to_vec() };
+    let request = InvitationRequest {
+        invite: code.invite.to_vec(),
+        ticket: code.ticket().0.to_vec(),
+    };
     let invited = heard(coordinator.invitation(request)).await?;
-    let strange =
-        |why: String| NodeError::Coordinator(format!("the coordinator's answer is not acceptable: {why}"));
+    let strange = |why: String| {
+        NodeError::Coordinator(format!("the coordinator's answer is not acceptable: {why}"))
+    };
     check_name(&invited.name).map_err(|error| strange(error.to_string()))?;
     check_country(&invited.country).map_err(|error| strange(error.to_string()))?;
     Ok(invited)
@@ -303,14 +354,19 @@ async fn heard<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> Re
         match (refusal(&status), ConnectError::within(&status)) {
             (Some(refusal), _) => refusal.into(),
             (None, Some(error)) => error.into(),
-            (None, None) => NodeError::Coordinator(format!("the coordinator failed: {}", words(&status))),
+            (None, None) => {
+                NodeError::Coordinator(format!("the coordinator failed: {}", words(&status)))
+            }
         }
     })
 }
 
-/// The governance key, when it is the one that the operator's join code names: every roster will hang on it.
+/// The governance key, when it is the one that the operator's join code names: every roster will
+/// hang on it.
 fn governance(code: &JoinCode, answer: &JoinResponse) -> Option<PublicKey> {
-    let named = <[u8; 32]>::try_from(answer.governance.as_slice()).map(PublicKey).ok();
+    let named = <[u8; 32]>::try_from(answer.governance.as_slice())
+        .map(PublicKey)
+        .ok();
     named.filter(|key| key.is_sound() && key.fingerprint() == code.governance_fingerprint)
 }
 

@@ -1,4 +1,5 @@
-//! What left this hospital, frame by frame, whether the record of it is whole, and what became of it.
+//! What left this hospital, frame by frame, whether the record of it is whole, and what became of
+//! it.
 
 use crate::error::ANEW;
 use crate::home::Paths;
@@ -73,7 +74,9 @@ pub struct Verified {
 /// [`NodeError::Ledger`] when the record was altered.
 pub async fn show(home: &Home, study: Option<&str>) -> Result<Outbound, NodeError> {
     let frames: Vec<Frame> = records::read(&home.ledger, OUTBOUND).await?;
-    let wanted = frames.into_iter().filter(|frame| study.is_none_or(|study| frame.study == study));
+    let wanted = frames
+        .into_iter()
+        .filter(|frame| study.is_none_or(|study| frame.study == study));
     let frames: Vec<Line> = wanted
         .map(|frame| Line {
             when: clock::text(frame.when_ms),
@@ -84,31 +87,62 @@ pub async fn show(home: &Home, study: Option<&str>) -> Result<Outbound, NodeErro
             digest: frame.digest.hex(),
         })
         .collect();
-    let bytes = frames.iter().map(|frame| frame.bytes).fold(0, u64::saturating_add);
-    Ok(Outbound { count: frames.len(), frames, bytes })
+    let bytes = frames
+        .iter()
+        .map(|frame| frame.bytes)
+        .fold(0, u64::saturating_add);
+    Ok(Outbound {
+        count: frames.len(),
+        frames,
+        bytes,
+    })
 }
 
 /// The frames as a table.
 pub fn show_text(outbound: &Outbound) -> String {
     let row = |line: &Line| {
-        let round = if line.round == 0 { String::new() } else { line.round.to_string() };
+        let round = if line.round == 0 {
+            String::new()
+        } else {
+            line.round.to_string()
+        };
         let digest = line.digest.chars().take(16).collect();
-        vec![line.when.clone(), line.kind.clone(), line.study.clone(), round, line.bytes.to_string(), digest]
+        vec![
+            line.when.clone(),
+            line.kind.clone(),
+            line.study.clone(),
+            round,
+            line.bytes.to_string(),
+            digest,
+        ]
     };
     let head = ["when", "kind", "study", "round", "bytes", "sha256"];
     let table = output::table(&head, &outbound.frames.iter().map(row).collect::<Vec<_>>());
-    format!("{table}{} frames, {} bytes left this site", outbound.count, outbound.bytes)
+    format!(
+        "{table}{} frames, {} bytes left this site",
+        outbound.count, outbound.bytes
+    )
 }
 
-/// Recomputes every chain and every blob's digest, and holds each study's log against this site's own record.
+/// Recomputes every chain and every blob's digest, and holds each study's log against this site's
+/// own record.
 ///
 /// # Errors
 /// [`NodeError::Ledger`] when it cannot be read at all.
 pub async fn verify(home: &Home) -> Result<Verified, NodeError> {
-    let Report { heads, entries, faults, .. } = home.ledger.verify().await?;
+    let Report {
+        heads,
+        entries,
+        faults,
+        ..
+    } = home.ledger.verify().await?;
     let streams = heads
         .into_iter()
-        .map(|head| Stream { stream: head.stream, entries: head.version, chain: head.chain.hex() })
+        .map(|head| Stream {
+            stream: head.stream,
+            entries: head.version,
+            chain: head.chain.hex(),
+        })
         .collect();
     let mut faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
     let whole = faults.is_empty();
@@ -121,19 +155,44 @@ pub async fn verify(home: &Home) -> Result<Verified, NodeError> {
         Err(_) if !whole => Vec::new(),
         Err(error) => return Err(error),
     };
-    Ok(Verified { sound: faults.is_empty(), whole, entries, streams, receipts, faults })
+    Ok(Verified {
+        sound: faults.is_empty(),
+        whole,
+        entries,
+        streams,
+        receipts,
+        faults,
+    })
 }
 
 /// What was found, for people.
 pub fn verify_text(verified: &Verified) -> String {
-    let row = |stream: &Stream| vec![stream.stream.clone(), stream.entries.to_string(), stream.chain.clone()];
-    let table =
-        output::table(&["stream", "entries", "chain"], &verified.streams.iter().map(row).collect::<Vec<_>>());
-    let faults: String = verified.faults.iter().map(|fault| format!("FAULT  {fault}\n")).collect();
-    let end =
-        if verified.whole { "every entry follows from the one before it" } else { "the record was altered" };
+    let row = |stream: &Stream| {
+        vec![
+            stream.stream.clone(),
+            stream.entries.to_string(),
+            stream.chain.clone(),
+        ]
+    };
+    let table = output::table(
+        &["stream", "entries", "chain"],
+        &verified.streams.iter().map(row).collect::<Vec<_>>(),
+    );
+    let faults: String = verified
+        .faults
+        .iter()
+        .map(|fault| format!("FAULT  {fault}\n"))
+        .collect();
+    let end = if verified.whole {
+        "every entry follows from the one before it"
+    } else {
+        "the record was altered"
+    };
     let receipts = receipts::text(&verified.receipts);
-    format!("{table}\n{receipts}\n{faults}{} entries: {end}", verified.entries)
+    format!(
+        "{table}\n{receipts}\n{faults}{} entries: {end}",
+        verified.entries
+    )
 }
 
 impl Verified {
@@ -155,19 +214,26 @@ impl Verified {
     }
 }
 
-/// Takes the record as it is where the file that says where its streams ended is missing or damaged; says so in it.
+/// Takes the record as it is where the file that says where its streams ended is missing or
+/// damaged; says so in it.
 ///
 /// # Errors
-/// [`NodeError::Running`]; [`NodeError::Unsound`] where a chain does not hold; [`NodeError::Ledger`] where entries are missing.
+/// [`NodeError::Running`]; [`NodeError::Unsound`] where a chain does not hold;
+/// [`NodeError::Ledger`] where entries are missing.
 pub async fn accept(paths: &Paths, when_ms: u64) -> Result<Report, NodeError> {
     paths.read_settings()?;
     let _claim = paths.claim()?;
     let report = Ledger::accept(&paths.ledger()).await?;
     if let Some(first) = report.faults.first() {
-        return Err(NodeError::Unsound(format!("the record is not accepted: {first}; {ANEW}")));
+        return Err(NodeError::Unsound(format!(
+            "the record is not accepted: {first}; {ANEW}"
+        )));
     }
     let ledger = Ledger::open(&paths.ledger()).await?;
-    let text = format!("the record of {} entries was accepted as it is", report.entries);
+    let text = format!(
+        "the record of {} entries was accepted as it is",
+        report.entries
+    );
     records::event(&ledger, when_ms, "accepted", text).await?;
     ledger.close().await;
     Ok(report)
@@ -203,7 +269,9 @@ mod tests {
                 bytes,
                 digest: Digest::of_file(b"x"),
             };
-            records::append(&home.ledger, OUTBOUND, &frame).await.unwrap();
+            records::append(&home.ledger, OUTBOUND, &frame)
+                .await
+                .unwrap();
         }
         let all = show(&home, None).await.unwrap();
         assert_eq!((all.count, all.bytes), (3, 4123));
@@ -219,7 +287,9 @@ mod tests {
         assert_eq!(export(&home, &file).await.unwrap(), 3);
         let reader = std::io::BufReader::new(File::open(&file).unwrap());
         assert_eq!(
-            motet_ledger::verify_export(reader).unwrap().heads[0].chain.hex(),
+            motet_ledger::verify_export(reader).unwrap().heads[0]
+                .chain
+                .hex(),
             verified.streams[0].chain
         );
     }

@@ -1,4 +1,5 @@
-//! The hospital's side of Motet: the daemon that answers rounds, and the desk at which a steward decides.
+//! The hospital's side of Motet: the daemon that answers rounds, and the desk at which a steward
+//! decides.
 //!
 //! ```text
 //! cli         commands: the binary `motet-node`, and `motet node ...`        output    every print of this package
@@ -16,8 +17,8 @@
 //! cohort_pin  that all its answers come from the same patients
 //! uploads     masked vectors on their way out
 //! ```
-//! A study is answered only when the steward's own signature stands under exactly its digest and its roster: whatever
-//! is missing, altered or withdrawn means no.
+//! A study is answered only when the steward's own signature stands under exactly its digest and
+//! its roster: whatever is missing, altered or withdrawn means no.
 
 // the folder and what is in it
 pub mod home;

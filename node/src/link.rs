@@ -1,5 +1,5 @@
-//! The line to the coordinator: one stream for messages, others for uploads and downloads. Every frame that leaves is
-//! written into the outbound ledger before it is sent.
+//! The line to the coordinator: one stream for messages, others for uploads and downloads. Every
+//! frame that leaves is written into the outbound ledger before it is sent.
 
 use crate::records::{self, Frame as Left, OUTBOUND};
 use crate::{Home, NodeError, clock};
@@ -33,8 +33,8 @@ use tonic::{Status, Streaming};
 /// Frames that may wait to be sent.
 const QUEUE: usize = 64;
 
-/// A coordinator that moves nothing for so long is as good as gone, also where its line is open: the session waits for it no
-/// longer, for it looks at no stop and no withdrawal meanwhile.
+/// A coordinator that moves nothing for so long is as good as gone, also where its line is open:
+/// the session waits for it no longer, for it looks at no stop and no withdrawal meanwhile.
 const STALLED: Duration = Duration::from_secs(60);
 
 /// The way out.
@@ -52,7 +52,8 @@ pub(crate) struct Link {
 pub(crate) enum Again {
     /// It is the released one, bit for bit.
     Same,
-    /// The coordinator does not hand out all of the uploads (any more): this site cannot say that it made the sum again.
+    /// The coordinator does not hand out all of the uploads (any more): this site cannot say that
+    /// it made the sum again.
     NotKept,
     /// It is another.
     Wrong(Refusal),
@@ -114,7 +115,8 @@ impl Line {
 /// # Errors
 /// When it does not.
 pub(crate) async fn in_time<T>(what: impl Future<Output = T>) -> Result<T, Broken> {
-    let stalled = |_| Broken::Line("the coordinator is there and moves nothing; dialling again".to_owned());
+    let stalled =
+        |_| Broken::Line("the coordinator is there and moves nothing; dialling again".to_owned());
     timeout(STALLED, what).await.map_err(stalled)
 }
 
@@ -134,14 +136,27 @@ pub(crate) fn why(status: &Status) -> String {
 /// # Errors
 /// `version_unknown` for another major.
 pub(crate) fn agreed(welcome: &Welcome) -> Result<Version, Refusal> {
-    let theirs = Version { major: welcome.version, minor: welcome.minor };
-    let ours = Side { version: Version::ours(), software: env!("CARGO_PKG_VERSION") };
-    agree(&ours, &Side { version: theirs, software: &welcome.software })
+    let theirs = Version {
+        major: welcome.version,
+        minor: welcome.minor,
+    };
+    let ours = Side {
+        version: Version::ours(),
+        software: env!("CARGO_PKG_VERSION"),
+    };
+    agree(
+        &ours,
+        &Side {
+            version: theirs,
+            software: &welcome.software,
+        },
+    )
 }
 
 impl Link {
-    /// Dials the coordinator with this site's certificate and opens the stream. `replaced` is how often another connection
-    /// took this process's line, `stopped` whether the steward has stopped this node.
+    /// Dials the coordinator with this site's certificate and opens the stream. `replaced` is how
+    /// often another connection took this process's line, `stopped` whether the steward has stopped
+    /// this node.
     ///
     /// # Errors
     /// Why it cannot be reached, for the steward.
@@ -161,7 +176,9 @@ impl Link {
         ledger: Ledger,
         (replaced, stopped): (u32, bool),
     ) -> Result<(Self, Line), Broken> {
-        let channel = connect(address, identity, COORDINATOR_NAME).await.map_err(|e| e.to_string())?;
+        let channel = connect(address, identity, COORDINATOR_NAME)
+            .await
+            .map_err(|e| e.to_string())?;
         let mut client = RoundsClient::new(channel)
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);
@@ -176,19 +193,35 @@ impl Link {
         };
         record(&ledger, "hello", "", 0, &hello.encode_to_vec()).await?;
         // The queue is empty: the first frame always fits.
-        let _ = out.try_send(AttendRequest { frame: Some(Frame::Hello(hello)) });
+        let _ = out.try_send(AttendRequest {
+            frame: Some(Frame::Hello(hello)),
+        });
         let response = client.attend(ReceiverStream::new(frames)).await?;
-        let link = Self { client, ledger, out, resumes: false };
+        let link = Self {
+            client,
+            ledger,
+            out,
+            resumes: false,
+        };
         Ok((link, Line(response.into_inner())))
     }
 
     /// A line over which nothing is answered, and what is sent over it.
     #[cfg(test)]
     pub(crate) fn to_nobody(home: &Home) -> (Self, mpsc::Receiver<AttendRequest>) {
-        let channel = tonic::transport::Endpoint::from_static("http://nobody.invalid").connect_lazy();
+        let channel =
+            tonic::transport::Endpoint::from_static("http://nobody.invalid").connect_lazy();
         let (client, ledger) = (RoundsClient::new(channel), home.ledger.clone());
         let (out, frames) = mpsc::channel(QUEUE);
-        (Self { client, ledger, out, resumes: false }, frames)
+        (
+            Self {
+                client,
+                ledger,
+                out,
+                resumes: false,
+            },
+            frames,
+        )
     }
 
     /// The version that both sides will speak.
@@ -219,25 +252,41 @@ impl Link {
     ) -> Result<(), Broken> {
         let body = message.to_bytes();
         record(&home.ledger, message.kind(), study, round, &body).await?;
-        self.send(Frame::Message(Envelope { run: run.0.to_vec(), body })).await
+        self.send(Frame::Message(Envelope {
+            run: run.0.to_vec(),
+            body,
+        }))
+        .await
     }
 
     /// Sends a steward's decision, after recording that it leaves.
     ///
     /// # Errors
     /// As [`Link::tell`].
-    pub(crate) async fn decide(&self, home: &Home, decision: &SignedDecision) -> Result<(), Broken> {
+    pub(crate) async fn decide(
+        &self,
+        home: &Home,
+        decision: &SignedDecision,
+    ) -> Result<(), Broken> {
         let body = decision.to_bytes();
         record(&home.ledger, "decision", &decision.decision.study, 0, &body).await?;
         self.send(Frame::Decision(body)).await
     }
 
-    /// Says whether the steward has stopped this node: nobody is to wait for its answers without knowing why.
+    /// Says whether the steward has stopped this node: nobody is to wait for its answers without
+    /// knowing why.
     ///
     /// # Errors
     /// As [`Link::tell`].
     pub(crate) async fn turned(&self, home: &Home, stopped: bool) -> Result<(), Broken> {
-        record(&home.ledger, if stopped { "stopped" } else { "resumed" }, "", 0, &[stopped.into()]).await?;
+        record(
+            &home.ledger,
+            if stopped { "stopped" } else { "resumed" },
+            "",
+            0,
+            &[stopped.into()],
+        )
+        .await?;
         self.send(Frame::Stopped(stopped)).await
     }
 
@@ -252,7 +301,9 @@ impl Link {
 
     async fn send(&self, frame: Frame) -> Result<(), Broken> {
         // A broken stream is noticed where it is read; what was owed is said again on the next one.
-        in_time(self.out.send(AttendRequest { frame: Some(frame) })).await.map(drop)
+        in_time(self.out.send(AttendRequest { frame: Some(frame) }))
+            .await
+            .map(drop)
     }
 
     /// Writes the masked chunks to disk, from where they are sent, and sent again, unchanged.
@@ -265,7 +316,8 @@ impl Link {
         plan: &Digest,
         masked: &MaskedUpdate,
     ) -> Result<(), NodeError> {
-        // What an interrupted attempt to do so left: no header names it, and it was shown to nobody.
+        // What an interrupted attempt to do so left: no header names it, and it was shown to
+        // nobody.
         remove_masked(home, plan).await?;
         let spool = Spool::open(&home.paths.masked(), &plan.hex()).await?;
         for (index, chunk) in (0..).zip(&masked.chunks) {
@@ -278,17 +330,29 @@ impl Link {
     ///
     /// # Errors
     /// Why they could not be fetched.
-    pub(crate) async fn releases(&self, study: &Digest, after_round: u64) -> Result<Vec<Released>, Broken> {
-        let request = ReleasesRequest { study: study.0.to_vec(), after_round };
+    pub(crate) async fn releases(
+        &self,
+        study: &Digest,
+        after_round: u64,
+    ) -> Result<Vec<Released>, Broken> {
+        let request = ReleasesRequest {
+            study: study.0.to_vec(),
+            after_round,
+        };
         self.record_request("releases-request", &request).await?;
-        let mut stream = in_time(self.client.clone().releases(request)).await??.into_inner();
+        let mut stream = in_time(self.client.clone().releases(request))
+            .await??
+            .into_inner();
         let (mut releases, mut bytes) = (Vec::new(), 0_usize);
         while let Some(response) = in_time(stream.message()).await?? {
             bytes = bytes.saturating_add(response.released.len());
             if bytes > MOST_MISSED {
-                return Err("the coordinator sends more missed sums than any study has".to_owned().into());
+                return Err("the coordinator sends more missed sums than any study has"
+                    .to_owned()
+                    .into());
             }
-            releases.push(Released::from_bytes(&response.released).map_err(|error| error.to_string())?);
+            releases
+                .push(Released::from_bytes(&response.released).map_err(|error| error.to_string())?);
         }
         Ok(releases)
     }
@@ -297,19 +361,34 @@ impl Link {
     ///
     /// # Errors
     /// Why they could not be fetched.
-    pub(crate) async fn leaves(&self, study: &Digest, from: u64, to: u64) -> Result<Vec<Vec<u8>>, Broken> {
-        let request = LeavesRequest { study: study.0.to_vec(), from, to };
+    pub(crate) async fn leaves(
+        &self,
+        study: &Digest,
+        from: u64,
+        to: u64,
+    ) -> Result<Vec<Vec<u8>>, Broken> {
+        let request = LeavesRequest {
+            study: study.0.to_vec(),
+            from,
+            to,
+        };
         self.record_request("leaves-request", &request).await?;
-        let mut stream = in_time(self.client.clone().leaves(request)).await??.into_inner();
+        let mut stream = in_time(self.client.clone().leaves(request))
+            .await??
+            .into_inner();
         let mut leaves = Vec::new();
         while let Some(response) = in_time(stream.message()).await?? {
             if leaves.len() as u64 >= to.saturating_sub(from).min(MOST_LEAVES) {
-                return Err("the coordinator sends more leaves than were asked for".to_owned().into());
-            }
-            if response.leaf.len() > MOST_LEAF {
-                return Err("the coordinator sends a leaf that is larger than any has to be"
+                return Err("the coordinator sends more leaves than were asked for"
                     .to_owned()
                     .into());
+            }
+            if response.leaf.len() > MOST_LEAF {
+                return Err(
+                    "the coordinator sends a leaf that is larger than any has to be"
+                        .to_owned()
+                        .into(),
+                );
             }
             leaves.push(response.leaf);
         }
@@ -354,13 +433,25 @@ mod tests {
 
     #[test]
     fn a_coordinator_of_the_minor_before_is_understood_and_another_major_is_refused() {
-        // Welcome { version: 1, software: "0.1.0", consortium: "trial", lease_ms: 15000 } of protocol 1.0, and a field of
-        // a later one.
+        // Welcome { version: 1, software: "0.1.0", consortium: "trial", lease_ms: 15000 } of
+        // protocol 1.0, and a field of a later one.
         let recorded = "08011205302e312e301a05747269616c2098757a056c61746572";
         let welcome = Welcome::decode(from_hex(recorded).unwrap().as_slice()).unwrap();
-        assert_eq!((welcome.lease_ms, agreed(&welcome).unwrap()), (15_000, Version { major: 1, minor: 0 }));
-        let refusal = agreed(&Welcome { version: 2, software: "0.9.0".into(), ..welcome }).unwrap_err();
+        assert_eq!(
+            (welcome.lease_ms, agreed(&welcome).unwrap()),
+            (15_000, Version { major: 1, minor: 0 })
+        );
+        let refusal = agreed(&Welcome {
+            version: 2,
+            software: "0.9.0".into(),
+            ..welcome
+        })
+        .unwrap_err();
         assert_eq!(refusal.code, Code::VersionUnknown);
-        assert!(refusal.detail.contains("install motet `0.9.0`"), "{}", refusal.detail);
+        assert!(
+            refusal.detail.contains("install motet `0.9.0`"),
+            "{}",
+            refusal.detail
+        );
     }
 }

@@ -1,8 +1,11 @@
-//! What the node writes for its own steward when a study is finished: the fit on this site's rows alone, how the federated
-//! model does on them, and whether it serves this site's patients. It stays in the node's folder.
+//! What the node writes for its own steward when a study is finished: the fit on this site's rows
+//! alone, how the federated model does on them, and whether it serves this site's patients. It
+//! stays in the node's folder.
 
 use motet_recipes::gbdt::Fit;
-use motet_recipes::{Coefficient, Comparison, Difference, Estimate, Interval, Metrics, Outcome, Quality};
+use motet_recipes::{
+    Coefficient, Comparison, Difference, Estimate, Interval, Metrics, Outcome, Quality,
+};
 use serde_json::{Value, json};
 
 /// What the report is about.
@@ -13,7 +16,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) rows: u64,
 }
 
-/// `local/STUDY.json`: `alone`, `federated_here` and `verdict` are null where there is no estimate, or nothing to compare.
+/// `local/STUDY.json`: `alone`, `federated_here` and `verdict` are null where there is no estimate,
+/// or nothing to compare.
 pub(crate) fn report(
     subject: &Subject<'_>,
     alone: Option<&(Outcome, f64)>,
@@ -76,7 +80,10 @@ fn measured(outcome: &Outcome) -> Option<Value> {
     match outcome {
         Outcome::Logistic(fit) => Some(metrics(&fit.metrics)),
         Outcome::FedAvg(fit) => Some(metrics(&fit.metrics)),
-        Outcome::Glm(fit) => fit.evaluation.as_ref().map(|evaluation| metrics(&evaluation.metrics)),
+        Outcome::Glm(fit) => fit
+            .evaluation
+            .as_ref()
+            .map(|evaluation| metrics(&evaluation.metrics)),
         Outcome::Gbdt(model) => Some(match &model.fit {
             Fit::Classes { metrics: found, .. } => metrics(found),
             Fit::Numbers { rmse, r2 } => json!({ "rmse": rmse, "r_squared": r2 }),
@@ -86,7 +93,9 @@ fn measured(outcome: &Outcome) -> Option<Value> {
             Some(json!({ "c_index": found.index, "c_index_error_bound": found.error_bound }))
         }
         Outcome::FedTime(model) => Some(json!({ "c_index": model.c_index })),
-        Outcome::FedNumber(model) => Some(json!({ "mse": model.mse, "r_squared": model.r_squared })),
+        Outcome::FedNumber(model) => {
+            Some(json!({ "mse": model.mse, "r_squared": model.r_squared }))
+        }
         Outcome::Summary(_) | Outcome::Count(_) | Outcome::KaplanMeier(_) => None,
     }
 }

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: motet_proto::process::Allocator = motet_proto::process::WIPES;
 
-/// Motet at a hospital: a node that answers approved studies, and the desk at which a steward decides.
+/// Motet at a hospital: a node that answers approved studies, and the desk at which a steward
+/// decides.
 #[derive(Parser)]
 #[command(name = "motet-node", version)]
 struct Command {

@@ -1,11 +1,12 @@
-//! What a recipe lets this site keep for itself from one round to the next, such as the control variate of `scaffold`: sealed
-//! under the node's state key like the vault, one file a study, never sent, gone with the study's last round.
+//! What a recipe lets this site keep for itself from one round to the next, such as the control
+//! variate of `scaffold`: sealed under the node's state key like the vault, one file a study, never
+//! sent, gone with the study's last round.
 //!
 //! ```text
 //! state it was answered for | what the answer began from | what came of it
 //! ```
-//! An attempt that is made again for the same state begins from the same memory; another state begins from what came of the
-//! last one.
+//! An attempt that is made again for the same state begins from the same memory; another state
+//! begins from what came of the last one.
 
 use crate::vault::Vault;
 use crate::{Home, NodeError};
@@ -45,7 +46,11 @@ impl Memories {
         }
         let plain = self.0.unseal(study)?;
         let (before, after) = parts(&plain).ok_or_else(changed)?;
-        let part = if plain.starts_with(&state.0) { before } else { after };
+        let part = if plain.starts_with(&state.0) {
+            before
+        } else {
+            after
+        };
         Memory::from_bytes(part).map_err(|_| changed())
     }
 
@@ -53,7 +58,12 @@ impl Memories {
     ///
     /// # Errors
     /// [`NodeError::File`].
-    pub(crate) fn keep(&self, study: &Digest, state: &Digest, of: &Remembered) -> Result<(), NodeError> {
+    pub(crate) fn keep(
+        &self,
+        study: &Digest,
+        state: &Digest,
+        of: &Remembered,
+    ) -> Result<(), NodeError> {
         let (before, after) = (of.before.to_bytes(), of.after.to_bytes());
         let mut plain = Zeroizing::new(Vec::with_capacity(HEAD + before.len() + after.len()));
         plain.extend_from_slice(&state.0);
@@ -74,12 +84,17 @@ impl Memories {
 
 fn parts(plain: &[u8]) -> Option<(&[u8], &[u8])> {
     let (head, rest) = plain.split_at_checked(HEAD)?;
-    let length = head.last_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes))?;
+    let length = head
+        .last_chunk::<8>()
+        .map(|bytes| u64::from_le_bytes(*bytes))?;
     rest.split_at_checked(usize::try_from(length).ok()?)
 }
 
 fn changed() -> NodeError {
-    NodeError::file("open", "memory".as_ref())(Error::new(ErrorKind::InvalidData, "it is not what was kept"))
+    NodeError::file("open", "memory".as_ref())(Error::new(
+        ErrorKind::InvalidData,
+        "it is not what was kept",
+    ))
 }
 
 #[cfg(test)]
@@ -94,7 +109,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_attempt_made_again_begins_from_the_same_memory_and_the_next_state_from_what_came_of_it() {
+    async fn an_attempt_made_again_begins_from_the_same_memory_and_the_next_state_from_what_came_of_it()
+     {
         let folder = tempfile::tempdir().unwrap();
         make(folder.path(), 1, &SecretKey::from_seed([9; 32]).public());
         let memories = Memories::open(&Home::open(folder.path()).await.unwrap()).unwrap();
@@ -102,13 +118,22 @@ mod tests {
         let before = |state: &Digest| memories.before(&study, state).unwrap().to_bytes().to_vec();
         let bytes = |values: &[f64]| memory(values).to_bytes().to_vec();
         assert_eq!(before(&first), bytes(&[]));
-        let of = Remembered { before: memory(&[]), after: memory(&[1.5, -2.0]) };
+        let of = Remembered {
+            before: memory(&[]),
+            after: memory(&[1.5, -2.0]),
+        };
         memories.keep(&study, &first, &of).unwrap();
         assert_eq!(before(&first), bytes(&[]), "the same round again");
         assert_eq!(before(&second), bytes(&[1.5, -2.0]));
-        let of = Remembered { before: memory(&[1.5, -2.0]), after: memory(&[4.0, 4.0]) };
+        let of = Remembered {
+            before: memory(&[1.5, -2.0]),
+            after: memory(&[4.0, 4.0]),
+        };
         memories.keep(&study, &second, &of).unwrap();
-        assert_eq!((before(&second), before(&first)), (bytes(&[1.5, -2.0]), bytes(&[4.0, 4.0])));
+        assert_eq!(
+            (before(&second), before(&first)),
+            (bytes(&[1.5, -2.0]), bytes(&[4.0, 4.0]))
+        );
         memories.forget(&study).unwrap();
         assert_eq!(before(&second), bytes(&[]));
     }

@@ -1,5 +1,5 @@
-//! Which sets of sites this node has signed, and over which data: what two studies together would tell of a few sites is not
-//! opened but where the steward said so.
+//! Which sets of sites this node has signed, and over which data: what two studies together would
+//! tell of a few sites is not opened but where the steward said so.
 
 use crate::data_desk::Dataset;
 use crate::records::{self, OPENINGS};
@@ -37,8 +37,17 @@ impl Openings {
     }
 
     /// Those of other studies, or of other rosters of this one, over the same data.
-    pub(crate) fn beside(&self, study: &Digest, roster: &Digest, reading: &Reading) -> Vec<Opening> {
-        self.0.iter().filter(|opening| opening.is_beside(study, roster, reading)).cloned().collect()
+    pub(crate) fn beside(
+        &self,
+        study: &Digest,
+        roster: &Digest,
+        reading: &Reading,
+    ) -> Vec<Opening> {
+        self.0
+            .iter()
+            .filter(|opening| opening.is_beside(study, roster, reading))
+            .cloned()
+            .collect()
     }
 
     /// Puts a set on record before this site's signature under it leaves.
@@ -58,7 +67,11 @@ impl Openings {
 ///
 /// # Errors
 /// `unknown_column`, [`NodeError::File`].
-pub(crate) fn reading(dataset: &Dataset, study: &Study, key: &Secret) -> Result<Reading, NodeError> {
+pub(crate) fn reading(
+    dataset: &Dataset,
+    study: &Study,
+    key: &Secret,
+) -> Result<Reading, NodeError> {
     let mut columns = BTreeSet::new();
     for name in study.reads() {
         columns.insert(name.to_owned());
@@ -75,21 +88,28 @@ pub(crate) fn reading(dataset: &Dataset, study: &Study, key: &Secret) -> Result<
     })
 }
 
-/// The sets that this site has signed over the same data and that differ from the whole roster in a few sites, once a study.
+/// The sets that this site has signed over the same data and that differ from the whole roster in a
+/// few sites, once a study.
 ///
 /// # Errors
 /// [`NodeError::Ledger`].
 pub(crate) async fn near(home: &Home, proposal: &Proposal) -> Result<Vec<Near>, NodeError> {
     let study = &proposal.study;
     // Where the data cannot be read, nor does the study run.
-    let Ok(dataset) = Dataset::find(&home.paths, &study.data.dataset) else { return Ok(Vec::new()) };
+    let Ok(dataset) = Dataset::find(&home.paths, &study.data.dataset) else {
+        return Ok(Vec::new());
+    };
     let Ok(reading) = self::reading(&dataset, study, &home.state_key.derive(KEY)) else {
         return Ok(Vec::new());
     };
     let sites: Vec<_> = proposal.roster.nodes().collect();
     let least = study.privacy.min_sites.max(home.settings.min_sites) as usize;
     let mut near: Vec<Near> = Vec::new();
-    for opening in Openings::read(home).await?.beside(&proposal.digest, &proposal.roster_digest, &reading) {
+    for opening in
+        Openings::read(home)
+            .await?
+            .beside(&proposal.digest, &proposal.roster_digest, &reading)
+    {
         let found = opening.near(&sites, least, &proposal.roster);
         near.extend(found.filter(|found| !near.contains(found)));
     }
@@ -104,8 +124,11 @@ fn content(path: &Path, key: &Secret) -> Result<Digest, NodeError> {
     loop {
         piece.clear();
         piece.extend_from_slice(&digest);
-        let read =
-            file.by_ref().take(PIECE).read_to_end(&mut piece).map_err(NodeError::file("read", path))?;
+        let read = file
+            .by_ref()
+            .take(PIECE)
+            .read_to_end(&mut piece)
+            .map_err(NodeError::file("read", path))?;
         digest = mac(key.expose(), "content", &piece);
         if (read as u64) < PIECE {
             return Ok(Digest(digest));
@@ -130,10 +153,18 @@ mod tests {
         for length in [0, 1, PIECE as usize - 1, PIECE as usize, PIECE as usize + 1] {
             let bytes = vec![b'7'; length];
             assert_eq!(of("one.csv", &bytes), of("two.csv", &bytes), "{length}");
-            assert_ne!(of("one.csv", &bytes), of("two.csv", &[&bytes[..], b"8"].concat()), "{length}");
+            assert_ne!(
+                of("one.csv", &bytes),
+                of("two.csv", &[&bytes[..], b"8"].concat()),
+                "{length}"
+            );
         }
         std::fs::write(folder.path().join("one.csv"), b"7").unwrap();
         let other = content(&folder.path().join("one.csv"), &Secret::new([8; 32])).unwrap();
-        assert_ne!(of("one.csv", b"7"), other, "nobody without the key can try out files");
+        assert_ne!(
+            of("one.csv", b"7"),
+            other,
+            "nobody without the key can try out files"
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! Every print of this package. A reader that closes the pipe early (`| head`) ends the printing, not the process. What came
-//! from elsewhere rewrites no terminal: control characters but the ends of lines are not printed.
+//! Every print of this package. A reader that closes the pipe early (`| head`) ends the printing,
+//! not the process. What came from elsewhere rewrites no terminal: control characters but the ends
+//! of lines are not printed.
 
 use motet_common::text::{escaped, plain};
 use serde::Serialize;
@@ -21,7 +22,9 @@ pub fn note(text: &str) {
 pub fn answer<F: Serialize>(json: bool, facts: &F, text: impl FnOnce(&F) -> String) {
     if json {
         let json = serde_json::to_string_pretty(facts);
-        line(&escaped(&json.unwrap_or_else(|error| json!({"failed": error.to_string()}).to_string())));
+        line(&escaped(&json.unwrap_or_else(|error| {
+            json!({"failed": error.to_string()}).to_string()
+        })));
     } else {
         line(text(facts).trim_end_matches('\n'));
     }
@@ -55,8 +58,10 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
         }
     }
     let line = |cells: &mut dyn Iterator<Item = &str>| {
-        let padded: Vec<String> =
-            cells.zip(&widths).map(|(cell, width)| format!("{cell:<width$}", width = *width)).collect();
+        let padded: Vec<String> = cells
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}", width = *width))
+            .collect();
         padded.join("  ").trim_end().to_owned() + "\n"
     };
     let mut text = line(&mut head.iter().copied());
@@ -66,15 +71,21 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// A count of patients as it may be shown: one to four are `<5`, also to the site's own people, because screens get
-/// copied into mails.
+/// A count of patients as it may be shown: one to four are `<5`, also to the site's own people,
+/// because screens get copied into mails.
 pub fn small(count: u64) -> serde_json::Value {
-    if (1..5).contains(&count) { "<5".into() } else { count.into() }
+    if (1..5).contains(&count) {
+        "<5".into()
+    } else {
+        count.into()
+    }
 }
 
 /// A count made by [`small`], as text.
 pub fn small_text(count: &serde_json::Value) -> String {
-    count.as_str().map_or_else(|| count.to_string(), str::to_owned)
+    count
+        .as_str()
+        .map_or_else(|| count.to_string(), str::to_owned)
 }
 
 #[cfg(test)]
@@ -83,13 +94,21 @@ mod tests {
 
     #[test]
     fn columns_stand_below_each_other() {
-        let rows = vec![vec!["ist".to_owned(), "10".to_owned()], vec!["héart-b".to_owned(), "4".to_owned()]];
-        assert_eq!(table(&["study", "sites"], &rows), "study    sites\nist      10\nhéart-b  4\n");
+        let rows = vec![
+            vec!["ist".to_owned(), "10".to_owned()],
+            vec!["héart-b".to_owned(), "4".to_owned()],
+        ];
+        assert_eq!(
+            table(&["study", "sites"], &rows),
+            "study    sites\nist      10\nhéart-b  4\n"
+        );
     }
 
     #[test]
     fn one_to_four_patients_are_not_counted_out() {
-        let shown: Vec<String> = [0, 1, 4, 5, 900].map(|count| small_text(&small(count))).to_vec();
+        let shown: Vec<String> = [0, 1, 4, 5, 900]
+            .map(|count| small_text(&small(count)))
+            .to_vec();
         assert_eq!(shown, ["0", "<5", "<5", "5", "900"]);
     }
 }

@@ -1,5 +1,5 @@
-//! Permits: the legal authority for a study at this site, kept as a file under its own digest, so that a signed decision
-//! can name exactly the text that the steward had in hand.
+//! Permits: the legal authority for a study at this site, kept as a file under its own digest, so
+//! that a signed decision can name exactly the text that the steward had in hand.
 
 use crate::home::{create_folder, read_text, write_text};
 use crate::{Home, NodeError, output};
@@ -85,7 +85,8 @@ impl Permit {
         let raw = raw.permit;
         let line = |value: &Spanned<String>, key: &str| {
             let text = value.get_ref();
-            let acceptable = !text.trim().is_empty() && text.len() <= MAX_TEXT && text::is_plain(text, false);
+            let acceptable =
+                !text.trim().is_empty() && text.len() <= MAX_TEXT && text::is_plain(text, false);
             let at = text::line_at(toml_text, value.span().start);
             if acceptable {
                 Ok(text.clone())
@@ -96,25 +97,47 @@ impl Permit {
         let kind = line(&raw.kind, "kind")?;
         if !KINDS.contains(&kind.as_str()) {
             let at = text::line_at(toml_text, raw.kind.span().start);
-            return Err(wrong(at, format!("`kind` is `{kind}`, and must be one of {}", KINDS.join(", "))));
+            return Err(wrong(
+                at,
+                format!(
+                    "`kind` is `{kind}`, and must be one of {}",
+                    KINDS.join(", ")
+                ),
+            ));
         }
         let until = match raw.until.get_ref() {
-            toml::value::Datetime { date: Some(date), time: None, offset: None } => {
-                Date { year: date.year, month: date.month, day: date.day }
-            }
+            toml::value::Datetime {
+                date: Some(date),
+                time: None,
+                offset: None,
+            } => Date {
+                year: date.year,
+                month: date.month,
+                day: date.day,
+            },
             _ => {
                 let at = text::line_at(toml_text, raw.until.span().start);
-                return Err(wrong(at, "`until` is not a day such as 2027-12-31".to_owned()));
+                return Err(wrong(
+                    at,
+                    "`until` is not a day such as 2027-12-31".to_owned(),
+                ));
             }
         };
-        raw.note.as_ref().map(|note| line(note, "note")).transpose()?;
+        raw.note
+            .as_ref()
+            .map(|note| line(note, "note"))
+            .transpose()?;
         Ok(Self {
             digest: Digest::of_file(toml_text.as_bytes()),
             kind,
             reference: line(&raw.reference, "reference")?,
             authority: line(&raw.authority, "authority")?,
             until,
-            study: raw.study.as_ref().map(|study| line(study, "study")).transpose()?,
+            study: raw
+                .study
+                .as_ref()
+                .map(|study| line(study, "study"))
+                .transpose()?,
         })
     }
 
@@ -137,7 +160,10 @@ impl Permit {
         }
         match &self.study {
             Some(named) if named != study => {
-                let detail = format!("permit `{}` is for study `{named}`, not `{study}`", self.reference);
+                let detail = format!(
+                    "permit `{}` is for study `{named}`, not `{study}`",
+                    self.reference
+                );
                 Err(Refusal::new(Code::StudyNotApproved, detail))
             }
             _ => Ok(()),
@@ -173,8 +199,10 @@ pub fn list(home: &Home) -> Result<Vec<Permit>, NodeError> {
     let mut permits = Vec::new();
     for entry in std::fs::read_dir(&folder).map_err(NodeError::file("read", &folder))? {
         let path = entry.map_err(NodeError::file("read", &folder))?.path();
-        let Some(name) =
-            path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".toml"))
+        let Some(name) = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .and_then(|name| name.strip_suffix(".toml"))
         else {
             continue;
         };
@@ -236,27 +264,59 @@ mod tests {
     #[test]
     fn the_documented_sample_is_a_permit() {
         let permit = Permit::parse("sample", SAMPLE).unwrap();
-        assert_eq!((permit.kind.as_str(), permit.reference.as_str()), ("data-permit", "HDAB-NL-2026-0117"));
-        assert!(permit.citation().contains(&Digest::of_file(SAMPLE.as_bytes()).hex()));
-        let day = |year| Date { year, month: 12, day: 31 };
+        assert_eq!(
+            (permit.kind.as_str(), permit.reference.as_str()),
+            ("data-permit", "HDAB-NL-2026-0117")
+        );
+        assert!(
+            permit
+                .citation()
+                .contains(&Digest::of_file(SAMPLE.as_bytes()).hex())
+        );
+        let day = |year| Date {
+            year,
+            month: 12,
+            day: 31,
+        };
         assert!(permit.cover("ist-death14", day(2027)).is_ok());
-        assert!(permit.cover("ist-death14", day(2028)).unwrap_err().detail.contains("2027-12-31"));
-        assert!(permit.cover("other", day(2027)).unwrap_err().detail.contains("ist-death14"));
+        assert!(
+            permit
+                .cover("ist-death14", day(2028))
+                .unwrap_err()
+                .detail
+                .contains("2027-12-31")
+        );
+        assert!(
+            permit
+                .cover("other", day(2027))
+                .unwrap_err()
+                .detail
+                .contains("ist-death14")
+        );
     }
 
     #[test]
     fn mistakes_are_named_with_their_line() {
-        let plain: String =
-            SAMPLE.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+        let plain: String = SAMPLE
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .map(|line| format!("{line}\n"))
+            .collect();
         for (text, line) in [
             (plain.replace("data-permit", "licence"), "line 2"),
-            (plain.replace("2027-12-31", "2027-12-31T10:00:00Z"), "line 5"),
+            (
+                plain.replace("2027-12-31", "2027-12-31T10:00:00Z"),
+                "line 5",
+            ),
             (plain.replace("note", "colour"), "line 7"),
             (plain.replace("Health Data Access Body NL", " "), "line 4"),
             (plain.replace("authority", "# authority"), "authority"),
         ] {
             let error = Permit::parse("P.toml", &text).unwrap_err().to_string();
-            assert!(error.starts_with("P.toml, line") && error.contains(line), "{error}");
+            assert!(
+                error.starts_with("P.toml, line") && error.contains(line),
+                "{error}"
+            );
         }
     }
 

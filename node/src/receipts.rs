@@ -1,12 +1,12 @@
-//! What became of this hospital's updates: every set of a study's log that counts one of them, held against what this
-//! site has on its own record. Read offline, from the node's own ledger alone.
+//! What became of this hospital's updates: every set of a study's log that counts one of them, held
+//! against what this site has on its own record. Read offline, from the node's own ledger alone.
 //!
 //! ```text
 //! log/ID/DIGEST    Commit with this node   --upload root-->  facts   Masked
 //!                  Release of it           <--signed by----  chain/ID/DIGEST   Absorbed, under a signed checkpoint
 //! ```
-//! A rule that is broken, a root that is another and a signature that does not hold are faults: proof against whoever made
-//! them, as long as this record is kept.
+//! A rule that is broken, a root that is another and a signature that does not hold are faults:
+//! proof against whoever made them, as long as this record is kept.
 
 use crate::follower::{self, Absorbed, Follower};
 use crate::records::{self, FACTS, STUDIES, StudyRecord};
@@ -56,8 +56,8 @@ pub struct Receipt {
     pub model: Option<String>,
     /// Whether the upload that the log counts is the one that this site masked.
     pub own_upload: bool,
-    /// Whether the release that this site absorbed is the coordinator's and stands in the log; nothing where it absorbed
-    /// none.
+    /// Whether the release that this site absorbed is the coordinator's and stands in the log;
+    /// nothing where it absorbed none.
     pub release_holds: Option<bool>,
     /// Whether this site made the sum again; nothing where it absorbed none.
     pub checked: Option<bool>,
@@ -95,12 +95,19 @@ async fn proposals(home: &Home) -> Result<BTreeMap<String, Vec<Proposal>>, NodeE
     let mut proposals: BTreeMap<String, Vec<Proposal>> = BTreeMap::new();
     let governance = home.governance.fingerprint();
     for record in records::read(&home.ledger, STUDIES).await? {
-        let StudyRecord::Proposed(proposed) = record else { continue };
+        let StudyRecord::Proposed(proposed) = record else {
+            continue;
+        };
         // What was never acceptable was never answered.
-        let Ok(proposal) = Proposal::check(&proposed, &governance, home.node()) else { continue };
+        let Ok(proposal) = Proposal::check(&proposed, &governance, home.node()) else {
+            continue;
+        };
         let key = format!("{}/{}", proposal.study.id, proposal.digest.short());
         let known = proposals.entry(key).or_default();
-        if known.iter().all(|known| known.roster_digest != proposal.roster_digest) {
+        if known
+            .iter()
+            .all(|known| known.roster_digest != proposal.roster_digest)
+        {
             known.push(proposal);
         }
     }
@@ -109,20 +116,35 @@ async fn proposals(home: &Home) -> Result<BTreeMap<String, Vec<Proposal>>, NodeE
 
 /// Reads one study's record; a log is that of the roster from which its opening derives.
 async fn read_study(home: &Home, rosters: &[Proposal], found: &mut Receipts) -> Result<(), String> {
-    let Some(first) = rosters.first() else { return Ok(()) };
+    let Some(first) = rosters.first() else {
+        return Ok(());
+    };
     // The daemon may be at work: what it writes last is read first.
-    let absorbed = follower::absorbed(home, first).await.map_err(|error| error.to_string())?;
-    let leaves =
-        home.ledger.read(&follower::log_stream(first), 1).await.map_err(|error| error.to_string())?;
+    let absorbed = follower::absorbed(home, first)
+        .await
+        .map_err(|error| error.to_string())?;
+    let leaves = home
+        .ledger
+        .read(&follower::log_stream(first), 1)
+        .await
+        .map_err(|error| error.to_string())?;
     let opens = |proposal: &&Proposal| {
         let opening = Leaf::StudyOpen(StudyOpen::of(&proposal.study, &proposal.roster)).to_bytes();
         leaves.first().is_some_and(|leaf| leaf.entry == opening)
     };
     let proposal = rosters.iter().find(opens).unwrap_or(first);
-    let log = follower::mirror(home, proposal).await.map_err(|error| error.to_string())?;
+    let log = follower::mirror(home, proposal)
+        .await
+        .map_err(|error| error.to_string())?;
     let masked = masked(home).await.map_err(|error| error.to_string())?;
     let before = found.faults.len();
-    let desk = Desk { me: home.node(), proposal, log: &log, masked: &masked, absorbed: &absorbed };
+    let desk = Desk {
+        me: home.node(),
+        proposal,
+        log: &log,
+        masked: &masked,
+        absorbed: &absorbed,
+    };
     desk.write(found);
     // Only what is sound so far is worth following: the states must be those that were released.
     if found.faults.len() == before && !absorbed.is_empty() {
@@ -136,7 +158,12 @@ async fn read_study(home: &Home, rosters: &[Proposal], found: &mut Receipts) -> 
 async fn masked(home: &Home) -> Result<BTreeMap<(Digest, u32), Digest>, NodeError> {
     let facts: Vec<Fact> = records::read(&home.ledger, FACTS).await?;
     let masked = facts.into_iter().filter_map(|fact| match fact {
-        Fact::Masked(Masked { ask, attempt, upload_root, .. }) => Some(((ask, attempt), upload_root)),
+        Fact::Masked(Masked {
+            ask,
+            attempt,
+            upload_root,
+            ..
+        }) => Some(((ask, attempt), upload_root)),
         _ => None,
     });
     Ok(masked.collect())
@@ -163,11 +190,16 @@ impl Desk<'_> {
             Leaf::Commit(commit) => Some(commit),
             _ => None,
         }) {
-            let Some((_, logged)) = commit.set.iter().find(|(node, _)| *node == self.me) else { continue };
+            let Some((_, logged)) = commit.set.iter().find(|(node, _)| *node == self.me) else {
+                continue;
+            };
             if let Some(fault) = self.other_upload(&commit, logged) {
                 found.faults.push(fault);
             }
-            let became = became.get(&commit.t3).copied().unwrap_or((Became::Open, None));
+            let became = became
+                .get(&commit.t3)
+                .copied()
+                .unwrap_or((Became::Open, None));
             found.receipts.push(self.receipt(&commit, logged, became));
         }
     }
@@ -178,7 +210,10 @@ impl Desk<'_> {
         logged: &Digest,
         (became, model): (Became, Option<Digest>),
     ) -> Receipt {
-        let absorbed = self.absorbed.iter().find(|absorbed| absorbed.released.t3 == commit.t3);
+        let absorbed = self
+            .absorbed
+            .iter()
+            .find(|absorbed| absorbed.released.t3 == commit.t3);
         Receipt {
             study: self.proposal.study.id.clone(),
             study_digest: self.proposal.digest.hex(),
@@ -210,23 +245,32 @@ impl Desk<'_> {
         }
     }
 
-    /// Whether a release is signed by the coordinator that governance named, and stands in the log under a checkpoint
-    /// that is signed by the log's key.
+    /// Whether a release is signed by the coordinator that governance named, and stands in the log
+    /// under a checkpoint that is signed by the log's key.
     fn hold(&self, released: &Released) -> Result<(), String> {
         let roster = &self.proposal.roster;
         let t3 = released.t3.short();
         if !released.is_signed_by(&roster.coordinator) {
-            return Err(format!("the release of set `{t3}` is not signed by the coordinator of the roster"));
+            return Err(format!(
+                "the release of set `{t3}` is not signed by the coordinator of the roster"
+            ));
         }
         let logged = self.log.is_on_record(released);
-        let logged = logged.and_then(|()| self.log.check(&released.release.checkpoint, roster).map(drop));
+        let logged = logged.and_then(|()| {
+            self.log
+                .check(&released.release.checkpoint, roster)
+                .map(drop)
+        });
         logged.map_err(|refusal| format!("the release of set `{t3}`: {refusal}"))
     }
 }
 
 fn leaves(log: &Mirror) -> impl Iterator<Item = Leaf> {
     // The mirror took in nothing but leaves.
-    log.log().leaves().iter().filter_map(|leaf| Leaf::from_bytes(leaf).ok())
+    log.log()
+        .leaves()
+        .iter()
+        .filter_map(|leaf| Leaf::from_bytes(leaf).ok())
 }
 
 /// What became of every committed set, by T3, with the model's root where its sum was released.
@@ -238,7 +282,10 @@ fn became(log: &Mirror) -> BTreeMap<Digest, (Became, Option<Digest>)> {
                 open.insert(commit.ask, commit.t3);
                 continue;
             }
-            Leaf::Release(release) => (Some(release.t3), (Became::Released, Some(release.state_root))),
+            Leaf::Release(release) => (
+                Some(release.t3),
+                (Became::Released, Some(release.state_root)),
+            ),
             Leaf::Void(ask) => (open.remove(&ask), (Became::Void, None)),
             Leaf::Abort(abort) => (open.remove(&abort.ask), (Became::GivenUp, None)),
             Leaf::StudyOpen(_) | Leaf::Publication(_) => continue,
@@ -257,13 +304,19 @@ pub fn text(receipts: &[Receipt]) -> String {
     }
     let row = |receipt: &Receipt| {
         let became = match (receipt.became, &receipt.model) {
-            (Became::Released, Some(model)) => format!("released, model {}", model.get(..8).unwrap_or(model)),
+            (Became::Released, Some(model)) => {
+                format!("released, model {}", model.get(..8).unwrap_or(model))
+            }
             (Became::Released, None) => "released".to_owned(),
             (Became::Void, _) => "void".to_owned(),
             (Became::GivenUp, _) => "given up unopened".to_owned(),
             (Became::Open, _) => "open".to_owned(),
         };
-        let upload = if receipt.own_upload { "as masked here" } else { "FAULT" };
+        let upload = if receipt.own_upload {
+            "as masked here"
+        } else {
+            "FAULT"
+        };
         let release = match receipt.release_holds {
             Some(true) => "signed, in the log",
             Some(false) => "FAULT",
@@ -287,8 +340,18 @@ pub fn text(receipts: &[Receipt]) -> String {
             checked.to_owned(),
         ]
     };
-    let head =
-        ["study", "digest", "run", "round", "attempt", "sites", "became", "upload", "release", "made again"];
+    let head = [
+        "study",
+        "digest",
+        "run",
+        "round",
+        "attempt",
+        "sites",
+        "became",
+        "upload",
+        "release",
+        "made again",
+    ];
     output::table(&head, &receipts.iter().map(row).collect::<Vec<_>>())
 }
 

@@ -1,5 +1,6 @@
-//! What a node's ledger holds, stream by stream. Every entry is the canonical bytes of one of these values; the command
-//! line may append while the daemon runs. No secret and no patient's value enters any of them.
+//! What a node's ledger holds, stream by stream. Every entry is the canonical bytes of one of these
+//! values; the command line may append while the daemon runs. No secret and no patient's value
+//! enters any of them.
 
 use crate::error::NodeError;
 use motet_common::decision::SignedDecision;
@@ -33,7 +34,8 @@ canonical! {
     pub struct Proposed {
         /// The study file.
         pub text: String,
-        /// Canonical bytes of the [`SignedRoster`]: kept as they came, so that what was signed can be checked again.
+        /// Canonical bytes of the [`SignedRoster`]: kept as they came, so that what was signed can
+        /// be checked again.
         pub roster: Vec<u8>,
         /// Who proposes it.
         pub proposer: String,
@@ -76,7 +78,8 @@ canonical! {
     pub struct Under {
         /// Digest of the signed decision.
         pub decision: Digest,
-        /// The sites by which sums may differ from those of other studies over the same data, with none of them named by none.
+        /// The sites by which sums may differ from those of other studies over the same data, with
+        /// none of them named by none.
         pub again: Vec<String>,
         /// `min_sites` of node.toml,
         pub min_sites: u32,
@@ -84,7 +87,8 @@ canonical! {
         pub max_set_change: u32,
         /// `own_metrics`,
         pub own_metrics: bool,
-        /// and `min_rows`, as they were then. The other floors are held against the study's text, which stays.
+        /// and `min_rows`, as they were then. The other floors are held against the study's text,
+        /// which stays.
         pub min_rows: u32,
         /// The permit's reference, and the last day on which it holds.
         pub permit: Option<(String, Date)>,
@@ -147,26 +151,45 @@ impl Proposed {
 /// All values of a stream, oldest first.
 ///
 /// # Errors
-/// [`NodeError::Ledger`] when the chain does not hold, [`NodeError::Entry`] for bytes of another kind or version.
-pub async fn read<T: Canonical>(ledger: &Ledger, stream: &'static str) -> Result<Vec<T>, NodeError> {
-    ledger.read(stream, 1).await?.iter().map(|recorded| decode(stream, recorded)).collect()
+/// [`NodeError::Ledger`] when the chain does not hold, [`NodeError::Entry`] for bytes of another
+/// kind or version.
+pub async fn read<T: Canonical>(
+    ledger: &Ledger,
+    stream: &'static str,
+) -> Result<Vec<T>, NodeError> {
+    ledger
+        .read(stream, 1)
+        .await?
+        .iter()
+        .map(|recorded| decode(stream, recorded))
+        .collect()
 }
 
 /// The last value of a stream, if there is one.
 ///
 /// # Errors
 /// As [`read`].
-pub async fn last<T: Canonical>(ledger: &Ledger, stream: &'static str) -> Result<Option<T>, NodeError> {
+pub async fn last<T: Canonical>(
+    ledger: &Ledger,
+    stream: &'static str,
+) -> Result<Option<T>, NodeError> {
     let version = ledger.version(stream).await?;
     let entries = ledger.read(stream, version).await?;
-    entries.last().map(|recorded| decode(stream, recorded)).transpose()
+    entries
+        .last()
+        .map(|recorded| decode(stream, recorded))
+        .transpose()
 }
 
 /// Appends a value after whatever is last.
 ///
 /// # Errors
 /// [`NodeError::Ledger`].
-pub async fn append<T: Canonical>(ledger: &Ledger, stream: &str, value: &T) -> Result<Recorded, NodeError> {
+pub async fn append<T: Canonical>(
+    ledger: &Ledger,
+    stream: &str,
+    value: &T,
+) -> Result<Recorded, NodeError> {
     Ok(ledger.append_next(stream, &value.to_bytes()).await?)
 }
 
@@ -180,12 +203,22 @@ pub async fn event(
     code: &str,
     text: impl Into<String>,
 ) -> Result<(), NodeError> {
-    let event = Event { when_ms, code: code.to_owned(), text: text.into() };
+    let event = Event {
+        when_ms,
+        code: code.to_owned(),
+        text: text.into(),
+    };
     append(ledger, EVENTS, &event).await.map(drop)
 }
 
-pub(crate) fn decode<T: Canonical>(stream: &'static str, recorded: &Recorded) -> Result<T, NodeError> {
-    T::from_bytes(&recorded.entry).map_err(|_| NodeError::Entry { stream, version: recorded.version })
+pub(crate) fn decode<T: Canonical>(
+    stream: &'static str,
+    recorded: &Recorded,
+) -> Result<T, NodeError> {
+    T::from_bytes(&recorded.entry).map_err(|_| NodeError::Entry {
+        stream,
+        version: recorded.version,
+    })
 }
 
 #[cfg(test)]
@@ -205,15 +238,40 @@ mod tests {
 
     #[test]
     fn the_bytes_of_a_record_are_a_promise() {
-        let event = Event { when_ms: 1, code: "joined".into(), text: "x".into() };
+        let event = Event {
+            when_ms: 1,
+            code: "joined".into(),
+            text: "x".into(),
+        };
         assert_eq!(
             event.to_bytes(),
-            [&[1, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0][..], b"joined", &[1, 0, 0, 0], b"x"].concat()
+            [
+                &[1, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0][..],
+                b"joined",
+                &[1, 0, 0, 0],
+                b"x"
+            ]
+            .concat()
         );
-        assert_eq!(StudyRecord::Withdrawn(Digest([7; 32])).to_bytes(), [&[2][..], &[7; 32]].concat());
-        assert_eq!(Switch { when_ms: 2, stopped: true }.to_bytes(), [2, 0, 0, 0, 0, 0, 0, 0, 1]);
+        assert_eq!(
+            StudyRecord::Withdrawn(Digest([7; 32])).to_bytes(),
+            [&[2][..], &[7; 32]].concat()
+        );
+        assert_eq!(
+            Switch {
+                when_ms: 2,
+                stopped: true
+            }
+            .to_bytes(),
+            [2, 0, 0, 0, 0, 0, 0, 0, 1]
+        );
         assert_eq!(Frame::from_bytes(&frame(3).to_bytes()), Ok(frame(3)));
-        let proposed = Proposed { text: "t".into(), roster: vec![1, 2], proposer: "p".into(), when_ms: 3 };
+        let proposed = Proposed {
+            text: "t".into(),
+            roster: vec![1, 2],
+            proposer: "p".into(),
+            when_ms: 3,
+        };
         let record = StudyRecord::Proposed(proposed);
         assert_eq!(StudyRecord::from_bytes(&record.to_bytes()), Ok(record));
     }
@@ -225,10 +283,22 @@ mod tests {
         for round in 1..=3 {
             append(&ledger, OUTBOUND, &frame(round)).await.unwrap();
         }
-        assert_eq!(read::<Frame>(&ledger, OUTBOUND).await.unwrap(), [frame(1), frame(2), frame(3)]);
+        assert_eq!(
+            read::<Frame>(&ledger, OUTBOUND).await.unwrap(),
+            [frame(1), frame(2), frame(3)]
+        );
         assert_eq!(last(&ledger, OUTBOUND).await.unwrap(), Some(frame(3)));
         ledger.append_next(OUTBOUND, b"?").await.unwrap();
         let error = read::<Frame>(&ledger, OUTBOUND).await.unwrap_err();
-        assert!(matches!(error, NodeError::Entry { stream: OUTBOUND, version: 4 }), "{error}");
+        assert!(
+            matches!(
+                error,
+                NodeError::Entry {
+                    stream: OUTBOUND,
+                    version: 4
+                }
+            ),
+            "{error}"
+        );
     }
 }

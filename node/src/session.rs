@@ -1,5 +1,6 @@
-//! The node's session: it dials out, holds one stream, and executes the acts of the round machine in order, what is sealed
-//! and recorded before what is told. Here, and only here at the node, clock and randomness are read for the protocol.
+//! The node's session: it dials out, holds one stream, and executes the acts of the round machine
+//! in order, what is sealed and recorded before what is told. Here, and only here at the node,
+//! clock and randomness are read for the protocol.
 
 mod absorbing;
 mod answering;
@@ -47,7 +48,8 @@ use tokio::sync::mpsc;
 
 /// How often the node looks at what the command line has written meanwhile.
 const LOOK: Duration = Duration::from_millis(200);
-/// A study of which nothing more is asked stays in memory this long: its result may have to be witnessed yet.
+/// A study of which nothing more is asked stays in memory this long: its result may have to be
+/// witnessed yet.
 const UNUSED: Duration = Duration::from_secs(30);
 /// Results of computations that may wait for the session.
 const RESULTS: usize = 16;
@@ -69,7 +71,8 @@ enum Away {
     Replaced,
     /// This site was removed, in the coordinator's words.
     Removed(String),
-    /// What a message of this study needs is on its way; the message is heard again when it has come.
+    /// What a message of this study needs is on its way; the message is heard again when it has
+    /// come.
     Later(Digest),
 }
 
@@ -157,7 +160,11 @@ impl Session {
         Ok(session)
     }
 
-    async fn follower(&mut self, study: &Digest, proposal: Proposal) -> Result<&mut Follower, NodeError> {
+    async fn follower(
+        &mut self,
+        study: &Digest,
+        proposal: Proposal,
+    ) -> Result<&mut Follower, NodeError> {
         if !self.followers.contains_key(study) {
             let follower = Follower::open(&self.home, proposal).await?;
             self.followers.insert(*study, follower);
@@ -172,18 +179,26 @@ impl Session {
         Ok(follower)
     }
 
-    /// Lets go of studies of which nothing more is asked, with patients, states and log: should it be, they are read again.
+    /// Lets go of studies of which nothing more is asked, with patients, states and log: should it
+    /// be, they are read again.
     async fn let_go(&mut self) -> Result<(), NodeError> {
         self.give_up_overdue().await?;
         let today = clock_day();
         let is_needed = |follower: &Follower| {
-            let Proposal { digest, roster_digest, .. } = &follower.proposal;
+            let Proposal {
+                digest,
+                roster_digest,
+                ..
+            } = &follower.proposal;
             // What only memory has of the finished model belongs into the site's own report.
             let goes_on = follower.attempt.is_some() || !follower.is_over || follower.own.is_some();
             follower.used.elapsed() < UNUSED
                 || goes_on && self.studies.may_run(digest, roster_digest, today).is_ok()
         };
-        let unneeded = self.followers.iter().filter(|(_, follower)| !is_needed(follower));
+        let unneeded = self
+            .followers
+            .iter()
+            .filter(|(_, follower)| !is_needed(follower));
         let unneeded: Vec<Digest> = unneeded.map(|(study, _)| *study).collect();
         for study in unneeded {
             self.forget(&study).await?;
@@ -209,7 +224,9 @@ impl Session {
         self.told_stopped = stopped;
         let dialling = Link::dial(&self.home, replaced, stopped);
         let (mut link, mut line) = self.meanwhile(dialling).await??;
-        let Some(welcome) = self.meanwhile(line.next()).await?? else { return Ok(()) };
+        let Some(welcome) = self.meanwhile(line.next()).await?? else {
+            return Ok(());
+        };
         let Some(Frame::Welcome(welcome)) = welcome.frame else {
             return Err(Away::Coordinator(
                 "the coordinator did not say welcome; its version may differ".into(),
@@ -217,14 +234,19 @@ impl Session {
         };
         let agreed = agreed(&welcome).map_err(|refusal| Away::Coordinator(refusal.to_string()))?;
         link.speaks(agreed);
-        let text = format!("connected to the coordinator of {} (protocol {agreed})", welcome.consortium);
+        let text = format!(
+            "connected to the coordinator of {} (protocol {agreed})",
+            welcome.consortium
+        );
         self.say("connected", &text).await?;
         self.was_welcome = true;
-        // What the last connection was fetching stops here, and what it was sending; the coordinator says again what it was for.
+        // What the last connection was fetching stops here, and what it was sending; the
+        // coordinator says again what it was for.
         self.coming = Coming::default();
         self.uploads.end_all();
         self.downloads.trim();
-        // The proposals that come first say which decisions the coordinator knows; the others are told then.
+        // The proposals that come first say which decisions the coordinator knows; the others are
+        // told then.
         self.told = self.decisions().collect();
         self.restore_lacking(&link).await?;
         self.hold_to_decisions().await?;
@@ -234,17 +256,23 @@ impl Session {
     }
 
     fn decisions(&self) -> impl Iterator<Item = SignedDecision> {
-        self.studies.all().filter_map(|study| match &study.standing {
-            Standing::Decided(signed) => Some((**signed).clone()),
-            _ => None,
-        })
+        self.studies
+            .all()
+            .filter_map(|study| match &study.standing {
+                Standing::Decided(signed) => Some((**signed).clone()),
+                _ => None,
+            })
     }
 
     /// What open attempts last owed, and computations that a restart interrupted.
     async fn speak_again(&mut self, link: &Link) -> Result<(), Away> {
         let open: Vec<Digest> = self.followers.keys().copied().collect();
         for study in open {
-            let acts = match self.followers.get(&study).and_then(|follower| follower.attempt.as_ref()) {
+            let acts = match self
+                .followers
+                .get(&study)
+                .and_then(|follower| follower.attempt.as_ref())
+            {
                 Some(attempt) if attempt.member.needs_answer() => {
                     // Whether it may is asked before, and before its result is said.
                     self.compute(&study);
@@ -279,8 +307,9 @@ impl Session {
         }
     }
 
-    /// Takes in what the command line decided since the last look. True when the steward has released the node: what it did
-    /// not hear while it was stopped, the coordinator says again to whoever comes anew.
+    /// Takes in what the command line decided since the last look. True when the steward has
+    /// released the node: what it did not hear while it was stopped, the coordinator says again to
+    /// whoever comes anew.
     async fn look(&mut self, link: &Link) -> Result<bool, Away> {
         let resumed = self.hold_to_decisions().await?;
         if self.was_stopped != self.told_stopped {
@@ -294,10 +323,16 @@ impl Session {
 
     /// Sends every decision that this connection has not carried yet.
     async fn tell_decisions(&mut self, link: &Link) -> Result<(), Away> {
-        let new: Vec<SignedDecision> =
-            self.decisions().filter(|decision| !self.told.contains(decision)).collect();
+        let new: Vec<SignedDecision> = self
+            .decisions()
+            .filter(|decision| !self.told.contains(decision))
+            .collect();
         for decision in new {
-            let text = format!("study {} is {}", decision.decision.study, decision.decision.verdict.as_str());
+            let text = format!(
+                "study {} is {}",
+                decision.decision.study,
+                decision.decision.verdict.as_str()
+            );
             self.say("decision", &text).await?;
             link.decide(&self.home, &decision).await?;
             self.told.push(decision);
@@ -326,14 +361,19 @@ impl Session {
     }
 
     /// Something that was on its way is here, or cannot be fetched.
-    async fn arrived(&mut self, link: &Link, arrived: Result<BTreeSet<Digest>, Broken>) -> Result<(), Away> {
+    async fn arrived(
+        &mut self,
+        link: &Link,
+        arrived: Result<BTreeSet<Digest>, Broken>,
+    ) -> Result<(), Away> {
         for study in arrived? {
             for (run, message) in self.coming.ready(&study) {
                 self.message(link, run, message).await?;
             }
         }
         if self.coming.is_idle() {
-            // Nobody waits for what is whole and was not taken in, of a study that was withdrawn, say.
+            // Nobody waits for what is whole and was not taken in, of a study that was withdrawn,
+            // say.
             self.downloads.clear();
         }
         Ok(())
@@ -346,18 +386,34 @@ impl Session {
         }
     }
 
-    async fn message_now(&mut self, link: &Link, run: RunId, message: &Message) -> Result<(), Away> {
+    async fn message_now(
+        &mut self,
+        link: &Link,
+        run: RunId,
+        message: &Message,
+    ) -> Result<(), Away> {
         if let Message::Plan(plan) = message {
             return self.planned(link, plan).await;
         }
-        // What is given up is forgotten, also where nothing may be answered any more; else a stopped node hears nothing.
-        if !matches!(message, Message::Abandoned(_)) && switch::is_stopped(&self.home.ledger).await? {
+        // What is given up is forgotten, also where nothing may be answered any more; else a
+        // stopped node hears nothing.
+        if !matches!(message, Message::Abandoned(_))
+            && switch::is_stopped(&self.home.ledger).await?
+        {
             self.hold_to_decisions().await?;
             return self.tell_given_up(link).await;
         }
-        let of_run =
-            |follower: &Follower| follower.attempt.as_ref().is_some_and(|attempt| attempt.run == run);
-        let study = self.followers.iter().find(|(_, follower)| of_run(follower)).map(|(study, _)| *study);
+        let of_run = |follower: &Follower| {
+            follower
+                .attempt
+                .as_ref()
+                .is_some_and(|attempt| attempt.run == run)
+        };
+        let study = self
+            .followers
+            .iter()
+            .find(|(_, follower)| of_run(follower))
+            .map(|(study, _)| *study);
         match message {
             Message::Released(released) => return self.released(link, study, run, released).await,
             Message::Stands(stands) => return self.witness(link, run, stands).await,
@@ -373,7 +429,10 @@ impl Session {
             return self.tell_given_up(link).await;
         }
         if let Message::Proposal(proposal) = message {
-            match self.sync_log(link, &study, &proposal.commit.checkpoint).await {
+            match self
+                .sync_log(link, &study, &proposal.commit.checkpoint)
+                .await
+            {
                 Err(Away::Node(NodeError::Refused(refusal))) => {
                     return self.refuse_attempt(link, &study, &refusal).await;
                 }
@@ -385,9 +444,19 @@ impl Session {
             // Its file cannot be read any more: what is wrong with it is nobody else's business.
             Err(_) => return Ok(()),
         };
-        let Some(follower) = self.followers.get_mut(&study) else { return Ok(()) };
-        let Follower { proposal, attempt, chain, log, .. } = follower;
-        let Some(attempt) = attempt.as_mut() else { return Ok(()) };
+        let Some(follower) = self.followers.get_mut(&study) else {
+            return Ok(());
+        };
+        let Follower {
+            proposal,
+            attempt,
+            chain,
+            log,
+            ..
+        } = follower;
+        let Some(attempt) = attempt.as_mut() else {
+            return Ok(());
+        };
         let mut me = follower::me(&self.home, proposal, chain, log);
         (me.sets.beside, me.sets.least) = (&beside.openings, beside.least);
         me.sets.may_leave = chain.may_leave(proposal.study.rounds.on_site_loss, beside.may_leave);
@@ -406,8 +475,17 @@ impl Session {
         }
     }
 
-    async fn refuse_attempt(&mut self, link: &Link, study: &Digest, refusal: &Refusal) -> Result<(), Away> {
-        let Some(attempt) = self.followers.get(study).and_then(|follower| follower.attempt.as_ref()) else {
+    async fn refuse_attempt(
+        &mut self,
+        link: &Link,
+        study: &Digest,
+        refusal: &Refusal,
+    ) -> Result<(), Away> {
+        let Some(attempt) = self
+            .followers
+            .get(study)
+            .and_then(|follower| follower.attempt.as_ref())
+        else {
             return Ok(());
         };
         let (run, plan) = (attempt.run, attempt.member.terms().plan_root());
@@ -417,8 +495,12 @@ impl Session {
     async fn act(&mut self, link: &Link, study: &Digest, acts: Vec<Act>) -> Result<(), Away> {
         for act in acts {
             self.drill_act();
-            let Some(follower) = self.followers.get(study) else { return Ok(()) };
-            let Some(attempt) = &follower.attempt else { return Ok(()) };
+            let Some(follower) = self.followers.get(study) else {
+                return Ok(());
+            };
+            let Some(attempt) = &follower.attempt else {
+                return Ok(());
+            };
             let (run, plan) = (attempt.run, attempt.member.terms().plan_root());
             match act {
                 Act::Seal(kept) => self.vault.seal(&plan, kept)?,
@@ -439,7 +521,15 @@ impl Session {
                         today: clock_day(),
                     };
                     let (client, masked) = (link.client(), self.home.paths.masked());
-                    self.uploads.begin(Upload { client, consent, masked, plan, run, header, context });
+                    self.uploads.begin(Upload {
+                        client,
+                        consent,
+                        masked,
+                        plan,
+                        run,
+                        header,
+                        context,
+                    });
                 }
                 Act::Discard => {
                     self.uploads.end(&plan);
@@ -454,7 +544,11 @@ impl Session {
 
     /// Wipes what an attempt left behind.
     async fn forget(&mut self, study: &Digest) -> Result<(), NodeError> {
-        let Some(attempt) = self.followers.get_mut(study).and_then(|follower| follower.attempt.take()) else {
+        let Some(attempt) = self
+            .followers
+            .get_mut(study)
+            .and_then(|follower| follower.attempt.take())
+        else {
             return Ok(());
         };
         let plan = attempt.member.terms().plan_root();

@@ -1,12 +1,12 @@
-//! `node.toml`: who the site is, where its coordinator listens, and what its stewards may approve at all. The documented
-//! sample beside this package is also the template that `join` fills in.
+//! `node.toml`: who the site is, where its coordinator listens, and what its stewards may approve
+//! at all. The documented sample beside this package is also the template that `join` fills in.
 
 use motet_common::enrol::{check_country, check_name, split_address};
 use motet_common::refusal::{Code, Refusal};
 use motet_common::roster::Roster;
 use motet_common::study::{
-    Floors, LEAST_CELL, LEAST_MULTIPLE, LEAST_ROWS, LEAST_STEP, MOST_BINS, SiteLoss, Study, purpose_meaning,
-    text,
+    Floors, LEAST_CELL, LEAST_MULTIPLE, LEAST_ROWS, LEAST_STEP, MOST_BINS, SiteLoss, Study,
+    purpose_meaning, text,
 };
 use motet_secagg::threshold::{FEWEST_SITES, Thresholds};
 use serde::Deserialize;
@@ -44,8 +44,8 @@ pub struct Settings {
     pub address: String,
     /// Sites that must be in every sum, by this site's own rule.
     pub min_sites: u32,
-    /// How many sites may leave a study that says `on_site_loss = "continue"` after its first sum; where it is 0, no such study is
-    /// approved.
+    /// How many sites may leave a study that says `on_site_loss = "continue"` after its first sum;
+    /// where it is 0, no such study is approved.
     pub max_set_change: u32,
     /// What may be approved.
     pub limits: Limits,
@@ -104,11 +104,17 @@ fn floors(
     limits: &RawLimits,
     refuse: &impl Fn(Range<usize>, String, &str) -> SettingsError,
 ) -> Result<Floors, SettingsError> {
-    let whole = |given: &Option<Spanned<u32>>, key: &str, usual: u32, range: RangeInclusive<u32>| match given
-    {
+    let whole = |given: &Option<Spanned<u32>>,
+                 key: &str,
+                 usual: u32,
+                 range: RangeInclusive<u32>| match given {
         Some(number) if !range.contains(number.get_ref()) => {
             let problem = format!("`{key}` is `{}`", number.get_ref());
-            let fix = format!("write {} to {}; a site can only be stricter", range.start(), range.end());
+            let fix = format!(
+                "write {} to {}; a site can only be stricter",
+                range.start(),
+                range.end()
+            );
             Err(refuse(number.span(), problem, &fix))
         }
         Some(number) => Ok(*number.get_ref()),
@@ -116,17 +122,32 @@ fn floors(
     };
     let step = match &limits.step {
         Some(days) if !(LEAST_STEP..=MOST_STEP).contains(days.get_ref()) => {
-            let fix =
-                format!("write {LEAST_STEP} to {MOST_STEP} days, or `exact_times = true` for a finer grid");
-            return Err(refuse(days.span(), format!("`step` is `{}`", days.get_ref()), &fix));
+            let fix = format!(
+                "write {LEAST_STEP} to {MOST_STEP} days, or `exact_times = true` for a finer grid"
+            );
+            return Err(refuse(
+                days.span(),
+                format!("`step` is `{}`", days.get_ref()),
+                &fix,
+            ));
         }
         Some(days) => *days.get_ref(),
         None => LEAST_STEP,
     };
     Ok(Floors {
-        min_rows: whole(&limits.min_rows, "min_rows", LEAST_ROWS, LEAST_ROWS..=1_000_000)?,
+        min_rows: whole(
+            &limits.min_rows,
+            "min_rows",
+            LEAST_ROWS,
+            LEAST_ROWS..=1_000_000,
+        )?,
         min_cell: whole(&limits.min_cell, "min_cell", LEAST_CELL, LEAST_CELL..=1000)?,
-        multiple: whole(&limits.multiple, "multiple", LEAST_MULTIPLE, LEAST_MULTIPLE..=1000)?,
+        multiple: whole(
+            &limits.multiple,
+            "multiple",
+            LEAST_MULTIPLE,
+            LEAST_MULTIPLE..=1000,
+        )?,
         step,
         bins: whole(&limits.bins, "bins", MOST_BINS, 2..=MOST_BINS)?,
         extremes: limits.extremes,
@@ -142,7 +163,11 @@ impl Settings {
     pub fn parse(toml_text: &str) -> Result<Self, SettingsError> {
         let raw: Raw = toml::from_str(toml_text).map_err(|error| {
             let (line, problem, _) = text::explain(toml_text, &error);
-            SettingsError { line, problem, fix: "the sample node.toml explains every key".to_owned() }
+            SettingsError {
+                line,
+                problem,
+                fix: "the sample node.toml explains every key".to_owned(),
+            }
         })?;
         let refuse = |span: Range<usize>, problem: String, fix: &str| SettingsError {
             line: text::line_at(toml_text, span.start),
@@ -154,15 +179,23 @@ impl Settings {
             .map_err(|error| refuse(raw.site.span(), error.to_string(), as_invited))?;
         check_country(raw.country.get_ref())
             .map_err(|error| refuse(raw.country.span(), error.to_string(), as_invited))?;
-        split_address(raw.address.get_ref())
-            .map_err(|error| refuse(raw.address.span(), error.to_string(), "ask the operator for it"))?;
+        split_address(raw.address.get_ref()).map_err(|error| {
+            refuse(
+                raw.address.span(),
+                error.to_string(),
+                "ask the operator for it",
+            )
+        })?;
         let consortium = raw.consortium.get_ref();
         if consortium.trim().is_empty() || !text::is_plain(consortium, false) {
             let problem = "`consortium` is not a name on one line".to_owned();
             return Err(refuse(raw.consortium.span(), problem, as_invited));
         }
         let fewest = u32::try_from(FEWEST_SITES).unwrap_or(u32::MAX);
-        let min_sites = raw.min_sites.as_ref().map_or(fewest, |number| *number.get_ref());
+        let min_sites = raw
+            .min_sites
+            .as_ref()
+            .map_or(fewest, |number| *number.get_ref());
         if min_sites < fewest {
             let span = raw.min_sites.map_or(0..0, |number| number.span());
             return Err(refuse(
@@ -171,13 +204,19 @@ impl Settings {
                 "3 is the least: fewer protect nobody",
             ));
         }
-        let words = |list: Option<Vec<Spanned<String>>>, known: &dyn Fn(&str) -> bool, fix: &str| {
-            let known = |word: Spanned<String>| match known(word.get_ref()) {
-                true => Ok(word.into_inner()),
-                false => Err(refuse(word.span(), format!("`{}` is not known here", word.get_ref()), fix)),
+        let words =
+            |list: Option<Vec<Spanned<String>>>, known: &dyn Fn(&str) -> bool, fix: &str| {
+                let known = |word: Spanned<String>| match known(word.get_ref()) {
+                    true => Ok(word.into_inner()),
+                    false => Err(refuse(
+                        word.span(),
+                        format!("`{}` is not known here", word.get_ref()),
+                        fix,
+                    )),
+                };
+                list.map(|list| list.into_iter().map(known).collect::<Result<Vec<_>, _>>())
+                    .transpose()
             };
-            list.map(|list| list.into_iter().map(known).collect::<Result<Vec<_>, _>>()).transpose()
-        };
         let kinds = format!("use one of {}", Study::kinds());
         let floors = floors(&raw.limits, &refuse)?;
         let recipes = words(raw.limits.recipes, &Study::is_kind, &kinds)?;
@@ -206,7 +245,12 @@ impl Settings {
     /// The text of `node.toml` for a site that has just joined: the sample with its own values.
     pub fn fresh(site: &str, country: &str, consortium: &str, address: &str) -> String {
         let quoted = |value: &str| toml::Value::String(value.to_owned()).to_string();
-        let values = [("site", site), ("country", country), ("consortium", consortium), ("address", address)];
+        let values = [
+            ("site", site),
+            ("country", country),
+            ("consortium", consortium),
+            ("address", address),
+        ];
         let fill = |line: &str| match line.split_once(" = ") {
             Some((key, _)) => match values.iter().find(|(name, _)| *name == key) {
                 Some((_, value)) => format!("{key} = {}\n", quoted(value)),
@@ -220,8 +264,9 @@ impl Settings {
     /// Whether the site's own rules leave room for this study with this roster.
     ///
     /// # Errors
-    /// `line_up_too_small` when a sum, or the figures of a group, could hold fewer sites than the site's floor, `study_not_approved` for a recipe or
-    /// purpose that `node.toml` does not list, and for what lies below the site's floors.
+    /// `line_up_too_small` when a sum, or the figures of a group, could hold fewer sites than the
+    /// site's floor, `study_not_approved` for a recipe or purpose that `node.toml` does not list,
+    /// and for what lies below the site's floors.
     pub fn allow(&self, study: &Study, roster: &Roster) -> Result<(), Refusal> {
         let floor = study.privacy.min_sites as usize;
         let numbers = Thresholds::of(
@@ -232,7 +277,8 @@ impl Settings {
             floor,
         )
         .map_err(|error| Refusal::new(Code::LineUpTooSmall, error.to_string()))?;
-        // The plan's number comes from study and roster: a coordinator does not know this site's own floor.
+        // The plan's number comes from study and roster: a coordinator does not know this site's
+        // own floor.
         if numbers.survivors < self.min_sites as usize {
             let detail = format!(
                 "a sum of study `{}` may hold `{}` sites, `min_sites` of node.toml asks for `{}`",
@@ -240,9 +286,13 @@ impl Settings {
             );
             return Err(Refusal::new(Code::LineUpTooSmall, detail));
         }
-        // The figures of a group are a sum over the sites that have such patients, and what is told leaves a sum over the
-        // others: not all of the sum's.
-        if let Some(asked) = study.recipe.subgroups().filter(|asked| asked.min_sites < self.min_sites) {
+        // The figures of a group are a sum over the sites that have such patients, and what is told
+        // leaves a sum over the others: not all of the sum's.
+        if let Some(asked) = study
+            .recipe
+            .subgroups()
+            .filter(|asked| asked.min_sites < self.min_sites)
+        {
             let detail = format!(
                 "study `{}` shows figures of `{}` sites, `min_sites` of node.toml asks for `{}`; a study with that \
                  `min_sites` under [privacy] would do",
@@ -251,7 +301,8 @@ impl Settings {
             return Err(Refusal::new(Code::LineUpTooSmall, detail));
         }
         let listed = |list: &Option<Vec<String>>, word: &str| {
-            list.as_ref().is_none_or(|list| list.iter().any(|w| w == word))
+            list.as_ref()
+                .is_none_or(|list| list.iter().any(|w| w == word))
         };
         let outside = |what: &str, word: &str| {
             Refusal::new(
@@ -263,7 +314,10 @@ impl Settings {
             return Err(outside("recipe", study.recipe.kind()));
         }
         if let Some(below) = study.below(&self.limits.floors) {
-            return Err(Refusal::new(Code::StudyNotApproved, format!("study `{}` {below}", study.id)));
+            return Err(Refusal::new(
+                Code::StudyNotApproved,
+                format!("study `{}` {below}", study.id),
+            ));
         }
         if study.rounds.on_site_loss == SiteLoss::Continue && self.max_set_change == 0 {
             let detail = format!(
@@ -287,7 +341,10 @@ mod tests {
     #[test]
     fn the_documented_sample_is_acceptable_also_with_every_line_in_use() {
         let settings = Settings::parse(SAMPLE).unwrap();
-        assert_eq!((settings.site.as_str(), settings.min_sites), ("amsterdam", 3));
+        assert_eq!(
+            (settings.site.as_str(), settings.min_sites),
+            ("amsterdam", 3)
+        );
         assert_eq!(settings.limits, Limits::default());
         let all = SAMPLE
             .replace("# recipes", "recipes")
@@ -303,12 +360,18 @@ mod tests {
     fn what_join_writes_is_read_back() {
         let text = Settings::fresh("ITAL", "IT", "Stroke \"Europe\"", "127.0.0.1:7000");
         let settings = Settings::parse(&text).unwrap();
-        assert_eq!((settings.site.as_str(), settings.country.as_str()), ("ITAL", "IT"));
+        assert_eq!(
+            (settings.site.as_str(), settings.country.as_str()),
+            ("ITAL", "IT")
+        );
         assert_eq!(
             (settings.consortium.as_str(), settings.address.as_str()),
             ("Stroke \"Europe\"", "127.0.0.1:7000")
         );
-        assert!(text.contains("# The site's own floor"), "the comments travel along");
+        assert!(
+            text.contains("# The site's own floor"),
+            "the comments travel along"
+        );
     }
 
     #[test]
@@ -324,7 +387,11 @@ mod tests {
             (format!("{base}[limits]\nstep = 1\n"), 6, "write 7 to"),
             (format!("{base}[limits]\nrows = 1\n"), 6, "rows"),
             (format!("{base}min_sites = 2\n"), 5, "min_sites"),
-            (format!("{base}\n[limits]\nrecipes = [\"magic\"]\n"), 7, "magic"),
+            (
+                format!("{base}\n[limits]\nrecipes = [\"magic\"]\n"),
+                7,
+                "magic",
+            ),
             (format!("{base}\n[limits]\npurposes = [\"54\"]\n"), 7, "54"),
             (base.replace("h:1", "nowhere"), 4, "nowhere"),
             (base.replace("\"NL\"", "\"nl\""), 2, "nl"),
@@ -333,6 +400,11 @@ mod tests {
             assert_eq!(error.line, line, "{error}");
             assert!(error.to_string().contains(word), "{error}");
         }
-        assert!(Settings::parse(&base.replace("site", "# site")).unwrap_err().problem.contains("site"));
+        assert!(
+            Settings::parse(&base.replace("site", "# site"))
+                .unwrap_err()
+                .problem
+                .contains("site")
+        );
     }
 }

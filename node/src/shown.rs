@@ -1,5 +1,5 @@
-//! What a steward has read: the proposals whose cards were shown at this site. Between the reading and the yes another text
-//! can take a study's place, under the same id; it is not approved unread.
+//! What a steward has read: the proposals whose cards were shown at this site. Between the reading
+//! and the yes another text can take a study's place, under the same id; it is not approved unread.
 
 use crate::records::{self, SHOWN, Shown};
 use crate::studies::Proposal;
@@ -23,26 +23,40 @@ fn is_of(shown: &Shown, proposal: &Proposal) -> bool {
 /// [`NodeError::Ledger`] where the record is damaged.
 pub(crate) async fn note(home: &Home, proposal: &Proposal, now: Moment) -> Result<(), NodeError> {
     let id = proposal.study.id.clone();
-    if last(home, &id).await?.is_some_and(|shown| is_of(&shown, proposal)) {
+    if last(home, &id)
+        .await?
+        .is_some_and(|shown| is_of(&shown, proposal))
+    {
         return Ok(());
     }
     let (study, roster) = (proposal.digest, proposal.roster_digest);
-    let shown = Shown { when_ms: now.ms, id, study, roster };
+    let shown = Shown {
+        when_ms: now.ms,
+        id,
+        study,
+        roster,
+    };
     match records::append(&home.ledger, SHOWN, &shown).await {
         Err(error) if error.is_of_the_disk() => {
-            output::note(&format!("that this card was shown could not be written down: {error}"));
+            output::note(&format!(
+                "that this card was shown could not be written down: {error}"
+            ));
             Ok(())
         }
         written => written.map(drop),
     }
 }
 
-/// A steward signs what was read and nothing that took its place since: the digests that were typed, or else those of the
-/// card that was shown last, must be the ones that stand.
+/// A steward signs what was read and nothing that took its place since: the digests that were
+/// typed, or else those of the card that was shown last, must be the ones that stand.
 ///
 /// # Errors
 /// `study_not_approved` when they are not.
-pub(crate) async fn check(home: &Home, proposal: &Proposal, typed: Option<&str>) -> Result<(), NodeError> {
+pub(crate) async fn check(
+    home: &Home,
+    proposal: &Proposal,
+    typed: Option<&str>,
+) -> Result<(), NodeError> {
     let id = &proposal.study.id;
     let detail = match (typed, last(home, id).await?) {
         (Some(typed), _) => {
@@ -54,7 +68,9 @@ pub(crate) async fn check(home: &Home, proposal: &Proposal, typed: Option<&str>)
         }
         (None, Some(shown)) if is_of(&shown, proposal) => return Ok(()),
         (None, Some(_)) => format!("study `{id}` has changed since it was shown here"),
-        (None, None) => format!("study `{id}` was not shown here yet, and no `--digest` says what was read"),
+        (None, None) => {
+            format!("study `{id}` was not shown here yet, and no `--digest` says what was read")
+        }
     };
     Err(Refusal::new(Code::StudyNotApproved, detail).into())
 }

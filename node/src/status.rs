@@ -30,7 +30,8 @@ pub struct Status {
     pub steward_passphrase: bool,
     /// Fingerprint of the governance key this site trusts.
     pub governance: String,
-    /// When the certificate ends with which this site calls the coordinator; nothing where there is none.
+    /// When the certificate ends with which this site calls the coordinator; nothing where there is
+    /// none.
     pub certificate_until: Option<String>,
     /// What to do about it, from sixty days before.
     pub certificate_notice: Option<String>,
@@ -69,7 +70,10 @@ pub async fn status(home: &Home) -> Result<Status, NodeError> {
     let studies = Studies::read(home).await?;
     let today = clock::day(clock::now());
     let (mut approved, mut undecided) = (Vec::new(), Vec::new());
-    for known in studies.all().filter(|known| studies.acceptable(known, today).is_ok()) {
+    for known in studies
+        .all()
+        .filter(|known| studies.acceptable(known, today).is_ok())
+    {
         let id = known.proposal.study.id.clone();
         match &known.standing {
             standing if standing.is_approved() => approved.push(id),
@@ -92,7 +96,8 @@ pub async fn status(home: &Home) -> Result<Status, NodeError> {
         steward_passphrase: steward::is_sealed(&home.paths.key("steward"))?,
         governance: home.governance.fingerprint().hex(),
         certificate_until: end.map(clock::text),
-        certificate_notice: notice.map(|days| format!("ends in {days} days: send to the operator {RENEWAL}")),
+        certificate_notice: notice
+            .map(|days| format!("ends in {days} days: send to the operator {RENEWAL}")),
         running: home.paths.is_running(),
         stopped: switch::is_stopped(&home.ledger).await?,
         approved,
@@ -110,15 +115,25 @@ pub async fn status(home: &Home) -> Result<Status, NodeError> {
 /// The same for people.
 pub fn status_text(status: &Status) -> String {
     let list = |names: &[String]| {
-        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+        if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names.join(", ")
+        }
     };
     let running = match (status.running, status.stopped) {
         (true, false) => "running",
-        (true, true) => "running, stopped by its steward: it answers nothing until `motet-node resume`",
+        (true, true) => {
+            "running, stopped by its steward: it answers nothing until `motet-node resume`"
+        }
         (false, false) => "not running; `motet-node run` starts it",
         (false, true) => "not running, and stopped by its steward",
     };
-    let passphrase = if status.steward_passphrase { "with a passphrase" } else { "without a passphrase" };
+    let passphrase = if status.steward_passphrase {
+        "with a passphrase"
+    } else {
+        "without a passphrase"
+    };
     let last = status.last_event.as_ref().map_or_else(
         || "none".to_owned(),
         |last| format!("{} {}: {}", last.when, last.code, text::cleaned(&last.text)),
@@ -129,7 +144,13 @@ pub fn status_text(status: &Status) -> String {
         None => format!("until {until}"),
     };
     let facts = [
-        ("site", format!("{} ({}), in the consortium {}", status.site, status.country, status.consortium)),
+        (
+            "site",
+            format!(
+                "{} ({}), in the consortium {}",
+                status.site, status.country, status.consortium
+            ),
+        ),
         ("node", running.to_owned()),
         ("coordinator", status.address.clone()),
         ("node id", status.node.clone()),
@@ -140,10 +161,19 @@ pub fn status_text(status: &Status) -> String {
         ("approved", list(&status.approved)),
         ("undecided", list(&status.undecided)),
         ("datasets", list(&status.datasets)),
-        ("left so far", format!("{} frames; `motet-node ledger show` lists them", status.frames_out)),
+        (
+            "left so far",
+            format!(
+                "{} frames; `motet-node ledger show` lists them",
+                status.frames_out
+            ),
+        ),
         ("last event", last),
     ];
-    facts.iter().map(|(name, fact)| format!("{name:<12} {fact}\n")).collect()
+    facts
+        .iter()
+        .map(|(name, fact)| format!("{name:<12} {fact}\n"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -159,8 +189,18 @@ mod tests {
         make(folder.path(), 1, &governance().public());
         let home = Home::open(folder.path()).await.unwrap();
         let record = proposed(study("ist", "0.0"), roster("ist", 1, 4), &governance());
-        records::append(&home.ledger, records::STUDIES, &record).await.unwrap();
-        switch::turn(&home, true, Moment { ms: 1_795_392_000_000 }).await.unwrap();
+        records::append(&home.ledger, records::STUDIES, &record)
+            .await
+            .unwrap();
+        switch::turn(
+            &home,
+            true,
+            Moment {
+                ms: 1_795_392_000_000,
+            },
+        )
+        .await
+        .unwrap();
         let _held = home.paths.claim().unwrap();
         let status = status(&home).await.unwrap();
         assert_eq!((status.running, status.stopped), (true, true));
@@ -170,6 +210,10 @@ mod tests {
         );
         assert_eq!(status.last_event.as_ref().unwrap().code, "stopped");
         assert!(status_text(&status).contains("stopped by its steward"));
-        assert!(serde_json::to_string(&status).unwrap().contains("\"undecided\":[\"ist\"]"));
+        assert!(
+            serde_json::to_string(&status)
+                .unwrap()
+                .contains("\"undecided\":[\"ist\"]")
+        );
     }
 }

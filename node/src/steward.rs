@@ -1,4 +1,5 @@
-//! The steward's key: a file that only its owner can read and, if wanted, [sealed](crate::sealed) under a passphrase.
+//! The steward's key: a file that only its owner can read and, if wanted, [sealed](crate::sealed)
+//! under a passphrase.
 
 use crate::error::{NodeError, StewardError};
 use crate::home::{read_seed, seed_text};
@@ -13,14 +14,15 @@ use zeroize::Zeroizing;
 /// First line of a sealed key's file.
 const HEADER: &str = "motet-steward-key 1";
 
-/// Shorter passphrases are guessed whatever slows the guesses down (NIST SP 800-63B asks for 8 at least).
+/// Shorter passphrases are guessed whatever slows the guesses down (NIST SP 800-63B asks for 8 at
+/// least).
 pub const SHORTEST: usize = 8;
 
 /// A passphrase is a line; this is where a wrong file is noticed.
 const LONGEST: usize = 1024;
 
-/// The one line of a passphrase file, which only its owner can read, of a pipe, or, for `-`, of standard input; the line's end
-/// does not count.
+/// The one line of a passphrase file, which only its owner can read, of a pipe, or, for `-`, of
+/// standard input; the line's end does not count.
 ///
 /// # Errors
 /// [`StewardError::Unreadable`], [`StewardError::Passphrase`].
@@ -37,7 +39,9 @@ pub fn read_passphrase(path: &Path) -> Result<Passphrase, StewardError> {
         };
         StewardError::Unreadable { path: path.to_owned(), why }
     })?;
-    checked(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+    checked(Zeroizing::new(
+        text.trim_end_matches(['\r', '\n']).to_owned(),
+    ))
 }
 
 /// The steward's passphrase from its file, or from the person at the terminal.
@@ -67,19 +71,30 @@ pub fn ask_for(whose: &str, file: Option<&Path>) -> Result<Passphrase, StewardEr
 
 fn checked(passphrase: Passphrase) -> Result<Passphrase, StewardError> {
     let length = passphrase.chars().count();
-    let acceptable = (SHORTEST..=LONGEST).contains(&length) && !passphrase.chars().any(char::is_control);
-    if acceptable { Ok(passphrase) } else { Err(StewardError::Passphrase) }
+    let acceptable =
+        (SHORTEST..=LONGEST).contains(&length) && !passphrase.chars().any(char::is_control);
+    if acceptable {
+        Ok(passphrase)
+    } else {
+        Err(StewardError::Passphrase)
+    }
 }
 
 /// Writes the key, sealed when there is a passphrase.
 ///
 /// # Errors
 /// [`NodeError::Key`].
-pub fn write(path: &Path, key: &SecretKey, passphrase: Option<&Passphrase>) -> Result<(), NodeError> {
+pub fn write(
+    path: &Path,
+    key: &SecretKey,
+    passphrase: Option<&Passphrase>,
+) -> Result<(), NodeError> {
     let seed = key.seed();
     match passphrase {
         None => keyfile::write_new_secret(path, seed_text(&seed).as_bytes())?,
-        Some(passphrase) => keyfile::write_new_secret(path, seal(HEADER, &seed, passphrase).as_bytes())?,
+        Some(passphrase) => {
+            keyfile::write_new_secret(path, seal(HEADER, &seed, passphrase).as_bytes())?
+        }
     }
     Ok(())
 }
@@ -88,8 +103,15 @@ pub fn write(path: &Path, key: &SecretKey, passphrase: Option<&Passphrase>) -> R
 ///
 /// # Errors
 /// [`NodeError::Key`].
-pub fn seal_in_place(path: &Path, key: &SecretKey, passphrase: &Passphrase) -> Result<(), NodeError> {
-    Ok(keyfile::write_secret(path, seal(HEADER, &key.seed(), passphrase).as_bytes())?)
+pub fn seal_in_place(
+    path: &Path,
+    key: &SecretKey,
+    passphrase: &Passphrase,
+) -> Result<(), NodeError> {
+    Ok(keyfile::write_secret(
+        path,
+        seal(HEADER, &key.seed(), passphrase).as_bytes(),
+    )?)
 }
 
 /// Whether the key's file asks for a passphrase.
@@ -112,8 +134,11 @@ pub fn open(
         return Ok(SecretKey::from_seed(*read_seed(path)?));
     }
     let text = keyfile::read_secret_text(path)?;
-    let sealed = Sealed::parse(HEADER, &text).ok_or_else(|| StewardError::NotAKey(path.to_owned()))?;
-    let seed = sealed.unseal(&passphrase()?).ok_or(StewardError::WrongPassphrase)?;
+    let sealed =
+        Sealed::parse(HEADER, &text).ok_or_else(|| StewardError::NotAKey(path.to_owned()))?;
+    let seed = sealed
+        .unseal(&passphrase()?)
+        .ok_or(StewardError::WrongPassphrase)?;
     Ok(SecretKey::from_seed(*seed))
 }
 
@@ -133,12 +158,22 @@ mod tests {
         write(&path, &key, Some(&phrase("correct horse battery"))).unwrap();
         assert!(is_sealed(&path).unwrap());
         let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.contains("pbkdf2-hmac-sha256 1000000 ") && !text.contains(&"07".repeat(8)), "{text}");
+        assert!(
+            text.contains("pbkdf2-hmac-sha256 1000000 ") && !text.contains(&"07".repeat(8)),
+            "{text}"
+        );
         let opened = open(&path, || Ok(phrase("correct horse battery"))).unwrap();
         assert_eq!(opened.public(), key.public());
-        let wrong = open(&path, || Ok(phrase("correct horse batterz"))).err().unwrap();
-        assert!(matches!(wrong, NodeError::Steward(StewardError::WrongPassphrase)));
-        let nobody = open(&path, || Err(StewardError::NobodyToAsk)).err().unwrap();
+        let wrong = open(&path, || Ok(phrase("correct horse batterz")))
+            .err()
+            .unwrap();
+        assert!(matches!(
+            wrong,
+            NodeError::Steward(StewardError::WrongPassphrase)
+        ));
+        let nobody = open(&path, || Err(StewardError::NobodyToAsk))
+            .err()
+            .unwrap();
         assert!(nobody.to_string().contains("--steward-passphrase-file"));
     }
 
@@ -151,7 +186,10 @@ mod tests {
         assert!(!is_sealed(&path).unwrap());
         let opened = open(&path, || panic!("nobody is to be asked")).unwrap();
         assert_eq!(opened.public(), key.public());
-        assert!(write(&path, &key, None).is_err(), "a key is never overwritten");
+        assert!(
+            write(&path, &key, None).is_err(),
+            "a key is never overwritten"
+        );
     }
 
     #[test]
@@ -167,7 +205,11 @@ mod tests {
             ("", None),
         ] {
             keyfile::write_secret(&path, text.as_bytes()).unwrap();
-            assert_eq!(ask(Some(&path)).ok().as_deref().map(String::as_str), read, "{text:?}");
+            assert_eq!(
+                ask(Some(&path)).ok().as_deref().map(String::as_str),
+                read,
+                "{text:?}"
+            );
         }
         let missing = read_passphrase(&folder.path().join("none")).unwrap_err();
         assert!(matches!(missing, StewardError::Unreadable { .. }));
@@ -183,7 +225,10 @@ mod tests {
             keyfile::write_secret(&path, b"correct horse battery\n").unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
             let text = read_passphrase(&path).unwrap_err().to_string();
-            assert!(text.contains("chmod 600") && !text.contains("horse"), "{text}");
+            assert!(
+                text.contains("chmod 600") && !text.contains("horse"),
+                "{text}"
+            );
         }
         assert!(read_passphrase(folder.path()).is_err());
         // As in a shell's `<(..)`: a pipe keeps nothing that another account could read later.

@@ -1,11 +1,12 @@
-//! The studies at this site, folded from the ledger: what was proposed, and what the steward decided about exactly that.
+//! The studies at this site, folded from the ledger: what was proposed, and what the steward
+//! decided about exactly that.
 //!
 //! ```text
 //! Proposed  other digest or roster --> undecided again     Decided    counts only for the proposal that stands
 //! Proposed  same digest and roster --> nothing changes     Withdrawn  the proposer took it back: no decision counts
 //! ```
-//! A proposal whose roster is not signed by the governance key of the join code, or does not list this site, decides
-//! nothing and displaces nothing; it is shown among the refused ones.
+//! A proposal whose roster is not signed by the governance key of the join code, or does not list
+//! this site, decides nothing and displaces nothing; it is shown among the refused ones.
 
 use crate::records::{self, Proposed, STUDIES, StudyRecord, UNDER, Under};
 use crate::settings::Settings;
@@ -79,14 +80,15 @@ pub struct AtSite {
 /// Proposals of one study that are kept at any pace: more than anybody makes who mends a text.
 const FREE_PROPOSALS: u32 = 32;
 
-/// How far apart later ones are. What is written down here stays for ever, and whoever runs the coordinator can send a
-/// thousand texts a second under one roster.
+/// How far apart later ones are. What is written down here stays for ever, and whoever runs the
+/// coordinator can send a thousand texts a second under one roster.
 const PROPOSALS_APART_MS: u64 = 60 * 60 * 1000;
 
 /// Proposals kept that nobody can decide about.
 const MOST_REFUSED: usize = 32;
 
-/// Bytes of a study's text and of its roster that are kept: what [`Study::parse`] reads, and 250 sites with their names.
+/// Bytes of a study's text and of its roster that are kept: what [`Study::parse`] reads, and 250
+/// sites with their names.
 const MOST_BYTES: usize = 512 << 10;
 
 /// What becomes of a proposal that arrives.
@@ -153,25 +155,31 @@ pub struct Studies {
 }
 
 impl Proposal {
-    /// Reads and checks a proposal: a study, with a roster of that study that the governance key signed and that lists
-    /// this node.
+    /// Reads and checks a proposal: a study, with a roster of that study that the governance key
+    /// signed and that lists this node.
     ///
     /// # Errors
-    /// `study_invalid`, `malformed`, `bad_signature` (also for another governance key), `roster_mismatch`,
-    /// `not_in_roster`.
+    /// `study_invalid`, `malformed`, `bad_signature` (also for another governance key),
+    /// `roster_mismatch`, `not_in_roster`.
     pub fn check(record: &Proposed, governance: &Digest, me: NodeId) -> Result<Self, Refusal> {
         let study = Study::parse(&record.text)
             .map_err(|error| Refusal::new(Code::StudyInvalid, error.to_string()))?;
         let signed = record.signed_roster()?;
-        let roster =
-            signed.verify(governance).map_err(|error| Refusal::new(Code::BadSignature, error.to_string()))?;
+        let roster = signed
+            .verify(governance)
+            .map_err(|error| Refusal::new(Code::BadSignature, error.to_string()))?;
         if roster.study_id != study.id {
-            let detail =
-                format!("the roster is that of study `{}`, the study is `{}`", roster.study_id, study.id);
+            let detail = format!(
+                "the roster is that of study `{}`, the study is `{}`",
+                roster.study_id, study.id
+            );
             return Err(Refusal::new(Code::RosterMismatch, detail));
         }
         if roster.entry(me).is_none() {
-            return Err(Refusal::new(Code::NotInRoster, format!("study `{}`", study.id)));
+            return Err(Refusal::new(
+                Code::NotInRoster,
+                format!("study `{}`", study.id),
+            ));
         }
         Ok(Self {
             digest: study.root(),
@@ -208,7 +216,11 @@ impl Studies {
     /// # Errors
     /// [`NodeError::Ledger`] for a record that was altered, [`NodeError::Entry`].
     pub async fn read(home: &Home) -> Result<Self, NodeError> {
-        let mut studies = Self::none(home.settings.clone(), home.node(), home.governance.fingerprint());
+        let mut studies = Self::none(
+            home.settings.clone(),
+            home.node(),
+            home.governance.fingerprint(),
+        );
         studies.read_on(&home.ledger).await?;
         Ok(studies)
     }
@@ -253,7 +265,10 @@ impl Studies {
         match record {
             StudyRecord::Proposed(proposed) => self.propose(proposed),
             StudyRecord::Withdrawn(digest) => {
-                let meant = self.by_id.values_mut().filter(|known| known.proposal.digest == *digest);
+                let meant = self
+                    .by_id
+                    .values_mut()
+                    .filter(|known| known.proposal.digest == *digest);
                 meant.for_each(|known| known.standing = Standing::Recalled);
             }
             StudyRecord::Decided(signed) => self.decide(signed),
@@ -265,11 +280,16 @@ impl Studies {
         let proposal = Proposal::check(proposed, &self.governance, self.me)?;
         let id = &proposal.study.id;
         match self.by_id.get(id) {
-            // Whoever goes back to an older roster wants keys to count that governance has replaced.
+            // Whoever goes back to an older roster wants keys to count that governance has
+            // replaced.
             Some(known) if known.proposal.roster.epoch > proposal.roster.epoch => {
-                Err(Refusal::new(Code::RosterMismatch, format!("study `{id}` already has a later roster")))
+                Err(Refusal::new(
+                    Code::RosterMismatch,
+                    format!("study `{id}` already has a later roster"),
+                ))
             }
-            // Nor do two count under one number: it would be the coordinator's choice which of them is the newer.
+            // Nor do two count under one number: it would be the coordinator's choice which of them
+            // is the newer.
             Some(known)
                 if known.proposal.roster.epoch == proposal.roster.epoch
                     && known.proposal.roster_digest != proposal.roster_digest =>
@@ -281,8 +301,8 @@ impl Studies {
         }
     }
 
-    /// What is to become of a proposal that arrives, before it is written down: it is checked first, and what the
-    /// coordinator says again on every connection is not written again.
+    /// What is to become of a proposal that arrives, before it is written down: it is checked
+    /// first, and what the coordinator says again on every connection is not written again.
     pub(crate) fn weigh(&mut self, arrived: &Proposed) -> Arrival {
         let too_large = arrived.text.len().max(arrived.roster.len()) > MOST_BYTES;
         let full = too_large
@@ -323,20 +343,34 @@ impl Studies {
             Ok(proposal) => {
                 let id = proposal.study.id.clone();
                 let before = self.counts.get(&id).map_or(0, |count| count.proposals);
-                let count = Count { proposals: before.saturating_add(1), latest_ms: proposed.when_ms };
+                let count = Count {
+                    proposals: before.saturating_add(1),
+                    latest_ms: proposed.when_ms,
+                };
                 self.counts.insert(id.clone(), count);
                 let stands = self.by_id.get(&id).is_some_and(|known| {
                     known.proposal.same(&proposal) && known.standing != Standing::Recalled
                 });
                 if !stands {
-                    self.by_id.insert(id, AtSite { proposal, standing: Standing::Undecided });
+                    self.by_id.insert(
+                        id,
+                        AtSite {
+                            proposal,
+                            standing: Standing::Undecided,
+                        },
+                    );
                 }
             }
             Err(why) => {
-                let id =
-                    Study::parse(&proposed.text).map_or_else(|_| "(unreadable)".to_owned(), |study| study.id);
+                let id = Study::parse(&proposed.text)
+                    .map_or_else(|_| "(unreadable)".to_owned(), |study| study.id);
                 let came = came(proposed);
-                self.refused.push(Unacceptable { id, when_ms: proposed.when_ms, why, came });
+                self.refused.push(Unacceptable {
+                    id,
+                    when_ms: proposed.when_ms,
+                    why,
+                    came,
+                });
             }
         }
     }
@@ -359,7 +393,13 @@ impl Studies {
                 digest: known.proposal.digest,
                 roster: known.proposal.roster_digest,
                 asks: known.proposal.study.asks(),
-                sites: known.proposal.roster.entries.iter().map(|entry| entry.name.clone()).collect(),
+                sites: known
+                    .proposal
+                    .roster
+                    .entries
+                    .iter()
+                    .map(|entry| entry.name.clone())
+                    .collect(),
             });
         }
         known.standing = Standing::Decided(Box::new(signed.clone()));
@@ -385,11 +425,19 @@ impl Studies {
     /// # Errors
     /// `study_unknown`; the reason instead when only unacceptable proposals came under that id.
     pub fn find(&self, id: &str) -> Result<&AtSite, Refusal> {
-        let refused =
-            || self.refused.iter().rev().find(|refused| refused.id == id).map(|refused| refused.why.clone());
+        let refused = || {
+            self.refused
+                .iter()
+                .rev()
+                .find(|refused| refused.id == id)
+                .map(|refused| refused.why.clone())
+        };
         self.by_id.get(id).ok_or_else(|| {
             refused().unwrap_or_else(|| {
-                Refusal::new(Code::StudyUnknown, format!("no study `{id}` has reached this site"))
+                Refusal::new(
+                    Code::StudyUnknown,
+                    format!("no study `{id}` has reached this site"),
+                )
             })
         })
     }
@@ -397,11 +445,20 @@ impl Studies {
     /// Whether the node may answer rounds of this study with this roster today: deny by default.
     ///
     /// # Errors
-    /// `study_unknown`, `study_withdrawn`, `roster_mismatch`, `study_not_approved` (also where its permit is over, or the site now
-    /// asks for one), `study_ended`, and whatever the site's own [`Settings::allow`] refuses.
-    pub fn may_run(&self, digest: &Digest, roster: &Digest, today: Date) -> Result<&AtSite, Refusal> {
-        let known =
-            self.by_id.values().find(|known| known.proposal.digest == *digest).ok_or(Code::StudyUnknown)?;
+    /// `study_unknown`, `study_withdrawn`, `roster_mismatch`, `study_not_approved` (also where its
+    /// permit is over, or the site now asks for one), `study_ended`, and whatever the site's own
+    /// [`Settings::allow`] refuses.
+    pub fn may_run(
+        &self,
+        digest: &Digest,
+        roster: &Digest,
+        today: Date,
+    ) -> Result<&AtSite, Refusal> {
+        let known = self
+            .by_id
+            .values()
+            .find(|known| known.proposal.digest == *digest)
+            .ok_or(Code::StudyUnknown)?;
         let id = &known.proposal.study.id;
         if known.standing == Standing::Recalled {
             return Err(Refusal::new(Code::StudyWithdrawn, format!("study `{id}`")));
@@ -428,10 +485,18 @@ impl Studies {
         self.acceptable_under(known, today, &self.settings)
     }
 
-    fn acceptable_under(&self, known: &AtSite, today: Date, settings: &Settings) -> Result<(), Refusal> {
+    fn acceptable_under(
+        &self,
+        known: &AtSite,
+        today: Date,
+        settings: &Settings,
+    ) -> Result<(), Refusal> {
         let study = &known.proposal.study;
         if known.standing == Standing::Recalled {
-            return Err(Refusal::new(Code::StudyWithdrawn, format!("study `{}`", study.id)));
+            return Err(Refusal::new(
+                Code::StudyWithdrawn,
+                format!("study `{}`", study.id),
+            ));
         }
         if study.ends < today {
             return Err(Refusal::new(
@@ -442,11 +507,15 @@ impl Studies {
         settings.allow(study, &known.proposal.roster)
     }
 
-    /// Approvals of other proposals on the same dataset, with what differs in the roster: two results together may show
-    /// the difference of their sites.
+    /// Approvals of other proposals on the same dataset, with what differs in the roster: two
+    /// results together may show the difference of their sites.
     pub fn earlier(&self, proposal: &Proposal) -> Vec<Earlier> {
-        let sites: BTreeSet<String> =
-            proposal.roster.entries.iter().map(|entry| entry.name.clone()).collect();
+        let sites: BTreeSet<String> = proposal
+            .roster
+            .entries
+            .iter()
+            .map(|entry| entry.name.clone())
+            .collect();
         let other = |approval: &&Approval| {
             approval.dataset == proposal.study.data.dataset
                 && (approval.digest != proposal.digest || approval.roster != proposal.roster_digest)

@@ -24,16 +24,24 @@ pub(crate) fn public(seed: u8) -> PublicKey {
 }
 
 fn keys(n: u8) -> SiteKeys {
-    SiteKeys { identity: public(n), steward: public(n + 100), witness: public(n + 150) }
+    SiteKeys {
+        identity: public(n),
+        steward: public(n + 100),
+        witness: public(n + 150),
+    }
 }
 
-/// Sites 1 to `sites`; site n has the identity key of seed n and the steward's of seed n + 100, as in `home::tests`.
+/// Sites 1 to `sites`; site n has the identity key of seed n and the steward's of seed n + 100, as
+/// in `home::tests`.
 pub(crate) fn roster(id: &str, epoch: u64, sites: u8) -> Roster {
     let entry = |n: u8| Entry::new(&format!("site-{n}"), "NL", keys(n));
     Roster::new(
         id,
         epoch,
-        HubKeys { signing: public(200), log: public(201) },
+        HubKeys {
+            signing: public(200),
+            log: public(201),
+        },
         "Stroke Europe",
         (1..=sites).map(entry).collect(),
     )
@@ -42,14 +50,33 @@ pub(crate) fn roster(id: &str, epoch: u64, sites: u8) -> Roster {
 
 pub(crate) fn proposed(text: String, roster: Roster, governance: &SecretKey) -> StudyRecord {
     let roster = roster.sign(governance).unwrap().to_bytes();
-    StudyRecord::Proposed(Proposed { text, roster, proposer: "Jane Roe, researcher".into(), when_ms: 1 })
+    StudyRecord::Proposed(Proposed {
+        text,
+        roster,
+        proposer: "Jane Roe, researcher".into(),
+        when_ms: 1,
+    })
 }
 
-pub(crate) const TODAY: Date = Date { year: 2026, month: 11, day: 23 };
+pub(crate) const TODAY: Date = Date {
+    year: 2026,
+    month: 11,
+    day: 23,
+};
 
 fn studies() -> Studies {
-    let settings = Settings::parse(&Settings::fresh("site-1", "NL", "Stroke Europe", "127.0.0.1:1")).unwrap();
-    Studies::none(settings, public(1).node_id(), governance().public().fingerprint())
+    let settings = Settings::parse(&Settings::fresh(
+        "site-1",
+        "NL",
+        "Stroke Europe",
+        "127.0.0.1:1",
+    ))
+    .unwrap();
+    Studies::none(
+        settings,
+        public(1).node_id(),
+        governance().public().fingerprint(),
+    )
 }
 
 fn signed(studies: &Studies, id: &str, verdict: Verdict, steward: u8) -> SignedDecision {
@@ -82,7 +109,11 @@ fn may_run(studies: &Studies, id: &str) -> Result<(), Code> {
 fn nothing_runs_that_the_steward_did_not_approve() {
     let mut studies = studies();
     assert_eq!(may_run(&studies, "ist"), Err(Code::StudyUnknown));
-    studies.apply(&proposed(study("ist", "0.0"), roster("ist", 1, 4), &governance()));
+    studies.apply(&proposed(
+        study("ist", "0.0"),
+        roster("ist", 1, 4),
+        &governance(),
+    ));
     assert_eq!(may_run(&studies, "ist"), Err(Code::StudyNotApproved));
     decide(&mut studies, "ist", Verdict::Decline("no".into()), 101);
     assert_eq!(may_run(&studies, "ist"), Err(Code::StudyNotApproved));
@@ -97,23 +128,40 @@ fn one_changed_hyper_parameter_or_site_makes_a_study_undecided_again() {
     for (text, roster_now) in [
         (study("ist", "0.5"), roster("ist", 1, 4)),
         (study("ist", "0.0"), roster("ist", 2, 5)),
-        (study("ist", "0.0").replace("2027-12-31", "2027-12-30"), roster("ist", 1, 4)),
+        (
+            study("ist", "0.0").replace("2027-12-31", "2027-12-30"),
+            roster("ist", 1, 4),
+        ),
     ] {
         let mut studies = studies();
         let first = proposed(study("ist", "0.0"), roster("ist", 1, 4), &governance());
         studies.apply(&first);
         decide(&mut studies, "ist", Verdict::Approve(String::new()), 101);
         studies.apply(&first);
-        assert_eq!(may_run(&studies, "ist"), Ok(()), "the same proposal again changes nothing");
-        let (old, old_roster) = (studies.find("ist").unwrap().proposal.digest, roster("ist", 1, 4).digest());
+        assert_eq!(
+            may_run(&studies, "ist"),
+            Ok(()),
+            "the same proposal again changes nothing"
+        );
+        let (old, old_roster) = (
+            studies.find("ist").unwrap().proposal.digest,
+            roster("ist", 1, 4).digest(),
+        );
 
         studies.apply(&proposed(text, roster_now.clone(), &governance()));
         assert_eq!(studies.find("ist").unwrap().standing, Standing::Undecided);
         assert_eq!(may_run(&studies, "ist"), Err(Code::StudyNotApproved));
-        assert!(studies.may_run(&old, &old_roster, TODAY).is_err(), "nor does the old one run any more");
+        assert!(
+            studies.may_run(&old, &old_roster, TODAY).is_err(),
+            "nor does the old one run any more"
+        );
         if roster_now.epoch == 1 {
             studies.apply(&first);
-            assert_eq!(may_run(&studies, "ist"), Err(Code::StudyNotApproved), "nor after going back");
+            assert_eq!(
+                may_run(&studies, "ist"),
+                Err(Code::StudyNotApproved),
+                "nor after going back"
+            );
         }
     }
 }
@@ -121,22 +169,39 @@ fn one_changed_hyper_parameter_or_site_makes_a_study_undecided_again() {
 #[test]
 fn of_two_rosters_with_one_number_the_first_stays_also_after_a_withdrawal() {
     let mut studies = studies();
-    studies.apply(&proposed(study("ist", "0.0"), roster("ist", 3, 5), &governance()));
+    studies.apply(&proposed(
+        study("ist", "0.0"),
+        roster("ist", 3, 5),
+        &governance(),
+    ));
     decide(&mut studies, "ist", Verdict::Approve(String::new()), 101);
-    // Both are signed by governance: a coordinator that hid the first got a second one under its number.
+    // Both are signed by governance: a coordinator that hid the first got a second one under its
+    // number.
     let other = proposed(study("ist", "0.0"), roster("ist", 3, 4), &governance());
     studies.apply(&other);
     assert_eq!(may_run(&studies, "ist"), Ok(()));
-    assert_eq!(studies.refused().last().unwrap().why.code, Code::RosterMismatch);
-    studies.apply(&StudyRecord::Withdrawn(studies.find("ist").unwrap().proposal.digest));
+    assert_eq!(
+        studies.refused().last().unwrap().why.code,
+        Code::RosterMismatch
+    );
+    studies.apply(&StudyRecord::Withdrawn(
+        studies.find("ist").unwrap().proposal.digest,
+    ));
     studies.apply(&other);
-    assert_eq!(studies.find("ist").unwrap().proposal.roster.entries.len(), 5);
+    assert_eq!(
+        studies.find("ist").unwrap().proposal.roster.entries.len(),
+        5
+    );
 }
 
 #[test]
 fn the_layout_of_the_file_alone_changes_nothing() {
     let mut studies = studies();
-    studies.apply(&proposed(study("ist", "0.0"), roster("ist", 1, 4), &governance()));
+    studies.apply(&proposed(
+        study("ist", "0.0"),
+        roster("ist", 1, 4),
+        &governance(),
+    ));
     decide(&mut studies, "ist", Verdict::Approve(String::new()), 101);
     let text = format!("# the same study\n{}", study("ist", "0.00"));
     studies.apply(&proposed(text, roster("ist", 1, 4), &governance()));
@@ -147,7 +212,11 @@ fn the_layout_of_the_file_alone_changes_nothing() {
 fn a_decision_about_the_former_proposal_does_not_count_when_it_arrives_late() {
     for roster_now in [roster("ist", 1, 4), roster("ist", 2, 5)] {
         let mut studies = studies();
-        studies.apply(&proposed(study("ist", "0.0"), roster("ist", 1, 4), &governance()));
+        studies.apply(&proposed(
+            study("ist", "0.0"),
+            roster("ist", 1, 4),
+            &governance(),
+        ));
         let former = studies.clone();
         let ridge = if roster_now.epoch == 1 { "0.5" } else { "0.0" };
         studies.apply(&proposed(study("ist", ridge), roster_now, &governance()));
@@ -161,31 +230,75 @@ fn a_decision_about_the_former_proposal_does_not_count_when_it_arrives_late() {
 fn only_the_listed_steward_of_this_site_decides() {
     for steward in [1, 102, 103, 200, 250] {
         let mut studies = studies();
-        studies.apply(&proposed(study("ist", "0.0"), roster("ist", 1, 4), &governance()));
-        decide(&mut studies, "ist", Verdict::Approve(String::new()), steward);
-        assert_eq!(may_run(&studies, "ist"), Err(Code::StudyNotApproved), "key {steward}");
+        studies.apply(&proposed(
+            study("ist", "0.0"),
+            roster("ist", 1, 4),
+            &governance(),
+        ));
+        decide(
+            &mut studies,
+            "ist",
+            Verdict::Approve(String::new()),
+            steward,
+        );
+        assert_eq!(
+            may_run(&studies, "ist"),
+            Err(Code::StudyNotApproved),
+            "key {steward}"
+        );
     }
 }
 
 #[test]
 fn rosters_of_strangers_decide_nothing_and_displace_nothing() {
     let mut studies = studies();
-    studies.apply(&proposed(study("ist", "0.0"), roster("ist", 2, 4), &governance()));
+    studies.apply(&proposed(
+        study("ist", "0.0"),
+        roster("ist", 2, 4),
+        &governance(),
+    ));
     decide(&mut studies, "ist", Verdict::Approve(String::new()), 101);
     let without_us = {
-        let entries = (2..=5).map(|n| Entry::new(&format!("site-{n}"), "NL", keys(n))).collect();
-        Roster::new("ist", 3, HubKeys { signing: public(200), log: public(201) }, "Stroke Europe", entries)
-            .unwrap()
+        let entries = (2..=5)
+            .map(|n| Entry::new(&format!("site-{n}"), "NL", keys(n)))
+            .collect();
+        Roster::new(
+            "ist",
+            3,
+            HubKeys {
+                signing: public(200),
+                log: public(201),
+            },
+            "Stroke Europe",
+            entries,
+        )
+        .unwrap()
     };
     for (record, code) in [
         (
-            proposed(study("ist", "0.5"), roster("ist", 3, 4), &SecretKey::from_seed([251; 32])),
+            proposed(
+                study("ist", "0.5"),
+                roster("ist", 3, 4),
+                &SecretKey::from_seed([251; 32]),
+            ),
             Code::BadSignature,
         ),
-        (proposed(study("ist", "0.5"), roster("ist", 1, 4), &governance()), Code::RosterMismatch),
-        (proposed(study("ist", "0.5"), roster("other", 3, 4), &governance()), Code::RosterMismatch),
-        (proposed(study("ist", "0.5"), without_us, &governance()), Code::NotInRoster),
-        (proposed("[study]".into(), roster("ist", 3, 4), &governance()), Code::StudyInvalid),
+        (
+            proposed(study("ist", "0.5"), roster("ist", 1, 4), &governance()),
+            Code::RosterMismatch,
+        ),
+        (
+            proposed(study("ist", "0.5"), roster("other", 3, 4), &governance()),
+            Code::RosterMismatch,
+        ),
+        (
+            proposed(study("ist", "0.5"), without_us, &governance()),
+            Code::NotInRoster,
+        ),
+        (
+            proposed("[study]".into(), roster("ist", 3, 4), &governance()),
+            Code::StudyInvalid,
+        ),
         (
             StudyRecord::Proposed(Proposed {
                 text: study("ist", "0.5"),
@@ -212,7 +325,11 @@ fn what_the_proposer_withdrew_needs_a_new_decision() {
     studies.apply(&StudyRecord::Withdrawn(digest));
     assert_eq!(may_run(&studies, "ist"), Err(Code::StudyWithdrawn));
     decide(&mut studies, "ist", Verdict::Approve(String::new()), 101);
-    assert_eq!(may_run(&studies, "ist"), Err(Code::StudyWithdrawn), "there is nothing to approve");
+    assert_eq!(
+        may_run(&studies, "ist"),
+        Err(Code::StudyWithdrawn),
+        "there is nothing to approve"
+    );
     studies.apply(&record);
     assert_eq!(may_run(&studies, "ist"), Err(Code::StudyNotApproved));
 }
@@ -220,7 +337,10 @@ fn what_the_proposer_withdrew_needs_a_new_decision() {
 #[test]
 fn a_study_that_goes_on_without_a_site_needs_this_sites_own_word() {
     let mut studies = studies();
-    let goes_on = format!("{}[rounds]\non_site_loss = \"continue\"\n", study("ist", "0.0"));
+    let goes_on = format!(
+        "{}[rounds]\non_site_loss = \"continue\"\n",
+        study("ist", "0.0")
+    );
     studies.apply(&proposed(goes_on, roster("ist", 1, 4), &governance()));
     decide(&mut studies, "ist", Verdict::Approve(String::new()), 101);
     assert_eq!(may_run(&studies, "ist"), Err(Code::StudyNotApproved));
@@ -231,7 +351,11 @@ fn a_study_that_goes_on_without_a_site_needs_this_sites_own_word() {
 #[test]
 fn the_end_and_the_sites_own_rules_count_every_day() {
     let mut studies = studies();
-    studies.apply(&proposed(study("ist", "0.0"), roster("ist", 1, 4), &governance()));
+    studies.apply(&proposed(
+        study("ist", "0.0"),
+        roster("ist", 1, 4),
+        &governance(),
+    ));
     decide(&mut studies, "ist", Verdict::Approve(String::new()), 101);
     let proposal = studies.find("ist").unwrap().proposal.clone();
     let on = |studies: &Studies, year, month, day| {
@@ -258,8 +382,16 @@ fn the_end_and_the_sites_own_rules_count_every_day() {
 fn the_sites_own_floor_counts_for_groups_of_patients_too() {
     let mut studies = studies();
     let groups = "[evaluation]\ngroups = [\"male\"]\n";
-    studies.apply(&proposed(study("ist", "0.0") + groups, roster("ist", 1, 10), &governance()));
-    studies.apply(&proposed(study("all", "0.0"), roster("all", 1, 10), &governance()));
+    studies.apply(&proposed(
+        study("ist", "0.0") + groups,
+        roster("ist", 1, 10),
+        &governance(),
+    ));
+    studies.apply(&proposed(
+        study("all", "0.0"),
+        roster("all", 1, 10),
+        &governance(),
+    ));
     for id in ["ist", "all"] {
         decide(&mut studies, id, Verdict::Approve(String::new()), 101);
         assert_eq!(may_run(&studies, id), Ok(()));
@@ -273,22 +405,41 @@ fn the_sites_own_floor_counts_for_groups_of_patients_too() {
 #[test]
 fn earlier_approvals_on_the_dataset_are_named_with_the_sites_that_differ() {
     let mut studies = studies();
-    studies.apply(&proposed(study("first", "0.0"), roster("first", 1, 4), &governance()));
-    studies.apply(&proposed(study("second", "0.0"), roster("second", 1, 5), &governance()));
+    studies.apply(&proposed(
+        study("first", "0.0"),
+        roster("first", 1, 4),
+        &governance(),
+    ));
+    studies.apply(&proposed(
+        study("second", "0.0"),
+        roster("second", 1, 5),
+        &governance(),
+    ));
     let second = studies.find("second").unwrap().proposal.clone();
     assert_eq!(studies.earlier(&second), []);
     decide(&mut studies, "first", Verdict::Approve(String::new()), 101);
     let earlier = studies.earlier(&second);
     assert_eq!(
         earlier,
-        [Earlier { id: "first".into(), joined: vec!["site-5".into()], left: vec![], same_question: true }]
+        [Earlier {
+            id: "first".into(),
+            joined: vec!["site-5".into()],
+            left: vec![],
+            same_question: true
+        }]
     );
     decide(&mut studies, "second", Verdict::Approve(String::new()), 101);
-    assert_eq!(studies.earlier(&second).len(), 1, "an approval of the study itself is not an earlier one");
+    assert_eq!(
+        studies.earlier(&second).len(),
+        1,
+        "an approval of the study itself is not an earlier one"
+    );
 }
 
 fn arrival(studies: &mut Studies, text: String, roster: Roster, when_ms: u64) -> Arrival {
-    let StudyRecord::Proposed(mut record) = proposed(text, roster, &governance()) else { panic!() };
+    let StudyRecord::Proposed(mut record) = proposed(text, roster, &governance()) else {
+        panic!()
+    };
     record.when_ms = when_ms;
     let arrival = studies.weigh(&record);
     if arrival == Arrival::New {
@@ -300,16 +451,31 @@ fn arrival(studies: &mut Studies, text: String, roster: Roster, when_ms: u64) ->
 #[test]
 fn what_is_said_again_on_every_connection_is_written_down_once() {
     let mut studies = studies();
-    assert_eq!(arrival(&mut studies, study("ist", "0.0"), roster("ist", 1, 4), 1), Arrival::New);
-    assert_eq!(arrival(&mut studies, study("ist", "0.0"), roster("ist", 1, 4), 2), Arrival::Known);
+    assert_eq!(
+        arrival(&mut studies, study("ist", "0.0"), roster("ist", 1, 4), 1),
+        Arrival::New
+    );
+    assert_eq!(
+        arrival(&mut studies, study("ist", "0.0"), roster("ist", 1, 4), 2),
+        Arrival::Known
+    );
     // One that nobody can decide about is kept and shown, once.
-    assert_eq!(arrival(&mut studies, "no study".to_owned(), roster("ist", 1, 4), 3), Arrival::New);
-    assert_eq!(arrival(&mut studies, "no study".to_owned(), roster("ist", 1, 4), 4), Arrival::Known);
+    assert_eq!(
+        arrival(&mut studies, "no study".to_owned(), roster("ist", 1, 4), 3),
+        Arrival::New
+    );
+    assert_eq!(
+        arrival(&mut studies, "no study".to_owned(), roster("ist", 1, 4), 4),
+        Arrival::Known
+    );
     assert_eq!(studies.refused().len(), 1);
     // One that was withdrawn may be proposed again.
     let digest = studies.find("ist").unwrap().proposal.digest;
     studies.apply(&StudyRecord::Withdrawn(digest));
-    assert_eq!(arrival(&mut studies, study("ist", "0.0"), roster("ist", 1, 4), 5), Arrival::New);
+    assert_eq!(
+        arrival(&mut studies, study("ist", "0.0"), roster("ist", 1, 4), 5),
+        Arrival::New
+    );
 }
 
 #[test]
@@ -317,19 +483,46 @@ fn a_coordinator_that_proposes_without_end_fills_no_ledger() {
     let mut studies = studies();
     let mut kept = 0;
     for at in 0..1000_u64 {
-        // Texts that all hold, under one roster that governance signed; and such as nobody can read.
-        let turned = arrival(&mut studies, study("ist", &format!("{at}.5")), roster("ist", 1, 4), at * 1000);
-        let unreadable = arrival(&mut studies, format!("{at}"), roster("ist", 1, 4), at * 1000);
-        kept += [turned, unreadable].iter().filter(|arrival| **arrival == Arrival::New).count();
+        // Texts that all hold, under one roster that governance signed; and such as nobody can
+        // read.
+        let turned = arrival(
+            &mut studies,
+            study("ist", &format!("{at}.5")),
+            roster("ist", 1, 4),
+            at * 1000,
+        );
+        let unreadable = arrival(
+            &mut studies,
+            format!("{at}"),
+            roster("ist", 1, 4),
+            at * 1000,
+        );
+        kept += [turned, unreadable]
+            .iter()
+            .filter(|arrival| **arrival == Arrival::New)
+            .count();
     }
     assert_eq!(kept, FREE_PROPOSALS as usize + MOST_REFUSED);
     assert_eq!(
-        arrival(&mut studies, study("other", "0.0"), roster("other", 1, 4), 1),
+        arrival(
+            &mut studies,
+            study("other", "0.0"),
+            roster("other", 1, 4),
+            1
+        ),
         Arrival::New,
         "another study"
     );
     let later = 1_000_000 + PROPOSALS_APART_MS;
-    assert_eq!(arrival(&mut studies, study("ist", "9.0"), roster("ist", 1, 4), later), Arrival::New);
+    assert_eq!(
+        arrival(
+            &mut studies,
+            study("ist", "9.0"),
+            roster("ist", 1, 4),
+            later
+        ),
+        Arrival::New
+    );
     let large = study("third", "0.0") + &"#".repeat(MOST_BYTES);
     assert_eq!(
         arrival(&mut studies, large, roster("third", 1, 4), 1),

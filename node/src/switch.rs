@@ -1,6 +1,6 @@
-//! The kill switch: `stop` makes the node answer nothing until `resume`, across restarts. It is an entry of the ledger, so
-//! that stopping and resuming are on record, and it works while the daemon runs. Together with the decisions it says what may
-//! leave: `Consent`.
+//! The kill switch: `stop` makes the node answer nothing until `resume`, across restarts. It is an
+//! entry of the ledger, so that stopping and resuming are on record, and it works while the daemon
+//! runs. Together with the decisions it says what may leave: `Consent`.
 
 use crate::home::Paths;
 use crate::records::{self, SWITCH, Switch};
@@ -17,7 +17,9 @@ use motet_secagg::digest::Digest;
 /// # Errors
 /// [`NodeError::Ledger`], [`NodeError::Entry`]: whoever cannot tell must take the node for stopped.
 pub async fn is_stopped(ledger: &Ledger) -> Result<bool, NodeError> {
-    Ok(records::last::<Switch>(ledger, SWITCH).await?.is_some_and(|switch| switch.stopped))
+    Ok(records::last::<Switch>(ledger, SWITCH)
+        .await?
+        .is_some_and(|switch| switch.stopped))
 }
 
 /// Turns the switch; tells whether that changed anything.
@@ -28,17 +30,31 @@ pub async fn turn(home: &Home, stopped: bool, now: Moment) -> Result<bool, NodeE
     if is_stopped(&home.ledger).await? == stopped {
         return Ok(false);
     }
-    records::append(&home.ledger, SWITCH, &Switch { when_ms: now.ms, stopped }).await?;
+    records::append(
+        &home.ledger,
+        SWITCH,
+        &Switch {
+            when_ms: now.ms,
+            stopped,
+        },
+    )
+    .await?;
     let (code, text) = match stopped {
-        true => ("stopped", "the steward stopped the node; it answers nothing"),
-        false => ("resumed", "the steward released the node; it answers approved studies again"),
+        true => (
+            "stopped",
+            "the steward stopped the node; it answers nothing",
+        ),
+        false => (
+            "resumed",
+            "the steward released the node; it answers approved studies again",
+        ),
     };
     records::event(&home.ledger, now.ms, code, text).await?;
     Ok(true)
 }
 
-/// Whether the steward lets something of a study leave: asked of the ledger each time, so that a stop or a withdrawal holds
-/// from the moment on at which it is on record.
+/// Whether the steward lets something of a study leave: asked of the ledger each time, so that a
+/// stop or a withdrawal holds from the moment on at which it is on record.
 #[derive(Clone)]
 pub(crate) struct Consent {
     pub(crate) ledger: Ledger,
@@ -64,7 +80,10 @@ impl Consent {
         }
         self.studies.read_on(&self.ledger).await?;
         self.studies.read_settings(&self.paths)?;
-        Ok(self.studies.may_run(&self.study, &self.roster, self.today).map(drop)?)
+        Ok(self
+            .studies
+            .may_run(&self.study, &self.roster, self.today)
+            .map(drop)?)
     }
 }
 
@@ -82,15 +101,23 @@ mod tests {
         let now = Moment { ms: 5 };
         assert!(!is_stopped(&home.ledger).await.unwrap());
         assert!(turn(&home, true, now).await.unwrap());
-        assert!(!turn(&home, true, now).await.unwrap(), "stopping twice is one entry");
+        assert!(
+            !turn(&home, true, now).await.unwrap(),
+            "stopping twice is one entry"
+        );
         home.ledger.close().await;
         let home = Home::open(folder.path()).await.unwrap();
         assert!(is_stopped(&home.ledger).await.unwrap());
         assert!(turn(&home, false, now).await.unwrap());
         assert!(!is_stopped(&home.ledger).await.unwrap());
-        let events = records::read::<records::Event>(&home.ledger, records::EVENTS).await.unwrap();
+        let events = records::read::<records::Event>(&home.ledger, records::EVENTS)
+            .await
+            .unwrap();
         assert_eq!(
-            events.iter().map(|event| event.code.as_str()).collect::<Vec<_>>(),
+            events
+                .iter()
+                .map(|event| event.code.as_str())
+                .collect::<Vec<_>>(),
             ["stopped", "resumed"]
         );
     }

@@ -1,5 +1,5 @@
-//! Masked vectors on their way out, each in a task of its own. A task ends with its attempt and with its session, and asks
-//! before every chunk whether the steward still lets it leave.
+//! Masked vectors on their way out, each in a task of its own. A task ends with its attempt and
+//! with its session, and asks before every chunk whether the steward still lets it leave.
 
 use crate::link::{record, why};
 use crate::switch::Consent;
@@ -36,11 +36,13 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(crate) struct Uploads(BTreeMap<Digest, JoinHandle<()>>);
 
 impl Uploads {
-    /// Sends the stored chunks from the first that the coordinator misses. What asks for it again meanwhile sends nothing
-    /// twice.
+    /// Sends the stored chunks from the first that the coordinator misses. What asks for it again
+    /// meanwhile sends nothing twice.
     pub(crate) fn begin(&mut self, upload: Upload) {
         self.0.retain(|_, task| !task.is_finished());
-        self.0.entry(upload.plan).or_insert_with(|| tokio::spawn(upload.send()));
+        self.0
+            .entry(upload.plan)
+            .or_insert_with(|| tokio::spawn(upload.send()));
     }
 
     /// Ends the upload of an attempt that is over; what waits of it is not sent.
@@ -82,7 +84,8 @@ pub(crate) struct Upload {
 enum Stopped {
     /// This process ends.
     Ending,
-    /// The connection is gone, or the upload is not wanted any more: the next connection takes it up where it stopped.
+    /// The connection is gone, or the upload is not wanted any more: the next connection takes it
+    /// up where it stopped.
     Over(String),
     /// A disk refused, here or at the coordinator: the same connection may go on when it is mended.
     Disk(String),
@@ -108,8 +111,8 @@ impl From<Status> for Stopped {
 }
 
 impl Upload {
-    /// Sends everything while the steward lets it leave. What waits to be sent is dropped, too, when that ends, however slow
-    /// the line is, and whatever the session is waiting for.
+    /// Sends everything while the steward lets it leave. What waits to be sent is dropped, too,
+    /// when that ends, however slow the line is, and whatever the session is waiting for.
     async fn send(self) {
         let mut consent = self.consent.clone();
         let withheld = async {
@@ -127,15 +130,20 @@ impl Upload {
         }
     }
 
-    /// Sends everything, over disks that are full for a while; what cannot go on in this connection is left to the next.
+    /// Sends everything, over disks that are full for a while; what cannot go on in this connection
+    /// is left to the next.
     async fn send_all(mut self) {
         let mut wait = FIRST_WAIT;
         loop {
             match self.send_missing().await {
                 Ok(()) | Err(Stopped::Ending) => return,
-                Err(Stopped::Over(why)) => return output::note(&format!("an upload stopped: {why}")),
+                Err(Stopped::Over(why)) => {
+                    return output::note(&format!("an upload stopped: {why}"));
+                }
                 Err(Stopped::Disk(why)) if wait == FIRST_WAIT => {
-                    output::note(&format!("an upload waits for a disk and goes on by itself: {why}"));
+                    output::note(&format!(
+                        "an upload waits for a disk and goes on by itself: {why}"
+                    ));
                 }
                 Err(Stopped::Disk(_)) => {}
             }
@@ -145,15 +153,30 @@ impl Upload {
     }
 
     async fn send_missing(&mut self) -> Result<(), Stopped> {
-        let spool = Spool::open(&self.masked, &self.plan.hex()).await.map_err(NodeError::from)?;
+        let spool = Spool::open(&self.masked, &self.plan.hex())
+            .await
+            .map_err(NodeError::from)?;
         let count = u32::try_from(self.header.chunks.len()).unwrap_or(u32::MAX);
         let (run, t2) = (self.run.0.to_vec(), self.header.t2.0.to_vec());
-        let request = UploadStateRequest { run: run.clone(), t2: t2.clone() };
+        let request = UploadStateRequest {
+            run: run.clone(),
+            t2: t2.clone(),
+        };
         let body = request.encode_to_vec();
         self.consent.ask().await?;
-        record(&self.consent.ledger, "upload-request", &self.context.0, self.context.1, &body).await?;
+        record(
+            &self.consent.ledger,
+            "upload-request",
+            &self.context.0,
+            self.context.1,
+            &body,
+        )
+        .await?;
         let state = self.client.upload_state(request).await?.into_inner();
-        let (mut next, mut arrived) = (state.next_missing, usize::try_from(state.offset).unwrap_or(0));
+        let (mut next, mut arrived) = (
+            state.next_missing,
+            usize::try_from(state.offset).unwrap_or(0),
+        );
         while next < count {
             let (pieces, stream) = mpsc::channel(QUEUE);
             let sending = self.client.upload(ReceiverStream::new(stream));
@@ -163,13 +186,26 @@ impl Upload {
                 for index in next..count {
                     let chunk = spool.read_chunk(index).await.map_err(NodeError::from)?;
                     consent.ask().await?;
-                    record(&consent.ledger, "masked-chunk", &context.0, context.1, &chunk).await?;
+                    record(
+                        &consent.ledger,
+                        "masked-chunk",
+                        &context.0,
+                        context.1,
+                        &chunk,
+                    )
+                    .await?;
                     let first = std::mem::take(&mut arrived).min(chunk.len());
                     let rest = chunk.get(first..).unwrap_or_default();
                     let offsets = (u32::try_from(first).unwrap_or(u32::MAX)..).step_by(PIECE);
                     for (offset, payload) in offsets.zip(rest.chunks(PIECE)) {
                         let (run, t2) = (run.clone(), t2.clone());
-                        let piece = UploadRequest { run, t2, index, offset, payload: payload.to_vec() };
+                        let piece = UploadRequest {
+                            run,
+                            t2,
+                            index,
+                            offset,
+                            payload: payload.to_vec(),
+                        };
                         if pieces.send(piece).await.is_err() {
                             return Ok(()); // the call has ended; its answer says where to go on
                         }

@@ -1,5 +1,6 @@
-//! The vault: what a node must keep of an open round over a restart and must be able to forget afterwards. One file for
-//! each attempt, AES-256-GCM under the node's state key, the attempt's plan digest as associated data.
+//! The vault: what a node must keep of an open round over a restart and must be able to forget
+//! afterwards. One file for each attempt, AES-256-GCM under the node's state key, the attempt's
+//! plan digest as associated data.
 //!
 //! ```text
 //! nonce, 12 bytes | the item, encrypted where it lies | tag, 16 bytes
@@ -30,8 +31,8 @@ pub(crate) struct Vault {
 }
 
 impl Vault {
-    /// The vault in `dir`, made when absent. What a kill left half-written there goes: it is sealed under a key that stays,
-    /// and nothing reads it.
+    /// The vault in `dir`, made when absent. What a kill left half-written there goes: it is sealed
+    /// under a key that stays, and nothing reads it.
     ///
     /// # Errors
     /// [`NodeError::File`].
@@ -43,7 +44,10 @@ impl Vault {
                 remove(&path)?;
             }
         }
-        Ok(Self { dir: dir.to_path_buf(), cipher: Aes256Gcm::new(state_key.expose().into()) })
+        Ok(Self {
+            dir: dir.to_path_buf(),
+            cipher: Aes256Gcm::new(state_key.expose().into()),
+        })
     }
 
     /// How long ago an item was sealed last.
@@ -59,17 +63,26 @@ impl Vault {
         Ok(Duration::from_millis(clock::now().ms).saturating_sub(sealed))
     }
 
-    /// Seals an item durably: it is on disk, whole, when this returns. The item is encrypted in the place where it lies, so
-    /// that no second one comes into being.
+    /// Seals an item durably: it is on disk, whole, when this returns. The item is encrypted in the
+    /// place where it lies, so that no second one comes into being.
     ///
     /// # Errors
     /// [`NodeError::File`]; the former item then still stands.
-    pub(crate) fn seal(&self, name: &Digest, mut item: Zeroizing<Vec<u8>>) -> Result<(), NodeError> {
+    pub(crate) fn seal(
+        &self,
+        name: &Digest,
+        mut item: Zeroizing<Vec<u8>>,
+    ) -> Result<(), NodeError> {
         let nonce: [u8; NONCE] = dice::bytes();
         let path = self.path(name);
-        let failed = |_| NodeError::file("seal", &path)(std::io::Error::other("the item is too large"));
+        let failed =
+            |_| NodeError::file("seal", &path)(std::io::Error::other("the item is too large"));
         let tag = scrubbed(|| {
-            self.cipher.encrypt_inout_detached(&Nonce::from(nonce), &name.0, item.as_mut_slice().into())
+            self.cipher.encrypt_inout_detached(
+                &Nonce::from(nonce),
+                &name.0,
+                item.as_mut_slice().into(),
+            )
         })
         .map_err(failed)?;
         let part = path.with_extension(PART);
@@ -91,23 +104,30 @@ impl Vault {
     /// [`NodeError::File`] also for bytes that were changed, or sealed under another key or name.
     pub(crate) fn unseal(&self, name: &Digest) -> Result<Zeroizing<Vec<u8>>, NodeError> {
         let path = self.path(name);
-        let mut item = Zeroizing::new(std::fs::read(&path).map_err(NodeError::file("read", &path))?);
+        let mut item =
+            Zeroizing::new(std::fs::read(&path).map_err(NodeError::file("read", &path))?);
         scrubbed(|| self.open_in_place(name, &mut item)).ok_or_else(|| {
-            NodeError::file("open", &path)(std::io::Error::other("it was changed, or the key is another"))
+            NodeError::file("open", &path)(std::io::Error::other(
+                "it was changed, or the key is another",
+            ))
         })?;
         Ok(item)
     }
 
-    /// Decrypts a file's bytes where they lie: nonce and tag go first, then the item becomes readable.
+    /// Decrypts a file's bytes where they lie: nonce and tag go first, then the item becomes
+    /// readable.
     fn open_in_place(&self, name: &Digest, bytes: &mut Vec<u8>) -> Option<()> {
         let nonce = Nonce::from(*bytes.first_chunk::<NONCE>()?);
         bytes.drain(..NONCE);
         let tag = Tag::from(*bytes.last_chunk::<TAG>()?);
         bytes.truncate(bytes.len() - TAG);
-        self.cipher.decrypt_inout_detached(&nonce, &name.0, bytes.as_mut_slice().into(), &tag).ok()
+        self.cipher
+            .decrypt_inout_detached(&nonce, &name.0, bytes.as_mut_slice().into(), &tag)
+            .ok()
     }
 
-    /// Removes an item, and what there is of one that was never whole; one that is not there is no error.
+    /// Removes an item, and what there is of one that was never whole; one that is not there is no
+    /// error.
     ///
     /// # Errors
     /// [`NodeError::File`].
@@ -155,16 +175,24 @@ mod tests {
         let vault = open();
         let (name, other) = (Digest([2; 32]), Digest([3; 32]));
         let part = |name: &Digest| dir.path().join(format!("{}.part", name.hex()));
-        vault.seal(&name, Zeroizing::new(b"secret".to_vec())).unwrap();
+        vault
+            .seal(&name, Zeroizing::new(b"secret".to_vec()))
+            .unwrap();
         for name in [&name, &other] {
             std::fs::write(part(name), "sealed").unwrap();
         }
         vault.forget(&name).unwrap();
         assert!(!part(&name).exists() && part(&other).exists());
-        vault.seal(&name, Zeroizing::new(b"secret".to_vec())).unwrap();
+        vault
+            .seal(&name, Zeroizing::new(b"secret".to_vec()))
+            .unwrap();
         let vault = open();
         assert!(!part(&other).exists());
-        assert_eq!(*vault.unseal(&name).unwrap(), b"secret", "what is whole stays");
+        assert_eq!(
+            *vault.unseal(&name).unwrap(),
+            b"secret",
+            "what is whole stays"
+        );
     }
 
     #[test]
@@ -182,7 +210,12 @@ mod tests {
         assert!(!sealed.windows(6).any(|window| window == b"secret"));
         std::fs::copy(&path, dir.path().join(other.hex())).unwrap();
         assert!(vault.unseal(&other).is_err());
-        assert!(Vault::open(dir.path(), &Secret::new([9; 32])).unwrap().unseal(&name).is_err());
+        assert!(
+            Vault::open(dir.path(), &Secret::new([9; 32]))
+                .unwrap()
+                .unseal(&name)
+                .is_err()
+        );
         let mut changed = sealed.clone();
         *changed.last_mut().unwrap() ^= 1;
         std::fs::write(&path, changed).unwrap();

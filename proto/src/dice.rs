@@ -1,13 +1,15 @@
 //! The dice of the programs: the operating system's own randomness, read anew for every draw.
 //!
-//! A generator that lives in the process repeats itself where the process is copied: a virtual machine that is resumed twice
-//! from one snapshot would draw the same secrets, and the same nonces, twice. So nothing here keeps a state, and the lints
-//! forbid every other source outside tests.
+//! A generator that lives in the process repeats itself where the process is copied: a virtual
+//! machine that is resumed twice from one snapshot would draw the same secrets, and the same
+//! nonces, twice. So nothing here keeps a state, and the lints forbid every other source outside
+//! tests.
 
 use rand::rand_core::{CryptoRng, Rng as _, UnwrapErr};
 use rand::rngs::SysRng;
 
-/// The operating system's randomness. A system that has none ends the process: nothing is drawn from something weaker.
+/// The operating system's randomness. A system that has none ends the process: nothing is drawn
+/// from something weaker.
 pub fn dice() -> impl CryptoRng {
     UnwrapErr(SysRng)
 }

@@ -1,7 +1,8 @@
-//! The folder of a newcomer before it is whole: it lies beside the folder it will become, under a name that follows from
-//! the invitation, so that joining again with the same code goes on with the keys made before. An answer of the
-//! coordinator may be lost after the invitation was spent, and nobody but the holder of those keys gets it again. So no
-//! answer removes a draft either: whoever poses as the coordinator could have the only copy of enrolled keys destroyed.
+//! The folder of a newcomer before it is whole: it lies beside the folder it will become, under a
+//! name that follows from the invitation, so that joining again with the same code goes on with the
+//! keys made before. An answer of the coordinator may be lost after the invitation was spent, and
+//! nobody but the holder of those keys gets it again. So no answer removes a draft either: whoever
+//! poses as the coordinator could have the only copy of enrolled keys destroyed.
 
 use motet_secagg::digest::Digest;
 use std::fs;
@@ -15,19 +16,28 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Makes the draft of `goal` for this invitation, or takes up the one that an earlier try left. Only its owner can
-    /// enter it.
+    /// Makes the draft of `goal` for this invitation, or takes up the one that an earlier try left.
+    /// Only its owner can enter it.
     ///
     /// # Errors
     /// When `goal` has no name, or the system refuses.
     pub fn beside(goal: &Path, invite: &[u8; 16]) -> io::Result<Self> {
         let goal = std::path::absolute(goal)?;
-        let nameless = || io::Error::new(io::ErrorKind::InvalidInput, "this folder has no name of its own");
+        let nameless = || {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "this folder has no name of its own",
+            )
+        };
         let name = goal.file_name().ok_or_else(nameless)?;
         let mut hidden = std::ffi::OsString::from(".");
         hidden.push(name);
-        // Not the id itself: a folder's name is seen by more people than may know which invitation is open.
-        hidden.push(format!(".{}.joining", Digest::of("draft", &[invite]).short()));
+        // Not the id itself: a folder's name is seen by more people than may know which invitation
+        // is open.
+        hidden.push(format!(
+            ".{}.joining",
+            Digest::of("draft", &[invite]).short()
+        ));
         let path = goal.with_file_name(hidden);
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true);
@@ -74,15 +84,24 @@ mod tests {
         fs::write(draft.path().join("key"), "k").unwrap();
         drop(draft);
         let other = Draft::beside(&goal, &[2; 16]).unwrap();
-        assert_eq!(fs::read_dir(other.path()).unwrap().count(), 0, "another invitation has other keys");
-        assert!(!other.path().to_string_lossy().contains("0202"), "the invitation's id is not shown");
+        assert_eq!(
+            fs::read_dir(other.path()).unwrap().count(),
+            0,
+            "another invitation has other keys"
+        );
+        assert!(
+            !other.path().to_string_lossy().contains("0202"),
+            "the invitation's id is not shown"
+        );
         fs::remove_dir(other.path()).unwrap();
         let again = Draft::beside(&goal, &[1; 16]).unwrap();
         assert_eq!(fs::read_to_string(again.path().join("key")).unwrap(), "k");
         fs::create_dir(&goal).unwrap();
         again.keep().unwrap();
-        let names: Vec<_> =
-            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let names: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         assert_eq!(names, ["lyon"]);
         let late = Draft::beside(&goal, &[3; 16]).unwrap();
         assert!(late.keep().is_err(), "what is there stands");

@@ -1,7 +1,7 @@
 //! Files that hold a secret: written whole or not at all, readable by their owner only.
 //!
-//! A key file that other accounts of the machine can read is refused at every start, because nobody looks at file
-//! modes twice; the message carries the command that repairs it.
+//! A key file that other accounts of the machine can read is refused at every start, because nobody
+//! looks at file modes twice; the message carries the command that repairs it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -58,17 +58,19 @@ pub enum KeyFileError {
     },
 }
 
-/// Writes `secret` to `path` with mode 0600, replacing what was there: after a crash the file holds either the old
-/// bytes or the new ones.
+/// Writes `secret` to `path` with mode 0600, replacing what was there: after a crash the file holds
+/// either the old bytes or the new ones.
 ///
 /// # Errors
 /// [`KeyFileError::Io`].
 pub fn write_secret(path: &Path, secret: &[u8]) -> Result<(), KeyFileError> {
     write_beside(path, secret).and_then(|draft| {
-        fs::rename(&draft, path).and_then(|()| sync_folder(path)).map_err(|cause| {
-            let _ = fs::remove_file(&draft);
-            failed("write", path, cause)
-        })
+        fs::rename(&draft, path)
+            .and_then(|()| sync_folder(path))
+            .map_err(|cause| {
+                let _ = fs::remove_file(&draft);
+                failed("write", path, cause)
+            })
     })
 }
 
@@ -82,7 +84,9 @@ pub fn write_new_secret(path: &Path, secret: &[u8]) -> Result<(), KeyFileError> 
     let linked = fs::hard_link(&draft, path).and_then(|()| sync_folder(path));
     let _ = fs::remove_file(&draft);
     linked.map_err(|cause| match cause.kind() {
-        io::ErrorKind::AlreadyExists => KeyFileError::Exists { path: path.to_owned() },
+        io::ErrorKind::AlreadyExists => KeyFileError::Exists {
+            path: path.to_owned(),
+        },
         _ => failed("write", path, cause),
     })
 }
@@ -90,22 +94,33 @@ pub fn write_new_secret(path: &Path, secret: &[u8]) -> Result<(), KeyFileError> 
 /// Reads a file written by [`write_secret`].
 ///
 /// # Errors
-/// [`KeyFileError::Open`] when the group or others may read or write the file, and the other variants.
+/// [`KeyFileError::Open`] when the group or others may read or write the file, and the other
+/// variants.
 pub fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
     let file = File::open(path).map_err(|cause| failed("read", path, cause))?;
-    // The mode of the opened file, not of the path: nobody can swap the file between the look and the read.
-    let about = file.metadata().map_err(|cause| failed("read", path, cause))?;
+    // The mode of the opened file, not of the path: nobody can swap the file between the look and
+    // the read.
+    let about = file
+        .metadata()
+        .map_err(|cause| failed("read", path, cause))?;
     if !about.is_file() {
-        return Err(KeyFileError::NotAFile { path: path.to_owned() });
+        return Err(KeyFileError::NotAFile {
+            path: path.to_owned(),
+        });
     }
     check_mode(path, &about)?;
     if about.len() > MAX_BYTES {
-        return Err(KeyFileError::TooLong { path: path.to_owned() });
+        return Err(KeyFileError::TooLong {
+            path: path.to_owned(),
+        });
     }
     // Room for the whole file at once: a vector that grows leaves copies of the secret behind.
-    let mut bytes =
-        Zeroizing::new(Vec::with_capacity(usize::try_from(about.len()).unwrap_or(0).saturating_add(1)));
-    file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(|cause| failed("read", path, cause))?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(
+        usize::try_from(about.len()).unwrap_or(0).saturating_add(1),
+    ));
+    file.take(MAX_BYTES)
+        .read_to_end(&mut bytes)
+        .map_err(|cause| failed("read", path, cause))?;
     Ok(bytes)
 }
 
@@ -115,12 +130,14 @@ pub fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
 /// As [`read_secret`], and [`KeyFileError::NotText`].
 pub fn read_secret_text(path: &Path) -> Result<Zeroizing<String>, KeyFileError> {
     let bytes = read_secret(path)?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| KeyFileError::NotText { path: path.to_owned() })?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| KeyFileError::NotText {
+        path: path.to_owned(),
+    })?;
     Ok(Zeroizing::new(text.to_owned()))
 }
 
-/// Reads a secret that a person keeps, such as a passphrase: from a file that only its owner can read, from a pipe (which keeps
-/// nothing), or from standard input where the path is `-`.
+/// Reads a secret that a person keeps, such as a passphrase: from a file that only its owner can
+/// read, from a pipe (which keeps nothing), or from standard input where the path is `-`.
 ///
 /// # Errors
 /// As [`read_secret_text`].
@@ -131,14 +148,26 @@ pub fn read_passphrase_text(path: &Path) -> Result<Zeroizing<String>, KeyFileErr
         return text_of(io::stdin().lock().take(MOST), path, MOST);
     }
     let file = File::open(path).map_err(|source| failed("read", path, source))?;
-    let about = file.metadata().map_err(|source| failed("read", path, source))?;
-    if is_pipe(&about) { text_of(file.take(MOST), path, MOST) } else { read_secret_text(path) }
+    let about = file
+        .metadata()
+        .map_err(|source| failed("read", path, source))?;
+    if is_pipe(&about) {
+        text_of(file.take(MOST), path, MOST)
+    } else {
+        read_secret_text(path)
+    }
 }
 
-fn text_of(mut source: impl io::Read, path: &Path, most: u64) -> Result<Zeroizing<String>, KeyFileError> {
+fn text_of(
+    mut source: impl io::Read,
+    path: &Path,
+    most: u64,
+) -> Result<Zeroizing<String>, KeyFileError> {
     let room = usize::try_from(most).unwrap_or(0).saturating_add(1);
     let mut text = Zeroizing::new(String::with_capacity(room));
-    source.read_to_string(&mut text).map_err(|source| failed("read", path, source))?;
+    source
+        .read_to_string(&mut text)
+        .map_err(|source| failed("read", path, source))?;
     Ok(text)
 }
 
@@ -152,8 +181,8 @@ fn is_pipe(_about: &fs::Metadata) -> bool {
     false
 }
 
-/// Reads a join code from a file or, without one, from standard input. The file may be one that others can read: it came
-/// by mail or from a pipe, and its code is good once.
+/// Reads a join code from a file or, without one, from standard input. The file may be one that
+/// others can read: it came by mail or from a pipe, and its code is good once.
 ///
 /// # Errors
 /// When it cannot be read or is not text.
@@ -168,11 +197,15 @@ pub fn read_code(path: Option<&Path>) -> io::Result<Zeroizing<String>> {
     Ok(text)
 }
 
-/// Writes the bytes to a new file in the same folder (a rename does not cross file systems) and syncs it.
+/// Writes the bytes to a new file in the same folder (a rename does not cross file systems) and
+/// syncs it.
 fn write_beside(path: &Path, secret: &[u8]) -> Result<PathBuf, KeyFileError> {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{:016x}.tmp", u64::from_le_bytes(crate::dice::bytes())));
+    name.push(format!(
+        ".{:016x}.tmp",
+        u64::from_le_bytes(crate::dice::bytes())
+    ));
     let draft = path.with_file_name(name);
     let written = create_private(&draft).and_then(|mut file| {
         file.write_all(secret)?;
@@ -185,7 +218,8 @@ fn write_beside(path: &Path, secret: &[u8]) -> Result<PathBuf, KeyFileError> {
     Ok(draft)
 }
 
-/// Makes a file that only its owner can read (mode 0600), to be written and read back. There must be none.
+/// Makes a file that only its owner can read (mode 0600), to be written and read back. There must
+/// be none.
 ///
 /// # Errors
 /// As the system's.
@@ -200,7 +234,10 @@ pub fn create_private(path: &Path) -> io::Result<File> {
 /// Makes the new name itself survive a power cut.
 fn sync_folder(path: &Path) -> io::Result<()> {
     if cfg!(unix) {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         File::open(folder)?.sync_all()?;
     }
     Ok(())
@@ -210,7 +247,14 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 fn check_mode(path: &Path, about: &fs::Metadata) -> Result<(), KeyFileError> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = about.permissions().mode() & 0o7777;
-    if mode & 0o077 == 0 { Ok(()) } else { Err(KeyFileError::Open { path: path.to_owned(), mode }) }
+    if mode & 0o077 == 0 {
+        Ok(())
+    } else {
+        Err(KeyFileError::Open {
+            path: path.to_owned(),
+            mode,
+        })
+    }
 }
 
 #[cfg(not(unix))]
@@ -219,7 +263,11 @@ fn check_mode(_path: &Path, _about: &fs::Metadata) -> Result<(), KeyFileError> {
 }
 
 fn failed(action: &'static str, path: &Path, cause: io::Error) -> KeyFileError {
-    KeyFileError::Io { action, path: path.to_owned(), cause }
+    KeyFileError::Io {
+        action,
+        path: path.to_owned(),
+        cause,
+    }
 }
 
 #[cfg(all(test, unix))]
@@ -234,9 +282,14 @@ mod tests {
         write_secret(&path, b"first").unwrap();
         write_secret(&path, b"second").unwrap();
         assert_eq!(&**read_secret(&path).unwrap(), b"second");
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        let names: Vec<_> =
-            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        let names: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         assert_eq!(names, ["identity.key"], "no draft is left behind");
     }
 
@@ -248,7 +301,10 @@ mod tests {
         for mode in [0o640, 0o604, 0o660, 0o602] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             let text = read_secret(&path).unwrap_err().to_string();
-            assert!(text.contains(&format!("chmod 600 '{}'", path.display())), "{text}");
+            assert!(
+                text.contains(&format!("chmod 600 '{}'", path.display())),
+                "{text}"
+            );
             assert!(text.contains(&format!("{mode:04o}")), "{text}");
         }
         fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
@@ -260,7 +316,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("governance.key");
         write_new_secret(&path, b"first").unwrap();
-        assert!(matches!(write_new_secret(&path, b"second"), Err(KeyFileError::Exists { .. })));
+        assert!(matches!(
+            write_new_secret(&path, b"second"),
+            Err(KeyFileError::Exists { .. })
+        ));
         assert_eq!(&**read_secret(&path).unwrap(), b"first");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
@@ -268,9 +327,17 @@ mod tests {
     #[test]
     fn a_folder_or_a_missing_file_is_named_in_the_refusal() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(read_secret(folder.path()), Err(KeyFileError::NotAFile { .. })));
+        assert!(matches!(
+            read_secret(folder.path()),
+            Err(KeyFileError::NotAFile { .. })
+        ));
         let missing = folder.path().join("none");
-        assert!(read_secret(&missing).unwrap_err().to_string().contains("none"));
+        assert!(
+            read_secret(&missing)
+                .unwrap_err()
+                .to_string()
+                .contains("none")
+        );
         assert!(write_secret(&missing.join("below"), b"x").is_err());
     }
 }

@@ -1,10 +1,11 @@
 //! The wire schema `motet.v1` and mutual TLS.
 //!
-//! [`v1`] is generated from the `.proto` files beside this crate; [`access`] says who may call what; [`refusal`] carries
-//! stable codes through gRPC; [`tls`] is the only way in and out; [`keyfile`] keeps secrets on disk, [`draft`] a newcomer's
-//! folder until it is whole; [`uploads`] takes in what a sum is made again from; [`version`] is what two sides agree to speak;
-//! [`stop`] how a daemon is told to end, [`dice`] where randomness comes from, and [`process`] closes a program to others of
-//! its machine.
+//! [`v1`] is generated from the `.proto` files beside this crate; [`access`] says who may call
+//! what; [`refusal`] carries stable codes through gRPC; [`tls`] is the only way in and out;
+//! [`keyfile`] keeps secrets on disk, [`draft`] a newcomer's folder until it is whole; [`uploads`]
+//! takes in what a sum is made again from; [`version`] is what two sides agree to speak; [`stop`]
+//! how a daemon is told to end, [`dice`] where randomness comes from, and [`process`] closes a
+//! program to others of its machine.
 
 pub mod access;
 pub mod dice;

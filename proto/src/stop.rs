@@ -1,14 +1,17 @@
-//! How a daemon's process is told to stop: Ctrl-C or, where there is one, the service manager's terminate signal.
+//! How a daemon's process is told to stop: Ctrl-C or, where there is one, the service manager's
+//! terminate signal.
 //!
-//! Everything said is on disk before it is said, so a daemon may end at any moment, and it does: whoever waits for something else
-//! just now, or computes, has a few seconds, and then the process ends all the same. Signals are heard by a thread of their own
-//! from the moment on at which this is made, however busy the others are.
+//! Everything said is on disk before it is said, so a daemon may end at any moment, and it does:
+//! whoever waits for something else just now, or computes, has a few seconds, and then the process
+//! ends all the same. Signals are heard by a thread of their own from the moment on at which this
+//! is made, however busy the others are.
 
 use std::process;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// What is under way may take this long to end by itself; a service manager kills after ten seconds at the earliest.
+/// What is under way may take this long to end by itself; a service manager kills after ten seconds
+/// at the earliest.
 const GRACE: Duration = Duration::from_secs(3);
 
 /// Whether the process was told to stop. A clone is another handle on the same.
@@ -21,19 +24,23 @@ impl Stop {
     /// # Errors
     /// When the system gives no thread or no signals.
     pub fn listen() -> std::io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let (told, heard) = watch::channel(false);
         let mut signals = {
             let _entered = runtime.enter();
             Signals::listen()?
         };
-        std::thread::Builder::new().name("stop".to_owned()).spawn(move || {
-            runtime.block_on(signals.next());
-            // Nobody may be waiting any more.
-            let _ = told.send(true);
-            std::thread::sleep(GRACE);
-            process::exit(0)
-        })?;
+        std::thread::Builder::new()
+            .name("stop".to_owned())
+            .spawn(move || {
+                runtime.block_on(signals.next());
+                // Nobody may be waiting any more.
+                let _ = told.send(true);
+                std::thread::sleep(GRACE);
+                process::exit(0)
+            })?;
         Ok(Self(heard))
     }
 
@@ -57,7 +64,10 @@ struct Signals {
 impl Signals {
     fn listen() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
     }
 
     async fn next(&mut self) {

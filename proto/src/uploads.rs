@@ -1,5 +1,6 @@
-//! Masked uploads on their way to whoever makes a sum again: pieces become chunks, chunks become rows (one chunk of every
-//! site of the sum), and each row is added up as soon as it is whole. Nodes and auditors share it.
+//! Masked uploads on their way to whoever makes a sum again: pieces become chunks, chunks become
+//! rows (one chunk of every site of the sum), and each row is added up as soon as it is whole.
+//! Nodes and auditors share it.
 
 use crate::MAX_MESSAGE;
 use crate::v1::{UploadsRequest, UploadsResponse};
@@ -34,16 +35,31 @@ impl Gathering {
     pub fn new(audit: Audit) -> Self {
         let evidence = audit.evidence();
         let (sites, chunks) = (evidence.uploads.len(), evidence.shape().chunks());
-        Self { audit, rows: Rows::new(sites), chunks, done: 0 }
+        Self {
+            audit,
+            rows: Rows::new(sites),
+            chunks,
+            done: 0,
+        }
     }
 
-    /// What to ask the coordinator for: the rows that have not arrived. What has of the next one is let go.
+    /// What to ask the coordinator for: the rows that have not arrived. What has of the next one is
+    /// let go.
     pub fn request(&mut self, study: &Digest) -> UploadsRequest {
         self.rows = Rows::new(self.rows.sites);
         let evidence = self.audit.evidence();
-        let nodes = evidence.uploads.iter().map(|root| root.node.0.to_vec()).collect();
+        let nodes = evidence
+            .uploads
+            .iter()
+            .map(|root| root.node.0.to_vec())
+            .collect();
         let rows = u32::try_from(self.done).unwrap_or(u32::MAX);
-        UploadsRequest { study: study.0.to_vec(), t2: evidence.t2().0.to_vec(), nodes, rows }
+        UploadsRequest {
+            study: study.0.to_vec(),
+            t2: evidence.t2().0.to_vec(),
+            nodes,
+            rows,
+        }
     }
 
     /// Takes in the next piece.
@@ -51,7 +67,9 @@ impl Gathering {
     /// # Errors
     /// [`UploadsError`]: more of it helps nobody.
     pub fn take(&mut self, piece: UploadsResponse) -> Result<(), UploadsError> {
-        let Some(row) = self.rows.take(piece)? else { return Ok(()) };
+        let Some(row) = self.rows.take(piece)? else {
+            return Ok(());
+        };
         if self.done == self.chunks {
             return Err(UploadsError::Length);
         }
@@ -83,7 +101,11 @@ struct Rows {
 
 impl Rows {
     fn new(sites: usize) -> Self {
-        Self { sites, row: Vec::with_capacity(sites), chunk: Vec::new() }
+        Self {
+            sites,
+            row: Vec::with_capacity(sites),
+            chunk: Vec::new(),
+        }
     }
 
     /// A whole row, when this piece ends one.
@@ -107,7 +129,12 @@ mod tests {
     use super::*;
 
     fn piece(node: u32, bytes: &[u8], last: bool) -> UploadsResponse {
-        UploadsResponse { node, index: 0, piece: bytes.to_vec(), last }
+        UploadsResponse {
+            node,
+            index: 0,
+            piece: bytes.to_vec(),
+            last,
+        }
     }
 
     #[test]
@@ -116,14 +143,23 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(rows.take(piece(0, b"ab", false)), Ok(None));
             assert_eq!(rows.take(piece(0, b"c", true)), Ok(None));
-            assert_eq!(rows.take(piece(1, b"de", true)), Ok(Some(vec![b"abc".to_vec(), b"de".to_vec()])));
+            assert_eq!(
+                rows.take(piece(1, b"de", true)),
+                Ok(Some(vec![b"abc".to_vec(), b"de".to_vec()]))
+            );
         }
     }
 
     #[test]
     fn pieces_out_of_order_or_without_end_are_refused() {
-        assert_eq!(Rows::new(2).take(piece(1, b"a", true)), Err(UploadsError::Order));
-        assert_eq!(Rows::new(0).take(piece(0, b"a", true)), Err(UploadsError::Order));
+        assert_eq!(
+            Rows::new(2).take(piece(1, b"a", true)),
+            Err(UploadsError::Order)
+        );
+        assert_eq!(
+            Rows::new(0).take(piece(0, b"a", true)),
+            Err(UploadsError::Order)
+        );
         let mut rows = Rows::new(1);
         let most = vec![0; MAX_MESSAGE];
         assert_eq!(rows.take(piece(0, &most, false)), Ok(None));

@@ -1,14 +1,16 @@
-//! The version of what travels: a major number that both sides must share, and a minor one, of which the smaller counts.
+//! The version of what travels: a major number that both sides must share, and a minor one, of
+//! which the smaller counts.
 //!
-//! A higher minor adds fields and messages that an older peer does without; protobuf skips what it does not know. Another
-//! major is another protocol, and whoever meets it says so instead of guessing.
+//! A higher minor adds fields and messages that an older peer does without; protobuf skips what it
+//! does not know. Another major is another protocol, and whoever meets it says so instead of
+//! guessing.
 
 use motet_common::refusal::{Code, Refusal};
 use motet_secagg::message::VERSION;
 use std::fmt;
 
-/// The minor this release speaks: 1 says the minor, which 0 did not; 2 lets a download go on where it broke
-/// and says which decisions are known.
+/// The minor this release speaks: 1 says the minor, which 0 did not; 2 lets a download go on where
+/// it broke and says which decisions are known.
 pub const MINOR: u32 = 2;
 
 /// The longest name of a release that is repeated to a person.
@@ -40,7 +42,10 @@ impl Version {
 
     /// What this release speaks.
     pub fn ours() -> Self {
-        Self { major: u32::from(VERSION), minor: MINOR }
+        Self {
+            major: u32::from(VERSION),
+            minor: MINOR,
+        }
     }
 }
 
@@ -59,7 +64,11 @@ pub fn agree(node: &Side<'_>, coordinator: &Side<'_>) -> Result<Version, Refusal
         return Ok(node.version.min(coordinator.version));
     }
     let release = |side: &Side<'_>| -> String {
-        side.software.chars().filter(|letter| letter.is_ascii_graphic()).take(MOST_SOFTWARE).collect()
+        side.software
+            .chars()
+            .filter(|letter| letter.is_ascii_graphic())
+            .take(MOST_SOFTWARE)
+            .collect()
     };
     let (theirs, ours) = (release(node), release(coordinator));
     let detail = format!(
@@ -75,14 +84,23 @@ mod tests {
     use super::*;
 
     fn side(major: u32, minor: u32, software: &str) -> Side<'_> {
-        Side { version: Version { major, minor }, software }
+        Side {
+            version: Version { major, minor },
+            software,
+        }
     }
 
     #[test]
     fn the_smaller_minor_counts_whoever_says_it() {
         for (node, coordinator, agreed) in [(0, 1, 0), (1, 0, 0), (1, 1, 1), (7, 1, 1)] {
             let version = agree(&side(1, node, "a"), &side(1, coordinator, "b")).unwrap();
-            assert_eq!(version, Version { major: 1, minor: agreed });
+            assert_eq!(
+                version,
+                Version {
+                    major: 1,
+                    minor: agreed
+                }
+            );
         }
     }
 
@@ -90,9 +108,17 @@ mod tests {
     fn another_major_is_refused_with_both_versions_and_what_to_install() {
         let refusal = agree(&side(1, 1, "0.1.0"), &side(2, 0, "0.9.0\u{1b}[2J")).unwrap_err();
         assert_eq!(refusal.code, Code::VersionUnknown);
-        for part in ["1.1", "2.0", "`0.1.0`", "install motet `0.9.0[2J` at the node"] {
+        for part in [
+            "1.1",
+            "2.0",
+            "`0.1.0`",
+            "install motet `0.9.0[2J` at the node",
+        ] {
             assert!(refusal.detail.contains(part), "{part}: {}", refusal.detail);
         }
-        assert!(agree(&side(0, 9, "a"), &side(1, 1, "b")).is_err(), "an older major is another protocol too");
+        assert!(
+            agree(&side(0, 9, "a"), &side(1, 1, "b")).is_err(),
+            "an older major is another protocol too"
+        );
     }
 }

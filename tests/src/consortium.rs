@@ -1,5 +1,5 @@
-//! A consortium of real processes for the journeys: one coordinator, several nodes, every step by the commands that
-//! people type. Processes are ended by id when the value is dropped.
+//! A consortium of real processes for the journeys: one coordinator, several nodes, every step by
+//! the commands that people type. Processes are ended by id when the value is dropped.
 #![expect(
     clippy::expect_used,
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long a step may take before the journey fails; generous, because test machines are slow and shared.
+/// How long a step may take before the journey fails; generous, because test machines are slow and
+/// shared.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running process that ends with this value.
@@ -26,7 +27,10 @@ impl Process {
     /// Sends it a signal, such as `STOP` or `CONT`.
     pub fn signal(&self, name: &str) {
         let line = format!("kill -{name} {}", self.0.id());
-        let sent = Command::new("sh").args(["-c", &line]).status().expect("a shell");
+        let sent = Command::new("sh")
+            .args(["-c", &line])
+            .status()
+            .expect("a shell");
         assert!(sent.success(), "{line}");
     }
 
@@ -112,10 +116,14 @@ impl Consortium {
         Self::begin(program, "hub/operator", &[], |_| {})
     }
 
-    /// The same with the operator's folder beside the coordinator's and the governance key in a third, sealed.
+    /// The same with the operator's folder beside the coordinator's and the governance key in a
+    /// third, sealed.
     pub fn start_apart(program: &str, passphrase: &str) -> Self {
-        let files =
-            [("--operator", "op"), ("--governance", "stick"), ("--governance-passphrase-file", "phrase")];
+        let files = [
+            ("--operator", "op"),
+            ("--governance", "stick"),
+            ("--governance-passphrase-file", "phrase"),
+        ];
         Self::begin(program, "op", &files, |c| {
             let line = format!("{passphrase}\n");
             motet_proto::keyfile::write_new_secret(Path::new(&c.path("phrase")), line.as_bytes())
@@ -123,7 +131,12 @@ impl Consortium {
         })
     }
 
-    fn begin(program: &str, identity: &str, files: &[(&str, &str)], prepare: impl FnOnce(&Self)) -> Self {
+    fn begin(
+        program: &str,
+        identity: &str,
+        files: &[(&str, &str)],
+        prepare: impl FnOnce(&Self),
+    ) -> Self {
         let mut consortium = Self {
             program: PathBuf::from(program),
             dir: tempfile::tempdir().expect("a temporary folder"),
@@ -134,15 +147,20 @@ impl Consortium {
         };
         prepare(&consortium);
         let hub = consortium.path("hub");
-        let more: Vec<String> =
-            files.iter().flat_map(|(flag, name)| [(*flag).to_owned(), consortium.path(name)]).collect();
+        let more: Vec<String> = files
+            .iter()
+            .flat_map(|(flag, name)| [(*flag).to_owned(), consortium.path(name)])
+            .collect();
         let mut line = vec!["init", &hub, "--name", "trial", "--country", "NL"];
         line.extend(more.iter().map(String::as_str));
         consortium.motet(&line).done();
         let config = format!("{hub}/coordinator.toml");
         let text = std::fs::read_to_string(&config).expect("init wrote it");
-        let quick: String =
-            text.lines().filter(|line| !line.starts_with("lease")).map(|line| format!("{line}\n")).collect();
+        let quick: String = text
+            .lines()
+            .filter(|line| !line.starts_with("lease"))
+            .map(|line| format!("{line}\n"))
+            .collect();
         std::fs::write(&config, format!("{quick}lease = \"1s\"\n")).expect("writable");
         consortium.start_coordinator();
         consortium
@@ -150,7 +168,12 @@ impl Consortium {
 
     /// A path inside the consortium's folder, as text.
     pub fn path(&self, name: &str) -> String {
-        self.dir.path().join(name).to_str().expect("utf-8").to_owned()
+        self.dir
+            .path()
+            .join(name)
+            .to_str()
+            .expect("utf-8")
+            .to_owned()
     }
 
     /// Starts the coordinator and waits until it answers.
@@ -167,7 +190,11 @@ impl Consortium {
             .open(self.path("coordinator.log"))
             .expect("log");
         let args = [&["coordinator", "--config", &config], extra].concat();
-        let child = self.command(&args).stdout(Stdio::null()).stderr(log).spawn();
+        let child = self
+            .command(&args)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn();
         self.coordinator = Some(Process(child.expect("the program starts")));
     }
 
@@ -176,11 +203,18 @@ impl Consortium {
         self.spawn_coordinator(extra);
         let start = Instant::now();
         while self.motet(&["site", "list", "--as", &self.operator()]).code != 0 {
-            let ended = self.coordinator.as_mut().is_some_and(|c| c.0.try_wait().ok().flatten().is_some());
+            let ended = self
+                .coordinator
+                .as_mut()
+                .is_some_and(|c| c.0.try_wait().ok().flatten().is_some());
             if ended && !extra.is_empty() {
                 return;
             }
-            assert!(start.elapsed() < PATIENCE, "the coordinator does not answer\n{}", self.logs());
+            assert!(
+                start.elapsed() < PATIENCE,
+                "the coordinator does not answer\n{}",
+                self.logs()
+            );
             std::thread::sleep(Duration::from_millis(100));
         }
     }
@@ -192,14 +226,20 @@ impl Consortium {
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(args).stdin(Stdio::null()).env_remove("MOTET_IDENTITY");
+        command
+            .args(args)
+            .stdin(Stdio::null())
+            .env_remove("MOTET_IDENTITY");
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command
     }
 
     /// Runs a command to its end.
     pub fn motet(&self, args: &[&str]) -> Said {
-        self.command(args).output().expect("the program starts").into()
+        self.command(args)
+            .output()
+            .expect("the program starts")
+            .into()
     }
 
     /// Runs an operator's command to its end.
@@ -216,7 +256,9 @@ impl Consortium {
 
     /// An invitation's join code.
     pub fn invite(&self, site: &str, country: &str) -> String {
-        let said = self.operate(&["site", "invite", site, "--country", country]).done();
+        let said = self
+            .operate(&["site", "invite", site, "--country", country])
+            .done();
         said.lines().last().expect("the code").to_owned()
     }
 
@@ -230,12 +272,26 @@ impl Consortium {
     }
 
     /// Invites a site, joins it, gives it a dataset, and starts its node.
-    pub fn add_site(&mut self, site: &str, country: &str, dataset: &str, csv: &Path, schema: &Path) {
+    pub fn add_site(
+        &mut self,
+        site: &str,
+        country: &str,
+        dataset: &str,
+        csv: &Path,
+        schema: &Path,
+    ) {
         let code = self.invite(site, country);
         self.desk(site, &["join", &code]).done();
         self.let_one_leave(site);
-        let (csv, schema) = (csv.to_str().expect("utf-8"), schema.to_str().expect("utf-8"));
-        self.desk(site, &["data", "add", dataset, "--csv", csv, "--schema", schema]).done();
+        let (csv, schema) = (
+            csv.to_str().expect("utf-8"),
+            schema.to_str().expect("utf-8"),
+        );
+        self.desk(
+            site,
+            &["data", "add", dataset, "--csv", csv, "--schema", schema],
+        )
+        .done();
         self.start_node(site, &[]);
     }
 
@@ -243,8 +299,11 @@ impl Consortium {
     pub fn set_lease(&mut self, lease: &str) {
         let config = self.path("hub/coordinator.toml");
         let text = std::fs::read_to_string(&config).expect("init wrote it");
-        let rest: String =
-            text.lines().filter(|line| !line.starts_with("lease")).map(|line| format!("{line}\n")).collect();
+        let rest: String = text
+            .lines()
+            .filter(|line| !line.starts_with("lease"))
+            .map(|line| format!("{line}\n"))
+            .collect();
         std::fs::write(&config, format!("{rest}lease = \"{lease}\"\n")).expect("writable");
         self.coordinator = None;
         self.start_coordinator();
@@ -252,18 +311,37 @@ impl Consortium {
 
     /// Where the coordinator listens.
     pub fn address(&self) -> String {
-        let text = std::fs::read_to_string(self.path("hub/coordinator.toml")).expect("init wrote it");
-        let line = text.lines().find(|line| line.starts_with("listen")).expect("where it listens");
+        let text =
+            std::fs::read_to_string(self.path("hub/coordinator.toml")).expect("init wrote it");
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("listen"))
+            .expect("where it listens");
         line.split('"').nth(1).expect("an address").to_owned()
     }
 
-    /// Invites a site, joins it, gives it a dataset; its node will dial `address` and does not run yet.
-    pub fn add_site_behind(&mut self, site: &str, address: &str, dataset: &str, csv: &Path, schema: &Path) {
+    /// Invites a site, joins it, gives it a dataset; its node will dial `address` and does not run
+    /// yet.
+    pub fn add_site_behind(
+        &mut self,
+        site: &str,
+        address: &str,
+        dataset: &str,
+        csv: &Path,
+        schema: &Path,
+    ) {
         let code = self.invite(site, "NL");
         self.desk(site, &["join", &code]).done();
         self.let_one_leave(site);
-        let (csv, schema) = (csv.to_str().expect("utf-8"), schema.to_str().expect("utf-8"));
-        self.desk(site, &["data", "add", dataset, "--csv", csv, "--schema", schema]).done();
+        let (csv, schema) = (
+            csv.to_str().expect("utf-8"),
+            schema.to_str().expect("utf-8"),
+        );
+        self.desk(
+            site,
+            &["data", "add", dataset, "--csv", csv, "--schema", schema],
+        )
+        .done();
         let settings = self.path(&format!("{site}/node.toml"));
         let text = std::fs::read_to_string(&settings).expect("join wrote it");
         let direct = self.address();
@@ -276,7 +354,8 @@ impl Consortium {
         self.start_node_under(&[], site, extra);
     }
 
-    /// Starts a site's node under another command, such as one that puts it into a network of its own.
+    /// Starts a site's node under another command, such as one that puts it into a network of its
+    /// own.
     pub fn start_node_under(&mut self, outer: &[&str], site: &str, extra: &[&str]) {
         let dir = self.path(site);
         let log = std::fs::File::options()
@@ -290,12 +369,17 @@ impl Consortium {
             None => self.command(&own),
             Some((program, rest)) => {
                 let mut command = Command::new(program);
-                command.args(rest).arg(&self.program).args(&own).stdin(Stdio::null());
+                command
+                    .args(rest)
+                    .arg(&self.program)
+                    .args(&own)
+                    .stdin(Stdio::null());
                 command
             }
         };
         let child = command.stdout(log).stderr(errors).spawn();
-        self.nodes.push((site.to_owned(), Process(child.expect("the program starts"))));
+        self.nodes
+            .push((site.to_owned(), Process(child.expect("the program starts"))));
     }
 
     /// Ends a site's node as a power cut would.
@@ -318,33 +402,50 @@ impl Consortium {
     pub fn wait(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         let start = Instant::now();
         while !holds(self) {
-            assert!(start.elapsed() < PATIENCE, "waited in vain until {what}\n{}", self.logs());
+            assert!(
+                start.elapsed() < PATIENCE,
+                "waited in vain until {what}\n{}",
+                self.logs()
+            );
             std::thread::sleep(Duration::from_millis(100));
         }
     }
 
     /// Approves a study at a site as soon as it has arrived there.
     pub fn approve(&self, site: &str, study: &str) {
-        self.wait("the study has arrived", |c| c.desk(site, &["study", "show", study]).code == 0);
+        self.wait("the study has arrived", |c| {
+            c.desk(site, &["study", "show", study]).code == 0
+        });
         self.desk(site, &["study", "approve", study]).done();
     }
 
-    /// The same with the word that lets its sums differ from those of another study over the same data by the sites that the card
-    /// names, and by those that may stay `away`.
+    /// The same with the word that lets its sums differ from those of another study over the same
+    /// data by the sites that the card names, and by those that may stay `away`.
     pub fn approve_again(&self, site: &str, study: &str, away: &str) {
-        self.wait("the study has arrived", |c| c.desk(site, &["study", "show", study]).code == 0);
-        let again = if away.is_empty() { "--again".to_owned() } else { format!("--again={away}") };
+        self.wait("the study has arrived", |c| {
+            c.desk(site, &["study", "show", study]).code == 0
+        });
+        let again = if away.is_empty() {
+            "--again".to_owned()
+        } else {
+            format!("--again={away}")
+        };
         self.desk(site, &["study", "approve", study, &again]).done();
     }
 
-    /// Proposes the heart study under a name of its own, with phases long enough for a process to come back, and lets
-    /// these sites approve it.
+    /// Proposes the heart study under a name of its own, with phases long enough for a process to
+    /// come back, and lets these sites approve it.
     pub fn propose_patient(&self, name: &str, sites: &[&str]) {
         let file = self.path(&format!("{name}.toml"));
         let text = std::fs::read_to_string(demo_file("heart/logistic.toml")).expect("readable");
-        let patient = ["join", "share", "sign", "reveal"].into_iter().fold(text, |text, phase| {
-            text.replace(&format!("\n{phase} = \"10s\""), &format!("\n{phase} = \"60s\""))
-        });
+        let patient = ["join", "share", "sign", "reveal"]
+            .into_iter()
+            .fold(text, |text, phase| {
+                text.replace(
+                    &format!("\n{phase} = \"10s\""),
+                    &format!("\n{phase} = \"60s\""),
+                )
+            });
         std::fs::write(&file, patient.replace("heart-disease", name)).expect("writable");
         self.operate(&["study", "propose", &file]).done();
         sites.iter().for_each(|site| self.approve(site, name));
@@ -358,16 +459,27 @@ impl Consortium {
         frames.expect("a list of frames").clone()
     }
 
-    /// The report of a study that is released, without what names study and run or tells the time: what an undisturbed run
-    /// gives too.
+    /// The report of a study that is released, without what names study and run or tells the time:
+    /// what an undisturbed run gives too.
     pub fn figures(&self, study: &str) -> Value {
         let out = self.path(&format!("{study}.release"));
-        self.operate(&["release", "get", study, "--out", &out]).done();
+        self.operate(&["release", "get", study, "--out", &out])
+            .done();
         let text = std::fs::read_to_string(format!("{out}/report.json")).expect("readable");
         std::fs::remove_dir_all(out).expect("removable");
         let mut report: Value = serde_json::from_str(&text).expect("valid JSON");
-        let names_and_times = ["study", "study_digest", "run", "started", "finished", "created"];
-        report.as_object_mut().expect("an object").retain(|key, _| !names_and_times.contains(&key.as_str()));
+        let names_and_times = [
+            "study",
+            "study_digest",
+            "run",
+            "started",
+            "finished",
+            "created",
+        ];
+        report
+            .as_object_mut()
+            .expect("an object")
+            .retain(|key, _| !names_and_times.contains(&key.as_str()));
         report
     }
 
@@ -379,11 +491,16 @@ impl Consortium {
             .filter_map(|entry| Some(entry.ok()?.path()))
             .collect();
         paths.sort();
-        for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "log")) {
+        for path in paths
+            .iter()
+            .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+        {
             let log = std::fs::read_to_string(path).unwrap_or_default();
             let tail: Vec<&str> = log.lines().rev().take(15).collect();
             text.push_str(&format!("--- {}\n", path.display()));
-            tail.iter().rev().for_each(|line| text.push_str(&format!("{line}\n")));
+            tail.iter()
+                .rev()
+                .for_each(|line| text.push_str(&format!("{line}\n")));
         }
         text
     }
@@ -393,11 +510,16 @@ impl Consortium {
 pub fn going_on(name: &str) -> String {
     let text = std::fs::read_to_string(demo_file(name)).expect("readable");
     let going_on = text.replace("on_site_loss = \"pause\"", "on_site_loss = \"continue\"");
-    assert_ne!(text, going_on, "the study says what it does when it loses a site");
+    assert_ne!(
+        text, going_on,
+        "the study says what it does when it loses a site"
+    );
     going_on
 }
 
 /// A file of the demo's data, which the journeys use too.
 pub fn demo_file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../cli/demo").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../cli/demo")
+        .join(name)
 }

@@ -1,5 +1,5 @@
-//! The memory of a running process, looked at from outside: what a root attacker, a debugger or a core file would see.
-//! Every readable page counts, whether it is in use or was given back.
+//! The memory of a running process, looked at from outside: what a root attacker, a debugger or a
+//! core file would see. Every readable page counts, whether it is in use or was given back.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -17,8 +17,8 @@ const PIECE: usize = 4 << 20;
 /// What is looked for, by name.
 pub type Needles = BTreeMap<String, Vec<u8>>;
 
-/// How often each needle lies in the memory of a process. Nothing where this user may not look: a process that is not
-/// dumpable can be read by an administrator only.
+/// How often each needle lies in the memory of a process. Nothing where this user may not look: a
+/// process that is not dumpable can be read by an administrator only.
 pub fn count(process: u32, needles: &Needles) -> Option<BTreeMap<String, usize>> {
     let index = Index::of(needles);
     let mut found: BTreeMap<String, usize> = needles.keys().map(|name| (name.clone(), 0)).collect();
@@ -35,20 +35,32 @@ pub fn count(process: u32, needles: &Needles) -> Option<BTreeMap<String, usize>>
         let mut at = start;
         let mut piece = vec![0; PIECE + index.longest];
         while at < end {
-            let size = usize::try_from(end - at).unwrap_or(usize::MAX).min(piece.len());
-            // Pages that the kernel keeps for itself cannot be read; nor can those that went away meanwhile.
-            let Ok(got) = memory.read_at(&mut piece[..size], at) else { break };
+            let size = usize::try_from(end - at)
+                .unwrap_or(usize::MAX)
+                .min(piece.len());
+            // Pages that the kernel keeps for itself cannot be read; nor can those that went away
+            // meanwhile.
+            let Ok(got) = memory.read_at(&mut piece[..size], at) else {
+                break;
+            };
             if got == 0 {
                 break;
             }
             read += got;
             // A needle that begins in the overlap is counted with the next piece.
-            let own = if at + got as u64 >= end || got < size { got } else { PIECE.min(got) };
+            let own = if at + got as u64 >= end || got < size {
+                got
+            } else {
+                PIECE.min(got)
+            };
             index.count(&piece[..got], own, &mut found);
             at += own as u64;
         }
     }
-    assert!(read > 1 << 20, "only {read} bytes could be read: the search proves nothing");
+    assert!(
+        read > 1 << 20,
+        "only {read} bytes could be read: the search proves nothing"
+    );
     Some(found)
 }
 
@@ -65,7 +77,10 @@ fn readable(line: &str) -> Option<(u64, u64)> {
         return None;
     }
     let (start, end) = range.split_once('-')?;
-    Some((u64::from_str_radix(start, 16).ok()?, u64::from_str_radix(end, 16).ok()?))
+    Some((
+        u64::from_str_radix(start, 16).ok()?,
+        u64::from_str_radix(end, 16).ok()?,
+    ))
 }
 
 /// The needles by their first two bytes.
@@ -78,7 +93,10 @@ impl<'n> Index<'n> {
     fn of(needles: &'n Needles) -> Self {
         let mut by_start = vec![Vec::new(); 1 << 16];
         for (name, bytes) in needles {
-            assert!(bytes.len() >= 8, "{name} is too short to be there for no other reason");
+            assert!(
+                bytes.len() >= 8,
+                "{name} is too short to be there for no other reason"
+            );
             by_start[start(bytes)].push((name.as_str(), bytes.as_slice()));
         }
         let longest = needles.values().map(Vec::len).max().unwrap_or_default();

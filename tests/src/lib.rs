@@ -1,5 +1,6 @@
-//! What the tests share: a simulated world of rounds, a lying coordinator, a model of the rules, every decoder and parser as a
-//! function of bytes, a consortium of real processes, a bad network, and a caller who keeps to no rules.
+//! What the tests share: a simulated world of rounds, a lying coordinator, a model of the rules,
+//! every decoder and parser as a function of bytes, a consortium of real processes, a bad network,
+//! and a caller who keeps to no rules.
 
 pub mod attack;
 pub mod consortium;

@@ -1,5 +1,6 @@
-//! A host of its own for a process under test: a network namespace joined to this machine by a pair of virtual cards, with
-//! loss, and with delay where the kernel can. Needs root, `ip`, and `tc` with netem or `nft`.
+//! A host of its own for a process under test: a network namespace joined to this machine by a pair
+//! of virtual cards, with loss, and with delay where the kernel can. Needs root, `ip`, and `tc`
+//! with netem or `nft`.
 
 use std::process::Command;
 
@@ -13,15 +14,22 @@ pub struct Host {
 }
 
 fn sh(line: &str) -> Result<(), String> {
-    let output = Command::new("sh").args(["-c", line]).output().map_err(|error| error.to_string())?;
+    let output = Command::new("sh")
+        .args(["-c", line])
+        .output()
+        .map_err(|error| error.to_string())?;
     if output.status.success() {
         return Ok(());
     }
-    Err(format!("`{line}`: {}", String::from_utf8_lossy(&output.stderr).trim()))
+    Err(format!(
+        "`{line}`: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    ))
 }
 
 impl Host {
-    /// A host whose packets are lost by the hundredth in each direction, and take 100 ms each way where that can be had.
+    /// A host whose packets are lost by the hundredth in each direction, and take 100 ms each way
+    /// where that can be had.
     ///
     /// # Errors
     /// What this machine cannot do.
@@ -30,10 +38,20 @@ impl Host {
         let (name, here, there) = (format!("motet-{id}"), format!("mh{id}"), format!("mt{id}"));
         let net = format!("10.213.{}", id % 250);
         sh(&format!("ip netns add {name}"))?;
-        let mut host = Self { name: name.clone(), outside: format!("{net}.1"), is_far: false };
-        sh(&format!("ip link add {here} type veth peer name {there} netns {name}"))?;
-        sh(&format!("ip addr add {net}.1/30 dev {here} && ip link set {here} up"))?;
-        sh(&format!("ip -n {name} addr add {net}.2/30 dev {there} && ip -n {name} link set {there} up"))?;
+        let mut host = Self {
+            name: name.clone(),
+            outside: format!("{net}.1"),
+            is_far: false,
+        };
+        sh(&format!(
+            "ip link add {here} type veth peer name {there} netns {name}"
+        ))?;
+        sh(&format!(
+            "ip addr add {net}.1/30 dev {here} && ip link set {here} up"
+        ))?;
+        sh(&format!(
+            "ip -n {name} addr add {net}.2/30 dev {there} && ip -n {name} link set {there} up"
+        ))?;
         sh(&format!("ip -n {name} link set lo up"))?;
         let netem = format!("tc -n {name} qdisc add dev {there} root netem delay 200ms loss 2%");
         if sh(&netem).is_ok() {
@@ -59,7 +77,11 @@ impl Host {
     /// Packets that were lost, as far as the rules count them: whether there was any loss at all.
     pub fn has_rules(&self) -> bool {
         self.is_far
-            || sh(&format!("ip netns exec {} nft list table inet f | grep -q drop", self.name)).is_ok()
+            || sh(&format!(
+                "ip netns exec {} nft list table inet f | grep -q drop",
+                self.name
+            ))
+            .is_ok()
     }
 }
 

@@ -1,5 +1,5 @@
-//! A network as hospitals have it: a proxy on loopback that cuts connections after so many bytes or so long, delays what it
-//! passes on, forgets connections, and goes dark. It counts what it passes.
+//! A network as hospitals have it: a proxy on loopback that cuts connections after so many bytes or
+//! so long, delays what it passes on, forgets connections, and goes dark. It counts what it passes.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -84,8 +84,8 @@ impl Proxy {
         self.counts.dark.store(dark, Ordering::Relaxed);
     }
 
-    /// Forgets its connections, as a router does that translates addresses: what is sent over them is swallowed, neither end
-    /// is told, and only new connections pass.
+    /// Forgets its connections, as a router does that translates addresses: what is sent over them
+    /// is swallowed, neither end is told, and only new connections pass.
     pub fn forget(&self) {
         self.counts.forgotten.fetch_add(1, Ordering::Relaxed);
     }
@@ -109,10 +109,18 @@ impl Drop for Proxy {
 
 /// One connection, in a thread for each direction.
 fn pass(client: TcpStream, target: SocketAddr, faults: Faults, counts: &Arc<Counts>) {
-    let Ok(server) = TcpStream::connect(target) else { return };
-    let (passed, is_cut, start) = (Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default(), Instant::now());
+    let Ok(server) = TcpStream::connect(target) else {
+        return;
+    };
+    let (passed, is_cut, start) = (
+        Arc::<AtomicU64>::default(),
+        Arc::<AtomicBool>::default(),
+        Instant::now(),
+    );
     for (from, to, is_up) in [(&client, &server, true), (&server, &client, false)] {
-        let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) else { return };
+        let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) else {
+            return;
+        };
         let way = Way {
             from,
             to,
@@ -148,7 +156,9 @@ impl Way {
         let _ = (self.from.set_nodelay(true), self.to.set_nodelay(true));
         // What is delayed goes out in a thread of its own, in order.
         let (sender, waiting) = mpsc::channel::<(Instant, Vec<u8>)>();
-        let Ok(mut out) = self.to.try_clone() else { return };
+        let Ok(mut out) = self.to.try_clone() else {
+            return;
+        };
         let writer = thread::spawn(move || {
             for (due, bytes) in waiting {
                 thread::sleep(due.saturating_duration_since(Instant::now()));
@@ -161,7 +171,9 @@ impl Way {
         loop {
             if self.is_to_be_cut() {
                 let first = !self.is_cut.swap(true, Ordering::Relaxed);
-                self.counts.cuts.fetch_add(u64::from(first), Ordering::Relaxed);
+                self.counts
+                    .cuts
+                    .fetch_add(u64::from(first), Ordering::Relaxed);
                 break;
             }
             match self.from.read(&mut piece) {
@@ -176,7 +188,10 @@ impl Way {
                         thread::sleep(Duration::from_secs_f64(count as f64 / rate as f64));
                     }
                     let bytes = piece.get(..count).unwrap_or_default().to_vec();
-                    if sender.send((Instant::now() + self.faults.delay, bytes)).is_err() {
+                    if sender
+                        .send((Instant::now() + self.faults.delay, bytes))
+                        .is_err()
+                    {
                         break;
                     }
                 }
@@ -186,11 +201,18 @@ impl Way {
         }
         drop(sender);
         let _ = writer.join();
-        let _ = (self.from.shutdown(Shutdown::Both), self.to.shutdown(Shutdown::Both));
+        let _ = (
+            self.from.shutdown(Shutdown::Both),
+            self.to.shutdown(Shutdown::Both),
+        );
     }
 
     fn is_to_be_cut(&self) -> bool {
-        let Faults { cut_after, cut_every, .. } = self.faults;
+        let Faults {
+            cut_after,
+            cut_every,
+            ..
+        } = self.faults;
         self.counts.over.load(Ordering::Relaxed)
             || self.counts.dark.load(Ordering::Relaxed)
             || cut_after.is_some_and(|most| self.passed.load(Ordering::Relaxed) >= most)
@@ -199,5 +221,8 @@ impl Way {
 }
 
 fn is_pause(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
+    matches!(
+        error.kind(),
+        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+    )
 }

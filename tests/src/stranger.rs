@@ -1,5 +1,5 @@
-//! A caller who keeps to no rules: TLS to the coordinator's port and HTTP/2 frames written by hand, so that a test can do what
-//! no client library would.
+//! A caller who keeps to no rules: TLS to the coordinator's port and HTTP/2 frames written by hand,
+//! so that a test can do what no client library would.
 #![expect(
     clippy::expect_used,
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
@@ -49,7 +49,9 @@ pub struct Stranger {
 /// Settings of TLS that trust the consortium's authority and show no certificate.
 pub fn tls(authority: &Path) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(authority).expect("a certificate")).expect("an authority");
+    roots
+        .add(CertificateDer::from_pem_file(authority).expect("a certificate"))
+        .expect("an authority");
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
@@ -98,8 +100,15 @@ impl Stranger {
         tls.write_all(&[PREFACE, &frame(SETTINGS, 0, 0, &[])].concat())?;
         tls.flush()?;
         let (window, stream_window) = (WINDOW, WINDOW);
-        let mut stranger =
-            Self { tls, next: 1, window, stream_window, heard: Vec::new(), answered: 0, over: false };
+        let mut stranger = Self {
+            tls,
+            next: 1,
+            window,
+            stream_window,
+            heard: Vec::new(),
+            answered: 0,
+            over: false,
+        };
         stranger.listen_once()?;
         stranger.tls.sock.set_read_timeout(Some(LISTEN))?;
         Ok(stranger)
@@ -120,8 +129,8 @@ impl Stranger {
         self.tls.flush()
     }
 
-    /// Opens a call and sends the beginning of a message of `announced` bytes: up to `most` of it, as far as the server takes
-    /// them. Gives how many were taken.
+    /// Opens a call and sends the beginning of a message of `announced` bytes: up to `most` of it,
+    /// as far as the server takes them. Gives how many were taken.
     ///
     /// # Errors
     /// When the connection is over.
@@ -132,7 +141,9 @@ impl Stranger {
         payload.resize(FRAME, 0);
         let (mut sent, mut waited, before) = (0_usize, 0, self.answered);
         while sent < most && !self.over && self.answered == before && waited < 10 {
-            let room = self.window.min(self.stream_window - i64::try_from(sent).unwrap_or(i64::MAX));
+            let room = self
+                .window
+                .min(self.stream_window - i64::try_from(sent).unwrap_or(i64::MAX));
             if room < FRAME as i64 {
                 self.listen()?;
                 waited += 1;
@@ -177,7 +188,9 @@ impl Stranger {
         while let Some((head, rest)) = self.heard.split_first_chunk::<9>() {
             let [a, b, c, kind, flags, stream @ ..] = *head;
             let length = u32::from_be_bytes([0, a, b, c]) as usize;
-            let Some(payload) = rest.get(..length) else { break };
+            let Some(payload) = rest.get(..length) else {
+                break;
+            };
             match kind {
                 HEADERS => self.answered += 1,
                 GOAWAY => self.over = true,

@@ -1,5 +1,5 @@
-//! A trial of methods through the real system, masked: processes, study files, releases. The figures that they are held to are
-//! those of other programs on one pooled table.
+//! A trial of methods through the real system, masked: processes, study files, releases. The
+//! figures that they are held to are those of other programs on one pooled table.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -24,7 +24,12 @@ pub struct Trial {
 impl Trial {
     /// With the tables and the schema of a demo.
     pub fn new(program: &str, scene: &str, dataset: &'static str, sites: &[&'static str]) -> Self {
-        Self::with(Consortium::start(program), &demo_file(scene), dataset, sites)
+        Self::with(
+            Consortium::start(program),
+            &demo_file(scene),
+            dataset,
+            sites,
+        )
     }
 
     /// With the tables and the schema of a folder.
@@ -41,7 +46,11 @@ impl Trial {
             consortium.add_site_behind(site, &address, dataset, &csv, &schema);
             consortium.start_node(site, &[]);
         }
-        Self { consortium, sites: sites.to_vec(), dataset }
+        Self {
+            consortium,
+            sites: sites.to_vec(),
+            dataset,
+        }
     }
 
     /// Lets every site take times as they are.
@@ -50,8 +59,11 @@ impl Trial {
             let settings = self.consortium.path(&format!("{site}/node.toml"));
             let text = std::fs::read_to_string(&settings).expect("join wrote it");
             assert!(text.contains("exact_times = false"), "{text}");
-            std::fs::write(&settings, text.replace("exact_times = false", "exact_times = true"))
-                .expect("writable");
+            std::fs::write(
+                &settings,
+                text.replace("exact_times = false", "exact_times = true"),
+            )
+            .expect("writable");
             self.consortium.kill_node(site);
             self.consortium.start_node(site, &[]);
         }
@@ -73,7 +85,9 @@ impl Trial {
 
     /// Lets every site approve it and starts its run.
     pub fn start(&self, id: &str) {
-        self.sites.iter().for_each(|site| self.consortium.approve(site, id));
+        self.sites
+            .iter()
+            .for_each(|site| self.consortium.approve(site, id));
         self.consortium.operate(&["run", "start", id]).done();
     }
 
@@ -89,9 +103,20 @@ impl Trial {
         });
         let seconds = began.elapsed().as_secs_f64();
         let out = self.consortium.path(&format!("{id}.release"));
-        self.consortium.operate(&["release", "get", id, "--out", &out]).done();
-        self.consortium.motet(&["release", "verify", &out, "--as", &self.consortium.operator()]).done();
-        let report = json(&std::fs::read_to_string(format!("{out}/report.json")).expect("readable"));
+        self.consortium
+            .operate(&["release", "get", id, "--out", &out])
+            .done();
+        self.consortium
+            .motet(&[
+                "release",
+                "verify",
+                &out,
+                "--as",
+                &self.consortium.operator(),
+            ])
+            .done();
+        let report =
+            json(&std::fs::read_to_string(format!("{out}/report.json")).expect("readable"));
         let frames = self.consortium.frames(self.sites[0]);
         let bytes: u64 = frames
             .iter()
@@ -121,7 +146,10 @@ impl Trial {
     /// What a site found for itself.
     pub fn local(&self, site: &str, study: &str) -> Value {
         let path = self.consortium.path(&format!("{site}/local/{study}.json"));
-        self.consortium.wait("the site's own report is written", |_| std::path::Path::new(&path).exists());
+        self.consortium
+            .wait("the site's own report is written", |_| {
+                std::path::Path::new(&path).exists()
+            });
         json(&std::fs::read_to_string(path).expect("readable"))
     }
 }
@@ -140,15 +168,25 @@ pub fn reference(name: &str) -> Value {
 /// Equal within the tolerance of an exact federated fit.
 pub fn close(what: &str, got: &Value, want: &Value) {
     let (got, want) = (got.as_f64().expect(what), want.as_f64().expect(what));
-    assert!((got - want).abs() <= 1e-8 * (1.0 + want.abs()), "{what}: {got} instead of {want}");
+    assert!(
+        (got - want).abs() <= 1e-8 * (1.0 + want.abs()),
+        "{what}: {got} instead of {want}"
+    );
 }
 
 /// Coefficients, standard errors and log-likelihood.
 pub fn is_the_fit(report: &Value, want: &Value, errors: &str) {
     let coefficients = report["coefficients"].as_array().expect("coefficients");
-    assert_eq!(coefficients.len(), want["coef"].as_array().expect("a list").len());
+    assert_eq!(
+        coefficients.len(),
+        want["coef"].as_array().expect("a list").len()
+    );
     for (at, found) in coefficients.iter().enumerate() {
-        close(&format!("coefficient {at}"), &found["estimate"], &want["coef"][at]);
+        close(
+            &format!("coefficient {at}"),
+            &found["estimate"],
+            &want["coef"][at],
+        );
         close(&format!("error {at}"), &found["se"], &want[errors][at]);
     }
     close("log-likelihood", &report["loglik"], &want["loglik"]);

@@ -1,5 +1,6 @@
-//! A second consortium that is the first one, copied: the same keys, rosters and approved studies on another port. What hangs
-//! on a study's text, its roster and its data comes out the same in both, whatever happens to one of them.
+//! A second consortium that is the first one, copied: the same keys, rosters and approved studies
+//! on another port. What hangs on a study's text, its roster and its data comes out the same in
+//! both, whatever happens to one of them.
 #![expect(
     clippy::expect_used,
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
@@ -12,7 +13,8 @@ use std::net::TcpListener;
 use std::path::Path;
 
 impl Consortium {
-    /// Ends all processes, and gives a copy of the folder that listens elsewhere. Nothing runs then in either.
+    /// Ends all processes, and gives a copy of the folder that listens elsewhere. Nothing runs then
+    /// in either.
     pub fn twin(&mut self) -> Self {
         self.nodes.clear();
         self.coordinator = None;
@@ -40,26 +42,53 @@ impl Consortium {
     /// Whether a run of the study is released; a run that failed ends the test.
     pub fn is_released(&self, study: &str) -> bool {
         let runs = self.operate(&["run", "list", study]);
-        assert!(!runs.out.contains("failed"), "{}\n{}", runs.out, self.logs());
+        assert!(
+            !runs.out.contains("failed"),
+            "{}\n{}",
+            runs.out,
+            self.logs()
+        );
         runs.out.contains("released")
     }
 
-    /// How many sums this site's update went into, each of all `sites` sites and none twice, by the site's own ledger.
+    /// How many sums this site's update went into, each of all `sites` sites and none twice, by the
+    /// site's own ledger.
     pub fn contributions(&self, site: &str, sites: usize) -> usize {
         let text = self.desk(site, &["ledger", "verify", "--json"]).done();
         let value: Value = serde_json::from_str(&text).expect("valid JSON");
-        let receipts = value.get("receipts").and_then(Value::as_array).expect("receipts");
-        let released = |receipt: &&Value| receipt.get("became").is_some_and(|became| became == "released");
+        let receipts = value
+            .get("receipts")
+            .and_then(Value::as_array)
+            .expect("receipts");
+        let released = |receipt: &&Value| {
+            receipt
+                .get("became")
+                .is_some_and(|became| became == "released")
+        };
         let place = |receipt: &Value| -> (String, u64) {
             let whole = receipt.get("sites") == Some(&Value::from(sites))
                 && receipt.get("own_upload") == Some(&Value::from(true));
             assert!(whole, "{site}: {receipt}");
-            let study = receipt.get("study").and_then(Value::as_str).expect("a study").to_owned();
-            (study, receipt.get("round").and_then(Value::as_u64).expect("a round"))
+            let study = receipt
+                .get("study")
+                .and_then(Value::as_str)
+                .expect("a study")
+                .to_owned();
+            (
+                study,
+                receipt
+                    .get("round")
+                    .and_then(Value::as_u64)
+                    .expect("a round"),
+            )
         };
         let places: Vec<(String, u64)> = receipts.iter().filter(released).map(place).collect();
         let distinct: BTreeSet<&(String, u64)> = places.iter().collect();
-        assert_eq!(distinct.len(), places.len(), "{site}: a round counted twice");
+        assert_eq!(
+            distinct.len(),
+            places.len(),
+            "{site}: a round counted twice"
+        );
         places.len()
     }
 }
@@ -85,7 +114,10 @@ fn readdress(folder: &Path, old: &str, new: &str) {
         let path = entry.expect("readable").path();
         if path.is_dir() {
             readdress(&path, old, new);
-        } else if path.extension().is_some_and(|extension| extension == "toml") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
             let text = std::fs::read_to_string(&path).expect("utf-8");
             std::fs::write(&path, text.replace(old, new)).expect("writable");
         }

@@ -1,6 +1,7 @@
-//! Every attack of the design's table against the code that is to withstand it, one named test each, and the rulings that
-//! concern the protocol. A lying coordinator speaks to real nodes (`motet_tests::attack`); what it must not get is a
-//! refusal with a stable code. The table of attacks, defences and tests stands in common/secagg/README.md.
+//! Every attack of the design's table against the code that is to withstand it, one named test
+//! each, and the rulings that concern the protocol. A lying coordinator speaks to real nodes
+//! (`motet_tests::attack`); what it must not get is a refusal with a stable code. The table of
+//! attacks, defences and tests stands in common/secagg/README.md.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -1,9 +1,10 @@
-//! Processes killed and stopped at any moment while an exact fit, trees and an average are computed at once. Every run is released;
-//! fit and trees are bit for bit those of a copy of the same consortium that nobody disturbed, and every sum of the average is
-//! the one its uploads give, with every site in it once.
+//! Processes killed and stopped at any moment while an exact fit, trees and an average are computed
+//! at once. Every run is released; fit and trees are bit for bit those of a copy of the same
+//! consortium that nobody disturbed, and every sum of the average is the one its uploads give, with
+//! every site in it once.
 //!
-//! `MOTET_CHAOS=281 cargo test -p motet-tests --test chaos -- --nocapture` goes on until so many were killed; `MOTET_SEED` draws
-//! other moments.
+//! `MOTET_CHAOS=281 cargo test -p motet-tests --test chaos -- --nocapture` goes on until so many
+//! were killed; `MOTET_SEED` draws other moments.
 #![expect(
     clippy::expect_used,
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
@@ -21,7 +22,10 @@ const SITES: [&str; 4] = ["cleveland", "hungarian", "switzerland", "va"];
 const KINDS: [(&str, &str); 3] = [
     ("logistic", ""),
     ("gbdt", "kind = \"gbdt\"\ntrees = 4\ndepth = 2\n"),
-    ("fedavg", "kind = \"fedavg\"\nrounds = 8\nbatch = 0\nlr = 0.1\n"),
+    (
+        "fedavg",
+        "kind = \"fedavg\"\nrounds = 8\nbatch = 0\nlr = 0.1\n",
+    ),
 ];
 /// Kills in the short form, and in one turn of the long one.
 const KILLS: u64 = 10;
@@ -36,10 +40,13 @@ fn number(variable: &str, usual: u64) -> u64 {
 fn study(id: &str, recipe: &str) -> String {
     let text = std::fs::read_to_string(demo_file("heart/logistic.toml")).expect("readable");
     let (head, rest) = text.split_once("[recipe]\n").expect("a recipe");
-    let (own, tail) = rest.split_once("\n[privacy]").expect("limits after the recipe");
+    let (own, tail) = rest
+        .split_once("\n[privacy]")
+        .expect("limits after the recipe");
     let recipe = if recipe.is_empty() { own } else { recipe };
-    let patient =
-        ["join", "share", "sign", "reveal", "upload"].into_iter().fold(tail.to_owned(), |tail, phase| {
+    let patient = ["join", "share", "sign", "reveal", "upload"]
+        .into_iter()
+        .fold(tail.to_owned(), |tail, phase| {
             let lines = tail.lines().map(|line| {
                 if line.starts_with(&format!("{phase} = ")) {
                     format!("{phase} = \"120s\"\n")
@@ -121,25 +128,38 @@ impl Chaos {
 
     /// Three studies, all at once, here under faults and in a copy without: what each gave.
     fn turn(&mut self, turn: u64, until: u64) {
-        let ids: Vec<String> = KINDS.iter().map(|(kind, _)| format!("{kind}-{turn}")).collect();
+        let ids: Vec<String> = KINDS
+            .iter()
+            .map(|(kind, _)| format!("{kind}-{turn}"))
+            .collect();
         for (id, (_, recipe)) in ids.iter().zip(KINDS) {
             let file = self.consortium.path(&format!("{id}.toml"));
             std::fs::write(&file, study(id, recipe)).expect("writable");
             self.consortium.operate(&["study", "propose", &file]).done();
-            SITES.iter().for_each(|site| self.consortium.approve(site, id));
+            SITES
+                .iter()
+                .for_each(|site| self.consortium.approve(site, id));
         }
         let mut twin = self.consortium.twin();
         twin.start_all(&SITES);
-        ids.iter().for_each(|id| drop(twin.operate(&["run", "start", id]).done()));
-        twin.wait("the undisturbed runs are released", |twin| ids.iter().all(|id| twin.is_released(id)));
+        ids.iter()
+            .for_each(|id| drop(twin.operate(&["run", "start", id]).done()));
+        twin.wait("the undisturbed runs are released", |twin| {
+            ids.iter().all(|id| twin.is_released(id))
+        });
         let due: Vec<Outcome> = ids.iter().map(|id| Outcome::of(&twin, id)).collect();
         drop(twin);
 
         self.consortium.start_all(&SITES);
-        ids.iter().for_each(|id| drop(self.consortium.operate(&["run", "start", id]).done()));
+        ids.iter()
+            .for_each(|id| drop(self.consortium.operate(&["run", "start", id]).done()));
         let start = Instant::now();
         while !ids.iter().all(|id| self.consortium.is_released(id)) {
-            assert!(start.elapsed() < STUCK, "{ids:?} hang\n{}", self.consortium.logs());
+            assert!(
+                start.elapsed() < STUCK,
+                "{ids:?} hang\n{}",
+                self.consortium.logs()
+            );
             if self.kills < until {
                 self.sleep(500);
                 self.fault();
@@ -154,7 +174,9 @@ impl Chaos {
                 assert_eq!(got, due, "{id} is not what the undisturbed copy gives");
             }
             // From the uploads themselves: each sum, and that each state follows from it.
-            self.consortium.operate(&["ledger", "verify", "--recompute", &got.run]).done();
+            self.consortium
+                .operate(&["ledger", "verify", "--recompute", &got.run])
+                .done();
         }
     }
 }
@@ -173,7 +195,12 @@ struct Outcome {
 impl PartialEq for Outcome {
     fn eq(&self, other: &Self) -> bool {
         let parts = |outcome: &Self| {
-            (outcome.rounds, outcome.state_root.clone(), outcome.figures.clone(), outcome.model.clone())
+            (
+                outcome.rounds,
+                outcome.state_root.clone(),
+                outcome.figures.clone(),
+                outcome.model.clone(),
+            )
         };
         parts(self) == parts(other)
     }
@@ -182,18 +209,31 @@ impl PartialEq for Outcome {
 impl Outcome {
     fn of(consortium: &Consortium, study: &str) -> Self {
         let out = consortium.path(&format!("{study}.checked"));
-        consortium.operate(&["release", "get", study, "--out", &out]).done();
-        consortium.motet(&["release", "verify", &out, "--as", &consortium.operator()]).done();
+        consortium
+            .operate(&["release", "get", study, "--out", &out])
+            .done();
+        consortium
+            .motet(&["release", "verify", &out, "--as", &consortium.operator()])
+            .done();
         let text = std::fs::read_to_string(format!("{out}/manifest.json")).expect("readable");
         let manifest: BTreeMap<String, Value> = serde_json::from_str(&text).expect("valid JSON");
         let model = std::fs::read(format!("{out}/model.safetensors")).expect("readable");
         // Behind the header: that names the run.
-        let header = model.first_chunk().map_or(0, |length| u64::from_le_bytes(*length)) as usize;
+        let header = model
+            .first_chunk()
+            .map_or(0, |length| u64::from_le_bytes(*length)) as usize;
         std::fs::remove_dir_all(out).expect("removable");
         let figures = consortium.figures(study);
         Self {
-            run: manifest.get("run").and_then(Value::as_str).expect("a run").to_owned(),
-            rounds: figures.get("rounds").and_then(Value::as_u64).expect("rounds"),
+            run: manifest
+                .get("run")
+                .and_then(Value::as_str)
+                .expect("a run")
+                .to_owned(),
+            rounds: figures
+                .get("rounds")
+                .and_then(Value::as_u64)
+                .expect("rounds"),
             state_root: manifest.get("state_root").expect("a state").clone(),
             figures,
             model: model.get(8 + header..).expect("tensors").to_vec(),
@@ -210,7 +250,8 @@ fn whatever_is_killed_or_stopped_runs_release_what_an_undisturbed_copy_releases(
         let csv = demo_file(&format!("heart/{site}.csv"));
         consortium.add_site(site, "NL", "heart", &csv, &demo_file("heart/schema.toml"));
     }
-    // Every sum can be made again at the end, and nobody is given up who comes back within two minutes.
+    // Every sum can be made again at the end, and nobody is given up who comes back within two
+    // minutes.
     let config = consortium.path("hub/coordinator.toml");
     let text = std::fs::read_to_string(&config).expect("init wrote it");
     let rest: String = text
@@ -220,20 +261,40 @@ fn whatever_is_killed_or_stopped_runs_release_what_an_undisturbed_copy_releases(
         .collect();
     std::fs::write(&config, format!("retain_uploads_days = 1\n{rest}")).expect("writable");
     consortium.set_lease("120s");
-    let mut chaos =
-        Chaos { consortium, dice: ChaCha20Rng::seed_from_u64(seed), faults: 0, kills: 0, stops: 0 };
+    let mut chaos = Chaos {
+        consortium,
+        dice: ChaCha20Rng::seed_from_u64(seed),
+        faults: 0,
+        kills: 0,
+        stops: 0,
+    };
     let mut turn = 0;
     while turn == 0 || chaos.kills < wanted {
         turn += 1;
         let until = wanted.min(chaos.kills + KILLS);
         chaos.turn(turn, until);
-        println!("turn {turn}: {} killed, {} stood still for a while", chaos.kills, chaos.stops);
+        println!(
+            "turn {turn}: {} killed, {} stood still for a while",
+            chaos.kills, chaos.stops
+        );
     }
     // Whoever comes back goes on with the attempt that was under way: none is made a second time.
-    let log = std::fs::read_to_string(chaos.consortium.path("coordinator.log")).expect("it was started");
-    assert_eq!(log.matches("an attempt ended without a sum").count(), 0, "{}", chaos.consortium.logs());
+    let log =
+        std::fs::read_to_string(chaos.consortium.path("coordinator.log")).expect("it was started");
+    assert_eq!(
+        log.matches("an attempt ended without a sum").count(),
+        0,
+        "{}",
+        chaos.consortium.logs()
+    );
     chaos.consortium.operate(&["ledger", "verify"]).done();
-    let sums: Vec<usize> =
-        SITES.iter().map(|site| chaos.consortium.contributions(site, SITES.len())).collect();
-    assert!(sums.iter().all(|count| Some(count) == sums.first() && *count > 0), "{sums:?}");
+    let sums: Vec<usize> = SITES
+        .iter()
+        .map(|site| chaos.consortium.contributions(site, SITES.len()))
+        .collect();
+    assert!(
+        sums.iter()
+            .all(|count| Some(count) == sums.first() && *count > 0),
+        "{sums:?}"
+    );
 }

@@ -1,4 +1,5 @@
-//! A hospital whose record is lost: what its node says to do is done, word by word, and it is in the next study.
+//! A hospital whose record is lost: what its node says to do is done, word by word, and it is in
+//! the next study.
 #![expect(
     clippy::unwrap_used,
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
@@ -8,7 +9,11 @@ use motet_tests::consortium::{Consortium, PATIENCE, demo_file};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_motet-under-test");
 const SITES: [&str; 4] = ["cleveland", "hungarian", "switzerland", "va"];
-const WAY: [&str; 3] = ["`motet site remove`", "`motet site invite`", "`motet-node join`"];
+const WAY: [&str; 3] = [
+    "`motet site remove`",
+    "`motet site invite`",
+    "`motet-node join`",
+];
 
 /// Proposes the heart study under this name and lets every site approve it.
 fn propose(consortium: &Consortium, name: &str) {
@@ -17,13 +22,19 @@ fn propose(consortium: &Consortium, name: &str) {
     std::fs::write(&file, text.replace("heart-disease", name)).unwrap();
     consortium.operate(&["study", "propose", &file]).done();
     // To a site's colleagues it is another one with the keys of its new folder.
-    SITES.iter().for_each(|site| consortium.approve_again(site, name, ""));
+    SITES
+        .iter()
+        .for_each(|site| consortium.approve_again(site, name, ""));
 }
 
 /// Runs a study to its release; gives the number of sites in it.
 fn released(consortium: &Consortium, study: &str, approvals: usize) -> u64 {
     consortium.wait("every decision is known", |c| {
-        c.operate(&["study", "show", study]).out.matches("approved").count() >= approvals
+        c.operate(&["study", "show", study])
+            .out
+            .matches("approved")
+            .count()
+            >= approvals
     });
     consortium.operate(&["run", "start", study]).done();
     consortium.wait("the run is released", |c| {
@@ -31,7 +42,12 @@ fn released(consortium: &Consortium, study: &str, approvals: usize) -> u64 {
         assert!(!runs.contains("failed"), "{runs}\n{}", c.logs());
         runs.contains("released")
     });
-    consortium.figures(study).get("sites").unwrap().as_u64().unwrap()
+    consortium
+        .figures(study)
+        .get("sites")
+        .unwrap()
+        .as_u64()
+        .unwrap()
 }
 
 #[test]
@@ -43,12 +59,20 @@ fn a_node_whose_record_is_lost_says_how_to_join_anew_and_that_way_leads_into_the
     }
     propose(&consortium, "before");
     consortium.wait("every decision is known", |c| {
-        c.operate(&["study", "show", "before"]).out.matches("approved").count() >= SITES.len()
+        c.operate(&["study", "show", "before"])
+            .out
+            .matches("approved")
+            .count()
+            >= SITES.len()
     });
 
     consortium.kill_node("va");
     let ledger = consortium.path("va/ledger/ledger.sqlite");
-    for file in [ledger.clone(), format!("{ledger}-wal"), format!("{ledger}-shm")] {
+    for file in [
+        ledger.clone(),
+        format!("{ledger}-wal"),
+        format!("{ledger}-shm"),
+    ] {
         let _ = std::fs::remove_file(file);
     }
     consortium.start_node("va", &[]);
@@ -69,7 +93,12 @@ fn a_node_whose_record_is_lost_says_how_to_join_anew_and_that_way_leads_into_the
     consortium.desk("va", &["join", &code]).done();
     let (csv, schema) = (demo_file("heart/va.csv"), demo_file("heart/schema.toml"));
     let (csv, schema) = (csv.to_str().unwrap(), schema.to_str().unwrap());
-    consortium.desk("va", &["data", "add", "heart", "--csv", csv, "--schema", schema]).done();
+    consortium
+        .desk(
+            "va",
+            &["data", "add", "heart", "--csv", csv, "--schema", schema],
+        )
+        .done();
     consortium.start_node("va", &[]);
     consortium.operate(&["site", "list"]).done();
 

@@ -7,13 +7,23 @@
 use motet_tests::consortium::{Consortium, demo_file};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_motet-under-test");
-const SITES: [(&str, &str); 4] =
-    [("cleveland", "US"), ("hungarian", "HU"), ("switzerland", "CH"), ("va", "US")];
+const SITES: [(&str, &str); 4] = [
+    ("cleveland", "US"),
+    ("hungarian", "HU"),
+    ("switzerland", "CH"),
+    ("va", "US"),
+];
 
 fn four_sites(consortium: &mut Consortium) {
     for (site, country) in SITES {
         let csv = demo_file(&format!("heart/{site}.csv"));
-        consortium.add_site(site, country, "heart", &csv, &demo_file("heart/schema.toml"));
+        consortium.add_site(
+            site,
+            country,
+            "heart",
+            &csv,
+            &demo_file("heart/schema.toml"),
+        );
     }
 }
 
@@ -29,22 +39,40 @@ fn a_site_with_too_few_rows_declines_at_its_desk_and_nobody_hears_why() {
     let mut consortium = Consortium::start(PROGRAM);
     four_sites(&mut consortium);
     // Switzerland has 46 complete rows.
-    let file = propose(&consortium, |text| text.replace("min_rows = 10", "min_rows = 100"));
+    let file = propose(&consortium, |text| {
+        text.replace("min_rows = 10", "min_rows = 100")
+    });
     consortium.operate(&["study", "propose", &file]).done();
     for (site, _) in SITES {
         consortium.approve(site, "heart-disease");
     }
-    consortium.operate(&["run", "start", "heart-disease", "--wait"]).done();
+    consortium
+        .operate(&["run", "start", "heart-disease", "--wait"])
+        .done();
     let out = consortium.path("release");
-    consortium.operate(&["release", "get", "heart-disease", "--out", &out]).done();
+    consortium
+        .operate(&["release", "get", "heart-disease", "--out", &out])
+        .done();
     let report = std::fs::read_to_string(format!("{out}/report.json")).unwrap();
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
-    assert_eq!(report["site_names"].as_array().unwrap().len(), 3, "{report}");
+    assert_eq!(
+        report["site_names"].as_array().unwrap().len(),
+        3,
+        "{report}"
+    );
     // That it is in no sum is said, and why is not.
-    assert_eq!(report["sites_absent"], serde_json::json!([{ "name": "switzerland", "country": "CH" }]));
+    assert_eq!(
+        report["sites_absent"],
+        serde_json::json!([{ "name": "switzerland", "country": "CH" }])
+    );
     // Its steward reads why; what is signed and told is a decline like any other.
-    let shown = consortium.desk("switzerland", &["study", "show", "heart-disease"]).done();
-    assert!(shown.contains("decision at this site: declined: this site does not take part"), "{shown}");
+    let shown = consortium
+        .desk("switzerland", &["study", "show", "heart-disease"])
+        .done();
+    assert!(
+        shown.contains("decision at this site: declined: this site does not take part"),
+        "{shown}"
+    );
     assert!(
         consortium
             .operate(&["study", "show", "heart-disease"])
@@ -53,9 +81,14 @@ fn a_site_with_too_few_rows_declines_at_its_desk_and_nobody_hears_why() {
     );
     for log in ["coordinator.log", "switzerland.log"] {
         let log = std::fs::read_to_string(consortium.path(log)).unwrap();
-        assert!(!log.contains("too_few_rows") && !log.contains("rows are left"), "{log}");
+        assert!(
+            !log.contains("too_few_rows") && !log.contains("rows are left"),
+            "{log}"
+        );
     }
-    let left = consortium.desk("switzerland", &["ledger", "show", "--json"]).done();
+    let left = consortium
+        .desk("switzerland", &["ledger", "show", "--json"])
+        .done();
     assert!(!left.contains("masked-chunk"), "{left}");
 }
 
@@ -63,20 +96,30 @@ fn a_site_with_too_few_rows_declines_at_its_desk_and_nobody_hears_why() {
 fn a_study_with_an_unknown_column_is_approved_by_nobody_and_the_node_goes_on() {
     let mut consortium = Consortium::start(PROGRAM);
     four_sites(&mut consortium);
-    let file = propose(&consortium, |text| text.replace("\"thalach\"", "\"heart_rate\""));
+    let file = propose(&consortium, |text| {
+        text.replace("\"thalach\"", "\"heart_rate\"")
+    });
     consortium.operate(&["study", "propose", &file]).done();
     for (site, _) in SITES {
-        consortium.wait("it has arrived", |c| c.desk(site, &["study", "show", "heart-disease"]).code == 0);
-        let said = consortium.desk(site, &["study", "approve", "heart-disease"]).refused("unknown_column");
+        consortium.wait("it has arrived", |c| {
+            c.desk(site, &["study", "show", "heart-disease"]).code == 0
+        });
+        let said = consortium
+            .desk(site, &["study", "approve", "heart-disease"])
+            .refused("unknown_column");
         assert!(said.contains("heart_rate"), "{said}");
     }
     // Everybody is still there for a better study.
-    let file = propose(&consortium, |text| text.replace("heart-disease", "heart-disease-2"));
+    let file = propose(&consortium, |text| {
+        text.replace("heart-disease", "heart-disease-2")
+    });
     consortium.operate(&["study", "propose", &file]).done();
     for (site, _) in SITES {
         consortium.approve(site, "heart-disease-2");
     }
-    consortium.operate(&["run", "start", "heart-disease-2", "--wait"]).done();
+    consortium
+        .operate(&["run", "start", "heart-disease-2", "--wait"])
+        .done();
 }
 
 #[test]
@@ -98,18 +141,38 @@ fn a_run_that_every_site_refuses_by_its_schema_ends_at_once_and_names_the_column
         let csv = demo_file(&format!("heart/{site}.csv"));
         let csv = csv.to_str().unwrap();
         consortium
-            .desk(site, &["data", "add", "heart", "--csv", csv, "--schema", &schema, "--replace"])
+            .desk(
+                site,
+                &[
+                    "data",
+                    "add",
+                    "heart",
+                    "--csv",
+                    csv,
+                    "--schema",
+                    &schema,
+                    "--replace",
+                ],
+            )
             .done();
     }
     let run = consortium.operate(&["run", "start", "heart-disease", "--wait"]);
     let said = format!("{}{}", run.out, run.err);
     assert!(
-        run.code != 0 && said.contains("schema_refused: the schema of `heart` has no column `thalach`"),
+        run.code != 0
+            && said.contains("schema_refused: the schema of `heart` has no column `thalach`"),
         "{said}"
     );
-    assert!(!said.contains("wait for more sites") && !said.contains("declared are"), "{said}");
+    assert!(
+        !said.contains("wait for more sites") && !said.contains("declared are"),
+        "{said}"
+    );
     let log = std::fs::read_to_string(consortium.path("coordinator.log")).unwrap();
-    assert_eq!(log.matches("an attempt ended without a sum").count(), 1, "{log}");
+    assert_eq!(
+        log.matches("an attempt ended without a sum").count(),
+        1,
+        "{log}"
+    );
 }
 
 #[test]
@@ -124,19 +187,45 @@ fn files_that_do_not_fit_their_schema_are_refused_by_line_and_column_and_never_b
     let add = |name: &str, text: &str| {
         let file = consortium.path(name);
         std::fs::write(&file, text).unwrap();
-        consortium.desk("cleveland", &["data", "add", "heart", "--csv", &file, "--schema", schema])
+        consortium.desk(
+            "cleveland",
+            &["data", "add", "heart", "--csv", &file, "--schema", schema],
+        )
     };
     add("empty.csv", "").refused("empty_table");
     add("header.csv", &format!("{header}\n")).refused("empty_table");
     let text = add("text.csv", &good.replacen("63.0", "sixtythreeplus", 1)).refused("not_a_number");
-    assert!(text.contains("text.csv") && text.contains("line 2") && text.contains("age"), "{text}");
-    assert!(!text.contains("sixtythreeplus"), "a patient's value in a message: {text}");
+    assert!(
+        text.contains("text.csv") && text.contains("line 2") && text.contains("age"),
+        "{text}"
+    );
+    assert!(
+        !text.contains("sixtythreeplus"),
+        "a patient's value in a message: {text}"
+    );
     add("column.csv", &good.replacen("thalach", "pulse", 1)).refused("unknown_column");
     let typo = consortium.path("schema.toml");
-    std::fs::write(&typo, std::fs::read_to_string(schema).unwrap().replacen("unit =", "units =", 1)).unwrap();
+    std::fs::write(
+        &typo,
+        std::fs::read_to_string(schema)
+            .unwrap()
+            .replacen("unit =", "units =", 1),
+    )
+    .unwrap();
     let file = demo_file("heart/cleveland.csv");
     let said = consortium
-        .desk("cleveland", &["data", "add", "heart", "--csv", file.to_str().unwrap(), "--schema", &typo])
+        .desk(
+            "cleveland",
+            &[
+                "data",
+                "add",
+                "heart",
+                "--csv",
+                file.to_str().unwrap(),
+                "--schema",
+                &typo,
+            ],
+        )
         .refused("schema_invalid");
     assert!(said.contains("units") && said.contains("line"), "{said}");
 }
@@ -145,11 +234,19 @@ fn files_that_do_not_fit_their_schema_are_refused_by_line_and_column_and_never_b
 fn study_files_are_refused_with_their_line_and_too_small_a_consortium_is_named() {
     let mut consortium = Consortium::start(PROGRAM);
     four_sites(&mut consortium);
-    let file = propose(&consortium, |text| text.replace("tolerance =", "tolerence ="));
+    let file = propose(&consortium, |text| {
+        text.replace("tolerance =", "tolerence =")
+    });
     let said = consortium.operate(&["study", "propose", &file]);
     assert_ne!(said.code, 0);
-    assert!(said.err.contains("line") && said.err.contains("tolerence"), "{}", said.err);
-    let file = propose(&consortium, |text| text.replace("min_sites = 3", "min_sites = 5"));
+    assert!(
+        said.err.contains("line") && said.err.contains("tolerence"),
+        "{}",
+        said.err
+    );
+    let file = propose(&consortium, |text| {
+        text.replace("min_sites = 3", "min_sites = 5")
+    });
     let said = consortium.operate(&["study", "propose", &file]);
     assert_ne!(said.code, 0, "five sites of four: {}", said.out);
 }
@@ -158,10 +255,21 @@ fn study_files_are_refused_with_their_line_and_too_small_a_consortium_is_named()
 fn a_node_that_starts_again_on_a_changed_file_is_away_to_the_others_until_the_file_is_back() {
     let mut consortium = Consortium::start(PROGRAM);
     let schema = consortium.path("schema.toml");
-    std::fs::write(&schema, "[dataset]\nname = \"case\"\n[columns.x]\ntype = \"float\"\n").unwrap();
-    // Sites of twelve patients each, with the values 1 to 6, and what the night's export puts in the place of one.
-    let rows =
-        |from: u32| format!("x\n{}", (0..12).map(|n| format!("{}\n", from + n % 6)).collect::<String>());
+    std::fs::write(
+        &schema,
+        "[dataset]\nname = \"case\"\n[columns.x]\ntype = \"float\"\n",
+    )
+    .unwrap();
+    // Sites of twelve patients each, with the values 1 to 6, and what the night's export puts in
+    // the place of one.
+    let rows = |from: u32| {
+        format!(
+            "x\n{}",
+            (0..12)
+                .map(|n| format!("{}\n", from + n % 6))
+                .collect::<String>()
+        )
+    };
     for site in ["s1", "s2", "s3"] {
         let csv = consortium.path(&format!("{site}.csv"));
         std::fs::write(&csv, rows(1)).unwrap();
@@ -178,35 +286,57 @@ fn a_node_that_starts_again_on_a_changed_file_is_away_to_the_others_until_the_fi
         consortium.approve(site, "night");
     }
     consortium.operate(&["run", "start", "night"]).done();
-    consortium.wait("s3 has ended in round 2", |c| c.logs().contains("this process ends here"));
+    consortium.wait("s3 has ended in round 2", |c| {
+        c.logs().contains("this process ends here")
+    });
     consortium.kill_node("s3");
     let csv = consortium.path("s3.csv");
     std::fs::write(&csv, rows(101)).unwrap();
     consortium.start_node("s3", &[]);
-    consortium.wait("its steward reads why", |c| c.logs().contains("data_changed"));
+    consortium.wait("its steward reads why", |c| {
+        c.logs().contains("data_changed")
+    });
     let status = consortium.desk("s3", &["status"]).done();
-    for part in ["dataset `case`", "put the file back as it was", "under another id"] {
+    for part in [
+        "dataset `case`",
+        "put the file back as it was",
+        "under another id",
+    ] {
         assert!(status.contains(part), "`{part}` is not in {status}");
     }
-    let shown = consortium.operate(&["run", "show", "night", "--json"]).done();
-    assert!(!shown.contains("data_changed") && !shown.contains("s3: "), "to the others it is away: {shown}");
+    let shown = consortium
+        .operate(&["run", "show", "night", "--json"])
+        .done();
+    assert!(
+        !shown.contains("data_changed") && !shown.contains("s3: "),
+        "to the others it is away: {shown}"
+    );
 
     std::fs::write(&csv, rows(1)).unwrap();
     consortium.kill_node("s3");
     consortium.start_node("s3", &[]);
-    consortium.wait("the run is released", |c| c.operate(&["run", "list"]).out.contains("released"));
+    consortium.wait("the run is released", |c| {
+        c.operate(&["run", "list"]).out.contains("released")
+    });
     let report = consortium.figures("night");
     let figure = |key: &str| report["variables"][0][key].as_f64().unwrap();
     // As R has it of 36 rows: mean(rep(1:6, 6)), sd(rep(1:6, 6)).
     assert!((figure("mean") - 3.5).abs() < 1e-9, "{report}");
-    assert!((figure("sd") - 1.732_050_807_568_877).abs() < 1e-9, "{report}");
+    assert!(
+        (figure("sd") - 1.732_050_807_568_877).abs() < 1e-9,
+        "{report}"
+    );
 }
 
-/// Elsewhere a single value that is no number turns everybody's model into none, and the run reports success.
+/// Elsewhere a single value that is no number turns everybody's model into none, and the run
+/// reports success.
 #[test]
 fn a_site_whose_answer_is_out_of_range_is_stopped_there_and_to_the_others_it_is_away() {
     let mut consortium = Consortium::start(PROGRAM);
-    let (schema, csv) = (consortium.path("schema.toml"), consortium.path("cleveland.csv"));
+    let (schema, csv) = (
+        consortium.path("schema.toml"),
+        consortium.path("cleveland.csv"),
+    );
     let text = std::fs::read_to_string(demo_file("heart/schema.toml")).unwrap();
     std::fs::write(&schema, text.replace("max = 1000\n", "")).unwrap();
     let table = std::fs::read_to_string(demo_file("heart/cleveland.csv")).unwrap();
@@ -220,18 +350,35 @@ fn a_site_whose_answer_is_out_of_range_is_stopped_there_and_to_the_others_it_is_
     consortium.add_site("cleveland", "US", "heart", csv.as_ref(), schema.as_ref());
     for (site, country) in SITES.iter().skip(1) {
         let csv = demo_file(&format!("heart/{site}.csv"));
-        consortium.add_site(site, country, "heart", &csv, &demo_file("heart/schema.toml"));
+        consortium.add_site(
+            site,
+            country,
+            "heart",
+            &csv,
+            &demo_file("heart/schema.toml"),
+        );
     }
     let file = propose(&consortium, |text| text);
     consortium.operate(&["study", "propose", &file]).done();
     // At the desk already its steward reads why, and nobody else.
-    consortium
-        .wait("the study is here", |c| c.desk("cleveland", &["study", "show", "heart-disease"]).code == 0);
-    let declined = consortium.desk("cleveland", &["study", "approve", "heart-disease"]).done();
-    for part in ["is declined", "for you alone", "the largest numbers stand in column `chol`"] {
+    consortium.wait("the study is here", |c| {
+        c.desk("cleveland", &["study", "show", "heart-disease"])
+            .code
+            == 0
+    });
+    let declined = consortium
+        .desk("cleveland", &["study", "approve", "heart-disease"])
+        .done();
+    for part in [
+        "is declined",
+        "for you alone",
+        "the largest numbers stand in column `chol`",
+    ] {
         assert!(declined.contains(part), "`{part}` is not in {declined}");
     }
-    let seen = consortium.operate(&["study", "show", "heart-disease"]).done();
+    let seen = consortium
+        .operate(&["study", "show", "heart-disease"])
+        .done();
     assert!(!seen.contains("chol"), "{seen}");
     // The file is mended, and damaged again once the study is approved.
     std::fs::write(&csv, &table).unwrap();
@@ -244,9 +391,12 @@ fn a_site_whose_answer_is_out_of_range_is_stopped_there_and_to_the_others_it_is_
     run.done();
     assert!(!seen.contains("input_refused"), "{seen}");
     let out = consortium.path("release");
-    consortium.operate(&["release", "get", "heart-disease", "--out", &out]).done();
+    consortium
+        .operate(&["release", "get", "heart-disease", "--out", &out])
+        .done();
     let report: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(format!("{out}/report.json")).unwrap()).unwrap();
+        serde_json::from_str(&std::fs::read_to_string(format!("{out}/report.json")).unwrap())
+            .unwrap();
     assert_eq!(report.get("sites"), Some(&serde_json::json!(3)));
     assert_eq!(report.get("converged"), Some(&serde_json::json!(true)));
     // The reason stands in the site's own log, by place and without the value, and nowhere else.
@@ -255,7 +405,10 @@ fn a_site_whose_answer_is_out_of_range_is_stopped_there_and_to_the_others_it_is_
         own.contains("input_refused: the sums of column `chol` are beyond what can be added up"),
         "{own}"
     );
-    assert!(own.contains("the largest numbers stand in column `chol`"), "{own}");
+    assert!(
+        own.contains("the largest numbers stand in column `chol`"),
+        "{own}"
+    );
     let theirs = std::fs::read_to_string(consortium.path("coordinator.log")).unwrap();
     assert!(
         !theirs.contains("beyond what can be added up")

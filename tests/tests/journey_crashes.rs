@@ -1,6 +1,6 @@
-//! Kill anything, any time, with real processes: the coordinator before and after every entry that it writes about a round,
-//! a node before every act of every phase. Started again, the same round and run go on, and the result is that of an
-//! undisturbed run, bit for bit.
+//! Kill anything, any time, with real processes: the coordinator before and after every entry that
+//! it writes about a round, a node before every act of every phase. Started again, the same round
+//! and run go on, and the result is that of an undisturbed run, bit for bit.
 #![expect(
     clippy::expect_used,
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
@@ -15,13 +15,15 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_motet-under-test");
 const SITES: [&str; 4] = ["cleveland", "hungarian", "switzerland", "va"];
 /// Rounds of the exact fit on these data.
 const ROUNDS: u64 = 10;
-/// Entries written about one round of four sites: plan, adverts, shares, headers, uploads, commitment, signatures, replies,
-/// sum, release, and what closes each phase. The last few come only when more answered than had to.
+/// Entries written about one round of four sites: plan, adverts, shares, headers, uploads,
+/// commitment, signatures, replies, sum, release, and what closes each phase. The last few come
+/// only when more answered than had to.
 const ENTRIES: u32 = 31;
 
 fn four_hospitals() -> Consortium {
     let mut consortium = Consortium::start(PROGRAM);
-    // Long enough for a process to come back on a busy machine: what comes back in time is in the sum.
+    // Long enough for a process to come back on a busy machine: what comes back in time is in the
+    // sum.
     consortium.set_lease("60s");
     for site in SITES {
         let csv = demo_file(&format!("heart/{site}.csv"));
@@ -32,7 +34,12 @@ fn four_hospitals() -> Consortium {
 
 fn is_released(consortium: &Consortium, study: &str) -> bool {
     let runs = consortium.operate(&["run", "list", study]);
-    assert!(!runs.out.contains("failed"), "{}\n{}", runs.out, consortium.logs());
+    assert!(
+        !runs.out.contains("failed"),
+        "{}\n{}",
+        runs.out,
+        consortium.logs()
+    );
     runs.out.contains("released")
 }
 
@@ -41,7 +48,11 @@ fn result(consortium: &Consortium, study: &str) -> Value {
     consortium.wait("the run is released", |c| is_released(c, study));
     let figures = consortium.figures(study);
     let whole = figures.get("sites") == Some(&Value::from(4));
-    assert!(whole, "every site is in the sum all the same: {figures}\n{}", consortium.logs());
+    assert!(
+        whole,
+        "every site is in the sum all the same: {figures}\n{}",
+        consortium.logs()
+    );
     figures
 }
 
@@ -51,13 +62,26 @@ fn ended(consortium: &mut Consortium, study: &str, site: Option<&str>) -> bool {
     loop {
         let process = match site {
             None => consortium.coordinator.as_mut(),
-            Some(site) => consortium.nodes.iter_mut().find(|(name, _)| name == site).map(|(_, node)| node),
+            Some(site) => consortium
+                .nodes
+                .iter_mut()
+                .find(|(name, _)| name == site)
+                .map(|(_, node)| node),
         };
-        let exited = process.expect("it runs").0.try_wait().expect("a child").is_some();
+        let exited = process
+            .expect("it runs")
+            .0
+            .try_wait()
+            .expect("a child")
+            .is_some();
         if exited || is_released(consortium, study) {
             return exited;
         }
-        assert!(start.elapsed() < PATIENCE, "neither ended nor released\n{}", consortium.logs());
+        assert!(
+            start.elapsed() < PATIENCE,
+            "neither ended nor released\n{}",
+            consortium.logs()
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
 }
@@ -69,7 +93,9 @@ fn a_coordinator_killed_at_every_entry_of_a_round_gives_the_undisturbed_result()
     consortium.operate(&["run", "start", "undisturbed"]).done();
     let due = result(&consortium, "undisturbed");
 
-    let mut points = (1..=ENTRIES).flat_map(|entry| [format!("{entry}"), format!("{entry}+")]).peekable();
+    let mut points = (1..=ENTRIES)
+        .flat_map(|entry| [format!("{entry}"), format!("{entry}+")])
+        .peekable();
     let (mut kills, mut study) = (0, 0);
     while points.peek().is_some() {
         study += 1;
@@ -81,7 +107,8 @@ fn a_coordinator_killed_at_every_entry_of_a_round_gives_the_undisturbed_result()
             consortium.coordinator = None;
             consortium.start_coordinator_with(&["--drill", &format!("{round}:{point}")]);
             if !begun {
-                // The coordinator may end before its answer has arrived, with the run on record or not.
+                // The coordinator may end before its answer has arrived, with the run on record or
+                // not.
                 let _ = consortium.operate(&["run", "start", &name]);
                 begun = true;
             }
@@ -91,18 +118,29 @@ fn a_coordinator_killed_at_every_entry_of_a_round_gives_the_undisturbed_result()
         consortium.start_coordinator();
         let list = consortium.operate(&["run", "list", &name]);
         let known = list.code == 0 && !list.out.contains("no run");
-        assert!(known, "{name}: {}{}\n{}", list.out, list.err, consortium.logs());
+        assert!(
+            known,
+            "{name}: {}{}\n{}",
+            list.out,
+            list.err,
+            consortium.logs()
+        );
         assert_eq!(result(&consortium, &name), due, "{name}");
     }
     // A round may close a phase with fewer messages than could come.
-    assert!(kills * 10 > ENTRIES * 2 * 8, "only {kills} of {} kills happened", ENTRIES * 2);
+    assert!(
+        kills * 10 > ENTRIES * 2 * 8,
+        "only {kills} of {} kills happened",
+        ENTRIES * 2
+    );
     println!("{kills} kills of the coordinator, {study} runs with the undisturbed result");
 }
 
 #[test]
 fn a_coordinator_killed_while_it_publishes_has_one_result_in_the_log_that_all_sites_cosign() {
     let mut consortium = four_hospitals();
-    // What is written after the last round: the result, then who cosigned; the leaf of the result comes after the first.
+    // What is written after the last round: the result, then who cosigned; the leaf of the result
+    // comes after the first.
     let points = ["1", "1+", "2", "2+", "3+"];
     let mut kills = 0;
     for (number, point) in points.into_iter().enumerate() {
@@ -116,27 +154,42 @@ fn a_coordinator_killed_while_it_publishes_has_one_result_in_the_log_that_all_si
         consortium.start_coordinator();
         result(&consortium, &name);
         let out = consortium.path(&name);
-        consortium.operate(&["release", "get", &name, "--out", &out]).done();
-        let verified = consortium.motet(&["release", "verify", &out, "--as", &consortium.operator()]).done();
-        assert!(verified.contains("the last sum was made again from the masked uploads by"), "{verified}");
+        consortium
+            .operate(&["release", "get", &name, "--out", &out])
+            .done();
+        let verified = consortium
+            .motet(&["release", "verify", &out, "--as", &consortium.operator()])
+            .done();
+        assert!(
+            verified.contains("the last sum was made again from the masked uploads by"),
+            "{verified}"
+        );
         for site in SITES {
             let local = consortium.path(&format!("{site}/local/{name}.json"));
-            consortium.wait("each site has its own report", |_| std::path::Path::new(&local).exists());
+            consortium.wait("each site has its own report", |_| {
+                std::path::Path::new(&local).exists()
+            });
         }
     }
-    assert!(kills >= 4, "only {kills} of {} kills happened", points.len());
+    assert!(
+        kills >= 4,
+        "only {kills} of {} kills happened",
+        points.len()
+    );
     for site in SITES {
         // A second result of one state would be a fork of the log for every site.
         consortium.desk(site, &["ledger", "verify"]).done();
     }
 }
 
-/// Entries that a round of four sites has when two of them are lost before they sign the set: plan, adverts, shares, headers,
-/// uploads, what closes each phase, the commitment, two signatures; and the entry that gives the attempt up.
+/// Entries that a round of four sites has when two of them are lost before they sign the set: plan,
+/// adverts, shares, headers, uploads, what closes each phase, the commitment, two signatures; and
+/// the entry that gives the attempt up.
 const GIVEN_UP: std::ops::RangeInclusive<u32> = 22..=24;
 
-/// An attempt whose set stands in the log is given up, and the coordinator ends before the log says so: another attempt at the
-/// question would be a second set for every site, and no log that it follows.
+/// An attempt whose set stands in the log is given up, and the coordinator ends before the log says
+/// so: another attempt at the question would be a second set for every site, and no log that it
+/// follows.
 #[test]
 fn a_coordinator_killed_while_it_gives_an_attempt_up_goes_on_in_a_log_that_all_sites_follow() {
     let mut consortium = four_hospitals();
@@ -153,7 +206,10 @@ fn a_coordinator_killed_while_it_gives_an_attempt_up_goes_on_in_a_log_that_all_s
         consortium.coordinator = None;
         consortium.start_coordinator_with(&["--drill", &format!("1:{entry}+")]);
         let _ = consortium.operate(&["run", "start", &name]);
-        assert!(ended(&mut consortium, &name, None), "entry {entry} of the first round is written");
+        assert!(
+            ended(&mut consortium, &name, None),
+            "entry {entry} of the first round is written"
+        );
         for site in ["hungarian", "va"] {
             consortium.kill_node(site);
             consortium.start_node(site, &[]);
@@ -165,10 +221,15 @@ fn a_coordinator_killed_while_it_gives_an_attempt_up_goes_on_in_a_log_that_all_s
             consortium.desk(site, &["ledger", "verify"]).done();
         }
     }
-    assert!(consortium.logs().contains("an attempt ended without a sum"), "{}", consortium.logs());
+    assert!(
+        consortium.logs().contains("an attempt ended without a sum"),
+        "{}",
+        consortium.logs()
+    );
 }
 
-/// Entries of a round of four sites around the one that opens its set: what came of it cannot be asked again.
+/// Entries of a round of four sites around the one that opens its set: what came of it cannot be
+/// asked again.
 const OPENED: std::ops::RangeInclusive<u32> = 25..=27;
 
 #[test]
@@ -183,7 +244,10 @@ fn a_coordinator_that_is_away_for_longer_than_a_sum_is_opened_in_finishes_it_all
         consortium.coordinator = None;
         consortium.start_coordinator_with(&["--drill", &format!("1:{entry}+")]);
         let _ = consortium.operate(&["run", "start", &name]);
-        assert!(ended(&mut consortium, &name, None), "entry {entry} of the first round is written");
+        assert!(
+            ended(&mut consortium, &name, None),
+            "entry {entry} of the first round is written"
+        );
         std::thread::sleep(Duration::from_secs(3));
         consortium.coordinator = None;
         consortium.start_coordinator();
@@ -195,7 +259,9 @@ fn a_coordinator_that_is_away_for_longer_than_a_sum_is_opened_in_finishes_it_all
 fn propose_hasty(consortium: &Consortium, name: &str, phase: &str) {
     let text = std::fs::read_to_string(demo_file("heart/logistic.toml")).expect("readable");
     let short = format!("\n{phase} = \"2s\"");
-    let hasty = text.replace(&format!("\n{phase} = \"10s\""), &short).replace("heart-disease", name);
+    let hasty = text
+        .replace(&format!("\n{phase} = \"10s\""), &short)
+        .replace("heart-disease", name);
     assert!(hasty.contains(&short));
     let file = consortium.path(&format!("{name}.toml"));
     std::fs::write(&file, hasty).expect("writable");
@@ -210,10 +276,19 @@ fn a_node_killed_before_every_act_of_every_phase_is_in_the_undisturbed_result() 
     consortium.operate(&["run", "start", "undisturbed"]).done();
     let due = result(&consortium, "undisturbed");
 
-    // seal, record, tell; seal, tell; store, seal, record, tell, upload; seal, record, tell; seal, record, tell, absorb
-    let acts = [("join", 3), ("share", 2), ("upload", 5), ("sign", 3), ("reveal", 4)];
-    let mut points =
-        acts.into_iter().flat_map(|(phase, most)| (1..=most).map(move |act| (phase, act))).peekable();
+    // seal, record, tell; seal, tell; store, seal, record, tell, upload; seal, record, tell; seal,
+    // record, tell, absorb
+    let acts = [
+        ("join", 3),
+        ("share", 2),
+        ("upload", 5),
+        ("sign", 3),
+        ("reveal", 4),
+    ];
+    let mut points = acts
+        .into_iter()
+        .flat_map(|(phase, most)| (1..=most).map(move |act| (phase, act)))
+        .peekable();
     let (mut kills, mut study) = (0, 0);
     while points.peek().is_some() {
         study += 1;
@@ -221,7 +296,9 @@ fn a_node_killed_before_every_act_of_every_phase_is_in_the_undisturbed_result() 
         consortium.propose_patient(&name, &SITES);
         let mut begun = false;
         for round in 1..=ROUNDS {
-            let Some((phase, act)) = points.next() else { break };
+            let Some((phase, act)) = points.next() else {
+                break;
+            };
             consortium.kill_node("va");
             consortium.start_node("va", &["--drill", &format!("{phase}:{round}:{act}")]);
             if !begun {
@@ -240,52 +317,101 @@ fn a_node_killed_before_every_act_of_every_phase_is_in_the_undisturbed_result() 
 
 /// Every file of chunks below a folder, whole.
 fn chunks(folder: &Path) -> Vec<Vec<u8>> {
-    let spools = std::fs::read_dir(folder.join("spools")).into_iter().flatten().flatten();
-    let files = spools.flat_map(|spool| std::fs::read_dir(spool.path()).into_iter().flatten().flatten());
-    let is_chunk = |path: &Path| path.extension().is_some_and(|extension| extension == "chunk");
+    let spools = std::fs::read_dir(folder.join("spools"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let files = spools.flat_map(|spool| {
+        std::fs::read_dir(spool.path())
+            .into_iter()
+            .flatten()
+            .flatten()
+    });
+    let is_chunk = |path: &Path| {
+        path.extension()
+            .is_some_and(|extension| extension == "chunk")
+    };
     let paths = files.map(|file| file.path()).filter(|path| is_chunk(path));
     paths.filter_map(|path| std::fs::read(path).ok()).collect()
 }
 
-/// Training and rounding roll dice. A node that is killed after it has written the masked vector and before the vault knows of
-/// it computes again: it must come to the very vector that it had, for two under one mask would tell their difference, and
-/// whatever stands in the file of another must not be in its way.
+/// Training and rounding roll dice. A node that is killed after it has written the masked vector
+/// and before the vault knows of it computes again: it must come to the very vector that it had,
+/// for two under one mask would tell their difference, and whatever stands in the file of another
+/// must not be in its way.
 #[test]
 fn a_node_killed_between_the_file_and_the_vault_of_a_trained_answer_masks_that_very_answer_again() {
     let mut consortium = four_hospitals();
     let text = std::fs::read_to_string(demo_file("heart/fedavg.toml")).expect("readable");
-    let patient = ["join", "share", "upload", "sign", "reveal"].into_iter().fold(text, |text, phase| {
-        let long = text.replace(&format!("\n{phase} = \"10s\""), &format!("\n{phase} = \"120s\""));
-        long.replace(&format!("\n{phase} = \"60s\""), &format!("\n{phase} = \"120s\""))
-    });
-    let short = patient.replace("rounds = 20", "rounds = 2").replace("heart-disease-fedavg", "average");
+    let patient = ["join", "share", "upload", "sign", "reveal"]
+        .into_iter()
+        .fold(text, |text, phase| {
+            let long = text.replace(
+                &format!("\n{phase} = \"10s\""),
+                &format!("\n{phase} = \"120s\""),
+            );
+            long.replace(
+                &format!("\n{phase} = \"60s\""),
+                &format!("\n{phase} = \"120s\""),
+            )
+        });
+    let short = patient
+        .replace("rounds = 20", "rounds = 2")
+        .replace("heart-disease-fedavg", "average");
     let file = consortium.path("average.toml");
     std::fs::write(&file, short).expect("writable");
     consortium.operate(&["study", "propose", &file]).done();
-    SITES.iter().for_each(|site| consortium.approve(site, "average"));
+    SITES
+        .iter()
+        .for_each(|site| consortium.approve(site, "average"));
 
-    // In the third round, the first that trains, before the second act of the upload phase: stored, and not sealed yet.
+    // In the third round, the first that trains, before the second act of the upload phase: stored,
+    // and not sealed yet.
     consortium.kill_node("va");
     consortium.start_node("va", &["--drill", "upload:3:2"]);
     consortium.operate(&["run", "start", "average"]).done();
-    assert!(ended(&mut consortium, "average", Some("va")), "it was killed\n{}", consortium.logs());
+    assert!(
+        ended(&mut consortium, "average", Some("va")),
+        "it was killed\n{}",
+        consortium.logs()
+    );
     let masked = consortium.path("va/masked");
-    let [written] =
-        <[Vec<u8>; 1]>::try_from(chunks(Path::new(&masked))).expect("the masked vector is one chunk");
-    // In the fourth round it ends once more: until then the coordinator keeps the uploads of the third.
+    let [written] = <[Vec<u8>; 1]>::try_from(chunks(Path::new(&masked)))
+        .expect("the masked vector is one chunk");
+    // In the fourth round it ends once more: until then the coordinator keeps the uploads of the
+    // third.
     consortium.kill_node("va");
     consortium.start_node("va", &["--drill", "join:4"]);
-    assert!(ended(&mut consortium, "average", Some("va")), "the round went on\n{}", consortium.logs());
+    assert!(
+        ended(&mut consortium, "average", Some("va")),
+        "the round went on\n{}",
+        consortium.logs()
+    );
     let heard = chunks(Path::new(&consortium.path("hub/state/spools")));
-    assert!(heard.contains(&written), "another vector was masked under the same masks");
+    assert!(
+        heard.contains(&written),
+        "another vector was masked under the same masks"
+    );
 
-    // The same in the fourth round, and another's file in its place: nobody was told of it, and it is written over.
+    // The same in the fourth round, and another's file in its place: nobody was told of it, and it
+    // is written over.
     consortium.kill_node("va");
     consortium.start_node("va", &["--drill", "upload:4:2"]);
-    assert!(ended(&mut consortium, "average", Some("va")), "it was killed\n{}", consortium.logs());
-    let spool = std::fs::read_dir(format!("{masked}/spools")).expect("a folder").flatten().next();
+    assert!(
+        ended(&mut consortium, "average", Some("va")),
+        "it was killed\n{}",
+        consortium.logs()
+    );
+    let spool = std::fs::read_dir(format!("{masked}/spools"))
+        .expect("a folder")
+        .flatten()
+        .next();
     let chunk = spool.expect("one attempt").path().join("0.chunk");
-    let other: Vec<u8> = std::fs::read(&chunk).expect("readable").iter().map(|byte| !byte).collect();
+    let other: Vec<u8> = std::fs::read(&chunk)
+        .expect("readable")
+        .iter()
+        .map(|byte| !byte)
+        .collect();
     std::fs::write(&chunk, other).expect("writable");
     consortium.kill_node("va");
     consortium.start_node("va", &[]);

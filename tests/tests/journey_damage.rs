@@ -1,5 +1,6 @@
-//! One byte of each file of a state folder flipped, and each file removed, in turn, with real processes stopped in mid-run: the
-//! result is the undisturbed one, or a process refuses and names the file or the reason. Never an earlier state without a word.
+//! One byte of each file of a state folder flipped, and each file removed, in turn, with real
+//! processes stopped in mid-run: the result is the undisturbed one, or a process refuses and names
+//! the file or the reason. Never an earlier state without a word.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -53,15 +54,29 @@ impl Stopped {
         consortium.wait("a few sums", |_| files(Path::new(&sums)).len() >= 4);
         consortium.node("va").signal("STOP");
         // Something of an open attempt is there at both.
-        let open = [consortium.path("cleveland/vault"), consortium.path("hub/state/spools")];
-        consortium
-            .wait("an open attempt", |_| open.iter().all(|folder| !files(Path::new(folder)).is_empty()));
-        let mut stopped = Self { consortium, due: Value::Null };
+        let open = [
+            consortium.path("cleveland/vault"),
+            consortium.path("hub/state/spools"),
+        ];
+        consortium.wait("an open attempt", |_| {
+            open.iter()
+                .all(|folder| !files(Path::new(folder)).is_empty())
+        });
+        let mut stopped = Self {
+            consortium,
+            due: Value::Null,
+        };
         stopped.stop();
         stopped.copy("", "copy");
         stopped.consortium.start_coordinator();
-        SITES.iter().for_each(|site| stopped.consortium.start_node(site, &[]));
-        stopped.consortium.wait("the undisturbed run is released", |c| state(c) == "released");
+        SITES
+            .iter()
+            .for_each(|site| stopped.consortium.start_node(site, &[]));
+        stopped
+            .consortium
+            .wait("the undisturbed run is released", |c| {
+                state(c) == "released"
+            });
         stopped.due = stopped.consortium.figures("heart");
         stopped
     }
@@ -78,7 +93,11 @@ impl Stopped {
         for name in ["hub", "cleveland", "hungarian", "va"] {
             let target = place(to, name);
             let _ = fs::remove_dir_all(&target);
-            let done = Command::new("cp").arg("-a").arg(place(from, name)).arg(&target).status();
+            let done = Command::new("cp")
+                .arg("-a")
+                .arg(place(from, name))
+                .arg(&target)
+                .status();
             assert!(done.expect("cp").success());
         }
     }
@@ -88,7 +107,9 @@ impl Stopped {
             fs::write(self.consortium.path(&format!("{name}.log")), "").expect("writable");
         }
         self.consortium.spawn_coordinator(&[]);
-        SITES.iter().for_each(|site| self.consortium.start_node(site, &[]));
+        SITES
+            .iter()
+            .for_each(|site| self.consortium.start_node(site, &[]));
     }
 
     /// Starts everything on a copy in which `file` was damaged.
@@ -105,12 +126,25 @@ impl Stopped {
             }
             let state = state(&self.consortium);
             if state == "released" {
-                assert_eq!(self.consortium.figures("heart"), self.due, "{file}\n{}", self.consortium.logs());
+                assert_eq!(
+                    self.consortium.figures("heart"),
+                    self.due,
+                    "{file}\n{}",
+                    self.consortium.logs()
+                );
                 return Outcome::Same;
             }
-            if state == "failed" || start.elapsed() > SOON && self.says_why() || start.elapsed() > PATIENCE {
+            if state == "failed"
+                || start.elapsed() > SOON && self.says_why()
+                || start.elapsed() > PATIENCE
+            {
                 let listed = self.consortium.operate(&["run", "list", "heart"]);
-                return Outcome::Waits(format!("{}{}{}", self.consortium.logs(), listed.out, listed.err));
+                return Outcome::Waits(format!(
+                    "{}{}{}",
+                    self.consortium.logs(),
+                    listed.out,
+                    listed.err
+                ));
             }
         }
     }
@@ -123,8 +157,16 @@ impl Stopped {
 
     /// What a process that has ended by itself said.
     fn ended(&mut self) -> Option<String> {
-        let nodes = self.consortium.nodes.iter_mut().map(|(name, process)| (name.clone(), process));
-        let hub = self.consortium.coordinator.iter_mut().map(|process| ("coordinator".to_owned(), process));
+        let nodes = self
+            .consortium
+            .nodes
+            .iter_mut()
+            .map(|(name, process)| (name.clone(), process));
+        let hub = self
+            .consortium
+            .coordinator
+            .iter_mut()
+            .map(|process| ("coordinator".to_owned(), process));
         let mut ended = nodes
             .chain(hub)
             .filter_map(|(name, process)| process.0.try_wait().expect("a child").map(|_| name));
@@ -137,15 +179,26 @@ impl Stopped {
 fn state(consortium: &Consortium) -> String {
     let said = consortium.operate(&["run", "list", "heart", "--json"]);
     let value: Value = serde_json::from_str(&said.out).unwrap_or_default();
-    value["runs"][0]["state"].as_str().unwrap_or_default().to_owned()
+    value["runs"][0]["state"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// Every file below a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut all = Vec::new();
-    for entry in fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
+    for entry in fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(Result::ok)
+    {
         let path = entry.path();
-        if path.is_dir() { all.extend(files(&path)) } else { all.push(path) }
+        if path.is_dir() {
+            all.extend(files(&path))
+        } else {
+            all.push(path)
+        }
     }
     all.sort();
     all
@@ -170,7 +223,12 @@ fn all_trials(stopped: &mut Stopped, folder: &str) -> Vec<(String, Outcome)> {
     let mut of_a_kind: BTreeMap<PathBuf, usize> = BTreeMap::new();
     let mut found = Vec::new();
     for path in files(&copy.join(folder)) {
-        let file = path.strip_prefix(&copy).expect("below it").to_str().expect("utf-8").to_owned();
+        let file = path
+            .strip_prefix(&copy)
+            .expect("below it")
+            .to_str()
+            .expect("utf-8")
+            .to_owned();
         // Blobs and chunks lie in folders of their own: a few stand for all of them.
         let kind = if file.contains("/blobs/") {
             PathBuf::from("blobs")
@@ -189,20 +247,39 @@ fn all_trials(stopped: &mut Stopped, folder: &str) -> Vec<(String, Outcome)> {
         }
         for (how, damage) in [("flip", flip as fn(&Path)), ("remove", remove)] {
             let outcome = stopped.trial(&file, damage);
-            let name = path.file_name().and_then(|name| name.to_str()).expect("utf-8");
+            let name = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .expect("utf-8");
             let (word, said) = match &outcome {
                 Outcome::Same => ("same", ""),
                 Outcome::Refused(said) => ("refused", said.as_str()),
                 Outcome::Waits(said) => ("waits", said.as_str()),
             };
-            println!("{how:6} {file}: {word} {}", said.lines().last().unwrap_or_default());
+            println!(
+                "{how:6} {file}: {word} {}",
+                said.lines().last().unwrap_or_default()
+            );
             let stem = name.split('.').next().unwrap_or(name);
             let is_named = said.is_empty()
-                || [name, stem, "storage", "upload_mismatch", "damaged", "not there"]
-                    .iter()
-                    .any(|word| said.contains(word));
-            assert!(is_named, "{how} {file}: neither the file nor a reason is named:\n{said}");
-            assert!(said.lines().count() < LINES, "{how} {file}: again and again:\n{said}");
+                || [
+                    name,
+                    stem,
+                    "storage",
+                    "upload_mismatch",
+                    "damaged",
+                    "not there",
+                ]
+                .iter()
+                .any(|word| said.contains(word));
+            assert!(
+                is_named,
+                "{how} {file}: neither the file nor a reason is named:\n{said}"
+            );
+            assert!(
+                said.lines().count() < LINES,
+                "{how} {file}: again and again:\n{said}"
+            );
             found.push((format!("{how} {file}"), outcome));
         }
     }
@@ -213,14 +290,21 @@ fn outcome<'o>(all: &'o [(String, Outcome)], what: &str) -> &'o Outcome {
     &all.iter().find(|(name, _)| name == what).expect(what).1
 }
 
-/// What SQLite itself would pass over in silence is refused, or changes nothing: a run that waits went back to an earlier state.
+/// What SQLite itself would pass over in silence is refused, or changes nothing: a run that waits
+/// went back to an earlier state.
 fn no_rollback(all: &[(String, Outcome)], folder: &str) {
-    for (name, outcome) in all.iter().filter(|(name, _)| name.contains(&format!("{folder}/ledger."))) {
+    for (name, outcome) in all
+        .iter()
+        .filter(|(name, _)| name.contains(&format!("{folder}/ledger.")))
+    {
         assert!(!matches!(outcome, Outcome::Waits(_)), "{name}");
     }
     for file in ["ledger.sqlite", "ledger.head"] {
         let what = format!("remove {folder}/{file}");
-        assert!(matches!(outcome(all, &what), Outcome::Refused(said) if said.contains(file)), "{what}");
+        assert!(
+            matches!(outcome(all, &what), Outcome::Refused(said) if said.contains(file)),
+            "{what}"
+        );
     }
 }
 
@@ -230,9 +314,10 @@ fn a_damaged_or_missing_file_of_a_coordinator_gives_the_same_result_or_is_named(
     let all = all_trials(&mut stopped, "hub/state");
     no_rollback(&all, "hub/state");
     // `ledger verify` on the folder says the same as the start.
-    for (file, damage) in
-        [("hub/state/ledger.head", remove as fn(&Path)), ("hub/state/ledger.sqlite-wal", remove)]
-    {
+    for (file, damage) in [
+        ("hub/state/ledger.head", remove as fn(&Path)),
+        ("hub/state/ledger.sqlite-wal", remove),
+    ] {
         stopped.stop();
         stopped.copy("copy", "");
         if !Path::new(&stopped.consortium.path(file)).exists() {
@@ -240,8 +325,15 @@ fn a_damaged_or_missing_file_of_a_coordinator_gives_the_same_result_or_is_named(
         }
         damage(Path::new(&stopped.consortium.path(file)));
         let config = stopped.consortium.path("hub/coordinator.toml");
-        let verified = stopped.consortium.motet(&["ledger", "verify", "--config", &config]);
-        assert_eq!((verified.code, verified.err.contains("ledger.")), (1, true), "{}", verified.err);
+        let verified = stopped
+            .consortium
+            .motet(&["ledger", "verify", "--config", &config]);
+        assert_eq!(
+            (verified.code, verified.err.contains("ledger.")),
+            (1, true),
+            "{}",
+            verified.err
+        );
     }
 }
 
@@ -254,6 +346,13 @@ fn a_damaged_or_missing_file_of_a_node_gives_the_same_result_or_is_named() {
     }
     no_rollback(&all, "cleveland/ledger");
     let blobs = all.iter().filter(|(name, _)| name.contains("/blobs/"));
-    let same = blobs.clone().filter(|(_, outcome)| matches!(outcome, Outcome::Same)).count();
-    assert_eq!((same, blobs.count()), (2 * OF_A_KIND, 2 * OF_A_KIND), "the coordinator has every sum too");
+    let same = blobs
+        .clone()
+        .filter(|(_, outcome)| matches!(outcome, Outcome::Same))
+        .count();
+    assert_eq!(
+        (same, blobs.count()),
+        (2 * OF_A_KIND, 2 * OF_A_KIND),
+        "the coordinator has every sum too"
+    );
 }

@@ -1,5 +1,5 @@
-//! Who belongs and who does not, with real processes: borrowed keys, members who are removed, joins that are interrupted, and
-//! a governance key that lies elsewhere.
+//! Who belongs and who does not, with real processes: borrowed keys, members who are removed, joins
+//! that are interrupted, and a governance key that lies elsewhere.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -33,7 +33,11 @@ fn three_sites(consortium: &mut Consortium) {
         let csv = demo_file(&format!("heart/{site}.csv"));
         consortium.add_site(site, "US", "heart", &csv, &demo_file("heart/schema.toml"));
     }
-    consortium.wait("all are connected", |c| SITES.iter().all(|site| member(c, site)["connected"] == true));
+    consortium.wait("all are connected", |c| {
+        SITES
+            .iter()
+            .all(|site| member(c, site)["connected"] == true)
+    });
 }
 
 /// What `site list` says of a site.
@@ -41,12 +45,17 @@ fn member(consortium: &Consortium, name: &str) -> Value {
     let list = consortium.operate(&["site", "list", "--json"]).done();
     let list: Value = serde_json::from_str(&list).expect("valid JSON");
     let members = list["members"].as_array().expect("a list");
-    members.iter().find(|member| member["name"] == name).cloned().unwrap_or_default()
+    members
+        .iter()
+        .find(|member| member["name"] == name)
+        .cloned()
+        .unwrap_or_default()
 }
 
 /// The public half of a site's key: what stands in every roster and manifest.
 fn public(consortium: &Consortium, site: &str, key: &str) -> PublicKey {
-    let text = fs::read_to_string(consortium.path(&format!("{site}/keys/{key}.key"))).expect("readable");
+    let text =
+        fs::read_to_string(consortium.path(&format!("{site}/keys/{key}.key"))).expect("readable");
     let seed = from_hex(text.trim()).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     SecretKey::from_seed(seed.expect("a seed")).public()
 }
@@ -56,9 +65,14 @@ fn send(code: &str, request: v1::JoinRequest) -> Result<v1::JoinResponse, Refusa
     let code = JoinCode::parse(code).expect("a code");
     let runtime = tokio::runtime::Runtime::new().expect("threads");
     runtime.block_on(async {
-        let channel = connect_pinned(&code.address, &code.ca_fingerprint).await.expect("it listens").channel;
+        let channel = connect_pinned(&code.address, &code.ca_fingerprint)
+            .await
+            .expect("it listens")
+            .channel;
         let answer = EnrolmentClient::new(channel).join(request).await;
-        answer.map(tonic::Response::into_inner).map_err(|status| refusal(&status).expect("a stable code"))
+        answer
+            .map(tonic::Response::into_inner)
+            .map_err(|status| refusal(&status).expect("a stable code"))
     })
 }
 
@@ -82,38 +96,71 @@ fn a_newcomer_with_another_hospitals_public_key_is_refused_and_the_hospital_stan
         governance_fingerprint: code.governance_fingerprint,
     };
     for borrowed in [
-        Enrolment { identity: public(&consortium, "cleveland", "identity"), ..own.clone() },
-        Enrolment { steward: Some(public(&consortium, "cleveland", "steward")), ..own.clone() },
-        Enrolment { witness: Some(public(&consortium, "cleveland", "witness")), ..own.clone() },
+        Enrolment {
+            identity: public(&consortium, "cleveland", "identity"),
+            ..own.clone()
+        },
+        Enrolment {
+            steward: Some(public(&consortium, "cleveland", "steward")),
+            ..own.clone()
+        },
+        Enrolment {
+            witness: Some(public(&consortium, "cleveland", "witness")),
+            ..own.clone()
+        },
     ] {
         let request = v1::JoinRequest {
             proof: borrowed.prove(&code.secret).to_vec(),
-            possession: borrowed.sign(&identity, Some(&steward), Some(&witness)).to_bytes(),
+            possession: borrowed
+                .sign(&identity, Some(&steward), Some(&witness))
+                .to_bytes(),
             enrolment: borrowed.to_bytes(),
             csr: csr.clone(),
             ticket: code.ticket().0.to_vec(),
         };
-        assert_eq!(send(&text, request).expect_err("refused").code, Code::KeyUnproven);
+        assert_eq!(
+            send(&text, request).expect_err("refused").code,
+            Code::KeyUnproven
+        );
     }
-    assert_eq!(member(&consortium, "evil")["standing"], "invited", "the invitation is not spent");
+    assert_eq!(
+        member(&consortium, "evil")["standing"],
+        "invited",
+        "the invitation is not spent"
+    );
 
     // With keys of its own the same newcomer is one more member, whose going takes nobody along.
     consortium.desk("evil", &["join", &text]).done();
     assert_eq!(member(&consortium, "evil")["standing"], "verified");
     consortium.operate(&["site", "remove", "evil"]).done();
     let clev = member(&consortium, "cleveland");
-    assert_eq!((&clev["standing"], &clev["connected"]), (&"verified".into(), &true.into()));
+    assert_eq!(
+        (&clev["standing"], &clev["connected"]),
+        (&"verified".into(), &true.into())
+    );
     assert_eq!(clev["equal_keys"], Value::Array(vec![]));
     let study = demo_file("heart/logistic.toml");
-    consortium.operate(&["study", "propose", study.to_str().expect("utf-8")]).done();
-    SITES.iter().for_each(|site| consortium.approve(site, "heart-disease"));
-    consortium.operate(&["run", "start", "heart-disease", "--wait"]).done();
-    assert!(!consortium.logs().contains("site_revoked"), "{}", consortium.logs());
+    consortium
+        .operate(&["study", "propose", study.to_str().expect("utf-8")])
+        .done();
+    SITES
+        .iter()
+        .for_each(|site| consortium.approve(site, "heart-disease"));
+    consortium
+        .operate(&["run", "start", "heart-disease", "--wait"])
+        .done();
+    assert!(
+        !consortium.logs().contains("site_revoked"),
+        "{}",
+        consortium.logs()
+    );
 }
 
 /// Invites a person and gives the file with the code.
 fn invite_person(consortium: &Consortium, name: &str, role: &str) -> String {
-    let said = consortium.operate(&["person", "invite", name, "--role", role]).done();
+    let said = consortium
+        .operate(&["person", "invite", name, "--role", role])
+        .done();
     let file = consortium.path(&format!("{name}.code"));
     fs::write(&file, said.lines().last().expect("the code")).expect("writable");
     file
@@ -125,14 +172,19 @@ fn a_removed_persons_open_stream_ends_and_its_certificate_is_refused() {
     three_sites(&mut consortium);
     let ada = consortium.path("ada");
     let file = invite_person(&consortium, "ada", "researcher");
-    consortium.motet(&["person", "join", "--code-file", &file, "--as", &ada]).done();
+    consortium
+        .motet(&["person", "join", "--code-file", &file, "--as", &ada])
+        .done();
     // A run that waits: three sites are needed and one has gone.
     consortium.propose_patient("waiting", &SITES);
     consortium.kill_node("va");
     consortium.operate(&["run", "start", "waiting"]).done();
-    let runs: Value =
-        serde_json::from_str(&consortium.motet(&["run", "list", "--json", "--as", &ada]).done())
-            .expect("JSON");
+    let runs: Value = serde_json::from_str(
+        &consortium
+            .motet(&["run", "list", "--json", "--as", &ada])
+            .done(),
+    )
+    .expect("JSON");
     let run = runs["runs"][0]["run"].as_str().expect("a run").to_owned();
     let heard = consortium.path("ada.watch");
     let child = Command::new(PROGRAM)
@@ -145,19 +197,37 @@ fn a_removed_persons_open_stream_ends_and_its_certificate_is_refused() {
     let text = || fs::read_to_string(&heard).expect("readable");
     consortium.wait("the stream is open", |_| !text().is_empty());
 
-    consortium.operate(&["person", "remove", "operator"]).refused("last_operator");
-    consortium.operate(&["person", "remove", "grace"]).refused("not_in_roster");
-    let said = consortium.operate(&["person", "remove", "ada", "--why", "left the institute"]).done();
-    assert!(!said.contains("governance"), "a researcher never had it: {said}");
-    consortium.wait("the stream has ended", |_| text().contains("person_revoked"));
+    consortium
+        .operate(&["person", "remove", "operator"])
+        .refused("last_operator");
+    consortium
+        .operate(&["person", "remove", "grace"])
+        .refused("not_in_roster");
+    let said = consortium
+        .operate(&["person", "remove", "ada", "--why", "left the institute"])
+        .done();
+    assert!(
+        !said.contains("governance"),
+        "a researcher never had it: {said}"
+    );
+    consortium.wait("the stream has ended", |_| {
+        text().contains("person_revoked")
+    });
     assert_eq!(watching.0.wait().expect("a child").code(), Some(3));
-    consortium.motet(&["run", "list", "--as", &ada]).refused("person_revoked");
+    consortium
+        .motet(&["run", "list", "--as", &ada])
+        .refused("person_revoked");
     let people = consortium.operate(&["person", "list"]).done();
-    assert!(people.contains("removed") && people.contains("joined, verified"), "{people}");
+    assert!(
+        people.contains("removed") && people.contains("joined, verified"),
+        "{people}"
+    );
     // The coordinator started again has not forgotten.
     consortium.hub().kill();
     consortium.start_coordinator();
-    consortium.motet(&["run", "list", "--as", &ada]).refused("person_revoked");
+    consortium
+        .motet(&["run", "list", "--as", &ada])
+        .refused("person_revoked");
 }
 
 #[test]
@@ -166,7 +236,8 @@ fn a_researcher_sees_and_fetches_only_what_the_study_releases_to_her() {
     three_sites(&mut consortium);
     let join = |c: &Consortium, name: &str, folder: &str| {
         let (file, dir) = (invite_person(c, name, "researcher"), c.path(folder));
-        c.motet(&["person", "join", "--code-file", &file, "--as", &dir]).done();
+        c.motet(&["person", "join", "--code-file", &file, "--as", &dir])
+            .done();
         dir
     };
     let text = fs::read_to_string(demo_file("heart/logistic.toml")).expect("readable");
@@ -174,36 +245,86 @@ fn a_researcher_sees_and_fetches_only_what_the_study_releases_to_her() {
     let named = text.replace("\"all researchers of the consortium\"", "[\"ada\"]");
     assert_ne!(named, text);
     fs::write(&file, named).expect("writable");
-    let refused = consortium.operate(&["study", "propose", &file]).refused("study_invalid");
-    assert!(refused.contains("no researcher of that name has joined"), "{refused}");
+    let refused = consortium
+        .operate(&["study", "propose", &file])
+        .refused("study_invalid");
+    assert!(
+        refused.contains("no researcher of that name has joined"),
+        "{refused}"
+    );
 
-    let (ada, grace) = (join(&consortium, "ada", "ada"), join(&consortium, "grace", "grace"));
+    let (ada, grace) = (
+        join(&consortium, "ada", "ada"),
+        join(&consortium, "grace", "grace"),
+    );
     consortium.operate(&["person", "list"]).done();
     consortium.operate(&["study", "propose", &file]).done();
-    SITES.iter().for_each(|site| consortium.approve(site, "heart-disease"));
-    let card = consortium.desk("va", &["study", "show", "heart-disease"]).done();
+    SITES
+        .iter()
+        .for_each(|site| consortium.approve(site, "heart-disease"));
+    let card = consortium
+        .desk("va", &["study", "show", "heart-disease"])
+        .done();
     let card = card.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(card.contains("of the researchers these alone receive it: ada"), "{card}");
-    consortium.operate(&["run", "start", "heart-disease", "--wait"]).done();
-    let shown: Value =
-        serde_json::from_str(&consortium.operate(&["run", "show", "heart-disease", "--json"]).done())
-            .expect("JSON");
+    assert!(
+        card.contains("of the researchers these alone receive it: ada"),
+        "{card}"
+    );
+    consortium
+        .operate(&["run", "start", "heart-disease", "--wait"])
+        .done();
+    let shown: Value = serde_json::from_str(
+        &consortium
+            .operate(&["run", "show", "heart-disease", "--json"])
+            .done(),
+    )
+    .expect("JSON");
     let run = shown["run"].as_str().expect("a run").to_owned();
 
-    let (hers, other, later) = (consortium.path("hers"), consortium.path("other"), consortium.path("later"));
-    consortium.motet(&["release", "get", "heart-disease", "--out", &hers, "--as", &ada]).done();
+    let (hers, other, later) = (
+        consortium.path("hers"),
+        consortium.path("other"),
+        consortium.path("later"),
+    );
+    consortium
+        .motet(&[
+            "release",
+            "get",
+            "heart-disease",
+            "--out",
+            &hers,
+            "--as",
+            &ada,
+        ])
+        .done();
     let listed = consortium.motet(&["study", "list", "--as", &ada]).done();
     assert!(listed.contains("heart-disease"), "{listed}");
 
     // Who is not named neither fetches nor sees it, nor how the run went.
     consortium
-        .motet(&["release", "get", "heart-disease", "--out", &other, "--as", &grace])
+        .motet(&[
+            "release",
+            "get",
+            "heart-disease",
+            "--out",
+            &other,
+            "--as",
+            &grace,
+        ])
         .refused("study_unknown");
-    consortium.motet(&["release", "list", "heart-disease", "--as", &grace]).refused("study_unknown");
-    consortium.motet(&["study", "show", "heart-disease", "--as", &grace]).refused("study_unknown");
-    consortium.motet(&["run", "show", &run, "--as", &grace]).refused("run_unknown");
+    consortium
+        .motet(&["release", "list", "heart-disease", "--as", &grace])
+        .refused("study_unknown");
+    consortium
+        .motet(&["study", "show", "heart-disease", "--as", &grace])
+        .refused("study_unknown");
+    consortium
+        .motet(&["run", "show", &run, "--as", &grace])
+        .refused("run_unknown");
     for list in [["study", "list"], ["run", "list"]] {
-        let said = consortium.motet(&[&list[..], &["--as", &grace]].concat()).done();
+        let said = consortium
+            .motet(&[&list[..], &["--as", &grace]].concat())
+            .done();
         assert!(!said.contains("heart-disease"), "{said}");
     }
 
@@ -211,7 +332,15 @@ fn a_researcher_sees_and_fetches_only_what_the_study_releases_to_her() {
     consortium.operate(&["person", "remove", "ada"]).done();
     let another = join(&consortium, "ada", "another-ada");
     consortium
-        .motet(&["release", "get", "heart-disease", "--out", &later, "--as", &another])
+        .motet(&[
+            "release",
+            "get",
+            "heart-disease",
+            "--out",
+            &later,
+            "--as",
+            &another,
+        ])
         .refused("study_unknown");
 }
 
@@ -223,15 +352,24 @@ fn a_join_code_has_the_address_that_the_coordinator_has_now() {
     assert_ne!(moved, before);
     let file = consortium.path("hub/coordinator.toml");
     let text = fs::read_to_string(&file).expect("readable");
-    let changed = text.replace(&format!("address = \"{before}\""), &format!("address = \"{moved}\""));
+    let changed = text.replace(
+        &format!("address = \"{before}\""),
+        &format!("address = \"{moved}\""),
+    );
     assert_ne!(changed, text);
     fs::write(&file, changed).expect("writable");
     consortium.hub().kill();
     consortium.start_coordinator();
     let code = JoinCode::parse(&consortium.invite("s7", "NL")).expect("a code");
     assert_eq!(code.address, moved);
-    consortium.desk("s7", &["join", &code.to_text().expect("a code")]).done();
-    assert!(fs::read_to_string(consortium.path("s7/node.toml")).expect("readable").contains(&moved));
+    consortium
+        .desk("s7", &["join", &code.to_text().expect("a code")])
+        .done();
+    assert!(
+        fs::read_to_string(consortium.path("s7/node.toml"))
+            .expect("readable")
+            .contains(&moved)
+    );
 }
 
 #[test]
@@ -239,11 +377,15 @@ fn a_second_operator_may_go_and_so_may_the_first_then() {
     let consortium = Consortium::start(PROGRAM);
     let grace = consortium.path("grace");
     let file = invite_person(&consortium, "grace", "operator");
-    consortium.motet(&["person", "join", &file, "--as", &grace]).done();
+    consortium
+        .motet(&["person", "join", &file, "--as", &grace])
+        .done();
     consortium.motet(&["site", "list", "--as", &grace]).done();
     let said = consortium.operate(&["person", "remove", "operator"]).done();
     assert!(said.contains("has a copy of the governance key"), "{said}");
-    consortium.operate(&["site", "list"]).refused("person_revoked");
+    consortium
+        .operate(&["site", "list"])
+        .refused("person_revoked");
     consortium.motet(&["site", "list", "--as", &grace]).done();
 }
 
@@ -254,10 +396,16 @@ fn a_persons_join_that_was_interrupted_after_spending_the_invitation_goes_on() {
     let file = invite_person(&consortium, "ada", "researcher");
     let text = fs::read_to_string(&file).expect("readable");
     let code = JoinCode::parse(&text).expect("a code");
-    // As far as the command got before it was killed: keys on disk, the invitation spent, the answer lost.
+    // As far as the command got before it was killed: keys on disk, the invitation spent, the
+    // answer lost.
     let draft = Draft::beside(Path::new(&ada), &code.invite).expect("writable");
     let keys = Keys::of(draft.path(), "ada").expect("writable");
-    let enrolment = keys.enrolment(code.invite, ("ada", "NL"), Role::Researcher, code.governance_fingerprint);
+    let enrolment = keys.enrolment(
+        code.invite,
+        ("ada", "NL"),
+        Role::Researcher,
+        code.governance_fingerprint,
+    );
     let enrolment = enrolment.expect("an enrolment");
     let request = v1::JoinRequest {
         proof: enrolment.prove(&code.secret).to_vec(),
@@ -269,13 +417,24 @@ fn a_persons_join_that_was_interrupted_after_spending_the_invitation_goes_on() {
     let lost = send(&text, request).expect("it is spent").certificate;
     // Other keys have no claim to it.
     let elsewhere = consortium.path("elsewhere");
-    consortium.motet(&["person", "join", "--code-file", &file, "--as", &elsewhere]).refused("token_used");
+    consortium
+        .motet(&["person", "join", "--code-file", &file, "--as", &elsewhere])
+        .refused("token_used");
 
-    consortium.motet(&["person", "join", "--code-file", &file, "--as", &ada]).done();
-    assert_eq!(fs::read_to_string(format!("{ada}/client.pem")).expect("readable"), lost);
+    consortium
+        .motet(&["person", "join", "--code-file", &file, "--as", &ada])
+        .done();
+    assert_eq!(
+        fs::read_to_string(format!("{ada}/client.pem")).expect("readable"),
+        lost
+    );
     consortium.motet(&["run", "list", "--as", &ada]).done();
     let hidden = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(".ada.");
-    let left = fs::read_dir(consortium.dir.path()).expect("readable").flatten().filter(hidden).count();
+    let left = fs::read_dir(consortium.dir.path())
+        .expect("readable")
+        .flatten()
+        .filter(hidden)
+        .count();
     assert_eq!(left, 0, "no draft stays behind");
 }
 
@@ -293,7 +452,8 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn a_replaced_code_and_a_removal_hold_in_the_operators_folder_whatever_ledger_the_coordinator_shows() {
+fn a_replaced_code_and_a_removal_hold_in_the_operators_folder_whatever_ledger_the_coordinator_shows()
+ {
     let mut consortium = Consortium::start(PROGRAM);
     let (state, older) = (consortium.path("hub/state"), consortium.path("older"));
     let (state, older) = (Path::new(&state), Path::new(&older));
@@ -315,7 +475,8 @@ fn a_replaced_code_and_a_removal_hold_in_the_operators_folder_whatever_ledger_th
     let again = consortium.operate(&["site", "invite", "lyon", "--country", "FR"]);
     again.refused("name_taken");
 
-    // A removal needs no coordinator: it is sent to the one that knows the site, and holds before that.
+    // A removal needs no coordinator: it is sent to the one that knows the site, and holds before
+    // that.
     consortium.hub().terminate();
     let unheard = consortium.operate(&["site", "remove", "lyon"]);
     assert_eq!(unheard.code, 1, "{}", unheard.err);
@@ -346,7 +507,9 @@ fn a_join_code_comes_from_standard_input_and_a_file() {
     assert!(joining.0.wait().expect("a child").success());
     let file = consortium.path("nice.code");
     fs::write(&file, consortium.invite("nice", "FR")).expect("writable");
-    consortium.desk("nice", &["join", "--code-file", &file]).done();
+    consortium
+        .desk("nice", &["join", "--code-file", &file])
+        .done();
     assert_eq!(consortium.desk("pau", &["join"]).code, 2);
 }
 
@@ -358,18 +521,31 @@ fn governance_in_a_folder_of_its_own_signs_with_its_passphrase_and_only_when_it_
     let propose = ["study", "propose", study.to_str().expect("utf-8")];
     let asked = consortium.operate(&propose);
     assert_eq!(asked.code, 2, "{}", asked.err);
-    assert!(asked.err.contains("--governance-passphrase-file"), "{}", asked.err);
+    assert!(
+        asked.err.contains("--governance-passphrase-file"),
+        "{}",
+        asked.err
+    );
     let phrase = consortium.path("phrase");
     let sealed = ["--governance-passphrase-file", phrase.as_str()];
     let wrong = consortium.path("wrong");
     write_new_secret(Path::new(&wrong), b"correct horse batterz\n").expect("writable");
-    let refused = consortium.operate(&[&propose[..], &["--governance-passphrase-file", &wrong]].concat());
-    assert!(refused.code == 1 && refused.err.contains("does not open the governance key"), "{}", refused.err);
+    let refused =
+        consortium.operate(&[&propose[..], &["--governance-passphrase-file", &wrong]].concat());
+    assert!(
+        refused.code == 1 && refused.err.contains("does not open the governance key"),
+        "{}",
+        refused.err
+    );
     consortium.operate(&[&propose[..], &sealed].concat()).done();
     let (stick, away) = (consortium.path("stick"), consortium.path("away"));
     fs::rename(&stick, &away).expect("movable");
-    consortium.operate(&[&["site", "remove", "va"], &sealed[..]].concat()).refused("role_not_allowed");
+    consortium
+        .operate(&[&["site", "remove", "va"], &sealed[..]].concat())
+        .refused("role_not_allowed");
     fs::rename(&away, &stick).expect("movable");
-    consortium.operate(&[&["site", "remove", "va"], &sealed[..]].concat()).done();
+    consortium
+        .operate(&[&["site", "remove", "va"], &sealed[..]].concat())
+        .done();
     assert_eq!(member(&consortium, "va")["standing"], "removed");
 }

@@ -1,4 +1,5 @@
-//! The README's own consortium, typed as it is printed: every `$` line of that section in one shell.
+//! The README's own consortium, typed as it is printed: every `$` line of that section in one
+//! shell.
 #![expect(
     clippy::unwrap_used,
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
@@ -10,20 +11,42 @@ use std::process::Command;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_motet-under-test");
 const SECTION: &str = "## Your own consortium in ten minutes";
 
-/// The commands of the section, without their output; building is what this test run has done already.
+/// The commands of the section, without their output; building is what this test run has done
+/// already.
 fn commands(readme: &str) -> Vec<String> {
-    let section = readme.split(SECTION).nth(1).unwrap().split("\n## ").next().unwrap();
-    let blocks = section.split("```console\n").skip(1).map(|block| block.split("```").next().unwrap());
-    let lines = blocks.flat_map(str::lines).filter_map(|line| line.strip_prefix("$ "));
+    let section = readme
+        .split(SECTION)
+        .nth(1)
+        .unwrap()
+        .split("\n## ")
+        .next()
+        .unwrap();
+    let blocks = section
+        .split("```console\n")
+        .skip(1)
+        .map(|block| block.split("```").next().unwrap());
+    let lines = blocks
+        .flat_map(str::lines)
+        .filter_map(|line| line.strip_prefix("$ "));
     // A loaded test machine needs more than the two seconds a person's typing takes anyway.
-    lines.filter(|line| !line.starts_with("cargo ")).map(|line| line.replace("sleep 2", "sleep 6")).collect()
+    lines
+        .filter(|line| !line.starts_with("cargo "))
+        .map(|line| line.replace("sleep 2", "sleep 6"))
+        .collect()
 }
 
 #[test]
 fn the_ten_minute_consortium_works_as_printed() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().canonicalize().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .canonicalize()
+        .unwrap();
     let commands = commands(&std::fs::read_to_string(root.join("README.md")).unwrap());
-    assert!(commands.len() > 20, "the section holds its commands: {commands:?}");
+    assert!(
+        commands.len() > 20,
+        "the section holds its commands: {commands:?}"
+    );
     let dir = tempfile::tempdir().unwrap();
     let target = dir.path().join("bin");
     std::fs::create_dir(&target).unwrap();
@@ -40,7 +63,13 @@ fn the_ten_minute_consortium_works_as_printed() {
         .env_remove("MOTET_IDENTITY")
         .output()
         .unwrap();
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     assert!(output.status.success(), "{out}\n{err}");
-    assert!(out.contains("holds: it is what the consortium released"), "{out}");
+    assert!(
+        out.contains("holds: it is what the consortium released"),
+        "{out}"
+    );
 }

@@ -1,6 +1,7 @@
-//! What hospitals, operators and researchers can prove afterwards, with real processes of four, ten and forty nodes of
-//! which some are lost on the way: every sum made again by the nodes and by the operator, a proof that stands alone, and
-//! each hospital's own list of what its updates went into, all of it offline.
+//! What hospitals, operators and researchers can prove afterwards, with real processes of four, ten
+//! and forty nodes of which some are lost on the way: every sum made again by the nodes and by the
+//! operator, a proof that stands alone, and each hospital's own list of what its updates went into,
+//! all of it offline.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -12,7 +13,8 @@ use serde_json::Value;
 use std::path::PathBuf;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_motet-under-test");
-/// Positions of a file at which a byte is flipped; every position is tried in the unit tests of `manifest` and `proof`.
+/// Positions of a file at which a byte is flipped; every position is tried in the unit tests of
+/// `manifest` and `proof`.
 const FLIPS: usize = 12;
 
 /// A consortium that keeps uploads for auditors, with one site for each file.
@@ -23,14 +25,29 @@ fn consortium(dataset: &str, files: &[(String, PathBuf)], drills: &[(&str, &str)
     std::fs::write(&config, format!("{text}retain_uploads_days = 1\n")).expect("writable");
     consortium.coordinator = None;
     consortium.start_coordinator();
-    let schema = demo_file(if dataset == "heart" { "heart/schema.toml" } else { "stroke/schema.toml" });
+    let schema = demo_file(if dataset == "heart" {
+        "heart/schema.toml"
+    } else {
+        "stroke/schema.toml"
+    });
     for (site, csv) in files {
         let code = consortium.invite(site, "NL");
         consortium.desk(site, &["join", &code]).done();
         consortium.let_one_leave(site);
-        let (csv, schema) = (csv.to_str().expect("utf-8"), schema.to_str().expect("utf-8"));
-        consortium.desk(site, &["data", "add", dataset, "--csv", csv, "--schema", schema]).done();
-        let drill = drills.iter().find(|(name, _)| name == site).map(|(_, drill)| *drill);
+        let (csv, schema) = (
+            csv.to_str().expect("utf-8"),
+            schema.to_str().expect("utf-8"),
+        );
+        consortium
+            .desk(
+                site,
+                &["data", "add", dataset, "--csv", csv, "--schema", schema],
+            )
+            .done();
+        let drill = drills
+            .iter()
+            .find(|(name, _)| name == site)
+            .map(|(_, drill)| *drill);
         match drill {
             Some(drill) => consortium.start_node(site, &["--drill", drill]),
             None => consortium.start_node(site, &[]),
@@ -39,8 +56,14 @@ fn consortium(dataset: &str, files: &[(String, PathBuf)], drills: &[(&str, &str)
     consortium
 }
 
-/// Proposes, approves everywhere, runs to the release, fetches it and its proof; then nobody is there any more.
-fn released(consortium: &mut Consortium, study: &str, file: &str, sites: &[(String, PathBuf)]) -> Value {
+/// Proposes, approves everywhere, runs to the release, fetches it and its proof; then nobody is
+/// there any more.
+fn released(
+    consortium: &mut Consortium,
+    study: &str,
+    file: &str,
+    sites: &[(String, PathBuf)],
+) -> Value {
     let text = std::fs::read_to_string(file).expect("readable");
     if !text.contains("recipients = ") {
         let all = "[study]\nrecipients = \"all researchers of the consortium\"\n";
@@ -50,17 +73,39 @@ fn released(consortium: &mut Consortium, study: &str, file: &str, sites: &[(Stri
     for (site, _) in sites {
         consortium.approve(site, study);
     }
-    consortium.operate(&["run", "start", study, "--wait"]).done();
+    consortium
+        .operate(&["run", "start", study, "--wait"])
+        .done();
     let (out, proof) = (consortium.path("release"), consortium.path("proof.json"));
-    consortium.operate(&["release", "get", study, "--out", &out]).done();
-    consortium.operate(&["ledger", "proof", &out, "--out", &proof]).done();
-    let audit = consortium.operate(&["ledger", "verify", "--recompute", study, "--json"]).done();
+    consortium
+        .operate(&["release", "get", study, "--out", &out])
+        .done();
+    consortium
+        .operate(&["ledger", "proof", &out, "--out", &proof])
+        .done();
+    let audit = consortium
+        .operate(&["ledger", "verify", "--recompute", study, "--json"])
+        .done();
     // A researcher gets the release, and nothing that it was made from.
-    let said = consortium.operate(&["person", "invite", "ada", "--role", "researcher"]).done();
+    let said = consortium
+        .operate(&["person", "invite", "ada", "--role", "researcher"])
+        .done();
     let (ada, copy) = (consortium.path("ada"), consortium.path("copy"));
-    consortium.motet(&["person", "join", said.lines().last().expect("a code"), "--as", &ada]).done();
-    consortium.motet(&["release", "get", study, "--out", &copy, "--as", &ada]).done();
-    consortium.motet(&["ledger", "verify", "--recompute", study, "--as", &ada]).refused("role_not_allowed");
+    consortium
+        .motet(&[
+            "person",
+            "join",
+            said.lines().last().expect("a code"),
+            "--as",
+            &ada,
+        ])
+        .done();
+    consortium
+        .motet(&["release", "get", study, "--out", &copy, "--as", &ada])
+        .done();
+    consortium
+        .motet(&["ledger", "verify", "--recompute", study, "--as", &ada])
+        .refused("role_not_allowed");
     consortium.nodes.clear();
     consortium.coordinator = None;
     serde_json::from_str(&audit).expect("valid JSON")
@@ -71,7 +116,10 @@ fn verifies_offline(consortium: &Consortium) {
     let operator = consortium.operator();
     let verify = |path: &str| consortium.motet(&["release", "verify", path, "--as", &operator]);
     let (out, proof) = (consortium.path("release"), consortium.path("proof.json"));
-    for (target, file) in [(&out, format!("{out}/manifest.json")), (&proof, proof.clone())] {
+    for (target, file) in [
+        (&out, format!("{out}/manifest.json")),
+        (&proof, proof.clone()),
+    ] {
         verify(target).done();
         let good = std::fs::read(&file).expect("readable");
         for flip in 0..FLIPS {
@@ -88,21 +136,31 @@ fn verifies_offline(consortium: &Consortium) {
 
 /// What a hospital's own ledger says its updates went into.
 fn receipts(consortium: &Consortium, site: &str) -> Vec<Value> {
-    let text = consortium.desk(site, &["ledger", "verify", "--json"]).done();
+    let text = consortium
+        .desk(site, &["ledger", "verify", "--json"])
+        .done();
     let value: Value = serde_json::from_str(&text).expect("valid JSON");
-    value["receipts"].as_array().expect("a list of receipts").clone()
+    value["receipts"]
+        .as_array()
+        .expect("a list of receipts")
+        .clone()
 }
 
 fn heart() -> Vec<(String, PathBuf)> {
     let site = |name: &str| (name.to_owned(), demo_file(&format!("heart/{name}.csv")));
-    ["cleveland", "hungarian", "switzerland", "va"].map(site).to_vec()
+    ["cleveland", "hungarian", "switzerland", "va"]
+        .map(site)
+        .to_vec()
 }
 
-const COUNTRIES: [&str; 10] =
-    ["BELG", "CZEC", "ITAL", "NETH", "NORW", "POLA", "PORT", "SPAI", "SWED", "SWIT"];
+const COUNTRIES: [&str; 10] = [
+    "BELG", "CZEC", "ITAL", "NETH", "NORW", "POLA", "PORT", "SPAI", "SWED", "SWIT",
+];
 
 fn stroke() -> Vec<(String, PathBuf)> {
-    COUNTRIES.map(|name| (name.to_owned(), demo_file(&format!("stroke/{name}.csv")))).to_vec()
+    COUNTRIES
+        .map(|name| (name.to_owned(), demo_file(&format!("stroke/{name}.csv"))))
+        .to_vec()
 }
 
 #[test]
@@ -114,26 +172,50 @@ fn four_hospitals_one_lost_every_sum_made_again_and_listed_where_it_went() {
     let audit = released(&mut consortium, "heart-disease", &file, &sites);
     let rounds = audit["sums"].as_array().expect("a list of sums").clone();
     assert!(rounds.len() >= 10, "{audit}");
-    assert!(rounds.iter().all(|round| round["verdict"] == "same"), "{audit}");
+    assert!(
+        rounds.iter().all(|round| round["verdict"] == "same"),
+        "{audit}"
+    );
     verifies_offline(&consortium);
 
     // The site that stayed is in every sum, the lost one in those before it was lost.
     let stayed = receipts(&consortium, "cleveland");
-    assert_eq!(stayed.iter().filter(|receipt| receipt["became"] == "released").count(), rounds.len());
-    assert!(stayed.iter().all(|receipt| receipt["own_upload"] == true), "{stayed:?}");
+    assert_eq!(
+        stayed
+            .iter()
+            .filter(|receipt| receipt["became"] == "released")
+            .count(),
+        rounds.len()
+    );
+    assert!(
+        stayed.iter().all(|receipt| receipt["own_upload"] == true),
+        "{stayed:?}"
+    );
     let smallest = stayed.iter().map(|receipt| receipt["sites"].as_u64()).min();
     assert_eq!(smallest, Some(Some(3)), "{stayed:?}");
     let lost = receipts(&consortium, "va");
-    assert_eq!(lost.iter().filter(|receipt| receipt["became"] == "released").count(), 2, "{lost:?}");
+    assert_eq!(
+        lost.iter()
+            .filter(|receipt| receipt["became"] == "released")
+            .count(),
+        2,
+        "{lost:?}"
+    );
 
     // One entry of the hospital's ledger changed on its disk is found.
     let database = std::fs::read_dir(consortium.path("cleveland/ledger"))
         .expect("readable")
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.extension().is_some_and(|extension| extension == "sqlite"))
+        .find(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "sqlite")
+        })
         .expect("the ledger's database");
     let mut bytes = std::fs::read(&database).expect("readable");
-    let place = bytes.windows(9).rposition(|window| window == b"heart-dis").expect("an entry");
+    let place = bytes
+        .windows(9)
+        .rposition(|window| window == b"heart-dis")
+        .expect("an entry");
     bytes[place] ^= 1;
     std::fs::write(&database, bytes).expect("writable");
     assert_ne!(consortium.desk("cleveland", &["ledger", "verify"]).code, 0);
@@ -143,14 +225,26 @@ fn four_hospitals_one_lost_every_sum_made_again_and_listed_where_it_went() {
 fn ten_countries_three_lost_in_different_phases() {
     let sites = stroke();
     // Two before they are in any sum, and the one that may leave later.
-    let drills = [("ITAL", "share:1"), ("NETH", "upload:1"), ("SWIT", "reveal:4")];
+    let drills = [
+        ("ITAL", "share:1"),
+        ("NETH", "upload:1"),
+        ("SWIT", "reveal:4"),
+    ];
     let mut consortium = consortium("ist", &sites, &drills);
     let file = consortium.path("study.toml");
     std::fs::write(&file, going_on("stroke/logistic.toml")).expect("writable");
     let audit = released(&mut consortium, "ist-death14", &file, &sites);
-    assert!(audit["sums"].as_array().is_some_and(|rounds| rounds.iter().all(|r| r["verdict"] == "same")));
+    assert!(
+        audit["sums"]
+            .as_array()
+            .is_some_and(|rounds| rounds.iter().all(|r| r["verdict"] == "same"))
+    );
     verifies_offline(&consortium);
-    assert!(receipts(&consortium, "BELG").iter().all(|receipt| receipt["own_upload"] == true));
+    assert!(
+        receipts(&consortium, "BELG")
+            .iter()
+            .all(|receipt| receipt["own_upload"] == true)
+    );
 }
 
 /// Each country's table dealt out over four sites: the work of forty hospitals on one machine.
@@ -185,27 +279,51 @@ fn forty_sites_five_lost_and_the_means_are_those_of_one_table() {
     let file = consortium.path("summary.toml");
     let text = std::fs::read_to_string(demo_file("stroke/logistic.toml")).expect("readable");
     let (head, _) = text.split_once("[recipe]").expect("a recipe");
-    let head = head.replace("ist-death14", "ist-forty").replace("outcome = \"dead14\"\n", "");
+    let head = head
+        .replace("ist-death14", "ist-forty")
+        .replace("outcome = \"dead14\"\n", "");
     let rest = "[recipe]\nkind = \"summary\"\n\n[privacy]\nmin_sites = 3\nmin_rows = 5\n\n[rounds]\njoin = \"40s\"\n\
                 share = \"40s\"\nupload = \"60s\"\nsign = \"40s\"\nreveal = \"40s\"\non_site_loss = \"continue\"\n";
     std::fs::write(&file, format!("{head}{rest}")).expect("writable");
     let audit = released(&mut consortium, "ist-forty", &file, &sites);
-    assert!(audit["sums"].as_array().is_some_and(|rounds| rounds.iter().all(|r| r["verdict"] == "same")));
+    assert!(
+        audit["sums"]
+            .as_array()
+            .is_some_and(|rounds| rounds.iter().all(|r| r["verdict"] == "same"))
+    );
     verifies_offline(&consortium);
     // The mean over exactly the sites the report names, from their tables.
     let report = std::fs::read_to_string(consortium.path("release/report.json")).expect("readable");
     let report: Value = serde_json::from_str(&report).expect("valid JSON");
     let named = report["site_names"].as_array().expect("names");
     let mut ages = Vec::new();
-    for (_, path) in sites.iter().filter(|(name, _)| named.iter().any(|known| known == name.as_str())) {
+    for (_, path) in sites
+        .iter()
+        .filter(|(name, _)| named.iter().any(|known| known == name.as_str()))
+    {
         let text = std::fs::read_to_string(path).expect("readable");
-        ages.extend(text.lines().skip(1).filter_map(|line| line.split(',').nth(1)?.parse::<f64>().ok()));
+        ages.extend(
+            text.lines()
+                .skip(1)
+                .filter_map(|line| line.split(',').nth(1)?.parse::<f64>().ok()),
+        );
     }
     let mean = ages.iter().sum::<f64>() / ages.len() as f64;
     let variables = report["variables"].as_array().expect("variables");
-    let age = variables.iter().find(|variable| variable["name"] == "age").expect("age");
+    let age = variables
+        .iter()
+        .find(|variable| variable["name"] == "age")
+        .expect("age");
     let found = age["mean"].as_f64().expect("a mean");
-    assert!((found - mean).abs() < 1e-9 * mean && named.len() >= 35, "{found} and {mean} of {}", named.len());
+    assert!(
+        (found - mean).abs() < 1e-9 * mean && named.len() >= 35,
+        "{found} and {mean} of {}",
+        named.len()
+    );
     let own = receipts(&consortium, "POLA-3");
-    assert!(own.iter().all(|receipt| receipt["sites"].as_u64().is_some_and(|sites| sites >= 35)), "{own:?}");
+    assert!(
+        own.iter()
+            .all(|receipt| receipt["sites"].as_u64().is_some_and(|sites| sites >= 35)),
+        "{own:?}"
+    );
 }

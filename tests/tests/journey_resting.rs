@@ -1,5 +1,6 @@
-//! A study of which nothing is under way leaves the coordinator's memory. Nobody is to notice: people get the same answers,
-//! and a site that was away at the end hears of the result when it comes back.
+//! A study of which nothing is under way leaves the coordinator's memory. Nobody is to notice:
+//! people get the same answers, and a site that was away at the end hears of the result when it
+//! comes back.
 #![expect(
     clippy::expect_used,
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
@@ -34,8 +35,12 @@ fn json(consortium: &Consortium, args: &[&str]) -> Value {
 /// What people see of the study.
 fn seen(consortium: &Consortium, run: &str) -> [Value; 4] {
     let out = consortium.path("release");
-    consortium.operate(&["release", "get", STUDY, "--out", &out]).done();
-    consortium.motet(&["release", "verify", &out, "--as", &consortium.operator()]).done();
+    consortium
+        .operate(&["release", "get", STUDY, "--out", &out])
+        .done();
+    consortium
+        .motet(&["release", "verify", &out, "--as", &consortium.operator()])
+        .done();
     let report = std::fs::read_to_string(format!("{out}/report.json")).expect("readable");
     std::fs::remove_dir_all(out).expect("removable");
     [
@@ -65,43 +70,69 @@ fn a_study_that_rests_answers_as_before_and_tells_a_late_site_its_result() {
         consortium.kill_node(site);
         consortium.start_node(site, &["--drill", "reveal:1"]);
     }
-    SITES.iter().for_each(|site| consortium.approve(site, STUDY));
+    SITES
+        .iter()
+        .for_each(|site| consortium.approve(site, STUDY));
     let run = json(&consortium, &["run", "start", STUDY]);
-    let run = run.get("run").and_then(Value::as_str).expect("the run's id").to_owned();
-    consortium.wait("the run is released", |c| c.operate(&["run", "list", STUDY]).out.contains("released"));
+    let run = run
+        .get("run")
+        .and_then(Value::as_str)
+        .expect("the run's id")
+        .to_owned();
+    consortium.wait("the run is released", |c| {
+        c.operate(&["run", "list", STUDY]).out.contains("released")
+    });
     LATE.iter().for_each(|site| consortium.kill_node(site));
     let before = seen(&consortium, &run);
-    assert_eq!(before.last().and_then(|report| report.get("sites")), Some(&Value::from(SITES.len())));
+    assert_eq!(
+        before.last().and_then(|report| report.get("sites")),
+        Some(&Value::from(SITES.len()))
+    );
 
     rests_again(&consortium, rests(&consortium));
     let rested = rests(&consortium);
     assert_eq!(seen(&consortium, &run), before, "the same answers");
-    consortium.operate(&["run", "start", STUDY]).refused("round_spent");
-    consortium.operate(&["ledger", "verify", "--recompute", &run]).done();
-    consortium.operate(&["run", "abandon", &run]).refused("run_over");
+    consortium
+        .operate(&["run", "start", STUDY])
+        .refused("round_spent");
+    consortium
+        .operate(&["ledger", "verify", "--recompute", &run])
+        .done();
+    consortium
+        .operate(&["run", "abandon", &run])
+        .refused("run_over");
 
     rests_again(&consortium, rested);
     let own = LATE.map(|site| consortium.path(&format!("{site}/local/{STUDY}.json")));
     let is_there = |path: &String| std::path::Path::new(path).exists();
     assert!(!own.iter().any(is_there), "they cannot know the result yet");
-    LATE.iter().for_each(|site| consortium.start_node(site, &[]));
-    consortium.wait("the late sites have their reports", |_| own.iter().all(is_there));
+    LATE.iter()
+        .for_each(|site| consortium.start_node(site, &[]));
+    consortium.wait("the late sites have their reports", |_| {
+        own.iter().all(is_there)
+    });
     for site in LATE {
-        let said =
-            |c: &Consortium, what: &str| c.desk(site, &["ledger", "show", "--json"]).done().contains(what);
+        let said = |c: &Consortium, what: &str| {
+            c.desk(site, &["ledger", "show", "--json"])
+                .done()
+                .contains(what)
+        };
         consortium.wait("it has cosigned the end", |c| said(c, "\"cosignature\""));
-        // Enough sites have made the sum again: what an image of its memory would be good for is not handed out any more.
+        // Enough sites have made the sum again: what an image of its memory would be good for is
+        // not handed out any more.
         assert!(!said(&consortium, "\"checked\""));
     }
 
-    // Who starts again with nothing under way is as good as resting, and has nothing to tell anybody.
+    // Who starts again with nothing under way is as good as resting, and has nothing to tell
+    // anybody.
     consortium.coordinator = None;
     let log = std::fs::read_to_string(consortium.path("coordinator.log")).expect("readable");
     consortium.start_coordinator();
     assert_eq!(seen(&consortium, &run), before, "the same answers");
     consortium.wait("it rests", |c| {
         let now = std::fs::read_to_string(c.path("coordinator.log")).expect("readable");
-        now.strip_prefix(log.as_str()).is_some_and(|new| new.contains(RESTS))
+        now.strip_prefix(log.as_str())
+            .is_some_and(|new| new.contains(RESTS))
     });
 }
 
@@ -126,13 +157,20 @@ fn a_run_given_up_in_mid_round_leaves_nothing_behind_at_the_coordinator_and_a_wi
         consortium.kill_node("va");
         consortium.start_node("va", &["--drill", "upload:2"]);
         let run = json(consortium, &["run", "start", study]);
-        let run = run.get("run").and_then(Value::as_str).expect("the run's id").to_owned();
+        let run = run
+            .get("run")
+            .and_then(Value::as_str)
+            .expect("the run's id")
+            .to_owned();
         consortium.wait("the others have uploaded", |c| {
             let shown = json(c, &["run", "show", &run]);
             shown.get("phase").is_some_and(|phase| phase == "upload")
                 && shown.get("awaited") == Some(&serde_json::json!(["va"]))
         });
-        assert!(files(consortium, "hub/state/spools/spools") > 0, "uploads lie there");
+        assert!(
+            files(consortium, "hub/state/spools/spools") > 0,
+            "uploads lie there"
+        );
         run
     };
     let run = held(&mut consortium, "given-up");
@@ -144,10 +182,17 @@ fn a_run_given_up_in_mid_round_leaves_nothing_behind_at_the_coordinator_and_a_wi
 
     held(&mut consortium, "withdrawn");
     for site in ["cleveland", "hungarian"] {
-        assert!(files(&consortium, &format!("{site}/vault")) > 0, "an attempt is open");
+        assert!(
+            files(&consortium, &format!("{site}/vault")) > 0,
+            "an attempt is open"
+        );
     }
-    consortium.operate(&["study", "withdraw", "withdrawn"]).done();
+    consortium
+        .operate(&["study", "withdraw", "withdrawn"])
+        .done();
     for site in ["cleveland", "hungarian"] {
-        consortium.wait("the attempt is forgotten", |c| files(c, &format!("{site}/vault")) == 0);
+        consortium.wait("the attempt is forgotten", |c| {
+            files(c, &format!("{site}/vault")) == 0
+        });
     }
 }

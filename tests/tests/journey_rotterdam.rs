@@ -1,6 +1,7 @@
-//! Two cohorts of breast cancer, Rotterdam and GBSG, through the real system: Cox fits, curves and log-rank test are those of one
-//! pooled table. Their rows come from an LGPL package and are not in this repository: the environment's `MOTET_ROTTERDAM_GBSG` names
-//! the table (see common/recipes/tests/reference/PROVENANCE.md).
+//! Two cohorts of breast cancer, Rotterdam and GBSG, through the real system: Cox fits, curves and
+//! log-rank test are those of one pooled table. Their rows come from an LGPL package and are not in
+//! this repository: the environment's `MOTET_ROTTERDAM_GBSG` names the table (see
+//! common/recipes/tests/reference/PROVENANCE.md).
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -8,7 +9,9 @@
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
 )]
 
-use motet_recipes::{Clock, Cox, Grid, Grouping, KaplanMeier, Outcome, Recipe, Rows, Strata, Ties, Times};
+use motet_recipes::{
+    Clock, Cox, Grid, Grouping, KaplanMeier, Outcome, Recipe, Rows, Strata, Ties, Times,
+};
 use motet_tests::consortium::Consortium;
 use motet_tests::trial::{Trial, close, is_the_fit, reference};
 use ndarray::{Array1, Array2};
@@ -18,11 +21,33 @@ use std::path::Path;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_motet-under-test");
 /// One cohort is too large a part for one site: Rotterdam is dealt out to four.
-const SITES: [&str; 5] = ["gbsg", "rotterdam-1", "rotterdam-2", "rotterdam-3", "rotterdam-4"];
+const SITES: [&str; 5] = [
+    "gbsg",
+    "rotterdam-1",
+    "rotterdam-2",
+    "rotterdam-3",
+    "rotterdam-4",
+];
 const COHORTS: [&str; 2] = ["DE_gbsg", "NL_rotterdam"];
-const FEATURES: [&str; 9] =
-    ["age", "meno", "size_20_50", "size_gt50", "grade3", "nodes", "pgr", "er", "hormon"];
-const YES_NO: [&str; 6] = ["meno", "size_20_50", "size_gt50", "grade3", "hormon", "event"];
+const FEATURES: [&str; 9] = [
+    "age",
+    "meno",
+    "size_20_50",
+    "size_gt50",
+    "grade3",
+    "nodes",
+    "pgr",
+    "er",
+    "hormon",
+];
+const YES_NO: [&str; 6] = [
+    "meno",
+    "size_20_50",
+    "size_gt50",
+    "grade3",
+    "hormon",
+    "event",
+];
 
 /// A patient: features, days, event, cohort, site.
 struct Patient {
@@ -38,12 +63,20 @@ fn dealt(table: &str, folder: &Path) -> Vec<Patient> {
     let text = std::fs::read_to_string(table).expect("MOTET_ROTTERDAM_GBSG names a file");
     let (header, lines) = text.split_once('\n').expect("a header");
     let header: Vec<&str> = header.trim().split(',').collect();
-    let at = |name: &str| header.iter().position(|known| *known == name).expect("a column");
+    let at = |name: &str| {
+        header
+            .iter()
+            .position(|known| *known == name)
+            .expect("a column")
+    };
     let mut files = SITES.map(|_| format!("{},cohort\n", header[1..].join(",")));
     let mut patients = Vec::new();
     for (nth, line) in lines.lines().map(str::trim).enumerate() {
         let fields: Vec<&str> = line.split(',').collect();
-        let cohort = COHORTS.iter().position(|name| *name == fields[0]).expect("a cohort");
+        let cohort = COHORTS
+            .iter()
+            .position(|name| *name == fields[0])
+            .expect("a cohort");
         let site = if cohort == 0 { 0 } else { 1 + nth % 4 };
         files[site].push_str(&format!("{},{}\n", fields[1..].join(","), fields[0]));
         let number = |name: &str| fields[at(name)].parse::<f64>().expect("a number");
@@ -60,22 +93,35 @@ fn dealt(table: &str, folder: &Path) -> Vec<Patient> {
     }
     let mut schema = "[dataset]\nname = \"breast\"\n".to_owned();
     for name in &header[1..] {
-        let kind = if YES_NO.contains(name) { "bool" } else { "float" };
+        let kind = if YES_NO.contains(name) {
+            "bool"
+        } else {
+            "float"
+        };
         schema.push_str(&format!("\n[columns.{name}]\ntype = \"{kind}\"\n"));
     }
-    schema.push_str(&format!("\n[columns.cohort]\ntype = \"category\"\nlevels = {COHORTS:?}\n"));
+    schema.push_str(&format!(
+        "\n[columns.cohort]\ntype = \"category\"\nlevels = {COHORTS:?}\n"
+    ));
     std::fs::write(folder.join("schema.toml"), schema).expect("writable");
     patients
 }
 
 /// What a method says of one pooled table, with nothing masked.
 fn pooled(recipe: &Recipe, patients: &[Patient], group: fn(&Patient) -> f64) -> Outcome {
-    let width = if matches!(recipe, Recipe::Cox(_)) { FEATURES.len() } else { 0 };
+    let width = if matches!(recipe, Recipe::Cox(_)) {
+        FEATURES.len()
+    } else {
+        0
+    };
     let x = Array2::from_shape_fn((patients.len(), width), |(row, at)| patients[row].x[at]);
     let column = |value: fn(&Patient) -> f64| patients.iter().map(value).collect::<Array1<f64>>();
     let (y, days, group) = (column(|p| p.event), column(|p| p.days), column(group));
-    let rows =
-        Rows { time: Some(days.view()), group: Some(group.view()), ..Rows::new(x.view()).outcome(y.view()) };
+    let rows = Rows {
+        time: Some(days.view()),
+        group: Some(group.view()),
+        ..Rows::new(x.view()).outcome(y.view())
+    };
     let mut dice = <rand_chacha::ChaCha20Rng as rand_core::SeedableRng>::from_seed([1; 32]);
     recipe.alone(&rows, &mut dice).expect("a finite estimate")
 }
@@ -84,7 +130,12 @@ fn log_rank(found: &Value, want: &Value) {
     close("log-rank", &found["statistic"], &want["chi2"]);
     assert_eq!(found["df"], want["df"]);
     close("its p", &found["p"], &want["p"]);
-    for (at, group) in found["groups"].as_array().expect("groups").iter().enumerate() {
+    for (at, group) in found["groups"]
+        .as_array()
+        .expect("groups")
+        .iter()
+        .enumerate()
+    {
         close("observed", &group["observed"], &want["observed"][at]);
         close("expected", &group["expected"], &want["expected"][at]);
     }
@@ -111,7 +162,12 @@ fn two_cohorts_at_five_sites_are_one_table() {
     for (id, data, options, key) in [
         ("efron", &data, "", "cox_efron"),
         ("breslow", &data, "ties = \"breslow\"\n", "cox_breslow"),
-        ("efron-by-cohort", &by_cohort, "strata = \"group\"\n", "cox_efron_stratified_by_site"),
+        (
+            "efron-by-cohort",
+            &by_cohort,
+            "strata = \"group\"\n",
+            "cox_efron_stratified_by_site",
+        ),
         (
             "breslow-by-cohort",
             &by_cohort,
@@ -121,21 +177,47 @@ fn two_cohorts_at_five_sites_are_one_table() {
     ] {
         let report = trial.report(id, data, &format!("kind = \"cox\"\n{times}{options}"));
         is_the_fit(&report, &want[key], "se");
-        assert_eq!((report["rows"].as_u64(), report["events"].as_u64()), (Some(3668), Some(2012)));
+        assert_eq!(
+            (report["rows"].as_u64(), report["events"].as_u64()),
+            (Some(3668), Some(2012))
+        );
     }
-    let grid = Grid { step: 1.0, horizon: 7043.0, times: Times::Exact };
-    for (id, options, ties) in
-        [("efron-by-site", "", Ties::Efron), ("breslow-by-site", "ties = \"breslow\"\n", Ties::Breslow)]
-    {
-        let report = trial.report(id, &data, &format!("kind = \"cox\"\n{times}strata = \"site\"\n{options}"));
+    let grid = Grid {
+        step: 1.0,
+        horizon: 7043.0,
+        times: Times::Exact,
+    };
+    for (id, options, ties) in [
+        ("efron-by-site", "", Ties::Efron),
+        ("breslow-by-site", "ties = \"breslow\"\n", Ties::Breslow),
+    ] {
+        let report = trial.report(
+            id,
+            &data,
+            &format!("kind = \"cox\"\n{times}strata = \"site\"\n{options}"),
+        );
         // No reference has these five strata: the same strata of one pooled table, by a column.
         let levels = SITES.map(str::to_owned).into();
-        let strata = Strata::Group(Grouping { column: "site".into(), levels });
+        let strata = Strata::Group(Grouping {
+            column: "site".into(),
+            levels,
+        });
         let columns = FEATURES.map(str::to_owned).into();
         let clock = Clock::Identity;
-        let cox = Cox { strata, ties, clock, ..Cox::new(columns, "time_days".into(), "event".into(), grid) };
-        let Outcome::Cox(want) = pooled(&Recipe::Cox(cox), &patients, |p| p.site) else { unreachable!() };
-        for (found, want) in report["coefficients"].as_array().expect("a list").iter().zip(&want.coefficients)
+        let cox = Cox {
+            strata,
+            ties,
+            clock,
+            ..Cox::new(columns, "time_days".into(), "event".into(), grid)
+        };
+        let Outcome::Cox(want) = pooled(&Recipe::Cox(cox), &patients, |p| p.site) else {
+            unreachable!()
+        };
+        for (found, want) in report["coefficients"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .zip(&want.coefficients)
         {
             close(&want.name, &found["estimate"], &want.estimate.into());
             close(&want.name, &found["se"], &want.se.into());
@@ -146,35 +228,68 @@ fn two_cohorts_at_five_sites_are_one_table() {
     curves(&trial, &patients, &format!("{explained}{cohorts}"), &want);
 }
 
-/// Curves and log-rank test by cohort: days as they are, which every site allows, and on a grid of 30 days.
+/// Curves and log-rank test by cohort: days as they are, which every site allows, and on a grid of
+/// 30 days.
 fn curves(trial: &Trial, patients: &[Patient], data: &str, want: &Value) {
-    let recipe = "kind = \"km\"\nmarks = [372, 748, 1698]\ntau = 2945\ntimes = \"exact\"\nhorizon = 7043\n";
+    let recipe =
+        "kind = \"km\"\nmarks = [372, 748, 1698]\ntau = 2945\ntimes = \"exact\"\nhorizon = 7043\n";
     let report = trial.report("curves", data, recipe);
     log_rank(&report["log_rank"], &want["logrank_by_site"]);
-    for (curve, cohort) in report["curves"].as_array().expect("curves").iter().zip(COHORTS) {
+    for (curve, cohort) in report["curves"]
+        .as_array()
+        .expect("curves")
+        .iter()
+        .zip(COHORTS)
+    {
         let known = &want["kaplan_meier"][cohort];
         for at in 0..3 {
-            close("survival", &curve["marks"][at]["survival"], &known["at"][at]["S"]);
+            close(
+                "survival",
+                &curve["marks"][at]["survival"],
+                &known["at"][at]["S"],
+            );
         }
         close("median", &curve["median"], &known["median"]);
         // The last patient of GBSG left before the end that Rotterdam's mean has.
         if cohort == COHORTS[0] {
             assert!(curve["rmst"].is_null(), "{curve}");
         } else {
-            close("restricted mean", &curve["rmst"]["mean"], &known["rmst"]["value"]);
+            close(
+                "restricted mean",
+                &curve["rmst"]["mean"],
+                &known["rmst"]["value"],
+            );
         }
     }
     println!("curves: log-rank {}", report["log_rank"]["statistic"]);
 
     let months = "kind = \"km\"\ntimes = \"grid\"\nstep = 30\nhorizon = 7050\n";
     let report = trial.report("curves-by-month", data, months);
-    let grid = Grid { step: 30.0, horizon: 7050.0, times: Times::Grid };
-    let group = Some(Grouping { column: "cohort".into(), levels: COHORTS.map(str::to_owned).into() });
-    let recipe = KaplanMeier { group, ..KaplanMeier::new("time_days".into(), "event".into(), grid) };
-    let Outcome::KaplanMeier(want) = pooled(&Recipe::KaplanMeier(recipe), patients, |p| p.cohort) else {
+    let grid = Grid {
+        step: 30.0,
+        horizon: 7050.0,
+        times: Times::Grid,
+    };
+    let group = Some(Grouping {
+        column: "cohort".into(),
+        levels: COHORTS.map(str::to_owned).into(),
+    });
+    let recipe = KaplanMeier {
+        group,
+        ..KaplanMeier::new("time_days".into(), "event".into(), grid)
+    };
+    let Outcome::KaplanMeier(want) = pooled(&Recipe::KaplanMeier(recipe), patients, |p| p.cohort)
+    else {
         unreachable!()
     };
     let test = want.log_rank.expect("two groups");
-    close("log-rank", &report["log_rank"]["statistic"], &test.test.statistic.into());
-    println!("curves-by-month: log-rank {}", report["log_rank"]["statistic"]);
+    close(
+        "log-rank",
+        &report["log_rank"]["statistic"],
+        &test.test.statistic.into(),
+    );
+    println!(
+        "curves-by-month: log-rank {}",
+        report["log_rank"]["statistic"]
+    );
 }

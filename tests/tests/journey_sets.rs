@@ -1,4 +1,5 @@
-//! Two studies over the same patients, one site more or less: without the steward's word no node opens what they show together.
+//! Two studies over the same patients, one site more or less: without the steward's word no node
+//! opens what they show together.
 #![expect(
     clippy::expect_used,
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
@@ -28,7 +29,8 @@ fn run(consortium: &Consortium, name: &str) -> (i32, String) {
 }
 
 #[test]
-fn a_site_that_stays_away_from_the_second_study_is_not_computed_from_both_unless_the_others_say_so() {
+fn a_site_that_stays_away_from_the_second_study_is_not_computed_from_both_unless_the_others_say_so()
+{
     let mut consortium = Consortium::start(PROGRAM);
     // A line is known to be gone soon.
     consortium.set_lease("2s");
@@ -51,30 +53,61 @@ fn a_site_that_stays_away_from_the_second_study_is_not_computed_from_both_unless
         consortium.start_node(site, &[]);
     }
     let (code, said) = run(&consortium, "second");
-    assert!(code != 0 && said.contains("question_repeated") && said.contains("--again"), "{said}");
+    assert!(
+        code != 0 && said.contains("question_repeated") && said.contains("--again"),
+        "{said}"
+    );
     // Whoever is asked first says it; the run ends before the others need to.
     let says = |site: &&str| {
-        let log = std::fs::read_to_string(consortium.path(&format!("{site}.log"))).expect("readable");
+        let log =
+            std::fs::read_to_string(consortium.path(&format!("{site}.log"))).expect("readable");
         log.contains("question_repeated") && log.contains("what va alone would say")
     };
     assert!(SITES[..3].iter().any(says), "{}", consortium.logs());
 
-    // Nor does another study over fewer sites get past the desk, whose card names the study and the site.
+    // Nor does another study over fewer sites get past the desk, whose card names the study and the
+    // site.
     let card = consortium.desk("va", &["study", "show", "second"]).done();
-    assert!(!card.contains("what va alone would say"), "the rosters are the same: {card}");
-    proposed(&consortium, "third", "age >= 2", "sites = [\"cleveland\", \"hungarian\", \"switzerland\"]\n");
-    consortium.wait("the study has arrived", |c| c.desk("hungarian", &["study", "show", "third"]).code == 0);
-    let card = consortium.desk("hungarian", &["study", "show", "third"]).done();
+    assert!(
+        !card.contains("what va alone would say"),
+        "the rosters are the same: {card}"
+    );
+    proposed(
+        &consortium,
+        "third",
+        "age >= 2",
+        "sites = [\"cleveland\", \"hungarian\", \"switzerland\"]\n",
+    );
+    consortium.wait("the study has arrived", |c| {
+        c.desk("hungarian", &["study", "show", "third"]).code == 0
+    });
+    let card = consortium
+        .desk("hungarian", &["study", "show", "third"])
+        .done();
     let flat = card.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(flat.contains("ATTENTION: study `first` opened a sum over the same data"), "{card}");
+    assert!(
+        flat.contains("ATTENTION: study `first` opened a sum over the same data"),
+        "{card}"
+    );
     let refused = consortium.desk("hungarian", &["study", "approve", "third"]);
-    assert!(refused.code == 3 && refused.err.contains("question_repeated"), "{}", refused.err);
-    let lifted = consortium.desk("hungarian", &["study", "approve", "third", "--again"]).done();
-    assert!(lifted.contains("study `first`") && lifted.contains("what va alone would say"), "{lifted}");
+    assert!(
+        refused.code == 3 && refused.err.contains("question_repeated"),
+        "{}",
+        refused.err
+    );
+    let lifted = consortium
+        .desk("hungarian", &["study", "approve", "third", "--again"])
+        .done();
+    assert!(
+        lifted.contains("study `first`") && lifted.contains("what va alone would say"),
+        "{lifted}"
+    );
 
     // With their stewards' word the second runs without it, where that word names it.
     for (named, runs) in [("cleveland", false), ("va", true)] {
-        SITES[..3].iter().for_each(|site| consortium.approve_again(site, "second", named));
+        SITES[..3]
+            .iter()
+            .for_each(|site| consortium.approve_again(site, "second", named));
         let (code, said) = run(&consortium, "second");
         assert_eq!(code == 0, runs, "{named}: {said}\n{}", consortium.logs());
     }

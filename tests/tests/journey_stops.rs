@@ -1,4 +1,5 @@
-//! A service manager's terminate signal at any moment, with real processes: each ends by itself, and the run goes on to its release.
+//! A service manager's terminate signal at any moment, with real processes: each ends by itself,
+//! and the run goes on to its release.
 
 use motet_tests::consortium::{Consortium, Process, demo_file};
 use rand::{RngExt as _, SeedableRng as _};
@@ -33,7 +34,11 @@ fn a_process_that_is_told_to_stop_at_any_moment_ends_and_the_run_releases_all_th
             None => consortium.hub(),
         };
         process.signal("TERM");
-        assert!(process.ends_within(HANGS), "stop {turn} of {site:?} is ignored\n{}", consortium.logs());
+        assert!(
+            process.ends_within(HANGS),
+            "stop {turn} of {site:?} is ignored\n{}",
+            consortium.logs()
+        );
         match site {
             Some(site) => {
                 consortium.kill_node(site);
@@ -53,10 +58,13 @@ fn a_process_that_is_told_to_stop_at_any_moment_ends_and_the_run_releases_all_th
     }
     // A stop is said once, and nothing is wrong with a disk because of it.
     for log in SITES.iter().copied().chain(["coordinator"]) {
-        let text = std::fs::read_to_string(consortium.path(&format!("{log}.log"))).expect("readable");
-        let blamed = text
-            .lines()
-            .find(|line| ["disk", "closed pool", "storage"].iter().any(|word| line.contains(word)));
+        let text =
+            std::fs::read_to_string(consortium.path(&format!("{log}.log"))).expect("readable");
+        let blamed = text.lines().find(|line| {
+            ["disk", "closed pool", "storage"]
+                .iter()
+                .any(|word| line.contains(word))
+        });
         assert_eq!(blamed, None, "{log}");
         let stops = if log == "coordinator" { 0 } else { 1 };
         assert!(text.matches(" stopping: ").count() >= stops, "{text}");
@@ -69,22 +77,48 @@ fn a_process_that_is_told_to_stop_at_any_moment_ends_and_the_run_releases_all_th
 fn a_node_that_waits_for_a_file_in_vain_ends_when_it_is_told_to() {
     let mut consortium = Consortium::start(PROGRAM);
     let csv = demo_file("heart/cleveland.csv");
-    consortium.add_site("cleveland", "NL", "heart", &csv, &demo_file("heart/schema.toml"));
+    consortium.add_site(
+        "cleveland",
+        "NL",
+        "heart",
+        &csv,
+        &demo_file("heart/schema.toml"),
+    );
     let log = consortium.path("cleveland.log");
-    consortium
-        .wait("the node is connected", |_| std::fs::read_to_string(&log).unwrap().contains(" connected"));
+    consortium.wait("the node is connected", |_| {
+        std::fs::read_to_string(&log)
+            .unwrap()
+            .contains(" connected")
+    });
     // It is read whenever the node dials, by the thread that would hear of the signal otherwise.
-    let (pipe, opened) = (consortium.path("cleveland/tls.pem"), consortium.path("opened"));
+    let (pipe, opened) = (
+        consortium.path("cleveland/tls.pem"),
+        consortium.path("opened"),
+    );
     std::fs::remove_file(&pipe).unwrap();
-    if !Command::new("mkfifo").arg(&pipe).status().is_ok_and(|made| made.success()) {
+    if !Command::new("mkfifo")
+        .arg(&pipe)
+        .status()
+        .is_ok_and(|made| made.success())
+    {
         eprintln!("SKIPPED: no pipe can be made in the temporary folder");
         return;
     }
     // Opened for writing once the node has opened it for reading, and then held.
     let line = format!("exec 3> '{pipe}'; : > '{opened}'; exec sleep 600");
-    let _holds = Process(Command::new("sh").args(["-c", &line]).stdin(Stdio::null()).spawn().unwrap());
+    let _holds = Process(
+        Command::new("sh")
+            .args(["-c", &line])
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap(),
+    );
     consortium.coordinator = None;
     consortium.wait("the node reads the file", |_| Path::new(&opened).exists());
     consortium.node("cleveland").signal("TERM");
-    assert!(consortium.node("cleveland").ends_within(HANGS), "it goes on\n{}", consortium.logs());
+    assert!(
+        consortium.node("cleveland").ends_within(HANGS),
+        "it goes on\n{}",
+        consortium.logs()
+    );
 }

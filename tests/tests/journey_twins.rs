@@ -1,4 +1,5 @@
-//! One folder, copied and started twice: neither node fights for the line, and both the site and the operator are told.
+//! One folder, copied and started twice: neither node fights for the line, and both the site and
+//! the operator are told.
 #![expect(
     clippy::unwrap_used,
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
@@ -27,7 +28,10 @@ fn log(consortium: &Consortium, site: &str) -> String {
 }
 
 fn connected(consortium: &Consortium) -> bool {
-    consortium.operate(&["site", "list"]).out.contains("connected")
+    consortium
+        .operate(&["site", "list"])
+        .out
+        .contains("connected")
 }
 
 #[test]
@@ -35,7 +39,10 @@ fn a_folder_that_runs_twice_is_named_to_site_and_operator_and_one_of_the_two_sto
     let mut consortium = Consortium::start(PROGRAM);
     let code = consortium.invite("va", "US");
     consortium.desk("va", &["join", &code]).done();
-    copy(Path::new(&consortium.path("va")), Path::new(&consortium.path("copy")));
+    copy(
+        Path::new(&consortium.path("va")),
+        Path::new(&consortium.path("copy")),
+    );
     consortium.start_node("va", &[]);
     consortium.wait("the site is connected", connected);
 
@@ -43,23 +50,43 @@ fn a_folder_that_runs_twice_is_named_to_site_and_operator_and_one_of_the_two_sto
     consortium.node("va").kill();
     consortium.kill_node("va");
     consortium.start_node("va", &[]);
-    consortium.wait("it is connected again", |c| log(c, "va").matches(" connected: ").count() == 2);
-    assert!(!consortium.operate(&["site", "list"]).done().contains("ALARM"));
+    consortium.wait("it is connected again", |c| {
+        log(c, "va").matches(" connected: ").count() == 2
+    });
+    assert!(
+        !consortium
+            .operate(&["site", "list"])
+            .done()
+            .contains("ALARM")
+    );
 
     for time in 1..=3 {
         consortium.start_node("copy", &[]);
-        consortium.wait("the node is told", |c| log(c, "va").matches(TAKEN).count() >= time);
+        consortium.wait("the node is told", |c| {
+            log(c, "va").matches(TAKEN).count() >= time
+        });
         consortium.kill_node("copy");
-        let back = |c: &Consortium| c.operate(&["site", "list"]).out.contains("ALARM, IN TWO PLACES");
+        let back = |c: &Consortium| {
+            c.operate(&["site", "list"])
+                .out
+                .contains("ALARM, IN TWO PLACES")
+        };
         if time < 3 {
             consortium.wait("it comes back and the operator is told", |c| {
                 back(c) && log(c, "va").matches(" connected: ").count() == 2 + time
             });
         }
     }
-    assert!(consortium.node("va").ends_within(PATIENCE), "{}", consortium.logs());
+    assert!(
+        consortium.node("va").ends_within(PATIENCE),
+        "{}",
+        consortium.logs()
+    );
     let said = log(&consortium, "va");
-    assert!(said.contains("refused [line_replaced]") && said.contains("this node stops"), "{said}");
+    assert!(
+        said.contains("refused [line_replaced]") && said.contains("this node stops"),
+        "{said}"
+    );
     let hub = log(&consortium, "coordinator");
     assert!(hub.contains("a site's folder runs in two places"), "{hub}");
 }

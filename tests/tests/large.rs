@@ -1,4 +1,5 @@
-//! One round of two hundred sites with a million words, alone in its process so that what it prints is what it took.
+//! One round of two hundred sites with a million words, alone in its process so that what it prints
+//! is what it took.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -28,7 +29,8 @@ use std::time::Instant;
 const SITES: usize = 200;
 /// Words of every vector, the weight's included.
 const WORDS: usize = 1_000_000;
-/// Sites lost in join, share, upload, sign and reveal: all that the table allows for 200, which is 66.
+/// Sites lost in join, share, upload, sign and reveal: all that the table allows for 200, which is
+/// 66.
 const LOST: [usize; 5] = [13, 13, 14, 13, 13];
 /// Units of a value: whole ones, so that the sum is known exactly.
 const UNIT: f64 = 1.0 / 256.0;
@@ -53,7 +55,12 @@ struct Site {
 fn processor_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after = stat.rsplit(')').next().unwrap_or_default();
-    let ticks: f64 = after.split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<f64>().ok()).sum();
+    let ticks: f64 = after
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|n| n.parse::<f64>().ok())
+        .sum();
     ticks / 100.0
 }
 
@@ -61,7 +68,9 @@ fn processor_seconds() -> f64 {
 fn peak_memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
+    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok())
+        .unwrap_or(0)
+        / 1024
 }
 
 /// Says what a part of the work took.
@@ -74,7 +83,10 @@ impl Meter {
     fn say(&mut self, what: &str) {
         let now = processor_seconds();
         let wall = self.wall.elapsed().as_secs_f64();
-        println!("{what:<28} {:>6.1} processor seconds, {wall:>6.1} s", now - self.since);
+        println!(
+            "{what:<28} {:>6.1} processor seconds, {wall:>6.1} s",
+            now - self.since
+        );
         (self.since, self.wall) = (now, Instant::now());
     }
 }
@@ -94,29 +106,58 @@ struct Large {
 }
 
 fn layout() -> Layout {
-    let block = Block { len: WORDS as u32 - 1, scale: Scale::Fixed(8), bound: 400.0 };
-    Layout { ring: Ring::Bits32, weight_max: 8, blocks: vec![block] }
+    let block = Block {
+        len: WORDS as u32 - 1,
+        scale: Scale::Fixed(8),
+        bound: 400.0,
+    };
+    Layout {
+        ring: Ring::Bits32,
+        weight_max: 8,
+        blocks: vec![block],
+    }
 }
 
 impl Large {
     fn new() -> Self {
-        let meter = Meter { since: processor_seconds(), wall: Instant::now() };
+        let meter = Meter {
+            since: processor_seconds(),
+            wall: Instant::now(),
+        };
         let mut dice = ChaCha20Rng::seed_from_u64(200);
         let mut cast = Cast::new(SITES, Ring::Bits32, true, &mut dice);
         cast.layout = layout();
         assert_eq!(cast.layout.words(), WORDS);
         let state = Digest::of("simulated-state", &[]);
         let candidates = cast.nodes();
-        let asked =
-            Asked { run: RunId([1; 16]), round: 1, attempt: 1, state, candidates, checked: Vec::new() };
+        let asked = Asked {
+            run: RunId([1; 16]),
+            round: 1,
+            attempt: 1,
+            state,
+            candidates,
+            checked: Vec::new(),
+        };
         let log = cast.log();
         let plan = cast.sign(cast.plan(&asked, &log, &mut dice));
         let terms = Terms::new(plan.clone(), &cast.roster).expect("a fair plan");
         let round = Round::open(terms, Moment { ms: 0 });
-        let sites = (0..SITES).map(|site| (site, Site::new(site, &cast, &plan, state))).collect();
+        let sites = (0..SITES)
+            .map(|site| (site, Site::new(site, &cast, &plan, state)))
+            .collect();
         let inbox = BTreeMap::new();
         let spools = BTreeMap::new();
-        Self { cast, round, log, sites, inbox, spools, released: None, sum: None, meter }
+        Self {
+            cast,
+            round,
+            log,
+            sites,
+            inbox,
+            spools,
+            released: None,
+            sum: None,
+            meter,
+        }
     }
 
     /// These sites are gone for good.
@@ -148,17 +189,26 @@ impl Large {
                 }
                 Effect::Log(leaf) => {
                     let index = self.log.push(leaf.to_bytes());
-                    let logged = self.log.logged(index, 1, &self.cast.log_key).expect("a leaf of the log");
+                    let logged = self
+                        .log
+                        .logged(index, 1, &self.cast.log_key)
+                        .expect("a leaf of the log");
                     self.input(Input::Logged(logged));
                 }
                 Effect::Fold(fold) => {
                     self.meter.say("reveal, at the coordinator");
                     let sum = self.fold(&fold);
-                    let (aggregate, evidence) =
-                        (Digest::of_file(&sum.to_bytes()), Digest::of_file(&fold.evidence.to_bytes()));
+                    let (aggregate, evidence) = (
+                        Digest::of_file(&sum.to_bytes()),
+                        Digest::of_file(&fold.evidence.to_bytes()),
+                    );
                     self.sum = Some(sum);
                     self.meter.say("fold");
-                    self.input(Input::Folded(Folded { aggregate, evidence, state_root: aggregate }));
+                    self.input(Input::Folded(Folded {
+                        aggregate,
+                        evidence,
+                        state_root: aggregate,
+                    }));
                 }
                 Effect::Publish(released) => self.released = Some(*released),
                 Effect::End(code) => panic!("the attempt ended: {}", code.as_str()),
@@ -171,31 +221,54 @@ impl Large {
     fn fold(&self, fold: &motet_common::round::Fold) -> Aggregate {
         let shape = Shape::of(&self.cast.layout);
         let set = fold.evidence.set();
-        let uploads: Vec<&MaskedUpdate> =
-            set.iter().map(|node| &self.spools[&self.cast.place(*node)]).collect();
+        let uploads: Vec<&MaskedUpdate> = set
+            .iter()
+            .map(|node| &self.spools[&self.cast.place(*node)])
+            .collect();
         let chunk = |index: usize| {
-            let payloads: Vec<&[u8]> = uploads.iter().map(|upload| upload.chunks[index].as_slice()).collect();
-            fold_chunk(&shape, index, &payloads, &fold.removals, set.len() as u32).expect("masks that cancel")
+            let payloads: Vec<&[u8]> = uploads
+                .iter()
+                .map(|upload| upload.chunks[index].as_slice())
+                .collect();
+            fold_chunk(&shape, index, &payloads, &fold.removals, set.len() as u32)
+                .expect("masks that cancel")
         };
         let chunks: Vec<usize> = (0..shape.chunks()).collect();
         let words = in_two(&chunks, |index| chunk(**index)).concat();
-        Aggregate { ring: shape.ring, words }
+        Aggregate {
+            ring: shape.ring,
+            words,
+        }
     }
 
-    /// Every site that was told something answers, two at a time; then the coordinator hears them one by one.
+    /// Every site that was told something answers, two at a time; then the coordinator hears them
+    /// one by one.
     fn exchange(&mut self, what: &str) {
-        let Self { cast, sites, inbox, log, .. } = self;
+        let Self {
+            cast,
+            sites,
+            inbox,
+            log,
+            ..
+        } = self;
         let mut mirror = cast.mirror();
-        log.leaves().iter().for_each(|leaf| mirror.push(leaf.clone()).expect("a leaf that follows"));
-        let mut told: Vec<(usize, &mut Site, Message)> =
-            sites.iter_mut().filter_map(|(site, at)| Some((*site, at, inbox.remove(site)?))).collect();
+        log.leaves()
+            .iter()
+            .for_each(|leaf| mirror.push(leaf.clone()).expect("a leaf that follows"));
+        let mut told: Vec<(usize, &mut Site, Message)> = sites
+            .iter_mut()
+            .filter_map(|(site, at)| Some((*site, at, inbox.remove(site)?)))
+            .collect();
         let half = told.len() / 2;
         let (one, two) = told.split_at_mut(half);
         let cast = &*cast;
         let answer = |part: &mut [(usize, &mut Site, Message)]| -> Vec<(NodeId, Message)> {
             part.iter_mut()
                 .filter_map(|(site, at, message)| {
-                    Some((cast.node(*site), at.answer(message, &cast.me(*site, &mirror, 0), cast, *site)?))
+                    Some((
+                        cast.node(*site),
+                        at.answer(message, &cast.me(*site, &mirror, 0), cast, *site)?,
+                    ))
                 })
                 .collect()
         };
@@ -210,7 +283,11 @@ impl Large {
         for (node, message) in said {
             self.input(Input::Message(node, message));
             let site = self.cast.place(node);
-            if let Some(masked) = self.sites.get_mut(&site).and_then(|site| site.masked.take()) {
+            if let Some(masked) = self
+                .sites
+                .get_mut(&site)
+                .and_then(|site| site.masked.take())
+            {
                 self.spools.insert(site, masked);
                 self.input(Input::Uploaded(node));
             }
@@ -235,7 +312,9 @@ fn in_two<T: Sync, R: Send>(items: &[T], work: impl Fn(&&T) -> R + Sync) -> Vec<
 impl Site {
     fn new(site: usize, cast: &Cast, plan: &SignedPlan, state: Digest) -> Self {
         let mut mirror = cast.mirror();
-        mirror.push(cast.log().leaves()[0].clone()).expect("the opening");
+        mirror
+            .push(cast.log().leaves()[0].clone())
+            .expect("the opening");
         let expected = Expected {
             study: STUDY,
             study_digest: cast.study_digest(),
@@ -247,17 +326,39 @@ impl Site {
             previous: mirror.latest().map(|(_, hash)| hash).unwrap_or_default(),
             due: None,
         };
-        let terms =
-            admit(plan, &expected, &Pins::default(), &cast.me(site, &mirror, 0)).expect("a fair plan");
+        let terms = admit(
+            plan,
+            &expected,
+            &Pins::default(),
+            &cast.me(site, &mirror, 0),
+        )
+        .expect("a fair plan");
         let dice = ChaCha20Rng::seed_from_u64(1_000 + site as u64);
-        Self { member: Member::new(terms), dice, masked: None }
+        Self {
+            member: Member::new(terms),
+            dice,
+            masked: None,
+        }
     }
 
-    fn answer(&mut self, message: &Message, me: &Me<'_>, cast: &Cast, site: usize) -> Option<Message> {
+    fn answer(
+        &mut self,
+        message: &Message,
+        me: &Me<'_>,
+        cast: &Cast,
+        site: usize,
+    ) -> Option<Message> {
         let Self { member, dice, .. } = self;
         let acts = if matches!(message, Message::Plan(_)) {
-            let values = (0..WORDS - 1).map(|place| units(site, place) as f64 * UNIT).collect();
-            member.answered(ClearUpdate::new(weight(site), values), &cast.layout, me, dice)
+            let values = (0..WORDS - 1)
+                .map(|place| units(site, place) as f64 * UNIT)
+                .collect();
+            member.answered(
+                ClearUpdate::new(weight(site), values),
+                &cast.layout,
+                me,
+                dice,
+            )
         } else {
             member.handle(message, me, dice)
         };
@@ -286,17 +387,35 @@ fn two_hundred_sites_of_which_sixty_six_are_lost_give_the_exact_sum_of_the_rest(
         large.lose(phase, lost);
         large.exchange(phase.as_str());
     }
-    let (released, sum) = (large.released.take().expect("a release"), large.sum.take().expect("a sum"));
+    let (released, sum) = (
+        large.released.take().expect("a release"),
+        large.sum.take().expect("a sum"),
+    );
     assert_eq!(released.set.len(), SITES - LOST[..3].iter().sum::<usize>());
-    let set: Vec<usize> = released.set.iter().map(|node| large.cast.place(*node)).collect();
+    let set: Vec<usize> = released
+        .set
+        .iter()
+        .map(|node| large.cast.place(*node))
+        .collect();
     let sites = set.len() as u32;
-    let sum = sum.decode(&large.cast.layout, sites, set_digest(&released.set)).expect("a sum in its range");
-    assert_eq!(sum.weight, set.iter().map(|site| u64::from(weight(*site))).sum::<u64>());
+    let sum = sum
+        .decode(&large.cast.layout, sites, set_digest(&released.set))
+        .expect("a sum in its range");
+    assert_eq!(
+        sum.weight,
+        set.iter().map(|site| u64::from(weight(*site))).sum::<u64>()
+    );
     for (place, value) in sum.values.iter().enumerate() {
         let due: i64 = set.iter().map(|site| units(*site, place)).sum();
         assert_eq!(*value, due as f64 * UNIT, "at {place}");
     }
     large.meter.say("the sum, held against the inputs");
-    let (seconds, wall) = (processor_seconds() - begun.0, begun.1.elapsed().as_secs_f64());
-    println!("{seconds:.1} processor seconds, {wall:.1} s, {} MiB at most", peak_memory());
+    let (seconds, wall) = (
+        processor_seconds() - begun.0,
+        begun.1.elapsed().as_secs_f64(),
+    );
+    println!(
+        "{seconds:.1} processor seconds, {wall:.1} s, {} MiB at most",
+        peak_memory()
+    );
 }

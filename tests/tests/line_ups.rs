@@ -22,8 +22,9 @@ const ROUNDS: u64 = 10_000;
 /// A prime for a key agreement that anybody could undo, but that commutes as the real one does.
 const PRIME: u128 = (1 << 61) - 1;
 
-/// One small round, from its seed: real thresholds, shares, masks and fold. Pair seeds come from a toy agreement in place of
-/// X25519 and ML-KEM: ten thousand rounds with every pair of up to forty sites would take five million of those.
+/// One small round, from its seed: real thresholds, shares, masks and fold. Pair seeds come from a
+/// toy agreement in place of X25519 and ML-KEM: ten thousand rounds with every pair of up to forty
+/// sites would take five million of those.
 struct Small {
     dice: ChaCha20Rng,
     numbers: Thresholds,
@@ -60,7 +61,13 @@ impl Small {
     fn new(seed: u64) -> Self {
         let mut dice = ChaCha20Rng::seed_from_u64(seed);
         let sites = 3 + below(&mut dice, 38) as usize;
-        let numbers = Thresholds::of(sites, sites, default_colluders(sites), default_h_min(sites), 3);
+        let numbers = Thresholds::of(
+            sites,
+            sites,
+            default_colluders(sites),
+            default_h_min(sites),
+            3,
+        );
         let (ring, bits, bound) = [
             (Ring::Bits16, 4, 15.0),
             (Ring::Bits20, 6, 50.0),
@@ -68,11 +75,24 @@ impl Small {
             (Ring::Bits32, 10, 1000.0),
             (Ring::Bits64, 30, 1e6),
         ][below(&mut dice, 5) as usize];
-        let block = Block { len: 1 + below(&mut dice, 12) as u32, scale: Scale::Fixed(bits), bound };
-        let layout = Layout { ring, weight_max: 8, blocks: vec![block] };
-        let shape = Shape { chunk_words: 4 + below(&mut dice, 6) as u32, ..Shape::of(&layout) };
+        let block = Block {
+            len: 1 + below(&mut dice, 12) as u32,
+            scale: Scale::Fixed(bits),
+            bound,
+        };
+        let layout = Layout {
+            ring,
+            weight_max: 8,
+            blocks: vec![block],
+        };
+        let shape = Shape {
+            chunk_words: 4 + below(&mut dice, 6) as u32,
+            ..Shape::of(&layout)
+        };
         let secret = |dice: &mut ChaCha20Rng| *Secret::draw(dice).expose();
-        let secrets = (0..sites).map(|_| [secret(&mut dice), secret(&mut dice)]).collect();
+        let secrets = (0..sites)
+            .map(|_| [secret(&mut dice), secret(&mut dice)])
+            .collect();
         let here = (0..sites).collect();
         Self {
             dice,
@@ -96,19 +116,43 @@ impl Small {
 
     fn masks(&self, site: usize, dealers: &[usize]) -> Masks {
         let peer = |other: &usize| {
-            let seed = toy_seed(&self.secrets[site][0], site, toy_public(&self.secrets[*other][0]), *other);
+            let seed = toy_seed(
+                &self.secrets[site][0],
+                site,
+                toy_public(&self.secrets[*other][0]),
+                *other,
+            );
             (Sign::of(small_id(site), small_id(*other)), seed)
         };
-        let peers = dealers.iter().filter(|other| **other != site).map(peer).collect();
-        Masks { own: Seed::new(Digest::of("toy-own", &[&self.secrets[site][1]]).0), peers }
+        let peers = dealers
+            .iter()
+            .filter(|other| **other != site)
+            .map(peer)
+            .collect();
+        Masks {
+            own: Seed::new(Digest::of("toy-own", &[&self.secrets[site][1]]).0),
+            peers,
+        }
     }
 
     /// The secret of a dealer, from the shares of those who replied.
     fn open(&mut self, dealer: usize, kind: usize, joined: &[usize], replied: &[usize]) -> Secret {
-        let (t, secret) = (self.numbers.threshold, Secret::new(self.secrets[dealer][kind]));
-        let shares = split(&secret, t, joined.len(), &mut self.dice).expect("a threshold that fits");
-        let rank = |site: &usize| joined.iter().position(|known| known == site).expect("a site that joined");
-        let points = replied.iter().take(t).map(|site| (rank(site) as u8 + 1, shares[rank(site)].clone()));
+        let (t, secret) = (
+            self.numbers.threshold,
+            Secret::new(self.secrets[dealer][kind]),
+        );
+        let shares =
+            split(&secret, t, joined.len(), &mut self.dice).expect("a threshold that fits");
+        let rank = |site: &usize| {
+            joined
+                .iter()
+                .position(|known| known == site)
+                .expect("a site that joined")
+        };
+        let points = replied
+            .iter()
+            .take(t)
+            .map(|site| (rank(site) as u8 + 1, shares[rank(site)].clone()));
         combine(&points.collect::<Vec<_>>()).expect("distinct places")
     }
 
@@ -124,7 +168,9 @@ impl Small {
         let mut last = Vec::new();
         let mut sets = Vec::new();
         for (lost, enough) in lost.into_iter().zip([s, s.max(t), s, t, t]) {
-            let Some(set) = self.phase(lost, enough) else { return false };
+            let Some(set) = self.phase(lost, enough) else {
+                return false;
+            };
             sets.push(set.clone());
             last = set;
         }
@@ -146,32 +192,53 @@ impl Small {
             let weight = 1 + below(&mut self.dice, 8) as u32;
             weights += u64::from(weight);
             let rounding = Secret::draw(&mut self.dice);
-            let encoded =
-                ClearUpdate::new(weight, values).encode(&self.layout, self.secrets.len() as u32, &rounding);
-            let encoded = encoded.expect("an answer in range").with_chunk_words(self.shape.chunk_words);
+            let encoded = ClearUpdate::new(weight, values).encode(
+                &self.layout,
+                self.secrets.len() as u32,
+                &rounding,
+            );
+            let encoded = encoded
+                .expect("an answer in range")
+                .with_chunk_words(self.shape.chunk_words);
             uploads.push(encoded.mask(self.masks(*site, &dealers)));
         }
         let mut removals = Vec::new();
         for dealer in &dealers {
             if set.contains(dealer) {
                 let secret = self.open(*dealer, 1, &joined, &last);
-                removals.push((Sign::Minus, Seed::new(Digest::of("toy-own", &[secret.expose()]).0)));
+                removals.push((
+                    Sign::Minus,
+                    Seed::new(Digest::of("toy-own", &[secret.expose()]).0),
+                ));
                 continue;
             }
             let secret = self.open(*dealer, 0, &joined, &last);
             for site in &set {
-                let seed = toy_seed(secret.expose(), *dealer, toy_public(&self.secrets[*site][0]), *site);
+                let seed = toy_seed(
+                    secret.expose(),
+                    *dealer,
+                    toy_public(&self.secrets[*site][0]),
+                    *site,
+                );
                 removals.push((Sign::of(small_id(*dealer), small_id(*site)), seed));
             }
         }
         let mut words = Vec::new();
         for index in 0..self.shape.chunks() {
-            let row: Vec<&[u8]> = uploads.iter().map(|upload| upload.chunks[index].as_slice()).collect();
+            let row: Vec<&[u8]> = uploads
+                .iter()
+                .map(|upload| upload.chunks[index].as_slice())
+                .collect();
             let chunk = fold_chunk(&self.shape, index, &row, &removals, set.len() as u32);
             words.extend(chunk.expect("masks that cancel"));
         }
-        let sum = Aggregate { ring: self.layout.ring, words };
-        let sum = sum.decode(&self.layout, set.len() as u32, Digest::default()).expect("a sum in its range");
+        let sum = Aggregate {
+            ring: self.layout.ring,
+            words,
+        };
+        let sum = sum
+            .decode(&self.layout, set.len() as u32, Digest::default())
+            .expect("a sum in its range");
         let due: Vec<f64> = due.into_iter().map(|units| units as f64 * unit).collect();
         assert_eq!((sum.values, sum.weight), (due, weights));
         true
@@ -185,12 +252,18 @@ fn ten_thousand_line_ups_of_three_to_forty_give_the_exact_sum_or_none() {
             let run = std::panic::catch_unwind(|| Small::new(seed).run());
             run.unwrap_or_else(|_| panic!("seed {seed}: see above"))
         };
-        (thread..ROUNDS).step_by(2).filter(|seed| round(*seed)).count() as u64
+        (thread..ROUNDS)
+            .step_by(2)
+            .filter(|seed| round(*seed))
+            .count() as u64
     };
     let released: u64 = std::thread::scope(|scope| {
         let halves = [0, 1].map(|thread| scope.spawn(move || half(thread)));
         halves.map(|half| half.join().expect("a half")).iter().sum()
     });
     println!("{released} of {ROUNDS} gave a sum");
-    assert!(released > ROUNDS / 2 && released < ROUNDS * 19 / 20, "{released}");
+    assert!(
+        released > ROUNDS / 2 && released < ROUNDS * 19 / 20,
+        "{released}"
+    );
 }

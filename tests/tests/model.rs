@@ -1,7 +1,9 @@
-//! The rules of the round machine, searched exhaustively within bounds: one honest site against everything it could ever be
-//! shown, and four sites of which the coordinator owns one. What the model's site accepts and refuses, real members do.
+//! The rules of the round machine, searched exhaustively within bounds: one honest site against
+//! everything it could ever be shown, and four sites of which the coordinator owns one. What the
+//! model's site accepts and refuses, real members do.
 //!
-//! The search is our own: `stateright` would bring a second `rand` beside the one of the cryptography, and an HTTP server.
+//! The search is our own: `stateright` would bring a second `rand` beside the one of the
+//! cryptography, and an HTTP server.
 #![expect(
     clippy::expect_used,
     clippy::print_stdout,
@@ -27,15 +29,26 @@ const STEPS: usize = 60;
 
 /// Sets of an attempt in which everybody in the line-up joined and dealt.
 fn without_early_losses() -> Vec<T3> {
-    sets().into_iter().filter(|t3| t3.joined == t3.plan.line_up && t3.dealers == t3.joined).collect()
+    sets()
+        .into_iter()
+        .filter(|t3| t3.joined == t3.plan.line_up && t3.dealers == t3.joined)
+        .collect()
 }
 
 fn set(attempt: u8, line_up: Set, set: Set) -> T3 {
-    T3 { plan: Plan { attempt, line_up }, joined: line_up, dealers: line_up, set }
+    T3 {
+        plan: Plan { attempt, line_up },
+        joined: line_up,
+        dealers: line_up,
+        set,
+    }
 }
 
 fn holds(what: &str, found: &Found) {
-    println!("{what}: {} states, {} steps, {} deep", found.states, found.steps, found.depth);
+    println!(
+        "{what}: {} states, {} steps, {} deep",
+        found.states, found.steps, found.depth
+    );
     assert!(found.broken.is_none(), "{what}: {:?}", found.broken);
 }
 
@@ -43,9 +56,15 @@ fn holds(what: &str, found: &Found) {
 fn no_coordinator_makes_one_site_break_a_promise() {
     println!("{}", bounds());
     for (sets, leaves) in [(sets(), 2), (without_early_losses(), 3)] {
-        let what = format!("one site, {} sets, every log of {leaves} leaves", sets.len());
+        let what = format!(
+            "one site, {} sets, every log of {leaves} leaves",
+            sets.len()
+        );
         let mut world = Alone::new(Rules(None), sets, leaves);
-        holds(&format!("{what} ({} of them)", world.logs()), &search(&mut world));
+        holds(
+            &format!("{what} ({} of them)", world.logs()),
+            &search(&mut world),
+        );
     }
 }
 
@@ -59,7 +78,10 @@ fn four(rules: Rules, logs: [&[Leaf]; 2]) -> Four {
             _ => None,
         })
         .collect();
-    let logs: Vec<Log> = logs.iter().map(|log| books.log(log).expect("a log that sites follow")).collect();
+    let logs: Vec<Log> = logs
+        .iter()
+        .map(|log| books.log(log).expect("a log that sites follow"))
+        .collect();
     Four::new(books, rules, sets.into_iter().collect(), &logs)
 }
 
@@ -71,14 +93,26 @@ fn four_sites_never_open_two_sets_of_one_question() {
     let (again, three) = (set(2, ALL, ALL), set(2, THREE, THREE));
     let worlds: [(&str, [&[Leaf]; 2]); 4] = [
         ("two sets in two logs", [&[Commit(all)], &[Commit(fewer)]]),
-        ("one set in two logs", [&[Commit(all)], &[Abort, Commit(all)]]),
-        ("a second attempt", [&[Commit(all), Abort, Commit(again)], &[]]),
-        ("a second line-up in a second log", [&[Commit(all)], &[Commit(three)]]),
+        (
+            "one set in two logs",
+            [&[Commit(all)], &[Abort, Commit(all)]],
+        ),
+        (
+            "a second attempt",
+            [&[Commit(all), Abort, Commit(again)], &[]],
+        ),
+        (
+            "a second line-up in a second log",
+            [&[Commit(all)], &[Commit(three)]],
+        ),
     ];
     // Two line-ups for one question in one log: nobody follows it.
     let mut books = Books::new();
     let more = set(1, THREE, THREE);
-    for log in [[Commit(all), Abort, Commit(three)], [Commit(more), Abort, Commit(again)]] {
+    for log in [
+        [Commit(all), Abort, Commit(three)],
+        [Commit(more), Abort, Commit(again)],
+    ] {
         assert!(books.log(&log).is_none(), "{log:?}");
     }
     for (what, logs) in worlds {
@@ -110,20 +144,43 @@ fn every_release_in_a_log_that_sites_follow_stands_after_its_commitment() {
 
 #[test]
 fn without_any_one_rule_a_promise_is_broken() {
-    use Rule::{CommitInPoint, Committed, JoinOnce, MaskOnce, OneSet, OpensSigned, RecordFirst, Spent};
-    let rules = [Spent, JoinOnce, OneSet, Committed, CommitInPoint, OpensSigned, MaskOnce, RecordFirst];
+    use Rule::{
+        CommitInPoint, Committed, JoinOnce, MaskOnce, OneSet, OpensSigned, RecordFirst, Spent,
+    };
+    let rules = [
+        Spent,
+        JoinOnce,
+        OneSet,
+        Committed,
+        CommitInPoint,
+        OpensSigned,
+        MaskOnce,
+        RecordFirst,
+    ];
     for rule in rules {
         // A second delivery to mask for is another set of dealers.
-        let sets = if rule == MaskOnce { sets() } else { without_early_losses() };
+        let sets = if rule == MaskOnce {
+            sets()
+        } else {
+            without_early_losses()
+        };
         let leaves = if rule == MaskOnce { 1 } else { 3 };
         let found = search(&mut Alone::new(Rules(Some(rule)), sets, leaves));
-        let (promise, way) = found.broken.unwrap_or_else(|| panic!("nothing is missed without {rule:?}"));
-        println!("without {rule:?}: {promise}, after {} steps: {}", way.len(), way.join(" "));
+        let (promise, way) = found
+            .broken
+            .unwrap_or_else(|| panic!("nothing is missed without {rule:?}"));
+        println!(
+            "without {rule:?}: {promise}, after {} steps: {}",
+            way.len(),
+            way.join(" ")
+        );
     }
     let but_first = Leaf::Commit(set(1, ALL, Set(0b1110)));
     let logs: [&[Leaf]; 2] = [&[Leaf::Commit(set(1, ALL, ALL))], &[but_first]];
     let found = search(&mut four(Rules(Some(Rule::Threshold)), logs));
-    let (promise, way) = found.broken.expect("t - 1 signatures and shares are too few");
+    let (promise, way) = found
+        .broken
+        .expect("t - 1 signatures and shares are too few");
     println!("with t - 1: {promise}, after {} steps", way.len());
 }
 
@@ -140,12 +197,21 @@ fn real_members_accept_and_refuse_what_the_model_does() {
     };
     let half = |thread: u64| {
         let mut books = Books::new();
-        (thread..WALKS).step_by(2).map(|seed| walk(seed, &mut books)).fold(Compared::default(), add)
+        (thread..WALKS)
+            .step_by(2)
+            .map(|seed| walk(seed, &mut books))
+            .fold(Compared::default(), add)
     };
     let total = scope(|scope| {
         let halves = [0, 1].map(|thread| scope.spawn(move || half(thread)));
-        halves.into_iter().map(|half| half.join().expect("a walk")).fold(Compared::default(), add)
+        halves
+            .into_iter()
+            .map(|half| half.join().expect("a walk"))
+            .fold(Compared::default(), add)
     });
     println!("{WALKS} walks: {total:?}");
-    assert!(total.accepted > 20_000 && total.refused > 20_000 && total.opened > 400, "{total:?}");
+    assert!(
+        total.accepted > 20_000 && total.refused > 20_000 && total.opened > 400,
+        "{total:?}"
+    );
 }

@@ -1,5 +1,6 @@
-//! One bit of one message is flipped on the wire, anywhere: the message is refused, or the flip is in something that decides
-//! nothing and is listed here by name. The attempt ends, and what it releases is the sum of the inputs of its set.
+//! One bit of one message is flipped on the wire, anywhere: the message is refused, or the flip is
+//! in something that decides nothing and is listed here by name. The attempt ends, and what it
+//! releases is the sum of the inputs of its set.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -79,17 +80,20 @@ impl Wire {
     }
 }
 
-/// What decides nothing, taken out. Each line is a field that its receiver does not read, and why it need not:
+/// What decides nothing, taken out. Each line is a field that its receiver does not read, and why
+/// it need not:
 fn material(message: &Message) -> Message {
     let mut message = message.clone();
     match &mut message {
         Message::Proposal(proposal) => {
-            // A node recomputes the whole log and needs no proof of it; they are for offline bundles (ruling R6).
+            // A node recomputes the whole log and needs no proof of it; they are for offline
+            // bundles (ruling R6).
             proposal.commit.inclusion.clear();
             proposal.commit.consistency.clear();
         }
         Message::RevealRequest(request) => {
-            // A cosignature vouches for the log towards third parties; t signatures over the same log count here.
+            // A cosignature vouches for the log towards third parties; t signatures over the same
+            // log count here.
             for signed in &mut request.signatures {
                 signed.cosignature.seconds = 0;
                 signed.cosignature.signature = Signature([0; 64]);
@@ -148,8 +152,14 @@ impl Attempt {
         let cast = Cast::new(SITES, Ring::Bits64, false, &mut dice);
         let (state, log) = (Digest::of("simulated-state", &[]), cast.log());
         let candidates = cast.nodes();
-        let asked =
-            Asked { run: RunId([1; 16]), round: 1, attempt: 1, state, candidates, checked: Vec::new() };
+        let asked = Asked {
+            run: RunId([1; 16]),
+            round: 1,
+            attempt: 1,
+            state,
+            candidates,
+            checked: Vec::new(),
+        };
         let signed = cast.sign(cast.plan(&asked, &log, &mut dice));
         let terms = Terms::new(signed.clone(), &cast.roster).expect("a fair plan");
         let now = Moment { ms: 1 };
@@ -225,10 +235,16 @@ impl Attempt {
     fn deliver(&mut self, wire: &Wire) -> Result<(), Refusal> {
         match wire {
             Wire::Down(site, message) => self.hear(*site, message),
-            Wire::Up(site, message) => self.input(Input::Message(self.cast.node(*site), message.clone())),
+            Wire::Up(site, message) => {
+                self.input(Input::Message(self.cast.node(*site), message.clone()))
+            }
             Wire::Chunk(site, index, payload) => {
                 let node = self.cast.node(*site);
-                let header = self.round.header(node).cloned().ok_or(Code::UploadMismatch)?;
+                let header = self
+                    .round
+                    .header(node)
+                    .cloned()
+                    .ok_or(Code::UploadMismatch)?;
                 if header.chunks.get(*index) != Some(&chunk_hash(payload)) {
                     return Err(Code::UploadMismatch.into());
                 }
@@ -255,26 +271,40 @@ impl Attempt {
     fn execute(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Tell(node, message) => {
-                    self.wire.push_back(Wire::Down(self.cast.place(node), message))
-                }
+                Effect::Tell(node, message) => self
+                    .wire
+                    .push_back(Wire::Down(self.cast.place(node), message)),
                 Effect::Log(leaf) => {
                     let index = self.log.push(leaf.to_bytes());
                     if let motet_common::log::Leaf::Commit(commit) = &leaf {
                         self.watch.committed(commit.t3);
                     }
-                    let logged = self.log.logged(index, 1, &self.cast.log_key).expect("a leaf of the log");
+                    let logged = self
+                        .log
+                        .logged(index, 1, &self.cast.log_key)
+                        .expect("a leaf of the log");
                     let _ = self.input(Input::Logged(logged));
                 }
                 Effect::Fold(fold) => {
-                    let (shape, t2) = (self.round.terms().shape(), self.round.t2().expect("an upload"));
-                    let sum =
-                        self.spools.fold(&fold, &shape, t2).unwrap_or_else(|broken| panic!("{}", broken.0));
+                    let (shape, t2) = (
+                        self.round.terms().shape(),
+                        self.round.t2().expect("an upload"),
+                    );
+                    let sum = self
+                        .spools
+                        .fold(&fold, &shape, t2)
+                        .unwrap_or_else(|broken| panic!("{}", broken.0));
                     self.evidence = fold.evidence.to_bytes();
-                    let (aggregate, evidence) =
-                        (Digest::of_file(&sum.to_bytes()), Digest::of_file(&self.evidence));
+                    let (aggregate, evidence) = (
+                        Digest::of_file(&sum.to_bytes()),
+                        Digest::of_file(&self.evidence),
+                    );
                     self.released = Some((placeholder(&self.log, &self.cast), sum));
-                    let _ = self.input(Input::Folded(Folded { aggregate, evidence, state_root: aggregate }));
+                    let _ = self.input(Input::Folded(Folded {
+                        aggregate,
+                        evidence,
+                        state_root: aggregate,
+                    }));
                 }
                 Effect::Publish(released) => {
                     let sum = self.released.take().expect("a sum before its release").1;
@@ -287,7 +317,9 @@ impl Attempt {
 
     /// A node takes a message, or refuses it.
     fn hear(&mut self, at: usize, message: &Message) -> Result<(), Refusal> {
-        let Self { cast, sites, log, .. } = self;
+        let Self {
+            cast, sites, log, ..
+        } = self;
         let site = &mut sites[at];
         if site.is_done {
             return Ok(());
@@ -299,9 +331,17 @@ impl Attempt {
             _ => None,
         };
         if let Some(note) = note {
-            let size = note.parse::<Note>().map_or(0, |note| note.unverified().size) as usize;
+            let size = note
+                .parse::<Note>()
+                .map_or(0, |note| note.unverified().size) as usize;
             let known = site.log.size() as usize;
-            let news: Vec<Vec<u8>> = log.leaves().iter().take(size).skip(known).cloned().collect();
+            let news: Vec<Vec<u8>> = log
+                .leaves()
+                .iter()
+                .take(size)
+                .skip(known)
+                .cloned()
+                .collect();
             site.log = site.log.grown(note, &news, &cast.roster)?;
         }
         let who = cast.me(at, &site.log, 0);
@@ -341,12 +381,14 @@ impl Attempt {
                     }
                 }
                 Act::Store(masked) => {
-                    self.uploads.insert(at, masked.chunks.into_iter().map(Rc::new).collect());
+                    self.uploads
+                        .insert(at, masked.chunks.into_iter().map(Rc::new).collect());
                 }
                 Act::Upload(_) if at != LOST => {
                     let chunks = self.uploads[&at].clone();
-                    let chunk =
-                        |(index, payload): (usize, Rc<Vec<u8>>)| Wire::Chunk(at, index, payload.to_vec());
+                    let chunk = |(index, payload): (usize, Rc<Vec<u8>>)| {
+                        Wire::Chunk(at, index, payload.to_vec())
+                    };
                     self.wire.extend(chunks.into_iter().enumerate().map(chunk));
                 }
                 Act::Record(fact) => self.sites[at].facts.push(fact),
@@ -403,14 +445,18 @@ fn placeholder(log: &Log, cast: &Cast) -> Released {
     }
 }
 
-/// The bytes at which a message of this length is changed: all, or the first, the last and some between.
+/// The bytes at which a message of this length is changed: all, or the first, the last and some
+/// between.
 fn positions(length: usize) -> Vec<usize> {
     if length <= SHORT {
         return (0..length).collect();
     }
     let edge = SAMPLES / 5;
     let middle = (0..SAMPLES - 2 * edge).map(|n| edge + (n * 7_919) % (length - 2 * edge));
-    (0..edge).chain(middle).chain(length - edge..length).collect()
+    (0..edge)
+        .chain(middle)
+        .chain(length - edge..length)
+        .collect()
 }
 
 #[test]
@@ -425,7 +471,11 @@ fn one_flipped_bit_of_any_message_is_refused_and_never_gives_another_sum() {
         .iter()
         .filter(|((.., site), _)| [OTHER, LOST].contains(site))
         .flat_map(|(place, length)| {
-            let flip = |(n, byte): (usize, usize)| Flip { place: *place, byte, bit: (n % 8) as u8 };
+            let flip = |(n, byte): (usize, usize)| Flip {
+                place: *place,
+                byte,
+                bit: (n % 8) as u8,
+            };
             positions(*length).into_iter().enumerate().map(flip)
         })
         .collect();
@@ -435,22 +485,33 @@ fn one_flipped_bit_of_any_message_is_refused_and_never_gives_another_sum() {
         let mut ends = [0; 4];
         for flip in flips.iter().skip(thread).step_by(2) {
             let (way, kind, site) = flip.place;
-            let what = format!("byte {} bit {} of `{kind}` {way} site {site}", flip.byte, flip.bit);
+            let what = format!(
+                "byte {} bit {} of `{kind}` {way} site {site}",
+                flip.byte, flip.bit
+            );
             let run = || {
                 let mut attempt = Attempt::new(Some(*flip)).run();
                 attempt.check();
                 (attempt.fate, attempt.round.phase())
             };
-            let Ok((fate, end)) = std::panic::catch_unwind(run) else { panic!("{what}: see above") };
+            let Ok((fate, end)) = std::panic::catch_unwind(run) else {
+                panic!("{what}: see above")
+            };
             let (taken, differs) = fate.unwrap_or_else(|| panic!("{what}: it was not said"));
-            assert!(!taken || !differs, "{what}: taken as if nothing had happened");
+            assert!(
+                !taken || !differs,
+                "{what}: taken as if nothing had happened"
+            );
             ends[usize::from(taken) * 2 + usize::from(end == PhaseName::Released)] += 1;
         }
         ends
     };
     let ends = std::thread::scope(|scope| {
         let halves = [0, 1].map(|thread| scope.spawn(move || half(thread)));
-        halves.map(|half| half.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        halves.map(|half| {
+            half.join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
     });
     let sum = |at: usize| ends[0][at] + ends[1][at];
     println!(

@@ -1,8 +1,9 @@
-//! A consortium under a fault every few seconds: processes killed, stopped and told to end, lines cut and dark. Every run gives
-//! the undisturbed result, bit for bit; ledgers are sound; what runs all the time holds on to nothing.
+//! A consortium under a fault every few seconds: processes killed, stopped and told to end, lines
+//! cut and dark. Every run gives the undisturbed result, bit for bit; ledgers are sound; what runs
+//! all the time holds on to nothing.
 //!
-//! `MOTET_SOAK_S=1800 cargo test -p motet-tests --test soak -- --nocapture` takes half an hour; `MOTET_SEED` draws other
-//! faults.
+//! `MOTET_SOAK_S=1800 cargo test -p motet-tests --test soak -- --nocapture` takes half an hour;
+//! `MOTET_SEED` draws other faults.
 #![expect(
     clippy::expect_used,
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
@@ -27,8 +28,8 @@ const STUCK: Duration = Duration::from_secs(240);
 const ENOUGH: usize = 8;
 /// .. and that of the memory, which is freed and taken in large pieces.
 const MANY: usize = 20;
-/// KiB by which a process may grow for a study that is over: its text, its roster, its row in a list, and what the allocator
-/// and the database's cache have not given back.
+/// KiB by which a process may grow for a study that is over: its text, its roster, its row in a
+/// list, and what the allocator and the database's cache have not given back.
 const KEPT_KIB: f64 = 70.0;
 
 fn number(variable: &str, usual: u64) -> u64 {
@@ -44,12 +45,19 @@ struct Soak {
     young: bool,
 }
 
-/// Resident memory in KiB and open files of a process; these only where an administrator looks, since our programs are closed
-/// to their own user.
+/// Resident memory in KiB and open files of a process; these only where an administrator looks,
+/// since our programs are closed to their own user.
 fn weight(id: u32) -> (f64, f64) {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("it runs");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("its memory");
-    let kib = line.split_whitespace().nth(1).and_then(|text| text.parse().ok()).expect("a number");
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .expect("its memory");
+    let kib = line
+        .split_whitespace()
+        .nth(1)
+        .and_then(|text| text.parse().ok())
+        .expect("a number");
     let files = match std::fs::read_dir(format!("/proc/{id}/fd")) {
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => 0,
         files => files.expect("it runs").count(),
@@ -63,7 +71,10 @@ impl Soak {
         consortium.set_lease("120s");
         let mut proxies = Vec::new();
         for site in SITES {
-            let faults = Faults { cut_every: Some(CUT_EVERY), ..Faults::default() };
+            let faults = Faults {
+                cut_every: Some(CUT_EVERY),
+                ..Faults::default()
+            };
             let proxy = Proxy::start(&consortium.address(), faults).expect("a free port");
             let csv = demo_file(&format!("heart/{site}.csv"));
             let schema = demo_file("heart/schema.toml");
@@ -72,21 +83,29 @@ impl Soak {
             proxies.push(proxy);
         }
         let dice = ChaCha20Rng::seed_from_u64(number("MOTET_SEED", 1));
-        Self { consortium, proxies, dice, faults: [0; 6], young: true }
+        Self {
+            consortium,
+            proxies,
+            dice,
+            faults: [0; 6],
+            young: true,
+        }
     }
 
     fn below(&mut self, end: u64) -> u64 {
         self.dice.next_u64() % end
     }
 
-    /// One fault. The first site's process and, after a while, the coordinator's live on: theirs is the memory that is
-    /// watched.
+    /// One fault. The first site's process and, after a while, the coordinator's live on: theirs is
+    /// the memory that is watched.
     fn fault(&mut self) {
         let kind = self.below(if self.young { 6 } else { 5 }) as usize;
         let mortal = 1 + self.below(SITES.len() as u64 - 1) as usize;
         let any = self.below(SITES.len() as u64) as usize;
         let pause = Duration::from_millis(200 + self.below(3_000));
-        let (Some(dying), Some(struck)) = (SITES.get(mortal), SITES.get(any)) else { return };
+        let (Some(dying), Some(struck)) = (SITES.get(mortal), SITES.get(any)) else {
+            return;
+        };
         match kind {
             0 => {
                 self.consortium.kill_node(dying);
@@ -135,14 +154,21 @@ impl Soak {
         }
         let start = Instant::now();
         while !names.iter().all(|name| self.consortium.is_released(name)) {
-            assert!(start.elapsed() < STUCK, "{names:?} hang\n{}", self.consortium.logs());
+            assert!(
+                start.elapsed() < STUCK,
+                "{names:?} hang\n{}",
+                self.consortium.logs()
+            );
             let pause = 300 + self.below(2_500);
             std::thread::sleep(Duration::from_millis(pause));
             if is_disturbed {
                 self.fault();
             }
         }
-        names.iter().map(|name| self.consortium.figures(name)).collect()
+        names
+            .iter()
+            .map(|name| self.consortium.figures(name))
+            .collect()
     }
 }
 
@@ -154,7 +180,9 @@ fn growth(samples: &[f64]) -> f64 {
     }
     let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
     let (middle, last) = (samples.get(third..2 * third), samples.get(2 * third..));
-    middle.zip(last).map_or(0.0, |(middle, last)| mean(last) - mean(middle))
+    middle
+        .zip(last)
+        .map_or(0.0, |(middle, last)| mean(last) - mean(middle))
 }
 
 #[test]
@@ -173,7 +201,10 @@ fn a_fault_every_few_seconds_loses_nothing_and_counts_nothing_twice() {
             assert_eq!(&result, due, "{name}");
         }
         if !soak.young {
-            let (hub, node) = (soak.consortium.hub().0.id(), soak.consortium.node("cleveland").0.id());
+            let (hub, node) = (
+                soak.consortium.hub().0.id(),
+                soak.consortium.node("cleveland").0.id(),
+            );
             samples.push([weight(hub), weight(node)]);
         }
     }
@@ -197,11 +228,20 @@ fn a_fault_every_few_seconds_loses_nothing_and_counts_nothing_twice() {
     );
     for (at, who) in ["coordinator", "node"].iter().enumerate() {
         let of = |pick: fn(&(f64, f64)) -> f64| -> Vec<f64> {
-            samples.iter().filter_map(|sample| sample.get(at)).map(pick).collect()
+            samples
+                .iter()
+                .filter_map(|sample| sample.get(at))
+                .map(pick)
+                .collect()
         };
         let (memory, files) = (of(|weight| weight.0 / 1024.0), of(|weight| weight.1));
-        let ends =
-            |samples: &[f64]| samples.first().copied().zip(samples.last().copied()).unwrap_or_default();
+        let ends = |samples: &[f64]| {
+            samples
+                .first()
+                .copied()
+                .zip(samples.last().copied())
+                .unwrap_or_default()
+        };
         let third = samples.len() / 3;
         let kept = growth(&memory) * 1024.0 / (third.max(1) * AT_ONCE as usize) as f64;
         println!(

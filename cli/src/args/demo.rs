@@ -20,7 +20,8 @@ pub struct Demo {
     /// Which data
     #[arg(value_enum, default_value_t = Scene::Stroke)]
     pub scene: Scene,
-    /// Folder for the releases; a former demo's is replaced, any other that holds something is refused
+    /// Folder for the releases; a former demo's is replaced, any other that holds something is
+    /// refused
     #[arg(long, value_name = "DIR", default_value = "motet-demo")]
     pub out: PathBuf,
     /// Keep the folders of the coordinator and the nodes (keys, ledgers, logs) in --out
@@ -29,8 +30,8 @@ pub struct Demo {
     /// Print one JSON object instead of the narration
     #[arg(long)]
     pub json: bool,
-    /// Kill that site's node at join, share, upload, sign or reveal of a round (5, the third Newton round, unless
-    /// said); it stays dead. May be given several times, of which one after round 1
+    /// Kill that site's node at join, share, upload, sign or reveal of a round (5, the third Newton
+    /// round, unless said); it stays dead. May be given several times, of which one after round 1
     #[arg(long = "drop", value_name = "SITE@PHASE[:ROUND]")]
     pub drops: Vec<Loss>,
 }

@@ -58,8 +58,8 @@ pub enum Person {
     Join(JoinPerson),
     /// Operators and researchers: invited, joined, verified
     List(Read),
-    /// Remove a researcher or an operator at once: the certificate opens nothing any more and open connections close. The
-    /// last operator stays
+    /// Remove a researcher or an operator at once: the certificate opens nothing any more and open
+    /// connections close. The last operator stays
     Remove(Remove),
 }
 
@@ -82,14 +82,20 @@ pub struct InvitePerson {
 
 #[derive(Args)]
 pub struct JoinPerson {
-    /// The join code, or a file that holds it; `-` reads it from standard input. A code is a secret, and other accounts of
-    /// this machine can read command lines: --code-file is the better way
+    /// The join code, or a file that holds it; `-` reads it from standard input. A code is a
+    /// secret, and other accounts of this machine can read command lines: --code-file is the better
+    /// way
     #[arg(required_unless_present = "code_file")]
     pub code: Option<String>,
     /// File that holds the join code; `-` reads it from standard input
     #[arg(long, value_name = "FILE", conflicts_with = "code")]
     pub code_file: Option<PathBuf>,
     /// Identity folder to make; without it the place where commands look first
-    #[arg(long = "as", value_name = "DIR", env = "MOTET_IDENTITY", hide_env_values = true)]
+    #[arg(
+        long = "as",
+        value_name = "DIR",
+        env = "MOTET_IDENTITY",
+        hide_env_values = true
+    )]
     pub identity: Option<PathBuf>,
 }

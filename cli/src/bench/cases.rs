@@ -1,9 +1,11 @@
-//! What is measured: each kind of recipe with a study of the stroke trial that people could ask for.
+//! What is measured: each kind of recipe with a study of the stroke trial that people could ask
+//! for.
 
 use crate::failure::{Done, Failure};
 use std::fmt::Write as _;
 
-/// Days to death or to the end of follow-up, and whether the patient died: a line for each row of the demo's tables.
+/// Days to death or to the end of follow-up, and whether the patient died: a line for each row of
+/// the demo's tables.
 const FOLLOW_UP: &str = include_str!("../../../common/recipes/tests/data/stroke_followup.csv");
 
 /// Every column that a study may explain or use.
@@ -62,7 +64,13 @@ const fn case(
     explained: Explained,
     keys: &'static str,
 ) -> Case {
-    Case { name, kind, what, explained, keys }
+    Case {
+        name,
+        kind,
+        what,
+        explained,
+        keys,
+    }
 }
 
 const DEAD: Explained = Column("dead14");
@@ -92,8 +100,20 @@ const CASES: [Case; 24] = [
     ),
     case("poisson", "poisson", "12 columns", Column("n_deficits"), ""),
     case("gamma", "gamma", "12 columns", Column("sbp"), ""),
-    case("quasipoisson", "quasipoisson", "12 columns", Column("n_deficits"), ""),
-    case("quasibinomial", "quasibinomial", "12 columns", Column(SHARE), ""),
+    case(
+        "quasipoisson",
+        "quasipoisson",
+        "12 columns",
+        Column("n_deficits"),
+        "",
+    ),
+    case(
+        "quasibinomial",
+        "quasibinomial",
+        "12 columns",
+        Column(SHARE),
+        "",
+    ),
     case("cox, efron", "cox", "13 columns, 182 days", Death, DAYS),
     case(
         "cox, breslow",
@@ -122,10 +142,22 @@ const CASES: [Case; 24] = [
     case("fedavgm", "fedavgm", TWENTY, DEAD, ""),
     case("fedadam", "fedadam", TWENTY, DEAD, "server_lr = 0.1\n"),
     case("fedyogi", "fedyogi", TWENTY, DEAD, "server_lr = 0.1\n"),
-    case("fedadagrad", "fedadagrad", TWENTY, DEAD, "server_lr = 0.1\n"),
+    case(
+        "fedadagrad",
+        "fedadagrad",
+        TWENTY,
+        DEAD,
+        "server_lr = 0.1\n",
+    ),
     case("scaffold", "scaffold", TWENTY, DEAD, ""),
     case("gbdt", "gbdt", "20 trees of depth 3", DEAD, "trees = 20\n"),
-    case("gbdt, number", "gbdt", "20 trees of depth 3", Column("sbp"), "trees = 20\nloss = \"squared\"\n"),
+    case(
+        "gbdt, number",
+        "gbdt",
+        "20 trees of depth 3",
+        Column("sbp"),
+        "trees = 20\nloss = \"squared\"\n",
+    ),
 ];
 
 /// The cases of these kinds, or all.
@@ -134,11 +166,17 @@ const CASES: [Case; 24] = [
 /// A kind that there is not.
 pub(super) fn chosen(only: &[String]) -> Done<Vec<&'static Case>> {
     static ALL: [Case; 24] = CASES;
-    if let Some(unknown) = only.iter().find(|kind| !ALL.iter().any(|case| case.kind == **kind)) {
+    if let Some(unknown) = only
+        .iter()
+        .find(|kind| !ALL.iter().any(|case| case.kind == **kind))
+    {
         let mut kinds: Vec<&str> = ALL.iter().map(|case| case.kind).collect();
         kinds.dedup();
         let next = format!("the kinds are {}", kinds.join(", "));
-        return Err(Failure::usage(format!("--only: no recipe is called `{unknown}`"), next));
+        return Err(Failure::usage(
+            format!("--only: no recipe is called `{unknown}`"),
+            next,
+        ));
     }
     let wanted = |case: &&Case| only.is_empty() || only.iter().any(|kind| kind == case.kind);
     Ok(ALL.iter().filter(wanted).collect())
@@ -147,10 +185,21 @@ pub(super) fn chosen(only: &[String]) -> Done<Vec<&'static Case>> {
 impl Case {
     /// Its study file.
     pub(super) fn study(&self) -> String {
-        let id: String = self.name.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+        let id: String = self
+            .name
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric())
+            .collect();
         let features = |without: &str| {
-            let without = if without == SHARE { "n_deficits" } else { without };
-            let others: Vec<&str> = COLUMNS.into_iter().filter(|column| *column != without).collect();
+            let without = if without == SHARE {
+                "n_deficits"
+            } else {
+                without
+            };
+            let others: Vec<&str> = COLUMNS
+                .into_iter()
+                .filter(|column| *column != without)
+                .collect();
             format!("features = {others:?}\n")
         };
         let data = match &self.explained {
@@ -160,8 +209,8 @@ impl Case {
             Death => format!("time = \"days\"\nevent = \"died\"\n{}", features("")),
             Alone => "time = \"days\"\nevent = \"died\"\n".to_owned(),
         };
-        let phases =
-            ["join", "share", "upload", "sign", "reveal"].map(|phase| format!("{phase} = \"60s\"\n"));
+        let phases = ["join", "share", "upload", "sign", "reveal"]
+            .map(|phase| format!("{phase} = \"60s\"\n"));
         format!(
             "[study]\nid = \"bench-{id}\"\ntitle = \"{}\"\nquestion = \"What does this recipe need?\"\n\
              purpose = \"53(1)(e)\"\nends = 2099-12-31\n\n[data]\ndataset = \"ist\"\n{data}\n[recipe]\nkind = \"{}\"\n{}\n\
@@ -186,16 +235,26 @@ type = \"bool\"
 type = \"float\"
 ";
 
-/// A site's table with the follow-up of each patient and the part of the deficits in three more columns.
+/// A site's table with the follow-up of each patient and the part of the deficits in three more
+/// columns.
 pub(super) fn with_more(site: &str, table: &str) -> String {
-    let mut beside = FOLLOW_UP.lines().filter_map(|line| line.strip_prefix(site)?.strip_prefix(','));
+    let mut beside = FOLLOW_UP
+        .lines()
+        .filter_map(|line| line.strip_prefix(site)?.strip_prefix(','));
     let mut lines = table.lines();
     let header = lines.next().unwrap_or_default();
-    let deficits = header.split(',').position(|name| name == "n_deficits").unwrap_or_default();
+    let deficits = header
+        .split(',')
+        .position(|name| name == "n_deficits")
+        .unwrap_or_default();
     let mut text = format!("{header},days,died,{SHARE}\n");
     for line in lines {
-        let share =
-            line.split(',').nth(deficits).and_then(|n| n.parse::<f64>().ok()).unwrap_or_default() / 8.0;
+        let share = line
+            .split(',')
+            .nth(deficits)
+            .and_then(|n| n.parse::<f64>().ok())
+            .unwrap_or_default()
+            / 8.0;
         let _ = writeln!(text, "{line},{},{share}", beside.next().unwrap_or_default());
     }
     text
@@ -212,18 +271,31 @@ mod tests {
         let cases = chosen(&[]).unwrap();
         let mut ids = BTreeSet::new();
         for case in &cases {
-            let study = Study::parse(&case.study()).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+            let study = Study::parse(&case.study())
+                .unwrap_or_else(|error| panic!("{}: {error}", case.name));
             assert_eq!(study.recipe.kind(), case.kind);
             study.check().unwrap();
             assert!(
-                study.lint(10).iter().all(|finding| finding.severity != Severity::Error),
+                study
+                    .lint(10)
+                    .iter()
+                    .all(|finding| finding.severity != Severity::Error),
                 "{}",
                 case.name
             );
             assert!(ids.insert(study.id));
         }
-        let measured: BTreeSet<String> = cases.iter().map(|case| format!("`{}`", case.kind)).collect();
-        assert_eq!(measured, Study::kinds().split(", ").map(str::to_owned).collect::<BTreeSet<_>>());
+        let measured: BTreeSet<String> = cases
+            .iter()
+            .map(|case| format!("`{}`", case.kind))
+            .collect();
+        assert_eq!(
+            measured,
+            Study::kinds()
+                .split(", ")
+                .map(str::to_owned)
+                .collect::<BTreeSet<_>>()
+        );
         assert_eq!(chosen(&["cox".to_owned()]).unwrap().len(), 3);
         assert_eq!(chosen(&["forest".to_owned()]).err().unwrap().exit_code(), 2);
     }
@@ -235,7 +307,9 @@ mod tests {
             let table = with_more(site.name, site.csv);
             let width = table.lines().next().unwrap().split(',').count();
             assert!(
-                table.lines().all(|line| line.split(',').count() == width && !line.ends_with(',')),
+                table
+                    .lines()
+                    .all(|line| line.split(',').count() == width && !line.ends_with(',')),
                 "{}",
                 site.name
             );

@@ -1,5 +1,5 @@
-//! A line with a meter: passes on what a site and the coordinator say to each other and counts the bytes of each direction, as
-//! they are on the wire.
+//! A line with a meter: passes on what a site and the coordinator say to each other and counts the
+//! bytes of each direction, as they are on the wire.
 
 use crate::failure::{Done, Failure};
 use std::path::Path;
@@ -33,16 +33,28 @@ impl Meter {
     /// When there is no free port.
     pub(super) async fn start(target: &str) -> Done<Self> {
         let loopback = Path::new("127.0.0.1:0");
-        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(Failure::io("listen at", loopback))?;
-        let address = listener.local_addr().map_err(Failure::io("listen at", loopback))?.to_string();
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .map_err(Failure::io("listen at", loopback))?;
+        let address = listener
+            .local_addr()
+            .map_err(Failure::io("listen at", loopback))?
+            .to_string();
         let counts = Arc::new(Counts::default());
         let listening = tokio::spawn(listen(listener, target.to_owned(), counts.clone()));
-        Ok(Self { address, counts, listening })
+        Ok(Self {
+            address,
+            counts,
+            listening,
+        })
     }
 
     /// Bytes that have passed towards the coordinator, and back.
     pub(super) fn passed(&self) -> (u64, u64) {
-        (self.counts.up.load(Ordering::Relaxed), self.counts.down.load(Ordering::Relaxed))
+        (
+            self.counts.up.load(Ordering::Relaxed),
+            self.counts.down.load(Ordering::Relaxed),
+        )
     }
 }
 
@@ -56,7 +68,9 @@ async fn listen(listener: TcpListener, target: String, counts: Arc<Counts>) {
     while let Ok((site, _)) = listener.accept().await {
         let (target, counts) = (target.clone(), counts.clone());
         tokio::spawn(async move {
-            let Ok(hub) = TcpStream::connect(&target).await else { return };
+            let Ok(hub) = TcpStream::connect(&target).await else {
+                return;
+            };
             let ((from_site, to_site), (from_hub, to_hub)) = (site.into_split(), hub.into_split());
             // Where one direction ends the connection is over: both sides dial and answer anew.
             tokio::select! {
@@ -67,11 +81,17 @@ async fn listen(listener: TcpListener, target: String, counts: Arc<Counts>) {
     }
 }
 
-async fn pass(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, count: &AtomicU64) {
+async fn pass(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    count: &AtomicU64,
+) {
     let mut piece = vec![0; PIECE];
     while let Ok(read @ 1..) = from.read(&mut piece).await {
         count.fetch_add(read as u64, Ordering::Relaxed);
-        let Some(bytes) = piece.get(..read) else { return };
+        let Some(bytes) = piece.get(..read) else {
+            return;
+        };
         if to.write_all(bytes).await.is_err() {
             return;
         }
@@ -85,7 +105,9 @@ mod tests {
     #[tokio::test]
     async fn bytes_of_both_directions_are_counted() {
         let hub = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let meter = Meter::start(&hub.local_addr().unwrap().to_string()).await.unwrap();
+        let meter = Meter::start(&hub.local_addr().unwrap().to_string())
+            .await
+            .unwrap();
         let answering = tokio::spawn(async move {
             let (mut line, _) = hub.accept().await.unwrap();
             let mut asked = [0; 7];

@@ -1,6 +1,7 @@
-//! `motet bench recipes`: what every recipe needs, measured on the ten countries of the stroke demo: real processes, mutual TLS,
-//! masks, the log and its checks. Bytes are counted on the line of one site, both ways, with everything that a run takes: plans,
-//! keys, shares, and the others' masked vectors, with which a node makes each sum again.
+//! `motet bench recipes`: what every recipe needs, measured on the ten countries of the stroke
+//! demo: real processes, mutual TLS, masks, the log and its checks. Bytes are counted on the line
+//! of one site, both ways, with everything that a run takes: plans, keys, shares, and the others'
+//! masked vectors, with which a node makes each sum again.
 
 mod cases;
 mod meter;
@@ -22,7 +23,10 @@ use std::time::Instant;
 /// The site whose line is measured: ITAL has the most patients, and bytes do not depend on it.
 const MEASURED: usize = 2;
 /// The stroke trial at hospitals that let its survival studies count days.
-const TRIAL: Data = Data { exact_times: true, ..STROKE };
+const TRIAL: Data = Data {
+    exact_times: true,
+    ..STROKE
+};
 
 /// What one recipe took.
 struct Cost {
@@ -64,16 +68,28 @@ async fn recipes(args: &Recipes) -> Done {
     let chosen = cases::chosen(&args.only)?;
     let data = &TRIAL;
     let path = std::env::temp_dir().join(format!("motet-bench-{}", std::process::id()));
-    let folder = Folder { path, keep: args.keep };
+    let folder = Folder {
+        path,
+        keep: args.keep,
+    };
     private_folder(&folder.path)?;
     let here = |failure: Failure| {
         let kept = format!("the logs lie in {}", folder.path.display());
-        failure.instead(if args.keep { kept } else { "--keep leaves the logs".to_owned() })
+        failure.instead(if args.keep {
+            kept
+        } else {
+            "--keep leaves the logs".to_owned()
+        })
     };
     extract(data, &folder.path.join("extracts"))?;
-    let mut consortium = Consortium::start(&folder.path, data, &[]).await.map_err(here)?;
+    let mut consortium = Consortium::start(&folder.path, data, &[])
+        .await
+        .map_err(here)?;
     let meter = Meter::start(&consortium.identity.card.address).await?;
-    consortium.reroute(MEASURED, &meter.address).await.map_err(here)?;
+    consortium
+        .reroute(MEASURED, &meter.address)
+        .await
+        .map_err(here)?;
     let mut costs = Vec::new();
     for case in chosen {
         remark(format!("{} ..", case.name));
@@ -101,19 +117,31 @@ async fn recipes(args: &Recipes) -> Done {
 async fn measure(consortium: &mut Consortium, meter: &Meter, case: &'static Case) -> Done<Cost> {
     let study = consortium.agree(&case.study(), &[]).await?;
     let (before, began) = (meter.passed(), Instant::now());
-    let request = v1::StartRunRequest { study: study.id.clone(), without_undecided: false };
+    let request = v1::StartRunRequest {
+        study: study.id.clone(),
+        without_undecided: false,
+    };
     let started = consortium.desk.start_run(request).await?;
     let end = crate::watch::follow(&mut consortium.desk, &started.into_inner().run, |_| ()).await?;
     let (seconds, after) = (began.elapsed().as_secs_f64(), meter.passed());
     crate::watch::ended(&end)?;
     let (sent, received) = (after.0 - before.0, after.1 - before.1);
-    Ok(Cost { case, rounds: end.rounds, sent, received, seconds })
+    Ok(Cost {
+        case,
+        rounds: end.rounds,
+        sent,
+        received,
+        seconds,
+    })
 }
 
 /// The demo's files, each row with the patient's follow-up beside.
 fn extract(data: &Data, folder: &Path) -> Done {
     private_folder(folder)?;
-    write_plain(&folder.join("schema.toml"), &format!("{}{}", data.schema, cases::MORE))?;
+    write_plain(
+        &folder.join("schema.toml"),
+        &format!("{}{}", data.schema, cases::MORE),
+    )?;
     for site in data.sites {
         let table = cases::with_more(site.name, site.csv);
         write_plain(&folder.join(format!("{}.csv", site.name)), &table)?;
@@ -123,10 +151,20 @@ fn extract(data: &Data, folder: &Path) -> Done {
 
 fn tell(out: Out, data: &Data, costs: &[Cost]) {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-    let build = if cfg!(debug_assertions) { "debug" } else { "release" };
+    let build = if cfg!(debug_assertions) {
+        "debug"
+    } else {
+        "release"
+    };
     let (sites, rows) = (data.sites.len(), data.patients());
-    let mut table =
-        Table::new(&["recipe", "what is fitted", ">rounds", ">kB sent", ">kB received", ">seconds"]);
+    let mut table = Table::new(&[
+        "recipe",
+        "what is fitted",
+        ">rounds",
+        ">kB sent",
+        ">kB received",
+        ">seconds",
+    ]);
     let kilo = |bytes: u64| format!("{:.1}", bytes as f64 / 1e3);
     for cost in costs {
         table.row([
@@ -151,5 +189,7 @@ fn tell(out: Out, data: &Data, costs: &[Cost]) {
             })
         })
         .collect();
-    out.value(&json!({ "sites": sites, "rows": rows, "cores": cores, "build": build, "recipes": costs }));
+    out.value(
+        &json!({ "sites": sites, "rows": rows, "cores": cores, "build": build, "recipes": costs }),
+    );
 }

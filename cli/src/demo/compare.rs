@@ -1,5 +1,5 @@
-//! Federated against pooled. Only a demo can do this: it puts the extracts of exactly the released sites into one table
-//! and fits them here, with the same recipe, which in earnest nobody may.
+//! Federated against pooled. Only a demo can do this: it puts the extracts of exactly the released
+//! sites into one table and fits them here, with the same recipe, which in earnest nobody may.
 
 use super::data::Data;
 use crate::failure::{Done, Failure};
@@ -120,22 +120,35 @@ pub(super) fn report(bytes: &[u8]) -> Done<Report> {
 ///
 /// # Errors
 /// When an extract does not fit its schema or the pooled fit has no answer.
-pub(super) fn pooled(data: &Data, extracts: &Path, study: &Study, sites: &[String]) -> Done<Pooled> {
-    let failed = |what: String| Failure::failed(format!("the pooled comparison failed: {what}"), "");
+pub(super) fn pooled(
+    data: &Data,
+    extracts: &Path,
+    study: &Study,
+    sites: &[String],
+) -> Done<Pooled> {
+    let failed =
+        |what: String| Failure::failed(format!("the pooled comparison failed: {what}"), "");
     let schema = Schema::parse(data.schema).map_err(|error| failed(error.to_string()))?;
     let mut cohorts = Vec::new();
     for name in sites {
         let path = extracts.join(format!("{name}.csv"));
-        let table = Table::open(&path, &schema, study.reads()).map_err(|error| failed(error.to_string()))?;
+        let table = Table::open(&path, &schema, study.reads())
+            .map_err(|error| failed(error.to_string()))?;
         cohorts.push(Cohort::of(&table, study).map_err(|error| failed(error.to_string()))?);
     }
     let x: Vec<_> = cohorts.iter().map(|cohort| cohort.x.view()).collect();
     let x = concatenate(Axis(0), &x).map_err(|error| failed(error.to_string()))?;
     let side = |of: fn(&Cohort) -> Option<&Array1<f64>>| -> Option<Array1<f64>> {
-        let parts: Option<Vec<_>> = cohorts.iter().map(|cohort| of(cohort).map(|side| side.view())).collect();
+        let parts: Option<Vec<_>> = cohorts
+            .iter()
+            .map(|cohort| of(cohort).map(|side| side.view()))
+            .collect();
         concatenate(Axis(0), &parts?).ok()
     };
-    let (y, time) = (side(|cohort| cohort.y.as_ref()), side(|cohort| cohort.time.as_ref()));
+    let (y, time) = (
+        side(|cohort| cohort.y.as_ref()),
+        side(|cohort| cohort.time.as_ref()),
+    );
     let mut rows = Rows::new(x.view());
     rows.y = y.as_ref().map(|y| y.view());
     rows.time = time.as_ref().map(|time| time.view());
@@ -146,22 +159,37 @@ pub(super) fn pooled(data: &Data, extracts: &Path, study: &Study, sites: &[Strin
             rows: fit.rows,
             auc: Some(fit.metrics.auc),
         }),
-        Ok(Outcome::Cox(fit)) => {
-            Ok(Pooled { coefficients: fit.coefficients, loglik: fit.loglik, rows: fit.rows, auc: None })
-        }
-        Ok(_) => Err(failed("the study is neither a logistic nor a Cox regression".to_owned())),
+        Ok(Outcome::Cox(fit)) => Ok(Pooled {
+            coefficients: fit.coefficients,
+            loglik: fit.loglik,
+            rows: fit.rows,
+            auc: None,
+        }),
+        Ok(_) => Err(failed(
+            "the study is neither a logistic nor a Cox regression".to_owned(),
+        )),
         Err(error) => Err(failed(error.to_string())),
     }
 }
 
 /// Compares a released fit with the pooled one.
 pub(super) fn agreement(report: &Report, pooled: &Pooled) -> Agreement {
-    let worst = |pairs: Vec<(f64, f64)>| pairs.into_iter().map(|(a, b)| digits(a, b)).min().unwrap_or(0);
+    let worst = |pairs: Vec<(f64, f64)>| {
+        pairs
+            .into_iter()
+            .map(|(a, b)| digits(a, b))
+            .min()
+            .unwrap_or(0)
+    };
     let pairs = || report.coefficients.iter().zip(&pooled.coefficients);
-    let same_names =
-        report.coefficients.len() == pooled.coefficients.len() && pairs().all(|(a, b)| a.name == b.name);
+    let same_names = report.coefficients.len() == pooled.coefficients.len()
+        && pairs().all(|(a, b)| a.name == b.name);
     if !same_names {
-        return Agreement { estimates: 0, errors: 0, loglik: 0 };
+        return Agreement {
+            estimates: 0,
+            errors: 0,
+            loglik: 0,
+        };
     }
     Agreement {
         estimates: worst(pairs().map(|(a, b)| (a.estimate, b.estimate)).collect()),
@@ -170,8 +198,8 @@ pub(super) fn agreement(report: &Report, pooled: &Pooled) -> Agreement {
     }
 }
 
-/// How many leading digits two numbers share: `floor(-log10(|a - b| / max(|a|, |b|)))`, from 0 to 15, which is as many as
-/// a double always carries.
+/// How many leading digits two numbers share: `floor(-log10(|a - b| / max(|a|, |b|)))`, from 0 to
+/// 15, which is as many as a double always carries.
 pub(super) fn digits(a: f64, b: f64) -> u32 {
     const MOST: u32 = 15;
     if !a.is_finite() || !b.is_finite() {
@@ -182,7 +210,10 @@ pub(super) fn digits(a: f64, b: f64) -> u32 {
         return MOST;
     }
     let agreed = -((a - b).abs() / scale).log10();
-    (1..=MOST).rev().find(|digit| f64::from(*digit) <= agreed).unwrap_or(0)
+    (1..=MOST)
+        .rev()
+        .find(|digit| f64::from(*digit) <= agreed)
+        .unwrap_or(0)
 }
 
 /// What one site's own report says about its own patients; nothing where there was no estimate.
@@ -234,13 +265,23 @@ mod tests {
 
     #[test]
     fn a_site_without_an_estimate_has_none_here_either() {
-        let written =
-            r#"{"alone": {"metrics": {"auc": 0.81}}, "alone_ridge": 1.0, "federated_here": {"auc": 0.79}}"#;
+        let written = r#"{"alone": {"metrics": {"auc": 0.81}}, "alone_ridge": 1.0, "federated_here": {"auc": 0.79}}"#;
         assert_eq!(
             own(written.as_bytes()),
-            Own { written: true, alone: Some(0.81), ridge: Some(1.0), federated: Some(0.79) }
+            Own {
+                written: true,
+                alone: Some(0.81),
+                ridge: Some(1.0),
+                federated: Some(0.79)
+            }
         );
-        assert_eq!(own(br#"{"alone": null}"#), Own { written: true, ..Own::default() });
+        assert_eq!(
+            own(br#"{"alone": null}"#),
+            Own {
+                written: true,
+                ..Own::default()
+            }
+        );
         assert_eq!(own(b"no json"), Own::default());
     }
 
@@ -256,7 +297,11 @@ mod tests {
         let fit = pooled(data, folder.path(), &study, &all).unwrap();
         assert_eq!(fit.rows, 9381);
         // The reference fit of the same rows by other software.
-        assert!((fit.coefficients[0].estimate + 6.327).abs() < 1e-3, "{}", fit.coefficients[0].estimate);
+        assert!(
+            (fit.coefficients[0].estimate + 6.327).abs() < 1e-3,
+            "{}",
+            fit.coefficients[0].estimate
+        );
         assert!((fit.loglik + 2264.687).abs() < 1e-3, "{}", fit.loglik);
         let fewer = pooled(data, folder.path(), &study, &all[1..]).unwrap();
         let as_report = |fit: &Pooled| Report {
@@ -284,7 +329,14 @@ mod tests {
             site_names: all.clone(),
             sites_lost: Vec::new(),
         };
-        assert_eq!(agreement(&as_report(&fit), &fit), Agreement { estimates: 15, errors: 15, loglik: 15 });
+        assert_eq!(
+            agreement(&as_report(&fit), &fit),
+            Agreement {
+                estimates: 15,
+                errors: 15,
+                loglik: 15
+            }
+        );
         assert!(agreement(&as_report(&fewer), &fit).estimates < 3);
     }
 }

@@ -1,5 +1,5 @@
-//! A consortium on this machine: one coordinator and one node a site, each a process of its own, joined, approved and
-//! run by the very commands that a consortium types.
+//! A consortium on this machine: one coordinator and one node a site, each a process of its own,
+//! joined, approved and run by the very commands that a consortium types.
 
 use super::data::{Data, Site};
 use super::process::{Process, run, words};
@@ -51,13 +51,14 @@ pub(crate) struct Consortium {
 }
 
 impl Consortium {
-    /// Makes keys, starts the coordinator, and lets every site join, map its data, which lies in `dir`/extracts, and start
-    /// its node.
+    /// Makes keys, starts the coordinator, and lets every site join, map its data, which lies in
+    /// `dir`/extracts, and start its node.
     ///
     /// # Errors
     /// The first command that fails, with its own words.
     pub(crate) async fn start(dir: &Path, data: &'static Data, losses: &[Loss]) -> Done<Self> {
-        let program = std::env::current_exe().map_err(Failure::io("find", Path::new("this program")))?;
+        let program =
+            std::env::current_exe().map_err(Failure::io("find", Path::new("this program")))?;
         let home = dir.join("consortium");
         let made = crate::init::make(&Init {
             dir: home.clone(),
@@ -77,13 +78,19 @@ impl Consortium {
         let identity = Identity::open(Some(&made.operator))?;
         let mut desk = reach(&identity, &mut coordinator).await?;
         let members = join_all(&program, dir, data, losses, &identity, &mut desk).await?;
-        let mut consortium = Self { identity, desk, coordinator, members, program };
+        let mut consortium = Self {
+            identity,
+            desk,
+            coordinator,
+            members,
+            program,
+        };
         consortium.all_connected().await?;
         Ok(consortium)
     }
 
-    /// Proposes a study and lets every steward approve it, also where its sums and those of the study before differ by these
-    /// hospitals.
+    /// Proposes a study and lets every steward approve it, also where its sums and those of the
+    /// study before differ by these hospitals.
     ///
     /// # Errors
     /// A proof that does not hold, a study that cannot run, a steward's command that fails.
@@ -107,7 +114,9 @@ impl Consortium {
     /// # Errors
     /// When its settings cannot be changed, or it does not start again.
     pub(crate) async fn reroute(&mut self, at: usize, address: &str) -> Done {
-        let Some(member) = self.members.get_mut(at) else { return Ok(()) };
+        let Some(member) = self.members.get_mut(at) else {
+            return Ok(());
+        };
         member.process.stop();
         let dir = member.dir.clone();
         let settings = dir.join("node.toml");
@@ -138,8 +147,10 @@ impl Consortium {
                 .into_inner()
                 .studies;
             let sites = studies.iter().flat_map(|study| &study.sites);
-            let silent: Vec<&str> =
-                sites.filter(|site| site.decision != "approved").map(|site| site.site.as_str()).collect();
+            let silent: Vec<&str> = sites
+                .filter(|site| site.decision != "approved")
+                .map(|site| site.site.as_str())
+                .collect();
             if silent.is_empty() {
                 return Ok(());
             }
@@ -149,7 +160,10 @@ impl Consortium {
                     READY.as_secs(),
                     silent.join(", ")
                 );
-                return Err(Failure::failed(what, "the logs lie in the demo's folder, under consortium/"));
+                return Err(Failure::failed(
+                    what,
+                    "the logs lie in the demo's folder, under consortium/",
+                ));
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -157,9 +171,18 @@ impl Consortium {
 
     /// The sites whose line does not stand.
     async fn away(&mut self) -> Done<Vec<String>> {
-        let members = self.desk.list_members(v1::ListMembersRequest {}).await?.into_inner().members;
+        let members = self
+            .desk
+            .list_members(v1::ListMembersRequest {})
+            .await?
+            .into_inner()
+            .members;
         let away = |member: &v1::Member| member.role == Role::Site.as_str() && !member.connected;
-        Ok(members.into_iter().filter(away).map(|member| member.name).collect())
+        Ok(members
+            .into_iter()
+            .filter(away)
+            .map(|member| member.name)
+            .collect())
     }
 
     /// Waits until every node's line stands.
@@ -184,17 +207,26 @@ impl Consortium {
                 }
             }
             if began.elapsed() > READY {
-                let what = format!("not connected after {} s: {}", READY.as_secs(), away.join(", "));
-                return Err(Failure::failed(what, "the logs lie in the demo's folder, under consortium/"));
+                let what = format!(
+                    "not connected after {} s: {}",
+                    READY.as_secs(),
+                    away.join(", ")
+                );
+                return Err(Failure::failed(
+                    what,
+                    "the logs lie in the demo's folder, under consortium/",
+                ));
             }
             tokio::time::sleep(LOOK).await;
         }
     }
 
-    /// Waits until every node that lives has written its own report of a study; it fits its own rows for it.
+    /// Waits until every node that lives has written its own report of a study; it fits its own
+    /// rows for it.
     pub(crate) async fn own_reports(&mut self, study: &Study) {
         let began = Instant::now();
-        let mut missing = |member: &mut Member| !member.report(study).exists() && !member.process.is_over();
+        let mut missing =
+            |member: &mut Member| !member.report(study).exists() && !member.process.is_over();
         while self.members.iter_mut().any(&mut missing) && began.elapsed() < READY {
             tokio::time::sleep(LOOK).await;
         }
@@ -207,7 +239,9 @@ impl Consortium {
 
     /// Ends every process.
     pub(crate) fn stop(&mut self) {
-        self.members.iter_mut().for_each(|member| member.process.stop());
+        self.members
+            .iter_mut()
+            .for_each(|member| member.process.stop());
         self.coordinator.stop();
     }
 }
@@ -224,8 +258,14 @@ async fn reach(identity: &Identity, coordinator: &mut Process) -> Done<Desk> {
             Err(failure) => failure,
         };
         if coordinator.is_over() {
-            let what = format!("the coordinator did not start; {}", coordinator.last_words());
-            return Err(Failure::failed(what, "the logs lie in the demo's folder, under consortium/"));
+            let what = format!(
+                "the coordinator did not start; {}",
+                coordinator.last_words()
+            );
+            return Err(Failure::failed(
+                what,
+                "the logs lie in the demo's folder, under consortium/",
+            ));
         }
         if began.elapsed() > READY {
             return Err(failure);
@@ -244,8 +284,12 @@ async fn join_all(
 ) -> Done<Vec<Member>> {
     let mut joining = JoinSet::new();
     for site in data.sites {
-        let invited = crate::members::invite(identity, desk, site.name, site.country, Role::Site, 1).await?;
-        let loss = losses.iter().find(|loss| loss.site == site.name).map(Loss::drill);
+        let invited =
+            crate::members::invite(identity, desk, site.name, site.country, Role::Site, 1).await?;
+        let loss = losses
+            .iter()
+            .find(|loss| loss.site == site.name)
+            .map(Loss::drill);
         let (program, dir, site) = (program.to_owned(), dir.to_owned(), *site);
         joining.spawn(async move { join(&program, &dir, site, data, invited.code, loss).await });
     }
@@ -254,8 +298,8 @@ async fn join_all(
     Ok(members)
 }
 
-/// What a hospital writes that approves a study which goes on without a site that is lost, and times on a fine grid where the
-/// studies over its data need it.
+/// What a hospital writes that approves a study which goes on without a site that is lost, and
+/// times on a fine grid where the studies over its data need it.
 fn allow(settings: &Path, data: &Data) -> Done {
     let text = std::fs::read_to_string(settings).map_err(Failure::io("read", settings))?;
     let mut text = text.replace("\nmax_set_change = 0", "\nmax_set_change = 1");
@@ -281,14 +325,29 @@ async fn join(
     allow(&home.join("node.toml"), data)?;
     run(
         program,
-        words!["node", "data", "add", data.dataset, "--csv", csv, "--schema", schema, "--dir", &home],
+        words![
+            "node",
+            "data",
+            "add",
+            data.dataset,
+            "--csv",
+            csv,
+            "--schema",
+            schema,
+            "--dir",
+            &home
+        ],
         "",
     )
     .await?;
     let mut args = words!["node", "run", "--dir", &home];
     args.extend(loss.into_iter().flat_map(|loss| words!["--drill", loss]));
     let process = Process::start(program, &args, &dir.join(format!("{}.log", site.name)))?;
-    Ok(Member { site, dir: home, process })
+    Ok(Member {
+        site,
+        dir: home,
+        process,
+    })
 }
 
 /// A steward's approval of what the card shows, as soon as the proposal has arrived at the node.
@@ -297,9 +356,17 @@ async fn approve(program: &Path, dir: &Path, id: &str, again: Option<String>) ->
     let mut command = words!["node", "study", "approve", id, "--dir", dir];
     command.extend(again.map(Into::into));
     loop {
-        match run(program, words!["node", "study", "show", id, "--dir", dir], "").await {
+        match run(
+            program,
+            words!["node", "study", "show", id, "--dir", dir],
+            "",
+        )
+        .await
+        {
             Ok(_) => break,
-            Err(failure) if began.elapsed() > READY || !failure.to_string().contains("study_unknown") => {
+            Err(failure)
+                if began.elapsed() > READY || !failure.to_string().contains("study_unknown") =>
+            {
                 return Err(failure);
             }
             Err(_) => tokio::time::sleep(4 * LOOK).await,
@@ -317,10 +384,15 @@ async fn all<T: 'static>(mut tasks: JoinSet<Done<T>>) -> Done<Vec<T>> {
     Ok(done)
 }
 
-/// Between processes of one machine a broken connection is a dead process: nobody needs to be waited for.
+/// Between processes of one machine a broken connection is a dead process: nobody needs to be
+/// waited for.
 fn shorten_lease(config: &Path) -> Done {
     let text = std::fs::read_to_string(config).map_err(Failure::io("read", config))?;
-    let others: String =
-        text.lines().filter(|line| !line.starts_with("lease")).map(|line| format!("{line}\n")).collect();
-    std::fs::write(config, format!("{others}lease = \"2s\"\n")).map_err(Failure::io("write", config))
+    let others: String = text
+        .lines()
+        .filter(|line| !line.starts_with("lease"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    std::fs::write(config, format!("{others}lease = \"2s\"\n"))
+        .map_err(Failure::io("write", config))
 }

@@ -94,8 +94,18 @@ pub(crate) const STROKE: Data = Data {
     ],
     schema: include_str!("../../demo/stroke/schema.toml"),
     exact_times: false,
-    exact: told!("stroke", "logistic", ">exact fit", "One exact logistic regression over all sites"),
-    second: told!("stroke", "fedavg", ">averaging", "The same question by federated averaging"),
+    exact: told!(
+        "stroke",
+        "logistic",
+        ">exact fit",
+        "One exact logistic regression over all sites"
+    ),
+    second: told!(
+        "stroke",
+        "fedavg",
+        ">averaging",
+        "The same question by federated averaging"
+    ),
     provenance: include_str!("../../demo/stroke/PROVENANCE.md"),
 };
 
@@ -106,13 +116,28 @@ const HEART: Data = Data {
     sites: &[
         site!("heart", "cleveland", "US", "Cleveland, United States"),
         site!("heart", "hungarian", "HU", "Budapest, Hungary"),
-        site!("heart", "switzerland", "CH", "Zurich and Basel, Switzerland"),
+        site!(
+            "heart",
+            "switzerland",
+            "CH",
+            "Zurich and Basel, Switzerland"
+        ),
         site!("heart", "va", "US", "Long Beach, United States"),
     ],
     schema: include_str!("../../demo/heart/schema.toml"),
     exact_times: false,
-    exact: told!("heart", "logistic", ">exact fit", "One exact logistic regression over all sites"),
-    second: told!("heart", "fedavg", ">averaging", "The same question by federated averaging"),
+    exact: told!(
+        "heart",
+        "logistic",
+        ">exact fit",
+        "One exact logistic regression over all sites"
+    ),
+    second: told!(
+        "heart",
+        "fedavg",
+        ">averaging",
+        "The same question by federated averaging"
+    ),
     provenance: include_str!("../../demo/heart/PROVENANCE.md"),
 };
 
@@ -121,7 +146,12 @@ const BREAST: Data = Data {
     question: "How long do women live after a diagnosis of breast cancer, and which findings at diagnosis shorten it?",
     dataset: "tcga-brca",
     sites: &[
-        site!("breast-tcga", "northeast", "US", "Northeastern United States"),
+        site!(
+            "breast-tcga",
+            "northeast",
+            "US",
+            "Northeastern United States"
+        ),
         site!("breast-tcga", "south", "US", "Southern United States"),
         site!("breast-tcga", "west", "US", "Western United States"),
         site!("breast-tcga", "midwest", "US", "Midwestern United States"),
@@ -130,8 +160,18 @@ const BREAST: Data = Data {
     ],
     schema: include_str!("../../demo/breast-tcga/schema.toml"),
     exact_times: false,
-    exact: told!("breast-tcga", "cox", ">exact fit", "One exact Cox regression over all sites"),
-    second: told!("breast-tcga", "km", ">curve", "The survival curve of all patients"),
+    exact: told!(
+        "breast-tcga",
+        "cox",
+        ">exact fit",
+        "One exact Cox regression over all sites"
+    ),
+    second: told!(
+        "breast-tcga",
+        "km",
+        ">curve",
+        "The survival curve of all patients"
+    ),
     provenance: include_str!("../../demo/breast-tcga/PROVENANCE.md"),
 };
 
@@ -152,7 +192,8 @@ impl Site {
 }
 
 impl Data {
-    /// Writes every site's file and the schema into a folder, as a hospital's export would lie there.
+    /// Writes every site's file and the schema into a folder, as a hospital's export would lie
+    /// there.
     ///
     /// # Errors
     /// When the system refuses.
@@ -192,10 +233,14 @@ mod tests {
             }
             let schema = motet_data::Schema::parse(data.schema).unwrap();
             assert_eq!(schema.name, data.dataset);
-            let [exact, averaged] = [data.exact, data.second].map(|told| Study::parse(told.text).unwrap());
+            let [exact, averaged] =
+                [data.exact, data.second].map(|told| Study::parse(told.text).unwrap());
             assert_eq!(exact.data.outcome, averaged.data.outcome);
             assert_eq!(exact.data.dataset, data.dataset);
-            assert_eq!((exact.recipe.kind(), averaged.recipe.kind()), (kinds[0], kinds[1]));
+            assert_eq!(
+                (exact.recipe.kind(), averaged.recipe.kind()),
+                (kinds[0], kinds[1])
+            );
             assert_ne!(exact.id, averaged.id);
             assert!(
                 exact

@@ -1,5 +1,5 @@
-//! `motet demo`: a whole consortium on this machine, on real data. Nothing is short-cut but the human clicks: the demo
-//! types the commands that people type, and reads what they would read.
+//! `motet demo`: a whole consortium on this machine, on real data. Nothing is short-cut but the
+//! human clicks: the demo types the commands that people type, and reads what they would read.
 //!
 //! ```text
 //! init -> coordinator -> join, data add, run (one process a site) -> propose -> approve -> run: exact, then averaged
@@ -49,7 +49,9 @@ pub async fn run(args: &Demo) -> Done {
 
 pub(crate) async fn interrupted() {
     #[cfg(unix)]
-    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+    if let Ok(mut terminate) =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+    {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => {}
             _ = terminate.recv() => {}
@@ -72,7 +74,10 @@ async fn play(args: &Demo) -> Done {
     tell.chapter("The consortium");
     data.extract(&work.join("extracts"))?;
     let mut consortium = Consortium::start(&work, data, &args.drops).await?;
-    let (pid, address) = (consortium.coordinator.pid(), consortium.identity.card.address.clone());
+    let (pid, address) = (
+        consortium.coordinator.pid(),
+        consortium.identity.card.address.clone(),
+    );
     tell.processes(data, &consortium.members, pid, &address);
     tell.say(format!(
         "every site has redeemed its own join code, and every proof was checked ({:.1} s)",
@@ -80,10 +85,14 @@ async fn play(args: &Demo) -> Done {
     ));
 
     tell.chapter("The stewards decide");
-    let exact_study = consortium.agree(&proposed(data.exact.text, &args.drops), &[]).await?;
+    let exact_study = consortium
+        .agree(&proposed(data.exact.text, &args.drops), &[])
+        .await?;
     // Who is lost is in some sums and not in others, and both studies read the same patients.
     let lost: Vec<&str> = args.drops.iter().map(|loss| loss.site.as_str()).collect();
-    let second_study = consortium.agree(&proposed(data.second.text, &args.drops), &lost).await?;
+    let second_study = consortium
+        .agree(&proposed(data.second.text, &args.drops), &lost)
+        .await?;
     say_thresholds(&tell, &exact_study, data.sites.len());
     if !lost.is_empty() {
         tell.say(format!(
@@ -94,9 +103,21 @@ async fn play(args: &Demo) -> Done {
     }
 
     tell.chapter(data.exact.heading);
-    let exact = follow(&mut consortium, &tell, &exact_study, &folder.join(data.exact.name)).await?;
+    let exact = follow(
+        &mut consortium,
+        &tell,
+        &exact_study,
+        &folder.join(data.exact.name),
+    )
+    .await?;
     tell.chapter(data.second.heading);
-    let second = follow(&mut consortium, &tell, &second_study, &folder.join(data.second.name)).await?;
+    let second = follow(
+        &mut consortium,
+        &tell,
+        &second_study,
+        &folder.join(data.second.name),
+    )
+    .await?;
 
     consortium.own_reports(&exact_study).await;
     consortium.own_reports(&second_study).await;
@@ -105,7 +126,13 @@ async fn play(args: &Demo) -> Done {
     tell.chapter("Both releases, checked offline");
     let fingerprint = consortium.identity.fingerprint().hex();
     for name in [data.exact.name, data.second.name] {
-        let args = words!["release", "verify", folder.join(name), "--governance", &fingerprint];
+        let args = words![
+            "release",
+            "verify",
+            folder.join(name),
+            "--governance",
+            &fingerprint
+        ];
         for line in process::run(consortium.program(), args, "")
             .await?
             .lines()
@@ -122,7 +149,11 @@ async fn play(args: &Demo) -> Done {
     let agreement = compare::agreement(&exact, &pooled);
     tell.agreement(&agreement, &exact);
 
-    let alone = keep_local(&folder, &consortium, [(&exact_study, data.exact), (&second_study, data.second)])?;
+    let alone = keep_local(
+        &folder,
+        &consortium,
+        [(&exact_study, data.exact), (&second_study, data.second)],
+    )?;
     if let Some(auc) = pooled.auc {
         tell.chapter("What each model can tell apart");
         tell.models(&exact, auc, &second, &alone);
@@ -174,8 +205,14 @@ fn say_thresholds(tell: &Narrator, study: &Study, sites: usize) {
 }
 
 /// Starts a run, tells it round by round, and fetches its release into `place`.
-async fn follow(consortium: &mut Consortium, tell: &Narrator, study: &Study, place: &Path) -> Done<Report> {
-    // A hospital that was dropped before has approved this study, too, and would be waited for, however long.
+async fn follow(
+    consortium: &mut Consortium,
+    tell: &Narrator,
+    study: &Study,
+    place: &Path,
+) -> Done<Report> {
+    // A hospital that was dropped before has approved this study, too, and would be waited for,
+    // however long.
     let mut gone: Vec<&str> = Vec::new();
     for member in &mut consortium.members {
         if member.process.is_over() {
@@ -183,9 +220,15 @@ async fn follow(consortium: &mut Consortium, tell: &Narrator, study: &Study, pla
         }
     }
     if !gone.is_empty() {
-        tell.say(format!("started with `--without-undecided`, for {} stays away", gone.join(", ")));
+        tell.say(format!(
+            "started with `--without-undecided`, for {} stays away",
+            gone.join(", ")
+        ));
     }
-    let request = v1::StartRunRequest { study: study.id.clone(), without_undecided: !gone.is_empty() };
+    let request = v1::StartRunRequest {
+        study: study.id.clone(),
+        without_undecided: !gone.is_empty(),
+    };
     let run = consortium.desk.start_run(request).await?.into_inner().run;
     let mut rounds = tell.rounds();
     let (desk, members) = (&mut consortium.desk, &mut consortium.members);
@@ -210,8 +253,9 @@ async fn follow(consortium: &mut Consortium, tell: &Narrator, study: &Study, pla
     let (_, files) = crate::release::fetch(desk, &study.id, &run).await?;
     crate::release::write_folder(place, &files)?;
     crate::release::check_folder(place, Some(consortium.identity.fingerprint()))?;
-    let bytes =
-        files.get("report.json").ok_or_else(|| Failure::failed("the release has no report.json", ""))?;
+    let bytes = files
+        .get("report.json")
+        .ok_or_else(|| Failure::failed("the release has no report.json", ""))?;
     let report = compare::report(bytes)?;
     tell.say(format!(
         "released in {seconds:.1} s: {} rounds, {} sites, {} patients",
@@ -234,7 +278,11 @@ fn keep_local(
         std::fs::create_dir_all(&place).map_err(Failure::io("make", &place))?;
         let mut own = Own::default();
         for (at, (study, told)) in studies.into_iter().enumerate() {
-            let name = if at == 0 { "local.json".to_owned() } else { format!("local-{}.json", told.name) };
+            let name = if at == 0 {
+                "local.json".to_owned()
+            } else {
+                format!("local-{}.json", told.name)
+            };
             let Ok(bytes) = std::fs::read(member.report(study)) else {
                 continue;
             };
@@ -254,11 +302,20 @@ async fn what_left(consortium: &Consortium, exact: &Study, averaged: &Study) -> 
     let mut rows = Vec::new();
     for member in &consortium.members {
         let ledger = Ledger::open(&member.dir.join("ledger")).await?;
-        let mut left = Left { site: member.site.name.to_owned(), frames: 0, exact: 0, averaged: 0, all: 0 };
+        let mut left = Left {
+            site: member.site.name.to_owned(),
+            frames: 0,
+            exact: 0,
+            averaged: 0,
+            all: 0,
+        };
         for recorded in ledger.read(OUTBOUND, 1).await? {
             let frame = Frame::from_bytes(&recorded.entry).map_err(|error| {
                 Failure::failed(
-                    format!("the outbound ledger of {} is not readable: {error}", member.site.name),
+                    format!(
+                        "the outbound ledger of {} is not readable: {error}",
+                        member.site.name
+                    ),
                     "",
                 )
             })?;
@@ -290,10 +347,19 @@ fn places(folder: &Path, data: &Data, fingerprint: &str, keep: bool) -> Vec<(Str
     let mut lines = vec![
         ("exact release".to_owned(), place(data.exact.name)),
         ("second release".to_owned(), place(data.second.name)),
-        ("model card".to_owned(), place(&format!("{}/card.md", data.exact.name))),
-        ("each site's own report".to_owned(), place("sites/NAME/local.json")),
+        (
+            "model card".to_owned(),
+            place(&format!("{}/card.md", data.exact.name)),
+        ),
+        (
+            "each site's own report".to_owned(),
+            place("sites/NAME/local.json"),
+        ),
         ("data: source, licence".to_owned(), place("PROVENANCE.md")),
-        ("check it again".to_owned(), format!("motet release verify {} \\", place(data.exact.name))),
+        (
+            "check it again".to_owned(),
+            format!("motet release verify {} \\", place(data.exact.name)),
+        ),
         (String::new(), format!("  --governance {fingerprint}")),
     ];
     if keep {
@@ -320,15 +386,23 @@ fn check_losses(data: &Data, losses: &[Loss]) -> Done {
                 format!("the sites are {}", names.join(", ")),
             ));
         }
-        if losses.iter().filter(|other| other.site == loss.site).count() > 1 {
+        if losses
+            .iter()
+            .filter(|other| other.site == loss.site)
+            .count()
+            > 1
+        {
             return Err(Failure::usage(
                 format!("--drop: `{}` can be lost once only", loss.site),
                 "it stays dead after that",
             ));
         }
     }
-    let study = Study::parse(data.exact.text).map_err(|error| Failure::failed(error.to_string(), ""))?;
-    let survivors = study.thresholds(names.len()).map_or(names.len(), |numbers| numbers.survivors);
+    let study =
+        Study::parse(data.exact.text).map_err(|error| Failure::failed(error.to_string(), ""))?;
+    let survivors = study
+        .thresholds(names.len())
+        .map_or(names.len(), |numbers| numbers.survivors);
     let spare = names.len() - survivors;
     // What is lost before the first sum is in none.
     if losses.iter().filter(|loss| loss.round > 1).count() > MOST_LOST as usize {
@@ -350,17 +424,24 @@ fn check_losses(data: &Data, losses: &[Loss]) -> Done {
     Ok(())
 }
 
-/// An empty folder that carries the mark: a former demo's is emptied, any other that holds something is refused.
+/// An empty folder that carries the mark: a former demo's is emptied, any other that holds
+/// something is refused.
 fn take_folder(out: &Path) -> Done<PathBuf> {
-    let folder =
-        std::path::absolute(out).map_err(Failure::io("find", out))?.components().collect::<PathBuf>();
+    let folder = std::path::absolute(out)
+        .map_err(Failure::io("find", out))?
+        .components()
+        .collect::<PathBuf>();
     if folder.join(MARK).is_file() {
         std::fs::remove_dir_all(&folder).map_err(Failure::io("empty", &folder))?;
     }
-    crate::identity::refuse_existing(&folder)
-        .map_err(|failure| failure.instead("no demo made it; give another folder with --out DIR"))?;
+    crate::identity::refuse_existing(&folder).map_err(|failure| {
+        failure.instead("no demo made it; give another folder with --out DIR")
+    })?;
     std::fs::create_dir_all(&folder).map_err(Failure::io("make", &folder))?;
-    write_plain(&folder.join(MARK), "made by `motet demo`, and replaced by the next one\n")?;
+    write_plain(
+        &folder.join(MARK),
+        "made by `motet demo`, and replaced by the next one\n",
+    )?;
     Ok(folder)
 }
 
@@ -387,8 +468,19 @@ mod tests {
     #[test]
     fn losses_name_sites_once_and_leave_enough_of_them() {
         let data = data::of(Scene::Stroke);
-        let losses = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<Loss>>();
-        assert!(check_losses(data, &losses(&["ITAL@upload:2", "BELG@join:1", "SWED@reveal:1"])).is_ok());
+        let losses = |texts: &[&str]| {
+            texts
+                .iter()
+                .map(|text| text.parse().unwrap())
+                .collect::<Vec<Loss>>()
+        };
+        assert!(
+            check_losses(
+                data,
+                &losses(&["ITAL@upload:2", "BELG@join:1", "SWED@reveal:1"])
+            )
+            .is_ok()
+        );
         for bad in [
             &["PARIS@upload"][..],
             &["ITAL@upload", "ITAL@join"],
@@ -396,9 +488,19 @@ mod tests {
             // One may leave after the first sum, and no second one.
             &["ITAL@upload:2", "SWED@reveal:3"],
         ] {
-            assert_eq!(check_losses(data, &losses(bad)).unwrap_err().exit_code(), 2, "{bad:?}");
+            assert_eq!(
+                check_losses(data, &losses(bad)).unwrap_err().exit_code(),
+                2,
+                "{bad:?}"
+            );
         }
         assert!(check_losses(data::of(Scene::Heart), &losses(&["va@sign"])).is_ok());
-        assert!(check_losses(data::of(Scene::Heart), &losses(&["va@sign", "hungarian@join"])).is_err());
+        assert!(
+            check_losses(
+                data::of(Scene::Heart),
+                &losses(&["va@sign", "hungarian@join"])
+            )
+            .is_err()
+        );
     }
 }

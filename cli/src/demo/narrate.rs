@@ -1,4 +1,5 @@
-//! The demo's words: what happens, round by round, for people who decide about such things and do not type.
+//! The demo's words: what happens, round by round, for people who decide about such things and do
+//! not type.
 
 use super::compare::{Agreement, Own, Report};
 use super::consortium::Member;
@@ -18,7 +19,11 @@ pub(super) struct Narrator {
 impl Narrator {
     /// Begins.
     pub(super) fn new(out: Out) -> Self {
-        Self { out, began: Instant::now(), step: 0 }
+        Self {
+            out,
+            began: Instant::now(),
+            step: 0,
+        }
     }
 
     /// Seconds since the beginning.
@@ -70,12 +75,27 @@ impl Narrator {
     }
 
     /// Who takes part, and the proof that they are processes of their own.
-    pub(super) fn processes(&self, data: &Data, members: &[Member], coordinator: u32, address: &str) {
+    pub(super) fn processes(
+        &self,
+        data: &Data,
+        members: &[Member],
+        coordinator: u32,
+        address: &str,
+    ) {
         let mut table = Table::new(&["site", "country", "where", ">patients", ">process"]);
         for member in members {
             let site = member.site;
-            let (rows, pid) = (thousands(site.patients() as u64), member.process.pid().to_string());
-            table.row([site.name.into(), site.country.into(), site.land.into(), rows, pid]);
+            let (rows, pid) = (
+                thousands(site.patients() as u64),
+                member.process.pid().to_string(),
+            );
+            table.row([
+                site.name.into(),
+                site.country.into(),
+                site.land.into(),
+                rows,
+                pid,
+            ]);
         }
         self.table(&table);
         self.say(format!(
@@ -92,8 +112,19 @@ impl Narrator {
     /// The exact result.
     pub(super) fn coefficients(&self, report: &Report) {
         let hazard = report.metrics.c_index.is_some();
-        let ratio = if hazard { ">hazard ratio" } else { ">odds ratio" };
-        let mut table = Table::new(&["", ratio, ">95 % interval", ">coefficient", ">standard error", ">p"]);
+        let ratio = if hazard {
+            ">hazard ratio"
+        } else {
+            ">odds ratio"
+        };
+        let mut table = Table::new(&[
+            "",
+            ratio,
+            ">95 % interval",
+            ">coefficient",
+            ">standard error",
+            ">p",
+        ]);
         for fit in &report.coefficients {
             let interval = format!("{:.3} to {:.3}", fit.ci_low.exp(), fit.ci_high.exp());
             let intercept = fit.name == "(intercept)";
@@ -102,7 +133,11 @@ impl Narrator {
             } else {
                 (format!("{:.3}", fit.estimate.exp()), interval)
             };
-            let p = if fit.p < 0.0001 { "< 0.0001".to_owned() } else { format!("{:.4}", fit.p) };
+            let p = if fit.p < 0.0001 {
+                "< 0.0001".to_owned()
+            } else {
+                format!("{:.4}", fit.p)
+            };
             table.row([
                 fit.name.clone(),
                 ratio,
@@ -113,16 +148,25 @@ impl Narrator {
             ]);
         }
         self.table(&table);
-        let loglik = report.loglik.map(|loglik| format!(", log-likelihood {loglik:.6}")).unwrap_or_default();
+        let loglik = report
+            .loglik
+            .map(|loglik| format!(", log-likelihood {loglik:.6}"))
+            .unwrap_or_default();
         self.say(format!(
             "{} patients of {}, {} with the outcome{loglik}; {}",
             thousands(report.rows),
             count(report.sites as usize, "site"),
             report.events.map_or_else(|| "-".to_owned(), thousands),
-            if report.converged == Some(true) { "converged" } else { "NOT converged" },
+            if report.converged == Some(true) {
+                "converged"
+            } else {
+                "NOT converged"
+            },
         ));
         if let Some(index) = report.metrics.c_index {
-            self.say(format!("concordance index {index:.4}: 0.5 is chance, 1 a perfect order"));
+            self.say(format!(
+                "concordance index {index:.4}: 0.5 is chance, 1 a perfect order"
+            ));
         }
         for lost in &report.sites_lost {
             self.say(format!(
@@ -147,12 +191,30 @@ impl Narrator {
     }
 
     /// Area under the ROC curve, model by model and site by site.
-    pub(super) fn models(&self, exact: &Report, pooled_auc: f64, averaged: &Report, owns: &[(Site, Own)]) {
+    pub(super) fn models(
+        &self,
+        exact: &Report,
+        pooled_auc: f64,
+        averaged: &Report,
+        owns: &[(Site, Own)],
+    ) {
         let mut table = Table::new(&["one model for all", ">AUC", ">rounds", "on"]);
-        let auc = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |auc| format!("{auc:.4}"));
-        let all = |report: &Report| format!("the patients of {}", count(report.sites as usize, "site"));
-        table.row(["exact, federated".into(), auc(exact.metrics.auc), exact.rounds.to_string(), all(exact)]);
-        table.row(["exact, one pooled table".into(), auc(Some(pooled_auc)), String::new(), all(exact)]);
+        let auc =
+            |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |auc| format!("{auc:.4}"));
+        let all =
+            |report: &Report| format!("the patients of {}", count(report.sites as usize, "site"));
+        table.row([
+            "exact, federated".into(),
+            auc(exact.metrics.auc),
+            exact.rounds.to_string(),
+            all(exact),
+        ]);
+        table.row([
+            "exact, one pooled table".into(),
+            auc(Some(pooled_auc)),
+            String::new(),
+            all(exact),
+        ]);
         table.row([
             "averaged (FedAvg), federated".into(),
             auc(averaged.metrics.auc),
@@ -168,10 +230,20 @@ impl Narrator {
             ">AUC of the federated model there",
         ]);
         for (site, own) in owns {
-            // A fit that needed a ridge had no finite answer without one: few patients, or a finding none of them had.
-            let ridge = if own.ridge.is_some_and(|ridge| ridge > 0.0) { " *" } else { "  " };
+            // A fit that needed a ridge had no finite answer without one: few patients, or a
+            // finding none of them had.
+            let ridge = if own.ridge.is_some_and(|ridge| ridge > 0.0) {
+                " *"
+            } else {
+                "  "
+            };
             let (alone, federated) = (format!("{}{ridge}", auc(own.alone)), auc(own.federated));
-            table.row([site.name.into(), thousands(site.patients() as u64), alone, federated]);
+            table.row([
+                site.name.into(),
+                thousands(site.patients() as u64),
+                alone,
+                federated,
+            ]);
         }
         self.table(&table);
         let any = |wanted: fn(&Own) -> bool| owns.iter().any(|(_, own)| wanted(own));
@@ -181,8 +253,11 @@ impl Narrator {
         if any(|own| own.written && own.alone.is_none()) {
             self.say("- alone, this site's patients gave no answer at all");
         }
-        let lost: Vec<&str> =
-            owns.iter().filter(|(_, own)| !own.written).map(|(site, _)| site.name).collect();
+        let lost: Vec<&str> = owns
+            .iter()
+            .filter(|(_, own)| !own.written)
+            .map(|(site, _)| site.name)
+            .collect();
         if !lost.is_empty() {
             self.say(format!(
                 "no report: {}, whose node was lost before it could write one",
@@ -197,8 +272,14 @@ impl Narrator {
 
     /// What left the hospitals, and what could be seen outside.
     pub(super) fn what_left(&self, rows: &[Left], second: &'static str) {
-        let mut table =
-            Table::new(&["site", ">frames", ">exact fit", second, ">all bytes", "patients' rows"]);
+        let mut table = Table::new(&[
+            "site",
+            ">frames",
+            ">exact fit",
+            second,
+            ">all bytes",
+            "patients' rows",
+        ]);
         for left in rows {
             let bytes = |bytes: u64| thousands(bytes);
             table.row([
@@ -227,12 +308,17 @@ impl Narrator {
     /// The end.
     pub(super) fn closing(&self, lines: &[(String, String)]) {
         self.out.line("");
-        let width = lines.iter().map(|(what, _)| what.chars().count()).max().unwrap_or(0);
+        let width = lines
+            .iter()
+            .map(|(what, _)| what.chars().count())
+            .max()
+            .unwrap_or(0);
         for (what, place) in lines {
             self.out.line(format!("   {what:<width$}  {place}"));
         }
         self.out.line("");
-        self.out.heading(format!("Done in {:.1} s.", self.seconds()));
+        self.out
+            .heading(format!("Done in {:.1} s.", self.seconds()));
     }
 }
 

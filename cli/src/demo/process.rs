@@ -1,5 +1,5 @@
-//! Processes that the demo starts from its own program: a command that runs to its end, and a daemon that is ended with
-//! the value that holds it, whatever becomes of the demo.
+//! Processes that the demo starts from its own program: a command that runs to its end, and a
+//! daemon that is ended with the value that holds it, whatever becomes of the demo.
 
 use crate::failure::{Done, Failure};
 use std::ffi::OsString;
@@ -38,7 +38,11 @@ impl Process {
             .stderr(err)
             .spawn()
             .map_err(Failure::io("start", program))?;
-        Ok(Self { child, log: log.to_owned(), ended: false })
+        Ok(Self {
+            child,
+            log: log.to_owned(),
+            ended: false,
+        })
     }
 
     /// Its id.
@@ -60,8 +64,13 @@ impl Process {
     /// The end of its log, for an error.
     pub(crate) fn last_words(&self) -> String {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-        let tail = lines.get(lines.len().saturating_sub(TAIL)..).unwrap_or_default();
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect();
+        let tail = lines
+            .get(lines.len().saturating_sub(TAIL)..)
+            .unwrap_or_default();
         format!("`{}` ends with: {}", self.log.display(), tail.join(" | "))
     }
 
@@ -81,18 +90,25 @@ impl Drop for Process {
     }
 }
 
-/// Runs this program with `args` to its end and gives what it printed. What it reads from standard input is `secret`: a
-/// command line can be seen by every account of a machine.
+/// Runs this program with `args` to its end and gives what it printed. What it reads from standard
+/// input is `secret`: a command line can be seen by every account of a machine.
 ///
 /// # Errors
 /// When it ends with another code than 0, with its own words.
 pub(super) async fn run(program: &Path, args: Vec<OsString>, secret: &str) -> Done<String> {
     let mut command = command(program, &args);
-    let shown = args.iter().map(|arg| arg.to_string_lossy()).collect::<Vec<_>>().join(" ");
+    let shown = args
+        .iter()
+        .map(|arg| arg.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join(" ");
     let secret = secret.to_owned();
     let work = move || {
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
         if let Some(mut input) = child.stdin.take() {
             // A command that does not read has closed its end: what it says itself tells more.
             let _ = input.write_all(secret.as_bytes());
@@ -107,7 +123,12 @@ pub(super) async fn run(program: &Path, args: Vec<OsString>, secret: &str) -> Do
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let words = String::from_utf8_lossy(&output.stderr);
-    let words = words.trim().lines().map(str::trim).collect::<Vec<_>>().join(" | ");
+    let words = words
+        .trim()
+        .lines()
+        .map(str::trim)
+        .collect::<Vec<_>>()
+        .join(" | ");
     Err(Failure::failed(
         format!("`motet {shown}` ended with {}: {words}", output.status),
         "the logs lie in the demo's folder, under consortium/",
@@ -116,8 +137,12 @@ pub(super) async fn run(program: &Path, args: Vec<OsString>, secret: &str) -> Do
 
 fn command(program: &Path, args: &[OsString]) -> Command {
     let mut command = Command::new(program);
-    // The demo's processes are told everything on their command line: no identity of the caller reaches them.
-    command.args(args).env_remove("MOTET_IDENTITY").env("NO_COLOR", "1");
+    // The demo's processes are told everything on their command line: no identity of the caller
+    // reaches them.
+    command
+        .args(args)
+        .env_remove("MOTET_IDENTITY")
+        .env("NO_COLOR", "1");
     command
 }
 
@@ -129,7 +154,8 @@ mod tests {
     fn a_process_is_ended_with_the_value_that_holds_it() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
-        let mut process = Process::start(Path::new("/bin/sleep"), &[OsString::from("600")], &log).unwrap();
+        let mut process =
+            Process::start(Path::new("/bin/sleep"), &[OsString::from("600")], &log).unwrap();
         assert!(!process.is_over() && !process.has_just_ended());
         process.stop();
         assert!(process.has_just_ended());
@@ -138,9 +164,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_command_that_fails_says_so_in_its_own_words() {
-        let failure = run(Path::new("/bin/ls"), words!["/nowhere-at-all"], "").await.unwrap_err();
+        let failure = run(Path::new("/bin/ls"), words!["/nowhere-at-all"], "")
+            .await
+            .unwrap_err();
         assert!(failure.to_string().contains("nowhere-at-all"), "{failure}");
-        assert_eq!(run(Path::new("/bin/echo"), words!["a"], "").await.unwrap(), "a\n");
-        assert_eq!(run(Path::new("/bin/cat"), words![], "secret").await.unwrap(), "secret");
+        assert_eq!(
+            run(Path::new("/bin/echo"), words!["a"], "").await.unwrap(),
+            "a\n"
+        );
+        assert_eq!(
+            run(Path::new("/bin/cat"), words![], "secret")
+                .await
+                .unwrap(),
+            "secret"
+        );
     }
 }

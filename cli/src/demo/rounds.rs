@@ -34,7 +34,15 @@ impl Rounds {
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
-        Self { out, bar, began: Instant::now(), done: 0, open: None, sites: 0, attempt: 0 }
+        Self {
+            out,
+            bar,
+            began: Instant::now(),
+            done: 0,
+            open: None,
+            sites: 0,
+            attempt: 0,
+        }
     }
 
     /// Something happened in the run.
@@ -47,7 +55,10 @@ impl Rounds {
         if !event.phase.is_empty() {
             let sites = event.sites.len();
             if self.sites > sites && event.phase == "join" {
-                self.aside(&format!("{} fewer: the fit goes on with {sites}", self.sites - sites));
+                self.aside(&format!(
+                    "{} fewer: the fit goes on with {sites}",
+                    self.sites - sites
+                ));
             }
             if event.attempt > 1 && event.attempt != self.attempt {
                 self.aside(&format!(
@@ -56,7 +67,11 @@ impl Rounds {
                 ));
             }
             (self.sites, self.attempt) = (sites, event.attempt);
-            self.open = Some(Passed { round: event.round, step: event.step.clone(), sites });
+            self.open = Some(Passed {
+                round: event.round,
+                step: event.step.clone(),
+                sites,
+            });
         }
         if let Some(bar) = &self.bar {
             bar.set_message(crate::watch::sentence(event));
@@ -66,14 +81,27 @@ impl Rounds {
     fn passed(&mut self, event: &WatchRunResponse) {
         let round = self.done;
         let known = self.open.take().filter(|passed| passed.round == round);
-        let (step, joined) = known.map_or((String::new(), self.sites), |passed| (passed.step, passed.sites));
-        // Between two rounds the event names the sites of the sum; in a round, those that the next one asks.
-        let sites = if event.phase.is_empty() { event.sites.len() } else { joined };
+        let (step, joined) = known.map_or((String::new(), self.sites), |passed| {
+            (passed.step, passed.sites)
+        });
+        // Between two rounds the event names the sites of the sum; in a round, those that the next
+        // one asks.
+        let sites = if event.phase.is_empty() {
+            event.sites.len()
+        } else {
+            joined
+        };
         // The figure belongs to the last round that was counted, and only to rounds that move it.
-        let last = event.state.as_ref().is_some_and(|state| state.rounds == round);
+        let last = event
+            .state
+            .as_ref()
+            .is_some_and(|state| state.rounds == round);
         let moved = last && event.value.is_finite() && matches!(step.as_str(), "newton" | "train");
-        let figure =
-            if moved { format!("{} {}", shown(&event.measure), figure(event.value)) } else { String::new() };
+        let figure = if moved {
+            format!("{} {}", shown(&event.measure), figure(event.value))
+        } else {
+            String::new()
+        };
         let seconds = self.began.elapsed().as_secs_f64();
         self.print(format!(
             "   round {round:>3}  {:<12} {:<9} {figure:<24} {seconds:>6.1} s",

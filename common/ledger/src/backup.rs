@@ -6,8 +6,9 @@
 //! restore  the same files in an empty folder           the database last
 //! ```
 //!
-//! A blob is written before the entry that names it, so the blobs of a snapshot are there when it is taken. Which
-//! blobs an entry names is for the owner of the entries to say: they are opaque here.
+//! A blob is written before the entry that names it, so the blobs of a snapshot are there when it
+//! is taken. Which blobs an entry names is for the owner of the entries to say: they are opaque
+//! here.
 
 use crate::blobs::Blobs;
 use crate::files::{blocking, create_folder, sync_folder};
@@ -70,17 +71,20 @@ pub struct Checked {
 
 impl Item {
     fn of(bytes: &[u8]) -> Self {
-        Self { sha256: Digest::of_file(bytes).hex(), bytes: bytes.len() as u64 }
+        Self {
+            sha256: Digest::of_file(bytes).hex(),
+            bytes: bytes.len() as u64,
+        }
     }
 }
 
-/// Copies the ledger in the folder `from` into the folder `to`, which must be empty. Others may read and append meanwhile:
-/// the copy is that of one moment.
+/// Copies the ledger in the folder `from` into the folder `to`, which must be empty. Others may
+/// read and append meanwhile: the copy is that of one moment.
 ///
 /// # Errors
-/// [`LedgerError::NoLedger`] when there is none in `from`; [`LedgerError::Broken`], [`LedgerError::BlobMissing`] and
-/// [`LedgerError::BlobCorrupt`] when it does not hold together: a copy would be no backup; [`LedgerError::File`] and
-/// [`LedgerError::Database`].
+/// [`LedgerError::NoLedger`] when there is none in `from`; [`LedgerError::Broken`],
+/// [`LedgerError::BlobMissing`] and [`LedgerError::BlobCorrupt`] when it does not hold together: a
+/// copy would be no backup; [`LedgerError::File`] and [`LedgerError::Database`].
 pub async fn make(from: &Path, to: &Path, names: Names<'_>) -> Result<Snapshot, LedgerError> {
     let database = from.join(DATABASE);
     if !database.is_file() {
@@ -89,43 +93,73 @@ pub async fn make(from: &Path, to: &Path, names: Names<'_>) -> Result<Snapshot, 
     // Read first: the copy may be ahead of these, never behind.
     let folder = from.to_path_buf();
     let due = blocking(move || Heads::read(&folder)).await?;
-    let due = due.ok_or_else(|| LedgerError::NoHeads { path: from.join(HEADS) })?;
+    let due = due.ok_or_else(|| LedgerError::NoHeads {
+        path: from.join(HEADS),
+    })?;
     vacuum_into(&database, &to.join(DATABASE)).await?;
     let copy = Ledger::open_to_read(to).await?;
     copy.hold(&due).await?;
     let (report, named) = walk(&copy, names).await?;
     copy.close().await;
     if let Some(
-        crate::Fault::Entry { stream, version } | crate::Fault::Order { stream, found: version, .. },
+        crate::Fault::Entry { stream, version }
+        | crate::Fault::Order {
+            stream,
+            found: version,
+            ..
+        },
     ) = report.faults.first()
     {
         let place = format!("`{}`", database.display());
-        return Err(LedgerError::Broken { place, stream: stream.clone(), version: *version });
+        return Err(LedgerError::Broken {
+            place,
+            stream: stream.clone(),
+            version: *version,
+        });
     }
-    let (source, target) = (Blobs::Folder(from.join("blobs")), Blobs::Folder(to.join("blobs")));
+    let (source, target) = (
+        Blobs::Folder(from.join("blobs")),
+        Blobs::Folder(to.join("blobs")),
+    );
     let mut blobs = Vec::with_capacity(named.len());
     for digest in named {
         let bytes = source.get(&digest).await?;
         target.put(&bytes).await?;
-        blobs.push(Item { sha256: digest.hex(), bytes: bytes.len() as u64 });
+        blobs.push(Item {
+            sha256: digest.hex(),
+            bytes: bytes.len() as u64,
+        });
     }
-    Ok(Snapshot { database: read_item(&to.join(DATABASE)).await?, streams: ends(&report), blobs })
+    Ok(Snapshot {
+        database: read_item(&to.join(DATABASE)).await?,
+        streams: ends(&report),
+        blobs,
+    })
 }
 
-/// Checks the copy in `folder` against what its manifest says. Nothing is written, not even beside the database.
+/// Checks the copy in `folder` against what its manifest says. Nothing is written, not even beside
+/// the database.
 ///
 /// # Errors
 /// Only when something cannot be read at all; what does not fit is in the report.
-pub async fn verify(folder: &Path, snapshot: &Snapshot, names: Names<'_>) -> Result<Checked, LedgerError> {
+pub async fn verify(
+    folder: &Path,
+    snapshot: &Snapshot,
+    names: Names<'_>,
+) -> Result<Checked, LedgerError> {
     let database = folder.join(DATABASE);
     let found = read_item(&database).await?;
     if found != snapshot.database {
         // What is not the file that was written is not opened.
         let (path, Item { sha256, bytes }) = (database.display(), found);
         let due = &snapshot.database.sha256;
-        let fault =
-            format!("`{path}` has `{bytes}` bytes and the digest `{sha256}`, the manifest says `{due}`");
-        return Ok(Checked { entries: 0, faults: vec![fault] });
+        let fault = format!(
+            "`{path}` has `{bytes}` bytes and the digest `{sha256}`, the manifest says `{due}`"
+        );
+        return Ok(Checked {
+            entries: 0,
+            faults: vec![fault],
+        });
     }
     let ledger = Ledger::open_to_read(folder).await?;
     let (report, named) = walk(&ledger, names).await?;
@@ -134,9 +168,18 @@ pub async fn verify(folder: &Path, snapshot: &Snapshot, names: Names<'_>) -> Res
     if ends(&report) != snapshot.streams {
         faults.push("the ends of the streams are not those in the manifest".to_owned());
     }
-    let listed: BTreeSet<String> = snapshot.blobs.iter().map(|blob| blob.sha256.clone()).collect();
-    for digest in named.iter().filter(|digest| !listed.contains(&digest.hex())) {
-        faults.push(format!("blob `{digest}` is named by an entry and missing in the manifest"));
+    let listed: BTreeSet<String> = snapshot
+        .blobs
+        .iter()
+        .map(|blob| blob.sha256.clone())
+        .collect();
+    for digest in named
+        .iter()
+        .filter(|digest| !listed.contains(&digest.hex()))
+    {
+        faults.push(format!(
+            "blob `{digest}` is named by an entry and missing in the manifest"
+        ));
     }
     let blobs = Blobs::Folder(folder.join("blobs"));
     for Item { sha256, bytes } in &snapshot.blobs {
@@ -146,31 +189,49 @@ pub async fn verify(folder: &Path, snapshot: &Snapshot, names: Names<'_>) -> Res
         };
         match blobs.get(&digest).await {
             Ok(found) if found.len() as u64 == *bytes => {}
-            Ok(found) => faults
-                .push(format!("blob `{digest}` has `{}` bytes, the manifest says `{bytes}`", found.len())),
+            Ok(found) => faults.push(format!(
+                "blob `{digest}` has `{}` bytes, the manifest says `{bytes}`",
+                found.len()
+            )),
             Err(error @ (LedgerError::BlobMissing { .. } | LedgerError::BlobCorrupt { .. })) => {
                 faults.push(error.to_string());
             }
             Err(other) => return Err(other),
         }
     }
-    Ok(Checked { entries: report.entries, faults })
+    Ok(Checked {
+        entries: report.entries,
+        faults,
+    })
 }
 
-/// Copies what [`verify`] found sound into the folder `to`, the database last: until then there is no ledger in it.
+/// Copies what [`verify`] found sound into the folder `to`, the database last: until then there is
+/// no ledger in it.
 ///
 /// # Errors
 /// [`LedgerError::File`], [`LedgerError::BlobMissing`], [`LedgerError::BlobCorrupt`].
 pub async fn restore(folder: &Path, snapshot: &Snapshot, to: &Path) -> Result<(), LedgerError> {
-    let (source, target) = (Blobs::Folder(folder.join("blobs")), Blobs::Folder(to.join("blobs")));
+    let (source, target) = (
+        Blobs::Folder(folder.join("blobs")),
+        Blobs::Folder(to.join("blobs")),
+    );
     for blob in &snapshot.blobs {
         if let Ok(digest) = Digest::from_hex(&blob.sha256) {
             target.put(&source.get(&digest).await?).await?;
         }
     }
     let mut ends = Ends::new();
-    for StreamEnd { stream, version, chain } in &snapshot.streams {
-        ends.extend(Digest::from_hex(chain).ok().map(|chain| (stream.clone(), (*version, chain))));
+    for StreamEnd {
+        stream,
+        version,
+        chain,
+    } in &snapshot.streams
+    {
+        ends.extend(
+            Digest::from_hex(chain)
+                .ok()
+                .map(|chain| (stream.clone(), (*version, chain))),
+        );
     }
     let (from, folder, to) = (folder.join(DATABASE), to.to_path_buf(), to.join(DATABASE));
     blocking(move || {
@@ -182,8 +243,9 @@ pub async fn restore(folder: &Path, snapshot: &Snapshot, to: &Path) -> Result<()
     .await
 }
 
-/// Writes the database as it is at this moment into a file of its own. `VACUUM INTO` reads within one transaction, so
-/// writers go on and the copy is of one moment; copying the file and its journal by hand would not be.
+/// Writes the database as it is at this moment into a file of its own. `VACUUM INTO` reads within
+/// one transaction, so writers go on and the copy is of one moment; copying the file and its
+/// journal by hand would not be.
 async fn vacuum_into(database: &Path, to: &Path) -> Result<(), LedgerError> {
     let failed = || LedgerError::database("copy", database);
     let Some(target) = to.to_str() else {
@@ -193,9 +255,18 @@ async fn vacuum_into(database: &Path, to: &Path) -> Result<(), LedgerError> {
     if let Some(parent) = to.parent() {
         create_folder(parent)?;
     }
-    let options = SqliteConnectOptions::new().filename(database).busy_timeout(crate::sqlite::BUSY);
-    let mut source = options.disable_statement_logging().connect().await.map_err(failed())?;
-    let copied = sqlx::query("VACUUM INTO $1").bind(target).execute(&mut source).await;
+    let options = SqliteConnectOptions::new()
+        .filename(database)
+        .busy_timeout(crate::sqlite::BUSY);
+    let mut source = options
+        .disable_statement_logging()
+        .connect()
+        .await
+        .map_err(failed())?;
+    let copied = sqlx::query("VACUUM INTO $1")
+        .bind(target)
+        .execute(&mut source)
+        .await;
     source.close().await.map_err(failed())?;
     copied.map_err(LedgerError::database("write", to))?;
     let to = to.to_path_buf();
@@ -203,9 +274,14 @@ async fn vacuum_into(database: &Path, to: &Path) -> Result<(), LedgerError> {
 }
 
 /// The whole record, checked, and the blobs it names.
-async fn walk(ledger: &Ledger, names: Names<'_>) -> Result<(Report, BTreeSet<Digest>), LedgerError> {
+async fn walk(
+    ledger: &Ledger,
+    names: Names<'_>,
+) -> Result<(Report, BTreeSet<Digest>), LedgerError> {
     let mut named = BTreeSet::new();
-    let report = ledger.check_chains(&mut |stream, entry| named.extend(names(stream, entry))).await?;
+    let report = ledger
+        .check_chains(&mut |stream, entry| named.extend(names(stream, entry)))
+        .await?;
     Ok((report, named))
 }
 
@@ -220,13 +296,19 @@ fn ends(report: &Report) -> Vec<StreamEnd> {
 
 async fn read_item(path: &Path) -> Result<Item, LedgerError> {
     let path = path.to_path_buf();
-    blocking(move || fs::read(&path).map(|bytes| Item::of(&bytes)).map_err(LedgerError::file("read", &path)))
-        .await
+    blocking(move || {
+        fs::read(&path)
+            .map(|bytes| Item::of(&bytes))
+            .map_err(LedgerError::file("read", &path))
+    })
+    .await
 }
 
 /// Makes a file that something else wrote survive a power cut.
 fn synced(path: &Path) -> Result<(), LedgerError> {
     let failed = || LedgerError::file("write", path);
-    File::open(path).and_then(|file| file.sync_all()).map_err(failed())?;
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(failed())?;
     sync_folder(path).map_err(failed())
 }

@@ -1,6 +1,8 @@
 //! Write-once values named by the SHA-256 of their bytes: `blobs/ab/cdef...`, or a map in memory.
 
-use crate::files::{absent_is_none, blocking, create_folder, names, read_if_present, write_durably};
+use crate::files::{
+    absent_is_none, blocking, create_folder, names, read_if_present, write_durably,
+};
 use crate::{Fault, LedgerError};
 use motet_secagg::digest::Digest;
 use std::collections::BTreeMap;
@@ -24,7 +26,8 @@ impl Blobs {
                 let (folder, bytes) = (folder.clone(), bytes.to_vec());
                 blocking(move || {
                     let path = path_of(&folder, &digest);
-                    // A blob that is there is read again: putting it once more also mends a damaged file.
+                    // A blob that is there is read again: putting it once more also mends a damaged
+                    // file.
                     if read_if_present(&path)?.is_some_and(|stored| stored == bytes) {
                         return Ok(digest);
                     }
@@ -45,11 +48,17 @@ impl Blobs {
                 blocking(move || read_if_present(&path)).await?
             }
         };
-        let bytes =
-            bytes.ok_or_else(|| LedgerError::BlobMissing { digest: *digest, place: self.place(digest) })?;
+        let bytes = bytes.ok_or_else(|| LedgerError::BlobMissing {
+            digest: *digest,
+            place: self.place(digest),
+        })?;
         let found = Digest::of_file(&bytes);
         if found != *digest {
-            return Err(LedgerError::BlobCorrupt { digest: *digest, found, place: self.place(digest) });
+            return Err(LedgerError::BlobCorrupt {
+                digest: *digest,
+                found,
+                place: self.place(digest),
+            });
         }
         Ok(bytes)
     }
@@ -59,7 +68,11 @@ impl Blobs {
             Self::Memory(map) => Ok(locked(map).contains_key(digest)),
             Self::Folder(folder) => {
                 let path = path_of(folder, digest);
-                blocking(move || path.try_exists().map_err(LedgerError::file("look for", &path))).await
+                blocking(move || {
+                    path.try_exists()
+                        .map_err(LedgerError::file("look for", &path))
+                })
+                .await
             }
         }
     }
@@ -71,7 +84,9 @@ impl Blobs {
                 let path = path_of(folder, digest);
                 blocking(move || {
                     let removed = absent_is_none(std::fs::remove_file(&path));
-                    Ok(removed.map_err(LedgerError::file("remove", &path))?.is_some())
+                    Ok(removed
+                        .map_err(LedgerError::file("remove", &path))?
+                        .is_some())
                 })
                 .await
             }
@@ -103,9 +118,15 @@ impl Blobs {
             Ok(_) => Ok(None),
             // Removed since it was listed.
             Err(LedgerError::BlobMissing { .. }) => Ok(None),
-            Err(LedgerError::BlobCorrupt { digest, found, place }) => {
-                Ok(Some(Fault::Blob { digest, found, place }))
-            }
+            Err(LedgerError::BlobCorrupt {
+                digest,
+                found,
+                place,
+            }) => Ok(Some(Fault::Blob {
+                digest,
+                found,
+                place,
+            })),
             Err(other) => Err(other),
         }
     }

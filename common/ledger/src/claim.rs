@@ -1,8 +1,9 @@
-//! One process on one folder. What is locked is the folder itself: a lock file can be deleted, and then two processes hold one
-//! each.
+//! One process on one folder. What is locked is the folder itself: a lock file can be deleted, and
+//! then two processes hold one each.
 //!
-//! The lock is the system's own on the open folder (`flock`), apart from those that SQLite takes on its files, and ends with the
-//! process, however that ends. Where a folder cannot be opened, elsewhere than on Unix, a file in it stands for it.
+//! The lock is the system's own on the open folder (`flock`), apart from those that SQLite takes on
+//! its files, and ends with the process, however that ends. Where a folder cannot be opened,
+//! elsewhere than on Unix, a file in it stands for it.
 
 use crate::LedgerError;
 use crate::files::Place;
@@ -10,7 +11,8 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
-/// Whoever asks whether a folder is claimed holds it for an instant; a claim that comes just then tries again.
+/// Whoever asks whether a folder is claimed holds it for an instant; a claim that comes just then
+/// tries again.
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -36,7 +38,9 @@ impl Claim {
             match held.try_lock() {
                 Ok(()) => return Ok(Some(Self { place, held })),
                 Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
-                Err(TryLockError::Error(cause)) => return Err(LedgerError::file("lock", folder)(cause)),
+                Err(TryLockError::Error(cause)) => {
+                    return Err(LedgerError::file("lock", folder)(cause));
+                }
             }
         }
         Ok(None)
@@ -59,7 +63,9 @@ impl Claim {
 
 fn handle(place: &Place, folder: &Path) -> Result<File, LedgerError> {
     match place.handle() {
-        Some(opened) => opened.try_clone().map_err(LedgerError::file("lock", folder)),
+        Some(opened) => opened
+            .try_clone()
+            .map_err(LedgerError::file("lock", folder)),
         None => {
             let path = folder.join(Claim::FILE);
             File::create(&path).map_err(LedgerError::file("write", &path))
@@ -99,7 +105,10 @@ mod tests {
         assert!(matches!(held.still_holds(), Err(LedgerError::Moved { .. })));
         fs::create_dir(&state).unwrap();
         let error = held.still_holds().unwrap_err().to_string();
-        assert!(error.contains("state") && error.contains("start it again"), "{error}");
+        assert!(
+            error.contains("state") && error.contains("start it again"),
+            "{error}"
+        );
         fs::remove_dir(&state).unwrap();
         fs::rename(&away, &state).unwrap();
         held.still_holds().unwrap();

@@ -1,5 +1,6 @@
-//! What can go wrong with a record, in the words of the person who has to mend it. How to get a lost one back is another thing
-//! at a coordinator, which has backups, than at a node, which has none: each says it for itself.
+//! What can go wrong with a record, in the words of the person who has to mend it. How to get a
+//! lost one back is another thing at a coordinator, which has backups, than at a node, which has
+//! none: each says it for itself.
 
 use motet_secagg::digest::Digest;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,9 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     /// Someone else appended first. Nothing was written.
-    #[error("stream `{stream}` is at version `{found}`, not `{expected}`: read it again and decide anew")]
+    #[error(
+        "stream `{stream}` is at version `{found}`, not `{expected}`: read it again and decide anew"
+    )]
     Conflict {
         /// The stream.
         stream: String,
@@ -199,7 +202,9 @@ pub enum LedgerError {
         cause: sqlx::Error,
     },
     /// An export could not be written or read.
-    #[error("cannot {doing} the export: {cause}; check the disk or the pipe and run the command again")]
+    #[error(
+        "cannot {doing} the export: {cause}; check the disk or the pipe and run the command again"
+    )]
     Export {
         /// `read` or `write`.
         doing: &'static str,
@@ -232,17 +237,22 @@ impl LedgerError {
     pub(crate) fn database(doing: &'static str, path: &Path) -> impl FnOnce(sqlx::Error) -> Self {
         let path = path.to_path_buf();
         move |cause| match code(&cause) {
-            // Not the disk's doing: this process closed its ledger, and something of it was still at work.
+            // Not the disk's doing: this process closed its ledger, and something of it was still
+            // at work.
             _ if matches!(cause, sqlx::Error::PoolClosed) => Self::Stopping,
             Some(CORRUPT | NO_DATABASE) => Self::Damaged { path, cause },
             _ => Self::Database { doing, path, cause },
         }
     }
 
-    /// Whether entries that were written are gone or changed: no file that is put together anew brings them back.
+    /// Whether entries that were written are gone or changed: no file that is put together anew
+    /// brings them back.
     pub fn is_loss(&self) -> bool {
         use LedgerError::{Behind, Broken, Damaged, NoLedger};
-        matches!(self, Behind { .. } | Broken { .. } | Damaged { .. } | NoLedger { .. })
+        matches!(
+            self,
+            Behind { .. } | Broken { .. } | Damaged { .. } | NoLedger { .. }
+        )
     }
 
     /// Whether the record itself is not as it was written: trying again mends nothing.

@@ -6,14 +6,16 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-/// The ending of a file that is still being written. A crash may leave one; every reader here skips it.
+/// The ending of a file that is still being written. A crash may leave one; every reader here skips
+/// it.
 pub(crate) const PART: &str = "part";
 
 /// Writes `bytes` so that `path` either is not there or holds all of them, also after a power cut.
 pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), LedgerError> {
     let part = aside(path);
-    let written =
-        write_new(&part, bytes).and_then(|()| fs::rename(&part, path)).and_then(|()| sync_folder(path));
+    let written = write_new(&part, bytes)
+        .and_then(|()| fs::rename(&part, path))
+        .and_then(|()| sync_folder(path));
     if written.is_err() {
         // The first error is the one to report; a leftover is harmless.
         let _ = fs::remove_file(&part);
@@ -29,13 +31,17 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn of(path: &Path) -> Result<Self, LedgerError> {
-        // Elsewhere than on Unix a folder cannot be opened, and a folder in which files are open cannot be moved away.
+        // Elsewhere than on Unix a folder cannot be opened, and a folder in which files are open
+        // cannot be moved away.
         let folder = if cfg!(unix) {
             Some(fs::File::open(path).map_err(LedgerError::file("open", path))?)
         } else {
             None
         };
-        Ok(Self { path: path.to_path_buf(), folder })
+        Ok(Self {
+            path: path.to_path_buf(),
+            folder,
+        })
     }
 
     /// The folder itself, to be locked.
@@ -45,10 +51,15 @@ impl Place {
 
     /// Refuses to go on in a folder that was moved away or replaced by another, a copy say.
     pub(crate) fn is_still_there(&self) -> Result<(), LedgerError> {
-        let same = self.folder.as_ref().map_or(Ok(true), |folder| is_the_same(folder, &self.path));
+        let same = self
+            .folder
+            .as_ref()
+            .map_or(Ok(true), |folder| is_the_same(folder, &self.path));
         match same.map_err(LedgerError::file("look at", &self.path))? {
             true => Ok(()),
-            false => Err(LedgerError::Moved { path: self.path.clone() }),
+            false => Err(LedgerError::Moved {
+                path: self.path.clone(),
+            }),
         }
     }
 }
@@ -57,7 +68,9 @@ impl Place {
 #[cfg(unix)]
 pub(crate) fn is_the_same(opened: &fs::File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt as _;
-    let Some(named) = absent_is_none(fs::metadata(path))? else { return Ok(false) };
+    let Some(named) = absent_is_none(fs::metadata(path))? else {
+        return Ok(false);
+    };
     let opened = opened.metadata()?;
     Ok((opened.dev(), opened.ino()) == (named.dev(), named.ino()))
 }
@@ -74,7 +87,8 @@ pub(crate) fn try_room(path: &Path, bytes: usize) -> Result<(), LedgerError> {
     fs::remove_file(path).map_err(LedgerError::file("remove", path))
 }
 
-/// Creates a folder and those above it, readable by this user only: a record tells which study ran where.
+/// Creates a folder and those above it, readable by this user only: a record tells which study ran
+/// where.
 pub(crate) fn create_folder(path: &Path) -> Result<(), LedgerError> {
     if path.is_dir() {
         return Ok(());
@@ -86,7 +100,10 @@ pub(crate) fn create_folder(path: &Path) -> Result<(), LedgerError> {
         use std::os::unix::fs::DirBuilderExt as _;
         builder.mode(0o700);
     }
-    builder.create(path).and_then(|()| sync_folder(path)).map_err(LedgerError::file("create", path))
+    builder
+        .create(path)
+        .and_then(|()| sync_folder(path))
+        .map_err(LedgerError::file("create", path))
 }
 
 /// The bytes of a file, or nothing when there is none.
@@ -94,7 +111,8 @@ pub(crate) fn read_if_present(path: &Path) -> Result<Option<Vec<u8>>, LedgerErro
     absent_is_none(fs::read(path)).map_err(LedgerError::file("read", path))
 }
 
-/// The names in a folder, sorted; none when it does not exist. Names that are not Unicode are not ours.
+/// The names in a folder, sorted; none when it does not exist. Names that are not Unicode are not
+/// ours.
 pub(crate) fn names(folder: &Path) -> Result<Vec<String>, LedgerError> {
     let failed = || LedgerError::file("list", folder);
     let Some(entries) = absent_is_none(fs::read_dir(folder)).map_err(failed())? else {
@@ -112,7 +130,9 @@ pub(crate) fn names(folder: &Path) -> Result<Vec<String>, LedgerError> {
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, LedgerError> + Send + 'static,
 ) -> Result<T, LedgerError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(LedgerError::Stopping))
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or(Err(LedgerError::Stopping))
 }
 
 /// Turns "not found" into `None`.
@@ -124,7 +144,8 @@ pub(crate) fn absent_is_none<T>(result: io::Result<T>) -> io::Result<Option<T>> 
     }
 }
 
-/// A name beside `path` that no other writer uses, not even one with the same process id in another container.
+/// A name beside `path` that no other writer uses, not even one with the same process id in another
+/// container.
 fn aside(path: &Path) -> PathBuf {
     let nonce = RandomState::new().build_hasher().finish();
     path.with_extension(format!("{nonce:016x}.{PART}"))
@@ -136,10 +157,13 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// A rename is durable only once its folder is synced; elsewhere than on Unix a folder cannot be opened for that.
+/// A rename is durable only once its folder is synced; elsewhere than on Unix a folder cannot be
+/// opened for that.
 pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     match path.parent() {
-        Some(parent) if cfg!(unix) && !parent.as_os_str().is_empty() => fs::File::open(parent)?.sync_all(),
+        Some(parent) if cfg!(unix) && !parent.as_os_str().is_empty() => {
+            fs::File::open(parent)?.sync_all()
+        }
         _ => Ok(()),
     }
 }

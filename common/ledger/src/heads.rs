@@ -1,5 +1,6 @@
-//! `ledger.head`: where every stream ended when it was last appended to, in a file beside the database. A line is written
-//! after its append is durable, so a database that is behind this file has lost what it once held.
+//! `ledger.head`: where every stream ended when it was last appended to, in a file beside the
+//! database. A line is written after its append is durable, so a database that is behind this file
+//! has lost what it once held.
 //!
 //! ```text
 //! motet heads 1 2 <check>                    how many lines follow that belong together
@@ -8,14 +9,16 @@
 //! members 8 <chain> <check>                  a line for each append since; the highest version of a stream counts
 //! ```
 //!
-//! SQLite drops the end of a damaged write-ahead log as it drops what a power cut tore, and a chain cannot show that its
-//! end is missing: this file can. It is put together anew (written aside, synced, renamed) when it has grown. Lines reach the
-//! disk a moment later than the append, so a crash leaves the database ahead of them, never behind.
+//! SQLite drops the end of a damaged write-ahead log as it drops what a power cut tore, and a chain
+//! cannot show that its end is missing: this file can. It is put together anew (written aside,
+//! synced, renamed) when it has grown. Lines reach the disk a moment later than the append, so a
+//! crash leaves the database ahead of them, never behind.
 //!
-//! A crash leaves the beginning of the last line, or bytes of zero where a file system had made it longer and not written it:
-//! both are passed over. A line that has its end and no zeros was written whole, so it was changed later if its check fails.
-//! What cannot be told from a crash: lines that were cut off at the end, and one that was overwritten with zeros. Such a file
-//! says less than was written, and a database that lost just as much passes for whole.
+//! A crash leaves the beginning of the last line, or bytes of zero where a file system had made it
+//! longer and not written it: both are passed over. A line that has its end and no zeros was
+//! written whole, so it was changed later if its check fails. What cannot be told from a crash:
+//! lines that were cut off at the end, and one that was overwritten with zeros. Such a file says
+//! less than was written, and a database that lost just as much passes for whole.
 
 use crate::record::{Head, check_stream};
 use crate::{LedgerError, files};
@@ -33,10 +36,12 @@ pub(crate) const HEADS: &str = "ledger.head";
 /// The first words of the file, with the number of its form.
 const TITLE: &str = "motet heads 1";
 
-/// The file is put together anew beyond this many bytes, some two thousand appends, or twice what it had then.
+/// The file is put together anew beyond this many bytes, some two thousand appends, or twice what
+/// it had then.
 const LONG: u64 = 256 << 10;
 
-/// The longest file that is read: a hundred thousand streams, many times what a consortium has in its lifetime.
+/// The longest file that is read: a hundred thousand streams, many times what a consortium has in
+/// its lifetime.
 const LONGEST: u64 = 64 << 20;
 
 /// How often a writer looks for the file that another one has just renamed into place.
@@ -78,7 +83,8 @@ impl Heads {
             file.take(LONGEST).read_to_end(&mut bytes)?;
             Ok(bytes)
         });
-        let Some(bytes) = files::absent_is_none(read).map_err(LedgerError::file("read", &path))? else {
+        let Some(bytes) = files::absent_is_none(read).map_err(LedgerError::file("read", &path))?
+        else {
             return Ok(None);
         };
         Ok(Some(parse(&path, &bytes)?.ends))
@@ -87,13 +93,21 @@ impl Heads {
     /// Opens the file that is there for appends.
     pub(crate) fn open(folder: &Path) -> Result<Self, LedgerError> {
         let path = folder.join(HEADS);
-        let open = Mutex::new(Open { file: open(&path)?, long: LONG });
-        let heads = Self { path, folder: files::Place::of(folder)?, open };
+        let open = Mutex::new(Open {
+            file: open(&path)?,
+            long: LONG,
+        });
+        let heads = Self {
+            path,
+            folder: files::Place::of(folder)?,
+            open,
+        };
         heads.mend_torn()?;
         Ok(heads)
     }
 
-    /// Notes where streams end now. Every process and thread does so one at a time; nothing is synced.
+    /// Notes where streams end now. Every process and thread does so one at a time; nothing is
+    /// synced.
     pub(crate) fn note(&self, ends: &[Head]) -> Result<(), LedgerError> {
         if ends.is_empty() {
             return Ok(());
@@ -108,7 +122,9 @@ impl Heads {
     /// Makes what was noted survive a power cut.
     pub(crate) fn sync(&self) -> Result<(), LedgerError> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.file.sync_data().map_err(LedgerError::file("write", &self.path))
+        open.file
+            .sync_data()
+            .map_err(LedgerError::file("write", &self.path))
     }
 
     /// A line that a power cut tore does not stay in front of the next one.
@@ -124,7 +140,8 @@ impl Heads {
         mended
     }
 
-    /// Locks the file that has the name at this moment: another process may have put a new one in its place.
+    /// Locks the file that has the name at this moment: another process may have put a new one in
+    /// its place.
     fn lock_present(&self, open: &mut Open) -> Result<(), LedgerError> {
         let failed = || LedgerError::file("lock", &self.path);
         self.folder.is_still_there()?;
@@ -136,13 +153,18 @@ impl Heads {
             let _ = open.file.unlock();
             open.file = self::open(&self.path)?;
         }
-        Err(failed()(std::io::Error::other("it is replaced again and again")))
+        Err(failed()(std::io::Error::other(
+            "it is replaced again and again",
+        )))
     }
 
     fn note_locked(&self, open: &mut Open, ends: &[Head]) -> Result<(), LedgerError> {
         let failed = || LedgerError::file("write", &self.path);
         let length = open.file.metadata().map_err(failed())?.len();
-        let lines: String = ends.iter().map(|end| line(&end.stream, end.version, &end.chain)).collect();
+        let lines: String = ends
+            .iter()
+            .map(|end| line(&end.stream, end.version, &end.chain))
+            .collect();
         let torn = !ends_a_line(&mut open.file, length).map_err(failed())?;
         if torn || length > open.long {
             return self.put_together(open, ends);
@@ -175,7 +197,9 @@ fn open(path: &Path) -> Result<File, LedgerError> {
     let opened = File::options().read(true).append(true).open(path);
     match files::absent_is_none(opened).map_err(LedgerError::file("open", path))? {
         Some(file) => Ok(file),
-        None => Err(LedgerError::NoHeads { path: path.to_path_buf() }),
+        None => Err(LedgerError::NoHeads {
+            path: path.to_path_buf(),
+        }),
     }
 }
 
@@ -193,7 +217,10 @@ fn ends_a_line(file: &mut File, length: u64) -> std::io::Result<bool> {
 
 fn text(ends: &Ends) -> String {
     let mut text = checked(&format!("{TITLE} {}", ends.len()));
-    text.extend(ends.iter().map(|(stream, (version, chain))| line(stream, *version, chain)));
+    text.extend(
+        ends.iter()
+            .map(|(stream, (version, chain))| line(stream, *version, chain)),
+    );
     text
 }
 
@@ -204,8 +231,13 @@ fn line(stream: &str, version: u64, chain: &Digest) -> String {
 /// The words of a line with their check: a changed letter is found.
 fn checked(words: &str) -> String {
     let mut line = words.to_owned();
-    // Sixty-four bits are plenty against chance; whoever changes a line on purpose can make any check.
-    let check: String = Digest::of("head", &[words.as_bytes()]).hex().chars().take(16).collect();
+    // Sixty-four bits are plenty against chance; whoever changes a line on purpose can make any
+    // check.
+    let check: String = Digest::of("head", &[words.as_bytes()])
+        .hex()
+        .chars()
+        .take(16)
+        .collect();
     let _ = writeln!(line, " {check}");
     line
 }
@@ -221,24 +253,33 @@ fn sound(line: &[u8]) -> Option<&str> {
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<Parsed, LedgerError> {
-    let damaged = |line: usize| LedgerError::Heads { path: path.to_path_buf(), line: line + 1 };
+    let damaged = |line: usize| LedgerError::Heads {
+        path: path.to_path_buf(),
+        line: line + 1,
+    };
     let mut raw: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
     // What stands behind the last line's end is nothing, or the beginning of a line that was torn.
     let rest = raw.pop().unwrap_or_default();
     let mut torn = bytes.last() != Some(&b'\n');
-    if rest.split_last().is_some_and(|(_, line)| sound(line).is_some()) {
+    if rest
+        .split_last()
+        .is_some_and(|(_, line)| sound(line).is_some())
+    {
         // A whole line and one byte more: its end was changed into another letter.
         return Err(damaged(raw.len()));
     }
     let mut lines: Vec<Option<&str>> = raw.iter().map(|line| sound(line)).collect();
-    let title =
-        lines.first().copied().flatten().and_then(|words| words.strip_prefix(TITLE)?.trim().parse().ok());
+    let title = lines
+        .first()
+        .copied()
+        .flatten()
+        .and_then(|words| words.strip_prefix(TITLE)?.trim().parse().ok());
     let count: usize = title.ok_or_else(|| damaged(0))?;
     if lines.len() <= count {
         return Err(damaged(lines.len()));
     }
-    // A power cut may tear the last appends. A damaged line that sound ones follow was not torn, nor one of those that
-    // were renamed into place together.
+    // A power cut may tear the last appends. A damaged line that sound ones follow was not torn,
+    // nor one of those that were renamed into place together.
     while lines.len() > count + 1 && raw.last().is_some_and(|line| line.contains(&0)) {
         lines.pop();
         raw.pop();
@@ -258,10 +299,15 @@ fn words_of(words: &str) -> Option<(String, u64, Digest)> {
     let mut words = words.split(' ');
     let (stream, version, chain) = (words.next()?, words.next()?, words.next()?);
     check_stream(stream).ok()?;
-    Some((stream.to_owned(), version.parse().ok()?, Digest::from_hex(chain).ok()?))
+    Some((
+        stream.to_owned(),
+        version.parse().ok()?,
+        Digest::from_hex(chain).ok()?,
+    ))
 }
 
-/// The highest version of a stream counts: two processes may note theirs in either order. False for two ends of one version.
+/// The highest version of a stream counts: two processes may note theirs in either order. False for
+/// two ends of one version.
 fn take_in(ends: &mut Ends, stream: String, version: u64, chain: Digest) -> bool {
     match ends.get(&stream) {
         Some((known, at)) if *known == version => *at == chain,
@@ -278,25 +324,43 @@ mod tests {
     use super::*;
 
     fn head(stream: &str, version: u64) -> Head {
-        Head { stream: stream.to_owned(), version, chain: Digest([u8::try_from(version % 251).unwrap(); 32]) }
+        Head {
+            stream: stream.to_owned(),
+            version,
+            chain: Digest([u8::try_from(version % 251).unwrap(); 32]),
+        }
     }
 
     fn ends(of: &[Head]) -> Ends {
-        of.iter().map(|head| (head.stream.clone(), (head.version, head.chain))).collect()
+        of.iter()
+            .map(|head| (head.stream.clone(), (head.version, head.chain)))
+            .collect()
     }
 
     #[test]
     fn the_highest_version_counts_whoever_noted_it_and_in_whatever_order() {
         let dir = tempfile::tempdir().unwrap();
         Heads::create(dir.path(), &ends(&[head("a", 3)])).unwrap();
-        let (one, two) = (Heads::open(dir.path()).unwrap(), Heads::open(dir.path()).unwrap());
+        let (one, two) = (
+            Heads::open(dir.path()).unwrap(),
+            Heads::open(dir.path()).unwrap(),
+        );
         two.note(&[head("a", 5), head("b", 1)]).unwrap();
         one.note(&[head("a", 4)]).unwrap();
-        assert_eq!(Heads::read(dir.path()).unwrap(), Some(ends(&[head("a", 5), head("b", 1)])));
-        let other = Head { chain: Digest([9; 32]), ..head("a", 5) };
+        assert_eq!(
+            Heads::read(dir.path()).unwrap(),
+            Some(ends(&[head("a", 5), head("b", 1)]))
+        );
+        let other = Head {
+            chain: Digest([9; 32]),
+            ..head("a", 5)
+        };
         one.note(&[other]).unwrap();
         assert!(
-            matches!(Heads::read(dir.path()), Err(LedgerError::Heads { line: 6, .. })),
+            matches!(
+                Heads::read(dir.path()),
+                Err(LedgerError::Heads { line: 6, .. })
+            ),
             "two ends of one version"
         );
     }
@@ -330,28 +394,48 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(HEADS);
         Heads::create(dir.path(), &ends(&[head("a", 1), head("b", 2)])).unwrap();
-        Heads::open(dir.path()).unwrap().note(&[head("a", 2), head("a", 3)]).unwrap();
+        Heads::open(dir.path())
+            .unwrap()
+            .note(&[head("a", 2), head("a", 3)])
+            .unwrap();
         let bytes = fs::read(&path).unwrap();
         for at in 0..bytes.len() {
             let mut changed = bytes.clone();
             changed[at] ^= 1;
-            assert!(matches!(parse(&path, &changed), Err(LedgerError::Heads { .. })), "byte {at}");
+            assert!(
+                matches!(parse(&path, &changed), Err(LedgerError::Heads { .. })),
+                "byte {at}"
+            );
         }
-        // Where a power cut left zeros in place of what was appended last, whole pages or a part of a line.
-        let last = bytes[..bytes.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
-        let zeros = [(last..bytes.len(), 0), (last..last + 9, 0), (bytes.len()..bytes.len(), 4096)];
+        // Where a power cut left zeros in place of what was appended last, whole pages or a part of
+        // a line.
+        let last = bytes[..bytes.len() - 1]
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .unwrap()
+            + 1;
+        let zeros = [
+            (last..bytes.len(), 0),
+            (last..last + 9, 0),
+            (bytes.len()..bytes.len(), 4096),
+        ];
         for (torn, more) in zeros {
             let mut changed = bytes.clone();
             changed[torn].fill(0);
             changed.resize(bytes.len() + more, 0);
             fs::write(&path, &changed).unwrap();
-            Heads::open(dir.path()).unwrap().note(&[head("c", 1)]).unwrap();
+            Heads::open(dir.path())
+                .unwrap()
+                .note(&[head("c", 1)])
+                .unwrap();
             let found = Heads::read(dir.path()).unwrap().unwrap();
             assert_eq!((found["b"].0, found["c"].0), (2, 1));
         }
         for length in 0..bytes.len() {
             fs::write(&path, &bytes[..length]).unwrap();
-            let Ok(heads) = Heads::open(dir.path()) else { continue };
+            let Ok(heads) = Heads::open(dir.path()) else {
+                continue;
+            };
             heads.note(&[head("c", 1)]).unwrap();
             let found = Heads::read(dir.path()).unwrap().unwrap();
             assert_eq!((found["b"].0, found["c"].0), (2, 1), "cut to {length}");
@@ -364,7 +448,10 @@ mod tests {
         Heads::create(dir.path(), &Ends::new()).unwrap();
         let heads = Heads::open(dir.path()).unwrap();
         fs::remove_file(dir.path().join(HEADS)).unwrap();
-        assert!(matches!(heads.note(&[head("a", 1)]), Err(LedgerError::NoHeads { .. })));
+        assert!(matches!(
+            heads.note(&[head("a", 1)]),
+            Err(LedgerError::NoHeads { .. })
+        ));
         assert!(!dir.path().join(HEADS).exists());
     }
 }

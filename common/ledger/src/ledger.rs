@@ -14,7 +14,8 @@ use std::sync::Arc;
 /// How many entries are read from the store at a time, so that a long stream is never held twice.
 pub(crate) const PAGE: usize = 64;
 
-/// What must fit on a disk before it counts as mended: the longest chunk of an upload, or a good many entries.
+/// What must fit on a disk before it counts as mended: the longest chunk of an upload, or a good
+/// many entries.
 const ROOM: usize = 1 << 20;
 
 /// The name of the database inside a ledger's folder.
@@ -41,17 +42,22 @@ impl Ledger {
         }
     }
 
-    /// Makes a new, empty record in the folder `dir`: `dir/ledger.sqlite`, `dir/ledger.head` and, later, `dir/blobs/`. Whoever
-    /// begins a ledger does this once; everyone else opens what is there.
+    /// Makes a new, empty record in the folder `dir`: `dir/ledger.sqlite`, `dir/ledger.head` and,
+    /// later, `dir/blobs/`. Whoever begins a ledger does this once; everyone else opens what is
+    /// there.
     ///
     /// # Errors
-    /// [`LedgerError::Taken`] when there is one already, and [`LedgerError::File`] or [`LedgerError::Database`] when the
-    /// system refuses.
+    /// [`LedgerError::Taken`] when there is one already, and [`LedgerError::File`] or
+    /// [`LedgerError::Database`] when the system refuses.
     pub async fn create(dir: &Path) -> Result<Self, LedgerError> {
         let folder = dir.to_path_buf();
         files::blocking(move || {
             files::create_folder(&folder)?;
-            match [DATABASE, HEADS].map(|name| folder.join(name)).into_iter().find(|path| path.exists()) {
+            match [DATABASE, HEADS]
+                .map(|name| folder.join(name))
+                .into_iter()
+                .find(|path| path.exists())
+            {
                 Some(path) => Err(LedgerError::Taken { path }),
                 None => Ok(()),
             }
@@ -63,29 +69,39 @@ impl Ledger {
         Self::open(dir).await
     }
 
-    /// The record in the folder `dir`, which must be there and hold everything that was written to it.
+    /// The record in the folder `dir`, which must be there and hold everything that was written to
+    /// it.
     ///
-    /// Several processes of one machine may have it open at once, a daemon and its command line. The folder must be
-    /// on a local disk: SQLite's locks do not hold over a network file system.
+    /// Several processes of one machine may have it open at once, a daemon and its command line.
+    /// The folder must be on a local disk: SQLite's locks do not hold over a network file system.
     ///
     /// # Errors
-    /// [`LedgerError::NoLedger`] and [`LedgerError::NoHeads`] for a file that is missing, [`LedgerError::Behind`],
-    /// [`LedgerError::Heads`] and [`LedgerError::Damaged`] for one that is not as it was written, [`LedgerError::Newer`] and
-    /// [`LedgerError::Foreign`] for a file that is not ours to write, and [`LedgerError::File`] or
-    /// [`LedgerError::Database`] when the system refuses.
+    /// [`LedgerError::NoLedger`] and [`LedgerError::NoHeads`] for a file that is missing,
+    /// [`LedgerError::Behind`], [`LedgerError::Heads`] and [`LedgerError::Damaged`] for one that is
+    /// not as it was written, [`LedgerError::Newer`] and [`LedgerError::Foreign`] for a file that
+    /// is not ours to write, and [`LedgerError::File`] or [`LedgerError::Database`] when the system
+    /// refuses.
     pub async fn open(dir: &Path) -> Result<Self, LedgerError> {
         let path = dir.join(DATABASE);
-        // Read before the database is: whatever is appended meanwhile, the database is not behind these.
-        let ends = read_ends(dir).await?.ok_or_else(|| LedgerError::NoHeads { path: dir.join(HEADS) })?;
+        // Read before the database is: whatever is appended meanwhile, the database is not behind
+        // these.
+        let ends = read_ends(dir).await?.ok_or_else(|| LedgerError::NoHeads {
+            path: dir.join(HEADS),
+        })?;
         let store = Sqlite::open(&path, &ends).await?;
-        Ok(Self { store: Arc::new(Store::Sqlite(store)), blobs: Arc::new(Blobs::Folder(dir.join("blobs"))) })
+        Ok(Self {
+            store: Arc::new(Store::Sqlite(store)),
+            blobs: Arc::new(Blobs::Folder(dir.join("blobs"))),
+        })
     }
 
-    /// Takes the database in `dir` as it is, where the file that says where its streams end is missing or damaged: writes that
-    /// file anew, if every chain holds. For a person who knows that nothing was lost; no other process may have it open.
+    /// Takes the database in `dir` as it is, where the file that says where its streams end is
+    /// missing or damaged: writes that file anew, if every chain holds. For a person who knows that
+    /// nothing was lost; no other process may have it open.
     ///
     /// # Errors
-    /// As [`Ledger::open`], where that file is sound: a database that lacks what it says is not accepted.
+    /// As [`Ledger::open`], where that file is sound: a database that lacks what it says is not
+    /// accepted.
     pub async fn accept(dir: &Path) -> Result<Report, LedgerError> {
         let is_due = match read_ends(dir).await {
             Err(LedgerError::Heads { .. }) | Ok(None) => true,
@@ -100,7 +116,12 @@ impl Ledger {
         let ends = Sqlite::ends(&dir.join(DATABASE)).await?;
         let store = Sqlite::open_to_read(&dir.join(DATABASE), false).await?;
         let blobs = Arc::new(Blobs::Folder(dir.join("blobs")));
-        let report = Self { store: Arc::new(Store::Sqlite(store)), blobs }.verify().await?;
+        let report = Self {
+            store: Arc::new(Store::Sqlite(store)),
+            blobs,
+        }
+        .verify()
+        .await?;
         if report.is_sound() {
             let folder = dir.to_path_buf();
             files::blocking(move || Heads::create(&folder, &ends)).await?;
@@ -108,24 +129,33 @@ impl Ledger {
         Ok(report)
     }
 
-    /// The record in the folder `dir`, which must be there, to be read alone: nothing in the folder changes, not even
-    /// beside the database. For a copy that nobody writes to, such as a backup.
+    /// The record in the folder `dir`, which must be there, to be read alone: nothing in the folder
+    /// changes, not even beside the database. For a copy that nobody writes to, such as a backup.
     pub(crate) async fn open_to_read(dir: &Path) -> Result<Self, LedgerError> {
         let store = Sqlite::open_to_read(&dir.join(DATABASE), true).await?;
-        Ok(Self { store: Arc::new(Store::Sqlite(store)), blobs: Arc::new(Blobs::Folder(dir.join("blobs"))) })
+        Ok(Self {
+            store: Arc::new(Store::Sqlite(store)),
+            blobs: Arc::new(Blobs::Folder(dir.join("blobs"))),
+        })
     }
 
-    /// Appends one entry to `stream` if its last version is still `expected` (0 for a new stream). Once this returns,
-    /// the entry survives a power cut.
+    /// Appends one entry to `stream` if its last version is still `expected` (0 for a new stream).
+    /// Once this returns, the entry survives a power cut.
     ///
     /// # Errors
-    /// [`LedgerError::Conflict`] when someone appended first: nothing was written; read again and decide anew.
-    /// [`LedgerError::Name`], [`LedgerError::TooLong`], [`LedgerError::Database`].
-    pub async fn append(&self, stream: &str, expected: u64, entry: &[u8]) -> Result<Recorded, LedgerError> {
+    /// [`LedgerError::Conflict`] when someone appended first: nothing was written; read again and
+    /// decide anew. [`LedgerError::Name`], [`LedgerError::TooLong`], [`LedgerError::Database`].
+    pub async fn append(
+        &self,
+        stream: &str,
+        expected: u64,
+        entry: &[u8],
+    ) -> Result<Recorded, LedgerError> {
         self.append_one(stream, Some(expected), entry).await
     }
 
-    /// Appends one entry after whatever is last: for entries that do not depend on what others wrote.
+    /// Appends one entry after whatever is last: for entries that do not depend on what others
+    /// wrote.
     ///
     /// # Errors
     /// As [`Ledger::append`], but never a conflict.
@@ -146,8 +176,8 @@ impl Ledger {
         self.append_all(stream, Some(expected), entries).await
     }
 
-    /// The entries of `stream` from version `from` on (1 is the first), each checked against the one before it: a
-    /// changed entry is never replayed. Empty for a stream that has none.
+    /// The entries of `stream` from version `from` on (1 is the first), each checked against the
+    /// one before it: a changed entry is never replayed. Empty for a stream that has none.
     ///
     /// # Errors
     /// [`LedgerError::Broken`] at the first entry that does not follow, [`LedgerError::Name`],
@@ -155,7 +185,11 @@ impl Ledger {
     pub async fn read(&self, stream: &str, from: u64) -> Result<Vec<Recorded>, LedgerError> {
         check_stream(stream)?;
         let from = from.max(1);
-        let mut head = Head { stream: stream.to_owned(), version: from - 1, chain: START };
+        let mut head = Head {
+            stream: stream.to_owned(),
+            version: from - 1,
+            chain: START,
+        };
         if head.version > 0 {
             match self.page(stream, head.version, 1).await?.first() {
                 Some(before) if before.version == head.version => head.chain = before.chain,
@@ -165,7 +199,9 @@ impl Ledger {
         }
         let mut entries = Vec::new();
         loop {
-            let page = self.page(stream, head.version.saturating_add(1), PAGE).await?;
+            let page = self
+                .page(stream, head.version.saturating_add(1), PAGE)
+                .await?;
             if page.is_empty() {
                 return Ok(entries);
             }
@@ -209,8 +245,8 @@ impl Ledger {
         }
     }
 
-    /// Keeps `bytes` under their SHA-256, `Digest::of_file`. Keeping the same bytes again does nothing; once this
-    /// returns they survive a power cut.
+    /// Keeps `bytes` under their SHA-256, `Digest::of_file`. Keeping the same bytes again does
+    /// nothing; once this returns they survive a power cut.
     ///
     /// # Errors
     /// [`LedgerError::File`].
@@ -245,11 +281,16 @@ impl Ledger {
     /// Refuses a record that lacks what was written to it, or ends otherwise.
     ///
     /// # Errors
-    /// [`LedgerError::Behind`], [`LedgerError::NoHeads`], [`LedgerError::Heads`], [`LedgerError::Damaged`].
+    /// [`LedgerError::Behind`], [`LedgerError::NoHeads`], [`LedgerError::Heads`],
+    /// [`LedgerError::Damaged`].
     pub async fn hold_to_heads(&self) -> Result<(), LedgerError> {
-        let Store::Sqlite(sqlite) = &*self.store else { return Ok(()) };
+        let Store::Sqlite(sqlite) = &*self.store else {
+            return Ok(());
+        };
         let dir = sqlite.path().parent().unwrap_or(Path::new("."));
-        let ends = read_ends(dir).await?.ok_or_else(|| LedgerError::NoHeads { path: dir.join(HEADS) })?;
+        let ends = read_ends(dir).await?.ok_or_else(|| LedgerError::NoHeads {
+            path: dir.join(HEADS),
+        })?;
         sqlite.hold(&ends).await
     }
 
@@ -272,7 +313,10 @@ impl Ledger {
             let found = sqlite.integrity().await?;
             report
                 .faults
-                .extend(found.into_iter().map(|what| Fault::Database { place: place.clone(), what }));
+                .extend(found.into_iter().map(|what| Fault::Database {
+                    place: place.clone(),
+                    what,
+                }));
         }
         for digest in self.blobs.list().await? {
             report.blobs += 1;
@@ -302,8 +346,8 @@ impl Ledger {
         Ok(checker.finish())
     }
 
-    /// Whether there is room to go on: writes a file of 1 MiB beside the record and removes it. For a writer that was
-    /// refused, before it tries again.
+    /// Whether there is room to go on: writes a file of 1 MiB beside the record and removes it. For
+    /// a writer that was refused, before it tries again.
     ///
     /// # Errors
     /// [`LedgerError::File`].
@@ -317,8 +361,8 @@ impl Ledger {
         }
     }
 
-    /// Closes the files after the appends under way; every handle on this record fails afterwards. Dropping the last
-    /// handle closes them too, a moment later.
+    /// Closes the files after the appends under way; every handle on this record fails afterwards.
+    /// Dropping the last handle closes them too, a moment later.
     pub async fn close(&self) {
         if let Store::Sqlite(sqlite) = &*self.store {
             sqlite.close().await;
@@ -361,7 +405,9 @@ impl Ledger {
         entries: &[B],
     ) -> Result<Vec<Recorded>, LedgerError> {
         check_stream(stream)?;
-        entries.iter().try_for_each(|entry| check_entry(stream, entry.as_ref()))?;
+        entries
+            .iter()
+            .try_for_each(|entry| check_entry(stream, entry.as_ref()))?;
         match &*self.store {
             Store::Memory(memory) => memory.append(stream, expected, entries),
             Store::Sqlite(sqlite) => sqlite.append(stream, expected, entries).await,
@@ -373,11 +419,16 @@ impl Ledger {
             Store::Memory(_) => "memory".to_owned(),
             Store::Sqlite(sqlite) => format!("`{}`", sqlite.path().display()),
         };
-        LedgerError::Broken { place, stream: stream.to_owned(), version }
+        LedgerError::Broken {
+            place,
+            stream: stream.to_owned(),
+            version,
+        }
     }
 }
 
-/// What the file beside the database in `dir` says about where streams end; nothing where neither is there to say it.
+/// What the file beside the database in `dir` says about where streams end; nothing where neither
+/// is there to say it.
 async fn read_ends(dir: &Path) -> Result<Option<Ends>, LedgerError> {
     let folder = dir.to_path_buf();
     files::blocking(move || {

@@ -1,7 +1,9 @@
-//! The record: append-only streams of entries, each chained to the one before it, and blobs named by their digest.
+//! The record: append-only streams of entries, each chained to the one before it, and blobs named
+//! by their digest.
 //!
-//! Entries and blobs are opaque bytes here: this crate knows no protocol, no clock and no network. An entry carries
-//! its own moment if it needs one. No secret belongs in a ledger, because a chain cannot forget.
+//! Entries and blobs are opaque bytes here: this crate knows no protocol, no clock and no network.
+//! An entry carries its own moment if it needs one. No secret belongs in a ledger, because a chain
+//! cannot forget.
 //!
 //! ```text
 //! append(stream, expected, entry)       a conflict says: read again and decide anew
@@ -10,10 +12,11 @@
 //! chain(n) = H("entry", chain(n-1), stream, n, entry)        chain(0) = 32 zero bytes
 //! ```
 //!
-//! The modules in reading order: [`Ledger`] is the door, [`record`](Recorded) the chain, `memory` and `sqlite` the
-//! stores, `schema` the tables and the way to them from an older release, `heads` where every stream ended, in a file beside
-//! the database, `blobs` and `spool` files on disk, `claim` one process on a folder, `report` and `export` the checks a
-//! person can run, [`backup`] a copy taken while others write.
+//! The modules in reading order: [`Ledger`] is the door, [`record`](Recorded) the chain, `memory`
+//! and `sqlite` the stores, `schema` the tables and the way to them from an older release, `heads`
+//! where every stream ended, in a file beside the database, `blobs` and `spool` files on disk,
+//! `claim` one process on a folder, `report` and `export` the checks a person can run, [`backup`] a
+//! copy taken while others write.
 #![warn(missing_docs)]
 
 pub mod backup;

@@ -12,7 +12,8 @@ pub(crate) struct Memory {
 
 impl Memory {
     fn streams(&self) -> MutexGuard<'_, BTreeMap<String, Vec<Recorded>>> {
-        // Every change below is one `extend` or `insert`: a panic elsewhere leaves nothing half done.
+        // Every change below is one `extend` or `insert`: a panic elsewhere leaves nothing half
+        // done.
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -29,9 +30,15 @@ impl Memory {
         let mut streams = self.streams();
         let mut head = head(&streams, stream);
         head.expect(expected)?;
-        let recorded: Vec<Recorded> = entries.iter().map(|entry| head.extend(entry.as_ref())).collect();
+        let recorded: Vec<Recorded> = entries
+            .iter()
+            .map(|entry| head.extend(entry.as_ref()))
+            .collect();
         if !recorded.is_empty() {
-            streams.entry(stream.to_owned()).or_default().extend(recorded.iter().cloned());
+            streams
+                .entry(stream.to_owned())
+                .or_default()
+                .extend(recorded.iter().cloned());
         }
         Ok(recorded)
     }
@@ -40,13 +47,23 @@ impl Memory {
     pub(crate) fn page(&self, stream: &str, from: u64, limit: usize) -> Vec<Recorded> {
         let skip = usize::try_from(from.saturating_sub(1)).unwrap_or(usize::MAX);
         let streams = self.streams();
-        streams.get(stream).into_iter().flatten().skip(skip).take(limit).cloned().collect()
+        streams
+            .get(stream)
+            .into_iter()
+            .flatten()
+            .skip(skip)
+            .take(limit)
+            .cloned()
+            .collect()
     }
 
     pub(crate) fn names(&self, prefix: &str) -> Vec<String> {
         let streams = self.streams();
         let from_prefix = streams.range(prefix.to_owned()..).map(|(name, _)| name);
-        from_prefix.take_while(|name| name.starts_with(prefix)).cloned().collect()
+        from_prefix
+            .take_while(|name| name.starts_with(prefix))
+            .cloned()
+            .collect()
     }
 }
 

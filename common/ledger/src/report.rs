@@ -1,4 +1,5 @@
-//! The result of checking a whole record: what was read, where every stream ends, and what does not fit.
+//! The result of checking a whole record: what was read, where every stream ends, and what does not
+//! fit.
 
 use crate::record::{Head, Recorded};
 use motet_secagg::digest::Digest;
@@ -6,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What a check of a ledger or of its export found.
 ///
-/// A chain cannot show that its *last* entries were cut off; whoever opens a ledger on disk holds it against the file beside it
-/// that says where streams ended. Where both may have been put back, compare `heads` with heads noted elsewhere: an earlier
-/// report, a signed checkpoint, another site's ledger.
+/// A chain cannot show that its *last* entries were cut off; whoever opens a ledger on disk holds
+/// it against the file beside it that says where streams ended. Where both may have been put back,
+/// compare `heads` with heads noted elsewhere: an earlier report, a signed checkpoint, another
+/// site's ledger.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     /// Where every sound stream ends, and a broken one its last sound entry; sorted by stream.
@@ -17,8 +19,8 @@ pub struct Report {
     pub entries: u64,
     /// How many blobs were read; none in an export.
     pub blobs: u64,
-    /// Everything that does not fit, in the order in which it was met; for a stream only the first, because
-    /// everything after it is in doubt.
+    /// Everything that does not fit, in the order in which it was met; for a stream only the first,
+    /// because everything after it is in doubt.
     pub faults: Vec<Fault>,
 }
 
@@ -32,7 +34,8 @@ impl Report {
 /// One thing that does not fit. Its text names the place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// An entry that does not follow from the one before it: its bytes, its chain or its place was changed.
+    /// An entry that does not follow from the one before it: its bytes, its chain or its place was
+    /// changed.
     #[error("entry `{version}` of stream `{stream}` does not follow from the entry before it")]
     Entry {
         /// The stream.
@@ -89,15 +92,29 @@ pub(crate) struct Checker {
 impl Checker {
     pub(crate) fn entry(&mut self, stream: &str, stored: &Recorded) {
         self.report.entries += 1;
-        let head = self.heads.entry(stream.to_owned()).or_insert_with(|| Head::empty(stream));
+        let head = self
+            .heads
+            .entry(stream.to_owned())
+            .or_insert_with(|| Head::empty(stream));
         if self.broken.contains(stream) || head.follow(stored) {
             return;
         }
-        let (stream, expected, found) = (stream.to_owned(), head.version.saturating_add(1), stored.version);
+        let (stream, expected, found) = (
+            stream.to_owned(),
+            head.version.saturating_add(1),
+            stored.version,
+        );
         self.broken.insert(stream.clone());
         self.report.faults.push(match found == expected {
-            true => Fault::Entry { stream, version: found },
-            false => Fault::Order { stream, expected, found },
+            true => Fault::Entry {
+                stream,
+                version: found,
+            },
+            false => Fault::Order {
+                stream,
+                expected,
+                found,
+            },
         });
     }
 

@@ -1,7 +1,8 @@
 //! The tables of the database, their number, and the way from an older number to the present one.
 //!
-//! A file of an older release is brought forward when it is opened, under the write lock and in one transaction: it is
-//! then either as it was or wholly of this release. A newer file, or one of another program, is left as it is.
+//! A file of an older release is brought forward when it is opened, under the write lock and in one
+//! transaction: it is then either as it was or wholly of this release. A newer file, or one of
+//! another program, is left as it is.
 
 use crate::LedgerError;
 use sqlx::sqlite::SqlitePool;
@@ -14,14 +15,18 @@ pub(crate) struct Schema {
     pub(crate) number: i64,
     /// The tables of a new file.
     tables: &'static str,
-    /// Steps forward, oldest first: the number a file has before, and the SQL that makes it the next one. No step
-    /// touches the rows of `entry`: their chains are a promise.
+    /// Steps forward, oldest first: the number a file has before, and the SQL that makes it the
+    /// next one. No step touches the rows of `entry`: their chains are a promise.
     steps: &'static [(i64, &'static str)],
 }
 
-/// The schema of this release. Whoever changes it adds a step; the tables of schema 1 stay pinned in
-/// `tests/schema.rs`.
-pub(crate) const PRESENT: Schema = Schema { number: 1, tables: TABLES, steps: &[] };
+/// The schema of this release. Whoever changes it adds a step; the tables of schema 1 stay pinned
+/// in `tests/schema.rs`.
+pub(crate) const PRESENT: Schema = Schema {
+    number: 1,
+    tables: TABLES,
+    steps: &[],
+};
 
 const TABLES: &str = "
     CREATE TABLE entry (
@@ -49,26 +54,44 @@ enum Found {
 }
 
 impl Schema {
-    /// Refuses a newer file and a database of something else, without touching either; tells whether there are tables.
-    pub(crate) async fn look(&self, on: &mut SqliteConnection, path: &Path) -> Result<bool, LedgerError> {
+    /// Refuses a newer file and a database of something else, without touching either; tells
+    /// whether there are tables.
+    pub(crate) async fn look(
+        &self,
+        on: &mut SqliteConnection,
+        path: &Path,
+    ) -> Result<bool, LedgerError> {
         Ok(self.found(on, path).await? != Found::New)
     }
 
-    /// Makes the tables of a new file and brings an older one forward, under the write lock: another process may be
-    /// doing the same.
-    pub(crate) async fn prepare(&self, writer: &SqlitePool, path: &Path) -> Result<(), LedgerError> {
+    /// Makes the tables of a new file and brings an older one forward, under the write lock:
+    /// another process may be doing the same.
+    pub(crate) async fn prepare(
+        &self,
+        writer: &SqlitePool,
+        path: &Path,
+    ) -> Result<(), LedgerError> {
         let failed = |doing| LedgerError::database(doing, path);
-        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed("open"))?;
+        let mut transaction = writer
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(failed("open"))?;
         let steps = match self.found(&mut transaction, path).await? {
             Found::Present => return transaction.rollback().await.map_err(failed("open")),
             Found::New => vec![self.tables],
             Found::Older(from) => self.way_from(from).unwrap_or_default(),
         };
         for step in steps {
-            sqlx::raw_sql(step).execute(&mut *transaction).await.map_err(failed("bring forward"))?;
+            sqlx::raw_sql(step)
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed("bring forward"))?;
         }
         let number = AssertSqlSafe(format!("PRAGMA user_version = {}", self.number));
-        sqlx::raw_sql(number).execute(&mut *transaction).await.map_err(failed("bring forward"))?;
+        sqlx::raw_sql(number)
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed("bring forward"))?;
         transaction.commit().await.map_err(failed("bring forward"))
     }
 
@@ -81,10 +104,16 @@ impl Schema {
         .map_err(LedgerError::database("open", path))?;
         match (number, tables) {
             (0, 0) => Ok(Found::New),
-            (0, _) => Err(LedgerError::Foreign { path: path.to_path_buf() }),
+            (0, _) => Err(LedgerError::Foreign {
+                path: path.to_path_buf(),
+            }),
             _ if number == self.number => Ok(Found::Present),
             _ if self.way_from(number).is_some() => Ok(Found::Older(number)),
-            _ => Err(LedgerError::Newer { path: path.to_path_buf(), found: number, known: self.number }),
+            _ => Err(LedgerError::Newer {
+                path: path.to_path_buf(),
+                found: number,
+                known: self.number,
+            }),
         }
     }
 
@@ -117,7 +146,10 @@ mod tests {
         tables: TABLES,
         steps: &[
             (1, "CREATE TABLE noted (stream TEXT NOT NULL) STRICT"),
-            (2, "ALTER TABLE noted ADD COLUMN version INTEGER; INSERT INTO noted VALUES ('sites', 2)"),
+            (
+                2,
+                "ALTER TABLE noted ADD COLUMN version INTEGER; INSERT INTO noted VALUES ('sites', 2)",
+            ),
         ],
     };
 
@@ -139,16 +171,41 @@ mod tests {
             let ends = Heads::read(dir.path()).unwrap().unwrap();
             let store = Sqlite::open_as(&path, &PRETENDED, &ends).await.unwrap();
             assert_eq!(store.page("sites", 1, 9).await.unwrap(), before);
-            store.append("sites", Some(store.head("sites").await.unwrap().version), &[b""; 0]).await.unwrap();
+            store
+                .append(
+                    "sites",
+                    Some(store.head("sites").await.unwrap().version),
+                    &[b""; 0],
+                )
+                .await
+                .unwrap();
             store.close().await;
         }
-        let mut raw = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
-        let noted: Vec<(String, i64)> =
-            sqlx::query_as("SELECT * FROM noted").fetch_all(&mut raw).await.unwrap();
-        assert_eq!(noted, [("sites".to_owned(), 2)], "each step ran once, in order");
+        let mut raw = SqliteConnection::connect(&format!("sqlite://{}", path.display()))
+            .await
+            .unwrap();
+        let noted: Vec<(String, i64)> = sqlx::query_as("SELECT * FROM noted")
+            .fetch_all(&mut raw)
+            .await
+            .unwrap();
+        assert_eq!(
+            noted,
+            [("sites".to_owned(), 2)],
+            "each step ran once, in order"
+        );
         raw.close().await.unwrap();
         let error = Ledger::open(dir.path()).await.err().unwrap();
-        assert!(matches!(error, LedgerError::Newer { found: 3, known: 1, .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                LedgerError::Newer {
+                    found: 3,
+                    known: 1,
+                    ..
+                }
+            ),
+            "{error}"
+        );
     }
 
     #[tokio::test]
@@ -156,9 +213,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         filled(dir.path()).await.close().await;
         let path = dir.path().join("ledger.sqlite");
-        let broken =
-            Schema { steps: &[(1, "CREATE TABLE noted (x)"), (2, "CREATE TABLE noted (x)")], ..PRETENDED };
-        let error = Sqlite::open_as(&path, &broken, &Default::default()).await.err().unwrap();
+        let broken = Schema {
+            steps: &[(1, "CREATE TABLE noted (x)"), (2, "CREATE TABLE noted (x)")],
+            ..PRETENDED
+        };
+        let error = Sqlite::open_as(&path, &broken, &Default::default())
+            .await
+            .err()
+            .unwrap();
         assert!(error.to_string().contains("bring forward"), "{error}");
         let ledger = Ledger::open(dir.path()).await.unwrap();
         assert_eq!(ledger.read("sites", 1).await.unwrap().len(), 2);
@@ -167,9 +229,19 @@ mod tests {
 
     #[test]
     fn a_way_with_a_gap_is_no_way() {
-        let gap = Schema { steps: &[(1, "a"), (3, "c")], number: 4, ..PRETENDED };
+        let gap = Schema {
+            steps: &[(1, "a"), (3, "c")],
+            number: 4,
+            ..PRETENDED
+        };
         assert_eq!((gap.way_from(1), gap.way_from(3)), (None, Some(vec!["c"])));
-        assert_eq!((PRETENDED.way_from(1).map(|way| way.len()), PRETENDED.way_from(3)), (Some(2), None));
+        assert_eq!(
+            (
+                PRETENDED.way_from(1).map(|way| way.len()),
+                PRETENDED.way_from(3)
+            ),
+            (Some(2), None)
+        );
         assert_eq!(PRETENDED.way_from(0), None);
     }
 }

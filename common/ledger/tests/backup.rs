@@ -1,4 +1,5 @@
-//! A copy of a ledger that is taken while somebody writes: whole, of one moment, and every change to it is named.
+//! A copy of a ledger that is taken while somebody writes: whole, of one moment, and every change
+//! to it is named.
 #![expect(
     clippy::unwrap_used,
     reason = "a test: clippy knows only the functions marked as one, not their helpers"
@@ -14,7 +15,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Entries of the stream `sums` are digests of blobs.
 fn names(stream: &str, entry: &[u8]) -> Vec<Digest> {
-    let digest = <[u8; 32]>::try_from(entry).ok().filter(|_| stream == "sums");
+    let digest = <[u8; 32]>::try_from(entry)
+        .ok()
+        .filter(|_| stream == "sums");
     digest.map(Digest).into_iter().collect()
 }
 
@@ -43,17 +46,39 @@ fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 async fn faults(dir: &Path, snapshot: &Snapshot) -> String {
-    backup::verify(dir, snapshot, &names).await.unwrap().faults.join("\n")
+    backup::verify(dir, snapshot, &names)
+        .await
+        .unwrap()
+        .faults
+        .join("\n")
 }
 
 #[tokio::test]
 async fn a_backup_holds_the_entries_and_the_blobs_they_name_and_comes_back_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
-    let (home, copy, back) = (dir.path().join("a"), dir.path().join("b"), dir.path().join("c"));
+    let (home, copy, back) = (
+        dir.path().join("a"),
+        dir.path().join("b"),
+        dir.path().join("c"),
+    );
     let (ledger, sum) = filled(&home).await;
     let snapshot = backup::make(&home, &copy, &names).await.unwrap();
-    assert_eq!(snapshot.blobs.iter().map(|blob| blob.sha256.clone()).collect::<Vec<_>>(), [sum.hex()]);
-    assert_eq!(snapshot.streams.iter().map(|end| end.version).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(
+        snapshot
+            .blobs
+            .iter()
+            .map(|blob| blob.sha256.clone())
+            .collect::<Vec<_>>(),
+        [sum.hex()]
+    );
+    assert_eq!(
+        snapshot
+            .streams
+            .iter()
+            .map(|end| end.version)
+            .collect::<Vec<_>>(),
+        [2, 1]
+    );
     // Checking changes nothing, not even beside the database.
     let before = files(&copy);
     let checked = backup::verify(&copy, &snapshot, &names).await.unwrap();
@@ -65,7 +90,10 @@ async fn a_backup_holds_the_entries_and_the_blobs_they_name_and_comes_back_as_it
     backup::restore(&copy, &snapshot, &back).await.unwrap();
     let restored = Ledger::open(&back).await.unwrap();
     assert_eq!(restored.version("sites").await.unwrap(), 2);
-    assert_eq!(restored.get_blob(&sum).await.unwrap(), b"the sum of round three");
+    assert_eq!(
+        restored.get_blob(&sum).await.unwrap(),
+        b"the sum of round three"
+    );
     assert!(restored.verify().await.unwrap().is_sound());
     restored.append("sites", 2, b"dublin").await.unwrap();
 }
@@ -81,11 +109,18 @@ async fn a_changed_byte_anywhere_in_a_backup_is_named() {
         *changed.last_mut().unwrap() ^= 1;
         fs::write(&path, changed).unwrap();
         let found = faults(&copy, &snapshot).await;
-        assert!(found.contains(&path.display().to_string()), "{}: {found}", path.display());
+        assert!(
+            found.contains(&path.display().to_string()),
+            "{}: {found}",
+            path.display()
+        );
         fs::write(&path, bytes).unwrap();
     }
     assert_eq!(faults(&copy, &snapshot).await, "");
-    let blob = copy.join("blobs").join(&sum.hex()[..2]).join(&sum.hex()[2..]);
+    let blob = copy
+        .join("blobs")
+        .join(&sum.hex()[..2])
+        .join(&sum.hex()[2..]);
     fs::remove_file(blob).unwrap();
     assert!(faults(&copy, &snapshot).await.contains(&sum.hex()));
 }
@@ -96,7 +131,10 @@ async fn a_manifest_that_leaves_something_out_is_found() {
     let (home, copy) = (dir.path().join("a"), dir.path().join("b"));
     let (_ledger, sum) = filled(&home).await;
     let snapshot = backup::make(&home, &copy, &names).await.unwrap();
-    let shortened = Snapshot { blobs: Vec::new(), ..snapshot.clone() };
+    let shortened = Snapshot {
+        blobs: Vec::new(),
+        ..snapshot.clone()
+    };
     assert!(faults(&copy, &shortened).await.contains(&sum.hex()));
     let mut other = snapshot.clone();
     other.streams.pop();
@@ -126,7 +164,8 @@ async fn a_backup_taken_while_others_write_is_of_one_moment() {
         let (ledger, done) = (ledger.clone(), Arc::clone(&done));
         async move {
             for index in 0_u32.. {
-                // First the blob, then the entry that names it, in the same order as the coordinator.
+                // First the blob, then the entry that names it, in the same order as the
+                // coordinator.
                 let sum = ledger.put_blob(&index.to_le_bytes()).await.unwrap();
                 ledger.append_next("sums", &sum.0).await.unwrap();
                 if done.load(Ordering::Relaxed) {
@@ -146,5 +185,9 @@ async fn a_backup_taken_while_others_write_is_of_one_moment() {
         last = version;
     }
     done.store(true, Ordering::Relaxed);
-    assert_eq!(writing.await.unwrap(), ledger.version("sums").await.unwrap(), "nobody's append was lost");
+    assert_eq!(
+        writing.await.unwrap(),
+        ledger.version("sums").await.unwrap(),
+        "nobody's append was lost"
+    );
 }

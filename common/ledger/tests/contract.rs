@@ -18,13 +18,19 @@ struct Place {
 
 impl Place {
     async fn memory() -> Self {
-        Self { dir: None, ledger: Ledger::memory() }
+        Self {
+            dir: None,
+            ledger: Ledger::memory(),
+        }
     }
 
     async fn sqlite() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let ledger = Ledger::create(dir.path()).await.unwrap();
-        Self { dir: Some(dir), ledger }
+        Self {
+            dir: Some(dir),
+            ledger,
+        }
     }
 
     /// For SQLite other connections on the same file, as another process has.
@@ -74,16 +80,28 @@ async fn entries_come_back_in_order_and_chained(place: Place) {
     assert_eq!(second.chain, link(first.chain, "study/1", 2, b""));
 
     let other = place.again().await;
-    assert_eq!(other.read("study/1", 0).await.unwrap(), [first.clone(), second.clone()]);
-    assert_eq!(other.read("study/1", 1).await.unwrap(), [first.clone(), second.clone()]);
-    assert_eq!(other.read("study/1", 2).await.unwrap(), std::slice::from_ref(&second));
+    assert_eq!(
+        other.read("study/1", 0).await.unwrap(),
+        [first.clone(), second.clone()]
+    );
+    assert_eq!(
+        other.read("study/1", 1).await.unwrap(),
+        [first.clone(), second.clone()]
+    );
+    assert_eq!(
+        other.read("study/1", 2).await.unwrap(),
+        std::slice::from_ref(&second)
+    );
     assert_eq!(other.read("study/1", 3).await.unwrap(), []);
     assert_eq!(other.read("study/1", u64::MAX).await.unwrap(), []);
     let head = other.head("study/1").await.unwrap();
     assert_eq!((head.version, head.chain), (2, second.chain));
     let report = other.verify().await.unwrap();
     assert!(report.is_sound(), "{report:?}");
-    assert_eq!((report.entries, report.blobs, report.heads.len()), (3, 0, 2));
+    assert_eq!(
+        (report.entries, report.blobs, report.heads.len()),
+        (3, 0, 2)
+    );
     assert_eq!(report.heads[0], head);
 }
 
@@ -92,7 +110,11 @@ async fn an_append_without_the_last_entry_in_sight_is_refused(place: Place) {
     mine.append("run", 0, b"a").await.unwrap();
     for (expected, entry) in [(0, b"late"), (2, b"soon"), (u64::MAX, b"odd!")] {
         match theirs.append("run", expected, entry).await.unwrap_err() {
-            LedgerError::Conflict { stream, expected: told, found } => {
+            LedgerError::Conflict {
+                stream,
+                expected: told,
+                found,
+            } => {
                 assert_eq!((stream.as_str(), told, found), ("run", expected, 1));
             }
             other => panic!("{other}"),
@@ -110,7 +132,10 @@ async fn many_entries_are_appended_all_or_not_at_all(place: Place) {
     assert_eq!(ledger.version("run").await.unwrap(), 0);
     let recorded = ledger.append_many("run", 0, &three).await.unwrap();
     assert_eq!(recorded, ledger.read("run", 1).await.unwrap());
-    assert_eq!(recorded.iter().map(|r| r.version).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(
+        recorded.iter().map(|r| r.version).collect::<Vec<_>>(),
+        [1, 2, 3]
+    );
     assert!(ledger.append_many("run", 3, &[]).await.unwrap().is_empty());
     assert!(ledger.append_many("run", 2, &[]).await.is_err());
     assert_eq!(ledger.streams("").await.unwrap(), ["run"]);
@@ -142,7 +167,11 @@ async fn racing_handles_lose_no_entry_and_never_both_follow_the_same_one(place: 
     for stream in ["race", "queue"] {
         let entries = place.ledger.read(stream, 1).await.unwrap();
         for racer in 0..4_u8 {
-            let turns: Vec<u8> = entries.iter().filter(|r| r.entry[0] == racer).map(|r| r.entry[1]).collect();
+            let turns: Vec<u8> = entries
+                .iter()
+                .filter(|r| r.entry[0] == racer)
+                .map(|r| r.entry[1])
+                .collect();
             assert_eq!(
                 turns,
                 (0..EACH as u8).collect::<Vec<_>>(),
@@ -158,8 +187,14 @@ async fn streams_are_listed_by_prefix(place: Place) {
     for name in ["run/b", "run/a", "run", "runs", "study/1", "run/~", "Run/a"] {
         ledger.append_next(name, b"x").await.unwrap();
     }
-    assert_eq!(ledger.streams("run/").await.unwrap(), ["run/a", "run/b", "run/~"]);
-    assert_eq!(ledger.streams("run").await.unwrap(), ["run", "run/a", "run/b", "run/~", "runs"]);
+    assert_eq!(
+        ledger.streams("run/").await.unwrap(),
+        ["run/a", "run/b", "run/~"]
+    );
+    assert_eq!(
+        ledger.streams("run").await.unwrap(),
+        ["run", "run/a", "run/b", "run/~", "runs"]
+    );
     assert_eq!(ledger.streams("").await.unwrap().len(), 7);
     assert!(ledger.streams("s%").await.unwrap().is_empty());
 }
@@ -167,11 +202,20 @@ async fn streams_are_listed_by_prefix(place: Place) {
 async fn a_name_or_a_length_no_store_should_hold_is_refused(place: Place) {
     let ledger = &place.ledger;
     for name in ["", "a b", "a\0", "å", &"x".repeat(MAX_STREAM + 1)] {
-        assert!(matches!(ledger.append_next(name, b"").await, Err(LedgerError::Name { .. })), "{name:?}");
+        assert!(
+            matches!(
+                ledger.append_next(name, b"").await,
+                Err(LedgerError::Name { .. })
+            ),
+            "{name:?}"
+        );
         assert!(ledger.read(name, 1).await.is_err());
     }
     let long = vec![0; motet_ledger::MAX_ENTRY + 1];
-    assert!(matches!(ledger.append_next("a", &long).await, Err(LedgerError::TooLong { .. })));
+    assert!(matches!(
+        ledger.append_next("a", &long).await,
+        Err(LedgerError::TooLong { .. })
+    ));
     assert!(ledger.streams("").await.unwrap().is_empty());
 }
 
@@ -189,11 +233,19 @@ async fn blobs_are_found_by_their_digest(place: Place) {
     assert!(other.remove_blob(&digest).await.unwrap());
     assert!(!other.remove_blob(&digest).await.unwrap());
     assert!(!ledger.has_blob(&digest).await.unwrap());
-    assert!(matches!(ledger.get_blob(&digest).await, Err(LedgerError::BlobMissing { .. })));
+    assert!(matches!(
+        ledger.get_blob(&digest).await,
+        Err(LedgerError::BlobMissing { .. })
+    ));
 }
 
 async fn an_export_is_verified_without_the_ledger(place: Place) {
-    for (stream, entry) in [("b", &b"one"[..]), ("a\"\\", b"two"), ("b", b"three"), ("b", &[0, 255, 10])] {
+    for (stream, entry) in [
+        ("b", &b"one"[..]),
+        ("a\"\\", b"two"),
+        ("b", b"three"),
+        ("b", &[0, 255, 10]),
+    ] {
         place.ledger.append_next(stream, entry).await.unwrap();
     }
     let mut text = Vec::new();
@@ -206,7 +258,11 @@ async fn an_export_is_verified_without_the_ledger(place: Place) {
     let lines: Vec<&str> = text.lines().collect();
     let told = |lines: &[&str]| {
         let report = verify_export((lines.join("\n") + "\n").as_bytes()).unwrap();
-        report.faults.iter().map(ToString::to_string).collect::<Vec<_>>()
+        report
+            .faults
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
     };
     // "three" becomes "thsee"; the entry after it stands on it and is in doubt, not a second fault.
     let changed = lines[2].replace("7468726565", "7468736565");
@@ -214,14 +270,23 @@ async fn an_export_is_verified_without_the_ledger(place: Place) {
         told(&[lines[0], lines[1], &changed, lines[3]]),
         ["entry `2` of stream `b` does not follow from the entry before it"]
     );
-    assert_eq!(told(&[lines[0], lines[1], lines[3]]), ["stream `b` has entry `3` where entry `2` belongs"]);
+    assert_eq!(
+        told(&[lines[0], lines[1], lines[3]]),
+        ["stream `b` has entry `3` where entry `2` belongs"]
+    );
     let renumbered = lines[3].replace("\"version\":3", "\"version\":4");
     assert_eq!(
         told(&[lines[0], lines[1], lines[2], &renumbered]),
         ["stream `b` has entry `4` where entry `3` belongs"]
     );
-    assert_eq!(told(&[lines[1], lines[1]]), ["stream `b` has entry `1` where entry `2` belongs"]);
-    assert!(told(&["{}"])[0].starts_with("line `1` of the export is not an entry: missing field `stream`"));
+    assert_eq!(
+        told(&[lines[1], lines[1]]),
+        ["stream `b` has entry `1` where entry `2` belongs"]
+    );
+    assert!(
+        told(&["{}"])[0]
+            .starts_with("line `1` of the export is not an entry: missing field `stream`")
+    );
     let cut = verify_export(&text.as_bytes()[..text.len() - 9]).unwrap();
     assert_eq!(cut.faults.len(), 1, "{cut:?}");
     assert_eq!(cut.entries, 3);
@@ -233,6 +298,9 @@ async fn a_long_stream_is_read_from_any_place(place: Place) {
     for from in [1, 2, 63, 64, 65, 128, 129, 200, 201] {
         let read = place.ledger.read("long", from).await.unwrap();
         assert_eq!(read.len() as u64, 201 - from);
-        assert_eq!(read.first().map(|r| r.version), (from <= 200).then_some(from));
+        assert_eq!(
+            read.first().map(|r| r.version),
+            (from <= 200).then_some(from)
+        );
     }
 }

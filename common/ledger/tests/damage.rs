@@ -1,4 +1,5 @@
-//! A ledger that lost its end, or a file, is refused and never begun anew: a chain alone cannot show that its end is missing.
+//! A ledger that lost its end, or a file, is refused and never begun anew: a chain alone cannot
+//! show that its end is missing.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -36,7 +37,10 @@ async fn a_flipped_byte_in_the_write_ahead_log_never_rolls_the_ledger_back_in_si
         ledger.append_next("study/a", &[turn; 300]).await.unwrap();
         ledger.append_next("members", &[turn; 40]).await.unwrap();
     }
-    let due = (ledger.version("study/a").await.unwrap(), ledger.version("members").await.unwrap());
+    let due = (
+        ledger.version("study/a").await.unwrap(),
+        ledger.version("members").await.unwrap(),
+    );
     let snapshot = dir.path().join("snapshot");
     killed(&home, &snapshot);
     drop(ledger);
@@ -52,8 +56,10 @@ async fn a_flipped_byte_in_the_write_ahead_log_never_rolls_the_ledger_back_in_si
         match Ledger::open(&copy).await {
             Ok(ledger) => {
                 // A byte of a frame that a later one replaces, or of a checksum nobody reads.
-                let found =
-                    (ledger.version("study/a").await.unwrap(), ledger.version("members").await.unwrap());
+                let found = (
+                    ledger.version("study/a").await.unwrap(),
+                    ledger.version("members").await.unwrap(),
+                );
                 assert_eq!(found, due, "byte {at}");
                 assert!(ledger.verify().await.unwrap().is_sound(), "byte {at}");
                 ledger.close().await;
@@ -92,10 +98,17 @@ async fn a_missing_file_is_named_and_nothing_is_begun_in_its_place() {
             "ledger.head" => assert!(matches!(error, LedgerError::NoHeads { .. }), "{error}"),
             _ => assert!(matches!(error, LedgerError::Behind { .. }), "{error}"),
         }
-        let file = if missing.ends_with("head") { "ledger.head" } else { "ledger.sqlite" };
+        let file = if missing.ends_with("head") {
+            "ledger.head"
+        } else {
+            "ledger.sqlite"
+        };
         assert!(error.to_string().contains(file), "{error}");
         assert!(!copy.join(missing).exists() || missing.ends_with("wal"));
-        assert!(matches!(Ledger::create(&copy).await, Err(LedgerError::Taken { .. })));
+        assert!(matches!(
+            Ledger::create(&copy).await,
+            Err(LedgerError::Taken { .. })
+        ));
     }
 }
 
@@ -118,7 +131,10 @@ async fn a_ledger_that_is_ahead_of_its_head_is_a_crash_and_goes_on() {
         again.close().await;
         // It has caught up: from here on the end cannot be lost.
         let text = fs::read_to_string(copy.join("ledger.head")).unwrap();
-        assert!(text.contains("sites 2 ") && text.contains("studies 1 "), "{text}");
+        assert!(
+            text.contains("sites 2 ") && text.contains("studies 1 "),
+            "{text}"
+        );
     }
 }
 
@@ -135,19 +151,33 @@ async fn an_entry_that_was_replaced_by_another_is_refused() {
     // A database of the same consortium, say, whose chains all hold.
     fs::copy(other.join("ledger.sqlite"), home.join("ledger.sqlite")).unwrap();
     let error = refused(&home).await;
-    assert!(matches!(&error, LedgerError::Behind { found, .. } if found == "another entry"), "{error}");
-    let mut raw =
-        sqlx::SqliteConnection::connect(&format!("sqlite://{}", other.join("ledger.sqlite").display()))
-            .await
-            .unwrap();
-    sqlx::raw_sql("DROP TRIGGER entry_remains; DELETE FROM entry").execute(&mut raw).await.unwrap();
+    assert!(
+        matches!(&error, LedgerError::Behind { found, .. } if found == "another entry"),
+        "{error}"
+    );
+    let mut raw = sqlx::SqliteConnection::connect(&format!(
+        "sqlite://{}",
+        other.join("ledger.sqlite").display()
+    ))
+    .await
+    .unwrap();
+    sqlx::raw_sql("DROP TRIGGER entry_remains; DELETE FROM entry")
+        .execute(&mut raw)
+        .await
+        .unwrap();
     raw.close().await.unwrap();
     let error = refused(&other).await;
-    assert!(error.to_string().contains("0 entries of stream `sites`, but entry 1 was written"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("0 entries of stream `sites`, but entry 1 was written"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
-async fn a_missing_or_damaged_head_is_accepted_by_a_person_and_a_ledger_behind_a_sound_one_is_not() {
+async fn a_missing_or_damaged_head_is_accepted_by_a_person_and_a_ledger_behind_a_sound_one_is_not()
+{
     let dir = tempfile::tempdir().unwrap();
     let home = dir.path().join("home");
     let ledger = Ledger::create(&home).await.unwrap();
@@ -162,7 +192,10 @@ async fn a_missing_or_damaged_head_is_accepted_by_a_person_and_a_ledger_behind_a
             Some(bytes) => fs::write(&head, bytes).unwrap(),
         }
         let error = refused(&home).await;
-        assert!(error.to_string().contains("ledger.head") && error.to_string().contains("accept"), "{error}");
+        assert!(
+            error.to_string().contains("ledger.head") && error.to_string().contains("accept"),
+            "{error}"
+        );
         assert!(Ledger::accept(&home).await.unwrap().is_sound());
         Ledger::open(&home).await.unwrap().close().await;
     }

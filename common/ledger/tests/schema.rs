@@ -26,15 +26,33 @@ const SCHEMA_1: &str = "
 
 /// Chains of the entries below, computed apart from this crate as `GOLDEN` in `src/record.rs` was.
 const ENTRIES: [(&str, i64, &[u8], &str); 3] = [
-    ("s", 1, b"x", "056338f2fe6742829623a4c0c16fda0340d6a0f7d70110a6e77de1498c990f79"),
-    ("s", 2, b"y", "4feb7339f3d7cb8dd58b336f8d76dfc4e46d07852c4dacedb699699cf3f0e281"),
-    ("members", 1, b"", "555bc0534724f3ae5ffa11da6d83195a6b8f78959928226915c4cf5251a7ef51"),
+    (
+        "s",
+        1,
+        b"x",
+        "056338f2fe6742829623a4c0c16fda0340d6a0f7d70110a6e77de1498c990f79",
+    ),
+    (
+        "s",
+        2,
+        b"y",
+        "4feb7339f3d7cb8dd58b336f8d76dfc4e46d07852c4dacedb699699cf3f0e281",
+    ),
+    (
+        "members",
+        1,
+        b"",
+        "555bc0534724f3ae5ffa11da6d83195a6b8f78959928226915c4cf5251a7ef51",
+    ),
 ];
 
 async fn written_by_the_first_release(dir: &Path) {
     let url = format!("sqlite://{}?mode=rwc", dir.join("ledger.sqlite").display());
     let mut file = SqliteConnection::connect(&url).await.unwrap();
-    sqlx::raw_sql("PRAGMA journal_mode = WAL").execute(&mut file).await.unwrap();
+    sqlx::raw_sql("PRAGMA journal_mode = WAL")
+        .execute(&mut file)
+        .await
+        .unwrap();
     sqlx::raw_sql(SCHEMA_1).execute(&mut file).await.unwrap();
     for (stream, version, entry, chain) in ENTRIES {
         let chain: Vec<u8> = chain
@@ -62,8 +80,14 @@ async fn a_file_of_schema_1_keeps_every_entry_and_takes_new_ones() {
     let ledger = Ledger::open(dir.path()).await.unwrap();
     for (stream, version, entry, chain) in ENTRIES {
         let recorded = ledger.read(stream, 1).await.unwrap();
-        let found = recorded.iter().find(|found| i64::try_from(found.version) == Ok(version)).unwrap();
-        assert_eq!((found.entry.as_slice(), found.chain.hex().as_str()), (entry, chain));
+        let found = recorded
+            .iter()
+            .find(|found| i64::try_from(found.version) == Ok(version))
+            .unwrap();
+        assert_eq!(
+            (found.entry.as_slice(), found.chain.hex().as_str()),
+            (entry, chain)
+        );
     }
     let next = ledger.append("members", 1, b"lyon").await.unwrap();
     let first = link(START, "members", 1, b"");
@@ -78,7 +102,12 @@ async fn the_first_releases_file_is_still_append_only() {
     Ledger::open(dir.path()).await.unwrap().close().await;
     let url = format!("sqlite://{}", dir.path().join("ledger.sqlite").display());
     let mut file = SqliteConnection::connect(&url).await.unwrap();
-    assert!(sqlx::raw_sql("DELETE FROM entry").execute(&mut file).await.is_err());
+    assert!(
+        sqlx::raw_sql("DELETE FROM entry")
+            .execute(&mut file)
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]
@@ -87,5 +116,8 @@ async fn an_appender_who_has_not_seen_the_old_entries_is_refused() {
     written_by_the_first_release(dir.path()).await;
     let ledger = Ledger::open(dir.path()).await.unwrap();
     let error = ledger.append("s", 0, b"z").await.unwrap_err();
-    assert!(matches!(error, LedgerError::Conflict { found: 2, .. }), "{error}");
+    assert!(
+        matches!(error, LedgerError::Conflict { found: 2, .. }),
+        "{error}"
+    );
 }

@@ -1,8 +1,10 @@
-//! The area under the ROC curve of one table's scores, with the interval of DeLong, DeLong and Clarke-Pearson (1988).
+//! The area under the ROC curve of one table's scores, with the interval of DeLong, DeLong and
+//! Clarke-Pearson (1988).
 //!
-//! The area is the mean placement of the events: the share of non-events that score lower, ties by half. Its variance is
-//! `var(placements of events) / events + var(placements of non-events) / non-events`; that of a difference of two areas on
-//! the same rows is the same of the differences of the placements.
+//! The area is the mean placement of the events: the share of non-events that score lower, ties by
+//! half. Its variance is `var(placements of events) / events + var(placements of non-events) /
+//! non-events`; that of a difference of two areas on the same rows is the same of the differences
+//! of the placements.
 
 use crate::normal::Z_95;
 
@@ -17,7 +19,8 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// Placements of the events among the non-events, and of the non-events among the events, in the order of the rows.
+/// Placements of the events among the non-events, and of the non-events among the events, in the
+/// order of the rows.
 #[derive(Debug, Clone)]
 pub(crate) struct Placements {
     events: Vec<f64>,
@@ -28,7 +31,11 @@ impl Interval {
     /// Estimate and interval from a variance.
     pub(crate) fn new(estimate: f64, variance: f64) -> Self {
         let half = Z_95 * variance.max(0.0).sqrt();
-        Self { estimate, low: estimate - half, high: estimate + half }
+        Self {
+            estimate,
+            low: estimate - half,
+            high: estimate + half,
+        }
     }
 
     /// The mean of these figures; they are two or more.
@@ -39,14 +46,21 @@ impl Interval {
 
     /// The same with both ends between 0 and 1.
     pub(crate) fn within_one(self) -> Self {
-        Self { low: self.low.max(0.0), high: self.high.min(1.0), ..self }
+        Self {
+            low: self.low.max(0.0),
+            high: self.high.min(1.0),
+            ..self
+        }
     }
 }
 
 /// Mean, and variance with ddof 1 (0 of a single figure).
 fn moments(values: &[f64]) -> (f64, f64) {
     let mean = values.iter().sum::<f64>() / (values.len() as f64).max(1.0);
-    let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
+    let squares: f64 = values
+        .iter()
+        .map(|value| (value - mean) * (value - mean))
+        .sum();
     (mean, squares / (values.len() as f64 - 1.0).max(1.0))
 }
 
@@ -54,7 +68,12 @@ impl Placements {
     /// Nothing where there are fewer than two events or two others: then there is no interval.
     pub(crate) fn of(scores: &[f64], y: &[f64]) -> Option<Self> {
         let class = |of: f64| -> Vec<f64> {
-            scores.iter().zip(y).filter(|(_, y)| **y == of).map(|(score, _)| *score).collect()
+            scores
+                .iter()
+                .zip(y)
+                .filter(|(_, y)| **y == of)
+                .map(|(score, _)| *score)
+                .collect()
         };
         let (events, others) = (class(1.0), class(0.0));
         if events.len() < 2 || others.len() < 2 {
@@ -76,14 +95,20 @@ impl Placements {
         };
         Some(Self {
             events: events.iter().map(|score| below(&low, *score)).collect(),
-            others: others.iter().map(|score| 1.0 - below(&high, *score)).collect(),
+            others: others
+                .iter()
+                .map(|score| 1.0 - below(&high, *score))
+                .collect(),
         })
     }
 
     /// The area and its variance.
     pub(crate) fn spread(&self) -> (f64, f64) {
         let ((area, events), (_, others)) = (moments(&self.events), moments(&self.others));
-        (area, events / self.events.len() as f64 + others / self.others.len() as f64)
+        (
+            area,
+            events / self.events.len() as f64 + others / self.others.len() as f64,
+        )
     }
 
     /// The area and its interval.
@@ -95,12 +120,16 @@ impl Placements {
     /// This area less another of the same rows.
     pub(crate) fn less(&self, other: &Self) -> Interval {
         let minus = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a - b).collect();
-        Self { events: minus(&self.events, &other.events), others: minus(&self.others, &other.others) }.area()
+        Self {
+            events: minus(&self.events, &other.events),
+            others: minus(&self.others, &other.others),
+        }
+        .area()
     }
 }
 
-/// The same of scores in rising bins, of which the rows without and with the event are counted: rows of one bin are ties.
-/// Nothing where there are fewer than two of either.
+/// The same of scores in rising bins, of which the rows without and with the event are counted:
+/// rows of one bin are ties. Nothing where there are fewer than two of either.
 pub(crate) fn binned(others: &[u64], events: &[u64]) -> Option<Interval> {
     let total = |counts: &[u64]| counts.iter().sum::<u64>() as f64;
     let (all_others, all_events) = (total(others), total(events));
@@ -118,9 +147,15 @@ pub(crate) fn binned(others: &[u64], events: &[u64]) -> Option<Interval> {
         of.iter().zip(among).map(place).collect()
     };
     let spread = |placements: Vec<(f64, f64)>, rows: f64| {
-        let mean = placements.iter().map(|(share, rows)| share * rows).sum::<f64>() / rows;
-        let squares: f64 =
-            placements.iter().map(|(share, rows)| rows * (share - mean) * (share - mean)).sum();
+        let mean = placements
+            .iter()
+            .map(|(share, rows)| share * rows)
+            .sum::<f64>()
+            / rows;
+        let squares: f64 = placements
+            .iter()
+            .map(|(share, rows)| rows * (share - mean) * (share - mean))
+            .sum();
         (mean, squares / (rows - 1.0) / rows)
     };
     let (area, of_events) = spread(placements(events, others, all_others, false), all_events);
@@ -144,7 +179,10 @@ mod tests {
         let same = placements.less(&placements);
         assert_eq!((same.estimate, same.low, same.high), (0.0, 0.0, 0.0));
         let worst = Placements::of(&[0.0, 1.0, 0.0, 1.0], &y).unwrap();
-        assert_eq!((worst.area().estimate, placements.less(&worst).estimate), (0.0, 0.875));
+        assert_eq!(
+            (worst.area().estimate, placements.less(&worst).estimate),
+            (0.0, 0.875)
+        );
         assert!(Placements::of(&[1.0, 2.0, 3.0], &[1.0, 0.0, 0.0]).is_none());
     }
     #[test]
@@ -155,8 +193,13 @@ mod tests {
             scores.flat_map(move |(bin, rows)| std::iter::repeat_n((bin as f64, y), rows as usize))
         };
         let (scores, y): (Vec<f64>, Vec<f64>) = rows(others, 0.0).chain(rows(events, 1.0)).unzip();
-        let (got, want) = (binned(&others, &events).unwrap(), Placements::of(&scores, &y).unwrap().area());
-        assert!((got.estimate - want.estimate).abs() < 1e-15 && (got.high - want.high).abs() < 1e-15);
+        let (got, want) = (
+            binned(&others, &events).unwrap(),
+            Placements::of(&scores, &y).unwrap().area(),
+        );
+        assert!(
+            (got.estimate - want.estimate).abs() < 1e-15 && (got.high - want.high).abs() < 1e-15
+        );
         assert_eq!(binned(&others, &[0, 1, 0, 0]), None);
     }
 }

@@ -1,4 +1,5 @@
-//! The first round of every method but `count`: is there enough of each column, at enough sites? Nothing else is asked before.
+//! The first round of every method but `count`: is there enough of each column, at enough sites?
+//! Nothing else is asked before.
 //!
 //! ```text
 //! census -> [ for each column, level, term: 1 where this site has it | rows, events, others, each rounded at the site
@@ -16,19 +17,22 @@
 //! | a cell of a histogram that is released | at least five rows: what is at too few sites is withheld there |
 //! | the outcome, yes or no; a group that a coefficient stands for (`cells.rs`) | a row; and how many, rounded |
 //!
-//! Five is `min_cell`. Whether a run ends says of the sites only that they are too few, and not how many.
+//! Five is `min_cell`. Whether a run ends says of the sites only that they are too few, and not how
+//! many.
 //!
-//! A sum over fewer than `min_sites` sites tells of fewer than a steward agreed to, whatever stands around it: a level that lies at
-//! one site is that site, and so is a number that is the same for all patients of a site. The others are then the totals less it.
-//! So what is at fewer sites ends the run with its name, before anything is added up. Nothing is left out in silence: the
-//! proposer joins levels or leaves the column out. That one site of all has one value only of a number is no reason; of a yes and a
-//! no, as of levels, there must be enough sites.
+//! A sum over fewer than `min_sites` sites tells of fewer than a steward agreed to, whatever stands
+//! around it: a level that lies at one site is that site, and so is a number that is the same for
+//! all patients of a site. The others are then the totals less it. So what is at fewer sites ends
+//! the run with its name, before anything is added up. Nothing is left out in silence: the proposer
+//! joins levels or leaves the column out. That one site of all has one value only of a number is no
+//! reason; of a yes and a no, as of levels, there must be enough sites.
 //!
-//! A study that goes on without a lost site asks for one site more, as long as there are more than `min_sites`: what was counted then
-//! holds for those that are left.
+//! A study that goes on without a lost site asks for one site more, as long as there are more than
+//! `min_sites`: what was counted then holds for those that are left.
 //!
-//! Only rows of weight above 0 are counted. Rows, events and others are rounded as `count` rounds them, to tens and fewer than
-//! five as none: so few events *in all* that none are certain (no site has five, and fewer sites than `min_cell` have one) end the run too.
+//! Only rows of weight above 0 are counted. Rows, events and others are rounded as `count` rounds
+//! them, to tens and fewer than five as none: so few events *in all* that none are certain (no site
+//! has five, and fewer sites than `min_cell` have one) end the run too.
 
 mod cells; // groups that a coefficient stands for
 mod seen; //  the rows that count
@@ -69,11 +73,13 @@ canonical! {
         pub group: Option<Grouping>,
         /// Fewest sites that have a column, a level or different values.
         pub min_sites: u32,
-        /// Sites that the run may lose after this round; so many more must have it, as long as there are more than `min_sites`.
+        /// Sites that the run may lose after this round; so many more must have it, as long as
+        /// there are more than `min_sites`.
         pub spare: u32,
         /// Fewest events, and rows without one.
         pub min_cell: u32,
-        /// Whether the method tells coefficients with their errors: of yes/no columns and categories alone they are counts.
+        /// Whether the method tells coefficients with their errors: of yes/no columns and
+        /// categories alone they are counts.
         pub crosses: bool,
     }
 }
@@ -118,8 +124,8 @@ canonical! {
         pub others: u64,
         /// Sites that have a row in each cell of the histograms that are released.
         pub bins: Vec<u32>,
-        /// The place of what there is not enough of, then the run is over: behind all that is asked the events, then the rows without
-        /// one, then the groups of patients.
+        /// The place of what there is not enough of, then the run is over: behind all that is asked
+        /// the events, then the rows without one, then the groups of patients.
         pub lack: Option<u32>,
     }
 }
@@ -143,23 +149,51 @@ impl Beside {
 
 impl Census {
     pub(crate) fn check(&self, beside: &Beside) -> Result<(), RecipeError> {
-        beside.terms.as_ref().filter(|_| self.crosses).map_or(Ok(()), cells::check)?;
+        beside
+            .terms
+            .as_ref()
+            .filter(|_| self.crosses)
+            .map_or(Ok(()), cells::check)?;
         let held = |category: &Category| {
             let end = (category.first as usize).saturating_add(category.of.levels.len());
             category.of.levels.len() >= 2 && end <= self.columns.len() + 1
         };
-        require(self.categories.iter().all(held), "levels", "those of columns of the study")?;
-        require((3..=1000).contains(&self.min_sites), "min_sites", "from 3 to 1000")?;
-        require(self.spare <= 1, "on_site_loss", "a loss of one site at most")?;
-        require((2..=1000).contains(&self.min_cell), "min_cell", "from 2 to 1000")
+        require(
+            self.categories.iter().all(held),
+            "levels",
+            "those of columns of the study",
+        )?;
+        require(
+            (3..=1000).contains(&self.min_sites),
+            "min_sites",
+            "from 3 to 1000",
+        )?;
+        require(
+            self.spare <= 1,
+            "on_site_loss",
+            "a loss of one site at most",
+        )?;
+        require(
+            (2..=1000).contains(&self.min_cell),
+            "min_cell",
+            "from 2 to 1000",
+        )
     }
 
-    /// All that is counted, in order; with rows, whether they have it. `beside` has those terms of the method that are not columns
-    /// themselves.
-    fn things(&self, beside: &Beside, rows: Option<&Rows<'_>>) -> Result<Vec<(Thing, bool)>, RecipeError> {
-        let seen = rows.map(|rows| Seen { rows, least: self.min_cell as usize });
+    /// All that is counted, in order; with rows, whether they have it. `beside` has those terms of
+    /// the method that are not columns themselves.
+    fn things(
+        &self,
+        beside: &Beside,
+        rows: Option<&Rows<'_>>,
+    ) -> Result<Vec<(Thing, bool)>, RecipeError> {
+        let seen = rows.map(|rows| Seen {
+            rows,
+            least: self.min_cell as usize,
+        });
         let column = |at: usize| {
-            rows.filter(|rows| at < rows.x.ncols()).map(|rows| rows.x.index_axis_move(Axis(1), at))
+            rows.filter(|rows| at < rows.x.ncols())
+                .map(|rows| rows.x.index_axis_move(Axis(1), at))
         };
         let any = |of: Option<ArrayView1<'_, f64>>, is: &dyn Fn(f64) -> bool| {
             seen.as_ref().is_some_and(|seen| seen.any(of, is))
@@ -168,7 +202,8 @@ impl Census {
             seen.as_ref().is_some_and(|seen| seen.many(of, is))
         };
         let varies = |of: Option<ArrayView1<'_, f64>>, least: u32| {
-            seen.as_ref().is_some_and(|seen| seen.varies(of, least as usize))
+            seen.as_ref()
+                .is_some_and(|seen| seen.varies(of, least as usize))
         };
         let mut things = Vec::new();
         let dummies = |category: &Category| {
@@ -176,27 +211,47 @@ impl Census {
             first..first + category.of.levels.len() - 1
         };
         for (at, name) in self.columns.iter().enumerate() {
-            if !self.categories.iter().any(|category| dummies(category).contains(&at)) {
+            if !self
+                .categories
+                .iter()
+                .any(|category| dummies(category).contains(&at))
+            {
                 things.push((Thing::Value(name.clone()), many(column(at), &|_| true)));
                 let other = |value: f64| value != 0.0 && value != 1.0;
                 things.push((Thing::Other(name.clone()), many(column(at), &other)));
-                things.push((Thing::Varies(name.clone()), varies(column(at), self.min_cell)));
-                things.push((Thing::Yes(name.clone()), any(column(at), &|value| value == 1.0)));
-                things.push((Thing::No(name.clone()), any(column(at), &|value| value == 0.0)));
+                things.push((
+                    Thing::Varies(name.clone()),
+                    varies(column(at), self.min_cell),
+                ));
+                things.push((
+                    Thing::Yes(name.clone()),
+                    any(column(at), &|value| value == 1.0),
+                ));
+                things.push((
+                    Thing::No(name.clone()),
+                    any(column(at), &|value| value == 0.0),
+                ));
             }
         }
         for category in &self.categories {
-            let level = |name: &String, is| (Thing::Level(category.of.column.clone(), name.clone()), is);
+            let level =
+                |name: &String, is| (Thing::Level(category.of.column.clone(), name.clone()), is);
             let levels: Vec<_> = category.of.levels.iter().zip(0_usize..).collect();
             // The reference is where no other level is.
             let total = rows.map(|rows| {
                 let columns = dummies(category).filter(|at| *at < rows.x.ncols());
-                columns.fold(ndarray::Array1::zeros(rows.x.nrows()), |sum, at| sum + rows.x.column(at))
+                columns.fold(ndarray::Array1::zeros(rows.x.nrows()), |sum, at| {
+                    sum + rows.x.column(at)
+                })
             });
             for (name, at) in levels {
                 let is = match at {
-                    0 => any(total.as_ref().map(|total| total.view()), &|value| value == 0.0),
-                    _ => any(column(category.first as usize + at - 1), &|value| value == 1.0),
+                    0 => any(total.as_ref().map(|total| total.view()), &|value| {
+                        value == 0.0
+                    }),
+                    _ => any(column(category.first as usize + at - 1), &|value| {
+                        value == 1.0
+                    }),
                 };
                 things.push(level(name, is));
             }
@@ -204,7 +259,10 @@ impl Census {
         if let Some(design) = &beside.terms {
             let expanded = rows.map(|rows| design.expand(rows)).transpose()?;
             for (at, name) in design.names().into_iter().enumerate() {
-                things.push((Thing::Varies(name), varies(expanded.as_ref().map(|all| all.column(at)), 1)));
+                things.push((
+                    Thing::Varies(name),
+                    varies(expanded.as_ref().map(|all| all.column(at)), 1),
+                ));
             }
         }
         for (at, knots) in &beside.knots {
@@ -217,11 +275,16 @@ impl Census {
         }
         let y = rows.and_then(|rows| rows.y);
         match &self.outcome {
-            Some(Explained::Number(name)) => things.push((Thing::Varies(name.clone()), varies(y, 1))),
+            Some(Explained::Number(name)) => {
+                things.push((Thing::Varies(name.clone()), varies(y, 1)))
+            }
             Some(Explained::YesNo(name) | Explained::Event(name)) => {
                 let event = matches!(self.outcome, Some(Explained::Event(_)));
                 things.push((Thing::With(name.clone()), any(y, &|value| value == 1.0)));
-                things.push((Thing::Without(name.clone(), event), any(y, &|value| value == 0.0)));
+                things.push((
+                    Thing::Without(name.clone(), event),
+                    any(y, &|value| value == 0.0),
+                ));
             }
             None => {}
         }
@@ -241,9 +304,14 @@ impl Census {
             let within = seen.as_ref().map(|seen| seen.by_group(group.levels.len()));
             for (level, name) in group.levels.iter().enumerate() {
                 let inside = |value: f64| value == level as f64;
-                things.push((Thing::Level(group.column.clone(), name.clone()), any(places, &inside)));
+                things.push((
+                    Thing::Level(group.column.clone(), name.clone()),
+                    any(places, &inside),
+                ));
                 for (at, column) in self.columns.iter().enumerate() {
-                    let rows = within.as_ref().and_then(|counts| counts.get(level)?.get(at));
+                    let rows = within
+                        .as_ref()
+                        .and_then(|counts| counts.get(level)?.get(at));
                     let is = rows.is_some_and(|rows| *rows > 0);
                     things.push((Thing::Within(column.clone(), name.clone()), is));
                 }
@@ -270,7 +338,15 @@ impl Census {
     }
 
     pub(crate) fn start(&self) -> Tally {
-        Tally { asked: false, sites: 0, rows: 0, events: 0, others: 0, bins: Vec::new(), lack: None }
+        Tally {
+            asked: false,
+            sites: 0,
+            rows: 0,
+            events: 0,
+            others: 0,
+            bins: Vec::new(),
+            lack: None,
+        }
     }
 
     pub(crate) fn ask(&self, beside: &Beside) -> Result<Layout, RecipeError> {
@@ -294,23 +370,39 @@ impl Census {
     /// A site's answer. The rows have passed the checks of the method.
     pub(crate) fn answer(&self, beside: &Beside, rows: &Rows<'_>) -> Result<Vec<f64>, RecipeError> {
         if rows.x.ncols() != self.columns.len() {
-            return Err(RecipeError::Columns { expected: self.columns.len(), found: rows.x.ncols() });
+            return Err(RecipeError::Columns {
+                expected: self.columns.len(),
+                found: rows.x.ncols(),
+            });
         }
-        let mut values: Vec<f64> =
-            self.things(beside, Some(rows))?.iter().map(|(_, is)| f64::from(u8::from(*is))).collect();
-        let seen = Seen { rows, least: self.min_cell as usize };
+        let mut values: Vec<f64> = self
+            .things(beside, Some(rows))?
+            .iter()
+            .map(|(_, is)| f64::from(u8::from(*is)))
+            .collect();
+        let seen = Seen {
+            rows,
+            least: self.min_cell as usize,
+        };
         let all = match rows.weight {
             Some(weight) => seen.of(weight).count(),
             None => rows.x.nrows(),
         };
         values.push(self.rounded(all));
         if self.figures() > 1 {
-            let of = |what: f64| rows.y.map_or(0, |y| seen.of(y).filter(|value| *value == what).count());
+            let of = |what: f64| {
+                rows.y
+                    .map_or(0, |y| seen.of(y).filter(|value| *value == what).count())
+            };
             values.extend([self.rounded(of(1.0)), self.rounded(of(0.0))]);
         }
         let cells = self.cells(beside, Some(rows))?;
         values.extend(cells.iter().map(|cell| f64::from(u8::from(cell.rows > 0))));
-        values.extend(cells.iter().map(|cell| f64::from(u8::from(cell.rows >= self.min_cell as usize))));
+        values.extend(
+            cells
+                .iter()
+                .map(|cell| f64::from(u8::from(cell.rows >= self.min_cell as usize))),
+        );
         values.extend(cells.iter().map(|cell| self.rounded(cell.rows)));
         for (at, edges) in &beside.bins {
             let column: Array1<f64> = if *at < rows.x.ncols() {
@@ -349,9 +441,21 @@ impl Census {
         let bins = values.counts(beside.cells(), "sites of the first round")?;
         values.end()?;
         let all = u64::from(sum.sites);
-        let some = sites.iter().chain(&crossed[0]).chain(&crossed[1]).chain(&bins).any(|sites| *sites > all);
-        if some || rounded.iter().chain(&crossed[2]).any(|rows| !rows.is_multiple_of(MULTIPLE)) {
-            return Err(RecipeError::Implausible { what: "the first round" });
+        let some = sites
+            .iter()
+            .chain(&crossed[0])
+            .chain(&crossed[1])
+            .chain(&bins)
+            .any(|sites| *sites > all);
+        if some
+            || rounded
+                .iter()
+                .chain(&crossed[2])
+                .any(|rows| !rows.is_multiple_of(MULTIPLE))
+        {
+            return Err(RecipeError::Implausible {
+                what: "the first round",
+            });
         }
         let count = |at: usize| rounded.get(at).copied().unwrap_or_default();
         let lack = self
@@ -373,7 +477,8 @@ impl Census {
         })
     }
 
-    /// Fewest of so many sites that must have a thing: enough are left when the run has lost those it may lose.
+    /// Fewest of so many sites that must have a thing: enough are left when the run has lost those
+    /// it may lose.
     pub(crate) fn least(&self, all: u32) -> u32 {
         self.min_sites + self.spare.min(all.saturating_sub(self.min_sites))
     }
@@ -389,20 +494,30 @@ impl Census {
         let numbers = Self::numbers_among(things, sites);
         let yes_no = |column: &str| {
             !numbers.contains(&column)
-                && things.iter().any(|(thing, _)| *thing == Thing::Yes(column.to_owned()))
+                && things
+                    .iter()
+                    .any(|(thing, _)| *thing == Thing::Yes(column.to_owned()))
         };
-        let few = things.iter().zip(sites).position(|((thing, _), sites)| match thing {
-            Thing::Yes(column) | Thing::No(column) if !yes_no(column) => false,
-            // Of a yes or no both are asked for.
-            Thing::Varies(column) if yes_no(column) => false,
-            _ => !thing.is_enough(*sites, all, least),
-        });
+        let few = things
+            .iter()
+            .zip(sites)
+            .position(|((thing, _), sites)| match thing {
+                Thing::Yes(column) | Thing::No(column) if !yes_no(column) => false,
+                // Of a yes or no both are asked for.
+                Thing::Varies(column) if yes_no(column) => false,
+                _ => !thing.is_enough(*sites, all, least),
+            });
         few.or_else(|| {
-            things.iter().zip(sites).find_map(|((thing, _), sites)| match thing {
-                Thing::With(_) if !self.certain(events, *sites) => Some(things.len()),
-                Thing::Without(_, false) if !self.certain(others, *sites) => Some(things.len() + 1),
-                _ => None,
-            })
+            things
+                .iter()
+                .zip(sites)
+                .find_map(|((thing, _), sites)| match thing {
+                    Thing::With(_) if !self.certain(events, *sites) => Some(things.len()),
+                    Thing::Without(_, false) if !self.certain(others, *sites) => {
+                        Some(things.len() + 1)
+                    }
+                    _ => None,
+                })
         })
     }
 
@@ -436,7 +551,9 @@ impl Census {
             cell => match self.cells(beside, None) {
                 Ok(cells) => cells
                     .get(cell - 2)
-                    .map_or(RecipeError::Mismatch { what: "state" }, |cell| cell.error(self.min_cell)),
+                    .map_or(RecipeError::Mismatch { what: "state" }, |cell| {
+                        cell.error(self.min_cell)
+                    }),
                 Err(error) => error,
             },
         }
@@ -445,9 +562,15 @@ impl Census {
     /// Too few rows with or without the outcome.
     pub(crate) fn few(&self, which: &'static str) -> RecipeError {
         let outcome = match &self.outcome {
-            Some(Explained::YesNo(name) | Explained::Number(name) | Explained::Event(name)) => name.clone(),
+            Some(Explained::YesNo(name) | Explained::Number(name) | Explained::Event(name)) => {
+                name.clone()
+            }
             None => String::new(),
         };
-        RecipeError::FewEvents { outcome, which, least: self.min_cell }
+        RecipeError::FewEvents {
+            outcome,
+            which,
+            least: self.min_cell,
+        }
     }
 }

@@ -1,14 +1,16 @@
-//! Whether a study is feasible: how many rows, and rows with the outcome, the sites have together. One round.
+//! Whether a study is feasible: how many rows, and rows with the outcome, the sites have together.
+//! One round.
 //!
 //! ```text
 //! count -> [ rows | sites below | rows with the outcome | sites below ]        the last two only with an outcome
 //! ```
 //!
-//! A site rounds its count to a multiple of `multiple`; a count below `min_cell` is answered as 0, and the site adds 1 to
-//! the sites below. So the suppression is made at the site, before anything is added: the sum cannot show a small cohort.
-//! The true total differs from the sum by at most `multiple / 2` for each site that is not below, and by less than
-//! `min_cell` for each that is. An empty cohort is below too. Rows without the outcome that are fewer than `min_cell` make
-//! the rows with it as good as known: then they are answered as 0 as well.
+//! A site rounds its count to a multiple of `multiple`; a count below `min_cell` is answered as 0,
+//! and the site adds 1 to the sites below. So the suppression is made at the site, before anything
+//! is added: the sum cannot show a small cohort. The true total differs from the sum by at most
+//! `multiple / 2` for each site that is not below, and by less than `min_cell` for each that is. An
+//! empty cohort is below too. Rows without the outcome that are fewer than `min_cell` make the rows
+//! with it as good as known: then they are answered as 0 as well.
 
 use crate::error::{MOST_ROWS, RecipeError, require};
 use crate::moments::{counts, exact};
@@ -69,16 +71,32 @@ pub struct CountOutcome {
 impl Count {
     /// Rows alone, in tens, from 5.
     pub fn new(outcome: Option<String>) -> Self {
-        Self { outcome, multiple: 10, min_cell: 5 }
+        Self {
+            outcome,
+            multiple: 10,
+            min_cell: 5,
+        }
     }
 
     pub(crate) fn check(&self) -> Result<(), RecipeError> {
-        require((1..=1000).contains(&self.multiple), "multiple", "from 1 to 1000")?;
-        require((1..=1000).contains(&self.min_cell), "min_cell", "from 1 to 1000")
+        require(
+            (1..=1000).contains(&self.multiple),
+            "multiple",
+            "from 1 to 1000",
+        )?;
+        require(
+            (1..=1000).contains(&self.min_cell),
+            "min_cell",
+            "from 1 to 1000",
+        )
     }
 
     pub(crate) fn start(&self) -> CountState {
-        CountState { rounds: 0, sites: 0, counts: Vec::new() }
+        CountState {
+            rounds: 0,
+            sites: 0,
+            counts: Vec::new(),
+        }
     }
 
     /// How many counts it makes.
@@ -89,23 +107,38 @@ impl Count {
     pub(crate) fn ask(&self, state: &CountState) -> Option<Layout> {
         // Rounding up can exceed the most rows by half a multiple.
         let most = MOST_ROWS + f64::from(self.multiple);
-        state.counts.is_empty().then(|| exact(vec![counts(2 * self.figures(), most)]))
+        state
+            .counts
+            .is_empty()
+            .then(|| exact(vec![counts(2 * self.figures(), most)]))
     }
 
     pub(crate) fn answer(&self, rows: &Rows<'_>) -> Result<Vec<f64>, RecipeError> {
         let all = rows.x.nrows() as u64;
         if all as f64 > MOST_ROWS {
-            return Err(RecipeError::TooManyRows { rows: all, most: MOST_ROWS as u64 });
+            return Err(RecipeError::TooManyRows {
+                rows: all,
+                most: MOST_ROWS as u64,
+            });
         }
         let mut values = self.rounded(all, all).to_vec();
         if let Some(outcome) = &self.outcome {
-            let y = rows
-                .y
-                .filter(|y| y.len() as u64 == all)
-                .ok_or_else(|| RecipeError::NoOutcome { outcome: outcome.clone(), rows: rows.x.nrows() })?;
-            let other = y.iter().filter(|value| **value != 0.0 && **value != 1.0).count();
+            let y =
+                rows.y
+                    .filter(|y| y.len() as u64 == all)
+                    .ok_or_else(|| RecipeError::NoOutcome {
+                        outcome: outcome.clone(),
+                        rows: rows.x.nrows(),
+                    })?;
+            let other = y
+                .iter()
+                .filter(|value| **value != 0.0 && **value != 1.0)
+                .count();
             if other > 0 {
-                return Err(RecipeError::NotBinary { outcome: outcome.clone(), rows: other });
+                return Err(RecipeError::NotBinary {
+                    outcome: outcome.clone(),
+                    rows: other,
+                });
             }
             let events = y.iter().filter(|value| **value == 1.0).count() as u64;
             values.extend(self.rounded(events, all - events));
@@ -113,7 +146,8 @@ impl Count {
         Ok(values)
     }
 
-    /// A count to the nearest multiple, or 0 and a mark when it or what is left of the rows is small.
+    /// A count to the nearest multiple, or 0 and a mark when it or what is left of the rows is
+    /// small.
     fn rounded(&self, count: u64, rest: u64) -> [f64; 2] {
         let (least, multiple) = (u64::from(self.min_cell), u64::from(self.multiple));
         if count < least || rest < least {
@@ -130,26 +164,45 @@ impl Count {
         let mut found = Vec::new();
         for _ in 0..self.figures() {
             let pair = values.counts(2, "rounded counts")?;
-            let (rows, below) =
-                (pair.first().copied().unwrap_or_default(), pair.last().copied().unwrap_or_default());
+            let (rows, below) = (
+                pair.first().copied().unwrap_or_default(),
+                pair.last().copied().unwrap_or_default(),
+            );
             if below > u64::from(sum.sites) || !rows.is_multiple_of(u64::from(self.multiple)) {
-                return Err(RecipeError::Implausible { what: "rounded counts" });
+                return Err(RecipeError::Implausible {
+                    what: "rounded counts",
+                });
             }
             found.push(Rounded { rows, below });
         }
         values.end()?;
-        Ok(CountState { rounds: state.rounds + 1, sites: sum.sites, counts: found })
+        Ok(CountState {
+            rounds: state.rounds + 1,
+            sites: sum.sites,
+            counts: found,
+        })
     }
 
     pub(crate) fn outcome(&self, state: &CountState) -> Result<CountOutcome, RecipeError> {
         let mut counts = state.counts.iter().cloned();
-        let rows = counts.next().ok_or(RecipeError::Unfinished { phase: state.phase() })?;
-        Ok(CountOutcome { rounds: state.rounds, sites: state.sites, rows, events: counts.next() })
+        let rows = counts.next().ok_or(RecipeError::Unfinished {
+            phase: state.phase(),
+        })?;
+        Ok(CountOutcome {
+            rounds: state.rounds,
+            sites: state.sites,
+            rows,
+            events: counts.next(),
+        })
     }
 }
 
 impl CountState {
     pub(crate) fn phase(&self) -> &'static str {
-        if self.counts.is_empty() { "count" } else { "finished" }
+        if self.counts.is_empty() {
+            "count"
+        } else {
+            "finished"
+        }
     }
 }

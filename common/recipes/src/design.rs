@@ -1,6 +1,6 @@
-//! The columns a regression is fitted on, made from the columns of the table: each is a product of functions of columns.
-//! A site expands its rows in `answer`. Nothing of a design is learned from data but knots that the formula leaves open
-//! ([`Shape::Sought`]): [`Design::placed`] has them.
+//! The columns a regression is fitted on, made from the columns of the table: each is a product of
+//! functions of columns. A site expands its rows in `answer`. Nothing of a design is learned from
+//! data but knots that the formula leaves open ([`Shape::Sought`]): [`Design::placed`] has them.
 //!
 //! ```text
 //! table     age   male   sbp                              design.columns
@@ -16,7 +16,8 @@ use motet_secagg::canonical;
 use ndarray::{Array2, ArrayView1};
 
 canonical! {
-    /// Terms over the columns of a table. The intercept is not among them: every regression has its own.
+    /// Terms over the columns of a table. The intercept is not among them: every regression has its
+    /// own.
     #[derive(Debug, Clone, PartialEq)]
     pub struct Design {
         /// Columns of the table.
@@ -70,7 +71,10 @@ impl Design {
     pub fn plain(columns: Vec<String>) -> Self {
         let term = |(at, name): (usize, &String)| Term {
             name: name.clone(),
-            factors: vec![Factor { column: at as u32, shape: Shape::Plain }],
+            factors: vec![Factor {
+                column: at as u32,
+                shape: Shape::Plain,
+            }],
         };
         let terms = columns.iter().enumerate().map(term).collect();
         Self { columns, terms }
@@ -94,11 +98,21 @@ impl Design {
         let mut design = self.clone();
         for term in &mut design.terms {
             for factor in &mut term.factors {
-                let Shape::Sought(sought) = factor.shape else { continue };
-                let column = self.columns.get(factor.column as usize).map(String::as_str).unwrap_or_default();
-                let mine =
-                    |placed: &&Placed| (placed.column, placed.degrees) == (factor.column, sought.degrees);
-                let found = all.iter().find(mine).and_then(|placed| placed.function(sought.at, column));
+                let Shape::Sought(sought) = factor.shape else {
+                    continue;
+                };
+                let column = self
+                    .columns
+                    .get(factor.column as usize)
+                    .map(String::as_str)
+                    .unwrap_or_default();
+                let mine = |placed: &&Placed| {
+                    (placed.column, placed.degrees) == (factor.column, sought.degrees)
+                };
+                let found = all
+                    .iter()
+                    .find(mine)
+                    .and_then(|placed| placed.function(sought.at, column));
                 if let Some((name, spline)) = found {
                     term.name = term.name.replacen(&sought.name(column), &name, 1);
                     factor.shape = Shape::Spline(spline);
@@ -119,7 +133,8 @@ impl Design {
     /// [`RecipeError::Parameter`].
     pub fn check(&self) -> Result<(), RecipeError> {
         check_columns(&self.columns)?;
-        let names: std::collections::BTreeSet<&String> = self.terms.iter().map(|term| &term.name).collect();
+        let names: std::collections::BTreeSet<&String> =
+            self.terms.iter().map(|term| &term.name).collect();
         let good = |factor: &Factor| {
             let shape = match &factor.shape {
                 Shape::Plain | Shape::Log => true,
@@ -133,7 +148,10 @@ impl Design {
             !self.terms.is_empty()
                 && self.terms.len() <= MOST_COLUMNS
                 && names.len() == self.terms.len()
-                && self.terms.iter().all(|term| !term.factors.is_empty() && term.factors.iter().all(good)),
+                && self
+                    .terms
+                    .iter()
+                    .all(|term| !term.factors.is_empty() && term.factors.iter().all(good)),
             "formula",
             "1 to 1024 different terms over the columns",
         )
@@ -142,7 +160,8 @@ impl Design {
     /// A site's rows as the regression sees them: one line a row, one column a term.
     ///
     /// # Errors
-    /// The table has other columns, or values that are missing, infinite or outside of a function's range.
+    /// The table has other columns, or values that are missing, infinite or outside of a function's
+    /// range.
     pub fn expand(&self, rows: &Rows<'_>) -> Result<Array2<f64>, RecipeError> {
         let x = rows.of(&self.columns)?;
         for (values, column) in x.columns().into_iter().zip(&self.columns) {
@@ -164,7 +183,10 @@ impl Design {
 fn finite(values: ArrayView1<'_, f64>, column: &str) -> Result<(), RecipeError> {
     match values.iter().filter(|value| !value.is_finite()).count() {
         0 => Ok(()),
-        rows => Err(RecipeError::NotFinite { column: column.to_owned(), rows }),
+        rows => Err(RecipeError::NotFinite {
+            column: column.to_owned(),
+            rows,
+        }),
     }
 }
 
@@ -195,7 +217,10 @@ mod tests {
     use super::*;
 
     fn design(terms: Vec<Term>) -> Design {
-        Design { columns: vec!["a".into(), "b".into()], terms }
+        Design {
+            columns: vec!["a".into(), "b".into()],
+            terms,
+        }
     }
 
     fn factor(column: u32, shape: Shape) -> Factor {
@@ -208,7 +233,10 @@ mod tests {
             name: "a:I(b^3)".into(),
             factors: vec![factor(0, Shape::Plain), factor(1, Shape::Power(3))],
         };
-        let log = Term { name: "log(b)".into(), factors: vec![factor(1, Shape::Log)] };
+        let log = Term {
+            name: "log(b)".into(),
+            factors: vec![factor(1, Shape::Log)],
+        };
         let design = design(vec![product, log]);
         let x = ndarray::arr2(&[[3.0, 2.0], [1.0, 1.0]]);
         let got = design.expand(&Rows::new(x.view())).unwrap();
@@ -216,7 +244,10 @@ mod tests {
         let zero = ndarray::arr2(&[[3.0, 0.0], [1.0, 1.0]]);
         assert_eq!(
             design.expand(&Rows::new(zero.view())).unwrap_err(),
-            RecipeError::NotFinite { column: "log(b)".into(), rows: 1 }
+            RecipeError::NotFinite {
+                column: "log(b)".into(),
+                rows: 1
+            }
         );
     }
 
@@ -226,11 +257,17 @@ mod tests {
         assert_eq!(good.check(), Ok(()));
         assert_eq!(good.names(), ["a", "b"]);
         let bad = |terms: Vec<Term>| design(terms).check().is_err();
-        let term = |factors: Vec<Factor>| Term { name: "t".into(), factors };
+        let term = |factors: Vec<Factor>| Term {
+            name: "t".into(),
+            factors,
+        };
         assert!(bad(vec![]));
         assert!(bad(vec![term(vec![])]));
         assert!(bad(vec![term(vec![factor(2, Shape::Plain)])]));
         assert!(bad(vec![term(vec![factor(0, Shape::Power(1))])]));
-        assert!(bad(vec![term(vec![factor(0, Shape::Plain)]), term(vec![factor(1, Shape::Plain)])]));
+        assert!(bad(vec![
+            term(vec![factor(0, Shape::Plain)]),
+            term(vec![factor(1, Shape::Plain)])
+        ]));
     }
 }

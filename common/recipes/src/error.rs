@@ -3,14 +3,17 @@
 use motet_secagg::canonical;
 use motet_secagg::quantise::InputRefusal;
 
-/// The most columns a recipe takes: its second moments are then half a million numbers, the largest vector of an exact fit.
+/// The most columns a recipe takes: its second moments are then half a million numbers, the largest
+/// vector of an exact fit.
 pub(crate) const MOST_COLUMNS: usize = 1024;
 
-/// The most rows one site may hold (2^31, so that a row count is a weight); more than any health register has persons.
+/// The most rows one site may hold (2^31, so that a row count is a weight); more than any health
+/// register has persons.
 pub(crate) const MOST_ROWS: f64 = 2_147_483_648.0;
 
 canonical! {
-    /// The sums themselves show that this fit has no answer. It is part of the chained state: every node sees the same.
+    /// The sums themselves show that this fit has no answer. It is part of the chained state: every
+    /// node sees the same.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum Stuck {
         /// This column has the same value in every row.
@@ -68,7 +71,9 @@ pub enum RecipeError {
         rows: usize,
     },
     /// The outcome is not 0 or 1.
-    #[error("outcome `{outcome}` is neither 0 nor 1 in {rows} rows: declare it as bool in the schema")]
+    #[error(
+        "outcome `{outcome}` is neither 0 nor 1 in {rows} rows: declare it as bool in the schema"
+    )]
     NotBinary {
         /// The recipe's outcome.
         outcome: String,
@@ -142,7 +147,9 @@ pub enum RecipeError {
         columns: String,
     },
     /// A column holds values that are not numbers.
-    #[error("column `{column}` is missing or infinite in {rows} rows: only complete rows can take part")]
+    #[error(
+        "column `{column}` is missing or infinite in {rows} rows: only complete rows can take part"
+    )]
     NotFinite {
         /// The column.
         column: String,
@@ -170,7 +177,9 @@ pub enum RecipeError {
         rows: usize,
     },
     /// The table comes without its group, or with one of another length.
-    #[error("the table has no group as long as its {rows} rows: name the study's group column in the schema")]
+    #[error(
+        "the table has no group as long as its {rows} rows: name the study's group column in the schema"
+    )]
     NoGroup {
         /// Rows of the table.
         rows: usize,
@@ -271,7 +280,8 @@ pub enum RecipeError {
     Separated {
         /// The outcome.
         outcome: String,
-        /// The columns whose coefficients grow without end, the largest part of the direction first.
+        /// The columns whose coefficients grow without end, the largest part of the direction
+        /// first.
         columns: Vec<String>,
     },
     /// See [`Stuck::Saturated`].
@@ -304,7 +314,9 @@ pub enum RecipeError {
     )]
     FarOffset,
     /// The outcome has values that the family does not know.
-    #[error("outcome `{outcome}` is not {must} in {rows} rows: choose another family or mend the schema")]
+    #[error(
+        "outcome `{outcome}` is not {must} in {rows} rows: choose another family or mend the schema"
+    )]
     Outcome {
         /// The recipe's outcome.
         outcome: String,
@@ -351,7 +363,8 @@ pub enum RecipeError {
         /// The least.
         least: u32,
     },
-    /// The first round found too few rows in a group that a coefficient stands for, where all columns are yes/no or categories.
+    /// The first round found too few rows in a group that a coefficient stands for, where all
+    /// columns are yes/no or categories.
     #[error(
         "no {least} rows with {what} are certain in the whole sum, at enough sites, and coefficients with their errors would tell what is \
          there: join levels, leave a column or a product out, or take a wider cohort"
@@ -385,7 +398,8 @@ fn separating(columns: &[String]) -> String {
 }
 
 impl Stuck {
-    /// The error that names the columns or the outcome; `growing` are those whose coefficients have no end.
+    /// The error that names the columns or the outcome; `growing` are those whose coefficients have
+    /// no end.
     pub(crate) fn error(self, columns: &[String], outcome: &str, growing: &[usize]) -> RecipeError {
         let column = |at: u32| columns.get(at as usize).cloned().unwrap_or_default();
         let outcome = outcome.to_owned();
@@ -394,7 +408,11 @@ impl Stuck {
             Self::Collinear(at) => RecipeError::Collinear { column: column(at) },
             Self::OneClass => RecipeError::OneClass { outcome },
             Self::Separated => {
-                let columns = growing.iter().filter_map(|at| columns.get(*at)).cloned().collect();
+                let columns = growing
+                    .iter()
+                    .filter_map(|at| columns.get(*at))
+                    .cloned()
+                    .collect();
                 RecipeError::Separated { outcome, columns }
             }
             Self::TooFewRows => RecipeError::TooFewRows,
@@ -410,8 +428,16 @@ impl Stuck {
 }
 
 /// Fails with [`RecipeError::Parameter`] unless `good`.
-pub(crate) fn require(good: bool, name: &'static str, must: &'static str) -> Result<(), RecipeError> {
-    if good { Ok(()) } else { Err(RecipeError::Parameter { name, must }) }
+pub(crate) fn require(
+    good: bool,
+    name: &'static str,
+    must: &'static str,
+) -> Result<(), RecipeError> {
+    if good {
+        Ok(())
+    } else {
+        Err(RecipeError::Parameter { name, must })
+    }
 }
 
 /// Checks the list of columns of a recipe.

@@ -1,14 +1,16 @@
-//! How long each patient was followed and how that ended, on a public grid of times: what the survival recipes share.
+//! How long each patient was followed and how that ended, on a public grid of times: what the
+//! survival recipes share.
 //!
 //! ```text
 //! time:   0     step   2 step               horizon
 //! cell:   0       1       2       ...        last        nothing between two cells ever leaves a site
 //! ```
 //!
-//! With [`Times::Grid`] a time is rounded up to the next cell. With [`Times::Exact`] a time that is no multiple of the step is
-//! refused at the site, so that the result is that of the times themselves. A patient who is followed beyond the horizon
-//! counts as censored there. Events come before censorings of the same cell, and a patient with time 0 is at risk at 0, as
-//! in R's survival package.
+//! With [`Times::Grid`] a time is rounded up to the next cell. With [`Times::Exact`] a time that is
+//! no multiple of the step is refused at the site, so that the result is that of the times
+//! themselves. A patient who is followed beyond the horizon counts as censored there. Events come
+//! before censorings of the same cell, and a patient with time 0 is at risk at 0, as in R's
+//! survival package.
 
 use crate::error::{RecipeError, require};
 use crate::rows::Rows;
@@ -21,7 +23,8 @@ pub(crate) const MOST_STEPS: u32 = 20_000;
 pub(crate) const MOST_CELLS: usize = 200_000;
 /// Groups or strata of one column; their names make the rows of a printed table.
 const MOST_LEVELS: usize = 50;
-/// A quotient this close to a whole number is one: decimal steps such as 0.1 are no binary fractions.
+/// A quotient this close to a whole number is one: decimal steps such as 0.1 are no binary
+/// fractions.
 const WHOLE: f64 = 1e-9;
 
 canonical! {
@@ -73,7 +76,11 @@ pub(crate) struct Follow {
 impl Grid {
     /// Whole days up to `horizon`, as they are.
     pub fn days(horizon: f64) -> Self {
-        Self { step: 1.0, horizon, times: Times::Exact }
+        Self {
+            step: 1.0,
+            horizon,
+            times: Times::Exact,
+        }
     }
 
     /// Number of the last grid point.
@@ -101,7 +108,9 @@ impl Grid {
     pub(crate) fn check(&self, groups: usize) -> Result<(), RecipeError> {
         require(self.step.is_finite() && self.step > 0.0, "step", "above 0")?;
         let steps = self.horizon / self.step;
-        let fits = self.horizon.is_finite() && steps >= 1.0 - WHOLE && steps <= f64::from(MOST_STEPS) + WHOLE;
+        let fits = self.horizon.is_finite()
+            && steps >= 1.0 - WHOLE
+            && steps <= f64::from(MOST_STEPS) + WHOLE;
         let must = "a multiple of `step` above 0 and at most 20000 steps";
         require(fits && self.cell(self.horizon).is_some(), "horizon", must)?;
         require(
@@ -127,7 +136,8 @@ impl Grid {
 impl Grouping {
     pub(crate) fn check(&self, key: &'static str) -> Result<(), RecipeError> {
         let distinct: std::collections::BTreeSet<&String> = self.levels.iter().collect();
-        let good = (1..=MOST_LEVELS).contains(&self.levels.len()) && distinct.len() == self.levels.len();
+        let good =
+            (1..=MOST_LEVELS).contains(&self.levels.len()) && distinct.len() == self.levels.len();
         require(good, key, "a column with 1 to 50 different levels")
     }
 }
@@ -148,21 +158,36 @@ pub(crate) fn follow(
         values
             .filter(|values| values.len() == count)
             .map(|values| values.to_vec())
-            .ok_or_else(|| RecipeError::NoColumn { column: name.to_owned(), rows: count })
+            .ok_or_else(|| RecipeError::NoColumn {
+                column: name.to_owned(),
+                rows: count,
+            })
     };
     let times = column(rows.time, time)?;
-    let bad = times.iter().filter(|time| !(time.is_finite() && **time >= 0.0)).count();
+    let bad = times
+        .iter()
+        .filter(|time| !(time.is_finite() && **time >= 0.0))
+        .count();
     if bad > 0 {
-        return Err(RecipeError::BadTime { time: time.to_owned(), rows: bad });
+        return Err(RecipeError::BadTime {
+            time: time.to_owned(),
+            rows: bad,
+        });
     }
     let groups = match grouping {
         Some(grouping) => levels(&column(rows.group, &grouping.column)?, grouping)?,
         None => vec![0; count],
     };
-    let places = times.iter().zip(events).map(|(time, event)| grid.place(*time, *event == 1.0));
+    let places = times
+        .iter()
+        .zip(events)
+        .map(|(time, event)| grid.place(*time, *event == 1.0));
     let off = places.clone().filter(Option::is_none).count();
     if off > 0 {
-        return Err(RecipeError::OffGrid { time: time.to_owned(), rows: off });
+        return Err(RecipeError::OffGrid {
+            time: time.to_owned(),
+            rows: off,
+        });
     }
     let follow = |((cell, event), group)| Follow { group, cell, event };
     Ok(places.flatten().zip(groups).map(follow).collect())
@@ -170,11 +195,15 @@ pub(crate) fn follow(
 
 fn levels(values: &[f64], grouping: &Grouping) -> Result<Vec<u32>, RecipeError> {
     let most = grouping.levels.len() as f64;
-    let level =
-        |value: &f64| (*value >= 0.0 && *value < most && value.fract() == 0.0).then_some(*value as u32);
+    let level = |value: &f64| {
+        (*value >= 0.0 && *value < most && value.fract() == 0.0).then_some(*value as u32)
+    };
     let bad = values.iter().filter(|value| level(value).is_none()).count();
     if bad > 0 {
-        return Err(RecipeError::NotALevel { column: grouping.column.clone(), rows: bad });
+        return Err(RecipeError::NotALevel {
+            column: grouping.column.clone(),
+            rows: bad,
+        });
     }
     Ok(values.iter().filter_map(level).collect())
 }
@@ -185,14 +214,21 @@ mod tests {
 
     #[test]
     fn a_time_goes_up_to_the_next_grid_point_or_is_refused() {
-        let grid = Grid { step: 0.1, horizon: 0.5, times: Times::Grid };
+        let grid = Grid {
+            step: 0.1,
+            horizon: 0.5,
+            times: Times::Grid,
+        };
         assert_eq!((grid.last(), grid.cells()), (5, 6));
         assert_eq!(grid.place(0.0, true), Some((0, true)));
         assert_eq!(grid.place(0.1 + 0.2, true), Some((3, true)));
         assert_eq!(grid.place(0.21, true), Some((3, true)));
         assert_eq!(grid.place(0.5, true), Some((5, true)));
         assert_eq!(grid.place(0.51, true), Some((5, false)));
-        let exact = Grid { times: Times::Exact, ..grid };
+        let exact = Grid {
+            times: Times::Exact,
+            ..grid
+        };
         assert_eq!(exact.place(0.1 + 0.2, true), Some((3, true)));
         assert_eq!(exact.place(0.21, true), None);
         assert_eq!(exact.place(0.77, true), Some((5, false)));
@@ -200,8 +236,12 @@ mod tests {
 
     #[test]
     fn a_grid_that_cannot_be_is_refused_by_its_key() {
-        let key = |step: f64, horizon: f64, groups: usize| match (Grid { step, horizon, times: Times::Exact })
-            .check(groups)
+        let key = |step: f64, horizon: f64, groups: usize| match (Grid {
+            step,
+            horizon,
+            times: Times::Exact,
+        })
+        .check(groups)
         {
             Err(RecipeError::Parameter { name, .. }) => Some(name),
             _ => None,

@@ -1,6 +1,7 @@
-//! The step of a proximal Newton method: the maximum of the quadratic model of a log-likelihood at a point, less the
-//! ridge and the lasso (Friedman, Hastie and Tibshirani 2010, J Stat Softw 33(1); Lee, Sun and Saunders 2014, SIAM J
-//! Optim 24, 1420). Coordinate descent finds which coefficients are zero; a Cholesky factor then solves for the others.
+//! The step of a proximal Newton method: the maximum of the quadratic model of a log-likelihood at
+//! a point, less the ridge and the lasso (Friedman, Hastie and Tibshirani 2010, J Stat Softw 33(1);
+//! Lee, Sun and Saunders 2014, SIAM J Optim 24, 1420). Coordinate descent finds which coefficients
+//! are zero; a Cholesky factor then solves for the others.
 //!
 //! ```text
 //! b = argmax  g'(b-p) - (b-p)' H (b-p) / 2 - ridge/2 sum_j b_j^2 - lasso sum_j |b_j|      (sums without the intercept)
@@ -13,8 +14,15 @@ const MOST_SWEEPS: usize = 1000;
 /// A sweep that moves no coefficient by more than this ends the descent: the factor does the rest.
 const STILL: f64 = 1e-13;
 
-/// The step from `point`; `information` is the upper triangle of H and `gradient` g, both without penalties.
-pub(crate) fn step(information: &[f64], gradient: &[f64], point: &[f64], ridge: f64, lasso: f64) -> Vec<f64> {
+/// The step from `point`; `information` is the upper triangle of H and `gradient` g, both without
+/// penalties.
+pub(crate) fn step(
+    information: &[f64],
+    gradient: &[f64],
+    point: &[f64],
+    ridge: f64,
+    lasso: f64,
+) -> Vec<f64> {
     let rows = unpack(information, point.len());
     let descended = descend(&rows, gradient, point, ridge, lasso);
     let target = polish(&rows, gradient, point, &descended, ridge, lasso).unwrap_or(descended);
@@ -24,16 +32,25 @@ pub(crate) fn step(information: &[f64], gradient: &[f64], point: &[f64], ridge: 
 /// The rows of the full square.
 fn unpack(packed: &[f64], size: usize) -> Vec<Vec<f64>> {
     let entry = |row: usize, column: usize| {
-        let (row, column) = if row <= column { (row, column) } else { (column, row) };
+        let (row, column) = if row <= column {
+            (row, column)
+        } else {
+            (column, row)
+        };
         let at = triangle(size) - triangle(size - row) + column - row;
         packed.get(at).copied().unwrap_or_default()
     };
-    (0..size).map(|row| (0..size).map(|column| entry(row, column)).collect()).collect()
+    (0..size)
+        .map(|row| (0..size).map(|column| entry(row, column)).collect())
+        .collect()
 }
 
-/// The slope of the model's smooth part along coordinate `row`, at a distance `moved` from the point.
+/// The slope of the model's smooth part along coordinate `row`, at a distance `moved` from the
+/// point.
 fn slope(row: &[f64], gradient: f64, moved: &[f64]) -> f64 {
-    row.iter().zip(moved).fold(gradient, |sum, (h, d)| sum - h * d)
+    row.iter()
+        .zip(moved)
+        .fold(gradient, |sum, (h, d)| sum - h * d)
 }
 
 fn descend(rows: &[Vec<f64>], gradient: &[f64], point: &[f64], ridge: f64, lasso: f64) -> Vec<f64> {
@@ -43,7 +60,9 @@ fn descend(rows: &[Vec<f64>], gradient: &[f64], point: &[f64], ridge: f64, lasso
         for (at, ((row, g), p)) in rows.iter().zip(gradient).zip(point).enumerate() {
             let (ridge, lasso) = if at == 0 { (0.0, 0.0) } else { (ridge, lasso) };
             let curvature = row.get(at).copied().unwrap_or_default();
-            let Some(before) = moved.get(at).copied() else { continue };
+            let Some(before) = moved.get(at).copied() else {
+                continue;
+            };
             // Written so that NaN moves nothing.
             if !(curvature > 0.0 && curvature.is_finite()) {
                 continue;
@@ -60,7 +79,11 @@ fn descend(rows: &[Vec<f64>], gradient: &[f64], point: &[f64], ridge: f64, lasso
         }
     }
     // A coefficient that was set to zero is zero, not the rest of a subtraction.
-    point.iter().zip(&moved).map(|(p, d)| if *d == -p { 0.0 } else { p + d }).collect()
+    point
+        .iter()
+        .zip(&moved)
+        .map(|(p, d)| if *d == -p { 0.0 } else { p + d })
+        .collect()
 }
 
 /// Moves `x` towards zero by `by`, no further.
@@ -74,7 +97,8 @@ fn soft(x: f64, by: f64) -> f64 {
     }
 }
 
-/// The exact maximum with the signs that the descent found; nothing where a coefficient would change its sign.
+/// The exact maximum with the signs that the descent found; nothing where a coefficient would
+/// change its sign.
 fn polish(
     rows: &[Vec<f64>],
     gradient: &[f64],
@@ -83,15 +107,26 @@ fn polish(
     ridge: f64,
     lasso: f64,
 ) -> Option<Vec<f64>> {
-    let active: Vec<usize> = (0..point.len()).filter(|at| *at == 0 || found.get(*at) != Some(&0.0)).collect();
+    let active: Vec<usize> = (0..point.len())
+        .filter(|at| *at == 0 || found.get(*at) != Some(&0.0))
+        .collect();
     let mut packed = Vec::with_capacity(triangle(active.len()));
     let mut right = Vec::with_capacity(active.len());
     // With inactive coefficients at zero the model's slope at b_A = 0 is g + H p.
     let back: Vec<f64> = point.iter().map(|p| -p).collect();
     for (place, at) in active.iter().enumerate() {
         let row = rows.get(*at)?;
-        packed.extend(active.get(place..)?.iter().filter_map(|column| row.get(*column)));
-        let sign = if *at == 0 { 0.0 } else { found.get(*at)?.signum() };
+        packed.extend(
+            active
+                .get(place..)?
+                .iter()
+                .filter_map(|column| row.get(*column)),
+        );
+        let sign = if *at == 0 {
+            0.0
+        } else {
+            found.get(*at)?.signum()
+        };
         right.push(slope(row, *gradient.get(*at)?, &back) - lasso * sign);
     }
     let solved = Factor::of(&packed, active.len(), ridge).ok()?.solve(&right);
@@ -119,7 +154,8 @@ mod tests {
             let moved = step(&packed, &gradient, &point, ridge, lasso);
             for at in 0..3 {
                 let b = point[at] + moved[at];
-                let pull = slope(&rows[at], gradient[at], &moved) - if at == 0 { 0.0 } else { ridge * b };
+                let pull =
+                    slope(&rows[at], gradient[at], &moved) - if at == 0 { 0.0 } else { ridge * b };
                 if at == 0 {
                     assert!(pull.abs() < 1e-12);
                 } else if b == 0.0 {
@@ -135,6 +171,9 @@ mod tests {
 
     #[test]
     fn a_matrix_that_is_no_curvature_moves_nothing() {
-        assert_eq!(step(&[f64::NAN, 0.0, -1.0], &[1.0, 1.0], &[0.0, 0.0], 0.0, 1.0), [0.0, 0.0]);
+        assert_eq!(
+            step(&[f64::NAN, 0.0, -1.0], &[1.0, 1.0], &[0.0, 0.0], 0.0, 1.0),
+            [0.0, 0.0]
+        );
     }
 }

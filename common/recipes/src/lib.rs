@@ -1,17 +1,19 @@
-//! The federated methods. Each is the same four steps: the question follows from the recipe and the chained state
-//! ([`Recipe::ask`]), a site answers it from its own rows ([`Recipe::answer`]), the masked sum opens, and the sum moves
-//! the state ([`Recipe::absorb`]). Pure: no clock, no files, no randomness but the dice handed in.
+//! The federated methods. Each is the same four steps: the question follows from the recipe and the
+//! chained state ([`Recipe::ask`]), a site answers it from its own rows ([`Recipe::answer`]), the
+//! masked sum opens, and the sum moves the state ([`Recipe::absorb`]). Pure: no clock, no files, no
+//! randomness but the dice handed in.
 //!
 //! ```text
 //! start --> State --ask--> Question --answer(rows)--> ClearUpdate ==masked sum==> Sum --absorb--> State' --> ... --> outcome
 //!           public         public                     secret                      public          public
 //! ```
 //!
-//! `ask` and `absorb` give the same bits on every processor (`+ - * /`, square root and `libm` in a fixed order), so that
-//! every node can recompute the chain of [`State::root`]. `answer` may be fast instead.
+//! `ask` and `absorb` give the same bits on every processor (`+ - * /`, square root and `libm` in a
+//! fixed order), so that every node can recompute the chain of [`State::root`]. `answer` may be
+//! fast instead.
 //!
-//! What a sum shows it shows to the coordinator and to every site of the study: score histograms of the whole sum may
-//! hold cells of one patient, though not where that patient is.
+//! What a sum shows it shows to the coordinator and to every site of the study: score histograms of
+//! the whole sum may hold cells of one patient, though not where that patient is.
 #![warn(missing_docs)]
 
 // the dispatch: one enum over the methods, their states and outcomes
@@ -68,8 +70,8 @@ pub use auc::Interval;
 pub use census::{Category, Census, Explained};
 pub use count::{Count, CountOutcome, Rounded};
 pub use cox::{
-    Baseline, Clock, Concordance, Cox, CoxOutcome, CoxPhase, CoxState, CoxStuck, Proportionality, Strata,
-    Ties,
+    Baseline, Clock, Concordance, Cox, CoxOutcome, CoxPhase, CoxState, CoxStuck, Proportionality,
+    Strata, Ties,
 };
 pub use design::Design;
 pub use error::{RecipeError, Stuck};
@@ -80,20 +82,26 @@ pub use fedavg::{
 pub use followup::{Grid, Grouping, Times};
 pub use formula::{Formula, FormulaError};
 pub use gbdt::{Boost, Fit, Gbdt, GbdtOutcome, Node, Split, Tree};
-pub use glm::{Errors, Estimate, Evaluation, Family, Glm, GlmOutcome, Knots, Uncertainty, WeightKind};
-pub use km::{Curve, CurvePoint, KaplanMeier, KmOutcome, KmPhase, KmState, LogRank, RestrictedMean};
+pub use glm::{
+    Errors, Estimate, Evaluation, Family, Glm, GlmOutcome, Knots, Uncertainty, WeightKind,
+};
+pub use km::{
+    Curve, CurvePoint, KaplanMeier, KmOutcome, KmPhase, KmState, LogRank, RestrictedMean,
+};
 pub use logistic::{Coefficient, Logistic, LogisticOutcome};
 pub use loss::Loss;
 pub use memory::{Answer, Memory};
 pub use newton::Step;
 pub use phase::Phase;
-pub use recipe::{Counted, CountedState, Judged, JudgedState, Outcome, Progress, Question, Recipe, State};
+pub use recipe::{
+    Counted, CountedState, Judged, JudgedState, Outcome, Progress, Question, Recipe, State,
+};
 pub use rows::Rows;
 pub use score::{CalibrationBin, Metrics};
 pub use spline::{Placed, Sought, Spline};
 pub use subgroups::{
-    Figures, Findings, GroupFindings, LevelFindings, NumberFigures, RiskFigures, Shown, SiteFindings,
-    Subgroup, SubgroupKind, Subgroups, TimeFigures, Why,
+    Figures, Findings, GroupFindings, LevelFindings, NumberFigures, RiskFigures, Shown,
+    SiteFindings, Subgroup, SubgroupKind, Subgroups, TimeFigures, Why,
 };
 pub use summary::{Details, Scale, Summary, SummaryOutcome, Variable};
 pub use tails::ChiSquare;

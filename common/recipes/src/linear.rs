@@ -1,5 +1,5 @@
-//! The Cholesky factor of a small symmetric matrix, for the Newton steps. One fixed order of `+ - * /` and square root,
-//! so that every processor takes the same step.
+//! The Cholesky factor of a small symmetric matrix, for the Newton steps. One fixed order of `+ - *
+//! /` and square root, so that every processor takes the same step.
 #![expect(
     clippy::indexing_slicing,
     reason = "all indices are below `size`, which is checked when the matrix is unpacked"
@@ -10,8 +10,8 @@ pub(crate) fn triangle(size: usize) -> usize {
     size * (size + 1) / 2
 }
 
-/// A pivot below this part of its diagonal entry is zero: far above the rounding of the sums (under 1e-12 of the
-/// diagonal), far below columns that correlate at 0.99999999 (2e-8).
+/// A pivot below this part of its diagonal entry is zero: far above the rounding of the sums (under
+/// 1e-12 of the diagonal), far below columns that correlate at 0.99999999 (2e-8).
 const SINGULAR: f64 = 1e-10;
 
 /// The lower triangle L of L L' = M, row by row, as a full square.
@@ -23,8 +23,8 @@ pub(crate) struct Factor {
 }
 
 impl Factor {
-    /// Factors the matrix whose upper triangle, row by row, is `packed`, with `extra` added to the diagonal but its first
-    /// entry (the ridge does not bind the intercept).
+    /// Factors the matrix whose upper triangle, row by row, is `packed`, with `extra` added to the
+    /// diagonal but its first entry (the ridge does not bind the intercept).
     ///
     /// # Errors
     /// The row whose pivot vanishes: that row depends on those before it.
@@ -69,13 +69,14 @@ impl Factor {
         Ok(Self { size, cells, least })
     }
 
-    /// What is left of the row that depends most on those before it, as a part of its diagonal entry, and which it is.
+    /// What is left of the row that depends most on those before it, as a part of its diagonal
+    /// entry, and which it is.
     pub(crate) fn least(&self) -> (f64, usize) {
         self.least
     }
 
-    /// D L^-1 as a lower triangle row by row, D being the roots of M's diagonal: the products of what it turns are M's
-    /// diagonal alone.
+    /// D L^-1 as a lower triangle row by row, D being the roots of M's diagonal: the products of
+    /// what it turns are M's diagonal alone.
     pub(crate) fn turning(&self) -> Vec<f64> {
         let size = self.size;
         let mut inverse = vec![0.0; size * size];
@@ -98,7 +99,12 @@ impl Factor {
     /// The x of M x = `right`.
     pub(crate) fn solve(&self, right: &[f64]) -> Vec<f64> {
         let size = self.size;
-        let mut x: Vec<f64> = right.iter().copied().chain(std::iter::repeat(0.0)).take(size).collect();
+        let mut x: Vec<f64> = right
+            .iter()
+            .copied()
+            .chain(std::iter::repeat(0.0))
+            .take(size)
+            .collect();
         for row in 0..size {
             let mut value = x[row];
             for (cell, x) in self.cells[row * size..][..row].iter().zip(&x) {
@@ -118,9 +124,14 @@ impl Factor {
 
     /// M's inverse, row by row as a full square.
     pub(crate) fn inverse(&self) -> Vec<f64> {
-        let unit =
-            |at: usize| (0..self.size).map(|row| if row == at { 1.0 } else { 0.0 }).collect::<Vec<f64>>();
-        (0..self.size).flat_map(|column| self.solve(&unit(column))).collect()
+        let unit = |at: usize| {
+            (0..self.size)
+                .map(|row| if row == at { 1.0 } else { 0.0 })
+                .collect::<Vec<f64>>()
+        };
+        (0..self.size)
+            .flat_map(|column| self.solve(&unit(column)))
+            .collect()
     }
 }
 
@@ -131,7 +142,13 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
 
 /// Largest absolute value.
 pub(crate) fn largest(values: &[f64]) -> f64 {
-    values.iter().fold(0.0, |most, value| if value.abs() > most { value.abs() } else { most })
+    values.iter().fold(0.0, |most, value| {
+        if value.abs() > most {
+            value.abs()
+        } else {
+            most
+        }
+    })
 }
 
 #[cfg(test)]
@@ -141,7 +158,9 @@ mod tests {
     #[test]
     fn the_factor_solves_and_names_the_dependent_row() {
         // M = [4 2 1; 2 5 3; 1 3 6], x = (1, -2, 3)
-        let factor = Factor::of(&[4.0, 2.0, 1.0, 5.0, 3.0, 6.0], 3, 0.0).ok().unwrap();
+        let factor = Factor::of(&[4.0, 2.0, 1.0, 5.0, 3.0, 6.0], 3, 0.0)
+            .ok()
+            .unwrap();
         let x = factor.solve(&[3.0, 1.0, 13.0]);
         for (got, want) in x.iter().zip([1.0, -2.0, 3.0]) {
             assert!((got - want).abs() < 1e-14);

@@ -1,5 +1,6 @@
-//! Exact logistic regression: the maximum-likelihood (or ridge) fit that one table of all rows would give. Its family in
-//! `glm` is the same fit with an offset, weights, a lasso, robust errors or a formula.
+//! Exact logistic regression: the maximum-likelihood (or ridge) fit that one table of all rows
+//! would give. Its family in `glm` is the same fit with an offset, weights, a lasso, robust errors
+//! or a formula.
 //!
 //! ```text
 //! moments -> spread -> newton (until the largest step <= tolerance) -> evaluate -> [calibrate ..] -> finished
@@ -7,9 +8,10 @@
 //!    +----------+---------+----- a sum of another set of sites ----------+------------+
 //! ```
 //!
-//! **One set of sites.** The state remembers the set of its first sum. When a sum comes from another set (a site was lost),
-//! that sum is laid aside and the pass begins again at `moments`: coefficients, errors, log-likelihood, rows and metrics of an
-//! outcome all come from one set. Rounds keep counting; `max_rounds` limits the Newton rounds of one pass.
+//! **One set of sites.** The state remembers the set of its first sum. When a sum comes from
+//! another set (a site was lost), that sum is laid aside and the pass begins again at `moments`:
+//! coefficients, errors, log-likelihood, rows and metrics of an outcome all come from one set.
+//! Rounds keep counting; `max_rounds` limits the Newton rounds of one pass.
 
 use crate::error::{RecipeError, Stuck, check_columns, require};
 use crate::linear::Factor;
@@ -26,8 +28,8 @@ use motet_secagg::layout::{Layout, Sum};
 use ndarray::{ArrayView1, ArrayView2};
 
 canonical! {
-    /// `P(outcome = 1) = 1 / (1 + exp(-(b_0 + sum b_j x_j)))`, maximising
-    /// `loglik - ridge / 2 * sum b_j^2` on columns standardised by the pooled standard deviation, intercept free.
+    /// `P(outcome = 1) = 1 / (1 + exp(-(b_0 + sum b_j x_j)))`, maximising `loglik - ridge / 2 * sum
+    /// b_j^2` on columns standardised by the pooled standard deviation, intercept free.
     #[derive(Debug, Clone, PartialEq)]
     pub struct Logistic {
         /// Columns of the table, in the order of the coefficients.
@@ -120,13 +122,27 @@ pub struct LogisticOutcome {
 impl Logistic {
     /// Maximum likelihood with the usual limits: tolerance 1e-10, at most 30 Newton rounds.
     pub fn new(columns: Vec<String>, outcome: String) -> Self {
-        Self { columns, outcome, ridge: 0.0, tolerance: 1e-10, max_rounds: 30 }
+        Self {
+            columns,
+            outcome,
+            ridge: 0.0,
+            tolerance: 1e-10,
+            max_rounds: 30,
+        }
     }
 
     pub(crate) fn check(&self) -> Result<(), RecipeError> {
         check_columns(&self.columns)?;
-        require(self.ridge.is_finite() && self.ridge >= 0.0, "ridge", "0 or more")?;
-        require(self.tolerance.is_finite() && self.tolerance > 0.0, "tolerance", "above 0")?;
+        require(
+            self.ridge.is_finite() && self.ridge >= 0.0,
+            "ridge",
+            "0 or more",
+        )?;
+        require(
+            self.tolerance.is_finite() && self.tolerance > 0.0,
+            "tolerance",
+            "above 0",
+        )?;
         require(self.max_rounds > 0, "max_rounds", "1 or more")
     }
 
@@ -159,7 +175,11 @@ impl Logistic {
         })
     }
 
-    pub(crate) fn answer(&self, state: &LogisticState, rows: &Rows<'_>) -> Result<Vec<f64>, RecipeError> {
+    pub(crate) fn answer(
+        &self,
+        state: &LogisticState,
+        rows: &Rows<'_>,
+    ) -> Result<Vec<f64>, RecipeError> {
         let (x, y) = rows.complete(&self.columns, &self.outcome)?;
         let pairs = || pairs(state, x, y);
         Ok(match state.phase {
@@ -173,15 +193,30 @@ impl Logistic {
                 moments::within(&values, &self.columns)?;
                 values
             }
-            Phase::Fit => newton::answer(x, y, &state.moments, &state.newton.point(), &state.newton.basis),
+            Phase::Fit => newton::answer(
+                x,
+                y,
+                &state.moments,
+                &state.newton.point(),
+                &state.newton.basis,
+            ),
             Phase::Evaluate => {
                 let pairs = pairs();
                 let mut values = score::answer(&pairs, state.moments.base());
-                values.push(pairs.iter().map(|(predictor, y)| score::log_likelihood(*predictor, *y)).sum());
+                values.push(
+                    pairs
+                        .iter()
+                        .map(|(predictor, y)| score::log_likelihood(*predictor, *y))
+                        .sum(),
+                );
                 values
             }
-            Phase::Calibrate => score::answer_line(&pairs(), state.score.line.unwrap_or_default()).to_vec(),
-            Phase::Finished | Phase::Stuck(_) => return Err(RecipeError::Mismatch { what: "state" }),
+            Phase::Calibrate => {
+                score::answer_line(&pairs(), state.score.line.unwrap_or_default()).to_vec()
+            }
+            Phase::Finished | Phase::Stuck(_) => {
+                return Err(RecipeError::Mismatch { what: "state" });
+            }
         })
     }
 
@@ -195,12 +230,21 @@ impl Logistic {
         Ok(pairs(state, x, y))
     }
 
-    pub(crate) fn absorb(&self, state: &LogisticState, sum: &Sum) -> Result<LogisticState, RecipeError> {
+    pub(crate) fn absorb(
+        &self,
+        state: &LogisticState,
+        sum: &Sum,
+    ) -> Result<LogisticState, RecipeError> {
         let rounds = state.rounds + 1;
         if state.phase != Phase::Moments && state.set != sum.set {
             return Ok(self.start(rounds));
         }
-        let mut next = LogisticState { rounds, set: sum.set, sites: sum.sites, ..state.clone() };
+        let mut next = LogisticState {
+            rounds,
+            set: sum.set,
+            sites: sum.sites,
+            ..state.clone()
+        };
         match state.phase {
             Phase::Moments => match moments::absorb_sums(self.columns.len(), sum)? {
                 Ok(moments) => (next.moments, next.phase) = (moments, Phase::Spread),
@@ -214,7 +258,10 @@ impl Logistic {
                 Ok(Spread::Again(moments)) => next.moments = moments,
                 Err(stuck) => next.phase = Phase::Stuck(stuck),
             },
-            Phase::Fit => match state.newton.absorb(sum, rounds, self.limits(state.moments.rows))? {
+            Phase::Fit => match state
+                .newton
+                .absorb(sum, rounds, self.limits(state.moments.rows))?
+            {
                 Climb::On(newton) => next.newton = newton,
                 Climb::End(newton) => (next.newton, next.phase) = (newton, Phase::Evaluate),
                 Climb::Stuck(stuck) => next.phase = Phase::Stuck(stuck),
@@ -224,11 +271,13 @@ impl Logistic {
                 next.score = Score::absorb(&mut values, state.moments.base())?;
                 next.loglik = values.one()?;
                 values.end()?;
-                // The same sites have the same rows. A site that scores the final model on its own rows alone, for its
-                // own steward, brings a sum of fewer sites.
+                // The same sites have the same rows. A site that scores the final model on its own
+                // rows alone, for its own steward, brings a sum of fewer sites.
                 let same_sites = sum.sites == state.sites;
                 if same_sites && next.score.rows() != (state.moments.rows, state.moments.events) {
-                    return Err(RecipeError::Implausible { what: "the histogram" });
+                    return Err(RecipeError::Implausible {
+                        what: "the histogram",
+                    });
                 }
             }
             Phase::Calibrate => {
@@ -236,17 +285,36 @@ impl Logistic {
                 next.score.absorb_line(&mut values)?;
                 values.end()?;
             }
-            Phase::Finished | Phase::Stuck(_) => return Err(RecipeError::Mismatch { what: "state" }),
+            Phase::Finished | Phase::Stuck(_) => {
+                return Err(RecipeError::Mismatch { what: "state" });
+            }
         }
         if matches!(state.phase, Phase::Evaluate | Phase::Calibrate) {
-            next.phase = if next.score.settled { Phase::Finished } else { Phase::Calibrate };
+            next.phase = if next.score.settled {
+                Phase::Finished
+            } else {
+                Phase::Calibrate
+            };
         }
         Ok(next)
     }
 
     fn limits(&self, rows: u64) -> Limits {
-        let Self { ridge, tolerance, max_rounds, .. } = *self;
-        Limits { ridge, lasso: 0.0, tolerance, max_rounds, unit: 1.0, rows, separable: true }
+        let Self {
+            ridge,
+            tolerance,
+            max_rounds,
+            ..
+        } = *self;
+        Limits {
+            ridge,
+            lasso: 0.0,
+            tolerance,
+            max_rounds,
+            unit: 1.0,
+            rows,
+            separable: true,
+        }
     }
 
     pub(crate) fn outcome(&self, state: &LogisticState) -> Result<LogisticOutcome, RecipeError> {
@@ -254,7 +322,9 @@ impl Logistic {
             Phase::Finished => {}
             Phase::Stuck(stuck) => return Err(self.error(state, stuck)),
             _ => {
-                return Err(RecipeError::Unfinished { phase: state.phase.name(FIT) });
+                return Err(RecipeError::Unfinished {
+                    phase: state.phase.name(FIT),
+                });
             }
         }
         let (rows, events) = (state.moments.rows, state.moments.events);
@@ -306,6 +376,12 @@ impl Logistic {
 /// Log odds and outcome of every row.
 fn pairs(state: &LogisticState, x: ArrayView2<'_, f64>, y: ArrayView1<'_, f64>) -> Vec<(f64, f64)> {
     let mut pairs = Vec::with_capacity(y.len());
-    newton::each_row(x, y, &state.moments, &state.newton.beta, |_, predictor, y| pairs.push((predictor, y)));
+    newton::each_row(
+        x,
+        y,
+        &state.moments,
+        &state.newton.beta,
+        |_, predictor, y| pairs.push((predictor, y)),
+    );
     pairs
 }

@@ -1,4 +1,5 @@
-//! What a model is to predict, and how far off it is: the loss of a site's rows and its slope in each predictor.
+//! What a model is to predict, and how far off it is: the loss of a site's rows and its slope in
+//! each predictor.
 //!
 //! | outcome | loss of a site | slope in a row's predictor f |
 //! |---|---|---|
@@ -21,7 +22,8 @@ canonical! {
         1 => Binary,
         /// A number, by its squared error.
         2 => Number,
-        /// Whether an event was seen: the log hazard, by Cox's partial likelihood. It names the column of the time.
+        /// Whether an event was seen: the log hazard, by Cox's partial likelihood. It names the
+        /// column of the time.
         3 => Time(String),
     }
 }
@@ -48,26 +50,40 @@ impl Loss {
         columns: &[String],
         outcome: &str,
     ) -> Result<Checked<'a>, RecipeError> {
-        let missing = |name: &str| RecipeError::NoOutcome { outcome: name.to_owned(), rows: rows.x.nrows() };
+        let missing = |name: &str| RecipeError::NoOutcome {
+            outcome: name.to_owned(),
+            rows: rows.x.nrows(),
+        };
         let finite = |values: ArrayView1<'_, f64>, name: &str| match values
             .iter()
             .filter(|value| !value.is_finite())
             .count()
         {
             0 => Ok(()),
-            rows => Err(RecipeError::NotFinite { column: name.to_owned(), rows }),
+            rows => Err(RecipeError::NotFinite {
+                column: name.to_owned(),
+                rows,
+            }),
         };
         match self {
-            Self::Binary => rows.complete(columns, outcome).map(|(x, y)| (x, y, Vec::new())),
+            Self::Binary => rows
+                .complete(columns, outcome)
+                .map(|(x, y)| (x, y, Vec::new())),
             Self::Number => {
                 let x = rows.finite(columns)?;
-                let y = rows.y.filter(|y| y.len() == x.nrows()).ok_or_else(|| missing(outcome))?;
+                let y = rows
+                    .y
+                    .filter(|y| y.len() == x.nrows())
+                    .ok_or_else(|| missing(outcome))?;
                 finite(y, outcome)?;
                 Ok((x, y, Vec::new()))
             }
             Self::Time(name) => {
                 let (x, y) = rows.complete(columns, outcome)?;
-                let time = rows.time.filter(|time| time.len() == x.nrows()).ok_or_else(|| missing(name))?;
+                let time = rows
+                    .time
+                    .filter(|time| time.len() == x.nrows())
+                    .ok_or_else(|| missing(name))?;
                 finite(time, name)?;
                 Ok((x, y, time.to_vec()))
             }
@@ -84,11 +100,14 @@ impl Loss {
             Self::Number => {
                 pairs.map(|(f, y)| (f - y) * (f - y)).sum::<f64>() / (2.0 * predictors.len() as f64)
             }
-            Self::Time(_) => -partial::likelihood(predictors, table.time, table.y).0 / self.counted(table.y),
+            Self::Time(_) => {
+                -partial::likelihood(predictors, table.time, table.y).0 / self.counted(table.y)
+            }
         }
     }
 
-    /// The slope of the loss in each predictor. A partial likelihood ties all rows together: then these are all rows.
+    /// The slope of the loss in each predictor. A partial likelihood ties all rows together: then
+    /// these are all rows.
     pub(crate) fn slopes(&self, predictors: &[f64], y: &[f64], time: &[f64]) -> Vec<f64> {
         let counted = self.counted(y);
         let pairs = predictors.iter().zip(y);
@@ -103,7 +122,8 @@ impl Loss {
         }
     }
 
-    /// What a table counts for: its rows, or its events (1 where it has none) where only these tell something.
+    /// What a table counts for: its rows, or its events (1 where it has none) where only these tell
+    /// something.
     pub(crate) fn counted(&self, y: &[f64]) -> f64 {
         match self {
             Self::Binary | Self::Number => y.len() as f64,

@@ -1,16 +1,17 @@
 //! What a site keeps for itself from one round to the next, and what it hands out in a round.
 //!
-//! Only `scaffold` keeps something: the site's control variate, which would tell its mean gradient to whoever read it.
-//! The rule for whoever keeps it: the memory handed in belongs to the state the round starts from, so an attempt that is
-//! made again for the same state starts from the same memory; the next one takes its place only once the update was masked.
+//! Only `scaffold` keeps something: the site's control variate, which would tell its mean gradient
+//! to whoever read it. The rule for whoever keeps it: the memory handed in belongs to the state the
+//! round starts from, so an attempt that is made again for the same state starts from the same
+//! memory; the next one takes its place only once the update was masked.
 
 use crate::error::RecipeError;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::layout::ClearUpdate;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-/// Numbers of one site, secret: no `Debug`, `Clone` or wire type, wiped when dropped. Empty before the first round and in
-/// every recipe that keeps nothing.
+/// Numbers of one site, secret: no `Debug`, `Clone` or wire type, wiped when dropped. Empty before
+/// the first round and in every recipe that keeps nothing.
 ///
 /// ```compile_fail
 /// fn show(memory: motet_recipes::Memory) { println!("{memory:?}"); }
@@ -31,7 +32,8 @@ pub struct Memory {
 pub struct Answer {
     /// The vector to mask.
     pub update: ClearUpdate,
-    /// What to keep in place of the memory handed in, once `update` was masked; nothing where that stays.
+    /// What to keep in place of the memory handed in, once `update` was masked; nothing where that
+    /// stays.
     pub memory: Option<Memory>,
 }
 
@@ -45,7 +47,9 @@ impl Memory {
         match self.values.len() {
             0 => Ok(Zeroizing::new(vec![0.0; len])),
             held if held == len => Ok(Zeroizing::new(self.values.clone())),
-            _ => Err(RecipeError::Mismatch { what: "memory of this site" }),
+            _ => Err(RecipeError::Mismatch {
+                what: "memory of this site",
+            }),
         }
     }
 
@@ -66,13 +70,18 @@ impl Memory {
         memory
             .ok()
             .filter(|memory| memory.values.iter().all(|value| value.is_finite()))
-            .ok_or(RecipeError::Mismatch { what: "memory of this site" })
+            .ok_or(RecipeError::Mismatch {
+                what: "memory of this site",
+            })
     }
 }
 
 impl From<ClearUpdate> for Answer {
     fn from(update: ClearUpdate) -> Self {
-        Self { update, memory: None }
+        Self {
+            update,
+            memory: None,
+        }
     }
 }
 
@@ -87,7 +96,10 @@ mod tests {
         assert_eq!(Memory::from_bytes(&bytes).ok().unwrap().values, [1.5, -2.0]);
         assert!(Memory::from_bytes(&bytes[..bytes.len() - 1]).is_err());
         assert!(Memory::from_bytes(&Memory::new(vec![f64::NAN]).to_bytes()).is_err());
-        assert_eq!(Memory::default().read(3).ok(), Some(Zeroizing::new(vec![0.0; 3])));
+        assert_eq!(
+            Memory::default().read(3).ok(),
+            Some(Zeroizing::new(vec![0.0; 3]))
+        );
         assert!(memory.read(3).is_err());
     }
 

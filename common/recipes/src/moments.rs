@@ -1,5 +1,6 @@
-//! Pooled mean and standard deviation of every column, in two rounds: sums, then centred squares (one round of raw
-//! squares would lose the variance of a column whose mean is large). Shared by `logistic` and `fedavg`.
+//! Pooled mean and standard deviation of every column, in two rounds: sums, then centred squares
+//! (one round of raw squares would lose the variance of a column whose mean is large). Shared by
+//! `logistic` and `fedavg`.
 //!
 //! ```text
 //! sums   -> [ rows, events | sum x_1 .. sum x_p ]                       counts exact, sums in limbs
@@ -34,28 +35,49 @@ canonical! {
 
 /// Log odds of the outcome in all rows; 0 where all or none have it.
 pub(crate) fn log_odds(rows: u64, events: u64) -> f64 {
-    if events == 0 || events >= rows { 0.0 } else { libm::log(events as f64 / (rows - events) as f64) }
+    if events == 0 || events >= rows {
+        0.0
+    } else {
+        libm::log(events as f64 / (rows - events) as f64)
+    }
 }
 
 /// A layout of exact statistics.
 pub(crate) fn exact(blocks: Vec<Block>) -> Layout {
-    Layout { ring: Ring::Bits64, weight_max: 1, blocks }
+    Layout {
+        ring: Ring::Bits64,
+        weight_max: 1,
+        blocks,
+    }
 }
 
 /// Whole numbers from 0 to `most`.
 pub(crate) fn counts(len: usize, most: f64) -> Block {
-    Block { len: len as u32, scale: Scale::Fixed(0), bound: most }
+    Block {
+        len: len as u32,
+        scale: Scale::Fixed(0),
+        bound: most,
+    }
 }
 
 /// Numbers without a provable bound.
 pub(crate) fn limbs(len: usize) -> Block {
-    Block { len: len as u32, scale: Scale::Limbs, bound: 0.0 }
+    Block {
+        len: len as u32,
+        scale: Scale::Limbs,
+        bound: 0.0,
+    }
 }
 
-/// Numbers that `bound` provably bounds: fixed point with 30 to 40 bits after the point, limbs where even 30 do not fit.
+/// Numbers that `bound` provably bounds: fixed point with 30 to 40 bits after the point, limbs
+/// where even 30 do not fit.
 pub(crate) fn bounded(len: usize, sites: u32, bound: u64) -> Block {
     match fixed_bits(Ring::Bits64, sites, bound, 40, 30) {
-        Some(bits) => Block { len: len as u32, scale: Scale::Fixed(bits), bound: bound as f64 },
+        Some(bits) => Block {
+            len: len as u32,
+            scale: Scale::Fixed(bits),
+            bound: bound as f64,
+        },
         None => limbs(len),
     }
 }
@@ -72,11 +94,26 @@ pub(crate) fn answer_sums(x: ArrayView2<'_, f64>, y: ArrayView1<'_, f64>) -> Vec
 }
 
 /// Rows, events and means; or why there is nothing to fit.
-pub(crate) fn absorb_sums(columns: usize, sum: &Sum) -> Result<Result<Moments, Stuck>, RecipeError> {
+pub(crate) fn absorb_sums(
+    columns: usize,
+    sum: &Sum,
+) -> Result<Result<Moments, Stuck>, RecipeError> {
     let mut values = Values::of(sum);
-    let rows = values.counts(1, "rows")?.first().copied().unwrap_or_default();
-    let events = values.counts(1, "events")?.first().copied().unwrap_or_default();
-    let mean = values.take(columns)?.iter().map(|total| total / rows as f64).collect();
+    let rows = values
+        .counts(1, "rows")?
+        .first()
+        .copied()
+        .unwrap_or_default();
+    let events = values
+        .counts(1, "events")?
+        .first()
+        .copied()
+        .unwrap_or_default();
+    let mean = values
+        .take(columns)?
+        .iter()
+        .map(|total| total / rows as f64)
+        .collect();
     values.end()?;
     if events > rows {
         return Err(RecipeError::Implausible { what: "events" });
@@ -89,15 +126,26 @@ pub(crate) fn absorb_sums(columns: usize, sum: &Sum) -> Result<Result<Moments, S
     })
 }
 
-/// Refuses sums that no limbs hold, by the column's name: `values` are figures of the columns in turn.
+/// Refuses sums that no limbs hold, by the column's name: `values` are figures of the columns in
+/// turn.
 pub(crate) fn within(values: &[f64], columns: &[String]) -> Result<(), RecipeError> {
     const RANGE: f64 = 77_371_252_455_336_267_181_195_264.0; // 2^86
-    let vast = values.iter().zip(columns.iter().cycle()).find(|(value, _)| value.abs() >= RANGE);
-    vast.map_or(Ok(()), |(_, column)| Err(RecipeError::Vast { column: column.clone() }))
+    let vast = values
+        .iter()
+        .zip(columns.iter().cycle())
+        .find(|(value, _)| value.abs() >= RANGE);
+    vast.map_or(Ok(()), |(_, column)| {
+        Err(RecipeError::Vast {
+            column: column.clone(),
+        })
+    })
 }
 
 /// Takes in a round of squares and nothing else.
-pub(crate) fn absorb_spread(moments: &Moments, sum: &Sum) -> Result<Result<Spread, Stuck>, RecipeError> {
+pub(crate) fn absorb_spread(
+    moments: &Moments,
+    sum: &Sum,
+) -> Result<Result<Spread, Stuck>, RecipeError> {
     let mut values = Values::of(sum);
     let squares = values.take(moments.units.len(moments.mean.len()))?;
     values.end()?;
@@ -115,7 +163,13 @@ pub(crate) enum Spread {
 impl Moments {
     /// After the first round.
     pub(crate) fn new(rows: u64, events: u64, mean: Vec<f64>) -> Self {
-        Self { units: Units::first(&mean), rows, events, mean, sd: Vec::new() }
+        Self {
+            units: Units::first(&mean),
+            rows,
+            events,
+            mean,
+            sd: Vec::new(),
+        }
     }
 
     /// Question of a round of squares.
@@ -127,25 +181,44 @@ impl Moments {
     pub(crate) fn answer_spread(&self, x: ArrayView2<'_, f64>) -> Vec<f64> {
         self.units.answer(&self.mean, |at, figure| {
             let values = x.columns().into_iter().nth(at).into_iter().flatten();
-            values.filter(|value| !value.is_nan()).map(|value| figure(*value)).sum()
+            values
+                .filter(|value| !value.is_nan())
+                .map(|value| figure(*value))
+                .sum()
         })
     }
 
-    /// Standard deviations from sums of squared distances; or the first column that does not vary. `total` is the sum of the
-    /// weights.
-    pub(crate) fn absorb_spread(&self, values: &[f64], sites: u32, total: f64) -> Result<Spread, Stuck> {
+    /// Standard deviations from sums of squared distances; or the first column that does not vary.
+    /// `total` is the sum of the weights.
+    pub(crate) fn absorb_spread(
+        &self,
+        values: &[f64],
+        sites: u32,
+        total: f64,
+    ) -> Result<Spread, Stuck> {
         let weights = vec![total; self.mean.len()];
         let found = self.units.absorb(values, &self.mean, &weights, sites);
         if let Some(finer) = found.finer {
-            return Ok(Spread::Again(Self { units: finer, ..self.clone() }));
+            return Ok(Spread::Again(Self {
+                units: finer,
+                ..self.clone()
+            }));
         }
         let rows = self.rows as f64;
         let divisor = total * (rows - 1.0) / rows;
         if let Some(at) = found.constant(self.rows, divisor) {
             return Err(Stuck::Constant(at as u32));
         }
-        let sd = found.sum.iter().map(|square| (square / divisor).sqrt()).collect();
-        Ok(Spread::Known(Self { mean: found.mean, sd, ..self.clone() }))
+        let sd = found
+            .sum
+            .iter()
+            .map(|square| (square / divisor).sqrt())
+            .collect();
+        Ok(Spread::Known(Self {
+            mean: found.mean,
+            sd,
+            ..self.clone()
+        }))
     }
 
     /// Log odds of the outcome.

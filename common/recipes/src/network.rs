@@ -1,8 +1,9 @@
-//! A small feed-forward network with tanh units and one linear output, the predictor, as one flat vector of parameters: for
-//! each layer the weights row by row (a row for each unit) and then the biases. Without hidden layers it is a regression.
+//! A small feed-forward network with tanh units and one linear output, the predictor, as one flat
+//! vector of parameters: for each layer the weights row by row (a row for each unit) and then the
+//! biases. Without hidden layers it is a regression.
 //!
-//! Training is minibatch gradient descent on the mean loss. It runs inside `answer` only and need not give the same bits
-//! everywhere; [`Network::start`] is part of the chain and does.
+//! Training is minibatch gradient descent on the mean loss. It runs inside `answer` only and need
+//! not give the same bits everywhere; [`Network::start`] is part of the chain and does.
 #![expect(
     clippy::indexing_slicing,
     reason = "offsets follow from `widths`, and `Network::fits` checks the length once"
@@ -38,25 +39,32 @@ pub(crate) struct Training<'a> {
 impl Network {
     pub(crate) fn new(inputs: usize, hidden: &[u32]) -> Self {
         let hidden = hidden.iter().map(|units| *units as usize);
-        Self { widths: std::iter::once(inputs).chain(hidden).chain([1]).collect() }
+        Self {
+            widths: std::iter::once(inputs).chain(hidden).chain([1]).collect(),
+        }
     }
 
     /// (inputs, units) of each layer.
-    pub(crate) fn layers(&self) -> impl DoubleEndedIterator<Item = (usize, usize)> + ExactSizeIterator {
+    pub(crate) fn layers(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = (usize, usize)> + ExactSizeIterator {
         self.widths.windows(2).map(|pair| (pair[0], pair[1]))
     }
 
     /// Number of parameters.
     pub(crate) fn parameters(&self) -> usize {
-        self.layers().map(|(inputs, units)| (inputs + 1) * units).sum()
+        self.layers()
+            .map(|(inputs, units)| (inputs + 1) * units)
+            .sum()
     }
 
     pub(crate) fn fits(&self, parameters: &[f64]) -> bool {
         parameters.len() == self.parameters()
     }
 
-    /// The model before the first round: zero without hidden layers (the problem is convex), else weights uniform in
-    /// +-sqrt(6 / (inputs + units)) (Glorot and Bengio 2010) from ChaCha20 under the seed, biases zero.
+    /// The model before the first round: zero without hidden layers (the problem is convex), else
+    /// weights uniform in +-sqrt(6 / (inputs + units)) (Glorot and Bengio 2010) from ChaCha20 under
+    /// the seed, biases zero.
     pub(crate) fn start(&self, seed: &Digest) -> Vec<f64> {
         if self.widths.len() == 2 {
             return vec![0.0; self.parameters()];
@@ -76,17 +84,31 @@ impl Network {
     }
 
     /// The linear predictor of a row; leaves the activations of the hidden layers in `hidden`.
-    pub(crate) fn forward(&self, parameters: &[f64], row: &[f64], hidden: &mut Vec<Vec<f64>>) -> f64 {
+    pub(crate) fn forward(
+        &self,
+        parameters: &[f64],
+        row: &[f64],
+        hidden: &mut Vec<Vec<f64>>,
+    ) -> f64 {
         hidden.resize(self.widths.len() - 2, Vec::new());
         let mut at = 0;
         for (depth, (inputs, units)) in self.layers().enumerate() {
-            let (weights, biases) = parameters[at..at + (inputs + 1) * units].split_at(inputs * units);
+            let (weights, biases) =
+                parameters[at..at + (inputs + 1) * units].split_at(inputs * units);
             at += (inputs + 1) * units;
             let (before, after) = hidden.split_at_mut(depth);
             let input = before.last().map_or(row, Vec::as_slice);
-            let sums = weights.chunks_exact(inputs).zip(biases).map(|(weights, bias)| {
-                weights.iter().zip(input).map(|(weight, input)| weight * input).sum::<f64>() + bias
-            });
+            let sums = weights
+                .chunks_exact(inputs)
+                .zip(biases)
+                .map(|(weights, bias)| {
+                    weights
+                        .iter()
+                        .zip(input)
+                        .map(|(weight, input)| weight * input)
+                        .sum::<f64>()
+                        + bias
+                });
             match after.first_mut() {
                 Some(activations) => {
                     activations.clear();
@@ -98,7 +120,8 @@ impl Network {
         0.0
     }
 
-    /// Adds the gradient of one row's loss to `gradient`; `rest` is the slope of the loss in its predictor.
+    /// Adds the gradient of one row's loss to `gradient`; `rest` is the slope of the loss in its
+    /// predictor.
     fn backward(
         &self,
         parameters: &[f64],
@@ -135,7 +158,9 @@ impl Network {
     /// The predictor of every row.
     pub(crate) fn predict(&self, parameters: &[f64], z: &[f64]) -> Vec<f64> {
         let mut hidden = Vec::new();
-        z.chunks_exact(self.widths[0]).map(|row| self.forward(parameters, row, &mut hidden)).collect()
+        z.chunks_exact(self.widths[0])
+            .map(|row| self.forward(parameters, row, &mut hidden))
+            .collect()
     }
 
     /// Writes the gradient of the mean loss of the rows that `batch` names.
@@ -150,9 +175,16 @@ impl Network {
         let inputs = self.widths[0];
         let row = |at: usize| &table.z[at * inputs..(at + 1) * inputs];
         let mut hidden = Vec::new();
-        let predictors: Vec<f64> =
-            batch.iter().map(|at| self.forward(parameters, row(*at), &mut hidden)).collect();
-        let pick = |from: &[f64]| batch.iter().filter_map(|at| from.get(*at).copied()).collect::<Vec<f64>>();
+        let predictors: Vec<f64> = batch
+            .iter()
+            .map(|at| self.forward(parameters, row(*at), &mut hidden))
+            .collect();
+        let pick = |from: &[f64]| {
+            batch
+                .iter()
+                .filter_map(|at| from.get(*at).copied())
+                .collect::<Vec<f64>>()
+        };
         let slopes = loss.slopes(&predictors, &pick(table.y), &pick(table.time));
         gradient.fill(0.0);
         for (at, slope) in batch.iter().zip(slopes) {
@@ -176,7 +208,11 @@ impl Network {
         let (mut parameters, mut steps) = (start.to_vec(), 0);
         let mut gradient = vec![0.0; start.len()];
         let mut order: Vec<usize> = (0..rows).collect();
-        let batch = if training.batch == 0 { rows } else { training.batch.min(rows) };
+        let batch = if training.batch == 0 {
+            rows
+        } else {
+            training.batch.min(rows)
+        };
         for _ in 0..training.epochs {
             if batch < rows {
                 shuffle(&mut order, dice);
@@ -199,9 +235,15 @@ impl Network {
 
 /// Shortens a gradient that is longer than `longest`; 0 leaves every length.
 fn clip(gradient: &mut [f64], longest: f64) {
-    let length = gradient.iter().map(|slope| slope * slope).sum::<f64>().sqrt();
+    let length = gradient
+        .iter()
+        .map(|slope| slope * slope)
+        .sum::<f64>()
+        .sqrt();
     if longest > 0.0 && length > longest {
-        gradient.iter_mut().for_each(|slope| *slope *= longest / length);
+        gradient
+            .iter_mut()
+            .for_each(|slope| *slope *= longest / length);
     }
 }
 
@@ -218,7 +260,15 @@ mod tests {
     use super::*;
 
     fn training(loss: &Loss) -> Training<'_> {
-        Training { loss, epochs: 1, batch: 0, rate: 0.5, clip: 0.0, pull: 0.0, correction: &[] }
+        Training {
+            loss,
+            epochs: 1,
+            batch: 0,
+            rate: 0.5,
+            clip: 0.0,
+            pull: 0.0,
+            correction: &[],
+        }
     }
 
     #[test]
@@ -226,8 +276,14 @@ mod tests {
         let network = Network::new(3, &[4, 2, 3]);
         assert_eq!(network.parameters(), 4 * 4 + 5 * 2 + 3 * 3 + 4);
         let parameters = network.start(&Digest([7; 32]));
-        let z: Vec<f64> = (0..12).map(|at| f64::from(at * 7 % 11) / 5.0 - 1.0).collect();
-        let table = Table { z: &z, y: &[1.0, 0.0, 1.0, 1.0], time: &[2.0, 3.0, 5.0, 2.0] };
+        let z: Vec<f64> = (0..12)
+            .map(|at| f64::from(at * 7 % 11) / 5.0 - 1.0)
+            .collect();
+        let table = Table {
+            z: &z,
+            y: &[1.0, 0.0, 1.0, 1.0],
+            time: &[2.0, 3.0, 5.0, 2.0],
+        };
         for loss in [Loss::Binary, Loss::Number, Loss::Time("t".into())] {
             let mut gradient = vec![0.0; parameters.len()];
             network.gradient(&loss, &parameters, &table, &[0, 1, 2, 3], &mut gradient);
@@ -238,7 +294,10 @@ mod tests {
                     loss.mean(&network.predict(&moved, &z), &table)
                 };
                 let slope = (value(1e-5) - value(-1e-5)) / 2e-5;
-                assert!((gradient[at] - slope).abs() < 1e-9, "{loss:?}, parameter {at}");
+                assert!(
+                    (gradient[at] - slope).abs() < 1e-9,
+                    "{loss:?}, parameter {at}"
+                );
             }
         }
     }
@@ -246,10 +305,23 @@ mod tests {
     #[test]
     fn minibatches_follow_the_dice_and_the_whole_table_needs_none() {
         let network = Network::new(1, &[]);
-        let table = Table { z: &[0.5, -1.0, 2.0, 0.1, -0.7], y: &[1.0, 0.0, 1.0, 0.0, 1.0], time: &[] };
+        let table = Table {
+            z: &[0.5, -1.0, 2.0, 0.1, -0.7],
+            y: &[1.0, 0.0, 1.0, 0.0, 1.0],
+            time: &[],
+        };
         let train = |batch: usize, seed: u8| {
-            let training = Training { epochs: 3, batch, ..training(&Loss::Binary) };
-            network.train(&[0.0, 0.0], &table, training, &mut ChaCha20Rng::from_seed([seed; 32]))
+            let training = Training {
+                epochs: 3,
+                batch,
+                ..training(&Loss::Binary)
+            };
+            network.train(
+                &[0.0, 0.0],
+                &table,
+                training,
+                &mut ChaCha20Rng::from_seed([seed; 32]),
+            )
         };
         assert_ne!(train(2, 1), train(2, 2));
         assert_eq!(train(2, 1), train(2, 1));
@@ -261,18 +333,46 @@ mod tests {
     #[test]
     fn a_long_gradient_is_shortened_and_a_pull_leads_back() {
         let network = Network::new(1, &[]);
-        let table = Table { z: &[1.0, 1.0], y: &[30.0, 50.0], time: &[] };
+        let table = Table {
+            z: &[1.0, 1.0],
+            y: &[30.0, 50.0],
+            time: &[],
+        };
         let step = |training: Training<'_>| {
-            network.train(&[0.0, 0.0], &table, training, &mut ChaCha20Rng::from_seed([0; 32])).0
+            network
+                .train(
+                    &[0.0, 0.0],
+                    &table,
+                    training,
+                    &mut ChaCha20Rng::from_seed([0; 32]),
+                )
+                .0
         };
         // The gradient at zero is (-40, -40).
         assert_eq!(step(training(&Loss::Number)), [20.0, 20.0]);
-        let clipped = step(Training { clip: 2.0, ..training(&Loss::Number) });
+        let clipped = step(Training {
+            clip: 2.0,
+            ..training(&Loss::Number)
+        });
         assert!((clipped[0] - 0.5_f64.sqrt()).abs() < 1e-12 && clipped[0] == clipped[1]);
-        assert_eq!(step(Training { correction: &[40.0, 30.0], ..training(&Loss::Number) }), [0.0, 5.0]);
-        let far = step(Training { epochs: 200, ..training(&Loss::Number) });
+        assert_eq!(
+            step(Training {
+                correction: &[40.0, 30.0],
+                ..training(&Loss::Number)
+            }),
+            [0.0, 5.0]
+        );
+        let far = step(Training {
+            epochs: 200,
+            ..training(&Loss::Number)
+        });
         // Both parameters pulled to zero: w = 40 / (2 + pull).
-        let held = step(Training { epochs: 200, rate: 0.1, pull: 2.0, ..training(&Loss::Number) });
+        let held = step(Training {
+            epochs: 200,
+            rate: 0.1,
+            pull: 2.0,
+            ..training(&Loss::Number)
+        });
         assert!((far[0] - 20.0).abs() < 1e-9 && (held[0] - 10.0).abs() < 1e-9);
     }
 

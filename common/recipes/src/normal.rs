@@ -1,6 +1,7 @@
 //! The normal distribution, for tests and confidence intervals of coefficients.
 
-/// The 97.5 % point of the standard normal distribution: half the width of a 95 % interval in standard errors.
+/// The 97.5 % point of the standard normal distribution: half the width of a 95 % interval in
+/// standard errors.
 pub(crate) const Z_95: f64 = 1.959_963_984_540_054;
 
 /// Two-sided p-value of a standard normal statistic: erfc(|z| / sqrt 2), exact in the far tail too.

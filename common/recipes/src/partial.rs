@@ -1,5 +1,6 @@
-//! Cox's partial likelihood of one stratum with Breslow's ties, and Harrell's pairs: what a site works out on its own rows
-//! for time-to-event models. Every site is a stratum with a baseline hazard of its own.
+//! Cox's partial likelihood of one stratum with Breslow's ties, and Harrell's pairs: what a site
+//! works out on its own rows for time-to-event models. Every site is a stratum with a baseline
+//! hazard of its own.
 //!
 //! ```text
 //! log L = sum over events i of  f_i - log sum_{t_j >= t_i} exp(f_j)          (Breslow 1974)
@@ -53,8 +54,9 @@ pub(crate) fn likelihood(predictors: &[f64], time: &[f64], event: &[f64]) -> (f6
     for group in &groups {
         at_risk += group.iter().map(risk).sum::<f64>();
         let events = group.iter().filter(|line| line.event);
-        let (count, sum) =
-            events.fold((0.0, 0.0), |(count, sum), line| (count + 1.0, sum + line.predictor - top));
+        let (count, sum) = events.fold((0.0, 0.0), |(count, sum), line| {
+            (count + 1.0, sum + line.predictor - top)
+        });
         // Late rows may all be negligible beside the largest; never a division by zero.
         let at_risk: f64 = f64::max(at_risk, f64::MIN_POSITIVE);
         loglik += sum - count * at_risk.ln();
@@ -86,7 +88,8 @@ pub(crate) fn pairs(predictors: &[f64], time: &[f64], event: &[f64]) -> Pairs {
     let mut pairs = Pairs::default();
     let mut total = 0.0;
     for group in lines.chunk_by(|a, b| a.time == b.time) {
-        let (events, censored): (Vec<&Line>, Vec<&Line>) = group.iter().partition(|line| line.event);
+        let (events, censored): (Vec<&Line>, Vec<&Line>) =
+            group.iter().partition(|line| line.event);
         for line in censored {
             later.add(rank(line));
             total += 1.0;
@@ -113,7 +116,10 @@ pub(crate) struct Tally {
 
 impl Tally {
     pub(crate) fn new(ranks: usize) -> Self {
-        Self { sums: vec![0.0; ranks + 1], all: 0.0 }
+        Self {
+            sums: vec![0.0; ranks + 1],
+            all: 0.0,
+        }
     }
 
     pub(crate) fn add(&mut self, rank: usize) {
@@ -160,7 +166,11 @@ mod tests {
                 -likelihood(&moved, &TIME, &EVENT).0
             };
             let slope = (value(1e-5) - value(-1e-5)) / 2e-5;
-            assert!((slopes[at] - slope).abs() < 1e-9, "row {at}: {} and {slope}", slopes[at]);
+            assert!(
+                (slopes[at] - slope).abs() < 1e-9,
+                "row {at}: {} and {slope}",
+                slopes[at]
+            );
         }
         assert!(slopes.iter().sum::<f64>().abs() < 1e-12);
         // At zero: events at 7 (2 at risk), 5 (3 at risk) and twice at 2 (5 at risk).

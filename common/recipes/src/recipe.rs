@@ -1,4 +1,5 @@
-//! One enum over the methods: everything outside this crate speaks to a [`Recipe`] and never to a method.
+//! One enum over the methods: everything outside this crate speaks to a [`Recipe`] and never to a
+//! method.
 
 mod counted; // a method behind a first round that says whether there is enough
 mod judged; //  a method whose model is judged by group and by site
@@ -54,8 +55,9 @@ canonical! {
 }
 
 canonical! {
-    /// What all parties know between two rounds. It holds its own step counter, so that no root repeats in a run, and no
-    /// id of a study or run, so that the same question can be recognised elsewhere.
+    /// What all parties know between two rounds. It holds its own step counter, so that no root
+    /// repeats in a run, and no id of a study or run, so that the same question can be recognised
+    /// elsewhere.
     #[derive(Debug, Clone, PartialEq)]
     pub enum State {
         /// Of a summary.
@@ -174,12 +176,20 @@ impl Recipe {
 
     /// What is counted before it begins.
     pub fn first_round(&self) -> Option<&Counted> {
-        if let Self::Counted(counted) = self { Some(counted) } else { None }
+        if let Self::Counted(counted) = self {
+            Some(counted)
+        } else {
+            None
+        }
     }
 
     /// The same method behind a first round.
     pub fn counted(self, census: Census) -> Self {
-        let method = if let Self::Counted(counted) = self { counted.method } else { Box::new(self) };
+        let method = if let Self::Counted(counted) = self {
+            counted.method
+        } else {
+            Box::new(self)
+        };
         Self::Counted(Counted { census, method })
     }
 
@@ -194,7 +204,10 @@ impl Recipe {
 
     /// The same method, its model judged.
     pub fn judged(self, subgroups: Subgroups) -> Self {
-        Self::Judged(Judged { method: Box::new(self.method().clone()), subgroups })
+        Self::Judged(Judged {
+            method: Box::new(self.method().clone()),
+            subgroups,
+        })
     }
 
     /// The name a study file calls it by.
@@ -213,8 +226,8 @@ impl Recipe {
         }
     }
 
-    /// Whether the outcome is that of one table of all rows (then all its figures come from one set of sites) and not an
-    /// approximation that depends on how rows lie at sites.
+    /// Whether the outcome is that of one table of all rows (then all its figures come from one set
+    /// of sites) and not an approximation that depends on how rows lie at sites.
     pub fn exact(&self) -> bool {
         !matches!(self.method(), Self::FedAvg(_) | Self::Count(_))
     }
@@ -258,15 +271,15 @@ impl Recipe {
         }
     }
 
-    /// The state before the first round. The seed draws the first weights of a neural network, and rows and columns
-    /// of boosted trees; the others need none.
-    /// Call [`Recipe::check`] before. A study with a roster begins with [`Recipe::start_among`].
+    /// The state before the first round. The seed draws the first weights of a neural network, and
+    /// rows and columns of boosted trees; the others need none. Call [`Recipe::check`] before. A
+    /// study with a roster begins with [`Recipe::start_among`].
     pub fn start(&self, seed: Digest) -> State {
         self.start_among(seed, 0)
     }
 
-    /// The state before the first round of a study whose roster has so many sites: what sites tell of themselves has a place
-    /// for each.
+    /// The state before the first round of a study whose roster has so many sites: what sites tell
+    /// of themselves has a place for each.
     pub fn start_among(&self, seed: Digest, roster: u32) -> State {
         match self {
             Self::Summary(recipe) => State::Summary(recipe.start(0)),
@@ -288,11 +301,12 @@ impl Recipe {
         }
     }
 
-    /// The question of the next round to a line-up of `sites`; nothing when the run is over (then [`Recipe::outcome`] has
-    /// the result, or says why there is none).
+    /// The question of the next round to a line-up of `sites`; nothing when the run is over (then
+    /// [`Recipe::outcome`] has the result, or says why there is none).
     ///
     /// # Errors
-    /// Parameters out of range, another recipe's state, or more rows or sites than the number format holds.
+    /// Parameters out of range, another recipe's state, or more rows or sites than the number
+    /// format holds.
     pub fn ask(&self, state: &State, sites: u32) -> Result<Option<Question>, RecipeError> {
         self.check()?;
         let layout = match (self, state) {
@@ -308,11 +322,15 @@ impl Recipe {
             (Self::Counted(counted), State::Counted(state)) => counted.ask(state, sites)?,
             _ => return Err(STATE),
         };
-        Ok(layout.map(|layout| Question { layout, phase: state.progress().phase }))
+        Ok(layout.map(|layout| Question {
+            layout,
+            phase: state.progress().phase,
+        }))
     }
 
-    /// One site's answer from its own rows. `memory` is what the site kept from its last answer in this run, empty before the
-    /// first; `dice` shuffles rows in training, exact recipes do not roll it.
+    /// One site's answer from its own rows. `memory` is what the site kept from its last answer in
+    /// this run, empty before the first; `dice` shuffles rows in training, exact recipes do not
+    /// roll it.
     ///
     /// # Errors
     /// The table does not fit the recipe, or question and state do not belong together.
@@ -344,7 +362,9 @@ impl Recipe {
             (Self::Logistic(recipe), State::Logistic(state)) => {
                 Ok(ClearUpdate::new(1, recipe.answer(state, rows)?).into())
             }
-            (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.answer(state, rows, memory, dice),
+            (Self::FedAvg(recipe), State::FedAvg(state)) => {
+                recipe.answer(state, rows, memory, dice)
+            }
             (Self::Cox(recipe), State::Cox(state)) => {
                 Ok(ClearUpdate::new(1, recipe.answer(state, rows)?).into())
             }
@@ -357,9 +377,15 @@ impl Recipe {
             (Self::Gbdt(recipe), State::Gbdt(state)) => {
                 Ok(ClearUpdate::new(1, recipe.answer(state, rows)?).into())
             }
-            (Self::Count(recipe), State::Count(_)) => Ok(ClearUpdate::new(1, recipe.answer(rows)?).into()),
-            (Self::Judged(judged), State::Judged(state)) => judged.answer(state, rows, memory, dice),
-            (Self::Counted(counted), State::Counted(state)) => counted.answer(state, rows, memory, dice),
+            (Self::Count(recipe), State::Count(_)) => {
+                Ok(ClearUpdate::new(1, recipe.answer(rows)?).into())
+            }
+            (Self::Judged(judged), State::Judged(state)) => {
+                judged.answer(state, rows, memory, dice)
+            }
+            (Self::Counted(counted), State::Counted(state)) => {
+                counted.answer(state, rows, memory, dice)
+            }
             _ => Err(STATE),
         }
     }
@@ -367,23 +393,34 @@ impl Recipe {
     /// The state after a sum: the same bits at the coordinator and at every node.
     ///
     /// # Errors
-    /// The sum does not answer the state's question, or holds figures that no honest sites can have; the state stays.
+    /// The sum does not answer the state's question, or holds figures that no honest sites can
+    /// have; the state stays.
     pub fn absorb(&self, state: &State, sum: &Sum) -> Result<State, RecipeError> {
         match (self, state) {
-            (Self::Summary(recipe), State::Summary(state)) => recipe.absorb(state, sum).map(State::Summary),
+            (Self::Summary(recipe), State::Summary(state)) => {
+                recipe.absorb(state, sum).map(State::Summary)
+            }
             (Self::Logistic(recipe), State::Logistic(state)) => {
                 recipe.absorb(state, sum).map(State::Logistic)
             }
-            (Self::FedAvg(recipe), State::FedAvg(state)) => recipe.absorb(state, sum).map(State::FedAvg),
+            (Self::FedAvg(recipe), State::FedAvg(state)) => {
+                recipe.absorb(state, sum).map(State::FedAvg)
+            }
             (Self::Cox(recipe), State::Cox(state)) => recipe.absorb(state, sum).map(State::Cox),
             (Self::KaplanMeier(recipe), State::KaplanMeier(state)) => {
                 recipe.absorb(state, sum).map(State::KaplanMeier)
             }
             (Self::Glm(recipe), State::Glm(state)) => recipe.absorb(state, sum).map(State::Glm),
             (Self::Gbdt(recipe), State::Gbdt(state)) => recipe.absorb(state, sum).map(State::Gbdt),
-            (Self::Count(recipe), State::Count(state)) => recipe.absorb(state, sum).map(State::Count),
-            (Self::Judged(judged), State::Judged(state)) => judged.absorb(state, sum).map(State::Judged),
-            (Self::Counted(counted), State::Counted(state)) => counted.absorb(state, sum).map(State::Counted),
+            (Self::Count(recipe), State::Count(state)) => {
+                recipe.absorb(state, sum).map(State::Count)
+            }
+            (Self::Judged(judged), State::Judged(state)) => {
+                judged.absorb(state, sum).map(State::Judged)
+            }
+            (Self::Counted(counted), State::Counted(state)) => {
+                counted.absorb(state, sum).map(State::Counted)
+            }
             _ => Err(STATE),
         }
     }
@@ -394,8 +431,12 @@ impl Recipe {
     /// [`RecipeError::Unfinished`], or why there is no finite estimate.
     pub fn outcome(&self, state: &State) -> Result<Outcome, RecipeError> {
         match (self, state) {
-            (Self::Summary(recipe), State::Summary(state)) => recipe.outcome(state).map(Outcome::Summary),
-            (Self::Logistic(recipe), State::Logistic(state)) => recipe.outcome(state).map(Outcome::Logistic),
+            (Self::Summary(recipe), State::Summary(state)) => {
+                recipe.outcome(state).map(Outcome::Summary)
+            }
+            (Self::Logistic(recipe), State::Logistic(state)) => {
+                recipe.outcome(state).map(Outcome::Logistic)
+            }
             (Self::FedAvg(recipe), State::FedAvg(state)) => Ok(match recipe.outcome(state)? {
                 fedavg::Finished::Binary(outcome) => Outcome::FedAvg(outcome),
                 fedavg::Finished::Number(outcome) => Outcome::FedNumber(outcome),
@@ -417,24 +458,32 @@ impl Recipe {
         }
     }
 
-    /// How the model of a finished run does by group and by site; nothing where the study does not ask.
+    /// How the model of a finished run does by group and by site; nothing where the study does not
+    /// ask.
     ///
     /// # Errors
     /// [`RecipeError::Unfinished`].
     pub fn findings(&self, state: &State) -> Result<Option<Findings>, RecipeError> {
         match (self, state) {
             (Self::Judged(judged), State::Judged(state)) => judged.findings(state).map(Some),
-            (Self::Counted(counted), State::Counted(state)) => counted.method.findings(&state.method),
+            (Self::Counted(counted), State::Counted(state)) => {
+                counted.method.findings(&state.method)
+            }
             _ => Ok(None),
         }
     }
 
-    /// The whole run on one site's rows alone, for that site's own report; no number of it leaves the site. The numbers take
-    /// the same way through ring words as in a sum over sites.
+    /// The whole run on one site's rows alone, for that site's own report; no number of it leaves
+    /// the site. The numbers take the same way through ring words as in a sum over sites.
     ///
     /// # Errors
-    /// As in [`Recipe::answer`] and [`Recipe::outcome`]; a column that is constant at this site is one.
-    pub fn alone(&self, rows: &Rows<'_>, dice: &mut impl CryptoRng) -> Result<Outcome, RecipeError> {
+    /// As in [`Recipe::answer`] and [`Recipe::outcome`]; a column that is constant at this site is
+    /// one.
+    pub fn alone(
+        &self,
+        rows: &Rows<'_>,
+        dice: &mut impl CryptoRng,
+    ) -> Result<Outcome, RecipeError> {
         if matches!(self, Self::Judged(_) | Self::Counted(_)) {
             return self.method().alone(rows, dice);
         }

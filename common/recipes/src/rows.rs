@@ -7,10 +7,11 @@ use ndarray::{ArrayView1, ArrayView2};
 /// The rows of one site's cohort. It has no `Debug`: patients are not printed.
 #[derive(Clone, Copy)]
 pub struct Rows<'a> {
-    /// One row a patient, one column for each column of the recipe, in its order. `summary` and `gbdt`
-    /// read NaN as missing; the other recipes take complete rows only.
+    /// One row a patient, one column for each column of the recipe, in its order. `summary` and
+    /// `gbdt` read NaN as missing; the other recipes take complete rows only.
     pub x: ArrayView2<'a, f64>,
-    /// The outcome: 0 or 1, a number or a count, as the recipe says; in survival recipes whether the event was seen.
+    /// The outcome: 0 or 1, a number or a count, as the recipe says; in survival recipes whether
+    /// the event was seen.
     pub y: Option<ArrayView1<'a, f64>>,
     /// Time to the event or to the end of follow-up, in the unit of its column.
     pub time: Option<ArrayView1<'a, f64>>,
@@ -22,7 +23,8 @@ pub struct Rows<'a> {
     pub weight: Option<ArrayView1<'a, f64>>,
     /// What divides the rows where a model is judged by group, one column a group; NaN is missing.
     pub groups: Option<ArrayView2<'a, f64>>,
-    /// This site's place in the roster, where the site tells how a model does on its rows alone; else it says nothing.
+    /// This site's place in the roster, where the site tells how a model does on its rows alone;
+    /// else it says nothing.
     pub slot: Option<u32>,
     /// Its place, whether it tells or not.
     pub place: Option<u32>,
@@ -53,13 +55,19 @@ impl<'a> Rows<'a> {
     pub(crate) fn of(&self, columns: &[String]) -> Result<ArrayView2<'a, f64>, RecipeError> {
         let (rows, found) = self.x.dim();
         if found != columns.len() {
-            return Err(RecipeError::Columns { expected: columns.len(), found });
+            return Err(RecipeError::Columns {
+                expected: columns.len(),
+                found,
+            });
         }
         if rows == 0 {
             return Err(RecipeError::NoRows);
         }
         if rows as f64 > MOST_ROWS {
-            return Err(RecipeError::TooManyRows { rows: rows as u64, most: MOST_ROWS as u64 });
+            return Err(RecipeError::TooManyRows {
+                rows: rows as u64,
+                most: MOST_ROWS as u64,
+            });
         }
         Ok(self.x)
     }
@@ -70,7 +78,10 @@ impl<'a> Rows<'a> {
         for (values, column) in x.columns().into_iter().zip(columns) {
             let rows = values.iter().filter(|value| !value.is_finite()).count();
             if rows > 0 {
-                return Err(RecipeError::NotFinite { column: column.clone(), rows });
+                return Err(RecipeError::NotFinite {
+                    column: column.clone(),
+                    rows,
+                });
             }
         }
         Ok(x)
@@ -86,10 +97,19 @@ impl<'a> Rows<'a> {
         let y = self
             .y
             .filter(|y| y.len() == x.nrows())
-            .ok_or_else(|| RecipeError::NoOutcome { outcome: outcome.to_owned(), rows: x.nrows() })?;
-        let rows = y.iter().filter(|value| **value != 0.0 && **value != 1.0).count();
+            .ok_or_else(|| RecipeError::NoOutcome {
+                outcome: outcome.to_owned(),
+                rows: x.nrows(),
+            })?;
+        let rows = y
+            .iter()
+            .filter(|value| **value != 0.0 && **value != 1.0)
+            .count();
         if rows > 0 {
-            return Err(RecipeError::NotBinary { outcome: outcome.to_owned(), rows });
+            return Err(RecipeError::NotBinary {
+                outcome: outcome.to_owned(),
+                rows,
+            });
         }
         Ok((x, y))
     }
@@ -113,7 +133,10 @@ impl<'a> Values<'a> {
 
     /// The next `count` values.
     pub(crate) fn take(&mut self, count: usize) -> Result<&'a [f64], RecipeError> {
-        let (head, rest) = self.rest.split_at_checked(count).ok_or(RecipeError::Mismatch { what: "sum" })?;
+        let (head, rest) = self
+            .rest
+            .split_at_checked(count)
+            .ok_or(RecipeError::Mismatch { what: "sum" })?;
         self.rest = rest;
         Ok(head)
     }
@@ -124,13 +147,24 @@ impl<'a> Values<'a> {
     }
 
     /// The next `len` values as counts.
-    pub(crate) fn counts(&mut self, len: usize, what: &'static str) -> Result<Vec<u64>, RecipeError> {
-        self.take(len)?.iter().map(|value| count(*value, what)).collect()
+    pub(crate) fn counts(
+        &mut self,
+        len: usize,
+        what: &'static str,
+    ) -> Result<Vec<u64>, RecipeError> {
+        self.take(len)?
+            .iter()
+            .map(|value| count(*value, what))
+            .collect()
     }
 
     /// All values must have been read.
     pub(crate) fn end(self) -> Result<(), RecipeError> {
-        if self.rest.is_empty() { Ok(()) } else { Err(RecipeError::Mismatch { what: "sum" }) }
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(RecipeError::Mismatch { what: "sum" })
+        }
     }
 }
 

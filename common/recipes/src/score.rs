@@ -1,10 +1,12 @@
-//! What the score of a model is worth, from sums over the sites: a histogram of the predicted risk p in 1000 bins
-//! for each class gives the ROC curve and the area under it, with the error that the bins can make; sums give accuracy,
-//! Brier score and the calibration curve; Newton steps give calibration slope and intercept.
+//! What the score of a model is worth, from sums over the sites: a histogram of the predicted risk
+//! p in 1000 bins for each class gives the ROC curve and the area under it, with the error that the
+//! bins can make; sums give accuracy, Brier score and the calibration curve; Newton steps give
+//! calibration slope and intercept.
 //!
-//! The bins are equal in the risk that the same odds would be if half of all rows had the outcome, `u = logistic(x - base)`
-//! with the log odds of the outcome in all rows as `base`: risks of a rare outcome all lie close to 0 and would share a bin or
-//! two of equal risk. One bin begins at p = 0.5.
+//! The bins are equal in the risk that the same odds would be if half of all rows had the outcome,
+//! `u = logistic(x - base)` with the log odds of the outcome in all rows as `base`: risks of a rare
+//! outcome all lie close to 0 and would share a bin or two of equal risk. One bin begins at p =
+//! 0.5.
 //!
 //! ```text
 //! evaluate  -> [ rows without the outcome a bin | rows with it a bin | right at p >= 0.5 | sum of p a bin, sum (p-y)^2 | line ]
@@ -27,7 +29,8 @@ const GROUPS: u64 = 10;
 pub(crate) const LINE: usize = 5;
 /// A step this small ends the calibration: what is left is about its square.
 const SMALL_STEP: f64 = 1e-5;
-/// Rounds of calibration after which a line that has not settled is given up (its slope is then NaN).
+/// Rounds of calibration after which a line that has not settled is given up (its slope is then
+/// NaN).
 const MOST_LINE_STEPS: u32 = 15;
 
 canonical! {
@@ -62,7 +65,8 @@ pub struct Metrics {
     pub auc: f64,
     /// Bins of the histogram it comes from.
     pub auc_bins: u32,
-    /// The AUC of the unbinned scores differs from `auc` by no more than this: half the share of pairs that share a bin.
+    /// The AUC of the unbinned scores differs from `auc` by no more than this: half the share of
+    /// pairs that share a bin.
     pub auc_error_bound: f64,
     /// Share of rows predicted rightly at p >= 0.5.
     pub accuracy: f64,
@@ -98,18 +102,23 @@ pub(crate) fn logistic(x: f64) -> f64 {
 /// log P(y) where P(1) = logistic(x), without overflow.
 pub(crate) fn log_likelihood(x: f64, y: f64) -> f64 {
     let x = if y == 1.0 { x } else { -x };
-    if x >= 0.0 { -(-x).exp().ln_1p() } else { x - x.exp().ln_1p() }
+    if x >= 0.0 {
+        -(-x).exp().ln_1p()
+    } else {
+        x - x.exp().ln_1p()
+    }
 }
 
-/// Where the climb of a fit to these log odds begins: half a unit nearer to even odds than the model of the intercept alone. From
-/// that model Newton's first step overshoots where the outcome is uncommon, from even odds it takes a round for each factor of e.
+/// Where the climb of a fit to these log odds begins: half a unit nearer to even odds than the
+/// model of the intercept alone. From that model Newton's first step overshoots where the outcome
+/// is uncommon, from even odds it takes a round for each factor of e.
 pub(crate) fn start(odds: f64) -> f64 {
     const NEARER: f64 = 0.5;
     odds - odds.clamp(-NEARER, NEARER)
 }
 
-/// What p = 0.5 would be if half of all rows had the outcome, and the bin that begins there. By `libm`, because the chain
-/// knows it too.
+/// What p = 0.5 would be if half of all rows had the outcome, and the bin that begins there. By
+/// `libm`, because the chain knows it too.
 fn middle(base: f64) -> (f64, usize) {
     let share = 1.0 / (1.0 + libm::exp(base));
     let at = libm::round(share * BINS as f64) as usize;
@@ -135,7 +144,11 @@ pub(crate) fn bin(x: f64, base: f64) -> usize {
 
 /// Blocks of the evaluation round; no sum of one site exceeds the pooled number of rows.
 pub(crate) fn ask(sites: u32, rows: u64) -> Vec<Block> {
-    vec![counts(2 * BINS + 1, rows as f64), bounded(BINS + 1, sites, rows), limbs(LINE)]
+    vec![
+        counts(2 * BINS + 1, rows as f64),
+        bounded(BINS + 1, sites, rows),
+        limbs(LINE),
+    ]
 }
 
 /// Answers the evaluation round from pairs (linear predictor, outcome).
@@ -146,7 +159,8 @@ pub(crate) fn answer(pairs: &[(f64, f64)], base: f64) -> Vec<f64> {
     for &(x, y) in pairs {
         let p = logistic(x);
         let at = bin(x, base);
-        if let (Some([negative, positive]), Some(sum)) = (cells.get_mut(at), predicted.get_mut(at)) {
+        if let (Some([negative, positive]), Some(sum)) = (cells.get_mut(at), predicted.get_mut(at))
+        {
             *(if y == 1.0 { positive } else { negative }) += 1.0;
             *sum += p;
         }
@@ -168,7 +182,10 @@ pub(crate) fn answer_line(pairs: &[(f64, f64)], (a, b): (f64, f64)) -> [f64; LIN
     for &(x, y) in pairs {
         let p = logistic(a + b * x);
         let (rest, weight) = (y - p, p * (1.0 - p));
-        for (sum, term) in sums.iter_mut().zip([rest, rest * x, weight, weight * x, weight * x * x]) {
+        for (sum, term) in sums
+            .iter_mut()
+            .zip([rest, rest * x, weight, weight * x, weight * x * x])
+        {
             *sum += term;
         }
     }
@@ -180,7 +197,11 @@ impl Score {
     pub(crate) fn absorb(values: &mut Values<'_>, base: f64) -> Result<Self, RecipeError> {
         let negatives = values.counts(BINS, "the histogram")?;
         let positives = values.counts(BINS, "the histogram")?;
-        let right = values.counts(1, "right predictions")?.first().copied().unwrap_or_default();
+        let right = values
+            .counts(1, "right predictions")?
+            .first()
+            .copied()
+            .unwrap_or_default();
         let predicted = values.take(BINS)?.to_vec();
         let squares = values.one()?;
         let mut score = Self {
@@ -197,11 +218,14 @@ impl Score {
         Ok(score)
     }
 
-    /// One Newton step of the calibration line, at most 1 long in each direction so that a bad start does not overshoot.
+    /// One Newton step of the calibration line, at most 1 long in each direction so that a bad
+    /// start does not overshoot.
     pub(crate) fn absorb_line(&mut self, values: &mut Values<'_>) -> Result<(), RecipeError> {
         let (gradient, information) = (values.take(2)?, values.take(3)?);
         self.steps += 1;
-        let step = Factor::of(information, 2, 0.0).map(|factor| factor.solve(gradient)).unwrap_or_default();
+        let step = Factor::of(information, 2, 0.0)
+            .map(|factor| factor.solve(gradient))
+            .unwrap_or_default();
         let length = largest(&step);
         self.line = match (self.line, step.as_slice()) {
             (Some((intercept, slope)), [a, b]) if length.is_finite() => {
@@ -237,7 +261,8 @@ impl Score {
         }
     }
 
-    /// The ROC curve as (false positive rate, true positive rate) from (0, 0) to (1, 1), one point for each bin in use.
+    /// The ROC curve as (false positive rate, true positive rate) from (0, 0) to (1, 1), one point
+    /// for each bin in use.
     pub(crate) fn roc(&self) -> Vec<(f64, f64)> {
         let (rows, events) = self.rows();
         let (mut false_positives, mut true_positives) = (0, 0);
@@ -247,9 +272,16 @@ impl Score {
             true_positives += positives;
             if negatives + positives > 0 {
                 let rate = |part: u64, whole: u64| {
-                    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+                    if whole == 0 {
+                        0.0
+                    } else {
+                        part as f64 / whole as f64
+                    }
                 };
-                curve.push((rate(false_positives, rows - events), rate(true_positives, events)));
+                curve.push((
+                    rate(false_positives, rows - events),
+                    rate(true_positives, events),
+                ));
             }
         }
         curve
@@ -260,7 +292,12 @@ impl Score {
         let total = self.rows().0;
         let mut groups = Vec::new();
         let (mut seen, mut next, mut rows, mut events, mut predicted) = (0, 1, 0, 0, 0.0);
-        for ((negatives, positives), sum) in self.negatives.iter().zip(&self.positives).zip(&self.predicted) {
+        for ((negatives, positives), sum) in self
+            .negatives
+            .iter()
+            .zip(&self.positives)
+            .zip(&self.predicted)
+        {
             seen += negatives + positives;
             rows += negatives + positives;
             events += positives;
@@ -281,8 +318,8 @@ impl Score {
     }
 }
 
-/// Area under the ROC curve of two histograms with rising score, and half the share of pairs within one bin. Without a
-/// single pair nothing is known: 0.5, give or take 0.5.
+/// Area under the ROC curve of two histograms with rising score, and half the share of pairs within
+/// one bin. Without a single pair nothing is known: 0.5, give or take 0.5.
 pub(crate) fn area(negatives: &[u64], positives: &[u64]) -> (f64, f64) {
     let (mut below, mut won, mut tied, mut events) = (0.0, 0.0, 0.0, 0.0);
     for (negatives, positives) in negatives.iter().zip(positives) {
@@ -320,33 +357,72 @@ mod tests {
         assert_eq!(logistic(-800.0), 0.0);
         assert_eq!(logistic(800.0), 1.0);
         assert!((log_likelihood(0.3, 1.0) - logistic(0.3).ln()).abs() < 1e-15);
-        assert_eq!((bin(-800.0, 0.0), bin(0.0, 0.0), bin(800.0, 0.0)), (0, 500, BINS - 1));
+        assert_eq!(
+            (bin(-800.0, 0.0), bin(0.0, 0.0), bin(800.0, 0.0)),
+            (0, 500, BINS - 1)
+        );
     }
 
     #[test]
     fn the_bins_follow_the_share_of_the_outcome_and_one_begins_at_risk_one_half() {
-        for (rows, events) in [(10, 5), (24_000, 10), (24_000, 23_990), (2_000_000_000, 1), (7, 0), (7, 7)] {
+        for (rows, events) in [
+            (10, 5),
+            (24_000, 10),
+            (24_000, 23_990),
+            (2_000_000_000, 1),
+            (7, 0),
+            (7, 7),
+        ] {
             let base = log_odds(rows, events);
             let half = half(base);
-            let bins: Vec<usize> = (-4000..=4000).map(|at| bin(f64::from(at) / 100.0, base)).collect();
-            assert!(bins.windows(2).all(|pair| pair[0] <= pair[1] && pair[1] < BINS), "{events} of {rows}");
-            assert_eq!((bins[3999] < half, bins[4000]), (true, half), "{events} of {rows}");
-            // A twentieth of a logit beside the usual risk is another bin, however rare the outcome is.
-            assert!(bin(base + 0.05, base) > bin(base - 0.05, base) + 10, "{events} of {rows}");
+            let bins: Vec<usize> = (-4000..=4000)
+                .map(|at| bin(f64::from(at) / 100.0, base))
+                .collect();
+            assert!(
+                bins.windows(2)
+                    .all(|pair| pair[0] <= pair[1] && pair[1] < BINS),
+                "{events} of {rows}"
+            );
+            assert_eq!(
+                (bins[3999] < half, bins[4000]),
+                (true, half),
+                "{events} of {rows}"
+            );
+            // A twentieth of a logit beside the usual risk is another bin, however rare the outcome
+            // is.
+            assert!(
+                bin(base + 0.05, base) > bin(base - 0.05, base) + 10,
+                "{events} of {rows}"
+            );
         }
     }
 
     #[test]
     fn the_calibration_groups_hold_every_row_once() {
-        let pairs: Vec<(f64, f64)> =
-            (0..997).map(|at| (f64::from(at) / 200.0 - 3.0, f64::from(u8::from(at % 3 == 0)))).collect();
+        let pairs: Vec<(f64, f64)> = (0..997)
+            .map(|at| {
+                (
+                    f64::from(at) / 200.0 - 3.0,
+                    f64::from(u8::from(at % 3 == 0)),
+                )
+            })
+            .collect();
         let values = answer(&pairs, log_odds(997, 333));
-        let sum = motet_secagg::layout::Sum { sites: 1, set: Default::default(), weight: 1, values };
+        let sum = motet_secagg::layout::Sum {
+            sites: 1,
+            set: Default::default(),
+            weight: 1,
+            values,
+        };
         let score = Score::absorb(&mut Values::of(&sum), log_odds(997, 333)).unwrap();
         let groups = score.calibration();
         assert_eq!(groups.len(), 10);
         assert_eq!(groups.iter().map(|group| group.rows).sum::<u64>(), 997);
-        assert!(groups.windows(2).all(|pair| pair[0].predicted < pair[1].predicted));
+        assert!(
+            groups
+                .windows(2)
+                .all(|pair| pair[0].predicted < pair[1].predicted)
+        );
         assert_eq!(score.roc().last(), Some(&(1.0, 1.0)));
     }
 }

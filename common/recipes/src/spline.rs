@@ -1,7 +1,8 @@
-//! Natural cubic splines: cubic between knots, straight beyond the outer two. The basis is the cardinal one (Wood 2017,
-//! Generalized Additive Models, 5.3.1): function k is 1 at knot k and 0 at the others, so that a coefficient is the
-//! difference of the linear predictor between its knot and the first. It spans, with the intercept, the same functions as
-//! R's `splines::ns` with these knots: fitted values, log-likelihood and all other coefficients are equal.
+//! Natural cubic splines: cubic between knots, straight beyond the outer two. The basis is the
+//! cardinal one (Wood 2017, Generalized Additive Models, 5.3.1): function k is 1 at knot k and 0 at
+//! the others, so that a coefficient is the difference of the linear predictor between its knot and
+//! the first. It spans, with the intercept, the same functions as R's `splines::ns` with these
+//! knots: fitted values, log-likelihood and all other coefficients are equal.
 
 use motet_secagg::canonical;
 
@@ -14,19 +15,22 @@ canonical! {
     pub struct Spline {
         /// Rising; the first and the last are the boundary.
         pub knots: Vec<f64>,
-        /// The knot at which this function is 1; never the first, whose function the intercept replaces.
+        /// The knot at which this function is 1; never the first, whose function the intercept
+        /// replaces.
         pub at: u32,
         /// Its second derivative at each knot; 0 at the boundary.
         pub bend: Vec<f64>,
     }
 }
 
-/// More degrees of freedom than a spline with knots at quantiles is worth (Harrell 2015, 2.4.6, takes 2 to 6), and so few
-/// that its inner knots, the first at one in so many, lie within the outer ones (`glm::knots`).
+/// More degrees of freedom than a spline with knots at quantiles is worth (Harrell 2015, 2.4.6,
+/// takes 2 to 6), and so few that its inner knots, the first at one in so many, lie within the
+/// outer ones (`glm::knots`).
 pub(crate) const MOST_DEGREES: u32 = 10;
 
 canonical! {
-    /// One function of a natural spline whose knots are quantiles of its column, which a run has to find.
+    /// One function of a natural spline whose knots are quantiles of its column, which a run has to
+    /// find.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Sought {
         /// Degrees of freedom: knots less one.
@@ -65,7 +69,9 @@ impl Sought {
 impl Placed {
     /// The function that was looked for, and the name of its coefficient.
     pub(crate) fn function(&self, at: u32, column: &str) -> Option<(String, Spline)> {
-        let spline = Spline::basis(&self.knots).into_iter().find(|spline| spline.at == at)?;
+        let spline = Spline::basis(&self.knots)
+            .into_iter()
+            .find(|spline| spline.at == at)?;
         let knot = self.knots.get(at as usize)?;
         Some((format!("ns({column}, {})[{knot}]", self.degrees), spline))
     }
@@ -74,7 +80,11 @@ impl Placed {
 impl Spline {
     /// The basis: one function for each knot but the first.
     pub(crate) fn basis(knots: &[f64]) -> Vec<Self> {
-        let function = |at: usize| Self { knots: knots.to_vec(), at: at as u32, bend: bend(knots, at) };
+        let function = |at: usize| Self {
+            knots: knots.to_vec(),
+            at: at as u32,
+            bend: bend(knots, at),
+        };
         (1..knots.len()).map(function).collect()
     }
 
@@ -90,8 +100,15 @@ impl Spline {
         let place = self.knots.iter().filter(|knot| **knot <= x).count();
         let right = place.clamp(1, self.knots.len().saturating_sub(1));
         let left = right.saturating_sub(1);
-        let ends = (self.knots.get(left), self.knots.get(right), self.bend.get(left), self.bend.get(right));
-        let (Some(from), Some(to), Some(bend_from), Some(bend_to)) = ends else { return f64::NAN };
+        let ends = (
+            self.knots.get(left),
+            self.knots.get(right),
+            self.bend.get(left),
+            self.bend.get(right),
+        );
+        let (Some(from), Some(to), Some(bend_from), Some(bend_to)) = ends else {
+            return f64::NAN;
+        };
         let (from_height, to_height, width) = (height(left), height(right), to - from);
         let steep = (to_height - from_height) / width;
         if x < *from {
@@ -110,15 +127,26 @@ impl Spline {
 pub(crate) fn rising(knots: &[f64]) -> bool {
     (3..=MOST_KNOTS).contains(&knots.len())
         && knots.iter().all(|knot| knot.is_finite())
-        && knots.windows(2).all(|pair| matches!(pair, [low, high] if low < high))
+        && knots
+            .windows(2)
+            .all(|pair| matches!(pair, [low, high] if low < high))
 }
 
-/// Second derivatives of the natural spline through 1 at knot `at` and 0 at the others: the tridiagonal system
-/// `h_(i-1) m_(i-1) + 2 (h_(i-1) + h_i) m_i + h_i m_(i+1) = 6 (slope_i - slope_(i-1))`, solved from top to bottom and back.
+/// Second derivatives of the natural spline through 1 at knot `at` and 0 at the others: the
+/// tridiagonal system `h_(i-1) m_(i-1) + 2 (h_(i-1) + h_i) m_i + h_i m_(i+1) = 6 (slope_i -
+/// slope_(i-1))`, solved from top to bottom and back.
 fn bend(knots: &[f64], at: usize) -> Vec<f64> {
     let height = |knot: usize| if knot == at { 1.0 } else { 0.0 };
-    let width: Vec<f64> =
-        knots.windows(2).map(|pair| if let [low, high] = pair { high - low } else { 1.0 }).collect();
+    let width: Vec<f64> = knots
+        .windows(2)
+        .map(|pair| {
+            if let [low, high] = pair {
+                high - low
+            } else {
+                1.0
+            }
+        })
+        .collect();
     let mut lines: Vec<(f64, f64)> = vec![(0.0, 0.0)]; // (factor, right side) of the lines above
     for (inner, pair) in width.windows(2).enumerate() {
         let [before, after] = pair else { continue };
@@ -149,15 +177,24 @@ mod tests {
         for spline in Spline::basis(&knots) {
             assert!(spline.good());
             for (at, knot) in knots.iter().enumerate() {
-                assert_eq!(spline.value(*knot), if at == spline.at as usize { 1.0 } else { 0.0 });
+                assert_eq!(
+                    spline.value(*knot),
+                    if at == spline.at as usize { 1.0 } else { 0.0 }
+                );
             }
             let value = |x: f64| spline.value(x);
             let slope = |x: f64, h: f64| (value(x + h) - value(x)) / h;
             let bend = |x: f64, h: f64| (slope(x + h, h) - slope(x, h)) / h;
             for (at, knot) in knots.iter().enumerate() {
-                assert!((slope(*knot, 1e-6) - slope(*knot, -1e-6)).abs() < 1e-6, "a kink at {knot}");
+                assert!(
+                    (slope(*knot, 1e-6) - slope(*knot, -1e-6)).abs() < 1e-6,
+                    "a kink at {knot}"
+                );
                 let (left, right) = (bend(*knot, -1e-3), bend(*knot, 1e-3));
-                assert!((left - right).abs() < 1e-6, "the second derivative jumps at {knot}: {left} {right}");
+                assert!(
+                    (left - right).abs() < 1e-6,
+                    "the second derivative jumps at {knot}: {left} {right}"
+                );
                 assert!((right - spline.bend[at]).abs() < 1e-6);
             }
             assert!(
@@ -170,7 +207,12 @@ mod tests {
     #[test]
     fn knots_must_rise() {
         assert!(rising(&[0.0, 1.0, 2.0]));
-        for bad in [&[0.0, 1.0][..], &[0.0, 1.0, 1.0], &[0.0, f64::NAN, 1.0], &[0.0, 2.0, 1.0, 3.0]] {
+        for bad in [
+            &[0.0, 1.0][..],
+            &[0.0, 1.0, 1.0],
+            &[0.0, f64::NAN, 1.0],
+            &[0.0, 2.0, 1.0, 3.0],
+        ] {
             assert!(!rising(bad));
         }
     }

@@ -1,7 +1,9 @@
-//! Centred squares of columns in whatever unit: shared by the fits, which standardise by them, and by `summary`.
+//! Centred squares of columns in whatever unit: shared by the fits, which standardise by them, and
+//! by `summary`.
 //!
-//! Limbs round each site's sum to 2^-41, so a sum of squares of molar concentrations (sd 1e-10) would be rounding alone, and
-//! one of cells per litre (5e12) would not fit. So squares are asked for in a unit, a power of two that all know:
+//! Limbs round each site's sum to 2^-41, so a sum of squares of molar concentrations (sd 1e-10)
+//! would be rounding alone, and one of cells per litre (5e12) would not fit. So squares are asked
+//! for in a unit, a power of two that all know:
 //!
 //! ```text
 //! first   [ sum ((x - mean) / u)^2 a column ]                              u = 1, larger where the mean is above 2^30
@@ -9,9 +11,10 @@
 //!         only where a column's first squares are known to less than 1e-11 of their size; u from what they said
 //! ```
 //!
-//! The second round mends the mean too, which a first sum knows to 2^-41 alone. Its unit is the finest in which no site's
-//! squares can leave the range of the limbs, so that what it does not see (a standard deviation below about 1e-25) varies for
-//! nobody. A column that one row in a cell has, or none, is not asked again: it has no variance.
+//! The second round mends the mean too, which a first sum knows to 2^-41 alone. Its unit is the
+//! finest in which no site's squares can leave the range of the limbs, so that what it does not see
+//! (a standard deviation below about 1e-25) varies for nobody. A column that one row in a cell has,
+//! or none, is not asked again: it has no variance.
 
 use motet_secagg::canonical;
 
@@ -21,9 +24,11 @@ const HALF_UNIT: f64 = 1.0 / 2_199_023_255_552.0; // 2^-41
 const KNOWN: f64 = 1e-11;
 /// Means above this, as platelets or red cells per litre, are squared in a larger unit.
 const LARGE: f64 = 1_073_741_824.0; // 2^30
-/// A second unit is this part of the root of the squares: their sum stays below 2^82 of the limbs' 2^86.
+/// A second unit is this part of the root of the squares: their sum stays below 2^82 of the limbs'
+/// 2^86.
 const FINE: f64 = 1.0 / 1_099_511_627_776.0; // 2^-40
-/// Where values differ by less than this part of their mean, double precision has no digits of the difference.
+/// Where values differ by less than this part of their mean, double precision has no digits of the
+/// difference.
 const SAME: f64 = 1e-13;
 
 canonical! {
@@ -58,8 +63,17 @@ pub(crate) fn power(x: f64) -> f64 {
 impl Units {
     /// Of a first round.
     pub(crate) fn first(means: &[f64]) -> Self {
-        let unit = |mean: &f64| if mean.abs() > LARGE { power(mean.abs() / LARGE) } else { 1.0 };
-        Self { of: means.iter().map(unit).collect(), again: false }
+        let unit = |mean: &f64| {
+            if mean.abs() > LARGE {
+                power(mean.abs() / LARGE)
+            } else {
+                1.0
+            }
+        };
+        Self {
+            of: means.iter().map(unit).collect(),
+            again: false,
+        }
     }
 
     /// Numbers of a round over this many columns.
@@ -88,12 +102,31 @@ impl Units {
         values
     }
 
-    /// Takes in a sum of [`Units::len`] numbers. `weights` are those of the columns; one of weight 0 is left alone.
-    pub(crate) fn absorb(&self, values: &[f64], means: &[f64], weights: &[f64], sites: u32) -> Squares {
-        let (squares, distances) = values.split_at_checked(self.of.len()).unwrap_or((values, &[]));
-        let mut found = Squares { mean: means.to_vec(), sum: Vec::new(), error: Vec::new(), finer: None };
+    /// Takes in a sum of [`Units::len`] numbers. `weights` are those of the columns; one of weight
+    /// 0 is left alone.
+    pub(crate) fn absorb(
+        &self,
+        values: &[f64],
+        means: &[f64],
+        weights: &[f64],
+        sites: u32,
+    ) -> Squares {
+        let (squares, distances) = values
+            .split_at_checked(self.of.len())
+            .unwrap_or((values, &[]));
+        let mut found = Squares {
+            mean: means.to_vec(),
+            sum: Vec::new(),
+            error: Vec::new(),
+            finer: None,
+        };
         let mut finer = self.of.clone();
-        let columns = squares.iter().zip(&self.of).zip(found.mean.iter_mut()).zip(weights).zip(&mut finer);
+        let columns = squares
+            .iter()
+            .zip(&self.of)
+            .zip(found.mean.iter_mut())
+            .zip(weights)
+            .zip(&mut finer);
         let mut open = false;
         for (at, ((((square, unit), mean), weight), next)) in columns.enumerate() {
             let mut square = *square;
@@ -110,7 +143,10 @@ impl Units {
             found.error.push(error * unit * unit);
         }
         if open && !self.again {
-            found.finer = Some(Self { of: finer, again: true });
+            found.finer = Some(Self {
+                of: finer,
+                again: true,
+            });
         }
         found
     }
@@ -121,7 +157,8 @@ pub(crate) fn varying(count: u64) -> f64 {
     if count < 2 { 0.0 } else { count as f64 }
 }
 
-/// Stands in a state for squares that are not known; they are never negative, and a NaN equals no NaN.
+/// Stands in a state for squares that are not known; they are never negative, and a NaN equals no
+/// NaN.
 pub(crate) const UNKNOWN: f64 = -1.0;
 
 /// The sums, [`UNKNOWN`] where they are not known.
@@ -133,8 +170,8 @@ pub(crate) fn known(found: &Squares) -> Vec<f64> {
 impl Squares {
     /// The first column that does not vary.
     ///
-    /// S must be so large that what rounding can do to it is below S / (4 rows): then sum z^2 <= rows - 1/2 for the
-    /// standardised columns, which the bounds of the Newton rounds rest on.
+    /// S must be so large that what rounding can do to it is below S / (4 rows): then sum z^2 <=
+    /// rows - 1/2 for the standardised columns, which the bounds of the Newton rounds rest on.
     pub(crate) fn constant(&self, rows: u64, divisor: f64) -> Option<usize> {
         let mut columns = self.sum.iter().zip(&self.error).zip(&self.mean);
         columns.position(|((sum, error), mean)| {
@@ -142,7 +179,8 @@ impl Squares {
         })
     }
 
-    /// Whether the squares of a column are known to a billionth; those of equal values are, as zero.
+    /// Whether the squares of a column are known to a billionth; those of equal values are, as
+    /// zero.
     pub(crate) fn is_known(&self, at: usize) -> bool {
         let of = |list: &[f64]| list.get(at).copied().unwrap_or_default();
         of(&self.sum) == 0.0 || of(&self.error) <= 1e-9 * of(&self.sum)
@@ -155,7 +193,13 @@ mod tests {
 
     #[test]
     fn a_power_of_two_is_never_below() {
-        for (x, want) in [(1.0, 1.0), (1.5, 2.0), (0.3, 0.5), (4.0, 4.0), (5e12, 8_796_093_022_208.0)] {
+        for (x, want) in [
+            (1.0, 1.0),
+            (1.5, 2.0),
+            (0.3, 0.5),
+            (4.0, 4.0),
+            (5e12, 8_796_093_022_208.0),
+        ] {
             assert_eq!(power(x), want);
         }
         assert!(power(0.0) > 0.0);
@@ -170,6 +214,11 @@ mod tests {
         let found = units.absorb(&[300.0, 0.0], &[1.0, 5e12], &[300.0, 300.0], 3);
         let finer = found.finer.unwrap();
         assert!(finer.again && finer.of[0] == 1.0 && finer.of[1] < 1e-10);
-        assert!(units.absorb(&[300.0, 0.0], &[1.0, 5e12], &[300.0, 0.0], 3).finer.is_none());
+        assert!(
+            units
+                .absorb(&[300.0, 0.0], &[1.0, 5e12], &[300.0, 0.0], 3)
+                .finer
+                .is_none()
+        );
     }
 }

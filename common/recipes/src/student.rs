@@ -3,8 +3,8 @@
 use crate::normal::Z_95;
 use crate::tails::beta_fraction;
 
-/// Two-sided p-value of a t statistic with `df` degrees of freedom: the regularised incomplete beta function
-/// I_x(df/2, 1/2) at x = df / (df + t^2).
+/// Two-sided p-value of a t statistic with `df` degrees of freedom: the regularised incomplete beta
+/// function I_x(df/2, 1/2) at x = df / (df + t^2).
 pub(crate) fn two_sided(t: f64, df: f64) -> f64 {
     incomplete_beta(df / (df + t * t), t * t / (df + t * t), 0.5 * df)
 }
@@ -17,7 +17,11 @@ pub(crate) fn t_95(df: f64) -> f64 {
     }
     for _ in 0..200 {
         let middle = 0.5 * (low + high);
-        *(if two_sided(middle, df) > 0.05 { &mut low } else { &mut high }) = middle;
+        *(if two_sided(middle, df) > 0.05 {
+            &mut low
+        } else {
+            &mut high
+        }) = middle;
     }
     0.5 * (low + high)
 }
@@ -32,7 +36,11 @@ fn incomplete_beta(x: f64, y: f64, a: f64) -> f64 {
     }
     let log_beta = 0.5 * libm::log(std::f64::consts::PI) - log_gamma_step(a);
     // Near 1 x has lost the digits that y still has.
-    let log_x = if y < 0.5 { libm::log1p(-y) } else { libm::log(x) };
+    let log_x = if y < 0.5 {
+        libm::log1p(-y)
+    } else {
+        libm::log(x)
+    };
     let front = libm::exp(a * log_x + 0.5 * libm::log(y) - log_beta);
     if x < (a + 1.0) / (a + 2.5) {
         front * beta_fraction(a, 0.5, x) / a
@@ -41,8 +49,8 @@ fn incomplete_beta(x: f64, y: f64, a: f64) -> f64 {
     }
 }
 
-/// log (gamma(a + 1/2) / gamma(a)). The difference of two logarithms would lose the digits of a large a (series:
-/// Abramowitz and Stegun 6.1.47).
+/// log (gamma(a + 1/2) / gamma(a)). The difference of two logarithms would lose the digits of a
+/// large a (series: Abramowitz and Stegun 6.1.47).
 fn log_gamma_step(a: f64) -> f64 {
     if a < 50.0 {
         return libm::lgamma(a + 0.5) - libm::lgamma(a);
@@ -73,9 +81,11 @@ mod tests {
         // Ever closer to the normal distribution, also for a whole continent.
         let far = two_sided(2.0, 1e9) / crate::normal::two_sided(2.0) - 1.0;
         assert!((0.0..1e-7).contains(&far), "{far}");
-        for (df, want) in
-            [(1.0, 12.706_204_736_432_095), (10.0, 2.228_138_851_986_274), (1e6, 1.959_966_356_814_107)]
-        {
+        for (df, want) in [
+            (1.0, 12.706_204_736_432_095),
+            (10.0, 2.228_138_851_986_274),
+            (1e6, 1.959_966_356_814_107),
+        ] {
             assert!((t_95(df) / want - 1.0).abs() < 1e-9, "{df}: {}", t_95(df));
         }
         assert_eq!(two_sided(0.0, 7.0), 1.0);

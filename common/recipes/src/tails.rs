@@ -1,5 +1,6 @@
-//! Upper tails of the chi-square and the F distribution, for p-values: Lentz's continued fractions of the incomplete gamma
-//! and beta functions (Press et al., Numerical Recipes, 3rd edition, 6.2 and 6.4), exact in the far tail too.
+//! Upper tails of the chi-square and the F distribution, for p-values: Lentz's continued fractions
+//! of the incomplete gamma and beta functions (Press et al., Numerical Recipes, 3rd edition, 6.2
+//! and 6.4), exact in the far tail too.
 
 /// A test of several coefficients or groups at once.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,7 +16,11 @@ pub struct ChiSquare {
 impl ChiSquare {
     pub(crate) fn new(statistic: f64, df: u32) -> Self {
         // Rounding may leave a statistic just below zero.
-        Self { statistic, df, p: chi_square(statistic.max(0.0), f64::from(df)) }
+        Self {
+            statistic,
+            df,
+            p: chi_square(statistic.max(0.0), f64::from(df)),
+        }
     }
 }
 
@@ -62,7 +67,8 @@ pub(crate) fn chi_square(x: f64, df: f64) -> f64 {
     scale * h
 }
 
-/// P(X > x) for F with `df1` and `df2` degrees of freedom: I_z(df2/2, df1/2) at z = df2 / (df2 + df1 x).
+/// P(X > x) for F with `df1` and `df2` degrees of freedom: I_z(df2/2, df1/2) at z = df2 / (df2 +
+/// df1 x).
 pub(crate) fn f(x: f64, df1: f64, df2: f64) -> f64 {
     if !(x.is_finite() && x >= 0.0 && df1 > 0.0 && df2 > 0.0) {
         return f64::NAN;
@@ -84,7 +90,8 @@ pub(crate) fn f(x: f64, df1: f64, df2: f64) -> f64 {
     }
 }
 
-/// The continued fraction of the incomplete beta function I_x(a, b), which wants x < (a + 1) / (a + b + 2).
+/// The continued fraction of the incomplete beta function I_x(a, b), which wants x < (a + 1) / (a +
+/// b + 2).
 pub(crate) fn beta_fraction(a: f64, b: f64, x: f64) -> f64 {
     let (mut c, mut d) = (1.0, 1.0 / away(1.0 - (a + b) * x / (a + 1.0)));
     let mut h = d;
@@ -115,14 +122,31 @@ mod tests {
 
     #[test]
     fn tails_are_those_of_the_tables() {
-        let near = |got: f64, want: f64| assert!((got / want - 1.0).abs() < 1e-9, "{got} instead of {want}");
+        let near = |got: f64, want: f64| {
+            assert!((got / want - 1.0).abs() < 1e-9, "{got} instead of {want}")
+        };
         // R: pchisq(3.841459, 1, lower = FALSE) and the tests of the heart data (tests/reference)
         near(chi_square(3.841_458_820_694_124, 1.0), 0.05);
-        near(chi_square(125.301_381_246_773_67, 9.0), 1.094_696_164_121_544_5e-22);
-        near(chi_square(15.888_162_273_792_508, 9.0), 0.069_254_101_816_697_08);
-        near(f(80.200_277_520_075_39, 3.0, 916.0), 4.509_970_130_307_866e-46);
-        near(f(0.871_705_143_819_752_4, 3.0, 857.0), 0.455_275_134_076_329_7);
-        near(f(414.022_682_933_859_64, 3.0, 886.0), 4.731_621_562_694_06e-168);
+        near(
+            chi_square(125.301_381_246_773_67, 9.0),
+            1.094_696_164_121_544_5e-22,
+        );
+        near(
+            chi_square(15.888_162_273_792_508, 9.0),
+            0.069_254_101_816_697_08,
+        );
+        near(
+            f(80.200_277_520_075_39, 3.0, 916.0),
+            4.509_970_130_307_866e-46,
+        );
+        near(
+            f(0.871_705_143_819_752_4, 3.0, 857.0),
+            0.455_275_134_076_329_7,
+        );
+        near(
+            f(414.022_682_933_859_64, 3.0, 886.0),
+            4.731_621_562_694_06e-168,
+        );
         assert_eq!((chi_square(0.0, 2.0), f(0.0, 2.0, 3.0)), (1.0, 1.0));
         assert!(chi_square(f64::NAN, 1.0).is_nan() && f(1.0, 0.0, 3.0).is_nan());
     }
@@ -131,7 +155,10 @@ mod tests {
     fn p_values_are_those_of_the_tables() {
         let close = |statistic: f64, df: u32, want: f64| {
             let got = ChiSquare::new(statistic, df).p;
-            assert!((got / want - 1.0).abs() < 1e-11, "{statistic} on {df}: {got} instead of {want}");
+            assert!(
+                (got / want - 1.0).abs() < 1e-11,
+                "{statistic} on {df}: {got} instead of {want}"
+            );
         };
         // df 1: erfc(sqrt(x / 2)); df 2: exp(-x / 2); df 4: exp(-x / 2) (1 + x / 2)
         close(3.841_458_820_694_124, 1, 0.05);

@@ -1,4 +1,5 @@
-//! The first round: what lies at too few sites ends the run with its name, and what is asked after it is what it was.
+//! The first round: what lies at too few sites ends the run with its name, and what is asked after
+//! it is what it was.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -36,7 +37,10 @@ fn yes_no() -> Option<Explained> {
 }
 
 fn grouping(column: &str, levels: &[&str]) -> Grouping {
-    Grouping { column: column.into(), levels: names(levels) }
+    Grouping {
+        column: column.into(),
+        levels: names(levels),
+    }
 }
 
 fn heart_census() -> Census {
@@ -77,7 +81,10 @@ fn ends(recipe: &Recipe, sites: &[Site], words: &str) {
     let start = recipe.start(Digest([3; 32]));
     assert_eq!(start.progress().phase, "census");
     let state = round(recipe, &start, &all).unwrap().unwrap();
-    assert!(state.stuck() && recipe.ask(&state, 4).unwrap().is_none(), "{words}: more is asked");
+    assert!(
+        state.stuck() && recipe.ask(&state, 4).unwrap().is_none(),
+        "{words}: more is asked"
+    );
     let error = recipe.outcome(&state).unwrap_err().to_string();
     assert!(error.starts_with(words), "{error}");
 }
@@ -89,7 +96,10 @@ fn one_site_where_a_column_is_constant_is_no_reason_and_the_fit_is_what_it_was()
     let plain = logistic(run(&plain_heart(), &sites));
     let behind = logistic(run(&plain_heart().counted(heart_census()), &sites));
     assert_eq!(behind.coefficients, plain.coefficients);
-    assert_eq!((behind.rounds, behind.rows, behind.events), (plain.rounds + 1, plain.rows, plain.events));
+    assert_eq!(
+        (behind.rounds, behind.rows, behind.events),
+        (plain.rounds + 1, plain.rows, plain.events)
+    );
     assert_eq!(behind.metrics, plain.metrics);
 }
 
@@ -97,32 +107,54 @@ fn one_site_where_a_column_is_constant_is_no_reason_and_the_fit_is_what_it_was()
 fn a_number_that_is_the_site_ends_the_run_by_name_and_so_does_its_square() {
     let sites = with(|site, _| site as f64 + 1.0);
     let columns = columns_with("hosp");
-    let census = Census { columns: names(&columns), ..heart_census() };
+    let census = Census {
+        columns: names(&columns),
+        ..heart_census()
+    };
     let recipe = Recipe::Logistic(Logistic::new(names(&columns), "y".into()));
     let words = "column `hosp` has more than one value at fewer than 3 of 4 sites";
     ends(&recipe.counted(census), &sites, words);
     // A formula hides the site in a product: in one hospital alone it is not 0.
-    let sites = with(|site, row| if site == 0 { 1.0 } else { f64::from(u32::from(row % 2 == 0)) - 0.5 });
+    let sites = with(|site, row| {
+        if site == 0 {
+            1.0
+        } else {
+            f64::from(u32::from(row % 2 == 0)) - 0.5
+        }
+    });
     let formula = Formula::parse("y ~ age + I(hosp^2)").unwrap();
     let design = formula.design(|name| Some(vec![name.to_owned()])).unwrap();
     let small: Vec<Site> = sites
         .iter()
         .map(|site| {
             let pick = |line: &Vec<f64>| vec![line[0], line[13], line[14]];
-            Site::new(&site.name, &site.lines().iter().map(pick).collect::<Vec<_>>())
+            Site::new(
+                &site.name,
+                &site.lines().iter().map(pick).collect::<Vec<_>>(),
+            )
         })
         .collect();
     let glm = Recipe::Glm(Glm::new(design.clone(), "y".into(), Family::Logistic));
     let behind = glm.counted(self::census(&["age", "hosp"], yes_no()));
-    ends(&behind, &small, "column `I(hosp^2)` has more than one value at fewer than 3 of 4 sites");
+    ends(
+        &behind,
+        &small,
+        "column `I(hosp^2)` has more than one value at fewer than 3 of 4 sites",
+    );
 }
 
 #[test]
 fn dummies_of_the_hospitals_end_the_run_by_the_levels_name() {
     let sites = with(|site, _| f64::from(u32::from(site == 1)));
     let columns = columns_with("hosp_HU");
-    let mut census = Census { columns: names(&columns), ..heart_census() };
-    census.categories.push(Category { of: grouping("hosp", &["CL", "HU"]), first: 13 });
+    let mut census = Census {
+        columns: names(&columns),
+        ..heart_census()
+    };
+    census.categories.push(Category {
+        of: grouping("hosp", &["CL", "HU"]),
+        first: 13,
+    });
     let recipe = Recipe::Logistic(Logistic::new(names(&columns), "y".into()));
     ends(
         &recipe.clone().counted(census.clone()),
@@ -146,7 +178,11 @@ fn dummies_of_the_hospitals_end_the_run_by_the_levels_name() {
     );
     // All but one have the level: the reference is the one that has not.
     let sites = with(|site, _| f64::from(u32::from(site != 1)));
-    ends(&recipe.counted(census), &sites, "column `hosp` has its level `CL` at fewer than 3 of 4 sites");
+    ends(
+        &recipe.counted(census),
+        &sites,
+        "column `hosp` has its level `CL` at fewer than 3 of 4 sites",
+    );
 }
 
 #[test]
@@ -157,12 +193,18 @@ fn knots_around_one_patient_or_one_hospital_end_the_run() {
         .iter()
         .map(|site| {
             let pick = |line: &Vec<f64>| vec![line[0], line[13], line[14]];
-            Site::new(&site.name, &site.lines().iter().map(pick).collect::<Vec<_>>())
+            Site::new(
+                &site.name,
+                &site.lines().iter().map(pick).collect::<Vec<_>>(),
+            )
         })
         .collect();
     assert_eq!(columns.len(), 14);
     let fit = |formula: &str| {
-        let design = Formula::parse(formula).unwrap().design(|name| Some(vec![name.to_owned()])).unwrap();
+        let design = Formula::parse(formula)
+            .unwrap()
+            .design(|name| Some(vec![name.to_owned()]))
+            .unwrap();
         let names: Vec<&str> = design.columns.iter().map(String::as_str).collect();
         let census = census(&names, yes_no());
         Recipe::Glm(Glm::new(design, "y".into(), Family::Logistic)).counted(census)
@@ -175,7 +217,12 @@ fn knots_around_one_patient_or_one_hospital_end_the_run() {
     );
     let age = fit("y ~ ns(age, knots = c(50, 60), boundary = c(40, 70)) + ward");
     let all: Vec<&Site> = small.iter().collect();
-    assert!(!round(&age, &age.start(Digest([3; 32])), &all).unwrap().unwrap().stuck());
+    assert!(
+        !round(&age, &age.start(Digest([3; 32])), &all)
+            .unwrap()
+            .unwrap()
+            .stuck()
+    );
     let one = fit("y ~ ns(age, knots = c(76.5, 77), boundary = c(76, 77.5)) + ward");
     ends(&one, &small, "column `age` has values from 76");
 }
@@ -188,12 +235,25 @@ fn a_group_or_stratum_that_is_the_hospital_ends_the_run_by_its_name() {
         site.time = Some((0..site.y.len()).map(|row| row as f64 + 1.0).collect());
     }
     let hospitals = grouping("hosp", &["CL", "HU", "SW", "VA"]);
-    let details = Details { levels: hospitals.levels.clone(), ..Details::new(vec![Scale::default(); 13]) };
-    let table = Recipe::Summary(Summary { columns: names(&HEART_COLUMNS), details: Some(details) });
-    let grouped = Census { group: Some(hospitals.clone()), ..census(&HEART_COLUMNS, None) };
+    let details = Details {
+        levels: hospitals.levels.clone(),
+        ..Details::new(vec![Scale::default(); 13])
+    };
+    let table = Recipe::Summary(Summary {
+        columns: names(&HEART_COLUMNS),
+        details: Some(details),
+    });
+    let grouped = Census {
+        group: Some(hospitals.clone()),
+        ..census(&HEART_COLUMNS, None)
+    };
     let words = "column `hosp` has its level `CL` at fewer than 3 of 4 sites";
     ends(&table.counted(grouped), &sites, words);
-    let grid = Grid { step: 1.0, horizon: 400.0, times: Times::Grid };
+    let grid = Grid {
+        step: 1.0,
+        horizon: 400.0,
+        times: Times::Grid,
+    };
     let cox = Cox {
         strata: Strata::Group(hospitals.clone()),
         clock: Clock::Off,
@@ -215,13 +275,28 @@ fn a_column_that_two_hospitals_have_ends_a_table_by_name() {
     let words = "column `crp` has values at fewer than 3 of 4 sites: leave it out";
     ends(&recipe.counted(census(&columns, None)), &sites, words);
     // Among the patients of a group, as well.
-    let mut sites = with(|site, row| if site < 2 || row % 2 == 0 { row as f64 } else { f64::NAN });
+    let mut sites = with(|site, row| {
+        if site < 2 || row % 2 == 0 {
+            row as f64
+        } else {
+            f64::NAN
+        }
+    });
     for site in &mut sites {
         site.group = Some((0..site.y.len()).map(|row| (row % 2) as f64).collect());
     }
-    let details = Details { levels: names(&["even", "odd"]), ..Details::new(vec![Scale::default(); 14]) };
-    let table = Recipe::Summary(Summary { columns: names(&columns), details: Some(details) });
-    let grouped = Census { group: Some(grouping("day", &["even", "odd"])), ..census(&columns, None) };
+    let details = Details {
+        levels: names(&["even", "odd"]),
+        ..Details::new(vec![Scale::default(); 14])
+    };
+    let table = Recipe::Summary(Summary {
+        columns: names(&columns),
+        details: Some(details),
+    });
+    let grouped = Census {
+        group: Some(grouping("day", &["even", "odd"])),
+        ..census(&columns, None)
+    };
     ends(
         &table.counted(grouped),
         &sites,
@@ -232,15 +307,30 @@ fn a_column_that_two_hospitals_have_ends_a_table_by_name() {
 #[test]
 fn bins_of_two_hospitals_are_withheld_and_never_without_one_of_enough() {
     // Of 60 years and older are patients of two hospitals only; at each of them many.
-    let sites = with(|site, row| if site < 2 { 30.0 + (row % 50) as f64 } else { 30.0 + (row % 25) as f64 });
+    let sites = with(|site, row| {
+        if site < 2 {
+            30.0 + (row % 50) as f64
+        } else {
+            30.0 + (row % 25) as f64
+        }
+    });
     let columns = columns_with("years");
     let mut scales = vec![Scale::default(); 13];
-    scales.push(Scale { edges: vec![30.0, 40.0, 50.0, 60.0, 80.0], category: None });
-    let of =
-        |scales| Recipe::Summary(Summary { columns: names(&columns), details: Some(Details::new(scales)) });
+    scales.push(Scale {
+        edges: vec![30.0, 40.0, 50.0, 60.0, 80.0],
+        category: None,
+    });
+    let of = |scales| {
+        Recipe::Summary(Summary {
+            columns: names(&columns),
+            details: Some(Details::new(scales)),
+        })
+    };
     let recipe = of(scales.clone());
     let bins = |recipe: &Recipe, sites: &[Site]| {
-        let Outcome::Summary(found) = run(recipe, sites).unwrap() else { panic!("a table") };
+        let Outcome::Summary(found) = run(recipe, sites).unwrap() else {
+            panic!("a table")
+        };
         let shown = found.details.unwrap().distributions.remove(0);
         (shown.below, shown.bins, shown.above)
     };
@@ -249,13 +339,23 @@ fn bins_of_two_hospitals_are_withheld_and_never_without_one_of_enough() {
     let counted = recipe.counted(census(&columns, None));
     let found = bins(&counted, &sites);
     assert_eq!(found.1[..2], plain[..2]);
-    assert_eq!((found.1[3], found.1[2]), (None, None), "with one beside it: the total would tell it");
+    assert_eq!(
+        (found.1[3], found.1[2]),
+        (None, None),
+        "with one beside it: the total would tell it"
+    );
     assert_eq!((found.0, found.2), (below, above));
     // Two such bins beside each other would add up to those hospitals' patients.
     scales.pop();
-    scales.push(Scale { edges: vec![30.0, 40.0, 50.0, 60.0, 70.0, 80.0], category: None });
+    scales.push(Scale {
+        edges: vec![30.0, 40.0, 50.0, 60.0, 70.0, 80.0],
+        category: None,
+    });
     let found = bins(&of(scales).counted(census(&columns, None)), &sites);
-    assert_eq!((found.1[..2].to_vec(), found.1[2..].to_vec()), (plain[..2].to_vec(), vec![None; 3]));
+    assert_eq!(
+        (found.1[..2].to_vec(), found.1[2..].to_vec()),
+        (plain[..2].to_vec(), vec![None; 3])
+    );
 }
 
 #[test]
@@ -263,31 +363,50 @@ fn few_events_in_all_end_the_run_and_few_at_one_hospital_do_not() {
     let events = |few: [usize; 4]| -> Vec<Site> {
         let mut sites = heart();
         for (site, few) in sites.iter_mut().zip(few) {
-            site.y = (0..site.y.len()).map(|row| f64::from(u32::from(row < few))).collect();
+            site.y = (0..site.y.len())
+                .map(|row| f64::from(u32::from(row < few)))
+                .collect();
         }
         sites
     };
     let recipe = plain_heart().counted(heart_census());
-    ends(&recipe, &events([1, 1, 1, 1]), "no 5 rows with outcome `y` are certain in the whole sum");
-    ends(&recipe, &events([30, 30, 0, 0]), "outcome `y` occurs at fewer than 3 of 4 sites");
+    ends(
+        &recipe,
+        &events([1, 1, 1, 1]),
+        "no 5 rows with outcome `y` are certain in the whole sum",
+    );
+    ends(
+        &recipe,
+        &events([30, 30, 0, 0]),
+        "outcome `y` occurs at fewer than 3 of 4 sites",
+    );
     let mut turned = events([1, 1, 1, 1]);
-    turned.iter_mut().for_each(|site| site.y.mapv_inplace(|y| 1.0 - y));
+    turned
+        .iter_mut()
+        .for_each(|site| site.y.mapv_inplace(|y| 1.0 - y));
     ends(&recipe, &turned, "no 5 rows without outcome `y`");
     let sites = events([40, 40, 3, 40]);
     let all: Vec<&Site> = sites.iter().collect();
-    let state = round(&recipe, &recipe.start(Digest([3; 32])), &all).unwrap().unwrap();
+    let state = round(&recipe, &recipe.start(Digest([3; 32])), &all)
+        .unwrap()
+        .unwrap();
     assert_eq!((state.stuck(), state.progress().phase), (false, "moments"));
 }
 
 #[test]
 fn where_all_columns_are_yes_or_no_each_group_of_a_coefficient_is_of_enough_patients() {
-    // Of four hospitals with 80 patients each; `a` and `b` are yes in halves, the outcome in thirds.
+    // Of four hospitals with 80 patients each; `a` and `b` are yes in halves, the outcome in
+    // thirds.
     let table = |events_of_both: usize| -> Vec<Site> {
         let site = |at: usize| {
             let line = |row: usize| {
                 let (a, b) = ((row % 2) as f64, (row / 2 % 2) as f64);
                 let both = a == 1.0 && b == 1.0;
-                let y = if both { row / 4 * 4 + at < events_of_both } else { row.is_multiple_of(3) };
+                let y = if both {
+                    row / 4 * 4 + at < events_of_both
+                } else {
+                    row.is_multiple_of(3)
+                };
                 vec![a, b, f64::from(u8::from(y))]
             };
             Site::new("site", &(0..80).map(line).collect::<Vec<_>>())
@@ -302,29 +421,41 @@ fn where_all_columns_are_yes_or_no_each_group_of_a_coefficient_is_of_enough_pati
         Recipe::Glm(fit).counted(census(columns, yes_no())).check()
     };
     assert_eq!(of(&["a", "b", "c", "d", "e", "f"]), Ok(()));
-    let words = of(&["a", "b", "c", "d", "e", "f", "g"]).unwrap_err().to_string();
+    let words = of(&["a", "b", "c", "d", "e", "f", "g"])
+        .unwrap_err()
+        .to_string();
     assert!(words.contains("more than six columns"), "{words}");
     let product = Formula::parse("y ~ a * b").unwrap();
     let design = product.design(|name| Some(vec![name.to_owned()])).unwrap();
     let fit = Recipe::Glm(Glm::new(design, "y".into(), Family::Logistic));
     let recipe = fit.counted(census(&["a", "b"], yes_no()));
-    let words = "no 5 rows with a yes in `a` and a yes in `b` and the outcome are certain in the whole sum";
+    let words =
+        "no 5 rows with a yes in `a` and a yes in `b` and the outcome are certain in the whole sum";
     ends(&recipe, &table(3), words);
     let goes_on = |recipe: &Recipe, sites: &[Site]| {
         let all: Vec<&Site> = sites.iter().collect();
-        !round(recipe, &recipe.start(Digest([3; 32])), &all).unwrap().unwrap().stuck()
+        !round(recipe, &recipe.start(Digest([3; 32])), &all)
+            .unwrap()
+            .unwrap()
+            .stuck()
     };
     assert!(goes_on(&recipe, &table(20)));
-    // A group that few are in though no coefficient bears its name: a yes in one and a no in the other, also beside a number.
+    // A group that few are in though no coefficient bears its name: a yes in one and a no in the
+    // other, also beside a number.
     let thin: Vec<Site> = table(20)
         .iter()
         .enumerate()
         .map(|(at, site)| {
-            let keep =
-                |(row, line): (usize, &Vec<f64>)| line[0] != 1.0 || line[1] != 0.0 || (at == 1 && row == 1);
+            let keep = |(row, line): (usize, &Vec<f64>)| {
+                line[0] != 1.0 || line[1] != 0.0 || (at == 1 && row == 1)
+            };
             let age = |(row, line): (usize, Vec<f64>)| vec![line[0], line[1], row as f64, line[2]];
             let lines = site.lines();
-            let lines = lines.iter().enumerate().filter(|line| keep(*line)).map(|(_, line)| line.clone());
+            let lines = lines
+                .iter()
+                .enumerate()
+                .filter(|line| keep(*line))
+                .map(|(_, line)| line.clone());
             Site::new(&site.name, &lines.enumerate().map(age).collect::<Vec<_>>())
         })
         .collect();
@@ -332,8 +463,13 @@ fn where_all_columns_are_yes_or_no_each_group_of_a_coefficient_is_of_enough_pati
     let design = formula.design(|name| Some(vec![name.to_owned()])).unwrap();
     let beside = Recipe::Glm(Glm::new(design, "y".into(), Family::Logistic))
         .counted(census(&["a", "b", "age"], yes_no()));
-    ends(&beside, &thin, "no 5 rows with a yes in `a` and a no in `b`");
-    // Nor is a group hidden by a number beside it in the product, or by a power that changes nothing.
+    ends(
+        &beside,
+        &thin,
+        "no 5 rows with a yes in `a` and a no in `b`",
+    );
+    // Nor is a group hidden by a number beside it in the product, or by a power that changes
+    // nothing.
     for formula in ["y ~ a + age + a:age", "y ~ a + b + a:I(b^2) + age"] {
         let rare: Vec<Site> = table(20)
             .iter()
@@ -342,17 +478,43 @@ fn where_all_columns_are_yes_or_no_each_group_of_a_coefficient_is_of_enough_pati
                     let few = f64::from(u8::from(row == 3));
                     vec![few, line[1], row as f64, line[2]]
                 };
-                Site::new(&site.name, &site.lines().into_iter().enumerate().map(line).collect::<Vec<_>>())
+                Site::new(
+                    &site.name,
+                    &site
+                        .lines()
+                        .into_iter()
+                        .enumerate()
+                        .map(line)
+                        .collect::<Vec<_>>(),
+                )
             })
             .collect();
-        let design = Formula::parse(formula).unwrap().design(|name| Some(vec![name.to_owned()])).unwrap();
+        let design = Formula::parse(formula)
+            .unwrap()
+            .design(|name| Some(vec![name.to_owned()]))
+            .unwrap();
         let names: Vec<&str> = design.columns.iter().map(String::as_str).collect();
         let sites: Vec<Site> = rare
             .iter()
             .map(|site| {
-                let place = |name: &&str| ["a", "b", "age"].iter().position(|known| known == name).unwrap();
-                let pick = |line: &Vec<f64>| names.iter().map(place).chain([3]).map(|at| line[at]).collect();
-                Site::new(&site.name, &site.lines().iter().map(pick).collect::<Vec<Vec<f64>>>())
+                let place = |name: &&str| {
+                    ["a", "b", "age"]
+                        .iter()
+                        .position(|known| known == name)
+                        .unwrap()
+                };
+                let pick = |line: &Vec<f64>| {
+                    names
+                        .iter()
+                        .map(place)
+                        .chain([3])
+                        .map(|at| line[at])
+                        .collect()
+                };
+                Site::new(
+                    &site.name,
+                    &site.lines().iter().map(pick).collect::<Vec<Vec<f64>>>(),
+                )
             })
             .collect();
         let census = census(&names, yes_no());
@@ -361,7 +523,10 @@ fn where_all_columns_are_yes_or_no_each_group_of_a_coefficient_is_of_enough_pati
     }
     // Without the product no coefficient stands for that group alone.
     let plain = Recipe::Logistic(Logistic::new(names(&["a", "b"]), "y".into()));
-    assert!(goes_on(&plain.clone().counted(census(&["a", "b"], yes_no())), &table(3)));
+    assert!(goes_on(
+        &plain.clone().counted(census(&["a", "b"], yes_no())),
+        &table(3)
+    ));
     // A number among the columns, and nothing is a count in another form.
     let numbers: Vec<Site> = table(3)
         .iter()
@@ -372,7 +537,10 @@ fn where_all_columns_are_yes_or_no_each_group_of_a_coefficient_is_of_enough_pati
         })
         .collect();
     let plain = Recipe::Logistic(Logistic::new(names(&["a", "age"]), "y".into()));
-    assert!(goes_on(&plain.counted(census(&["a", "age"], yes_no())), &numbers));
+    assert!(goes_on(
+        &plain.counted(census(&["a", "age"], yes_no())),
+        &numbers
+    ));
 }
 
 #[test]
@@ -380,12 +548,28 @@ fn a_fit_of_few_events_is_no_result_also_where_a_site_was_lost() {
     let mut sites = heart();
     for (at, site) in sites.iter_mut().enumerate() {
         let few = if at == 3 { 30 } else { 1 };
-        site.y = (0..site.y.len()).map(|row| f64::from(u32::from(row < few))).collect();
+        site.y = (0..site.y.len())
+            .map(|row| f64::from(u32::from(row < few)))
+            .collect();
     }
-    let ridge = Recipe::Logistic(Logistic { ridge: 1.0, ..Logistic::new(names(&HEART_COLUMNS), "y".into()) });
-    let recipe = ridge.counted(Census { spare: 1, ..heart_census() });
-    let error = run_with(&recipe, |at| sites.iter().take(if at < 3 { 4 } else { 3 }).collect()).unwrap_err();
-    assert!(error.to_string().starts_with("no 5 rows with outcome `y` are certain"), "{error}");
+    let ridge = Recipe::Logistic(Logistic {
+        ridge: 1.0,
+        ..Logistic::new(names(&HEART_COLUMNS), "y".into())
+    });
+    let recipe = ridge.counted(Census {
+        spare: 1,
+        ..heart_census()
+    });
+    let error = run_with(&recipe, |at| {
+        sites.iter().take(if at < 3 { 4 } else { 3 }).collect()
+    })
+    .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("no 5 rows with outcome `y` are certain"),
+        "{error}"
+    );
     assert!(run_with(&recipe, |_| sites.iter().collect()).is_ok());
 }
 
@@ -399,8 +583,13 @@ fn the_first_sum_holds_no_exact_count_and_sees_no_row_of_weight_0() {
     let question = recipe.ask(&start, 1).unwrap().unwrap();
     let answer = |recipe: &Recipe, rows: &Rows<'_>| {
         let start = recipe.start(Digest([3; 32]));
-        let update = recipe.answer(&start, &question, rows, &Memory::default(), &mut dice(1)).unwrap().update;
-        plain_sum(&question.layout, Digest::default(), vec![update]).unwrap().values
+        let update = recipe
+            .answer(&start, &question, rows, &Memory::default(), &mut dice(1))
+            .unwrap()
+            .update;
+        plain_sum(&question.layout, Digest::default(), vec![update])
+            .unwrap()
+            .values
     };
     let values = answer(&recipe, &site.rows());
     // Behind the counts, of each group of the columns: whether it is there, and its rows.
@@ -409,16 +598,32 @@ fn the_first_sum_holds_no_exact_count_and_sees_no_row_of_weight_0() {
     let (things, counts) = values.split_at(values.len() - 3);
     assert!(things.iter().all(|value| *value == 0.0 || *value == 1.0));
     // 303 patients, 139 with the outcome.
-    assert_eq!((site.y.len(), counts), (303, [300.0, 140.0, 160.0].as_slice()));
-    assert_eq!(recipe.first_round().unwrap().numbers(), values.len() + groups.len());
+    assert_eq!(
+        (site.y.len(), counts),
+        (303, [300.0, 140.0, 160.0].as_slice())
+    );
+    assert_eq!(
+        recipe.first_round().unwrap().numbers(),
+        values.len() + groups.len()
+    );
     // The same with weights: one patient is none, and has one value of each column.
     let weighted = Recipe::Glm(Glm {
         weight: Some(WeightKind::Precision),
-        ..Glm::new(Design::plain(names(&HEART_COLUMNS)), "y".into(), Family::Logistic)
+        ..Glm::new(
+            Design::plain(names(&HEART_COLUMNS)),
+            "y".into(),
+            Family::Logistic,
+        )
     });
     let weighted = weighted.counted(heart_census());
     let weight: Array1<f64> = (0..303).map(|row| f64::from(u32::from(row == 7))).collect();
-    let values = answer(&weighted, &Rows { weight: Some(weight.view()), ..site.rows() });
+    let values = answer(
+        &weighted,
+        &Rows {
+            weight: Some(weight.view()),
+            ..site.rows()
+        },
+    );
     let (values, groups) = values.split_at(values.len() - 3 * 2 * 14);
     assert!(groups[56..].iter().all(|rows| *rows == 0.0));
     let (things, counts) = values.split_at(values.len() - 3);
@@ -435,20 +640,44 @@ fn where_a_run_may_lose_a_site_what_it_asks_about_lies_at_one_more() {
     // Without the last hospital the level lies at two.
     let sites = with(|site, row| f64::from(u32::from(site != 1 && row % 3 == 0)));
     let columns = columns_with("ward_B");
-    let mut census = Census { columns: names(&columns), ..heart_census() };
-    census.categories.push(Category { of: grouping("ward", &["A", "B"]), first: 13 });
+    let mut census = Census {
+        columns: names(&columns),
+        ..heart_census()
+    };
+    census.categories.push(Category {
+        of: grouping("ward", &["A", "B"]),
+        first: 13,
+    });
     let fit = Recipe::Logistic(Logistic::new(names(&columns), "y".into()));
     let stays = fit.clone().counted(census.clone());
     let all: Vec<&Site> = sites.iter().collect();
-    assert!(!round(&stays, &stays.start(Digest([3; 32])), &all).unwrap().unwrap().stuck());
+    assert!(
+        !round(&stays, &stays.start(Digest([3; 32])), &all)
+            .unwrap()
+            .unwrap()
+            .stuck()
+    );
     let goes_on = fit.counted(Census { spare: 1, ..census });
-    ends(&goes_on, &sites, "column `ward` has its level `B` at fewer than 4 of 4 sites:");
+    ends(
+        &goes_on,
+        &sites,
+        "column `ward` has its level `B` at fewer than 4 of 4 sites:",
+    );
     // With as many sites as a sum needs none can be lost.
-    ends(&goes_on, &sites[..3], "column `ward` has its level `B` at fewer than 3 of 3 sites:");
+    ends(
+        &goes_on,
+        &sites[..3],
+        "column `ward` has its level `B` at fewer than 3 of 3 sites:",
+    );
     // Where enough are left the run goes on, over one set of sites.
-    let recipe = plain_heart().counted(Census { spare: 1, ..heart_census() });
+    let recipe = plain_heart().counted(Census {
+        spare: 1,
+        ..heart_census()
+    });
     let sites = heart();
-    let lost = run_with(&recipe, |at| sites.iter().take(if at < 3 { 4 } else { 3 }).collect());
+    let lost = run_with(&recipe, |at| {
+        sites.iter().take(if at < 3 { 4 } else { 3 }).collect()
+    });
     let want = logistic(run(&plain_heart(), &sites[..3]));
     assert_eq!(logistic(lost).coefficients, want.coefficients);
 }
@@ -459,14 +688,35 @@ fn a_table_that_the_method_refuses_is_refused_in_the_first_round() {
     let start = recipe.start(Digest([3; 32]));
     let question = recipe.ask(&start, 4).unwrap().unwrap();
     let refused = |site: &Site| {
-        recipe.answer(&start, &question, &site.rows(), &Memory::default(), &mut dice(1)).err().unwrap()
+        recipe
+            .answer(
+                &start,
+                &question,
+                &site.rows(),
+                &Memory::default(),
+                &mut dice(1),
+            )
+            .err()
+            .unwrap()
     };
     let mut site = heart().remove(0);
     site.x[(0, 3)] = 7.31e30;
-    assert!(refused(&site).to_string().contains("the sums of column `chol`"), "{}", refused(&site));
+    assert!(
+        refused(&site)
+            .to_string()
+            .contains("the sums of column `chol`"),
+        "{}",
+        refused(&site)
+    );
     let mut site = heart().remove(0);
     site.y[0] = 2.0;
-    assert_eq!(refused(&site), RecipeError::NotBinary { outcome: "y".into(), rows: 1 });
+    assert_eq!(
+        refused(&site),
+        RecipeError::NotBinary {
+            outcome: "y".into(),
+            rows: 1
+        }
+    );
 }
 
 #[test]
@@ -476,12 +726,26 @@ fn a_first_round_is_read_back_and_stands_before_no_other() {
     assert_eq!(recipe.clone().counted(heart_census()), recipe);
     let state = recipe.start(Digest([3; 32]));
     assert_eq!(State::from_bytes(&state.to_bytes()).unwrap(), state);
-    let twice = Recipe::Counted(Counted { census: heart_census(), method: Box::new(recipe.clone()) });
+    let twice = Recipe::Counted(Counted {
+        census: heart_census(),
+        method: Box::new(recipe.clone()),
+    });
     assert!(Recipe::from_bytes(&twice.to_bytes()).is_err());
-    let subgroups = Subgroups { groups: Vec::new(), sites: true, min_cell: 5, min_sites: 3 };
-    let inside = Recipe::Judged(Judged { method: Box::new(recipe.clone()), subgroups: subgroups.clone() });
+    let subgroups = Subgroups {
+        groups: Vec::new(),
+        sites: true,
+        min_cell: 5,
+        min_sites: 3,
+    };
+    let inside = Recipe::Judged(Judged {
+        method: Box::new(recipe.clone()),
+        subgroups: subgroups.clone(),
+    });
     assert!(Recipe::from_bytes(&inside.to_bytes()).is_err());
     let around = plain_heart().judged(subgroups).counted(heart_census());
     assert_eq!(Recipe::from_bytes(&around.to_bytes()).unwrap(), around);
-    assert_eq!((around.method(), around.kind()), (&plain_heart(), "logistic"));
+    assert_eq!(
+        (around.method(), around.kind()),
+        (&plain_heart(), "logistic")
+    );
 }

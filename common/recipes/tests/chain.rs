@@ -1,13 +1,18 @@
 //! The chain of states: fixed bytes for fixed sums, and no sum of another question.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
 
 mod common;
 
 use common::*;
 use motet_recipes::{
-    Adaptive, FedAvg, Logistic, Recipe, RecipeError, Rule, State, Subgroup, SubgroupKind, Subgroups, Summary,
-    Weight,
+    Adaptive, FedAvg, Logistic, Recipe, RecipeError, Rule, State, Subgroup, SubgroupKind,
+    Subgroups, Summary, Weight,
 };
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -15,12 +20,20 @@ use motet_secagg::layout::Sum;
 
 /// A sum with figures made by integer arithmetic: the same on every machine.
 fn sum(values: Vec<f64>) -> Sum {
-    Sum { sites: 3, set: Digest([9; 32]), weight: 300, values }
+    Sum {
+        sites: 3,
+        set: Digest([9; 32]),
+        weight: 300,
+        values,
+    }
 }
 
 /// Moments of 300 rows with 70 events and two columns, then spread.
 fn moments() -> [Sum; 2] {
-    [sum(vec![300.0, 70.0, 21_000.5, 150.0]), sum(vec![43_210.75, 75.25])]
+    [
+        sum(vec![300.0, 70.0, 21_000.5, 150.0]),
+        sum(vec![43_210.75, 75.25]),
+    ]
 }
 
 fn chain(recipe: &Recipe, sums: &[Sum]) -> (State, Vec<String>) {
@@ -35,22 +48,51 @@ fn chain(recipe: &Recipe, sums: &[Sum]) -> (State, Vec<String>) {
 
 #[test]
 fn a_logistic_fit_moves_through_fixed_states() {
-    let recipe =
-        Recipe::Logistic(Logistic { ridge: 0.25, ..Logistic::new(names(&["age", "male"]), "dead".into()) });
+    let recipe = Recipe::Logistic(Logistic {
+        ridge: 0.25,
+        ..Logistic::new(names(&["age", "male"]), "dead".into())
+    });
     let [first, second] = moments();
     let newton = |loglik: f64, part: f64| {
-        sum(vec![loglik, -80.0 * part, 12.5 * part, 30.125 * part, 75.0, 1.5, -2.25, 74.0, 8.0, 76.5])
+        sum(vec![
+            loglik,
+            -80.0 * part,
+            12.5 * part,
+            30.125 * part,
+            75.0,
+            1.5,
+            -2.25,
+            74.0,
+            8.0,
+            76.5,
+        ])
     };
-    let (state, roots) =
-        chain(&recipe, &[first, second, newton(-207.9, 1.0), newton(-300.0, 0.5), newton(-180.0, 0.25)]);
-    assert_eq!(roots, ["1b6c300e", "05f2a393", "54615f31", "1bbc83ab", "f521c16a", "b15be99a"]);
+    let (state, roots) = chain(
+        &recipe,
+        &[
+            first,
+            second,
+            newton(-207.9, 1.0),
+            newton(-300.0, 0.5),
+            newton(-180.0, 0.25),
+        ],
+    );
+    assert_eq!(
+        roots,
+        [
+            "1b6c300e", "05f2a393", "54615f31", "1bbc83ab", "f521c16a", "b15be99a"
+        ]
+    );
     assert_eq!(state.progress().round, 5);
 }
 
 #[test]
 fn a_summary_and_a_training_run_move_through_fixed_states() {
     let recipe = Recipe::Summary(Summary::new(names(&["a", "b"])));
-    let (_, roots) = chain(&recipe, &[sum(vec![3.0, 0.0, 0.0, 3.0, 1.0, 0.0]), sum(vec![0.7, 0.0])]);
+    let (_, roots) = chain(
+        &recipe,
+        &[sum(vec![3.0, 0.0, 0.0, 3.0, 1.0, 0.0]), sum(vec![0.7, 0.0])],
+    );
     assert_eq!(roots, ["812e0b2c", "11c8c6ed", "4e86b767"]);
 
     let recipe = Recipe::FedAvg(FedAvg {
@@ -68,7 +110,10 @@ fn a_summary_and_a_training_run_move_through_fixed_states() {
 
 #[test]
 fn every_rule_of_the_server_moves_through_fixed_states() {
-    let adaptive = Adaptive { tau: 0.125, ..Adaptive::default() };
+    let adaptive = Adaptive {
+        tau: 0.125,
+        ..Adaptive::default()
+    };
     let rules = [
         Rule::Average,
         Rule::Prox(0.5),
@@ -79,39 +124,66 @@ fn every_rule_of_the_server_moves_through_fixed_states() {
         Rule::Scaffold,
     ];
     let end = |rule: Rule| {
-        let recipe = Recipe::FedAvg(FedAvg { rule, ..FedAvg::new(names(&["age", "male"]), "dead".into()) });
+        let recipe = Recipe::FedAvg(FedAvg {
+            rule,
+            ..FedAvg::new(names(&["age", "male"]), "dead".into())
+        });
         let [first, second] = moments();
         let mut training = vec![208.0];
         training.extend([-96.0, 33.5, 7.0]);
         if rule == Rule::Scaffold {
             training.extend([1.0, -2.0, 3.0]);
         }
-        let again = sum(training.iter().map(|value| 0.5 * value).map(f64::floor).collect());
-        chain(&recipe, &[first, second, sum(training), again]).1.pop().unwrap()
+        let again = sum(training
+            .iter()
+            .map(|value| 0.5 * value)
+            .map(f64::floor)
+            .collect());
+        chain(&recipe, &[first, second, sum(training), again])
+            .1
+            .pop()
+            .unwrap()
     };
     assert_eq!(
         rules.map(end),
-        ["07cea7ea", "07cea7ea", "22d680cf", "7c868c8b", "515243c3", "06f0d375", "d878b3c4"]
+        [
+            "07cea7ea", "07cea7ea", "22d680cf", "7c868c8b", "515243c3", "06f0d375", "d878b3c4"
+        ]
     );
 }
 
 #[test]
 fn a_server_step_without_measure_ends_in_an_error_and_not_in_the_state() {
-    let fedavg = FedAvg { server_lr: 1e308, ..FedAvg::new(names(&["age", "male"]), "dead".into()) };
+    let fedavg = FedAvg {
+        server_lr: 1e308,
+        ..FedAvg::new(names(&["age", "male"]), "dead".into())
+    };
     let recipe = Recipe::FedAvg(fedavg);
     let state = chain(&recipe, &moments()).0;
     let mut training = vec![208.0];
     training.extend([1200.0, 0.0, 0.0]);
-    let refused = recipe.absorb(&state, &sum(training)).unwrap_err().to_string();
+    let refused = recipe
+        .absorb(&state, &sum(training))
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("`server_lr`"), "{refused}");
 }
 
 #[test]
 fn a_seed_draws_the_network_and_nothing_else() {
-    let wide = Recipe::FedAvg(FedAvg { hidden: vec![3], ..FedAvg::new(names(&["a"]), "y".into()) });
+    let wide = Recipe::FedAvg(FedAvg {
+        hidden: vec![3],
+        ..FedAvg::new(names(&["a"]), "y".into())
+    });
     let flat = Recipe::FedAvg(FedAvg::new(names(&["a"]), "y".into()));
-    assert_ne!(wide.start(Digest([1; 32])).root(), wide.start(Digest([2; 32])).root());
-    assert_eq!(flat.start(Digest([1; 32])).root(), flat.start(Digest([2; 32])).root());
+    assert_ne!(
+        wide.start(Digest([1; 32])).root(),
+        wide.start(Digest([2; 32])).root()
+    );
+    assert_eq!(
+        flat.start(Digest([1; 32])).root(),
+        flat.start(Digest([2; 32])).root()
+    );
 }
 
 #[test]
@@ -119,11 +191,26 @@ fn a_sum_that_cannot_be_is_refused() {
     let recipe = Recipe::Logistic(Logistic::new(names(&["age", "male"]), "dead".into()));
     let start = recipe.start(Digest::default());
     let refused = |values: Vec<f64>| recipe.absorb(&start, &sum(values)).unwrap_err();
-    assert_eq!(refused(vec![300.0, 70.0, 1.0]), RecipeError::Mismatch { what: "sum" });
-    assert_eq!(refused(vec![300.0, 70.0, 1.0, 1.0, 1.0]), RecipeError::Mismatch { what: "sum" });
-    assert_eq!(refused(vec![-300.0, 70.0, 1.0, 1.0]), RecipeError::Implausible { what: "rows" });
-    assert_eq!(refused(vec![300.0, 300.5, 1.0, 1.0]), RecipeError::Implausible { what: "events" });
-    assert_eq!(refused(vec![300.0, 301.0, 1.0, 1.0]), RecipeError::Implausible { what: "events" });
+    assert_eq!(
+        refused(vec![300.0, 70.0, 1.0]),
+        RecipeError::Mismatch { what: "sum" }
+    );
+    assert_eq!(
+        refused(vec![300.0, 70.0, 1.0, 1.0, 1.0]),
+        RecipeError::Mismatch { what: "sum" }
+    );
+    assert_eq!(
+        refused(vec![-300.0, 70.0, 1.0, 1.0]),
+        RecipeError::Implausible { what: "rows" }
+    );
+    assert_eq!(
+        refused(vec![300.0, 300.5, 1.0, 1.0]),
+        RecipeError::Implausible { what: "events" }
+    );
+    assert_eq!(
+        refused(vec![300.0, 301.0, 1.0, 1.0]),
+        RecipeError::Implausible { what: "events" }
+    );
 }
 
 #[test]
@@ -133,15 +220,48 @@ fn parameters_out_of_range_are_named_by_their_key() {
         other => panic!("accepted: {other:?}"),
     };
     let logistic = Logistic::new(names(&["a", "b"]), "y".into());
-    assert_eq!(key(Recipe::Logistic(Logistic { ridge: -1.0, ..logistic.clone() })), "ridge");
-    assert_eq!(key(Recipe::Logistic(Logistic { tolerance: f64::NAN, ..logistic.clone() })), "tolerance");
-    assert_eq!(key(Recipe::Logistic(Logistic { max_rounds: 0, ..logistic.clone() })), "max_rounds");
-    assert_eq!(key(Recipe::Logistic(Logistic { columns: names(&["a", "a"]), ..logistic })), "features");
+    assert_eq!(
+        key(Recipe::Logistic(Logistic {
+            ridge: -1.0,
+            ..logistic.clone()
+        })),
+        "ridge"
+    );
+    assert_eq!(
+        key(Recipe::Logistic(Logistic {
+            tolerance: f64::NAN,
+            ..logistic.clone()
+        })),
+        "tolerance"
+    );
+    assert_eq!(
+        key(Recipe::Logistic(Logistic {
+            max_rounds: 0,
+            ..logistic.clone()
+        })),
+        "max_rounds"
+    );
+    assert_eq!(
+        key(Recipe::Logistic(Logistic {
+            columns: names(&["a", "a"]),
+            ..logistic
+        })),
+        "features"
+    );
     assert_eq!(key(Recipe::Summary(Summary::new(Vec::new()))), "features");
     let fedavg = FedAvg::new(names(&["a", "b"]), "y".into());
-    assert_eq!(key(Recipe::FedAvg(FedAvg { hidden: vec![4, 0], ..fedavg.clone() })), "model.hidden");
     assert_eq!(
-        key(Recipe::FedAvg(FedAvg { hidden: vec![u32::MAX, u32::MAX], ..fedavg.clone() })),
+        key(Recipe::FedAvg(FedAvg {
+            hidden: vec![4, 0],
+            ..fedavg.clone()
+        })),
+        "model.hidden"
+    );
+    assert_eq!(
+        key(Recipe::FedAvg(FedAvg {
+            hidden: vec![u32::MAX, u32::MAX],
+            ..fedavg.clone()
+        })),
         "model.hidden"
     );
     assert_eq!(key(Recipe::FedAvg(FedAvg { lr: 0.0, ..fedavg })), "lr");
@@ -151,11 +271,16 @@ fn parameters_out_of_range_are_named_by_their_key() {
 fn questions_keep_their_headroom_for_many_sites_and_many_rows() {
     let first = |recipe: &Recipe, rows: f64| {
         let start = recipe.start(Digest::default());
-        let state = recipe.absorb(&start, &sum(vec![rows, 70.0, 21_000.5, 150.0])).unwrap();
+        let state = recipe
+            .absorb(&start, &sum(vec![rows, 70.0, 21_000.5, 150.0]))
+            .unwrap();
         recipe.absorb(&state, &sum(vec![4.0 * rows, rows])).unwrap()
     };
     let logistic = Recipe::Logistic(Logistic::new(names(&["a", "b"]), "y".into()));
-    let fedavg = Recipe::FedAvg(FedAvg { hidden: vec![8], ..FedAvg::new(names(&["a", "b"]), "y".into()) });
+    let fedavg = Recipe::FedAvg(FedAvg {
+        hidden: vec![8],
+        ..FedAvg::new(names(&["a", "b"]), "y".into())
+    });
     for sites in [1, 3, 10, 250] {
         for rows in [100.0, 9381.0, 1e7, 4e9] {
             for recipe in [&logistic, &fedavg] {
@@ -164,21 +289,37 @@ fn questions_keep_their_headroom_for_many_sites_and_many_rows() {
             }
         }
     }
-    assert!(matches!(fedavg.ask(&first(&fedavg, 5e9), 3), Err(RecipeError::TooManyRows { .. })));
+    assert!(matches!(
+        fedavg.ask(&first(&fedavg, 5e9), 3),
+        Err(RecipeError::TooManyRows { .. })
+    ));
 }
 
 /// A logistic fit of one step that is finished after five sums, and then its judgement.
 #[test]
 fn a_judged_model_moves_through_fixed_states() {
     let groups = vec![
-        Subgroup { column: "male".into(), kind: SubgroupKind::YesNo },
-        Subgroup { column: "age".into(), kind: SubgroupKind::Bands(vec![50.0, 65.5]) },
+        Subgroup {
+            column: "male".into(),
+            kind: SubgroupKind::YesNo,
+        },
+        Subgroup {
+            column: "age".into(),
+            kind: SubgroupKind::Bands(vec![50.0, 65.5]),
+        },
     ];
-    let subgroups = Subgroups { groups, sites: true, min_cell: 5, min_sites: 3 };
+    let subgroups = Subgroups {
+        groups,
+        sites: true,
+        min_cell: 5,
+        min_sites: 3,
+    };
     let plain = Recipe::Logistic(Logistic::new(names(&["age", "male"]), "dead".into()));
     let recipe = plain.clone().judged(subgroups);
     let [first, second] = moments();
-    let newton = sum(vec![-207.9, 0.0, 0.0, 0.0, 75.0, 1.5, -2.25, 74.0, 8.0, 76.5]);
+    let newton = sum(vec![
+        -207.9, 0.0, 0.0, 0.0, 75.0, 1.5, -2.25, 74.0, 8.0, 76.5,
+    ]);
     let (mut negatives, mut positives) = (vec![0.0; 1000], vec![0.0; 1000]);
     for at in 0..230 {
         negatives[at * 3] += 1.0;
@@ -189,10 +330,12 @@ fn a_judged_model_moves_through_fixed_states() {
     let mut evaluate = [negatives, positives, vec![240.0]].concat();
     evaluate.extend((0..1000).map(|at| f64::from(at) / 4096.0));
     evaluate.extend([43.75, 0.0, 0.0, 75.0, 1.5, 76.5, -180.0]);
-    // Three levels are shown, one is too small and one goes dark beside it; two of three sites do not tell.
+    // Three levels are shown, one is too small and one goes dark beside it; two of three sites do
+    // not tell.
     let levels = vec![
         3.0, 3.0, 200.0, 40.0, 3.0, 3.0, 100.0, 30.0, 0.0, 0.0, 0.0, 0.0, 3.0, //
-        3.0, 3.0, 20.0, 4.0, 3.0, 3.0, 90.0, 30.0, 3.0, 3.0, 190.0, 36.0, 0.0, 0.0, 0.0, 0.0, 3.0, //
+        3.0, 3.0, 20.0, 4.0, 3.0, 3.0, 90.0, 30.0, 3.0, 3.0, 190.0, 36.0, 0.0, 0.0, 0.0, 0.0,
+        3.0, //
         0.0, 1.0, 0.0,
     ];
     let mut state = recipe.start_among(Digest([5; 32]), 3);
@@ -215,7 +358,12 @@ fn a_judged_model_moves_through_fixed_states() {
     state = recipe.absorb(&state, &sum(figures)).unwrap();
     roots.push(state.root().short());
     assert_eq!(state.progress().phase, "finished");
-    assert_eq!(roots, ["b83677cc", "e35f3149", "b83c8541", "b8fe303f", "16b76aca", "d94640b1", "21f0eb01"]);
+    assert_eq!(
+        roots,
+        [
+            "b83677cc", "e35f3149", "b83c8541", "b8fe303f", "16b76aca", "d94640b1", "21f0eb01"
+        ]
+    );
     // Its method has the digest it always had.
     assert_eq!(recipe.method().digest("recipe"), plain.digest("recipe"));
 }

@@ -1,6 +1,11 @@
 //! Rounded counts: what a feasibility question may show.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
 
 mod common;
 
@@ -19,23 +24,59 @@ fn count(recipe: &Recipe, sites: &[Site]) -> CountOutcome {
 #[test]
 fn ten_countries_say_about_how_many_patients_they_have() {
     let found = count(&Recipe::Count(Count::new(Some("dead14".into()))), &stroke());
-    // Each country to the nearest ten, halves up: 310 + 470 + 3440 + 730 + 530 + 760 + 420 + 480 + 640 + 1630.
-    assert_eq!((found.rounds, found.sites, found.rows), (1, 10, Rounded { rows: 9410, below: 0 }));
+    // Each country to the nearest ten, halves up: 310 + 470 + 3440 + 730 + 530 + 760 + 420 + 480 +
+    // 640 + 1630.
+    assert_eq!(
+        (found.rounds, found.sites, found.rows),
+        (
+            1,
+            10,
+            Rounded {
+                rows: 9410,
+                below: 0
+            }
+        )
+    );
     assert_eq!(found.events.unwrap().below, 0);
     let rows = count(&Recipe::Count(Count::new(None)), &stroke());
-    assert_eq!((rows.rows, rows.events), (Rounded { rows: 9410, below: 0 }, None));
+    assert_eq!(
+        (rows.rows, rows.events),
+        (
+            Rounded {
+                rows: 9410,
+                below: 0
+            },
+            None
+        )
+    );
 }
 
 #[test]
 fn a_small_cohort_is_a_zero_and_a_mark_before_anything_is_added() {
     let site = |name: &str, rows: usize, events: usize| {
-        Site::new(name, &(0..rows).map(|at| vec![0.0, f64::from(u8::from(at < events))]).collect::<Vec<_>>())
+        Site::new(
+            name,
+            &(0..rows)
+                .map(|at| vec![0.0, f64::from(u8::from(at < events))])
+                .collect::<Vec<_>>(),
+        )
     };
     let recipe = Recipe::Count(Count::new(Some("y".into())));
     // The second site has 4 rows, the third 3 events, the fourth 3 rows without an event.
-    let sites = [site("a", 25, 14), site("b", 4, 2), site("c", 40, 3), site("d", 30, 27)];
+    let sites = [
+        site("a", 25, 14),
+        site("b", 4, 2),
+        site("c", 40, 3),
+        site("d", 30, 27),
+    ];
     let found = count(&recipe, &sites);
-    assert_eq!(found.rows, Rounded { rows: 30 + 40 + 30, below: 1 });
+    assert_eq!(
+        found.rows,
+        Rounded {
+            rows: 30 + 40 + 30,
+            below: 1
+        }
+    );
     assert_eq!(found.events, Some(Rounded { rows: 10, below: 3 }));
     let empty = Array2::zeros((0, 1));
     let Ok(Outcome::Count(none)) =
@@ -50,13 +91,31 @@ fn a_small_cohort_is_a_zero_and_a_mark_before_anything_is_added() {
 fn what_is_no_count_is_refused() {
     let recipe = Recipe::Count(Count::new(Some("y".into())));
     let x = Array2::zeros((9, 1));
-    assert!(matches!(recipe.alone(&Rows::new(x.view()), &mut dice(1)), Err(RecipeError::NoOutcome { .. })));
+    assert!(matches!(
+        recipe.alone(&Rows::new(x.view()), &mut dice(1)),
+        Err(RecipeError::NoOutcome { .. })
+    ));
     let site = Site::new("a", &[vec![0.0, 0.5]]);
-    assert!(matches!(recipe.alone(&site.rows(), &mut dice(1)), Err(RecipeError::NotBinary { rows: 1, .. })));
+    assert!(matches!(
+        recipe.alone(&site.rows(), &mut dice(1)),
+        Err(RecipeError::NotBinary { rows: 1, .. })
+    ));
     let key = |count: Count| match Recipe::Count(count).check() {
         Err(RecipeError::Parameter { name, .. }) => name,
         other => panic!("accepted: {other:?}"),
     };
-    assert_eq!(key(Count { multiple: 0, ..Count::new(None) }), "multiple");
-    assert_eq!(key(Count { min_cell: 0, ..Count::new(None) }), "min_cell");
+    assert_eq!(
+        key(Count {
+            multiple: 0,
+            ..Count::new(None)
+        }),
+        "multiple"
+    );
+    assert_eq!(
+        key(Count {
+            min_cell: 0,
+            ..Count::new(None)
+        }),
+        "min_cell"
+    );
 }

@@ -1,12 +1,19 @@
 //! Where a Cox fit has no answer, and what must not change it.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
 
 mod common;
 
 use common::survival::*;
 use common::*;
-use motet_recipes::{Clock, Cox, CoxOutcome, Grid, Grouping, Outcome, Recipe, RecipeError, Strata, Ties};
+use motet_recipes::{
+    Clock, Cox, CoxOutcome, Grid, Grouping, Outcome, Recipe, RecipeError, Strata, Ties,
+};
 use proptest::prelude::*;
 
 fn fit(recipe: &Cox, sites: &[Site]) -> Result<CoxOutcome, RecipeError> {
@@ -18,13 +25,21 @@ fn fit(recipe: &Cox, sites: &[Site]) -> Result<CoxOutcome, RecipeError> {
 
 fn small(width: usize) -> Cox {
     let columns = names(&["a", "b", "c"][..width]);
-    Cox { min_cell: 0, ..Cox::new(columns, "days".into(), "died".into(), Grid::days(100.0)) }
+    Cox {
+        min_cell: 0,
+        ..Cox::new(columns, "days".into(), "died".into(), Grid::days(100.0))
+    }
 }
 
 /// Patients (days, died, columns).
 fn patients(rows: &[(f64, f64, &[f64])]) -> Vec<Patient> {
     rows.iter()
-        .map(|(days, event, x)| Patient { x: x.to_vec(), days: *days, event: *event, group: 0.0 })
+        .map(|(days, event, x)| Patient {
+            x: x.to_vec(),
+            days: *days,
+            event: *event,
+            group: 0.0,
+        })
         .collect()
 }
 
@@ -33,7 +48,12 @@ fn mixed(count: usize, x: impl Fn(f64) -> Vec<f64>) -> Vec<Patient> {
         .map(|at| {
             let at = at as f64;
             let event = f64::from(u8::from((at * 7.0) % 11.0 > 4.0));
-            Patient { x: x(at), days: 1.0 + (at * 37.0) % 89.0, event, group: at % 2.0 }
+            Patient {
+                x: x(at),
+                days: 1.0 + (at * 37.0) % 89.0,
+                event,
+                group: at % 2.0,
+            }
         })
         .collect()
 }
@@ -45,8 +65,15 @@ fn halves(patients: &[Patient]) -> [Site; 2] {
 
 fn all_strata(recipe: &Cox) -> [Cox; 3] {
     let levels = names(&["even", "odd"]);
-    let group = Strata::Group(Grouping { column: "parity".into(), levels });
-    let of = |strata| Cox { strata, clock: Clock::Identity, ..recipe.clone() };
+    let group = Strata::Group(Grouping {
+        column: "parity".into(),
+        levels,
+    });
+    let of = |strata| Cox {
+        strata,
+        clock: Clock::Identity,
+        ..recipe.clone()
+    };
     [of(Strata::None), of(group), of(Strata::Site)]
 }
 
@@ -55,21 +82,45 @@ fn columns_that_cannot_be_fitted_are_named() {
     let column = |name: &str| name.to_owned();
     for recipe in all_strata(&small(2)) {
         let error = |x: &dyn Fn(f64) -> Vec<f64>| fit(&recipe, &halves(&mixed(60, x))).unwrap_err();
-        assert_eq!(error(&|at| vec![at % 7.0, 0.3]), RecipeError::Constant { column: column("b") });
+        assert_eq!(
+            error(&|at| vec![at % 7.0, 0.3]),
+            RecipeError::Constant {
+                column: column("b")
+            }
+        );
         assert_eq!(
             error(&|at| vec![at % 7.0, 1.0 - 2.0 * (at % 7.0)]),
-            RecipeError::Collinear { column: column("b") }
+            RecipeError::Collinear {
+                column: column("b")
+            }
         );
     }
     // b is 1 for one patient only, who leaves before the first event.
     let early = |recipe: &Cox| {
         let mut rows = mixed(60, |at| vec![at % 7.0, 0.0]);
-        rows.push(Patient { x: vec![1.0, 1.0], days: 0.0, event: 0.0, group: 0.0 });
+        rows.push(Patient {
+            x: vec![1.0, 1.0],
+            days: 0.0,
+            event: 0.0,
+            group: 0.0,
+        });
         fit(recipe, &halves(&rows))
     };
     for recipe in all_strata(&small(2)) {
-        assert_eq!(early(&recipe), Err(RecipeError::Silent { column: column("b") }));
-        assert!(early(&Cox { ridge: 0.5, ..recipe }).unwrap().converged);
+        assert_eq!(
+            early(&recipe),
+            Err(RecipeError::Silent {
+                column: column("b")
+            })
+        );
+        assert!(
+            early(&Cox {
+                ridge: 0.5,
+                ..recipe
+            })
+            .unwrap()
+            .converged
+        );
     }
 }
 
@@ -77,55 +128,121 @@ fn columns_that_cannot_be_fitted_are_named() {
 fn a_likelihood_without_a_maximum_names_the_columns() {
     for recipe in all_strata(&small(2)) {
         // Nobody with b has the event.
-        let rows = mixed(120, |at| vec![at % 7.0, f64::from(u8::from((at * 7.0) % 11.0 < 2.0))]);
+        let rows = mixed(120, |at| {
+            vec![at % 7.0, f64::from(u8::from((at * 7.0) % 11.0 < 2.0))]
+        });
         let error = fit(&recipe, &halves(&rows)).unwrap_err();
-        assert_eq!(error, RecipeError::Monotone { columns: "`b`".into() });
-        assert!(
-            error.to_string().starts_with("no finite estimate: the likelihood rises without end along `b`;")
+        assert_eq!(
+            error,
+            RecipeError::Monotone {
+                columns: "`b`".into()
+            }
         );
-        assert!(fit(&Cox { ridge: 0.1, ..recipe }, &halves(&rows)).unwrap().converged);
+        assert!(
+            error
+                .to_string()
+                .starts_with("no finite estimate: the likelihood rises without end along `b`;")
+        );
+        assert!(
+            fit(
+                &Cox {
+                    ridge: 0.1,
+                    ..recipe
+                },
+                &halves(&rows)
+            )
+            .unwrap()
+            .converged
+        );
     }
     // The order of events is the order of a.
     let sorted: Vec<Patient> = (1..40)
-        .map(|at| Patient { x: vec![f64::from(at)], days: f64::from(at), event: 1.0, group: 0.0 })
+        .map(|at| Patient {
+            x: vec![f64::from(at)],
+            days: f64::from(at),
+            event: 1.0,
+            group: 0.0,
+        })
         .collect();
-    assert_eq!(fit(&small(1), &halves(&sorted)), Err(RecipeError::Monotone { columns: "`a`".into() }));
+    assert_eq!(
+        fit(&small(1), &halves(&sorted)),
+        Err(RecipeError::Monotone {
+            columns: "`a`".into()
+        })
+    );
 }
 
 #[test]
 fn few_events_are_enough_or_said_to_be_too_few() {
     for recipe in all_strata(&small(1)) {
-        let none =
-            mixed(30, |at| vec![at]).into_iter().map(|row| Patient { event: 0.0, ..row }).collect::<Vec<_>>();
-        assert_eq!(fit(&recipe, &halves(&none)), Err(RecipeError::NoEvents { event: "died".into() }));
-        let late: Vec<Patient> =
-            none.iter().map(|row| Patient { days: 101.0, event: 1.0, ..row.clone() }).collect();
-        assert_eq!(fit(&recipe, &halves(&late)), Err(RecipeError::NoEvents { event: "died".into() }));
+        let none = mixed(30, |at| vec![at])
+            .into_iter()
+            .map(|row| Patient { event: 0.0, ..row })
+            .collect::<Vec<_>>();
+        assert_eq!(
+            fit(&recipe, &halves(&none)),
+            Err(RecipeError::NoEvents {
+                event: "died".into()
+            })
+        );
+        let late: Vec<Patient> = none
+            .iter()
+            .map(|row| Patient {
+                days: 101.0,
+                event: 1.0,
+                ..row.clone()
+            })
+            .collect();
+        assert_eq!(
+            fit(&recipe, &halves(&late)),
+            Err(RecipeError::NoEvents {
+                event: "died".into()
+            })
+        );
         let one = [site("a", &patients(&[(1.0, 1.0, &[2.0])]))];
         assert_eq!(fit(&recipe, &one), Err(RecipeError::TooFewRows));
     }
     // One event time, and a site without any event: it brings its patients to the risk set.
-    let rows = patients(&[(5.0, 1.0, &[1.0]), (5.0, 1.0, &[3.0]), (9.0, 0.0, &[2.0]), (9.0, 0.0, &[0.0])]);
+    let rows = patients(&[
+        (5.0, 1.0, &[1.0]),
+        (5.0, 1.0, &[3.0]),
+        (9.0, 0.0, &[2.0]),
+        (9.0, 0.0, &[0.0]),
+    ]);
     let still = patients(&[(7.0, 0.0, &[4.0]), (3.0, 0.0, &[5.0])]);
     for ties in [Ties::Efron, Ties::Breslow] {
         let recipe = Cox { ties, ..small(1) };
         let apart = fit(&recipe, &[site("a", &rows), site("b", &still)]).unwrap();
-        let whole = fit(&recipe, &[site("all", &[rows.clone(), still.clone()].concat())]).unwrap();
+        let whole = fit(
+            &recipe,
+            &[site("all", &[rows.clone(), still.clone()].concat())],
+        )
+        .unwrap();
         assert!(apart.converged && apart.coefficients[0].estimate.is_finite());
-        assert_close(apart.coefficients[0].estimate, whole.coefficients[0].estimate, "estimate");
+        assert_close(
+            apart.coefficients[0].estimate,
+            whole.coefficients[0].estimate,
+            "estimate",
+        );
         let without = fit(&recipe, &[site("a", &rows)]).unwrap();
         assert!((apart.coefficients[0].estimate - without.coefficients[0].estimate).abs() > 0.01);
         // Time does not pass between events: there is nothing to drift.
         let check = apart.proportionality.unwrap();
         assert_eq!((check.columns[0].1, check.global), (None, None));
         // With risk sets of its own the site says nothing.
-        let by_site = Cox { strata: Strata::Site, clock: Clock::Off, ..recipe };
+        let by_site = Cox {
+            strata: Strata::Site,
+            clock: Clock::Off,
+            ..recipe
+        };
         let apart = fit(&by_site, &[site("a", &rows), site("b", &still)]).unwrap();
         assert!(apart.converged && apart.events == 2);
     }
     // Everybody has the event.
-    let all: Vec<Patient> =
-        mixed(50, |at| vec![at % 5.0]).into_iter().map(|row| Patient { event: 1.0, ..row }).collect();
+    let all: Vec<Patient> = mixed(50, |at| vec![at % 5.0])
+        .into_iter()
+        .map(|row| Patient { event: 1.0, ..row })
+        .collect();
     assert!(fit(&small(1), &halves(&all)).unwrap().converged);
     // The last risk set holds one patient, the first event is at time 0.
     let edge = patients(&[
@@ -136,7 +253,13 @@ fn few_events_are_enough_or_said_to_be_too_few() {
         (6.0, 1.0, &[1.5]),
     ]);
     let edge = fit(&small(1), &halves(&edge)).unwrap();
-    assert!(edge.converged && edge.baseline[0].hazard.iter().all(|(_, hazard)| hazard.is_finite()));
+    assert!(
+        edge.converged
+            && edge.baseline[0]
+                .hazard
+                .iter()
+                .all(|(_, hazard)| hazard.is_finite())
+    );
 }
 
 #[test]
@@ -144,21 +267,44 @@ fn a_lost_site_restarts_the_pass_and_the_fit_is_that_of_the_others() {
     let cohort = breast("breast_tcga_cox");
     let sites = cohort.tables();
     for recipe in [
-        Cox::new(cohort.columns.clone(), "days".into(), "died".into(), cohort.grid),
+        Cox::new(
+            cohort.columns.clone(),
+            "days".into(),
+            "died".into(),
+            cohort.grid,
+        ),
         Cox {
             strata: Strata::Site,
             clock: Clock::Off,
-            ..Cox::new(cohort.columns.clone(), "days".into(), "died".into(), cohort.grid)
+            ..Cox::new(
+                cohort.columns.clone(),
+                "days".into(),
+                "died".into(),
+                cohort.grid,
+            )
         },
     ] {
         let want = fit(&recipe, &sites[..5]).unwrap();
         for lost in [1, 3, 4, 7] {
             let got = run_with(&Recipe::Cox(recipe.clone()), |round| {
-                sites.iter().take(if round < lost { 6 } else { 5 }).collect()
+                sites
+                    .iter()
+                    .take(if round < lost { 6 } else { 5 })
+                    .collect()
             });
-            let Ok(Outcome::Cox(got)) = got else { panic!("{got:?}") };
-            assert_eq!(got.rounds, lost + 1 + want.rounds, "one round is laid aside, then a whole pass");
-            let same = CoxOutcome { rounds: want.rounds, history: want.history.clone(), ..got };
+            let Ok(Outcome::Cox(got)) = got else {
+                panic!("{got:?}")
+            };
+            assert_eq!(
+                got.rounds,
+                lost + 1 + want.rounds,
+                "one round is laid aside, then a whole pass"
+            );
+            let same = CoxOutcome {
+                rounds: want.rounds,
+                history: want.history.clone(),
+                ..got
+            };
             assert_eq!(same, want);
         }
     }
@@ -167,9 +313,21 @@ fn a_lost_site_restarts_the_pass_and_the_fit_is_that_of_the_others() {
 #[test]
 fn a_fit_out_of_rounds_says_so_and_still_has_an_outcome() {
     let cohort = breast("breast_tcga_cox");
-    let recipe = Cox::new(cohort.columns.clone(), "days".into(), "died".into(), cohort.grid);
+    let recipe = Cox::new(
+        cohort.columns.clone(),
+        "days".into(),
+        "died".into(),
+        cohort.grid,
+    );
     let best = fit(&recipe, &cohort.tables()).unwrap();
-    let short = fit(&Cox { max_rounds: 3, ..recipe }, &cohort.tables()).unwrap();
+    let short = fit(
+        &Cox {
+            max_rounds: 3,
+            ..recipe
+        },
+        &cohort.tables(),
+    )
+    .unwrap();
     assert!(!short.converged && short.history.len() == 3 && best.converged);
     assert!(short.loglik < best.loglik && short.loglik > short.null_loglik);
     assert_eq!(short.loglik, short.history[2].loglik);
@@ -182,15 +340,69 @@ fn parameters_out_of_range_are_named_by_their_key() {
         other => panic!("accepted: {other:?}"),
     };
     let levels = |count: usize| (0..count).map(|at| at.to_string()).collect();
-    let group = |count| Strata::Group(Grouping { column: "c".into(), levels: levels(count) });
-    assert_eq!(key(Cox { ridge: -1.0, ..small(1) }), "ridge");
-    assert_eq!(key(Cox { tolerance: 1e-5, ..small(1) }), "tolerance");
-    assert_eq!(key(Cox { tolerance: f64::NAN, ..small(1) }), "tolerance");
-    assert_eq!(key(Cox { max_rounds: 0, ..small(1) }), "max_rounds");
-    assert_eq!(key(Cox { columns: names(&["a", "a"]), ..small(1) }), "features");
-    assert_eq!(key(Cox { grid: Grid::days(0.5), ..small(1) }), "horizon");
-    assert_eq!(key(Cox { strata: group(51), clock: Clock::Off, ..small(1) }), "strata");
-    assert_eq!(key(Cox { strata: group(2), ..small(1) }), "proportional_hazards");
+    let group = |count| {
+        Strata::Group(Grouping {
+            column: "c".into(),
+            levels: levels(count),
+        })
+    };
+    assert_eq!(
+        key(Cox {
+            ridge: -1.0,
+            ..small(1)
+        }),
+        "ridge"
+    );
+    assert_eq!(
+        key(Cox {
+            tolerance: 1e-5,
+            ..small(1)
+        }),
+        "tolerance"
+    );
+    assert_eq!(
+        key(Cox {
+            tolerance: f64::NAN,
+            ..small(1)
+        }),
+        "tolerance"
+    );
+    assert_eq!(
+        key(Cox {
+            max_rounds: 0,
+            ..small(1)
+        }),
+        "max_rounds"
+    );
+    assert_eq!(
+        key(Cox {
+            columns: names(&["a", "a"]),
+            ..small(1)
+        }),
+        "features"
+    );
+    assert_eq!(
+        key(Cox {
+            grid: Grid::days(0.5),
+            ..small(1)
+        }),
+        "horizon"
+    );
+    assert_eq!(
+        key(Cox {
+            strata: group(51),
+            clock: Clock::Off,
+            ..small(1)
+        }),
+        "strata"
+    );
+    assert_eq!(
+        key(Cox {
+            strata: group(2),
+            ..small(1)
+        }),
+        "proportional_hazards"
+    );
 }
 
 #[test]
@@ -198,20 +410,29 @@ fn a_vector_that_would_be_too_long_is_refused_and_not_sent() {
     let wide: Vec<String> = (0..1000).map(|at| format!("c{at}")).collect();
     let rows: Vec<Patient> = (0..2100)
         .map(|at| Patient {
-            x: (0..1000).map(|column| f64::from((at * 7 + column * at + at * at) % 11)).collect(),
+            x: (0..1000)
+                .map(|column| f64::from((at * 7 + column * at + at * at) % 11))
+                .collect(),
             days: f64::from(at),
             event: 1.0,
             group: 0.0,
         })
         .collect();
-    let recipe = Cox { columns: wide, grid: Grid::days(2100.0), ..small(1) };
+    let recipe = Cox {
+        columns: wide,
+        grid: Grid::days(2100.0),
+        ..small(1)
+    };
     let error = fit(&recipe, &[site("a", &rows)]).unwrap_err();
     assert_eq!(error, RecipeError::TooManyPoints { points: 2100 });
 }
 
 fn close(a: &CoxOutcome, b: &CoxOutcome) {
     for (a, b) in a.coefficients.iter().zip(&b.coefficients) {
-        assert!((a.estimate - b.estimate).abs() <= 1e-9 * (1.0 + b.estimate.abs()), "{a:?} {b:?}");
+        assert!(
+            (a.estimate - b.estimate).abs() <= 1e-9 * (1.0 + b.estimate.abs()),
+            "{a:?} {b:?}"
+        );
         assert!((a.se - b.se).abs() <= 1e-9 * (1.0 + b.se), "{a:?} {b:?}");
     }
     assert!((a.loglik - b.loglik).abs() <= 1e-9 * b.loglik.abs());
@@ -219,7 +440,15 @@ fn close(a: &CoxOutcome, b: &CoxOutcome) {
 
 fn compact() -> (Cox, Cohort) {
     let cohort = breast("breast_tcga_cox");
-    (Cox::new(cohort.columns.clone(), "days".into(), "died".into(), cohort.grid), cohort)
+    (
+        Cox::new(
+            cohort.columns.clone(),
+            "days".into(),
+            "died".into(),
+            cohort.grid,
+        ),
+        cohort,
+    )
 }
 
 proptest! {
@@ -262,9 +491,15 @@ proptest! {
     }
 }
 
-/// Few rows with small whole numbers: ties, empty risk sets, columns that are constant, dependent or say nothing.
+/// Few rows with small whole numbers: ties, empty risk sets, columns that are constant, dependent
+/// or say nothing.
 fn tiny() -> impl Strategy<Value = Vec<Patient>> {
-    let row = (0_u32..6, prop::bool::ANY, proptest::collection::vec(-2_i32..3, 2), 0_u32..2);
+    let row = (
+        0_u32..6,
+        prop::bool::ANY,
+        proptest::collection::vec(-2_i32..3, 2),
+        0_u32..2,
+    );
     let patient = |(days, event, x, group): (u32, bool, Vec<i32>, u32)| Patient {
         x: x.into_iter().map(f64::from).collect(),
         days: f64::from(days),
@@ -308,10 +543,19 @@ proptest! {
 #[test]
 fn every_patient_twice_leaves_breslow_coefficients() {
     let (recipe, cohort) = compact();
-    let recipe = Cox { ties: Ties::Breslow, ..recipe };
+    let recipe = Cox {
+        ties: Ties::Breslow,
+        ..recipe
+    };
     let once = fit(&recipe, &cohort.tables()).unwrap();
-    let copies: Vec<Site> =
-        cohort.tables().into_iter().map(|site| Site { name: format!("{} too", site.name), ..site }).collect();
+    let copies: Vec<Site> = cohort
+        .tables()
+        .into_iter()
+        .map(|site| Site {
+            name: format!("{} too", site.name),
+            ..site
+        })
+        .collect();
     let twice = fit(&recipe, &[cohort.tables(), copies].concat()).unwrap();
     for (a, b) in twice.coefficients.iter().zip(&once.coefficients) {
         assert_close(a.estimate, b.estimate, &a.name);

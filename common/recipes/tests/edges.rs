@@ -1,7 +1,12 @@
-//! Numbers at their edges, against one table: units small and large, columns almost alike, outcomes of yes and no.
-//! `reference/edges.py` makes the figures from `data/edges/`, with fifty digits.
+//! Numbers at their edges, against one table: units small and large, columns almost alike, outcomes
+//! of yes and no. `reference/edges.py` makes the figures from `data/edges/`, with fifty digits.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
 
 #[path = "common/columns.rs"]
 mod columns;
@@ -11,16 +16,24 @@ use columns::{Columns, run};
 use common::{Site, names, reference};
 use motet_recipes::cox::{Clock, Cox, Strata};
 use motet_recipes::summary::{Details, Scale};
-use motet_recipes::{Design, Errors, Family, Glm, GlmOutcome, Grid, Outcome, Recipe, Summary, Times};
+use motet_recipes::{
+    Design, Errors, Family, Glm, GlmOutcome, Grid, Outcome, Recipe, Summary, Times,
+};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The sites of a table of `data/edges`.
 fn sites(name: &str) -> Vec<Columns> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/edges/{name}.csv"));
+    let path =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/edges/{name}.csv"));
     let mut reader = csv::Reader::from_path(path).unwrap();
-    let header: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    let header: Vec<String> = reader
+        .headers()
+        .unwrap()
+        .iter()
+        .map(str::to_owned)
+        .collect();
     let mut tables: BTreeMap<String, Columns> = BTreeMap::new();
     for record in reader.records() {
         let record = record.unwrap();
@@ -37,20 +50,25 @@ fn sites(name: &str) -> Vec<Columns> {
 /// The same rows at so many sites, dealt out in turn.
 fn dealt(sites: &[Columns], count: usize) -> Vec<Columns> {
     let all = Columns::joined(sites);
-    (0..count).map(|site| all.pick(&(site..all.len()).step_by(count).collect::<Vec<_>>())).collect()
+    (0..count)
+        .map(|site| all.pick(&(site..all.len()).step_by(count).collect::<Vec<_>>()))
+        .collect()
 }
 
 fn glm(columns: &[&str], outcome: &str, family: Family) -> Glm {
     Glm::new(Design::plain(names(columns)), outcome.into(), family)
 }
 
-/// Largest difference from the reference: of estimates in standard errors, of errors in parts of themselves.
+/// Largest difference from the reference: of estimates in standard errors, of errors in parts of
+/// themselves.
 fn apart(fit: &GlmOutcome, want: &Value) -> (f64, f64) {
     let mut most = (0.0_f64, 0.0_f64);
     for got in &fit.coefficients {
         let figure = |key: &str| want[&got.name][key].as_f64().unwrap();
         let se = got.uncertainty.as_ref().unwrap().se;
-        most.0 = most.0.max((got.estimate - figure("estimate")).abs() / figure("se"));
+        most.0 = most
+            .0
+            .max((got.estimate - figure("estimate")).abs() / figure("se"));
         most.1 = most.1.max((se / figure("se") - 1.0).abs());
     }
     most
@@ -68,14 +86,32 @@ fn columns_almost_alike_have_the_errors_of_one_table_at_any_number_of_sites() {
         let first = if name == "near_duplicates" { "x" } else { "a" };
         let sites = sites(name);
         for count in [2, 3, 4, 5, 9] {
-            let fit = run(&glm(&[first, second], outcome, family), &dealt(&sites, count)).unwrap();
-            assert!(fit.converged && fit.history.len() <= 8, "{name} {count}: {:?}", fit.history);
+            let fit = run(
+                &glm(&[first, second], outcome, family),
+                &dealt(&sites, count),
+            )
+            .unwrap();
+            assert!(
+                fit.converged && fit.history.len() <= 8,
+                "{name} {count}: {:?}",
+                fit.history
+            );
             let (estimate, se) = apart(&fit, &want[name]);
-            assert!(estimate < 1e-8 && se < 1e-8, "{name} {count}: {estimate} {se}");
+            assert!(
+                estimate < 1e-8 && se < 1e-8,
+                "{name} {count}: {estimate} {se}"
+            );
             // With a ridge nothing is turned, and a fit ends by what is still to be gained.
-            let ridge = Glm { ridge: 1e-6, ..glm(&[first, second], outcome, family) };
+            let ridge = Glm {
+                ridge: 1e-6,
+                ..glm(&[first, second], outcome, family)
+            };
             let fit = run(&ridge, &dealt(&sites, count)).unwrap();
-            assert!(fit.converged && fit.history.len() <= 10, "{name} {count}: {:?}", fit.history);
+            assert!(
+                fit.converged && fit.history.len() <= 10,
+                "{name} {count}: {:?}",
+                fit.history
+            );
         }
     }
 }
@@ -83,13 +119,26 @@ fn columns_almost_alike_have_the_errors_of_one_table_at_any_number_of_sites() {
 #[test]
 fn a_ridge_and_a_slope_do_not_depend_on_the_units_they_come_in() {
     let want = reference("edges");
-    let ridge = Glm { ridge: 20.0, ..glm(&["a"], "y", Family::Logistic) };
+    let ridge = Glm {
+        ridge: 20.0,
+        ..glm(&["a"], "y", Family::Logistic)
+    };
     let fit = run(&ridge, &sites("ridge_small")).unwrap();
     let (estimate, se) = apart(&fit, &want["ridge_small"]);
-    assert!(fit.converged && estimate < 1e-8 && se < 1e-8, "{estimate} {se}");
-    let fit = run(&glm(&["rbc_per_litre"], "y", Family::Logistic), &sites("red_cells")).unwrap();
+    assert!(
+        fit.converged && estimate < 1e-8 && se < 1e-8,
+        "{estimate} {se}"
+    );
+    let fit = run(
+        &glm(&["rbc_per_litre"], "y", Family::Logistic),
+        &sites("red_cells"),
+    )
+    .unwrap();
     let (estimate, se) = apart(&fit, &want["red_cells"]);
-    assert!(fit.converged && estimate < 1e-8 && se < 1e-8, "{estimate} {se}");
+    assert!(
+        fit.converged && estimate < 1e-8 && se < 1e-8,
+        "{estimate} {se}"
+    );
     // The same columns in other units: every penalty binds the standardised ones.
     for power in [-15, -9, -3, 4, 9] {
         let unit = 10.0_f64.powi(power);
@@ -97,7 +146,14 @@ fn a_ridge_and_a_slope_do_not_depend_on_the_units_they_come_in() {
             .into_iter()
             .map(|site| site.with("a", &["a"], |row| row[0] * 1e5 * unit))
             .collect();
-        for recipe in [ridge.clone(), Glm { ridge: 0.0, lasso: 5.0, ..ridge.clone() }] {
+        for recipe in [
+            ridge.clone(),
+            Glm {
+                ridge: 0.0,
+                lasso: 5.0,
+                ..ridge.clone()
+            },
+        ] {
             let fit = run(&recipe, &scaled).unwrap();
             let first = run(&recipe, &sites("ridge_small")).unwrap();
             let ratio = fit.coefficients[1].estimate * unit * 1e5 / first.coefficients[1].estimate;
@@ -110,27 +166,45 @@ fn a_ridge_and_a_slope_do_not_depend_on_the_units_they_come_in() {
 fn quasi_families_and_gamma_do_not_depend_on_the_unit_of_the_outcome() {
     let want = reference("edges");
     let made = |unit: f64| -> Vec<Columns> {
-        sites("quasi_small").into_iter().map(|site| site.with("y8", &["y8"], |row| row[0] * unit)).collect()
+        sites("quasi_small")
+            .into_iter()
+            .map(|site| site.with("y8", &["y8"], |row| row[0] * unit))
+            .collect()
     };
     let fit = run(&glm(&["a"], "y8", Family::Quasipoisson), &made(1.0)).unwrap();
     let (estimate, se) = apart(&fit, &want["quasi_small"]);
-    assert!(fit.converged && fit.history.len() <= 8 && estimate < 1e-8 && se < 1e-8, "{estimate} {se}");
+    assert!(
+        fit.converged && fit.history.len() <= 8 && estimate < 1e-8 && se < 1e-8,
+        "{estimate} {se}"
+    );
     for family in [Family::Quasipoisson, Family::Gamma] {
         let first = run(&glm(&["a"], "y8", family), &made(1e8)).unwrap();
         for unit in [1e-2, 1.0, 1e4, 1e16, 1e20] {
             let fit = run(&glm(&["a"], "y8", family), &made(unit)).unwrap();
             let [a, b] = [&fit, &first].map(|fit| &fit.coefficients[1]);
             let [sa, sb] = [a, b].map(|a| a.uncertainty.as_ref().unwrap().se);
-            assert!(fit.converged && (a.estimate - b.estimate).abs() < 1e-9 * sb, "{} {unit}", family.name());
+            assert!(
+                fit.converged && (a.estimate - b.estimate).abs() < 1e-9 * sb,
+                "{} {unit}",
+                family.name()
+            );
             assert!((sa / sb - 1.0).abs() < 1e-9);
-            let power = if family == Family::Quasipoisson { unit / 1e8 } else { 1.0 };
+            let power = if family == Family::Quasipoisson {
+                unit / 1e8
+            } else {
+                1.0
+            };
             for (got, want) in [
                 (fit.dispersion, first.dispersion * power),
                 (fit.deviance, first.deviance * power),
                 (fit.null_deviance, first.null_deviance * power),
                 (fit.mean, first.mean * unit / 1e8),
             ] {
-                assert!((got / want - 1.0).abs() < 1e-9, "{} {unit}: {got} {want}", family.name());
+                assert!(
+                    (got / want - 1.0).abs() < 1e-9,
+                    "{} {unit}: {got} {want}",
+                    family.name()
+                );
             }
         }
     }
@@ -142,20 +216,34 @@ fn a_summary_is_right_in_every_unit_with_its_groups_and_its_test() {
     let columns = ["estradiol_mol_l", "cortisol_mol_l", "creatinine_mol_l"];
     for power in [-10, -4, 0, 9, 25] {
         let unit = 10.0_f64.powi(power);
-        let details =
-            Details { levels: names(&["x", "y"]), ..Details::new(vec![Scale::default(); columns.len()]) };
-        let recipe = Recipe::Summary(Summary { columns: names(&columns), details: Some(details) });
+        let details = Details {
+            levels: names(&["x", "y"]),
+            ..Details::new(vec![Scale::default(); columns.len()])
+        };
+        let recipe = Recipe::Summary(Summary {
+            columns: names(&columns),
+            details: Some(details),
+        });
         let tables: Vec<Site> = sites("hormones")
             .iter()
             .map(|site| {
                 let row = |at: usize| -> Vec<f64> {
-                    columns.iter().map(|name| site.column(name)[at] * unit).chain([0.0]).collect()
+                    columns
+                        .iter()
+                        .map(|name| site.column(name)[at] * unit)
+                        .chain([0.0])
+                        .collect()
                 };
                 let rows: Vec<Vec<f64>> = (0..site.len()).map(row).collect();
-                Site { group: Some(site.column("arm").to_vec().into()), ..Site::new("s", &rows) }
+                Site {
+                    group: Some(site.column("arm").to_vec().into()),
+                    ..Site::new("s", &rows)
+                }
             })
             .collect();
-        let Ok(Outcome::Summary(outcome)) = common::run(&recipe, &tables) else { panic!("no summary") };
+        let Ok(Outcome::Summary(outcome)) = common::run(&recipe, &tables) else {
+            panic!("no summary")
+        };
         let table = outcome.details.as_ref().unwrap().table.as_ref().unwrap();
         for (variable, line) in outcome.variables.iter().zip(&table.lines) {
             let figure = |key: &str| want["hormones"][&variable.name][key].as_f64().unwrap();
@@ -166,7 +254,11 @@ fn a_summary_is_right_in_every_unit_with_its_groups_and_its_test() {
                 (test.statistic, figure("f")),
                 (test.p, figure("p")),
             ] {
-                assert!((got / want - 1.0).abs() < 1e-9, "{} 1e{power}: {got} {want}", variable.name);
+                assert!(
+                    (got / want - 1.0).abs() < 1e-9,
+                    "{} 1e{power}: {got} {want}",
+                    variable.name
+                );
             }
         }
         assert!(outcome.rounds <= 3);
@@ -177,17 +269,29 @@ fn a_summary_is_right_in_every_unit_with_its_groups_and_its_test() {
 fn values_that_do_not_differ_have_no_variance_and_sums_beyond_all_name_their_column() {
     let rows = |value: f64| -> Vec<Vec<f64>> { (0..20).map(|_| vec![value, 0.0, 0.0]).collect() };
     let recipe = Recipe::Summary(Summary::new(names(&["same", "none"])));
-    let Ok(Outcome::Summary(outcome)) =
-        common::run(&recipe, &[Site::new("a", &rows(0.1)), Site::new("b", &rows(0.1))])
-    else {
+    let Ok(Outcome::Summary(outcome)) = common::run(
+        &recipe,
+        &[Site::new("a", &rows(0.1)), Site::new("b", &rows(0.1))],
+    ) else {
         panic!("no summary")
     };
     for (variable, mean) in outcome.variables.iter().zip([0.1, 0.0]) {
-        assert!((variable.mean - mean).abs() < 1e-16 && variable.variance < 1e-30, "{variable:?}");
+        assert!(
+            (variable.mean - mean).abs() < 1e-16 && variable.variance < 1e-30,
+            "{variable:?}"
+        );
     }
-    let vast = Columns::lines(&["cells", "y"], &[[3e25, 0.0], [6e25, 1.0], [-1e12, 0.0], [5e25, 1.0]]);
-    let refused = run(&glm(&["cells"], "y", Family::Logistic), &[vast]).unwrap_err().to_string();
-    assert!(refused.contains("column `cells`") && refused.contains("larger unit"), "{refused}");
+    let vast = Columns::lines(
+        &["cells", "y"],
+        &[[3e25, 0.0], [6e25, 1.0], [-1e12, 0.0], [5e25, 1.0]],
+    );
+    let refused = run(&glm(&["cells"], "y", Family::Logistic), &[vast])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refused.contains("column `cells`") && refused.contains("larger unit"),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -198,35 +302,78 @@ fn risks_of_yes_and_no_are_fitted_by_linear_poisson_and_quasi_models() {
         (Family::Quasipoisson, Errors::Hc0, "yes_no_poisson"),
         (Family::Linear, Errors::Hc0, "yes_no_linear"),
     ] {
-        let fit = run(&Glm { errors, ..glm(&["a"], "y", family) }, &sites("yes_no")).unwrap();
+        let fit = run(
+            &Glm {
+                errors,
+                ..glm(&["a"], "y", family)
+            },
+            &sites("yes_no"),
+        )
+        .unwrap();
         let (estimate, se) = apart(&fit, &want[key]);
-        assert!(fit.converged && estimate < 1e-8 && se < 1e-8, "{key}: {estimate} {se}");
+        assert!(
+            fit.converged && estimate < 1e-8 && se < 1e-8,
+            "{key}: {estimate} {se}"
+        );
     }
 }
 
 #[test]
 fn an_offset_in_days_where_its_logarithm_is_meant_is_refused_by_the_sum() {
     let sites = [
-        [[0.2, 30.0, 2.0], [-1.1, 45.0, 1.0], [0.7, 60.0, 4.0], [1.5, 90.0, 11.0]],
-        [[-0.3, 120.0, 6.0], [0.9, 150.0, 14.0], [-0.8, 35.0, 1.0], [0.1, 50.0, 3.0]],
-        [[1.2, 75.0, 9.0], [-1.4, 100.0, 4.0], [0.4, 130.0, 10.0], [-0.6, 160.0, 6.0]],
+        [
+            [0.2, 30.0, 2.0],
+            [-1.1, 45.0, 1.0],
+            [0.7, 60.0, 4.0],
+            [1.5, 90.0, 11.0],
+        ],
+        [
+            [-0.3, 120.0, 6.0],
+            [0.9, 150.0, 14.0],
+            [-0.8, 35.0, 1.0],
+            [0.1, 50.0, 3.0],
+        ],
+        [
+            [1.2, 75.0, 9.0],
+            [-1.4, 100.0, 4.0],
+            [0.4, 130.0, 10.0],
+            [-0.6, 160.0, 6.0],
+        ],
     ];
-    let sites: Vec<Columns> =
-        sites.iter().map(|rows| Columns::lines(&["x", "offset", "cnt"], rows)).collect();
+    let sites: Vec<Columns> = sites
+        .iter()
+        .map(|rows| Columns::lines(&["x", "offset", "cnt"], rows))
+        .collect();
     for family in [Family::Poisson, Family::Gamma, Family::Quasipoisson] {
-        let days = Glm { offset: true, ..glm(&["x"], "cnt", family) };
+        let days = Glm {
+            offset: true,
+            ..glm(&["x"], "cnt", family)
+        };
         let refused = run(&days, &sites).unwrap_err().to_string();
-        assert!(refused.contains("offset") && refused.contains("log(days)"), "{refused}");
+        assert!(
+            refused.contains("offset") && refused.contains("log(days)"),
+            "{refused}"
+        );
         // Within the range of a predictor, and of no use to the columns beside it.
         let halves: Vec<Columns> = sites
             .iter()
             .map(|site| {
-                site.clone().with("offset", &["offset"], |row| if row[0] > 70.0 { 66.0 } else { 0.0 })
+                site.clone().with("offset", &["offset"], |row| {
+                    if row[0] > 70.0 { 66.0 } else { 0.0 }
+                })
             })
             .collect();
-        assert!(run(&days, &halves).unwrap_err().to_string().contains("offset"), "{family:?}");
-        let logs: Vec<Columns> =
-            sites.iter().map(|site| site.clone().with("offset", &["offset"], |row| row[0].ln())).collect();
+        assert!(
+            run(&days, &halves)
+                .unwrap_err()
+                .to_string()
+                .contains("offset"),
+            "{family:?}"
+        );
+        let logs: Vec<Columns> = sites
+            .iter()
+            .map(|site| site.clone().with("offset", &["offset"], |row| row[0].ln()))
+            .collect();
         assert!(run(&days, &logs).unwrap().converged);
     }
 }
@@ -235,24 +382,54 @@ fn an_offset_in_days_where_its_logarithm_is_meant_is_refused_by_the_sum() {
 fn one_patient_far_out_who_outlives_all_or_dies_first_leaves_a_cox_fit_finite() {
     let want = &reference("edges")["cox_outlier"]["x"];
     let figure = |key: &str| want[key].as_f64().unwrap();
-    for (sign, strata) in [(1.0, Strata::None), (-1.0, Strata::None), (1.0, Strata::Site)] {
+    for (sign, strata) in [
+        (1.0, Strata::None),
+        (-1.0, Strata::None),
+        (1.0, Strata::Site),
+    ] {
         let tables: Vec<Site> = sites("cox_outlier")
             .iter()
             .map(|site| {
                 let row = |at: usize| vec![sign * site.column("x")[at], site.column("ev")[at]];
                 let rows: Vec<Vec<f64>> = (0..site.len()).map(row).collect();
-                Site { time: Some(site.column("time").to_vec().into()), ..Site::new("s", &rows) }
+                Site {
+                    time: Some(site.column("time").to_vec().into()),
+                    ..Site::new("s", &rows)
+                }
             })
             .collect();
-        let grid = Grid { step: 1.0, horizon: 4000.0, times: Times::Exact };
+        let grid = Grid {
+            step: 1.0,
+            horizon: 4000.0,
+            times: Times::Exact,
+        };
         let cox = Cox::new(names(&["x"]), "time".into(), "ev".into(), grid);
-        let clock = if strata == Strata::None { Clock::Km } else { Clock::Off };
-        let outcome = common::run(&Recipe::Cox(Cox { strata: strata.clone(), clock, ..cox }), &tables);
-        let Ok(Outcome::Cox(fit)) = outcome else { panic!("{outcome:?}") };
+        let clock = if strata == Strata::None {
+            Clock::Km
+        } else {
+            Clock::Off
+        };
+        let outcome = common::run(
+            &Recipe::Cox(Cox {
+                strata: strata.clone(),
+                clock,
+                ..cox
+            }),
+            &tables,
+        );
+        let Ok(Outcome::Cox(fit)) = outcome else {
+            panic!("{outcome:?}")
+        };
         assert!(fit.converged && fit.history.len() < 20, "{:?}", fit.history);
         if strata == Strata::None {
-            let [x] = fit.coefficients.as_slice() else { panic!("one column") };
-            assert!((sign * x.estimate - figure("estimate")).abs() < 1e-8 * figure("se"), "{}", x.estimate);
+            let [x] = fit.coefficients.as_slice() else {
+                panic!("one column")
+            };
+            assert!(
+                (sign * x.estimate - figure("estimate")).abs() < 1e-8 * figure("se"),
+                "{}",
+                x.estimate
+            );
             assert!((x.se / figure("se") - 1.0).abs() < 1e-8, "{}", x.se);
         }
     }
@@ -261,35 +438,63 @@ fn one_patient_far_out_who_outlives_all_or_dies_first_leaves_a_cox_fit_finite() 
 #[test]
 fn a_cox_column_that_is_almost_another_is_named_at_any_number_of_sites() {
     let mut table = Columns::joined(&sites("cox_outlier"));
-    table = table.with("near", &["x", "time"], |row| row[0] + 1e-4 * (row[1] * 7.0 % 11.0));
+    table = table.with("near", &["x", "time"], |row| {
+        row[0] + 1e-4 * (row[1] * 7.0 % 11.0)
+    });
     for count in [1, 2, 3, 5, 8] {
         let site = |columns: Columns| {
             let row = |at: usize| {
-                vec![columns.column("x")[at], columns.column("near")[at], columns.column("ev")[at]]
+                vec![
+                    columns.column("x")[at],
+                    columns.column("near")[at],
+                    columns.column("ev")[at],
+                ]
             };
             let rows: Vec<Vec<f64>> = (0..columns.len()).map(row).collect();
-            Site { time: Some(columns.column("time").to_vec().into()), ..Site::new("s", &rows) }
+            Site {
+                time: Some(columns.column("time").to_vec().into()),
+                ..Site::new("s", &rows)
+            }
         };
-        let tables: Vec<Site> = dealt(std::slice::from_ref(&table), count).into_iter().map(site).collect();
-        let grid = Grid { step: 1.0, horizon: 4000.0, times: Times::Exact };
+        let tables: Vec<Site> = dealt(std::slice::from_ref(&table), count)
+            .into_iter()
+            .map(site)
+            .collect();
+        let grid = Grid {
+            step: 1.0,
+            horizon: 4000.0,
+            times: Times::Exact,
+        };
         let cox = Cox::new(names(&["x", "near"]), "time".into(), "ev".into(), grid);
-        let refused = common::run(&Recipe::Cox(cox), &tables).unwrap_err().to_string();
-        assert!(refused.contains("column `near` is a linear combination"), "{count}: {refused}");
+        let refused = common::run(&Recipe::Cox(cox), &tables)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            refused.contains("column `near` is a linear combination"),
+            "{count}: {refused}"
+        );
     }
 }
 
 #[test]
 fn a_spread_below_all_digits_is_said_to_be_unknown_and_not_zero() {
     let rows = |from: u32| -> Vec<Vec<f64>> {
-        (from..from + 20).map(|at| vec![1e-24 * f64::from(at * 7 % 11), 0.0]).collect()
+        (from..from + 20)
+            .map(|at| vec![1e-24 * f64::from(at * 7 % 11), 0.0])
+            .collect()
     };
     let recipe = Recipe::Summary(Summary::new(names(&["x"])));
-    let Ok(Outcome::Summary(outcome)) =
-        common::run(&recipe, &[Site::new("a", &rows(0)), Site::new("b", &rows(20))])
-    else {
+    let Ok(Outcome::Summary(outcome)) = common::run(
+        &recipe,
+        &[Site::new("a", &rows(0)), Site::new("b", &rows(20))],
+    ) else {
         panic!("no summary")
     };
-    assert!(outcome.variables[0].variance.is_nan(), "{:?}", outcome.variables[0]);
+    assert!(
+        outcome.variables[0].variance.is_nan(),
+        "{:?}",
+        outcome.variables[0]
+    );
 }
 
 #[test]
@@ -302,21 +507,45 @@ fn a_climb_takes_few_rounds_however_rare_the_outcome_is() {
             [x, f64::from(u8::from(drawn < 1.0 / (1.0 + (-odds).exp())))]
         };
         let table = Columns::lines(&["x", "y"], &(0..20_000).map(line).collect::<Vec<_>>());
-        let fit = run(&glm(&["x"], "y", Family::Logistic), std::slice::from_ref(&table)).unwrap();
-        assert!(fit.converged && fit.history.len() <= 8, "{rare}: {}", fit.history.len());
+        let fit = run(
+            &glm(&["x"], "y", Family::Logistic),
+            std::slice::from_ref(&table),
+        )
+        .unwrap();
+        assert!(
+            fit.converged && fit.history.len() <= 8,
+            "{rare}: {}",
+            fit.history.len()
+        );
         // One round tells no less than the model of the intercept alone.
-        let short = Glm { max_rounds: 1, ..glm(&["x"], "y", Family::Logistic) };
+        let short = Glm {
+            max_rounds: 1,
+            ..glm(&["x"], "y", Family::Logistic)
+        };
         let short = run(&short, std::slice::from_ref(&table)).unwrap();
         assert_eq!(short.null_loglik, fit.null_loglik);
         assert!(!short.converged);
     }
     let stroke = run(
         &glm(
-            &["age", "male", "sbp", "drowsy", "unconscious", "n_deficits", "tacs", "lacs", "pocs"],
+            &[
+                "age",
+                "male",
+                "sbp",
+                "drowsy",
+                "unconscious",
+                "n_deficits",
+                "tacs",
+                "lacs",
+                "pocs",
+            ],
             "dead14",
             Family::Logistic,
         ),
         &columns::stroke(),
     );
-    assert!(stroke.unwrap().history.len() <= 7, "ten rounds from the model of the intercept");
+    assert!(
+        stroke.unwrap().history.len() <= 7,
+        "ten rounds from the model of the intercept"
+    );
 }

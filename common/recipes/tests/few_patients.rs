@@ -1,6 +1,11 @@
 //! What the sums of a run show of few patients, as the card of a study says before it starts.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
 
 mod common;
 
@@ -14,8 +19,16 @@ const ALONE: u32 = 50;
 /// 120 patients with a number, `b` and an outcome, which for the one with `b` is given.
 fn one_with_b(outcome: f64) -> Vec<Site> {
     three_sites(120, |at| {
-        let y = if at == ALONE { outcome } else { f64::from(u8::from(at * 7 % 11 > 6)) };
-        vec![f64::from(at * 37 % 101), f64::from(u8::from(at == ALONE)), y]
+        let y = if at == ALONE {
+            outcome
+        } else {
+            f64::from(u8::from(at * 7 % 11 > 6))
+        };
+        vec![
+            f64::from(at * 37 % 101),
+            f64::from(u8::from(at == ALONE)),
+            y,
+        ]
     })
 }
 
@@ -23,23 +36,44 @@ fn one_with_b(outcome: f64) -> Vec<Site> {
 fn what_one_patient_alone_has_shows_that_patients_outcome_in_the_sums_of_a_fit() {
     let columns = || names(&["a", "b"]);
     // A ridge: `b` alone separates the outcome. It is no part of the sums.
-    let plain = Logistic { ridge: 1.0, ..Logistic::new(columns(), "y".into()) };
-    let glm = Glm { ridge: 1.0, ..Glm::new(Design::plain(columns()), "y".into(), Family::Logistic) };
-    let robust = Glm { errors: Errors::Hc0, ..glm.clone() };
+    let plain = Logistic {
+        ridge: 1.0,
+        ..Logistic::new(columns(), "y".into())
+    };
+    let glm = Glm {
+        ridge: 1.0,
+        ..Glm::new(Design::plain(columns()), "y".into(), Family::Logistic)
+    };
+    let robust = Glm {
+        errors: Errors::Hc0,
+        ..glm.clone()
+    };
     for y in [0.0, 1.0] {
         let sites = one_with_b(y);
         // A fit by a formula adds up the outcome as well.
-        for (recipe, sums_from) in [(Recipe::Logistic(plain.clone()), 2), (Recipe::Glm(glm.clone()), 3)] {
+        for (recipe, sums_from) in [
+            (Recipe::Logistic(plain.clone()), 2),
+            (Recipe::Glm(glm.clone()), 3),
+        ] {
             let sums = first_sums(&recipe, &sites);
             let (rows, events) = (sums["moments"][0], sums["moments"][1]);
-            assert_eq!((rows, sums["moments"][sums_from + 1]), (120.0, 1.0), "one patient of all has `b`");
+            assert_eq!(
+                (rows, sums["moments"][sums_from + 1]),
+                (120.0, 1.0),
+                "one patient of all has `b`"
+            );
             // Of a column with one yes among n rows 1 / n is the mean, and the variance.
             let (mean, sd) = (1.0 / rows, (1.0 / rows).sqrt());
-            // The log-likelihood, then the sums of y - p, of a (y - p) and of b (y - p); p is at first the same for all.
+            // The log-likelihood, then the sums of y - p, of a (y - p) and of b (y - p); p is at
+            // first the same for all.
             let gradient = &sums["newton"][1..4];
             let p = (events - gradient[0]) / rows;
             let shown = sd * gradient[2] + mean * gradient[0] + p;
-            assert!((shown - y).abs() < 1e-9, "{}: {shown} instead of {y}", recipe.kind());
+            assert!(
+                (shown - y).abs() < 1e-9,
+                "{}: {shown} instead of {y}",
+                recipe.kind()
+            );
         }
         let recipe = Recipe::Glm(robust.clone());
         let sums = first_sums(&recipe, &sites);
@@ -47,12 +81,25 @@ fn what_one_patient_alone_has_shows_that_patients_outcome_in_the_sums_of_a_fit()
         let squares = &sums["evaluate"][2..8];
         let (mean, sd) = (1.0 / 120.0_f64, (1.0 / 120.0_f64).sqrt());
         let shown = mean * mean * squares[0] + 2.0 * mean * sd * squares[2] + sd * sd * squares[5];
-        let Ok(Outcome::Glm(fit)) = run(&recipe, &sites) else { panic!("no fit") };
-        let beta: Vec<f64> = fit.coefficients.iter().map(|known| known.estimate).collect();
+        let Ok(Outcome::Glm(fit)) = run(&recipe, &sites) else {
+            panic!("no fit")
+        };
+        let beta: Vec<f64> = fit
+            .coefficients
+            .iter()
+            .map(|known| known.estimate)
+            .collect();
         let score = beta[0] + beta[1] * f64::from(ALONE * 37 % 101) + beta[2];
         let residual = y - 1.0 / (1.0 + (-score).exp());
-        assert!(residual.abs() > 0.01, "a residual to be told from none: {residual}");
-        assert!((shown - residual * residual).abs() < 1e-9, "{shown} instead of {}", residual * residual);
+        assert!(
+            residual.abs() > 0.01,
+            "a residual to be told from none: {residual}"
+        );
+        assert!(
+            (shown - residual * residual).abs() < 1e-9,
+            "{shown} instead of {}",
+            residual * residual
+        );
     }
 }
 
@@ -62,18 +109,30 @@ fn a_patient_alone_in_a_bin_shows_the_outcome_in_the_first_sum_of_a_tree() {
         // Six patients of each age from 40 to 59, and one of 97.
         let sites = three_sites(121, |at| match at {
             120 => vec![97.0, y],
-            _ => vec![f64::from(40 + at % 20), f64::from(u8::from(at * 7 % 11 > 6))],
+            _ => vec![
+                f64::from(40 + at % 20),
+                f64::from(u8::from(at * 7 % 11 > 6)),
+            ],
         });
         let first = |bins: u32| {
             let recipe = Gbdt::new(names(&["age"]), "y".into(), Loss::Logistic);
-            first_sums(&Recipe::Gbdt(Gbdt { bins, trees: 1, validation: 0.0, ..recipe }), &sites)
+            first_sums(
+                &Recipe::Gbdt(Gbdt {
+                    bins,
+                    trees: 1,
+                    validation: 0.0,
+                    ..recipe
+                }),
+                &sites,
+            )
         };
         let sums = first(30);
         // Rows, g and h of each bin, and two losses.
         let (rows, rest) = sums["grow"].split_at((sums["grow"].len() - 2) / 3);
         let alone: Vec<usize> = (0..rows.len()).filter(|at| rows[*at] == 1.0).collect();
         assert_eq!(alone, [rows.len() - 1], "the highest bin: {rows:?}");
-        // The first tree starts from one risk for all: rows with the outcome by rows, which the first sum tells.
+        // The first tree starts from one risk for all: rows with the outcome by rows, which the
+        // first sum tells.
         let p = sums["cells"][2] / sums["cells"][0];
         let shown = p - rest[alone[0]];
         assert!((shown - y).abs() < 1e-5, "{shown} instead of {y}");

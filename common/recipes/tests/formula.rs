@@ -1,6 +1,11 @@
 //! Formulas as people write them, and what they are told where one cannot be used.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
 
 use motet_recipes::{Design, Formula};
 
@@ -8,13 +13,18 @@ use motet_recipes::{Design, Formula};
 fn columns(feature: &str) -> Option<Vec<String>> {
     match feature {
         "country" => Some(vec!["country_ITAL".into(), "country_SWED".into()]),
-        "a" | "b" | "c" | "d" | "e" | "age" | "male" | "sbp" | "odd name" => Some(vec![feature.into()]),
+        "a" | "b" | "c" | "d" | "e" | "age" | "male" | "sbp" | "odd name" => {
+            Some(vec![feature.into()])
+        }
         _ => None,
     }
 }
 
 fn design(text: &str) -> Design {
-    Formula::parse(text).unwrap_or_else(|error| panic!("{text}: {error}")).design(columns).unwrap()
+    Formula::parse(text)
+        .unwrap_or_else(|error| panic!("{text}: {error}"))
+        .design(columns)
+        .unwrap()
 }
 
 fn terms(text: &str) -> String {
@@ -42,8 +52,14 @@ fn operators_mean_what_they_mean_in_r() {
         ("y ~ log(a) + I(a^2):b", "log(a) I(a^2):b"),
         ("y ~ `odd name` + a", "odd name a"),
         ("y ~ country + age", "country_ITAL country_SWED age"),
-        ("y ~ age*country", "age country_ITAL country_SWED age:country_ITAL age:country_SWED"),
-        ("y ~ ns(sbp, knots = 140, boundary = c(80, 2.2e2))", "ns(sbp)[140] ns(sbp)[220]"),
+        (
+            "y ~ age*country",
+            "age country_ITAL country_SWED age:country_ITAL age:country_SWED",
+        ),
+        (
+            "y ~ ns(sbp, knots = 140, boundary = c(80, 2.2e2))",
+            "ns(sbp)[140] ns(sbp)[220]",
+        ),
         (
             "y ~ male*ns(sbp, Boundary.knots = c(-80, 220), knots = c(0, 140))",
             "male ns(sbp)[0] ns(sbp)[140] ns(sbp)[220] male:ns(sbp)[0] male:ns(sbp)[140] male:ns(sbp)[220]",
@@ -52,7 +68,10 @@ fn operators_mean_what_they_mean_in_r() {
             "y ~ a*ns(sbp, 2)",
             "a ns(sbp, 2)[knot 2] ns(sbp, 2)[knot 3] a:ns(sbp, 2)[knot 2] a:ns(sbp, 2)[knot 3]",
         ),
-        ("y ~ ns(sbp, df = 2) + ns(sbp, 2)", "ns(sbp, 2)[knot 2] ns(sbp, 2)[knot 3]"),
+        (
+            "y ~ ns(sbp, df = 2) + ns(sbp, 2)",
+            "ns(sbp, 2)[knot 2] ns(sbp, 2)[knot 3]",
+        ),
     ] {
         assert_eq!(terms(text), want, "{text}");
     }
@@ -60,13 +79,15 @@ fn operators_mean_what_they_mean_in_r() {
 
 #[test]
 fn a_formula_names_its_features_and_reads_each_column_once() {
-    let text =
-        "dead14 ~ age + male + ns(sbp, knots = c(120, 140, 160), boundary = c(80, 220)) + age:male + country";
+    let text = "dead14 ~ age + male + ns(sbp, knots = c(120, 140, 160), boundary = c(80, 220)) + age:male + country";
     let formula = Formula::parse(text).unwrap();
     assert_eq!(formula.outcome.as_deref(), Some("dead14"));
     assert_eq!(formula.features(), ["age", "male", "sbp", "country"]);
     let design = design(text);
-    assert_eq!(design.columns, ["age", "male", "sbp", "country_ITAL", "country_SWED"]);
+    assert_eq!(
+        design.columns,
+        ["age", "male", "sbp", "country_ITAL", "country_SWED"]
+    );
     assert_eq!(design.terms.len(), 2 + 4 + 2 + 1);
     assert_eq!(design.terms.last().unwrap().name, "age:male");
     assert_eq!(Formula::parse("~ a").unwrap().outcome, None);
@@ -74,7 +95,8 @@ fn a_formula_names_its_features_and_reads_each_column_once() {
 
 #[test]
 fn a_formula_that_cannot_be_used_says_where_and_what_to_write() {
-    let error = |text: &str| match Formula::parse(text).and_then(|formula| formula.design(columns)) {
+    let error = |text: &str| match Formula::parse(text).and_then(|formula| formula.design(columns))
+    {
         Err(error) => (error.at, error.to_string()),
         Ok(_) => panic!("accepted: {text}"),
     };
@@ -100,13 +122,25 @@ fn a_formula_that_cannot_be_used_says_where_and_what_to_write() {
         ("y ~ ns(sbp, 1)", 13, "write the column itself"),
         ("y ~ ns(sbp, 2.5)", 13, "whole number from 2 to 10"),
         ("y ~ ns(sbp, df = 11)", 18, "more knots are placed by hand"),
-        ("y ~ ns(sbp, 3, knots = 140)", 14, "`)` is missing before `,`"),
+        (
+            "y ~ ns(sbp, 3, knots = 140)",
+            14,
+            "`)` is missing before `,`",
+        ),
         ("y ~ ns(sbp, knots = 140, 3)", 26, "write `ns(x, 3)`"),
         ("y ~ ns(country, 3)", 5, "is a category"),
         ("y ~ ns(sbp)", 5, "needs its knots and its boundary"),
-        ("y ~ ns(sbp, knots = c(150, 140), boundary = c(80, 220))", 5, "must rise"),
+        (
+            "y ~ ns(sbp, knots = c(150, 140), boundary = c(80, 220))",
+            5,
+            "must rise",
+        ),
         ("y ~ ns(sbp, knots = 140, boundary = 80)", 5, "two numbers"),
-        ("y ~ ns(sbp, knots = c(a), boundary = c(80, 220))", 23, "`a` is no number"),
+        (
+            "y ~ ns(sbp, knots = c(a), boundary = c(80, 220))",
+            23,
+            "`a` is no number",
+        ),
         ("y ~ log(country)", 5, "is a category"),
         ("y ~ age:country", 9, "write `*` for `:`"),
         ("y ~ `a", 5, "no end"),
@@ -116,9 +150,17 @@ fn a_formula_that_cannot_be_used_says_where_and_what_to_write() {
         assert_eq!(got, at, "{text}: {message}");
         assert!(message.contains(says), "{text}: {message}");
     }
-    assert!(error(&format!("y ~ {}a{}", "(".repeat(60), ")".repeat(60))).1.contains("too many brackets"));
+    assert!(
+        error(&format!("y ~ {}a{}", "(".repeat(60), ")".repeat(60)))
+            .1
+            .contains("too many brackets")
+    );
     let wide: Vec<String> = (0..40).map(|at| format!("x{at}")).collect();
-    assert!(error(&format!("y ~ ({})^9", wide.join("+"))).1.contains("1024 terms"));
+    assert!(
+        error(&format!("y ~ ({})^9", wide.join("+")))
+            .1
+            .contains("1024 terms")
+    );
 }
 
 proptest::proptest! {

@@ -1,6 +1,12 @@
-//! Boosted trees and the logistic fit on the same training rows, measured on the same rows that were held out.
+//! Boosted trees and the logistic fit on the same training rows, measured on the same rows that
+//! were held out.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
 
 mod common;
 
@@ -18,28 +24,56 @@ fn boosted(trees: &GbdtOutcome, row: &[f64]) -> f64 {
             match &nodes[at] {
                 Node::Leaf(value) => return *value,
                 Node::Split(split) => {
-                    at = split.left as usize + usize::from(row[split.column as usize] >= split.edge);
+                    at =
+                        split.left as usize + usize::from(row[split.column as usize] >= split.edge);
                 }
             }
         }
     };
-    trees.base + trees.trees.iter().map(|tree| leaf(&tree.nodes)).sum::<f64>()
+    trees.base
+        + trees
+            .trees
+            .iter()
+            .map(|tree| leaf(&tree.nodes))
+            .sum::<f64>()
 }
 
 /// Area under the ROC curve of pairs (score, outcome), every pair of rows compared.
 fn area(pairs: &[(f64, f64)]) -> f64 {
-    let of = |class: f64| pairs.iter().filter(move |pair| pair.1 == class).map(|pair| pair.0);
-    let won = |a: f64, b: f64| if a > b { 1.0 } else { f64::from(u8::from(a == b)) / 2.0 };
-    let wins: f64 = of(1.0).map(|a| of(0.0).map(|b| won(a, b)).sum::<f64>()).sum();
+    let of = |class: f64| {
+        pairs
+            .iter()
+            .filter(move |pair| pair.1 == class)
+            .map(|pair| pair.0)
+    };
+    let won = |a: f64, b: f64| {
+        if a > b {
+            1.0
+        } else {
+            f64::from(u8::from(a == b)) / 2.0
+        }
+    };
+    let wins: f64 = of(1.0)
+        .map(|a| of(0.0).map(|b| won(a, b)).sum::<f64>())
+        .sum();
     wins / (of(1.0).count() * of(0.0).count()) as f64
 }
 
-/// Whether the run with this seed keeps a row out of training: a site of that row alone counts it among the held.
+/// Whether the run with this seed keeps a row out of training: a site of that row alone counts it
+/// among the held.
 fn is_held(recipe: &Recipe, seed: Digest, line: &[f64]) -> bool {
     let state = recipe.start(seed);
     let question = recipe.ask(&state, 1).unwrap().unwrap();
     let site = Site::new("one", &[line.to_vec()]);
-    let answer = recipe.answer(&state, &question, &site.rows(), &Memory::default(), &mut dice(0)).unwrap();
+    let answer = recipe
+        .answer(
+            &state,
+            &question,
+            &site.rows(),
+            &Memory::default(),
+            &mut dice(0),
+        )
+        .unwrap();
     let sum = plain_sum(&question.layout, Digest::default(), vec![answer.update]).unwrap();
     sum.values[1] == 1.0
 }
@@ -70,7 +104,10 @@ fn trees_rank_held_out_patients_as_well_as_the_logistic_fit() {
         let trees = boost(&recipe, seed, &sites);
         let (mut training, mut held) = (Vec::new(), Vec::new());
         for site in &sites {
-            let (out, within) = site.lines().into_iter().partition(|line| is_held(&recipe, seed, line));
+            let (out, within) = site
+                .lines()
+                .into_iter()
+                .partition(|line| is_held(&recipe, seed, line));
             held.extend::<Vec<Vec<f64>>>(out);
             training.push(Site::new(&site.name, &within));
         }
@@ -81,15 +118,31 @@ fn trees_rank_held_out_patients_as_well_as_the_logistic_fit() {
         ));
         assert_eq!((fit.rows, fit.events), (trees.rows, trees.events.unwrap()));
         let linear = |row: &[f64]| -> f64 {
-            let slopes = fit.coefficients.iter().skip(1).zip(row).map(|(slope, x)| slope.estimate * x);
+            let slopes = fit
+                .coefficients
+                .iter()
+                .skip(1)
+                .zip(row)
+                .map(|(slope, x)| slope.estimate * x);
             fit.coefficients[0].estimate + slopes.sum::<f64>()
         };
         let measure = |score: &dyn Fn(&[f64]) -> f64| {
-            area(&held.iter().map(|row| (score(row), *row.last().unwrap())).collect::<Vec<_>>())
+            area(
+                &held
+                    .iter()
+                    .map(|row| (score(row), *row.last().unwrap()))
+                    .collect::<Vec<_>>(),
+            )
         };
         let (ours, theirs) = (measure(&|row| boosted(&trees, row)), measure(&linear));
-        let Fit::Classes { metrics, .. } = &trees.fit else { panic!("no classes") };
-        assert!((metrics.auc - ours).abs() <= metrics.auc_error_bound + 1e-12, "{} {ours}", metrics.auc);
+        let Fit::Classes { metrics, .. } = &trees.fit else {
+            panic!("no classes")
+        };
+        assert!(
+            (metrics.auc - ours).abs() <= metrics.auc_error_bound + 1e-12,
+            "{} {ours}",
+            metrics.auc
+        );
         println!(
             "held out {}: AUC of {} trees {ours:.4}, of the logistic fit {theirs:.4}",
             held.len(),

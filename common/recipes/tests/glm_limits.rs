@@ -1,6 +1,11 @@
 //! Where there is no model to be had, and the chain of its states.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
 
 #[path = "common/columns.rs"]
 mod columns;
@@ -16,7 +21,9 @@ use motet_secagg::fold::plain_sum;
 use motet_secagg::layout::Sum;
 use proptest::prelude::*;
 
-const HEART: [&str; 8] = ["age", "sex", "trestbps", "chol", "fbs", "exang", "oldpeak", "cp_4"];
+const HEART: [&str; 8] = [
+    "age", "sex", "trestbps", "chol", "fbs", "exang", "oldpeak", "cp_4",
+];
 
 fn glm(columns: &[&str], outcome: &str, family: Family) -> Glm {
     Glm::new(Design::plain(names(columns)), outcome.into(), family)
@@ -24,7 +31,9 @@ fn glm(columns: &[&str], outcome: &str, family: Family) -> Glm {
 
 fn over(text: &str, family: Family) -> Glm {
     let formula = Formula::parse(text).unwrap();
-    let design = formula.design(|feature| Some(vec![feature.to_owned()])).unwrap();
+    let design = formula
+        .design(|feature| Some(vec![feature.to_owned()]))
+        .unwrap();
     Glm::new(design, formula.outcome.unwrap(), family)
 }
 
@@ -32,11 +41,17 @@ fn over(text: &str, family: Family) -> Glm {
 fn made(columns: &[&str], rows: u32, make: impl Fn(f64) -> Vec<f64>) -> Vec<Columns> {
     let lines: Vec<Vec<f64>> = (0..rows).map(|at| make(f64::from(at))).collect();
     let column = |at: usize| lines.iter().map(|line| line[at]).collect::<Vec<f64>>();
-    let named: Vec<(&str, Vec<f64>)> =
-        columns.iter().enumerate().map(|(at, name)| (*name, column(at))).collect();
+    let named: Vec<(&str, Vec<f64>)> = columns
+        .iter()
+        .enumerate()
+        .map(|(at, name)| (*name, column(at)))
+        .collect();
     let all = Columns::of(&named);
     let half = rows as usize / 2;
-    vec![all.pick(&(0..half).collect::<Vec<_>>()), all.pick(&(half..rows as usize).collect::<Vec<_>>())]
+    vec![
+        all.pick(&(0..half).collect::<Vec<_>>()),
+        all.pick(&(half..rows as usize).collect::<Vec<_>>()),
+    ]
 }
 
 const EVERY: [(Family, &str); 5] = [
@@ -112,13 +127,27 @@ fn separation_names_the_columns_that_grow() {
             free * f64::from(u8::from(at % 3.0 == 0.0)),
         ]
     });
-    for (family, outcome) in
-        [(Family::Poisson, "count"), (Family::Quasipoisson, "count"), (Family::Logistic, "class")]
-    {
+    for (family, outcome) in [
+        (Family::Poisson, "count"),
+        (Family::Quasipoisson, "count"),
+        (Family::Logistic, "class"),
+    ] {
         let recipe = glm(&["a", "rare", "half"], outcome, family);
         assert_eq!(separated(&recipe, &sites), ["rare"], "{}", family.name());
-        for penalised in [Glm { ridge: 0.1, ..recipe.clone() }, Glm { lasso: 0.1, ..recipe }] {
-            assert!(run(&penalised, &sites).unwrap().converged, "a penalty gives an estimate");
+        for penalised in [
+            Glm {
+                ridge: 0.1,
+                ..recipe.clone()
+            },
+            Glm {
+                lasso: 0.1,
+                ..recipe
+            },
+        ] {
+            assert!(
+                run(&penalised, &sites).unwrap().converged,
+                "a penalty gives an estimate"
+            );
         }
     }
     // y = 1 where a + b is above 10: no column separates alone.
@@ -130,73 +159,168 @@ fn separation_names_the_columns_that_grow() {
     columns.truncate(2);
     columns.sort();
     assert_eq!(columns, ["a", "b"], "the two that do it stand first");
-    let error = run(&glm(&["a", "b"], "y", Family::Logistic), &sites).unwrap_err().to_string();
-    assert!(error.starts_with("no finite estimate: columns `"), "{error}");
+    let error = run(&glm(&["a", "b"], "y", Family::Logistic), &sites)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("no finite estimate: columns `"),
+        "{error}"
+    );
 }
 
 #[test]
 fn swiss_rows_alone_are_refused_by_name_and_divide_nothing_by_zero() {
     let swiss = &heart()[2..3];
     let alone = |recipe: &Glm, site: &Columns| {
-        site.read(recipe, |rows| Recipe::Glm(recipe.clone()).alone(rows, &mut common::dice(1)).map(|_| ()))
+        site.read(recipe, |rows| {
+            Recipe::Glm(recipe.clone())
+                .alone(rows, &mut common::dice(1))
+                .map(|_| ())
+        })
     };
     let logistic = glm(&HEART, "y", Family::Logistic);
-    let sick: Vec<usize> = (0..swiss[0].len()).filter(|row| swiss[0].column("y")[*row] == 1.0).collect();
-    assert_eq!(alone(&logistic, &swiss[0].pick(&sick)), Err(RecipeError::OneClass { outcome: "y".into() }));
+    let sick: Vec<usize> = (0..swiss[0].len())
+        .filter(|row| swiss[0].column("y")[*row] == 1.0)
+        .collect();
+    assert_eq!(
+        alone(&logistic, &swiss[0].pick(&sick)),
+        Err(RecipeError::OneClass {
+            outcome: "y".into()
+        })
+    );
     for (family, outcome) in EVERY {
         let recipe = glm(&HEART, outcome, family);
-        assert_eq!(alone(&recipe, &swiss[0]), Err(RecipeError::Constant { column: "chol".into() }));
+        assert_eq!(
+            alone(&recipe, &swiss[0]),
+            Err(RecipeError::Constant {
+                column: "chol".into()
+            })
+        );
     }
 }
 
 #[test]
 fn what_cannot_be_fitted_is_named() {
     let fit = |text: &str, family: Family| {
-        let sites = made(&["a", "b", "flat", "tiny", "ones", "none", "faint"], 60, |at| {
-            vec![at, at * 7.0 % 11.0, 2.0, 1e-9 * (1.0 + at), 1.0, 0.0, 1e-13 * (1.0 + at)]
-        });
+        let sites = made(
+            &["a", "b", "flat", "tiny", "ones", "none", "faint"],
+            60,
+            |at| {
+                vec![
+                    at,
+                    at * 7.0 % 11.0,
+                    2.0,
+                    1e-9 * (1.0 + at),
+                    1.0,
+                    0.0,
+                    1e-13 * (1.0 + at),
+                ]
+            },
+        );
         run(&over(text, family), &sites).map(|_| ())
     };
-    let constant = |column: &str| Err(RecipeError::Constant { column: column.into() });
+    let constant = |column: &str| {
+        Err(RecipeError::Constant {
+            column: column.into(),
+        })
+    };
     assert_eq!(fit("b ~ a + flat", Family::Linear), constant("flat"));
-    assert_eq!(fit("b ~ a + I(ones^2)", Family::Poisson), constant("I(ones^2)"));
+    assert_eq!(
+        fit("b ~ a + I(ones^2)", Family::Poisson),
+        constant("I(ones^2)")
+    );
     assert_eq!(fit("flat ~ a + b", Family::Linear), constant("flat"));
     assert_eq!(fit("tiny ~ a + b", Family::Gamma), Ok(()));
-    assert_eq!(fit("faint ~ a + b", Family::Gamma), Err(RecipeError::Faint { outcome: "faint".into() }));
+    assert_eq!(
+        fit("faint ~ a + b", Family::Gamma),
+        Err(RecipeError::Faint {
+            outcome: "faint".into()
+        })
+    );
     assert_eq!(
         fit("faint ~ a + b", Family::Quasibinomial),
-        Err(RecipeError::Faint { outcome: "faint".into() })
+        Err(RecipeError::Faint {
+            outcome: "faint".into()
+        })
     );
     assert_eq!(
         fit("b ~ a + a:ones", Family::Linear),
-        Err(RecipeError::Collinear { column: "a:ones".into() })
+        Err(RecipeError::Collinear {
+            column: "a:ones".into()
+        })
     );
-    assert_eq!(fit("none ~ a", Family::Poisson), Err(RecipeError::OneClass { outcome: "none".into() }));
-    assert_eq!(fit("ones ~ a", Family::Logistic), Err(RecipeError::OneClass { outcome: "ones".into() }));
+    assert_eq!(
+        fit("none ~ a", Family::Poisson),
+        Err(RecipeError::OneClass {
+            outcome: "none".into()
+        })
+    );
+    assert_eq!(
+        fit("ones ~ a", Family::Logistic),
+        Err(RecipeError::OneClass {
+            outcome: "ones".into()
+        })
+    );
     assert_eq!(
         fit("a ~ b + log(none)", Family::Linear),
-        Err(RecipeError::NotFinite { column: "log(none)".into(), rows: 30 })
+        Err(RecipeError::NotFinite {
+            column: "log(none)".into(),
+            rows: 30
+        })
     );
-    assert_eq!(fit("a ~ b + I(a^2) + a", Family::Linear), Err(RecipeError::Perfect { outcome: "a".into() }));
-    assert_eq!(fit("flat ~ a", Family::Gamma), Err(RecipeError::Perfect { outcome: "flat".into() }));
-    let light = made(&["a", "y", "weight"], 40, |at| vec![at, at * 3.0 % 4.0, 1e-6]);
-    let weighted = Glm { weight: Some(WeightKind::Precision), ..glm(&["a"], "y", Family::Linear) };
+    assert_eq!(
+        fit("a ~ b + I(a^2) + a", Family::Linear),
+        Err(RecipeError::Perfect {
+            outcome: "a".into()
+        })
+    );
+    assert_eq!(
+        fit("flat ~ a", Family::Gamma),
+        Err(RecipeError::Perfect {
+            outcome: "flat".into()
+        })
+    );
+    let light = made(&["a", "y", "weight"], 40, |at| {
+        vec![at, at * 3.0 % 4.0, 1e-6]
+    });
+    let weighted = Glm {
+        weight: Some(WeightKind::Precision),
+        ..glm(&["a"], "y", Family::Linear)
+    };
     assert_eq!(run(&weighted, &light).unwrap_err(), RecipeError::Light);
-    let few = made(&["a", "b", "c", "y"], 4, |at| vec![at, at * at, at * 5.0 % 3.0, at * 3.0 % 4.0]);
-    assert_eq!(run(&glm(&["a", "b", "c"], "y", Family::Linear), &few).unwrap_err(), RecipeError::Saturated);
-    let net = Glm { lasso: 0.1, ..glm(&["a", "b", "c"], "y", Family::Poisson) };
-    assert!(run(&net, &few).is_ok(), "a lasso fits more columns than rows bear");
+    let few = made(&["a", "b", "c", "y"], 4, |at| {
+        vec![at, at * at, at * 5.0 % 3.0, at * 3.0 % 4.0]
+    });
+    assert_eq!(
+        run(&glm(&["a", "b", "c"], "y", Family::Linear), &few).unwrap_err(),
+        RecipeError::Saturated
+    );
+    let net = Glm {
+        lasso: 0.1,
+        ..glm(&["a", "b", "c"], "y", Family::Poisson)
+    };
+    assert!(
+        run(&net, &few).is_ok(),
+        "a lasso fits more columns than rows bear"
+    );
 }
 
 #[test]
 fn tables_that_do_not_fit_are_refused_before_an_answer() {
     let sites = |y: f64, offset: f64, weight: f64| {
         made(&["a", "y", "offset", "weight"], 20, |at| {
-            if at == 3.0 { vec![at, y, offset, weight] } else { vec![at, 1.0, 0.0, 1.0] }
+            if at == 3.0 {
+                vec![at, y, offset, weight]
+            } else {
+                vec![at, 1.0, 0.0, 1.0]
+            }
         })
     };
-    let recipe =
-        |family| Glm { offset: true, weight: Some(WeightKind::Precision), ..glm(&["a"], "y", family) };
+    let recipe = |family| Glm {
+        offset: true,
+        weight: Some(WeightKind::Precision),
+        ..glm(&["a"], "y", family)
+    };
     let refusal = |family, y: f64, offset: f64, weight: f64| {
         run(&recipe(family), &sites(y, offset, weight)).unwrap_err()
     };
@@ -209,17 +333,46 @@ fn tables_that_do_not_fit_are_refused_before_an_answer() {
         (Family::Logistic, 2.0, "0 or 1"),
         (Family::Quasibinomial, 1.1, "from 0 to 1"),
     ] {
-        assert_eq!(refusal(family, y, 0.0, 1.0), RecipeError::Outcome { outcome: "y".into(), must, rows: 1 });
+        assert_eq!(
+            refusal(family, y, 0.0, 1.0),
+            RecipeError::Outcome {
+                outcome: "y".into(),
+                must,
+                rows: 1
+            }
+        );
     }
-    let side = |role, must| RecipeError::Side { role, must, rows: 1 };
-    assert_eq!(refusal(Family::Poisson, 2.0, f64::INFINITY, 1.0), side("offset", "a finite number"));
-    assert_eq!(refusal(Family::Linear, 2.0, f64::NAN, 1.0), side("offset", "a finite number"));
-    assert_eq!(refusal(Family::Poisson, 2.0, 0.0, -1.0), side("weight", "0 or more"));
-    assert_eq!(refusal(Family::Poisson, 2.0, 0.0, f64::NAN), side("weight", "0 or more"));
+    let side = |role, must| RecipeError::Side {
+        role,
+        must,
+        rows: 1,
+    };
+    assert_eq!(
+        refusal(Family::Poisson, 2.0, f64::INFINITY, 1.0),
+        side("offset", "a finite number")
+    );
+    assert_eq!(
+        refusal(Family::Linear, 2.0, f64::NAN, 1.0),
+        side("offset", "a finite number")
+    );
+    assert_eq!(
+        refusal(Family::Poisson, 2.0, 0.0, -1.0),
+        side("weight", "0 or more")
+    );
+    assert_eq!(
+        refusal(Family::Poisson, 2.0, 0.0, f64::NAN),
+        side("weight", "0 or more")
+    );
     // The study names a weight and the table brings none.
     let plain = glm(&["a"], "y", Family::Poisson);
-    let weighted = Recipe::Glm(Glm { weight: Some(WeightKind::Precision), ..plain.clone() });
-    let question = weighted.ask(&weighted.start(Digest::default()), 1).unwrap().unwrap();
+    let weighted = Recipe::Glm(Glm {
+        weight: Some(WeightKind::Precision),
+        ..plain.clone()
+    });
+    let question = weighted
+        .ask(&weighted.start(Digest::default()), 1)
+        .unwrap()
+        .unwrap();
     let answer = sites(2.0, 0.0, 1.0)[0].read(&plain, |rows| {
         weighted
             .answer(
@@ -231,24 +384,42 @@ fn tables_that_do_not_fit_are_refused_before_an_answer() {
             )
             .err()
     });
-    assert_eq!(answer, Some(RecipeError::Side { role: "weight", must: "0 or more", rows: 10 }));
+    assert_eq!(
+        answer,
+        Some(RecipeError::Side {
+            role: "weight",
+            must: "0 or more",
+            rows: 10
+        })
+    );
 }
 
 #[test]
 fn a_first_step_that_goes_far_too_far_is_taken_back() {
     // One huge count far out: from the mean Newton's first step would predict e^100 and more there.
-    let sites =
-        made(&["a", "y"], 200, |at| if at == 199.0 { vec![40.0, 1e6] } else { vec![at % 3.0, at % 2.0] });
+    let sites = made(&["a", "y"], 200, |at| {
+        if at == 199.0 {
+            vec![40.0, 1e6]
+        } else {
+            vec![at % 3.0, at % 2.0]
+        }
+    });
     let fit = run(&glm(&["a"], "y", Family::Poisson), &sites).unwrap();
     assert!(fit.converged && fit.loglik.unwrap() > fit.null_loglik.unwrap());
-    assert!((fit.coefficients[0].estimate + 40.0 * fit.coefficients[1].estimate - 1e6_f64.ln()).abs() < 0.01);
+    assert!(
+        (fit.coefficients[0].estimate + 40.0 * fit.coefficients[1].estimate - 1e6_f64.ln()).abs()
+            < 0.01
+    );
 }
 
 #[test]
 fn a_lost_site_restarts_the_pass_and_the_fit_is_that_of_the_others() {
     let (all, others) = (stroke(), stroke()[1..].to_vec());
-    let recipe =
-        Glm { offset: true, errors: Errors::Hc0, ..glm(&["age", "male", "sbp"], "dead14", Family::Logistic) };
+    let recipe = Glm {
+        offset: true,
+        errors: Errors::Hc0,
+        ..glm(&["age", "male", "sbp"], "dead14", Family::Logistic)
+    };
     let want = run(&recipe, &others).unwrap();
     for lost in [1, 3, 6, want.rounds - 1] {
         let whole = Recipe::Glm(recipe.clone());
@@ -262,16 +433,30 @@ fn a_lost_site_restarts_the_pass_and_the_fit_is_that_of_the_others() {
         let motet_recipes::Outcome::Glm(got) = whole.outcome(&state).unwrap() else {
             panic!("another outcome")
         };
-        assert_eq!(got.rounds, lost + 1 + want.rounds, "one round is laid aside, then a whole pass");
+        assert_eq!(
+            got.rounds,
+            lost + 1 + want.rounds,
+            "one round is laid aside, then a whole pass"
+        );
         assert_eq!(got.history.len(), want.history.len());
-        assert_eq!(GlmOutcome { rounds: want.rounds, history: want.history.clone(), ..got }, want);
+        assert_eq!(
+            GlmOutcome {
+                rounds: want.rounds,
+                history: want.history.clone(),
+                ..got
+            },
+            want
+        );
     }
 }
 
 #[test]
 fn a_site_can_score_the_final_model_on_its_own_rows() {
     for (family, outcome) in EVERY {
-        let recipe = Glm { errors: Errors::Hc1, ..glm(&HEART, outcome, family) };
+        let recipe = Glm {
+            errors: Errors::Hc1,
+            ..glm(&HEART, outcome, family)
+        };
         let whole = Recipe::Glm(recipe.clone());
         let mut state = whole.start(Digest::default());
         while state.progress().phase != "evaluate" {
@@ -291,19 +476,36 @@ fn a_site_can_score_the_final_model_on_its_own_rows() {
         while let Some(question) = whole.ask(&state, 1).unwrap() {
             let update = heart()[3].read(&recipe, |rows| {
                 whole
-                    .answer(&state, &question, rows, &motet_recipes::Memory::default(), &mut common::dice(0))
+                    .answer(
+                        &state,
+                        &question,
+                        rows,
+                        &motet_recipes::Memory::default(),
+                        &mut common::dice(0),
+                    )
                     .unwrap()
             });
             state = whole
-                .absorb(&state, &plain_sum(&question.layout, set, vec![update.update]).unwrap())
+                .absorb(
+                    &state,
+                    &plain_sum(&question.layout, set, vec![update.update]).unwrap(),
+                )
                 .unwrap();
         }
         let motet_recipes::Outcome::Glm(own) = whole.outcome(&state).unwrap() else {
             panic!("another outcome")
         };
-        assert!(own.coefficients.iter().zip(&all.coefficients).all(|(a, b)| a.estimate == b.estimate));
+        assert!(
+            own.coefficients
+                .iter()
+                .zip(&all.coefficients)
+                .all(|(a, b)| a.estimate == b.estimate)
+        );
         if let (Some(own), Some(all)) = (own.evaluation, all.evaluation) {
-            assert_eq!(own.calibration.iter().map(|group| group.rows).sum::<u64>(), 130);
+            assert_eq!(
+                own.calibration.iter().map(|group| group.rows).sum::<u64>(),
+                130
+            );
             assert!(own.metrics.auc != all.metrics.auc);
         }
     }
@@ -315,8 +517,14 @@ fn a_spline_of_many_knots_is_not_taken_for_collinear() {
     let fit = run(&over(text, Family::Logistic), &heart()).unwrap();
     assert!(fit.converged && fit.coefficients.len() == 1 + 11 + 2);
     // Three knots are at least enough for a fit that is no worse than a straight line.
-    let curve =
-        run(&over("y ~ ns(age, knots = 53, boundary = c(28, 77))", Family::Logistic), &heart()).unwrap();
+    let curve = run(
+        &over(
+            "y ~ ns(age, knots = 53, boundary = c(28, 77))",
+            Family::Logistic,
+        ),
+        &heart(),
+    )
+    .unwrap();
     let line = run(&over("y ~ age", Family::Logistic), &heart()).unwrap();
     assert!(curve.loglik > line.loglik);
 }
@@ -329,9 +537,18 @@ fn questions_keep_their_headroom_and_are_no_longer_than_they_must_be() {
         let mut seen = Vec::new();
         while let Some(question) = whole.ask(&state, sites.len() as u32).unwrap() {
             for line_up in [1, 250] {
-                whole.ask(&state, line_up).unwrap().unwrap().layout.headroom(line_up).unwrap();
+                whole
+                    .ask(&state, line_up)
+                    .unwrap()
+                    .unwrap()
+                    .layout
+                    .headroom(line_up)
+                    .unwrap();
             }
-            if seen.last().is_none_or(|(phase, _)| *phase != question.phase) {
+            if seen
+                .last()
+                .is_none_or(|(phase, _)| *phase != question.phase)
+            {
                 seen.push((question.phase, question.layout.words()));
             }
             state = round(recipe, &state, sites).unwrap().unwrap();
@@ -343,18 +560,37 @@ fn questions_keep_their_headroom_and_are_no_longer_than_they_must_be() {
     let (first, poisson) = (1 + 1 + 16, ("newton", 1 + 4 * (1 + 4 + 10)));
     assert_eq!(
         size(Family::Linear, "thalach"),
-        [("moments", first), ("spread", 17), ("newton", 1 + 4 + 14), ("evaluate", 9)]
+        [
+            ("moments", first),
+            ("spread", 17),
+            ("newton", 1 + 4 + 14),
+            ("evaluate", 9)
+        ]
     );
     assert_eq!(
         size(Family::Poisson, "thalach"),
-        [("moments", first), ("spread", 13), poisson, ("evaluate", 17)]
+        [
+            ("moments", first),
+            ("spread", 13),
+            poisson,
+            ("evaluate", 17)
+        ]
     );
     assert_eq!(
         size(Family::Gamma, "thalach"),
-        [("moments", first), ("spread", 17), poisson, ("evaluate", 13 + 10)]
+        [
+            ("moments", first),
+            ("spread", 17),
+            poisson,
+            ("evaluate", 13 + 10)
+        ]
     );
-    let logistic =
-        [("moments", first + 1), ("spread", 13), ("newton", 1 + 4 + 14), ("evaluate", 9 + 2001 + 1001 + 20)];
+    let logistic = [
+        ("moments", first + 1),
+        ("spread", 13),
+        ("newton", 1 + 4 + 14),
+        ("evaluate", 9 + 2001 + 1001 + 20),
+    ];
     assert_eq!(size(Family::Logistic, "y"), logistic);
     let robust = Glm {
         errors: Errors::Hc1,
@@ -362,7 +598,13 @@ fn questions_keep_their_headroom_and_are_no_longer_than_they_must_be() {
         offset: true,
         ..glm(&columns, "y", Family::Logistic)
     };
-    let full = [("moments", first + 1 + 8), ("spread", 13), ("null", 1 + 12), poisson, ("evaluate", 9 + 40)];
+    let full = [
+        ("moments", first + 1 + 8),
+        ("spread", 13),
+        ("null", 1 + 12),
+        poisson,
+        ("evaluate", 9 + 40),
+    ];
     assert_eq!(words(&robust, &heart()), full);
 }
 
@@ -373,20 +615,68 @@ fn parameters_out_of_range_are_named_by_their_key() {
         other => panic!("accepted: {other:?}"),
     };
     let good = glm(&["a", "b"], "y", Family::Poisson);
-    assert_eq!(key(Glm { ridge: -1.0, ..good.clone() }), "ridge");
-    assert_eq!(key(Glm { lasso: f64::NAN, ..good.clone() }), "lasso");
-    assert_eq!(key(Glm { lasso: 1.0, errors: Errors::Hc0, ..good.clone() }), "errors");
-    assert_eq!(key(Glm { tolerance: 0.0, ..good.clone() }), "tolerance");
-    let open = Glm { weight: Some(WeightKind::Frequency), ..over("y ~ ns(a, 3)", Family::Linear) };
+    assert_eq!(
+        key(Glm {
+            ridge: -1.0,
+            ..good.clone()
+        }),
+        "ridge"
+    );
+    assert_eq!(
+        key(Glm {
+            lasso: f64::NAN,
+            ..good.clone()
+        }),
+        "lasso"
+    );
+    assert_eq!(
+        key(Glm {
+            lasso: 1.0,
+            errors: Errors::Hc0,
+            ..good.clone()
+        }),
+        "errors"
+    );
+    assert_eq!(
+        key(Glm {
+            tolerance: 0.0,
+            ..good.clone()
+        }),
+        "tolerance"
+    );
+    let open = Glm {
+        weight: Some(WeightKind::Frequency),
+        ..over("y ~ ns(a, 3)", Family::Linear)
+    };
     assert_eq!(key(open), "formula");
-    assert_eq!(key(Glm { max_rounds: 0, ..good.clone() }), "max_rounds");
+    assert_eq!(
+        key(Glm {
+            max_rounds: 0,
+            ..good.clone()
+        }),
+        "max_rounds"
+    );
     assert_eq!(key(glm(&["a", "a"], "y", Family::Linear)), "features");
-    assert_eq!(key(Glm { design: Design { terms: Vec::new(), ..good.design.clone() }, ..good }), "formula");
+    assert_eq!(
+        key(Glm {
+            design: Design {
+                terms: Vec::new(),
+                ..good.design.clone()
+            },
+            ..good
+        }),
+        "formula"
+    );
 }
 
 #[test]
 fn fixed_sums_lead_through_fixed_states() {
-    let sum = |values: Vec<f64>| Sum { sites: 3, set: Digest([9; 32]), weight: 3, values };
+    let sum = |values: Vec<f64>| Sum {
+        sites: 3,
+        set: Digest([9; 32]),
+        weight: 3,
+        values,
+    };
     let chain = |recipe: Glm, sums: &[Vec<f64>]| -> Vec<String> {
         let recipe = Recipe::Glm(recipe);
         let mut state: State = recipe.start(Digest::default());
@@ -398,7 +688,18 @@ fn fixed_sums_lead_through_fixed_states() {
         roots
     };
     let newton = |loglik: f64, part: f64| {
-        vec![loglik, -80.0 * part, 12.5 * part, 30.125 * part, 375.0, 1.5, -2.25, 274.0, 8.0, 376.5]
+        vec![
+            loglik,
+            -80.0 * part,
+            12.5 * part,
+            30.125 * part,
+            375.0,
+            1.5,
+            -2.25,
+            274.0,
+            8.0,
+            376.5,
+        ]
     };
     let poisson = Glm {
         offset: true,
@@ -406,7 +707,9 @@ fn fixed_sums_lead_through_fixed_states() {
         errors: Errors::Hc0,
         ..glm(&["age", "male"], "n", Family::Poisson)
     };
-    let check = vec![-150.0, 310.5, -33.0, 20.0, 301.0, 2.0, 3.0, 280.0, 7.0, 333.0];
+    let check = vec![
+        -150.0, 310.5, -33.0, 20.0, 301.0, 2.0, 3.0, 280.0, 7.0, 333.0,
+    ];
     let roots = chain(
         poisson.clone(),
         &[
@@ -418,8 +721,18 @@ fn fixed_sums_lead_through_fixed_states() {
             check,
         ],
     );
-    assert_eq!(roots, ["e6e2f550", "bfdf9b6f", "84779f53", "42d36b5c", "7d836615", "36f32a56", "1af6bd1e"]);
-    let net = Glm { lasso: 7.0, ridge: 0.5, offset: true, ..glm(&["age", "male"], "y", Family::Logistic) };
+    assert_eq!(
+        roots,
+        [
+            "e6e2f550", "bfdf9b6f", "84779f53", "42d36b5c", "7d836615", "36f32a56", "1af6bd1e"
+        ]
+    );
+    let net = Glm {
+        lasso: 7.0,
+        ridge: 0.5,
+        offset: true,
+        ..glm(&["age", "male"], "y", Family::Logistic)
+    };
     let roots = chain(
         net,
         &[
@@ -431,7 +744,12 @@ fn fixed_sums_lead_through_fixed_states() {
             newton(-120.0, 0.25),
         ],
     );
-    assert_eq!(roots, ["e6e2f550", "45159a1c", "8209b9f1", "32ff9f66", "5be1a9c2", "7a284fb1", "4edded85"]);
+    assert_eq!(
+        roots,
+        [
+            "e6e2f550", "45159a1c", "8209b9f1", "32ff9f66", "5be1a9c2", "7a284fb1", "4edded85"
+        ]
+    );
 
     // A robust error that vanishes is none, and no division by zero.
     let recipe = Recipe::Glm(poisson);
@@ -444,6 +762,12 @@ fn fixed_sums_lead_through_fixed_states() {
     ] {
         state = recipe.absorb(&state, &sum(values)).unwrap();
     }
-    let motet_recipes::Outcome::Glm(fit) = recipe.outcome(&state).unwrap() else { panic!("another outcome") };
-    assert!(fit.coefficients.iter().all(|coefficient| coefficient.uncertainty.is_none()));
+    let motet_recipes::Outcome::Glm(fit) = recipe.outcome(&state).unwrap() else {
+        panic!("another outcome")
+    };
+    assert!(
+        fit.coefficients
+            .iter()
+            .all(|coefficient| coefficient.uncertainty.is_none())
+    );
 }

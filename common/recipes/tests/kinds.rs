@@ -1,6 +1,11 @@
 //! Federated averaging of outcomes that are numbers or times to an event.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
 #![allow(clippy::disallowed_methods, reason = "the tests read their tables")]
 
 mod common;
@@ -14,12 +19,19 @@ use ndarray::{Array1, Array2};
 use std::path::PathBuf;
 
 fn values<'a>(layers: &'a [Layer], name: &str) -> &'a [f64] {
-    &layers.iter().find(|layer| layer.name == name).unwrap().values
+    &layers
+        .iter()
+        .find(|layer| layer.name == name)
+        .unwrap()
+        .values
 }
 
 /// A country's table with the systolic blood pressure as outcome.
 fn pressure(site: &Site) -> Site {
-    let at = STROKE_COLUMNS.iter().position(|name| *name == "sbp").unwrap();
+    let at = STROKE_COLUMNS
+        .iter()
+        .position(|name| *name == "sbp")
+        .unwrap();
     let lines = site.lines().into_iter().map(|mut line| {
         line.pop();
         let sbp = line.remove(at);
@@ -37,7 +49,10 @@ fn number(outcome: Result<Outcome, RecipeError>) -> FedNumberOutcome {
 }
 
 fn pressure_recipe() -> FedAvg {
-    let columns: Vec<String> = names(&STROKE_COLUMNS).into_iter().filter(|name| name != "sbp").collect();
+    let columns: Vec<String> = names(&STROKE_COLUMNS)
+        .into_iter()
+        .filter(|name| name != "sbp")
+        .collect();
     FedAvg {
         loss: Loss::Number,
         batch: 0,
@@ -53,7 +68,10 @@ fn a_number_is_fitted_by_least_squares() {
     let sites: Vec<Site> = stroke().iter().map(pressure).collect();
     let rows: Vec<Rows<'_>> = sites.iter().map(Site::rows).collect();
     let outcome = number(drive(&Recipe::FedAvg(pressure_recipe()), &rows, true));
-    assert_eq!((outcome.sites, outcome.rows, outcome.history.len()), (10, 9381, 150));
+    assert_eq!(
+        (outcome.sites, outcome.rows, outcome.history.len()),
+        (10, 9381, 150)
+    );
     let layer = |name| values(&outcome.layers, name);
     let (mean, sd) = (layer("standardise.mean"), layer("standardise.sd"));
     let (scale, weight) = (layer("outcome.sd")[0], layer("layers.0.weight"));
@@ -70,10 +88,18 @@ fn a_number_is_fitted_by_least_squares() {
     // What is left is at right angles to every column: the normal equations.
     assert!(normal.iter().all(|sum| sum.abs() < 1e-6), "{normal:?}");
     assert_close(outcome.mse, squares / 9381.0, "mse");
-    assert_close(outcome.r_squared.unwrap(), 1.0 - squares / spread, "R squared");
+    assert_close(
+        outcome.r_squared.unwrap(),
+        1.0 - squares / spread,
+        "R squared",
+    );
     assert!((0.0..0.2).contains(&outcome.r_squared.unwrap()));
     // Half the mean square of the standardised outcome.
-    assert!((outcome.history[0].loss - 0.5).abs() < 1e-4, "{:?}", outcome.history[0]);
+    assert!(
+        (outcome.history[0].loss - 0.5).abs() < 1e-4,
+        "{:?}",
+        outcome.history[0]
+    );
     let words = number(drive(&Recipe::FedAvg(pressure_recipe()), &rows, false));
     assert!((words.mse / outcome.mse - 1.0).abs() < 1e-6);
 }
@@ -84,13 +110,25 @@ fn a_number_that_does_not_vary_is_nothing_to_fit() {
     site.y.fill(140.0);
     let recipe = Recipe::FedAvg(pressure_recipe());
     let refused = recipe.alone(&site.rows(), &mut dice(1)).unwrap_err();
-    assert_eq!(refused, RecipeError::OneClass { outcome: "sbp".into() });
+    assert_eq!(
+        refused,
+        RecipeError::OneClass {
+            outcome: "sbp".into()
+        }
+    );
     site.y[3] = f64::NAN;
     let refused = recipe.alone(&site.rows(), &mut dice(1)).unwrap_err();
-    assert_eq!(refused, RecipeError::NotFinite { column: "sbp".into(), rows: 1 });
+    assert_eq!(
+        refused,
+        RecipeError::NotFinite {
+            column: "sbp".into(),
+            rows: 1
+        }
+    );
 }
 
-/// A country's columns of the survival reference, its times to death (censored at 182 days) and deaths.
+/// A country's columns of the survival reference, its times to death (censored at 182 days) and
+/// deaths.
 struct FollowUp {
     x: Array2<f64>,
     event: Array1<f64>,
@@ -105,7 +143,12 @@ fn follow_up(columns: &[String]) -> Vec<FollowUp> {
         let lines = site.lines();
         let at: Vec<usize> = columns
             .iter()
-            .map(|name| STROKE_COLUMNS.iter().position(|column| column == name).unwrap())
+            .map(|name| {
+                STROKE_COLUMNS
+                    .iter()
+                    .position(|column| column == name)
+                    .unwrap()
+            })
             .collect();
         let mine: Vec<(f64, f64)> = records
             .iter()
@@ -114,8 +157,13 @@ fn follow_up(columns: &[String]) -> Vec<FollowUp> {
             .collect();
         assert_eq!(mine.len(), lines.len());
         FollowUp {
-            x: Array2::from_shape_fn((lines.len(), at.len()), |(row, column)| lines[row][at[column]]),
-            event: mine.iter().map(|(days, died)| if *days <= 182.0 { *died } else { 0.0 }).collect(),
+            x: Array2::from_shape_fn((lines.len(), at.len()), |(row, column)| {
+                lines[row][at[column]]
+            }),
+            event: mine
+                .iter()
+                .map(|(days, died)| if *days <= 182.0 { *died } else { 0.0 })
+                .collect(),
             time: mine.iter().map(|(days, _)| days.min(182.0)).collect(),
         }
     };
@@ -124,7 +172,10 @@ fn follow_up(columns: &[String]) -> Vec<FollowUp> {
 
 impl FollowUp {
     fn rows(&self) -> Rows<'_> {
-        Rows { time: Some(self.time.view()), ..Rows::new(self.x.view()).outcome(self.event.view()) }
+        Rows {
+            time: Some(self.time.view()),
+            ..Rows::new(self.x.view()).outcome(self.event.view())
+        }
     }
 
     /// Comparable and concordant pairs (ties by half), one by one.
@@ -176,31 +227,60 @@ fn survival_recipe(columns: Vec<String>) -> FedAvg {
 #[test]
 fn hazards_converge_to_the_fit_stratified_by_site() {
     let want = reference("stroke_cox_stratified");
-    let columns: Vec<String> =
-        want["features"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect();
+    let columns: Vec<String> = want["features"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|name| name.as_str().unwrap().to_owned())
+        .collect();
     let tables = follow_up(&columns);
     let rows: Vec<Rows<'_>> = tables.iter().map(FollowUp::rows).collect();
-    let outcome = time(drive(&Recipe::FedAvg(survival_recipe(columns)), &rows, true));
+    let outcome = time(drive(
+        &Recipe::FedAvg(survival_recipe(columns)),
+        &rows,
+        true,
+    ));
     assert_eq!((outcome.rows, outcome.events), (9381, 1861));
-    let (sd, bias) = (values(&outcome.layers, "standardise.sd"), values(&outcome.layers, "layers.0.bias"));
-    let got: Vec<f64> =
-        values(&outcome.layers, "layers.0.weight").iter().zip(sd).map(|(weight, sd)| weight / sd).collect();
+    let (sd, bias) = (
+        values(&outcome.layers, "standardise.sd"),
+        values(&outcome.layers, "layers.0.bias"),
+    );
+    let got: Vec<f64> = values(&outcome.layers, "layers.0.weight")
+        .iter()
+        .zip(sd)
+        .map(|(weight, sd)| weight / sd)
+        .collect();
     for (got, want) in got.iter().zip(numbers(&want["coef"])) {
         assert_close(*got, want, "coefficient");
     }
     assert!(bias[0].abs() < 1e-9);
-    assert_close(outcome.loglik, want["loglik"].as_f64().unwrap(), "log partial likelihood");
+    assert_close(
+        outcome.loglik,
+        want["loglik"].as_f64().unwrap(),
+        "log partial likelihood",
+    );
     let start = outcome.history[0].loss * 1861.0;
-    assert!((start + want["loglik_null"].as_f64().unwrap()).abs() < 1e-4, "{start}");
+    assert!(
+        (start + want["loglik_null"].as_f64().unwrap()).abs() < 1e-4,
+        "{start}"
+    );
 
     let (mut comparable, mut concordant) = (0.0, 0.0);
     for (table, name) in tables.iter().zip(STROKE) {
         let (pairs, right) = table.pairs(&numbers(&want["coef"]));
-        assert_close(right / pairs, want["cindex_per_site"][name].as_f64().unwrap(), name);
+        assert_close(
+            right / pairs,
+            want["cindex_per_site"][name].as_f64().unwrap(),
+            name,
+        );
         (comparable, concordant) = (comparable + pairs, concordant + right);
     }
     assert_eq!(outcome.comparable, comparable);
-    assert!((outcome.c_index.unwrap() - concordant / comparable).abs() < 1e-6, "{:?}", outcome.c_index);
+    assert!(
+        (outcome.c_index.unwrap() - concordant / comparable).abs() < 1e-6,
+        "{:?}",
+        outcome.c_index
+    );
 }
 
 #[test]
@@ -210,7 +290,12 @@ fn hazards_train_through_words_in_networks_and_where_nobody_had_an_event() {
     tables.truncate(4);
     tables[1].event.fill(0.0);
     let rows: Vec<Rows<'_>> = tables.iter().map(FollowUp::rows).collect();
-    let recipe = FedAvg { hidden: vec![4], local_epochs: 3, rounds: 30, ..survival_recipe(columns) };
+    let recipe = FedAvg {
+        hidden: vec![4],
+        local_epochs: 3,
+        rounds: 30,
+        ..survival_recipe(columns)
+    };
     let outcome = time(drive(&Recipe::FedAvg(recipe.clone()), &rows, false));
     assert!(outcome.c_index.unwrap() > 0.7, "{:?}", outcome.c_index);
     assert!(outcome.history[29].loss < outcome.history[0].loss);
@@ -222,10 +307,18 @@ fn hazards_train_through_words_in_networks_and_where_nobody_had_an_event() {
         Recipe::FedAvg(recipe.clone()).alone(&table.rows(), &mut dice(0))
     };
     assert_eq!(time(fit(1.0)).events, 305);
-    assert_eq!(fit(0.0).unwrap_err(), RecipeError::OneClass { outcome: "died".into() });
+    assert_eq!(
+        fit(0.0).unwrap_err(),
+        RecipeError::OneClass {
+            outcome: "died".into()
+        }
+    );
 
     let recipe = Recipe::FedAvg(recipe);
-    let without = Rows { time: None, ..rows[0] };
+    let without = Rows {
+        time: None,
+        ..rows[0]
+    };
     let refused = recipe.alone(&without, &mut dice(0)).unwrap_err();
     assert!(refused.to_string().contains("`days`"), "{refused}");
     let alone = time(recipe.alone(&rows[0], &mut dice(0)));

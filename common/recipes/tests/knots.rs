@@ -1,6 +1,11 @@
 //! `ns(x, 3)`: knots at quantiles that no site names, and the fit that these knots give.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
 
 #[path = "common/columns.rs"]
 mod columns;
@@ -16,9 +21,19 @@ use motet_secagg::layout::Sum;
 
 fn glm(formula: &str, family: Family) -> Glm {
     let formula = Formula::parse(formula).unwrap();
-    let levels = || STROKE[1..].iter().map(|country| format!("country_{country}")).collect();
-    let design =
-        formula.design(|name| Some(if name == "country" { levels() } else { vec![name.to_owned()] }));
+    let levels = || {
+        STROKE[1..]
+            .iter()
+            .map(|country| format!("country_{country}"))
+            .collect()
+    };
+    let design = formula.design(|name| {
+        Some(if name == "country" {
+            levels()
+        } else {
+            vec![name.to_owned()]
+        })
+    });
     Glm::new(design.unwrap(), formula.outcome.unwrap(), family)
 }
 
@@ -27,7 +42,11 @@ fn scattered(tables: &[Columns], sites: usize) -> Vec<Columns> {
     let all = Columns::joined(tables);
     (0..sites)
         .map(|site| {
-            all.pick(&(0..all.len()).filter(|row| row * 7919 % 9973 % sites == site).collect::<Vec<_>>())
+            all.pick(
+                &(0..all.len())
+                    .filter(|row| row * 7919 % 9973 % sites == site)
+                    .collect::<Vec<_>>(),
+            )
         })
         .collect()
 }
@@ -38,12 +57,20 @@ fn quantile(tables: &[Columns], column: &str, probability: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     let at = (values.len() - 1) as f64 * probability;
     let (low, rest) = (at.floor() as usize, at.fract());
-    values[low] + if rest > 0.0 { (values[low + 1] - values[low]) * rest } else { 0.0 }
+    values[low]
+        + if rest > 0.0 {
+            (values[low + 1] - values[low]) * rest
+        } else {
+            0.0
+        }
 }
 
 /// The knots as the formula would have them.
 fn written(knots: &Knots) -> String {
-    let inner: Vec<String> = knots.knots[1..knots.knots.len() - 1].iter().map(f64::to_string).collect();
+    let inner: Vec<String> = knots.knots[1..knots.knots.len() - 1]
+        .iter()
+        .map(f64::to_string)
+        .collect();
     format!(
         "ns({}, knots = c({}), boundary = c({}, {}))",
         knots.column,
@@ -64,7 +91,11 @@ fn lie_at_quantiles(tables: &[Columns], outcome: &GlmOutcome) {
                 at => f64::from(at) / degrees,
             };
             let want = quantile(tables, &knots.column, probability);
-            assert!((knot - want).abs() <= *within, "{}: {knot} +- {within}, not {want}", knots.column);
+            assert!(
+                (knot - want).abs() <= *within,
+                "{}: {knot} +- {within}, not {want}",
+                knots.column
+            );
         }
     }
 }
@@ -74,11 +105,20 @@ fn same_fit(got: &GlmOutcome, want: &GlmOutcome, what: &str) {
     assert_eq!(got.coefficients.len(), want.coefficients.len());
     for (got, want) in got.coefficients.iter().zip(&want.coefficients) {
         close(got.estimate, want.estimate);
-        close(got.uncertainty.as_ref().unwrap().se, want.uncertainty.as_ref().unwrap().se);
+        close(
+            got.uncertainty.as_ref().unwrap().se,
+            want.uncertainty.as_ref().unwrap().se,
+        );
     }
-    close(got.loglik.unwrap_or_default(), want.loglik.unwrap_or_default());
+    close(
+        got.loglik.unwrap_or_default(),
+        want.loglik.unwrap_or_default(),
+    );
     close(got.deviance, want.deviance);
-    assert_eq!((got.rows, got.events, got.df), (want.rows, want.events, want.df));
+    assert_eq!(
+        (got.rows, got.events, got.df),
+        (want.rows, want.events, want.df)
+    );
 }
 
 #[test]
@@ -86,11 +126,19 @@ fn the_fit_is_that_of_one_table_with_the_knots_that_were_found() {
     let sites = stroke();
     let formula = "dead14 ~ age + male + ns(sbp, 3) + country";
     let found = run(&glm(formula, Family::Logistic), &sites).unwrap();
-    let [knots] = found.knots.as_slice() else { panic!("{:?}", found.knots) };
-    println!("sbp: knots {:?}, each within {:?}", knots.knots, knots.within);
+    let [knots] = found.knots.as_slice() else {
+        panic!("{:?}", found.knots)
+    };
+    println!(
+        "sbp: knots {:?}, each within {:?}",
+        knots.knots, knots.within
+    );
     lie_at_quantiles(&sites, &found);
     let span = knots.knots[3] - knots.knots[0];
-    assert!(knots.within.iter().all(|within| *within <= 0.01 * span), "{knots:?}");
+    assert!(
+        knots.within.iter().all(|within| *within <= 0.01 * span),
+        "{knots:?}"
+    );
     let name = format!("ns(sbp, 3)[{}]", knots.knots[2]);
     assert!(found.coefficients.iter().any(|c| c.name == name), "{name}");
 
@@ -98,7 +146,11 @@ fn the_fit_is_that_of_one_table_with_the_knots_that_were_found() {
     let given = run(&glm(&given, Family::Logistic), &[Columns::joined(&sites)]).unwrap();
     assert!(given.knots.is_empty());
     for count in [0, 1, 2, 7, 36] {
-        let there = if count == 0 { sites.clone() } else { scattered(&sites, count) };
+        let there = if count == 0 {
+            sites.clone()
+        } else {
+            scattered(&sites, count)
+        };
         let there = run(&glm(formula, Family::Logistic), &there).unwrap();
         assert_eq!(there.knots, found.knots, "{count} sites");
         same_fit(&there, &given, &format!("{count} sites"));
@@ -119,13 +171,22 @@ fn every_family_takes_several_splines_and_one_column_twice() {
         (Family::Quasibinomial, "share"),
     ] {
         let formula = format!("{outcome} ~ male*ns(age, df = 4) + ns(delay_h, 2) + infarct_ct");
-        let recipe = Glm { errors: Errors::Hc1, ..glm(&formula, family) };
+        let recipe = Glm {
+            errors: Errors::Hc1,
+            ..glm(&formula, family)
+        };
         let found = run(&recipe, &sites).unwrap();
         lie_at_quantiles(&sites, &found);
-        let [age, delay] = found.knots.as_slice() else { panic!("{:?}", found.knots) };
-        let given =
-            formula.replace("ns(age, df = 4)", &written(age)).replace("ns(delay_h, 2)", &written(delay));
-        let given = Glm { errors: Errors::Hc1, ..glm(&given, family) };
+        let [age, delay] = found.knots.as_slice() else {
+            panic!("{:?}", found.knots)
+        };
+        let given = formula
+            .replace("ns(age, df = 4)", &written(age))
+            .replace("ns(delay_h, 2)", &written(delay));
+        let given = Glm {
+            errors: Errors::Hc1,
+            ..glm(&given, family)
+        };
         let given = run(&given, &[Columns::joined(&sites)]).unwrap();
         same_fit(&found, &given, &formula);
         assert_eq!(found.coefficients.len(), 1 + 1 + 4 + 2 + 1 + 4);
@@ -134,8 +195,22 @@ fn every_family_takes_several_splines_and_one_column_twice() {
     let twice = glm("dead14 ~ ns(sbp, 3) + ns(sbp, 5)", Family::Logistic);
     let stuck = run(&twice, &sites).unwrap_err();
     assert!(matches!(stuck, RecipeError::Collinear { .. }), "{stuck}");
-    let bound = run(&Glm { ridge: 1.0, ..twice }, &sites).unwrap();
-    assert_eq!(bound.knots.iter().map(|knots| knots.degrees).collect::<Vec<_>>(), [3, 5]);
+    let bound = run(
+        &Glm {
+            ridge: 1.0,
+            ..twice
+        },
+        &sites,
+    )
+    .unwrap();
+    assert_eq!(
+        bound
+            .knots
+            .iter()
+            .map(|knots| knots.degrees)
+            .collect::<Vec<_>>(),
+        [3, 5]
+    );
     assert_eq!(
         (bound.knots[0].knots[0], bound.knots[0].knots[3]),
         (bound.knots[1].knots[0], bound.knots[1].knots[5])
@@ -145,37 +220,70 @@ fn every_family_takes_several_splines_and_one_column_twice() {
 #[test]
 fn few_rows_and_skewed_values_have_knots_too() {
     let sites = heart();
-    let found = run(&glm("y ~ ns(chol, 4) + ns(oldpeak, 2) + ns(age, 3)", Family::Logistic), &sites).unwrap();
+    let found = run(
+        &glm(
+            "y ~ ns(chol, 4) + ns(oldpeak, 2) + ns(age, 3)",
+            Family::Logistic,
+        ),
+        &sites,
+    )
+    .unwrap();
     lie_at_quantiles(&sites, &found);
     for knots in &found.knots {
-        println!("{}: {:?} within {:?}", knots.column, knots.knots, knots.within);
+        println!(
+            "{}: {:?} within {:?}",
+            knots.column, knots.knots, knots.within
+        );
     }
     // Values over six powers of ten, of 150 patients.
-    let skewed: Vec<f64> = (0..150).map(|at| (7.0 * (f64::from(at) / 75.0 - 1.0)).exp()).collect();
+    let skewed: Vec<f64> = (0..150)
+        .map(|at| (7.0 * (f64::from(at) / 75.0 - 1.0)).exp())
+        .collect();
     let y = (0..150).map(|at| f64::from(u8::from(at % 7 < 3))).collect();
     let table = Columns::of(&[("crp", skewed), ("y", y)]);
-    let stuck = run(&glm("y ~ ns(crp, 3)", Family::Logistic), std::slice::from_ref(&table)).unwrap_err();
+    let stuck = run(
+        &glm("y ~ ns(crp, 3)", Family::Logistic),
+        std::slice::from_ref(&table),
+    )
+    .unwrap_err();
     assert!(stuck.to_string().contains("its logarithm"), "{stuck}");
     let mild = table.with("crp", &["crp"], |row| row[0].powf(0.25));
-    let found =
-        run(&glm("y ~ ns(crp, 3)", Family::Logistic), &scattered(std::slice::from_ref(&mild), 3)).unwrap();
-    println!("skewed: {:?} within {:?}", found.knots[0].knots, found.knots[0].within);
+    let found = run(
+        &glm("y ~ ns(crp, 3)", Family::Logistic),
+        &scattered(std::slice::from_ref(&mild), 3),
+    )
+    .unwrap();
+    println!(
+        "skewed: {:?} within {:?}",
+        found.knots[0].knots, found.knots[0].within
+    );
     lie_at_quantiles(&[mild], &found);
 }
 
 #[test]
 fn rows_of_weight_zero_place_no_knot() {
     let mark = |site: Columns| {
-        site.with("weight", &["age", "weight"], |row| if row[0] > 75.0 { 0.0 } else { row[1] })
+        site.with("weight", &["age", "weight"], |row| {
+            if row[0] > 75.0 { 0.0 } else { row[1] }
+        })
     };
     let marked: Vec<Columns> = stroke().into_iter().map(mark).collect();
     let kept = |site: &Columns| {
-        site.pick(&(0..site.len()).filter(|row| site.column("age")[*row] <= 75.0).collect::<Vec<_>>())
+        site.pick(
+            &(0..site.len())
+                .filter(|row| site.column("age")[*row] <= 75.0)
+                .collect::<Vec<_>>(),
+        )
     };
     let without: Vec<Columns> = marked.iter().map(kept).collect();
-    let recipe =
-        Glm { weight: Some(WeightKind::Precision), ..glm("n_deficits ~ ns(age, 3)", Family::Poisson) };
-    let (a, b) = (run(&recipe, &marked).unwrap(), run(&recipe, &without).unwrap());
+    let recipe = Glm {
+        weight: Some(WeightKind::Precision),
+        ..glm("n_deficits ~ ns(age, 3)", Family::Poisson)
+    };
+    let (a, b) = (
+        run(&recipe, &marked).unwrap(),
+        run(&recipe, &without).unwrap(),
+    );
     assert_eq!(a.knots, b.knots);
     lie_at_quantiles(&without, &a);
     same_fit(&a, &b, "rows of weight 0");
@@ -186,16 +294,38 @@ fn a_column_of_few_values_is_told_what_to_do() {
     let sites = stroke();
     for (formula, column) in [
         ("dead14 ~ age + ns(male, 3)", "ns(male, 3)[knot 2]"),
-        ("dead14 ~ ns(age, 3) + ns(unconscious, 2)", "ns(unconscious, 2)[knot 2]"),
+        (
+            "dead14 ~ ns(age, 3) + ns(unconscious, 2)",
+            "ns(unconscious, 2)[knot 2]",
+        ),
         ("dead14 ~ ns(n_deficits, 10)", "ns(n_deficits, 10)[knot 2]"),
     ] {
         let error = run(&glm(formula, Family::Logistic), &sites).unwrap_err();
-        assert_eq!(error, RecipeError::Bunched { column: column.into() }, "{formula}");
-        assert!(error.to_string().contains("take fewer degrees, the column itself"), "{error}");
+        assert_eq!(
+            error,
+            RecipeError::Bunched {
+                column: column.into()
+            },
+            "{formula}"
+        );
+        assert!(
+            error
+                .to_string()
+                .contains("take fewer degrees, the column itself"),
+            "{error}"
+        );
     }
-    let flat: Vec<Columns> = sites.into_iter().map(|site| site.with("sbp", &[], |_| 120.0)).collect();
+    let flat: Vec<Columns> = sites
+        .into_iter()
+        .map(|site| site.with("sbp", &[], |_| 120.0))
+        .collect();
     let error = run(&glm("dead14 ~ age + ns(sbp, 3)", Family::Logistic), &flat).unwrap_err();
-    assert_eq!(error, RecipeError::Constant { column: "ns(sbp, 3)[knot 2]".into() });
+    assert_eq!(
+        error,
+        RecipeError::Constant {
+            column: "ns(sbp, 3)[knot 2]".into()
+        }
+    );
 }
 
 #[test]
@@ -207,28 +337,48 @@ fn fixed_sums_lead_to_fixed_knots() {
     let mut state = recipe.start(Digest::default());
     let mut roots = vec![state.root().short()];
     for values in [vec![300.0, 45_000.5], vec![187_654.25], cells] {
-        let sum = Sum { sites: 3, set: Digest([9; 32]), weight: 3, values };
+        let sum = Sum {
+            sites: 3,
+            set: Digest([9; 32]),
+            weight: 3,
+            values,
+        };
         state = recipe.absorb(&state, &sum).unwrap();
         roots.push(state.root().short());
     }
     // The order statistics around 5%, 50% and 95% lie in cells of 20, 65, and of 20 and 15 rows.
     assert_eq!(parts(&state), 4 + 8 + 4 + 2);
     let refused = |values: Vec<f64>| {
-        let sum = Sum { sites: 3, set: Digest([9; 32]), weight: 3, values };
+        let sum = Sum {
+            sites: 3,
+            set: Digest([9; 32]),
+            weight: 3,
+            values,
+        };
         recipe.absorb(&state, &sum).unwrap_err()
     };
     assert_eq!(refused(vec![1.0]), RecipeError::Mismatch { what: "sum" });
-    let impossible = RecipeError::Implausible { what: "rows in parts of a window" };
+    let impossible = RecipeError::Implausible {
+        what: "rows in parts of a window",
+    };
     assert_eq!(refused(vec![1.0; parts(&state)]), impossible);
     assert_eq!(refused(vec![-1.0; parts(&state)]), impossible);
     let mut cells = vec![5.0; 18];
     cells[4..12].copy_from_slice(&[9.0, 8.0, 8.0, 8.0, 8.0, 8.0, 8.0, 8.0]);
     cells[16..].copy_from_slice(&[8.0, 7.0]);
-    let sum = Sum { sites: 3, set: Digest([9; 32]), weight: 3, values: cells };
+    let sum = Sum {
+        sites: 3,
+        set: Digest([9; 32]),
+        weight: 3,
+        values: cells,
+    };
     state = recipe.absorb(&state, &sum).unwrap();
     roots.push(state.root().short());
     assert_eq!(state.progress().phase, "moments");
-    assert_eq!(roots, ["f7683299", "1c6e2636", "0bcc141d", "bdf6afd2", "a8942fde"]);
+    assert_eq!(
+        roots,
+        ["f7683299", "1c6e2636", "0bcc141d", "bdf6afd2", "a8942fde"]
+    );
 }
 
 #[test]
@@ -241,14 +391,20 @@ fn another_set_of_sites_begins_with_the_knots_again() {
         let whole = Recipe::Glm(recipe.clone());
         let mut state: State = whole.start(Digest([3; 32]));
         let mut at = 0;
-        while let Some(next) = round(&recipe, &state, if at < lost { &sites } else { &sites[..8] }) {
+        while let Some(next) = round(
+            &recipe,
+            &state,
+            if at < lost { &sites } else { &sites[..8] },
+        ) {
             state = next.unwrap();
             at += 1;
             if at == lost + 1 {
                 assert_eq!(state.progress().phase, "knots", "lost in round {lost}");
             }
         }
-        let motet_recipes::Outcome::Glm(found) = whole.outcome(&state).unwrap() else { panic!() };
+        let motet_recipes::Outcome::Glm(found) = whole.outcome(&state).unwrap() else {
+            panic!()
+        };
         assert_eq!((found.rounds, found.sites), (want.rounds + lost + 1, 8));
         assert_eq!(found.knots, want.knots);
         same_fit(&found, &want, "eight sites");

@@ -1,12 +1,20 @@
-//! A model by group and by site: the figures of one pooled table, however its rows lie at sites, and no others.
+//! A model by group and by site: the figures of one pooled table, however its rows lie at sites,
+//! and no others.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
 
 mod common;
 
 use common::wards::*;
 use common::*;
-use motet_recipes::{Findings, Logistic, Recipe, RiskFigures, Shown, SiteFindings, SubgroupKind, Why};
+use motet_recipes::{
+    Findings, Logistic, Recipe, RiskFigures, Shown, SiteFindings, SubgroupKind, Why,
+};
 use ndarray::Array2;
 
 #[test]
@@ -14,7 +22,11 @@ fn groups_of_ten_countries_are_those_of_one_table_however_rows_lie() {
     let countries = wards(stroke(), |_| false);
     let recipe = Recipe::Logistic(Logistic::new(names(&STROKE_COLUMNS), "dead14".into()));
     let judged = recipe.judged(asked(groups(), false));
-    for wards in [countries.clone(), dealt(&countries, 3), dealt(&countries, 17)] {
+    for wards in [
+        countries.clone(),
+        dealt(&countries, 3),
+        dealt(&countries, 17),
+    ] {
         let (outcome, findings) = finish(&judged, &wards);
         let shown = holds(&findings, &from_coefficients(&outcome, &wards));
         assert_eq!(shown, 10, "{findings:?}");
@@ -44,7 +56,13 @@ fn the_judgement_changes_nothing_of_the_method() {
     let (judged, _) = finish(&recipe.judged(asked(groups(), true)), &countries);
     let judged = logistic(Ok(judged));
     assert_eq!(judged.rounds, plain.rounds + 2);
-    assert_eq!(motet_recipes::LogisticOutcome { rounds: plain.rounds, ..judged }, plain);
+    assert_eq!(
+        motet_recipes::LogisticOutcome {
+            rounds: plain.rounds,
+            ..judged
+        },
+        plain
+    );
 }
 
 #[test]
@@ -64,8 +82,12 @@ fn a_site_tells_its_own_figures_where_it_may_and_zeros_where_it_may_not() {
                     .collect();
                 let found = risk(figures);
                 assert_eq!((found.auc_bins, found.auc_error_bound), (0, 0.0));
-                // Computed at the site, so without bins; the scores are log odds there, and risks here.
-                let exact = RiskFigures { auc_error_bound: 1e-11, ..found.clone() };
+                // Computed at the site, so without bins; the scores are log odds there, and risks
+                // here.
+                let exact = RiskFigures {
+                    auc_error_bound: 1e-11,
+                    ..found.clone()
+                };
                 is_of(&exact, &rows, &ward.site.name);
             }
             SiteFindings::NotTold => assert!(!tells(at), "{at} does not tell"),
@@ -75,7 +97,11 @@ fn a_site_tells_its_own_figures_where_it_may_and_zeros_where_it_may_not() {
     // With one that does not tell, two more are withheld: it would follow from the total.
     let nine = wards(stroke(), |at| at != 2);
     let (_, findings) = finish(&recipe.judged(asked(Vec::new(), true)), &nine);
-    let told = findings.sites.iter().filter(|site| matches!(site, SiteFindings::Told(_))).count();
+    let told = findings
+        .sites
+        .iter()
+        .filter(|site| matches!(site, SiteFindings::Told(_)))
+        .count();
     assert_eq!(
         (told, &findings.sites[9], &findings.sites[2]),
         (7, &SiteFindings::Withheld, &SiteFindings::NotTold)
@@ -96,8 +122,16 @@ fn a_site_with_few_of_a_class_does_not_tell_whatever_it_may() {
     let mut subgroups = asked(Vec::new(), true);
     subgroups.min_cell = smallest + 1;
     let (_, findings) = finish(&Recipe::Logistic(recipe).judged(subgroups), &hospitals);
-    let told = findings.sites.iter().filter(|site| matches!(site, SiteFindings::Told(_))).count();
-    assert_eq!(told, 1, "one is too small, and two are withheld beside it: {:?}", findings.sites);
+    let told = findings
+        .sites
+        .iter()
+        .filter(|site| matches!(site, SiteFindings::Told(_)))
+        .count();
+    assert_eq!(
+        told, 1,
+        "one is too small, and two are withheld beside it: {:?}",
+        findings.sites
+    );
 }
 
 #[test]
@@ -114,7 +148,10 @@ fn a_country_of_one_site_is_shown_only_where_that_site_tells() {
     let judged = |sites| recipe.clone().judged(asked(vec![country.clone()], sites));
     let hidden = |findings: &Findings| {
         let levels = &findings.groups[0].levels;
-        levels.iter().filter(|level| matches!(level.shown, Shown::Hidden(Why::Sites | Why::Beside))).count()
+        levels
+            .iter()
+            .filter(|level| matches!(level.shown, Shown::Hidden(Why::Sites | Why::Beside)))
+            .count()
     };
     let all_tell = by_country(wards(stroke(), |_| true));
     let (outcome, findings) = finish(&judged(true), &all_tell);
@@ -122,7 +159,11 @@ fn a_country_of_one_site_is_shown_only_where_that_site_tells() {
     for ward in &all_tell {
         let rows = from_coefficients(&outcome, std::slice::from_ref(ward));
         let rows: Vec<(f64, f64)> = rows.into_iter().map(|(p, y, _)| (p, y)).collect();
-        is_of(risk(figures(&findings, "country", &ward.site.name)), &rows, &ward.site.name);
+        is_of(
+            risk(figures(&findings, "country", &ward.site.name)),
+            &rows,
+            &ward.site.name,
+        );
     }
     // Sites are not asked for their figures: then a country is no way around that.
     let (_, findings) = finish(&judged(false), &all_tell);
@@ -130,5 +171,8 @@ fn a_country_of_one_site_is_shown_only_where_that_site_tells() {
     let three_do_not = by_country(wards(stroke(), |at| at > 2));
     let (_, findings) = finish(&judged(true), &three_do_not);
     assert_eq!(hidden(&findings), 3);
-    assert_eq!(*shown(&findings, "country", "BELG"), Shown::Hidden(Why::Sites));
+    assert_eq!(
+        *shown(&findings, "country", "BELG"),
+        Shown::Hidden(Why::Sites)
+    );
 }

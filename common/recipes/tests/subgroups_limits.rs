@@ -1,14 +1,19 @@
 //! What a judgement refuses, and what it does when a site is lost.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
 
 mod common;
 
 use common::wards::*;
 use common::*;
 use motet_recipes::{
-    Design, Family, FedAvg, Glm, Logistic, Memory, Recipe, RecipeError, Rows, Shown, SiteFindings, State,
-    SubgroupKind, WeightKind,
+    Design, Family, FedAvg, Glm, Logistic, Memory, Recipe, RecipeError, Rows, Shown, SiteFindings,
+    State, SubgroupKind, WeightKind,
 };
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -28,8 +33,14 @@ fn a_site_that_does_not_tell_refuses_to_be_counted_as_one_that_does() {
     }
     let question = recipe.ask(&state, 4).unwrap().unwrap();
     let answer = |slot: Option<u32>| {
-        let rows = Rows { slot, place: Some(0), ..hospitals[0].rows() };
-        recipe.answer(&state, &question, &rows, &Memory::default(), &mut dice(1)).map(drop)
+        let rows = Rows {
+            slot,
+            place: Some(0),
+            ..hospitals[0].rows()
+        };
+        recipe
+            .answer(&state, &question, &rows, &Memory::default(), &mut dice(1))
+            .map(drop)
     };
     assert_eq!(answer(Some(0)), Ok(()));
     assert_eq!(answer(None), Err(RecipeError::NotTelling));
@@ -45,24 +56,49 @@ fn a_site_that_is_lost_at_the_end_takes_its_rows_out_of_the_fit_too() {
         let gone = std::cell::Cell::new(false);
         let state = finish_with(&exact, &hospitals, |state| {
             gone.set(gone.get() || state.progress().phase == lost_in);
-            if gone.get() { vec![0, 1, 2] } else { vec![0, 1, 2, 3] }
+            if gone.get() {
+                vec![0, 1, 2]
+            } else {
+                vec![0, 1, 2, 3]
+            }
         });
-        let (outcome, findings) = (exact.outcome(&state).unwrap(), exact.findings(&state).unwrap().unwrap());
+        let (outcome, findings) = (
+            exact.outcome(&state).unwrap(),
+            exact.findings(&state).unwrap().unwrap(),
+        );
         let fit = logistic(Ok(outcome.clone()));
-        let rows: u64 = hospitals[..3].iter().map(|ward| ward.site.y.len() as u64).sum();
+        let rows: u64 = hospitals[..3]
+            .iter()
+            .map(|ward| ward.site.y.len() as u64)
+            .sum();
         assert_eq!((fit.sites, fit.rows), (3, rows));
         holds(&findings, &from_coefficients(&outcome, &hospitals[..3]));
-        assert_eq!(findings.sites[3], SiteFindings::NotTold, "its place is empty");
+        assert_eq!(
+            findings.sites[3],
+            SiteFindings::NotTold,
+            "its place is empty"
+        );
         let plain = Recipe::Logistic(recipe.clone());
-        let three: Vec<Site> = hospitals[..3].iter().map(|ward| ward.site.clone()).collect();
+        let three: Vec<Site> = hospitals[..3]
+            .iter()
+            .map(|ward| ward.site.clone())
+            .collect();
         assert_eq!(fit.coefficients, logistic(run(&plain, &three)).coefficients);
 
-        let averaged = FedAvg { rounds: 3, batch: 0, ..FedAvg::new(names(&HEART_COLUMNS), "y".into()) };
+        let averaged = FedAvg {
+            rounds: 3,
+            batch: 0,
+            ..FedAvg::new(names(&HEART_COLUMNS), "y".into())
+        };
         let averaged = Recipe::FedAvg(averaged).judged(asked(groups(), false));
         let gone = std::cell::Cell::new(false);
         let state = finish_with(&averaged, &hospitals, |state| {
             gone.set(gone.get() || state.progress().phase == lost_in);
-            if gone.get() { vec![0, 1, 2] } else { vec![0, 1, 2, 3] }
+            if gone.get() {
+                vec![0, 1, 2]
+            } else {
+                vec![0, 1, 2, 3]
+            }
         });
         let model = fedavg(averaged.outcome(&state));
         assert_eq!(
@@ -90,7 +126,10 @@ fn answers_that_no_honest_sites_give_are_refused() {
     recipe.ridge = 1.0;
     let judged = Recipe::Logistic(recipe).judged(asked(groups(), true));
     let all: Vec<&Ward> = hospitals.iter().collect();
-    let ids: Vec<&[u8]> = hospitals.iter().map(|ward| ward.site.name.as_bytes()).collect();
+    let ids: Vec<&[u8]> = hospitals
+        .iter()
+        .map(|ward| ward.site.name.as_bytes())
+        .collect();
     let set = Digest::of("test/set", &ids);
     let mut state = judged.start_among(Digest([3; 32]), 4);
     let mut tried = 0;
@@ -98,7 +137,13 @@ fn answers_that_no_honest_sites_give_are_refused() {
         if ["levels", "subgroups"].contains(&question.phase) {
             let answer = |ward: &&Ward| {
                 judged
-                    .answer(&state, &question, &ward.rows(), &Memory::default(), &mut dice(1))
+                    .answer(
+                        &state,
+                        &question,
+                        &ward.rows(),
+                        &Memory::default(),
+                        &mut dice(1),
+                    )
                     .unwrap()
                     .update
             };
@@ -108,7 +153,9 @@ fn answers_that_no_honest_sites_give_are_refused() {
             // The first and last of each block: counts, sums, and what sites tell of their AUC.
             let mut places = vec![0, 1, 2, 3, counted / 2, counted - 1];
             places.extend(
-                [counted, sum.values.len() - 1].into_iter().filter(|_| question.phase == "subgroups"),
+                [counted, sum.values.len() - 1]
+                    .into_iter()
+                    .filter(|_| question.phase == "subgroups"),
             );
             for at in places {
                 let mut wrong = sum.clone();
@@ -151,7 +198,10 @@ fn tables_and_recipes_that_do_not_fit_are_refused() {
     assert!(without.contains("`male`"), "{without}");
     let mut odd = ward.groups.clone();
     odd[[0, 0]] = 3.0;
-    let odd = answer(&Rows { groups: Some(odd.view()), ..ward.rows() });
+    let odd = answer(&Rows {
+        groups: Some(odd.view()),
+        ..ward.rows()
+    });
     assert!(odd.contains("`male`") && odd.contains("1 rows"), "{odd}");
     // A study that asks sites and has no roster.
     let plain = judged.start(Digest([3; 32]));
@@ -170,7 +220,11 @@ fn tables_and_recipes_that_do_not_fit_are_refused() {
             ..Glm::new(Design::plain(names(&["a"])), "y".into(), Family::Linear)
         }),
     ] {
-        let refused = recipe.judged(asked(groups(), false)).check().unwrap_err().to_string();
+        let refused = recipe
+            .judged(asked(groups(), false))
+            .check()
+            .unwrap_err()
+            .to_string();
         assert!(refused.contains("`evaluation`"), "{refused}");
     }
 }
@@ -180,29 +234,43 @@ fn a_judged_recipe_is_not_judged_again_and_bytes_do_not_nest() {
     let plain = Recipe::Logistic(Logistic::new(names(&["a"]), "y".into()));
     let once = plain.clone().judged(asked(groups(), false));
     assert_eq!(once.clone().judged(asked(groups(), false)), once);
-    assert_eq!((once.method(), plain.method(), once.kind()), (&plain, &plain, "logistic"));
+    assert_eq!(
+        (once.method(), plain.method(), once.kind()),
+        (&plain, &plain, "logistic")
+    );
     assert_eq!(Recipe::from_bytes(&once.to_bytes()).unwrap(), once);
     // A hundred thousand marks in front must be an error and not the end of the process.
-    let deep: Vec<u8> = std::iter::repeat_n(9, 100_000).chain(once.to_bytes()).collect();
+    let deep: Vec<u8> = std::iter::repeat_n(9, 100_000)
+        .chain(once.to_bytes())
+        .collect();
     assert!(Recipe::from_bytes(&deep).is_err() && State::from_bytes(&deep).is_err());
 }
 
 #[test]
 fn two_groups_that_are_almost_one_show_the_few_between_them() {
     let mut hospitals = wards(heart(), |_| false);
-    // Two women of the first hospital, one with and one without the outcome, are in the second group as well as all men.
+    // Two women of the first hospital, one with and one without the outcome, are in the second
+    // group as well as all men.
     let women = |y: f64| {
         let site = &hospitals[0].site;
-        (0..site.y.len()).find(|at| site.x[[*at, 1]] == 0.0 && site.y[*at] == y).unwrap()
+        (0..site.y.len())
+            .find(|at| site.x[[*at, 1]] == 0.0 && site.y[*at] == y)
+            .unwrap()
     };
     let between = [women(0.0), women(1.0)];
     for (at, ward) in hospitals.iter_mut().enumerate() {
         let sex = ward.site.x.column(1).to_owned();
         ward.groups = Array2::from_shape_fn((sex.len(), 2), |(row, group)| {
-            if at == 0 && group == 1 && between.contains(&row) { 1.0 } else { sex[row] }
+            if at == 0 && group == 1 && between.contains(&row) {
+                1.0
+            } else {
+                sex[row]
+            }
         });
     }
-    let groups = ["male", "almost"].map(|name| column(name, SubgroupKind::YesNo)).to_vec();
+    let groups = ["male", "almost"]
+        .map(|name| column(name, SubgroupKind::YesNo))
+        .to_vec();
     let mut recipe = Logistic::new(names(&HEART_COLUMNS), "y".into());
     recipe.ridge = 1.0;
     let recipe = Recipe::Logistic(recipe).judged(asked(groups, false));
@@ -211,10 +279,27 @@ fn two_groups_that_are_almost_one_show_the_few_between_them() {
     let mut state = recipe.start_among(Digest([3; 32]), 4);
     while let Some(question) = recipe.ask(&state, 4).unwrap() {
         let answer = |ward: &&Ward| {
-            recipe.answer(&state, &question, &ward.rows(), &Memory::default(), &mut dice(1)).unwrap().update
+            recipe
+                .answer(
+                    &state,
+                    &question,
+                    &ward.rows(),
+                    &Memory::default(),
+                    &mut dice(1),
+                )
+                .unwrap()
+                .update
         };
-        let sum = plain_sum(&question.layout, Digest::default(), all.iter().map(answer).collect()).unwrap();
-        sums.insert(question.phase, (sum.values.clone(), question.layout.blocks[0].len as usize));
+        let sum = plain_sum(
+            &question.layout,
+            Digest::default(),
+            all.iter().map(answer).collect(),
+        )
+        .unwrap();
+        sums.insert(
+            question.phase,
+            (sum.values.clone(), question.layout.blocks[0].len as usize),
+        );
         state = recipe.absorb(&state, &sum).unwrap();
     }
     let findings = recipe.findings(&state).unwrap().unwrap();
@@ -223,25 +308,39 @@ fn two_groups_that_are_almost_one_show_the_few_between_them() {
             figures(&findings, name, level); // both levels of both groups are shown
         }
     }
-    // Sites, sites apart, rows and events of no, of yes and of those without a value, and the sites with several of them.
+    // Sites, sites apart, rows and events of no, of yes and of those without a value, and the sites
+    // with several of them.
     let (levels, _) = &sums["levels"];
     assert_eq!(levels.len(), 2 * 13);
     let yes = |group: usize| &levels[13 * group + 4..][..4];
     assert_eq!((yes(1)[2] - yes(0)[2], yes(1)[3] - yes(0)[3]), (2.0, 1.0));
-    // Of each level a histogram of those without and with the outcome; then the sums of risks and of squared errors.
+    // Of each level a histogram of those without and with the outcome; then the sums of risks and
+    // of squared errors.
     let (values, counted) = &sums["subgroups"];
     let (counts, risks) = values.split_at(*counted);
     let (yes, almost) = (1, 3);
     let cells = counted / 4;
-    let few: Vec<f64> = (0..cells).map(|at| counts[almost * cells + at] - counts[yes * cells + at]).collect();
+    let few: Vec<f64> = (0..cells)
+        .map(|at| counts[almost * cells + at] - counts[yes * cells + at])
+        .collect();
     let (without, with) = few.split_at(cells / 2);
     for part in [without, with] {
-        assert_eq!(part.iter().filter(|rows| **rows != 0.0).copied().collect::<Vec<_>>(), [1.0], "{few:?}");
+        assert_eq!(
+            part.iter()
+                .filter(|rows| **rows != 0.0)
+                .copied()
+                .collect::<Vec<_>>(),
+            [1.0],
+            "{few:?}"
+        );
     }
     // From the two sums the risk of each: r and s with r + s and r^2 + (1 - s)^2.
     let known = from_coefficients(&recipe.outcome(&state).unwrap(), &hospitals);
     let [r, s] = between.map(|at| known[at].0);
     let told = [0, 1].map(|at| risks[2 * almost + at] - risks[2 * yes + at]);
     assert!((told[0] - (r + s)).abs() < 1e-8, "{told:?}, {r}, {s}");
-    assert!((told[1] - (r * r + (1.0 - s) * (1.0 - s))).abs() < 1e-8, "{told:?}, {r}, {s}");
+    assert!(
+        (told[1] - (r * r + (1.0 - s) * (1.0 - s))).abs() < 1e-8,
+        "{told:?}, {r}, {s}"
+    );
 }

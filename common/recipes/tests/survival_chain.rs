@@ -1,6 +1,12 @@
-//! The chain of states of the survival recipes: fixed bytes for fixed sums, and no sum of another question.
+//! The chain of states of the survival recipes: fixed bytes for fixed sums, and no sum of another
+//! question.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
 
 mod common;
 
@@ -11,7 +17,12 @@ use motet_secagg::layout::Sum;
 
 /// A sum with figures made by integer arithmetic: the same on every machine.
 fn sum(values: Vec<f64>) -> Sum {
-    Sum { sites: 3, set: Digest([9; 32]), weight: 3, values }
+    Sum {
+        sites: 3,
+        set: Digest([9; 32]),
+        weight: 3,
+        values,
+    }
 }
 
 fn chain(recipe: &Recipe, sums: &[Vec<f64>]) -> (State, Vec<String>) {
@@ -25,12 +36,24 @@ fn chain(recipe: &Recipe, sums: &[Vec<f64>]) -> (State, Vec<String>) {
 }
 
 fn cox() -> Cox {
-    Cox { ridge: 0.25, ..Cox::new(names(&["age", "male"]), "days".into(), "died".into(), Grid::days(4.0)) }
+    Cox {
+        ridge: 0.25,
+        ..Cox::new(
+            names(&["age", "male"]),
+            "days".into(),
+            "died".into(),
+            Grid::days(4.0),
+        )
+    }
 }
 
-/// Moments of 300 rows with 7 events, then spread and events at 0..4: two tied at 1, four at 3, one at 4.
+/// Moments of 300 rows with 7 events, then spread and events at 0..4: two tied at 1, four at 3, one
+/// at 4.
 fn before() -> [Vec<f64>; 2] {
-    [vec![300.0, 7.0, 21_000.5, 150.0], vec![43_210.75, 75.25, 0.0, 2.0, 0.0, 4.0, 1.0]]
+    [
+        vec![300.0, 7.0, 21_000.5, 150.0],
+        vec![43_210.75, 75.25, 0.0, 2.0, 0.0, 4.0, 1.0],
+    ]
 }
 
 /// S0, S1 at three points, D0, D1 at two of them, z over events.
@@ -40,9 +63,14 @@ fn risk_sets(part: f64) -> Vec<f64> {
 
 /// The same times the scale of each point.
 fn scaled_sets(part: f64, scales: [f64; 3]) -> Vec<f64> {
-    let sets = [290.0, -3.25, 1.5, 200.0, -20.5, 7.125, 90.0, -30.0, 4.0, 2.0, 0.75, 1.0, 4.0, 2.5, -0.5];
+    let sets = [
+        290.0, -3.25, 1.5, 200.0, -20.5, 7.125, 90.0, -30.0, 4.0, 2.0, 0.75, 1.0, 4.0, 2.5, -0.5,
+    ];
     let scale = |at: usize| scales[[0, 1, 2, 0, 1][at / 3]];
-    let sets = sets.iter().enumerate().map(|(at, value)| scale(at) * value * part);
+    let sets = sets
+        .iter()
+        .enumerate()
+        .map(|(at, value)| scale(at) * value * part);
     [vec![0.0], sets.collect(), vec![3.5, 1.25]].concat()
 }
 
@@ -69,10 +97,17 @@ fn a_cox_fit_moves_through_fixed_states() {
     assert_eq!(state.progress().phase, "risk sets");
     assert_eq!(
         roots,
-        ["898536a3", "ffa8cc76", "7c96c92a", "08fe88d8", "e6faaebb", "674300fb", "29508030", "84d6629f"]
+        [
+            "898536a3", "ffa8cc76", "7c96c92a", "08fe88d8", "e6faaebb", "674300fb", "29508030",
+            "84d6629f"
+        ]
     );
 
-    let by_site = Cox { strata: Strata::Site, clock: Clock::Identity, ..cox() };
+    let by_site = Cox {
+        strata: Strata::Site,
+        clock: Clock::Identity,
+        ..cox()
+    };
     let [first, second] = before();
     let step = vec![0.0, -36.5, 3.5, 1.25, 9.0, 0.5, 8.0];
     let (_, roots) = chain(&Recipe::Cox(by_site), &[first, second[..2].to_vec(), step]);
@@ -81,15 +116,22 @@ fn a_cox_fit_moves_through_fixed_states() {
 
 #[test]
 fn curves_move_through_fixed_states() {
-    let group = Some(Grouping { column: "arm".into(), levels: names(&["a", "b"]) });
+    let group = Some(Grouping {
+        column: "arm".into(),
+        levels: names(&["a", "b"]),
+    });
     let recipe = KaplanMeier {
         group,
         marks: vec![2.0],
         ..KaplanMeier::new("days".into(), "died".into(), Grid::days(4.0))
     };
-    let events = vec![200.0, 100.0, 0.0, 2.0, 0.0, 4.0, 1.0, 1.0, 0.0, 0.0, 3.0, 0.0];
+    let events = vec![
+        200.0, 100.0, 0.0, 2.0, 0.0, 4.0, 1.0, 1.0, 0.0, 0.0, 3.0, 0.0,
+    ];
     // Asked: 0, 1, 2, 3, 4.
-    let at_risk = vec![200.0, 190.0, 150.0, 120.0, 60.0, 100.0, 90.0, 80.0, 70.0, 5.0];
+    let at_risk = vec![
+        200.0, 190.0, 150.0, 120.0, 60.0, 100.0, 90.0, 80.0, 70.0, 5.0,
+    ];
     let (_, roots) = chain(&Recipe::KaplanMeier(recipe), &[events, at_risk]);
     assert_eq!(roots, ["10f4b77a", "8a9024c4", "364e0267"]);
 }
@@ -101,21 +143,45 @@ fn a_sum_that_cannot_be_is_refused() {
     let after = |sums: &[Vec<f64>]| chain(&recipe, sums).0;
     let refused = |state: &State, values: Vec<f64>| recipe.absorb(state, &sum(values)).unwrap_err();
     let start = after(&[]);
-    assert_eq!(refused(&start, vec![300.0, 301.0, 1.0, 1.0]), RecipeError::Implausible { what: "events" });
-    assert_eq!(refused(&start, vec![300.0, 7.0, 1.0]), RecipeError::Mismatch { what: "sum" });
+    assert_eq!(
+        refused(&start, vec![300.0, 301.0, 1.0, 1.0]),
+        RecipeError::Implausible { what: "events" }
+    );
+    assert_eq!(
+        refused(&start, vec![300.0, 7.0, 1.0]),
+        RecipeError::Mismatch { what: "sum" }
+    );
     let spread = after(std::slice::from_ref(&first));
     let one_more = [second[..6].to_vec(), vec![2.0]].concat();
-    assert_eq!(refused(&spread, one_more), RecipeError::Implausible { what: "events" });
+    assert_eq!(
+        refused(&spread, one_more),
+        RecipeError::Implausible { what: "events" }
+    );
     let fit = after(&[first, second]);
     let nobody = risk_sets(0.0);
-    assert_eq!(refused(&fit, nobody), RecipeError::Implausible { what: "risk sets" });
-    assert_eq!(refused(&fit, [risk_sets(1.0), vec![0.0]].concat()), RecipeError::Mismatch { what: "sum" });
+    assert_eq!(
+        refused(&fit, nobody),
+        RecipeError::Implausible { what: "risk sets" }
+    );
+    assert_eq!(
+        refused(&fit, [risk_sets(1.0), vec![0.0]].concat()),
+        RecipeError::Mismatch { what: "sum" }
+    );
 
-    let recipe = Recipe::KaplanMeier(KaplanMeier::new("days".into(), "died".into(), Grid::days(2.0)));
+    let recipe = Recipe::KaplanMeier(KaplanMeier::new(
+        "days".into(),
+        "died".into(),
+        Grid::days(2.0),
+    ));
     let (state, _) = chain(&recipe, &[vec![10.0, 0.0, 3.0, 1.0]]);
     for at_risk in [[11.0, 3.0], [2.0, 1.0], [9.0, 7.0], [9.0, 0.0]] {
         let error = recipe.absorb(&state, &sum(at_risk.to_vec())).unwrap_err();
-        assert_eq!(error, RecipeError::Implausible { what: "rows at risk" });
+        assert_eq!(
+            error,
+            RecipeError::Implausible {
+                what: "rows at risk"
+            }
+        );
     }
     assert!(recipe.absorb(&state, &sum(vec![10.0, 6.0])).is_ok());
 }
@@ -127,14 +193,34 @@ fn questions_keep_their_headroom_for_many_sites_and_many_rows() {
             let [mut first, second] = before();
             first[0] = rows;
             let squares = [vec![4.0 * rows, rows], second[2..].to_vec()].concat();
-            for sums in [vec![], vec![first.clone()], vec![first.clone(), squares.clone()]] {
+            for sums in [
+                vec![],
+                vec![first.clone()],
+                vec![first.clone(), squares.clone()],
+            ] {
                 let recipe = Recipe::Cox(cox());
                 let (state, _) = chain(&recipe, &sums);
-                recipe.ask(&state, sites).unwrap().unwrap().layout.headroom(sites).unwrap();
+                recipe
+                    .ask(&state, sites)
+                    .unwrap()
+                    .unwrap()
+                    .layout
+                    .headroom(sites)
+                    .unwrap();
             }
-            let recipe = Recipe::KaplanMeier(KaplanMeier::new("days".into(), "died".into(), Grid::days(4.0)));
+            let recipe = Recipe::KaplanMeier(KaplanMeier::new(
+                "days".into(),
+                "died".into(),
+                Grid::days(4.0),
+            ));
             let (state, _) = chain(&recipe, &[vec![rows, 1.0, 0.0, 0.0, 2.0, 0.0]]);
-            recipe.ask(&state, sites).unwrap().unwrap().layout.headroom(sites).unwrap();
+            recipe
+                .ask(&state, sites)
+                .unwrap()
+                .unwrap()
+                .layout
+                .headroom(sites)
+                .unwrap();
         }
     }
 }

@@ -1,13 +1,20 @@
 //! Whether the common model serves a site's own patients.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
 #![allow(clippy::print_stdout, reason = "the figures are worth reading")]
 
 mod common;
 
 use common::plain::finished;
 use common::*;
-use motet_recipes::{Comparison, FedAvg, Logistic, Loss, Recipe, RecipeError, Rule, State, Verdict, compare};
+use motet_recipes::{
+    Comparison, FedAvg, Logistic, Loss, Recipe, RecipeError, Rule, State, Verdict, compare,
+};
 use motet_secagg::digest::Digest;
 
 const SEED: Digest = Digest([7; 32]);
@@ -17,11 +24,20 @@ fn logistic_recipe() -> Recipe {
 }
 
 fn averaged_recipe() -> Recipe {
-    Recipe::FedAvg(FedAvg { batch: 0, lr: 0.5, ..FedAvg::new(names(&HEART_COLUMNS), "y".into()) })
+    Recipe::FedAvg(FedAvg {
+        batch: 0,
+        lr: 0.5,
+        ..FedAvg::new(names(&HEART_COLUMNS), "y".into())
+    })
 }
 
 fn fit(recipe: &Recipe, sites: &[Site]) -> State {
-    finished(recipe, &sites.iter().map(Site::rows).collect::<Vec<_>>(), false).unwrap()
+    finished(
+        recipe,
+        &sites.iter().map(Site::rows).collect::<Vec<_>>(),
+        false,
+    )
+    .unwrap()
 }
 
 fn judge(recipe: &Recipe, state: &State, site: &Site) -> Comparison {
@@ -39,9 +55,17 @@ fn the_local_model_is_the_reference_fit_of_that_hospital() {
         let state = fit(&recipe, &sites);
         let mut seen = 0;
         for site in &sites {
-            let Some(own) = judge(&recipe, &state, site).own else { continue };
-            let values =
-                |name: &str| own.local_model.iter().find(|layer| layer.name == name).unwrap().values.clone();
+            let Some(own) = judge(&recipe, &state, site).own else {
+                continue;
+            };
+            let values = |name: &str| {
+                own.local_model
+                    .iter()
+                    .find(|layer| layer.name == name)
+                    .unwrap()
+                    .values
+                    .clone()
+            };
             let got = [values("layers.0.bias"), values("layers.0.weight")].concat();
             for (got, want) in got.iter().zip(numbers(&want[&site.name])) {
                 assert_close(*got, want, &site.name);
@@ -98,8 +122,14 @@ fn one_class_or_one_row_is_too_small_and_divides_nothing_by_nothing() {
                 line
             })
             .collect();
-        let own = judge(&recipe, &state, &Site::new("flat", &flat)).own.unwrap();
-        let all = own.local_model.iter().chain(&own.personal_model).flat_map(|layer| &layer.values);
+        let own = judge(&recipe, &state, &Site::new("flat", &flat))
+            .own
+            .unwrap();
+        let all = own
+            .local_model
+            .iter()
+            .chain(&own.personal_model)
+            .flat_map(|layer| &layer.values);
         assert!(all.copied().all(f64::is_finite));
     }
 }
@@ -118,17 +148,29 @@ fn an_averaged_model_is_judged_less_the_rows_it_saw_almost_as_an_exact_one() {
     let averaged = Recipe::FedAvg(fedavg);
     let (exact_state, state) = (fit(&logistic_recipe(), &sites), fit(&averaged, &sites));
     for site in [&sites[0], &sites[1]] {
-        let exact = judge(&logistic_recipe(), &exact_state, site).common.brier.estimate;
+        let exact = judge(&logistic_recipe(), &exact_state, site)
+            .common
+            .brier
+            .estimate;
         let got = judge(&averaged, &state, site).common.brier.estimate;
         let seen = evaluated_alone(&state, site);
-        println!("{}: {exact:.5} exactly, {got:.5} averaged, {seen:.5} on rows it saw", site.name);
-        assert!(seen < exact && (got - exact).abs() < 0.5 * (exact - seen), "{}", site.name);
+        println!(
+            "{}: {exact:.5} exactly, {got:.5} averaged, {seen:.5} on rows it saw",
+            site.name
+        );
+        assert!(
+            seen < exact && (got - exact).abs() < 0.5 * (exact - seen),
+            "{}",
+            site.name
+        );
     }
 }
 
 /// The Brier score of the final model on the rows of one site, all of which it has seen.
 fn evaluated_alone(state: &State, site: &Site) -> f64 {
-    let State::FedAvg(state) = state else { panic!("another recipe") };
+    let State::FedAvg(state) = state else {
+        panic!("another recipe")
+    };
     let (slopes, intercept) = (&state.parameters[..13], state.parameters[13]);
     let squares = site.lines().into_iter().map(|line| {
         let z = |at: usize| (line[at] - state.moments.mean[at]) / state.moments.sd[at];
@@ -143,13 +185,19 @@ fn nine_of_a_class_are_too_few_and_ten_are_not() {
     let sites = heart();
     let state = fit(&logistic_recipe(), &sites);
     for event in [0.0, 1.0] {
-        let (mut few, rest): (Vec<_>, Vec<_>) =
-            sites[0].lines().into_iter().partition(|line| line[13] == event);
+        let (mut few, rest): (Vec<_>, Vec<_>) = sites[0]
+            .lines()
+            .into_iter()
+            .partition(|line| line[13] == event);
         for count in [10, 9] {
             few.truncate(count);
             let site = Site::new("few", &[few.clone(), rest.clone()].concat());
             let comparison = judge(&logistic_recipe(), &state, &site);
-            assert_eq!(comparison.verdict == Verdict::TooSmall, count == 9, "{count} with outcome {event}");
+            assert_eq!(
+                comparison.verdict == Verdict::TooSmall,
+                count == 9,
+                "{count} with outcome {event}"
+            );
             assert_eq!(comparison.own.is_none(), count == 9);
         }
     }
@@ -186,7 +234,11 @@ fn a_small_site_gains_from_the_others() {
     let comparison = judge(&recipe, &state, &small);
     assert_eq!((comparison.rows, comparison.events), (36, 12));
     let own = comparison.own.unwrap();
-    assert!(own.common_to_local.auc.estimate > 0.0, "{:?}", own.common_to_local);
+    assert!(
+        own.common_to_local.auc.estimate > 0.0,
+        "{:?}",
+        own.common_to_local
+    );
 }
 
 #[test]
@@ -194,12 +246,20 @@ fn the_seed_draws_the_folds_and_nothing_else() {
     let sites = heart();
     let recipe = logistic_recipe();
     let state = fit(&recipe, &sites);
-    let judge = |seed: u8| compare(&recipe, &state, &sites[0].rows(), Digest([seed; 32])).unwrap().unwrap();
+    let judge = |seed: u8| {
+        compare(&recipe, &state, &sites[0].rows(), Digest([seed; 32]))
+            .unwrap()
+            .unwrap()
+    };
     assert_eq!(judge(1), judge(1));
     let (one, two) = (judge(1).own.unwrap(), judge(2).own.unwrap());
     assert_ne!(one.local.brier, two.local.brier);
     for (one, two) in one.local_model.iter().zip(&two.local_model) {
-        let apart = one.values.iter().zip(&two.values).map(|(a, b)| (a - b).abs());
+        let apart = one
+            .values
+            .iter()
+            .zip(&two.values)
+            .map(|(a, b)| (a - b).abs());
         assert!(apart.fold(0.0, f64::max) < 1e-12);
     }
 }
@@ -207,7 +267,11 @@ fn the_seed_draws_the_folds_and_nothing_else() {
 #[test]
 fn a_network_is_judged_and_an_unfinished_run_or_another_outcome_is_not() {
     let sites = heart();
-    let fedavg = FedAvg { hidden: vec![4, 3], rounds: 5, ..FedAvg::new(names(&HEART_COLUMNS), "y".into()) };
+    let fedavg = FedAvg {
+        hidden: vec![4, 3],
+        rounds: 5,
+        ..FedAvg::new(names(&HEART_COLUMNS), "y".into())
+    };
     let recipe = Recipe::FedAvg(fedavg.clone());
     let state = fit(&recipe, &sites);
     let comparison = judge(&recipe, &state, &sites[0]);
@@ -217,6 +281,12 @@ fn a_network_is_judged_and_an_unfinished_run_or_another_outcome_is_not() {
     let start = recipe.start(SEED);
     let refused = compare(&recipe, &start, &sites[0].rows(), SEED).unwrap_err();
     assert_eq!(refused, RecipeError::Unfinished { phase: "moments" });
-    let number = Recipe::FedAvg(FedAvg { loss: Loss::Number, ..fedavg });
-    assert_eq!(compare(&number, &number.start(SEED), &sites[0].rows(), SEED).unwrap(), None);
+    let number = Recipe::FedAvg(FedAvg {
+        loss: Loss::Number,
+        ..fedavg
+    });
+    assert_eq!(
+        compare(&number, &number.start(SEED), &sites[0].rows(), SEED).unwrap(),
+        None
+    );
 }

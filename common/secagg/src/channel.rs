@@ -1,7 +1,8 @@
-//! The sealed channel from one node to another through the coordinator: HPKE base mode (RFC 9180) with X-Wing
-//! (X25519 and ML-KEM-768), HKDF-SHA256 and AES-256-GCM.
+//! The sealed channel from one node to another through the coordinator: HPKE base mode (RFC 9180)
+//! with X-Wing (X25519 and ML-KEM-768), HKDF-SHA256 and AES-256-GCM.
 //!
-//! The key pair must not depend on `r` or `b`: opening those after a drop-out would open the shares of others too.
+//! The key pair must not depend on `r` or `b`: opening those after a drop-out would open the shares
+//! of others too.
 
 use crate::canonical;
 use crate::secret::Secret;
@@ -38,14 +39,18 @@ canonical! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ChannelError {
     /// The receiver's public key is malformed.
-    #[error("the channel key of the receiver is malformed; the node that advertised it must be left out")]
+    #[error(
+        "the channel key of the receiver is malformed; the node that advertised it must be left out"
+    )]
     MalformedKey,
-    /// The message is not one that was sealed to this key with this context; nothing more is told on purpose.
+    /// The message is not one that was sealed to this key with this context; nothing more is told
+    /// on purpose.
     #[error("the sealed message does not open with this key and context")]
     Closed,
 }
 
-/// A node's private channel key for one attempt; deleted after the shares have been opened, and wiped when it is dropped.
+/// A node's private channel key for one attempt; deleted after the shares have been opened, and
+/// wiped when it is dropped.
 ///
 /// ```compile_fail
 /// fn show(key: motet_secagg::channel::ChannelSecret) { println!("{key:?}"); }
@@ -74,7 +79,12 @@ impl ChannelSecret {
     ///
     /// # Errors
     /// [`ChannelError::Closed`].
-    pub fn open(&self, sealed: &Sealed, info: &[u8], aad: &[u8]) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
+    pub fn open(
+        &self,
+        sealed: &Sealed,
+        info: &[u8],
+        aad: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
         let enc = EncappedKey::from_bytes(&sealed.enc).map_err(|_| ChannelError::Closed)?;
         hpke::single_shot_open::<AesGcm256, HkdfSha256, XWing>(
             &OpModeR::Base,
@@ -94,10 +104,13 @@ impl ChannelSecret {
 /// # Errors
 /// [`ChannelError::MalformedKey`].
 pub fn check_public(public: &[u8]) -> Result<(), ChannelError> {
-    PublicKey::from_bytes(public).map(|_| ()).map_err(|_| ChannelError::MalformedKey)
+    PublicKey::from_bytes(public)
+        .map(|_| ())
+        .map_err(|_| ChannelError::MalformedKey)
 }
 
-/// Seals `pt` to a public key. `info` binds the key to its context, `aad` is authenticated and not sent.
+/// Seals `pt` to a public key. `info` binds the key to its context, `aad` is authenticated and not
+/// sent.
 ///
 /// # Errors
 /// [`ChannelError::MalformedKey`] when the public key is not one.
@@ -118,5 +131,8 @@ pub fn seal(
         dice,
     )
     .map_err(|_| ChannelError::MalformedKey)?;
-    Ok(Sealed { enc: enc.to_bytes().to_vec(), ct })
+    Ok(Sealed {
+        enc: enc.to_bytes().to_vec(),
+        ct,
+    })
 }

@@ -9,8 +9,9 @@ use std::fmt;
 pub struct Digest(pub [u8; 32]);
 
 impl Digest {
-    /// `SHA-256(len(tag) || tag || len(field_1) || field_1 || ...)` with `u32` little-endian lengths; the tag is
-    /// prefixed `motet/csa1/`, so that a digest made for one purpose never stands for another.
+    /// `SHA-256(len(tag) || tag || len(field_1) || field_1 || ...)` with `u32` little-endian
+    /// lengths; the tag is prefixed `motet/csa1/`, so that a digest made for one purpose never
+    /// stands for another.
     pub fn of(tag: &str, fields: &[&[u8]]) -> Self {
         let mut hash = Sha256::new();
         let mut part = |bytes: &[u8]| {
@@ -58,7 +59,10 @@ pub fn from_hex(text: &str) -> Option<Vec<u8>> {
     if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {
         return None;
     }
-    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+    digits
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+        .collect()
 }
 
 /// Lower-case hexadecimal of any bytes.

@@ -1,12 +1,14 @@
 //! Canonical encoding: one value, one byte string.
 //!
-//! Little-endian integers, `u32`-prefixed bytes and lists, fields in declaration order, nothing optional on the wire
-//! but an explicit presence byte. Everything that is hashed, signed, recorded or sent goes through this encoding, so
-//! what was signed is what is resent after a restart. Protobuf bytes are never hashed: they are not canonical.
+//! Little-endian integers, `u32`-prefixed bytes and lists, fields in declaration order, nothing
+//! optional on the wire but an explicit presence byte. Everything that is hashed, signed, recorded
+//! or sent goes through this encoding, so what was signed is what is resent after a restart.
+//! Protobuf bytes are never hashed: they are not canonical.
 
 use crate::digest::Digest;
 
-/// The longest list or byte string a reader accepts, so that a hostile length cannot exhaust memory.
+/// The longest list or byte string a reader accepts, so that a hostile length cannot exhaust
+/// memory.
 pub const MAX_FIELD: u32 = 1 << 28;
 
 /// The bytes are not the canonical encoding of the expected value.
@@ -41,7 +43,13 @@ pub trait Canonical: Sized {
     fn from_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader { rest: bytes };
         let value = Self::read(&mut reader)?;
-        if reader.rest.is_empty() { Ok(value) } else { Err(Malformed { what: "trailing bytes" }) }
+        if reader.rest.is_empty() {
+            Ok(value)
+        } else {
+            Err(Malformed {
+                what: "trailing bytes",
+            })
+        }
     }
 
     /// SHA-256 over the domain `tag` and the canonical bytes.
@@ -67,7 +75,10 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`Malformed`] when fewer are left.
     pub fn take(&mut self, count: usize, what: &'static str) -> Result<&'a [u8], Malformed> {
-        let (head, rest) = self.rest.split_at_checked(count).ok_or(Malformed { what })?;
+        let (head, rest) = self
+            .rest
+            .split_at_checked(count)
+            .ok_or(Malformed { what })?;
         self.rest = rest;
         Ok(head)
     }
@@ -79,7 +90,8 @@ impl<'a> Reader<'a> {
 
     fn length(&mut self, what: &'static str) -> Result<usize, Malformed> {
         let length = u32::read(self)?;
-        // A list of anything takes at least one byte an element: an absurd length is refused before any allocation.
+        // A list of anything takes at least one byte an element: an absurd length is refused before
+        // any allocation.
         if length > MAX_FIELD || length as usize > self.rest.len() {
             return Err(Malformed { what });
         }
@@ -108,7 +120,11 @@ impl Canonical for u8 {
         out.push(*self);
     }
     fn read(input: &mut Reader<'_>) -> Result<Self, Malformed> {
-        input.take(1, "u8")?.first().copied().ok_or(Malformed { what: "u8" })
+        input
+            .take(1, "u8")?
+            .first()
+            .copied()
+            .ok_or(Malformed { what: "u8" })
     }
 }
 
@@ -143,7 +159,8 @@ pub fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 fn write_length(length: usize, out: &mut Vec<u8>) {
-    // Every list here is bounded far below u32::MAX; a longer one saturates and is refused by any reader.
+    // Every list here is bounded far below u32::MAX; a longer one saturates and is refused by any
+    // reader.
     u32::try_from(length).unwrap_or(u32::MAX).write(out);
 }
 
@@ -168,7 +185,11 @@ impl<T: Canonical> Canonical for Option<T> {
         }
     }
     fn read(input: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok(if bool::read(input)? { Some(T::read(input)?) } else { None })
+        Ok(if bool::read(input)? {
+            Some(T::read(input)?)
+        } else {
+            None
+        })
     }
 }
 
@@ -177,7 +198,10 @@ impl<const N: usize> Canonical for [u8; N] {
         out.extend_from_slice(self);
     }
     fn read(input: &mut Reader<'_>) -> Result<Self, Malformed> {
-        input.take(N, "bytes")?.try_into().map_err(|_| Malformed { what: "bytes" })
+        input
+            .take(N, "bytes")?
+            .try_into()
+            .map_err(|_| Malformed { what: "bytes" })
     }
 }
 
@@ -191,7 +215,8 @@ impl<A: Canonical, B: Canonical> Canonical for (A, B) {
     }
 }
 
-/// Declares a struct together with its canonical encoding: the fields in the order in which they are written.
+/// Declares a struct together with its canonical encoding: the fields in the order in which they
+/// are written.
 #[macro_export]
 macro_rules! canonical {
     ($(#[$meta:meta])* $vis:vis struct $name:ident { $($(#[$fmeta:meta])* $fvis:vis $field:ident : $ty:ty),* $(,)? }) => {
@@ -246,9 +271,15 @@ mod tests {
 
     #[test]
     fn values_come_back_and_only_from_their_own_bytes() {
-        let value = Choice::Some(Pair { a: 7, b: vec!["x".into(), String::new()] });
+        let value = Choice::Some(Pair {
+            a: 7,
+            b: vec!["x".into(), String::new()],
+        });
         let bytes = value.to_bytes();
-        assert_eq!(bytes, [2, 7, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, b'x', 0, 0, 0, 0]);
+        assert_eq!(
+            bytes,
+            [2, 7, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, b'x', 0, 0, 0, 0]
+        );
         assert_eq!(Choice::from_bytes(&bytes).unwrap(), value);
         for cut in 0..bytes.len() {
             assert!(Choice::from_bytes(&bytes[..cut]).is_err());

@@ -1,5 +1,6 @@
-//! What anyone needs beside the masked uploads to recompute a released sum bit for bit: the attempt's public messages and
-//! the opened secrets. The coordinator unmasks with it, every node and every auditor repeats it.
+//! What anyone needs beside the masked uploads to recompute a released sum bit for bit: the
+//! attempt's public messages and the opened secrets. The coordinator unmasks with it, every node
+//! and every auditor repeats it.
 //!
 //! ```text
 //! plan + adverts = T1     T1 + dealers' roots = T2     T2 + upload roots = T3, with the signatures of t sites; the log holds it
@@ -14,8 +15,8 @@ use crate::id::NodeId;
 use crate::mask::{Shape, Sign, chunk_hash, upload_root};
 use crate::merkle;
 use crate::message::{
-    Advert, AdvertSet, Bundle, Checkpoint, Delivered, Kind, OpenedSecret, SetSign, SignedPlan, SignedRoot,
-    t2, t3,
+    Advert, AdvertSet, Bundle, Checkpoint, Delivered, Kind, OpenedSecret, SetSign, SignedPlan,
+    SignedRoot, t2, t3,
 };
 use crate::pair::{PairKeys, commit, self_seed};
 use crate::secret::{Secret, Seed};
@@ -34,15 +35,16 @@ canonical! {
         pub adverts: AdvertSet,
         /// The signed bundle roots of U2, sorted.
         pub dealt: Vec<SignedRoot>,
-        /// For each lost dealer and each site of the sum, in this order, the bundle that the lower of the two made for
-        /// the upper, under the lower's root.
+        /// For each lost dealer and each site of the sum, in this order, the bundle that the lower
+        /// of the two made for the upper, under the lower's root.
         pub lost: Vec<Delivered>,
         /// The signed upload roots of U3, sorted.
         pub uploads: Vec<SignedRoot>,
         /// The log in which the signers of this set saw it committed.
         pub point: Checkpoint,
-        /// M8 of at least t dealers over T3 and `point`, sorted by node: without them an upload that a site signs after the
-        /// secrets are known could stand in another set than the one that was opened.
+        /// M8 of at least t dealers over T3 and `point`, sorted by node: without them an upload
+        /// that a site signs after the secrets are known could stand in another set than the one
+        /// that was opened.
         pub signed: Vec<(NodeId, Signature)>,
         /// One secret of each dealer, sorted.
         pub opened: Vec<OpenedSecret>,
@@ -58,7 +60,8 @@ pub enum BadEvidence {
     /// Lists that do not fit each other.
     #[error("the evidence is not the record of one attempt: its {0} do not fit")]
     Shape(&'static str),
-    /// A dealer's opened secret does not give its commitment, its advertised keys or its ciphertexts.
+    /// A dealer's opened secret does not give its commitment, its advertised keys or its
+    /// ciphertexts.
     #[error("the opened secret of dealer `{0}` is not the one it committed to")]
     Dealer(NodeId),
     /// A masked upload is not the one whose root was signed.
@@ -88,7 +91,11 @@ impl Evidence {
     /// How the vectors are cut.
     pub fn shape(&self) -> Shape {
         let plan = &self.plan.plan;
-        Shape { ring: plan.ring, words: plan.words, chunk_words: plan.chunk_words }
+        Shape {
+            ring: plan.ring,
+            words: plan.words,
+            chunk_words: plan.chunk_words,
+        }
     }
 
     /// Bytes of all masked uploads of the sum together.
@@ -96,10 +103,12 @@ impl Evidence {
         masked_bytes(&self.shape(), self.uploads.len())
     }
 
-    /// Checks who signed what, and that every message belongs to the attempt; `identity` gives the roster's keys.
+    /// Checks who signed what, and that every message belongs to the attempt; `identity` gives the
+    /// roster's keys.
     ///
     /// # Errors
-    /// [`BadEvidence`] for the first thing that is wrong. The opened secrets are checked by [`Evidence::removals`].
+    /// [`BadEvidence`] for the first thing that is wrong. The opened secrets are checked by
+    /// [`Evidence::removals`].
     pub fn check(
         &self,
         coordinator: &PublicKey,
@@ -110,7 +119,11 @@ impl Evidence {
             return Err(BadEvidence::Shape("plan and adverts"));
         }
         let signed = |node: NodeId, by: &dyn Fn(&PublicKey) -> bool| {
-            if identity(node).as_ref().is_some_and(by) { Ok(()) } else { Err(BadEvidence::Message(node)) }
+            if identity(node).as_ref().is_some_and(by) {
+                Ok(())
+            } else {
+                Err(BadEvidence::Message(node))
+            }
         };
         for advert in &self.adverts.adverts {
             let node = advert.advert.node;
@@ -129,7 +142,9 @@ impl Evidence {
         self.check_signers()?;
         let t3 = self.t3();
         for (node, signature) in &self.signed {
-            signed(*node, &|key| SetSign::holds(&t3, &self.point, signature, key))?;
+            signed(*node, &|key| {
+                SetSign::holds(&t3, &self.point, signature, key)
+            })?;
         }
         self.check_order()
     }
@@ -140,18 +155,30 @@ impl Evidence {
         if !sorted || self.signed.len() < usize::from(self.plan.plan.threshold) {
             return Err(BadEvidence::Shape("signatures of the set"));
         }
-        let stranger =
-            self.signed.iter().find(|(node, _)| !self.dealt.iter().any(|dealt| dealt.node == *node));
+        let stranger = self
+            .signed
+            .iter()
+            .find(|(node, _)| !self.dealt.iter().any(|dealt| dealt.node == *node));
         stranger.map_or(Ok(()), |(node, _)| Err(BadEvidence::Message(*node)))
     }
 
-    /// U3 lies in U2, U2 in U1, each sorted; one secret of each dealer, of the right kind; one bundle for each lost pair.
+    /// U3 lies in U2, U2 in U1, each sorted; one secret of each dealer, of the right kind; one
+    /// bundle for each lost pair.
     fn check_order(&self) -> Result<(), BadEvidence> {
-        let sorted = self.adverts.adverts.is_sorted_by(|a, b| a.advert.node < b.advert.node)
+        let sorted = self
+            .adverts
+            .adverts
+            .is_sorted_by(|a, b| a.advert.node < b.advert.node)
             && self.dealt.is_sorted_by(|a, b| a.node < b.node)
             && self.uploads.is_sorted_by(|a, b| a.node < b.node);
-        let nested = self.dealt.iter().all(|root| self.advert(root.node).is_some())
-            && self.uploads.iter().all(|root| self.dealt.iter().any(|dealt| dealt.node == root.node));
+        let nested = self
+            .dealt
+            .iter()
+            .all(|root| self.advert(root.node).is_some())
+            && self
+                .uploads
+                .iter()
+                .all(|root| self.dealt.iter().any(|dealt| dealt.node == root.node));
         let plan = &self.plan.plan;
         // U2 holds U3; whoever compares the plan with its roster finds s no smaller than t.
         let enough = self.adverts.adverts.len() >= usize::from(plan.min_start)
@@ -159,15 +186,29 @@ impl Evidence {
         if !sorted || !nested || !enough {
             return Err(BadEvidence::Shape("sets"));
         }
-        let due = self.dealt.iter().map(|root| (root.node, self.kind_of(root.node)));
+        let due = self
+            .dealt
+            .iter()
+            .map(|root| (root.node, self.kind_of(root.node)));
         if !due.eq(self.opened.iter().map(|opened| (opened.node, opened.kind))) {
             return Err(BadEvidence::Shape("opened secrets"));
         }
-        let pairs = self.lost().flat_map(|lost| self.set().into_iter().map(move |site| order(lost, site)));
-        if !pairs.eq(self.lost.iter().map(|found| (found.bundle.dealer, found.bundle.holder))) {
+        let pairs = self
+            .lost()
+            .flat_map(|lost| self.set().into_iter().map(move |site| order(lost, site)));
+        if !pairs.eq(self
+            .lost
+            .iter()
+            .map(|found| (found.bundle.dealer, found.bundle.holder)))
+        {
             return Err(BadEvidence::Shape("bundles of lost pairs"));
         }
-        let nodes: Vec<NodeId> = self.adverts.adverts.iter().map(|signed| signed.advert.node).collect();
+        let nodes: Vec<NodeId> = self
+            .adverts
+            .adverts
+            .iter()
+            .map(|signed| signed.advert.node)
+            .collect();
         for Delivered { bundle, path } in &self.lost {
             let root = self.dealt.iter().find(|root| root.node == bundle.dealer);
             let index = nodes.iter().position(|node| *node == bundle.holder);
@@ -182,9 +223,10 @@ impl Evidence {
         Ok(())
     }
 
-    /// The masks to take off the sum of the uploads: of a site in it its own, of a lost one its pairs' with every site
-    /// in it. Every secret is held against its commitment, and of a lost node keys and ciphertexts are computed again,
-    /// so that a dealer who lied is named here and does not show as a wrong sum.
+    /// The masks to take off the sum of the uploads: of a site in it its own, of a lost one its
+    /// pairs' with every site in it. Every secret is held against its commitment, and of a lost
+    /// node keys and ciphertexts are computed again, so that a dealer who lied is named here and
+    /// does not show as a wrong sum.
     ///
     /// # Errors
     /// [`BadEvidence::Dealer`].
@@ -225,26 +267,41 @@ impl Evidence {
             let made = keys.encapsulate(site, their).ok()?;
             (made == bundle.mask_ct).then(|| keys.seed_as_lower(lost, site, their, t2).ok())?
         } else {
-            keys.seed_as_upper(lost, site, their, &bundle.mask_ct, t2).ok()
+            keys.seed_as_upper(lost, site, their, &bundle.mask_ct, t2)
+                .ok()
         }
     }
 
     fn bundle(&self, lost: NodeId, site: NodeId) -> Option<&Bundle> {
         let pair = order(lost, site);
-        self.lost.iter().map(|found| &found.bundle).find(|bundle| (bundle.dealer, bundle.holder) == pair)
+        self.lost
+            .iter()
+            .map(|found| &found.bundle)
+            .find(|bundle| (bundle.dealer, bundle.holder) == pair)
     }
 
     fn advert(&self, node: NodeId) -> Option<&Advert> {
-        self.adverts.adverts.iter().map(|signed| &signed.advert).find(|advert| advert.node == node)
+        self.adverts
+            .adverts
+            .iter()
+            .map(|signed| &signed.advert)
+            .find(|advert| advert.node == node)
     }
 
     fn kind_of(&self, node: NodeId) -> Kind {
-        if self.uploads.iter().any(|root| root.node == node) { Kind::Own } else { Kind::Pair }
+        if self.uploads.iter().any(|root| root.node == node) {
+            Kind::Own
+        } else {
+            Kind::Pair
+        }
     }
 
     /// Dealers that are not in the sum.
     fn lost(&self) -> impl Iterator<Item = NodeId> {
-        self.dealt.iter().map(|root| root.node).filter(|node| self.kind_of(*node) == Kind::Pair)
+        self.dealt
+            .iter()
+            .map(|root| root.node)
+            .filter(|node| self.kind_of(*node) == Kind::Pair)
     }
 }
 
@@ -275,7 +332,13 @@ impl Recomputation {
     pub fn of(evidence: &Evidence) -> Result<Self, BadEvidence> {
         let (shape, sites) = (evidence.shape(), evidence.uploads.clone());
         let hashes = vec![Vec::with_capacity(shape.chunks()); sites.len()];
-        Ok(Self { shape, sites, hashes, removals: evidence.removals()?, words: Vec::new() })
+        Ok(Self {
+            shape,
+            sites,
+            hashes,
+            removals: evidence.removals()?,
+            words: Vec::new(),
+        })
     }
 
     /// Takes the next chunk of every site, in the order of U3.
@@ -291,7 +354,13 @@ impl Recomputation {
         if payloads.len() != self.sites.len() {
             return Err(BadEvidence::Shape("uploads"));
         }
-        self.words.extend(fold_chunk(&self.shape, index, payloads, &self.removals, sites)?);
+        self.words.extend(fold_chunk(
+            &self.shape,
+            index,
+            payloads,
+            &self.removals,
+            sites,
+        )?);
         Ok(())
     }
 
@@ -308,6 +377,9 @@ impl Recomputation {
                 return Err(BadEvidence::Upload(site.node));
             }
         }
-        Ok(Aggregate { ring: self.shape.ring, words: self.words })
+        Ok(Aggregate {
+            ring: self.shape.ring,
+            words: self.words,
+        })
     }
 }

@@ -44,7 +44,8 @@ macro_rules! identifier {
 }
 
 identifier! {
-    /// A site's node: the first 16 bytes of the digest of its identity key, so that an id cannot name two keys.
+    /// A site's node: the first 16 bytes of the digest of its identity key, so that an id cannot
+    /// name two keys.
     NodeId
 }
 identifier! {

@@ -1,5 +1,5 @@
-//! What a vector means, element by element: the layout both sides derive from the question, and the two readings of
-//! it, [`ClearUpdate`] (one site's, secret) and [`Sum`] (all sites', decoded).
+//! What a vector means, element by element: the layout both sides derive from the question, and the
+//! two readings of it, [`ClearUpdate`] (one site's, secret) and [`Sum`] (all sites', decoded).
 //!
 //! ```text
 //! vector of ring words = [ weight | block 0 | block 1 | ... ]        (sentinels are added per chunk when masked)
@@ -43,11 +43,14 @@ impl Ring {
         u64::MAX >> (64 - self.bits())
     }
 
-    /// Bytes of so many words on the wire, where they stand without gaps: their bits, rounded up to whole bytes.
+    /// Bytes of so many words on the wire, where they stand without gaps: their bits, rounded up to
+    /// whole bytes.
     pub fn packed_bytes(self, words: usize) -> usize {
         let bits = self.bits() as usize;
         // Eight words are B bytes: nothing overflows before the result does, and that saturates.
-        (words / 8).saturating_mul(bits).saturating_add((words % 8 * bits).div_ceil(8))
+        (words / 8)
+            .saturating_mul(bits)
+            .saturating_add((words % 8 * bits).div_ceil(8))
     }
 }
 
@@ -55,12 +58,15 @@ canonical! {
     /// How the elements of a block become ring words.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum Scale {
-        /// Fixed point with this many fractional bits, rounded half to even; refused where |x| exceeds the bound.
+        /// Fixed point with this many fractional bits, rounded half to even; refused where |x|
+        /// exceeds the bound.
         0 => Fixed(u8),
-        /// No provable bound: an i128 at 2^-40 in four 32-bit limbs, the top one signed; ring 64 only. Four words an element.
+        /// No provable bound: an i128 at 2^-40 in four 32-bit limbs, the top one signed; ring 64
+        /// only. Four words an element.
         1 => Limbs,
-        /// `x * (weight / weight_max)` in fixed point with this many fractional bits, rounded stochastically: an update of a
-        /// weighted mean. [`Sum`] gives back the sum of `weight * x`.
+        /// `x * (weight / weight_max)` in fixed point with this many fractional bits, rounded
+        /// stochastically: an update of a weighted mean. [`Sum`] gives back the sum of `weight *
+        /// x`.
         2 => Weighted(u8),
     }
 }
@@ -73,7 +79,8 @@ canonical! {
         pub len: u32,
         /// How they are written.
         pub scale: Scale,
-        /// No site's element may exceed this in absolute value (ignored for limbs, whose range is 2^86).
+        /// No site's element may exceed this in absolute value (ignored for limbs, whose range is
+        /// 2^86).
         pub bound: f64,
     }
 }
@@ -91,8 +98,8 @@ canonical! {
     }
 }
 
-/// One site's answer in the clear. It has no `Debug`, `Clone`, `Serialize` or wire type, is wiped when dropped and is
-/// consumed by masking: nothing else leads out of it towards a socket.
+/// One site's answer in the clear. It has no `Debug`, `Clone`, `Serialize` or wire type, is wiped
+/// when dropped and is consumed by masking: nothing else leads out of it towards a socket.
 ///
 /// ```compile_fail
 /// fn show(update: motet_secagg::layout::ClearUpdate) { println!("{update:?}"); }
@@ -116,7 +123,11 @@ impl Drop for ClearUpdate {
         let held = self.values.len();
         self.zeroize();
         #[cfg(test)]
-        crate::wiped::saw("ClearUpdate", held, self.values.is_empty() && self.weight == 0);
+        crate::wiped::saw(
+            "ClearUpdate",
+            held,
+            self.values.is_empty() && self.weight == 0,
+        );
     }
 }
 
@@ -129,7 +140,8 @@ impl ClearUpdate {
     }
 }
 
-/// The decoded sum over the sites of a set. It has no wire type: what travels is the ring words it was decoded from.
+/// The decoded sum over the sites of a set. It has no wire type: what travels is the ring words it
+/// was decoded from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sum {
     /// How many sites are in it.

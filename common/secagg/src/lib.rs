@@ -1,7 +1,7 @@
 //! The cryptography of the masked sum: protocol CSA-1, a pure leaf that can be reviewed on its own.
 //!
-//! Hospitals answer the same question with vectors of the same layout; what leaves each of them is masked, and only the
-//! sum over a signed set can be unmasked. The modules in reading order:
+//! Hospitals answer the same question with vectors of the same layout; what leaves each of them is
+//! masked, and only the sum over a signed set can be unmasked. The modules in reading order:
 //!
 //! ```text
 //! what is said        encode      one value, one byte string: everything hashed, signed, recorded or sent
@@ -24,9 +24,10 @@
 //! who can check       evidence    the public record of one unmasking, from which anyone repeats it
 //! ```
 //!
-//! There is no clock, file, socket or system randomness here: every random byte comes from the caller's `dice`. Nothing
-//! turns a `MaskedUpdate` back into a `ClearUpdate`. The crate is not constant-time throughout: quantising and stochastic
-//! rounding take time that depends on a site's own values, on that site's own machine.
+//! There is no clock, file, socket or system randomness here: every random byte comes from the
+//! caller's `dice`. Nothing turns a `MaskedUpdate` back into a `ClearUpdate`. The crate is not
+//! constant-time throughout: quantising and stochastic rounding take time that depends on a site's
+//! own values, on that site's own machine.
 #![warn(missing_docs)]
 
 pub mod digest;

@@ -1,6 +1,7 @@
 //! A message authentication code: HMAC-SHA256 under a shared 32-byte secret, with a domain tag.
 //!
-//! Used where two people share a one-time secret that no machine in between knows, as in a join code.
+//! Used where two people share a one-time secret that no machine in between knows, as in a join
+//! code.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -10,8 +11,8 @@ use sha2::Sha256;
 #[error("the message does not carry the code of this secret")]
 pub struct BadMac;
 
-/// `HMAC-SHA256(key, len(tag) || tag || message)` (RFC 2104), the length as `u32` little-endian and the tag prefixed
-/// `motet/csa1/` as in [`Digest::of`](crate::digest::Digest::of): 32 bytes.
+/// `HMAC-SHA256(key, len(tag) || tag || message)` (RFC 2104), the length as `u32` little-endian and
+/// the tag prefixed `motet/csa1/` as in [`Digest::of`](crate::digest::Digest::of): 32 bytes.
 pub fn mac(key: &[u8; 32], tag: &str, message: &[u8]) -> [u8; 32] {
     keyed(key, tag, message).finalize().into_bytes().into()
 }
@@ -21,12 +22,15 @@ pub fn mac(key: &[u8; 32], tag: &str, message: &[u8]) -> [u8; 32] {
 /// # Errors
 /// [`BadMac`].
 pub fn verify(key: &[u8; 32], tag: &str, message: &[u8], code: &[u8; 32]) -> Result<(), BadMac> {
-    keyed(key, tag, message).verify_slice(code).map_err(|_| BadMac)
+    keyed(key, tag, message)
+        .verify_slice(code)
+        .map_err(|_| BadMac)
 }
 
 fn keyed(key: &[u8; 32], tag: &str, message: &[u8]) -> Hmac<Sha256> {
     let tag = format!("motet/csa1/{tag}");
-    // A key of exactly 32 bytes, padded to one block, is what HMAC calls the key; no length can be refused.
+    // A key of exactly 32 bytes, padded to one block, is what HMAC calls the key; no length can be
+    // refused.
     let mut block = [0; 64];
     for (slot, byte) in block.iter_mut().zip(key) {
         *slot = *byte;
@@ -49,7 +53,10 @@ mod tests {
         let oracle = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &key);
         let mut message = 16_u32.to_le_bytes().to_vec();
         message.extend_from_slice(b"motet/csa1/enrolhello");
-        assert_eq!(aws_lc_rs::hmac::sign(&oracle, &message).as_ref(), mac(&key, "enrol", b"hello"));
+        assert_eq!(
+            aws_lc_rs::hmac::sign(&oracle, &message).as_ref(),
+            mac(&key, "enrol", b"hello")
+        );
     }
 
     #[test]

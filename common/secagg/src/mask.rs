@@ -1,10 +1,12 @@
-//! From an answer in the clear to masked chunks: encode once, add the node's own mask, add or subtract one mask per
-//! peer, pack. What leaves here is uniformly random to anyone who lacks one of the seeds.
+//! From an answer in the clear to masked chunks: encode once, add the node's own mask, add or
+//! subtract one mask per peer, pack. What leaves here is uniformly random to anyone who lacks one
+//! of the seeds.
 //!
 //! ```text
 //! chunk j = pack([ 1 | 0 | data words ] + PRG(own, j) +/- PRG(pair, j) for every peer        mod 2^B)
 //! ```
-//! How words become bytes is in `pack`. The two sentinel slots come back as (number of sites, 0) when, and only when, every mask has been removed.
+//! How words become bytes is in `pack`. The two sentinel slots come back as (number of sites, 0)
+//! when, and only when, every mask has been removed.
 
 use crate::canonical;
 use crate::digest::Digest;
@@ -48,7 +50,11 @@ canonical! {
 impl Shape {
     /// The shape in which a layout's vectors travel.
     pub fn of(layout: &Layout) -> Self {
-        Self { ring: layout.ring, words: layout.words() as u64, chunk_words: chunk_words(layout.ring) }
+        Self {
+            ring: layout.ring,
+            words: layout.words() as u64,
+            chunk_words: chunk_words(layout.ring),
+        }
     }
 
     fn room(&self) -> usize {
@@ -83,18 +89,22 @@ impl Shape {
         // All chunks but the last are alike, and each is rounded up to whole bytes on its own.
         match self.chunks().checked_sub(1) {
             None => 0,
-            Some(last) => last.saturating_mul(self.payload_bytes(0)).saturating_add(self.payload_bytes(last)),
+            Some(last) => last
+                .saturating_mul(self.payload_bytes(0))
+                .saturating_add(self.payload_bytes(last)),
         }
     }
 }
 
-/// Ring words in machine words of 32 or 64 bits: half the memory for models. Below 32 bits the high ones mean nothing.
+/// Ring words in machine words of 32 or 64 bits: half the memory for models. Below 32 bits the high
+/// ones mean nothing.
 pub(crate) enum Words {
     Half(Wiped<u32>),
     Full(Wiped<u64>),
 }
 
-/// Words of one site that are wiped wherever they are dropped: masked, refused half way or given up.
+/// Words of one site that are wiped wherever they are dropped: masked, refused half way or given
+/// up.
 pub(crate) struct Wiped<W: Zeroize>(pub(crate) Vec<W>);
 
 impl<W: Zeroize> Drop for Wiped<W> {
@@ -148,8 +158,8 @@ pub struct MaskedUpdate {
 }
 
 impl ClearUpdate {
-    /// Writes the answer as ring words. `sites` is the size of the line-up, against which the headroom is checked;
-    /// `rounding` seeds the stochastic rounding and is used for nothing else.
+    /// Writes the answer as ring words. `sites` is the size of the line-up, against which the
+    /// headroom is checked; `rounding` seeds the stochastic rounding and is used for nothing else.
     ///
     /// # Errors
     /// [`InputRefusal`]; the answer is wiped either way.
@@ -161,7 +171,10 @@ impl ClearUpdate {
     ) -> Result<EncodedUpdate, InputRefusal> {
         layout.headroom(sites)?;
         if self.values.len() != layout.elements() {
-            return Err(InputRefusal::Length { expected: layout.elements(), got: self.values.len() });
+            return Err(InputRefusal::Length {
+                expected: layout.elements(),
+                got: self.values.len(),
+            });
         }
         if self.weight == 0 || self.weight > layout.weight_max {
             return Err(InputRefusal::Weight);
@@ -170,7 +183,10 @@ impl ClearUpdate {
             Ring::Bits64 => Words::Full(self.ring_words(layout, rounding)?),
             _ => Words::Half(self.ring_words(layout, rounding)?),
         };
-        Ok(EncodedUpdate { shape: Shape::of(layout), words })
+        Ok(EncodedUpdate {
+            shape: Shape::of(layout),
+            words,
+        })
     }
 
     fn ring_words<W: Word + Zeroize>(
@@ -188,7 +204,9 @@ impl ClearUpdate {
             // The lengths were compared above: the split cannot come short.
             let (these, rest) = values.split_at(values.len().min(block.len as usize));
             values = rest;
-            encode_block(index, block, these, share, &mut dice, |word| words.0.push(W::from_u64(word)))?;
+            encode_block(index, block, these, share, &mut dice, |word| {
+                words.0.push(W::from_u64(word))
+            })?;
         }
         Ok(words)
     }
@@ -228,13 +246,19 @@ fn mask_words<W: Word>(shape: &Shape, words: &[W], masks: &Masks) -> Vec<Vec<u8>
         }
         pack(shape.ring, &part)
     };
-    (0..).zip(words.chunks(shape.room())).map(mask_chunk).collect()
+    (0..)
+        .zip(words.chunks(shape.room()))
+        .map(mask_chunk)
+        .collect()
 }
 
 impl MaskedUpdate {
     /// The digest of every chunk.
     pub fn hashes(&self) -> Vec<Digest> {
-        self.chunks.iter().map(|payload| chunk_hash(payload)).collect()
+        self.chunks
+            .iter()
+            .map(|payload| chunk_hash(payload))
+            .collect()
     }
 
     /// The upload's root over [`MaskedUpdate::hashes`].

@@ -1,8 +1,9 @@
-//! The Merkle tree of RFC 6962 section 2.1 (SHA-256, leaves under 0x00, nodes under 0x01): roots, proofs that a leaf is in
-//! a tree and that a tree only grew, and their verification as in RFC 9162 section 2.1.
+//! The Merkle tree of RFC 6962 section 2.1 (SHA-256, leaves under 0x00, nodes under 0x01): roots,
+//! proofs that a leaf is in a tree and that a tree only grew, and their verification as in RFC 9162
+//! section 2.1.
 //!
-//! Functions take the leaf hashes of the whole tree, which stay small here (chunks of an upload, bundles of a dealer,
-//! entries of one study's log).
+//! Functions take the leaf hashes of the whole tree, which stay small here (chunks of an upload,
+//! bundles of a dealer, entries of one study's log).
 
 use crate::canonical;
 use crate::digest::Digest;
@@ -30,7 +31,11 @@ impl Inclusion {
     /// The proof for the leaf at `index`; nothing past the end.
     pub fn of(leaves: &[Digest], index: usize) -> Option<Self> {
         let path = inclusion(leaves, index)?;
-        Some(Self { index: index as u64, size: leaves.len() as u64, path })
+        Some(Self {
+            index: index as u64,
+            size: leaves.len() as u64,
+            path,
+        })
     }
 
     /// Checks the proof.
@@ -44,11 +49,24 @@ impl Inclusion {
 
 /// The hash of a leaf.
 pub fn leaf(bytes: &[u8]) -> Digest {
-    Digest(Sha256::new().chain_update([0]).chain_update(bytes).finalize().into())
+    Digest(
+        Sha256::new()
+            .chain_update([0])
+            .chain_update(bytes)
+            .finalize()
+            .into(),
+    )
 }
 
 fn node(left: &Digest, right: &Digest) -> Digest {
-    Digest(Sha256::new().chain_update([1]).chain_update(left.0).chain_update(right.0).finalize().into())
+    Digest(
+        Sha256::new()
+            .chain_update([1])
+            .chain_update(left.0)
+            .chain_update(right.0)
+            .finalize()
+            .into(),
+    )
 }
 
 /// Splits at the largest power of two below the length; nothing where there is nothing to split.
@@ -113,10 +131,15 @@ pub fn verify_inclusion(
         }
         (place, last) = (place >> 1, last >> 1);
     }
-    if last == 0 && hash == *root { Ok(()) } else { Err(BadProof) }
+    if last == 0 && hash == *root {
+        Ok(())
+    } else {
+        Err(BadProof)
+    }
 }
 
-/// The proof that the first `old` leaves are the tree that was there before; nothing unless `0 < old <= size`.
+/// The proof that the first `old` leaves are the tree that was there before; nothing unless `0 <
+/// old <= size`.
 pub fn consistency(leaves: &[Digest], old: usize) -> Option<Vec<Digest>> {
     if old == 0 || old > leaves.len() {
         return None;
@@ -127,7 +150,11 @@ pub fn consistency(leaves: &[Digest], old: usize) -> Option<Vec<Digest>> {
 /// SUBPROOF of RFC 6962; `whole` while the old tree's root is one the verifier holds.
 fn subproof(leaves: &[Digest], old: usize, whole: bool) -> Vec<Digest> {
     let (Some((left, right)), true) = (halves(leaves), old < leaves.len()) else {
-        return if whole { Vec::new() } else { vec![root(leaves)] };
+        return if whole {
+            Vec::new()
+        } else {
+            vec![root(leaves)]
+        };
     };
     let (mut proof, sibling) = if old <= left.len() {
         (subproof(left, old, whole), root(right))
@@ -138,7 +165,8 @@ fn subproof(leaves: &[Digest], old: usize, whole: bool) -> Vec<Digest> {
     proof
 }
 
-/// Checks that the tree of `new` leaves starts with the tree of `old` leaves. Nothing needs proof from an empty tree.
+/// Checks that the tree of `new` leaves starts with the tree of `old` leaves. Nothing needs proof
+/// from an empty tree.
 ///
 /// # Errors
 /// [`BadProof`].
@@ -153,12 +181,24 @@ pub fn verify_consistency(
         return Err(BadProof);
     }
     if old == 0 || old == new {
-        let same = if old == 0 { *old_root == root(&[]) } else { old_root == new_root };
-        return if same && proof.is_empty() { Ok(()) } else { Err(BadProof) };
+        let same = if old == 0 {
+            *old_root == root(&[])
+        } else {
+            old_root == new_root
+        };
+        return if same && proof.is_empty() {
+            Ok(())
+        } else {
+            Err(BadProof)
+        };
     }
     // A complete old tree is a node of the new one, and its root is left out of the proof.
     let mut path = proof.iter();
-    let first = if old.is_power_of_two() { old_root } else { path.next().ok_or(BadProof)? };
+    let first = if old.is_power_of_two() {
+        old_root
+    } else {
+        path.next().ok_or(BadProof)?
+    };
     let (mut place, mut last) = (old - 1, new - 1);
     while place & 1 == 1 {
         (place, last) = (place >> 1, last >> 1);
@@ -179,7 +219,11 @@ pub fn verify_consistency(
         }
         (place, last) = (place >> 1, last >> 1);
     }
-    if last == 0 && before == *old_root && after == *new_root { Ok(()) } else { Err(BadProof) }
+    if last == 0 && before == *old_root && after == *new_root {
+        Ok(())
+    } else {
+        Err(BadProof)
+    }
 }
 
 #[cfg(test)]
@@ -195,15 +239,42 @@ mod tests {
     /// The roots that the certificate-transparency projects test against.
     #[test]
     fn known_roots() {
-        let entries = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657"];
-        let entries = entries.into_iter().chain(["606162636465666768696a6b6c6d6e6f"]);
-        let leaves: Vec<_> = entries.map(|entry| leaf(&from_hex(entry).unwrap())).collect();
+        let entries = [
+            "",
+            "00",
+            "10",
+            "2021",
+            "3031",
+            "40414243",
+            "5051525354555657",
+        ];
+        let entries = entries
+            .into_iter()
+            .chain(["606162636465666768696a6b6c6d6e6f"]);
+        let leaves: Vec<_> = entries
+            .map(|entry| leaf(&from_hex(entry).unwrap()))
+            .collect();
         let known = [
-            (0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
-            (1, "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"),
-            (2, "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"),
-            (3, "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77"),
-            (8, "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"),
+            (
+                0,
+                "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            ),
+            (
+                1,
+                "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+            ),
+            (
+                2,
+                "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
+            ),
+            (
+                3,
+                "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
+            ),
+            (
+                8,
+                "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
+            ),
         ];
         for (size, expected) in known {
             assert_eq!(root(&leaves[..size]).hex(), expected);
@@ -221,7 +292,10 @@ mod tests {
                 assert_eq!(Inclusion::from_bytes(&proof.to_bytes()).unwrap(), proof);
                 proof.verify(&leaves[index], &root).unwrap();
                 for other in 0..size {
-                    let at = Inclusion { index: other as u64, ..proof.clone() };
+                    let at = Inclusion {
+                        index: other as u64,
+                        ..proof.clone()
+                    };
                     assert_eq!(at.verify(&leaves[index], &root).is_ok(), other == index);
                     assert_eq!(proof.verify(&leaves[other], &root).is_ok(), other == index);
                 }

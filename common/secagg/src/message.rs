@@ -8,9 +8,9 @@
 //! reveal  M9 reveal request ->  M10 reveal reply <-             T3 = H(T2, U3, upload roots)
 //!         M11 released ->           checked <-
 //! ```
-//! (`->` from the coordinator to the nodes.) A message crosses the wire as its canonical bytes, so that what was signed,
-//! recorded and resent is one byte string. Who signs what, and what T1 to T3 hash, is in `transcript`; what is said beside
-//! the eleven is in `beside`.
+//! (`->` from the coordinator to the nodes.) A message crosses the wire as its canonical bytes, so
+//! that what was signed, recorded and resent is one byte string. Who signs what, and what T1 to T3
+//! hash, is in `transcript`; what is said beside the eleven is in `beside`.
 
 mod beside;
 mod transcript;
@@ -109,8 +109,8 @@ canonical! {
         pub previous_index: u64,
         /// Inclusion proof of `previous_leaf` in that log.
         pub previous_proof: Vec<Digest>,
-        /// Who recomputed the sum of the previous release, sorted by node; at least t of its plan, unless there was none
-        /// or it was too large to be recomputed by everybody.
+        /// Who recomputed the sum of the previous release, sorted by node; at least t of its plan,
+        /// unless there was none or it was too large to be recomputed by everybody.
         pub checked: Vec<Checked>,
         /// Deadlines as durations.
         pub durations: Durations,
@@ -178,7 +178,8 @@ canonical! {
 }
 
 canonical! {
-    /// One dealer's sealed shares for one holder, with the commitments that let a bad share be blamed on one of them.
+    /// One dealer's sealed shares for one holder, with the commitments that let a bad share be
+    /// blamed on one of them.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Bundle {
         /// Who dealt.
@@ -197,10 +198,15 @@ canonical! {
 }
 
 impl Bundle {
-    /// Whether a ciphertext is there exactly where one is due, as long as it is due. One of another length would leave its
-    /// holder without a mask, after everybody else has masked with it in mind.
+    /// Whether a ciphertext is there exactly where one is due, as long as it is due. One of another
+    /// length would leave its holder without a mask, after everybody else has masked with it in
+    /// mind.
     pub fn has_its_ciphertext(&self) -> bool {
-        let due = if self.dealer < self.holder { MLKEM_CIPHERTEXT } else { 0 };
+        let due = if self.dealer < self.holder {
+            MLKEM_CIPHERTEXT
+        } else {
+            0
+        };
         self.mask_ct.len() == due
     }
 }
@@ -256,7 +262,8 @@ canonical! {
 }
 
 canonical! {
-    /// M6, its head. The first header pins the upload: chunks are checked against it on arrival and may come in pieces.
+    /// M6, its head. The first header pins the upload: chunks are checked against it on arrival and
+    /// may come in pieces.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Header {
         /// T2.
@@ -383,7 +390,8 @@ canonical! {
         pub opened: Vec<OpenedSecret>,
         /// SHA-256 of the aggregate's canonical bytes.
         pub aggregate: Digest,
-        /// SHA-256 of the canonical bytes of the [`crate::evidence::Evidence`] from which anyone recomputes the sum.
+        /// SHA-256 of the canonical bytes of the [`crate::evidence::Evidence`] from which anyone
+        /// recomputes the sum.
         pub evidence: Digest,
         /// Root of the recipe's state after this round.
         pub state_root: Digest,

@@ -1,5 +1,6 @@
-//! Checkpoints of a log as C2SP signed notes (c2sp.org/signed-note, tlog-checkpoint, tlog-cosignature): a text that people
-//! and foreign tools can read, signed by the log and cosigned by its witnesses.
+//! Checkpoints of a log as C2SP signed notes (c2sp.org/signed-note, tlog-checkpoint,
+//! tlog-cosignature): a text that people and foreign tools can read, signed by the log and cosigned
+//! by its witnesses.
 //!
 //! ```text
 //! <origin>
@@ -8,7 +9,8 @@
 //!
 //! — <key name> <base64 of key id || signature>
 //! ```
-//! A cosignature is `cosignature/v1`: it signs the seconds since 1970, which the caller gives, before the same text.
+//! A cosignature is `cosignature/v1`: it signs the seconds since 1970, which the caller gives,
+//! before the same text.
 
 use crate::canonical;
 use crate::digest::Digest;
@@ -87,15 +89,21 @@ impl Checkpoint {
         format!("{}\n{}\n{}\n", self.origin, self.size, base64(&self.root.0))
     }
 
-    /// Cosigns at `seconds` since 1970. A witness signs only what it found to continue the log it knows.
+    /// Cosigns at `seconds` since 1970. A witness signs only what it found to continue the log it
+    /// knows.
     pub fn cosign(&self, key: &SecretKey, seconds: u64) -> Cosignature {
-        Cosignature { seconds, signature: key.sign_text(cosigned_text(self, seconds).as_bytes()) }
+        Cosignature {
+            seconds,
+            signature: key.sign_text(cosigned_text(self, seconds).as_bytes()),
+        }
     }
 
     /// Whether `witness` made this cosignature on this checkpoint.
     pub fn is_cosigned_by(&self, witness: &PublicKey, cosignature: &Cosignature) -> bool {
         let text = cosigned_text(self, cosignature.seconds);
-        witness.verify_text(text.as_bytes(), &cosignature.signature).is_ok()
+        witness
+            .verify_text(text.as_bytes(), &cosignature.signature)
+            .is_ok()
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -121,15 +129,28 @@ impl Note {
             return Err(NoteError::Name);
         }
         let bytes = key.sign_text(checkpoint.text().as_bytes()).0.to_vec();
-        let line = Line { name: name.to_owned(), key: key_id(name, ED25519, &key.public()), bytes };
-        Ok(Self { checkpoint, lines: vec![line] })
+        let line = Line {
+            name: name.to_owned(),
+            key: key_id(name, ED25519, &key.public()),
+            bytes,
+        };
+        Ok(Self {
+            checkpoint,
+            lines: vec![line],
+        })
     }
 
     /// Adds a witness's cosignature.
     ///
     /// # Errors
-    /// [`NoteError::Name`], or [`NoteError::BadSignature`] where it is not `key`'s on this checkpoint.
-    pub fn add(&mut self, name: &str, key: &PublicKey, cosignature: &Cosignature) -> Result<(), NoteError> {
+    /// [`NoteError::Name`], or [`NoteError::BadSignature`] where it is not `key`'s on this
+    /// checkpoint.
+    pub fn add(
+        &mut self,
+        name: &str,
+        key: &PublicKey,
+        cosignature: &Cosignature,
+    ) -> Result<(), NoteError> {
         if !is_name(name) {
             return Err(NoteError::Name);
         }
@@ -138,7 +159,11 @@ impl Note {
         }
         let mut bytes = cosignature.seconds.to_be_bytes().to_vec();
         bytes.extend_from_slice(&cosignature.signature.0);
-        self.put(Line { name: name.to_owned(), key: key_id(name, COSIGNATURE, key), bytes });
+        self.put(Line {
+            name: name.to_owned(),
+            key: key_id(name, COSIGNATURE, key),
+            bytes,
+        });
         Ok(())
     }
 
@@ -155,7 +180,8 @@ impl Note {
     }
 
     fn put(&mut self, line: Line) {
-        self.lines.retain(|old| (&old.name, old.key) != (&line.name, line.key));
+        self.lines
+            .retain(|old| (&old.name, old.key) != (&line.name, line.key));
         self.lines.push(line);
     }
 
@@ -182,11 +208,19 @@ impl Note {
     /// [`NoteError::Unsigned`] or [`NoteError::BadSignature`].
     pub fn verify_cosignature(&self, name: &str, key: &PublicKey) -> Result<u64, NoteError> {
         let bytes = self.line(name, key_id(name, COSIGNATURE, key))?;
-        let (seconds, signature) = bytes.split_first_chunk::<8>().ok_or(NoteError::BadSignature)?;
+        let (seconds, signature) = bytes
+            .split_first_chunk::<8>()
+            .ok_or(NoteError::BadSignature)?;
         let seconds = u64::from_be_bytes(*seconds);
         let signature = Signature(signature.try_into().map_err(|_| NoteError::BadSignature)?);
-        let made = self.checkpoint.is_cosigned_by(key, &Cosignature { seconds, signature });
-        if made { Ok(seconds) } else { Err(NoteError::BadSignature) }
+        let made = self
+            .checkpoint
+            .is_cosigned_by(key, &Cosignature { seconds, signature });
+        if made {
+            Ok(seconds)
+        } else {
+            Err(NoteError::BadSignature)
+        }
     }
 
     /// How many signature lines there are, whoever made them.
@@ -195,8 +229,13 @@ impl Note {
     }
 
     fn line(&self, name: &str, key: [u8; 4]) -> Result<&[u8], NoteError> {
-        let found = self.lines.iter().find(|line| line.name == name && line.key == key);
-        found.map(|line| line.bytes.as_slice()).ok_or(NoteError::Unsigned)
+        let found = self
+            .lines
+            .iter()
+            .find(|line| line.name == name && line.key == key);
+        found
+            .map(|line| line.bytes.as_slice())
+            .ok_or(NoteError::Unsigned)
     }
 }
 
@@ -204,9 +243,14 @@ fn cosigned_text(checkpoint: &Checkpoint, seconds: u64) -> String {
     format!("cosignature/v1\ntime {seconds}\n{}", checkpoint.text())
 }
 
-/// The four bytes by which a line names its key; a hint for finding it, not an authentication of it.
+/// The four bytes by which a line names its key; a hint for finding it, not an authentication of
+/// it.
 fn key_id(name: &str, kind: u8, key: &PublicKey) -> [u8; 4] {
-    let hash = Sha256::new().chain_update(name).chain_update([b'\n', kind]).chain_update(key.0).finalize();
+    let hash = Sha256::new()
+        .chain_update(name)
+        .chain_update([b'\n', kind])
+        .chain_update(key.0)
+        .finalize();
     hash.first_chunk().copied().unwrap_or_default()
 }
 
@@ -233,12 +277,19 @@ impl FromStr for Note {
             let (name, bytes) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
             let bytes = from_base64(bytes)?;
             let (key, bytes) = bytes.split_first_chunk::<4>()?;
-            is_name(name).then(|| Line { name: name.to_owned(), key: *key, bytes: bytes.to_vec() })
+            is_name(name).then(|| Line {
+                name: name.to_owned(),
+                key: *key,
+                bytes: bytes.to_vec(),
+            })
         };
         let parse = || {
             let (body, signatures) = text.split_once("\n\n")?;
             let lines = signatures.strip_suffix('\n')?.split('\n');
-            let lines: Vec<_> = lines.take(MOST_SIGNATURES + 1).map(parse_line).collect::<Option<_>>()?;
+            let lines: Vec<_> = lines
+                .take(MOST_SIGNATURES + 1)
+                .map(parse_line)
+                .collect::<Option<_>>()?;
             let checkpoint = Checkpoint::parse(&format!("{body}\n"))?;
             (lines.len() <= MOST_SIGNATURES).then_some(Self { checkpoint, lines })
         };
@@ -251,7 +302,9 @@ impl Canonical for Note {
         self.to_string().write(out);
     }
     fn read(input: &mut Reader<'_>) -> Result<Self, Malformed> {
-        String::read(input)?.parse().map_err(|_| Malformed { what: "signed checkpoint" })
+        String::read(input)?.parse().map_err(|_| Malformed {
+            what: "signed checkpoint",
+        })
     }
 }
 
@@ -261,23 +314,32 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 fn base64(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
-        let bits = group.iter().zip([16, 8, 0]).fold(0_u32, |bits, (byte, at)| bits | u32::from(*byte) << at);
+        let bits = group
+            .iter()
+            .zip([16, 8, 0])
+            .fold(0_u32, |bits, (byte, at)| bits | u32::from(*byte) << at);
         for place in 0..4 {
             let digit = ALPHABET.get((bits >> (18 - 6 * place) & 63) as usize);
-            text.push(if place <= group.len() { digit.map_or('=', |c| char::from(*c)) } else { '=' });
+            text.push(if place <= group.len() {
+                digit.map_or('=', |c| char::from(*c))
+            } else {
+                '='
+            });
         }
     }
     text
 }
 
-/// Reads base64 strictly: padded, no spaces, unused bits zero, so that every text has one reading and back.
+/// Reads base64 strictly: padded, no spaces, unused bits zero, so that every text has one reading
+/// and back.
 fn from_base64(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
     for group in text.as_bytes().chunks(4) {
         let digits = group.iter().take_while(|c| **c != b'=').count();
         let mut bits = 0_u32;
         for c in group.iter().take(digits) {
-            bits = bits << 6 | u32::try_from(ALPHABET.iter().position(|letter| letter == c)?).ok()?;
+            bits =
+                bits << 6 | u32::try_from(ALPHABET.iter().position(|letter| letter == c)?).ok()?;
         }
         bits <<= 6 * (4 - u32::try_from(digits).ok()?);
         bytes.extend_from_slice(bits.to_be_bytes().get(1..digits.max(1))?);

@@ -1,12 +1,13 @@
-//! Ring words as bytes: every word takes exactly as many bits as the ring has, with no gaps between words.
+//! Ring words as bytes: every word takes exactly as many bits as the ring has, with no gaps between
+//! words.
 //!
 //! ```text
 //! bit i*B + k of the string = bit k of word i            (0 <= k < B)
 //! bit n of the string       = bit n mod 8 of byte n/8    (the low bit first, in words and in bytes)
 //! ```
-//! Bits of the last byte beyond the last word are zero, and bytes in which they are not are refused: one value, one byte
-//! string. In rings of 16, 24, 32 and 64 bits this is little-endian words side by side; in the ring of 20 bits two words
-//! share five bytes:
+//! Bits of the last byte beyond the last word are zero, and bytes in which they are not are
+//! refused: one value, one byte string. In rings of 16, 24, 32 and 64 bits this is little-endian
+//! words side by side; in the ring of 20 bits two words share five bytes:
 //!
 //! ```text
 //! byte    0         1         2                3         4
@@ -15,8 +16,9 @@
 
 use crate::layout::Ring;
 
-/// A machine word that holds ring elements and wraps. Words of rings below 32 bits live in `u32` and are reduced when they
-/// are packed: dropping high bits is a homomorphism, so it can wait until everything has been added.
+/// A machine word that holds ring elements and wraps. Words of rings below 32 bits live in `u32`
+/// and are reduced when they are packed: dropping high bits is a homomorphism, so it can wait until
+/// everything has been added.
 pub(crate) trait Word: Copy + Default + 'static {
     /// Bytes of one word in memory and in a mask stream.
     const BYTES: usize;
@@ -47,7 +49,8 @@ macro_rules! word {
             }
             #[inline]
             fn from_u64(wide: u64) -> Self {
-                // Reduction modulo 2^B is a ring homomorphism: dropping the high bits is the definition of the ring.
+                // Reduction modulo 2^B is a ring homomorphism: dropping the high bits is the
+                // definition of the ring.
                 wide as Self
             }
             #[inline]
@@ -69,7 +72,9 @@ pub(crate) fn pack<W: Word>(ring: Ring, words: &[W]) -> Vec<u8> {
             let pairs = words.len() / 2 * 2;
             let (even, odd) = words.split_at(pairs);
             let (whole, last) = bytes.split_at_mut(pairs / 2 * 5);
-            spread(even, whole, |[one, two]| low::<5>(one & MASK_20 | two << 20));
+            spread(even, whole, |[one, two]| {
+                low::<5>(one & MASK_20 | two << 20)
+            });
             spread(odd, last, |[word]| low::<3>(word & MASK_20));
         }
         Ring::Bits24 => spread(words, &mut bytes, |[word]| low::<3>(word)),
@@ -79,9 +84,14 @@ pub(crate) fn pack<W: Word>(ring: Ring, words: &[W]) -> Vec<u8> {
     bytes
 }
 
-/// Unpacks as many words as `words` has places and gives each with its place to `put`; false, with nothing promised about
-/// the places, where the bytes are not the packed form of so many words.
-pub(crate) fn unpack<W: Word>(ring: Ring, bytes: &[u8], words: &mut [W], put: impl Fn(&mut W, W)) -> bool {
+/// Unpacks as many words as `words` has places and gives each with its place to `put`; false, with
+/// nothing promised about the places, where the bytes are not the packed form of so many words.
+pub(crate) fn unpack<W: Word>(
+    ring: Ring,
+    bytes: &[u8],
+    words: &mut [W],
+    put: impl Fn(&mut W, W),
+) -> bool {
     if bytes.len() != ring.packed_bytes(words.len()) {
         return false;
     }
@@ -91,7 +101,9 @@ pub(crate) fn unpack<W: Word>(ring: Ring, bytes: &[u8], words: &mut [W], put: im
             let pairs = words.len() / 2 * 2;
             let (even, odd) = words.split_at_mut(pairs);
             let (whole, last) = bytes.split_at(pairs / 2 * 5);
-            gather(whole, even, &put, |bytes: [u8; 5]| [wide(bytes) & MASK_20, wide(bytes) >> 20]);
+            gather(whole, even, &put, |bytes: [u8; 5]| {
+                [wide(bytes) & MASK_20, wide(bytes) >> 20]
+            });
             gather(last, odd, &put, |bytes: [u8; 3]| [wide(bytes) & MASK_20]);
             return last.last().is_none_or(|byte| byte >> 4 == 0);
         }
@@ -104,14 +116,19 @@ pub(crate) fn unpack<W: Word>(ring: Ring, bytes: &[u8], words: &mut [W], put: im
 
 const MASK_20: u64 = (1 << 20) - 1;
 
-/// `I` words at a time become `O` bytes: whole groups of a fixed size, so that the compiler can do many at once.
+/// `I` words at a time become `O` bytes: whole groups of a fixed size, so that the compiler can do
+/// many at once.
 #[inline]
 fn spread<W: Word, const I: usize, const O: usize>(
     words: &[W],
     bytes: &mut [u8],
     group: impl Fn([u64; I]) -> [u8; O],
 ) {
-    let groups = bytes.as_chunks_mut::<O>().0.iter_mut().zip(words.as_chunks::<I>().0);
+    let groups = bytes
+        .as_chunks_mut::<O>()
+        .0
+        .iter_mut()
+        .zip(words.as_chunks::<I>().0);
     groups.for_each(|(bytes, words)| *bytes = group(words.map(Word::to_u64)));
 }
 
@@ -123,8 +140,16 @@ fn gather<W: Word, const I: usize, const O: usize>(
     put: impl Fn(&mut W, W),
     group: impl Fn([u8; I]) -> [u64; O],
 ) {
-    for (words, bytes) in words.as_chunks_mut::<O>().0.iter_mut().zip(bytes.as_chunks::<I>().0) {
-        words.iter_mut().zip(group(*bytes)).for_each(|(word, packed)| put(word, W::from_u64(packed)));
+    for (words, bytes) in words
+        .as_chunks_mut::<O>()
+        .0
+        .iter_mut()
+        .zip(bytes.as_chunks::<I>().0)
+    {
+        words
+            .iter_mut()
+            .zip(group(*bytes))
+            .for_each(|(word, packed)| put(word, W::from_u64(packed)));
     }
 }
 
@@ -147,7 +172,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const RINGS: [Ring; 5] = [Ring::Bits16, Ring::Bits20, Ring::Bits24, Ring::Bits32, Ring::Bits64];
+    const RINGS: [Ring; 5] = [
+        Ring::Bits16,
+        Ring::Bits20,
+        Ring::Bits24,
+        Ring::Bits32,
+        Ring::Bits64,
+    ];
 
     /// The definition at the top, bit by bit.
     fn by_definition(ring: Ring, words: &[u64]) -> Vec<u8> {
@@ -166,7 +197,10 @@ mod tests {
         if ring == Ring::Bits64 {
             return pack(ring, words);
         }
-        pack(ring, &words.iter().map(|word| *word as u32).collect::<Vec<_>>())
+        pack(
+            ring,
+            &words.iter().map(|word| *word as u32).collect::<Vec<_>>(),
+        )
     }
 
     fn unpack_words(ring: Ring, bytes: &[u8], count: usize) -> Option<Vec<u64>> {
@@ -215,17 +249,26 @@ mod tests {
 
     #[test]
     fn two_words_of_twenty_bits_share_five_bytes() {
-        assert_eq!(pack(Ring::Bits20, &[0x12345_u32, 0x6789a]), [0x45, 0x23, 0xa1, 0x89, 0x67]);
+        assert_eq!(
+            pack(Ring::Bits20, &[0x12345_u32, 0x6789a]),
+            [0x45, 0x23, 0xa1, 0x89, 0x67]
+        );
         assert_eq!(pack(Ring::Bits20, &[0xfff1_2345_u32]), [0x45, 0x23, 0x01]);
         assert_eq!(pack(Ring::Bits24, &[0xff12_3456_u32]), [0x56, 0x34, 0x12]);
     }
 
     #[test]
     fn padding_that_is_not_zero_is_refused() {
-        assert_eq!(unpack_words(Ring::Bits20, &[1, 2, 0x0f], 1), Some(vec![0xf0201]));
+        assert_eq!(
+            unpack_words(Ring::Bits20, &[1, 2, 0x0f], 1),
+            Some(vec![0xf0201])
+        );
         for bit in 4..8 {
             assert_eq!(unpack_words(Ring::Bits20, &[1, 2, 1 << bit], 1), None);
-            assert_eq!(unpack_words(Ring::Bits20, &[1, 2, 3, 4, 5, 6, 7, 1 << bit], 3), None);
+            assert_eq!(
+                unpack_words(Ring::Bits20, &[1, 2, 3, 4, 5, 6, 7, 1 << bit], 3),
+                None
+            );
         }
     }
 
@@ -245,7 +288,10 @@ mod tests {
     fn a_packed_length_never_overflows() {
         for ring in RINGS {
             for count in 0..100 {
-                assert_eq!(ring.packed_bytes(count), (count * ring.bits() as usize).div_ceil(8));
+                assert_eq!(
+                    ring.packed_bytes(count),
+                    (count * ring.bits() as usize).div_ceil(8)
+                );
             }
             assert!(ring.packed_bytes(usize::MAX) >= usize::MAX / 8);
         }

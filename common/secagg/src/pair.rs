@@ -1,5 +1,6 @@
-//! The secret that two nodes share: X25519 and ML-KEM-768 side by side, both derived from the one secret `r` that the
-//! protocol can recover when a node drops out; and the seeds and commitments made from it.
+//! The secret that two nodes share: X25519 and ML-KEM-768 side by side, both derived from the one
+//! secret `r` that the protocol can recover when a node drops out; and the seeds and commitments
+//! made from it.
 //!
 //! ```text
 //! r ── HKDF "x" ──► X25519 key          lower id: encapsulates with HKDF(r, "e"||peer), so r alone repeats it
@@ -48,15 +49,20 @@ canonical! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PairError {
     /// The ML-KEM key has the wrong length or coefficients outside the modulus.
-    #[error("the ML-KEM key of the peer is malformed; the node that advertised it must be left out")]
+    #[error(
+        "the ML-KEM key of the peer is malformed; the node that advertised it must be left out"
+    )]
     MalformedKey,
     /// The X25519 point is of small order, so the shared value would be zero.
-    #[error("the X25519 key of the peer is of small order; the node that advertised it must be left out")]
+    #[error(
+        "the X25519 key of the peer is of small order; the node that advertised it must be left out"
+    )]
     WeakKey,
     /// The ciphertext has the wrong length.
     #[error("the ML-KEM ciphertext of the peer has the wrong length")]
     MalformedCiphertext,
-    /// The lower of two ids encapsulates, the upper decapsulates; these ids are the other way round, or equal.
+    /// The lower of two ids encapsulates, the upper decapsulates; these ids are the other way
+    /// round, or equal.
     #[error("the two ids are in the wrong order for this side of the pair")]
     Order,
 }
@@ -68,8 +74,12 @@ impl PairPublic {
     /// [`PairError::MalformedKey`] or [`PairError::WeakKey`].
     pub fn check(&self) -> Result<(), PairError> {
         self.encapsulation_key()?;
-        // Clamped scalars are multiples of the cofactor: any of them sends a small-order point to zero.
-        if StaticSecret::from([1; 32]).diffie_hellman(&PublicKey::from(self.x25519)).was_contributory() {
+        // Clamped scalars are multiples of the cofactor: any of them sends a small-order point to
+        // zero.
+        if StaticSecret::from([1; 32])
+            .diffie_hellman(&PublicKey::from(self.x25519))
+            .was_contributory()
+        {
             Ok(())
         } else {
             Err(PairError::WeakKey)
@@ -77,7 +87,11 @@ impl PairPublic {
     }
 
     fn encapsulation_key(&self) -> Result<EncapsulationKey768, PairError> {
-        let bytes = self.mlkem.as_slice().try_into().map_err(|_| PairError::MalformedKey)?;
+        let bytes = self
+            .mlkem
+            .as_slice()
+            .try_into()
+            .map_err(|_| PairError::MalformedKey)?;
         EncapsulationKey768::new(bytes).map_err(|_| PairError::MalformedKey)
     }
 }
@@ -115,8 +129,8 @@ impl PairKeys {
         }
     }
 
-    /// The ciphertext that this node, the lower of the pair, sends to `peer`. The randomness comes from `r` and the
-    /// peer's id, so whoever recovers `r` recomputes the same bytes.
+    /// The ciphertext that this node, the lower of the pair, sends to `peer`. The randomness comes
+    /// from `r` and the peer's id, so whoever recovers `r` recomputes the same bytes.
     ///
     /// # Errors
     /// [`PairError::MalformedKey`].
@@ -131,7 +145,9 @@ impl PairKeys {
     ) -> Result<(Vec<u8>, Zeroizing<[u8; 32]>), PairError> {
         let randomness: Zeroizing<B32> =
             Zeroizing::new((*derive::<32>(self.root.expose(), &[], &[b"e", &peer.0])).into());
-        let (ciphertext, shared) = their.encapsulation_key()?.encapsulate_deterministic(&randomness);
+        let (ciphertext, shared) = their
+            .encapsulation_key()?
+            .encapsulate_deterministic(&randomness);
         Ok((ciphertext.to_vec(), Zeroizing::new(shared.into())))
     }
 
@@ -153,11 +169,13 @@ impl PairKeys {
         self.seed(&shared, their, (me, peer), &ciphertext, t2)
     }
 
-    /// The seed shared with `peer`, where this node has the upper id and the peer sent `ciphertext`.
+    /// The seed shared with `peer`, where this node has the upper id and the peer sent
+    /// `ciphertext`.
     ///
     /// # Errors
-    /// [`PairError`] when the peer's keys or ciphertext are unusable or the ids are not in order. A ciphertext of the
-    /// right length that was made for another key gives another seed and no error (FIPS 203, implicit rejection).
+    /// [`PairError`] when the peer's keys or ciphertext are unusable or the ids are not in order. A
+    /// ciphertext of the right length that was made for another key gives another seed and no error
+    /// (FIPS 203, implicit rejection).
     pub fn seed_as_upper(
         &self,
         me: NodeId,
@@ -169,7 +187,9 @@ impl PairKeys {
         if peer >= me {
             return Err(PairError::Order);
         }
-        let encoded = ciphertext.try_into().map_err(|_| PairError::MalformedCiphertext)?;
+        let encoded = ciphertext
+            .try_into()
+            .map_err(|_| PairError::MalformedCiphertext)?;
         let shared = Zeroizing::new(self.mlkem.decapsulate(encoded).into());
         self.seed(&shared, their, (peer, me), ciphertext, t2)
     }
@@ -187,7 +207,10 @@ impl PairKeys {
             return Err(PairError::WeakKey);
         }
         let mut material = Zeroizing::new([0; 64]);
-        for (to, from) in material.iter_mut().zip(mlkem.iter().chain(x25519.as_bytes())) {
+        for (to, from) in material
+            .iter_mut()
+            .zip(mlkem.iter().chain(x25519.as_bytes()))
+        {
             *to = *from;
         }
         let ciphertext = ciphertext_digest(ciphertext);
@@ -196,8 +219,8 @@ impl PairKeys {
     }
 }
 
-/// The digest of a ciphertext as it stands in seeds and in sealed shares; that of no bytes where the upper node, which
-/// sends none, is the dealer.
+/// The digest of a ciphertext as it stands in seeds and in sealed shares; that of no bytes where
+/// the upper node, which sends none, is the dealer.
 pub fn ciphertext_digest(ciphertext: &[u8]) -> Digest {
     Digest::of("mask-ct", &[ciphertext])
 }
@@ -216,9 +239,16 @@ pub fn commit(kind: Kind, plan: &Digest, node: NodeId, secret: &Secret) -> Diges
     Digest::of(tag, &[&plan.0, &node.0, secret.expose()])
 }
 
-/// The commitment to the share that `dealer` gives to `holder` at abscissa `x`, one per kind, so that a single revealed
-/// share can be checked and its dealer or revealer be named.
-pub fn commit_share(kind: Kind, t1: &Digest, dealer: NodeId, holder: NodeId, x: u8, share: &Share) -> Digest {
+/// The commitment to the share that `dealer` gives to `holder` at abscissa `x`, one per kind, so
+/// that a single revealed share can be checked and its dealer or revealer be named.
+pub fn commit_share(
+    kind: Kind,
+    t1: &Digest,
+    dealer: NodeId,
+    holder: NodeId,
+    x: u8,
+    share: &Share,
+) -> Digest {
     let tag = match kind {
         Kind::Pair => "share-r",
         Kind::Own => "share-b",

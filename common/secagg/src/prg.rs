@@ -1,11 +1,12 @@
-//! The mask generator: AES-256 in counter mode keyed by a [`Seed`], one counter range per chunk, read as little-endian
-//! ring words.
+//! The mask generator: AES-256 in counter mode keyed by a [`Seed`], one counter range per chunk,
+//! read as little-endian ring words.
 //!
 //! ```text
 //! stream(seed, chunk) = AES-256-CTR(key = seed, counter block = be64(chunk) || be64(0))
 //! ```
-//! Rings below 32 bits read 32 bits a word too and drop the high ones when everything is added and the words are packed.
-//! The block counter has 64 bits to itself, so two chunks never share a block of keystream.
+//! Rings below 32 bits read 32 bits a word too and drop the high ones when everything is added and
+//! the words are packed. The block counter has 64 bits to itself, so two chunks never share a block
+//! of keystream.
 
 use crate::pack::Word;
 use crate::secret::Seed;
@@ -16,7 +17,8 @@ use zeroize::Zeroizing;
 /// The number a plan names this generator by.
 pub const PRG_ID: u8 = 1;
 
-/// Keystream made at a time: small enough for the first-level cache, large enough to keep the AES units busy.
+/// Keystream made at a time: small enough for the first-level cache, large enough to keep the AES
+/// units busy.
 const BATCH: usize = 8 * 1024;
 
 /// Bytes of an AES block.
@@ -32,7 +34,8 @@ pub enum Sign {
 }
 
 impl Sign {
-    /// The sign with which `me` applies the mask shared with `peer`: the lower id adds what the upper subtracts.
+    /// The sign with which `me` applies the mask shared with `peer`: the lower id adds what the
+    /// upper subtracts.
     pub fn of(me: crate::id::NodeId, peer: crate::id::NodeId) -> Self {
         if me < peer { Self::Plus } else { Self::Minus }
     }
@@ -57,8 +60,9 @@ pub fn keystream(seed: &Seed, chunk: u64, out: &mut [u8]) {
     }
 }
 
-/// The keystream of one chunk, a batch at a time. The counters of a whole batch are written first and encrypted in place:
-/// a general counter mode makes them one by one, which takes longer than the encryption.
+/// The keystream of one chunk, a batch at a time. The counters of a whole batch are written first
+/// and encrypted in place: a general counter mode makes them one by one, which takes longer than
+/// the encryption.
 struct Stream {
     cipher: Aes256,
     chunk: u128,
@@ -68,10 +72,15 @@ struct Stream {
 
 impl Stream {
     fn new(seed: &Seed, chunk: u64) -> Self {
-        Self { cipher: Aes256::new(seed.expose().into()), chunk: u128::from(chunk) << 64, next: 0 }
+        Self {
+            cipher: Aes256::new(seed.expose().into()),
+            chunk: u128::from(chunk) << 64,
+            next: 0,
+        }
     }
 
-    /// At least the next `bytes` of the stream, in whole blocks: only the last batch of a stream is cut short.
+    /// At least the next `bytes` of the stream, in whole blocks: only the last batch of a stream is
+    /// cut short.
     fn next<'a>(&mut self, batch: &'a mut [u8; BATCH], bytes: usize) -> &'a [u8] {
         let (all, _) = batch.as_chunks_mut::<BLOCK>();
         let count = bytes.div_ceil(BLOCK).min(all.len());
@@ -80,7 +89,8 @@ impl Stream {
             *block = (self.chunk | u128::from(number)).to_be_bytes();
         }
         self.next += count as u64;
-        self.cipher.encrypt_blocks(Array::cast_slice_from_core_mut(blocks));
+        self.cipher
+            .encrypt_blocks(Array::cast_slice_from_core_mut(blocks));
         blocks.as_flattened()
     }
 }
@@ -90,10 +100,19 @@ pub(crate) fn apply<W: Word>(seed: &Seed, sign: Sign, chunk: u64, words: &mut [W
     let mut stream = Stream::new(seed, chunk);
     let mut batch = Zeroizing::new([0_u8; BATCH]);
     for part in words.chunks_mut(BATCH / W::BYTES) {
-        let masks = stream.next(&mut batch, part.len() * W::BYTES).chunks_exact(W::BYTES).map(W::from_le);
+        let masks = stream
+            .next(&mut batch, part.len() * W::BYTES)
+            .chunks_exact(W::BYTES)
+            .map(W::from_le);
         match sign {
-            Sign::Plus => part.iter_mut().zip(masks).for_each(|(word, mask)| *word = word.add(mask)),
-            Sign::Minus => part.iter_mut().zip(masks).for_each(|(word, mask)| *word = word.sub(mask)),
+            Sign::Plus => part
+                .iter_mut()
+                .zip(masks)
+                .for_each(|(word, mask)| *word = word.add(mask)),
+            Sign::Minus => part
+                .iter_mut()
+                .zip(masks)
+                .for_each(|(word, mask)| *word = word.sub(mask)),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! From numbers to ring words and back, block by block: fixed point, limbs and stochastic rounding, the headroom rule
-//! that keeps sums from wrapping, and the bounds a decoded sum must keep.
+//! From numbers to ring words and back, block by block: fixed point, limbs and stochastic rounding,
+//! the headroom rule that keeps sums from wrapping, and the bounds a decoded sum must keep.
 //!
 //! | scale | one site's word | one site's bound Q |
 //! |---|---|---|
@@ -7,10 +7,11 @@
 //! | limbs | x * 2^40 as an i128 in four 32-bit limbs, low first, top signed | 2^32 a limb |
 //! | weighted | floor(x * w/w_max * 2^f + U[0,1)) | ceil(bound * 2^f) |
 //!
-//! Headroom, for every block and for the weight: `sites * Q <= 2^(B-2)`. Half of the signed range stays free as a guard.
-//! Rounding adds no unit to Q: a value at the bound is rounded to `ceil(bound * 2^f)` at most, and the product with
-//! `w/w_max <= 1` never exceeds the value, in `f64` too, because rounding to nearest keeps order.
-//! All of it is integer arithmetic on the exact value of each `f64`, so decoding gives the same bits everywhere.
+//! Headroom, for every block and for the weight: `sites * Q <= 2^(B-2)`. Half of the signed range
+//! stays free as a guard. Rounding adds no unit to Q: a value at the bound is rounded to
+//! `ceil(bound * 2^f)` at most, and the product with `w/w_max <= 1` never exceeds the value, in
+//! `f64` too, because rounding to nearest keeps order. All of it is integer arithmetic on the exact
+//! value of each `f64`, so decoding gives the same bits everywhere.
 
 use crate::layout::{Block, Layout, Ring, Scale};
 use rand_core::Rng as _;
@@ -32,7 +33,9 @@ pub enum RangeViolation {
     #[error("the sum of the weights is impossible for the number of sites; the round is void")]
     Weight,
     /// A coordinate cannot come from sites that kept their bounds.
-    #[error("a coordinate of block `{block}` is beyond what the sites' bounds allow; the round is void")]
+    #[error(
+        "a coordinate of block `{block}` is beyond what the sites' bounds allow; the round is void"
+    )]
     Block {
         /// Index of the block in the layout.
         block: usize,
@@ -61,7 +64,9 @@ pub enum InputRefusal {
         block: usize,
     },
     /// A value exceeds the bound of its block.
-    #[error("a value in block `{block}` of the answer exceeds the bound the study sets; nothing was sent")]
+    #[error(
+        "a value in block `{block}` of the answer exceeds the bound the study sets; nothing was sent"
+    )]
     OutOfRange {
         /// Index of the block in the layout.
         block: usize,
@@ -96,10 +101,15 @@ fn parts(x: f64) -> (u64, i32) {
     let (field, fraction) = (bits >> 52 & 0x7ff, bits & ((1 << 52) - 1));
     // The masks leave 11 bits: the conversion cannot fail.
     let field = i32::try_from(field).unwrap_or(0);
-    if field == 0 { (fraction, -1074) } else { (fraction | 1 << 52, field - 1075) }
+    if field == 0 {
+        (fraction, -1074)
+    } else {
+        (fraction | 1 << 52, field - 1075)
+    }
 }
 
-/// `x * 2^bits` rounded half to even, exactly; nothing where x is not finite or the result needs more than 126 bits.
+/// `x * 2^bits` rounded half to even, exactly; nothing where x is not finite or the result needs
+/// more than 126 bits.
 pub(crate) fn fixed(x: f64, bits: u8) -> Option<i128> {
     if !x.is_finite() {
         return None;
@@ -113,16 +123,24 @@ pub(crate) fn fixed(x: f64, bits: u8) -> Option<i128> {
         Err(_) if shift <= -54 => 0,
         Err(_) => {
             let right = shift.unsigned_abs();
-            let (whole, rest, half) =
-                (mantissa >> right, mantissa & ((1 << right) - 1), 1_u128 << (right - 1));
+            let (whole, rest, half) = (
+                mantissa >> right,
+                mantissa & ((1 << right) - 1),
+                1_u128 << (right - 1),
+            );
             whole + u128::from(rest > half || rest == half && whole & 1 == 1)
         }
     };
     let magnitude = i128::try_from(magnitude).ok()?;
-    Some(if x.is_sign_negative() { -magnitude } else { magnitude })
+    Some(if x.is_sign_negative() {
+        -magnitude
+    } else {
+        magnitude
+    })
 }
 
-/// `ceil(bound * 2^bits * numerator / denominator)`, exactly; nothing where it does not fit or the bound is not one.
+/// `ceil(bound * 2^bits * numerator / denominator)`, exactly; nothing where it does not fit or the
+/// bound is not one.
 fn scaled_ceil(bound: f64, bits: u8, numerator: u64, denominator: u32) -> Option<u128> {
     if !bound.is_finite() || bound < 0.0 || denominator == 0 {
         return None;
@@ -134,7 +152,9 @@ fn scaled_ceil(bound: f64, bits: u8, numerator: u64, denominator: u32) -> Option
     let denominator = u128::from(denominator);
     match u32::try_from(shift) {
         _ if product == 0 => Some(0),
-        Ok(left) if left <= product.leading_zeros() => Some((product << left).div_ceil(denominator)),
+        Ok(left) if left <= product.leading_zeros() => {
+            Some((product << left).div_ceil(denominator))
+        }
         Ok(_) => None,
         // Rounding up twice in a row is rounding up once by the product of the divisors.
         Err(_) => {
@@ -161,32 +181,41 @@ pub(crate) fn ceiling(ring: Ring) -> u128 {
 }
 
 impl Layout {
-    /// Checks with integers that no sum over `sites` sites can wrap around, whatever they answer within their bounds.
-    /// Both sides check it before anything is masked.
+    /// Checks with integers that no sum over `sites` sites can wrap around, whatever they answer
+    /// within their bounds. Both sides check it before anything is masked.
     ///
     /// # Errors
     /// [`InputRefusal::Headroom`] or [`InputRefusal::LimbsRing`].
     pub fn headroom(&self, sites: u32) -> Result<(), InputRefusal> {
         let fits = |bound: u128| {
-            bound.checked_mul(u128::from(sites)).is_some_and(|total| total <= ceiling(self.ring))
+            bound
+                .checked_mul(u128::from(sites))
+                .is_some_and(|total| total <= ceiling(self.ring))
         };
         for (index, block) in self.blocks.iter().enumerate() {
             if block.scale == Scale::Limbs && self.ring != Ring::Bits64 {
                 return Err(InputRefusal::LimbsRing { block: index });
             }
             if !site_bound(block).is_some_and(fits) {
-                return Err(InputRefusal::Headroom { sites, block: index });
+                return Err(InputRefusal::Headroom {
+                    sites,
+                    block: index,
+                });
             }
         }
         if fits(u128::from(self.weight_max)) {
             Ok(())
         } else {
-            Err(InputRefusal::Headroom { sites, block: self.blocks.len() })
+            Err(InputRefusal::Headroom {
+                sites,
+                block: self.blocks.len(),
+            })
         }
     }
 }
 
-/// Writes one block's words. Values are as many as the block has elements; `push` gets each word in two's complement.
+/// Writes one block's words. Values are as many as the block has elements; `push` gets each word in
+/// two's complement.
 pub(crate) fn encode_block(
     index: usize,
     block: &Block,
@@ -211,7 +240,9 @@ pub(crate) fn encode_block(
                 if x.abs() >= power_of_two(LIMB_RANGE) {
                     return Err(out_of_range);
                 }
-                limbs(fixed(x, LIMB_FRACTION).ok_or(out_of_range)?).into_iter().for_each(&mut push);
+                limbs(fixed(x, LIMB_FRACTION).ok_or(out_of_range)?)
+                    .into_iter()
+                    .for_each(&mut push);
             }
         }
     }
@@ -236,7 +267,12 @@ fn stochastic(y: f64, bits: u8, dice: &mut rand_chacha::ChaCha20Rng) -> i64 {
 /// Four limbs, low first; the top one keeps the sign.
 fn limbs(value: i128) -> [u64; 4] {
     let low = |shift: u32| (value.cast_unsigned() >> shift & LIMB_MASK) as u64;
-    [low(0), low(LIMB_BITS), low(2 * LIMB_BITS), ring_word(value >> (3 * LIMB_BITS))]
+    [
+        low(0),
+        low(LIMB_BITS),
+        low(2 * LIMB_BITS),
+        ring_word(value >> (3 * LIMB_BITS)),
+    ]
 }
 
 /// 2^exponent for a normal exponent.
@@ -255,21 +291,23 @@ pub(crate) struct Context {
     pub(crate) weight_max: u32,
 }
 
-/// Reads one block of the sum. Words are centred integers, four an element in limbs; the bounds of each coordinate are
-/// checked, and nothing comes back where one is broken.
+/// Reads one block of the sum. Words are centred integers, four an element in limbs; the bounds of
+/// each coordinate are checked, and nothing comes back where one is broken.
 pub(crate) fn decode_block(block: &Block, words: &[i64], context: &Context) -> Option<Vec<f64>> {
     let sites = u128::from(context.sites);
     match block.scale {
         Scale::Fixed(bits) => {
             let limit = site_bound(block)?.checked_mul(sites)?;
             let unit = power_of_two(-i32::from(bits));
-            let value =
-                |word: &i64| (u128::from(word.unsigned_abs()) <= limit).then_some(*word as f64 * unit);
+            let value = |word: &i64| {
+                (u128::from(word.unsigned_abs()) <= limit).then_some(*word as f64 * unit)
+            };
             words.iter().map(value).collect()
         }
         Scale::Weighted(bits) => {
             let weighted = scaled_ceil(block.bound, bits, context.weight, context.weight_max)?;
-            // One unit of rounding a site, and in the 64-bit ring what a product of two f64 may be off by.
+            // One unit of rounding a site, and in the 64-bit ring what a product of two f64 may be
+            // off by.
             let slack = sites + (site_bound(block)?.checked_mul(sites)? >> 51);
             let limit = weighted.checked_add(slack)?;
             let unit = power_of_two(-i32::from(bits));
@@ -282,17 +320,23 @@ pub(crate) fn decode_block(block: &Block, words: &[i64], context: &Context) -> O
         Scale::Limbs => {
             let unit = power_of_two(-i32::from(LIMB_FRACTION));
             let sites = i64::from(context.sites);
-            words.chunks(4).map(|limbs| Some(join(limbs.try_into().ok()?, sites)? * unit)).collect()
+            words
+                .chunks(4)
+                .map(|limbs| Some(join(limbs.try_into().ok()?, sites)? * unit))
+                .collect()
         }
     }
 }
 
-/// The nearest f64 to the sum of limbs `l0 + l1*2^32 + l2*2^64 + l3*2^96`, where each is itself a sum over sites.
+/// The nearest f64 to the sum of limbs `l0 + l1*2^32 + l2*2^64 + l3*2^96`, where each is itself a
+/// sum over sites.
 fn join(limbs: [i64; 4], sites: i64) -> Option<f64> {
     let [l0, l1, l2, l3] = limbs;
     let low_limit = sites.checked_mul(i64::from(u32::MAX))?;
     let top_limit = sites.checked_mul(1 << (LIMB_RANGE + i32::from(LIMB_FRACTION) - 96))?;
-    if [l0, l1, l2].iter().any(|limb| !(0..=low_limit).contains(limb))
+    if [l0, l1, l2]
+        .iter()
+        .any(|limb| !(0..=low_limit).contains(limb))
         || l3.unsigned_abs() > top_limit.unsigned_abs()
     {
         return None;
@@ -309,8 +353,9 @@ fn join(limbs: [i64; 4], sites: i64) -> Option<f64> {
         (true, 0) => (top.unsigned_abs(), 0),
         (true, _) => (top.unsigned_abs() - 1, (1 << 96) - low),
     };
-    // `top` has at most 63 bits. Where the whole does not fit 128 bits, the lowest 32 become one sticky bit: far below
-    // the 53 that survive, it decides ties and nothing else. The conversions round to nearest, ties to even.
+    // `top` has at most 63 bits. Where the whole does not fit 128 bits, the lowest 32 become one
+    // sticky bit: far below the 53 that survive, it decides ties and nothing else. The conversions
+    // round to nearest, ties to even.
     let magnitude = if top >> 32 == 0 {
         (top << 96 | low) as f64
     } else {
@@ -319,8 +364,9 @@ fn join(limbs: [i64; 4], sites: i64) -> Option<f64> {
     Some(if negative { -magnitude } else { magnitude })
 }
 
-/// The largest number of fractional bits, at most `most`, with `sites * bound * 2^bits <= 2^(B-2)`; nothing where that is
-/// below `least`. `bound` is a public integer that no site's element exceeds, for instance the pooled rows.
+/// The largest number of fractional bits, at most `most`, with `sites * bound * 2^bits <= 2^(B-2)`;
+/// nothing where that is below `least`. `bound` is a public integer that no site's element exceeds,
+/// for instance the pooled rows.
 pub fn fixed_bits(ring: Ring, sites: u32, bound: u64, most: u8, least: u8) -> Option<u8> {
     let total = u128::from(sites) * u128::from(bound);
     (least..=most).rev().find(|bits| {

@@ -1,10 +1,10 @@
-//! Thirty-two secret bytes: a node's fresh secrets ([`Secret`]), keys of the mask generator ([`Seed`]), and the key
-//! derivation between them.
+//! Thirty-two secret bytes: a node's fresh secrets ([`Secret`]), keys of the mask generator
+//! ([`Seed`]), and the key derivation between them.
 //!
-//! Both are wiped when dropped, compare in constant time and can be neither printed, copied nor encoded; the bytes come
-//! out only where a caller writes `expose`, so a review can list every such place. They lie on the heap, one place for
-//! each, so that moving one moves a pointer and leaves no copy behind. What computing with them leaves on the stack goes
-//! with [`scrubbed`].
+//! Both are wiped when dropped, compare in constant time and can be neither printed, copied nor
+//! encoded; the bytes come out only where a caller writes `expose`, so a review can list every such
+//! place. They lie on the heap, one place for each, so that moving one moves a pointer and leaves
+//! no copy behind. What computing with them leaves on the stack goes with [`scrubbed`].
 
 use hkdf::Hkdf;
 use rand_core::CryptoRng;
@@ -13,12 +13,14 @@ use std::ops::{Deref, DerefMut};
 use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize, ZeroizeOnDrop, zeroize_stack};
 
-/// Stack that is overwritten after a computation with secrets: several times what the deepest of them, key generation and
-/// decapsulation of ML-KEM under HPKE, takes in an unoptimised build, and an eighth of a thread's stack.
+/// Stack that is overwritten after a computation with secrets: several times what the deepest of
+/// them, key generation and decapsulation of ML-KEM under HPKE, takes in an unoptimised build, and
+/// an eighth of a thread's stack.
 const STACK: usize = 256 * 1024;
 
-/// Does something with secrets and then overwrites the stack it has used: arrays that were moved, states of ciphers and
-/// hashes, spilled registers. Nothing secret may be in the result itself but on the heap.
+/// Does something with secrets and then overwrites the stack it has used: arrays that were moved,
+/// states of ciphers and hashes, spilled registers. Nothing secret may be in the result itself but
+/// on the heap.
 #[inline(never)]
 pub fn scrubbed<T>(work: impl FnOnce() -> T) -> T {
     let done = apart(work);
@@ -26,7 +28,8 @@ pub fn scrubbed<T>(work: impl FnOnce() -> T) -> T {
     done
 }
 
-/// A frame of its own: what is inlined into the caller would lie above the part that is overwritten.
+/// A frame of its own: what is inlined into the caller would lie above the part that is
+/// overwritten.
 #[inline(never)]
 fn apart<T>(work: impl FnOnce() -> T) -> T {
     work()
@@ -70,8 +73,8 @@ macro_rules! secret_bytes {
         pub struct $name(Boxed<32>);
 
         impl $name {
-            /// Takes over bytes that are at hand. The caller's own copy is the caller's to wipe: where the bytes are
-            /// secret in earnest, [`Self::copied`] makes no other.
+            /// Takes over bytes that are at hand. The caller's own copy is the caller's to wipe:
+            /// where the bytes are secret in earnest, [`Self::copied`] makes no other.
             pub fn new(mut bytes: [u8; 32]) -> Self {
                 let taken = Self::copied(&bytes);
                 bytes.zeroize();
@@ -128,7 +131,8 @@ macro_rules! secret_bytes {
 }
 
 secret_bytes! {
-    /// A fresh secret of a node, with one use only: pair keys `r`, own mask `b`, rounding `z`, sealing `w`.
+    /// A fresh secret of a node, with one use only: pair keys `r`, own mask `b`, rounding `z`,
+    /// sealing `w`.
     ///
     /// ```compile_fail
     /// fn show(secret: motet_secagg::secret::Secret) { println!("{secret:?}"); }
@@ -144,8 +148,8 @@ secret_bytes! {
 }
 
 secret_bytes! {
-    /// The key of one mask stream. Only the derivations in [`crate::pair`] make one in earnest, so that no stream is
-    /// ever keyed with fewer than 256 bits of a hash.
+    /// The key of one mask stream. Only the derivations in [`crate::pair`] make one in earnest, so
+    /// that no stream is ever keyed with fewer than 256 bits of a hash.
     ///
     /// ```compile_fail
     /// fn show(seed: motet_secagg::secret::Seed) { println!("{seed:?}"); }
@@ -177,8 +181,8 @@ impl Secret {
     }
 }
 
-/// HKDF-SHA256 (RFC 5869) of `material` under `salt`; the parts of `info` are concatenated, so every caller gives at
-/// most its last part a variable length.
+/// HKDF-SHA256 (RFC 5869) of `material` under `salt`; the parts of `info` are concatenated, so
+/// every caller gives at most its last part a variable length.
 pub(crate) fn derive<const N: usize>(material: &[u8], salt: &[u8], info: &[&[u8]]) -> Boxed<N> {
     const { assert!(N <= 255 * 32, "HKDF-SHA256 gives at most 8,160 bytes") };
     let mut out = Boxed::zeroed();
@@ -204,12 +208,18 @@ mod tests {
         let out = derive::<42>(
             &[0x0b; 22],
             &salt,
-            &[&[0xf0, 0xf1, 0xf2, 0xf3], &[0xf4, 0xf5], &[0xf6, 0xf7, 0xf8, 0xf9]],
+            &[
+                &[0xf0, 0xf1, 0xf2, 0xf3],
+                &[0xf4, 0xf5],
+                &[0xf6, 0xf7, 0xf8, 0xf9],
+            ],
         );
-        let expected = "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865";
+        let expected =
+            "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865";
         assert_eq!(to_hex(out.as_slice()), expected);
         let out = derive::<42>(&[0x0b; 22], &[], &[]);
-        let expected = "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8";
+        let expected =
+            "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8";
         assert_eq!(to_hex(out.as_slice()), expected);
     }
 

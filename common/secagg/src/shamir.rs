@@ -1,8 +1,10 @@
-//! Shamir's secret sharing (1979) of 32 bytes, byte by byte over GF(2^8) with the polynomial of AES.
+//! Shamir's secret sharing (1979) of 32 bytes, byte by byte over GF(2^8) with the polynomial of
+//! AES.
 //!
-//! Branch-free and table-free, so that neither time nor cache lines depend on a secret. Any `t` shares give the secret
-//! back, fewer give nothing. A wrong share gives a wrong secret and no error here: shares are held against their
-//! commitments ([`crate::pair::commit_share`]) before they are combined.
+//! Branch-free and table-free, so that neither time nor cache lines depend on a secret. Any `t`
+//! shares give the secret back, fewer give nothing. A wrong share gives a wrong secret and no error
+//! here: shares are held against their commitments ([`crate::pair::commit_share`]) before they are
+//! combined.
 
 use crate::encode::{Canonical, Malformed, Reader};
 use crate::secret::{Boxed, Secret};
@@ -11,8 +13,8 @@ use std::fmt;
 use subtle::ConstantTimeEq as _;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-/// One holder's share. Its abscissa `x` is the holder's rank and never travels with it. It prints as `Share(..)`, lies in one
-/// place of the heap, like a [`Secret`], and is wiped when dropped.
+/// One holder's share. Its abscissa `x` is the holder's rank and never travels with it. It prints
+/// as `Share(..)`, lies in one place of the heap, like a [`Secret`], and is wiped when dropped.
 pub struct Share(Boxed<32>);
 
 impl Share {
@@ -40,7 +42,8 @@ impl ZeroizeOnDrop for Share {}
 /// Why a secret could not be split or put together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ShamirError {
-    /// A threshold of one would give everybody the secret; one above the holders would give it to nobody.
+    /// A threshold of one would give everybody the secret; one above the holders would give it to
+    /// nobody.
     #[error("a threshold of `{threshold}` does not fit `{holders}` holders")]
     Threshold {
         /// Shares needed.
@@ -79,16 +82,22 @@ pub fn split(
     dice: &mut impl CryptoRng,
 ) -> Result<Vec<Share>, ShamirError> {
     if t < 2 || t > n {
-        return Err(ShamirError::Threshold { threshold: t, holders: n });
+        return Err(ShamirError::Threshold {
+            threshold: t,
+            holders: n,
+        });
     }
     let last = u8::try_from(n).map_err(|_| ShamirError::Holders { holders: n })?;
-    // One polynomial of degree t - 1 per byte: the secret is its constant term, the rest is drawn uniformly, zero
-    // included. Coefficients stand from the highest degree down, as Horner's rule wants them.
+    // One polynomial of degree t - 1 per byte: the secret is its constant term, the rest is drawn
+    // uniformly, zero included. Coefficients stand from the highest degree down, as Horner's rule
+    // wants them.
     let mut coefficients = Zeroizing::new(vec![[0_u8; 32]; t - 1]);
     for coefficient in coefficients.iter_mut() {
         dice.fill_bytes(coefficient);
     }
-    Ok((1..=last).map(|x| evaluate(&coefficients, secret.expose(), x)).collect())
+    Ok((1..=last)
+        .map(|x| evaluate(&coefficients, secret.expose(), x))
+        .collect())
 }
 
 fn evaluate(coefficients: &[[u8; 32]], constant: &[u8; 32], x: u8) -> Share {
@@ -101,8 +110,8 @@ fn evaluate(coefficients: &[[u8; 32]], constant: &[u8; 32], x: u8) -> Share {
     Share(value)
 }
 
-/// Puts the secret together from all the given shares (Lagrange interpolation at 0). The caller gives at least as many
-/// as the threshold; with fewer the result is unrelated to the secret.
+/// Puts the secret together from all the given shares (Lagrange interpolation at 0). The caller
+/// gives at least as many as the threshold; with fewer the result is unrelated to the secret.
 ///
 /// # Errors
 /// [`ShamirError`] for no shares, a share at place 0 or two at the same place.
@@ -172,7 +181,10 @@ impl Canonical for Share {
         out.extend_from_slice(self.expose());
     }
     fn read(input: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let bytes = input.take(32, "share")?.try_into().map_err(|_| Malformed { what: "share" })?;
+        let bytes = input
+            .take(32, "share")?
+            .try_into()
+            .map_err(|_| Malformed { what: "share" })?;
         Ok(Self::copied(bytes))
     }
 }
@@ -181,7 +193,8 @@ impl Canonical for Share {
 mod tests {
     use super::*;
 
-    /// The product by definition: multiply the polynomials over GF(2), then divide by the modulus with remainder.
+    /// The product by definition: multiply the polynomials over GF(2), then divide by the modulus
+    /// with remainder.
     fn by_definition(a: u8, b: u8) -> u8 {
         let mut product = 0_u32;
         for i in 0..8 {
@@ -209,7 +222,8 @@ mod tests {
         assert_eq!(multiply(0x57, 0x83), 0xc1);
     }
 
-    /// With every polynomial equally likely, what t - 1 holders see is uniform and the same for every secret.
+    /// With every polynomial equally likely, what t - 1 holders see is uniform and the same for
+    /// every secret.
     #[test]
     fn fewer_than_t_shares_say_nothing() {
         for secret in [0_u8, 1, 0x53, 255] {

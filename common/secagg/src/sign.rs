@@ -1,7 +1,8 @@
 //! Ed25519 signatures (RFC 8032) over tagged digests, and the public keys that rosters list.
 //!
-//! What is signed is always the 32 bytes of `Digest::of(tag, message)`, so a signature made for one purpose never
-//! passes for another; checkpoints ([`crate::note`]) sign their own text, as their public format prescribes.
+//! What is signed is always the 32 bytes of `Digest::of(tag, message)`, so a signature made for one
+//! purpose never passes for another; checkpoints ([`crate::note`]) sign their own text, as their
+//! public format prescribes.
 
 use crate::digest::{Digest, from_hex, to_hex};
 use crate::encode::{Canonical, Malformed, Reader};
@@ -20,8 +21,8 @@ use zeroize::Zeroizing;
 /// ```
 pub struct SecretKey(SigningKey);
 
-/// A public signing key: 32 bytes as in RFC 8032. Any bytes can be held; [`PublicKey::is_sound`] tells whether they are
-/// a key that a roster may list.
+/// A public signing key: 32 bytes as in RFC 8032. Any bytes can be held; [`PublicKey::is_sound`]
+/// tells whether they are a key that a roster may list.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PublicKey(pub [u8; 32]);
 
@@ -56,34 +57,48 @@ impl SecretKey {
         self.sign_text(&Digest::of(tag, &[message]).0)
     }
 
-    /// Signs bytes as they stand: for formats with their own domain line, which are all longer than a digest.
+    /// Signs bytes as they stand: for formats with their own domain line, which are all longer than
+    /// a digest.
     pub(crate) fn sign_text(&self, text: &[u8]) -> Signature {
         Signature(self.0.sign(text).to_bytes())
     }
 }
 
 impl PublicKey {
-    /// Checks a signature strictly: small-order keys and points and non-canonical scalars are refused.
+    /// Checks a signature strictly: small-order keys and points and non-canonical scalars are
+    /// refused.
     ///
     /// # Errors
     /// [`BadSignature`] for anything but a valid signature.
-    pub fn verify(&self, tag: &str, message: &[u8], signature: &Signature) -> Result<(), BadSignature> {
+    pub fn verify(
+        &self,
+        tag: &str,
+        message: &[u8],
+        signature: &Signature,
+    ) -> Result<(), BadSignature> {
         self.verify_text(&Digest::of(tag, &[message]).0, signature)
     }
 
     /// The counterpart of [`SecretKey::sign_text`].
-    pub(crate) fn verify_text(&self, text: &[u8], signature: &Signature) -> Result<(), BadSignature> {
+    pub(crate) fn verify_text(
+        &self,
+        text: &[u8],
+        signature: &Signature,
+    ) -> Result<(), BadSignature> {
         let key = VerifyingKey::from_bytes(&self.0).map_err(|_| BadSignature)?;
-        key.verify_strict(text, &ed25519_dalek::Signature::from_bytes(&signature.0)).map_err(|_| BadSignature)
+        key.verify_strict(text, &ed25519_dalek::Signature::from_bytes(&signature.0))
+            .map_err(|_| BadSignature)
     }
 
-    /// Whether the bytes are the one encoding of a point of the curve that is not of small order; a roster lists no other.
+    /// Whether the bytes are the one encoding of a point of the curve that is not of small order; a
+    /// roster lists no other.
     pub fn is_sound(&self) -> bool {
         self.is_canonical() && VerifyingKey::from_bytes(&self.0).is_ok_and(|key| !key.is_weak())
     }
 
-    /// Whether the y coordinate is below p = 2^255 - 19. A few points have a second encoding at or above it, under which
-    /// one key would have two fingerprints. (The other double encodings are those of x = 0, which is of small order.)
+    /// Whether the y coordinate is below p = 2^255 - 19. A few points have a second encoding at or
+    /// above it, under which one key would have two fingerprints. (The other double encodings are
+    /// those of x = 0, which is of small order.)
     fn is_canonical(&self) -> bool {
         let [low, middle @ .., high] = &self.0;
         *low < 0xed || high & 0x7f != 0x7f || middle.iter().any(|byte| *byte != 0xff)

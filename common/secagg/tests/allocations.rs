@@ -1,4 +1,5 @@
-//! A few bytes that announce many cost a few bytes: no decoder allocates before what was announced is there.
+//! A few bytes that announce many cost a few bytes: no decoder allocates before what was announced
+//! is there.
 //!
 //! One test in a binary of its own, because it counts what the whole process allocates.
 #![expect(
@@ -19,8 +20,8 @@ use std::alloc::System;
 #[global_allocator]
 static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Bytes allocated for each byte received, growing lists and writing back included: a text of four bytes in a list is a
-/// `String` of twenty-four, and a list that grows is copied.
+/// Bytes allocated for each byte received, growing lists and writing back included: a text of four
+/// bytes in a list is a `String` of twenty-four, and a list that grows is copied.
 const TIMES: usize = 40;
 /// For inputs of a few bytes.
 const FREE: usize = 4096;
@@ -30,7 +31,10 @@ fn costs(name: &str, length: usize, decode: impl FnOnce()) {
     decode();
     let change = region.change();
     let taken = change.bytes_allocated + change.bytes_reallocated.max(0).unsigned_abs();
-    assert!(taken <= TIMES * length + FREE, "{name}: {taken} bytes for {length}");
+    assert!(
+        taken <= TIMES * length + FREE,
+        "{name}: {taken} bytes for {length}"
+    );
 }
 
 #[test]
@@ -43,7 +47,11 @@ fn a_hostile_length_costs_nothing() {
             for at in 0..sample.len().min(600) {
                 for length in ANNOUNCED {
                     let mut bytes = sample.clone();
-                    bytes.iter_mut().skip(at).zip(length.to_le_bytes()).for_each(|(to, from)| *to = from);
+                    bytes
+                        .iter_mut()
+                        .skip(at)
+                        .zip(length.to_le_bytes())
+                        .for_each(|(to, from)| *to = from);
                     costs(name, bytes.len(), || drop((decoder.exact)(&bytes)));
                 }
             }
@@ -52,7 +60,9 @@ fn a_hostile_length_costs_nothing() {
         for fill in 0..=3 {
             let bytes = [&[fill, 0, 0, 1][..], &vec![fill; 1 << 16]].concat();
             costs(name, bytes.len(), || drop((decoder.exact)(&bytes)));
-            costs(name, bytes.len(), || drop((decoder.prefix)(&[&[0, 64, 0, 0][..], &bytes].concat())));
+            costs(name, bytes.len(), || {
+                drop((decoder.prefix)(&[&[0, 64, 0, 0][..], &bytes].concat()))
+            });
         }
     }
     // As many signature lines as fit, and more.

@@ -1,7 +1,11 @@
-//! The one property everything else serves: what unmasks is exactly the sum of what was encoded, whoever drops out, and
-//! nothing unmasks otherwise.
+//! The one property everything else serves: what unmasks is exactly the sum of what was encoded,
+//! whoever drops out, and nothing unmasks otherwise.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail loudly")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail loudly"
+)]
 
 use motet_secagg::digest::{Digest, to_hex};
 use motet_secagg::encode::Canonical as _;
@@ -17,7 +21,13 @@ use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 
-const RINGS: [Ring; 5] = [Ring::Bits16, Ring::Bits20, Ring::Bits24, Ring::Bits32, Ring::Bits64];
+const RINGS: [Ring; 5] = [
+    Ring::Bits16,
+    Ring::Bits20,
+    Ring::Bits24,
+    Ring::Bits32,
+    Ring::Bits64,
+];
 
 fn id(rank: usize) -> NodeId {
     NodeId([u8::try_from(rank).unwrap() + 1; 16])
@@ -26,20 +36,35 @@ fn id(rank: usize) -> NodeId {
 fn layout(ring: Ring, elements: u32) -> Layout {
     let block = |len, scale, bound| Block { len, scale, bound };
     // Up to eight sites: 8 * 2^11 is the room of the narrowest ring.
-    let fixed = if ring.bits() < 32 { (3, 250.0) } else { (8, 1000.0) };
-    let mut blocks = vec![block(elements, Scale::Fixed(fixed.0), fixed.1), block(2, Scale::Weighted(9), 3.0)];
+    let fixed = if ring.bits() < 32 {
+        (3, 250.0)
+    } else {
+        (8, 1000.0)
+    };
+    let mut blocks = vec![
+        block(elements, Scale::Fixed(fixed.0), fixed.1),
+        block(2, Scale::Weighted(9), 3.0),
+    ];
     if ring == Ring::Bits64 {
         blocks.push(block(3, Scale::Limbs, 0.0));
         blocks.push(block(elements, Scale::Fixed(30), 1e6));
     }
-    Layout { ring, weight_max: 500, blocks }
+    Layout {
+        ring,
+        weight_max: 500,
+        blocks,
+    }
 }
 
 fn values(layout: &Layout, dice: &mut ChaCha20Rng) -> Vec<f64> {
     let unit = |dice: &mut ChaCha20Rng| dice.next_u32() as f64 / f64::from(u32::MAX) * 2.0 - 1.0;
     let mut values = Vec::new();
     for block in &layout.blocks {
-        let bound = if block.scale == Scale::Limbs { 2.0_f64.powi(85) } else { block.bound };
+        let bound = if block.scale == Scale::Limbs {
+            2.0_f64.powi(85)
+        } else {
+            block.bound
+        };
         values.extend((0..block.len).map(|_| unit(dice) * bound));
     }
     values
@@ -60,8 +85,18 @@ fn nodes(n: usize, t: usize, dice: &mut ChaCha20Rng) -> Vec<Node> {
         let (r, b) = (Secret::draw(dice), Secret::draw(dice));
         let keys = PairKeys::derive(&r);
         let public = keys.public();
-        let (shares_r, shares_b) = (split(&r, t, n, dice).unwrap(), split(&b, t, n, dice).unwrap());
-        Node { id: id(rank), keys, public, b, shares_r, shares_b }
+        let (shares_r, shares_b) = (
+            split(&r, t, n, dice).unwrap(),
+            split(&b, t, n, dice).unwrap(),
+        );
+        Node {
+            id: id(rank),
+            keys,
+            public,
+            b,
+            shares_r,
+            shares_b,
+        }
     };
     (0..n).map(node).collect()
 }
@@ -72,14 +107,17 @@ fn pair_seed(me: &PairKeys, me_id: NodeId, peer: &Node, t2: &Digest) -> Seed {
     } else {
         let public = me.public();
         let ciphertext = peer.keys.encapsulate(me_id, &public).unwrap();
-        me.seed_as_upper(me_id, peer.id, &peer.public, &ciphertext, t2).unwrap()
+        me.seed_as_upper(me_id, peer.id, &peer.public, &ciphertext, t2)
+            .unwrap()
     }
 }
 
 /// The secret put together from the shares of the given holders.
 fn recovered(shares: &[Share], holders: &[usize]) -> Secret {
-    let these: Vec<_> =
-        holders.iter().map(|rank| (u8::try_from(rank + 1).unwrap(), shares[*rank].clone())).collect();
+    let these: Vec<_> = holders
+        .iter()
+        .map(|rank| (u8::try_from(rank + 1).unwrap(), shares[*rank].clone()))
+        .collect();
     combine(&these).unwrap()
 }
 
@@ -92,7 +130,14 @@ struct Round {
     removals: Vec<(Sign, Seed)>,
 }
 
-fn round(n: usize, dropped: usize, ring: Ring, elements: u32, chunk_words: u32, seed: u64) -> Round {
+fn round(
+    n: usize,
+    dropped: usize,
+    ring: Ring,
+    elements: u32,
+    chunk_words: u32,
+    seed: u64,
+) -> Round {
     let mut dice = ChaCha20Rng::seed_from_u64(seed);
     let colluders = default_colluders(n);
     let numbers = Thresholds::of(n, n, colluders, default_h_min(n), 0).unwrap();
@@ -116,16 +161,31 @@ fn round(n: usize, dropped: usize, ring: Ring, elements: u32, chunk_words: u32, 
         let again = Secret::new(*rounding.expose());
         let encode = |z: &Secret| {
             let update = ClearUpdate::new(weight, answer.clone());
-            update.encode(&layout, u32::try_from(n).unwrap(), z).unwrap().with_chunk_words(chunk_words)
+            update
+                .encode(&layout, u32::try_from(n).unwrap(), z)
+                .unwrap()
+                .with_chunk_words(chunk_words)
         };
         // The words without masks are read off a copy whose masks cancel: +s and -s.
         let s = || Seed::new([1; 32]);
-        let bare = encode(&again).mask(Masks { own: s(), peers: vec![(Sign::Minus, s())] });
+        let bare = encode(&again).mask(Masks {
+            own: s(),
+            peers: vec![(Sign::Minus, s())],
+        });
         add_bare(&shape, &bare, &mut plain);
         let peers = all.iter().filter(|peer| peer.id != me.id);
-        let peers =
-            peers.map(|peer| (Sign::of(me.id, peer.id), pair_seed(&me.keys, me.id, peer, &t2))).collect();
-        uploads.push(encode(&rounding).mask(Masks { own: self_seed(&me.b, &t2), peers }));
+        let peers = peers
+            .map(|peer| {
+                (
+                    Sign::of(me.id, peer.id),
+                    pair_seed(&me.keys, me.id, peer, &t2),
+                )
+            })
+            .collect();
+        uploads.push(encode(&rounding).mask(Masks {
+            own: self_seed(&me.b, &t2),
+            peers,
+        }));
     }
 
     // Opening: t holders, dropped ones may answer too, give one kind of share per node.
@@ -133,15 +193,28 @@ fn round(n: usize, dropped: usize, ring: Ring, elements: u32, chunk_words: u32, 
     let mut removals = Vec::new();
     for (w, node) in all.iter().enumerate() {
         if kept.contains(&w) {
-            removals.push((Sign::Minus, self_seed(&recovered(&node.shares_b, &holders), &t2)));
+            removals.push((
+                Sign::Minus,
+                self_seed(&recovered(&node.shares_b, &holders), &t2),
+            ));
         } else {
             let keys = PairKeys::derive(&recovered(&node.shares_r, &holders));
             for v in &kept {
-                removals.push((Sign::of(node.id, all[*v].id), pair_seed(&keys, node.id, &all[*v], &t2)));
+                removals.push((
+                    Sign::of(node.id, all[*v].id),
+                    pair_seed(&keys, node.id, &all[*v], &t2),
+                ));
             }
         }
     }
-    Round { layout, shape, uploads, kept, plain, removals }
+    Round {
+        layout,
+        shape,
+        uploads,
+        kept,
+        plain,
+        removals,
+    }
 }
 
 fn add_bare(shape: &Shape, bare: &MaskedUpdate, plain: &mut [u64]) {
@@ -162,8 +235,18 @@ fn word_at(ring: Ring, payload: &[u8], place: usize) -> u64 {
 
 impl Round {
     fn fold(&self, chunk: usize) -> Result<Vec<u64>, FoldError> {
-        let payloads: Vec<&[u8]> = self.uploads.iter().map(|u| u.chunks[chunk].as_slice()).collect();
-        fold_chunk(&self.shape, chunk, &payloads, &self.removals, u32::try_from(self.kept.len()).unwrap())
+        let payloads: Vec<&[u8]> = self
+            .uploads
+            .iter()
+            .map(|u| u.chunks[chunk].as_slice())
+            .collect();
+        fold_chunk(
+            &self.shape,
+            chunk,
+            &payloads,
+            &self.removals,
+            u32::try_from(self.kept.len()).unwrap(),
+        )
     }
 }
 
@@ -195,7 +278,9 @@ fn forty_sites_of_which_twelve_are_lost_still_unmask() {
     for ring in [Ring::Bits20, Ring::Bits24] {
         let round = round(40, 12, ring, 31, 7, 5);
         assert_eq!((round.kept.len(), round.shape.chunks()), (28, 7));
-        let words: Vec<u64> = (0..7).flat_map(|chunk| round.fold(chunk).unwrap()).collect();
+        let words: Vec<u64> = (0..7)
+            .flat_map(|chunk| round.fold(chunk).unwrap())
+            .collect();
         assert_eq!(words, round.plain);
     }
 }
@@ -219,13 +304,23 @@ fn a_missing_site_a_changed_byte_or_a_mask_left_on_void_the_chunk() {
     assert_eq!(whole.fold(1), sentinel);
     whole.uploads[0].chunks.swap(0, 1);
     whole.uploads[0].chunks[1].pop();
-    assert_eq!(whole.fold(1), Err(FoldError::PayloadLength { chunk: 1, payload: 0 }));
+    assert_eq!(
+        whole.fold(1),
+        Err(FoldError::PayloadLength {
+            chunk: 1,
+            payload: 0
+        })
+    );
     whole.uploads.remove(0);
     assert_eq!(whole.fold(1), sentinel);
-    assert_eq!(fold_chunk(&whole.shape, 99, &[], &[], 3), Err(FoldError::NoSuchChunk { chunk: 99 }));
+    assert_eq!(
+        fold_chunk(&whole.shape, 99, &[], &[], 3),
+        Err(FoldError::NoSuchChunk { chunk: 99 })
+    );
 }
 
-/// Nobody but the site can add zero bits to what it signed, and two payloads of one value would have two roots.
+/// Nobody but the site can add zero bits to what it signed, and two payloads of one value would
+/// have two roots.
 #[test]
 fn a_payload_whose_last_bits_are_not_zero_is_refused() {
     let mut whole = round(4, 0, Ring::Bits20, 20, 7, 2);
@@ -233,7 +328,13 @@ fn a_payload_whose_last_bits_are_not_zero_is_refused() {
     let last = whole.uploads[2].chunks[1].last_mut().unwrap();
     assert_eq!(*last >> 4, 0, "seven words of 20 bits leave four bits");
     *last |= 0x10;
-    assert_eq!(whole.fold(1), Err(FoldError::Padding { chunk: 1, payload: 2 }));
+    assert_eq!(
+        whole.fold(1),
+        Err(FoldError::Padding {
+            chunk: 1,
+            payload: 2
+        })
+    );
 }
 
 #[test]
@@ -241,9 +342,17 @@ fn shapes_count_sentinels_in_every_chunk() {
     for ring in RINGS {
         for words in 1..50 {
             for chunk_words in 3..12 {
-                let shape = Shape { ring, words, chunk_words };
-                let data: usize = (0..shape.chunks()).map(|chunk| shape.data(chunk).len()).sum();
-                let bytes: usize = (0..shape.chunks()).map(|chunk| shape.payload_bytes(chunk)).sum();
+                let shape = Shape {
+                    ring,
+                    words,
+                    chunk_words,
+                };
+                let data: usize = (0..shape.chunks())
+                    .map(|chunk| shape.data(chunk).len())
+                    .sum();
+                let bytes: usize = (0..shape.chunks())
+                    .map(|chunk| shape.payload_bytes(chunk))
+                    .sum();
                 assert_eq!(data as u64, words);
                 assert_eq!(bytes, shape.total_bytes());
                 let most = (chunk_words * ring.bits()).div_ceil(8) as usize;
@@ -251,7 +360,15 @@ fn shapes_count_sentinels_in_every_chunk() {
                 assert_eq!(shape.payload_bytes(shape.chunks()), 0);
             }
         }
-        assert_eq!(Shape { ring, words: 0, chunk_words: 3 }.total_bytes(), 0);
+        assert_eq!(
+            Shape {
+                ring,
+                words: 0,
+                chunk_words: 3
+            }
+            .total_bytes(),
+            0
+        );
     }
     // A million numbers and the weight; the last chunk is not full.
     for (ring, chunk, whole) in [
@@ -261,24 +378,50 @@ fn shapes_count_sentinels_in_every_chunk() {
         (Ring::Bits32, 1 << 20, 4_000_036),
         (Ring::Bits64, 1 << 20, 8_000_136),
     ] {
-        let blocks = vec![Block { len: 1_000_000, scale: Scale::Fixed(8), bound: 1.0 }];
-        let shape = Shape::of(&Layout { ring, weight_max: 1, blocks });
-        assert_eq!((shape.payload_bytes(0), shape.total_bytes()), (chunk, whole));
+        let blocks = vec![Block {
+            len: 1_000_000,
+            scale: Scale::Fixed(8),
+            bound: 1.0,
+        }];
+        let shape = Shape::of(&Layout {
+            ring,
+            weight_max: 1,
+            blocks,
+        });
+        assert_eq!(
+            (shape.payload_bytes(0), shape.total_bytes()),
+            (chunk, whole)
+        );
     }
 }
 
-/// A small update under fixed seeds. The expected bytes were computed with OpenSSL's AES, not with this crate.
+/// A small update under fixed seeds. The expected bytes were computed with OpenSSL's AES, not with
+/// this crate.
 fn golden(ring: Ring) -> MaskedUpdate {
-    let blocks = vec![Block { len: 4, scale: Scale::Fixed(8), bound: 100.0 }];
-    let layout = Layout { ring, weight_max: 100, blocks };
+    let blocks = vec![Block {
+        len: 4,
+        scale: Scale::Fixed(8),
+        bound: 100.0,
+    }];
+    let layout = Layout {
+        ring,
+        weight_max: 100,
+        blocks,
+    };
     let update = ClearUpdate::new(7, vec![1.5, -2.25, 0.001_953_125, 100.0]);
     let seed = |byte| Seed::new([byte; 32]);
-    let masks = Masks { own: seed(1), peers: vec![(Sign::Plus, seed(2)), (Sign::Minus, seed(3))] };
+    let masks = Masks {
+        own: seed(1),
+        peers: vec![(Sign::Plus, seed(2)), (Sign::Minus, seed(3))],
+    };
     let encoded = update.encode(&layout, 3, &Secret::new([0; 32])).unwrap();
     encoded.with_chunk_words(5).mask(masks)
 }
 
-const GOLDEN_32: [&str; 2] = ["d60de454817af3475cc7d2b10dbbff57ae5c584f", "d2d0c90de4e6b1f3ef7b6239dd215263"];
+const GOLDEN_32: [&str; 2] = [
+    "d60de454817af3475cc7d2b10dbbff57ae5c584f",
+    "d2d0c90de4e6b1f3ef7b6239dd215263",
+];
 const GOLDEN_64: [&str; 2] = [
     "d60de454817af34755c7d2b18db9ff57f55e584fe7de722fd79e6a6f782fd53c78814cccb104bec1",
     "d2d0c90de4e6b1f3ef7b6239ddbd5163ff52eb671f528076b947a107e32b6910",
@@ -286,21 +429,43 @@ const GOLDEN_64: [&str; 2] = [
 
 #[test]
 fn masked_chunks_are_these_bytes() {
-    let hex = |ring| golden(ring).chunks.iter().map(|chunk| to_hex(chunk)).collect::<Vec<_>>();
+    let hex = |ring| {
+        golden(ring)
+            .chunks
+            .iter()
+            .map(|chunk| to_hex(chunk))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(hex(Ring::Bits32), GOLDEN_32);
     assert_eq!(hex(Ring::Bits64), GOLDEN_64);
 }
 
-/// Masks and words are added in 32 bits and cut when they are packed, so a narrower ring sends the low bits of a wider one.
+/// Masks and words are added in 32 bits and cut when they are packed, so a narrower ring sends the
+/// low bits of a wider one.
 #[test]
 fn a_narrow_ring_sends_the_low_bits_of_a_wide_one() {
     let masked = |ring| {
-        let blocks = vec![Block { len: 6, scale: Scale::Fixed(4), bound: 100.0 }];
-        let layout = Layout { ring, weight_max: 100, blocks };
+        let blocks = vec![Block {
+            len: 6,
+            scale: Scale::Fixed(4),
+            bound: 100.0,
+        }];
+        let layout = Layout {
+            ring,
+            weight_max: 100,
+            blocks,
+        };
         let update = ClearUpdate::new(7, vec![1.5, -2.25, 0.125, 100.0, -100.0, -0.0625]);
         let seed = |byte| Seed::new([byte; 32]);
-        let masks = Masks { own: seed(1), peers: vec![(Sign::Plus, seed(2)), (Sign::Minus, seed(3))] };
-        update.encode(&layout, 3, &Secret::new([0; 32])).unwrap().with_chunk_words(5).mask(masks)
+        let masks = Masks {
+            own: seed(1),
+            peers: vec![(Sign::Plus, seed(2)), (Sign::Minus, seed(3))],
+        };
+        update
+            .encode(&layout, 3, &Secret::new([0; 32]))
+            .unwrap()
+            .with_chunk_words(5)
+            .mask(masks)
     };
     let wide = masked(Ring::Bits32);
     for ring in [Ring::Bits16, Ring::Bits20, Ring::Bits24] {
@@ -318,10 +483,22 @@ fn a_narrow_ring_sends_the_low_bits_of_a_wide_one() {
 #[test]
 fn a_plain_sum_is_the_sum() {
     let blocks = vec![
-        Block { len: 2, scale: Scale::Fixed(20), bound: 10.0 },
-        Block { len: 1, scale: Scale::Limbs, bound: 0.0 },
+        Block {
+            len: 2,
+            scale: Scale::Fixed(20),
+            bound: 10.0,
+        },
+        Block {
+            len: 1,
+            scale: Scale::Limbs,
+            bound: 0.0,
+        },
     ];
-    let layout = Layout { ring: Ring::Bits64, weight_max: 9, blocks };
+    let layout = Layout {
+        ring: Ring::Bits64,
+        weight_max: 9,
+        blocks,
+    };
     let updates = vec![
         ClearUpdate::new(4, vec![1.25, -3.5, 1e20]),
         ClearUpdate::new(9, vec![-10.0, 0.5, -1e20]),
@@ -334,6 +511,9 @@ fn a_plain_sum_is_the_sum() {
 
 #[test]
 fn a_set_has_one_digest_whatever_its_order() {
-    assert_eq!(set_digest(&[id(2), id(1)]), set_digest(&[id(1), id(2), id(1)]));
+    assert_eq!(
+        set_digest(&[id(2), id(1)]),
+        set_digest(&[id(1), id(2), id(1)])
+    );
     assert_ne!(set_digest(&[id(2), id(1)]), set_digest(&[id(1)]));
 }

@@ -9,7 +9,10 @@ use aws_lc_rs::kem::{Ciphertext, DecapsulationKey, EncapsulationKey, ML_KEM_768}
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use aws_lc_rs::{agreement, error::Unspecified};
 use ml_kem::DecapsulationKey768;
-#[expect(deprecated, reason = "the expanded ML-KEM key is the only form the other implementation reads")]
+#[expect(
+    deprecated,
+    reason = "the expanded ML-KEM key is the only form the other implementation reads"
+)]
 use ml_kem::ExpandedKeyEncoding;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::NodeId;
@@ -35,7 +38,10 @@ impl KeyType for Bytes {
 fn hkdf(material: &[u8], salt: &[u8], info: &[&[u8]], length: usize) -> Vec<u8> {
     let mut out = vec![0; length];
     let prk = Salt::new(HKDF_SHA256, salt).extract(material);
-    prk.expand(info, Bytes(length)).unwrap().fill(&mut out).unwrap();
+    prk.expand(info, Bytes(length))
+        .unwrap()
+        .fill(&mut out)
+        .unwrap();
     out
 }
 
@@ -44,14 +50,19 @@ fn aes_256_ctr(key: &[u8; 32], chunk: u64, length: usize) -> Vec<u8> {
     counter[..8].copy_from_slice(&chunk.to_be_bytes());
     let mut out = vec![0; length];
     let key = EncryptingKey::ctr(UnboundCipherKey::new(&AES_256, key).unwrap()).unwrap();
-    key.less_safe_encrypt(&mut out, EncryptionContext::Iv128(FixedLength::from(counter))).unwrap();
+    key.less_safe_encrypt(
+        &mut out,
+        EncryptionContext::Iv128(FixedLength::from(counter)),
+    )
+    .unwrap();
     out
 }
 
 #[test]
 fn the_mask_stream_is_aes_256_ctr_over_the_chunk_number() {
     let mut dice = dice(1);
-    // Every power of two and both neighbours: each of the 64 bits of a chunk number stands where the other puts it.
+    // Every power of two and both neighbours: each of the 64 bits of a chunk number stands where
+    // the other puts it.
     let edges = (0..64).flat_map(|bit| [(1_u64 << bit) - 1, 1 << bit, (1 << bit) + 1]);
     for chunk in edges.chain([u64::MAX - 1, u64::MAX]) {
         let mut key = [0; 32];
@@ -103,15 +114,31 @@ fn every_bit_of_a_secret_and_of_the_transcript_changes_every_derived_seed() {
     let peer = PairKeys::derive(&other);
     let (their, me) = (peer.public(), PairKeys::derive(&Secret::new(secret)));
 
-    all_differ(flipped(secret).map(|b| *self_seed(&Secret::new(b), &t2).expose()).collect());
-    all_differ(flipped(t2.0).map(|t2| *self_seed(&Secret::new(secret), &Digest(t2)).expose()).collect());
-    let as_lower = |keys: &PairKeys, t2| *keys.seed_as_lower(low, high, &their, &t2).unwrap().expose();
-    all_differ(flipped(secret).map(|r| as_lower(&PairKeys::derive(&Secret::new(r)), t2)).collect());
+    all_differ(
+        flipped(secret)
+            .map(|b| *self_seed(&Secret::new(b), &t2).expose())
+            .collect(),
+    );
+    all_differ(
+        flipped(t2.0)
+            .map(|t2| *self_seed(&Secret::new(secret), &Digest(t2)).expose())
+            .collect(),
+    );
+    let as_lower =
+        |keys: &PairKeys, t2| *keys.seed_as_lower(low, high, &their, &t2).unwrap().expose();
+    all_differ(
+        flipped(secret)
+            .map(|r| as_lower(&PairKeys::derive(&Secret::new(r)), t2))
+            .collect(),
+    );
     all_differ(flipped(t2.0).map(|t2| as_lower(&me, Digest(t2))).collect());
     let as_upper = |r: [u8; 32]| {
         let keys = PairKeys::derive(&Secret::new(r));
         let sent = peer.encapsulate(high, &keys.public()).unwrap();
-        *keys.seed_as_upper(high, low, &their, &sent, &t2).unwrap().expose()
+        *keys
+            .seed_as_upper(high, low, &their, &sent, &t2)
+            .unwrap()
+            .expose()
     };
     all_differ(flipped(secret).map(as_upper).collect());
 }
@@ -122,19 +149,33 @@ fn signatures_are_those_of_another_ed25519() {
     for round in 0..20_u8 {
         let mut seed = [0; 32];
         dice.fill_bytes(&mut seed);
-        let (ours, theirs) =
-            (SecretKey::from_seed(seed), Ed25519KeyPair::from_seed_unchecked(&seed).unwrap());
+        let (ours, theirs) = (
+            SecretKey::from_seed(seed),
+            Ed25519KeyPair::from_seed_unchecked(&seed).unwrap(),
+        );
         assert_eq!(ours.public().0, theirs.public_key().as_ref());
         let signed = Digest::of("plan", &[&[round]]);
         let signature = ours.sign("plan", &[round]);
         assert_eq!(signature.0, theirs.sign(&signed.0).as_ref());
-        UnparsedPublicKey::new(&ED25519, ours.public().0).verify(&signed.0, &signature.0).unwrap();
+        UnparsedPublicKey::new(&ED25519, ours.public().0)
+            .verify(&signed.0, &signature.0)
+            .unwrap();
     }
 }
 
-/// The pair seed of the lower node, computed by aws-lc on the upper node's side from the bytes that travel.
-#[expect(deprecated, reason = "the expanded ML-KEM key is the only form the other implementation reads")]
-fn seed_by_aws(r: &Secret, their: &PairPublic, ciphertext: &[u8], ids: [NodeId; 2], t2: &Digest) -> Vec<u8> {
+/// The pair seed of the lower node, computed by aws-lc on the upper node's side from the bytes that
+/// travel.
+#[expect(
+    deprecated,
+    reason = "the expanded ML-KEM key is the only form the other implementation reads"
+)]
+fn seed_by_aws(
+    r: &Secret,
+    their: &PairPublic,
+    ciphertext: &[u8],
+    ids: [NodeId; 2],
+    t2: &Digest,
+) -> Vec<u8> {
     let agreed = {
         let key = hkdf(r.expose(), &[], &[b"x"], 32);
         let key = agreement::PrivateKey::from_private_key(&agreement::X25519, &key).unwrap();
@@ -142,15 +183,24 @@ fn seed_by_aws(r: &Secret, their: &PairPublic, ciphertext: &[u8], ids: [NodeId; 
         agreement::agree(&key, peer, Unspecified, |shared| Ok(shared.to_vec())).unwrap()
     };
     let decapsulated = {
-        // aws-lc takes the expanded key only, so this one step of ML-KEM is ours: its key schedule from the seed.
+        // aws-lc takes the expanded key only, so this one step of ML-KEM is ours: its key schedule
+        // from the seed.
         let seed: [u8; 64] = hkdf(r.expose(), &[], &[b"k"], 64).try_into().unwrap();
         let expanded = DecapsulationKey768::from_seed(seed.into()).to_expanded_bytes();
         let key = DecapsulationKey::new(&ML_KEM_768, &expanded).unwrap();
-        key.decapsulate(Ciphertext::from(ciphertext)).unwrap().as_ref().to_vec()
+        key.decapsulate(Ciphertext::from(ciphertext))
+            .unwrap()
+            .as_ref()
+            .to_vec()
     };
     let material = [decapsulated, agreed].concat();
     let sent = ciphertext_digest(ciphertext);
-    hkdf(&material, &t2.0, &[b"pair", &ids[0].0, &ids[1].0, &sent.0], 32)
+    hkdf(
+        &material,
+        &t2.0,
+        &[b"pair", &ids[0].0, &ids[1].0, &sent.0],
+        32,
+    )
 }
 
 #[test]
@@ -162,8 +212,12 @@ fn both_sides_of_a_pair_and_aws_arrive_at_the_same_seed() {
         let (r_low, r_high) = (Secret::draw(&mut dice), Secret::draw(&mut dice));
         let (keys_low, keys_high) = (PairKeys::derive(&r_low), PairKeys::derive(&r_high));
         let ciphertext = keys_low.encapsulate(high, &keys_high.public()).unwrap();
-        let lower = keys_low.seed_as_lower(low, high, &keys_high.public(), &t2).unwrap();
-        let upper = keys_high.seed_as_upper(high, low, &keys_low.public(), &ciphertext, &t2).unwrap();
+        let lower = keys_low
+            .seed_as_lower(low, high, &keys_high.public(), &t2)
+            .unwrap();
+        let upper = keys_high
+            .seed_as_upper(high, low, &keys_low.public(), &ciphertext, &t2)
+            .unwrap();
         assert!(lower.same(&upper));
         let other = seed_by_aws(&r_high, &keys_low.public(), &ciphertext, [low, high], &t2);
         assert_eq!(lower.expose().as_slice(), other);
@@ -173,14 +227,25 @@ fn both_sides_of_a_pair_and_aws_arrive_at_the_same_seed() {
 #[test]
 fn aws_accepts_our_encapsulation_key() {
     let public = PairKeys::derive(&Secret::new([5; 32])).public();
-    assert!(EncapsulationKey::new(&ML_KEM_768, &public.mlkem).unwrap().encapsulate().is_ok());
+    assert!(
+        EncapsulationKey::new(&ML_KEM_768, &public.mlkem)
+            .unwrap()
+            .encapsulate()
+            .is_ok()
+    );
 }
 
 #[test]
 fn the_own_seed_is_hkdf_under_t2() {
     let mut dice = dice(4);
     for _ in 0..20 {
-        let (b, t2) = (Secret::draw(&mut dice), Digest(*Secret::draw(&mut dice).expose()));
-        assert_eq!(self_seed(&b, &t2).expose().as_slice(), hkdf(b.expose(), &t2.0, &[b"self"], 32));
+        let (b, t2) = (
+            Secret::draw(&mut dice),
+            Digest(*Secret::draw(&mut dice).expose()),
+        );
+        assert_eq!(
+            self_seed(&b, &t2).expose().as_slice(),
+            hkdf(b.expose(), &t2.0, &[b"self"], 32)
+        );
     }
 }

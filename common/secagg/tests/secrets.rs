@@ -1,4 +1,5 @@
-//! Pairs, channels and shares: what opens, what does not, and what a wrong key or a wrong place gives.
+//! Pairs, channels and shares: what opens, what does not, and what a wrong key or a wrong place
+//! gives.
 
 use motet_secagg::channel::{ChannelError, ChannelSecret, Sealed, check_public, seal};
 use motet_secagg::digest::Digest;
@@ -21,16 +22,29 @@ fn dice() -> ChaCha20Rng {
 
 #[test]
 fn a_pair_seed_depends_on_the_transcript_and_on_both_nodes() {
-    let (a, b) = (PairKeys::derive(&Secret::new([1; 32])), PairKeys::derive(&Secret::new([2; 32])));
+    let (a, b) = (
+        PairKeys::derive(&Secret::new([1; 32])),
+        PairKeys::derive(&Secret::new([2; 32])),
+    );
     let (one, two) = (Digest([1; 32]), Digest([2; 32]));
     let seed = a.seed_as_lower(LOW, HIGH, &b.public(), &one).unwrap();
     assert!(seed.same(&a.seed_as_lower(LOW, HIGH, &b.public(), &one).unwrap()));
     assert!(!seed.same(&a.seed_as_lower(LOW, HIGH, &b.public(), &two).unwrap()));
-    assert!(!seed.same(&a.seed_as_lower(LOW, NodeId([3; 16]), &b.public(), &one).unwrap()));
+    assert!(
+        !seed.same(
+            &a.seed_as_lower(LOW, NodeId([3; 16]), &b.public(), &one)
+                .unwrap()
+        )
+    );
     assert!(!seed.same(&a.seed_as_lower(LOW, HIGH, &a.public(), &one).unwrap()));
     let mut ciphertext = a.encapsulate(HIGH, &b.public()).unwrap();
     ciphertext[5] ^= 1;
-    assert!(!seed.same(&b.seed_as_upper(HIGH, LOW, &a.public(), &ciphertext, &one).unwrap()));
+    assert!(
+        !seed.same(
+            &b.seed_as_upper(HIGH, LOW, &a.public(), &ciphertext, &one)
+                .unwrap()
+        )
+    );
 }
 
 #[test]
@@ -38,8 +52,16 @@ fn whoever_recovers_r_repeats_the_ciphertext_byte_for_byte() {
     let r = Secret::new([7; 32]);
     let their = PairKeys::derive(&Secret::new([2; 32])).public();
     let first = PairKeys::derive(&r).encapsulate(HIGH, &their).unwrap();
-    assert_eq!(first, PairKeys::derive(&Secret::new([7; 32])).encapsulate(HIGH, &their).unwrap());
-    assert_ne!(first, PairKeys::derive(&r).encapsulate(LOW, &their).unwrap());
+    assert_eq!(
+        first,
+        PairKeys::derive(&Secret::new([7; 32]))
+            .encapsulate(HIGH, &their)
+            .unwrap()
+    );
+    assert_ne!(
+        first,
+        PairKeys::derive(&r).encapsulate(LOW, &their).unwrap()
+    );
 }
 
 #[test]
@@ -53,20 +75,44 @@ fn unusable_peer_keys_are_named_before_use() {
     for point in [0, 1] {
         let mut x25519 = [0; 32];
         x25519[0] = point;
-        let weak = PairPublic { x25519, mlkem: good.mlkem.clone() };
+        let weak = PairPublic {
+            x25519,
+            mlkem: good.mlkem.clone(),
+        };
         assert_eq!(weak.check(), Err(PairError::WeakKey));
-        assert_eq!(keys.seed_as_lower(LOW, HIGH, &weak, &t2).err(), Some(PairError::WeakKey));
+        assert_eq!(
+            keys.seed_as_lower(LOW, HIGH, &weak, &t2).err(),
+            Some(PairError::WeakKey)
+        );
     }
-    let short = PairPublic { x25519: good.x25519, mlkem: good.mlkem[1..].to_vec() };
+    let short = PairPublic {
+        x25519: good.x25519,
+        mlkem: good.mlkem[1..].to_vec(),
+    };
     // Coefficients above the modulus: FIPS 203 asks for this check.
-    let large = PairPublic { x25519: good.x25519, mlkem: vec![0xff; good.mlkem.len()] };
+    let large = PairPublic {
+        x25519: good.x25519,
+        mlkem: vec![0xff; good.mlkem.len()],
+    };
     for bad in [short, large] {
         assert_eq!(bad.check(), Err(PairError::MalformedKey));
-        assert_eq!(keys.encapsulate(HIGH, &bad).err(), Some(PairError::MalformedKey));
+        assert_eq!(
+            keys.encapsulate(HIGH, &bad).err(),
+            Some(PairError::MalformedKey)
+        );
     }
-    assert_eq!(keys.seed_as_lower(HIGH, LOW, &good, &t2).err(), Some(PairError::Order));
-    assert_eq!(keys.seed_as_lower(LOW, LOW, &good, &t2).err(), Some(PairError::Order));
-    assert_eq!(keys.seed_as_upper(LOW, HIGH, &good, &[], &t2).err(), Some(PairError::Order));
+    assert_eq!(
+        keys.seed_as_lower(HIGH, LOW, &good, &t2).err(),
+        Some(PairError::Order)
+    );
+    assert_eq!(
+        keys.seed_as_lower(LOW, LOW, &good, &t2).err(),
+        Some(PairError::Order)
+    );
+    assert_eq!(
+        keys.seed_as_upper(LOW, HIGH, &good, &[], &t2).err(),
+        Some(PairError::Order)
+    );
     assert_eq!(
         keys.seed_as_upper(HIGH, LOW, &good, &[0; 1087], &t2).err(),
         Some(PairError::MalformedCiphertext)
@@ -83,8 +129,22 @@ fn commitments_differ_in_kind_plan_node_and_secret() {
                 seen.push(commit(kind, &plan, node, &secret));
                 seen.push(commit(kind, &plan, node, &Secret::new([2; 32])));
                 for (other, x) in [(LOW, 1), (HIGH, 1), (LOW, 2)] {
-                    seen.push(commit_share(kind, &plan, node, other, x, &Share::copied(&[1; 32])));
-                    seen.push(commit_share(kind, &plan, node, other, x, &Share::copied(&[2; 32])));
+                    seen.push(commit_share(
+                        kind,
+                        &plan,
+                        node,
+                        other,
+                        x,
+                        &Share::copied(&[1; 32]),
+                    ));
+                    seen.push(commit_share(
+                        kind,
+                        &plan,
+                        node,
+                        other,
+                        x,
+                        &Share::copied(&[2; 32]),
+                    ));
                 }
             }
         }
@@ -98,12 +158,17 @@ fn commitments_differ_in_kind_plan_node_and_secret() {
 #[test]
 fn what_is_sealed_opens_only_for_its_receiver_in_its_context() {
     let mut dice = dice();
-    let (mine, other) =
-        (ChannelSecret::derive(&Secret::draw(&mut dice)), ChannelSecret::derive(&Secret::draw(&mut dice)));
+    let (mine, other) = (
+        ChannelSecret::derive(&Secret::draw(&mut dice)),
+        ChannelSecret::derive(&Secret::draw(&mut dice)),
+    );
     assert_eq!(mine.public().len(), 1216);
     let sealed = seal(&mine.public(), b"info", b"aad", b"two shares", &mut dice).unwrap();
     assert_eq!((sealed.enc.len(), sealed.ct.len()), (1120, 10 + 16));
-    assert_eq!(mine.open(&sealed, b"info", b"aad").unwrap().as_slice(), b"two shares");
+    assert_eq!(
+        mine.open(&sealed, b"info", b"aad").unwrap().as_slice(),
+        b"two shares"
+    );
     let closed = Some(ChannelError::Closed);
     assert_eq!(other.open(&sealed, b"info", b"aad").err(), closed);
     assert_eq!(mine.open(&sealed, b"Info", b"aad").err(), closed);
@@ -113,17 +178,24 @@ fn what_is_sealed_opens_only_for_its_receiver_in_its_context() {
         [&mut changed.enc, &mut changed.ct][part][at] ^= 1;
         assert_eq!(mine.open(&changed, b"info", b"aad").err(), closed);
     }
-    let short = Sealed { enc: sealed.enc[1..].to_vec(), ct: sealed.ct.clone() };
+    let short = Sealed {
+        enc: sealed.enc[1..].to_vec(),
+        ct: sealed.ct.clone(),
+    };
     assert_eq!(mine.open(&short, b"info", b"aad").err(), closed);
     let malformed = Err(ChannelError::MalformedKey);
-    assert_eq!(seal(&mine.public()[1..], b"", b"", b"", &mut dice), malformed);
+    assert_eq!(
+        seal(&mine.public()[1..], b"", b"", b"", &mut dice),
+        malformed
+    );
     assert_eq!(check_public(&[0xff; 1216]), Err(ChannelError::MalformedKey));
     assert_eq!(check_public(&mine.public()), Ok(()));
 }
 
-/// Drafts of X-Wing and of its key derivation in HPKE differ in their labels: these digests hold the one in use, so
-/// that a newer library which speaks another draft is noticed before two releases of ours meet. A second implementation
-/// (OpenSSL's ML-KEM, X25519 and AES-GCM under the published key schedule) derived the same key and opened the message.
+/// Drafts of X-Wing and of its key derivation in HPKE differ in their labels: these digests hold
+/// the one in use, so that a newer library which speaks another draft is noticed before two
+/// releases of ours meet. A second implementation (OpenSSL's ML-KEM, X25519 and AES-GCM under the
+/// published key schedule) derived the same key and opened the message.
 #[test]
 fn the_channel_keeps_its_bytes_from_release_to_release() {
     let key = ChannelSecret::derive(&Secret::new([1; 32]));
@@ -163,13 +235,31 @@ fn the_largest_line_up_and_impossible_ones() {
     let all: Vec<(u8, Share)> = (1..).zip(shares).skip(83).collect();
     assert!(combine(&all).unwrap().same(&secret));
     let refused = |t, n| split(&secret, t, n, &mut ChaCha20Rng::from_seed([1; 32])).err();
-    assert_eq!(refused(1, 3), Some(ShamirError::Threshold { threshold: 1, holders: 3 }));
-    assert_eq!(refused(4, 3), Some(ShamirError::Threshold { threshold: 4, holders: 3 }));
+    assert_eq!(
+        refused(1, 3),
+        Some(ShamirError::Threshold {
+            threshold: 1,
+            holders: 3
+        })
+    );
+    assert_eq!(
+        refused(4, 3),
+        Some(ShamirError::Threshold {
+            threshold: 4,
+            holders: 3
+        })
+    );
     assert_eq!(refused(4, 256), Some(ShamirError::Holders { holders: 256 }));
     assert_eq!(combine(&[]).err(), Some(ShamirError::Empty));
     let share = || Share::copied(&[1; 32]);
-    assert_eq!(combine(&[(1, share()), (0, share())]).err(), Some(ShamirError::PlaceZero));
-    assert_eq!(combine(&[(2, share()), (2, share())]).err(), Some(ShamirError::PlaceTwice { x: 2 }));
+    assert_eq!(
+        combine(&[(1, share()), (0, share())]).err(),
+        Some(ShamirError::PlaceZero)
+    );
+    assert_eq!(
+        combine(&[(2, share()), (2, share())]).err(),
+        Some(ShamirError::PlaceTwice { x: 2 })
+    );
 }
 
 #[test]
@@ -187,24 +277,37 @@ fn a_signature_holds_for_one_tag_one_message_and_one_key() {
     assert!(public.verify("plan", b"m", &signature).is_ok());
     assert!(public.verify("plans", b"m", &signature).is_err());
     assert!(public.verify("plan", b"n", &signature).is_err());
-    assert!(SecretKey::from_seed([2; 32]).public().verify("plan", b"m", &signature).is_err());
+    assert!(
+        SecretKey::from_seed([2; 32])
+            .public()
+            .verify("plan", b"m", &signature)
+            .is_err()
+    );
     let mut changed = signature;
     changed.0[63] ^= 0x80;
     assert!(public.verify("plan", b"m", &changed).is_err());
     assert_eq!(PublicKey::from_hex(&public.hex()).unwrap(), public);
-    assert_eq!(Signature::from_bytes(&signature.to_bytes()).unwrap(), signature);
+    assert_eq!(
+        Signature::from_bytes(&signature.to_bytes()).unwrap(),
+        signature
+    );
     assert_eq!(public.node_id().0, public.fingerprint().0[..16]);
     assert_eq!(*SecretKey::from_seed(*key.seed()).seed(), [1; 32]);
 }
 
 #[test]
 fn a_small_order_key_signs_nothing() {
-    // The neutral element: with it, (R = neutral, S = 0) would verify every message under a lenient check.
+    // The neutral element: with it, (R = neutral, S = 0) would verify every message under a lenient
+    // check.
     let mut neutral = [0; 32];
     neutral[0] = 1;
     let mut forged = [0; 64];
     forged[0] = 1;
     assert!(!PublicKey(neutral).is_sound());
-    assert!(PublicKey(neutral).verify("plan", b"m", &Signature(forged)).is_err());
+    assert!(
+        PublicKey(neutral)
+            .verify("plan", b"m", &Signature(forged))
+            .is_err()
+    );
     assert!(SecretKey::from_seed([1; 32]).public().is_sound());
 }

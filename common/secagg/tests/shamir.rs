@@ -1,9 +1,10 @@
 //! Shares against `blahaj`, an implementation by other people.
 //!
-//! Both compute byte by byte in the field of 256 elements, but they name its elements differently: ours reduces by
-//! x^8 + x^4 + x^3 + x + 1, the polynomial of AES, theirs by x^8 + x^4 + x^3 + x^2 + 1. There is only one such field, so
-//! some renaming of the elements keeps sums and products: it sends `x` to a root of our polynomial in their field. Under it
-//! shares combine across, in both directions, and every weight of Lagrange's formula is computed by code that is not ours.
+//! Both compute byte by byte in the field of 256 elements, but they name its elements differently:
+//! ours reduces by x^8 + x^4 + x^3 + x + 1, the polynomial of AES, theirs by x^8 + x^4 + x^3 + x^2
+//! + 1. There is only one such field, so some renaming of the elements keeps sums and products: it
+//! sends `x` to a root of our polynomial in their field. Under it shares combine across, in both
+//! directions, and every weight of Lagrange's formula is computed by code that is not ours.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail loudly")]
 
@@ -20,14 +21,19 @@ fn their_product(a: u8, b: u8) -> u8 {
         if b >> bit & 1 == 1 {
             product ^= power;
         }
-        power = if power & 0x80 == 0 { power << 1 } else { power << 1 ^ 0x1d };
+        power = if power & 0x80 == 0 {
+            power << 1
+        } else {
+            power << 1 ^ 0x1d
+        };
     }
     product
 }
 
 /// What each of our elements is called in their field.
 fn renaming() -> [u8; 256] {
-    let powers = |root: u8| std::iter::successors(Some(1), move |power| Some(their_product(*power, root)));
+    let powers =
+        |root: u8| std::iter::successors(Some(1), move |power| Some(their_product(*power, root)));
     let is_root = |root: &u8| {
         let at = |degree: usize| powers(*root).nth(degree).unwrap();
         at(8) ^ at(4) ^ at(3) ^ at(1) ^ at(0) == 0
@@ -63,26 +69,41 @@ fn shares_combine_across_implementations() {
             .skip(skip)
             .take(t)
             .map(|(x, share)| {
-                let bytes: Vec<u8> =
-                    std::iter::once(x).chain(*share.expose()).map(|byte| rename(&to, byte)).collect();
+                let bytes: Vec<u8> = std::iter::once(x)
+                    .chain(*share.expose())
+                    .map(|byte| rename(&to, byte))
+                    .collect();
                 TheirShare::try_from(bytes.as_slice()).unwrap()
             })
             .collect();
         let recovered = Sharks(t as u8).recover(&renamed).unwrap();
-        assert_eq!(recovered, secret.expose().map(|byte| rename(&to, byte)), "{t} of {n}");
+        assert_eq!(
+            recovered,
+            secret.expose().map(|byte| rename(&to, byte)),
+            "{t} of {n}"
+        );
 
         // Theirs to ours.
-        let dealt = Sharks(t as u8).dealer_rng(secret.expose(), &mut dice).take(n);
+        let dealt = Sharks(t as u8)
+            .dealer_rng(secret.expose(), &mut dice)
+            .take(n);
         let shares: Vec<(u8, Share)> = dealt
             .skip(skip)
             .take(t)
             .map(|share| {
-                let bytes: Vec<u8> = Vec::from(&share).into_iter().map(|byte| rename(&from, byte)).collect();
+                let bytes: Vec<u8> = Vec::from(&share)
+                    .into_iter()
+                    .map(|byte| rename(&from, byte))
+                    .collect();
                 (bytes[0], Share::copied(bytes[1..].try_into().unwrap()))
             })
             .collect();
         let recovered = combine(&shares).unwrap();
-        assert_eq!(*recovered.expose(), secret.expose().map(|byte| rename(&from, byte)), "{t} of {n}");
+        assert_eq!(
+            *recovered.expose(),
+            secret.expose().map(|byte| rename(&from, byte)),
+            "{t} of {n}"
+        );
     }
 }
 
@@ -94,7 +115,11 @@ fn the_renaming_keeps_sums_and_products() {
         let (mut product, mut power) = (0_u8, a);
         for bit in 0..8 {
             product ^= if b >> bit & 1 == 1 { power } else { 0 };
-            power = if power & 0x80 == 0 { power << 1 } else { power << 1 ^ 0x1b };
+            power = if power & 0x80 == 0 {
+                power << 1
+            } else {
+                power << 1 ^ 0x1b
+            };
         }
         product
     };

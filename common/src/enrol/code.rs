@@ -13,7 +13,8 @@ pub(super) const PREFIX: &str = "motet1-";
 /// Bytes of the checksum at the end of a code: a mistake goes unseen once in 2^40.
 const CHECKSUM: usize = 5;
 
-/// RFC 4648 base 32 in lower case: no letter needs the shift key, and a double click marks the whole word.
+/// RFC 4648 base 32 in lower case: no letter needs the shift key, and a double click marks the
+/// whole word.
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
 canonical! {
@@ -30,7 +31,8 @@ canonical! {
 
 /// An invitation to join a consortium; as text, one word that begins with `motet1-`.
 ///
-/// It holds a secret and therefore has neither `Debug` nor `Clone`; the secret is wiped when the value is dropped.
+/// It holds a secret and therefore has neither `Debug` nor `Clone`; the secret is wiped when the
+/// value is dropped.
 pub struct JoinCode {
     /// Where the coordinator listens, `host:port`.
     pub address: String,
@@ -50,7 +52,8 @@ impl JoinCode {
     /// The code as one word, about 240 characters of `a-z`, `2-7` after `motet1-`. It is a secret.
     ///
     /// # Errors
-    /// [`EnrolError::Address`] and [`EnrolError::Role`], so that no code is handed out that nobody can use.
+    /// [`EnrolError::Address`] and [`EnrolError::Role`], so that no code is handed out that nobody
+    /// can use.
     pub fn to_text(&self) -> Result<String, EnrolError> {
         split_address(&self.address)?;
         may_join(self.role)?;
@@ -73,22 +76,31 @@ impl JoinCode {
         Ticket::of(&self.secret, &self.invite)
     }
 
-    /// Reads a code; spaces and line breaks that a mail program put in are ignored, anything else that differs by a
-    /// character is refused.
+    /// Reads a code; spaces and line breaks that a mail program put in are ignored, anything else
+    /// that differs by a character is refused.
     ///
     /// # Errors
     /// [`EnrolError`], always with what to do next.
     pub fn parse(text: &str) -> Result<Self, EnrolError> {
-        let word: Zeroizing<String> = Zeroizing::new(text.chars().filter(|c| !c.is_whitespace()).collect());
+        let word: Zeroizing<String> =
+            Zeroizing::new(text.chars().filter(|c| !c.is_whitespace()).collect());
         let body = word.strip_prefix(PREFIX).ok_or(EnrolError::NotACode)?;
-        let damaged = || EnrolError::Damaged { length: word.chars().count() };
+        let damaged = || EnrolError::Damaged {
+            length: word.chars().count(),
+        };
         let bytes = Zeroizing::new(from_base32(body)?.ok_or_else(damaged)?);
         let (inner, sum) = bytes.split_last_chunk::<CHECKSUM>().ok_or_else(damaged)?;
         if checksum(inner) != *sum {
             return Err(damaged());
         }
-        let Inner { address, ca, governance, invite, secret, role } =
-            Inner::from_bytes(inner).map_err(|_| damaged())?;
+        let Inner {
+            address,
+            ca,
+            governance,
+            invite,
+            secret,
+            role,
+        } = Inner::from_bytes(inner).map_err(|_| damaged())?;
         split_address(&address)?;
         may_join(role)?;
         Ok(Self {
@@ -102,9 +114,10 @@ impl JoinCode {
     }
 }
 
-/// What the holder of a join code shows the coordinator: derived from the code's secret, which stays where it is. The
-/// coordinator knows its digest from the invitation, so nobody redeems an invitation whose id alone he has read; and a ticket
-/// proves nothing to the operator's command, which asks for the secret's proof.
+/// What the holder of a join code shows the coordinator: derived from the code's secret, which
+/// stays where it is. The coordinator knows its digest from the invitation, so nobody redeems an
+/// invitation whose id alone he has read; and a ticket proves nothing to the operator's command,
+/// which asks for the secret's proof.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Ticket(pub [u8; 32]);
 
@@ -133,25 +146,38 @@ fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
 fn to_base32(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().saturating_mul(8).div_ceil(5));
     for group in bytes.chunks(5) {
-        let bits =
-            group.iter().enumerate().fold(0_u64, |bits, (at, byte)| bits | u64::from(*byte) << (32 - 8 * at));
+        let bits = group.iter().enumerate().fold(0_u64, |bits, (at, byte)| {
+            bits | u64::from(*byte) << (32 - 8 * at)
+        });
         let letters = (group.len() * 8).div_ceil(5);
         for at in 0..letters {
             let index = (bits >> (35 - 5 * at)) & 31;
-            text.push(ALPHABET.get(index as usize).copied().map_or('a', char::from));
+            text.push(
+                ALPHABET
+                    .get(index as usize)
+                    .copied()
+                    .map_or('a', char::from),
+            );
         }
     }
     text
 }
 
-/// The bytes, or nothing when no byte string has this text: a length no encoder makes, or bits set past the end.
+/// The bytes, or nothing when no byte string has this text: a length no encoder makes, or bits set
+/// past the end.
 fn from_base32(text: &str) -> Result<Option<Vec<u8>>, EnrolError> {
     let mut bytes = Vec::with_capacity(text.len());
     let (mut bits, mut held) = (0_u32, 0_u32);
     for (at, letter) in text.chars().enumerate() {
-        let value = ALPHABET.iter().zip(0_u32..).find(|(symbol, _)| char::from(**symbol) == letter);
+        let value = ALPHABET
+            .iter()
+            .zip(0_u32..)
+            .find(|(symbol, _)| char::from(**symbol) == letter);
         let Some((_, value)) = value else {
-            return Err(EnrolError::Letter { at: at + 1 + PREFIX.len(), found: letter });
+            return Err(EnrolError::Letter {
+                at: at + 1 + PREFIX.len(),
+                found: letter,
+            });
         };
         bits = (bits << 5) | value;
         held += 5;
@@ -170,12 +196,22 @@ mod tests {
 
     #[test]
     fn base32_is_that_of_rfc_4648() {
-        for (bytes, text) in [("", ""), ("f", "my"), ("fo", "mzxq"), ("foo", "mzxw6"), ("foob", "mzxw6yq")] {
+        for (bytes, text) in [
+            ("", ""),
+            ("f", "my"),
+            ("fo", "mzxq"),
+            ("foo", "mzxw6"),
+            ("foob", "mzxw6yq"),
+        ] {
             assert_eq!(to_base32(bytes.as_bytes()), text);
             assert_eq!(from_base32(text).unwrap().unwrap(), bytes.as_bytes());
         }
         assert_eq!(to_base32(b"foobar"), "mzxw6ytboi");
         assert_eq!(from_base32("mz").unwrap(), None, "bits past the end");
-        assert_eq!(from_base32("mzxw6y").unwrap(), None, "a length that no encoder makes");
+        assert_eq!(
+            from_base32("mzxw6y").unwrap(),
+            None,
+            "a length that no encoder makes"
+        );
     }
 }

@@ -1,8 +1,9 @@
-//! Possession: every key of a newcomer signs the newcomer's whole enrolment, so that nobody enrols a key of another.
+//! Possession: every key of a newcomer signs the newcomer's whole enrolment, so that nobody enrols
+//! a key of another.
 //!
-//! Public keys are public: those of every site stand in rosters and manifests. The proof under the join secret says who
-//! sent an enrolment; these signatures say that the sender holds the keys in it. The TLS key signs its own certificate
-//! request, whose key the enrolment names.
+//! Public keys are public: those of every site stand in rosters and manifests. The proof under the
+//! join secret says who sent an enrolment; these signatures say that the sender holds the keys in
+//! it. The TLS key signs its own certificate request, whose key the enrolment names.
 
 use super::{EnrolError, Enrolment};
 use motet_secagg::canonical;
@@ -96,18 +97,27 @@ impl Enrolment {
         self.check()?;
         let bytes = self.to_bytes();
         let signed = [
-            (Purpose::Identity, Some(self.identity), Some(possession.identity)),
+            (
+                Purpose::Identity,
+                Some(self.identity),
+                Some(possession.identity),
+            ),
             (Purpose::Steward, self.steward, possession.steward),
             (Purpose::Witness, self.witness, possession.witness),
         ];
         for (purpose, key, signature) in signed {
             let holds = match (key, signature) {
-                (Some(key), Some(signature)) => key.verify(purpose.tag(), &bytes, &signature).is_ok(),
+                (Some(key), Some(signature)) => {
+                    key.verify(purpose.tag(), &bytes, &signature).is_ok()
+                }
                 (None, None) => true,
                 _ => false,
             };
             if !holds {
-                return Err(EnrolError::Possession { name: self.name.clone(), purpose });
+                return Err(EnrolError::Possession {
+                    name: self.name.clone(),
+                    purpose,
+                });
             }
         }
         Ok(())
@@ -115,7 +125,9 @@ impl Enrolment {
 
     /// Every key by its digest, with its purpose.
     pub fn keys(&self) -> impl Iterator<Item = (Purpose, Digest)> + use<> {
-        let signing = self.signing_keys().map(|(purpose, key)| (purpose, key.fingerprint()));
+        let signing = self
+            .signing_keys()
+            .map(|(purpose, key)| (purpose, key.fingerprint()));
         signing.chain([(Purpose::Tls, self.csr_key_digest)])
     }
 
@@ -125,22 +137,33 @@ impl Enrolment {
             (Purpose::Steward, self.steward),
             (Purpose::Witness, self.witness),
         ];
-        keys.into_iter().filter_map(|(purpose, key)| Some((purpose, key?)))
+        keys.into_iter()
+            .filter_map(|(purpose, key)| Some((purpose, key?)))
     }
 
     /// Keys that are keys, each for one purpose; the governance key is nobody's own.
     pub(super) fn check_keys(&self) -> Result<(), EnrolError> {
         let name = || self.name.clone();
         if let Some((purpose, _)) = self.signing_keys().find(|(_, key)| !key.is_sound()) {
-            return Err(EnrolError::WeakKey { name: name(), purpose });
+            return Err(EnrolError::WeakKey {
+                name: name(),
+                purpose,
+            });
         }
         let mut seen = BTreeMap::new();
         for (purpose, key) in self.keys() {
             if key == self.governance_fingerprint {
-                return Err(EnrolError::Governance { name: name(), purpose });
+                return Err(EnrolError::Governance {
+                    name: name(),
+                    purpose,
+                });
             }
             if let Some(first) = seen.insert(key, purpose) {
-                return Err(EnrolError::KeyTwice { name: name(), first, second: purpose });
+                return Err(EnrolError::KeyTwice {
+                    name: name(),
+                    first,
+                    second: purpose,
+                });
             }
         }
         Ok(())

@@ -42,7 +42,10 @@ fn a_code_comes_back_also_from_a_mail_that_broke_the_line() {
     assert_eq!(read.address, code().address);
     assert_eq!(read.ca_fingerprint, code().ca_fingerprint);
     assert_eq!(read.governance_fingerprint, code().governance_fingerprint);
-    assert_eq!((read.invite, *read.secret, read.role), ([3; 16], [4; 32], Role::Site));
+    assert_eq!(
+        (read.invite, *read.secret, read.role),
+        ([3; 16], [4; 32], Role::Site)
+    );
     assert_eq!(read.to_text().unwrap(), text);
 }
 
@@ -53,14 +56,20 @@ fn every_change_of_one_character_is_refused() {
         for letter in ('!'..='~').filter(|letter| *letter != char::from(text.as_bytes()[at])) {
             let mut other = text.clone();
             other.replace_range(at..=at, &letter.to_string());
-            assert!(JoinCode::parse(&other).is_err(), "character {at} as `{letter}`");
+            assert!(
+                JoinCode::parse(&other).is_err(),
+                "character {at} as `{letter}`"
+            );
         }
         let mut shorter = text.clone();
         shorter.remove(at);
         assert!(JoinCode::parse(&shorter).is_err(), "without character {at}");
         let mut longer = text.clone();
         longer.insert(at, 'a');
-        assert!(JoinCode::parse(&longer).is_err(), "one more character at {at}");
+        assert!(
+            JoinCode::parse(&longer).is_err(),
+            "one more character at {at}"
+        );
     }
 }
 
@@ -69,23 +78,50 @@ fn a_wrong_code_says_what_is_wrong() {
     let text = code().to_text().unwrap();
     let refusal = |text: &str| JoinCode::parse(text).err().unwrap();
     assert_eq!(refusal("hello"), EnrolError::NotACode);
-    assert_eq!(refusal(&text.replace("motet1-", "motet1-0")), EnrolError::Letter { at: 8, found: '0' });
+    assert_eq!(
+        refusal(&text.replace("motet1-", "motet1-0")),
+        EnrolError::Letter { at: 8, found: '0' }
+    );
     assert_eq!(refusal(&text[..100]), EnrolError::Damaged { length: 100 });
     assert_eq!(refusal(PREFIX), EnrolError::Damaged { length: 7 });
 }
 
 #[test]
 fn no_code_is_made_that_nobody_can_use() {
-    let nowhere = JoinCode { address: "coordinator".into(), ..code() };
+    let nowhere = JoinCode {
+        address: "coordinator".into(),
+        ..code()
+    };
     assert!(matches!(nowhere.to_text(), Err(EnrolError::Address { .. })));
-    assert!(matches!(JoinCode { role: Role::Coordinator, ..code() }.to_text(), Err(EnrolError::Role { .. })));
+    assert!(matches!(
+        JoinCode {
+            role: Role::Coordinator,
+            ..code()
+        }
+        .to_text(),
+        Err(EnrolError::Role { .. })
+    ));
 }
 
 #[test]
 fn addresses_names_and_countries_are_checked() {
-    assert_eq!(split_address("127.0.0.1:7443").unwrap(), ("127.0.0.1", 7443));
+    assert_eq!(
+        split_address("127.0.0.1:7443").unwrap(),
+        ("127.0.0.1", 7443)
+    );
     assert_eq!(split_address("[::1]:1").unwrap(), ("::1", 1));
-    for bad in ["", "host", "host:", ":1", "host:0", "host:70000", "::1:4", "[x]:1", "a b:1", "user@host:1"] {
+    for bad in [
+        "",
+        "host",
+        "host:",
+        ":1",
+        "host:0",
+        "host:70000",
+        "::1:4",
+        "[x]:1",
+        "a b:1",
+        "user@host:1",
+    ] {
         assert!(split_address(bad).is_err(), "{bad}");
     }
     for good in ["a", "Site_1", "9-x", &"x".repeat(40)] {
@@ -128,20 +164,44 @@ fn a_proof_covers_every_field() {
         // Signed anew by whoever holds its keys, so that the proof alone is at stake.
         let keys = [5, 6, 10, 8].map(key);
         let of = |public: PublicKey| keys.iter().find(|key| key.public() == public).unwrap();
-        let again = other.sign(of(other.identity), other.steward.map(of), other.witness.map(of));
-        assert!(matches!(other.verify(&secret, &proof, &again), Err(EnrolError::Proof { .. })), "{other:?}");
+        let again = other.sign(
+            of(other.identity),
+            other.steward.map(of),
+            other.witness.map(of),
+        );
+        assert!(
+            matches!(
+                other.verify(&secret, &proof, &again),
+                Err(EnrolError::Proof { .. })
+            ),
+            "{other:?}"
+        );
     }
     assert!(
-        matches!(honest.verify(&[8; 32], &proof, &possession), Err(EnrolError::Proof { .. })),
+        matches!(
+            honest.verify(&[8; 32], &proof, &possession),
+            Err(EnrolError::Proof { .. })
+        ),
         "another secret"
     );
-    let person = Enrolment { role: Role::Operator, steward: None, witness: None, ..honest };
+    let person = Enrolment {
+        role: Role::Operator,
+        steward: None,
+        witness: None,
+        ..honest
+    };
     let possession = person.sign(&key(5), None, None);
     assert!(
-        matches!(person.verify(&secret, &proof, &possession), Err(EnrolError::Proof { .. })),
+        matches!(
+            person.verify(&secret, &proof, &possession),
+            Err(EnrolError::Proof { .. })
+        ),
         "another role"
     );
-    assert_eq!(person.verify(&secret, &person.prove(&secret), &possession), Ok(()));
+    assert_eq!(
+        person.verify(&secret, &person.prove(&secret), &possession),
+        Ok(())
+    );
 }
 
 #[test]
@@ -153,43 +213,110 @@ fn every_key_signs_every_field_of_the_enrolment() {
         let mut other = honest.clone();
         change(&mut other);
         assert!(
-            matches!(other.verify_possession(&possession), Err(EnrolError::Possession { .. })),
+            matches!(
+                other.verify_possession(&possession),
+                Err(EnrolError::Possession { .. })
+            ),
             "{other:?}"
         );
     }
-    let Possession { identity, steward, witness } = possession;
+    let Possession {
+        identity,
+        steward,
+        witness,
+    } = possession;
     for (wrong, purpose) in [
-        (Possession { identity: Signature([0; 64]), steward, witness }, Purpose::Identity),
-        (Possession { identity, steward: None, witness }, Purpose::Steward),
-        (Possession { identity, steward, witness: None }, Purpose::Witness),
-        // A signature for one purpose is none for another, also of one key.
         (
-            Possession { identity, steward: Some(honest.sign(&key(6), None, None).identity), witness },
+            Possession {
+                identity: Signature([0; 64]),
+                steward,
+                witness,
+            },
+            Purpose::Identity,
+        ),
+        (
+            Possession {
+                identity,
+                steward: None,
+                witness,
+            },
             Purpose::Steward,
         ),
-        (Possession { identity, steward, witness: steward }, Purpose::Witness),
+        (
+            Possession {
+                identity,
+                steward,
+                witness: None,
+            },
+            Purpose::Witness,
+        ),
+        // A signature for one purpose is none for another, also of one key.
+        (
+            Possession {
+                identity,
+                steward: Some(honest.sign(&key(6), None, None).identity),
+                witness,
+            },
+            Purpose::Steward,
+        ),
+        (
+            Possession {
+                identity,
+                steward,
+                witness: steward,
+            },
+            Purpose::Witness,
+        ),
     ] {
         let refused = honest.verify_possession(&wrong).unwrap_err();
-        assert_eq!(refused, EnrolError::Possession { name: "amsterdam-2".into(), purpose });
+        assert_eq!(
+            refused,
+            EnrolError::Possession {
+                name: "amsterdam-2".into(),
+                purpose
+            }
+        );
         assert_eq!(Refusal::from(refused).code, Code::KeyUnproven);
     }
-    let person = Enrolment { role: Role::Operator, steward: None, witness: None, ..honest };
+    let person = Enrolment {
+        role: Role::Operator,
+        steward: None,
+        witness: None,
+        ..honest
+    };
     let alone = person.sign(&key(5), None, None);
     assert_eq!(person.verify_possession(&alone), Ok(()));
     let more = Possession { steward, ..alone };
-    assert!(person.verify_possession(&more).is_err(), "a signature for a key that is not there");
+    assert!(
+        person.verify_possession(&more).is_err(),
+        "a signature for a key that is not there"
+    );
 }
 
 #[test]
 fn a_newcomer_cannot_enrol_the_public_key_of_another() {
     let victim = key(77).public();
     for borrowed in [
-        Enrolment { identity: victim, ..enrolment() },
-        Enrolment { steward: Some(victim), ..enrolment() },
-        Enrolment { witness: Some(victim), ..enrolment() },
+        Enrolment {
+            identity: victim,
+            ..enrolment()
+        },
+        Enrolment {
+            steward: Some(victim),
+            ..enrolment()
+        },
+        Enrolment {
+            witness: Some(victim),
+            ..enrolment()
+        },
     ] {
-        let refused = borrowed.verify(&[9; 32], &borrowed.prove(&[9; 32]), &signed(&borrowed)).unwrap_err();
-        assert!(matches!(refused, EnrolError::Possession { .. }), "{refused}");
+        let refused = borrowed
+            .verify(&[9; 32], &borrowed.prove(&[9; 32]), &signed(&borrowed))
+            .unwrap_err();
+        assert!(
+            matches!(refused, EnrolError::Possession { .. }),
+            "{refused}"
+        );
     }
 }
 
@@ -198,20 +325,44 @@ fn one_key_for_two_purposes_is_refused() {
     let honest = enrolment();
     let same = Digest([7; 32]);
     for twice in [
-        Enrolment { steward: Some(honest.identity), ..honest.clone() },
-        Enrolment { witness: Some(honest.identity), ..honest.clone() },
-        Enrolment { witness: honest.steward, ..honest.clone() },
-        Enrolment { governance_fingerprint: honest.identity.fingerprint(), ..honest.clone() },
-        Enrolment { governance_fingerprint: key(10).public().fingerprint(), ..honest.clone() },
-        Enrolment { governance_fingerprint: same, csr_key_digest: same, ..honest },
+        Enrolment {
+            steward: Some(honest.identity),
+            ..honest.clone()
+        },
+        Enrolment {
+            witness: Some(honest.identity),
+            ..honest.clone()
+        },
+        Enrolment {
+            witness: honest.steward,
+            ..honest.clone()
+        },
+        Enrolment {
+            governance_fingerprint: honest.identity.fingerprint(),
+            ..honest.clone()
+        },
+        Enrolment {
+            governance_fingerprint: key(10).public().fingerprint(),
+            ..honest.clone()
+        },
+        Enrolment {
+            governance_fingerprint: same,
+            csr_key_digest: same,
+            ..honest
+        },
     ] {
-        assert_eq!(Refusal::from(twice.check().unwrap_err()).code, Code::KeyTaken, "{twice:?}");
+        assert_eq!(
+            Refusal::from(twice.check().unwrap_err()).code,
+            Code::KeyTaken,
+            "{twice:?}"
+        );
     }
 }
 
 #[test]
 fn a_key_with_which_anybody_can_sign_or_that_has_a_second_encoding_is_refused() {
-    // The neutral element; a point of order 8 (RFC 8032's curve has eight such); y = p + 3, a second encoding of y = 3.
+    // The neutral element; a point of order 8 (RFC 8032's curve has eight such); y = p + 3, a
+    // second encoding of y = 3.
     let mut neutral = [0; 32];
     neutral[0] = 1;
     let order_8 = "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05";
@@ -219,12 +370,21 @@ fn a_key_with_which_anybody_can_sign_or_that_has_a_second_encoding_is_refused() 
     (second[0], second[31]) = (0xed + 3, 0x7f);
     let mut first = [0; 32];
     first[0] = 3;
-    assert!(PublicKey(first).is_sound(), "y = 3 is on the curve, and this is its encoding");
-    for weak in
-        [PublicKey(neutral), PublicKey::from_hex(order_8).unwrap(), PublicKey(second), PublicKey([2; 32])]
-    {
+    assert!(
+        PublicKey(first).is_sound(),
+        "y = 3 is on the curve, and this is its encoding"
+    );
+    for weak in [
+        PublicKey(neutral),
+        PublicKey::from_hex(order_8).unwrap(),
+        PublicKey(second),
+        PublicKey([2; 32]),
+    ] {
         assert!(!weak.is_sound(), "{weak}");
-        let enrolment = Enrolment { identity: weak, ..enrolment() };
+        let enrolment = Enrolment {
+            identity: weak,
+            ..enrolment()
+        };
         let refused = enrolment.check().unwrap_err();
         assert!(matches!(refused, EnrolError::WeakKey { .. }), "{refused}");
         assert_eq!(Refusal::from(refused).code, Code::KeyUnproven);
@@ -233,11 +393,33 @@ fn a_key_with_which_anybody_can_sign_or_that_has_a_second_encoding_is_refused() 
 
 #[test]
 fn a_site_brings_a_steward_and_a_person_does_not() {
-    assert!(matches!(Enrolment { steward: None, ..enrolment() }.check(), Err(EnrolError::Steward { .. })));
-    assert!(matches!(Enrolment { witness: None, ..enrolment() }.check(), Err(EnrolError::Steward { .. })));
-    let person = Enrolment { role: Role::Researcher, ..enrolment() };
+    assert!(matches!(
+        Enrolment {
+            steward: None,
+            ..enrolment()
+        }
+        .check(),
+        Err(EnrolError::Steward { .. })
+    ));
+    assert!(matches!(
+        Enrolment {
+            witness: None,
+            ..enrolment()
+        }
+        .check(),
+        Err(EnrolError::Steward { .. })
+    ));
+    let person = Enrolment {
+        role: Role::Researcher,
+        ..enrolment()
+    };
     assert!(matches!(person.check(), Err(EnrolError::Steward { .. })));
-    let daemon = Enrolment { role: Role::Coordinator, steward: None, witness: None, ..enrolment() };
+    let daemon = Enrolment {
+        role: Role::Coordinator,
+        steward: None,
+        witness: None,
+        ..enrolment()
+    };
     assert!(matches!(daemon.check(), Err(EnrolError::Role { .. })));
 }
 

@@ -1,5 +1,5 @@
-//! A site's own copy of a study's log, leaf by leaf, and what a leaf may say after those before it. A node signs nothing
-//! about a log that it did not recompute and found to follow these rules:
+//! A site's own copy of a study's log, leaf by leaf, and what a leaf may say after those before it.
+//! A node signs nothing about a log that it did not recompute and found to follow these rules:
 //!
 //! ```text
 //! StudyOpen, once, as the site derives it
@@ -66,7 +66,10 @@ enum Step {
 impl Mirror {
     /// Nothing seen yet of a study's log.
     pub fn new(study: &Study, roster: &Roster) -> Self {
-        Self::empty(Log::of_study(study, roster), Leaf::StudyOpen(StudyOpen::of(study, roster)).to_bytes())
+        Self::empty(
+            Log::of_study(study, roster),
+            Leaf::StudyOpen(StudyOpen::of(study, roster)).to_bytes(),
+        )
     }
 
     /// Nothing seen yet of an empty `log`, which must open with this leaf.
@@ -122,14 +125,21 @@ impl Mirror {
         self.commits.values().map(|(_, commit)| commit)
     }
 
-    /// Whether every set that was ever committed for this question is of a line-up with these terms.
+    /// Whether every set that was ever committed for this question is of a line-up with these
+    /// terms.
     pub fn keeps_terms(&self, ask: &Digest, pin: &Digest) -> bool {
-        self.commits().filter(|commit| commit.ask == *ask).all(|commit| commit.pin == *pin)
+        self.commits()
+            .filter(|commit| commit.ask == *ask)
+            .all(|commit| commit.pin == *pin)
     }
 
     /// Whether the commitment to a set stands among the leaves that a point of this log covers.
     pub fn covers(&self, point: &Checkpoint, t3: &Digest) -> bool {
-        self.holds(point) && self.commits.get(t3).is_some_and(|(index, _)| *index < point.size)
+        self.holds(point)
+            && self
+                .commits
+                .get(t3)
+                .is_some_and(|(index, _)| *index < point.size)
     }
 
     /// Index and hash of the latest release, or of the opening before the first.
@@ -139,7 +149,13 @@ impl Mirror {
 
     /// Index and hash of the latest release before a place, or of the opening before the first.
     pub fn release_before(&self, place: u64) -> Option<(u64, Digest)> {
-        let index = self.releases.iter().rev().find(|index| **index < place).copied().unwrap_or(0);
+        let index = self
+            .releases
+            .iter()
+            .rev()
+            .find(|index| **index < place)
+            .copied()
+            .unwrap_or(0);
         Some((index, self.log.hash(index)?))
     }
 
@@ -153,34 +169,54 @@ impl Mirror {
     /// # Errors
     /// `set_not_logged`.
     pub fn is_on_record(&self, released: &Released) -> Result<(), Refusal> {
-        let leaf = self.log.leaves().get(usize::try_from(released.release.index).unwrap_or(usize::MAX));
-        let leaf = leaf.filter(|leaf| **leaf == released.release.leaf).map(|leaf| Leaf::from_bytes(leaf));
+        let leaf = self
+            .log
+            .leaves()
+            .get(usize::try_from(released.release.index).unwrap_or(usize::MAX));
+        let leaf = leaf
+            .filter(|leaf| **leaf == released.release.leaf)
+            .map(|leaf| Leaf::from_bytes(leaf));
         let told = matches!(leaf, Some(Ok(Leaf::Release(leaf))) if leaf.t3 == released.t3
             && leaf.aggregate == released.aggregate && leaf.state_root == released.state_root);
-        let committed = self
-            .commit(&released.t3)
-            .is_some_and(|commit| commit.set.iter().map(|(node, _)| *node).eq(released.set.iter().copied()));
+        let committed = self.commit(&released.t3).is_some_and(|commit| {
+            commit
+                .set
+                .iter()
+                .map(|(node, _)| *node)
+                .eq(released.set.iter().copied())
+        });
         if told && committed {
             Ok(())
         } else {
-            Err(Refusal::new(Code::SetNotLogged, "a release that the study's log does not hold"))
+            Err(Refusal::new(
+                Code::SetNotLogged,
+                "a release that the study's log does not hold",
+            ))
         }
     }
 
-    /// The point of a checkpoint that is signed by the log's key and tells of the leaves that were seen.
+    /// The point of a checkpoint that is signed by the log's key and tells of the leaves that were
+    /// seen.
     ///
     /// # Errors
-    /// `bad_signature`, or `log_inconsistent` when it tells of another log than the one this site knows, or of more.
+    /// `bad_signature`, or `log_inconsistent` when it tells of another log than the one this site
+    /// knows, or of more.
     pub fn check(&self, note: &str, roster: &Roster) -> Result<Checkpoint, Refusal> {
         let point = self.signed(note, roster)?;
-        if self.holds(&point) { Ok(point) } else { Err(self.inconsistent(&point)) }
+        if self.holds(&point) {
+            Ok(point)
+        } else {
+            Err(self.inconsistent(&point))
+        }
     }
 
-    /// This copy, grown to a signed checkpoint by leaves that prove to follow. `news` are the leaves after those seen.
+    /// This copy, grown to a signed checkpoint by leaves that prove to follow. `news` are the
+    /// leaves after those seen.
     ///
     /// # Errors
-    /// `bad_signature`; `log_inconsistent` when the checkpoint is not over this site's leaves and the news, or a leaf
-    /// breaks the rules: the coordinator then shows different logs, or would open a question twice.
+    /// `bad_signature`; `log_inconsistent` when the checkpoint is not over this site's leaves and
+    /// the news, or a leaf breaks the rules: the coordinator then shows different logs, or would
+    /// open a question twice.
     pub fn grown(&self, note: &str, news: &[Vec<u8>], roster: &Roster) -> Result<Self, Refusal> {
         let point = self.signed(note, roster)?;
         let mut grown = self.clone();
@@ -190,11 +226,19 @@ impl Mirror {
             }
             grown.push(leaf.clone())?;
         }
-        if grown.holds(&point) { Ok(grown) } else { Err(self.inconsistent(&point)) }
+        if grown.holds(&point) {
+            Ok(grown)
+        } else {
+            Err(self.inconsistent(&point))
+        }
     }
 
     fn inconsistent(&self, point: &Checkpoint) -> Refusal {
-        let detail = format!("a checkpoint over {} leaves; this site saw {}", point.size, self.size());
+        let detail = format!(
+            "a checkpoint over {} leaves; this site saw {}",
+            point.size,
+            self.size()
+        );
         Refusal::new(Code::LogInconsistent, detail)
     }
 
@@ -203,7 +247,11 @@ impl Mirror {
         let unsigned = || Refusal::new(Code::BadSignature, "a checkpoint of the study's log");
         let note: Note = note.parse().map_err(|_| unsigned())?;
         let point = note.verify(origin, &roster.log).map_err(|_| unsigned())?;
-        if point.origin == origin { Ok(point.clone()) } else { Err(unsigned()) }
+        if point.origin == origin {
+            Ok(point.clone())
+        } else {
+            Err(unsigned())
+        }
     }
 
     /// Takes in one leaf.
@@ -213,7 +261,9 @@ impl Mirror {
     pub fn push(&mut self, leaf: Vec<u8>) -> Result<(), Refusal> {
         let index = self.size();
         let step = self.step(&leaf, index);
-        match step.map_err(|why| Refusal::new(Code::LogInconsistent, format!("leaf {index}: {why}")))? {
+        match step
+            .map_err(|why| Refusal::new(Code::LogInconsistent, format!("leaf {index}: {why}")))?
+        {
             Step::Nothing => {}
             Step::Asked(ask, asked) => {
                 self.asked.insert(ask, asked);
@@ -237,20 +287,32 @@ impl Mirror {
         if leaf.len() > MOST_LEAF {
             return Err("it is larger than any leaf has to be");
         }
-        let Ok(read) = Leaf::from_bytes(leaf) else { return Err("it is no leaf") };
+        let Ok(read) = Leaf::from_bytes(leaf) else {
+            return Err("it is no leaf");
+        };
         match read {
             Leaf::StudyOpen(_) if index == 0 && leaf == self.opening => Ok(Step::Nothing),
             _ if index == 0 => Err("the study's opening is not the one this site derives"),
             Leaf::StudyOpen(_) => Err("a study opens once"),
             // Whoever cosigns a later tree would cosign the result with it.
-            Leaf::Publication(_) if self.published.is_some() => Err("two results are published of one state"),
+            Leaf::Publication(_) if self.published.is_some() => {
+                Err("two results are published of one state")
+            }
             _ if self.published.is_some() => Err("the log goes on after its result"),
             Leaf::Commit(commit) => match self.asked(&commit.ask) {
                 Some(Asked::Committed(_)) => Err("two sets are committed for one question"),
-                Some(Asked::Released | Asked::Void) => Err("a question that was opened is committed again"),
-                _ if self.commits.contains_key(&commit.t3) => Err("a transcript is committed twice"),
-                _ if !self.keeps_terms(&commit.ask, &commit.pin) => Err("two line-ups for one question"),
-                _ if !is_set(&commit) => Err("a committed set is not a sorted list of distinct sites"),
+                Some(Asked::Released | Asked::Void) => {
+                    Err("a question that was opened is committed again")
+                }
+                _ if self.commits.contains_key(&commit.t3) => {
+                    Err("a transcript is committed twice")
+                }
+                _ if !self.keeps_terms(&commit.ask, &commit.pin) => {
+                    Err("two line-ups for one question")
+                }
+                _ if !is_set(&commit) => {
+                    Err("a committed set is not a sorted list of distinct sites")
+                }
                 _ => Ok(Step::Commit(commit)),
             },
             Leaf::Abort(abort) => match self.asked(&abort.ask) {
@@ -263,15 +325,17 @@ impl Mirror {
                 _ => Err("a question is void that was not committed"),
             },
             Leaf::Release(release) => match self.commit(&release.t3) {
-                Some(commit) if (commit.run, commit.round) != (release.run, release.round) => {
-                    Err("a sum is released under another run or round than its set was committed in")
-                }
+                Some(commit) if (commit.run, commit.round) != (release.run, release.round) => Err(
+                    "a sum is released under another run or round than its set was committed in",
+                ),
                 Some(commit)
-                    if self.releases.last() > self.commits.get(&commit.t3).map(|(index, _)| index) =>
+                    if self.releases.last()
+                        > self.commits.get(&commit.t3).map(|(index, _)| index) =>
                 {
                     Err("another sum is released between a set and its sum")
                 }
-                // Else a round could be left out of what is shown of a release, and nobody would miss it.
+                // Else a round could be left out of what is shown of a release, and nobody would
+                // miss it.
                 Some(_) if release.round != self.releases.len() as u64 + 1 => {
                     Err("a sum's round is not the one after the latest sum's")
                 }
@@ -280,11 +344,15 @@ impl Mirror {
                 }
                 _ => Err("a sum is released whose set was not committed"),
             },
-            Leaf::Publication(_) if self.releases.is_empty() => Err("a result is published without a sum"),
+            Leaf::Publication(_) if self.releases.is_empty() => {
+                Err("a result is published without a sum")
+            }
             Leaf::Publication(publication) if publication.state_root == self.state_root => {
                 Ok(Step::Publication(publication))
             }
-            Leaf::Publication(_) => Err("a result is published of another state than the latest sum's"),
+            Leaf::Publication(_) => {
+                Err("a result is published of another state than the latest sum's")
+            }
         }
     }
 }

@@ -12,7 +12,8 @@ canonical! {
     /// A site or a person leaves the consortium: from here on its certificate opens nothing.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Removal {
-        /// The invitation that was redeemed: it names exactly one member, whatever keys or names another claims.
+        /// The invitation that was redeemed: it names exactly one member, whatever keys or names
+        /// another claims.
         pub invite: [u8; 16],
         /// The id of the identity key: a site's node.
         pub node: NodeId,
@@ -42,11 +43,16 @@ impl Removal {
     /// Signs with the governance key.
     ///
     /// # Errors
-    /// [`RosterError::Entry`] and [`RosterError::Text`] for a name or reason that is not acceptable.
+    /// [`RosterError::Entry`] and [`RosterError::Text`] for a name or reason that is not
+    /// acceptable.
     pub fn sign(self, governance: &SecretKey) -> Result<SignedRemoval, RosterError> {
         self.check()?;
         let signature = governance.sign("removal", &self.to_bytes());
-        Ok(SignedRemoval { removal: self, governance: governance.public(), signature })
+        Ok(SignedRemoval {
+            removal: self,
+            governance: governance.public(),
+            signature,
+        })
     }
 
     fn check(&self) -> Result<(), RosterError> {
@@ -61,7 +67,13 @@ impl SignedRemoval {
     /// # Errors
     /// As [`SignedRoster::verify`](super::SignedRoster::verify).
     pub fn verify(&self, governance: &Digest) -> Result<&Removal, RosterError> {
-        verify("removal", &self.governance, governance, &self.removal.to_bytes(), &self.signature)?;
+        verify(
+            "removal",
+            &self.governance,
+            governance,
+            &self.removal.to_bytes(),
+            &self.signature,
+        )?;
         self.removal.check()?;
         Ok(&self.removal)
     }

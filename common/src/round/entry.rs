@@ -92,7 +92,10 @@ canonical! {
 }
 
 /// What the driver does next, in this order: nothing is told before it is recorded.
-#[expect(clippy::large_enum_variant, reason = "a handful at a time, consumed at once")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a handful at a time, consumed at once"
+)]
 pub enum Effect {
     /// Write this down, durably.
     Record(Entry),
@@ -120,5 +123,8 @@ pub struct Fold {
 
 /// The message is late, or early: right once, not now.
 pub(super) fn wrong_phase(message: &Message) -> Refusal {
-    Refusal::new(Code::WrongPhase, format!("`{}` is not awaited now", message.kind()))
+    Refusal::new(
+        Code::WrongPhase,
+        format!("`{}` is not awaited now", message.kind()),
+    )
 }

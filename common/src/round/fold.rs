@@ -1,4 +1,5 @@
-//! The end of phase `reveal`: the uploads of U3 are folded, the masks taken off, the sum absorbed and logged.
+//! The end of phase `reveal`: the uploads of U3 are folded, the masks taken off, the sum absorbed
+//! and logged.
 
 use super::entry::{self, Folded};
 use super::line_up::Terms;
@@ -16,10 +17,18 @@ pub(super) struct Fold {
 }
 
 impl Fold {
-    /// Derives every mask once, so that a dealer whose opened secret is not the one it committed to is found here.
+    /// Derives every mask once, so that a dealer whose opened secret is not the one it committed to
+    /// is found here.
     pub(super) fn new(evidence: Evidence, t2: Digest, t3: Digest) -> Result<Self, Refusal> {
-        evidence.removals().map_err(|bad| Refusal::new(Code::ReconstructFailed, bad.to_string()))?;
-        Ok(Self { evidence, t2, t3, result: None })
+        evidence
+            .removals()
+            .map_err(|bad| Refusal::new(Code::ReconstructFailed, bad.to_string()))?;
+        Ok(Self {
+            evidence,
+            t2,
+            t3,
+            result: None,
+        })
     }
 
     pub(super) fn result(&self) -> Option<Folded> {
@@ -37,7 +46,12 @@ impl Fold {
         }
     }
 
-    pub(super) fn release(self, terms: &Terms, logged: Logged, key: &SecretKey) -> Result<Released, Refusal> {
+    pub(super) fn release(
+        self,
+        terms: &Terms,
+        logged: Logged,
+        key: &SecretKey,
+    ) -> Result<Released, Refusal> {
         let folded = self.result.ok_or(Code::Storage)?;
         let released = Released {
             plan: terms.plan_root(),

@@ -17,7 +17,12 @@ pub(super) struct Join {
 }
 
 impl Join {
-    pub(super) fn check(&self, terms: &Terms, node: NodeId, message: &Message) -> Result<bool, Refusal> {
+    pub(super) fn check(
+        &self,
+        terms: &Terms,
+        node: NodeId,
+        message: &Message,
+    ) -> Result<bool, Refusal> {
         let Message::Advert(signed) = message else {
             return Err(wrong_phase(message));
         };
@@ -32,14 +37,21 @@ impl Join {
             return Err(bad_signature(node));
         }
         if advert.pair.check().is_err() || channel::check_public(&advert.channel).is_err() {
-            return Err(Refusal::new(Code::Malformed, format!("a key in the advert of node `{node}`")));
+            return Err(Refusal::new(
+                Code::Malformed,
+                format!("a key in the advert of node `{node}`"),
+            ));
         }
         if !terms.is_cosigned(terms.point(), node, &advert.cosignature) {
-            return Err(Refusal::new(Code::BadSignature, format!("the cosignature of node `{node}`")));
+            return Err(Refusal::new(
+                Code::BadSignature,
+                format!("the cosignature of node `{node}`"),
+            ));
         }
         let twin = self.adverts.values().any(|other| {
             other.advert.node != node
-                && (other.advert.pair.x25519 == advert.pair.x25519 || other.advert.channel == advert.channel)
+                && (other.advert.pair.x25519 == advert.pair.x25519
+                    || other.advert.channel == advert.channel)
         });
         if twin {
             return Err(Refusal::new(Code::DuplicateKey, format!("node `{node}`")));
@@ -69,13 +81,21 @@ impl Join {
     pub(super) fn hear(&mut self, heard: Heard) {
         match heard.message {
             Message::Advert(advert) => drop(self.adverts.insert(heard.node, advert)),
-            Message::Witnessed(witnessed) => drop(self.witnesses.insert(heard.node, witnessed.witness)),
+            Message::Witnessed(witnessed) => {
+                drop(self.witnesses.insert(heard.node, witnessed.witness))
+            }
             _ => {}
         }
     }
 
     pub(super) fn awaited(&self, terms: &Terms) -> Vec<NodeId> {
-        terms.plan().candidates.iter().filter(|node| !self.adverts.contains_key(node)).copied().collect()
+        terms
+            .plan()
+            .candidates
+            .iter()
+            .filter(|node| !self.adverts.contains_key(node))
+            .copied()
+            .collect()
     }
 
     pub(super) fn pending(&self, terms: &Terms, node: NodeId) -> Option<Message> {
@@ -97,7 +117,11 @@ impl Join {
         }
         // Nodes that are gone may come back until the deadline.
         if self.adverts.len() < usize::from(terms.plan().min_start) {
-            return if late { Verdict::Abandon(Code::LineUpTooSmall) } else { Verdict::Wait };
+            return if late {
+                Verdict::Abandon(Code::LineUpTooSmall)
+            } else {
+                Verdict::Wait
+            };
         }
         // So many are a quorum of the log's witnesses as well: t counts the roster.
         Verdict::Close(self.adverts.keys().copied().collect())

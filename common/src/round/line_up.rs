@@ -25,27 +25,51 @@ impl Terms {
     /// The plan with the keys that the roster gives its candidates.
     ///
     /// # Errors
-    /// `plan_rejected` when candidates are unsorted, repeated or not in the roster; `roster_mismatch` for another roster;
-    /// `bad_signature` when the log's key did not sign the checkpoint.
+    /// `plan_rejected` when candidates are unsorted, repeated or not in the roster;
+    /// `roster_mismatch` for another roster; `bad_signature` when the log's key did not sign the
+    /// checkpoint.
     pub fn new(signed: SignedPlan, roster: &Roster) -> Result<Self, Refusal> {
         let plan = &signed.plan;
         if plan.roster != roster.digest() {
             return Err(Code::RosterMismatch.into());
         }
         if !plan.candidates.is_sorted_by(|a, b| a < b) {
-            return Err(Refusal::new(Code::PlanRejected, "candidates are not sorted, or repeated"));
+            return Err(Refusal::new(
+                Code::PlanRejected,
+                "candidates are not sorted, or repeated",
+            ));
         }
         let mut keys = BTreeMap::new();
         for node in &plan.candidates {
-            let entry = roster.entries.iter().find(|entry| entry.node == *node).ok_or(Code::NotInRoster)?;
+            let entry = roster
+                .entries
+                .iter()
+                .find(|entry| entry.node == *node)
+                .ok_or(Code::NotInRoster)?;
             keys.insert(*node, entry.identity);
         }
         let note = plan.checkpoint.parse::<Note>().ok();
-        let point = note.and_then(|note| note.verify(&note.unverified().origin, &roster.log).ok().cloned());
-        let point = point.ok_or_else(|| Refusal::new(Code::BadSignature, "the plan's checkpoint"))?;
-        let witnesses = roster.entries.iter().map(|entry| (entry.node, entry.witness)).collect();
+        let point = note.and_then(|note| {
+            note.verify(&note.unverified().origin, &roster.log)
+                .ok()
+                .cloned()
+        });
+        let point =
+            point.ok_or_else(|| Refusal::new(Code::BadSignature, "the plan's checkpoint"))?;
+        let witnesses = roster
+            .entries
+            .iter()
+            .map(|entry| (entry.node, entry.witness))
+            .collect();
         let (root, colluders) = (plan.root(), usize::from(roster.colluders));
-        Ok(Self { signed, root, keys, witnesses, point, colluders })
+        Ok(Self {
+            signed,
+            root,
+            keys,
+            witnesses,
+            point,
+            colluders,
+        })
     }
 
     /// The plan.
@@ -73,7 +97,9 @@ impl Terms {
     /// # Errors
     /// `not_in_line_up`.
     pub fn key(&self, node: NodeId) -> Result<&PublicKey, Refusal> {
-        self.keys.get(&node).ok_or_else(|| Refusal::new(Code::NotInLineUp, format!("node `{node}`")))
+        self.keys
+            .get(&node)
+            .ok_or_else(|| Refusal::new(Code::NotInLineUp, format!("node `{node}`")))
     }
 
     /// Where the plan says that the study's log stands.
@@ -86,8 +112,8 @@ impl Terms {
         self.witnesses.keys().copied()
     }
 
-    /// Sites of the roster that must have cosigned one checkpoint for it to be the only one: two such groups share an
-    /// honest site.
+    /// Sites of the roster that must have cosigned one checkpoint for it to be the only one: two
+    /// such groups share an honest site.
     pub fn witness_quorum(&self) -> usize {
         witness_quorum(self.witnesses.len(), self.colluders)
     }
@@ -99,14 +125,25 @@ impl Terms {
     }
 
     /// Whether a site of the roster cosigned a point.
-    pub(super) fn is_cosigned(&self, point: &Checkpoint, node: NodeId, cosignature: &Cosignature) -> bool {
-        self.witnesses.get(&node).is_some_and(|key| point.is_cosigned_by(key, cosignature))
+    pub(super) fn is_cosigned(
+        &self,
+        point: &Checkpoint,
+        node: NodeId,
+        cosignature: &Cosignature,
+    ) -> bool {
+        self.witnesses
+            .get(&node)
+            .is_some_and(|key| point.is_cosigned_by(key, cosignature))
     }
 
     /// Words and chunks of the masked vector.
     pub fn shape(&self) -> Shape {
         let plan = self.plan();
-        Shape { ring: plan.ring, words: plan.words, chunk_words: plan.chunk_words }
+        Shape {
+            ring: plan.ring,
+            words: plan.words,
+            chunk_words: plan.chunk_words,
+        }
     }
 
     /// s, the sites that must be in the sum.
@@ -130,7 +167,11 @@ pub(super) fn bad_signature(node: NodeId) -> Refusal {
 }
 
 /// Whether a message that is already there is the same one: a repeat is fine, a difference is not.
-pub(super) fn same_again<T: PartialEq>(known: Option<&T>, new: &T, node: NodeId) -> Result<bool, Refusal> {
+pub(super) fn same_again<T: PartialEq>(
+    known: Option<&T>,
+    new: &T,
+    node: NodeId,
+) -> Result<bool, Refusal> {
     match known {
         None => Ok(true),
         Some(known) if known == new => Ok(false),

@@ -4,7 +4,8 @@
 //! plan -> Answering -> Advertised -> Dealt -> Masked -> Signed -> Spent -> released
 //!                                        \-> Excluded (own upload not in the set: signs and opens for the others)
 //! ```
-//! Every step is sealed into the vault, then recorded, then told; a message that comes again gets the same bytes again.
+//! Every step is sealed into the vault, then recorded, then told; a message that comes again gets
+//! the same bytes again.
 
 mod deal;
 mod expected;
@@ -30,8 +31,8 @@ use motet_secagg::layout::{ClearUpdate, Layout};
 use motet_secagg::mask::{EncodedUpdate, MaskedUpdate, upload_root};
 use motet_secagg::merkle;
 use motet_secagg::message::{
-    Advert, AdvertSet, Complaint, Delivery, Header, Message, OpenedShare, Proposal, Refused, Released,
-    RevealReply, RevealRequest, SetSign, SignedRoot, t3,
+    Advert, AdvertSet, Complaint, Delivery, Header, Message, OpenedShare, Proposal, Refused,
+    Released, RevealReply, RevealRequest, SetSign, SignedRoot, t3,
 };
 use motet_secagg::pair::{Kind, PairKeys, commit};
 use motet_secagg::secret::{Secret, scrubbed};
@@ -62,8 +63,8 @@ pub struct Me<'a> {
 pub struct Sets<'a> {
     /// The sites of the previous sum; empty before the first.
     pub previous: &'a [NodeId],
-    /// How many of them may have left since; none ever comes. What differs between two sums becomes computable (ruling R5),
-    /// so none may in a study that does not go on without a site.
+    /// How many of them may have left since; none ever comes. What differs between two sums becomes
+    /// computable (ruling R5), so none may in a study that does not go on without a site.
     pub may_leave: usize,
     /// The sets of other studies over the same data that this site has signed.
     pub beside: &'a [Opening],
@@ -74,23 +75,32 @@ pub struct Sets<'a> {
 impl Sets<'_> {
     fn check(&self, set: &[SignedRoot], roster: &Roster) -> Result<(), Refusal> {
         let nodes: Vec<NodeId> = set.iter().map(|root| root.node).collect();
-        self.beside.iter().try_for_each(|opening| opening.check(&nodes, self.least, roster))?;
+        self.beside
+            .iter()
+            .try_for_each(|opening| opening.check(&nodes, self.least, roster))?;
         if self.previous.is_empty() {
             return Ok(());
         }
         let came = set.iter().any(|root| !self.previous.contains(&root.node));
         let left = self.previous.len().saturating_sub(set.len());
-        if came || left > self.may_leave { Err(Code::SetChanged.into()) } else { Ok(()) }
+        if came || left > self.may_leave {
+            Err(Code::SetChanged.into())
+        } else {
+            Ok(())
+        }
     }
 }
 
 /// What the session does next, in this order.
-#[expect(clippy::large_enum_variant, reason = "a handful at a time, consumed at once")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a handful at a time, consumed at once"
+)]
 pub enum Act {
     /// Put this into the vault under the attempt's plan digest, durably.
     Seal(Zeroizing<Vec<u8>>),
-    /// Write the masked vector to disk, durably, instead of what an interrupted attempt to do so left there: no header
-    /// names that.
+    /// Write the masked vector to disk, durably, instead of what an interrupted attempt to do so
+    /// left there: no header names that.
     Store(MaskedUpdate),
     /// Stop uploading the masked vector and remove it from disk: it will never count.
     Discard,
@@ -114,7 +124,8 @@ pub struct Member {
     answer: Option<EncodedUpdate>,
     /// A delivery that came while the answer was being computed again.
     early: Option<Delivery>,
-    /// Read back from the vault: the fact of the last step may not have reached the ledger before the stop.
+    /// Read back from the vault: the fact of the last step may not have reached the ledger before
+    /// the stop.
     restored: bool,
 }
 
@@ -122,7 +133,13 @@ impl Member {
     /// An attempt whose plan was admitted by [`admit`].
     pub fn new(terms: Terms) -> Self {
         let kept = Kept::new(terms.signed().clone());
-        Self { terms, kept, answer: None, early: None, restored: false }
+        Self {
+            terms,
+            kept,
+            answer: None,
+            early: None,
+            restored: false,
+        }
     }
 
     /// The attempt as the vault kept it over a restart.
@@ -132,7 +149,13 @@ impl Member {
     pub fn restore(bytes: &[u8], roster: &Roster) -> Result<Self, Refusal> {
         let kept = scrubbed(|| Kept::from_bytes(bytes))?;
         let terms = Terms::new(kept.plan.clone(), roster)?;
-        Ok(Self { terms, kept, answer: None, early: None, restored: true })
+        Ok(Self {
+            terms,
+            kept,
+            answer: None,
+            early: None,
+            restored: true,
+        })
     }
 
     /// The terms of the attempt.
@@ -155,13 +178,14 @@ impl Member {
         self.kept.signed.is_some()
     }
 
-    /// What the computation of the answer rolls where it trains: always the same for an attempt, also when it is computed
-    /// again after a restart.
+    /// What the computation of the answer rolls where it trains: always the same for an attempt,
+    /// also when it is computed again after a restart.
     pub fn training_dice(&mut self, dice: &mut impl CryptoRng) -> Secret {
         scrubbed(|| self.answer_secret(dice).derive(b"training"))
     }
 
-    /// Drawn once, and in the vault from the advert on: under one mask there is never a second vector.
+    /// Drawn once, and in the vault from the advert on: under one mask there is never a second
+    /// vector.
     fn answer_secret(&mut self, dice: &mut impl CryptoRng) -> &Secret {
         if self.kept.answer.is_none() {
             self.kept.answer = Secret::draw(dice);
@@ -191,7 +215,8 @@ impl Member {
         dice: &mut impl CryptoRng,
     ) -> Result<Vec<Act>, Refusal> {
         if self.kept.header.is_some() {
-            // Masked already: a second answer under the same masks would show the difference of the two.
+            // Masked already: a second answer under the same masks would show the difference of the
+            // two.
             return Ok(self.say_again());
         }
         let rounding = self.answer_secret(dice).derive(b"rounding");
@@ -268,7 +293,11 @@ impl Member {
         dice: &mut impl CryptoRng,
     ) -> Result<Vec<Act>, Refusal> {
         if let Some(known) = &self.kept.adverts {
-            return if known == set { Ok(self.say_again()) } else { Err(Code::TwoMessages.into()) };
+            return if known == set {
+                Ok(self.say_again())
+            } else {
+                Err(Code::TwoMessages.into())
+            };
         }
         let own = self.kept.advert.as_ref().ok_or(Code::WrongPhase)?;
         deal::check_adverts(&self.terms, set, own, me)?;
@@ -281,7 +310,11 @@ impl Member {
 
     fn on_delivery(&mut self, delivery: &Delivery, me: &Me<'_>) -> Result<Vec<Act>, Refusal> {
         if let Some(known) = &self.kept.delivery {
-            return if known == delivery { Ok(self.say_again()) } else { Err(Code::TwoMessages.into()) };
+            return if known == delivery {
+                Ok(self.say_again())
+            } else {
+                Err(Code::TwoMessages.into())
+            };
         }
         if self.kept.complaint.is_some() {
             return Ok(self.say_again());
@@ -290,7 +323,8 @@ impl Member {
             Ok(held) => held,
             Err(deal::Fault::Refused(refusal)) => return Err(refusal),
             Err(deal::Fault::Dealer(dealer, code)) => {
-                let complaint = Complaint::sign(delivery.t1, me.node, dealer, code.as_str(), me.key);
+                let complaint =
+                    Complaint::sign(delivery.t1, me.node, dealer, code.as_str(), me.key);
                 self.kept.complaint = Some(complaint);
                 return Ok(self.acts(None));
             }
@@ -310,8 +344,8 @@ impl Member {
         self.kept.close_answer();
         self.kept.delivery = Some(delivery.clone());
         self.kept.header = Some(Header { t2, chunks, root });
-        // The file first: a header in the vault without its file could never be uploaded, while a file without its
-        // header was shown to nobody and is written anew.
+        // The file first: a header in the vault without its file could never be uploaded, while a
+        // file without its header was shown to nobody and is written anew.
         let mut acts = vec![Act::Store(masked)];
         acts.extend(self.acts(self.masked()));
         Ok(acts)
@@ -321,12 +355,17 @@ impl Member {
         let t3 = t3(&proposal.t2, &proposal.roots);
         if let Some(signed) = &self.kept.signed {
             let same = signed.t3 == t3 && signed.point == proposal.commit.point;
-            return if same { Ok(self.say_again()) } else { Err(Code::SetEquivocation.into()) };
+            return if same {
+                Ok(self.say_again())
+            } else {
+                Err(Code::SetEquivocation.into())
+            };
         }
         self.check_proposal(proposal, &t3, me)?;
         let own_in_set = proposal.roots.iter().any(|root| root.node == me.node);
         if !own_in_set {
-            // Left out: the own upload can no longer count, so the own secrets go; the peers' shares stay until the reveal.
+            // Left out: the own upload can no longer count, so the own secrets go; the peers'
+            // shares stay until the reveal.
             self.kept.forget_own();
         }
         let point = proposal.commit.point.clone();
@@ -347,10 +386,15 @@ impl Member {
             return Err(Refusal::new(Code::RoundReplay, "a set of another attempt"));
         }
         let sorted = proposal.roots.is_sorted_by(|a, b| a.node < b.node);
-        let known =
-            proposal.roots.iter().all(|root| delivery.roots.iter().any(|dealt| dealt.node == root.node));
+        let known = proposal
+            .roots
+            .iter()
+            .all(|root| delivery.roots.iter().any(|dealt| dealt.node == root.node));
         if !sorted || !known {
-            return Err(Refusal::new(Code::PlanRejected, "the set is not a sorted part of the dealers"));
+            return Err(Refusal::new(
+                Code::PlanRejected,
+                "the set is not a sorted part of the dealers",
+            ));
         }
         if proposal.roots.len() < self.terms.survivors() {
             return Err(Code::LineUpTooSmall.into());
@@ -360,27 +404,40 @@ impl Member {
                 return Err(super::line_up::bad_signature(root.node));
             }
         }
-        if proposal.roots.iter().any(|root| root.node == me.node && root.root != header.root.root) {
-            return Err(Refusal::new(Code::UploadMismatch, "the set holds another upload of this node"));
+        if proposal
+            .roots
+            .iter()
+            .any(|root| root.node == me.node && root.root != header.root.root)
+        {
+            return Err(Refusal::new(
+                Code::UploadMismatch,
+                "the set holds another upload of this node",
+            ));
         }
         me.sets.check(&proposal.roots, me.roster)?;
         self.check_logged(proposal, t3, me)
     }
 
-    /// The commitment must be this set's, the one that stands for this question in the log as this site recomputed it, and
-    /// in the very tree that is signed: under an older point, which two logs may share, signatures would not bind to one log.
+    /// The commitment must be this set's, the one that stands for this question in the log as this
+    /// site recomputed it, and in the very tree that is signed: under an older point, which two
+    /// logs may share, signatures would not bind to one log.
     fn check_logged(&self, proposal: &Proposal, t3: &Digest, me: &Me<'_>) -> Result<(), Refusal> {
         let (commit, plan) = (&proposal.commit, self.terms.plan());
-        // What is signed is the log up to this point: were it older than the commitment, sites that saw two logs part
-        // after it would sign the same, and add up to a quorum.
+        // What is signed is the log up to this point: were it older than the commitment, sites that
+        // saw two logs part after it would sign the same, and add up to a quorum.
         let point = me.log.check(&commit.checkpoint, me.roster)?;
         if point != commit.point || !me.log.covers(&point, t3) {
             return Err(Code::SetNotLogged.into());
         }
-        // The cosignature is on everything up to there: on no release, and no result, that came since the plan.
-        if me.log.latest() != Some((plan.previous_index, plan.previous_leaf)) || me.log.published().is_some()
+        // The cosignature is on everything up to there: on no release, and no result, that came
+        // since the plan.
+        if me.log.latest() != Some((plan.previous_index, plan.previous_leaf))
+            || me.log.published().is_some()
         {
-            return Err(Refusal::new(Code::SetNotLogged, "a release stands between the plan and its set"));
+            return Err(Refusal::new(
+                Code::SetNotLogged,
+                "a release stands between the plan and its set",
+            ));
         }
         let set = proposal.roots.iter().map(|root| (root.node, root.root));
         let found = me.log.log().hash(commit.index) == Some(merkle::leaf(&commit.leaf));
@@ -394,7 +451,11 @@ impl Member {
                 && set.eq(leaf.set.iter().copied())
         });
         let open = me.log.asked(&plan.ask) == Some(Asked::Committed(*t3));
-        if found && stands && open { Ok(()) } else { Err(Code::SetNotLogged.into()) }
+        if found && stands && open {
+            Ok(())
+        } else {
+            Err(Code::SetNotLogged.into())
+        }
     }
 
     fn on_request(&mut self, request: &RevealRequest, me: &Me<'_>) -> Result<Vec<Act>, Refusal> {
@@ -406,7 +467,8 @@ impl Member {
                 Err(Code::SetEquivocation.into())
             };
         }
-        // A node that did not sign learns the set from the request's proposal alone and must not open anything for it.
+        // A node that did not sign learns the set from the request's proposal alone and must not
+        // open anything for it.
         let signed = signed.ok_or(Code::WrongPhase)?;
         self.check_request(request, signed)?;
         let opened = self.open_shares()?;
@@ -425,38 +487,67 @@ impl Member {
             return Err(Code::TooFewSignatures.into());
         }
         for signature in &request.signatures {
-            let dealer = delivery.roots.iter().any(|root| root.node == signature.node);
+            let dealer = delivery
+                .roots
+                .iter()
+                .any(|root| root.node == signature.node);
             let same = signature.t3 == own.t3 && signature.point == own.point;
             if !dealer || !same || !signature.is_signed_by(self.terms.key(signature.node)?) {
-                return Err(Refusal::new(Code::TooFewSignatures, format!("node `{}`", signature.node)));
+                return Err(Refusal::new(
+                    Code::TooFewSignatures,
+                    format!("node `{}`", signature.node),
+                ));
             }
         }
         Ok(())
     }
 
-    /// One share for each dealer: of the self secret for a node in the set, of the pair secret for a lost one.
+    /// One share for each dealer: of the self secret for a node in the set, of the pair secret for
+    /// a lost one.
     fn open_shares(&self) -> Result<Vec<OpenedShare>, Refusal> {
         let delivery = self.kept.delivery.as_ref().ok_or(Code::WrongPhase)?;
         delivery
             .roots
             .iter()
             .map(|root| {
-                let held = self.kept.share_of(root.node).ok_or(Code::ReconstructFailed)?;
+                let held = self
+                    .kept
+                    .share_of(root.node)
+                    .ok_or(Code::ReconstructFailed)?;
                 let in_set = self.kept.set.contains(&root.node);
-                let (kind, share) = if in_set { (Kind::Own, &held.own) } else { (Kind::Pair, &held.pair) };
-                Ok(OpenedShare { dealer: root.node, kind, share: share.clone() })
+                let (kind, share) = if in_set {
+                    (Kind::Own, &held.own)
+                } else {
+                    (Kind::Pair, &held.pair)
+                };
+                Ok(OpenedShare {
+                    dealer: root.node,
+                    kind,
+                    share: share.clone(),
+                })
             })
             .collect()
     }
 
     fn on_released(&self, released: &Released, me: &Me<'_>) -> Result<Vec<Act>, Refusal> {
         if released.plan != self.terms.plan_root() {
-            return Err(Refusal::new(Code::RoundReplay, "a release of another attempt"));
+            return Err(Refusal::new(
+                Code::RoundReplay,
+                "a release of another attempt",
+            ));
         }
         if !released.is_signed_by(&me.roster.coordinator) {
-            return Err(Refusal::new(Code::BadSignature, "the coordinator's release"));
+            return Err(Refusal::new(
+                Code::BadSignature,
+                "the coordinator's release",
+            ));
         }
-        if self.kept.signed.as_ref().is_some_and(|signed| signed.t3 != released.t3) {
+        if self
+            .kept
+            .signed
+            .as_ref()
+            .is_some_and(|signed| signed.t3 != released.t3)
+        {
             return Err(Code::SetEquivocation.into());
         }
         Ok(vec![Act::Absorb(Box::new(released.clone())), Act::Forget])
@@ -466,13 +557,24 @@ impl Member {
 /// The longest reason that goes with a refusal, in bytes: a column, and what it is declared as.
 pub const LONGEST_WHY: usize = 400;
 
-/// The coarse no that goes to the coordinator for a plan: the code alone, but for what two texts say without any patient.
+/// The coarse no that goes to the coordinator for a plan: the code alone, but for what two texts
+/// say without any patient.
 pub fn refused(plan: Digest, refusal: &Refusal) -> Message {
     let mut why = String::new();
     if refusal.code.is_of_texts() {
-        let most = refusal.detail.char_indices().map(|(at, char)| at + char.len_utf8());
-        let end = most.take_while(|end| *end <= LONGEST_WHY).last().unwrap_or(0);
+        let most = refusal
+            .detail
+            .char_indices()
+            .map(|(at, char)| at + char.len_utf8());
+        let end = most
+            .take_while(|end| *end <= LONGEST_WHY)
+            .last()
+            .unwrap_or(0);
         why.push_str(refusal.detail.get(..end).unwrap_or_default());
     }
-    Message::Refused(Refused { plan, code: refusal.code.as_str().to_owned(), why })
+    Message::Refused(Refused {
+        plan,
+        code: refusal.code.as_str().to_owned(),
+        why,
+    })
 }

@@ -5,8 +5,8 @@
 //!   |            |             |             |                        |                    |
 //!   +------------+-------------+-------------+------------------------+--------------------+--> Abandoned(code)
 //! ```
-//! [`Round::handle`] checks an input against the phase by reference, writes entries, and only then lets the phase be
-//! consumed by its transition. Every phase owns its own data, in its own file.
+//! [`Round::handle`] checks an input against the phase by reference, writes entries, and only then
+//! lets the phase be consumed by its transition. Every phase owns its own data, in its own file.
 
 mod entry;
 mod fold;
@@ -96,14 +96,21 @@ impl PhaseName {
 
     /// The phase of this name.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Join, Self::Share, Self::Upload, Self::Sign, Self::Reveal]
-            .into_iter()
-            .find(|p| p.as_str() == text)
+        [
+            Self::Join,
+            Self::Share,
+            Self::Upload,
+            Self::Sign,
+            Self::Reveal,
+        ]
+        .into_iter()
+        .find(|p| p.as_str() == text)
     }
 }
 
 impl Round {
-    /// Opens an attempt whose plan has been recorded at `now`; [`Round::resume`] gives what to do first.
+    /// Opens an attempt whose plan has been recorded at `now`; [`Round::resume`] gives what to do
+    /// first.
     pub fn open(terms: Terms, now: Moment) -> Self {
         Self {
             terms,
@@ -156,8 +163,9 @@ impl Round {
         self.since
     }
 
-    /// The process starts again in this round, at this moment: nodes get the whole time to come back and say once more what
-    /// opens a sum. An attempt of which shares were opened cannot be made again, only finished.
+    /// The process starts again in this round, at this moment: nodes get the whole time to come
+    /// back and say once more what opens a sum. An attempt of which shares were opened cannot be
+    /// made again, only finished.
     pub fn returns(&mut self, now: Moment) {
         if self.phase() == PhaseName::Reveal {
             self.since = self.since.max(now);
@@ -184,9 +192,13 @@ impl Round {
             Phase::Upload(phase) => phase.awaited(),
             Phase::Sign(phase) => phase.awaited(),
             Phase::Reveal(phase) => phase.awaited(),
-            Phase::Fold(_) | Phase::Released(_) | Phase::Abandoned(..) | Phase::Moving => Vec::new(),
+            Phase::Fold(_) | Phase::Released(_) | Phase::Abandoned(..) | Phase::Moving => {
+                Vec::new()
+            }
         };
-        open.into_iter().filter(|node| !self.is_out(*node)).collect()
+        open.into_iter()
+            .filter(|node| !self.is_out(*node))
+            .collect()
     }
 
     /// The header that pins a node's upload, while uploads are taken.
@@ -212,7 +224,12 @@ impl Round {
     ///
     /// # Errors
     /// A [`Refusal`] with a stable code when the input is not acceptable now.
-    pub fn handle(&mut self, input: Input, now: Moment, key: &SecretKey) -> Result<Vec<Effect>, Refusal> {
+    pub fn handle(
+        &mut self,
+        input: Input,
+        now: Moment,
+        key: &SecretKey,
+    ) -> Result<Vec<Effect>, Refusal> {
         let mut effects = Vec::new();
         match input {
             Input::Gone(node) => {
@@ -220,7 +237,11 @@ impl Round {
             }
             Input::Back(node) => {
                 self.gone.remove(&node);
-                effects.extend(self.pending(node).into_iter().map(|message| Effect::Tell(node, message)));
+                effects.extend(
+                    self.pending(node)
+                        .into_iter()
+                        .map(|message| Effect::Tell(node, message)),
+                );
             }
             Input::Tick => {}
             input => {
@@ -238,15 +259,24 @@ impl Round {
     /// Applies a recorded entry, without deciding anything: what a restart replays.
     ///
     /// # Errors
-    /// A [`Refusal`] when the entry does not belong to the present phase; the ledger is then not this round's.
+    /// A [`Refusal`] when the entry does not belong to the present phase; the ledger is then not
+    /// this round's.
     pub fn apply(&mut self, entry: Entry, key: &SecretKey) -> Result<(), Refusal> {
-        let misplaced =
-            || Refusal::new(Code::Storage, "a recorded entry does not follow from those before it");
+        let misplaced = || {
+            Refusal::new(
+                Code::Storage,
+                "a recorded entry does not follow from those before it",
+            )
+        };
         match entry {
-            Entry::Heard(Heard { node, message: Message::Refused(refused) }) => {
-                self.refused.push((node, refused))
-            }
-            Entry::Heard(Heard { message: Message::Complaint(complaint), .. }) => {
+            Entry::Heard(Heard {
+                node,
+                message: Message::Refused(refused),
+            }) => self.refused.push((node, refused)),
+            Entry::Heard(Heard {
+                message: Message::Complaint(complaint),
+                ..
+            }) => {
                 self.complaint = Some(complaint);
             }
             Entry::Heard(heard) => match &mut self.phase {
@@ -290,7 +320,8 @@ impl Round {
             }
             Entry::Abandoned(code) => {
                 let code = Code::parse(&code).unwrap_or(Code::Abandoned);
-                let opened = matches!(self.phase, Phase::Fold(_)) || code == Code::ReconstructFailed;
+                let opened =
+                    matches!(self.phase, Phase::Fold(_)) || code == Code::ReconstructFailed;
                 self.phase = Phase::Abandoned(code, opened);
             }
         }
@@ -300,19 +331,28 @@ impl Round {
     /// What the present phase waits for, said again: after opening, after a restart.
     pub fn resume(&self) -> Vec<Effect> {
         let mut effects = match &self.phase {
-            Phase::Sign(phase) if !phase.is_committed() => vec![Effect::Log(phase.leaf(&self.terms))],
+            Phase::Sign(phase) if !phase.is_committed() => {
+                vec![Effect::Log(phase.leaf(&self.terms))]
+            }
             Phase::Fold(phase) => match phase.result() {
                 None => vec![Effect::Fold(phase.task())],
                 Some(folded) => vec![Effect::Log(self.release_leaf(folded, phase))],
             },
             Phase::Released(released) => vec![Effect::Publish(released.clone())],
             Phase::Abandoned(code, opened) => {
-                vec![Effect::Log(self.last_leaf(*code, *opened)), Effect::End(*code)]
+                vec![
+                    Effect::Log(self.last_leaf(*code, *opened)),
+                    Effect::End(*code),
+                ]
             }
             _ => Vec::new(),
         };
         for node in self.terms.roster() {
-            effects.extend(self.pending(node).into_iter().map(|message| Effect::Tell(node, message)));
+            effects.extend(
+                self.pending(node)
+                    .into_iter()
+                    .map(|message| Effect::Tell(node, message)),
+            );
         }
         if self.phase() < PhaseName::Released {
             effects.push(Effect::WakeAt(self.deadline()));
@@ -348,12 +388,15 @@ impl Round {
             },
             Input::Logged(logged) => match &self.phase {
                 Phase::Sign(phase)
-                    if !phase.is_committed() && logged.leaf == phase.leaf(&self.terms).to_bytes() =>
+                    if !phase.is_committed()
+                        && logged.leaf == phase.leaf(&self.terms).to_bytes() =>
                 {
                     Ok(Some(Entry::Committed(logged)))
                 }
                 Phase::Fold(phase) => {
-                    let due = phase.result().map(|folded| self.release_leaf(folded, phase).to_bytes());
+                    let due = phase
+                        .result()
+                        .map(|folded| self.release_leaf(folded, phase).to_bytes());
                     Ok((due.as_ref() == Some(&logged.leaf)).then_some(Entry::Released(logged)))
                 }
                 _ => Ok(None),
@@ -362,10 +405,12 @@ impl Round {
                 Phase::Fold(phase) if phase.result().is_none() => Ok(Some(Entry::Folded(folded))),
                 _ => Ok(None),
             },
-            Input::FoldFailed(code) => Ok(self.is_open().then(|| Entry::Abandoned(code.as_str().to_owned()))),
-            Input::Abandon => {
-                Ok(self.is_open().then(|| Entry::Abandoned(Code::Abandoned.as_str().to_owned())))
-            }
+            Input::FoldFailed(code) => Ok(self
+                .is_open()
+                .then(|| Entry::Abandoned(code.as_str().to_owned()))),
+            Input::Abandon => Ok(self
+                .is_open()
+                .then(|| Entry::Abandoned(Code::Abandoned.as_str().to_owned()))),
             Input::Gone(_) | Input::Back(_) | Input::Tick => Ok(None),
         }
     }
@@ -381,9 +426,13 @@ impl Round {
         if let Message::Refused(refused) = &message {
             let of_texts = Code::parse(&refused.code).is_some_and(Code::is_of_texts);
             if refused.why.len() > if of_texts { LONGEST_WHY } else { 0 } {
-                return Err(Refusal::new(Code::Malformed, format!("the reason of node `{node}`")));
+                return Err(Refusal::new(
+                    Code::Malformed,
+                    format!("the reason of node `{node}`"),
+                ));
             }
-            let known = refused.plan != self.terms.plan_root() || self.is_out(node) || !self.is_open();
+            let known =
+                refused.plan != self.terms.plan_root() || self.is_out(node) || !self.is_open();
             return Ok((!known).then_some(Entry::Heard(Heard { node, message })));
         }
         let heard = match &self.phase {
@@ -413,16 +462,22 @@ impl Round {
             _ => Verdict::Wait,
         };
         match verdict {
-            Verdict::Wait => self.hopeless().map(|code| Entry::Abandoned(code.as_str().to_owned())),
+            Verdict::Wait => self
+                .hopeless()
+                .map(|code| Entry::Abandoned(code.as_str().to_owned())),
             Verdict::Close(nodes) => Some(Entry::Closed(Closed { nodes, at: now })),
             Verdict::Abandon(code) => Some(Entry::Abandoned(code.as_str().to_owned())),
         }
     }
 
-    /// Why nobody needs to be waited for: for a reason that no other attempt changes, too many have refused.
+    /// Why nobody needs to be waited for: for a reason that no other attempt changes, too many have
+    /// refused.
     fn hopeless(&self) -> Option<Code> {
         let (of, fewest): (Vec<NodeId>, usize) = match &self.phase {
-            Phase::Join(_) => (self.terms.plan().candidates.clone(), self.terms.plan().min_start.into()),
+            Phase::Join(_) => (
+                self.terms.plan().candidates.clone(),
+                self.terms.plan().min_start.into(),
+            ),
             Phase::Sign(phase) => (phase.dealers(), self.terms.threshold()),
             _ => return None,
         };
@@ -430,15 +485,23 @@ impl Round {
         let lasting: Vec<Code> = lasting
             .filter_map(|(_, refused)| Code::parse(&refused.code).filter(|code| code.is_lasting()))
             .collect();
-        (of.len().saturating_sub(lasting.len()) < fewest).then(|| lasting.first().copied()).flatten()
+        (of.len().saturating_sub(lasting.len()) < fewest)
+            .then(|| lasting.first().copied())
+            .flatten()
     }
 
-    fn step(&mut self, entry: Entry, effects: &mut Vec<Effect>, key: &SecretKey) -> Result<(), Refusal> {
+    fn step(
+        &mut self,
+        entry: Entry,
+        effects: &mut Vec<Effect>,
+        key: &SecretKey,
+    ) -> Result<(), Refusal> {
         let quiet = matches!(entry, Entry::Heard(_) | Entry::Uploaded(_));
         effects.push(Effect::Record(entry.clone()));
         match self.apply(entry, key) {
             Ok(()) => {}
-            // A dealer's shares that do not give its committed secret: the question is void, nothing is released.
+            // A dealer's shares that do not give its committed secret: the question is void,
+            // nothing is released.
             Err(refusal) if refusal.code == Code::ReconstructFailed => {
                 effects.pop();
                 let abandoned = Entry::Abandoned(refusal.code.as_str().to_owned());
@@ -453,8 +516,8 @@ impl Round {
         Ok(())
     }
 
-    /// The leaf that an attempt that was given up owes the log: without it a set that was committed stands there for ever,
-    /// and no other attempt at its question follows.
+    /// The leaf that an attempt that was given up owes the log: without it a set that was committed
+    /// stands there for ever, and no other attempt at its question follows.
     pub fn owed_leaf(&self) -> Option<Leaf> {
         match &self.phase {
             Phase::Abandoned(code, opened) => Some(self.last_leaf(*code, *opened)),
@@ -468,7 +531,11 @@ impl Round {
         if opened {
             return Leaf::Void(plan.ask);
         }
-        Leaf::Abort(Abort { ask: plan.ask, attempt: plan.attempt, code: code.as_str().to_owned() })
+        Leaf::Abort(Abort {
+            ask: plan.ask,
+            attempt: plan.attempt,
+            code: code.as_str().to_owned(),
+        })
     }
 
     fn release_leaf(&self, folded: Folded, phase: &fold::Fold) -> Leaf {

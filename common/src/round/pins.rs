@@ -1,5 +1,6 @@
-//! What a node may never do twice, across attempts, rounds and runs: one opening for each ask-key, one masked upload
-//! and one signed set for each attempt. The facts are recorded before the message they allow leaves the node.
+//! What a node may never do twice, across attempts, rounds and runs: one opening for each ask-key,
+//! one masked upload and one signed set for each attempt. The facts are recorded before the message
+//! they allow leaves the node.
 
 use crate::refusal::{Code, Refusal};
 use motet_secagg::canonical;
@@ -80,19 +81,21 @@ impl Pins {
         }
     }
 
-    /// Whether a later attempt at the question was joined: whatever is left of this one is never taken up again, for it could
-    /// open the question once more.
+    /// Whether a later attempt at the question was joined: whatever is left of this one is never
+    /// taken up again, for it could open the question once more.
     pub fn is_past(&self, ask: &Digest, attempt: u32) -> bool {
-        self.by_ask.get(ask).is_some_and(|pin| pin.attempt > attempt)
+        self.by_ask
+            .get(ask)
+            .is_some_and(|pin| pin.attempt > attempt)
     }
 
-    /// Whether the node may join this plan anew. A plan whose attempt is still in the vault is not joined again but
-    /// answered from there, with the bytes that were sent before.
+    /// Whether the node may join this plan anew. A plan whose attempt is still in the vault is not
+    /// joined again but answered from there, with the bytes that were sent before.
     ///
     /// # Errors
-    /// `round_spent` when A was opened; `round_replay` for an attempt already joined, be it under the very same plan
-    /// (its secrets are gone, and new ones would be a second advert), for an older one, and for other terms after a
-    /// masked file exists.
+    /// `round_spent` when A was opened; `round_replay` for an attempt already joined, be it under
+    /// the very same plan (its secrets are gone, and new ones would be a second advert), for an
+    /// older one, and for other terms after a masked file exists.
     pub fn admit(&self, plan: &Plan) -> Result<(), Refusal> {
         let Some(pin) = self.by_ask.get(&plan.ask) else {
             return Ok(());
@@ -101,10 +104,16 @@ impl Pins {
             return Err(Code::RoundSpent.into());
         }
         if plan.attempt <= pin.attempt {
-            return Err(Refusal::new(Code::RoundReplay, format!("attempt {}", plan.attempt)));
+            return Err(Refusal::new(
+                Code::RoundReplay,
+                format!("attempt {}", plan.attempt),
+            ));
         }
         if pin.terms.is_some_and(|terms| terms != plan.pin()) {
-            return Err(Refusal::new(Code::RoundReplay, "other terms for a question already answered"));
+            return Err(Refusal::new(
+                Code::RoundReplay,
+                "other terms for a question already answered",
+            ));
         }
         Ok(())
     }
@@ -118,7 +127,13 @@ mod tests {
     fn what_is_left_of_an_attempt_is_past_once_a_later_one_was_joined() {
         let mut pins = Pins::default();
         let ask = Digest([1; 32]);
-        let joined = |attempt| Fact::Joined(Joined { ask, attempt, plan: Digest([2; 32]) });
+        let joined = |attempt| {
+            Fact::Joined(Joined {
+                ask,
+                attempt,
+                plan: Digest([2; 32]),
+            })
+        };
         assert!(!pins.is_past(&ask, 1));
         pins.apply(&joined(1));
         assert!(!pins.is_past(&ask, 1), "its own attempt is taken up again");

@@ -1,4 +1,5 @@
-//! Phase `reveal`: t holders open their shares, one kind for each node; the secrets are put together and checked.
+//! Phase `reveal`: t holders open their shares, one kind for each node; the secrets are put
+//! together and checked.
 
 use super::Verdict;
 use super::entry::{Heard, wrong_phase};
@@ -34,10 +35,22 @@ impl Reveal {
         commit: Logged,
         request: RevealRequest,
     ) -> Self {
-        Self { dealt, t2, roots, commit, request, replies: BTreeMap::new() }
+        Self {
+            dealt,
+            t2,
+            roots,
+            commit,
+            request,
+            replies: BTreeMap::new(),
+        }
     }
 
-    pub(super) fn check(&self, terms: &Terms, node: NodeId, message: &Message) -> Result<bool, Refusal> {
+    pub(super) fn check(
+        &self,
+        terms: &Terms,
+        node: NodeId,
+        message: &Message,
+    ) -> Result<bool, Refusal> {
         // Enough have signed already; a later signature changes nothing.
         if matches!(message, Message::SetSign(_)) {
             return Ok(false);
@@ -49,13 +62,24 @@ impl Reveal {
             return Err(Code::NotInLineUp.into());
         }
         if reply.t3 != self.request.t3 {
-            return Err(Refusal::new(Code::SetEquivocation, format!("node `{node}` opened another set")));
+            return Err(Refusal::new(
+                Code::SetEquivocation,
+                format!("node `{node}` opened another set"),
+            ));
         }
         if !reply.is_signed_by(terms.key(node)?) {
             return Err(bad_signature(node));
         }
-        if !reply.opened.iter().map(|share| share.dealer).eq(self.dealt.shares.keys().copied()) {
-            return Err(Refusal::new(Code::Malformed, format!("the opened shares of node `{node}`")));
+        if !reply
+            .opened
+            .iter()
+            .map(|share| share.dealer)
+            .eq(self.dealt.shares.keys().copied())
+        {
+            return Err(Refusal::new(
+                Code::Malformed,
+                format!("the opened shares of node `{node}`"),
+            ));
         }
         for share in &reply.opened {
             self.check_share(node, share)?;
@@ -70,7 +94,12 @@ impl Reveal {
     }
 
     pub(super) fn awaited(&self) -> Vec<NodeId> {
-        self.dealt.shares.keys().filter(|node| !self.replies.contains_key(node)).copied().collect()
+        self.dealt
+            .shares
+            .keys()
+            .filter(|node| !self.replies.contains_key(node))
+            .copied()
+            .collect()
     }
 
     /// A node that has not signed is shown the committed set first: it may still open its shares.
@@ -79,10 +108,19 @@ impl Reveal {
             return Vec::new();
         }
         let request = Message::RevealRequest(self.request.clone());
-        if self.request.signatures.iter().any(|signed| signed.node == node) {
+        if self
+            .request
+            .signatures
+            .iter()
+            .any(|signed| signed.node == node)
+        {
             return vec![request];
         }
-        let proposal = Proposal { t2: self.t2, roots: self.roots.clone(), commit: self.commit.clone() };
+        let proposal = Proposal {
+            t2: self.t2,
+            roots: self.roots.clone(),
+            commit: self.commit.clone(),
+        };
         vec![Message::Proposal(proposal), request]
     }
 
@@ -90,7 +128,11 @@ impl Reveal {
         if self.replies.len() >= terms.threshold() {
             return Verdict::Close(self.replies.keys().copied().collect());
         }
-        if late { Verdict::Abandon(Code::Deadline) } else { Verdict::Wait }
+        if late {
+            Verdict::Abandon(Code::Deadline)
+        } else {
+            Verdict::Wait
+        }
     }
 
     pub(super) fn close(self, terms: &Terms) -> Result<Fold, Refusal> {
@@ -106,9 +148,14 @@ impl Reveal {
 
     fn evidence(self, terms: &Terms, opened: Vec<OpenedSecret>) -> Evidence {
         let set: Vec<NodeId> = self.roots.iter().map(|root| root.node).collect();
-        let lost = opened.iter().filter(|opened| opened.kind == Kind::Pair).map(|opened| opened.node);
+        let lost = opened
+            .iter()
+            .filter(|opened| opened.kind == Kind::Pair)
+            .map(|opened| opened.node);
         let pairs = lost.flat_map(|lost| set.iter().map(move |site| order(lost, *site)));
-        let lost = pairs.filter_map(|(lower, upper)| self.dealt.delivered(lower, upper)).collect();
+        let lost = pairs
+            .filter_map(|(lower, upper)| self.dealt.delivered(lower, upper))
+            .collect();
         Evidence {
             plan: terms.signed().clone(),
             dealt: dealt_roots(&self.dealt),
@@ -116,19 +163,32 @@ impl Reveal {
             lost,
             uploads: self.roots,
             point: self.commit.point,
-            signed: self.request.signatures.iter().map(|signed| (signed.node, signed.signature)).collect(),
+            signed: self
+                .request
+                .signatures
+                .iter()
+                .map(|signed| (signed.node, signed.signature))
+                .collect(),
             opened,
         }
     }
 
     /// The self secret where the upload counts, the pair secret where the node was lost before it.
     fn kind_of(&self, node: NodeId) -> Kind {
-        if self.roots.iter().any(|root| root.node == node) { Kind::Own } else { Kind::Pair }
+        if self.roots.iter().any(|root| root.node == node) {
+            Kind::Own
+        } else {
+            Kind::Pair
+        }
     }
 
     fn check_share(&self, holder: NodeId, share: &OpenedShare) -> Result<(), Refusal> {
-        let blame =
-            || Refusal::new(Code::ShareCommitment, format!("from node `{holder}` for `{}`", share.dealer));
+        let blame = || {
+            Refusal::new(
+                Code::ShareCommitment,
+                format!("from node `{holder}` for `{}`", share.dealer),
+            )
+        };
         if share.kind != self.kind_of(share.dealer) {
             return Err(Refusal::new(
                 Code::ShareCommitment,
@@ -136,14 +196,29 @@ impl Reveal {
             ));
         }
         let dealt = self.dealt.shares.get(&share.dealer).ok_or_else(blame)?;
-        let bundle = dealt.bundles.iter().find(|bundle| bundle.holder == holder).ok_or_else(blame)?;
+        let bundle = dealt
+            .bundles
+            .iter()
+            .find(|bundle| bundle.holder == holder)
+            .ok_or_else(blame)?;
         let committed = match share.kind {
             Kind::Pair => bundle.commit_pair,
             Kind::Own => bundle.commit_own,
         };
         let x = self.dealt.rank(holder).ok_or_else(blame)?;
-        let found = commit_share(share.kind, &self.dealt.t1, share.dealer, holder, x, &share.share);
-        if found == committed { Ok(()) } else { Err(blame()) }
+        let found = commit_share(
+            share.kind,
+            &self.dealt.t1,
+            share.dealer,
+            holder,
+            x,
+            &share.share,
+        );
+        if found == committed {
+            Ok(())
+        } else {
+            Err(blame())
+        }
     }
 
     fn reconstruct(&self, terms: &Terms, dealer: NodeId) -> Result<OpenedSecret, Refusal> {
@@ -159,6 +234,10 @@ impl Reveal {
             .collect();
         let secret = shamir::combine(&points).map_err(|_| blame())?;
         let kind = self.kind_of(dealer);
-        Ok(OpenedSecret { node: dealer, kind, secret: *secret.expose() })
+        Ok(OpenedSecret {
+            node: dealer,
+            kind,
+            secret: *secret.expose(),
+        })
     }
 }

@@ -1,4 +1,5 @@
-//! Phase `share`: every node of U1 deals shares of its two secrets; whose bundles are complete is U2.
+//! Phase `share`: every node of U1 deals shares of its two secrets; whose bundles are complete is
+//! U2.
 
 use super::Verdict;
 use super::entry::{Heard, wrong_phase};
@@ -22,10 +23,20 @@ pub(super) struct Share {
 impl Share {
     pub(super) fn new(adverts: AdvertSet) -> Self {
         let t1 = adverts.t1();
-        Self { adverts, t1, shares: BTreeMap::new(), leaves: BTreeMap::new() }
+        Self {
+            adverts,
+            t1,
+            shares: BTreeMap::new(),
+            leaves: BTreeMap::new(),
+        }
     }
 
-    pub(super) fn check(&self, terms: &Terms, node: NodeId, message: &Message) -> Result<bool, Refusal> {
+    pub(super) fn check(
+        &self,
+        terms: &Terms,
+        node: NodeId,
+        message: &Message,
+    ) -> Result<bool, Refusal> {
         let Message::Shares(shares) = message else {
             return Err(wrong_phase(message));
         };
@@ -39,11 +50,21 @@ impl Share {
             ));
         }
         let leaves: Vec<Digest> = shares.bundles.iter().map(Bundle::leaf).collect();
-        let complete = shares.bundles.iter().map(|bundle| bundle.holder).eq(self.nodes())
-            && shares.bundles.iter().all(|bundle| bundle.dealer == node && bundle.has_its_ciphertext())
+        let complete = shares
+            .bundles
+            .iter()
+            .map(|bundle| bundle.holder)
+            .eq(self.nodes())
+            && shares
+                .bundles
+                .iter()
+                .all(|bundle| bundle.dealer == node && bundle.has_its_ciphertext())
             && merkle::root(&leaves) == shares.root.root;
         if !complete {
-            return Err(Refusal::new(Code::Malformed, format!("the bundles of node `{node}`")));
+            return Err(Refusal::new(
+                Code::Malformed,
+                format!("the bundles of node `{node}`"),
+            ));
         }
         if !shares.root.is_signed_by("m4", &self.t1, terms.key(node)?) {
             return Err(bad_signature(node));
@@ -53,17 +74,24 @@ impl Share {
 
     pub(super) fn hear(&mut self, heard: Heard) {
         if let Message::Shares(shares) = heard.message {
-            self.leaves.insert(heard.node, shares.bundles.iter().map(Bundle::leaf).collect());
+            self.leaves.insert(
+                heard.node,
+                shares.bundles.iter().map(Bundle::leaf).collect(),
+            );
             self.shares.insert(heard.node, shares);
         }
     }
 
     pub(super) fn awaited(&self) -> Vec<NodeId> {
-        self.nodes().filter(|node| !self.shares.contains_key(node)).collect()
+        self.nodes()
+            .filter(|node| !self.shares.contains_key(node))
+            .collect()
     }
 
     pub(super) fn pending(&self, node: NodeId) -> Option<Message> {
-        self.awaited().contains(&node).then(|| Message::AdvertSet(self.adverts.clone()))
+        self.awaited()
+            .contains(&node)
+            .then(|| Message::AdvertSet(self.adverts.clone()))
     }
 
     pub(super) fn closing(&self, terms: &Terms, waiting: bool, late: bool) -> Verdict {
@@ -71,7 +99,11 @@ impl Share {
             return Verdict::Wait;
         }
         if self.shares.len() < terms.survivors().max(terms.threshold()) {
-            return if late { Verdict::Abandon(Code::LineUpTooSmall) } else { Verdict::Wait };
+            return if late {
+                Verdict::Abandon(Code::LineUpTooSmall)
+            } else {
+                Verdict::Wait
+            };
         }
         Verdict::Close(self.shares.keys().copied().collect())
     }
@@ -89,9 +121,15 @@ impl Share {
     /// What a dealer made for a holder, with its path to the dealer's signed root.
     pub(super) fn delivered(&self, dealer: NodeId, holder: NodeId) -> Option<Delivered> {
         let shares = self.shares.get(&dealer)?;
-        let index = shares.bundles.iter().position(|bundle| bundle.holder == holder)?;
+        let index = shares
+            .bundles
+            .iter()
+            .position(|bundle| bundle.holder == holder)?;
         let path = merkle::inclusion(self.leaves.get(&dealer)?, index)?;
-        Some(Delivered { bundle: shares.bundles.get(index)?.clone(), path })
+        Some(Delivered {
+            bundle: shares.bundles.get(index)?.clone(),
+            path,
+        })
     }
 
     /// A node's rank in U1, counted from 1: the x of its shares.
@@ -102,5 +140,7 @@ impl Share {
 
 /// The 1-based rank of a node, the x at which its shares are taken.
 pub(super) fn rank(mut nodes: impl Iterator<Item = NodeId>, node: NodeId) -> Option<u8> {
-    nodes.position(|known| known == node).and_then(|index| u8::try_from(index + 1).ok())
+    nodes
+        .position(|known| known == node)
+        .and_then(|index| u8::try_from(index + 1).ok())
 }

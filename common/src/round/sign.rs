@@ -25,7 +25,14 @@ pub(super) struct Sign {
 impl Sign {
     pub(super) fn new(dealt: Share, t2: Digest, roots: Vec<SignedRoot>) -> Self {
         let t3 = t3(&t2, &roots);
-        Self { dealt, t2, roots, t3, commit: None, signatures: BTreeMap::new() }
+        Self {
+            dealt,
+            t2,
+            roots,
+            t3,
+            commit: None,
+            signatures: BTreeMap::new(),
+        }
     }
 
     /// The leaf that must stand in the log before anybody is asked to sign.
@@ -39,7 +46,11 @@ impl Sign {
             attempt: plan.attempt,
             pin: plan.pin(),
             t3: self.t3,
-            set: self.roots.iter().map(|root| (root.node, root.root)).collect(),
+            set: self
+                .roots
+                .iter()
+                .map(|root| (root.node, root.root))
+                .collect(),
         })
     }
 
@@ -51,7 +62,12 @@ impl Sign {
         self.commit = Some(logged);
     }
 
-    pub(super) fn check(&self, terms: &Terms, node: NodeId, message: &Message) -> Result<bool, Refusal> {
+    pub(super) fn check(
+        &self,
+        terms: &Terms,
+        node: NodeId,
+        message: &Message,
+    ) -> Result<bool, Refusal> {
         let Message::SetSign(signed) = message else {
             return Err(wrong_phase(message));
         };
@@ -71,7 +87,10 @@ impl Sign {
             return Err(bad_signature(node));
         }
         if !terms.is_cosigned(&commit.point, node, &signed.cosignature) {
-            return Err(Refusal::new(Code::BadSignature, format!("the cosignature of node `{node}`")));
+            return Err(Refusal::new(
+                Code::BadSignature,
+                format!("the cosignature of node `{node}`"),
+            ));
         }
         same_again(self.signatures.get(&node), signed, node)
     }
@@ -86,7 +105,12 @@ impl Sign {
         if self.commit.is_none() {
             return Vec::new();
         }
-        self.dealt.shares.keys().filter(|node| !self.signatures.contains_key(node)).copied().collect()
+        self.dealt
+            .shares
+            .keys()
+            .filter(|node| !self.signatures.contains_key(node))
+            .copied()
+            .collect()
     }
 
     /// Who may sign.
@@ -97,7 +121,11 @@ impl Sign {
     pub(super) fn pending(&self, node: NodeId) -> Option<Message> {
         let commit = self.commit.as_ref()?;
         self.awaited().contains(&node).then(|| {
-            Message::Proposal(Proposal { t2: self.t2, roots: self.roots.clone(), commit: commit.clone() })
+            Message::Proposal(Proposal {
+                t2: self.t2,
+                roots: self.roots.clone(),
+                commit: commit.clone(),
+            })
         })
     }
 
@@ -105,12 +133,21 @@ impl Sign {
         if self.commit.is_some() && self.signatures.len() >= terms.threshold() {
             return Verdict::Close(self.signatures.keys().copied().collect());
         }
-        if late { Verdict::Abandon(Code::TooFewSignatures) } else { Verdict::Wait }
+        if late {
+            Verdict::Abandon(Code::TooFewSignatures)
+        } else {
+            Verdict::Wait
+        }
     }
 
     pub(super) fn close(self) -> Result<Reveal, Refusal> {
-        let request = RevealRequest { t3: self.t3, signatures: self.signatures.into_values().collect() };
+        let request = RevealRequest {
+            t3: self.t3,
+            signatures: self.signatures.into_values().collect(),
+        };
         let commit = self.commit.ok_or(Code::SetNotLogged)?;
-        Ok(Reveal::new(self.dealt, self.t2, self.roots, commit, request))
+        Ok(Reveal::new(
+            self.dealt, self.t2, self.roots, commit, request,
+        ))
     }
 }

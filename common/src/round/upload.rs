@@ -22,14 +22,24 @@ pub(super) struct Upload {
 impl Upload {
     pub(super) fn new(dealt: Share) -> Self {
         let t2 = t2(&dealt.t1, &dealt_roots(&dealt));
-        Self { dealt, t2, headers: BTreeMap::new(), complete: BTreeSet::new() }
+        Self {
+            dealt,
+            t2,
+            headers: BTreeMap::new(),
+            complete: BTreeSet::new(),
+        }
     }
 
     pub(super) fn header(&self, node: NodeId) -> Option<&Header> {
         self.headers.get(&node)
     }
 
-    pub(super) fn check(&self, terms: &Terms, node: NodeId, message: &Message) -> Result<bool, Refusal> {
+    pub(super) fn check(
+        &self,
+        terms: &Terms,
+        node: NodeId,
+        message: &Message,
+    ) -> Result<bool, Refusal> {
         let header = match message {
             Message::Header(header) => header,
             Message::Complaint(complaint) => return self.check_complaint(terms, node, complaint),
@@ -44,8 +54,13 @@ impl Upload {
                 format!("an upload of node `{node}` for another attempt"),
             ));
         }
-        if header.chunks.len() != terms.shape().chunks() || upload_root(&header.chunks) != header.root.root {
-            return Err(Refusal::new(Code::Malformed, format!("the upload header of node `{node}`")));
+        if header.chunks.len() != terms.shape().chunks()
+            || upload_root(&header.chunks) != header.root.root
+        {
+            return Err(Refusal::new(
+                Code::Malformed,
+                format!("the upload header of node `{node}`"),
+            ));
         }
         if !header.root.is_signed_by("m6", &self.t2, terms.key(node)?) {
             return Err(bad_signature(node));
@@ -53,19 +68,38 @@ impl Upload {
         same_again(self.headers.get(&node), header, node)
     }
 
-    fn check_complaint(&self, terms: &Terms, node: NodeId, complaint: &Complaint) -> Result<bool, Refusal> {
+    fn check_complaint(
+        &self,
+        terms: &Terms,
+        node: NodeId,
+        complaint: &Complaint,
+    ) -> Result<bool, Refusal> {
         let dealers = &self.dealt.shares;
         let known = dealers.contains_key(&node) && dealers.contains_key(&complaint.dealer);
-        if complaint.node != node || complaint.t1 != self.dealt.t1 || !known || complaint.dealer == node {
-            return Err(Refusal::new(Code::RoundReplay, format!("a complaint of node `{node}`")));
+        if complaint.node != node
+            || complaint.t1 != self.dealt.t1
+            || !known
+            || complaint.dealer == node
+        {
+            return Err(Refusal::new(
+                Code::RoundReplay,
+                format!("a complaint of node `{node}`"),
+            ));
         }
         if ![Code::ShareOpenFailed, Code::ShareCommitment]
             .map(Code::as_str)
             .contains(&complaint.code.as_str())
         {
-            return Err(Refusal::new(Code::Malformed, format!("the complaint of node `{node}`")));
+            return Err(Refusal::new(
+                Code::Malformed,
+                format!("the complaint of node `{node}`"),
+            ));
         }
-        if complaint.is_signed_by(terms.key(node)?) { Ok(true) } else { Err(bad_signature(node)) }
+        if complaint.is_signed_by(terms.key(node)?) {
+            Ok(true)
+        } else {
+            Err(bad_signature(node))
+        }
     }
 
     pub(super) fn hear(&mut self, heard: Heard) {
@@ -77,7 +111,10 @@ impl Upload {
     /// The last chunk of a pinned upload has arrived.
     pub(super) fn check_complete(&self, node: NodeId) -> Result<Option<Entry>, Refusal> {
         if !self.headers.contains_key(&node) {
-            return Err(Refusal::new(Code::UploadMismatch, format!("no header of node `{node}`")));
+            return Err(Refusal::new(
+                Code::UploadMismatch,
+                format!("no header of node `{node}`"),
+            ));
         }
         Ok((!self.complete.contains(&node)).then_some(Entry::Uploaded(node)))
     }
@@ -87,7 +124,12 @@ impl Upload {
     }
 
     pub(super) fn awaited(&self) -> Vec<NodeId> {
-        self.dealt.shares.keys().filter(|node| !self.complete.contains(node)).copied().collect()
+        self.dealt
+            .shares
+            .keys()
+            .filter(|node| !self.complete.contains(node))
+            .copied()
+            .collect()
     }
 
     pub(super) fn pending(&self, node: NodeId) -> Option<Message> {
@@ -100,7 +142,11 @@ impl Upload {
             return Verdict::Wait;
         }
         if self.complete.len() < terms.survivors() {
-            return if late { Verdict::Abandon(Code::LineUpTooSmall) } else { Verdict::Wait };
+            return if late {
+                Verdict::Abandon(Code::LineUpTooSmall)
+            } else {
+                Verdict::Wait
+            };
         }
         Verdict::Close(self.complete.iter().copied().collect())
     }
@@ -118,7 +164,11 @@ impl Upload {
     fn delivery(&self, holder: NodeId) -> Delivery {
         let dealers = self.dealt.shares.keys().filter(|dealer| **dealer != holder);
         let bundles = dealers.filter_map(|dealer| self.dealt.delivered(*dealer, holder));
-        Delivery { t1: self.dealt.t1, roots: dealt_roots(&self.dealt), bundles: bundles.collect() }
+        Delivery {
+            t1: self.dealt.t1,
+            roots: dealt_roots(&self.dealt),
+            bundles: bundles.collect(),
+        }
     }
 }
 

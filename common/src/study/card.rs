@@ -1,4 +1,5 @@
-//! The card of a study: everything a steward needs to decide, in plain language, and the command that approves it.
+//! The card of a study: everything a steward needs to decide, in plain language, and the command
+//! that approves it.
 
 use super::text::cleaned;
 use super::write::duration;
@@ -12,7 +13,8 @@ use std::fmt::Write as _;
 /// What the card needs besides the study: who asks, and with whom the sum would be formed.
 #[derive(Debug, Clone, Copy)]
 pub struct CardContext<'a> {
-    /// Who proposed the study, name and role: the coordinator's word, for nothing that is signed names the proposer.
+    /// Who proposed the study, name and role: the coordinator's word, for nothing that is signed
+    /// names the proposer.
     pub proposer: &'a str,
     /// The governance-signed roster of the study; approving binds its digest.
     pub roster: &'a Roster,
@@ -26,12 +28,14 @@ pub struct CardContext<'a> {
     pub floors: &'a Floors,
 }
 
-/// Characters of each digest that a steward types: nobody finds another text, or roster, that begins alike.
+/// Characters of each digest that a steward types: nobody finds another text, or roster, that
+/// begins alike.
 const TYPED: usize = 16;
 
 /// The two digests of a proposal, as a steward types them.
 pub fn shortened(study: &Digest, roster: &Digest) -> String {
-    let [study, roster] = [study, roster].map(|digest| digest.hex().chars().take(TYPED).collect::<String>());
+    let [study, roster] =
+        [study, roster].map(|digest| digest.hex().chars().take(TYPED).collect::<String>());
     format!("{study}-{roster}")
 }
 
@@ -56,7 +60,12 @@ impl Earlier {
 
     /// What both results together show.
     pub fn together(&self) -> String {
-        let sites: Vec<&str> = self.joined.iter().chain(&self.left).map(String::as_str).collect();
+        let sites: Vec<&str> = self
+            .joined
+            .iter()
+            .chain(&self.left)
+            .map(String::as_str)
+            .collect();
         let (id, sites) = (&self.id, sites.join(", "));
         format!(
             "study `{id}` asked exactly this; both results together would show what {sites} alone would say"
@@ -67,7 +76,10 @@ impl Earlier {
 /// A path as it is typed in a shell.
 fn shell(path: &str) -> String {
     let path = cleaned(path);
-    if path.chars().all(|c| c.is_alphanumeric() || "/._-~".contains(c)) {
+    if path
+        .chars()
+        .all(|c| c.is_alphanumeric() || "/._-~".contains(c))
+    {
         return path;
     }
     format!("'{}'", path.replace('\'', "'\\''"))
@@ -115,7 +127,11 @@ impl Card {
 impl Study {
     /// The card. Everything that came from other people is shown without control characters.
     pub fn card(&self, context: &CardContext<'_>) -> String {
-        let mut card = Card(format!("STUDY {}: {}\n", cleaned(&self.id), cleaned(&self.title)));
+        let mut card = Card(format!(
+            "STUDY {}: {}\n",
+            cleaned(&self.id),
+            cleaned(&self.title)
+        ));
         self.who_and_why(&mut card, context);
         self.which_data(&mut card);
         self.what_leaves(&mut card, context);
@@ -142,7 +158,11 @@ impl Study {
             context.proposer, context.roster.consortium
         ));
         // In one paragraph: no line of it can look like one of the card's own.
-        let question = self.question.split_whitespace().collect::<Vec<_>>().join(" ");
+        let question = self
+            .question
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
         card.fact(&format!("the proposer writes: {question}"));
         let meaning = purpose_meaning(&self.purpose).unwrap_or("not a point this version knows");
         card.fact(&format!(
@@ -184,8 +204,12 @@ impl Study {
             self.data.dataset, self.id
         ));
         card.fact(match self.recipe.method() {
-            _ if !self.keeps_missing() => "a patient with a missing value in a used column is left out",
-            Recipe::Gbdt(_) => "a patient without the outcome is left out; other values may be missing",
+            _ if !self.keeps_missing() => {
+                "a patient with a missing value in a used column is left out"
+            }
+            Recipe::Gbdt(_) => {
+                "a patient without the outcome is left out; other values may be missing"
+            }
             _ if self.data.group.is_some() => {
                 "a patient without a group is left out; other values may be missing"
             }
@@ -201,10 +225,16 @@ impl Study {
         );
         let mut steps = self.vectors();
         steps.extend(self.judging_vectors(context.roster.entries.len()));
-        let steps: Vec<String> = steps.iter().map(|(step, numbers)| format!("{step}: {numbers}")).collect();
+        let steps: Vec<String> = steps
+            .iter()
+            .map(|(step, numbers)| format!("{step}: {numbers}"))
+            .collect();
         card.fact(&format!("numbers in one vector: {}", steps.join("; ")));
         card.fact(&format!("what the vector adds up: {}", self.adds_up()));
-        self.census_tells().iter().chain(&self.judging_adds_up()).for_each(|line| card.fact(line));
+        self.census_tells()
+            .iter()
+            .chain(&self.judging_adds_up())
+            .for_each(|line| card.fact(line));
         let survivors = self.survivors(context);
         let colluders = usize::from(context.roster.colluders);
         card.fact(&format!(
@@ -255,13 +285,20 @@ impl Study {
             ));
         }
         if !self.sites.is_empty() {
-            let extra = entries.iter().map(|entry| &entry.name).filter(|name| !self.sites.contains(name));
+            let extra = entries
+                .iter()
+                .map(|entry| &entry.name)
+                .filter(|name| !self.sites.contains(name));
             for name in extra {
                 card.fact(&format!(
                     "ATTENTION: {name} is in the roster, but the study does not name it; ask the operator why"
                 ));
             }
-            for name in self.sites.iter().filter(|name| context.roster.named(name).is_none()) {
+            for name in self
+                .sites
+                .iter()
+                .filter(|name| context.roster.named(name).is_none())
+            {
                 card.fact(&format!(
                     "{name} is named in the study, but is not in this roster: its data are not in the sum"
                 ));
@@ -284,7 +321,9 @@ impl Study {
             0 => "this holds only if no site colludes with the coordinator".to_string(),
             most => format!("this holds while at most {most} of them collude with the coordinator"),
         };
-        card.fact(&format!("nothing is opened with fewer than {survivors} sites in the sum; {while_}"));
+        card.fact(&format!(
+            "nothing is opened with fewer than {survivors} sites in the sum; {while_}"
+        ));
         for line in self.applies(context.floors) {
             card.fact(&line);
         }
@@ -344,7 +383,11 @@ impl Study {
         }
         for earlier in context.earlier {
             let names = |list: &[String]| {
-                if list.is_empty() { "none".to_string() } else { list.join(", ") }
+                if list.is_empty() {
+                    "none".to_string()
+                } else {
+                    list.join(", ")
+                }
             };
             card.fact(&format!(
                 "earlier study {} asks for this dataset, too; sites new in the roster since then: {}; no longer in the roster: {}. Where one site alone \
@@ -366,7 +409,9 @@ impl Study {
     /// What the sets that were opened say: who is in a sum, no roster tells.
     fn opened_before(&self, card: &mut Card, near: &[Near]) {
         for near in near {
-            card.fact(&format!("ATTENTION: {near}. Approving takes the word `--again`"));
+            card.fact(&format!(
+                "ATTENTION: {near}. Approving takes the word `--again`"
+            ));
         }
         card.fact(&format!(
             "where a sum of this study would differ from one of another study over the same data by fewer than {} sites (or your own \
@@ -377,7 +422,8 @@ impl Study {
         ));
     }
 
-    /// Sites that must stay in a sum, by the roster's own numbers; never below the study's `min_sites`.
+    /// Sites that must stay in a sum, by the roster's own numbers; never below the study's
+    /// `min_sites`.
     fn survivors(&self, context: &CardContext<'_>) -> usize {
         let roster = context.roster;
         let floor = self.privacy.min_sites as usize;
@@ -388,6 +434,9 @@ impl Study {
             roster.h_min.into(),
             floor,
         );
-        thresholds.map_or_else(|too_small| too_small.needed, |thresholds| thresholds.survivors)
+        thresholds.map_or_else(
+            |too_small| too_small.needed,
+            |thresholds| thresholds.survivors,
+        )
     }
 }

@@ -1,4 +1,5 @@
-//! The table `[evaluation]`: by which groups of patients, and at which sites, the finished model is judged.
+//! The table `[evaluation]`: by which groups of patients, and at which sites, the finished model is
+//! judged.
 //!
 //! | key | default | meaning |
 //! |---|---|---|
@@ -24,7 +25,9 @@ impl Reading<'_> {
         data: &Data,
         privacy: &Privacy,
     ) -> Checked<Recipe> {
-        let Some(table) = &file.evaluation else { return Ok(method) };
+        let Some(table) = &file.evaluation else {
+            return Ok(method);
+        };
         let raw = table.get_ref();
         let subgroups = Subgroups {
             groups: self.groups(raw, data)?,
@@ -36,7 +39,11 @@ impl Reading<'_> {
             let fix = "name `groups`, write `sites = true`, or remove the table";
             return self.refuse(table.span(), "`[evaluation]` asks for nothing", fix);
         }
-        let losses = file.rounds.on_site_loss.as_ref().map(|loss| loss.get_ref().as_str());
+        let losses = file
+            .rounds
+            .on_site_loss
+            .as_ref()
+            .map(|loss| loss.get_ref().as_str());
         if losses == Some("continue") {
             let problem = "a model is not judged by groups where a run goes on without a site: the sites left could be told apart";
             return self.refuse(
@@ -49,7 +56,9 @@ impl Reading<'_> {
         let judged = method.clone().judged(subgroups);
         if judged.check().is_err() {
             let problem = match &data.weight {
-                Some(weight) => format!("with the weight `{weight}` a model is not judged by groups"),
+                Some(weight) => {
+                    format!("with the weight `{weight}` a model is not judged by groups")
+                }
                 None => format!("recipe `{kind}` has no model that could be judged by groups"),
             };
             return self.refuse(table.span(), problem, "remove the table `[evaluation]`");
@@ -77,9 +86,17 @@ impl Reading<'_> {
         for name in named {
             let column = self.column(name)?;
             if groups.iter().any(|group| group.column == column) {
-                return self.refuse(name.span(), format!("group `{column}` stands twice"), "name it once");
+                return self.refuse(
+                    name.span(),
+                    format!("group `{column}` stands twice"),
+                    "name it once",
+                );
             }
-            if [&data.outcome, &data.time].into_iter().flatten().any(|explained| *explained == column) {
+            if [&data.outcome, &data.time]
+                .into_iter()
+                .flatten()
+                .any(|explained| *explained == column)
+            {
                 let problem = format!("group `{column}` is what the model explains");
                 return self.refuse(name.span(), problem, "name another column");
             }
@@ -89,20 +106,31 @@ impl Reading<'_> {
         Ok(groups)
     }
 
-    fn group_kind(&self, raw: &RawEvaluation, data: &Data, name: &Spanned<String>) -> Checked<SubgroupKind> {
+    fn group_kind(
+        &self,
+        raw: &RawEvaluation,
+        data: &Data,
+        name: &Spanned<String>,
+    ) -> Checked<SubgroupKind> {
         let column = name.get_ref();
         let (cuts, levels) = (raw.cuts.get(column), raw.levels.get(column));
         let kind = match (cuts, levels, data.levels_of(column)) {
             (Some(cuts), Some(_), _) | (Some(cuts), _, Some(_)) => {
                 let problem = format!("`{column}` has both cuts and levels");
-                return self.refuse(cuts.span(), problem, "a number has cuts, a category has levels");
+                return self.refuse(
+                    cuts.span(),
+                    problem,
+                    "a number has cuts, a category has levels",
+                );
             }
             (None, Some(levels), Some(_)) => {
                 let problem = format!("the levels of `{column}` stand under `[data.levels]`");
                 return self.refuse(levels.span(), problem, "remove them here");
             }
             (Some(cuts), None, None) => SubgroupKind::Bands(self.cuts(column, cuts)?),
-            (None, Some(levels), None) => SubgroupKind::Category(self.category(column, levels)?.levels),
+            (None, Some(levels), None) => {
+                SubgroupKind::Category(self.category(column, levels)?.levels)
+            }
             (None, None, Some(levels)) => SubgroupKind::Category(levels.to_vec()),
             (None, None, None) => SubgroupKind::YesNo,
         };
@@ -110,11 +138,19 @@ impl Reading<'_> {
             let span = levels.map_or(name.span(), Spanned::span);
             if found.len() > MOST_LEVELS {
                 let problem = format!("group `{column}` has {} levels", found.len());
-                return self.refuse(span, problem, format!("name a group of at most {MOST_LEVELS}"));
+                return self.refuse(
+                    span,
+                    problem,
+                    format!("name a group of at most {MOST_LEVELS}"),
+                );
             }
             if found.iter().any(|level| level == MISSING) {
                 let problem = format!("a level of `{column}` is called `{MISSING}`");
-                return self.refuse(span, problem, "that is the level of patients without a value");
+                return self.refuse(
+                    span,
+                    problem,
+                    "that is the level of patients without a value",
+                );
             }
         }
         Ok(kind)
@@ -122,14 +158,21 @@ impl Reading<'_> {
 
     fn cuts(&self, column: &str, cuts: &Spanned<Vec<f64>>) -> Checked<Vec<f64>> {
         let numbers = cuts.get_ref();
-        let rising = numbers.iter().zip(numbers.iter().skip(1)).all(|(low, high)| low < high);
+        let rising = numbers
+            .iter()
+            .zip(numbers.iter().skip(1))
+            .all(|(low, high)| low < high);
         if !rising || !numbers.iter().all(|cut| cut.is_finite()) {
             let problem = format!("`cuts.{column}` does not rise");
             return self.refuse(cuts.span(), problem, "write numbers such as [50, 65, 80]");
         }
         if !(1..MOST_LEVELS).contains(&numbers.len()) {
             let problem = format!("`cuts.{column}` has {} numbers", numbers.len());
-            return self.refuse(cuts.span(), problem, format!("write 1 to {}", MOST_LEVELS - 1));
+            return self.refuse(
+                cuts.span(),
+                problem,
+                format!("write 1 to {}", MOST_LEVELS - 1),
+            );
         }
         // Adding zero turns -0 into 0: one number, one digest.
         Ok(numbers.iter().map(|cut| cut + 0.0).collect())
@@ -140,7 +183,11 @@ impl Reading<'_> {
 pub(super) fn write(subgroups: &Subgroups, data: &Data) -> Vec<String> {
     let quoted = |text: &String| toml::Value::String(text.clone()).to_string();
     let list = |items: Vec<String>| format!("[{}]", items.join(", "));
-    let columns = subgroups.groups.iter().map(|group| quoted(&group.column)).collect();
+    let columns = subgroups
+        .groups
+        .iter()
+        .map(|group| quoted(&group.column))
+        .collect();
     let mut lines = vec![
         String::new(),
         "[evaluation]".to_owned(),
@@ -156,7 +203,10 @@ pub(super) fn write(subgroups: &Subgroups, data: &Data) -> Vec<String> {
                 lines.push(format!("cuts.{column} = {}", list(cuts)));
             }
             SubgroupKind::Category(levels) if data.levels_of(column).is_none() => {
-                lines.push(format!("levels.{column} = {}", list(levels.iter().map(quoted).collect())));
+                lines.push(format!(
+                    "levels.{column} = {}",
+                    list(levels.iter().map(quoted).collect())
+                ));
             }
             SubgroupKind::Category(_) | SubgroupKind::YesNo => {}
         }
@@ -174,10 +224,17 @@ impl Study {
         }
     }
 
-    /// The further kinds of rounds of the judgement, as [`Study::vectors`], with so many sites in the roster.
+    /// The further kinds of rounds of the judgement, as [`Study::vectors`], with so many sites in
+    /// the roster.
     pub fn judging_vectors(&self, sites: usize) -> Vec<(&'static str, usize)> {
-        let Some(subgroups) = self.recipe.subgroups() else { return Vec::new() };
-        let levels: usize = subgroups.groups.iter().map(|group| group.levels().len()).sum();
+        let Some(subgroups) = self.recipe.subgroups() else {
+            return Vec::new();
+        };
+        let levels: usize = subgroups
+            .groups
+            .iter()
+            .map(|group| group.levels().len())
+            .sum();
         let places = if subgroups.sites { sites } else { 0 };
         let [level, place] = match self.judged_as() {
             Measure::Risk => [2 * MOST_BINS + 2, 8],
@@ -185,14 +242,19 @@ impl Study {
             Measure::Time => [5, 7],
         };
         vec![
-            ("who is in each group", 4 * levels + subgroups.groups.len() + places),
+            (
+                "who is in each group",
+                4 * levels + subgroups.groups.len() + places,
+            ),
             ("the model by groups", level * levels + place * places),
         ]
     }
 
     /// By what the model is judged, in sentences about the data for the steward.
     pub(super) fn judged_by(&self) -> Vec<String> {
-        let Some(subgroups) = self.recipe.subgroups() else { return Vec::new() };
+        let Some(subgroups) = self.recipe.subgroups() else {
+            return Vec::new();
+        };
         let group = |group: &Subgroup| {
             let mut levels = group.levels();
             levels.pop();
@@ -211,7 +273,9 @@ impl Study {
 
     /// What the judgement adds up, in sentences for the steward.
     pub(super) fn judging_adds_up(&self) -> Vec<String> {
-        let Some(subgroups) = self.recipe.subgroups() else { return Vec::new() };
+        let Some(subgroups) = self.recipe.subgroups() else {
+            return Vec::new();
+        };
         let measure = self.judged_as();
         let enough = match measure {
             Measure::Risk => "as many with and without the outcome",
@@ -225,15 +289,20 @@ impl Study {
                     "how many sites, patients and patients with the outcome",
                     "a histogram of the predicted risk with and without the outcome, the risks and the squared errors",
                 ),
-                Measure::Number => {
-                    ("how many sites and patients", "the outcome and the model's errors, and their squares")
-                }
+                Measure::Number => (
+                    "how many sites and patients",
+                    "the outcome and the model's errors, and their squares",
+                ),
                 Measure::Time => (
                     "how many sites, patients and events",
                     "how many pairs of patients at one site the model ranks rightly",
                 ),
             };
-            let told = if subgroups.sites { ", or from sites that all tell their own figures" } else { "" };
+            let told = if subgroups.sites {
+                ", or from sites that all tell their own figures"
+            } else {
+                ""
+            };
             lines.push(format!(
                 "when the model is finished, of each of these groups: {counts}; and then, of groups with at least {} patients \
                  ({enough}) from at least {} sites{told}: {figures}",
@@ -245,8 +314,12 @@ impl Study {
                 Measure::Risk => {
                     "how many patients, how many with the outcome, how many are predicted rightly, AUC, mean risk and Brier score"
                 }
-                Measure::Number => "how many patients, and the sums of outcome, errors and their squares",
-                Measure::Time => "how many patients and events, and how many pairs are ranked rightly",
+                Measure::Number => {
+                    "how many patients, and the sums of outcome, errors and their squares"
+                }
+                Measure::Time => {
+                    "how many patients and events, and how many pairs are ranked rightly"
+                }
             };
             lines.push(format!(
                 "DISCLOSURE, if you allow it: your site's own figures, in a place of the vector that is yours alone: {figures}. Your \
@@ -260,7 +333,9 @@ impl Study {
 
     /// What the judgement shows of few patients or of one site, in sentences for the steward.
     pub(super) fn judging_shows(&self) -> Vec<String> {
-        let Some(subgroups) = self.recipe.subgroups() else { return Vec::new() };
+        let Some(subgroups) = self.recipe.subgroups() else {
+            return Vec::new();
+        };
         let mut lines = Vec::new();
         if !subgroups.groups.is_empty() {
             let with = match self.judged_as() {

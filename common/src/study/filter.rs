@@ -8,9 +8,10 @@
 //! literal    = number | "text" | 'text'        (a text after < <= > >= must be a date, "2020-01-31")
 //! ```
 //!
-//! Three values, as in SQL and in R: a comparison with a missing value is neither true nor false but unknown. `not` unknown is
-//! unknown; `and` is false where one side is false, and `or` true where one side is true, whatever the other is. A row belongs to
-//! the cohort where the rule is true of it; where it is unknown the row is left out and counted on its own.
+//! Three values, as in SQL and in R: a comparison with a missing value is neither true nor false
+//! but unknown. `not` unknown is unknown; `and` is false where one side is false, and `or` true
+//! where one side is true, whatever the other is. A row belongs to the cohort where the rule is
+//! true of it; where it is unknown the row is left out and counted on its own.
 
 mod parse;
 
@@ -18,8 +19,8 @@ use motet_secagg::encode::{Canonical, Malformed, Reader};
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// What a rule means, as part of its bytes and so of a study's digest: another meaning of the same text, as one with two values
-/// instead of three, is another study to approve.
+/// What a rule means, as part of its bytes and so of a study's digest: another meaning of the same
+/// text, as one with two values instead of three, is another study to approve.
 const MEANING: u8 = 1;
 
 /// A rule in its normal form: two texts that mean the same tree are the same filter.
@@ -93,14 +94,19 @@ pub fn days_since_1970(text: &str) -> Option<f64> {
         return None;
     }
     let date: jiff::civil::Date = text.parse().ok()?;
-    let span = date.since((jiff::Unit::Day, jiff::civil::date(1970, 1, 1))).ok()?;
+    let span = date
+        .since((jiff::Unit::Day, jiff::civil::date(1970, 1, 1)))
+        .ok()?;
     Some(f64::from(span.get_days()))
 }
 
 impl Filter {
     /// The columns the rule names.
     pub fn columns(&self) -> BTreeSet<&str> {
-        self.comparisons().into_iter().map(|comparison| comparison.column.as_str()).collect()
+        self.comparisons()
+            .into_iter()
+            .map(|comparison| comparison.column.as_str())
+            .collect()
     }
 
     /// Every comparison, in reading order: what a schema is checked against.
@@ -110,8 +116,8 @@ impl Filter {
         found
     }
 
-    /// Whether the rule is true of a row, or false, or unknown for want of a value. `value` gives the row's cell of a column, or
-    /// nothing when it is missing.
+    /// Whether the rule is true of a row, or false, or unknown for want of a value. `value` gives
+    /// the row's cell of a column, or nothing when it is missing.
     pub fn holds<'a>(&self, value: &dyn Fn(&str) -> Option<Value<'a>>) -> Option<bool> {
         self.rule.holds(value)
     }
@@ -122,13 +128,17 @@ impl Rule {
         match self {
             Rule::Compare(comparison) => found.push(comparison),
             Rule::Not(inner) => inner.collect(found),
-            Rule::All(rules) | Rule::Any(rules) => rules.iter().for_each(|rule| rule.collect(found)),
+            Rule::All(rules) | Rule::Any(rules) => {
+                rules.iter().for_each(|rule| rule.collect(found))
+            }
         }
     }
 
     fn holds<'a>(&self, value: &dyn Fn(&str) -> Option<Value<'a>>) -> Option<bool> {
         match self {
-            Rule::Compare(comparison) => value(&comparison.column).map(|cell| comparison.holds(cell)),
+            Rule::Compare(comparison) => {
+                value(&comparison.column).map(|cell| comparison.holds(cell))
+            }
             Rule::Not(inner) => inner.holds(value).map(|held| !held),
             Rule::All(rules) => decided(rules, false, value),
             Rule::Any(rules) => decided(rules, true, value),
@@ -137,7 +147,11 @@ impl Rule {
 }
 
 /// One rule that is `word` decides; without it an unknown one leaves all unknown.
-fn decided<'a>(rules: &[Rule], word: bool, value: &dyn Fn(&str) -> Option<Value<'a>>) -> Option<bool> {
+fn decided<'a>(
+    rules: &[Rule],
+    word: bool,
+    value: &dyn Fn(&str) -> Option<Value<'a>>,
+) -> Option<bool> {
     let mut all = Some(!word);
     for rule in rules {
         match rule.holds(value) {
@@ -162,7 +176,8 @@ impl Comparison {
                 Err(_) => self.op == Op::Unequal,
             },
             (Value::Text(cell), Literal::Text(text)) => {
-                // As they are written: a schema says which texts are one level, and refuses a rule that means none.
+                // As they are written: a schema says which texts are one level, and refuses a rule
+                // that means none.
                 self.op.holds(&cell.trim(), &text.trim())
             }
         }
@@ -226,7 +241,9 @@ impl fmt::Display for Literal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Literal::Number(number) => write!(f, "{number}"),
-            Literal::Text(text) => write!(f, "\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")),
+            Literal::Text(text) => {
+                write!(f, "\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+            }
         }
     }
 }

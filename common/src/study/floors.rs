@@ -1,5 +1,6 @@
-//! The floors of a site: what no study that it answers goes below, whatever its stewards would approve. A floor refuses; it never
-//! changes what a study asks or what its release shows. A study can ask for more than a floor, and then its own number applies.
+//! The floors of a site: what no study that it answers goes below, whatever its stewards would
+//! approve. A floor refuses; it never changes what a study asks or what its release shows. A study
+//! can ask for more than a floor, and then its own number applies.
 
 use super::Study;
 use motet_recipes::{Grid, Recipe, Strata, Times};
@@ -48,7 +49,8 @@ impl Default for Floors {
     }
 }
 
-/// Days of a unit of time, by its UCUM code; a month and a year are the mean ones of the Julian calendar.
+/// Days of a unit of time, by its UCUM code; a month and a year are the mean ones of the Julian
+/// calendar.
 fn days(unit: &str) -> Option<f64> {
     Some(match unit {
         "s" => 1.0 / 86_400.0,
@@ -72,9 +74,11 @@ impl Study {
         }
     }
 
-    /// Whether times between the points of the grid stay as they are, which a site must allow by itself.
+    /// Whether times between the points of the grid stay as they are, which a site must allow by
+    /// itself.
     pub fn shows_exact_times(&self) -> bool {
-        self.shown_times().is_some_and(|grid| grid.times == Times::Exact)
+        self.shown_times()
+            .is_some_and(|grid| grid.times == Times::Exact)
     }
 
     /// Fewest patients of a cell that the release shows, where it shows cells.
@@ -91,7 +95,11 @@ impl Study {
     }
 
     fn rounds_to(&self) -> Option<u32> {
-        if let Recipe::Count(recipe) = self.recipe.method() { Some(recipe.multiple) } else { None }
+        if let Recipe::Count(recipe) = self.recipe.method() {
+            Some(recipe.multiple)
+        } else {
+            None
+        }
     }
 
     /// Bins of the column that has most of them.
@@ -99,7 +107,10 @@ impl Study {
         match self.recipe.method() {
             Recipe::Summary(recipe) => {
                 let scales = recipe.details.iter().flat_map(|details| &details.scales);
-                scales.map(|scale| scale.edges.len().saturating_sub(1)).max().filter(|bins| *bins > 0)
+                scales
+                    .map(|scale| scale.edges.len().saturating_sub(1))
+                    .max()
+                    .filter(|bins| *bins > 0)
             }
             Recipe::Gbdt(recipe) => Some(recipe.bins as usize),
             _ => None,
@@ -107,12 +118,17 @@ impl Study {
     }
 
     fn seeks_extremes(&self) -> bool {
-        let Recipe::Summary(recipe) = self.recipe.method() else { return false };
-        recipe.details.as_ref().is_some_and(|details| details.extremes)
+        let Recipe::Summary(recipe) = self.recipe.method() else {
+            return false;
+        };
+        recipe
+            .details
+            .as_ref()
+            .is_some_and(|details| details.extremes)
     }
 
-    /// The first floor that this study goes below, in words that name the key of node.toml. Of `min_rows` only the leaves of trees
-    /// are held here: a site's rows are when they are known.
+    /// The first floor that this study goes below, in words that name the key of node.toml. Of
+    /// `min_rows` only the leaves of trees are held here: a site's rows are when they are known.
     pub fn below(&self, floors: &Floors) -> Option<String> {
         let least = |of: &str, key: &str, asked: Option<u32>, floor: u32| {
             let asked = asked.filter(|asked| *asked < floor)?;
@@ -147,8 +163,9 @@ impl Study {
             })
     }
 
-    /// Why the grid of times is finer than the site's floor, given the UCUM unit that its schema gives the time; nothing where
-    /// it is not, where the study shows no times, and where the site allows exact ones.
+    /// Why the grid of times is finer than the site's floor, given the UCUM unit that its schema
+    /// gives the time; nothing where it is not, where the study shows no times, and where the site
+    /// allows exact ones.
     pub fn too_fine(&self, floors: &Floors, unit: Option<&str>) -> Option<String> {
         let grid = self.shown_times().filter(|_| !floors.exact_times)?;
         let (step, floor) = (grid.step, floors.step);
@@ -186,7 +203,11 @@ impl Study {
                 ));
             }
         };
-        line("fewest patients of a cell that is shown", floors.min_cell, self.cell());
+        line(
+            "fewest patients of a cell that is shown",
+            floors.min_cell,
+            self.cell(),
+        );
         if self.cell().is_none() {
             lines.push(format!(
                 "groups of fewer than {LEAST_CELL} patients are joined in what is released; your site's `min_cell` does not apply to this \
@@ -200,7 +221,11 @@ impl Study {
                 ));
             }
         };
-        line("counts are rounded to multiples", floors.multiple, self.rounds_to());
+        line(
+            "counts are rounded to multiples",
+            floors.multiple,
+            self.rounds_to(),
+        );
         if let Some(bins) = self.most_bins() {
             lines.push(format!(
                 "bins of a column: your site's rule is {} at the most, this study asks for {bins}",
@@ -208,8 +233,11 @@ impl Study {
             ));
         }
         if let Some(grid) = self.shown_times().filter(|grid| grid.times == Times::Grid) {
-            let rule =
-                if floors.exact_times { "any".to_owned() } else { format!("{} days or more", floors.step) };
+            let rule = if floors.exact_times {
+                "any".to_owned()
+            } else {
+                format!("{} days or more", floors.step)
+            };
             lines.push(format!(
                 "times are counted on a grid: your site's rule is {rule}, this study asks for {} of the time's unit",
                 grid.step

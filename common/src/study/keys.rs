@@ -1,4 +1,5 @@
-//! The table `[recipe]`, key by key: each method takes the keys it knows, and what nobody took is refused in its line.
+//! The table `[recipe]`, key by key: each method takes the keys it knows, and what nobody took is
+//! refused in its line.
 
 use super::reading::{Checked, Reading};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +19,12 @@ pub(super) struct Keys<'r> {
 
 impl<'r> Keys<'r> {
     pub(super) fn new(reading: &'r Reading<'r>, table: &'r Table, kind: &'r str) -> Self {
-        Self { reading, table, taken: BTreeSet::from(["kind"]), kind }
+        Self {
+            reading,
+            table,
+            taken: BTreeSet::from(["kind"]),
+            kind,
+        }
     }
 
     pub(super) fn refuse<T>(
@@ -32,7 +38,10 @@ impl<'r> Keys<'r> {
 
     /// Where a key stands; the recipe's kind where it is not given.
     fn span(&self, key: &str) -> Range<usize> {
-        self.table.get(key).or_else(|| self.table.get("kind")).map_or(0..0, Spanned::span)
+        self.table
+            .get(key)
+            .or_else(|| self.table.get("kind"))
+            .map_or(0..0, Spanned::span)
     }
 
     fn take(&mut self, key: &'static str) -> Option<&'r Value> {
@@ -65,8 +74,12 @@ impl<'r> Keys<'r> {
         key: &'static str,
         range: RangeInclusive<f64>,
     ) -> Checked<Option<f64>> {
-        let Some(value) = self.take(key) else { return Ok(None) };
-        let Some(number) = float(value) else { return self.wrong(key, value, "a number") };
+        let Some(value) = self.take(key) else {
+            return Ok(None);
+        };
+        let Some(number) = float(value) else {
+            return self.wrong(key, value, "a number");
+        };
         if range.contains(&number) {
             // Adding zero turns -0 into 0: one number, one digest.
             return Ok(Some(number + 0.0));
@@ -82,11 +95,16 @@ impl<'r> Keys<'r> {
         default: u32,
         range: RangeInclusive<u32>,
     ) -> Checked<u32> {
-        let Some(value) = self.take(key) else { return Ok(default) };
+        let Some(value) = self.take(key) else {
+            return Ok(default);
+        };
         let Some(number) = value.as_integer() else {
             return self.wrong(key, value, "a whole number");
         };
-        match u32::try_from(number).ok().filter(|number| range.contains(number)) {
+        match u32::try_from(number)
+            .ok()
+            .filter(|number| range.contains(number))
+        {
             Some(number) => Ok(number),
             None => {
                 let fix = format!("write {} to {}", range.start(), range.end());
@@ -97,14 +115,23 @@ impl<'r> Keys<'r> {
 
     /// `true` or `false`.
     pub(super) fn flag(&mut self, key: &'static str, default: bool) -> Checked<bool> {
-        let Some(value) = self.take(key) else { return Ok(default) };
-        value.as_bool().map_or_else(|| self.wrong(key, value, "true or false"), Ok)
+        let Some(value) = self.take(key) else {
+            return Ok(default);
+        };
+        value
+            .as_bool()
+            .map_or_else(|| self.wrong(key, value, "true or false"), Ok)
     }
 
     /// A text.
     pub(super) fn text(&mut self, key: &'static str) -> Checked<Option<&'r str>> {
-        let Some(value) = self.take(key) else { return Ok(None) };
-        value.as_str().map_or_else(|| self.wrong(key, value, "a text in quotes"), |text| Ok(Some(text)))
+        let Some(value) = self.take(key) else {
+            return Ok(None);
+        };
+        value.as_str().map_or_else(
+            || self.wrong(key, value, "a text in quotes"),
+            |text| Ok(Some(text)),
+        )
     }
 
     /// One of a few words; the first is the default.
@@ -116,7 +143,10 @@ impl<'r> Keys<'r> {
         match wanted {
             Ok((_, value)) => Ok(*value),
             Err(word) => {
-                let known: Vec<String> = words.iter().map(|(known, _)| format!("\"{known}\"")).collect();
+                let known: Vec<String> = words
+                    .iter()
+                    .map(|(known, _)| format!("\"{known}\""))
+                    .collect();
                 let fix = match known.split_last() {
                     Some((last, rest)) if !rest.is_empty() => {
                         format!("write {} or {last}", rest.join(", "))
@@ -130,8 +160,12 @@ impl<'r> Keys<'r> {
 
     /// A list of numbers; empty where the key is not given.
     pub(super) fn numbers(&mut self, key: &'static str) -> Checked<Vec<f64>> {
-        let Some(value) = self.take(key) else { return Ok(Vec::new()) };
-        let numbers: Option<Vec<f64>> = value.as_array().and_then(|list| list.iter().map(float).collect());
+        let Some(value) = self.take(key) else {
+            return Ok(Vec::new());
+        };
+        let numbers: Option<Vec<f64>> = value
+            .as_array()
+            .and_then(|list| list.iter().map(float).collect());
         match numbers.filter(|numbers| numbers.iter().all(|number| number.is_finite())) {
             // As in `number_given`.
             Some(numbers) => Ok(numbers.iter().map(|number| number + 0.0).collect()),
@@ -145,14 +179,19 @@ impl<'r> Keys<'r> {
         key: &'static str,
         known: &[&str],
     ) -> Checked<Option<&'r toml::map::Map<String, Value>>> {
-        let Some(value) = self.take(key) else { return Ok(None) };
+        let Some(value) = self.take(key) else {
+            return Ok(None);
+        };
         let Some(table) = value.as_table() else {
             return self.wrong(key, value, "a table in braces");
         };
         match table.keys().find(|name| !known.contains(&name.as_str())) {
             None => Ok(Some(table)),
             Some(name) => {
-                let problem = format!("unknown key `{name}` in `{key}`, expected {}", known.join(", "));
+                let problem = format!(
+                    "unknown key `{name}` in `{key}`, expected {}",
+                    known.join(", ")
+                );
                 self.refuse(key, problem, "correct or remove it")
             }
         }
@@ -160,7 +199,10 @@ impl<'r> Keys<'r> {
 
     /// Every key must have been taken.
     pub(super) fn end(self) -> Checked<()> {
-        let left = self.table.iter().find(|(key, _)| !self.taken.contains(key.as_str()));
+        let left = self
+            .table
+            .iter()
+            .find(|(key, _)| !self.taken.contains(key.as_str()));
         match left {
             None => Ok(()),
             Some((key, value)) => {
@@ -173,7 +215,9 @@ impl<'r> Keys<'r> {
 
 /// A number, whole or not.
 pub(super) fn float(value: &Value) -> Option<f64> {
-    value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64))
+    value
+        .as_float()
+        .or_else(|| value.as_integer().map(|whole| whole as f64))
 }
 
 /// A value in the words of its kind.

@@ -46,16 +46,22 @@ impl fmt::Display for Finding {
 const SHORT_QUESTION: usize = 25;
 
 impl Study {
-    /// Everything worth saying about this study with `sites` enrolled sites (those it names, if it names any), errors
-    /// first. A study with an error is refused.
+    /// Everything worth saying about this study with `sites` enrolled sites (those it names, if it
+    /// names any), errors first. A study with an error is refused.
     pub fn lint(&self, sites: usize) -> Vec<Finding> {
         let mut found = Vec::new();
         let mut say = |severity, message: String| found.push(Finding { severity, message });
-        let line_up = if self.sites.is_empty() { sites } else { self.sites.len() };
+        let line_up = if self.sites.is_empty() {
+            sites
+        } else {
+            self.sites.len()
+        };
         if line_up > sites {
             say(
                 Severity::Error,
-                format!("the study names `{line_up}` sites, `{sites}` are enrolled; invite the others first"),
+                format!(
+                    "the study names `{line_up}` sites, `{sites}` are enrolled; invite the others first"
+                ),
             );
         }
         match self.thresholds(line_up) {
@@ -75,13 +81,20 @@ impl Study {
             );
             say(Severity::Warning, message);
         }
-        if let Some(below) = self.below(&Floors { extremes: true, exact_times: true, ..Floors::default() }) {
+        if let Some(below) = self.below(&Floors {
+            extremes: true,
+            exact_times: true,
+            ..Floors::default()
+        }) {
             say(Severity::Error, format!("the study {below}"));
         } else if let Some(below) = self.below(&Floors::default()) {
             say(Severity::Warning, format!("the study {below}"));
         }
         if self.question.chars().count() < SHORT_QUESTION {
-            say(Severity::Warning, "`question` is very short; a steward reads it to decide".into());
+            say(
+                Severity::Warning,
+                "`question` is very short; a steward reads it to decide".into(),
+            );
         }
         if let Some(asked) = self.recipe.subgroups() {
             self.lint_groups(asked, &mut say);
@@ -120,7 +133,8 @@ impl Study {
     fn lint_ring(&self, method: &FedAvg, line_up: usize, say: &mut impl FnMut(Severity, String)) {
         let bits = method.ring.bits();
         if let Some(needed) = methods::too_narrow(&self.recipe, line_up) {
-            let message = format!("`ring = {bits}` leaves `{line_up}` sites too few bits; write `{needed}`");
+            let message =
+                format!("`ring = {bits}` leaves `{line_up}` sites too few bits; write `{needed}`");
             return say(Severity::Error, message);
         }
         let sites = u32::try_from(line_up).unwrap_or(u32::MAX);
@@ -134,8 +148,17 @@ impl Study {
         }
     }
 
-    fn lint_line_up(&self, line_up: usize, thresholds: Thresholds, say: &mut impl FnMut(Severity, String)) {
-        let Thresholds { colluders, threshold, survivors } = thresholds;
+    fn lint_line_up(
+        &self,
+        line_up: usize,
+        thresholds: Thresholds,
+        say: &mut impl FnMut(Severity, String),
+    ) {
+        let Thresholds {
+            colluders,
+            threshold,
+            survivors,
+        } = thresholds;
         let spare = line_up - survivors;
         say(
             Severity::Note,
@@ -162,7 +185,10 @@ impl Study {
             _ => {}
         }
         if spare == 0 {
-            say(Severity::Warning, "no drop-out is tolerated: one site away and nothing is opened".into());
+            say(
+                Severity::Warning,
+                "no drop-out is tolerated: one site away and nothing is opened".into(),
+            );
         }
         if line_up == 3 {
             say(
@@ -170,8 +196,7 @@ impl Study {
                 "with 3 sites, one that colludes with the coordinator learns the sum of the other two".into(),
             );
         } else if default_h_min(line_up) < 3 {
-            let message =
-                "with 4 sites, one colluding and one dropping out leave a site mixed with one honest other";
+            let message = "with 4 sites, one colluding and one dropping out leave a site mixed with one honest other";
             say(Severity::Warning, message.into());
         }
     }

@@ -1,5 +1,6 @@
-//! A study: a research question with its purpose, its data, its recipe, its limits and its end. What a steward
-//! approves is the digest of this value, so nothing about a study can change behind an approval.
+//! A study: a research question with its purpose, its data, its recipe, its limits and its end.
+//! What a steward approves is the digest of this value, so nothing about a study can change behind
+//! an approval.
 //!
 //! ```text
 //! study file (TOML) --Study::parse--> Study --digest--> what decisions and permits sign
@@ -62,7 +63,8 @@ canonical! {
         pub title: String,
         /// What is asked, in plain language.
         pub question: String,
-        /// The point of Article 53(1) of Regulation (EU) 2025/327, such as `53(1)(e)`; [`purpose_meaning`] spells it out.
+        /// The point of Article 53(1) of Regulation (EU) 2025/327, such as `53(1)(e)`;
+        /// [`purpose_meaning`] spells it out.
         pub purpose: String,
         /// The last day on which the study may run.
         pub ends: Date,
@@ -118,7 +120,8 @@ canonical! {
     pub struct Levels {
         /// The feature.
         pub feature: String,
-        /// At least two, the first being the reference, as they are written: `250.0` and `250.00` are two.
+        /// At least two, the first being the reference, as they are written: `250.0` and `250.00`
+        /// are two.
         pub levels: Vec<String>,
     }
 }
@@ -155,8 +158,8 @@ canonical! {
     }
 }
 
-/// Sites that may leave a study after its first sum where it says `on_site_loss = "continue"`: of each that leaves, the sums
-/// before and after tell its own.
+/// Sites that may leave a study after its first sum where it says `on_site_loss = "continue"`: of
+/// each that leaves, the sums before and after tell its own.
 pub const MOST_LOST: u32 = 1;
 
 canonical! {
@@ -189,7 +192,8 @@ impl fmt::Display for Date {
     }
 }
 
-/// What a point of Article 53(1) of Regulation (EU) 2025/327 allows, in short words, or nothing for another code.
+/// What a point of Article 53(1) of Regulation (EU) 2025/327 allows, in short words, or nothing for
+/// another code.
 pub fn purpose_meaning(code: &str) -> Option<&'static str> {
     Some(match code {
         "53(1)(a)" => {
@@ -201,9 +205,13 @@ pub fn purpose_meaning(code: &str) -> Option<&'static str> {
         "53(1)(e)" => {
             "scientific research that serves public health, health technology assessment or the quality of care"
         }
-        "53(1)(e)(i)" => "scientific research: development of and innovation in products or services",
+        "53(1)(e)(i)" => {
+            "scientific research: development of and innovation in products or services"
+        }
         "53(1)(e)(ii)" => "scientific research: training, testing and evaluation of algorithms",
-        "53(1)(f)" => "better delivery of care and better treatment, learned from other patients' data",
+        "53(1)(f)" => {
+            "better delivery of care and better treatment, learned from other patients' data"
+        }
         _ => return None,
     })
 }
@@ -214,11 +222,14 @@ impl Study {
         self.digest("study")
     }
 
-    /// What is asked of the data, whatever the study is called and whoever is asked: two studies with one question over
-    /// nearly the same sites tell what the sites that differ would say alone. How a model is judged does not make another
-    /// question of its fit.
+    /// What is asked of the data, whatever the study is called and whoever is asked: two studies
+    /// with one question over nearly the same sites tell what the sites that differ would say
+    /// alone. How a model is judged does not make another question of its fit.
     pub fn asks(&self) -> Digest {
-        Digest::of("question", &[&self.data.to_bytes(), &self.recipe.method().to_bytes()])
+        Digest::of(
+            "question",
+            &[&self.data.to_bytes(), &self.recipe.method().to_bytes()],
+        )
     }
 
     /// The columns of the table `x` at every site, in order: see [`Data::columns`].
@@ -231,30 +242,57 @@ impl Study {
         self.data.levels_of(column)
     }
 
-    /// The columns of the dataset that a site opens for this study, and no others: features, what is explained, what groups or
-    /// weighs, by what the model is judged, and those of the rule.
+    /// The columns of the dataset that a site opens for this study, and no others: features, what
+    /// is explained, what groups or weighs, by what the model is judged, and those of the rule.
     pub fn reads(&self) -> BTreeSet<&str> {
         let data = &self.data;
         let mut names: BTreeSet<&str> = data.features.iter().map(String::as_str).collect();
-        let others = [&data.outcome, &data.time, &data.group, &data.offset, &data.weight];
+        let others = [
+            &data.outcome,
+            &data.time,
+            &data.group,
+            &data.offset,
+            &data.weight,
+        ];
         names.extend(others.into_iter().filter_map(Option::as_deref));
         names.extend(data.filter.iter().flat_map(Filter::columns));
-        let judged = self.recipe.subgroups().into_iter().flat_map(|asked| &asked.groups);
+        let judged = self
+            .recipe
+            .subgroups()
+            .into_iter()
+            .flat_map(|asked| &asked.groups);
         names.extend(judged.map(|group| group.column.as_str()));
         names
     }
 
-    /// The study that asks only how many patients this one would have: the same rows, rounded counts, one round. What this one
-    /// needs of a row is a feature there.
+    /// The study that asks only how many patients this one would have: the same rows, rounded
+    /// counts, one round. What this one needs of a row is a feature there.
     pub fn feasibility(&self, multiple: u32) -> Self {
         let of = &self.data;
-        let yes_no = of.outcome.clone().filter(|_| self.outcome() == Outcome::YesNo);
+        let yes_no = of
+            .outcome
+            .clone()
+            .filter(|_| self.outcome() == Outcome::YesNo);
         let number = of.outcome.clone().filter(|_| yes_no.is_none());
-        let kept = if self.keeps_missing() { Vec::new() } else { of.features.clone() };
-        let beside = [number, of.time.clone(), of.group.clone(), of.offset.clone(), of.weight.clone()];
-        let features: Vec<String> = kept.into_iter().chain(beside.into_iter().flatten()).collect();
-        let levels =
-            features.iter().filter_map(|name| of.levels.iter().find(|levels| levels.feature == *name));
+        let kept = if self.keeps_missing() {
+            Vec::new()
+        } else {
+            of.features.clone()
+        };
+        let beside = [
+            number,
+            of.time.clone(),
+            of.group.clone(),
+            of.offset.clone(),
+            of.weight.clone(),
+        ];
+        let features: Vec<String> = kept
+            .into_iter()
+            .chain(beside.into_iter().flatten())
+            .collect();
+        let levels = features
+            .iter()
+            .filter_map(|name| of.levels.iter().find(|levels| levels.feature == *name));
         let data = Data {
             levels: levels.cloned().collect(),
             features,
@@ -270,7 +308,10 @@ impl Study {
         let stem: String = self.id.chars().take(40 - FEASIBILITY.len()).collect();
         Self {
             id: format!("{stem}{FEASIBILITY}"),
-            title: format!("Feasibility: {}", self.title).chars().take(200).collect(),
+            title: format!("Feasibility: {}", self.title)
+                .chars()
+                .take(200)
+                .collect(),
             question: format!(
                 "How many patients would the study `{}` have? It asks: {}",
                 self.id, self.question
@@ -279,13 +320,17 @@ impl Study {
             .take(4000)
             .collect(),
             data,
-            recipe: Recipe::Count(Count { multiple, ..Count::new(yes_no) }),
+            recipe: Recipe::Count(Count {
+                multiple,
+                ..Count::new(yes_no)
+            }),
             ..self.clone()
         }
     }
 
-    /// Colluders, openers and survivors of a line-up of `sites` with the roster's usual numbers. A roster that states
-    /// its own colluders and honest sites goes to [`Thresholds::of`] directly, with `privacy.min_sites` as floor.
+    /// Colluders, openers and survivors of a line-up of `sites` with the roster's usual numbers. A
+    /// roster that states its own colluders and honest sites goes to [`Thresholds::of`] directly,
+    /// with `privacy.min_sites` as floor.
     ///
     /// # Errors
     /// [`LineUpTooSmall`] when more sites must stay in the sum than there are.
@@ -299,23 +344,30 @@ impl Study {
         )
     }
 
-    /// Nodes that must have joined before a round goes on: the study's quorum, and never fewer than the survivors that
-    /// the protocol needs.
+    /// Nodes that must have joined before a round goes on: the study's quorum, and never fewer than
+    /// the survivors that the protocol needs.
     ///
     /// # Errors
     /// As [`Study::thresholds`].
     pub fn quorum(&self, sites: usize) -> Result<usize, LineUpTooSmall> {
         let survivors = self.thresholds(sites)?.survivors;
-        Ok(self.rounds.quorum.map_or(survivors, |quorum| survivors.max(quorum as usize)))
+        Ok(self
+            .rounds
+            .quorum
+            .map_or(survivors, |quorum| survivors.max(quorum as usize)))
     }
 }
 
 impl Data {
-    /// The columns of the table `x` at every site, in order: a category gives one column for each level but the first (`cp`
-    /// gives `cp_2`, `cp_3`, ...), in its place among the features.
+    /// The columns of the table `x` at every site, in order: a category gives one column for each
+    /// level but the first (`cp` gives `cp_2`, `cp_3`, ...), in its place among the features.
     pub fn columns(&self) -> Vec<String> {
         let expand = |feature: &String| match self.levels_of(feature) {
-            Some(levels) => levels.iter().skip(1).map(|level| format!("{feature}_{level}")).collect(),
+            Some(levels) => levels
+                .iter()
+                .skip(1)
+                .map(|level| format!("{feature}_{level}"))
+                .collect(),
             None => vec![feature.clone()],
         };
         self.features.iter().flat_map(expand).collect()
@@ -323,7 +375,10 @@ impl Data {
 
     /// The levels of a column that is a category.
     pub fn levels_of(&self, column: &str) -> Option<&[String]> {
-        self.levels.iter().find(|levels| levels.feature == column).map(|levels| levels.levels.as_slice())
+        self.levels
+            .iter()
+            .find(|levels| levels.feature == column)
+            .map(|levels| levels.levels.as_slice())
     }
 }
 

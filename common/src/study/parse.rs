@@ -1,4 +1,5 @@
-//! From a study file to a [`Study`]: every key is known, every value is checked, every mistake has its line and its fix.
+//! From a study file to a [`Study`]: every key is known, every value is checked, every mistake has
+//! its line and its fix.
 //!
 //! | key | default | meaning |
 //! |---|---|---|
@@ -47,7 +48,11 @@ impl Study {
         }
         let raw: RawFile = toml::from_str(toml_text).map_err(|error| {
             let (line, problem, fix) = text::explain(toml_text, &error);
-            StudyError { line, problem, fix: fix.into() }
+            StudyError {
+                line,
+                problem,
+                fix: fix.into(),
+            }
         })?;
         Reading { text: toml_text }.study(&raw)
     }
@@ -65,7 +70,11 @@ impl Reading<'_> {
         let recipe = methods::read(kind.get_ref(), &mut keys, &mut data)?;
         keys.end()?;
         if let Err(error) = recipe.check() {
-            return self.refuse(kind.span(), error.to_string(), "correct the keys of the recipe");
+            return self.refuse(
+                kind.span(),
+                error.to_string(),
+                "correct the keys of the recipe",
+            );
         }
         let privacy = Privacy {
             min_sites: self.whole(&raw.privacy.min_sites, "min_sites", 3, 3..=250)?,
@@ -92,15 +101,19 @@ impl Reading<'_> {
         })
     }
 
-    /// Rows that a site must have: above the least of any site only in a few steps. Who asks a steward again with another number hears
-    /// yes or no, and finds no count by that.
+    /// Rows that a site must have: above the least of any site only in a few steps. Who asks a
+    /// steward again with another number hears yes or no, and finds no count by that.
     fn rows(&self, rows: &Option<Spanned<u32>>) -> Checked<u32> {
         let number = self.whole(rows, "min_rows", LEAST_ROWS, 1..=1_000_000)?;
         let is_step = number <= LEAST_ROWS || ROWS_STEPS.contains(&number);
         match rows {
             Some(rows) if !is_step => {
                 let steps = ROWS_STEPS.map(|step| step.to_string()).join(", ");
-                self.refuse(rows.span(), format!("`min_rows` is `{number}`"), format!("write one of {steps}"))
+                self.refuse(
+                    rows.span(),
+                    format!("`min_rows` is `{number}`"),
+                    format!("write one of {steps}"),
+                )
             }
             _ => Ok(number),
         }
@@ -112,10 +125,20 @@ impl Reading<'_> {
         if (3..=40).contains(&text.len()) && text.chars().all(fits) {
             return Ok(text.clone());
         }
-        self.refuse(id.span(), format!("`id` is {text:?}"), "use 3 to 40 of a-z, 0-9 and `-`")
+        self.refuse(
+            id.span(),
+            format!("`id` is {text:?}"),
+            "use 3 to 40 of a-z, 0-9 and `-`",
+        )
     }
 
-    fn prose(&self, value: &Spanned<String>, key: &str, most: usize, line_breaks: bool) -> Checked<String> {
+    fn prose(
+        &self,
+        value: &Spanned<String>,
+        key: &str,
+        most: usize,
+        line_breaks: bool,
+    ) -> Checked<String> {
         let text = value.get_ref().trim();
         if text.is_empty() || text.chars().count() > most {
             return self.refuse(
@@ -125,7 +148,8 @@ impl Reading<'_> {
             );
         }
         if !text::is_plain(text, line_breaks) {
-            let fix = "stewards read it on a terminal: remove control characters and hidden letters";
+            let fix =
+                "stewards read it on a terminal: remove control characters and hidden letters";
             return self.refuse(
                 value.span(),
                 format!("`{key}` holds characters that do not show as they are"),
@@ -149,10 +173,20 @@ impl Reading<'_> {
         if let (Some(date), None, None) = (moment.date, moment.time, moment.offset) {
             let valid = i16::try_from(date.year)
                 .ok()
-                .zip(i8::try_from(date.month).ok().zip(i8::try_from(date.day).ok()))
-                .is_some_and(|(year, (month, day))| jiff::civil::Date::new(year, month, day).is_ok());
+                .zip(
+                    i8::try_from(date.month)
+                        .ok()
+                        .zip(i8::try_from(date.day).ok()),
+                )
+                .is_some_and(|(year, (month, day))| {
+                    jiff::civil::Date::new(year, month, day).is_ok()
+                });
             if valid {
-                return Ok(Date { year: date.year, month: date.month, day: date.day });
+                return Ok(Date {
+                    year: date.year,
+                    month: date.month,
+                    day: date.day,
+                });
             }
         }
         self.refuse(
@@ -167,7 +201,9 @@ impl Reading<'_> {
         value: Option<&Spanned<Vec<Spanned<String>>>>,
         privacy: &Privacy,
     ) -> Checked<Vec<String>> {
-        let Some(list) = value else { return Ok(Vec::new()) };
+        let Some(list) = value else {
+            return Ok(Vec::new());
+        };
         let mut names = BTreeSet::new();
         for site in list.get_ref() {
             let name = site.get_ref();
@@ -187,21 +223,32 @@ impl Reading<'_> {
             }
         }
         if names.len() < privacy.min_sites as usize {
-            let problem =
-                format!("`sites` names `{}` sites, `min_sites` is `{}`", names.len(), privacy.min_sites);
+            let problem = format!(
+                "`sites` names `{}` sites, `min_sites` is `{}`",
+                names.len(),
+                privacy.min_sites
+            );
             return self.refuse(
                 list.span(),
                 problem,
                 "name more sites, or leave `sites` out to ask every enrolled site",
             );
         }
-        Ok(list.get_ref().iter().map(|site| site.get_ref().clone()).collect())
+        Ok(list
+            .get_ref()
+            .iter()
+            .map(|site| site.get_ref().clone())
+            .collect())
     }
 
     fn data(&self, file: &RawFile, kind: &str, wants: Wants) -> Checked<Data> {
         let raw = &file.data;
         self.wanted(raw, kind, wants)?;
-        if let Some(fraction) = raw.test_fraction.as_ref().filter(|fraction| *fraction.get_ref() != 0.0) {
+        if let Some(fraction) = raw
+            .test_fraction
+            .as_ref()
+            .filter(|fraction| *fraction.get_ref() != 0.0)
+        {
             let problem = format!(
                 "`test_fraction` is `{}`: held-out rows are not yet available in this version",
                 fraction.get_ref()
@@ -258,12 +305,15 @@ impl Reading<'_> {
         }
     }
 
-    /// A ring too narrow for the sites that the study names. How many there are of a study that names none is known when it
-    /// is proposed.
+    /// A ring too narrow for the sites that the study names. How many there are of a study that
+    /// names none is known when it is proposed.
     fn room(&self, table: &Table, recipe: &Recipe, sites: usize) -> Checked<()> {
         match (table.get("ring"), methods::too_narrow(recipe, sites)) {
             (Some(ring), Some(needed)) => {
-                let problem = format!("`ring = {}` leaves `{sites}` sites too few bits", ring.get_ref());
+                let problem = format!(
+                    "`ring = {}` leaves `{sites}` sites too few bits",
+                    ring.get_ref()
+                );
                 self.refuse(ring.span(), problem, format!("write {needed}"))
             }
             _ => Ok(()),
@@ -276,7 +326,11 @@ impl Reading<'_> {
         if (1..=NAME_LIMIT).contains(&text.len()) && text.chars().all(fits) {
             return Ok(text.clone());
         }
-        self.refuse(name.span(), format!("`dataset` is {text:?}"), "use letters, digits, `-` and `_`")
+        self.refuse(
+            name.span(),
+            format!("`dataset` is {text:?}"),
+            "use letters, digits, `-` and `_`",
+        )
     }
 
     pub(super) fn column(&self, name: &Spanned<String>) -> Checked<String> {
@@ -284,7 +338,11 @@ impl Reading<'_> {
             return Ok(name.get_ref().clone());
         }
         let fix = format!("use a letter, then letters, digits and `_`, at most {NAME_LIMIT}");
-        self.refuse(name.span(), format!("{:?} is not a column's name", name.get_ref()), fix)
+        self.refuse(
+            name.span(),
+            format!("{:?} is not a column's name", name.get_ref()),
+            fix,
+        )
     }
 
     fn features(&self, list: &Spanned<Vec<Spanned<String>>>) -> Checked<Vec<String>> {
@@ -292,12 +350,20 @@ impl Reading<'_> {
         for item in list.get_ref() {
             let name = self.column(item)?;
             if features.contains(&name) {
-                return self.refuse(item.span(), format!("feature `{name}` stands twice"), "name it once");
+                return self.refuse(
+                    item.span(),
+                    format!("feature `{name}` stands twice"),
+                    "name it once",
+                );
             }
             features.push(name);
         }
         if features.is_empty() {
-            return self.refuse(list.span(), "`features` is empty", "name at least one column");
+            return self.refuse(
+                list.span(),
+                "`features` is empty",
+                "name at least one column",
+            );
         }
         Ok(features)
     }
@@ -332,17 +398,29 @@ impl Reading<'_> {
             }
             (None, None, None, Explained::Nothing | Explained::Maybe) => Ok((None, None)),
             (Some(outcome), None, None, _) => Ok((Some(self.column(outcome)?), None)),
-            (None, Some(time), Some(event), _) => Ok((Some(self.column(event)?), Some(self.column(time)?))),
+            (None, Some(time), Some(event), _) => {
+                Ok((Some(self.column(event)?), Some(self.column(time)?)))
+            }
             (Some(outcome), _, _, _) => {
                 let problem = "`outcome` stands beside `time` or `event`";
-                self.refuse(outcome.span(), problem, "give `outcome` alone, or `time` and `event`")
+                self.refuse(
+                    outcome.span(),
+                    problem,
+                    "give `outcome` alone, or `time` and `event`",
+                )
             }
-            (None, Some(key), None, _) | (None, None, Some(key), _) => {
-                self.refuse(key.span(), "`time` and `event` belong together", "add the other")
-            }
+            (None, Some(key), None, _) | (None, None, Some(key), _) => self.refuse(
+                key.span(),
+                "`time` and `event` belong together",
+                "add the other",
+            ),
             (None, None, None, Explained::Event) => {
                 let problem = format!("recipe `{kind}` needs `time` and `event`");
-                self.refuse(place, problem, "add the columns of the time and of whether the event was seen")
+                self.refuse(
+                    place,
+                    problem,
+                    "add the columns of the time and of whether the event was seen",
+                )
             }
             (None, None, None, _) => {
                 let problem = format!("recipe `{kind}` needs an `outcome`");
@@ -358,31 +436,45 @@ impl Reading<'_> {
             ("offset", &raw.offset, wants.sides),
             ("weight", &raw.weight, wants.sides),
         ];
-        match keys.into_iter().find_map(|(name, key, may)| Some((name, key.as_ref().filter(|_| !may)?))) {
+        match keys
+            .into_iter()
+            .find_map(|(name, key, may)| Some((name, key.as_ref().filter(|_| !may)?)))
+        {
             None => Ok(()),
-            Some((name, key)) => {
-                self.refuse(key.span(), format!("recipe `{kind}` has no `{name}`"), "remove it")
-            }
+            Some((name, key)) => self.refuse(
+                key.span(),
+                format!("recipe `{kind}` has no `{name}`"),
+                "remove it",
+            ),
         }
     }
 
-    /// A weight says how precise a row is or how many rows it stands for; the standard errors differ, so neither is usual.
+    /// A weight says how precise a row is or how many rows it stands for; the standard errors
+    /// differ, so neither is usual.
     fn weight_kind(&self, raw: &RawData) -> Checked<Option<WeightKind>> {
         const FIX: &str = "write `weight_kind = \"precision\"` (as R's `weights`: a row stays one patient) or \
                            `weight_kind = \"frequency\"` (a row stands for so many equal ones)";
         match (&raw.weight, &raw.weight_kind) {
             (None, None) => Ok(None),
-            (Some(weight), None) => self.refuse(weight.span(), "`weight` stands without `weight_kind`", FIX),
+            (Some(weight), None) => {
+                self.refuse(weight.span(), "`weight` stands without `weight_kind`", FIX)
+            }
             (None, Some(kind)) => self.refuse(
                 kind.span(),
                 "`weight_kind` stands without `weight`",
                 "name the column of the weight",
             ),
             (Some(_), Some(kind)) => {
-                let known = methods::WEIGHT_KINDS.iter().find(|(word, _)| *word == kind.get_ref().as_str());
+                let known = methods::WEIGHT_KINDS
+                    .iter()
+                    .find(|(word, _)| *word == kind.get_ref().as_str());
                 match known {
                     Some((_, known)) => Ok(Some(*known)),
-                    None => self.refuse(kind.span(), format!("`weight_kind` is {:?}", kind.get_ref()), FIX),
+                    None => self.refuse(
+                        kind.span(),
+                        format!("`weight_kind` is {:?}", kind.get_ref()),
+                        FIX,
+                    ),
                 }
             }
         }
@@ -391,7 +483,11 @@ impl Reading<'_> {
     /// No column has two parts to play.
     fn distinct(&self, raw: &RawData, data: &Data) -> Checked<()> {
         let of = |key: &Option<Spanned<String>>| key.as_ref().map_or(0..0, Spanned::span);
-        let outcome_span = of(if raw.event.is_some() { &raw.event } else { &raw.outcome });
+        let outcome_span = of(if raw.event.is_some() {
+            &raw.event
+        } else {
+            &raw.outcome
+        });
         let parts = [
             ("the outcome", &data.outcome, outcome_span),
             ("the time", &data.time, of(&raw.time)),
@@ -399,8 +495,11 @@ impl Reading<'_> {
             ("the offset", &data.offset, of(&raw.offset)),
             ("the weight", &data.weight, of(&raw.weight)),
         ];
-        let mut seen: Vec<(&str, &String)> =
-            data.features.iter().map(|feature| ("a feature", feature)).collect();
+        let mut seen: Vec<(&str, &String)> = data
+            .features
+            .iter()
+            .map(|feature| ("a feature", feature))
+            .collect();
         for (part, name, span) in parts {
             let Some(name) = name else { continue };
             if let Some((other, _)) = seen.iter().find(|(_, known)| *known == name) {
@@ -412,7 +511,11 @@ impl Reading<'_> {
         match (&data.group, &raw.group) {
             (Some(group), Some(key)) if data.levels_of(group).is_none() => {
                 let fix = format!("add `{group} = [\"..\", \"..\"]` under `[data.levels]`");
-                self.refuse(key.span(), format!("the study names no levels of `{group}`"), fix)
+                self.refuse(
+                    key.span(),
+                    format!("the study names no levels of `{group}`"),
+                    fix,
+                )
             }
             _ => Ok(()),
         }
@@ -428,30 +531,52 @@ impl Reading<'_> {
                 "add it there or remove it",
             );
         }
-        let listed =
-            features.iter().chain(group).filter_map(|feature| Some((feature, raw.levels.get(feature)?)));
-        listed.map(|(feature, list)| self.category(feature, list)).collect()
+        let listed = features
+            .iter()
+            .chain(group)
+            .filter_map(|feature| Some((feature, raw.levels.get(feature)?)));
+        listed
+            .map(|(feature, list)| self.category(feature, list))
+            .collect()
     }
 
-    pub(super) fn category(&self, feature: &str, list: &Spanned<Vec<Spanned<String>>>) -> Checked<Levels> {
+    pub(super) fn category(
+        &self,
+        feature: &str,
+        list: &Spanned<Vec<Spanned<String>>>,
+    ) -> Checked<Levels> {
         let mut levels: Vec<String> = Vec::new();
         for item in list.get_ref() {
             let level = item.get_ref().trim().to_owned();
-            if level.is_empty() || level.chars().count() > NAME_LIMIT || !text::is_plain(&level, false) {
+            if level.is_empty()
+                || level.chars().count() > NAME_LIMIT
+                || !text::is_plain(&level, false)
+            {
                 let fix = format!("a level has 1 to {NAME_LIMIT} characters that show as they are");
                 return self.refuse(item.span(), format!("{level:?} is not a level"), fix);
             }
             if levels.contains(&level) {
                 let fix = "name each level once";
-                return self.refuse(item.span(), format!("level `{level}` of `{feature}` stands twice"), fix);
+                return self.refuse(
+                    item.span(),
+                    format!("level `{level}` of `{feature}` stands twice"),
+                    fix,
+                );
             }
             levels.push(level);
         }
         if levels.len() < 2 {
             let fix = "name the reference level first, then the others";
-            return self.refuse(list.span(), format!("`levels.{feature}` has fewer than two levels"), fix);
+            return self.refuse(
+                list.span(),
+                format!("`levels.{feature}` has fewer than two levels"),
+                fix,
+            );
         }
-        Ok(Levels { feature: feature.to_string(), levels })
+        Ok(Levels {
+            feature: feature.to_string(),
+            levels,
+        })
     }
 
     fn filter(&self, rule: Option<&Spanned<String>>) -> Checked<Option<Filter>> {
@@ -467,10 +592,12 @@ impl Reading<'_> {
 
     /// The columns after expansion must be few enough and have different names.
     fn expanded(&self, raw: &RawData, data: &Data) -> Checked<()> {
-        let widths = data
-            .features
-            .iter()
-            .map(|f| data.levels.iter().find(|l| l.feature == *f).map_or(1, |l| l.levels.len() - 1));
+        let widths = data.features.iter().map(|f| {
+            data.levels
+                .iter()
+                .find(|l| l.feature == *f)
+                .map_or(1, |l| l.levels.len() - 1)
+        });
         if widths.sum::<usize>() > MAX_COLUMNS {
             return self.refuse(
                 raw.features.as_ref().map_or(0..0, Spanned::span),
@@ -479,10 +606,15 @@ impl Reading<'_> {
             );
         }
         for Levels { feature, levels } in &data.levels {
-            for name in levels.iter().skip(1).map(|level| format!("{feature}_{level}")) {
+            for name in levels
+                .iter()
+                .skip(1)
+                .map(|level| format!("{feature}_{level}"))
+            {
                 if data.features.contains(&name) || data.outcome.as_ref() == Some(&name) {
-                    let problem =
-                        format!("column `{name}` of category `{feature}` has the name of another column");
+                    let problem = format!(
+                        "column `{name}` of category `{feature}` has the name of another column"
+                    );
                     return self.refuse(
                         raw.features.as_ref().map_or(0..0, Spanned::span),
                         problem,

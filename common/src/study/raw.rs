@@ -1,4 +1,5 @@
-//! The tables and keys of a study file as the TOML reader sees them, each with its place in the text.
+//! The tables and keys of a study file as the TOML reader sees them, each with its place in the
+//! text.
 
 use super::keys::Table;
 use serde::Deserialize;

@@ -20,6 +20,10 @@ impl Reading<'_> {
         fix: impl Into<String>,
     ) -> Checked<T> {
         let line = text::line_at(self.text, span.start);
-        Err(StudyError { line, problem: problem.into(), fix: fix.into() })
+        Err(StudyError {
+            line,
+            problem: problem.into(),
+            fix: fix.into(),
+        })
     }
 }

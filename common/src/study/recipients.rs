@@ -1,5 +1,5 @@
-//! Who receives a study's release besides the operators of the consortium and the sites of the study: nobody, researchers by
-//! name, or all of them, in so many words.
+//! Who receives a study's release besides the operators of the consortium and the sites of the
+//! study: nobody, researchers by name, or all of them, in so many words.
 
 use super::reading::{Checked, Reading};
 use super::text::is_plain;
@@ -28,8 +28,9 @@ canonical! {
 }
 
 impl Recipients {
-    /// Whether a researcher receives the release. `early` is whether they had joined before the study was proposed: a name that
-    /// somebody else bears later is not the person whom stewards read on the card.
+    /// Whether a researcher receives the release. `early` is whether they had joined before the
+    /// study was proposed: a name that somebody else bears later is not the person whom stewards
+    /// read on the card.
     pub fn include(&self, name: &str, early: bool) -> bool {
         match self {
             Self::Nobody => false,
@@ -40,16 +41,24 @@ impl Recipients {
 
     /// The names, where there are some.
     pub fn names(&self) -> &[String] {
-        if let Self::Named(names) = self { names } else { &[] }
+        if let Self::Named(names) = self {
+            names
+        } else {
+            &[]
+        }
     }
 
     /// What the card and the operator's list say.
     pub fn words(&self) -> String {
         match self {
             Self::Nobody => "no researcher receives it".to_owned(),
-            Self::Named(names) => format!("of the researchers these alone receive it: {}", names.join(", ")),
+            Self::Named(names) => format!(
+                "of the researchers these alone receive it: {}",
+                names.join(", ")
+            ),
             Self::Everyone => {
-                "ALL researchers of the consortium receive it, also those who are invited later".to_owned()
+                "ALL researchers of the consortium receive it, also those who are invited later"
+                    .to_owned()
             }
         }
     }
@@ -67,7 +76,9 @@ impl Recipients {
 
 impl Reading<'_> {
     pub(super) fn recipients(&self, value: Option<&Spanned<Value>>) -> Checked<Recipients> {
-        let Some(value) = value else { return Ok(Recipients::Nobody) };
+        let Some(value) = value else {
+            return Ok(Recipients::Nobody);
+        };
         let fix = || {
             format!(
                 "write `recipients = \"{EVERYONE}\"`, names such as `recipients = [\"ada\"]`, or leave it out: then operators and \
@@ -85,9 +96,15 @@ impl Reading<'_> {
         let mut names: Vec<String> = Vec::new();
         let mut seen = BTreeSet::new();
         for item in list {
-            let name = item.as_str().filter(|name| is_plain(name, false) && check_name(name).is_ok());
+            let name = item
+                .as_str()
+                .filter(|name| is_plain(name, false) && check_name(name).is_ok());
             let Some(name) = name else {
-                return self.refuse(value.span(), "`recipients` holds what is no person's name", fix());
+                return self.refuse(
+                    value.span(),
+                    "`recipients` holds what is no person's name",
+                    fix(),
+                );
             };
             if !seen.insert(name.to_ascii_lowercase()) {
                 let problem = format!("`{name}` stands twice in `recipients`");

@@ -27,14 +27,20 @@ impl Reading<'_> {
     }
 
     fn seconds(&self, value: &Option<Spanned<String>>, key: &str, default: u32) -> Checked<u32> {
-        let Some(value) = value else { return Ok(default) };
+        let Some(value) = value else {
+            return Ok(default);
+        };
         let text = value.get_ref().as_str();
         let unit = |letter: char, seconds: u32| {
-            let digits =
-                text.strip_suffix(letter).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?;
+            let digits = text
+                .strip_suffix(letter)
+                .filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?;
             digits.parse::<u32>().ok()?.checked_mul(seconds)
         };
-        match unit('s', 1).or_else(|| unit('m', 60)).or_else(|| unit('h', 3600)) {
+        match unit('s', 1)
+            .or_else(|| unit('m', 60))
+            .or_else(|| unit('h', 3600))
+        {
             Some(seconds) if (1..=LONGEST_PHASE_S).contains(&seconds) => Ok(seconds),
             _ => self.refuse(
                 value.span(),
@@ -51,12 +57,18 @@ impl Reading<'_> {
         default: u32,
         range: RangeInclusive<u32>,
     ) -> Checked<u32> {
-        let Some(value) = value else { return Ok(default) };
+        let Some(value) = value else {
+            return Ok(default);
+        };
         if range.contains(value.get_ref()) {
             return Ok(*value.get_ref());
         }
         let fix = format!("write {} to {}", range.start(), range.end());
-        self.refuse(value.span(), format!("`{key}` is `{}`", value.get_ref()), fix)
+        self.refuse(
+            value.span(),
+            format!("`{key}` is `{}`", value.get_ref()),
+            fix,
+        )
     }
 
     /// One of a few words; the first is the default.
@@ -67,7 +79,10 @@ impl Reading<'_> {
         words: &[(&str, T); 2],
     ) -> Checked<T> {
         let [first, second] = words;
-        match value.as_ref().map(|value| (value, value.get_ref().as_str())) {
+        match value
+            .as_ref()
+            .map(|value| (value, value.get_ref().as_str()))
+        {
             None => Ok(first.1),
             Some((_, word)) if word == first.0 => Ok(first.1),
             Some((_, word)) if word == second.0 => Ok(second.1),

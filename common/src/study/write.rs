@@ -1,4 +1,5 @@
-//! A study written back as its file, and the check that holds a study from someone else to the rules of a file.
+//! A study written back as its file, and the check that holds a study from someone else to the
+//! rules of a file.
 
 use super::evaluation;
 use super::methods;
@@ -36,14 +37,22 @@ impl Study {
         if !self.sites.is_empty() {
             lines.push(format!("sites = {}", list(&self.sites)));
         }
-        lines.extend(self.recipients.written().map(|recipients| format!("recipients = {recipients}")));
+        lines.extend(
+            self.recipients
+                .written()
+                .map(|recipients| format!("recipients = {recipients}")),
+        );
         lines.extend([
             "".to_string(),
             "[data]".to_string(),
             format!("dataset = {}", quoted(&self.data.dataset)),
         ]);
         let data = &self.data;
-        let outcome = if data.time.is_some() { "event" } else { "outcome" };
+        let outcome = if data.time.is_some() {
+            "event"
+        } else {
+            "outcome"
+        };
         for (key, column) in [
             (outcome, &data.outcome),
             ("time", &data.time),
@@ -51,27 +60,48 @@ impl Study {
             ("offset", &data.offset),
             ("weight", &data.weight),
         ] {
-            lines.extend(column.iter().map(|column| format!("{key} = {}", quoted(column))));
+            lines.extend(
+                column
+                    .iter()
+                    .map(|column| format!("{key} = {}", quoted(column))),
+            );
         }
         lines.extend(
-            data.weight_kind.iter().map(|kind| format!("weight_kind = \"{}\"", methods::weight_word(*kind))),
+            data.weight_kind
+                .iter()
+                .map(|kind| format!("weight_kind = \"{}\"", methods::weight_word(*kind))),
         );
         if !data.features.is_empty() {
             lines.push(format!("features = {}", list(&data.features)));
         }
         lines.extend(
-            self.data.filter.iter().map(|filter| format!("filter = {}", quoted(&filter.to_string()))),
+            self.data
+                .filter
+                .iter()
+                .map(|filter| format!("filter = {}", quoted(&filter.to_string()))),
         );
         lines.push(format!("test_fraction = {:?}", self.data.test_fraction));
         if !self.data.levels.is_empty() {
             lines.extend(["".to_string(), "[data.levels]".to_string()]);
         }
         lines.extend(
-            self.data.levels.iter().map(|Levels { feature, levels }| format!("{feature} = {}", list(levels))),
+            self.data
+                .levels
+                .iter()
+                .map(|Levels { feature, levels }| format!("{feature} = {}", list(levels))),
         );
-        lines.extend(["".to_string(), "[recipe]".to_string(), format!("kind = \"{}\"", self.recipe.kind())]);
+        lines.extend([
+            "".to_string(),
+            "[recipe]".to_string(),
+            format!("kind = \"{}\"", self.recipe.kind()),
+        ]);
         lines.extend(methods::write(&self.recipe, &self.data));
-        lines.extend(self.recipe.subgroups().iter().flat_map(|asked| evaluation::write(asked, &self.data)));
+        lines.extend(
+            self.recipe
+                .subgroups()
+                .iter()
+                .flat_map(|asked| evaluation::write(asked, &self.data)),
+        );
         lines.extend(["".to_string(), "[privacy]".to_string()]);
         lines.push(format!("min_sites = {}", self.privacy.min_sites));
         lines.push(format!("min_rows = {}", self.privacy.min_rows));
@@ -79,8 +109,8 @@ impl Study {
         lines.join("\n") + "\n"
     }
 
-    /// Holds a study that was decoded from someone else's bytes to the same rules as a file: what cannot be written in
-    /// a study file is not a study.
+    /// Holds a study that was decoded from someone else's bytes to the same rules as a file: what
+    /// cannot be written in a study file is not a study.
     ///
     /// # Errors
     /// [`StudyError`], its line being that of [`Study::to_toml`].
@@ -108,7 +138,11 @@ fn rounds_keys(rounds: &Rounds) -> Vec<String> {
         lines.push(format!("{key} = \"{}\"", duration(seconds)));
     }
     lines.extend(rounds.quorum.map(|quorum| format!("quorum = {quorum}")));
-    let loss = if rounds.on_site_loss == SiteLoss::Pause { "pause" } else { "continue" };
+    let loss = if rounds.on_site_loss == SiteLoss::Pause {
+        "pause"
+    } else {
+        "continue"
+    };
     lines.push(format!("on_site_loss = \"{loss}\""));
     lines
 }

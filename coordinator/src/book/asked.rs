@@ -7,12 +7,18 @@ use motet_secagg::id::{NodeId, RunId};
 impl Book {
     /// Whether a site's steward has approved.
     pub(crate) fn approved(&self, node: NodeId) -> bool {
-        self.decisions.get(&node).is_some_and(|signed| matches!(signed.decision.verdict, Verdict::Approve(_)))
+        self.decisions
+            .get(&node)
+            .is_some_and(|signed| matches!(signed.decision.verdict, Verdict::Approve(_)))
     }
 
-    /// The run that has not begun its first round, where it waits for everyone who has not declined.
+    /// The run that has not begun its first round, where it waits for everyone who has not
+    /// declined.
     pub(crate) fn waits_for_decisions(&self) -> Option<RunId> {
-        let run = self.run.as_ref().filter(|run| run.round.is_none() && self.chain.set().is_empty())?;
+        let run = self
+            .run
+            .as_ref()
+            .filter(|run| run.round.is_none() && self.chain.set().is_empty())?;
         (!run.started.without_undecided).then_some(run.started.run)
     }
 
@@ -40,6 +46,10 @@ mod tests {
         assert_eq!(absent(&book), ["site-5", "site-6"]);
         book.lost.insert(node(4), 3);
         let book = with_set(book, &[1, 2, 3]);
-        assert_eq!(absent(&book), ["site-5", "site-6"], "a site that was lost has a list of its own");
+        assert_eq!(
+            absent(&book),
+            ["site-5", "site-6"],
+            "a site that was lost has a list of its own"
+        );
     }
 }

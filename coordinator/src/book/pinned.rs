@@ -1,4 +1,5 @@
-//! Who is asked a question, with which numbers; once nodes may have masked an answer to it, these stay.
+//! Who is asked a question, with which numbers; once nodes may have masked an answer to it, these
+//! stay.
 
 use super::Book;
 use motet_secagg::id::NodeId;
@@ -21,12 +22,17 @@ impl LineUp {
             threshold: plan.threshold.into(),
             survivors: plan.min_survivors.into(),
         };
-        Self { candidates: plan.candidates.clone(), thresholds, min_start: plan.min_start.into() }
+        Self {
+            candidates: plan.candidates.clone(),
+            thresholds,
+            min_start: plan.min_start.into(),
+        }
     }
 }
 
 impl Book {
-    /// The line-up that the present question is pinned to, when nodes may have masked an answer to it already.
+    /// The line-up that the present question is pinned to, when nodes may have masked an answer to
+    /// it already.
     pub(crate) fn pinned(&self) -> Option<&LineUp> {
         let (ask, line_up) = self.pinned.as_ref()?;
         (*ask == self.chain.ask_key()).then_some(line_up)

@@ -19,7 +19,14 @@ impl Driver {
             Ask::Runs { answer } => reply(answer, view::runs(book, self.pause.as_ref())),
             Ask::Watch { answer } => reply(answer, view::watch(book, self.pause.as_ref())),
             Ask::Past { after, answer } => {
-                reply(answer, book.past.iter().filter(|past| past.round > after).cloned().collect());
+                reply(
+                    answer,
+                    book.past
+                        .iter()
+                        .filter(|past| past.round > after)
+                        .cloned()
+                        .collect(),
+                );
             }
             Ask::Leaves { from, to, answer } => {
                 let place = |index: u64| usize::try_from(index).unwrap_or(usize::MAX);
@@ -34,7 +41,12 @@ impl Driver {
                 let released = book.past_runs.iter().filter(|(started, ended)| {
                     ended.code.is_empty() && run.is_none_or(|wanted| wanted == started.run)
                 });
-                reply(answer, released.map(|(started, ended)| (started.run, ended.clone())).collect());
+                reply(
+                    answer,
+                    released
+                        .map(|(started, ended)| (started.run, ended.clone()))
+                        .collect(),
+                );
             }
             _ => {}
         }
@@ -47,13 +59,23 @@ impl Driver {
     ) -> Result<(), Refusal> {
         let known = self.book.decisions.get(&decision.decision.site) == Some(&decision);
         let checked = decision.check(self.book.roster());
-        let checked =
-            if known { checked } else { checked.and_then(|()| self.book.may_decide(&decision, now())) };
+        let checked = if known {
+            checked
+        } else {
+            checked.and_then(|()| self.book.may_decide(&decision, now()))
+        };
         if checked.is_ok() && !known {
             tracing::info!(study = %self.book.study.id, site = %self.book.name(decision.decision.site),
                 decision = decision.decision.verdict.as_str(), "a steward decided");
             let (site, decided) = (decision.decision.site, Decided::of(&decision));
-            self.record(StudyEntry::Decided(Noted { decision, at: now() }), None).await?;
+            self.record(
+                StudyEntry::Decided(Noted {
+                    decision,
+                    at: now(),
+                }),
+                None,
+            )
+            .await?;
             self.handle.decided().insert(site, decided);
         }
         reply(answer, checked);
@@ -65,7 +87,11 @@ impl Driver {
         without_undecided: bool,
         answer: oneshot::Sender<Result<RunId, Refusal>>,
     ) -> Result<(), Refusal> {
-        if let Some(run) = self.book.waits_for_decisions().filter(|_| without_undecided) {
+        if let Some(run) = self
+            .book
+            .waits_for_decisions()
+            .filter(|_| without_undecided)
+        {
             self.record(StudyEntry::WithoutUndecided(run), None).await?;
             reply(answer, Ok(run));
             return Ok(());
@@ -93,7 +119,15 @@ impl Driver {
             return Ok(());
         }
         let run = RunId(random());
-        self.record(StudyEntry::RunStarted(RunStarted { run, without_undecided, at: now() }), None).await?;
+        self.record(
+            StudyEntry::RunStarted(RunStarted {
+                run,
+                without_undecided,
+                at: now(),
+            }),
+            None,
+        )
+        .await?;
         self.shared.runs.write().await.insert(run, self.book.digest);
         self.waiting_since = now();
         reply(answer, Ok(run));
@@ -109,7 +143,12 @@ impl Driver {
         run: RunId,
         answer: oneshot::Sender<Result<(), Refusal>>,
     ) -> Result<(), Refusal> {
-        if self.book.run.as_ref().is_none_or(|known| known.started.run != run) {
+        if self
+            .book
+            .run
+            .as_ref()
+            .is_none_or(|known| known.started.run != run)
+        {
             reply(answer, Err(Refusal::new(Code::RunOver, format!("`{run}`"))));
             return Ok(());
         }

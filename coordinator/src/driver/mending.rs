@@ -1,8 +1,8 @@
-//! A driver that cannot write: nothing more is said, the book is read anew from the ledger once the disk can be written,
-//! and the study goes on as after a restart of the process.
+//! A driver that cannot write: nothing more is said, the book is read anew from the ledger once the
+//! disk can be written, and the study goes on as after a restart of the process.
 //!
-//! What is in memory may be ahead of the record, or behind it: an append can fail after it was written. So nothing of it
-//! is kept.
+//! What is in memory may be ahead of the record, or behind it: an append can fail after it was
+//! written. So nothing of it is kept.
 
 use super::opening::replay;
 use super::{Driver, now, reply};
@@ -27,14 +27,22 @@ impl Driver {
             return false;
         }
         // A disk that is mended for a moment only does not begin anew with short waits.
-        let lately = self.mended.filter(|(at, _)| at.elapsed() < LONGEST_WAIT * 2);
+        let lately = self
+            .mended
+            .filter(|(at, _)| at.elapsed() < LONGEST_WAIT * 2);
         let mut wait = lately.map_or(FIRST_WAIT, |(_, wait)| wait);
         loop {
             tracing::error!(study = %self.book.study.id, %refusal, wait_s = wait.as_secs(),
                 "the study's driver cannot write; it tries again by itself");
-            let until = now().ms.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+            let until = now()
+                .ms
+                .saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
             let reason = Reason::Storage(refusal.detail.clone());
-            self.pause = Some(Pause { reason, awaited: Vec::new(), until: Some(Moment { ms: until }) });
+            self.pause = Some(Pause {
+                reason,
+                awaited: Vec::new(),
+                until: Some(Moment { ms: until }),
+            });
             self.show();
             if !self.turn_away(wait, &refusal).await {
                 return false;
@@ -51,7 +59,8 @@ impl Driver {
         }
     }
 
-    /// Answers questions for a while and refuses what would have to be written; false when the process is ending.
+    /// Answers questions for a while and refuses what would have to be written; false when the
+    /// process is ending.
     async fn turn_away(&mut self, wait: Duration, refusal: &Refusal) -> bool {
         let end = Instant::now() + wait;
         loop {
@@ -61,7 +70,11 @@ impl Driver {
             };
             match ask {
                 None => return false,
-                Some(Ask::Decide { answer, .. } | Ask::Withdraw { answer } | Ask::Abandon { answer, .. }) => {
+                Some(
+                    Ask::Decide { answer, .. }
+                    | Ask::Withdraw { answer }
+                    | Ask::Abandon { answer, .. },
+                ) => {
                     reply(answer, Err(refusal.clone()));
                 }
                 Some(Ask::Start { answer, .. }) => reply(answer, Err(refusal.clone())),
@@ -82,16 +95,21 @@ impl Driver {
 
     /// Reads the book anew and goes on.
     async fn again(&mut self) -> Result<(), Refusal> {
-        // A small append may fit where a chunk or a sum does not: there is to be room for these too.
+        // A small append may fit where a chunk or a sum does not: there is to be room for these
+        // too.
         self.shared.ledger.room().await.map_err(disk)?;
-        let read = replay(&self.shared, &self.stream).await.map_err(|error| disk(format!("{error:#}")))?;
+        let read = replay(&self.shared, &self.stream)
+            .await
+            .map_err(|error| disk(format!("{error:#}")))?;
         (self.book, self.version) = (read.book, read.version);
         self.handle.follow(&self.book);
-        (self.wake, self.pause, self.done, self.folding, self.written) = (None, None, None, false, 0);
+        (self.wake, self.pause, self.done, self.folding, self.written) =
+            (None, None, None, false, 0);
         self.waiting_since = now();
         self.begin().await?;
         self.removed().await?;
-        // What nodes said meanwhile was not heard: cut off, they come back at once and say it again.
+        // What nodes said meanwhile was not heard: cut off, they come back at once and say it
+        // again.
         for node in self.book.roster().nodes().collect::<Vec<NodeId>>() {
             self.shared.hub.cut(node);
         }

@@ -1,4 +1,5 @@
-//! Bringing a driver to life: from a proposal, or from a stream that a restart finds or that somebody asks for.
+//! Bringing a driver to life: from a proposal, or from a stream that a restart finds or that
+//! somebody asks for.
 
 use super::publishing::sweep_uploads;
 use super::resting::{may_rest, resting};
@@ -19,7 +20,8 @@ use tokio::time::Instant;
 
 /// Requests that may wait for a driver.
 const INBOX: usize = 1024;
-/// Views that a slow watcher may lag behind before it skips some; each study holds room for as many.
+/// Views that a slow watcher may lag behind before it skips some; each study holds room for as
+/// many.
 const VIEWS: usize = 16;
 
 /// Records a proposal and starts its driver.
@@ -29,10 +31,18 @@ pub(crate) async fn propose(
     roster: motet_common::roster::SignedRoster,
     proposer: String,
 ) -> Result<Handle, Refusal> {
-    let proposed = Proposed { text, roster, proposer, at: now() };
+    let proposed = Proposed {
+        text,
+        roster,
+        proposer,
+        at: now(),
+    };
     let book = Book::open(proposed.clone(), &shared.keys.governance.fingerprint())?;
     if book.roster().coordinator != shared.keys.signing.public() {
-        return Err(Refusal::new(Code::RosterMismatch, "the roster names another coordinator"));
+        return Err(Refusal::new(
+            Code::RosterMismatch,
+            "the roster names another coordinator",
+        ));
     }
     if let Some(known) = shared.studies.read().await.get(&book.digest)
         && !known.is_withdrawn()
@@ -45,20 +55,39 @@ pub(crate) async fn propose(
     let stream = book.stream();
     let version = shared.ledger.version(&stream).await.map_err(disk)?;
     if version > 0 {
-        return Err(Refusal::new(Code::StudyWithdrawn, "the very same study was withdrawn before"));
+        return Err(Refusal::new(
+            Code::StudyWithdrawn,
+            "the very same study was withdrawn before",
+        ));
     }
-    shared.ledger.append(&stream, 0, &StudyEntry::Proposed(proposed).to_bytes()).await.map_err(disk)?;
+    shared
+        .ledger
+        .append(&stream, 0, &StudyEntry::Proposed(proposed).to_bytes())
+        .await
+        .map_err(disk)?;
     let handle = handle_of(shared, &book);
-    let read = Replayed { book, version: 1, planned: 0 };
+    let read = Replayed {
+        book,
+        version: 1,
+        planned: 0,
+    };
     *handle.line.lock().await = Line::Awake(drive(shared, &handle, read, false));
-    shared.studies.write().await.insert(handle.digest, handle.clone());
+    shared
+        .studies
+        .write()
+        .await
+        .insert(handle.digest, handle.clone());
     Ok(handle)
 }
 
-/// Rebuilds a study from its stream, and starts its driver where there is something to do. What was under way at version
-/// `backed_up` or before is not gone on with: the stream was restored from a backup then, and the nodes may be further
-/// (ruling R7).
-pub(crate) async fn reopen(shared: &Arc<Shared>, stream: &str, backed_up: u64) -> anyhow::Result<()> {
+/// Rebuilds a study from its stream, and starts its driver where there is something to do. What was
+/// under way at version `backed_up` or before is not gone on with: the stream was restored from a
+/// backup then, and the nodes may be further (ruling R7).
+pub(crate) async fn reopen(
+    shared: &Arc<Shared>,
+    stream: &str,
+    backed_up: u64,
+) -> anyhow::Result<()> {
     let mut read = replay(shared, stream).await?;
     if read.book.run.is_none() {
         sweep_uploads(shared, &mut read.book).await;
@@ -79,7 +108,9 @@ struct Waker(Arc<Shared>);
 impl Wake for Waker {
     async fn wake(&self, handle: &Handle) -> Result<Awake, Refusal> {
         let stream = stream(&handle.id, &handle.digest);
-        let read = replay(&self.0, &stream).await.map_err(|error| disk(format!("{error:#}")))?;
+        let read = replay(&self.0, &stream)
+            .await
+            .map_err(|error| disk(format!("{error:#}")))?;
         Ok(drive(&self.0, handle, read, false))
     }
 }
@@ -87,7 +118,12 @@ impl Wake for Waker {
 /// The way to the study of this book, whose driver rests as yet.
 fn handle_of(shared: &Arc<Shared>, book: &Book) -> Handle {
     let waker = Arc::new(Waker(Arc::clone(shared)));
-    Handle::new(waker, shared.hub.clone(), book, resting(book, &shared.config, &shared.keys.log))
+    Handle::new(
+        waker,
+        shared.hub.clone(),
+        book,
+        resting(book, &shared.config, &shared.keys.log),
+    )
 }
 
 /// A study as its stream has it.
@@ -102,7 +138,9 @@ pub(super) struct Replayed {
 /// Reads a study's stream.
 pub(super) async fn replay(shared: &Shared, stream: &str) -> anyhow::Result<Replayed> {
     let recorded = shared.ledger.read(stream, 1).await?;
-    let mut entries = recorded.iter().map(|recorded| StudyEntry::from_bytes(&recorded.entry));
+    let mut entries = recorded
+        .iter()
+        .map(|recorded| StudyEntry::from_bytes(&recorded.entry));
     let Some(Ok(StudyEntry::Proposed(proposed))) = entries.next() else {
         anyhow::bail!("stream `{stream}` does not begin with a proposal");
     };
@@ -123,7 +161,9 @@ pub(super) async fn replay(shared: &Shared, stream: &str) -> anyhow::Result<Repl
             StudyEntry::Round(Entry::Folded(result)) => folded = Some(*result),
             StudyEntry::Round(Entry::Released(_)) => {
                 let digest = folded.map(|folded| folded.aggregate).unwrap_or_default();
-                aggregate = Some(Aggregate::from_bytes(&shared.ledger.get_blob(&digest).await?)?);
+                aggregate = Some(Aggregate::from_bytes(
+                    &shared.ledger.get_blob(&digest).await?,
+                )?);
                 let evidence = folded.map(|folded| folded.evidence).unwrap_or_default();
                 allow(shared, &book, [digest, evidence]).await;
             }
@@ -132,7 +172,11 @@ pub(super) async fn replay(shared: &Shared, stream: &str) -> anyhow::Result<Repl
         book.apply(entry, &shared.keys.signing, aggregate.as_ref())?;
     }
     let version = recorded.len() as u64;
-    Ok(Replayed { book, version, planned })
+    Ok(Replayed {
+        book,
+        version,
+        planned,
+    })
 }
 
 /// The study's nodes may fetch these blobs: a sum and its evidence.
@@ -153,7 +197,10 @@ fn drive(shared: &Arc<Shared>, handle: &Handle, read: Replayed, restored: bool) 
     }
     let (own, inbox) = mpsc::channel(INBOX);
     let views = broadcast::channel(VIEWS).0;
-    let awake = Awake { inbox: own.clone(), views: views.clone() };
+    let awake = Awake {
+        inbox: own.clone(),
+        views: views.clone(),
+    };
     let driver = Driver {
         shared: Arc::clone(shared),
         handle: handle.clone(),

@@ -1,5 +1,6 @@
-//! A driver that nobody needs rests: its task ends and its book is let go. What must be known of the study meanwhile stays
-//! with its handle, a few kilobytes; the rest is in the ledger, and is read from there when somebody asks.
+//! A driver that nobody needs rests: its task ends and its book is let go. What must be known of
+//! the study meanwhile stays with its handle, a few kilobytes; the rest is in the ledger, and is
+//! read from there when somebody asks.
 
 use super::publishing::kept_until;
 use super::{Driver, now};
@@ -33,28 +34,47 @@ pub(super) fn resting(book: &Book, config: &Config, key: &SecretKey) -> Resting 
     let follows = !book.past.is_empty() && !book.withdrawn && !super::has_ended(&book.study);
     let owed = |node: &_| follows && book.approved(*node) && book.is_owed(node);
     let owed: BTreeSet<NodeId> = book.roster().nodes().filter(owed).collect();
-    let latest = book.latest_run().zip(book.past.last()).filter(|_| !owed.is_empty());
+    let latest = book
+        .latest_run()
+        .zip(book.past.last())
+        .filter(|_| !owed.is_empty());
     let told = |past: &Past| {
         let end = book.is_over().then(|| Message::Stands(book.stands(key)));
-        [Message::Released(past.released.clone())].into_iter().chain(end).collect()
+        [Message::Released(past.released.clone())]
+            .into_iter()
+            .chain(end)
+            .collect()
     };
     Resting {
         runs: view::runs(book, None),
         owed,
         latest: latest.map(|(run, past)| (run, told(past))),
-        due: kept_until(&book.uploads, config.retain_uploads_days, book.needs_no_uploads()).flatten().min(),
+        due: kept_until(
+            &book.uploads,
+            config.retain_uploads_days,
+            book.needs_no_uploads(),
+        )
+        .flatten()
+        .min(),
     }
 }
 
 impl Driver {
     /// Puts the handle to rest; false when somebody is about to ask, or a node has just come.
     pub(super) fn rest(&self) -> bool {
-        let Ok(mut line) = self.handle.line.try_lock() else { return false };
+        let Ok(mut line) = self.handle.line.try_lock() else {
+            return false;
+        };
         // With the handle's line held, nobody new can come by a sender.
-        if self.own.strong_count() > OWN_SENDERS || !self.inbox.is_empty() || !self.news.is_empty() {
+        if self.own.strong_count() > OWN_SENDERS || !self.inbox.is_empty() || !self.news.is_empty()
+        {
             return false;
         }
-        *line = Line::Resting(resting(&self.book, &self.shared.config, &self.shared.keys.log));
+        *line = Line::Resting(resting(
+            &self.book,
+            &self.shared.config,
+            &self.shared.keys.log,
+        ));
         tracing::info!(study = %self.book.study.id, "the study rests: nothing of it is under way");
         true
     }

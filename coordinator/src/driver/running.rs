@@ -21,10 +21,13 @@ use motet_secagg::message::{Durations, PRG, Plan, SUITE, VERSION};
 const MOST_FAILURES: u32 = 5;
 
 impl Driver {
-    /// Moves the run on as far as it goes without anybody: closes an ended round, opens the next, publishes, ends.
+    /// Moves the run on as far as it goes without anybody: closes an ended round, opens the next,
+    /// publishes, ends.
     pub(super) async fn advance(&mut self) -> Result<(), Refusal> {
         loop {
-            let over = self.round().is_some_and(|round| round.phase() >= PhaseName::Released);
+            let over = self
+                .round()
+                .is_some_and(|round| round.phase() >= PhaseName::Released);
             let aggregate = self.released_sum().await?;
             self.book.settle(aggregate.as_ref())?;
             if over {
@@ -42,23 +45,37 @@ impl Driver {
         }
     }
 
-    /// The sum of a round that has just ended with one: as it was folded, or from the ledger when the coordinator was
-    /// stopped between the fold and the release.
+    /// The sum of a round that has just ended with one: as it was folded, or from the ledger when
+    /// the coordinator was stopped between the fold and the release.
     async fn released_sum(&mut self) -> Result<Option<Aggregate>, Refusal> {
-        let Some(digest) = self.round().and_then(Round::released).map(|released| released.aggregate) else {
+        let Some(digest) = self
+            .round()
+            .and_then(Round::released)
+            .map(|released| released.aggregate)
+        else {
             return Ok(None);
         };
         if let Some(done) = self.done.take_if(|done| done.digest == digest) {
             return Ok(Some(done.aggregate));
         }
-        let bytes = self.shared.ledger.get_blob(&digest).await.map_err(storage)?;
+        let bytes = self
+            .shared
+            .ledger
+            .get_blob(&digest)
+            .await
+            .map_err(storage)?;
         Ok(Some(Aggregate::from_bytes(&bytes)?))
     }
 
     /// One step between rounds; false when there is something to wait for.
     async fn step(&mut self) -> Result<bool, Refusal> {
         if let Some(code) = self.dead_end() {
-            let detail = self.book.run.as_ref().map(|run| run.last_detail.clone()).unwrap_or_default();
+            let detail = self
+                .book
+                .run
+                .as_ref()
+                .map(|run| run.last_detail.clone())
+                .unwrap_or_default();
             self.end_run(code, &detail).await?;
             return Ok(false);
         }
@@ -71,7 +88,8 @@ impl Driver {
         let who = self.presence().await;
         match self.book.chain.question(self.book.roster().entries.len()) {
             Ok(None) => match self.publish().await {
-                // The fit ended without an estimate, such as separated classes: a result, not a fault.
+                // The fit ended without an estimate, such as separated classes: a result, not a
+                // fault.
                 Err(refusal) if refusal.code == Code::RecipeFailed => {
                     tracing::warn!(study = %self.book.study.id, %refusal, "there is no estimate");
                     self.end_run(refusal.code, &refusal.detail).await?;
@@ -86,8 +104,13 @@ impl Driver {
                 Ok(false)
             }
             Ok(Some(_)) => {
-                match line_up::next(&self.book, self.shared.config.min_sites, &who, self.waiting_since, now())
-                {
+                match line_up::next(
+                    &self.book,
+                    self.shared.config.min_sites,
+                    &who,
+                    self.waiting_since,
+                    now(),
+                ) {
                     Next::Open(line_up) => self.open(line_up).await,
                     Next::Wait(pause) => Ok(self.hold(pause)),
                     Next::Fail(code) => {
@@ -104,8 +127,18 @@ impl Driver {
         let hub = &self.shared.hub;
         Presence {
             present: hub.present(),
-            connected: self.book.roster().nodes().filter(|node| hub.is_connected(*node)).collect(),
-            stopped: self.book.roster().nodes().filter(|node| hub.is_stopped(*node)).collect(),
+            connected: self
+                .book
+                .roster()
+                .nodes()
+                .filter(|node| hub.is_connected(*node))
+                .collect(),
+            stopped: self
+                .book
+                .roster()
+                .nodes()
+                .filter(|node| hub.is_stopped(*node))
+                .collect(),
             removed: self.shared.members.removed_nodes().await,
         }
     }
@@ -149,7 +182,14 @@ impl Driver {
         let plan = self.plan(line_up, &question)?;
         let signed = plan.sign(&self.shared.keys.signing);
         Terms::new(signed.clone(), self.book.roster())?;
-        self.record(StudyEntry::Planned(Planned { plan: signed, at: now() }), None).await?;
+        self.record(
+            StudyEntry::Planned(Planned {
+                plan: signed,
+                at: now(),
+            }),
+            None,
+        )
+        .await?;
         self.wake = None;
         self.catch_up().await?;
         let effects = self.round().map(Round::resume).unwrap_or_default();
@@ -207,7 +247,9 @@ impl Driver {
     /// Index of the latest release in the log, or of the study's opening.
     fn previous_leaf(&self) -> u64 {
         let leaves = self.book.log.leaves();
-        let release = leaves.iter().rposition(|leaf| matches!(Leaf::from_bytes(leaf), Ok(Leaf::Release(_))));
+        let release = leaves
+            .iter()
+            .rposition(|leaf| matches!(Leaf::from_bytes(leaf), Ok(Leaf::Release(_))));
         release.unwrap_or(0) as u64
     }
 
@@ -227,7 +269,13 @@ impl Driver {
         };
         self.wake = None;
         let (code, detail) = (code.to_owned(), detail.to_owned());
-        let ended = RunEnded { run, code: code.clone(), detail, files, at: now() };
+        let ended = RunEnded {
+            run,
+            code: code.clone(),
+            detail,
+            files,
+            at: now(),
+        };
         self.record(StudyEntry::RunEnded(ended), None).await?;
         // A run that was given up in mid-round leaves uploads of it.
         sweep_uploads(&self.shared, &mut self.book).await;

@@ -1,7 +1,7 @@
 //! `card.md`: the model card, in plain words for clinicians and data stewards.
 //!
-//! Names come from people and from data, so everything that is not ours is escaped: a study's title cannot draw a
-//! heading or a link here.
+//! Names come from people and from data, so everything that is not ours is escaped: a study's title
+//! cannot draw a heading or a link here.
 
 mod count;
 mod details;
@@ -24,7 +24,10 @@ use words::{code, digits, figure, near, p_value, percent, plain, ratio};
 
 /// The card as Markdown; `pictures` are the file names of the pictures that go with it.
 pub(super) fn text(outcome: &Outcome, context: &Context, pictures: &[&str]) -> String {
-    let mut card = Card { text: String::new(), context };
+    let mut card = Card {
+        text: String::new(),
+        context,
+    };
     card.head();
     card.what_it_is(outcome);
     card.data(outcome);
@@ -59,7 +62,8 @@ pub(super) fn text(outcome: &Outcome, context: &Context, pictures: &[&str]) -> S
     card.text
 }
 
-const FITTED: &str = "Measured on the same patients the model was fitted to, so expect less in new patients.";
+const FITTED: &str =
+    "Measured on the same patients the model was fitted to, so expect less in new patients.";
 
 struct Card<'a> {
     text: String,
@@ -77,7 +81,11 @@ impl Card<'_> {
     }
 
     fn head(&mut self) {
-        let title = if self.context.title.is_empty() { &self.context.study } else { &self.context.title };
+        let title = if self.context.title.is_empty() {
+            &self.context.study
+        } else {
+            &self.context.title
+        };
         self.line(&format!("# Model card: {}", plain(title)));
         self.line("");
         self.line(
@@ -96,7 +104,9 @@ impl Card<'_> {
             }
             Outcome::Summary(_) => "a table of counts, means and variances over all sites",
             Outcome::Glm(fit) => glm::kind(fit),
-            Outcome::Gbdt(_) => "a prediction model of boosted trees, grown exactly as on one pooled table",
+            Outcome::Gbdt(_) => {
+                "a prediction model of boosted trees, grown exactly as on one pooled table"
+            }
             Outcome::Count(_) => "a rounded count of patients, to see whether a study is feasible",
             Outcome::FedNumber(_) => {
                 "a model of a number, trained by federated averaging, which is an approximation"
@@ -109,7 +119,10 @@ impl Card<'_> {
         let mut facts = vec![
             ("Study", code(&context.study)),
             ("Question", plain(&context.question)),
-            ("Purpose (EHDS, Regulation (EU) 2025/327, Article 53)", plain(&context.purpose)),
+            (
+                "Purpose (EHDS, Regulation (EU) 2025/327, Article 53)",
+                plain(&context.purpose),
+            ),
             ("Recipe", code(&context.recipe)),
         ];
         if !context.outcome.is_empty() {
@@ -131,7 +144,10 @@ impl Card<'_> {
         ));
         facts.push(("Software", plain(&context.software)));
         self.line("| | |\n|---|---|");
-        for (name, value) in facts.into_iter().filter(|(_, value)| !value.is_empty() && value != "``") {
+        for (name, value) in facts
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty() && value != "``")
+        {
             self.line(&format!("| {name} | {value} |"));
         }
     }
@@ -148,18 +164,26 @@ impl Card<'_> {
             }
             Outcome::Glm(fit) => self.patients_of_glm(fit),
             Outcome::Gbdt(model) => self.patients_of_trees(model),
-            Outcome::Count(_) => format!("Patients at {sites}; rounded counts are in the table below."),
+            Outcome::Count(_) => {
+                format!("Patients at {sites}; rounded counts are in the table below.")
+            }
             Outcome::FedNumber(model) => self.patients_of_number(model),
             Outcome::Cox(fit) => self.with_outcome(fit.rows, fit.events),
             Outcome::KaplanMeier(found) => self.patients_of_curves(found),
             Outcome::FedTime(model) => self.with_outcome(model.rows, model.events),
         };
         self.line(&patients);
-        self.line(&format!("Each site mapped its own table to the dataset {}.", code(&context.dataset)));
+        self.line(&format!(
+            "Each site mapped its own table to the dataset {}.",
+            code(&context.dataset)
+        ));
         if let Some(filter) = &context.filter {
             self.line(&format!("Patients were chosen by the rule {}; those of whom a missing value leaves it open were left out.", code(filter)));
         }
-        if !matches!(outcome, Outcome::Summary(_) | Outcome::Gbdt(_) | Outcome::Count(_)) {
+        if !matches!(
+            outcome,
+            Outcome::Summary(_) | Outcome::Gbdt(_) | Outcome::Count(_)
+        ) {
             self.line("Patients with a missing value in a used column were left out.");
         }
         self.line(&format!(
@@ -172,14 +196,23 @@ impl Card<'_> {
             self.line(&format!("| {} | {} |", plain(name), plain(country)));
         }
         self.sites_absent();
-        self.sites_lost(matches!(outcome, Outcome::FedAvg(_) | Outcome::FedNumber(_) | Outcome::FedTime(_)));
+        self.sites_lost(matches!(
+            outcome,
+            Outcome::FedAvg(_) | Outcome::FedNumber(_) | Outcome::FedTime(_)
+        ));
     }
 
     fn with_outcome(&self, rows: u64, events: u64) -> String {
-        let (rows, sites, smallest) =
-            (thousands(rows), self.context.sites_in_words(), self.context.smallest_cell);
-        let events =
-            if small(events, smallest) { format!("fewer than {smallest}") } else { thousands(events) };
+        let (rows, sites, smallest) = (
+            thousands(rows),
+            self.context.sites_in_words(),
+            self.context.smallest_cell,
+        );
+        let events = if small(events, smallest) {
+            format!("fewer than {smallest}")
+        } else {
+            thousands(events)
+        };
         format!("{rows} patients at {sites}; {events} of them had the outcome.")
     }
 
@@ -198,14 +231,20 @@ impl Card<'_> {
             context.colluders, context.min_sites
         ));
         if let Some(bytes) = context.bytes_up {
-            self.line(&format!("\nAll sites together sent {} bytes of masked numbers.", thousands(bytes)));
+            self.line(&format!(
+                "\nAll sites together sent {} bytes of masked numbers.",
+                thousands(bytes)
+            ));
         }
     }
 
     fn coefficients(&mut self, fit: &LogisticOutcome) {
         self.section("Result");
-        let settled =
-            if fit.converged { "The fit settled." } else { "**The fit did not settle: do not use it.**" };
+        let settled = if fit.converged {
+            "The fit settled."
+        } else {
+            "**The fit did not settle: do not use it.**"
+        };
         self.line(&format!(
             "{settled} Log-likelihood {} (without any variable: {}). Full precision is in `report.json`.\n",
             digits(fit.loglik, 4),
@@ -218,11 +257,18 @@ impl Card<'_> {
         self.line("| Variable | Unit | Coefficient | Standard error | Odds ratio | 95% CI | p |");
         self.line("|---|---|---:|---:|---:|---:|---:|");
         for c in &fit.coefficients {
-            let unit = self.context.units.get(&c.name).map_or_else(String::new, |unit| plain(unit));
+            let unit = self
+                .context
+                .units
+                .get(&c.name)
+                .map_or_else(String::new, |unit| plain(unit));
             let odds = if c.name == "(intercept)" {
                 ["".to_owned(), "".to_owned()]
             } else if c.estimate.is_finite() && !c.ci_low.is_nan() && !c.ci_high.is_nan() {
-                [ratio(c.estimate), format!("{} to {}", ratio(c.ci_low), ratio(c.ci_high))]
+                [
+                    ratio(c.estimate),
+                    format!("{} to {}", ratio(c.ci_low), ratio(c.ci_high)),
+                ]
             } else {
                 ["not estimated".to_owned(), "".to_owned()]
             };
@@ -246,7 +292,11 @@ impl Card<'_> {
         self.line("| Layer | Shape |\n|---|---|");
         for layer in &model.layers {
             let shape: Vec<String> = layer.shape.iter().map(usize::to_string).collect();
-            self.line(&format!("| {} | {} |", code(&layer.name), shape.join(" x ")));
+            self.line(&format!(
+                "| {} | {} |",
+                code(&layer.name),
+                shape.join(" x ")
+            ));
         }
         if let Some(last) = model.history.last() {
             self.line(&format!(
@@ -260,16 +310,35 @@ impl Card<'_> {
         let smallest = self.context.smallest_cell;
         let few = format!("fewer than {smallest}");
         let vague = |v: &Variable| counts(v, smallest).is_none();
-        let figures = |v: &Variable, value| if vague(v) { figure(value) } else { digits(value, 4) };
+        let figures = |v: &Variable, value| {
+            if vague(v) {
+                figure(value)
+            } else {
+                digits(value, 4)
+            }
+        };
         self.section("Result");
         self.line("| Variable | Unit | Patients | Missing | Mean | Standard deviation |");
         self.line("|---|---|---:|---:|---:|---:|");
         for v in &summary.variables {
             let counts = counts(v, smallest).map_or_else(
-                || format!("withheld | {}", if small(v.missing, smallest) { &few } else { "withheld" }),
+                || {
+                    format!(
+                        "withheld | {}",
+                        if small(v.missing, smallest) {
+                            &few
+                        } else {
+                            "withheld"
+                        }
+                    )
+                },
                 |(count, missing)| format!("{} | {}", thousands(count), thousands(missing)),
             );
-            let unit = self.context.units.get(&v.name).map_or_else(String::new, |unit| plain(unit));
+            let unit = self
+                .context
+                .units
+                .get(&v.name)
+                .map_or_else(String::new, |unit| plain(unit));
             self.line(&format!(
                 "| {} | {unit} | {counts} | {} | {} |",
                 code(&v.name),
@@ -298,13 +367,21 @@ impl Card<'_> {
             }
         );
         let rows = [
-            ("Area under the ROC curve (AUC)", digits(metrics.auc, 4), auc_note.as_str()),
+            (
+                "Area under the ROC curve (AUC)",
+                digits(metrics.auc, 4),
+                auc_note.as_str(),
+            ),
             (
                 "Accuracy at risk 0.5",
                 digits(metrics.accuracy, 4),
                 "Share classified rightly; misleading when the outcome is rare",
             ),
-            ("Brier score", digits(metrics.brier, 4), "Mean squared error of the risk; 0 is perfect"),
+            (
+                "Brier score",
+                digits(metrics.brier, 4),
+                "Mean squared error of the risk; 0 is perfect",
+            ),
             (
                 "Calibration slope",
                 near(metrics.calibration_slope, 3),
@@ -393,10 +470,16 @@ impl Card<'_> {
         let context = self.context;
         self.section("How to verify this folder");
         self.line("Needs no network and no word from the coordinator:\n");
-        let known =
-            !context.governance.is_empty() && context.governance.chars().all(|c| c.is_ascii_hexdigit());
-        let fingerprint = if known { context.governance.as_str() } else { "FINGERPRINT" };
-        self.line(&format!("    motet release verify DIR --governance {fingerprint}\n"));
+        let known = !context.governance.is_empty()
+            && context.governance.chars().all(|c| c.is_ascii_hexdigit());
+        let fingerprint = if known {
+            context.governance.as_str()
+        } else {
+            "FINGERPRINT"
+        };
+        self.line(&format!(
+            "    motet release verify DIR --governance {fingerprint}\n"
+        ));
         self.line(
             "It checks every file against `manifest.json`, the coordinator's signature, the roster of sites signed by \
              the consortium's governance key, and that the release stands in the study's log. Compare the fingerprint \
@@ -429,12 +512,16 @@ impl Card<'_> {
                 }
                 "convergence.svg" => "how the fit settled, round by round",
                 name if name.starts_with("survival") => "the share without the event over time",
-                name if name.starts_with("baseline") => "the share without the event for an average patient",
+                name if name.starts_with("baseline") => {
+                    "the share without the event for an average patient"
+                }
                 "importance.svg" => "which variables the trees use",
                 name if name.starts_with("histograms") => "how the variables are distributed",
                 "roc.svg" => "how well the model tells patients apart",
                 "calibration.svg" => "predicted risk against what happened",
-                name if name.starts_with("groups") => "the model in groups of patients and at sites",
+                name if name.starts_with("groups") => {
+                    "the model in groups of patients and at sites"
+                }
                 _ => glm::effects(outcome),
             };
             self.line(&format!("- `{picture}`: {shows}"));
@@ -444,9 +531,13 @@ impl Card<'_> {
     fn reuse(&mut self) {
         let context = self.context;
         self.section("Licence and citation");
-        let given =
-            |text: &Option<String>, none: &str| text.as_deref().map_or_else(|| none.to_owned(), plain);
-        let licence = given(&context.licence, "not stated; ask the consortium before you reuse it");
+        let given = |text: &Option<String>, none: &str| {
+            text.as_deref().map_or_else(|| none.to_owned(), plain)
+        };
+        let licence = given(
+            &context.licence,
+            "not stated; ask the consortium before you reuse it",
+        );
         let citation = given(
             &context.citation,
             "name the study, the run and the sites above, and acknowledge that the data were made available under the \

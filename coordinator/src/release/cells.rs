@@ -1,17 +1,20 @@
-//! Small groups of patients: merged with their neighbours, or left out, before anything is written for a researcher.
+//! Small groups of patients: merged with their neighbours, or left out, before anything is written
+//! for a researcher.
 //!
-//! Every recipient of the sums (coordinator and nodes) knows the fine histograms already. The release goes further, to
-//! people outside, so a step of the ROC curve or a calibration bin that stands for a handful of patients is joined to
-//! the next one. The metrics themselves are not touched. What one figure of a page withholds, no other figure of it gives back: a
-//! test puts every other small number in the place of a withheld one, and the page stays the same.
+//! Every recipient of the sums (coordinator and nodes) knows the fine histograms already. The
+//! release goes further, to people outside, so a step of the ROC curve or a calibration bin that
+//! stands for a handful of patients is joined to the next one. The metrics themselves are not
+//! touched. What one figure of a page withholds, no other figure of it gives back: a test puts
+//! every other small number in the place of a withheld one, and the page stays the same.
 
 mod details;
 pub(super) mod survival;
 
 use motet_recipes::{CalibrationBin, Fit, GbdtOutcome, GlmOutcome, Outcome, Variable};
 
-/// The outcome with no step, bin or count in it that stands for 1 to `smallest - 1` patients. A variable that too few
-/// patients have keeps its name and loses its numbers (`NaN`, written as null).
+/// The outcome with no step, bin or count in it that stands for 1 to `smallest - 1` patients. A
+/// variable that too few patients have keeps its name and loses its numbers (`NaN`, written as
+/// null).
 pub(super) fn merged(outcome: &Outcome, smallest: u64) -> Outcome {
     let mut outcome = outcome.clone();
     match &mut outcome {
@@ -25,14 +28,18 @@ pub(super) fn merged(outcome: &Outcome, smallest: u64) -> Outcome {
         }
         Outcome::Summary(summary) => {
             let told = summary.variables.clone();
-            summary.variables.iter_mut().for_each(|variable| hide(variable, smallest));
+            summary
+                .variables
+                .iter_mut()
+                .for_each(|variable| hide(variable, smallest));
             details::protect(summary, &told, smallest);
         }
         Outcome::Glm(fit) => glm(fit, smallest),
         Outcome::Gbdt(model) => gbdt(model, smallest),
         // Sites round counts themselves; a network for numbers holds no counts.
         Outcome::Count(_) | Outcome::FedNumber(_) | Outcome::FedTime(_) => {}
-        // Its events are hidden where they are written, its baseline is thinned with the study's own limit.
+        // Its events are hidden where they are written, its baseline is thinned with the study's
+        // own limit.
         Outcome::Cox(_) => {}
         Outcome::KaplanMeier(found) => survival::curves(found, smallest),
     }
@@ -73,12 +80,19 @@ fn gbdt(model: &mut GbdtOutcome, smallest: u64) {
             Fit::Numbers { .. } => false,
         };
     if few {
-        model.history.iter_mut().for_each(|boost| boost.held_out = None);
+        model
+            .history
+            .iter_mut()
+            .for_each(|boost| boost.held_out = None);
     }
     match &mut model.fit {
         Fit::Numbers { rmse, r2 } if few => (*rmse, *r2) = (f64::NAN, None),
         Fit::Numbers { .. } => {}
-        Fit::Classes { metrics, roc, calibration } => {
+        Fit::Classes {
+            metrics,
+            roc,
+            calibration,
+        } => {
             let (rows, events) = behind(calibration);
             *roc = merge_roc(roc, rows, events, smallest);
             *calibration = merge_bins(calibration, smallest);
@@ -87,8 +101,11 @@ fn gbdt(model: &mut GbdtOutcome, smallest: u64) {
                 calibration.clear();
                 let none = f64::NAN;
                 (metrics.auc, metrics.auc_error_bound, metrics.accuracy) = (none, none, none);
-                (metrics.brier, metrics.calibration_slope, metrics.calibration_intercept) =
-                    (none, none, none);
+                (
+                    metrics.brier,
+                    metrics.calibration_slope,
+                    metrics.calibration_intercept,
+                ) = (none, none, none);
             }
         }
     }
@@ -96,11 +113,15 @@ fn gbdt(model: &mut GbdtOutcome, smallest: u64) {
 
 /// Rows and events of the patients in the groups: of those held out nothing else tells the events.
 fn behind(bins: &[CalibrationBin]) -> (u64, u64) {
-    let events: f64 = bins.iter().map(|bin| (bin.observed * bin.rows as f64).round()).sum();
+    let events: f64 = bins
+        .iter()
+        .map(|bin| (bin.observed * bin.rows as f64).round())
+        .sum();
     (bins.iter().map(|bin| bin.rows).sum(), events as u64)
 }
 
-/// The rows with 1, if the column holds nothing but 0 and 1: then its sum is a whole number that fixes its variance.
+/// The rows with 1, if the column holds nothing but 0 and 1: then its sum is a whole number that
+/// fixes its variance.
 fn ones(variable: &Variable) -> Option<u64> {
     let n = variable.count as f64;
     let sum = (variable.mean * n).round();
@@ -110,7 +131,8 @@ fn ones(variable: &Variable) -> Option<u64> {
     (yes_no && (0.0..=n).contains(&sum)).then_some(sum as u64)
 }
 
-/// Values and missing values of a column: both or none, for beside the number of all rows each tells the other.
+/// Values and missing values of a column: both or none, for beside the number of all rows each
+/// tells the other.
 pub(super) fn counts(variable: &Variable, smallest: u64) -> Option<(u64, u64)> {
     let Variable { count, missing, .. } = *variable;
     (!small(count, smallest) && !small(missing, smallest)).then_some((count, missing))
@@ -118,14 +140,19 @@ pub(super) fn counts(variable: &Variable, smallest: u64) -> Option<(u64, u64)> {
 
 fn hide(variable: &mut Variable, smallest: u64) {
     // The mean of a yes/no column is the count of its yes, and a fraction that tells of how many.
-    let told = |ones: u64| one_sided(variable.count, ones, smallest) || counts(variable, smallest).is_none();
+    let told = |ones: u64| {
+        one_sided(variable.count, ones, smallest) || counts(variable, smallest).is_none()
+    };
     if small(variable.count, smallest) || ones(variable).is_some_and(told) {
         variable.mean = f64::NAN;
         variable.variance = f64::NAN;
     }
     if counts(variable, smallest).is_none() {
         let unit = unit(variable.count + variable.missing);
-        (variable.mean, variable.variance) = (rounded(variable.mean, unit), rounded(variable.variance, unit));
+        (variable.mean, variable.variance) = (
+            rounded(variable.mean, unit),
+            rounded(variable.variance, unit),
+        );
     }
 }
 
@@ -138,11 +165,12 @@ pub(super) fn sd(variable: &Variable, smallest: u64) -> f64 {
     }
 }
 
-/// Whole sums that one rounded mean leaves open, for each number of values: a mean of whole numbers in all its digits is the
-/// quotient of one number of values only.
+/// Whole sums that one rounded mean leaves open, for each number of values: a mean of whole numbers
+/// in all its digits is the quotient of one number of values only.
 const SUMS: f64 = 4.0;
 
-/// The finest unit of a figure of a column whose number of values is withheld; of all `rows`, which do not tell it.
+/// The finest unit of a figure of a column whose number of values is withheld; of all `rows`, which
+/// do not tell it.
 fn unit(rows: u64) -> f64 {
     SUMS / rows.max(1) as f64
 }
@@ -152,16 +180,19 @@ fn rounded(value: f64, unit: f64) -> f64 {
     if !value.is_finite() || value == 0.0 {
         return value;
     }
-    let [size, finest] = [value.abs().log10().floor(), unit.log10().ceil()].map(|power| power as i32);
+    let [size, finest] =
+        [value.abs().log10().floor(), unit.log10().ceil()].map(|power| power as i32);
     let power = (size - 3).max(finest);
     let decimals = usize::try_from(-power).unwrap_or_default();
     let tens = 10.0_f64.powi(power.max(0));
     // Through text: a product of decimals has digits of its own. A zero has no sign.
-    format!("{:.decimals$}", value / tens).parse().map_or(f64::NAN, |value: f64| value * tens + 0.0)
+    format!("{:.decimals$}", value / tens)
+        .parse()
+        .map_or(f64::NAN, |value: f64| value * tens + 0.0)
 }
 
-/// Points (false positive share, true positive share) from (0,0) to (1,1); a step that rises has at least `smallest` patients with
-/// the outcome, one that goes to the right as many without it.
+/// Points (false positive share, true positive share) from (0,0) to (1,1); a step that rises has at
+/// least `smallest` patients with the outcome, one that goes to the right as many without it.
 fn merge_roc(points: &[(f64, f64)], rows: u64, events: u64, smallest: u64) -> Vec<(f64, f64)> {
     let without = rows.saturating_sub(events) as f64;
     // Half a patient of slack: the shares are quotients and come back with rounding.
@@ -172,7 +203,11 @@ fn merge_roc(points: &[(f64, f64)], rows: u64, events: u64, smallest: u64) -> Ve
     };
     let mut kept: Vec<(f64, f64)> = Vec::new();
     let mut last = None;
-    for point in points.iter().copied().filter(|p| p.0.is_finite() && p.1.is_finite()) {
+    for point in points
+        .iter()
+        .copied()
+        .filter(|p| p.0.is_finite() && p.1.is_finite())
+    {
         match kept.last() {
             Some(&previous) if smallest > 0 && tells(previous, point) => {}
             _ => kept.push(point),
@@ -182,7 +217,9 @@ fn merge_roc(points: &[(f64, f64)], rows: u64, events: u64, smallest: u64) -> Ve
     // The curve ends where it ended; a step that would tell is joined to the one before.
     if let Some(last) = last {
         while kept.len() > 1
-            && kept.last().is_some_and(|previous| *previous != last && tells(*previous, last))
+            && kept
+                .last()
+                .is_some_and(|previous| *previous != last && tells(*previous, last))
         {
             kept.pop();
         }
@@ -193,8 +230,8 @@ fn merge_roc(points: &[(f64, f64)], rows: u64, events: u64, smallest: u64) -> Ve
     kept
 }
 
-/// Neighbouring bins joined until each holds at least `smallest` patients with the outcome and as many without, or none of one
-/// kind; shares are weighted by rows.
+/// Neighbouring bins joined until each holds at least `smallest` patients with the outcome and as
+/// many without, or none of one kind; shares are weighted by rows.
 fn merge_bins(bins: &[CalibrationBin], smallest: u64) -> Vec<CalibrationBin> {
     let tells = |bin: &CalibrationBin| {
         let events = (bin.observed * bin.rows as f64).round() as u64;
@@ -230,10 +267,14 @@ mod tests {
     #[test]
     fn no_step_of_the_curve_stands_for_fewer_patients_than_the_limit() {
         // 100 patients, 50 events: every point is one patient.
-        let fine: Vec<(f64, f64)> =
-            (0..=100).map(|i: i32| ((i / 2).min(50) as f64 / 50.0, ((i + 1) / 2) as f64 / 50.0)).collect();
+        let fine: Vec<(f64, f64)> = (0..=100)
+            .map(|i: i32| ((i / 2).min(50) as f64 / 50.0, ((i + 1) / 2) as f64 / 50.0))
+            .collect();
         let coarse = merge_roc(&fine, 100, 50, 10);
-        assert_eq!((coarse[0], coarse[coarse.len() - 1]), ((0.0, 0.0), (1.0, 1.0)));
+        assert_eq!(
+            (coarse[0], coarse[coarse.len() - 1]),
+            ((0.0, 0.0), (1.0, 1.0))
+        );
         assert!(coarse.len() > 4);
         for pair in coarse.windows(2) {
             let patients = (pair[1].0 - pair[0].0) * 50.0 + (pair[1].1 - pair[0].1) * 50.0;
@@ -248,14 +289,29 @@ mod tests {
         let column = |ones: f64, n: u64| {
             let mean = ones / n as f64;
             let variance = ones * (1.0 - mean) / (n as f64 - 1.0);
-            Variable { name: "x".to_owned(), count: n, missing: 0, mean, variance }
+            Variable {
+                name: "x".to_owned(),
+                count: n,
+                missing: 0,
+                mean,
+                variance,
+            }
         };
-        for (ones, shown) in [(0.0, true), (3.0, false), (5.0, true), (997.0, false), (1000.0, true)] {
+        for (ones, shown) in [
+            (0.0, true),
+            (3.0, false),
+            (5.0, true),
+            (997.0, false),
+            (1000.0, true),
+        ] {
             let mut variable = column(ones, 1000);
             hide(&mut variable, 5);
             assert_eq!(variable.mean.is_finite(), shown, "{ones}");
         }
-        let mut number = Variable { variance: 7.0, ..column(3.0, 1000) };
+        let mut number = Variable {
+            variance: 7.0,
+            ..column(3.0, 1000)
+        };
         hide(&mut number, 5);
         assert!(number.mean.is_finite());
     }
@@ -274,31 +330,55 @@ mod tests {
         }
         let coarse = merge_roc(&fine, 1000, 20, 5);
         for pair in coarse.windows(2) {
-            let (right, up) = ((pair[1].0 - pair[0].0) * 980.0, (pair[1].1 - pair[0].1) * 20.0);
+            let (right, up) = (
+                (pair[1].0 - pair[0].0) * 980.0,
+                (pair[1].1 - pair[0].1) * 20.0,
+            );
             let few = |patients: f64| (0.5..=4.5).contains(&patients);
             assert!(!few(up) && !few(right), "{pair:?}");
         }
         assert!(coarse.len() > 3 && coarse.last() == fine.last());
         let bins: Vec<CalibrationBin> = (0..10)
-            .map(|at| CalibrationBin { predicted: 0.02, observed: f64::from(at % 3) / 100.0, rows: 100 })
+            .map(|at| CalibrationBin {
+                predicted: 0.02,
+                observed: f64::from(at % 3) / 100.0,
+                rows: 100,
+            })
             .collect();
         let joined = merge_bins(&bins, 5);
         for bin in &joined {
             let events = (bin.observed * bin.rows as f64).round();
             assert!(events == 0.0 || events > 4.5, "{bin:?}");
         }
-        assert_eq!((joined.iter().map(|bin| bin.rows).sum::<u64>(), joined.len()), (1000, 2));
+        assert_eq!(
+            (joined.iter().map(|bin| bin.rows).sum::<u64>(), joined.len()),
+            (1000, 2)
+        );
     }
 
     #[test]
     fn short_bins_join_their_neighbour_and_no_patient_is_lost() {
-        let bin = |predicted, observed, rows| CalibrationBin { predicted, observed, rows };
-        let merged =
-            merge_bins(&[bin(0.1, 0.0, 4), bin(0.2, 0.5, 40), bin(0.4, 0.4, 50), bin(0.9, 1.0, 3)], 10);
+        let bin = |predicted, observed, rows| CalibrationBin {
+            predicted,
+            observed,
+            rows,
+        };
+        let merged = merge_bins(
+            &[
+                bin(0.1, 0.0, 4),
+                bin(0.2, 0.5, 40),
+                bin(0.4, 0.4, 50),
+                bin(0.9, 1.0, 3),
+            ],
+            10,
+        );
         assert_eq!(merged.iter().map(|b| b.rows).collect::<Vec<_>>(), [44, 53]);
         assert!((merged[0].observed - 20.0 / 44.0).abs() < 1e-12);
         assert!((merged[1].predicted - (20.0 + 2.7) / 53.0).abs() < 1e-12);
         // Fewer patients than the limit in all: one bin, nothing to join it to.
-        assert_eq!(merge_bins(&[bin(0.1, 0.0, 4), bin(0.3, 0.0, 2)], 10).len(), 1);
+        assert_eq!(
+            merge_bins(&[bin(0.1, 0.0, 4), bin(0.3, 0.0, 2)], 10).len(),
+            1
+        );
     }
 }

@@ -8,7 +8,11 @@ use motet_recipes::{Figures, Findings, Outcome, RiskFigures, SiteFindings, Why};
 
 /// Why a level has no figures here, as the end of a sentence.
 pub(super) fn why(why: Why, findings: &Findings) -> String {
-    let Findings { min_cell, min_sites, .. } = *findings;
+    let Findings {
+        min_cell,
+        min_sites,
+        ..
+    } = *findings;
     match why {
         Why::Empty => "no patients".to_owned(),
         Why::Few => format!("fewer than {min_cell} patients{}", of_a_class(findings)),
@@ -29,10 +33,14 @@ pub(super) fn of_a_class(findings: &Findings) -> &'static str {
 /// Sensitivity and specificity at risk 0.5; nothing where they would tell a cell of few patients.
 pub(super) fn rates(figures: &RiskFigures, findings: &Findings) -> Option<(f64, f64)> {
     let (sensitivity, specificity) = (figures.sensitivity?, figures.specificity?);
-    let cells = [(sensitivity, figures.events), (specificity, figures.rows - figures.events)];
+    let cells = [
+        (sensitivity, figures.events),
+        (specificity, figures.rows - figures.events),
+    ];
     let telling = |(rate, whole): (f64, u64)| {
         let right = ((rate * whole as f64).round() as u64).min(whole);
-        small(right, u64::from(findings.min_cell)) || small(whole - right, u64::from(findings.min_cell))
+        small(right, u64::from(findings.min_cell))
+            || small(whole - right, u64::from(findings.min_cell))
     };
     (!cells.into_iter().any(telling)).then_some((sensitivity, specificity))
 }
@@ -46,7 +54,10 @@ pub(super) fn sites<'a>(
 }
 
 /// Figures of the sites that tell them, with the site's name.
-pub(super) fn told<'a>(findings: &'a Findings, context: &'a Context) -> Vec<(&'a str, &'a Figures)> {
+pub(super) fn told<'a>(
+    findings: &'a Findings,
+    context: &'a Context,
+) -> Vec<(&'a str, &'a Figures)> {
     let told = sites(findings, context).filter_map(|(site, found)| match found {
         SiteFindings::Told(figures) => Some((site.name.as_str(), figures)),
         SiteFindings::NotTold | SiteFindings::Withheld => None,
@@ -54,13 +65,16 @@ pub(super) fn told<'a>(findings: &'a Findings, context: &'a Context) -> Vec<(&'a
     told.collect()
 }
 
-/// The patients that a model is judged on, and its figure on all of them that those of groups can be held to, if it has one: a
-/// C-index of all pairs is not that of pairs within sites.
+/// The patients that a model is judged on, and its figure on all of them that those of groups can
+/// be held to, if it has one: a C-index of all pairs is not that of pairs within sites.
 pub(super) fn all(outcome: &Outcome) -> (u64, Option<f64>) {
     match outcome {
         Outcome::Logistic(fit) => (fit.rows, Some(fit.metrics.auc)),
         Outcome::FedAvg(model) => (model.rows, Some(model.metrics.auc)),
-        Outcome::Glm(fit) => (fit.rows, fit.evaluation.as_ref().map(|found| found.metrics.auc)),
+        Outcome::Glm(fit) => (
+            fit.rows,
+            fit.evaluation.as_ref().map(|found| found.metrics.auc),
+        ),
         Outcome::FedNumber(model) => (model.rows, None),
         Outcome::Cox(fit) => (fit.rows, None),
         Outcome::FedTime(model) => (model.rows, model.c_index),
@@ -69,7 +83,14 @@ pub(super) fn all(outcome: &Outcome) -> (u64, Option<f64>) {
                 Fit::Classes { metrics, .. } => Some(metrics.auc),
                 Fit::Numbers { .. } => None,
             };
-            (if model.held > 0 { model.held } else { model.rows }, auc)
+            (
+                if model.held > 0 {
+                    model.held
+                } else {
+                    model.rows
+                },
+                auc,
+            )
         }
         _ => (0, None),
     }

@@ -6,8 +6,9 @@
 //!                   -> card.md            the model card, for clinicians          card.rs
 //!                   -> *.svg              pictures for a slide                    pictures/
 //! ```
-//! The manifest is made afterwards, over exactly these bytes, because it holds their digests. The same outcome and
-//! context always give the same bytes: a coordinator that restarts while it publishes writes the same folder again.
+//! The manifest is made afterwards, over exactly these bytes, because it holds their digests. The
+//! same outcome and context always give the same bytes: a coordinator that restarts while it
+//! publishes writes the same folder again.
 
 mod card;
 mod cells;
@@ -26,7 +27,8 @@ pub use survival::Survival;
 use motet_recipes::{Findings, Outcome};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Everything about a run that its outcome does not say. Texts are shown to people as they stand (and escaped here).
+/// Everything about a run that its outcome does not say. Texts are shown to people as they stand
+/// (and escaped here).
 #[derive(Debug, Clone, Default)]
 pub struct Context {
     /// Name of the consortium.
@@ -121,15 +123,23 @@ pub struct LostSite {
 
 impl Context {
     fn countries(&self) -> usize {
-        self.sites.iter().map(|site| site.country.as_str()).collect::<BTreeSet<_>>().len()
+        self.sites
+            .iter()
+            .map(|site| site.country.as_str())
+            .collect::<BTreeSet<_>>()
+            .len()
     }
 
     /// "10 sites in 9 countries".
     fn sites_in_words(&self) -> String {
-        let many =
-            |count: usize, one: &str, more: &str| format!("{count} {}", if count == 1 { one } else { more });
+        let many = |count: usize, one: &str, more: &str| {
+            format!("{count} {}", if count == 1 { one } else { more })
+        };
         let sites = many(self.sites.len(), "site", "sites");
-        format!("{sites} in {}", many(self.countries(), "country", "countries"))
+        format!(
+            "{sites} in {}",
+            many(self.countries(), "country", "countries")
+        )
     }
 }
 
@@ -155,10 +165,12 @@ pub enum ReleaseError {
     Picture(String),
 }
 
-/// The files of a release folder but for its manifest, as file name and content, in the order a reader wants them.
+/// The files of a release folder but for its manifest, as file name and content, in the order a
+/// reader wants them.
 ///
 /// # Errors
-/// [`ReleaseError::Outcome`] when tensor shapes, names and context do not agree; the others when a writer fails.
+/// [`ReleaseError::Outcome`] when tensor shapes, names and context do not agree; the others when a
+/// writer fails.
 pub fn build(outcome: &Outcome, context: &Context) -> Result<Vec<(String, Vec<u8>)>, ReleaseError> {
     check(outcome, context)?;
     let outcome = &survival::thinned(cells::merged(outcome, context.smallest_cell), context);
@@ -166,28 +178,51 @@ pub fn build(outcome: &Outcome, context: &Context) -> Result<Vec<(String, Vec<u8
     pictures.extend(pictures::groups(outcome, context)?);
     let names: Vec<&str> = pictures.iter().map(|(name, _)| name.as_str()).collect();
     let mut files = vec![
-        ("model.safetensors".to_owned(), weights::bytes(outcome, context)?),
+        (
+            "model.safetensors".to_owned(),
+            weights::bytes(outcome, context)?,
+        ),
         ("report.json".to_owned(), report::bytes(outcome, context)?),
-        ("card.md".to_owned(), card::text(outcome, context, &names).into_bytes()),
+        (
+            "card.md".to_owned(),
+            card::text(outcome, context, &names).into_bytes(),
+        ),
     ];
-    files.extend(pictures.into_iter().map(|(name, svg)| (name, svg.into_bytes())));
+    files.extend(
+        pictures
+            .into_iter()
+            .map(|(name, svg)| (name, svg.into_bytes())),
+    );
     Ok(files)
 }
 
-/// The report says "sites" twice (a number and names): they must agree, or a reader trusts the wrong one.
+/// The report says "sites" twice (a number and names): they must agree, or a reader trusts the
+/// wrong one.
 fn check(outcome: &Outcome, context: &Context) -> Result<(), ReleaseError> {
     let sites = outcome.sites();
     if sites as usize != context.sites.len() {
-        let what = format!("its sum holds `{sites}` sites and the set names `{}`", context.sites.len());
-        return Err(ReleaseError::Outcome { run: context.run.clone(), what });
+        let what = format!(
+            "its sum holds `{sites}` sites and the set names `{}`",
+            context.sites.len()
+        );
+        return Err(ReleaseError::Outcome {
+            run: context.run.clone(),
+            what,
+        });
     }
-    let places = context.findings.as_ref().map_or(0, |findings| findings.sites.len());
+    let places = context
+        .findings
+        .as_ref()
+        .map_or(0, |findings| findings.sites.len());
     if places != 0 && places != context.roster.len() {
         let what = format!(
             "its sum has places for `{places}` sites and the roster names `{}`",
             context.roster.len()
         );
-        return Err(ReleaseError::Outcome { run: context.run.clone(), what });
+        return Err(ReleaseError::Outcome {
+            run: context.run.clone(),
+            what,
+        });
     }
     Ok(())
 }
@@ -203,7 +238,11 @@ mod tests {
 
     #[test]
     fn every_kind_of_outcome_gives_a_whole_folder_and_the_same_bytes_again() {
-        for (outcome, pictures) in [(sample::logistic(), 4), (sample::fedavg(), 3), (sample::summary(), 0)] {
+        for (outcome, pictures) in [
+            (sample::logistic(), 4),
+            (sample::fedavg(), 3),
+            (sample::summary(), 0),
+        ] {
             let context = sample::context();
             let files = build(&outcome, &context).unwrap();
             let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
@@ -220,13 +259,25 @@ mod tests {
             let context = sample::run::context(name);
             let files = build(&outcome, &context).unwrap();
             assert_eq!(files, build(&outcome, &context).unwrap());
-            let pictures: Vec<&str> = files.iter().skip(3).map(|(name, _)| name.as_str()).collect();
+            let pictures: Vec<&str> = files
+                .iter()
+                .skip(3)
+                .map(|(name, _)| name.as_str())
+                .collect();
             let wanted: &[&str] = match name {
-                "gbdt" | "gbdt-nothing-held" => {
-                    &["importance.svg", "convergence.svg", "roc.svg", "calibration.svg"]
-                }
+                "gbdt" | "gbdt-nothing-held" => &[
+                    "importance.svg",
+                    "convergence.svg",
+                    "roc.svg",
+                    "calibration.svg",
+                ],
                 "gbdt-number" => &["importance.svg", "convergence.svg"],
-                "logistic-robust" => &["forest.svg", "convergence.svg", "roc.svg", "calibration.svg"],
+                "logistic-robust" => &[
+                    "forest.svg",
+                    "convergence.svg",
+                    "roc.svg",
+                    "calibration.svg",
+                ],
                 "fednumber" => &["convergence.svg"],
                 "distributions" => &["histograms.svg"],
                 "count" => &[],
@@ -235,7 +286,10 @@ mod tests {
             assert_eq!(pictures, wanted, "{name}");
             for (file, bytes) in files.iter().skip(1) {
                 let text = String::from_utf8(bytes.clone()).unwrap();
-                assert!(!text.contains("NaN") && !text.contains("inf "), "{name} {file} {text}");
+                assert!(
+                    !text.contains("NaN") && !text.contains("inf "),
+                    "{name} {file} {text}"
+                );
             }
         }
     }
@@ -245,7 +299,11 @@ mod tests {
         for (name, (outcome, context)) in sample::survival::all() {
             let files = build(&outcome, &context).unwrap();
             assert_eq!(files, build(&outcome, &context).unwrap());
-            let pictures: Vec<&str> = files.iter().skip(3).map(|(name, _)| name.as_str()).collect();
+            let pictures: Vec<&str> = files
+                .iter()
+                .skip(3)
+                .map(|(name, _)| name.as_str())
+                .collect();
             let wanted: &[&str] = match name {
                 "cox" | "cox-group" => &["forest.svg", "convergence.svg", "baseline.svg"],
                 "cox-site" => &["forest.svg", "convergence.svg"],
@@ -256,7 +314,10 @@ mod tests {
             assert_eq!(pictures, wanted, "{name}");
             for (file, bytes) in files.iter().skip(1) {
                 let text = String::from_utf8(bytes.clone()).unwrap();
-                assert!(!text.contains("NaN") && !text.contains("inf "), "{name} {file} {text}");
+                assert!(
+                    !text.contains("NaN") && !text.contains("inf "),
+                    "{name} {file} {text}"
+                );
             }
         }
     }
@@ -266,10 +327,16 @@ mod tests {
         let mut context = sample::context();
         context.sites.pop();
         let error = build(&sample::logistic(), &context).unwrap_err();
-        assert!(error.to_string().contains("`10` sites and the set names `9`"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("`10` sites and the set names `9`"),
+            "{error}"
+        );
     }
 
-    /// Writes the sample folders for a person to look at: `MOTET_SHOW=DIR cargo test -p motet-coordinator release`.
+    /// Writes the sample folders for a person to look at: `MOTET_SHOW=DIR cargo test -p
+    /// motet-coordinator release`.
     #[test]
     fn folders_can_be_looked_at() {
         let Ok(out) = std::env::var("MOTET_SHOW") else {

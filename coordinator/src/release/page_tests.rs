@@ -1,5 +1,5 @@
-//! What a page withholds follows from nothing else on it: every other small number in the place of a withheld one, and the page is
-//! the same to the byte.
+//! What a page withholds follows from nothing else on it: every other small number in the place of
+//! a withheld one, and the page is the same to the byte.
 
 use super::*;
 use motet_recipes::summary::{Cell, Detailed, Distribution, Line, Table, Test};
@@ -10,14 +10,27 @@ const MOST: u64 = 4;
 /// All files of a page, line by line; numbers of a binary file as their bytes.
 fn page_of(outcome: &Outcome, context: &Context) -> Vec<String> {
     let lines = |(name, bytes): (String, Vec<u8>)| match String::from_utf8(bytes) {
-        Ok(text) => text.lines().map(|line| format!("{name}: {line}")).collect::<Vec<_>>(),
+        Ok(text) => text
+            .lines()
+            .map(|line| format!("{name}: {line}"))
+            .collect::<Vec<_>>(),
         Err(error) => vec![format!("{name}: {:?}", error.as_bytes())],
     };
-    build(outcome, context).unwrap().into_iter().flat_map(lines).collect()
+    build(outcome, context)
+        .unwrap()
+        .into_iter()
+        .flat_map(lines)
+        .collect()
 }
 
 fn page(outcome: &Outcome) -> Vec<String> {
-    page_of(outcome, &Context { smallest_cell: MOST + 1, ..sample::context() })
+    page_of(
+        outcome,
+        &Context {
+            smallest_cell: MOST + 1,
+            ..sample::context()
+        },
+    )
 }
 
 /// Fails with the first line that differs.
@@ -27,7 +40,13 @@ fn same(page: &[String], other: &[String], what: &str) {
 }
 
 fn number(name: &str, count: u64, missing: u64) -> Variable {
-    Variable { name: name.into(), count, missing, mean: 62.25, variance: 90.5 }
+    Variable {
+        name: name.into(),
+        count,
+        missing,
+        mean: 62.25,
+        variance: 90.5,
+    }
 }
 
 /// A column of 0 and 1 with so many ones of 120.
@@ -43,35 +62,72 @@ fn yes_no(name: &str, ones: u64) -> Variable {
 }
 
 fn part(rows: u64, values: u64) -> Cell {
-    Cell::Share { values: Some(values), rows: Some(rows), share: rows as f64 / values as f64 }
+    Cell::Share {
+        values: Some(values),
+        rows: Some(rows),
+        share: rows as f64 / values as f64,
+    }
 }
 
 /// Fails unless one of the choices gives the page.
 fn one_is(page: &[String], choices: impl IntoIterator<Item = Outcome>, what: &str) {
-    let found = choices.into_iter().any(|outcome| self::page(&outcome) == *page);
+    let found = choices
+        .into_iter()
+        .any(|outcome| self::page(&outcome) == *page);
     assert!(found, "{what}: no choice gives\n{}", page.join("\n"));
 }
 
 /// Two groups of 460.
 fn large(name: &str, cells: [Cell; 2]) -> Table {
     let table = table(name, cells, 1.5, 908);
-    Table { levels: table.levels.into_iter().map(|(name, _)| (name, Some(460))).collect(), ..table }
+    Table {
+        levels: table
+            .levels
+            .into_iter()
+            .map(|(name, _)| (name, Some(460)))
+            .collect(),
+        ..table
+    }
 }
 
 /// Two groups of 60, what stands in each of them, and the analysis of variance.
 fn table(name: &str, cells: [Cell; 2], statistic: f64, residual: u64) -> Table {
-    let test = Test { name: "anova F", statistic, df: (1, Some(residual)), p: 1.0 / (1.0 + statistic) };
+    let test = Test {
+        name: "anova F",
+        statistic,
+        df: (1, Some(residual)),
+        p: 1.0 / (1.0 + statistic),
+    };
     let levels = vec![("A".to_owned(), Some(60)), ("B".to_owned(), Some(60))];
-    Table { levels, lines: vec![Line { name: name.into(), cells: cells.into(), test: Some(test) }] }
+    Table {
+        levels,
+        lines: vec![Line {
+            name: name.into(),
+            cells: cells.into(),
+            test: Some(test),
+        }],
+    }
 }
 
 fn summary(variables: Vec<Variable>, distributions: Vec<Distribution>, table: Table) -> Outcome {
-    let details = Some(Detailed { distributions, table: Some(table) });
-    Outcome::Summary(SummaryOutcome { rounds: 3, sites: 10, variables, details })
+    let details = Some(Detailed {
+        distributions,
+        table: Some(table),
+    });
+    Outcome::Summary(SummaryOutcome {
+        rounds: 3,
+        sites: 10,
+        variables,
+        details,
+    })
 }
 
 fn values(values: u64, mean: f64) -> Cell {
-    Cell::Number { values: Some(values), mean, sd: 9.5 }
+    Cell::Number {
+        values: Some(values),
+        mean,
+        sd: 9.5,
+    }
 }
 
 #[test]
@@ -90,16 +146,30 @@ fn a_withheld_number_of_missing_values_follows_from_nothing_else_on_the_page() {
         };
         let cells = [values(60 - missing, 61.0), values(60, 63.5)];
         let table = table("lab", cells, 1.0 + missing as f64 / 1000.0, 118 - missing);
-        summary(vec![number("x", 120, 0), number("lab", 120 - missing, missing)], vec![distribution], table)
+        summary(
+            vec![number("x", 120, 0), number("lab", 120 - missing, missing)],
+            vec![distribution],
+            table,
+        )
     };
     for missing in 2..=MOST {
-        same(&page(&with(missing)), &page(&with(1)), &format!("{missing}"));
+        same(
+            &page(&with(missing)),
+            &page(&with(1)),
+            &format!("{missing}"),
+        );
     }
     // None is missing, and all is told.
     let report = page(&with(0)).join("\n");
-    assert!(report.contains("\"df_residual\": 118") && report.contains("\"missing\": 0"), "{report}");
+    assert!(
+        report.contains("\"df_residual\": 118") && report.contains("\"missing\": 0"),
+        "{report}"
+    );
     let report = page(&with(3)).join("\n");
-    assert!(report.contains("\"mean\": 61.0"), "a mean of many stays: {report}");
+    assert!(
+        report.contains("\"mean\": 61.0"),
+        "a mean of many stays: {report}"
+    );
 }
 
 #[test]
@@ -114,7 +184,11 @@ fn no_digits_of_a_mean_of_whole_numbers_tell_how_many_are_missing() {
             values(460 - missing, (sum - rest) as f64 / (460 - missing) as f64),
             values(460, rest as f64 / 460.0),
         ];
-        summary(vec![number("x", 920, 0), lab], Vec::new(), large("lab", cells))
+        summary(
+            vec![number("x", 920, 0), lab],
+            Vec::new(),
+            large("lab", cells),
+        )
     };
     let told = page(&with(1, 57_225));
     for missing in 2..=MOST {
@@ -128,10 +202,17 @@ fn no_digits_of_a_mean_of_whole_numbers_tell_how_many_are_missing() {
 fn no_means_of_groups_tell_how_many_are_missing_beside_the_mean_of_all() {
     let with = |missing: u64, sum: u64| {
         let (n, rest) = (460 - missing, 450 + missing);
-        let cells = [values(n, sum as f64 / n as f64), values(rest, (60_200 - sum) as f64 / rest as f64)];
+        let cells = [
+            values(n, sum as f64 / n as f64),
+            values(rest, (60_200 - sum) as f64 / rest as f64),
+        ];
         let mut lab = number("lab", 910, 10);
         lab.mean = 60_200.0 / 910.0;
-        summary(vec![number("x", 920, 0), lab], Vec::new(), large("lab", cells))
+        summary(
+            vec![number("x", 920, 0), lab],
+            Vec::new(),
+            large("lab", cells),
+        )
     };
     let told = page(&with(1, 28_050));
     for missing in 2..=MOST {
@@ -143,9 +224,10 @@ fn no_means_of_groups_tell_how_many_are_missing_beside_the_mean_of_all() {
 #[test]
 fn shares_of_groups_stay_and_do_not_tell_how_many_are_missing() {
     let mean = |rows: u64, values: u64| self::values(values, rows as f64 / values as f64);
-    for (kind, shown) in
-        [(&part as &dyn Fn(u64, u64) -> Cell, "39% | 44%"), (&mean, "0.39 (0.49) | 0.44 (0.5)")]
-    {
+    for (kind, shown) in [
+        (&part as &dyn Fn(u64, u64) -> Cell, "39% | 44%"),
+        (&mean, "0.39 (0.49) | 0.44 (0.5)"),
+    ] {
         let with = |missing: u64, ones: u64| {
             let (n, rest) = (460 - missing, 450 + missing);
             let (of, all) = (910.0, 380.0);
@@ -157,12 +239,24 @@ fn shares_of_groups_stay_and_do_not_tell_how_many_are_missing() {
                 variance: all * (1.0 - all / of) / (of - 1.0),
             };
             let cells = [kind(ones, n), kind(380 - ones, rest)];
-            summary(vec![number("x", 920, 0), hiv], Vec::new(), large("hiv", cells))
+            summary(
+                vec![number("x", 920, 0), hiv],
+                Vec::new(),
+                large("hiv", cells),
+            )
         };
         let told = page(&with(1, 180));
-        assert!(told.iter().any(|line| line.contains(shown)), "{}", told.join("\n"));
+        assert!(
+            told.iter().any(|line| line.contains(shown)),
+            "{}",
+            told.join("\n")
+        );
         for missing in 2..=MOST {
-            one_is(&told, (170..190).map(|ones| with(missing, ones)), &format!("{missing}"));
+            one_is(
+                &told,
+                (170..190).map(|ones| with(missing, ones)),
+                &format!("{missing}"),
+            );
         }
     }
 }
@@ -172,7 +266,11 @@ fn a_withheld_number_of_values_follows_from_nothing_else_on_the_page() {
     let with = |count: u64| {
         let cells = [values(count, 61.0), values(0, f64::NAN)];
         let table = table("lab", cells, 1.5, count);
-        summary(vec![number("x", 120, 0), number("lab", count, 120 - count)], Vec::new(), table)
+        summary(
+            vec![number("x", 120, 0), number("lab", count, 120 - count)],
+            Vec::new(),
+            table,
+        )
     };
     for count in 2..=MOST {
         same(&page(&with(count)), &page(&with(1)), &format!("{count}"));
@@ -186,14 +284,26 @@ fn a_rare_yes_follows_neither_from_groups_nor_from_a_test() {
     for kind in [&share as &dyn Fn(u64) -> Cell, &mean] {
         let with = |a: u64, b: u64| {
             let statistic = 0.1 + (a as f64 - b as f64).abs() / 7.0;
-            summary(vec![yes_no("hiv", a + b)], Vec::new(), table("hiv", [kind(a), kind(b)], statistic, 118))
+            summary(
+                vec![yes_no("hiv", a + b)],
+                Vec::new(),
+                table("hiv", [kind(a), kind(b)], statistic, 118),
+            )
         };
         for (a, b) in [(1, 0), (1, 2), (2, 2), (0, 3), (4, 0)] {
-            same(&page(&with(a, b)), &page(&with(2, 1)), &format!("{a} and {b}"));
+            same(
+                &page(&with(a, b)),
+                &page(&with(2, 1)),
+                &format!("{a} and {b}"),
+            );
         }
         // Enough in all, few in one group: the other group's number would give it back.
         for a in 2..=MOST {
-            same(&page(&with(a, 20 - a)), &page(&with(1, 19)), &format!("{a} of 20"));
+            same(
+                &page(&with(a, 20 - a)),
+                &page(&with(1, 19)),
+                &format!("{a} of 20"),
+            );
         }
     }
 }
@@ -202,7 +312,9 @@ fn a_rare_yes_follows_neither_from_groups_nor_from_a_test() {
 fn a_time_beyond_the_last_step_that_is_shown_is_not_told() {
     // Events every day, the last three a tail of few: the median lies among them.
     let (outcome, context) = sample::survival::km(1, |recipe| recipe.min_cell = 0);
-    let Outcome::KaplanMeier(mut found) = outcome else { unreachable!() };
+    let Outcome::KaplanMeier(mut found) = outcome else {
+        unreachable!()
+    };
     for curve in &mut found.curves {
         let last = curve.points.last().unwrap().time;
         (curve.median, curve.median_low, curve.median_high) = (Some(last), None, Some(last));
@@ -213,13 +325,18 @@ fn a_time_beyond_the_last_step_that_is_shown_is_not_told() {
         curve.events = Some(curve.points.iter().map(|point| point.events).sum());
         curve.median = Some(curve.points.last().unwrap().time);
     }
-    let Outcome::KaplanMeier(shown) = cells::merged(&Outcome::KaplanMeier(found), context.smallest_cell)
+    let Outcome::KaplanMeier(shown) =
+        cells::merged(&Outcome::KaplanMeier(found), context.smallest_cell)
     else {
         unreachable!()
     };
     for curve in &shown.curves {
         let last = curve.points.last().unwrap().time;
-        assert!(curve.withheld && curve.median.is_none_or(|median| median <= last), "{:?}", curve.median);
+        assert!(
+            curve.withheld && curve.median.is_none_or(|median| median <= last),
+            "{:?}",
+            curve.median
+        );
         assert_eq!(curve.median_high, None);
     }
 }
@@ -229,26 +346,43 @@ fn marks_all_over_a_curve_give_no_few_events_back_where_the_study_prints_all() {
     let (outcome, context) = sample::survival::km(1, |recipe| {
         recipe.min_cell = 0;
         let grid = recipe.grid;
-        recipe.marks =
-            (1..=50).map(|at| f64::from(at) * grid.step).take_while(|time| *time <= grid.horizon).collect();
+        recipe.marks = (1..=50)
+            .map(|at| f64::from(at) * grid.step)
+            .take_while(|time| *time <= grid.horizon)
+            .collect();
     });
-    let Outcome::KaplanMeier(full) = &outcome else { unreachable!() };
-    let Outcome::KaplanMeier(shown) = cells::merged(&outcome, context.smallest_cell) else { unreachable!() };
+    let Outcome::KaplanMeier(full) = &outcome else {
+        unreachable!()
+    };
+    let Outcome::KaplanMeier(shown) = cells::merged(&outcome, context.smallest_cell) else {
+        unreachable!()
+    };
     let (full, shown) = (&full.curves[0], &shown.curves[0]);
     assert!(shown.marks.len() > 2 && shown.marks.len() < full.marks.len() && shown.withheld);
     let until = |time: f64| -> u64 {
-        full.points.iter().filter(|point| point.time <= time).map(|point| point.events).sum()
+        full.points
+            .iter()
+            .filter(|point| point.time <= time)
+            .map(|point| point.events)
+            .sum()
     };
     let mut told: Vec<&CurvePoint> = shown.points.iter().chain(&shown.marks).collect();
     told.sort_by(|a, b| a.time.total_cmp(&b.time));
     let mut before = 0;
     for point in told {
         let between = until(point.time) - before;
-        assert!(between == 0 || between > MOST, "{between} events before {}", point.time);
+        assert!(
+            between == 0 || between > MOST,
+            "{between} events before {}",
+            point.time
+        );
         before = until(point.time);
         let mut all = full.points.iter().chain(&full.marks);
         let same = all.find(|other| other.time == point.time).unwrap();
-        assert_eq!((point.survival, point.at_risk), (same.survival, same.at_risk));
+        assert_eq!(
+            (point.survival, point.at_risk),
+            (same.survival, same.at_risk)
+        );
     }
 }
 
@@ -256,7 +390,9 @@ fn marks_all_over_a_curve_give_no_few_events_back_where_the_study_prints_all() {
 fn a_group_that_is_not_shown_stands_in_no_comparison() {
     let with = |rows: u64| {
         let (outcome, _) = sample::survival::km(2, |_| ());
-        let Outcome::KaplanMeier(mut found) = outcome else { unreachable!() };
+        let Outcome::KaplanMeier(mut found) = outcome else {
+            unreachable!()
+        };
         let change = found.curves[1].rows - rows;
         (found.curves[1].rows, found.rows) = (rows, found.rows - change);
         if let Some(test) = &mut found.log_rank {

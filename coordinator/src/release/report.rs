@@ -1,5 +1,5 @@
-//! `report.json`: every number of the release, in full double precision, in a stable order of keys; those of a column whose number
-//! of values is withheld are rounded.
+//! `report.json`: every number of the release, in full double precision, in a stable order of keys;
+//! those of a column whose number of values is withheld are rounded.
 //!
 //! JSON knows no "not a number": what could not be computed, or may not be shown, is `null`.
 
@@ -181,16 +181,27 @@ pub(super) fn bytes(outcome: &Outcome, context: &Context) -> Result<Vec<u8>, Rel
         sites,
         result,
         judged: judged::body(context),
-        site_names: context.sites.iter().map(|site| site.name.as_str()).collect(),
+        site_names: context
+            .sites
+            .iter()
+            .map(|site| site.name.as_str())
+            .collect(),
         sites_lost: context
             .sites_lost
             .iter()
-            .map(|lost| Lost { name: &lost.name, country: &lost.country, round: lost.round })
+            .map(|lost| Lost {
+                name: &lost.name,
+                country: &lost.country,
+                round: lost.round,
+            })
             .collect(),
         sites_absent: context
             .sites_absent
             .iter()
-            .map(|site| Absent { name: &site.name, country: &site.country })
+            .map(|site| Absent {
+                name: &site.name,
+                country: &site.country,
+            })
             .collect(),
         consortium: &context.consortium,
         dataset: &context.dataset,
@@ -221,7 +232,11 @@ fn body<'a>(outcome: &'a Outcome, context: &'a Context) -> (u32, u32, Body<'a>) 
                 history: fit
                     .history
                     .iter()
-                    .map(|s| StepOut { round: s.round, loglik: s.loglik, step: s.step })
+                    .map(|s| StepOut {
+                        round: s.round,
+                        loglik: s.loglik,
+                        step: s.step,
+                    })
                     .collect(),
             };
             (fit.rounds, fit.sites, Body::Logistic(body))
@@ -231,22 +246,60 @@ fn body<'a>(outcome: &'a Outcome, context: &'a Context) -> (u32, u32, Body<'a>) 
                 rows: model.rows,
                 events: Some(model.events).filter(|events| !small(*events, context.smallest_cell)),
                 outcome: &context.outcome,
-                layers: model.layers.iter().map(|l| LayerOut { name: &l.name, shape: &l.shape }).collect(),
+                layers: model
+                    .layers
+                    .iter()
+                    .map(|l| LayerOut {
+                        name: &l.name,
+                        shape: &l.shape,
+                    })
+                    .collect(),
                 metrics: metrics(&model.metrics),
                 calibration: bins(&model.calibration),
                 roc: &model.roc,
-                history: model.history.iter().map(|e| EpochOut { round: e.round, loss: e.loss }).collect(),
+                history: model
+                    .history
+                    .iter()
+                    .map(|e| EpochOut {
+                        round: e.round,
+                        loss: e.loss,
+                    })
+                    .collect(),
             };
             (model.rounds, model.sites, Body::FedAvg(body))
         }
-        Outcome::Summary(found) => (found.rounds, found.sites, Body::Summary(summary(found, context))),
+        Outcome::Summary(found) => (
+            found.rounds,
+            found.sites,
+            Body::Summary(summary(found, context)),
+        ),
         Outcome::Glm(fit) => (fit.rounds, fit.sites, Body::Glm(glm::body(fit, context))),
-        Outcome::Gbdt(model) => (model.rounds, model.sites, Body::Gbdt(gbdt::body(model, context))),
-        Outcome::Count(count) => (count.rounds, count.sites, Body::Count(count::body(count, context))),
+        Outcome::Gbdt(model) => (
+            model.rounds,
+            model.sites,
+            Body::Gbdt(gbdt::body(model, context)),
+        ),
+        Outcome::Count(count) => (
+            count.rounds,
+            count.sites,
+            Body::Count(count::body(count, context)),
+        ),
         Outcome::FedNumber(m) => (m.rounds, m.sites, Body::FedNumber(number::body(m, context))),
-        Outcome::Cox(fit) => (fit.rounds, fit.sites, Body::Cox(survival::cox(fit, context))),
-        Outcome::KaplanMeier(found) => (found.rounds, found.sites, Body::Km(survival::km(found, context))),
-        Outcome::FedTime(m) => (m.rounds, m.sites, Body::FedTime(survival::fedtime(m, context))),
+        Outcome::Cox(fit) => (
+            fit.rounds,
+            fit.sites,
+            Body::Cox(survival::cox(fit, context)),
+        ),
+        Outcome::KaplanMeier(found) => (
+            found.rounds,
+            found.sites,
+            Body::Km(survival::km(found, context)),
+        ),
+        Outcome::FedTime(m) => (
+            m.rounds,
+            m.sites,
+            Body::FedTime(survival::fedtime(m, context)),
+        ),
     }
 }
 
@@ -297,7 +350,13 @@ fn metrics(m: &Metrics) -> MetricsOut {
 }
 
 fn bins(bins: &[CalibrationBin]) -> Vec<Bin> {
-    bins.iter().map(|b| Bin { predicted: b.predicted, observed: b.observed, rows: b.rows }).collect()
+    bins.iter()
+        .map(|b| Bin {
+            predicted: b.predicted,
+            observed: b.observed,
+            rows: b.rows,
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -315,15 +374,30 @@ mod tests {
         (text, value)
     }
 
-    /// The text of a number as it stands in the file, read by the standard library, which rounds correctly.
+    /// The text of a number as it stands in the file, read by the standard library, which rounds
+    /// correctly.
     fn exact(text: &str, key: &str, nth: usize) -> f64 {
-        let from = text.match_indices(&format!("\"{key}\": ")).nth(nth).unwrap().0 + key.len() + 4;
-        text[from..].split([',', '\n', '}']).next().unwrap().trim().parse().unwrap()
+        let from = text
+            .match_indices(&format!("\"{key}\": "))
+            .nth(nth)
+            .unwrap()
+            .0
+            + key.len()
+            + 4;
+        text[from..]
+            .split([',', '\n', '}'])
+            .next()
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap()
     }
 
     #[test]
     fn every_number_comes_back_to_the_last_bit() {
-        let Outcome::Logistic(mut fit) = sample::logistic() else { unreachable!() };
+        let Outcome::Logistic(mut fit) = sample::logistic() else {
+            unreachable!()
+        };
         let awkward = [
             0.1 + 0.2,
             -1.0 / 3.0,
@@ -367,32 +441,48 @@ mod tests {
         for key in ["estimate", "se", "z", "p", "ci_low", "ci_high"] {
             assert!(report["coefficients"][1][key].is_number(), "{key}");
         }
-        for key in ["auc", "auc_bins", "auc_error_bound", "accuracy", "brier", "calibration_slope"] {
+        for key in [
+            "auc",
+            "auc_bins",
+            "auc_error_bound",
+            "accuracy",
+            "brier",
+            "calibration_slope",
+        ] {
             assert!(report["metrics"][key].is_number(), "{key}");
         }
         assert_eq!(report["site_names"].as_array().unwrap().len(), 10);
         assert_eq!(report["sites_lost"][0]["name"], "ITAL");
         let (_, report) = read(&sample::fedavg());
-        // No round of training asks for more than the loss: counts by score would tell a site that leaves.
-        assert!(report["history"][0]["loss"].is_number() && report["history"][0].get("auc").is_none());
+        // No round of training asks for more than the loss: counts by score would tell a site that
+        // leaves.
+        assert!(
+            report["history"][0]["loss"].is_number() && report["history"][0].get("auc").is_none()
+        );
     }
 
     #[test]
     fn what_could_not_be_computed_is_null_and_never_nan() {
-        let Outcome::Logistic(mut fit) = sample::logistic() else { unreachable!() };
+        let Outcome::Logistic(mut fit) = sample::logistic() else {
+            unreachable!()
+        };
         fit.metrics.auc = f64::NAN;
         fit.metrics.calibration_slope = f64::INFINITY;
         fit.coefficients[2].se = f64::NAN;
         fit.roc = vec![(f64::NAN, 0.0)];
         let (text, report) = read(&Outcome::Logistic(fit));
-        assert!(report["metrics"]["auc"].is_null() && report["metrics"]["calibration_slope"].is_null());
+        assert!(
+            report["metrics"]["auc"].is_null() && report["metrics"]["calibration_slope"].is_null()
+        );
         assert!(report["coefficients"][2]["se"].is_null());
         assert!(!text.contains("NaN") && !text.contains(": inf"), "{text}");
     }
 
     #[test]
     fn a_count_below_the_smallest_cell_is_not_shown() {
-        let Outcome::Summary(mut summary) = sample::summary() else { unreachable!() };
+        let Outcome::Summary(mut summary) = sample::summary() else {
+            unreachable!()
+        };
         summary.variables[0].missing = 3;
         summary.variables[1].missing = 0;
         let (_, report) = read(&Outcome::Summary(summary));

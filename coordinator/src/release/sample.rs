@@ -1,5 +1,5 @@
-//! Outcomes for the tests of this folder: the numbers of the logistic fit are those of the International Stroke Trial,
-//! ten European countries, death within 14 days.
+//! Outcomes for the tests of this folder: the numbers of the logistic fit are those of the
+//! International Stroke Trial, ten European countries, death within 14 days.
 
 pub(super) mod judged;
 pub(super) mod run;
@@ -7,8 +7,8 @@ pub(super) mod survival;
 
 use super::{Context, LostSite, Site};
 use motet_recipes::{
-    CalibrationBin, Coefficient, Epoch, FedAvgOutcome, Layer, LogisticOutcome, Metrics, Outcome, Step,
-    SummaryOutcome, Variable,
+    CalibrationBin, Coefficient, Epoch, FedAvgOutcome, Layer, LogisticOutcome, Metrics, Outcome,
+    Step, SummaryOutcome, Variable,
 };
 
 const COEFFICIENTS: [(&str, f64, f64); 14] = [
@@ -43,14 +43,17 @@ const BINS: [(f64, f64, u64); 10] = [
 
 /// Sensitivity at false positive shares 0, 0.02, 0.04, ... 1.
 const ROC: [f64; 51] = [
-    0.002, 0.169, 0.263, 0.331, 0.406, 0.478, 0.523, 0.556, 0.589, 0.636, 0.674, 0.701, 0.724, 0.740, 0.759,
-    0.780, 0.793, 0.804, 0.818, 0.827, 0.835, 0.847, 0.857, 0.870, 0.876, 0.888, 0.892, 0.902, 0.916, 0.920,
-    0.929, 0.936, 0.950, 0.950, 0.961, 0.963, 0.968, 0.970, 0.972, 0.977, 0.978, 0.984, 0.988, 0.989, 0.989,
-    0.990, 0.991, 0.995, 0.996, 0.999, 1.0,
+    0.002, 0.169, 0.263, 0.331, 0.406, 0.478, 0.523, 0.556, 0.589, 0.636, 0.674, 0.701, 0.724,
+    0.740, 0.759, 0.780, 0.793, 0.804, 0.818, 0.827, 0.835, 0.847, 0.857, 0.870, 0.876, 0.888,
+    0.892, 0.902, 0.916, 0.920, 0.929, 0.936, 0.950, 0.950, 0.961, 0.963, 0.968, 0.970, 0.972,
+    0.977, 0.978, 0.984, 0.988, 0.989, 0.989, 0.990, 0.991, 0.995, 0.996, 0.999, 1.0,
 ];
 
 pub(super) fn context() -> Context {
-    let site = |(name, country): (&str, &str)| Site { name: name.to_owned(), country: country.to_owned() };
+    let site = |(name, country): (&str, &str)| Site {
+        name: name.to_owned(),
+        country: country.to_owned(),
+    };
     let sites = [
         ("BELG", "BE"),
         ("CZEC", "CZ"),
@@ -72,17 +75,31 @@ pub(super) fn context() -> Context {
         dataset: "ist".to_owned(),
         outcome: "dead14".to_owned(),
         filter: Some("age >= 18".to_owned()),
-        features: COEFFICIENTS.iter().skip(1).map(|c| c.0.to_owned()).collect(),
+        features: COEFFICIENTS
+            .iter()
+            .skip(1)
+            .map(|c| c.0.to_owned())
+            .collect(),
         units: [("age", "year"), ("delay_h", "hour"), ("sbp", "mmHg")]
             .map(|(name, unit)| (name.to_owned(), unit.to_owned()))
             .into(),
         run: "5f0c8a3de1b24976a0c1d2e3f4a5b6c7".to_owned(),
         recipe: "logistic".to_owned(),
-        parameters: vec![("ridge".to_owned(), "0".to_owned()), ("tolerance".to_owned(), "1e-10".to_owned())],
+        parameters: vec![
+            ("ridge".to_owned(), "0".to_owned()),
+            ("tolerance".to_owned(), "1e-10".to_owned()),
+        ],
         tolerance: Some(1e-10),
         sites: sites.map(site).into(),
-        sites_lost: vec![LostSite { name: "ITAL".to_owned(), country: "IT".to_owned(), round: 3 }],
-        sites_absent: vec![Site { name: "NORW".to_owned(), country: "NO".to_owned() }],
+        sites_lost: vec![LostSite {
+            name: "ITAL".to_owned(),
+            country: "IT".to_owned(),
+            round: 3,
+        }],
+        sites_absent: vec![Site {
+            name: "NORW".to_owned(),
+            country: "NO".to_owned(),
+        }],
         on_site_loss: "continue".to_owned(),
         min_sites: 3,
         min_rows: 10,
@@ -110,11 +127,20 @@ fn metrics() -> Metrics {
 }
 
 fn roc() -> Vec<(f64, f64)> {
-    ROC.iter().enumerate().map(|(i, &y)| (i as f64 / 50.0, y)).collect()
+    ROC.iter()
+        .enumerate()
+        .map(|(i, &y)| (i as f64 / 50.0, y))
+        .collect()
 }
 
 fn calibration() -> Vec<CalibrationBin> {
-    BINS.iter().map(|&(predicted, observed, rows)| CalibrationBin { predicted, observed, rows }).collect()
+    BINS.iter()
+        .map(|&(predicted, observed, rows)| CalibrationBin {
+            predicted,
+            observed,
+            rows,
+        })
+        .collect()
 }
 
 pub(super) fn logistic() -> Outcome {
@@ -149,23 +175,45 @@ pub(super) fn logistic() -> Outcome {
         metrics: metrics(),
         roc: roc(),
         calibration: calibration(),
-        history: (1..).zip(steps).map(|(round, (loglik, step))| Step { round, loglik, step }).collect(),
+        history: (1..)
+            .zip(steps)
+            .map(|(round, (loglik, step))| Step {
+                round,
+                loglik,
+                step,
+            })
+            .collect(),
     })
 }
 
-/// The fit again with 60 more variables of long names, hardly fixed, missing or nearly 1, and a perfect model.
+/// The fit again with 60 more variables of long names, hardly fixed, missing or nearly 1, and a
+/// perfect model.
 pub(super) fn hard() -> Outcome {
-    let Outcome::Logistic(mut fit) = logistic() else { unreachable!() };
+    let Outcome::Logistic(mut fit) = logistic() else {
+        unreachable!()
+    };
     for i in 0..60 {
         let se = [0.01, 0.3, 2.0, 9.0, f64::INFINITY, f64::NAN][i % 6];
         let estimate = f64::from(i as u32 % 7) - 3.0;
         let name = format!("extra_{i}_with_quite_a_long_name_that_has_to_be_fitted");
         let (ci_low, ci_high) = (estimate - 1.96 * se, estimate + 1.96 * se);
-        fit.coefficients.push(Coefficient { name, estimate, se, z: estimate / se, p: 0.5, ci_low, ci_high });
+        fit.coefficients.push(Coefficient {
+            name,
+            estimate,
+            se,
+            z: estimate / se,
+            p: 0.5,
+            ci_low,
+            ci_high,
+        });
     }
     fit.roc = vec![(0.0, 0.0), (0.0, 1.0), (1.0, 1.0)];
     for bin in &mut fit.calibration {
-        (bin.predicted, bin.observed) = if bin.predicted < 0.05 { (0.0, 0.0) } else { (1.0, 1.0) };
+        (bin.predicted, bin.observed) = if bin.predicted < 0.05 {
+            (0.0, 0.0)
+        } else {
+            (1.0, 1.0)
+        };
     }
     fit.converged = false;
     fit.history.truncate(1);
@@ -175,12 +223,17 @@ pub(super) fn hard() -> Outcome {
 pub(super) fn fedavg() -> Outcome {
     let epoch = |round: u32| {
         let left = (-f64::from(round) / 6.0).exp();
-        Epoch { round, loss: 0.2412 + 0.44 * left }
+        Epoch {
+            round,
+            loss: 0.2412 + 0.44 * left,
+        }
     };
     let layer = |name: &str, shape: &[usize]| Layer {
         name: name.to_owned(),
         shape: shape.to_vec(),
-        values: (0..shape.iter().product()).map(|i| f64::from(i as u32) / 7.0 - 1.0).collect(),
+        values: (0..shape.iter().product())
+            .map(|i| f64::from(i as u32) / 7.0 - 1.0)
+            .collect(),
     };
     Outcome::FedAvg(FedAvgOutcome {
         rounds: 44,
@@ -210,6 +263,14 @@ pub(super) fn summary() -> Outcome {
         mean,
         variance,
     };
-    let variables = vec![variable("age", 0, 71.24, 134.6), variable("sbp", 41, 160.3, 763.1)];
-    Outcome::Summary(SummaryOutcome { rounds: 2, sites: 10, variables, details: None })
+    let variables = vec![
+        variable("age", 0, 71.24, 134.6),
+        variable("sbp", 41, 160.3, 763.1),
+    ];
+    Outcome::Summary(SummaryOutcome {
+        rounds: 2,
+        sites: 10,
+        variables,
+        details: None,
+    })
 }

@@ -1,4 +1,5 @@
-//! What a coefficient of a generalised linear model means: the link, and what exp(coefficient) is called.
+//! What a coefficient of a generalised linear model means: the link, and what exp(coefficient) is
+//! called.
 
 use motet_recipes::{Errors, Family, WeightKind};
 

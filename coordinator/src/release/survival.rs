@@ -48,7 +48,10 @@ impl Survival {
             .on(&recipe.grid),
             Recipe::KaplanMeier(recipe) => Self {
                 time: recipe.time.clone(),
-                group: recipe.group.as_ref().map(|grouping| grouping.column.clone()),
+                group: recipe
+                    .group
+                    .as_ref()
+                    .map(|grouping| grouping.column.clone()),
                 interval: Some(match recipe.interval {
                     Interval::LogLog => "log-log",
                     Interval::Log => "log",
@@ -76,7 +79,12 @@ impl Survival {
             Times::Grid => "grid",
             Times::Exact => "exact",
         };
-        Self { times: Some(times), step: Some(grid.step), horizon: Some(grid.horizon), ..self }
+        Self {
+            times: Some(times),
+            step: Some(grid.step),
+            horizon: Some(grid.horizon),
+            ..self
+        }
     }
 
     /// The name of the time axis: "Time in days (time_days)".
@@ -90,13 +98,23 @@ impl Survival {
     }
 }
 
-/// A study may print steps of fewer events than a release may: then only so many of them are kept that each holds enough.
+/// A study may print steps of fewer events than a release may: then only so many of them are kept
+/// that each holds enough.
 pub(super) fn thinned(mut outcome: Outcome, context: &Context) -> Outcome {
     if let Outcome::Cox(fit) = &mut outcome {
-        let each = context.smallest_cell.div_ceil(context.survival.min_cell.max(1)).max(1);
+        let each = context
+            .smallest_cell
+            .div_ceil(context.survival.min_cell.max(1))
+            .max(1);
         let every = usize::try_from(each).unwrap_or(usize::MAX);
         for baseline in &mut fit.baseline {
-            baseline.hazard = baseline.hazard.iter().copied().skip(every - 1).step_by(every).collect();
+            baseline.hazard = baseline
+                .hazard
+                .iter()
+                .copied()
+                .skip(every - 1)
+                .step_by(every)
+                .collect();
         }
     }
     outcome

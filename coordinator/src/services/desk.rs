@@ -18,9 +18,10 @@ use motet_proto::v1::{
     AbandonRunRequest, AbandonRunResponse, AboutRequest, AboutResponse, ExportLedgerRequest,
     ExportLedgerResponse, GetReleaseRequest, GetReleaseResponse, InviteRequest, InviteResponse,
     ListMembersRequest, ListMembersResponse, ListRunsRequest, ListRunsResponse, ListStudiesRequest,
-    ListStudiesResponse, ProposeRequest, ProposeResponse, RemovePersonRequest, RemovePersonResponse,
-    RemoveSiteRequest, RemoveSiteResponse, StartRunRequest, StartRunResponse, Study, VoidInvitationRequest,
-    VoidInvitationResponse, WatchRunRequest, WatchRunResponse, WithdrawStudyRequest, WithdrawStudyResponse,
+    ListStudiesResponse, ProposeRequest, ProposeResponse, RemovePersonRequest,
+    RemovePersonResponse, RemoveSiteRequest, RemoveSiteResponse, StartRunRequest, StartRunResponse,
+    Study, VoidInvitationRequest, VoidInvitationResponse, WatchRunRequest, WatchRunResponse,
+    WithdrawStudyRequest, WithdrawStudyResponse,
 };
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -50,13 +51,21 @@ impl DeskService {
         Ok((self.0.study_of_run(&run).await.map_err(refused)?, run))
     }
 
-    /// Records a removal, then cuts what the member has open: what comes later is refused by its certificate.
+    /// Records a removal, then cuts what the member has open: what comes later is refused by its
+    /// certificate.
     async fn remove(&self, by: &Caller, removal: &[u8], roles: &[Role]) -> Result<(), Status> {
         let removal = SignedRemoval::from_bytes(removal).map_err(malformed)?;
         let governance = self.0.keys.governance.fingerprint();
         let invite = removal.removal.invite;
-        let name = self.0.members.remove(removal, &governance, roles, now()).await.map_err(refused)?;
-        let Some(certificate) = self.0.members.certificate(&invite) else { return Ok(()) };
+        let name = self
+            .0
+            .members
+            .remove(removal, &governance, roles, now())
+            .await
+            .map_err(refused)?;
+        let Some(certificate) = self.0.members.certificate(&invite) else {
+            return Ok(());
+        };
         if by.name == name {
             let connections = self.0.connections.clone();
             tokio::spawn(async move {
@@ -76,7 +85,11 @@ impl DeskService {
 
     /// The studies that the caller may see.
     async fn seen(&self, by: &Caller) -> Vec<Handle> {
-        self.handles().await.into_iter().filter(|handle| handle.is_for(by)).collect()
+        self.handles()
+            .await
+            .into_iter()
+            .filter(|handle| handle.is_for(by))
+            .collect()
     }
 
     /// The study of this id, for whoever may see it.
@@ -94,7 +107,10 @@ impl DeskService {
 async fn state(handle: &Handle) -> &'static str {
     let is_released = || async {
         // Of a study that cannot be read just now nobody knows that it is over.
-        handle.runs().await.is_ok_and(|runs| runs.iter().any(|run| run.state == "released"))
+        handle
+            .runs()
+            .await
+            .is_ok_and(|runs| runs.iter().any(|run| run.state == "released"))
     };
     if handle.is_withdrawn() {
         "withdrawn"
@@ -113,7 +129,10 @@ impl Desk for DeskService {
     type GetReleaseStream = Boxed<GetReleaseResponse>;
     type ExportLedgerStream = Boxed<ExportLedgerResponse>;
 
-    async fn about(&self, _request: Request<AboutRequest>) -> Result<Response<AboutResponse>, Status> {
+    async fn about(
+        &self,
+        _request: Request<AboutRequest>,
+    ) -> Result<Response<AboutResponse>, Status> {
         Ok(Response::new(AboutResponse {
             consortium: self.0.config.consortium.clone(),
             coordinator: self.0.keys.signing.public().0.to_vec(),
@@ -124,21 +143,32 @@ impl Desk for DeskService {
         }))
     }
 
-    async fn invite(&self, request: Request<InviteRequest>) -> Result<Response<InviteResponse>, Status> {
+    async fn invite(
+        &self,
+        request: Request<InviteRequest>,
+    ) -> Result<Response<InviteResponse>, Status> {
         let by = caller(&request)?.invite;
         let request = request.into_inner();
-        let role =
-            [Role::Site, Role::Operator, Role::Researcher].into_iter().find(|r| r.as_str() == request.role);
+        let role = [Role::Site, Role::Operator, Role::Researcher]
+            .into_iter()
+            .find(|r| r.as_str() == request.role);
         let invited = Invited {
             invite: fixed(&request.invite, "the invitation")?,
             name: request.name,
             country: request.country,
-            role: role.ok_or_else(|| malformed("the role is none of site, operator, researcher"))?,
-            expires: Moment { ms: request.expires_ms },
+            role: role
+                .ok_or_else(|| malformed("the role is none of site, operator, researcher"))?,
+            expires: Moment {
+                ms: request.expires_ms,
+            },
             ticket: Digest(fixed(&request.ticket, "the ticket's digest")?),
             by,
         };
-        self.0.members.invite(invited, now()).await.map_err(refused)?;
+        self.0
+            .members
+            .invite(invited, now())
+            .await
+            .map_err(refused)?;
         Ok(Response::new(InviteResponse {}))
     }
 
@@ -156,8 +186,13 @@ impl Desk for DeskService {
         _request: Request<ListMembersRequest>,
     ) -> Result<Response<ListMembersResponse>, Status> {
         let hub = &self.0.hub;
-        let mut members =
-            self.0.members.list(now(), |enrolment| hub.is_connected(enrolment.identity.node_id())).await;
+        let mut members = self
+            .0
+            .members
+            .list(now(), |enrolment| {
+                hub.is_connected(enrolment.identity.node_id())
+            })
+            .await;
         for member in &mut members {
             let enrolment = Enrolment::from_bytes(&member.enrolment);
             let node = enrolment.map(|enrolment| enrolment.identity.node_id());
@@ -174,7 +209,8 @@ impl Desk for DeskService {
         request: Request<RemoveSiteRequest>,
     ) -> Result<Response<RemoveSiteResponse>, Status> {
         let by = caller(&request)?;
-        self.remove(&by, &request.into_inner().removal, &[Role::Site]).await?;
+        self.remove(&by, &request.into_inner().removal, &[Role::Site])
+            .await?;
         for handle in self.handles().await {
             handle.send_if_awake(Ask::Removed).await;
         }
@@ -186,26 +222,42 @@ impl Desk for DeskService {
         request: Request<RemovePersonRequest>,
     ) -> Result<Response<RemovePersonResponse>, Status> {
         let by = caller(&request)?;
-        self.remove(&by, &request.into_inner().removal, &[Role::Operator, Role::Researcher]).await?;
+        self.remove(
+            &by,
+            &request.into_inner().removal,
+            &[Role::Operator, Role::Researcher],
+        )
+        .await?;
         Ok(Response::new(RemovePersonResponse {}))
     }
 
-    async fn propose(&self, request: Request<ProposeRequest>) -> Result<Response<ProposeResponse>, Status> {
+    async fn propose(
+        &self,
+        request: Request<ProposeRequest>,
+    ) -> Result<Response<ProposeResponse>, Status> {
         let peer = caller(&request)?;
         let request = request.into_inner();
         let roster = SignedRoster::from_bytes(&request.roster).map_err(malformed)?;
-        let handle = propose(&self.0, request.study, roster, peer.name).await.map_err(refused)?;
+        let handle = propose(&self.0, request.study, roster, peer.name)
+            .await
+            .map_err(refused)?;
         // One open study per id: a new text replaces the old, whose approvals it voids.
         for other in self.handles().await {
             if other.id == handle.id && other.digest != handle.digest && !other.is_withdrawn() {
-                other.ask(|answer| Ask::Withdraw { answer }).await.map_err(refused)?.map_err(refused)?;
+                other
+                    .ask(|answer| Ask::Withdraw { answer })
+                    .await
+                    .map_err(refused)?
+                    .map_err(refused)?;
             }
         }
         for entry in &handle.proposed.roster.roster.entries {
             self.0.hub.send(entry.node, handle.proposal(entry.node));
         }
         tracing::info!(study = %handle.id, digest = %handle.digest, "a study was proposed");
-        Ok(Response::new(ProposeResponse { digest: handle.digest.hex() }))
+        Ok(Response::new(ProposeResponse {
+            digest: handle.digest.hex(),
+        }))
     }
 
     async fn list_studies(
@@ -214,7 +266,11 @@ impl Desk for DeskService {
     ) -> Result<Response<ListStudiesResponse>, Status> {
         let by = caller(&request)?;
         let id = request.into_inner().id;
-        let handles = if id.is_empty() { self.seen(&by).await } else { vec![self.study(&id, &by).await?] };
+        let handles = if id.is_empty() {
+            self.seen(&by).await
+        } else {
+            vec![self.study(&id, &by).await?]
+        };
         let mut studies = Vec::with_capacity(handles.len());
         for handle in handles {
             studies.push(Study {
@@ -235,8 +291,16 @@ impl Desk for DeskService {
         &self,
         request: Request<WithdrawStudyRequest>,
     ) -> Result<Response<WithdrawStudyResponse>, Status> {
-        let handle = self.0.study(&request.into_inner().id).await.map_err(refused)?;
-        handle.ask(|answer| Ask::Withdraw { answer }).await.map_err(refused)?.map_err(refused)?;
+        let handle = self
+            .0
+            .study(&request.into_inner().id)
+            .await
+            .map_err(refused)?;
+        handle
+            .ask(|answer| Ask::Withdraw { answer })
+            .await
+            .map_err(refused)?
+            .map_err(refused)?;
         Ok(Response::new(WithdrawStudyResponse {}))
     }
 
@@ -244,9 +308,17 @@ impl Desk for DeskService {
         &self,
         request: Request<StartRunRequest>,
     ) -> Result<Response<StartRunResponse>, Status> {
-        let StartRunRequest { study, without_undecided } = request.into_inner();
+        let StartRunRequest {
+            study,
+            without_undecided,
+        } = request.into_inner();
         let handle = self.0.study(&study).await.map_err(refused)?;
-        let run = handle.ask(|answer| Ask::Start { without_undecided, answer }).await;
+        let run = handle
+            .ask(|answer| Ask::Start {
+                without_undecided,
+                answer,
+            })
+            .await;
         let run = run.map_err(refused)?.map_err(refused)?;
         tracing::info!(study = %handle.id, %run, without_undecided, "a run was started");
         Ok(Response::new(StartRunResponse { run: run.hex() }))
@@ -288,7 +360,11 @@ impl Desk for DeskService {
         request: Request<AbandonRunRequest>,
     ) -> Result<Response<AbandonRunResponse>, Status> {
         let (handle, run) = self.run(&request.into_inner().run).await?;
-        handle.ask(|answer| Ask::Abandon { run, answer }).await.map_err(refused)?.map_err(refused)?;
+        handle
+            .ask(|answer| Ask::Abandon { run, answer })
+            .await
+            .map_err(refused)?
+            .map_err(refused)?;
         Ok(Response::new(AbandonRunResponse {}))
     }
 
@@ -299,16 +375,31 @@ impl Desk for DeskService {
         let by = caller(&request)?;
         let request = request.into_inner();
         let handle = self.study(&request.study, &by).await?;
-        let run = if request.run.is_empty() { None } else { Some(run_id(&request.run)?) };
-        let releases = handle.ask(|answer| Ask::Release { run, answer }).await.map_err(refused)?;
+        let run = if request.run.is_empty() {
+            None
+        } else {
+            Some(run_id(&request.run)?)
+        };
+        let releases = handle
+            .ask(|answer| Ask::Release { run, answer })
+            .await
+            .map_err(refused)?;
         if releases.is_empty() && !request.list_only {
             let detail = format!("study `{}` has no release yet", handle.id);
             return Err(refused(Refusal::new(Code::ReleaseUnknown, detail)));
         }
-        let wanted: Vec<(RunId, RunEnded)> =
-            if request.list_only { releases } else { releases.into_iter().next_back().into_iter().collect() };
+        let wanted: Vec<(RunId, RunEnded)> = if request.list_only {
+            releases
+        } else {
+            releases.into_iter().next_back().into_iter().collect()
+        };
         let (sender, out) = mpsc::channel(16);
-        tokio::spawn(send_files(Arc::clone(&self.0), wanted, request.list_only, sender));
+        tokio::spawn(send_files(
+            Arc::clone(&self.0),
+            wanted,
+            request.list_only,
+            sender,
+        ));
         Ok(Response::new(Box::pin(ReceiverStream::new(out))))
     }
 
@@ -380,7 +471,9 @@ async fn send_files(
                 }
                 Err(error) => {
                     // The reader may have gone; the refusal then reaches nobody.
-                    let _ = sender.send(Err(refused(crate::members::storage(error)))).await;
+                    let _ = sender
+                        .send(Err(refused(crate::members::storage(error))))
+                        .await;
                     return;
                 }
             }

@@ -20,8 +20,15 @@ impl Enrolment for EnrolmentService {
         request: Request<InvitationRequest>,
     ) -> Result<Response<InvitationResponse>, Status> {
         let InvitationRequest { invite, ticket } = request.into_inner();
-        let (invite, ticket) = (fixed(&invite, "the invitation")?, Ticket(fixed(&ticket, "the ticket")?));
-        let invited = self.0.members.invitation(&invite, &ticket).map_err(|refusal| status(&refusal))?;
+        let (invite, ticket) = (
+            fixed(&invite, "the invitation")?,
+            Ticket(fixed(&ticket, "the ticket")?),
+        );
+        let invited = self
+            .0
+            .members
+            .invitation(&invite, &ticket)
+            .map_err(|refusal| status(&refusal))?;
         Ok(Response::new(InvitationResponse {
             name: invited.name,
             country: invited.country,
@@ -41,7 +48,11 @@ impl Enrolment for EnrolmentService {
         let keys = &self.0.keys;
         let governance = keys.governance.fingerprint();
         let name = application.enrolment.name.clone();
-        let joined = self.0.members.join(&keys.authority, &governance, application, now()).await;
+        let joined = self
+            .0
+            .members
+            .join(&keys.authority, &governance, application, now())
+            .await;
         let certificate = joined.map_err(|refusal| status(&refusal))?;
         tracing::info!(%name, "joined");
         Ok(Response::new(JoinResponse {

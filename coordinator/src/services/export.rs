@@ -18,7 +18,10 @@ type Piece = Result<ExportLedgerResponse, Status>;
 /// # Errors
 /// When the ledger lost what was written to it: its export would be no record.
 pub(super) async fn export(ledger: &Ledger) -> Result<mpsc::Receiver<Piece>, Status> {
-    ledger.hold_to_heads().await.map_err(|error| status(&disk(error)))?;
+    ledger
+        .hold_to_heads()
+        .await
+        .map_err(|error| status(&disk(error)))?;
     let (lines, taken) = mpsc::channel(AHEAD);
     let (pieces, stream) = mpsc::channel(AHEAD);
     let ledger = ledger.clone();
@@ -44,7 +47,13 @@ async fn send(mut lines: mpsc::Receiver<Vec<u8>>, pieces: &mpsc::Sender<Piece>) 
         part.extend(line.unwrap_or_default());
         if part.len() >= PIECE || is_last {
             for piece in std::mem::take(&mut part).chunks(PIECE) {
-                if pieces.send(Ok(ExportLedgerResponse { piece: piece.to_vec() })).await.is_err() {
+                if pieces
+                    .send(Ok(ExportLedgerResponse {
+                        piece: piece.to_vec(),
+                    }))
+                    .await
+                    .is_err()
+                {
                     return false;
                 }
             }
@@ -63,7 +72,10 @@ mod tests {
     async fn an_export_is_read_as_it_is_taken_and_is_the_same_as_a_file() {
         let ledger = Ledger::memory();
         for turn in 0..40_u8 {
-            ledger.append_next("long", &[turn; PIECE / 3]).await.unwrap();
+            ledger
+                .append_next("long", &[turn; PIECE / 3])
+                .await
+                .unwrap();
             ledger.append_next("short", &[turn]).await.unwrap();
         }
         let mut whole = Vec::new();

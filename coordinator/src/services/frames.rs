@@ -15,7 +15,12 @@ use tokio_stream::StreamExt as _;
 use tonic::Streaming;
 
 /// Takes in a node's frames until its line ends, or says more than a member may.
-pub(super) async fn listen(shared: &Shared, node: NodeId, line: u64, mut frames: Streaming<AttendRequest>) {
+pub(super) async fn listen(
+    shared: &Shared,
+    node: NodeId,
+    line: u64,
+    mut frames: Streaming<AttendRequest>,
+) {
     while let Some(Ok(request)) = frames.next().await {
         let taken = match request.frame {
             Some(frame) => take(shared, node, frame).await,
@@ -31,7 +36,8 @@ pub(super) async fn listen(shared: &Shared, node: NodeId, line: u64, mut frames:
     }
 }
 
-/// Notes that something is amiss with a frame, which costs the member more than one that is in order.
+/// Notes that something is amiss with a frame, which costs the member more than one that is in
+/// order.
 fn amiss(shared: &Shared, node: NodeId, what: &dyn std::fmt::Display) -> Result<(), Refusal> {
     if let Some(count) = shared.allowances.amiss(node) {
         tracing::warn!(%node, count, %what, "frames were dropped");
@@ -62,14 +68,30 @@ async fn take_decision(shared: &Shared, node: NodeId, bytes: &[u8]) -> Result<()
     let Ok(decision) = SignedDecision::from_bytes(bytes) else {
         return amiss(shared, node, &"a malformed decision");
     };
-    let study = shared.studies.read().await.get(&decision.decision.study_digest).cloned();
+    let study = shared
+        .studies
+        .read()
+        .await
+        .get(&decision.decision.study_digest)
+        .cloned();
     let Some(handle) = study.filter(|_| decision.decision.site == node) else {
-        return amiss(shared, node, &"a decision about a study that is not here, or of another site");
+        return amiss(
+            shared,
+            node,
+            &"a decision about a study that is not here, or of another site",
+        );
     };
-    let decided = handle.ask(|answer| Ask::Decide { decision: Box::new(decision), answer }).await;
+    let decided = handle
+        .ask(|answer| Ask::Decide {
+            decision: Box::new(decision),
+            answer,
+        })
+        .await;
     match decided {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(refusal)) | Err(refusal) => amiss(shared, node, &format!("a decision was refused: {refusal}")),
+        Ok(Err(refusal)) | Err(refusal) => {
+            amiss(shared, node, &format!("a decision was refused: {refusal}"))
+        }
     }
 }
 
@@ -80,9 +102,14 @@ async fn take_message(shared: &Shared, node: NodeId, envelope: Envelope) -> Resu
     };
     match shared.study_of_run(&run).await {
         Ok(handle) if handle.proposed.roster.roster.entry(node).is_none() => {
-            return amiss(shared, node, &format!("a message for study `{}` of others", handle.id));
+            return amiss(
+                shared,
+                node,
+                &format!("a message for study `{}` of others", handle.id),
+            );
         }
-        // Nothing is under way in a study that rests: no other frame of this node waits until it is awake.
+        // Nothing is under way in a study that rests: no other frame of this node waits until it is
+        // awake.
         Ok(handle) if !handle.is_awake() => handle.send_soon(Ask::FromNode { node, message }),
         Ok(handle) => handle.send(Ask::FromNode { node, message }).await,
         Err(refusal) => return amiss(shared, node, &format!("a message for no run: {refusal}")),

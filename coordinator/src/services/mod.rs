@@ -1,4 +1,5 @@
-//! The gRPC services: whoever gets here was let in; each parses at the edge and asks members, hub or a study's driver.
+//! The gRPC services: whoever gets here was let in; each parses at the edge and asks members, hub
+//! or a study's driver.
 
 pub(crate) mod desk;
 pub(crate) mod enrolment;
@@ -16,16 +17,23 @@ use motet_secagg::id::RunId;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tonic::{Request, Status};
 
-/// The caller, whom [`Admission`](crate::admission::Admission) has let in: no service answers without it.
+/// The caller, whom [`Admission`](crate::admission::Admission) has let in: no service answers
+/// without it.
 pub(crate) fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
     let admitted = request.extensions().get::<Admitted>();
-    admitted.map(|Admitted(caller)| caller.clone()).ok_or_else(|| status(&Code::NoClientCertificate.into()))
+    admitted
+        .map(|Admitted(caller)| caller.clone())
+        .ok_or_else(|| status(&Code::NoClientCertificate.into()))
 }
 
 /// The coordinator's clock, for tokens and clock-skew checks.
 pub(crate) fn now() -> Moment {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Moment { ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX) }
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Moment {
+        ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+    }
 }
 
 pub(crate) fn malformed(what: impl std::fmt::Display) -> Status {
@@ -33,7 +41,9 @@ pub(crate) fn malformed(what: impl std::fmt::Display) -> Status {
 }
 
 pub(crate) fn fixed<const N: usize>(bytes: &[u8], what: &str) -> Result<[u8; N], Status> {
-    bytes.try_into().map_err(|_| malformed(format!("{what} is not {N} bytes")))
+    bytes
+        .try_into()
+        .map_err(|_| malformed(format!("{what} is not {N} bytes")))
 }
 
 pub(crate) fn digest(bytes: &[u8]) -> Result<Digest, Status> {

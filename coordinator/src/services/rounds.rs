@@ -18,9 +18,9 @@ use motet_proto::v1::attend_request::Frame as FromNode;
 use motet_proto::v1::attend_response::Frame as ToNode;
 use motet_proto::v1::rounds_server::Rounds;
 use motet_proto::v1::{
-    AttendRequest, AttendResponse, FetchRequest, FetchResponse, Hello, LeavesRequest, LeavesResponse,
-    ReleasesRequest, ReleasesResponse, UploadRequest, UploadResponse, UploadStateRequest,
-    UploadStateResponse, UploadsRequest, UploadsResponse, Welcome,
+    AttendRequest, AttendResponse, FetchRequest, FetchResponse, Hello, LeavesRequest,
+    LeavesResponse, ReleasesRequest, ReleasesResponse, UploadRequest, UploadResponse,
+    UploadStateRequest, UploadStateResponse, UploadsRequest, UploadsResponse, Welcome,
 };
 use motet_proto::version::{Side, Version, agree};
 use motet_secagg::digest::Digest;
@@ -41,12 +41,14 @@ use tonic::{Request, Response, Status, Streaming};
 const CLOCK_TOLERANCE_MS: u64 = 5 * 60 * 1000;
 /// An upload may overtake its header, which travels on the other stream, by this long.
 const HEADER_PATIENCE: Duration = Duration::from_secs(10);
-/// How often it is looked for, first and later: whoever asks for what does not come does not keep the study's driver busy.
+/// How often it is looked for, first and later: whoever asks for what does not come does not keep
+/// the study's driver busy.
 const HEADER_POLL: Duration = Duration::from_millis(10);
 const LONGEST_POLL: Duration = Duration::from_millis(160);
 /// How long the first message of a stream may take.
 const FIRST: Duration = Duration::from_secs(30);
-/// Pieces of uploads that wait for a reader: a member that does not read holds no more than these and a chunk.
+/// Pieces of uploads that wait for a reader: a member that does not read holds no more than these
+/// and a chunk.
 const PIECES: usize = 8;
 
 pub(crate) struct RoundsService(pub(crate) Arc<Shared>);
@@ -56,7 +58,8 @@ type Boxed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 impl RoundsService {
     fn node<T>(request: &Request<T>) -> Result<NodeId, Status> {
         let peer = caller(request)?;
-        peer.node.ok_or_else(|| malformed("the certificate names no node"))
+        peer.node
+            .ok_or_else(|| malformed("the certificate names no node"))
     }
 
     /// Anyone who may read a study's sums.
@@ -77,13 +80,24 @@ impl RoundsService {
             let nodes: Vec<NodeId> = handle.proposed.roster.roster.nodes().collect();
             reader.is_one_of(nodes.iter())
         };
-        handle.filter(may).ok_or_else(|| status(&Code::StudyUnknown.into()))
+        handle
+            .filter(may)
+            .ok_or_else(|| status(&Code::StudyUnknown.into()))
     }
 
     /// The upload's header and its driver, once the header has arrived.
-    async fn upload(&self, node: NodeId, run: &[u8], t2: Digest) -> Result<(Handle, Header, Shape), Status> {
+    async fn upload(
+        &self,
+        node: NodeId,
+        run: &[u8],
+        t2: Digest,
+    ) -> Result<(Handle, Header, Shape), Status> {
         let run = RunId(fixed(run, "the run")?);
-        let handle = self.0.study_of_run(&run).await.map_err(|refusal| status(&refusal))?;
+        let handle = self
+            .0
+            .study_of_run(&run)
+            .await
+            .map_err(|refusal| status(&refusal))?;
         let deadline = tokio::time::Instant::now() + HEADER_PATIENCE;
         let mut wait = HEADER_POLL;
         loop {
@@ -92,7 +106,10 @@ impl RoundsService {
                 return Ok((handle, header, shape));
             }
             if tokio::time::Instant::now() > deadline {
-                return Err(status(&Refusal::new(Code::WrongPhase, "no upload is awaited here")));
+                return Err(status(&Refusal::new(
+                    Code::WrongPhase,
+                    "no upload is awaited here",
+                )));
             }
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(LONGEST_POLL);
@@ -118,13 +135,16 @@ impl Rounds for RoundsService {
         request: Request<Streaming<AttendRequest>>,
     ) -> Result<Response<Self::AttendStream>, Status> {
         let node = Self::node(&request)?;
-        self.0.allowances.spend(node, LINE).map_err(|refusal| status(&refusal))?;
+        self.0
+            .allowances
+            .spend(node, LINE)
+            .map_err(|refusal| status(&refusal))?;
         let mut frames = request.into_inner();
         let hello = first(&mut frames).await?;
         let (replaced, stopped) = match &hello {
-            Some(AttendRequest { frame: Some(FromNode::Hello(hello)) }) => {
-                (hello.replaced > 0, hello.stopped)
-            }
+            Some(AttendRequest {
+                frame: Some(FromNode::Hello(hello)),
+            }) => (hello.replaced > 0, hello.stopped),
             _ => (false, false),
         };
         let welcome = greet(hello, now(), &self.0.config.consortium, self.0.hub.lease())?;
@@ -136,7 +156,11 @@ impl Rounds for RoundsService {
         tokio::spawn(async move {
             // However many studies there are: each waits until the node has read those before it.
             for frame in first {
-                if line.send(Ok(AttendResponse { frame: Some(frame) })).await.is_err() {
+                if line
+                    .send(Ok(AttendResponse { frame: Some(frame) }))
+                    .await
+                    .is_err()
+                {
                     return;
                 }
             }
@@ -171,7 +195,8 @@ impl Rounds for RoundsService {
         let count = header.chunks.len();
         let upload = Upload::new(header, shape, self.spool(&t2, node).await?);
         let turn = self.0.receiving.turn((t2, node)).await;
-        // In a task of its own: when the line breaks, this call is gone at once, and what has arrived is not.
+        // In a task of its own: when the line breaks, this call is gone at once, and what has
+        // arrived is not.
         let received = tokio::spawn(async move {
             let (next, _) = upload.receive(first, pieces, turn).await?;
             if next as usize == count {
@@ -179,7 +204,9 @@ impl Rounds for RoundsService {
             }
             Ok(next)
         });
-        let next = received.await.unwrap_or_else(|error| Err(Status::internal(error.to_string())))?;
+        let next = received
+            .await
+            .unwrap_or_else(|error| Err(Status::internal(error.to_string())))?;
         Ok(Response::new(UploadResponse { next_missing: next }))
     }
 
@@ -198,20 +225,39 @@ impl Rounds for RoundsService {
         if next_missing as usize == header.chunks.len() {
             handle.send(Ask::Uploaded { node, t2 }).await;
         }
-        Ok(Response::new(UploadStateResponse { next_missing, offset }))
+        Ok(Response::new(UploadStateResponse {
+            next_missing,
+            offset,
+        }))
     }
 
-    async fn fetch(&self, request: Request<FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
+    async fn fetch(
+        &self,
+        request: Request<FetchRequest>,
+    ) -> Result<Response<Self::FetchStream>, Status> {
         let reader = Self::reader(&request)?;
-        let FetchRequest { digest: wanted, offset } = request.into_inner();
+        let FetchRequest {
+            digest: wanted,
+            offset,
+        } = request.into_inner();
         let wanted = digest(&wanted)?;
-        let studies = self.0.fetchable.read().await.get(&wanted).cloned().unwrap_or_default();
+        let studies = self
+            .0
+            .fetchable
+            .read()
+            .await
+            .get(&wanted)
+            .cloned()
+            .unwrap_or_default();
         let mut allowed = false;
         for study in studies {
             allowed |= self.readable(&reader, &study.0).await.is_ok();
         }
         if !allowed {
-            return Err(status(&Refusal::new(Code::ReleaseUnknown, "no such sum for this site")));
+            return Err(status(&Refusal::new(
+                Code::ReleaseUnknown,
+                "no such sum for this site",
+            )));
         }
         let blob = self.0.ledger.get_blob(&wanted).await;
         let blob = blob.map_err(|error| {
@@ -220,7 +266,9 @@ impl Rounds for RoundsService {
                 "a file of the coordinator is damaged or missing; its operator finds the name in its log";
             status(&Refusal::new(Code::Storage, detail))
         })?;
-        let rest = usize::try_from(offset).ok().filter(|offset| *offset <= blob.len());
+        let rest = usize::try_from(offset)
+            .ok()
+            .filter(|offset| *offset <= blob.len());
         let mut at = rest.ok_or_else(|| malformed("more bytes than the sum has"))?;
         let pieces = std::iter::from_fn(move || {
             let piece = blob.get(at..)?.chunks(PIECE).next()?.to_vec();
@@ -237,16 +285,29 @@ impl Rounds for RoundsService {
         let reader = Self::reader(&request)?;
         let request = request.into_inner();
         let handle = self.readable(&reader, &request.study).await?;
-        let past = handle.ask(|answer| Ask::Past { after: request.after_round, answer }).await;
+        let past = handle
+            .ask(|answer| Ask::Past {
+                after: request.after_round,
+                answer,
+            })
+            .await;
         let past = past.map_err(|refusal| status(&refusal))?;
         let releases: Vec<_> = past
             .into_iter()
-            .map(|past| Ok(ReleasesResponse { round: past.round, released: past.released.to_bytes() }))
+            .map(|past| {
+                Ok(ReleasesResponse {
+                    round: past.round,
+                    released: past.released.to_bytes(),
+                })
+            })
             .collect();
         Ok(Response::new(Box::pin(tokio_stream::iter(releases))))
     }
 
-    async fn leaves(&self, request: Request<LeavesRequest>) -> Result<Response<Self::LeavesStream>, Status> {
+    async fn leaves(
+        &self,
+        request: Request<LeavesRequest>,
+    ) -> Result<Response<Self::LeavesStream>, Status> {
         let reader = Self::reader(&request)?;
         let LeavesRequest { study, from, to } = request.into_inner();
         let handle = self.readable(&reader, &study).await?;
@@ -261,11 +322,18 @@ impl Rounds for RoundsService {
         request: Request<UploadsRequest>,
     ) -> Result<Response<Self::UploadsStream>, Status> {
         let reader = Self::reader(&request)?;
-        let UploadsRequest { study, t2, nodes, rows } = request.into_inner();
+        let UploadsRequest {
+            study,
+            t2,
+            nodes,
+            rows,
+        } = request.into_inner();
         let handle = self.readable(&reader, &study).await?;
         let t2 = digest(&t2)?;
         let site = matches!(reader, Reader::Site(_));
-        let released = handle.ask(|answer| Ask::HasUploads { t2, site, answer }).await;
+        let released = handle
+            .ask(|answer| Ask::HasUploads { t2, site, answer })
+            .await;
         if !released.map_err(|refusal| status(&refusal))? {
             let detail = "the uploads of this sum are not kept any more, or there is no such sum";
             return Err(status(&Refusal::new(Code::ReleaseUnknown, detail)));
@@ -285,15 +353,27 @@ impl Rounds for RoundsService {
     }
 }
 
-/// Sends row after row of chunks from the row `first` on, until the first spool has no further chunk.
-async fn send_uploads(spools: Vec<Spool>, first: u32, sender: mpsc::Sender<Result<UploadsResponse, Status>>) {
+/// Sends row after row of chunks from the row `first` on, until the first spool has no further
+/// chunk.
+async fn send_uploads(
+    spools: Vec<Spool>,
+    first: u32,
+    sender: mpsc::Sender<Result<UploadsResponse, Status>>,
+) {
     for index in first.. {
         for (node, spool) in (0_u32..).zip(&spools) {
             // The end of the first spool is the end of all: they are cut alike.
-            let Ok(chunk) = spool.read_chunk(index).await else { return };
+            let Ok(chunk) = spool.read_chunk(index).await else {
+                return;
+            };
             let pieces = chunk.len().div_ceil(PIECE);
             for (at, piece) in (1_usize..).zip(chunk.chunks(PIECE)) {
-                let piece = UploadsResponse { node, index, piece: piece.to_vec(), last: at == pieces };
+                let piece = UploadsResponse {
+                    node,
+                    index,
+                    piece: piece.to_vec(),
+                    last: at == pieces,
+                };
                 if sender.send(Ok(piece)).await.is_err() {
                     return;
                 }
@@ -305,10 +385,15 @@ async fn send_uploads(spools: Vec<Spool>, first: u32, sender: mpsc::Sender<Resul
 /// The first message of a stream, which follows its request at once.
 async fn first<T>(messages: &mut Streaming<T>) -> Result<Option<T>, Status> {
     let arrived = tokio::time::timeout(FIRST, messages.message()).await;
-    arrived.unwrap_or_else(|_| Err(Status::deadline_exceeded("nothing followed the request: try again")))
+    arrived.unwrap_or_else(|_| {
+        Err(Status::deadline_exceeded(
+            "nothing followed the request: try again",
+        ))
+    })
 }
 
-/// Who may read what sums are made again from: the sites of the study's roster, and operators, whom the table of calls lets in.
+/// Who may read what sums are made again from: the sites of the study's roster, and operators, whom
+/// the table of calls lets in.
 enum Reader {
     Site(NodeId),
     Operator,
@@ -330,12 +415,27 @@ fn greet(
     consortium: &str,
     lease: Duration,
 ) -> Result<Welcome, Status> {
-    let Some(AttendRequest { frame: Some(FromNode::Hello(hello)) }) = first else {
+    let Some(AttendRequest {
+        frame: Some(FromNode::Hello(hello)),
+    }) = first
+    else {
         return Err(malformed("the first frame is not a hello"));
     };
-    let theirs = Version { major: hello.version, minor: hello.minor };
-    let ours = Side { version: Version::ours(), software: env!("CARGO_PKG_VERSION") };
-    let agreed = agree(&Side { version: theirs, software: &hello.software }, &ours);
+    let theirs = Version {
+        major: hello.version,
+        minor: hello.minor,
+    };
+    let ours = Side {
+        version: Version::ours(),
+        software: env!("CARGO_PKG_VERSION"),
+    };
+    let agreed = agree(
+        &Side {
+            version: theirs,
+            software: &hello.software,
+        },
+        &ours,
+    );
     let agreed = agreed.map_err(|refusal| status(&refusal))?;
     check_clock(&hello, now)?;
     Ok(Welcome {
@@ -350,13 +450,17 @@ fn greet(
 fn check_clock(hello: &Hello, now: Moment) -> Result<(), Status> {
     let skew = now.ms.abs_diff(hello.clock_ms);
     if skew > CLOCK_TOLERANCE_MS {
-        let detail = format!("the node's clock is {} s off the coordinator's", skew / 1000);
+        let detail = format!(
+            "the node's clock is {} s off the coordinator's",
+            skew / 1000
+        );
         return Err(status(&Refusal::new(Code::ClockSkew, detail)));
     }
     Ok(())
 }
 
-/// What a node is to hear of its studies: proposals, and which are withdrawn. `told` is what it has heard on this connection.
+/// What a node is to hear of its studies: proposals, and which are withdrawn. `told` is what it has
+/// heard on this connection.
 async fn untold(shared: &Shared, node: NodeId, told: &mut BTreeMap<Digest, bool>) -> Vec<ToNode> {
     let mut frames = Vec::new();
     for handle in shared.studies.read().await.values() {
@@ -364,7 +468,11 @@ async fn untold(shared: &Shared, node: NodeId, told: &mut BTreeMap<Digest, bool>
         let in_roster = handle.proposed.roster.roster.entry(node).is_some();
         if in_roster && told.insert(handle.digest, withdrawn) != Some(withdrawn) {
             let gone = || ToNode::Withdrawn(handle.digest.0.to_vec());
-            frames.push(if withdrawn { gone() } else { handle.proposal(node) });
+            frames.push(if withdrawn {
+                gone()
+            } else {
+                handle.proposal(node)
+            });
         }
     }
     frames
@@ -373,7 +481,10 @@ async fn untold(shared: &Shared, node: NodeId, told: &mut BTreeMap<Digest, bool>
 /// Tells a node that came of releases that it may have missed.
 async fn tell_missed(shared: Arc<Shared>, node: NodeId) {
     let studies: Vec<Handle> = shared.studies.read().await.values().cloned().collect();
-    for handle in studies.iter().filter(|handle| handle.proposed.roster.roster.entry(node).is_some()) {
+    for handle in studies
+        .iter()
+        .filter(|handle| handle.proposed.roster.roster.entry(node).is_some())
+    {
         handle.came(node).await;
     }
 }
@@ -386,14 +497,22 @@ mod tests {
     use prost::Message as _;
 
     /// The clock of the recorded frames.
-    const AT: Moment = Moment { ms: 1_795_392_000_123 };
+    const AT: Moment = Moment {
+        ms: 1_795_392_000_123,
+    };
     /// The first frame of a node of protocol 1.0, which says no minor, as it was sent.
     const HELLO_1_0: &str = "0a1008011205302e312e3018fba0cfada034";
     /// One of a later 1.7, with fields that this release does not know, in the hello and beside it.
-    const HELLO_1_7: &str = "0a1c08011205302e312e3018fba0cfada03420077a056c6174657280012a8a0103616263";
+    const HELLO_1_7: &str =
+        "0a1c08011205302e312e3018fba0cfada03420077a056c6174657280012a8a0103616263";
 
     fn greeted(frame: &[u8]) -> Result<Welcome, Status> {
-        greet(Some(AttendRequest::decode(frame).unwrap()), AT, "trial", Duration::from_secs(15))
+        greet(
+            Some(AttendRequest::decode(frame).unwrap()),
+            AT,
+            "trial",
+            Duration::from_secs(15),
+        )
     }
 
     #[test]
@@ -401,15 +520,25 @@ mod tests {
         for (recorded, minor) in [(HELLO_1_0, 0), (HELLO_1_7, Version::ours().minor)] {
             let welcome = greeted(&from_hex(recorded).unwrap()).unwrap();
             assert_eq!((welcome.version, welcome.minor), (1, minor));
-            assert_eq!((welcome.lease_ms, welcome.consortium.as_str()), (15_000, "trial"));
+            assert_eq!(
+                (welcome.lease_ms, welcome.consortium.as_str()),
+                (15_000, "trial")
+            );
         }
     }
 
     #[test]
     fn another_major_is_refused_with_both_versions() {
-        let hello =
-            Hello { version: 2, software: "0.9.0".into(), clock_ms: AT.ms, minor: 3, ..Hello::default() };
-        let frame = AttendRequest { frame: Some(FromNode::Hello(hello)) };
+        let hello = Hello {
+            version: 2,
+            software: "0.9.0".into(),
+            clock_ms: AT.ms,
+            minor: 3,
+            ..Hello::default()
+        };
+        let frame = AttendRequest {
+            frame: Some(FromNode::Hello(hello)),
+        };
         let found = refusal(&greeted(&frame.encode_to_vec()).unwrap_err()).unwrap();
         assert_eq!(found.code, Code::VersionUnknown);
         assert!(
@@ -421,8 +550,14 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_far_off_and_a_frame_that_is_no_hello_are_refused() {
-        let hello = Hello { version: 1, clock_ms: AT.ms + CLOCK_TOLERANCE_MS + 1, ..Hello::default() };
-        let frame = AttendRequest { frame: Some(FromNode::Hello(hello)) };
+        let hello = Hello {
+            version: 1,
+            clock_ms: AT.ms + CLOCK_TOLERANCE_MS + 1,
+            ..Hello::default()
+        };
+        let frame = AttendRequest {
+            frame: Some(FromNode::Hello(hello)),
+        };
         let found = refusal(&greeted(&frame.encode_to_vec()).unwrap_err()).unwrap();
         assert_eq!(found.code, Code::ClockSkew);
         let found = refusal(&greet(None, AT, "trial", Duration::ZERO).unwrap_err()).unwrap();

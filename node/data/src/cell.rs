@@ -19,7 +19,11 @@ pub(crate) enum Cell {
 pub(crate) fn read(column: &Column, bytes: &[u8]) -> Result<Cell, DataError> {
     let text = std::str::from_utf8(bytes)
         .map_err(|_| {
-            DataError::new(Code::NotText, "the cell is not UTF-8 text", "save the file as CSV in UTF-8")
+            DataError::new(
+                Code::NotText,
+                "the cell is not UTF-8 text",
+                "save the file as CSV in UTF-8",
+            )
         })?
         .trim();
     let normal = column.kind.compared(column.codes, text);
@@ -43,7 +47,11 @@ pub(crate) fn read(column: &Column, bytes: &[u8]) -> Result<Cell, DataError> {
                     "the levels are {}; correct the cell, add the level or list it as `missing`",
                     levels.join(", ")
                 );
-                Err(DataError::new(Code::UnknownLevel, "not one of the column's levels", fix))
+                Err(DataError::new(
+                    Code::UnknownLevel,
+                    "not one of the column's levels",
+                    fix,
+                ))
             }
         },
         Kind::Date => match days_since_1970(text) {
@@ -109,11 +117,22 @@ fn within(column: &Column, own: f64) -> Result<Cell, DataError> {
         Some((_, where_to, bound)) => {
             if column.kind == Kind::Date {
                 let problem = format!("{where_to}, which is {}", day(bound));
-                return Err(DataError::new(Code::OutOfRange, problem, "correct the cell or the bound"));
+                return Err(DataError::new(
+                    Code::OutOfRange,
+                    problem,
+                    "correct the cell or the bound",
+                ));
             }
-            let unit = column.unit.as_deref().map_or_else(String::new, |unit| format!(" {unit}"));
+            let unit = column
+                .unit
+                .as_deref()
+                .map_or_else(String::new, |unit| format!(" {unit}"));
             let fix = "correct the cell, the bound, or the unit (`from` and `factor`)";
-            Err(DataError::new(Code::OutOfRange, format!("{where_to}, which is {bound}{unit}"), fix))
+            Err(DataError::new(
+                Code::OutOfRange,
+                format!("{where_to}, which is {bound}{unit}"),
+                fix,
+            ))
         }
         None => Ok(Cell::Number(value)),
     }

@@ -36,8 +36,8 @@ pub struct Cohort {
     pub offset: Option<Array1<f64>>,
     /// The weight of a row.
     pub weight: Option<Array1<f64>>,
-    /// By what the finished model is judged, one column a group, where the study has it; NaN is a missing value, for which no
-    /// row is left out.
+    /// By what the finished model is judged, one column a group, where the study has it; NaN is a
+    /// missing value, for which no row is left out.
     pub groups: Option<Array2<f64>>,
     /// Rows in `x`.
     pub used: u64,
@@ -67,7 +67,8 @@ enum Source<'a> {
 /// How one feature becomes columns.
 enum Expansion<'a> {
     Number(&'a Series),
-    /// For each level of the schema, its place in the study's list; the study's first level has no column.
+    /// For each level of the schema, its place in the study's list; the study's first level has no
+    /// column.
     Dummies {
         series: &'a Series,
         places: Vec<usize>,
@@ -79,15 +80,24 @@ impl Cohort {
     /// Selects the study's rows and expands its categories.
     ///
     /// # Errors
-    /// `schema_mismatch` and `unknown_column` as [`check_schema`]; `too_few_rows` when fewer rows remain than the study asks of a
-    /// site (the error says no number).
+    /// `schema_mismatch` and `unknown_column` as [`check_schema`]; `too_few_rows` when fewer rows
+    /// remain than the study asks of a site (the error says no number).
     pub fn of(table: &Table, study: &Study) -> Result<Self, DataError> {
-        fits(study, |name| table.series(name).map(|series| &series.declared))?;
-        let features: Vec<Expansion<'_>> =
-            study.data.features.iter().map(|name| expansion(table, study, name)).collect::<Result<_, _>>()?;
+        fits(study, |name| {
+            table.series(name).map(|series| &series.declared)
+        })?;
+        let features: Vec<Expansion<'_>> = study
+            .data
+            .features
+            .iter()
+            .map(|name| expansion(table, study, name))
+            .collect::<Result<_, _>>()?;
         let data = &study.data;
-        let side =
-            |name: &Option<String>| name.as_deref().map(|name| Side::of(table, study, name)).transpose();
+        let side = |name: &Option<String>| {
+            name.as_deref()
+                .map(|name| Side::of(table, study, name))
+                .transpose()
+        };
         let mut sides = [
             side(&data.outcome)?,
             side(&data.time)?,
@@ -102,7 +112,11 @@ impl Cohort {
         let (mut cells, mut beside) = (Vec::new(), Vec::new());
         for row in 0..table.rows {
             let value = |name: &str| table.series(name).ok().and_then(|series| series.value(row));
-            match data.filter.as_ref().map_or(Some(true), |filter| filter.holds(&value)) {
+            match data
+                .filter
+                .as_ref()
+                .map_or(Some(true), |filter| filter.holds(&value))
+            {
                 Some(true) => {}
                 Some(false) => {
                     filtered += 1;
@@ -114,10 +128,14 @@ impl Cohort {
                 }
             }
             cells.clear();
-            features.iter().for_each(|feature| feature.push(row, &mut cells));
+            features
+                .iter()
+                .for_each(|feature| feature.push(row, &mut cells));
             beside.clear();
             beside.extend(sides.iter().flatten().map(|side| side.source.value(row)));
-            if whole && cells.iter().any(|cell| cell.is_nan()) || beside.iter().any(|value| value.is_nan()) {
+            if whole && cells.iter().any(|cell| cell.is_nan())
+                || beside.iter().any(|value| value.is_nan())
+            {
                 left_out += 1;
                 continue;
             }
@@ -131,18 +149,28 @@ impl Cohort {
         let [.., offset, weight] = &sides;
         let values = |side: &Option<Side<'_>>| side.as_ref().map(|side| side.values.clone());
         let weights = counting(study, values(weight), values(offset));
-        // A count answers for a site of any size: what is small it says as none, and nobody learns who did.
-        let least =
-            if matches!(study.recipe.method(), Recipe::Count(_)) { 0 } else { study.privacy.min_rows.max(1) };
+        // A count answers for a site of any size: what is small it says as none, and nobody learns
+        // who did.
+        let least = if matches!(study.recipe.method(), Recipe::Count(_)) {
+            0
+        } else {
+            study.privacy.min_rows.max(1)
+        };
         let few = |what: &str| {
-            let problem = format!("{what} than the study asks of a site, `{}`", study.privacy.min_rows);
+            let problem = format!(
+                "{what} than the study asks of a site, `{}`",
+                study.privacy.min_rows
+            );
             let fix = "this site does not take part; `motet-node data check` shows which rows are left out";
             Err(DataError::new(Code::TooFewRows, problem, fix).in_file(&table.file))
         };
         if used < least as usize {
             return few("fewer rows are left");
         }
-        if weights.iter().any(|weights| effective(weights) < f64::from(least)) {
+        if weights
+            .iter()
+            .any(|weights| effective(weights) < f64::from(least))
+        {
             return few("with weight and offset rows count for fewer");
         }
         let disagree = |_| {
@@ -155,15 +183,35 @@ impl Cohort {
         let [y, time, group, offset, weight] =
             sides.map(|side| side.map(|side| Array1::from_vec(side.values)));
         let (used, repeated) = (used as u64, table.repeated);
-        Ok(Self { x, y, time, group, offset, weight, groups, used, left_out, filtered, undecided, repeated })
+        Ok(Self {
+            x,
+            y,
+            time,
+            group,
+            offset,
+            weight,
+            groups,
+            used,
+            left_out,
+            filtered,
+            undecided,
+            repeated,
+        })
     }
 
-    /// The column with the largest numbers, for this site's own log: where an answer is out of range it is nearly always its unit.
+    /// The column with the largest numbers, for this site's own log: where an answer is out of
+    /// range it is nearly always its unit.
     pub fn largest(&self, study: &Study) -> Option<String> {
-        let size =
-            |values: ArrayView1<'_, f64>| values.iter().fold(0.0, |most: f64, value| most.max(value.abs()));
-        let features =
-            study.columns().into_iter().zip(self.x.columns()).map(|(name, values)| (name, size(values)));
+        let size = |values: ArrayView1<'_, f64>| {
+            values
+                .iter()
+                .fold(0.0, |most: f64, value| most.max(value.abs()))
+        };
+        let features = study
+            .columns()
+            .into_iter()
+            .zip(self.x.columns())
+            .map(|(name, values)| (name, size(values)));
         let data = &study.data;
         let beside = [
             (&data.outcome, &self.y),
@@ -174,11 +222,14 @@ impl Cohort {
         let beside = beside
             .into_iter()
             .filter_map(|(name, values)| Some((name.clone()?, size(values.as_ref()?.view()))));
-        features.chain(beside).max_by(|a, b| a.1.total_cmp(&b.1)).map(|(name, _)| name)
+        features
+            .chain(beside)
+            .max_by(|a, b| a.1.total_cmp(&b.1))
+            .map(|(name, _)| name)
     }
 
-    /// A digest of every value in its order, under a key of the site's own: it tells this cohort from another, and to nobody who
-    /// has not the key does it tell anything.
+    /// A digest of every value in its order, under a key of the site's own: it tells this cohort
+    /// from another, and to nobody who has not the key does it tell anything.
     pub fn pin(&self, key: &[u8; 32]) -> [u8; 32] {
         let sides = [&self.y, &self.time, &self.group, &self.offset, &self.weight];
         let shape = [
@@ -186,17 +237,26 @@ impl Cohort {
             self.x.ncols() as u64,
             self.groups.as_ref().map_or(0, |g| g.ncols() as u64),
         ];
-        let shape: Vec<u8> = shape.iter().flat_map(|number| number.to_le_bytes()).collect();
+        let shape: Vec<u8> = shape
+            .iter()
+            .flat_map(|number| number.to_le_bytes())
+            .collect();
         let there: Vec<u8> = sides.iter().map(|side| u8::from(side.is_some())).collect();
         let mut chain = Digest::of("cohort", &[&shape, &there]);
         let beside = sides.into_iter().flatten().flat_map(|side| side.iter());
-        let mut values =
-            self.x.iter().chain(beside).chain(self.groups.iter().flat_map(|groups| groups.iter()));
+        let mut values = self
+            .x
+            .iter()
+            .chain(beside)
+            .chain(self.groups.iter().flat_map(|groups| groups.iter()));
         // One buffer, overwritten at the end: what it held are patients' values.
         let mut block = Zeroizing::new(Vec::with_capacity(PIN_BLOCK * 8));
         loop {
             block.clear();
-            values.by_ref().take(PIN_BLOCK).for_each(|value| block.extend_from_slice(&value.to_le_bytes()));
+            values
+                .by_ref()
+                .take(PIN_BLOCK)
+                .for_each(|value| block.extend_from_slice(&value.to_le_bytes()));
             if block.is_empty() {
                 return mac::mac(key, "cohort", &chain.0);
             }
@@ -222,13 +282,20 @@ impl Cohort {
 
 impl<'a> Side<'a> {
     fn of(table: &'a Table, study: &Study, name: &str) -> Result<Self, DataError> {
-        Ok(Self { source: Source::of(table.series(name)?, study.levels_of(name)), values: Vec::new() })
+        Ok(Self {
+            source: Source::of(table.series(name)?, study.levels_of(name)),
+            values: Vec::new(),
+        })
     }
 }
 
 /// What divides the patients where the finished model is judged.
 fn groups<'a>(table: &'a Table, study: &Study) -> Result<Vec<Source<'a>>, DataError> {
-    let groups = study.recipe.subgroups().into_iter().flat_map(|asked| &asked.groups);
+    let groups = study
+        .recipe
+        .subgroups()
+        .into_iter()
+        .flat_map(|asked| &asked.groups);
     let source = |group: &motet_recipes::Subgroup| {
         let levels = match &group.kind {
             SubgroupKind::Category(levels) => Some(levels.as_slice()),
@@ -242,7 +309,9 @@ fn groups<'a>(table: &'a Table, study: &Study) -> Result<Vec<Source<'a>>, DataEr
 impl<'a> Source<'a> {
     fn of(series: &'a Series, levels: Option<&[String]>) -> Self {
         match (&series.declared.kind, levels) {
-            (Kind::Category { levels }, Some(theirs)) => Self::Place(series, places(levels, theirs)),
+            (Kind::Category { levels }, Some(theirs)) => {
+                Self::Place(series, places(levels, theirs))
+            }
             _ => Self::Number(series),
         }
     }
@@ -254,9 +323,9 @@ impl Source<'_> {
         match self {
             Source::Number(series) => series.number(row),
             Source::Place(series, places) => match series.cells.get(row) {
-                Some(Cell::Level(level)) => {
-                    places.get(*level as usize).map_or(f64::NAN, |place| *place as f64)
-                }
+                Some(Cell::Level(level)) => places
+                    .get(*level as usize)
+                    .map_or(f64::NAN, |place| *place as f64),
                 _ => f64::NAN,
             },
         }
@@ -265,15 +334,20 @@ impl Source<'_> {
 
 /// For each of a schema's levels, its place among the study's.
 fn places(levels: &[String], theirs: &[String]) -> Vec<usize> {
-    levels.iter().filter_map(|level| theirs.iter().position(|their| their == level)).collect()
+    levels
+        .iter()
+        .filter_map(|level| theirs.iter().position(|their| their == level))
+        .collect()
 }
 
 fn expansion<'a>(table: &'a Table, study: &Study, name: &str) -> Result<Expansion<'a>, DataError> {
     let series = table.series(name)?;
     Ok(match (&series.declared.kind, study.levels_of(name)) {
-        (Kind::Category { levels }, Some(theirs)) => {
-            Expansion::Dummies { series, places: places(levels, theirs), width: theirs.len() }
-        }
+        (Kind::Category { levels }, Some(theirs)) => Expansion::Dummies {
+            series,
+            places: places(levels, theirs),
+            width: theirs.len(),
+        },
         _ => Expansion::Number(series),
     })
 }
@@ -282,7 +356,11 @@ impl Expansion<'_> {
     fn push(&self, row: usize, cells: &mut Vec<f64>) {
         match self {
             Expansion::Number(series) => cells.push(series.number(row)),
-            Expansion::Dummies { series, places, width } => {
+            Expansion::Dummies {
+                series,
+                places,
+                width,
+            } => {
                 let level = match series.cells.get(row) {
                     Some(Cell::Level(level)) => places.get(*level as usize).copied(),
                     _ => None,
@@ -318,7 +396,8 @@ mod tests {
             group: None,
             offset: None,
             weight: None,
-            groups: groups.map(|groups| Array2::from_shape_vec((groups.len(), 1), groups.to_vec()).unwrap()),
+            groups: groups
+                .map(|groups| Array2::from_shape_vec((groups.len(), 1), groups.to_vec()).unwrap()),
             used: 0,
             left_out: 0,
             filtered: 0,

@@ -76,19 +76,35 @@ pub struct DataError {
 
 impl DataError {
     pub(crate) fn new(code: Code, problem: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { code, file: None, line: None, column: None, problem: problem.into(), fix: fix.into() }
+        Self {
+            code,
+            file: None,
+            line: None,
+            column: None,
+            problem: problem.into(),
+            fix: fix.into(),
+        }
     }
 
     pub(crate) fn in_file(self, file: &str) -> Self {
-        Self { file: Some(file.to_string()), ..self }
+        Self {
+            file: Some(file.to_string()),
+            ..self
+        }
     }
 
     pub(crate) fn at_line(self, line: u64) -> Self {
-        Self { line: Some(line), ..self }
+        Self {
+            line: Some(line),
+            ..self
+        }
     }
 
     pub(crate) fn in_column(self, column: &str) -> Self {
-        Self { column: Some(column.to_string()), ..self }
+        Self {
+            column: Some(column.to_string()),
+            ..self
+        }
     }
 
     /// The stable code.
@@ -106,10 +122,14 @@ impl DataError {
         self.line
     }
 
-    /// The column and what is wrong with it, without the file's path and what else the schema declares: where two texts do not
-    /// agree, nobody's affair is in it.
+    /// The column and what is wrong with it, without the file's path and what else the schema
+    /// declares: where two texts do not agree, nobody's affair is in it.
     pub fn of_texts(&self) -> String {
-        let column = self.column.as_ref().map(|column| format!("column `{column}`: ")).unwrap_or_default();
+        let column = self
+            .column
+            .as_ref()
+            .map(|column| format!("column `{column}`: "))
+            .unwrap_or_default();
         format!("{column}{}", self.problem)
     }
 
@@ -124,7 +144,9 @@ impl fmt::Display for DataError {
         let place = [
             self.file.as_ref().map(|file| format!("`{file}`")),
             self.line.map(|line| format!("line {line}")),
-            self.column.as_ref().map(|column| format!("column `{column}`")),
+            self.column
+                .as_ref()
+                .map(|column| format!("column `{column}`")),
         ];
         let place: Vec<String> = place.into_iter().flatten().collect();
         if !place.is_empty() {

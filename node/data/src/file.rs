@@ -17,7 +17,8 @@ type Standing = (u64, Option<SystemTime>);
 
 fn standing(file: &File) -> std::io::Result<Standing> {
     // Where the system does not say when, the length alone tells.
-    file.metadata().map(|meta| (meta.len(), meta.modified().ok()))
+    file.metadata()
+        .map(|meta| (meta.len(), meta.modified().ok()))
 }
 
 /// An open file whose header has been read.
@@ -38,25 +39,45 @@ impl Rows {
         let name = path.display().to_string();
         let unreadable = |error: std::io::Error| {
             let fix = "check the path, and that this user may read the file";
-            DataError::new(Code::FileUnreadable, format!("cannot be read ({error})"), fix).in_file(&name)
+            DataError::new(
+                Code::FileUnreadable,
+                format!("cannot be read ({error})"),
+                fix,
+            )
+            .in_file(&name)
         };
         let opened = File::open(path).map_err(unreadable)?;
         let again = opened.try_clone().map_err(unreadable)?;
         let at_first = standing(&opened).map_err(unreadable)?;
         let mut file = BufReader::new(opened);
         let mut head = Vec::new();
-        file.by_ref().take(HEAD).read_until(b'\n', &mut head).map_err(unreadable)?;
+        file.by_ref()
+            .take(HEAD)
+            .read_until(b'\n', &mut head)
+            .map_err(unreadable)?;
         if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
-            let error = DataError::new(Code::NotText, "the file is UTF-16 text", "save it as CSV in UTF-8");
+            let error = DataError::new(
+                Code::NotText,
+                "the file is UTF-16 text",
+                "save it as CSV in UTF-8",
+            );
             return Err(error.in_file(&name));
         }
-        let mark: u64 = if head.starts_with(&[0xef, 0xbb, 0xbf]) { 3 } else { 0 };
+        let mark: u64 = if head.starts_with(&[0xef, 0xbb, 0xbf]) {
+            3
+        } else {
+            0
+        };
         file.seek(SeekFrom::Start(mark)).map_err(unreadable)?;
         let delimiter = delimiter(&head, schema.headerless());
         if let Some(line) = swallowed(&mut file, delimiter).map_err(unreadable)? {
-            let problem = "a quoted cell that begins here takes in whole lines, and no end of the quote fits";
-            let fix = "double a quote inside a text (\"\") or remove it; nothing of the file was taken";
-            return Err(DataError::new(Code::RaggedRow, problem, fix).in_file(&name).at_line(line));
+            let problem =
+                "a quoted cell that begins here takes in whole lines, and no end of the quote fits";
+            let fix =
+                "double a quote inside a text (\"\") or remove it; nothing of the file was taken";
+            return Err(DataError::new(Code::RaggedRow, problem, fix)
+                .in_file(&name)
+                .at_line(line));
         }
         file.seek(SeekFrom::Start(mark)).map_err(unreadable)?;
         let reader = csv::ReaderBuilder::new()
@@ -64,14 +85,25 @@ impl Rows {
             .has_headers(false)
             .flexible(true)
             .from_reader(file);
-        let mut rows = Self { name, reader, file: again, opened: at_first, header: None, width: None };
+        let mut rows = Self {
+            name,
+            reader,
+            file: again,
+            opened: at_first,
+            header: None,
+            width: None,
+        };
         if !schema.headerless() {
             let mut first = csv::ByteRecord::new();
             if rows.next(&mut first)?.is_none() {
                 return Err(rows.empty("the file is empty"));
             }
-            rows.header =
-                Some(first.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_string()).collect());
+            rows.header = Some(
+                first
+                    .iter()
+                    .map(|cell| String::from_utf8_lossy(cell).trim().to_string())
+                    .collect(),
+            );
         }
         Ok(rows)
     }
@@ -98,8 +130,11 @@ impl Rows {
         match self.width {
             Some(width) if width != row.len() => {
                 let problem = format!("the row has `{}` cells, the first one `{width}`", row.len());
-                let fix = "quote texts that hold the delimiter, and write a decimal point, not a comma";
-                Err(DataError::new(Code::RaggedRow, problem, fix).in_file(&self.name).at_line(line))
+                let fix =
+                    "quote texts that hold the delimiter, and write a decimal point, not a comma";
+                Err(DataError::new(Code::RaggedRow, problem, fix)
+                    .in_file(&self.name)
+                    .at_line(line))
             }
             _ => {
                 self.width = Some(row.len());
@@ -108,16 +143,21 @@ impl Rows {
         }
     }
 
-    /// Whether the last line has its end: where it has none, the file may have been cut off, in the middle of a number too.
-    /// To be asked when all rows are read.
+    /// Whether the last line has its end: where it has none, the file may have been cut off, in the
+    /// middle of a number too. To be asked when all rows are read.
     ///
     /// # Errors
-    /// `file_changing` where the file is another than when it was opened: what was read is a part of it, or parts of two.
+    /// `file_changing` where the file is another than when it was opened: what was read is a part
+    /// of it, or parts of two.
     pub(crate) fn end(mut self) -> Result<bool, DataError> {
         let unreadable = |error: std::io::Error| {
             let fix = "check the file and try again";
-            DataError::new(Code::FileUnreadable, format!("reading failed ({})", error.kind()), fix)
-                .in_file(&self.name)
+            DataError::new(
+                Code::FileUnreadable,
+                format!("reading failed ({})", error.kind()),
+                fix,
+            )
+            .in_file(&self.name)
         };
         let (length, written) = standing(&self.file).map_err(unreadable)?;
         if (length, written) != self.opened {
@@ -129,7 +169,9 @@ impl Rows {
         if length == 0 {
             return Ok(true);
         }
-        self.file.seek(SeekFrom::Start(length - 1)).map_err(unreadable)?;
+        self.file
+            .seek(SeekFrom::Start(length - 1))
+            .map_err(unreadable)?;
         self.file.read_exact(&mut last).map_err(unreadable)?;
         Ok(matches!(last, [b'\n' | b'\r']))
     }
@@ -139,8 +181,11 @@ impl Rows {
         match (source, &self.header) {
             (Source::Number(number), _) => Ok(number - 1),
             (Source::Header(wanted), Some(header)) => {
-                let mut found =
-                    header.iter().enumerate().filter(|(_, name)| *name == wanted).map(|(place, _)| place);
+                let mut found = header
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, name)| *name == wanted)
+                    .map(|(place, _)| place);
                 match (found.next(), found.next()) {
                     (Some(place), None) => Ok(place),
                     (Some(_), Some(_)) => {
@@ -159,12 +204,18 @@ impl Rows {
     }
 
     pub(crate) fn empty(&self, problem: &str) -> DataError {
-        DataError::new(Code::EmptyTable, problem, "export the table again; it needs a row for each patient")
-            .in_file(&self.name)
+        DataError::new(
+            Code::EmptyTable,
+            problem,
+            "export the table again; it needs a row for each patient",
+        )
+        .in_file(&self.name)
     }
 
     fn header_error(&self, code: Code, problem: String, fix: impl Into<String>) -> DataError {
-        DataError::new(code, problem, fix).in_file(&self.name).at_line(1)
+        DataError::new(code, problem, fix)
+            .in_file(&self.name)
+            .at_line(1)
     }
 
     fn not_found(&self, wanted: &str, header: &[String]) -> DataError {
@@ -177,13 +228,16 @@ impl Rows {
         let alike = header.iter().find(|name| name.eq_ignore_ascii_case(wanted));
         let hint = alike.map_or_else(String::new, |name| format!("did you mean `{name}`? "));
         let names: Vec<&str> = header.iter().take(SHOWN).map(String::as_str).collect();
-        let fix = format!("{hint}set `source` in the schema; the file has {}", names.join(", "));
+        let fix = format!(
+            "{hint}set `source` in the schema; the file has {}",
+            names.join(", ")
+        );
         self.header_error(Code::UnknownColumn, problem, fix)
     }
 }
 
-/// Whether a cell of the first line can be a column's name: it begins with a letter or `_`, is no date and no missing
-/// mark, and is short.
+/// Whether a cell of the first line can be a column's name: it begins with a letter or `_`, is no
+/// date and no missing mark, and is short.
 fn is_header(name: &str) -> bool {
     name.starts_with(|c: char| c.is_alphabetic() || c == '_')
         && name.chars().count() <= 64
@@ -191,8 +245,8 @@ fn is_header(name: &str) -> bool {
         && !name.eq_ignore_ascii_case("nan")
 }
 
-/// `;` where the first line has more of them outside quotes. A line of numbers may hold decimal commas, so there one `;`
-/// is enough.
+/// `;` where the first line has more of them outside quotes. A line of numbers may hold decimal
+/// commas, so there one `;` is enough.
 fn delimiter(head: &[u8], headerless: bool) -> u8 {
     let (mut commas, mut semicolons, mut inside) = (0_u32, 0_u32, false);
     for byte in head {
@@ -203,11 +257,16 @@ fn delimiter(head: &[u8], headerless: bool) -> u8 {
             _ => {}
         }
     }
-    if semicolons > commas || (headerless && semicolons > 0) { b';' } else { b',' }
+    if semicolons > commas || (headerless && semicolons > 0) {
+        b';'
+    } else {
+        b','
+    }
 }
 
-/// The line in which a quoted cell begins that takes in the lines after it by mistake: it holds a line end, and other text than
-/// the next cell follows its closing quote, or none closes it. What a quote takes in so would be patients, gone without a word.
+/// The line in which a quoted cell begins that takes in the lines after it by mistake: it holds a
+/// line end, and other text than the next cell follows its closing quote, or none closes it. What a
+/// quote takes in so would be patients, gone without a word.
 fn swallowed(file: &mut impl BufRead, delimiter: u8) -> std::io::Result<Option<u64>> {
     /// Where the byte before stands.
     enum At {
@@ -258,7 +317,10 @@ mod tests {
         ] {
             assert_eq!(line(sound), None, "{sound}");
         }
-        assert_eq!(line("id,note\n1,ok\n2,\"5 mg, then none\n3,ok\n4,\"halved\n5,ok\n"), Some(3));
+        assert_eq!(
+            line("id,note\n1,ok\n2,\"5 mg, then none\n3,ok\n4,\"halved\n5,ok\n"),
+            Some(3)
+        );
         assert_eq!(line("id,note\n1,ok\n2,\"never closed\n3,ok\n"), Some(3));
     }
 
@@ -280,11 +342,17 @@ mod tests {
         };
         let open = || File::options().append(true).open(&path).unwrap();
         assert_eq!(read(&|| {}), Ok(true));
-        assert_eq!(read(&|| open().write_all(b"3.0\n").unwrap()), Err("file_changing"));
+        assert_eq!(
+            read(&|| open().write_all(b"3.0\n").unwrap()),
+            Err("file_changing")
+        );
         assert_eq!(read(&|| open().set_len(4).unwrap()), Err("file_changing"));
         // Other numbers of the same length: the moment tells.
         let later = SystemTime::now() + std::time::Duration::from_secs(5);
-        assert_eq!(read(&|| open().set_modified(later).unwrap()), Err("file_changing"));
+        assert_eq!(
+            read(&|| open().set_modified(later).unwrap()),
+            Err("file_changing")
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Opens a hospital's patient files, read only, and gives the checked array that a study works on. It knows no network.
+//! Opens a hospital's patient files, read only, and gives the checked array that a study works on.
+//! It knows no network.
 //!
 //! ```text
 //! schema.toml --Schema::parse--> Schema \
@@ -6,8 +7,8 @@
 //!                                                                                \-profile(table)--> what a steward sees
 //! ```
 //!
-//! Only the columns that are asked for are interpreted; whatever stands in the others changes nothing. Errors name file,
-//! line, column and fix, and never what stands in a cell.
+//! Only the columns that are asked for are interpreted; whatever stands in the others changes
+//! nothing. Errors name file, line, column and fix, and never what stands in a cell.
 #![warn(missing_docs)]
 
 mod cell; //        one cell's text to its value

@@ -1,5 +1,6 @@
-//! What a steward looks at before approving a study: each column's type, missing values and spread. It stays at the site;
-//! counts under five are shown as `<5` all the same, because profiles get copied into mails.
+//! What a steward looks at before approving a study: each column's type, missing values and spread.
+//! It stays at the site; counts under five are shown as `<5` all the same, because profiles get
+//! copied into mails.
 
 use crate::cell::Cell;
 use crate::schema::Kind;
@@ -93,7 +94,11 @@ pub enum Count {
 
 impl Count {
     fn of(count: u64) -> Self {
-        if (1..SMALL).contains(&count) { Count::Few } else { Count::Exactly(count) }
+        if (1..SMALL).contains(&count) {
+            Count::Few
+        } else {
+            Count::Exactly(count)
+        }
     }
 }
 
@@ -118,35 +123,64 @@ impl Serialize for Count {
 
 /// Looks at every column of the table.
 pub fn profile(table: &Table) -> Profile {
-    let columns =
-        table.columns.iter().map(|(name, series)| column(name, series, table.rows as u64)).collect();
-    Profile { dataset: table.dataset.clone(), rows: Count::of(table.rows as u64), columns }
+    let columns = table
+        .columns
+        .iter()
+        .map(|(name, series)| column(name, series, table.rows as u64))
+        .collect();
+    Profile {
+        dataset: table.dataset.clone(),
+        rows: Count::of(table.rows as u64),
+        columns,
+    }
 }
 
 fn column(name: &str, series: &Series, rows: u64) -> ColumnProfile {
-    let missing = series.cells.iter().filter(|cell| matches!(cell, Cell::Missing)).count() as u64;
+    let missing = series
+        .cells
+        .iter()
+        .filter(|cell| matches!(cell, Cell::Missing))
+        .count() as u64;
     let numbers: Vec<f64> = series
         .cells
         .iter()
-        .filter_map(|cell| if let Cell::Number(n) = cell { Some(*n) } else { None })
+        .filter_map(|cell| {
+            if let Cell::Number(n) = cell {
+                Some(*n)
+            } else {
+                None
+            }
+        })
         .collect();
     let counted = |wanted: &dyn Fn(&Cell) -> bool| {
         Count::of(series.cells.iter().filter(|cell| wanted(cell)).count() as u64)
     };
-    let level = |level: &str, count| LevelCount { level: level.to_string(), count };
+    let level = |level: &str, count| LevelCount {
+        level: level.to_string(),
+        count,
+    };
     let values = match &series.declared.kind {
         _ if rows - missing < SMALL => Values::Few {},
         Kind::Bool { .. } => Values::Levels {
             levels: vec![
-                level("false", counted(&|cell| matches!(cell, Cell::Number(n) if *n == 0.0))),
-                level("true", counted(&|cell| matches!(cell, Cell::Number(n) if *n == 1.0))),
+                level(
+                    "false",
+                    counted(&|cell| matches!(cell, Cell::Number(n) if *n == 0.0)),
+                ),
+                level(
+                    "true",
+                    counted(&|cell| matches!(cell, Cell::Number(n) if *n == 1.0)),
+                ),
             ],
         },
         Kind::Category { levels } => Values::Levels {
             levels: (0_u32..)
                 .zip(levels)
                 .map(|(place, name)| {
-                    level(name, counted(&|cell| matches!(cell, Cell::Level(l) if *l == place)))
+                    level(
+                        name,
+                        counted(&|cell| matches!(cell, Cell::Level(l) if *l == place)),
+                    )
                 })
                 .collect(),
         },
@@ -156,7 +190,11 @@ fn column(name: &str, series: &Series, rows: u64) -> ColumnProfile {
     let mut count = Count::of(missing);
     let mut values = values;
     if let Values::Levels { levels } = &mut values {
-        shield(std::iter::once(&mut count).chain(levels.iter_mut().map(|level| &mut level.count)).collect());
+        shield(
+            std::iter::once(&mut count)
+                .chain(levels.iter_mut().map(|level| &mut level.count))
+                .collect(),
+        );
     }
     ColumnProfile {
         name: name.to_string(),
@@ -168,13 +206,18 @@ fn column(name: &str, series: &Series, rows: u64) -> ColumnProfile {
     }
 }
 
-/// Counts that add up to the rows: one small count alone would follow from the others, so the smallest of them goes too.
+/// Counts that add up to the rows: one small count alone would follow from the others, so the
+/// smallest of them goes too.
 fn shield(mut counts: Vec<&mut Count>) {
     if counts.iter().filter(|count| ***count == Count::Few).count() != 1 {
         return;
     }
     let size = |count: &Count| {
-        if let Count::Exactly(count @ 1..) = count { Some(*count) } else { None }
+        if let Count::Exactly(count @ 1..) = count {
+            Some(*count)
+        } else {
+            None
+        }
     };
     counts.retain(|count| size(count).is_some());
     if let Some(smallest) = counts.into_iter().min_by_key(|count| size(count)) {
@@ -183,15 +226,27 @@ fn shield(mut counts: Vec<&mut Count>) {
 }
 
 fn ends(numbers: &[f64]) -> (f64, f64) {
-    numbers.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), n| (low.min(*n), high.max(*n)))
+    numbers
+        .iter()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), n| {
+            (low.min(*n), high.max(*n))
+        })
 }
 
 fn spread(numbers: &[f64]) -> Values {
     let count = numbers.len() as f64;
     let mean = numbers.iter().sum::<f64>() / count;
-    let squares: f64 = numbers.iter().map(|number| (number - mean) * (number - mean)).sum();
+    let squares: f64 = numbers
+        .iter()
+        .map(|number| (number - mean) * (number - mean))
+        .sum();
     let (min, max) = ends(numbers);
-    Values::Numbers { mean, sd: (squares / (count - 1.0)).sqrt(), min, max }
+    Values::Numbers {
+        mean,
+        sd: (squares / (count - 1.0)).sqrt(),
+        min,
+        max,
+    }
 }
 
 fn days(numbers: &[f64]) -> Values {
@@ -201,17 +256,31 @@ fn days(numbers: &[f64]) -> Values {
         span.and_then(|span| jiff::civil::date(1970, 1, 1).checked_add(span))
             .map_or_else(|_| "?".to_string(), |day| day.to_string())
     };
-    Values::Days { earliest: day(first), latest: day(last) }
+    Values::Days {
+        earliest: day(first),
+        latest: day(last),
+    }
 }
 
 impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "dataset {}: {} rows", self.dataset, self.rows)?;
-        let width = self.columns.iter().map(|column| column.name.len()).max().unwrap_or(0).max(6);
-        writeln!(f, "{:width$}  {:8}  {:8}  {:>16}  values", "column", "type", "unit", "missing")?;
+        let width = self
+            .columns
+            .iter()
+            .map(|column| column.name.len())
+            .max()
+            .unwrap_or(0)
+            .max(6);
+        writeln!(
+            f,
+            "{:width$}  {:8}  {:8}  {:>16}  values",
+            "column", "type", "unit", "missing"
+        )?;
         for column in &self.columns {
-            let share =
-                column.missing_share.map_or_else(String::new, |share| format!(" ({:.1} %)", 100.0 * share));
+            let share = column
+                .missing_share
+                .map_or_else(String::new, |share| format!(" ({:.1} %)", 100.0 * share));
             let missing = format!("{}{share}", column.missing);
             let unit = column.unit.as_deref().unwrap_or("-");
             writeln!(
@@ -228,11 +297,15 @@ impl fmt::Display for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Values::Few {} => write!(f, "fewer than {SMALL} known"),
-            Values::Numbers { mean, sd, min, max } => write!(f, "mean {mean:.4}, sd {sd:.4}, {min} to {max}"),
+            Values::Numbers { mean, sd, min, max } => {
+                write!(f, "mean {mean:.4}, sd {sd:.4}, {min} to {max}")
+            }
             Values::Days { earliest, latest } => write!(f, "{earliest} to {latest}"),
             Values::Levels { levels } => {
-                let levels: Vec<String> =
-                    levels.iter().map(|level| format!("{}: {}", level.level, level.count)).collect();
+                let levels: Vec<String> = levels
+                    .iter()
+                    .map(|level| format!("{}: {}", level.level, level.count))
+                    .collect();
                 f.write_str(&levels.join(", "))
             }
         }

@@ -1,4 +1,5 @@
-//! The schema of a dataset at one site: what each declared column is, and where it stands in the site's own file.
+//! The schema of a dataset at one site: what each declared column is, and where it stands in the
+//! site's own file.
 //!
 //! | key of `[columns.NAME]` | default | meaning |
 //! |---|---|---|
@@ -12,7 +13,8 @@
 //! | `use` | all of them | what a study may do with the column beside explaining and being explained: `"filter"`, `"weight"`, `"group"` |
 //! | `false`, `true` | `0`, `false`, `no` and `1`, `true`, `yes` | texts of a yes/no column, in any case |
 //!
-//! `[dataset]` has `name`, which studies use, and optionally `key`, the column of the patient's identifier.
+//! `[dataset]` has `name`, which studies use, and optionally `key`, the column of the patient's
+//! identifier.
 
 mod parse;
 
@@ -25,7 +27,8 @@ use std::collections::BTreeMap;
 pub struct Schema {
     /// The name that studies use.
     pub name: String,
-    /// Where the patient's identifier stands, if the site names it: a second row of a patient is left out.
+    /// Where the patient's identifier stands, if the site names it: a second row of a patient is
+    /// left out.
     pub key: Option<Source>,
     /// The declared columns, by name.
     pub columns: BTreeMap<String, Column>,
@@ -146,7 +149,9 @@ impl Kind {
 impl Schema {
     /// Whether the site's file has no header: then every source is a number.
     pub fn headerless(&self) -> bool {
-        self.columns.values().any(|column| matches!(column.source, Source::Number(_)))
+        self.columns
+            .values()
+            .any(|column| matches!(column.source, Source::Number(_)))
     }
 
     /// A declared column.
@@ -156,7 +161,10 @@ impl Schema {
     pub fn column(&self, name: &str) -> Result<&Column, DataError> {
         self.columns.get(name).ok_or_else(|| {
             let names: Vec<&str> = self.columns.keys().map(String::as_str).collect();
-            let fix = format!("declare `[columns.{name}]`; declared are {}", names.join(", "));
+            let fix = format!(
+                "declare `[columns.{name}]`; declared are {}",
+                names.join(", ")
+            );
             DataError::new(
                 Code::UnknownColumn,
                 format!("the schema of `{}` has no column `{name}`", self.name),

@@ -33,13 +33,15 @@ impl Table {
         self.repeated
     }
 
-    /// Whether the file's last line has no end: it may have been cut off, in the middle of a number too.
+    /// Whether the file's last line has no end: it may have been cut off, in the middle of a number
+    /// too.
     pub fn is_unended(&self) -> bool {
         self.unended
     }
 
-    /// Reads the named columns of a CSV file (`,` or `;`), opened for reading only. No other column is interpreted, but
-    /// that of the schema's `key`, by which a second row of a patient is left out.
+    /// Reads the named columns of a CSV file (`,` or `;`), opened for reading only. No other column
+    /// is interpreted, but that of the schema's `key`, by which a second row of a patient is left
+    /// out.
     ///
     /// # Errors
     /// [`DataError`] with file, line and column of the first mistake.
@@ -52,15 +54,30 @@ impl Table {
         let mut readers = Vec::new();
         for name in names.into_iter().collect::<BTreeSet<&str>>() {
             let declared = schema.column(name)?;
-            let place = rows.place(&declared.source).map_err(|error| error.in_column(name))?;
-            readers.push((name, place, Series { declared: declared.clone(), cells: Vec::new() }));
+            let place = rows
+                .place(&declared.source)
+                .map_err(|error| error.in_column(name))?;
+            readers.push((
+                name,
+                place,
+                Series {
+                    declared: declared.clone(),
+                    cells: Vec::new(),
+                },
+            ));
         }
-        let key = schema.key.as_ref().map(|source| rows.place(source)).transpose()?;
+        let key = schema
+            .key
+            .as_ref()
+            .map(|source| rows.place(source))
+            .transpose()?;
         let (mut patients, mut repeated, mut count) = (BTreeSet::new(), 0, 0);
         let mut row = csv::ByteRecord::new();
         while let Some(line) = rows.next(&mut row)? {
-            let patient =
-                key.and_then(|place| row.get(place)).map(<[u8]>::trim_ascii).filter(|key| !key.is_empty());
+            let patient = key
+                .and_then(|place| row.get(place))
+                .map(<[u8]>::trim_ascii)
+                .filter(|key| !key.is_empty());
             if patient.is_some_and(|patient| !patients.insert(patient.to_vec())) {
                 repeated += 1;
                 continue;
@@ -68,13 +85,22 @@ impl Table {
             count += 1;
             if count > MAX_ROWS {
                 let problem = format!("more than {MAX_ROWS} rows");
-                return Err(DataError::new(Code::FileUnreadable, problem, "give a smaller extract")
-                    .in_file(&rows.name));
+                return Err(DataError::new(
+                    Code::FileUnreadable,
+                    problem,
+                    "give a smaller extract",
+                )
+                .in_file(&rows.name));
             }
             for (name, place, series) in &mut readers {
-                let place_error = |error: DataError| error.in_file(&rows.name).at_line(line).in_column(name);
-                let bytes = row.get(*place).ok_or_else(|| place_error(no_such_number(*place, row.len())))?;
-                series.cells.push(cell::read(&series.declared, bytes).map_err(place_error)?);
+                let place_error =
+                    |error: DataError| error.in_file(&rows.name).at_line(line).in_column(name);
+                let bytes = row
+                    .get(*place)
+                    .ok_or_else(|| place_error(no_such_number(*place, row.len())))?;
+                series
+                    .cells
+                    .push(cell::read(&series.declared, bytes).map_err(place_error)?);
             }
         }
         if count == 0 {
@@ -82,8 +108,18 @@ impl Table {
         }
         let file = rows.name.clone();
         let unended = !rows.end()?;
-        let columns = readers.into_iter().map(|(name, _, series)| (name.to_string(), series)).collect();
-        Ok(Self { dataset: schema.name.clone(), file, rows: count, repeated, unended, columns })
+        let columns = readers
+            .into_iter()
+            .map(|(name, _, series)| (name.to_string(), series))
+            .collect();
+        Ok(Self {
+            dataset: schema.name.clone(),
+            file,
+            rows: count,
+            repeated,
+            unended,
+            columns,
+        })
     }
 
     /// Reads every declared column.
@@ -102,8 +138,12 @@ impl Table {
     pub(crate) fn series(&self, name: &str) -> Result<&Series, DataError> {
         self.columns.get(name).ok_or_else(|| {
             let fix = "open the table with the study's own list of columns";
-            DataError::new(Code::UnknownColumn, format!("column `{name}` was not opened"), fix)
-                .in_file(&self.file)
+            DataError::new(
+                Code::UnknownColumn,
+                format!("column `{name}` was not opened"),
+                fix,
+            )
+            .in_file(&self.file)
         })
     }
 }
@@ -123,5 +163,9 @@ impl Series {
 
 fn no_such_number(place: usize, width: usize) -> DataError {
     let problem = format!("there is no column number `{}`", place + 1);
-    DataError::new(Code::UnknownColumn, problem, format!("the file has `{width}` columns: correct `source`"))
+    DataError::new(
+        Code::UnknownColumn,
+        problem,
+        format!("the file has `{width}` columns: correct `source`"),
+    )
 }

@@ -1,4 +1,5 @@
-//! The demonstration's own files: four hospitals and ten countries, their schemas and their studies.
+//! The demonstration's own files: four hospitals and ten countries, their schemas and their
+//! studies.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -15,7 +16,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 fn demo(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../cli/demo").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../cli/demo")
+        .join(name)
 }
 
 fn read(name: &str) -> String {
@@ -24,7 +27,12 @@ fn read(name: &str) -> String {
 
 fn cohort(folder: &str, site: &str, study: &Study) -> Cohort {
     let schema = Schema::parse(&read(&format!("{folder}/schema.toml"))).unwrap();
-    let table = Table::open(&demo(&format!("{folder}/{site}.csv")), &schema, study.reads()).unwrap();
+    let table = Table::open(
+        &demo(&format!("{folder}/{site}.csv")),
+        &schema,
+        study.reads(),
+    )
+    .unwrap();
     Cohort::of(&table, study).unwrap()
 }
 
@@ -48,11 +56,19 @@ fn four_hospitals_have_740_complete_patients() {
             "restecg_2",
         ];
         assert_eq!(study.columns(), columns);
-        let sites =
-            [("cleveland", 303, 303), ("hungarian", 261, 294), ("switzerland", 46, 123), ("va", 130, 200)];
+        let sites = [
+            ("cleveland", 303, 303),
+            ("hungarian", 261, 294),
+            ("switzerland", 46, 123),
+            ("va", 130, 200),
+        ];
         for (site, used, rows) in sites {
             let cohort = cohort("heart", site, &study);
-            assert_eq!((cohort.used, cohort.left_out), (used, rows - used), "{site}");
+            assert_eq!(
+                (cohort.used, cohort.left_out),
+                (used, rows - used),
+                "{site}"
+            );
             assert_eq!(cohort.x.dim(), (used as usize, 13), "{site}");
             let y = cohort.y.unwrap();
             assert!(y.iter().all(|y| *y == 0.0 || *y == 1.0));
@@ -65,8 +81,12 @@ fn four_hospitals_have_740_complete_patients() {
 fn the_first_hospitals_first_patients_are_as_in_its_file() {
     let study = Study::parse(&read("heart/logistic.toml")).unwrap();
     let cohort = cohort("heart", "cleveland", &study);
-    let first = [63.0, 1.0, 145.0, 233.0, 1.0, 150.0, 0.0, 2.3, 0.0, 0.0, 0.0, 0.0, 1.0];
-    let second = [67.0, 1.0, 160.0, 286.0, 0.0, 108.0, 1.0, 1.5, 0.0, 0.0, 1.0, 0.0, 1.0];
+    let first = [
+        63.0, 1.0, 145.0, 233.0, 1.0, 150.0, 0.0, 2.3, 0.0, 0.0, 0.0, 0.0, 1.0,
+    ];
+    let second = [
+        67.0, 1.0, 160.0, 286.0, 0.0, 108.0, 1.0, 1.5, 0.0, 0.0, 1.0, 0.0, 1.0,
+    ];
     assert_eq!(cohort.x.row(0).to_vec(), first);
     assert_eq!(cohort.x.row(1).to_vec(), second);
     assert_eq!(cohort.y.unwrap().to_vec()[..3], [0.0, 1.0, 1.0]);
@@ -91,7 +111,11 @@ fn ten_countries_have_9381_patients() {
         let mut total = 0;
         for (country, rows, events) in countries {
             let cohort = cohort("stroke", country, &study);
-            assert_eq!((cohort.used, cohort.left_out, cohort.filtered), (rows, 0, 0), "{country}");
+            assert_eq!(
+                (cohort.used, cohort.left_out, cohort.filtered),
+                (rows, 0, 0),
+                "{country}"
+            );
             assert_eq!(cohort.y.unwrap().sum(), events, "{country}");
             total += cohort.used;
         }
@@ -108,8 +132,11 @@ fn the_demonstrations_studies_can_be_proposed() {
         ("stroke/fedavg.toml", 10),
     ] {
         let study = Study::parse(&read(file)).unwrap();
-        let errors: Vec<_> =
-            study.lint(sites).into_iter().filter(|f| f.severity == Severity::Error).collect();
+        let errors: Vec<_> = study
+            .lint(sites)
+            .into_iter()
+            .filter(|f| f.severity == Severity::Error)
+            .collect();
         assert!(errors.is_empty(), "{file}: {errors:?}");
         study.check().unwrap();
     }
@@ -128,15 +155,26 @@ fn the_card_counts_the_numbers_that_the_recipe_really_asks_for() {
             asked.push(question.layout.elements());
             let memory = Memory::default();
             let answer = |cohort: &Cohort| {
-                recipe.answer(&state, &question, &cohort.rows(), &memory, &mut dice).unwrap().update
+                recipe
+                    .answer(&state, &question, &cohort.rows(), &memory, &mut dice)
+                    .unwrap()
+                    .update
             };
             let updates = cohorts.iter().map(answer).collect();
-            let sum = motet_secagg::fold::plain_sum(&question.layout, Digest::default(), updates).unwrap();
+            let sum = motet_secagg::fold::plain_sum(&question.layout, Digest::default(), updates)
+                .unwrap();
             state = recipe.absorb(&state, &sum).unwrap();
         }
         asked.dedup();
-        // Squares are told twice as many, for columns whose squares are asked for again in finer units; none here is.
-        let first = |(step, numbers)| if step == "spread" { numbers / 2 } else { numbers };
+        // Squares are told twice as many, for columns whose squares are asked for again in finer
+        // units; none here is.
+        let first = |(step, numbers)| {
+            if step == "spread" {
+                numbers / 2
+            } else {
+                numbers
+            }
+        };
         let told: Vec<usize> = study.vectors().into_iter().map(first).collect();
         assert_eq!(asked, told[..asked.len()], "{file}");
         assert!(asked.len() >= told.len() - 1, "{file}: {asked:?}");
@@ -149,7 +187,10 @@ const STEPS: [(&str, &[&str]); 19] = [
     ("sums", &["counts and sums"]),
     ("moments", &["counts and sums"]),
     ("spread", &["spread", "spread and events"]),
-    ("refine", &["windows around the quantiles", "parts of full cells"]),
+    (
+        "refine",
+        &["windows around the quantiles", "parts of full cells"],
+    ),
     ("count", &["counts"]),
     ("null", &["a step of the fit"]),
     ("newton", &["a step of the fit"]),
@@ -173,7 +214,15 @@ const STEPS: [(&str, &[&str]); 19] = [
         ],
     ),
     ("calibrate", &["calibration"]),
-    ("knots", &["rows and sums for the knots", "spread for the knots", "cells", "parts of cells"]),
+    (
+        "knots",
+        &[
+            "rows and sums for the knots",
+            "spread for the knots",
+            "cells",
+            "parts of cells",
+        ],
+    ),
 ];
 
 /// The most numbers that each step of this study really asks for, over the tables of some sites.
@@ -186,9 +235,16 @@ fn asked(study: &Study, cohorts: &[Cohort]) -> BTreeMap<&'static str, usize> {
     let mut found = BTreeMap::new();
     let mut knots = 0;
     while let Some(question) = recipe.ask(&state, cohorts.len() as u32).unwrap() {
-        let steps = STEPS.iter().find(|(phase, _)| *phase == question.phase).unwrap().1;
-        let mut steps: Vec<&str> =
-            steps.iter().copied().filter(|step| told.iter().any(|(told, _)| told == step)).collect();
+        let steps = STEPS
+            .iter()
+            .find(|(phase, _)| *phase == question.phase)
+            .unwrap()
+            .1;
+        let mut steps: Vec<&str> = steps
+            .iter()
+            .copied()
+            .filter(|step| told.iter().any(|(told, _)| told == step))
+            .collect();
         if question.phase == "knots" {
             steps = vec![steps[knots.min(3)]];
             knots += 1;
@@ -197,14 +253,17 @@ fn asked(study: &Study, cohorts: &[Cohort]) -> BTreeMap<&'static str, usize> {
         let most: &mut usize = found.entry(steps[0]).or_default();
         *most = (*most).max(question.layout.elements());
         let answer = |(cohort, memory): (&Cohort, &mut Memory)| {
-            let answer = recipe.answer(&state, &question, &cohort.rows(), memory, &mut dice).unwrap();
+            let answer = recipe
+                .answer(&state, &question, &cohort.rows(), memory, &mut dice)
+                .unwrap();
             if let Some(kept) = answer.memory {
                 *memory = kept;
             }
             answer.update
         };
         let updates = cohorts.iter().zip(&mut memories).map(answer).collect();
-        let sum = motet_secagg::fold::plain_sum(&question.layout, Digest::default(), updates).unwrap();
+        let sum =
+            motet_secagg::fold::plain_sum(&question.layout, Digest::default(), updates).unwrap();
         state = recipe.absorb(&state, &sum).unwrap();
     }
     recipe.outcome(&state).unwrap();
@@ -221,10 +280,12 @@ const MONTHS: &str = "times = \"grid\"\nstep = 30\nhorizon = 8700";
 fn every_kind() -> Vec<(&'static str, &'static str, String, String)> {
     let heart = |outcome: &str| format!("outcome = \"{outcome}\"\n{HEART}");
     let mut studies = Vec::new();
-    let mut add =
-        |folder, kind, data: String, keys: &str| studies.push((folder, kind, data, keys.to_owned()));
+    let mut add = |folder, kind, data: String, keys: &str| {
+        studies.push((folder, kind, data, keys.to_owned()))
+    };
     let group = "group = \"restecg\"\n[data.levels]\nrestecg = [\"0\", \"1\", \"2\"]";
-    let edges = "edges = { age = [0, 40, 50, 60, 120], exang = \"yes or no\" }\nquantiles = [0.25, 0.5]";
+    let edges =
+        "edges = { age = [0, 40, 50, 60, 120], exang = \"yes or no\" }\nquantiles = [0.25, 0.5]";
     add("heart", "summary", HEART.into(), "");
     add("heart", "summary", format!("{HEART}\n{group}"), edges);
     add("heart", "count", String::new(), "");
@@ -232,32 +293,66 @@ fn every_kind() -> Vec<(&'static str, &'static str, String, String)> {
     add("heart", "logistic", heart("y"), "");
     let formula = "formula = \"y ~ age + ns(chol, 3) + exang + age:exang\"";
     for errors in ["model", "hc0"] {
-        add("heart", "logistic", heart("y"), &format!("{formula}\nerrors = \"{errors}\""));
+        add(
+            "heart",
+            "logistic",
+            heart("y"),
+            &format!("{formula}\nerrors = \"{errors}\""),
+        );
     }
     let sides = "offset = \"oldpeak\"\nweight = \"trestbps\"\nweight_kind = \"precision\"";
     for kind in ["linear", "poisson", "gamma", "quasipoisson"] {
         add("heart", kind, heart("thalach"), "");
-        add("heart", kind, format!("{}\n{sides}", heart("thalach")), "errors = \"hc1\"");
+        add(
+            "heart",
+            kind,
+            format!("{}\n{sides}", heart("thalach")),
+            "errors = \"hc1\"",
+        );
     }
     add("heart", "quasibinomial", heart("y"), "errors = \"hc0\"");
-    add("heart", "quasibinomial", format!("offset = \"oldpeak\"\n{}", heart("y")), "");
+    add(
+        "heart",
+        "quasibinomial",
+        format!("offset = \"oldpeak\"\n{}", heart("y")),
+        "",
+    );
     for (kind, outcome, model) in [
         ("fedavg", "thalach", "kind = \"linear\""),
         ("fedavg", "y", "kind = \"mlp\", hidden = [4, 3]"),
         ("scaffold", "y", "kind = \"logistic\""),
-        ("scaffold", "thalach", "kind = \"mlp\", hidden = [4], outcome = \"number\""),
+        (
+            "scaffold",
+            "thalach",
+            "kind = \"mlp\", hidden = [4], outcome = \"number\"",
+        ),
     ] {
-        add("heart", kind, heart(outcome), &format!("model = {{ {model} }}\nrounds = 2\nlr = 0.01"));
+        add(
+            "heart",
+            kind,
+            heart(outcome),
+            &format!("model = {{ {model} }}\nrounds = 2\nlr = 0.01"),
+        );
     }
     for (loss, outcome) in [("logistic", "y"), ("squared", "thalach")] {
         for (bins, depth, validation) in [(2, 1, 0.0), (32, 4, 0.25), (64, 3, 0.0)] {
-            let keys = format!("bins = {bins}\ndepth = {depth}\nvalidation = {validation:?}\ntrees = 3");
-            add("heart", "gbdt", heart(outcome), &format!("loss = \"{loss}\"\n{keys}"));
+            let keys =
+                format!("bins = {bins}\ndepth = {depth}\nvalidation = {validation:?}\ntrees = 3");
+            add(
+                "heart",
+                "gbdt",
+                heart(outcome),
+                &format!("loss = \"{loss}\"\n{keys}"),
+            );
         }
     }
     for ties in ["efron", "breslow"] {
         for strata in ["none", "site", "group"] {
-            let data = if strata == "group" { format!("{TCGA}\n{RACE}") } else { TCGA.to_owned() };
+            let data = if strata == "group" {
+                format!("{TCGA}\n{RACE}")
+            } else {
+                TCGA.to_owned()
+            };
             let keys = format!("{MONTHS}\nstrata = \"{strata}\"\nties = \"{ties}\"");
             add("breast-tcga", "cox", data, &keys);
         }
@@ -284,7 +379,8 @@ fn the_card_counts_the_numbers_that_every_kind_of_recipe_really_asks_for() {
              [data]\ndataset = \"{dataset}\"\n{data}\n[recipe]\nkind = \"{kind}\"\n{keys}"
         );
         let study = Study::parse(&study).unwrap_or_else(|error| panic!("{study}\n{error}"));
-        let schema = read(&format!("{folder}/schema.toml")).replace(&format!("{race}\"bool\""), &category);
+        let schema =
+            read(&format!("{folder}/schema.toml")).replace(&format!("{race}\"bool\""), &category);
         let schema = Schema::parse(&schema).unwrap();
         let open = |site: &&str| {
             let path = demo(&format!("{folder}/{site}.csv"));
@@ -294,10 +390,16 @@ fn the_card_counts_the_numbers_that_every_kind_of_recipe_really_asks_for() {
         let found = asked(&study, &cohorts);
         for (step, told) in study.vectors() {
             let asked = found.get(step).copied().unwrap_or_default();
-            assert!(asked <= told, "{kind}, {keys}: {step} has {asked} numbers and not {told} at the most");
+            assert!(
+                asked <= told,
+                "{kind}, {keys}: {step} has {asked} numbers and not {told} at the most"
+            );
             // Where the score is calibrated already, no round is needed for its line.
             let needed = step != "calibration";
-            assert!(asked > 0 || !needed, "{kind}, {keys}: {step} is never asked for, {found:?}");
+            assert!(
+                asked > 0 || !needed,
+                "{kind}, {keys}: {step} is never asked for, {found:?}"
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Columns by which a finished model is judged: read beside the others, and no reason to leave a patient out.
+//! Columns by which a finished model is judged: read beside the others, and no reason to leave a
+//! patient out.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -49,7 +50,10 @@ fn a_patient_without_a_group_stays_and_one_without_a_feature_does_not() {
     assert!(missing(1, 1) && missing(2, 0) && missing(3, 2) && groups[[1, 2]] == 1.0);
     assert!(judged.rows().groups.is_some() && judged.rows().slot.is_none());
     let plain = cohort(&study(""));
-    assert_eq!((plain.used, &plain.x, plain.groups.is_none()), (4, &judged.x, true));
+    assert_eq!(
+        (plain.used, &plain.x, plain.groups.is_none()),
+        (4, &judged.x, true)
+    );
 }
 
 #[test]
@@ -60,27 +64,47 @@ fn a_column_that_cannot_divide_the_patients_is_refused_by_its_schema() {
         ("groups = [\"weight\"]\n", "weight", "weight"),
         ("groups = [\"age\"]\n", "age", "its levels or its cuts"),
         ("groups = [\"unit\"]\n", "unit", "its levels or its cuts"),
-        ("groups = [\"sex\"]\ncuts.sex = [1]\n", "sex", "a number with cuts"),
-        ("groups = [\"age\"]\nlevels.age = [\"1\", \"2\"]\n", "age", "a category"),
-        ("groups = [\"unit\"]\nlevels.unit = [\"A\", \"C\"]\n", "unit", "no level `B`"),
+        (
+            "groups = [\"sex\"]\ncuts.sex = [1]\n",
+            "sex",
+            "a number with cuts",
+        ),
+        (
+            "groups = [\"age\"]\nlevels.age = [\"1\", \"2\"]\n",
+            "age",
+            "a category",
+        ),
+        (
+            "groups = [\"unit\"]\nlevels.unit = [\"A\", \"C\"]\n",
+            "unit",
+            "no level `B`",
+        ),
     ] {
         let error = check_schema(&schema, &study(&format!("[evaluation]\n{groups}"))).unwrap_err();
-        assert!(error.column() == Some(column) || error.kind() == Code::UnknownColumn, "{groups}: {error}");
+        assert!(
+            error.column() == Some(column) || error.kind() == Code::UnknownColumn,
+            "{groups}: {error}"
+        );
         assert!(error.to_string().contains(words), "{groups}: {error}");
     }
 }
 
 #[test]
 fn the_card_counts_the_numbers_that_the_judgement_really_asks_for() {
-    let demo = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../cli/demo").join(name);
+    let demo = |name: &str| {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../cli/demo")
+            .join(name)
+    };
     let read = |name: &str| std::fs::read_to_string(demo(name)).unwrap();
     for (sites, outcome) in [(true, "y"), (false, "y"), (true, "thalach")] {
-        let text =
-            read("heart/logistic.toml").replace("outcome = \"y\"", &format!("outcome = \"{outcome}\""));
+        let text = read("heart/logistic.toml")
+            .replace("outcome = \"y\"", &format!("outcome = \"{outcome}\""));
         let text = text.replace("on_site_loss = \"continue\"", "on_site_loss = \"pause\"");
         let number = outcome != "y";
         let text = if number {
-            text.replace("\"thalach\", ", "").replace("kind = \"logistic\"", "kind = \"linear\"")
+            text.replace("\"thalach\", ", "")
+                .replace("kind = \"logistic\"", "kind = \"linear\"")
         } else {
             text
         };
@@ -90,7 +114,8 @@ fn the_card_counts_the_numbers_that_the_judgement_really_asks_for() {
         let study = Study::parse(&(text + &evaluation)).unwrap();
         let schema = Schema::parse(&read("heart/schema.toml")).unwrap();
         let cohorts = ["cleveland", "hungarian", "va"].map(|site| {
-            let table = Table::open(&demo(&format!("heart/{site}.csv")), &schema, study.reads()).unwrap();
+            let table =
+                Table::open(&demo(&format!("heart/{site}.csv")), &schema, study.reads()).unwrap();
             Cohort::of(&table, &study).unwrap()
         });
         let recipe: &Recipe = &study.recipe;
@@ -99,23 +124,45 @@ fn the_card_counts_the_numbers_that_the_judgement_really_asks_for() {
         while let Some(question) = recipe.ask(&state, 3).unwrap() {
             asked.push(question.layout.elements());
             let answer = |(at, cohort): (usize, &Cohort)| {
-                let rows = motet_recipes::Rows { slot: Some(at as u32), ..cohort.rows() };
+                let rows = motet_recipes::Rows {
+                    slot: Some(at as u32),
+                    ..cohort.rows()
+                };
                 let mut dice = rand_chacha::ChaCha20Rng::seed_from_u64(1);
-                recipe.answer(&state, &question, &rows, &Memory::default(), &mut dice).unwrap().update
+                recipe
+                    .answer(&state, &question, &rows, &Memory::default(), &mut dice)
+                    .unwrap()
+                    .update
             };
             let updates = cohorts.iter().enumerate().map(answer).collect();
-            let sum = motet_secagg::fold::plain_sum(&question.layout, Digest::default(), updates).unwrap();
+            let sum = motet_secagg::fold::plain_sum(&question.layout, Digest::default(), updates)
+                .unwrap();
             state = recipe.absorb(&state, &sum).unwrap();
         }
-        let told: Vec<usize> = study.judging_vectors(3).into_iter().map(|(_, numbers)| numbers).collect();
-        let [first, second] = asked[asked.len() - 2..] else { panic!("two rounds") };
+        let told: Vec<usize> = study
+            .judging_vectors(3)
+            .into_iter()
+            .map(|(_, numbers)| numbers)
+            .collect();
+        let [first, second] = asked[asked.len() - 2..] else {
+            panic!("two rounds")
+        };
         assert_eq!(first, told[0], "{sites} {outcome}");
         // The second is what is told at the most: of levels that are shown only.
         let findings = recipe.findings(&state).unwrap().unwrap();
         let hidden = findings.groups.iter().flat_map(|group| &group.levels);
-        let hidden = hidden.filter(|level| matches!(level.shown, motet_recipes::Shown::Hidden(_))).count();
-        let level = if number { 5 } else { (told[1] - if sites { 24 } else { 0 }) / 11 };
+        let hidden = hidden
+            .filter(|level| matches!(level.shown, motet_recipes::Shown::Hidden(_)))
+            .count();
+        let level = if number {
+            5
+        } else {
+            (told[1] - if sites { 24 } else { 0 }) / 11
+        };
         let most = told[1] - hidden * level;
-        assert!(second <= most && second + 8 * 11 > most, "{sites} {outcome}: {second} of {most}");
+        assert!(
+            second <= most && second + 8 * 11 > most,
+            "{sites} {outcome}: {second} of {most}"
+        );
     }
 }

@@ -25,8 +25,8 @@ pub struct At {
 /// The steward's passphrase, for a sealed key.
 #[derive(Debug, Clone, Args)]
 pub struct Sign {
-    /// File whose one line is the passphrase of the steward's key: readable by you alone (mode 0600), a pipe, or `-` for standard
-    /// input; without it the terminal asks
+    /// File whose one line is the passphrase of the steward's key: readable by you alone (mode
+    /// 0600), a pipe, or `-` for standard input; without it the terminal asks
     #[arg(long, value_name = "FILE")]
     pub(crate) steward_passphrase_file: Option<PathBuf>,
 }
@@ -50,7 +50,8 @@ pub enum NodeCommand {
     /// What left this hospital, frame by frame, and what became of it
     #[command(subcommand)]
     Ledger(LedgerCommand),
-    /// Stop answering, at once and across restarts: nothing of a study leaves, open attempts are given up and forgotten
+    /// Stop answering, at once and across restarts: nothing of a study leaves, open attempts are
+    /// given up and forgotten
     Stop(Plain),
     /// Answer approved studies again after `stop`
     Resume(Plain),
@@ -70,15 +71,16 @@ pub struct Plain {
 /// `join`.
 #[derive(Debug, Args)]
 pub struct JoinArgs {
-    /// The join code: the last line of `motet site invite`; `-` reads it from standard input. It is a secret, and other
-    /// accounts of this machine can read command lines: --code-file is the better way
+    /// The join code: the last line of `motet site invite`; `-` reads it from standard input. It is
+    /// a secret, and other accounts of this machine can read command lines: --code-file is the
+    /// better way
     #[arg(required_unless_present = "code_file")]
     pub(crate) code: Option<String>,
     /// File that holds the join code; `-` reads it from standard input
     #[arg(long, value_name = "FILE", conflicts_with = "code")]
     pub(crate) code_file: Option<PathBuf>,
-    /// File whose one line becomes the passphrase of the steward's key: readable by you alone (mode 0600), a pipe, or `-` for
-    /// standard input; without it the key lies there without one
+    /// File whose one line becomes the passphrase of the steward's key: readable by you alone (mode
+    /// 0600), a pipe, or `-` for standard input; without it the key lies there without one
     #[arg(long, value_name = "FILE")]
     pub(crate) steward_passphrase_file: Option<PathBuf>,
     #[command(flatten)]
@@ -154,13 +156,14 @@ pub enum StudyCommand {
         /// The permit under which the site takes part (TOML); a copy is kept
         #[arg(long, value_name = "FILE")]
         permit: Option<PathBuf>,
-        /// Approve although an earlier study asked exactly the same of other sites, or sums of another study over the same
-        /// data differ from this one's by a few sites: both results together show what those would say alone. It holds for
-        /// the sites that the card names, and for those named here, which may stay away from one of the two
+        /// Approve although an earlier study asked exactly the same of other sites, or sums of
+        /// another study over the same data differ from this one's by a few sites: both results
+        /// together show what those would say alone. It holds for the sites that the card names,
+        /// and for those named here, which may stay away from one of the two
         #[arg(long, value_name = "SITE,..", num_args = 0..=1, require_equals = true, value_delimiter = ',')]
         again: Option<Vec<String>>,
-        /// The study and roster that you read, as the card's last lines print them; without it the card must have been shown
-        /// at this site, and nothing else stand in its place since
+        /// The study and roster that you read, as the card's last lines print them; without it the
+        /// card must have been shown at this site, and nothing else stand in its place since
         #[arg(long, value_name = "SHORT")]
         digest: Option<String>,
         #[command(flatten)]
@@ -172,7 +175,8 @@ pub enum StudyCommand {
     Decline {
         /// The study
         id: String,
-        /// The reason: one sentence, which operators read; without it the site does not take part, and nobody hears why
+        /// The reason: one sentence, which operators read; without it the site does not take part,
+        /// and nobody hears why
         #[arg(long, value_name = "TEXT", default_value = crate::desk::STAYS_OUT)]
         why: String,
         #[command(flatten)]
@@ -180,7 +184,8 @@ pub enum StudyCommand {
         #[command(flatten)]
         at: At,
     },
-    /// Take part no longer: nothing more of the study leaves, and an open attempt is given up and forgotten
+    /// Take part no longer: nothing more of the study leaves, and an open attempt is given up and
+    /// forgotten
     Withdraw {
         /// The study
         id: String,
@@ -219,11 +224,12 @@ pub enum LedgerCommand {
         #[command(flatten)]
         at: At,
     },
-    /// Recompute every chain of the record, and list every sum that an update of this site went into, held against the
-    /// studies' logs; needs no network
+    /// Recompute every chain of the record, and list every sum that an update of this site went
+    /// into, held against the studies' logs; needs no network
     Verify(Plain),
-    /// Take the record as it is where `ledger.head`, the file that says where its streams ended, is missing or damaged. Only
-    /// where you know that nothing was put back or lost; a record that lacks what a sound file says is not taken
+    /// Take the record as it is where `ledger.head`, the file that says where its streams ended, is
+    /// missing or damaged. Only where you know that nothing was put back or lost; a record that
+    /// lacks what a sound file says is not taken
     Accept(Plain),
     /// Write the whole record as lines of JSON
     Export {
@@ -238,7 +244,9 @@ impl NodeCommand {
     pub(crate) fn at(&self) -> &At {
         match self {
             Self::Join(JoinArgs { at, .. }) | Self::Run(RunArgs { at, .. }) => at,
-            Self::Stop(plain) | Self::Resume(plain) | Self::Doctor(plain) | Self::Status(plain) => &plain.at,
+            Self::Stop(plain) | Self::Resume(plain) | Self::Doctor(plain) | Self::Status(plain) => {
+                &plain.at
+            }
             Self::Data(
                 DataCommand::Add { at, .. }
                 | DataCommand::Check { at, .. }
@@ -308,7 +316,8 @@ mod tests {
             "status --dir D --json",
         ] {
             let words = std::iter::once("motet-node").chain(line.split(' '));
-            let parsed = Whole::try_parse_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
+            let parsed =
+                Whole::try_parse_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
             assert_eq!(parsed.node.command.at().dir, Path::new("D"), "{line}");
         }
     }
@@ -319,8 +328,16 @@ mod tests {
         let run = command.find_subcommand_mut("run").unwrap();
         assert!(!run.render_help().to_string().contains("drill"));
         fn walk(command: &clap::Command) {
-            for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
-                assert!(argument.get_help().is_some(), "`{}` of `{}`", argument.get_id(), command.get_name());
+            for argument in command
+                .get_arguments()
+                .filter(|argument| !argument.is_hide_set())
+            {
+                assert!(
+                    argument.get_help().is_some(),
+                    "`{}` of `{}`",
+                    argument.get_id(),
+                    command.get_name()
+                );
             }
             command.get_subcommands().for_each(walk);
         }

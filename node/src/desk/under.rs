@@ -1,4 +1,5 @@
-//! What a decision rests on besides the study: this site's rows, its limits and the permit of the moment, and what `--again` lifts.
+//! What a decision rests on besides the study: this site's rows, its limits and the permit of the
+//! moment, and what `--again` lifts.
 
 use super::Choice;
 use crate::data_desk::Dataset;
@@ -16,29 +17,41 @@ use motet_secagg::digest::Digest;
 use std::collections::BTreeSet;
 
 /// What a steward is told whose rows are too few.
-const TOO_FEW: &str =
-    "fewer rows are left than the study asks of a site; `motet-node data check` shows which are left out";
+const TOO_FEW: &str = "fewer rows are left than the study asks of a site; `motet-node data check` shows which are left out";
 
-/// What a decline says that gives no reason. One that follows from this site's rows says the same, so that it is like any other.
+/// What a decline says that gives no reason. One that follows from this site's rows says the same,
+/// so that it is like any other.
 pub const STAYS_OUT: &str = "this site does not take part";
 
-/// Why this site's rows cannot answer a study, for the steward alone: too few of them, or values that the method refuses. That is
-/// decided here and once, by the answer to the first question, before anybody else hears of it: afterwards a node that cannot
-/// answer for a reason in its rows is a site that is away.
+/// Why this site's rows cannot answer a study, for the steward alone: too few of them, or values
+/// that the method refuses. That is decided here and once, by the answer to the first question,
+/// before anybody else hears of it: afterwards a node that cannot answer for a reason in its rows
+/// is a site that is away.
 pub(super) fn lacks(home: &Home, proposal: &Proposal) -> Result<Option<String>, NodeError> {
     let (study, floors) = (&proposal.study, &home.settings.limits.floors);
     let dataset = Dataset::find(&home.paths, &study.data.dataset)?;
     dataset.fits(study, floors)?;
     let cohort = match dataset.cohort(study, floors) {
         Ok(cohort) => cohort,
-        Err(error) if error.kind() == motet_data::Code::TooFewRows => return Ok(Some(TOO_FEW.to_owned())),
+        Err(error) if error.kind() == motet_data::Code::TooFewRows => {
+            return Ok(Some(TOO_FEW.to_owned()));
+        }
         Err(error) => return Err(error.into()),
     };
     let chain = Chain::start(study, &proposal.roster);
-    let Some(question) = chain.question(proposal.roster.entries.len())? else { return Ok(None) };
-    let answer =
-        chain.recipe().answer(chain.state(), &question, &cohort.rows(), &Memory::default(), &mut dice());
-    Ok(answer.err().map(|error| unanswerable(&error, &cohort, study)))
+    let Some(question) = chain.question(proposal.roster.entries.len())? else {
+        return Ok(None);
+    };
+    let answer = chain.recipe().answer(
+        chain.state(),
+        &question,
+        &cohort.rows(),
+        &Memory::default(),
+        &mut dice(),
+    );
+    Ok(answer
+        .err()
+        .map(|error| unanswerable(&error, &cohort, study)))
 }
 
 /// Under what a decision is made now.
@@ -61,7 +74,8 @@ pub(super) fn under(home: &Home, choice: &Choice, again: Vec<String>) -> Under {
 /// What a steward says yes to with `--again`.
 #[derive(Default)]
 pub(super) struct Lifted {
-    /// The sites of which two sums together may tell: those that the card names, and those that she named.
+    /// The sites of which two sums together may tell: those that the card names, and those that she
+    /// named.
     pub(super) sites: Vec<String>,
     /// The same in sentences.
     pub(super) lines: Vec<String>,
@@ -77,14 +91,17 @@ pub(super) fn lifted(
     near: &[Near],
     earlier: &[Earlier],
 ) -> Result<Lifted, NodeError> {
-    let Choice::ApproveAgain(_, named) = choice else { return Ok(Lifted::default()) };
+    let Choice::ApproveAgain(_, named) = choice else {
+        return Ok(Lifted::default());
+    };
     let earlier = || earlier.iter().filter(|earlier| earlier.tells_apart());
     let mut lines: Vec<String> = near.iter().map(ToString::to_string).collect();
     lines.extend(earlier().map(Earlier::together));
     let mut sites: BTreeSet<String> = near.iter().flat_map(|near| near.sites.clone()).collect();
     sites.extend(earlier().flat_map(|earlier| earlier.joined.iter().chain(&earlier.left).cloned()));
-    let is_known =
-        |name: &String| sites.contains(name) || roster.entries.iter().any(|entry| entry.name == *name);
+    let is_known = |name: &String| {
+        sites.contains(name) || roster.entries.iter().any(|entry| entry.name == *name)
+    };
     if let Some(unknown) = named.iter().find(|name| !is_known(name)) {
         let next = "the card lists the sites of the study's roster";
         return Err(NodeError::Usage(format!(
@@ -105,12 +122,17 @@ pub(super) fn lifted(
         );
     }
     sites.extend(named.iter().cloned());
-    Ok(Lifted { sites: sites.into_iter().collect(), lines })
+    Ok(Lifted {
+        sites: sites.into_iter().collect(),
+        lines,
+    })
 }
 
 /// What a steward is told of a permit that ends before the study does.
 pub(super) fn leaves(choice: &Choice, study: &Study) -> Option<String> {
-    let (Choice::Approve(Some(permit)) | Choice::ApproveAgain(Some(permit), _)) = choice else { return None };
+    let (Choice::Approve(Some(permit)) | Choice::ApproveAgain(Some(permit), _)) = choice else {
+        return None;
+    };
     if permit.until >= study.ends {
         return None;
     }

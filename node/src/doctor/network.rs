@@ -27,11 +27,27 @@ pub(super) async fn look(paths: &Paths, findings: &mut Findings) {
     let address = match paths.read_settings() {
         Ok(settings) => settings.address,
         Err(_) => {
-            return findings.skip(&["dns", "tcp", "tls", "interception", "http2", "certificate", "clock"]);
+            return findings.skip(&[
+                "dns",
+                "tcp",
+                "tls",
+                "interception",
+                "http2",
+                "certificate",
+                "clock",
+            ]);
         }
     };
     let Ok((host, port)) = split_address(&address) else {
-        return findings.skip(&["dns", "tcp", "tls", "interception", "http2", "certificate", "clock"]);
+        return findings.skip(&[
+            "dns",
+            "tcp",
+            "tls",
+            "interception",
+            "http2",
+            "certificate",
+            "clock",
+        ]);
     };
     match timeout(PATIENCE, lookup_host((host, port))).await {
         Ok(Ok(mut found)) => match found.next() {
@@ -48,7 +64,11 @@ pub(super) async fn look(paths: &Paths, findings: &mut Findings) {
         Err(_) => Some("no answer within 10 s".to_owned()),
     };
     if let Some(why) = why {
-        findings.fail("tcp", format!("cannot reach `{address}`: {why}"), tcp_advice(&address));
+        findings.fail(
+            "tcp",
+            format!("cannot reach `{address}`: {why}"),
+            tcp_advice(&address),
+        );
         return findings.skip(&["tls", "interception", "http2", "certificate", "clock"]);
     }
     findings.ok("tcp", format!("`{address}` answers"));
@@ -79,7 +99,14 @@ fn no_dns(findings: &mut Findings, host: &str, why: &str) {
         "\"please let this machine resolve the name {host}\"; or does node.toml hold the right address?"
     );
     findings.fail("dns", format!("`{host}`: {why}"), advice);
-    findings.skip(&["tcp", "tls", "interception", "http2", "certificate", "clock"]);
+    findings.skip(&[
+        "tcp",
+        "tls",
+        "interception",
+        "http2",
+        "certificate",
+        "clock",
+    ]);
 }
 
 fn tcp_advice(address: &str) -> String {
@@ -88,7 +115,9 @@ fn tcp_advice(address: &str) -> String {
         .any(|name| std::env::var_os(name).is_some());
     let tail = match proxy {
         true => "; a proxy is set on this machine, and this version dials directly",
-        false => "; if the consortium runs, nothing listens there only while its coordinator is down",
+        false => {
+            "; if the consortium runs, nothing listens there only while its coordinator is down"
+        }
     };
     format!("\"please allow outgoing TCP from this machine to {address}; nothing comes in\"{tail}")
 }
@@ -126,18 +155,25 @@ fn handshake_failed(error: &ConnectError, address: &str, findings: &mut Findings
             return findings.skip(&["http2", "clock"]);
         }
         ConnectError::Expired { .. } | ConnectError::NotYetValid { .. } => {
-            "set this machine's clock by a time server (NTP); if it is right, tell the operator".to_owned()
+            "set this machine's clock by a time server (NTP); if it is right, tell the operator"
+                .to_owned()
         }
-        _ => format!("\"what stands between this machine and {address}? TLS 1.3 must pass unchanged\""),
+        _ => format!(
+            "\"what stands between this machine and {address}? TLS 1.3 must pass unchanged\""
+        ),
     };
     findings.fail("tls", error.to_string(), advice);
     findings.skip(&["interception", "http2", "certificate", "clock"]);
 }
 
-/// Asks for an upload that does not exist: the answer shows that the coordinator knows this site, and its clock.
+/// Asks for an upload that does not exist: the answer shows that the coordinator knows this site,
+/// and its clock.
 async fn standing_there(channel: Channel, findings: &mut Findings) {
     let asked_at = clock::now().ms / 1000;
-    let request = UploadStateRequest { run: vec![0; 16], t2: vec![0; 32] };
+    let request = UploadStateRequest {
+        run: vec![0; 16],
+        t2: vec![0; 32],
+    };
     let answer = timeout(PATIENCE, RoundsClient::new(channel).upload_state(request)).await;
     let headers = match answer {
         Err(_) => {
@@ -153,15 +189,26 @@ async fn standing_there(channel: Channel, findings: &mut Findings) {
             response.metadata().clone()
         }
         Ok(Err(status)) => {
-            let barred =
-                [Code::SiteRevoked, Code::NotAMember, Code::NoClientCertificate, Code::RoleNotAllowed];
+            let barred = [
+                Code::SiteRevoked,
+                Code::NotAMember,
+                Code::NoClientCertificate,
+                Code::RoleNotAllowed,
+            ];
             match refusal(&status) {
                 Some(refusal) if barred.contains(&refusal.code) => {
-                    findings.fail("certificate", refusal.to_string(), "tell the consortium's operator");
+                    findings.fail(
+                        "certificate",
+                        refusal.to_string(),
+                        "tell the consortium's operator",
+                    );
                 }
                 Some(_) => findings.ok("certificate", "the coordinator knows this site"),
                 None => {
-                    let found = format!("the coordinator gives no proper answer: {:?}", status.code());
+                    let found = format!(
+                        "the coordinator gives no proper answer: {:?}",
+                        status.code()
+                    );
                     findings.fail(
                         "certificate",
                         found,
@@ -190,9 +237,17 @@ fn clocks(theirs_s: Option<u64>, ours_s: u64, findings: &mut Findings) {
     if apart <= LARGEST_SKEW_S {
         return findings.ok("clock", "within a minute of the coordinator's");
     }
-    let way = if ours_s < theirs_s { "behind" } else { "ahead of" };
+    let way = if ours_s < theirs_s {
+        "behind"
+    } else {
+        "ahead of"
+    };
     let found = format!("this machine is {apart} s {way} the coordinator");
-    findings.fail("clock", found, "set this machine's clock by a time server (NTP)");
+    findings.fail(
+        "clock",
+        found,
+        "set this machine's clock by a time server (NTP)",
+    );
 }
 
 #[cfg(test)]
@@ -206,17 +261,24 @@ mod tests {
     async fn the_way_to_a_real_coordinator_is_walked_to_its_end() {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("node");
-        join(&coordinator(governance().public(), None).await, &dir, None).await.unwrap();
+        join(&coordinator(governance().public(), None).await, &dir, None)
+            .await
+            .unwrap();
         let mut findings = Findings::default();
         look(&Paths::new(&dir), &mut findings).await;
-        let seen: Vec<_> = findings.checks.iter().map(|line| (line.check, line.outcome)).collect();
+        let seen: Vec<_> = findings
+            .checks
+            .iter()
+            .map(|line| (line.check, line.outcome))
+            .collect();
         let expected = [
             ("dns", Outcome::Ok),
             ("tcp", Outcome::Ok),
             ("tls", Outcome::Ok),
             ("interception", Outcome::Ok),
             ("http2", Outcome::Ok),
-            // This coordinator offers enrolment only: whoever does not answer about rounds is not taken for healthy.
+            // This coordinator offers enrolment only: whoever does not answer about rounds is not
+            // taken for healthy.
             ("certificate", Outcome::Fail),
             ("clock", Outcome::Ok),
         ];
@@ -228,7 +290,13 @@ mod tests {
         let address = "c.example:7443".to_owned();
         let issuer = "Hospital Proxy CA".to_owned();
         for (error, check) in [
-            (ConnectError::WrongAuthority { address: address.clone(), issuer }, "interception"),
+            (
+                ConnectError::WrongAuthority {
+                    address: address.clone(),
+                    issuer,
+                },
+                "interception",
+            ),
             (
                 ConnectError::NotACoordinator {
                     address: address.clone(),
@@ -236,14 +304,34 @@ mod tests {
                 },
                 "http2",
             ),
-            (ConnectError::NotACoordinator { address: address.clone(), why: "alert".into() }, "tls"),
-            (ConnectError::Refused { address: address.clone(), why: "expired".into() }, "certificate"),
-            (ConnectError::Expired { address: address.clone() }, "tls"),
+            (
+                ConnectError::NotACoordinator {
+                    address: address.clone(),
+                    why: "alert".into(),
+                },
+                "tls",
+            ),
+            (
+                ConnectError::Refused {
+                    address: address.clone(),
+                    why: "expired".into(),
+                },
+                "certificate",
+            ),
+            (
+                ConnectError::Expired {
+                    address: address.clone(),
+                },
+                "tls",
+            ),
         ] {
             let mut findings = Findings::default();
             handshake_failed(&error, &address, &mut findings);
-            let failed: Vec<_> =
-                findings.checks.iter().filter(|line| line.outcome == Outcome::Fail).collect();
+            let failed: Vec<_> = findings
+                .checks
+                .iter()
+                .filter(|line| line.outcome == Outcome::Fail)
+                .collect();
             assert_eq!(failed.len(), 1);
             assert_eq!(failed[0].check, check);
         }

@@ -24,7 +24,8 @@ use zeroize::Zeroizing;
 /// Rounds that the site's own evaluation of the final model may take.
 const MOST_LOCAL_ROUNDS: usize = 100;
 
-/// Why a method cannot answer from these patients, with the column that is the likely reason; for this site's own eyes.
+/// Why a method cannot answer from these patients, with the column that is the likely reason; for
+/// this site's own eyes.
 pub(crate) fn unanswerable(error: &RecipeError, cohort: &Cohort, study: &Study) -> String {
     let column = cohort.largest(study);
     let column = column.map(|column| format!("; the largest numbers stand in column `{column}`"));
@@ -76,8 +77,8 @@ impl Work {
     /// Reads the patients, unless they were read before.
     ///
     /// # Errors
-    /// `no_dataset`, `schema_refused`, `too_few_rows`, `data_changed`, or `data_refused` with file, line and column for the site's own
-    /// eyes.
+    /// `no_dataset`, `schema_refused`, `too_few_rows`, `data_changed`, or `data_refused` with file,
+    /// line and column for the site's own eyes.
     pub(crate) fn cohort(&mut self) -> Result<Arc<Cohort>, Refusal> {
         if let Some(cohort) = &self.cohort {
             return Ok(Arc::clone(cohort));
@@ -88,15 +89,19 @@ impl Work {
         })?;
         check_schema(&dataset.schema, &self.proposal.study)
             .map_err(|error| Refusal::new(Code::SchemaRefused, error.of_texts()))?;
-        dataset.fits(&self.proposal.study, &self.floors).map_err(|error| match error {
-            NodeError::Refused(refusal) => refusal,
-            other => Refusal::new(Code::DataRefused, other.to_string()),
-        })?;
-        let cohort =
-            dataset.cohort(&self.proposal.study, &self.floors).map_err(|error| match error.kind() {
-                motet_data::Code::TooFewRows => Code::TooFewRows.into(),
-                _ => Refusal::new(Code::DataRefused, error.to_string()),
+        dataset
+            .fits(&self.proposal.study, &self.floors)
+            .map_err(|error| match error {
+                NodeError::Refused(refusal) => refusal,
+                other => Refusal::new(Code::DataRefused, other.to_string()),
             })?;
+        let cohort =
+            dataset
+                .cohort(&self.proposal.study, &self.floors)
+                .map_err(|error| match error.kind() {
+                    motet_data::Code::TooFewRows => Code::TooFewRows.into(),
+                    _ => Refusal::new(Code::DataRefused, error.to_string()),
+                })?;
         let pin = cohort.pin(&self.pin_key);
         if self.bound.is_some_and(|bound| bound != pin) {
             return Err(cohort_pin::changed(&dataset.name));
@@ -116,8 +121,8 @@ impl Work {
         }
         let refused = |error: &NodeError| Refusal::new(Code::DataRefused, error.to_string());
         let dataset = self.dataset.as_ref().map_err(refused)?;
-        let reading =
-            openings::reading(dataset, &self.proposal.study, &self.key).map_err(|error| refused(&error))?;
+        let reading = openings::reading(dataset, &self.proposal.study, &self.key)
+            .map_err(|error| refused(&error))?;
         self.reading = Some(reading.clone());
         Ok(reading)
     }
@@ -133,44 +138,76 @@ impl Work {
     ) -> Result<Answered, Refusal> {
         let cohort = self.cohort()?;
         let reading = self.reading()?;
-        let rows = Rows { slot: self.place.filter(|_| self.tells), place: self.place, ..cohort.rows() };
+        let rows = Rows {
+            slot: self.place.filter(|_| self.tells),
+            place: self.place,
+            ..cohort.rows()
+        };
         let unread = |error: NodeError| Refusal::new(Code::Storage, error.to_string());
         let before = std::mem::replace(&mut self.memory, Ok(Memory::default())).map_err(unread)?;
         let question = self.chain.question(candidates)?.ok_or(Code::PlanRejected)?;
         let recipe = self.chain.recipe();
-        let answer = recipe.answer(self.chain.state(), &question, &rows, &before, dice).map_err(|error| {
-            Refusal::new(Code::InputRefused, unanswerable(&error, &cohort, &self.proposal.study))
-        })?;
+        let answer = recipe
+            .answer(self.chain.state(), &question, &rows, &before, dice)
+            .map_err(|error| {
+                Refusal::new(
+                    Code::InputRefused,
+                    unanswerable(&error, &cohort, &self.proposal.study),
+                )
+            })?;
         let remembered = answer.memory.map(|after| Remembered { before, after });
-        let own = (question.phase == "evaluate").then(|| evaluate_here(&self.chain, &cohort, dice)).flatten();
-        Ok(Answered { cohort, reading, pin: self.pin, update: answer.update, own, remembered })
+        let own = (question.phase == "evaluate")
+            .then(|| evaluate_here(&self.chain, &cohort, dice))
+            .flatten();
+        Ok(Answered {
+            cohort,
+            reading,
+            pin: self.pin,
+            update: answer.update,
+            own,
+            remembered,
+        })
     }
 
-    /// The same recipe fitted on this site's rows alone, and the ridge it took: a small site often has no finite
-    /// unpenalised estimate, and then a little ridge gives one to compare with.
+    /// The same recipe fitted on this site's rows alone, and the ridge it took: a small site often
+    /// has no finite unpenalised estimate, and then a little ridge gives one to compare with.
     ///
     /// # Errors
     /// `recipe_failed` where even that has none.
     pub(crate) fn alone(&mut self, dice: &mut impl CryptoRng) -> Result<(Outcome, f64), Refusal> {
         let cohort = self.cohort()?;
         let recipe = self.chain.recipe();
-        let failed = |error: motet_recipes::RecipeError| Refusal::new(Code::RecipeFailed, error.to_string());
+        let failed =
+            |error: motet_recipes::RecipeError| Refusal::new(Code::RecipeFailed, error.to_string());
         match (recipe.alone(&cohort.rows(), dice), recipe.ridge()) {
             (Ok(outcome), ridge) => Ok((outcome, ridge.unwrap_or_default())),
             (Err(_), Some(ridge)) => {
                 let ridge = ridge.max(1.0);
-                Ok((recipe.with_ridge(ridge).alone(&cohort.rows(), dice).map_err(failed)?, ridge))
+                Ok((
+                    recipe
+                        .with_ridge(ridge)
+                        .alone(&cohort.rows(), dice)
+                        .map_err(failed)?,
+                    ridge,
+                ))
             }
             (Err(error), None) => Err(failed(error)),
         }
     }
 
-    /// Whether the finished model serves this site's own patients; nothing where the method has no such judgement, or no model.
+    /// Whether the finished model serves this site's own patients; nothing where the method has no
+    /// such judgement, or no model.
     pub(crate) fn compare(&mut self, dice: &mut impl CryptoRng) -> Option<Comparison> {
         let cohort = self.cohort().ok()?;
         let mut seed = Digest::default();
         dice.fill_bytes(&mut seed.0);
-        motet_recipes::compare(self.chain.recipe(), self.chain.state(), &cohort.rows(), seed).ok()?
+        motet_recipes::compare(
+            self.chain.recipe(),
+            self.chain.state(),
+            &cohort.rows(),
+            seed,
+        )
+        .ok()?
     }
 }
 
@@ -184,7 +221,10 @@ fn evaluate_here(chain: &Chain, cohort: &Cohort, dice: &mut impl CryptoRng) -> O
         let Some(question) = recipe.ask(&state, 1).ok()? else {
             return recipe.outcome(&state).ok();
         };
-        let update = recipe.answer(&state, &question, &rows, &Memory::default(), dice).ok()?.update;
+        let update = recipe
+            .answer(&state, &question, &rows, &Memory::default(), dice)
+            .ok()?
+            .update;
         let sum = plain_sum(&question.layout, set, vec![update]).ok()?;
         state = recipe.absorb(&state, &sum).ok()?;
     }

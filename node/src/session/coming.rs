@@ -12,7 +12,8 @@ use tokio::task::JoinSet;
 /// Downloads at the same time; the others wait their turn.
 const MOST: usize = 8;
 
-/// Messages that wait at the same time, of all studies: a round has a handful, and a line that brings more is cut.
+/// Messages that wait at the same time, of all studies: a round has a handful, and a line that
+/// brings more is cut.
 const MOST_WAITING: usize = 256;
 
 /// Downloads under way; they stop when the value is dropped.
@@ -34,7 +35,12 @@ struct Waiting {
 impl Default for Coming {
     fn default() -> Self {
         let turns = Arc::new(Semaphore::new(MOST));
-        Self { underway: BTreeMap::new(), tasks: JoinSet::new(), turns, waiting: Vec::new() }
+        Self {
+            underway: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            turns,
+            waiting: Vec::new(),
+        }
     }
 }
 
@@ -71,11 +77,13 @@ impl Coming {
         self.underway.is_empty() && self.waiting.is_empty()
     }
 
-    /// The studies that the next download to end was for, or why it failed; nothing when none is under way.
+    /// The studies that the next download to end was for, or why it failed; nothing when none is
+    /// under way.
     pub(super) async fn next(&mut self) -> Option<Result<BTreeSet<Digest>, Broken>> {
         Some(match self.tasks.join_next().await? {
             Ok((digest, result)) => {
-                let unasked = || Broken::Line("a download ended that no study waits for".to_owned());
+                let unasked =
+                    || Broken::Line("a download ended that no study waits for".to_owned());
                 let studies = self.underway.remove(&digest).ok_or_else(unasked);
                 result.and(studies)
             }
@@ -83,11 +91,17 @@ impl Coming {
         })
     }
 
-    /// Keeps a message of a study that needs something on its way. A plan ends every earlier one of its study.
+    /// Keeps a message of a study that needs something on its way. A plan ends every earlier one of
+    /// its study.
     ///
     /// # Errors
     /// When more wait than a coordinator has reason to send.
-    pub(super) fn wait(&mut self, study: Digest, run: RunId, message: Message) -> Result<(), Broken> {
+    pub(super) fn wait(
+        &mut self,
+        study: Digest,
+        run: RunId,
+        message: Message,
+    ) -> Result<(), Broken> {
         let plan = matches!(message, Message::Plan(_));
         self.waiting.retain(|waiting| {
             let replaced = plan && matches!(waiting.message, Message::Plan(_));
@@ -98,7 +112,11 @@ impl Coming {
                 "more than {MOST_WAITING} messages wait for what is on its way"
             )));
         }
-        self.waiting.push(Waiting { study, run, message });
+        self.waiting.push(Waiting {
+            study,
+            run,
+            message,
+        });
         Ok(())
     }
 
@@ -109,13 +127,22 @@ impl Coming {
         );
     }
 
-    /// The messages of a study that wait, in the order in which they came, once nothing more is under way for it.
+    /// The messages of a study that wait, in the order in which they came, once nothing more is
+    /// under way for it.
     pub(super) fn ready(&mut self, study: &Digest) -> Vec<(RunId, Message)> {
-        if self.underway.values().any(|studies| studies.contains(study)) {
+        if self
+            .underway
+            .values()
+            .any(|studies| studies.contains(study))
+        {
             return Vec::new();
         }
-        let ready = self.waiting.extract_if(.., |waiting| waiting.study == *study);
-        ready.map(|waiting| (waiting.run, waiting.message)).collect()
+        let ready = self
+            .waiting
+            .extract_if(.., |waiting| waiting.study == *study);
+        ready
+            .map(|waiting| (waiting.run, waiting.message))
+            .collect()
     }
 }
 
@@ -130,7 +157,10 @@ mod tests {
     const RUN: RunId = RunId([3; 16]);
 
     fn message(code: &str) -> Message {
-        Message::Abandoned(Abandoned { plan: Digest([4; 32]), code: code.to_owned() })
+        Message::Abandoned(Abandoned {
+            plan: Digest([4; 32]),
+            code: code.to_owned(),
+        })
     }
 
     #[tokio::test]
@@ -153,11 +183,18 @@ mod tests {
             coming.wait(study, RUN, message(code)).unwrap();
         }
         assert_eq!(ended(&mut coming).await, [STUDY]);
-        assert_eq!(begun.load(Ordering::Relaxed), 1, "what is under way is not fetched twice");
+        assert_eq!(
+            begun.load(Ordering::Relaxed),
+            1,
+            "what is under way is not fetched twice"
+        );
         assert_eq!(coming.ready(&STUDY), [], "something more is under way");
         later.send(()).unwrap();
         assert_eq!(ended(&mut coming).await, [STUDY]);
-        assert_eq!(coming.ready(&STUDY), [(RUN, message("c")), (RUN, message("a"))]);
+        assert_eq!(
+            coming.ready(&STUDY),
+            [(RUN, message("c")), (RUN, message("a"))]
+        );
         assert!(!coming.is_idle());
         assert_eq!(coming.ready(&OTHER), [(RUN, message("b"))]);
         assert!(coming.is_idle() && coming.next().await.is_none());
@@ -188,7 +225,9 @@ mod tests {
         for at in 0..MOST_WAITING {
             coming.wait(STUDY, RUN, message(&at.to_string())).unwrap();
         }
-        coming.wait(STUDY, RUN, message("0")).expect("a repetition takes the place of the first");
+        coming
+            .wait(STUDY, RUN, message("0"))
+            .expect("a repetition takes the place of the first");
         assert!(coming.wait(OTHER, RUN, message("more")).is_err());
     }
 

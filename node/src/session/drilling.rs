@@ -20,10 +20,15 @@ impl Session {
         };
         let round = match message {
             Message::Plan(signed) => Some(signed.plan.round),
-            _ => self.followers.get(study).and_then(|f| f.attempt.as_ref()).map(|attempt| attempt.round),
+            _ => self
+                .followers
+                .get(study)
+                .and_then(|f| f.attempt.as_ref())
+                .map(|attempt| attempt.round),
         };
-        let due =
-            |drill: Drill| drill.phase == phase && drill.round.is_none_or(|wanted| Some(wanted) == round);
+        let due = |drill: Drill| {
+            drill.phase == phase && drill.round.is_none_or(|wanted| Some(wanted) == round)
+        };
         if let Some(drill) = self.drill.filter(|drill| due(*drill)) {
             match drill.act {
                 None => end_here(),

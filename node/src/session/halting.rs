@@ -1,8 +1,10 @@
-//! A stop, a withdrawal, a study's end: nothing of it leaves from then on, and what its open attempt left here goes at once.
-//! What left before stays in the sum, if enough of the others open it; this site then opens nothing.
+//! A stop, a withdrawal, a study's end: nothing of it leaves from then on, and what its open
+//! attempt left here goes at once. What left before stays in the sum, if enough of the others open
+//! it; this site then opens nothing.
 //!
-//! That holds while the coordinator is away, too, and what nobody ends does not stay for ever: an attempt that is older than
-//! its phases together is given up, unless its set is signed. Then the others may need this site's shares to open the sum.
+//! That holds while the coordinator is away, too, and what nobody ends does not stay for ever: an
+//! attempt that is older than its phases together is given up, unless its set is signed. Then the
+//! others may need this site's shares to open the sum.
 
 use super::{Away, LOOK, Session, UNUSED, clock_day};
 use crate::link::Link;
@@ -16,18 +18,29 @@ use motet_secagg::message::{Message, Plan};
 use std::pin::pin;
 use std::time::Duration;
 
-/// What an attempt may last beyond its phases: a coordinator or a line that is away for a while costs no round.
+/// What an attempt may last beyond its phases: a coordinator or a line that is away for a while
+/// costs no round.
 const MARGIN: Duration = Duration::from_secs(60 * 60);
 
-/// How long an attempt of a study can be of use: by what its steward approved, not by what a plan says.
+/// How long an attempt of a study can be of use: by what its steward approved, not by what a plan
+/// says.
 pub(super) fn longest(study: &Study) -> Duration {
     let rounds = &study.rounds;
-    let phases = [rounds.join_s, rounds.share_s, rounds.upload_s, rounds.sign_s, rounds.reveal_s];
+    let phases = [
+        rounds.join_s,
+        rounds.share_s,
+        rounds.upload_s,
+        rounds.sign_s,
+        rounds.reveal_s,
+    ];
     Duration::from_secs(phases.into_iter().map(u64::from).sum()) + MARGIN
 }
 
 pub(super) fn overdue() -> Refusal {
-    Refusal::new(Code::Deadline, "nobody ended it, and its phases are long over")
+    Refusal::new(
+        Code::Deadline,
+        "nobody ended it, and its phases are long over",
+    )
 }
 
 /// An attempt that this site gave up, for the coordinator to hear.
@@ -40,19 +53,28 @@ pub(super) struct GivenUp {
 
 impl GivenUp {
     pub(super) fn of(plan: &Plan, why: &Refusal) -> Self {
-        Self { id: plan.study.clone(), round: plan.round, run: plan.run, said: refused(plan.root(), why) }
+        Self {
+            id: plan.study.clone(),
+            round: plan.round,
+            run: plan.run,
+            said: refused(plan.root(), why),
+        }
     }
 }
 
 impl Session {
-    /// The site's own limits as they are now. Where node.toml cannot be understood nothing is answered.
+    /// The site's own limits as they are now. Where node.toml cannot be understood nothing is
+    /// answered.
     pub(super) fn read_settings(&mut self) -> Result<(), Refusal> {
         self.home.settings = self.studies.read_settings(&self.home.paths)?.clone();
         Ok(())
     }
 
     /// Whether the steward still lets the site answer.
-    pub(super) async fn may_go_on(&mut self, study: &Digest) -> Result<Result<(), Refusal>, NodeError> {
+    pub(super) async fn may_go_on(
+        &mut self,
+        study: &Digest,
+    ) -> Result<Result<(), Refusal>, NodeError> {
         self.may_on(study, |_| clock_day()).await
     }
 
@@ -69,10 +91,15 @@ impl Session {
             return Ok(Err(refusal));
         }
         let limits = self.studies.limits(study).limits;
-        let Some(follower) = self.followers.get_mut(study) else { return Ok(Err(Code::StudyUnknown.into())) };
+        let Some(follower) = self.followers.get_mut(study) else {
+            return Ok(Err(Code::StudyUnknown.into()));
+        };
         (follower.tells, follower.floors) = (limits.own_metrics, limits.floors);
         let today = day(self.studies.last_day(&follower.proposal));
-        Ok(self.studies.may_run(study, &follower.proposal.roster_digest, today).map(drop))
+        Ok(self
+            .studies
+            .may_run(study, &follower.proposal.roster_digest, today)
+            .map(drop))
     }
 
     /// The only way out for what this site says in a study: asked each time, whatever led there.
@@ -97,33 +124,56 @@ impl Session {
             return self.tell_given_up(link).await;
         }
         let follower = self.followers.get(study);
-        // What leaves is on record under its study also where that is not followed: then by its digest.
-        let id = follower.map_or_else(|| study.short(), |follower| follower.proposal.study.id.clone());
-        let round =
-            follower.and_then(|follower| follower.attempt.as_ref()).map_or(0, |attempt| attempt.round);
+        // What leaves is on record under its study also where that is not followed: then by its
+        // digest.
+        let id = follower.map_or_else(
+            || study.short(),
+            |follower| follower.proposal.study.id.clone(),
+        );
+        let round = follower
+            .and_then(|follower| follower.attempt.as_ref())
+            .map_or(0, |attempt| attempt.round);
         Ok(link.tell(&self.home, &id, round, run, message).await?)
     }
 
-    /// Takes in what the command line decided, and gives up what it does not let go on. True when the steward has released
-    /// the node since the last look.
+    /// Takes in what the command line decided, and gives up what it does not let go on. True when
+    /// the steward has released the node since the last look.
     pub(super) async fn hold_to_decisions(&mut self) -> Result<bool, NodeError> {
         let is_stopped = switch::is_stopped(&self.home.ledger).await?;
         self.studies.read_on(&self.home.ledger).await?;
-        // An editor may be about to write it: nothing leaves meanwhile, and nothing is given up for that.
+        // An editor may be about to write it: nothing leaves meanwhile, and nothing is given up for
+        // that.
         let _unread = self.read_settings();
         let today = clock_day();
-        let refused = self.followers.iter().filter(|(_, at)| at.attempt.is_some() || at.cohort.is_some());
+        let refused = self
+            .followers
+            .iter()
+            .filter(|(_, at)| at.attempt.is_some() || at.cohort.is_some());
         let refused = refused.filter_map(|(study, at)| {
-            let may = self.studies.may_run(study, &at.proposal.roster_digest, today).map(drop);
-            let may = if is_stopped { Err(Code::SiteStopped.into()) } else { may };
+            let may = self
+                .studies
+                .may_run(study, &at.proposal.roster_digest, today)
+                .map(drop);
+            let may = if is_stopped {
+                Err(Code::SiteStopped.into())
+            } else {
+                may
+            };
             Some((*study, may.err()?))
         });
         for (study, why) in refused.collect::<Vec<(Digest, Refusal)>>() {
             self.give_up(&study, &why).await?;
         }
         let refused = self.lacking.iter().filter_map(|(name, plan)| {
-            let may = self.studies.may_run(&plan.study_digest, &plan.roster, today).map(drop);
-            let may = if is_stopped { Err(Code::SiteStopped.into()) } else { may };
+            let may = self
+                .studies
+                .may_run(&plan.study_digest, &plan.roster, today)
+                .map(drop);
+            let may = if is_stopped {
+                Err(Code::SiteStopped.into())
+            } else {
+                may
+            };
             Some((*name, GivenUp::of(plan, &may.err()?)))
         });
         for (name, given_up) in refused.collect::<Vec<(Digest, GivenUp)>>() {
@@ -134,13 +184,21 @@ impl Session {
         Ok(std::mem::replace(&mut self.was_stopped, is_stopped) && !is_stopped)
     }
 
-    /// Lets go of a study's open attempt, with its secrets, its masked vector and its upload, and of its patients.
+    /// Lets go of a study's open attempt, with its secrets, its masked vector and its upload, and
+    /// of its patients.
     pub(super) async fn give_up(&mut self, study: &Digest, why: &Refusal) -> Result<(), NodeError> {
-        let Some(follower) = self.followers.get_mut(study) else { return Ok(()) };
+        let Some(follower) = self.followers.get_mut(study) else {
+            return Ok(());
+        };
         follower.cohort = None;
-        let Some(attempt) = &follower.attempt else { return Ok(()) };
+        let Some(attempt) = &follower.attempt else {
+            return Ok(());
+        };
         let plan = attempt.member.terms().plan();
-        let text = format!("round {} of study {} is given up: {why}", plan.round, plan.study);
+        let text = format!(
+            "round {} of study {} is given up: {why}",
+            plan.round, plan.study
+        );
         self.given_up.push(GivenUp::of(plan, why));
         // Gone before anything is said about it.
         self.forget(study).await?;
@@ -153,7 +211,9 @@ impl Session {
         for (study, follower) in &mut self.followers {
             let longest = longest(&follower.proposal.study);
             match &follower.attempt {
-                Some(attempt) if attempt.age() > longest && !attempt.member.has_signed() => late.push(*study),
+                Some(attempt) if attempt.age() > longest && !attempt.member.has_signed() => {
+                    late.push(*study)
+                }
                 Some(attempt) if attempt.age() > longest => follower.cohort = None,
                 None if follower.used.elapsed() > longest => follower.cohort = None,
                 _ => {}
@@ -170,7 +230,8 @@ impl Session {
         Ok(())
     }
 
-    /// The coordinator says that this site was removed: nothing that is open here will be asked for any more.
+    /// The coordinator says that this site was removed: nothing that is open here will be asked for
+    /// any more.
     pub(super) async fn removed(&mut self) -> Result<(), NodeError> {
         for study in self.followers.keys().copied().collect::<Vec<_>>() {
             self.give_up(&study, &Code::SiteRevoked.into()).await?;
@@ -183,8 +244,12 @@ impl Session {
         Ok(())
     }
 
-    /// Waits for something that needs no session, and holds meanwhile to what the steward decides and to what time ends.
-    pub(super) async fn meanwhile<T>(&mut self, what: impl Future<Output = T>) -> Result<T, NodeError> {
+    /// Waits for something that needs no session, and holds meanwhile to what the steward decides
+    /// and to what time ends.
+    pub(super) async fn meanwhile<T>(
+        &mut self,
+        what: impl Future<Output = T>,
+    ) -> Result<T, NodeError> {
         let mut what = pin!(what);
         let (mut look, mut unused) = (tokio::time::interval(LOOK), tokio::time::interval(UNUSED));
         loop {
@@ -200,7 +265,13 @@ impl Session {
 
     /// Tells the coordinator of attempts that were given up: it need not wait for this site.
     pub(super) async fn tell_given_up(&mut self, link: &Link) -> Result<(), Away> {
-        for GivenUp { id, round, run, said } in std::mem::take(&mut self.given_up) {
+        for GivenUp {
+            id,
+            round,
+            run,
+            said,
+        } in std::mem::take(&mut self.given_up)
+        {
             link.tell(&self.home, &id, round, run, &said).await?;
         }
         Ok(())

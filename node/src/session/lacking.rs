@@ -1,5 +1,6 @@
-//! Sums that this site has absorbed and does not have any more: a file was damaged or removed. The coordinator has them too, and a
-//! digest tells whether it is the same one. Until it is here again its study waits, and no other.
+//! Sums that this site has absorbed and does not have any more: a file was damaged or removed. The
+//! coordinator has them too, and a digest tells whether it is the same one. Until it is here again
+//! its study waits, and no other.
 
 use super::{Away, Session};
 use crate::NodeError;
@@ -10,7 +11,8 @@ use motet_common::refusal::{Code, Refusal};
 use motet_secagg::digest::Digest;
 
 impl Session {
-    /// The study, opened. Where a sum is lacking it is fetched first, and the message at hand is heard again when it has come.
+    /// The study, opened. Where a sum is lacking it is fetched first, and the message at hand is
+    /// heard again when it has come.
     ///
     /// # Errors
     /// [`Away::Later`]; a refusal where the coordinator does not hand it out either.
@@ -23,7 +25,9 @@ impl Session {
         while !self.followers.contains_key(study) {
             let opened = self.follower(study, proposal.clone()).await.map(drop);
             let Err(error) = opened else { break };
-            let Some(lacking) = error.lacks() else { return Err(error.into()) };
+            let Some(lacking) = error.lacks() else {
+                return Err(error.into());
+            };
             if self.downloads.blob(&lacking).is_none() && !self.coming.awaits(*study, &lacking) {
                 self.refuse_what_is_gone(&lacking)?;
                 self.say(
@@ -62,7 +66,9 @@ impl Session {
 
     /// Puts a blob that has come among this site's own; false when it has not.
     async fn put_back(&mut self, lacking: &Digest, study: &str) -> Result<bool, NodeError> {
-        let Some(bytes) = self.downloads.blob(lacking) else { return Ok(false) };
+        let Some(bytes) = self.downloads.blob(lacking) else {
+            return Ok(false);
+        };
         self.downloads.forget(&[*lacking]);
         if Digest::of_file(&bytes) != *lacking {
             let why = "what the coordinator handed out is another sum".to_owned();
@@ -70,7 +76,11 @@ impl Session {
             return Ok(false);
         }
         self.home.ledger.put_blob(&bytes).await?;
-        self.say("blob-mended", &format!("study {study}: blob `{lacking}` is here again")).await?;
+        self.say(
+            "blob-mended",
+            &format!("study {study}: blob `{lacking}` is here again"),
+        )
+        .await?;
         Ok(true)
     }
 
@@ -85,7 +95,9 @@ impl Session {
     }
 
     fn refuse_what_is_gone(&self, lacking: &Digest) -> Result<(), Refusal> {
-        let Some(why) = self.downloads.refused(lacking) else { return Ok(()) };
+        let Some(why) = self.downloads.refused(lacking) else {
+            return Ok(());
+        };
         let detail = format!(
             "blob `{lacking}` is damaged or missing here, and the coordinator does not hand it out: {why}"
         );

@@ -1,9 +1,9 @@
-//! The life of a node: session after session, until its process is told to stop. It outlasts a coordinator that is away
-//! and a disk of its own that cannot be written.
+//! The life of a node: session after session, until its process is told to stop. It outlasts a
+//! coordinator that is away and a disk of its own that cannot be written.
 //!
-//! What is in memory may be ahead of what is on disk when a write fails, so after such an error the folder is opened
-//! anew, as after a restart: what was sealed and recorded is said again, what was not is computed again. Nothing is said
-//! in between.
+//! What is in memory may be ahead of what is on disk when a write fails, so after such an error the
+//! folder is opened anew, as after a restart: what was sealed and recorded is said again, what was
+//! not is computed again. Nothing is said in between.
 
 use super::{Away, Session};
 use crate::drill::Drill;
@@ -16,14 +16,17 @@ use rand::RngExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// The first wait before dialling again; it doubles up to [`LONGEST_WAIT`], with jitter so that sites do not dial in step.
+/// The first wait before dialling again; it doubles up to [`LONGEST_WAIT`], with jitter so that
+/// sites do not dial in step.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// The first wait of a node whose line was taken by another connection of its site, and what the next is multiplied with.
-/// Two nodes that dialled at once would take the line from each other without end.
+/// The first wait of a node whose line was taken by another connection of its site, and what the
+/// next is multiplied with. Two nodes that dialled at once would take the line from each other
+/// without end.
 const REPLACED_WAIT: Duration = Duration::from_secs(10);
 const REPLACED_GROWTH: u32 = 3;
-/// The time a line is taken at which the node stops: that it was not a mistake of a moment is clear then.
+/// The time a line is taken at which the node stops: that it was not a mistake of a moment is clear
+/// then.
 const MOST_REPLACED: u32 = 3;
 /// A line that was taken longer ago than this does not count any more.
 const REPLACED_FOR: Duration = Duration::from_secs(60 * 60);
@@ -32,12 +35,18 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The first wait before the node's own folder is tried again.
 const FIRST_TRY: Duration = Duration::from_secs(1);
 
-/// Runs the node until its process is told to stop. It never ends because the coordinator is away, nor because its folder
-/// cannot be written for a while.
+/// Runs the node until its process is told to stop. It never ends because the coordinator is away,
+/// nor because its folder cannot be written for a while.
 ///
 /// # Errors
-/// When the node's own folder cannot be read at the start, or is not as it was written: trying again mends no damage.
-pub async fn run(home: Home, drill: Option<Drill>, claim: &Claim, stop: &Stop) -> anyhow::Result<()> {
+/// When the node's own folder cannot be read at the start, or is not as it was written: trying
+/// again mends no damage.
+pub async fn run(
+    home: Home,
+    drill: Option<Drill>,
+    claim: &Claim,
+    stop: &Stop,
+) -> anyhow::Result<()> {
     tokio::select! {
         lasted = last(home, drill) => lasted,
         // Whatever is waited for just then, and all at once: every line that was said is on disk.
@@ -57,8 +66,8 @@ async fn replaced(claim: &Claim) -> LedgerError {
     }
 }
 
-/// Every entry follows from the one before it, also in streams that nobody reads in the course of things, such as that of
-/// what has left: nothing is appended to a record that was changed.
+/// Every entry follows from the one before it, also in streams that nobody reads in the course of
+/// things, such as that of what has left: nothing is appended to a record that was changed.
 pub(super) async fn read_all(home: &Home) -> Result<(), NodeError> {
     for stream in home.ledger.streams("").await? {
         home.ledger.read(&stream, 1).await?;
@@ -81,7 +90,12 @@ async fn last(home: Home, drill: Option<Drill>) -> anyhow::Result<()> {
         }
         let said = match attended {
             Ok(()) | Err(Away::Later(_)) => {
-                session.say("disconnected", "the connection to the coordinator ended; dialling again").await
+                session
+                    .say(
+                        "disconnected",
+                        "the connection to the coordinator ended; dialling again",
+                    )
+                    .await
             }
             Err(Away::Coordinator(why)) => session.say("away", &why).await,
             Err(Away::Replaced) => {
@@ -101,14 +115,19 @@ async fn last(home: Home, drill: Option<Drill>) -> anyhow::Result<()> {
         };
         let jitter = dice().random::<f64>() + 0.5;
         let rested = match said {
-            Ok(()) => session.meanwhile(tokio::time::sleep(wait.mul_f64(jitter))).await,
+            Ok(()) => {
+                session
+                    .meanwhile(tokio::time::sleep(wait.mul_f64(jitter)))
+                    .await
+            }
             Err(error) => Err(error),
         };
         if let Err(error) = rested {
             if error.is_damage() {
                 return Err(error.into());
             }
-            // The old session is gone before the folder is opened anew: two would not know of each other.
+            // The old session is gone before the folder is opened anew: two would not know of each
+            // other.
             drop(session);
             session = trouble.mend(&dir, drill, error).await?;
             continue;
@@ -129,8 +148,8 @@ fn replaced_text(patience: Option<Duration>) -> String {
     format!("{TAKEN} {}; {then}", Code::LineReplaced.next())
 }
 
-/// How often this process's line was taken by another that has its certificate. A process that was started again takes the
-/// line of one that is gone: nobody hears this then.
+/// How often this process's line was taken by another that has its certificate. A process that was
+/// started again takes the line of one that is gone: nobody hears this then.
 #[derive(Default)]
 struct Replaced {
     times: u32,
@@ -140,7 +159,9 @@ struct Replaced {
 impl Replaced {
     /// How often, lately.
     fn times(&self, now: Instant) -> u32 {
-        let lately = self.last.is_some_and(|last| now.saturating_duration_since(last) < REPLACED_FOR);
+        let lately = self
+            .last
+            .is_some_and(|last| now.saturating_duration_since(last) < REPLACED_FOR);
         if lately { self.times } else { 0 }
     }
 
@@ -148,7 +169,8 @@ impl Replaced {
     fn again(&mut self, now: Instant) -> Option<Duration> {
         self.times = self.times(now) + 1;
         self.last = Some(now);
-        (self.times < MOST_REPLACED).then(|| REPLACED_WAIT * REPLACED_GROWTH.saturating_pow(self.times - 1))
+        (self.times < MOST_REPLACED)
+            .then(|| REPLACED_WAIT * REPLACED_GROWTH.saturating_pow(self.times - 1))
     }
 }
 
@@ -161,7 +183,11 @@ struct Trouble {
 
 impl Default for Trouble {
     fn default() -> Self {
-        Self { said: false, wait: FIRST_TRY, mended: None }
+        Self {
+            said: false,
+            wait: FIRST_TRY,
+            mended: None,
+        }
     }
 }
 
@@ -176,7 +202,10 @@ impl Trouble {
         drill: Option<Drill>,
         mut error: NodeError,
     ) -> Result<Session, NodeError> {
-        if self.mended.is_none_or(|mended| mended.elapsed() > LONGEST_WAIT * 2) {
+        if self
+            .mended
+            .is_none_or(|mended| mended.elapsed() > LONGEST_WAIT * 2)
+        {
             *self = Self::default();
         }
         loop {
@@ -198,13 +227,19 @@ impl Trouble {
     fn say(&mut self, error: &NodeError) {
         // The ledger's own errors say what to do.
         let what_to_do = match error {
-            NodeError::File { .. } => "; check that the disk has room and that this user may write there",
+            NodeError::File { .. } => {
+                "; check that the disk has room and that this user may write there"
+            }
             _ => "",
         };
         if std::mem::replace(&mut self.said, true) {
             return;
         }
-        let code = if matches!(error, NodeError::Refused(_)) { "refused" } else { "storage" };
+        let code = if matches!(error, NodeError::Refused(_)) {
+            "refused"
+        } else {
+            "storage"
+        };
         let now = clock::text(clock::now().ms);
         output::note(&format!(
             "{now} {code}: {error}{what_to_do}; the node says nothing until then and goes on by itself"
@@ -217,7 +252,12 @@ async fn again(dir: &Path, drill: Option<Drill>) -> Result<Session, NodeError> {
     let home = Home::open(dir).await?;
     home.ledger.room().await?;
     let mut session = Session::open(home, drill).await?;
-    session.say("mended", "the node's folder can be read and written; going on where it stood").await?;
+    session
+        .say(
+            "mended",
+            "the node's folder can be read and written; going on where it stood",
+        )
+        .await?;
     Ok(session)
 }
 
@@ -234,9 +274,20 @@ mod tests {
         let (mut replaced, start) = (Replaced::default(), Instant::now());
         assert_eq!(replaced.times(start), 0);
         let waits: Vec<_> = (1..=MOST_REPLACED).map(|_| replaced.again(start)).collect();
-        assert_eq!(waits, [Some(REPLACED_WAIT), Some(REPLACED_WAIT * REPLACED_GROWTH), None]);
+        assert_eq!(
+            waits,
+            [
+                Some(REPLACED_WAIT),
+                Some(REPLACED_WAIT * REPLACED_GROWTH),
+                None
+            ]
+        );
         assert_eq!(replaced.times(start), MOST_REPLACED);
-        assert_eq!(replaced.again(start + REPLACED_FOR), Some(REPLACED_WAIT), "long ago");
+        assert_eq!(
+            replaced.again(start + REPLACED_FOR),
+            Some(REPLACED_WAIT),
+            "long ago"
+        );
     }
 
     #[tokio::test]
@@ -248,7 +299,10 @@ mod tests {
         let refuses = paths.ledger().join("room");
         fs::create_dir(&refuses).unwrap();
         let error = again(folder.path(), None).await.err().unwrap();
-        assert!(error.to_string().contains("check that the disk has room"), "{error}");
+        assert!(
+            error.to_string().contains("check that the disk has room"),
+            "{error}"
+        );
         let mut trouble = Trouble::default();
         let mended = async {
             tokio::time::sleep(FIRST_TRY / 10).await;
@@ -257,7 +311,12 @@ mod tests {
         let (session, ()) = tokio::join!(trouble.mend(folder.path(), None, error), mended);
         let session = session.unwrap();
         assert_eq!(trouble.wait, FIRST_TRY * 2, "the next wait is longer");
-        let events = records::read::<Event>(&session.home.ledger, EVENTS).await.unwrap();
-        assert_eq!(events.last().map(|event| event.code.as_str()), Some("mended"));
+        let events = records::read::<Event>(&session.home.ledger, EVENTS)
+            .await
+            .unwrap();
+        assert_eq!(
+            events.last().map(|event| event.code.as_str()),
+            Some("mended")
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! Before a set is signed: it is held against the sets of other studies over the same data, and on record before the signature
-//! leaves.
+//! Before a set is signed: it is held against the sets of other studies over the same data, and on
+//! record before the signature leaves.
 
 use super::Session;
 use crate::NodeError;
@@ -18,41 +18,68 @@ pub(super) struct Beside {
 }
 
 impl Session {
-    /// The sets of other studies over this one's data, but for those that differ from the proposed one in sites that the steward
-    /// named alone; none where the message proposes no set.
+    /// The sets of other studies over this one's data, but for those that differ from the proposed
+    /// one in sites that the steward named alone; none where the message proposes no set.
     pub(super) async fn beside(
         &mut self,
         study: &Digest,
         message: &Message,
     ) -> Result<Result<Beside, Refusal>, NodeError> {
-        let Message::Proposal(proposed) = message else { return Ok(Ok(Beside::default())) };
+        let Message::Proposal(proposed) = message else {
+            return Ok(Ok(Beside::default()));
+        };
         let reading = match self.reading(study).await {
             Ok(reading) => reading,
             Err(refusal) => {
-                self.say("refused", &format!("a set is not signed: {refusal}")).await?;
+                self.say("refused", &format!("a set is not signed: {refusal}"))
+                    .await?;
                 return Ok(Err(refusal));
             }
         };
         let limits = self.studies.limits(study);
-        let Some(follower) = self.followers.get(study) else { return Ok(Ok(Beside::default())) };
+        let Some(follower) = self.followers.get(study) else {
+            return Ok(Ok(Beside::default()));
+        };
         let proposal = &follower.proposal;
         let least = proposal.study.privacy.min_sites.max(limits.min_sites) as usize;
         let set: Vec<_> = proposed.roots.iter().map(|root| root.node).collect();
         let named = self.studies.again(study);
-        let mut openings = self.openings.beside(&proposal.digest, &proposal.roster_digest, &reading);
+        let mut openings =
+            self.openings
+                .beside(&proposal.digest, &proposal.roster_digest, &reading);
         openings.retain(|opening| !opening.is_lifted(&set, least, &proposal.roster, named));
-        Ok(Ok(Beside { openings, least, may_leave: limits.max_set_change }))
+        Ok(Ok(Beside {
+            openings,
+            least,
+            may_leave: limits.max_set_change,
+        }))
     }
 
     /// Puts the set of a proposal that was accepted on record.
-    pub(super) async fn keep_opening(&mut self, study: &Digest, message: &Message) -> Result<(), NodeError> {
-        let Message::Proposal(signed) = message else { return Ok(()) };
+    pub(super) async fn keep_opening(
+        &mut self,
+        study: &Digest,
+        message: &Message,
+    ) -> Result<(), NodeError> {
+        let Message::Proposal(signed) = message else {
+            return Ok(());
+        };
         let reading = self.reading(study).await?;
-        let Some(follower) = self.followers.get(study) else { return Ok(()) };
+        let Some(follower) = self.followers.get(study) else {
+            return Ok(());
+        };
         let proposal = &follower.proposal;
-        let name =
-            |node| proposal.roster.entry(node).map_or_else(|| node.to_string(), |entry| entry.name.clone());
-        let set = signed.roots.iter().map(|root| (root.node, name(root.node))).collect();
+        let name = |node| {
+            proposal
+                .roster
+                .entry(node)
+                .map_or_else(|| node.to_string(), |entry| entry.name.clone())
+        };
+        let set = signed
+            .roots
+            .iter()
+            .map(|root| (root.node, name(root.node)))
+            .collect();
         let opening = Opening {
             study: proposal.study.id.clone(),
             digest: proposal.digest,
@@ -65,14 +92,17 @@ impl Session {
 
     /// What the study's patients are read from; after a start it is found out anew.
     async fn reading(&mut self, study: &Digest) -> Result<Reading, Refusal> {
-        let Some(follower) = self.followers.get_mut(study) else { return Err(Code::StudyUnknown.into()) };
+        let Some(follower) = self.followers.get_mut(study) else {
+            return Err(Code::StudyUnknown.into());
+        };
         if let Some(reading) = &follower.reading {
             return Ok(reading.clone());
         }
         let mut work = follower.work(&self.home);
         let read = tokio::task::spawn_blocking(move || work.reading()).await;
-        let reading =
-            read.map_err(|error| Refusal::new(Code::Storage, format!("the file was not read ({error})")))??;
+        let reading = read.map_err(|error| {
+            Refusal::new(Code::Storage, format!("the file was not read ({error})"))
+        })??;
         if let Some(follower) = self.followers.get_mut(study) {
             follower.reading = Some(reading.clone());
         }

@@ -20,18 +20,29 @@ impl Session {
         Ok(())
     }
 
-    /// Takes up an attempt; gives the sum that is lacking for that, if one is, for which it then waits.
-    pub(super) async fn restore_sealed(&mut self, name: &Digest) -> Result<Option<Digest>, NodeError> {
+    /// Takes up an attempt; gives the sum that is lacking for that, if one is, for which it then
+    /// waits.
+    pub(super) async fn restore_sealed(
+        &mut self,
+        name: &Digest,
+    ) -> Result<Option<Digest>, NodeError> {
         let plain = self.vault.unseal(name)?;
         let aged = self.vault.age(name)?;
-        let Err(error) = self.restore_one(&plain, aged).await else { return Ok(None) };
+        let Err(error) = self.restore_one(&plain, aged).await else {
+            return Ok(None);
+        };
         let plan = SignedPlan::read(&mut Reader::new(&plain)).map(|signed| signed.plan);
         if let (Some(lacking), Ok(plan)) = (error.lacks(), &plan) {
             self.lacking.insert(*name, plan.clone());
-            self.say("blob-damaged", &format!("an open attempt waits: {error}; it is fetched again")).await?;
+            self.say(
+                "blob-damaged",
+                &format!("an open attempt waits: {error}; it is fetched again"),
+            )
+            .await?;
             return Ok(Some(lacking));
         }
-        // A disk that refuses for a while costs no attempt, nor does a damaged record, which stops the node.
+        // A disk that refuses for a while costs no attempt, nor does a damaged record, which stops
+        // the node.
         if error.is_of_the_disk() || error.is_damage() {
             return Err(error);
         }
@@ -40,7 +51,11 @@ impl Session {
         }
         // Gone before anything is said about it.
         self.wipe(name).await?;
-        self.say("attempt-lost", &format!("an open attempt could not be taken up again: {error}")).await?;
+        self.say(
+            "attempt-lost",
+            &format!("an open attempt could not be taken up again: {error}"),
+        )
+        .await?;
         Ok(None)
     }
 
@@ -52,10 +67,18 @@ impl Session {
             return Err(Refusal::from(Code::SiteStopped).into());
         }
         if self.pins.is_past(&plan.ask, plan.attempt) {
-            return Err(Refusal::new(Code::RoundReplay, "a later attempt at its question was joined").into());
+            return Err(Refusal::new(
+                Code::RoundReplay,
+                "a later attempt at its question was joined",
+            )
+            .into());
         }
         let today = clock_day();
-        let proposal = self.studies.may_run(&plan.study_digest, &plan.roster, today)?.proposal.clone();
+        let proposal = self
+            .studies
+            .may_run(&plan.study_digest, &plan.roster, today)?
+            .proposal
+            .clone();
         let (run, round, candidates) = (plan.run, plan.round, plan.candidates.len());
         let study = proposal.digest;
         let member = Member::restore(plain, &proposal.roster)?;
@@ -66,9 +89,20 @@ impl Session {
         if follower.chain.root() != plan.state_root {
             return Err(Refusal::new(Code::WrongPhase, "its round is over").into());
         }
-        let layout =
-            follower.chain.question(candidates)?.ok_or(Code::WrongPhase).map_err(Refusal::from)?.layout;
-        follower.attempt = Some(Attempt { run, round, member, layout, since: Instant::now(), aged });
+        let layout = follower
+            .chain
+            .question(candidates)?
+            .ok_or(Code::WrongPhase)
+            .map_err(Refusal::from)?
+            .layout;
+        follower.attempt = Some(Attempt {
+            run,
+            round,
+            member,
+            layout,
+            since: Instant::now(),
+            aged,
+        });
         Ok(())
     }
 }

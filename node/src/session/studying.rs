@@ -10,7 +10,8 @@ use motet_proto::v1::Proposal;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 
-/// Letters of a proposer's name that are kept; the coordinator says it, and it is shown to the steward.
+/// Letters of a proposer's name that are kept; the coordinator says it, and it is shown to the
+/// steward.
 const MOST_NAME: usize = 200;
 
 fn named(proposer: &str) -> String {
@@ -18,7 +19,8 @@ fn named(proposer: &str) -> String {
 }
 
 impl Session {
-    /// A proposal, and what the coordinator knows of this steward's decision about it: another one is told.
+    /// A proposal, and what the coordinator knows of this steward's decision about it: another one
+    /// is told.
     pub(super) async fn heard_of(&mut self, link: &Link, proposal: Proposal) -> Result<(), Away> {
         let (text, known) = (proposal.study.clone(), proposal.decision.clone());
         self.proposed(proposal).await?;
@@ -26,7 +28,8 @@ impl Session {
             Standing::Decided(signed) if at.proposal.text == text => Some((**signed).clone()),
             _ => None,
         });
-        let Some(decision) = decided.filter(|decision| decision.digest("decision").0 != known.as_slice())
+        let Some(decision) =
+            decided.filter(|decision| decision.digest("decision").0 != known.as_slice())
         else {
             return Ok(());
         };
@@ -34,8 +37,18 @@ impl Session {
     }
 
     async fn proposed(&mut self, proposal: Proposal) -> Result<(), NodeError> {
-        let Proposal { study, roster, proposer, .. } = proposal;
-        let record = Proposed { text: study, roster, proposer: named(&proposer), when_ms: clock::now().ms };
+        let Proposal {
+            study,
+            roster,
+            proposer,
+            ..
+        } = proposal;
+        let record = Proposed {
+            text: study,
+            roster,
+            proposer: named(&proposer),
+            when_ms: clock::now().ms,
+        };
         match self.studies.weigh(&record) {
             Arrival::New => {}
             Arrival::Known | Arrival::Dropped => return Ok(()),
@@ -60,16 +73,23 @@ impl Session {
     }
 
     pub(super) async fn withdrawn(&mut self, digest: &[u8]) -> Result<(), NodeError> {
-        let Ok(digest) = <[u8; 32]>::try_from(digest).map(Digest) else { return Ok(()) };
+        let Ok(digest) = <[u8; 32]>::try_from(digest).map(Digest) else {
+            return Ok(());
+        };
         let standing = self.studies.all().find(|at| at.proposal.digest == digest);
-        let Some(id) =
-            standing.filter(|at| at.standing != Standing::Recalled).map(|at| at.proposal.study.id.clone())
+        let Some(id) = standing
+            .filter(|at| at.standing != Standing::Recalled)
+            .map(|at| at.proposal.study.id.clone())
         else {
             return Ok(());
         };
         records::append(&self.home.ledger, STUDIES, &StudyRecord::Withdrawn(digest)).await?;
         self.studies.read_on(&self.home.ledger).await?;
-        self.say("withdrawn", &format!("study {id} was withdrawn by its proposer")).await
+        self.say(
+            "withdrawn",
+            &format!("study {id} was withdrawn by its proposer"),
+        )
+        .await
     }
 }
 
@@ -79,7 +99,10 @@ mod tests {
 
     #[test]
     fn a_proposers_name_is_one_line_of_the_card() {
-        assert_eq!(named("ada\n  what leaves    nothing\x1b[8m"), "ada   what leaves    nothing [8m");
+        assert_eq!(
+            named("ada\n  what leaves    nothing\x1b[8m"),
+            "ada   what leaves    nothing [8m"
+        );
         assert_eq!(named(&"x".repeat(MOST_NAME + 1)).len(), MOST_NAME);
     }
 }

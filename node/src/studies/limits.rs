@@ -12,22 +12,35 @@ use motet_secagg::encode::Canonical as _;
 impl Studies {
     /// Under what the decision that stands was made.
     pub(crate) fn under(&self, standing: &Standing) -> Option<&Under> {
-        let Standing::Decided(signed) = standing else { return None };
+        let Standing::Decided(signed) = standing else {
+            return None;
+        };
         self.under.get(&signed.digest("decision"))
     }
 
-    /// The sites by which the steward let sums of this study differ from those of other studies over the same data.
+    /// The sites by which the steward let sums of this study differ from those of other studies
+    /// over the same data.
     pub(crate) fn again(&self, study: &Digest) -> &[String] {
-        let known = self.by_id.values().find(|known| known.proposal.digest == *study);
-        known.and_then(|known| self.under(&known.standing)).map_or(&[], |under| &under.again)
+        let known = self
+            .by_id
+            .values()
+            .find(|known| known.proposal.digest == *study);
+        known
+            .and_then(|known| self.under(&known.standing))
+            .map_or(&[], |under| &under.again)
     }
 
     /// A permit counts on every day on which it is needed, not only on that of the decision.
     pub(super) fn permitted(&self, known: &AtSite, today: Date) -> Result<(), Refusal> {
         let id = &known.proposal.study.id;
-        let detail = match self.under(&known.standing).and_then(|under| under.permit.as_ref()) {
+        let detail = match self
+            .under(&known.standing)
+            .and_then(|under| under.permit.as_ref())
+        {
             Some((reference, until)) if *until < today => {
-                format!("study `{id}` was approved under permit `{reference}`, which held until {until}")
+                format!(
+                    "study `{id}` was approved under permit `{reference}`, which held until {until}"
+                )
             }
             None if self.settings.limits.permit_required => {
                 format!(
@@ -39,9 +52,9 @@ impl Studies {
         Err(Refusal::new(Code::StudyNotApproved, detail))
     }
 
-    /// The stricter of the settings of now and of those under which a study was approved: a limit that is loosened afterwards takes
-    /// another decision, one that is tightened holds at once. What decides whether a study runs at all needs no such care: it was
-    /// approved under it.
+    /// The stricter of the settings of now and of those under which a study was approved: a limit
+    /// that is loosened afterwards takes another decision, one that is tightened holds at once.
+    /// What decides whether a study runs at all needs no such care: it was approved under it.
     pub(super) fn stricter(&self, under: Option<&Under>) -> Settings {
         let mut settings = self.settings.clone();
         if let Some(under) = under {
@@ -54,13 +67,18 @@ impl Studies {
         settings
     }
 
-    /// The site's limits for a study that was decided: the stricter of those at the decision and those of now.
+    /// The site's limits for a study that was decided: the stricter of those at the decision and
+    /// those of now.
     pub(crate) fn limits(&self, study: &Digest) -> Settings {
-        let known = self.by_id.values().find(|known| known.proposal.digest == *study);
+        let known = self
+            .by_id
+            .values()
+            .find(|known| known.proposal.digest == *study);
         self.stricter(known.and_then(|known| self.under(&known.standing)))
     }
 
-    /// Takes in node.toml as it is now: a limit that was changed since the node started holds from the next message on.
+    /// Takes in node.toml as it is now: a limit that was changed since the node started holds from
+    /// the next message on.
     ///
     /// # Errors
     /// `study_not_approved` where it cannot be read or understood: then nothing is answered.
@@ -72,11 +90,18 @@ impl Studies {
         Ok(&self.settings)
     }
 
-    /// The last day on which a study may be answered: its own, or that of the permit under which it was approved.
+    /// The last day on which a study may be answered: its own, or that of the permit under which it
+    /// was approved.
     pub(crate) fn last_day(&self, proposal: &Proposal) -> Date {
-        let known = self.by_id.values().find(|known| known.proposal.digest == proposal.digest);
-        let permit =
-            known.and_then(|known| self.under(&known.standing)).and_then(|under| under.permit.as_ref());
-        permit.map_or(proposal.study.ends, |(_, until)| proposal.study.ends.min(*until))
+        let known = self
+            .by_id
+            .values()
+            .find(|known| known.proposal.digest == proposal.digest);
+        let permit = known
+            .and_then(|known| self.under(&known.standing))
+            .and_then(|under| under.permit.as_ref());
+        permit.map_or(proposal.study.ends, |(_, until)| {
+            proposal.study.ends.min(*until)
+        })
     }
 }

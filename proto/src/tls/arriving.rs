@@ -1,5 +1,5 @@
-//! Connections on their way in. Who says nothing, who is slow with the handshake and who is no member each have
-//! their own bounded places, so that none of them keeps a member out.
+//! Connections on their way in. Who says nothing, who is slow with the handshake and who is no
+//! member each have their own bounded places, so that none of them keeps a member out.
 
 use super::connections::{Connections, Guarded};
 use super::places::Places;
@@ -20,8 +20,8 @@ const SILENCE: Duration = Duration::from_secs(3);
 /// How long the handshake may take after that; a hospital's slowest line needs a second.
 const HANDSHAKE: Duration = Duration::from_secs(3);
 
-/// Connections at the same time that have not said a byte. Each costs a socket and little else, and at a thousand a
-/// second a caller still has its three seconds.
+/// Connections at the same time that have not said a byte. Each costs a socket and little else, and
+/// at a thousand a second a caller still has its three seconds.
 const SILENT: usize = 4096;
 
 /// Handshakes at the same time; each may hold a few kilobytes of what the caller said.
@@ -62,7 +62,11 @@ struct Senders {
 impl Senders {
     /// Nobody serves any lane any more.
     async fn closed(&self) {
-        tokio::join!(self.strangers.closed(), self.people.closed(), self.sites.closed());
+        tokio::join!(
+            self.strangers.closed(),
+            self.people.closed(),
+            self.sites.closed()
+        );
     }
 }
 
@@ -76,19 +80,28 @@ struct Entrance {
     lanes: Senders,
 }
 
-/// Accepts connections until the lanes are dropped. Each handshake runs in a task of its own with a time limit, so
-/// neither a failed nor a slow one holds up the next.
-pub fn incoming(listener: TcpListener, config: Arc<ServerConfig>, connections: Connections) -> Lanes {
+/// Accepts connections until the lanes are dropped. Each handshake runs in a task of its own with a
+/// time limit, so neither a failed nor a slow one holds up the next.
+pub fn incoming(
+    listener: TcpListener,
+    config: Arc<ServerConfig>,
+    connections: Connections,
+) -> Lanes {
     let sockets = sockets();
     let lane = || mpsc::channel(1);
-    let ((strangers, for_strangers), (people, for_people), (sites, for_sites)) = (lane(), lane(), lane());
+    let ((strangers, for_strangers), (people, for_people), (sites, for_sites)) =
+        (lane(), lane(), lane());
     let entrance = Entrance {
         acceptor: TlsAcceptor::from(config),
         // However few sockets the system gives: most of them are for callers who do say something.
         silent: Places::new(SILENT.min(sockets / 4)),
         talking: Places::new(TALKING.min(sockets / 8)),
         connections,
-        lanes: Senders { strangers, people, sites },
+        lanes: Senders {
+            strangers,
+            people,
+            sites,
+        },
     };
     tokio::spawn(accept(listener, entrance));
     Lanes {
@@ -108,7 +121,8 @@ async fn accept(listener: TcpListener, entrance: Entrance) {
             Ok((tcp, address)) => {
                 tokio::spawn(entrance.clone().admit(tcp, address));
             }
-            // The caller hung up before it was accepted, or the system is out of sockets: neither ends the service.
+            // The caller hung up before it was accepted, or the system is out of sockets: neither
+            // ends the service.
             Err(_) => tokio::time::sleep(REST).await,
         }
     }
@@ -133,7 +147,9 @@ impl Entrance {
         };
         let Ok(Ok(tls)) = shaken else { return };
         drop(place);
-        let Some(guarded) = self.connections.admit(tls, address) else { return };
+        let Some(guarded) = self.connections.admit(tls, address) else {
+            return;
+        };
         let lane = match guarded.caller().member() {
             None => &self.lanes.strangers,
             Some(peer) if peer.node.is_some() => &self.lanes.sites,
@@ -143,17 +159,24 @@ impl Entrance {
     }
 }
 
-/// How many sockets this process may hold, after asking for as many as it is allowed: the default of many systems, 1024,
-/// is fewer than one crowd brings.
+/// How many sockets this process may hold, after asking for as many as it is allowed: the default
+/// of many systems, 1024, is fewer than one crowd brings.
 #[cfg(unix)]
 pub fn sockets() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let allowed =
-        |limit: Option<u64>| limit.map_or(SOCKETS, |limit| usize::try_from(limit).unwrap_or(SOCKETS));
+    let allowed = |limit: Option<u64>| {
+        limit.map_or(SOCKETS, |limit| usize::try_from(limit).unwrap_or(SOCKETS))
+    };
     let wanted = allowed(maximum).min(SOCKETS);
     if allowed(current) < wanted {
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted as u64), maximum });
+        let _ = setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: Some(wanted as u64),
+                maximum,
+            },
+        );
     }
     allowed(getrlimit(Resource::Nofile).current).max(FEW_SOCKETS / 4)
 }

@@ -1,14 +1,15 @@
-//! The consortium's certificate authority: one self-signed root that lives at the coordinator and issues every
-//! certificate directly. It reads the clock and the operating system's randomness: it is a place where keys are made.
+//! The consortium's certificate authority: one self-signed root that lives at the coordinator and
+//! issues every certificate directly. It reads the clock and the operating system's randomness: it
+//! is a place where keys are made.
 
 use super::COORDINATOR_NAME;
 use motet_common::enrol::{EnrolError, Role, check_country, check_name};
 use motet_secagg::digest::Digest;
 use motet_secagg::id::NodeId;
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
-    DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
-    PublicKeyData as _, SerialNumber, date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, CertificateSigningRequestParams,
+    DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData as _, SerialNumber, date_time_ymd,
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, CertificateSigningRequestDer};
@@ -29,7 +30,8 @@ const LAST_SECOND: u64 = 253_402_300_799;
 /// The longest certificate request that is read.
 const MAX_CSR: usize = 16 * 1024;
 
-/// Object identifier of the subject attribute `serialNumber` (X.520): where a site's node id stands.
+/// Object identifier of the subject attribute `serialNumber` (X.520): where a site's node id
+/// stands.
 const SERIAL_NUMBER: [u64; 4] = [2, 5, 4, 5];
 
 /// Why no certificate was issued.
@@ -44,7 +46,9 @@ pub enum AuthorityError {
     #[error("the certificate request is malformed or not signed with its own key")]
     Request,
     /// A request with another kind of key.
-    #[error("the certificate request has a key other than ECDSA P-256: make it with `motet-node join`")]
+    #[error(
+        "the certificate request has a key other than ECDSA P-256: make it with `motet-node join`"
+    )]
     KeyKind,
     /// A name or country that no certificate may carry.
     #[error(transparent)]
@@ -99,7 +103,9 @@ pub struct Validity {
 impl Validity {
     /// From now (less an hour, for slow clocks) for this many days.
     pub fn days(days: u32) -> Self {
-        let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let now_s = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
         Self {
             from_s: now_s.saturating_sub(CLOCK_ALLOWANCE_S),
             until_s: now_s.saturating_add(u64::from(days).saturating_mul(DAY_S)),
@@ -109,7 +115,8 @@ impl Validity {
 
 /// A certificate of the coordinator and its private key.
 pub struct ServerIdentity {
-    /// The certificate and the authority's behind it, PEM: a caller that holds only a fingerprint finds the root here.
+    /// The certificate and the authority's behind it, PEM: a caller that holds only a fingerprint
+    /// finds the root here.
     pub chain_pem: String,
     /// PKCS #8, PEM.
     pub key_pem: Zeroizing<String>,
@@ -139,7 +146,11 @@ impl Authority {
         limit(&mut params, Validity::days(ROOT_DAYS));
         let cert = params.self_signed(&key)?;
         let (cert_pem, cert) = (cert.pem(), CertificateDer::from(cert));
-        Ok(Self { cert, cert_pem, issuer: Issuer::new(params, key) })
+        Ok(Self {
+            cert,
+            cert_pem,
+            issuer: Issuer::new(params, key),
+        })
     }
 
     /// The authority stored as [`Authority::cert_pem`] and [`Authority::key_pem`].
@@ -147,14 +158,20 @@ impl Authority {
     /// # Errors
     /// [`AuthorityError::Stored`] when they do not belong together.
     pub fn from_pem(cert_pem: &str, key_pem: &str) -> Result<Self, AuthorityError> {
-        let cert = CertificateDer::from_pem_slice(cert_pem.as_bytes()).map_err(|_| AuthorityError::Stored)?;
+        let cert = CertificateDer::from_pem_slice(cert_pem.as_bytes())
+            .map_err(|_| AuthorityError::Stored)?;
         let key = KeyPair::from_pem(key_pem).map_err(|_| AuthorityError::Stored)?;
-        let (_, parsed) = x509_parser::parse_x509_certificate(&cert).map_err(|_| AuthorityError::Stored)?;
+        let (_, parsed) =
+            x509_parser::parse_x509_certificate(&cert).map_err(|_| AuthorityError::Stored)?;
         if parsed.public_key().raw != key.subject_public_key_info() || !parsed.is_ca() {
             return Err(AuthorityError::Stored);
         }
         let issuer = Issuer::from_ca_cert_der(&cert, key).map_err(|_| AuthorityError::Stored)?;
-        Ok(Self { cert, cert_pem: cert_pem.to_owned(), issuer })
+        Ok(Self {
+            cert,
+            cert_pem: cert_pem.to_owned(),
+            issuer,
+        })
     }
 
     /// The authority's certificate, PEM: what every member stores.
@@ -162,7 +179,8 @@ impl Authority {
         &self.cert_pem
     }
 
-    /// The private key, PKCS #8 PEM; to be written with [`write_secret`](crate::keyfile::write_secret).
+    /// The private key, PKCS #8 PEM; to be written with
+    /// [`write_secret`](crate::keyfile::write_secret).
     pub fn key_pem(&self) -> Zeroizing<String> {
         Zeroizing::new(self.issuer.key().serialize_pem())
     }
@@ -172,8 +190,8 @@ impl Authority {
         Digest::of_file(&self.cert)
     }
 
-    /// A certificate for the coordinator's TLS server with a fresh key: valid for `names` (host names or IP addresses
-    /// without a port) and always for [`COORDINATOR_NAME`].
+    /// A certificate for the coordinator's TLS server with a fresh key: valid for `names` (host
+    /// names or IP addresses without a port) and always for [`COORDINATOR_NAME`].
     ///
     /// # Errors
     /// [`AuthorityError::ServerName`], [`AuthorityError::Subject`].
@@ -185,7 +203,9 @@ impl Authority {
     ) -> Result<ServerIdentity, AuthorityError> {
         for name in names {
             if rustls::pki_types::ServerName::try_from(name.as_str()).is_err() {
-                return Err(AuthorityError::ServerName { name: name.chars().take(60).collect() });
+                return Err(AuthorityError::ServerName {
+                    name: name.chars().take(60).collect(),
+                });
             }
         }
         let key = new_key()?;
@@ -208,11 +228,12 @@ impl Authority {
         })
     }
 
-    /// Issues a client certificate (PEM) for the key of a request whose own signature holds. Nothing else of the
-    /// request is believed: what the certificate says comes from `subject`.
+    /// Issues a client certificate (PEM) for the key of a request whose own signature holds.
+    /// Nothing else of the request is believed: what the certificate says comes from `subject`.
     ///
     /// # Errors
-    /// [`AuthorityError::Request`], [`AuthorityError::KeyKind`], [`AuthorityError::Subject`], [`AuthorityError::Node`].
+    /// [`AuthorityError::Request`], [`AuthorityError::KeyKind`], [`AuthorityError::Subject`],
+    /// [`AuthorityError::Node`].
     pub fn sign_csr(
         &self,
         csr_der: &[u8],
@@ -221,7 +242,10 @@ impl Authority {
     ) -> Result<String, AuthorityError> {
         let request = read_csr(csr_der)?;
         if subject.role == Role::Coordinator {
-            return Err(EnrolError::Role { given: subject.role.to_string() }.into());
+            return Err(EnrolError::Role {
+                given: subject.role.to_string(),
+            }
+            .into());
         }
         let mut params = CertificateParams::default();
         describe(&mut params, subject)?;
@@ -232,17 +256,19 @@ impl Authority {
     }
 }
 
-/// A fresh TLS key (ECDSA P-256), made where it will be used, and a request for a certificate on it: (request DER,
-/// private key PEM).
+/// A fresh TLS key (ECDSA P-256), made where it will be used, and a request for a certificate on
+/// it: (request DER, private key PEM).
 ///
 /// # Errors
-/// [`AuthorityError::Subject`] for a name that no certificate may carry, [`AuthorityError::Library`].
+/// [`AuthorityError::Subject`] for a name that no certificate may carry,
+/// [`AuthorityError::Library`].
 pub fn make_csr(name: &str) -> Result<(Vec<u8>, Zeroizing<String>), AuthorityError> {
     let key = new_key()?;
     Ok((request(name, &key)?, Zeroizing::new(key.serialize_pem())))
 }
 
-/// A request for a certificate on a key that [`make_csr`] made: who joins again after a lost answer asks with the same key.
+/// A request for a certificate on a key that [`make_csr`] made: who joins again after a lost answer
+/// asks with the same key.
 ///
 /// # Errors
 /// [`AuthorityError::KeyKind`] when the text is not such a key, and those of [`make_csr`].
@@ -262,7 +288,8 @@ fn request(name: &str, key: &KeyPair) -> Result<Vec<u8>, AuthorityError> {
     Ok(params.serialize_request(key)?.der().to_vec())
 }
 
-/// SHA-256 of a certificate's DER bytes, as [`Peer::certificate`](super::peer::Peer::certificate) has it.
+/// SHA-256 of a certificate's DER bytes, as [`Peer::certificate`](super::peer::Peer::certificate)
+/// has it.
 ///
 /// # Errors
 /// [`AuthorityError::Stored`] when the text is not a certificate.
@@ -276,7 +303,8 @@ pub fn certificate_digest(cert_pem: &str) -> Result<Digest, AuthorityError> {
 /// [`AuthorityError::Stored`] when the text is not a certificate.
 pub fn certificate_end_ms(cert_pem: &str) -> Result<u64, AuthorityError> {
     let der = certificate_der(cert_pem)?;
-    let (_, cert) = x509_parser::parse_x509_certificate(&der).map_err(|_| AuthorityError::Stored)?;
+    let (_, cert) =
+        x509_parser::parse_x509_certificate(&der).map_err(|_| AuthorityError::Stored)?;
     let seconds = u64::try_from(cert.validity().not_after.timestamp()).unwrap_or(0);
     Ok(seconds.saturating_mul(1000))
 }
@@ -286,24 +314,29 @@ pub fn certificate_end_ms(cert_pem: &str) -> Result<u64, AuthorityError> {
 /// # Errors
 /// [`AuthorityError::Stored`] when the text is not a certificate.
 pub fn certificate_der(cert_pem: &str) -> Result<Vec<u8>, AuthorityError> {
-    let cert = CertificateDer::from_pem_slice(cert_pem.as_bytes()).map_err(|_| AuthorityError::Stored)?;
+    let cert =
+        CertificateDer::from_pem_slice(cert_pem.as_bytes()).map_err(|_| AuthorityError::Stored)?;
     Ok(cert.to_vec())
 }
 
-/// SHA-256 of the public key (DER, SubjectPublicKeyInfo) in a request: what an enrolment's proof covers.
+/// SHA-256 of the public key (DER, SubjectPublicKeyInfo) in a request: what an enrolment's proof
+/// covers.
 ///
 /// # Errors
 /// [`AuthorityError::Request`], [`AuthorityError::KeyKind`].
 pub fn csr_key_digest(csr_der: &[u8]) -> Result<Digest, AuthorityError> {
-    Ok(Digest::of_file(&read_csr(csr_der)?.public_key.subject_public_key_info()))
+    Ok(Digest::of_file(
+        &read_csr(csr_der)?.public_key.subject_public_key_info(),
+    ))
 }
 
 fn read_csr(csr_der: &[u8]) -> Result<CertificateSigningRequestParams, AuthorityError> {
     if csr_der.len() > MAX_CSR {
         return Err(AuthorityError::Request);
     }
-    let request = CertificateSigningRequestParams::from_der(&CertificateSigningRequestDer::from(csr_der))
-        .map_err(|_| AuthorityError::Request)?;
+    let request =
+        CertificateSigningRequestParams::from_der(&CertificateSigningRequestDer::from(csr_der))
+            .map_err(|_| AuthorityError::Request)?;
     if *request.public_key.algorithm() != PKCS_ECDSA_P256_SHA256 {
         return Err(AuthorityError::KeyKind);
     }
@@ -318,11 +351,17 @@ fn describe(params: &mut CertificateParams, subject: &Subject) -> Result<(), Aut
     check_name(&subject.name)?;
     check_country(&subject.country)?;
     if (subject.role == Role::Site) != subject.node.is_some() {
-        return Err(AuthorityError::Node { name: subject.name.clone(), role: subject.role });
+        return Err(AuthorityError::Node {
+            name: subject.name.clone(),
+            role: subject.role,
+        });
     }
     let mut name = DistinguishedName::new();
     // Country and serialNumber are printable strings by X.520; some tools refuse any other form.
-    name.push(DnType::CountryName, DnValue::PrintableString(subject.country.as_str().try_into()?));
+    name.push(
+        DnType::CountryName,
+        DnValue::PrintableString(subject.country.as_str().try_into()?),
+    );
     name.push(DnType::OrganizationalUnitName, subject.role.as_str());
     name.push(DnType::CommonName, subject.name.as_str());
     if let Some(node) = subject.node {
@@ -340,7 +379,8 @@ fn limit(params: &mut CertificateParams, validity: Validity) {
     let at = |second: u64| date_time_ymd(1970, 1, 1) + Duration::from_secs(second.min(LAST_SECOND));
     params.not_before = at(validity.from_s);
     params.not_after = at(validity.until_s);
-    // Random, so that two certificates for one key differ; the first bit is clear, since serials are positive.
+    // Random, so that two certificates for one key differ; the first bit is clear, since serials
+    // are positive.
     let mut serial: [u8; 16] = crate::dice::bytes();
     if let Some(first) = serial.first_mut() {
         *first = (*first & 0x7f) | 0x40;
@@ -350,5 +390,8 @@ fn limit(params: &mut CertificateParams, validity: Validity) {
 
 /// A consortium's name as a certificate can carry it.
 fn printable(text: &str) -> String {
-    text.chars().filter(|letter| !letter.is_control()).take(60).collect()
+    text.chars()
+        .filter(|letter| !letter.is_control())
+        .take(60)
+        .collect()
 }

@@ -1,7 +1,9 @@
-//! The dialling side: nodes and people reach the coordinator, and learn in plain words why when they cannot.
+//! The dialling side: nodes and people reach the coordinator, and learn in plain words why when
+//! they cannot.
 //!
-//! The first contact knows only the fingerprint in the join code ([`connect_pinned`]); afterwards the stored authority
-//! is the only one trusted ([`connect`]). The system's own certificate list is never consulted.
+//! The first contact knows only the fingerprint in the join code ([`connect_pinned`]); afterwards
+//! the stored authority is the only one trusted ([`connect`]). The system's own certificate list is
+//! never consulted.
 
 use super::trust::{Foreign, Trust};
 use super::{ALPN, CONNECTION_WINDOW, COORDINATOR_NAME, STREAM_WINDOW};
@@ -32,12 +34,17 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// How long the TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// How long the coordinator's first bytes are waited for, so that its refusal of our certificate is heard here.
+/// How long the coordinator's first bytes are waited for, so that its refusal of our certificate is
+/// heard here.
 const GREETING: Duration = Duration::from_secs(2);
 
-/// Waits before dialling again where the coordinator closed the connection: it may have had a crowd at its door.
-const AGAIN: [Duration; 3] =
-    [Duration::from_millis(250), Duration::from_millis(500), Duration::from_millis(1000)];
+/// Waits before dialling again where the coordinator closed the connection: it may have had a crowd
+/// at its door.
+const AGAIN: [Duration; 3] = [
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_millis(1000),
+];
 
 /// Idle firewalls forget a connection after a minute or more; a ping every 20 s keeps it known.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
@@ -102,7 +109,9 @@ pub enum ConnectError {
         issuer: String,
     },
     /// The certificate is the consortium's, but not for this server.
-    #[error("`{address}` shows a certificate for another name than `{name}`: is it the coordinator?")]
+    #[error(
+        "`{address}` shows a certificate for another name than `{name}`: is it the coordinator?"
+    )]
     WrongName {
         /// The address.
         address: String,
@@ -158,7 +167,8 @@ impl ConnectError {
         }
     }
 
-    /// Finds the reason inside the error of a call: a channel dials again by itself and reports failures as a status.
+    /// Finds the reason inside the error of a call: a channel dials again by itself and reports
+    /// failures as a status.
     pub fn within(error: &(dyn Error + 'static)) -> Option<Self> {
         let mut next = Some(error);
         while let Some(error) = next {
@@ -171,8 +181,9 @@ impl ConnectError {
     }
 }
 
-/// Connects with this side's certificate to a coordinator that must hold one for `server_name` from the stored
-/// authority; [`COORDINATOR_NAME`] is in every coordinator's certificate. The channel reconnects by itself.
+/// Connects with this side's certificate to a coordinator that must hold one for `server_name` from
+/// the stored authority; [`COORDINATOR_NAME`] is in every coordinator's certificate. The channel
+/// reconnects by itself.
 ///
 /// # Errors
 /// [`ConnectError`].
@@ -181,23 +192,35 @@ pub async fn connect(
     identity: &ClientIdentity,
     server_name: &str,
 ) -> Result<Channel, ConnectError> {
-    let ca = CertificateDer::from_pem_slice(identity.ca_pem.as_bytes())
-        .map_err(|_| ConnectError::Identity { what: "CA certificate" })?;
-    let name = ServerName::try_from(server_name.to_owned())
-        .map_err(|_| ConnectError::Address { address: server_name.to_owned() })?;
+    let ca = CertificateDer::from_pem_slice(identity.ca_pem.as_bytes()).map_err(|_| {
+        ConnectError::Identity {
+            what: "CA certificate",
+        }
+    })?;
+    let name = ServerName::try_from(server_name.to_owned()).map_err(|_| ConnectError::Address {
+        address: server_name.to_owned(),
+    })?;
     let trust = Arc::new(Trust::known(ca, name));
     let chain = CertificateDer::pem_slice_iter(identity.cert_pem.as_bytes())
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|_| ConnectError::Identity { what: "certificate" })?;
-    let key = PrivateKeyDer::from_pem_slice(identity.key_pem.as_bytes())
-        .map_err(|_| ConnectError::Identity { what: "private key" })?;
+        .map_err(|_| ConnectError::Identity {
+            what: "certificate",
+        })?;
+    let key = PrivateKeyDer::from_pem_slice(identity.key_pem.as_bytes()).map_err(|_| {
+        ConnectError::Identity {
+            what: "private key",
+        }
+    })?;
     let config = builder(&trust)?
         .with_client_auth_cert(chain, key)
-        .map_err(|_| ConnectError::Identity { what: "certificate or its private key" })?;
+        .map_err(|_| ConnectError::Identity {
+            what: "certificate or its private key",
+        })?;
     Dial::new(address, config)?.channel().await
 }
 
-/// A first contact: the channel, without a certificate of our own, and the authority that the fingerprint named.
+/// A first contact: the channel, without a certificate of our own, and the authority that the
+/// fingerprint named.
 pub struct Pinned {
     /// For the join call only; everything else is refused to a caller without a certificate.
     pub channel: Channel,
@@ -205,18 +228,24 @@ pub struct Pinned {
     pub ca_pem: String,
 }
 
-/// Connects to a coordinator whose certificate chain must lead to the authority with this SHA-256 fingerprint, as the
-/// join code carries it.
+/// Connects to a coordinator whose certificate chain must lead to the authority with this SHA-256
+/// fingerprint, as the join code carries it.
 ///
 /// # Errors
 /// [`ConnectError`]; [`ConnectError::WrongAuthority`] when the chain does not hold that authority.
-pub async fn connect_pinned(address: &str, ca_fingerprint: &Digest) -> Result<Pinned, ConnectError> {
-    let name = ServerName::try_from(COORDINATOR_NAME)
-        .map_err(|_| ConnectError::Address { address: COORDINATOR_NAME.to_owned() })?;
+pub async fn connect_pinned(
+    address: &str,
+    ca_fingerprint: &Digest,
+) -> Result<Pinned, ConnectError> {
+    let name = ServerName::try_from(COORDINATOR_NAME).map_err(|_| ConnectError::Address {
+        address: COORDINATOR_NAME.to_owned(),
+    })?;
     let trust = Arc::new(Trust::pinned(*ca_fingerprint, name));
     let config = builder(&trust)?.with_no_client_auth();
     let channel = Dial::new(address, config)?.channel().await?;
-    let ca_pem = trust.authority_pem().ok_or(ConnectError::Identity { what: "CA certificate" })?;
+    let ca_pem = trust.authority_pem().ok_or(ConnectError::Identity {
+        what: "CA certificate",
+    })?;
     Ok(Pinned { channel, ca_pem })
 }
 
@@ -225,7 +254,9 @@ type Builder = rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCe
 fn builder(trust: &Arc<Trust>) -> Result<Builder, ConnectError> {
     Ok(ClientConfig::builder_with_provider(super::provider())
         .with_protocol_versions(&[&TLS13])
-        .map_err(|_| ConnectError::Identity { what: "TLS library" })?
+        .map_err(|_| ConnectError::Identity {
+            what: "TLS library",
+        })?
         .dangerous()
         .with_custom_certificate_verifier(Arc::clone(trust) as Arc<dyn ServerCertVerifier>))
 }
@@ -242,7 +273,9 @@ struct Dial {
 
 impl Dial {
     fn new(address: &str, mut config: ClientConfig) -> Result<Self, ConnectError> {
-        let bad = || ConnectError::Address { address: address.chars().take(60).collect() };
+        let bad = || ConnectError::Address {
+            address: address.chars().take(60).collect(),
+        };
         let (host, port) = split_address(address).map_err(|_| bad())?;
         config.alpn_protocols = vec![ALPN.to_vec()];
         config.resumption = Resumption::disabled();
@@ -276,7 +309,10 @@ impl Dial {
             let dial = self.clone();
             async move { dial.open().await.map(TokioIo::new) }
         });
-        endpoint.connect_with_connector(connector).await.map_err(|error| unreachable(&error))
+        endpoint
+            .connect_with_connector(connector)
+            .await
+            .map_err(|error| unreachable(&error))
     }
 
     /// Dials, again where the coordinator closed the connection before it had said why.
@@ -291,23 +327,36 @@ impl Dial {
     }
 
     async fn dial(&self) -> Result<BufReader<TlsStream<TcpStream>>, Failed> {
-        let tcp = self.route().await.map_err(|error| ConnectError::Unreachable {
-            address: self.address.clone(),
-            why: error.to_string(),
-        })?;
+        let tcp = self
+            .route()
+            .await
+            .map_err(|error| ConnectError::Unreachable {
+                address: self.address.clone(),
+                why: error.to_string(),
+            })?;
         let _ = tcp.set_nodelay(true);
         let silent = || self.strange("no TLS answer within 10 s".to_owned());
-        let tls = timeout(HANDSHAKE, self.tls.connect(self.name.clone(), tcp)).await.map_err(|_| silent())?;
-        let tls = tls.map_err(|error| Failed { closed: is_closed(&error), error: self.explain(&error) })?;
+        let tls = timeout(HANDSHAKE, self.tls.connect(self.name.clone(), tcp))
+            .await
+            .map_err(|_| silent())?;
+        let tls = tls.map_err(|error| Failed {
+            closed: is_closed(&error),
+            error: self.explain(&error),
+        })?;
         if tls.get_ref().1.alpn_protocol() != Some(ALPN) {
             return Err(self.strange("it does not offer HTTP/2".to_owned()).into());
         }
-        // In TLS 1.3 our side is done before the coordinator has looked at our certificate. Its first bytes, HTTP/2
-        // settings or an alert, tell which; the buffer is small so that later reads go past it.
+        // In TLS 1.3 our side is done before the coordinator has looked at our certificate. Its
+        // first bytes, HTTP/2 settings or an alert, tell which; the buffer is small so that later
+        // reads go past it.
         let mut stream = BufReader::with_capacity(64, tls);
         // Whoever closes now has shown the coordinator's certificate.
-        let crowded =
-            || Failed { closed: true, error: ConnectError::Crowded { address: self.address.clone() } };
+        let crowded = || Failed {
+            closed: true,
+            error: ConnectError::Crowded {
+                address: self.address.clone(),
+            },
+        };
         match timeout(GREETING, stream.fill_buf()).await {
             Ok(Ok([])) => Err(crowded()),
             Ok(Err(error)) if is_closed(&error) => Err(crowded()),
@@ -316,21 +365,33 @@ impl Dial {
         }
     }
 
-    /// The way to the coordinator's port. A hospital's proxy tunnel belongs here: everything above sees the stream only.
+    /// The way to the coordinator's port. A hospital's proxy tunnel belongs here: everything above
+    /// sees the stream only.
     async fn route(&self) -> io::Result<TcpStream> {
         timeout(CONNECT, TcpStream::connect((self.host.as_str(), self.port)))
             .await
-            .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no answer within 10 s")))
+            .unwrap_or_else(|_| {
+                Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "no answer within 10 s",
+                ))
+            })
     }
 
     fn strange(&self, why: String) -> ConnectError {
-        ConnectError::NotACoordinator { address: self.address.clone(), why }
+        ConnectError::NotACoordinator {
+            address: self.address.clone(),
+            why,
+        }
     }
 
     /// Turns what the TLS library says into something a person can act on.
     fn explain(&self, error: &io::Error) -> ConnectError {
         let address = self.address.clone();
-        let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
+        let Some(tls) = error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+        else {
             return self.strange(error.to_string());
         };
         match tls {
@@ -341,11 +402,17 @@ impl Dial {
                 CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
                     ConnectError::NotYetValid { address }
                 }
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                    ConnectError::WrongName { address, name: self.name.to_str().into_owned() }
-                }
-                CertificateError::Other(OtherError(other)) => match other.downcast_ref::<Foreign>() {
-                    Some(foreign) => ConnectError::WrongAuthority { address, issuer: foreign.issuer.clone() },
+                CertificateError::NotValidForName
+                | CertificateError::NotValidForNameContext { .. } => ConnectError::WrongName {
+                    address,
+                    name: self.name.to_str().into_owned(),
+                },
+                CertificateError::Other(OtherError(other)) => match other.downcast_ref::<Foreign>()
+                {
+                    Some(foreign) => ConnectError::WrongAuthority {
+                        address,
+                        issuer: foreign.issuer.clone(),
+                    },
                     None => self.strange(tls.to_string()),
                 },
                 _ => self.strange(tls.to_string()),
@@ -365,13 +432,19 @@ struct Failed {
 
 impl From<ConnectError> for Failed {
     fn from(error: ConnectError) -> Self {
-        Self { error, closed: false }
+        Self {
+            error,
+            closed: false,
+        }
     }
 }
 
 fn is_closed(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    matches!(error.kind(), UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe)
+    matches!(
+        error.kind(),
+        UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe
+    )
 }
 
 fn refusal(address: String, alert: AlertDescription) -> ConnectError {
@@ -387,8 +460,14 @@ fn refusal(address: String, alert: AlertDescription) -> ConnectError {
             "it was not issued by this consortium; is `--dir` or `--as` the right one?"
         }
         _ => {
-            return ConnectError::NotACoordinator { address, why: format!("alert {alert:?}") };
+            return ConnectError::NotACoordinator {
+                address,
+                why: format!("alert {alert:?}"),
+            };
         }
     };
-    ConnectError::Refused { address, why: why.to_owned() }
+    ConnectError::Refused {
+        address,
+        why: why.to_owned(),
+    }
 }

@@ -19,14 +19,16 @@ use tokio::time::{Instant, Sleep};
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
-/// Open connections of callers who are no members: joining takes seconds, so more than this is not joining.
+/// Open connections of callers who are no members: joining takes seconds, so more than this is not
+/// joining.
 const STRANGERS: usize = 256;
 
 /// How long such a caller may ask for nothing.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// Open connections of one site: a node uses one, and another when a line breaks. Each may hold what is under way in a
-/// connection's window, so a site's share of the coordinator's memory is bounded by this.
+/// Open connections of one site: a node uses one, and another when a line breaks. Each may hold
+/// what is under way in a connection's window, so a site's share of the coordinator's memory is
+/// bounded by this.
 const PER_SITE: usize = 8;
 
 /// Open connections of one person: a command uses one.
@@ -35,8 +37,8 @@ const PER_PERSON: usize = 64;
 /// Whether a certificate of the authority is that of a member who stands in the book.
 type IsMember = dyn Fn(&Peer) -> bool + Send + Sync;
 
-/// The open connections, by the digest of the caller's certificate: what a certificate says of its holder, a removed
-/// namesake's says too. Clones share one list.
+/// The open connections, by the digest of the caller's certificate: what a certificate says of its
+/// holder, a removed namesake's says too. Clones share one list.
 #[derive(Clone)]
 pub struct Connections {
     is_member: Arc<IsMember>,
@@ -58,19 +60,26 @@ struct Line {
 }
 
 impl Connections {
-    /// No connection yet. Whoever is no member by this is a stranger here, whatever certificate it shows.
+    /// No connection yet. Whoever is no member by this is a stranger here, whatever certificate it
+    /// shows.
     pub fn new(is_member: impl Fn(&Peer) -> bool + Send + Sync + 'static) -> Self {
-        Self { is_member: Arc::new(is_member), open: Arc::default(), strangers: Places::new(STRANGERS) }
+        Self {
+            is_member: Arc::new(is_member),
+            open: Arc::default(),
+            strangers: Places::new(STRANGERS),
+        }
     }
 
-    /// Cuts every open connection of the member with this certificate, whatever is under way on it; gives their number.
+    /// Cuts every open connection of the member with this certificate, whatever is under way on it;
+    /// gives their number.
     ///
-    /// Record the removal first: a connection that opens after this call is then a stranger's, and it is the services
-    /// that refuse a removed caller, with a code.
+    /// Record the removal first: a connection that opens after this call is then a stranger's, and
+    /// it is the services that refuse a removed caller, with a code.
     pub fn close(&self, certificate: &Digest) -> usize {
         let mut open = self.lock();
         let before = open.lines.len();
-        open.lines.retain(|_, line| line.certificate != *certificate);
+        open.lines
+            .retain(|_, line| line.certificate != *certificate);
         before.saturating_sub(open.lines.len())
     }
 
@@ -94,21 +103,42 @@ impl Connections {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a connection in. Nobody is turned away: when a caller has too many, an older one of its own ends.
+    /// Takes a connection in. Nobody is turned away: when a caller has too many, an older one of
+    /// its own ends.
     pub(super) fn admit(&self, tls: TlsStream<TcpStream>, address: SocketAddr) -> Option<Guarded> {
         let certificate = tls.get_ref().1.peer_certificates().and_then(<[_]>::first);
-        // A certificate of our authority that does not say who its holder is was not made by `authority`.
-        let peer = certificate.map(|certificate| peer_of(certificate)).transpose().ok()?.map(Arc::new);
-        // Asked with the list locked: a removal is recorded before it cuts, so that it finds the line or the line it.
+        // A certificate of our authority that does not say who its holder is was not made by
+        // `authority`.
+        let peer = certificate
+            .map(|certificate| peer_of(certificate))
+            .transpose()
+            .ok()?
+            .map(Arc::new);
+        // Asked with the list locked: a removal is recorded before it cuts, so that it finds the
+        // line or the line it.
         let mut open = self.lock();
         let Some(peer) = peer.clone().filter(|peer| (self.is_member)(peer)) else {
             drop(open);
             let (place, cut) = self.strangers.take(address);
-            let caller = Caller { peer, address, activity: Activity::new(Some(place)) };
+            let caller = Caller {
+                peer,
+                address,
+                activity: Activity::new(Some(place)),
+            };
             let idle = Some(Box::pin(tokio::time::sleep(IDLE)));
-            return Some(Guarded { tls, cut: Some(cut), idle, caller, _listed: None });
+            return Some(Guarded {
+                tls,
+                cut: Some(cut),
+                idle,
+                caller,
+                _listed: None,
+            });
         };
-        let most = if peer.node.is_some() { PER_SITE } else { PER_PERSON };
+        let most = if peer.node.is_some() {
+            PER_SITE
+        } else {
+            PER_PERSON
+        };
         let activity = Activity::new(None);
         let (sender, cut) = oneshot::channel();
         while open.with(&peer.certificate) >= most {
@@ -116,25 +146,50 @@ impl Connections {
         }
         let id = open.next;
         open.next = id.wrapping_add(1);
-        let line = Line { certificate: peer.certificate, activity: Arc::clone(&activity), _cut: sender };
+        let line = Line {
+            certificate: peer.certificate,
+            activity: Arc::clone(&activity),
+            _cut: sender,
+        };
         open.lines.insert(id, line);
         drop(open);
-        let listed = Some(Listed { id, connections: self.clone() });
-        let caller = Caller { peer: Some(peer), address, activity };
-        Some(Guarded { tls, cut: Some(cut), idle: None, caller, _listed: listed })
+        let listed = Some(Listed {
+            id,
+            connections: self.clone(),
+        });
+        let caller = Caller {
+            peer: Some(peer),
+            address,
+            activity,
+        };
+        Some(Guarded {
+            tls,
+            cut: Some(cut),
+            idle: None,
+            caller,
+            _listed: listed,
+        })
     }
 }
 
 impl Open {
     fn with(&self, certificate: &Digest) -> usize {
-        self.lines.values().filter(|line| line.certificate == *certificate).count()
+        self.lines
+            .values()
+            .filter(|line| line.certificate == *certificate)
+            .count()
     }
 
-    /// Cuts the oldest connection of this member, of those with nothing under way if there is one: what is older may be a
-    /// line that only seems to stand.
+    /// Cuts the oldest connection of this member, of those with nothing under way if there is one:
+    /// what is older may be a line that only seems to stand.
     fn let_go(&mut self, certificate: &Digest) {
-        let of_member = self.lines.iter().filter(|(_, line)| line.certificate == *certificate);
-        let oldest = of_member.min_by_key(|(id, line)| (line.activity.is_busy(), **id)).map(|(id, _)| *id);
+        let of_member = self
+            .lines
+            .iter()
+            .filter(|(_, line)| line.certificate == *certificate);
+        let oldest = of_member
+            .min_by_key(|(id, line)| (line.activity.is_busy(), **id))
+            .map(|(id, _)| *id);
         if let Some(id) = oldest {
             self.lines.remove(&id);
         }
@@ -164,7 +219,11 @@ struct Activity {
 
 impl Activity {
     fn new(place: Option<Place>) -> Arc<Self> {
-        Arc::new(Self { busy: AtomicUsize::new(0), last: Mutex::new(Instant::now()), place })
+        Arc::new(Self {
+            busy: AtomicUsize::new(0),
+            last: Mutex::new(Instant::now()),
+            place,
+        })
     }
 
     fn is_busy(&self) -> bool {
@@ -205,7 +264,9 @@ pub struct Caller {
 impl Caller {
     /// The member, when its certificate stood in the book as the connection was taken in.
     pub fn member(&self) -> Option<&Peer> {
-        self.peer.as_deref().filter(|_| self.activity.place.is_none())
+        self.peer
+            .as_deref()
+            .filter(|_| self.activity.place.is_none())
     }
 
     /// A request begins.
@@ -245,7 +306,8 @@ impl Guarded {
         self.tls.get_ref().1
     }
 
-    /// Fails once the connection was cut or idle for too long; otherwise has the task woken when it is.
+    /// Fails once the connection was cut or idle for too long; otherwise has the task woken when it
+    /// is.
     fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         while let Some(idle) = &mut self.idle {
             if idle.as_mut().poll(cx).is_pending() {
@@ -259,12 +321,18 @@ impl Guarded {
                 self.idle = None;
             }
         }
-        let open = self.cut.as_mut().is_some_and(|cut| Pin::new(cut).poll(cx).is_pending());
+        let open = self
+            .cut
+            .as_mut()
+            .is_some_and(|cut| Pin::new(cut).poll(cx).is_pending());
         if open {
             return Ok(());
         }
         self.cut = None;
-        Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the connection was cut"))
+        Err(io::Error::new(
+            io::ErrorKind::ConnectionAborted,
+            "the connection was cut",
+        ))
     }
 }
 
@@ -288,7 +356,11 @@ impl AsyncRead for Guarded {
 }
 
 impl AsyncWrite for Guarded {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.check(cx)?;
         Pin::new(&mut self.tls).poll_write(cx, buf)
     }

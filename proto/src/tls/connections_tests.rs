@@ -1,4 +1,5 @@
-//! Whose a line is: the member's whose certificate stands in the book, and never that of a namesake.
+//! Whose a line is: the member's whose certificate stands in the book, and never that of a
+//! namesake.
 
 use super::*;
 
@@ -20,8 +21,10 @@ async fn a_member_with_too_many_connections_loses_an_older_one_and_the_newest_an
 #[tokio::test]
 async fn a_certificate_that_is_no_members_is_a_strangers_and_pushes_out_no_namesake() {
     let authority = authority();
-    let (ours, removed) =
-        (identity(&authority, Validity::days(30)), identity(&authority, Validity::days(30)));
+    let (ours, removed) = (
+        identity(&authority, Validity::days(30)),
+        identity(&authority, Validity::days(30)),
+    );
     let member = digest(&ours);
     let connections = Connections::new(move |peer| peer.certificate == member);
     let server = server_identity(&authority, Validity::days(30));
@@ -31,11 +34,19 @@ async fn a_certificate_that_is_no_members_is_a_strangers_and_pushes_out_no_names
     let mut crowd = Vec::new();
     for _ in 0..12 {
         let mut channel = connect(&address, &removed, COORDINATOR_NAME).await.unwrap();
-        assert_eq!(call(&mut channel, "/hello").await.unwrap(), "amsterdam-2", "it says so, and is answered");
+        assert_eq!(
+            call(&mut channel, "/hello").await.unwrap(),
+            "amsterdam-2",
+            "it says so, and is answered"
+        );
         crowd.push(channel);
     }
     assert_eq!(connections.count(&digest(&removed)), 0, "no member's line");
-    assert_eq!(connections.strangers(), 12, "they share the places of those whom nobody knows");
+    assert_eq!(
+        connections.strangers(),
+        12,
+        "they share the places of those whom nobody knows"
+    );
     assert_eq!(connections.count(&member), 1, "the member's line stands");
 }
 
@@ -44,7 +55,10 @@ async fn closing_one_members_lines_leaves_those_of_a_namesake() {
     let authority = authority();
     let (address, connections) =
         coordinator(&authority, &server_identity(&authority, Validity::days(30))).await;
-    let (old, new) = (identity(&authority, Validity::days(30)), identity(&authority, Validity::days(30)));
+    let (old, new) = (
+        identity(&authority, Validity::days(30)),
+        identity(&authority, Validity::days(30)),
+    );
     let mut lines = Vec::new();
     for who in [&old, &new] {
         for _ in 0..8 {
@@ -53,9 +67,21 @@ async fn closing_one_members_lines_leaves_those_of_a_namesake() {
             lines.push(channel);
         }
     }
-    assert_eq!((connections.count(&digest(&old)), connections.count(&digest(&new))), (8, 8));
+    assert_eq!(
+        (
+            connections.count(&digest(&old)),
+            connections.count(&digest(&new))
+        ),
+        (8, 8)
+    );
     assert_eq!(connections.close(&digest(&old)), 8);
-    assert_eq!((connections.count(&digest(&old)), connections.count(&digest(&new))), (0, 8));
+    assert_eq!(
+        (
+            connections.count(&digest(&old)),
+            connections.count(&digest(&new))
+        ),
+        (0, 8)
+    );
 }
 
 #[tokio::test]
@@ -73,5 +99,8 @@ async fn a_removal_turns_a_member_into_a_stranger_at_its_next_line() {
     assert_eq!(connections.close(&digest(&ours)), 1);
     let mut again = connect(&address, &ours, COORDINATOR_NAME).await.unwrap();
     assert_eq!(call(&mut again, "/hello").await.unwrap(), "amsterdam-2");
-    assert_eq!((connections.count(&digest(&ours)), connections.strangers()), (0, 1));
+    assert_eq!(
+        (connections.count(&digest(&ours)), connections.strangers()),
+        (0, 1)
+    );
 }

@@ -4,7 +4,8 @@ use motet_common::enrol::{Role, check_country, check_name};
 use motet_secagg::digest::Digest;
 use motet_secagg::id::NodeId;
 use x509_parser::oid_registry::{
-    OID_X509_COMMON_NAME, OID_X509_COUNTRY_NAME, OID_X509_ORGANIZATIONAL_UNIT, OID_X509_SERIALNUMBER, Oid,
+    OID_X509_COMMON_NAME, OID_X509_COUNTRY_NAME, OID_X509_ORGANIZATIONAL_UNIT,
+    OID_X509_SERIALNUMBER, Oid,
 };
 use x509_parser::prelude::{FromDer as _, X509Certificate, X509Name};
 
@@ -21,7 +22,8 @@ pub struct Peer {
     pub node: Option<NodeId>,
     /// The certificate's own serial number in hexadecimal, for removal lists and logs.
     pub serial: String,
-    /// SHA-256 of the certificate's DER bytes: what the coordinator has on record of each member, and admits by.
+    /// SHA-256 of the certificate's DER bytes: what the coordinator has on record of each member,
+    /// and admits by.
     pub certificate: Digest,
 }
 
@@ -33,7 +35,8 @@ pub struct BadCertificate {
     pub what: &'static str,
 }
 
-/// Reads the subject of a certificate. That it was signed by the authority is checked in the handshake, not here.
+/// Reads the subject of a certificate. That it was signed by the authority is checked in the
+/// handshake, not here.
 ///
 /// # Errors
 /// [`BadCertificate`].
@@ -46,9 +49,11 @@ pub fn peer_of(cert_der: &[u8]) -> Result<Peer, BadCertificate> {
     let subject = cert.subject();
     let name = one(subject, &OID_X509_COMMON_NAME)?.ok_or(BadCertificate { what: "name" })?;
     check_name(name).map_err(|_| BadCertificate { what: "name" })?;
-    let country = one(subject, &OID_X509_COUNTRY_NAME)?.ok_or(BadCertificate { what: "country" })?;
+    let country =
+        one(subject, &OID_X509_COUNTRY_NAME)?.ok_or(BadCertificate { what: "country" })?;
     check_country(country).map_err(|_| BadCertificate { what: "country" })?;
-    let role = one(subject, &OID_X509_ORGANIZATIONAL_UNIT)?.and_then(|role| role.parse::<Role>().ok());
+    let role =
+        one(subject, &OID_X509_ORGANIZATIONAL_UNIT)?.and_then(|role| role.parse::<Role>().ok());
     let node = one(subject, &OID_X509_SERIALNUMBER)?
         .map(NodeId::from_hex)
         .transpose()
@@ -69,15 +74,24 @@ pub fn peer_of(cert_der: &[u8]) -> Result<Peer, BadCertificate> {
 
 /// The only value of an attribute; a subject that holds it twice could mean two things.
 fn one<'a>(subject: &'a X509Name<'_>, oid: &Oid<'_>) -> Result<Option<&'a str>, BadCertificate> {
-    let mut values = subject.iter_attributes().filter(|value| value.attr_type() == oid);
+    let mut values = subject
+        .iter_attributes()
+        .filter(|value| value.attr_type() == oid);
     let first = values.next();
     if values.next().is_some() {
         return Err(BadCertificate { what: "subject" });
     }
-    first.map(|value| value.as_str().map_err(|_| BadCertificate { what: "subject" })).transpose()
+    first
+        .map(|value| {
+            value
+                .as_str()
+                .map_err(|_| BadCertificate { what: "subject" })
+        })
+        .transpose()
 }
 
-/// Who issued a certificate, for error messages; whatever it says is shown without control characters and cut short.
+/// Who issued a certificate, for error messages; whatever it says is shown without control
+/// characters and cut short.
 pub(crate) fn issuer_of(cert_der: &[u8]) -> String {
     let issuer = X509Certificate::from_der(cert_der).map(|(_, cert)| cert.issuer().to_string());
     issuer

@@ -1,6 +1,6 @@
-//! A bounded number of places for callers whom nobody knows yet. When all are taken, the newest gets the place of the
-//! oldest of that origin which holds most: a crowd from one place pushes out itself and nobody else, and nobody who is
-//! quick enough is ever turned away.
+//! A bounded number of places for callers whom nobody knows yet. When all are taken, the newest
+//! gets the place of the oldest of that origin which holds most: a crowd from one place pushes out
+//! itself and nobody else, and nobody who is quick enough is ever turned away.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -40,7 +40,10 @@ struct Taken {
 
 impl Places {
     pub(super) fn new(most: usize) -> Self {
-        Self { most: most.max(1), taken: Arc::default() }
+        Self {
+            most: most.max(1),
+            taken: Arc::default(),
+        }
     }
 
     /// A place, for which another may have to go.
@@ -56,7 +59,14 @@ impl Places {
         taken.count += 1;
         taken.unknown.entry(origin).or_default().insert(id, sender);
         drop(taken);
-        (Place { places: self.clone(), origin, id }, cut)
+        (
+            Place {
+                places: self.clone(),
+                origin,
+                id,
+            },
+            cut,
+        )
     }
 
     #[cfg(test)]
@@ -70,9 +80,14 @@ impl Places {
 }
 
 impl Taken {
-    /// Cuts the oldest of the largest crowd; of those who are vouched for only when there is nobody else.
+    /// Cuts the oldest of the largest crowd; of those who are vouched for only when there is nobody
+    /// else.
     fn let_go(&mut self) {
-        let largest = self.unknown.iter().max_by_key(|(_, crowd)| crowd.len()).map(|(origin, _)| *origin);
+        let largest = self
+            .unknown
+            .iter()
+            .max_by_key(|(_, crowd)| crowd.len())
+            .map(|(origin, _)| *origin);
         if let Some(crowd) = largest.and_then(|origin| self.unknown.get_mut(&origin)) {
             crowd.pop_first();
         } else {
@@ -84,7 +99,9 @@ impl Taken {
 
     fn remove(&mut self, origin: Origin, id: u64) -> Option<oneshot::Sender<()>> {
         let crowd = self.unknown.get_mut(&origin);
-        let sender = crowd.and_then(|crowd| crowd.remove(&id)).or_else(|| self.vouched.remove(&id))?;
+        let sender = crowd
+            .and_then(|crowd| crowd.remove(&id))
+            .or_else(|| self.vouched.remove(&id))?;
         if self.unknown.get(&origin).is_some_and(BTreeMap::is_empty) {
             self.unknown.remove(&origin);
         }
@@ -137,10 +154,17 @@ mod tests {
         assert!(stands(&mut lone), "another origin keeps its place");
         let standing: Vec<bool> = crowd.iter_mut().map(|(_, cut)| stands(cut)).collect();
         assert_eq!(standing.iter().filter(|stands| **stands).count(), 3);
-        assert!(standing[17..].iter().all(|stands| *stands), "the newest stand");
+        assert!(
+            standing[17..].iter().all(|stands| *stands),
+            "the newest stand"
+        );
         drop(crowd);
         let taken = places.lock();
-        assert_eq!((taken.count, taken.unknown.len()), (1, 1), "who has gone is forgotten");
+        assert_eq!(
+            (taken.count, taken.unknown.len()),
+            (1, 1),
+            "who has gone is forgotten"
+        );
     }
 
     #[test]
@@ -153,7 +177,10 @@ mod tests {
         assert!(stands(&mut others[4].1) && !stands(&mut others[3].1));
         others.iter().for_each(|(place, _)| place.vouch());
         let (_newest, mut newest) = places.take(address(1));
-        assert!(stands(&mut newest) && !stands(&mut stays), "where all are, the oldest goes");
+        assert!(
+            stands(&mut newest) && !stands(&mut stays),
+            "where all are, the oldest goes"
+        );
     }
 
     #[test]

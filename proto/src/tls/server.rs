@@ -1,8 +1,9 @@
 //! The coordinator's side: TLS, and what a connection may hold by who is on it.
 //!
-//! A caller without a certificate is let in, so that joining is possible and everyone else gets a refusal with a code
-//! instead of a broken handshake; a certificate of another authority, or an expired one, ends the handshake. One of this
-//! authority that is no member's (a removed one's, a thief's) gets what a caller without any gets.
+//! A caller without a certificate is let in, so that joining is possible and everyone else gets a
+//! refusal with a code instead of a broken handshake; a certificate of another authority, or an
+//! expired one, ends the handshake. One of this authority that is no member's (a removed one's, a
+//! thief's) gets what a caller without any gets.
 
 pub use super::arriving::{Arrivals, Lanes, incoming, sockets};
 pub use super::connections::{Busy, Caller, Connections, Guarded};
@@ -54,17 +55,22 @@ impl From<rustls::server::VerifierBuilderError> for ServerError {
     }
 }
 
-/// TLS 1.3, HTTP/2, certificates of this authority only, no resumption: every connection shows its certificate anew.
+/// TLS 1.3, HTTP/2, certificates of this authority only, no resumption: every connection shows its
+/// certificate anew.
 ///
 /// # Errors
 /// [`ServerError`].
-pub fn server_config(ca_pem: &str, identity: &ServerIdentity) -> Result<Arc<ServerConfig>, ServerError> {
+pub fn server_config(
+    ca_pem: &str,
+    identity: &ServerIdentity,
+) -> Result<Arc<ServerConfig>, ServerError> {
     let pem = |what| move |_| ServerError::Pem { what };
     let ca = CertificateDer::from_pem_slice(ca_pem.as_bytes()).map_err(pem("CA certificate"))?;
     let chain = CertificateDer::pem_slice_iter(identity.chain_pem.as_bytes())
         .collect::<Result<Vec<_>, _>>()
         .map_err(pem("certificate chain"))?;
-    let key = PrivateKeyDer::from_pem_slice(identity.key_pem.as_bytes()).map_err(pem("private key"))?;
+    let key =
+        PrivateKeyDer::from_pem_slice(identity.key_pem.as_bytes()).map_err(pem("private key"))?;
     let mut roots = RootCertStore::empty();
     roots.add(ca)?;
     let callers = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
@@ -80,8 +86,8 @@ pub fn server_config(ca_pem: &str, identity: &ServerIdentity) -> Result<Arc<Serv
     Ok(Arc::new(config))
 }
 
-/// What one connection may hold at the coordinator, by who is on it. HTTP/2 has no limits of its own: without them a single
-/// caller opens a hundred thousand requests.
+/// What one connection may hold at the coordinator, by who is on it. HTTP/2 has no limits of its
+/// own: without them a single caller opens a hundred thousand requests.
 struct Lane {
     /// Requests at the same time; more are refused, and a client waits for its turn.
     streams: u32,
@@ -92,14 +98,26 @@ struct Lane {
 }
 
 /// Joining takes two small requests. The windows are the smallest that HTTP/2 knows.
-const STRANGERS: Lane = Lane { streams: 4, stream_window: 65_535, connection_window: 65_535 };
+const STRANGERS: Lane = Lane {
+    streams: 4,
+    stream_window: 65_535,
+    connection_window: 65_535,
+};
 
 /// A command asks one or two things; the largest is a proposal.
-const PEOPLE: Lane = Lane { streams: 32, stream_window: 256 << 10, connection_window: 1 << 20 };
+const PEOPLE: Lane = Lane {
+    streams: 32,
+    stream_window: 256 << 10,
+    connection_window: 1 << 20,
+};
 
-/// A node has one stream open, and for each of its studies an upload and a few downloads; beyond this it waits. The windows
-/// are wide because uploads travel far.
-const SITES: Lane = Lane { streams: 64, stream_window: STREAM_WINDOW, connection_window: CONNECTION_WINDOW };
+/// A node has one stream open, and for each of its studies an upload and a few downloads; beyond
+/// this it waits. The windows are wide because uploads travel far.
+const SITES: Lane = Lane {
+    streams: 64,
+    stream_window: STREAM_WINDOW,
+    connection_window: CONNECTION_WINDOW,
+};
 
 /// Bytes of all headers of one request together; ours have a few hundred.
 const HEADERS: u32 = 8 << 10;
@@ -127,13 +145,20 @@ pub async fn serve<S>(
     service: S,
 ) -> Result<(), tonic::transport::Error>
 where
-    S: tower::Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S: tower::Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
     S::Future: Send,
 {
     let lanes = incoming(listener, config, connections);
     tokio::try_join!(
-        STRANGERS.server().serve_with_incoming(service.clone(), lanes.strangers),
-        PEOPLE.server().serve_with_incoming(service.clone(), lanes.people),
+        STRANGERS
+            .server()
+            .serve_with_incoming(service.clone(), lanes.strangers),
+        PEOPLE
+            .server()
+            .serve_with_incoming(service.clone(), lanes.people),
         SITES.server().serve_with_incoming(service, lanes.sites),
     )?;
     Ok(())

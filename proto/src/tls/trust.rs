@@ -1,4 +1,5 @@
-//! Whom the dialling side trusts: one authority, known by its certificate or only by its fingerprint.
+//! Whom the dialling side trusts: one authority, known by its certificate or only by its
+//! fingerprint.
 
 use super::peer::issuer_of;
 use super::provider;
@@ -25,7 +26,8 @@ pub(super) struct Trust {
     root: Digest,
     /// The certificate itself, once it is stored; else it is looked for in the chain.
     known: Option<CertificateDer<'static>>,
-    /// The name the certificate must be for. Not the dialled host: that one only travels as a hint to the server.
+    /// The name the certificate must be for. Not the dialled host: that one only travels as a hint
+    /// to the server.
     name: ServerName<'static>,
     /// The authority that was found in a chain that held.
     seen: OnceLock<CertificateDer<'static>>,
@@ -35,12 +37,21 @@ pub(super) struct Trust {
 impl Trust {
     /// Trusts the stored authority.
     pub(super) fn known(ca: CertificateDer<'static>, name: ServerName<'static>) -> Self {
-        Self { known: Some(ca.clone()), ..Self::pinned(Digest::of_file(&ca), name) }
+        Self {
+            known: Some(ca.clone()),
+            ..Self::pinned(Digest::of_file(&ca), name)
+        }
     }
 
     /// Trusts the authority with this fingerprint, which the other side must show.
     pub(super) fn pinned(root: Digest, name: ServerName<'static>) -> Self {
-        Self { root, known: None, name, seen: OnceLock::new(), provider: provider() }
+        Self {
+            root,
+            known: None,
+            name,
+            seen: OnceLock::new(),
+            provider: provider(),
+        }
     }
 
     /// The authority's certificate, PEM, after a handshake that held.
@@ -58,9 +69,15 @@ fn pem_of(der: &[u8]) -> String {
             let bits = group
                 .iter()
                 .zip([16, 8, 0])
-                .fold(0_u32, |bits, (byte, shift)| bits | u32::from(*byte) << shift);
+                .fold(0_u32, |bits, (byte, shift)| {
+                    bits | u32::from(*byte) << shift
+                });
             for (at, shift) in [18, 12, 6, 0].into_iter().enumerate() {
-                text.push(if at <= group.len() { base64_letter((bits >> shift) & 63) } else { '=' });
+                text.push(if at <= group.len() {
+                    base64_letter((bits >> shift) & 63)
+                } else {
+                    '='
+                });
             }
         }
         text.push('\n');
@@ -90,16 +107,27 @@ impl ServerCertVerifier for Trust {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let foreign = || {
-            let foreign = Foreign { issuer: issuer_of(end_entity) };
-            rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(foreign))))
+            let foreign = Foreign {
+                issuer: issuer_of(end_entity),
+            };
+            rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(
+                foreign,
+            ))))
         };
-        let in_chain = || intermediates.iter().find(|cert| Digest::of_file(cert) == self.root);
+        let in_chain = || {
+            intermediates
+                .iter()
+                .find(|cert| Digest::of_file(cert) == self.root)
+        };
         let ca = self.known.as_ref().or_else(in_chain).ok_or_else(foreign)?;
         let mut roots = RootCertStore::empty();
         roots.add(ca.clone().into_owned()).map_err(|_| foreign())?;
-        let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider))
-            .build()
-            .map_err(|_| foreign())?;
+        let chain = WebPkiServerVerifier::builder_with_provider(
+            Arc::new(roots),
+            Arc::clone(&self.provider),
+        )
+        .build()
+        .map_err(|_| foreign())?;
         match chain.verify_server_cert(end_entity, intermediates, &self.name, ocsp_response, now) {
             Ok(verified) => {
                 let _ = self.seen.set(ca.clone().into_owned());
@@ -118,7 +146,9 @@ impl ServerCertVerifier for Trust {
         _cert: &CertificateDer<'_>,
         _signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::Error::General("only TLS 1.3 is spoken here".to_owned()))
+        Err(rustls::Error::General(
+            "only TLS 1.3 is spoken here".to_owned(),
+        ))
     }
 
     fn verify_tls13_signature(
@@ -132,7 +162,9 @@ impl ServerCertVerifier for Trust {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
 

@@ -1,4 +1,5 @@
-//! An honest coordinator, a real `Round`, over the same nodes: for what hospitals do, lost ones and lying ones.
+//! An honest coordinator, a real `Round`, over the same nodes: for what hospitals do, lost ones and
+//! lying ones.
 
 use super::lie::Lie;
 use motet_common::log::{Leaf, Log};
@@ -32,8 +33,8 @@ pub type Tamper<'a> = &'a mut dyn FnMut(usize, Message) -> Option<Message>;
 pub type Lost = (usize, PhaseName);
 
 impl Lie {
-    /// Plays the present attempt with an honest coordinator: these sites are lost from a phase on, and what any says may
-    /// be tampered with.
+    /// Plays the present attempt with an honest coordinator: these sites are lost from a phase on,
+    /// and what any says may be tampered with.
     pub fn fair(&mut self, lost: &[Lost], tamper: Tamper<'_>) -> Ended {
         let signed = self.plan.clone().expect("a plan");
         let terms = Terms::new(signed, &self.cast.roster).expect("a sound plan");
@@ -68,7 +69,9 @@ impl Lie {
         tamper: Tamper<'_>,
         ended: &mut Ended,
     ) {
-        let gone = lost.iter().any(|(gone, phase)| *gone == site && round.phase() >= *phase);
+        let gone = lost
+            .iter()
+            .any(|(gone, phase)| *gone == site && round.phase() >= *phase);
         if gone || round.phase() >= PhaseName::Released {
             return;
         }
@@ -77,7 +80,9 @@ impl Lie {
             // What the coordinator heard before it became honest is not asked for again.
             let said = match self.known(node, &message) {
                 Some(known) => vec![known],
-                None => self.tell(site, message).expect("an honest coordinator is answered"),
+                None => self
+                    .tell(site, message)
+                    .expect("an honest coordinator is answered"),
             };
             for message in said.into_iter().filter_map(|message| tamper(site, message)) {
                 let is_header = matches!(message, Message::Header(_));
@@ -110,7 +115,10 @@ impl Lie {
                     None => Input::Logged(self.log(&leaf)),
                 },
                 Effect::Fold(fold) => {
-                    match self.spools.fold(&fold, &fold.evidence.shape(), fold.evidence.t2()) {
+                    match self
+                        .spools
+                        .fold(&fold, &fold.evidence.shape(), fold.evidence.t2())
+                    {
                         Ok(sum) => Input::Folded(self.keep_sum(&fold.evidence, &sum)),
                         Err(_) => Input::FoldFailed(Code::SentinelMismatch),
                     }

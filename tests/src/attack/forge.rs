@@ -1,5 +1,5 @@
-//! What a lying hospital makes: bundles by hand, of whatever secrets and with whatever ciphertexts, under its own real
-//! signature.
+//! What a lying hospital makes: bundles by hand, of whatever secrets and with whatever ciphertexts,
+//! under its own real signature.
 
 use crate::sim::cast::Cast;
 use motet_common::round::member::Kept;
@@ -24,7 +24,8 @@ pub enum Trick {
     OtherOwn,
     /// The ciphertext for this holder is not the one that its pair secret gives.
     Ciphertext(NodeId),
-    /// The ciphertext for this holder is not as long as one is: too short where one is due, and there where none is.
+    /// The ciphertext for this holder is not as long as one is: too short where one is due, and
+    /// there where none is.
     Length(NodeId),
     /// The sealed pair share of this holder does not fit its commitment.
     BadPair(NodeId),
@@ -66,20 +67,43 @@ pub fn deal(
     let (t1, dealer, holders) = (set.t1(), cast.node(site), set.adverts.len());
     let threshold = usize::from(kept.plan.plan.threshold);
     let mut dealt = |kept: &Secret, lies: bool| {
-        let secret = if lies { Secret::draw(dice) } else { Secret::copied(kept.expose()) };
+        let secret = if lies {
+            Secret::draw(dice)
+        } else {
+            Secret::copied(kept.expose())
+        };
         shamir::split(&secret, threshold, holders, dice).expect("a sound line-up")
     };
     let pair = dealt(&kept.pair, trick == Trick::OtherPair);
     let own = dealt(&kept.own, trick == Trick::OtherOwn);
     let keys = PairKeys::derive(&kept.pair);
-    let deal = Deal { t1, dealer, keys: &keys, trick };
-    let mine = set.adverts.iter().position(|signed| signed.advert.node == dealer).expect("of U1");
+    let deal = Deal {
+        t1,
+        dealer,
+        keys: &keys,
+        trick,
+    };
+    let mine = set
+        .adverts
+        .iter()
+        .position(|signed| signed.advert.node == dealer)
+        .expect("of U1");
     let bundle = |index: usize| deal.bundle(set, index, (&pair[index], &own[index]), dice);
     let bundles: Vec<Bundle> = (0..holders).map(bundle).collect();
     let leaves: Vec<Digest> = bundles.iter().map(Bundle::leaf).collect();
-    let root = SignedRoot::sign("m4", &t1, dealer, merkle::root(&leaves), &cast.sites[site].key);
+    let root = SignedRoot::sign(
+        "m4",
+        &t1,
+        dealer,
+        merkle::root(&leaves),
+        &cast.sites[site].key,
+    );
     let shares = Shares { t1, bundles, root };
-    Dealt { shares, pair: pair[mine].clone(), own: own[mine].clone() }
+    Dealt {
+        shares,
+        pair: pair[mine].clone(),
+        own: own[mine].clone(),
+    }
 }
 
 impl Deal<'_> {
@@ -96,7 +120,10 @@ impl Deal<'_> {
             dealer: self.dealer,
             holder: holder.node,
             mask_ct: Vec::new(),
-            sealed: Sealed { enc: Vec::new(), ct: Vec::new() },
+            sealed: Sealed {
+                enc: Vec::new(),
+                ct: Vec::new(),
+            },
             commit_pair: commit(Kind::Pair, pair),
             commit_own: commit(Kind::Own, own),
         };
@@ -105,20 +132,38 @@ impl Deal<'_> {
         }
         if self.dealer < holder.node {
             // Encapsulated for another peer's name: right key, other randomness.
-            let name = if self.trick == Trick::Ciphertext(holder.node) { self.dealer } else { holder.node };
-            bundle.mask_ct = self.keys.encapsulate(name, &holder.pair).expect("a sound key");
+            let name = if self.trick == Trick::Ciphertext(holder.node) {
+                self.dealer
+            } else {
+                holder.node
+            };
+            bundle.mask_ct = self
+                .keys
+                .encapsulate(name, &holder.pair)
+                .expect("a sound key");
         }
         if self.trick == Trick::Length(holder.node) {
             let other = if bundle.mask_ct.is_empty() { 1 } else { 3 };
             bundle.mask_ct.resize(other, 0);
         }
         let flipped = |share: &Share, lies| {
-            if lies { Share::copied(&share.expose().map(|byte| !byte)) } else { share.clone() }
+            if lies {
+                Share::copied(&share.expose().map(|byte| !byte))
+            } else {
+                share.clone()
+            }
         };
         let pair = flipped(pair, self.trick == Trick::BadPair(holder.node));
         let own = flipped(own, self.trick == Trick::BadOwn(holder.node));
         let place = x + u8::from(self.trick == Trick::Place(holder.node));
-        let plain = [&self.dealer.0[..], &holder.node.0, &[place], pair.expose(), own.expose()].concat();
+        let plain = [
+            &self.dealer.0[..],
+            &holder.node.0,
+            &[place],
+            pair.expose(),
+            own.expose(),
+        ]
+        .concat();
         let info = Bundle::info(&self.t1, self.dealer, holder.node);
         let sealed = channel::seal(&holder.channel, &info, &bundle.aad(), &plain, dice);
         bundle.sealed = sealed.expect("a sound key");

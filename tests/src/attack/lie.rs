@@ -1,5 +1,5 @@
-//! The coordinator that may say anything: what the honest next step would be, built by hand, so that a test can change it
-//! before it is told.
+//! The coordinator that may say anything: what the honest next step would be, built by hand, so
+//! that a test can change it before it is told.
 
 use super::forge::{self, Trick};
 use super::node::{Node, Scene};
@@ -13,8 +13,9 @@ use motet_secagg::id::{NodeId, RunId};
 use motet_secagg::layout::Ring;
 use motet_secagg::merkle;
 use motet_secagg::message::{
-    AdvertSet, Bundle, Checked, Delivered, Delivery, Header, Logged, Message, Plan, Proposal, RevealReply,
-    RevealRequest, SetSign, Shares, SignedAdvert, SignedPlan, SignedRoot, Stands, t2, t3,
+    AdvertSet, Bundle, Checked, Delivered, Delivery, Header, Logged, Message, Plan, Proposal,
+    RevealReply, RevealRequest, SetSign, Shares, SignedAdvert, SignedPlan, SignedRoot, Stands, t2,
+    t3,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
@@ -80,7 +81,18 @@ impl Lie {
         let nodes = (0..cast.size()).map(node).collect();
         let (archive, log) = (Archive::default(), cast.log());
         let (heard, checked) = (Heard::default(), BTreeMap::new());
-        Self { nodes, cast, archive, log, plan: None, heard, checked, state, dice, spools: Spools::default() }
+        Self {
+            nodes,
+            cast,
+            archive,
+            log,
+            plan: None,
+            heard,
+            checked,
+            state,
+            dice,
+            spools: Spools::default(),
+        }
     }
 
     /// Every site.
@@ -140,7 +152,10 @@ impl Lie {
     /// # Errors
     /// The site's refusal.
     pub fn tell(&mut self, site: usize, message: Message) -> Result<Vec<Message>, Refusal> {
-        let scene = Scene { cast: &self.cast, archive: &self.archive };
+        let scene = Scene {
+            cast: &self.cast,
+            archive: &self.archive,
+        };
         let said = self.nodes[site].hear(&message, &scene)?;
         self.keep(site, &said);
         Ok(said)
@@ -148,17 +163,27 @@ impl Lie {
 
     /// A site is killed, starts again, and says what it owes.
     pub fn restart(&mut self, site: usize) -> Vec<Message> {
-        let scene = Scene { cast: &self.cast, archive: &self.archive };
+        let scene = Scene {
+            cast: &self.cast,
+            archive: &self.archive,
+        };
         self.nodes[site].restart(&self.cast);
-        let said = self.nodes[site].resume(&scene).expect("it answers as before");
+        let said = self.nodes[site]
+            .resume(&scene)
+            .expect("it answers as before");
         self.keep(site, &said);
         said
     }
 
     /// What a site owes is asked for again, without a restart.
     pub fn resume(&mut self, site: usize) -> Vec<Message> {
-        let scene = Scene { cast: &self.cast, archive: &self.archive };
-        let said = self.nodes[site].resume(&scene).expect("it answers as before");
+        let scene = Scene {
+            cast: &self.cast,
+            archive: &self.archive,
+        };
+        let said = self.nodes[site]
+            .resume(&scene)
+            .expect("it answers as before");
         self.keep(site, &said);
         said
     }
@@ -184,7 +209,10 @@ impl Lie {
     fn fetch(&mut self, site: usize, header: &Header) {
         let node = &self.nodes[site];
         let masked = node.plan().and_then(|plan| node.disk.masked(&plan.root()));
-        for (index, chunk) in masked.into_iter().flat_map(|masked| masked.chunks.iter().enumerate()) {
+        for (index, chunk) in masked
+            .into_iter()
+            .flat_map(|masked| masked.chunks.iter().enumerate())
+        {
             self.spools.take(header, index, &Rc::new(chunk.clone()));
         }
     }
@@ -212,19 +240,30 @@ impl Lie {
 
     /// The present attempt is joined by these.
     pub fn join_these(&mut self, sites: &[usize]) {
-        sites.iter().for_each(|site| drop(self.join(*site).expect("a fair plan is joined")));
+        sites
+            .iter()
+            .for_each(|site| drop(self.join(*site).expect("a fair plan is joined")));
     }
 
     /// M3: everybody who joined.
     pub fn adverts(&self) -> AdvertSet {
         let adverts = self.heard.adverts.values().cloned().collect();
-        AdvertSet { plan: self.root(), adverts, witnesses: Vec::new() }
+        AdvertSet {
+            plan: self.root(),
+            adverts,
+            witnesses: Vec::new(),
+        }
     }
 
     /// The honest M3 to these sites.
     pub fn share_these(&mut self, sites: &[usize]) {
         let set = Message::AdvertSet(self.adverts());
-        sites.iter().for_each(|site| drop(self.tell(*site, set.clone()).expect("fair adverts are taken")));
+        sites.iter().for_each(|site| {
+            drop(
+                self.tell(*site, set.clone())
+                    .expect("fair adverts are taken"),
+            )
+        });
     }
 
     /// The honest M1 and M3 to everybody.
@@ -240,7 +279,11 @@ impl Lie {
 
     /// The signed roots of everybody who dealt.
     pub fn dealt(&self) -> Vec<SignedRoot> {
-        self.heard.shares.values().map(|shares| shares.root).collect()
+        self.heard
+            .shares
+            .values()
+            .map(|shares| shares.root)
+            .collect()
     }
 
     /// T2.
@@ -251,20 +294,40 @@ impl Lie {
     /// A dealer's bundle for a holder.
     pub fn delivered(&self, dealer: NodeId, holder: NodeId) -> Delivered {
         let bundles = &self.heard.shares[&dealer].bundles;
-        let index = bundles.iter().position(|bundle| bundle.holder == holder).expect("a holder of U1");
+        let index = bundles
+            .iter()
+            .position(|bundle| bundle.holder == holder)
+            .expect("a holder of U1");
         let leaves: Vec<Digest> = bundles.iter().map(Bundle::leaf).collect();
         let path = merkle::inclusion(&leaves, index).expect("a leaf of the tree");
-        Delivered { bundle: bundles[index].clone(), path }
+        Delivered {
+            bundle: bundles[index].clone(),
+            path,
+        }
     }
 
     /// M5 for a site, from these dealers.
     pub fn delivery_of(&self, site: usize, dealers: &[usize]) -> Delivery {
         let holder = self.cast.node(site);
         let dealers = self.ids(dealers);
-        let roots = self.dealt().into_iter().filter(|root| dealers.contains(&root.node)).collect();
-        let others = self.heard.shares.keys().filter(|node| **node != holder && dealers.contains(node));
-        let bundles = others.map(|dealer| self.delivered(*dealer, holder)).collect();
-        Delivery { t1: self.t1(), roots, bundles }
+        let roots = self
+            .dealt()
+            .into_iter()
+            .filter(|root| dealers.contains(&root.node))
+            .collect();
+        let others = self
+            .heard
+            .shares
+            .keys()
+            .filter(|node| **node != holder && dealers.contains(node));
+        let bundles = others
+            .map(|dealer| self.delivered(*dealer, holder))
+            .collect();
+        Delivery {
+            t1: self.t1(),
+            roots,
+            bundles,
+        }
     }
 
     /// The honest M5 for a site.
@@ -276,7 +339,8 @@ impl Lie {
     pub fn upload_these(&mut self, sites: &[usize]) {
         for site in sites {
             let delivery = Message::Delivery(self.delivery(*site));
-            self.tell(*site, delivery).expect("a fair delivery is taken");
+            self.tell(*site, delivery)
+                .expect("a fair delivery is taken");
         }
     }
 
@@ -288,7 +352,10 @@ impl Lie {
 
     /// The upload roots of these sites.
     pub fn roots(&self, sites: &[usize]) -> Vec<SignedRoot> {
-        self.ids(sites).iter().map(|node| self.heard.headers[node].root).collect()
+        self.ids(sites)
+            .iter()
+            .map(|node| self.heard.headers[node].root)
+            .collect()
     }
 
     /// The leaf that commits to these roots in the present attempt.
@@ -318,14 +385,19 @@ impl Lie {
     pub fn log_in(&mut self, log: &mut Log, leaf: &Leaf) -> Logged {
         let index = log.push(leaf.to_bytes());
         self.archive.show(log);
-        log.logged(index, 1, &self.cast.log_key).expect("the leaf is there")
+        log.logged(index, 1, &self.cast.log_key)
+            .expect("the leaf is there")
     }
 
     /// M7 for these sites, committed in its log.
     pub fn proposal(&mut self, sites: &[usize]) -> Proposal {
         let roots = self.roots(sites);
         let commit = self.log(&Leaf::Commit(self.commitment(&roots)));
-        Proposal { t2: self.t2(), roots, commit }
+        Proposal {
+            t2: self.t2(),
+            roots,
+            commit,
+        }
     }
 
     /// M7 for these sites, committed in a copy of its log that only the reader sees.
@@ -333,20 +405,33 @@ impl Lie {
         let (roots, mut fork) = (self.roots(sites), self.log.clone());
         let leaf = Leaf::Commit(self.commitment(&roots));
         let commit = self.log_in(&mut fork, &leaf);
-        Proposal { t2: self.t2(), roots, commit }
+        Proposal {
+            t2: self.t2(),
+            roots,
+            commit,
+        }
     }
 
     /// Proposes a set to a site.
     ///
     /// # Errors
     /// The site's refusal.
-    pub fn propose_to(&mut self, site: usize, proposal: &Proposal) -> Result<Vec<Message>, Refusal> {
+    pub fn propose_to(
+        &mut self,
+        site: usize,
+        proposal: &Proposal,
+    ) -> Result<Vec<Message>, Refusal> {
         self.tell(site, Message::Proposal(proposal.clone()))
     }
 
     /// These sites sign a proposal.
     pub fn sign_these(&mut self, sites: &[usize], proposal: &Proposal) {
-        sites.iter().for_each(|site| drop(self.propose_to(*site, proposal).expect("a fair set is signed")));
+        sites.iter().for_each(|site| {
+            drop(
+                self.propose_to(*site, proposal)
+                    .expect("a fair set is signed"),
+            )
+        });
     }
 
     /// M9: every signature over this proposal's set, under whatever log.
@@ -355,14 +440,21 @@ impl Lie {
         let signed = self.heard.signed.iter().filter(|signed| signed.t3 == t3);
         let signatures: BTreeMap<NodeId, SetSign> =
             signed.map(|signed| (signed.node, signed.clone())).collect();
-        RevealRequest { t3, signatures: signatures.into_values().collect() }
+        RevealRequest {
+            t3,
+            signatures: signatures.into_values().collect(),
+        }
     }
 
     /// Asks a site to open its shares.
     ///
     /// # Errors
     /// The site's refusal.
-    pub fn reveal_to(&mut self, site: usize, request: &RevealRequest) -> Result<Vec<Message>, Refusal> {
+    pub fn reveal_to(
+        &mut self,
+        site: usize,
+        request: &RevealRequest,
+    ) -> Result<Vec<Message>, Refusal> {
         self.tell(site, Message::RevealRequest(request.clone()))
     }
 
@@ -370,9 +462,12 @@ impl Lie {
     pub fn open_with(&mut self, sites: &[usize], proposal: &Proposal) {
         self.sign_these(sites, proposal);
         let request = self.request(proposal);
-        sites
-            .iter()
-            .for_each(|site| drop(self.reveal_to(*site, &request).expect("a fair request is answered")));
+        sites.iter().for_each(|site| {
+            drop(
+                self.reveal_to(*site, &request)
+                    .expect("a fair request is answered"),
+            )
+        });
     }
 
     /// A site deals with a trick: its vault and the coordinator have the forged M4.
@@ -400,7 +495,12 @@ impl Lie {
     /// The masked chunks of a site's upload in the present attempt.
     pub fn chunks(&self, site: usize) -> Vec<Rc<Vec<u8>>> {
         let header = &self.heard.headers[&self.cast.node(site)];
-        let row = |index| self.spools.row(header.t2, &[header.root.node], index).expect("a chunk").remove(0);
+        let row = |index| {
+            self.spools
+                .row(header.t2, &[header.root.node], index)
+                .expect("a chunk")
+                .remove(0)
+        };
         (0..header.chunks.len()).map(row).collect()
     }
 
@@ -409,6 +509,10 @@ impl Lie {
         self.archive.show(&self.log);
         let checkpoint = self.log.checkpoint(&self.cast.log_key);
         let checked = self.checked.values().cloned().collect();
-        Message::Stands(Stands { study: self.cast.study_digest(), checkpoint, checked })
+        Message::Stands(Stands {
+            study: self.cast.study_digest(),
+            checkpoint,
+            checked,
+        })
     }
 }

@@ -1,6 +1,7 @@
-//! A lying coordinator as a program that speaks the real protocol: it makes plans, adverts sets, deliveries, leaves,
-//! proposals, requests and releases with the coordinator's and the log's own keys, shows them to real `Member`s through
-//! the doors a node has, and each step can be another than the honest one. A test then reads like a story.
+//! A lying coordinator as a program that speaks the real protocol: it makes plans, adverts sets,
+//! deliveries, leaves, proposals, requests and releases with the coordinator's and the log's own
+//! keys, shows them to real `Member`s through the doors a node has, and each step can be another
+//! than the honest one. A test then reads like a story.
 //!
 //! ```text
 //! lie      the coordinator that may say anything          node    a hospital: a `Member`, its disk, kills at any act

@@ -1,5 +1,5 @@
-//! A hospital under attack: a real `Member` behind the node's own doors, with a disk that survives being killed after any
-//! act.
+//! A hospital under attack: a real `Member` behind the node's own doors, with a disk that survives
+//! being killed after any act.
 
 use crate::sim::cast::{Archive, Cast};
 use crate::sim::disk::Disk;
@@ -11,7 +11,9 @@ use motet_common::round::pins::Pins;
 use motet_secagg::digest::Digest;
 use motet_secagg::id::NodeId;
 use motet_secagg::layout::ClearUpdate;
-use motet_secagg::message::{Checked, Message, Plan, Released, SignedPlan, Stands, Witness, Witnessed};
+use motet_secagg::message::{
+    Checked, Message, Plan, Released, SignedPlan, Stands, Witness, Witnessed,
+};
 use rand_chacha::ChaCha20Rng;
 use std::collections::VecDeque;
 
@@ -75,17 +77,25 @@ impl Node {
     /// The node's refusal: then it said nothing but, for a plan, the coarse code.
     pub fn hear(&mut self, message: &Message, scene: &Scene<'_>) -> Result<Vec<Message>, Refusal> {
         match message {
-            Message::Plan(plan) if self.member.as_ref().is_none_or(|m| m.terms().signed() != plan) => {
+            Message::Plan(plan)
+                if self
+                    .member
+                    .as_ref()
+                    .is_none_or(|m| m.terms().signed() != plan) =>
+            {
                 self.join(plan, scene)
             }
             Message::Proposal(proposal) => {
-                self.disk.sync(&proposal.commit.checkpoint, scene.archive, scene.cast)?;
+                self.disk
+                    .sync(&proposal.commit.checkpoint, scene.archive, scene.cast)?;
                 self.handle(message, scene)
             }
             Message::Stands(stands) => self.witness(stands, scene),
             Message::Released(released) if self.member.is_none() => {
-                self.disk.sync(&released.release.checkpoint, scene.archive, scene.cast)?;
-                self.disk.catch_up(Some(&released.state_root), scene.archive, scene.cast)?;
+                self.disk
+                    .sync(&released.release.checkpoint, scene.archive, scene.cast)?;
+                self.disk
+                    .catch_up(Some(&released.state_root), scene.archive, scene.cast)?;
                 let from = self.said.len();
                 self.tell_checked(released, scene);
                 Ok(self.said[from..].to_vec())
@@ -94,20 +104,32 @@ impl Node {
         }
     }
 
-    /// Cosigns where the log stands; at the end of a study its own report is written before that is told.
+    /// Cosigns where the log stands; at the end of a study its own report is written before that is
+    /// told.
     fn witness(&mut self, stands: &Stands, scene: &Scene<'_>) -> Result<Vec<Message>, Refusal> {
         self.disk.witness(stands, scene.archive, scene.cast)?;
         let me = self.me(scene.cast);
         let point = me.log.check(&stands.checkpoint, me.roster)?;
-        let witness = Witness { node: me.node, cosignature: point.cosign(me.witness, me.seconds) };
-        self.has_report = self.disk.latest.is_some_and(|latest| latest.may_be_used().is_ok());
-        let said = vec![Message::Witnessed(Witnessed { study: stands.study, point, witness })];
+        let witness = Witness {
+            node: me.node,
+            cosignature: point.cosign(me.witness, me.seconds),
+        };
+        self.has_report = self
+            .disk
+            .latest
+            .is_some_and(|latest| latest.may_be_used().is_ok());
+        let said = vec![Message::Witnessed(Witnessed {
+            study: stands.study,
+            point,
+            witness,
+        })];
         self.said.extend(said.clone());
         Ok(said)
     }
 
     fn join(&mut self, signed: &SignedPlan, scene: &Scene<'_>) -> Result<Vec<Message>, Refusal> {
-        self.disk.sync(&signed.plan.checkpoint, scene.archive, scene.cast)?;
+        self.disk
+            .sync(&signed.plan.checkpoint, scene.archive, scene.cast)?;
         let open = self.member.as_ref().map(|member| member.terms().plan());
         let me = self.me(scene.cast);
         let terms = self.disk.admit(signed, open, &self.pins, scene.cast, &me)?;
@@ -122,7 +144,9 @@ impl Node {
     /// # Errors
     /// `input_refused`.
     pub fn compute(&mut self, scene: &Scene<'_>) -> Result<Vec<Message>, Refusal> {
-        let Some(mut member) = self.member.take() else { return Ok(Vec::new()) };
+        let Some(mut member) = self.member.take() else {
+            return Ok(Vec::new());
+        };
         let update = match &self.answer {
             Some((weight, values)) => ClearUpdate::new(*weight, values.clone()),
             None => scene.cast.answer(&mut self.dice).update(),
@@ -144,9 +168,16 @@ impl Node {
     }
 
     fn me<'a>(&'a self, cast: &'a Cast) -> Me<'a> {
-        let sets =
-            Sets { previous: &self.previous, may_leave: self.may_leave, beside: &self.beside, least: 3 };
-        Me { sets, ..cast.me(self.site, &self.disk.log, 1_700_000_000) }
+        let sets = Sets {
+            previous: &self.previous,
+            may_leave: self.may_leave,
+            beside: &self.beside,
+            least: 3,
+        };
+        Me {
+            sets,
+            ..cast.me(self.site, &self.disk.log, 1_700_000_000)
+        }
     }
 
     fn act(&mut self, acts: Vec<Act>, scene: &Scene<'_>) -> Result<Vec<Message>, Refusal> {
@@ -167,7 +198,9 @@ impl Node {
     }
 
     fn execute(&mut self, act: Act, scene: &Scene<'_>) -> Result<(), Refusal> {
-        let Some(member) = &self.member else { return Ok(()) };
+        let Some(member) = &self.member else {
+            return Ok(());
+        };
         let root = member.terms().plan_root();
         let plan = member.terms().plan().clone();
         match act {
@@ -190,7 +223,9 @@ impl Node {
             }
             Act::Tell(message) => {
                 self.acts.push("tell");
-                self.disk.knows(&plan, &message).expect("what is said stands in the ledger before");
+                self.disk
+                    .knows(&plan, &message)
+                    .expect("what is said stands in the ledger before");
                 self.said.push(message);
             }
             Act::Upload(_) => self.acts.push("upload"),
@@ -208,8 +243,10 @@ impl Node {
     }
 
     fn absorb(&mut self, released: &Released, scene: &Scene<'_>) -> Result<(), Refusal> {
-        self.disk.sync(&released.release.checkpoint, scene.archive, scene.cast)?;
-        self.disk.absorb(released, true, scene.archive, scene.cast)?;
+        self.disk
+            .sync(&released.release.checkpoint, scene.archive, scene.cast)?;
+        self.disk
+            .absorb(released, true, scene.archive, scene.cast)?;
         self.tell_checked(released, scene);
         Ok(())
     }
@@ -217,7 +254,11 @@ impl Node {
     fn tell_checked(&mut self, released: &Released, scene: &Scene<'_>) {
         if self.disk.has_checked(released) {
             let site = &scene.cast.sites[self.site];
-            self.said.push(Message::Checked(Checked::sign(released.leaf_hash(), site.node, &site.key)));
+            self.said.push(Message::Checked(Checked::sign(
+                released.leaf_hash(),
+                site.node,
+                &site.key,
+            )));
             self.previous.clone_from(&released.set);
         }
     }
@@ -228,7 +269,8 @@ impl Node {
         (self.pins, self.member) = self.disk.wake(cast).expect("what was sealed can be read");
     }
 
-    /// Its member says again what it last owed; where the answer was lost with the memory, it is computed again.
+    /// Its member says again what it last owed; where the answer was lost with the memory, it is
+    /// computed again.
     ///
     /// # Errors
     /// `input_refused`.
@@ -250,12 +292,19 @@ impl Node {
 
     /// What the vault holds of an attempt.
     pub fn kept(&self, plan: &Digest) -> Option<Kept> {
-        self.disk.vault(plan).map(|bytes| Kept::from_bytes(bytes).expect("the vault's own bytes"))
+        self.disk
+            .vault(plan)
+            .map(|bytes| Kept::from_bytes(bytes).expect("the vault's own bytes"))
     }
 
     /// A lying hospital writes another vault and starts from it.
     pub fn tamper(&mut self, cast: &Cast, change: impl FnOnce(&mut Kept)) {
-        let root = self.member.as_ref().expect("an attempt under way").terms().plan_root();
+        let root = self
+            .member
+            .as_ref()
+            .expect("an attempt under way")
+            .terms()
+            .plan_root();
         let mut kept = self.kept(&root).expect("a sealed attempt");
         change(&mut kept);
         self.disk.seal(root, kept.to_bytes().to_vec());
@@ -264,6 +313,8 @@ impl Node {
 
     /// Whether these bytes stand anywhere in the vault.
     pub fn keeps(&self, plan: &Digest, bytes: &[u8]) -> bool {
-        self.disk.vault(plan).is_some_and(|vault| vault.windows(bytes.len()).any(|part| part == bytes))
+        self.disk
+            .vault(plan)
+            .is_some_and(|vault| vault.windows(bytes.len()).any(|part| part == bytes))
     }
 }

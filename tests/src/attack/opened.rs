@@ -1,4 +1,5 @@
-//! What comes of an opened set: its public record, the sum, and the release of that sum or of any other.
+//! What comes of an opened set: its public record, the sum, and the release of that sum or of any
+//! other.
 
 use super::lie::Lie;
 use crate::sim::cast::follow;
@@ -20,39 +21,72 @@ impl Lie {
         let set: Vec<NodeId> = proposal.roots.iter().map(|root| root.node).collect();
         let threshold = usize::from(self.terms().threshold);
         let nodes: Vec<NodeId> = self.heard.adverts.keys().copied().collect();
-        let rank = |node: NodeId| 1 + nodes.iter().position(|known| *known == node).expect("of U1") as u8;
+        let rank = |node: NodeId| {
+            1 + nodes
+                .iter()
+                .position(|known| *known == node)
+                .expect("of U1") as u8
+        };
         let t3 = t3(&proposal.t2, &proposal.roots);
         let replies = self.heard.replies.iter().filter(|reply| reply.t3 == t3);
-        let replies: BTreeMap<NodeId, &RevealReply> = replies.map(|reply| (reply.node, reply)).collect();
+        let replies: BTreeMap<NodeId, &RevealReply> =
+            replies.map(|reply| (reply.node, reply)).collect();
         let open = |dealer: &NodeId| {
-            let kind = if set.contains(dealer) { Kind::Own } else { Kind::Pair };
+            let kind = if set.contains(dealer) {
+                Kind::Own
+            } else {
+                Kind::Pair
+            };
             let share = |reply: &&RevealReply| {
-                let found = reply.opened.iter().find(|share| share.dealer == *dealer).expect("every dealer");
+                let found = reply
+                    .opened
+                    .iter()
+                    .find(|share| share.dealer == *dealer)
+                    .expect("every dealer");
                 (rank(reply.node), found.share.clone())
             };
             let shares: Vec<_> = replies.values().take(threshold).map(share).collect();
             let secret = shamir::combine(&shares).expect("t shares");
-            OpenedSecret { node: *dealer, kind, secret: *secret.expose() }
+            OpenedSecret {
+                node: *dealer,
+                kind,
+                secret: *secret.expose(),
+            }
         };
         let opened: Vec<OpenedSecret> = self.heard.shares.keys().map(open).collect();
-        let lost = opened.iter().filter(|opened| opened.kind == Kind::Pair).map(|opened| opened.node);
+        let lost = opened
+            .iter()
+            .filter(|opened| opened.kind == Kind::Pair)
+            .map(|opened| opened.node);
         let pairs = lost.flat_map(|lost| set.iter().map(move |site| order(lost, *site)));
         Evidence {
             plan: self.plan.clone().expect("a plan"),
             adverts: self.adverts(),
             dealt: self.dealt(),
-            lost: pairs.map(|(lower, upper)| self.delivered(lower, upper)).collect(),
+            lost: pairs
+                .map(|(lower, upper)| self.delivered(lower, upper))
+                .collect(),
             uploads: proposal.roots.clone(),
             point: proposal.commit.point.clone(),
-            signed: self.request(proposal).signatures.iter().map(|by| (by.node, by.signature)).collect(),
+            signed: self
+                .request(proposal)
+                .signatures
+                .iter()
+                .map(|by| (by.node, by.signature))
+                .collect(),
             opened,
         }
     }
 
     /// The sum behind the evidence.
     pub fn sum(&self, evidence: &Evidence) -> Aggregate {
-        let fold = Fold { evidence: evidence.clone(), removals: evidence.removals().expect("sound secrets") };
-        self.spools.fold(&fold, &evidence.shape(), evidence.t2()).expect("the masks come off")
+        let fold = Fold {
+            evidence: evidence.clone(),
+            removals: evidence.removals().expect("sound secrets"),
+        };
+        self.spools
+            .fold(&fold, &evidence.shape(), evidence.t2())
+            .expect("the masks come off")
     }
 
     /// Keeps what belongs to a sum where everybody can fetch it.
@@ -60,19 +94,34 @@ impl Lie {
         let (aggregate, bytes) = (Digest::of_file(&sum.to_bytes()), evidence.to_bytes());
         let made = Digest::of_file(&bytes);
         let (t2, shape) = (evidence.t2(), evidence.shape());
-        let rows = (0..shape.chunks()).filter_map(|index| self.spools.row(t2, &evidence.set(), index));
+        let rows =
+            (0..shape.chunks()).filter_map(|index| self.spools.row(t2, &evidence.set(), index));
         self.archive.uploads.insert(t2, rows.collect());
         self.archive.evidence.insert(made, bytes);
         let state_root = follow(&evidence.plan.plan.state_root, &aggregate);
-        Folded { aggregate, evidence: made, state_root }
+        Folded {
+            aggregate,
+            evidence: made,
+            state_root,
+        }
     }
 
     /// M11 for an opened proposal: honest but for the sum, which may be any.
     pub fn released(&mut self, evidence: &Evidence, sum: &Aggregate) -> Released {
-        let Folded { aggregate, evidence: made, state_root } = self.keep_sum(evidence, sum);
+        let Folded {
+            aggregate,
+            evidence: made,
+            state_root,
+        } = self.keep_sum(evidence, sum);
         let plan = self.terms().clone();
-        let leaf =
-            Release { run: plan.run, round: plan.round, t3: evidence.t3(), aggregate, state_root, charge: 0 };
+        let leaf = Release {
+            run: plan.run,
+            round: plan.round,
+            t3: evidence.t3(),
+            aggregate,
+            state_root,
+            charge: 0,
+        };
         let release = self.log(&Leaf::Release(leaf));
         let released = Released {
             plan: plan.root(),
@@ -90,12 +139,14 @@ impl Lie {
         released
     }
 
-    /// An honest round of everybody, to its end; gives the release after every site made its sum again.
+    /// An honest round of everybody, to its end; gives the release after every site made its sum
+    /// again.
     pub fn whole_round(&mut self) -> Released {
         let released = self.whole_but_told();
         self.checked.clear();
         for site in self.all() {
-            self.tell(site, Message::Released(released.clone())).expect("an honest sum is made again");
+            self.tell(site, Message::Released(released.clone()))
+                .expect("an honest sum is made again");
         }
         self.state = released.state_root;
         released

@@ -1,5 +1,5 @@
-//! Everything that is hashed, signed, recorded or sent: one byte string a value, and what is computed with a value before
-//! anybody has vouched for it.
+//! Everything that is hashed, signed, recorded or sent: one byte string a value, and what is
+//! computed with a value before anybody has vouched for it.
 
 use super::Target;
 use super::given::{study_files, with_roster};
@@ -22,8 +22,8 @@ use motet_secagg::encode::{Canonical, Reader};
 use motet_secagg::evidence::Evidence;
 use motet_secagg::message::Message;
 
-/// Values that stand in memory in many more bytes than they were read from: a byte that is a list's element of several
-/// words, copied as the list grows, and written back.
+/// Values that stand in memory in many more bytes than they were read from: a byte that is a list's
+/// element of several words, copied as the list grows, and written back.
 const TIMES: usize = 400;
 
 pub(super) fn targets() -> Vec<Target> {
@@ -52,12 +52,42 @@ pub(super) fn targets() -> Vec<Target> {
         Opening,
     ];
     let named = [
-        Target { name: "Study", run: one_byte_string::<Study>, seeds: studies, times: TIMES },
-        Target { name: "Recipe", run: one_byte_string::<Recipe>, seeds: recipes, times: TIMES },
-        Target { name: "State", run: one_byte_string::<State>, seeds: states, times: TIMES },
-        Target { name: "message", run: message, seeds: messages, times: TIMES },
-        Target { name: "evidence", run: evidence, seeds: evidences, times: TIMES },
-        Target { name: "vault", run: vault, seeds: vaults, times: TIMES },
+        Target {
+            name: "Study",
+            run: one_byte_string::<Study>,
+            seeds: studies,
+            times: TIMES,
+        },
+        Target {
+            name: "Recipe",
+            run: one_byte_string::<Recipe>,
+            seeds: recipes,
+            times: TIMES,
+        },
+        Target {
+            name: "State",
+            run: one_byte_string::<State>,
+            seeds: states,
+            times: TIMES,
+        },
+        Target {
+            name: "message",
+            run: message,
+            seeds: messages,
+            times: TIMES,
+        },
+        Target {
+            name: "evidence",
+            run: evidence,
+            seeds: evidences,
+            times: TIMES,
+        },
+        Target {
+            name: "vault",
+            run: vault,
+            seeds: vaults,
+            times: TIMES,
+        },
         Target {
             name: "coordinator_entry",
             run: coordinator_entry,
@@ -69,18 +99,28 @@ pub(super) fn targets() -> Vec<Target> {
 }
 
 fn one_byte_string<T: Canonical>(bytes: &[u8]) -> bool {
-    let Ok(value) = T::from_bytes(bytes) else { return false };
+    let Ok(value) = T::from_bytes(bytes) else {
+        return false;
+    };
     assert_eq!(value.to_bytes(), bytes, "a second byte string of one value");
     true
 }
 
-/// Values that are found without knowing their fields: zeros are a value of nearly everything, and behind another first
-/// byte stands another variant. A byte set further inside is a list of one, or another variant there.
+/// Values that are found without knowing their fields: zeros are a value of nearly everything, and
+/// behind another first byte stands another variant. A byte set further inside is a list of one, or
+/// another variant there.
 fn grown<T: Canonical>() -> Vec<Vec<u8>> {
-    let read = |bytes: &[u8]| T::read(&mut Reader::new(bytes)).ok().map(|value| value.to_bytes());
+    let read = |bytes: &[u8]| {
+        T::read(&mut Reader::new(bytes))
+            .ok()
+            .map(|value| value.to_bytes())
+    };
     let zeros = vec![0; 4096];
     let mut found: Vec<Vec<u8>> = Vec::new();
-    for (at, byte) in (0..=40_u8).map(|tag| (0, tag)).chain((1..400).map(|at| (at, 1))) {
+    for (at, byte) in (0..=40_u8)
+        .map(|tag| (0, tag))
+        .chain((1..400).map(|at| (at, 1)))
+    {
         for tag in [0, 1] {
             let mut bytes = zeros.clone();
             bytes[0] = tag;
@@ -97,7 +137,10 @@ fn grown<T: Canonical>() -> Vec<Vec<u8>> {
 /// The studies of the demo.
 fn demos() -> Vec<Study> {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    study_files().into_iter().map(|bytes| Study::parse(&text(bytes)).expect("a study of the demo")).collect()
+    study_files()
+        .into_iter()
+        .map(|bytes| Study::parse(&text(bytes)).expect("a study of the demo"))
+        .collect()
 }
 
 fn studies() -> Vec<Vec<u8>> {
@@ -105,11 +148,16 @@ fn studies() -> Vec<Vec<u8>> {
 }
 
 fn recipes() -> Vec<Vec<u8>> {
-    demos().iter().map(|study| study.recipe.to_bytes()).chain(grown::<Recipe>()).collect()
+    demos()
+        .iter()
+        .map(|study| study.recipe.to_bytes())
+        .chain(grown::<Recipe>())
+        .collect()
 }
 
 fn states() -> Vec<Vec<u8>> {
-    let start = |study: &Study| with_roster(|roster, _| Chain::start(study, roster).state().to_bytes());
+    let start =
+        |study: &Study| with_roster(|roster, _| Chain::start(study, roster).state().to_bytes());
     demos().iter().map(start).chain(grown::<State>()).collect()
 }
 
@@ -142,18 +190,28 @@ fn round() -> (Lie, Evidence, Vec<Message>) {
 
 fn messages() -> Vec<Vec<u8>> {
     let said = round().2;
-    said.iter().map(Message::to_bytes).chain(grown::<Message>()).collect()
+    said.iter()
+        .map(Message::to_bytes)
+        .chain(grown::<Message>())
+        .collect()
 }
 
 fn message(bytes: &[u8]) -> bool {
     one_byte_string::<Message>(bytes);
-    let Ok(message) = Message::from_bytes(bytes) else { return false };
+    let Ok(message) = Message::from_bytes(bytes) else {
+        return false;
+    };
     with_roster(|roster, mirror| match &message {
         Message::Plan(plan) => {
             let _ = plan.plan.pin();
             if let Ok(terms) = Terms::new(plan.clone(), roster) {
                 let shape = terms.shape();
-                let _ = (shape.chunks(), shape.total_bytes(), shape.data(usize::MAX), terms.witness_quorum());
+                let _ = (
+                    shape.chunks(),
+                    shape.total_bytes(),
+                    shape.data(usize::MAX),
+                    terms.witness_quorum(),
+                );
             }
         }
         Message::AdvertSet(set) => {
@@ -173,10 +231,18 @@ fn evidences() -> Vec<Vec<u8>> {
 
 fn evidence(bytes: &[u8]) -> bool {
     one_byte_string::<Evidence>(bytes);
-    let Ok(evidence) = Evidence::from_bytes(bytes) else { return false };
-    drop((evidence.upload_bytes(), evidence.set(), evidence.shape().chunks()));
+    let Ok(evidence) = Evidence::from_bytes(bytes) else {
+        return false;
+    };
+    drop((
+        evidence.upload_bytes(),
+        evidence.set(),
+        evidence.shape().chunks(),
+    ));
     let checked = with_roster(|roster, _| {
-        evidence.check(&roster.coordinator, |node| roster.entry(node).map(|entry| entry.identity))
+        evidence.check(&roster.coordinator, |node| {
+            roster.entry(node).map(|entry| entry.identity)
+        })
     });
     if checked.is_ok() {
         drop(evidence.removals());
@@ -187,7 +253,9 @@ fn evidence(bytes: &[u8]) -> bool {
 fn vaults() -> Vec<Vec<u8>> {
     let (lie, ..) = round();
     let root = lie.root();
-    let kept = (0..4).filter_map(|site| lie.nodes[site].kept(&root)).map(|kept| kept.to_bytes().to_vec());
+    let kept = (0..4)
+        .filter_map(|site| lie.nodes[site].kept(&root))
+        .map(|kept| kept.to_bytes().to_vec());
     kept.collect()
 }
 
@@ -195,7 +263,11 @@ fn vault(bytes: &[u8]) -> bool {
     let kept = Kept::from_bytes(bytes);
     let accepted = kept.is_ok();
     if let Ok(kept) = kept {
-        assert_eq!(kept.to_bytes().as_slice(), bytes, "a second byte string of one value");
+        assert_eq!(
+            kept.to_bytes().as_slice(),
+            bytes,
+            "a second byte string of one value"
+        );
     }
     if let Ok(member) = with_roster(|roster, _| Member::restore(bytes, roster)) {
         drop((member.say_again(), member.needs_answer()));
@@ -203,15 +275,19 @@ fn vault(bytes: &[u8]) -> bool {
     accepted
 }
 
-/// Entries of the coordinator's ledger, which only it knows, in front of a reader that is shown any: a backup's.
+/// Entries of the coordinator's ledger, which only it knows, in front of a reader that is shown
+/// any: a backup's.
 fn coordinator_entry(bytes: &[u8]) -> bool {
     !motet_coordinator::backup::names("study/x/y", bytes).is_empty()
 }
 
 fn coordinator_entries() -> Vec<Vec<u8>> {
     // The tag of each kind of entry before zeros, and before what a round writes down.
-    let zeros = (0..16_u8)
-        .flat_map(|tag| [8, 16, 25, 40, 64, 80].map(|length| [&[tag][..], &vec![0; length]].concat()));
-    let rounds = grown::<Entry>().into_iter().map(|entry| [&[6][..], &entry].concat());
+    let zeros = (0..16_u8).flat_map(|tag| {
+        [8, 16, 25, 40, 64, 80].map(|length| [&[tag][..], &vec![0; length]].concat())
+    });
+    let rounds = grown::<Entry>()
+        .into_iter()
+        .map(|entry| [&[6][..], &entry].concat());
     zeros.chain(rounds).collect()
 }

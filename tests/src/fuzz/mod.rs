@@ -1,5 +1,6 @@
-//! Whatever bytes arrive, from a stranger, a member, a disk or a person: every decoder and parser as a plain function of
-//! bytes, with valid bytes to begin from. `tests/tests/fuzz.rs` runs them briefly, `fuzz/` for as long as one likes.
+//! Whatever bytes arrive, from a stranger, a member, a disk or a person: every decoder and parser
+//! as a plain function of bytes, with valid bytes to begin from. `tests/tests/fuzz.rs` runs them
+//! briefly, `fuzz/` for as long as one likes.
 //!
 //! ```text
 //! run(bytes)     never panics, and takes no memory out of proportion to the bytes
@@ -30,8 +31,8 @@ pub struct Target {
     pub run: fn(&[u8]) -> bool,
     /// Valid bytes.
     pub seeds: fn() -> Vec<Vec<u8>>,
-    /// Bytes that may be allocated for each byte of input, those of writing back included. They are counted as they are
-    /// taken, not as they are held.
+    /// Bytes that may be allocated for each byte of input, those of writing back included. They are
+    /// counted as they are taken, not as they are held.
     pub times: usize,
 }
 
@@ -58,7 +59,8 @@ impl Dice {
         (self.0.next_u64() % end.max(1) as u64) as usize
     }
 
-    /// One to four changes of one of the seeds: what an attacker or a broken disk does to good bytes.
+    /// One to four changes of one of the seeds: what an attacker or a broken disk does to good
+    /// bytes.
     pub fn broken(&mut self, seeds: &[Vec<u8>]) -> Vec<u8> {
         let mut bytes = seeds[self.below(seeds.len())].clone();
         for _ in 0..=self.below(4) {
@@ -69,7 +71,8 @@ impl Dice {
     }
 
     fn change(&mut self, bytes: &mut Vec<u8>, seeds: &[Vec<u8>]) {
-        /// Lengths that are more than there is, numbers at an edge, words that mean something to a parser.
+        /// Lengths that are more than there is, numbers at an edge, words that mean something to a
+        /// parser.
         const WORDS: [&[u8]; 16] = [
             b"\xff\xff\xff\xff",
             b"\0\0\0\x10",
@@ -103,7 +106,11 @@ impl Dice {
             }
             5 => {
                 let word = WORDS[self.below(WORDS.len())];
-                bytes.iter_mut().skip(at).zip(word).for_each(|(to, from)| *to = *from);
+                bytes
+                    .iter_mut()
+                    .skip(at)
+                    .zip(word)
+                    .for_each(|(to, from)| *to = *from);
             }
             6 => drop(bytes.splice(at..at, WORDS[self.below(WORDS.len())].iter().copied())),
             7 => {

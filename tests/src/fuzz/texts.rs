@@ -21,13 +21,19 @@ use prost::Message;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Parsers of text build a tree of it, and errors say where: more than its bytes, but in proportion.
+/// Parsers of text build a tree of it, and errors say where: more than its bytes, but in
+/// proportion.
 const TEXT: usize = 2_000;
 /// A proposal is parsed four times over here, written twice, linted, and its first question asked.
 const STUDY: usize = 60_000;
 
 pub(super) fn targets() -> Vec<Target> {
-    let target = |name, run, seeds, times| Target { name, run, seeds, times };
+    let target = |name, run, seeds, times| Target {
+        name,
+        run,
+        seeds,
+        times,
+    };
     vec![
         target("note", note, notes, TEXT),
         target("join_code", join_code, join_codes, TEXT),
@@ -36,9 +42,24 @@ pub(super) fn targets() -> Vec<Target> {
         target("formula", formula, formulas, TEXT),
         target("schema", schema, schemas, TEXT),
         target("table", table, tables, TEXT),
-        target("node_toml", node_toml, || sample(include_str!("../../../node/node.toml.sample")), TEXT),
-        target("permit", permit, || sample(include_str!("../../../node/permit.toml.sample")), TEXT),
-        target("coordinator_toml", coordinator_toml, coordinator_tomls, TEXT),
+        target(
+            "node_toml",
+            node_toml,
+            || sample(include_str!("../../../node/node.toml.sample")),
+            TEXT,
+        ),
+        target(
+            "permit",
+            permit,
+            || sample(include_str!("../../../node/permit.toml.sample")),
+            TEXT,
+        ),
+        target(
+            "coordinator_toml",
+            coordinator_toml,
+            coordinator_tomls,
+            TEXT,
+        ),
         target("key_file", key_file, key_files, TEXT),
         target("steward_key", steward_key, steward_keys, TEXT),
         target("manifest_json", manifest_json, manifests, TEXT),
@@ -52,33 +73,48 @@ pub(super) fn targets() -> Vec<Target> {
 fn sample(text: &str) -> Vec<Vec<u8>> {
     // A sample explains every key, and shows most of them behind a `#`.
     let bare = |line: &str| line.strip_prefix("# ").unwrap_or(line).to_owned();
-    let shown: Vec<String> =
-        text.lines().filter(|line| line.contains('=') || line.contains('[')).map(bare).collect();
+    let shown: Vec<String> = text
+        .lines()
+        .filter(|line| line.contains('=') || line.contains('['))
+        .map(bare)
+        .collect();
     vec![text.as_bytes().to_vec(), shown.join("\n").into_bytes()]
 }
 
 fn note(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
-    let Ok(note) = text.parse::<Note>() else { return false };
+    let Ok(note) = text.parse::<Note>() else {
+        return false;
+    };
     assert_eq!(note.to_string(), text, "a second text of one note");
     true
 }
 
 fn notes() -> Vec<Vec<u8>> {
     let (log, witness) = (SecretKey::from_seed([1; 32]), SecretKey::from_seed([2; 32]));
-    let point = Checkpoint { origin: "motet.example/log".into(), size: 5, root: Digest([7; 32]) };
+    let point = Checkpoint {
+        origin: "motet.example/log".into(),
+        size: 5,
+        root: Digest([7; 32]),
+    };
     let mut note = Note::sign(point, "motet.example/log", &log).expect("a note");
     let bare = note.to_string();
     let cosigned = note.unverified().cosign(&witness, 1_770_000_000);
-    note.add("witness.example", &witness.public(), &cosigned).expect("room for one");
+    note.add("witness.example", &witness.public(), &cosigned)
+        .expect("room for one");
     vec![bare.into_bytes(), note.to_string().into_bytes()]
 }
 
 fn join_code(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
-    let Ok(code) = JoinCode::parse(&text) else { return false };
+    let Ok(code) = JoinCode::parse(&text) else {
+        return false;
+    };
     let again = code.to_text().expect("what was read can be written");
-    let word: String = text.chars().filter(|letter| !letter.is_whitespace()).collect();
+    let word: String = text
+        .chars()
+        .filter(|letter| !letter.is_whitespace())
+        .collect();
     assert_eq!(again, word, "a second word of one code");
     true
 }
@@ -93,22 +129,32 @@ fn join_codes() -> Vec<Vec<u8>> {
         role,
     };
     let roles = [Role::Site, Role::Researcher, Role::Operator];
-    roles.map(|role| code(role).to_text().expect("a code").into_bytes()).to_vec()
+    roles
+        .map(|role| code(role).to_text().expect("a code").into_bytes())
+        .to_vec()
 }
 
 fn study_file(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
-    let Ok(study) = Study::parse(&text) else { return false };
+    let Ok(study) = Study::parse(&text) else {
+        return false;
+    };
     let written = study.to_toml();
     let again = Study::parse(&written)
         .unwrap_or_else(|error| panic!("what was written is refused: {error}\n{written}"));
-    assert_eq!(again.to_bytes(), study.to_bytes(), "another study was written than was read:\n{written}");
+    assert_eq!(
+        again.to_bytes(),
+        study.to_bytes(),
+        "another study was written than was read:\n{written}"
+    );
     let encoded = Study::from_bytes(&study.to_bytes()).expect("an encoding that can be read");
     assert_eq!(encoded.root(), study.root());
     drop((study.lint(5), study.columns(), study.reads().len()));
     if study.check().is_ok() {
         // What a node derives from a proposal before its steward has seen it.
-        drop(with_roster(|roster, _| Chain::start(&study, roster).question(4)));
+        drop(with_roster(|roster, _| {
+            Chain::start(&study, roster).question(4)
+        }));
     }
     true
 }
@@ -123,10 +169,17 @@ fn hostile_study_files() -> Vec<Vec<u8>> {
 
 fn filter(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
-    let Ok(filter) = Filter::parse(&text) else { return false };
+    let Ok(filter) = Filter::parse(&text) else {
+        return false;
+    };
     let written = filter.to_string();
-    let again = Filter::parse(&written).unwrap_or_else(|error| panic!("`{written}` is refused: {error}"));
-    assert_eq!(again.to_bytes(), filter.to_bytes(), "`{text}` became `{written}`");
+    let again =
+        Filter::parse(&written).unwrap_or_else(|error| panic!("`{written}` is refused: {error}"));
+    assert_eq!(
+        again.to_bytes(),
+        filter.to_bytes(),
+        "`{text}` became `{written}`"
+    );
     let _ = (filter.columns().len(), filter.holds(&|_| None));
     true
 }
@@ -144,7 +197,10 @@ fn filters() -> Vec<Vec<u8>> {
 
 /// Far deeper than any stack, for parsers that call themselves.
 fn deep(openings: &[&str]) -> Vec<Vec<u8>> {
-    openings.iter().map(|opening| format!("{}a >= 1", opening.repeat(20_000)).into_bytes()).collect()
+    openings
+        .iter()
+        .map(|opening| format!("{}a >= 1", opening.repeat(20_000)).into_bytes())
+        .collect()
 }
 
 fn formula(bytes: &[u8]) -> bool {
@@ -223,7 +279,9 @@ fn permit(bytes: &[u8]) -> bool {
 }
 
 fn coordinator_toml(bytes: &[u8]) -> bool {
-    in_a_file(bytes, |path| motet_coordinator::config::Config::read(path).is_ok())
+    in_a_file(bytes, |path| {
+        motet_coordinator::config::Config::read(path).is_ok()
+    })
 }
 
 fn coordinator_tomls() -> Vec<Vec<u8>> {
@@ -232,10 +290,15 @@ fn coordinator_tomls() -> Vec<Vec<u8>> {
 
 fn key_file(bytes: &[u8]) -> bool {
     in_a_file(bytes, |path| {
-        let Ok(key) = motet::identity::read_key(path) else { return false };
-        // A seed can be written in both cases of hexadecimal, with white space around it, and in no other way.
+        let Ok(key) = motet::identity::read_key(path) else {
+            return false;
+        };
+        // A seed can be written in both cases of hexadecimal, with white space around it, and in no
+        // other way.
         let text = String::from_utf8_lossy(bytes);
-        let seed: [u8; 32] = from_hex(text.trim()).and_then(|seed| seed.try_into().ok()).expect("a seed");
+        let seed: [u8; 32] = from_hex(text.trim())
+            .and_then(|seed| seed.try_into().ok())
+            .expect("a seed");
         assert_eq!(SecretKey::from_seed(seed).public(), key.public());
         true
     })
@@ -261,14 +324,24 @@ fn steward_key(bytes: &[u8]) -> bool {
 
 fn steward_keys() -> Vec<Vec<u8>> {
     let (salt, nonce, sealed) = ("11".repeat(16), "22".repeat(12), "33".repeat(48));
-    let sealed =
-        format!("motet-steward-key 1\npbkdf2-hmac-sha256 600000 {salt}\naes-256-gcm {nonce} {sealed}\n");
-    texts(&[&sealed, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n"])
+    let sealed = format!(
+        "motet-steward-key 1\npbkdf2-hmac-sha256 600000 {salt}\naes-256-gcm {nonce} {sealed}\n"
+    );
+    texts(&[
+        &sealed,
+        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n",
+    ])
 }
 
 fn manifest_json(bytes: &[u8]) -> bool {
-    drop(manifest::check(bytes, &BTreeMap::new(), Some(Digest([1; 32]))));
-    let Ok(manifest) = Manifest::from_json(bytes) else { return false };
+    drop(manifest::check(
+        bytes,
+        &BTreeMap::new(),
+        Some(Digest([1; 32])),
+    ));
+    let Ok(manifest) = Manifest::from_json(bytes) else {
+        return false;
+    };
     let written = manifest.to_json().expect("what was read can be written");
     let again = Manifest::from_json(written.as_bytes()).expect("what was written can be read");
     assert_eq!(again.to_bytes(), manifest.to_bytes());
@@ -283,7 +356,9 @@ fn manifests() -> Vec<Vec<u8>> {
 }
 
 fn proof_json(bytes: &[u8]) -> bool {
-    let Ok(proof) = Proof::from_json(bytes) else { return false };
+    let Ok(proof) = Proof::from_json(bytes) else {
+        return false;
+    };
     drop(proof.verify(None));
     let written = proof.to_json().expect("what was read can be written");
     let again = Proof::from_json(written.as_bytes()).expect("what was written can be read");
@@ -319,23 +394,41 @@ fn exports() -> Vec<Vec<u8>> {
 }
 
 fn backup_json(bytes: &[u8]) -> bool {
-    let Ok(snapshot) = serde_json::from_slice::<Snapshot>(bytes) else { return false };
+    let Ok(snapshot) = serde_json::from_slice::<Snapshot>(bytes) else {
+        return false;
+    };
     let written = serde_json::to_vec(&snapshot).expect("what was read can be written");
-    assert_eq!(serde_json::from_slice::<Snapshot>(&written).ok(), Some(snapshot));
+    assert_eq!(
+        serde_json::from_slice::<Snapshot>(&written).ok(),
+        Some(snapshot)
+    );
     true
 }
 
 fn backups() -> Vec<Vec<u8>> {
-    let item = |bytes| Item { sha256: Digest([6; 32]).hex(), bytes };
-    let end = StreamEnd { stream: "log/a/b".to_owned(), version: 7, chain: Digest([5; 32]).hex() };
-    let snapshot = Snapshot { database: item(4096), streams: vec![end], blobs: vec![item(9), item(10)] };
+    let item = |bytes| Item {
+        sha256: Digest([6; 32]).hex(),
+        bytes,
+    };
+    let end = StreamEnd {
+        stream: "log/a/b".to_owned(),
+        version: 7,
+        chain: Digest([5; 32]).hex(),
+    };
+    let snapshot = Snapshot {
+        database: item(4096),
+        streams: vec![end],
+        blobs: vec![item(9), item(10)],
+    };
     vec![serde_json::to_vec(&snapshot).expect("text")]
 }
 
 /// The largest messages of the wire, from head to piece.
 fn frames(bytes: &[u8]) -> bool {
     fn frame<M: Message + Default>(bytes: &[u8]) -> bool {
-        let Ok(message) = M::decode(bytes) else { return false };
+        let Ok(message) = M::decode(bytes) else {
+            return false;
+        };
         let written = message.encode_to_vec();
         let again = M::decode(written.as_slice()).expect("what was written can be read");
         assert_eq!(written, again.encode_to_vec(), "another value came back");
@@ -369,9 +462,20 @@ fn framed() -> Vec<Vec<u8>> {
         bytes
     };
     let numbers: Vec<u8> = (1..9_u8).flat_map(|number| [number << 3, 1]).collect();
-    let texts: Vec<u8> = (1..9_u8).flat_map(|number| field(number, b"text")).collect();
-    let nested: Vec<u8> = (1..9_u8).flat_map(|number| field(number, &field(1, &texts[..12]))).collect();
-    let single =
-        (1..9_u8).flat_map(|number| [field(number, &texts), field(number, &numbers), field(number, b"")]);
-    single.chain([numbers.clone(), texts.clone(), nested]).collect()
+    let texts: Vec<u8> = (1..9_u8)
+        .flat_map(|number| field(number, b"text"))
+        .collect();
+    let nested: Vec<u8> = (1..9_u8)
+        .flat_map(|number| field(number, &field(1, &texts[..12])))
+        .collect();
+    let single = (1..9_u8).flat_map(|number| {
+        [
+            field(number, &texts),
+            field(number, &numbers),
+            field(number, b""),
+        ]
+    });
+    single
+        .chain([numbers.clone(), texts.clone(), nested])
+        .collect()
 }

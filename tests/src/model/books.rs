@@ -1,9 +1,11 @@
-//! The real rules behind the model's site: `Pins` for what may be joined, `Mirror` for what a log may say. Every answer
-//! is worked out once.
+//! The real rules behind the model's site: `Pins` for what may be joined, `Mirror` for what a log
+//! may say. Every answer is worked out once.
 
 use super::words::{ALL, Leaf, Log, Plan, Set, T3, plans};
 use crate::sim::cast::{Asked, Cast};
-use motet_common::log::{Asked as Stands, Commit, Leaf as RealLeaf, Log as RealLog, Mirror, Release};
+use motet_common::log::{
+    Asked as Stands, Commit, Leaf as RealLeaf, Log as RealLog, Mirror, Release,
+};
 use motet_common::round::pins::{Fact, Joined, Masked, Pins};
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -68,9 +70,23 @@ impl Books {
         });
         let plans = signed.collect();
         let mut mirror = cast.mirror();
-        mirror.push(cast.log().leaves()[0].clone()).expect("the study's opening");
-        let opening = Page { from: OPENING, mirror, open: None, closed: false };
-        Self { cast, state, plans, pages: vec![opening], grown: BTreeMap::new(), admitted: BTreeMap::new() }
+        mirror
+            .push(cast.log().leaves()[0].clone())
+            .expect("the study's opening");
+        let opening = Page {
+            from: OPENING,
+            mirror,
+            open: None,
+            closed: false,
+        };
+        Self {
+            cast,
+            state,
+            plans,
+            pages: vec![opening],
+            grown: BTreeMap::new(),
+            admitted: BTreeMap::new(),
+        }
     }
 
     /// The real plan.
@@ -80,19 +96,52 @@ impl Books {
 
     /// A digest for a set that no real message stands behind.
     pub fn t3(t3: T3) -> Digest {
-        let T3 { plan, joined, dealers, set } = t3;
-        Digest::of("model-t3", &[&[plan.attempt, plan.line_up.0, joined.0, dealers.0, set.0]])
+        let T3 {
+            plan,
+            joined,
+            dealers,
+            set,
+        } = t3;
+        Digest::of(
+            "model-t3",
+            &[&[plan.attempt, plan.line_up.0, joined.0, dealers.0, set.0]],
+        )
     }
 
     /// The real leaf, with the digest that stands for the set.
-    pub fn leaf(&self, leaf: Leaf, t3: impl Fn(T3) -> Digest, root: impl Fn(usize) -> Digest) -> RealLeaf {
+    pub fn leaf(
+        &self,
+        leaf: Leaf,
+        t3: impl Fn(T3) -> Digest,
+        root: impl Fn(usize) -> Digest,
+    ) -> RealLeaf {
         let plan = |t3: T3| &self.plans[&t3.plan].plan;
         match leaf {
             Leaf::Commit(set) => {
-                let RealPlan { study, ask, run, round, attempt, .. } = plan(set).clone();
-                let set_roots = set.set.sites().map(|site| (self.cast.node(site), root(site))).collect();
+                let RealPlan {
+                    study,
+                    ask,
+                    run,
+                    round,
+                    attempt,
+                    ..
+                } = plan(set).clone();
+                let set_roots = set
+                    .set
+                    .sites()
+                    .map(|site| (self.cast.node(site), root(site)))
+                    .collect();
                 let (pin, t3) = (plan(set).pin(), t3(set));
-                RealLeaf::Commit(Commit { study, ask, run, round, attempt, pin, t3, set: set_roots })
+                RealLeaf::Commit(Commit {
+                    study,
+                    ask,
+                    run,
+                    round,
+                    attempt,
+                    pin,
+                    t3,
+                    set: set_roots,
+                })
             }
             Leaf::Abort => RealLeaf::Abort(motet_common::log::Abort {
                 ask: self.ask(),
@@ -120,7 +169,9 @@ impl Books {
         if let Some(known) = self.grown.get(&(log, leaf)) {
             return *known;
         }
-        let real = self.leaf(leaf, Self::t3, |site| Digest::of("model-root", &[&[site as u8]]));
+        let real = self.leaf(leaf, Self::t3, |site| {
+            Digest::of("model-root", &[&[site as u8]])
+        });
         let page = &self.pages[usize::from(log.0)];
         let (mut mirror, before) = (page.mirror.clone(), page.mirror.size());
         let accepted = mirror.push(real.to_bytes()).is_ok();
@@ -132,7 +183,12 @@ impl Books {
         };
         let closed = matches!(asked, Some(Stands::Released | Stands::Void));
         let grown = accepted.then(|| {
-            self.pages.push(Page { from: log, mirror, open, closed });
+            self.pages.push(Page {
+                from: log,
+                mirror,
+                open,
+                closed,
+            });
             Log(u16::try_from(self.pages.len() - 1).expect("few logs"))
         });
         self.grown.insert((log, leaf), grown);
@@ -141,7 +197,9 @@ impl Books {
 
     /// A log with these leaves.
     pub fn log(&mut self, leaves: &[Leaf]) -> Option<Log> {
-        leaves.iter().try_fold(OPENING, |log, leaf| self.grow(log, *leaf))
+        leaves
+            .iter()
+            .try_fold(OPENING, |log, leaf| self.grow(log, *leaf))
     }
 
     /// How many logs there are.
@@ -179,7 +237,8 @@ impl Books {
         &self.pages[usize::from(log.0)].mirror
     }
 
-    /// `Mirror::asked`: the set that is committed and not yet given up or opened, with the index of its leaf.
+    /// `Mirror::asked`: the set that is committed and not yet given up or opened, with the index of
+    /// its leaf.
     pub fn open(&self, log: Log) -> Option<(T3, u64)> {
         self.pages[usize::from(log.0)].open
     }
@@ -191,7 +250,8 @@ impl Books {
 
     /// `Mirror::keeps_terms`: every set committed for the question is of a line-up like the plan's.
     pub fn keeps_terms(&self, log: Log, plan: Plan) -> bool {
-        self.mirror(log).keeps_terms(&self.ask(), &self.plans[&plan].plan.pin())
+        self.mirror(log)
+            .keeps_terms(&self.ask(), &self.plans[&plan].plan.pin())
     }
 
     /// `Pins::admit`, on pins to which these facts were applied.
@@ -203,12 +263,26 @@ impl Books {
             let (ask, root) = (real.ask, Digest::default());
             debug_assert!(cast.size() == super::words::SITES);
             if facts.joined > 0 {
-                let joined = Joined { ask, attempt: u32::from(facts.joined), plan: root };
+                let joined = Joined {
+                    ask,
+                    attempt: u32::from(facts.joined),
+                    plan: root,
+                };
                 pins.apply(&Fact::Joined(joined));
             }
             if facts.masked > 0 {
-                let pin = plans[&Plan { attempt: 1, line_up: Set(facts.masked) }].plan.pin();
-                let masked = Masked { ask, attempt: u32::from(facts.joined), pin, upload_root: root };
+                let pin = plans[&Plan {
+                    attempt: 1,
+                    line_up: Set(facts.masked),
+                }]
+                    .plan
+                    .pin();
+                let masked = Masked {
+                    ask,
+                    attempt: u32::from(facts.joined),
+                    pin,
+                    upload_root: root,
+                };
                 pins.apply(&Fact::Masked(masked));
             }
             if facts.spent {
@@ -230,14 +304,17 @@ impl Default for Books {
     }
 }
 
-/// Every log of at most so many leaves about the question that a site follows, commitments being to these sets.
+/// Every log of at most so many leaves about the question that a site follows, commitments being to
+/// these sets.
 pub fn all_logs(books: &mut Books, sets: &[T3], leaves: usize) -> Vec<Log> {
     let mut all = vec![OPENING];
     let mut last = all.clone();
     for _ in 0..leaves {
         let mut next = Vec::new();
         for log in &last {
-            let about = sets.iter().flat_map(|set| [Leaf::Commit(*set), Leaf::Release(*set)]);
+            let about = sets
+                .iter()
+                .flat_map(|set| [Leaf::Commit(*set), Leaf::Release(*set)]);
             let about: Vec<Leaf> = about.chain([Leaf::Abort, Leaf::Void]).collect();
             next.extend(about.into_iter().filter_map(|leaf| books.grow(*log, leaf)));
         }

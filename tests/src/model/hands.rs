@@ -11,8 +11,8 @@ use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
 use motet_secagg::merkle;
 use motet_secagg::message::{
-    Abandoned, AdvertSet, Delivered, Delivery, Header, Logged, Message, Proposal, Released, RevealRequest,
-    SetSign, Shares, SignedAdvert, SignedRoot, t2, t3,
+    Abandoned, AdvertSet, Delivered, Delivery, Header, Logged, Message, Proposal, Released,
+    RevealRequest, SetSign, Shares, SignedAdvert, SignedRoot, t2, t3,
 };
 use motet_secagg::sign::Signature;
 use rand_chacha::ChaCha20Rng;
@@ -81,7 +81,10 @@ impl<'a> Hands<'a> {
             Step::Request(t3, point, by) => Message::RevealRequest(self.request(t3, point, by)?),
             Step::Abandoned => {
                 let plan = self.books.plan(site.kept?.plan).plan.root();
-                Message::Abandoned(Abandoned { plan, code: "deadline".to_owned() })
+                Message::Abandoned(Abandoned {
+                    plan,
+                    code: "deadline".to_owned(),
+                })
             }
             Step::Released(t3) => Message::Released(self.released(t3)?),
         };
@@ -90,9 +93,15 @@ impl<'a> Hands<'a> {
 
     /// M3 of those who advertised.
     pub fn advert_set(&self, plan: Plan, joined: Set) -> Option<AdvertSet> {
-        let adverts = joined.sites().map(|site| self.adverts.get(&(plan, site)).cloned());
+        let adverts = joined
+            .sites()
+            .map(|site| self.adverts.get(&(plan, site)).cloned());
         let root = self.books.plan(plan).plan.root();
-        Some(AdvertSet { plan: root, adverts: adverts.collect::<Option<_>>()?, witnesses: Vec::new() })
+        Some(AdvertSet {
+            plan: root,
+            adverts: adverts.collect::<Option<_>>()?,
+            witnesses: Vec::new(),
+        })
     }
 
     fn adverts_of(&mut self, plan: Plan, joined: Set) -> Option<AdvertSet> {
@@ -101,12 +110,18 @@ impl<'a> Hands<'a> {
         if !self.adverts.contains_key(&(plan, LIAR)) {
             let mut member = Member::new(Terms::new(signed, &cast.roster).expect("a fair plan"));
             let log = books.mirror(OPENING);
-            let acts =
-                member.answered(cast.answer(dice).update(), &cast.layout, &cast.me(LIAR, log, 0), dice);
+            let acts = member.answered(
+                cast.answer(dice).update(),
+                &cast.layout,
+                &cast.me(LIAR, log, 0),
+                dice,
+            );
             for act in acts.expect("a fair answer") {
                 match act {
                     Act::Seal(bytes) => drop(self.liar.insert((plan, Set(0)), bytes.to_vec())),
-                    Act::Tell(Message::Advert(advert)) => drop(self.adverts.insert((plan, LIAR), advert)),
+                    Act::Tell(Message::Advert(advert)) => {
+                        drop(self.adverts.insert((plan, LIAR), advert))
+                    }
                     _ => {}
                 }
             }
@@ -116,11 +131,15 @@ impl<'a> Hands<'a> {
 
     /// The coordinator's own site deals, or masks, from what it sealed.
     fn liars(&mut self, from: (Plan, Set), message: &Message) -> Option<(Vec<u8>, Message)> {
-        let Self { books, dice, liar, .. } = self;
+        let Self {
+            books, dice, liar, ..
+        } = self;
         let cast = &books.cast;
         let mut member = Member::restore(liar.get(&from)?, &cast.roster).ok()?;
         let who = cast.me(LIAR, books.mirror(OPENING), 0);
-        member.answered(cast.answer(dice).update(), &cast.layout, &who, dice).ok()?;
+        member
+            .answered(cast.answer(dice).update(), &cast.layout, &who, dice)
+            .ok()?;
         let (mut sealed, mut said) = (None, None);
         for act in member.handle(message, &who, dice).ok()? {
             match act {
@@ -141,7 +160,10 @@ impl<'a> Hands<'a> {
                 self.shares.insert(((plan, joined), LIAR), shares);
             }
         }
-        dealers.sites().map(|site| self.shares.get(&((plan, joined), site)).cloned()).collect()
+        dealers
+            .sites()
+            .map(|site| self.shares.get(&((plan, joined), site)).cloned())
+            .collect()
     }
 
     fn delivery_to(&mut self, to: usize, (plan, joined, dealers): T2) -> Option<Delivery> {
@@ -149,22 +171,38 @@ impl<'a> Hands<'a> {
         let t1 = dealt.first()?.t1;
         let at = joined.sites().position(|site| site == to)?;
         let mut bundles = Vec::new();
-        for shares in dealt.iter().filter(|shares| shares.root.node != self.books.cast.node(to)) {
+        for shares in dealt
+            .iter()
+            .filter(|shares| shares.root.node != self.books.cast.node(to))
+        {
             let leaves: Vec<Digest> = shares.bundles.iter().map(|bundle| bundle.leaf()).collect();
             let path = merkle::inclusion(&leaves, at)?;
-            bundles.push(Delivered { bundle: shares.bundles.get(at)?.clone(), path });
+            bundles.push(Delivered {
+                bundle: shares.bundles.get(at)?.clone(),
+                path,
+            });
         }
-        Some(Delivery { t1, roots: dealt.iter().map(|shares| shares.root).collect(), bundles })
+        Some(Delivery {
+            t1,
+            roots: dealt.iter().map(|shares| shares.root).collect(),
+            bundles,
+        })
     }
 
     fn delivery(&mut self, me: usize, site: &Site, dealers: Set) -> Option<Delivery> {
         let kept = site.kept?;
         // Of the line-up that the site was shown, or of the whole where it was shown none.
-        let met = if kept.joined.is_empty() { kept.plan.line_up } else { kept.joined };
+        let met = if kept.joined.is_empty() {
+            kept.plan.line_up
+        } else {
+            kept.joined
+        };
         let (plan, of) = (kept.plan, (kept.plan, met, dealers));
         if dealers.holds(LIAR) && !self.headers.contains_key(&(of, LIAR)) && of.1.holds(LIAR) {
             let own = self.delivery_to(LIAR, of)?;
-            if let Some((_, Message::Header(header))) = self.liars((plan, of.1), &Message::Delivery(own)) {
+            if let Some((_, Message::Header(header))) =
+                self.liars((plan, of.1), &Message::Delivery(own))
+            {
                 self.headers.insert((of, LIAR), header);
             }
         }
@@ -173,14 +211,20 @@ impl<'a> Hands<'a> {
 
     /// T2, where everybody has dealt.
     pub fn t2(&self, (plan, joined, dealers): T2) -> Option<Digest> {
-        let dealt = dealers.sites().map(|site| self.shares.get(&((plan, joined), site)));
-        let roots =
-            dealt.map(|shares| shares.map(|shares| shares.root)).collect::<Option<Vec<SignedRoot>>>()?;
+        let dealt = dealers
+            .sites()
+            .map(|site| self.shares.get(&((plan, joined), site)));
+        let roots = dealt
+            .map(|shares| shares.map(|shares| shares.root))
+            .collect::<Option<Vec<SignedRoot>>>()?;
         Some(t2(&self.advert_set(plan, joined)?.t1(), &roots))
     }
 
     fn roots(&self, set: T3) -> Option<Vec<SignedRoot>> {
-        set.set.sites().map(|site| Some(self.headers.get(&(of(&set), site))?.root)).collect()
+        set.set
+            .sites()
+            .map(|site| Some(self.headers.get(&(of(&set), site))?.root))
+            .collect()
     }
 
     /// T3 of a set, or a digest that stands for one that nobody can make.
@@ -191,15 +235,26 @@ impl<'a> Hands<'a> {
 
     /// The upload root of a site.
     pub fn root(&self, set: T3, site: usize) -> Digest {
-        self.headers.get(&(of(&set), site)).map_or(Digest::default(), |header| header.root.root)
+        self.headers
+            .get(&(of(&set), site))
+            .map_or(Digest::default(), |header| header.root.root)
     }
 
     fn proposal(&self, site: &Site, set: T3, point: Log) -> Option<Proposal> {
         let roots = self.roots(set)?;
-        let leaf =
-            self.books.leaf(Leaf::Commit(set), |set| self.t3(set), |site| self.root(set, site)).to_bytes();
+        let leaf = self
+            .books
+            .leaf(
+                Leaf::Commit(set),
+                |set| self.t3(set),
+                |site| self.root(set, site),
+            )
+            .to_bytes();
         let shown = self.logs.get(&point)?;
-        let index = shown.find(&leaf).or_else(|| self.logs.get(&site.log)?.find(&leaf)).unwrap_or(0);
+        let index = shown
+            .find(&leaf)
+            .or_else(|| self.logs.get(&site.log)?.find(&leaf))
+            .unwrap_or(0);
         let commit = Logged {
             leaf,
             index,
@@ -208,7 +263,11 @@ impl<'a> Hands<'a> {
             checkpoint: shown.checkpoint(&self.books.cast.log_key),
             consistency: Vec::new(),
         };
-        Some(Proposal { t2: self.t2(of(&set))?, roots, commit })
+        Some(Proposal {
+            t2: self.t2(of(&set))?,
+            roots,
+            commit,
+        })
     }
 
     fn request(&self, set: T3, point: Log, by: Set) -> Option<RevealRequest> {
@@ -217,11 +276,20 @@ impl<'a> Hands<'a> {
             if site == LIAR {
                 let own = &self.books.cast.sites[LIAR];
                 let cosignature = at.cosign(&own.witness, 0);
-                return Some(SetSign::sign(t3, at.clone(), own.node, &own.key, cosignature));
+                return Some(SetSign::sign(
+                    t3,
+                    at.clone(),
+                    own.node,
+                    &own.key,
+                    cosignature,
+                ));
             }
             self.signed.get(&(set, point, site)).cloned()
         });
-        Some(RevealRequest { t3, signatures: signatures.collect::<Option<_>>()? })
+        Some(RevealRequest {
+            t3,
+            signatures: signatures.collect::<Option<_>>()?,
+        })
     }
 
     fn released(&self, set: T3) -> Option<Released> {
@@ -229,7 +297,11 @@ impl<'a> Hands<'a> {
         let released = Released {
             plan: self.books.plan(set.plan).plan.root(),
             t3: self.t3(set),
-            set: set.set.sites().map(|site| self.books.cast.node(site)).collect(),
+            set: set
+                .set
+                .sites()
+                .map(|site| self.books.cast.node(site))
+                .collect(),
             opened: Vec::new(),
             aggregate: Digest::default(),
             evidence: Digest::default(),
@@ -242,10 +314,16 @@ impl<'a> Hands<'a> {
 
     /// Sets whose uploads are all there.
     pub fn known_sets(&self) -> Vec<T3> {
-        let there = |t3: &T3| t3.set.sites().all(|site| self.headers.contains_key(&(of(t3), site)));
+        let there = |t3: &T3| {
+            t3.set
+                .sites()
+                .all(|site| self.headers.contains_key(&(of(t3), site)))
+        };
         let mut known: Vec<T3> = sets().into_iter().filter(there).collect();
         known.retain(|t3| {
-            t3.dealers.sites().all(|site| self.shares.contains_key(&((t3.plan, t3.joined), site)))
+            t3.dealers
+                .sites()
+                .all(|site| self.shares.contains_key(&((t3.plan, t3.joined), site)))
         });
         known
     }

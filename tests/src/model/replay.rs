@@ -1,5 +1,6 @@
-//! Walks through the model that real `Member`s take beside it, message by message: what the model's site accepts, refuses,
-//! writes down and says, the real one does. The walker may do whatever a coordinator may that owns one of the sites.
+//! Walks through the model that real `Member`s take beside it, message by message: what the model's
+//! site accepts, refuses, writes down and says, the real one does. The walker may do whatever a
+//! coordinator may that owns one of the sites.
 
 use super::books::{Books, OPENING};
 use super::hands::{Hands, Made, of};
@@ -47,11 +48,22 @@ impl<'a> Walk<'a> {
     /// A walk from the beginning.
     pub fn new(books: &'a mut Books, dice: ChaCha20Rng) -> Self {
         let log = books.mirror(OPENING).clone();
-        let node = |_| Node { vault: None, facts: Vec::new(), log: log.clone(), member: None };
+        let node = |_| Node {
+            vault: None,
+            facts: Vec::new(),
+            log: log.clone(),
+            member: None,
+        };
         let nodes = (0..HONEST).map(node).collect();
         let hands = Hands::new(books, dice);
         let (model, heads) = ([Site::default(); HONEST], [OPENING; 2]);
-        Self { hands, model, nodes, heads, compared: Compared::default() }
+        Self {
+            hands,
+            model,
+            nodes,
+            heads,
+            compared: Compared::default(),
+        }
     }
 
     /// Takes so many steps.
@@ -64,13 +76,21 @@ impl<'a> Walk<'a> {
             self.append();
             let me = below(&mut self.hands.dice, HONEST as u64) as usize;
             let step = self.draw(me);
-            // A site that stops while it forgets has forgotten, or has not: the walk takes the former.
+            // A site that stops while it forgets has forgotten, or has not: the walk takes the
+            // former.
             let forgets = matches!(step, Step::Show(_) | Step::Abandoned | Step::Released(_));
             let stops = !forgets && below(&mut self.hands.dice, 6) == 0;
-            let stop = if stops { self.one_of(&STOPS) } else { Stop::Never };
+            let stop = if stops {
+                self.one_of(&STOPS)
+            } else {
+                Stop::Never
+            };
             way.push((me, step, stop));
             self.both(me, step, stop).map_err(|text| {
-                format!("{text}, after {:?}", way.iter().rev().take(6).collect::<Vec<_>>())
+                format!(
+                    "{text}, after {:?}",
+                    way.iter().rev().take(6).collect::<Vec<_>>()
+                )
             })?;
         }
         Ok(self.compared)
@@ -80,14 +100,17 @@ impl<'a> Walk<'a> {
         all[below(&mut self.hands.dice, all.len() as u64) as usize]
     }
 
-    /// One of the two logs may grow by a leaf; a leaf that no site would follow is tried and dropped.
+    /// One of the two logs may grow by a leaf; a leaf that no site would follow is tried and
+    /// dropped.
     fn append(&mut self) {
         if below(&mut self.hands.dice, 4) > 0 {
             return;
         }
         let at = self.one_of(&[0, 0, 1]);
         let known = self.hands.known_sets();
-        let Some(set) = (!known.is_empty()).then(|| self.one_of(&known)) else { return };
+        let Some(set) = (!known.is_empty()).then(|| self.one_of(&known)) else {
+            return;
+        };
         let leaf = match below(&mut self.hands.dice, 12) {
             0 => Leaf::Release(set),
             1 => Leaf::Void,
@@ -98,12 +121,22 @@ impl<'a> Walk<'a> {
         let real = self
             .hands
             .books
-            .leaf(leaf, |set| self.hands.t3(set), |site| self.hands.root(set, site))
+            .leaf(
+                leaf,
+                |set| self.hands.t3(set),
+                |site| self.hands.root(set, site),
+            )
             .to_bytes();
         let mut mirror = self.hands.books.cast.mirror();
         let mut log = self.hands.logs[&head].clone();
-        log.leaves().iter().for_each(|leaf| mirror.push(leaf.clone()).expect("a leaf that was followed"));
-        assert_eq!(mirror.push(real.clone()).is_ok(), grown.is_some(), "{leaf:?}");
+        log.leaves()
+            .iter()
+            .for_each(|leaf| mirror.push(leaf.clone()).expect("a leaf that was followed"));
+        assert_eq!(
+            mirror.push(real.clone()).is_ok(),
+            grown.is_some(),
+            "{leaf:?}"
+        );
         if let Some(grown) = grown {
             log.push(real);
             self.hands.logs.insert(grown, log);
@@ -118,11 +151,15 @@ impl<'a> Walk<'a> {
     fn draw(&mut self, me: usize) -> Step {
         let head = self.one_of(&[self.heads[0], self.heads[0], self.heads[1]]);
         let planned: Vec<Plan> = plans().collect();
-        let Some(kept) = self.model[me].kept.filter(|_| below(&mut self.hands.dice, 12) > 0) else {
+        let Some(kept) = self.model[me]
+            .kept
+            .filter(|_| below(&mut self.hands.dice, 12) > 0)
+        else {
             return if below(&mut self.hands.dice, 6) == 0 {
                 Step::Show(head)
             } else {
-                // Everybody hears the same plan more often than not, and the second attempt after the first.
+                // Everybody hears the same plan more often than not, and the second attempt after
+                // the first.
                 let first = planned[usize::from(self.model[me].facts.joined > 0) * 2];
                 if below(&mut self.hands.dice, 6) == 0 {
                     Step::Plan(self.one_of(&planned))
@@ -135,7 +172,11 @@ impl<'a> Walk<'a> {
         let whole = kept.plan.line_up;
         let part = |walk: &mut Self| {
             let parts: Vec<Set> = whole.parts().collect();
-            if below(&mut walk.hands.dice, 8) == 0 { walk.one_of(&parts) } else { whole }
+            if below(&mut walk.hands.dice, 8) == 0 {
+                walk.one_of(&parts)
+            } else {
+                whole
+            }
         };
         let known = self.hands.known_sets();
         let set = |walk: &mut Self| (!known.is_empty()).then(|| walk.one_of(&known));
@@ -146,15 +187,29 @@ impl<'a> Walk<'a> {
             (Stage::Masked, 1..3) => Step::Show(head),
             (Stage::Signed, 2..9) if self.model[me].told.signed.iter().any(Option::is_some) => {
                 let signed = self.model[me].told.signed;
-                let (t3, point) = signed.into_iter().flatten().next_back().expect("one of them");
+                let (t3, point) = signed
+                    .into_iter()
+                    .flatten()
+                    .next_back()
+                    .expect("one of them");
                 Step::Request(t3, point, self.hands.signers(t3, point))
             }
             (Stage::Masked | Stage::Signed | Stage::Spent, 3..9) => {
-                let open =
-                    self.hands.books.open(log).map(|(open, _)| open).filter(|open| known.contains(open));
-                let Some(t3) = open.or_else(|| set(self)) else { return Step::Show(head) };
+                let open = self
+                    .hands
+                    .books
+                    .open(log)
+                    .map(|(open, _)| open)
+                    .filter(|open| known.contains(open));
+                let Some(t3) = open.or_else(|| set(self)) else {
+                    return Step::Show(head);
+                };
                 let points = self.hands.books.points(log);
-                let point = if below(&mut self.hands.dice, 3) == 0 { self.one_of(&points) } else { log };
+                let point = if below(&mut self.hands.dice, 3) == 0 {
+                    self.one_of(&points)
+                } else {
+                    log
+                };
                 Step::Proposal(t3, point)
             }
             _ => match (below(&mut self.hands.dice, 8), set(self)) {
@@ -171,21 +226,27 @@ impl<'a> Walk<'a> {
 
     /// One step in the model and in earnest.
     fn both(&mut self, me: usize, step: Step, stop: Stop) -> Result<(), String> {
-        let Some(made) = self.hands.make(me, &self.model[me], step) else { return Ok(()) };
+        let Some(made) = self.hands.make(me, &self.model[me], step) else {
+            return Ok(());
+        };
         let mut site = self.model[me];
         let accepted = site.step(me, step, Stop::Never, self.hands.books, Rules(None));
         if let Some(next) = accepted {
             site = if stop == Stop::Never {
                 next
             } else {
-                self.model[me].step(me, step, stop, self.hands.books, Rules(None)).unwrap_or(site)
+                self.model[me]
+                    .step(me, step, stop, self.hands.books, Rules(None))
+                    .unwrap_or(site)
             };
         }
         let real = self.take(me, &made);
         match (&accepted, &real) {
             (Some(_), Ok(_)) => self.compared.accepted += 1,
             (None, Err(_)) => self.compared.refused += 1,
-            (Some(_), Err(refusal)) => return Err(format!("the model accepts, the member says {refusal}")),
+            (Some(_), Err(refusal)) => {
+                return Err(format!("the model accepts, the member says {refusal}"));
+            }
             (None, Ok(_)) => return Err("the model refuses, the member accepts".to_owned()),
         }
         if let Ok(acts) = real {
@@ -224,18 +285,30 @@ impl<'a> Walk<'a> {
             Stage::Signed => "set-sign",
             Stage::Spent => "reveal-reply",
         });
-        if word == due { Ok(()) } else { Err(format!("the member would say {word:?}, the model {due:?}")) }
+        if word == due {
+            Ok(())
+        } else {
+            Err(format!("the member would say {word:?}, the model {due:?}"))
+        }
     }
 
     /// What a real node makes of a real message.
     fn take(&mut self, me: usize, made: &Made) -> Result<Vec<Act>, Refusal> {
-        let Self { hands: Hands { books, dice, .. }, nodes, .. } = self;
+        let Self {
+            hands: Hands { books, dice, .. },
+            nodes,
+            ..
+        } = self;
         let node = &mut nodes[me];
         let cast = &books.cast;
         match made {
             Made::Log(log) => {
-                let news: Vec<Vec<u8>> =
-                    log.leaves().iter().skip(node.log.size() as usize).cloned().collect();
+                let news: Vec<Vec<u8>> = log
+                    .leaves()
+                    .iter()
+                    .skip(node.log.size() as usize)
+                    .cloned()
+                    .collect();
                 let note = log.checkpoint(&cast.log_key);
                 if node.log.check(&note, &cast.roster).is_ok() {
                     // Nothing new: the model takes no such step.
@@ -245,7 +318,10 @@ impl<'a> Walk<'a> {
                 Ok(Vec::new())
             }
             Made::Message(Message::Plan(signed)) => {
-                if let Some(member) = node.member.as_ref().filter(|member| member.terms().signed() == signed)
+                if let Some(member) = node
+                    .member
+                    .as_ref()
+                    .filter(|member| member.terms().signed() == signed)
                 {
                     return Ok(member.say_again());
                 }
@@ -275,7 +351,8 @@ impl<'a> Walk<'a> {
                     return Err(motet_common::refusal::Code::WrongPhase.into());
                 };
                 if matches!(message, Message::Delivery(_)) && member.needs_answer() {
-                    // Started again since: the answer is computed once more, and what is said again is lost.
+                    // Started again since: the answer is computed once more, and what is said again
+                    // is lost.
                     member.answered(cast.answer(dice).update(), &cast.layout, &who, dice)?;
                 }
                 member.handle(message, &who, dice)
@@ -313,30 +390,53 @@ impl<'a> Walk<'a> {
 
     /// The coordinator keeps whatever it hears.
     fn collect(&mut self, me: usize, message: Message) {
-        let Some(kept) = self.nodes[me].member.as_ref().map(|member| member.terms().plan_root()) else {
+        let Some(kept) = self.nodes[me]
+            .member
+            .as_ref()
+            .map(|member| member.terms().plan_root())
+        else {
             return;
         };
-        let plan =
-            plans().find(|plan| self.hands.books.plan(*plan).plan.root() == kept).expect("one of ours");
+        let plan = plans()
+            .find(|plan| self.hands.books.plan(*plan).plan.root() == kept)
+            .expect("one of ours");
         match message {
             Message::Advert(advert) => drop(self.hands.adverts.insert((plan, me), advert)),
             Message::Shares(shares) => {
-                let joined = plan
-                    .line_up
-                    .parts()
-                    .find(|part| self.hands.advert_set(plan, *part).is_some_and(|set| set.t1() == shares.t1));
-                self.hands.shares.insert(((plan, joined.expect("a set that was shown")), me), shares);
+                let joined = plan.line_up.parts().find(|part| {
+                    self.hands
+                        .advert_set(plan, *part)
+                        .is_some_and(|set| set.t1() == shares.t1)
+                });
+                self.hands
+                    .shares
+                    .insert(((plan, joined.expect("a set that was shown")), me), shares);
             }
             Message::Header(header) => {
-                let of =
-                    sets().into_iter().map(|t3| of(&t3)).find(|t2| self.hands.t2(*t2) == Some(header.t2));
-                self.hands.headers.insert((of.expect("a delivery that was made"), me), header);
+                let of = sets()
+                    .into_iter()
+                    .map(|t3| of(&t3))
+                    .find(|t2| self.hands.t2(*t2) == Some(header.t2));
+                self.hands
+                    .headers
+                    .insert((of.expect("a delivery that was made"), me), header);
             }
             Message::SetSign(signed) => {
-                let t3 = self.hands.known_sets().into_iter().find(|t3| self.hands.t3(*t3) == signed.t3);
-                let log =
-                    self.hands.logs.iter().find(|(_, log)| log.point() == signed.point).map(|(log, _)| *log);
-                self.hands.signed.insert((t3.expect("a known set"), log.expect("a log of ours"), me), signed);
+                let t3 = self
+                    .hands
+                    .known_sets()
+                    .into_iter()
+                    .find(|t3| self.hands.t3(*t3) == signed.t3);
+                let log = self
+                    .hands
+                    .logs
+                    .iter()
+                    .find(|(_, log)| log.point() == signed.point)
+                    .map(|(log, _)| *log);
+                self.hands.signed.insert(
+                    (t3.expect("a known set"), log.expect("a log of ours"), me),
+                    signed,
+                );
             }
             Message::RevealReply(_) => self.compared.opened += 1,
             _ => {}

@@ -1,4 +1,5 @@
-//! Breadth first through every state, each once; the first broken promise comes with the shortest way to it.
+//! Breadth first through every state, each once; the first broken promise comes with the shortest
+//! way to it.
 
 use std::collections::HashMap;
 use std::fmt::Debug;

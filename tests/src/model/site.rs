@@ -1,5 +1,5 @@
-//! One honest node. Beside each rule stands the function that holds it in earnest; what is written `told` remembers what
-//! left the node, over all its lives, and what must never have happened.
+//! One honest node. Beside each rule stands the function that holds it in earnest; what is written
+//! `told` remembers what left the node, over all its lives, and what must never have happened.
 
 use super::books::{Books, Facts, OPENING};
 use super::words::{Log, Plan, Rule, Set, Step, Stop, T3, THRESHOLD};
@@ -91,13 +91,24 @@ impl Rules {
 
     /// t, or one fewer.
     pub fn threshold(self) -> u32 {
-        if self.has(Rule::Threshold) { THRESHOLD } else { THRESHOLD - 1 }
+        if self.has(Rule::Threshold) {
+            THRESHOLD
+        } else {
+            THRESHOLD - 1
+        }
     }
 }
 
 impl Site {
     /// What a step makes of the node at this place; nothing where it is refused.
-    pub fn step(&self, me: usize, step: Step, stop: Stop, books: &mut Books, rules: Rules) -> Option<Self> {
+    pub fn step(
+        &self,
+        me: usize,
+        step: Step,
+        stop: Stop,
+        books: &mut Books,
+        rules: Rules,
+    ) -> Option<Self> {
         let mut next = *self;
         match step {
             // Mirror::grown: a log goes on from the one that is known.
@@ -115,7 +126,9 @@ impl Site {
             // Member::on_released: of this attempt, and of the set that was signed.
             Step::Released(t3) => {
                 let kept = self.kept.filter(|kept| kept.plan == t3.plan)?;
-                kept.signed.is_none_or(|(signed, _)| signed == t3).then_some(())?;
+                kept.signed
+                    .is_none_or(|(signed, _)| signed == t3)
+                    .then_some(())?;
                 next.kept = None;
                 return Some(next);
             }
@@ -138,7 +151,14 @@ impl Site {
     }
 
     /// Seal, Record, Tell, in this order, stopping where it must.
-    fn act(mut self, before: &Self, again: bool, stop: Stop, books: &Books, rules: Rules) -> Option<Self> {
+    fn act(
+        mut self,
+        before: &Self,
+        again: bool,
+        stop: Stop,
+        books: &Books,
+        rules: Rules,
+    ) -> Option<Self> {
         let kept = self.kept?;
         let anew = before.kept.is_some_and(|old| old.plan != kept.plan);
         self.restored = stop != Stop::Never || (again && before.restored);
@@ -149,7 +169,8 @@ impl Site {
                 (self != *before).then_some(self)
             }
             Stop::AfterSeal => Some(self),
-            // Saying something in the wrong order is told and not recorded where it stops in between.
+            // Saying something in the wrong order is told and not recorded where it stops in
+            // between.
             Stop::AfterRecord if !rules.has(Rule::RecordFirst) => {
                 self.tell(kept, books);
                 Some(self)
@@ -166,7 +187,8 @@ impl Site {
         }
     }
 
-    /// Member::facts: every irrevocable step so far. (Only the last one where nothing was restored: the same facts.)
+    /// Member::facts: every irrevocable step so far. (Only the last one where nothing was restored:
+    /// the same facts.)
     fn record(&mut self, kept: Kept) {
         self.facts.joined = self.facts.joined.max(kept.plan.attempt);
         if kept.stage >= Stage::Masked {
@@ -175,14 +197,23 @@ impl Site {
         self.facts.spent |= kept.reply.is_some();
     }
 
-    /// Session::join: the same plan again, or `admit`: a candidate, not opened before, joined once, pinned.
+    /// Session::join: the same plan again, or `admit`: a candidate, not opened before, joined once,
+    /// pinned.
     fn on_plan(&self, me: usize, plan: Plan, books: &mut Books, rules: Rules) -> Option<Kept> {
         if let Some(kept) = self.kept.filter(|kept| kept.plan == plan) {
             return Some(kept);
         }
         let spent = self.facts.spent && rules.has(Rule::Spent);
-        let joined = if rules.has(Rule::JoinOnce) { self.facts.joined } else { 0 };
-        let facts = Facts { spent, joined, ..self.facts };
+        let joined = if rules.has(Rule::JoinOnce) {
+            self.facts.joined
+        } else {
+            0
+        };
+        let facts = Facts {
+            spent,
+            joined,
+            ..self.facts
+        };
         let due = plan.line_up.holds(me)
             && !books.is_closed(self.log)
             && books.keeps_terms(self.log, plan)
@@ -206,7 +237,11 @@ impl Site {
             return (kept.joined == joined).then_some(kept);
         }
         let due = joined.is_in(kept.plan.line_up) && joined.len() >= THRESHOLD && joined.holds(me);
-        due.then_some(Kept { stage: Stage::Dealt, joined, ..kept })
+        due.then_some(Kept {
+            stage: Stage::Dealt,
+            joined,
+            ..kept
+        })
     }
 
     /// deal::open_delivery: dealers of U1, enough of them, oneself among them; one delivery only.
@@ -221,10 +256,16 @@ impl Site {
         let due = dealers.is_in(kept.joined) && dealers.len() >= THRESHOLD && dealers.holds(me);
         // Two are as telling as more.
         let root = (self.masked[usize::from(kept.plan.attempt - 1)] + 1).min(2);
-        due.then_some(Kept { stage: Stage::Masked, dealers, root, ..kept })
+        due.then_some(Kept {
+            stage: Stage::Masked,
+            dealers,
+            root,
+            ..kept
+        })
     }
 
-    /// Member::on_proposal and check_logged: one set; of this T2; enough; committed, in the log that is signed.
+    /// Member::on_proposal and check_logged: one set; of this T2; enough; committed, in the log
+    /// that is signed.
     fn on_proposal(&self, t3: T3, point: Log, books: &Books, rules: Rules) -> Option<Kept> {
         let kept = self.kept?;
         if let Some(signed) = kept.signed.filter(|_| rules.has(Rule::OneSet)) {
@@ -239,7 +280,11 @@ impl Site {
         let committed = open.is_some() || !rules.has(Rule::Committed);
         let in_point = open.is_none_or(|(_, index)| index < books.size(point));
         let due = committed && (in_point || !rules.has(Rule::CommitInPoint));
-        due.then_some(Kept { stage: Stage::Signed, signed: Some((t3, point)), ..kept })
+        due.then_some(Kept {
+            stage: Stage::Signed,
+            signed: Some((t3, point)),
+            ..kept
+        })
     }
 
     /// Member::on_request and check_request: what was signed, t distinct dealers; one reply only.
@@ -250,7 +295,11 @@ impl Site {
         }
         let same = kept.signed? == (t3, point) || !rules.has(Rule::OpensSigned);
         let due = same && by.is_in(kept.dealers) && by.len() >= rules.threshold();
-        due.then_some(Kept { stage: Stage::Spent, reply: Some(t3), ..kept })
+        due.then_some(Kept {
+            stage: Stage::Spent,
+            reply: Some(t3),
+            ..kept
+        })
     }
 
     /// Member::last_word leaves; what it must never be is held here.
@@ -287,7 +336,10 @@ impl Site {
     /// I8: what is signed or opened stands in the log whose point is signed.
     fn logged(&mut self, t3: T3, point: Log, books: &Books) {
         let logs = books.points(self.log);
-        let stands = books.points(point).iter().any(|log| books.open(*log).is_some_and(|(set, _)| set == t3));
+        let stands = books
+            .points(point)
+            .iter()
+            .any(|log| books.open(*log).is_some_and(|(set, _)| set == t3));
         if !stands || !logs.contains(&point) {
             self.broken = Some("I8: a set is signed or opened that the signed log does not hold");
         }

@@ -10,7 +10,8 @@ pub const ALL: Set = Set(0b1111);
 pub const THREE: Set = Set(0b1011);
 /// Attempts.
 pub const ATTEMPTS: u8 = 2;
-/// t and s of both line-ups, for C = 1 (ruling R2): floor((N + C) / 2) + 1 is 3 for N = 4 and for N = 3.
+/// t and s of both line-ups, for C = 1 (ruling R2): floor((N + C) / 2) + 1 is 3 for N = 4 and for N
+/// = 3.
 pub const THRESHOLD: u32 = 3;
 
 /// Some of the sites, a bit each.
@@ -45,7 +46,9 @@ impl Set {
 
     /// Its parts that are large enough for any purpose of the protocol.
     pub fn parts(self) -> impl Iterator<Item = Self> {
-        (0..=self.0).map(Self).filter(move |part| part.is_in(self) && part.len() >= THRESHOLD)
+        (0..=self.0)
+            .map(Self)
+            .filter(move |part| part.is_in(self) && part.len() >= THRESHOLD)
     }
 }
 
@@ -64,7 +67,8 @@ pub fn plans() -> impl Iterator<Item = Plan> {
     (1..=ATTEMPTS).flat_map(of)
 }
 
-/// T3: plan, U1, U2 and U3. Upload roots are not told apart, for no site has two in an attempt: that is checked.
+/// T3: plan, U1, U2 and U3. Upload roots are not told apart, for no site has two in an attempt:
+/// that is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct T3 {
     /// The plan.
@@ -83,7 +87,12 @@ pub fn sets() -> Vec<T3> {
     for plan in plans() {
         for joined in plan.line_up.parts() {
             for dealers in joined.parts() {
-                all.extend(dealers.parts().map(|set| T3 { plan, joined, dealers, set }));
+                all.extend(dealers.parts().map(|set| T3 {
+                    plan,
+                    joined,
+                    dealers,
+                    set,
+                }));
             }
         }
     }
@@ -103,14 +112,16 @@ pub enum Leaf {
     Release(T3),
 }
 
-/// A log, by its number in the books: its leaves after the study's opening, and every log it grew from.
+/// A log, by its number in the books: its leaves after the study's opening, and every log it grew
+/// from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Log(pub u16);
 
 /// What the coordinator does to a site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Step {
-    /// Shows a log that goes on from the one the site knows (with a plan, a proposal, or to be witnessed).
+    /// Shows a log that goes on from the one the site knows (with a plan, a proposal, or to be
+    /// witnessed).
     Show(Log),
     /// M1.
     Plan(Plan),
@@ -144,8 +155,13 @@ pub enum Stop {
 }
 
 /// All places to stop at.
-pub const STOPS: [Stop; 5] =
-    [Stop::Never, Stop::BeforeSeal, Stop::AfterSeal, Stop::AfterRecord, Stop::AfterTell];
+pub const STOPS: [Stop; 5] = [
+    Stop::Never,
+    Stop::BeforeSeal,
+    Stop::AfterSeal,
+    Stop::AfterRecord,
+    Stop::AfterTell,
+];
 
 /// A rule of the node that can be left out, to see that the search misses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

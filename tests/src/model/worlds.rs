@@ -1,10 +1,12 @@
-//! What is searched: one site against everything that anybody could ever show it, and four sites of which the
-//! coordinator owns one and must collect what the others really signed.
+//! What is searched: one site against everything that anybody could ever show it, and four sites of
+//! which the coordinator owns one and must collect what the others really signed.
 
 use super::books::{Books, OPENING, all_logs};
 use super::search::World;
 use super::site::{Rules, Site, Stage};
-use super::words::{ATTEMPTS, LIAR, Log, Plan, SITES, STOPS, Set, Step, Stop, T3, THRESHOLD, plans, sets};
+use super::words::{
+    ATTEMPTS, LIAR, Log, Plan, SITES, STOPS, Set, Step, Stop, T3, THRESHOLD, plans, sets,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What happens to which site.
@@ -29,9 +31,15 @@ impl Alone {
         for log in all_logs(&mut books, &sets, leaves) {
             let from = books.points(log).get(1).copied();
             logs.entry(log).or_insert_with(Vec::new);
-            from.into_iter().for_each(|from| logs.entry(from).or_default().push(log));
+            from.into_iter()
+                .for_each(|from| logs.entry(from).or_default().push(log));
         }
-        Self { books, rules, sets, logs }
+        Self {
+            books,
+            rules,
+            sets,
+            logs,
+        }
     }
 
     /// How many logs a site may be shown.
@@ -49,10 +57,18 @@ impl World for Alone {
     }
 
     fn next(&mut self, site: &Site, found: &mut Vec<((Step, Stop), Site)>) {
-        let Self { books, rules, sets, logs } = self;
+        let Self {
+            books,
+            rules,
+            sets,
+            logs,
+        } = self;
         let mut try_step = |step, stops: &[Stop], books: &mut Books| {
             for stop in stops {
-                found.extend(site.step(0, step, *stop, books, *rules).map(|next| ((step, *stop), next)));
+                found.extend(
+                    site.step(0, step, *stop, books, *rules)
+                        .map(|next| ((step, *stop), next)),
+                );
             }
         };
         for log in &logs[&site.log] {
@@ -85,7 +101,8 @@ impl World for Alone {
     }
 }
 
-/// Three honest sites and one that the coordinator owns; two logs, of which any site may be shown any part of either.
+/// Three honest sites and one that the coordinator owns; two logs, of which any site may be shown
+/// any part of either.
 pub struct Four {
     /// The books.
     pub books: Books,
@@ -108,17 +125,38 @@ impl Four {
         let mut shown: Vec<Log> = logs.iter().flat_map(|log| books.points(*log)).collect();
         shown.sort_unstable();
         shown.dedup();
-        let alike = |site: &usize| sets.iter().all(|t3| t3.set.holds(*site) == t3.set.holds(site + 1));
+        let alike = |site: &usize| {
+            sets.iter()
+                .all(|t3| t3.set.holds(*site) == t3.set.holds(site + 1))
+        };
         let twins = (0..HONEST - 1).filter(alike).collect();
-        Self { books, rules, sets, logs: shown, twins }
+        Self {
+            books,
+            rules,
+            sets,
+            logs: shown,
+            twins,
+        }
     }
 
     fn step(&mut self, site: &Site, me: usize, step: Step) -> Option<Site> {
         let next = site.step(me, step, Stop::Never, &mut self.books, self.rules)?;
-        let Step::Adverts(joined) = step else { return Some(next) };
-        let dealers = self.sets.iter().find(|t3| Some(t3.plan) == site.kept.map(|kept| kept.plan))?.dealers;
+        let Step::Adverts(joined) = step else {
+            return Some(next);
+        };
+        let dealers = self
+            .sets
+            .iter()
+            .find(|t3| Some(t3.plan) == site.kept.map(|kept| kept.plan))?
+            .dealers;
         debug_assert!(dealers.is_in(joined));
-        next.step(me, Step::Delivery(dealers), Stop::Never, &mut self.books, self.rules)
+        next.step(
+            me,
+            Step::Delivery(dealers),
+            Stop::Never,
+            &mut self.books,
+            self.rules,
+        )
     }
 
     /// Of states that differ by an exchange of twins, one is searched.
@@ -137,7 +175,10 @@ impl Four {
         let at = usize::from(t3.plan.attempt - 1);
         let signed = |site: &&usize| sites[**site].told.signed[at] == Some((t3, point));
         let honest = (0..HONEST).collect::<Vec<_>>();
-        let honest = honest.iter().filter(signed).fold(0, |set, site| set | 1 << site);
+        let honest = honest
+            .iter()
+            .filter(signed)
+            .fold(0, |set, site| set | 1 << site);
         Set((honest | 1 << LIAR) & t3.dealers.0)
     }
 
@@ -206,7 +247,10 @@ impl World for Four {
         let logs = |t3: &T3| {
             let at = usize::from(t3.plan.attempt - 1);
             let points = sites.iter().filter(|site| site.told.opened == Some(*t3));
-            points.filter_map(|site| site.told.signed[at]).map(|(_, point)| point).collect::<Vec<_>>()
+            points
+                .filter_map(|site| site.told.signed[at])
+                .map(|(_, point)| point)
+                .collect::<Vec<_>>()
         };
         for t3 in &self.sets {
             let held = |point: &Log| self.books.holds(*point, OPENING);

@@ -23,7 +23,8 @@ use std::rc::Rc;
 
 /// The study's name.
 pub const STUDY: &str = "simulated";
-/// Each phase may last this long: far more than a lease, so that only what is lost for good ends a phase late.
+/// Each phase may last this long: far more than a lease, so that only what is lost for good ends a
+/// phase late.
 pub const PHASE_MS: u32 = 60_000;
 /// All five phases one after the other.
 pub const ATTEMPT_MS: u64 = 5 * PHASE_MS as u64;
@@ -99,13 +100,16 @@ impl Archive {
     /// A log is shown to somebody: whoever sees its checkpoint can fetch its leaves.
     pub fn show(&mut self, log: &Log) {
         let point = log.point();
-        self.logs.insert((point.size, point.root), log.leaves().to_vec());
+        self.logs
+            .insert((point.size, point.root), log.leaves().to_vec());
     }
 
     /// The leaves behind a point, from a size on.
     pub fn leaves(&self, point: &Checkpoint, from: u64) -> Vec<Vec<u8>> {
         let known = self.logs.get(&(point.size, point.root));
-        known.map_or_else(Vec::new, |leaves| leaves.iter().skip(from as usize).cloned().collect())
+        known.map_or_else(Vec::new, |leaves| {
+            leaves.iter().skip(from as usize).cloned().collect()
+        })
     }
 }
 
@@ -126,23 +130,45 @@ fn seed(dice: &mut ChaCha20Rng) -> [u8; 32] {
 }
 
 impl Cast {
-    /// `size` sites with fresh keys. With `real_chunks` the plan's chunks have the size that nodes insist on when they
-    /// admit it, and the vector is one chunk; otherwise chunks are tiny and there are several.
+    /// `size` sites with fresh keys. With `real_chunks` the plan's chunks have the size that nodes
+    /// insist on when they admit it, and the vector is one chunk; otherwise chunks are tiny and
+    /// there are several.
     pub fn new(size: usize, ring: Ring, real_chunks: bool, dice: &mut ChaCha20Rng) -> Self {
-        let (coordinator, log_key) = (SecretKey::from_seed(seed(dice)), SecretKey::from_seed(seed(dice)));
+        let (coordinator, log_key) = (
+            SecretKey::from_seed(seed(dice)),
+            SecretKey::from_seed(seed(dice)),
+        );
         let mut sites: Vec<Site> = (0..size).map(|_| Site::new(dice)).collect();
         sites.sort_by_key(|site| site.node);
         let entry = |(at, site): (usize, &Site)| {
             let steward = SecretKey::from_seed(seed(&mut *dice)).public();
-            let keys = SiteKeys { identity: site.key.public(), steward, witness: site.witness.public() };
+            let keys = SiteKeys {
+                identity: site.key.public(),
+                steward,
+                witness: site.witness.public(),
+            };
             Entry::new(&format!("site-{at}"), "NL", keys)
         };
-        let hub = HubKeys { signing: coordinator.public(), log: log_key.public() };
+        let hub = HubKeys {
+            signing: coordinator.public(),
+            log: log_key.public(),
+        };
         let entries: Vec<Entry> = sites.iter().enumerate().map(entry).collect();
         let roster = Roster::new(STUDY, 1, hub, "sim", entries).expect("a sound roster");
         let layout = layout(ring, dice);
-        let chunk_words = if real_chunks { chunk_words(ring) } else { 4 + below(dice, 6) as u32 };
-        Self { coordinator, log_key, sites, roster, layout, chunk_words }
+        let chunk_words = if real_chunks {
+            chunk_words(ring)
+        } else {
+            4 + below(dice, 6) as u32
+        };
+        Self {
+            coordinator,
+            log_key,
+            sites,
+            roster,
+            layout,
+            chunk_words,
+        }
     }
 
     /// How many sites there are.
@@ -157,7 +183,10 @@ impl Cast {
 
     /// The place of a node.
     pub fn place(&self, node: NodeId) -> usize {
-        self.sites.iter().position(|site| site.node == node).expect("a node of the cast")
+        self.sites
+            .iter()
+            .position(|site| site.node == node)
+            .expect("a node of the cast")
     }
 
     /// The node id at a place.
@@ -168,8 +197,21 @@ impl Cast {
     /// A node's identity as the machine takes it.
     pub fn me<'a>(&'a self, site: usize, log: &'a Mirror, seconds: u64) -> Me<'a> {
         let Site { node, key, witness } = &self.sites[site];
-        let sets = Sets { previous: &[], may_leave: usize::MAX, beside: &[], least: 0 };
-        Me { node: *node, key, witness, roster: &self.roster, log, sets, seconds }
+        let sets = Sets {
+            previous: &[],
+            may_leave: usize::MAX,
+            beside: &[],
+            least: 0,
+        };
+        Me {
+            node: *node,
+            key,
+            witness,
+            roster: &self.roster,
+            log,
+            sets,
+            seconds,
+        }
     }
 
     /// What a node has seen of the log before it has seen anything.
@@ -213,8 +255,13 @@ impl Cast {
 
     /// What a plan after this release owes every node.
     pub fn due(&self, released: &Released, candidates: usize) -> Due {
-        let checks = self.thresholds(candidates).map_or(usize::MAX, |numbers| numbers.threshold);
-        Due { release: released.leaf_hash(), checks }
+        let checks = self
+            .thresholds(candidates)
+            .map_or(usize::MAX, |numbers| numbers.threshold);
+        Due {
+            release: released.leaf_hash(),
+            checks,
+        }
     }
 
     /// What a plan for a state must say after a sum of which this is due.
@@ -239,13 +286,18 @@ impl Cast {
 
     /// The numbers of a line-up; nothing when it is too small for any sum.
     pub fn thresholds(&self, candidates: usize) -> Option<Thresholds> {
-        let (colluders, h_min) = (usize::from(self.roster.colluders), usize::from(self.roster.h_min));
+        let (colluders, h_min) = (
+            usize::from(self.roster.colluders),
+            usize::from(self.roster.h_min),
+        );
         Thresholds::of(candidates, self.size(), colluders, h_min, 3).ok()
     }
 
     /// A plan for asking `state`'s question.
     pub fn plan(&self, asked: &Asked, log: &Log, dice: &mut ChaCha20Rng) -> Plan {
-        let numbers = self.thresholds(asked.candidates.len()).expect("a line-up that is large enough");
+        let numbers = self
+            .thresholds(asked.candidates.len())
+            .expect("a line-up that is large enough");
         let leaf = |bytes: &Vec<u8>| matches!(Leaf::from_bytes(bytes), Ok(Leaf::Release(_)));
         let previous = log.leaves().iter().rposition(leaf).unwrap_or(0) as u64;
         let narrow = |number: usize| u16::try_from(number).expect("a small number");
@@ -294,8 +346,9 @@ impl Cast {
         plan.sign(&self.coordinator)
     }
 
-    /// A fresh answer. Every value is a whole number of units, so that rounding has nothing to decide and the sum is
-    /// known exactly; values of weighted blocks are whole units after the division by the largest weight, too.
+    /// A fresh answer. Every value is a whole number of units, so that rounding has nothing to
+    /// decide and the sum is known exactly; values of weighted blocks are whole units after the
+    /// division by the largest weight, too.
     pub fn answer(&self, dice: &mut ChaCha20Rng) -> Answer {
         let weight = 1 << below(dice, 4);
         let mut values = Vec::with_capacity(self.layout.elements());
@@ -333,8 +386,15 @@ pub struct Asked {
 
 impl Site {
     fn new(dice: &mut ChaCha20Rng) -> Self {
-        let (key, witness) = (SecretKey::from_seed(seed(dice)), SecretKey::from_seed(seed(dice)));
-        Self { node: key.public().node_id(), key, witness }
+        let (key, witness) = (
+            SecretKey::from_seed(seed(dice)),
+            SecretKey::from_seed(seed(dice)),
+        );
+        Self {
+            node: key.public().node_id(),
+            key,
+            witness,
+        }
     }
 }
 
@@ -343,13 +403,29 @@ fn exp2(power: i32) -> f64 {
 }
 
 fn layout(ring: Ring, dice: &mut ChaCha20Rng) -> Layout {
-    let mut block = |scale, bound, most| Block { len: 1 + below(dice, most) as u32, scale, bound };
+    let mut block = |scale, bound, most| Block {
+        len: 1 + below(dice, most) as u32,
+        scale,
+        bound,
+    };
     let blocks = match ring {
         // Forty sites times the bound in units stay below 2^(B-2).
-        Ring::Bits32 => vec![block(Scale::Fixed(8), 1000.0, 6), block(Scale::Weighted(9), 4.0, 6)],
-        Ring::Bits24 => vec![block(Scale::Fixed(8), 300.0, 6), block(Scale::Weighted(9), 4.0, 6)],
-        Ring::Bits20 => vec![block(Scale::Fixed(6), 90.0, 6), block(Scale::Weighted(7), 4.0, 6)],
-        Ring::Bits16 => vec![block(Scale::Fixed(4), 15.0, 6), block(Scale::Weighted(5), 4.0, 6)],
+        Ring::Bits32 => vec![
+            block(Scale::Fixed(8), 1000.0, 6),
+            block(Scale::Weighted(9), 4.0, 6),
+        ],
+        Ring::Bits24 => vec![
+            block(Scale::Fixed(8), 300.0, 6),
+            block(Scale::Weighted(9), 4.0, 6),
+        ],
+        Ring::Bits20 => vec![
+            block(Scale::Fixed(6), 90.0, 6),
+            block(Scale::Weighted(7), 4.0, 6),
+        ],
+        Ring::Bits16 => vec![
+            block(Scale::Fixed(4), 15.0, 6),
+            block(Scale::Weighted(5), 4.0, 6),
+        ],
         Ring::Bits64 => {
             vec![
                 block(Scale::Fixed(30), 1e6, 5),
@@ -358,5 +434,9 @@ fn layout(ring: Ring, dice: &mut ChaCha20Rng) -> Layout {
             ]
         }
     };
-    Layout { ring, weight_max: WEIGHT_MAX, blocks }
+    Layout {
+        ring,
+        weight_max: WEIGHT_MAX,
+        blocks,
+    }
 }

@@ -1,4 +1,5 @@
-//! What must hold after every step: what a node may never say twice, and what a released sum must be.
+//! What must hold after every step: what a node may never say twice, and what a released sum must
+//! be.
 
 use super::cast::{Answer, Cast};
 use motet_secagg::digest::Digest;
@@ -18,7 +19,11 @@ pub type Check = Result<(), Broken>;
 
 /// Fails with a text unless the condition holds.
 pub fn hold(condition: bool, text: impl FnOnce() -> String) -> Check {
-    if condition { Ok(()) } else { Err(Broken(text())) }
+    if condition {
+        Ok(())
+    } else {
+        Err(Broken(text()))
+    }
 }
 
 /// Remembers everything every node ever said, over all its lives.
@@ -43,7 +48,10 @@ pub struct Watch {
 impl Watch {
     /// Nothing was said yet. Where logs are `forked`, what is opened need not stand in ours.
     pub fn new(forked: bool) -> Self {
-        Self { forked, ..Self::default() }
+        Self {
+            forked,
+            ..Self::default()
+        }
     }
 
     /// A set was committed to the log.
@@ -61,7 +69,10 @@ impl Watch {
             return Ok(());
         }
         let digest = message.digest("said");
-        let known = *self.said.entry((site, plan.ask, plan.attempt, kind)).or_insert(digest);
+        let known = *self
+            .said
+            .entry((site, plan.ask, plan.attempt, kind))
+            .or_insert(digest);
         hold(known == digest, || {
             format!(
                 "node {site} sent two different messages `{kind}` in attempt {} of one question",
@@ -70,16 +81,20 @@ impl Watch {
         })?;
         match message {
             Message::RevealReply(reply) => self.opens(site, plan, reply, digest),
-            Message::SetSign(signed) => hold(self.forked || self.committed.contains(&signed.t3), || {
-                format!("node {site} signed a set that is not in the log")
-            }),
+            Message::SetSign(signed) => {
+                hold(self.forked || self.committed.contains(&signed.t3), || {
+                    format!("node {site} signed a set that is not in the log")
+                })
+            }
             _ => Ok(()),
         }
     }
 
     fn opens(&mut self, site: usize, plan: &Plan, reply: &RevealReply, digest: Digest) -> Check {
         let known = *self.openings.entry((site, plan.ask)).or_insert(digest);
-        hold(known == digest, || format!("node {site} opened one question twice"))?;
+        hold(known == digest, || {
+            format!("node {site} opened one question twice")
+        })?;
         let dealers: BTreeSet<NodeId> = reply.opened.iter().map(|share| share.dealer).collect();
         hold(dealers.len() == reply.opened.len(), || {
             format!("node {site} opened two kinds of share for one dealer")
@@ -89,8 +104,13 @@ impl Watch {
         })?;
         let sets = self.openers.entry(plan.ask).or_default();
         sets.entry(reply.t3).or_default().insert(site);
-        let quorums = sets.values().filter(|sites| sites.len() >= usize::from(plan.threshold)).count();
-        hold(quorums <= 1, || "two sums of one question could be opened".to_owned())
+        let quorums = sets
+            .values()
+            .filter(|sites| sites.len() >= usize::from(plan.threshold))
+            .count();
+        hold(quorums <= 1, || {
+            "two sums of one question could be opened".to_owned()
+        })
     }
 
     /// A node uploads a chunk.
@@ -99,19 +119,26 @@ impl Watch {
     /// [`Broken`] when it uploaded another payload for the same place before.
     pub fn uploaded(&mut self, site: usize, t2: Digest, index: usize, hash: Digest) -> Check {
         let known = *self.chunks.entry((site, t2, index)).or_insert(hash);
-        hold(known == hash, || format!("node {site} uploaded two different payloads of chunk {index}"))
+        hold(known == hash, || {
+            format!("node {site} uploaded two different payloads of chunk {index}")
+        })
     }
 
-    /// A sum is public: it is the only one of its question, and the sum of the inputs of exactly its set.
+    /// A sum is public: it is the only one of its question, and the sum of the inputs of exactly
+    /// its set.
     ///
     /// # Errors
     /// [`Broken`] when anything about it is not so.
     pub fn released(&mut self, cast: &Cast, claim: &Claim<'_>) -> Check {
         let Claim { plan, released, .. } = claim;
-        hold(released.is_signed_by(&cast.coordinator.public()), || "a release without signature".to_owned())?;
+        hold(released.is_signed_by(&cast.coordinator.public()), || {
+            "a release without signature".to_owned()
+        })?;
         let digest = released.digest("released");
         let known = *self.released.entry(plan.ask).or_insert(digest);
-        hold(known == digest, || "one question has two releases".to_owned())?;
+        hold(known == digest, || {
+            "one question has two releases".to_owned()
+        })?;
         claim.set_is_sound()?;
         claim.opened_is_sound()?;
         claim.sum_is_exact(cast)
@@ -135,24 +162,39 @@ pub struct Claim<'a> {
 impl Claim<'_> {
     fn set_is_sound(&self) -> Check {
         let set = &self.released.set;
-        hold(set.is_sorted_by(|a, b| a < b), || "the released set is not sorted".to_owned())?;
+        hold(set.is_sorted_by(|a, b| a < b), || {
+            "the released set is not sorted".to_owned()
+        })?;
         hold(set.len() >= usize::from(self.plan.min_survivors), || {
-            format!("a sum of {} sites where {} must be in it", set.len(), self.plan.min_survivors)
+            format!(
+                "a sum of {} sites where {} must be in it",
+                set.len(),
+                self.plan.min_survivors
+            )
         })?;
         hold(set.iter().all(|node| self.dealers.contains(node)), || {
             "the released set holds a node that dealt no shares".to_owned()
         })
     }
 
-    /// Of each dealer exactly one secret: its own mask's where it is in the set, its pairs' where it is not.
+    /// Of each dealer exactly one secret: its own mask's where it is in the set, its pairs' where
+    /// it is not.
     fn opened_is_sound(&self) -> Check {
         let opened = &self.released.opened;
         let kind = |node: &NodeId| {
-            if self.released.set.contains(node) { Kind::Own } else { Kind::Pair }
+            if self.released.set.contains(node) {
+                Kind::Own
+            } else {
+                Kind::Pair
+            }
         };
         let due = self.dealers.iter().map(|node| (*node, kind(node)));
-        let found = opened.iter().map(|OpenedSecret { node, kind, .. }| (*node, *kind));
-        hold(due.eq(found), || "the opened secrets are not one of the right kind for each dealer".to_owned())
+        let found = opened
+            .iter()
+            .map(|OpenedSecret { node, kind, .. }| (*node, *kind));
+        hold(due.eq(found), || {
+            "the opened secrets are not one of the right kind for each dealer".to_owned()
+        })
     }
 
     fn sum_is_exact(&self, cast: &Cast) -> Check {
@@ -163,14 +205,22 @@ impl Claim<'_> {
             .iter()
             .map(|node| self.answers.get(node).map(Answer::update))
             .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| broken("the sum counts a node that never masked an answer".to_owned()))?;
-        let due = plain_sum(&cast.layout, digest, updates).map_err(|error| broken(error.to_string()))?;
+            .ok_or_else(|| {
+                broken("the sum counts a node that never masked an answer".to_owned())
+            })?;
+        let due =
+            plain_sum(&cast.layout, digest, updates).map_err(|error| broken(error.to_string()))?;
         let sites = u32::try_from(set.len()).unwrap_or(u32::MAX);
-        let found =
-            self.sum.decode(&cast.layout, sites, digest).map_err(|error| broken(error.to_string()))?;
-        hold(found == due, || "the released sum is not the sum of the answers of its set".to_owned())?;
-        hold(Digest::of_file(&self.sum.to_bytes()) == self.released.aggregate, || {
-            "the release names another sum".to_owned()
-        })
+        let found = self
+            .sum
+            .decode(&cast.layout, sites, digest)
+            .map_err(|error| broken(error.to_string()))?;
+        hold(found == due, || {
+            "the released sum is not the sum of the answers of its set".to_owned()
+        })?;
+        hold(
+            Digest::of_file(&self.sum.to_bytes()) == self.released.aggregate,
+            || "the release names another sum".to_owned(),
+        )
     }
 }

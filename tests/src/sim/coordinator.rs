@@ -1,5 +1,5 @@
-//! The coordinator: a real `Round`, driven as the daemon drives it, with a record, a log and spools that survive a stop.
-//! Whatever it tells must be what its record alone gives.
+//! The coordinator: a real `Round`, driven as the daemon drives it, with a record, a log and spools
+//! that survive a stop. Whatever it tells must be what its record alone gives.
 
 use super::cast::{Asked, STOPS, follow};
 use super::checks::{Broken, Check, Claim, hold};
@@ -96,7 +96,9 @@ impl Coordinator {
 
     /// Who made the latest sum again, once there are enough of them.
     pub fn checked(&self) -> Option<Vec<Checked>> {
-        let enough = self.latest.is_none_or(|due| self.checked.len() >= due.checks);
+        let enough = self
+            .latest
+            .is_none_or(|due| self.checked.len() >= due.checks);
         enough.then(|| self.checked.values().cloned().collect())
     }
 
@@ -104,8 +106,16 @@ impl Coordinator {
     pub fn open(&mut self, asked: &Asked, dice: &mut ChaCha20Rng, stage: &mut Stage) -> Check {
         let plan = stage.cast.sign(stage.cast.plan(asked, &self.log, dice));
         stage.net.say(|| {
-            let Asked { attempt, round, candidates, .. } = asked;
-            format!("attempt {attempt} at round {round} with {} sites", candidates.len())
+            let Asked {
+                attempt,
+                round,
+                candidates,
+                ..
+            } = asked;
+            format!(
+                "attempt {attempt} at round {round} with {} sites",
+                candidates.len()
+            )
         });
         stage.archive.show(&self.log);
         let record = Record::new(plan, (self.now(stage), stage.net.now()), &stage.cast)?;
@@ -131,10 +141,19 @@ impl Coordinator {
 
     /// Shows the latest release again to those who have not said that they made its sum again.
     pub fn nudge(&mut self, stage: &mut Stage) -> Check {
-        let Some(round) = self.round.as_ref().filter(|_| self.is_up && !self.withholds) else {
+        let Some(round) = self
+            .round
+            .as_ref()
+            .filter(|_| self.is_up && !self.withholds)
+        else {
             return Ok(());
         };
-        for node in stage.cast.nodes().into_iter().filter(|node| !self.checked.contains_key(node)) {
+        for node in stage
+            .cast
+            .nodes()
+            .into_iter()
+            .filter(|node| !self.checked.contains_key(node))
+        {
             for message in round.pending(node) {
                 let site = stage.cast.place(node);
                 stage.net.send_down(site, Down::Message(Rc::new(message)));
@@ -158,14 +177,21 @@ impl Coordinator {
         self.life += 1;
         self.starts += 1;
         stage.net.lease_all();
-        let Some(record) = &self.record else { return Ok(()) };
+        let Some(record) = &self.record else {
+            return Ok(());
+        };
         let round = record.replay(&stage.cast)?;
         record.compare(&round, &stage.cast.nodes())?;
         // As the driver has it: its time does not go on before what is on record.
         let since = i64::try_from(round.since().ms).unwrap_or(i64::MAX);
         let least = since - i64::try_from(stage.net.now().ms).unwrap_or(i64::MAX);
         self.ahead_ms = stage.net.clock_set_to().max(least);
-        stage.net.say(|| format!("    the coordinator starts, in phase `{}`", round.phase().as_str()));
+        stage.net.say(|| {
+            format!(
+                "    the coordinator starts, in phase `{}`",
+                round.phase().as_str()
+            )
+        });
         let effects = round.resume();
         self.round = Some(round);
         self.act(effects, stage)
@@ -179,9 +205,12 @@ impl Coordinator {
         stage.net.after(delay, Event::StartCoordinator);
     }
 
-    /// Its own clock: the driver's runs steadily from where the wall clock, or the record, had it at the start.
+    /// Its own clock: the driver's runs steadily from where the wall clock, or the record, had it
+    /// at the start.
     fn now(&self, stage: &Stage) -> Moment {
-        Moment { ms: stage.net.now().ms.saturating_add_signed(self.ahead_ms) }
+        Moment {
+            ms: stage.net.now().ms.saturating_add_signed(self.ahead_ms),
+        }
     }
 
     /// Something arrived from a node.
@@ -217,7 +246,10 @@ impl Coordinator {
             })?;
         }
         if let Message::Checked(checked) = message {
-            if self.latest.is_some_and(|due| due.release == checked.release) {
+            if self
+                .latest
+                .is_some_and(|due| due.release == checked.release)
+            {
                 self.checked.insert(checked.node, checked.clone());
             }
             return Ok(());
@@ -225,7 +257,10 @@ impl Coordinator {
         if stage.net.weather.lies {
             self.misuse(message, stage);
         }
-        self.input(Input::Message(stage.cast.node(site), message.clone()), stage)
+        self.input(
+            Input::Message(stage.cast.node(site), message.clone()),
+            stage,
+        )
     }
 
     fn on_query(&mut self, site: usize, t2: &Digest, stage: &mut Stage) -> Check {
@@ -266,10 +301,14 @@ impl Coordinator {
         };
         match round.handle(input, now, &stage.cast.coordinator) {
             Ok(effects) => self.act(effects, stage)?,
-            Err(refusal) => stage.net.say(|| format!("    the coordinator refuses: {refusal}")),
+            Err(refusal) => stage
+                .net
+                .say(|| format!("    the coordinator refuses: {refusal}")),
         }
         let site = stage.net.between(0, stage.cast.size() as u64 - 1) as usize;
-        let (Some(record), Some(round)) = (&self.record, &self.round) else { return Ok(()) };
+        let (Some(record), Some(round)) = (&self.record, &self.round) else {
+            return Ok(());
+        };
         record.compare(round, &[stage.cast.node(site)])?;
         self.awaits(site, round, stage)
     }
@@ -286,7 +325,9 @@ impl Coordinator {
         {
             return Ok(());
         }
-        hold(round.awaited().contains(&node), || format!("node {site} is back and nobody waits for it"))
+        hold(round.awaited().contains(&node), || {
+            format!("node {site} is back and nobody waits for it")
+        })
     }
 
     /// Executes effects in order; it may stop before any of them.
@@ -316,7 +357,9 @@ impl Coordinator {
                     stage.net.at(Moment { ms: due }, Event::Tick);
                 }
                 Effect::Publish(released) => self.publish(&released, stage)?,
-                Effect::End(code) => stage.net.say(|| format!("    the attempt ends: {}", code.as_str())),
+                Effect::End(code) => stage
+                    .net
+                    .say(|| format!("    the attempt ends: {}", code.as_str())),
             }
         }
         Ok(())
@@ -335,13 +378,21 @@ impl Coordinator {
 
     fn write(&mut self, entry: &Entry, stage: &Stage) -> Check {
         stage.net.say(|| format!("    recorded: {}", brief(entry)));
-        let record = self.record.as_mut().ok_or_else(|| Broken("an entry without a plan".to_owned()))?;
+        let record = self
+            .record
+            .as_mut()
+            .ok_or_else(|| Broken("an entry without a plan".to_owned()))?;
         record.write(entry, &stage.cast)
     }
 
     fn tell(&mut self, node: NodeId, message: Message, stage: &mut Stage) -> Check {
-        let on_record = self.record.as_ref().is_some_and(|record| record.gives(node, &message));
-        hold(on_record, || format!("`{}` was told before it was recorded", message.kind()))?;
+        let on_record = self
+            .record
+            .as_ref()
+            .is_some_and(|record| record.gives(node, &message));
+        hold(on_record, || {
+            format!("`{}` was told before it was recorded", message.kind())
+        })?;
         if self.withholds && matches!(message, Message::Released(_)) {
             return Ok(());
         }
@@ -349,7 +400,9 @@ impl Coordinator {
         if stage.net.weather.lies && stage.net.chance(400) {
             self.show_other_set(site, &message, stage);
         }
-        stage.net.say(|| format!("    tells node {site} `{}`", message.kind()));
+        stage
+            .net
+            .say(|| format!("    tells node {site} `{}`", message.kind()));
         stage.net.send_down(site, Down::Message(Rc::new(message)));
         Ok(())
     }
@@ -394,17 +447,31 @@ impl Coordinator {
         let bytes = fold.evidence.to_bytes();
         let evidence = Digest::of_file(&bytes);
         let set = fold.evidence.set();
-        let rows = (0..shape.chunks()).filter_map(|index| self.spools.row(t2, &set, index)).collect();
+        let rows = (0..shape.chunks())
+            .filter_map(|index| self.spools.row(t2, &set, index))
+            .collect();
         stage.archive.uploads.insert(t2, rows);
         stage.archive.sums.insert(aggregate, sum);
         stage.archive.evidence.insert(evidence, bytes);
         let state_root = follow(&state, &aggregate);
-        self.input(Input::Folded(Folded { aggregate, evidence, state_root }), stage)
+        self.input(
+            Input::Folded(Folded {
+                aggregate,
+                evidence,
+                state_root,
+            }),
+            stage,
+        )
     }
 
     fn publish(&mut self, released: &Released, stage: &mut Stage) -> Check {
-        stage.net.say(|| format!("    the sum of {} sites is public", released.set.len()));
-        let record = self.record.as_ref().ok_or_else(|| Broken("a release without a plan".to_owned()))?;
+        stage
+            .net
+            .say(|| format!("    the sum of {} sites is public", released.set.len()));
+        let record = self
+            .record
+            .as_ref()
+            .ok_or_else(|| Broken("a release without a plan".to_owned()))?;
         let (plan, archive) = (record.plan(), &mut stage.archive);
         let sum = archive.sums.get(&released.aggregate);
         let sum = sum.ok_or_else(|| Broken("the released sum is nowhere".to_owned()))?;
@@ -412,7 +479,16 @@ impl Coordinator {
         let answer = |node: &NodeId| Some((*node, archive.masked.get(&(root, *node))?.clone()));
         let answers = released.set.iter().filter_map(answer).collect();
         let dealers = record.closed(1).unwrap_or_default();
-        stage.watch.released(&stage.cast, &Claim { plan, released, sum, dealers, answers })?;
+        stage.watch.released(
+            &stage.cast,
+            &Claim {
+                plan,
+                released,
+                sum,
+                dealers,
+                answers,
+            },
+        )?;
         let due = stage.cast.due(released, plan.candidates.len());
         if self.latest != Some(due) {
             self.latest = Some(due);
@@ -433,7 +509,9 @@ impl Coordinator {
             return;
         };
         for site in 0..stage.cast.size() {
-            stage.net.send_down(site, Down::Message(Rc::new(request.clone())));
+            stage
+                .net
+                .send_down(site, Down::Message(Rc::new(request.clone())));
         }
     }
 
@@ -442,12 +520,22 @@ impl Coordinator {
         let (Message::Proposal(honest), Some(record)) = (message, &self.record) else {
             return;
         };
-        let Stage { net, cast, archive, .. } = stage;
-        let Some(other) = self.liar.other_set(honest, record.plan(), &self.log, cast, &mut net.dice, archive)
-        else {
+        let Stage {
+            net, cast, archive, ..
+        } = stage;
+        let Some(other) = self.liar.other_set(
+            honest,
+            record.plan(),
+            &self.log,
+            cast,
+            &mut net.dice,
+            archive,
+        ) else {
             return;
         };
-        stage.net.say(|| format!("    shows node {site} another set"));
+        stage
+            .net
+            .say(|| format!("    shows node {site} another set"));
         stage.net.send_down(site, Down::Message(Rc::new(other)));
     }
 
@@ -455,7 +543,14 @@ impl Coordinator {
     pub fn show_other_plan(&mut self, site: usize, stage: &mut Stage) {
         let Some(record) = &self.record else { return };
         let other = Liar::other_plan(record.plan(), &stage.cast, &mut stage.net.dice);
-        stage.net.say(|| format!("    shows node {site} another plan, attempt {}", other.plan.attempt));
-        stage.net.send_down(site, Down::Message(Rc::new(Message::Plan(other))));
+        stage.net.say(|| {
+            format!(
+                "    shows node {site} another plan, attempt {}",
+                other.plan.attempt
+            )
+        });
+        stage
+            .net
+            .send_down(site, Down::Message(Rc::new(Message::Plan(other))));
     }
 }

@@ -1,5 +1,5 @@
-//! What a node keeps over a stop: vault, masked files, its ledger of facts, and the state it computed; and what it does
-//! with that before it believes a plan, a log or a sum.
+//! What a node keeps over a stop: vault, masked files, its ledger of facts, and the state it
+//! computed; and what it does with that before it believes a plan, a log or a sum.
 
 use super::cast::{Archive, Cast, follow};
 use super::checks::{Broken, Check, hold};
@@ -93,21 +93,31 @@ impl Disk {
         &self.facts
     }
 
-    /// Follows the log to a checkpoint; leaves can be fetched for every log that was shown to anybody.
+    /// Follows the log to a checkpoint; leaves can be fetched for every log that was shown to
+    /// anybody.
     ///
     /// # Errors
     /// As [`Mirror::grown`]: then nothing of it is believed.
-    pub fn sync(&mut self, checkpoint: &str, archive: &Archive, cast: &Cast) -> Result<(), Refusal> {
-        let point = checkpoint.parse::<Note>().map(|note| note.unverified().clone());
-        let news = point.map(|point| archive.leaves(&point, self.log.size())).unwrap_or_default();
+    pub fn sync(
+        &mut self,
+        checkpoint: &str,
+        archive: &Archive,
+        cast: &Cast,
+    ) -> Result<(), Refusal> {
+        let point = checkpoint
+            .parse::<Note>()
+            .map(|note| note.unverified().clone());
+        let news = point
+            .map(|point| archive.leaves(&point, self.log.size()))
+            .unwrap_or_default();
         if self.log.check(checkpoint, &cast.roster).is_err() {
             self.log = self.log.grown(checkpoint, &news, &cast.roster)?;
         }
         Ok(())
     }
 
-    /// Whether the node joins a plan: through its own door. `open` is the attempt under way, which speaks for itself
-    /// until the ledger knows of it, from its advert on.
+    /// Whether the node joins a plan: through its own door. `open` is the attempt under way, which
+    /// speaks for itself until the ledger knows of it, from its advert on.
     ///
     /// # Errors
     /// As [`admit`].
@@ -129,15 +139,24 @@ impl Disk {
     fn expected<'a>(&self, cast: &'a Cast) -> Expected<'a> {
         let opening = self.log.log().hash(0).unwrap_or_default();
         let previous = self.latest.map_or(opening, |latest| latest.release);
-        cast.expected(self.state, previous, self.latest.and_then(|latest| latest.due))
+        cast.expected(
+            self.state,
+            previous,
+            self.latest.and_then(|latest| latest.due),
+        )
     }
 
-    /// Absorbs the releases that were missed on the way to a state, each by evidence that counts; the last of them is made
-    /// again.
+    /// Absorbs the releases that were missed on the way to a state, each by evidence that counts;
+    /// the last of them is made again.
     ///
     /// # Errors
     /// As [`Disk::absorb`].
-    pub fn catch_up(&mut self, root: Option<&Digest>, archive: &Archive, cast: &Cast) -> Result<(), Refusal> {
+    pub fn catch_up(
+        &mut self,
+        root: Option<&Digest>,
+        archive: &Archive,
+        cast: &Cast,
+    ) -> Result<(), Refusal> {
         while root != Some(&self.state)
             && let Some(released) = archive.releases.get(&self.state)
         {
@@ -150,8 +169,8 @@ impl Disk {
         Ok(())
     }
 
-    /// A release in the log, by evidence that counts; `again` where the sum is made again from the masked uploads before
-    /// anything follows from it.
+    /// A release in the log, by evidence that counts; `again` where the sum is made again from the
+    /// masked uploads before anything follows from it.
     ///
     /// # Errors
     /// `sum_mismatch` and others: nothing follows then.
@@ -173,7 +192,12 @@ impl Disk {
         audit.counts(&self.expected(cast), &self.log, &cast.roster)?;
         let due = cast.due(released, audit.plan().candidates.len());
         if again {
-            for row in archive.uploads.get(&audit.evidence().t2()).into_iter().flatten() {
+            for row in archive
+                .uploads
+                .get(&audit.evidence().t2())
+                .into_iter()
+                .flatten()
+            {
                 let row: Vec<&[u8]> = row.iter().map(|chunk| chunk.as_slice()).collect();
                 audit.row(&row)?;
             }
@@ -184,22 +208,33 @@ impl Disk {
             return Err(Code::ReleaseMismatch.into());
         }
         self.state = next;
-        self.latest = Some(Latest::after(self.latest.as_ref(), due.release, Some(due), again));
+        self.latest = Some(Latest::after(
+            self.latest.as_ref(),
+            due.release,
+            Some(due),
+            again,
+        ));
         self.place = released.release.index;
         Ok(())
     }
 
     /// Whether this site made the sum of this release again.
     pub fn has_checked(&self, released: &Released) -> bool {
-        self.latest.is_some_and(|latest| latest.checked && latest.release == released.leaf_hash())
+        self.latest
+            .is_some_and(|latest| latest.checked && latest.release == released.leaf_hash())
     }
 
-    /// Whether this site cosigns where a log stands; where that holds a result, only from the result's state, and by a
-    /// last sum that enough sites have made again.
+    /// Whether this site cosigns where a log stands; where that holds a result, only from the
+    /// result's state, and by a last sum that enough sites have made again.
     ///
     /// # Errors
     /// As [`Disk::sync`], [`Disk::absorb`] and [`may_cosign`].
-    pub fn witness(&mut self, stands: &Stands, archive: &Archive, cast: &Cast) -> Result<(), Refusal> {
+    pub fn witness(
+        &mut self,
+        stands: &Stands,
+        archive: &Archive,
+        cast: &Cast,
+    ) -> Result<(), Refusal> {
         self.sync(&stands.checkpoint, archive, cast)?;
         if let Some(root) = self.log.state_root() {
             self.catch_up(Some(&root), archive, cast)?;
@@ -229,7 +264,9 @@ impl Disk {
             let member = Member::restore(&bytes, &cast.roster)
                 .map_err(|refusal| Broken(format!("the vault cannot be read: {refusal}")))?;
             let plan = member.terms().plan();
-            let is_old = joined.get(&plan.ask).is_some_and(|attempt| *attempt > plan.attempt);
+            let is_old = joined
+                .get(&plan.ask)
+                .is_some_and(|attempt| *attempt > plan.attempt);
             if plan.state_root == self.state && !is_old {
                 self.vault.insert(root, bytes);
                 open = Some(member);
@@ -246,13 +283,26 @@ impl Disk {
     pub fn knows(&self, plan: &Plan, message: &Message) -> Check {
         let due = |fact: Fact| match (fact, message) {
             (Fact::Joined(joined), Message::Advert(_)) => joined.plan == plan.root(),
-            (Fact::Masked(masked), Message::Header(header)) => masked.upload_root == header.root.root,
-            (Fact::Signed((ask, t3)), Message::SetSign(signed)) => (ask, t3) == (plan.ask, signed.t3),
+            (Fact::Masked(masked), Message::Header(header)) => {
+                masked.upload_root == header.root.root
+            }
+            (Fact::Signed((ask, t3)), Message::SetSign(signed)) => {
+                (ask, t3) == (plan.ask, signed.t3)
+            }
             (Fact::Spent((ask, _)), Message::RevealReply(_)) => ask == plan.ask,
             (_, Message::Shares(_) | Message::Complaint(_)) => true,
             _ => false,
         };
-        let known = self.facts.iter().rev().any(|bytes| Fact::from_bytes(bytes).is_ok_and(due));
-        hold(known, || format!("a node says `{}` before its ledger knows why it may", message.kind()))
+        let known = self
+            .facts
+            .iter()
+            .rev()
+            .any(|bytes| Fact::from_bytes(bytes).is_ok_and(due));
+        hold(known, || {
+            format!(
+                "a node says `{}` before its ledger knows why it may",
+                message.kind()
+            )
+        })
     }
 }

@@ -1,5 +1,5 @@
-//! What a lying coordinator tries: other sets in forked logs, other plans for the same question, and asking everybody
-//! to open whatever set has found enough signatures.
+//! What a lying coordinator tries: other sets in forked logs, other plans for the same question,
+//! and asking everybody to open whatever set has found enough signatures.
 
 use super::cast::{Archive, Cast, below};
 use motet_common::log::{Commit, Leaf, Log};
@@ -31,7 +31,8 @@ impl Liar {
         let mut roots = honest.roots.clone();
         roots.remove(below(dice, roots.len() as u64) as usize);
         if roots.len() < usize::from(plan.min_survivors) {
-            // Too small a set is refused at once; a second commitment of the same set is the finer lie.
+            // Too small a set is refused at once; a second commitment of the same set is the finer
+            // lie.
             roots.clone_from(&honest.roots);
         }
         let mut fork = log.clone();
@@ -51,15 +52,25 @@ impl Liar {
         let index = fork.push(Leaf::Commit(commit).to_bytes());
         archive.show(&fork);
         let commit = fork.logged(index, 1, &cast.log_key)?;
-        Some(Message::Proposal(Proposal { t2: honest.t2, roots, commit }))
+        Some(Message::Proposal(Proposal {
+            t2: honest.t2,
+            roots,
+            commit,
+        }))
     }
 
     /// Keeps a signature; once enough stand under one set and log, the request to open it.
     pub fn hear(&mut self, signed: &SetSign, threshold: usize) -> Option<Message> {
-        let group = self.signatures.entry((signed.t3, signed.point.to_bytes())).or_default();
+        let group = self
+            .signatures
+            .entry((signed.t3, signed.point.to_bytes()))
+            .or_default();
         group.insert(signed.node, signed.clone());
         let enough = group.len() >= threshold;
-        let request = || RevealRequest { t3: signed.t3, signatures: group.values().cloned().collect() };
+        let request = || RevealRequest {
+            t3: signed.t3,
+            signatures: group.values().cloned().collect(),
+        };
         enough.then(|| Message::RevealRequest(request()))
     }
 
@@ -85,7 +96,8 @@ fn fewer(plan: &mut Plan, cast: &Cast, dice: &mut ChaCha20Rng) {
     let Some(numbers) = cast.thresholds(plan.candidates.len() - 1) else {
         return;
     };
-    plan.candidates.remove(below(dice, plan.candidates.len() as u64) as usize);
+    plan.candidates
+        .remove(below(dice, plan.candidates.len() as u64) as usize);
     let narrow = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
     plan.threshold = narrow(numbers.threshold);
     plan.min_survivors = narrow(numbers.survivors);

@@ -1,7 +1,9 @@
-//! The virtual clock and the lines between the coordinator and the nodes, with everything that goes wrong on them.
+//! The virtual clock and the lines between the coordinator and the nodes, with everything that goes
+//! wrong on them.
 //!
-//! A line is ordered while it stands, as one stream is. What is lost breaks it; the coordinator waits a lease for the
-//! node to come back and then reckons without it. In a storm there is no order, and delays exceed deadlines.
+//! A line is ordered while it stands, as one stream is. What is lost breaks it; the coordinator
+//! waits a lease for the node to come back and then reckons without it. In a storm there is no
+//! order, and delays exceed deadlines.
 
 use super::cast::{Archive, Cast, PHASE_MS, below};
 use super::checks::Watch;
@@ -43,17 +45,34 @@ pub enum Down {
 /// Something that happens at a moment.
 pub enum Event {
     /// Something arrives at the coordinator; over no line when it is a copy from earlier.
-    Up { site: usize, line: Option<u64>, what: Up },
+    Up {
+        site: usize,
+        line: Option<u64>,
+        what: Up,
+    },
     /// Something arrives at a node.
-    Down { site: usize, line: Option<u64>, what: Down },
+    Down {
+        site: usize,
+        line: Option<u64>,
+        what: Down,
+    },
     /// A node tries to connect.
     Connect(usize),
     /// A node was away for a lease, if its line is still this one.
     LeaseOver(usize, u64),
     /// A node's answer is computed.
-    Answered { site: usize, life: u64, plan: Digest },
+    Answered {
+        site: usize,
+        life: u64,
+        plan: Digest,
+    },
     /// A node sends the next chunk of its upload.
-    Chunk { site: usize, life: u64, t2: Digest, index: usize },
+    Chunk {
+        site: usize,
+        life: u64,
+        t2: Digest,
+        index: usize,
+    },
     /// A node starts again.
     Start(usize),
     /// The coordinator starts again.
@@ -152,7 +171,12 @@ pub struct Stage {
 impl Net {
     /// Lines to `size` sites, all of them down.
     pub fn new(size: usize, weather: Weather, dice: ChaCha20Rng, trace: bool) -> Self {
-        let line = |_| Line { up: false, id: 0, last_up: 0, last_down: 0 };
+        let line = |_| Line {
+            up: false,
+            id: 0,
+            last_up: 0,
+            last_down: 0,
+        };
         Self {
             now: 1_000_000,
             count: 0,
@@ -188,13 +212,17 @@ impl Net {
         low + below(&mut self.dice, high - low + 1)
     }
 
-    /// Where a coordinator that starts finds its clock, in milliseconds off. Forward only where nothing is promised: that
-    /// ends phases early.
+    /// Where a coordinator that starts finds its clock, in milliseconds off. Forward only where
+    /// nothing is promised: that ends phases early.
     pub fn clock_set_to(&mut self) -> i64 {
         if !self.chance(self.weather.clock_set) {
             return 0;
         }
-        let forward = if self.weather.storm || self.weather.lies { MOST_SET_MS } else { 0 };
+        let forward = if self.weather.storm || self.weather.lies {
+            MOST_SET_MS
+        } else {
+            0
+        };
         let span = self.between(0, MOST_SET_MS + forward);
         i64::try_from(span).unwrap_or(0) - i64::try_from(MOST_SET_MS).unwrap_or(0)
     }
@@ -236,7 +264,12 @@ impl Net {
     pub fn connect(&mut self, site: usize) {
         let now = self.now;
         let line = &mut self.lines[site];
-        *line = Line { up: true, id: line.id + 1, last_up: now, last_down: now };
+        *line = Line {
+            up: true,
+            id: line.id + 1,
+            last_up: now,
+            last_down: now,
+        };
         self.present.insert(site);
     }
 
@@ -291,7 +324,14 @@ impl Net {
         self.lines[site].last_up = when;
         let line = Some(self.lines[site].id);
         if self.chance(self.weather.repeat) {
-            self.at(Moment { ms: when }, Event::Up { site, line, what: what.clone() });
+            self.at(
+                Moment { ms: when },
+                Event::Up {
+                    site,
+                    line,
+                    what: what.clone(),
+                },
+            );
         }
         self.at(Moment { ms: when }, Event::Up { site, line, what });
     }
@@ -305,12 +345,20 @@ impl Net {
         self.lines[site].last_down = when;
         let line = Some(self.lines[site].id);
         if self.chance(self.weather.repeat) {
-            self.at(Moment { ms: when }, Event::Down { site, line, what: what.clone() });
+            self.at(
+                Moment { ms: when },
+                Event::Down {
+                    site,
+                    line,
+                    what: what.clone(),
+                },
+            );
         }
         self.at(Moment { ms: when }, Event::Down { site, line, what });
     }
 
-    /// Whether something leaves at all; then it may come again at any later time, and an older one may come now.
+    /// Whether something leaves at all; then it may come again at any later time, and an older one
+    /// may come now.
     fn sent(&mut self, site: usize, what: Result<Up, Down>) -> bool {
         if !self.lines[site].up {
             return false;
@@ -337,15 +385,27 @@ impl Net {
         let (site, what) = self.strays[place].clone();
         let delay = self.between(0, 2_000);
         let event = match what {
-            Ok(what) => Event::Up { site, line: None, what },
-            Err(what) => Event::Down { site, line: None, what },
+            Ok(what) => Event::Up {
+                site,
+                line: None,
+                what,
+            },
+            Err(what) => Event::Down {
+                site,
+                line: None,
+                what,
+            },
         };
         self.after(delay, event);
     }
 
     fn arrival(&mut self, last: u64) -> u64 {
         if self.weather.storm {
-            let most = if self.chance(20) { u64::from(PHASE_MS) * 3 / 2 } else { 400 };
+            let most = if self.chance(20) {
+                u64::from(PHASE_MS) * 3 / 2
+            } else {
+                400
+            };
             return self.now + self.between(0, most);
         }
         let most = if self.chance(50) { 500 } else { 20 };

@@ -1,4 +1,5 @@
-//! A hospital's node: a real `Member`, a vault and a ledger that survive a stop, and everything else that does not.
+//! A hospital's node: a real `Member`, a vault and a ledger that survive a stop, and everything
+//! else that does not.
 
 use super::cast::Answer;
 use super::checks::{Broken, Check, hold};
@@ -13,7 +14,8 @@ use motet_secagg::digest::Digest;
 use motet_secagg::mask::chunk_hash;
 use motet_secagg::merkle;
 use motet_secagg::message::{
-    Bundle, Checked, Header, Message, Plan, Released, SignedPlan, SignedRoot, Stands, Witness, Witnessed,
+    Bundle, Checked, Header, Message, Plan, Released, SignedPlan, SignedRoot, Stands, Witness,
+    Witnessed,
 };
 use rand_chacha::ChaCha20Rng;
 use std::collections::VecDeque;
@@ -116,7 +118,13 @@ impl Node {
         if !self.is_up {
             return;
         }
-        stage.net.say(|| format!("    node {} {}", self.site, if for_good { "dies" } else { "stops" }));
+        stage.net.say(|| {
+            format!(
+                "    node {} {}",
+                self.site,
+                if for_good { "dies" } else { "stops" }
+            )
+        });
         self.is_up = false;
         self.is_dead = for_good;
         self.member = None;
@@ -151,7 +159,15 @@ impl Node {
             Down::Message(message) => self.on_message(message, stage),
             Down::Missing(t2, next) => {
                 let (site, life) = (self.site, self.life);
-                stage.net.after(1, Event::Chunk { site, life, t2: *t2, index: *next });
+                stage.net.after(
+                    1,
+                    Event::Chunk {
+                        site,
+                        life,
+                        t2: *t2,
+                        index: *next,
+                    },
+                );
                 Ok(())
             }
         }
@@ -184,40 +200,64 @@ impl Node {
             return Ok(());
         }
         if let Message::Proposal(proposal) = message
-            && let Err(refusal) = self.disk.sync(&proposal.commit.checkpoint, &stage.archive, &stage.cast)
+            && let Err(refusal) =
+                self.disk
+                    .sync(&proposal.commit.checkpoint, &stage.archive, &stage.cast)
         {
-            stage.net.say(|| format!("    node {} refuses a log: {refusal}", self.site));
+            stage
+                .net
+                .say(|| format!("    node {} refuses a log: {refusal}", self.site));
             return Ok(());
         }
         if let Message::Plan(plan) = message
-            && self.member.as_ref().is_none_or(|member| member.terms().signed() != plan)
+            && self
+                .member
+                .as_ref()
+                .is_none_or(|member| member.terms().signed() != plan)
         {
             return self.on_plan(plan, stage);
         }
         let Some(member) = &mut self.member else {
-            // Between attempts a release that comes again asks for what this node owes: that it made the sum again.
+            // Between attempts a release that comes again asks for what this node owes: that it
+            // made the sum again.
             if let Message::Released(released) = message {
                 self.tell_checked(released, stage);
             }
             return Ok(());
         };
-        let me = stage.cast.me(self.site, &self.disk.log, stage.net.now().ms / 1000);
+        let me = stage
+            .cast
+            .me(self.site, &self.disk.log, stage.net.now().ms / 1000);
         match member.handle(message, &me, &mut self.dice) {
             Ok(acts) => self.act(acts, stage),
             Err(refusal) => {
-                stage.net.say(|| format!("    node {} refuses `{}`: {refusal}", self.site, message.kind()));
+                stage.net.say(|| {
+                    format!(
+                        "    node {} refuses `{}`: {refusal}",
+                        self.site,
+                        message.kind()
+                    )
+                });
                 Ok(())
             }
         }
     }
 
     fn on_plan(&mut self, signed: &SignedPlan, stage: &mut Stage) -> Check {
-        if let Err(refusal) = self.disk.sync(&signed.plan.checkpoint, &stage.archive, &stage.cast) {
-            stage.net.say(|| format!("    node {} does not join: {refusal}", self.site));
+        if let Err(refusal) = self
+            .disk
+            .sync(&signed.plan.checkpoint, &stage.archive, &stage.cast)
+        {
+            stage
+                .net
+                .say(|| format!("    node {} does not join: {refusal}", self.site));
             return Ok(());
         }
         let mut terms = self.admit(signed, stage);
-        if terms.as_ref().is_err_and(|refusal| refusal.code == Code::StateRootMismatch) {
+        if terms
+            .as_ref()
+            .is_err_and(|refusal| refusal.code == Code::StateRootMismatch)
+        {
             self.catch_up(stage)?;
             terms = self.admit(signed, stage);
         }
@@ -229,7 +269,9 @@ impl Node {
                 self.compute(stage);
             }
             Err(refusal) => {
-                stage.net.say(|| format!("    node {} does not join: {refusal}", self.site));
+                stage
+                    .net
+                    .say(|| format!("    node {} does not join: {refusal}", self.site));
                 let message = Rc::new(refused(signed.plan.root(), &refusal));
                 stage.net.send_up(self.site, Up::Message(message));
             }
@@ -240,23 +282,37 @@ impl Node {
     /// Through the node's own door.
     fn admit(&self, signed: &SignedPlan, stage: &Stage) -> Result<Terms, Refusal> {
         let open = self.member.as_ref().map(|member| member.terms().plan());
-        self.disk.admit(signed, open, &self.pins, &stage.cast, &self.me(stage))
+        self.disk
+            .admit(signed, open, &self.pins, &stage.cast, &self.me(stage))
     }
 
     fn me<'a>(&'a self, stage: &'a Stage) -> Me<'a> {
-        stage.cast.me(self.site, &self.disk.log, stage.net.now().ms / 1000)
+        stage
+            .cast
+            .me(self.site, &self.disk.log, stage.net.now().ms / 1000)
     }
 
     /// Cosigns where the log stands.
     fn witness(&mut self, stands: &Stands, stage: &mut Stage) {
         if let Err(refusal) = self.disk.witness(stands, &stage.archive, &stage.cast) {
-            stage.net.say(|| format!("    node {} does not witness: {refusal}", self.site));
+            stage
+                .net
+                .say(|| format!("    node {} does not witness: {refusal}", self.site));
             return;
         }
         let me = self.me(stage);
-        let Ok(point) = me.log.check(&stands.checkpoint, me.roster) else { return };
-        let witness = Witness { node: me.node, cosignature: point.cosign(me.witness, me.seconds) };
-        let message = Message::Witnessed(Witnessed { study: stands.study, point, witness });
+        let Ok(point) = me.log.check(&stands.checkpoint, me.roster) else {
+            return;
+        };
+        let witness = Witness {
+            node: me.node,
+            cosignature: point.cosign(me.witness, me.seconds),
+        };
+        let message = Message::Witnessed(Witnessed {
+            study: stands.study,
+            point,
+            witness,
+        });
         stage.net.send_up(self.site, Up::Message(Rc::new(message)));
     }
 
@@ -264,17 +320,25 @@ impl Node {
     fn catch_up(&mut self, stage: &mut Stage) -> Check {
         let lies = stage.net.weather.lies;
         let caught_up = self.disk.catch_up(None, &stage.archive, &stage.cast);
-        hold(lies || caught_up.is_ok(), || format!("an honest release is not followed: {caught_up:?}"))
+        hold(lies || caught_up.is_ok(), || {
+            format!("an honest release is not followed: {caught_up:?}")
+        })
     }
 
     /// A release is in the log, and its sum is made again, before anything follows from it.
     fn absorb(&mut self, released: &Released, stage: &mut Stage) -> Check {
-        let broken = |refusal: Refusal| Broken(format!("an honest release is not followed: {refusal}"));
-        if let Err(refusal) = self.disk.sync(&released.release.checkpoint, &stage.archive, &stage.cast) {
+        let broken =
+            |refusal: Refusal| Broken(format!("an honest release is not followed: {refusal}"));
+        if let Err(refusal) =
+            self.disk
+                .sync(&released.release.checkpoint, &stage.archive, &stage.cast)
+        {
             let lies = stage.net.weather.lies;
             return if lies { Ok(()) } else { Err(broken(refusal)) };
         }
-        self.disk.absorb(released, true, &stage.archive, &stage.cast).map_err(broken)?;
+        self.disk
+            .absorb(released, true, &stage.archive, &stage.cast)
+            .map_err(broken)?;
         self.tell_checked(released, stage);
         Ok(())
     }
@@ -283,9 +347,13 @@ impl Node {
     fn tell_checked(&mut self, released: &Released, stage: &mut Stage) {
         if self.disk.has_checked(released) {
             let site = &stage.cast.sites[self.site];
-            stage.net.say(|| format!("    node {} made the sum again", self.site));
+            stage
+                .net
+                .say(|| format!("    node {} made the sum again", self.site));
             let checked = Checked::sign(released.leaf_hash(), site.node, &site.key);
-            stage.net.send_up(self.site, Up::Message(Rc::new(Message::Checked(checked))));
+            stage
+                .net
+                .send_up(self.site, Up::Message(Rc::new(Message::Checked(checked))));
         }
     }
 
@@ -318,16 +386,22 @@ impl Node {
         if stage.net.chance(stage.net.weather.bad_answer) {
             answer.spoil();
         }
-        let me = stage.cast.me(self.site, &self.disk.log, stage.net.now().ms / 1000);
+        let me = stage
+            .cast
+            .me(self.site, &self.disk.log, stage.net.now().ms / 1000);
         let result = member.answered(answer.update(), &stage.cast.layout, &me, &mut self.dice);
         self.latest = Some(answer);
         match result {
             Ok(acts) => self.act(acts, stage),
             Err(refusal) => {
-                stage.net.say(|| format!("    node {} has no answer: {refusal}", self.site));
+                stage
+                    .net
+                    .say(|| format!("    node {} has no answer: {refusal}", self.site));
                 (self.member, self.had_no_answer) = (None, true);
                 self.disk.forget(&plan);
-                stage.net.send_up(self.site, Up::Message(Rc::new(refused(plan, &refusal))));
+                stage
+                    .net
+                    .send_up(self.site, Up::Message(Rc::new(refused(plan, &refusal))));
                 Ok(())
             }
         }
@@ -337,7 +411,11 @@ impl Node {
     fn act(&mut self, acts: Vec<Act>, stage: &mut Stage) -> Check {
         let mut acts = VecDeque::from(acts);
         while let Some(act) = acts.pop_front() {
-            let Some(plan) = self.member.as_ref().map(|member| member.terms().signed().plan.clone()) else {
+            let Some(plan) = self
+                .member
+                .as_ref()
+                .map(|member| member.terms().signed().plan.clone())
+            else {
                 return Ok(());
             };
             self.execute(act, &plan, stage)?;
@@ -361,24 +439,35 @@ impl Node {
         let root = plan.root();
         match act {
             Act::Seal(bytes) => {
-                stage.net.say(|| format!("    node {} seals {} bytes", self.site, bytes.len()));
+                stage
+                    .net
+                    .say(|| format!("    node {} seals {} bytes", self.site, bytes.len()));
                 self.disk.seal(root, bytes.to_vec());
             }
             Act::Store(masked) => {
-                stage.net.say(|| format!("    node {} stores its masked answer", self.site));
+                stage
+                    .net
+                    .say(|| format!("    node {} stores its masked answer", self.site));
                 self.disk.store(root, masked);
-                let answer = self.latest.clone().map(|answer| ((root, stage.cast.node(self.site)), answer));
+                let answer = self
+                    .latest
+                    .clone()
+                    .map(|answer| ((root, stage.cast.node(self.site)), answer));
                 stage.archive.masked.extend(answer);
             }
             Act::Discard => self.disk.discard(&root),
             Act::Record(fact) => {
-                stage.net.say(|| format!("    node {} records {fact:?}", self.site));
+                stage
+                    .net
+                    .say(|| format!("    node {} records {fact:?}", self.site));
                 self.pins.apply(&fact);
                 self.disk.append(&fact);
             }
             Act::Tell(message) => {
                 let message = self.dealt(message, stage);
-                stage.net.say(|| format!("    node {} says `{}`", self.site, message.kind()));
+                stage
+                    .net
+                    .say(|| format!("    node {} says `{}`", self.site, message.kind()));
                 self.disk.knows(plan, &message)?;
                 self.has_discarded(&message, &root, stage)?;
                 stage.watch.said(self.site, plan, &message)?;
@@ -416,18 +505,36 @@ impl Node {
             return message;
         }
         let holder = stage.cast.node(holder);
-        for bundle in shares.bundles.iter_mut().filter(|bundle| bundle.holder == holder) {
+        for bundle in shares
+            .bundles
+            .iter_mut()
+            .filter(|bundle| bundle.holder == holder)
+        {
             bundle.sealed.ct[0] ^= 1;
         }
         let leaves: Vec<Digest> = shares.bundles.iter().map(Bundle::leaf).collect();
         let site = &stage.cast.sites[self.site];
-        shares.root = SignedRoot::sign("m4", &shares.t1, site.node, merkle::root(&leaves), &site.key);
+        shares.root = SignedRoot::sign(
+            "m4",
+            &shares.t1,
+            site.node,
+            merkle::root(&leaves),
+            &site.key,
+        );
         Message::Shares(shares)
     }
 
     fn upload(&mut self, header: &Header, root: &Digest, stage: &mut Stage) -> Check {
-        let stored = self.disk.masked(root).is_some_and(|masked| masked.hashes() == header.chunks);
-        hold(stored, || format!("node {} has no masked file for the header it sent", self.site))?;
+        let stored = self
+            .disk
+            .masked(root)
+            .is_some_and(|masked| masked.hashes() == header.chunks);
+        hold(stored, || {
+            format!(
+                "node {} has no masked file for the header it sent",
+                self.site
+            )
+        })?;
         stage.net.send_up(self.site, Up::Query(header.t2));
         Ok(())
     }
@@ -441,13 +548,29 @@ impl Node {
             return Ok(());
         }
         let root = member.terms().plan_root();
-        let Some(payload) = self.disk.masked(&root).and_then(|masked| masked.chunks.get(index)) else {
+        let Some(payload) = self
+            .disk
+            .masked(&root)
+            .and_then(|masked| masked.chunks.get(index))
+        else {
             return Ok(());
         };
-        stage.watch.uploaded(self.site, t2, index, chunk_hash(payload))?;
-        stage.net.send_up(self.site, Up::Chunk(t2, index, Rc::new(payload.clone())));
+        stage
+            .watch
+            .uploaded(self.site, t2, index, chunk_hash(payload))?;
+        stage
+            .net
+            .send_up(self.site, Up::Chunk(t2, index, Rc::new(payload.clone())));
         let site = self.site;
-        stage.net.after(1, Event::Chunk { site, life, t2, index: index + 1 });
+        stage.net.after(
+            1,
+            Event::Chunk {
+                site,
+                life,
+                t2,
+                index: index + 1,
+            },
+        );
         Ok(())
     }
 }

@@ -1,4 +1,5 @@
-//! What the coordinator's ledger holds of one attempt, and the shadow: a round fed with nothing but that.
+//! What the coordinator's ledger holds of one attempt, and the shadow: a round fed with nothing but
+//! that.
 
 use super::cast::{ATTEMPT_MS, Cast, PHASE_MS, STOPS};
 use super::checks::{Broken, Check, hold};
@@ -25,9 +26,20 @@ impl Record {
     ///
     /// # Errors
     /// [`Broken`] when the plan is none.
-    pub fn new(plan: SignedPlan, (at, opened): (Moment, Moment), cast: &Cast) -> Result<Self, Broken> {
+    pub fn new(
+        plan: SignedPlan,
+        (at, opened): (Moment, Moment),
+        cast: &Cast,
+    ) -> Result<Self, Broken> {
         let shadow = empty(&plan, at, cast)?;
-        Ok(Self { plan, at, opened, entries: Vec::new(), shadow, closed: Vec::new() })
+        Ok(Self {
+            plan,
+            at,
+            opened,
+            entries: Vec::new(),
+            shadow,
+            closed: Vec::new(),
+        })
     }
 
     /// The plan.
@@ -66,7 +78,8 @@ impl Record {
         self.shadow.pending(node).contains(message)
     }
 
-    /// The live round and the replay of its record say the same; what they say to these nodes is compared, too.
+    /// The live round and the replay of its record say the same; what they say to these nodes is
+    /// compared, too.
     ///
     /// # Errors
     /// [`Broken`] when they do not.
@@ -82,7 +95,8 @@ impl Record {
             format!("the record gives phase `{recorded}`, the round is in `{real}`")
         })?;
         let told = |node: &NodeId| {
-            live.pending(*node) == shadow.pending(*node) && live.header(*node) == shadow.header(*node)
+            live.pending(*node) == shadow.pending(*node)
+                && live.header(*node) == shadow.header(*node)
         };
         hold(nodes.iter().all(told), || {
             "the round has something to say that its record does not give".to_owned()
@@ -97,15 +111,20 @@ impl Record {
     /// The release, once it is on record.
     pub fn released(&self) -> Option<Released> {
         let node = *self.plan().candidates.first()?;
-        self.shadow.pending(node).into_iter().find_map(|message| match message {
-            Message::Released(released) => Some(released),
-            _ => None,
-        })
+        self.shadow
+            .pending(node)
+            .into_iter()
+            .find_map(|message| match message {
+                Message::Released(released) => Some(released),
+                _ => None,
+            })
     }
 
     /// Who complained about whom.
     pub fn complaint(&self) -> Option<(NodeId, NodeId)> {
-        self.shadow.complaint().map(|complaint| (complaint.node, complaint.dealer))
+        self.shadow
+            .complaint()
+            .map(|complaint| (complaint.node, complaint.dealer))
     }
 
     /// Cosignatures of sites outside of the line-up.
@@ -116,21 +135,24 @@ impl Record {
 
     /// The code under which the attempt was abandoned, if it was.
     pub fn code(&self) -> Option<Code> {
-        self.entries.iter().find_map(|bytes| match Entry::from_bytes(bytes) {
-            Ok(Entry::Abandoned(code)) => Code::parse(&code),
-            _ => None,
-        })
+        self.entries
+            .iter()
+            .find_map(|bytes| match Entry::from_bytes(bytes) {
+                Ok(Entry::Abandoned(code)) => Code::parse(&code),
+                _ => None,
+            })
     }
 
-    /// By then all phases are over, however often the coordinator stopped: a clock that was set back meanwhile begins the
-    /// present phase anew.
+    /// By then all phases are over, however often the coordinator stopped: a clock that was set
+    /// back meanwhile begins the present phase anew.
     pub fn patience(&self) -> u64 {
         self.opened.ms + ATTEMPT_MS + u64::from(2 + STOPS) * u64::from(PHASE_MS)
     }
 }
 
 fn empty(plan: &SignedPlan, at: Moment, cast: &Cast) -> Result<Round, Broken> {
-    let terms = Terms::new(plan.clone(), &cast.roster).map_err(|refusal| Broken(refusal.to_string()))?;
+    let terms =
+        Terms::new(plan.clone(), &cast.roster).map_err(|refusal| Broken(refusal.to_string()))?;
     Ok(Round::open(terms, at))
 }
 

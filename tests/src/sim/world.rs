@@ -84,12 +84,21 @@ impl Setup {
     /// No faults at all.
     pub fn calm(size: usize) -> Self {
         let weather = Weather::default();
-        Self { size, ring: Ring::Bits32, real_chunks: false, rounds: 1, weather, doom: 0, outside: 0 }
+        Self {
+            size,
+            ring: Ring::Bits32,
+            real_chunks: false,
+            rounds: 1,
+            weather,
+            doom: 0,
+            outside: 0,
+        }
     }
 
     /// Whatever the seed draws.
     pub fn drawn(dice: &mut ChaCha20Rng) -> Self {
-        // Work grows with the square of the sites: most worlds are small, and one in five hundred is large.
+        // Work grows with the square of the sites: most worlds are small, and one in five hundred
+        // is large.
         let size = match below(dice, 1000) {
             0..720 => 3,
             720..890 => 4,
@@ -129,7 +138,15 @@ impl Setup {
         let real_chunks = one_of(&[0, 0, 1]) == 1;
         // Drawn last: the worlds of older seeds stay what they were where no clock is set.
         weather.clock_set = one_of(&[0, 0, 500]);
-        Self { size, ring, real_chunks, rounds: 2, weather, doom, outside: 0 }
+        Self {
+            size,
+            ring,
+            real_chunks,
+            rounds: 2,
+            weather,
+            doom,
+            outside: 0,
+        }
     }
 }
 
@@ -155,8 +172,22 @@ impl World {
         let nodes = (0..setup.size).map(node).collect();
         let coordinator = Coordinator::new(cast.log());
         let watch = Watch::new(setup.weather.lies);
-        let stage = Stage { cast, net, watch, archive: Default::default() };
-        Self { stage, nodes, coordinator, dice, setup, state, tally: Tally::default(), ends: Vec::new() }
+        let stage = Stage {
+            cast,
+            net,
+            watch,
+            archive: Default::default(),
+        };
+        Self {
+            stage,
+            nodes,
+            coordinator,
+            dice,
+            setup,
+            state,
+            tally: Tally::default(),
+            ends: Vec::new(),
+        }
     }
 
     /// Runs every round to its end.
@@ -171,7 +202,11 @@ impl World {
         for round in 1..=self.setup.rounds {
             self.round(round)?;
         }
-        self.tally.node_starts = self.nodes.iter().map(|node| u64::from(node.starts) - 1).sum();
+        self.tally.node_starts = self
+            .nodes
+            .iter()
+            .map(|node| u64::from(node.starts) - 1)
+            .sum();
         self.tally.coordinator_starts = u64::from(self.coordinator.starts);
         self.tally.acts = self.nodes.iter().map(Node::acts).sum();
         self.tally.effects = self.coordinator.effects();
@@ -183,7 +218,8 @@ impl World {
         &self.ends
     }
 
-    /// The code under which the latest attempt ended without a sum, and who was complained about by whom.
+    /// The code under which the latest attempt ended without a sum, and who was complained about by
+    /// whom.
     pub fn complaint(&self) -> Option<(Code, NodeId, NodeId)> {
         let record = self.coordinator.record()?;
         let (node, dealer) = record.complaint()?;
@@ -202,7 +238,10 @@ impl World {
 
     /// Sites of the latest release.
     pub fn released(&self) -> Vec<NodeId> {
-        self.coordinator.record().and_then(Record::released).map_or_else(Vec::new, |released| released.set)
+        self.coordinator
+            .record()
+            .and_then(Record::released)
+            .map_or_else(Vec::new, |released| released.set)
     }
 
     /// Acts of each node.
@@ -218,8 +257,14 @@ impl World {
         let (mut sum, mut pinned) = (None, false);
         for attempt in 1..=ATTEMPTS {
             let checked = self.checks()?;
-            let asked =
-                Asked { run, round, attempt, state: self.state, candidates: candidates.clone(), checked };
+            let asked = Asked {
+                run,
+                round,
+                attempt,
+                state: self.state,
+                candidates: candidates.clone(),
+                checked,
+            };
             self.coordinator.withholds =
                 self.setup.weather.lies && attempt < ATTEMPTS && below(&mut self.dice, 2) == 0;
             self.attempt(&asked)?;
@@ -233,7 +278,10 @@ impl World {
                 break;
             }
             // Who may have masked an answer stays in the line-up of this question.
-            pinned |= self.coordinator.record().is_some_and(|record| record.closed(1).is_some());
+            pinned |= self
+                .coordinator
+                .record()
+                .is_some_and(|record| record.closed(1).is_some());
             if !pinned {
                 candidates = self.line_up();
             }
@@ -243,7 +291,9 @@ impl World {
             Some(released) => self.state = released.state_root,
             None => {
                 self.state = Digest::of("another-question", &[&self.state.0]);
-                self.nodes.iter_mut().for_each(|node| node.turn_to(self.state));
+                self.nodes
+                    .iter_mut()
+                    .for_each(|node| node.turn_to(self.state));
             }
         }
         let comes_back = self.setup.weather.script.comes_back;
@@ -251,37 +301,52 @@ impl World {
             self.stage.net.weather.script.deaths.clear();
         }
         if comes_back || below(&mut self.dice, 2) == 0 {
-            self.nodes.iter_mut().for_each(|node| node.revive(&mut self.stage));
+            self.nodes
+                .iter_mut()
+                .for_each(|node| node.revive(&mut self.stage));
             self.pass(PAUSE_MS)?;
         }
         Ok(())
     }
 
-    /// Enough sites must have made the latest sum again before anything follows from it: those who are away come back
-    /// for that. A liar gets what there is.
+    /// Enough sites must have made the latest sum again before anything follows from it: those who
+    /// are away come back for that. A liar gets what there is.
     fn checks(&mut self) -> Result<Vec<Checked>, Broken> {
         for pause in 1..=PATIENCE {
             if let Some(checked) = self.coordinator.checked() {
                 return Ok(checked);
             }
-            self.nodes.iter_mut().for_each(|node| node.revive(&mut self.stage));
+            self.nodes
+                .iter_mut()
+                .for_each(|node| node.revive(&mut self.stage));
             // The clock moves with events only: longer and longer, until the next one is in reach.
             self.pass(PAUSE_MS * pause)?;
             self.coordinator.nudge(&mut self.stage)?;
         }
         let disorder = self.setup.weather.storm || self.setup.weather.lies;
-        hold(disorder, || "too few sites made the latest sum again".to_owned())?;
+        hold(disorder, || {
+            "too few sites made the latest sum again".to_owned()
+        })?;
         Ok(Vec::new())
     }
 
     /// Before anything was masked, an attempt may go on without those who are away.
     fn line_up(&self) -> Vec<NodeId> {
-        let here = self.stage.net.present.iter().map(|site| self.stage.cast.node(*site));
+        let here = self
+            .stage
+            .net
+            .present
+            .iter()
+            .map(|site| self.stage.cast.node(*site));
         let mut here: Vec<NodeId> = here.collect();
         here.sort_unstable();
         let enough = self.stage.cast.thresholds(here.len()).is_some()
             && here.len() >= self.stage.cast.witness_quorum();
-        if enough { here } else { self.stage.cast.nodes() }
+        if enough {
+            here
+        } else {
+            self.stage.cast.nodes()
+        }
     }
 
     fn attempt(&mut self, asked: &Asked) -> Check {
@@ -296,9 +361,12 @@ impl World {
             let delay = self.stage.net.between(1, 3_000);
             self.stage.net.after(delay, Event::Abandon);
         }
-        self.coordinator.open(asked, &mut self.dice, &mut self.stage)?;
+        self.coordinator
+            .open(asked, &mut self.dice, &mut self.stage)?;
         self.lie(asked);
-        self.until("the attempt has ended", |world| world.coordinator.ended().is_some())?;
+        self.until("the attempt has ended", |world| {
+            world.coordinator.ended().is_some()
+        })?;
         let end = self.coordinator.ended().unwrap_or(PhaseName::Abandoned);
         self.ends.push(end);
         self.tally.abandoned += u64::from(end == PhaseName::Abandoned);
@@ -309,7 +377,11 @@ impl World {
     fn keep_promises(&mut self, asked: &Asked, end: PhaseName) -> Check {
         let weather = &self.setup.weather;
         let coordinator = &self.coordinator;
-        if weather.storm || weather.lies || coordinator.abandoned || weather.script.bad_share.is_some() {
+        if weather.storm
+            || weather.lies
+            || coordinator.abandoned
+            || weather.script.bad_share.is_some()
+        {
             return Ok(());
         }
         let failed = |node: &&NodeId| {
@@ -318,13 +390,19 @@ impl World {
             unheard || coordinator.failed.contains(&site) || self.nodes[site].had_no_answer
         };
         let failures = asked.candidates.iter().filter(failed).count();
-        let survivors =
-            self.stage.cast.thresholds(asked.candidates.len()).map_or(0, |numbers| numbers.survivors);
+        let survivors = self
+            .stage
+            .cast
+            .thresholds(asked.candidates.len())
+            .map_or(0, |numbers| numbers.survivors);
         let tolerated = asked.candidates.len() - survivors.max(self.stage.cast.witness_quorum());
         if failures <= tolerated {
             self.tally.promised += 1;
             hold(end == PhaseName::Released, || {
-                let code = coordinator.record().and_then(Record::code).map_or("", |code| code.as_str());
+                let code = coordinator
+                    .record()
+                    .and_then(Record::code)
+                    .map_or("", |code| code.as_str());
                 format!(
                     "{failures} sites failed, {tolerated} may, and still the attempt was abandoned: {code}"
                 )
@@ -333,9 +411,14 @@ impl World {
         let Some(released) = coordinator.record().and_then(Record::released) else {
             return Ok(());
         };
-        let whole =
-            asked.candidates.iter().filter(|node| !failed(node)).all(|node| released.set.contains(node));
-        hold(whole, || "a site that did not fail is missing from the sum".to_owned())
+        let whole = asked
+            .candidates
+            .iter()
+            .filter(|node| !failed(node))
+            .all(|node| released.set.contains(node));
+        hold(whole, || {
+            "a site that did not fail is missing from the sum".to_owned()
+        })
     }
 
     fn lie(&mut self, asked: &Asked) {
@@ -345,7 +428,9 @@ impl World {
         for node in &asked.candidates {
             if self.stage.net.chance(250) {
                 let delay = self.stage.net.between(1, 1_500);
-                self.stage.net.after(delay, Event::OtherPlan(self.stage.cast.place(*node)));
+                self.stage
+                    .net
+                    .after(delay, Event::OtherPlan(self.stage.cast.place(*node)));
             }
         }
     }
@@ -353,7 +438,12 @@ impl World {
     /// Lets time pass.
     fn pass(&mut self, span: u64) -> Check {
         let end = self.stage.net.now().ms + span;
-        while self.stage.net.next_moment().is_some_and(|moment| moment <= end) {
+        while self
+            .stage
+            .net
+            .next_moment()
+            .is_some_and(|moment| moment <= end)
+        {
             self.step()?;
         }
         Ok(())
@@ -361,9 +451,18 @@ impl World {
 
     /// Runs until something is so; it must become so.
     fn until(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) -> Check {
-        let end = self.stage.net.now().ms.max(self.coordinator.record().map_or(0, Record::patience));
+        let end = self
+            .stage
+            .net
+            .now()
+            .ms
+            .max(self.coordinator.record().map_or(0, Record::patience));
         while !is_so(self) {
-            let late = self.stage.net.next_moment().is_none_or(|moment| moment > end);
+            let late = self
+                .stage
+                .net
+                .next_moment()
+                .is_none_or(|moment| moment > end);
             hold(!late, || format!("stuck before {what}"))?;
             self.step()?;
         }
@@ -374,9 +473,16 @@ impl World {
         let Some(event) = self.stage.net.next_event() else {
             return Ok(());
         };
-        let Self { stage, nodes, coordinator, .. } = self;
+        let Self {
+            stage,
+            nodes,
+            coordinator,
+            ..
+        } = self;
         match event {
-            Event::Up { site, line, what } if stage.net.stands(site, line) && coordinator.is_up() => {
+            Event::Up { site, line, what }
+                if stage.net.stands(site, line) && coordinator.is_up() =>
+            {
                 coordinator.hear(site, &what, stage)
             }
             Event::Down { site, line, what } if stage.net.stands(site, line) => {
@@ -384,13 +490,22 @@ impl World {
             }
             Event::Up { .. } | Event::Down { .. } => Ok(()),
             Event::Connect(site) => Self::connect(&nodes[site], site, coordinator, stage),
-            Event::LeaseOver(site, line) if coordinator.is_up() && stage.net.lease_is_over(site, line) => {
-                stage.net.say(|| format!("    the lease of node {site} is over"));
+            Event::LeaseOver(site, line)
+                if coordinator.is_up() && stage.net.lease_is_over(site, line) =>
+            {
+                stage
+                    .net
+                    .say(|| format!("    the lease of node {site} is over"));
                 coordinator.miss(site, stage)
             }
             Event::LeaseOver(..) => Ok(()),
             Event::Answered { site, life, plan } => nodes[site].answered(life, plan, stage),
-            Event::Chunk { site, life, t2, index } => nodes[site].send_chunk(life, t2, index, stage),
+            Event::Chunk {
+                site,
+                life,
+                t2,
+                index,
+            } => nodes[site].send_chunk(life, t2, index, stage),
             Event::Start(site) => nodes[site].start(stage),
             Event::StartCoordinator => coordinator.start(stage),
             Event::Tick => coordinator.input(Input::Tick, stage),
@@ -406,7 +521,12 @@ impl World {
         }
     }
 
-    fn connect(node: &Node, site: usize, coordinator: &mut Coordinator, stage: &mut Stage) -> Check {
+    fn connect(
+        node: &Node,
+        site: usize,
+        coordinator: &mut Coordinator,
+        stage: &mut Stage,
+    ) -> Check {
         if !node.is_up() || stage.net.is_up(site) {
             return Ok(());
         }

@@ -1,5 +1,6 @@
-//! Sums that nobody made: released in somebody's absence, by colluding sites alone, or as the last of a study (rulings R1,
-//! R2 and R3). The evidence of each holds in itself; a site goes on only from one that counts where it stands.
+//! Sums that nobody made: released in somebody's absence, by colluding sites alone, or as the last
+//! of a study (rulings R1, R2 and R3). The evidence of each holds in itself; a site goes on only
+//! from one that counts where it stands.
 
 use super::refused;
 use motet_common::log::{Abort, Commit, Leaf, Publication, Release};
@@ -30,25 +31,52 @@ fn ruling_r02_evidence_of_an_attempt_that_no_honest_site_would_have_joined_count
     let plots: [Plot; 15] = [
         ("three colluders under an honest plan", 3, |_| {}),
         ("one site fewer than must stay", 6, |_| {}),
-        ("colluders alone, with the numbers of their own line-up", 3, |plan| {
-            plan.candidates.truncate(3);
-            (plan.threshold, plan.min_start, plan.min_survivors) = (2, 2, 2);
-        }),
+        (
+            "colluders alone, with the numbers of their own line-up",
+            3,
+            |plan| {
+                plan.candidates.truncate(3);
+                (plan.threshold, plan.min_start, plan.min_survivors) = (2, 2, 2);
+            },
+        ),
         ("as if nobody colluded", 4, |plan| {
             plan.candidates.truncate(4);
-            (plan.colluders, plan.threshold, plan.min_start, plan.min_survivors) = (0, 3, 3, 3);
+            (
+                plan.colluders,
+                plan.threshold,
+                plan.min_start,
+                plan.min_survivors,
+            ) = (0, 3, 3, 3);
         }),
         ("a lower threshold", all, |plan| plan.threshold = 3),
-        ("fewer sites in the sum", 3, |plan| (plan.min_start, plan.min_survivors) = (3, 3)),
-        ("a start with fewer than must stay", all, |plan| plan.min_start = 1),
-        ("another state", all, |plan| plan.state_root = Digest::of("elsewhere", &[])),
-        ("another question", all, |plan| plan.ask = Digest::of("ask", &[])),
-        ("another layout", all, |plan| plan.layout = Digest::of("layout", &[])),
+        ("fewer sites in the sum", 3, |plan| {
+            (plan.min_start, plan.min_survivors) = (3, 3)
+        }),
+        ("a start with fewer than must stay", all, |plan| {
+            plan.min_start = 1
+        }),
+        ("another state", all, |plan| {
+            plan.state_root = Digest::of("elsewhere", &[])
+        }),
+        ("another question", all, |plan| {
+            plan.ask = Digest::of("ask", &[])
+        }),
+        ("another layout", all, |plan| {
+            plan.layout = Digest::of("layout", &[])
+        }),
         ("another weight", all, |plan| plan.weight_max += 1),
-        ("another study", all, |plan| plan.study_digest = Digest::of("study", &[])),
-        ("another recipe", all, |plan| plan.recipe = Digest::of("recipe", &[])),
-        ("after no release of this log", all, |plan| plan.previous_leaf = Digest::of("leaf", &[])),
-        ("before the release that it follows", all, |plan| plan.previous_index += 1),
+        ("another study", all, |plan| {
+            plan.study_digest = Digest::of("study", &[])
+        }),
+        ("another recipe", all, |plan| {
+            plan.recipe = Digest::of("recipe", &[])
+        }),
+        ("after no release of this log", all, |plan| {
+            plan.previous_leaf = Digest::of("leaf", &[])
+        }),
+        ("before the release that it follows", all, |plan| {
+            plan.previous_index += 1
+        }),
     ];
     for (what, sites, change) in plots {
         let mut lie = Lie::with_sites(SITES);
@@ -85,7 +113,10 @@ fn ruling_r03_of_two_releases_at_once_the_first_may_not_be_made_up() {
         let plan = lie.draft(1);
         let second = lie.plotted(plan, sites);
         is_not_followed(&mut lie, &second);
-        assert_eq!(lie.nodes[9].disk.latest, None, "the first is not believed either");
+        assert_eq!(
+            lie.nodes[9].disk.latest, None,
+            "the first is not believed either"
+        );
     }
 }
 
@@ -136,7 +167,11 @@ fn ruling_r01_the_commitment_in_the_log_is_that_of_the_evidence() {
 fn ruling_r06_a_set_that_was_signed_in_another_log_counts_in_none() {
     let mut lie = Lie::with_sites(SITES);
     let plan = lie.draft(1);
-    let elsewhere = Checkpoint { root: Digest::of("another log", &[]), size: 2, ..lie.log.point() };
+    let elsewhere = Checkpoint {
+        root: Digest::of("another log", &[]),
+        size: 2,
+        ..lie.log.point()
+    };
     let released = lie.plotted_in(plan, SITES, |commit| commit, Some(elsewhere));
     is_not_followed(&mut lie, &released);
     // Nor one that was signed before its commitment stood there.
@@ -155,11 +190,22 @@ fn ruling_r03_no_site_cosigns_or_reports_a_result_over_a_last_sum_that_too_few_m
     let forged = |release: Digest| {
         let sign = |site: usize| {
             let site = &lie.cast.sites[site];
-            (site.node, Checked { release, ..Checked::sign(Digest::of("other", &[]), site.node, &site.key) })
+            (
+                site.node,
+                Checked {
+                    release,
+                    ..Checked::sign(Digest::of("other", &[]), site.node, &site.key)
+                },
+            )
         };
         (0..SITES).map(sign).collect()
     };
-    let cases = [few(0), few(6), forged(released.leaf_hash()), forged(Digest::of("other", &[]))];
+    let cases = [
+        few(0),
+        few(6),
+        forged(released.leaf_hash()),
+        forged(Digest::of("other", &[])),
+    ];
     for case in cases {
         lie.checked = case;
         refused(lie.publish_to(0), Code::TooFewChecks);
@@ -179,7 +225,10 @@ fn ruling_r03_a_site_that_does_not_follow_the_last_sum_cosigns_no_result_of_it()
     let released = lie.plotted(plan, 3);
     let sign = |site: usize| {
         let site = &lie.cast.sites[site];
-        (site.node, Checked::sign(released.leaf_hash(), site.node, &site.key))
+        (
+            site.node,
+            Checked::sign(released.leaf_hash(), site.node, &site.key),
+        )
     };
     lie.checked = (0..3).map(sign).collect();
     lie.state = released.state_root;
@@ -192,7 +241,8 @@ fn ruling_r03_a_site_that_does_not_follow_the_last_sum_cosigns_no_result_of_it()
 
 #[test]
 fn ruling_r03_an_upload_that_is_signed_after_the_secrets_are_known_stands_in_no_sum() {
-    // Everybody opens one set; a colluder of it then signs another upload, of whatever makes the sum it wants.
+    // Everybody opens one set; a colluder of it then signs another upload, of whatever makes the
+    // sum it wants.
     let mut lie = Lie::with_sites(4);
     lie.upload_all();
     let all = lie.all();
@@ -201,13 +251,29 @@ fn ruling_r03_an_upload_that_is_signed_after_the_secrets_are_known_stands_in_no_
     let honest = lie.evidence(&proposal);
     let opened = lie.sum(&honest);
     let later = lie.uploads_again(0);
-    let roots: Vec<_> =
-        all.iter().map(|site| if *site == 0 { later } else { lie.roots(&[*site])[0] }).collect();
+    let roots: Vec<_> = all
+        .iter()
+        .map(|site| {
+            if *site == 0 {
+                later
+            } else {
+                lie.roots(&[*site])[0]
+            }
+        })
+        .collect();
     let plan = &lie.plan.as_ref().unwrap().plan;
-    let abort = Abort { ask: plan.ask, attempt: plan.attempt, code: "deadline".to_owned() };
+    let abort = Abort {
+        ask: plan.ask,
+        attempt: plan.attempt,
+        code: "deadline".to_owned(),
+    };
     lie.log(&Leaf::Abort(abort));
     let commit = lie.log(&Leaf::Commit(lie.commitment(&roots)));
-    let second = Proposal { t2: lie.t2(), roots, commit };
+    let second = Proposal {
+        t2: lie.t2(),
+        roots,
+        commit,
+    };
     let forged = motet_secagg::evidence::Evidence {
         uploads: second.roots.clone(),
         point: second.commit.point.clone(),
@@ -220,9 +286,15 @@ fn ruling_r03_an_upload_that_is_signed_after_the_secrets_are_known_stands_in_no_
         // The attempt was given up, they hear.
         lie.nodes[site].restart(&lie.cast);
         let plan = lie.root();
-        let given_up = motet_secagg::message::Abandoned { plan, code: "deadline".to_owned() };
+        let given_up = motet_secagg::message::Abandoned {
+            plan,
+            code: "deadline".to_owned(),
+        };
         lie.tell(site, Message::Abandoned(given_up)).unwrap();
-        refused(lie.tell(site, Message::Released(released.clone())), Code::SumMismatch);
+        refused(
+            lie.tell(site, Message::Released(released.clone())),
+            Code::SumMismatch,
+        );
     }
 }
 
@@ -236,7 +308,8 @@ fn ruling_r03_no_site_cosigns_a_result_that_tells_another_number_of_sums_that_we
     refused(lie.publish_with(0, 0, false), Code::ReleaseMismatch);
 }
 
-/// A commitment, a release and a result that nobody made, in the log: a state and its files of the coordinator's choice.
+/// A commitment, a release and a result that nobody made, in the log: a state and its files of the
+/// coordinator's choice.
 fn nobody_made(lie: &mut Lie) {
     let made_up = Digest::of("nobody made it", &[]);
     nobody_made_a_sum(lie, made_up);
@@ -253,11 +326,32 @@ fn nobody_made(lie: &mut Lie) {
 /// A commitment and a release that nobody made.
 fn nobody_made_a_sum(lie: &mut Lie, state_root: Digest) {
     let (run, made_up) = (RunId([1; 16]), Digest::of("nobody made it", &[]));
-    let set = lie.cast.nodes().iter().map(|node| (*node, made_up)).collect();
+    let set = lie
+        .cast
+        .nodes()
+        .iter()
+        .map(|node| (*node, made_up))
+        .collect();
     let (study, ask, t3) = ("simulated".to_owned(), made_up, made_up);
     let leaves = [
-        Leaf::Commit(Commit { study, ask, run, round: 1, attempt: 1, pin: made_up, t3, set }),
-        Leaf::Release(Release { run, round: 1, t3, aggregate: made_up, state_root, charge: 0 }),
+        Leaf::Commit(Commit {
+            study,
+            ask,
+            run,
+            round: 1,
+            attempt: 1,
+            pin: made_up,
+            t3,
+            set,
+        }),
+        Leaf::Release(Release {
+            run,
+            round: 1,
+            t3,
+            aggregate: made_up,
+            state_root,
+            charge: 0,
+        }),
     ];
     leaves.iter().for_each(|leaf| drop(lie.log(leaf)));
 }
@@ -267,7 +361,10 @@ fn ruling_r03_no_site_joins_and_so_cosigns_over_a_release_that_it_does_not_follo
     let mut lie = Lie::with_sites(4);
     nobody_made(&mut lie);
     let plan = lie.draft(1);
-    assert_ne!(plan.previous_index, 0, "the plan is said to come after what nobody made");
+    assert_ne!(
+        plan.previous_index, 0,
+        "the plan is said to come after what nobody made"
+    );
     lie.begin(plan);
     refused(lie.join(0), Code::LogInconsistent);
     // Nor where the plan passes over it.
@@ -308,8 +405,10 @@ fn ruling_r03_no_site_witnesses_a_log_with_a_release_that_it_does_not_follow() {
 }
 
 #[test]
-fn ruling_r03_no_site_follows_a_log_with_a_release_between_a_set_and_its_sum_or_with_more_after_its_result() {
-    // An honest set is committed and opened; before its sum is released another is, of the same state, that nobody made.
+fn ruling_r03_no_site_follows_a_log_with_a_release_between_a_set_and_its_sum_or_with_more_after_its_result()
+ {
+    // An honest set is committed and opened; before its sum is released another is, of the same
+    // state, that nobody made.
     let mut lie = Lie::with_sites(4);
     lie.upload_all();
     let all = lie.all();
@@ -322,7 +421,10 @@ fn ruling_r03_no_site_follows_a_log_with_a_release_between_a_set_and_its_sum_or_
     lie.log = before;
     nobody_made_a_sum(&mut lie, honest.state_root);
     let sandwiched = lie.released(&evidence, &sum);
-    refused(lie.tell(0, Message::Released(sandwiched)), Code::LogInconsistent);
+    refused(
+        lie.tell(0, Message::Released(sandwiched)),
+        Code::LogInconsistent,
+    );
 
     // A result of an unfinished study, hidden under the next sum.
     let mut lie = Lie::with_sites(4);

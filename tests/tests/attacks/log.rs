@@ -17,7 +17,11 @@ fn four() -> Lie {
 
 /// A leaf that nobody asked for and that may stand anywhere.
 fn filler(name: &str) -> Leaf {
-    Leaf::Abort(Abort { ask: Digest::of(name, &[]), attempt: 1, code: "deadline".to_owned() })
+    Leaf::Abort(Abort {
+        ask: Digest::of(name, &[]),
+        attempt: 1,
+        code: "deadline".to_owned(),
+    })
 }
 
 #[test]
@@ -25,7 +29,11 @@ fn ruling_r06_a_set_that_is_not_logged_is_not_signed() {
     let mut lie = four();
     let roots = lie.roots(&lie.all());
     let unrelated = lie.log(&filler("unrelated"));
-    let proposal = Proposal { t2: lie.t2(), roots, commit: unrelated };
+    let proposal = Proposal {
+        t2: lie.t2(),
+        roots,
+        commit: unrelated,
+    };
     refused(lie.propose_to(0, &proposal), Code::SetNotLogged);
 }
 
@@ -37,7 +45,10 @@ fn ruling_r06_signatures_over_one_set_under_two_logs_do_not_add_up() {
     lie.log_in(&mut fork, &filler("elsewhere"));
     let leaf = Leaf::Commit(lie.commitment(&one.roots));
     let commit = lie.log_in(&mut fork, &leaf);
-    let other = Proposal { commit, ..one.clone() };
+    let other = Proposal {
+        commit,
+        ..one.clone()
+    };
     lie.sign_these(&[0, 1], &one);
     lie.sign_these(&[2, 3], &other);
     // Four signatures stand under T3, and three would do; two of them are for another log.
@@ -75,8 +86,16 @@ fn ruling_r06_a_commitment_to_another_question_or_attempt_is_none() {
             _ => drop(commit.set.pop()),
         }
         let commit = lie.log(&Leaf::Commit(commit));
-        let proposal = Proposal { t2: lie.t2(), roots, commit };
-        assert_eq!(lie.propose_to(0, &proposal).expect_err(what).code, Code::SetNotLogged, "{what}");
+        let proposal = Proposal {
+            t2: lie.t2(),
+            roots,
+            commit,
+        };
+        assert_eq!(
+            lie.propose_to(0, &proposal).expect_err(what).code,
+            Code::SetNotLogged,
+            "{what}"
+        );
     }
 }
 
@@ -85,7 +104,11 @@ fn ruling_r06_an_aborted_commitment_is_not_signed() {
     let mut lie = four();
     let proposal = lie.proposal(&lie.all());
     let ask = lie.plan.as_ref().unwrap().plan.ask;
-    lie.log(&Leaf::Abort(Abort { ask, attempt: 1, code: "deadline".to_owned() }));
+    lie.log(&Leaf::Abort(Abort {
+        ask,
+        attempt: 1,
+        code: "deadline".to_owned(),
+    }));
     let stands = lie.stands();
     lie.tell(0, stands).unwrap();
     refused(lie.propose_to(0, &proposal), Code::SetNotLogged);
@@ -130,7 +153,11 @@ fn attack_a21_another_studys_log_and_another_key_are_refused() {
     let mut proposal = lie.proposal(&lie.all());
     let checkpoint = lie.log.checkpoint(&lie.cast.coordinator);
     let study = lie.cast.study_digest();
-    let stands = motet_secagg::message::Stands { study, checkpoint: checkpoint.clone(), checked: Vec::new() };
+    let stands = motet_secagg::message::Stands {
+        study,
+        checkpoint: checkpoint.clone(),
+        checked: Vec::new(),
+    };
     refused(lie.tell(0, Message::Stands(stands)), Code::BadSignature);
     proposal.commit.checkpoint = checkpoint;
     refused(lie.propose_to(0, &proposal), Code::BadSignature);
@@ -154,13 +181,22 @@ fn attack_a21_everybody_in_a_line_up_cosigned_the_same_log() {
     lie.join_these_to(1, &[0, 1, 2, 3]);
     let witness = |point: &motet_secagg::message::Checkpoint, lie: &Lie| {
         let site = &lie.cast.sites[4];
-        Witness { node: site.node, cosignature: point.cosign(&site.witness, 7) }
+        Witness {
+            node: site.node,
+            cosignature: point.cosign(&site.witness, 7),
+        }
     };
     let mut set = lie.adverts();
     set.witnesses = vec![witness(&elsewhere.point(), &lie)];
-    refused(lie.tell(0, Message::AdvertSet(set.clone())), Code::BadSignature);
+    refused(
+        lie.tell(0, Message::AdvertSet(set.clone())),
+        Code::BadSignature,
+    );
     set.witnesses = vec![witness(&lie.log.point(), &lie); 2];
-    refused(lie.tell(0, Message::AdvertSet(set.clone())), Code::PlanRejected);
+    refused(
+        lie.tell(0, Message::AdvertSet(set.clone())),
+        Code::PlanRejected,
+    );
     set.witnesses.pop();
     lie.tell(0, Message::AdvertSet(set)).unwrap();
 }
@@ -195,13 +231,19 @@ fn ruling_r06_the_first_round_stands_on_the_opening_alone() {
     let mut lie = Lie::with_sites(3);
     assert_eq!(lie.log.leaves().len(), 1);
     lie.whole_round();
-    refused(lie.cast.mirror().push(filler("no opening").to_bytes()), Code::LogInconsistent);
+    refused(
+        lie.cast.mirror().push(filler("no opening").to_bytes()),
+        Code::LogInconsistent,
+    );
     // A log without it, or with another one, is not the study's.
     let mut lie = Lie::with_sites(3);
     let plan = lie.draft(1);
     lie.log = Log::new("sim", STUDY);
     let empty = lie.log.checkpoint(&lie.cast.log_key);
-    lie.begin(motet_secagg::message::Plan { checkpoint: empty, ..plan.clone() });
+    lie.begin(motet_secagg::message::Plan {
+        checkpoint: empty,
+        ..plan.clone()
+    });
     refused(lie.join(0), Code::LogInconsistent);
     let other = filler("no opening");
     lie.log(&other);

@@ -17,7 +17,11 @@ fn ten() -> Lie {
 
 fn abort(lie: &mut Lie, attempt: u32) {
     let ask = lie.plan.as_ref().unwrap().plan.ask;
-    lie.log(&Leaf::Abort(Abort { ask, attempt, code: "deadline".to_owned() }));
+    lie.log(&Leaf::Abort(Abort {
+        ask,
+        attempt,
+        code: "deadline".to_owned(),
+    }));
 }
 
 #[test]
@@ -29,7 +33,10 @@ fn attack_a04_a_site_opens_one_kind_of_share_for_each_dealer_and_only_once() {
     let request = lie.request(&proposal);
     lie.reveal_to(0, &request).unwrap();
     let reply = &lie.heard.replies[0];
-    let kinds = reply.opened.iter().map(|share| (lie.cast.place(share.dealer), share.kind));
+    let kinds = reply
+        .opened
+        .iter()
+        .map(|share| (lie.cast.place(share.dealer), share.kind));
     let due = (0..10).map(|site| (site, if site < 8 { Kind::Own } else { Kind::Pair }));
     assert!(kinds.eq(due));
     // Site 0 is said to be lost now, so that its other secret would be opened as well.
@@ -37,7 +44,10 @@ fn attack_a04_a_site_opens_one_kind_of_share_for_each_dealer_and_only_once() {
     for site in [0, 1] {
         refused(lie.propose_to(site, &other), Code::LogInconsistent);
         let t3 = motet_secagg::message::t3(&other.t2, &other.roots);
-        let asked = RevealRequest { t3, signatures: request.signatures.clone() };
+        let asked = RevealRequest {
+            t3,
+            signatures: request.signatures.clone(),
+        };
         refused(lie.reveal_to(site, &asked), Code::SetEquivocation);
     }
     lie.reveal_to(0, &request).unwrap();
@@ -78,13 +88,19 @@ fn ruling_r01_the_attempt_split_does_not_isolate_a_site() {
     let proposal = lie.proposal(&[0, 1, 2, 3, 7, 8, 9]);
     lie.open_with(&[3, 4, 5, 6, 7, 8, 9], &proposal);
     abort(&mut lie, 1);
-    // A second attempt with everybody but site 3: what the two sums differ in would be its own answer.
+    // A second attempt with everybody but site 3: what the two sums differ in would be its own
+    // answer.
     let nine = lie.draft_of(2, &[0, 1, 2, 4, 5, 6, 7, 8, 9]);
     lie.begin(nine.clone());
     for site in 0..3 {
         refused(lie.join(site), Code::RoundReplay);
     }
-    lie.begin(Plan { candidates: lie.ids(&[0, 1, 2, 7, 8, 9]), min_start: 6, min_survivors: 6, ..nine });
+    lie.begin(Plan {
+        candidates: lie.ids(&[0, 1, 2, 7, 8, 9]),
+        min_start: 6,
+        min_survivors: 6,
+        ..nine
+    });
     refused(lie.join(0), Code::LineUpTooSmall);
     // The same ten: who has opened is out, and the rest are too few to deal.
     let plan = lie.draft(2);
@@ -94,7 +110,10 @@ fn ruling_r01_the_attempt_split_does_not_isolate_a_site() {
     }
     (7..10).for_each(|site| lie.corrupt(site));
     lie.join_these(&[0, 1, 2, 7, 8, 9]);
-    refused(lie.tell(0, Message::AdvertSet(lie.adverts())), Code::LineUpTooSmall);
+    refused(
+        lie.tell(0, Message::AdvertSet(lie.adverts())),
+        Code::LineUpTooSmall,
+    );
 }
 
 #[test]
@@ -106,7 +125,10 @@ fn ruling_r01_two_line_ups_never_open_one_question() {
     lie.upload_these(&first);
     let proposal = lie.proposal(&first);
     lie.open_with(&first, &proposal);
-    assert_eq!(lie.heard.replies.len(), usize::from(lie.plan.as_ref().unwrap().plan.threshold));
+    assert_eq!(
+        lie.heard.replies.len(),
+        usize::from(lie.plan.as_ref().unwrap().plan.threshold)
+    );
     // It hides the sum, and asks the three that never masked anything, with the colluders.
     abort(&mut lie, 1);
     (7..10).for_each(|site| lie.corrupt(site));
@@ -116,7 +138,11 @@ fn ruling_r01_two_line_ups_never_open_one_question() {
     // Nor may a set of theirs stand in the log that site 4 knows.
     let (honest, mut fork) = (lie.log.clone(), lie.log.clone());
     let (roots, plan) = (proposal.roots[..0].to_vec(), lie.plan.clone().unwrap().plan);
-    let six = motet_common::log::Commit { pin: plan.pin(), attempt: 2, ..lie.commitment(&roots) };
+    let six = motet_common::log::Commit {
+        pin: plan.pin(),
+        attempt: 2,
+        ..lie.commitment(&roots)
+    };
     lie.log_in(&mut fork, &Leaf::Commit(six));
     lie.log = fork;
     let stands = lie.stands();
@@ -130,11 +156,17 @@ fn ruling_r01_two_line_ups_never_open_one_question() {
 
 #[test]
 fn ruling_r06_a_line_up_of_fewer_sites_than_a_quorum_of_witnesses_opens_nothing() {
-    // Six of ten, three of them with the coordinator, are shown a log of their own: nothing in it says that the question
-    // was committed before. They are too few to witness that there is no other log, and so too few to join.
+    // Six of ten, three of them with the coordinator, are shown a log of their own: nothing in it
+    // says that the question was committed before. They are too few to witness that there is no
+    // other log, and so too few to join.
     let mut lie = Lie::with_sites(10);
     let six = lie.ids(&[4, 5, 6, 7, 8, 9]);
-    let plan = Plan { candidates: six, min_start: 6, min_survivors: 6, ..lie.draft(1) };
+    let plan = Plan {
+        candidates: six,
+        min_start: 6,
+        min_survivors: 6,
+        ..lie.draft(1)
+    };
     lie.begin(plan);
     refused(lie.join(4), Code::LineUpTooSmall);
     // Seven are a quorum, all of them: one advert fewer, and nobody deals.
@@ -144,7 +176,10 @@ fn ruling_r06_a_line_up_of_fewer_sites_than_a_quorum_of_witnesses_opens_nothing(
     lie.join_these(&seven);
     let mut set = lie.adverts();
     let left_out = set.adverts.remove(0);
-    refused(lie.tell(9, Message::AdvertSet(set.clone())), Code::LineUpTooSmall);
+    refused(
+        lie.tell(9, Message::AdvertSet(set.clone())),
+        Code::LineUpTooSmall,
+    );
     set.adverts.insert(0, left_out);
     lie.tell(9, Message::AdvertSet(set)).unwrap();
 }
@@ -156,18 +191,58 @@ fn ruling_r01_after_masking_a_question_keeps_its_terms() {
     let honest = lie.draft(2);
     let changed: [(&str, Plan); 4] = [
         ("line-up", lie.draft_of(2, &[0, 1, 2, 3, 4, 5, 6, 7, 8])),
-        ("survivors", Plan { min_survivors: 8, min_start: 8, ..honest.clone() }),
-        ("colluders", Plan { colluders: 4, threshold: 8, min_survivors: 8, min_start: 8, ..honest.clone() }),
-        ("start", Plan { min_start: 8, ..honest.clone() }),
+        (
+            "survivors",
+            Plan {
+                min_survivors: 8,
+                min_start: 8,
+                ..honest.clone()
+            },
+        ),
+        (
+            "colluders",
+            Plan {
+                colluders: 4,
+                threshold: 8,
+                min_survivors: 8,
+                min_start: 8,
+                ..honest.clone()
+            },
+        ),
+        (
+            "start",
+            Plan {
+                min_start: 8,
+                ..honest.clone()
+            },
+        ),
     ];
     for (what, plan) in changed {
         lie.begin(plan);
-        assert_eq!(lie.join(0).expect_err(what).code, Code::RoundReplay, "{what}");
+        assert_eq!(
+            lie.join(0).expect_err(what).code,
+            Code::RoundReplay,
+            "{what}"
+        );
         lie.nodes[0].restart(&lie.cast);
-        assert_eq!(lie.join(0).expect_err(what).code, Code::RoundReplay, "{what}");
+        assert_eq!(
+            lie.join(0).expect_err(what).code,
+            Code::RoundReplay,
+            "{what}"
+        );
     }
-    // Weights and quantisation are held to the derived question at any time; the pin holds them, too.
-    for other in [Plan { weight_max: 9, ..honest.clone() }, Plan { words: 9, ..honest.clone() }] {
+    // Weights and quantisation are held to the derived question at any time; the pin holds them,
+    // too.
+    for other in [
+        Plan {
+            weight_max: 9,
+            ..honest.clone()
+        },
+        Plan {
+            words: 9,
+            ..honest.clone()
+        },
+    ] {
         assert_ne!(other.pin(), honest.pin());
         lie.begin(other);
         refused(lie.join(0), Code::PlanRejected);
@@ -189,7 +264,10 @@ fn ruling_r01_joining_again_ends_what_was_before() {
     let plan = lie.draft(2);
     lie.begin(plan);
     lie.join_these(&[0, 1]);
-    assert!(lie.nodes[1].kept(&first).is_none(), "the first attempt's secrets are gone");
+    assert!(
+        lie.nodes[1].kept(&first).is_none(),
+        "the first attempt's secrets are gone"
+    );
     refused(lie.reveal_to(1, &request), Code::WrongPhase);
     refused(lie.propose_to(0, &old), Code::WrongPhase);
 }
@@ -250,15 +328,20 @@ fn ruling_r05_a_study_keeps_its_sites() {
 fn attack_a08_where_one_site_may_leave_no_other_comes_or_takes_its_place() {
     let before = [0, 1, 2, 3, 4, 5];
     after(&before, &[0, 1, 2, 3, 4], 1).unwrap();
-    refused(after(&[0, 1, 2, 3, 4, 5, 6], &[0, 1, 2, 3, 4], 1), Code::SetChanged);
+    refused(
+        after(&[0, 1, 2, 3, 4, 5, 6], &[0, 1, 2, 3, 4], 1),
+        Code::SetChanged,
+    );
     refused(after(&before, &[0, 1, 2, 3, 4, 6], 1), Code::SetChanged);
     refused(after(&before, &[0, 1, 2, 3, 4, 5, 6], 1), Code::SetChanged);
 }
 
 #[test]
-fn ruling_r01_two_line_ups_without_a_common_honest_site_never_both_open_whatever_log_each_is_shown() {
-    // Ten sites, three collude. Four honest ones open with them; the other three, who masked nothing, are shown a log that
-    // parts before that commitment. Were openers counted among the plan's six, five of them would be enough.
+fn ruling_r01_two_line_ups_without_a_common_honest_site_never_both_open_whatever_log_each_is_shown()
+{
+    // Ten sites, three collude. Four honest ones open with them; the other three, who masked
+    // nothing, are shown a log that parts before that commitment. Were openers counted among the
+    // plan's six, five of them would be enough.
     let mut lie = Lie::with_sites(10);
     lie.share_all();
     let before = lie.log.clone();
@@ -272,7 +355,8 @@ fn ruling_r01_two_line_ups_without_a_common_honest_site_never_both_open_whatever
     let mut plan = lie.draft(2);
     plan.candidates = lie.ids(&six);
     // What six of six would need, and what six of ten would: more than there are.
-    for (threshold, survivors, code) in [(5, 6, Code::LineUpTooSmall), (7, 7, Code::LineUpTooSmall)] {
+    for (threshold, survivors, code) in [(5, 6, Code::LineUpTooSmall), (7, 7, Code::LineUpTooSmall)]
+    {
         let mut plan = plan.clone();
         (plan.threshold, plan.min_survivors, plan.min_start) = (threshold, survivors, survivors);
         lie.begin(plan);
@@ -294,7 +378,11 @@ fn a_sum_that_differs_by_a_site_from_another_studys_over_the_same_data_is_signed
         let mut lie = Lie::with_sites(7);
         lie.upload_all();
         let (digest, roster) = (Digest::of("another study", &[]), lie.cast.roster.digest());
-        let set_before = lie.ids(earlier).into_iter().map(|node| (node, node.to_string())).collect();
+        let set_before = lie
+            .ids(earlier)
+            .into_iter()
+            .map(|node| (node, node.to_string()))
+            .collect();
         lie.nodes[0].beside = vec![Opening {
             study: "earlier".to_owned(),
             digest,
@@ -310,7 +398,10 @@ fn a_sum_that_differs_by_a_site_from_another_studys_over_the_same_data_is_signed
     // Whoever is left out cannot prevent it: the others do, and so does it where it is asked.
     refused(propose(&all, &[0, 1, 2, 3, 4, 5]), Code::QuestionRepeated);
     refused(propose(&all, &[1, 2, 3, 4, 5, 6]), Code::QuestionRepeated);
-    refused(propose(&[0, 1, 2, 3, 4], &[0, 1, 2, 3, 4, 5]), Code::QuestionRepeated);
+    refused(
+        propose(&[0, 1, 2, 3, 4], &[0, 1, 2, 3, 4, 5]),
+        Code::QuestionRepeated,
+    );
     refused(propose(&all, &[0, 1, 2, 3, 4]), Code::QuestionRepeated);
     propose(&[0, 1, 2], &[0, 1, 2, 3, 4, 5]).unwrap();
 }

@@ -1,4 +1,5 @@
-//! Killed at every act: ruling R7. What is said again is the same bytes, and no second thing is ever said.
+//! Killed at every act: ruling R7. What is said again is the same bytes, and no second thing is
+//! ever said.
 
 use motet_common::round::pins::Fact;
 use motet_secagg::digest::Digest;
@@ -7,8 +8,8 @@ use motet_secagg::message::{Message, Proposal};
 use motet_tests::attack::lie::Lie;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One step of the coordinator towards every site, over which site 0 may be killed; where it was, it is shown the same
-/// again and says what it owes.
+/// One step of the coordinator towards every site, over which site 0 may be killed; where it was,
+/// it is shown the same again and says what it owes.
 fn step(lie: &mut Lie, message: impl Fn(&Lie, usize) -> Message) {
     for site in lie.all() {
         let message = message(lie, site);
@@ -16,7 +17,8 @@ fn step(lie: &mut Lie, message: impl Fn(&Lie, usize) -> Message) {
         lie.tell(site, message.clone()).unwrap();
         if armed && lie.nodes[site].killed_after.is_none() {
             lie.resume(site);
-            // A repeat of what it has answered is answered alike; for one it never saw this is the first time.
+            // A repeat of what it has answered is answered alike; for one it never saw this is the
+            // first time.
             lie.tell(site, message).unwrap();
         }
     }
@@ -33,7 +35,9 @@ fn round(killed_after: Option<usize>) -> Lie {
     step(&mut lie, |lie, site| Message::Delivery(lie.delivery(site)));
     let proposal: Proposal = lie.proposal(&lie.all());
     step(&mut lie, |_, _| Message::Proposal(proposal.clone()));
-    step(&mut lie, |lie, _| Message::RevealRequest(lie.request(&proposal)));
+    step(&mut lie, |lie, _| {
+        Message::RevealRequest(lie.request(&proposal))
+    });
     let evidence = lie.evidence(&proposal);
     lie.sum(&evidence);
     lie
@@ -43,7 +47,9 @@ fn round(killed_after: Option<usize>) -> Lie {
 fn said(lie: &Lie) -> BTreeMap<&'static str, BTreeSet<Digest>> {
     let mut said = BTreeMap::<_, BTreeSet<_>>::new();
     for message in &lie.nodes[0].said {
-        said.entry(message.kind()).or_default().insert(message.digest("said"));
+        said.entry(message.kind())
+            .or_default()
+            .insert(message.digest("said"));
     }
     said
 }
@@ -53,18 +59,40 @@ fn ruling_r07_a_node_killed_after_any_act_says_the_same_bytes_and_the_sum_is_mad
     let calm = round(None);
     let acts = calm.nodes[0].acts.clone();
     let stored = ["seal", "record", "tell"];
-    let due = [&stored[..], &["seal", "tell"], &["store"], &stored, &["upload"], &stored, &stored].concat();
+    let due = [
+        &stored[..],
+        &["seal", "tell"],
+        &["store"],
+        &stored,
+        &["upload"],
+        &stored,
+        &stored,
+    ]
+    .concat();
     assert_eq!(acts, due, "M2, M4, M6, M8, M10");
     for act in 1..=acts.len() {
         let lie = round(Some(act));
         let said = said(&lie);
         assert_eq!(said.len(), 5, "killed after act {act}: {:?}", said.keys());
         for (kind, digests) in said {
-            assert_eq!(digests.len(), 1, "killed after act {act}: two different `{kind}`");
+            assert_eq!(
+                digests.len(),
+                1,
+                "killed after act {act}: two different `{kind}`"
+            );
         }
         // Every fact is on record, whichever of vault and ledger the kill came between.
-        let facts: BTreeSet<u8> = lie.nodes[0].disk.facts().iter().map(|fact| fact[0]).collect();
-        assert_eq!(facts, BTreeSet::from([1, 2, 3, 4]), "killed after act {act}");
+        let facts: BTreeSet<u8> = lie.nodes[0]
+            .disk
+            .facts()
+            .iter()
+            .map(|fact| fact[0])
+            .collect();
+        assert_eq!(
+            facts,
+            BTreeSet::from([1, 2, 3, 4]),
+            "killed after act {act}"
+        );
     }
 }
 
@@ -87,24 +115,46 @@ fn ruling_r07_a_node_killed_and_killed_again_at_every_step_stays_the_same() {
     twice(&mut lie, &|lie, site| Message::Delivery(lie.delivery(site)));
     let proposal = lie.proposal(&lie.all());
     twice(&mut lie, &|_, _| Message::Proposal(proposal.clone()));
-    twice(&mut lie, &|lie, _| Message::RevealRequest(lie.request(&proposal)));
+    twice(&mut lie, &|lie, _| {
+        Message::RevealRequest(lie.request(&proposal))
+    });
     assert!(said(&lie).values().all(|digests| digests.len() == 1));
 }
 
 #[test]
 fn ruling_r07_each_fact_stands_in_the_ledger_before_its_message_and_is_one() {
     let lie = round(None);
-    let facts: Vec<Fact> =
-        lie.nodes[0].disk.facts().iter().map(|bytes| Fact::from_bytes(bytes).unwrap()).collect();
-    let [Fact::Joined(joined), Fact::Masked(masked), Fact::Signed((ask, t3)), Fact::Spent(spent)] =
-        &facts[..]
+    let facts: Vec<Fact> = lie.nodes[0]
+        .disk
+        .facts()
+        .iter()
+        .map(|bytes| Fact::from_bytes(bytes).unwrap())
+        .collect();
+    let [
+        Fact::Joined(joined),
+        Fact::Masked(masked),
+        Fact::Signed((ask, t3)),
+        Fact::Spent(spent),
+    ] = &facts[..]
     else {
         panic!("{facts:?}")
     };
     let plan = &lie.plan.as_ref().unwrap().plan;
-    assert!([joined.ask, masked.ask, *ask, spent.0].iter().all(|known| *known == plan.ask));
-    assert_eq!((joined.plan, joined.attempt, masked.pin), (plan.root(), 1, plan.pin()));
+    assert!(
+        [joined.ask, masked.ask, *ask, spent.0]
+            .iter()
+            .all(|known| *known == plan.ask)
+    );
+    assert_eq!(
+        (joined.plan, joined.attempt, masked.pin),
+        (plan.root(), 1, plan.pin())
+    );
     let node = lie.cast.node(0);
     assert_eq!(masked.upload_root, lie.heard.headers[&node].root.root);
-    assert!(lie.heard.signed.iter().any(|signed| signed.node == node && signed.t3 == *t3));
+    assert!(
+        lie.heard
+            .signed
+            .iter()
+            .any(|signed| signed.node == node && signed.t3 == *t3)
+    );
 }

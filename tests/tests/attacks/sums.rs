@@ -44,7 +44,10 @@ fn ruling_r02_as_many_may_be_lost_as_the_table_says() {
     assert_eq!(lost(4, &[0], Upload), released);
     assert_eq!(lost(4, &[3], Upload), released);
     assert_eq!(lost(4, &[0, 3], Upload), small);
-    assert_eq!(lost(4, &[0, 3], Sign), (Abandoned, Some(Code::TooFewSignatures)));
+    assert_eq!(
+        lost(4, &[0, 3], Sign),
+        (Abandoned, Some(Code::TooFewSignatures))
+    );
     assert_eq!(lost(4, &[0, 3], Reveal), (Abandoned, Some(Code::Deadline)));
 }
 
@@ -59,7 +62,10 @@ fn ruling_r02_four_sites_with_three_honest_ones_demanded_may_lose_none() {
     assert_eq!(plan.min_survivors, 4);
     lie.begin(plan);
     let ended = lie.fair(&[(2, PhaseName::Upload)], &mut |_, message| Some(message));
-    assert_eq!((ended.phase, ended.code), (Some(PhaseName::Abandoned), Some(Code::LineUpTooSmall)));
+    assert_eq!(
+        (ended.phase, ended.code),
+        (Some(PhaseName::Abandoned), Some(Code::LineUpTooSmall))
+    );
 }
 
 /// Everybody of four opened a set; the release of a sum that is one unit off in its last value.
@@ -75,12 +81,16 @@ fn wrong(lie: &mut Lie) -> Released {
     lie.released(&evidence, &Aggregate { ring, words })
 }
 
-/// Nobody follows a wrong release, nobody says that the sum was made again, and nothing can be asked after it.
+/// Nobody follows a wrong release, nobody says that the sum was made again, and nothing can be
+/// asked after it.
 fn nobody_follows(lie: &mut Lie, released: &Released) {
     lie.checked.clear();
     let before = lie.state;
     for site in lie.all() {
-        refused(lie.tell(site, Message::Released(released.clone())), Code::SumMismatch);
+        refused(
+            lie.tell(site, Message::Released(released.clone())),
+            Code::SumMismatch,
+        );
         assert_eq!(lie.nodes[site].disk.state, before);
     }
     let threshold = usize::from(lie.plan.as_ref().unwrap().plan.threshold);
@@ -122,23 +132,48 @@ fn ruling_r03_evidence_of_anything_else_is_refused() {
     let other_secret = {
         let mut opened = honest.opened.clone();
         opened[0].secret[0] ^= 1;
-        Released { opened, ..honest.clone() }.signed(key)
+        Released {
+            opened,
+            ..honest.clone()
+        }
+        .signed(key)
     };
-    let smaller = Released { set: honest.set[..3].to_vec(), ..honest.clone() }.signed(key);
-    let unknown = Released { evidence: Digest::of("none", &[]), ..honest.clone() }.signed(key);
-    let cases =
-        [(other_secret, Code::SumMismatch), (smaller, Code::SetNotLogged), (unknown, Code::SumMismatch)];
+    let smaller = Released {
+        set: honest.set[..3].to_vec(),
+        ..honest.clone()
+    }
+    .signed(key);
+    let unknown = Released {
+        evidence: Digest::of("none", &[]),
+        ..honest.clone()
+    }
+    .signed(key);
+    let cases = [
+        (other_secret, Code::SumMismatch),
+        (smaller, Code::SetNotLogged),
+        (unknown, Code::SumMismatch),
+    ];
     for (released, code) in cases {
         // Each at a site that has not seen one yet: a release ends its attempt.
-        let site = all.iter().find(|site| lie.nodes[**site].plan().is_some()).copied().unwrap();
+        let site = all
+            .iter()
+            .find(|site| lie.nodes[**site].plan().is_some())
+            .copied()
+            .unwrap();
         refused(lie.tell(site, Message::Released(released)), code);
         lie.nodes[site].restart(&lie.cast);
     }
     // One chunk of one upload that is not what its site signed.
     let t2 = evidence.t2();
-    let chunk = lie.archive.uploads[&t2][0][1].iter().map(|byte| byte ^ 1).collect::<Vec<u8>>();
+    let chunk = lie.archive.uploads[&t2][0][1]
+        .iter()
+        .map(|byte| byte ^ 1)
+        .collect::<Vec<u8>>();
     lie.archive.uploads.get_mut(&t2).unwrap()[0][1] = chunk.into();
-    refused(lie.tell(3, Message::Released(honest.clone())), Code::SumMismatch);
+    refused(
+        lie.tell(3, Message::Released(honest.clone())),
+        Code::SumMismatch,
+    );
     // Two uploads that are not the signed ones and add up to the same.
     let mut lie = Lie::with_sites(4);
     let honest = lie.whole_but_told();
@@ -149,7 +184,10 @@ fn ruling_r03_evidence_of_anything_else_is_refused() {
         chunk[8..12].copy_from_slice(&word.to_le_bytes());
         rows[0][site] = chunk.into();
     }
-    refused(lie.tell(3, Message::Released(honest.clone())), Code::SumMismatch);
+    refused(
+        lie.tell(3, Message::Released(honest.clone())),
+        Code::SumMismatch,
+    );
     let t2 = lie.t2();
     // Another signature than the coordinator's, and another set than the one that was signed.
     let mut forged = honest.clone();
@@ -168,14 +206,24 @@ fn ruling_r03_nobody_goes_on_before_t_sites_have_made_the_sum_again() {
     assert_eq!(checked.len(), 4);
     let honest = lie.draft(1);
     let few: Vec<Checked> = checked.values().take(2).cloned().collect();
-    let with = |checked: Vec<Checked>| motet_secagg::message::Plan { checked, ..honest.clone() };
+    let with = |checked: Vec<Checked>| motet_secagg::message::Plan {
+        checked,
+        ..honest.clone()
+    };
     let mut twice = few.clone();
     twice.push(few[1].clone());
     let mut borrowed = few.clone();
-    borrowed.push(Checked { node: lie.cast.node(3), ..few[1].clone() });
+    borrowed.push(Checked {
+        node: lie.cast.node(3),
+        ..few[1].clone()
+    });
     let mut other = few.clone();
     let site = &lie.cast.sites[3];
-    other.push(Checked::sign(Digest::of("another release", &[]), site.node, &site.key));
+    other.push(Checked::sign(
+        Digest::of("another release", &[]),
+        site.node,
+        &site.key,
+    ));
     let cases = [
         (Vec::new(), Code::TooFewChecks),
         (few.clone(), Code::TooFewChecks),
@@ -188,7 +236,12 @@ fn ruling_r03_nobody_goes_on_before_t_sites_have_made_the_sum_again() {
         refused(lie.join(0), code);
     }
     let enough = with(checked.values().skip(1).cloned().collect());
-    assert!(enough.checked.iter().all(|checked| checked.release == released.leaf_hash()));
+    assert!(
+        enough
+            .checked
+            .iter()
+            .all(|checked| checked.release == released.leaf_hash())
+    );
     lie.begin(enough);
     lie.join(0).unwrap();
 }
@@ -214,13 +267,21 @@ fn ruling_r05_a_step_or_a_start_that_repeats_asks_a_new_question_and_the_run_end
     let study = Study::parse(STUDY).unwrap();
     let key = |number: u8| SecretKey::from_seed([number; 32]).public();
     let site = |number: u8| {
-        let keys = SiteKeys { identity: key(number), steward: key(number + 10), witness: key(number + 20) };
+        let keys = SiteKeys {
+            identity: key(number),
+            steward: key(number + 10),
+            witness: key(number + 20),
+        };
         Entry::new(&format!("site-{number}"), "NL", keys)
     };
-    let hub = HubKeys { signing: key(100), log: key(101) };
+    let hub = HubKeys {
+        signing: key(100),
+        log: key(101),
+    };
     let roster = Roster::new("converged", 1, hub, "trial", (1..5).map(site).collect()).unwrap();
     let all: Vec<_> = roster.nodes().collect();
-    // The same on both sides of every value: the first step of the fit is zero, and the coefficients stay as they are.
+    // The same on both sides of every value: the first step of the fit is zero, and the
+    // coefficients stay as they are.
     let x = Array2::from_shape_fn((40, 1), |(row, _)| [-1.0, -1.0, 1.0, 1.0][row % 4]);
     let y = Array1::from_shape_fn(40, |row| (row % 2) as f64);
     let mut chain = Chain::start(&study, &roster);
@@ -234,9 +295,14 @@ fn ruling_r05_a_step_or_a_start_that_repeats_asks_a_new_question_and_the_run_end
         let mut answer = || {
             let rows = Rows::new(x.view()).outcome(y.view());
             let memory = motet_recipes::Memory::default();
-            chain.recipe().answer(chain.state(), &question, &rows, &memory, &mut dice).unwrap().update
+            chain
+                .recipe()
+                .answer(chain.state(), &question, &rows, &memory, &mut dice)
+                .unwrap()
+                .update
         };
-        // A site is lost after the second round: the pass begins again, from what was the first state.
+        // A site is lost after the second round: the pass begins again, from what was the first
+        // state.
         let set = if rounds <= 2 { &all[..] } else { &all[..3] };
         let updates = set.iter().map(|_| answer()).collect();
         let sum = plain_sum(&question.layout, set_digest(set), updates).unwrap();

@@ -1,15 +1,17 @@
 //! Which module of a package imports which, and the circles among them.
 //!
-//! Modules are compared among siblings: a path `crate::round::share::Dealt` seen in `crate::round::upload` is an arrow
-//! from `round::upload` to `round::share`. A parent and its children are one thing, so paths to an ancestor's own
-//! items and a parent's use of its children draw no arrow; a name that a parent re-exports counts as the child's.
+//! Modules are compared among siblings: a path `crate::round::share::Dealt` seen in
+//! `crate::round::upload` is an arrow from `round::upload` to `round::share`. A parent and its
+//! children are one thing, so paths to an ancestor's own items and a parent's use of its children
+//! draw no arrow; a name that a parent re-exports counts as the child's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 type Module = Vec<String>;
 
-/// One path as written: absolute from the crate's root, and the name it gets when a parent re-exports it.
+/// One path as written: absolute from the crate's root, and the name it gets when a parent
+/// re-exports it.
 struct Mention {
     from: Module,
     path: Vec<String>,
@@ -23,14 +25,18 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
-    /// Reads files given by their path below `src` and their tokens. `main.rs`, `bin/` and test modules are crates or
-    /// crate-like roots of their own and are left out.
+    /// Reads files given by their path below `src` and their tokens. `main.rs`, `bin/` and test
+    /// modules are crates or crate-like roots of their own and are left out.
     pub(crate) fn of<'a>(files: impl Iterator<Item = (&'a Path, &'a [String])>) -> Self {
         let mut modules = BTreeSet::new();
         let mut mentions = Vec::new();
         for (path, tokens) in files {
             if let Some(module) = module_of(path) {
-                Reader { tokens, mentions: &mut mentions }.read(&module);
+                Reader {
+                    tokens,
+                    mentions: &mut mentions,
+                }
+                .read(&module);
                 modules.insert(module);
             }
         }
@@ -43,9 +49,16 @@ impl Graph {
         let mut arrows: BTreeMap<Module, BTreeSet<Module>> = BTreeMap::new();
         for mention in &mentions {
             let to = resolve(&mention.path, &modules, &exports, 0);
-            let shared = to.iter().zip(&mention.from).take_while(|(a, b)| a == b).count();
+            let shared = to
+                .iter()
+                .zip(&mention.from)
+                .take_while(|(a, b)| a == b)
+                .count();
             if shared < to.len() && shared < mention.from.len() {
-                arrows.entry(mention.from[..=shared].to_vec()).or_default().insert(to[..=shared].to_vec());
+                arrows
+                    .entry(mention.from[..=shared].to_vec())
+                    .or_default()
+                    .insert(to[..=shared].to_vec());
             }
         }
         Self { modules, arrows }
@@ -57,14 +70,29 @@ impl Graph {
 
     /// Every set of modules that reach each other, sorted.
     pub(crate) fn circles(&self) -> Vec<Vec<String>> {
-        let reached: BTreeMap<&Module, BTreeSet<&Module>> =
-            self.arrows.keys().map(|module| (module, self.reached(module))).collect();
+        let reached: BTreeMap<&Module, BTreeSet<&Module>> = self
+            .arrows
+            .keys()
+            .map(|module| (module, self.reached(module)))
+            .collect();
         let circle = |module: &&Module| {
-            let back = |other: &&&Module| reached.get(*other).is_some_and(|reached| reached.contains(module));
-            reached[*module].iter().filter(back).map(|other| other.join("::")).collect::<Vec<_>>()
+            let back = |other: &&&Module| {
+                reached
+                    .get(*other)
+                    .is_some_and(|reached| reached.contains(module))
+            };
+            reached[*module]
+                .iter()
+                .filter(back)
+                .map(|other| other.join("::"))
+                .collect::<Vec<_>>()
         };
-        let circles: BTreeSet<Vec<String>> = self.arrows.keys().map(|module| circle(&module)).collect();
-        circles.into_iter().filter(|circle| !circle.is_empty()).collect()
+        let circles: BTreeSet<Vec<String>> =
+            self.arrows.keys().map(|module| circle(&module)).collect();
+        circles
+            .into_iter()
+            .filter(|circle| !circle.is_empty())
+            .collect()
     }
 
     /// Every module that arrows lead to from this one; itself too when it stands on a circle.
@@ -82,7 +110,10 @@ impl Graph {
 
 /// The module a file holds: `round/share.rs` is `round::share`, `lib.rs` the root, an empty path.
 fn module_of(path: &Path) -> Option<Module> {
-    let mut parts: Module = path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    let mut parts: Module = path
+        .iter()
+        .map(|part| part.to_string_lossy().into_owned())
+        .collect();
     let file = parts.pop()?;
     match file.strip_suffix(".rs")? {
         "lib" if parts.is_empty() => {}
@@ -109,7 +140,9 @@ fn resolve(
             module.pop();
             // An export that names itself again (a glob of a glob) ends here.
             return match exports.get(&(module.clone(), name.clone())) {
-                Some(target) if depth < 8 && target != path => resolve(target, modules, exports, depth + 1),
+                Some(target) if depth < 8 && target != path => {
+                    resolve(target, modules, exports, depth + 1)
+                }
                 _ => module,
             };
         }
@@ -124,7 +157,10 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn is(&self, here: usize, expected: &[&str]) -> bool {
-        expected.iter().enumerate().all(|(offset, token)| self.token(here + offset) == *token)
+        expected
+            .iter()
+            .enumerate()
+            .all(|(offset, token)| self.token(here + offset) == *token)
     }
 
     fn token(&self, here: usize) -> &str {
@@ -159,9 +195,11 @@ impl Reader<'_> {
                     here = self.tree(here + 1, &module, &[], Some(public));
                     continue;
                 }
-                // `$crate` in a macro is the crate of whoever reads it here, and that is the macro's own file.
+                // `$crate` in a macro is the crate of whoever reads it here, and that is the
+                // macro's own file.
                 "crate" | "super"
-                    if self.token(here + 1) == "::" && (here == 0 || self.token(here - 1) != "$") =>
+                    if self.token(here + 1) == "::"
+                        && (here == 0 || self.token(here - 1) != "$") =>
                 {
                     here = self.tree(here, &module, &[], None);
                     continue;
@@ -193,8 +231,15 @@ impl Reader<'_> {
         here
     }
 
-    /// Reads one path or one branch of a use tree; gives the place after it. `public` is set inside a `use`.
-    fn tree(&mut self, start: usize, from: &Module, before: &[String], public: Option<bool>) -> usize {
+    /// Reads one path or one branch of a use tree; gives the place after it. `public` is set inside
+    /// a `use`.
+    fn tree(
+        &mut self,
+        start: usize,
+        from: &Module,
+        before: &[String],
+        public: Option<bool>,
+    ) -> usize {
         let mut path = before.to_vec();
         let mut here = start;
         loop {
@@ -206,10 +251,9 @@ impl Reader<'_> {
                 }
                 return here + 1;
             }
-            if !self
-                .token(here)
-                .starts_with(|letter: char| letter.is_alphabetic() || letter == '_' || letter == '*')
-            {
+            if !self.token(here).starts_with(|letter: char| {
+                letter.is_alphabetic() || letter == '_' || letter == '*'
+            }) {
                 break;
             }
             path.push(self.token(here).to_owned());
@@ -226,14 +270,18 @@ impl Reader<'_> {
         }
         if let Some(path) = absolute(&path, from) {
             let exported_as = (public == Some(true) && name != "*").then_some(name);
-            self.mentions.push(Mention { from: from.clone(), path, exported_as });
+            self.mentions.push(Mention {
+                from: from.clone(),
+                path,
+                exported_as,
+            });
         }
         here.max(start + 1)
     }
 }
 
-/// The path from the root: `super` and `self` resolved; another first word is taken as a child's, where the root of
-/// another crate simply leads nowhere.
+/// The path from the root: `super` and `self` resolved; another first word is taken as a child's,
+/// where the root of another crate simply leads nowhere.
 fn absolute(path: &[String], from: &Module) -> Option<Vec<String>> {
     let mut whole = from.clone();
     let mut rest = path;
@@ -257,17 +305,39 @@ mod tests {
     use std::path::Path;
 
     fn circles(files: &[(&str, &str)]) -> Vec<String> {
-        let files: Vec<_> = files.iter().map(|(path, text)| (Path::new(*path), tokens(text))).collect();
-        let graph = Graph::of(files.iter().map(|(path, tokens)| (*path, tokens.as_slice())));
-        graph.circles().iter().map(|circle| circle.join(" ")).collect()
+        let files: Vec<_> = files
+            .iter()
+            .map(|(path, text)| (Path::new(*path), tokens(text)))
+            .collect();
+        let graph = Graph::of(
+            files
+                .iter()
+                .map(|(path, tokens)| (*path, tokens.as_slice())),
+        );
+        graph
+            .circles()
+            .iter()
+            .map(|circle| circle.join(" "))
+            .collect()
     }
 
     #[test]
     fn a_circle_is_found_however_it_is_written() {
-        let lib = ("lib.rs", "mod a; mod b; pub use b::{Thing as Renamed, other};");
+        let lib = (
+            "lib.rs",
+            "mod a; mod b; pub use b::{Thing as Renamed, other};",
+        );
         let a = ("a.rs", "pub fn f() {}");
-        for circular in ["use crate::a::f;", "fn g() { super::a::f() }", "use crate::{x::Y, a::{self, f}};"] {
-            for way in ["use crate::b::g;", "use crate::Renamed;", "mod inner { use super::super::b; }"] {
+        for circular in [
+            "use crate::a::f;",
+            "fn g() { super::a::f() }",
+            "use crate::{x::Y, a::{self, f}};",
+        ] {
+            for way in [
+                "use crate::b::g;",
+                "use crate::Renamed;",
+                "mod inner { use super::super::b; }",
+            ] {
                 let files = [lib, (a.0, way), ("b.rs", circular)];
                 assert_eq!(circles(&files), ["a b"], "{way} {circular}");
             }
@@ -278,8 +348,11 @@ mod tests {
             ("round/upload.rs", "use crate::round::share::S;"),
         ];
         assert_eq!(circles(&deep), ["round::share round::upload"]);
-        let three =
-            [("a.rs", "use crate::b::x;"), ("b.rs", "use crate::c::x;"), ("c.rs", "use crate::a::x;")];
+        let three = [
+            ("a.rs", "use crate::b::x;"),
+            ("b.rs", "use crate::c::x;"),
+            ("c.rs", "use crate::a::x;"),
+        ];
         assert_eq!(circles(&three), ["a b c"]);
     }
 
@@ -287,8 +360,14 @@ mod tests {
     fn a_one_way_flow_is_left_alone() {
         let files = [
             ("lib.rs", "mod a; mod b; pub use a::A;"),
-            ("a.rs", "use serde::b; // use crate::b\n#[cfg(test)] mod tests { use crate::b::B; }"),
-            ("b.rs", "use crate::{A, Missing}; use super::a; mod c; pub use c::C;"),
+            (
+                "a.rs",
+                "use serde::b; // use crate::b\n#[cfg(test)] mod tests { use crate::b::B; }",
+            ),
+            (
+                "b.rs",
+                "use crate::{A, Missing}; use super::a; mod c; pub use c::C;",
+            ),
             ("b/c.rs", "use super::Parents; use crate::b::Own;"),
             ("main.rs", "use crate::a::A; use crate::b::B;"),
         ];

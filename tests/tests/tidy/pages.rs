@@ -1,5 +1,5 @@
-//! What pages say of tests: that the ones they name are there. A promise whose test was renamed, moved or deleted is a
-//! promise that nobody holds any more.
+//! What pages say of tests: that the ones they name are there. A promise whose test was renamed,
+//! moved or deleted is a promise that nobody holds any more.
 //!
 //! ```text
 //! a table whose first column is `promise`    the last cell of every row names a test, and its file after it or none
@@ -12,8 +12,8 @@ use crate::source::{Source, relative};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Underscores from which on a word in backticks can only be the name of a test: no refusal code, key or command has as
-/// many.
+/// Underscores from which on a word in backticks can only be the name of a test: no refusal code,
+/// key or command has as many.
 const SENTENCE: usize = 5;
 
 /// The tests of every file.
@@ -25,9 +25,17 @@ pub(crate) struct Tests {
 
 impl Tests {
     pub(crate) fn of(sources: &[Source]) -> Self {
-        let by_file = sources.iter().map(|source| (relative(&source.path), tests(&source.text))).collect();
-        let walls = sources.iter().filter(|source| source.text.contains("/// ```compile_fail"));
-        Self { by_file, walls: walls.map(|source| relative(&source.path)).collect() }
+        let by_file = sources
+            .iter()
+            .map(|source| (relative(&source.path), tests(&source.text)))
+            .collect();
+        let walls = sources
+            .iter()
+            .filter(|source| source.text.contains("/// ```compile_fail"));
+        Self {
+            by_file,
+            walls: walls.map(|source| relative(&source.path)).collect(),
+        }
     }
 
     fn is_there(&self, name: &str, file: impl Fn(&str) -> bool) -> bool {
@@ -36,14 +44,23 @@ impl Tests {
         }
         let prefix = name.strip_suffix('*').or_else(|| name.strip_suffix("..."));
         let fits = |test: &String| prefix.map_or(test == name, |prefix| test.starts_with(prefix));
-        self.by_file.iter().any(|(path, tests)| file(path) && tests.iter().any(fits))
+        self.by_file
+            .iter()
+            .any(|(path, tests)| file(path) && tests.iter().any(fits))
     }
 
-    /// The files of the repository that a page means by this: a path beside the page, or just a name.
+    /// The files of the repository that a page means by this: a path beside the page, or just a
+    /// name.
     fn files<'a>(&'a self, page: &Path, said: &'a str) -> impl Iterator<Item = &'a str> {
-        let beside = normal(&page.parent().map(|folder| folder.join(said)).unwrap_or_default());
+        let beside = normal(
+            &page
+                .parent()
+                .map(|folder| folder.join(said))
+                .unwrap_or_default(),
+        );
         let ends = format!("/{said}");
-        let means = move |path: &&String| **path == said || **path == beside || path.ends_with(&ends);
+        let means =
+            move |path: &&String| **path == said || **path == beside || path.ends_with(&ends);
         self.by_file.keys().filter(means).map(String::as_str)
     }
 
@@ -52,7 +69,8 @@ impl Tests {
         let mut complaints = Vec::new();
         let (mut fence, mut promises) = (false, false);
         for (number, line) in (1..).zip(text.lines()) {
-            let mut complain = |what: String| complaints.push(format!("{}:{number}: {what}", page.display()));
+            let mut complain =
+                |what: String| complaints.push(format!("{}:{number}: {what}", page.display()));
             if line.starts_with("```") {
                 fence = !fence;
             }
@@ -67,7 +85,12 @@ impl Tests {
                     complain(format!("there is no test `{name}`"));
                 }
             }
-            let cells: Vec<&str> = line.trim().trim_matches('|').split('|').map(str::trim).collect();
+            let cells: Vec<&str> = line
+                .trim()
+                .trim_matches('|')
+                .split('|')
+                .map(str::trim)
+                .collect();
             promises = line.starts_with('|') && (promises || cells[0] == "promise");
             let row = promises && cells[0] != "promise" && !cells[0].starts_with("---");
             if let Some(cell) = cells.last().filter(|_| row) {
@@ -77,7 +100,8 @@ impl Tests {
         complaints
     }
 
-    /// The cell of a promise: it names a test, and every test it names is in one of the files that it names after it.
+    /// The cell of a promise: it names a test, and every test it names is in one of the files that
+    /// it names after it.
     fn cell(&self, page: &Path, cell: &str) -> Vec<String> {
         let tests: Vec<&str> = spans(cell).filter(|span| is_word(span)).collect();
         if tests.is_empty() {
@@ -85,11 +109,16 @@ impl Tests {
         }
         let lost = tests.into_iter().filter_map(|name| {
             let after = cell.split_once(name).map_or("", |(_, after)| after);
-            let named: Vec<&str> = files(after).flat_map(|file| self.files(page, file)).collect();
+            let named: Vec<&str> = files(after)
+                .flat_map(|file| self.files(page, file))
+                .collect();
             // A file may be parted into modules, which stand in a folder of its name.
-            let part = |path: &str, file: &str| path == file || path.starts_with(&file.replace(".rs", "/"));
+            let part = |path: &str, file: &str| {
+                path == file || path.starts_with(&file.replace(".rs", "/"))
+            };
             let inside = |path: &str| named.is_empty() || named.iter().any(|file| part(path, file));
-            (!self.is_there(name, inside)).then(|| format!("no test `{name}` in {}", named.join(", ")))
+            (!self.is_there(name, inside))
+                .then(|| format!("no test `{name}` in {}", named.join(", ")))
         });
         lost.collect()
     }
@@ -117,7 +146,9 @@ fn spans(line: &str) -> impl Iterator<Item = &str> {
 fn is_word(span: &str) -> bool {
     let name = span.trim_end_matches(['*', '.']);
     name.contains('_')
-        && name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_')
+        && name
+            .chars()
+            .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_')
 }
 
 fn is_sentence(span: &str) -> bool {
@@ -139,7 +170,10 @@ fn tests(text: &str) -> Vec<String> {
     let mut marked = false;
     for line in text.lines().map(str::trim) {
         marked |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
-        let name = line.trim_start_matches("async ").strip_prefix("fn ").filter(|_| marked);
+        let name = line
+            .trim_start_matches("async ")
+            .strip_prefix("fn ")
+            .filter(|_| marked);
         if let Some(name) = name.and_then(|rest| rest.split(['(', '<']).next()) {
             found.push(name.to_owned());
             marked = false;
@@ -152,8 +186,11 @@ fn tests(text: &str) -> Vec<String> {
 #[test]
 fn a_page_that_names_what_is_not_there_is_complained_about() {
     let source = "#[test]\nfn a_b() {}\n#[tokio::test]\nasync fn c_d() {}\nfn no_test() {}\n";
-    let at =
-        |name: &str| Source { path: crate::root().join(name), text: source.to_owned(), tokens: Vec::new() };
+    let at = |name: &str| Source {
+        path: crate::root().join(name),
+        text: source.to_owned(),
+        tokens: Vec::new(),
+    };
     let tests = Tests::of(&[at("x/one.rs"), at("x/one/part.rs"), at("two.rs")]);
     let page = "| promise | how | test |\n|---|---|---|\n\
         | good | so | `a_b`, `c_...` in [one.rs](x/one.rs) |\n\
@@ -162,7 +199,14 @@ fn a_page_that_names_what_is_not_there_is_complained_about() {
         | gone | so | `a_b` in three.rs |\n\n\
         `a_name_of_a_test_that_went` and `too_few_rows`\n";
     let said = tests.complaints(Path::new("PAGE.md"), page);
-    let lines: Vec<&str> = said.iter().map(|complaint| complaint.split(' ').next().unwrap()).collect();
-    assert_eq!(lines, ["PAGE.md:4:", "PAGE.md:5:", "PAGE.md:6:", "PAGE.md:8:"], "{said:#?}");
+    let lines: Vec<&str> = said
+        .iter()
+        .map(|complaint| complaint.split(' ').next().unwrap())
+        .collect();
+    assert_eq!(
+        lines,
+        ["PAGE.md:4:", "PAGE.md:5:", "PAGE.md:6:", "PAGE.md:8:"],
+        "{said:#?}"
+    );
     assert_eq!(normal(&PathBuf::from("a/b/../../c.rs")), "c.rs");
 }

@@ -21,7 +21,10 @@ pub(crate) fn root() -> &'static Path {
 /// The path below the root, with `/` on every system.
 pub(crate) fn relative(path: &Path) -> String {
     let parts = path.strip_prefix(root()).unwrap().iter();
-    parts.map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
+    parts
+        .map(|part| part.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 /// The text of a file.
@@ -40,7 +43,10 @@ pub(crate) fn files(endings: &[&str]) -> Vec<PathBuf> {
             let hidden = name.starts_with('.') || SKIPPED.contains(&name.as_ref());
             if path.is_dir() && !path.is_symlink() && !hidden {
                 folders.push(path);
-            } else if path.extension().is_some_and(|ending| endings.iter().any(|wanted| ending == *wanted)) {
+            } else if path
+                .extension()
+                .is_some_and(|ending| endings.iter().any(|wanted| ending == *wanted))
+            {
                 found.push(path);
             }
         }
@@ -52,7 +58,11 @@ pub(crate) fn files(endings: &[&str]) -> Vec<PathBuf> {
 /// Every Rust file of the repository.
 pub(crate) fn sources() -> Vec<Source> {
     let all: Vec<Source> = files(&["rs"]).into_iter().map(Source::read).collect();
-    assert!(all.len() > 20, "the repository was not found at {}", root().display());
+    assert!(
+        all.len() > 20,
+        "the repository was not found at {}",
+        root().display()
+    );
     all
 }
 
@@ -65,11 +75,13 @@ impl Source {
 
     /// Its words, also those in attributes such as `#[serde(with = "..")]` and in doc examples.
     pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
-        self.text.split(|letter: char| !letter.is_alphanumeric() && letter != '_')
+        self.text
+            .split(|letter: char| !letter.is_alphanumeric() && letter != '_')
     }
 }
 
-/// Identifiers, `::` and single punctuation marks; comments and lifetimes vanish, every literal text becomes `""`.
+/// Identifiers, `::` and single punctuation marks; comments and lifetimes vanish, every literal
+/// text becomes `""`.
 pub(crate) fn tokens(text: &str) -> Vec<String> {
     let letters: Vec<char> = text.chars().collect();
     let at = |index: usize| letters.get(index).copied().unwrap_or('\0');
@@ -79,7 +91,12 @@ pub(crate) fn tokens(text: &str) -> Vec<String> {
     while here < letters.len() {
         let start = here;
         match (at(here), at(here + 1)) {
-            ('/', '/') => here += letters[here..].iter().take_while(|letter| **letter != '\n').count(),
+            ('/', '/') => {
+                here += letters[here..]
+                    .iter()
+                    .take_while(|letter| **letter != '\n')
+                    .count()
+            }
             ('/', '*') => here = after_comment(&letters, here),
             ('"', _) => here = after_text(&letters, here),
             ('r', '"' | '#') if raw_fence(&letters, here + 1).is_some() => {
@@ -90,16 +107,29 @@ pub(crate) fn tokens(text: &str) -> Vec<String> {
                 here = after_raw(&letters, here + 2)
             }
             ('\'', '\\') => {
-                here += 3 + letters[here + 3..].iter().take_while(|letter| **letter != '\'').count() + 1
+                here += 3
+                    + letters[here + 3..]
+                        .iter()
+                        .take_while(|letter| **letter != '\'')
+                        .count()
+                    + 1
             }
             ('\'', _) if at(here + 2) == '\'' => here += 3,
-            ('\'', _) => here += 1 + letters[here + 1..].iter().take_while(|letter| word(**letter)).count(),
+            ('\'', _) => {
+                here += 1 + letters[here + 1..]
+                    .iter()
+                    .take_while(|letter| word(**letter))
+                    .count()
+            }
             (':', ':') => {
                 tokens.push("::".to_owned());
                 here += 2;
             }
             (letter, _) if word(letter) => {
-                here += letters[here..].iter().take_while(|letter| word(**letter)).count();
+                here += letters[here..]
+                    .iter()
+                    .take_while(|letter| word(**letter))
+                    .count();
                 tokens.push(letters[start..here].iter().collect());
             }
             (letter, _) => {
@@ -141,15 +171,22 @@ fn after_text(letters: &[char], quote: usize) -> usize {
 
 /// How many `#` stand before the quote of a raw text that begins at `start`, if one does.
 fn raw_fence(letters: &[char], start: usize) -> Option<usize> {
-    let fence = letters[start..].iter().take_while(|letter| **letter == '#').count();
+    let fence = letters[start..]
+        .iter()
+        .take_while(|letter| **letter == '#')
+        .count();
     (letters.get(start + fence) == Some(&'"')).then_some(fence)
 }
 
 fn after_raw(letters: &[char], start: usize) -> usize {
     let fence = raw_fence(letters, start).unwrap_or(0);
-    let end: Vec<char> = std::iter::once('"').chain(std::iter::repeat_n('#', fence)).collect();
+    let end: Vec<char> = std::iter::once('"')
+        .chain(std::iter::repeat_n('#', fence))
+        .collect();
     let body = start + fence + 1;
-    let length = letters[body..].windows(end.len()).position(|run| run == end.as_slice());
+    let length = letters[body..]
+        .windows(end.len())
+        .position(|run| run == end.as_slice());
     length.map_or(letters.len(), |length| body + length + end.len())
 }
 

@@ -6,14 +6,17 @@ use ndarray::ArrayView1;
 /// The rows that count, and what stands in a column of them.
 pub(super) struct Seen<'a, 'r> {
     pub(super) rows: &'a Rows<'r>,
-    /// A site has what so many of its rows have: of fewer it says no word, so that no question asks for one patient.
+    /// A site has what so many of its rows have: of fewer it says no word, so that no question asks
+    /// for one patient.
     pub(super) least: usize,
 }
 
 impl Seen<'_, '_> {
     /// Whether the row is of weight above 0.
     pub(super) fn counts(&self, at: usize) -> bool {
-        self.rows.weight.is_none_or(|weight| weight.get(at).is_some_and(|weight| *weight > 0.0))
+        self.rows
+            .weight
+            .is_none_or(|weight| weight.get(at).is_some_and(|weight| *weight > 0.0))
     }
 
     pub(super) fn of<'c>(&'c self, column: ArrayView1<'c, f64>) -> impl Iterator<Item = f64> + 'c {
@@ -25,17 +28,30 @@ impl Seen<'_, '_> {
             .map(|(_, value)| value)
     }
 
-    pub(super) fn any(&self, column: Option<ArrayView1<'_, f64>>, is: impl Fn(f64) -> bool) -> bool {
+    pub(super) fn any(
+        &self,
+        column: Option<ArrayView1<'_, f64>>,
+        is: impl Fn(f64) -> bool,
+    ) -> bool {
         column.is_some_and(|column| self.of(column).any(is))
     }
 
-    pub(super) fn many(&self, column: Option<ArrayView1<'_, f64>>, is: impl Fn(f64) -> bool) -> bool {
+    pub(super) fn many(
+        &self,
+        column: Option<ArrayView1<'_, f64>>,
+        is: impl Fn(f64) -> bool,
+    ) -> bool {
         column.is_some_and(|column| {
-            self.of(column).filter(|value| is(*value)).take(self.least).count() == self.least
+            self.of(column)
+                .filter(|value| is(*value))
+                .take(self.least)
+                .count()
+                == self.least
         })
     }
 
-    /// Whether so many rows have another value than most have. No more than `least` values are remembered on the way.
+    /// Whether so many rows have another value than most have. No more than `least` values are
+    /// remembered on the way.
     pub(super) fn varies(&self, column: Option<ArrayView1<'_, f64>>, least: usize) -> bool {
         let Some(column) = column else { return false };
         let mut known: Vec<(f64, usize)> = Vec::new();
@@ -44,7 +60,11 @@ impl Seen<'_, '_> {
                 Some((_, rows)) => *rows += 1,
                 None => known.push((value, 1)),
             }
-            let most = known.iter().map(|(_, rows)| *rows).max().unwrap_or_default();
+            let most = known
+                .iter()
+                .map(|(_, rows)| *rows)
+                .max()
+                .unwrap_or_default();
             if seen - most >= least {
                 return true;
             }
@@ -55,9 +75,13 @@ impl Seen<'_, '_> {
     /// Rows with a value of each column, for each of so many groups.
     pub(super) fn by_group(&self, levels: usize) -> Vec<Vec<usize>> {
         let mut counts = vec![vec![0; self.rows.x.ncols()]; levels];
-        let Some(places) = self.rows.group else { return counts };
+        let Some(places) = self.rows.group else {
+            return counts;
+        };
         for ((at, place), row) in places.iter().enumerate().zip(self.rows.x.rows()) {
-            let level = (0..levels).zip(&mut counts).find(|(level, _)| *level as f64 == *place);
+            let level = (0..levels)
+                .zip(&mut counts)
+                .find(|(level, _)| *level as f64 == *place);
             if let (Some((_, counts)), true) = (level, self.counts(at)) {
                 counts
                     .iter_mut()

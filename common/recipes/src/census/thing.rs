@@ -17,19 +17,25 @@ pub(super) enum Thing {
     /// Values of a column among the patients of a group.
     Within(String, String),
     With(String),
-    /// Rows without the outcome. Of a time there may be none, but not some at few sites: they are the total less the events.
+    /// Rows without the outcome. Of a time there may be none, but not some at few sites: they are
+    /// the total less the events.
     Without(String, bool),
 }
 
 impl Thing {
-    /// Whether so many of all sites are enough. That a number is the same for all patients of one site is no reason to end.
+    /// Whether so many of all sites are enough. That a number is the same for all patients of one
+    /// site is no reason to end.
     pub(super) fn is_enough(&self, sites: u64, all: u64, least: u64) -> bool {
         sites >= least
             || match self {
                 Self::Within(..) | Self::Without(_, true) => sites == 0,
                 Self::Varies(_) => sites > 0 && sites + 1 >= all,
                 Self::Other(_) => sites == 0 || sites + 1 >= all,
-                Self::Value(_) | Self::Yes(_) | Self::No(_) | Self::Level(..) | Self::Between(..) => false,
+                Self::Value(_)
+                | Self::Yes(_)
+                | Self::No(_)
+                | Self::Level(..)
+                | Self::Between(..) => false,
                 Self::With(_) | Self::Without(_, false) => false,
             }
     }
@@ -45,7 +51,9 @@ impl Thing {
                 format!("column `{column}` has values from {ends}, between two knots,")
             }
             Self::Level(column, level) => format!("column `{column}` has its level `{level}`"),
-            Self::Within(column, level) => format!("column `{column}` has values in group `{level}`"),
+            Self::Within(column, level) => {
+                format!("column `{column}` has values in group `{level}`")
+            }
             Self::With(outcome) => format!("outcome `{outcome}` occurs"),
             Self::Without(outcome, _) => format!("outcome `{outcome}` is absent in some rows"),
         };
@@ -57,8 +65,15 @@ impl Thing {
             Self::Value(_) | Self::Other(_) | Self::Yes(_) | Self::No(_) => {
                 "leave it out or choose more sites"
             }
-            Self::Varies(_) => "leave it out, or name it as a category if it has levels at enough sites",
+            Self::Varies(_) => {
+                "leave it out, or name it as a category if it has levels at enough sites"
+            }
         };
-        RecipeError::FewSites { what, all, least, fix }
+        RecipeError::FewSites {
+            what,
+            all,
+            least,
+            fix,
+        }
     }
 }

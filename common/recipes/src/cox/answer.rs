@@ -23,17 +23,28 @@ impl Cox {
             CoxPhase::Spread => {
                 let mut blocks = vec![state.moments.ask_spread()];
                 if !self.by_site() && !state.moments.units.again {
-                    blocks.push(counts(self.strata() * self.grid.cells(), state.moments.events as f64));
+                    blocks.push(counts(
+                        self.strata() * self.grid.cells(),
+                        state.moments.events as f64,
+                    ));
                 }
                 exact(blocks)
             }
-            CoxPhase::RiskSets => {
-                exact(vec![counts(1, rows), limbs(risk::elements(&state.points, columns, self.ties))])
-            }
+            CoxPhase::RiskSets => exact(vec![
+                counts(1, rows),
+                limbs(risk::elements(&state.points, columns, self.ties)),
+            ]),
             CoxPhase::Information => exact(vec![limbs(triangle(columns))]),
-            CoxPhase::Newton => exact(vec![counts(1, rows), limbs(1 + columns + triangle(columns))]),
+            CoxPhase::Newton => exact(vec![
+                counts(1, rows),
+                limbs(1 + columns + triangle(columns)),
+            ]),
             CoxPhase::Evaluate => {
-                let drift = if self.clock() == Clock::Off { 0 } else { proportional::elements(columns) };
+                let drift = if self.clock() == Clock::Off {
+                    0
+                } else {
+                    proportional::elements(columns)
+                };
                 if self.by_site() {
                     exact(vec![limbs(3 + drift)])
                 } else {
@@ -47,10 +58,19 @@ impl Cox {
         })
     }
 
-    pub(crate) fn answer(&self, state: &CoxState, rows: &Rows<'_>) -> Result<Vec<f64>, RecipeError> {
+    pub(crate) fn answer(
+        &self,
+        state: &CoxState,
+        rows: &Rows<'_>,
+    ) -> Result<Vec<f64>, RecipeError> {
         let (x, y) = rows.complete(&self.columns, &self.event)?;
         let follow = follow(rows, y, &self.grid, &self.time, self.grouping())?;
-        let patients = Patients { x, moments: &state.moments, follow: &follow, points: &state.points };
+        let patients = Patients {
+            x,
+            moments: &state.moments,
+            follow: &follow,
+            points: &state.points,
+        };
         let (point, beta) = (state.climb.point(), &state.climb.beta);
         let one = |_: usize| 1.0;
         Ok(match state.phase {
@@ -69,17 +89,27 @@ impl Cox {
                 values
             }
             CoxPhase::RiskSets => patients.risk_sets(&point, self.ties),
-            CoxPhase::Information => patients.triangles(&point, &[state.sets.weighing(&state.points, one)]),
+            CoxPhase::Information => {
+                patients.triangles(&point, &[state.sets.weighing(&state.points, one)])
+            }
             CoxPhase::Newton => self.step_alone(state, &patients, &point)?,
             CoxPhase::Evaluate if self.by_site() => self.evaluate_alone(state, &patients, beta)?,
             CoxPhase::Evaluate => {
-                let mut values = concordance::histogram(&patients, beta, state.spread, self.strata());
+                let mut values =
+                    concordance::histogram(&patients, beta, state.spread, self.strata());
                 if self.clock() != Clock::Off {
-                    values.extend(proportional::answer(&patients, beta, &state.sets, &state.clock));
+                    values.extend(proportional::answer(
+                        &patients,
+                        beta,
+                        &state.sets,
+                        &state.clock,
+                    ));
                 }
                 values
             }
-            CoxPhase::Finished | CoxPhase::Stuck(_) => return Err(RecipeError::Mismatch { what: "state" }),
+            CoxPhase::Finished | CoxPhase::Stuck(_) => {
+                return Err(RecipeError::Mismatch { what: "state" });
+            }
         })
     }
 
@@ -91,13 +121,21 @@ impl Cox {
     ) -> Result<Vec<(f64, Follow)>, RecipeError> {
         let (x, y) = rows.complete(&self.columns, &self.event)?;
         let follow = follow(rows, y, &self.grid, &self.time, self.grouping())?;
-        let patients = Patients { x, moments: &state.moments, follow: &follow, points: &[] };
+        let patients = Patients {
+            x,
+            moments: &state.moments,
+            follow: &follow,
+            points: &[],
+        };
         let mut scores = Vec::with_capacity(follow.len());
-        patients.each(&state.climb.beta, |_, score, follow, _| scores.push((score, *follow)));
+        patients.each(&state.climb.beta, |_, score, follow, _| {
+            scores.push((score, *follow))
+        });
         Ok(scores)
     }
 
-    /// One site's risk sets at `beta`, taken in as the sum's would be; its first value is how many rows lie beyond.
+    /// One site's risk sets at `beta`, taken in as the sum's would be; its first value is how many
+    /// rows lie beyond.
     fn sets_alone(
         &self,
         patients: &Patients<'_>,
@@ -107,7 +145,10 @@ impl Cox {
         let values = patients.risk_sets(beta, self.ties);
         let mut values = Values::from(&values);
         let beyond = values.one()?;
-        Ok((beyond, RiskSets::read(&mut values, patients.points, beta, self.ties, clock, 0.0)?))
+        Ok((
+            beyond,
+            RiskSets::read(&mut values, patients.points, beta, self.ties, clock, 0.0)?,
+        ))
     }
 
     /// `[ beyond | loglik | gradient | information ]` of one site's own risk sets.
@@ -118,19 +159,33 @@ impl Cox {
         beta: &[f64],
     ) -> Result<Vec<f64>, RecipeError> {
         let own = self.own_points(patients.follow);
-        let patients = Patients { points: &own, moments: &state.moments, ..*patients };
+        let patients = Patients {
+            points: &own,
+            moments: &state.moments,
+            ..*patients
+        };
         let (beyond, sets) = self.sets_alone(&patients, beta, None)?;
         let Some(sets) = sets else {
-            // A risk set that cannot be divided by makes the step too long just as a score out of range does.
-            return Ok([vec![beyond.max(1.0)], vec![0.0; 1 + beta.len() + triangle(beta.len())]].concat());
+            // A risk set that cannot be divided by makes the step too long just as a score out of
+            // range does.
+            return Ok([
+                vec![beyond.max(1.0)],
+                vec![0.0; 1 + beta.len() + triangle(beta.len())],
+            ]
+            .concat());
         };
         let whole = patients.triangles(beta, &[sets.weighing(&own, |_| 1.0)]);
         let means = sets.outer.first().into_iter().flatten();
-        let information = whole.iter().zip(means).map(|(whole, means)| whole - means).collect();
+        let information = whole
+            .iter()
+            .zip(means)
+            .map(|(whole, means)| whole - means)
+            .collect();
         Ok([vec![beyond, sets.loglik], sets.gradient, information].concat())
     }
 
-    /// `[ concordant, discordant, tied pairs | score, cross, square of the drift ]` of one site's own risk sets.
+    /// `[ concordant, discordant, tied pairs | score, cross, square of the drift ]` of one site's
+    /// own risk sets.
     fn evaluate_alone(
         &self,
         state: &CoxState,
@@ -138,7 +193,11 @@ impl Cox {
         beta: &[f64],
     ) -> Result<Vec<f64>, RecipeError> {
         let own = self.own_points(patients.follow);
-        let patients = Patients { points: &own, moments: &state.moments, ..*patients };
+        let patients = Patients {
+            points: &own,
+            moments: &state.moments,
+            ..*patients
+        };
         let mut scores = Vec::with_capacity(patients.follow.len());
         patients.each(beta, |_, score, follow, _| scores.push((score, *follow)));
         let pairs = Pairs::exact(&scores);
@@ -156,7 +215,10 @@ impl Cox {
 
     /// A site's own sums are not added to others': they need no scale.
     fn own_points(&self, follow: &[Follow]) -> Vec<EventPoint> {
-        let mut own = points::points(&points::events(follow, 1, self.grid.cells()), self.grid.cells());
+        let mut own = points::points(
+            &points::events(follow, 1, self.grid.cells()),
+            self.grid.cells(),
+        );
         own.iter_mut().for_each(|point| point.scale = 1.0);
         own
     }

@@ -1,17 +1,19 @@
-//! How often, of two patients, the one with the higher score has the event first (Harrell's C; R's `concordance`).
+//! How often, of two patients, the one with the higher score has the event first (Harrell's C; R's
+//! `concordance`).
 //!
-//! A pair is comparable where one has the event while the other is known to be without it for longer; a censoring at the
-//! very time of an event is later than it, two events at one time are not comparable. Equal scores count one half. Pairs
-//! are looked for within a stratum only.
+//! A pair is comparable where one has the event while the other is known to be without it for
+//! longer; a censoring at the very time of an event is later than it, two events at one time are
+//! not comparable. Equal scores count one half. Pairs are looked for within a stratum only.
 //!
 //! ```text
 //! one set of risk sets  -> [ censored rows | events ]  a time bin and score bin       masked histogram
 //! risk sets of each site -> [ concordant, discordant, tied pairs ]                    exact: a pair never leaves its site
 //! ```
 //!
-//! Time bins begin at event points and hold about equally many events; scores have equal bins of Phi(score / spread), about
-//! equally many rows each. Pairs with the same score bin count one half, and where a time bin holds several event points,
-//! pairs within it are left out: [`Concordance::error_bound`] is what both can be wrong by.
+//! Time bins begin at event points and hold about equally many events; scores have equal bins of
+//! Phi(score / spread), about equally many rows each. Pairs with the same score bin count one half,
+//! and where a time bin holds several event points, pairs within it are left out:
+//! [`Concordance::error_bound`] is what both can be wrong by.
 
 use super::points::EventPoint;
 use super::risk::Patients;
@@ -58,7 +60,11 @@ pub(super) fn time_bins(points: &[EventPoint], strata: usize) -> Vec<usize> {
         let (mut before, mut last) = (0, None);
         for (at, point) in stratum.iter().enumerate() {
             // Few points have a bin each; many share one until their events fill it.
-            let part = if stratum.len() <= most { at as u64 } else { before * most as u64 / total.max(1) };
+            let part = if stratum.len() <= most {
+                at as u64
+            } else {
+                before * most as u64 / total.max(1)
+            };
             if last != Some(part) {
                 (last, next) = (Some(part), next + 1);
             }
@@ -80,13 +86,21 @@ fn score_bin(score: f64, spread: f64) -> usize {
 }
 
 /// A site's rows in the histogram; rows that leave before the first event are in no pair.
-pub(super) fn histogram(patients: &Patients<'_>, beta: &[f64], spread: f64, strata: usize) -> Vec<f64> {
+pub(super) fn histogram(
+    patients: &Patients<'_>,
+    beta: &[f64],
+    spread: f64,
+    strata: usize,
+) -> Vec<f64> {
     let bins = time_bins(patients.points, strata);
     let mut cells = vec![0.0; elements(patients.points, strata)];
     patients.each(beta, |_, score, follow, at_risk| {
         if let Some(bin) = at_risk.last().and_then(|last| bins.get(last)) {
             let at = (2 * bin + usize::from(follow.event)) * SCORES + score_bin(score, spread);
-            cells.get_mut(at).into_iter().for_each(|count| *count += 1.0);
+            cells
+                .get_mut(at)
+                .into_iter()
+                .for_each(|count| *count += 1.0);
         }
     });
     cells
@@ -101,8 +115,11 @@ impl Pairs {
         let mut stratum = None;
         let cells: Vec<&[u64]> = histogram.chunks_exact(SCORES).collect();
         for (bin, cell) in cells.chunks_exact(2).enumerate().rev() {
-            let mut held =
-                points.iter().zip(&bins).filter(|(_, at)| **at == bin).map(|(point, _)| point.stratum);
+            let mut held = points
+                .iter()
+                .zip(&bins)
+                .filter(|(_, at)| **at == bin)
+                .map(|(point, _)| point.stratum);
             let (first, alone) = (held.next(), held.next().is_none());
             if first != stratum {
                 later.fill(0.0);
@@ -142,7 +159,12 @@ impl Pairs {
         scores.dedup();
         let mut rows: Vec<(usize, Follow)> = rows
             .iter()
-            .map(|(score, follow)| (scores.partition_point(|other| other.total_cmp(score).is_lt()), *follow))
+            .map(|(score, follow)| {
+                (
+                    scores.partition_point(|other| other.total_cmp(score).is_lt()),
+                    *follow,
+                )
+            })
             .collect();
         // The latest first, and at one time the censored before the events.
         rows.sort_by_key(|(_, follow)| std::cmp::Reverse((follow.cell, !follow.event)));
@@ -165,22 +187,36 @@ impl Pairs {
     pub(super) fn concordance(&self) -> Concordance {
         let comparable = self.concordant + self.discordant + self.tied;
         if comparable <= 0.0 {
-            return Concordance { index: 0.5, error_bound: 0.5 };
+            return Concordance {
+                index: 0.5,
+                error_bound: 0.5,
+            };
         }
         let index = (self.concordant + 0.5 * self.tied) / comparable;
         let all = comparable + self.undecided;
-        let (low, high) = (self.concordant / all, (self.concordant + self.tied + self.undecided) / all);
-        Concordance { index, error_bound: (index - low).max(high - index) }
+        let (low, high) = (
+            self.concordant / all,
+            (self.concordant + self.tied + self.undecided) / all,
+        );
+        Concordance {
+            index,
+            error_bound: (index - low).max(high - index),
+        }
     }
 
     /// The index of pairs whose scores are compared unbinned.
     pub(super) fn unbinned(&self) -> Concordance {
-        Concordance { error_bound: 0.0, ..self.concordance() }
+        Concordance {
+            error_bound: 0.0,
+            ..self.concordance()
+        }
     }
 }
 
 fn add(sums: &mut [f64], counts: &[u64]) {
-    sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += *count as f64);
+    sums.iter_mut()
+        .zip(counts)
+        .for_each(|(sum, count)| *sum += *count as f64);
 }
 
 /// Counts by rank, with sums over all lower ranks in logarithmic time (Fenwick 1994).
@@ -214,7 +250,14 @@ mod tests {
         let rows: Vec<(f64, Follow)> = (0_u32..60)
             .map(|at| {
                 let score = f64::from(at * 37 % 23);
-                (score, Follow { group: 0, cell: at * 53 % 31, event: at % 3 == 0 })
+                (
+                    score,
+                    Follow {
+                        group: 0,
+                        cell: at * 53 % 31,
+                        event: at % 3 == 0,
+                    },
+                )
             })
             .collect();
         let mut want = Pairs::default();
@@ -228,18 +271,37 @@ mod tests {
             }
         }
         assert_eq!(Pairs::exact(&rows), want);
-        assert_eq!(Pairs::exact(&[]).concordance(), Concordance { index: 0.5, error_bound: 0.5 });
+        assert_eq!(
+            Pairs::exact(&[]).concordance(),
+            Concordance {
+                index: 0.5,
+                error_bound: 0.5
+            }
+        );
     }
 
     #[test]
     fn bins_of_one_point_each_lose_no_pair() {
-        let points: Vec<EventPoint> =
-            [2, 5, 9].map(|cell| EventPoint { stratum: 0, cell, events: 1, scale: 1.0 }).to_vec();
+        let points: Vec<EventPoint> = [2, 5, 9]
+            .map(|cell| EventPoint {
+                stratum: 0,
+                cell,
+                events: 1,
+                scale: 1.0,
+            })
+            .to_vec();
         let rows: Vec<(f64, Follow)> = (0_u32..80)
             .map(|at| {
                 let cell = at * 53 % 13;
                 let event = [2, 5, 9].contains(&cell) && at % 4 != 0;
-                (f64::from(at * 37 % 23), Follow { group: 0, cell, event })
+                (
+                    f64::from(at * 37 % 23),
+                    Follow {
+                        group: 0,
+                        cell,
+                        event,
+                    },
+                )
             })
             .collect();
         let mut histogram = vec![0; elements(&points, 1)];
@@ -250,17 +312,34 @@ mod tests {
         }
         assert_eq!(Pairs::of(&histogram, &points, 1), Pairs::exact(&rows));
         // Held in one bin, pairs are undecided and no number is made of them.
-        let crowd: Vec<EventPoint> =
-            (0..300).map(|cell| EventPoint { stratum: 0, cell, events: 1, scale: 1.0 }).collect();
+        let crowd: Vec<EventPoint> = (0..300)
+            .map(|cell| EventPoint {
+                stratum: 0,
+                cell,
+                events: 1,
+                scale: 1.0,
+            })
+            .collect();
         let mut histogram = vec![0; elements(&crowd, 1)];
         (histogram[3], histogram[SCORES + 1], histogram[SCORES + 9]) = (1, 2, 1);
         let pairs = Pairs::of(&histogram, &crowd, 1);
-        assert_eq!(pairs, Pairs { undecided: 3.0 + 3.0, ..Pairs::default() });
+        assert_eq!(
+            pairs,
+            Pairs {
+                undecided: 3.0 + 3.0,
+                ..Pairs::default()
+            }
+        );
     }
 
     #[test]
     fn time_bins_are_the_points_themselves_while_there_are_few() {
-        let point = |stratum, cell, events| EventPoint { stratum, cell, events, scale: 1.0 };
+        let point = |stratum, cell, events| EventPoint {
+            stratum,
+            cell,
+            events,
+            scale: 1.0,
+        };
         let few: Vec<EventPoint> = vec![point(0, 1, 5), point(0, 7, 1), point(2, 0, 1)];
         assert_eq!(time_bins(&few, 3), [0, 1, 2]);
         let many: Vec<EventPoint> = (0..250).map(|cell| point(0, cell, 1)).collect();

@@ -1,5 +1,5 @@
-//! Cox's proportional hazards model: the maximum of the partial likelihood (or ridge fit) that one table of all rows would
-//! give.
+//! Cox's proportional hazards model: the maximum of the partial likelihood (or ridge fit) that one
+//! table of all rows would give.
 //!
 //! ```text
 //! strata none or a column                                    strata = site: each site its own risk sets
@@ -12,23 +12,26 @@
 //! evaluate    [ score x time histogram | drift ]             evaluate [ pairs | drift ]
 //! ```
 //!
-//! z is the row standardised by the pooled mean and standard deviation, r = exp(b z), a point a grid point (of a stratum) at
-//! which there are events; `risk.rs` has the formulas. With p columns, K grid points, M event points, T of them with ties and
-//! t = p (p + 1) / 2: risk sets are (M + T) (p + 1) + p numbers in limbs, information t, evaluate at most 20,000 counts
-//! (4,000 a stratum where there are more than five) and p + 2 t numbers. A step that lowered the likelihood is seen after
-//! `risk sets`; no information is asked there.
+//! z is the row standardised by the pooled mean and standard deviation, r = exp(b z), a point a
+//! grid point (of a stratum) at which there are events; `risk.rs` has the formulas. With p columns,
+//! K grid points, M event points, T of them with ties and t = p (p + 1) / 2: risk sets are (M + T)
+//! (p + 1) + p numbers in limbs, information t, evaluate at most 20,000 counts (4,000 a stratum
+//! where there are more than five) and p + 2 t numbers. A step that lowered the likelihood is seen
+//! after `risk sets`; no information is asked there.
 //!
-//! **What it shows**, to the coordinator and to all sites, of the sum of all sites: at which grid points (of which stratum)
-//! there were how many events, single ones included; and at each, for the coefficients of every step, the weight and the mean
-//! covariates of those at risk. At the last event times these may be few patients, and the difference of two neighbouring
-//! risk sets is those who left between: **with few patients at risk their covariates can be worked out from the sums**, though
-//! not at which site they are. A coarser `step` and an earlier `horizon` are the remedy, or `strata = site`: then no event
-//! time and no risk set leaves a site, one round makes a step, and there is no baseline hazard.
+//! **What it shows**, to the coordinator and to all sites, of the sum of all sites: at which grid
+//! points (of which stratum) there were how many events, single ones included; and at each, for the
+//! coefficients of every step, the weight and the mean covariates of those at risk. At the last
+//! event times these may be few patients, and the difference of two neighbouring risk sets is those
+//! who left between: **with few patients at risk their covariates can be worked out from the
+//! sums**, though not at which site they are. A coarser `step` and an earlier `horizon` are the
+//! remedy, or `strata = site`: then no event time and no risk set leaves a site, one round makes a
+//! step, and there is no baseline hazard.
 //!
 //! **One set of sites**, as in the logistic fit: a sum of another set begins the pass again.
 //!
-//! Sources: R's package survival 3.5 (`coxph`, `basehaz`, `concordance`, `cox.zph`); Therneau & Grambsch, Modeling Survival
-//! Data, 2000.
+//! Sources: R's package survival 3.5 (`coxph`, `basehaz`, `concordance`, `cox.zph`); Therneau &
+//! Grambsch, Modeling Survival Data, 2000.
 
 mod answer;
 mod climb;

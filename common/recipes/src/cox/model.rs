@@ -6,7 +6,8 @@ use crate::error::{RecipeError, check_columns, require};
 use crate::followup::{Grid, Grouping};
 use motet_secagg::canonical;
 
-/// Coefficients, hazards and tests are told at points that differ by the last step: it must be small.
+/// Coefficients, hazards and tests are told at points that differ by the last step: it must be
+/// small.
 const MOST_TOLERANCE: f64 = 1e-6;
 
 canonical! {
@@ -23,8 +24,8 @@ canonical! {
 }
 
 canonical! {
-    /// `hazard(t | x) = hazard_0(t) exp(sum b_j x_j)`, maximising the log partial likelihood less `ridge / 2 * sum b_j^2` on
-    /// columns standardised by the pooled standard deviation.
+    /// `hazard(t | x) = hazard_0(t) exp(sum b_j x_j)`, maximising the log partial likelihood less
+    /// `ridge / 2 * sum b_j^2` on columns standardised by the pooled standard deviation.
     #[derive(Debug, Clone, PartialEq)]
     pub struct Cox {
         /// Columns of the table, in the order of the coefficients.
@@ -43,18 +44,21 @@ canonical! {
         pub ridge: f64,
         /// Largest coefficient of the last Newton step, on the standardised scale.
         pub tolerance: f64,
-        /// Points at which the likelihood is asked for before the fit ends without having converged.
+        /// Points at which the likelihood is asked for before the fit ends without having
+        /// converged.
         pub max_rounds: u32,
-        /// The check of proportional hazards; left out with a ridge, for which the test does not hold.
+        /// The check of proportional hazards; left out with a ridge, for which the test does not
+        /// hold.
         pub clock: Clock,
-        /// The outcome tells the baseline hazard after no fewer events than this; it does not change the sums.
+        /// The outcome tells the baseline hazard after no fewer events than this; it does not
+        /// change the sums.
         pub min_cell: u32,
     }
 }
 
 impl Cox {
-    /// Maximum likelihood over one set of risk sets with Efron's ties, tolerance 1e-10, at most 30 points, R's check,
-    /// and steps of the baseline hazard of at least 5 events.
+    /// Maximum likelihood over one set of risk sets with Efron's ties, tolerance 1e-10, at most 30
+    /// points, R's check, and steps of the baseline hazard of at least 5 events.
     pub fn new(columns: Vec<String>, time: String, event: String, grid: Grid) -> Self {
         Self {
             columns,
@@ -77,7 +81,11 @@ impl Cox {
             grouping.check("strata")?;
         }
         self.grid.check(self.strata())?;
-        require(self.ridge.is_finite() && self.ridge >= 0.0, "ridge", "0 or more")?;
+        require(
+            self.ridge.is_finite() && self.ridge >= 0.0,
+            "ridge",
+            "0 or more",
+        )?;
         let tolerance = self.tolerance > 0.0 && self.tolerance <= MOST_TOLERANCE;
         require(tolerance, "tolerance", "above 0 and at most 0.000001")?;
         require(self.max_rounds > 0, "max_rounds", "1 or more")?;
@@ -106,6 +114,10 @@ impl Cox {
     }
 
     pub(super) fn clock(&self) -> Clock {
-        if self.ridge > 0.0 { Clock::Off } else { self.clock }
+        if self.ridge > 0.0 {
+            Clock::Off
+        } else {
+            self.clock
+        }
     }
 }

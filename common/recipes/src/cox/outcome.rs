@@ -17,8 +17,9 @@ use crate::tails::ChiSquare;
 pub struct Baseline {
     /// The level, or `all`.
     pub stratum: String,
-    /// Event times, each `min_cell` events or more after the last, and the cumulative hazard up to it of a patient with the pooled mean of every column. Survival is
-    /// `exp(-hazard * exp(sum b (x - mean)))`.
+    /// Event times, each `min_cell` events or more after the last, and the cumulative hazard up to
+    /// it of a patient with the pooled mean of every column. Survival is `exp(-hazard * exp(sum b
+    /// (x - mean)))`.
     pub hazard: Vec<(f64, f64)>,
 }
 
@@ -60,13 +61,24 @@ impl Cox {
         match &state.phase {
             CoxPhase::Finished => {}
             CoxPhase::Stuck(stuck) => return Err(stuck.error(&self.columns, &self.event)),
-            phase => return Err(RecipeError::Unfinished { phase: phase.name() }),
+            phase => {
+                return Err(RecipeError::Unfinished {
+                    phase: phase.name(),
+                });
+            }
         }
         let climb = &state.climb;
         let ratio = 2.0 * (climb.loglik - climb.null_loglik);
-        let concordance = if self.by_site() { state.pairs.unbinned() } else { state.pairs.concordance() };
-        let check = (self.clock() != Clock::Off)
-            .then(|| state.drift.test(self.clock(), &self.columns, &climb.information));
+        let concordance = if self.by_site() {
+            state.pairs.unbinned()
+        } else {
+            state.pairs.concordance()
+        };
+        let check = (self.clock() != Clock::Off).then(|| {
+            state
+                .drift
+                .test(self.clock(), &self.columns, &climb.information)
+        });
         Ok(CoxOutcome {
             rounds: state.rounds,
             sites: state.sites,
@@ -89,12 +101,23 @@ impl Cox {
     /// Estimates and standard errors for one unit: both divided by the column's standard deviation.
     fn coefficients(&self, state: &CoxState) -> Result<Vec<Coefficient>, RecipeError> {
         let size = self.columns.len();
-        let covariance = Factor::of(&penalised(&state.climb.information, size, self.ridge), size, 0.0)
-            .map_err(|at| CoxStuck::Monotone(vec![at as u32]).error(&self.columns, &self.event))?
-            .inverse();
-        let variances =
-            covariance.chunks_exact(size).enumerate().filter_map(|(at, row)| row.get(at).copied());
-        let figures = state.climb.beta.iter().zip(variances).zip(&state.moments.sd);
+        let covariance = Factor::of(
+            &penalised(&state.climb.information, size, self.ridge),
+            size,
+            0.0,
+        )
+        .map_err(|at| CoxStuck::Monotone(vec![at as u32]).error(&self.columns, &self.event))?
+        .inverse();
+        let variances = covariance
+            .chunks_exact(size)
+            .enumerate()
+            .filter_map(|(at, row)| row.get(at).copied());
+        let figures = state
+            .climb
+            .beta
+            .iter()
+            .zip(variances)
+            .zip(&state.moments.sd);
         let coefficient = |(name, ((b, variance), sd)): (&String, ((&f64, f64), &f64))| {
             let (estimate, se) = (b / sd, variance.sqrt() / sd);
             let z = estimate / se;
@@ -111,8 +134,8 @@ impl Cox {
         Ok(self.columns.iter().zip(figures).map(coefficient).collect())
     }
 
-    /// The weights w_k are the steps of the hazard at z = 0, the pooled mean; at the last point asked for, from which the
-    /// estimates are within the tolerance.
+    /// The weights w_k are the steps of the hazard at z = 0, the pooled mean; at the last point
+    /// asked for, from which the estimates are within the tolerance.
     fn baseline(&self, state: &CoxState) -> Vec<Baseline> {
         let names: Vec<String> = match &self.strata {
             Strata::Site => return Vec::new(),
@@ -130,7 +153,10 @@ impl Cox {
                 gathered = if enough { 0 } else { gathered };
                 enough.then(|| (self.grid.time(point.cell), sum))
             });
-            Baseline { stratum: name, hazard: hazard.collect() }
+            Baseline {
+                stratum: name,
+                hazard: hazard.collect(),
+            }
         };
         names.into_iter().enumerate().map(stratum).collect()
     }

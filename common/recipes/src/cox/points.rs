@@ -34,8 +34,11 @@ impl Ties {
     /// The place of each point among those whose tied events need sums of their own.
     pub(super) fn slots(self, points: &[EventPoint]) -> Vec<Option<usize>> {
         let mut next = 0..;
-        let slot =
-            |point: &EventPoint| (self == Self::Efron && point.events > 1).then(|| next.next()).flatten();
+        let slot = |point: &EventPoint| {
+            (self == Self::Efron && point.events > 1)
+                .then(|| next.next())
+                .flatten()
+        };
         points.iter().map(slot).collect()
     }
 }
@@ -53,9 +56,17 @@ pub(super) fn points(counts: &[u64], cells: usize) -> Vec<EventPoint> {
             scale: FIRST_SCALE,
         };
         let counts = counts.to_vec();
-        counts.into_iter().enumerate().filter(|(_, events)| *events > 0).map(point)
+        counts
+            .into_iter()
+            .enumerate()
+            .filter(|(_, events)| *events > 0)
+            .map(point)
     };
-    counts.chunks(cells.max(1)).enumerate().flat_map(stratum).collect()
+    counts
+        .chunks(cells.max(1))
+        .enumerate()
+        .flat_map(stratum)
+        .collect()
 }
 
 /// Events of a site's rows at each grid point of each stratum.
@@ -82,14 +93,37 @@ mod tests {
     #[test]
     fn rows_are_at_risk_in_their_stratum_up_to_their_time() {
         let found = points(&[0, 2, 0, 1, 3, 0, 0, 0], 4);
-        let point = |stratum, cell, events| EventPoint { stratum, cell, events, scale: FIRST_SCALE };
+        let point = |stratum, cell, events| EventPoint {
+            stratum,
+            cell,
+            events,
+            scale: FIRST_SCALE,
+        };
         assert_eq!(found, [point(0, 1, 2), point(0, 3, 1), point(1, 0, 3)]);
-        let at = |group, cell| reach(&found, &Follow { group, cell, event: false });
-        assert_eq!((at(0, 0), at(0, 1), at(0, 2), at(0, 3), at(1, 0)), (0..0, 0..1, 0..1, 0..2, 2..3));
+        let at = |group, cell| {
+            reach(
+                &found,
+                &Follow {
+                    group,
+                    cell,
+                    event: false,
+                },
+            )
+        };
+        assert_eq!(
+            (at(0, 0), at(0, 1), at(0, 2), at(0, 3), at(1, 0)),
+            (0..0, 0..1, 0..1, 0..2, 2..3)
+        );
         assert_eq!(Ties::Efron.slots(&found), [Some(0), None, Some(1)]);
         assert_eq!(Ties::Breslow.slots(&found), [None; 3]);
         let row = |group, cell, event| Follow { group, cell, event };
-        let rows = [row(0, 1, true), row(0, 1, true), row(0, 3, true), row(0, 3, false), row(1, 0, true)];
+        let rows = [
+            row(0, 1, true),
+            row(0, 1, true),
+            row(0, 3, true),
+            row(0, 3, false),
+            row(1, 0, true),
+        ];
         assert_eq!(events(&rows, 2, 4), [0, 2, 0, 1, 1, 0, 0, 0]);
     }
 }

@@ -1,8 +1,10 @@
-//! The sums over risk sets that a Newton step of the partial likelihood needs, at a site and from the sum.
+//! The sums over risk sets that a Newton step of the partial likelihood needs, at a site and from
+//! the sum.
 //!
-//! At an event point k of a stratum, with r = exp(b z), let S0, S1 be the sums of r and r z over all who are at risk there,
-//! D0, D1 the same over the d who have the event there. Efron's approximation of ties has a term for each l = 0 .. d-1 (with
-//! f = l / d), Breslow's has d times that of l = 0 (Efron 1977; Therneau & Grambsch 2000, section 3.3):
+//! At an event point k of a stratum, with r = exp(b z), let S0, S1 be the sums of r and r z over
+//! all who are at risk there, D0, D1 the same over the d who have the event there. Efron's
+//! approximation of ties has a term for each l = 0 .. d-1 (with f = l / d), Breslow's has d times
+//! that of l = 0 (Efron 1977; Therneau & Grambsch 2000, section 3.3):
 //!
 //! ```text
 //! den_l = S0 - f D0           mean_l = (S1 - f D1) / den_l
@@ -11,15 +13,20 @@
 //! information = sum_kl (S2 - f D2) / den_l  -  sum_kl mean_l mean_l'
 //! ```
 //!
-//! The first part of the information needs no S2 for each k. With the public weights w_k = sum_l 1 / den_l and
-//! v_k = sum_l f / den_l it is `sum over rows of z z' r (W - v)`: W adds up w_k over the points at which the row is at risk,
-//! and v is that of the row's own event. So it is one triangle, whatever the number of event points.
+//! The first part of the information needs no S2 for each k. With the public weights w_k = sum_l 1
+//! / den_l and v_k = sum_l f / den_l it is `sum over rows of z z' r (W - v)`: W adds up w_k over
+//! the points at which the row is at risk, and v is that of the row's own event. So it is one
+//! triangle, whatever the number of event points.
 //!
-//! **Range.** One patient far out, alone at risk in the end, may have a hazard of exp(-40), and exp(40) where he is the first
-//! to die. So the sums of each point travel times a public power of two, which follows the risk set: from one kept point of the
-//! climb to the next they may grow or shrink by about exp(31). What goes farther is a step that was too long, is halved, and is
-//! told from there.
-#![expect(clippy::indexing_slicing, reason = "all indices are below lengths that this file itself allots")]
+//! **Range.** One patient far out, alone at risk in the end, may have a hazard of exp(-40), and
+//! exp(40) where he is the first to die. So the sums of each point travel times a public power of
+//! two, which follows the risk set: from one kept point of the climb to the next they may grow or
+//! shrink by about exp(31). What goes farther is a step that was too long, is halved, and is told
+//! from there.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "all indices are below lengths that this file itself allots"
+)]
 
 use super::points::{EventPoint, Ties, reach};
 use crate::error::RecipeError;
@@ -32,8 +39,8 @@ use motet_secagg::canonical;
 use ndarray::ArrayView2;
 use std::ops::Range;
 
-/// What a risk set's sum is brought to by its scale, whenever a point of the climb is kept: half way between too little for
-/// the limbs' 2^-41 and too much for their 2^86.
+/// What a risk set's sum is brought to by its scale, whenever a point of the climb is kept: half
+/// way between too little for the limbs' 2^-41 and too much for their 2^86.
 const AIM: f64 = 1_099_511_627_776.0; // 2^40
 /// A site's sum above this would leave the range of the limbs where many sites have one.
 const MOST: f64 = 1_208_925_819_614_629_174_706_176.0; // 2^80
@@ -62,18 +69,24 @@ canonical! {
         pub tied: Vec<f64>,
         /// Sums over all terms of g mean, with g the clock of the check of proportional hazards.
         pub drift: Vec<f64>,
-        /// Sums over all terms of mean mean', then g mean mean', then g^2 mean mean', each an upper triangle; the last two
-        /// only where there is a clock.
+        /// Sums over all terms of mean mean', then g mean mean', then g^2 mean mean', each an upper
+        /// triangle; the last two only where there is a clock.
         pub outer: Vec<Vec<f64>>,
     }
 }
 
-/// Weights of the rows in a triangle: of each point the sum of weights up to it, from the first of its stratum, and v.
+/// Weights of the rows in a triangle: of each point the sum of weights up to it, from the first of
+/// its stratum, and v.
 pub(super) struct Weighing(Vec<(f64, f64)>);
 
 impl Patients<'_> {
-    /// Calls `each` with every row's standardised columns, its score, and the event points at which it is at risk.
-    pub(super) fn each(&self, beta: &[f64], mut each: impl FnMut(&[f64], f64, &Follow, Range<usize>)) {
+    /// Calls `each` with every row's standardised columns, its score, and the event points at which
+    /// it is at risk.
+    pub(super) fn each(
+        &self,
+        beta: &[f64],
+        mut each: impl FnMut(&[f64], f64, &Follow, Range<usize>),
+    ) {
         let mut z = vec![0.0; beta.len()];
         for (row, follow) in self.x.rows().into_iter().zip(self.follow) {
             self.moments.standardise(row, &mut z);
@@ -81,7 +94,8 @@ impl Patients<'_> {
         }
     }
 
-    /// `[ 1 where a sum is beyond the range | S0, S1 a point | D0, D1 a point with ties | sum of z over events ]`
+    /// `[ 1 where a sum is beyond the range | S0, S1 a point | D0, D1 a point with ties | sum of z
+    /// over events ]`
     pub(super) fn risk_sets(&self, beta: &[f64], ties: Ties) -> Vec<f64> {
         let width = 1 + beta.len();
         let slots = ties.slots(self.points);
@@ -99,26 +113,39 @@ impl Patients<'_> {
                 }
             }
         });
-        // So far each row stands at the last point at which it is at risk; it is at risk at all before too.
+        // So far each row stands at the last point at which it is at risk; it is at risk at all
+        // before too.
         for k in (1..self.points.len()).rev() {
             if self.points[k].stratum == self.points[k - 1].stratum {
                 let (before, here) = risk.split_at_mut(k * width);
                 let before = &mut before[(k - 1) * width..];
-                before.iter_mut().zip(&here[..width]).for_each(|(sum, later)| *sum += later);
+                before
+                    .iter_mut()
+                    .zip(&here[..width])
+                    .for_each(|(sum, later)| *sum += later);
             }
         }
         let scales = || self.points.iter().map(|point| point.scale);
         let widely = |sums: &mut [f64], scales: &mut dyn Iterator<Item = f64>| {
-            sums.chunks_exact_mut(width).zip(scales).for_each(|(sums, scale)| {
-                sums.iter_mut().for_each(|sum| *sum *= scale);
-            });
+            sums.chunks_exact_mut(width)
+                .zip(scales)
+                .for_each(|(sums, scale)| {
+                    sums.iter_mut().for_each(|sum| *sum *= scale);
+                });
         };
         widely(&mut risk, &mut scales());
         widely(
             &mut tied,
-            &mut scales().zip(&slots).filter(|(_, slot)| slot.is_some()).map(|(scale, _)| scale),
+            &mut scales()
+                .zip(&slots)
+                .filter(|(_, slot)| slot.is_some())
+                .map(|(scale, _)| scale),
         );
-        if risk.iter().chain(&tied).any(|sum| !sum.is_finite() || sum.abs() > MOST) {
+        if risk
+            .iter()
+            .chain(&tied)
+            .any(|sum| !sum.is_finite() || sum.abs() > MOST)
+        {
             return [vec![1.0], vec![0.0; risk.len() + tied.len()], events].concat();
         }
         [vec![0.0], risk, tied, events].concat()
@@ -132,9 +159,16 @@ impl Patients<'_> {
             let Some(last) = at_risk.last() else { return };
             let r = score.exp();
             for (weighing, sums) in weighings.iter().zip(sums.chunks_exact_mut(size.max(1))) {
-                // A state from elsewhere may hold fewer weights than points: nothing is added, and nothing panics.
-                let Some((whole, tied)) = weighing.0.get(last) else { return };
-                add_square(sums, r * (whole - if follow.event { *tied } else { 0.0 }), z);
+                // A state from elsewhere may hold fewer weights than points: nothing is added, and
+                // nothing panics.
+                let Some((whole, tied)) = weighing.0.get(last) else {
+                    return;
+                };
+                add_square(
+                    sums,
+                    r * (whole - if follow.event { *tied } else { 0.0 }),
+                    z,
+                );
             }
         });
         sums
@@ -144,7 +178,10 @@ impl Patients<'_> {
 /// Adds `r (1, z)`.
 fn add(sums: &mut [f64], r: f64, z: &[f64]) {
     sums[0] += r;
-    sums[1..].iter_mut().zip(z).for_each(|(sum, z)| *sum += r * z);
+    sums[1..]
+        .iter_mut()
+        .zip(z)
+        .for_each(|(sum, z)| *sum += r * z);
 }
 
 /// Adds the upper triangle of `weight z z'`.
@@ -152,7 +189,8 @@ fn add_square(sums: &mut [f64], weight: f64, z: &[f64]) {
     let mut cells = sums.iter_mut();
     for (at, z_j) in z.iter().enumerate() {
         let part = weight * z_j;
-        // The rest of z stands first: zip takes from its first side before it finds the second at its end.
+        // The rest of z stands first: zip takes from its first side before it finds the second at
+        // its end.
         for (z_k, cell) in z[at..].iter().zip(&mut cells) {
             *cell += part * z_k;
         }
@@ -166,18 +204,27 @@ pub(super) fn elements(points: &[EventPoint], columns: usize, ties: Ties) -> usi
 
 /// S0 of each point from the start of a round's values.
 pub(super) fn masses(values: &[f64], points: &[EventPoint], columns: usize) -> Vec<f64> {
-    values.iter().step_by(1 + columns).zip(points).map(|(sum, point)| sum / point.scale).collect()
+    values
+        .iter()
+        .step_by(1 + columns)
+        .zip(points)
+        .map(|(sum, point)| sum / point.scale)
+        .collect()
 }
 
 /// The points with scales that follow their risk sets, `masses` being S0 of each.
 pub(super) fn rescaled(points: &[EventPoint], masses: &[f64]) -> Vec<EventPoint> {
-    let point = |(point, mass): (&EventPoint, &f64)| EventPoint { scale: AIM / power(*mass), ..*point };
+    let point = |(point, mass): (&EventPoint, &f64)| EventPoint {
+        scale: AIM / power(*mass),
+        ..*point
+    };
     points.iter().zip(masses).map(point).collect()
 }
 
 impl RiskSets {
-    /// Reads the sum (or one site's values, where each site has its own risk sets) after its first element; nothing where
-    /// a risk set's sum is not above `least`, too small to divide by. `clock` has g of each point where there is a check.
+    /// Reads the sum (or one site's values, where each site has its own risk sets) after its first
+    /// element; nothing where a risk set's sum is not above `least`, too small to divide by.
+    /// `clock` has g of each point where there is a check.
     pub(super) fn read(
         values: &mut Values<'_>,
         points: &[EventPoint],
@@ -203,7 +250,10 @@ impl RiskSets {
         for (k, point) in points.iter().enumerate() {
             let s = &risk[k * width..][..width];
             let d = slots[k].map(|slot| &tied[slot * width..][..width]);
-            let g = clock.and_then(|clock| clock.get(k)).copied().unwrap_or_default();
+            let g = clock
+                .and_then(|clock| clock.get(k))
+                .copied()
+                .unwrap_or_default();
             if s[0].is_nan() || s[0] <= least || !sets.add(k, point, s, d, (g, least)) {
                 return Ok(None);
             }
@@ -213,9 +263,9 @@ impl RiskSets {
 
     /// The terms l of one point; false where one of them cannot be divided by.
     ///
-    /// With s = S1 / S0, e = D1 / S0 and q = S0 / den_l, a mean is `q (s - f e)`, and so
-    /// `sum_l mean_l mean_l' = a (s - c e) (s - c e)' + b e e'` with `a = sum q^2`, `c = sum f q^2 / a` and
-    /// `b = sum (f - c)^2 q^2`: two squares, however many events are tied.
+    /// With s = S1 / S0, e = D1 / S0 and q = S0 / den_l, a mean is `q (s - f e)`, and so `sum_l
+    /// mean_l mean_l' = a (s - c e) (s - c e)' + b e e'` with `a = sum q^2`, `c = sum f q^2 / a`
+    /// and `b = sum (f - c)^2 q^2`: two squares, however many events are tied.
     fn add(
         &mut self,
         k: usize,
@@ -249,14 +299,23 @@ impl RiskSets {
         self.weights[k] = q1 * scale / s[0];
         self.tied[k] = f1 * scale / s[0];
         let mean: Vec<f64> = s[1..].iter().map(|sum| sum / s[0]).collect();
-        let own: Vec<f64> =
-            d.map_or_else(|| vec![0.0; mean.len()], |d| d[1..].iter().map(|sum| sum / s[0]).collect());
+        let own: Vec<f64> = d.map_or_else(
+            || vec![0.0; mean.len()],
+            |d| d[1..].iter().map(|sum| sum / s[0]).collect(),
+        );
         for (at, (mean, own)) in mean.iter().zip(&own).enumerate() {
             let sum = q1 * mean - f1 * own;
             self.gradient[at] -= sum;
-            self.drift.get_mut(at).into_iter().for_each(|drift| *drift += g * sum);
+            self.drift
+                .get_mut(at)
+                .into_iter()
+                .for_each(|drift| *drift += g * sum);
         }
-        let middle: Vec<f64> = mean.iter().zip(&own).map(|(mean, own)| mean - centre * own).collect();
+        let middle: Vec<f64> = mean
+            .iter()
+            .zip(&own)
+            .map(|(mean, own)| mean - centre * own)
+            .collect();
         let mut weight = 1.0;
         for outer in &mut self.outer {
             add_square(outer, weight * q2, &middle);
@@ -269,7 +328,11 @@ impl RiskSets {
     }
 
     /// Weights w_k and v_k times `factor` of the point.
-    pub(super) fn weighing(&self, points: &[EventPoint], factor: impl Fn(usize) -> f64) -> Weighing {
+    pub(super) fn weighing(
+        &self,
+        points: &[EventPoint],
+        factor: impl Fn(usize) -> f64,
+    ) -> Weighing {
         let (mut sum, mut stratum) = (0.0, None);
         let point = |(k, (point, (weight, tied))): (usize, (&EventPoint, (&f64, &f64)))| {
             if stratum != Some(point.stratum) {

@@ -122,7 +122,12 @@ impl Cox {
         if state.phase != CoxPhase::Moments && state.set != sum.set {
             return Ok(self.start(rounds));
         }
-        let mut next = CoxState { rounds, set: sum.set, sites: sum.sites, ..state.clone() };
+        let mut next = CoxState {
+            rounds,
+            set: sum.set,
+            sites: sum.sites,
+            ..state.clone()
+        };
         let mut values = Values::of(sum);
         match state.phase {
             CoxPhase::Moments => self.take_sums(&mut next, &mut values)?,
@@ -131,7 +136,11 @@ impl Cox {
             CoxPhase::Information => {
                 let whole = values.take(triangle(self.columns.len()))?;
                 let means = state.sets.outer.first().into_iter().flatten();
-                let information = whole.iter().zip(means).map(|(whole, means)| whole - means).collect();
+                let information = whole
+                    .iter()
+                    .zip(means)
+                    .map(|(whole, means)| whole - means)
+                    .collect();
                 let (loglik, gradient) = (state.sets.loglik, &state.sets.gradient);
                 self.take_step(&mut next, loglik, gradient, information);
             }
@@ -146,8 +155,12 @@ impl Cox {
                     None => self.halve(&mut next, loglik)?,
                 }
             }
-            CoxPhase::Evaluate => self.take_evaluation(&mut next, &mut values, sum.sites == state.sites)?,
-            CoxPhase::Finished | CoxPhase::Stuck(_) => return Err(RecipeError::Mismatch { what: "state" }),
+            CoxPhase::Evaluate => {
+                self.take_evaluation(&mut next, &mut values, sum.sites == state.sites)?
+            }
+            CoxPhase::Finished | CoxPhase::Stuck(_) => {
+                return Err(RecipeError::Mismatch { what: "state" });
+            }
         }
         values.end()?;
         Ok(next)
@@ -155,8 +168,16 @@ impl Cox {
 
     /// Rows, events and means.
     fn take_sums(&self, next: &mut CoxState, values: &mut Values<'_>) -> Result<(), RecipeError> {
-        let rows = values.counts(1, "rows")?.first().copied().unwrap_or_default();
-        let events = values.counts(1, "events")?.first().copied().unwrap_or_default();
+        let rows = values
+            .counts(1, "rows")?
+            .first()
+            .copied()
+            .unwrap_or_default();
+        let events = values
+            .counts(1, "events")?
+            .first()
+            .copied()
+            .unwrap_or_default();
         let totals = values.take(self.columns.len())?;
         if events > rows {
             return Err(RecipeError::Implausible { what: "events" });
@@ -199,7 +220,11 @@ impl Cox {
             }
             Ok(Spread::Known(moments)) => {
                 next.moments = moments;
-                if self.by_site() { CoxPhase::Newton } else { CoxPhase::RiskSets }
+                if self.by_site() {
+                    CoxPhase::Newton
+                } else {
+                    CoxPhase::RiskSets
+                }
             }
             Err(Stuck::Constant(at)) => CoxPhase::Stuck(CoxStuck::Constant(at)),
             Err(_) => CoxPhase::Stuck(CoxStuck::TooFewRows),
@@ -208,14 +233,19 @@ impl Cox {
     }
 
     /// Log-likelihood and gradient; and, at zero, where every r is 1, the rows at risk.
-    fn take_risk_sets(&self, next: &mut CoxState, values: &mut Values<'_>) -> Result<(), RecipeError> {
+    fn take_risk_sets(
+        &self,
+        next: &mut CoxState,
+        values: &mut Values<'_>,
+    ) -> Result<(), RecipeError> {
         let columns = self.columns.len();
         let beyond = values.one()?;
         let point = next.climb.point();
         let sums = values.clone().take(next.points.len() * (1 + columns))?;
         let at_risk = risk::masses(sums, &next.points, columns);
         if next.climb.taken == 0 {
-            next.clock = proportional::clock(self.clock(), &next.points, self.grid.last(), &at_risk);
+            next.clock =
+                proportional::clock(self.clock(), &next.points, self.grid.last(), &at_risk);
         }
         let clock = (self.clock() != Clock::Off).then_some(next.clock.as_slice());
         let sets = RiskSets::read(values, &next.points, &point, self.ties, clock, risk::LEAST)?;
@@ -233,12 +263,21 @@ impl Cox {
 
     fn take_step(&self, next: &mut CoxState, loglik: f64, gradient: &[f64], information: Vec<f64>) {
         let events = next.moments.events;
-        let moved = next.climb.step(next.rounds, loglik, gradient, information, events, self.limits(events));
+        let moved = next.climb.step(
+            next.rounds,
+            loglik,
+            gradient,
+            information,
+            events,
+            self.limits(events),
+        );
         self.moved(next, moved);
     }
 
     fn halve(&self, next: &mut CoxState, loglik: Option<f64>) -> Result<(), RecipeError> {
-        let moved = next.climb.halve(next.rounds, loglik, self.limits(next.moments.events))?;
+        let moved = next
+            .climb
+            .halve(next.rounds, loglik, self.limits(next.moments.events))?;
         self.moved(next, moved);
         Ok(())
     }
@@ -247,7 +286,11 @@ impl Cox {
         next.phase = match moved {
             Move::On(climb) => {
                 next.climb = climb;
-                if self.by_site() { CoxPhase::Newton } else { CoxPhase::RiskSets }
+                if self.by_site() {
+                    CoxPhase::Newton
+                } else {
+                    CoxPhase::RiskSets
+                }
             }
             Move::End(climb) => {
                 next.spread = spread(&climb.beta, &climb.information, next.moments.events);
@@ -258,8 +301,9 @@ impl Cox {
         };
     }
 
-    /// A site that scores the final model on its own rows alone, for its own steward, brings a sum of fewer sites: it has
-    /// pairs, but no check of its own, for the means within risk sets are those of all sites.
+    /// A site that scores the final model on its own rows alone, for its own steward, brings a sum
+    /// of fewer sites: it has pairs, but no check of its own, for the means within risk sets are
+    /// those of all sites.
     fn take_evaluation(
         &self,
         next: &mut CoxState,
@@ -269,7 +313,12 @@ impl Cox {
         let columns = self.columns.len();
         next.pairs = if self.by_site() {
             let (concordant, discordant, tied) = (values.one()?, values.one()?, values.one()?);
-            Pairs { concordant, discordant, tied, undecided: 0.0 }
+            Pairs {
+                concordant,
+                discordant,
+                tied,
+                undecided: 0.0,
+            }
         } else {
             let elements = concordance::elements(&next.points, self.strata());
             let histogram = values.counts(elements, "the histogram")?;
@@ -279,7 +328,11 @@ impl Cox {
             next.drift = if self.by_site() {
                 let mut take = |count: usize| values.take(count).map(<[f64]>::to_vec);
                 let (score, cross) = (take(columns)?, take(triangle(columns))?);
-                Drift { score, cross, square: take(triangle(columns))? }
+                Drift {
+                    score,
+                    cross,
+                    square: take(triangle(columns))?,
+                }
             } else {
                 Drift::read(values, &next.sets)?
             };
@@ -303,5 +356,9 @@ fn spread(beta: &[f64], information: &[f64], events: u64) -> f64 {
     }
     let spread = libm::sqrt(sum / events as f64);
     // All coefficients may be 0; the score is then 0 in every row.
-    if spread.is_finite() && spread > 0.0 { spread } else { 1.0 }
+    if spread.is_finite() && spread > 0.0 {
+        spread
+    } else {
+        1.0
+    }
 }

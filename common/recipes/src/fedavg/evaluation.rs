@@ -6,7 +6,8 @@
 //! time    [ rows, events | comparable, concordant, tied pairs within the site, log partial likelihood ]
 //! ```
 //!
-//! Pairs are counted within each site and added: a C-index of all pairs that lie in one site, exact for these.
+//! Pairs are counted within each site and added: a C-index of all pairs that lie in one site, exact
+//! for these.
 
 use crate::error::RecipeError;
 use crate::loss::{Loss, Table};
@@ -76,7 +77,11 @@ pub(super) fn ask(loss: &Loss, sites: u32, rows: u64) -> Layout {
 }
 
 pub(super) fn pairs(predictors: &[f64], table: &Table<'_>) -> Vec<(f64, f64)> {
-    predictors.iter().copied().zip(table.y.iter().copied()).collect()
+    predictors
+        .iter()
+        .copied()
+        .zip(table.y.iter().copied())
+        .collect()
 }
 
 pub(super) fn answer(loss: &Loss, predictors: &[f64], table: &Table<'_>, base: f64) -> Vec<f64> {
@@ -84,14 +89,30 @@ pub(super) fn answer(loss: &Loss, predictors: &[f64], table: &Table<'_>, base: f
     match loss {
         Loss::Binary => score::answer(&pairs(predictors, table), base),
         Loss::Number => {
-            let squares = predictors.iter().zip(table.y).map(|(f, y)| (f - y) * (f - y)).sum();
-            vec![rows, squares, table.y.iter().sum(), table.y.iter().map(|y| y * y).sum()]
+            let squares = predictors
+                .iter()
+                .zip(table.y)
+                .map(|(f, y)| (f - y) * (f - y))
+                .sum();
+            vec![
+                rows,
+                squares,
+                table.y.iter().sum(),
+                table.y.iter().map(|y| y * y).sum(),
+            ]
         }
         Loss::Time(_) => {
             let pairs = partial::pairs(predictors, table.time, table.y);
             let (loglik, _) = partial::likelihood(predictors, table.time, table.y);
             let events = table.y.iter().sum();
-            vec![rows, events, pairs.comparable, pairs.concordant, pairs.tied, loglik]
+            vec![
+                rows,
+                events,
+                pairs.comparable,
+                pairs.concordant,
+                pairs.tied,
+                loglik,
+            ]
         }
     }
 }
@@ -100,7 +121,9 @@ impl Evaluation {
     pub(super) fn absorb(loss: &Loss, sum: &Sum, base: f64) -> Result<Self, RecipeError> {
         let mut values = Values::of(sum);
         let count = |values: &mut Values<'_>, what| {
-            values.counts(1, what).map(|counts| counts.first().copied().unwrap_or_default())
+            values
+                .counts(1, what)
+                .map(|counts| counts.first().copied().unwrap_or_default())
         };
         let evaluation = match loss {
             Loss::Binary => Self::Binary(Score::absorb(&mut values, base)?),
@@ -125,7 +148,9 @@ impl Evaluation {
 
     /// One more Newton step of the calibration line.
     pub(super) fn absorb_line(&mut self, sum: &Sum) -> Result<(), RecipeError> {
-        let Self::Binary(score) = self else { return Err(RecipeError::Mismatch { what: "state" }) };
+        let Self::Binary(score) = self else {
+            return Err(RecipeError::Mismatch { what: "state" });
+        };
         let mut values = Values::of(sum);
         score.absorb_line(&mut values)?;
         values.end()
@@ -133,7 +158,11 @@ impl Evaluation {
 
     /// The calibration line so far.
     pub(super) fn line(&self) -> (f64, f64) {
-        if let Self::Binary(score) = self { score.line.unwrap_or_default() } else { Default::default() }
+        if let Self::Binary(score) = self {
+            score.line.unwrap_or_default()
+        } else {
+            Default::default()
+        }
     }
 
     /// Whether nothing is left to ask.

@@ -1,7 +1,7 @@
-//! Federated averaging and its family: every round each site trains the common model on its own rows for a while, and the
-//! common model moves by a [`Rule`] from the weighted mean of the sites' changes. The model is a regression or a small
-//! network with tanh units, on columns standardised by the pooled mean and standard deviation; [`Loss`] says what it
-//! predicts.
+//! Federated averaging and its family: every round each site trains the common model on its own
+//! rows for a while, and the common model moves by a [`Rule`] from the weighted mean of the sites'
+//! changes. The model is a regression or a small network with tanh units, on columns standardised
+//! by the pooled mean and standard deviation; [`Loss`] says what it predicts.
 //!
 //! ```text
 //! moments -> spread -> train (`rounds` times) -> evaluate -> [calibrate ..] -> finished
@@ -10,27 +10,32 @@
 //!            | scaffold: the site's next control variate, one number a parameter ]
 //! ```
 //!
-//! `standard.rs` has the vectors of the first two rounds, `evaluation.rs` those of the last, `rule.rs` the formulas and
-//! their sources. The sum shows the mean change of all sites, never one site's; `scaffold` shows their mean gradient too.
+//! `standard.rs` has the vectors of the first two rounds, `evaluation.rs` those of the last,
+//! `rule.rs` the formulas and their sources. The sum shows the mean change of all sites, never one
+//! site's; `scaffold` shows their mean gradient too.
 //!
-//! **Weights.** `rows`: a site counts by its rows (by its events where the outcome is a time, 1 where it has none), and the
-//! mean is over patients; with a `weight_cap` below 1 no site counts for more than that part of all rows. `equal`: every site
-//! counts once.
+//! **Weights.** `rows`: a site counts by its rows (by its events where the outcome is a time, 1
+//! where it has none), and the mean is over patients; with a `weight_cap` below 1 no site counts
+//! for more than that part of all rows. `equal`: every site counts once.
 //!
-//! **Loss of a site.** A study keeps its sites, but for one where it was approved to go on without it. Training then goes on
-//! with the others: an average over fewer sites is still an average, and the standardisation of the first two rounds is part
-//! of the model and stays. Rows, events and all metrics of the outcome come from the `evaluate` and `calibrate` rounds alone,
-//! and these start again when their set of sites changes. In `history` each round stands for the sites of that round.
+//! **Loss of a site.** A study keeps its sites, but for one where it was approved to go on without
+//! it. Training then goes on with the others: an average over fewer sites is still an average, and
+//! the standardisation of the first two rounds is part of the model and stays. Rows, events and all
+//! metrics of the outcome come from the `evaluate` and `calibrate` rounds alone, and these start
+//! again when their set of sites changes. In `history` each round stands for the sites of that
+//! round.
 //!
-//! **Bounds.** A change of a parameter above [`DELTA_BOUND`], a control variate above [`CONTROL_BOUND`] or a mean loss
-//! above [`LOSS_BOUND`] is refused at the site and never cut off silently: training has diverged, `lr` or `local_epochs` is
-//! too large. So is a site with more rows than all sites of the first round together, because row counts are weights and
-//! the largest is fixed then.
+//! **Bounds.** A change of a parameter above [`DELTA_BOUND`], a control variate above
+//! [`CONTROL_BOUND`] or a mean loss above [`LOSS_BOUND`] is refused at the site and never cut off
+//! silently: training has diverged, `lr` or `local_epochs` is too large. So is a site with more
+//! rows than all sites of the first round together, because row counts are weights and the largest
+//! is fixed then.
 //!
-//! **Precision.** `ring` is the width of a word of the update. Every site rounds each change at random to `2^-f`, with `f`
-//! from [`fraction_bits`]: the mean of ten sites is off by about `1.6 * 2^-f`, which averages out over the rounds. What the
-//! study cannot know is whether the pooled rows, which bound the weights, fit the ring too; where they do not, the update
-//! travels in the next wider ring that has room.
+//! **Precision.** `ring` is the width of a word of the update. Every site rounds each change at
+//! random to `2^-f`, with `f` from [`fraction_bits`]: the mean of ten sites is off by about `1.6 *
+//! 2^-f`, which averages out over the rounds. What the study cannot know is whether the pooled
+//! rows, which bound the weights, fit the ring too; where they do not, the update travels in the
+//! next wider ring that has room.
 
 mod evaluation; //  what the final model is worth, by the kind of outcome
 mod outcome; //     the result
@@ -60,17 +65,19 @@ use rand_core::CryptoRng;
 
 /// What this recipe calls the rounds of [`Phase::Fit`].
 pub(crate) const FIT: &str = "train";
-/// No parameter of a site moves further than this in one round. Columns are standardised, so weights of useful models are
-/// of the order of 1.
+/// No parameter of a site moves further than this in one round. Columns are standardised, so
+/// weights of useful models are of the order of 1.
 pub const DELTA_BOUND: u32 = 4;
-/// No site's mean loss is above this; log 2 = 0.69 is the cross-entropy of a coin, and 16 the partial likelihood of an event
-/// among nine million patients at risk.
+/// No site's mean loss is above this; log 2 = 0.69 is the cross-entropy of a coin, and 16 the
+/// partial likelihood of an event among nine million patients at risk.
 pub const LOSS_BOUND: u32 = 16;
 /// No control variate is above this: it is a mean gradient on standardised columns.
 pub const CONTROL_BOUND: u32 = 16;
-/// A model that stands still asks every round the same, so that two rounds differ by who answered and by nothing else.
+/// A model that stands still asks every round the same, so that two rounds differ by who answered
+/// and by nothing else.
 const LEAST_STEP: f64 = 1e-4;
-/// Fewer fractional bits of a parameter than this would drown small changes in rounding (2^-8 = 0.004).
+/// Fewer fractional bits of a parameter than this would drown small changes in rounding (2^-8 =
+/// 0.004).
 const LEAST_BITS: u8 = 8;
 /// Fewer fractional bits of the loss than this would hide whether it falls.
 const LEAST_LOSS_BITS: u8 = 6;
@@ -114,7 +121,8 @@ canonical! {
         pub lr_decay: f64,
         /// .. each time so many rounds are over.
         pub lr_step: u32,
-        /// The longest gradient of a local step, all parameters together; longer ones are shortened. 0 for any length.
+        /// The longest gradient of a local step, all parameters together; longer ones are
+        /// shortened. 0 for any length.
         pub clip: f64,
         /// How the mean change moves the common model.
         pub rule: Rule,
@@ -124,7 +132,8 @@ canonical! {
         pub weight: Weight,
         /// No site counts for more than this part of all rows; 1 for no limit.
         pub weight_cap: f64,
-        /// The narrowest ring in which updates travel; 64 bits are not asked for but taken where rows need them.
+        /// The narrowest ring in which updates travel; 64 bits are not asked for but taken where
+        /// rows need them.
         pub ring: Ring,
     }
 }
@@ -165,10 +174,16 @@ canonical! {
     }
 }
 
-/// Fractional bits that a ring leaves each change of a parameter when the updates of so many sites are added; nothing
-/// where they, or those of the loss, are too few to train with.
+/// Fractional bits that a ring leaves each change of a parameter when the updates of so many sites
+/// are added; nothing where they, or those of the loss, are too few to train with.
 pub fn fraction_bits(ring: Ring, sites: u32) -> Option<u8> {
-    fixed_bits(ring, sites, u64::from(LOSS_BOUND), MOST_BITS, LEAST_LOSS_BITS)?;
+    fixed_bits(
+        ring,
+        sites,
+        u64::from(LOSS_BOUND),
+        MOST_BITS,
+        LEAST_LOSS_BITS,
+    )?;
     fixed_bits(ring, sites, u64::from(DELTA_BOUND), MOST_BITS, LEAST_BITS)
 }
 
@@ -178,8 +193,9 @@ pub fn most_rows(ring: Ring, sites: u32) -> u64 {
 }
 
 impl FedAvg {
-    /// Plain averaging of logistic regression that suits tables of some hundred to some ten thousand rows a site: 20 rounds
-    /// of one pass each, minibatches of 64 rows, step length 0.1, weights by rows, words of 32 bits.
+    /// Plain averaging of logistic regression that suits tables of some hundred to some ten
+    /// thousand rows a site: 20 rounds of one pass each, minibatches of 64 rows, step length 0.1,
+    /// weights by rows, words of 32 bits.
     pub fn new(columns: Vec<String>, outcome: String) -> Self {
         Self {
             columns,
@@ -203,27 +219,70 @@ impl FedAvg {
 
     pub(crate) fn check(&self) -> Result<(), RecipeError> {
         check_columns(&self.columns)?;
-        require(self.hidden.iter().all(|units| *units > 0), "model.hidden", "layers of 1 or more units")?;
+        require(
+            self.hidden.iter().all(|units| *units > 0),
+            "model.hidden",
+            "layers of 1 or more units",
+        )?;
         let widths = self.hidden.iter().map(|units| *units as usize).chain([1]);
-        let sizes = widths.clone().zip(std::iter::once(self.columns.len()).chain(widths));
-        let total = sizes
-            .fold(0_usize, |sum, (units, inputs)| sum.saturating_add((inputs + 1).saturating_mul(units)));
-        require(total <= MOST_PARAMETERS, "model.hidden", "small enough for 100 million parameters")?;
+        let sizes = widths
+            .clone()
+            .zip(std::iter::once(self.columns.len()).chain(widths));
+        let total = sizes.fold(0_usize, |sum, (units, inputs)| {
+            sum.saturating_add((inputs + 1).saturating_mul(units))
+        });
+        require(
+            total <= MOST_PARAMETERS,
+            "model.hidden",
+            "small enough for 100 million parameters",
+        )?;
         require(self.rounds > 0, "rounds", "1 or more")?;
         require(self.local_epochs > 0, "local_epochs", "1 or more")?;
-        require(self.lr.is_finite() && self.lr >= LEAST_STEP, "lr", "1e-4 or more")?;
-        require(self.lr_decay > 0.0 && self.lr_decay <= 1.0, "lr_decay", "above 0 and at most 1")?;
+        require(
+            self.lr.is_finite() && self.lr >= LEAST_STEP,
+            "lr",
+            "1e-4 or more",
+        )?;
+        require(
+            self.lr_decay > 0.0 && self.lr_decay <= 1.0,
+            "lr_decay",
+            "above 0 and at most 1",
+        )?;
         require(self.lr_step > 0, "lr_step", "1 or more")?;
         let last = self.rate((self.rounds as usize).saturating_sub(1));
-        require(last >= LEAST_STEP, "lr_decay", "so large that `lr` is 1e-4 or more in the last round, too")?;
-        require(self.clip.is_finite() && self.clip >= 0.0, "clip", "0 or more")?;
-        require(self.server_lr.is_finite() && self.server_lr >= LEAST_STEP, "server_lr", "1e-4 or more")?;
-        require(self.weight_cap > 0.0 && self.weight_cap <= 1.0, "weight_cap", "above 0 and at most 1")?;
+        require(
+            last >= LEAST_STEP,
+            "lr_decay",
+            "so large that `lr` is 1e-4 or more in the last round, too",
+        )?;
+        require(
+            self.clip.is_finite() && self.clip >= 0.0,
+            "clip",
+            "0 or more",
+        )?;
+        require(
+            self.server_lr.is_finite() && self.server_lr >= LEAST_STEP,
+            "server_lr",
+            "1e-4 or more",
+        )?;
+        require(
+            self.weight_cap > 0.0 && self.weight_cap <= 1.0,
+            "weight_cap",
+            "above 0 and at most 1",
+        )?;
         self.rule.check(self.lr)?;
         if let Loss::Time(time) = &self.loss {
-            require(self.batch == 0, "batch", "0 (the whole table) where the outcome is a time to an event")?;
+            require(
+                self.batch == 0,
+                "batch",
+                "0 (the whole table) where the outcome is a time to an event",
+            )?;
             let apart = !time.is_empty() && *time != self.outcome && !self.columns.contains(time);
-            require(apart, "time", "a column that is neither the outcome nor a feature")?;
+            require(
+                apart,
+                "time",
+                "a column that is neither the outcome nor a feature",
+            )?;
         }
         require(self.ring != Ring::Bits64, "ring", "16, 20, 24 or 32")
     }
@@ -247,7 +306,11 @@ impl FedAvg {
         }
     }
 
-    pub(crate) fn ask(&self, state: &FedAvgState, sites: u32) -> Result<Option<Layout>, RecipeError> {
+    pub(crate) fn ask(
+        &self,
+        state: &FedAvgState,
+        sites: u32,
+    ) -> Result<Option<Layout>, RecipeError> {
         let columns = self.columns.len();
         Ok(Some(match state.phase {
             Phase::Moments => standard::ask_sums(&self.loss, columns),
@@ -270,16 +333,27 @@ impl FedAvg {
         let plain = |values| Ok(ClearUpdate::new(1, values).into());
         match state.phase {
             Phase::Moments => return plain(standard::answer_sums(&self.loss, x, y)),
-            Phase::Spread => return plain(standard::answer_spread(&self.loss, x, y, &state.moments)),
+            Phase::Spread => {
+                return plain(standard::answer_spread(&self.loss, x, y, &state.moments));
+            }
             Phase::Fit | Phase::Evaluate | Phase::Calibrate => {}
-            Phase::Finished | Phase::Stuck(_) => return Err(RecipeError::Mismatch { what: "state" }),
+            Phase::Finished | Phase::Stuck(_) => {
+                return Err(RecipeError::Mismatch { what: "state" });
+            }
         }
         let [predictors, y, z] = self.predictors(state, x, y)?;
-        let table = Table { z: &z, y: &y, time: &time };
+        let table = Table {
+            z: &z,
+            y: &y,
+            time: &time,
+        };
         match state.phase {
-            Phase::Evaluate => {
-                plain(evaluation::answer(&self.loss, &predictors, &table, state.moments.base()))
-            }
+            Phase::Evaluate => plain(evaluation::answer(
+                &self.loss,
+                &predictors,
+                &table,
+                state.moments.base(),
+            )),
             Phase::Calibrate => {
                 let line = state.evaluation.line();
                 plain(score::answer_line(&evaluation::pairs(&predictors, &table), line).to_vec())
@@ -288,8 +362,8 @@ impl FedAvg {
         }
     }
 
-    /// Predictor of every row, and what it comes from: the outcome (standardised if it is a number) and the standardised
-    /// columns.
+    /// Predictor of every row, and what it comes from: the outcome (standardised if it is a number)
+    /// and the standardised columns.
     fn predictors(
         &self,
         state: &FedAvgState,
@@ -317,9 +391,18 @@ impl FedAvg {
         Ok([predictors, y, time])
     }
 
-    pub(crate) fn absorb(&self, state: &FedAvgState, sum: &Sum) -> Result<FedAvgState, RecipeError> {
+    pub(crate) fn absorb(
+        &self,
+        state: &FedAvgState,
+        sum: &Sum,
+    ) -> Result<FedAvgState, RecipeError> {
         let rounds = state.rounds + 1;
-        let mut next = FedAvgState { rounds, set: sum.set, sites: sum.sites, ..state.clone() };
+        let mut next = FedAvgState {
+            rounds,
+            set: sum.set,
+            sites: sum.sites,
+            ..state.clone()
+        };
         let columns = self.columns.len();
         match state.phase {
             Phase::Moments => match standard::absorb_sums(&self.loss, columns, sum)? {
@@ -344,7 +427,9 @@ impl FedAvg {
                 next.phase = Phase::Calibrate;
             }
             Phase::Calibrate => next.evaluation.absorb_line(sum)?,
-            Phase::Finished | Phase::Stuck(_) => return Err(RecipeError::Mismatch { what: "state" }),
+            Phase::Finished | Phase::Stuck(_) => {
+                return Err(RecipeError::Mismatch { what: "state" });
+            }
         }
         if next.evaluation.settled() {
             next.phase = Phase::Finished;

@@ -11,8 +11,8 @@ use crate::score::{CalibrationBin, Metrics, Score};
 /// A named array of the model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layer {
-    /// `standardise.mean`, `standardise.sd`, `layers.0.weight`, `layers.0.bias`, ...; with an outcome that is a number also
-    /// `outcome.mean`, `outcome.sd`.
+    /// `standardise.mean`, `standardise.sd`, `layers.0.weight`, `layers.0.bias`, ...; with an
+    /// outcome that is a number also `outcome.mean`, `outcome.sd`.
     pub name: String,
     /// `[units, inputs]` of weights, `[units]` of biases, `[columns]` of the standardisation.
     pub shape: Vec<usize>,
@@ -52,11 +52,13 @@ pub struct FedNumberOutcome {
     pub sites: u32,
     /// Their rows.
     pub rows: u64,
-    /// The model: standardise, hidden layers as in [`FedAvgOutcome`], then `outcome.mean + outcome.sd * f`.
+    /// The model: standardise, hidden layers as in [`FedAvgOutcome`], then `outcome.mean +
+    /// outcome.sd * f`.
     pub layers: Vec<Layer>,
     /// Mean squared error, in the outcome's unit squared.
     pub mse: f64,
-    /// 1 - squared error / spread around the mean; none where the outcome does not vary at these sites.
+    /// 1 - squared error / spread around the mean; none where the outcome does not vary at these
+    /// sites.
     pub r_squared: Option<f64>,
     /// The rounds of training.
     pub history: Vec<Epoch>,
@@ -73,8 +75,8 @@ pub struct FedTimeOutcome {
     pub rows: u64,
     /// Rows with an event.
     pub events: u64,
-    /// The model: standardise, hidden layers as in [`FedAvgOutcome`], then the log hazard ratio. The last bias is 0: the
-    /// baseline hazards of the sites take its place.
+    /// The model: standardise, hidden layers as in [`FedAvgOutcome`], then the log hazard ratio.
+    /// The last bias is 0: the baseline hazards of the sites take its place.
     pub layers: Vec<Layer>,
     /// Harrell's C over the pairs within sites; none without such a pair.
     pub c_index: Option<f64>,
@@ -98,7 +100,11 @@ impl FedAvg {
         match state.phase {
             Phase::Finished => {}
             Phase::Stuck(stuck) => return Err(stuck.error(&self.columns, &self.outcome, &[])),
-            _ => return Err(RecipeError::Unfinished { phase: state.phase.name(FIT) }),
+            _ => {
+                return Err(RecipeError::Unfinished {
+                    phase: state.phase.name(FIT),
+                });
+            }
         }
         match &state.evaluation {
             Evaluation::Binary(score) => Ok(Finished::Binary(self.binary(state, score))),
@@ -159,19 +165,27 @@ impl FedAvg {
     }
 }
 
-/// The named arrays of a model, the standardisation (and the mean and standard deviation of its outcome) first.
+/// The named arrays of a model, the standardisation (and the mean and standard deviation of its
+/// outcome) first.
 pub(crate) fn layers(
     network: &Network,
     moments: &Moments,
     outcome: Option<(f64, f64)>,
     parameters: &[f64],
 ) -> Vec<Layer> {
-    let layer =
-        |name: String, shape: Vec<usize>, values: &[f64]| Layer { name, shape, values: values.to_vec() };
+    let layer = |name: String, shape: Vec<usize>, values: &[f64]| Layer {
+        name,
+        shape,
+        values: values.to_vec(),
+    };
     let columns = network.layers().next().map_or(0, |(inputs, _)| inputs);
     let first = |values: &[f64]| values.iter().copied().take(columns).collect::<Vec<f64>>();
     let mut layers = vec![
-        layer("standardise.mean".into(), vec![columns], &first(&moments.mean)),
+        layer(
+            "standardise.mean".into(),
+            vec![columns],
+            &first(&moments.mean),
+        ),
         layer("standardise.sd".into(), vec![columns], &first(&moments.sd)),
     ];
     if let Some((mean, sd)) = outcome {
@@ -182,7 +196,11 @@ pub(crate) fn layers(
     for (at, (inputs, units)) in network.layers().enumerate() {
         let (weights, after) = rest.split_at_checked(inputs * units).unwrap_or_default();
         let (biases, after) = after.split_at_checked(units).unwrap_or_default();
-        layers.push(layer(format!("layers.{at}.weight"), vec![units, inputs], weights));
+        layers.push(layer(
+            format!("layers.{at}.weight"),
+            vec![units, inputs],
+            weights,
+        ));
         layers.push(layer(format!("layers.{at}.bias"), vec![units], biases));
         rest = after;
     }

@@ -1,4 +1,5 @@
-//! How the weighted mean `D` of the sites' changes moves the common model `w`: the members of the family.
+//! How the weighted mean `D` of the sites' changes moves the common model `w`: the members of the
+//! family.
 //!
 //! ```text
 //! average   w += s D                                                               McMahan et al. 2017
@@ -11,9 +12,11 @@
 //!           c_k' = c_k - c + (w - w_k) / (steps * lr);   c = weighted mean of c_k'
 //! ```
 //!
-//! `s` is `server_lr`. All begin at zero. The paper adds the mean of `c_k' - c_k` to `c`, which is the same while all sites
-//! take part; the mean of `c_k'` does not add up the rounding of the words over the rounds (a hundredfold error after a
-//! hundred rounds of ten sites), and the corrections of a round's sites add up to nothing when one was lost before it. The steps are part of the chain: `+ - * /` and square root only.
+//! `s` is `server_lr`. All begin at zero. The paper adds the mean of `c_k' - c_k` to `c`, which is
+//! the same while all sites take part; the mean of `c_k'` does not add up the rounding of the words
+//! over the rounds (a hundredfold error after a hundred rounds of ten sites), and the corrections
+//! of a round's sites add up to nothing when one was lost before it. The steps are part of the
+//! chain: `+ - * /` and square root only.
 
 use crate::error::{RecipeError, require};
 use motet_secagg::canonical;
@@ -53,7 +56,8 @@ canonical! {
 }
 
 canonical! {
-    /// What the server's rule remembers of the rounds before, one number a parameter; empty where the rule needs none.
+    /// What the server's rule remembers of the rounds before, one number a parameter; empty where
+    /// the rule needs none.
     #[derive(Debug, Clone, PartialEq, Default)]
     pub struct Carried {
         /// The first moment; in `scaffold` the common control variate.
@@ -66,7 +70,11 @@ canonical! {
 impl Default for Adaptive {
     /// `beta1` 0.9, `beta2` 0.999, `tau` 0.001.
     fn default() -> Self {
-        Self { beta1: 0.9, beta2: 0.999, tau: 1e-3 }
+        Self {
+            beta1: 0.9,
+            beta2: 0.999,
+            tau: 1e-3,
+        }
     }
 }
 
@@ -86,11 +94,16 @@ impl Rule {
 
     /// Checks its numbers; `lr` is the step length of the sites.
     pub(crate) fn check(&self, lr: f64) -> Result<(), RecipeError> {
-        let part = |value: f64, name| require((0.0..1.0).contains(&value), name, "0 or more and below 1");
+        let part =
+            |value: f64, name| require((0.0..1.0).contains(&value), name, "0 or more and below 1");
         match self {
             Self::Average | Self::Scaffold => Ok(()),
             // A longer step would carry a site beyond the common model that pulls it back.
-            Self::Prox(mu) => require(*mu > 0.0 && mu * lr <= 1.0, "mu", "above 0 and at most 1 / lr"),
+            Self::Prox(mu) => require(
+                *mu > 0.0 && mu * lr <= 1.0,
+                "mu",
+                "above 0 and at most 1 / lr",
+            ),
             Self::Momentum(beta) => part(*beta, "momentum"),
             Self::Adam(a) | Self::Yogi(a) | Self::Adagrad(a) => {
                 part(a.beta1, "beta1")?;
@@ -109,15 +122,19 @@ impl Rule {
         let zeros = vec![0.0; parameters];
         match self {
             Self::Average | Self::Prox(_) => Carried::default(),
-            Self::Momentum(_) | Self::Scaffold => Carried { first: zeros, second: Vec::new() },
-            Self::Adam(_) | Self::Yogi(_) | Self::Adagrad(_) => {
-                Carried { first: zeros.clone(), second: zeros }
-            }
+            Self::Momentum(_) | Self::Scaffold => Carried {
+                first: zeros,
+                second: Vec::new(),
+            },
+            Self::Adam(_) | Self::Yogi(_) | Self::Adagrad(_) => Carried {
+                first: zeros.clone(),
+                second: zeros,
+            },
         }
     }
 
-    /// The next model. `change` is the weighted mean of the sites' changes, `control` that of their next control
-    /// variates.
+    /// The next model. `change` is the weighted mean of the sites' changes, `control` that of their
+    /// next control variates.
     pub(crate) fn step(
         &self,
         model: &[f64],
@@ -126,15 +143,44 @@ impl Rule {
         control: &[f64],
         server_lr: f64,
     ) -> (Vec<f64>, Carried) {
-        let moved = |by: &[f64]| model.iter().zip(by).map(|(w, by)| w + server_lr * by).collect();
+        let moved = |by: &[f64]| {
+            model
+                .iter()
+                .zip(by)
+                .map(|(w, by)| w + server_lr * by)
+                .collect()
+        };
         match self {
             Self::Average | Self::Prox(_) => (moved(change), Carried::default()),
             Self::Momentum(beta) => {
-                let first: Vec<f64> = carried.first.iter().zip(change).map(|(m, d)| beta * m + d).collect();
-                (moved(&first), Carried { first, second: Vec::new() })
+                let first: Vec<f64> = carried
+                    .first
+                    .iter()
+                    .zip(change)
+                    .map(|(m, d)| beta * m + d)
+                    .collect();
+                (
+                    moved(&first),
+                    Carried {
+                        first,
+                        second: Vec::new(),
+                    },
+                )
             }
-            Self::Scaffold => (moved(change), Carried { first: control.to_vec(), second: Vec::new() }),
-            Self::Adam(a) => adapt(a, |v, d| a.beta2 * v + (1.0 - a.beta2) * d * d, carried, change, moved),
+            Self::Scaffold => (
+                moved(change),
+                Carried {
+                    first: control.to_vec(),
+                    second: Vec::new(),
+                },
+            ),
+            Self::Adam(a) => adapt(
+                a,
+                |v, d| a.beta2 * v + (1.0 - a.beta2) * d * d,
+                carried,
+                change,
+                moved,
+            ),
             Self::Yogi(a) => {
                 let sign = |x: f64| {
                     if x > 0.0 {
@@ -161,9 +207,22 @@ fn adapt(
     change: &[f64],
     moved: impl Fn(&[f64]) -> Vec<f64>,
 ) -> (Vec<f64>, Carried) {
-    let first: Vec<f64> =
-        carried.first.iter().zip(change).map(|(m, d)| a.beta1 * m + (1.0 - a.beta1) * d).collect();
-    let second: Vec<f64> = carried.second.iter().zip(change).map(|(v, d)| second(*v, *d)).collect();
-    let by: Vec<f64> = first.iter().zip(&second).map(|(m, v)| m / (v.sqrt() + a.tau)).collect();
+    let first: Vec<f64> = carried
+        .first
+        .iter()
+        .zip(change)
+        .map(|(m, d)| a.beta1 * m + (1.0 - a.beta1) * d)
+        .collect();
+    let second: Vec<f64> = carried
+        .second
+        .iter()
+        .zip(change)
+        .map(|(v, d)| second(*v, *d))
+        .collect();
+    let by: Vec<f64> = first
+        .iter()
+        .zip(&second)
+        .map(|(m, v)| m / (v.sqrt() + a.tau))
+        .collect();
     (moved(&by), Carried { first, second })
 }

@@ -1,4 +1,5 @@
-//! The first two rounds: pooled mean and standard deviation of every column, and of the outcome where that is a number.
+//! The first two rounds: pooled mean and standard deviation of every column, and of the outcome
+//! where that is a number.
 //!
 //! ```text
 //! moments, binary and time   [ rows, events | sum x_1 .. sum x_p ]         (`moments.rs`)
@@ -30,8 +31,8 @@ pub(super) fn answer_sums(loss: &Loss, x: ArrayView2<'_, f64>, y: ArrayView1<'_,
     values
 }
 
-/// Rows, events and means; or why there is nothing to fit. That everybody had the event is something to fit where the
-/// outcome is a time.
+/// Rows, events and means; or why there is nothing to fit. That everybody had the event is
+/// something to fit where the outcome is a time.
 pub(super) fn absorb_sums(
     loss: &Loss,
     columns: usize,
@@ -42,8 +43,15 @@ pub(super) fn absorb_sums(
     }
     let number = *loss == Loss::Number;
     let mut values = Values::of(sum);
-    let rows = values.counts(1, "rows")?.first().copied().unwrap_or_default();
-    let events = values.counts(usize::from(!number), "events")?.first().copied();
+    let rows = values
+        .counts(1, "rows")?
+        .first()
+        .copied()
+        .unwrap_or_default();
+    let events = values
+        .counts(usize::from(!number), "events")?
+        .first()
+        .copied();
     let totals = values.take(columns + usize::from(number))?;
     values.end()?;
     if events.is_some_and(|events| events > rows) {
@@ -69,7 +77,12 @@ pub(super) fn answer_spread(
     let outcome = (*loss == Loss::Number).then_some(y);
     let columns = x.columns().into_iter().chain(outcome).collect::<Vec<_>>();
     moments.units.answer(&moments.mean, |at, figure| {
-        columns.get(at).into_iter().flatten().map(|value| figure(*value)).sum()
+        columns
+            .get(at)
+            .into_iter()
+            .flatten()
+            .map(|value| figure(*value))
+            .sum()
     })
 }
 
@@ -89,7 +102,11 @@ pub(super) fn absorb_spread(
 /// The columns standardised, row by row.
 pub(crate) fn columns(moments: &Moments, x: ArrayView2<'_, f64>) -> Vec<f64> {
     let mut z = vec![0.0; x.len()];
-    for (row, z) in x.rows().into_iter().zip(z.chunks_exact_mut(x.ncols().max(1))) {
+    for (row, z) in x
+        .rows()
+        .into_iter()
+        .zip(z.chunks_exact_mut(x.ncols().max(1)))
+    {
         moments.standardise(row, z);
     }
     z

@@ -1,4 +1,5 @@
-//! One round of training: its question, a site's answer, and what the sum makes of the common model.
+//! One round of training: its question, a site's answer, and what the sum makes of the common
+//! model.
 
 use super::{
     CONTROL_BOUND, DELTA_BOUND, Epoch, FedAvg, FedAvgState, LOSS_BOUND, MOST_BITS, Rule, Weight,
@@ -17,27 +18,50 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 /// From the narrowest ring to the widest.
-const RINGS: [Ring; 5] = [Ring::Bits16, Ring::Bits20, Ring::Bits24, Ring::Bits32, Ring::Bits64];
+const RINGS: [Ring; 5] = [
+    Ring::Bits16,
+    Ring::Bits20,
+    Ring::Bits24,
+    Ring::Bits32,
+    Ring::Bits64,
+];
 
 impl FedAvg {
-    /// The recipe's ring, or the next wider one with room for the pooled rows and for enough fractional bits.
-    pub(super) fn ask_training(&self, state: &FedAvgState, sites: u32) -> Result<Layout, RecipeError> {
+    /// The recipe's ring, or the next wider one with room for the pooled rows and for enough
+    /// fractional bits.
+    pub(super) fn ask_training(
+        &self,
+        state: &FedAvgState,
+        sites: u32,
+    ) -> Result<Layout, RecipeError> {
         let rows = state.moments.rows;
         let weight_max = self.weight_max(&state.moments)?;
-        let room = |ring: &Ring| rows <= most_rows(*ring, sites) && fraction_bits(*ring, sites).is_some();
-        let wide_enough = RINGS.into_iter().filter(|ring| ring.bits() >= self.ring.bits()).find(room);
+        let room =
+            |ring: &Ring| rows <= most_rows(*ring, sites) && fraction_bits(*ring, sites).is_some();
+        let wide_enough = RINGS
+            .into_iter()
+            .filter(|ring| ring.bits() >= self.ring.bits())
+            .find(room);
         let ring = wide_enough.ok_or(RecipeError::TooManySites { sites })?;
         let weighted = |len: usize, bound: u32| -> Result<Block, RecipeError> {
             let bits = fixed_bits(ring, sites, u64::from(bound), MOST_BITS, 0)
                 .ok_or(RecipeError::TooManySites { sites })?;
-            Ok(Block { len: len as u32, scale: Scale::Weighted(bits), bound: f64::from(bound) })
+            Ok(Block {
+                len: len as u32,
+                scale: Scale::Weighted(bits),
+                bound: f64::from(bound),
+            })
         };
         let mut blocks = vec![weighted(1, LOSS_BOUND)?];
         blocks.push(weighted(state.parameters.len(), DELTA_BOUND)?);
         if self.rule == Rule::Scaffold {
             blocks.push(weighted(state.parameters.len(), CONTROL_BOUND)?);
         }
-        Ok(Layout { ring, weight_max, blocks })
+        Ok(Layout {
+            ring,
+            weight_max,
+            blocks,
+        })
     }
 
     /// The most that one site counts for.
@@ -47,7 +71,10 @@ impl FedAvg {
             (Weight::Rows, Loss::Time(_)) => moments.events,
             (Weight::Rows, Loss::Binary | Loss::Number) => moments.rows,
         };
-        let most = RecipeError::TooManyRows { rows: moments.rows, most: u64::from(u32::MAX) };
+        let most = RecipeError::TooManyRows {
+            rows: moments.rows,
+            most: u64::from(u32::MAX),
+        };
         let counted = u32::try_from(counted).map_err(|_| most)?;
         if self.weight_cap >= 1.0 {
             return Ok(counted.max(1));
@@ -69,7 +96,11 @@ impl FedAvg {
         } else {
             Zeroizing::default()
         };
-        let correction: Vec<f64> = common.iter().zip(own.iter()).map(|(common, own)| common - own).collect();
+        let correction: Vec<f64> = common
+            .iter()
+            .zip(own.iter())
+            .map(|(common, own)| common - own)
+            .collect();
         let rate = self.rate(state.history.len());
         let training = Training {
             loss: &self.loss,
@@ -80,8 +111,14 @@ impl FedAvg {
             pull: self.rule.pull(),
             correction: &correction,
         };
-        let (trained, steps) = self.network().train(&state.parameters, table, training, dice);
-        let change: Vec<f64> = trained.iter().zip(&state.parameters).map(|(to, from)| to - from).collect();
+        let (trained, steps) = self
+            .network()
+            .train(&state.parameters, table, training, dice);
+        let change: Vec<f64> = trained
+            .iter()
+            .zip(&state.parameters)
+            .map(|(to, from)| to - from)
+            .collect();
         let mut values = vec![self.loss.mean(predictors, table)];
         values.extend(&change);
         let memory = (self.rule == Rule::Scaffold).then(|| {
@@ -98,7 +135,10 @@ impl FedAvg {
             Weight::Rows => self.loss.counted(table.y) as u32,
             Weight::Equal => 1,
         };
-        Ok(Answer { update: ClearUpdate::new(counted, values), memory })
+        Ok(Answer {
+            update: ClearUpdate::new(counted, values),
+            memory,
+        })
     }
 
     /// The sites' step length after so many rounds of training.
@@ -120,17 +160,36 @@ impl FedAvg {
         let mut values = Values::of(sum);
         let loss = values.one()? / weight;
         let mut mean = |len: usize| -> Result<Vec<f64>, RecipeError> {
-            Ok(values.take(len)?.iter().map(|total| total / weight).collect())
+            Ok(values
+                .take(len)?
+                .iter()
+                .map(|total| total / weight)
+                .collect())
         };
         let change = mean(state.parameters.len())?;
-        let control = mean(if self.rule == Rule::Scaffold { state.parameters.len() } else { 0 })?;
+        let control = mean(if self.rule == Rule::Scaffold {
+            state.parameters.len()
+        } else {
+            0
+        })?;
         values.end()?;
-        (next.parameters, next.carried) =
-            self.rule.step(&state.parameters, &state.carried, &change, &control, self.server_lr);
+        (next.parameters, next.carried) = self.rule.step(
+            &state.parameters,
+            &state.carried,
+            &change,
+            &control,
+            self.server_lr,
+        );
         // A state holds numbers only: a server's step that is far too long ends the run here.
-        let numbers = next.parameters.iter().chain(&next.carried.first).chain(&next.carried.second);
+        let numbers = next
+            .parameters
+            .iter()
+            .chain(&next.carried.first)
+            .chain(&next.carried.second);
         if !numbers.copied().all(f64::is_finite) {
-            return Err(RecipeError::Implausible { what: "the changes, times `server_lr`," });
+            return Err(RecipeError::Implausible {
+                what: "the changes, times `server_lr`,",
+            });
         }
         let round = state.history.len() as u32 + 1;
         next.history.push(Epoch { round, loss });

@@ -12,6 +12,9 @@ pub struct FormulaError {
 
 impl FormulaError {
     pub(super) fn at(at: usize, what: impl Into<String>) -> Self {
-        Self { at, what: what.into() }
+        Self {
+            at,
+            what: what.into(),
+        }
     }
 }

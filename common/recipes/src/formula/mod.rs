@@ -56,12 +56,17 @@ impl Formula {
         features
     }
 
-    /// The design over the columns of the table. `columns` gives the columns of a feature: itself, or those of a
-    /// category's levels but the first; nothing for a feature that the study does not have.
+    /// The design over the columns of the table. `columns` gives the columns of a feature: itself,
+    /// or those of a category's levels but the first; nothing for a feature that the study does not
+    /// have.
     ///
     /// # Errors
-    /// An unknown feature, a function of a category, or an interaction of a category without its main effects.
-    pub fn design(&self, columns: impl Fn(&str) -> Option<Vec<String>>) -> Result<Design, FormulaError> {
+    /// An unknown feature, a function of a category, or an interaction of a category without its
+    /// main effects.
+    pub fn design(
+        &self,
+        columns: impl Fn(&str) -> Option<Vec<String>>,
+    ) -> Result<Design, FormulaError> {
         let mut table = Vec::new();
         let mut terms = Vec::new();
         for product in &self.terms {
@@ -76,19 +81,33 @@ impl Formula {
             terms.extend(expand(&sides));
             if terms.len() > MOST_COLUMNS {
                 let at = product.first().map_or(1, |part| part.at);
-                return Err(FormulaError::at(at, "the formula has more than 1024 coefficients"));
+                return Err(FormulaError::at(
+                    at,
+                    "the formula has more than 1024 coefficients",
+                ));
             }
         }
-        Ok(Design { columns: table, terms })
+        Ok(Design {
+            columns: table,
+            terms,
+        })
     }
 
-    /// R codes a category by its levels but the first only where the term without it is in the model too.
+    /// R codes a category by its levels but the first only where the term without it is in the
+    /// model too.
     fn category(&self, part: &Part, product: &Product) -> Result<(), FormulaError> {
         if part.function != Function::Plain {
-            let what = format!("`{}` is a category: it has no logarithm, power or spline", part.feature);
+            let what = format!(
+                "`{}` is a category: it has no logarithm, power or spline",
+                part.feature
+            );
             return Err(FormulaError::at(part.at, what));
         }
-        let others: Product = product.iter().filter(|other| other.at != part.at).cloned().collect();
+        let others: Product = product
+            .iter()
+            .filter(|other| other.at != part.at)
+            .cloned()
+            .collect();
         if others.is_empty() || self.terms.iter().any(|term| parse::same(term, &others)) {
             return Ok(());
         }
@@ -101,7 +120,13 @@ impl Formula {
 }
 
 fn unknown(part: &Part) -> FormulaError {
-    FormulaError::at(part.at, format!("`{}` is no feature of the study: add it to `features`", part.feature))
+    FormulaError::at(
+        part.at,
+        format!(
+            "`{}` is no feature of the study: add it to `features`",
+            part.feature
+        ),
+    )
 }
 
 impl Part {
@@ -109,11 +134,17 @@ impl Part {
     fn functions(&self, names: &[String], table: &mut Vec<String>) -> Vec<Named> {
         let mut named = Vec::new();
         for name in names {
-            let column = table.iter().position(|known| known == name).unwrap_or_else(|| {
-                table.push(name.clone());
-                table.len() - 1
-            });
-            let factor = |shape| Factor { column: column as u32, shape };
+            let column = table
+                .iter()
+                .position(|known| known == name)
+                .unwrap_or_else(|| {
+                    table.push(name.clone());
+                    table.len() - 1
+                });
+            let factor = |shape| Factor {
+                column: column as u32,
+                shape,
+            };
             match &self.function {
                 Function::Plain => named.push((name.clone(), factor(Shape::Plain))),
                 Function::Power(power) => {
@@ -124,11 +155,16 @@ impl Part {
                     Spline::basis(knots)
                         .into_iter()
                         .zip(knots.iter().skip(1))
-                        .map(|(spline, knot)| (format!("ns({name})[{knot}]"), factor(Shape::Spline(spline)))),
+                        .map(|(spline, knot)| {
+                            (format!("ns({name})[{knot}]"), factor(Shape::Spline(spline)))
+                        }),
                 ),
                 Function::Sought(degrees) => named.extend(
                     (1..=*degrees)
-                        .map(|at| Sought { degrees: *degrees, at })
+                        .map(|at| Sought {
+                            degrees: *degrees,
+                            at,
+                        })
                         .map(|sought| (sought.name(name), factor(Shape::Sought(sought)))),
                 ),
             }
@@ -139,14 +175,20 @@ impl Part {
 
 /// All products of one function from each side; the first side changes fastest, as in R.
 fn expand(sides: &[Vec<Named>]) -> Vec<Term> {
-    let mut terms = vec![Term { name: String::new(), factors: Vec::new() }];
+    let mut terms = vec![Term {
+        name: String::new(),
+        factors: Vec::new(),
+    }];
     for side in sides {
         let longer = |(name, factor): &Named| {
             let with = |term: &Term| {
                 let colon = if term.name.is_empty() { "" } else { ":" };
                 let mut factors = term.factors.clone();
                 factors.push(factor.clone());
-                Term { name: format!("{}{colon}{name}", term.name), factors }
+                Term {
+                    name: format!("{}{colon}{name}", term.name),
+                    factors,
+                }
             };
             terms.iter().map(with).collect::<Vec<_>>()
         };

@@ -1,4 +1,5 @@
-//! From words to terms, by recursive descent; operators bind as in R: `^` before `:` before `*` before `+` and `-`.
+//! From words to terms, by recursive descent; operators bind as in R: `^` before `:` before `*`
+//! before `+` and `-`.
 //!
 //! ```text
 //! formula = [ name ] "~" sum          sum     = star { ("+" | "-") star }      star = cross { "*" cross }
@@ -52,7 +53,10 @@ pub(super) fn same(a: &Product, b: &Product) -> bool {
 /// The name before `~`, if there is one, and the terms: main effects first, then by degree.
 pub(super) fn parse(text: &str) -> Result<(Option<String>, Vec<Product>), FormulaError> {
     let tokens = read(text)?;
-    let mut parser = Parser { tokens: &tokens, depth: 0 };
+    let mut parser = Parser {
+        tokens: &tokens,
+        depth: 0,
+    };
     let outcome = match parser.peek() {
         (_, Token::Name(name)) => {
             parser.next();
@@ -64,7 +68,10 @@ pub(super) fn parse(text: &str) -> Result<(Option<String>, Vec<Product>), Formul
     let mut terms = parser.sum()?;
     let (at, token) = parser.peek();
     if token != Token::End {
-        return Err(FormulaError::at(at, format!("{} is one too many: join terms by + or :", token.said())));
+        return Err(FormulaError::at(
+            at,
+            format!("{} is one too many: join terms by + or :", token.said()),
+        ));
     }
     if terms.is_empty() {
         return Err(FormulaError::at(at, "no term stands to the right of `~`"));
@@ -105,7 +112,10 @@ impl Parser<'_> {
         if token == Token::Sign(sign) {
             return Ok(());
         }
-        Err(FormulaError::at(at, format!("`{sign}` is missing before {}: {hint}", token.said())))
+        Err(FormulaError::at(
+            at,
+            format!("`{sign}` is missing before {}: {hint}", token.said()),
+        ))
     }
 
     fn sum(&mut self) -> Result<Vec<Product>, FormulaError> {
@@ -115,7 +125,10 @@ impl Parser<'_> {
             let at = self.peek().0;
             let minus = self.takes('-');
             if minus && matches!(self.peek().1, Token::Number(_)) {
-                return Err(FormulaError::at(at, "the intercept always stays: leave `- 1` out"));
+                return Err(FormulaError::at(
+                    at,
+                    "the intercept always stays: leave `- 1` out",
+                ));
             }
             let found = self.star()?;
             if minus {
@@ -159,10 +172,15 @@ impl Parser<'_> {
         }
         let degree = self.degree()?;
         if let [term] = base.as_slice() {
-            let name = term.first().map(|part| part.feature.clone()).unwrap_or_default();
+            let name = term
+                .first()
+                .map(|part| part.feature.clone())
+                .unwrap_or_default();
             return Err(FormulaError::at(
                 at,
-                format!("`^` makes interactions of a sum: write `I({name}^{degree})` for the power"),
+                format!(
+                    "`^` makes interactions of a sum: write `I({name}^{degree})` for the power"
+                ),
             ));
         }
         let mut terms = base.clone();
@@ -176,12 +194,15 @@ impl Parser<'_> {
     /// A whole number from 2 to 9.
     fn degree(&mut self) -> Result<u32, FormulaError> {
         match self.next() {
-            (_, Token::Number(number)) if (2.0..=9.0).contains(&number) && libm::floor(number) == number => {
+            (_, Token::Number(number))
+                if (2.0..=9.0).contains(&number) && libm::floor(number) == number =>
+            {
                 Ok(number as u32)
             }
-            (at, token) => {
-                Err(FormulaError::at(at, format!("{} is no whole number from 2 to 9", token.said())))
-            }
+            (at, token) => Err(FormulaError::at(
+                at,
+                format!("{} is no whole number from 2 to 9", token.said()),
+            )),
         }
     }
 
@@ -205,17 +226,31 @@ impl Parser<'_> {
             (at, Token::Name(name)) if self.takes('(') => {
                 let (feature, function) = self.call(at, &name)?;
                 self.expect(')', "close the bracket")?;
-                Ok(vec![vec![Part { at, feature, function }]])
+                Ok(vec![vec![Part {
+                    at,
+                    feature,
+                    function,
+                }]])
             }
-            (at, Token::Name(feature)) => Ok(vec![vec![Part { at, feature, function: Function::Plain }]]),
-            (at, token) => Err(FormulaError::at(at, format!("a column is missing before {}", token.said()))),
+            (at, Token::Name(feature)) => Ok(vec![vec![Part {
+                at,
+                feature,
+                function: Function::Plain,
+            }]]),
+            (at, token) => Err(FormulaError::at(
+                at,
+                format!("a column is missing before {}", token.said()),
+            )),
         }
     }
 
     fn feature(&mut self) -> Result<String, FormulaError> {
         match self.next() {
             (_, Token::Name(name)) => Ok(name),
-            (at, token) => Err(FormulaError::at(at, format!("{} is no column", token.said()))),
+            (at, token) => Err(FormulaError::at(
+                at,
+                format!("{} is no column", token.said()),
+            )),
         }
     }
 
@@ -237,9 +272,10 @@ impl Parser<'_> {
                 at,
                 "`offset` is a key of the recipe: write `offset = \"column\"` there",
             )),
-            _ => {
-                Err(FormulaError::at(at, format!("function `{name}` is not known: there are log, I and ns")))
-            }
+            _ => Err(FormulaError::at(
+                at,
+                format!("function `{name}` is not known: there are log, I and ns"),
+            )),
         }
     }
 
@@ -257,17 +293,26 @@ impl Parser<'_> {
                     &mut outer
                 }
                 (at, token) => {
-                    return Err(FormulaError::at(at, format!("{} is not known in `ns`: {NS}", token.said())));
+                    return Err(FormulaError::at(
+                        at,
+                        format!("{} is not known in `ns`: {NS}", token.said()),
+                    ));
                 }
             };
             self.expect('=', NS)?;
             *place = Some(self.numbers()?);
         }
         let (Some(inner), Some(outer)) = (inner, outer) else {
-            return Err(FormulaError::at(at, format!("`ns` needs its knots and its boundary: {NS}")));
+            return Err(FormulaError::at(
+                at,
+                format!("`ns` needs its knots and its boundary: {NS}"),
+            ));
         };
         let [low, high] = outer.as_slice() else {
-            return Err(FormulaError::at(at, format!("the boundary of `ns` has two numbers: {NS}")));
+            return Err(FormulaError::at(
+                at,
+                format!("the boundary of `ns` has two numbers: {NS}"),
+            ));
         };
         let mut knots = vec![*low];
         knots.extend(inner);
@@ -294,11 +339,13 @@ impl Parser<'_> {
     fn degrees(&mut self) -> Result<u32, FormulaError> {
         let (at, token) = self.next();
         match token {
-            Token::Number(1.0) => {
-                Err(FormulaError::at(at, "`ns` of one degree is a straight line: write the column itself"))
-            }
+            Token::Number(1.0) => Err(FormulaError::at(
+                at,
+                "`ns` of one degree is a straight line: write the column itself",
+            )),
             Token::Number(number)
-                if (2.0..=f64::from(MOST_DEGREES)).contains(&number) && libm::floor(number) == number =>
+                if (2.0..=f64::from(MOST_DEGREES)).contains(&number)
+                    && libm::floor(number) == number =>
             {
                 Ok(number as u32)
             }
@@ -331,7 +378,10 @@ impl Parser<'_> {
         let sign = if self.takes('-') { -1.0 } else { 1.0 };
         match self.next() {
             (_, Token::Number(number)) => Ok(sign * number),
-            (at, token) => Err(FormulaError::at(at, format!("{} is no number", token.said()))),
+            (at, token) => Err(FormulaError::at(
+                at,
+                format!("{} is no number", token.said()),
+            )),
         }
     }
 }
@@ -355,7 +405,11 @@ fn products(left: &[Product], right: &[Product], at: usize) -> Result<Vec<Produc
     for a in left {
         for b in right {
             let mut both = a.clone();
-            both.extend(b.iter().filter(|part| !a.iter().any(|other| other.same(part))).cloned());
+            both.extend(
+                b.iter()
+                    .filter(|part| !a.iter().any(|other| other.same(part)))
+                    .cloned(),
+            );
             join(&mut all, vec![both], at)?;
         }
     }

@@ -32,7 +32,10 @@ const MOST_CHARACTERS: usize = 10_000;
 pub(super) fn read(text: &str) -> Result<Vec<Placed>, FormulaError> {
     let characters: Vec<char> = text.chars().collect();
     if characters.len() > MOST_CHARACTERS {
-        return Err(FormulaError::at(MOST_CHARACTERS, "a formula has at most 10000 characters"));
+        return Err(FormulaError::at(
+            MOST_CHARACTERS,
+            "a formula has at most 10000 characters",
+        ));
     }
     let mut tokens = Vec::new();
     let mut place = 0;
@@ -47,11 +50,17 @@ pub(super) fn read(text: &str) -> Result<Vec<Placed>, FormulaError> {
             '0'..='9' => number(place + 1, rest)?,
             _ if first.is_alphabetic() || first == '_' => name(rest),
             '.' if rest.get(1).is_some_and(char::is_ascii_digit) => number(place + 1, rest)?,
-            '.' => return Err(FormulaError::at(place + 1, "`.` is not known here: write the columns out")),
+            '.' => {
+                return Err(FormulaError::at(
+                    place + 1,
+                    "`.` is not known here: write the columns out",
+                ));
+            }
             '~' | '+' | '-' | ':' | '*' | '^' | '(' | ')' | ',' | '=' => (1, Token::Sign(first)),
             _ => {
-                let what =
-                    format!("`{first}` is not known: a formula has names, numbers and ~ + - : * ^ ( ) , =");
+                let what = format!(
+                    "`{first}` is not known: a formula has names, numbers and ~ + - : * ^ ( ) , ="
+                );
                 return Err(FormulaError::at(place + 1, what));
             }
         };
@@ -63,14 +72,25 @@ pub(super) fn read(text: &str) -> Result<Vec<Placed>, FormulaError> {
 }
 
 fn name(rest: &[char]) -> (usize, Token) {
-    let name: String = rest.iter().take_while(|c| c.is_alphanumeric() || **c == '_' || **c == '.').collect();
+    let name: String = rest
+        .iter()
+        .take_while(|c| c.is_alphanumeric() || **c == '_' || **c == '.')
+        .collect();
     (name.chars().count(), Token::Name(name))
 }
 
 fn quoted(at: usize, rest: &[char]) -> Result<(usize, Token), FormulaError> {
-    let inside: Vec<char> = rest.iter().skip(1).take_while(|c| **c != '`').copied().collect();
+    let inside: Vec<char> = rest
+        .iter()
+        .skip(1)
+        .take_while(|c| **c != '`')
+        .copied()
+        .collect();
     if inside.is_empty() || rest.len() < inside.len() + 2 {
-        return Err(FormulaError::at(at, "a name in backticks has no end: write `` `name` ``"));
+        return Err(FormulaError::at(
+            at,
+            "a name in backticks has no end: write `` `name` ``",
+        ));
     }
     Ok((inside.len() + 2, Token::Name(inside.into_iter().collect())))
 }

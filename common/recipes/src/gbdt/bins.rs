@@ -1,7 +1,8 @@
-//! The candidate splits of every column: about `bins` bins of about equally many rows, from counts alone and without
-//! bounds that a study would have to know. The first round counts rows between powers of two; further rounds look into the
-//! cells that hold more than a bin's share (see [`crate::windows`]). Cells are counts of whole rows, so the edges do not
-//! depend on how rows lie at sites.
+//! The candidate splits of every column: about `bins` bins of about equally many rows, from counts
+//! alone and without bounds that a study would have to know. The first round counts rows between
+//! powers of two; further rounds look into the cells that hold more than a bin's share (see
+//! [`crate::windows`]). Cells are counts of whole rows, so the edges do not depend on how rows lie
+//! at sites.
 //!
 //! ```text
 //! cells  -> [ missing, rows below -2^40, .. , -2^-20, 0, 2^-20, .. , 2^40 and above ] a column
@@ -14,7 +15,8 @@ use crate::windows::{PARTS, edge, histogram, spent, tally};
 use motet_secagg::canonical;
 use ndarray::ArrayView1;
 
-/// The powers of two that bound the first cells: medical units lie between a millionth and a million millions.
+/// The powers of two that bound the first cells: medical units lie between a millionth and a
+/// million millions.
 const EXPONENTS: std::ops::RangeInclusive<i32> = -20..=40;
 /// Rounds of refinement: 1024 cells between 64 and 128.
 const REFINEMENTS: u32 = 2;
@@ -59,7 +61,12 @@ canonical! {
 /// The edges of the first cells.
 pub(crate) fn powers() -> Vec<f64> {
     let up = EXPONENTS.map(|exponent| libm::scalbn(1.0, exponent));
-    up.clone().rev().map(|edge| -edge).chain([0.0]).chain(up).collect()
+    up.clone()
+        .rev()
+        .map(|edge| -edge)
+        .chain([0.0])
+        .chain(up)
+        .collect()
 }
 
 /// Counts a column in the first round.
@@ -80,21 +87,34 @@ pub(crate) fn absorb_cells(values: &mut Values<'_>) -> Result<(u64, Vec<Cell>), 
     let powers = powers();
     let lows = std::iter::once(f64::NEG_INFINITY).chain(powers.iter().copied());
     let highs = powers.iter().copied().chain([f64::INFINITY]);
-    let cells = lows.zip(highs).zip(counts.iter().skip(1)).filter(|(_, rows)| **rows > 0);
-    let cells = cells.map(|((low, high), rows)| Cell { low, high, rows: *rows });
+    let cells = lows
+        .zip(highs)
+        .zip(counts.iter().skip(1))
+        .filter(|(_, rows)| **rows > 0);
+    let cells = cells.map(|((low, high), rows)| Cell {
+        low,
+        high,
+        rows: *rows,
+    });
     Ok((counts.first().copied().unwrap_or_default(), cells.collect()))
 }
 
 impl Search {
     /// Cells of a column to look into: those with more than a bin's share.
     fn heavy(&self, column: usize, bins: u32) -> Vec<(f64, f64)> {
-        let Some(cells) = self.cells.get(column) else { return Vec::new() };
+        let Some(cells) = self.cells.get(column) else {
+            return Vec::new();
+        };
         let all: u64 = cells.iter().map(|cell| cell.rows).sum();
         let heavy = |cell: &&Cell| {
             let finite = cell.low.is_finite() && cell.high.is_finite();
             finite && cell.rows * u64::from(bins) > all && !spent(cell.low, cell.high)
         };
-        cells.iter().filter(heavy).map(|cell| (cell.low, cell.high)).collect()
+        cells
+            .iter()
+            .filter(heavy)
+            .map(|cell| (cell.low, cell.high))
+            .collect()
     }
 
     /// Counts of the next round; 0 when the search is over.
@@ -102,7 +122,9 @@ impl Search {
         if self.refined >= REFINEMENTS {
             return 0;
         }
-        (0..self.cells.len()).map(|column| self.heavy(column, bins).len() * PARTS).sum()
+        (0..self.cells.len())
+            .map(|column| self.heavy(column, bins).len() * PARTS)
+            .sum()
     }
 
     pub(crate) fn answer(&self, column: usize, bins: u32, values: ArrayView1<'_, f64>) -> Vec<f64> {
@@ -111,7 +133,11 @@ impl Search {
 
     pub(crate) fn absorb(&self, bins: u32, values: &mut Values<'_>) -> Result<Self, RecipeError> {
         const WHAT: &str = "rows in parts of a cell";
-        let mut next = Self { refined: self.refined + 1, missing: self.missing.clone(), cells: Vec::new() };
+        let mut next = Self {
+            refined: self.refined + 1,
+            missing: self.missing.clone(),
+            cells: Vec::new(),
+        };
         for (column, cells) in self.cells.iter().enumerate() {
             let heavy = self.heavy(column, bins);
             let mut finer = Vec::with_capacity(cells.len());
@@ -129,14 +155,21 @@ impl Search {
                     high: edge(cell.low, cell.high, at + 1),
                     rows: *rows,
                 };
-                finer.extend(parts.iter().enumerate().filter(|(_, rows)| **rows > 0).map(part));
+                finer.extend(
+                    parts
+                        .iter()
+                        .enumerate()
+                        .filter(|(_, rows)| **rows > 0)
+                        .map(part),
+                );
             }
             next.cells.push(finer);
         }
         Ok(next)
     }
 
-    /// The edges: before every cell where there are few, else where a bin has its share or a heavy cell begins.
+    /// The edges: before every cell where there are few, else where a bin has its share or a heavy
+    /// cell begins.
     pub(crate) fn bins(&self, bins: u32) -> Vec<Bins> {
         let column = |(cells, missing): (&Vec<Cell>, &u64)| {
             let all: u64 = cells.iter().map(|cell| cell.rows).sum();
@@ -149,7 +182,10 @@ impl Search {
                 }
                 rows += cell.rows;
             }
-            Bins { edges, missing: *missing > 0 }
+            Bins {
+                edges,
+                missing: *missing > 0,
+            }
         };
         self.cells.iter().zip(&self.missing).map(column).collect()
     }
@@ -161,7 +197,8 @@ impl Bins {
         self.edges.len() + 1 + usize::from(self.missing)
     }
 
-    /// The bin of a value. Where no row was missing at first, a missing value counts in the first bin.
+    /// The bin of a value. Where no row was missing at first, a missing value counts in the first
+    /// bin.
     pub(crate) fn place(&self, x: f64) -> usize {
         match (x.is_nan(), self.missing) {
             (true, true) => self.edges.len() + 1,

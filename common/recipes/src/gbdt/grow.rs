@@ -1,20 +1,23 @@
-//! One tree, level by level. A round asks for the histograms of the nodes that are to split: rows, first and second
-//! derivatives of the loss in every bin of every column. Of two siblings only the one with fewer rows is asked for: the
-//! other's histogram is the parent's, which the state holds, less that one. All sums are whole multiples of 2^-20 below
-//! 2^53 of them, so differences are exact.
+//! One tree, level by level. A round asks for the histograms of the nodes that are to split: rows,
+//! first and second derivatives of the loss in every bin of every column. Of two siblings only the
+//! one with fewer rows is asked for: the other's histogram is the parent's, which the state holds,
+//! less that one. All sums are whole multiples of 2^-20 below 2^53 of them, so differences are
+//! exact.
 //!
 //! ```text
 //! grow -> [ rows | g | h ]  a cell = node x column x bin;  h only for log loss, of squares it is the rows
 //!         [ loss in training, loss held out ]              with the root of each tree
 //! ```
 //!
-//! Gain and leaf (Chen and Guestrin 2016, equations 5 to 7), over all boundaries and both ways for missing rows:
+//! Gain and leaf (Chen and Guestrin 2016, equations 5 to 7), over all boundaries and both ways for
+//! missing rows:
 //!
 //! ```text
 //! gain = (GL^2 / (HL + lambda) + GR^2 / (HR + lambda) - G^2 / (H + lambda)) / 2 - gamma          leaf = -G / (H + lambda)
 //! ```
 //!
-//! The best split is the first of the largest gain above 0: lowest column, lowest edge, missing to the right.
+//! The best split is the first of the largest gain above 0: lowest column, lowest edge, missing to
+//! the right.
 
 use super::bins::Bins;
 use super::growth::{Growth, Histogram, Pending, Sums};
@@ -49,9 +52,17 @@ impl Growth {
     }
 
     pub(crate) fn ask(&self, recipe: &Gbdt, state: &GbdtState) -> Layout {
-        let cells = self.pending.len() * recipe.used(state).map(|(_, bins)| bins.len()).sum::<usize>();
+        let cells = self.pending.len()
+            * recipe
+                .used(state)
+                .map(|(_, bins)| bins.len())
+                .sum::<usize>();
         let most = state.rows as f64;
-        let fixed = |len: usize| Block { len: len as u32, scale: Scale::Fixed(BITS), bound: most };
+        let fixed = |len: usize| Block {
+            len: len as u32,
+            scale: Scale::Fixed(BITS),
+            bound: most,
+        };
         let mut blocks = vec![counts(cells, most)];
         match recipe.loss {
             Loss::Logistic => blocks.extend([fixed(cells), fixed(cells)]),
@@ -70,19 +81,32 @@ impl Growth {
         let (mut rows, mut g, mut h) = (vec![0_u64; cells], vec![0_i64; cells], vec![0_i64; cells]);
         let mut losses = [0_i64; 2];
         let scores = site.scores(state.base, &state.trees);
-        let known = site.x.rows().into_iter().zip(&site.y).zip(&site.held).zip(scores);
+        let known = site
+            .x
+            .rows()
+            .into_iter()
+            .zip(&site.y)
+            .zip(&site.held)
+            .zip(scores);
         for (((row, y), held), score) in known {
             if let Some(loss) = losses.get_mut(usize::from(*held)) {
                 *loss += loss_of(recipe.loss, score, *y);
             }
             let node = self.tree.walk(row).0;
-            let place = self.pending.iter().position(|pending| pending.node as usize == node);
-            let (false, Some(place)) = (*held, place) else { continue };
+            let place = self
+                .pending
+                .iter()
+                .position(|pending| pending.node as usize == node);
+            let (false, Some(place)) = (*held, place) else {
+                continue;
+            };
             let (first, second) = derivatives(recipe.loss, score, *y);
             let mut from = place * width;
             for (column, bins) in &used {
                 let at = from + bins.place(row.get(*column).copied().unwrap_or(f64::NAN));
-                if let (Some(rows), Some(g), Some(h)) = (rows.get_mut(at), g.get_mut(at), h.get_mut(at)) {
+                if let (Some(rows), Some(g), Some(h)) =
+                    (rows.get_mut(at), g.get_mut(at), h.get_mut(at))
+                {
                     (*rows, *g, *h) = (*rows + 1, *g + first, *h + second);
                 }
                 from += bins.len();
@@ -100,7 +124,8 @@ impl Growth {
         values
     }
 
-    /// The sums of this round: a histogram for each pending node, and the losses in training and held out.
+    /// The sums of this round: a histogram for each pending node, and the losses in training and
+    /// held out.
     pub(crate) fn read(
         &self,
         recipe: &Gbdt,
@@ -111,8 +136,16 @@ impl Growth {
         let cells = self.pending.len() * width;
         let rows = values.counts(cells, "rows of a node")?;
         let g = values.take(cells)?;
-        let h = if recipe.loss == Loss::Logistic { values.take(cells)? } else { &[] };
-        let losses = if self.asks_losses() { Some([values.one()?, values.one()?]) } else { None };
+        let h = if recipe.loss == Loss::Logistic {
+            values.take(cells)?
+        } else {
+            &[]
+        };
+        let losses = if self.asks_losses() {
+            Some([values.one()?, values.one()?])
+        } else {
+            None
+        };
         let part = |all: &[f64], at: usize| -> Vec<f64> {
             all.iter().skip(at * width).take(width).copied().collect()
         };
@@ -139,38 +172,64 @@ impl Growth {
             known.push((pending.node, histogram));
         }
         known.sort_by_key(|(node, _)| *node);
-        let mut next = Self { tree: self.tree.clone(), pending: Vec::new(), level: self.level + 1 };
+        let mut next = Self {
+            tree: self.tree.clone(),
+            pending: Vec::new(),
+            level: self.level + 1,
+        };
         for (node, histogram) in known {
             if let Some(choice) = recipe.best(state, &histogram) {
                 next.fork(recipe, node, choice, histogram);
             }
         }
-        Ok(match (next.tree.nodes.as_slice(), next.pending.is_empty()) {
-            ([Node::Leaf(_)] | [], _) => Grown::Nothing,
-            (_, true) => Grown::Tree(next.tree),
-            (_, false) => Grown::On(next),
-        })
+        Ok(
+            match (next.tree.nodes.as_slice(), next.pending.is_empty()) {
+                ([Node::Leaf(_)] | [], _) => Grown::Nothing,
+                (_, true) => Grown::Tree(next.tree),
+                (_, false) => Grown::On(next),
+            },
+        )
     }
 
     fn fork(&mut self, recipe: &Gbdt, node: u32, choice: Choice, parent: Histogram) {
-        let Choice { split, left: left_sums, right: right_sums } = choice;
+        let Choice {
+            split,
+            left: left_sums,
+            right: right_sums,
+        } = choice;
         let left = self.tree.nodes.len() as u32;
         let leaf = |sums: Sums| {
             let weight = sums.h + recipe.lambda;
-            Node::Leaf(if weight > 0.0 { -sums.g / weight * recipe.learning_rate } else { 0.0 })
+            Node::Leaf(if weight > 0.0 {
+                -sums.g / weight * recipe.learning_rate
+            } else {
+                0.0
+            })
         };
         self.tree.nodes.extend([leaf(left_sums), leaf(right_sums)]);
         if let Some(place) = self.tree.nodes.get_mut(node as usize) {
             *place = Node::Split(Split { left, ..split });
         }
         // A node of fewer rows than two leaves need cannot split.
-        let splits = |sums: Sums| self.level < recipe.depth && sums.rows >= 2 * u64::from(recipe.min_rows);
-        let alone = |node| Pending { node, sibling: None, parent: Histogram::default() };
+        let splits =
+            |sums: Sums| self.level < recipe.depth && sums.rows >= 2 * u64::from(recipe.min_rows);
+        let alone = |node| Pending {
+            node,
+            sibling: None,
+            parent: Histogram::default(),
+        };
         match (splits(left_sums), splits(right_sums)) {
             (true, true) => {
-                let (node, sibling) =
-                    if left_sums.rows <= right_sums.rows { (left, left + 1) } else { (left + 1, left) };
-                self.pending.push(Pending { node, sibling: Some(sibling), parent });
+                let (node, sibling) = if left_sums.rows <= right_sums.rows {
+                    (left, left + 1)
+                } else {
+                    (left + 1, left)
+                };
+                self.pending.push(Pending {
+                    node,
+                    sibling: Some(sibling),
+                    parent,
+                });
             }
             (true, false) => self.pending.push(alone(left)),
             (false, true) => self.pending.push(alone(left + 1)),
@@ -187,20 +246,37 @@ impl Gbdt {
         for (column, bins) in self.used(state) {
             let cells = histogram.bins(from, bins.len());
             from += bins.len();
-            let (present, missing) = cells.split_at_checked(bins.edges.len() + 1).unwrap_or_default();
+            let (present, missing) = cells
+                .split_at_checked(bins.edges.len() + 1)
+                .unwrap_or_default();
             let missing = missing.first().copied().unwrap_or_default();
             let all = present.iter().fold(missing, |sums, cell| sums.plus(*cell));
             let mut below = Sums::default();
             for (cell, edge) in present.iter().zip(&bins.edges) {
                 below = below.plus(*cell);
                 for missing_left in [false, true] {
-                    let left = if missing_left { below.plus(missing) } else { below };
+                    let left = if missing_left {
+                        below.plus(missing)
+                    } else {
+                        below
+                    };
                     let right = all.less(left);
-                    // Without missing rows both ways are the same; those that come later follow the larger side.
-                    let missing_left = if missing.rows == 0 { left.rows > right.rows } else { missing_left };
+                    // Without missing rows both ways are the same; those that come later follow the
+                    // larger side.
+                    let missing_left = if missing.rows == 0 {
+                        left.rows > right.rows
+                    } else {
+                        missing_left
+                    };
                     let gain = self.gain(all, left, right);
                     if gain > best.as_ref().map_or(0.0, |best| best.split.gain) {
-                        let split = Split { column: column as u32, edge: *edge, missing_left, left: 0, gain };
+                        let split = Split {
+                            column: column as u32,
+                            edge: *edge,
+                            missing_left,
+                            left: 0,
+                            gain,
+                        };
                         best = Some(Choice { split, left, right });
                     }
                 }
@@ -211,7 +287,8 @@ impl Gbdt {
 
     /// What a split takes off the loss; 0 where it may not be made.
     fn gain(&self, all: Sums, left: Sums, right: Sums) -> f64 {
-        let may = |sums: Sums| sums.rows >= u64::from(self.min_rows) && sums.h >= self.min_child_weight;
+        let may =
+            |sums: Sums| sums.rows >= u64::from(self.min_rows) && sums.h >= self.min_child_weight;
         if !may(left) || !may(right) {
             return 0.0;
         }

@@ -1,4 +1,5 @@
-//! What a tree that grows consists of: the nodes so far, those that are to split, and their histograms.
+//! What a tree that grows consists of: the nodes so far, those that are to split, and their
+//! histograms.
 
 use super::tree::{Node, Tree};
 use crate::error::RecipeError;
@@ -53,16 +54,28 @@ pub(crate) struct Sums {
 
 impl Sums {
     pub(crate) fn plus(self, other: Self) -> Self {
-        Self { rows: self.rows + other.rows, g: self.g + other.g, h: self.h + other.h }
+        Self {
+            rows: self.rows + other.rows,
+            g: self.g + other.g,
+            h: self.h + other.h,
+        }
     }
 
     pub(crate) fn less(self, other: Self) -> Self {
-        Self { rows: self.rows.saturating_sub(other.rows), g: self.g - other.g, h: self.h - other.h }
+        Self {
+            rows: self.rows.saturating_sub(other.rows),
+            g: self.g - other.g,
+            h: self.h - other.h,
+        }
     }
 
     pub(crate) fn value(self, lambda: f64) -> f64 {
         let weight = self.h + lambda;
-        if weight > 0.0 { self.g * self.g / weight } else { 0.0 }
+        if weight > 0.0 {
+            self.g * self.g / weight
+        } else {
+            0.0
+        }
     }
 }
 
@@ -73,23 +86,48 @@ impl Histogram {
             .map(|at| {
                 let rows = self.rows.get(at).copied().unwrap_or_default();
                 let g = self.g.get(at).copied().unwrap_or_default();
-                Sums { rows, g, h: self.h.get(at).copied().unwrap_or(rows as f64) }
+                Sums {
+                    rows,
+                    g,
+                    h: self.h.get(at).copied().unwrap_or(rows as f64),
+                }
             })
             .collect()
     }
 
     pub(crate) fn less(&self, other: &Self) -> Result<Self, RecipeError> {
         let minus = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a - b).collect();
-        let rows = self.rows.iter().zip(&other.rows).map(|(a, b)| a.checked_sub(*b)).collect::<Option<_>>();
-        let rows = rows.ok_or(RecipeError::Implausible { what: "rows of a node" })?;
-        Ok(Self { rows, g: minus(&self.g, &other.g), h: minus(&self.h, &other.h) })
+        let rows = self
+            .rows
+            .iter()
+            .zip(&other.rows)
+            .map(|(a, b)| a.checked_sub(*b))
+            .collect::<Option<_>>();
+        let rows = rows.ok_or(RecipeError::Implausible {
+            what: "rows of a node",
+        })?;
+        Ok(Self {
+            rows,
+            g: minus(&self.g, &other.g),
+            h: minus(&self.h, &other.h),
+        })
     }
 }
 
 impl Growth {
     /// A tree that begins: the root alone.
     pub(crate) fn root() -> Self {
-        let root = Pending { node: 0, sibling: None, parent: Histogram::default() };
-        Self { tree: Tree { nodes: vec![Node::Leaf(0.0)] }, pending: vec![root], level: 0 }
+        let root = Pending {
+            node: 0,
+            sibling: None,
+            parent: Histogram::default(),
+        };
+        Self {
+            tree: Tree {
+                nodes: vec![Node::Leaf(0.0)],
+            },
+            pending: vec![root],
+            level: 0,
+        }
     }
 }

@@ -1,5 +1,6 @@
-//! Gradient boosting of regression trees on histograms, for a yes/no outcome (log loss) or a number (squared loss): exactly
-//! the trees that one table of all rows would give (Chen and Guestrin 2016; histograms as in LightGBM, Ke et al. 2017).
+//! Gradient boosting of regression trees on histograms, for a yes/no outcome (log loss) or a number
+//! (squared loss): exactly the trees that one table of all rows would give (Chen and Guestrin 2016;
+//! histograms as in LightGBM, Ke et al. 2017).
 //!
 //! ```text
 //! cells -> [refine ..] -> [base] -> grow (at most `depth` rounds a tree) .. -> evaluate -> [calibrate ..] -> finished
@@ -13,21 +14,25 @@
 //! evaluate = score histograms as in the logistic fit, or [ rows, sum d, d^2, r^2 ]         d = y - base, r = y - score
 //! ```
 //!
-//! **Exact.** What a row adds is rounded to 2^-20 before it is added (for a number: 2^-20 of the power of two above the
-//! largest outcome), so a sum is one of whole numbers and has the same bits however rows lie at sites. So have edges,
-//! splits, leaves and losses. Derivatives of log loss are bounded, |g| <= 1 and h <= 1/4, and by the pooled rows when added:
-//! fixed point. Those of squared loss have no bound before the fit: limbs.
+//! **Exact.** What a row adds is rounded to 2^-20 before it is added (for a number: 2^-20 of the
+//! power of two above the largest outcome), so a sum is one of whole numbers and has the same bits
+//! however rows lie at sites. So have edges, splits, leaves and losses. Derivatives of log loss are
+//! bounded, |g| <= 1 and h <= 1/4, and by the pooled rows when added: fixed point. Those of squared
+//! loss have no bound before the fit: limbs.
 //!
-//! **Held-out rows.** A row is held out when a number drawn from its own values and the seed of the run falls below
-//! `validation`: the same rows in every round though sites remember nothing, and at whatever site they lie. With them
-//! boosting ends when the loss held out has not fallen for `patience` trees, the trees after the best are dropped, and
-//! the metrics are of these rows; they have chosen the number of trees, so the metrics flatter a little. Without, the
-//! metrics are of the training rows and flatter a lot.
+//! **Held-out rows.** A row is held out when a number drawn from its own values and the seed of the
+//! run falls below `validation`: the same rows in every round though sites remember nothing, and at
+//! whatever site they lie. With them boosting ends when the loss held out has not fallen for
+//! `patience` trees, the trees after the best are dropped, and the metrics are of these rows; they
+//! have chosen the number of trees, so the metrics flatter a little. Without, the metrics are of
+//! the training rows and flatter a lot.
 //!
-//! **What the sums show.** Cells with few rows: a cell with one row shows its g, and so the outcome of a patient in that bin,
-//! though not at which site. Leaves have at least `min_rows` rows, cells do not. Few bins and little depth show less.
+//! **What the sums show.** Cells with few rows: a cell with one row shows its g, and so the outcome
+//! of a patient in that bin, though not at which site. Leaves have at least `min_rows` rows, cells
+//! do not. Few bins and little depth show less.
 //!
-//! **One set of sites.** A sum of another set is laid aside and the run begins again at `cells`, with the same seed.
+//! **One set of sites.** A sum of another set is laid aside and the run begins again at `cells`,
+//! with the same seed.
 
 mod bins; //           candidate splits
 mod grow; //           a level of a tree
@@ -104,8 +109,9 @@ canonical! {
 }
 
 impl Gbdt {
-    /// Shallow trees that suit tables of some hundred to some ten thousand rows: at most 100 of depth 3, learning rate 0.1,
-    /// lambda 1, about 32 bins, leaves of 10 rows and more, a fifth of the rows held out, patience 10.
+    /// Shallow trees that suit tables of some hundred to some ten thousand rows: at most 100 of
+    /// depth 3, learning rate 0.1, lambda 1, about 32 bins, leaves of 10 rows and more, a fifth of
+    /// the rows held out, patience 10.
     pub fn new(columns: Vec<String>, outcome: String, loss: Loss) -> Self {
         Self {
             columns,
@@ -131,14 +137,30 @@ impl Gbdt {
         check_columns(&self.columns)?;
         require((1..=1000).contains(&self.trees), "trees", "from 1 to 1000")?;
         require((1..=8).contains(&self.depth), "depth", "from 1 to 8")?;
-        require(part(self.learning_rate), "learning_rate", "above 0 and at most 1")?;
+        require(
+            part(self.learning_rate),
+            "learning_rate",
+            "above 0 and at most 1",
+        )?;
         require(least(self.lambda), "lambda", "0 or more")?;
         require(least(self.gamma), "gamma", "0 or more")?;
-        require(least(self.min_child_weight), "min_child_weight", "0 or more")?;
+        require(
+            least(self.min_child_weight),
+            "min_child_weight",
+            "0 or more",
+        )?;
         require(self.min_rows > 0, "min_rows", "1 or more")?;
         require((2..=64).contains(&self.bins), "bins", "from 2 to 64")?;
-        require(part(self.column_share), "column_share", "above 0 and at most 1")?;
-        require((0.0..=0.5).contains(&self.validation), "validation", "from 0 to 0.5")?;
+        require(
+            part(self.column_share),
+            "column_share",
+            "above 0 and at most 1",
+        )?;
+        require(
+            (0.0..=0.5).contains(&self.validation),
+            "validation",
+            "from 0 to 0.5",
+        )?;
         require(self.patience > 0, "patience", "1 or more")?;
         let cells = (self.columns.len() as u64 * u64::from(self.bins)) << self.depth;
         require(
@@ -168,27 +190,46 @@ impl Gbdt {
         }
     }
 
-    /// Columns that the next tree may use: those that vary, or the share of them that the seed draws for it.
-    pub(crate) fn used<'a>(&self, state: &'a GbdtState) -> impl Iterator<Item = (usize, &'a Bins)> + use<'a> {
+    /// Columns that the next tree may use: those that vary, or the share of them that the seed
+    /// draws for it.
+    pub(crate) fn used<'a>(
+        &self,
+        state: &'a GbdtState,
+    ) -> impl Iterator<Item = (usize, &'a Bins)> + use<'a> {
         let tree = state.trees.len() as u64;
         let drawn = |column: usize| draw(&state.seed, [tree, column as u64].into_iter());
         let varies = |(_, bins): &(usize, &Bins)| !bins.edges.is_empty();
-        let mut draws: Vec<f64> =
-            state.columns.iter().enumerate().filter(varies).map(|(column, _)| drawn(column)).collect();
+        let mut draws: Vec<f64> = state
+            .columns
+            .iter()
+            .enumerate()
+            .filter(varies)
+            .map(|(column, _)| drawn(column))
+            .collect();
         draws.sort_by(f64::total_cmp);
         let most = libm::ceil(draws.len() as f64 * self.column_share) as usize;
         let last = draws.get(most.max(1) - 1).copied().unwrap_or(1.0);
         let seed = state.seed;
-        let chosen =
-            move |(column, _): &(usize, &Bins)| draw(&seed, [tree, *column as u64].into_iter()) <= last;
-        state.columns.iter().enumerate().filter(varies).filter(chosen)
+        let chosen = move |(column, _): &(usize, &Bins)| {
+            draw(&seed, [tree, *column as u64].into_iter()) <= last
+        };
+        state
+            .columns
+            .iter()
+            .enumerate()
+            .filter(varies)
+            .filter(chosen)
     }
 
     pub(crate) fn ask(&self, state: &GbdtState, sites: u32) -> Result<Option<Layout>, RecipeError> {
-        // Fixed point of BITS after the point, for sums up to the pooled rows at each site: 2^62 units in all.
+        // Fixed point of BITS after the point, for sums up to the pooled rows at each site: 2^62
+        // units in all.
         let most = (1_u64 << (62 - BITS)) / u64::from(sites.max(1));
         if state.rows + state.held > most {
-            return Err(RecipeError::TooManyRows { rows: state.rows + state.held, most });
+            return Err(RecipeError::TooManyRows {
+                rows: state.rows + state.held,
+                most,
+            });
         }
         Ok(Some(match &state.phase {
             Phase::Cells => {
@@ -198,14 +239,20 @@ impl Gbdt {
             Phase::Refine(search) => counting(search.words(self.bins), sites, state.rows),
             Phase::Base => exact(vec![limbs(1)]),
             Phase::Grow(growth) => growth.ask(self, state),
-            Phase::Evaluate if self.loss == Loss::Squared => exact(vec![counts(1, MOST_ROWS), limbs(3)]),
+            Phase::Evaluate if self.loss == Loss::Squared => {
+                exact(vec![counts(1, MOST_ROWS), limbs(3)])
+            }
             Phase::Evaluate => exact(score::ask(sites, state.evaluated())),
             Phase::Calibrate => exact(vec![limbs(score::LINE)]),
             Phase::Finished | Phase::Stuck(_) => return Ok(None),
         }))
     }
 
-    pub(crate) fn answer(&self, state: &GbdtState, rows: &Rows<'_>) -> Result<Vec<f64>, RecipeError> {
+    pub(crate) fn answer(
+        &self,
+        state: &GbdtState,
+        rows: &Rows<'_>,
+    ) -> Result<Vec<f64>, RecipeError> {
         let site = Site::of(self, state, rows)?;
         Ok(match &state.phase {
             Phase::Cells => self.answer_cells(&site),
@@ -219,14 +266,18 @@ impl Gbdt {
             }
             Phase::Grow(growth) => growth.answer(self, state, &site),
             Phase::Evaluate | Phase::Calibrate => self.answer_evaluation(state, &site),
-            Phase::Finished | Phase::Stuck(_) => return Err(RecipeError::Mismatch { what: "state" }),
+            Phase::Finished | Phase::Stuck(_) => {
+                return Err(RecipeError::Mismatch { what: "state" });
+            }
         })
     }
 
     fn answer_cells(&self, site: &Site<'_>) -> Vec<f64> {
         let training = || site.y.iter().zip(&site.held).filter(|(_, held)| !**held);
         let held = site.held.iter().filter(|held| **held).count();
-        let events = training().filter(|(y, _)| self.loss == Loss::Logistic && **y == 1.0).count();
+        let events = training()
+            .filter(|(y, _)| self.loss == Loss::Logistic && **y == 1.0)
+            .count();
         let mut values = vec![training().count() as f64, held as f64, events as f64];
         for column in 0..self.columns.len() {
             values.extend(bins::answer_cells(site.training(column).view()));
@@ -249,7 +300,9 @@ impl Gbdt {
                         *sum += whole(term);
                     }
                 }
-                std::iter::once(rows).chain(sums.iter().map(|sum| *sum as f64 * UNIT)).collect()
+                std::iter::once(rows)
+                    .chain(sums.iter().map(|sum| *sum as f64 * UNIT))
+                    .collect()
             }
             (Loss::Logistic, Phase::Calibrate) => {
                 score::answer_line(&pairs, state.score.line.unwrap_or_default()).to_vec()
@@ -272,7 +325,12 @@ impl Gbdt {
         if state.phase != Phase::Cells && state.set != sum.set {
             return Ok(self.start(state.seed, rounds));
         }
-        let mut next = GbdtState { rounds, set: sum.set, sites: sum.sites, ..state.clone() };
+        let mut next = GbdtState {
+            rounds,
+            set: sum.set,
+            sites: sum.sites,
+            ..state.clone()
+        };
         let mut values = Values::of(sum);
         match &state.phase {
             Phase::Cells => self.absorb_cells(&mut next, &mut values)?,
@@ -286,24 +344,34 @@ impl Gbdt {
             }
             Phase::Grow(growth) => self.absorb_growth(&mut next, growth, &mut values)?,
             Phase::Evaluate if self.loss == Loss::Squared => {
-                let rows = values.counts(1, "rows")?.first().copied().unwrap_or_default();
+                let rows = values
+                    .counts(1, "rows")?
+                    .first()
+                    .copied()
+                    .unwrap_or_default();
                 if sum.sites == state.sites && rows != state.evaluated() {
                     return Err(RecipeError::Implausible { what: "rows" });
                 }
-                next.residuals =
-                    std::iter::once(rows as f64).chain(values.take(3)?.iter().copied()).collect();
+                next.residuals = std::iter::once(rows as f64)
+                    .chain(values.take(3)?.iter().copied())
+                    .collect();
                 next.phase = Phase::Finished;
             }
             Phase::Evaluate => {
                 next.score = Score::absorb(&mut values, state.base)?;
-                // A site that scores the final model on its own rows alone, for its own steward, brings a sum of fewer sites.
+                // A site that scores the final model on its own rows alone, for its own steward,
+                // brings a sum of fewer sites.
                 if sum.sites == state.sites && next.score.rows().0 != state.evaluated() {
-                    return Err(RecipeError::Implausible { what: "the histogram" });
+                    return Err(RecipeError::Implausible {
+                        what: "the histogram",
+                    });
                 }
                 next.phase = Phase::Calibrate;
             }
             Phase::Calibrate => next.score.absorb_line(&mut values)?,
-            Phase::Finished | Phase::Stuck(_) => return Err(RecipeError::Mismatch { what: "state" }),
+            Phase::Finished | Phase::Stuck(_) => {
+                return Err(RecipeError::Mismatch { what: "state" });
+            }
         }
         values.end()?;
         if next.score.settled {
@@ -312,9 +380,14 @@ impl Gbdt {
         Ok(next)
     }
 
-    fn absorb_cells(&self, next: &mut GbdtState, values: &mut Values<'_>) -> Result<(), RecipeError> {
-        let mut one =
-            |what| Ok::<u64, RecipeError>(values.counts(1, what)?.first().copied().unwrap_or_default());
+    fn absorb_cells(
+        &self,
+        next: &mut GbdtState,
+        values: &mut Values<'_>,
+    ) -> Result<(), RecipeError> {
+        let mut one = |what| {
+            Ok::<u64, RecipeError>(values.counts(1, what)?.first().copied().unwrap_or_default())
+        };
         (next.rows, next.held, next.events) = (one("rows")?, one("rows held out")?, one("events")?);
         if next.events > next.rows {
             return Err(RecipeError::Implausible { what: "events" });
@@ -323,17 +396,23 @@ impl Gbdt {
         for _ in &self.columns {
             let (missing, cells) = bins::absorb_cells(values)?;
             if missing + cells.iter().map(|cell| cell.rows).sum::<u64>() != next.rows {
-                return Err(RecipeError::Implausible { what: "rows in cells" });
+                return Err(RecipeError::Implausible {
+                    what: "rows in cells",
+                });
             }
             search.missing.push(missing);
             search.cells.push(cells);
         }
         if self.loss == Loss::Squared {
             let (_, cells) = bins::absorb_cells(values)?;
-            let most = |most: f64, cell: &Cell| libm::fmax(most, libm::fmax(cell.low.abs(), cell.high.abs()));
+            let most = |most: f64, cell: &Cell| {
+                libm::fmax(most, libm::fmax(cell.low.abs(), cell.high.abs()))
+            };
             next.scale = cells.iter().fold(0.0, most);
             if !(next.scale > 0.0 && next.scale.is_finite()) {
-                return Err(RecipeError::Implausible { what: "rows in cells" });
+                return Err(RecipeError::Implausible {
+                    what: "rows in cells",
+                });
             }
         }
         if next.rows < 2 {
@@ -375,7 +454,11 @@ impl Gbdt {
             let mean = |sum: f64, rows: u64| sum / rows as f64 * next.scale * next.scale;
             let held_out = (next.held > 0).then(|| mean(held_out, next.held));
             let trees = next.trees.len() as u32;
-            next.history.push(Boost { trees, training: mean(training, next.rows), held_out });
+            next.history.push(Boost {
+                trees,
+                training: mean(training, next.rows),
+                held_out,
+            });
             if growth.pending.is_empty() || next.patient_for() >= self.patience {
                 next.end();
                 return Ok(());
@@ -399,6 +482,12 @@ impl Gbdt {
 
 /// Score and outcome of the rows held out, or of all where none are.
 fn judged(state: &GbdtState, site: &Site<'_>) -> Vec<Option<(f64, f64)>> {
-    let scores = site.scores(state.base, &state.trees).into_iter().zip(&site.y).zip(&site.held);
-    scores.map(|((score, y), held)| (*held || state.held == 0).then_some((score, *y))).collect()
+    let scores = site
+        .scores(state.base, &state.trees)
+        .into_iter()
+        .zip(&site.y)
+        .zip(&site.held);
+    scores
+        .map(|((score, y), held)| (*held || state.held == 0).then_some((score, *y)))
+        .collect()
 }

@@ -27,7 +27,8 @@ pub enum Fit {
     },
 }
 
-/// A finished run. The score of a row is `base` and what its leaf in each tree adds: log odds of outcome 1, or the outcome.
+/// A finished run. The score of a row is `base` and what its leaf in each tree adds: log odds of
+/// outcome 1, or the outcome.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GbdtOutcome {
     /// Rounds of the run, all passes and phases.
@@ -59,11 +60,18 @@ impl Gbdt {
         match &state.phase {
             Phase::Finished => {}
             Phase::Stuck(stuck) => return Err(stuck.error(&self.columns, &self.outcome, &[])),
-            phase => return Err(RecipeError::Unfinished { phase: phase.name() }),
+            phase => {
+                return Err(RecipeError::Unfinished {
+                    phase: phase.name(),
+                });
+            }
         }
         let squared = state.scale * state.scale;
-        let mut importance: Vec<(String, f64)> =
-            self.columns.iter().map(|name| (name.clone(), 0.0)).collect();
+        let mut importance: Vec<(String, f64)> = self
+            .columns
+            .iter()
+            .map(|name| (name.clone(), 0.0))
+            .collect();
         for split in state.trees.iter().flat_map(Tree::splits) {
             if let Some((_, gain)) = importance.get_mut(split.column as usize) {
                 *gain += split.gain * squared;
@@ -71,9 +79,14 @@ impl Gbdt {
         }
         let node = |node: &Node| match node {
             Node::Leaf(value) => Node::Leaf(value * state.scale),
-            Node::Split(split) => Node::Split(Split { gain: split.gain * squared, ..split.clone() }),
+            Node::Split(split) => Node::Split(Split {
+                gain: split.gain * squared,
+                ..split.clone()
+            }),
         };
-        let tree = |tree: &Tree| Tree { nodes: tree.nodes.iter().map(node).collect() };
+        let tree = |tree: &Tree| Tree {
+            nodes: tree.nodes.iter().map(node).collect(),
+        };
         Ok(GbdtOutcome {
             rounds: state.rounds,
             sites: state.sites,
@@ -94,7 +107,10 @@ impl Gbdt {
             (Loss::Squared, [rows, d, squares, rest]) if *rows > 0.0 => {
                 let whole = squares - d * d / rows;
                 let r2 = (whole > 0.0).then(|| 1.0 - rest / whole);
-                Ok(Fit::Numbers { rmse: (rest / rows).sqrt() * state.scale, r2 })
+                Ok(Fit::Numbers {
+                    rmse: (rest / rows).sqrt() * state.scale,
+                    r2,
+                })
             }
             (Loss::Logistic, _) if state.score.rows().0 > 0 => Ok(Fit::Classes {
                 metrics: state.score.metrics(),

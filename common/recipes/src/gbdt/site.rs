@@ -1,8 +1,10 @@
-//! A site's rows in training: which are held out, their score under the trees so far, and gradients as whole numbers.
+//! A site's rows in training: which are held out, their score under the trees so far, and gradients
+//! as whole numbers.
 //!
-//! A site keeps nothing between rounds: everything here follows from its table and the public state. What a row adds to a
-//! sum depends on that row alone and is rounded to a multiple of [`UNIT`] before it is added, so sums are sums of whole
-//! numbers, and the same whatever site a row lies at.
+//! A site keeps nothing between rounds: everything here follows from its table and the public
+//! state. What a row adds to a sum depends on that row alone and is rounded to a multiple of
+//! [`UNIT`] before it is added, so sums are sums of whole numbers, and the same whatever site a row
+//! lies at.
 
 use super::tree::Tree;
 use super::{Gbdt, GbdtState, Loss};
@@ -29,41 +31,71 @@ pub(crate) struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
-    pub(crate) fn of(recipe: &Gbdt, state: &GbdtState, rows: &Rows<'a>) -> Result<Self, RecipeError> {
+    pub(crate) fn of(
+        recipe: &Gbdt,
+        state: &GbdtState,
+        rows: &Rows<'a>,
+    ) -> Result<Self, RecipeError> {
         let x = rows.of(&recipe.columns)?;
-        let beyond = |values: ArrayView1<'_, f64>| values.iter().filter(|x| x.abs() >= MOST).count();
+        let beyond =
+            |values: ArrayView1<'_, f64>| values.iter().filter(|x| x.abs() >= MOST).count();
         for (values, column) in x.columns().into_iter().zip(&recipe.columns) {
             let rows = beyond(values);
             if rows > 0 {
-                return Err(RecipeError::TooLarge { column: column.clone(), rows });
+                return Err(RecipeError::TooLarge {
+                    column: column.clone(),
+                    rows,
+                });
             }
         }
         let name = &recipe.outcome;
         let y = rows
             .y
             .filter(|y| y.len() == x.nrows())
-            .ok_or_else(|| RecipeError::NoOutcome { outcome: name.clone(), rows: x.nrows() })?;
+            .ok_or_else(|| RecipeError::NoOutcome {
+                outcome: name.clone(),
+                rows: x.nrows(),
+            })?;
         match recipe.loss {
             Loss::Logistic => {
-                let rows = y.iter().filter(|value| **value != 0.0 && **value != 1.0).count();
+                let rows = y
+                    .iter()
+                    .filter(|value| **value != 0.0 && **value != 1.0)
+                    .count();
                 if rows > 0 {
-                    return Err(RecipeError::NotBinary { outcome: name.clone(), rows });
+                    return Err(RecipeError::NotBinary {
+                        outcome: name.clone(),
+                        rows,
+                    });
                 }
             }
             Loss::Squared => {
                 let rows = y.iter().filter(|value| value.is_nan()).count();
                 if rows > 0 {
-                    return Err(RecipeError::NotFinite { column: name.clone(), rows });
+                    return Err(RecipeError::NotFinite {
+                        column: name.clone(),
+                        rows,
+                    });
                 }
                 let rows = beyond(y);
                 if rows > 0 {
-                    return Err(RecipeError::TooLarge { column: name.clone(), rows });
+                    return Err(RecipeError::TooLarge {
+                        column: name.clone(),
+                        rows,
+                    });
                 }
             }
         }
-        let held =
-            x.rows().into_iter().zip(y).map(|(row, y)| held_out(&state.seed, row, *y, recipe.validation));
-        Ok(Self { x, held: held.collect(), y: y.iter().map(|y| y / state.scale).collect() })
+        let held = x
+            .rows()
+            .into_iter()
+            .zip(y)
+            .map(|(row, y)| held_out(&state.seed, row, *y, recipe.validation));
+        Ok(Self {
+            x,
+            held: held.collect(),
+            y: y.iter().map(|y| y / state.scale).collect(),
+        })
     }
 
     /// The training rows of a column.
@@ -79,7 +111,11 @@ impl<'a> Site<'a> {
 
     /// Score of every row under these trees: log odds, or the outcome in units of the scale.
     pub(crate) fn scores(&self, base: f64, trees: &[Tree]) -> Vec<f64> {
-        let score = |row| trees.iter().fold(base, |score, tree| score + tree.walk(row).1);
+        let score = |row| {
+            trees
+                .iter()
+                .fold(base, |score, tree| score + tree.walk(row).1)
+        };
         self.x.rows().into_iter().map(score).collect()
     }
 }
@@ -105,26 +141,37 @@ pub(crate) fn loss_of(loss: Loss, score: f64, y: f64) -> i64 {
     match loss {
         Loss::Logistic => {
             let x = if y == 1.0 { -score } else { score };
-            whole(if x > 0.0 { x + libm::log1p(libm::exp(-x)) } else { libm::log1p(libm::exp(x)) })
+            whole(if x > 0.0 {
+                x + libm::log1p(libm::exp(-x))
+            } else {
+                libm::log1p(libm::exp(x))
+            })
         }
         Loss::Squared => whole((score - y) * (score - y)),
     }
 }
 
-/// Whether a row is held out: a number drawn from its values and the seed. It is the same in every round and at every site,
-/// and rows that are equal stay together.
+/// Whether a row is held out: a number drawn from its values and the seed. It is the same in every
+/// round and at every site, and rows that are equal stay together.
 fn held_out(seed: &Digest, row: ArrayView1<'_, f64>, y: f64, share: f64) -> bool {
     let values = row.iter().chain(std::iter::once(&y)).map(|x| {
         // One pattern of bits for each of the two numbers that have several.
-        if x.is_nan() { u64::MAX } else { (x + 0.0).to_bits() }
+        if x.is_nan() {
+            u64::MAX
+        } else {
+            (x + 0.0).to_bits()
+        }
     });
     share > 0.0 && draw(seed, values) < share
 }
 
-/// A number from 0 to 1 drawn from the seed and some values: the finaliser of splitmix64 (Steele et al. 2014) over each.
+/// A number from 0 to 1 drawn from the seed and some values: the finaliser of splitmix64 (Steele et
+/// al. 2014) over each.
 pub(crate) fn draw(seed: &Digest, values: impl Iterator<Item = u64>) -> f64 {
-    let words =
-        seed.0.chunks_exact(8).map(|word| word.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)));
+    let words = seed
+        .0
+        .chunks_exact(8)
+        .map(|word| word.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)));
     let mut mixed = 0_u64;
     for value in words.chain(values) {
         mixed = (mixed ^ value).wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -76,7 +76,8 @@ canonical! {
         pub history: Vec<Boost>,
         /// Evaluation of a yes/no outcome.
         pub score: Score,
-        /// Evaluation of a number: rows, and sums of d, d^2 and r^2 in units of the scale; empty before.
+        /// Evaluation of a number: rows, and sums of d, d^2 and r^2 in units of the scale; empty
+        /// before.
         pub residuals: Vec<f64>,
     }
 }
@@ -104,13 +105,19 @@ impl GbdtState {
 
     /// The first entry with the lowest loss held out; none without rows held out.
     fn best(&self) -> Option<&Boost> {
-        let measured = self.history.iter().filter_map(|boost| Some((boost, boost.held_out?)));
-        measured.min_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(boost, _)| boost)
+        let measured = self
+            .history
+            .iter()
+            .filter_map(|boost| Some((boost, boost.held_out?)));
+        measured
+            .min_by(|(_, a), (_, b)| a.total_cmp(b))
+            .map(|(boost, _)| boost)
     }
 
     /// Trees since the best.
     pub(crate) fn patient_for(&self) -> u32 {
-        self.best().map_or(0, |best| self.trees.len() as u32 - best.trees)
+        self.best()
+            .map_or(0, |best| self.trees.len() as u32 - best.trees)
     }
 
     /// Boosting is over: the trees up to the best stay.

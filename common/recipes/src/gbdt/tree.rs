@@ -44,12 +44,17 @@ impl Tree {
     /// The node at which a row ends and what it adds.
     pub(crate) fn walk(&self, row: ArrayView1<'_, f64>) -> (usize, f64) {
         let mut at = 0;
-        // A child stands behind its parent, so the walk ends; a tree that came from elsewhere may not keep to that.
+        // A child stands behind its parent, so the walk ends; a tree that came from elsewhere may
+        // not keep to that.
         for _ in 0..=self.nodes.len() {
             match self.nodes.get(at) {
                 Some(Node::Split(split)) => {
                     let x = row.get(split.column as usize).copied().unwrap_or(f64::NAN);
-                    let left = if x.is_nan() { split.missing_left } else { x < split.edge };
+                    let left = if x.is_nan() {
+                        split.missing_left
+                    } else {
+                        x < split.edge
+                    };
                     at = split.left as usize + usize::from(!left);
                 }
                 Some(Node::Leaf(value)) => return (at, *value),

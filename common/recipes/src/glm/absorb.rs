@@ -13,13 +13,15 @@ use crate::score::{self, Score};
 use crate::squares;
 use motet_secagg::layout::Sum;
 
-/// Sums are known to 2^-41 a site: of an outcome that adds up to less than this, a site, no unit can be told.
+/// Sums are known to 2^-41 a site: of an outcome that adds up to less than this, a site, no unit
+/// can be told.
 const LEAST_TOTAL: f64 = 1e-9;
 /// Shares that add up to less leave too few digits of their sums.
 const LEAST_SHARES: f64 = 0.01;
 /// Mean weight below which sums lose the weights.
 const LEAST_WEIGHT: f64 = 1e-3;
-/// A sum of squared residuals, on the scale of the fit and for each site, that cannot be told from rounding.
+/// A sum of squared residuals, on the scale of the fit and for each site, that cannot be told from
+/// rounding.
 const NO_ERROR: f64 = 1e-10;
 
 impl Glm {
@@ -28,7 +30,12 @@ impl Glm {
         if state.phase != self.first() && state.set != sum.set {
             return Ok(self.start(rounds));
         }
-        let mut next = GlmState { rounds, set: sum.set, sites: sum.sites, ..state.clone() };
+        let mut next = GlmState {
+            rounds,
+            set: sum.set,
+            sites: sum.sites,
+            ..state.clone()
+        };
         let mut values = Values::of(sum);
         let done = match &state.phase {
             GlmPhase::Place(search) => return self.absorb_knots(next, search, sum),
@@ -36,30 +43,46 @@ impl Glm {
             GlmPhase::Spread => self.absorb_spread(&mut next, &mut values)?,
             GlmPhase::Null => return self.absorb_null(next, sum),
             GlmPhase::Fit => return self.absorb_fit(next, sum),
-            GlmPhase::Evaluate => self.absorb_check(&mut next, &mut values, sum.sites == state.sites)?,
+            GlmPhase::Evaluate => {
+                self.absorb_check(&mut next, &mut values, sum.sites == state.sites)?
+            }
             GlmPhase::Calibrate => {
                 next.score.absorb_line(&mut values)?;
                 Ok(())
             }
-            GlmPhase::Finished | GlmPhase::Stuck(_) => return Err(RecipeError::Mismatch { what: "state" }),
+            GlmPhase::Finished | GlmPhase::Stuck(_) => {
+                return Err(RecipeError::Mismatch { what: "state" });
+            }
         };
         values.end()?;
         if let Err(stuck) = done {
             next.phase = GlmPhase::Stuck(stuck);
         } else if matches!(state.phase, GlmPhase::Evaluate | GlmPhase::Calibrate) {
             let settled = !self.scored() || next.score.settled;
-            next.phase = if settled { GlmPhase::Finished } else { GlmPhase::Calibrate };
+            next.phase = if settled {
+                GlmPhase::Finished
+            } else {
+                GlmPhase::Calibrate
+            };
         }
         Ok(next)
     }
 
-    fn absorb_knots(&self, mut next: GlmState, search: &Search, sum: &Sum) -> Result<GlmState, RecipeError> {
+    fn absorb_knots(
+        &self,
+        mut next: GlmState,
+        search: &Search,
+        sum: &Sum,
+    ) -> Result<GlmState, RecipeError> {
         let sought = self.sought();
         // The search counts what it looks for; a reason names the first term that is made of it.
         let term = |found: &dyn Fn(u32, u32) -> bool| {
-            let is =
-                |factor: &Factor| matches!(factor.shape, Shape::Sought(s) if found(factor.column, s.degrees));
-            self.design.terms.iter().position(|term| term.factors.iter().any(is)).unwrap_or_default() as u32
+            let is = |factor: &Factor| matches!(factor.shape, Shape::Sought(s) if found(factor.column, s.degrees));
+            self.design
+                .terms
+                .iter()
+                .position(|term| term.factors.iter().any(is))
+                .unwrap_or_default() as u32
         };
         next.phase = match search.absorb(&sought, sum)? {
             Ok(Found::On(search)) => GlmPhase::Place(search),
@@ -73,7 +96,9 @@ impl Glm {
             }
             Err(Stuck::Bunched(at)) => {
                 let pair = sought.0.get(at as usize).copied();
-                GlmPhase::Stuck(Stuck::Bunched(term(&|column, degrees| Some((column, degrees)) == pair)))
+                GlmPhase::Stuck(Stuck::Bunched(term(&|column, degrees| {
+                    Some((column, degrees)) == pair
+                })))
             }
             Err(stuck) => GlmPhase::Stuck(stuck),
         };
@@ -85,11 +110,22 @@ impl Glm {
         next: &mut GlmState,
         values: &mut Values<'_>,
     ) -> Result<Result<(), Stuck>, RecipeError> {
-        let mut count =
-            |what| values.counts(1, what).map(|counts| counts.first().copied().unwrap_or_default());
+        let mut count = |what| {
+            values
+                .counts(1, what)
+                .map(|counts| counts.first().copied().unwrap_or_default())
+        };
         let rows = count("rows")?;
-        let events = if self.family == Family::Logistic { count("events")? } else { 0 };
-        let total = if self.precise() { values.one()? } else { rows as f64 };
+        let events = if self.family == Family::Logistic {
+            count("events")?
+        } else {
+            0
+        };
+        let total = if self.precise() {
+            values.one()?
+        } else {
+            rows as f64
+        };
         let offset = if self.shifted() { values.one()? } else { 0.0 };
         let y = values.one()?;
         let sums = values.take(self.terms() - 1)?;
@@ -107,7 +143,11 @@ impl Glm {
         }
         (next.total, next.offset, next.mean) = (total, offset / total, y / total);
         let standardised = (self.family == Family::Linear).then_some(next.mean);
-        let mean = sums.iter().map(|sum| sum / total).chain(standardised).collect();
+        let mean = sums
+            .iter()
+            .map(|sum| sum / total)
+            .chain(standardised)
+            .collect();
         next.moments = Moments::new(rows, events, mean);
         next.phase = GlmPhase::Spread;
         let inside = next.mean > 0.0 && next.mean < 1.0;
@@ -118,7 +158,9 @@ impl Glm {
             Family::Quasibinomial => !inside,
         };
         if self.family == Family::Logistic && !one_class && !inside {
-            return Err(RecipeError::Implausible { what: "the outcome" });
+            return Err(RecipeError::Implausible {
+                what: "the outcome",
+            });
         }
         if one_class {
             return Ok(Err(Stuck::OneClass));
@@ -145,7 +187,11 @@ impl Glm {
         values: &mut Values<'_>,
     ) -> Result<Result<(), Stuck>, RecipeError> {
         let squares = values.take(next.moments.units.len(self.spread()))?;
-        let share = if self.family.scales() { Some(values.one()?) } else { None };
+        let share = if self.family.scales() {
+            Some(values.one()?)
+        } else {
+            None
+        };
         let offsets = if self.shifted() && self.family.log_link() {
             Some((values.one()?, values.one()?))
         } else {
@@ -157,7 +203,9 @@ impl Glm {
                 next.moments = moments;
                 return Ok(Ok(()));
             }
-            Err(Stuck::Constant(at)) if at as usize >= self.terms() - 1 => return Ok(Err(Stuck::Flat)),
+            Err(Stuck::Constant(at)) if at as usize >= self.terms() - 1 => {
+                return Ok(Err(Stuck::Flat));
+            }
             Err(stuck) => return Ok(Err(stuck)),
         };
         if self.family == Family::Linear
@@ -168,23 +216,30 @@ impl Glm {
         next.moments = moments;
         let base = match offsets {
             Some((_, far)) if far > 0.0 => return Ok(Err(Stuck::FarOffset)),
-            Some((base, _)) if base <= 0.0 => return Err(RecipeError::Implausible { what: "the offset" }),
+            Some((base, _)) if base <= 0.0 => {
+                return Err(RecipeError::Implausible { what: "the offset" });
+            }
             offsets => offsets.map(|(base, _)| base),
         };
         if let Some(share) = share {
             if share <= 0.0 {
-                return Err(RecipeError::Implausible { what: "the outcome" });
+                return Err(RecipeError::Implausible {
+                    what: "the outcome",
+                });
             }
             next.mean = next.scale * (share / next.total);
         }
         let null = self.shifted() && self.family.logit_link();
         next.phase = if null { GlmPhase::Null } else { GlmPhase::Fit };
-        next.newton = Newton::at(self.beginning(next, base), if null { 0 } else { self.terms() - 1 });
+        next.newton = Newton::at(
+            self.beginning(next, base),
+            if null { 0 } else { self.terms() - 1 },
+        );
         Ok(Ok(()))
     }
 
-    /// The intercept of the model without columns; with a logit link only where a climb begins. `base` is
-    /// the sum that an offset under a log link makes necessary.
+    /// The intercept of the model without columns; with a logit link only where a climb begins.
+    /// `base` is the sum that an offset under a log link makes necessary.
     fn beginning(&self, next: &GlmState, base: Option<f64>) -> f64 {
         let sum = next.total * (next.mean / next.scale);
         match self.family {
@@ -193,13 +248,21 @@ impl Glm {
             Family::Gamma => libm::log(base.unwrap_or(sum) / next.total),
             Family::Logistic | Family::Quasibinomial => {
                 let odds = libm::log(next.mean / (1.0 - next.mean));
-                if self.shifted() { odds } else { score::start(odds) }
+                if self.shifted() {
+                    odds
+                } else {
+                    score::start(odds)
+                }
             }
         }
     }
 
     fn absorb_null(&self, mut next: GlmState, sum: &Sum) -> Result<GlmState, RecipeError> {
-        let limits = Limits { ridge: 0.0, lasso: 0.0, ..self.limits(&next) };
+        let limits = Limits {
+            ridge: 0.0,
+            lasso: 0.0,
+            ..self.limits(&next)
+        };
         match next.newton.absorb(sum, next.rounds, limits)? {
             Climb::On(newton) => next.newton = newton,
             Climb::End(newton) => {
@@ -233,13 +296,21 @@ impl Glm {
             kernel: values.one()?,
             pearson: values.one()?,
             constants: values.take(self.family.constants(self.precise()))?.to_vec(),
-            expected: values.take(if self.family == Family::Gamma { size } else { 0 })?.to_vec(),
+            expected: values
+                .take(if self.family == Family::Gamma {
+                    size
+                } else {
+                    0
+                })?
+                .to_vec(),
             meat: values.take(if self.robust() { size } else { 0 })?.to_vec(),
         };
         if self.scored() {
             next.score = Score::absorb(values, next.moments.base())?;
             if same_sites && next.score.rows() != (next.moments.rows, next.moments.events) {
-                return Err(RecipeError::Implausible { what: "the histogram" });
+                return Err(RecipeError::Implausible {
+                    what: "the histogram",
+                });
             }
         }
         let divides = self.family.disperses() || self.errors == Errors::Hc1;
@@ -253,11 +324,17 @@ impl Glm {
         Ok(Ok(()))
     }
 
-    /// Coefficients that the degrees of freedom pay for: with a lasso those that are not zero (Zou, Hastie and Tibshirani
-    /// 2007, Annals of Statistics 35, 2173).
+    /// Coefficients that the degrees of freedom pay for: with a lasso those that are not zero (Zou,
+    /// Hastie and Tibshirani 2007, Annals of Statistics 35, 2173).
     pub(super) fn fitted(&self, state: &GlmState) -> u64 {
         if self.lasso > 0.0 {
-            1 + state.newton.beta.iter().skip(1).filter(|b| **b != 0.0).count() as u64
+            1 + state
+                .newton
+                .beta
+                .iter()
+                .skip(1)
+                .filter(|b| **b != 0.0)
+                .count() as u64
         } else {
             self.terms() as u64
         }

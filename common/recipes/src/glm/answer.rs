@@ -12,7 +12,11 @@ use crate::rows::Rows;
 use crate::score;
 
 impl Glm {
-    pub(crate) fn answer(&self, state: &GlmState, rows: &Rows<'_>) -> Result<Vec<f64>, RecipeError> {
+    pub(crate) fn answer(
+        &self,
+        state: &GlmState,
+        rows: &Rows<'_>,
+    ) -> Result<Vec<f64>, RecipeError> {
         if let GlmPhase::Place(search) = &state.phase {
             // What the fit will refuse is refused now.
             let table = Table::of(self, &Design::plain(self.design.columns.clone()), rows)?;
@@ -34,7 +38,8 @@ impl Glm {
         })
     }
 
-    /// The values, unless one is beyond what can be added up: that is the sum of a term, or else of the outcome.
+    /// The values, unless one is beyond what can be added up: that is the sum of a term, or else of
+    /// the outcome.
     fn named(&self, values: Vec<f64>, state: &GlmState) -> Result<Vec<f64>, RecipeError> {
         let terms = self.design.placed(&state.placed).names();
         let own = match state.phase {
@@ -43,17 +48,34 @@ impl Glm {
         };
         let (before, columns) = values.split_at_checked(own).unwrap_or_default();
         moments::within(before, std::slice::from_ref(&self.outcome))?;
-        let all: Vec<String> =
-            terms.into_iter().chain((self.family == Family::Linear).then(|| self.outcome.clone())).collect();
-        moments::within(columns, if own == 0 { &all } else { all.get(..columns.len()).unwrap_or(&all) })?;
+        let all: Vec<String> = terms
+            .into_iter()
+            .chain((self.family == Family::Linear).then(|| self.outcome.clone()))
+            .collect();
+        moments::within(
+            columns,
+            if own == 0 {
+                &all
+            } else {
+                all.get(..columns.len()).unwrap_or(&all)
+            },
+        )?;
         Ok(values)
     }
 
     fn answer_moments(&self, table: &Table) -> Vec<f64> {
         let mut values = vec![table.rows(self.weight)];
         if self.family == Family::Logistic {
-            let events = table.y.iter().zip(&table.weight).filter(|(y, _)| **y == 1.0);
-            values.push(events.map(|(_, weight)| table::rows(*weight, self.weight)).sum());
+            let events = table
+                .y
+                .iter()
+                .zip(&table.weight)
+                .filter(|(y, _)| **y == 1.0);
+            values.push(
+                events
+                    .map(|(_, weight)| table::rows(*weight, self.weight))
+                    .sum(),
+            );
         }
         if self.precise() {
             values.push(table.weight.sum());
@@ -62,22 +84,30 @@ impl Glm {
             values.push(table.total(table.offset.iter().copied()));
         }
         values.push(table.total(table.y.iter().copied()));
-        values.extend(table.x.columns().into_iter().map(|column| table.total(column.iter().copied())));
+        values.extend(
+            table
+                .x
+                .columns()
+                .into_iter()
+                .map(|column| table.total(column.iter().copied())),
+        );
         values
     }
 
     fn answer_spread(&self, state: &GlmState, table: &Table) -> Vec<f64> {
         let moments = &state.moments;
-        let mut values =
-            moments.units.answer(&moments.mean, |at, figure| match table.x.columns().into_iter().nth(at) {
+        let mut values = moments.units.answer(&moments.mean, |at, figure| {
+            match table.x.columns().into_iter().nth(at) {
                 Some(column) => table.total(column.iter().map(|x| figure(*x))),
                 None => table.total(table.y.iter().map(|y| figure(*y))),
-            });
+            }
+        });
         values.extend(self.answer_base(state, table));
         values
     }
 
-    /// `[ sum w y / scale | sum w exp offset, or w y / scale exp -offset (gamma) | 1 where an offset is far out ]`
+    /// `[ sum w y / scale | sum w exp offset, or w y / scale exp -offset (gamma) | 1 where an
+    /// offset is far out ]`
     fn answer_base(&self, state: &GlmState, table: &Table) -> Vec<f64> {
         let mut values = Vec::new();
         if self.family.scales() {
@@ -87,7 +117,10 @@ impl Glm {
             let centred = || table.offset.iter().map(|offset| offset - state.offset);
             let near = centred().map(|offset| offset.clamp(-FAR, FAR));
             values.push(if self.family == Family::Gamma {
-                table.total(near.zip(&table.y).map(|(offset, y)| y / state.scale * (-offset).exp()))
+                table.total(
+                    near.zip(&table.y)
+                        .map(|(offset, y)| y / state.scale * (-offset).exp()),
+                )
             } else {
                 table.total(near.map(f64::exp))
             });
@@ -126,7 +159,10 @@ impl Glm {
             let weight = line.weight;
             kernel += weight * part.kernel;
             pearson += weight * part.pearson;
-            for (sum, constant) in constants.iter_mut().zip(self.family.constant(line.y, weight)) {
+            for (sum, constant) in constants
+                .iter_mut()
+                .zip(self.family.constant(line.y, weight))
+            {
                 *sum += constant;
             }
             let z = state.newton.basis.turn(line.z, &mut turned);
@@ -135,12 +171,20 @@ impl Glm {
             }
             if self.robust() {
                 // Of equal rows each has the residual of one, and an imprecise row a share of it.
-                let times = if self.precise() { weight * weight } else { weight };
+                let times = if self.precise() {
+                    weight * weight
+                } else {
+                    weight
+                };
                 add_square(&mut meat, z, times * part.first * part.first);
             }
         });
         let mut values = vec![kernel, pearson];
-        values.extend(constants.into_iter().take(self.family.constants(self.precise())));
+        values.extend(
+            constants
+                .into_iter()
+                .take(self.family.constants(self.precise())),
+        );
         if self.family == Family::Gamma {
             values.extend(expected);
         }
@@ -155,8 +199,8 @@ impl Glm {
 }
 
 impl Glm {
-    /// Of every row the outcome on the scale of the fit, and what the model says of it: the log odds if logistic, else the
-    /// mean.
+    /// Of every row the outcome on the scale of the fit, and what the model says of it: the log
+    /// odds if logistic, else the mean.
     pub(crate) fn predictions(
         &self,
         state: &GlmState,
@@ -165,7 +209,9 @@ impl Glm {
         let table = Table::of(self, &self.design.placed(&state.placed), rows)?;
         let mut pairs = pairs(state, &table);
         if self.family != Family::Logistic {
-            pairs.iter_mut().for_each(|(predictor, _)| *predictor = self.family.mean(*predictor));
+            pairs
+                .iter_mut()
+                .for_each(|(predictor, _)| *predictor = self.family.mean(*predictor));
         }
         Ok(pairs)
     }
@@ -174,6 +220,8 @@ impl Glm {
 /// Linear predictor and outcome of every row.
 fn pairs(state: &GlmState, table: &Table) -> Vec<(f64, f64)> {
     let mut pairs = Vec::with_capacity(table.y.len());
-    table.each(state, &state.newton.beta, |line| pairs.push((line.predictor, line.y)));
+    table.each(state, &state.newton.beta, |line| {
+        pairs.push((line.predictor, line.y))
+    });
     pairs
 }

@@ -1,6 +1,7 @@
 //! The families: how the mean follows from the linear predictor, and what a row adds to the sums.
 //!
-//! With `e` the linear predictor, `w` the prior weight (McCullagh and Nelder 1989, 2.2; R: `family()`):
+//! With `e` the linear predictor, `w` the prior weight (McCullagh and Nelder 1989, 2.2; R:
+//! `family()`):
 //!
 //! | family | mean | variance | kernel of the log-likelihood | first | minus second derivative by e |
 //! |---|---|---|---|---|---|
@@ -9,15 +10,18 @@
 //! | gamma | exp e | mean^2 | -e - y exp -e | y exp -e - 1 | y exp -e; expected 1 |
 //! | logistic | 1/(1 + exp -e) | mean (1 - mean) | log P(y) | y - mean | mean (1 - mean) |
 //!
-//! `quasipoisson` and `quasibinomial` have the estimates of poisson and logistic; their dispersion is estimated.
+//! `quasipoisson` and `quasibinomial` have the estimates of poisson and logistic; their dispersion
+//! is estimated.
 
 use crate::score;
 use motet_secagg::canonical;
 
-/// exp of more than this is no mean that people count, and its sums would leave the range of the limbs: a step that goes
-/// there is far too long. The likelihood, not this number, then makes the climb turn back.
+/// exp of more than this is no mean that people count, and its sums would leave the range of the
+/// limbs: a step that goes there is far too long. The likelihood, not this number, then makes the
+/// climb turn back.
 pub(super) const FAR: f64 = 40.0;
-/// An offset further from its mean than this leaves the columns too little of that range; a factor of e^20 is no exposure.
+/// An offset further from its mean than this leaves the columns too little of that range; a factor
+/// of e^20 is no exposure.
 pub(super) const OFFSET_FAR: f64 = 20.0;
 
 canonical! {
@@ -70,7 +74,8 @@ impl Family {
         !matches!(self, Self::Poisson | Self::Logistic)
     }
 
-    /// Whether the outcome may be divided by any unit: then it is, so that sums do not depend on the unit it comes in.
+    /// Whether the outcome may be divided by any unit: then it is, so that sums do not depend on
+    /// the unit it comes in.
     pub(super) fn scales(self) -> bool {
         matches!(self, Self::Gamma | Self::Quasipoisson)
     }
@@ -156,16 +161,31 @@ impl Family {
                 let (mean, other) = (score::logistic(predictor), score::logistic(-predictor));
                 let (variance, rest) = (mean * other, y - mean);
                 let log = |outcome| score::log_likelihood(predictor, outcome);
-                let kernel =
-                    if self == Self::Logistic { log(y) } else { y * log(1.0) + (1.0 - y) * log(0.0) };
-                // (y - p)^2 / (p q) without a division of zero by zero where p is 0 or 1 to the last bit.
-                let pearson = if variance > 0.0 { rest * rest / variance } else { 0.0 };
-                Part { kernel, first: rest, second: variance, expected: variance, pearson }
+                let kernel = if self == Self::Logistic {
+                    log(y)
+                } else {
+                    y * log(1.0) + (1.0 - y) * log(0.0)
+                };
+                // (y - p)^2 / (p q) without a division of zero by zero where p is 0 or 1 to the
+                // last bit.
+                let pearson = if variance > 0.0 {
+                    rest * rest / variance
+                } else {
+                    0.0
+                };
+                Part {
+                    kernel,
+                    first: rest,
+                    second: variance,
+                    expected: variance,
+                    pearson,
+                }
             }
         }
     }
 
-    /// How many sums besides the kernel log-likelihood and deviance need; they do not depend on the coefficients.
+    /// How many sums besides the kernel log-likelihood and deviance need; they do not depend on the
+    /// coefficients.
     pub(super) fn constants(self, weighted: bool) -> usize {
         match self {
             Self::Linear => usize::from(weighted),
@@ -175,8 +195,9 @@ impl Family {
         }
     }
 
-    /// What a row adds to them. First what the kernel would be if the mean were the outcome (gamma: log y; linear: log
-    /// w), then what the density has besides. `y` is the outcome on the scale of the fit.
+    /// What a row adds to them. First what the kernel would be if the mean were the outcome (gamma:
+    /// log y; linear: log w), then what the density has besides. `y` is the outcome on the scale of
+    /// the fit.
     pub(super) fn constant(self, y: f64, weight: f64) -> [f64; 2] {
         let entropy = |y: f64| if y > 0.0 { y * y.ln() } else { 0.0 };
         match self {

@@ -1,4 +1,5 @@
-//! The knots of `ns(x, 3)`: quantiles of the column over all sites, found from counts before the fit.
+//! The knots of `ns(x, 3)`: quantiles of the column over all sites, found from counts before the
+//! fit.
 //!
 //! ```text
 //! sums    -> [ rows | sum x a column ]
@@ -7,22 +8,26 @@
 //! parts   -> [ rows in parts of a cell ] ..       of the cells that hold a knot, until each is known well enough
 //! ```
 //!
-//! **Where knots stand.** With d degrees of freedom the d - 1 inner knots are the quantiles 1/d, 2/d, .. as in R's
-//! `splines::ns(x, df = d)`. R takes the smallest and the largest value as boundary; those are single patients', so the
-//! boundary is at the quantiles 0.05 and 0.95, where Harrell (Regression Modeling Strategies, 2nd ed. 2015, 2.4.6) puts the
-//! outer knots. Beyond it the spline is straight and loses no patient.
+//! **Where knots stand.** With d degrees of freedom the d - 1 inner knots are the quantiles 1/d,
+//! 2/d, .. as in R's `splines::ns(x, df = d)`. R takes the smallest and the largest value as
+//! boundary; those are single patients', so the boundary is at the quantiles 0.05 and 0.95, where
+//! Harrell (Regression Modeling Strategies, 2nd ed. 2015, 2.4.6) puts the outer knots. Beyond it
+//! the spline is straight and loses no patient.
 //!
-//! **No value is named.** A quantile with at least a twentieth of the rows on either side lies within `mean +- sqrt(19) sd`
-//! (Cantelli's inequality), so the search begins within 5 sd and needs no range; a value beyond counts in the outermost cell. A
-//! cell is looked into only where its parts hold [`LEAST`] rows or more on average, and no further than to [`WELL`] of the
-//! distance between the outer knots. A knot is then the number with the fewest digits in the interval that is known to hold
-//! the quantile (R's type 7), so that heaped values give heaped knots; how wide the interval is stands beside it.
+//! **No value is named.** A quantile with at least a twentieth of the rows on either side lies
+//! within `mean +- sqrt(19) sd` (Cantelli's inequality), so the search begins within 5 sd and needs
+//! no range; a value beyond counts in the outermost cell. A cell is looked into only where its
+//! parts hold [`LEAST`] rows or more on average, and no further than to [`WELL`] of the distance
+//! between the outer knots. A knot is then the number with the fewest digits in the interval that
+//! is known to hold the quantile (R's type 7), so that heaped values give heaped knots; how wide
+//! the interval is stands beside it.
 //!
-//! **What the sums show:** mean and standard deviation of the column, and how many patients lie in each cell and part. In
-//! thin places a cell may hold one patient of all sites.
+//! **What the sums show:** mean and standard deviation of the column, and how many patients lie in
+//! each cell and part. In thin places a cell may hold one patient of all sites.
 //!
-//! Counts are whole numbers, and the cells are set by mean and sd rounded to few digits: rows at other sites give the same
-//! knots, bit for bit. Rows of weight 0 do not count, other weights do not matter.
+//! Counts are whole numbers, and the cells are set by mean and sd rounded to few digits: rows at
+//! other sites give the same knots, bit for bit. Rows of weight 0 do not count, other weights do
+//! not matter.
 
 use crate::error::{MOST_ROWS, RecipeError, Stuck};
 use crate::moments::{Moments, Spread, counts, exact, limbs};
@@ -45,10 +50,11 @@ const NEAR: f64 = 2.0;
 const CELLS: usize = 16;
 /// Rows that a cell or part must hold on average.
 const LEAST: u64 = 5;
-/// Intervals of this part of the distance between the outer knots are narrow enough: no curve can tell.
+/// Intervals of this part of the distance between the outer knots are narrow enough: no curve can
+/// tell.
 const WELL: f64 = 0.01;
-/// Rounds of narrowing, each to a 32nd: where outliers make the standard deviation so large that these are not enough, most
-/// values are almost equal beside it.
+/// Rounds of narrowing, each to a 32nd: where outliers make the standard deviation so large that
+/// these are not enough, most values are almost equal beside it.
 const MOST_NARROWINGS: u32 = 6;
 
 canonical! {
@@ -99,21 +105,35 @@ impl Sought {
 
     /// Probabilities of the knots of a column that is searched, all degrees.
     fn probabilities(&self, column: u32) -> impl Iterator<Item = f64> + '_ {
-        self.0.iter().filter(move |(own, _)| *own == column).flat_map(|(_, degrees)| probabilities(*degrees))
+        self.0
+            .iter()
+            .filter(move |(own, _)| *own == column)
+            .flat_map(|(_, degrees)| probabilities(*degrees))
     }
 
     /// The most numbers a site is asked for in each of the four steps.
     pub(super) fn vectors(&self) -> [usize; 4] {
         let columns = self.columns();
-        let ranks: usize = columns.iter().map(|column| 2 * self.probabilities(*column).count()).sum();
-        [1 + columns.len(), 2 * columns.len(), (CELLS + 2) * columns.len(), PARTS * ranks]
+        let ranks: usize = columns
+            .iter()
+            .map(|column| 2 * self.probabilities(*column).count())
+            .sum();
+        [
+            1 + columns.len(),
+            2 * columns.len(),
+            (CELLS + 2) * columns.len(),
+            PARTS * ranks,
+        ]
     }
 }
 
 /// Probabilities of the knots, rising.
 fn probabilities(degrees: u32) -> Vec<f64> {
     let inner = (1..degrees).map(|at| f64::from(at) / f64::from(degrees));
-    std::iter::once(OUTER).chain(inner).chain([1.0 - OUTER]).collect()
+    std::iter::once(OUTER)
+        .chain(inner)
+        .chain([1.0 - OUTER])
+        .collect()
 }
 
 /// Parts of an interval that holds so many rows; 1 where it must not be divided.
@@ -125,11 +145,15 @@ fn parts(inside: u64) -> usize {
     parts
 }
 
-/// Edges of the first cells of a column. Sums of other sites may differ in their last bits: round numbers do not.
+/// Edges of the first cells of a column. Sums of other sites may differ in their last bits: round
+/// numbers do not.
 fn edges(moments: &Moments, at: usize) -> Vec<f64> {
     let mean = moments.mean.get(at).copied().unwrap_or_default();
     let sd = moments.sd.get(at).copied().unwrap_or_default();
-    let (mean, sd) = (roundest(mean - 0.05 * sd, mean + 0.05 * sd), roundest(sd, 1.1 * sd));
+    let (mean, sd) = (
+        roundest(mean - 0.05 * sd, mean + 0.05 * sd),
+        roundest(sd, 1.1 * sd),
+    );
     let cells = parts(moments.rows).min(CELLS);
     let near = |at: usize| mean + sd * (2.0 * NEAR * (at as f64 / cells as f64) - NEAR);
     let mut edges = vec![mean - FAR * sd];
@@ -140,7 +164,10 @@ fn edges(moments: &Moments, at: usize) -> Vec<f64> {
 
 /// The values, those beyond the outermost edges upon them.
 fn held(values: ArrayView1<'_, f64>, edges: &[f64]) -> ndarray::Array1<f64> {
-    let (low, high) = (edges.first().copied().unwrap_or_default(), edges.last().copied().unwrap_or_default());
+    let (low, high) = (
+        edges.first().copied().unwrap_or_default(),
+        edges.last().copied().unwrap_or_default(),
+    );
     values.mapv(|x| x.max(low).min(high))
 }
 
@@ -162,11 +189,23 @@ impl Search {
     }
 
     /// From the columns of the design and the weights of a site's rows.
-    pub(super) fn answer(&self, sought: &Sought, x: &Array2<f64>, weight: ArrayView1<'_, f64>) -> Vec<f64> {
-        let rows: Vec<usize> =
-            (0..x.nrows()).filter(|row| weight.get(*row).is_some_and(|w| *w > 0.0)).collect();
-        let columns: Vec<usize> = sought.columns().iter().map(|column| *column as usize).collect();
-        let x = x.select(ndarray::Axis(0), &rows).select(ndarray::Axis(1), &columns);
+    pub(super) fn answer(
+        &self,
+        sought: &Sought,
+        x: &Array2<f64>,
+        weight: ArrayView1<'_, f64>,
+    ) -> Vec<f64> {
+        let rows: Vec<usize> = (0..x.nrows())
+            .filter(|row| weight.get(*row).is_some_and(|w| *w > 0.0))
+            .collect();
+        let columns: Vec<usize> = sought
+            .columns()
+            .iter()
+            .map(|column| *column as usize)
+            .collect();
+        let x = x
+            .select(ndarray::Axis(0), &rows)
+            .select(ndarray::Axis(1), &columns);
         let by_column = x.columns().into_iter().enumerate();
         match self {
             Self::Sums => std::iter::once(x.nrows() as f64)
@@ -180,19 +219,31 @@ impl Search {
                     cells.get(1..edges.len()).unwrap_or_default().to_vec()
                 })
                 .collect(),
-            Self::Parts(narrowing) => {
-                by_column.flat_map(|(at, column)| narrowing.answer(at, column)).collect()
-            }
+            Self::Parts(narrowing) => by_column
+                .flat_map(|(at, column)| narrowing.answer(at, column))
+                .collect(),
         }
     }
 
-    pub(super) fn absorb(&self, sought: &Sought, sum: &Sum) -> Result<Result<Found, Stuck>, RecipeError> {
+    pub(super) fn absorb(
+        &self,
+        sought: &Sought,
+        sum: &Sum,
+    ) -> Result<Result<Found, Stuck>, RecipeError> {
         let mut values = Values::of(sum);
         let columns = sought.columns();
         let next = match self {
             Self::Sums => {
-                let rows = values.counts(1, "rows")?.first().copied().unwrap_or_default();
-                let mean = values.take(columns.len())?.iter().map(|sum| sum / rows as f64).collect();
+                let rows = values
+                    .counts(1, "rows")?
+                    .first()
+                    .copied()
+                    .unwrap_or_default();
+                let mean = values
+                    .take(columns.len())?
+                    .iter()
+                    .map(|sum| sum / rows as f64)
+                    .collect();
                 if rows < 2 {
                     return Ok(Err(Stuck::TooFewRows));
                 }
@@ -226,7 +277,11 @@ impl Search {
                         &edges,
                     ));
                 }
-                Self::Parts(Narrowing { moments: moments.clone(), rounds: 0, targets })
+                Self::Parts(Narrowing {
+                    moments: moments.clone(),
+                    rounds: 0,
+                    targets,
+                })
             }
             Self::Parts(narrowing) => Self::Parts(narrowing.absorb(&mut values)?),
         };
@@ -263,13 +318,21 @@ impl Narrowing {
             return windows;
         }
         for target in &self.targets {
-            let mut of_column = self.targets.iter().filter(|other| other.column == target.column);
+            let mut of_column = self
+                .targets
+                .iter()
+                .filter(|other| other.column == target.column);
             let first = of_column.next().map_or(target.high, |first| first.high);
             let last = of_column.next_back().map_or(target.low, |last| last.low);
             let (low, high, parts) = (target.low, target.high, parts(target.inside));
             // Not divided by the distance, which may be zero.
             if high - low > WELL * (last - first) && parts > 1 && !spent(low, high) {
-                windows.push(Window { column: target.column, low, high, parts });
+                windows.push(Window {
+                    column: target.column,
+                    low,
+                    high,
+                    parts,
+                });
             }
         }
         windows.dedup();
@@ -280,17 +343,29 @@ impl Narrowing {
         let edges = edges(&self.moments, at);
         let last = edges.last().copied().unwrap_or_default();
         let all = self.windows();
-        let windows: Vec<&Window> = all.iter().filter(|window| window.column as usize == at).collect();
-        let pairs: Vec<(f64, f64)> = windows.iter().map(|window| (window.low, window.high)).collect();
+        let windows: Vec<&Window> = all
+            .iter()
+            .filter(|window| window.column as usize == at)
+            .collect();
+        let pairs: Vec<(f64, f64)> = windows
+            .iter()
+            .map(|window| (window.low, window.high))
+            .collect();
         let cells = tally(held(column, &edges).view(), &pairs, last);
         let joined = |(cells, window): (&[f64], &&Window)| -> Vec<f64> {
-            cells.chunks(PARTS / window.parts).map(|cells| cells.iter().sum()).collect()
+            cells
+                .chunks(PARTS / window.parts)
+                .map(|cells| cells.iter().sum())
+                .collect()
         };
         cells.chunks(PARTS).zip(&windows).flat_map(joined).collect()
     }
 
     fn absorb(&self, values: &mut Values<'_>) -> Result<Self, RecipeError> {
-        let mut next = Self { rounds: self.rounds + 1, ..self.clone() };
+        let mut next = Self {
+            rounds: self.rounds + 1,
+            ..self.clone()
+        };
         for window in self.windows() {
             let cells = values.counts(window.parts, WHAT)?;
             for (target, moved) in self.targets.iter().zip(&mut next.targets) {
@@ -305,10 +380,14 @@ impl Narrowing {
     fn knots(&self, sought: &Sought, columns: &[u32]) -> Result<Vec<Placed>, Stuck> {
         let mut all = Vec::new();
         for (nth, (column, degrees)) in (0_u32..).zip(&sought.0) {
-            let at = columns.iter().position(|own| own == column).unwrap_or_default() as u32;
+            let at = columns
+                .iter()
+                .position(|own| own == column)
+                .unwrap_or_default() as u32;
             let (mut knots, mut within) = (Vec::new(), Vec::new());
             for probability in probabilities(*degrees) {
-                let interval = quantile::interval(&self.targets, at, self.moments.rows, probability);
+                let interval =
+                    quantile::interval(&self.targets, at, self.moments.rows, probability);
                 let (low, high) = interval.unwrap_or((f64::NAN, f64::NAN));
                 let knot = roundest(low, high);
                 knots.push(knot);
@@ -317,13 +396,19 @@ impl Narrowing {
             if !rising(&knots) {
                 return Err(Stuck::Bunched(nth));
             }
-            all.push(Placed { column: *column, degrees: *degrees, knots, within });
+            all.push(Placed {
+                column: *column,
+                degrees: *degrees,
+                knots,
+                within,
+            });
         }
         Ok(all)
     }
 }
 
-/// The number with the fewest digits that is `low` or more and less than `high`; their middle where none has 15 or fewer.
+/// The number with the fewest digits that is `low` or more and less than `high`; their middle where
+/// none has 15 or fewer.
 fn roundest(low: f64, high: f64) -> f64 {
     let middle = low + (high - low) / 2.0;
     let power = |exponent: i32| (0..exponent).fold(1.0, |power, _| power * 10.0);
@@ -363,7 +448,10 @@ mod tests {
 
     #[test]
     fn an_interval_of_few_rows_is_not_divided() {
-        assert_eq!([0, 9, 10, 79, 80, 159, 160].map(parts), [1, 1, 2, 8, 16, 16, 32]);
+        assert_eq!(
+            [0, 9, 10, 79, 80, 159, 160].map(parts),
+            [1, 1, 2, 8, 16, 16, 32]
+        );
         assert_eq!(probabilities(4), [0.05, 0.25, 0.5, 0.75, 0.95]);
     }
 }

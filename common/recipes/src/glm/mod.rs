@@ -1,4 +1,5 @@
-//! Exact generalised linear models: the fit that one table of all rows would give, as R's `lm` and `glm`.
+//! Exact generalised linear models: the fit that one table of all rows would give, as R's `lm` and
+//! `glm`.
 //!
 //! ```text
 //! [knots ..] -> moments -> spread -> [null ..] -> newton (until the largest step <= tolerance) -> evaluate -> [calibrate ..]
@@ -16,28 +17,34 @@
 //! calibrate  [ line, see `score` ]
 //! ```
 //!
-//! Columns are standardised by the pooled mean and standard deviation (weighted by w), and so is the outcome of `linear`;
-//! that of `gamma` and `quasipoisson` is divided by a power of two near its mean, an offset is centred. The climb begins at the model of the intercept alone,
-//! whose log-likelihood is then that of the first Newton round, and with a logit link near it (`score::start`). Numbers are counts, or fixed point where a bound is known
-//! (below), or limbs of 2^-40.
+//! Columns are standardised by the pooled mean and standard deviation (weighted by w), and so is
+//! the outcome of `linear`; that of `gamma` and `quasipoisson` is divided by a power of two near
+//! its mean, an offset is centred. The climb begins at the model of the intercept alone, whose
+//! log-likelihood is then that of the first Newton round, and with a logit link near it
+//! (`score::start`). Numbers are counts, or fixed point where a bound is known (below), or limbs of
+//! 2^-40.
 //!
-//! **Sources.** Models: McCullagh and Nelder 1989, 2. The climb takes Newton steps by the observed information, which with all
-//! links here but gamma's is the expected one (Fisher scoring). Log-likelihoods: R's `logLik.lm` and `logLik.glm`, with the
-//! dispersion that they use. Frequency weights are counts of equal rows: rows, degrees of freedom, likelihood and sandwich are
-//! those of the table written out. Dispersion: Pearson's, sum / (rows - coefficients). Robust errors: the sandwich `A B A`, A the
-//! inverse of the (penalised) expected information and B = sum (w r)^2 z z' (sum w r^2 z z' of frequencies; White 1980, Econometrica 48, 817; R:
-//! `sandwich::vcovHC`), times n / (n - p) for HC1. Ridge and lasso bind the standardised columns; with a lasso there are no
+//! **Sources.** Models: McCullagh and Nelder 1989, 2. The climb takes Newton steps by the observed
+//! information, which with all links here but gamma's is the expected one (Fisher scoring).
+//! Log-likelihoods: R's `logLik.lm` and `logLik.glm`, with the dispersion that they use. Frequency
+//! weights are counts of equal rows: rows, degrees of freedom, likelihood and sandwich are those of
+//! the table written out. Dispersion: Pearson's, sum / (rows - coefficients). Robust errors: the
+//! sandwich `A B A`, A the inverse of the (penalised) expected information and B = sum (w r)^2 z z'
+//! (sum w r^2 z z' of frequencies; White 1980, Econometrica 48, 817; R: `sandwich::vcovHC`), times
+//! n / (n - p) for HC1. Ridge and lasso bind the standardised columns; with a lasso there are no
 //! standard errors, because none are valid for a selected model.
 //!
-//! **Bounds.** Without weights, `newton` explains why n bounds gradient and information of the logistic model. In the linear
-//! one sum z_j^2 <= n and sum r^2 <= sum (standardised y)^2 <= n, since the climb begins at 0 and no step of it raises the
-//! penalised sum of squares: by Cauchy and Schwarz gradient and information are within n too. The meat of a logit link has
-//! r^2 <= 1 and the bound of z_j z_k; so has gamma's expected information.
+//! **Bounds.** Without weights, `newton` explains why n bounds gradient and information of the
+//! logistic model. In the linear one sum z_j^2 <= n and sum r^2 <= sum (standardised y)^2 <= n,
+//! since the climb begins at 0 and no step of it raises the penalised sum of squares: by Cauchy and
+//! Schwarz gradient and information are within n too. The meat of a logit link has r^2 <= 1 and the
+//! bound of z_j z_k; so has gamma's expected information.
 //!
-//! **What a sum shows,** to the coordinator and to every site, of all rows together: sums of each column and of the outcome,
-//! so of a 0/1 column how many rows have it; the products of each two columns, weighted by the model, which for `linear` and
-//! `gamma` is how many rows have both; and each column's product with the outcome. The meat adds products weighted by squared
-//! residuals: a column that one row alone has shows that row's residual. Histograms: see `score`.
+//! **What a sum shows,** to the coordinator and to every site, of all rows together: sums of each
+//! column and of the outcome, so of a 0/1 column how many rows have it; the products of each two
+//! columns, weighted by the model, which for `linear` and `gamma` is how many rows have both; and
+//! each column's product with the outcome. The meat adds products weighted by squared residuals: a
+//! column that one row alone has shows that row's residual. Histograms: see `score`.
 //!
 //! **One set of sites** and restarts: as in `logistic`.
 
@@ -79,16 +86,18 @@ canonical! {
     /// What the weight of a row says.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum WeightKind {
-        /// How precise its outcome is, as the `weights` of R's `lm` and `glm`: a row stays one observation.
+        /// How precise its outcome is, as the `weights` of R's `lm` and `glm`: a row stays one
+        /// observation.
         1 => Precision,
-        /// How many equal rows it stands for, a whole number: the fit is that of the table written out.
+        /// How many equal rows it stands for, a whole number: the fit is that of the table written
+        /// out.
         2 => Frequency,
     }
 }
 
 canonical! {
-    /// A generalised linear model, maximising `kernel - ridge / 2 * sum b_j^2 - lasso * sum |b_j|` on standardised columns
-    /// (and, if linear, a standardised outcome), intercept free.
+    /// A generalised linear model, maximising `kernel - ridge / 2 * sum b_j^2 - lasso * sum |b_j|`
+    /// on standardised columns (and, if linear, a standardised outcome), intercept free.
     #[derive(Debug, Clone, PartialEq)]
     pub struct Glm {
         /// The columns and what is made of them.
@@ -170,7 +179,8 @@ canonical! {
         pub phase: GlmPhase,
         /// Knots that were found; empty before, and where the formula has its own.
         pub placed: Vec<Placed>,
-        /// Pooled moments of the design's terms; rows are those with a weight above 0, or the sum of frequencies.
+        /// Pooled moments of the design's terms; rows are those with a weight above 0, or the sum
+        /// of frequencies.
         pub moments: Moments,
         /// Sum of the weights.
         pub total: f64,
@@ -225,7 +235,8 @@ impl GlmState {
 }
 
 impl Glm {
-    /// A plain fit over these columns with the usual limits: tolerance 1e-10, at most 30 Newton rounds.
+    /// A plain fit over these columns with the usual limits: tolerance 1e-10, at most 30 Newton
+    /// rounds.
     pub fn new(design: Design, outcome: String, family: Family) -> Self {
         Self {
             design,
@@ -254,8 +265,16 @@ impl Glm {
             "one whose ns() has knots of its own where weights are frequencies",
         )?;
         let plain = self.lasso == 0.0 || self.errors == Errors::Model;
-        require(plain, "errors", "`model` where there is a lasso: no standard errors are valid with one")?;
-        require(self.tolerance.is_finite() && self.tolerance > 0.0, "tolerance", "above 0")?;
+        require(
+            plain,
+            "errors",
+            "`model` where there is a lasso: no standard errors are valid with one",
+        )?;
+        require(
+            self.tolerance.is_finite() && self.tolerance > 0.0,
+            "tolerance",
+            "above 0",
+        )?;
         require(self.max_rounds > 0, "max_rounds", "1 or more")
     }
 
@@ -280,14 +299,19 @@ impl Glm {
 
     /// The phase of a pass's first sum.
     fn first(&self) -> GlmPhase {
-        if self.design.sought().is_empty() { GlmPhase::Moments } else { GlmPhase::Place(Search::Sums) }
+        if self.design.sought().is_empty() {
+            GlmPhase::Moments
+        } else {
+            GlmPhase::Place(Search::Sums)
+        }
     }
 
     fn sought(&self) -> Sought {
         Sought(self.design.sought())
     }
 
-    /// The most numbers a site is asked for in each step of the search for knots; nothing where they are given.
+    /// The most numbers a site is asked for in each step of the search for knots; nothing where
+    /// they are given.
     pub fn knot_vectors(&self) -> Option<[usize; 4]> {
         let sought = self.sought();
         (!sought.0.is_empty()).then(|| sought.vectors())
@@ -298,7 +322,8 @@ impl Glm {
         self.design.terms.len() + 1
     }
 
-    /// Whether the linear predictor holds an offset (that of a linear model is taken from the outcome).
+    /// Whether the linear predictor holds an offset (that of a linear model is taken from the
+    /// outcome).
     fn shifted(&self) -> bool {
         self.offset && self.family != Family::Linear
     }
@@ -332,15 +357,26 @@ impl Glm {
         let (terms, rows) = (self.terms(), state.moments.rows);
         // Bounds hold for standardised columns, and almost for turned ones.
         let plain = !self.precise() && state.newton.basis.is_plain();
-        let block = |known: bool, len| if known && plain { bounded(len, sites, rows) } else { limbs(len) };
+        let block = |known: bool, len| {
+            if known && plain {
+                bounded(len, sites, rows)
+            } else {
+                limbs(len)
+            }
+        };
         let logit = self.family.logit_link();
         Some(match &state.phase {
             GlmPhase::Place(search) => search.ask(&self.sought(), sites),
             GlmPhase::Moments => {
                 let sums = usize::from(self.precise()) + usize::from(self.shifted()) + terms;
-                exact(vec![counts(1 + usize::from(self.family == Family::Logistic), MOST_ROWS), limbs(sums)])
+                exact(vec![
+                    counts(1 + usize::from(self.family == Family::Logistic), MOST_ROWS),
+                    limbs(sums),
+                ])
             }
-            GlmPhase::Spread => exact(vec![limbs(state.moments.units.len(self.spread()) + self.bases())]),
+            GlmPhase::Spread => exact(vec![limbs(
+                state.moments.units.len(self.spread()) + self.bases(),
+            )]),
             GlmPhase::Null => exact(vec![limbs(1), block(true, 2)]),
             GlmPhase::Fit => {
                 let known = logit || self.family == Family::Linear;
@@ -364,17 +400,23 @@ impl Glm {
         })
     }
 
-    /// The kernel of the model of intercept and offset alone, where the climb began; with a logit link and no offset it has a
-    /// formula, and the climb begins elsewhere.
+    /// The kernel of the model of intercept and offset alone, where the climb began; with a logit
+    /// link and no offset it has a formula, and the climb begins elsewhere.
     fn null(&self, state: &GlmState) -> f64 {
         if self.family.logit_link() && !self.offset {
             let part = |share: f64| share * libm::log(share);
             return state.total * (part(state.mean) + part(1.0 - state.mean));
         }
-        state.newton.history.first().map(|step| step.loglik).unwrap_or_default()
+        state
+            .newton
+            .history
+            .first()
+            .map(|step| step.loglik)
+            .unwrap_or_default()
     }
 
-    /// Twice the distance to the kernel of a model that hits every row; if linear the residual sum of squares.
+    /// Twice the distance to the kernel of a model that hits every row; if linear the residual sum
+    /// of squares.
     fn deviance(&self, state: &GlmState, kernel: f64) -> f64 {
         let saturated = match self.family {
             Family::Linear => return -2.0 * kernel * state.scale * state.scale,

@@ -27,7 +27,8 @@ pub struct Estimate {
 pub struct Uncertainty {
     /// Standard error.
     pub se: f64,
-    /// estimate / se: Student's t with [`GlmOutcome::df`] where the dispersion is estimated, else normal.
+    /// estimate / se: Student's t with [`GlmOutcome::df`] where the dispersion is estimated, else
+    /// normal.
     pub statistic: f64,
     /// Two-sided p-value.
     pub p: f64,
@@ -64,10 +65,18 @@ pub struct Knots {
 impl Knots {
     /// The spline with its knots written out, as R (`library(splines)`) and a formula here take it.
     pub fn formula(&self) -> String {
-        let inner = self.knots.get(1..self.knots.len().saturating_sub(1)).unwrap_or_default();
+        let inner = self
+            .knots
+            .get(1..self.knots.len().saturating_sub(1))
+            .unwrap_or_default();
         let inner: Vec<String> = inner.iter().map(f64::to_string).collect();
-        let ends: Vec<String> =
-            self.knots.first().into_iter().chain(self.knots.last()).map(f64::to_string).collect();
+        let ends: Vec<String> = self
+            .knots
+            .first()
+            .into_iter()
+            .chain(self.knots.last())
+            .map(f64::to_string)
+            .collect();
         let (column, inner, ends) = (&self.column, inner.join(", "), ends.join(", "));
         format!("ns({column}, knots = c({inner}), Boundary.knots = c({ends}))")
     }
@@ -127,7 +136,11 @@ impl Glm {
         match state.phase {
             GlmPhase::Finished => {}
             GlmPhase::Stuck(stuck) => return Err(self.error(state, stuck)),
-            _ => return Err(RecipeError::Unfinished { phase: state.phase.name() }),
+            _ => {
+                return Err(RecipeError::Unfinished {
+                    phase: state.phase.name(),
+                });
+            }
         }
         let (kernel, null) = (state.check.kernel, self.null(state));
         let (deviance, null_deviance) = (self.deviance(state, kernel), self.deviance(state, null));
@@ -159,11 +172,19 @@ impl Glm {
             deviance,
             null_deviance,
             pearson,
-            dispersion: if self.family.disperses() { pearson / df as f64 } else { 1.0 },
+            dispersion: if self.family.disperses() {
+                pearson / df as f64
+            } else {
+                1.0
+            },
             df,
             r_squared: (self.family == Family::Linear && null_deviance > 0.0)
                 .then(|| 1.0 - deviance / null_deviance),
-            knots: state.placed.iter().map(|placed| self.knots(placed)).collect(),
+            knots: state
+                .placed
+                .iter()
+                .map(|placed| self.knots(placed))
+                .collect(),
             coefficients: self.coefficients(state, df)?,
             evaluation,
             history: state.newton.history.clone(),
@@ -171,22 +192,42 @@ impl Glm {
     }
 
     fn knots(&self, placed: &Placed) -> Knots {
-        let column = self.design.columns.get(placed.column as usize).cloned().unwrap_or_default();
-        let Placed { degrees, knots, within, .. } = placed.clone();
-        Knots { column, degrees, knots, within }
+        let column = self
+            .design
+            .columns
+            .get(placed.column as usize)
+            .cloned()
+            .unwrap_or_default();
+        let Placed {
+            degrees,
+            knots,
+            within,
+            ..
+        } = placed.clone();
+        Knots {
+            column,
+            degrees,
+            knots,
+            within,
+        }
     }
 
     fn error(&self, state: &GlmState, stuck: Stuck) -> RecipeError {
-        stuck.error(&self.design.placed(&state.placed).names(), &self.outcome, &state.newton.growing())
+        stuck.error(
+            &self.design.placed(&state.placed).names(),
+            &self.outcome,
+            &state.newton.growing(),
+        )
     }
 
-    /// R's `logLik`. Linear: `(sum ln w - n (ln 2 pi + 1 - ln n + ln RSS)) / 2`. Gamma: the density of shape a and mean m,
-    /// where 1/a is deviance / sum w. The others have no further parameter.
+    /// R's `logLik`. Linear: `(sum ln w - n (ln 2 pi + 1 - ln n + ln RSS)) / 2`. Gamma: the density
+    /// of shape a and mean m, where 1/a is deviance / sum w. The others have no further parameter.
     fn loglik(&self, state: &GlmState, kernel: f64) -> Option<f64> {
         let (n, total) = (state.moments.rows as f64, state.total);
         let (constant, deviance) = (state.constant(0), self.deviance(state, kernel));
         match self.family {
-            // Not positive only where a site scores the model of all on its own rows: that has no likelihood.
+            // Not positive only where a site scores the model of all on its own rows: that has no
+            // likelihood.
             Family::Linear | Family::Gamma if deviance <= 0.0 => None,
             Family::Linear => {
                 let two_pi = 2.0 * std::f64::consts::PI;
@@ -205,7 +246,11 @@ impl Glm {
     }
 
     fn coefficients(&self, state: &GlmState, df: u64) -> Result<Vec<Estimate>, RecipeError> {
-        let covariance = if self.lasso > 0.0 { Vec::new() } else { self.covariance(state, df)? };
+        let covariance = if self.lasso > 0.0 {
+            Vec::new()
+        } else {
+            self.covariance(state, df)?
+        };
         let linear = self.family == Family::Linear;
         let factor = if linear { state.scale } else { 1.0 };
         let shift = match self.family {
@@ -213,10 +258,19 @@ impl Glm {
             Family::Gamma | Family::Quasipoisson => libm::log(state.scale) - state.offset,
             _ => -state.offset,
         };
-        let wide = if self.family.disperses() && self.lasso == 0.0 { student::t_95(df as f64) } else { Z_95 };
-        let names =
-            std::iter::once("(intercept)".to_owned()).chain(self.design.placed(&state.placed).names());
-        let figures = units::own(&state.newton.beta, &covariance, &state.moments, &state.newton.basis);
+        let wide = if self.family.disperses() && self.lasso == 0.0 {
+            student::t_95(df as f64)
+        } else {
+            Z_95
+        };
+        let names = std::iter::once("(intercept)".to_owned())
+            .chain(self.design.placed(&state.placed).names());
+        let figures = units::own(
+            &state.newton.beta,
+            &covariance,
+            &state.moments,
+            &state.newton.basis,
+        );
         let estimate = |(at, (name, (estimate, se))): (usize, (String, (f64, f64)))| {
             let estimate = factor * estimate + if at == 0 { shift } else { 0.0 };
             let se = factor * se;
@@ -227,30 +281,48 @@ impl Glm {
                 normal::two_sided(statistic)
             };
             let (ci_low, ci_high) = (estimate - wide * se, estimate + wide * se);
-            let known = Uncertainty { se, statistic, p, ci_low, ci_high };
-            // An error that is zero or no number is none: robust errors can be so in a cell of one row.
-            Estimate { name, estimate, uncertainty: (se > 0.0 && self.lasso == 0.0).then_some(known) }
+            let known = Uncertainty {
+                se,
+                statistic,
+                p,
+                ci_low,
+                ci_high,
+            };
+            // An error that is zero or no number is none: robust errors can be so in a cell of one
+            // row.
+            Estimate {
+                name,
+                estimate,
+                uncertainty: (se > 0.0 && self.lasso == 0.0).then_some(known),
+            }
         };
         Ok(names.zip(figures).enumerate().map(estimate).collect())
     }
 
-    /// Covariance of the coefficients on the scale of the fit, in the columns of its basis, a full square.
+    /// Covariance of the coefficients on the scale of the fit, in the columns of its basis, a full
+    /// square.
     fn covariance(&self, state: &GlmState, df: u64) -> Result<Vec<f64>, RecipeError> {
         let terms = self.terms();
         let observed = &state.newton.information;
-        let information = if self.family == Family::Gamma { &state.check.expected } else { observed };
+        let information = if self.family == Family::Gamma {
+            &state.check.expected
+        } else {
+            observed
+        };
         let bread = Factor::of(information, terms, self.ridge)
             .map_err(|_| self.error(state, Stuck::Separated))?
             .inverse();
-        let times = |factor: f64, cells: Vec<f64>| cells.into_iter().map(|cell| factor * cell).collect();
+        let times =
+            |factor: f64, cells: Vec<f64>| cells.into_iter().map(|cell| factor * cell).collect();
         let free = df as f64;
         Ok(match self.errors {
             Errors::Model if self.family.disperses() => times(state.check.pearson / free, bread),
             Errors::Model => bread,
             Errors::Hc0 => sandwich(&bread, &state.check.meat, terms),
-            Errors::Hc1 => {
-                times(state.moments.rows as f64 / free, sandwich(&bread, &state.check.meat, terms))
-            }
+            Errors::Hc1 => times(
+                state.moments.rows as f64 / free,
+                sandwich(&bread, &state.check.meat, terms),
+            ),
         })
     }
 }
@@ -274,7 +346,11 @@ fn sandwich(bread: &[f64], meat: &[f64], size: usize) -> Vec<f64> {
 
 /// The product of two squares, row by row; the right one is symmetric.
 fn product(left: &[f64], right: &[f64], size: usize) -> Vec<f64> {
-    let dots =
-        |row: &[f64]| -> Vec<f64> { right.chunks_exact(size).map(|column| dot(row, column)).collect() };
+    let dots = |row: &[f64]| -> Vec<f64> {
+        right
+            .chunks_exact(size)
+            .map(|column| dot(row, column))
+            .collect()
+    };
     left.chunks_exact(size).flat_map(dots).collect()
 }

@@ -1,4 +1,5 @@
-//! A site's rows as a generalised linear model reads them: checked, expanded by the design, with offset and weight.
+//! A site's rows as a generalised linear model reads them: checked, expanded by the design, with
+//! offset and weight.
 
 use super::family::Family;
 use super::{Glm, GlmState, WeightKind};
@@ -37,14 +38,25 @@ impl Table {
         let mut y = rows
             .y
             .filter(|y| y.len() == count)
-            .ok_or_else(|| RecipeError::NoOutcome { outcome: recipe.outcome.clone(), rows: count })?
+            .ok_or_else(|| RecipeError::NoOutcome {
+                outcome: recipe.outcome.clone(),
+                rows: count,
+            })?
             .to_owned();
         let bad = y.iter().filter(|y| !recipe.family.knows(**y)).count();
         if bad > 0 {
             let (outcome, must) = (recipe.outcome.clone(), recipe.family.must());
-            return Err(RecipeError::Outcome { outcome, must, rows: bad });
+            return Err(RecipeError::Outcome {
+                outcome,
+                must,
+                rows: bad,
+            });
         }
-        let finite = ("offset", "a finite number", f64::is_finite as fn(f64) -> bool);
+        let finite = (
+            "offset",
+            "a finite number",
+            f64::is_finite as fn(f64) -> bool,
+        );
         let mut offset = side(rows.offset, recipe.offset, count, 0.0, finite)?;
         let weight: (_, _, fn(f64) -> bool) = match recipe.weight {
             Some(WeightKind::Frequency) => ("weight", "a whole number of rows, 0 or more", |w| {
@@ -57,7 +69,12 @@ impl Table {
             y -= &offset;
             offset.fill(0.0);
         }
-        Ok(Self { x, y, offset, weight })
+        Ok(Self {
+            x,
+            y,
+            offset,
+            weight,
+        })
     }
 
     /// Rows that count, each as often as it stands for.
@@ -67,21 +84,40 @@ impl Table {
 
     /// Sum of weight times `value`.
     pub(super) fn total(&self, values: impl IntoIterator<Item = f64>) -> f64 {
-        self.weight.iter().zip(values).map(|(weight, value)| weight * value).sum()
+        self.weight
+            .iter()
+            .zip(values)
+            .map(|(weight, value)| weight * value)
+            .sum()
     }
 
     /// Calls `each` with every row, its linear predictor at `beta`.
     pub(super) fn each(&self, state: &GlmState, beta: &[f64], mut each: impl FnMut(Line<'_>)) {
         // A model of the intercept alone looks at no column.
         let alone = Moments::default();
-        let moments = if beta.len() == 1 { &alone } else { &state.moments };
+        let moments = if beta.len() == 1 {
+            &alone
+        } else {
+            &state.moments
+        };
         let mut sides = self.offset.iter().zip(&self.weight);
-        newton::each_row(self.x.view(), self.y.view(), moments, beta, |z, predictor, y| {
-            if let Some((offset, weight)) = sides.next() {
-                let predictor = predictor + (offset - state.offset);
-                each(Line { z, predictor, y: state.scaled(y), weight: *weight });
-            }
-        });
+        newton::each_row(
+            self.x.view(),
+            self.y.view(),
+            moments,
+            beta,
+            |z, predictor, y| {
+                if let Some((offset, weight)) = sides.next() {
+                    let predictor = predictor + (offset - state.offset);
+                    each(Line {
+                        z,
+                        predictor,
+                        y: state.scaled(y),
+                        weight: *weight,
+                    });
+                }
+            },
+        );
     }
 }
 
@@ -104,8 +140,13 @@ fn side(
     if !named {
         return Ok(Array1::from_elem(count, absent));
     }
-    let values =
-        given.filter(|values| values.len() == count).ok_or(RecipeError::Side { role, must, rows: count })?;
+    let values = given
+        .filter(|values| values.len() == count)
+        .ok_or(RecipeError::Side {
+            role,
+            must,
+            rows: count,
+        })?;
     match values.iter().filter(|value| !good(**value)).count() {
         0 => Ok(values.to_owned()),
         rows => Err(RecipeError::Side { role, must, rows }),

@@ -9,13 +9,17 @@ pub(super) struct Counts<'a> {
 }
 
 impl Counts<'_> {
-    /// Whether rows leave and never come: nobody is at risk who was not before, and no more have the event than are at risk.
+    /// Whether rows leave and never come: nobody is at risk who was not before, and no more have
+    /// the event than are at risk.
     pub(super) fn possible(&self) -> bool {
         let mut left = self.rows;
-        self.events.iter().zip(self.at_risk).all(|(events, at_risk)| {
-            let fits = events <= at_risk && *at_risk <= left;
-            left = at_risk.saturating_sub(*events);
-            fits
-        })
+        self.events
+            .iter()
+            .zip(self.at_risk)
+            .all(|(events, at_risk)| {
+                let fits = events <= at_risk && *at_risk <= left;
+                left = at_risk.saturating_sub(*events);
+                fits
+            })
     }
 }

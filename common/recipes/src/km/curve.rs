@@ -6,7 +6,8 @@ use crate::followup::Grid;
 use crate::normal::Z_95;
 use motet_secagg::canonical;
 
-/// A survival within this distance of one half is one half: the square root of the machine's epsilon, as in R.
+/// A survival within this distance of one half is one half: the square root of the machine's
+/// epsilon, as in R.
 const HALF_TOLERANCE: f64 = 1.490_116_119_384_765_6e-8;
 
 canonical! {
@@ -42,9 +43,11 @@ pub struct Curve {
     pub rows: u64,
     /// Events of the group; none where they are fewer than `min_cell`.
     pub events: Option<u64>,
-    /// The steps that may be printed; smaller ones are merged into the next, and what is left at the end into none.
+    /// The steps that may be printed; smaller ones are merged into the next, and what is left at
+    /// the end into none.
     pub points: Vec<CurvePoint>,
-    /// The times the study names, where enough rows are at risk and no few events since the step before would show.
+    /// The times the study names, where enough rows are at risk and no few events since the step
+    /// before would show.
     pub marks: Vec<CurvePoint>,
     /// First time at which survival is one half or less, among points with enough rows at risk.
     pub median: Option<f64>,
@@ -71,12 +74,21 @@ impl Curve {
     pub(super) fn of(rules: &Rules<'_>, name: &str, counts: &Counts<'_>) -> Self {
         let all = points(rules, counts);
         let least = rules.least;
-        let seen: Vec<CurvePoint> = all.iter().take_while(|point| point.at_risk >= least).cloned().collect();
+        let seen: Vec<CurvePoint> = all
+            .iter()
+            .take_while(|point| point.at_risk >= least)
+            .cloned()
+            .collect();
         let is_mark = |point: &CurvePoint| {
-            rules.marks.iter().any(|mark| (mark - point.time).abs() < 0.5 * rules.grid.step)
+            rules
+                .marks
+                .iter()
+                .any(|mark| (mark - point.time).abs() < 0.5 * rules.grid.step)
         };
         let median = |value: &dyn Fn(&CurvePoint) -> Option<f64>| {
-            let curve = seen.iter().filter_map(|point| Some((point.time, value(point)?)));
+            let curve = seen
+                .iter()
+                .filter_map(|point| Some((point.time, value(point)?)));
             median(&curve.collect::<Vec<_>>())
         };
         let total = all.iter().map(|point| point.events).sum();
@@ -106,7 +118,11 @@ fn points(rules: &Rules<'_>, counts: &Counts<'_>) -> Vec<CurvePoint> {
         let (d, n) = (*events as f64, *at_risk as f64);
         if *events > 0 {
             survival *= (n - d) / n;
-            greenwood += if events == at_risk { 0.0 } else { d / (n * (n - d)) };
+            greenwood += if events == at_risk {
+                0.0
+            } else {
+                d / (n * (n - d))
+            };
         }
         let s = libm::sqrt(greenwood);
         let (low, high) = interval(rules.interval, survival, s).unzip();
@@ -131,10 +147,14 @@ fn interval(kind: Interval, survival: f64, s: f64) -> Option<(f64, f64)> {
     }
     let half = Z_95 * s;
     match kind {
-        Interval::Plain => {
-            Some(((survival - half * survival).max(0.0), (survival + half * survival).min(1.0)))
-        }
-        Interval::Log => Some((survival * libm::exp(-half), (survival * libm::exp(half)).min(1.0))),
+        Interval::Plain => Some((
+            (survival - half * survival).max(0.0),
+            (survival + half * survival).min(1.0),
+        )),
+        Interval::Log => Some((
+            survival * libm::exp(-half),
+            (survival * libm::exp(half)).min(1.0),
+        )),
         Interval::LogLog if survival >= 1.0 => None,
         Interval::LogLog => {
             let log = libm::log(survival);
@@ -146,7 +166,9 @@ fn interval(kind: Interval, survival: f64, s: f64) -> Option<(f64, f64)> {
 
 /// First time with half or less; where the curve runs level at one half, the middle of that piece.
 fn median(curve: &[(f64, f64)]) -> Option<f64> {
-    let mut low = curve.iter().filter(|(_, value)| *value < 0.5 + HALF_TOLERANCE);
+    let mut low = curve
+        .iter()
+        .filter(|(_, value)| *value < 0.5 + HALF_TOLERANCE);
     let (time, value) = low.next()?;
     match low.find(|(_, later)| later < value) {
         Some((next, _)) if (value - 0.5).abs() < HALF_TOLERANCE => Some(0.5 * (time + next)),
@@ -154,7 +176,8 @@ fn median(curve: &[(f64, f64)]) -> Option<f64> {
     }
 }
 
-/// Area under the curve up to tau, and the variance sum of A_k^2 d / (n (n - d)) with A_k the area beyond event k.
+/// Area under the curve up to tau, and the variance sum of A_k^2 d / (n (n - d)) with A_k the area
+/// beyond event k.
 fn restricted_mean(counts: &Counts<'_>, curve: &[CurvePoint], tau: f64) -> Option<RestrictedMean> {
     let within: Vec<&CurvePoint> = curve.iter().filter(|point| point.time <= tau).collect();
     let last = within.last();
@@ -171,7 +194,11 @@ fn restricted_mean(counts: &Counts<'_>, curve: &[CurvePoint], tau: f64) -> Optio
             variance += area * area * d / (n * (n - d));
         }
     }
-    Some(RestrictedMean { tau, mean: area + end, se: libm::sqrt(variance) })
+    Some(RestrictedMean {
+        tau,
+        mean: area + end,
+        se: libm::sqrt(variance),
+    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
-//! The log-rank test: at each event, how many of a group's patients would have it if all groups were alike.
+//! The log-rank test: at each event, how many of a group's patients would have it if all groups
+//! were alike.
 //!
-//! With d events among n at risk, n_g of them in group g, `expected_g = sum d n_g / n` and the hypergeometric covariance is
-//! `sum d (n - d) / (n - 1) * n_g / n * ([g = h] - n_h / n)` (Mantel 1966; R's `survdiff`).
+//! With d events among n at risk, n_g of them in group g, `expected_g = sum d n_g / n` and the
+//! hypergeometric covariance is `sum d (n - d) / (n - 1) * n_g / n * ([g = h] - n_h / n)` (Mantel
+//! 1966; R's `survdiff`).
 
 use super::counts::Counts;
 use crate::linear::{Factor, dot};
@@ -23,13 +25,19 @@ impl LogRank {
         let size = groups.len();
         let (mut expected, mut covariance) = (vec![0.0; size], vec![0.0; size * size]);
         for at in 0..groups.first()?.cells.len() {
-            let at_risk: Vec<f64> = groups.iter().map(|group| number(group.at_risk, at)).collect();
+            let at_risk: Vec<f64> = groups
+                .iter()
+                .map(|group| number(group.at_risk, at))
+                .collect();
             let n: f64 = at_risk.iter().sum();
             let d: f64 = groups.iter().map(|group| number(group.events, at)).sum();
             if d == 0.0 {
                 continue;
             }
-            expected.iter_mut().zip(&at_risk).for_each(|(sum, n_g)| *sum += d * n_g / n);
+            expected
+                .iter_mut()
+                .zip(&at_risk)
+                .for_each(|(sum, n_g)| *sum += d * n_g / n);
             if n > 1.0 {
                 let factor = d * (n - d) / (n - 1.0);
                 let mut cells = covariance.iter_mut();
@@ -41,11 +49,22 @@ impl LogRank {
                 }
             }
         }
-        let observed: Vec<u64> = groups.iter().map(|group| group.events.iter().sum()).collect();
+        let observed: Vec<u64> = groups
+            .iter()
+            .map(|group| group.events.iter().sum())
+            .collect();
         let test = statistic(&observed, &expected, &covariance)?;
         let printable = observed.iter().all(|events| *events >= least);
-        let (observed, expected) = if printable { (observed, expected) } else { (Vec::new(), Vec::new()) };
-        Some(Self { test, observed, expected })
+        let (observed, expected) = if printable {
+            (observed, expected)
+        } else {
+            (Vec::new(), Vec::new())
+        };
+        Some(Self {
+            test,
+            observed,
+            expected,
+        })
     }
 }
 
@@ -53,21 +72,29 @@ fn number(counts: &[u64], at: usize) -> f64 {
     counts.get(at).copied().unwrap_or_default() as f64
 }
 
-/// (O - E)' V^-1 (O - E) over all groups with an expectation but the first of them: the differences add up to 0.
+/// (O - E)' V^-1 (O - E) over all groups with an expectation but the first of them: the differences
+/// add up to 0.
 fn statistic(observed: &[u64], expected: &[f64], covariance: &[f64]) -> Option<ChiSquare> {
     let size = expected.len();
-    let used: Vec<usize> =
-        (0..size).filter(|at| expected.get(*at).is_some_and(|sum| *sum > 0.0)).skip(1).collect();
+    let used: Vec<usize> = (0..size)
+        .filter(|at| expected.get(*at).is_some_and(|sum| *sum > 0.0))
+        .skip(1)
+        .collect();
     let difference = |at: &usize| Some(*observed.get(*at)? as f64 - expected.get(*at)?);
     let differences: Vec<f64> = used.iter().filter_map(difference).collect();
     let upper = used
         .iter()
         .enumerate()
         .flat_map(|(at, row)| used.iter().skip(at).map(move |column| row * size + column));
-    let packed: Vec<f64> = upper.filter_map(|cell| covariance.get(cell).copied()).collect();
+    let packed: Vec<f64> = upper
+        .filter_map(|cell| covariance.get(cell).copied())
+        .collect();
     if used.is_empty() {
         return None;
     }
     let factor = Factor::of(&packed, used.len(), 0.0).ok()?;
-    Some(ChiSquare::new(dot(&differences, &factor.solve(&differences)), used.len() as u32))
+    Some(ChiSquare::new(
+        dot(&differences, &factor.solve(&differences)),
+        used.len() as u32,
+    ))
 }

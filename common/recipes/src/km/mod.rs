@@ -5,16 +5,18 @@
 //! at risk -> [ rows at risk a group and asked grid point ]      asked: any group has an event there, or the study names it
 //! ```
 //!
-//! All elements are counts. The first vector has groups * (1 + grid points) words, the second groups * asked points: when
-//! someone was censored shows only as one number between two asked points. A site whose patients of a group are all lost
-//! before the first event adds its zeros like any other.
+//! All elements are counts. The first vector has groups * (1 + grid points) words, the second
+//! groups * asked points: when someone was censored shows only as one number between two asked
+//! points. A site whose patients of a group are all lost before the first event adds its zeros like
+//! any other.
 //!
-//! **What it shows.** The sum of all sites: at every grid point of every group the number of events, a single one
-//! included, to the coordinator and to all sites. `min_cell` rules what the *outcome* prints, for those who read the
-//! release; it does not change the sum. A coarser `step` does.
+//! **What it shows.** The sum of all sites: at every grid point of every group the number of
+//! events, a single one included, to the coordinator and to all sites. `min_cell` rules what the
+//! *outcome* prints, for those who read the release; it does not change the sum. A coarser `step`
+//! does.
 //!
-//! Sources: estimate and Greenwood's variance as `survfit`, median as its `print`, restricted mean as `survmean`, log-rank
-//! test as `survdiff` of R's package survival 3.5.
+//! Sources: estimate and Greenwood's variance as `survfit`, median as its `print`, restricted mean
+//! as `survmean`, log-rank test as `survdiff` of R's package survival 3.5.
 
 mod counts;
 mod curve;
@@ -57,7 +59,8 @@ canonical! {
         pub tau: Option<f64>,
         /// Kind of the 95 % interval of survival.
         pub interval: Interval,
-        /// The outcome prints no smaller number of events of a step and of patients at risk; 0 prints all.
+        /// The outcome prints no smaller number of events of a step and of patients at risk; 0
+        /// prints all.
         pub min_cell: u32,
     }
 }
@@ -81,7 +84,8 @@ canonical! {
     pub struct KmState {
         /// Sums absorbed so far.
         pub rounds: u32,
-        /// The set of sites that every figure below comes from; another set begins the two rounds again.
+        /// The set of sites that every figure below comes from; another set begins the two rounds
+        /// again.
         pub set: Digest,
         /// How many sites that is.
         pub sites: u32,
@@ -111,7 +115,8 @@ pub struct KmOutcome {
     pub events: u64,
     /// One curve a group.
     pub curves: Vec<Curve>,
-    /// The test that all groups survive alike; none for one group, or where groups cannot be compared.
+    /// The test that all groups survive alike; none for one group, or where groups cannot be
+    /// compared.
     pub log_rank: Option<LogRank>,
 }
 
@@ -151,9 +156,17 @@ impl KaplanMeier {
         self.grid.check(self.groups())?;
         let on_grid = |time: &f64| time.is_finite() && self.grid.cell(*time).is_some();
         let marks = self.marks.len() <= MOST_MARKS && self.marks.iter().all(on_grid);
-        require(marks, "marks", "at most 50 multiples of `step` up to the horizon")?;
+        require(
+            marks,
+            "marks",
+            "at most 50 multiples of `step` up to the horizon",
+        )?;
         let tau = self.tau.is_none_or(|tau| tau > 0.0 && on_grid(&tau));
-        require(tau, "tau", "a multiple of `step` above 0, up to the horizon")
+        require(
+            tau,
+            "tau",
+            "a multiple of `step` above 0, up to the horizon",
+        )
     }
 
     pub(crate) fn start(&self, rounds: u32) -> KmState {
@@ -172,7 +185,10 @@ impl KaplanMeier {
     pub(crate) fn ask(&self, state: &KmState) -> Option<Layout> {
         let groups = self.groups();
         match state.phase {
-            KmPhase::Events => Some(exact(vec![counts(groups * (1 + self.grid.cells()), MOST_ROWS)])),
+            KmPhase::Events => Some(exact(vec![counts(
+                groups * (1 + self.grid.cells()),
+                MOST_ROWS,
+            )])),
             KmPhase::AtRisk => {
                 let most = state.rows.iter().copied().max().unwrap_or_default();
                 Some(exact(vec![counts(groups * state.cells.len(), most as f64)]))
@@ -197,8 +213,14 @@ impl KaplanMeier {
         for row in follow {
             let group = row.group as usize;
             let at = group * self.grid.cells() + row.cell as usize;
-            rows.get_mut(group).into_iter().for_each(|count| *count += 1.0);
-            events.get_mut(at).filter(|_| row.event).into_iter().for_each(|count| *count += 1.0);
+            rows.get_mut(group)
+                .into_iter()
+                .for_each(|count| *count += 1.0);
+            events
+                .get_mut(at)
+                .filter(|_| row.event)
+                .into_iter()
+                .for_each(|count| *count += 1.0);
         }
         [rows, events].concat()
     }
@@ -229,7 +251,12 @@ impl KaplanMeier {
         if state.phase != KmPhase::Events && state.set != sum.set {
             return Ok(self.start(rounds));
         }
-        let mut next = KmState { rounds, set: sum.set, sites: sum.sites, ..state.clone() };
+        let mut next = KmState {
+            rounds,
+            set: sum.set,
+            sites: sum.sites,
+            ..state.clone()
+        };
         let mut values = Values::of(sum);
         match state.phase {
             KmPhase::Events => {
@@ -237,16 +264,24 @@ impl KaplanMeier {
                 let all = values.counts(self.groups() * self.grid.cells(), "events")?;
                 next.cells = self.asked(&all);
                 let events = all.chunks_exact(self.grid.cells()).flat_map(|group| {
-                    next.cells.iter().map(|cell| group.get(*cell as usize).copied().unwrap_or_default())
+                    next.cells
+                        .iter()
+                        .map(|cell| group.get(*cell as usize).copied().unwrap_or_default())
                 });
                 next.events = events.collect();
                 // Nothing to ask: no event anywhere, and the study names no time.
-                next.phase = if next.cells.is_empty() { KmPhase::Finished } else { KmPhase::AtRisk };
+                next.phase = if next.cells.is_empty() {
+                    KmPhase::Finished
+                } else {
+                    KmPhase::AtRisk
+                };
             }
             KmPhase::AtRisk => {
                 next.at_risk = values.counts(next.events.len(), "rows at risk")?;
                 if !groups(&next).all(|group| group.possible()) {
-                    return Err(RecipeError::Implausible { what: "rows at risk" });
+                    return Err(RecipeError::Implausible {
+                        what: "rows at risk",
+                    });
                 }
                 next.phase = KmPhase::Finished;
             }
@@ -259,17 +294,35 @@ impl KaplanMeier {
     /// Grid points at which any group has an event, and those that the study names.
     fn asked(&self, events: &[u64]) -> Vec<u32> {
         let cells = self.grid.cells();
-        let named = self.marks.iter().chain(&self.tau).filter_map(|time| self.grid.cell(*time));
-        let seen = (0_u32..self.grid.last() + 1)
-            .filter(|cell| events.iter().skip(*cell as usize).step_by(cells).any(|count| *count > 0));
-        named.chain(seen).collect::<BTreeSet<u32>>().into_iter().collect()
+        let named = self
+            .marks
+            .iter()
+            .chain(&self.tau)
+            .filter_map(|time| self.grid.cell(*time));
+        let seen = (0_u32..self.grid.last() + 1).filter(|cell| {
+            events
+                .iter()
+                .skip(*cell as usize)
+                .step_by(cells)
+                .any(|count| *count > 0)
+        });
+        named
+            .chain(seen)
+            .collect::<BTreeSet<u32>>()
+            .into_iter()
+            .collect()
     }
 
     pub(crate) fn outcome(&self, state: &KmState) -> Result<KmOutcome, RecipeError> {
         if state.phase != KmPhase::Finished {
-            return Err(RecipeError::Unfinished { phase: state.phase.name() });
+            return Err(RecipeError::Unfinished {
+                phase: state.phase.name(),
+            });
         }
-        let names = self.group.as_ref().map_or_else(|| vec!["all".to_owned()], |group| group.levels.clone());
+        let names = self
+            .group
+            .as_ref()
+            .map_or_else(|| vec!["all".to_owned()], |group| group.levels.clone());
         let rules = Rules {
             grid: &self.grid,
             marks: &self.marks,
@@ -277,7 +330,10 @@ impl KaplanMeier {
             interval: self.interval,
             least: u64::from(self.min_cell),
         };
-        let curves = names.iter().zip(groups(state)).map(|(name, group)| Curve::of(&rules, name, &group));
+        let curves = names
+            .iter()
+            .zip(groups(state))
+            .map(|(name, group)| Curve::of(&rules, name, &group));
         let counts: Vec<Counts<'_>> = groups(state).collect();
         Ok(KmOutcome {
             rounds: state.rounds,
@@ -294,7 +350,9 @@ impl KaplanMeier {
 fn groups(state: &KmState) -> impl Iterator<Item = Counts<'_>> {
     let cells = state.cells.len();
     state.rows.iter().enumerate().map(move |(at, rows)| {
-        let part = |values: &'_ [u64]| (at * cells).min(values.len())..((at + 1) * cells).min(values.len());
+        let part = |values: &'_ [u64]| {
+            (at * cells).min(values.len())..((at + 1) * cells).min(values.len())
+        };
         Counts {
             rows: *rows,
             cells: &state.cells,

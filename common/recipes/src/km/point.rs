@@ -1,4 +1,5 @@
-//! Points of a curve, and which of them may be printed: no two numbers that are printed one after the other differ by a handful of events.
+//! Points of a curve, and which of them may be printed: no two numbers that are printed one after
+//! the other differ by a handful of events.
 
 /// The curve at one time.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,12 +20,13 @@ pub struct CurvePoint {
     pub high: Option<f64>,
 }
 
-/// The steps that may be printed of `seen`, points in the order of time with the events since the point before, and of its
-/// marks those that tell nothing further.
+/// The steps that may be printed of `seen`, points in the order of time with the events since the
+/// point before, and of its marks those that tell nothing further.
 ///
-/// Events are gathered until they are `least`. A mark is printed where none are gathered: it repeats the step before. Where
-/// too few are, the step before goes, if no mark needs it, and the mark is the step of both; else the mark is left out. Where
-/// too few of all `total` events are left over at the end, the last step is kept back with them, and its marks.
+/// Events are gathered until they are `least`. A mark is printed where none are gathered: it
+/// repeats the step before. Where too few are, the step before goes, if no mark needs it, and the
+/// mark is the step of both; else the mark is left out. Where too few of all `total` events are
+/// left over at the end, the last step is kept back with them, and its marks.
 pub fn printed<'a>(
     seen: impl IntoIterator<Item = &'a CurvePoint>,
     is_mark: impl Fn(&CurvePoint) -> bool,
@@ -38,15 +40,22 @@ pub fn printed<'a>(
         let is_mark = is_mark(point);
         gathered += point.events;
         if is_mark && few(gathered) {
-            let free = |step: &mut CurvePoint| marks.last().is_none_or(|mark| mark.time < step.time);
+            let free =
+                |step: &mut CurvePoint| marks.last().is_none_or(|mark| mark.time < step.time);
             gathered += points.pop_if(free).map_or(0, |step| step.events);
         }
         if gathered > 0 && !few(gathered) {
-            points.push(CurvePoint { events: gathered, ..point.clone() });
+            points.push(CurvePoint {
+                events: gathered,
+                ..point.clone()
+            });
             gathered = 0;
         }
         if is_mark && gathered == 0 {
-            marks.push(CurvePoint { events: 0, ..point.clone() });
+            marks.push(CurvePoint {
+                events: 0,
+                ..point.clone()
+            });
         }
     }
     let told: u64 = points.iter().map(|point| point.events).sum();
@@ -64,7 +73,8 @@ mod tests {
 
     const LEAST: u64 = 5;
 
-    /// A group of 20 more than have the event, none of them censored: survival tells the events so far.
+    /// A group of 20 more than have the event, none of them censored: survival tells the events so
+    /// far.
     fn curve(events: &[u64]) -> Vec<CurvePoint> {
         let rows = events.iter().sum::<u64>() + 20;
         let mut left = rows;
@@ -90,7 +100,10 @@ mod tests {
         let is_mark = |point: &CurvePoint| marks.contains(&(point.time as usize));
         let (points, marks) = printed(&curve(events), is_mark, events.iter().sum(), least);
         let step = |point: &CurvePoint| (point.time as usize, point.events);
-        (points.iter().map(step).collect(), marks.iter().map(|mark| mark.time as usize).collect())
+        (
+            points.iter().map(step).collect(),
+            marks.iter().map(|mark| mark.time as usize).collect(),
+        )
     }
 
     #[test]
@@ -106,10 +119,19 @@ mod tests {
     #[test]
     fn a_mark_takes_the_step_before_or_is_left_out() {
         // Two events since the step: one step of both, at the mark.
-        assert_eq!(steps(&[6, 2, 0, 5], &[2], 5), (vec![(2, 8), (3, 5)], vec![2]));
+        assert_eq!(
+            steps(&[6, 2, 0, 5], &[2], 5),
+            (vec![(2, 8), (3, 5)], vec![2])
+        );
         // The step before is a mark itself, or a mark repeats it.
-        assert_eq!(steps(&[6, 2, 5], &[0, 1], 5), (vec![(0, 6), (2, 7)], vec![0]));
-        assert_eq!(steps(&[6, 0, 2, 5], &[1, 2], 5), (vec![(0, 6), (3, 7)], vec![1]));
+        assert_eq!(
+            steps(&[6, 2, 5], &[0, 1], 5),
+            (vec![(0, 6), (2, 7)], vec![0])
+        );
+        assert_eq!(
+            steps(&[6, 0, 2, 5], &[1, 2], 5),
+            (vec![(0, 6), (3, 7)], vec![1])
+        );
         // The first event has nothing before it.
         assert_eq!(steps(&[0, 1, 7], &[0, 1], 5), (vec![(2, 8)], vec![0]));
         // A step that is kept back takes its marks with it.
@@ -122,7 +144,9 @@ mod tests {
         let mut some = 7_u64;
         for _ in 0..200 {
             let events: Vec<u64> = std::iter::repeat_with(|| {
-                some = some.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                some = some
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
                 [0, 0, 1, 2, 1, 3, 6][(some >> 33) as usize % 7]
             })
             .take(50)
@@ -136,7 +160,10 @@ mod tests {
             let ends = told.iter().map(|point| point.survival).chain([20.0 / rows]);
             for survival in ends {
                 let between = (rows * (before - survival)).round();
-                assert!(between == 0.0 || between >= LEAST as f64, "{between} of {events:?}");
+                assert!(
+                    between == 0.0 || between >= LEAST as f64,
+                    "{between} of {events:?}"
+                );
                 before = survival;
             }
         }

@@ -47,7 +47,10 @@ macro_rules! behind {
                 if input.peek() == Some(judged::COUNTED) {
                     return Err(Malformed { what: $what });
                 }
-                Ok(Self { $first, method: Box::new(Canonical::read(input)?) })
+                Ok(Self {
+                    $first,
+                    method: Box::new(Canonical::read(input)?),
+                })
             }
         }
     };
@@ -62,12 +65,18 @@ impl Counted {
             Recipe::Summary(recipe) => recipe.scaled(),
             _ => Vec::new(),
         };
-        Beside { terms: self.terms(), knots: self.knots(), bins }
+        Beside {
+            terms: self.terms(),
+            knots: self.knots(),
+            bins,
+        }
     }
 
     /// The knots that a formula gives, by the place of their column.
     fn knots(&self) -> Vec<(usize, Vec<f64>)> {
-        let Recipe::Glm(recipe) = self.method.method() else { return Vec::new() };
+        let Recipe::Glm(recipe) = self.method.method() else {
+            return Vec::new();
+        };
         let mut known: Vec<(usize, Vec<f64>)> = Vec::new();
         for factor in recipe.design.terms.iter().flat_map(|term| &term.factors) {
             if let Shape::Spline(spline) = &factor.shape {
@@ -82,7 +91,9 @@ impl Counted {
 
     /// The terms that are not columns themselves and whose values are known before the fit.
     fn terms(&self) -> Option<Design> {
-        let Recipe::Glm(recipe) = self.method.method() else { return None };
+        let Recipe::Glm(recipe) = self.method.method() else {
+            return None;
+        };
         let mut design = recipe.design.clone();
         design.terms.retain(|term| {
             let shapes = || term.factors.iter().map(|factor| &factor.shape);
@@ -102,13 +113,18 @@ impl Counted {
         self.census.check(&self.beside())
     }
 
-    pub(super) fn ask(&self, state: &CountedState, sites: u32) -> Result<Option<Layout>, RecipeError> {
+    pub(super) fn ask(
+        &self,
+        state: &CountedState,
+        sites: u32,
+    ) -> Result<Option<Layout>, RecipeError> {
         match state.tally {
             Tally { lack: Some(_), .. } => Ok(None),
             Tally { asked: false, .. } => self.census.ask(&self.beside()).map(Some),
-            Tally { asked: true, .. } => {
-                Ok(self.method.ask(&state.method, sites)?.map(|question| question.layout))
-            }
+            Tally { asked: true, .. } => Ok(self
+                .method
+                .ask(&state.method, sites)?
+                .map(|question| question.layout)),
         }
     }
 
@@ -122,24 +138,37 @@ impl Counted {
         if state.tally.asked {
             return self.method.answer_phase(&state.method, rows, memory, dice);
         }
-        // A table that the method will refuse is refused now, while the others can still begin without this site.
+        // A table that the method will refuse is refused now, while the others can still begin
+        // without this site.
         if state.method.progress().round == 0
             && let Some(question) = self.method.ask(&state.method, 1)?
         {
-            let first = self.method.answer_phase(&state.method, rows, memory, dice)?;
+            let first = self
+                .method
+                .answer_phase(&state.method, rows, memory, dice)?;
             plain_sum(&question.layout, Digest::default(), vec![first.update])?;
         }
         Ok(ClearUpdate::new(1, self.census.answer(&self.beside(), rows)?).into())
     }
 
-    pub(super) fn absorb(&self, state: &CountedState, sum: &Sum) -> Result<CountedState, RecipeError> {
+    pub(super) fn absorb(
+        &self,
+        state: &CountedState,
+        sum: &Sum,
+    ) -> Result<CountedState, RecipeError> {
         if !state.tally.asked {
             let rounds = state.method.progress().round + 1;
             let tally = self.census.absorb(&self.beside(), sum)?;
-            return Ok(CountedState { tally, method: Box::new(judged::counted(&state.method, rounds)) });
+            return Ok(CountedState {
+                tally,
+                method: Box::new(judged::counted(&state.method, rounds)),
+            });
         }
         let method = Box::new(self.method.absorb(&state.method, sum)?);
-        Ok(CountedState { tally: state.tally.clone(), method })
+        Ok(CountedState {
+            tally: state.tally.clone(),
+            method,
+        })
     }
 
     /// That the first round has let the run go on.
@@ -155,7 +184,8 @@ impl Counted {
     }
 }
 
-/// Rows and events of what was fitted to a yes or no; the rows of a time are all said to be events, for those without are no class.
+/// Rows and events of what was fitted to a yes or no; the rows of a time are all said to be events,
+/// for those without are no class.
 fn classes(outcome: &Outcome) -> Option<(u64, u64)> {
     match outcome {
         Outcome::Logistic(fit) => Some((fit.rows, fit.events)),
@@ -170,13 +200,21 @@ fn classes(outcome: &Outcome) -> Option<(u64, u64)> {
 }
 
 impl Counted {
-    /// The result, where a site that was lost took no class of patients below what may be told: coefficients, errors, curves and
-    /// measures of a few events are those events.
+    /// The result, where a site that was lost took no class of patients below what may be told:
+    /// coefficients, errors, curves and measures of a few events are those events.
     ///
     /// # Errors
     /// [`RecipeError::FewEvents`].
-    pub(super) fn enough(&self, tally: &Tally, mut outcome: Outcome) -> Result<Outcome, RecipeError> {
-        if let Outcome::Summary(SummaryOutcome { details: Some(details), .. }) = &mut outcome {
+    pub(super) fn enough(
+        &self,
+        tally: &Tally,
+        mut outcome: Outcome,
+    ) -> Result<Outcome, RecipeError> {
+        if let Outcome::Summary(SummaryOutcome {
+            details: Some(details),
+            ..
+        }) = &mut outcome
+        {
             let least = self.census.least(tally.sites);
             let few: Vec<bool> = tally.bins.iter().map(|sites| *sites < least).collect();
             details.withhold(&few);

@@ -12,7 +12,8 @@ use motet_secagg::encode::{Canonical, Malformed, Reader};
 use motet_secagg::layout::{ClearUpdate, Layout, Sum};
 use rand_core::CryptoRng;
 
-/// The mark of a judged recipe and of its state. Neither holds another: bytes that nest without end would end the process.
+/// The mark of a judged recipe and of its state. Neither holds another: bytes that nest without end
+/// would end the process.
 const MARK: u8 = 9;
 /// The mark of those behind a first round, which stand around a judged one and not inside.
 pub(super) const COUNTED: u8 = 10;
@@ -64,7 +65,11 @@ impl Judged {
             Recipe::Glm(recipe) => recipe.measure().is_some(),
             _ => false,
         };
-        require(known, "evaluation", "left out: this method has no figures by group")?;
+        require(
+            known,
+            "evaluation",
+            "left out: this method has no figures by group",
+        )?;
         self.method.check()?;
         self.subgroups.check()
     }
@@ -75,7 +80,9 @@ impl Judged {
             return None;
         }
         match (&*self.method, state) {
-            (Recipe::Logistic(recipe), State::Logistic(state)) => Some(Model::Logistic(recipe, state)),
+            (Recipe::Logistic(recipe), State::Logistic(state)) => {
+                Some(Model::Logistic(recipe, state))
+            }
             (Recipe::Glm(recipe), State::Glm(state)) => Some(Model::Glm(recipe, state)),
             (Recipe::FedAvg(recipe), State::FedAvg(state)) => Some(Model::FedAvg(recipe, state)),
             (Recipe::Gbdt(recipe), State::Gbdt(state)) => Some(Model::Gbdt(recipe, state)),
@@ -84,10 +91,17 @@ impl Judged {
         }
     }
 
-    pub(super) fn ask(&self, state: &JudgedState, sites: u32) -> Result<Option<Layout>, RecipeError> {
+    pub(super) fn ask(
+        &self,
+        state: &JudgedState,
+        sites: u32,
+    ) -> Result<Option<Layout>, RecipeError> {
         match self.model(&state.method) {
             Some(model) => self.subgroups.ask(&state.judgement, &model, sites),
-            None => Ok(self.method.ask(&state.method, sites)?.map(|question| question.layout)),
+            None => Ok(self
+                .method
+                .ask(&state.method, sites)?
+                .map(|question| question.layout)),
         }
     }
 
@@ -99,34 +113,52 @@ impl Judged {
         dice: &mut impl CryptoRng,
     ) -> Result<Answer, RecipeError> {
         match self.model(&state.method) {
-            Some(model) => {
-                Ok(ClearUpdate::new(1, self.subgroups.answer(&state.judgement, &model, rows)?).into())
-            }
+            Some(model) => Ok(ClearUpdate::new(
+                1,
+                self.subgroups.answer(&state.judgement, &model, rows)?,
+            )
+            .into()),
             None => self.method.answer_phase(&state.method, rows, memory, dice),
         }
     }
 
-    pub(super) fn absorb(&self, state: &JudgedState, sum: &Sum) -> Result<JudgedState, RecipeError> {
+    pub(super) fn absorb(
+        &self,
+        state: &JudgedState,
+        sum: &Sum,
+    ) -> Result<JudgedState, RecipeError> {
         let Some(model) = self.model(&state.method) else {
             let method = Box::new(self.method.absorb(&state.method, sum)?);
-            return Ok(JudgedState { method, judgement: state.judgement.clone() });
+            return Ok(JudgedState {
+                method,
+                judgement: state.judgement.clone(),
+            });
         };
         let rounds = state.method.progress().round + 1;
         if sum.set != model.set() {
             let method = Box::new(self.again(&state.method, rounds)?);
-            return Ok(JudgedState { method, judgement: self.subgroups.start(state.judgement.roster) });
+            return Ok(JudgedState {
+                method,
+                judgement: self.subgroups.start(state.judgement.roster),
+            });
         }
         let judgement = self.subgroups.absorb(&state.judgement, &model, sum)?;
-        Ok(JudgedState { method: Box::new(counted(&state.method, rounds)), judgement })
+        Ok(JudgedState {
+            method: Box::new(counted(&state.method, rounds)),
+            judgement,
+        })
     }
 
-    /// The pass of the method begins again; an average over other sites is still an average, and only its evaluation does.
+    /// The pass of the method begins again; an average over other sites is still an average, and
+    /// only its evaluation does.
     fn again(&self, state: &State, rounds: u32) -> Result<State, RecipeError> {
         Ok(match (&*self.method, state) {
             (Recipe::Logistic(recipe), _) => State::Logistic(recipe.start(rounds)),
             (Recipe::Glm(recipe), _) => State::Glm(recipe.start(rounds)),
             (Recipe::Cox(recipe), _) => State::Cox(recipe.start(rounds)),
-            (Recipe::Gbdt(recipe), State::Gbdt(state)) => State::Gbdt(recipe.start(state.seed, rounds)),
+            (Recipe::Gbdt(recipe), State::Gbdt(state)) => {
+                State::Gbdt(recipe.start(state.seed, rounds))
+            }
             (Recipe::FedAvg(_), State::FedAvg(state)) => State::FedAvg(FedAvgState {
                 rounds,
                 phase: Phase::Evaluate,
@@ -139,7 +171,9 @@ impl Judged {
 
     pub(super) fn findings(&self, state: &JudgedState) -> Result<Findings, RecipeError> {
         let model = self.model(&state.method);
-        let model = model.ok_or(RecipeError::Unfinished { phase: state.method.progress().phase })?;
+        let model = model.ok_or(RecipeError::Unfinished {
+            phase: state.method.progress().phase,
+        })?;
         self.subgroups.findings(&state.judgement, &model)
     }
 }

@@ -16,7 +16,8 @@ impl State {
         self.digest("state")
     }
 
-    /// The state of the method itself, without that of the round before it and of its model's judgement.
+    /// The state of the method itself, without that of the round before it and of its model's
+    /// judgement.
     pub fn method(&self) -> &Self {
         match self {
             Self::Counted(counted) => counted.method.method(),
@@ -31,25 +32,45 @@ impl State {
             Self::Summary(state) => (state.phase.name(), state.rounds, None),
             Self::Logistic(state) => {
                 let last = state.newton.history.last();
-                (state.phase.name(logistic::FIT), state.rounds, last.map(|step| ("largest step", step.step)))
+                (
+                    state.phase.name(logistic::FIT),
+                    state.rounds,
+                    last.map(|step| ("largest step", step.step)),
+                )
             }
             Self::Cox(state) => {
                 let last = state.climb.history.last();
-                (state.phase.name(), state.rounds, last.map(|step| ("largest step", step.step)))
+                (
+                    state.phase.name(),
+                    state.rounds,
+                    last.map(|step| ("largest step", step.step)),
+                )
             }
             Self::KaplanMeier(state) => (state.phase.name(), state.rounds, None),
             Self::FedAvg(state) => {
                 let last = state.history.last();
-                (state.phase.name(fedavg::FIT), state.rounds, last.map(|epoch| ("loss", epoch.loss)))
+                (
+                    state.phase.name(fedavg::FIT),
+                    state.rounds,
+                    last.map(|epoch| ("loss", epoch.loss)),
+                )
             }
             Self::Glm(state) => {
                 let last = state.newton.history.last();
-                (state.phase.name(), state.rounds, last.map(|step| ("largest step", step.step)))
+                (
+                    state.phase.name(),
+                    state.rounds,
+                    last.map(|step| ("largest step", step.step)),
+                )
             }
             Self::Count(state) => (state.phase(), state.rounds, None),
             Self::Judged(state) => {
                 let method = state.method.progress();
-                let phase = if method.phase == "finished" { state.judgement.phase() } else { method.phase };
+                let phase = if method.phase == "finished" {
+                    state.judgement.phase()
+                } else {
+                    method.phase
+                };
                 (phase, method.round, method.measure)
             }
             Self::Counted(state) => {
@@ -62,7 +83,11 @@ impl State {
                 (state.phase.name(), state.rounds, last.map(loss))
             }
         };
-        Progress { phase, round, measure }
+        Progress {
+            phase,
+            round,
+            measure,
+        }
     }
 
     /// Whether the run ended without an estimate.

@@ -20,7 +20,8 @@ struct Width {
     limbs: usize,
 }
 
-/// The bins of the score: those of the method's own evaluation joined to about [`BINS`] of equally many rows. One of them begins at risk 0.5.
+/// The bins of the score: those of the method's own evaluation joined to about [`BINS`] of equally
+/// many rows. One of them begins at risk 0.5.
 pub(super) struct Bins {
     /// The bin of each of the evaluation's.
     of: Vec<usize>,
@@ -35,7 +36,11 @@ impl Bins {
         let total = score.rows().0;
         let (mut bin, mut seen, mut next) = (0, 0, 1);
         let mut of = Vec::with_capacity(score::BINS);
-        let rows = score.negatives.iter().zip(&score.positives).map(|(a, b)| a + b);
+        let rows = score
+            .negatives
+            .iter()
+            .zip(&score.positives)
+            .map(|(a, b)| a + b);
         for (at, rows) in rows.enumerate() {
             // A bin ends with the one that takes the rows seen to the next part of all.
             let full = seen * BINS >= total * next;
@@ -48,17 +53,27 @@ impl Bins {
             of.push(bin);
             seen += rows;
         }
-        Self { of, base: score.base, len: bin + 1 }
+        Self {
+            of,
+            base: score.base,
+            len: bin + 1,
+        }
     }
 
     /// The bin of a linear predictor.
     pub(super) fn place(&self, x: f64) -> usize {
-        self.of.get(score::bin(x, self.base)).copied().unwrap_or_default()
+        self.of
+            .get(score::bin(x, self.base))
+            .copied()
+            .unwrap_or_default()
     }
 
     /// The bin that begins at risk 0.5.
     pub(super) fn half(&self) -> usize {
-        self.of.get(score::half(self.base)).copied().unwrap_or_default()
+        self.of
+            .get(score::half(self.base))
+            .copied()
+            .unwrap_or_default()
     }
 }
 
@@ -72,11 +87,27 @@ impl Subgroups {
     fn widths(&self, model: &Model<'_>) -> Result<[Width; 2], RecipeError> {
         Ok(match model.measure()? {
             Measure::Risk => [
-                Width { counts: 2 * bins(model)?.len, bounded: 2, limbs: 0 },
-                Width { counts: 4, bounded: 2, limbs: 2 },
+                Width {
+                    counts: 2 * bins(model)?.len,
+                    bounded: 2,
+                    limbs: 0,
+                },
+                Width {
+                    counts: 4,
+                    bounded: 2,
+                    limbs: 2,
+                },
             ],
-            Measure::Number => [0, 0].map(|_| Width { counts: 1, bounded: 0, limbs: 4 }),
-            Measure::Time => [0, 2].map(|counts| Width { counts, bounded: 0, limbs: ranks::SUMS }),
+            Measure::Number => [0, 0].map(|_| Width {
+                counts: 1,
+                bounded: 0,
+                limbs: 4,
+            }),
+            Measure::Time => [0, 2].map(|counts| Width {
+                counts,
+                bounded: 0,
+                limbs: ranks::SUMS,
+            }),
         })
     }
 
@@ -86,7 +117,11 @@ impl Subgroups {
     }
 
     pub(super) fn ask_levels(&self, places: usize, model: &Model<'_>, sites: u32) -> Layout {
-        counting(4 * self.levels() + self.groups.len() + places, sites, model.rows().0)
+        counting(
+            4 * self.levels() + self.groups.len() + places,
+            sites,
+            model.rows().0,
+        )
     }
 
     pub(super) fn ask_figures(
@@ -103,7 +138,9 @@ impl Subgroups {
             bounded(levels * level.bounded + places * place.bounded, sites, rows),
             limbs(levels * level.limbs + places * place.limbs),
         ];
-        Ok(exact(blocks.into_iter().filter(|block| block.len > 0).collect()))
+        Ok(exact(
+            blocks.into_iter().filter(|block| block.len > 0).collect(),
+        ))
     }
 
     pub(super) fn absorb_levels(
@@ -118,22 +155,32 @@ impl Subgroups {
         for group in &self.groups {
             let mut levels = Vec::new();
             for _ in group.levels() {
-                levels.push(Level::read(&values.counts(4, "a group")?, u64::from(sum.sites))?);
+                levels.push(Level::read(
+                    &values.counts(4, "a group")?,
+                    u64::from(sum.sites),
+                )?);
             }
-            let total = levels
-                .iter()
-                .fold((0, 0), |(rows, events), level| (rows + level.rows, events + level.events));
+            let total = levels.iter().fold((0, 0), |(rows, events), level| {
+                (rows + level.rows, events + level.events)
+            });
             if total != all {
-                return Err(RecipeError::Implausible { what: "rows of a group" });
+                return Err(RecipeError::Implausible {
+                    what: "rows of a group",
+                });
             }
-            let [both] = values.counts(1, "sites of a group")?.try_into().unwrap_or([u64::MAX]);
+            let [both] = values
+                .counts(1, "sites of a group")?
+                .try_into()
+                .unwrap_or([u64::MAX]);
             groups.push((levels, both));
         }
         let flags = values.counts(self.places(judgement)?, "sites that tell their figures")?;
         values.end()?;
         let telling = flags.iter().sum::<u64>();
         if flags.iter().any(|flag| *flag > 1) || telling > u64::from(sum.sites) {
-            return Err(RecipeError::Implausible { what: "sites that tell their figures" });
+            return Err(RecipeError::Implausible {
+                what: "sites that tell their figures",
+            });
         }
         let places = withhold(&flags, u64::from(sum.sites), u64::from(self.min_sites));
         let open = !places.contains(&Place::Withheld);
@@ -141,9 +188,21 @@ impl Subgroups {
             hide(levels, self, model.measure()?, open, *both);
         }
         let groups = groups.into_iter().map(|(levels, _)| levels).collect();
-        let next = Judgement { stage: Stage::Figures, groups, places, ..judgement.clone() };
+        let next = Judgement {
+            stage: Stage::Figures,
+            groups,
+            places,
+            ..judgement.clone()
+        };
         let nothing = next.shown().count() == 0 && next.telling() == 0;
-        Ok(if nothing { Judgement { stage: Stage::Finished, ..next } } else { next })
+        Ok(if nothing {
+            Judgement {
+                stage: Stage::Finished,
+                ..next
+            }
+        } else {
+            next
+        })
     }
 
     pub(super) fn absorb_figures(
@@ -155,12 +214,24 @@ impl Subgroups {
         let [level, place] = self.widths(model)?;
         let (levels, places) = (judgement.shown().count(), judgement.telling());
         let mut values = Values::of(sum);
-        let counts =
-            values.counts(levels * level.counts + places * place.counts, "the figures of a group")?;
-        let sums = values.take(levels * level.bounded + places * place.bounded)?.to_vec();
-        let limbs = values.take(levels * level.limbs + places * place.limbs)?.to_vec();
+        let counts = values.counts(
+            levels * level.counts + places * place.counts,
+            "the figures of a group",
+        )?;
+        let sums = values
+            .take(levels * level.bounded + places * place.bounded)?
+            .to_vec();
+        let limbs = values
+            .take(levels * level.limbs + places * place.limbs)?
+            .to_vec();
         values.end()?;
-        let next = Judgement { stage: Stage::Finished, counts, sums, limbs, ..judgement.clone() };
+        let next = Judgement {
+            stage: Stage::Finished,
+            counts,
+            sums,
+            limbs,
+            ..judgement.clone()
+        };
         next.holds_together(model.measure()?, &[level.counts, place.counts])?;
         Ok(next)
     }
@@ -170,11 +241,23 @@ impl Level {
     fn read(figures: &[u64], sites: u64) -> Result<Self, RecipeError> {
         match figures {
             [at, apart, rows, events]
-                if apart <= at && *at <= sites && at <= rows && events <= rows && (*at > 0 || *rows == 0) =>
+                if apart <= at
+                    && *at <= sites
+                    && at <= rows
+                    && events <= rows
+                    && (*at > 0 || *rows == 0) =>
             {
-                Ok(Self { sites: *at, apart: *apart, rows: *rows, events: *events, hidden: None })
+                Ok(Self {
+                    sites: *at,
+                    apart: *apart,
+                    rows: *rows,
+                    events: *events,
+                    hidden: None,
+                })
             }
-            _ => Err(RecipeError::Implausible { what: "rows of a group" }),
+            _ => Err(RecipeError::Implausible {
+                what: "rows of a group",
+            }),
         }
     }
 }
@@ -183,7 +266,10 @@ impl Judgement {
     /// The second sum must be about the rows of the first, and each figure one that rows can have.
     fn holds_together(&self, measure: Measure, widths: &[usize; 2]) -> Result<(), RecipeError> {
         let [level, place] = *widths;
-        let counts = self.counts.split_at_checked(level * self.shown().count()).ok_or(MISMATCH)?;
+        let counts = self
+            .counts
+            .split_at_checked(level * self.shown().count())
+            .ok_or(MISMATCH)?;
         let (levels, places) = (counts.0.chunks(level.max(1)), counts.1.chunks(place.max(1)));
         let total = |found: &[u64]| found.iter().sum::<u64>();
         let of_level = |(known, found): (&Level, &[u64])| match measure {
@@ -202,7 +288,10 @@ impl Judgement {
             _ => true,
         };
         let first = |found: &[u64]| found.first().copied().unwrap_or_default();
-        let rows = self.shown().map(|level| level.rows).chain(places.clone().map(first));
+        let rows = self
+            .shown()
+            .map(|level| level.rows)
+            .chain(places.clone().map(first));
         let good = self.shown().zip(levels).all(of_level)
             && places.clone().all(of_place)
             && match measure {
@@ -217,17 +306,27 @@ impl Judgement {
                 }),
                 Measure::Time => self.limbs.chunks(ranks::SUMS).all(|sums| match sums {
                     [n, c, n_squares, both, c_squares] => {
-                        within(&[*c], *n) && within(&[*both], *n_squares) && within(&[*c_squares], *n_squares)
+                        within(&[*c], *n)
+                            && within(&[*both], *n_squares)
+                            && within(&[*c_squares], *n_squares)
                     }
                     _ => false,
                 }),
             };
-        if good { Ok(()) } else { Err(RecipeError::Implausible { what: "the figures of a group" }) }
+        if good {
+            Ok(())
+        } else {
+            Err(RecipeError::Implausible {
+                what: "the figures of a group",
+            })
+        }
     }
 }
 
 /// Whether figures are from 0 to `most`, but for the rounding of each site's part.
 fn within(figures: &[f64], most: f64) -> bool {
     const ROUNDING: f64 = 1e-6;
-    figures.iter().all(|figure| (0.0..=most + ROUNDING).contains(figure))
+    figures
+        .iter()
+        .all(|figure| (0.0..=most + ROUNDING).contains(figure))
 }

@@ -30,8 +30,9 @@ pub struct Findings {
 pub struct GroupFindings {
     /// The column.
     pub column: String,
-    /// Its levels: those that are shown first, the worst of them first, then the others as the study names them. Worst is
-    /// the lowest AUC or C-index, of a number the largest mean squared error.
+    /// Its levels: those that are shown first, the worst of them first, then the others as the
+    /// study names them. Worst is the lowest AUC or C-index, of a number the largest mean squared
+    /// error.
     pub levels: Vec<LevelFindings>,
 }
 
@@ -94,7 +95,8 @@ pub struct RiskFigures {
     pub observed: f64,
     /// Mean risk.
     pub expected: f64,
-    /// Observed over expected, with the interval of a binomial count on the log scale; none without a row with the outcome.
+    /// Observed over expected, with the interval of a binomial count on the log scale; none without
+    /// a row with the outcome.
     pub ratio: Option<Interval>,
     /// Share predicted rightly at risk 0.5.
     pub accuracy: f64,
@@ -111,7 +113,8 @@ pub struct NumberFigures {
     pub rows: u64,
     /// Mean squared error, in the outcome's unit squared.
     pub mse: f64,
-    /// The share of the outcome's variance among these rows that the model explains; none where it does not vary.
+    /// The share of the outcome's variance among these rows that the model explains; none where it
+    /// does not vary.
     pub r_squared: Option<f64>,
     /// Mean of outcome less prediction, with its interval: above 0 the model says too little.
     pub bias: Interval,
@@ -145,7 +148,9 @@ impl Figures {
         match self {
             Self::Risk(figures) => figures.auc.map_or(f64::INFINITY, |auc| auc.estimate),
             Self::Number(figures) => -figures.mse,
-            Self::Time(figures) => figures.c_index.map_or(f64::INFINITY, |index| index.estimate),
+            Self::Time(figures) => figures
+                .c_index
+                .map_or(f64::INFINITY, |index| index.estimate),
         }
     }
 }
@@ -181,12 +186,22 @@ fn front<'a, T>(rest: &mut &'a [T], len: usize) -> Result<&'a [T], RecipeError> 
 
 impl Subgroups {
     /// The figures of a finished judgement.
-    pub(crate) fn findings(&self, judgement: &Judgement, model: &Model<'_>) -> Result<Findings, RecipeError> {
+    pub(crate) fn findings(
+        &self,
+        judgement: &Judgement,
+        model: &Model<'_>,
+    ) -> Result<Findings, RecipeError> {
         if judgement.stage != Stage::Finished {
-            return Err(RecipeError::Unfinished { phase: judgement.phase() });
+            return Err(RecipeError::Unfinished {
+                phase: judgement.phase(),
+            });
         }
         let measure = model.measure()?;
-        let mut rest = Rest { counts: &judgement.counts, sums: &judgement.sums, limbs: &judgement.limbs };
+        let mut rest = Rest {
+            counts: &judgement.counts,
+            sums: &judgement.sums,
+            limbs: &judgement.limbs,
+        };
         let mut groups = Vec::with_capacity(self.groups.len());
         for (group, levels) in self.groups.iter().zip(&judgement.groups) {
             let mut found = Vec::with_capacity(levels.len());
@@ -205,19 +220,27 @@ impl Subgroups {
                 let (a, b) = (merit(a), merit(b));
                 a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
             });
-            groups.push(GroupFindings { column: group.column.clone(), levels: found });
+            groups.push(GroupFindings {
+                column: group.column.clone(),
+                levels: found,
+            });
         }
         let mut sites = Vec::with_capacity(judgement.places.len());
         for place in &judgement.places {
             sites.push(match place {
                 Place::NotTold => SiteFindings::NotTold,
                 Place::Withheld => SiteFindings::Withheld,
-                Place::Told => {
-                    site_figures(&mut rest, model, measure)?.map_or(SiteFindings::NotTold, SiteFindings::Told)
-                }
+                Place::Told => site_figures(&mut rest, model, measure)?
+                    .map_or(SiteFindings::NotTold, SiteFindings::Told),
             });
         }
-        Ok(Findings { groups, sites, min_cell: self.min_cell, min_sites: self.min_sites, measure })
+        Ok(Findings {
+            groups,
+            sites,
+            min_cell: self.min_cell,
+            min_sites: self.min_sites,
+            measure,
+        })
     }
 }
 
@@ -260,14 +283,29 @@ fn site_figures(
         return Ok(Some(figures).filter(|figures| figures.rows() > 0));
     }
     if measure == Measure::Time {
-        let [rows, events] = *rest.counts(2)? else { return Err(STATE) };
+        let [rows, events] = *rest.counts(2)? else {
+            return Err(STATE);
+        };
         return time(rest, rows, events).map(|figures| Some(figures).filter(|_| rows > 0));
     }
     let counts = rest.counts(4)?;
-    let (sums, [area, variance]) = (rest.sums()?, front(&mut rest.limbs, 2)?) else { return Err(STATE) };
-    let [rows, events, of_events, of_others] = *counts else { return Err(STATE) };
-    let auc = Some(Interval::new(*area, *variance)).filter(|auc| auc.estimate > 0.0 || *variance > 0.0);
-    let risk = Risk { rows, events, of_events, of_others, auc, auc_bins: 0, auc_error_bound: 0.0 };
+    let (sums, [area, variance]) = (rest.sums()?, front(&mut rest.limbs, 2)?) else {
+        return Err(STATE);
+    };
+    let [rows, events, of_events, of_others] = *counts else {
+        return Err(STATE);
+    };
+    let auc =
+        Some(Interval::new(*area, *variance)).filter(|auc| auc.estimate > 0.0 || *variance > 0.0);
+    let risk = Risk {
+        rows,
+        events,
+        of_events,
+        of_others,
+        auc,
+        auc_bins: 0,
+        auc_error_bound: 0.0,
+    };
     Ok((rows > 0).then(|| Figures::Risk(risk.figures(sums))))
 }
 
@@ -305,28 +343,43 @@ impl Risk {
     }
 }
 
-/// Observed over expected. The log of a binomial share has about the variance (1 - share) / events (delta method).
+/// Observed over expected. The log of a binomial share has about the variance (1 - share) / events
+/// (delta method).
 fn ratio(events: f64, rows: f64, estimate: f64) -> Option<Interval> {
     if events <= 0.0 || !estimate.is_finite() {
         return None;
     }
     let spread = (Z_95 * ((1.0 - events / rows) / events).sqrt()).exp();
-    Some(Interval { estimate, low: estimate / spread, high: estimate * spread })
+    Some(Interval {
+        estimate,
+        low: estimate / spread,
+        high: estimate * spread,
+    })
 }
 
 /// Figures of a time; `ranks` has the formula.
 fn time(rest: &mut Rest<'_>, rows: u64, events: u64) -> Result<Figures, RecipeError> {
-    let [n, c, n_squares, both, c_squares] = *front(&mut rest.limbs, ranks::SUMS)? else { return Err(STATE) };
+    let [n, c, n_squares, both, c_squares] = *front(&mut rest.limbs, ranks::SUMS)? else {
+        return Err(STATE);
+    };
     let index = c / n;
     let spread = c_squares - 2.0 * index * both + index * index * n_squares;
     let c_index = (n > 0.0).then(|| Interval::new(index, spread / (0.25 * n * n)).within_one());
-    Ok(Figures::Time(TimeFigures { rows, events, c_index, pairs: 0.5 * n }))
+    Ok(Figures::Time(TimeFigures {
+        rows,
+        events,
+        c_index,
+        pairs: 0.5 * n,
+    }))
 }
 
-/// Figures of a number; `rows` are known of a level from the first sum, and equal those of this one.
+/// Figures of a number; `rows` are known of a level from the first sum, and equal those of this
+/// one.
 fn number(rest: &mut Rest<'_>, model: &Model<'_>, rows: u64) -> Result<Figures, RecipeError> {
     let counted = rest.counts(1)?.first().copied().unwrap_or(rows);
-    let [d, d_squares, r, r_squares] = *front(&mut rest.limbs, 4)? else { return Err(STATE) };
+    let [d, d_squares, r, r_squares] = *front(&mut rest.limbs, 4)? else {
+        return Err(STATE);
+    };
     let (n, unit) = (counted.max(1) as f64, model.scale().1);
     let spread = d_squares - d * (d / n);
     let bias = r / n;

@@ -1,13 +1,16 @@
-//! Which levels and which sites are not shown. A level of few patients or few sites is hidden, and then further levels until
-//! the totals of all patients cannot give one back: at least two are hidden, and together they would be allowed to be shown.
+//! Which levels and which sites are not shown. A level of few patients or few sites is hidden, and
+//! then further levels until the totals of all patients cannot give one back: at least two are
+//! hidden, and together they would be allowed to be shown.
 //!
-//! Sites count whose part is not told: what a site tells of all its patients can be taken off a level that holds them all. So
-//! a level is of few sites when fewer than `min_sites` of it keep their part, but when all tell it. Of several levels together a site may lie in more than one: so many
-//! do is in the first sum, and each of them counts once at least.
+//! Sites count whose part is not told: what a site tells of all its patients can be taken off a
+//! level that holds them all. So a level is of few sites when fewer than `min_sites` of it keep
+//! their part, but when all tell it. Of several levels together a site may lie in more than one: so
+//! many do is in the first sum, and each of them counts once at least.
 //!
-//! A site that does not tell its figures follows from the total less those of all who do. Where such sites are fewer
-//! than `min_sites` and not none, sites that would tell are withheld beside them, the last of the roster first: their number is
-//! all that is known at this point, and a rule that everyone can compute must pick some.
+//! A site that does not tell its figures follows from the total less those of all who do. Where
+//! such sites are fewer than `min_sites` and not none, sites that would tell are withheld beside
+//! them, the last of the roster first: their number is all that is known at this point, and a rule
+//! that everyone can compute must pick some.
 
 use super::Subgroups;
 use super::model::Measure;
@@ -34,7 +37,8 @@ canonical! {
     pub struct Level {
         /// Sites that have such rows.
         pub sites: u64,
-        /// Those of them whose part nobody can take off: they do not tell figures of their own, or have patients elsewhere too.
+        /// Those of them whose part nobody can take off: they do not tell figures of their own, or
+        /// have patients elsewhere too.
         pub apart: u64,
         /// Rows.
         pub rows: u64,
@@ -66,8 +70,8 @@ impl Level {
 }
 
 impl Measure {
-    /// Whether rows, and among them those with the outcome, are enough to be shown: of a yes/no outcome as many with it and
-    /// without, of a time as many events.
+    /// Whether rows, and among them those with the outcome, are enough to be shown: of a yes/no
+    /// outcome as many with it and without, of a time as many events.
     pub(super) fn is_large(self, (rows, events): (u64, u64), least: u64) -> bool {
         rows >= least
             && match self {
@@ -78,9 +82,16 @@ impl Measure {
     }
 }
 
-/// Marks the levels of a group that are not shown. `open`: every site that wants to tell its figures does, so that a level
-/// of such sites alone hides nothing. `both`: sites that have patients in more than one level.
-pub(super) fn hide(levels: &mut [Level], limits: &Subgroups, measure: Measure, open: bool, both: u64) {
+/// Marks the levels of a group that are not shown. `open`: every site that wants to tell its
+/// figures does, so that a level of such sites alone hides nothing. `both`: sites that have
+/// patients in more than one level.
+pub(super) fn hide(
+    levels: &mut [Level],
+    limits: &Subgroups,
+    measure: Measure,
+    open: bool,
+    both: u64,
+) {
     let (least, sites) = (u64::from(limits.min_cell), u64::from(limits.min_sites));
     let large = |rows: u64, events: u64| measure.is_large((rows, events), least);
     let told = |level: &Level| open && level.apart == 0;
@@ -96,9 +107,16 @@ pub(super) fn hide(levels: &mut [Level], limits: &Subgroups, measure: Measure, o
         };
     }
     let follows = |levels: &[Level]| {
-        let hidden: Vec<&Level> = levels.iter().filter(|level| level.rows > 0 && !level.is_shown()).collect();
+        let hidden: Vec<&Level> = levels
+            .iter()
+            .filter(|level| level.rows > 0 && !level.is_shown())
+            .collect();
         let sum = |figure: fn(&Level) -> u64| hidden.iter().map(|level| figure(level)).sum::<u64>();
-        let most = hidden.iter().map(|level| level.apart).max().unwrap_or_default();
+        let most = hidden
+            .iter()
+            .map(|level| level.apart)
+            .max()
+            .unwrap_or_default();
         let again = both.saturating_mul(hidden.len().saturating_sub(1) as u64);
         let apart = sum(|level| level.apart).saturating_sub(again).max(most);
         let covered = large(sum(|level| level.rows), sum(|level| level.events))
@@ -106,7 +124,10 @@ pub(super) fn hide(levels: &mut [Level], limits: &Subgroups, measure: Measure, o
         !hidden.is_empty() && (hidden.len() < 2 || !covered)
     };
     while follows(levels) {
-        let next = levels.iter_mut().filter(|level| level.is_shown()).min_by_key(|level| level.rows);
+        let next = levels
+            .iter_mut()
+            .filter(|level| level.is_shown())
+            .min_by_key(|level| level.rows);
         match next {
             Some(level) => level.hidden = Some(Why::Beside),
             None => break,
@@ -116,11 +137,23 @@ pub(super) fn hide(levels: &mut [Level], limits: &Subgroups, measure: Measure, o
 
 /// What becomes of each place, from what the sites of the sum say.
 pub(super) fn withhold(flags: &[u64], sites: u64, min_sites: u64) -> Vec<Place> {
-    let mut places: Vec<Place> =
-        flags.iter().map(|flag| if *flag == 1 { Place::Told } else { Place::NotTold }).collect();
+    let mut places: Vec<Place> = flags
+        .iter()
+        .map(|flag| {
+            if *flag == 1 {
+                Place::Told
+            } else {
+                Place::NotTold
+            }
+        })
+        .collect();
     let mut dark = sites.saturating_sub(flags.iter().sum());
     if dark > 0 {
-        for place in places.iter_mut().rev().filter(|place| **place == Place::Told) {
+        for place in places
+            .iter_mut()
+            .rev()
+            .filter(|place| **place == Place::Told)
+        {
             if dark >= min_sites {
                 break;
             }
@@ -135,11 +168,22 @@ mod tests {
     use super::*;
 
     fn limits() -> Subgroups {
-        Subgroups { groups: Vec::new(), sites: true, min_cell: 5, min_sites: 3 }
+        Subgroups {
+            groups: Vec::new(),
+            sites: true,
+            min_cell: 5,
+            min_sites: 3,
+        }
     }
 
     fn level(sites: u64, rows: u64, events: u64) -> Level {
-        Level { sites, apart: sites, rows, events, hidden: None }
+        Level {
+            sites,
+            apart: sites,
+            rows,
+            events,
+            hidden: None,
+        }
     }
 
     fn why(levels: Vec<Level>, open: bool) -> Vec<Option<Why>> {
@@ -156,44 +200,94 @@ mod tests {
         let all = [level(4, 100, 50), level(4, 90, 20), level(0, 0, 0)];
         assert_eq!(why(all.to_vec(), true), [None, None, Some(Why::Empty)]);
         // 3 events: with the total known, the next smallest is hidden too.
-        let small = [level(4, 100, 50), level(4, 90, 20), level(4, 40, 3), level(4, 300, 30)];
-        assert_eq!(why(small.to_vec(), true), [None, Some(Why::Beside), Some(Why::Few), None]);
+        let small = [
+            level(4, 100, 50),
+            level(4, 90, 20),
+            level(4, 40, 3),
+            level(4, 300, 30),
+        ];
+        assert_eq!(
+            why(small.to_vec(), true),
+            [None, Some(Why::Beside), Some(Why::Few), None]
+        );
         // Without an outcome to count, 3 events are no few.
         let mut number = small.to_vec();
         hide(&mut number, &limits(), Measure::Number, true, 4);
         assert!(number.iter().all(Level::is_shown));
         let mut time = vec![level(4, 100, 97), level(4, 90, 20)];
         hide(&mut time, &limits(), Measure::Time, true, 4);
-        assert!(time.iter().all(Level::is_shown), "almost all have an event in the end");
+        assert!(
+            time.iter().all(Level::is_shown),
+            "almost all have an event in the end"
+        );
         // 2 + 1 patients together are still too few.
         let tiny = [level(3, 100, 50), level(1, 2, 1), level(1, 1, 0)];
-        assert_eq!(why(tiny.to_vec(), true), [Some(Why::Beside), Some(Why::Few), Some(Why::Few)]);
+        assert_eq!(
+            why(tiny.to_vec(), true),
+            [Some(Why::Beside), Some(Why::Few), Some(Why::Few)]
+        );
         // Almost all with the outcome is as telling as almost none.
-        assert_eq!(why(vec![level(4, 100, 97), level(4, 90, 20)], true), [Some(Why::Few), Some(Why::Beside)]);
+        assert_eq!(
+            why(vec![level(4, 100, 97), level(4, 90, 20)], true),
+            [Some(Why::Few), Some(Why::Beside)]
+        );
     }
 
     #[test]
     fn a_level_of_few_sites_is_shown_only_when_they_tell_their_figures() {
         let countries = |apart: [u64; 4]| -> Vec<Level> {
-            apart.map(|apart| Level { apart, ..level(1, 100, 20) }).to_vec()
+            apart
+                .map(|apart| Level {
+                    apart,
+                    ..level(1, 100, 20)
+                })
+                .to_vec()
         };
         assert_eq!(why(countries([0; 4]), true), [None; 4]);
-        assert_eq!(why(countries([0; 4]), false), [Some(Why::Sites); 4], "some of them are withheld");
-        // One country keeps its figures: countries that tell hide nothing beside it, whatever is not asked of them.
+        assert_eq!(
+            why(countries([0; 4]), false),
+            [Some(Why::Sites); 4],
+            "some of them are withheld"
+        );
+        // One country keeps its figures: countries that tell hide nothing beside it, whatever is
+        // not asked of them.
         let found = why(countries([0, 1, 0, 0]), true);
-        assert_eq!(found, [Some(Why::Beside), Some(Why::Sites), Some(Why::Beside), Some(Why::Beside)]);
+        assert_eq!(
+            found,
+            [
+                Some(Why::Beside),
+                Some(Why::Sites),
+                Some(Why::Beside),
+                Some(Why::Beside)
+            ]
+        );
         // Three do, each for itself: their total is that of three.
         let found = why(countries([1, 1, 0, 1]), true);
-        assert_eq!(found, [Some(Why::Sites), Some(Why::Sites), None, Some(Why::Sites)]);
+        assert_eq!(
+            found,
+            [Some(Why::Sites), Some(Why::Sites), None, Some(Why::Sites)]
+        );
         let large = [level(3, 100, 20), level(2, 100, 20), level(5, 400, 80)];
-        assert_eq!(why(large.to_vec(), true), [Some(Why::Beside), Some(Why::Sites), None]);
+        assert_eq!(
+            why(large.to_vec(), true),
+            [Some(Why::Beside), Some(Why::Sites), None]
+        );
         // Two of three tell: the third is the level less those.
-        let one_apart = Level { apart: 1, ..level(3, 100, 20) };
-        assert_eq!(why(vec![one_apart, level(5, 400, 80)], true), [Some(Why::Sites), Some(Why::Beside)]);
+        let one_apart = Level {
+            apart: 1,
+            ..level(3, 100, 20)
+        };
+        assert_eq!(
+            why(vec![one_apart, level(5, 400, 80)], true),
+            [Some(Why::Sites), Some(Why::Beside)]
+        );
         // Three levels of one and the same site are one site's.
         let mut alone = vec![level(1, 30, 10); 3];
         alone.extend([level(6, 300, 90), level(6, 400, 90)]);
-        assert_eq!(why_where(alone.clone(), true, 1)[3..], [Some(Why::Beside), None]);
+        assert_eq!(
+            why_where(alone.clone(), true, 1)[3..],
+            [Some(Why::Beside), None]
+        );
         assert_eq!(why(alone, true)[3..], [None, None], "of three sites");
     }
 
@@ -201,8 +295,14 @@ mod tests {
     fn a_site_that_keeps_its_figures_does_not_follow_from_the_others() {
         use Place::{NotTold, Told, Withheld};
         assert_eq!(withhold(&[1, 1, 1, 1], 4, 3), [Told; 4]);
-        assert_eq!(withhold(&[1, 0, 1, 1, 1], 5, 3), [Told, NotTold, Told, Withheld, Withheld]);
-        assert_eq!(withhold(&[1, 0, 0, 0, 1], 5, 3), [Told, NotTold, NotTold, NotTold, Told]);
+        assert_eq!(
+            withhold(&[1, 0, 1, 1, 1], 5, 3),
+            [Told, NotTold, Told, Withheld, Withheld]
+        );
+        assert_eq!(
+            withhold(&[1, 0, 0, 0, 1], 5, 3),
+            [Told, NotTold, NotTold, NotTold, Told]
+        );
         // The second site of the roster was not in the sum: nothing of it can follow.
         assert_eq!(withhold(&[1, 0, 1, 1], 3, 3), [Told, NotTold, Told, Told]);
         assert_eq!(withhold(&[0, 1], 2, 3), [NotTold, Withheld]);

@@ -1,5 +1,6 @@
-//! How a finished model does in groups of patients (sex, bands of age, country) and at sites that want to tell it: two more
-//! rounds after those of the method, the same for every method with a yes/no outcome, a number or a time to an event.
+//! How a finished model does in groups of patients (sex, bands of age, country) and at sites that
+//! want to tell it: two more rounds after those of the method, the same for every method with a
+//! yes/no outcome, a number or a time to an event.
 //!
 //! ```text
 //! levels    = of each level of each group [ sites with such rows | of those, sites whose part is not told (see `hide`)
@@ -12,26 +13,32 @@
 //!                                           number  as of a level;  time  [ rows, events | as of a level ]
 //! ```
 //!
-//! **What is asked.** The first sum says who would be seen alone; the second asks for no more than may be shown. A level is
-//! shown when it has `min_cell` rows, as many with and without the outcome (of a time as many events), and `min_sites` sites
-//! whose part nobody tells, or when all of its sites tell it anyway. A level (or place) that is not shown must not follow from the total
-//! either: see `hide`. So what is small is in the first sum as a count and in the second not at all.
+//! **What is asked.** The first sum says who would be seen alone; the second asks for no more than
+//! may be shown. A level is shown when it has `min_cell` rows, as many with and without the outcome
+//! (of a time as many events), and `min_sites` sites whose part nobody tells, or when all of its
+//! sites tell it anyway. A level (or place) that is not shown must not follow from the total
+//! either: see `hide`. So what is small is in the first sum as a count and in the second not at
+//! all.
 //!
-//! **Bins.** The pooled histogram of the method's own evaluation, a thousand bins that all know, is joined to about
-//! a hundred of equally many rows, with an edge at 0.5. The AUC of a level comes with the error that these bins can make; its
-//! interval is DeLong's of the binned scores. Brier score, accuracy, sensitivity and specificity are those of the rows.
+//! **Bins.** The pooled histogram of the method's own evaluation, a thousand bins that all know, is
+//! joined to about a hundred of equally many rows, with an edge at 0.5. The AUC of a level comes
+//! with the error that these bins can make; its interval is DeLong's of the binned scores. Brier
+//! score, accuracy, sensitivity and specificity are those of the rows.
 //!
-//! **Times.** Pairs of patients are compared within a site, so that none of its times leaves it: the C-index of a group is that of
-//! pairs at one site, and depends on which patients share one.
+//! **Times.** Pairs of patients are compared within a site, so that none of its times leaves it:
+//! the C-index of a group is that of pairs at one site, and depends on which patients share one.
 //!
-//! **A site's place** in the vector is its place in the roster, which every party knows. Who does not tell leaves zeros
-//! there, and a site of fewer than `min_cell` rows with or without the outcome does not tell. A site tells figures, not
-//! a histogram: its AUC is computed there, exactly, with DeLong's variance.
+//! **A site's place** in the vector is its place in the roster, which every party knows. Who does
+//! not tell leaves zeros there, and a site of fewer than `min_cell` rows with or without the
+//! outcome does not tell. A site tells figures, not a histogram: its AUC is computed there,
+//! exactly, with DeLong's variance.
 //!
-//! **What the sums show** to the coordinator and to every site: how many sites, patients and events each level has, also of
-//! small ones; histograms of the score of levels that are shown; and what sites tell of themselves.
+//! **What the sums show** to the coordinator and to every site: how many sites, patients and events
+//! each level has, also of small ones; histograms of the score of levels that are shown; and what
+//! sites tell of themselves.
 //!
-//! **One set of sites.** A sum of another set than the model's is laid aside and the method's pass begins again.
+//! **One set of sites.** A sum of another set than the model's is laid aside and the method's pass
+//! begins again.
 
 mod cells; //    the two vectors
 mod findings; // the figures
@@ -41,8 +48,8 @@ mod ranks; //    who has an event before whom
 mod site; //     what a site answers
 
 pub use findings::{
-    Figures, Findings, GroupFindings, LevelFindings, NumberFigures, RiskFigures, Shown, SiteFindings,
-    TimeFigures,
+    Figures, Findings, GroupFindings, LevelFindings, NumberFigures, RiskFigures, Shown,
+    SiteFindings, TimeFigures,
 };
 pub use hide::{Level, Place, Why};
 pub use model::Measure;
@@ -162,19 +169,27 @@ impl Subgroup {
         let places: Vec<usize> = values.iter().filter_map(place).collect();
         match values.len() - places.len() {
             0 => Ok(places),
-            rows => Err(RecipeError::NotALevel { column: self.column.clone(), rows }),
+            rows => Err(RecipeError::NotALevel {
+                column: self.column.clone(),
+                rows,
+            }),
         }
     }
 }
 
 /// "below 50", "50 to below 65", "65 and above".
 fn bands(cuts: &[f64]) -> Vec<String> {
-    let (Some(first), Some(last)) = (cuts.first(), cuts.last()) else { return Vec::new() };
+    let (Some(first), Some(last)) = (cuts.first(), cuts.last()) else {
+        return Vec::new();
+    };
     let between = cuts.windows(2).filter_map(|pair| match pair {
         [low, high] => Some(format!("{low} to below {high}")),
         _ => None,
     });
-    std::iter::once(format!("below {first}")).chain(between).chain([format!("{last} and above")]).collect()
+    std::iter::once(format!("below {first}"))
+        .chain(between)
+        .chain([format!("{last} and above")])
+        .collect()
 }
 
 impl Subgroups {
@@ -185,7 +200,11 @@ impl Subgroups {
             "evaluation.groups",
             "at most 20 different columns",
         )?;
-        require(self.sites || !self.groups.is_empty(), "evaluation", "of a group, or of sites")?;
+        require(
+            self.sites || !self.groups.is_empty(),
+            "evaluation",
+            "of a group, or of sites",
+        )?;
         for group in &self.groups {
             match &group.kind {
                 SubgroupKind::YesNo => {}
@@ -199,7 +218,10 @@ impl Subgroups {
                     )?;
                 }
                 SubgroupKind::Bands(cuts) => {
-                    let rising = cuts.iter().zip(cuts.iter().skip(1)).all(|(low, high)| low < high);
+                    let rising = cuts
+                        .iter()
+                        .zip(cuts.iter().skip(1))
+                        .all(|(low, high)| low < high);
                     require(
                         rising
                             && (1..MOST_LEVELS).contains(&cuts.len())
@@ -210,7 +232,11 @@ impl Subgroups {
                 }
             }
         }
-        require((2..=1000).contains(&self.min_cell), "evaluation.min_cell", "from 2 to 1000")?;
+        require(
+            (2..=1000).contains(&self.min_cell),
+            "evaluation.min_cell",
+            "from 2 to 1000",
+        )?;
         require(self.min_sites >= 3, "min_sites", "3 or more")
     }
 
@@ -275,12 +301,18 @@ impl Judgement {
 
     /// The levels that are shown, group by group.
     fn shown(&self) -> impl Iterator<Item = &Level> {
-        self.groups.iter().flatten().filter(|level| level.is_shown())
+        self.groups
+            .iter()
+            .flatten()
+            .filter(|level| level.is_shown())
     }
 
     /// How many places tell their figures.
     fn telling(&self) -> usize {
-        self.places.iter().filter(|place| **place == Place::Told).count()
+        self.places
+            .iter()
+            .filter(|place| **place == Place::Told)
+            .count()
     }
 }
 
@@ -291,31 +323,65 @@ mod tests {
 
     #[test]
     fn a_value_belongs_to_one_level_and_nothing_else_has_one() {
-        let group = |kind| Subgroup { column: "c".into(), kind };
+        let group = |kind| Subgroup {
+            column: "c".into(),
+            kind,
+        };
         let bands = group(SubgroupKind::Bands(vec![50.0, 65.5]));
-        assert_eq!(bands.levels(), ["below 50", "50 to below 65.5", "65.5 and above", "missing"]);
+        assert_eq!(
+            bands.levels(),
+            ["below 50", "50 to below 65.5", "65.5 and above", "missing"]
+        );
         let ages = arr1(&[49.9, 50.0, 65.4, 65.5, f64::NAN, -1.0, f64::INFINITY]);
         assert_eq!(bands.places(ages.view()).unwrap(), [0, 1, 1, 2, 3, 0, 2]);
         let yes_no = group(SubgroupKind::YesNo);
-        assert_eq!(yes_no.places(arr1(&[1.0, 0.0, f64::NAN]).view()).unwrap(), [1, 0, 2]);
+        assert_eq!(
+            yes_no.places(arr1(&[1.0, 0.0, f64::NAN]).view()).unwrap(),
+            [1, 0, 2]
+        );
         let refused = yes_no.places(arr1(&[2.0, 0.5, 1.0]).view()).unwrap_err();
-        assert_eq!(refused, RecipeError::NotALevel { column: "c".into(), rows: 2 });
-        let levels = group(SubgroupKind::Category(vec!["a".into(), "b".into(), "c".into()]));
+        assert_eq!(
+            refused,
+            RecipeError::NotALevel {
+                column: "c".into(),
+                rows: 2
+            }
+        );
+        let levels = group(SubgroupKind::Category(vec![
+            "a".into(),
+            "b".into(),
+            "c".into(),
+        ]));
         assert_eq!(levels.places(arr1(&[2.0, 0.0]).view()).unwrap(), [2, 0]);
-        assert!(levels.places(arr1(&[3.0]).view()).is_err() && levels.places(arr1(&[-1.0]).view()).is_err());
+        assert!(
+            levels.places(arr1(&[3.0]).view()).is_err()
+                && levels.places(arr1(&[-1.0]).view()).is_err()
+        );
     }
 
     #[test]
     fn groups_that_cannot_be_are_refused() {
         let good = Subgroups {
-            groups: vec![Subgroup { column: "age".into(), kind: SubgroupKind::Bands(vec![50.0, 65.0]) }],
+            groups: vec![Subgroup {
+                column: "age".into(),
+                kind: SubgroupKind::Bands(vec![50.0, 65.0]),
+            }],
             sites: false,
             min_cell: 5,
             min_sites: 3,
         };
         assert_eq!(good.check(), Ok(()));
-        let with = |kind| Subgroups { groups: vec![Subgroup { column: "c".into(), kind }], ..good.clone() };
-        let twice = Subgroups { groups: vec![good.groups[0].clone(); 2], ..good.clone() };
+        let with = |kind| Subgroups {
+            groups: vec![Subgroup {
+                column: "c".into(),
+                kind,
+            }],
+            ..good.clone()
+        };
+        let twice = Subgroups {
+            groups: vec![good.groups[0].clone(); 2],
+            ..good.clone()
+        };
         for bad in [
             with(SubgroupKind::Bands(vec![65.0, 50.0])),
             with(SubgroupKind::Bands(vec![])),
@@ -323,9 +389,18 @@ mod tests {
             with(SubgroupKind::Category(vec!["a".into()])),
             with(SubgroupKind::Category(vec!["a".into(), "missing".into()])),
             with(SubgroupKind::Category(vec!["a".into(), "a".into()])),
-            Subgroups { groups: vec![], ..good.clone() },
-            Subgroups { min_cell: 1, ..good.clone() },
-            Subgroups { min_sites: 2, ..good.clone() },
+            Subgroups {
+                groups: vec![],
+                ..good.clone()
+            },
+            Subgroups {
+                min_cell: 1,
+                ..good.clone()
+            },
+            Subgroups {
+                min_sites: 2,
+                ..good.clone()
+            },
             twice,
         ] {
             assert!(bad.check().is_err(), "{bad:?}");

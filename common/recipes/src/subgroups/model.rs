@@ -25,7 +25,8 @@ pub enum Measure {
 
 /// What a model says of the rows of a site.
 pub(crate) struct Predictions {
-    /// Of each row log odds, a number or a score, and the outcome; nothing of rows the model is not judged on.
+    /// Of each row log odds, a number or a score, and the outcome; nothing of rows the model is not
+    /// judged on.
     pub(crate) pairs: Vec<Option<(f64, f64)>>,
     /// Time and stratum of each row where the outcome is a time to an event; else nothing.
     pub(crate) times: Vec<(f64, u32)>,
@@ -42,7 +43,8 @@ pub(crate) enum Model<'a> {
 }
 
 impl Glm {
-    /// What its model says; nothing where rows count differently, for which there are no such figures.
+    /// What its model says; nothing where rows count differently, for which there are no such
+    /// figures.
     pub(crate) fn measure(&self) -> Option<Measure> {
         match self.family {
             _ if self.weight.is_some() => None,
@@ -132,9 +134,10 @@ impl Model<'_> {
             Self::Logistic(..) | Self::Cox(..) => (0.0, 1.0),
             Self::Glm(recipe, state) if recipe.family == Family::Linear => (0.0, state.scale),
             Self::Glm(_, state) => (state.mean / state.scale, state.scale),
-            Self::FedAvg(recipe, state) => {
-                (0.0, standard::outcome_scale(&recipe.loss, &state.moments).map_or(1.0, |(_, sd)| sd))
-            }
+            Self::FedAvg(recipe, state) => (
+                0.0,
+                standard::outcome_scale(&recipe.loss, &state.moments).map_or(1.0, |(_, sd)| sd),
+            ),
             Self::Gbdt(_, state) => (state.base, state.scale),
         }
     }
@@ -150,16 +153,24 @@ impl Model<'_> {
             Self::FedAvg(recipe, state) => {
                 let [scores, y, times] = recipe.predictions(state, rows)?;
                 let pairs = all(scores.into_iter().zip(y).collect());
-                Predictions { times: times.into_iter().map(|time| (time, 0)).collect(), ..pairs }
+                Predictions {
+                    times: times.into_iter().map(|time| (time, 0)).collect(),
+                    ..pairs
+                }
             }
-            Self::Gbdt(recipe, state) => {
-                Predictions { pairs: recipe.predictions(state, rows)?, times: Vec::new() }
-            }
+            Self::Gbdt(recipe, state) => Predictions {
+                pairs: recipe.predictions(state, rows)?,
+                times: Vec::new(),
+            },
             Self::Cox(recipe, state) => {
                 let rows = recipe.predictions(state, rows)?;
-                let pair = |(score, follow): &(f64, Follow)| (*score, f64::from(u8::from(follow.event)));
+                let pair =
+                    |(score, follow): &(f64, Follow)| (*score, f64::from(u8::from(follow.event)));
                 Predictions {
-                    times: rows.iter().map(|(_, follow)| (f64::from(follow.cell), follow.group)).collect(),
+                    times: rows
+                        .iter()
+                        .map(|(_, follow)| (f64::from(follow.cell), follow.group))
+                        .collect(),
                     ..all(rows.iter().map(pair).collect())
                 }
             }

@@ -1,13 +1,14 @@
-//! How often, of two patients of one site, the one with the higher score has the event first: Harrell's C, with the sums
-//! that its interval takes.
+//! How often, of two patients of one site, the one with the higher score has the event first:
+//! Harrell's C, with the sums that its interval takes.
 //!
 //! ```text
 //! n_i = pairs of patient i of which it is known who had the event first      c_i = those ranked rightly, equal scores by half
 //! C   = sum c / sum n        var C = sum (c_i - C n_i)^2 / (sum n / 2)^2
 //! ```
 //!
-//! C is a ratio of U-statistics of order two; its variance is that of the first terms of their expansion (Hoeffding 1948,
-//! Annals of Mathematical Statistics 19, 293), as Pencina and D'Agostino 2004 (Statistics in Medicine 23, 2109) have it.
+//! C is a ratio of U-statistics of order two; its variance is that of the first terms of their
+//! expansion (Hoeffding 1948, Annals of Mathematical Statistics 19, 293), as Pencina and D'Agostino
+//! 2004 (Statistics in Medicine 23, 2109) have it.
 
 use crate::partial::Tally;
 
@@ -24,12 +25,15 @@ pub(super) struct Ranked {
     pub(super) stratum: u32,
 }
 
-/// `[ sum n, sum c, sum n^2, sum n c, sum c^2 ]`. An event comes before a censoring at the same time; two events at one time
-/// are no pair.
+/// `[ sum n, sum c, sum n^2, sum n c, sum c^2 ]`. An event comes before a censoring at the same
+/// time; two events at one time are no pair.
 pub(super) fn sums(rows: &[Ranked]) -> [f64; SUMS] {
     let mut rows = rows.to_vec();
     rows.sort_by(|a, b| {
-        a.stratum.cmp(&b.stratum).then(a.time.total_cmp(&b.time)).then(b.event.cmp(&a.event))
+        a.stratum
+            .cmp(&b.stratum)
+            .then(a.time.total_cmp(&b.time))
+            .then(b.event.cmp(&a.event))
     });
     let mut sums = [0.0; SUMS];
     for stratum in rows.chunk_by(|a, b| a.stratum == b.stratum) {
@@ -63,7 +67,10 @@ fn counted(rows: &[Ranked]) -> Vec<(f64, f64)> {
         for (place, row) in (at..).zip(group) {
             add(place, before.around(rank(row)), true);
         }
-        group.iter().filter(|row| row.event).for_each(|row| before.add(rank(row)));
+        group
+            .iter()
+            .filter(|row| row.event)
+            .for_each(|row| before.add(rank(row)));
         at += group.len();
     }
     // Backward: the rows after an event.
@@ -96,7 +103,11 @@ mod tests {
             a.event && a.stratum == b.stratum && (a.time < b.time || a.time == b.time && !b.event)
         };
         let right = |a: &Ranked, b: &Ranked| {
-            if a.score > b.score { 1.0 } else { 0.5 * f64::from(u8::from(a.score == b.score)) }
+            if a.score > b.score {
+                1.0
+            } else {
+                0.5 * f64::from(u8::from(a.score == b.score))
+            }
         };
         let mut want = [0.0; SUMS];
         for a in &rows {

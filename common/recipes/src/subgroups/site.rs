@@ -53,13 +53,30 @@ impl Site {
         let count = predictions.pairs.len();
         let mut groups = Vec::with_capacity(asked.groups.len());
         for (at, group) in asked.groups.iter().enumerate() {
-            let values = rows.groups.filter(|groups| groups.nrows() == count && at < groups.ncols());
-            let missing = || RecipeError::NoColumn { column: group.column.clone(), rows: count };
-            groups.push((group.levels().len(), group.places(values.ok_or_else(missing)?.column(at))?));
+            let values = rows
+                .groups
+                .filter(|groups| groups.nrows() == count && at < groups.ncols());
+            let missing = || RecipeError::NoColumn {
+                column: group.column.clone(),
+                rows: count,
+            };
+            groups.push((
+                group.levels().len(),
+                group.places(values.ok_or_else(missing)?.column(at))?,
+            ));
         }
-        let mut site = Self { measure: model.measure()?, predictions, groups, slot: None };
-        let here = rows.slot.filter(|slot| asked.sites && *slot < judgement.roster);
-        site.slot = here.map(|slot| slot as usize).filter(|_| site.is_large(u64::from(asked.min_cell)));
+        let mut site = Self {
+            measure: model.measure()?,
+            predictions,
+            groups,
+            slot: None,
+        };
+        let here = rows
+            .slot
+            .filter(|slot| asked.sites && *slot < judgement.roster);
+        site.slot = here
+            .map(|slot| slot as usize)
+            .filter(|_| site.is_large(u64::from(asked.min_cell)));
         Ok(site)
     }
 
@@ -74,10 +91,13 @@ impl Site {
         self.measure.is_large((rows, events), least)
     }
 
-    /// Whether the place of a site that does not tell is asked: then somebody has lied about it, or it told when the first
-    /// sum was made. With zeros there it would follow from the total less those who tell.
+    /// Whether the place of a site that does not tell is asked: then somebody has lied about it, or
+    /// it told when the first sum was made. With zeros there it would follow from the total less
+    /// those who tell.
     fn is_heard(&self, judgement: &Judgement, rows: &Rows<'_>) -> Result<(), RecipeError> {
-        let place = rows.place.and_then(|place| judgement.places.get(place as usize));
+        let place = rows
+            .place
+            .and_then(|place| judgement.places.get(place as usize));
         match (place, self.slot) {
             (Some(Place::Told), None) => Err(RecipeError::NotTelling),
             _ => Ok(()),
@@ -88,15 +108,27 @@ impl Site {
         let mut values = Vec::new();
         for (len, of) in &self.groups {
             let mut cells = vec![[0.0; 4]; *len];
-            let judged = self.predictions.pairs.iter().zip(of).filter(|(pair, _)| pair.is_some());
+            let judged = self
+                .predictions
+                .pairs
+                .iter()
+                .zip(of)
+                .filter(|(pair, _)| pair.is_some());
             let levels: BTreeSet<usize> = judged.map(|(_, level)| *level).collect();
-            // What this site tells is of all its patients: it can be taken off a level that holds them all, and off no other.
+            // What this site tells is of all its patients: it can be taken off a level that holds
+            // them all, and off no other.
             let apart = self.slot.is_none() || levels.len() > 1;
             for (pair, level) in self.predictions.pairs.iter().zip(of) {
-                if let (Some((_, y)), Some([sites, kept, rows, events])) = (pair, cells.get_mut(*level)) {
+                if let (Some((_, y)), Some([sites, kept, rows, events])) =
+                    (pair, cells.get_mut(*level))
+                {
                     (*sites, *kept) = (1.0, f64::from(u8::from(apart)));
                     *rows += 1.0;
-                    *events += if self.measure == Measure::Number { 0.0 } else { *y };
+                    *events += if self.measure == Measure::Number {
+                        0.0
+                    } else {
+                        *y
+                    };
                 }
             }
             values.extend(cells.into_iter().flatten());
@@ -108,11 +140,21 @@ impl Site {
 
     /// The rows that `pick` wants, with their times.
     fn ranked(&self, pick: impl Fn(usize) -> bool) -> Vec<Ranked> {
-        let rows = self.predictions.pairs.iter().zip(&self.predictions.times).enumerate();
+        let rows = self
+            .predictions
+            .pairs
+            .iter()
+            .zip(&self.predictions.times)
+            .enumerate();
         let mut ranked = Vec::new();
         for (at, (pair, (time, stratum))) in rows {
             if let Some((score, y)) = pair.filter(|_| pick(at)) {
-                ranked.push(Ranked { score, event: y == 1.0, time: *time, stratum: *stratum });
+                ranked.push(Ranked {
+                    score,
+                    event: y == 1.0,
+                    time: *time,
+                    stratum: *stratum,
+                });
             }
         }
         ranked
@@ -126,7 +168,11 @@ impl Site {
         let centre = model.scale().0;
         let [mut counts, mut sums, mut limbs] = [Vec::new(), Vec::new(), Vec::new()];
         for ((_, of), levels) in self.groups.iter().zip(&judgement.groups) {
-            for (level, _) in levels.iter().enumerate().filter(|(_, level)| level.is_shown()) {
+            for (level, _) in levels
+                .iter()
+                .enumerate()
+                .filter(|(_, level)| level.is_shown())
+            {
                 let here = |at: usize| of.get(at) == Some(&level);
                 let rows = self.rows(here);
                 match (&bins, self.measure) {
@@ -142,7 +188,11 @@ impl Site {
                 }
             }
         }
-        let told = judgement.places.iter().enumerate().filter(|(_, place)| **place == Place::Told);
+        let told = judgement
+            .places
+            .iter()
+            .enumerate()
+            .filter(|(_, place)| **place == Place::Told);
         for (place, _) in told {
             // Who does not tell, or tells elsewhere, leaves zeros.
             let mine = self.slot == Some(place);
@@ -169,7 +219,9 @@ impl Site {
     /// The rows that `pick` wants and the model is judged on.
     fn rows(&self, pick: impl Fn(usize) -> bool) -> Vec<(f64, f64)> {
         let rows = self.predictions.pairs.iter().enumerate();
-        rows.filter(|(at, _)| pick(*at)).filter_map(|(_, pair)| *pair).collect()
+        rows.filter(|(at, _)| pick(*at))
+            .filter_map(|(_, pair)| *pair)
+            .collect()
     }
 }
 
@@ -197,7 +249,8 @@ fn risks(rows: &[(f64, f64)]) -> [f64; 2] {
     sums
 }
 
-/// Rows, rows with the outcome, and rightly predicted ones at risk 0.5: with the outcome, without it.
+/// Rows, rows with the outcome, and rightly predicted ones at risk 0.5: with the outcome, without
+/// it.
 fn table(rows: &[(f64, f64)]) -> [f64; 4] {
     let mut cells = [0.0; 4];
     for (x, y) in rows {

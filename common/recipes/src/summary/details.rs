@@ -3,7 +3,8 @@
 use crate::error::{RecipeError, require};
 use motet_secagg::canonical;
 
-/// The most bins of a column, levels of a group and quantiles: far above what a table or picture shows.
+/// The most bins of a column, levels of a group and quantiles: far above what a table or picture
+/// shows.
 const MOST_BINS: usize = 1024;
 const MOST_LEVELS: usize = 256;
 const MOST_QUANTILES: usize = 99;
@@ -13,10 +14,12 @@ canonical! {
     /// How a column is described.
     #[derive(Debug, Clone, PartialEq, Default)]
     pub struct Scale {
-        /// Rising public edges of its histogram, between which quantiles and extremes are looked for; empty for neither.
+        /// Rising public edges of its histogram, between which quantiles and extremes are looked
+        /// for; empty for neither.
         pub edges: Vec<f64>,
-        /// For a 0/1 column the number of its category: columns of the same number are its levels, and rows that have none
-        /// of them its first level. A yes/no column is a category of its own. Nothing for a number.
+        /// For a 0/1 column the number of its category: columns of the same number are its levels,
+        /// and rows that have none of them its first level. A yes/no column is a category of its
+        /// own. Nothing for a number.
         pub category: Option<u32>,
     }
 }
@@ -31,11 +34,13 @@ canonical! {
         pub quantiles: Vec<f64>,
         /// How far a quantile may be off, as a part of the range of its edges.
         pub tolerance: f64,
-        /// Whether the smallest and largest value of every column with edges are looked for: each is one patient's.
+        /// Whether the smallest and largest value of every column with edges are looked for: each
+        /// is one patient's.
         pub extremes: bool,
         /// Levels of the group, in the order of their numbers; empty for no table by group.
         pub levels: Vec<String>,
-        /// Cells of the outcome that hold fewer rows are withheld, and no quantile is looked for among fewer.
+        /// Cells of the outcome that hold fewer rows are withheld, and no quantile is looked for
+        /// among fewer.
         pub min_cell: u32,
     }
 }
@@ -43,14 +48,25 @@ canonical! {
 impl Scale {
     /// A number with `bins` equal bins from `low` to `high`.
     pub fn equal(low: f64, high: f64, bins: u32) -> Self {
-        let edge =
-            |at| if at == bins { high } else { low + (high - low) * (f64::from(at) / f64::from(bins)) };
-        Self { edges: (0..=bins).map(edge).collect(), category: None }
+        let edge = |at| {
+            if at == bins {
+                high
+            } else {
+                low + (high - low) * (f64::from(at) / f64::from(bins))
+            }
+        };
+        Self {
+            edges: (0..=bins).map(edge).collect(),
+            category: None,
+        }
     }
 
     /// A yes/no column, or a level of a category.
     pub fn level(category: u32) -> Self {
-        Self { edges: Vec::new(), category: Some(category) }
+        Self {
+            edges: Vec::new(),
+            category: Some(category),
+        }
     }
 }
 
@@ -68,28 +84,55 @@ impl Details {
     }
 
     pub(crate) fn check(&self, columns: usize) -> Result<(), RecipeError> {
-        require(self.scales.len() == columns, "scales", "one for each feature")?;
+        require(
+            self.scales.len() == columns,
+            "scales",
+            "one for each feature",
+        )?;
         let rising = |edges: &[f64]| edges.windows(2).all(|pair| matches!(pair, [a, b] if a < b));
-        let range = |edges: &[f64]| edges.last().zip(edges.first()).map_or(0.0, |(high, low)| high - low);
+        let range = |edges: &[f64]| {
+            edges
+                .last()
+                .zip(edges.first())
+                .map_or(0.0, |(high, low)| high - low)
+        };
         let good = |scale: &Scale| {
             let edges = &scale.edges;
             let finite = edges.iter().all(|edge| edge.is_finite()) && range(edges).is_finite();
             edges.len() != 1 && edges.len() <= MOST_BINS + 1 && finite && rising(edges)
         };
-        require(self.scales.iter().all(good), "edges", "2 to 1025 rising numbers, or none")?;
-        let distinct = self.levels.iter().collect::<std::collections::BTreeSet<_>>().len();
+        require(
+            self.scales.iter().all(good),
+            "edges",
+            "2 to 1025 rising numbers, or none",
+        )?;
+        let distinct = self
+            .levels
+            .iter()
+            .collect::<std::collections::BTreeSet<_>>()
+            .len();
         let levels = self.levels.len();
         let many = levels <= MOST_LEVELS && levels != 1 && distinct == levels;
         require(many, "levels", "2 to 256 different names, or none")?;
-        let inside =
-            self.quantiles.iter().all(|p| (0.0..=1.0).contains(p) && (self.extremes || *p > 0.0 && *p < 1.0));
+        let inside = self
+            .quantiles
+            .iter()
+            .all(|p| (0.0..=1.0).contains(p) && (self.extremes || *p > 0.0 && *p < 1.0));
         require(
             inside && self.quantiles.len() <= MOST_QUANTILES,
             "quantiles",
             "at most 99 probabilities above 0 and below 1 (0 and 1 are the extremes)",
         )?;
-        require((1e-9..=0.5).contains(&self.tolerance), "quantile_tolerance", "from 0.000000001 to 0.5")?;
-        require((1..=MOST_CELL).contains(&self.min_cell), "min_cell", "from 1 to 1000")
+        require(
+            (1e-9..=0.5).contains(&self.tolerance),
+            "quantile_tolerance",
+            "from 0.000000001 to 0.5",
+        )?;
+        require(
+            (1..=MOST_CELL).contains(&self.min_cell),
+            "min_cell",
+            "from 1 to 1000",
+        )
     }
 
     /// Positions of the columns that are levels, and of those that are numbers.

@@ -22,7 +22,8 @@ canonical! {
     /// Histograms, order statistics and groups, as far as they are known.
     #[derive(Debug, Clone, PartialEq)]
     pub struct Found {
-        /// Rows below the edges, in each bin and above, of every column; empty for a column without edges.
+        /// Rows below the edges, in each bin and above, of every column; empty for a column without
+        /// edges.
         pub histograms: Vec<Vec<u64>>,
         /// Order statistics around the quantiles.
         pub targets: Vec<Target>,
@@ -46,7 +47,8 @@ pub struct Distribution {
     pub above: Option<u64>,
     /// In the order of the study.
     pub quantiles: Vec<Quantile>,
-    /// Smallest and largest value, if the study asks for them; the outer edges say as much as may be said otherwise.
+    /// Smallest and largest value, if the study asks for them; the outer edges say as much as may
+    /// be said otherwise.
     pub extremes: Option<(Quantile, Quantile)>,
 }
 
@@ -60,8 +62,9 @@ pub struct Detailed {
 }
 
 impl Detailed {
-    /// Withholds cells of the histograms that are at too `few` sites, in their order: below, the bins, above; and with them the smallest
-    /// other one, so that what is missing from the total is always at enough sites. A cell of which nothing is known is withheld too.
+    /// Withholds cells of the histograms that are at too `few` sites, in their order: below, the
+    /// bins, above; and with them the smallest other one, so that what is missing from the total is
+    /// always at enough sites. A cell of which nothing is known is withheld too.
     pub(crate) fn withhold(&mut self, few: &[bool]) {
         let mut few = few.iter().copied();
         for of in &mut self.distributions {
@@ -76,7 +79,8 @@ impl Detailed {
             }
             let some = cells.iter().any(|cell| cell.is_none());
             let seen = cells.into_iter().filter(|cell| cell.is_some());
-            if let (true, Some(next)) = (some, seen.min_by_key(|cell| (**cell == Some(0), **cell))) {
+            if let (true, Some(next)) = (some, seen.min_by_key(|cell| (**cell == Some(0), **cell)))
+            {
                 *next = None;
             }
         }
@@ -85,7 +89,11 @@ impl Detailed {
 
 pub(crate) fn ask_sums(details: &Details) -> Vec<Block> {
     let cells = |edges: usize| if edges == 0 { 0 } else { edges + 1 };
-    let bins = details.scales.iter().map(|scale| cells(scale.edges.len())).sum();
+    let bins = details
+        .scales
+        .iter()
+        .map(|scale| cells(scale.edges.len()))
+        .sum();
     let mut blocks = vec![counts(bins, MOST_ROWS)];
     if !details.levels.is_empty() {
         blocks.extend(groups::ask_sums(details));
@@ -99,11 +107,23 @@ pub(crate) fn answer_sums(
     rows: &Rows<'_>,
 ) -> Result<Vec<f64>, RecipeError> {
     let mut values = Vec::new();
-    for ((cells, scale), column) in rows.x.columns().into_iter().zip(&details.scales).zip(columns) {
+    for ((cells, scale), column) in rows
+        .x
+        .columns()
+        .into_iter()
+        .zip(&details.scales)
+        .zip(columns)
+    {
         if scale.category.is_some() {
-            let rows = cells.iter().filter(|x| !x.is_nan() && **x != 0.0 && **x != 1.0).count();
+            let rows = cells
+                .iter()
+                .filter(|x| !x.is_nan() && **x != 0.0 && **x != 1.0)
+                .count();
             if rows > 0 {
-                return Err(RecipeError::NotYesNo { column: column.clone(), rows });
+                return Err(RecipeError::NotYesNo {
+                    column: column.clone(),
+                    rows,
+                });
             }
         }
         if !scale.edges.is_empty() {
@@ -117,17 +137,27 @@ pub(crate) fn answer_sums(
     Ok(values)
 }
 
-/// No row may have two levels of one category: then the study calls columns one category that are not.
+/// No row may have two levels of one category: then the study calls columns one category that are
+/// not.
 fn one_level(details: &Details, columns: &[String], rows: &Rows<'_>) -> Result<(), RecipeError> {
     let (flags, _) = details.split();
     for (at, column) in flags.iter().enumerate() {
-        let earlier =
-            flags.iter().take(at).filter(|own| details.category(**own) == details.category(*column));
+        let earlier = flags
+            .iter()
+            .take(at)
+            .filter(|own| details.category(**own) == details.category(*column));
         for other in earlier {
-            let both = rows.x.column(*column).into_iter().zip(rows.x.column(*other));
+            let both = rows
+                .x
+                .column(*column)
+                .into_iter()
+                .zip(rows.x.column(*other));
             let rows = both.filter(|(a, b)| **a == 1.0 && **b == 1.0).count();
             if let (true, Some(column)) = (rows > 0, columns.get(*column)) {
-                return Err(RecipeError::TwoLevels { column: column.clone(), rows });
+                return Err(RecipeError::TwoLevels {
+                    column: column.clone(),
+                    rows,
+                });
             }
         }
     }
@@ -143,7 +173,11 @@ impl Found {
         const WHAT: &str = "the histogram";
         let mut histograms = Vec::with_capacity(counts.len());
         for (scale, count) in details.scales.iter().zip(counts) {
-            let cells = if scale.edges.is_empty() { 0 } else { scale.edges.len() + 1 };
+            let cells = if scale.edges.is_empty() {
+                0
+            } else {
+                scale.edges.len() + 1
+            };
             let cells = values.counts(cells, WHAT)?;
             if !cells.is_empty() && cells.iter().sum::<u64>() != *count {
                 return Err(RecipeError::Implausible { what: WHAT });
@@ -152,12 +186,26 @@ impl Found {
         }
         let targets = quantile::targets(details, &histograms, counts);
         let grouped = !details.levels.is_empty();
-        let groups = if grouped { Some(Groups::absorb_sums(details, values)?) } else { None };
-        Ok(Self { histograms, targets, groups })
+        let groups = if grouped {
+            Some(Groups::absorb_sums(details, values)?)
+        } else {
+            None
+        };
+        Ok(Self {
+            histograms,
+            targets,
+            groups,
+        })
     }
 
-    pub(crate) fn answer_spread(&self, details: &Details, rows: &Rows<'_>) -> Result<Vec<f64>, RecipeError> {
-        self.groups.as_ref().map_or(Ok(Vec::new()), |groups| groups::answer_spread(details, groups, rows))
+    pub(crate) fn answer_spread(
+        &self,
+        details: &Details,
+        rows: &Rows<'_>,
+    ) -> Result<Vec<f64>, RecipeError> {
+        self.groups.as_ref().map_or(Ok(Vec::new()), |groups| {
+            groups::answer_spread(details, groups, rows)
+        })
     }
 
     pub(crate) fn ask_spread(&self) -> Option<Block> {
@@ -170,14 +218,20 @@ impl Found {
         values: &mut Values<'_>,
         sites: u32,
     ) -> Result<Option<Squares>, RecipeError> {
-        self.groups.as_ref().map(|groups| groups.take_spread(values, sites)).transpose()
+        self.groups
+            .as_ref()
+            .map(|groups| groups.take_spread(values, sites))
+            .transpose()
     }
 
     /// Squares are asked for once more.
     pub(crate) fn again(&self, levels: Option<Squares>) -> Self {
         let mut next = self.clone();
         if let (Some(groups), Some(levels)) = (&mut next.groups, levels) {
-            groups.units = levels.finer.unwrap_or(Units { again: true, ..groups.units.clone() });
+            groups.units = levels.finer.unwrap_or(Units {
+                again: true,
+                ..groups.units.clone()
+            });
         }
         next
     }
@@ -205,12 +259,27 @@ impl Found {
         quantile::answer(details, &self.targets, rows.x)
     }
 
-    pub(crate) fn absorb(&self, details: &Details, values: &mut Values<'_>) -> Result<Self, RecipeError> {
-        Ok(Self { targets: quantile::absorb(details, &self.targets, values)?, ..self.clone() })
+    pub(crate) fn absorb(
+        &self,
+        details: &Details,
+        values: &mut Values<'_>,
+    ) -> Result<Self, RecipeError> {
+        Ok(Self {
+            targets: quantile::absorb(details, &self.targets, values)?,
+            ..self.clone()
+        })
     }
 
-    pub(crate) fn outcome(&self, details: &Details, columns: &[String], counts: &[u64]) -> Detailed {
-        let named = (0_u32..).zip(columns).zip(&details.scales).zip(self.histograms.iter().zip(counts));
+    pub(crate) fn outcome(
+        &self,
+        details: &Details,
+        columns: &[String],
+        counts: &[u64],
+    ) -> Detailed {
+        let named = (0_u32..)
+            .zip(columns)
+            .zip(&details.scales)
+            .zip(self.histograms.iter().zip(counts));
         let distributions = named
             .filter(|((_, scale), _)| !scale.edges.is_empty())
             .map(|(((at, name), scale), (histogram, count))| {
@@ -229,7 +298,13 @@ impl Found {
                 }
             })
             .collect();
-        Detailed { distributions, table: self.groups.as_ref().map(|groups| groups.table(details, columns)) }
+        Detailed {
+            distributions,
+            table: self
+                .groups
+                .as_ref()
+                .map(|groups| groups.table(details, columns)),
+        }
     }
 }
 
@@ -249,12 +324,18 @@ mod tests {
                 quantiles: Vec::new(),
                 extremes: None,
             };
-            let mut details = Detailed { distributions: vec![of], table: None };
+            let mut details = Detailed {
+                distributions: vec![of],
+                table: None,
+            };
             details.withhold(few);
             let of = details.distributions.remove(0);
             (of.below, of.bins, of.above)
         };
-        assert_eq!(shown(&[false; 4]), (Some(0), vec![Some(9), Some(8)], Some(7)));
+        assert_eq!(
+            shown(&[false; 4]),
+            (Some(0), vec![Some(9), Some(8)], Some(7))
+        );
         assert_eq!(
             shown(&[false, true, false, false]),
             (Some(0), vec![None, Some(8)], None),

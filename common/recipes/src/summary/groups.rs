@@ -1,13 +1,15 @@
-//! A table by group ("table one"): every column in every level of the group, and a test of whether the levels differ.
+//! A table by group ("table one"): every column in every level of the group, and a test of whether
+//! the levels differ.
 //!
 //! ```text
 //! sums   -> [ rows a level | values a level and column | rows with 1 a level and 0/1 column | sum a level and number ]
 //! spread -> [ sum of (x - mean of the level)^2 a level and number ]
 //! ```
 //!
-//! Rows without a group count in the whole and in no level. Numbers: one-way analysis of variance, F = (between / (k - 1)) /
-//! (within / (n - k)), as R's aov. 0/1 columns and categories: Pearson's chi-square without continuity correction, as R's
-//! chisq.test(correct = FALSE); levels without rows take no part.
+//! Rows without a group count in the whole and in no level. Numbers: one-way analysis of variance,
+//! F = (between / (k - 1)) / (within / (n - k)), as R's aov. 0/1 columns and categories: Pearson's
+//! chi-square without continuity correction, as R's chisq.test(correct = FALSE); levels without
+//! rows take no part.
 
 use super::details::Details;
 use super::suppress;
@@ -57,8 +59,8 @@ pub struct Line {
     pub name: String,
     /// One cell a level of the group.
     pub cells: Vec<Cell>,
-    /// Whether the levels differ; for a level of a category the test of the whole category. None where there is nothing to
-    /// test.
+    /// Whether the levels differ; for a level of a category the test of the whole category. None
+    /// where there is nothing to test.
     pub test: Option<Test>,
 }
 
@@ -92,7 +94,8 @@ pub enum Cell {
 pub struct Test {
     /// `anova F` or `chi-square`.
     pub name: &'static str,
-    /// The statistic. Three digits where cells of its table are withheld, so that it does not give them back.
+    /// The statistic. Three digits where cells of its table are withheld, so that it does not give
+    /// them back.
     pub statistic: f64,
     /// Degrees of freedom: of the levels and, for F, of the residuals.
     pub df: (u64, Option<u64>),
@@ -104,7 +107,10 @@ pub(crate) fn ask_sums(details: &Details) -> Vec<Block> {
     let (flags, numbers) = details.split();
     let levels = details.levels.len();
     let whole = levels * (1 + details.scales.len() + flags.len());
-    vec![counts(whole, crate::error::MOST_ROWS), limbs(levels * numbers.len())]
+    vec![
+        counts(whole, crate::error::MOST_ROWS),
+        limbs(levels * numbers.len()),
+    ]
 }
 
 /// The level of each row, if it has one.
@@ -112,7 +118,9 @@ fn levels(details: &Details, rows: &Rows<'_>) -> Result<Vec<Option<usize>>, Reci
     let group = rows
         .group
         .filter(|group| group.len() == rows.x.nrows())
-        .ok_or(RecipeError::NoGroup { rows: rows.x.nrows() })?;
+        .ok_or(RecipeError::NoGroup {
+            rows: rows.x.nrows(),
+        })?;
     let known = |level: &&f64| {
         let place = **level >= 0.0 && **level < details.levels.len() as f64;
         level.is_nan() || place && libm::floor(**level) == **level
@@ -121,10 +129,14 @@ fn levels(details: &Details, rows: &Rows<'_>) -> Result<Vec<Option<usize>>, Reci
     if unknown > 0 {
         return Err(RecipeError::UnknownLevel { rows: unknown });
     }
-    Ok(group.iter().map(|level| (!level.is_nan()).then_some(*level as usize)).collect())
+    Ok(group
+        .iter()
+        .map(|level| (!level.is_nan()).then_some(*level as usize))
+        .collect())
 }
 
-/// Sums of a figure of (value, place of its cell), a cell a level and column; missing values add nothing.
+/// Sums of a figure of (value, place of its cell), a cell a level and column; missing values add
+/// nothing.
 fn sums(
     rows: &Rows<'_>,
     group: &[Option<usize>],
@@ -135,7 +147,9 @@ fn sums(
     let mut cells = vec![0.0; levels * columns.len()];
     for (at, column) in columns.iter().enumerate() {
         for (x, level) in rows.x.column(*column).into_iter().zip(group) {
-            let (Some(level), false) = (level, x.is_nan()) else { continue };
+            let (Some(level), false) = (level, x.is_nan()) else {
+                continue;
+            };
             let place = level * columns.len() + at;
             if let Some(cell) = cells.get_mut(place) {
                 *cell += figure(*x, place);
@@ -167,16 +181,33 @@ pub(crate) fn answer_spread(
 ) -> Result<Vec<f64>, RecipeError> {
     let group = levels(details, rows)?;
     let (_, numbers) = details.split();
-    let names = |place: usize| (place / numbers.len().max(1), numbers.get(place % numbers.len().max(1)));
+    let names = |place: usize| {
+        (
+            place / numbers.len().max(1),
+            numbers.get(place % numbers.len().max(1)),
+        )
+    };
     Ok(groups.units.answer(&groups.means, |place, figure| {
-        let (level, Some(column)) = names(place) else { return 0.0 };
-        let here = rows.x.column(*column).into_iter().zip(&group).filter(|(_, of)| **of == Some(level));
-        here.filter(|(x, _)| !x.is_nan()).map(|(x, _)| figure(*x)).sum()
+        let (level, Some(column)) = names(place) else {
+            return 0.0;
+        };
+        let here = rows
+            .x
+            .column(*column)
+            .into_iter()
+            .zip(&group)
+            .filter(|(_, of)| **of == Some(level));
+        here.filter(|(x, _)| !x.is_nan())
+            .map(|(x, _)| figure(*x))
+            .sum()
     }))
 }
 
 impl Groups {
-    pub(crate) fn absorb_sums(details: &Details, values: &mut Values<'_>) -> Result<Self, RecipeError> {
+    pub(crate) fn absorb_sums(
+        details: &Details,
+        values: &mut Values<'_>,
+    ) -> Result<Self, RecipeError> {
         const WHAT: &str = "rows by group";
         let (flags, numbers) = details.split();
         let (levels, columns) = (details.levels.len(), details.scales.len());
@@ -184,14 +215,22 @@ impl Groups {
         let counts = values.counts(levels * columns, WHAT)?;
         let ones = values.counts(levels * flags.len(), WHAT)?;
         let sums = values.take(levels * numbers.len())?;
-        let mut groups = Self { rows, counts, ones, ..Self::default() };
-        let values = (0..levels).flat_map(|level| numbers.iter().map(move |column| (level, *column)));
+        let mut groups = Self {
+            rows,
+            counts,
+            ones,
+            ..Self::default()
+        };
+        let values =
+            (0..levels).flat_map(|level| numbers.iter().map(move |column| (level, *column)));
         groups.means = values
             .zip(sums)
-            .map(|((level, column), sum)| match groups.count(columns, level, column) {
-                0 => 0.0,
-                count => sum / count as f64,
-            })
+            .map(
+                |((level, column), sum)| match groups.count(columns, level, column) {
+                    0 => 0.0,
+                    count => sum / count as f64,
+                },
+            )
             .collect();
         groups.units = Units::first(&groups.means);
         groups.numbers = numbers.iter().map(|column| *column as u32).collect();
@@ -203,18 +242,27 @@ impl Groups {
     }
 
     /// What a round of squares says of every level and number.
-    pub(crate) fn take_spread(&self, values: &mut Values<'_>, sites: u32) -> Result<Squares, RecipeError> {
+    pub(crate) fn take_spread(
+        &self,
+        values: &mut Values<'_>,
+        sites: u32,
+    ) -> Result<Squares, RecipeError> {
         let values = values.take(self.units.len(self.means.len()))?;
         let columns = self.counts.len() / self.rows.len().max(1);
         let count = |level| {
-            self.numbers.iter().map(move |at| squares::varying(self.count(columns, level, *at as usize)))
+            self.numbers
+                .iter()
+                .map(move |at| squares::varying(self.count(columns, level, *at as usize)))
         };
         let rows: Vec<f64> = (0..self.rows.len()).flat_map(count).collect();
         Ok(self.units.absorb(values, &self.means, &rows, sites))
     }
 
     fn count(&self, columns: usize, level: usize, column: usize) -> u64 {
-        self.counts.get(level * columns + column).copied().unwrap_or_default()
+        self.counts
+            .get(level * columns + column)
+            .copied()
+            .unwrap_or_default()
     }
 
     pub(crate) fn table(&self, details: &Details, names: &[String]) -> Table {
@@ -222,18 +270,30 @@ impl Groups {
         let categories = self.categories(details, &flags);
         let least = details.min_cell;
         let lines = names.iter().enumerate().map(|(column, name)| {
-            let (cells, test) = match details.category(column).and_then(|category| categories.get(&category))
+            let (cells, test) = match details
+                .category(column)
+                .and_then(|category| categories.get(&category))
             {
                 Some(category) => category.line(column, least),
                 None => {
-                    let at = numbers.iter().position(|number| *number == column).unwrap_or_default();
+                    let at = numbers
+                        .iter()
+                        .position(|number| *number == column)
+                        .unwrap_or_default();
                     self.number(details, column, at, numbers.len())
                 }
             };
-            Line { name: name.clone(), cells, test }
+            Line {
+                name: name.clone(),
+                cells,
+                test,
+            }
         });
         let rows = suppress::line(&self.rows, least);
-        Table { lines: lines.collect(), levels: details.levels.iter().cloned().zip(rows).collect() }
+        Table {
+            lines: lines.collect(),
+            levels: details.levels.iter().cloned().zip(rows).collect(),
+        }
     }
 
     /// A number: its cells, and the analysis of variance.
@@ -245,11 +305,16 @@ impl Groups {
         numbers: usize,
     ) -> (Vec<Cell>, Option<Test>) {
         let levels = 0..details.levels.len();
-        let figure = |of: &[f64], level: usize| of.get(level * numbers + at).copied().unwrap_or_default();
+        let figure =
+            |of: &[f64], level: usize| of.get(level * numbers + at).copied().unwrap_or_default();
         let parts: Vec<(u64, f64, f64)> = levels
             .map(|level| {
                 let count = self.count(details.scales.len(), level, column);
-                (count, figure(&self.means, level), figure(&self.squares, level))
+                (
+                    count,
+                    figure(&self.means, level),
+                    figure(&self.squares, level),
+                )
             })
             .collect();
         let counts: Vec<u64> = parts.iter().map(|part| part.0).collect();
@@ -266,19 +331,28 @@ impl Groups {
                 },
             },
         };
-        (parts.iter().zip(&shown).map(cell).collect(), anova(&parts, shown.contains(&None)))
+        (
+            parts.iter().zip(&shown).map(cell).collect(),
+            anova(&parts, shown.contains(&None)),
+        )
     }
 
     /// The tables of all categories.
     fn categories(&self, details: &Details, flags: &[usize]) -> BTreeMap<u32, Category> {
         let mut categories: BTreeMap<u32, Category> = BTreeMap::new();
         for (at, column) in flags.iter().enumerate() {
-            let Some(number) = details.category(*column) else { continue };
+            let Some(number) = details.category(*column) else {
+                continue;
+            };
             let category = categories.entry(number).or_default();
             category.columns.push(*column);
             for level in 0..details.levels.len() {
                 let values = self.count(details.scales.len(), level, *column);
-                let ones = self.ones.get(level * flags.len() + at).copied().unwrap_or_default();
+                let ones = self
+                    .ones
+                    .get(level * flags.len() + at)
+                    .copied()
+                    .unwrap_or_default();
                 match category.cells.get_mut(level) {
                     Some(cells) => cells.push(ones),
                     // The first level of the category is what the others leave over.
@@ -286,7 +360,10 @@ impl Groups {
                 }
             }
         }
-        for cells in categories.values_mut().flat_map(|category| &mut category.cells) {
+        for cells in categories
+            .values_mut()
+            .flat_map(|category| &mut category.cells)
+        {
             let others: u64 = cells.iter().skip(1).sum();
             if let Some(first) = cells.first_mut() {
                 *first = first.saturating_sub(others);
@@ -296,7 +373,8 @@ impl Groups {
     }
 }
 
-/// The counts of a category: a row a level of the group, a column a level of the category, its first level first.
+/// The counts of a category: a row a level of the group, a column a level of the category, its
+/// first level first.
 #[derive(Default)]
 struct Category {
     columns: Vec<usize>,
@@ -306,23 +384,51 @@ struct Category {
 impl Category {
     fn line(&self, column: usize, least: u32) -> (Vec<Cell>, Option<Test>) {
         let shown = suppress::table(&self.cells, least);
-        let at = 1 + self.columns.iter().position(|own| *own == column).unwrap_or_default();
-        let cell = |(cells, shown): (&Vec<u64>, &Vec<Option<u64>>)| match shown.get(at).copied().flatten() {
-            None => Cell::Withheld,
-            Some(rows) => {
-                let values: u64 = cells.iter().sum();
-                let share = if values == 0 { f64::NAN } else { rows as f64 / values as f64 };
-                Cell::Share { values: Some(values), rows: Some(rows), share }
-            }
-        };
+        let at = 1 + self
+            .columns
+            .iter()
+            .position(|own| *own == column)
+            .unwrap_or_default();
+        let cell =
+            |(cells, shown): (&Vec<u64>, &Vec<Option<u64>>)| match shown.get(at).copied().flatten()
+            {
+                None => Cell::Withheld,
+                Some(rows) => {
+                    let values: u64 = cells.iter().sum();
+                    let share = if values == 0 {
+                        f64::NAN
+                    } else {
+                        rows as f64 / values as f64
+                    };
+                    Cell::Share {
+                        values: Some(values),
+                        rows: Some(rows),
+                        share,
+                    }
+                }
+            };
         let withheld = shown.iter().flatten().any(Option::is_none);
-        (self.cells.iter().zip(&shown).map(cell).collect(), chi_square(&self.cells, withheld))
+        (
+            self.cells.iter().zip(&shown).map(cell).collect(),
+            chi_square(&self.cells, withheld),
+        )
     }
 }
 
-fn test(name: &'static str, statistic: f64, df: (u64, Option<u64>), p: f64, withheld: bool) -> Test {
+fn test(
+    name: &'static str,
+    statistic: f64,
+    df: (u64, Option<u64>),
+    p: f64,
+    withheld: bool,
+) -> Test {
     let round = |x| if withheld { suppress::rounded(x) } else { x };
-    Test { name, statistic: round(statistic), df, p: round(p) }
+    Test {
+        name,
+        statistic: round(statistic),
+        df,
+        p: round(p),
+    }
 }
 
 /// One-way analysis of variance of (values, mean, centred squares) a level.
@@ -332,8 +438,15 @@ fn anova(parts: &[(u64, f64, f64)], withheld: bool) -> Option<Test> {
     if levels < 2 || n <= levels {
         return None;
     }
-    let mean = parts.iter().map(|(count, mean, _)| *count as f64 * mean).sum::<f64>() / n as f64;
-    let between: f64 = parts.iter().map(|(count, own, _)| *count as f64 * (own - mean) * (own - mean)).sum();
+    let mean = parts
+        .iter()
+        .map(|(count, mean, _)| *count as f64 * mean)
+        .sum::<f64>()
+        / n as f64;
+    let between: f64 = parts
+        .iter()
+        .map(|(count, own, _)| *count as f64 * (own - mean) * (own - mean))
+        .sum();
     let within: f64 = parts.iter().map(|part| part.2).sum();
     // Where the squares of a level are not known there is no test.
     if within <= 0.0 || parts.iter().any(|part| part.2 == UNKNOWN) {
@@ -348,7 +461,9 @@ fn anova(parts: &[(u64, f64, f64)], withheld: bool) -> Option<Test> {
 /// Pearson's chi-square of a table; lines and columns without rows take no part.
 fn chi_square(cells: &[Vec<u64>], withheld: bool) -> Option<Test> {
     let columns = cells.first().map(Vec::len).unwrap_or_default();
-    let down: Vec<u64> = (0..columns).map(|at| cells.iter().filter_map(|row| row.get(at)).sum()).collect();
+    let down: Vec<u64> = (0..columns)
+        .map(|at| cells.iter().filter_map(|row| row.get(at)).sum())
+        .collect();
     let across: Vec<u64> = cells.iter().map(|row| row.iter().sum()).collect();
     let n: u64 = across.iter().sum();
     let used = |totals: &[u64]| totals.iter().filter(|total| **total > 0).count() as u64;
@@ -365,5 +480,11 @@ fn chi_square(cells: &[Vec<u64>], withheld: bool) -> Option<Test> {
             }
         }
     }
-    Some(test("chi-square", statistic, (df, None), tails::chi_square(statistic, df as f64), withheld))
+    Some(test(
+        "chi-square",
+        statistic,
+        (df, None),
+        tails::chi_square(statistic, df as f64),
+        withheld,
+    ))
 }

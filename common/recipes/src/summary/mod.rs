@@ -1,6 +1,6 @@
-//! How many values each column has, how many are missing, and the pooled mean and variance; in two rounds, because the
-//! variance from raw squares would lose digits where the mean is large. With [`Details`] also histograms, quantiles,
-//! extremes and a table by group.
+//! How many values each column has, how many are missing, and the pooled mean and variance; in two
+//! rounds, because the variance from raw squares would lose digits where the mean is large. With
+//! [`Details`] also histograms, quantiles, extremes and a table by group.
 //!
 //! ```text
 //! sums   -> [ values, missing a column | sum a column | histograms | by group ]
@@ -8,10 +8,11 @@
 //! refine -> [ rows in parts of the windows around the quantiles ]         only with quantiles or extremes, some rounds
 //! ```
 //!
-//! **What the sums show.** All participants read every count of every sum, also those of one patient: `min_cell` withholds
-//! cells of the outcome, which readers of the release see, and cannot withhold a cell of an opened sum. What must not be
-//! seen must not be asked for: choose wide bins and few groups. Windows grow no narrower where they hold fewer than
-//! `min_cell` rows, but for the extremes that a study asks for.
+//! **What the sums show.** All participants read every count of every sum, also those of one
+//! patient: `min_cell` withholds cells of the outcome, which readers of the release see, and cannot
+//! withhold a cell of an opened sum. What must not be seen must not be asked for: choose wide bins
+//! and few groups. Windows grow no narrower where they hold fewer than `min_cell` rows, but for the
+//! extremes that a study asks for.
 //!
 //! **One set of sites.** A sum of another set begins the pass again at `sums`.
 
@@ -36,7 +37,8 @@ use motet_secagg::layout::{Layout, Sum};
 use ndarray::Axis;
 
 canonical! {
-    /// Counts, means and variances of columns. A value that is missing in one column does not drop the row from the others.
+    /// Counts, means and variances of columns. A value that is missing in one column does not drop
+    /// the row from the others.
     #[derive(Debug, Clone, PartialEq)]
     pub struct Summary {
         /// Columns of the table.
@@ -71,7 +73,8 @@ canonical! {
     pub struct SummaryState {
         /// Sums absorbed so far.
         pub rounds: u32,
-        /// The set of sites that every figure below comes from; another set begins the two rounds again.
+        /// The set of sites that every figure below comes from; another set begins the two rounds
+        /// again.
         pub set: Digest,
         /// How many sites that is.
         pub sites: u32,
@@ -101,7 +104,8 @@ pub struct Variable {
     pub missing: u64,
     /// Mean; NaN without values.
     pub mean: f64,
-    /// Variance, ddof 1; NaN with fewer than two values, or where the values differ by too little to be told.
+    /// Variance, ddof 1; NaN with fewer than two values, or where the values differ by too little
+    /// to be told.
     pub variance: f64,
 }
 
@@ -132,7 +136,10 @@ impl Phase {
 impl Summary {
     /// The columns with a histogram, by their place, and its edges.
     pub(crate) fn scaled(&self) -> Vec<(usize, Vec<f64>)> {
-        let scales = self.details.iter().flat_map(|details| details.scales.iter().enumerate());
+        let scales = self
+            .details
+            .iter()
+            .flat_map(|details| details.scales.iter().enumerate());
         scales
             .filter(|(_, scale)| !scale.edges.is_empty())
             .map(|(at, scale)| (at, scale.edges.clone()))
@@ -141,12 +148,17 @@ impl Summary {
 
     /// Counts, means and variances alone.
     pub fn new(columns: Vec<String>) -> Self {
-        Self { columns, details: None }
+        Self {
+            columns,
+            details: None,
+        }
     }
 
     pub(crate) fn check(&self) -> Result<(), RecipeError> {
         check_columns(&self.columns)?;
-        self.details.as_ref().map_or(Ok(()), |details| details.check(self.columns.len()))
+        self.details
+            .as_ref()
+            .map_or(Ok(()), |details| details.check(self.columns.len()))
     }
 
     pub(crate) fn start(&self, rounds: u32) -> SummaryState {
@@ -164,10 +176,16 @@ impl Summary {
     }
 
     fn details(&self) -> Result<&Details, RecipeError> {
-        self.details.as_ref().ok_or(RecipeError::Mismatch { what: "state" })
+        self.details
+            .as_ref()
+            .ok_or(RecipeError::Mismatch { what: "state" })
     }
 
-    pub(crate) fn ask(&self, state: &SummaryState, sites: u32) -> Result<Option<Layout>, RecipeError> {
+    pub(crate) fn ask(
+        &self,
+        state: &SummaryState,
+        sites: u32,
+    ) -> Result<Option<Layout>, RecipeError> {
         let columns = self.columns.len();
         Ok(match &state.phase {
             Phase::Sums => {
@@ -189,12 +207,19 @@ impl Summary {
         })
     }
 
-    pub(crate) fn answer(&self, state: &SummaryState, rows: &Rows<'_>) -> Result<Vec<f64>, RecipeError> {
+    pub(crate) fn answer(
+        &self,
+        state: &SummaryState,
+        rows: &Rows<'_>,
+    ) -> Result<Vec<f64>, RecipeError> {
         let x = rows.of(&self.columns)?;
         for (values, column) in x.axis_iter(Axis(1)).zip(&self.columns) {
             let rows = values.iter().filter(|value| value.is_infinite()).count();
             if rows > 0 {
-                return Err(RecipeError::NotFinite { column: column.clone(), rows });
+                return Err(RecipeError::NotFinite {
+                    column: column.clone(),
+                    rows,
+                });
             }
         }
         let columns = || x.axis_iter(Axis(1));
@@ -204,9 +229,14 @@ impl Summary {
                     .map(|values| values.iter().filter(|value| value.is_nan()).count() as f64)
                     .collect();
                 let present = missing.iter().map(|missing| x.nrows() as f64 - missing);
-                let sums = columns().map(|values| values.iter().filter(|value| !value.is_nan()).sum());
-                let mut values: Vec<f64> = present.chain(missing.iter().copied()).chain(sums).collect();
-                moments::within(values.get(2 * columns().len()..).unwrap_or_default(), &self.columns)?;
+                let sums =
+                    columns().map(|values| values.iter().filter(|value| !value.is_nan()).sum());
+                let mut values: Vec<f64> =
+                    present.chain(missing.iter().copied()).chain(sums).collect();
+                moments::within(
+                    values.get(2 * columns().len()..).unwrap_or_default(),
+                    &self.columns,
+                )?;
                 if let Some(details) = &self.details {
                     values.extend(found::answer_sums(details, &self.columns, rows)?);
                 }
@@ -215,10 +245,15 @@ impl Summary {
             Phase::Spread | Phase::Spreading(_) => {
                 let mut values = state.units.answer(&state.means, |at, figure| {
                     let values = columns().nth(at).into_iter().flatten();
-                    values.filter(|value| !value.is_nan()).map(|value| figure(*value)).sum()
+                    values
+                        .filter(|value| !value.is_nan())
+                        .map(|value| figure(*value))
+                        .sum()
                 });
                 moments::within(&values, &self.columns)?;
-                let Phase::Spreading(found) = &state.phase else { return Ok(values) };
+                let Phase::Spreading(found) = &state.phase else {
+                    return Ok(values);
+                };
                 values.extend(found.answer_spread(self.details()?, rows)?);
                 Ok(values)
             }
@@ -227,21 +262,42 @@ impl Summary {
         }
     }
 
-    pub(crate) fn absorb(&self, state: &SummaryState, sum: &Sum) -> Result<SummaryState, RecipeError> {
+    pub(crate) fn absorb(
+        &self,
+        state: &SummaryState,
+        sum: &Sum,
+    ) -> Result<SummaryState, RecipeError> {
         let rounds = state.rounds + 1;
         if state.phase != Phase::Sums && state.set != sum.set {
             return Ok(self.start(rounds));
         }
         let columns = self.columns.len();
-        let mut next = SummaryState { rounds, set: sum.set, sites: sum.sites, ..state.clone() };
+        let mut next = SummaryState {
+            rounds,
+            set: sum.set,
+            sites: sum.sites,
+            ..state.clone()
+        };
         let mut values = Values::of(sum);
         match &state.phase {
             Phase::Sums => {
                 next.counts = values.counts(columns, "values")?;
                 next.missing = values.counts(columns, "missing values")?;
-                // 0 and not NaN without values: the bits of a computed NaN differ between processors.
-                let mean = |(sum, count): (&f64, &u64)| if *count == 0 { 0.0 } else { sum / *count as f64 };
-                next.means = values.take(columns)?.iter().zip(&next.counts).map(mean).collect();
+                // 0 and not NaN without values: the bits of a computed NaN differ between
+                // processors.
+                let mean = |(sum, count): (&f64, &u64)| {
+                    if *count == 0 {
+                        0.0
+                    } else {
+                        sum / *count as f64
+                    }
+                };
+                next.means = values
+                    .take(columns)?
+                    .iter()
+                    .zip(&next.counts)
+                    .map(mean)
+                    .collect();
                 next.units = Units::first(&next.means);
                 next.phase = match &self.details {
                     None => Phase::Spread,
@@ -252,17 +308,25 @@ impl Summary {
             }
             Phase::Spread | Phase::Spreading(_) => {
                 let own = values.take(state.units.len(columns))?;
-                let rows: Vec<f64> = state.counts.iter().map(|count| squares::varying(*count)).collect();
+                let rows: Vec<f64> = state
+                    .counts
+                    .iter()
+                    .map(|count| squares::varying(*count))
+                    .collect();
                 let own = state.units.absorb(own, &state.means, &rows, sum.sites);
                 let levels = match &state.phase {
                     Phase::Spreading(found) => found.take_spread(&mut values, sum.sites)?,
                     _ => None,
                 };
-                // One round asks again for all or for nothing: a table by group has the means of the whole beside it.
-                let open =
-                    own.finer.is_some() || levels.as_ref().is_some_and(|levels| levels.finer.is_some());
+                // One round asks again for all or for nothing: a table by group has the means of
+                // the whole beside it.
+                let open = own.finer.is_some()
+                    || levels.as_ref().is_some_and(|levels| levels.finer.is_some());
                 if open {
-                    next.units = own.finer.unwrap_or(Units { again: true, ..state.units.clone() });
+                    next.units = own.finer.unwrap_or(Units {
+                        again: true,
+                        ..state.units.clone()
+                    });
                 } else {
                     next.squares = squares::known(&own);
                     next.means = own.mean;
@@ -277,35 +341,54 @@ impl Summary {
             Phase::Refining(found) => {
                 next.phase = self.refine(found.absorb(self.details()?, &mut values)?)?;
             }
-            Phase::Finished | Phase::Detailed(_) => return Err(RecipeError::Mismatch { what: "state" }),
+            Phase::Finished | Phase::Detailed(_) => {
+                return Err(RecipeError::Mismatch { what: "state" });
+            }
         }
         values.end()?;
         Ok(next)
     }
 
     fn refine(&self, found: Found) -> Result<Phase, RecipeError> {
-        Ok(if found.open(self.details()?) { Phase::Refining(found) } else { Phase::Detailed(found) })
+        Ok(if found.open(self.details()?) {
+            Phase::Refining(found)
+        } else {
+            Phase::Detailed(found)
+        })
     }
 
     pub(crate) fn outcome(&self, state: &SummaryState) -> Result<SummaryOutcome, RecipeError> {
         let details = match &state.phase {
             Phase::Finished => None,
-            Phase::Detailed(found) => Some(found.outcome(self.details()?, &self.columns, &state.counts)),
-            phase => return Err(RecipeError::Unfinished { phase: phase.name() }),
+            Phase::Detailed(found) => {
+                Some(found.outcome(self.details()?, &self.columns, &state.counts))
+            }
+            phase => {
+                return Err(RecipeError::Unfinished {
+                    phase: phase.name(),
+                });
+            }
         };
-        let figures = state.counts.iter().zip(&state.missing).zip(state.means.iter().zip(&state.squares));
+        let figures = state
+            .counts
+            .iter()
+            .zip(&state.missing)
+            .zip(state.means.iter().zip(&state.squares));
         let variables =
-            self.columns.iter().zip(figures).map(|(name, ((count, missing), (mean, squares)))| Variable {
-                name: name.clone(),
-                count: *count,
-                missing: *missing,
-                mean: if *count == 0 { f64::NAN } else { *mean },
-                variance: if *count < 2 || *squares == UNKNOWN {
-                    f64::NAN
-                } else {
-                    squares / (count - 1) as f64
-                },
-            });
+            self.columns
+                .iter()
+                .zip(figures)
+                .map(|(name, ((count, missing), (mean, squares)))| Variable {
+                    name: name.clone(),
+                    count: *count,
+                    missing: *missing,
+                    mean: if *count == 0 { f64::NAN } else { *mean },
+                    variance: if *count < 2 || *squares == UNKNOWN {
+                        f64::NAN
+                    } else {
+                        squares / (count - 1) as f64
+                    },
+                });
         Ok(SummaryOutcome {
             rounds: state.rounds,
             sites: state.sites,

@@ -1,13 +1,15 @@
-//! Quantiles and extremes from counts alone. Each is an order statistic or lies between two; the state knows for each a
-//! window that holds it, and a round looks into the [`PARTS`] parts of that window.
+//! Quantiles and extremes from counts alone. Each is an order statistic or lies between two; the
+//! state knows for each a window that holds it, and a round looks into the [`PARTS`] parts of that
+//! window.
 //!
 //! ```text
 //! refine -> [ rows in each part of window 1 | .. of window 2 | .. ]      counts; a window that several share is asked once
 //! ```
 //!
-//! A window is narrow enough when a quantile in its middle is off by no more than the tolerance. It is also left alone when
-//! it holds fewer than `min_cell` rows: a narrower one would show what single patients have. The outcome says how far each
-//! quantile may be off. For extremes the search goes on to 2^-36 of the range: it is meant to find one patient's value.
+//! A window is narrow enough when a quantile in its middle is off by no more than the tolerance. It
+//! is also left alone when it holds fewer than `min_cell` rows: a narrower one would show what
+//! single patients have. The outcome says how far each quantile may be off. For extremes the search
+//! goes on to 2^-36 of the range: it is meant to find one patient's value.
 
 use super::details::Details;
 use crate::error::RecipeError;
@@ -49,8 +51,8 @@ canonical! {
 pub struct Quantile {
     /// Its probability; 0 is the smallest value and 1 the largest.
     pub probability: f64,
-    /// The quantile as R's type 7 defines it: linear between the order statistics around (n - 1) p. NaN where it lies
-    /// outside the edges or there are no values.
+    /// The quantile as R's type 7 defines it: linear between the order statistics around (n - 1) p.
+    /// NaN where it lies outside the edges or there are no values.
     pub estimate: f64,
     /// The exact one differs by no more.
     pub error: f64,
@@ -61,14 +63,23 @@ pub(crate) fn ranks(values: u64, probability: f64) -> (u64, u64, f64) {
     let at = values.saturating_sub(1) as f64 * probability;
     let low = libm::floor(at);
     let rest = at - low;
-    (low as u64, if rest > 0.0 { low as u64 + 1 } else { low as u64 }, rest)
+    (
+        low as u64,
+        if rest > 0.0 {
+            low as u64 + 1
+        } else {
+            low as u64
+        },
+        rest,
+    )
 }
 
 /// The order statistics to look for, from the histograms (below, bins, above) of all columns.
 pub(crate) fn targets(details: &Details, histograms: &[Vec<u64>], counts: &[u64]) -> Vec<Target> {
     let mut targets = Vec::new();
-    for ((column, scale), (histogram, values)) in
-        (0_u32..).zip(&details.scales).zip(histograms.iter().zip(counts))
+    for ((column, scale), (histogram, values)) in (0_u32..)
+        .zip(&details.scales)
+        .zip(histograms.iter().zip(counts))
     {
         if scale.edges.is_empty() || *values == 0 {
             continue;
@@ -103,7 +114,15 @@ pub(crate) fn within(
         let [low, high] = edges else { continue };
         for (rank, extreme) in wanted.range(below..below + inside) {
             let (rank, extreme, low, high, inside) = (*rank, *extreme, *low, *high, *inside);
-            targets.push(Target { column, rank, extreme, low, high, below, inside });
+            targets.push(Target {
+                column,
+                rank,
+                extreme,
+                low,
+                high,
+                below,
+                inside,
+            });
         }
         below += inside;
     }
@@ -111,8 +130,15 @@ pub(crate) fn within(
 }
 
 fn range(details: &Details, column: u32) -> (f64, f64) {
-    let edges = details.scales.get(column as usize).map(|scale| scale.edges.as_slice()).unwrap_or_default();
-    (edges.first().copied().unwrap_or_default(), edges.last().copied().unwrap_or_default())
+    let edges = details
+        .scales
+        .get(column as usize)
+        .map(|scale| scale.edges.as_slice())
+        .unwrap_or_default();
+    (
+        edges.first().copied().unwrap_or_default(),
+        edges.last().copied().unwrap_or_default(),
+    )
 }
 
 impl Target {
@@ -127,7 +153,8 @@ impl Target {
         !narrow && !spent(self.low, self.high)
     }
 
-    /// In the part of its window that holds it; `cells` are the rows of the parts, [`PARTS`] or a half, a quarter .. of it.
+    /// In the part of its window that holds it; `cells` are the rows of the parts, [`PARTS`] or a
+    /// half, a quarter .. of it.
     pub(crate) fn narrowed(&self, cells: &[u64]) -> Result<Self, RecipeError> {
         if cells.iter().sum::<u64>() != self.inside {
             return Err(RecipeError::Implausible { what: WHAT });
@@ -136,9 +163,17 @@ impl Target {
         let mut below = self.below;
         for (part, inside) in cells.iter().enumerate() {
             if self.rank < below + inside {
-                let (low, high) =
-                    (edge(self.low, self.high, part * wide), edge(self.low, self.high, (part + 1) * wide));
-                return Ok(Self { low, high, below, inside: *inside, ..self.clone() });
+                let (low, high) = (
+                    edge(self.low, self.high, part * wide),
+                    edge(self.low, self.high, (part + 1) * wide),
+                );
+                return Ok(Self {
+                    low,
+                    high,
+                    below,
+                    inside: *inside,
+                    ..self.clone()
+                });
             }
             below += inside;
         }
@@ -166,8 +201,11 @@ pub(crate) fn answer(details: &Details, targets: &[Target], x: ArrayView2<'_, f6
     let windows = windows(details, targets);
     let mut values = Vec::new();
     for (column, cells) in (0_u32..).zip(x.columns()) {
-        let of_column: Vec<(f64, f64)> =
-            windows.iter().filter(|window| window.0 == column).map(|(_, low, high)| (*low, *high)).collect();
+        let of_column: Vec<(f64, f64)> = windows
+            .iter()
+            .filter(|window| window.0 == column)
+            .map(|(_, low, high)| (*low, *high))
+            .collect();
         if !of_column.is_empty() {
             values.extend(tally(cells, &of_column, range(details, column).1));
         }
@@ -184,8 +222,9 @@ pub(crate) fn absorb(
     let mut next = targets.to_vec();
     for window in windows(details, targets) {
         let cells = values.counts(PARTS, WHAT)?;
-        let shares =
-            |target: &&mut Target| target.open(details) && (target.column, target.low, target.high) == window;
+        let shares = |target: &&mut Target| {
+            target.open(details) && (target.column, target.low, target.high) == window
+        };
         for target in next.iter_mut().filter(shares) {
             *target = target.narrowed(&cells)?;
         }
@@ -194,12 +233,26 @@ pub(crate) fn absorb(
 }
 
 /// The interval that holds a quantile of a column of so many values.
-pub(crate) fn interval(targets: &[Target], column: u32, values: u64, probability: f64) -> Option<(f64, f64)> {
+pub(crate) fn interval(
+    targets: &[Target],
+    column: u32,
+    values: u64,
+    probability: f64,
+) -> Option<(f64, f64)> {
     let (low, high, part) = ranks(values, probability);
-    let find = |rank| targets.iter().find(|target| target.column == column && target.rank == rank);
+    let find = |rank| {
+        targets
+            .iter()
+            .find(|target| target.column == column && target.rank == rank)
+    };
     let (below, above) = (find(low)?, find(high)?);
     let between = |a: f64, b: f64| a + (b - a) * part;
-    (values > 0).then(|| (between(below.low, above.low), between(below.high, above.high)))
+    (values > 0).then(|| {
+        (
+            between(below.low, above.low),
+            between(below.high, above.high),
+        )
+    })
 }
 
 /// The quantile of a column of so many values.
@@ -207,9 +260,16 @@ pub(crate) fn quantile(targets: &[Target], column: u32, values: u64, probability
     let (estimate, error) = match interval(targets, column, values, probability) {
         Some((from, to)) => {
             // The last term is what the rounding of the edges can make.
-            (from + (to - from) / 2.0, (to - from) / 2.0 + f64::EPSILON * (from.abs() + to.abs()))
+            (
+                from + (to - from) / 2.0,
+                (to - from) / 2.0 + f64::EPSILON * (from.abs() + to.abs()),
+            )
         }
         _ => (f64::NAN, f64::NAN),
     };
-    Quantile { probability, estimate, error }
+    Quantile {
+        probability,
+        estimate,
+        error,
+    }
 }

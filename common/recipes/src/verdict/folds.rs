@@ -1,5 +1,5 @@
-//! The models of a comparison: the common one less a fold, the site's own, and the personal one, each on rows that it has
-//! not seen.
+//! The models of a comparison: the common one less a fold, the site's own, and the personal one,
+//! each on rows that it has not seen.
 
 use crate::basis::Basis;
 use crate::error::RecipeError;
@@ -23,8 +23,15 @@ const FOLDS: usize = 5;
 /// The part of the information that must be left where some rows are taken away.
 const LEFT: f64 = 1e-6;
 /// The local model: strength of the ridge on standardised columns, largest last step, most steps.
-const LOCAL: Limits =
-    Limits { ridge: 1.0, lasso: 0.0, tolerance: 1e-9, max_rounds: 50, unit: 1.0, rows: 1, separable: true };
+const LOCAL: Limits = Limits {
+    ridge: 1.0,
+    lasso: 0.0,
+    tolerance: 1e-9,
+    max_rounds: 50,
+    unit: 1.0,
+    rows: 1,
+    separable: true,
+};
 /// The personal model: steps of the whole table, their length, strength of the pull.
 const STEPS: u32 = 200;
 const RATE: f64 = 0.2;
@@ -50,23 +57,35 @@ pub(super) struct Pooled {
 }
 
 impl Pooled {
-    /// Of averaging without hidden layers: the information of this site's rows, over the site's part of the mean. A ridge of
-    /// 1 keeps columns that do not vary here from leaving it singular.
+    /// Of averaging without hidden layers: the information of this site's rows, over the site's
+    /// part of the mean. A ridge of 1 keeps columns that do not vary here from leaving it singular.
     pub(super) fn guess(
         recipe: &FedAvg,
         state: &FedAvgState,
         x: ArrayView2<'_, f64>,
         y: ArrayView1<'_, f64>,
     ) -> Option<Self> {
-        let (intercept, slopes) = state.parameters.split_last().filter(|_| recipe.hidden.is_empty())?;
+        let (intercept, slopes) = state
+            .parameters
+            .split_last()
+            .filter(|_| recipe.hidden.is_empty())?;
         let beta: Vec<f64> = std::iter::once(intercept).chain(slopes).copied().collect();
         let part = match recipe.weight {
             Weight::Rows => (y.len() as f64 / state.moments.rows as f64).min(recipe.weight_cap),
             Weight::Equal => 1.0 / f64::from(state.sites.max(1)),
         };
         let sums = newton::answer(x, y, &state.moments, &beta, &Basis::default());
-        let information = sums.get(1 + beta.len()..)?.iter().map(|sum| sum / part.min(1.0)).collect();
-        Some(Self { beta, information, basis: Basis::default(), ridge: 1.0 })
+        let information = sums
+            .get(1 + beta.len()..)?
+            .iter()
+            .map(|sum| sum / part.min(1.0))
+            .collect();
+        Some(Self {
+            beta,
+            information,
+            basis: Basis::default(),
+            ridge: 1.0,
+        })
     }
 }
 
@@ -78,7 +97,10 @@ pub(super) struct Part {
 
 impl Part {
     pub(super) fn of(x: ArrayView2<'_, f64>, y: ArrayView1<'_, f64>, rows: &[usize]) -> Self {
-        Self { x: x.select(Axis(0), rows), y: y.select(Axis(0), rows) }
+        Self {
+            x: x.select(Axis(0), rows),
+            y: y.select(Axis(0), rows),
+        }
     }
 
     fn pick(&self, rows: &[usize]) -> Self {
@@ -89,7 +111,12 @@ impl Part {
     fn folds(&self) -> Vec<Vec<usize>> {
         let mut folds = vec![Vec::new(); FOLDS];
         for class in [1.0, 0.0] {
-            let places = self.y.iter().enumerate().filter(|(_, y)| **y == class).map(|(place, _)| place);
+            let places = self
+                .y
+                .iter()
+                .enumerate()
+                .filter(|(_, y)| **y == class)
+                .map(|(place, _)| place);
             for (turn, place) in places.enumerate() {
                 if let Some(fold) = folds.get_mut(turn % FOLDS) {
                     fold.push(place);
@@ -102,13 +129,20 @@ impl Part {
 
 /// Parameters of a network without hidden layers: the intercept stands last.
 fn flat(beta: &[f64]) -> Vec<f64> {
-    let (intercept, slopes) = beta.split_first().map_or((0.0, beta), |(first, rest)| (*first, rest));
+    let (intercept, slopes) = beta
+        .split_first()
+        .map_or((0.0, beta), |(first, rest)| (*first, rest));
     slopes.iter().copied().chain([intercept]).collect()
 }
 
 impl<'a> Common<'a> {
     pub(super) fn exact(recipe: &Logistic, state: &'a LogisticState) -> Result<Self, RecipeError> {
-        finished(&state.phase, &recipe.columns, &recipe.outcome, logistic::FIT)?;
+        finished(
+            &state.phase,
+            &recipe.columns,
+            &recipe.outcome,
+            logistic::FIT,
+        )?;
         Ok(Self {
             network: Network::new(recipe.columns.len(), &[]),
             parameters: flat(&state.newton.beta),
@@ -128,17 +162,31 @@ impl<'a> Common<'a> {
         if !network.fits(&state.parameters) {
             return Err(RecipeError::Mismatch { what: "state" });
         }
-        Ok(Self { network, parameters: state.parameters.clone(), moments: &state.moments, pooled: None })
+        Ok(Self {
+            network,
+            parameters: state.parameters.clone(),
+            moments: &state.moments,
+            pooled: None,
+        })
     }
-    /// Risks of every row from models that have not seen it; nothing where a local model has no fit.
+    /// Risks of every row from models that have not seen it; nothing where a local model has no
+    /// fit.
     pub(super) fn held_out(&self, all: &Part) -> Option<HeldOut> {
         let zeros = vec![0.0; all.y.len()];
-        let mut held = HeldOut { common: zeros.clone(), local: zeros.clone(), personal: zeros };
+        let mut held = HeldOut {
+            common: zeros.clone(),
+            local: zeros.clone(),
+            personal: zeros,
+        };
         let flat_network = Network::new(all.x.ncols(), &[]);
         let folds = all.folds();
         for (at, fold) in folds.iter().enumerate() {
             let others = folds.iter().enumerate().filter(|(other, _)| *other != at);
-            let rest = all.pick(&others.flat_map(|(_, fold)| fold.iter().copied()).collect::<Vec<_>>());
+            let rest = all.pick(
+                &others
+                    .flat_map(|(_, fold)| fold.iter().copied())
+                    .collect::<Vec<_>>(),
+            );
             let part = all.pick(fold);
             let common = self.without(&part);
             let personal = self.personal(&common, &rest);
@@ -146,7 +194,10 @@ impl<'a> Common<'a> {
             let risks = [
                 (&mut held.common, self.risks(&self.network, &common, &part)),
                 (&mut held.local, self.risks(&flat_network, &local, &part)),
-                (&mut held.personal, self.risks(&self.network, &personal, &part)),
+                (
+                    &mut held.personal,
+                    self.risks(&self.network, &personal, &part),
+                ),
             ];
             for (all, some) in risks {
                 for (place, risk) in fold.iter().zip(some) {
@@ -159,23 +210,40 @@ impl<'a> Common<'a> {
         Some(held)
     }
 
-    /// The common model without these rows, where it can be had: their gradient and information leave the pooled ones.
+    /// The common model without these rows, where it can be had: their gradient and information
+    /// leave the pooled ones.
     fn without(&self, part: &Part) -> Vec<f64> {
         let step = || {
             let pooled = self.pooled.as_ref()?;
             let terms = pooled.beta.len();
-            let sums =
-                newton::answer(part.x.view(), part.y.view(), self.moments, &pooled.beta, &pooled.basis);
+            let sums = newton::answer(
+                part.x.view(),
+                part.y.view(),
+                self.moments,
+                &pooled.beta,
+                &pooled.basis,
+            );
             let (gradient, information) = sums.get(1..)?.split_at_checked(terms)?;
-            let left: Vec<f64> =
-                pooled.information.iter().zip(information).map(|(all, part)| all - part).collect();
+            let left: Vec<f64> = pooled
+                .information
+                .iter()
+                .zip(information)
+                .map(|(all, part)| all - part)
+                .collect();
             // Where nearly nothing is left it is rounding.
             let some = |of: &[f64]| of.first().copied().unwrap_or_default();
             if some(&left) <= LEFT * some(&pooled.information) {
                 return None;
             }
-            let step = pooled.basis.back(Factor::of(&left, terms, pooled.ridge).ok()?.solve(gradient));
-            let beta: Vec<f64> = pooled.beta.iter().zip(&step).map(|(beta, step)| beta - step).collect();
+            let step = pooled
+                .basis
+                .back(Factor::of(&left, terms, pooled.ridge).ok()?.solve(gradient));
+            let beta: Vec<f64> = pooled
+                .beta
+                .iter()
+                .zip(&step)
+                .map(|(beta, step)| beta - step)
+                .collect();
             Some(flat(&beta)).filter(|beta| beta.iter().all(|value| value.is_finite()))
         };
         step().unwrap_or_else(|| self.parameters.clone())
@@ -185,9 +253,19 @@ impl<'a> Common<'a> {
     pub(super) fn local(&self, part: &Part) -> Option<Vec<f64>> {
         let mut climb = Newton::new(part.x.ncols());
         for round in 1.. {
-            let values =
-                newton::answer(part.x.view(), part.y.view(), self.moments, &climb.point(), &climb.basis);
-            let sum = Sum { sites: 1, set: Digest::default(), weight: 1, values };
+            let values = newton::answer(
+                part.x.view(),
+                part.y.view(),
+                self.moments,
+                &climb.point(),
+                &climb.basis,
+            );
+            let sum = Sum {
+                sites: 1,
+                set: Digest::default(),
+                weight: 1,
+                values,
+            };
             match climb.absorb(&sum, round, LOCAL).ok()? {
                 Climb::On(next) => climb = next,
                 Climb::End(end) => return Some(flat(&end.beta)),
@@ -200,7 +278,11 @@ impl<'a> Common<'a> {
     /// The common model tuned to these rows.
     pub(super) fn personal(&self, common: &[f64], part: &Part) -> Vec<f64> {
         let z = fedavg::standard::columns(self.moments, part.x.view());
-        let table = Table { z: &z, y: &part.y.to_vec(), time: &[] };
+        let table = Table {
+            z: &z,
+            y: &part.y.to_vec(),
+            time: &[],
+        };
         let training = Training {
             loss: &Loss::Binary,
             epochs: STEPS,
@@ -211,20 +293,38 @@ impl<'a> Common<'a> {
             correction: &[],
         };
         // The whole table is not shuffled: no dice are rolled.
-        self.network.train(common, &table, training, &mut ChaCha20Rng::from_seed([0; 32])).0
+        self.network
+            .train(
+                common,
+                &table,
+                training,
+                &mut ChaCha20Rng::from_seed([0; 32]),
+            )
+            .0
     }
 
     pub(super) fn risks(&self, network: &Network, parameters: &[f64], part: &Part) -> Vec<f64> {
         let z = fedavg::standard::columns(self.moments, part.x.view());
-        network.predict(parameters, &z).into_iter().map(risk).collect()
+        network
+            .predict(parameters, &z)
+            .into_iter()
+            .map(risk)
+            .collect()
     }
 }
 
-fn finished(phase: &Phase, columns: &[String], outcome: &str, fit: &'static str) -> Result<(), RecipeError> {
+fn finished(
+    phase: &Phase,
+    columns: &[String],
+    outcome: &str,
+    fit: &'static str,
+) -> Result<(), RecipeError> {
     match phase {
         Phase::Finished => Ok(()),
         Phase::Stuck(stuck) => Err(stuck.error(columns, outcome, &[])),
-        _ => Err(RecipeError::Unfinished { phase: phase.name(fit) }),
+        _ => Err(RecipeError::Unfinished {
+            phase: phase.name(fit),
+        }),
     }
 }
 
@@ -253,8 +353,19 @@ mod tests {
     fn fit(part: &Part, moments: &Moments) -> Newton {
         let mut climb = Newton::new(2);
         for round in 1.. {
-            let values = newton::answer(part.x.view(), part.y.view(), moments, &climb.point(), &climb.basis);
-            let sum = Sum { sites: 1, set: Digest::default(), weight: 1, values };
+            let values = newton::answer(
+                part.x.view(),
+                part.y.view(),
+                moments,
+                &climb.point(),
+                &climb.basis,
+            );
+            let sum = Sum {
+                sites: 1,
+                set: Digest::default(),
+                weight: 1,
+                values,
+            };
             let limits = Limits {
                 ridge: 0.5,
                 lasso: 0.0,
@@ -277,7 +388,13 @@ mod tests {
     fn an_exact_model_without_some_rows_is_almost_the_fit_of_the_others() {
         let (all, moments) = (
             rows(),
-            Moments { rows: 60, events: 30, mean: vec![0.0; 2], sd: vec![1.0; 2], ..Moments::default() },
+            Moments {
+                rows: 60,
+                events: 30,
+                mean: vec![0.0; 2],
+                sd: vec![1.0; 2],
+                ..Moments::default()
+            },
         );
         let newton = fit(&all, &moments);
         let pooled = |ridge| Pooled {
@@ -296,10 +413,22 @@ mod tests {
         let others: Vec<usize> = folds[1..].concat();
         let want = flat(&fit(&all.pick(&others), &moments).beta);
         let got = common.without(&all.pick(&folds[0]));
-        let far = |a: &[f64]| a.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-        assert!(far(&got) < 0.15 * far(&common.parameters), "{got:?} {want:?} {:?}", common.parameters);
+        let far = |a: &[f64]| {
+            a.iter()
+                .zip(&want)
+                .map(|(a, b)| (a - b).abs())
+                .fold(0.0, f64::max)
+        };
+        assert!(
+            far(&got) < 0.15 * far(&common.parameters),
+            "{got:?} {want:?} {:?}",
+            common.parameters
+        );
         // Without all rows there is no information left: the common model itself stands in.
-        let nothing = Common { pooled: Some(pooled(0.0)), ..common };
+        let nothing = Common {
+            pooled: Some(pooled(0.0)),
+            ..common
+        };
         assert_eq!(nothing.without(&all), nothing.parameters);
     }
 
@@ -311,8 +440,10 @@ mod tests {
         places.sort_unstable();
         assert_eq!(places, (0..60).collect::<Vec<_>>());
         let events: Vec<f64> = folds.iter().map(|fold| all.pick(fold).y.sum()).collect();
-        let (most, least) =
-            (events.iter().copied().fold(0.0, f64::max), events.iter().copied().fold(99.0, f64::min));
+        let (most, least) = (
+            events.iter().copied().fold(0.0, f64::max),
+            events.iter().copied().fold(99.0, f64::min),
+        );
         assert!(most - least <= 1.0, "{events:?}");
     }
 }

@@ -1,6 +1,7 @@
-//! Whether the common model serves one site's own patients: the common model, a model of this site's rows alone and the
-//! common model tuned to this site, each on rows of this site that the last two have not seen. It runs at the site, on its
-//! rows, for its own report; nothing of it leaves.
+//! Whether the common model serves one site's own patients: the common model, a model of this
+//! site's rows alone and the common model tuned to this site, each on rows of this site that the
+//! last two have not seen. It runs at the site, on its rows, for its own report; nothing of it
+//! leaves.
 //!
 //! ```text
 //! rows --seed--> 5 folds with equal shares of events; for each fold, from the other four:
@@ -11,10 +12,11 @@
 //!   personal  gradient descent from the common model with a pull back to it (Li et al. 2021, Ditto)
 //! ```
 //!
-//! **Verdict.** The Brier score decides, because it counts rank and calibration and needs no ranking across folds: the mean
-//! over rows of the difference of squared errors, with a normal interval. `gains` where it lies above 0, `harmed` where it
-//! lies below. The AUC, with DeLong's interval, stands beside it. The intervals count each row once and not that models of
-//! different folds share rows: they are a little too narrow.
+//! **Verdict.** The Brier score decides, because it counts rank and calibration and needs no
+//! ranking across folds: the mean over rows of the difference of squared errors, with a normal
+//! interval. `gains` where it lies above 0, `harmed` where it lies below. The AUC, with DeLong's
+//! interval, stands beside it. The intervals count each row once and not that models of different
+//! folds share rows: they are a little too narrow.
 
 mod folds; // the models, each on rows it has not seen
 
@@ -91,8 +93,8 @@ pub struct Comparison {
     pub rows: u64,
     /// Those with the outcome.
     pub events: u64,
-    /// Whether the common model is judged less the rows it is judged on. Where not, it looks the better the larger the part
-    /// of this site is.
+    /// Whether the common model is judged less the rows it is judged on. Where not, it looks the
+    /// better the larger the part of this site is.
     pub held_out: bool,
     /// The common model.
     pub common: Quality,
@@ -124,8 +126,8 @@ impl Verdict {
     }
 }
 
-/// Judges the model of a finished run on one site's rows; `seed` draws the folds. Nothing for a recipe whose outcome is not
-/// binary.
+/// Judges the model of a finished run on one site's rows; `seed` draws the folds. Nothing for a
+/// recipe whose outcome is not binary.
 ///
 /// # Errors
 /// The run is not finished or ended without a model, or the table does not fit the recipe.
@@ -137,12 +139,16 @@ pub fn compare(
 ) -> Result<Option<Comparison>, RecipeError> {
     let (recipe, state) = (recipe.method(), state.method());
     let (mut common, columns, outcome) = match (recipe, state) {
-        (Recipe::Logistic(recipe), State::Logistic(state)) => {
-            (Common::exact(recipe, state)?, &recipe.columns, &recipe.outcome)
-        }
-        (Recipe::FedAvg(recipe), State::FedAvg(state)) if recipe.loss == Loss::Binary => {
-            (Common::averaged(recipe, state)?, &recipe.columns, &recipe.outcome)
-        }
+        (Recipe::Logistic(recipe), State::Logistic(state)) => (
+            Common::exact(recipe, state)?,
+            &recipe.columns,
+            &recipe.outcome,
+        ),
+        (Recipe::FedAvg(recipe), State::FedAvg(state)) if recipe.loss == Loss::Binary => (
+            Common::averaged(recipe, state)?,
+            &recipe.columns,
+            &recipe.outcome,
+        ),
         _ => return Ok(None),
     };
     let (x, y) = rows.complete(columns, outcome)?;
@@ -162,10 +168,14 @@ impl Common<'_> {
         let too_small = events.min(all.y.len() - events) < LEAST_OF_A_CLASS;
         let held = if too_small { None } else { self.held_out(all) };
         let alone = || self.risks(&self.network, &self.parameters, all);
-        let common = Predicted::new(held.as_ref().map_or_else(alone, |held| held.common.clone()), &all.y);
+        let common = Predicted::new(
+            held.as_ref().map_or_else(alone, |held| held.common.clone()),
+            &all.y,
+        );
         let own = held.as_ref().and_then(|held| self.own(all, &common, held));
         let verdict = |pick: fn(&OwnModels) -> &Difference| {
-            own.as_ref().map_or(Verdict::TooSmall, |own| Verdict::of(pick(own)))
+            own.as_ref()
+                .map_or(Verdict::TooSmall, |own| Verdict::of(pick(own)))
         };
         Comparison {
             rows: all.y.len() as u64,
@@ -188,7 +198,12 @@ impl Common<'_> {
             common_to_local: common.less(&local)?,
             personal_to_common: personal.less(common)?,
             local_model: layers(&flat_network, self.moments, None, &self.local(all)?),
-            personal_model: layers(&self.network, self.moments, None, &self.personal(&self.parameters, all)),
+            personal_model: layers(
+                &self.network,
+                self.moments,
+                None,
+                &self.personal(&self.parameters, all),
+            ),
         })
     }
 }
@@ -202,21 +217,39 @@ struct Predicted {
 
 impl Predicted {
     fn new(risks: Vec<f64>, y: &Array1<f64>) -> Self {
-        let squares = risks.iter().zip(y).map(|(p, y)| (p - y) * (p - y)).collect();
-        Self { placements: Placements::of(&risks, &y.to_vec()), squares }
+        let squares = risks
+            .iter()
+            .zip(y)
+            .map(|(p, y)| (p - y) * (p - y))
+            .collect();
+        Self {
+            placements: Placements::of(&risks, &y.to_vec()),
+            squares,
+        }
     }
 
     fn quality(&self) -> Quality {
         Quality {
-            auc: self.placements.as_ref().map(|placements| placements.area().within_one()),
+            auc: self
+                .placements
+                .as_ref()
+                .map(|placements| placements.area().within_one()),
             brier: Interval::of_mean(&self.squares).within_one(),
         }
     }
 
     /// Above 0 where this model is better than the other.
     fn less(&self, other: &Self) -> Option<Difference> {
-        let better: Vec<f64> = other.squares.iter().zip(&self.squares).map(|(b, a)| b - a).collect();
+        let better: Vec<f64> = other
+            .squares
+            .iter()
+            .zip(&self.squares)
+            .map(|(b, a)| b - a)
+            .collect();
         let (here, there) = (self.placements.as_ref()?, other.placements.as_ref()?);
-        Some(Difference { auc: here.less(there), brier: Interval::of_mean(&better) })
+        Some(Difference {
+            auc: here.less(there),
+            brier: Interval::of_mean(&better),
+        })
     }
 }

@@ -1,5 +1,9 @@
 //! Tables by column name, with offset and weight, and a run of a recipe over them with plain sums.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test binary uses its own part"
+)]
 
 use motet_recipes::{Glm, GlmOutcome, Outcome, Recipe, RecipeError, Rows, State};
 use motet_secagg::digest::Digest;
@@ -14,23 +18,43 @@ pub struct Columns(pub BTreeMap<String, Vec<f64>>);
 
 impl Columns {
     pub fn of(columns: &[(&str, Vec<f64>)]) -> Self {
-        Self(columns.iter().map(|(name, values)| ((*name).to_owned(), values.clone())).collect())
+        Self(
+            columns
+                .iter()
+                .map(|(name, values)| ((*name).to_owned(), values.clone()))
+                .collect(),
+        )
     }
 
     /// The same, row by row.
     pub fn lines<const N: usize>(columns: &[&str; N], rows: &[[f64; N]]) -> Self {
         let column = |at: usize| rows.iter().map(|row| row[at]).collect();
-        Self(columns.iter().enumerate().map(|(at, name)| ((*name).to_owned(), column(at))).collect())
+        Self(
+            columns
+                .iter()
+                .enumerate()
+                .map(|(at, name)| ((*name).to_owned(), column(at)))
+                .collect(),
+        )
     }
 
     /// Every row as often as its weight says.
     pub fn written_out(&self) -> Self {
         let times = |(row, weight): (usize, &f64)| std::iter::repeat_n(row, *weight as usize);
-        self.pick(&self.column("weight").iter().enumerate().flat_map(times).collect::<Vec<usize>>())
+        self.pick(
+            &self
+                .column("weight")
+                .iter()
+                .enumerate()
+                .flat_map(times)
+                .collect::<Vec<usize>>(),
+        )
     }
 
     pub fn column(&self, name: &str) -> &[f64] {
-        self.0.get(name).unwrap_or_else(|| panic!("no column {name}"))
+        self.0
+            .get(name)
+            .unwrap_or_else(|| panic!("no column {name}"))
     }
 
     pub fn len(&self) -> usize {
@@ -49,7 +73,12 @@ impl Columns {
     /// The rows whose number is picked, in that order.
     pub fn pick(&self, rows: &[usize]) -> Self {
         let pick = |values: &Vec<f64>| rows.iter().map(|row| values[*row]).collect();
-        Self(self.0.iter().map(|(name, values)| (name.clone(), pick(values))).collect())
+        Self(
+            self.0
+                .iter()
+                .map(|(name, values)| (name.clone(), pick(values)))
+                .collect(),
+        )
     }
 
     /// All rows in one table.
@@ -64,7 +93,9 @@ impl Columns {
     /// What the recipe reads of it.
     pub fn read<T>(&self, recipe: &Glm, use_: impl FnOnce(&Rows<'_>) -> T) -> T {
         let names = &recipe.design.columns;
-        let x = Array2::from_shape_fn((self.len(), names.len()), |(row, at)| self.column(&names[at])[row]);
+        let x = Array2::from_shape_fn((self.len(), names.len()), |(row, at)| {
+            self.column(&names[at])[row]
+        });
         let side = |name: &str| Array1::from(self.column(name).to_vec());
         let (y, offset, weight) = (
             side(&recipe.outcome),
@@ -132,12 +163,16 @@ pub fn heart() -> Vec<Columns> {
     let site = |site: crate::common::Site| {
         let mut columns = Columns::default();
         for (at, name) in crate::common::HEART_COLUMNS.iter().enumerate() {
-            columns.0.insert((*name).to_owned(), site.x.column(at).to_vec());
+            columns
+                .0
+                .insert((*name).to_owned(), site.x.column(at).to_vec());
         }
         columns.0.insert("y".into(), site.y.to_vec());
         columns
             .with("offset", &["chol"], |row| 0.002 * row[0])
-            .with("weight", &["sex", "fbs"], |row| 1.0 + row[0] + 0.25 * row[1])
+            .with("weight", &["sex", "fbs"], |row| {
+                1.0 + row[0] + 0.25 * row[1]
+            })
     };
     crate::common::heart().into_iter().map(site).collect()
 }
@@ -146,16 +181,25 @@ pub fn stroke() -> Vec<Columns> {
     let site = |name: &&str| {
         let (header, rows) = crate::common::table("stroke", name);
         let column = |at: usize| rows.iter().map(|row| row[at]).collect();
-        let mut columns =
-            Columns(header.iter().enumerate().map(|(at, name)| (name.clone(), column(at))).collect());
+        let mut columns = Columns(
+            header
+                .iter()
+                .enumerate()
+                .map(|(at, name)| (name.clone(), column(at)))
+                .collect(),
+        );
         columns.0.remove("country");
         for country in &crate::common::STROKE[1..] {
             let here = f64::from(u8::from(country == name));
-            columns.0.insert(format!("country_{country}"), vec![here; rows.len()]);
+            columns
+                .0
+                .insert(format!("country_{country}"), vec![here; rows.len()]);
         }
         columns
             .with("offset", &["delay_h"], |row| 0.01 * row[0])
-            .with("weight", &["heparin", "aspirin"], |row| 1.0 + row[0] + 0.5 * row[1])
+            .with("weight", &["heparin", "aspirin"], |row| {
+                1.0 + row[0] + 0.5 * row[1]
+            })
             .with("share", &["n_deficits"], |row| row[0] / 8.0)
     };
     crate::common::STROKE.iter().map(site).collect()

@@ -1,4 +1,5 @@
-//! Whole runs in which every site keeps its memory, summed in the recipe's words or in plain numbers.
+//! Whole runs in which every site keeps its memory, summed in the recipe's words or in plain
+//! numbers.
 
 use super::{dice, fedavg};
 use motet_recipes::{Memory, Outcome, Recipe, RecipeError, Rows, State};
@@ -8,9 +9,13 @@ use motet_secagg::fold::plain_sum;
 use motet_secagg::layout::{Layout, Ring, Scale};
 use motet_secagg::quantise::fixed_bits;
 
-/// The same vector in words so fine (more than 50 bits after the point) that the sum is that of the numbers.
+/// The same vector in words so fine (more than 50 bits after the point) that the sum is that of the
+/// numbers.
 fn finest(layout: &Layout, sites: u32) -> Layout {
-    let mut layout = Layout { ring: Ring::Bits64, ..layout.clone() };
+    let mut layout = Layout {
+        ring: Ring::Bits64,
+        ..layout.clone()
+    };
     for block in &mut layout.blocks {
         if let Scale::Weighted(bits) = &mut block.scale {
             *bits = fixed_bits(Ring::Bits64, sites, block.bound as u64, 60, 50).unwrap();
@@ -42,7 +47,9 @@ pub fn finished_with(
     loop {
         let here = present(state.progress().round);
         let count = here as u32;
-        let Some(question) = recipe.ask(&state, count)? else { return Ok(state) };
+        let Some(question) = recipe.ask(&state, count)? else {
+            return Ok(state);
+        };
         state = State::from_bytes(&state.to_bytes()).unwrap();
         let mut updates = Vec::new();
         for (rows, memory) in tables.iter().zip(&mut memories).take(here) {
@@ -52,15 +59,29 @@ pub fn finished_with(
                 *memory = Memory::from_bytes(&next.to_bytes()).unwrap();
             }
         }
-        let layout = if plain { finest(&question.layout, count) } else { question.layout };
-        state =
-            recipe.absorb(&state, &plain_sum(&layout, Digest::of("test/set", &[&[here as u8]]), updates)?)?;
+        let layout = if plain {
+            finest(&question.layout, count)
+        } else {
+            question.layout
+        };
+        state = recipe.absorb(
+            &state,
+            &plain_sum(&layout, Digest::of("test/set", &[&[here as u8]]), updates)?,
+        )?;
     }
 }
 
 /// The weights of a regression, intercept first.
 pub fn weights(outcome: Result<Outcome, RecipeError>) -> Vec<f64> {
     let outcome = fedavg(outcome);
-    let values = |name: &str| outcome.layers.iter().find(|layer| layer.name == name).unwrap().values.clone();
+    let values = |name: &str| {
+        outcome
+            .layers
+            .iter()
+            .find(|layer| layer.name == name)
+            .unwrap()
+            .values
+            .clone()
+    };
     [values("layers.0.bias"), values("layers.0.weight")].concat()
 }

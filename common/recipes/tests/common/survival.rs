@@ -27,22 +27,34 @@ pub struct Cohort {
 
 impl Cohort {
     pub fn patients(&self) -> Vec<Patient> {
-        self.sites.iter().flat_map(|(_, patients)| patients.clone()).collect()
+        self.sites
+            .iter()
+            .flat_map(|(_, patients)| patients.clone())
+            .collect()
     }
 
     pub fn tables(&self) -> Vec<Site> {
-        self.sites.iter().map(|(name, patients)| site(name, patients)).collect()
+        self.sites
+            .iter()
+            .map(|(name, patients)| site(name, patients))
+            .collect()
     }
 
     /// The same without covariates.
     pub fn bare_tables(&self) -> Vec<Site> {
-        let bare = |site: Site| Site { x: Array2::zeros((site.y.len(), 0)), ..site };
+        let bare = |site: Site| Site {
+            x: Array2::zeros((site.y.len(), 0)),
+            ..site
+        };
         self.tables().into_iter().map(bare).collect()
     }
 
     /// The sites as groups.
     pub fn grouping(&self) -> Grouping {
-        Grouping { column: "site".into(), levels: self.sites.iter().map(|(name, _)| name.clone()).collect() }
+        Grouping {
+            column: "site".into(),
+            levels: self.sites.iter().map(|(name, _)| name.clone()).collect(),
+        }
     }
 }
 
@@ -59,10 +71,16 @@ pub fn site(name: &str, patients: &[Patient]) -> Site {
 }
 
 fn features(reference: &serde_json::Value) -> Vec<String> {
-    reference["features"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+    reference["features"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|name| name.as_str().unwrap().to_owned())
+        .collect()
 }
 
-/// TCGA: the patients and columns of the reference; those of FLamby's training part where it says so.
+/// TCGA: the patients and columns of the reference; those of FLamby's training part where it says
+/// so.
 pub fn breast(name: &str) -> Cohort {
     let reference = reference(name);
     let columns = features(&reference);
@@ -80,14 +98,26 @@ pub fn breast(name: &str) -> Cohort {
         ((*site).to_owned(), rows.map(patient).collect::<Vec<_>>())
     });
     let sites = sites.collect();
-    Cohort { columns, sites, reference, grid: Grid::days(8605.0) }
+    Cohort {
+        columns,
+        sites,
+        reference,
+        grid: Grid::days(8605.0),
+    }
 }
 
 fn read(path: PathBuf) -> (Vec<String>, Vec<Vec<String>>) {
     let mut reader =
         csv::Reader::from_path(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let header = reader.headers().unwrap().iter().map(str::to_owned).collect();
-    let rows = reader.records().map(|record| record.unwrap().iter().map(str::to_owned).collect());
+    let header = reader
+        .headers()
+        .unwrap()
+        .iter()
+        .map(str::to_owned)
+        .collect();
+    let rows = reader
+        .records()
+        .map(|record| record.unwrap().iter().map(str::to_owned).collect());
     (header, rows.collect())
 }
 
@@ -107,14 +137,23 @@ pub fn stroke_followup() -> Cohort {
             event: line[2].parse().unwrap(),
             group: number as f64,
         };
-        ((*site).to_owned(), rows.iter().zip(times).map(patient).collect::<Vec<_>>())
+        (
+            (*site).to_owned(),
+            rows.iter().zip(times).map(patient).collect::<Vec<_>>(),
+        )
     });
     let sites = sites.collect();
-    Cohort { columns, sites, reference, grid: Grid::days(182.0) }
+    Cohort {
+        columns,
+        sites,
+        reference,
+        grid: Grid::days(182.0),
+    }
 }
 
-/// Rotterdam and GBSG, whose rows come from an LGPL package and are not in this repository: nothing, and a loud word,
-/// unless `MOTET_ROTTERDAM_GBSG` names the table (see tests/reference/PROVENANCE.md).
+/// Rotterdam and GBSG, whose rows come from an LGPL package and are not in this repository:
+/// nothing, and a loud word, unless `MOTET_ROTTERDAM_GBSG` names the table (see
+/// tests/reference/PROVENANCE.md).
 pub fn rotterdam_gbsg() -> Option<Cohort> {
     let Ok(path) = std::env::var("MOTET_ROTTERDAM_GBSG") else {
         // Straight to the terminal: the test runner keeps back what a passing test prints.
@@ -126,16 +165,34 @@ pub fn rotterdam_gbsg() -> Option<Cohort> {
     let columns = features(&reference);
     let (header, rows) = read(path.into());
     let at = |column: &str| header.iter().position(|name| name == column).unwrap();
-    let sites = ["DE_gbsg", "NL_rotterdam"].iter().enumerate().map(|(number, site)| {
-        let number_at = |row: &Vec<String>, column: &str| row[at(column)].parse::<f64>().unwrap();
-        let patient = |row: &Vec<String>| Patient {
-            x: columns.iter().map(|column| number_at(row, column)).collect(),
-            days: number_at(row, "time_days"),
-            event: number_at(row, "event"),
-            group: number as f64,
-        };
-        ((*site).to_owned(), rows.iter().filter(|row| row[0] == *site).map(patient).collect::<Vec<_>>())
-    });
+    let sites = ["DE_gbsg", "NL_rotterdam"]
+        .iter()
+        .enumerate()
+        .map(|(number, site)| {
+            let number_at =
+                |row: &Vec<String>, column: &str| row[at(column)].parse::<f64>().unwrap();
+            let patient = |row: &Vec<String>| Patient {
+                x: columns
+                    .iter()
+                    .map(|column| number_at(row, column))
+                    .collect(),
+                days: number_at(row, "time_days"),
+                event: number_at(row, "event"),
+                group: number as f64,
+            };
+            (
+                (*site).to_owned(),
+                rows.iter()
+                    .filter(|row| row[0] == *site)
+                    .map(patient)
+                    .collect::<Vec<_>>(),
+            )
+        });
     let sites = sites.collect();
-    Some(Cohort { columns, sites, reference, grid: Grid::days(7043.0) })
+    Some(Cohort {
+        columns,
+        sites,
+        reference,
+        grid: Grid::days(7043.0),
+    })
 }

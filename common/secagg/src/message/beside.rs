@@ -1,4 +1,5 @@
-//! What is said beside the eleven messages of an attempt: that a sum was made again, that a log was seen, and every no.
+//! What is said beside the eleven messages of an attempt: that a sum was made again, that a log was
+//! seen, and every no.
 
 use crate::canonical;
 use crate::digest::Digest;
@@ -18,10 +19,12 @@ canonical! {
 }
 
 canonical! {
-    /// A node recomputed the sum of a release from the masked uploads and the opened secrets, bit for bit.
+    /// A node recomputed the sum of a release from the masked uploads and the opened secrets, bit
+    /// for bit.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Checked {
-        /// H, the hash of the `Release` leaf in the log as the signer recomputed it: it binds T3, the sum and the state.
+        /// H, the hash of the `Release` leaf in the log as the signer recomputed it: it binds T3,
+        /// the sum and the state.
         pub release: Digest,
         /// The signer.
         pub node: NodeId,
@@ -31,7 +34,8 @@ canonical! {
 }
 
 canonical! {
-    /// A dealer's sealed shares do not open, or do not fit their commitments: the attempt ends and both are named.
+    /// A dealer's sealed shares do not open, or do not fit their commitments: the attempt ends and
+    /// both are named.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Complaint {
         /// T1.
@@ -55,7 +59,8 @@ canonical! {
         pub study: Digest,
         /// Signed note.
         pub checkpoint: String,
-        /// Who made the latest sum again, sorted by node; at least as many as must, where the log holds a `Publication` of it.
+        /// Who made the latest sum again, sorted by node; at least as many as must, where the log
+        /// holds a `Publication` of it.
         pub checked: Vec<Checked>,
     }
 }
@@ -81,7 +86,8 @@ canonical! {
         pub plan: Digest,
         /// Stable refusal code.
         pub code: String,
-        /// What follows from the study's text and the site's schema alone, where that is the reason; else empty.
+        /// What follows from the study's text and the site's schema alone, where that is the
+        /// reason; else empty.
         pub why: String,
     }
 }

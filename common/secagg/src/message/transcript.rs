@@ -1,9 +1,9 @@
-//! What is signed and what is hashed: each message's signature under the tag of its number, and the three digests that
-//! bind every later message to all that was said before.
+//! What is signed and what is hashed: each message's signature under the tag of its number, and the
+//! three digests that bind every later message to all that was said before.
 
 use super::{
-    Advert, AdvertSet, Bundle, Checked, Checkpoint, Complaint, Cosignature, Durations, OpenedShare, Plan,
-    Released, RevealReply, SetSign, SignedAdvert, SignedPlan, SignedRoot,
+    Advert, AdvertSet, Bundle, Checked, Checkpoint, Complaint, Cosignature, Durations, OpenedShare,
+    Plan, Released, RevealReply, SetSign, SignedAdvert, SignedPlan, SignedRoot,
 };
 use crate::digest::Digest;
 use crate::encode::Canonical as _;
@@ -17,10 +17,16 @@ impl Plan {
         self.digest("plan")
     }
 
-    /// Digest of what two attempts at one question must share once an answer is masked: all but attempt, run, round,
-    /// nonce, deadlines, and where the log stands (ruling R1).
+    /// Digest of what two attempts at one question must share once an answer is masked: all but
+    /// attempt, run, round, nonce, deadlines, and where the log stands (ruling R1).
     pub fn pin(&self) -> Digest {
-        let none = Durations { join: 0, share: 0, upload: 0, sign: 0, reveal: 0 };
+        let none = Durations {
+            join: 0,
+            share: 0,
+            upload: 0,
+            sign: 0,
+            reveal: 0,
+        };
         let pinned = Self {
             run: RunId([0; 16]),
             round: 0,
@@ -43,14 +49,19 @@ impl Plan {
     /// Signs the plan with the coordinator's key.
     pub fn sign(self, key: &SecretKey) -> SignedPlan {
         let signature = key.sign("m1", &self.to_bytes());
-        SignedPlan { plan: self, signature }
+        SignedPlan {
+            plan: self,
+            signature,
+        }
     }
 }
 
 impl SignedPlan {
     /// Whether `coordinator` signed this plan.
     pub fn is_signed_by(&self, coordinator: &PublicKey) -> bool {
-        coordinator.verify("m1", &self.plan.to_bytes(), &self.signature).is_ok()
+        coordinator
+            .verify("m1", &self.plan.to_bytes(), &self.signature)
+            .is_ok()
     }
 }
 
@@ -58,21 +69,30 @@ impl Advert {
     /// Signs the advert with the site's identity key.
     pub fn sign(self, key: &SecretKey) -> SignedAdvert {
         let signature = key.sign("m2", &self.to_bytes());
-        SignedAdvert { advert: self, signature }
+        SignedAdvert {
+            advert: self,
+            signature,
+        }
     }
 }
 
 impl SignedAdvert {
     /// Whether `identity` signed this advert.
     pub fn is_signed_by(&self, identity: &PublicKey) -> bool {
-        identity.verify("m2", &self.advert.to_bytes(), &self.signature).is_ok()
+        identity
+            .verify("m2", &self.advert.to_bytes(), &self.signature)
+            .is_ok()
     }
 }
 
 impl AdvertSet {
     /// T1, over the plan and every signed advert in order.
     pub fn t1(&self) -> Digest {
-        let adverts: Vec<Digest> = self.adverts.iter().map(|advert| advert.digest("advert")).collect();
+        let adverts: Vec<Digest> = self
+            .adverts
+            .iter()
+            .map(|advert| advert.digest("advert"))
+            .collect();
         Digest::of("t1", &[&self.plan.0, &adverts.to_bytes()])
     }
 }
@@ -98,12 +118,22 @@ impl Bundle {
 impl SignedRoot {
     /// Signs `root` after transcript `t`; `tag` is the message's name, `m4` or `m6`.
     pub fn sign(tag: &str, t: &Digest, node: NodeId, root: Digest, key: &SecretKey) -> Self {
-        Self { node, root, signature: key.sign(tag, &Self::message(t, node, &root)) }
+        Self {
+            node,
+            root,
+            signature: key.sign(tag, &Self::message(t, node, &root)),
+        }
     }
 
     /// Whether `identity` signed this root for this node after transcript `t`.
     pub fn is_signed_by(&self, tag: &str, t: &Digest, identity: &PublicKey) -> bool {
-        identity.verify(tag, &Self::message(t, self.node, &self.root), &self.signature).is_ok()
+        identity
+            .verify(
+                tag,
+                &Self::message(t, self.node, &self.root),
+                &self.signature,
+            )
+            .is_ok()
     }
 
     fn message(t: &Digest, node: NodeId, root: &Digest) -> Vec<u8> {
@@ -122,7 +152,11 @@ pub fn t3(t2: &Digest, roots: &[SignedRoot]) -> Digest {
 }
 
 fn named_roots(roots: &[SignedRoot]) -> Vec<u8> {
-    roots.iter().map(|root| (root.node, root.root)).collect::<Vec<_>>().to_bytes()
+    roots
+        .iter()
+        .map(|root| (root.node, root.root))
+        .collect::<Vec<_>>()
+        .to_bytes()
 }
 
 impl SetSign {
@@ -135,7 +169,13 @@ impl SetSign {
         cosignature: Cosignature,
     ) -> Self {
         let signature = key.sign("m8", &Self::message(&t3, &point));
-        Self { t3, point, node, signature, cosignature }
+        Self {
+            t3,
+            point,
+            node,
+            signature,
+            cosignature,
+        }
     }
 
     /// Whether `identity` signed it.
@@ -144,8 +184,15 @@ impl SetSign {
     }
 
     /// Whether a signature is that of `identity` over a set and a log.
-    pub fn holds(t3: &Digest, point: &Checkpoint, signature: &Signature, identity: &PublicKey) -> bool {
-        identity.verify("m8", &Self::message(t3, point), signature).is_ok()
+    pub fn holds(
+        t3: &Digest,
+        point: &Checkpoint,
+        signature: &Signature,
+        identity: &PublicKey,
+    ) -> bool {
+        identity
+            .verify("m8", &Self::message(t3, point), signature)
+            .is_ok()
     }
 
     fn message(t3: &Digest, point: &Checkpoint) -> Vec<u8> {
@@ -157,12 +204,23 @@ impl RevealReply {
     /// Signs the opened shares.
     pub fn sign(t3: Digest, node: NodeId, opened: Vec<OpenedShare>, key: &SecretKey) -> Self {
         let signature = key.sign("m10", &Self::message(&t3, node, &opened));
-        Self { t3, node, opened, signature }
+        Self {
+            t3,
+            node,
+            opened,
+            signature,
+        }
     }
 
     /// Whether `identity` signed it.
     pub fn is_signed_by(&self, identity: &PublicKey) -> bool {
-        identity.verify("m10", &Self::message(&self.t3, self.node, &self.opened), &self.signature).is_ok()
+        identity
+            .verify(
+                "m10",
+                &Self::message(&self.t3, self.node, &self.opened),
+                &self.signature,
+            )
+            .is_ok()
     }
 
     fn message(t3: &Digest, node: NodeId, opened: &[OpenedShare]) -> Vec<u8> {
@@ -173,12 +231,18 @@ impl RevealReply {
 impl Checked {
     /// Signs that the sum of the release with this leaf hash was made again.
     pub fn sign(release: Digest, node: NodeId, key: &SecretKey) -> Self {
-        Self { release, node, signature: key.sign("checked", &release.0) }
+        Self {
+            release,
+            node,
+            signature: key.sign("checked", &release.0),
+        }
     }
 
     /// Whether `identity` signed it.
     pub fn is_signed_by(&self, identity: &PublicKey) -> bool {
-        identity.verify("checked", &self.release.0, &self.signature).is_ok()
+        identity
+            .verify("checked", &self.release.0, &self.signature)
+            .is_ok()
     }
 }
 
@@ -186,13 +250,21 @@ impl Complaint {
     /// Signs a complaint about a dealer's shares.
     pub fn sign(t1: Digest, node: NodeId, dealer: NodeId, code: &str, key: &SecretKey) -> Self {
         let signature = key.sign("complaint", &Self::message(&t1, node, dealer, code));
-        Self { t1, node, dealer, code: code.to_owned(), signature }
+        Self {
+            t1,
+            node,
+            dealer,
+            code: code.to_owned(),
+            signature,
+        }
     }
 
     /// Whether `identity` signed it.
     pub fn is_signed_by(&self, identity: &PublicKey) -> bool {
         let message = Self::message(&self.t1, self.node, self.dealer, &self.code);
-        identity.verify("complaint", &message, &self.signature).is_ok()
+        identity
+            .verify("complaint", &message, &self.signature)
+            .is_ok()
     }
 
     fn message(t1: &Digest, node: NodeId, dealer: NodeId, code: &str) -> Vec<u8> {
@@ -227,6 +299,8 @@ impl Released {
 
     /// Whether `coordinator` signed it.
     pub fn is_signed_by(&self, coordinator: &PublicKey) -> bool {
-        coordinator.verify("m11", &self.message(), &self.signature).is_ok()
+        coordinator
+            .verify("m11", &self.message(), &self.signature)
+            .is_ok()
     }
 }

@@ -54,10 +54,15 @@ fn limbs_carry_an_i128_and_sum_without_loss() {
             let mut sums = [0_i64; 4];
             let mut exact = 0_i128;
             for _ in 0..sites {
-                // Exponents from -50 to 74 and both signs, so that terms cancel and carries run all the way.
+                // Exponents from -50 to 74 and both signs, so that terms cancel and carries run all
+                // the way.
                 let exponent = i32::try_from(dice.next_u32() % 125).unwrap() - 50;
                 let unit = dice.next_u64().cast_signed() as f64 * 2.0_f64.powi(-63);
-                let x = if round == 0 { 2.0_f64.powi(74) } else { unit * 2.0_f64.powi(exponent) };
+                let x = if round == 0 {
+                    2.0_f64.powi(74)
+                } else {
+                    unit * 2.0_f64.powi(exponent)
+                };
                 let value = fixed(x, LIMB_FRACTION).unwrap();
                 exact += value;
                 for (sum, limb) in sums.iter_mut().zip(limbs(value)) {
@@ -71,14 +76,16 @@ fn limbs_carry_an_i128_and_sum_without_loss() {
 
 #[test]
 fn sums_of_limbs_beyond_128_bits_still_round_once() {
-    // Multiples of 2^20 near the top of the range: their sum divided by 2^20 fits an i128, which is the reference.
+    // Multiples of 2^20 near the top of the range: their sum divided by 2^20 fits an i128, which is
+    // the reference.
     let mut dice = dice();
     for sites in [16_i64, 250] {
         for negative in [false, true] {
             for _ in 0..2_000 {
                 let (mut sums, mut exact) = ([0_i64; 4], 0_i128);
                 for _ in 0..sites {
-                    let high = u128::from(dice.next_u64()) << 42 | u128::from(dice.next_u64() >> 22);
+                    let high =
+                        u128::from(dice.next_u64()) << 42 | u128::from(dice.next_u64() >> 22);
                     let value = i128::try_from(high).unwrap() << 20;
                     let value = if negative { -value } else { value };
                     exact += value >> 20;
@@ -94,18 +101,36 @@ fn sums_of_limbs_beyond_128_bits_still_round_once() {
 
 #[test]
 fn one_sticky_bit_decides_a_tie() {
-    // 2^129 + 2^76 is halfway between two f64; one unit in the lowest limb tips it, one less tips it back.
+    // 2^129 + 2^76 is halfway between two f64; one unit in the lowest limb tips it, one less tips
+    // it back.
     let sites = 1000;
     let half = [0, 0, 1 << 12, 1 << 33];
     assert_eq!(join(half, sites), Some(2.0_f64.powi(129)));
-    assert_eq!(join([1, 0, 1 << 12, 1 << 33], sites), Some(2.0_f64.powi(129) + 2.0_f64.powi(77)));
     assert_eq!(
-        join([i64::from(u32::MAX), i64::from(u32::MAX), (1 << 12) - 1, 1 << 33], sites),
+        join([1, 0, 1 << 12, 1 << 33], sites),
+        Some(2.0_f64.powi(129) + 2.0_f64.powi(77))
+    );
+    assert_eq!(
+        join(
+            [
+                i64::from(u32::MAX),
+                i64::from(u32::MAX),
+                (1 << 12) - 1,
+                1 << 33
+            ],
+            sites
+        ),
         Some(2.0_f64.powi(129))
     );
     // The odd neighbour goes up to even.
-    assert_eq!(join([0, 0, 3 << 12, 1 << 33], sites), Some(2.0_f64.powi(129) + 2.0_f64.powi(78)));
-    assert_eq!(join([1, 0, 0, -(1 << 33)], sites), Some(-(2.0_f64.powi(129))));
+    assert_eq!(
+        join([0, 0, 3 << 12, 1 << 33], sites),
+        Some(2.0_f64.powi(129) + 2.0_f64.powi(78))
+    );
+    assert_eq!(
+        join([1, 0, 0, -(1 << 33)], sites),
+        Some(-(2.0_f64.powi(129)))
+    );
 }
 
 #[test]
@@ -146,16 +171,30 @@ fn most_fractional_bits_that_leave_headroom() {
     assert_eq!(fixed_bits(Ring::Bits32, 4, 1, 40, 8), Some(28));
     let mut dice = dice();
     for _ in 0..10_000 {
-        let (sites, bound) =
-            (1 + dice.next_u32() % 300, 1 + (dice.next_u64() >> (20 + dice.next_u32() % 40)));
-        let slow =
-            (0..=40_u32).rev().find(|bits| u128::from(sites) * u128::from(bound) * (1 << bits) <= 1 << 62);
-        assert_eq!(fixed_bits(Ring::Bits64, sites, bound, 40, 0).map(u32::from), slow);
+        let (sites, bound) = (
+            1 + dice.next_u32() % 300,
+            1 + (dice.next_u64() >> (20 + dice.next_u32() % 40)),
+        );
+        let slow = (0..=40_u32)
+            .rev()
+            .find(|bits| u128::from(sites) * u128::from(bound) * (1 << bits) <= 1 << 62);
+        assert_eq!(
+            fixed_bits(Ring::Bits64, sites, bound, 40, 0).map(u32::from),
+            slow
+        );
     }
 }
 
 fn layout(ring: Ring, scale: Scale, bound: f64, weight_max: u32) -> Layout {
-    Layout { ring, weight_max, blocks: vec![Block { len: 1, scale, bound }] }
+    Layout {
+        ring,
+        weight_max,
+        blocks: vec![Block {
+            len: 1,
+            scale,
+            bound,
+        }],
+    }
 }
 
 #[test]
@@ -164,29 +203,45 @@ fn headroom_is_exact_at_its_edge() {
     for scale in [Scale::Fixed(38), Scale::Weighted(38)] {
         let at = |bound| layout(Ring::Bits64, scale, bound, 1).headroom(4);
         assert_eq!(at(edge), Ok(()));
-        assert_eq!(at(edge.next_up()), Err(InputRefusal::Headroom { sites: 4, block: 0 }));
+        assert_eq!(
+            at(edge.next_up()),
+            Err(InputRefusal::Headroom { sites: 4, block: 0 })
+        );
         for bound in [-1.0, f64::NAN, f64::INFINITY, f64::MAX] {
             assert!(at(bound).is_err());
         }
     }
     let weight = |most| layout(Ring::Bits32, Scale::Fixed(0), 1.0, most).headroom(4);
     assert_eq!(weight(1 << 28), Ok(()));
-    assert_eq!(weight((1 << 28) + 1), Err(InputRefusal::Headroom { sites: 4, block: 1 }));
+    assert_eq!(
+        weight((1 << 28) + 1),
+        Err(InputRefusal::Headroom { sites: 4, block: 1 })
+    );
     let limbs = |ring| layout(ring, Scale::Limbs, 0.0, 1).headroom(250);
     assert_eq!(limbs(Ring::Bits64), Ok(()));
-    assert_eq!(limbs(Ring::Bits32), Err(InputRefusal::LimbsRing { block: 0 }));
+    assert_eq!(
+        limbs(Ring::Bits32),
+        Err(InputRefusal::LimbsRing { block: 0 })
+    );
 }
 
 /// The rule itself in integers: bounds are dyadic, so that rounding up by hand is exact.
 #[test]
 fn headroom_is_the_rule_in_every_ring() {
     let mut dice = dice();
-    for ring in [Ring::Bits16, Ring::Bits20, Ring::Bits24, Ring::Bits32, Ring::Bits64] {
+    for ring in [
+        Ring::Bits16,
+        Ring::Bits20,
+        Ring::Bits24,
+        Ring::Bits32,
+        Ring::Bits64,
+    ] {
         let room = 1_u128 << (ring.bits() - 2);
         for _ in 0..4_000 {
             let sites = 1 + dice.next_u32() % 300;
             let (bits, fraction) = (dice.next_u32() % 12, dice.next_u32() % 12);
-            // Around the edge as often as anywhere: the largest bound that fits, and a few units to both sides.
+            // Around the edge as often as anywhere: the largest bound that fits, and a few units to
+            // both sides.
             let edge = ((room / u128::from(sites)) >> bits) << fraction;
             let units = match dice.next_u32() % 3 {
                 0 => u128::from(dice.next_u64() >> (12 + dice.next_u32() % 52)),
@@ -199,18 +254,36 @@ fn headroom_is_the_rule_in_every_ring() {
             let fits = u128::from(sites) * (units << bits).div_ceil(1 << fraction) <= room;
             for scale in [Scale::Fixed(bits as u8), Scale::Weighted(bits as u8)] {
                 let refused = layout(ring, scale, bound, 1).headroom(sites).err();
-                assert_eq!(refused, (!fits).then_some(InputRefusal::Headroom { sites, block: 0 }));
+                assert_eq!(
+                    refused,
+                    (!fits).then_some(InputRefusal::Headroom { sites, block: 0 })
+                );
             }
         }
         let edge = room as f64;
-        for (bound, fits) in
-            [(edge - 1.0, true), (edge, true), (edge.next_up(), false), (edge + 1024.0, false)]
-        {
-            assert_eq!(layout(ring, Scale::Fixed(0), bound, 1).headroom(1).is_ok(), fits, "{bound}");
+        for (bound, fits) in [
+            (edge - 1.0, true),
+            (edge, true),
+            (edge.next_up(), false),
+            (edge + 1024.0, false),
+        ] {
+            assert_eq!(
+                layout(ring, Scale::Fixed(0), bound, 1).headroom(1).is_ok(),
+                fits,
+                "{bound}"
+            );
         }
-        let Ok(most) = u32::try_from(room) else { continue };
+        let Ok(most) = u32::try_from(room) else {
+            continue;
+        };
         for (weight, fits) in [(most - 1, true), (most, true), (most + 1, false)] {
-            assert_eq!(layout(ring, Scale::Fixed(0), 0.0, weight).headroom(1).is_ok(), fits, "{weight}");
+            assert_eq!(
+                layout(ring, Scale::Fixed(0), 0.0, weight)
+                    .headroom(1)
+                    .is_ok(),
+                fits,
+                "{weight}"
+            );
         }
     }
 }

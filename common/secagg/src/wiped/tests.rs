@@ -20,11 +20,21 @@ use zeroize::ZeroizeOnDrop;
 fn wiped() -> Vec<(&'static str, usize)> {
     let all = ends();
     assert!(all.iter().all(|end| end.clean), "{all:?}");
-    all.into_iter().map(|End { what, held, .. }| (what, held)).collect()
+    all.into_iter()
+        .map(|End { what, held, .. }| (what, held))
+        .collect()
 }
 
 fn layout(ring: Ring) -> Layout {
-    Layout { ring, weight_max: 10, blocks: vec![Block { len: 3, scale: Scale::Fixed(4), bound: 8.0 }] }
+    Layout {
+        ring,
+        weight_max: 10,
+        blocks: vec![Block {
+            len: 3,
+            scale: Scale::Fixed(4),
+            bound: 8.0,
+        }],
+    }
 }
 
 fn encode(ring: Ring, weight: u32, values: &[f64]) -> Result<EncodedUpdate, InputRefusal> {
@@ -37,7 +47,9 @@ fn encode(ring: Ring, weight: u32, values: &[f64]) -> Result<EncodedUpdate, Inpu
 #[test]
 fn thirty_two_secret_bytes_are_wiped() {
     drop(Secret::new([7; 32]));
-    drop(Secret::draw(&mut rand_chacha::ChaCha20Rng::from_seed([1; 32])));
+    drop(Secret::draw(&mut rand_chacha::ChaCha20Rng::from_seed(
+        [1; 32],
+    )));
     drop(Seed::new([7; 32]));
     assert_eq!(wiped(), [("Secret", 32), ("Secret", 32), ("Seed", 32)]);
     // On the way out of a function that fails, and of a list.
@@ -60,7 +72,13 @@ fn thirty_two_secret_bytes_are_wiped() {
 fn an_answer_is_wiped_when_it_is_encoded_and_when_it_is_refused() {
     drop(ClearUpdate::new(3, vec![1.5, 2.5, 3.5]));
     assert_eq!(wiped(), [("ClearUpdate", 3)]);
-    for ring in [Ring::Bits16, Ring::Bits20, Ring::Bits24, Ring::Bits32, Ring::Bits64] {
+    for ring in [
+        Ring::Bits16,
+        Ring::Bits20,
+        Ring::Bits24,
+        Ring::Bits32,
+        Ring::Bits64,
+    ] {
         let encoded = encode(ring, 3, &[1.5, 2.5, 3.5]).unwrap();
         assert_eq!(wiped(), [("ClearUpdate", 3), ("Secret", 32)]);
         drop(encoded);
@@ -69,14 +87,21 @@ fn an_answer_is_wiped_when_it_is_encoded_and_when_it_is_refused() {
         // Half way: the weight and two values are written, the third is refused.
         for bad in [f64::NAN, 9.0] {
             assert!(encode(ring, 3, &[1.5, 2.5, bad]).is_err());
-            assert_eq!(wiped(), [("EncodedUpdate", 3), ("ClearUpdate", 3), ("Secret", 32)]);
+            assert_eq!(
+                wiped(),
+                [("EncodedUpdate", 3), ("ClearUpdate", 3), ("Secret", 32)]
+            );
         }
         // Before anything is written.
         for (weight, values) in [(0, vec![1.5; 3]), (11, vec![1.5; 3]), (3, vec![1.5; 2])] {
             assert!(encode(ring, weight, &values).is_err());
             assert_eq!(wiped(), [("ClearUpdate", values.len()), ("Secret", 32)]);
         }
-        let crowd = ClearUpdate::new(1, vec![1.5; 3]).encode(&layout(ring), u32::MAX, &Secret::new([1; 32]));
+        let crowd = ClearUpdate::new(1, vec![1.5; 3]).encode(
+            &layout(ring),
+            u32::MAX,
+            &Secret::new([1; 32]),
+        );
         assert!(ring == Ring::Bits64 || crowd.is_err());
         drop(crowd);
         ends();
@@ -86,28 +111,55 @@ fn an_answer_is_wiped_when_it_is_encoded_and_when_it_is_refused() {
 #[test]
 fn masking_wipes_the_words_and_every_seed() {
     for ring in [Ring::Bits20, Ring::Bits64] {
-        let encoded = encode(ring, 3, &[1.5, 2.5, 3.5]).unwrap().with_chunk_words(4);
+        let encoded = encode(ring, 3, &[1.5, 2.5, 3.5])
+            .unwrap()
+            .with_chunk_words(4);
         ends();
         let seed = |byte| Seed::new([byte; 32]);
-        let masked =
-            encoded.mask(Masks { own: seed(1), peers: vec![(Sign::Plus, seed(2)), (Sign::Minus, seed(3))] });
+        let masked = encoded.mask(Masks {
+            own: seed(1),
+            peers: vec![(Sign::Plus, seed(2)), (Sign::Minus, seed(3))],
+        });
         assert_eq!(masked.chunks.len(), 2);
         let mut seen = wiped();
         seen.sort_unstable();
-        assert_eq!(seen, [("EncodedUpdate", 4), ("Seed", 32), ("Seed", 32), ("Seed", 32)]);
+        assert_eq!(
+            seen,
+            [
+                ("EncodedUpdate", 4),
+                ("Seed", 32),
+                ("Seed", 32),
+                ("Seed", 32)
+            ]
+        );
     }
-    drop(Masks { own: Seed::new([1; 32]), peers: vec![(Sign::Plus, Seed::new([2; 32]))] });
+    drop(Masks {
+        own: Seed::new([1; 32]),
+        peers: vec![(Sign::Plus, Seed::new([2; 32]))],
+    });
     assert_eq!(wiped(), [("Seed", 32), ("Seed", 32)]);
 }
 
 #[test]
 fn a_plain_sum_wipes_every_answer_also_when_one_is_refused() {
-    let answers = |last: f64| vec![ClearUpdate::new(1, vec![1.0; 3]), ClearUpdate::new(1, vec![last; 3])];
+    let answers = |last: f64| {
+        vec![
+            ClearUpdate::new(1, vec![1.0; 3]),
+            ClearUpdate::new(1, vec![last; 3]),
+        ]
+    };
     for (last, fine) in [(2.0, true), (f64::INFINITY, false)] {
-        assert_eq!(plain_sum(&layout(Ring::Bits32), Digest::default(), answers(last)).is_ok(), fine);
+        assert_eq!(
+            plain_sum(&layout(Ring::Bits32), Digest::default(), answers(last)).is_ok(),
+            fine
+        );
         let seen = wiped();
         let count = |what: &str| seen.iter().filter(|(name, _)| *name == what).count();
-        assert_eq!((count("ClearUpdate"), count("EncodedUpdate")), (2, 2), "{seen:?}");
+        assert_eq!(
+            (count("ClearUpdate"), count("EncodedUpdate")),
+            (2, 2),
+            "{seen:?}"
+        );
     }
 }
 
@@ -116,9 +168,16 @@ fn keys_and_what_they_give_are_wiped() {
     let keys = PairKeys::derive(&Secret::new([1; 32]));
     assert_eq!(wiped(), [("Secret", 32)], "the one it was made from");
     let peer = PairKeys::derive(&Secret::new([2; 32])).public();
-    assert_eq!(wiped(), [("Secret", 32), ("Secret", 32)], "that of the peer, and the one in its keys");
+    assert_eq!(
+        wiped(),
+        [("Secret", 32), ("Secret", 32)],
+        "that of the peer, and the one in its keys"
+    );
     let (low, high) = (NodeId([1; 16]), NodeId([2; 16]));
-    drop(keys.seed_as_lower(low, high, &peer, &Digest::default()).unwrap());
+    drop(
+        keys.seed_as_lower(low, high, &peer, &Digest::default())
+            .unwrap(),
+    );
     assert_eq!(wiped(), [("Seed", 32)]);
     drop(keys);
     assert_eq!(wiped(), [("Secret", 32)], "the root in the keys");
@@ -133,7 +192,8 @@ fn keys_and_what_they_give_are_wiped() {
     assert_eq!(wiped(), [("Secret", 32), ("Secret", 32)]);
 }
 
-/// The parts that other packages keep: each promises by its type to wipe itself, with the features we build with.
+/// The parts that other packages keep: each promises by its type to wipe itself, with the features
+/// we build with.
 #[test]
 fn what_other_packages_keep_for_us_is_wiped() {
     fn wipes<T: ZeroizeOnDrop>() {}
@@ -150,8 +210,9 @@ fn what_other_packages_keep_for_us_is_wiped() {
     wipes::<aes::Aes256>();
 }
 
-/// Compiles only where the type has none of the traits: with one of them there are two ways to find `Hidden::ok`, and the
-/// compiler asks which. Other than the examples in the documentation, this cannot pass for a wrong reason.
+/// Compiles only where the type has none of the traits: with one of them there are two ways to find
+/// `Hidden::ok`, and the compiler asks which. Other than the examples in the documentation, this
+/// cannot pass for a wrong reason.
 macro_rules! hidden {
     ($($secret:ty),* $(,)?) => {$({
         trait Hidden<A> {
@@ -168,5 +229,14 @@ macro_rules! hidden {
 
 #[test]
 fn no_secret_can_be_printed_copied_or_encoded() {
-    hidden!(Secret, Seed, ClearUpdate, EncodedUpdate, Masks, PairKeys, ChannelSecret, SecretKey);
+    hidden!(
+        Secret,
+        Seed,
+        ClearUpdate,
+        EncodedUpdate,
+        Masks,
+        PairKeys,
+        ChannelSecret,
+        SecretKey
+    );
 }

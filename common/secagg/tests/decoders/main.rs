@@ -1,5 +1,5 @@
-//! Whatever bytes arrive: no decoder panics, none takes much more memory than it was sent, and what is accepted is the one
-//! byte string of its value.
+//! Whatever bytes arrive: no decoder panics, none takes much more memory than it was sent, and what
+//! is accepted is the one byte string of its value.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -26,7 +26,11 @@ use samples::{Decoder, decoders, note_text, samples};
 use std::sync::LazyLock;
 
 static SAMPLES: LazyLock<Vec<(Decoder, Vec<Vec<u8>>)>> = LazyLock::new(|| {
-    decoders().into_iter().map(|decoder| (samples(&decoder), decoder)).map(|(s, d)| (d, s)).collect()
+    decoders()
+        .into_iter()
+        .map(|decoder| (samples(&decoder), decoder))
+        .map(|(s, d)| (d, s))
+        .collect()
 });
 
 /// What is accepted is written back the same. (That it comes back at all is half of the test.)
@@ -57,7 +61,13 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
             .prop_map(|(at, bytes)| Change::Insert(at, bytes)),
         (
             place.clone(),
-            prop_oneof![0..9_u32, Just(u32::MAX), Just(1 << 28), Just((1 << 28) + 1), any::<u32>()]
+            prop_oneof![
+                0..9_u32,
+                Just(u32::MAX),
+                Just(1 << 28),
+                Just((1 << 28) + 1),
+                any::<u32>()
+            ]
         )
             .prop_map(|(at, length)| Change::Length(at, length)),
         (place, 1..200_usize).prop_map(|(at, length)| Change::Repeat(at, length)),
@@ -74,9 +84,15 @@ fn changed(mut bytes: Vec<u8>, changes: &[Change]) -> Vec<u8> {
             Change::Set(at, byte) => bytes[place(*at)] = *byte,
             Change::Flip(at, bit) => bytes[place(*at)] ^= 1 << bit,
             Change::Cut(at) => bytes.truncate(place(*at)),
-            Change::Insert(at, more) => drop(bytes.splice(place(*at)..place(*at), more.iter().copied())),
+            Change::Insert(at, more) => {
+                drop(bytes.splice(place(*at)..place(*at), more.iter().copied()))
+            }
             Change::Length(at, length) => {
-                bytes.iter_mut().skip(place(*at)).zip(length.to_le_bytes()).for_each(|(to, from)| *to = from);
+                bytes
+                    .iter_mut()
+                    .skip(place(*at))
+                    .zip(length.to_le_bytes())
+                    .for_each(|(to, from)| *to = from);
             }
             Change::Repeat(at, length) => {
                 let piece = bytes[place(*at)..end.min(place(*at) + length)].to_vec();
@@ -91,13 +107,23 @@ fn changed(mut bytes: Vec<u8>, changes: &[Change]) -> Vec<u8> {
 fn there_are_valid_bytes_of_every_type_and_of_every_message() {
     for (decoder, samples) in SAMPLES.iter() {
         assert!(!samples.is_empty(), "{} has no sample", decoder.name);
-        samples.iter().for_each(|bytes| assert_eq!((decoder.exact)(bytes).as_ref(), Some(bytes)));
+        samples
+            .iter()
+            .for_each(|bytes| assert_eq!((decoder.exact)(bytes).as_ref(), Some(bytes)));
     }
-    let (_, messages) = SAMPLES.iter().find(|(decoder, _)| decoder.name == "Message").unwrap();
-    let kinds: std::collections::BTreeSet<&str> =
-        messages.iter().map(|bytes| Message::from_bytes(bytes).unwrap().kind()).collect();
+    let (_, messages) = SAMPLES
+        .iter()
+        .find(|(decoder, _)| decoder.name == "Message")
+        .unwrap();
+    let kinds: std::collections::BTreeSet<&str> = messages
+        .iter()
+        .map(|bytes| Message::from_bytes(bytes).unwrap().kind())
+        .collect();
     assert!(kinds.len() >= 13, "{kinds:?}");
-    assert!(messages.len() > kinds.len(), "lists that are not empty are among them");
+    assert!(
+        messages.len() > kinds.len(),
+        "lists that are not empty are among them"
+    );
 }
 
 proptest! {

@@ -1,7 +1,8 @@
 //! Every type with a canonical encoding, and valid bytes of each, found without knowing its fields.
 //!
-//! Zeros are a value of nearly everything: empty lists, absent options, digests of zeros. What they leave out is found by
-//! setting one byte after another: a tag of an enum, a list of one element, which grows out of zeros again.
+//! Zeros are a value of nearly everything: empty lists, absent options, digests of zeros. What they
+//! leave out is found by setting one byte after another: a tag of an enum, a list of one element,
+//! which grows out of zeros again.
 
 use motet_secagg::channel::Sealed;
 use motet_secagg::digest::Digest;
@@ -90,7 +91,9 @@ pub fn samples(decoder: &Decoder) -> Vec<Vec<u8>> {
     let add = |found: &mut Vec<Vec<u8>>, bytes: &[u8]| {
         if let Some(value) = (decoder.prefix)(bytes)
             && found.len() < MOST
-            && !found.iter().any(|old| old.len() == value.len() && old.first() == value.first())
+            && !found
+                .iter()
+                .any(|old| old.len() == value.len() && old.first() == value.first())
         {
             found.push(value);
         }
@@ -124,10 +127,20 @@ pub fn samples(decoder: &Decoder) -> Vec<Vec<u8>> {
 }
 
 pub fn note_text() -> String {
-    let checkpoint = Checkpoint { origin: "motet.example/log".into(), size: 5, root: Digest([7; 32]) };
-    let mut note = Note::sign(checkpoint, "motet.example/log", &SecretKey::from_seed([1; 32])).unwrap();
+    let checkpoint = Checkpoint {
+        origin: "motet.example/log".into(),
+        size: 5,
+        root: Digest([7; 32]),
+    };
+    let mut note = Note::sign(
+        checkpoint,
+        "motet.example/log",
+        &SecretKey::from_seed([1; 32]),
+    )
+    .unwrap();
     let witness = SecretKey::from_seed([2; 32]);
     let cosignature = note.unverified().cosign(&witness, 1_770_000_000);
-    note.add("witness.example", &witness.public(), &cosignature).unwrap();
+    note.add("witness.example", &witness.public(), &cosignature)
+        .unwrap();
     note.to_string()
 }

@@ -20,7 +20,11 @@ pub(crate) fn case(takes: &Value) -> Value {
     let kind = takes["type"].as_str().unwrap();
     if let Some(value) = takes.get("value") {
         let bytes = encode(kind, value);
-        assert_eq!(decode(kind, &bytes).unwrap(), bytes, "{kind} does not come back from its bytes");
+        assert_eq!(
+            decode(kind, &bytes).unwrap(),
+            bytes,
+            "{kind} does not come back from its bytes"
+        );
         return json!({ "bytes": hex(&bytes) });
     }
     match decode(kind, &unhex(&takes["bytes"])) {
@@ -30,11 +34,20 @@ pub(crate) fn case(takes: &Value) -> Value {
 }
 
 fn block(value: &Value) -> Block {
-    Block { len: number(&value["len"]), scale: scale(&value["scale"]), bound: number(&value["bound"]) }
+    Block {
+        len: number(&value["len"]),
+        scale: scale(&value["scale"]),
+        bound: number(&value["bound"]),
+    }
 }
 
 fn digests(value: &Value) -> Vec<Digest> {
-    value.as_array().unwrap().iter().map(|one| Digest(array(one))).collect()
+    value
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| Digest(array(one)))
+        .collect()
 }
 
 fn encode(kind: &str, value: &Value) -> Vec<u8> {
@@ -49,7 +62,11 @@ fn encode(kind: &str, value: &Value) -> Vec<u8> {
         "i128" => number::<i128>(value).to_bytes(),
         "f64" => number::<f64>(value).to_bytes(),
         "text" => text(value).to_bytes(),
-        "list of u16" => list().iter().map(number::<u16>).collect::<Vec<_>>().to_bytes(),
+        "list of u16" => list()
+            .iter()
+            .map(number::<u16>)
+            .collect::<Vec<_>>()
+            .to_bytes(),
         "optional u32" => (!value.is_null()).then(|| number::<u32>(value)).to_bytes(),
         "pair of u8 and text" => (number::<u8>(&value[0]), text(&value[1])).to_bytes(),
         "digest" => Digest(array(value)).to_bytes(),
@@ -60,12 +77,22 @@ fn encode(kind: &str, value: &Value) -> Vec<u8> {
         "share" => Share::copied(&array(value)).to_bytes(),
         "ring" => ring(value).to_bytes(),
         "scale" => scale(value).to_bytes(),
-        "kind" => if value == "pair" { Kind::Pair } else { Kind::Own }.to_bytes(),
+        "kind" => if value == "pair" {
+            Kind::Pair
+        } else {
+            Kind::Own
+        }
+        .to_bytes(),
         "block" => block(value).to_bytes(),
         "layout" => Layout {
             ring: ring(&value["ring"]),
             weight_max: number(&value["weight_max"]),
-            blocks: value["blocks"].as_array().unwrap().iter().map(block).collect(),
+            blocks: value["blocks"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(block)
+                .collect(),
         }
         .to_bytes(),
         "shape" => Shape {
@@ -74,10 +101,16 @@ fn encode(kind: &str, value: &Value) -> Vec<u8> {
             chunk_words: number(&value["chunk_words"]),
         }
         .to_bytes(),
-        "sealed" => Sealed { enc: unhex(&value["enc"]), ct: unhex(&value["ct"]) }.to_bytes(),
-        "pair keys" => {
-            PairPublic { x25519: array(&value["x25519"]), mlkem: unhex(&value["mlkem"]) }.to_bytes()
+        "sealed" => Sealed {
+            enc: unhex(&value["enc"]),
+            ct: unhex(&value["ct"]),
         }
+        .to_bytes(),
+        "pair keys" => PairPublic {
+            x25519: array(&value["x25519"]),
+            mlkem: unhex(&value["mlkem"]),
+        }
+        .to_bytes(),
         "inclusion" => Inclusion {
             index: number(&value["index"]),
             size: number(&value["size"]),
@@ -91,8 +124,17 @@ fn encode(kind: &str, value: &Value) -> Vec<u8> {
         }
         .to_bytes(),
         "aggregate" => {
-            let words = value["words"].as_array().unwrap().iter().map(number).collect();
-            Aggregate { ring: ring(&value["ring"]), words }.to_bytes()
+            let words = value["words"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(number)
+                .collect();
+            Aggregate {
+                ring: ring(&value["ring"]),
+                words,
+            }
+            .to_bytes()
         }
         other => panic!("no type {other}"),
     }

@@ -1,8 +1,9 @@
-//! Known answers in `common/secagg/vectors`, for other implementations as much as for this one: each case says what it
-//! takes and what it gives, and every file there is read here.
+//! Known answers in `common/secagg/vectors`, for other implementations as much as for this one:
+//! each case says what it takes and what it gives, and every file there is read here.
 //!
-//! `MOTET_WRITE_VECTORS=1 cargo test -p motet-secagg --test vectors` writes what this implementation gives into the files;
-//! a difference in them is then a change of the protocol and wants a reason. Published vectors are never rewritten.
+//! `MOTET_WRITE_VECTORS=1 cargo test -p motet-secagg --test vectors` writes what this
+//! implementation gives into the files; a difference in them is then a change of the protocol and
+//! wants a reason. Published vectors are never rewritten.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -67,13 +68,24 @@ pub(crate) fn text(value: &Value) -> String {
 
 /// A number as JSON has it, or as text where JSON would round it or does not know it.
 pub(crate) fn number<T: FromStr>(value: &Value) -> T {
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    text.parse().unwrap_or_else(|_| panic!("{text} is not such a number"))
+    let text = value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned);
+    text.parse()
+        .unwrap_or_else(|_| panic!("{text} is not such a number"))
 }
 
 pub(crate) fn ring(value: &Value) -> Ring {
-    let all = [Ring::Bits16, Ring::Bits20, Ring::Bits24, Ring::Bits32, Ring::Bits64];
-    all.into_iter().find(|ring| ring.bits() == number::<u32>(value)).unwrap()
+    let all = [
+        Ring::Bits16,
+        Ring::Bits20,
+        Ring::Bits24,
+        Ring::Bits32,
+        Ring::Bits64,
+    ];
+    all.into_iter()
+        .find(|ring| ring.bits() == number::<u32>(value))
+        .unwrap()
 }
 
 pub(crate) fn scale(value: &Value) -> Scale {
@@ -113,7 +125,8 @@ fn every_case_gives_what_its_file_says() {
     let write = std::env::var_os("MOTET_WRITE_VECTORS").is_some();
     for (name, case, published) in FILES {
         let path = folder().join(format!("{name}.json"));
-        let mut file: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let mut file: Value =
+            serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
         let cases = file["cases"].as_array_mut().unwrap();
         assert!(!cases.is_empty(), "{name}.json has no cases");
         for (at, entry) in cases.iter_mut().enumerate() {
@@ -121,7 +134,11 @@ fn every_case_gives_what_its_file_says() {
             if write && !published {
                 entry["gives"] = gives;
             } else {
-                assert_eq!(entry["gives"], gives, "case {at} of {name}.json: {}", entry["takes"]);
+                assert_eq!(
+                    entry["gives"], gives,
+                    "case {at} of {name}.json: {}",
+                    entry["takes"]
+                );
             }
         }
         if write && !published {
@@ -137,6 +154,9 @@ fn every_vector_file_is_read() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| name != "README.md")
         .collect();
-    let read: BTreeSet<String> = FILES.iter().map(|(name, ..)| format!("{name}.json")).collect();
+    let read: BTreeSet<String> = FILES
+        .iter()
+        .map(|(name, ..)| format!("{name}.json"))
+        .collect();
     assert_eq!(found, read);
 }

@@ -8,7 +8,12 @@ use motet_secagg::sign::SecretKey;
 use serde_json::{Value, json};
 
 fn digests(value: &Value) -> Vec<Digest> {
-    value.as_array().unwrap().iter().map(|one| Digest(array(one))).collect()
+    value
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| Digest(array(one)))
+        .collect()
 }
 
 fn hexes(path: &[Digest]) -> Vec<String> {
@@ -23,17 +28,27 @@ pub(crate) fn tree(takes: &Value) -> Value {
             let (old, new) = (number(&takes["old"]), number(&takes["new"]));
             merkle::verify_consistency(old, new, &of("old_root"), &of("new_root"), &path)
         } else {
-            Inclusion { index: number(&takes["index"]), size: number(&takes["size"]), path }
-                .verify(&of("leaf"), &of("root"))
+            Inclusion {
+                index: number(&takes["index"]),
+                size: number(&takes["size"]),
+                path,
+            }
+            .verify(&of("leaf"), &of("root"))
         };
         return outcome(verified.map(|()| json!("accepted")));
     }
-    let leaves: Vec<Digest> =
-        takes["entries"].as_array().unwrap().iter().map(|entry| merkle::leaf(&unhex(entry))).collect();
-    let inclusions: Vec<_> =
-        (0..leaves.len()).map(|at| hexes(&merkle::inclusion(&leaves, at).unwrap())).collect();
-    let growth: Vec<_> =
-        (1..=leaves.len()).map(|old| hexes(&merkle::consistency(&leaves, old).unwrap())).collect();
+    let leaves: Vec<Digest> = takes["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| merkle::leaf(&unhex(entry)))
+        .collect();
+    let inclusions: Vec<_> = (0..leaves.len())
+        .map(|at| hexes(&merkle::inclusion(&leaves, at).unwrap()))
+        .collect();
+    let growth: Vec<_> = (1..=leaves.len())
+        .map(|old| hexes(&merkle::consistency(&leaves, old).unwrap()))
+        .collect();
     json!({
         "leaves": hexes(&leaves),
         "root": merkle::root(&leaves).hex(),
@@ -67,13 +82,17 @@ pub(crate) fn note(takes: &Value) -> Value {
     }
     let read = || -> Result<Value, NoteError> {
         let note: Note = text(&takes["text"]).parse()?;
-        assert_eq!(note.to_string(), text(&takes["text"]), "a note has one text");
+        assert_eq!(
+            note.to_string(),
+            text(&takes["text"]),
+            "a note has one text"
+        );
         let checkpoint = note.verify(&text(&log["name"]), &key(&log["seed"]).public())?;
-        let mut gives =
-            json!({ "origin": checkpoint.origin, "size": checkpoint.size, "root": hex(&checkpoint.root.0) });
+        let mut gives = json!({ "origin": checkpoint.origin, "size": checkpoint.size, "root": hex(&checkpoint.root.0) });
         if !witness.is_null() {
             let witness_key = key(&witness["seed"]).public();
-            gives["seconds"] = json!(note.verify_cosignature(&text(&witness["name"]), &witness_key)?);
+            gives["seconds"] =
+                json!(note.verify_cosignature(&text(&witness["name"]), &witness_key)?);
         }
         Ok(gives)
     };

@@ -18,7 +18,11 @@ fn list(value: &Value) -> Vec<Vec<u8>> {
 }
 
 fn kind(takes: &Value) -> Kind {
-    if takes["kind"] == "pair" { Kind::Pair } else { Kind::Own }
+    if takes["kind"] == "pair" {
+        Kind::Pair
+    } else {
+        Kind::Own
+    }
 }
 
 pub(crate) fn digest(takes: &Value) -> Value {
@@ -27,11 +31,17 @@ pub(crate) fn digest(takes: &Value) -> Value {
     let digest = match takes["what"].as_str().unwrap() {
         "tagged" => {
             let fields = list(&takes["fields"]);
-            Digest::of(&text(&takes["tag"]), &fields.iter().map(Vec::as_slice).collect::<Vec<_>>())
+            Digest::of(
+                &text(&takes["tag"]),
+                &fields.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+            )
         }
-        "commitment to a secret" => {
-            commit(kind(takes), &of("plan"), node("node"), &Secret::new(array(&takes["secret"])))
-        }
+        "commitment to a secret" => commit(
+            kind(takes),
+            &of("plan"),
+            node("node"),
+            &Secret::new(array(&takes["secret"])),
+        ),
         "commitment to a share" => {
             let share = Share::copied(&array(&takes["share"]));
             let (dealer, holder, x) = (node("dealer"), node("holder"), number(&takes["x"]));
@@ -39,12 +49,20 @@ pub(crate) fn digest(takes: &Value) -> Value {
         }
         "ciphertext" => ciphertext_digest(&unhex(&takes["bytes"])),
         "chunk" => chunk_hash(&unhex(&takes["payload"])),
-        "upload" => {
-            upload_root(&list(&takes["payloads"]).iter().map(|one| chunk_hash(one)).collect::<Vec<_>>())
-        }
+        "upload" => upload_root(
+            &list(&takes["payloads"])
+                .iter()
+                .map(|one| chunk_hash(one))
+                .collect::<Vec<_>>(),
+        ),
         "set" => {
             let sites = takes["sites"].as_array().unwrap();
-            set_digest(&sites.iter().map(|site| NodeId(array(site))).collect::<Vec<_>>())
+            set_digest(
+                &sites
+                    .iter()
+                    .map(|site| NodeId(array(site)))
+                    .collect::<Vec<_>>(),
+            )
         }
         "key" => PublicKey(array(&takes["key"])).fingerprint(),
         other => panic!("no digest {other}"),
@@ -62,11 +80,17 @@ pub(crate) fn seed(takes: &Value) -> Value {
     if let Some(b) = takes.get("b") {
         return json!({ "seed": hex(self_seed(&Secret::new(array(b)), &t2).expose()) });
     }
-    let (lower, upper) = (NodeId(array(&takes["lower"])), NodeId(array(&takes["upper"])));
+    let (lower, upper) = (
+        NodeId(array(&takes["lower"])),
+        NodeId(array(&takes["upper"])),
+    );
     let (low, high) = (keys(&takes["r_lower"]), keys(&takes["r_upper"]));
     let theirs = takes
         .get("x25519_upper")
-        .map_or(high.public(), |point| PairPublic { x25519: array(point), mlkem: high.public().mlkem });
+        .map_or(high.public(), |point| PairPublic {
+            x25519: array(point),
+            mlkem: high.public().mlkem,
+        });
     let sides = || -> Result<Value, PairError> {
         theirs.check()?;
         let mut ciphertext = low.encapsulate(upper, &theirs)?;
@@ -91,7 +115,11 @@ pub(crate) fn seed(takes: &Value) -> Value {
 pub(crate) fn stream(takes: &Value) -> Value {
     let (skip, length): (usize, usize) = (number(&takes["skip"]), number(&takes["length"]));
     let mut bytes = vec![0; skip + length];
-    keystream(&Seed::new(array(&takes["seed"])), number(&takes["chunk"]), &mut bytes);
+    keystream(
+        &Seed::new(array(&takes["seed"])),
+        number(&takes["chunk"]),
+        &mut bytes,
+    );
     json!({ "bytes": hex(&bytes[skip..]) })
 }
 
@@ -99,14 +127,20 @@ pub(crate) fn stream(takes: &Value) -> Value {
 pub(crate) fn share(takes: &Value) -> Value {
     if let Some(secret) = takes.get("secret") {
         let mut dice = Known(unhex(&takes["dice"]));
-        let shares = split(&Secret::new(array(secret)), number(&takes["t"]), number(&takes["n"]), &mut dice);
+        let shares = split(
+            &Secret::new(array(secret)),
+            number(&takes["t"]),
+            number(&takes["n"]),
+            &mut dice,
+        );
         assert!(shares.is_err() || dice.0.is_empty(), "all dice are thrown");
         return outcome(shares.map(
             |shares| json!({ "shares": shares.iter().map(|share| hex(share.expose())).collect::<Vec<_>>() }),
         ));
     }
     let shares = takes["shares"].as_array().unwrap().iter();
-    let shares: Vec<(u8, Share)> =
-        shares.map(|share| (number(&share["x"]), Share::copied(&array(&share["share"])))).collect();
+    let shares: Vec<(u8, Share)> = shares
+        .map(|share| (number(&share["x"]), Share::copied(&array(&share["share"]))))
+        .collect();
     outcome(combine(&shares).map(|secret| json!({ "secret": hex(secret.expose()) })))
 }

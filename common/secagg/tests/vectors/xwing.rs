@@ -1,9 +1,9 @@
-//! The sealed channel against code that shares nothing with it: X-Wing from its definition, with Keccak from FIPS 202
-//! written out here and X25519, ML-KEM-768, HMAC, HKDF, AES-GCM and SHA3-256 from aws-lc; and the key schedule of HPKE
-//! (RFC 9180 section 5.1, base mode) on top.
+//! The sealed channel against code that shares nothing with it: X-Wing from its definition, with
+//! Keccak from FIPS 202 written out here and X25519, ML-KEM-768, HMAC, HKDF, AES-GCM and SHA3-256
+//! from aws-lc; and the key schedule of HPKE (RFC 9180 section 5.1, base mode) on top.
 //!
-//! One step stays ours: aws-lc reads the expanded ML-KEM key only, so expanding its seed is the `ml-kem` crate's work. The
-//! published public keys hold that step.
+//! One step stays ours: aws-lc reads the expanded ML-KEM key only, so expanding its seed is the
+//! `ml-kem` crate's work. The published public keys hold that step.
 
 use crate::{Known, hex, unhex};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -11,7 +11,10 @@ use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Prk};
 use aws_lc_rs::kem::{Ciphertext, DecapsulationKey, ML_KEM_768};
 use aws_lc_rs::{agreement, digest, error::Unspecified, hmac};
 use ml_kem::DecapsulationKey768;
-#[expect(deprecated, reason = "the expanded ML-KEM key is the only form the other implementation reads")]
+#[expect(
+    deprecated,
+    reason = "the expanded ML-KEM key is the only form the other implementation reads"
+)]
 use ml_kem::{ExpandedKeyEncoding as _, KeyExport as _};
 use motet_secagg::channel::{ChannelSecret, seal};
 use motet_secagg::secret::Secret;
@@ -59,7 +62,11 @@ fn sponge(suffix: u8, parts: &[&[u8]], length: usize) -> Vec<u8> {
         keccak(&mut state);
     }
     assert!(length <= RATE, "one block is enough here");
-    state.iter().flat_map(|lane| lane.to_le_bytes()).take(length).collect()
+    state
+        .iter()
+        .flat_map(|lane| lane.to_le_bytes())
+        .take(length)
+        .collect()
 }
 
 fn shake256(parts: &[&[u8]], length: usize) -> Vec<u8> {
@@ -98,15 +105,26 @@ fn x25519_public(private: &[u8]) -> Vec<u8> {
 }
 
 impl XWing {
-    #[expect(deprecated, reason = "the expanded ML-KEM key is the only form the other implementation reads")]
+    #[expect(
+        deprecated,
+        reason = "the expanded ML-KEM key is the only form the other implementation reads"
+    )]
     fn of(seed: &[u8]) -> Self {
         let expanded = shake256(&[seed], 96);
         let mlkem: [u8; 64] = expanded[..64].try_into().unwrap();
         let ours = DecapsulationKey768::from_seed(mlkem.into());
         let x25519 = expanded[64..].to_vec();
-        let public = [&ours.encapsulation_key().to_bytes()[..], &x25519_public(&x25519)].concat();
+        let public = [
+            &ours.encapsulation_key().to_bytes()[..],
+            &x25519_public(&x25519),
+        ]
+        .concat();
         let mlkem = DecapsulationKey::new(&ML_KEM_768, &ours.to_expanded_bytes()).unwrap();
-        Self { mlkem, x25519, public }
+        Self {
+            mlkem,
+            x25519,
+            public,
+        }
     }
 
     /// `SHA3-256(ssM || ssX || ctX || pkX || label)`.
@@ -115,7 +133,9 @@ impl XWing {
         let ss_m = self.mlkem.decapsulate(Ciphertext::from(ct_m)).unwrap();
         let ss_x = x25519(&self.x25519, ct_x);
         let combined = [ss_m.as_ref(), &ss_x, ct_x, &self.public[1184..], br"\.//^\"].concat();
-        digest::digest(&digest::SHA3_256, &combined).as_ref().to_vec()
+        digest::digest(&digest::SHA3_256, &combined)
+            .as_ref()
+            .to_vec()
     }
 }
 
@@ -124,7 +144,9 @@ const SUITE: &[u8] = b"HPKE\x64\x7a\x00\x01\x00\x02";
 
 fn labeled_extract(salt: &[u8], label: &[u8], material: &[u8]) -> Vec<u8> {
     let key = hmac::Key::new(hmac::HMAC_SHA256, salt);
-    hmac::sign(&key, &[b"HPKE-v1", SUITE, label, material].concat()).as_ref().to_vec()
+    hmac::sign(&key, &[b"HPKE-v1", SUITE, label, material].concat())
+        .as_ref()
+        .to_vec()
 }
 
 struct Length(u16);
@@ -139,51 +161,78 @@ fn labeled_expand(prk: &[u8], label: &[u8], info: &[u8], length: u16) -> Vec<u8>
     let mut out = vec![0; length.into()];
     let length_bytes = length.to_be_bytes();
     let info: [&[u8]; 5] = [&length_bytes, b"HPKE-v1", SUITE, label, info];
-    Prk::new_less_safe(HKDF_SHA256, prk).expand(&info, Length(length)).unwrap().fill(&mut out).unwrap();
+    Prk::new_less_safe(HKDF_SHA256, prk)
+        .expand(&info, Length(length))
+        .unwrap()
+        .fill(&mut out)
+        .unwrap();
     out
 }
 
 /// Opens the first message of a base-mode context.
 fn open(shared: &[u8], info: &[u8], aad: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
-    let context =
-        [&[0][..], &labeled_extract(&[], b"psk_id_hash", &[]), &labeled_extract(&[], b"info_hash", info)]
-            .concat();
+    let context = [
+        &[0][..],
+        &labeled_extract(&[], b"psk_id_hash", &[]),
+        &labeled_extract(&[], b"info_hash", info),
+    ]
+    .concat();
     let secret = labeled_extract(shared, b"secret", &[]);
     let key = labeled_expand(&secret, b"key", &context, 32);
     let nonce = labeled_expand(&secret, b"base_nonce", &context, 12);
     let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &key).unwrap());
     let mut text = sealed.to_vec();
     let nonce = Nonce::try_assume_unique_for_key(&nonce).unwrap();
-    key.open_in_place(nonce, Aad::from(aad), &mut text).ok().map(|text| text.to_vec())
+    key.open_in_place(nonce, Aad::from(aad), &mut text)
+        .ok()
+        .map(|text| text.to_vec())
 }
 
-/// The published vector through `seal`: its randomness gives its encapsulated key, and what is sealed opens under its
-/// shared secret.
+/// The published vector through `seal`: its randomness gives its encapsulated key, and what is
+/// sealed opens under its shared secret.
 pub(crate) fn case(takes: &Value) -> Value {
     let key = XWing::of(&unhex(&takes["seed"]));
     let mut dice = Known(unhex(&takes["eseed"]));
     let sealed = seal(&key.public, b"info", b"aad", b"two shares", &mut dice).unwrap();
-    assert!(dice.0.is_empty(), "the encapsulation draws exactly its 64 bytes");
+    assert!(
+        dice.0.is_empty(),
+        "the encapsulation draws exactly its 64 bytes"
+    );
     let shared = key.decapsulate(&sealed.enc);
-    assert_eq!(open(&shared, b"info", b"aad", &sealed.ct).unwrap(), b"two shares");
+    assert_eq!(
+        open(&shared, b"info", b"aad", &sealed.ct).unwrap(),
+        b"two shares"
+    );
     assert_eq!(open(&shared, b"other", b"aad", &sealed.ct), None);
     json!({ "pk": hex(&key.public), "ct": hex(&sealed.enc), "ss": hex(&shared) })
 }
 
-/// HPKE's `DeriveKeyPair` for X-Wing (draft-ietf-hpke-pq): 32 bytes of SHAKE256 over the labelled secret.
+/// HPKE's `DeriveKeyPair` for X-Wing (draft-ietf-hpke-pq): 32 bytes of SHAKE256 over the labelled
+/// secret.
 #[test]
 fn another_implementation_derives_the_channel_key_and_opens_what_is_sealed_to_it() {
     let mut dice = ChaCha20Rng::from_seed([6; 32]);
     for byte in 0..8 {
         let secret = Secret::new([byte; 32]);
-        let labelled: [&[u8]; 5] =
-            [secret.expose(), b"HPKE-v1", b"KEM\x64\x7a", b"\x00\x0dDeriveKeyPair", &[0, 32]];
+        let labelled: [&[u8]; 5] = [
+            secret.expose(),
+            b"HPKE-v1",
+            b"KEM\x64\x7a",
+            b"\x00\x0dDeriveKeyPair",
+            &[0, 32],
+        ];
         let theirs = XWing::of(&shake256(&labelled, 32));
         let ours = ChannelSecret::derive(&secret);
         assert_eq!(ours.public(), theirs.public);
         let sealed = seal(&ours.public(), b"info", b"aad", &[byte; 99], &mut dice).unwrap();
         let shared = theirs.decapsulate(&sealed.enc);
-        assert_eq!(open(&shared, b"info", b"aad", &sealed.ct).unwrap(), [byte; 99]);
-        assert_eq!(ours.open(&sealed, b"info", b"aad").unwrap().as_slice(), [byte; 99]);
+        assert_eq!(
+            open(&shared, b"info", b"aad", &sealed.ct).unwrap(),
+            [byte; 99]
+        );
+        assert_eq!(
+            ours.open(&sealed, b"info", b"aad").unwrap().as_slice(),
+            [byte; 99]
+        );
     }
 }

@@ -37,7 +37,10 @@ fn roster(governance: &SecretKey, coordinator: PublicKey) -> SignedRoster {
     let roster = Roster::new(
         STUDY,
         1,
-        HubKeys { signing: coordinator, log: log_key().public() },
+        HubKeys {
+            signing: coordinator,
+            log: log_key().public(),
+        },
         "stroke-alliance",
         (1..=4).map(entry).collect(),
     )
@@ -57,9 +60,16 @@ fn files() -> BTreeMap<String, Vec<u8>> {
 }
 
 /// A sound manifest over `files`, signed by `coordinator`, resting on `governance`.
-fn release(governance: &SecretKey, coordinator: &SecretKey, files: &BTreeMap<String, Vec<u8>>) -> Manifest {
+fn release(
+    governance: &SecretKey,
+    coordinator: &SecretKey,
+    files: &BTreeMap<String, Vec<u8>>,
+) -> Manifest {
     let signed = roster(governance, coordinator.public());
-    let files: Vec<File> = files.iter().map(|(name, bytes)| File::of(name, bytes)).collect();
+    let files: Vec<File> = files
+        .iter()
+        .map(|(name, bytes)| File::of(name, bytes))
+        .collect();
     let (run, state_root) = (RunId([7; 16]), Digest([8; 32]));
     let mut set: Vec<NodeId> = signed.roster.nodes().collect();
     set.sort();
@@ -88,7 +98,10 @@ fn release(governance: &SecretKey, coordinator: &SecretKey, files: &BTreeMap<Str
         governance_fingerprint: governance.public().fingerprint(),
         coordinator: coordinator.public(),
         permits: vec!["EHDS-2026-0017".to_owned()],
-        privacy: Privacy { mode: "none".to_owned(), epsilon: None },
+        privacy: Privacy {
+            mode: "none".to_owned(),
+            epsilon: None,
+        },
         software: "motet 0.1.0".to_owned(),
         created: "2026-11-20T09:14:41Z".to_owned(),
         files,
@@ -118,15 +131,45 @@ fn ledger(
         h_min: roster.h_min,
     })];
     for record in rounds {
-        let RoundRecord { round, ask, set, transcript: t3 } = record;
-        let set = set.into_iter().map(|node| (node, Digest([3; 32]))).collect();
+        let RoundRecord {
+            round,
+            ask,
+            set,
+            transcript: t3,
+        } = record;
+        let set = set
+            .into_iter()
+            .map(|node| (node, Digest([3; 32])))
+            .collect();
         let (study, pin) = (STUDY.to_owned(), Digest([7; 32]));
-        leaves.push(Leaf::Commit(Commit { study, ask, run, round, attempt: 1, pin, t3, set }));
+        leaves.push(Leaf::Commit(Commit {
+            study,
+            ask,
+            run,
+            round,
+            attempt: 1,
+            pin,
+            t3,
+            set,
+        }));
         let aggregate = Digest([4; 32]);
-        leaves.push(Leaf::Release(Release { run, round, t3, aggregate, state_root, charge: 0 }));
+        leaves.push(Leaf::Release(Release {
+            run,
+            round,
+            t3,
+            aggregate,
+            state_root,
+            charge: 0,
+        }));
     }
     let ((unchecked, last_checked), files) = (large, files_digest(files));
-    leaves.push(Leaf::Publication(Publication { run, files, state_root, unchecked, last_checked }));
+    leaves.push(Leaf::Publication(Publication {
+        run,
+        files,
+        state_root,
+        unchecked,
+        last_checked,
+    }));
     leaves.iter().for_each(|leaf| _ = log.push(leaf.to_bytes()));
     let point = log.point();
     let mut note = Note::sign(point.clone(), &point.origin, &log_key()).unwrap();
@@ -157,7 +200,13 @@ fn ledger(
 fn checks(release: &Digest, sites: &[u8]) -> Vec<Check> {
     let mut said: Vec<Check> = sites
         .iter()
-        .map(|at| Check::of(&Checked::sign(*release, key(*at).public().node_id(), &key(*at))))
+        .map(|at| {
+            Check::of(&Checked::sign(
+                *release,
+                key(*at).public().node_id(),
+                &key(*at),
+            ))
+        })
         .collect();
     said.sort_by_key(|check| check.node);
     said
@@ -181,7 +230,9 @@ fn resigned(change: impl FnOnce(&mut Manifest)) -> String {
     let mut manifest = sound();
     change(&mut manifest);
     let manifest = manifest.sign(&coordinator());
-    check(&json(&manifest), &files(), None).unwrap_err().to_string()
+    check(&json(&manifest), &files(), None)
+        .unwrap_err()
+        .to_string()
 }
 
 #[test]
@@ -195,9 +246,17 @@ fn a_sound_folder_passes_and_says_what_it_rests_on() {
         "{:?}",
         verified.lines
     );
-    assert!(verified.lines[5].contains("3 sites, a quorum (3)"), "{:?}", verified.lines);
+    assert!(
+        verified.lines[5].contains("3 sites, a quorum (3)"),
+        "{:?}",
+        verified.lines
+    );
     let alone = check(&json(&sound()), &files(), None).unwrap();
-    assert!(alone.lines.iter().any(|line| line.contains(&trusted.hex())), "{:?}", alone.lines);
+    assert!(
+        alone.lines.iter().any(|line| line.contains(&trusted.hex())),
+        "{:?}",
+        alone.lines
+    );
     assert_eq!(Manifest::from_bytes(&sound().to_bytes()).unwrap(), sound());
 }
 
@@ -238,26 +297,56 @@ fn a_changed_byte_in_any_file_is_seen() {
         assert!(check(&json(&sound()), &longer, None).is_err());
         let mut missing = files();
         missing.remove(&name);
-        assert!(check(&json(&sound()), &missing, None).unwrap_err().what.contains("missing"));
+        assert!(
+            check(&json(&sound()), &missing, None)
+                .unwrap_err()
+                .what
+                .contains("missing")
+        );
     }
     let mut extra = files();
     extra.insert("roc.svg".to_owned(), b"<svg/>".to_vec());
-    assert!(check(&json(&sound()), &extra, None).unwrap_err().what.contains("`roc.svg`"));
+    assert!(
+        check(&json(&sound()), &extra, None)
+            .unwrap_err()
+            .what
+            .contains("`roc.svg`")
+    );
 }
 
 #[test]
 fn a_forged_folder_is_consistent_but_not_the_trusted_consortiums() {
     let forged = release(&key(90), &key(91), &files());
     assert!(check(&json(&forged), &files(), None).is_ok());
-    let error = check(&json(&forged), &files(), Some(key(210).public().fingerprint())).unwrap_err();
+    let error = check(
+        &json(&forged),
+        &files(),
+        Some(key(210).public().fingerprint()),
+    )
+    .unwrap_err();
     assert!(error.what.contains("you trust"), "{error}");
     // The true fingerprint over the forger's roster.
-    let claimed =
-        Manifest { governance_fingerprint: key(210).public().fingerprint(), ..forged }.sign(&key(91));
-    assert!(check(&json(&claimed), &files(), Some(key(210).public().fingerprint())).is_err());
+    let claimed = Manifest {
+        governance_fingerprint: key(210).public().fingerprint(),
+        ..forged
+    }
+    .sign(&key(91));
+    assert!(
+        check(
+            &json(&claimed),
+            &files(),
+            Some(key(210).public().fingerprint())
+        )
+        .is_err()
+    );
     // The true roster under a key that it does not name.
     let stolen = sound().sign(&key(91));
-    assert!(check(&json(&stolen), &files(), None).unwrap_err().what.contains("coordinator's key"));
+    assert!(
+        check(&json(&stolen), &files(), None)
+            .unwrap_err()
+            .what
+            .contains("coordinator's key")
+    );
 }
 
 #[test]
@@ -267,9 +356,18 @@ fn the_coordinator_itself_cannot_sign_what_the_log_and_the_roster_do_not_say() {
             (|m| m.files[0] = File::of("card.md", b"other")) as fn(&mut Manifest),
             "not the one that was released",
         ),
-        (|m| m.files[0].name = "../card.md".to_owned(), "not a file name"),
-        (|m| m.files[0].name = "Manifest.json".to_owned(), "not a file name"),
-        (|m| m.files[0] = m.files[1].clone(), "not a file name of its own"),
+        (
+            |m| m.files[0].name = "../card.md".to_owned(),
+            "not a file name",
+        ),
+        (
+            |m| m.files[0].name = "Manifest.json".to_owned(),
+            "not a file name",
+        ),
+        (
+            |m| m.files[0] = m.files[1].clone(),
+            "not a file name of its own",
+        ),
         (|m| m.files.clear(), "names `0` files"),
         (|m| m.format = 2, "format `2`"),
         (|m| m.run = RunId([9; 16]), "about another release"),
@@ -277,8 +375,14 @@ fn the_coordinator_itself_cannot_sign_what_the_log_and_the_roster_do_not_say() {
         (|m| m.files.swap(0, 1), "about another release"),
         (|m| m.ledger.leaves[0].index = 1, "not in order"),
         (|m| m.ledger.leaves[5].index = 6, "does not contain"),
-        (|m| m.ledger.leaves[5].inclusion[0] = Digest([1; 32]), "does not contain"),
-        (|m| drop(m.ledger.leaves.remove(1)), "without the commitment before it"),
+        (
+            |m| m.ledger.leaves[5].inclusion[0] = Digest([1; 32]),
+            "does not contain",
+        ),
+        (
+            |m| drop(m.ledger.leaves.remove(1)),
+            "without the commitment before it",
+        ),
         (|m| drop(m.ledger.leaves.drain(1..3)), "a round is left out"),
         // Also where the list of rounds is as short.
         (
@@ -289,17 +393,35 @@ fn the_coordinator_itself_cannot_sign_what_the_log_and_the_roster_do_not_say() {
             },
             "a round is left out",
         ),
-        (|m| drop(m.ledger.leaves.pop()), "does not end with the result"),
+        (
+            |m| drop(m.ledger.leaves.pop()),
+            "does not end with the result",
+        ),
         (|m| drop(m.ledger.leaves.remove(0)), "does not begin with"),
-        (|m| m.round_log[0].transcript = Digest([1; 32]), "not those of the log"),
-        (|m| m.study_digest = Digest([1; 32]), "about another release"),
-        (|m| m.ledger.checkpoint = m.ledger.checkpoint.replace("site-1", "site-4"), "not that of a site"),
+        (
+            |m| m.round_log[0].transcript = Digest([1; 32]),
+            "not those of the log",
+        ),
+        (
+            |m| m.study_digest = Digest([1; 32]),
+            "about another release",
+        ),
+        (
+            |m| m.ledger.checkpoint = m.ledger.checkpoint.replace("site-1", "site-4"),
+            "not that of a site",
+        ),
         (|m| m.ledger.tree_size += 1, "checkpoint"),
         (|m| m.ledger.root = Digest([1; 32]), "checkpoint"),
         (|m| m.ledger.checkpoint.push('\n'), "checkpoint"),
         (|m| m.ledger.origin.push('x'), "checkpoint"),
-        (|m| m.study = "other".to_owned(), "the study in the manifest"),
-        (|m| m.consortium = "other".to_owned(), "the consortium in the manifest"),
+        (
+            |m| m.study = "other".to_owned(),
+            "the study in the manifest",
+        ),
+        (
+            |m| m.consortium = "other".to_owned(),
+            "the consortium in the manifest",
+        ),
         (|m| m.roster_size = 5, "the number of sites in the manifest"),
         (|m| m.roster_digest = Digest([1; 32]), "the roster's digest"),
         (|m| m.governance = key(1).public(), "the governance key"),
@@ -307,8 +429,14 @@ fn the_coordinator_itself_cannot_sign_what_the_log_and_the_roster_do_not_say() {
         (|m| m.rounds = 3, "not complete"),
         (|m| m.round_log.swap(0, 1), "not in order"),
         (|m| m.round_log[1].ask = m.round_log[0].ask, "opened twice"),
-        (|m| m.round_log[1].ask = Digest([77; 32]), "not those of the log"),
-        (|m| m.round_log[0].set[0] = NodeId([0; 16]), "set of round `1`"),
+        (
+            |m| m.round_log[1].ask = Digest([77; 32]),
+            "not those of the log",
+        ),
+        (
+            |m| m.round_log[0].set[0] = NodeId([0; 16]),
+            "set of round `1`",
+        ),
         (|m| m.round_log[1].set.swap(0, 1), "set of round `2`"),
         (|m| m.sites = 3, "that of the last round"),
     ] {
@@ -324,10 +452,19 @@ fn a_result_over_a_last_sum_that_too_few_sites_made_again_does_not_pass() {
             (|m| m.ledger.checks = checks(&last_release(m), &[1, 2])) as fn(&mut Manifest),
             "by 2 different sites, and 3 must have",
         ),
-        (|m| m.ledger.checks = checks(&last_release(m), &[1, 2, 2]), "by 3 different sites"),
+        (
+            |m| m.ledger.checks = checks(&last_release(m), &[1, 2, 2]),
+            "by 3 different sites",
+        ),
         (|m| m.ledger.checks.swap(0, 1), "must have"),
-        (|m| m.ledger.checks = checks(&last_release(m), &[1, 2, 9]), "not that of a site of the roster"),
-        (|m| m.ledger.checks = checks(&Digest([4; 32]), &[1, 2, 3]), "about another sum"),
+        (
+            |m| m.ledger.checks = checks(&last_release(m), &[1, 2, 9]),
+            "not that of a site of the roster",
+        ),
+        (
+            |m| m.ledger.checks = checks(&Digest([4; 32]), &[1, 2, 3]),
+            "about another sum",
+        ),
         (
             |m| {
                 let earlier = merkle::leaf(&m.ledger.leaves[2].leaf);
@@ -343,17 +480,31 @@ fn a_result_over_a_last_sum_that_too_few_sites_made_again_does_not_pass() {
 
 #[test]
 fn a_sum_that_is_too_large_to_be_made_again_rests_on_more_witnesses_than_may_collude_and_the_folder_says_so()
-{
+ {
     let large = |witnesses: usize| {
         let mut manifest = sound();
         let signed = roster(&key(210), coordinator().public());
         let rounds = [manifest.round_log[0].clone(), manifest.round_log[1].clone()];
         // An earlier one was too large: the last was not, and its checks are due all the same.
         manifest.ledger = ledger(&signed, &manifest.files, rounds.clone(), (1, true));
-        let earlier = check(&json(&manifest.clone().sign(&coordinator())), &files(), None).unwrap();
-        assert!(earlier.lines[6].contains("1 of the 1"), "{:?}", earlier.lines);
+        let earlier = check(
+            &json(&manifest.clone().sign(&coordinator())),
+            &files(),
+            None,
+        )
+        .unwrap();
+        assert!(
+            earlier.lines[6].contains("1 of the 1"),
+            "{:?}",
+            earlier.lines
+        );
         manifest.ledger.checks.clear();
-        let cut = check(&json(&manifest.clone().sign(&coordinator())), &files(), None).unwrap_err();
+        let cut = check(
+            &json(&manifest.clone().sign(&coordinator())),
+            &files(),
+            None,
+        )
+        .unwrap_err();
         assert!(cut.what.contains("not too large"), "{cut}");
         manifest.ledger = ledger(&signed, &manifest.files, rounds, (1, false));
         manifest.ledger.checks.clear();
@@ -365,12 +516,19 @@ fn a_sum_that_is_too_large_to_be_made_again_rests_on_more_witnesses_than_may_col
         check(&json(&manifest), &files(), None)
     };
     let lines = large(2).unwrap().lines;
-    assert!(lines[6].contains("NOT made again") && lines[6].contains("2 sites"), "{lines:?}");
+    assert!(
+        lines[6].contains("NOT made again") && lines[6].contains("2 sites"),
+        "{lines:?}"
+    );
     let stripped = resigned(|m| m.ledger.checks.clear());
     assert!(stripped.contains("not too large"), "{stripped}");
     let alone = large(1).unwrap_err();
-    assert!(alone.what.contains("cosigned by 1 sites"), "one witness may be a colluder: {alone}");
-    // Checks are about one sum; that the study ended with it, and in this log, more witnesses than may collude must say.
+    assert!(
+        alone.what.contains("cosigned by 1 sites"),
+        "one witness may be a colluder: {alone}"
+    );
+    // Checks are about one sum; that the study ended with it, and in this log, more witnesses than
+    // may collude must say.
     let mut private = sound();
     let lines: Vec<&str> = private.ledger.checkpoint.lines().collect();
     private.ledger.checkpoint = lines[..lines.len() - 3].join("\n") + "\n";
@@ -382,27 +540,46 @@ fn a_sum_that_is_too_large_to_be_made_again_rests_on_more_witnesses_than_may_col
 fn a_set_of_fewer_sites_than_the_roster_demands_is_no_sum_whoever_checked_it() {
     let signed = roster(&key(210), coordinator().public());
     let few = |manifest: &Manifest| {
-        let round = |record: &RoundRecord| RoundRecord { set: record.set[..2].to_vec(), ..record.clone() };
+        let round = |record: &RoundRecord| RoundRecord {
+            set: record.set[..2].to_vec(),
+            ..record.clone()
+        };
         [round(&manifest.round_log[0]), round(&manifest.round_log[1])]
     };
     let error = resigned(|m| {
         let rounds = few(m);
-        (m.ledger, m.sites) =
-            (ledger(&roster(&key(210), coordinator().public()), &m.files, rounds.clone(), (0, true)), 2);
+        (m.ledger, m.sites) = (
+            ledger(
+                &roster(&key(210), coordinator().public()),
+                &m.files,
+                rounds.clone(),
+                (0, true),
+            ),
+            2,
+        );
         m.round_log = rounds.into();
     });
     assert_eq!((signed.roster.colluders, signed.roster.h_min), (1, 2));
-    assert!(error.contains("fewer sites than the roster demands"), "{error}");
+    assert!(
+        error.contains("fewer sites than the roster demands"),
+        "{error}"
+    );
 }
 
 #[test]
 fn numbers_and_unknown_keys_do_not_slip_through_the_json() {
     let exact = 0.1 + 0.2;
-    let privacy = Privacy { mode: "local".to_owned(), epsilon: Some(exact) };
+    let privacy = Privacy {
+        mode: "local".to_owned(),
+        epsilon: Some(exact),
+    };
     let manifest = Manifest { privacy, ..sound() }.sign(&coordinator());
     let read = Manifest::from_json(&json(&manifest)).unwrap();
     assert_eq!(read.privacy.epsilon.unwrap().to_bits(), exact.to_bits());
-    let text = manifest.to_json().unwrap().replace("\"format\": 1", "\"format\": 1,\n  \"approved\": true");
+    let text = manifest
+        .to_json()
+        .unwrap()
+        .replace("\"format\": 1", "\"format\": 1,\n  \"approved\": true");
     assert!(Manifest::from_json(text.as_bytes()).is_err());
 }
 
@@ -412,7 +589,10 @@ fn a_proof_stands_without_the_folder_and_shows_every_changed_byte() {
     let proof = sound().proof();
     let good = proof.to_json().unwrap().into_bytes();
     let (roster, found) = Proof::from_json(&good).unwrap().verify(trusted).unwrap();
-    assert_eq!((roster.entries.len(), found.rounds.len(), found.witnesses), (4, 2, 3));
+    assert_eq!(
+        (roster.entries.len(), found.rounds.len(), found.witnesses),
+        (4, 2, 3)
+    );
     for at in 0..good.len() {
         for change in [1, 0x20, 0x80, 7] {
             let mut bad = good.clone();
@@ -421,5 +601,11 @@ fn a_proof_stands_without_the_folder_and_shows_every_changed_byte() {
             assert!(verdict.is_err(), "byte {at} ^ {change}");
         }
     }
-    assert!(proof.verify(Some(key(1).public().fingerprint())).unwrap_err().what.contains("you trust"));
+    assert!(
+        proof
+            .verify(Some(key(1).public().fingerprint()))
+            .unwrap_err()
+            .what
+            .contains("you trust")
+    );
 }

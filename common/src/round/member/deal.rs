@@ -20,7 +20,8 @@ use rand_core::CryptoRng;
 use std::collections::BTreeSet;
 use zeroize::Zeroizing;
 
-/// M3: signed by their sites, for this plan, sorted, no key twice, the own advert untouched, enough of them.
+/// M3: signed by their sites, for this plan, sorted, no key twice, the own advert untouched, enough
+/// of them.
 pub(super) fn check_adverts(
     terms: &Terms,
     set: &AdvertSet,
@@ -28,14 +29,20 @@ pub(super) fn check_adverts(
     me: &Me<'_>,
 ) -> Result<(), Refusal> {
     if set.plan != terms.plan_root() {
-        return Err(Refusal::new(Code::RoundReplay, "adverts of another attempt"));
+        return Err(Refusal::new(
+            Code::RoundReplay,
+            "adverts of another attempt",
+        ));
     }
     let adverts = &set.adverts;
     if adverts.len() < usize::from(terms.plan().min_start) {
         return Err(Code::LineUpTooSmall.into());
     }
     if !adverts.is_sorted_by(|a, b| a.advert.node < b.advert.node) {
-        return Err(Refusal::new(Code::PlanRejected, "adverts are not sorted, or repeated"));
+        return Err(Refusal::new(
+            Code::PlanRejected,
+            "adverts are not sorted, or repeated",
+        ));
     }
     let (mut pairs, mut channels) = (BTreeSet::new(), BTreeSet::new());
     for signed in adverts {
@@ -44,7 +51,10 @@ pub(super) fn check_adverts(
             return Err(bad_signature(advert.node));
         }
         if !pairs.insert(advert.pair.x25519) || !channels.insert(advert.channel.as_slice()) {
-            return Err(Refusal::new(Code::DuplicateKey, format!("node `{}`", advert.node)));
+            return Err(Refusal::new(
+                Code::DuplicateKey,
+                format!("node `{}`", advert.node),
+            ));
         }
     }
     check_witnesses(terms, set)?;
@@ -54,30 +64,40 @@ pub(super) fn check_adverts(
     }
 }
 
-/// Everybody in the line-up, and whoever else is listed, cosigned the very checkpoint that this node cosigned; and they
-/// are so many of the roster that no second log can find as many. Without that, sites that were shown another log could
-/// open the same question once more (rulings R1 and R6).
+/// Everybody in the line-up, and whoever else is listed, cosigned the very checkpoint that this
+/// node cosigned; and they are so many of the roster that no second log can find as many. Without
+/// that, sites that were shown another log could open the same question once more (rulings R1 and
+/// R6).
 fn check_witnesses(terms: &Terms, set: &AdvertSet) -> Result<(), Refusal> {
     let others = &set.witnesses;
     let joined = |node| set.adverts.iter().any(|signed| signed.advert.node == node);
-    if !others.is_sorted_by(|a, b| a.node < b.node) || others.iter().any(|other| joined(other.node)) {
-        return Err(Refusal::new(Code::PlanRejected, "witnesses are not sorted, or repeated"));
+    if !others.is_sorted_by(|a, b| a.node < b.node) || others.iter().any(|other| joined(other.node))
+    {
+        return Err(Refusal::new(
+            Code::PlanRejected,
+            "witnesses are not sorted, or repeated",
+        ));
     }
     if set.adverts.len() + others.len() < terms.witness_quorum() {
         return Err(Code::TooFewWitnesses.into());
     }
     let adverts = set.adverts.iter().map(|signed| &signed.advert);
-    let witness = |advert: &Advert| Witness { node: advert.node, cosignature: advert.cosignature };
+    let witness = |advert: &Advert| Witness {
+        node: advert.node,
+        cosignature: advert.cosignature,
+    };
     let mut all = adverts.map(witness).chain(others.iter().cloned());
     match all.find(|witness| !terms.is_witness(witness)) {
-        Some(witness) => {
-            Err(Refusal::new(Code::BadSignature, format!("the cosignature of node `{}`", witness.node)))
-        }
+        Some(witness) => Err(Refusal::new(
+            Code::BadSignature,
+            format!("the cosignature of node `{}`", witness.node),
+        )),
         None => Ok(()),
     }
 }
 
-/// M4: shares of both secrets for every node of U1, sealed to each holder; also the dealer's own shares.
+/// M4: shares of both secrets for every node of U1, sealed to each holder; also the dealer's own
+/// shares.
 pub(super) fn shares(
     kept: &Kept,
     set: &AdvertSet,
@@ -96,7 +116,11 @@ pub(super) fn shares(
     // The adverts are sorted, so the place of a holder is its rank.
     for (((x, signed), pair), own) in (1..).zip(&set.adverts).zip(pair_shares).zip(own_shares) {
         let holder = &signed.advert;
-        let held = Held { dealer: me.node, pair, own };
+        let held = Held {
+            dealer: me.node,
+            pair,
+            own,
+        };
         bundles.push(seal(&t1, &keys, holder, x, &held, dice)?);
         if holder.node == me.node {
             mine = Some(held);
@@ -122,7 +146,10 @@ fn seal(
         dealer,
         holder: holder.node,
         mask_ct: Vec::new(),
-        sealed: Sealed { enc: Vec::new(), ct: Vec::new() },
+        sealed: Sealed {
+            enc: Vec::new(),
+            ct: Vec::new(),
+        },
         commit_pair: commit_share(Kind::Pair, t1, dealer, holder.node, x, &shares.pair),
         commit_own: commit_share(Kind::Own, t1, dealer, holder.node, x, &shares.own),
     };
@@ -130,18 +157,26 @@ fn seal(
         return Ok(bundle);
     }
     if dealer < holder.node {
-        bundle.mask_ct = keys.encapsulate(holder.node, &holder.pair).map_err(|_| malformed())?;
+        bundle.mask_ct = keys
+            .encapsulate(holder.node, &holder.pair)
+            .map_err(|_| malformed())?;
     }
     let info = Bundle::info(t1, dealer, holder.node);
     let plain = plaintext(holder.node, x, shares);
-    bundle.sealed =
-        channel::seal(&holder.channel, &info, &bundle.aad(), &plain, dice).map_err(|_| malformed())?;
+    bundle.sealed = channel::seal(&holder.channel, &info, &bundle.aad(), &plain, dice)
+        .map_err(|_| malformed())?;
     Ok(bundle)
 }
 
 /// `u || v || x_v || share_r || share_b`.
 fn plaintext(holder: NodeId, x: u8, shares: &Held) -> Zeroizing<Vec<u8>> {
-    let parts: [&[u8]; 5] = [&shares.dealer.0, &holder.0, &[x], shares.pair.expose(), shares.own.expose()];
+    let parts: [&[u8]; 5] = [
+        &shares.dealer.0,
+        &holder.0,
+        &[x],
+        shares.pair.expose(),
+        shares.own.expose(),
+    ];
     // The whole length is allotted first: a text that grows leaves copies behind.
     Zeroizing::new(parts.concat())
 }
@@ -160,7 +195,8 @@ impl<E: Into<Refusal>> From<E> for Fault {
     }
 }
 
-/// M5: every dealer's signed root, the own bundles under them, each opened and held against its commitments.
+/// M5: every dealer's signed root, the own bundles under them, each opened and held against its
+/// commitments.
 pub(super) fn open_delivery(
     terms: &Terms,
     kept: &Kept,
@@ -174,18 +210,27 @@ pub(super) fn open_delivery(
     }
     let nodes = || set.adverts.iter().map(|signed| signed.advert.node);
     let sorted = delivery.roots.is_sorted_by(|a, b| a.node < b.node);
-    if !sorted || !delivery.roots.iter().all(|root| nodes().any(|node| node == root.node)) {
-        return Err(
-            Refusal::new(Code::PlanRejected, "the dealers are not a sorted part of the line-up").into()
-        );
+    if !sorted
+        || !delivery
+            .roots
+            .iter()
+            .all(|root| nodes().any(|node| node == root.node))
+    {
+        return Err(Refusal::new(
+            Code::PlanRejected,
+            "the dealers are not a sorted part of the line-up",
+        )
+        .into());
     }
     if delivery.roots.len() < terms.survivors().max(terms.threshold()) {
         return Err(Code::LineUpTooSmall.into());
     }
     if !delivery.roots.contains(&own.root) {
-        return Err(
-            Refusal::new(Code::NotInLineUp, "this node's own shares are not among the dealt ones").into()
-        );
+        return Err(Refusal::new(
+            Code::NotInLineUp,
+            "this node's own shares are not among the dealt ones",
+        )
+        .into());
     }
     for root in &delivery.roots {
         if !root.is_signed_by("m4", &delivery.t1, terms.key(root.node)?) {
@@ -193,7 +238,11 @@ pub(super) fn open_delivery(
         }
     }
     let others = || delivery.roots.iter().filter(|root| root.node != me.node);
-    if !others().map(|root| root.node).eq(delivery.bundles.iter().map(|delivered| delivered.bundle.dealer)) {
+    if !others().map(|root| root.node).eq(delivery
+        .bundles
+        .iter()
+        .map(|delivered| delivered.bundle.dealer))
+    {
         return Err(Refusal::new(Code::Malformed, "the delivered bundles").into());
     }
     let x = rank(nodes(), me.node).ok_or(Code::NotInLineUp)?;
@@ -202,12 +251,16 @@ pub(super) fn open_delivery(
     let open = |(root, delivered): (&SignedRoot, &Delivered)| {
         let bundle = &delivered.bundle;
         let index = u64::from(x) - 1;
-        let proven = merkle::verify_inclusion(&bundle.leaf(), index, total, &delivered.path, &root.root);
+        let proven =
+            merkle::verify_inclusion(&bundle.leaf(), index, total, &delivered.path, &root.root);
         if bundle.holder != me.node || proven.is_err() {
             // Not what the dealer signed: whoever delivered it changed it.
-            return Err(Refusal::new(Code::Malformed, format!("a bundle of `{}`", bundle.dealer)).into());
+            return Err(
+                Refusal::new(Code::Malformed, format!("a bundle of `{}`", bundle.dealer)).into(),
+            );
         }
-        open_bundle(&delivery.t1, bundle, x, &secret).map_err(|code| Fault::Dealer(bundle.dealer, code))
+        open_bundle(&delivery.t1, bundle, x, &secret)
+            .map_err(|code| Fault::Dealer(bundle.dealer, code))
     };
     others().zip(&delivery.bundles).map(open).collect()
 }
@@ -218,15 +271,25 @@ fn open_bundle(t1: &Digest, bundle: &Bundle, x: u8, secret: &ChannelSecret) -> R
         return Err(closed);
     }
     let info = Bundle::info(t1, bundle.dealer, bundle.holder);
-    let plain = secret.open(&bundle.sealed, &info, &bundle.aad()).map_err(|_| closed)?;
+    let plain = secret
+        .open(&bundle.sealed, &info, &bundle.aad())
+        .map_err(|_| closed)?;
     let header = [&bundle.dealer.0[..], &bundle.holder.0, &[x]].concat();
     let shares = plain.strip_prefix(header.as_slice()).ok_or(closed)?;
     let (pair, own) = <(Share, Share)>::from_bytes(shares).map_err(|_| closed)?;
-    let held = Held { dealer: bundle.dealer, pair, own };
+    let held = Held {
+        dealer: bundle.dealer,
+        pair,
+        own,
+    };
     let commitment = |kind, share| commit_share(kind, t1, bundle.dealer, bundle.holder, x, share);
     let matches = commitment(Kind::Pair, &held.pair) == bundle.commit_pair
         && commitment(Kind::Own, &held.own) == bundle.commit_own;
-    if matches { Ok(held) } else { Err(Code::ShareCommitment) }
+    if matches {
+        Ok(held)
+    } else {
+        Err(Code::ShareCommitment)
+    }
 }
 
 /// The node's self mask and one pair mask for each other dealer, all bound to T2.
@@ -240,16 +303,33 @@ pub(super) fn masks(kept: &Kept, delivery: &Delivery, me: &Me<'_>) -> Result<Mas
         let bundle = &delivered.bundle;
         let peer = bundle.dealer;
         let malformed = || Refusal::new(Code::Malformed, format!("a key of node `{peer}`"));
-        let advert = set.adverts.iter().find(|signed| signed.advert.node == peer).ok_or(Code::NotInLineUp)?;
+        let advert = set
+            .adverts
+            .iter()
+            .find(|signed| signed.advert.node == peer)
+            .ok_or(Code::NotInLineUp)?;
         let their = &advert.advert.pair;
         let pair = if me.node < peer {
-            let own_bundle = own.bundles.iter().find(|bundle| bundle.holder == peer).ok_or_else(malformed)?;
-            debug_assert!(!own_bundle.mask_ct.is_empty(), "the lower node encapsulates");
+            let own_bundle = own
+                .bundles
+                .iter()
+                .find(|bundle| bundle.holder == peer)
+                .ok_or_else(malformed)?;
+            debug_assert!(
+                !own_bundle.mask_ct.is_empty(),
+                "the lower node encapsulates"
+            );
             (Sign::Plus, keys.seed_as_lower(me.node, peer, their, &t2))
         } else {
-            (Sign::Minus, keys.seed_as_upper(me.node, peer, their, &bundle.mask_ct, &t2))
+            (
+                Sign::Minus,
+                keys.seed_as_upper(me.node, peer, their, &bundle.mask_ct, &t2),
+            )
         };
         peers.push((pair.0, pair.1.map_err(|_| malformed())?));
     }
-    Ok(Masks { own: self_seed(&kept.own, &t2), peers })
+    Ok(Masks {
+        own: self_seed(&kept.own, &t2),
+        peers,
+    })
 }

@@ -1,5 +1,6 @@
-//! What a node knows by itself of a study's next question, and what a plan must therefore say: held against the plan that
-//! asks it, and against the plan in the evidence of a sum that is said to answer it.
+//! What a node knows by itself of a study's next question, and what a plan must therefore say: held
+//! against the plan that asks it, and against the plan in the evidence of a sum that is said to
+//! answer it.
 
 use crate::checks::Due;
 use crate::refusal::{Code, Refusal};
@@ -22,18 +23,22 @@ pub struct Expected<'a> {
     pub state_root: Digest,
     /// The layout of the question derived from that state for the plan's candidates.
     pub layout: &'a Layout,
-    /// Words of a chunk: [`motet_secagg::mask::chunk_words`] of its ring, smaller in simulations only.
+    /// Words of a chunk: [`motet_secagg::mask::chunk_words`] of its ring, smaller in simulations
+    /// only.
     pub chunk_words: u32,
-    /// The study's own minimum of sites in a sum; for a plan that asks, the site's where that is larger.
+    /// The study's own minimum of sites in a sum; for a plan that asks, the site's where that is
+    /// larger.
     pub min_sites: usize,
-    /// Hash of the leaf of the release this node absorbed last, or of the study's opening before the first.
+    /// Hash of the leaf of the release this node absorbed last, or of the study's opening before
+    /// the first.
     pub previous: Digest,
     /// What must have come of that release; nothing before the first.
     pub due: Option<Due>,
 }
 
 impl Expected<'_> {
-    /// Whether the plan asks exactly this question, with the numbers that rulings R1 and R2 give its candidates.
+    /// Whether the plan asks exactly this question, with the numbers that rulings R1 and R2 give
+    /// its candidates.
     ///
     /// # Errors
     /// The [`Refusal`] names the first thing that differs.
@@ -55,12 +60,14 @@ impl Expected<'_> {
         self.check_thresholds(plan, roster)
     }
 
-    /// Ruling R3: nobody goes on from a sum that fewer than t sites have made again from the masked uploads.
+    /// Ruling R3: nobody goes on from a sum that fewer than t sites have made again from the masked
+    /// uploads.
     ///
     /// # Errors
     /// As [`Due::met_by`].
     pub fn check_due(&self, plan: &Plan, roster: &Roster) -> Result<(), Refusal> {
-        self.due.map_or(Ok(()), |due| due.met_by(&plan.checked, roster))
+        self.due
+            .map_or(Ok(()), |due| due.met_by(&plan.checked, roster))
     }
 
     fn check_study(&self, plan: &Plan) -> Result<(), Refusal> {
@@ -90,21 +97,36 @@ impl Expected<'_> {
         if same {
             Ok(())
         } else {
-            Err(Refusal::new(Code::PlanRejected, "the vector differs from the derived question"))
+            Err(Refusal::new(
+                Code::PlanRejected,
+                "the vector differs from the derived question",
+            ))
         }
     }
 
     fn check_thresholds(&self, plan: &Plan, roster: &Roster) -> Result<(), Refusal> {
         let (colluders, h_min) = (usize::from(plan.colluders), usize::from(roster.h_min));
         if plan.colluders < roster.colluders {
-            return Err(Refusal::new(Code::ThresholdTooLow, "fewer colluders than the roster assumes"));
+            return Err(Refusal::new(
+                Code::ThresholdTooLow,
+                "fewer colluders than the roster assumes",
+            ));
         }
-        let due =
-            Thresholds::of(plan.candidates.len(), roster.entries.len(), colluders, h_min, self.min_sites)
-                .map_err(|small| Refusal::new(Code::LineUpTooSmall, small.to_string()))?;
+        let due = Thresholds::of(
+            plan.candidates.len(),
+            roster.entries.len(),
+            colluders,
+            h_min,
+            self.min_sites,
+        )
+        .map_err(|small| Refusal::new(Code::LineUpTooSmall, small.to_string()))?;
         let low = usize::from(plan.threshold) != due.threshold
             || usize::from(plan.min_survivors) < due.survivors
             || plan.min_start < plan.min_survivors;
-        if low { Err(Code::ThresholdTooLow.into()) } else { Ok(()) }
+        if low {
+            Err(Code::ThresholdTooLow.into())
+        } else {
+            Ok(())
+        }
     }
 }

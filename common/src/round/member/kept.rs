@@ -1,11 +1,11 @@
-//! What a node keeps of one attempt in its vault: secrets, and every message of its own so that a repeat gets the same
-//! bytes. Wiped when dropped.
+//! What a node keeps of one attempt in its vault: secrets, and every message of its own so that a
+//! repeat gets the same bytes. Wiped when dropped.
 //!
 //! ```text
 //! plan | M2 | M3 | M4 | M5 | head of M6 | U3 | M8 | M10 | complaint | r b channel answer | own shares | shares of others
 //! ```
-//! What is secret stands last and takes as many bytes as are counted beforehand: a text that grows while it is written
-//! leaves copies of itself behind.
+//! What is secret stands last and takes as many bytes as are counted beforehand: a text that grows
+//! while it is written leaves copies of itself behind.
 
 use motet_secagg::canonical;
 use motet_secagg::encode::{Canonical, Malformed, Reader};
@@ -35,7 +35,8 @@ canonical! {
     }
 }
 
-/// The vault's item for one attempt. It has no `Debug`, no `Clone`, and no bytes but those that are wiped.
+/// The vault's item for one attempt. It has no `Debug`, no `Clone`, and no bytes but those that are
+/// wiped.
 ///
 /// ```compile_fail
 /// fn copy(kept: &motet_common::round::member::Kept) -> motet_common::round::member::Kept { kept.clone() }
@@ -70,8 +71,9 @@ pub struct Kept {
     pub own: Secret,
     /// Secret of the share channel; none once the shares are open.
     pub channel: Secret,
-    /// What the answer rolls: the order of rows in training, and the rounding. Drawn once, so that an attempt that is taken
-    /// up again masks the very vector that it would have masked; none once it is masked.
+    /// What the answer rolls: the order of rows in training, and the rounding. Drawn once, so that
+    /// an attempt that is taken up again masks the very vector that it would have masked; none once
+    /// it is masked.
     pub answer: Secret,
     /// The dealer's own shares of its own secrets.
     pub own_shares: Option<Held>,
@@ -152,11 +154,20 @@ impl Kept {
             own_shares: Canonical::read(input)?,
             held: Canonical::read(input)?,
         };
-        if input.peek().is_none() { Ok(kept) } else { Err(Malformed { what: "trailing bytes" }) }
+        if input.peek().is_none() {
+            Ok(kept)
+        } else {
+            Err(Malformed {
+                what: "trailing bytes",
+            })
+        }
     }
 
     pub(super) fn share_of(&self, dealer: NodeId) -> Option<&Held> {
-        self.own_shares.iter().chain(&self.held).find(|held| held.dealer == dealer)
+        self.own_shares
+            .iter()
+            .chain(&self.held)
+            .find(|held| held.dealer == dealer)
     }
 
     /// The shares are open: what could open them again goes.
@@ -171,7 +182,12 @@ impl Kept {
 
     /// An excluded node's own secrets; its peers' shares stay.
     pub(super) fn forget_own(&mut self) {
-        for secret in [&mut self.pair, &mut self.own, &mut self.channel, &mut self.answer] {
+        for secret in [
+            &mut self.pair,
+            &mut self.own,
+            &mut self.channel,
+            &mut self.answer,
+        ] {
             secret.zeroize();
         }
     }
@@ -188,5 +204,9 @@ impl Kept {
 /// A secret as it lies in the item.
 fn secret(input: &mut Reader<'_>) -> Result<Secret, Malformed> {
     let malformed = |_| Malformed { what: "secret" };
-    input.take(SECRET, "secret")?.try_into().map(Secret::copied).map_err(malformed)
+    input
+        .take(SECRET, "secret")?
+        .try_into()
+        .map(Secret::copied)
+        .map_err(malformed)
 }

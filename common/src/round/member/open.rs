@@ -1,5 +1,5 @@
-//! What a node checks before it joins: the plan must say what the approved study, the pinned roster and the node's own
-//! state say. A mismatch is a refusal; there is nothing to negotiate.
+//! What a node checks before it joins: the plan must say what the approved study, the pinned roster
+//! and the node's own state say. A mismatch is a refusal; there is nothing to negotiate.
 
 use super::super::line_up::Terms;
 use super::super::pins::Pins;
@@ -34,7 +34,8 @@ pub fn admit(
     Ok(terms)
 }
 
-/// The plan stands on the log this site knows, right after the latest release, and asks what was not opened yet.
+/// The plan stands on the log this site knows, right after the latest release, and asks what was
+/// not opened yet.
 fn check_log(plan: &Plan, me: &Me<'_>) -> Result<(), Refusal> {
     let point = me.log.check(&plan.checkpoint, me.roster)?;
     let previous = (plan.previous_index, plan.previous_leaf);
@@ -49,9 +50,10 @@ fn check_log(plan: &Plan, me: &Me<'_>) -> Result<(), Refusal> {
     match me.log.asked(&plan.ask) {
         Some(Asked::Released | Asked::Void) => Err(Code::RoundSpent.into()),
         // Even for who masked nothing yet: of two line-ups each could find its openers.
-        _ if !me.log.keeps_terms(&plan.ask, &plan.pin()) => {
-            Err(Refusal::new(Code::RoundReplay, "other terms for a question that was committed before"))
-        }
+        _ if !me.log.keeps_terms(&plan.ask, &plan.pin()) => Err(Refusal::new(
+            Code::RoundReplay,
+            "other terms for a question that was committed before",
+        )),
         Some(Asked::Committed(_) | Asked::Aborted) | None => Ok(()),
     }
 }

@@ -1,4 +1,5 @@
-//! What a member says and records: the word it last owed, with the same bytes, and the facts that stand before it.
+//! What a member says and records: the word it last owed, with the same bytes, and the facts that
+//! stand before it.
 
 use super::super::pins::{Fact, Joined, Masked};
 use super::{Act, Member};
@@ -6,10 +7,15 @@ use motet_secagg::encode::Canonical as _;
 use motet_secagg::message::Message;
 
 impl Member {
-    /// The message this node last owed, with the same bytes; after [`Member::restore`] preceded by every fact it rests
-    /// on, because the stop may have come between the vault and the ledger. A fact recorded twice is the same fact.
+    /// The message this node last owed, with the same bytes; after [`Member::restore`] preceded by
+    /// every fact it rests on, because the stop may have come between the vault and the ledger. A
+    /// fact recorded twice is the same fact.
     pub fn say_again(&self) -> Vec<Act> {
-        let mut acts = if self.restored { self.facts() } else { Vec::new() };
+        let mut acts = if self.restored {
+            self.facts()
+        } else {
+            Vec::new()
+        };
         acts.extend(self.last_word());
         acts
     }
@@ -23,7 +29,10 @@ impl Member {
         } else if let Some(signed) = &kept.signed {
             vec![Act::Tell(Message::SetSign(signed.clone()))]
         } else if let Some(header) = &kept.header {
-            vec![Act::Tell(Message::Header(header.clone())), Act::Upload(header.clone())]
+            vec![
+                Act::Tell(Message::Header(header.clone())),
+                Act::Upload(header.clone()),
+            ]
         } else if let Some(shares) = &kept.shares {
             vec![Act::Tell(Message::Shares(shares.clone()))]
         } else if let Some(advert) = &kept.advert {
@@ -45,11 +54,15 @@ impl Member {
         acts
     }
 
-    /// Every irrevocable step so far, in order. Who is left out of the set may have stopped before its upload was gone.
+    /// Every irrevocable step so far, in order. Who is left out of the set may have stopped before
+    /// its upload was gone.
     fn facts(&self) -> Vec<Act> {
         let steps = [self.joined(), self.masked(), self.signed(), self.spent()];
         let discard = self.is_left_out().then_some(Act::Discard);
-        discard.into_iter().chain(steps.into_iter().flatten().map(Act::Record)).collect()
+        discard
+            .into_iter()
+            .chain(steps.into_iter().flatten().map(Act::Record))
+            .collect()
     }
 
     /// A set was signed that the own upload is not in.
@@ -61,7 +74,11 @@ impl Member {
     pub(super) fn joined(&self) -> Option<Fact> {
         let plan = self.terms.plan();
         self.kept.advert.as_ref()?;
-        Some(Fact::Joined(Joined { ask: plan.ask, attempt: plan.attempt, plan: self.terms.plan_root() }))
+        Some(Fact::Joined(Joined {
+            ask: plan.ask,
+            attempt: plan.attempt,
+            plan: self.terms.plan_root(),
+        }))
     }
 
     pub(super) fn masked(&self) -> Option<Fact> {
@@ -75,10 +92,16 @@ impl Member {
     }
 
     pub(super) fn signed(&self) -> Option<Fact> {
-        Some(Fact::Signed((self.terms.plan().ask, self.kept.signed.as_ref()?.t3)))
+        Some(Fact::Signed((
+            self.terms.plan().ask,
+            self.kept.signed.as_ref()?.t3,
+        )))
     }
 
     pub(super) fn spent(&self) -> Option<Fact> {
-        Some(Fact::Spent((self.terms.plan().ask, self.kept.reply.as_ref()?.digest("reply"))))
+        Some(Fact::Spent((
+            self.terms.plan().ask,
+            self.kept.reply.as_ref()?.digest("reply"),
+        )))
     }
 }

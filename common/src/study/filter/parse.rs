@@ -15,15 +15,23 @@ impl Filter {
     /// [`FilterError`] with the place of the first mistake.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
         if text.chars().count() > MAX_LENGTH {
-            return fail(MAX_LENGTH, format!("the rule is longer than {MAX_LENGTH} characters"));
+            return fail(
+                MAX_LENGTH,
+                format!("the rule is longer than {MAX_LENGTH} characters"),
+            );
         }
-        let mut parser = Parser { tokens: tokens(text)?, next: 0, end: text.chars().count() + 1 };
+        let mut parser = Parser {
+            tokens: tokens(text)?,
+            next: 0,
+            end: text.chars().count() + 1,
+        };
         let rule = parser.any(0)?;
         match parser.tokens.get(parser.next) {
             None => Ok(Self { rule }),
-            Some((position, token)) => {
-                fail(*position, format!("expected `and`, `or` or the end, found {token}"))
-            }
+            Some((position, token)) => fail(
+                *position,
+                format!("expected `and`, `or` or the end, found {token}"),
+            ),
         }
     }
 }
@@ -50,10 +58,14 @@ impl fmt::Display for Token {
 }
 
 fn fail<T>(position: usize, problem: impl Into<String>) -> Result<T, FilterError> {
-    Err(FilterError { position, problem: problem.into() })
+    Err(FilterError {
+        position,
+        problem: problem.into(),
+    })
 }
 
-type Letters<'a> = std::iter::Peekable<std::iter::Zip<std::ops::RangeFrom<usize>, std::str::Chars<'a>>>;
+type Letters<'a> =
+    std::iter::Peekable<std::iter::Zip<std::ops::RangeFrom<usize>, std::str::Chars<'a>>>;
 
 fn tokens(text: &str) -> Result<Vec<(usize, Token)>, FilterError> {
     let mut letters: Letters<'_> = (1..).zip(text.chars()).peekable();
@@ -69,11 +81,18 @@ fn tokens(text: &str) -> Result<Vec<(usize, Token)>, FilterError> {
                 number(&mut letters, letter, position)?
             }
             c if c.is_ascii_alphabetic() || c == '_' => {
-                Token::Word(run(&mut letters, letter, |c| c.is_ascii_alphanumeric() || c == '_'))
+                Token::Word(run(&mut letters, letter, |c| {
+                    c.is_ascii_alphanumeric() || c == '_'
+                }))
             }
             '&' => return fail(position, "write `and` between two conditions"),
             '|' => return fail(position, "write `or` between two conditions"),
-            c => return fail(position, format!("`{}` has no meaning here", c.escape_debug())),
+            c => {
+                return fail(
+                    position,
+                    format!("`{}` has no meaning here", c.escape_debug()),
+                );
+            }
         };
         found.push((position, token));
     }
@@ -114,7 +133,10 @@ fn operator(letters: &mut Letters<'_>, first: char, position: usize) -> Result<O
         ('=', true) => Ok(Op::Equal),
         ('!', true) => Ok(Op::Unequal),
         ('=', false) => fail(position, "write `==` to compare"),
-        _ => fail(position, "write `not` before a condition, or `!=` to compare"),
+        _ => fail(
+            position,
+            "write `not` before a condition, or `!=` to compare",
+        ),
     }
 }
 
@@ -127,7 +149,10 @@ fn number(letters: &mut Letters<'_>, first: char, position: usize) -> Result<Tok
     }
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() => Ok(Token::Literal(Literal::Number(number + 0.0))),
-        _ => fail(position, format!("`{text}` is not a number; put texts and dates in quotes")),
+        _ => fail(
+            position,
+            format!("`{text}` is not a number; put texts and dates in quotes"),
+        ),
     }
 }
 
@@ -145,7 +170,8 @@ impl Parser {
     }
 
     fn take_word(&mut self, wanted: &str) -> bool {
-        let here = matches!(self.tokens.get(self.next), Some((_, Token::Word(word))) if word == wanted);
+        let here =
+            matches!(self.tokens.get(self.next), Some((_, Token::Word(word))) if word == wanted);
         self.next += usize::from(here);
         here
     }
@@ -193,7 +219,10 @@ impl Parser {
             }
             Token::Word(word) if word == "not" => Ok(Rule::Not(Box::new(self.unit(depth + 1)?))),
             Token::Word(column) if column != "and" && column != "or" => self.comparison(column),
-            token => fail(position, format!("expected a column, `not` or `(`, found {token}")),
+            token => fail(
+                position,
+                format!("expected a column, `not` or `(`, found {token}"),
+            ),
         }
     }
 
@@ -201,14 +230,20 @@ impl Parser {
         let op = match self.take() {
             Some((_, Token::Op(op))) => op,
             Some((position, token)) => {
-                return fail(position, format!("expected `<`, `<=`, `>`, `>=`, `==` or `!=`, found {token}"));
+                return fail(
+                    position,
+                    format!("expected `<`, `<=`, `>`, `>=`, `==` or `!=`, found {token}"),
+                );
             }
             None => return fail(self.end, format!("`{column}` is compared with nothing")),
         };
         let (position, literal) = match self.take() {
             Some((position, Token::Literal(literal))) => (position, literal),
             Some((position, token)) => {
-                return fail(position, format!("expected a number or a text in quotes, found {token}"));
+                return fail(
+                    position,
+                    format!("expected a number or a text in quotes, found {token}"),
+                );
             }
             None => return fail(self.end, "expected a number or a text in quotes"),
         };
@@ -218,10 +253,17 @@ impl Parser {
         {
             return fail(
                 position,
-                format!("`{}` compares numbers, or dates such as \"2020-01-31\"", op.symbol()),
+                format!(
+                    "`{}` compares numbers, or dates such as \"2020-01-31\"",
+                    op.symbol()
+                ),
             );
         }
-        Ok(Rule::Compare(Comparison { column, op, literal }))
+        Ok(Rule::Compare(Comparison {
+            column,
+            op,
+            literal,
+        }))
     }
 }
 

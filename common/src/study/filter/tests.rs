@@ -4,7 +4,9 @@ use super::*;
 
 fn holds(rule: &str, cells: &[(&str, Value<'static>)]) -> Option<bool> {
     let cells = cells.to_vec();
-    Filter::parse(rule).unwrap().holds(&|name| cells.iter().find(|(n, _)| *n == name).map(|(_, v)| *v))
+    Filter::parse(rule)
+        .unwrap()
+        .holds(&|name| cells.iter().find(|(n, _)| *n == name).map(|(_, v)| *v))
 }
 
 #[test]
@@ -48,7 +50,10 @@ fn a_missing_value_leaves_a_rule_unknown_unless_the_rest_of_it_decides() {
         ("age < 18 and sex == 1", None),
         ("age < 18 and sex == 0", Some(false)),
         ("not (age < 18 and sex == 0)", Some(true)),
-        ("(age < 18 or sex == 1) and (name == 'x' or sex == 1)", Some(true)),
+        (
+            "(age < 18 or sex == 1) and (name == 'x' or sex == 1)",
+            Some(true),
+        ),
         ("sex == 1", Some(true)),
     ] {
         assert_eq!(holds(rule, &row), expected, "{rule}");
@@ -62,15 +67,24 @@ fn the_meaning_of_a_rule_is_part_of_its_bytes() {
     let mut other = bytes.clone();
     other[0] = MEANING + 1;
     assert!(Filter::from_bytes(&other).is_err());
-    assert!(Filter::from_bytes(&"age >= 18".to_string().to_bytes()).is_err(), "a rule that does not say");
+    assert!(
+        Filter::from_bytes(&"age >= 18".to_string().to_bytes()).is_err(),
+        "a rule that does not say"
+    );
 }
 
 #[test]
 fn the_normal_text_means_the_same_rule_and_stays_as_it_is() {
     for (written, normal) in [
         ("age>=18.0", "age >= 18"),
-        ("(a == 1) and (b == 2 and c == 3)", "a == 1 and b == 2 and c == 3"),
-        ("a == 1 and (b == 2 or c == 3)", "a == 1 and (b == 2 or c == 3)"),
+        (
+            "(a == 1) and (b == 2 and c == 3)",
+            "a == 1 and b == 2 and c == 3",
+        ),
+        (
+            "a == 1 and (b == 2 or c == 3)",
+            "a == 1 and (b == 2 or c == 3)",
+        ),
         ("not not a == -0.0", "not (not (a == 0))"),
         (r#"w == 'he said "no"\\'"#, r#"w == "he said \"no\"\\""#),
     ] {

@@ -14,8 +14,12 @@ const MAX_HIDDEN: u32 = 16_384;
 /// Hidden layers; deeper networks of tanh units do not train from here.
 const MAX_LAYERS: usize = 16;
 /// The rings a study may ask for, narrowest first.
-const RINGS: [(u32, Ring); 4] =
-    [(16, Ring::Bits16), (20, Ring::Bits20), (24, Ring::Bits24), (32, Ring::Bits32)];
+const RINGS: [(u32, Ring); 4] = [
+    (16, Ring::Bits16),
+    (20, Ring::Bits20),
+    (24, Ring::Bits24),
+    (32, Ring::Bits32),
+];
 /// The words of `weight`.
 const WEIGHTS: [(&str, Weight); 2] = [("rows", Weight::Rows), ("equal", Weight::Equal)];
 
@@ -68,22 +72,41 @@ fn ring(keys: &mut Keys<'_>) -> Checked<Ring> {
     let bits = keys.whole("ring", 32, 0..=u32::MAX)?;
     match RINGS.iter().find(|(known, _)| *known == bits) {
         Some((_, ring)) => Ok(*ring),
-        None => keys.refuse("ring", format!("`ring` is `{bits}`"), "write 16, 20, 24 or 32"),
+        None => keys.refuse(
+            "ring",
+            format!("`ring` is `{bits}`"),
+            "write 16, 20, 24 or 32",
+        ),
     }
 }
 
 /// What is predicted, and the hidden layers.
 fn model(keys: &mut Keys<'_>, data: &Data) -> Checked<(Loss, Vec<u32>)> {
-    let usual = if data.time.is_some() { "cox" } else { "logistic" };
+    let usual = if data.time.is_some() {
+        "cox"
+    } else {
+        "logistic"
+    };
     let table = keys.table("model", &["kind", "hidden", "outcome"])?;
-    let text = |key: &str| table.and_then(|table| table.get(key)).map(|value| value.as_str().unwrap_or(""));
+    let text = |key: &str| {
+        table
+            .and_then(|table| table.get(key))
+            .map(|value| value.as_str().unwrap_or(""))
+    };
     let kind = text("kind").unwrap_or(if table.is_some() { "" } else { usual });
     let given = |key: &str| table.is_some_and(|table| table.contains_key(key));
     let (outcome, hidden) = match kind {
-        "mlp" => (text("outcome").unwrap_or(usual_outcome(data)), hidden(keys, table)?),
+        "mlp" => (
+            text("outcome").unwrap_or(usual_outcome(data)),
+            hidden(keys, table)?,
+        ),
         "logistic" | "linear" | "cox" if given("hidden") => {
             let fix = "remove it, or write kind = \"mlp\"";
-            return keys.refuse("model", format!("a `{kind}` model has no `hidden` layer"), fix);
+            return keys.refuse(
+                "model",
+                format!("a `{kind}` model has no `hidden` layer"),
+                fix,
+            );
         }
         "logistic" | "linear" | "cox" if given("outcome") => {
             let problem = format!("a `{kind}` model says by itself what it predicts");
@@ -118,7 +141,11 @@ fn model(keys: &mut Keys<'_>, data: &Data) -> Checked<(Loss, Vec<u32>)> {
 }
 
 fn usual_outcome(data: &Data) -> &'static str {
-    if data.time.is_some() { "time" } else { "binary" }
+    if data.time.is_some() {
+        "time"
+    } else {
+        "binary"
+    }
 }
 
 fn hidden(keys: &Keys<'_>, table: Option<&Map<String, Value>>) -> Checked<Vec<u32>> {
@@ -135,8 +162,12 @@ fn hidden(keys: &Keys<'_>, table: Option<&Map<String, Value>>) -> Checked<Vec<u3
         return keys.refuse("model", problem, format!("write at most {MAX_LAYERS}"));
     }
     let width = |value: &Value| {
-        let whole = value.as_integer().and_then(|whole| u32::try_from(whole).ok());
-        whole.filter(|width| (1..=MAX_HIDDEN).contains(width)).ok_or_else(|| float(value))
+        let whole = value
+            .as_integer()
+            .and_then(|whole| u32::try_from(whole).ok());
+        whole
+            .filter(|width| (1..=MAX_HIDDEN).contains(width))
+            .ok_or_else(|| float(value))
     };
     match widths.iter().map(width).collect::<Result<Vec<u32>, _>>() {
         Ok(widths) => Ok(widths),
@@ -148,14 +179,18 @@ fn hidden(keys: &Keys<'_>, table: Option<&Map<String, Value>>) -> Checked<Vec<u3
     }
 }
 
-/// The bits of the narrowest ring in which so many sites can train, where the recipe's own has too few.
+/// The bits of the narrowest ring in which so many sites can train, where the recipe's own has too
+/// few.
 pub(super) fn too_narrow(recipe: &FedAvg, sites: usize) -> Option<u32> {
     let sites = u32::try_from(sites).unwrap_or(u32::MAX);
     let fits = |ring: Ring| fraction_bits(ring, sites).is_some();
     if fits(recipe.ring) {
         return None;
     }
-    RINGS.iter().find(|(_, ring)| fits(*ring)).map(|(bits, _)| *bits)
+    RINGS
+        .iter()
+        .find(|(_, ring)| fits(*ring))
+        .map(|(bits, _)| *bits)
 }
 
 pub(super) fn write(recipe: &FedAvg) -> Vec<String> {
@@ -172,7 +207,10 @@ pub(super) fn write(recipe: &FedAvg) -> Vec<String> {
             format!("kind = \"mlp\", hidden = {widths:?}, outcome = \"{outcome}\"")
         }
     };
-    let weight = WEIGHTS.iter().find(|(_, weight)| *weight == recipe.weight).map_or("", |(word, _)| word);
+    let weight = WEIGHTS
+        .iter()
+        .find(|(_, weight)| *weight == recipe.weight)
+        .map_or("", |(word, _)| word);
     let mut lines = vec![
         format!("model = {{ {model} }}"),
         format!("rounds = {}", recipe.rounds),
@@ -262,10 +300,17 @@ pub(super) fn shows(recipe: &FedAvg) -> Vec<String> {
 pub(super) fn vectors(recipe: &FedAvg) -> Vec<(&'static str, usize)> {
     let columns = recipe.columns.len();
     let widths = || recipe.hidden.iter().map(|width| *width as usize).chain([1]);
-    let parameters: usize =
-        std::iter::once(columns).chain(widths()).zip(widths()).map(|(from, to)| (from + 1) * to).sum();
+    let parameters: usize = std::iter::once(columns)
+        .chain(widths())
+        .zip(widths())
+        .map(|(from, to)| (from + 1) * to)
+        .sum();
     // A Cox model has no intercept of its own.
-    let controls = if recipe.rule == Rule::Scaffold { parameters } else { 0 };
+    let controls = if recipe.rule == Rule::Scaffold {
+        parameters
+    } else {
+        0
+    };
     let (first, spread, evaluate) = match recipe.loss {
         Loss::Binary => (2 + columns, columns, ("the score's histograms", SCORE)),
         Loss::Number => (2 + columns, columns + 1, ("squared errors", 4)),

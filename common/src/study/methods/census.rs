@@ -24,21 +24,28 @@ pub(in super::super) fn behind_census(
             (None, false) => Explained::YesNo(outcome),
         }
     };
-    let grouping =
-        |levels: &Levels| Grouping { column: levels.feature.clone(), levels: levels.levels.clone() };
+    let grouping = |levels: &Levels| Grouping {
+        column: levels.feature.clone(),
+        levels: levels.levels.clone(),
+    };
     let mut first = 0;
     let mut categories = Vec::new();
     for feature in &data.features {
         match data.levels.iter().find(|levels| levels.feature == *feature) {
             Some(levels) => {
-                categories.push(Category { of: grouping(levels), first });
+                categories.push(Category {
+                    of: grouping(levels),
+                    first,
+                });
                 first += levels.levels.len() as u32 - 1;
             }
             None => first += 1,
         }
     }
-    let group =
-        data.group.as_ref().and_then(|group| data.levels.iter().find(|known| known.feature == *group));
+    let group = data
+        .group
+        .as_ref()
+        .and_then(|group| data.levels.iter().find(|known| known.feature == *group));
     let census = Census {
         columns: data.columns(),
         categories,
@@ -48,9 +55,16 @@ pub(in super::super) fn behind_census(
         weight: data.weight.clone(),
         group: group.map(grouping),
         min_sites: privacy.min_sites,
-        spare: if on_site_loss == SiteLoss::Continue { MOST_LOST } else { 0 },
+        spare: if on_site_loss == SiteLoss::Continue {
+            MOST_LOST
+        } else {
+            0
+        },
         min_cell: MIN_CELL,
-        crosses: matches!(recipe.method(), Recipe::Logistic(_) | Recipe::Glm(_) | Recipe::Cox(_)),
+        crosses: matches!(
+            recipe.method(),
+            Recipe::Logistic(_) | Recipe::Glm(_) | Recipe::Cox(_)
+        ),
     };
     recipe.counted(census)
 }
@@ -68,12 +82,18 @@ pub(super) fn is_number(recipe: &Recipe) -> bool {
 impl Study {
     /// The numbers of the first round's vector.
     pub(super) fn census_vectors(&self) -> Vec<(&'static str, usize)> {
-        self.recipe.first_round().map(|first| ("first round", first.numbers())).into_iter().collect()
+        self.recipe
+            .first_round()
+            .map(|first| ("first round", first.numbers()))
+            .into_iter()
+            .collect()
     }
 
     /// What the first round tells, in sentences for the steward.
     pub(in super::super) fn census_tells(&self) -> Vec<String> {
-        let Some(census) = self.recipe.first_round().map(|first| &first.census) else { return Vec::new() };
+        let Some(census) = self.recipe.first_round().map(|first| &first.census) else {
+            return Vec::new();
+        };
         let classes = if census.outcome.is_some() && !is_number(&self.recipe) {
             ", and those with and without the outcome"
         } else {

@@ -1,4 +1,5 @@
-//! The methods of a study file: for each kind its keys, its keys written back, and what it tells a steward.
+//! The methods of a study file: for each kind its keys, its keys written back, and what it tells a
+//! steward.
 
 mod averaging; // fedavg and its family
 mod census; // what is counted before any of them
@@ -13,9 +14,9 @@ use super::{Data, Study};
 pub(super) use census::behind_census;
 use motet_recipes::{Family, Recipe, WeightKind};
 
-/// Sums of a calibration step, and of the final score: counts of both outcomes and summed risks in each of 1000 bins, the
-/// right answers, the squared error and a calibration line. A test of motet-data holds [`Study::vectors`] to what the
-/// recipes really ask.
+/// Sums of a calibration step, and of the final score: counts of both outcomes and summed risks in
+/// each of 1000 bins, the right answers, the squared error and a calibration line. A test of
+/// motet-data holds [`Study::vectors`] to what the recipes really ask.
 const CALIBRATION: usize = 5;
 const SCORE: usize = 3 * 1000 + 2 + CALIBRATION;
 
@@ -50,7 +51,12 @@ pub(super) enum Explained {
 /// The kinds, in the order in which a message lists them.
 const KINDS: [(&str, Wants); 18] = {
     const fn wants(features: bool, explained: Explained, group: bool, sides: bool) -> Wants {
-        Wants { features, explained, group, sides }
+        Wants {
+            features,
+            explained,
+            group,
+            sides,
+        }
     }
     const REGRESSION: Wants = wants(true, Explained::Outcome, false, true);
     const AVERAGING: Wants = wants(true, Explained::Either, false, false);
@@ -78,7 +84,10 @@ const KINDS: [(&str, Wants); 18] = {
 
 /// What a kind wants; nothing for an unknown one.
 pub(super) fn wants(kind: &str) -> Option<Wants> {
-    KINDS.iter().find(|(known, _)| *known == kind).map(|(_, wants)| *wants)
+    KINDS
+        .iter()
+        .find(|(known, _)| *known == kind)
+        .map(|(_, wants)| *wants)
 }
 
 /// The kinds as a sentence says them.
@@ -86,7 +95,8 @@ pub(super) fn kinds() -> String {
     KINDS.map(|(kind, _)| format!("`{kind}`")).join(", ")
 }
 
-/// The method of a kind from its keys, on the columns of the study; a formula brings them into its own order.
+/// The method of a kind from its keys, on the columns of the study; a formula brings them into its
+/// own order.
 pub(super) fn read(kind: &str, keys: &mut Keys<'_>, data: &mut Data) -> Checked<Recipe> {
     match kind {
         "summary" => summary::read(keys, data),
@@ -94,7 +104,10 @@ pub(super) fn read(kind: &str, keys: &mut Keys<'_>, data: &mut Data) -> Checked<
         "cox" => survival::read_cox(keys, data),
         "km" => survival::read_km(keys, data),
         "gbdt" => trees::read(keys, data),
-        kind if regression::FAMILIES.iter().any(|family| family.name() == kind) => {
+        kind if regression::FAMILIES
+            .iter()
+            .any(|family| family.name() == kind) =>
+        {
             regression::read(kind, keys, data)
         }
         _ => averaging::read(kind, keys, data),
@@ -117,7 +130,8 @@ pub(super) fn write(recipe: &Recipe, data: &Data) -> Vec<String> {
     }
 }
 
-/// The bits of the narrowest ring in which so many sites can train, where the study's own has too few.
+/// The bits of the narrowest ring in which so many sites can train, where the study's own has too
+/// few.
 pub(super) fn too_narrow(recipe: &Recipe, sites: usize) -> Option<u32> {
     match recipe.method() {
         Recipe::FedAvg(recipe) => averaging::too_narrow(recipe, sites),
@@ -126,17 +140,24 @@ pub(super) fn too_narrow(recipe: &Recipe, sites: usize) -> Option<u32> {
 }
 
 /// The words of `weight_kind`.
-pub(super) const WEIGHT_KINDS: [(&str, WeightKind); 2] =
-    [("precision", WeightKind::Precision), ("frequency", WeightKind::Frequency)];
+pub(super) const WEIGHT_KINDS: [(&str, WeightKind); 2] = [
+    ("precision", WeightKind::Precision),
+    ("frequency", WeightKind::Frequency),
+];
 
 /// The word of a kind of weight.
 pub(super) fn weight_word(kind: WeightKind) -> &'static str {
-    WEIGHT_KINDS.iter().find(|(_, own)| *own == kind).map_or("", |(word, _)| word)
+    WEIGHT_KINDS
+        .iter()
+        .find(|(_, own)| *own == kind)
+        .map_or("", |(word, _)| word)
 }
 
 /// The levels of a category, which the study names.
 fn levels(data: &Data, column: &str) -> Vec<String> {
-    data.levels_of(column).map(<[String]>::to_vec).unwrap_or_default()
+    data.levels_of(column)
+        .map(<[String]>::to_vec)
+        .unwrap_or_default()
 }
 
 /// Numbers as a list in the file.
@@ -158,14 +179,21 @@ impl Study {
     /// What the explained column must be.
     pub fn outcome(&self) -> Outcome {
         let number = census::is_number(&self.recipe);
-        if number { Outcome::Number } else { Outcome::YesNo }
+        if number {
+            Outcome::Number
+        } else {
+            Outcome::YesNo
+        }
     }
 
     /// Whether an outcome of yes and no, as 1 and 0, will do where a number is explained.
     pub fn takes_yes_no(&self) -> bool {
         use Family::{Linear, Poisson, Quasibinomial, Quasipoisson};
         match self.recipe.method() {
-            Recipe::Glm(recipe) => matches!(recipe.family, Linear | Poisson | Quasipoisson | Quasibinomial),
+            Recipe::Glm(recipe) => matches!(
+                recipe.family,
+                Linear | Poisson | Quasipoisson | Quasibinomial
+            ),
             _ => false,
         }
     }
@@ -186,7 +214,10 @@ impl Study {
             let (key, value) = line.split_once(" = ")?;
             Some((key.to_owned(), value.trim_matches('"').to_owned()))
         };
-        write(&self.recipe, &self.data).iter().filter_map(pair).collect()
+        write(&self.recipe, &self.data)
+            .iter()
+            .filter_map(pair)
+            .collect()
     }
 
     /// Whether a row with a missing feature stays in the cohort.
@@ -205,16 +236,26 @@ impl Study {
                 ));
             }
             (Some(outcome), None) => {
-                let kind = if self.outcome() == Outcome::YesNo { "yes or no" } else { "a number" };
+                let kind = if self.outcome() == Outcome::YesNo {
+                    "yes or no"
+                } else {
+                    "a number"
+                };
                 lines.push(format!("the outcome that is explained: {outcome} ({kind})"));
             }
             _ => {}
         }
         if let Some(group) = &data.group {
             let levels = levels(data, group).join(", ");
-            lines.push(format!("the column that divides the patients: {group} (one of {levels})"));
+            lines.push(format!(
+                "the column that divides the patients: {group} (one of {levels})"
+            ));
         }
-        lines.extend(data.offset.iter().map(|column| format!("a known part of the prediction: {column}")));
+        lines.extend(
+            data.offset
+                .iter()
+                .map(|column| format!("a known part of the prediction: {column}")),
+        );
         lines.extend(data.weight.iter().zip(data.weight_kind).map(|(column, kind)| match kind {
             WeightKind::Precision => {
                 format!("the weight of a row: {column}, its precision (a patient of weight 2 is one patient known better, as in R's `weights`)")
@@ -223,7 +264,11 @@ impl Study {
                 format!("the weight of a row: {column}, its frequency (a row of weight 2 is two equal patients)")
             }
         }));
-        lines.extend(data.formula.iter().map(|formula| format!("the model: {formula}")));
+        lines.extend(
+            data.formula
+                .iter()
+                .map(|formula| format!("the model: {formula}")),
+        );
         lines
     }
 
@@ -257,8 +302,8 @@ impl Study {
         }
     }
 
-    /// The kinds of rounds a run goes through and how many numbers one site's vector has in each at the most, without the few
-    /// words that the masking itself adds.
+    /// The kinds of rounds a run goes through and how many numbers one site's vector has in each at
+    /// the most, without the few words that the masking itself adds.
     pub fn vectors(&self) -> Vec<(&'static str, usize)> {
         let mut steps = self.census_vectors();
         steps.extend(match self.recipe.method() {

@@ -15,7 +15,11 @@ pub(super) const FAMILIES: [Family; 6] = [
     Family::Quasipoisson,
     Family::Quasibinomial,
 ];
-const ERRORS: [(&str, Errors); 3] = [("model", Errors::Model), ("hc0", Errors::Hc0), ("hc1", Errors::Hc1)];
+const ERRORS: [(&str, Errors); 3] = [
+    ("model", Errors::Model),
+    ("hc0", Errors::Hc0),
+    ("hc1", Errors::Hc1),
+];
 
 pub(super) fn read(kind: &str, keys: &mut Keys<'_>, data: &mut Data) -> Checked<Recipe> {
     let formula = keys.text("formula")?.map(str::to_owned);
@@ -24,7 +28,10 @@ pub(super) fn read(kind: &str, keys: &mut Keys<'_>, data: &mut Data) -> Checked<
         None => Design::plain(data.columns()),
     };
     let outcome = data.outcome.clone().unwrap_or_default();
-    let (ridge, lasso) = (keys.number("ridge", 0.0, 0.0..=1e9)?, keys.number("lasso", 0.0, 0.0..=1e9)?);
+    let (ridge, lasso) = (
+        keys.number("ridge", 0.0, 0.0..=1e9)?,
+        keys.number("lasso", 0.0, 0.0..=1e9)?,
+    );
     let errors = keys.word("errors", &ERRORS)?;
     let tolerance = keys.number("tolerance", 1e-10, 1e-14..=0.1)?;
     let max_rounds = keys.whole("max_rounds", 30, 1..=1000)?;
@@ -32,27 +39,58 @@ pub(super) fn read(kind: &str, keys: &mut Keys<'_>, data: &mut Data) -> Checked<
     data.formula = formula;
     if kind == "logistic" && plain && lasso == 0.0 && errors == Errors::Model {
         let columns = data.columns();
-        return Ok(Recipe::Logistic(Logistic { columns, outcome, ridge, tolerance, max_rounds }));
+        return Ok(Recipe::Logistic(Logistic {
+            columns,
+            outcome,
+            ridge,
+            tolerance,
+            max_rounds,
+        }));
     }
-    let family = FAMILIES.into_iter().find(|family| family.name() == kind).unwrap_or(Family::Linear);
+    let family = FAMILIES
+        .into_iter()
+        .find(|family| family.name() == kind)
+        .unwrap_or(Family::Linear);
     let (offset, weight) = (data.offset.is_some(), data.weight_kind);
-    let recipe = Glm { design, outcome, family, offset, weight, ridge, lasso, errors, tolerance, max_rounds };
+    let recipe = Glm {
+        design,
+        outcome,
+        family,
+        offset,
+        weight,
+        ridge,
+        lasso,
+        errors,
+        tolerance,
+        max_rounds,
+    };
     Ok(Recipe::Glm(recipe))
 }
 
 /// The columns that a formula makes; `features` come into the order in which it names them.
 fn design(keys: &Keys<'_>, text: &str, data: &mut Data) -> Checked<Design> {
-    let wrong = |error: motet_recipes::FormulaError| keys.refuse("formula", error.to_string(), "correct it");
+    let wrong = |error: motet_recipes::FormulaError| {
+        keys.refuse("formula", error.to_string(), "correct it")
+    };
     let formula = match Formula::parse(text) {
         Ok(formula) => formula,
         Err(error) => return wrong(error),
     };
-    if let Some(other) = formula.outcome.as_ref().filter(|other| Some(*other) != data.outcome.as_ref()) {
+    if let Some(other) = formula
+        .outcome
+        .as_ref()
+        .filter(|other| Some(*other) != data.outcome.as_ref())
+    {
         let problem = format!("`formula` explains `{other}`, and `outcome` is another column");
-        return keys.refuse("formula", problem, "name the outcome before `~`, or nothing");
+        return keys.refuse(
+            "formula",
+            problem,
+            "name the outcome before `~`, or nothing",
+        );
     }
     let named: Vec<String> = formula.features().into_iter().map(str::to_owned).collect();
-    let other = |from: &[String], to: &[String]| from.iter().find(|name| !to.contains(name)).cloned();
+    let other =
+        |from: &[String], to: &[String]| from.iter().find(|name| !to.contains(name)).cloned();
     if let Some(name) = other(&named, &data.features) {
         let problem = format!("`formula` names `{name}`, which is not among the features");
         return keys.refuse("formula", problem, "add it to `features`");
@@ -68,11 +106,24 @@ fn design(keys: &Keys<'_>, text: &str, data: &mut Data) -> Checked<Design> {
     data.features = named;
     let order = data.features.clone();
     data.levels.sort_by_key(|levels| {
-        order.iter().position(|feature| *feature == levels.feature).unwrap_or(order.len())
+        order
+            .iter()
+            .position(|feature| *feature == levels.feature)
+            .unwrap_or(order.len())
     });
     let lookup = |feature: &str| match data.levels_of(feature) {
-        Some(levels) => Some(levels.iter().skip(1).map(|level| format!("{feature}_{level}")).collect()),
-        None => data.features.iter().any(|known| known == feature).then(|| vec![feature.to_owned()]),
+        Some(levels) => Some(
+            levels
+                .iter()
+                .skip(1)
+                .map(|level| format!("{feature}_{level}"))
+                .collect(),
+        ),
+        None => data
+            .features
+            .iter()
+            .any(|known| known == feature)
+            .then(|| vec![feature.to_owned()]),
     };
     match formula.design(lookup) {
         Ok(design) if design.columns == data.columns() => Ok(design),
@@ -94,8 +145,14 @@ pub(super) fn write(recipe: &Logistic) -> Vec<String> {
 }
 
 pub(super) fn write_glm(recipe: &Glm, data: &Data) -> Vec<String> {
-    let errors = ERRORS.iter().find(|(_, errors)| *errors == recipe.errors).map_or("", |(word, _)| word);
-    let formula = data.formula.iter().map(|text| format!("formula = {}", toml::Value::String(text.clone())));
+    let errors = ERRORS
+        .iter()
+        .find(|(_, errors)| *errors == recipe.errors)
+        .map_or("", |(word, _)| word);
+    let formula = data
+        .formula
+        .iter()
+        .map(|text| format!("formula = {}", toml::Value::String(text.clone())));
     formula
         .chain([
             format!("ridge = {:?}", recipe.ridge),
@@ -117,9 +174,16 @@ pub(super) fn adds_up(recipe: &Logistic) -> String {
 
 pub(super) fn glm_adds_up(recipe: &Glm) -> String {
     let terms: Vec<String> = recipe.design.names();
-    let robust =
-        if recipe.errors == Errors::Model { "" } else { "; the squared errors by each pair of columns" };
-    let score = if has_score(recipe) { "; histograms of its score" } else { "" };
+    let robust = if recipe.errors == Errors::Model {
+        ""
+    } else {
+        "; the squared errors by each pair of columns"
+    };
+    let score = if has_score(recipe) {
+        "; histograms of its score"
+    } else {
+        ""
+    };
     format!(
         "sums and squares of the columns; the slopes and curvatures of a {} regression on {}{robust}{score}; at most {} steps of the \
          fit",
@@ -141,7 +205,12 @@ pub(super) fn shows() -> Vec<String> {
 pub(super) fn glm_shows(recipe: &Glm) -> Vec<String> {
     let mut lines = shows();
     for (column, degrees) in recipe.design.sought() {
-        let name = recipe.design.columns.get(column as usize).map(String::as_str).unwrap_or_default();
+        let name = recipe
+            .design
+            .columns
+            .get(column as usize)
+            .map(String::as_str)
+            .unwrap_or_default();
         lines.push(format!(
             "to place the {} knots of ns({name}, {degrees}) the sums first show mean and standard deviation of {name}, how many \
              patients lie in each of up to 18 intervals, most of them a quarter of the standard deviation wide, and in parts of \
@@ -189,7 +258,12 @@ pub(super) fn glm_vectors(recipe: &Glm) -> Vec<(&'static str, usize)> {
     }
     let mut steps = Vec::new();
     if let Some(numbers) = recipe.knot_vectors() {
-        let names = ["rows and sums for the knots", "spread for the knots", "cells", "parts of cells"];
+        let names = [
+            "rows and sums for the knots",
+            "spread for the knots",
+            "cells",
+            "parts of cells",
+        ];
         steps.extend(names.into_iter().zip(numbers));
     }
     steps.extend([
@@ -198,7 +272,10 @@ pub(super) fn glm_vectors(recipe: &Glm) -> Vec<(&'static str, usize)> {
         ("a step of the fit", 1 + terms + triangle),
     ]);
     if has_score(recipe) {
-        steps.extend([("the final model", evaluate + SCORE), ("calibration", CALIBRATION)]);
+        steps.extend([
+            ("the final model", evaluate + SCORE),
+            ("calibration", CALIBRATION),
+        ]);
     } else {
         steps.push(("the final model", evaluate));
     }

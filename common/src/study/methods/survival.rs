@@ -9,9 +9,16 @@ use motet_recipes::{Clock, Cox, Grid, Grouping, KaplanMeier, Recipe, Strata, Tie
 
 const TIES: [(&str, Ties); 2] = [("efron", Ties::Efron), ("breslow", Ties::Breslow)];
 const TIMES: [(&str, Times); 2] = [("grid", Times::Grid), ("exact", Times::Exact)];
-const CLOCKS: [(&str, Clock); 3] = [("km", Clock::Km), ("identity", Clock::Identity), ("off", Clock::Off)];
-const INTERVALS: [(&str, Interval); 3] =
-    [("log-log", Interval::LogLog), ("log", Interval::Log), ("plain", Interval::Plain)];
+const CLOCKS: [(&str, Clock); 3] = [
+    ("km", Clock::Km),
+    ("identity", Clock::Identity),
+    ("off", Clock::Off),
+];
+const INTERVALS: [(&str, Interval); 3] = [
+    ("log-log", Interval::LogLog),
+    ("log", Interval::Log),
+    ("plain", Interval::Plain),
+];
 /// A time beyond this is a mistake in its unit: 10,000 years of hours.
 const MOST_TIME: f64 = 1e8;
 
@@ -23,7 +30,11 @@ fn grid(keys: &mut Keys<'_>) -> Checked<Grid> {
     let times = keys.word("times", &TIMES)?;
     let step = keys.number("step", 1.0, 1e-9..=MOST_TIME)?;
     match keys.number_given("horizon", 1e-9..=MOST_TIME)? {
-        Some(horizon) => Ok(Grid { step, horizon, times }),
+        Some(horizon) => Ok(Grid {
+            step,
+            horizon,
+            times,
+        }),
         None => keys.refuse(
             "horizon",
             "`horizon` is missing",
@@ -33,7 +44,10 @@ fn grid(keys: &mut Keys<'_>) -> Checked<Grid> {
 }
 
 fn grouping(data: &Data) -> Option<Grouping> {
-    data.group.as_ref().map(|column| Grouping { column: column.clone(), levels: levels(data, column) })
+    data.group.as_ref().map(|column| Grouping {
+        column: column.clone(),
+        levels: levels(data, column),
+    })
 }
 
 pub(super) fn read_cox(keys: &mut Keys<'_>, data: &Data) -> Checked<Recipe> {
@@ -43,12 +57,24 @@ pub(super) fn read_cox(keys: &mut Keys<'_>, data: &Data) -> Checked<Recipe> {
         (Some("site"), None) => Strata::Site,
         (Some("group"), Some(grouping)) => Strata::Group(grouping),
         (Some("group"), None) => {
-            let fix = "name the column as `group` in `[data]`, and its levels under `[data.levels]`";
-            return keys.refuse("strata", "`strata = \"group\"`, and the study names no group", fix);
+            let fix =
+                "name the column as `group` in `[data]`, and its levels under `[data.levels]`";
+            return keys.refuse(
+                "strata",
+                "`strata = \"group\"`, and the study names no group",
+                fix,
+            );
         }
         (_, Some(grouping)) => {
-            let problem = format!("`group` is `{}`, and `cox` has a group for strata only", grouping.column);
-            return keys.refuse("strata", problem, "write strata = \"group\", or remove `group`");
+            let problem = format!(
+                "`group` is `{}`, and `cox` has a group for strata only",
+                grouping.column
+            );
+            return keys.refuse(
+                "strata",
+                problem,
+                "write strata = \"group\", or remove `group`",
+            );
         }
         (Some(other), None) => {
             let fix = "write \"none\", \"site\" or \"group\"";
@@ -78,7 +104,10 @@ pub(super) fn read_cox(keys: &mut Keys<'_>, data: &Data) -> Checked<Recipe> {
 }
 
 fn explained(data: &Data) -> (String, String) {
-    (data.time.clone().unwrap_or_default(), data.outcome.clone().unwrap_or_default())
+    (
+        data.time.clone().unwrap_or_default(),
+        data.outcome.clone().unwrap_or_default(),
+    )
 }
 
 pub(super) fn read_km(keys: &mut Keys<'_>, data: &Data) -> Checked<Recipe> {
@@ -96,7 +125,10 @@ pub(super) fn read_km(keys: &mut Keys<'_>, data: &Data) -> Checked<Recipe> {
 }
 
 fn word<T: PartialEq>(words: &[(&'static str, T)], value: &T) -> &'static str {
-    words.iter().find(|(_, known)| known == value).map_or("", |(word, _)| word)
+    words
+        .iter()
+        .find(|(_, known)| known == value)
+        .map_or("", |(word, _)| word)
 }
 
 fn write_grid(grid: &Grid) -> Vec<String> {
@@ -120,7 +152,10 @@ pub(super) fn write_cox(recipe: &Cox) -> Vec<String> {
         format!("ridge = {:?}", recipe.ridge),
         format!("tolerance = {:?}", recipe.tolerance),
         format!("max_rounds = {}", recipe.max_rounds),
-        format!("proportional_hazards = \"{}\"", word(&CLOCKS, &recipe.clock)),
+        format!(
+            "proportional_hazards = \"{}\"",
+            word(&CLOCKS, &recipe.clock)
+        ),
         format!("min_cell = {}", recipe.min_cell),
     ]);
     lines
@@ -132,7 +167,10 @@ pub(super) fn write_km(recipe: &KaplanMeier) -> Vec<String> {
         lines.push(format!("marks = {}", numbers(&recipe.marks)));
     }
     lines.extend(recipe.tau.map(|tau| format!("tau = {tau:?}")));
-    lines.push(format!("interval = \"{}\"", word(&INTERVALS, &recipe.interval)));
+    lines.push(format!(
+        "interval = \"{}\"",
+        word(&INTERVALS, &recipe.interval)
+    ));
     lines.push(format!("min_cell = {}", recipe.min_cell));
     lines
 }
@@ -151,8 +189,14 @@ pub(super) fn cox_adds_up(recipe: &Cox) -> String {
 }
 
 pub(super) fn km_adds_up(recipe: &KaplanMeier) -> String {
-    let per = if recipe.group.is_some() { " of each group" } else { "" };
-    format!("how many events there were at each time{per}, and how many patients were then still at risk")
+    let per = if recipe.group.is_some() {
+        " of each group"
+    } else {
+        ""
+    };
+    format!(
+        "how many events there were at each time{per}, and how many patients were then still at risk"
+    )
 }
 
 /// What the times show, and what makes them show less.
@@ -213,20 +257,37 @@ pub(super) fn cox_vectors(recipe: &Cox) -> Vec<(&'static str, usize)> {
             ("ranked pairs and drift", 3 + columns + 2 * triangle),
         ];
     }
-    let groups = if let Strata::Group(grouping) = &recipe.strata { grouping.levels.len() } else { 1 };
+    let groups = if let Strata::Group(grouping) = &recipe.strata {
+        grouping.levels.len()
+    } else {
+        1
+    };
     let points = points(&recipe.grid, groups);
-    let tied = if recipe.ties == Ties::Efron { points } else { 0 };
+    let tied = if recipe.ties == Ties::Efron {
+        points
+    } else {
+        0
+    };
     vec![
         ("counts and sums", 2 + columns),
         ("spread and events", 2 * columns + points),
-        ("groups at risk", 1 + (points + tied) * (columns + 1) + columns),
+        (
+            "groups at risk",
+            1 + (points + tied) * (columns + 1) + columns,
+        ),
         ("curvatures", triangle),
-        ("scores by time, and drift", 20_000.max(4_000 * groups) + columns + 2 * triangle),
+        (
+            "scores by time, and drift",
+            20_000.max(4_000 * groups) + columns + 2 * triangle,
+        ),
     ]
 }
 
 pub(super) fn km_vectors(recipe: &KaplanMeier) -> Vec<(&'static str, usize)> {
-    let groups = recipe.group.as_ref().map_or(1, |grouping| grouping.levels.len());
+    let groups = recipe
+        .group
+        .as_ref()
+        .map_or(1, |grouping| grouping.levels.len());
     let points = points(&recipe.grid, groups);
     vec![("events", groups + points), ("patients at risk", points)]
 }

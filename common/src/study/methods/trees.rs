@@ -15,7 +15,11 @@ const LOSSES: [(&str, Loss); 2] = [("logistic", Loss::Logistic), ("squared", Los
 
 pub(super) fn read(keys: &mut Keys<'_>, data: &Data) -> Checked<Recipe> {
     let loss = keys.word("loss", &LOSSES)?;
-    let usual = Gbdt::new(data.columns(), data.outcome.clone().unwrap_or_default(), loss);
+    let usual = Gbdt::new(
+        data.columns(),
+        data.outcome.clone().unwrap_or_default(),
+        loss,
+    );
     Ok(Recipe::Gbdt(Gbdt {
         trees: keys.whole("trees", usual.trees, 1..=1000)?,
         depth: keys.whole("depth", usual.depth, 1..=8)?,
@@ -33,7 +37,10 @@ pub(super) fn read(keys: &mut Keys<'_>, data: &Data) -> Checked<Recipe> {
 }
 
 pub(super) fn write(recipe: &Gbdt) -> Vec<String> {
-    let loss = LOSSES.iter().find(|(_, loss)| *loss == recipe.loss).map_or("", |(word, _)| word);
+    let loss = LOSSES
+        .iter()
+        .find(|(_, loss)| *loss == recipe.loss)
+        .map_or("", |(word, _)| word);
     vec![
         format!("loss = \"{loss}\""),
         format!("trees = {}", recipe.trees),
@@ -79,16 +86,24 @@ pub(super) fn shows(recipe: &Gbdt) -> Vec<String> {
 
 pub(super) fn vectors(recipe: &Gbdt) -> Vec<(&'static str, usize)> {
     let columns = recipe.columns.len();
-    // Each of the most nodes of a level, a bin for missing values beside up to twice the bins; rows, g and h.
-    let level = (1_usize << recipe.depth.saturating_sub(1)) * columns * (2 * recipe.bins as usize + 1) * 3;
+    // Each of the most nodes of a level, a bin for missing values beside up to twice the bins;
+    // rows, g and h.
+    let level =
+        (1_usize << recipe.depth.saturating_sub(1)) * columns * (2 * recipe.bins as usize + 1) * 3;
     let end = match recipe.loss {
-        Loss::Logistic => vec![("the score's histograms", SCORE), ("calibration", CALIBRATION)],
+        Loss::Logistic => vec![
+            ("the score's histograms", SCORE),
+            ("calibration", CALIBRATION),
+        ],
         Loss::Squared => vec![("squared errors", 4)],
     };
     let scales = columns + usize::from(recipe.loss == Loss::Squared);
     // Fewer cells than `bins` have more than one part in `bins` of the rows.
     let refined = columns * (recipe.bins as usize - 1) * PARTS;
-    let mut steps = vec![("cells of each column", 3 + CELLS * scales), ("parts of full cells", refined)];
+    let mut steps = vec![
+        ("cells of each column", 3 + CELLS * scales),
+        ("parts of full cells", refined),
+    ];
     if recipe.loss == Loss::Squared {
         steps.push(("the outcome", 1));
     }

@@ -3,10 +3,22 @@
 use super::*;
 use motet_recipes::WeightKind;
 
-/// Every field of a study changed, one by one. The patterns have no `..`: a new field does not compile until it is here.
+/// Every field of a study changed, one by one. The patterns have no `..`: a new field does not
+/// compile until it is here.
 fn changes(study: &Study) -> Vec<(&'static str, Study)> {
-    let Study { id, title, question, purpose, ends, sites, recipients, data, recipe: _, privacy, rounds } =
-        study.clone();
+    let Study {
+        id,
+        title,
+        question,
+        purpose,
+        ends,
+        sites,
+        recipients,
+        data,
+        recipe: _,
+        privacy,
+        rounds,
+    } = study.clone();
     let Data {
         dataset,
         outcome,
@@ -22,8 +34,19 @@ fn changes(study: &Study) -> Vec<(&'static str, Study)> {
         test_fraction,
     } = data.clone();
     let some = |column: &Option<String>| Some(column.clone().unwrap_or_default() + "x");
-    let Privacy { min_sites, min_rows } = privacy;
-    let Rounds { join_s, share_s, upload_s, sign_s, reveal_s, quorum, on_site_loss } = rounds;
+    let Privacy {
+        min_sites,
+        min_rows,
+    } = privacy;
+    let Rounds {
+        join_s,
+        share_s,
+        upload_s,
+        sign_s,
+        reveal_s,
+        quorum,
+        on_site_loss,
+    } = rounds;
     let other = |text: &str| format!("{text}x");
     let shorter = |list: &[String]| list[1..].to_vec();
     let with = |change: &dyn Fn(&mut Study)| {
@@ -31,7 +54,11 @@ fn changes(study: &Study) -> Vec<(&'static str, Study)> {
         change(&mut changed);
         changed
     };
-    let loss = if on_site_loss == SiteLoss::Pause { SiteLoss::Continue } else { SiteLoss::Pause };
+    let loss = if on_site_loss == SiteLoss::Pause {
+        SiteLoss::Continue
+    } else {
+        SiteLoss::Pause
+    };
     vec![
         ("id", with(&|s| s.id = other(&id))),
         ("title", with(&|s| s.title = other(&title))),
@@ -41,18 +68,42 @@ fn changes(study: &Study) -> Vec<(&'static str, Study)> {
         ("ends.month", with(&|s| s.ends.month = ends.month - 1)),
         ("ends.day", with(&|s| s.ends.day = ends.day - 1)),
         ("sites", with(&|s| s.sites = shorter(&sites))),
-        ("recipients", with(&|s| s.recipients = Recipients::Named(shorter(recipients.names())))),
-        ("recipients, all", with(&|s| s.recipients = Recipients::Everyone)),
+        (
+            "recipients",
+            with(&|s| s.recipients = Recipients::Named(shorter(recipients.names()))),
+        ),
+        (
+            "recipients, all",
+            with(&|s| s.recipients = Recipients::Everyone),
+        ),
         ("dataset", with(&|s| s.data.dataset = other(&dataset))),
-        ("outcome", with(&|s| s.data.outcome = outcome.as_deref().map(other))),
+        (
+            "outcome",
+            with(&|s| s.data.outcome = outcome.as_deref().map(other)),
+        ),
         ("features", with(&|s| s.data.features = shorter(&features))),
-        ("features, order", with(&|s| s.data.features = features.iter().rev().cloned().collect())),
+        (
+            "features, order",
+            with(&|s| s.data.features = features.iter().rev().cloned().collect()),
+        ),
         ("levels", with(&|s| s.data.levels = levels[1..].to_vec())),
-        ("levels, feature", with(&|s| s.data.levels[0].feature = other(&levels[0].feature))),
-        ("levels, level", with(&|s| s.data.levels[0].levels = shorter(&levels[0].levels))),
-        ("filter", with(&|s| s.data.filter = filter.as_ref().map(|_| Filter::parse("age >= 19").unwrap()))),
+        (
+            "levels, feature",
+            with(&|s| s.data.levels[0].feature = other(&levels[0].feature)),
+        ),
+        (
+            "levels, level",
+            with(&|s| s.data.levels[0].levels = shorter(&levels[0].levels)),
+        ),
+        (
+            "filter",
+            with(&|s| s.data.filter = filter.as_ref().map(|_| Filter::parse("age >= 19").unwrap())),
+        ),
         ("no filter", with(&|s| s.data.filter = None)),
-        ("test_fraction", with(&|s| s.data.test_fraction = test_fraction + 0.1)),
+        (
+            "test_fraction",
+            with(&|s| s.data.test_fraction = test_fraction + 0.1),
+        ),
         ("time", with(&|s| s.data.time = some(&time))),
         ("group", with(&|s| s.data.group = some(&group))),
         ("offset", with(&|s| s.data.offset = some(&offset))),
@@ -62,7 +113,10 @@ fn changes(study: &Study) -> Vec<(&'static str, Study)> {
             with(&|s| s.data.weight_kind = weight_kind.is_none().then_some(WeightKind::Frequency)),
         ),
         ("formula", with(&|s| s.data.formula = some(&formula))),
-        ("recipe", with(&|s| s.recipe = Recipe::Summary(motet_recipes::Summary::new(s.columns())))),
+        (
+            "recipe",
+            with(&|s| s.recipe = Recipe::Summary(motet_recipes::Summary::new(s.columns()))),
+        ),
         ("min_sites", with(&|s| s.privacy.min_sites = min_sites + 1)),
         ("min_rows", with(&|s| s.privacy.min_rows = min_rows + 30)),
         ("join", with(&|s| s.rounds.join_s = join_s + 1)),
@@ -82,7 +136,10 @@ fn no_field_changes_behind_an_approval() {
         let mut seen = vec![("unchanged", study.root())];
         for (name, changed) in changes(&study) {
             let root = changed.root();
-            assert!(seen.iter().all(|(_, other)| *other != root), "{name} does not change the digest");
+            assert!(
+                seen.iter().all(|(_, other)| *other != root),
+                "{name} does not change the digest"
+            );
             seen.push((name, root));
         }
     }
@@ -107,7 +164,14 @@ fn other_value(value: &str) -> String {
         _ if value.starts_with('[') => "[0.125]".into(),
         _ => match (value.parse::<u32>(), value.parse::<f64>()) {
             (Ok(whole), _) => (whole + 1).to_string(),
-            (_, Ok(number)) => format!("{:?}", if number > 0.9 { number / 2.0 } else { number * 0.5 + 1e-8 }),
+            (_, Ok(number)) => format!(
+                "{:?}",
+                if number > 0.9 {
+                    number / 2.0
+                } else {
+                    number * 0.5 + 1e-8
+                }
+            ),
             _ => value.to_owned(),
         },
     }
@@ -118,42 +182,80 @@ fn no_key_of_a_recipe_changes_behind_an_approval() {
     for (kind, _, _) in super::methods::SAMPLES {
         let study = super::methods::sample(kind);
         let text = study.to_toml();
-        let recipe = text.split_once("[recipe]\n").unwrap().1.split_once("\n\n").unwrap().0;
+        let recipe = text
+            .split_once("[recipe]\n")
+            .unwrap()
+            .1
+            .split_once("\n\n")
+            .unwrap()
+            .0;
         for line in recipe.lines().skip(1) {
             let (key, value) = line.split_once(" = ").unwrap();
-            if ["formula", "edges", "strata", "step", "horizon", "tau", "loss", "marks"].contains(&key) {
+            if [
+                "formula", "edges", "strata", "step", "horizon", "tau", "loss", "marks",
+            ]
+            .contains(&key)
+            {
                 continue; // changed below, or bound to other keys
             }
-            // A lasso has no robust errors, a time to an event no batches: changed in the other kinds.
-            if [("linear", "lasso"), ("logistic", "errors"), ("fedavgm", "batch"), ("fedavgm", "model")]
-                .contains(&(kind, key))
+            // A lasso has no robust errors, a time to an event no batches: changed in the other
+            // kinds.
+            if [
+                ("linear", "lasso"),
+                ("logistic", "errors"),
+                ("fedavgm", "batch"),
+                ("fedavgm", "model"),
+            ]
+            .contains(&(kind, key))
             {
                 continue;
             }
             // Half of it each round would come to less than a step may be.
-            let other = if key == "lr_decay" { "0.875".to_owned() } else { other_value(value).to_string() };
+            let other = if key == "lr_decay" {
+                "0.875".to_owned()
+            } else {
+                other_value(value).to_string()
+            };
             let changed = text.replace(line, &format!("{key} = {other}"));
-            let changed = Study::parse(&changed).unwrap_or_else(|error| panic!("{kind}, {key}: {error}"));
-            assert_ne!(changed.root(), study.root(), "{kind}: `{key}` does not change the digest");
+            let changed =
+                Study::parse(&changed).unwrap_or_else(|error| panic!("{kind}, {key}: {error}"));
+            assert_ne!(
+                changed.root(),
+                study.root(),
+                "{kind}: `{key}` does not change the digest"
+            );
         }
     }
     for (kind, from, to) in [
-        ("cox", "strata = \"none\"", "strata = \"site\"\nproportional_hazards = \"off\""),
+        (
+            "cox",
+            "strata = \"none\"",
+            "strata = \"site\"\nproportional_hazards = \"off\"",
+        ),
         ("cox", "horizon = 182.0", "horizon = 181.0"),
         ("km", "step = 7.0", "step = 3.5"),
         ("km", "tau = 140.0", "tau = 133.0"),
         ("km", "marks = [91.0]", "marks = [84.0]"),
         ("linear", "+ age:sex", ""),
-        ("summary", "age = [0.0, 50.0, 100.0]", "age = [0.0, 60.0, 100.0]"),
+        (
+            "summary",
+            "age = [0.0, 50.0, 100.0]",
+            "age = [0.0, 60.0, 100.0]",
+        ),
         ("gbdt", "loss = \"logistic\"", "loss = \"squared\""),
     ] {
         let study = super::methods::sample(kind);
         let text = study.to_toml();
         assert!(text.contains(from), "{text}");
-        let text = text
-            .replace(from, to)
-            .replace("\"site\"\nproportional_hazards = \"off\"\nties", "\"site\"\nties");
-        let text = if kind == "cox" { text.replacen("proportional_hazards = \"km\"\n", "", 1) } else { text };
+        let text = text.replace(from, to).replace(
+            "\"site\"\nproportional_hazards = \"off\"\nties",
+            "\"site\"\nties",
+        );
+        let text = if kind == "cox" {
+            text.replacen("proportional_hazards = \"km\"\n", "", 1)
+        } else {
+            text
+        };
         let changed = Study::parse(&text).unwrap_or_else(|error| panic!("{kind}: {error}\n{text}"));
         assert_ne!(changed.root(), study.root(), "{kind}: {from}");
     }

@@ -7,23 +7,36 @@ use motet_secagg::sign::SecretKey;
 
 fn errors(study: &Study, sites: usize) -> Vec<String> {
     let findings = study.lint(sites).into_iter();
-    findings.filter(|finding| finding.severity == Severity::Error).map(|finding| finding.message).collect()
+    findings
+        .filter(|finding| finding.severity == Severity::Error)
+        .map(|finding| finding.message)
+        .collect()
 }
 
 #[test]
 fn lint_names_the_survivors_and_refuses_a_smaller_quorum() {
-    let mut study = Study { sites: vec![], ..full() };
+    let mut study = Study {
+        sites: vec![],
+        ..full()
+    };
     for (sites, survivors) in [(4, 3), (5, 4), (7, 5), (10, 7), (16, 11)] {
         study.rounds.quorum = Some(survivors - 1);
         assert!(
-            errors(&study, sites).concat().contains(&format!("`{survivors}` sites must stay")),
+            errors(&study, sites)
+                .concat()
+                .contains(&format!("`{survivors}` sites must stay")),
             "{sites}"
         );
         study.rounds.quorum = Some(survivors);
         assert!(errors(&study, sites).is_empty(), "{sites}");
         assert_eq!(study.quorum(sites).unwrap(), survivors as usize);
         let note = format!("`{survivors}` must stay in every sum");
-        assert!(study.lint(sites).iter().any(|f| f.severity == Severity::Note && f.message.contains(&note)));
+        assert!(
+            study
+                .lint(sites)
+                .iter()
+                .any(|f| f.severity == Severity::Note && f.message.contains(&note))
+        );
     }
     study.rounds.quorum = Some(11);
     assert!(errors(&study, 10).concat().contains("only `10` sites"));
@@ -35,28 +48,64 @@ fn lint_names_the_survivors_and_refuses_a_smaller_quorum() {
     assert!(errors(&study, 8).concat().contains("too small"));
     assert!(errors(&full(), 3).concat().contains("names `4` sites"));
     let said: Vec<String> = full().lint(4).iter().map(ToString::to_string).collect();
-    assert!(said.iter().any(|s| s.starts_with("warning") && s.contains("by difference")), "{said:?}");
-    assert!(said.iter().any(|s| s.contains("one honest other")), "{said:?}");
+    assert!(
+        said.iter()
+            .any(|s| s.starts_with("warning") && s.contains("by difference")),
+        "{said:?}"
+    );
+    assert!(
+        said.iter().any(|s| s.contains("one honest other")),
+        "{said:?}"
+    );
 }
 
 fn roster(sites: u8) -> Roster {
     let key = |seed: u8| SecretKey::from_seed([seed; 32]).public();
     let entries = (1..=sites)
         .map(|i| {
-            let keys = SiteKeys { identity: key(i), steward: key(i + 100), witness: key(i + 150) };
+            let keys = SiteKeys {
+                identity: key(i),
+                steward: key(i + 100),
+                witness: key(i + 150),
+            };
             Entry::new(&format!("site-{i}"), "NL", keys)
         })
         .collect();
-    Roster::new("heart-1", 1, HubKeys { signing: key(200), log: key(201) }, "Open Hearts", entries).unwrap()
+    Roster::new(
+        "heart-1",
+        1,
+        HubKeys {
+            signing: key(200),
+            log: key(201),
+        },
+        "Open Hearts",
+        entries,
+    )
+    .unwrap()
 }
 
 #[test]
 fn the_card_says_all_a_steward_decides_on() {
-    let names: Vec<String> = ["site-1", "site-2", "site-3", "site-5"].map(String::from).to_vec();
-    let (study, roster) = (Study { sites: names, ..full() }, roster(4));
-    let earlier =
-        [Earlier { id: "heart-0".into(), joined: vec!["site-4".into()], left: vec![], same_question: true }];
-    let near = [Near { id: "heart-00".into(), sites: vec!["ZURI".into()] }];
+    let names: Vec<String> = ["site-1", "site-2", "site-3", "site-5"]
+        .map(String::from)
+        .to_vec();
+    let (study, roster) = (
+        Study {
+            sites: names,
+            ..full()
+        },
+        roster(4),
+    );
+    let earlier = [Earlier {
+        id: "heart-0".into(),
+        joined: vec!["site-4".into()],
+        left: vec![],
+        same_question: true,
+    }];
+    let near = [Near {
+        id: "heart-00".into(),
+        sites: vec!["ZURI".into()],
+    }];
     let context = CardContext {
         proposer: "Ada (operator)\u{1b}[2J",
         roster: &roster,
@@ -67,7 +116,10 @@ fn the_card_says_all_a_steward_decides_on() {
     };
     let card = study.card(&context);
     let short = shortened(&study.root(), &roster.digest());
-    assert!(study.root().hex().starts_with(&short[..16]) && roster.digest().hex().starts_with(&short[17..]));
+    assert!(
+        study.root().hex().starts_with(&short[..16])
+            && roster.digest().hex().starts_with(&short[17..])
+    );
     let flat = card.split_whitespace().collect::<Vec<_>>().join(" ");
     for words in [
         "Narrowed vessels",
@@ -102,8 +154,17 @@ fn the_card_says_all_a_steward_decides_on() {
         assert!(card.contains(&digest.hex()), "{card}");
     }
     assert!(card.chars().all(|c| c == '\n' || !c.is_control()));
-    assert!(card.lines().all(|line| line.chars().count() <= 110), "{card}");
-    let paused = Study { rounds: Rounds { on_site_loss: SiteLoss::Pause, ..study.rounds.clone() }, ..study };
+    assert!(
+        card.lines().all(|line| line.chars().count() <= 110),
+        "{card}"
+    );
+    let paused = Study {
+        rounds: Rounds {
+            on_site_loss: SiteLoss::Pause,
+            ..study.rounds.clone()
+        },
+        ..study
+    };
     assert!(!paused.card(&context).contains("go on without it"));
     for (recipients, words) in [
         (Recipients::Nobody, "no researcher receives it"),
@@ -112,7 +173,11 @@ fn the_card_says_all_a_steward_decides_on() {
             "ALL researchers of the consortium receive it, also those who are invited later",
         ),
     ] {
-        let card = Study { recipients, ..paused.clone() }.card(&context);
+        let card = Study {
+            recipients,
+            ..paused.clone()
+        }
+        .card(&context);
         let flat = card.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(flat.contains(words), "{words:?} is not in\n{card}");
     }

@@ -15,8 +15,13 @@ fn judged(text: &str) -> Result<Study, StudyError> {
 
 #[test]
 fn a_run_that_goes_on_without_a_site_is_not_judged() {
-    let refused = Study::parse(&format!("{FULL}{EVALUATION}")).unwrap_err().to_string();
-    assert!(refused.contains("could be told apart") && refused.contains("line"), "{refused}");
+    let refused = Study::parse(&format!("{FULL}{EVALUATION}"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refused.contains("could be told apart") && refused.contains("line"),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -24,27 +29,50 @@ fn groups_are_read_and_written_back() {
     let study = judged(EVALUATION).unwrap();
     let asked = study.recipe.subgroups().unwrap();
     let kinds: Vec<&SubgroupKind> = asked.groups.iter().map(|group| &group.kind).collect();
-    let levels =
-        |names: &[&str]| SubgroupKind::Category(names.iter().map(|name| (*name).to_owned()).collect());
+    let levels = |names: &[&str]| {
+        SubgroupKind::Category(names.iter().map(|name| (*name).to_owned()).collect())
+    };
     // The levels of a feature stand under `[data.levels]` already.
     let (cp, country) = (levels(&["1", "2", "3", "4"]), levels(&["NL", "BE"]));
-    assert_eq!(kinds, [&SubgroupKind::YesNo, &SubgroupKind::Bands(vec![50.0, 65.0, 80.0]), &cp, &country]);
+    assert_eq!(
+        kinds,
+        [
+            &SubgroupKind::YesNo,
+            &SubgroupKind::Bands(vec![50.0, 65.0, 80.0]),
+            &cp,
+            &country
+        ]
+    );
     assert_eq!((asked.sites, asked.min_cell, asked.min_sites), (true, 5, 3));
-    assert_eq!(Study::parse(&study.to_toml()).unwrap(), study, "{}", study.to_toml());
+    assert_eq!(
+        Study::parse(&study.to_toml()).unwrap(),
+        study,
+        "{}",
+        study.to_toml()
+    );
     assert_eq!(Study::from_bytes(&study.to_bytes()).unwrap(), study);
     study.check().unwrap();
     let reads: Vec<&str> = study.reads().into_iter().collect();
-    assert_eq!(reads, ["age", "country", "cp", "restecg", "seen", "sex", "y"]);
+    assert_eq!(
+        reads,
+        ["age", "country", "cp", "restecg", "seen", "sex", "y"]
+    );
     // The method is the same; the study is not.
     let plain = judged("").unwrap();
-    assert_eq!((study.recipe.method(), study.columns()), (plain.recipe.method(), plain.columns()));
+    assert_eq!(
+        (study.recipe.method(), study.columns()),
+        (plain.recipe.method(), plain.columns())
+    );
     assert_ne!(study.root(), plain.root());
     assert_eq!(
         study.asks(),
         plain.asks(),
         "the fit's sums are the same, so other sites take the word `--again`"
     );
-    assert_eq!((study.recipe.kind(), study.vectors()), (plain.recipe.kind(), plain.vectors()));
+    assert_eq!(
+        (study.recipe.kind(), study.vectors()),
+        (plain.recipe.kind(), plain.vectors())
+    );
     // Which patients there are does not depend on it: a count asks for none of it.
     assert_eq!(study.feasibility(10).recipe.subgroups(), None);
     assert_eq!(study.feasibility(10).reads(), plain.feasibility(10).reads());
@@ -61,7 +89,9 @@ fn every_key_stands_on_the_page_about_recipes() {
     let (keys, _) = keys.split_once("\n\n").unwrap();
     for line in keys.lines() {
         let key = line.split(" = ").next().unwrap();
-        let key = key.split_once('.').map_or(key.to_owned(), |(key, _)| format!("{key}.NAME"));
+        let key = key
+            .split_once('.')
+            .map_or(key.to_owned(), |(key, _)| format!("{key}.NAME"));
         assert!(table.contains(&format!("`{key}`")), "{key}");
     }
     // The example of the page is a study's.
@@ -82,15 +112,43 @@ fn a_mistake_in_the_evaluation_is_named_with_its_line() {
         ("groups = [\"sex\", \"sex\"]", 2, "stands twice"),
         ("groups = [\"y\"]", 2, "what the model explains"),
         ("groups = [\"a b\"]", 2, "not a column's name"),
-        ("groups = [\"sex\"]\ncuts.age = [50]", 3, "`cuts.age` is not one of the groups"),
-        ("groups = [\"sex\"]\nlevels.x = [\"a\", \"b\"]", 3, "`levels.x` is not one of the groups"),
-        ("groups = [\"age\"]\ncuts.age = [65, 50]", 3, "does not rise"),
+        (
+            "groups = [\"sex\"]\ncuts.age = [50]",
+            3,
+            "`cuts.age` is not one of the groups",
+        ),
+        (
+            "groups = [\"sex\"]\nlevels.x = [\"a\", \"b\"]",
+            3,
+            "`levels.x` is not one of the groups",
+        ),
+        (
+            "groups = [\"age\"]\ncuts.age = [65, 50]",
+            3,
+            "does not rise",
+        ),
         ("groups = [\"age\"]\ncuts.age = [nan]", 3, "does not rise"),
         ("groups = [\"age\"]\ncuts.age = []", 3, "has 0 numbers"),
-        ("groups = [\"cp\"]\ncuts.cp = [2]", 3, "both cuts and levels"),
-        ("groups = [\"cp\"]\nlevels.cp = [\"1\", \"2\"]", 3, "under `[data.levels]`"),
-        ("groups = [\"x\"]\nlevels.x = [\"a\"]", 3, "fewer than two levels"),
-        ("groups = [\"x\"]\nlevels.x = [\"a\", \"missing\"]", 3, "called `missing`"),
+        (
+            "groups = [\"cp\"]\ncuts.cp = [2]",
+            3,
+            "both cuts and levels",
+        ),
+        (
+            "groups = [\"cp\"]\nlevels.cp = [\"1\", \"2\"]",
+            3,
+            "under `[data.levels]`",
+        ),
+        (
+            "groups = [\"x\"]\nlevels.x = [\"a\"]",
+            3,
+            "fewer than two levels",
+        ),
+        (
+            "groups = [\"x\"]\nlevels.x = [\"a\", \"missing\"]",
+            3,
+            "called `missing`",
+        ),
         ("groups = [\"sex\"]\nmin_cell = 1", 3, "min_cell"),
         ("groups = [\"sex\"]\nsite = true", 3, "site"),
         (&many, 3, "101 levels"),
@@ -117,8 +175,13 @@ fn a_method_without_such_a_model_has_no_groups() {
         assert_eq!(error.line, lines + 1, "{kind}: {error}");
         assert!(error.to_string().contains(words), "{kind}: {error}");
     }
-    for kind in ["logistic", "poisson", "gamma", "cox", "fedavgm", "fedprox", "fedadam", "scaffold", "gbdt"] {
-        let study = format!("{}[evaluation]\ngroups = [\"site_sex\"]\n", sample(kind).to_toml());
+    for kind in [
+        "logistic", "poisson", "gamma", "cox", "fedavgm", "fedprox", "fedadam", "scaffold", "gbdt",
+    ] {
+        let study = format!(
+            "{}[evaluation]\ngroups = [\"site_sex\"]\n",
+            sample(kind).to_toml()
+        );
         let study = Study::parse(&study).unwrap();
         assert_eq!(study.recipe.kind(), kind);
         study.check().unwrap();
@@ -131,11 +194,18 @@ fn the_card_calls_a_sites_own_figures_a_disclosure() {
     let key = |seed: u8| SecretKey::from_seed([seed; 32]).public();
     let entries = (1..=4)
         .map(|i| {
-            let keys = SiteKeys { identity: key(i), steward: key(i + 100), witness: key(i + 150) };
+            let keys = SiteKeys {
+                identity: key(i),
+                steward: key(i + 100),
+                witness: key(i + 150),
+            };
             Entry::new(&format!("site-{i}"), "NL", keys)
         })
         .collect();
-    let hub = HubKeys { signing: key(200), log: key(201) };
+    let hub = HubKeys {
+        signing: key(200),
+        log: key(201),
+    };
     let roster = Roster::new("heart-1", 1, hub, "Open Hearts", entries).unwrap();
     let context = CardContext {
         proposer: "Ada",
@@ -145,7 +215,13 @@ fn the_card_calls_a_sites_own_figures_a_disclosure() {
         dir: "/srv/motet",
         floors: &Floors::default(),
     };
-    let flat = |study: &Study| study.card(&context).split_whitespace().collect::<Vec<_>>().join(" ");
+    let flat = |study: &Study| {
+        study
+            .card(&context)
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
     let card = flat(&judged(EVALUATION).unwrap());
     for words in [
         "columns by which the finished model is judged: sex (no, yes); age (below 50, 50 to below 65, 65 to below 80, 80 and \
@@ -161,10 +237,19 @@ fn the_card_calls_a_sites_own_figures_a_disclosure() {
     ] {
         assert!(card.contains(words), "{words:?} is not in\n{card}");
     }
-    let said = |study: &Study| study.lint(4).iter().map(|found| found.message.clone()).collect::<String>();
+    let said = |study: &Study| {
+        study
+            .lint(4)
+            .iter()
+            .map(|found| found.message.clone())
+            .collect::<String>()
+    };
     assert!(said(&judged(EVALUATION).unwrap()).contains("only sites with `own_metrics = true`"));
     assert!(!said(&full()).contains("own_metrics"));
     let without = flat(&judged("[evaluation]\ngroups = [\"sex\"]\n").unwrap());
-    assert!(without.contains("sex (no, yes)") && !without.contains("own_metrics"), "{without}");
+    assert!(
+        without.contains("sex (no, yes)") && !without.contains("own_metrics"),
+        "{without}"
+    );
     assert!(!flat(&full()).contains("judged"));
 }

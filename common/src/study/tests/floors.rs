@@ -10,28 +10,81 @@ fn a_study_below_a_floor_is_refused_by_the_floors_own_name() {
     let tree = "outcome = \"y\"\nfeatures = [\"age\"]";
     let judged = format!("{tree}\n[evaluation]\nsites = true\nmin_cell = 4");
     for (kind, data, keys, word) in [
-        ("count", "outcome = \"y\"", "multiple = 1\n", "`multiple` is `10`"),
-        ("count", "outcome = \"y\"", "min_cell = 4\n", "`min_cell` is `5`"),
-        ("summary", table, "edges = { age = [0, 50] }\nmin_cell = 4\n", "`min_cell` is `5`"),
-        ("summary", table, "edges = { age = { from = 0, to = 120, bins = 257 } }\n", "`bins = 256`"),
-        ("summary", table, "edges = { age = [0, 50] }\nextremes = true\n", "`extremes = true`"),
-        ("km", death, "times = \"grid\"\nhorizon = 182\nstep = 7\nmin_cell = 0\n", "`min_cell` is `5`"),
-        ("cox", &format!("{death}\n{table}"), "times = \"exact\"\nhorizon = 182\n", "`exact_times = true`"),
+        (
+            "count",
+            "outcome = \"y\"",
+            "multiple = 1\n",
+            "`multiple` is `10`",
+        ),
+        (
+            "count",
+            "outcome = \"y\"",
+            "min_cell = 4\n",
+            "`min_cell` is `5`",
+        ),
+        (
+            "summary",
+            table,
+            "edges = { age = [0, 50] }\nmin_cell = 4\n",
+            "`min_cell` is `5`",
+        ),
+        (
+            "summary",
+            table,
+            "edges = { age = { from = 0, to = 120, bins = 257 } }\n",
+            "`bins = 256`",
+        ),
+        (
+            "summary",
+            table,
+            "edges = { age = [0, 50] }\nextremes = true\n",
+            "`extremes = true`",
+        ),
+        (
+            "km",
+            death,
+            "times = \"grid\"\nhorizon = 182\nstep = 7\nmin_cell = 0\n",
+            "`min_cell` is `5`",
+        ),
+        (
+            "cox",
+            &format!("{death}\n{table}"),
+            "times = \"exact\"\nhorizon = 182\n",
+            "`exact_times = true`",
+        ),
         ("logistic", &judged, "", "`min_cell` is `5`"),
         ("gbdt", tree, "min_leaf = 9\n", "`min_rows` is `10`"),
     ] {
         let study = Study::parse(&file(kind, data, keys)).unwrap();
-        let below = study.below(&Floors::default()).unwrap_or_else(|| panic!("{kind} {keys} passes"));
+        let below = study
+            .below(&Floors::default())
+            .unwrap_or_else(|| panic!("{kind} {keys} passes"));
         assert!(below.contains(word), "{kind}: {below}");
     }
-    let open = Floors { extremes: true, exact_times: true, ..Floors::default() };
+    let open = Floors {
+        extremes: true,
+        exact_times: true,
+        ..Floors::default()
+    };
     for kind in ["summary", "km", "cox", "gbdt", "logistic"] {
         assert_eq!(sample(kind).below(&open), None, "{kind}");
     }
     // A site's own, stricter one.
-    let strict = Floors { bins: 8, min_cell: 11, ..open };
-    assert!(sample("gbdt").below(&strict).is_some_and(|below| below.contains("`bins = 8`")));
-    assert!(sample("km").below(&strict).is_some_and(|below| below.contains("`min_cell` is `11`")));
+    let strict = Floors {
+        bins: 8,
+        min_cell: 11,
+        ..open
+    };
+    assert!(
+        sample("gbdt")
+            .below(&strict)
+            .is_some_and(|below| below.contains("`bins = 8`"))
+    );
+    assert!(
+        sample("km")
+            .below(&strict)
+            .is_some_and(|below| below.contains("`min_cell` is `11`"))
+    );
 }
 
 #[test]
@@ -41,8 +94,18 @@ fn a_grid_of_times_is_held_in_days_by_the_unit_of_the_time() {
         Study::parse(&file("km", "time = \"t\"\nevent = \"died\"", &keys)).unwrap()
     };
     let floors = Floors::default();
-    for (step, unit) in [("7", "d"), ("1", "wk"), ("1", "mo"), ("1", "a"), ("168", "h")] {
-        assert_eq!(km(step).too_fine(&floors, Some(unit)), None, "{step} {unit}");
+    for (step, unit) in [
+        ("7", "d"),
+        ("1", "wk"),
+        ("1", "mo"),
+        ("1", "a"),
+        ("168", "h"),
+    ] {
+        assert_eq!(
+            km(step).too_fine(&floors, Some(unit)),
+            None,
+            "{step} {unit}"
+        );
     }
     for (step, unit, word) in [
         ("1", Some("d"), "grid of `1` d"),
@@ -52,29 +115,63 @@ fn a_grid_of_times_is_held_in_days_by_the_unit_of_the_time() {
         ("840", None, "no unit of time"),
         ("840", Some("mg"), "no unit of time"),
     ] {
-        let fine = km(step).too_fine(&floors, unit).unwrap_or_else(|| panic!("{step} {unit:?} passes"));
-        assert!(fine.contains(word) && fine.contains("exact_times = true"), "{fine}");
+        let fine = km(step)
+            .too_fine(&floors, unit)
+            .unwrap_or_else(|| panic!("{step} {unit:?} passes"));
+        assert!(
+            fine.contains(word) && fine.contains("exact_times = true"),
+            "{fine}"
+        );
     }
-    let exact = Floors { exact_times: true, ..Floors::default() };
+    let exact = Floors {
+        exact_times: true,
+        ..Floors::default()
+    };
     assert_eq!(km("1").too_fine(&exact, Some("d")), None);
-    assert!(km("7").too_fine(&Floors { step: 30.0, ..floors.clone() }, Some("d")).is_some());
+    assert!(
+        km("7")
+            .too_fine(
+                &Floors {
+                    step: 30.0,
+                    ..floors.clone()
+                },
+                Some("d")
+            )
+            .is_some()
+    );
     // No time leaves a site here.
     let within = file(
         "cox",
         "time = \"t\"\nevent = \"died\"\nfeatures = [\"age\"]",
         "times = \"grid\"\nstep = 1\nhorizon = 840\nstrata = \"site\"\n",
     );
-    assert_eq!(Study::parse(&within).unwrap().too_fine(&floors, Some("d")), None);
+    assert_eq!(
+        Study::parse(&within).unwrap().too_fine(&floors, Some("d")),
+        None
+    );
 }
 
 #[test]
 fn a_study_that_no_site_can_answer_is_not_proposed() {
     let count = Study::parse(&file("count", "outcome = \"y\"", "multiple = 5\n")).unwrap();
     let found = count.lint(4);
-    let error = found.iter().find(|finding| finding.severity == Severity::Error).unwrap();
+    let error = found
+        .iter()
+        .find(|finding| finding.severity == Severity::Error)
+        .unwrap();
     assert!(error.message.contains("`multiple` is `10`"), "{error}");
     // Where a site can allow it, a word to the proposer is enough.
     let found = sample("cox").lint(4);
-    assert!(found.iter().all(|finding| finding.severity != Severity::Error), "{found:?}");
-    assert!(found.iter().any(|finding| finding.message.contains("exact_times")), "{found:?}");
+    assert!(
+        found
+            .iter()
+            .all(|finding| finding.severity != Severity::Error),
+        "{found:?}"
+    );
+    assert!(
+        found
+            .iter()
+            .any(|finding| finding.message.contains("exact_times")),
+        "{found:?}"
+    );
 }

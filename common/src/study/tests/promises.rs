@@ -1,5 +1,5 @@
-//! Every sentence of the card is a promise, and stands here with the tests that go red when it is not true. `*` stands for what differs
-//! from study to study.
+//! Every sentence of the card is a promise, and stands here with the tests that go red when it is
+//! not true. `*` stands for what differs from study to study.
 
 use super::methods::{SAMPLES, file, sample};
 use super::*;
@@ -21,11 +21,25 @@ fn promises() -> Vec<(&'static str, Vec<&'static str>)> {
 fn roster(sites: u8) -> Roster {
     let key = |seed: u8| SecretKey::from_seed([seed; 32]).public();
     let entry = |i: u8| {
-        let keys = SiteKeys { identity: key(i), steward: key(i + 100), witness: key(i + 150) };
+        let keys = SiteKeys {
+            identity: key(i),
+            steward: key(i + 100),
+            witness: key(i + 150),
+        };
         Entry::new(&format!("site-{i}"), "NL", keys)
     };
-    let hub = HubKeys { signing: key(200), log: key(201) };
-    Roster::new("abc", 1, hub, "Open Hearts", (1..=sites).map(entry).collect()).unwrap()
+    let hub = HubKeys {
+        signing: key(200),
+        log: key(201),
+    };
+    Roster::new(
+        "abc",
+        1,
+        hub,
+        "Open Hearts",
+        (1..=sites).map(entry).collect(),
+    )
+    .unwrap()
 }
 
 /// Studies that between them make the card say all it can.
@@ -40,8 +54,16 @@ fn studies() -> Vec<Study> {
     let mut studies: Vec<Study> = SAMPLES.iter().map(|(kind, _, _)| sample(kind)).collect();
     studies.extend([
         read("summary", table, ""),
-        read("summary", table, "edges = { age = [0, 50] }\nextremes = true\n"),
-        read("summary", "group = \"arm\"\nfeatures = [\"age\"]\n[data.levels]\narm = [\"a\", \"b\"]", ""),
+        read(
+            "summary",
+            table,
+            "edges = { age = [0, 50] }\nextremes = true\n",
+        ),
+        read(
+            "summary",
+            "group = \"arm\"\nfeatures = [\"age\"]\n[data.levels]\narm = [\"a\", \"b\"]",
+            "",
+        ),
         read("logistic", age, ""),
         read("logistic", age, "errors = \"hc0\"\n"),
         read("linear", age, ""),
@@ -67,13 +89,18 @@ fn studies() -> Vec<Study> {
         ),
     ]);
     for ended in [Recipients::Everyone, Recipients::Named(vec!["Ada".into()])] {
-        studies.push(Study { recipients: ended, ..sample("logistic") });
+        studies.push(Study {
+            recipients: ended,
+            ..sample("logistic")
+        });
     }
     let mut goes_on = sample("fedprox");
     goes_on.rounds.on_site_loss = SiteLoss::Continue;
     studies.push(goes_on);
-    studies
-        .push(Study { sites: vec!["site-1".into(), "site-2".into(), "site-9".into()], ..sample("logistic") });
+    studies.push(Study {
+        sites: vec!["site-1".into(), "site-2".into(), "site-9".into()],
+        ..sample("logistic")
+    });
     studies
 }
 
@@ -81,7 +108,11 @@ fn studies() -> Vec<Study> {
 fn sentences(card: &str) -> Vec<String> {
     let mut sentences: Vec<String> = Vec::new();
     for line in card.lines() {
-        match (line.strip_prefix("  - "), line.strip_prefix("    "), sentences.last_mut()) {
+        match (
+            line.strip_prefix("  - "),
+            line.strip_prefix("    "),
+            sentences.last_mut(),
+        ) {
             (Some(fact), ..) => sentences.push(fact.to_owned()),
             (None, Some(more), Some(last)) => *last = format!("{last} {more}"),
             _ if line.trim().is_empty()
@@ -98,17 +129,26 @@ fn sentences(card: &str) -> Vec<String> {
 fn says(pattern: &str, sentence: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = sentence.strip_prefix(first) else { return false };
+    let Some(mut rest) = sentence.strip_prefix(first) else {
+        return false;
+    };
     let parts: Vec<&str> = parts.collect();
-    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
+    let Some((last, middle)) = parts.split_last() else {
+        return rest.is_empty();
+    };
     for part in middle {
-        let Some(at) = rest.find(part) else { return false };
+        let Some(at) = rest.find(part) else {
+            return false;
+        };
         rest = &rest[at + part.len()..];
     }
     rest.ends_with(last)
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test reads the workspace's own sources")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test reads the workspace's own sources"
+)]
 fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -122,14 +162,26 @@ fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
 
 #[test]
 fn every_sentence_of_the_card_is_listed_with_the_tests_that_hold_it() {
-    let floors = [Floors::default(), Floors { exact_times: true, ..Floors::default() }];
-    let earlier =
-        [Earlier { id: "old".into(), joined: vec!["site-1".into()], left: Vec::new(), same_question: true }];
+    let floors = [
+        Floors::default(),
+        Floors {
+            exact_times: true,
+            ..Floors::default()
+        },
+    ];
+    let earlier = [Earlier {
+        id: "old".into(),
+        joined: vec!["site-1".into()],
+        left: Vec::new(),
+        same_question: true,
+    }];
     let mut said = BTreeSet::new();
     for study in studies() {
-        for (sites, earlier, floors) in
-            [(3, &earlier[..0], &floors[0]), (4, &earlier[..], &floors[1]), (10, &earlier[..0], &floors[0])]
-        {
+        for (sites, earlier, floors) in [
+            (3, &earlier[..0], &floors[0]),
+            (4, &earlier[..], &floors[1]),
+            (10, &earlier[..0], &floors[0]),
+        ] {
             let roster = roster(sites);
             let context = CardContext {
                 proposer: "Ada",
@@ -143,26 +195,47 @@ fn every_sentence_of_the_card_is_listed_with_the_tests_that_hold_it() {
         }
     }
     let promises = promises();
-    let unlisted: Vec<&String> =
-        said.iter().filter(|line| !promises.iter().any(|(pattern, _)| says(pattern, line))).collect();
-    assert!(unlisted.is_empty(), "sentences that nobody holds:\n{unlisted:#?}");
+    let unlisted: Vec<&String> = said
+        .iter()
+        .filter(|line| !promises.iter().any(|(pattern, _)| says(pattern, line)))
+        .collect();
+    assert!(
+        unlisted.is_empty(),
+        "sentences that nobody holds:\n{unlisted:#?}"
+    );
     let unsaid: Vec<&str> = promises
         .iter()
         .map(|(pattern, _)| *pattern)
         .filter(|pattern| !said.iter().any(|line| says(pattern, line)))
         .collect();
-    assert!(unsaid.is_empty(), "sentences that no card says:\n{unsaid:#?}");
+    assert!(
+        unsaid.is_empty(),
+        "sentences that no card says:\n{unsaid:#?}"
+    );
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a test reads the workspace's own sources")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test reads the workspace's own sources"
+)]
 fn every_test_that_holds_a_sentence_of_the_card_is_there() {
     let mut files = Vec::new();
-    rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."), &mut files);
-    let sources: String = files.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    rust_files(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join(".."),
+        &mut files,
+    );
+    let sources: String = files
+        .iter()
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
     for (sentence, tests) in promises() {
         for test in tests {
-            let functions = [format!("fn {test}("), format!("    {test} {{"), format!("    {test}(")];
+            let functions = [
+                format!("fn {test}("),
+                format!("    {test} {{"),
+                format!("    {test}("),
+            ];
             assert!(
                 functions.iter().any(|function| sources.contains(function)),
                 "{test}, which is to hold: {sentence}"

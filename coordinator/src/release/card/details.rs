@@ -9,7 +9,9 @@ const WITHHELD: &str = "withheld";
 
 impl Card<'_> {
     pub(super) fn details(&mut self, summary: &SummaryOutcome) {
-        let Some(details) = &summary.details else { return };
+        let Some(details) = &summary.details else {
+            return;
+        };
         self.quantiles(details);
         if let Some(table) = &details.table {
             self.by_group(table);
@@ -17,9 +19,14 @@ impl Card<'_> {
     }
 
     fn quantiles(&mut self, details: &Detailed) {
-        let Some(first) = details.distributions.first() else { return };
-        let mut heads: Vec<String> =
-            first.quantiles.iter().map(|q| format!("{}%", figure(q.probability * 100.0))).collect();
+        let Some(first) = details.distributions.first() else {
+            return;
+        };
+        let mut heads: Vec<String> = first
+            .quantiles
+            .iter()
+            .map(|q| format!("{}%", figure(q.probability * 100.0)))
+            .collect();
         if first.extremes.is_some() {
             heads.insert(0, "Smallest".to_owned());
             heads.push("Largest".to_owned());
@@ -35,13 +42,21 @@ impl Card<'_> {
         self.line(&format!("|---|---|{}", "---:|".repeat(heads.len())));
         for distribution in &details.distributions {
             let name = &distribution.name;
-            let unit = self.context.units.get(name).map_or_else(String::new, |unit| plain(unit));
+            let unit = self
+                .context
+                .units
+                .get(name)
+                .map_or_else(String::new, |unit| plain(unit));
             let mut cells: Vec<String> = distribution.quantiles.iter().map(quantile).collect();
             if let Some((low, high)) = &distribution.extremes {
                 cells.insert(0, quantile(low));
                 cells.push(quantile(high));
             }
-            self.line(&format!("| {} | {unit} | {} |", code(name), cells.join(" | ")));
+            self.line(&format!(
+                "| {} | {unit} | {} |",
+                code(name),
+                cells.join(" | ")
+            ));
         }
         if first.extremes.is_some() {
             self.line(
@@ -55,7 +70,13 @@ impl Card<'_> {
         let levels: Vec<String> = table
             .levels
             .iter()
-            .map(|(name, rows)| format!("{} ({})", plain(name), rows.map_or(WITHHELD.to_owned(), thousands)))
+            .map(|(name, rows)| {
+                format!(
+                    "{} ({})",
+                    plain(name),
+                    rows.map_or(WITHHELD.to_owned(), thousands)
+                )
+            })
             .collect();
         self.line(&format!("| Variable | {} | Test | p |", levels.join(" | ")));
         self.line(&format!("|---|{}---|---:|", "---:|".repeat(levels.len())));
@@ -63,8 +84,14 @@ impl Card<'_> {
             let cells: Vec<String> = cells.iter().map(cell).collect();
             let (how, p) = test
                 .as_ref()
-                .map_or((String::new(), String::new()), |test| (statistic(test), p_value(test.p)));
-            self.line(&format!("| {} | {} | {how} | {p} |", code(name), cells.join(" | ")));
+                .map_or((String::new(), String::new()), |test| {
+                    (statistic(test), p_value(test.p))
+                });
+            self.line(&format!(
+                "| {} | {} | {how} | {p} |",
+                code(name),
+                cells.join(" | ")
+            ));
         }
         self.line(
             "\nA small p says that the groups differ by more than chance explains, not why. With many tests some are small \
@@ -82,23 +109,36 @@ fn quantile(quantile: &Quantile) -> String {
         return figure(quantile.estimate);
     }
     // As many decimals as the error leaves sure, and one more.
-    let sure =
-        if quantile.error > 0.0 { (1.0 - quantile.error.log10().floor()).clamp(0.0, 6.0) } else { 3.0 };
+    let sure = if quantile.error > 0.0 {
+        (1.0 - quantile.error.log10().floor()).clamp(0.0, 6.0)
+    } else {
+        3.0
+    };
     let places = sure as usize;
-    format!("{:.places$} \u{b1} {:.places$}", quantile.estimate, quantile.error)
+    format!(
+        "{:.places$} \u{b1} {:.places$}",
+        quantile.estimate, quantile.error
+    )
 }
 
 fn cell(cell: &Cell) -> String {
     match cell {
         Cell::Number { mean, .. } if !mean.is_finite() => "no values".to_owned(),
         Cell::Number { mean, sd, .. } => format!("{} ({})", figure(*mean), figure(*sd)),
-        Cell::Share { rows: Some(rows), share, .. } => format!("{} ({})", thousands(*rows), percent(*share)),
+        Cell::Share {
+            rows: Some(rows),
+            share,
+            ..
+        } => format!("{} ({})", thousands(*rows), percent(*share)),
         Cell::Share { share, .. } => format!("{:.0}%", share * 100.0),
         Cell::Withheld => WITHHELD.to_owned(),
     }
 }
 
 fn statistic(test: &Test) -> String {
-    let df = test.df.1.map_or_else(|| test.df.0.to_string(), |rest| format!("{}, {rest}", test.df.0));
+    let df = test.df.1.map_or_else(
+        || test.df.0.to_string(),
+        |rest| format!("{}, {rest}", test.df.0),
+    );
     format!("{}({df}) = {}", test.name, figure(test.statistic))
 }

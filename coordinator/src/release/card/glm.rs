@@ -13,7 +13,9 @@ pub(super) fn kind(fit: &GlmOutcome) -> &'static str {
         Family::Quasipoisson => {
             "a quasi-Poisson regression (a log rate whose spread is estimated), fitted exactly as on one pooled table"
         }
-        Family::Gamma => "a gamma regression with a log link, fitted exactly as on one pooled table",
+        Family::Gamma => {
+            "a gamma regression with a log link, fitted exactly as on one pooled table"
+        }
         Family::Logistic => "a logistic regression, fitted exactly as on one pooled table",
         Family::Quasibinomial => {
             "a quasi-binomial regression (log odds whose spread is estimated), fitted exactly as on one pooled table"
@@ -39,8 +41,11 @@ impl Card<'_> {
 
     pub(super) fn glm(&mut self, fit: &GlmOutcome) {
         self.section("Result");
-        let settled =
-            if fit.converged { "The fit settled." } else { "**The fit did not settle: do not use it.**" };
+        let settled = if fit.converged {
+            "The fit settled."
+        } else {
+            "**The fit did not settle: do not use it.**"
+        };
         self.line(&format!("{settled} Full precision is in `report.json`.\n"));
         self.line(&meaning(fit.family));
         self.line(&format!("{}\n", certainty(fit)));
@@ -60,8 +65,7 @@ impl Card<'_> {
         self.knots(fit);
         self.fit_in_numbers(fit);
         if let Some(evaluation) = &fit.evaluation {
-            let measured =
-                "Measured on the same patients the model was fitted to, so expect less in new patients.";
+            let measured = "Measured on the same patients the model was fitted to, so expect less in new patients.";
             self.performance(&evaluation.metrics, &evaluation.calibration, measured);
         }
     }
@@ -70,15 +74,27 @@ impl Card<'_> {
         let name = scale::ratio(fit.family);
         let head = name.map_or_else(String::new, |name| format!(" {} |", capital(name)));
         let rule = if name.is_some() { "---:|" } else { "" };
-        self.line(&format!("| Variable | Unit | Coefficient | Standard error |{head} 95% CI | p |"));
+        self.line(&format!(
+            "| Variable | Unit | Coefficient | Standard error |{head} 95% CI | p |"
+        ));
         self.line(&format!("|---|---|---:|---:|{rule}---:|---:|"));
         for c in &fit.coefficients {
-            let unit = self.context.units.get(&c.name).map_or_else(String::new, |unit| plain(unit));
+            let unit = self
+                .context
+                .units
+                .get(&c.name)
+                .map_or_else(String::new, |unit| plain(unit));
             let (se, p) = c
                 .uncertainty
                 .as_ref()
-                .map_or((String::new(), String::new()), |known| (figure(known.se), p_value(known.p)));
-            let effect = if name.is_some() { ratios(c) } else { format!("{} |", interval(c, figure)) };
+                .map_or((String::new(), String::new()), |known| {
+                    (figure(known.se), p_value(known.p))
+                });
+            let effect = if name.is_some() {
+                ratios(c)
+            } else {
+                format!("{} |", interval(c, figure))
+            };
             self.line(&format!(
                 "| {} | {unit} | {} | {se} | {effect} {p} |",
                 code(&c.name),
@@ -184,8 +200,12 @@ fn certainty(fit: &GlmOutcome) -> String {
     }
     let errors = match fit.errors {
         Errors::Model => "Standard errors are those of the model",
-        Errors::Hc0 => "Standard errors are robust (sandwich, HC0): they do not rely on the model's spread",
-        Errors::Hc1 => "Standard errors are robust (sandwich, HC1): they do not rely on the model's spread",
+        Errors::Hc0 => {
+            "Standard errors are robust (sandwich, HC0): they do not rely on the model's spread"
+        }
+        Errors::Hc1 => {
+            "Standard errors are robust (sandwich, HC1): they do not rely on the model's spread"
+        }
     };
     let test = if fit.family.disperses() {
         format!("Student's t with {} degrees of freedom", thousands(fit.df))
@@ -205,21 +225,27 @@ fn ratios(c: &Estimate) -> String {
 }
 
 fn interval(c: &Estimate, print: fn(f64) -> String) -> String {
-    c.uncertainty
-        .as_ref()
-        .map_or_else(String::new, |known| format!("{} to {}", print(known.ci_low), print(known.ci_high)))
+    c.uncertainty.as_ref().map_or_else(String::new, |known| {
+        format!("{} to {}", print(known.ci_low), print(known.ci_high))
+    })
 }
 
 fn capital(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
 }
 
 /// What a forest plot shows.
 pub(super) fn effects(outcome: &Outcome) -> &'static str {
     match outcome {
-        Outcome::Glm(fit) if fit.family == Family::Linear => "coefficients with their confidence intervals",
-        Outcome::Glm(fit) if fit.family == Family::Gamma => "ratios of means with their confidence intervals",
+        Outcome::Glm(fit) if fit.family == Family::Linear => {
+            "coefficients with their confidence intervals"
+        }
+        Outcome::Glm(fit) if fit.family == Family::Gamma => {
+            "ratios of means with their confidence intervals"
+        }
         Outcome::Glm(fit) if fit.family.disperses() || fit.family == Family::Poisson => {
             "ratios with their confidence intervals"
         }

@@ -15,7 +15,9 @@ impl Card<'_> {
     /// Groups and sites, where the study asks for them.
     pub(super) fn judgement(&mut self) {
         let context = self.context;
-        let Some(findings) = &context.findings else { return };
+        let Some(findings) = &context.findings else {
+            return;
+        };
         if !findings.groups.is_empty() {
             self.section("How it does in groups of patients");
             self.line(
@@ -23,7 +25,9 @@ impl Card<'_> {
                  many reasons: other illnesses, other care, fewer patients to learn from, or chance.",
             );
             if findings.measure == Measure::Time {
-                self.line("Pairs of patients are compared within each site, so that no time leaves it.");
+                self.line(
+                    "Pairs of patients are compared within each site, so that no time leaves it.",
+                );
             }
             if findings.measure != Measure::Number {
                 self.line(
@@ -37,7 +41,10 @@ impl Card<'_> {
                     super::super::pictures::bound(bound)
                 ));
             }
-            findings.groups.iter().for_each(|group| self.group(group, findings));
+            findings
+                .groups
+                .iter()
+                .for_each(|group| self.group(group, findings));
             self.line(
                 "\nHow many patients and sites each level has, also one that is not shown, is in a sum that the coordinator and \
                  every site of the study know.",
@@ -60,7 +67,10 @@ impl Card<'_> {
                 Shown::Hidden(why) => {
                     let empty = " |".repeat(columns(findings) - 1);
                     let why = judged::why(*why, findings);
-                    self.line(&format!("| {} | not shown: {why} |{empty}", plain(&level.name)));
+                    self.line(&format!(
+                        "| {} | not shown: {why} |{empty}",
+                        plain(&level.name)
+                    ));
                 }
             }
         }
@@ -86,7 +96,10 @@ impl Card<'_> {
             Measure::Number => NUMBER_HEAD,
             Measure::Time => TIME_HEAD,
         };
-        self.line(&format!("| {first} {head}|---|{}", "---:|".repeat(columns(findings))));
+        self.line(&format!(
+            "| {first} {head}|---|{}",
+            "---:|".repeat(columns(findings))
+        ));
     }
 
     fn sites_figures(&mut self, findings: &Findings) {
@@ -117,7 +130,9 @@ impl Card<'_> {
             );
         }
         let told = judged::told(findings, context);
-        gaps(&told).iter().for_each(|line| self.line(&format!("\n{line}")));
+        gaps(&told)
+            .iter()
+            .for_each(|line| self.line(&format!("\n{line}")));
     }
 
     /// What the card says about fairness among its cautions.
@@ -151,7 +166,8 @@ fn columns(findings: &Findings) -> usize {
 }
 
 fn interval(interval: Interval, places: usize) -> String {
-    let [at, low, high] = [interval.estimate, interval.low, interval.high].map(|end| digits(end, places));
+    let [at, low, high] =
+        [interval.estimate, interval.low, interval.high].map(|end| digits(end, places));
     format!("{at} ({low} to {high})")
 }
 
@@ -159,8 +175,9 @@ fn interval(interval: Interval, places: usize) -> String {
 fn row(figures: &Figures, findings: &Findings) -> String {
     match figures {
         Figures::Risk(found) => {
-            let rates = judged::rates(found, findings)
-                .map_or("not shown".to_owned(), |(a, b)| format!("{}, {}", percent(a), percent(b)));
+            let rates = judged::rates(found, findings).map_or("not shown".to_owned(), |(a, b)| {
+                format!("{}, {}", percent(a), percent(b))
+            });
             format!(
                 "| {} | {} ({}) | {} | {} | {} | {rates} |",
                 thousands(found.rows),
@@ -168,17 +185,22 @@ fn row(figures: &Figures, findings: &Findings) -> String {
                 percent(found.observed),
                 found.auc.map_or("none".to_owned(), |auc| interval(auc, 3)),
                 digits(found.brier, 4),
-                found.ratio.map_or("none".to_owned(), |ratio| interval(ratio, 2)),
+                found
+                    .ratio
+                    .map_or("none".to_owned(), |ratio| interval(ratio, 2)),
             )
         }
         Figures::Time(found) => format!(
             "| {} | {} | {} |",
             thousands(found.rows),
             thousands(found.events),
-            found.c_index.map_or("none".to_owned(), |index| interval(index, 3))
+            found
+                .c_index
+                .map_or("none".to_owned(), |index| interval(index, 3))
         ),
         Figures::Number(found) => {
-            let [at, low, high] = [found.bias.estimate, found.bias.low, found.bias.high].map(figure);
+            let [at, low, high] =
+                [found.bias.estimate, found.bias.low, found.bias.high].map(figure);
             format!(
                 "| {} | {} | {} | {at} ({low} to {high}) |",
                 thousands(found.rows),
@@ -211,10 +233,19 @@ fn ends<'a>(named: &[Named<'a>]) -> Option<(Named<'a>, Named<'a>)> {
 /// The gap between the best and the worst, in plain words.
 fn gaps(shown: &[(&str, &Figures)]) -> Vec<String> {
     let pick = |of: fn(&Figures) -> Option<Interval>| -> Vec<Named<'_>> {
-        shown.iter().filter_map(|(name, figures)| Some((*name, of(figures)?))).collect()
+        shown
+            .iter()
+            .filter_map(|(name, figures)| Some((*name, of(figures)?)))
+            .collect()
     };
     let mut lines = Vec::new();
-    let auc = pick(|figures| if let Figures::Risk(found) = figures { found.auc } else { None });
+    let auc = pick(|figures| {
+        if let Figures::Risk(found) = figures {
+            found.auc
+        } else {
+            None
+        }
+    });
     if let Some((worst, best)) = ends(&auc) {
         lines.push(format!(
             "**Gap:** the model tells patients with and without the outcome apart worst in {} (AUC {}) and best in {} (AUC {}), a \
@@ -227,7 +258,13 @@ fn gaps(shown: &[(&str, &Figures)]) -> Vec<String> {
             apart(worst.1, best.1, shown.len())
         ));
     }
-    let index = pick(|figures| if let Figures::Time(found) = figures { found.c_index } else { None });
+    let index = pick(|figures| {
+        if let Figures::Time(found) = figures {
+            found.c_index
+        } else {
+            None
+        }
+    });
     if let Some((worst, best)) = ends(&index) {
         lines.push(format!(
             "**Gap:** the model tells who has the event first worst in {} (C-index {}) and best in {} (C-index {}), a gap of {}. {}",
@@ -239,7 +276,13 @@ fn gaps(shown: &[(&str, &Figures)]) -> Vec<String> {
             apart(worst.1, best.1, shown.len())
         ));
     }
-    let ratio = pick(|figures| if let Figures::Risk(found) = figures { found.ratio } else { None });
+    let ratio = pick(|figures| {
+        if let Figures::Risk(found) = figures {
+            found.ratio
+        } else {
+            None
+        }
+    });
     if let Some((low, high)) = ends(&ratio) {
         lines.push(format!(
             "Observed over expected is lowest in {} ({}) and highest in {} ({}); below 1 the risks are too high there, above 1 too \
@@ -268,7 +311,13 @@ fn gaps(shown: &[(&str, &Figures)]) -> Vec<String> {
             figure(best.1)
         ));
     }
-    let bias = pick(|figures| if let Figures::Number(found) = figures { Some(found.bias) } else { None });
+    let bias = pick(|figures| {
+        if let Figures::Number(found) = figures {
+            Some(found.bias)
+        } else {
+            None
+        }
+    });
     if let Some((low, high)) = ends(&bias) {
         lines.push(format!(
             "Outcome less prediction is lowest in {} ({}) and highest in {} ({}); below 0 the predictions are too high there, \

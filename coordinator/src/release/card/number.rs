@@ -6,7 +6,11 @@ use motet_recipes::FedNumberOutcome;
 
 impl Card<'_> {
     pub(super) fn patients_of_number(&self, model: &FedNumberOutcome) -> String {
-        format!("{} patients at {}.", thousands(model.rows), self.context.sites_in_words())
+        format!(
+            "{} patients at {}.",
+            thousands(model.rows),
+            self.context.sites_in_words()
+        )
     }
 
     pub(super) fn number(&mut self, model: &FedNumberOutcome) {
@@ -20,7 +24,11 @@ impl Card<'_> {
         self.line("| Layer | Shape |\n|---|---|");
         for layer in &model.layers {
             let shape: Vec<String> = layer.shape.iter().map(usize::to_string).collect();
-            self.line(&format!("| {} | {} |", code(&layer.name), shape.join(" x ")));
+            self.line(&format!(
+                "| {} | {} |",
+                code(&layer.name),
+                shape.join(" x ")
+            ));
         }
         if let Some(last) = model.history.last() {
             self.line(&format!(
@@ -28,8 +36,7 @@ impl Card<'_> {
                 digits(last.loss, 4)
             ));
         }
-        let measured =
-            "Measured on the same patients the model was fitted to, so expect less in new patients.";
+        let measured = "Measured on the same patients the model was fitted to, so expect less in new patients.";
         self.number_performance(model.mse.sqrt(), model.r_squared, measured);
     }
 }

@@ -1,9 +1,11 @@
-//! Whose data are not in a result: sites that were asked and are in no sum, and sites that were lost on the way.
+//! Whose data are not in a result: sites that were asked and are in no sum, and sites that were
+//! lost on the way.
 
 use super::{Card, plain};
 
 impl Card<'_> {
-    /// Why a site is not there is nobody's business outside: it may have declined, been away, or had too few patients.
+    /// Why a site is not there is nobody's business outside: it may have declined, been away, or
+    /// had too few patients.
     pub(super) fn sites_absent(&mut self) {
         let context = self.context;
         if context.sites_absent.is_empty() {
@@ -23,7 +25,8 @@ impl Card<'_> {
         ));
     }
 
-    /// `averaged`: training went on without the lost site, so the model still holds what it learned there.
+    /// `averaged`: training went on without the lost site, so the model still holds what it learned
+    /// there.
     pub(super) fn sites_lost(&mut self, averaged: bool) {
         let context = self.context;
         if context.sites_lost.is_empty() {
@@ -33,7 +36,10 @@ impl Card<'_> {
         self.line("\n**Sites lost during the run:**\n");
         for lost in &context.sites_lost {
             let (name, country) = (plain(&lost.name), plain(&lost.country));
-            self.line(&format!("- {name} ({country}), not in the sums from round {} on.", lost.round));
+            self.line(&format!(
+                "- {name} ({country}), not in the sums from round {} on.",
+                lost.round
+            ));
         }
         self.line(if averaged {
             "\nPatient counts and measures come from the sites in the table above alone; the weights were also trained on \

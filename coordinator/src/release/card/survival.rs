@@ -3,11 +3,14 @@
 use super::super::cells::{small, survival as cells};
 use super::words::{code, digits, figure, p_value, percent, plain, ratio};
 use super::{Card, thousands};
-use motet_recipes::{ChiSquare, Coefficient, CoxOutcome, Curve, CurvePoint, FedTimeOutcome, KmOutcome};
+use motet_recipes::{
+    ChiSquare, Coefficient, CoxOutcome, Curve, CurvePoint, FedTimeOutcome, KmOutcome,
+};
 
 pub(super) const COX: &str =
     "a Cox regression of the time to an event, fitted exactly as on one pooled table";
-pub(super) const KM: &str = "survival curves (Kaplan-Meier), counted exactly as on one pooled table";
+pub(super) const KM: &str =
+    "survival curves (Kaplan-Meier), counted exactly as on one pooled table";
 pub(super) const FEDTIME: &str = "a model of the time to an event, trained by federated averaging, which is an \
                                   approximation";
 
@@ -36,7 +39,10 @@ impl Card<'_> {
 
     /// The limit below which this folder prints no number.
     fn least(&self) -> u64 {
-        self.context.survival.min_cell.max(self.context.smallest_cell)
+        self.context
+            .survival
+            .min_cell
+            .max(self.context.smallest_cell)
     }
 
     fn times(&mut self) {
@@ -45,8 +51,10 @@ impl Card<'_> {
             return;
         }
         let unit = self.context.units.get(&survival.time);
-        let unit = unit
-            .map_or_else(|| "in the unit of that column".to_owned(), |unit| format!("in {}", plain(unit)));
+        let unit = unit.map_or_else(
+            || "in the unit of that column".to_owned(),
+            |unit| format!("in {}", plain(unit)),
+        );
         let read = match (survival.times, survival.step, survival.horizon) {
             (Some("grid"), Some(step), Some(horizon)) => format!(
                 " Times were rounded up to multiples of {step}; who was followed beyond {horizon} counts as followed until then."
@@ -56,14 +64,20 @@ impl Card<'_> {
             ),
             _ => String::new(),
         };
-        let line = format!("Times are those of {}, {unit}.{read}\n", code(&survival.time));
+        let line = format!(
+            "Times are those of {}, {unit}.{read}\n",
+            code(&survival.time)
+        );
         self.line(&line);
     }
 
     pub(super) fn cox(&mut self, fit: &CoxOutcome) {
         self.section("Result");
-        let settled =
-            if fit.converged { "The fit settled." } else { "**The fit did not settle: do not use it.**" };
+        let settled = if fit.converged {
+            "The fit settled."
+        } else {
+            "**The fit did not settle: do not use it.**"
+        };
         self.line(&format!(
             "{settled} Log partial likelihood {} (without any variable: {}). Full precision is in `report.json`.\n",
             digits(fit.loglik, 4),
@@ -80,7 +94,10 @@ impl Card<'_> {
         self.line("|---|---|---:|---:|---:|---:|---:|");
         fit.coefficients.iter().for_each(|c| self.hazard_ratio(c));
         if let Some(likelihood_ratio) = &fit.likelihood_ratio {
-            self.line(&format!("\nAll variables together: likelihood ratio {}.", test(likelihood_ratio)));
+            self.line(&format!(
+                "\nAll variables together: likelihood ratio {}.",
+                test(likelihood_ratio)
+            ));
         }
         self.compared();
         self.ranking(fit);
@@ -90,10 +107,17 @@ impl Card<'_> {
     }
 
     fn hazard_ratio(&mut self, c: &Coefficient) {
-        let unit = self.context.units.get(&c.name).map_or_else(String::new, |unit| plain(unit));
+        let unit = self
+            .context
+            .units
+            .get(&c.name)
+            .map_or_else(String::new, |unit| plain(unit));
         let known = c.estimate.is_finite() && !c.ci_low.is_nan() && !c.ci_high.is_nan();
         let (hazard, interval) = if known {
-            (ratio(c.estimate), format!("{} to {}", ratio(c.ci_low), ratio(c.ci_high)))
+            (
+                ratio(c.estimate),
+                format!("{} to {}", ratio(c.ci_low), ratio(c.ci_high)),
+            )
         } else {
             ("not estimated".to_owned(), String::new())
         };
@@ -118,7 +142,9 @@ impl Card<'_> {
             Some("breslow") => " Events at the same time were treated by Breslow's method.",
             _ => "",
         };
-        self.line(&format!("\nAt each event a patient was compared with {with}.{ties}"));
+        self.line(&format!(
+            "\nAt each event a patient was compared with {with}.{ties}"
+        ));
     }
 
     fn ranking(&mut self, fit: &CoxOutcome) {
@@ -143,7 +169,9 @@ impl Card<'_> {
     fn proportional(&mut self, fit: &CoxOutcome) {
         self.section("Is a hazard ratio the same at all times?");
         let Some(check) = &fit.proportionality else {
-            self.line("This was not tested: the study switched the test off, or the fit has a ridge.");
+            self.line(
+                "This was not tested: the study switched the test off, or the fit has a ridge.",
+            );
             return;
         };
         self.line(
@@ -152,9 +180,10 @@ impl Card<'_> {
         );
         self.line("| Variable | Chi-square | p |\n|---|---:|---:|");
         for (name, found) in &check.columns {
-            let (statistic, p) = found.map_or(("not available".to_owned(), String::new()), |test| {
-                (figure(test.statistic), p_value(test.p))
-            });
+            let (statistic, p) = found
+                .map_or(("not available".to_owned(), String::new()), |test| {
+                    (figure(test.statistic), p_value(test.p))
+                });
             self.line(&format!("| {} | {statistic} | {p} |", code(name)));
         }
         if let Some(global) = &check.global {
@@ -218,8 +247,11 @@ impl Card<'_> {
 
     fn curve(&mut self, curve: &Curve) {
         let few = format!("fewer than {}", self.least());
-        let rows =
-            if small(curve.rows, self.context.smallest_cell) { few.clone() } else { thousands(curve.rows) };
+        let rows = if small(curve.rows, self.context.smallest_cell) {
+            few.clone()
+        } else {
+            thousands(curve.rows)
+        };
         let events = curve.events.map_or(few, thousands);
         let unknown = match (curve.rows, curve.withheld) {
             (0, _) => "no patient",
@@ -228,7 +260,8 @@ impl Card<'_> {
             (_, false) => "not reached",
         };
         let median = curve.median.map_or_else(|| unknown.to_owned(), figure);
-        // Where a part of the curve is kept back nobody can say that an end is open: it may lie there.
+        // Where a part of the curve is kept back nobody can say that an end is open: it may lie
+        // there.
         let beyond = if curve.withheld { "not shown" } else { "open" };
         let end = |end: Option<f64>| end.map_or_else(|| beyond.to_owned(), figure);
         let interval = match (curve.median, curve.median_low) {
@@ -236,7 +269,12 @@ impl Card<'_> {
             _ => format!("{} to {}", end(curve.median_low), end(curve.median_high)),
         };
         let mean = curve.restricted_mean.map_or_else(String::new, |mean| {
-            format!("{} (standard error {}) up to {}", figure(mean.mean), figure(mean.se), figure(mean.tau))
+            format!(
+                "{} (standard error {}) up to {}",
+                figure(mean.mean),
+                figure(mean.se),
+                figure(mean.tau)
+            )
         });
         self.line(&format!(
             "| {} | {rows} | {events} | {median} | {interval} | {mean} |",
@@ -263,7 +301,9 @@ impl Card<'_> {
         let interval = mark
             .low
             .zip(mark.high)
-            .map_or_else(String::new, |(low, high)| format!("{} to {}", percent(low), percent(high)));
+            .map_or_else(String::new, |(low, high)| {
+                format!("{} to {}", percent(low), percent(high))
+            });
         self.line(&format!(
             "| {} | {} | {} | {interval} | {} |",
             code(group),
@@ -294,14 +334,20 @@ impl Card<'_> {
         self.line("| Layer | Shape |\n|---|---|");
         for layer in &model.layers {
             let shape: Vec<String> = layer.shape.iter().map(usize::to_string).collect();
-            self.line(&format!("| {} | {} |", code(&layer.name), shape.join(" x ")));
+            self.line(&format!(
+                "| {} | {} |",
+                code(&layer.name),
+                shape.join(" x ")
+            ));
         }
         self.line(&format!(
             "\nLog partial likelihood within sites (Breslow's ties): {}.",
             digits(model.loglik, 4)
         ));
         self.section("How well it predicts");
-        let c = model.c_index.map_or_else(|| "not available".to_owned(), |c| digits(c, 4));
+        let c = model
+            .c_index
+            .map_or_else(|| "not available".to_owned(), |c| digits(c, 4));
         self.line(&format!(
             "Of two patients of one site, the one with the higher predicted hazard had the event first in a share of {c} of the \
              pairs that can be compared (Harrell's C; 1 is perfect, 0.5 is chance). Measured on the same patients the model was \

@@ -45,26 +45,36 @@ fn the_card_of_curves_says_what_was_withheld_and_from_whom() {
     ] {
         assert!(card.contains(wanted), "{wanted}\n{card}");
     }
-    let Outcome::KaplanMeier(mut found) = outcome else { unreachable!() };
+    let Outcome::KaplanMeier(mut found) = outcome else {
+        unreachable!()
+    };
     found.curves[0].rows = 2;
     found.curves[0].events = None;
     let card = text(&Outcome::KaplanMeier(found), &context, &[]);
     assert!(
-        card.contains("in the groups that are shown") && card.contains("| fewer than 5 | fewer than 5 |")
+        card.contains("in the groups that are shown")
+            && card.contains("| fewer than 5 | fewer than 5 |")
     );
 }
 
 #[test]
 fn an_end_of_an_interval_that_is_kept_back_is_not_called_open() {
     let (outcome, context) = sample::km(2, |_| ());
-    let Outcome::KaplanMeier(mut found) = outcome else { unreachable!() };
+    let Outcome::KaplanMeier(mut found) = outcome else {
+        unreachable!()
+    };
     let curve = &mut found.curves[0];
     (curve.median, curve.median_low, curve.median_high) = (Some(7.5), Some(3.0), None);
     curve.withheld = true;
     let card = text(&Outcome::KaplanMeier(found.clone()), &context, &[]);
-    assert!(card.contains("| 7.5 | 3 to not shown |") && !card.contains("3 to open"), "{card}");
+    assert!(
+        card.contains("| 7.5 | 3 to not shown |") && !card.contains("3 to open"),
+        "{card}"
+    );
     found.curves[0].withheld = false;
-    assert!(text(&Outcome::KaplanMeier(found.clone()), &context, &[]).contains("| 7.5 | 3 to open |"));
+    assert!(
+        text(&Outcome::KaplanMeier(found.clone()), &context, &[]).contains("| 7.5 | 3 to open |")
+    );
     found.curves[0].rows = 0;
     (found.curves[0].median, found.curves[0].median_low) = (None, None);
     assert!(text(&Outcome::KaplanMeier(found), &context, &[]).contains("| no patient |"));

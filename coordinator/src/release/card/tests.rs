@@ -5,7 +5,11 @@ use super::*;
 
 #[test]
 fn the_card_answers_what_a_clinician_asks() {
-    let card = text(&sample::logistic(), &sample::context(), &["forest.svg", "roc.svg"]);
+    let card = text(
+        &sample::logistic(),
+        &sample::context(),
+        &["forest.svg", "roc.svg"],
+    );
     for wanted in [
         "not a medical device",
         "9,381 patients at 10 sites in 10 countries; 813 of them",
@@ -26,7 +30,10 @@ fn the_card_answers_what_a_clinician_asks() {
         assert!(card.contains(wanted), "{wanted}\n{card}");
     }
     assert!(!card.contains("NaN"));
-    let lost_none = Context { sites_lost: Vec::new(), ..sample::context() };
+    let lost_none = Context {
+        sites_lost: Vec::new(),
+        ..sample::context()
+    };
     assert!(text(&sample::logistic(), &lost_none, &[]).contains("No site was lost"));
 }
 
@@ -49,15 +56,24 @@ fn a_title_cannot_draw_headings_links_or_tags() {
     assert!(card.starts_with(
         "# Model card: x \\# Approved &lt;b&gt;by&lt;/b&gt; \\[all\\](http://x) \\| \\*\\*yes\\*\\*\n"
     ));
-    assert_eq!(card.lines().filter(|line| line.starts_with("# ")).count(), 1);
+    assert_eq!(
+        card.lines().filter(|line| line.starts_with("# ")).count(),
+        1
+    );
     assert!(card.contains("| Outcome | `a b c` |"));
 }
 
 #[test]
 fn small_counts_and_missing_numbers_are_put_in_words() {
-    let Outcome::Summary(mut summary) = sample::summary() else { unreachable!() };
+    let Outcome::Summary(mut summary) = sample::summary() else {
+        unreachable!()
+    };
     summary.variables[0].missing = 4;
     summary.variables[1].variance = f64::NAN;
     let card = text(&Outcome::Summary(summary), &sample::context(), &[]);
-    assert!(card.contains("| fewer than 10 |") && card.contains("not available") && !card.contains("NaN"));
+    assert!(
+        card.contains("| fewer than 10 |")
+            && card.contains("not available")
+            && !card.contains("NaN")
+    );
 }

@@ -12,9 +12,16 @@ impl Card<'_> {
     pub(super) fn patients_of_trees(&self, model: &GbdtOutcome) -> String {
         let (sites, smallest) = (self.context.sites_in_words(), self.context.smallest_cell);
         let count = |count| {
-            if small(count, smallest) { format!("fewer than {smallest}") } else { thousands(count) }
+            if small(count, smallest) {
+                format!("fewer than {smallest}")
+            } else {
+                thousands(count)
+            }
         };
-        let mut text = format!("{} patients at {sites} were in the training", thousands(model.rows));
+        let mut text = format!(
+            "{} patients at {sites} were in the training",
+            thousands(model.rows)
+        );
         if let Some(events) = model.events {
             let without = model.rows.saturating_sub(events);
             if small(without, smallest) {
@@ -46,10 +53,15 @@ impl Card<'_> {
         self.importance(model);
         if let (Some(first), Some(kept)) = (
             model.history.first(),
-            model.history.iter().find(|boost| boost.trees as usize == model.trees.len()),
+            model
+                .history
+                .iter()
+                .find(|boost| boost.trees as usize == model.trees.len()),
         ) {
             let held = |loss: Option<f64>| {
-                loss.map_or_else(String::new, |loss| format!(", held out {}", digits(loss, 4)))
+                loss.map_or_else(String::new, |loss| {
+                    format!(", held out {}", digits(loss, 4))
+                })
             };
             self.line(&format!(
                 "\nLoss before the first tree: training {}{}. With the trees that are kept: training {}{}.",
@@ -67,7 +79,11 @@ impl Card<'_> {
              patients by heart."
         };
         match &model.fit {
-            Fit::Classes { metrics, calibration, .. } => self.performance(metrics, calibration, measured),
+            Fit::Classes {
+                metrics,
+                calibration,
+                ..
+            } => self.performance(metrics, calibration, measured),
             Fit::Numbers { rmse, r2 } => self.number_performance(*rmse, *r2, measured),
         }
     }
@@ -93,7 +109,8 @@ impl Card<'_> {
             "| Root mean squared error | {} | Typical distance between prediction and outcome, in the outcome's unit |",
             figure(rmse)
         ));
-        let r_squared = r_squared.map_or_else(|| "not available".to_owned(), |share| digits(share, 4));
+        let r_squared =
+            r_squared.map_or_else(|| "not available".to_owned(), |share| digits(share, 4));
         self.line(&format!(
             "| R squared | {r_squared} | 1 is perfect, 0 is no better than the mean; below 0 is worse |"
         ));
@@ -116,5 +133,7 @@ impl Card<'_> {
 
 fn capital(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
 }

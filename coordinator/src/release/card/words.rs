@@ -21,14 +21,26 @@ pub(super) fn plain(text: &str) -> String {
 
 /// A name as code: column names keep their underscores readable.
 pub(super) fn code(text: &str) -> String {
-    let clean: String =
-        text.chars().map(|c| if c.is_control() || c == '`' || c == '|' { ' ' } else { c }).collect();
+    let clean: String = text
+        .chars()
+        .map(|c| {
+            if c.is_control() || c == '`' || c == '|' {
+                ' '
+            } else {
+                c
+            }
+        })
+        .collect();
     format!("`{}`", clean.trim())
 }
 
 /// A number with so many decimals.
 pub(super) fn digits(value: f64, digits: usize) -> String {
-    if value.is_finite() { format!("{value:.digits$}") } else { "not available".to_owned() }
+    if value.is_finite() {
+        format!("{value:.digits$}")
+    } else {
+        "not available".to_owned()
+    }
 }
 
 /// A number of any size with four significant digits.
@@ -40,9 +52,17 @@ pub(super) fn figure(value: f64) -> String {
     if size > 0.0 && !(1e-4..1e9).contains(&size) {
         return format!("{value:.3e}");
     }
-    let places = if size > 0.0 { (3.0 - size.log10().floor()).max(0.0) as usize } else { 0 };
+    let places = if size > 0.0 {
+        (3.0 - size.log10().floor()).max(0.0) as usize
+    } else {
+        0
+    };
     let text = format!("{value:.places$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 /// A rounded minus zero confuses readers.
@@ -52,7 +72,11 @@ pub(super) fn near(value: f64, places: usize) -> String {
 
 /// Three decimals are enough for a p-value.
 pub(super) fn p_value(p: f64) -> String {
-    if p < 0.001 { "<0.001".to_owned() } else { digits(p, 3) }
+    if p < 0.001 {
+        "<0.001".to_owned()
+    } else {
+        digits(p, 3)
+    }
 }
 
 /// An odds ratio with digits that fit its size.
@@ -69,5 +93,9 @@ pub(super) fn ratio(log_odds: f64) -> String {
 
 /// A share as a percentage.
 pub(super) fn percent(share: f64) -> String {
-    if share.is_finite() { format!("{:.1}%", share * 100.0) } else { digits(share, 1) }
+    if share.is_finite() {
+        format!("{:.1}%", share * 100.0)
+    } else {
+        digits(share, 1)
+    }
 }

@@ -1,15 +1,23 @@
-//! Curves of few patients: steps of few events are joined to the next one, and a curve ends where few are at risk.
+//! Curves of few patients: steps of few events are joined to the next one, and a curve ends where
+//! few are at risk.
 
 use super::small;
 use motet_recipes::km::printed;
 use motet_recipes::{Curve, CurvePoint, KmOutcome};
 
-/// The curves without numbers of 1 to `smallest - 1` patients or events. Where a group is that small, the number of all rows
-/// is that of the groups that are shown, so that no difference tells.
+/// The curves without numbers of 1 to `smallest - 1` patients or events. Where a group is that
+/// small, the number of all rows is that of the groups that are shown, so that no difference tells.
 pub(super) fn curves(found: &mut KmOutcome, smallest: u64) {
-    found.curves.iter_mut().for_each(|curve| thin(curve, smallest));
+    found
+        .curves
+        .iter_mut()
+        .for_each(|curve| thin(curve, smallest));
     if rows_hidden(found, smallest) {
-        let shown = found.curves.iter().map(|curve| curve.rows).filter(|rows| !small(*rows, smallest));
+        let shown = found
+            .curves
+            .iter()
+            .map(|curve| curve.rows)
+            .filter(|rows| !small(*rows, smallest));
         found.rows = shown.sum();
     }
     let hidden = events_hidden(found);
@@ -44,20 +52,36 @@ fn thin(curve: &mut Curve, smallest: u64) {
         curve.withheld = true;
         return;
     }
-    let total = curve.events.unwrap_or_else(|| curve.points.iter().map(|point| point.events).sum());
+    let total = curve
+        .events
+        .unwrap_or_else(|| curve.points.iter().map(|point| point.events).sum());
     let is_mark = |point: &CurvePoint| curve.marks.iter().any(|mark| mark.time == point.time);
     let is_step = |mark: &&CurvePoint| curve.points.iter().any(|point| point.time == mark.time);
     let others = curve.marks.iter().filter(|mark| !is_step(mark));
-    let mut seen: Vec<&CurvePoint> =
-        curve.points.iter().chain(others).filter(|point| point.at_risk >= smallest).collect();
+    let mut seen: Vec<&CurvePoint> = curve
+        .points
+        .iter()
+        .chain(others)
+        .filter(|point| point.at_risk >= smallest)
+        .collect();
     seen.sort_by(|a, b| a.time.total_cmp(&b.time));
     (curve.points, curve.marks) = printed(seen, is_mark, total, smallest);
     curve.events = curve.events.filter(|events| !small(*events, smallest));
     curve.withheld |= before != (curve.points.len(), curve.marks.len(), curve.events);
     if curve.withheld {
-        // A time that is told beyond the last step that is shown would be that of a step which is not.
-        let last = curve.points.iter().chain(&curve.marks).map(|point| point.time).fold(0.0, f64::max);
-        for found in [&mut curve.median, &mut curve.median_low, &mut curve.median_high] {
+        // A time that is told beyond the last step that is shown would be that of a step which is
+        // not.
+        let last = curve
+            .points
+            .iter()
+            .chain(&curve.marks)
+            .map(|point| point.time)
+            .fold(0.0, f64::max);
+        for found in [
+            &mut curve.median,
+            &mut curve.median_low,
+            &mut curve.median_high,
+        ] {
             *found = found.filter(|time| *time <= last);
         }
     }
@@ -99,9 +123,18 @@ mod tests {
 
     #[test]
     fn single_events_are_joined_and_a_short_tail_goes_with_the_step_before() {
-        let steps = |curve: &Curve| curve.points.iter().map(|p| (p.time, p.events)).collect::<Vec<_>>();
+        let steps = |curve: &Curve| {
+            curve
+                .points
+                .iter()
+                .map(|p| (p.time, p.events))
+                .collect::<Vec<_>>()
+        };
         let joined = thinned(40, &[(40, 3), (30, 2), (20, 6)]);
-        assert_eq!((steps(&joined), joined.withheld), (vec![(2.0, 5), (3.0, 6)], true));
+        assert_eq!(
+            (steps(&joined), joined.withheld),
+            (vec![(2.0, 5), (3.0, 6)], true)
+        );
         let short = thinned(40, &[(40, 5), (30, 5), (20, 3)]);
         assert_eq!(steps(&short), [(1.0, 5)]);
         let whole = thinned(40, &[(40, 5), (30, 5)]);
@@ -119,7 +152,14 @@ mod tests {
     #[test]
     fn no_difference_of_all_and_the_other_groups_tells_a_small_one() {
         let curves = vec![curve(40, &[(40, 9)]), curve(3, &[(3, 1)])];
-        let mut found = KmOutcome { rounds: 2, sites: 3, rows: 43, events: 10, curves, log_rank: None };
+        let mut found = KmOutcome {
+            rounds: 2,
+            sites: 3,
+            rows: 43,
+            events: 10,
+            curves,
+            log_rank: None,
+        };
         super::curves(&mut found, 5);
         assert_eq!(found.rows, 40);
         assert!(events_hidden(&found) && rows_hidden(&found, 5));

@@ -16,15 +16,26 @@ pub(super) fn draw(
     scene: &Scene<'_>,
     bins: &[CalibrationBin],
 ) -> Result<Option<(String, String)>, ReleaseError> {
-    let usable =
-        |bin: &&CalibrationBin| bin.predicted.is_finite() && bin.observed.is_finite() && bin.rows > 0;
+    let usable = |bin: &&CalibrationBin| {
+        bin.predicted.is_finite() && bin.observed.is_finite() && bin.rows > 0
+    };
     let bins: Vec<&CalibrationBin> = bins.iter().filter(usable).collect();
     if bins.is_empty() {
         return Ok(None);
     }
-    let highest = bins.iter().map(|bin| bin.predicted.max(wilson(bin).1)).fold(0.0, f64::max);
+    let highest = bins
+        .iter()
+        .map(|bin| bin.predicted.max(wilson(bin).1))
+        .fold(0.0, f64::max);
     let axis = || Axis::widened(0.0, highest.min(1.0)).in_percent();
-    let frame = Frame { left: 210.0, right: 920.0, top: 160.0, bottom: 870.0, x: axis(), y: axis() };
+    let frame = Frame {
+        left: 210.0,
+        right: 920.0,
+        top: 160.0,
+        bottom: 870.0,
+        x: axis(),
+        y: axis(),
+    };
     let outcome = outcome_name(scene.context);
     let heading = Heading {
         title: format!("Predicted risk of {outcome} against what happened"),
@@ -33,7 +44,11 @@ pub(super) fn draw(
             .to_owned(),
     };
     let svg = picture(scene.context, scene.rows, &heading, |canvas| {
-        frame.draw(canvas, "Mean predicted risk", &format!("Patients with {outcome}"))?;
+        frame.draw(
+            canvas,
+            "Mean predicted risk",
+            &format!("Patients with {outcome}"),
+        )?;
         let end = frame.x.high();
         canvas.dashes(frame.at(0.0, 0.0), frame.at(end, end), Pen(RULE, 2))?;
         for bin in &bins {
@@ -66,16 +81,28 @@ fn table(canvas: &mut Canvas<'_>, bins: &[&CalibrationBin]) -> Result<f64, Relea
     const COLUMNS: [f64; 4] = [1040.0, 1190.0, 1340.0, 1500.0];
     let mut y = 186.0;
     let head = Ink::bold(INK, 20.0).right_aligned();
-    for (x, title) in COLUMNS.into_iter().zip(["Group", "Predicted", "Observed", "Patients"]) {
+    for (x, title) in COLUMNS
+        .into_iter()
+        .zip(["Group", "Predicted", "Observed", "Patients"])
+    {
         canvas.text((x, y), title, &head)?;
     }
     let ink = Ink::new(INK, 20.0).right_aligned();
     let pitch = 36.0;
     for (number, bin) in (1..).zip(bins.iter().take(LISTED)) {
         y += pitch;
-        canvas.line((975.0, y - pitch / 2.0), (1500.0, y - pitch / 2.0), Pen(GRID, 1))?;
+        canvas.line(
+            (975.0, y - pitch / 2.0),
+            (1500.0, y - pitch / 2.0),
+            Pen(GRID, 1),
+        )?;
         let percent = |share: f64| format!("{:.1}%", share * 100.0);
-        let cells = [format!("{number}"), percent(bin.predicted), percent(bin.observed), thousands(bin.rows)];
+        let cells = [
+            format!("{number}"),
+            percent(bin.predicted),
+            percent(bin.observed),
+            thousands(bin.rows),
+        ];
         for (x, cell) in COLUMNS.into_iter().zip(cells) {
             canvas.text((x, y), &cell, &ink)?;
         }
@@ -92,7 +119,9 @@ fn summary(canvas: &mut Canvas<'_>, scene: &Scene<'_>, y: f64) -> Result<(), Rel
     let (slope, brier) = (scene.metrics.calibration_slope, scene.metrics.brier);
     let mut text = String::new();
     if slope.is_finite() {
-        text += &format!("Calibration slope {slope:.2} (1 is ideal; below 1: predictions too extreme). ");
+        text += &format!(
+            "Calibration slope {slope:.2} (1 is ideal; below 1: predictions too extreme). "
+        );
     }
     if brier.is_finite() {
         text += &format!("Brier score {brier:.4} (0 is perfect). ");
@@ -113,8 +142,11 @@ mod tests {
             assert!((a - low).abs() < 1e-4 && (b - high).abs() < 1e-4, "{a} {b}");
         };
         // Values of Newcombe (1998), table I, method 3: 81/263, 15/148, 0/20, 1/29.
-        let bin =
-            |events: f64, rows: u64| CalibrationBin { predicted: 0.1, observed: events / rows as f64, rows };
+        let bin = |events: f64, rows: u64| CalibrationBin {
+            predicted: 0.1,
+            observed: events / rows as f64,
+            rows,
+        };
         close(bin(81.0, 263), 0.2553, 0.3662);
         close(bin(15.0, 148), 0.0624, 0.1605);
         close(bin(0.0, 20), 0.0, 0.1611);

@@ -40,7 +40,9 @@ pub(super) fn newton(
         mark: None,
     }];
     if let (Some(low), Some(high)) = (least(&steps), most(&steps)) {
-        let limit = context.tolerance.filter(|limit| limit.is_finite() && *limit > 0.0);
+        let limit = context
+            .tolerance
+            .filter(|limit| limit.is_finite() && *limit > 0.0);
         panels.push(Panel {
             title: "How far the coefficients still moved".to_owned(),
             axis: "Largest step, in standard deviations",
@@ -50,7 +52,11 @@ pub(super) fn newton(
             mark: limit.map(|limit| (limit, format!("stops below {}", scientific(limit)))),
         });
     }
-    let end = if converged { "The fit settled" } else { "The fit did not settle" };
+    let end = if converged {
+        "The fit settled"
+    } else {
+        "The fit did not settle"
+    };
     let heading = Heading {
         title: format!("{end} after {} Newton step{}", history.len(), if history.len() == 1 { "" } else { "s" }),
         how_to_read: "Each Newton step rests on masked sums over all sites, so these are the steps of a fit on the patients \
@@ -65,7 +71,12 @@ pub(super) fn fedavg(
     model: &FedAvgOutcome,
     context: &Context,
 ) -> Result<Option<(String, String)>, ReleaseError> {
-    losses(model.rows, &model.history, "Mean log loss per patient", context)
+    losses(
+        model.rows,
+        &model.history,
+        "Mean log loss per patient",
+        context,
+    )
 }
 
 /// `convergence.svg` of federated averaging whose outcome is a number: loss per round.
@@ -73,7 +84,12 @@ pub(super) fn number(
     model: &FedNumberOutcome,
     context: &Context,
 ) -> Result<Option<(String, String)>, ReleaseError> {
-    losses(model.rows, &model.history, "Half the mean squared error, in standard deviations", context)
+    losses(
+        model.rows,
+        &model.history,
+        "Half the mean squared error, in standard deviations",
+        context,
+    )
 }
 
 /// `convergence.svg` of federated averaging that has no other measure: loss per round.
@@ -87,7 +103,9 @@ pub(super) fn losses(
     let (Some(low), Some(high)) = (least(&losses), most(&losses)) else {
         return Ok(None);
     };
-    let mark = losses.last().map(|last| (last.1, format!("at the last round {:.4}", last.1)));
+    let mark = losses
+        .last()
+        .map(|last| (last.1, format!("at the last round {:.4}", last.1)));
     let panel = Panel {
         title: "Loss (lower is better)".to_owned(),
         axis,
@@ -126,15 +144,25 @@ fn both(
     heading: &Heading,
     panels: &[Panel],
 ) -> Result<Option<(String, String)>, ReleaseError> {
-    let places: &[(f64, f64)] =
-        if panels.len() > 1 { &[(215.0, 760.0), (985.0, 1520.0)] } else { &[(215.0, 1520.0)] };
+    let places: &[(f64, f64)] = if panels.len() > 1 {
+        &[(215.0, 760.0), (985.0, 1520.0)]
+    } else {
+        &[(215.0, 1520.0)]
+    };
     let svg = picture(context, rows, heading, |canvas| {
-        panels.iter().zip(places).try_for_each(|(panel, &place)| plot(canvas, panel, place))
+        panels
+            .iter()
+            .zip(places)
+            .try_for_each(|(panel, &place)| plot(canvas, panel, place))
     })?;
     Ok(Some(("convergence.svg".to_owned(), svg)))
 }
 
-fn plot(canvas: &mut Canvas<'_>, panel: &Panel, (left, right): (f64, f64)) -> Result<(), ReleaseError> {
+fn plot(
+    canvas: &mut Canvas<'_>,
+    panel: &Panel,
+    (left, right): (f64, f64),
+) -> Result<(), ReleaseError> {
     let (Some(first), Some(last)) = (panel.points.first(), panel.points.last()) else {
         return Ok(());
     };
@@ -146,17 +174,31 @@ fn plot(canvas: &mut Canvas<'_>, panel: &Panel, (left, right): (f64, f64)) -> Re
         x: Axis::rounds(first.0, last.0),
         y: panel.y.clone(),
     };
-    canvas.text_within((left, 180.0), &panel.title, &Ink::bold(INK, 25.0), right - left)?;
+    canvas.text_within(
+        (left, 180.0),
+        &panel.title,
+        &Ink::bold(INK, 25.0),
+        right - left,
+    )?;
     frame.draw(canvas, "Round", panel.axis)?;
     if let Some((value, name)) = &panel.mark {
         let (_, y) = frame.at(f64::from(first.0), *value);
         canvas.dashes((left, y), (right, y), Pen(GREY, 2))?;
-        // A falling curve starts above the line and a rising one below it: the other side is free on the left.
+        // A falling curve starts above the line and a rising one below it: the other side is free
+        // on the left.
         let side = if first.1 > *value { 20.0 } else { -20.0 };
-        canvas.text_within((left + 14.0, y + side), name, &Ink::new(GREY, 20.0), right - left)?;
+        canvas.text_within(
+            (left + 14.0, y + side),
+            name,
+            &Ink::new(GREY, 20.0),
+            right - left,
+        )?;
     }
-    let points: Vec<_> =
-        panel.points.iter().map(|&(round, value)| frame.at(f64::from(round), value)).collect();
+    let points: Vec<_> = panel
+        .points
+        .iter()
+        .map(|&(round, value)| frame.at(f64::from(round), value))
+        .collect();
     canvas.path(&points, Pen(panel.colour, 4))?;
     if points.len() <= 60 {
         for &point in &points {

@@ -1,4 +1,5 @@
-//! Curves of survival: steps down from 100 %, with a band for the interval, a legend, and a table of patients at risk.
+//! Curves of survival: steps down from 100 %, with a band for the interval, a legend, and a table
+//! of patients at risk.
 
 use super::super::{Context, ReleaseError};
 use super::axis::{Axis, Frame, short};
@@ -54,8 +55,15 @@ pub(super) struct Sheet<'a> {
 
 /// A picture of up to [`CURVES`] curves.
 pub(super) fn draw(sheet: &Sheet<'_>, context: &Context) -> Result<String, ReleaseError> {
-    let table = sheet.lines.iter().any(|line| line.steps.iter().any(|step| step.at_risk.is_some()));
-    let room = if table { 40.0 + 28.0 * sheet.lines.len() as f64 } else { 0.0 };
+    let table = sheet
+        .lines
+        .iter()
+        .any(|line| line.steps.iter().any(|step| step.at_risk.is_some()));
+    let room = if table {
+        40.0 + 28.0 * sheet.lines.len() as f64
+    } else {
+        0.0
+    };
     let frame = Frame {
         left: 295.0,
         right: RIGHT,
@@ -81,22 +89,39 @@ fn shares(lines: &[Line]) -> Axis {
     let steps = lines.iter().flat_map(|line| &line.steps);
     let ends = steps.map(|step| step.interval.map_or(step.survival, |ends| ends.0));
     let lowest = ends.filter(|end| end.is_finite()).fold(1.0, f64::min);
-    let axis = if lowest < 0.6 { Axis::linear(0.0, 1.0) } else { Axis::widened(lowest.min(0.98), 1.0) };
+    let axis = if lowest < 0.6 {
+        Axis::linear(0.0, 1.0)
+    } else {
+        Axis::widened(lowest.min(0.98), 1.0)
+    };
     axis.in_percent()
 }
 
 /// The light area between the ends of the interval, as far as they are known.
-fn band(canvas: &mut Canvas<'_>, frame: &Frame, line: &Line, colour: RGBColor) -> Result<(), ReleaseError> {
+fn band(
+    canvas: &mut Canvas<'_>,
+    frame: &Frame,
+    line: &Line,
+    colour: RGBColor,
+) -> Result<(), ReleaseError> {
     for pair in line.steps.windows(2) {
         let [from, to] = pair else { continue };
-        if let Some((low, high)) = from.interval.filter(|(low, high)| low.is_finite() && high.is_finite()) {
+        if let Some((low, high)) = from
+            .interval
+            .filter(|(low, high)| low.is_finite() && high.is_finite())
+        {
             canvas.shade(frame.at(from.time, high), frame.at(to.time, low), colour)?;
         }
     }
     Ok(())
 }
 
-fn curve(canvas: &mut Canvas<'_>, frame: &Frame, line: &Line, colour: RGBColor) -> Result<(), ReleaseError> {
+fn curve(
+    canvas: &mut Canvas<'_>,
+    frame: &Frame,
+    line: &Line,
+    colour: RGBColor,
+) -> Result<(), ReleaseError> {
     let mut path = vec![frame.at(0.0, 1.0)];
     let mut level = 1.0;
     for step in line.steps.iter().filter(|step| step.survival.is_finite()) {
@@ -106,7 +131,9 @@ fn curve(canvas: &mut Canvas<'_>, frame: &Frame, line: &Line, colour: RGBColor) 
     }
     canvas.path(&path, Pen(colour, 4))?;
     // Where the curve ends, because no more is told.
-    path.last().into_iter().try_for_each(|end| canvas.dot(*end, 6, colour))
+    path.last()
+        .into_iter()
+        .try_for_each(|end| canvas.dot(*end, 6, colour))
 }
 
 /// Below the axis, at its ticks: how many were at risk at the latest step that is told.
@@ -121,10 +148,17 @@ fn at_risk(canvas: &mut Canvas<'_>, frame: &Frame, lines: &[Line]) -> Result<(),
         let y = head + 28.0 * (number as f64 + 1.0);
         canvas.text_within((LEFT, y), &line.name, &Ink::bold(colour, 19.0), 186.0)?;
         for time in frame.x.ticks() {
-            let step = line.steps.iter().rev().find(|step| step.time <= time && step.at_risk.is_some());
+            let step = line
+                .steps
+                .iter()
+                .rev()
+                .find(|step| step.time <= time && step.at_risk.is_some());
             // Beyond the last step that is told nothing is known.
             let over = line.steps.last().is_none_or(|last| last.time < time) && time > 0.0;
-            let count = step.and_then(|step| step.at_risk).or(line.patients).filter(|_| !over);
+            let count = step
+                .and_then(|step| step.at_risk)
+                .or(line.patients)
+                .filter(|_| !over);
             let (x, _) = frame.at(time, 1.0);
             let text = count.map_or_else(|| "-".to_owned(), thousands);
             canvas.text((x, y), &text, &Ink::new(INK, 19.0).centred())?;

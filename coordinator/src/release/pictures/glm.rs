@@ -6,16 +6,41 @@ use super::{FITTED, Scene, calibration, convergence, forest, outcome_name, roc};
 use motet_recipes::{Family, GlmOutcome};
 
 /// `forest.svg`, `convergence.svg`; with an evaluation also `roc.svg` and `calibration.svg`.
-pub(super) fn all(fit: &GlmOutcome, context: &Context) -> Result<Vec<(String, String)>, ReleaseError> {
+pub(super) fn all(
+    fit: &GlmOutcome,
+    context: &Context,
+) -> Result<Vec<(String, String)>, ReleaseError> {
     let effects = fit.coefficients.iter().map(|c| {
-        let (ci_low, ci_high) =
-            c.uncertainty.as_ref().map_or((f64::NAN, f64::NAN), |known| (known.ci_low, known.ci_high));
-        Effect { name: &c.name, estimate: c.estimate, ci_low, ci_high }
+        let (ci_low, ci_high) = c
+            .uncertainty
+            .as_ref()
+            .map_or((f64::NAN, f64::NAN), |known| (known.ci_low, known.ci_high));
+        Effect {
+            name: &c.name,
+            estimate: c.estimate,
+            ci_low,
+            ci_high,
+        }
     });
-    let mut pictures = forest::draw(fit.rows, effects.collect(), &words(fit.family, context), context)?;
-    pictures.extend(convergence::newton(fit.rows, fit.converged, &fit.history, context)?);
+    let mut pictures = forest::draw(
+        fit.rows,
+        effects.collect(),
+        &words(fit.family, context),
+        context,
+    )?;
+    pictures.extend(convergence::newton(
+        fit.rows,
+        fit.converged,
+        &fit.history,
+        context,
+    )?);
     if let Some(evaluation) = &fit.evaluation {
-        let scene = Scene { context, rows: fit.rows, metrics: &evaluation.metrics, measured: FITTED };
+        let scene = Scene {
+            context,
+            rows: fit.rows,
+            metrics: &evaluation.metrics,
+            measured: FITTED,
+        };
         pictures.extend(roc::draw(&scene, &evaluation.roc)?);
         pictures.extend(calibration::draw(&scene, &evaluation.calibration)?);
     }
@@ -25,21 +50,30 @@ pub(super) fn all(fit: &GlmOutcome, context: &Context) -> Result<Vec<(String, St
 fn words(family: Family, context: &Context) -> Words {
     let outcome = outcome_name(context);
     let (one, many, of, intercept) = match family {
-        Family::Linear => {
-            ("Coefficient", "Coefficients", "", "the mean of a patient with 0 in every variable")
-        }
-        Family::Poisson | Family::Quasipoisson => {
-            ("Rate ratio", "Rate ratios", "rate of ", "the log rate of a patient with 0 in every variable")
-        }
+        Family::Linear => (
+            "Coefficient",
+            "Coefficients",
+            "",
+            "the mean of a patient with 0 in every variable",
+        ),
+        Family::Poisson | Family::Quasipoisson => (
+            "Rate ratio",
+            "Rate ratios",
+            "rate of ",
+            "the log rate of a patient with 0 in every variable",
+        ),
         Family::Gamma => (
             "Ratio of means",
             "Ratios of means",
             "mean of ",
             "the log mean of a patient with 0 in every variable",
         ),
-        Family::Logistic | Family::Quasibinomial => {
-            ("Odds ratio", "Odds ratios", "odds of ", "the log odds of a patient with 0 in every variable")
-        }
+        Family::Logistic | Family::Quasibinomial => (
+            "Odds ratio",
+            "Odds ratios",
+            "odds of ",
+            "the log odds of a patient with 0 in every variable",
+        ),
     };
     Words {
         one,

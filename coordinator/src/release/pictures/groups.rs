@@ -1,4 +1,5 @@
-//! How the model does in groups of patients and at sites that tell it: AUC, or the bias of a number, with intervals.
+//! How the model does in groups of patients and at sites that tell it: AUC, or the bias of a
+//! number, with intervals.
 
 use super::super::{Context, ReleaseError, judged};
 use super::axis::{Axis, Frame};
@@ -25,15 +26,24 @@ pub(in super::super) fn draw(
     let lines = lines(context);
     let (patients, auc) = judged::all(outcome);
     let ends = lines.iter().filter_map(|line| line.figures.as_ref());
-    let ends = ends.flat_map(|(_, at)| [at.low, at.high]).filter(|end| end.is_finite());
+    let ends = ends
+        .flat_map(|(_, at)| [at.low, at.high])
+        .filter(|end| end.is_finite());
     let Some((low, high)) = ends.fold(None, |range: Option<(f64, f64)>, end| {
         Some(range.map_or((end, end), |(low, high)| (low.min(end), high.max(end))))
     }) else {
         return Ok(Vec::new());
     };
-    let measure = context.findings.as_ref().map_or(Measure::Risk, |findings| findings.measure);
+    let measure = context
+        .findings
+        .as_ref()
+        .map_or(Measure::Risk, |findings| findings.measure);
     let number = measure == Measure::Number;
-    let line_at = if number { Some(0.0) } else { auc.filter(|auc| auc.is_finite()) };
+    let line_at = if number {
+        Some(0.0)
+    } else {
+        auc.filter(|auc| auc.is_finite())
+    };
     let (low, high) = line_at.map_or((low, high), |at| (low.min(at), high.max(at)));
     let air = 0.05 * (high - low).max(0.01);
     let x = if number {
@@ -43,9 +53,12 @@ pub(in super::super) fn draw(
     };
     let name = outcome_name(context);
     let (title, words, dot, worst) = match measure {
-        Measure::Risk => {
-            (format!("How well {name} is told apart in groups"), "AUC", "AUC", "The worst of a group")
-        }
+        Measure::Risk => (
+            format!("How well {name} is told apart in groups"),
+            "AUC",
+            "AUC",
+            "The worst of a group",
+        ),
         Measure::Number => (
             format!("Predictions of {name} in groups of patients"),
             "Outcome less prediction",
@@ -67,16 +80,25 @@ pub(in super::super) fn draw(
     let sheets = lines.len().div_ceil(LINES);
     let mut pictures = Vec::new();
     for (number, lines) in (1..).zip(lines.chunks(lines.len().div_ceil(sheets))) {
-        let page = if sheets > 1 { format!(" ({number} of {sheets})") } else { String::new() };
+        let page = if sheets > 1 {
+            format!(" ({number} of {sheets})")
+        } else {
+            String::new()
+        };
         let heading = Heading {
             title: format!("{title}{page}"),
             how_to_read: format!(
                 "One model for all. Dot: {dot}; bar: its 95% confidence interval{reading}. {worst} comes first."
             ),
         };
-        let svg =
-            picture(context, patients, &heading, |canvas| sheet(canvas, lines, x.clone(), (words, line_at)))?;
-        let name = if number == 1 { "groups.svg".to_owned() } else { format!("groups-{number}.svg") };
+        let svg = picture(context, patients, &heading, |canvas| {
+            sheet(canvas, lines, x.clone(), (words, line_at))
+        })?;
+        let name = if number == 1 {
+            "groups.svg".to_owned()
+        } else {
+            format!("groups-{number}.svg")
+        };
         pictures.push((name, svg));
     }
     Ok(pictures)
@@ -84,19 +106,27 @@ pub(in super::super) fn draw(
 
 /// Groups with the levels that are shown, then the sites.
 fn lines(context: &Context) -> Vec<Line> {
-    let Some(findings) = &context.findings else { return Vec::new() };
+    let Some(findings) = &context.findings else {
+        return Vec::new();
+    };
     let line = |name: &str, figures: &Figures| {
         let interval = match figures {
             Figures::Risk(found) => found.auc?,
             Figures::Number(found) => found.bias,
             Figures::Time(found) => found.c_index?,
         };
-        Some(Line { name: name.to_owned(), figures: Some((figures.rows(), interval)) })
+        Some(Line {
+            name: name.to_owned(),
+            figures: Some((figures.rows(), interval)),
+        })
     };
     let mut lines = Vec::new();
     let mut add = |head: &str, members: Vec<Line>| {
         if !members.is_empty() {
-            lines.push(Line { name: head.to_owned(), figures: None });
+            lines.push(Line {
+                name: head.to_owned(),
+                figures: None,
+            });
             lines.extend(members);
         }
     };
@@ -111,7 +141,10 @@ fn lines(context: &Context) -> Vec<Line> {
     sites.sort_by(|a, b| a.1.merit().total_cmp(&b.1.merit()));
     add(
         "Sites that tell their figures",
-        sites.iter().filter_map(|(name, figures)| line(name, figures)).collect(),
+        sites
+            .iter()
+            .filter_map(|(name, figures)| line(name, figures))
+            .collect(),
     );
     lines
 }
@@ -122,20 +155,44 @@ fn sheet(
     x: Axis,
     (measure, line_at): (&str, Option<f64>),
 ) -> Result<(), ReleaseError> {
-    let frame = Frame { left: 560.0, right: 1215.0, top: 190.0, bottom: 838.0, x, y: Axis::linear(0.0, 1.0) };
+    let frame = Frame {
+        left: 560.0,
+        right: 1215.0,
+        top: 190.0,
+        bottom: 838.0,
+        x,
+        y: Axis::linear(0.0, 1.0),
+    };
     // A picture of few lines does not stretch them over the sheet.
     let pitch = ((frame.bottom - frame.top) / lines.len() as f64).min(60.0);
     let bottom = frame.top + pitch * lines.len() as f64;
     let frame = Frame { bottom, ..frame };
-    for (number, _) in lines.iter().enumerate().filter(|(_, line)| line.figures.is_none()) {
+    for (number, _) in lines
+        .iter()
+        .enumerate()
+        .filter(|(_, line)| line.figures.is_none())
+    {
         let top = frame.top + number as f64 * pitch;
-        canvas.rect((LEFT - 12.0, top), (f64::from(WIDTH) - LEFT + 12.0, top + pitch), BAND)?;
+        canvas.rect(
+            (LEFT - 12.0, top),
+            (f64::from(WIDTH) - LEFT + 12.0, top + pitch),
+            BAND,
+        )?;
     }
     frame.columns(canvas, measure)?;
     let head = Ink::bold(INK, 21.0);
     canvas.text((LEFT, frame.top - 26.0), "Group", &head)?;
-    canvas.text((530.0, frame.top - 26.0), "Patients", &head.clone().right_aligned())?;
-    canvas.text_within((1245.0, frame.top - 26.0), &format!("{measure} (95% CI)"), &head, 275.0)?;
+    canvas.text(
+        (530.0, frame.top - 26.0),
+        "Patients",
+        &head.clone().right_aligned(),
+    )?;
+    canvas.text_within(
+        (1245.0, frame.top - 26.0),
+        &format!("{measure} (95% CI)"),
+        &head,
+        275.0,
+    )?;
     if let Some(at) = line_at {
         let at = frame.at(at, 0.0).0;
         canvas.line((at, frame.top), (at, frame.bottom), Pen(RULE, 3))?;
@@ -149,28 +206,54 @@ fn sheet(
         };
         canvas.text_within((LEFT + 24.0, y), &line.name, &Ink::new(INK, size), 330.0)?;
         let count = super::thousands(*patients);
-        canvas.text_within((530.0, y), &count, &Ink::new(GREY, size).right_aligned(), 110.0)?;
+        canvas.text_within(
+            (530.0, y),
+            &count,
+            &Ink::new(GREY, size).right_aligned(),
+            110.0,
+        )?;
         let x = |value: f64| frame.at(value, 0.0).0.clamp(frame.left, frame.right);
         canvas.line((x(at.low), y), (x(at.high), y), Pen(BLUE, 4))?;
         for end in [at.low, at.high] {
             canvas.line((x(end), y - 6.0), (x(end), y + 6.0), Pen(BLUE, 3))?;
         }
         canvas.dot((x(at.estimate), y), if size > 18.0 { 9 } else { 6 }, BLUE)?;
-        canvas.text_within((1245.0, y), &printed(*at, line_at != Some(0.0)), &Ink::new(INK, size), 275.0)?;
+        canvas.text_within(
+            (1245.0, y),
+            &printed(*at, line_at != Some(0.0)),
+            &Ink::new(INK, size),
+            275.0,
+        )?;
     }
     Ok(())
 }
 
-/// "0.812 (0.790 to 0.834)": shares with three decimals, numbers of any size with the digits that fit it.
+/// "0.812 (0.790 to 0.834)": shares with three decimals, numbers of any size with the digits that
+/// fit it.
 fn printed(at: Interval, share: bool) -> String {
-    let size = [at.estimate, at.low, at.high].into_iter().fold(0.0_f64, |most, end| most.max(end.abs()));
-    let fitting = if size > 0.0 { (2.0 - size.log10().floor()).clamp(0.0, 9.0) as usize } else { 0 };
+    let size = [at.estimate, at.low, at.high]
+        .into_iter()
+        .fold(0.0_f64, |most, end| most.max(end.abs()));
+    let fitting = if size > 0.0 {
+        (2.0 - size.log10().floor()).clamp(0.0, 9.0) as usize
+    } else {
+        0
+    };
     let places = if share { 3 } else { fitting };
     // A rounded minus zero confuses readers.
     let none = format!("-{:.places$}", 0.0);
     let print = |value: f64| {
         let text = format!("{value:.places$}");
-        if text == none { text.trim_start_matches('-').to_owned() } else { text }
+        if text == none {
+            text.trim_start_matches('-').to_owned()
+        } else {
+            text
+        }
     };
-    format!("{} ({} to {})", print(at.estimate), print(at.low), print(at.high))
+    format!(
+        "{} ({} to {})",
+        print(at.estimate),
+        print(at.low),
+        print(at.high)
+    )
 }

@@ -17,27 +17,45 @@ pub(super) fn all(
     summary: &SummaryOutcome,
     context: &Context,
 ) -> Result<Vec<(String, String)>, ReleaseError> {
-    let Some(details) = &summary.details else { return Ok(Vec::new()) };
+    let Some(details) = &summary.details else {
+        return Ok(Vec::new());
+    };
     let drawn = |d: &&Distribution| d.edges.len() > 1;
     let columns: Vec<&Distribution> = details.distributions.iter().filter(drawn).collect();
     if columns.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = summary.variables.iter().map(|v| v.count.saturating_add(v.missing)).max().unwrap_or_default();
+    let rows = summary
+        .variables
+        .iter()
+        .map(|v| v.count.saturating_add(v.missing))
+        .max()
+        .unwrap_or_default();
     let sheets = columns.len().div_ceil(PANELS);
     let mut pictures = Vec::new();
     for (number, columns) in (1..).zip(columns.chunks(columns.len().div_ceil(sheets))) {
-        let svg = picture(context, rows, &heading(columns, (number, sheets)), |canvas| {
-            sheet(canvas, columns, context)
-        })?;
-        let name = if number == 1 { "histograms.svg".to_owned() } else { format!("histograms-{number}.svg") };
+        let svg = picture(
+            context,
+            rows,
+            &heading(columns, (number, sheets)),
+            |canvas| sheet(canvas, columns, context),
+        )?;
+        let name = if number == 1 {
+            "histograms.svg".to_owned()
+        } else {
+            format!("histograms-{number}.svg")
+        };
         pictures.push((name, svg));
     }
     Ok(pictures)
 }
 
 fn heading(columns: &[&Distribution], (number, sheets): (usize, usize)) -> Heading {
-    let page = if sheets > 1 { format!(" ({number} of {sheets})") } else { String::new() };
+    let page = if sheets > 1 {
+        format!(" ({number} of {sheets})")
+    } else {
+        String::new()
+    };
     let mut how_to_read = "Every bar is a bin of values.".to_owned();
     if columns.iter().any(|column| median(column).is_some()) {
         how_to_read += " Orange line: median.";
@@ -45,26 +63,42 @@ fn heading(columns: &[&Distribution], (number, sheets): (usize, usize)) -> Headi
     if columns.iter().any(|column| column.bins.contains(&None)) {
         how_to_read += " Low grey mark: few patients, number withheld.";
     }
-    Heading { title: format!("How the variables are distributed{page}"), how_to_read }
+    Heading {
+        title: format!("How the variables are distributed{page}"),
+        how_to_read,
+    }
 }
 
 /// Whether all bins have one width; then heights are counts.
 fn even(distribution: &Distribution) -> bool {
     let widths = || distribution.edges.windows(2).map(width);
-    let (low, high) = widths().fold((f64::INFINITY, 0.0f64), |(low, high), w| (low.min(w), high.max(w)));
+    let (low, high) = widths().fold((f64::INFINITY, 0.0f64), |(low, high), w| {
+        (low.min(w), high.max(w))
+    });
     high - low <= 1e-6 * high
 }
 
 fn width(pair: &[f64]) -> f64 {
-    if let [low, high] = pair { high - low } else { 0.0 }
+    if let [low, high] = pair {
+        high - low
+    } else {
+        0.0
+    }
 }
 
 fn median(distribution: &Distribution) -> Option<f64> {
-    let median = distribution.quantiles.iter().find(|quantile| quantile.probability == 0.5)?;
+    let median = distribution
+        .quantiles
+        .iter()
+        .find(|quantile| quantile.probability == 0.5)?;
     median.estimate.is_finite().then_some(median.estimate)
 }
 
-fn sheet(canvas: &mut Canvas<'_>, columns: &[&Distribution], context: &Context) -> Result<(), ReleaseError> {
+fn sheet(
+    canvas: &mut Canvas<'_>,
+    columns: &[&Distribution],
+    context: &Context,
+) -> Result<(), ReleaseError> {
     let across = match columns.len() {
         0 | 1 => 1,
         2..=4 => 2,
@@ -72,9 +106,15 @@ fn sheet(canvas: &mut Canvas<'_>, columns: &[&Distribution], context: &Context) 
         _ => 4,
     };
     let down = columns.len().div_ceil(across);
-    let (wide, high) = ((f64::from(WIDTH) - 2.0 * LEFT + 40.0) / across as f64, 800.0 / down as f64);
+    let (wide, high) = (
+        (f64::from(WIDTH) - 2.0 * LEFT + 40.0) / across as f64,
+        800.0 / down as f64,
+    );
     for (at, column) in columns.iter().enumerate() {
-        let corner = (LEFT - 20.0 + (at % across) as f64 * wide, 140.0 + (at / across) as f64 * high);
+        let corner = (
+            LEFT - 20.0 + (at % across) as f64 * wide,
+            140.0 + (at / across) as f64 * high,
+        );
         panel(canvas, column, corner, (wide, high), context)?;
     }
     Ok(())
@@ -87,7 +127,9 @@ fn panel(
     (wide, high): (f64, f64),
     context: &Context,
 ) -> Result<(), ReleaseError> {
-    let (Some(first), Some(last)) = (column.edges.first(), column.edges.last()) else { return Ok(()) };
+    let (Some(first), Some(last)) = (column.edges.first(), column.edges.last()) else {
+        return Ok(());
+    };
     let even = even(column);
     let bars: Vec<(f64, f64, Option<f64>)> = column
         .edges
@@ -108,11 +150,23 @@ fn panel(
         x: Axis::few(*first, *last, if wide > 450.0 { 6.0 } else { 4.0 }),
         y: Axis::few(0.0, if most > 0.0 { most * 1.05 } else { 1.0 }, 3.0),
     };
-    let unit = context.units.get(&column.name).map_or_else(String::new, |unit| format!(" ({unit})"));
+    let unit = context
+        .units
+        .get(&column.name)
+        .map_or_else(String::new, |unit| format!(" ({unit})"));
     let name = format!("{}{unit}", column.name);
-    canvas.text_within((frame.left, top + 24.0), &name, &Ink::bold(INK, 24.0), frame.right - frame.left)?;
+    canvas.text_within(
+        (frame.left, top + 24.0),
+        &name,
+        &Ink::bold(INK, 24.0),
+        frame.right - frame.left,
+    )?;
     frame.small(canvas)?;
-    let height = if even { "patients" } else { "patients per unit" };
+    let height = if even {
+        "patients"
+    } else {
+        "patients per unit"
+    };
     let middle = (left + 2.0, (frame.top + frame.bottom) / 2.0);
     let ink = Ink::new(super::canvas::GREY, 19.0).centred().upwards();
     canvas.text_within(middle, height, &ink, frame.bottom - frame.top)?;
@@ -122,12 +176,20 @@ fn panel(
         let gap = if end.0 - base.0 > 6.0 { 1.0 } else { 0.0 };
         match rows {
             Some(_) => canvas.rect((base.0 + gap, end.1), (end.0 - gap, base.1), BLUE)?,
-            None => canvas.rect((base.0 + gap, base.1 - MARK), (end.0 - gap, base.1), super::canvas::RULE)?,
+            None => canvas.rect(
+                (base.0 + gap, base.1 - MARK),
+                (end.0 - gap, base.1),
+                super::canvas::RULE,
+            )?,
         }
     }
     if let Some(median) = median(column) {
         let x = frame.at(median, 0.0).0;
         canvas.line((x, frame.top), (x, frame.bottom), Pen(VERMILION, 3))?;
     }
-    canvas.line((frame.left, frame.bottom), (frame.right, frame.bottom), Pen(GRID, 1))
+    canvas.line(
+        (frame.left, frame.bottom),
+        (frame.right, frame.bottom),
+        Pen(GRID, 1),
+    )
 }

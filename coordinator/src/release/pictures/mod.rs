@@ -1,7 +1,8 @@
 //! Pictures of a release as SVG, 1600 by 1000, for a clinician's slide.
 //!
-//! One look for all: a title in plain words, a line that says how to read it, one plot, and a footnote with the study,
-//! the sites and the patients. Colours are from the Okabe-Ito palette, which colour-blind readers can tell apart.
+//! One look for all: a title in plain words, a line that says how to read it, one plot, and a
+//! footnote with the study, the sites and the patients. Colours are from the Okabe-Ito palette,
+//! which colour-blind readers can tell apart.
 
 mod axis;
 mod calibration;
@@ -24,12 +25,20 @@ pub(super) use groups::draw as groups;
 pub(super) use roc::bound;
 
 /// Every picture the outcome has data for, as file name and SVG text.
-pub(super) fn all(outcome: &Outcome, context: &Context) -> Result<Vec<(String, String)>, ReleaseError> {
+pub(super) fn all(
+    outcome: &Outcome,
+    context: &Context,
+) -> Result<Vec<(String, String)>, ReleaseError> {
     let mut pictures = Vec::new();
     let (rows, metrics, roc, calibration) = match outcome {
         Outcome::Logistic(fit) => {
             pictures.extend(forest::logistic(fit, context)?);
-            pictures.extend(convergence::newton(fit.rows, fit.converged, &fit.history, context)?);
+            pictures.extend(convergence::newton(
+                fit.rows,
+                fit.converged,
+                &fit.history,
+                context,
+            )?);
             (fit.rows, &fit.metrics, &fit.roc, &fit.calibration)
         }
         Outcome::FedAvg(model) => {
@@ -39,13 +48,20 @@ pub(super) fn all(outcome: &Outcome, context: &Context) -> Result<Vec<(String, S
         Outcome::Summary(summary) => return histograms::all(summary, context),
         Outcome::Glm(fit) => return glm::all(fit, context),
         Outcome::Gbdt(model) => return trees::all(model, context),
-        Outcome::FedNumber(model) => return Ok(convergence::number(model, context)?.into_iter().collect()),
+        Outcome::FedNumber(model) => {
+            return Ok(convergence::number(model, context)?.into_iter().collect());
+        }
         Outcome::Count(_) => return Ok(pictures),
         Outcome::Cox(fit) => return survival::cox(fit, context),
         Outcome::KaplanMeier(found) => return survival::km(found, context),
         Outcome::FedTime(model) => return survival::fedtime(model, context),
     };
-    let scene = Scene { context, rows, metrics, measured: FITTED };
+    let scene = Scene {
+        context,
+        rows,
+        metrics,
+        measured: FITTED,
+    };
     pictures.extend(roc::draw(&scene, roc)?);
     pictures.extend(calibration::draw(&scene, calibration)?);
     Ok(pictures)
@@ -60,10 +76,12 @@ struct Scene<'a> {
     measured: &'static str,
 }
 
-const FITTED: &str = "Measured on the patients the model was fitted to: expect less in new patients.";
+const FITTED: &str =
+    "Measured on the patients the model was fitted to: expect less in new patients.";
 const HELD_OUT: &str = "Measured on patients of the same sites who were held out of the training.";
 
-/// Draws a picture with its heading and footnote around `inside`; `description` is read out by screen readers.
+/// Draws a picture with its heading and footnote around `inside`; `description` is read out by
+/// screen readers.
 fn picture(
     context: &Context,
     rows: u64,
@@ -74,7 +92,12 @@ fn picture(
     let mut canvas = Canvas::new(&mut svg)?;
     let room = f64::from(WIDTH) - 2.0 * LEFT;
     canvas.text_within((LEFT, 62.0), &heading.title, &Ink::bold(INK, 40.0), room)?;
-    canvas.text_within((LEFT, 108.0), &heading.how_to_read, &Ink::new(GREY, 23.0), room)?;
+    canvas.text_within(
+        (LEFT, 108.0),
+        &heading.how_to_read,
+        &Ink::new(GREY, 23.0),
+        room,
+    )?;
     inside(&mut canvas)?;
     let from = format!(
         "Study {}, {}, {} patients. Only masked sums left the sites. Run {}.",
@@ -85,8 +108,17 @@ fn picture(
     );
     let foot = f64::from(HEIGHT) - 26.0;
     canvas.text_within((LEFT, foot), &from, &Ink::new(GREY, 19.0), 1180.0)?;
-    let by = if context.consortium.is_empty() { &context.software } else { &context.consortium };
-    canvas.text_within((f64::from(WIDTH) - LEFT, foot), by, &Ink::new(GREY, 19.0).right_aligned(), 240.0)?;
+    let by = if context.consortium.is_empty() {
+        &context.software
+    } else {
+        &context.consortium
+    };
+    canvas.text_within(
+        (f64::from(WIDTH) - LEFT, foot),
+        by,
+        &Ink::new(GREY, 19.0).right_aligned(),
+        240.0,
+    )?;
     canvas.finish()?;
     Ok(canvas::described(svg, &heading.title, &heading.how_to_read))
 }
@@ -99,7 +131,11 @@ struct Heading {
 
 /// The outcome column as it stands in a sentence.
 fn outcome_name(context: &Context) -> &str {
-    if context.outcome.is_empty() { "the outcome" } else { &context.outcome }
+    if context.outcome.is_empty() {
+        "the outcome"
+    } else {
+        &context.outcome
+    }
 }
 
 /// A big number with a line below it, in the panel at the right; gives the height after it.
@@ -158,18 +194,23 @@ mod tests {
     use super::super::{Context, Site, sample};
     use super::*;
 
-    /// Reads an XML text of the kind SVG needs: tags nest and close, attributes are quoted, entities are known.
-    /// Gives the text between the tags.
+    /// Reads an XML text of the kind SVG needs: tags nest and close, attributes are quoted,
+    /// entities are known. Gives the text between the tags.
     fn well_formed(svg: &str) -> String {
         let mut open: Vec<String> = Vec::new();
         let mut shown = String::new();
         let mut rest = svg;
         while let Some(at) = rest.find('<') {
             let (text, tag) = rest.split_at(at);
-            assert!(open.is_empty() == text.trim().is_empty() || !open.is_empty(), "text outside: {text}");
+            assert!(
+                open.is_empty() == text.trim().is_empty() || !open.is_empty(),
+                "text outside: {text}"
+            );
             for entity in text.split('&').skip(1) {
                 assert!(
-                    ["amp;", "lt;", "gt;", "quot;", "apos;"].iter().any(|e| entity.starts_with(e)),
+                    ["amp;", "lt;", "gt;", "quot;", "apos;"]
+                        .iter()
+                        .any(|e| entity.starts_with(e)),
                     "{entity}"
                 );
             }
@@ -216,7 +257,11 @@ mod tests {
     fn pictures_of_recipes_that_are_run_are_well_formed_whatever_names_they_hold() {
         for (name, outcome) in sample::run::all() {
             let nasty = "<b>&\"y\"</b>".to_owned();
-            let context = Context { outcome: nasty.clone(), study: nasty, ..sample::run::context(name) };
+            let context = Context {
+                outcome: nasty.clone(),
+                study: nasty,
+                ..sample::run::context(name)
+            };
             for (file, svg) in all(&outcome, &context).unwrap() {
                 assert!(well_formed(&svg).contains("<b>&\"y\"</b>"), "{name} {file}");
                 assert!(
@@ -229,14 +274,24 @@ mod tests {
 
     #[test]
     fn many_distributions_go_on_several_pictures_and_withheld_ones_leave_gaps() {
-        let Outcome::Summary(mut summary) = sample::run::distributions() else { unreachable!() };
+        let Outcome::Summary(mut summary) = sample::run::distributions() else {
+            unreachable!()
+        };
         let details = summary.details.as_mut().unwrap();
         let mut gone = details.distributions[0].clone();
         gone.bins.fill(None);
-        gone.quantiles.iter_mut().for_each(|quantile| quantile.estimate = f64::NAN);
-        details.distributions = (0..14).map(|at| details.distributions[at % 4].clone()).collect();
+        gone.quantiles
+            .iter_mut()
+            .for_each(|quantile| quantile.estimate = f64::NAN);
+        details.distributions = (0..14)
+            .map(|at| details.distributions[at % 4].clone())
+            .collect();
         details.distributions.push(gone);
-        let pictures = all(&Outcome::Summary(summary), &sample::run::context("distributions")).unwrap();
+        let pictures = all(
+            &Outcome::Summary(summary),
+            &sample::run::context("distributions"),
+        )
+        .unwrap();
         let names: Vec<&str> = pictures.iter().map(|picture| picture.0.as_str()).collect();
         assert_eq!(names, ["histograms.svg", "histograms-2.svg"]);
         for (_, svg) in &pictures {
@@ -246,7 +301,9 @@ mod tests {
 
     #[test]
     fn the_forest_plot_names_every_coefficient_however_many_there_are() {
-        let Outcome::Logistic(fit) = sample::hard() else { unreachable!() };
+        let Outcome::Logistic(fit) = sample::hard() else {
+            unreachable!()
+        };
         let pictures = forest::logistic(&fit, &sample::context()).unwrap();
         assert_eq!(pictures.len(), 3);
         let shown: String = pictures.iter().map(|(_, svg)| well_formed(svg)).collect();
@@ -262,19 +319,30 @@ mod tests {
             consortium: nasty.to_owned(),
             study: nasty.to_owned(),
             outcome: nasty.to_owned(),
-            sites: vec![Site { name: nasty.to_owned(), country: "<&".to_owned() }; 10],
+            sites: vec![
+                Site {
+                    name: nasty.to_owned(),
+                    country: "<&".to_owned()
+                };
+                10
+            ],
             units: [("age".to_owned(), nasty.to_owned())].into(),
             ..sample::context()
         };
         for (name, svg) in all(&sample::logistic(), &context).unwrap() {
             assert!(!svg.contains("<script"), "{name}");
-            assert!(well_formed(&svg).contains("<script>alert('x')</script> & \"co\""), "{name}");
+            assert!(
+                well_formed(&svg).contains("<script>alert('x')</script> & \"co\""),
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn numbers_that_do_not_exist_leave_gaps_and_no_panic() {
-        let Outcome::Logistic(mut fit) = sample::logistic() else { unreachable!() };
+        let Outcome::Logistic(mut fit) = sample::logistic() else {
+            unreachable!()
+        };
         let none = f64::NAN;
         fit.metrics.auc = none;
         fit.metrics.auc_error_bound = none;
@@ -293,12 +361,19 @@ mod tests {
         fit.calibration.clear();
         fit.history.clear();
         fit.coefficients.clear();
-        assert!(all(&Outcome::Logistic(fit), &sample::context()).unwrap().is_empty());
+        assert!(
+            all(&Outcome::Logistic(fit), &sample::context())
+                .unwrap()
+                .is_empty()
+        );
     }
 
     #[test]
     fn numbers_are_grouped_and_text_is_wrapped() {
-        assert_eq!([0, 999, 1000, 9381, 1234567].map(thousands), ["0", "999", "1,000", "9,381", "1,234,567"]);
+        assert_eq!(
+            [0, 999, 1000, 9381, 1234567].map(thousands),
+            ["0", "999", "1,000", "9,381", "1,234,567"]
+        );
         assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
     }
 }

@@ -5,25 +5,41 @@ use super::axis::{Axis, Frame};
 use super::canvas::{BLUE, GREY, Ink, Pen, RULE};
 use super::{Heading, Scene, big_number, lines, outcome_name, picture};
 
-/// `roc.svg` with the curve through (false positive share, true positive share); nothing without a curve.
+/// `roc.svg` with the curve through (false positive share, true positive share); nothing without a
+/// curve.
 pub(super) fn draw(
     scene: &Scene<'_>,
     curve: &[(f64, f64)],
 ) -> Result<Option<(String, String)>, ReleaseError> {
-    let curve: Vec<(f64, f64)> =
-        curve.iter().copied().filter(|p| p.0.is_finite() && p.1.is_finite()).collect();
+    let curve: Vec<(f64, f64)> = curve
+        .iter()
+        .copied()
+        .filter(|p| p.0.is_finite() && p.1.is_finite())
+        .collect();
     if curve.len() < 2 {
         return Ok(None);
     }
     let (auc, outcome) = (scene.metrics.auc, outcome_name(scene.context));
-    let area = if auc.is_finite() { format!(": area under the curve {auc:.3}") } else { String::new() };
+    let area = if auc.is_finite() {
+        format!(": area under the curve {auc:.3}")
+    } else {
+        String::new()
+    };
     let heading = Heading {
         title: format!("ROC curve for {outcome}{area}"),
-        how_to_read: "Every point of the curve is one choice of the risk from which a patient is flagged. \
+        how_to_read:
+            "Every point of the curve is one choice of the risk from which a patient is flagged. \
                       Further up and to the left is better."
-            .to_owned(),
+                .to_owned(),
     };
-    let frame = Frame { left: 210.0, right: 920.0, top: 160.0, bottom: 870.0, x: percent(), y: percent() };
+    let frame = Frame {
+        left: 210.0,
+        right: 920.0,
+        top: 160.0,
+        bottom: 870.0,
+        x: percent(),
+        y: percent(),
+    };
     let svg = picture(scene.context, scene.rows, &heading, |canvas| {
         let without = format!("Patients without {outcome} who are flagged (1 - specificity)");
         let with = format!("Patients with {outcome} who are flagged (sensitivity)");
@@ -35,7 +51,12 @@ pub(super) fn draw(
         canvas.path(&points, Pen(BLUE, 4))?;
         let mut y = 250.0;
         if auc.is_finite() {
-            y = big_number(canvas, (1000.0, y), &format!("{auc:.3}"), "area under the curve (AUC)")? + 52.0;
+            y = big_number(
+                canvas,
+                (1000.0, y),
+                &format!("{auc:.3}"),
+                "area under the curve (AUC)",
+            )? + 52.0;
             y = lines(canvas, (1000.0, y), &in_words(auc, outcome))? + 18.0;
         }
         if scene.metrics.auc_error_bound.is_finite() {

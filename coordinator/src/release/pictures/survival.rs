@@ -29,14 +29,24 @@ pub(super) fn cox(fit: &CoxOutcome, context: &Context) -> Pictures {
         ci_high: c.ci_high,
     });
     let mut pictures = forest::draw(fit.rows, effects.collect(), &words, context)?;
-    pictures.extend(convergence::newton(fit.rows, fit.converged, &fit.history, context)?);
+    pictures.extend(convergence::newton(
+        fit.rows,
+        fit.converged,
+        &fit.history,
+        context,
+    )?);
     pictures.extend(baseline(fit, context)?);
     Ok(pictures)
 }
 
 fn baseline(fit: &CoxOutcome, context: &Context) -> Pictures {
-    let told = fit.baseline.iter().filter(|baseline| !baseline.hazard.is_empty());
-    let lines: Vec<Line> = told.map(|baseline| of_baseline(baseline, fit.baseline.len())).collect();
+    let told = fit
+        .baseline
+        .iter()
+        .filter(|baseline| !baseline.hazard.is_empty());
+    let lines: Vec<Line> = told
+        .map(|baseline| of_baseline(baseline, fit.baseline.len()))
+        .collect();
     let outcome = outcome_name(context);
     let notes = vec![
         "The patient has the mean of every variable over all sites, a share for yes or no. Such a patient need not \
@@ -49,7 +59,13 @@ fn baseline(fit: &CoxOutcome, context: &Context) -> Pictures {
     ];
     let title = format!("Without {outcome} over time: a patient who is average in every variable");
     let read = "From the Cox model: the share expected to be without the event at each time. The curve has no interval.";
-    sheets("baseline", &lines, &notes, (fit.rows, &title, read), context)
+    sheets(
+        "baseline",
+        &lines,
+        &notes,
+        (fit.rows, &title, read),
+        context,
+    )
 }
 
 fn of_baseline(baseline: &Baseline, strata: usize) -> Line {
@@ -59,8 +75,17 @@ fn of_baseline(baseline: &Baseline, strata: usize) -> Line {
         interval: None,
         at_risk: None,
     };
-    let name = if strata == 1 { "Average patient".to_owned() } else { baseline.stratum.clone() };
-    Line { name, facts: Vec::new(), steps: baseline.hazard.iter().map(step).collect(), patients: None }
+    let name = if strata == 1 {
+        "Average patient".to_owned()
+    } else {
+        baseline.stratum.clone()
+    };
+    Line {
+        name,
+        facts: Vec::new(),
+        steps: baseline.hazard.iter().map(step).collect(),
+        patients: None,
+    }
 }
 
 /// `survival.svg`, `survival-2.svg`, ...: a curve a group.
@@ -87,15 +112,28 @@ pub(super) fn km(found: &KmOutcome, context: &Context) -> Pictures {
             context.survival.min_cell.max(context.smallest_cell)
         ));
     }
-    let by = context.survival.group.as_ref().map_or_else(String::new, |group| format!(", by {group}"));
+    let by = context
+        .survival
+        .group
+        .as_ref()
+        .map_or_else(String::new, |group| format!(", by {group}"));
     let title = format!("Patients without {} over time{by}", outcome_name(context));
     let read = if lines.len() > BANDS {
-        lines.iter_mut().flat_map(|line| &mut line.steps).for_each(|step| step.interval = None);
+        lines
+            .iter_mut()
+            .flat_map(|line| &mut line.steps)
+            .for_each(|step| step.interval = None);
         "Kaplan-Meier: the share of patients without the event at each time. Confidence intervals are in report.json."
     } else {
         "Kaplan-Meier: the share of patients without the event at each time. Light area: 95% confidence interval."
     };
-    sheets("survival", &lines, &notes, (found.rows, &title, read), context)
+    sheets(
+        "survival",
+        &lines,
+        &notes,
+        (found.rows, &title, read),
+        context,
+    )
 }
 
 fn p_value(p: f64) -> String {
@@ -117,14 +155,29 @@ fn of_curve(curve: &Curve, groups: usize, context: &Context) -> Line {
     };
     let events = match curve.events {
         Some(events) => thousands(events),
-        None => format!("fewer than {}", context.survival.min_cell.max(context.smallest_cell)),
+        None => format!(
+            "fewer than {}",
+            context.survival.min_cell.max(context.smallest_cell)
+        ),
     };
-    let mut facts = vec![format!("{} patients, {events} events", thousands(curve.rows))];
+    let mut facts = vec![format!(
+        "{} patients, {events} events",
+        thousands(curve.rows)
+    )];
     if let Some(median) = curve.median {
         facts.push(format!("half had it by {}", curves::time(median, context)));
     }
-    let name = if groups == 1 { "All patients".to_owned() } else { curve.group.clone() };
-    Line { name, facts, steps: points.into_iter().map(step).collect(), patients: Some(curve.rows) }
+    let name = if groups == 1 {
+        "All patients".to_owned()
+    } else {
+        curve.group.clone()
+    };
+    Line {
+        name,
+        facts,
+        steps: points.into_iter().map(step).collect(),
+        patients: Some(curve.rows),
+    }
 }
 
 fn sheets(
@@ -134,7 +187,10 @@ fn sheets(
     (rows, title, read): (u64, &str, &str),
     context: &Context,
 ) -> Pictures {
-    let ends = lines.iter().filter_map(|line| line.steps.last()).map(|step| step.time);
+    let ends = lines
+        .iter()
+        .filter_map(|line| line.steps.last())
+        .map(|step| step.time);
     let last = ends.fold(0.0, f64::max);
     if lines.is_empty() || last <= 0.0 {
         return Ok(Vec::new());
@@ -142,9 +198,16 @@ fn sheets(
     let count = lines.len().div_ceil(CURVES);
     let mut pictures = Vec::new();
     for (number, lines) in (1..).zip(lines.chunks(lines.len().div_ceil(count))) {
-        let page = if count > 1 { format!(" ({number} of {count})") } else { String::new() };
+        let page = if count > 1 {
+            format!(" ({number} of {count})")
+        } else {
+            String::new()
+        };
         let sheet = Sheet {
-            heading: Heading { title: format!("{title}{page}"), how_to_read: read.to_owned() },
+            heading: Heading {
+                title: format!("{title}{page}"),
+                how_to_read: read.to_owned(),
+            },
             rows,
             x_name: context.survival.axis(context),
             y_name: format!("Share without {}", outcome_name(context)),
@@ -152,7 +215,11 @@ fn sheets(
             notes: notes.to_vec(),
             lines,
         };
-        let name = if number == 1 { format!("{stem}.svg") } else { format!("{stem}-{number}.svg") };
+        let name = if number == 1 {
+            format!("{stem}.svg")
+        } else {
+            format!("{stem}-{number}.svg")
+        };
         pictures.push((name, curves::draw(&sheet, context)?));
     }
     Ok(pictures)
@@ -161,5 +228,9 @@ fn sheets(
 /// `convergence.svg`: loss per round.
 pub(super) fn fedtime(model: &FedTimeOutcome, context: &Context) -> Pictures {
     let axis = "Mean loss (partial likelihood within sites)";
-    Ok(convergence::losses(model.rows, &model.history, axis, context)?.into_iter().collect())
+    Ok(
+        convergence::losses(model.rows, &model.history, axis, context)?
+            .into_iter()
+            .collect(),
+    )
 }

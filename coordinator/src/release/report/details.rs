@@ -1,4 +1,5 @@
-//! The further parts of a summary: distributions beside their variable, and the table by group. A withheld count is null.
+//! The further parts of a summary: distributions beside their variable, and the table by group. A
+//! withheld count is null.
 
 use motet_recipes::SummaryOutcome;
 use motet_recipes::summary::{Cell, Distribution, Quantile, Table};
@@ -42,8 +43,16 @@ struct LineOut<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum CellOut {
-    Number { values: Option<u64>, mean: f64, sd: f64 },
-    Share { values: Option<u64>, rows: Option<u64>, share: f64 },
+    Number {
+        values: Option<u64>,
+        mean: f64,
+        sd: f64,
+    },
+    Share {
+        values: Option<u64>,
+        rows: Option<u64>,
+        share: f64,
+    },
 }
 
 #[derive(Serialize)]
@@ -57,7 +66,12 @@ struct TestOut {
 
 /// The distribution of a column, if the study asks for one.
 pub(super) fn of<'a>(summary: &'a SummaryOutcome, name: &str) -> Option<&'a Distribution> {
-    summary.details.as_ref()?.distributions.iter().find(|distribution| distribution.name == name)
+    summary
+        .details
+        .as_ref()?
+        .distributions
+        .iter()
+        .find(|distribution| distribution.name == name)
 }
 
 pub(super) fn histogram(distribution: &Distribution) -> Histogram<'_> {
@@ -70,17 +84,34 @@ pub(super) fn histogram(distribution: &Distribution) -> Histogram<'_> {
 }
 
 pub(super) fn quantile(quantile: &Quantile) -> QuantileOut {
-    QuantileOut { probability: quantile.probability, estimate: quantile.estimate, error: quantile.error }
+    QuantileOut {
+        probability: quantile.probability,
+        estimate: quantile.estimate,
+        error: quantile.error,
+    }
 }
 
 pub(super) fn by_group(summary: &SummaryOutcome) -> Option<ByGroup<'_>> {
     let Table { levels, lines } = summary.details.as_ref()?.table.as_ref()?;
-    let levels = levels.iter().map(|(name, rows)| Level { name, rows: *rows }).collect();
+    let levels = levels
+        .iter()
+        .map(|(name, rows)| Level { name, rows: *rows })
+        .collect();
     let cell = |cell: &Cell| match cell {
-        Cell::Number { values, mean, sd } => Some(CellOut::Number { values: *values, mean: *mean, sd: *sd }),
-        Cell::Share { values, rows, share } => {
-            Some(CellOut::Share { values: *values, rows: *rows, share: *share })
-        }
+        Cell::Number { values, mean, sd } => Some(CellOut::Number {
+            values: *values,
+            mean: *mean,
+            sd: *sd,
+        }),
+        Cell::Share {
+            values,
+            rows,
+            share,
+        } => Some(CellOut::Share {
+            values: *values,
+            rows: *rows,
+            share: *share,
+        }),
         Cell::Withheld => None,
     };
     let variables = lines.iter().map(|line| LineOut {
@@ -94,5 +125,8 @@ pub(super) fn by_group(summary: &SummaryOutcome) -> Option<ByGroup<'_>> {
             p: test.p,
         }),
     });
-    Some(ByGroup { levels, variables: variables.collect() })
+    Some(ByGroup {
+        levels,
+        variables: variables.collect(),
+    })
 }

@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 pub(super) struct Gbdt<'a> {
     rows: u64,
     rows_held_out: Option<u64>,
-    /// What the rows held out and the columns of a tree were drawn with, hexadecimal: with it one table gives these trees.
+    /// What the rows held out and the columns of a tree were drawn with, hexadecimal: with it one
+    /// table gives these trees.
     seed: String,
     events: Option<u64>,
     outcome: &'a str,
@@ -67,35 +68,59 @@ pub(super) fn body<'a>(model: &'a GbdtOutcome, context: &'a Context) -> Gbdt<'a>
     let shown = |count: u64| (!small(count, context.smallest_cell)).then_some(count);
     let total: f64 = model.importance.iter().map(|(_, gain)| gain).sum();
     let (measures, calibration, roc, score) = match &model.fit {
-        Fit::Classes { metrics: m, roc, calibration } => (
+        Fit::Classes {
+            metrics: m,
+            roc,
+            calibration,
+        } => (
             Measures::Classes(metrics(m)),
             Some(bins(calibration)),
             Some(roc.as_slice()),
             "log odds of outcome 1: the risk is 1 / (1 + exp(-score))",
         ),
-        Fit::Numbers { rmse, r2 } => {
-            (Measures::Numbers { rmse: *rmse, r_squared: *r2 }, None, None, "the outcome, in its own unit")
-        }
+        Fit::Numbers { rmse, r2 } => (
+            Measures::Numbers {
+                rmse: *rmse,
+                r_squared: *r2,
+            },
+            None,
+            None,
+            "the outcome, in its own unit",
+        ),
     };
     Gbdt {
         rows: model.rows,
         rows_held_out: shown(model.held),
         seed: model.seed.hex(),
-        events: model.events.filter(|e| !one_sided(model.rows, *e, context.smallest_cell)),
+        events: model
+            .events
+            .filter(|e| !one_sided(model.rows, *e, context.smallest_cell)),
         outcome: &context.outcome,
-        measured_on: if model.held > 0 { "held_out" } else { "training" },
+        measured_on: if model.held > 0 {
+            "held_out"
+        } else {
+            "training"
+        },
         metrics: measures,
         calibration,
         roc,
         importance: model
             .importance
             .iter()
-            .map(|(name, gain)| Importance { name, gain: *gain, share: gain / total })
+            .map(|(name, gain)| Importance {
+                name,
+                gain: *gain,
+                share: gain / total,
+            })
             .collect(),
         history: model
             .history
             .iter()
-            .map(|b| BoostOut { trees: b.trees, loss: b.training, held_out_loss: b.held_out })
+            .map(|b| BoostOut {
+                trees: b.trees,
+                loss: b.training,
+                held_out_loss: b.held_out,
+            })
             .collect(),
         model: Model {
             file: "model.safetensors",

@@ -23,7 +23,8 @@ pub(super) struct Glm<'a> {
     null_deviance: f64,
     pearson: f64,
     dispersion: f64,
-    /// Whether it is estimated: then coefficients have a `t` with `df` degrees of freedom, else a `z`.
+    /// Whether it is estimated: then coefficients have a `t` with `df` degrees of freedom, else a
+    /// `z`.
     dispersion_estimated: bool,
     df: u64,
     r_squared: Option<f64>,
@@ -106,21 +107,38 @@ pub(super) fn body<'a>(fit: &'a GlmOutcome, context: &'a Context) -> Glm<'a> {
         mean: fit.mean,
         ratio: scale::ratio(fit.family),
         knots: fit.knots.iter().map(knots).collect(),
-        coefficients: fit.coefficients.iter().map(|estimate| row(estimate, fit)).collect(),
+        coefficients: fit
+            .coefficients
+            .iter()
+            .map(|estimate| row(estimate, fit))
+            .collect(),
         metrics: evaluation.map(|evaluation| metrics(&evaluation.metrics)),
         calibration: evaluation.map(|evaluation| bins(&evaluation.calibration)),
         roc: evaluation.map(|evaluation| evaluation.roc.as_slice()),
         history: fit
             .history
             .iter()
-            .map(|s| Climbed { round: s.round, objective: s.loglik, step: s.step })
+            .map(|s| Climbed {
+                round: s.round,
+                objective: s.loglik,
+                step: s.step,
+            })
             .collect(),
     }
 }
 
 fn knots(found: &Knots) -> KnotsOut<'_> {
-    let inner = found.knots.get(1..found.knots.len().saturating_sub(1)).unwrap_or_default();
-    let boundary = found.knots.first().into_iter().chain(found.knots.last()).copied().collect();
+    let inner = found
+        .knots
+        .get(1..found.knots.len().saturating_sub(1))
+        .unwrap_or_default();
+    let boundary = found
+        .knots
+        .first()
+        .into_iter()
+        .chain(found.knots.last())
+        .copied()
+        .collect();
     KnotsOut {
         column: &found.column,
         degrees: found.degrees,

@@ -97,7 +97,12 @@ pub(super) fn body<'a>(context: &'a Context) -> Option<Judged<'a>> {
                 Shown::Figures(figures) => (Some(measured(figures, findings)), None),
                 Shown::Hidden(why) => (None, Some(judged::why(*why, findings))),
             };
-            Level { group: &group.column, level: &level.name, not_shown, figures }
+            Level {
+                group: &group.column,
+                level: &level.name,
+                not_shown,
+                figures,
+            }
         }));
     }
     let site = |(site, found): (&'a super::super::Site, &SiteFindings)| {
@@ -106,7 +111,12 @@ pub(super) fn body<'a>(context: &'a Context) -> Option<Judged<'a>> {
             SiteFindings::NotTold => ("not told", None),
             SiteFindings::Withheld => ("withheld", None),
         };
-        Site { site: &site.name, country: &site.country, told, figures }
+        Site {
+            site: &site.name,
+            country: &site.country,
+            told,
+            figures,
+        }
     };
     Some(Judged {
         subgroups,

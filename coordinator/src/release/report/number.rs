@@ -26,13 +26,27 @@ pub(super) fn body<'a>(model: &'a FedNumberOutcome, context: &'a Context) -> Fed
     FedNumber {
         rows: model.rows,
         outcome: &context.outcome,
-        layers: model.layers.iter().map(|l| LayerOut { name: &l.name, shape: &l.shape }).collect(),
-        metrics: Measures { mse: model.mse, rmse: model.mse.sqrt(), r_squared: model.r_squared },
+        layers: model
+            .layers
+            .iter()
+            .map(|l| LayerOut {
+                name: &l.name,
+                shape: &l.shape,
+            })
+            .collect(),
+        metrics: Measures {
+            mse: model.mse,
+            rmse: model.mse.sqrt(),
+            r_squared: model.r_squared,
+        },
         history: model
             .history
             .iter()
             // A ranking into two classes means nothing for a number: `auc` is null.
-            .map(|e| EpochOut { round: e.round, loss: e.loss })
+            .map(|e| EpochOut {
+                round: e.round,
+                loss: e.loss,
+            })
             .collect(),
     }
 }

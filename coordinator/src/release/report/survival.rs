@@ -4,8 +4,8 @@ use super::super::Context;
 use super::super::cells::{small, survival as cells};
 use super::{CoefficientOut, EpochOut, LayerOut, StepOut, coefficient};
 use motet_recipes::{
-    Baseline, ChiSquare, Clock, Coefficient, CoxOutcome, Curve, CurvePoint, FedTimeOutcome, KmOutcome,
-    Proportionality,
+    Baseline, ChiSquare, Clock, Coefficient, CoxOutcome, Curve, CurvePoint, FedTimeOutcome,
+    KmOutcome, Proportionality,
 };
 use serde::Serialize;
 
@@ -108,7 +108,8 @@ struct CurveOut<'a> {
     median: Option<f64>,
     median_low: Option<f64>,
     median_high: Option<f64>,
-    /// What a null end of the interval means: `open`, or `not shown` where a part of the curve is kept back.
+    /// What a null end of the interval means: `open`, or `not shown` where a part of the curve is
+    /// kept back.
     #[serde(skip_serializing_if = "Option::is_none")]
     median_beyond: Option<&'static str>,
     rmst: Option<Rmst>,
@@ -212,7 +213,11 @@ pub(super) fn cox<'a>(fit: &'a CoxOutcome, context: &'a Context) -> Cox<'a> {
         history: fit
             .history
             .iter()
-            .map(|s| StepOut { round: s.round, loglik: s.loglik, step: s.step })
+            .map(|s| StepOut {
+                round: s.round,
+                loglik: s.loglik,
+                step: s.step,
+            })
             .collect(),
     }
 }
@@ -228,7 +233,11 @@ fn hazard((c, mean): (&Coefficient, f64)) -> HazardOut<'_> {
 }
 
 fn test(test: &ChiSquare) -> Test {
-    Test { statistic: test.statistic, df: test.df, p: test.p }
+    Test {
+        statistic: test.statistic,
+        df: test.df,
+        p: test.p,
+    }
 }
 
 fn proportional(check: &Proportionality) -> Proportional<'_> {
@@ -263,7 +272,10 @@ fn baseline(of: &Baseline) -> BaselineOut<'_> {
         cumulative_hazard: hazard,
         survival: (-hazard).exp(),
     };
-    BaselineOut { stratum: &of.stratum, steps: of.hazard.iter().map(step).collect() }
+    BaselineOut {
+        stratum: &of.stratum,
+        steps: of.hazard.iter().map(step).collect(),
+    }
 }
 
 pub(super) fn km<'a>(found: &'a KmOutcome, context: &'a Context) -> Km<'a> {
@@ -279,7 +291,11 @@ pub(super) fn km<'a>(found: &'a KmOutcome, context: &'a Context) -> Km<'a> {
         horizon: survival.horizon,
         interval: survival.interval,
         min_cell: survival.min_cell.max(context.smallest_cell),
-        curves: found.curves.iter().map(|curve| curve_out(curve, context)).collect(),
+        curves: found
+            .curves
+            .iter()
+            .map(|curve| curve_out(curve, context))
+            .collect(),
         log_rank: found.log_rank.as_ref().map(|log_rank| LogRankOut {
             test: test(&log_rank.test),
             groups: (0_usize..)
@@ -304,7 +320,11 @@ fn curve_out<'a>(curve: &'a Curve, context: &Context) -> CurveOut<'a> {
         median_high: curve.median_high,
         median_beyond: (curve.median_low.is_none() || curve.median_high.is_none())
             .then_some(if curve.withheld { "not shown" } else { "open" }),
-        rmst: curve.restricted_mean.map(|mean| Rmst { tau: mean.tau, mean: mean.mean, se: mean.se }),
+        rmst: curve.restricted_mean.map(|mean| Rmst {
+            tau: mean.tau,
+            mean: mean.mean,
+            se: mean.se,
+        }),
         withheld: curve.withheld,
         points: curve.points.iter().map(point).collect(),
         marks: curve.marks.iter().map(mark).collect(),
@@ -343,13 +363,26 @@ pub(super) fn fedtime<'a>(model: &'a FedTimeOutcome, context: &'a Context) -> Fe
         ties: context.survival.ties,
         strata: context.survival.strata.as_deref(),
         loglik: model.loglik,
-        layers: model.layers.iter().map(|l| LayerOut { name: &l.name, shape: &l.shape }).collect(),
-        metrics: FedMetrics { c_index: model.c_index, comparable_pairs: model.comparable },
+        layers: model
+            .layers
+            .iter()
+            .map(|l| LayerOut {
+                name: &l.name,
+                shape: &l.shape,
+            })
+            .collect(),
+        metrics: FedMetrics {
+            c_index: model.c_index,
+            comparable_pairs: model.comparable,
+        },
         history: model
             .history
             .iter()
             // A ranking into two classes means nothing for a time: `auc` is null.
-            .map(|e| EpochOut { round: e.round, loss: e.loss })
+            .map(|e| EpochOut {
+                round: e.round,
+                loss: e.loss,
+            })
             .collect(),
     }
 }

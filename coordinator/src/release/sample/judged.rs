@@ -1,11 +1,12 @@
-//! Models that are judged in groups and at sites: recipes that are run here over five sites of patients who are made up.
+//! Models that are judged in groups and at sites: recipes that are run here over five sites of
+//! patients who are made up.
 
 use super::Context;
 use super::run::die;
 use crate::release::Site;
 use motet_recipes::{
-    Cox, Design, Family, Glm, Grid, Logistic, Memory, Outcome, Recipe, Rows, Subgroup, SubgroupKind,
-    Subgroups,
+    Cox, Design, Family, Glm, Grid, Logistic, Memory, Outcome, Recipe, Rows, Subgroup,
+    SubgroupKind, Subgroups,
 };
 use motet_secagg::digest::Digest;
 use motet_secagg::fold::plain_sum;
@@ -20,8 +21,13 @@ const HORIZON: f64 = 60.0;
 pub(in super::super) const NASTY: &str = "arm<b>|`*";
 
 fn subgroups() -> Subgroups {
-    let group = |column: &str, kind| Subgroup { column: column.to_owned(), kind };
-    let levels = ["usual|care", "<b>new</b>", "none"].map(str::to_owned).to_vec();
+    let group = |column: &str, kind| Subgroup {
+        column: column.to_owned(),
+        kind,
+    };
+    let levels = ["usual|care", "<b>new</b>", "none"]
+        .map(str::to_owned)
+        .to_vec();
     Subgroups {
         groups: vec![
             group("male", SubgroupKind::YesNo),
@@ -48,7 +54,11 @@ fn days(score: f64, row: usize) -> f64 {
 }
 
 /// Outcome and context of a run in which the sites tell that `tells` picks.
-fn run(recipe: Recipe, y: impl Fn(f64, usize) -> f64, tells: impl Fn(u32) -> bool) -> (Outcome, Context) {
+fn run(
+    recipe: Recipe,
+    y: impl Fn(f64, usize) -> f64,
+    tells: impl Fn(u32) -> bool,
+) -> (Outcome, Context) {
     let recipe = recipe.judged(subgroups());
     let x = |row: usize| {
         let age = (66.0 + 50.0 * (die(row, 0) + die(row, 1) - 1.0)).round();
@@ -61,7 +71,8 @@ fn run(recipe: Recipe, y: impl Fn(f64, usize) -> f64, tells: impl Fn(u32) -> boo
             let [age, male, crp] = x(row);
             0.05 * (age - 66.0) + 0.3 * male + 0.06 * crp
         };
-        let column = |of: &dyn Fn(usize) -> f64| (first..first + ROWS).map(of).collect::<Array1<f64>>();
+        let column =
+            |of: &dyn Fn(usize) -> f64| (first..first + ROWS).map(of).collect::<Array1<f64>>();
         let outcome = column(&|row| y(score(row), row));
         let time = column(&|row| days(score(row), row).min(HORIZON));
         let groups = Array2::from_shape_fn((ROWS, 3), |(row, column)| match column {
@@ -70,7 +81,13 @@ fn run(recipe: Recipe, y: impl Fn(f64, usize) -> f64, tells: impl Fn(u32) -> boo
             _ if row % 90 == 3 => f64::NAN,
             _ => f64::from(u8::from(die(first + row, 4) < 0.4)),
         });
-        Table { x: table, y: outcome, time, groups, slot: tells(site).then_some(site) }
+        Table {
+            x: table,
+            y: outcome,
+            time,
+            groups,
+            slot: tells(site).then_some(site),
+        }
     };
     let sites: Vec<_> = (0..SITES).map(site).collect();
     let mut state = recipe.start_among(Digest([7; 32]), SITES);
@@ -83,14 +100,26 @@ fn run(recipe: Recipe, y: impl Fn(f64, usize) -> f64, tells: impl Fn(u32) -> boo
                 ..Rows::new(table.x.view()).outcome(table.y.view())
             };
             let mut dice = rand_chacha::ChaCha20Rng::from_seed([7; 32]);
-            recipe.answer(&state, &question, &rows, &Memory::default(), &mut dice).unwrap().update
+            recipe
+                .answer(&state, &question, &rows, &Memory::default(), &mut dice)
+                .unwrap()
+                .update
         };
-        let sum = plain_sum(&question.layout, Digest([1; 32]), sites.iter().map(answer).collect()).unwrap();
+        let sum = plain_sum(
+            &question.layout,
+            Digest([1; 32]),
+            sites.iter().map(answer).collect(),
+        )
+        .unwrap();
         state = recipe.absorb(&state, &sum).unwrap();
     }
     let names = ["BELG", "CZEC", "ITAL", "NETH", "NORW"];
-    let roster: Vec<Site> =
-        names.map(|name| Site { name: name.to_owned(), country: name[..2].to_owned() }).to_vec();
+    let roster: Vec<Site> = names
+        .map(|name| Site {
+            name: name.to_owned(),
+            country: name[..2].to_owned(),
+        })
+        .to_vec();
     let context = Context {
         findings: recipe.findings(&state).unwrap(),
         sites: roster.clone(),
@@ -108,21 +137,51 @@ fn columns() -> Vec<String> {
 /// A yes/no outcome; the first site does not tell, and two are withheld beside it.
 pub(in super::super) fn risk() -> (Outcome, Context) {
     let yes_no = |score: f64, row| f64::from(die(row, 5) < 1.0 / (1.0 + (1.2 - score).exp()));
-    run(Recipe::Logistic(Logistic::new(columns(), "dead14".to_owned())), yes_no, |site| site > 0)
+    run(
+        Recipe::Logistic(Logistic::new(columns(), "dead14".to_owned())),
+        yes_no,
+        |site| site > 0,
+    )
 }
 
 /// A number; every site tells.
 pub(in super::super) fn number() -> (Outcome, Context) {
-    let recipe = Glm::new(Design::plain(columns()), "stay_days".to_owned(), Family::Linear);
-    let (outcome, context) =
-        run(Recipe::Glm(recipe), |score, row| 12.0 + 4.0 * score + 6.0 * die(row, 6), |_| true);
-    (outcome, Context { outcome: "stay_days".to_owned(), recipe: "linear".to_owned(), ..context })
+    let recipe = Glm::new(
+        Design::plain(columns()),
+        "stay_days".to_owned(),
+        Family::Linear,
+    );
+    let (outcome, context) = run(
+        Recipe::Glm(recipe),
+        |score, row| 12.0 + 4.0 * score + 6.0 * die(row, 6),
+        |_| true,
+    );
+    (
+        outcome,
+        Context {
+            outcome: "stay_days".to_owned(),
+            recipe: "linear".to_owned(),
+            ..context
+        },
+    )
 }
 
 /// A time to an event; two sites do not tell, and one is withheld beside them.
 pub(in super::super) fn time() -> (Outcome, Context) {
-    let recipe = Cox::new(columns(), "days".to_owned(), "died".to_owned(), Grid::days(HORIZON));
+    let recipe = Cox::new(
+        columns(),
+        "days".to_owned(),
+        "died".to_owned(),
+        Grid::days(HORIZON),
+    );
     let seen = |score: f64, row| f64::from(u8::from(days(score, row) <= HORIZON));
     let (outcome, context) = run(Recipe::Cox(recipe), seen, |site| site > 1);
-    (outcome, Context { outcome: "died".to_owned(), recipe: "cox".to_owned(), ..context })
+    (
+        outcome,
+        Context {
+            outcome: "died".to_owned(),
+            recipe: "cox".to_owned(),
+            ..context
+        },
+    )
 }

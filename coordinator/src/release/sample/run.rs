@@ -3,13 +3,14 @@
 use super::Context;
 use motet_recipes::summary::Scale;
 use motet_recipes::{
-    CountOutcome, Design, Details, Errors, Family, FedAvg, Formula, Gbdt, Glm, Loss, Outcome, Recipe,
-    Rounded, Rows, Summary, gbdt,
+    CountOutcome, Design, Details, Errors, Family, FedAvg, Formula, Gbdt, Glm, Loss, Outcome,
+    Recipe, Rounded, Rows, Summary, gbdt,
 };
 use ndarray::{Array1, Array2, Axis};
 use rand_core::SeedableRng as _;
 
-pub(in super::super) const COLUMNS: [&str; 7] = ["age", "male", "sbp", "delay_h", "drowsy", "rare", "crp"];
+pub(in super::super) const COLUMNS: [&str; 7] =
+    ["age", "male", "sbp", "delay_h", "drowsy", "rare", "crp"];
 const ROWS: usize = 700;
 
 /// A number from 0 to 1 that depends on row and column only.
@@ -39,7 +40,10 @@ fn table() -> Array2<f64> {
 
 /// The score that the outcomes below rise with.
 fn score(x: &Array2<f64>, row: usize) -> f64 {
-    0.04 * (x[[row, 0]] - 71.0) + 0.15 * x[[row, 1]] + 1.3 * x[[row, 4]] + 0.05 * x[[row, 6]].min(9.0)
+    0.04 * (x[[row, 0]] - 71.0)
+        + 0.15 * x[[row, 1]]
+        + 1.3 * x[[row, 4]]
+        + 0.05 * x[[row, 6]].min(9.0)
 }
 
 fn outcome(x: &Array2<f64>, of: impl Fn(f64, usize) -> f64) -> Array1<f64> {
@@ -87,7 +91,8 @@ fn names() -> Vec<String> {
     COLUMNS.map(str::to_owned).into()
 }
 
-/// A regression of the family; `change` sets its options. The column `rare` is left out: it hardly fixes anything.
+/// A regression of the family; `change` sets its options. The column `rare` is left out: it hardly
+/// fixes anything.
 pub(in super::super) fn glm(family: Family, change: impl FnOnce(&mut Glm)) -> Outcome {
     let x = table();
     let y = match family {
@@ -96,7 +101,9 @@ pub(in super::super) fn glm(family: Family, change: impl FnOnce(&mut Glm)) -> Ou
         Family::Gamma => outcome(&x, cost),
         Family::Logistic | Family::Quasibinomial => outcome(&x, yes_no),
     };
-    let kept: Vec<usize> = (0..COLUMNS.len()).filter(|at| COLUMNS[*at] != "rare").collect();
+    let kept: Vec<usize> = (0..COLUMNS.len())
+        .filter(|at| COLUMNS[*at] != "rare")
+        .collect();
     let x = x.select(Axis(1), &kept);
     let columns = kept.iter().map(|at| COLUMNS[*at].to_owned()).collect();
     let mut recipe = Glm::new(Design::plain(columns), "y".to_owned(), family);
@@ -107,11 +114,15 @@ pub(in super::super) fn glm(family: Family, change: impl FnOnce(&mut Glm)) -> Ou
 /// A linear regression with splines whose knots the run finds.
 pub(in super::super) fn splines() -> Outcome {
     let formula =
-        Formula::parse("y ~ age + male + sbp + ns(age, 2):male + ns(crp, 4) + delay_h + drowsy").unwrap();
+        Formula::parse("y ~ age + male + sbp + ns(age, 2):male + ns(crp, 4) + delay_h + drowsy")
+            .unwrap();
     let design = formula.design(|name| Some(vec![name.to_owned()])).unwrap();
     let x = table();
-    let order: Vec<usize> =
-        design.columns.iter().map(|name| COLUMNS.iter().position(|known| known == name).unwrap()).collect();
+    let order: Vec<usize> = design
+        .columns
+        .iter()
+        .map(|name| COLUMNS.iter().position(|known| known == name).unwrap())
+        .collect();
     let (y, x) = (outcome(&x, number), x.select(Axis(1), &order));
     let recipe = Glm::new(design, "y".to_owned(), Family::Linear);
     run(Recipe::Glm(recipe), &Rows::new(x.view()).outcome(y.view()))
@@ -121,9 +132,15 @@ pub(in super::super) fn splines() -> Outcome {
 pub(in super::super) fn glms() -> Vec<(&'static str, Outcome)> {
     vec![
         ("linear", glm(Family::Linear, |_| ())),
-        ("poisson", glm(Family::Poisson, |recipe| recipe.errors = Errors::Hc1)),
+        (
+            "poisson",
+            glm(Family::Poisson, |recipe| recipe.errors = Errors::Hc1),
+        ),
         ("gamma", glm(Family::Gamma, |_| ())),
-        ("logistic-robust", glm(Family::Logistic, |recipe| recipe.errors = Errors::Hc0)),
+        (
+            "logistic-robust",
+            glm(Family::Logistic, |recipe| recipe.errors = Errors::Hc0),
+        ),
         ("quasipoisson", glm(Family::Quasipoisson, |_| ())),
         ("quasibinomial", glm(Family::Quasibinomial, |_| ())),
         ("lasso", glm(Family::Linear, |recipe| recipe.lasso = 20.0)),
@@ -138,8 +155,14 @@ pub(in super::super) fn trees(loss: gbdt::Loss, validation: f64) -> Outcome {
         gbdt::Loss::Logistic => outcome(&x, yes_no),
         gbdt::Loss::Squared => outcome(&x, number),
     };
-    (0..ROWS).filter(|row| row % 10 == 3).for_each(|row| x[[row, 6]] = f64::NAN);
-    let recipe = Gbdt { trees: 30, validation, ..Gbdt::new(names(), "y".to_owned(), loss) };
+    (0..ROWS)
+        .filter(|row| row % 10 == 3)
+        .for_each(|row| x[[row, 6]] = f64::NAN);
+    let recipe = Gbdt {
+        trees: 30,
+        validation,
+        ..Gbdt::new(names(), "y".to_owned(), loss)
+    };
     run(Recipe::Gbdt(recipe), &Rows::new(x.view()).outcome(y.view()))
 }
 
@@ -147,20 +170,34 @@ pub(in super::super) fn trees(loss: gbdt::Loss, validation: f64) -> Outcome {
 pub(in super::super) fn network() -> Outcome {
     let x = table();
     let y = outcome(&x, number);
-    let recipe = FedAvg { loss: Loss::Number, hidden: vec![4], ..FedAvg::new(names(), "y".to_owned()) };
-    run(Recipe::FedAvg(recipe), &Rows::new(x.view()).outcome(y.view()))
+    let recipe = FedAvg {
+        loss: Loss::Number,
+        hidden: vec![4],
+        ..FedAvg::new(names(), "y".to_owned())
+    };
+    run(
+        Recipe::FedAvg(recipe),
+        &Rows::new(x.view()).outcome(y.view()),
+    )
 }
 
 /// Distributions, quantiles and a table by three groups.
 pub(in super::super) fn distributions() -> Outcome {
     let mut x = table();
-    (0..ROWS).filter(|row| row % 50 == 3).for_each(|row| x[[row, 2]] = f64::NAN);
-    let group: Array1<f64> = (0..ROWS).map(|row| (die(row, 61) * 3.0).floor().min(2.0)).collect();
+    (0..ROWS)
+        .filter(|row| row % 50 == 3)
+        .for_each(|row| x[[row, 2]] = f64::NAN);
+    let group: Array1<f64> = (0..ROWS)
+        .map(|row| (die(row, 61) * 3.0).floor().min(2.0))
+        .collect();
     let scales = vec![
         Scale::equal(40.0, 100.0, 12),
         Scale::level(1),
         Scale::equal(80.0, 240.0, 16),
-        Scale { edges: vec![0.0, 3.0, 6.0, 12.0, 24.0, 48.0], category: None },
+        Scale {
+            edges: vec![0.0, 3.0, 6.0, 12.0, 24.0, 48.0],
+            category: None,
+        },
         Scale::level(2),
         Scale::level(3),
         Scale::equal(0.0, 20.0, 40),
@@ -171,8 +208,17 @@ pub(in super::super) fn distributions() -> Outcome {
         levels: ["A", "B", "<i>C</i>"].map(str::to_owned).into(),
         ..Details::new(scales)
     };
-    let recipe = Summary { details: Some(details), ..Summary::new(names()) };
-    run(Recipe::Summary(recipe), &Rows { group: Some(group.view()), ..Rows::new(x.view()) })
+    let recipe = Summary {
+        details: Some(details),
+        ..Summary::new(names())
+    };
+    run(
+        Recipe::Summary(recipe),
+        &Rows {
+            group: Some(group.view()),
+            ..Rows::new(x.view())
+        },
+    )
 }
 
 /// Ten sites, of which one has few patients and three few with the outcome.
@@ -180,8 +226,14 @@ pub(in super::super) fn rounded() -> Outcome {
     Outcome::Count(CountOutcome {
         rounds: 1,
         sites: 10,
-        rows: Rounded { rows: 9380, below: 1 },
-        events: Some(Rounded { rows: 790, below: 3 }),
+        rows: Rounded {
+            rows: 9380,
+            below: 1,
+        },
+        events: Some(Rounded {
+            rows: 790,
+            below: 3,
+        }),
     })
 }
 
@@ -213,7 +265,9 @@ pub(in super::super) fn context(name: &str) -> Context {
         recipe: name.split('-').next().unwrap().to_owned(),
         outcome: outcome.to_owned(),
         features: names(),
-        parameters: [("multiple", "10"), ("min_cell", "5")].map(parameter).into(),
+        parameters: [("multiple", "10"), ("min_cell", "5")]
+            .map(parameter)
+            .into(),
         smallest_cell: 5,
         ..super::context()
     }

@@ -3,7 +3,9 @@
 use super::super::Survival;
 use super::Context;
 use super::run::die;
-use motet_recipes::{Cox, FedAvg, Grid, Grouping, KaplanMeier, Loss, Outcome, Recipe, Rows, Strata, Ties};
+use motet_recipes::{
+    Cox, FedAvg, Grid, Grouping, KaplanMeier, Loss, Outcome, Recipe, Rows, Strata, Ties,
+};
 use ndarray::{Array1, Array2};
 use rand_core::SeedableRng as _;
 
@@ -24,12 +26,16 @@ fn table() -> Array2<f64> {
 /// Days and whether the event was seen.
 fn follow_up(x: &Array2<f64>) -> (Array1<f64>, Array1<f64>) {
     let one = |row: usize| {
-        let score = 0.05 * (x[[row, 0]] - 71.0) + 0.2 * x[[row, 1]] + 0.9 * x[[row, 3]] - 0.5 * x[[row, 4]];
+        let score =
+            0.05 * (x[[row, 0]] - 71.0) + 0.2 * x[[row, 1]] + 0.9 * x[[row, 3]] - 0.5 * x[[row, 4]];
         let event = (-die(row, 8).ln() / (0.0035 * score.exp())).ceil();
         let end = (40.0 + 200.0 * die(row, 9)).ceil();
         (event.min(end), f64::from(event <= end))
     };
-    ((0..ROWS).map(|row| one(row).0).collect(), (0..ROWS).map(|row| one(row).1).collect())
+    (
+        (0..ROWS).map(|row| one(row).0).collect(),
+        (0..ROWS).map(|row| one(row).1).collect(),
+    )
 }
 
 fn names() -> Vec<String> {
@@ -42,7 +48,11 @@ fn run(recipe: Recipe, group: impl Fn(usize) -> f64) -> (Outcome, Context) {
     let (time, event) = follow_up(&x);
     let group: Array1<f64> = (0..ROWS).map(group).collect();
     // Curves have no covariates.
-    let x = if matches!(recipe, Recipe::KaplanMeier(_)) { Array2::zeros((ROWS, 0)) } else { x };
+    let x = if matches!(recipe, Recipe::KaplanMeier(_)) {
+        Array2::zeros((ROWS, 0))
+    } else {
+        x
+    };
     let rows = Rows {
         time: Some(time.view()),
         group: Some(group.view()),
@@ -62,7 +72,9 @@ fn run(recipe: Recipe, group: impl Fn(usize) -> f64) -> (Outcome, Context) {
         survival: Survival::of(&recipe),
         outcome: "died".to_owned(),
         features: names(),
-        units: units.map(|(name, unit)| (name.to_owned(), unit.to_owned())).into(),
+        units: units
+            .map(|(name, unit)| (name.to_owned(), unit.to_owned()))
+            .into(),
         parameters: Vec::new(),
         smallest_cell: 5,
         ..super::context()
@@ -72,19 +84,40 @@ fn run(recipe: Recipe, group: impl Fn(usize) -> f64) -> (Outcome, Context) {
 
 /// A Cox fit; `change` sets its options.
 pub(in super::super) fn cox(change: impl FnOnce(&mut Cox)) -> (Outcome, Context) {
-    let mut recipe = Cox::new(names(), "days".to_owned(), "died".to_owned(), Grid::days(HORIZON));
+    let mut recipe = Cox::new(
+        names(),
+        "days".to_owned(),
+        "died".to_owned(),
+        Grid::days(HORIZON),
+    );
     change(&mut recipe);
     run(Recipe::Cox(recipe), |row| f64::from(die(row, 7) < 0.5))
 }
 
 /// Curves of so many groups; of two by `aspirin`.
-pub(in super::super) fn km(groups: u32, change: impl FnOnce(&mut KaplanMeier)) -> (Outcome, Context) {
+pub(in super::super) fn km(
+    groups: u32,
+    change: impl FnOnce(&mut KaplanMeier),
+) -> (Outcome, Context) {
     let mut recipe = KaplanMeier::new("days".to_owned(), "died".to_owned(), Grid::days(HORIZON));
     let (column, levels): (&str, Vec<String>) = match groups {
-        2 => ("aspirin", ["without <aspirin>", "with aspirin"].map(str::to_owned).into()),
-        _ => ("region", (1..=groups).map(|number| format!("region {number}")).collect()),
+        2 => (
+            "aspirin",
+            ["without <aspirin>", "with aspirin"]
+                .map(str::to_owned)
+                .into(),
+        ),
+        _ => (
+            "region",
+            (1..=groups)
+                .map(|number| format!("region {number}"))
+                .collect(),
+        ),
     };
-    recipe.group = (groups > 1).then(|| Grouping { column: column.to_owned(), levels });
+    recipe.group = (groups > 1).then(|| Grouping {
+        column: column.to_owned(),
+        levels,
+    });
     change(&mut recipe);
     run(Recipe::KaplanMeier(recipe), |row| match groups {
         2 => f64::from(die(row, 7) < 0.5),
@@ -106,14 +139,18 @@ pub(in super::super) fn network() -> (Outcome, Context) {
 /// All with a name.
 pub(in super::super) fn all() -> Vec<(&'static str, (Outcome, Context))> {
     let levels = || ["without", "with"].map(str::to_owned).into();
-    let grouping = || Grouping { column: "aspirin".to_owned(), levels: levels() };
+    let grouping = || Grouping {
+        column: "aspirin".to_owned(),
+        levels: levels(),
+    };
     vec![
         ("cox", cox(|_| ())),
         (
             "cox-group",
             cox(|recipe| {
                 recipe.columns.truncate(5);
-                (recipe.strata, recipe.clock) = (Strata::Group(grouping()), motet_recipes::Clock::Identity);
+                (recipe.strata, recipe.clock) =
+                    (Strata::Group(grouping()), motet_recipes::Clock::Identity);
                 recipe.ridge = 1.0;
             }),
         ),

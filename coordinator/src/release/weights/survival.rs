@@ -3,26 +3,44 @@
 use super::Tensor;
 use motet_recipes::{CoxOutcome, Curve, CurvePoint, KmOutcome};
 
-/// `coefficients`, `standard_errors`, `means` (where the baseline stands), and for each stratum `baseline.NAME`: rows of time
-/// and cumulative hazard.
+/// `coefficients`, `standard_errors`, `means` (where the baseline stands), and for each stratum
+/// `baseline.NAME`: rows of time and cumulative hazard.
 pub(super) fn cox(fit: &CoxOutcome) -> Vec<Tensor> {
     let mut tensors = vec![
-        Tensor::column("coefficients", fit.coefficients.iter().map(|c| c.estimate).collect()),
-        Tensor::column("standard_errors", fit.coefficients.iter().map(|c| c.se).collect()),
+        Tensor::column(
+            "coefficients",
+            fit.coefficients.iter().map(|c| c.estimate).collect(),
+        ),
+        Tensor::column(
+            "standard_errors",
+            fit.coefficients.iter().map(|c| c.se).collect(),
+        ),
         Tensor::column("means", fit.means.clone()),
     ];
     tensors.extend(fit.baseline.iter().map(|baseline| {
-        let rows = baseline.hazard.iter().flat_map(|(time, hazard)| [*time, *hazard]);
-        Tensor::new(&format!("baseline.{}", baseline.stratum), vec![baseline.hazard.len(), 2], rows)
+        let rows = baseline
+            .hazard
+            .iter()
+            .flat_map(|(time, hazard)| [*time, *hazard]);
+        Tensor::new(
+            &format!("baseline.{}", baseline.stratum),
+            vec![baseline.hazard.len(), 2],
+            rows,
+        )
     }));
     tensors
 }
 
-/// For each group `curve.NAME`: rows of time, at risk, events, survival, lower and upper end of the interval.
+/// For each group `curve.NAME`: rows of time, at risk, events, survival, lower and upper end of the
+/// interval.
 pub(super) fn curves(found: &KmOutcome) -> Vec<Tensor> {
     let tensor = |curve: &Curve| {
         let rows = curve.points.iter().flat_map(row);
-        Tensor::new(&format!("curve.{}", curve.group), vec![curve.points.len(), 6], rows)
+        Tensor::new(
+            &format!("curve.{}", curve.group),
+            vec![curve.points.len(), 6],
+            rows,
+        )
     };
     found.curves.iter().map(tensor).collect()
 }
@@ -31,5 +49,12 @@ pub(super) fn curves(found: &KmOutcome) -> Vec<Tensor> {
 fn row(point: &CurvePoint) -> [f64; 6] {
     let end = |end: Option<f64>| end.unwrap_or(f64::NAN);
     let (at_risk, events) = (point.at_risk as f64, point.events as f64);
-    [point.time, at_risk, events, point.survival, end(point.low), end(point.high)]
+    [
+        point.time,
+        at_risk,
+        events,
+        point.survival,
+        end(point.low),
+        end(point.high),
+    ]
 }

@@ -1,4 +1,5 @@
-//! Boosted trees as tensors: all nodes of all trees in a row, so that a few lines of any language can predict with them.
+//! Boosted trees as tensors: all nodes of all trees in a row, so that a few lines of any language
+//! can predict with them.
 
 use super::Tensor;
 use motet_recipes::{GbdtOutcome, Node, Split};
@@ -6,12 +7,30 @@ use motet_recipes::{GbdtOutcome, Node, Split};
 /// The tensors and what they hold, as the report says it.
 pub(in super::super) const LAYOUT: [(&str, &str); 8] = [
     ("base", "[1]: score before the first tree"),
-    ("importance", "[names]: what each column's splits took off the training loss"),
-    ("node_column", "[nodes]: position in `names` (metadata) of the column a node asks about; -1 in a leaf"),
-    ("node_edge", "[nodes]: a value below it goes left; 0 in a leaf"),
-    ("node_left", "[nodes]: position of the left child, the right one follows it; -1 in a leaf"),
-    ("node_missing_left", "[nodes]: 1 if a missing value goes left, else 0"),
-    ("node_value", "[nodes]: what a leaf adds to the score, learning rate included; 0 in a fork"),
+    (
+        "importance",
+        "[names]: what each column's splits took off the training loss",
+    ),
+    (
+        "node_column",
+        "[nodes]: position in `names` (metadata) of the column a node asks about; -1 in a leaf",
+    ),
+    (
+        "node_edge",
+        "[nodes]: a value below it goes left; 0 in a leaf",
+    ),
+    (
+        "node_left",
+        "[nodes]: position of the left child, the right one follows it; -1 in a leaf",
+    ),
+    (
+        "node_missing_left",
+        "[nodes]: 1 if a missing value goes left, else 0",
+    ),
+    (
+        "node_value",
+        "[nodes]: what a leaf adds to the score, learning rate included; 0 in a fork",
+    ),
     ("tree_start", "[trees]: position of each tree's first node"),
 ];
 
@@ -26,14 +45,26 @@ struct Line {
 
 fn line(node: &Node, start: usize) -> Line {
     match node {
-        Node::Split(Split { column, edge, missing_left, left, .. }) => Line {
+        Node::Split(Split {
+            column,
+            edge,
+            missing_left,
+            left,
+            ..
+        }) => Line {
             column: f64::from(*column),
             edge: *edge,
             left: start as f64 + f64::from(*left),
             missing_left: f64::from(u8::from(*missing_left)),
             value: 0.0,
         },
-        Node::Leaf(value) => Line { column: -1.0, edge: 0.0, left: -1.0, missing_left: 0.0, value: *value },
+        Node::Leaf(value) => Line {
+            column: -1.0,
+            edge: 0.0,
+            left: -1.0,
+            missing_left: 0.0,
+            value: *value,
+        },
     }
 }
 
@@ -48,7 +79,10 @@ pub(super) fn tensors(model: &GbdtOutcome) -> Vec<Tensor> {
     let of = |pick: fn(&Line) -> f64| lines.iter().map(pick).collect();
     vec![
         Tensor::column("base", vec![model.base]),
-        Tensor::column("importance", model.importance.iter().map(|(_, gain)| *gain).collect()),
+        Tensor::column(
+            "importance",
+            model.importance.iter().map(|(_, gain)| *gain).collect(),
+        ),
         Tensor::column("node_column", of(|line| line.column)),
         Tensor::column("node_edge", of(|line| line.edge)),
         Tensor::column("node_left", of(|line| line.left)),

@@ -27,8 +27,15 @@ pub(super) fn fits<'c>(
     if let Some(outcome) = &data.outcome {
         let kind = &declared(outcome)?.kind;
         if study.outcome() == Outcome::YesNo && !matches!(kind, Kind::Bool { .. }) {
-            let problem = format!("the outcome is declared as `{}`, the study needs yes or no", kind.word());
-            return mismatch(outcome, problem, "declare `type = \"bool\"` with its `false` and `true` texts");
+            let problem = format!(
+                "the outcome is declared as `{}`, the study needs yes or no",
+                kind.word()
+            );
+            return mismatch(
+                outcome,
+                problem,
+                "declare `type = \"bool\"` with its `false` and `true` texts",
+            );
         }
     }
     // Risk ratios by poisson, risk differences by linear: there yes and no are 1 and 0.
@@ -37,19 +44,42 @@ pub(super) fn fits<'c>(
         let yes_no = declared(name).is_ok_and(|column| matches!(column.kind, Kind::Bool { .. }));
         number && !(yes_no && study.takes_yes_no())
     };
-    let numbers = [data.outcome.as_ref().filter(counts), data.time.as_ref(), data.offset.as_ref()];
+    let numbers = [
+        data.outcome.as_ref().filter(counts),
+        data.time.as_ref(),
+        data.offset.as_ref(),
+    ];
     for name in numbers.into_iter().chain([data.weight.as_ref()]).flatten() {
         let kind = &declared(name)?.kind;
         if !matches!(kind, Kind::Float | Kind::Int) {
             let problem = format!("declared as `{}`, the study needs a number", kind.word());
-            return mismatch(name, problem, "declare `type = \"float\"` or `type = \"int\"`");
+            return mismatch(
+                name,
+                problem,
+                "declare `type = \"float\"` or `type = \"int\"`",
+            );
         }
     }
-    let filters = data.filter.iter().flat_map(Filter::columns).map(|name| (name, Use::Filter));
+    let filters = data
+        .filter
+        .iter()
+        .flat_map(Filter::columns)
+        .map(|name| (name, Use::Filter));
     let weights = data.weight.iter().map(|name| (name.as_str(), Use::Weight));
-    let judged = study.recipe.subgroups().into_iter().flat_map(|asked| &asked.groups);
-    let groups = data.group.iter().map(String::as_str).chain(judged.map(|group| group.column.as_str()));
-    for (name, wanted) in filters.chain(weights).chain(groups.map(|name| (name, Use::Group))) {
+    let judged = study
+        .recipe
+        .subgroups()
+        .into_iter()
+        .flat_map(|asked| &asked.groups);
+    let groups = data
+        .group
+        .iter()
+        .map(String::as_str)
+        .chain(judged.map(|group| group.column.as_str()));
+    for (name, wanted) in filters
+        .chain(weights)
+        .chain(groups.map(|name| (name, Use::Group)))
+    {
         if !declared(name)?.uses.contains(&wanted) {
             let problem = format!("this site lets no study {} by it", wanted.word());
             return mismatch(
@@ -63,26 +93,53 @@ pub(super) fn fits<'c>(
         match (&declared(feature)?.kind, study.levels_of(feature)) {
             (Kind::Category { levels }, Some(theirs)) => {
                 if let Some(level) = levels.iter().find(|level| !theirs.contains(level)) {
-                    let problem =
-                        format!("the study has no level `{level}`; its levels are {}", theirs.join(", "));
-                    return mismatch(feature, problem, "agree on the levels with the study's proposer");
+                    let problem = format!(
+                        "the study has no level `{level}`; its levels are {}",
+                        theirs.join(", ")
+                    );
+                    return mismatch(
+                        feature,
+                        problem,
+                        "agree on the levels with the study's proposer",
+                    );
                 }
             }
             (Kind::Category { .. }, None) => {
                 let problem = "a category here, but the study names no levels of it".to_string();
-                return mismatch(feature, problem, "the study's file needs them under `[data.levels]`");
+                return mismatch(
+                    feature,
+                    problem,
+                    "the study's file needs them under `[data.levels]`",
+                );
             }
             (kind, Some(_)) => {
-                let problem = format!("declared as `{}`, the study takes it as a category", kind.word());
-                return mismatch(feature, problem, "declare `type = \"category\"` with its `levels`");
+                let problem = format!(
+                    "declared as `{}`, the study takes it as a category",
+                    kind.word()
+                );
+                return mismatch(
+                    feature,
+                    problem,
+                    "declare `type = \"category\"` with its `levels`",
+                );
             }
             (_, None) => {}
         }
     }
-    for group in study.recipe.subgroups().into_iter().flat_map(|asked| &asked.groups) {
+    for group in study
+        .recipe
+        .subgroups()
+        .into_iter()
+        .flat_map(|asked| &asked.groups)
+    {
         judges(&group.column, &declared(&group.column)?.kind, &group.kind)?;
     }
-    for comparison in study.data.filter.iter().flat_map(|filter| filter.comparisons()) {
+    for comparison in study
+        .data
+        .filter
+        .iter()
+        .flat_map(|filter| filter.comparisons())
+    {
         let name = &comparison.column;
         let Column { kind, codes, .. } = declared(name)?;
         match (kind, &comparison.literal) {
@@ -91,11 +148,17 @@ pub(super) fn fits<'c>(
                     "the levels {} are codes here, the study's rule compares them with the number `{number}`",
                     levels.join(", ")
                 );
-                return mismatch(name, problem, "the rule needs the level as it is written, in quotes");
+                return mismatch(
+                    name,
+                    problem,
+                    "the rule needs the level as it is written, in quotes",
+                );
             }
             (Kind::Category { levels }, Literal::Text(text))
                 if !levels.contains(text)
-                    && levels.iter().any(|level| as_number(level) == as_number(text)) =>
+                    && levels
+                        .iter()
+                        .any(|level| as_number(level) == as_number(text)) =>
             {
                 let problem = format!(
                     "the study's rule compares with `{text}`, which is none of the levels {}, though it is the number of one",
@@ -107,9 +170,15 @@ pub(super) fn fits<'c>(
             | (Kind::Float | Kind::Int | Kind::Bool { .. }, Literal::Number(_)) => {}
             (Kind::Date, Literal::Text(text)) if days_since_1970(text).is_some() => {}
             (kind, literal) => {
-                let problem =
-                    format!("declared as `{}`, the study's rule compares it with `{literal}`", kind.word());
-                return mismatch(name, problem, "agree on the column's type with the study's proposer");
+                let problem = format!(
+                    "declared as `{}`, the study's rule compares it with `{literal}`",
+                    kind.word()
+                );
+                return mismatch(
+                    name,
+                    problem,
+                    "agree on the column's type with the study's proposer",
+                );
             }
         }
     }
@@ -119,23 +188,40 @@ pub(super) fn fits<'c>(
 /// Whether a column can divide the patients as the study says.
 fn judges(name: &str, kind: &Kind, wanted: &SubgroupKind) -> Result<(), DataError> {
     let (needs, fix) = match (kind, wanted) {
-        (Kind::Bool { .. }, SubgroupKind::YesNo) | (Kind::Float | Kind::Int, SubgroupKind::Bands(_)) => {
+        (Kind::Bool { .. }, SubgroupKind::YesNo)
+        | (Kind::Float | Kind::Int, SubgroupKind::Bands(_)) => {
             return Ok(());
         }
         (Kind::Category { levels }, SubgroupKind::Category(theirs)) => {
-            let Some(level) = levels.iter().find(|level| !theirs.contains(level)) else { return Ok(()) };
-            let problem =
-                format!("the study judges no level `{level}`; its levels are {}", theirs.join(", "));
-            return mismatch(name, problem, "agree on the levels with the study's proposer");
+            let Some(level) = levels.iter().find(|level| !theirs.contains(level)) else {
+                return Ok(());
+            };
+            let problem = format!(
+                "the study judges no level `{level}`; its levels are {}",
+                theirs.join(", ")
+            );
+            return mismatch(
+                name,
+                problem,
+                "agree on the levels with the study's proposer",
+            );
         }
-        (_, SubgroupKind::YesNo) => {
-            ("yes or no", "the study's file needs its levels or its cuts under `[evaluation]`")
-        }
-        (_, SubgroupKind::Bands(_)) => {
-            ("a number with cuts", "declare `type = \"float\"` or `type = \"int\"`")
-        }
-        (_, SubgroupKind::Category(_)) => ("a category", "declare `type = \"category\"` with its `levels`"),
+        (_, SubgroupKind::YesNo) => (
+            "yes or no",
+            "the study's file needs its levels or its cuts under `[evaluation]`",
+        ),
+        (_, SubgroupKind::Bands(_)) => (
+            "a number with cuts",
+            "declare `type = \"float\"` or `type = \"int\"`",
+        ),
+        (_, SubgroupKind::Category(_)) => (
+            "a category",
+            "declare `type = \"category\"` with its `levels`",
+        ),
     };
-    let problem = format!("declared as `{}`, the study judges its model by it as {needs}", kind.word());
+    let problem = format!(
+        "declared as `{}`, the study judges its model by it as {needs}",
+        kind.word()
+    );
     mismatch(name, problem, fix)
 }

@@ -57,7 +57,9 @@ impl Schema {
     pub fn parse(toml_text: &str) -> Result<Self, DataError> {
         let raw: RawFile = toml::from_str(toml_text).map_err(|error| {
             let (line, problem, fix) = text::explain(toml_text, &error);
-            DataError::new(Code::SchemaInvalid, problem, fix).in_file("schema").at_line(line.into())
+            DataError::new(Code::SchemaInvalid, problem, fix)
+                .in_file("schema")
+                .at_line(line.into())
         })?;
         let reading = Reading { text: toml_text };
         let columns: BTreeMap<String, Column> = raw
@@ -66,13 +68,25 @@ impl Schema {
             .map(|(name, raw)| Ok((name.clone(), reading.column(name, raw)?)))
             .collect::<Result<_, DataError>>()?;
         // The identifier may be declared like any column, or just be a header of the file.
-        let key = match raw.dataset.key.as_ref().map(|key| reading.place(key)).transpose()? {
-            Some(Source::Header(name)) => {
-                Some(columns.get(&name).map_or(Source::Header(name), |c| c.source.clone()))
-            }
+        let key = match raw
+            .dataset
+            .key
+            .as_ref()
+            .map(|key| reading.place(key))
+            .transpose()?
+        {
+            Some(Source::Header(name)) => Some(
+                columns
+                    .get(&name)
+                    .map_or(Source::Header(name), |c| c.source.clone()),
+            ),
             other => other,
         };
-        let schema = Self { name: reading.name(&raw.dataset.name)?, key, columns };
+        let schema = Self {
+            name: reading.name(&raw.dataset.name)?,
+            key,
+            columns,
+        };
         reading.sources(&raw.columns, &schema)?;
         Ok(schema)
     }
@@ -83,9 +97,16 @@ struct Reading<'t> {
 }
 
 impl Reading<'_> {
-    fn refuse<T>(&self, span: Range<usize>, problem: impl Into<String>, fix: &str) -> Result<T, DataError> {
+    fn refuse<T>(
+        &self,
+        span: Range<usize>,
+        problem: impl Into<String>,
+        fix: &str,
+    ) -> Result<T, DataError> {
         let line = text::line_at(self.text, span.start).into();
-        Err(DataError::new(Code::SchemaInvalid, problem, fix).in_file("schema").at_line(line))
+        Err(DataError::new(Code::SchemaInvalid, problem, fix)
+            .in_file("schema")
+            .at_line(line))
     }
 
     fn name(&self, name: &Spanned<String>) -> Result<String, DataError> {
@@ -94,18 +115,26 @@ impl Reading<'_> {
         if !text.is_empty() && text.len() <= text::NAME_LIMIT && text.chars().all(fits) {
             return Ok(text.clone());
         }
-        self.refuse(name.span(), format!("dataset `name` is {text:?}"), "use letters, digits, `-` and `_`")
+        self.refuse(
+            name.span(),
+            format!("dataset `name` is {text:?}"),
+            "use letters, digits, `-` and `_`",
+        )
     }
 
     fn column(&self, name: &str, raw: &Spanned<RawColumn>) -> Result<Column, DataError> {
         if !text::is_column_name(name) {
-            let fix = "use a letter, then letters, digits and `_`; `source` names the file's own header";
+            let fix =
+                "use a letter, then letters, digits and `_`; `source` names the file's own header";
             return self.refuse(raw.span(), format!("{name:?} is not a column's name"), fix);
         }
         let (at, raw) = (raw.span(), raw.get_ref());
         let kind = self.kind(name, raw, at)?;
         self.fitting(&kind, raw)?;
-        let (min, max) = (self.bound("min", &kind, &raw.min)?, self.bound("max", &kind, &raw.max)?);
+        let (min, max) = (
+            self.bound("min", &kind, &raw.min)?,
+            self.bound("max", &kind, &raw.max)?,
+        );
         if let (Some(low), Some(high), Some(at)) = (min, max, &raw.min)
             && low > high
         {
@@ -128,7 +157,10 @@ impl Reading<'_> {
                 );
             }
         }
-        if let Some(factor) = raw.factor.as_ref().filter(|f| !f.get_ref().is_finite() || *f.get_ref() <= 0.0)
+        if let Some(factor) = raw
+            .factor
+            .as_ref()
+            .filter(|f| !f.get_ref().is_finite() || *f.get_ref() <= 0.0)
         {
             return self.refuse(
                 factor.span(),
@@ -153,7 +185,9 @@ impl Reading<'_> {
     }
 
     fn uses(&self, raw: &RawColumn) -> Result<Vec<Use>, DataError> {
-        let Some(given) = &raw.uses else { return Ok(Use::ALL.to_vec()) };
+        let Some(given) = &raw.uses else {
+            return Ok(Use::ALL.to_vec());
+        };
         let known = |word: &Spanned<String>| {
             let of = Use::ALL.into_iter().find(|of| of.word() == word.get_ref());
             of.map_or_else(
@@ -180,7 +214,11 @@ impl Reading<'_> {
                 let no = self.texts(&raw.no, &FALSE)?;
                 let yes = self.texts(&raw.yes, &TRUE)?;
                 if no.is_empty() || yes.is_empty() || no.iter().any(|text| yes.contains(text)) {
-                    let span = raw.yes.as_ref().or(raw.no.as_ref()).map_or(at, Spanned::span);
+                    let span = raw
+                        .yes
+                        .as_ref()
+                        .or(raw.no.as_ref())
+                        .map_or(at, Spanned::span);
                     let fix = "give each of them at least one text, and none in both";
                     return self.refuse(
                         span,
@@ -245,9 +283,21 @@ impl Reading<'_> {
             ("max", raw.max.as_ref().map(Spanned::span), ordered),
             ("from", raw.from.as_ref().map(Spanned::span), number),
             ("factor", raw.factor.as_ref().map(Spanned::span), number),
-            ("levels", raw.levels.as_ref().map(Spanned::span), matches!(kind, Kind::Category { .. })),
-            ("false", raw.no.as_ref().map(Spanned::span), matches!(kind, Kind::Bool { .. })),
-            ("true", raw.yes.as_ref().map(Spanned::span), matches!(kind, Kind::Bool { .. })),
+            (
+                "levels",
+                raw.levels.as_ref().map(Spanned::span),
+                matches!(kind, Kind::Category { .. }),
+            ),
+            (
+                "false",
+                raw.no.as_ref().map(Spanned::span),
+                matches!(kind, Kind::Bool { .. }),
+            ),
+            (
+                "true",
+                raw.yes.as_ref().map(Spanned::span),
+                matches!(kind, Kind::Bool { .. }),
+            ),
         ];
         match keys
             .into_iter()
@@ -274,7 +324,11 @@ impl Reading<'_> {
         for text in given.get_ref() {
             let text = text.trim().to_owned();
             if texts.contains(&text) {
-                return self.refuse(given.span(), format!("{text:?} stands twice"), "name each once");
+                return self.refuse(
+                    given.span(),
+                    format!("{text:?} stands twice"),
+                    "name each once",
+                );
             }
             texts.push(text);
         }
@@ -283,8 +337,14 @@ impl Reading<'_> {
 
     fn missing(&self, kind: &Kind, codes: bool, raw: &RawColumn) -> Result<Vec<String>, DataError> {
         let missing = self.texts(&raw.missing, &MISSING)?;
-        let missing: Vec<String> = missing.iter().map(|text| kind.compared(codes, text)).collect();
-        match (kind.texts().find(|text| missing.contains(text)), &raw.missing) {
+        let missing: Vec<String> = missing
+            .iter()
+            .map(|text| kind.compared(codes, text))
+            .collect();
+        match (
+            kind.texts().find(|text| missing.contains(text)),
+            &raw.missing,
+        ) {
             (Some(text), given) => {
                 let span = given.as_ref().map_or(raw.kind.span(), Spanned::span);
                 self.refuse(
@@ -298,7 +358,10 @@ impl Reading<'_> {
     }
 
     fn source(&self, name: &str, raw: &RawColumn) -> Result<Source, DataError> {
-        raw.source.as_ref().map_or_else(|| Ok(Source::Header(name.to_string())), |source| self.place(source))
+        raw.source.as_ref().map_or_else(
+            || Ok(Source::Header(name.to_string())),
+            |source| self.place(source),
+        )
     }
 
     /// A header, or a 1-based number.
@@ -314,17 +377,33 @@ impl Reading<'_> {
                     "columns are numbered from 1",
                 ),
             },
-            _ => self.refuse(span, "neither a text nor a number", "write the column's header or its number"),
+            _ => self.refuse(
+                span,
+                "neither a text nor a number",
+                "write the column's header or its number",
+            ),
         }
     }
 
     /// A file has a header or it has none.
-    fn sources(&self, raw: &BTreeMap<String, Spanned<RawColumn>>, schema: &Schema) -> Result<(), DataError> {
-        let named = schema.columns.iter().find(|(_, column)| matches!(column.source, Source::Header(_)));
+    fn sources(
+        &self,
+        raw: &BTreeMap<String, Spanned<RawColumn>>,
+        schema: &Schema,
+    ) -> Result<(), DataError> {
+        let named = schema
+            .columns
+            .iter()
+            .find(|(_, column)| matches!(column.source, Source::Header(_)));
         match named.and_then(|(name, _)| Some((name, raw.get(name)?))) {
             Some((name, at)) if schema.headerless() => {
-                let problem = format!("`source` of column `{name}` is a header, others are numbers");
-                self.refuse(at.span(), problem, "a file without a header needs a number for every column")
+                let problem =
+                    format!("`source` of column `{name}` is a header, others are numbers");
+                self.refuse(
+                    at.span(),
+                    problem,
+                    "a file without a header needs a number for every column",
+                )
             }
             _ if schema.columns.is_empty() => {
                 self.refuse(0..0, "no column is declared", "add `[columns.NAME]`")

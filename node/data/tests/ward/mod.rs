@@ -66,7 +66,11 @@ pub(crate) fn site(content: impl AsRef<[u8]>, schema: &str) -> Site {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ward.csv");
     std::fs::write(&path, content).unwrap();
-    Site { _folder: folder, path, schema: Schema::parse(schema).unwrap() }
+    Site {
+        _folder: folder,
+        path,
+        schema: Schema::parse(schema).unwrap(),
+    }
 }
 
 impl Site {
@@ -79,7 +83,10 @@ impl Site {
     }
 
     pub(crate) fn cohort(&self, study: &Study) -> Result<Cohort, DataError> {
-        Cohort::of(&Table::open(&self.path, &self.schema, study.reads())?, study)
+        Cohort::of(
+            &Table::open(&self.path, &self.schema, study.reads())?,
+            study,
+        )
     }
 }
 
@@ -96,7 +103,10 @@ pub(crate) fn summary(features: &str, extra: &str) -> Study {
     let (head, rest) = text.split_once("[recipe]").unwrap();
     let (_, tail) = rest.split_once("[privacy]").unwrap();
     let head = head.replace("outcome = \"y\"\n", "");
-    Study::parse(&format!("{head}[recipe]\nkind = \"summary\"\n[privacy]{tail}")).unwrap()
+    Study::parse(&format!(
+        "{head}[recipe]\nkind = \"summary\"\n[privacy]{tail}"
+    ))
+    .unwrap()
 }
 
 pub(crate) fn refusal(result: Result<Table, DataError>) -> DataError {
