@@ -1,8 +1,8 @@
 //! Shares against `blahaj`, an implementation by other people.
 //!
 //! Both compute byte by byte in the field of 256 elements, but they name its elements differently:
-//! ours reduces by x^8 + x^4 + x^3 + x + 1, the polynomial of AES, theirs by x^8 + x^4 + x^3 + x^2
-//! + 1. There is only one such field, so some renaming of the elements keeps sums and products: it
+//! ours reduces by `x^8 + x^4 + x^3 + x + 1`, the polynomial of AES, theirs by
+//! `x^8 + x^4 + x^3 + x^2 + 1`. There is only one such field, so some renaming of the elements keeps sums and products: it
 //! sends `x` to a root of our polynomial in their field. Under it shares combine across, in both
 //! directions, and every weight of Lagrange's formula is computed by code that is not ours.
 

@@ -80,9 +80,11 @@ impl Join {
 
     pub(super) fn hear(&mut self, heard: Heard) {
         match heard.message {
-            Message::Advert(advert) => drop(self.adverts.insert(heard.node, advert)),
+            Message::Advert(advert) => {
+                self.adverts.insert(heard.node, advert);
+            }
             Message::Witnessed(witnessed) => {
-                drop(self.witnesses.insert(heard.node, witnessed.witness))
+                self.witnesses.insert(heard.node, witnessed.witness);
             }
             _ => {}
         }
