@@ -54,6 +54,7 @@ mod windows; //         counts in ever narrower intervals
 // numerics
 mod auc; //             area under the ROC curve of one table, with its interval
 mod basis; //           columns that nearly depend on each other, turned
+mod derivatives; //    log-likelihood, gradient and information of a regression, by rows
 mod lasso; //           the Newton step with a lasso
 mod linear; //          Cholesky factor of a small symmetric matrix
 mod network; //         forward, backward and start of the neural network

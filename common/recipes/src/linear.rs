@@ -10,6 +10,11 @@ pub(crate) fn triangle(size: usize) -> usize {
     size * (size + 1) / 2
 }
 
+/// Places of the diagonal in a packed upper triangle.
+pub(crate) fn diagonal(size: usize) -> impl Iterator<Item = usize> {
+    (0..size).map(move |row| triangle(size) - triangle(size - row))
+}
+
 /// A pivot below this part of its diagonal entry is zero: far above the rounding of the sums (under
 /// 1e-12 of the diagonal), far below columns that correlate at 0.99999999 (2e-8).
 const SINGULAR: f64 = 1e-10;
@@ -29,6 +34,19 @@ impl Factor {
     /// # Errors
     /// The row whose pivot vanishes: that row depends on those before it.
     pub(crate) fn of(packed: &[f64], size: usize, extra: f64) -> Result<Self, usize> {
+        Self::bound(packed, size, extra, 1)
+    }
+
+    /// As [`Factor::of`], with `extra` on the diagonal but its first `free` entries.
+    ///
+    /// # Errors
+    /// The row whose pivot vanishes.
+    pub(crate) fn bound(
+        packed: &[f64],
+        size: usize,
+        extra: f64,
+        free: usize,
+    ) -> Result<Self, usize> {
         if packed.len() != triangle(size) {
             return Err(0);
         }
@@ -38,7 +56,7 @@ impl Factor {
             for column in row..size {
                 cells[column * size + row] = next.next().copied().unwrap_or_default();
             }
-            if row > 0 {
+            if row >= free {
                 cells[row * size + row] += extra;
             }
         }
@@ -174,6 +192,10 @@ mod tests {
         let packed = [4.0, 2.0, 6.0, 5.0, 7.0, 13.0];
         assert_eq!(Factor::of(&packed, 3, 0.0).err(), Some(2));
         assert!(Factor::of(&packed, 3, 0.5).is_ok());
+        // (5 2; 2 6) (1, -2) = (1, -10): with a ridge on all rows
+        let all = Factor::bound(&[4.0, 2.0, 5.0], 2, 1.0, 0).ok().unwrap();
+        let x = all.solve(&[1.0, -10.0]);
+        assert!((x[0] - 1.0).abs() < 1e-14 && (x[1] + 2.0).abs() < 1e-14);
         // rounding leaves a trace of a pivot
         assert_eq!(Factor::of(&[1.0, 1.0, 1.0 + 1e-12], 2, 0.0).err(), Some(1));
         assert!(Factor::of(&[1.0, 1.0, 1.0 + 1e-8], 2, 0.0).is_ok());

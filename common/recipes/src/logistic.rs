@@ -13,10 +13,11 @@
 //! coefficients, errors, log-likelihood, rows and metrics of an outcome all come from one set.
 //! Rounds keep counting; `max_rounds` limits the Newton rounds of one pass.
 
+use crate::derivatives;
 use crate::error::{RecipeError, Stuck, check_columns, require};
 use crate::linear::Factor;
 use crate::moments::{self, Moments, Spread, exact, limbs};
-use crate::newton::{self, Climb, Limits, Newton, Step};
+use crate::newton::{Climb, Limits, Near, Newton, Step};
 use crate::normal::{Z_95, two_sided};
 use crate::phase::Phase;
 use crate::rows::{Rows, Values};
@@ -164,7 +165,7 @@ impl Logistic {
         Some(match state.phase {
             Phase::Moments => moments::ask_sums(columns),
             Phase::Spread => exact(vec![state.moments.ask_spread()]),
-            Phase::Fit => newton::ask(columns, sites, state.moments.rows, &state.newton.basis),
+            Phase::Fit => derivatives::ask(columns, sites, state.moments.rows, &state.newton.basis),
             Phase::Evaluate => {
                 let mut blocks = score::ask(sites, state.moments.rows);
                 blocks.push(limbs(1));
@@ -193,7 +194,7 @@ impl Logistic {
                 moments::within(&values, &self.columns)?;
                 values
             }
-            Phase::Fit => newton::answer(
+            Phase::Fit => derivatives::answer(
                 x,
                 y,
                 &state.moments,
@@ -258,13 +259,15 @@ impl Logistic {
                 Ok(Spread::Again(moments)) => next.moments = moments,
                 Err(stuck) => next.phase = Phase::Stuck(stuck),
             },
-            Phase::Fit => match state
-                .newton
-                .absorb(sum, rounds, self.limits(state.moments.rows))?
-            {
+            Phase::Fit => match derivatives::absorb(
+                &state.newton,
+                sum,
+                rounds,
+                self.limits(state.moments.rows),
+            )? {
                 Climb::On(newton) => next.newton = newton,
                 Climb::End(newton) => (next.newton, next.phase) = (newton, Phase::Evaluate),
-                Climb::Stuck(stuck) => next.phase = Phase::Stuck(stuck),
+                Climb::Stuck(why) => next.phase = Phase::Stuck(why.into()),
             },
             Phase::Evaluate => {
                 let mut values = Values::of(sum);
@@ -314,6 +317,8 @@ impl Logistic {
             unit: 1.0,
             rows,
             separable: true,
+            intercepts: 1,
+            near: Near::Turned,
         }
     }
 
@@ -376,7 +381,7 @@ impl Logistic {
 /// Log odds and outcome of every row.
 fn pairs(state: &LogisticState, x: ArrayView2<'_, f64>, y: ArrayView1<'_, f64>) -> Vec<(f64, f64)> {
     let mut pairs = Vec::with_capacity(y.len());
-    newton::each_row(
+    derivatives::each_row(
         x,
         y,
         &state.moments,

@@ -1,63 +1,47 @@
-//! Newton's method for the penalised log-likelihood of a regression on standardised columns: shared
-//! by `logistic`, which answers with the sums below, and by `glm`, which brings its own.
+//! Newton's method for a penalised log-likelihood on standardised columns: the climb of every fit.
+//! `derivatives` feeds it for the regressions, `cox` for the partial likelihood.
 //!
-//! One round asks for `[ log-likelihood | gradient (p+1) | information, upper triangle ]` at a
-//! point. The point moves by the whole Newton step; where the objective fell or hardly rose, by
-//! half of it, then a quarter. With a lasso the step is that of the quadratic model with the
-//! lasso's corner (proximal Newton, see `lasso`).
+//! A round brings log-likelihood, gradient and information at the point asked for. The point moves
+//! by the whole Newton step; where the objective fell or hardly rose, or could not be told, by half
+//! of it, then a quarter. With a lasso the step is that of the quadratic model with the lasso's corner (proximal
+//! Newton, see `lasso`). What the penalty binds and what is done about columns that nearly depend
+//! on each other the fit says in its [`Limits`].
 //!
-//! Why the pooled number of rows n bounds each site's gradient and information in the logistic
-//! model. The columns are standardised by the pooled mean and standard deviation (ddof 1), so over
-//! all rows sum z_j^2 = n - 1, and the intercept's z is 1. Residuals are below 1 and weights p(1-p)
-//! at most 1/4. By Cauchy and Schwarz
-//!
-//! ```text
-//! |gradient_j|     <= sum |z_j|         <= sqrt(n (n - 1))     < n         (n for the intercept)
-//! |information_jk| <= sum |z_j z_k| / 4 <= max(n, n - 1) / 4   < n
-//! ```
-//!
-//! and a site's part of a sum of absolute values is no larger than the whole. The log-likelihood
-//! has no such bound: limbs.
+//! A round may bring the log-likelihood alone (with risk sets over all sites the information comes
+//! a round later): [`Newton::fell`] then says first whether that point is left again.
 
 use crate::basis::Basis;
-use crate::error::{RecipeError, Stuck};
 use crate::lasso;
-use crate::linear::{Factor, dot, largest, triangle};
-use crate::moments::{Moments, bounded, exact, limbs};
-use crate::rows::Values;
-use crate::score::{log_likelihood, logistic};
+use crate::linear::{Factor, diagonal, dot, largest};
 use motet_secagg::canonical;
-use motet_secagg::layout::{Layout, Sum};
-use ndarray::{ArrayView1, ArrayView2};
 
 /// The objective may fall by this part of its size before a step counts as too long: rounding of
 /// the sums.
 const SLACK: f64 = 1e-10;
-
 /// A step must bring this part of what its slope promises (Armijo's rule; a good step brings half).
 /// One that brings less went far over the summit: the likelihood may be flat there, and then it
 /// looks as if it had none. A tenth of all rows that nearly always have a rare outcome are enough
 /// for that.
-pub(crate) const ENOUGH: f64 = 0.25;
-
+const ENOUGH: f64 = 0.25;
+/// The farthest the linear predictor moves in one round, on average over the rows: from the model
+/// of the intercept alone whole steps may go a million far, and are then halved round by round.
+const LONG: f64 = 2.0;
+/// A likelihood that would rise by less than `STILL` a row does not rise: the linear predictor then
+/// moves by less than 1e-10 on average, and no coefficient by more than 1e-10 of its standard error
+/// times the root of the rows.
+const STILL: f64 = 1e-20;
 /// Signs that the likelihood has no maximum: it cannot rise noticeably any more (Newton decrement
 /// below `LITTLE_GAIN`; near a maximum the decrement then falls quadratically), and yet the
 /// coefficients go on by a step that is no shorter than half the last. In separated rows |z| <=
 /// sqrt n, so the steps, about 1 in the linear predictor, stay above `REAL_STEP` for any number of
 /// rows that can be added up; rounding of the sums moves coefficients by less.
-///
-/// The farthest the linear predictor moves in one round, on average over the rows: from the model
-/// of the intercept alone whole steps may go a million far, and are then halved round by round.
-const LONG: f64 = 2.0;
-
-/// A likelihood that would rise by less than `STILL` a row does not rise: the linear predictor then
-/// moves by less than 1e-10 on average, and no coefficient by more than 1e-10 of its standard error
-/// times the root of the rows.
-pub(crate) const STILL: f64 = 1e-20;
 const LITTLE_GAIN: f64 = 1e-4;
 const REAL_STEP: f64 = 1e-6;
+/// What must be left of a column beside those before it, as a part of its square, where columns are
+/// not turned: sums then tell standard errors to a hundred-millionth down to here.
+const ALIKE: f64 = 2e-6;
 
-/// When Newton's method ends.
+/// What a fit asks of its climb, and when it ends.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) ridge: f64,
@@ -66,22 +50,39 @@ pub(crate) struct Limits {
     pub(crate) max_rounds: u32,
     /// Mean weight of a row: what the likelihood is measured in.
     pub(crate) unit: f64,
-    /// Rows of all sites.
+    /// Rows of all sites; in a partial likelihood, which only events add to, events.
     pub(crate) rows: u64,
     /// Whether the likelihood can rise without end. That of a linear model cannot.
     pub(crate) separable: bool,
+    /// Terms that no penalty binds and that stand first: 1 with an intercept, else 0.
+    pub(crate) intercepts: usize,
+    pub(crate) near: Near,
+}
+
+/// What is done about columns that nearly depend on each other, where no penalty binds them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Near {
+    /// The points after the first are asked for in turned columns, see `basis`.
+    Turned,
+    /// Such columns are refused.
+    Refused,
 }
 
 impl Limits {
     fn penalty(&self, beta: &[f64]) -> f64 {
-        let squares = beta.iter().skip(1).fold(0.0, |sum, b| sum + b * b);
-        let sizes = beta.iter().skip(1).fold(0.0, |sum, b| sum + b.abs());
+        let bound = || beta.iter().skip(self.intercepts);
+        let squares = bound().fold(0.0, |sum, b| sum + b * b);
+        let sizes = bound().fold(0.0, |sum, b| sum + b.abs());
         0.5 * self.ridge * squares + self.lasso * sizes
+    }
+
+    fn free(&self) -> bool {
+        self.ridge == 0.0 && self.lasso == 0.0
     }
 }
 
 canonical! {
-    /// One Newton round.
+    /// One round of a climb.
     #[derive(Debug, Clone, PartialEq)]
     pub struct Step {
         /// Round of the run.
@@ -98,9 +99,9 @@ canonical! {
     /// The climb so far, on standardised columns.
     #[derive(Debug, Clone, PartialEq)]
     pub struct Newton {
-        /// Rounds of this pass.
+        /// Points asked for in this pass.
         pub taken: u32,
-        /// The best point: intercept first.
+        /// The best point: intercept first, if there is one.
         pub beta: Vec<f64>,
         /// The whole Newton step from there.
         pub direction: Vec<f64>,
@@ -118,138 +119,48 @@ canonical! {
         /// What the slope promises of the last whole step; 0 before the first, and where a lasso
         /// bends the slope.
         pub gain: f64,
-        /// Whether that was within the tolerance.
+        /// Whether the last whole step was within the tolerance.
         pub converged: bool,
-        /// One entry a round.
+        /// One entry a point whose likelihood could be told.
         pub history: Vec<Step>,
     }
 }
 
-/// What a Newton round led to.
+/// What the sums tell of the point asked for.
+pub(crate) struct Told<'a> {
+    /// Counts the rounds of the run.
+    pub(crate) round: u32,
+    /// None where a score or a risk set was out of range.
+    pub(crate) loglik: Option<f64>,
+    /// Read only where the objective did not fall.
+    pub(crate) gradient: &'a [f64],
+    /// As `gradient`; without the ridge, upper triangle.
+    pub(crate) information: &'a [f64],
+}
+
+/// What a round led to.
 pub(crate) enum Climb {
     /// Ask for another point.
     On(Newton),
     /// Converged, or out of rounds.
     End(Newton),
     /// There is no maximum.
-    Stuck(Stuck),
+    Stuck(NoMaximum),
 }
 
-/// Question of a Newton round.
-pub(crate) fn ask(columns: usize, sites: u32, rows: u64, basis: &Basis) -> Layout {
-    let terms = columns + 1;
-    let numbers = terms + triangle(terms);
-    // The bound holds for standardised columns, and almost for turned ones.
-    let block = if basis.is_plain() {
-        bounded(numbers, sites, rows)
-    } else {
-        limbs(numbers)
-    };
-    exact(vec![limbs(1), block])
-}
-
-/// Calls `each` with every standardised row, intercept first, its linear predictor and its outcome.
-pub(crate) fn each_row(
-    x: ArrayView2<'_, f64>,
-    y: ArrayView1<'_, f64>,
-    moments: &Moments,
-    beta: &[f64],
-    mut each: impl FnMut(&[f64], f64, f64),
-) {
-    let mut z = vec![1.0; beta.len()];
-    for (row, y) in x.rows().into_iter().zip(y) {
-        if let Some((_, features)) = z.split_first_mut() {
-            moments.standardise(row, features);
-        }
-        each(&z, dot(&z, beta), *y);
-    }
-}
-
-pub(crate) fn answer(
-    x: ArrayView2<'_, f64>,
-    y: ArrayView1<'_, f64>,
-    moments: &Moments,
-    beta: &[f64],
-    basis: &Basis,
-) -> Vec<f64> {
-    let mut sums = Sums::new(beta.len());
-    let mut turned = Vec::new();
-    each_row(x, y, moments, beta, |z, predictor, y| {
-        let p = logistic(predictor);
-        sums.add(
-            basis.turn(z, &mut turned),
-            log_likelihood(predictor, y),
-            y - p,
-            p * (1.0 - p),
-        );
-    });
-    sums.values()
-}
-
-/// A site's sums of one round.
-pub(crate) struct Sums {
-    loglik: f64,
-    gradient: Vec<f64>,
-    information: Vec<f64>,
-}
-
-impl Sums {
-    pub(crate) fn new(terms: usize) -> Self {
-        Self {
-            loglik: 0.0,
-            gradient: vec![0.0; terms],
-            information: vec![0.0; triangle(terms)],
-        }
-    }
-
-    /// Adds a row: its part of the log-likelihood, and first and (negative) second derivative by
-    /// the linear predictor.
-    pub(crate) fn add(&mut self, z: &[f64], loglik: f64, rest: f64, weight: f64) {
-        self.loglik += loglik;
-        for (sum, z_j) in self.gradient.iter_mut().zip(z) {
-            *sum += rest * z_j;
-        }
-        add_square(&mut self.information, z, weight);
-    }
-
-    pub(crate) fn values(self) -> Vec<f64> {
-        [vec![self.loglik], self.gradient, self.information].concat()
-    }
-}
-
-/// The diagonal of a packed triangle, packed.
-fn diagonal(packed: &[f64], size: usize) -> Vec<f64> {
-    let mut cells = packed.to_vec();
-    let mut rest = cells.as_mut_slice();
-    for row in 0..size {
-        let Some((line, after)) = rest.split_at_mut_checked(size - row) else {
-            break;
-        };
-        line.iter_mut().skip(1).for_each(|cell| *cell = 0.0);
-        rest = after;
-    }
-    cells
-}
-
-/// Adds `weight * z z'`, upper triangle.
-pub(crate) fn add_square(cells: &mut [f64], z: &[f64], weight: f64) {
-    let mut cells = cells.iter_mut();
-    let mut left = z;
-    while let Some((z_j, rest)) = left.split_first() {
-        let part = weight * z_j;
-        // `left` is shorter and must stand first: zip takes from its first side before it finds the
-        // second at its end.
-        for (z_k, cell) in left.iter().zip(&mut cells) {
-            *cell += part * z_k;
-        }
-        left = rest;
-    }
+/// Why a likelihood has no maximum.
+#[derive(Debug)]
+pub(crate) enum NoMaximum {
+    /// This column depends on those before it, or almost.
+    Dependent(usize),
+    /// It rises without end along this direction.
+    Endless(Vec<f64>),
 }
 
 impl Newton {
-    /// Before the first round, at zero.
+    /// Before the first round, at zero, with an intercept.
     pub(crate) fn new(columns: usize) -> Self {
-        Self::at(0.0, columns)
+        Self::begin(vec![0.0; columns + 1])
     }
 
     /// Before the first round, at a model of this intercept alone.
@@ -258,10 +169,15 @@ impl Newton {
         if let Some(first) = beta.first_mut() {
             *first = intercept;
         }
+        Self::begin(beta)
+    }
+
+    /// Before the first round, at this point.
+    pub(crate) fn begin(beta: Vec<f64>) -> Self {
         Self {
             taken: 0,
+            direction: vec![0.0; beta.len()],
             beta,
-            direction: vec![0.0; columns + 1],
             shrink: 1.0,
             objective: f64::NEG_INFINITY,
             information: Vec::new(),
@@ -298,199 +214,164 @@ impl Newton {
             .collect()
     }
 
-    /// Takes in one round; `round` counts the rounds of the run.
-    pub(crate) fn absorb(
-        &self,
-        sum: &Sum,
-        round: u32,
-        limits: Limits,
-    ) -> Result<Climb, RecipeError> {
-        let point = self.point();
-        let terms = point.len();
-        let mut values = Values::of(sum);
-        let loglik = values.one()?;
-        let gradient = values.take(terms)?;
-        let information = values.take(triangle(terms))?;
-        values.end()?;
+    /// The objective at the point asked for.
+    pub(crate) fn objective_of(&self, loglik: f64, limits: Limits) -> f64 {
+        loglik - limits.penalty(&self.point())
+    }
 
-        let objective = loglik - limits.penalty(&point);
-        if !objective.is_finite() {
-            return Ok(Climb::Stuck(Stuck::Separated));
+    /// Whether the step to [`Newton::point`] was too long.
+    pub(crate) fn fell(&self, loglik: Option<f64>, limits: Limits) -> bool {
+        let promised = ENOUGH * self.shrink * self.gain;
+        let least = self.objective + promised - SLACK * (1.0 + self.objective.abs());
+        loglik.is_none_or(|loglik| self.objective_of(loglik, limits) < least)
+    }
+
+    /// Takes in what the sums tell of the point.
+    pub(crate) fn climb(&self, told: &Told<'_>, limits: Limits) -> Climb {
+        let moved = match told.loglik {
+            Some(loglik) if !self.fell(told.loglik, limits) => self.step(told, loglik, limits),
+            _ => Ok(self.halve(told)),
+        };
+        match moved {
+            Ok(next) if next.converged || next.taken >= limits.max_rounds => Climb::End(next),
+            Ok(next) => Climb::On(next),
+            Err(why) => Climb::Stuck(why),
         }
+    }
+
+    /// Half the step, which was too long.
+    fn halve(&self, told: &Told<'_>) -> Self {
         let mut next = Self {
             taken: self.taken + 1,
+            shrink: 0.5 * self.shrink,
             ..self.clone()
         };
-        let promised = ENOUGH * self.shrink * self.gain;
-        if objective < self.objective + promised - SLACK * (1.0 + self.objective.abs()) {
-            next.history.push(Step {
-                round,
-                loglik,
-                step: self.shrink * self.stride,
-            });
-            next.shrink = 0.5 * self.shrink;
-            return Ok(if next.taken >= limits.max_rounds {
-                Climb::End(next)
-            } else {
-                Climb::On(next)
-            });
-        }
+        next.history.extend(told.loglik.map(|loglik| Step {
+            round: told.round,
+            loglik,
+            step: self.shrink * self.stride,
+        }));
+        next
+    }
 
-        let slope =
-            |(at, (g, b)): (usize, (&f64, &f64))| if at == 0 { *g } else { g - limits.ridge * b };
-        let slope: Vec<f64> = gradient.iter().zip(&point).enumerate().map(slope).collect();
-        let unbound = limits.ridge == 0.0 && limits.lasso == 0.0;
-        let step = if limits.lasso > 0.0 {
-            lasso::step(information, gradient, &point, limits.ridge, limits.lasso)
-        } else {
-            match Factor::of(information, terms, limits.ridge) {
-                Ok(factor) => {
-                    if self.taken == 0 && unbound {
-                        next.basis = Basis::of(&factor);
-                    }
-                    factor.solve(&slope)
-                }
-                // At the start the weights are far from zero: only the columns themselves can be at
-                // fault.
-                Err(at) if (self.taken == 0 || !limits.separable) && at > 0 => {
-                    return Ok(Climb::Stuck(Stuck::Collinear(at as u32 - 1)));
-                }
-                Err(_) => return Ok(Climb::Stuck(Stuck::Separated)),
-            }
-        };
+    /// The whole step from the point, whose objective did not fall.
+    fn step(&self, told: &Told<'_>, loglik: f64, limits: Limits) -> Result<Self, NoMaximum> {
+        let point = self.point();
+        let slope = told.gradient.iter().zip(&point).enumerate();
+        let slope: Vec<f64> = slope
+            .map(|(at, (g, b))| match at < limits.intercepts {
+                true => *g,
+                false => g - limits.ridge * b,
+            })
+            .collect();
+        let (step, basis) = self.whole(told, &point, &slope, limits)?;
         let (stride, gain) = (largest(&step), dot(&step, &slope));
         if !stride.is_finite() {
-            return Ok(Climb::Stuck(Stuck::Separated));
+            return Err(NoMaximum::Endless(self.direction.clone()));
         }
+        let step = self.basis.back(step);
+        let turns = basis != self.basis;
+        let mut next = Self {
+            taken: self.taken + 1,
+            objective: self.objective_of(loglik, limits),
+            information: told.information.to_vec(),
+            basis,
+            ..self.clone()
+        };
         next.history.push(Step {
-            round,
+            round: told.round,
             loglik,
             step: stride,
         });
-        next.objective = objective;
-        next.information = information.to_vec();
-        if next.basis != self.basis {
+        if turns {
             // What the columns are turned by leaves of their products the diagonal alone.
-            next.information = diagonal(information, terms);
+            next.information = alone(told.information, point.len());
         }
-        let told = limits.lasso == 0.0 && gain <= STILL * limits.rows as f64 * limits.unit;
-        let still = stride <= limits.tolerance || told;
-        let goes_on = self.stride > 0.0 && stride > 0.5 * self.stride;
-        let step = self.basis.back(step);
+        let still = limits.lasso == 0.0 && gain <= STILL * limits.rows as f64 * limits.unit;
         // A first step is not yet known in columns that tell it.
-        if still && (self.basis == next.basis) {
+        if (stride <= limits.tolerance || still) && !turns {
             next.beta = point.iter().zip(&step).map(|(b, step)| b + step).collect();
             next.converged = true;
-            return Ok(Climb::End(next));
+            return Ok(next);
         }
-        if unbound
-            && limits.separable
-            && gain < LITTLE_GAIN * limits.unit
-            && stride > REAL_STEP
-            && goes_on
-        {
-            return Ok(Climb::Stuck(Stuck::Separated));
+        let goes_on = self.stride > 0.0 && stride > 0.5 * self.stride;
+        let little = gain < LITTLE_GAIN * limits.unit && stride > REAL_STEP;
+        if limits.free() && limits.separable && little && goes_on {
+            return Err(NoMaximum::Endless(step));
         }
-        next.beta = point;
-        // How far the linear predictor moves, on average: a likelihood that is no square is not
-        // followed farther at once.
-        let moves = information
-            .first()
-            .map_or(0.0, |whole| (gain / whole).sqrt());
-        let shrink = if limits.separable && moves > LONG {
-            LONG / moves
-        } else {
-            1.0
-        };
-        (next.direction, next.shrink, next.stride) = (step, shrink, stride);
+        next.shrink = shorter(told.information, gain, limits);
+        (next.beta, next.direction, next.stride) = (point, step, stride);
         next.gain = if limits.lasso > 0.0 { 0.0 } else { gain };
-        Ok(if next.taken >= limits.max_rounds {
-            Climb::End(next)
-        } else {
-            Climb::On(next)
-        })
+        Ok(next)
     }
+
+    /// The step to the maximum of the quadratic model, in the columns of this round, and the
+    /// columns of the next.
+    fn whole(
+        &self,
+        told: &Told<'_>,
+        point: &[f64],
+        slope: &[f64],
+        limits: Limits,
+    ) -> Result<(Vec<f64>, Basis), NoMaximum> {
+        let Limits { ridge, lasso, .. } = limits;
+        let basis = self.basis.clone();
+        if lasso > 0.0 {
+            let step = lasso::step(told.information, told.gradient, point, ridge, lasso);
+            return Ok((step, basis));
+        }
+        let first = self.taken == 0;
+        let factor = Factor::bound(told.information, point.len(), ridge, limits.intercepts)
+            .map_err(|at| match at.checked_sub(limits.intercepts) {
+                // At the start the weights are far from zero: only the columns themselves can be
+                // at fault.
+                Some(column) if first || !limits.separable => NoMaximum::Dependent(column),
+                _ => NoMaximum::Endless(unit(at, point.len())),
+            })?;
+        let step = factor.solve(slope);
+        if !(first && limits.free()) {
+            return Ok((step, basis));
+        }
+        let (left, at) = factor.least();
+        match limits.near {
+            Near::Turned => Ok((step, Basis::of(&factor))),
+            Near::Refused if left < ALIKE => {
+                Err(NoMaximum::Dependent(at.saturating_sub(limits.intercepts)))
+            }
+            Near::Refused => Ok((step, basis)),
+        }
+    }
+}
+
+/// The part of a step that is tried first: of a likelihood that is no square no more than moves the
+/// linear predictor by [`LONG`], on average over the rows, which the intercept's information counts.
+fn shorter(information: &[f64], gain: f64, limits: Limits) -> f64 {
+    let rows = information.first().filter(|_| limits.intercepts == 1);
+    let moves = rows.map_or(0.0, |rows| (gain / rows).sqrt());
+    if limits.separable && moves > LONG {
+        LONG / moves
+    } else {
+        1.0
+    }
+}
+
+/// The direction of one term.
+fn unit(at: usize, terms: usize) -> Vec<f64> {
+    (0..terms)
+        .map(|term| f64::from(u8::from(term == at)))
+        .collect()
+}
+
+/// The diagonal of a packed triangle, packed.
+fn alone(packed: &[f64], size: usize) -> Vec<f64> {
+    let mut cells = vec![0.0; packed.len()];
+    for at in diagonal(size) {
+        if let Some((cell, own)) = cells.get_mut(at).zip(packed.get(at)) {
+            *cell = *own;
+        }
+    }
+    cells
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// -sqrt(1 + (b - 2)^2) at the point asked for, with its slope and curvature: from zero Newton
-    /// jumps ever farther.
-    fn sum(newton: &Newton) -> Sum {
-        let distance = newton.point()[0] - 2.0;
-        let root = (1.0 + distance * distance).sqrt();
-        let values = vec![-root, -distance / root, 1.0 / (root * root * root)];
-        Sum {
-            sites: 1,
-            set: Default::default(),
-            weight: 1,
-            values,
-        }
-    }
-
-    #[test]
-    fn a_step_that_lowers_the_likelihood_is_halved_until_it_does_not() {
-        let limits = Limits {
-            ridge: 0.0,
-            lasso: 0.0,
-            tolerance: 1e-9,
-            max_rounds: 40,
-            unit: 1.0,
-            rows: 1,
-            separable: false,
-        };
-        let mut newton = Newton::new(0);
-        let mut asked = Vec::new();
-        for round in 1.. {
-            asked.push(newton.point()[0]);
-            match newton.absorb(&sum(&newton), round, limits).unwrap() {
-                Climb::On(next) => newton = next,
-                Climb::End(end) => {
-                    newton = end;
-                    break;
-                }
-                Climb::Stuck(stuck) => panic!("{stuck:?}"),
-            }
-        }
-        // The whole first step is 10 long (to 8 beyond the maximum), its half too; a quarter is
-        // taken.
-        let first: Vec<f64> = asked[..4]
-            .iter()
-            .map(|point| (point * 1e9).round() / 1e9)
-            .collect();
-        assert_eq!(first, [0.0, 10.0, 5.0, 2.5]);
-        assert!(newton.converged && (newton.beta[0] - 2.0).abs() < 1e-9);
-        assert_eq!(newton.history.len(), asked.len());
-        assert_eq!(newton.history[1].step, 10.0);
-
-        // Out of rounds in the middle of halving: the best point so far stands.
-        let short = Limits {
-            max_rounds: 2,
-            ..limits
-        };
-        let Climb::On(one) = Newton::new(0)
-            .absorb(&sum(&Newton::new(0)), 1, short)
-            .unwrap()
-        else {
-            panic!("one round is left")
-        };
-        let Climb::End(end) = one.absorb(&sum(&one), 2, short).unwrap() else {
-            panic!("no round is left")
-        };
-        assert!(!end.converged && end.beta == [0.0]);
-    }
-
-    #[test]
-    fn the_columns_that_grow_are_named_by_their_part_of_the_step() {
-        let mut newton = Newton::new(5);
-        newton.direction = vec![9.0, 0.3, -2.0, 0.001, 0.0, 0.5];
-        assert_eq!(
-            newton.growing(),
-            [1, 4, 0],
-            "not the intercept, not what merely follows"
-        );
-        assert!(Newton::new(0).growing().is_empty() && Newton::new(3).growing().is_empty());
-    }
-}
+mod tests;

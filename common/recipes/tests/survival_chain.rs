@@ -98,8 +98,8 @@ fn a_cox_fit_moves_through_fixed_states() {
     assert_eq!(
         roots,
         [
-            "b2aa87d8", "26f31042", "29f50082", "68a34747", "04f743fb", "eaadbd1c", "37c7931a",
-            "ff70e1eb"
+            "f10e9b1e", "7177165a", "2f29001e", "f26efe22", "86a2c08b", "0c2199d0", "a3607924",
+            "05009f96"
         ]
     );
 
@@ -111,7 +111,47 @@ fn a_cox_fit_moves_through_fixed_states() {
     let [first, second] = before();
     let step = vec![0.0, -36.5, 3.5, 1.25, 9.0, 0.5, 8.0];
     let (_, roots) = chain(&Recipe::Cox(by_site), &[first, second[..2].to_vec(), step]);
-    assert_eq!(roots, ["b2aa87d8", "26f31042", "0bff701e", "f32206cd"]);
+    assert_eq!(roots, ["f10e9b1e", "7177165a", "a18cd77f", "0ce42ed2"]);
+}
+
+#[test]
+fn points_out_of_range_ten_times_in_a_row_are_a_likelihood_without_a_maximum() {
+    let by_site = |ridge| {
+        Recipe::Cox(Cox {
+            strata: Strata::Site,
+            clock: Clock::Off,
+            ridge,
+            ..cox()
+        })
+    };
+    let [first, second] = before();
+    let step = vec![0.0, -36.5, 3.5, 0.01, 9.0, 0.5, 8.0];
+    let mut sums = vec![first, second[..2].to_vec(), step];
+    let out = vec![vec![1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]; 10];
+    sums.extend(out[1..].iter().cloned());
+    let (state, _) = chain(&by_site(0.0), &sums);
+    assert_eq!(state.progress().phase, "newton", "nine are not yet ten");
+    sums.push(out[0].clone());
+    let (state, _) = chain(&by_site(0.0), &sums);
+    let columns = "`age`".to_owned();
+    assert_eq!(
+        by_site(0.0).outcome(&state).unwrap_err(),
+        RecipeError::Monotone { columns },
+        "the columns that the step moves"
+    );
+    let (state, _) = chain(&by_site(0.25), &sums);
+    assert_eq!(state.progress().phase, "newton", "a ridge has a maximum");
+    // At zero no score is out of range.
+    let start = by_site(0.0).start(Digest([5; 32]));
+    let ready = sums[..2].iter().fold(start, |state, values| {
+        by_site(0.0).absorb(&state, &sum(values.clone())).unwrap()
+    });
+    assert_eq!(
+        by_site(0.0)
+            .absorb(&ready, &sum(out[0].clone()))
+            .unwrap_err(),
+        RecipeError::Implausible { what: "risk sets" }
+    );
 }
 
 #[test]

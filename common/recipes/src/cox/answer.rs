@@ -73,7 +73,7 @@ impl Cox {
             follow: &follow,
             points: &state.points,
         };
-        let (point, beta) = (state.climb.point(), &state.climb.beta);
+        let (point, beta) = (state.newton.point(), &state.newton.beta);
         let one = |_: usize| 1.0;
         Ok(match state.phase {
             CoxPhase::Moments => {
@@ -133,7 +133,7 @@ impl Cox {
             points: &[],
         };
         let mut scores = Vec::with_capacity(follow.len());
-        patients.each(&state.climb.beta, |_, score, follow, _| {
+        patients.each(&state.newton.beta, |_, score, follow, _| {
             scores.push((score, *follow))
         });
         Ok(scores)

@@ -34,7 +34,6 @@
 //! Grambsch, Modeling Survival Data, 2000.
 
 mod answer;
-mod climb;
 mod concordance;
 mod model;
 mod outcome;
@@ -42,8 +41,8 @@ mod points;
 mod proportional;
 mod risk;
 mod state;
+mod stuck;
 
-pub use climb::{Climb, CoxStuck};
 pub use concordance::{Concordance, Pairs, Within};
 pub use model::{Cox, Strata};
 pub use outcome::{Baseline, CoxOutcome};
@@ -51,3 +50,4 @@ pub use points::{EventPoint, Ties};
 pub use proportional::{Clock, Drift, Proportionality};
 pub use risk::RiskSets;
 pub use state::{CoxPhase, CoxState};
+pub use stuck::CoxStuck;

@@ -1,10 +1,10 @@
 //! What a finished Cox fit says, in the units of its columns.
 
-use super::climb::{CoxStuck, penalised};
 use super::concordance::Concordance;
 use super::model::{Cox, Strata};
 use super::proportional::{Clock, Proportionality};
 use super::state::{CoxPhase, CoxState};
+use super::stuck::CoxStuck;
 use crate::error::RecipeError;
 use crate::linear::Factor;
 use crate::logistic::Coefficient;
@@ -67,8 +67,10 @@ impl Cox {
                 });
             }
         }
-        let climb = &state.climb;
-        let ratio = 2.0 * (climb.loglik - climb.null_loglik);
+        let newton = &state.newton;
+        // The climb began with all coefficients 0.
+        let null_loglik = newton.history.first().map_or(0.0, |first| first.loglik);
+        let ratio = 2.0 * (state.loglik - null_loglik);
         let concordance = if self.by_site() {
             state.pairs.unbinned()
         } else {
@@ -77,16 +79,16 @@ impl Cox {
         let check = (self.clock() != Clock::Off).then(|| {
             state
                 .drift
-                .test(self.clock(), &self.columns, &climb.information)
+                .test(self.clock(), &self.columns, &newton.information)
         });
         Ok(CoxOutcome {
             rounds: state.rounds,
             sites: state.sites,
             rows: state.moments.rows,
             events: state.moments.events,
-            converged: climb.converged,
-            loglik: climb.loglik,
-            null_loglik: climb.null_loglik,
+            converged: newton.converged,
+            loglik: state.loglik,
+            null_loglik,
             likelihood_ratio: (self.ridge == 0.0)
                 .then(|| ChiSquare::new(ratio.max(0.0), self.columns.len() as u32)),
             coefficients: self.coefficients(state)?,
@@ -94,26 +96,22 @@ impl Cox {
             concordance,
             proportionality: check,
             baseline: self.baseline(state),
-            history: climb.history.clone(),
+            history: newton.history.clone(),
         })
     }
 
     /// Estimates and standard errors for one unit: both divided by the column's standard deviation.
     fn coefficients(&self, state: &CoxState) -> Result<Vec<Coefficient>, RecipeError> {
         let size = self.columns.len();
-        let covariance = Factor::of(
-            &penalised(&state.climb.information, size, self.ridge),
-            size,
-            0.0,
-        )
-        .map_err(|at| CoxStuck::Monotone(vec![at as u32]).error(&self.columns, &self.event))?
-        .inverse();
+        let covariance = Factor::bound(&state.newton.information, size, self.ridge, 0)
+            .map_err(|at| CoxStuck::Monotone(vec![at as u32]).error(&self.columns, &self.event))?
+            .inverse();
         let variances = covariance
             .chunks_exact(size)
             .enumerate()
             .filter_map(|(at, row)| row.get(at).copied());
         let figures = state
-            .climb
+            .newton
             .beta
             .iter()
             .zip(variances)

@@ -1,15 +1,15 @@
 //! Where a Cox fit stands, and the sum that moves it on.
 
-use super::climb::{Climb, CoxStuck, Move};
 use super::concordance::{self, Pairs};
 use super::model::Cox;
 use super::points::{self, EventPoint};
 use super::proportional::{self, Clock, Drift};
 use super::risk::{self, RiskSets};
+use super::stuck::CoxStuck;
 use crate::error::{RecipeError, Stuck};
-use crate::linear::triangle;
+use crate::linear::{diagonal, triangle};
 use crate::moments::{Moments, Spread};
-use crate::newton::Limits;
+use crate::newton::{Climb, Limits, Near, Newton, NoMaximum, Told};
 use crate::rows::Values;
 use motet_secagg::canonical;
 use motet_secagg::digest::Digest;
@@ -17,6 +17,11 @@ use motet_secagg::layout::Sum;
 
 /// Numbers in one vector of risk sets, at the most: 64 MB of limbs.
 const MOST_NUMBERS: usize = 2_000_000;
+/// Information of a column, an event, below which risk sets do not tell its values apart.
+const SILENT: f64 = 1e-10;
+/// So many times since the last step a point lay out of range, halved each time: no step of this
+/// direction is short enough.
+const OUT_OF_RANGE: u32 = 10;
 
 canonical! {
     /// The question of the next round.
@@ -60,7 +65,11 @@ canonical! {
         /// g of each of them for the check of proportional hazards; empty without.
         pub clock: Vec<f64>,
         /// The climb.
-        pub climb: Climb,
+        pub newton: Newton,
+        /// Log-likelihood at the last point where it did not fall; 0 before.
+        pub loglik: f64,
+        /// Points out of range since then.
+        pub beyond: u32,
         /// The risk sets at the last point whose likelihood did not fall.
         pub sets: RiskSets,
         /// Spread of the final score.
@@ -97,7 +106,9 @@ impl Cox {
             moments: Moments::default(),
             points: Vec::new(),
             clock: Vec::new(),
-            climb: Climb::new(self.columns.len()),
+            newton: Newton::begin(vec![0.0; self.columns.len()]),
+            loglik: 0.0,
+            beyond: 0,
             sets: RiskSets::default(),
             spread: 1.0,
             pairs: Pairs::default(),
@@ -105,15 +116,18 @@ impl Cox {
         }
     }
 
-    fn limits(&self, rows: u64) -> Limits {
+    /// There is no intercept, and the ridge binds all. Risk sets are not asked for in turned columns.
+    fn limits(&self, events: u64) -> Limits {
         Limits {
             ridge: self.ridge,
             lasso: 0.0,
             tolerance: self.tolerance,
             max_rounds: self.max_rounds,
             unit: 1.0,
-            rows,
+            rows: events,
             separable: true,
+            intercepts: 0,
+            near: Near::Refused,
         }
     }
 
@@ -136,24 +150,29 @@ impl Cox {
             CoxPhase::Information => {
                 let whole = values.take(triangle(self.columns.len()))?;
                 let means = state.sets.outer.first().into_iter().flatten();
-                let information = whole
+                let information: Vec<f64> = whole
                     .iter()
                     .zip(means)
                     .map(|(whole, means)| whole - means)
                     .collect();
-                let (loglik, gradient) = (state.sets.loglik, &state.sets.gradient);
-                self.take_step(&mut next, loglik, gradient, information);
+                let told = Told {
+                    round: rounds,
+                    loglik: Some(state.sets.loglik),
+                    gradient: &state.sets.gradient,
+                    information: &information,
+                };
+                self.climb(&mut next, &told)?;
             }
             CoxPhase::Newton => {
                 let usable = values.one()? == 0.0;
                 let loglik = values.one()?;
-                let gradient = values.take(self.columns.len())?;
-                let information = values.take(triangle(self.columns.len()))?.to_vec();
-                let loglik = usable.then_some(loglik);
-                match loglik.filter(|_| !state.climb.fell(loglik, self.ridge)) {
-                    Some(loglik) => self.take_step(&mut next, loglik, gradient, information),
-                    None => self.halve(&mut next, loglik)?,
-                }
+                let told = Told {
+                    round: rounds,
+                    loglik: usable.then_some(loglik),
+                    gradient: values.take(self.columns.len())?,
+                    information: values.take(triangle(self.columns.len()))?,
+                };
+                self.climb(&mut next, &told)?;
             }
             CoxPhase::Evaluate => {
                 self.take_evaluation(&mut next, &mut values, sum.sites == state.sites)?
@@ -240,65 +259,83 @@ impl Cox {
     ) -> Result<(), RecipeError> {
         let columns = self.columns.len();
         let beyond = values.one()?;
-        let point = next.climb.point();
+        let point = next.newton.point();
         let sums = values.clone().take(next.points.len() * (1 + columns))?;
         let at_risk = risk::masses(sums, &next.points, columns);
-        if next.climb.taken == 0 {
+        if next.newton.taken == 0 {
             next.clock =
                 proportional::clock(self.clock(), &next.points, self.grid.last(), &at_risk);
         }
         let clock = (self.clock() != Clock::Off).then_some(next.clock.as_slice());
         let sets = RiskSets::read(values, &next.points, &point, self.ties, clock, risk::LEAST)?;
         // Where the sums say too little the rest of the vector is of no use.
-        let Some(sets) = sets.filter(|_| beyond == 0.0) else {
-            return self.halve(next, None);
+        let sets = sets.filter(|_| beyond == 0.0);
+        let loglik = sets.as_ref().map(|sets| sets.loglik);
+        let limits = self.limits(next.moments.events);
+        let kept = sets.filter(|_| !next.newton.fell(loglik, limits));
+        let Some(sets) = kept else {
+            let told = Told {
+                round: next.rounds,
+                loglik,
+                gradient: &[],
+                information: &[],
+            };
+            return self.climb(next, &told);
         };
-        if next.climb.fell(Some(sets.loglik), self.ridge) {
-            return self.halve(next, Some(sets.loglik));
-        }
         next.points = risk::rescaled(&next.points, &at_risk);
         (next.sets, next.phase) = (sets, CoxPhase::Information);
         Ok(())
     }
 
-    fn take_step(&self, next: &mut CoxState, loglik: f64, gradient: &[f64], information: Vec<f64>) {
+    /// The first column whose values the risk sets do not tell apart, where no ridge binds it.
+    fn silent(&self, information: &[f64], events: u64) -> Option<usize> {
+        let least = SILENT * events as f64;
+        diagonal(self.columns.len())
+            .position(|at| information.get(at).is_none_or(|cell| *cell <= least))
+            .filter(|_| self.ridge == 0.0)
+    }
+
+    /// What a round tells of the point moves the climb.
+    fn climb(&self, next: &mut CoxState, told: &Told<'_>) -> Result<(), RecipeError> {
         let events = next.moments.events;
-        let moved = next.climb.step(
-            next.rounds,
-            loglik,
-            gradient,
-            information,
-            events,
-            self.limits(events),
-        );
-        self.moved(next, moved);
-    }
-
-    fn halve(&self, next: &mut CoxState, loglik: Option<f64>) -> Result<(), RecipeError> {
-        let moved = next
-            .climb
-            .halve(next.rounds, loglik, self.limits(next.moments.events))?;
-        self.moved(next, moved);
-        Ok(())
-    }
-
-    fn moved(&self, next: &mut CoxState, moved: Move) {
-        next.phase = match moved {
-            Move::On(climb) => {
-                next.climb = climb;
+        if next.newton.taken == 0 {
+            if told.loglik.is_none() {
+                // At zero every r is 1.
+                return Err(RecipeError::Implausible { what: "risk sets" });
+            }
+            if let Some(column) = self.silent(told.information, events) {
+                next.phase = CoxPhase::Stuck(CoxStuck::Silent(column as u32));
+                return Ok(());
+            }
+        }
+        let limits = self.limits(events);
+        match told.loglik {
+            None => next.beyond += 1,
+            Some(_) if next.newton.fell(told.loglik, limits) => {}
+            Some(loglik) => (next.loglik, next.beyond) = (loglik, 0),
+        }
+        if self.ridge == 0.0 && next.beyond >= OUT_OF_RANGE {
+            let along = next.newton.direction.clone();
+            next.phase = CoxPhase::Stuck(NoMaximum::Endless(along).into());
+            return Ok(());
+        }
+        next.phase = match next.newton.climb(told, limits) {
+            Climb::On(newton) => {
+                next.newton = newton;
                 if self.by_site() {
                     CoxPhase::Newton
                 } else {
                     CoxPhase::RiskSets
                 }
             }
-            Move::End(climb) => {
-                next.spread = spread(&climb.beta, &climb.information, next.moments.events);
-                next.climb = climb;
+            Climb::End(newton) => {
+                next.spread = spread(&newton.beta, &newton.information, events);
+                next.newton = newton;
                 CoxPhase::Evaluate
             }
-            Move::Stuck(stuck) => CoxPhase::Stuck(stuck),
+            Climb::Stuck(why) => CoxPhase::Stuck(why.into()),
         };
+        Ok(())
     }
 
     /// A site that scores the final model on its own rows alone, for its own steward, brings a sum
@@ -324,7 +361,7 @@ impl Cox {
             let histogram = values.counts(elements, "the histogram")?;
             let known = concordance::looks_yes_no(&next.moments)
                 && values.counts(1, "sites with other values")? == [0];
-            let equal = || concordance::equal_bins(&next.moments, &next.climb.beta, next.spread);
+            let equal = || concordance::equal_bins(&next.moments, &next.newton.beta, next.spread);
             let equal = if known {
                 equal()
             } else {

@@ -3,11 +3,12 @@
 use super::family::Family;
 use super::knots::{Found, Search};
 use super::{Check, Errors, Glm, GlmPhase, GlmState};
+use crate::derivatives;
 use crate::design::{Factor, Shape};
 use crate::error::{RecipeError, Stuck};
 use crate::linear::triangle;
 use crate::moments::{Moments, Spread};
-use crate::newton::{Climb, Limits, Newton};
+use crate::newton::{Climb, Limits, Near, Newton};
 use crate::rows::Values;
 use crate::score::{self, Score};
 use crate::squares;
@@ -263,23 +264,23 @@ impl Glm {
             lasso: 0.0,
             ..self.limits(&next)
         };
-        match next.newton.absorb(sum, next.rounds, limits)? {
+        match derivatives::absorb(&next.newton, sum, next.rounds, limits)? {
             Climb::On(newton) => next.newton = newton,
             Climb::End(newton) => {
                 let intercept = newton.beta.first().copied().unwrap_or_default();
                 next.newton = Newton::at(intercept, self.terms() - 1);
                 next.phase = GlmPhase::Fit;
             }
-            Climb::Stuck(stuck) => next.phase = GlmPhase::Stuck(stuck),
+            Climb::Stuck(why) => next.phase = GlmPhase::Stuck(why.into()),
         }
         Ok(next)
     }
 
     fn absorb_fit(&self, mut next: GlmState, sum: &Sum) -> Result<GlmState, RecipeError> {
-        match next.newton.absorb(sum, next.rounds, self.limits(&next))? {
+        match derivatives::absorb(&next.newton, sum, next.rounds, self.limits(&next))? {
             Climb::On(newton) => next.newton = newton,
             Climb::End(newton) => (next.newton, next.phase) = (newton, GlmPhase::Evaluate),
-            Climb::Stuck(stuck) => next.phase = GlmPhase::Stuck(stuck),
+            Climb::Stuck(why) => next.phase = GlmPhase::Stuck(why.into()),
         }
         Ok(next)
     }
@@ -349,6 +350,8 @@ impl Glm {
             unit: state.unit(),
             rows: state.moments.rows,
             separable: self.family != Family::Linear,
+            intercepts: 1,
+            near: Near::Turned,
         }
     }
 }

@@ -3,11 +3,11 @@
 use super::family::{FAR, Family, OFFSET_FAR};
 use super::table::{self, Table};
 use super::{Glm, GlmPhase, GlmState};
+use crate::derivatives::{Sums, add_square};
 use crate::design::Design;
 use crate::error::RecipeError;
 use crate::linear::triangle;
 use crate::moments;
-use crate::newton::{Sums, add_square};
 use crate::rows::Rows;
 use crate::score;
 

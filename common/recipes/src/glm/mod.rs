@@ -34,7 +34,7 @@
 //! n / (n - p) for HC1. Ridge and lasso bind the standardised columns; with a lasso there are no
 //! standard errors, because none are valid for a selected model.
 //!
-//! **Bounds.** Without weights, `newton` explains why n bounds gradient and information of the
+//! **Bounds.** Without weights, `derivatives` explains why n bounds gradient and information of the
 //! logistic model. In the linear one sum z_j^2 <= n and sum r^2 <= sum (standardised y)^2 <= n,
 //! since the climb begins at 0 and no step of it raises the penalised sum of squares: by Cauchy and
 //! Schwarz gradient and information are within n too. The meat of a logit link has r^2 <= 1 and the

@@ -3,10 +3,10 @@
 
 use super::family::Family;
 use super::{Glm, GlmState, WeightKind};
+use crate::derivatives;
 use crate::design::Design;
 use crate::error::{MOST_ROWS, RecipeError};
 use crate::moments::Moments;
-use crate::newton;
 use crate::rows::Rows;
 use ndarray::{Array1, Array2, ArrayView1};
 
@@ -101,7 +101,7 @@ impl Table {
             &state.moments
         };
         let mut sides = self.offset.iter().zip(&self.weight);
-        newton::each_row(
+        derivatives::each_row(
             self.x.view(),
             self.y.view(),
             moments,

@@ -39,7 +39,7 @@ impl State {
                 )
             }
             Self::Cox(state) => {
-                let last = state.climb.history.last();
+                let last = state.newton.history.last();
                 (
                     state.phase.name(),
                     state.rounds,

@@ -2,6 +2,7 @@
 //! each on rows that it has not seen.
 
 use crate::basis::Basis;
+use crate::derivatives;
 use crate::error::RecipeError;
 use crate::fedavg::{self, FedAvg, FedAvgState, Weight};
 use crate::linear::Factor;
@@ -9,7 +10,7 @@ use crate::logistic::{self, Logistic, LogisticState};
 use crate::loss::{Loss, Table};
 use crate::moments::Moments;
 use crate::network::{Network, Training};
-use crate::newton::{self, Climb, Limits, Newton};
+use crate::newton::{Climb, Limits, Near, Newton};
 use crate::phase::Phase;
 use crate::score::logistic as risk;
 use motet_secagg::digest::Digest;
@@ -31,6 +32,8 @@ const LOCAL: Limits = Limits {
     unit: 1.0,
     rows: 1,
     separable: true,
+    intercepts: 1,
+    near: Near::Turned,
 };
 /// The personal model: steps of the whole table, their length, strength of the pull.
 const STEPS: u32 = 200;
@@ -74,7 +77,7 @@ impl Pooled {
             Weight::Rows => (y.len() as f64 / state.moments.rows as f64).min(recipe.weight_cap),
             Weight::Equal => 1.0 / f64::from(state.sites.max(1)),
         };
-        let sums = newton::answer(x, y, &state.moments, &beta, &Basis::default());
+        let sums = derivatives::answer(x, y, &state.moments, &beta, &Basis::default());
         let information = sums
             .get(1 + beta.len()..)?
             .iter()
@@ -216,7 +219,7 @@ impl<'a> Common<'a> {
         let step = || {
             let pooled = self.pooled.as_ref()?;
             let terms = pooled.beta.len();
-            let sums = newton::answer(
+            let sums = derivatives::answer(
                 part.x.view(),
                 part.y.view(),
                 self.moments,
@@ -253,7 +256,7 @@ impl<'a> Common<'a> {
     pub(super) fn local(&self, part: &Part) -> Option<Vec<f64>> {
         let mut climb = Newton::new(part.x.ncols());
         for round in 1.. {
-            let values = newton::answer(
+            let values = derivatives::answer(
                 part.x.view(),
                 part.y.view(),
                 self.moments,
@@ -266,7 +269,7 @@ impl<'a> Common<'a> {
                 weight: 1,
                 values,
             };
-            match climb.absorb(&sum, round, LOCAL).ok()? {
+            match derivatives::absorb(&climb, &sum, round, LOCAL).ok()? {
                 Climb::On(next) => climb = next,
                 Climb::End(end) => return Some(flat(&end.beta)),
                 Climb::Stuck(_) => return None,
@@ -353,7 +356,7 @@ mod tests {
     fn fit(part: &Part, moments: &Moments) -> Newton {
         let mut climb = Newton::new(2);
         for round in 1.. {
-            let values = newton::answer(
+            let values = derivatives::answer(
                 part.x.view(),
                 part.y.view(),
                 moments,
@@ -374,8 +377,10 @@ mod tests {
                 unit: 1.0,
                 rows: 1,
                 separable: true,
+                intercepts: 1,
+                near: Near::Turned,
             };
-            match climb.absorb(&sum, round, limits).unwrap() {
+            match derivatives::absorb(&climb, &sum, round, limits).unwrap() {
                 Climb::On(next) => climb = next,
                 Climb::End(end) => return end,
                 Climb::Stuck(stuck) => panic!("{stuck:?}"),

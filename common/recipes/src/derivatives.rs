@@ -1,0 +1,161 @@
+//! What a round of a regression's climb asks: log-likelihood, gradient and information, sums over the
+//! rows. `logistic` answers with the sums below, `glm` brings its own.
+//!
+//! ```text
+//! [ log-likelihood | gradient (p+1) | information, upper triangle ]
+//! ```
+//!
+//! Why the pooled number of rows n bounds each site's gradient and information in the logistic
+//! model. The columns are standardised by the pooled mean and standard deviation (ddof 1), so over
+//! all rows sum z_j^2 = n - 1, and the intercept's z is 1. Residuals are below 1 and weights p(1-p)
+//! at most 1/4. By Cauchy and Schwarz
+//!
+//! ```text
+//! |gradient_j|     <= sum |z_j|         <= sqrt(n (n - 1))     < n         (n for the intercept)
+//! |information_jk| <= sum |z_j z_k| / 4 <= max(n, n - 1) / 4   < n
+//! ```
+//!
+//! and a site's part of a sum of absolute values is no larger than the whole. The log-likelihood
+//! has no such bound: limbs.
+
+use crate::basis::Basis;
+use crate::error::{RecipeError, Stuck};
+use crate::linear::{dot, triangle};
+use crate::moments::{Moments, bounded, exact, limbs};
+use crate::newton::{Climb, Limits, Newton, NoMaximum, Told};
+use crate::rows::Values;
+use crate::score::{log_likelihood, logistic};
+use motet_secagg::layout::{Layout, Sum};
+use ndarray::{ArrayView1, ArrayView2};
+
+/// Question of a Newton round.
+pub(crate) fn ask(columns: usize, sites: u32, rows: u64, basis: &Basis) -> Layout {
+    let terms = columns + 1;
+    let numbers = terms + triangle(terms);
+    // The bound holds for standardised columns, and almost for turned ones.
+    let block = if basis.is_plain() {
+        bounded(numbers, sites, rows)
+    } else {
+        limbs(numbers)
+    };
+    exact(vec![limbs(1), block])
+}
+
+/// Calls `each` with every standardised row, intercept first, its linear predictor and its outcome.
+pub(crate) fn each_row(
+    x: ArrayView2<'_, f64>,
+    y: ArrayView1<'_, f64>,
+    moments: &Moments,
+    beta: &[f64],
+    mut each: impl FnMut(&[f64], f64, f64),
+) {
+    let mut z = vec![1.0; beta.len()];
+    for (row, y) in x.rows().into_iter().zip(y) {
+        if let Some((_, features)) = z.split_first_mut() {
+            moments.standardise(row, features);
+        }
+        each(&z, dot(&z, beta), *y);
+    }
+}
+
+pub(crate) fn answer(
+    x: ArrayView2<'_, f64>,
+    y: ArrayView1<'_, f64>,
+    moments: &Moments,
+    beta: &[f64],
+    basis: &Basis,
+) -> Vec<f64> {
+    let mut sums = Sums::new(beta.len());
+    let mut turned = Vec::new();
+    each_row(x, y, moments, beta, |z, predictor, y| {
+        let p = logistic(predictor);
+        sums.add(
+            basis.turn(z, &mut turned),
+            log_likelihood(predictor, y),
+            y - p,
+            p * (1.0 - p),
+        );
+    });
+    sums.values()
+}
+
+/// The climb after a round; `round` counts the rounds of the run.
+pub(crate) fn absorb(
+    newton: &Newton,
+    sum: &Sum,
+    round: u32,
+    limits: Limits,
+) -> Result<Climb, RecipeError> {
+    let terms = newton.beta.len();
+    let mut values = Values::of(sum);
+    let loglik = values.one()?;
+    let gradient = values.take(terms)?;
+    let information = values.take(triangle(terms))?;
+    values.end()?;
+    if !newton.objective_of(loglik, limits).is_finite() {
+        let direction = newton.direction.clone();
+        return Ok(Climb::Stuck(NoMaximum::Endless(direction)));
+    }
+    let told = Told {
+        round,
+        loglik: Some(loglik),
+        gradient,
+        information,
+    };
+    Ok(newton.climb(&told, limits))
+}
+
+impl From<NoMaximum> for Stuck {
+    fn from(why: NoMaximum) -> Self {
+        match why {
+            NoMaximum::Dependent(column) => Self::Collinear(column as u32),
+            NoMaximum::Endless(_) => Self::Separated,
+        }
+    }
+}
+
+/// A site's sums of one round.
+pub(crate) struct Sums {
+    loglik: f64,
+    gradient: Vec<f64>,
+    information: Vec<f64>,
+}
+
+impl Sums {
+    pub(crate) fn new(terms: usize) -> Self {
+        Self {
+            loglik: 0.0,
+            gradient: vec![0.0; terms],
+            information: vec![0.0; triangle(terms)],
+        }
+    }
+
+    /// Adds a row: its part of the log-likelihood, and first and (negative) second derivative by
+    /// the linear predictor.
+    pub(crate) fn add(&mut self, z: &[f64], loglik: f64, rest: f64, weight: f64) {
+        self.loglik += loglik;
+        for (sum, z_j) in self.gradient.iter_mut().zip(z) {
+            *sum += rest * z_j;
+        }
+        add_square(&mut self.information, z, weight);
+    }
+
+    pub(crate) fn values(self) -> Vec<f64> {
+        [vec![self.loglik], self.gradient, self.information].concat()
+    }
+}
+
+/// Adds `weight * z z'`, upper triangle.
+pub(crate) fn add_square(cells: &mut [f64], z: &[f64], weight: f64) {
+    let mut cells = cells.iter_mut();
+    let mut left = z;
+    while let Some((z_j, rest)) = left.split_first() {
+        let part = weight * z_j;
+        // `left` is shorter and must stand first: zip takes from its first side before it finds the
+        // second at its end.
+        for (z_k, cell) in left.iter().zip(&mut cells) {
+            *cell += part * z_k;
+        }
+        left = rest;
+    }
+}

@@ -1,0 +1,125 @@
+//! Tests of the module above.
+
+use super::*;
+
+const LIMITS: Limits = Limits {
+    ridge: 0.0,
+    lasso: 0.0,
+    tolerance: 1e-9,
+    max_rounds: 40,
+    unit: 1.0,
+    rows: 1,
+    separable: true,
+    intercepts: 0,
+    near: Near::Refused,
+};
+
+/// -sqrt(1 + (b - 2)^2) at the point asked for, with its slope and curvature: from zero Newton
+/// jumps ever farther. From `end` on it cannot be told.
+fn round(newton: &Newton, round: u32, end: f64, limits: Limits) -> Climb {
+    let distance = newton.point()[0] - 2.0;
+    let root = (1.0 + distance * distance).sqrt();
+    let told = Told {
+        round,
+        loglik: (distance < end).then_some(-root),
+        gradient: &[-distance / root],
+        information: &[1.0 / (root * root * root)],
+    };
+    newton.climb(&told, limits)
+}
+
+/// The points that are asked for and the end of the climb.
+fn points(mut newton: Newton, end: f64, limits: Limits) -> (Vec<f64>, Newton) {
+    let mut asked = Vec::new();
+    for number in 1.. {
+        asked.push((newton.point()[0] * 1e9).round() / 1e9);
+        match round(&newton, number, end, limits) {
+            Climb::On(next) => newton = next,
+            Climb::End(last) => return (asked, last),
+            Climb::Stuck(why) => panic!("{why:?}"),
+        }
+    }
+    unreachable!()
+}
+
+#[test]
+fn a_step_that_lowers_the_likelihood_is_halved_until_it_does_not() {
+    // The whole first step is 10 long (to 8 beyond the maximum), its half too; a quarter is
+    // taken.
+    let linear = Limits {
+        separable: false,
+        intercepts: 1,
+        near: Near::Turned,
+        ..LIMITS
+    };
+    let (asked, end) = points(Newton::new(0), f64::INFINITY, linear);
+    assert_eq!(asked[..4], [0.0, 10.0, 5.0, 2.5]);
+    assert!(end.converged && (end.beta[0] - 2.0).abs() < 1e-9);
+    assert_eq!(end.history.len(), asked.len());
+    assert_eq!(end.history[1].step, 10.0);
+
+    // Out of rounds in the middle of halving: the best point so far stands.
+    let short = Limits {
+        max_rounds: 2,
+        ..linear
+    };
+    let (asked, end) = points(Newton::new(0), f64::INFINITY, short);
+    assert!(asked.len() == 2 && !end.converged && end.beta == [0.0]);
+}
+
+#[test]
+fn a_point_out_of_range_is_left_as_one_that_lowers_the_likelihood() {
+    let (asked, end) = points(Newton::begin(vec![0.0]), 7.0, LIMITS);
+    assert_eq!(asked[..4], [0.0, 10.0, 5.0, 2.5]);
+    assert!(end.converged && (end.beta[0] - 2.0).abs() < 1e-9);
+    assert_eq!(
+        end.history.len() + 1,
+        asked.len(),
+        "the point out of range has no likelihood"
+    );
+}
+
+/// Columns 1 and 2 of three, the first being the intercept where there is one, with 1 - r^2 =
+/// 1e-6: turned in one fit, refused in the other.
+#[test]
+fn columns_that_are_almost_alike_are_turned_or_refused() {
+    let r = (1.0 - 1e-6_f64).sqrt();
+    let told = Told {
+        round: 1,
+        loglik: Some(-1.0),
+        gradient: &[0.5, 0.5, 0.25],
+        information: &[1.0, 0.0, 0.0, 1.0, r, 1.0],
+    };
+    let start = Newton::new(2);
+    let turned = Limits {
+        intercepts: 1,
+        near: Near::Turned,
+        ..LIMITS
+    };
+    match start.climb(&told, turned) {
+        Climb::On(next) => {
+            assert!(!next.basis.is_plain());
+            assert_eq!(next.information, [1.0, 0.0, 0.0, 1.0, 0.0, 1.0]);
+        }
+        _ => panic!("the next point is asked for in turned columns"),
+    }
+    let refused = start.climb(&told, LIMITS);
+    assert!(matches!(refused, Climb::Stuck(NoMaximum::Dependent(2))));
+    let ridge = Limits {
+        ridge: 0.1,
+        ..LIMITS
+    };
+    assert!(matches!(start.climb(&told, ridge), Climb::On(next) if next.basis.is_plain()));
+}
+
+#[test]
+fn the_columns_that_grow_are_named_by_their_part_of_the_step() {
+    let mut newton = Newton::new(5);
+    newton.direction = vec![9.0, 0.3, -2.0, 0.001, 0.0, 0.5];
+    assert_eq!(
+        newton.growing(),
+        [1, 4, 0],
+        "not the intercept, not what merely follows"
+    );
+    assert!(Newton::new(0).growing().is_empty() && Newton::new(3).growing().is_empty());
+}
