@@ -49,12 +49,13 @@ mod moments; //         pooled mean and standard deviation
 mod phase; //           the phases of a fit
 mod rows; //            a site's table, checked; a sum, read from front to back
 mod score; //           histograms of the score: AUC, ROC, Brier, calibration
+pub mod tokens; //      the words of a formula and of a filter
 mod windows; //         counts in ever narrower intervals
 
 // numerics
 mod auc; //             area under the ROC curve of one table, with its interval
 mod basis; //           columns that nearly depend on each other, turned
-mod derivatives; //    log-likelihood, gradient and information of a regression, by rows
+mod derivatives; //     log-likelihood, gradient and information of a regression, by rows
 mod lasso; //           the Newton step with a lasso
 mod linear; //          Cholesky factor of a small symmetric matrix
 mod network; //         forward, backward and start of the neural network

@@ -139,12 +139,12 @@ fn a_formula_that_cannot_be_used_says_where_and_what_to_write() {
         (
             "y ~ ns(sbp, knots = c(a), boundary = c(80, 220))",
             23,
-            "`a` is no number",
+            "`a` is not a number",
         ),
         ("y ~ log(country)", 5, "is a category"),
         ("y ~ age:country", 9, "write `*` for `:`"),
         ("y ~ `a", 5, "no end"),
-        ("y ~ 1.2.3", 5, "is no number"),
+        ("y ~ 1.2.3", 5, "is not a number"),
     ] {
         let (got, message) = error(text);
         assert_eq!(got, at, "{text}: {message}");

@@ -185,6 +185,15 @@ impl Comparison {
 }
 
 impl Op {
+    const ALL: [Self; 6] = [
+        Self::Less,
+        Self::AtMost,
+        Self::More,
+        Self::AtLeast,
+        Self::Equal,
+        Self::Unequal,
+    ];
+
     fn holds<T: PartialOrd>(self, left: &T, right: &T) -> bool {
         match self {
             Op::Less => left < right,

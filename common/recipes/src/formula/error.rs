@@ -1,5 +1,7 @@
 //! What is wrong with a formula, and where.
 
+use crate::tokens::NoWord;
+
 /// A formula that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`formula`, character {at}: {what}")]
@@ -16,5 +18,11 @@ impl FormulaError {
             at,
             what: what.into(),
         }
+    }
+}
+
+impl From<NoWord> for FormulaError {
+    fn from(NoWord { at, what }: NoWord) -> Self {
+        Self { at, what }
     }
 }

@@ -16,7 +16,6 @@
 
 mod error;
 mod parse;
-mod tokens;
 
 use crate::design::{Design, Factor, Shape, Term};
 use crate::error::MOST_COLUMNS;

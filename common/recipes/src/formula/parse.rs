@@ -8,9 +8,21 @@
 //! ```
 
 use super::error::FormulaError;
-use super::tokens::{Placed, Token, read};
 use crate::error::MOST_COLUMNS;
 use crate::spline::{MOST_DEGREES, rising};
+use crate::tokens::{Lexicon, Placed, Token, Tokens};
+
+const WORDS: Lexicon = Lexicon {
+    language: "a formula",
+    has: "names, numbers and ~ + - : * ^ ( ) , =",
+    // It is a line of a study file.
+    most: 10_000,
+    signs: &["~", "+", "-", ":", "*", "^", "(", ")", ",", "="],
+    name: |c| c.is_alphanumeric() || c == '_' || c == '.',
+    quotes: "`",
+    signed: false,
+    hints: &[('.', "`.` is not known here: write the columns out")],
+};
 
 /// Brackets in brackets in a formula that people write.
 const MOST_DEPTH: usize = 32;
@@ -52,9 +64,8 @@ pub(super) fn same(a: &Product, b: &Product) -> bool {
 
 /// The name before `~`, if there is one, and the terms: main effects first, then by degree.
 pub(super) fn parse(text: &str) -> Result<(Option<String>, Vec<Product>), FormulaError> {
-    let tokens = read(text)?;
     let mut parser = Parser {
-        tokens: &tokens,
+        tokens: Tokens::read(text, &WORDS)?,
         depth: 0,
     };
     let outcome = match parser.peek() {
@@ -64,7 +75,7 @@ pub(super) fn parse(text: &str) -> Result<(Option<String>, Vec<Product>), Formul
         }
         _ => None,
     };
-    parser.expect('~', "write `outcome ~ column + column`")?;
+    parser.expect("~", "write `outcome ~ column + column`")?;
     let mut terms = parser.sum()?;
     let (at, token) = parser.peek();
     if token != Token::End {
@@ -80,34 +91,26 @@ pub(super) fn parse(text: &str) -> Result<(Option<String>, Vec<Product>), Formul
     Ok((outcome, terms))
 }
 
-struct Parser<'a> {
-    tokens: &'a [Placed],
+struct Parser {
+    tokens: Tokens,
     depth: usize,
 }
 
-impl Parser<'_> {
-    fn peek(&self) -> Placed {
-        self.tokens.first().cloned().unwrap_or((0, Token::End))
+impl Parser {
+    fn peek(&mut self) -> Placed {
+        self.tokens.peek()
     }
 
     fn next(&mut self) -> Placed {
-        let token = self.peek();
-        if self.tokens.len() > 1 {
-            self.tokens = self.tokens.get(1..).unwrap_or_default();
-        }
-        token
+        self.tokens.take()
     }
 
     /// Takes this sign if it is next.
-    fn takes(&mut self, sign: char) -> bool {
-        let found = self.peek().1 == Token::Sign(sign);
-        if found {
-            self.next();
-        }
-        found
+    fn takes(&mut self, sign: &'static str) -> bool {
+        self.tokens.takes(&Token::Sign(sign))
     }
 
-    fn expect(&mut self, sign: char, hint: &str) -> Result<(), FormulaError> {
+    fn expect(&mut self, sign: &'static str, hint: &str) -> Result<(), FormulaError> {
         let (at, token) = self.next();
         if token == Token::Sign(sign) {
             return Ok(());
@@ -120,10 +123,10 @@ impl Parser<'_> {
 
     fn sum(&mut self) -> Result<Vec<Product>, FormulaError> {
         let mut terms = Vec::new();
-        self.takes('+');
+        self.takes("+");
         loop {
             let at = self.peek().0;
-            let minus = self.takes('-');
+            let minus = self.takes("-");
             if minus && matches!(self.peek().1, Token::Number(_)) {
                 return Err(FormulaError::at(
                     at,
@@ -136,7 +139,7 @@ impl Parser<'_> {
             } else {
                 join(&mut terms, found, at)?;
             }
-            if !self.takes('+') && self.peek().1 != Token::Sign('-') {
+            if !self.takes("+") && self.peek().1 != Token::Sign("-") {
                 return Ok(terms);
             }
         }
@@ -144,7 +147,7 @@ impl Parser<'_> {
 
     fn star(&mut self) -> Result<Vec<Product>, FormulaError> {
         let mut left = self.cross()?;
-        while self.takes('*') {
+        while self.takes("*") {
             let at = self.peek().0;
             let right = self.cross()?;
             let both = products(&left, &right, at)?;
@@ -156,7 +159,7 @@ impl Parser<'_> {
 
     fn cross(&mut self) -> Result<Vec<Product>, FormulaError> {
         let mut left = self.power()?;
-        while self.takes(':') {
+        while self.takes(":") {
             let at = self.peek().0;
             let right = self.power()?;
             left = products(&left, &right, at)?;
@@ -167,7 +170,7 @@ impl Parser<'_> {
     fn power(&mut self) -> Result<Vec<Product>, FormulaError> {
         let base = self.atom()?;
         let (at, _) = self.peek();
-        if !self.takes('^') {
+        if !self.takes("^") {
             return Ok(base);
         }
         let degree = self.degree()?;
@@ -208,13 +211,13 @@ impl Parser<'_> {
 
     fn atom(&mut self) -> Result<Vec<Product>, FormulaError> {
         match self.next() {
-            (at, Token::Sign('(')) => {
+            (at, Token::Sign("(")) => {
                 self.depth += 1;
                 if self.depth > MOST_DEPTH {
                     return Err(FormulaError::at(at, "too many brackets in one another"));
                 }
                 let terms = self.sum()?;
-                self.expect(')', "close the bracket")?;
+                self.expect(")", "close the bracket")?;
                 self.depth -= 1;
                 Ok(terms)
             }
@@ -223,9 +226,9 @@ impl Parser<'_> {
                 at,
                 "a number is no term: the intercept always stays, columns have names",
             )),
-            (at, Token::Name(name)) if self.takes('(') => {
+            (at, Token::Name(name)) if self.takes("(") => {
                 let (feature, function) = self.call(at, &name)?;
-                self.expect(')', "close the bracket")?;
+                self.expect(")", "close the bracket")?;
                 Ok(vec![vec![Part {
                     at,
                     feature,
@@ -260,7 +263,7 @@ impl Parser<'_> {
             "log" => Ok((self.feature()?, Function::Log)),
             "I" => {
                 let feature = self.feature()?;
-                self.expect('^', "`I(x^2)` is a power of one column")?;
+                self.expect("^", "`I(x^2)` is a power of one column")?;
                 Ok((feature, Function::Power(self.degree()?)))
             }
             "ns" => Ok((self.feature()?, self.knots(at)?)),
@@ -281,7 +284,7 @@ impl Parser<'_> {
 
     fn knots(&mut self, at: usize) -> Result<Function, FormulaError> {
         let (mut inner, mut outer) = (None, None);
-        while self.takes(',') {
+        while self.takes(",") {
             if (&inner, &outer) == (&None, &None) && self.takes_degrees()? {
                 return self.degrees().map(Function::Sought);
             }
@@ -299,7 +302,7 @@ impl Parser<'_> {
                     ));
                 }
             };
-            self.expect('=', NS)?;
+            self.expect("=", NS)?;
             *place = Some(self.numbers()?);
         }
         let (Some(inner), Some(outer)) = (inner, outer) else {
@@ -330,7 +333,7 @@ impl Parser<'_> {
     fn takes_degrees(&mut self) -> Result<bool, FormulaError> {
         if self.peek().1 == Token::Name("df".into()) {
             self.next();
-            self.expect('=', NS)?;
+            self.expect("=", NS)?;
             return Ok(true);
         }
         Ok(matches!(self.peek().1, Token::Number(_)))
@@ -365,22 +368,22 @@ impl Parser<'_> {
             return Ok(vec![self.number()?]);
         }
         self.next();
-        self.expect('(', NS)?;
+        self.expect("(", NS)?;
         let mut numbers = vec![self.number()?];
-        while self.takes(',') {
+        while self.takes(",") {
             numbers.push(self.number()?);
         }
-        self.expect(')', "close the bracket")?;
+        self.expect(")", "close the bracket")?;
         Ok(numbers)
     }
 
     fn number(&mut self) -> Result<f64, FormulaError> {
-        let sign = if self.takes('-') { -1.0 } else { 1.0 };
+        let sign = if self.takes("-") { -1.0 } else { 1.0 };
         match self.next() {
             (_, Token::Number(number)) => Ok(sign * number),
             (at, token) => Err(FormulaError::at(
                 at,
-                format!("{} is no number", token.said()),
+                format!("{} is not a number", token.said()),
             )),
         }
     }

@@ -1,10 +1,24 @@
 //! From a rule's text to its tree, with the place of the first mistake.
 
 use super::{Comparison, Filter, FilterError, Literal, Op, Rule, days_since_1970};
-use std::fmt;
+use motet_recipes::tokens::{Lexicon, NoWord, Token, Tokens};
 
-/// A longer rule is not one that a steward can read.
-const MAX_LENGTH: usize = 1000;
+const WORDS: Lexicon = Lexicon {
+    language: "a rule",
+    has: "columns, numbers, texts in quotes, and, or, not and < <= > >= == != ( )",
+    // A longer one is not one that a steward can read.
+    most: 1000,
+    signs: &["<=", ">=", "==", "!=", "<", ">", "(", ")"],
+    name: |c| c.is_ascii_alphanumeric() || c == '_',
+    quotes: "\"'",
+    signed: true,
+    hints: &[
+        ('=', "write `==` to compare"),
+        ('!', "write `not` before a condition, or `!=` to compare"),
+        ('&', "write `and` between two conditions"),
+        ('|', "write `or` between two conditions"),
+    ],
+};
 /// Nesting of parentheses and `not`: keeps the parser's recursion small whatever the text.
 const MAX_DEPTH: u32 = 32;
 
@@ -14,45 +28,16 @@ impl Filter {
     /// # Errors
     /// [`FilterError`] with the place of the first mistake.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
-        if text.chars().count() > MAX_LENGTH {
-            return fail(
-                MAX_LENGTH,
-                format!("the rule is longer than {MAX_LENGTH} characters"),
-            );
-        }
         let mut parser = Parser {
-            tokens: tokens(text)?,
-            next: 0,
-            end: text.chars().count() + 1,
+            tokens: Tokens::read(text, &WORDS)?,
         };
         let rule = parser.any(0)?;
-        match parser.tokens.get(parser.next) {
-            None => Ok(Self { rule }),
-            Some((position, token)) => fail(
-                *position,
-                format!("expected `and`, `or` or the end, found {token}"),
+        match parser.tokens.take() {
+            (_, Token::End) => Ok(Self { rule }),
+            (position, token) => fail(
+                position,
+                format!("expected `and`, `or` or the end, found {}", token.said()),
             ),
-        }
-    }
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Token {
-    Word(String),
-    Literal(Literal),
-    Op(Op),
-    Open,
-    Close,
-}
-
-impl fmt::Display for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Token::Word(word) => write!(f, "`{word}`"),
-            Token::Literal(literal) => write!(f, "`{literal}`"),
-            Token::Op(op) => write!(f, "`{}`", op.symbol()),
-            Token::Open => write!(f, "`(`"),
-            Token::Close => write!(f, "`)`"),
         }
     }
 }
@@ -64,116 +49,22 @@ fn fail<T>(position: usize, problem: impl Into<String>) -> Result<T, FilterError
     })
 }
 
-type Letters<'a> =
-    std::iter::Peekable<std::iter::Zip<std::ops::RangeFrom<usize>, std::str::Chars<'a>>>;
-
-fn tokens(text: &str) -> Result<Vec<(usize, Token)>, FilterError> {
-    let mut letters: Letters<'_> = (1..).zip(text.chars()).peekable();
-    let mut found = Vec::new();
-    while let Some((position, letter)) = letters.next() {
-        let token = match letter {
-            c if c.is_whitespace() => continue,
-            '(' => Token::Open,
-            ')' => Token::Close,
-            '"' | '\'' => Token::Literal(Literal::Text(quoted(&mut letters, letter, position)?)),
-            '<' | '>' | '=' | '!' => Token::Op(operator(&mut letters, letter, position)?),
-            c if c.is_ascii_digit() || matches!(c, '-' | '+' | '.') => {
-                number(&mut letters, letter, position)?
-            }
-            c if c.is_ascii_alphabetic() || c == '_' => {
-                Token::Word(run(&mut letters, letter, |c| {
-                    c.is_ascii_alphanumeric() || c == '_'
-                }))
-            }
-            '&' => return fail(position, "write `and` between two conditions"),
-            '|' => return fail(position, "write `or` between two conditions"),
-            c => {
-                return fail(
-                    position,
-                    format!("`{}` has no meaning here", c.escape_debug()),
-                );
-            }
-        };
-        found.push((position, token));
-    }
-    Ok(found)
-}
-
-fn run(letters: &mut Letters<'_>, first: char, belongs: impl Fn(char) -> bool) -> String {
-    let mut word = String::from(first);
-    while let Some((_, letter)) = letters.next_if(|(_, letter)| belongs(*letter)) {
-        word.push(letter);
-    }
-    word
-}
-
-fn quoted(letters: &mut Letters<'_>, quote: char, start: usize) -> Result<String, FilterError> {
-    let mut text = String::new();
-    while let Some((position, letter)) = letters.next() {
-        match letter {
-            c if c == quote => return Ok(text),
-            '\\' => match letters.next() {
-                Some((_, c @ ('\\' | '"' | '\''))) => text.push(c),
-                _ => return fail(position, "after `\\` only `\\`, `\"` or `'` may follow"),
-            },
-            c if c.is_control() => return fail(position, "a control character in a text"),
-            c => text.push(c),
+impl From<NoWord> for FilterError {
+    fn from(NoWord { at, what }: NoWord) -> Self {
+        Self {
+            position: at,
+            problem: what,
         }
-    }
-    fail(start, "the text that begins here has no closing quote")
-}
-
-fn operator(letters: &mut Letters<'_>, first: char, position: usize) -> Result<Op, FilterError> {
-    let equals = letters.next_if(|(_, letter)| *letter == '=').is_some();
-    match (first, equals) {
-        ('<', false) => Ok(Op::Less),
-        ('<', true) => Ok(Op::AtMost),
-        ('>', false) => Ok(Op::More),
-        ('>', true) => Ok(Op::AtLeast),
-        ('=', true) => Ok(Op::Equal),
-        ('!', true) => Ok(Op::Unequal),
-        ('=', false) => fail(position, "write `==` to compare"),
-        _ => fail(
-            position,
-            "write `not` before a condition, or `!=` to compare",
-        ),
-    }
-}
-
-fn number(letters: &mut Letters<'_>, first: char, position: usize) -> Result<Token, FilterError> {
-    let mut text = run(letters, first, |c| c.is_ascii_alphanumeric() || c == '.');
-    if text.ends_with(['e', 'E'])
-        && let Some((_, sign)) = letters.next_if(|(_, letter)| matches!(letter, '-' | '+'))
-    {
-        text = text + &run(letters, sign, |c| c.is_ascii_digit());
-    }
-    match text.parse::<f64>() {
-        Ok(number) if number.is_finite() => Ok(Token::Literal(Literal::Number(number + 0.0))),
-        _ => fail(
-            position,
-            format!("`{text}` is not a number; put texts and dates in quotes"),
-        ),
     }
 }
 
 struct Parser {
-    tokens: Vec<(usize, Token)>,
-    next: usize,
-    end: usize,
+    tokens: Tokens,
 }
 
 impl Parser {
-    fn take(&mut self) -> Option<(usize, Token)> {
-        let found = self.tokens.get(self.next).cloned();
-        self.next += usize::from(found.is_some());
-        found
-    }
-
-    fn take_word(&mut self, wanted: &str) -> bool {
-        let here =
-            matches!(self.tokens.get(self.next), Some((_, Token::Word(word))) if word == wanted);
-        self.next += usize::from(here);
-        here
+    fn takes(&mut self, word: &str) -> bool {
+        self.tokens.takes(&Token::Name(word.to_owned()))
     }
 
     fn any(&mut self, depth: u32) -> Result<Rule, FilterError> {
@@ -183,7 +74,7 @@ impl Parser {
                 Rule::Any(inner) => rules.extend(inner),
                 rule => rules.push(rule),
             }
-            if !self.take_word("or") {
+            if !self.takes("or") {
                 return Ok(alone_or(rules, Rule::Any));
             }
         }
@@ -196,56 +87,62 @@ impl Parser {
                 Rule::All(inner) => rules.extend(inner),
                 rule => rules.push(rule),
             }
-            if !self.take_word("and") {
+            if !self.takes("and") {
                 return Ok(alone_or(rules, Rule::All));
             }
         }
     }
 
     fn unit(&mut self, depth: u32) -> Result<Rule, FilterError> {
-        let Some((position, token)) = self.take() else {
-            return fail(self.end, "expected a condition such as `age >= 18`");
-        };
+        let (position, token) = self.tokens.take();
         if depth >= MAX_DEPTH {
             return fail(position, format!("nested deeper than {MAX_DEPTH}"));
         }
         match token {
-            Token::Open => {
+            Token::Sign("(") => {
                 let rule = self.any(depth + 1)?;
-                match self.take() {
-                    Some((_, Token::Close)) => Ok(rule),
-                    _ => fail(position, "the parenthesis that opens here is not closed"),
+                if self.tokens.takes(&Token::Sign(")")) {
+                    Ok(rule)
+                } else {
+                    fail(position, "the parenthesis that opens here is not closed")
                 }
             }
-            Token::Word(word) if word == "not" => Ok(Rule::Not(Box::new(self.unit(depth + 1)?))),
-            Token::Word(column) if column != "and" && column != "or" => self.comparison(column),
+            Token::Name(word) if word == "not" => Ok(Rule::Not(Box::new(self.unit(depth + 1)?))),
+            Token::Name(column) if column != "and" && column != "or" => self.comparison(column),
+            Token::End => fail(position, "expected a condition such as `age >= 18`"),
             token => fail(
                 position,
-                format!("expected a column, `not` or `(`, found {token}"),
+                format!("expected a column, `not` or `(`, found {}", token.said()),
             ),
         }
     }
 
     fn comparison(&mut self, column: String) -> Result<Rule, FilterError> {
-        let op = match self.take() {
-            Some((_, Token::Op(op))) => op,
-            Some((position, token)) => {
-                return fail(
-                    position,
-                    format!("expected `<`, `<=`, `>`, `>=`, `==` or `!=`, found {token}"),
-                );
-            }
-            None => return fail(self.end, format!("`{column}` is compared with nothing")),
+        let (position, token) = self.tokens.take();
+        let op = match token {
+            Token::Sign(sign) => Op::ALL.into_iter().find(|op| op.symbol() == sign),
+            Token::End => return fail(position, format!("`{column}` is compared with nothing")),
+            _ => None,
         };
-        let (position, literal) = match self.take() {
-            Some((position, Token::Literal(literal))) => (position, literal),
-            Some((position, token)) => {
+        let Some(op) = op else {
+            let found = token.said();
+            return fail(
+                position,
+                format!("expected `<`, `<=`, `>`, `>=`, `==` or `!=`, found {found}"),
+            );
+        };
+        let (position, token) = self.tokens.take();
+        let literal = match token {
+            Token::Number(number) => Literal::Number(number),
+            Token::Text(text) => Literal::Text(text),
+            Token::End => return fail(position, "expected a number or a text in quotes"),
+            token => {
+                let found = token.said();
                 return fail(
                     position,
-                    format!("expected a number or a text in quotes, found {token}"),
+                    format!("expected a number or a text in quotes, found {found}"),
                 );
             }
-            None => return fail(self.end, "expected a number or a text in quotes"),
         };
         if let Literal::Text(text) = &literal
             && !matches!(op, Op::Equal | Op::Unequal)
