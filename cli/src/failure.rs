@@ -3,8 +3,10 @@
 
 use motet_common::refusal::{Code, Refusal};
 use motet_common::text::plain;
+use motet_common::toml_file::{Mistake, TomlFile};
 use motet_proto::refusal::words;
 use motet_proto::tls::client::ConnectError;
+use serde::de::DeserializeOwned;
 use std::fmt;
 use std::path::Path;
 
@@ -80,6 +82,18 @@ impl Failure {
                 "check the path and its permissions",
             )
         }
+    }
+
+    /// What one of our own files says that this program wrote: whoever changed it by hand can
+    /// correct it, anybody else goes back to a copy.
+    ///
+    /// # Errors
+    /// With the line of the first mistake.
+    pub fn read<T: DeserializeOwned>(path: &Path, text: &str, restore: &str) -> Done<T> {
+        TomlFile::at(path, text).read().map_err(|mistake| {
+            let next = format!("{restore}; if it was changed by hand: {}", mistake.fix);
+            Self::failed(mistake.what(), next)
+        })
     }
 
     /// 1 failed, 2 wrong usage, 3 refused.
@@ -186,6 +200,23 @@ impl From<ConnectError> for Failure {
 impl From<motet_proto::keyfile::KeyFileError> for Failure {
     fn from(error: motet_proto::keyfile::KeyFileError) -> Self {
         Self::failed(error.to_string(), "")
+    }
+}
+
+/// A file that a person wrote.
+impl From<Mistake> for Failure {
+    fn from(mistake: Mistake) -> Self {
+        Self::failed(mistake.what(), mistake.fix)
+    }
+}
+
+/// What the coordinator's own code says to whoever runs it.
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        match error.downcast::<Mistake>() {
+            Ok(mistake) => mistake.into(),
+            Err(error) => Self::failed(format!("{error:#}"), ""),
+        }
     }
 }
 

@@ -34,16 +34,8 @@ pub struct Proposed {
 pub fn read(file: &Path) -> Done<(String, Study)> {
     let text = std::fs::read_to_string(file).map_err(Failure::io("read", file))?;
     let study = Study::parse(&text).map_err(|error| {
-        Failure::refused(
-            Code::StudyInvalid,
-            format!(
-                "`{}`, line {}: {}",
-                file.display(),
-                error.line,
-                error.problem
-            ),
-        )
-        .instead(error.fix)
+        let error = error.in_file(file);
+        Failure::refused(Code::StudyInvalid, error.what()).instead(error.fix)
     })?;
     Ok((text, study))
 }

@@ -16,7 +16,8 @@ use crate::{Home, NodeError, clock, output, shown};
 use motet_common::decision::{Decision, Verdict};
 use motet_common::moment::Moment;
 use motet_common::refusal::{Code, Refusal};
-use motet_common::study::{CardContext, Date, Earlier, Study, text};
+use motet_common::study::{CardContext, Date, Earlier, Study};
+use motet_common::text::{cleaned, is_plain};
 use motet_ledger::LedgerError;
 use motet_secagg::digest::Digest;
 use motet_secagg::encode::Canonical as _;
@@ -193,12 +194,12 @@ pub fn list_text(lines: &[Line]) -> String {
         };
         vec![
             line.id.clone(),
-            text::cleaned(&line.title),
+            cleaned(&line.title),
             digest,
             line.decision.clone(),
             roster,
             until,
-            text::cleaned(&line.text),
+            cleaned(&line.text),
         ]
     };
     let head = [
@@ -289,7 +290,7 @@ pub fn show_text(shown: &Shown) -> String {
     let reason = if reason.is_empty() {
         String::new()
     } else {
-        format!(": {}", text::cleaned(reason))
+        format!(": {}", cleaned(reason))
     };
     format!(
         "{}\ndecision at this site: {decision}{reason}\n",
@@ -480,7 +481,7 @@ fn not_repeated(earlier: &[Earlier]) -> Result<(), Refusal> {
 
 fn reason(why: &str) -> Result<String, NodeError> {
     let why = why.trim();
-    if !why.is_empty() && why.len() <= LONGEST_REASON && text::is_plain(why, false) {
+    if !why.is_empty() && why.len() <= LONGEST_REASON && is_plain(why, false) {
         return Ok(why.to_owned());
     }
     Err(NodeError::Usage(format!(

@@ -1,8 +1,8 @@
 //! Why a command did not do what was asked, and the exit code that says so: 1 failed, 2 wrong
 //! usage, 3 refused.
 
-use crate::settings::SettingsError;
 use motet_common::refusal::{Code, Refusal};
+use motet_common::toml_file::Mistake;
 use motet_data::DataError;
 use motet_ledger::LedgerError;
 use motet_proto::keyfile::KeyFileError;
@@ -90,9 +90,12 @@ pub enum NodeError {
     /// Another process runs this node.
     #[error("a node is running from `{}` already: stop that process first", .0.display())]
     Running(PathBuf),
-    /// `node.toml` is not acceptable.
+    /// `node.toml`, or what is noted of a dataset, is not acceptable.
     #[error(transparent)]
-    Settings(#[from] SettingsError),
+    Toml(#[from] Mistake),
+    /// A file that was given is not a permit.
+    #[error(transparent)]
+    Permit(Mistake),
     /// A key file.
     #[error(transparent)]
     Key(#[from] KeyFileError),
@@ -191,7 +194,7 @@ impl NodeError {
     pub fn exit(&self) -> u8 {
         match self {
             _ if self.code().is_some() => 3,
-            Self::Usage(_) => 2,
+            Self::Usage(_) | Self::Permit(_) => 2,
             _ => 1,
         }
     }
